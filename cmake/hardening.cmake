@@ -1,0 +1,25 @@
+# What the shipped binary is hardened with, and the sanitizers that replace it in tests.
+if(HEADLESS_SANITIZE STREQUAL "none")
+    if(NOT CMAKE_BUILD_TYPE STREQUAL "Debug")
+        target_compile_options(headless_flags INTERFACE -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3)
+    endif()
+    target_compile_options(headless_flags INTERFACE -fstack-protector-strong
+                           -fstack-clash-protection)
+    if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|amd64")
+        target_compile_options(headless_flags INTERFACE -fcf-protection=full)
+    endif()
+    target_link_options(headless_flags INTERFACE -pie -Wl,-z,relro,-z,now,-z,noexecstack)
+elseif(HEADLESS_SANITIZE STREQUAL "address")
+    target_compile_options(headless_flags INTERFACE -fsanitize=address,undefined
+                           -fno-sanitize-recover=all -fno-omit-frame-pointer)
+    target_link_options(headless_flags INTERFACE -fsanitize=address,undefined)
+elseif(HEADLESS_SANITIZE STREQUAL "thread")
+    target_compile_options(headless_flags INTERFACE -fsanitize=thread -fno-omit-frame-pointer)
+    target_link_options(headless_flags INTERFACE -fsanitize=thread)
+elseif(HEADLESS_SANITIZE STREQUAL "fuzzer")
+    target_compile_options(headless_flags INTERFACE -fsanitize=fuzzer-no-link,address,undefined
+                           -fno-sanitize-recover=all -fno-omit-frame-pointer)
+    target_link_options(headless_flags INTERFACE -fsanitize=address,undefined)
+else()
+    message(FATAL_ERROR "HEADLESS_SANITIZE=${HEADLESS_SANITIZE}: none, address, thread or fuzzer")
+endif()

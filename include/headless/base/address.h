@@ -1,0 +1,107 @@
+/*
+ * address: an IP address and port in one canonical form.
+ *
+ * The kernel has several spellings for one client (sockaddr_in, sockaddr_in6, IPv4 mapped into
+ * IPv6 on a dual-stack socket). Inside headlessd there is one: IPv4 is always family 4, unused
+ * bytes are always zero. So two addresses are equal when their bytes are, and a hash over the
+ * bytes is a hash of the address.
+ *
+ * Threads: pure functions, any thread. Nothing here blocks, allocates or resolves names.
+ */
+#ifndef HEADLESS_BASE_ADDRESS_H
+#define HEADLESS_BASE_ADDRESS_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/socket.h>
+
+enum address_family { ADDRESS_NONE = 0, ADDRESS_V4 = 4, ADDRESS_V6 = 6 };
+
+struct address {
+    uint8_t family; /* enum address_family; ADDRESS_NONE: no address, all bytes zero */
+    uint8_t zero;   /* always 0 */
+    uint16_t port;  /* host order; 0 where only the IP counts */
+    uint32_t scope; /* interface index of an IPv6 link-local address, else 0 */
+    uint8_t ip[16]; /* network order; IPv4 uses the first four, the rest is 0 */
+};
+_Static_assert(sizeof(struct address) == 24, "addresses are compared and hashed as 24 bytes");
+
+/* A range of addresses such as 10.0.0.0/8; port and scope of base are 0. */
+struct cidr {
+    struct address base;
+    uint8_t bits; /* 0..32 for IPv4, 0..128 for IPv6 */
+};
+
+/* Longest text: "[ffff:...:255.255.255.255%4294967295]:65535" and its NUL. */
+#define ADDRESS_TEXT_MAX 72
+
+static inline bool address_is_set(const struct address *a)
+{
+    return a->family != ADDRESS_NONE;
+}
+
+static inline bool address_equal(const struct address *a, const struct address *b)
+{
+    return memcmp(a, b, sizeof(*a)) == 0;
+}
+
+/* Same family and IP; ports and scopes may differ. */
+static inline bool address_equal_ip(const struct address *a, const struct address *b)
+{
+    return a->family == b->family && memcmp(a->ip, b->ip, sizeof(a->ip)) == 0;
+}
+
+/* The same address with another port. */
+static inline struct address address_with_port(struct address a, uint16_t port)
+{
+    a.port = port;
+    return a;
+}
+
+/* Largest UDP payload of a datagram to this address within an IP MTU (28 or 48 bytes less). */
+size_t address_payload_max(const struct address *a, size_t mtu);
+
+/*
+ * Parse an IP without port: "10.0.0.1", "fd00::1", "fe80::1%2" (numeric scope or interface name).
+ * No names, no surrounding space. Returns 0, or -EINVAL with *ret_address untouched.
+ */
+int address_parse_ip(const char *text, struct address *ret_address);
+
+/*
+ * Parse an IP with an optional port: "10.0.0.1", "10.0.0.1:53", "[fd00::1]:53", "fd00::1".
+ * Without a port the result has default_port. Returns 0, or -EINVAL with *ret_address untouched.
+ */
+int address_parse(const char *text, uint16_t default_port, struct address *ret_address);
+
+/* Write "10.0.0.1:53" or "[fd00::1]:53" ("none" when unset); returns text for use in calls. */
+const char *address_format(const struct address *a, char text[static ADDRESS_TEXT_MAX]);
+
+/* The same without the port and without brackets. */
+const char *address_format_ip(const struct address *a, char text[static ADDRESS_TEXT_MAX]);
+
+/* From the kernel's form, IPv4-mapped IPv6 unmapped. Unknown families give ADDRESS_NONE. */
+void address_from_sockaddr(const struct sockaddr *sa, struct address *ret_address);
+
+/*
+ * Into the kernel's form for a socket of socket_family (AF_INET or AF_INET6): IPv4 is mapped
+ * when the socket is IPv6. Returns the length, or 0 when such a socket cannot reach the address.
+ */
+socklen_t address_to_sockaddr(const struct address *a, int socket_family,
+                              struct sockaddr_storage *ret_sa);
+
+bool address_is_loopback(const struct address *a);
+bool address_is_any(const struct address *a);
+bool address_is_multicast(const struct address *a);
+bool address_is_broadcast(const struct address *a); /* 255.255.255.255 */
+
+/* The wildcard of a family, port 0. */
+struct address address_any(enum address_family family);
+
+/* Parse "10.0.0.0/8" or a lone IP (all bits). Host bits are cleared. Returns 0 or -EINVAL. */
+int cidr_parse(const char *text, struct cidr *ret_cidr);
+bool cidr_contains(const struct cidr *range, const struct address *a);
+
+#endif

@@ -1,0 +1,32 @@
+/*
+ * clock: the one clock of all timers and deadlines.
+ *
+ * CLOCK_BOOTTIME, in nanoseconds: monotonic, unmoved by clock steps, and it counts suspended time,
+ * so that a paused virtual machine does not wake up believing that its promises still hold.
+ * A slice of work reads it once and passes now_ns on. Any thread; never blocks.
+ */
+#ifndef HEADLESS_BASE_CLOCK_H
+#define HEADLESS_BASE_CLOCK_H
+
+#include <stdint.h>
+#include <time.h>
+
+#define NS_PER_US  UINT64_C(1000)
+#define NS_PER_MS  UINT64_C(1000000)
+#define NS_PER_SEC UINT64_C(1000000000)
+
+static inline uint64_t clock_now_ns(void)
+{
+    struct timespec ts;
+
+    (void)clock_gettime(CLOCK_BOOTTIME, &ts); /* cannot fail: Linux 2.6.39 on */
+    return (uint64_t)ts.tv_sec * NS_PER_SEC + (uint64_t)ts.tv_nsec;
+}
+
+static inline struct timespec clock_to_timespec(uint64_t ns)
+{
+    return (struct timespec){.tv_sec = (time_t)(ns / NS_PER_SEC),
+                             .tv_nsec = (long)(ns % NS_PER_SEC)};
+}
+
+#endif

@@ -1,0 +1,133 @@
+/*
+ * config: the settings of one process, from one table of options.
+ *
+ * Every option is one row of the table in src/config/options.c. From it come the YAML key (nested
+ * or dotted), the flag (--relay-format), the environment variable (HEADLESSD_RELAY_FORMAT), range
+ * and unit checks, --help, --dump-config with sources and docs/options.md. Flags beat environment
+ * beats file beats default.
+ *
+ * Threads: loaded by the main thread; afterwards immutable. A reload makes a new one.
+ * Errors name option, value, what is allowed, and where it was set (file and line, flag, variable).
+ */
+#ifndef HEADLESS_CONFIG_CONFIG_H
+#define HEADLESS_CONFIG_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "headless/base/address.h"
+
+#define CONFIG_NAME_MAX  64  /* bytes of a cluster or pod name, with NUL */
+#define CONFIG_TEXT_MAX  256 /* bytes of a path or other text, with NUL */
+#define CONFIG_PEERS_MAX 128
+#define CONFIG_CIDRS_MAX 32
+
+/* A member written into the configuration: "10.0.0.1" or "NAME=10.0.0.1". */
+struct config_peer {
+    char name[CONFIG_NAME_MAX]; /* "" when only the address was given */
+    struct address address;     /* IP, port 0 */
+};
+
+struct config_peers {
+    struct config_peer list[CONFIG_PEERS_MAX];
+    size_t count;
+};
+
+struct config_cidrs {
+    struct cidr list[CONFIG_CIDRS_MAX];
+    size_t count;
+};
+
+enum config_app { CONFIG_APP_ECHO, CONFIG_APP_WHOAMI, CONFIG_APP_DISCARD, CONFIG_APP_UDP };
+enum config_relay { CONFIG_RELAY_FRAMED, CONFIG_RELAY_RAW, CONFIG_RELAY_PROXY_V2 };
+enum config_proxy { CONFIG_PROXY_NONE, CONFIG_PROXY_V2 };
+enum config_control { CONFIG_CONTROL_OPEN, CONFIG_CONTROL_SIGNED, CONFIG_CONTROL_NONE };
+
+/* app.target: echo, whoami, discard or udp://HOST:PORT */
+struct config_app_target {
+    enum config_app kind;
+    struct address address; /* only with CONFIG_APP_UDP */
+};
+
+struct config {
+    char cluster[CONFIG_NAME_MAX];
+    struct address self;        /* own IP, port 0; found from the default route when not set */
+    char name[CONFIG_NAME_MAX]; /* default: POD_NAME, else the text of self */
+    struct address bind;        /* IP of the sockets; the wildcard unless self is loopback */
+
+    uint16_t data_port, relay_port, peer_port;
+    struct address admin_listen; /* port 0: no admin server */
+    uint64_t rcvbuf_bytes;       /* 0: as much as the kernel grants */
+
+    struct config_peers peers;
+    char leader[CONFIG_NAME_MAX]; /* address, name, or IP:PORT outside; "" none */
+    uint64_t leader_generation;
+
+    enum config_relay relay_format;
+    uint32_t relay_mtu; /* IP MTU, bytes */
+
+    uint64_t hold_time_ns, hold_bytes;
+    uint64_t drain_time_ns, reply_grace_ns;
+
+    struct config_app_target app_target;
+    enum config_proxy app_proxy_protocol;
+    uint64_t app_idle_ns;
+    uint32_t app_max_sessions;
+
+    enum config_control control_accept;
+    struct config_cidrs control_allow;
+
+    uint32_t receivers, workers, batch, ring;
+    int log_level;  /* enum log_level */
+    int log_format; /* enum log_format */
+};
+
+/* What the command line asked for besides options. */
+enum config_mode {
+    CONFIG_RUN,
+    CONFIG_CHECK,
+    CONFIG_DUMP,
+    CONFIG_VERSION,
+    CONFIG_HELP,
+    CONFIG_DOCS
+};
+
+/* Who set an option last; kept per option for --dump-config and for error messages. */
+enum config_source { CONFIG_DEFAULT, CONFIG_FILE, CONFIG_ENVIRONMENT, CONFIG_FLAG };
+
+struct config_set; /* values, their sources, and the arguments needed to load them again */
+
+/*
+ * Load file (-c), environment and flags. On a wrong option writes one line per error to errors and
+ * returns -EINVAL; a file that cannot be read returns its errno; -ENOMEM. Outputs untouched then.
+ * argv stays referenced by the result (for reloads).
+ */
+int config_load(int argc, char *const argv[], FILE *errors, struct config_set **ret_set,
+                enum config_mode *ret_mode);
+void config_destroy(struct config_set *set);
+
+/* The values; valid as long as the set. */
+const struct config *config_values(const struct config_set *set);
+
+/* The file given by -c, or NULL. */
+const char *config_path(const struct config_set *set);
+
+/* Read everything again with the same arguments. Errors as config_load; the old set stays. */
+int config_reload(const struct config_set *set, FILE *errors, struct config_set **ret_set);
+
+/*
+ * Compare two sets row by row. Calls each(option name, can it change at run time, context) for
+ * every option that differs; returns how many did.
+ */
+size_t config_diff(const struct config_set *before, const struct config_set *after,
+                   void (*each)(const char *option, bool reloadable, void *context), void *context);
+
+/* --dump-config: YAML that loads to the same settings, each line with its source as a comment. */
+void config_dump(const struct config_set *set, FILE *out);
+void config_help(FILE *out);
+/* docs/options.md, generated. */
+void config_document(FILE *out);
+
+#endif

@@ -1,0 +1,31 @@
+/*
+ * proxy: the PROXY protocol, version 2, for datagrams (HAProxy's proxy-protocol.txt, section 2.2).
+ *
+ * One header in front of each datagram's payload tells the receiver the true client and the address
+ * it spoke to. Bytes only; any thread; never blocks.
+ */
+#ifndef HEADLESS_WIRE_PROXY_H
+#define HEADLESS_WIRE_PROXY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "headless/base/address.h"
+
+#define PROXY_HEADER_MAX 52 /* 16 + IPv6 addresses and ports */
+
+/*
+ * Write a header for a datagram from client to local; returns 28 or 52 bytes. A client and local of
+ * different families are both written as IPv6 (IPv4 mapped).
+ */
+size_t proxy_put_header(uint8_t out[static PROXY_HEADER_MAX], const struct address *client,
+                        const struct address *local);
+
+/*
+ * Read a header. Returns its bytes (to skip), or -EBADMSG. LOCAL commands and unknown families give
+ * unset addresses; TLVs are skipped within the announced length.
+ */
+int proxy_parse_header(const uint8_t *data, size_t length, struct address *ret_client,
+                       struct address *ret_local);
+
+#endif

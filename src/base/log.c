@@ -1,0 +1,116 @@
+#include "headless/base/log.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "headless/base/clock.h"
+
+static _Atomic int log_level_now = LOG_LEVEL_INFO; /* written by reload, read by every thread */
+static bool log_json;                              /* written by log_init only */
+
+static const char *const level_names[LOG_LEVEL_COUNT] = {"error", "warn", "info", "debug"};
+
+void log_init(enum log_level level, enum log_format format)
+{
+    log_set_level(level);
+    log_json = format == LOG_FORMAT_JSON || (format == LOG_FORMAT_AUTO && !isatty(STDERR_FILENO));
+}
+
+void log_set_level(enum log_level level)
+{
+    atomic_store_explicit(&log_level_now, (int)level, memory_order_relaxed);
+}
+
+bool log_enabled(enum log_level level)
+{
+    return (int)level <= atomic_load_explicit(&log_level_now, memory_order_relaxed);
+}
+
+/* A JSON string's inside: control characters and non-ASCII bytes as \u00XX, cut to fit. */
+static size_t put_escaped(char *out, size_t room, const char *text)
+{
+    size_t n = 0;
+
+    for (const unsigned char *c = (const unsigned char *)text; *c && n + 7 < room; c++) {
+        if (*c == '"' || *c == '\\') {
+            out[n++] = '\\';
+            out[n++] = (char)*c;
+        } else if (*c >= 0x20 && *c < 0x7f) {
+            out[n++] = (char)*c;
+        } else {
+            n += (size_t)snprintf(out + n, room - n, "\\u%04x", *c);
+        }
+    }
+    return n;
+}
+
+static size_t put_plain(char *out, size_t room, const char *text)
+{
+    size_t n = 0;
+
+    for (const unsigned char *c = (const unsigned char *)text; *c && n < room; c++)
+        out[n++] = *c < 0x20 || *c == 0x7f ? '?' : (char)*c;
+    return n;
+}
+
+static size_t put_time(char *out, size_t room)
+{
+    struct timespec now;
+    struct tm utc;
+    size_t n;
+
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    (void)gmtime_r(&now.tv_sec, &utc);
+    n = strftime(out, room, "%Y-%m-%dT%H:%M:%S", &utc);
+    n += (size_t)snprintf(out + n, room - n, ".%03ldZ", now.tv_nsec / 1000000);
+    return n;
+}
+
+void log_write(enum log_level level, const char *event, const char *format, ...)
+{
+    char message[1024];
+    char line[LOG_LINE_MAX];
+    size_t n;
+    va_list args;
+
+    if (!log_enabled(level))
+        return;
+    va_start(args, format);
+    (void)vsnprintf(message, sizeof(message), format, args);
+    va_end(args);
+
+    if (log_json) {
+        memcpy(line, "{\"time\":\"", 9);
+        n = 9 + put_time(line + 9, 40);
+        n += (size_t)snprintf(line + n, sizeof(line) - n,
+                              "\",\"level\":\"%s\",\"event\":\"%s\",\"message\":\"",
+                              level_names[level], event);
+        n += put_escaped(line + n, sizeof(line) - n - 3, message);
+        line[n++] = '"';
+        line[n++] = '}';
+    } else {
+        n = put_time(line, 40);
+        n += (size_t)snprintf(line + n, sizeof(line) - n, " %-5s %s: ", level_names[level], event);
+        n += put_plain(line + n, sizeof(line) - n - 1, message);
+    }
+    line[n++] = '\n';
+    while (write(STDERR_FILENO, line, n) < 0 && errno == EINTR)
+        ; /* a log that cannot be written has nowhere to be reported */
+}
+
+bool log_limit_pass(struct log_limit *limit, uint64_t now_ns, uint64_t *ret_suppressed)
+{
+    if (now_ns < limit->next_ns) {
+        limit->suppressed++;
+        return false;
+    }
+    limit->next_ns = now_ns + limit->period_ns;
+    *ret_suppressed = limit->suppressed;
+    limit->suppressed = 0;
+    return true;
+}
