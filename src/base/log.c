@@ -88,14 +88,15 @@ void log_write(enum log_level level, const char *event, const char *format, ...)
         memcpy(line, "{\"time\":\"", 9);
         n = 9 + put_time(line + 9, 40);
         n += (size_t)snprintf(line + n, sizeof(line) - n,
-                              "\",\"level\":\"%s\",\"event\":\"%s\",\"message\":\"",
+                              "\",\"level\":\"%s\",\"event\":\"%.64s\",\"message\":\"",
                               level_names[level], event);
         n += put_escaped(line + n, sizeof(line) - n - 3, message);
         line[n++] = '"';
         line[n++] = '}';
     } else {
         n = put_time(line, 40);
-        n += (size_t)snprintf(line + n, sizeof(line) - n, " %-5s %s: ", level_names[level], event);
+        n += (size_t)snprintf(line + n, sizeof(line) - n, " %-5s %.64s: ", level_names[level],
+                              event);
         n += put_plain(line + n, sizeof(line) - n - 1, message);
     }
     line[n++] = '\n';

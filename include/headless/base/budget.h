@@ -1,0 +1,34 @@
+/*
+ * budget: a token bucket, for what must not happen too often (answers, log lines, commands).
+ *
+ * Owner: one thread. Never blocks.
+ */
+#ifndef HEADLESS_BASE_BUDGET_H
+#define HEADLESS_BASE_BUDGET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct budget {
+    uint64_t period_ns;  /* one token comes back in this time */
+    uint64_t burst;      /* tokens at most */
+    uint64_t full_at_ns; /* when the bucket will be full again: the whole state in one number */
+};
+
+static inline struct budget budget_make(uint64_t period_ns, uint64_t burst)
+{
+    return (struct budget){.period_ns = period_ns, .burst = burst, .full_at_ns = 0};
+}
+
+/* Take a token; false when there is none. */
+static inline bool budget_take(struct budget *budget, uint64_t now_ns)
+{
+    uint64_t full_at_ns = budget->full_at_ns > now_ns ? budget->full_at_ns : now_ns;
+
+    if (full_at_ns + budget->period_ns - now_ns > budget->burst * budget->period_ns)
+        return false;
+    budget->full_at_ns = full_at_ns + budget->period_ns;
+    return true;
+}
+
+#endif

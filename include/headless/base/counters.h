@@ -1,0 +1,132 @@
+/*
+ * counters: what happened, in numbers that must add up (the ledger).
+ *
+ * Declared once, in the tables below: one row is one number of one metric. Each thread has a struct
+ * counters of its own, single writer, cache-line aligned; readers sum them.
+ *
+ * The ledger, at rest to the datagram (docs/architecture.md):
+ *   requests   received{data} + received{relay} =
+ *                  delivered + relayed + control{*} + dropped{*} + held (gauge) + queued (gauge)
+ *   answers    answers{app} + answers{relay} =
+ *                  replies{sent} + replies{relayed} + replies{fenced} + replies_dropped{*}
+ * A relay frame that is refused as a whole counts as one received and one dropped.
+ */
+#ifndef HEADLESS_BASE_COUNTERS_H
+#define HEADLESS_BASE_COUNTERS_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* X(name, prose): why a datagram went no further. Requests and replies share the reasons. */
+#define DROP_REASONS(X)                                                           \
+    X(loop, "its source is a member's own port")                                  \
+    X(oversize, "larger than one relay frame can carry")                          \
+    X(truncated, "larger than our receive buffer")                                \
+    X(malformed, "a frame that is not one, or a source port of 0")                \
+    X(version, "a frame of a version we do not speak")                            \
+    X(cluster, "a frame of another cluster")                                      \
+    X(hops, "already relayed as often as allowed, or back to where it came from") \
+    X(acl, "its sender is not a member")                                          \
+    X(rate, "more control messages than allowed")                                 \
+    X(tag, "a reply whose tag is not ours")                                       \
+    X(no_leader, "no leader, and hold.time is 0")                                 \
+    X(hold_overflow, "held, and pushed out by newer ones (hold.bytes)")           \
+    X(hold_expired, "held for longer than hold.time")                             \
+    X(session_cap, "no session free (app.max_sessions)")                          \
+    X(session_gone, "an answer of the app to a session that has ended")           \
+    X(stranger, "came to the app's socket, but not from the app")                 \
+    X(send_refused, "the destination's port is closed")                           \
+    X(send_full, "the socket's send buffer stayed full")                          \
+    X(send_denied, "a local firewall refused it")                                 \
+    X(send_too_big, "larger than the path to its destination takes")              \
+    X(send_failed, "the kernel refused it for another reason, such as no route")  \
+    X(shutdown, "still held when the process ended")
+
+#define DROP_ENUM(name, prose) DROP_##name,
+enum drop_reason { DROP_REASONS(DROP_ENUM) DROP_REASON_COUNT };
+#undef DROP_ENUM
+
+/* X(id, metric without "headlessd_", label, label value, help). Label "" is a lone number. */
+#define COUNTERS(X)                                                                              \
+    X(RECEIVED_DATA, "datagrams_received_total", "socket", "data", "Datagrams received")         \
+    X(RECEIVED_RELAY, "datagrams_received_total", "socket", "relay", "Datagrams received")       \
+    X(BYTES_DATA, "received_bytes_total", "socket", "data", "Payload bytes received")            \
+    X(BYTES_RELAY, "received_bytes_total", "socket", "relay", "Payload bytes received")          \
+    X(FRAMES_RECEIVED, "frames_total", "direction", "in", "Relay frames")                        \
+    X(FRAMES_SENT, "frames_total", "direction", "out", "Relay frames")                           \
+    X(DELIVERED, "datagrams_delivered_total", "", "", "Datagrams handed to the app of this pod") \
+    X(RELAYED, "datagrams_relayed_total", "", "", "Datagrams carried to another pod")            \
+    X(CONTROL_OK, "control_messages_total", "result", "ok", "Control messages")                  \
+    X(CONTROL_NO_MEMBER, "control_messages_total", "result", "no_member", "Control messages")    \
+    X(CONTROL_NO_AUTH, "control_messages_total", "result", "no_auth", "Control messages")        \
+    X(CONTROL_BAD_JSON, "control_messages_total", "result", "bad_json", "Control messages")      \
+    X(CONTROL_BAD_TERM, "control_messages_total", "result", "bad_term", "Control messages")      \
+    X(CONTROL_PROBE, "control_messages_total", "result", "probe", "Control messages")            \
+    X(WITHHELD, "answers_withheld_total", "", "",                                                \
+      "Built-in answers not given, because they could start a loop")                             \
+    X(ANSWERS_APP, "answers_received_total", "from", "app", "Answers to be sent to clients")     \
+    X(ANSWERS_RELAY, "answers_received_total", "from", "relay", "Answers to be sent to clients") \
+    X(REPLIES_SENT, "replies_sent_total", "", "", "Answers sent to clients")                     \
+    X(REPLIES_RELAYED, "replies_relayed_total", "", "", "Answers carried to their ingress pod")  \
+    X(REPLIES_FENCED, "replies_fenced_total", "", "",                                            \
+      "Answers of a leader whose term is over, not sent")                                        \
+    X(PEER_IGNORED, "peer_messages_ignored_total", "", "",                                       \
+      "Datagrams on the peer port that mean nothing to this version")                            \
+    X(APP_REFUSED, "app_refused_total", "", "", "Refusals by the app's port")                    \
+    X(SESSIONS_OPENED, "sessions_opened_total", "", "", "Sessions towards the app opened")       \
+    X(SESSIONS_EVICTED, "sessions_evicted_total", "", "",                                        \
+      "Sessions of one datagram ended early, to make room")
+
+#define COUNTER_ENUM(id, metric, label, value, help) COUNTER_##id,
+enum counter {
+    COUNTERS(COUNTER_ENUM) COUNTER_DROPPED, /* + enum drop_reason: requests */
+    COUNTER_REPLIES_DROPPED = COUNTER_DROPPED + DROP_REASON_COUNT, /* + enum drop_reason */
+    COUNTER_COUNT = COUNTER_REPLIES_DROPPED + DROP_REASON_COUNT
+};
+#undef COUNTER_ENUM
+
+struct counters {
+    _Alignas(64) _Atomic uint64_t value[COUNTER_COUNT];
+};
+
+/* One number as it is exposed. */
+struct counter_info {
+    const char *metric, *label, *label_value, *help;
+};
+
+/* For index 0..COUNTER_COUNT-1. */
+struct counter_info counter_describe(size_t index);
+
+/* Owner thread only: a plain add, visible to readers. */
+static inline void counters_add(struct counters *counters, size_t index, uint64_t n)
+{
+    _Atomic uint64_t *value = &counters->value[index];
+
+    atomic_store_explicit(value, atomic_load_explicit(value, memory_order_relaxed) + n,
+                          memory_order_relaxed);
+}
+
+static inline void counters_drop(struct counters *counters, enum drop_reason reason, uint64_t n)
+{
+    counters_add(counters, COUNTER_DROPPED + (size_t)reason, n);
+}
+
+static inline void counters_drop_reply(struct counters *counters, enum drop_reason reason,
+                                       uint64_t n)
+{
+    counters_add(counters, COUNTER_REPLIES_DROPPED + (size_t)reason, n);
+}
+
+/* Any thread: add the values of one thread to sum[COUNTER_COUNT]. */
+void counters_collect(const struct counters *counters, uint64_t sum[static COUNTER_COUNT]);
+
+/* What the ledger says of a sum: in minus out; both are 0 at rest. */
+struct ledger {
+    int64_t requests, answers;
+};
+struct ledger counters_ledger(const uint64_t sum[static COUNTER_COUNT], uint64_t held,
+                              uint64_t queued);
+
+#endif

@@ -1,0 +1,78 @@
+/*
+ * udp: UDP sockets as headlessd needs them, and the one classification of their errors.
+ *
+ * A wildcard bind is one dual-stack IPv6 socket (IPv4 alone where the kernel has no IPv6); peers
+ * and local addresses are canonical struct address either way. Sockets are close-on-exec and
+ * blocking with a receive timeout, so that a reader sees a stop without being interrupted.
+ *
+ * Threads: opening and closing by the thread that owns the socket; sending from any thread.
+ */
+#ifndef HEADLESS_NET_UDP_H
+#define HEADLESS_NET_UDP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "headless/base/address.h"
+
+#define UDP_PAYLOAD_MAX 65507
+
+struct udp_options {
+    bool reuse_port;             /* several sockets on one port, spread by the 4-tuple */
+    bool local_address;          /* tell to which of our addresses a datagram was sent (PKTINFO) */
+    bool loopback_only;          /* SO_BINDTODEVICE lo */
+    bool error_queue;            /* IP_RECVERR: refusals on an unconnected socket */
+    uint64_t rcvbuf_bytes;       /* 0: as much as is granted */
+    uint64_t receive_timeout_ns; /* 0: none */
+};
+
+struct udp_socket {
+    int fd;                /* -1: closed */
+    int family;            /* AF_INET or AF_INET6 */
+    bool wildcard;         /* bound to any: answers must name their source */
+    struct address local;  /* as bound, with the port that the kernel gave */
+    uint64_t rcvbuf_bytes; /* as granted: SO_RCVBUF halved, what was asked in the kernel's words */
+};
+
+/* What an errno of a UDP socket means for the datagram at hand. */
+enum udp_error {
+    UDP_ERROR_INTERRUPTED, /* EINTR: do it again */
+    UDP_ERROR_REFUSED,     /* a pending ICMP error, reported in place of our send: send once more */
+    UDP_ERROR_FULL,        /* EAGAIN, ENOBUFS, ENOMEM */
+    UDP_ERROR_DENIED,      /* EPERM, EACCES: a local firewall */
+    UDP_ERROR_TOO_BIG,     /* EMSGSIZE */
+    UDP_ERROR_FAILED,      /* no route and the like: this datagram is lost, the next may pass */
+    UDP_ERROR_FATAL,       /* EBADF, ENOTSOCK, EFAULT: a bug of ours */
+    UDP_ERROR_COUNT
+};
+enum udp_error udp_classify_error(int error_number);
+
+/*
+ * Open and bind. at: IP and port; the wildcard of either family means both families. Returns 0 or a
+ * negative errno (-EADDRINUSE, -EADDRNOTAVAIL, -EPERM, ...) with *ret_socket untouched.
+ */
+int udp_open(const struct address *at, const struct udp_options *options,
+             struct udp_socket *ret_socket) __attribute__((warn_unused_result));
+
+/* The same, but an IPv4 wildcard stays IPv4. */
+int udp_open_ipv4(const struct address *at, const struct udp_options *options,
+                  struct udp_socket *ret_socket) __attribute__((warn_unused_result));
+
+/* Open a socket that talks to one destination, from source (IP; unset: the kernel's choice). */
+int udp_open_connected(const struct address *to, const struct address *source,
+                       uint64_t rcvbuf_bytes, struct udp_socket *ret_socket)
+    __attribute__((warn_unused_result));
+
+void udp_close(struct udp_socket *socket);
+
+/* Datagrams that the kernel dropped at this socket since it was opened (SO_MEMINFO); any thread. */
+uint64_t udp_kernel_drops(int fd);
+
+/* Take one entry off the error queue. True if there was one; *ret_error is its errno. */
+bool udp_take_error(int fd, int *ret_error);
+
+/* Send one datagram, for what is not a data path (control answers). from unset: kernel's choice. */
+int udp_send_one(const struct udp_socket *socket, const struct address *to,
+                 const struct address *from, const void *payload, size_t length);
+
+#endif

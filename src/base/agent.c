@@ -1,0 +1,90 @@
+#include "headless/base/agent.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+
+#define SPIN_MAX 256U /* pauses: about 10 us */
+
+static inline void cpu_pause(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ __volatile__("yield");
+#endif
+}
+
+static size_t slice(struct agent *agent)
+{
+    size_t done = agent->ops->do_work(agent->self);
+
+    atomic_store_explicit(&agent->duty_cycles,
+                          atomic_load_explicit(&agent->duty_cycles, memory_order_relaxed) + 1,
+                          memory_order_relaxed);
+    return done;
+}
+
+/* Spin while it pays: the budget doubles when work came during a spin and halves when it did not.
+ */
+static bool spin(struct agent *agent, unsigned *budget)
+{
+    for (unsigned i = 0; i < *budget; i++) {
+        cpu_pause();
+        if (i % 16 == 15 && slice(agent) > 0) {
+            *budget = *budget * 2 < SPIN_MAX ? *budget * 2 : SPIN_MAX;
+            return true;
+        }
+    }
+    *budget = *budget / 2 > 16 ? *budget / 2 : 16;
+    return false;
+}
+
+static void *run(void *argument)
+{
+    struct agent *agent = argument;
+    unsigned spin_budget = 16;
+
+    while (!agent_is_stopping(agent)) {
+        if (slice(agent) > 0 || !agent->ops->idle)
+            continue;
+        if (!spin(agent, &spin_budget))
+            agent->ops->idle(agent->self);
+    }
+    while (slice(agent) > 0)
+        ; /* what was there when we were stopped */
+    return NULL;
+}
+
+int agent_start(struct agent *agent, const char *name, const struct agent_ops *ops, void *self)
+{
+    sigset_t all, before;
+    int rc;
+
+    (void)snprintf(agent->name, sizeof(agent->name), "%s", name);
+    agent->ops = ops;
+    agent->self = self;
+    atomic_init(&agent->stopping, false);
+    atomic_init(&agent->duty_cycles, 0);
+
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    rc = pthread_create(&agent->thread, NULL, run, agent);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (rc)
+        return -rc;
+    agent->started = true;
+    (void)pthread_setname_np(agent->thread, agent->name);
+    return 0;
+}
+
+void agent_stop(struct agent *agent, void (*wake)(void *self))
+{
+    if (!agent->started)
+        return;
+    atomic_store_explicit(&agent->stopping, true, memory_order_seq_cst);
+    if (wake)
+        wake(agent->self);
+    (void)pthread_join(agent->thread, NULL);
+    agent->started = false;
+}

@@ -1,0 +1,54 @@
+#include "headless/base/counters.h"
+
+#define COUNTER_ROW(id, metric, label, value, help) {metric, label, value, help},
+static const struct counter_info counter_rows[] = {COUNTERS(COUNTER_ROW)};
+#undef COUNTER_ROW
+
+#define REASON_NAME(name, prose) #name,
+static const char *const reason_names[] = {DROP_REASONS(REASON_NAME)};
+#undef REASON_NAME
+
+struct counter_info counter_describe(size_t index)
+{
+    if (index >= COUNTER_REPLIES_DROPPED)
+        return (struct counter_info){"replies_dropped_total", "reason",
+                                     reason_names[index - COUNTER_REPLIES_DROPPED],
+                                     "Answers dropped, by reason"};
+    if (index >= COUNTER_DROPPED)
+        return (struct counter_info){"datagrams_dropped_total", "reason",
+                                     reason_names[index - COUNTER_DROPPED],
+                                     "Datagrams dropped, by reason"};
+    return counter_rows[index];
+}
+
+void counters_collect(const struct counters *counters, uint64_t sum[static COUNTER_COUNT])
+{
+    for (size_t i = 0; i < COUNTER_COUNT; i++)
+        sum[i] += atomic_load_explicit(&counters->value[i], memory_order_relaxed);
+}
+
+static uint64_t add_range(const uint64_t *sum, size_t from, size_t count)
+{
+    uint64_t total = 0;
+
+    for (size_t i = from; i < from + count; i++)
+        total += sum[i];
+    return total;
+}
+
+struct ledger counters_ledger(const uint64_t sum[static COUNTER_COUNT], uint64_t held,
+                              uint64_t queued)
+{
+    uint64_t requests_in = sum[COUNTER_RECEIVED_DATA] + sum[COUNTER_RECEIVED_RELAY];
+    uint64_t requests_out =
+        sum[COUNTER_DELIVERED] + sum[COUNTER_RELAYED] +
+        add_range(sum, COUNTER_CONTROL_OK, COUNTER_CONTROL_PROBE - COUNTER_CONTROL_OK + 1) +
+        add_range(sum, COUNTER_DROPPED, DROP_REASON_COUNT) + held + queued;
+    uint64_t answers_in = sum[COUNTER_ANSWERS_APP] + sum[COUNTER_ANSWERS_RELAY];
+    uint64_t answers_out = sum[COUNTER_REPLIES_SENT] + sum[COUNTER_REPLIES_RELAYED] +
+                           sum[COUNTER_REPLIES_FENCED] +
+                           add_range(sum, COUNTER_REPLIES_DROPPED, DROP_REASON_COUNT);
+
+    return (struct ledger){.requests = (int64_t)(requests_in - requests_out),
+                           .answers = (int64_t)(answers_in - answers_out)};
+}

@@ -1,0 +1,221 @@
+#include "headless/net/udp.h"
+
+#include <errno.h>
+#include <linux/errqueue.h>
+#include <linux/sock_diag.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "headless/base/clock.h"
+#include "net/control_message.h"
+
+enum udp_error udp_classify_error(int error_number)
+{
+    switch (error_number) {
+    case EINTR:
+        return UDP_ERROR_INTERRUPTED;
+    case ECONNREFUSED:
+    case EHOSTUNREACH: /* may be a pending ICMP error too: a second try tells */
+    case ENETUNREACH:
+    case EPROTO:
+    case ENOPROTOOPT:
+        return UDP_ERROR_REFUSED;
+    case EAGAIN:
+    case ENOBUFS:
+    case ENOMEM:
+        return UDP_ERROR_FULL;
+    case EPERM:
+    case EACCES:
+        return UDP_ERROR_DENIED;
+    case EMSGSIZE:
+        return UDP_ERROR_TOO_BIG;
+    case EBADF:
+    case ENOTSOCK:
+    case EFAULT:
+        return UDP_ERROR_FATAL;
+    default:
+        return UDP_ERROR_FAILED;
+    }
+}
+
+static int set_int(int fd, int level, int name, int value)
+{
+    return setsockopt(fd, level, name, &value, sizeof(value)) < 0 ? -errno : 0;
+}
+
+/* As much as asked for, or as is granted; never a failure: the figure is reported instead. */
+static uint64_t set_rcvbuf(int fd, uint64_t wanted)
+{
+    const uint64_t most = UINT64_C(256) << 20;
+    int granted = 0;
+    socklen_t length = sizeof(granted);
+    int value = (int)(wanted && wanted < most ? wanted : most);
+
+    (void)set_int(fd, SOL_SOCKET, SO_RCVBUF, value);
+    (void)getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &granted, &length);
+    return (uint64_t)granted / 2; /* the kernel doubles what it is asked for */
+}
+
+static int set_options(int fd, int family, bool dual_stack, const struct udp_options *options)
+{
+    int rc = 0;
+
+    if (family == AF_INET6)
+        rc = set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, !dual_stack);
+    if (!rc && options->reuse_port)
+        rc = set_int(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+    if (!rc && options->local_address)
+        rc = family == AF_INET6 ? set_int(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1)
+                                : set_int(fd, IPPROTO_IP, IP_PKTINFO, 1);
+    if (!rc && options->error_queue)
+        rc = family == AF_INET6 ? set_int(fd, IPPROTO_IPV6, IPV6_RECVERR, 1)
+                                : set_int(fd, IPPROTO_IP, IP_RECVERR, 1);
+    if (!rc && options->loopback_only &&
+        setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "lo", sizeof("lo")) < 0)
+        rc = -errno;
+    if (!rc && options->receive_timeout_ns) {
+        struct timespec ts = clock_to_timespec(options->receive_timeout_ns);
+        struct timeval tv = {.tv_sec = ts.tv_sec, .tv_usec = ts.tv_nsec / 1000};
+
+        if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)) < 0)
+            rc = -errno;
+    }
+    return rc;
+}
+
+static int bind_and_name(int fd, int family, const struct address *at, struct address *ret_local)
+{
+    struct sockaddr_storage sa;
+    socklen_t length = address_to_sockaddr(at, family, &sa);
+
+    if (!length)
+        return -EAFNOSUPPORT;
+    if (bind(fd, (struct sockaddr *)&sa, length) < 0)
+        return -errno;
+    length = sizeof(sa);
+    if (getsockname(fd, (struct sockaddr *)&sa, &length) < 0)
+        return -errno;
+    address_from_sockaddr((struct sockaddr *)&sa, ret_local);
+    return 0;
+}
+
+static int open_family(const struct address *at, int family, const struct udp_options *options,
+                       struct udp_socket *ret_socket)
+{
+    struct udp_socket s = {.family = family, .wildcard = address_is_any(at)};
+    int rc;
+
+    s.fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (s.fd < 0)
+        return -errno;
+    rc = set_options(s.fd, family, s.wildcard, options);
+    if (!rc)
+        rc = bind_and_name(s.fd, family, at, &s.local);
+    if (rc) {
+        (void)close(s.fd);
+        return rc;
+    }
+    s.rcvbuf_bytes = set_rcvbuf(s.fd, options->rcvbuf_bytes);
+    *ret_socket = s;
+    return 0;
+}
+
+int udp_open(const struct address *at, const struct udp_options *options,
+             struct udp_socket *ret_socket)
+{
+    struct address both = address_with_port(address_any(ADDRESS_V6), at->port);
+    int rc;
+
+    if (!address_is_any(at))
+        return open_family(at, at->family == ADDRESS_V6 ? AF_INET6 : AF_INET, options, ret_socket);
+    rc = open_family(&both, AF_INET6, options, ret_socket);
+    if (rc == -EAFNOSUPPORT || rc == -EADDRNOTAVAIL) { /* a kernel without IPv6 */
+        both = address_with_port(address_any(ADDRESS_V4), at->port);
+        rc = open_family(&both, AF_INET, options, ret_socket);
+    }
+    return rc;
+}
+
+int udp_open_ipv4(const struct address *at, const struct udp_options *options,
+                  struct udp_socket *ret_socket)
+{
+    return open_family(at, AF_INET, options, ret_socket);
+}
+
+int udp_open_connected(const struct address *to, const struct address *source,
+                       uint64_t rcvbuf_bytes, struct udp_socket *ret_socket)
+{
+    const struct udp_options options = {.rcvbuf_bytes = rcvbuf_bytes};
+    struct address from = address_any(to->family);
+    struct sockaddr_storage sa;
+    struct udp_socket s;
+    socklen_t length;
+    int rc;
+
+    if (address_is_set(source) && source->family == to->family)
+        from = address_with_port(*source, 0);
+    rc = open_family(&from, to->family == ADDRESS_V6 ? AF_INET6 : AF_INET, &options, &s);
+    if (rc)
+        return rc;
+    length = address_to_sockaddr(to, s.family, &sa);
+    if (connect(s.fd, (struct sockaddr *)&sa, length) < 0) {
+        rc = -errno;
+        udp_close(&s);
+        return rc;
+    }
+    *ret_socket = s;
+    return 0;
+}
+
+void udp_close(struct udp_socket *socket)
+{
+    if (socket->fd >= 0)
+        (void)close(socket->fd);
+    socket->fd = -1;
+}
+
+uint64_t udp_kernel_drops(int fd)
+{
+    uint32_t meminfo[SK_MEMINFO_VARS] = {0};
+    socklen_t length = sizeof(meminfo);
+
+    if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, meminfo, &length) < 0)
+        return 0;
+    return meminfo[SK_MEMINFO_DROPS];
+}
+
+bool udp_take_error(int fd, int *ret_error)
+{
+    struct control_buffer control;
+    struct msghdr header = {.msg_control = control.bytes, .msg_controllen = sizeof(control.bytes)};
+    struct sock_extended_err extended;
+
+    if (recvmsg(fd, &header, MSG_ERRQUEUE | MSG_DONTWAIT) < 0)
+        return false;
+    *ret_error = EIO;
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(&header); c; c = CMSG_NXTHDR(&header, c)) {
+        if ((c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_RECVERR) ||
+            (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_RECVERR)) {
+            memcpy(&extended, CMSG_DATA(c), sizeof(extended));
+            *ret_error = (int)extended.ee_errno;
+        }
+    }
+    return true;
+}
+
+int udp_send_one(const struct udp_socket *socket, const struct address *to,
+                 const struct address *from, const void *payload, size_t length)
+{
+    struct sockaddr_storage name;
+    struct control_buffer control;
+    struct iovec part = {.iov_len = length};
+    struct msghdr header = {.msg_name = &name, .msg_iov = &part, .msg_iovlen = 1};
+
+    memcpy(&part.iov_base, &payload, sizeof(payload)); /* iovec is not const, sendmsg is */
+    header.msg_namelen = address_to_sockaddr(to, socket->family, &name);
+    if (!header.msg_namelen)
+        return -EAFNOSUPPORT;
+    if (socket->wildcard && address_is_set(from))
+        control_put_source(&header, &control, socket->family, from);
+    return sendmsg(socket->fd, &header, MSG_DONTWAIT) < 0 ? -errno : 0;
+}

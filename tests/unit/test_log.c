@@ -1,0 +1,230 @@
+/* log: each event is one line, in JSON always valid JSON, whatever the message holds. */
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <json-c/json.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "headless/base/log.h"
+
+static int captured = -1;
+static int real_stderr = -1;
+
+/* Standard error into memory until the text is taken. Each test is its own process. */
+static void capture_start(void)
+{
+    captured = memfd_create("stderr", MFD_CLOEXEC);
+    cr_assert_geq(captured, 0);
+    /* The offset of a memfd is not locked between threads; appending is atomic. */
+    cr_assert_eq(fcntl(captured, F_SETFL, O_APPEND), 0);
+    real_stderr = dup(STDERR_FILENO);
+    cr_assert_geq(dup2(captured, STDERR_FILENO), 0);
+}
+
+static const char *capture_take(void)
+{
+    static char text[64 * 1024];
+    ssize_t n = pread(captured, text, sizeof(text) - 1, 0);
+
+    cr_assert_geq(dup2(real_stderr, STDERR_FILENO), 0);
+    cr_assert_geq(n, 0);
+    text[n] = '\0';
+    cr_assert_eq(strlen(text), (size_t)n, "no NUL within the output");
+    return text;
+}
+
+static size_t count_lines(const char *text)
+{
+    size_t lines = 0;
+
+    for (; *text; text++)
+        lines += *text == '\n';
+    return lines;
+}
+
+/* The line as an object; fails unless it is one line of strict JSON. */
+static struct json_object *object_of(const char *line)
+{
+    struct json_tokener *tokener = json_tokener_new();
+    struct json_object *object;
+
+    cr_assert_not_null(tokener);
+    cr_assert_eq(count_lines(line), 1, "%s", line);
+    cr_assert_eq(line[strlen(line) - 1], '\n');
+    json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
+    object = json_tokener_parse_ex(tokener, line, (int)strlen(line));
+    cr_assert_not_null(object, "%s", line);
+    json_tokener_free(tokener);
+    return object;
+}
+
+static const char *string_of(struct json_object *object, const char *key)
+{
+    struct json_object *value;
+
+    cr_assert(json_object_object_get_ex(object, key, &value), "%s", key);
+    return json_object_get_string(value);
+}
+
+Test(log, json_line_has_time_level_event_and_message)
+{
+    struct json_object *object;
+    struct tm utc;
+
+    log_init(LOG_LEVEL_INFO, LOG_FORMAT_JSON);
+    capture_start();
+    log_warn("leader_changed", "term %d", 7);
+    object = object_of(capture_take());
+    cr_assert_str_eq(string_of(object, "level"), "warn");
+    cr_assert_str_eq(string_of(object, "event"), "leader_changed");
+    cr_assert_str_eq(string_of(object, "message"), "term 7");
+    cr_assert_str_eq(strptime(string_of(object, "time"), "%Y-%m-%dT%H:%M:%S", &utc) + 4, "Z");
+    json_object_put(object);
+}
+
+Test(log, json_escapes_quotes_control_characters_and_non_ascii)
+{
+    struct json_object *object;
+    const char *line;
+
+    log_init(LOG_LEVEL_INFO, LOG_FORMAT_JSON);
+    capture_start();
+    log_info("odd", "%s", "a\"b\\c\nd\te\x01\x7f\xff/");
+    line = capture_take();
+    cr_assert_not_null(strstr(line, "a\\\"b\\\\c\\u000ad\\u0009e\\u0001\\u007f\\u00ff/\"}\n"), "%s",
+                       line);
+    object = object_of(line);
+    cr_assert_str_eq(string_of(object, "message"), "a\"b\\c\nd\te\x01\x7f\xc3\xbf/");
+    json_object_put(object);
+}
+
+Test(log, text_line_cannot_be_forged_by_a_message)
+{
+    const char *line;
+
+    log_init(LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
+    capture_start();
+    log_error("odd", "%s", "a\nerror forged: b\r\x1b[2J");
+    line = capture_take();
+    cr_assert_eq(count_lines(line), 1);
+    cr_assert_not_null(strstr(line, "Z error odd: a?error forged: b??[2J\n"), "%s", line);
+}
+
+/* Messages of growing length, of characters that grow when escaped and of such that do not. */
+Test(log, long_lines_are_cut_and_stay_lines)
+{
+    static const struct {
+        enum log_format format;
+        char filler;
+    } rows[] = {{LOG_FORMAT_JSON, 'x'},
+                {LOG_FORMAT_JSON, '"'},
+                {LOG_FORMAT_JSON, '\1'},
+                {LOG_FORMAT_TEXT, 'x'}};
+    char message[4000];
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        log_init(LOG_LEVEL_INFO, rows[i].format);
+        for (size_t length = 200; length < sizeof(message); length += 61) {
+            const char *line;
+
+            memset(message, rows[i].filler, length);
+            message[length] = '\0';
+            capture_start();
+            log_info("long", "%s", message);
+            line = capture_take();
+            close(captured);
+            close(real_stderr);
+            cr_assert_leq(strlen(line), LOG_LINE_MAX);
+            cr_assert_eq(count_lines(line), 1);
+            if (rows[i].format == LOG_FORMAT_JSON)
+                json_object_put(object_of(line));
+        }
+    }
+}
+
+Test(log, auto_is_json_where_standard_error_is_no_terminal)
+{
+    capture_start();
+    log_init(LOG_LEVEL_INFO, LOG_FORMAT_AUTO);
+    log_info("started", "now");
+    json_object_put(object_of(capture_take()));
+}
+
+Test(log, only_lines_up_to_the_level_are_written)
+{
+    for (int level = LOG_LEVEL_ERROR; level < LOG_LEVEL_COUNT; level++) {
+        log_init((enum log_level)level, LOG_FORMAT_TEXT);
+        capture_start();
+        log_error("e", "1");
+        log_warn("w", "1");
+        log_info("i", "1");
+        log_debug("d", "1");
+        cr_assert_eq(count_lines(capture_take()), (size_t)level + 1);
+        cr_assert(log_enabled((enum log_level)level));
+        cr_assert(level == LOG_LEVEL_DEBUG || !log_enabled((enum log_level)(level + 1)));
+        close(captured);
+        close(real_stderr);
+    }
+}
+
+Test(log, level_changes_while_running)
+{
+    log_init(LOG_LEVEL_ERROR, LOG_FORMAT_TEXT);
+    capture_start();
+    log_debug("d", "swallowed");
+    log_set_level(LOG_LEVEL_DEBUG);
+    log_debug("d", "written");
+    cr_assert_eq(count_lines(capture_take()), 1);
+}
+
+static void *write_many(void *unused)
+{
+    (void)unused;
+    for (int i = 0; i < 100; i++)
+        log_info("busy", "line %03d of a thread that shares standard error", i);
+    return NULL;
+}
+
+Test(log, lines_of_threads_do_not_mix, .timeout = 30)
+{
+    pthread_t threads[4];
+    char *rest, *line;
+
+    log_init(LOG_LEVEL_INFO, LOG_FORMAT_JSON);
+    capture_start();
+    for (size_t i = 0; i < 4; i++)
+        cr_assert_eq(pthread_create(&threads[i], NULL, write_many, NULL), 0);
+    for (size_t i = 0; i < 4; i++)
+        cr_assert_eq(pthread_join(threads[i], NULL), 0);
+    rest = strdup(capture_take());
+    cr_assert_not_null(rest);
+    cr_assert_eq(count_lines(rest), 400);
+    line = strtok(rest, "\n");
+    for (; line; line = strtok(NULL, "\n"))
+        cr_assert(line[0] == '{' && line[strlen(line) - 1] == '}', "%s", line);
+    free(rest);
+}
+
+Test(log, limit_lets_one_line_a_period_through_and_counts_the_rest)
+{
+    struct log_limit limit = {.period_ns = 100};
+    uint64_t suppressed = 99;
+
+    cr_assert(log_limit_pass(&limit, 0, &suppressed), "the first one passes, also at time 0");
+    cr_assert_eq(suppressed, 0);
+    suppressed = 99;
+    cr_assert_not(log_limit_pass(&limit, 0, &suppressed));
+    cr_assert_not(log_limit_pass(&limit, 99, &suppressed));
+    cr_assert_eq(suppressed, 99, "untouched when refused");
+    cr_assert(log_limit_pass(&limit, 100, &suppressed));
+    cr_assert_eq(suppressed, 2);
+    cr_assert_not(log_limit_pass(&limit, 199, &suppressed));
+    cr_assert(log_limit_pass(&limit, 1000, &suppressed));
+    cr_assert_eq(suppressed, 1);
+    cr_assert(log_limit_pass(&limit, 1100, &suppressed));
+    cr_assert_eq(suppressed, 0);
+}
