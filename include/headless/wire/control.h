@@ -1,19 +1,27 @@
 /*
  * control: what a client may say to the data port besides data.
  *
- *   {"leader":"10.0.0.12"}                    a command, optionally with if_term, key, time, nonce,
- * mac
- *   {"probe":"NONCE","pad":"..."}             comes back with leader, via, term
+ *   {"leader":"10.0.0.12"}              a command; also if_term, key, time, nonce, mac
+ *   {"probe":"NONCE","pad":"..."}       comes back with leader, via, term
  *
  * A command is a datagram of at most CONTROL_BYTES_MAX whose whole payload, white space aside, is
- * one JSON object with the key "leader", no unknown key, no duplicate key, scalar values. What
- * begins as a command ({ then the key "leader") but is broken (syntax, a key twice, a nested or
- * wrong-typed value) is CONTROL_BAD: answered "bad json", never delivered. Everything else is data,
- * also when it contains the word "leader" somewhere: an object with an unknown key is data.
+ * one JSON object with the key "leader", no unknown key and no duplicate key. leader, key, nonce
+ * and mac are strings of printable ASCII without spaces, not empty (escapes are decoded first, so
+ * "\/" is fine and "\u0000" is not); if_term and time are whole numbers of 64 bits without sign,
+ * fraction or exponent. A key is compared as it is spelled: "\u006ceader" is an unknown key.
+ *
+ * What begins as a command ({ then the key "leader") but is broken (syntax, a key twice, a nested,
+ * wrong-typed or impossible value, anything after the object) is CONTROL_BAD: answered "bad json",
+ * never delivered. Everything else is data, also when it contains the word "leader" somewhere. Of
+ * several faults the first decides: an unknown key makes it data, any other makes it bad.
+ *
+ * A probe is a datagram of at most CONTROL_PROBE_BYTES_MAX with the key "probe" first, then
+ * optionally "pad", and nothing else; both are printable ASCII without " and \ , the nonce 1 to 63
+ * bytes. Anything that is not exactly so is data: there are no bad probes.
  *
  * control_classify looks at the bytes without allocating for everything that is not a command; only
- * then json-c parses the values. json-c keeps the last of duplicate keys and saturates big numbers:
- * both are checked here. Any thread; never blocks.
+ * then json-c decodes the strings. json-c keeps the last of duplicate keys and saturates big
+ * numbers: keys and numbers are read here. Any thread; never blocks.
  */
 #ifndef HEADLESS_WIRE_CONTROL_H
 #define HEADLESS_WIRE_CONTROL_H
@@ -22,9 +30,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CONTROL_BYTES_MAX  1024
-#define CONTROL_TARGET_MAX 64 /* bytes of an address or pod name, with NUL */
-#define CONTROL_NONCE_MAX  64 /* bytes of a probe's nonce, with NUL */
+#define CONTROL_BYTES_MAX       1024
+#define CONTROL_PROBE_BYTES_MAX 2048 /* room for a pad that fills any usual MTU */
+#define CONTROL_TARGET_MAX      64   /* bytes of an address or pod name, with NUL */
+#define CONTROL_NONCE_MAX       64   /* bytes of a probe's nonce, with NUL */
 
 enum control_class { CONTROL_DATA, CONTROL_COMMAND, CONTROL_PROBE, CONTROL_BAD };
 
@@ -39,12 +48,15 @@ struct control_probe {
     char nonce[CONTROL_NONCE_MAX]; /* printable ASCII without " and \ , so it can be echoed raw */
 };
 
-/* Exactly one of the outputs is filled, according to the class. Payload need not end in NUL. */
+/*
+ * COMMAND fills ret_command, PROBE fills ret_probe; otherwise the outputs stay untouched. Payload
+ * need not end in NUL. Out of memory, a command is CONTROL_BAD.
+ */
 enum control_class control_classify(const uint8_t *payload, size_t length,
                                     struct control_command *ret_command,
                                     struct control_probe *ret_probe);
 
-/* What a probe's answer says. */
+/* What a probe's answer says. Names and addresses may be NULL: null in the answer. */
 struct control_probe_answer {
     const char *nonce, *leader_name, *leader_address, *via_address;
     uint64_t term;
@@ -52,7 +64,9 @@ struct control_probe_answer {
 
 /*
  * Write {"probe":…,"leader":…,"address":…,"via":…,"term":…}\n into out[limit]; when that is longer
- * than limit, {"probe":…} alone; when even that is, nothing. Returns the bytes written (no NUL).
+ * than limit, {"probe":…} alone and without newline, which is never longer than the probe was; when
+ * even that is, nothing. Always JSON, also with odd names: " and \ are escaped, bytes that are not
+ * printable ASCII become \u00XX. Returns the bytes written (no NUL), at most limit.
  */
 size_t control_put_probe_answer(char *out, size_t limit, const struct control_probe_answer *answer);
 

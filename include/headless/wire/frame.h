@@ -1,19 +1,25 @@
 /*
  * frame: one relay datagram between two pods, and the records inside it.
  *
- *   frame  = header (40 bytes) record*  [end record, padding]
+ *   frame  = header record record* [padding]            all integers big endian
  *
- *    0       2         3      4       5      6      8         16         24     32         40
- *    | magic | version | type | flags | hops | lane | cluster | instance | term | sequence |
- * records "hd"      1                              16     64         64        64      64  bits,
- * big endian
+ *   header =  0 magic "hd"    2 version (1)    3 type        4 flags (0)    5 hops    6 lane (16)
+ *             8 cluster (64)  16 instance (64)  24 term (64)  32 sequence (64)         40 bytes
  *
  *   record = length(16) kind(8) zero(8) client local tag(64) [ingress] payload[length]
- *      kind 0 is the end record: everything after it is padding and is ignored.
- *      Bits of kind: RECORD_CLIENT_V6, RECORD_LOCAL_V6, RECORD_INGRESS (an ingress IP follows the
- *      tag, because this is the second hop and the frame's sender is not the ingress pod),
- *      RECORD_INGRESS_V6, and always RECORD_PRESENT.
+ *      Bits of kind: always RECORD_PRESENT; RECORD_CLIENT_V6, RECORD_LOCAL_V6, RECORD_INGRESS (an
+ *      ingress IP follows the tag, because this is the second hop and the frame's sender is not the
+ *      ingress pod), RECORD_INGRESS_V6 (only with RECORD_INGRESS).
  *      client: IP(4 or 16) port(16), IPv6 followed by scope(32).   local: IP port(16), no scope.
+ *
+ *   padding  begins with the end record, four zero bytes, and goes on with anything: it is ignored.
+ *      Where fewer than four bytes are left, these are zero and are the end record cut short. So a
+ *      frame can be padded to any length, by 0 bytes, by 1, or by 1,000.
+ *
+ * There is one spelling of a record: IPv4 mapped into IPv6 is malformed, and so are flags and bits
+ * of kind that version 1 does not know, a client without port, an ingress of all zeros, a payload
+ * over RECORD_PAYLOAD_MAX. A sender asks record_is_valid before it packs a record, because one bad
+ * record costs its neighbours in the frame: a UDP source port can be 0 on the wire, for one.
  *
  * The writer packs records into the caller's buffer; the reader checks the whole frame before it
  * gives out the first record, so a frame is taken whole or not at all. Bytes only: no socket, no
@@ -38,7 +44,7 @@
 enum frame_type { FRAME_DATA = 1, FRAME_REPLY = 2 };
 
 enum record_kind {
-    RECORD_END = 0,
+    RECORD_END = 0, /* and length 0: the end record */
     RECORD_PRESENT = 1,
     RECORD_CLIENT_V6 = 2,
     RECORD_LOCAL_V6 = 4,
@@ -68,31 +74,45 @@ struct record {
 enum frame_verdict { FRAME_OK, FRAME_MALFORMED, FRAME_BAD_VERSION, FRAME_BAD_CLUSTER };
 
 struct frame_reader {
-    const uint8_t *next, *end;
+    const uint8_t *next, *end; /* end: of the last record; padding is not in it */
 };
 
 /* 64 bits of BLAKE2b over the name: two clusters that meet on one network do not mix. */
 uint64_t frame_cluster_id(const char *cluster);
 
-/* Write the 40 bytes. */
+/* Write the 40 bytes; the caller vouches for type and hops. */
 void frame_put_header(uint8_t out[static FRAME_HEADER_BYTES], const struct frame_header *header);
+
+/*
+ * Whether a frame with this record would be accepted: client has a port; client, local and (if set)
+ * ingress are in their canonical form; the payload is not too long. Payload itself is not looked
+ * at.
+ */
+bool record_is_valid(const struct record *record);
 
 /* Bytes of a record's header (without payload). */
 size_t record_header_bytes(const struct record *record);
 
-/* Write a record's header only (for a payload that another iovec carries); returns its bytes.
- * out has room for RECORD_HEADER_MAX. */
+/*
+ * Write a valid record's header only (for a payload that another iovec carries); returns its bytes,
+ * which are record_header_bytes(record) and at most RECORD_HEADER_MAX.
+ */
 size_t record_put_header(uint8_t *out, const struct record *record);
 
 /*
- * Check a whole frame: magic, version, cluster, type, hops 1..2, every record's lengths and kinds,
- * at least one record. On FRAME_OK fills header, the number of records, and a reader.
+ * Check a whole frame: magic, version, cluster, flags, type, hops, then every record and the
+ * padding; at least one record. On FRAME_OK fills header, the number of records, and a reader; else
+ * leaves them untouched. What is too short to hold a version or, in version 1, a header is
+ * malformed; a verdict on version or cluster says nothing about the rest.
  */
 enum frame_verdict frame_open(const uint8_t *data, size_t length, uint64_t cluster,
                               struct frame_header *ret_header, size_t *ret_records,
                               struct frame_reader *ret_reader);
 
-/* The next record of an opened frame; false at its end. */
+/*
+ * The next record of a frame that frame_open accepted, in the same buffer, unchanged; false at its
+ * end. Nothing is checked a second time.
+ */
 bool frame_next(struct frame_reader *reader, struct record *ret_record);
 
 #endif

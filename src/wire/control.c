@@ -1,0 +1,350 @@
+#include "headless/wire/control.h"
+
+#include <inttypes.h>
+#include <json-c/json.h>
+#include <stdio.h>
+#include <string.h>
+
+/* A run of payload bytes: what is left to scan, or the inside of a string as it is spelled. */
+struct span {
+    const uint8_t *next, *end;
+};
+
+enum member { LEADER, IF_TERM, KEY, TIME, NONCE, MAC, MEMBER_COUNT };
+
+static const struct {
+    const char *name;
+    bool is_number; /* else a string */
+} members[MEMBER_COUNT] = {
+    [LEADER] = {"leader", false}, [IF_TERM] = {"if_term", true}, [KEY] = {"key", false},
+    [TIME] = {"time", true},      [NONCE] = {"nonce", false},    [MAC] = {"mac", false},
+};
+
+/* FOREIGN: an object that is not ours. BROKEN: any other fault, met before an unknown key. */
+enum scan_verdict { SCAN_OK, SCAN_BROKEN, SCAN_FOREIGN };
+
+struct scan {
+    bool seen[MEMBER_COUNT];
+    bool leader_first;
+    uint64_t number[MEMBER_COUNT];
+};
+
+/* ----------------------------------------------------------------------------------- the tokens */
+
+static void skip_space(struct span *s)
+{
+    while (s->next < s->end &&
+           (*s->next == ' ' || *s->next == '\t' || *s->next == '\n' || *s->next == '\r'))
+        s->next++;
+}
+
+/* Step over c and the white space in front of it; false and unmoved when something else is there.
+ */
+static bool take_char(struct span *s, char c)
+{
+    struct span ahead = *s;
+
+    skip_space(&ahead);
+    if (ahead.next == ahead.end || *ahead.next != (uint8_t)c)
+        return false;
+    s->next = ahead.next + 1;
+    return true;
+}
+
+/* A string, as it is spelled. Escapes are stepped over, not judged. */
+static bool take_string(struct span *s, struct span *ret_inside)
+{
+    struct span ahead = *s;
+
+    if (!take_char(&ahead, '"'))
+        return false;
+    ret_inside->next = ahead.next;
+    for (; ahead.next < ahead.end && *ahead.next >= 0x20; ahead.next++) {
+        if (*ahead.next == '"') {
+            ret_inside->end = ahead.next;
+            s->next = ahead.next + 1;
+            return true;
+        }
+        if (*ahead.next == '\\' && ++ahead.next == ahead.end)
+            return false;
+    }
+    return false;
+}
+
+/* A whole number below 2^64, without leading zeros. What follows the digits is the caller's. */
+static bool take_number(struct span *s, uint64_t *ret_number)
+{
+    const uint8_t *first;
+    uint64_t number = 0;
+
+    skip_space(s);
+    first = s->next;
+    for (; s->next < s->end && *s->next >= '0' && *s->next <= '9'; s->next++) {
+        if (__builtin_mul_overflow(number, 10U, &number) ||
+            __builtin_add_overflow(number, (uint64_t)(*s->next - '0'), &number))
+            return false;
+    }
+    if (s->next == first || (*first == '0' && s->next > first + 1))
+        return false;
+    *ret_number = number;
+    return true;
+}
+
+static bool span_equal(const struct span *s, const char *text)
+{
+    size_t length = (size_t)(s->end - s->next);
+
+    return length == strlen(text) && memcmp(s->next, text, length) == 0;
+}
+
+/* Printable ASCII from first ('!' or, with spaces, ' ') on, at least one byte. */
+static bool is_printable(const uint8_t *text, size_t length, char first)
+{
+    for (size_t i = 0; i < length; i++) {
+        if (text[i] < (uint8_t)first || text[i] > '~')
+            return false;
+    }
+    return length > 0;
+}
+
+/* ------------------------------------------------------------------------------------ a command */
+
+static enum member find_member(const struct span *key)
+{
+    enum member m = LEADER;
+
+    while (m < MEMBER_COUNT && !span_equal(key, members[m].name))
+        m++;
+    return m;
+}
+
+static enum scan_verdict scan_member(struct span *s, struct scan *scan, bool is_first)
+{
+    struct span key, value;
+    enum member m;
+
+    if (!take_string(s, &key))
+        return SCAN_BROKEN;
+    m = find_member(&key);
+    if (m == MEMBER_COUNT)
+        return SCAN_FOREIGN;
+    if (is_first)
+        scan->leader_first = m == LEADER;
+    if (scan->seen[m] || !take_char(s, ':'))
+        return SCAN_BROKEN;
+    scan->seen[m] = true;
+    if (members[m].is_number)
+        return take_number(s, &scan->number[m]) ? SCAN_OK : SCAN_BROKEN;
+    return take_string(s, &value) ? SCAN_OK : SCAN_BROKEN;
+}
+
+/* The whole payload: one object, nothing behind it. */
+static enum scan_verdict scan_object(struct span *s, struct scan *scan)
+{
+    enum scan_verdict verdict;
+    bool is_first = true;
+
+    if (!take_char(s, '{'))
+        return SCAN_FOREIGN;
+    do {
+        verdict = scan_member(s, scan, is_first);
+        if (verdict != SCAN_OK)
+            return verdict;
+        is_first = false;
+    } while (take_char(s, ','));
+    if (!take_char(s, '}'))
+        return SCAN_BROKEN;
+    skip_space(s);
+    return s->next == s->end ? SCAN_OK : SCAN_BROKEN;
+}
+
+static bool check_strings(struct json_object *object, const struct scan *scan)
+{
+    for (enum member m = LEADER; m < MEMBER_COUNT; m++) {
+        struct json_object *value;
+        size_t length;
+
+        if (!scan->seen[m] || members[m].is_number)
+            continue;
+        if (!json_object_object_get_ex(object, members[m].name, &value) ||
+            !json_object_is_type(value, json_type_string))
+            return false;
+        length = (size_t)json_object_get_string_len(value);
+        if (!is_printable((const uint8_t *)json_object_get_string(value), length, '!'))
+            return false;
+        if (m == LEADER && length >= CONTROL_TARGET_MAX)
+            return false;
+    }
+    return true;
+}
+
+/* Decode the strings of a scanned command; an escape that JSON does not have fails here. */
+static bool parse_command(const uint8_t *payload, size_t length, const struct scan *scan,
+                          struct control_command *ret_command)
+{
+    const bool *seen = scan->seen;
+    struct json_tokener *tokener = json_tokener_new_ex(2);
+    struct json_object *object;
+    bool is_good = false;
+
+    if (!tokener)
+        return false;
+    json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
+    object = json_tokener_parse_ex(tokener, (const char *)payload, (int)length);
+    if (object && check_strings(object, scan)) {
+        struct control_command command = {
+            .has_if_term = seen[IF_TERM],
+            .if_term = scan->number[IF_TERM],
+            .is_signed = seen[KEY] && seen[TIME] && seen[NONCE] && seen[MAC],
+        };
+        struct json_object *target = json_object_object_get(object, members[LEADER].name);
+
+        memcpy(command.target, json_object_get_string(target),
+               (size_t)json_object_get_string_len(target));
+        *ret_command = command;
+        is_good = true;
+    }
+    json_object_put(object);
+    json_tokener_free(tokener);
+    return is_good;
+}
+
+static enum control_class classify_command(const uint8_t *payload, size_t length,
+                                           struct control_command *ret_command)
+{
+    struct span s = {payload, payload + length};
+    struct scan scan = {0};
+    enum scan_verdict verdict = scan_object(&s, &scan);
+
+    if (verdict == SCAN_FOREIGN || (verdict == SCAN_OK && !scan.seen[LEADER]))
+        return CONTROL_DATA;
+    if (verdict == SCAN_OK && parse_command(payload, length, &scan, ret_command))
+        return CONTROL_COMMAND;
+    return scan.leader_first ? CONTROL_BAD : CONTROL_DATA;
+}
+
+/* -------------------------------------------------------------------------------------- a probe */
+
+/* A string that can be echoed as it is: no escapes, ASCII only. */
+static bool take_plain_string(struct span *s, struct span *ret_inside)
+{
+    if (!take_string(s, ret_inside))
+        return false;
+    for (const uint8_t *c = ret_inside->next; c < ret_inside->end; c++) {
+        if (*c == '\\' || *c > '~')
+            return false;
+    }
+    return true;
+}
+
+static bool take_plain_member(struct span *s, const char *name, struct span *ret_value)
+{
+    struct span key;
+
+    return take_string(s, &key) && span_equal(&key, name) && take_char(s, ':') &&
+           take_plain_string(s, ret_value);
+}
+
+static enum control_class classify_probe(const uint8_t *payload, size_t length,
+                                         struct control_probe *ret_probe)
+{
+    struct span s = {payload, payload + length};
+    struct span nonce, pad;
+    size_t nonce_length;
+
+    if (!take_char(&s, '{') || !take_plain_member(&s, "probe", &nonce))
+        return CONTROL_DATA;
+    if (take_char(&s, ',') && !take_plain_member(&s, "pad", &pad))
+        return CONTROL_DATA;
+    if (!take_char(&s, '}'))
+        return CONTROL_DATA;
+    skip_space(&s);
+    nonce_length = (size_t)(nonce.end - nonce.next);
+    if (s.next != s.end || nonce_length == 0 || nonce_length >= CONTROL_NONCE_MAX)
+        return CONTROL_DATA;
+    *ret_probe = (struct control_probe){0};
+    memcpy(ret_probe->nonce, nonce.next, nonce_length);
+    return CONTROL_PROBE;
+}
+
+enum control_class control_classify(const uint8_t *payload, size_t length,
+                                    struct control_command *ret_command,
+                                    struct control_probe *ret_probe)
+{
+    struct span s = {payload, payload + length};
+
+    if (length > CONTROL_PROBE_BYTES_MAX || !take_char(&s, '{'))
+        return CONTROL_DATA;
+    skip_space(&s);
+    if (s.end - s.next > 7 && memcmp(s.next, "\"probe\"", 7) == 0)
+        return classify_probe(payload, length, ret_probe);
+    if (length <= CONTROL_BYTES_MAX && memmem(s.next, (size_t)(s.end - s.next), "\"leader\"", 8))
+        return classify_command(payload, length, ret_command);
+    return CONTROL_DATA;
+}
+
+/* ------------------------------------------------------------------------------------- answers */
+
+struct output {
+    char *out;
+    size_t limit, length;
+    bool is_full;
+};
+
+static void put_bytes(struct output *o, const char *bytes, size_t length)
+{
+    if (length > o->limit - o->length)
+        o->is_full = true;
+    if (o->is_full)
+        return;
+    memcpy(o->out + o->length, bytes, length);
+    o->length += length;
+}
+
+static void put_value(struct output *o, const char *value)
+{
+    char escape[7];
+
+    if (!value) {
+        put_bytes(o, "null", 4);
+        return;
+    }
+    put_bytes(o, "\"", 1);
+    for (const char *c = value; *c && !o->is_full; c++) {
+        if (*c == '"' || *c == '\\')
+            put_bytes(o, "\\", 1);
+        if (is_printable((const uint8_t *)c, 1, ' ')) {
+            put_bytes(o, c, 1);
+        } else {
+            (void)snprintf(escape, sizeof(escape), "\\u%04x", (uint8_t)*c);
+            put_bytes(o, escape, 6);
+        }
+    }
+    put_bytes(o, "\"", 1);
+}
+
+static void put_member(struct output *o, const char *separator_and_key, const char *value)
+{
+    put_bytes(o, separator_and_key, strlen(separator_and_key));
+    put_value(o, value);
+}
+
+size_t control_put_probe_answer(char *out, size_t limit, const struct control_probe_answer *answer)
+{
+    struct output full = {.out = out, .limit = limit};
+    struct output brief = full;
+    char term[sizeof(",\"term\":18446744073709551615}\n")];
+
+    (void)snprintf(term, sizeof(term), ",\"term\":%" PRIu64 "}\n", answer->term);
+    put_member(&full, "{\"probe\":", answer->nonce);
+    put_member(&full, ",\"leader\":", answer->leader_name);
+    put_member(&full, ",\"address\":", answer->leader_address);
+    put_member(&full, ",\"via\":", answer->via_address);
+    put_bytes(&full, term, strlen(term));
+    if (!full.is_full)
+        return full.length;
+
+    put_member(&brief, "{\"probe\":", answer->nonce);
+    put_bytes(&brief, "}", 1);
+    return brief.is_full ? 0 : brief.length;
+}

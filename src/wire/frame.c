@@ -1,0 +1,231 @@
+#include "headless/wire/frame.h"
+
+#include <sodium.h>
+
+#include "wire/bytes.h"
+
+#define RECORD_FIXED_BYTES 4 /* length, kind, zero */
+#define RECORD_KNOWN_BITS \
+    (RECORD_PRESENT | RECORD_CLIENT_V6 | RECORD_LOCAL_V6 | RECORD_INGRESS | RECORD_INGRESS_V6)
+
+static const uint8_t magic[2] = {'h', 'd'};
+static const uint8_t zeros[16];
+
+uint64_t frame_cluster_id(const char *cluster)
+{
+    uint8_t hash[crypto_generichash_BYTES_MIN];
+
+    /* Cannot fail: the lengths are constants within the function's bounds. */
+    (void)crypto_generichash(hash, sizeof(hash), (const uint8_t *)cluster, strlen(cluster), NULL,
+                             0);
+    return get_be64(hash);
+}
+
+void frame_put_header(uint8_t out[static FRAME_HEADER_BYTES], const struct frame_header *header)
+{
+    memcpy(out, magic, sizeof(magic));
+    out[2] = FRAME_VERSION;
+    out[3] = header->type;
+    out[4] = 0; /* flags */
+    out[5] = header->hops;
+    put_be16(out + 6, header->lane);
+    put_be64(out + 8, header->cluster);
+    put_be64(out + 16, header->instance);
+    put_be64(out + 24, header->term);
+    put_be64(out + 32, header->sequence);
+}
+
+/* ------------------------------------------------------------------------ one record's bytes */
+
+static uint8_t kind_of(const struct record *record)
+{
+    unsigned kind = RECORD_PRESENT;
+
+    if (record->client.family == ADDRESS_V6)
+        kind |= RECORD_CLIENT_V6;
+    if (record->local.family == ADDRESS_V6)
+        kind |= RECORD_LOCAL_V6;
+    if (address_is_set(&record->ingress))
+        kind |= RECORD_INGRESS;
+    if (record->ingress.family == ADDRESS_V6)
+        kind |= RECORD_INGRESS_V6;
+    return (uint8_t)kind;
+}
+
+static size_t header_bytes_of(uint8_t kind)
+{
+    size_t bytes = RECORD_FIXED_BYTES + sizeof(uint64_t);
+
+    bytes += kind & RECORD_CLIENT_V6 ? 16 + 2 + 4 : 4 + 2;
+    bytes += kind & RECORD_LOCAL_V6 ? 16 + 2 : 4 + 2;
+    if (kind & RECORD_INGRESS)
+        bytes += kind & RECORD_INGRESS_V6 ? 16 : 4;
+    return bytes;
+}
+
+size_t record_header_bytes(const struct record *record)
+{
+    return header_bytes_of(kind_of(record));
+}
+
+static uint8_t *put_ip(uint8_t *out, const struct address *a)
+{
+    size_t bytes = a->family == ADDRESS_V6 ? 16 : 4;
+
+    memcpy(out, a->ip, bytes);
+    return out + bytes;
+}
+
+size_t record_put_header(uint8_t *out, const struct record *record)
+{
+    uint8_t *next = put_be16(out, record->length);
+
+    *next++ = kind_of(record);
+    *next++ = 0;
+    next = put_be16(put_ip(next, &record->client), record->client.port);
+    if (record->client.family == ADDRESS_V6)
+        next = put_be32(next, record->client.scope);
+    next = put_be16(put_ip(next, &record->local), record->local.port);
+    next = put_be64(next, record->tag);
+    if (address_is_set(&record->ingress))
+        next = put_ip(next, &record->ingress);
+    return (size_t)(next - out);
+}
+
+static const uint8_t *get_ip(const uint8_t *in, bool is_v6, struct address *ret_address)
+{
+    size_t bytes = is_v6 ? 16 : 4;
+
+    *ret_address = (struct address){.family = is_v6 ? ADDRESS_V6 : ADDRESS_V4};
+    memcpy(ret_address->ip, in, bytes);
+    return in + bytes;
+}
+
+/* Decode a record whose header lies within the buffer; returns the first byte after its payload. */
+static const uint8_t *get_record(const uint8_t *in, struct record *ret_record)
+{
+    uint8_t kind = in[2];
+
+    ret_record->length = get_be16(in);
+    in = get_ip(in + RECORD_FIXED_BYTES, kind & RECORD_CLIENT_V6, &ret_record->client);
+    ret_record->client.port = get_be16(in);
+    in += 2;
+    if (kind & RECORD_CLIENT_V6) {
+        ret_record->client.scope = get_be32(in);
+        in += 4;
+    }
+    in = get_ip(in, kind & RECORD_LOCAL_V6, &ret_record->local);
+    ret_record->local.port = get_be16(in);
+    ret_record->tag = get_be64(in + 2);
+    in += 2 + sizeof(uint64_t);
+    ret_record->ingress = (struct address){0};
+    if (kind & RECORD_INGRESS)
+        in = get_ip(in, kind & RECORD_INGRESS_V6, &ret_record->ingress);
+    ret_record->payload = in;
+    return in + ret_record->length;
+}
+
+/* ---------------------------------------------------------------------------- what is accepted */
+
+static bool is_canonical(const struct address *a)
+{
+    static const uint8_t v4_mapped_prefix[12] = {[10] = 0xff, [11] = 0xff};
+
+    if (a->family == ADDRESS_V4)
+        return memcmp(a->ip + 4, zeros, 12) == 0 && a->scope == 0;
+    return a->family == ADDRESS_V6 && memcmp(a->ip, v4_mapped_prefix, 12) != 0;
+}
+
+bool record_is_valid(const struct record *record)
+{
+    const struct address *ingress = &record->ingress;
+
+    if (record->client.port == 0 || record->length > RECORD_PAYLOAD_MAX)
+        return false;
+    if (!is_canonical(&record->client) || !is_canonical(&record->local))
+        return false;
+    return !address_is_set(ingress) || (is_canonical(ingress) && !address_is_any(ingress));
+}
+
+/* Four zero bytes, or as many as are left. */
+static bool is_end(const uint8_t *in, const uint8_t *end)
+{
+    size_t left = (size_t)(end - in);
+
+    return memcmp(in, zeros, left < RECORD_FIXED_BYTES ? left : RECORD_FIXED_BYTES) == 0;
+}
+
+/* The first byte after a good record, or NULL. */
+static const uint8_t *check_record(const uint8_t *in, const uint8_t *end)
+{
+    size_t left = (size_t)(end - in);
+    struct record record;
+    uint8_t kind;
+
+    if (left < RECORD_FIXED_BYTES)
+        return NULL;
+    kind = in[2];
+    if (!(kind & RECORD_PRESENT) || (kind & ~RECORD_KNOWN_BITS) != 0 || in[3] != 0)
+        return NULL;
+    if ((kind & RECORD_INGRESS_V6) && !(kind & RECORD_INGRESS))
+        return NULL;
+    if (left < header_bytes_of(kind) + get_be16(in))
+        return NULL;
+    in = get_record(in, &record);
+    return record_is_valid(&record) ? in : NULL;
+}
+
+static enum frame_verdict check_header(const uint8_t *data, size_t length, uint64_t cluster)
+{
+    if (length < 3 || memcmp(data, magic, sizeof(magic)) != 0)
+        return FRAME_MALFORMED;
+    if (data[2] != FRAME_VERSION)
+        return FRAME_BAD_VERSION;
+    if (length < FRAME_HEADER_BYTES)
+        return FRAME_MALFORMED;
+    if (get_be64(data + 8) != cluster)
+        return FRAME_BAD_CLUSTER;
+    if (data[3] != FRAME_DATA && data[3] != FRAME_REPLY)
+        return FRAME_MALFORMED;
+    if (data[4] != 0 || data[5] < 1 || data[5] > FRAME_HOPS_MAX)
+        return FRAME_MALFORMED;
+    return FRAME_OK;
+}
+
+enum frame_verdict frame_open(const uint8_t *data, size_t length, uint64_t cluster,
+                              struct frame_header *ret_header, size_t *ret_records,
+                              struct frame_reader *ret_reader)
+{
+    enum frame_verdict verdict = check_header(data, length, cluster);
+    const uint8_t *next, *end;
+    size_t records = 0;
+
+    if (verdict != FRAME_OK)
+        return verdict;
+    next = data + FRAME_HEADER_BYTES;
+    for (end = data + length; !is_end(next, end); records++) {
+        next = check_record(next, end);
+        if (!next)
+            return FRAME_MALFORMED;
+    }
+    if (records == 0)
+        return FRAME_MALFORMED;
+    *ret_header = (struct frame_header){.type = data[3],
+                                        .hops = data[5],
+                                        .lane = get_be16(data + 6),
+                                        .cluster = cluster,
+                                        .instance = get_be64(data + 16),
+                                        .term = get_be64(data + 24),
+                                        .sequence = get_be64(data + 32)};
+    *ret_records = records;
+    *ret_reader = (struct frame_reader){.next = data + FRAME_HEADER_BYTES, .end = next};
+    return FRAME_OK;
+}
+
+bool frame_next(struct frame_reader *reader, struct record *ret_record)
+{
+    if (reader->next == reader->end)
+        return false;
+    reader->next = get_record(reader->next, ret_record);
+    return true;
+}
