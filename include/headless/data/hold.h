@@ -1,0 +1,63 @@
+/*
+ * hold: keeps requests while no leader is valid.
+ *
+ * One arena of fixed size a worker, a ring of bytes: requests are copied in (receive slots are
+ * never pinned) and come out in order. Full: the oldest go (hold_overflow). Older than hold.time:
+ * they go too (hold_expired). The release is paced, since a new leader's socket cannot take seconds
+ * of traffic at once: at most a quarter of a receive buffer per HOLD_RELEASE_PERIOD_NS, so that
+ * four pods may release at once.
+ *
+ * Owner: its worker's thread. Never blocks; only init allocates, and arena memory that was never
+ * used is never touched.
+ */
+#ifndef HEADLESS_DATA_HOLD_H
+#define HEADLESS_DATA_HOLD_H
+
+#include "headless/base/clock.h"
+#include "headless/base/counters.h"
+#include "headless/data/request.h"
+
+#define HOLD_RELEASE_PERIOD_NS (2 * NS_PER_MS)
+
+struct hold {
+    uint8_t *arena;
+    size_t arena_bytes;   /* 0: everything that should be held is dropped at once */
+    size_t head, used;    /* bytes; head: where the oldest begins */
+    size_t release_bytes; /* per period */
+    uint64_t next_release_ns;
+    _Atomic uint64_t count; /* requests held; written by the owner, read by anyone */
+    struct counters *counters;
+};
+
+int hold_init(struct hold *hold, size_t arena_bytes, size_t release_bytes,
+              struct counters *counters) __attribute__((warn_unused_result));
+void hold_fini(struct hold *hold);
+
+/* Copy a request in; it, or older ones, may be dropped instead, each counted. */
+void hold_put(struct hold *hold, const struct request *request, uint64_t now_ns);
+
+/* Drop what is older than limit_ns. */
+void hold_expire(struct hold *hold, uint64_t limit_ns, uint64_t now_ns);
+
+/*
+ * Hand out the oldest, in order, within the pace: each(context, request) must not call hold
+ * functions. The requests' payloads stay valid until the next hold_put. Returns how many.
+ */
+size_t hold_release(struct hold *hold, uint64_t now_ns,
+                    void (*each)(void *context, const struct request *request), void *context);
+
+/* Drop all, under this reason. */
+void hold_clear(struct hold *hold, enum drop_reason reason);
+
+static inline bool hold_is_empty(const struct hold *hold)
+{
+    return hold->used == 0;
+}
+
+/* Any thread. */
+static inline uint64_t hold_count(const struct hold *hold)
+{
+    return atomic_load_explicit(&hold->count, memory_order_relaxed);
+}
+
+#endif

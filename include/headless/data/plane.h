@@ -1,0 +1,73 @@
+/*
+ * plane: the data plane as a whole: sockets, receivers, workers, and the view they share.
+ *
+ *   plane_open   binds every socket and takes all memory; nothing is read yet
+ *   plane_start  starts the threads
+ *   plane_stop   receivers first (they read their sockets to the end), then app readers, then
+ * workers plane_close  gives everything back
+ *
+ * With workers: 0 there are no rings: each receiver's thread reads, routes and sends
+ * (completion.c).
+ *
+ * Threads: the four above by the main thread; plane_wake and plane_send_answer by the supervisor;
+ * plane_read_counters by any.
+ */
+#ifndef HEADLESS_DATA_PLANE_H
+#define HEADLESS_DATA_PLANE_H
+
+#include "headless/data/worker.h"
+
+#define RECEIVERS_MAX 16
+
+/* Run to completion: one thread with its sockets and its worker. */
+struct completion {
+    struct receiver *data, *relay;
+    struct app_reader *app_reader; /* NULL: built-in app */
+    struct worker *worker;
+    unsigned ready; /* bits of the sockets that may have more */
+    struct agent agent;
+};
+
+struct plane {
+    const struct config *config;
+    struct identity identity;
+    struct view_board board;
+    struct udp_socket data_sockets[RECEIVERS_MAX], relay_sockets[RECEIVERS_MAX];
+    size_t receiver_count, worker_count;
+    struct receiver *data_receivers, *relay_receivers; /* receiver_count each */
+    struct worker *workers;                            /* worker_count */
+    struct completion *completions;                    /* receiver_count, or NULL */
+};
+
+/* What the process did so far, and what it holds; at rest the ledger of it closes. */
+struct plane_numbers {
+    uint64_t counters[COUNTER_COUNT];
+    uint64_t held, queued, sessions;
+    uint64_t data_kernel_drops, relay_kernel_drops;
+};
+
+/* supervisor_waker is woken for each command. Logs what failed; returns a negative errno. */
+int plane_open(struct plane *plane, const struct config *config, struct waker *supervisor_waker)
+    __attribute__((warn_unused_result));
+int plane_start(struct plane *plane) __attribute__((warn_unused_result));
+void plane_stop(struct plane *plane);
+void plane_close(struct plane *plane);
+
+/* After view_publish: end every sleep that the view may change. */
+void plane_wake(struct plane *plane);
+
+/* Send a line to a client from the address it spoke to; not for the data path. */
+void plane_send_answer(struct plane *plane, const struct address *client,
+                       const struct address *local, const char *text, size_t length);
+
+void plane_read_numbers(const struct plane *plane, struct plane_numbers *ret_numbers);
+
+/* The data threads, for who watches their progress: NULL after the last. */
+const struct agent *plane_agent(const struct plane *plane, size_t index);
+
+/* completion.c */
+extern const struct agent_ops completion_agent_ops;
+void completion_init(struct completion *completion, struct receiver *data, struct receiver *relay,
+                     struct worker *worker);
+
+#endif

@@ -1,0 +1,66 @@
+/*
+ * relay: carries requests to the leader and answers to their ingress pods.
+ *
+ * One link per destination: a connected socket bound to our own address with a port of its own (so
+ * that the other side's SO_REUSEPORT spreads our workers, and a refusal is attributed to one
+ * destination), the frame being packed, and an outbox. Records are packed into frames and never
+ * wait for more than the current batch: relay_flush ends it. A record larger than a frame's room
+ * travels alone, its payload by iovec without a copy, and is left to IP fragmentation. In the
+ * formats raw and proxy-v2 a request is sent as it came, to the leader's data port, also by iovec.
+ *
+ * Every request ends as relayed or as dropped, every answer likewise, when its message was sent or
+ * not.
+ *
+ * Owner: its worker's thread. Memory: a link's buffers are allocated when it is opened (a new
+ * destination, not a new datagram); RELAY_LINKS_MAX links, the least recently used one is closed
+ * for a new destination. Blocking: as outbox_flush.
+ */
+#ifndef HEADLESS_DATA_RELAY_H
+#define HEADLESS_DATA_RELAY_H
+
+#include "headless/base/counters.h"
+#include "headless/config/config.h"
+#include "headless/data/identity.h"
+#include "headless/data/request.h"
+#include "headless/net/batch.h"
+
+#define RELAY_LINKS_MAX (CONFIG_PEERS_MAX + 2) /* every member, and a leader outside */
+
+struct relay_link;
+
+struct relay {
+    const struct identity *identity;
+    enum config_relay format;
+    size_t mtu;
+    size_t batch;
+    uint16_t lane;
+    struct relay_link *links[RELAY_LINKS_MAX];
+    size_t link_count;
+    uint64_t now_ns; /* of this slice: set by relay_begin */
+    struct counters *counters;
+};
+
+void relay_init(struct relay *relay, const struct config *config, const struct identity *identity,
+                uint16_t lane, struct counters *counters);
+void relay_fini(struct relay *relay);
+
+/* A slice of work begins. */
+void relay_begin(struct relay *relay, uint64_t now_ns);
+
+/* Carry a request to the leader at to (IP and port: relay port if framed, else data port). Its
+ * payload must stay until relay_flush. term: the view's. */
+void relay_request(struct relay *relay, const struct address *to, const struct request *request,
+                   uint64_t term);
+
+/* Carry an answer of that term to the relay port of its ingress pod. */
+void relay_answer(struct relay *relay, const struct address *to, const struct origin *origin,
+                  uint64_t term, const uint8_t *payload, size_t length);
+
+/* Send everything. */
+void relay_flush(struct relay *relay);
+
+/* What became of a batch's messages, into the ledger: shared by all that own an outbox. */
+void relay_account(struct outbox *outbox, struct counters *counters, size_t requests_counter,
+                   size_t answers_counter);
+
+#endif

@@ -1,0 +1,42 @@
+/*
+ * reply: the one door through which answers leave.
+ *
+ * An answer for a client of this pod is checked against the fence (only the present leader's
+ * answers leave; view_accepts_reply) and sent from the very address and port that the client spoke
+ * to. An answer for a client of another pod is carried there, with the term in which its request
+ * was delivered, and meets the same fence at that pod.
+ *
+ * Every answer that comes in here ends as sent, relayed, fenced or dropped. Payloads must stay
+ * until reply_flush. Owner: its worker's thread. Blocking: as outbox_flush.
+ */
+#ifndef HEADLESS_DATA_REPLY_H
+#define HEADLESS_DATA_REPLY_H
+
+#include "headless/data/relay.h"
+#include "headless/data/view.h"
+
+struct replier {
+    const struct udp_socket *socket; /* the data socket of this worker */
+    struct outbox outbox;
+    struct relay *relay;
+    uint16_t relay_port;
+    struct counters *counters;
+    const struct view *view; /* of this slice: set by reply_begin */
+    uint64_t now_ns;
+};
+
+int reply_init(struct replier *replier, const struct udp_socket *socket, size_t batch,
+               struct relay *relay, uint16_t relay_port, struct counters *counters)
+    __attribute__((warn_unused_result));
+void reply_fini(struct replier *replier);
+
+/* A slice of work begins. */
+void reply_begin(struct replier *replier, const struct view *view, uint64_t now_ns);
+
+/* Send an answer on its way: to the client, or to its ingress pod. */
+void reply_send(struct replier *replier, const struct origin *origin, uint64_t term,
+                const uint8_t *payload, size_t length);
+
+void reply_flush(struct replier *replier);
+
+#endif

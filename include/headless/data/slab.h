@@ -1,0 +1,60 @@
+/*
+ * slab: a receiver's fixed memory for datagrams on their way through the process.
+ *
+ * A slot holds SLOT_BYTES, which is nearly every datagram. Behind each armed slot waits a spill
+ * buffer for the rest of a large one (up to 65,507 bytes); a large datagram is then moved together
+ * in its spill buffer, so that its payload is contiguous like every other. Spill memory that was
+ * never needed is never touched, so it costs address space only.
+ *
+ * Owner: the receiver's thread takes and gives back; a datagram in flight belongs to whoever has
+ * the pointer. Free slots are a stack: the most recently used, warm in cache, goes first. Nothing
+ * here blocks; only init allocates.
+ */
+#ifndef HEADLESS_DATA_SLAB_H
+#define HEADLESS_DATA_SLAB_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "headless/base/address.h"
+
+#define SLOT_BYTES  2048
+#define SPILL_BYTES (SLOT_BYTES + 65536) /* headroom for the slot's part, then the rest */
+
+enum datagram_source { SOURCE_DATA, SOURCE_RELAY, SOURCE_APP };
+
+/* A received datagram: the descriptor that travels through the rings. */
+struct datagram {
+    const uint8_t *payload; /* contiguous, in slot or in spill */
+    uint32_t length;
+    uint8_t source;       /* enum datagram_source */
+    struct address peer;  /* who sent it */
+    struct address local; /* the address and port of ours that it was sent to */
+    uint64_t session;     /* SOURCE_APP on a connected socket: the session's id, else 0 */
+    uint8_t *slot;        /* its memory, fixed for life */
+    uint8_t *spill;       /* a spill buffer, while armed or in use, else NULL */
+};
+
+struct slab {
+    size_t slot_count, spill_count;
+    struct datagram *datagrams; /* one per slot */
+    uint8_t *slot_memory, *spill_memory;
+    struct datagram **free_slots; /* stack */
+    uint8_t **free_spills;        /* stack */
+    size_t free_slot_count, free_spill_count;
+};
+
+int slab_init(struct slab *slab, size_t slot_count, size_t spill_count)
+    __attribute__((warn_unused_result));
+void slab_fini(struct slab *slab);
+
+/* A free slot with a spill buffer, or NULL when either has run out. */
+struct datagram *slab_take(struct slab *slab);
+
+/* Back again, spill included. */
+void slab_give(struct slab *slab, struct datagram *datagram);
+
+/* Give back the spill buffer alone, of a datagram that did not need it. */
+void slab_give_spill(struct slab *slab, struct datagram *datagram);
+
+#endif

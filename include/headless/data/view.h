@@ -1,0 +1,124 @@
+/*
+ * view: who leads, as the data threads see it.
+ *
+ * The supervisor prepares an immutable view in a free slot of a small fixed array and publishes it
+ * by an atomic pointer. Data threads load the pointer once a batch. A slot is used again only after
+ * every reader has announced a later generation or has marked itself asleep; the supervisor never
+ * waits for that: view_draft returns NULL and it tries again later.
+ *
+ * Who synchronizes with whom:
+ *   board->current     stored seq_cst by the supervisor, loaded by readers: acquire when awake,
+ *                      seq_cst on waking
+ *   reader->announced  stored release by its reader after it has left older views behind; loaded
+ *                      seq_cst by the supervisor. ASLEEP -> 0 is a seq_cst store before the load of
+ *                      current: a Dekker pair with (store current, load announced), so that a
+ * reader that the supervisor still saw asleep will see the new pointer. view->valid_until  the one
+ * field that changes after publication: atomic, supervisor only
+ *
+ * Technique: quiescent-state-based reclamation with one counter a reader (McKenney; liburcu's
+ * QSBR), reduced to a fixed number of slots.
+ */
+#ifndef HEADLESS_DATA_VIEW_H
+#define HEADLESS_DATA_VIEW_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "headless/base/address.h"
+#include "headless/config/config.h"
+
+#define VIEW_SLOTS       8
+#define VIEW_MEMBERS_MAX (CONFIG_PEERS_MAX + 1)
+#define VIEW_READERS_MAX 64
+#define VIEW_FOREVER     UINT64_MAX
+
+struct member {
+    uint64_t instance;          /* 0: not known yet */
+    char name[CONFIG_NAME_MAX]; /* "" when not known */
+    struct address address;     /* IP, port 0 */
+};
+
+enum view_leader {
+    VIEW_LEADER_NONE,   /* hold */
+    VIEW_LEADER_SELF,   /* deliver */
+    VIEW_LEADER_MEMBER, /* relay */
+    VIEW_LEADER_OUTSIDE /* relay raw or with PROXY v2, to an address that is no member */
+};
+
+struct view {
+    uint64_t generation; /* of the publication: 1, 2, ... */
+    uint64_t term;
+    enum view_leader kind;
+    struct address leader; /* IP; with its port when outside; unset: none */
+    char leader_name[CONFIG_NAME_MAX];
+    const char *cause;               /* a word: yaml, command, alone */
+    _Atomic uint64_t valid_until_ns; /* clock_now_ns; after it nothing of this leader leaves */
+
+    /* The term before this one: its answers still pass until then (reply.grace); 0: none do. */
+    uint64_t previous_term, previous_until_ns;
+
+    /* Settings that a reload may change while data flows. */
+    uint64_t hold_time_ns, app_idle_ns;
+    bool accept_control;
+
+    size_t member_count; /* this pod included */
+    struct member members[VIEW_MEMBERS_MAX];
+};
+
+/* One per data thread; registered before the threads start. */
+struct view_reader {
+    _Alignas(64) _Atomic uint64_t announced; /* generation in use, VIEW_FOREVER: asleep */
+    const struct view *view;                 /* reader's own: the last acquired */
+};
+
+struct view_board {
+    _Atomic(struct view *) current;
+    struct view_reader *readers[VIEW_READERS_MAX];
+    size_t reader_count;
+    struct view slots[VIEW_SLOTS];
+};
+
+/* The first view (generation 1): no leader, no members. */
+void view_board_init(struct view_board *board);
+/* Before the threads start. Returns 0, or -ENOSPC. */
+int view_board_register(struct view_board *board, struct view_reader *reader)
+    __attribute__((warn_unused_result));
+
+/* Supervisor: a free slot, filled as a copy of the present view; NULL: all are still being read. */
+struct view *view_draft(struct view_board *board);
+/* Supervisor: make the draft the present view. Then wake the data threads. */
+void view_publish(struct view_board *board, struct view *draft);
+/* Supervisor: the present view. */
+struct view *view_current(struct view_board *board);
+
+/* Reader, once a batch: the present view; the one acquired before must no longer be used. */
+const struct view *view_acquire(struct view_board *board, struct view_reader *reader);
+/* Reader, before it sleeps: holds no view. Look at view_is_news between waker_prepare and sleep. */
+void view_release(struct view_reader *reader);
+/* Reader, about to sleep: has another view been published than the last acquired? */
+bool view_is_news(struct view_board *board, const struct view_reader *reader);
+
+/* May this pod's app be given requests, and its answers leave, now? */
+static inline bool view_leads(const struct view *view, uint64_t now_ns)
+{
+    return view->kind == VIEW_LEADER_SELF &&
+           now_ns < atomic_load_explicit(&view->valid_until_ns, memory_order_relaxed);
+}
+
+/*
+ * May an answer of this term leave through this pod? The present term's; the one before within its
+ * grace; and a higher one, whose leader knows of a claim that is still on its way to us.
+ */
+static inline bool view_accepts_reply(const struct view *view, uint64_t term, uint64_t now_ns)
+{
+    if (term >= view->term)
+        return now_ns < atomic_load_explicit(&view->valid_until_ns, memory_order_relaxed);
+    return term == view->previous_term && now_ns < view->previous_until_ns;
+}
+
+/* The member with this IP, or NULL. */
+const struct member *view_find_member(const struct view *view, const struct address *ip);
+
+#endif

@@ -1,0 +1,101 @@
+/*
+ * worker: takes datagrams from the receivers and sends each on its way.
+ *
+ *   take (worker.c) ─► classify (classify.c) ─► route (route.c) ─┬─ app.c, app_udp.c   I lead
+ *                                                                ├─ relay.c            another
+ * leads └─ hold.c             nobody does answers ─► reply.c
+ *
+ * One slice: load the view once, release what was held if there is a leader, take up to a batch
+ * from the inputs, route each, flush every outbox, give the slots back. Nothing is allocated or
+ * locked in it.
+ *
+ * Everything in struct worker belongs to the worker's thread, except counters, hold count and
+ * session count, which anyone may read, and the mailbox's other end, which is the supervisor's.
+ */
+#ifndef HEADLESS_DATA_WORKER_H
+#define HEADLESS_DATA_WORKER_H
+
+#include "headless/base/budget.h"
+#include "headless/data/app.h"
+#include "headless/data/hold.h"
+#include "headless/data/mailbox.h"
+
+#define WORKER_INPUTS_MAX (2 * WORKERS_MAX + 1) /* data and relay receivers, one app reader */
+
+/* One receiver's rings to this worker. */
+struct worker_input {
+    struct receiver_lane *lane;
+    struct waker *receiver_waker;
+};
+
+struct worker {
+    size_t index;
+    const struct config *config;
+    const struct identity *identity;
+    struct view_board *board;
+    struct view_reader reader;
+    const struct udp_socket *data_socket;
+
+    size_t input_count; /* 0: run to completion */
+    struct worker_input inputs[WORKER_INPUTS_MAX];
+    struct waker waker;
+
+    struct relay relay;
+    struct replier replier;
+    struct hold hold;
+    struct app app;
+    struct mailbox mailbox;
+    struct budget bad_json_answers;
+
+    const struct view *view; /* of this slice */
+    uint64_t now_ns;         /* of this slice */
+    uint64_t next_tick_ns;
+    struct counters counters;
+    struct agent agent;
+};
+
+struct worker_setup {
+    const struct config *config;
+    const struct identity *identity;
+    struct view_board *board;
+    const struct udp_socket *data_socket;
+    struct waker *supervisor_waker; /* woken for a command */
+    size_t index, worker_count;
+    size_t rcvbuf_bytes; /* what a socket is granted: paces the release of held ones */
+};
+
+int worker_init(struct worker *worker, const struct worker_setup *setup)
+    __attribute__((warn_unused_result));
+void worker_fini(struct worker *worker);
+
+/* Before the threads start: take from this lane. */
+void worker_attach(struct worker *worker, struct receiver_lane *lane, struct waker *receiver_waker);
+
+/* A slice: begin, upkeep (held ones and timers; returns how much it did), handle up to a batch of
+ * datagrams, flush. Their memory is free after the flush. */
+void worker_begin(struct worker *worker);
+size_t worker_upkeep(struct worker *worker);
+void worker_handle(struct worker *worker, const struct datagram *datagram);
+void worker_flush(struct worker *worker);
+
+/* How long the worker may sleep, when nothing comes. */
+uint64_t worker_sleep_ns(const struct worker *worker);
+
+/* The agent with rings. */
+extern const struct agent_ops worker_agent_ops;
+void worker_wake(void *self);
+
+/* ---- between the worker's own files ---- */
+
+/* classify.c: a datagram from the data port ends here, as a control message, or goes on to route.
+ */
+void classify_datagram(struct worker *worker, const struct datagram *datagram);
+
+/* route.c: a request goes to the app, to the leader, or into hold. */
+void route_request(struct worker *worker, const struct request *request);
+/* route.c: the same for one that comes out of hold. */
+void route_now(struct worker *worker, const struct request *request);
+/* route.c: a frame from another pod: requests to route, or answers to send. */
+void route_frame(struct worker *worker, const struct datagram *datagram);
+
+#endif

@@ -1,0 +1,294 @@
+/*
+ * app_udp: a UDP server beside us as the app.
+ *
+ * An IPv4 loopback app is reached by one socket for all clients: each session has its own source
+ * address out of 127.128.0.0/9, set per datagram by IP_PKTINFO, and the app's answer comes back to
+ * that address. No descriptor and no port per client. Works unprivileged: the whole of 127/8 is
+ * local to every network namespace, and SO_BINDTODEVICE needs no capability since Linux 5.7.
+ *
+ * Elsewhere (another host, IPv6 loopback, which is one address) each session has a connected
+ * socket.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "data/app_udp.h"
+#include "headless/base/log.h"
+
+#define SESSION_NETWORK      UINT32_C(0x7f800000) /* 127.128.0.0 */
+#define DESCRIPTORS_RESERVED 256
+
+static struct address address_of_number(uint32_t number)
+{
+    uint32_t ip = htonl(SESSION_NETWORK + number);
+    struct address address = address_any(ADDRESS_V4);
+
+    memcpy(address.ip, &ip, sizeof(ip));
+    return address;
+}
+
+static uint32_t number_of_address(const struct address *address)
+{
+    uint32_t ip;
+
+    memcpy(&ip, address->ip, sizeof(ip));
+    return ntohl(ip) - SESSION_NETWORK;
+}
+
+static void flush(struct app *app)
+{
+    struct app_udp *udp = app->udp;
+
+    if (udp->outbox.count)
+        outbox_flush(&udp->outbox);
+    relay_account(&udp->outbox, app->counters, COUNTER_DELIVERED, COUNTER_REPLIES_SENT);
+}
+
+/* ---- sessions ---- */
+
+static void close_descriptor(struct app_udp *udp, int fd)
+{
+    /* The reader may be about to read it: let it do the closing, or another session's socket could
+     * take the number meanwhile. Where there is no reader thread, or it lags, close at once. */
+    if (udp->reader.receiver.lane_count &&
+        ring_try_stage(&udp->reader.closing, (void *)(intptr_t)fd))
+        (void)ring_publish(&udp->reader.closing);
+    else
+        (void)close(fd);
+}
+
+static void session_close(struct app *app, struct session *session)
+{
+    if (session->fd >= 0)
+        close_descriptor(app->udp, session->fd);
+    sessions_close(&app->udp->sessions, session);
+}
+
+static int session_connect(struct app *app, struct session *session)
+{
+    struct app_udp *udp = app->udp;
+    const struct address any = {0};
+    struct udp_socket socket;
+    struct epoll_event event = {.events = EPOLLIN};
+    int rc = udp_open_connected(&udp->address, &any, app->config->rcvbuf_bytes, &socket);
+
+    if (rc)
+        return rc;
+    event.data.u64 = (uint64_t)sessions_number(&udp->sessions, session) << 32 | (uint32_t)socket.fd;
+    if (epoll_ctl(udp->reader.epoll_fd, EPOLL_CTL_ADD, socket.fd, &event) < 0) {
+        rc = -errno;
+        udp_close(&socket);
+        return rc;
+    }
+    session->fd = socket.fd;
+    return 0;
+}
+
+static struct session *session_open(struct app *app, const struct origin *origin)
+{
+    struct app_udp *udp = app->udp;
+    uint64_t now_ns = app->replier->now_ns;
+    struct session *session;
+
+    if (!sessions_has_room(&udp->sessions, now_ns)) {
+        struct session *victim = sessions_victim(&udp->sessions, now_ns);
+
+        if (!victim)
+            return NULL;
+        flush(app); /* messages of this batch may use its header or its socket */
+        session_close(app, victim);
+        counters_add(app->counters, COUNTER_SESSIONS_EVICTED, 1);
+    }
+    session = sessions_open(&udp->sessions, origin, now_ns);
+    if (!udp->is_mux && session_connect(app, session) != 0) {
+        sessions_close(&udp->sessions, session);
+        return NULL;
+    }
+    if (app->config->app_proxy_protocol == CONFIG_PROXY_V2)
+        session->proxy_bytes =
+            (uint8_t)proxy_put_header(session->proxy, &origin->client, &origin->local);
+    counters_add(app->counters, COUNTER_SESSIONS_OPENED, 1);
+    return session;
+}
+
+/* ---- requests ---- */
+
+static void send_to_app(struct app *app, struct session *session, const struct record *record)
+{
+    struct app_udp *udp = app->udp;
+    struct outbox_message message = {.weight = 1, .account = OUTBOX_REQUESTS};
+    struct address source;
+    uint8_t *payload;
+
+    if (udp->is_mux) {
+        source = address_of_number(sessions_number(&udp->sessions, session));
+        message.to = &udp->address;
+        message.from = &source;
+    } else if (udp->socket.fd != session->fd) {
+        flush(app); /* the batch to one socket is the unit */
+        udp->socket.fd = session->fd;
+    }
+    if (session->proxy_bytes)
+        message.parts[message.part_count++] = (struct iovec){session->proxy, session->proxy_bytes};
+    memcpy(&payload, &record->payload, sizeof(payload)); /* iovec is not const, sendmmsg is */
+    message.parts[message.part_count++] = (struct iovec){payload, record->length};
+    outbox_add(&udp->outbox, &message);
+}
+
+static void udp_deliver(struct app *app, const struct request *request)
+{
+    const struct origin origin = request_origin(request);
+    struct session *session = sessions_find(&app->udp->sessions, &origin);
+
+    if (!session)
+        session = session_open(app, &origin);
+    if (!session) {
+        counters_drop(app->counters, DROP_session_cap, 1);
+        return;
+    }
+    if (session->proxy_bytes + request->record.length > UDP_PAYLOAD_MAX) {
+        counters_drop(app->counters, DROP_oversize, 1);
+        return;
+    }
+    session->origin.tag = origin.tag; /* of the ingress pod's present instance */
+    session->term = app->replier->view->term;
+    sessions_touch(&app->udp->sessions, session, true, app->replier->now_ns);
+    send_to_app(app, session, &request->record);
+}
+
+/* ---- answers ---- */
+
+static void udp_answer(struct app *app, const struct datagram *datagram)
+{
+    struct app_udp *udp = app->udp;
+    uint32_t number =
+        udp->is_mux ? number_of_address(&datagram->local) : (uint32_t)datagram->session;
+    struct session *session = sessions_by_number(&udp->sessions, number);
+
+    counters_add(app->counters, COUNTER_ANSWERS_APP, 1);
+    if (!address_equal(&datagram->peer, &udp->address)) {
+        counters_drop_reply(app->counters, DROP_stranger, 1);
+        return;
+    }
+    if (!session) {
+        counters_drop_reply(app->counters, DROP_session_gone, 1);
+        return;
+    }
+    sessions_touch(&udp->sessions, session, false, app->replier->now_ns);
+    reply_send(app->replier, &session->origin, session->term, datagram->payload, datagram->length);
+}
+
+static void udp_tick(struct app *app)
+{
+    struct app_udp *udp = app->udp;
+    uint64_t idle_ns = app->replier->view->app_idle_ns;
+    struct session *session;
+
+    /* Between slices nothing is in the outbox. A bounded number: the rest goes with the next tick.
+     */
+    for (unsigned i = 0; i < 1024; i++) {
+        session = sessions_idle(&udp->sessions, idle_ns, app->replier->now_ns);
+        if (!session)
+            return;
+        session_close(app, session);
+    }
+}
+
+static void udp_close_app(struct app *app)
+{
+    struct app_udp *udp = app->udp;
+
+    for (uint32_t i = 0; i < udp->sessions.capacity; i++) {
+        if (udp->sessions.slots && udp->sessions.slots[i].in_use && udp->sessions.slots[i].fd >= 0)
+            (void)close(udp->sessions.slots[i].fd);
+    }
+    app_reader_fini(&udp->reader);
+    outbox_fini(&udp->outbox);
+    sessions_fini(&udp->sessions);
+    if (udp->is_mux)
+        udp_close(&udp->socket);
+    free(udp);
+    app->udp = NULL;
+}
+
+const struct app_ops app_udp_ops = {udp_deliver, udp_answer, flush, udp_tick, udp_close_app};
+
+/* ---- start ---- */
+
+/* One descriptor a session: as many as the limit allows, shared by the workers. */
+static uint32_t session_limit(uint32_t wanted, bool is_mux, size_t workers)
+{
+    struct rlimit limit;
+
+    if (!is_mux && getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+        (void)getrlimit(RLIMIT_NOFILE, &limit);
+        if (limit.rlim_cur < DESCRIPTORS_RESERVED + (rlim_t)wanted) {
+            wanted = limit.rlim_cur > DESCRIPTORS_RESERVED + workers
+                         ? (uint32_t)(limit.rlim_cur - DESCRIPTORS_RESERVED)
+                         : (uint32_t)workers;
+            log_warn("app_sessions_limited",
+                     "app.max_sessions: %u, as many as open files are allowed (RLIMIT_NOFILE)",
+                     wanted);
+        }
+    }
+    return (wanted + (uint32_t)workers - 1) / (uint32_t)workers;
+}
+
+static int open_mux(struct app_udp *udp, const struct config *config)
+{
+    const struct udp_options options = {.local_address = true,
+                                        .loopback_only = true,
+                                        .error_queue = true,
+                                        .rcvbuf_bytes = config->rcvbuf_bytes};
+    const struct address any = address_any(ADDRESS_V4);
+    struct epoll_event event = {.events = EPOLLIN};
+    int rc = udp_open_ipv4(&any, &options, &udp->socket);
+
+    if (rc)
+        return rc;
+    event.data.u64 = (uint32_t)udp->socket.fd;
+    return epoll_ctl(udp->reader.epoll_fd, EPOLL_CTL_ADD, udp->socket.fd, &event) < 0 ? -errno : 0;
+}
+
+int app_udp_init(struct app *app, size_t workers)
+{
+    const struct config *config = app->config;
+    struct app_udp *udp = aligned_alloc(64, (sizeof(*udp) + 63) / 64 * 64);
+    int rc;
+
+    if (!udp)
+        return -ENOMEM;
+    memset(udp, 0, sizeof(*udp));
+    app->udp = udp;
+    udp->address = config->app_target.address;
+    udp->is_mux = udp->address.family == ADDRESS_V4 && address_is_loopback(&udp->address);
+    udp->socket = (struct udp_socket){
+        .fd = -1, .family = udp->address.family == ADDRESS_V4 ? AF_INET : AF_INET6};
+    rc = app_reader_init(&udp->reader, config, &udp->address);
+    if (!rc && udp->is_mux)
+        rc = open_mux(udp, config);
+    if (!rc)
+        rc = sessions_init(&udp->sessions,
+                           session_limit(config->app_max_sessions, udp->is_mux, workers),
+                           udp->is_mux);
+    if (!rc)
+        rc = outbox_init(&udp->outbox, &udp->socket, config->batch);
+    if (rc)
+        udp_close_app(app);
+    return rc;
+}
+
+struct app_reader *app_reader(struct app *app)
+{
+    return app->udp ? &app->udp->reader : NULL;
+}
+
+uint64_t app_session_count(const struct app *app)
+{
+    return app->udp ? atomic_load_explicit(&app->udp->sessions.count, memory_order_relaxed) : 0;
+}

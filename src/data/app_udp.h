@@ -1,0 +1,21 @@
+/* app_udp: what the sending side (app_udp.c) and the reading side (app_reader.c) share. */
+#ifndef HEADLESS_DATA_APP_UDP_H
+#define HEADLESS_DATA_APP_UDP_H
+
+#include "headless/data/app.h"
+#include "headless/data/session.h"
+
+struct app_udp {
+    struct address address;   /* the app's */
+    bool is_mux;              /* one socket for all sessions: an IPv4 loopback app */
+    struct udp_socket socket; /* the mux socket; else of the session that the outbox is for */
+    struct outbox outbox;
+    struct sessions sessions;
+    struct app_reader reader;
+};
+
+int app_reader_init(struct app_reader *reader, const struct config *config,
+                    const struct address *app_address) __attribute__((warn_unused_result));
+void app_reader_fini(struct app_reader *reader);
+
+#endif

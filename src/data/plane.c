@@ -1,0 +1,296 @@
+#include "headless/data/plane.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "headless/base/log.h"
+
+/* ---- open ---- */
+
+static int open_socket(const struct config *config, const char *option, uint16_t port,
+                       struct udp_socket *ret_socket)
+{
+    const struct udp_options options = {.reuse_port = config->receivers > 1,
+                                        .local_address = true,
+                                        .rcvbuf_bytes = config->rcvbuf_bytes,
+                                        .receive_timeout_ns = AGENT_IDLE_MAX_NS};
+    const struct address at = address_with_port(config->bind, port);
+    char text[ADDRESS_TEXT_MAX];
+    int rc = udp_open(&at, &options, ret_socket);
+
+    if (rc)
+        log_error("bind_failed", "cannot bind %s (%s): %s", address_format(&at, text), option,
+                  strerror(-rc));
+    return rc;
+}
+
+/* All are bound before any is read: a socket that joins or leaves later moves flows. */
+static int open_sockets(struct plane *plane)
+{
+    const struct config *config = plane->config;
+    int rc = 0;
+
+    for (size_t i = 0; !rc && i < plane->receiver_count; i++) {
+        rc = open_socket(config, "data.port", config->data_port, &plane->data_sockets[i]);
+        if (!rc)
+            rc = open_socket(config, "relay.port", config->relay_port, &plane->relay_sockets[i]);
+    }
+    return rc;
+}
+
+static void *allocate(size_t count, size_t size)
+{
+    void *memory = aligned_alloc(CACHE_LINE_BYTES, count * size);
+
+    if (memory)
+        memset(memory, 0, count * size);
+    return memory;
+}
+
+static int open_receivers(struct plane *plane)
+{
+    const struct config *config = plane->config;
+    int rc = 0;
+
+    plane->data_receivers = allocate(plane->receiver_count, sizeof(*plane->data_receivers));
+    plane->relay_receivers = allocate(plane->receiver_count, sizeof(*plane->relay_receivers));
+    if (!plane->data_receivers || !plane->relay_receivers)
+        return -ENOMEM;
+    for (size_t i = 0; !rc && i < plane->receiver_count; i++) {
+        rc = receiver_init(&plane->data_receivers[i], SOURCE_DATA, config->ring, config->batch,
+                           config->workers);
+        if (!rc)
+            rc = receiver_init(&plane->relay_receivers[i], SOURCE_RELAY, config->ring,
+                               config->batch, config->workers);
+        plane->data_receivers[i].socket = &plane->data_sockets[i];
+        plane->relay_receivers[i].socket = &plane->relay_sockets[i];
+    }
+    return rc;
+}
+
+static void attach(struct receiver *receiver, struct worker *workers)
+{
+    for (size_t i = 0; i < receiver->lane_count; i++)
+        worker_attach(&workers[i], &receiver->lanes[i], &receiver->waker);
+}
+
+static int open_workers(struct plane *plane, struct waker *supervisor_waker)
+{
+    struct worker_setup setup = {.config = plane->config,
+                                 .identity = &plane->identity,
+                                 .board = &plane->board,
+                                 .supervisor_waker = supervisor_waker,
+                                 .worker_count = plane->worker_count,
+                                 .rcvbuf_bytes = plane->relay_sockets[0].rcvbuf_bytes};
+    int rc = 0;
+
+    plane->workers = allocate(plane->worker_count, sizeof(*plane->workers));
+    if (!plane->workers)
+        return -ENOMEM;
+    for (size_t i = 0; !rc && i < plane->worker_count; i++) {
+        setup.index = i;
+        setup.data_socket = &plane->data_sockets[i % plane->receiver_count];
+        rc = worker_init(&plane->workers[i], &setup);
+    }
+    if (rc) {
+        log_error("app_failed", "cannot set up a worker or its app socket (app.target): %s",
+                  strerror(-rc));
+        return rc;
+    }
+    for (size_t i = 0; i < plane->receiver_count; i++) {
+        attach(&plane->data_receivers[i], plane->workers);
+        attach(&plane->relay_receivers[i], plane->workers);
+    }
+    for (size_t i = 0; i < plane->worker_count; i++) {
+        struct app_reader *reader = app_reader(&plane->workers[i].app);
+
+        if (reader)
+            attach(&reader->receiver, &plane->workers[i]);
+    }
+    return 0;
+}
+
+static int open_completions(struct plane *plane)
+{
+    plane->completions = allocate(plane->receiver_count, sizeof(*plane->completions));
+    if (!plane->completions)
+        return -ENOMEM;
+    for (size_t i = 0; i < plane->receiver_count; i++)
+        completion_init(&plane->completions[i], &plane->data_receivers[i],
+                        &plane->relay_receivers[i], &plane->workers[i]);
+    return 0;
+}
+
+int plane_open(struct plane *plane, const struct config *config, struct waker *supervisor_waker)
+{
+    int rc;
+
+    memset(plane, 0, sizeof(*plane));
+    plane->config = config;
+    plane->receiver_count = config->receivers;
+    plane->worker_count = config->workers ? config->workers : config->receivers;
+    for (size_t i = 0; i < RECEIVERS_MAX; i++)
+        plane->data_sockets[i].fd = plane->relay_sockets[i].fd = -1;
+    view_board_init(&plane->board);
+    rc = identity_init(&plane->identity, config);
+    if (!rc)
+        rc = open_sockets(plane);
+    if (!rc)
+        rc = open_receivers(plane);
+    if (!rc)
+        rc = open_workers(plane, supervisor_waker);
+    if (!rc && config->workers == 0)
+        rc = open_completions(plane);
+    if (rc)
+        plane_close(plane);
+    return rc;
+}
+
+void plane_close(struct plane *plane)
+{
+    for (size_t i = 0; plane->workers && i < plane->worker_count; i++)
+        worker_fini(&plane->workers[i]);
+    for (size_t i = 0; i < plane->receiver_count; i++) {
+        if (plane->data_receivers)
+            receiver_fini(&plane->data_receivers[i]);
+        if (plane->relay_receivers)
+            receiver_fini(&plane->relay_receivers[i]);
+        udp_close(&plane->data_sockets[i]);
+        udp_close(&plane->relay_sockets[i]);
+    }
+    free(plane->completions);
+    free(plane->workers);
+    free(plane->data_receivers);
+    free(plane->relay_receivers);
+    plane->completions = NULL;
+    plane->workers = NULL;
+    plane->data_receivers = plane->relay_receivers = NULL;
+}
+
+/* ---- start and stop ---- */
+
+static int start(struct agent *agent, const char *kind, size_t index, const struct agent_ops *ops,
+                 void *self)
+{
+    char name[16];
+
+    (void)snprintf(name, sizeof(name), "%s-%u", kind, (unsigned)index);
+    return agent_start(agent, name, ops, self);
+}
+
+static int start_worker(struct worker *worker)
+{
+    struct app_reader *reader = app_reader(&worker->app);
+    int rc = start(&worker->agent, "worker", worker->index, &worker_agent_ops, worker);
+
+    if (!rc && reader)
+        rc = start(&reader->receiver.agent, "app", worker->index, &app_reader_agent_ops, reader);
+    return rc;
+}
+
+int plane_start(struct plane *plane)
+{
+    int rc = 0;
+
+    for (size_t i = 0; !rc && plane->completions && i < plane->receiver_count; i++)
+        rc = start(&plane->completions[i].agent, "data", i, &completion_agent_ops,
+                   &plane->completions[i]);
+    if (plane->completions || rc)
+        return rc;
+    for (size_t i = 0; !rc && i < plane->worker_count; i++)
+        rc = start_worker(&plane->workers[i]);
+    for (size_t i = 0; !rc && i < plane->receiver_count; i++) {
+        rc = start(&plane->relay_receivers[i].agent, "relay", i, &receiver_agent_ops,
+                   &plane->relay_receivers[i]);
+        if (!rc)
+            rc = start(&plane->data_receivers[i].agent, "data", i, &receiver_agent_ops,
+                       &plane->data_receivers[i]);
+    }
+    return rc;
+}
+
+static void wake_completion(void *self)
+{
+    waker_wake(&((struct completion *)self)->worker->waker);
+}
+
+void plane_stop(struct plane *plane)
+{
+    for (size_t i = 0; plane->completions && i < plane->receiver_count; i++)
+        agent_stop(&plane->completions[i].agent, wake_completion);
+    for (size_t i = 0; i < plane->receiver_count; i++) {
+        agent_stop(&plane->data_receivers[i].agent, NULL);
+        agent_stop(&plane->relay_receivers[i].agent, NULL);
+    }
+    for (size_t i = 0; i < plane->worker_count; i++) {
+        struct app_reader *reader = app_reader(&plane->workers[i].app);
+
+        if (reader)
+            agent_stop(&reader->receiver.agent, NULL);
+        agent_stop(&plane->workers[i].agent, worker_wake);
+    }
+}
+
+void plane_wake(struct plane *plane)
+{
+    for (size_t i = 0; i < plane->worker_count; i++)
+        waker_wake(&plane->workers[i].waker);
+}
+
+/* ---- outside ---- */
+
+void plane_send_answer(struct plane *plane, const struct address *client,
+                       const struct address *local, const char *text, size_t length)
+{
+    (void)udp_send_one(&plane->data_sockets[0], client, local, text, length);
+}
+
+static void add_receiver(const struct receiver *receiver, struct plane_numbers *numbers)
+{
+    counters_collect(&receiver->counters, numbers->counters);
+    numbers->queued += receiver->source == SOURCE_DATA ? receiver_queued(receiver) : 0;
+}
+
+void plane_read_numbers(const struct plane *plane, struct plane_numbers *ret_numbers)
+{
+    struct plane_numbers numbers = {0};
+
+    for (size_t i = 0; i < plane->receiver_count; i++) {
+        add_receiver(&plane->data_receivers[i], &numbers);
+        add_receiver(&plane->relay_receivers[i], &numbers);
+        numbers.data_kernel_drops += udp_kernel_drops(plane->data_sockets[i].fd);
+        numbers.relay_kernel_drops += udp_kernel_drops(plane->relay_sockets[i].fd);
+    }
+    for (size_t i = 0; i < plane->worker_count; i++) {
+        struct worker *worker = &plane->workers[i];
+        struct app_reader *reader = app_reader(&worker->app);
+
+        counters_collect(&worker->counters, numbers.counters);
+        if (reader)
+            counters_collect(&reader->receiver.counters, numbers.counters);
+        numbers.held += hold_count(&worker->hold);
+        numbers.sessions += app_session_count(&worker->app);
+    }
+    *ret_numbers = numbers;
+}
+
+const struct agent *plane_agent(const struct plane *plane, size_t index)
+{
+    const struct agent *agents[3 * RECEIVERS_MAX + 2 * WORKERS_MAX];
+    size_t count = 0;
+
+    for (size_t i = 0; i < plane->receiver_count; i++) {
+        agents[count++] = &plane->data_receivers[i].agent;
+        agents[count++] = &plane->relay_receivers[i].agent;
+        if (plane->completions)
+            agents[count++] = &plane->completions[i].agent;
+    }
+    for (size_t i = 0; i < plane->worker_count; i++)
+        agents[count++] = &plane->workers[i].agent;
+    for (size_t i = 0; i < count; i++) {
+        if (agents[i]->started && index-- == 0)
+            return agents[i];
+    }
+    return NULL;
+}

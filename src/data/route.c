@@ -1,0 +1,145 @@
+/*
+ * route: where a request goes, and what a frame from another pod holds.
+ *
+ * Four decisions, in this order: I lead: deliver. Another leads: relay, unless it was relayed often
+ * enough. Nobody leads: hold. The hop limit makes loops impossible: the first hop goes from the
+ * ingress pod to whom it believes the leader, the second only towards a higher term than the sender
+ * knew.
+ */
+#include "headless/data/worker.h"
+
+static void drop(struct worker *worker, enum drop_reason reason, uint64_t n)
+{
+    counters_drop(&worker->counters, reason, n);
+}
+
+/* A probe looks like data until it is here: the leader answers it in the app's place. */
+static void deliver(struct worker *worker, const struct request *request)
+{
+    struct control_command command;
+    struct control_probe probe;
+
+    if (worker->view->accept_control && request->record.length > 0 &&
+        control_classify(request->record.payload, request->record.length, &command, &probe) ==
+            CONTROL_PROBE)
+        app_answer_probe(&worker->app, request, probe.nonce);
+    else
+        worker->app.ops->deliver(&worker->app, request);
+}
+
+/* To the leader's relay port in frames, else to its data port. */
+static struct address relay_destination(const struct worker *worker)
+{
+    const struct view *view = worker->view;
+
+    if (view->kind == VIEW_LEADER_OUTSIDE && view->leader.port)
+        return view->leader;
+    return address_with_port(view->leader, worker->config->relay_format == CONFIG_RELAY_FRAMED
+                                               ? worker->config->relay_port
+                                               : worker->config->data_port);
+}
+
+static void relay(struct worker *worker, const struct request *request)
+{
+    struct address to = relay_destination(worker);
+
+    /* The second hop only towards a higher term; never a third; never back to us. */
+    if (request->hops >= FRAME_HOPS_MAX ||
+        (request->hops > 0 && worker->view->term <= request->term)) {
+        drop(worker, DROP_hops, 1);
+        return;
+    }
+    if (request->hops == 0 && worker->config->relay_format == CONFIG_RELAY_FRAMED) {
+        struct request first = *request;
+
+        first.record.tag =
+            identity_tag(worker->identity, &first.record.client, &first.record.local);
+        relay_request(&worker->relay, &to, &first, worker->view->term);
+    } else {
+        relay_request(&worker->relay, &to, request, worker->view->term);
+    }
+}
+
+static void hold(struct worker *worker, const struct request *request)
+{
+    if (worker->view->hold_time_ns == 0)
+        drop(worker, DROP_no_leader, 1);
+    else
+        hold_put(&worker->hold, request, worker->now_ns);
+}
+
+void route_request(struct worker *worker, const struct request *request)
+{
+    if (hold_is_empty(&worker->hold))
+        route_now(worker, request);
+    else
+        hold(worker, request); /* behind those that came before it */
+}
+
+void route_now(struct worker *worker, const struct request *request)
+{
+    if (view_leads(worker->view, worker->now_ns))
+        deliver(worker, request);
+    else if (worker->view->kind == VIEW_LEADER_MEMBER || worker->view->kind == VIEW_LEADER_OUTSIDE)
+        relay(worker, request);
+    else
+        hold(worker, request);
+}
+
+/* ---- frames ---- */
+
+static void take_requests(struct worker *worker, const struct frame_header *header,
+                          struct frame_reader *reader, const struct address *sender)
+{
+    struct request request = {.term = header->term, .hops = header->hops};
+
+    while (frame_next(reader, &request.record)) {
+        if (!address_is_set(&request.record.ingress))
+            request.record.ingress = *sender; /* the first hop: who sent it is the ingress pod */
+        route_request(worker, &request);
+    }
+}
+
+/* An answer to a request of a client of ours: only for origins that we wrote ourselves. */
+static void take_answers(struct worker *worker, const struct frame_header *header,
+                         struct frame_reader *reader)
+{
+    struct record record;
+
+    while (frame_next(reader, &record)) {
+        const struct origin origin = {
+            .client = record.client, .local = record.local, .tag = record.tag};
+
+        if (identity_tag(worker->identity, &record.client, &record.local) != record.tag)
+            counters_drop_reply(&worker->counters, DROP_tag, 1);
+        else
+            reply_send(&worker->replier, &origin, header->term, record.payload, record.length);
+    }
+}
+
+void route_frame(struct worker *worker, const struct datagram *datagram)
+{
+    static const enum drop_reason reasons[] = {[FRAME_MALFORMED] = DROP_malformed,
+                                               [FRAME_BAD_VERSION] = DROP_version,
+                                               [FRAME_BAD_CLUSTER] = DROP_cluster};
+    const struct address sender = address_with_port(datagram->peer, 0);
+    struct frame_header header;
+    struct frame_reader reader;
+    enum frame_verdict verdict;
+    size_t records;
+
+    counters_add(&worker->counters, COUNTER_FRAMES_RECEIVED, 1);
+    counters_add(&worker->counters, COUNTER_BYTES_RELAY, datagram->length);
+    verdict = frame_open(datagram->payload, datagram->length, worker->identity->cluster, &header,
+                         &records, &reader);
+    if (verdict != FRAME_OK || !view_find_member(worker->view, &sender)) {
+        counters_add(&worker->counters, COUNTER_RECEIVED_RELAY, 1);
+        drop(worker, verdict != FRAME_OK ? reasons[verdict] : DROP_acl, 1);
+    } else if (header.type == FRAME_DATA) {
+        counters_add(&worker->counters, COUNTER_RECEIVED_RELAY, records);
+        take_requests(worker, &header, &reader, &sender);
+    } else {
+        counters_add(&worker->counters, COUNTER_ANSWERS_RELAY, records);
+        take_answers(worker, &header, &reader);
+    }
+}

@@ -1,0 +1,109 @@
+#include "headless/data/view.h"
+
+#include <errno.h>
+
+static uint64_t valid_until(const struct view *view)
+{
+    return atomic_load_explicit(&view->valid_until_ns, memory_order_relaxed);
+}
+
+void view_board_init(struct view_board *board)
+{
+    memset(board, 0, sizeof(*board));
+    board->slots[0].generation = 1;
+    board->slots[0].cause = "start";
+    atomic_init(&board->slots[0].valid_until_ns, VIEW_FOREVER);
+    atomic_init(&board->current, &board->slots[0]);
+}
+
+int view_board_register(struct view_board *board, struct view_reader *reader)
+{
+    if (board->reader_count == VIEW_READERS_MAX)
+        return -ENOSPC;
+    atomic_init(&reader->announced, VIEW_FOREVER);
+    reader->view = NULL;
+    board->readers[board->reader_count++] = reader;
+    return 0;
+}
+
+struct view *view_current(struct view_board *board)
+{
+    return atomic_load_explicit(&board->current, memory_order_relaxed);
+}
+
+/* A slot is free when every reader is asleep or has announced a generation behind it. */
+static bool slot_is_free(const struct view_board *board, const struct view *slot)
+{
+    for (size_t i = 0; i < board->reader_count; i++) {
+        if (atomic_load_explicit(&board->readers[i]->announced, memory_order_seq_cst) <=
+            slot->generation)
+            return false;
+    }
+    return true;
+}
+
+struct view *view_draft(struct view_board *board)
+{
+    struct view *current = view_current(board);
+
+    for (size_t i = 0; i < VIEW_SLOTS; i++) {
+        struct view *slot = &board->slots[i];
+
+        if (slot == current || !slot_is_free(board, slot))
+            continue;
+        memcpy(slot, current, offsetof(struct view, valid_until_ns));
+        atomic_store_explicit(&slot->valid_until_ns, valid_until(current), memory_order_relaxed);
+        memcpy((char *)slot + offsetof(struct view, previous_term),
+               (char *)current + offsetof(struct view, previous_term),
+               sizeof(*slot) - offsetof(struct view, previous_term));
+        slot->generation = current->generation + 1;
+        return slot;
+    }
+    return NULL;
+}
+
+void view_publish(struct view_board *board, struct view *draft)
+{
+    /* seq_cst: before the loads of announced, and before the look at the wakers' states */
+    atomic_store_explicit(&board->current, draft, memory_order_seq_cst);
+}
+
+const struct view *view_acquire(struct view_board *board, struct view_reader *reader)
+{
+    const struct view *view;
+
+    if (!reader->view) {
+        /* Waking: first say that any generation may be in use, then look. */
+        atomic_store_explicit(&reader->announced, 0, memory_order_seq_cst);
+        view = atomic_load_explicit(&board->current, memory_order_seq_cst);
+    } else {
+        /* acquire: pairs with view_publish */
+        view = atomic_load_explicit(&board->current, memory_order_acquire);
+        if (view == reader->view)
+            return view;
+    }
+    reader->view = view;
+    /* release: we have read the older ones for the last time */
+    atomic_store_explicit(&reader->announced, view->generation, memory_order_release);
+    return view;
+}
+
+void view_release(struct view_reader *reader)
+{
+    reader->view = NULL;
+    atomic_store_explicit(&reader->announced, VIEW_FOREVER, memory_order_release);
+}
+
+bool view_is_news(struct view_board *board, const struct view_reader *reader)
+{
+    return atomic_load_explicit(&board->current, memory_order_seq_cst) != reader->view;
+}
+
+const struct member *view_find_member(const struct view *view, const struct address *ip)
+{
+    for (size_t i = 0; i < view->member_count; i++) {
+        if (address_equal_ip(&view->members[i].address, ip))
+            return &view->members[i];
+    }
+    return NULL;
+}
