@@ -43,6 +43,7 @@ struct config_cidrs {
 enum config_app { CONFIG_APP_ECHO, CONFIG_APP_WHOAMI, CONFIG_APP_DISCARD, CONFIG_APP_UDP };
 enum config_relay { CONFIG_RELAY_FRAMED, CONFIG_RELAY_RAW, CONFIG_RELAY_PROXY_V2 };
 enum config_proxy { CONFIG_PROXY_NONE, CONFIG_PROXY_V2 };
+/* CONFIG_CONTROL_SIGNED cannot be set yet: it comes with keys. */
 enum config_control { CONFIG_CONTROL_OPEN, CONFIG_CONTROL_SIGNED, CONFIG_CONTROL_NONE };
 
 /* app.target: echo, whoami, discard or udp://HOST:PORT */
@@ -100,13 +101,20 @@ enum config_source { CONFIG_DEFAULT, CONFIG_FILE, CONFIG_ENVIRONMENT, CONFIG_FLA
 struct config_set; /* values, their sources, and the arguments needed to load them again */
 
 /*
- * Load file (-c), environment and flags. On a wrong option writes one line per error to errors and
- * returns -EINVAL; a file that cannot be read returns its errno; -ENOMEM. Outputs untouched then.
- * argv stays referenced by the result (for reloads).
+ * Load file (-c), environment and flags. Wrong options: one line each to errors (at most 20) and
+ * -EINVAL; a file that cannot be read is reported and returns its negative errno; -ENOMEM. Outputs
+ * untouched then. An unknown HEADLESSD_ variable is a line "warning: ..." and no error.
+ *
+ * With CONFIG_VERSION, CONFIG_HELP and CONFIG_DOCS nothing else is looked at: they answer however
+ * wrong the rest is, and *ret_set is NULL. argv stays referenced by the result (for reloads).
  */
 int config_load(int argc, char *const argv[], FILE *errors, struct config_set **ret_set,
                 enum config_mode *ret_mode);
 void config_destroy(struct config_set *set);
+
+/* Defaults and this YAML text alone, called name in errors; name stays referenced. For tests. */
+int config_load_text(const char *text, size_t length, const char *name, FILE *errors,
+                     struct config_set **ret_set);
 
 /* The values; valid as long as the set. */
 const struct config *config_values(const struct config_set *set);

@@ -1,0 +1,121 @@
+/* One value from one place, and how errors name the place. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "loader.h"
+
+static void put_place(const struct loader *l, size_t option, const struct origin *origin)
+{
+    const struct config_option *o = &config_options[option];
+    char name[OPTION_NAME_MAX];
+
+    switch (origin->source) {
+    case CONFIG_FILE:
+        (void)fprintf(l->errors, "%s:%u: %s", l->set->path, origin->line, o->key);
+        break;
+    case CONFIG_ENVIRONMENT:
+        (void)fputs(origin->alias ? origin->alias : option_variable(o, name), l->errors);
+        break;
+    case CONFIG_FLAG:
+        (void)fprintf(l->errors, "--%s", origin->alias ? origin->alias : option_flag(o, name));
+        break;
+    case CONFIG_DEFAULT:
+    default:
+        (void)fputs(o->key, l->errors);
+        break;
+    }
+}
+
+static void put_message(const struct loader *l, const char *format, va_list args)
+    __attribute__((format(printf, 2, 0)));
+
+/* Counts an error; true while there is room to show it. */
+static bool count_error(struct loader *l)
+{
+    return l->error_count++ < LOADER_ERRORS_MAX;
+}
+
+static void put_message(const struct loader *l, const char *format, va_list args)
+{
+    (void)fputs(": ", l->errors);
+    (void)vfprintf(l->errors, format, args);
+    (void)fputc('\n', l->errors);
+}
+
+void loader_refuse(struct loader *l, size_t option, const struct origin *origin, const char *format,
+                   ...)
+{
+    va_list args;
+
+    l->wrong[option] = true;
+    if (!count_error(l))
+        return;
+    va_start(args, format);
+    put_place(l, option, origin);
+    put_message(l, format, args);
+    va_end(args);
+}
+
+void loader_complain(struct loader *l, const char *place, const char *format, ...)
+{
+    va_list args;
+
+    if (!count_error(l))
+        return;
+    va_start(args, format);
+    (void)fputs(place, l->errors);
+    put_message(l, format, args);
+    va_end(args);
+}
+
+void loader_complain_line(struct loader *l, unsigned line, const char *format, ...)
+{
+    va_list args;
+
+    if (!count_error(l))
+        return;
+    va_start(args, format);
+    (void)fprintf(l->errors, "%s:%u", l->set->path, line);
+    put_message(l, format, args);
+    va_end(args);
+}
+
+int loader_finish(struct loader *l)
+{
+    if (l->error_count > LOADER_ERRORS_MAX)
+        (void)fprintf(l->errors, "and %u more errors\n", l->error_count - LOADER_ERRORS_MAX);
+    return l->error_count ? -EINVAL : 0;
+}
+
+void config_assign(struct loader *l, size_t option, const struct origin *origin, const char *text)
+{
+    char why[VALUE_WHY_MAX];
+
+    l->set->origins[option] = *origin;
+    if (value_parse(&config_options[option], text, &l->set->values, why))
+        loader_refuse(l, option, origin, "%s", why);
+}
+
+void config_assign_list(struct loader *l, size_t option, const struct origin *origin)
+{
+    l->set->origins[option] = *origin;
+    value_clear(&config_options[option], &l->set->values);
+}
+
+void config_assign_item(struct loader *l, size_t option, const struct origin *origin,
+                        const char *text)
+{
+    char why[VALUE_WHY_MAX];
+
+    if (value_append(&config_options[option], text, &l->set->values, why))
+        loader_refuse(l, option, origin, "%s", why);
+}
+
+void config_read_defaults(struct loader *l)
+{
+    const struct origin origin = {.source = CONFIG_DEFAULT};
+
+    for (size_t i = 0; i < config_option_count; i++)
+        config_assign(l, i, &origin, config_options[i].preset);
+}

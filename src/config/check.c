@@ -1,0 +1,238 @@
+/* What must fit together. One row is one rule; it is judged when its options are right by
+ * themselves. */
+#include <stdio.h>
+#include <string.h>
+
+#include "loader.h"
+
+#define CHECK_OPTIONS 5
+
+struct check {
+    const char *options[CHECK_OPTIONS]; /* the error is put at the one set last by rank of source */
+    /* True when the rule is broken; why then tells. */
+    bool (*broken)(const struct config *config, char why[static VALUE_WHY_MAX]);
+};
+
+static bool same_ports(const char *a, unsigned port_a, const char *b, unsigned port_b, char *why)
+{
+    if (port_a == port_b)
+        (void)snprintf(why, VALUE_WHY_MAX, "%s and %s are both %u", a, b, port_a);
+    return port_a == port_b;
+}
+
+static bool data_is_relay(const struct config *c, char why[static VALUE_WHY_MAX])
+{
+    return same_ports("data.port", c->data_port, "relay.port", c->relay_port, why);
+}
+
+static bool data_is_peer(const struct config *c, char why[static VALUE_WHY_MAX])
+{
+    return same_ports("data.port", c->data_port, "peer.port", c->peer_port, why);
+}
+
+static bool relay_is_peer(const struct config *c, char why[static VALUE_WHY_MAX])
+{
+    return same_ports("relay.port", c->relay_port, "peer.port", c->peer_port, why);
+}
+
+static bool self_is_not_unicast(const struct config *c, char why[static VALUE_WHY_MAX])
+{
+    char text[ADDRESS_TEXT_MAX];
+
+    if (value_is_unicast(&c->self))
+        return false;
+    (void)value_refuse(why, address_format_ip(&c->self, text), "is not the address of one machine");
+    return true;
+}
+
+static bool bind_is_multicast(const struct config *c, char why[static VALUE_WHY_MAX])
+{
+    char text[ADDRESS_TEXT_MAX];
+
+    if (!address_is_multicast(&c->bind) && !address_is_broadcast(&c->bind))
+        return false;
+    (void)value_refuse(why, address_format_ip(&c->bind, text), "cannot be bound");
+    return true;
+}
+
+static bool admin_is_multicast(const struct config *c, char why[static VALUE_WHY_MAX])
+{
+    char text[ADDRESS_TEXT_MAX];
+
+    if (!address_is_multicast(&c->admin_listen) && !address_is_broadcast(&c->admin_listen))
+        return false;
+    (void)value_refuse(why, address_format(&c->admin_listen, text), "cannot be bound");
+    return true;
+}
+
+/* The wildcard of IPv6 takes IPv4 as well. */
+static bool bind_misses_self(const struct config *c, char why[static VALUE_WHY_MAX])
+{
+    char bind[ADDRESS_TEXT_MAX], self[ADDRESS_TEXT_MAX];
+
+    if (c->bind.family == c->self.family ||
+        (c->bind.family == ADDRESS_V6 && address_is_any(&c->bind)))
+        return false;
+    (void)snprintf(why, VALUE_WHY_MAX, "bind %s and self %s are of different address families",
+                   address_format_ip(&c->bind, bind), address_format_ip(&c->self, self));
+    return true;
+}
+
+static bool peers_miss_self(const struct config *c, char why[static VALUE_WHY_MAX])
+{
+    char peer[ADDRESS_TEXT_MAX], self[ADDRESS_TEXT_MAX];
+
+    for (size_t i = 0; i < c->peers.count; i++) {
+        if (c->peers.list[i].address.family == c->self.family)
+            continue;
+        (void)snprintf(why, VALUE_WHY_MAX, "peer %s and self %s are of different address families",
+                       address_format_ip(&c->peers.list[i].address, peer),
+                       address_format_ip(&c->self, self));
+        return true;
+    }
+    return false;
+}
+
+/* A name that is an address must be ours, or "leader: 10.0.0.2" would name two pods. */
+static bool name_is_foreign(const struct config *c, char why[static VALUE_WHY_MAX])
+{
+    char self[ADDRESS_TEXT_MAX];
+    struct address a;
+
+    if (address_parse_ip(c->name, &a) || address_equal(&a, &c->self))
+        return false;
+    (void)value_refuse(why, c->name, "is an address, but not self, which is %s",
+                       address_format_ip(&c->self, self));
+    return true;
+}
+
+static bool name_is_not_listed(const struct config *c, char why[static VALUE_WHY_MAX])
+{
+    for (size_t i = 0; i < c->peers.count; i++) {
+        const struct config_peer *peer = &c->peers.list[i];
+
+        if (*peer->name &&
+            address_equal(&peer->address, &c->self) != (strcmp(peer->name, c->name) == 0)) {
+            (void)snprintf(why, VALUE_WHY_MAX, "name \"%s\" does not agree with the list of peers",
+                           c->name);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* leader as an address; the port is 0 for a member. False when it is a name or none. */
+static bool leader_address(const struct config *c, struct address *ret_address)
+{
+    return address_parse(c->leader, 0, ret_address) == 0;
+}
+
+static bool leader_needs_raw(const struct config *c, char why[static VALUE_WHY_MAX])
+{
+    struct address a;
+
+    if (!leader_address(c, &a) || a.port == 0 || c->relay_format != CONFIG_RELAY_FRAMED)
+        return false;
+    (void)value_refuse(why, c->leader,
+                       "has a port, so it is outside the cluster: that needs relay.format raw or "
+                       "proxy-v2 (a member has no port)");
+    return true;
+}
+
+static bool leader_misses_self(const struct config *c, char why[static VALUE_WHY_MAX])
+{
+    char self[ADDRESS_TEXT_MAX];
+    struct address a;
+
+    if (!leader_address(c, &a) || a.family == c->self.family)
+        return false;
+    (void)snprintf(why, VALUE_WHY_MAX, "leader %s and self %s are of different address families",
+                   c->leader, address_format_ip(&c->self, self));
+    return true;
+}
+
+/* Is this one of our own UDP sockets, so that what we send there comes back to us? */
+static bool is_own_socket(const struct config *c, const struct address *a)
+{
+    bool own_port = a->port == c->data_port || a->port == c->relay_port || a->port == c->peer_port;
+    bool own_ip = address_equal_ip(a, &c->self) || address_equal_ip(a, &c->bind) ||
+                  (address_is_any(&c->bind) && address_is_loopback(a));
+
+    return own_port && own_ip;
+}
+
+static bool leader_is_own_socket(const struct config *c, char why[static VALUE_WHY_MAX])
+{
+    struct address a;
+
+    if (!leader_address(c, &a) || !is_own_socket(c, &a))
+        return false;
+    (void)value_refuse(why, c->leader,
+                       "is a port of this pod itself, datagrams would go in circles");
+    return true;
+}
+
+static bool app_is_own_socket(const struct config *c, char why[static VALUE_WHY_MAX])
+{
+    char text[ADDRESS_TEXT_MAX];
+
+    if (c->app_target.kind != CONFIG_APP_UDP || !is_own_socket(c, &c->app_target.address))
+        return false;
+    (void)value_refuse(why, address_format(&c->app_target.address, text),
+                       "is a port of this pod itself, datagrams would go in circles");
+    return true;
+}
+
+static bool ring_below_batch(const struct config *c, char why[static VALUE_WHY_MAX])
+{
+    if (c->ring >= c->batch)
+        return false;
+    (void)snprintf(why, VALUE_WHY_MAX, "ring %u does not hold one batch of %u", c->ring, c->batch);
+    return true;
+}
+
+static const struct check checks[] = {
+    {{"relay.port", "data.port"}, data_is_relay},
+    {{"peer.port", "data.port"}, data_is_peer},
+    {{"peer.port", "relay.port"}, relay_is_peer},
+    {{"self", "bind"}, self_is_not_unicast},
+    {{"bind"}, bind_is_multicast},
+    {{"admin.listen", "bind"}, admin_is_multicast},
+    {{"bind", "self"}, bind_misses_self},
+    {{"peers", "self", "bind"}, peers_miss_self},
+    {{"name", "self"}, name_is_foreign},
+    {{"name", "peers", "self"}, name_is_not_listed},
+    {{"leader", "relay.format"}, leader_needs_raw},
+    {{"leader", "self"}, leader_misses_self},
+    {{"leader", "self", "bind", "data.port"}, leader_is_own_socket},
+    {{"app.target", "self", "bind", "data.port"}, app_is_own_socket},
+    {{"ring", "batch"}, ring_below_batch},
+};
+
+/* The option to blame; false when one of them is wrong by itself, which has been reported. */
+static bool pick_option(const struct loader *l, const struct check *check, size_t *ret_option)
+{
+    size_t picked = option_by_key(check->options[0]);
+
+    for (size_t i = 0; i < CHECK_OPTIONS && check->options[i]; i++) {
+        size_t option = option_by_key(check->options[i]);
+
+        if (l->wrong[option])
+            return false;
+        if (l->set->origins[option].source > l->set->origins[picked].source)
+            picked = option;
+    }
+    *ret_option = picked;
+    return true;
+}
+
+void config_check(struct loader *l)
+{
+    for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
+        char why[VALUE_WHY_MAX];
+        size_t option;
+
+        if (pick_option(l, &checks[i], &option) && checks[i].broken(&l->set->values, why))
+            loader_refuse(l, option, &l->set->origins[option], "%s", why);
+    }
+}

@@ -1,0 +1,106 @@
+/*
+ * HEADLESSD_RELAY_FORMAT and its like, and the variables of the first version (POD_IP, PORT, ...).
+ *
+ * Kubernetes injects variables for each Service of the namespace: one named "headlessd" gives
+ * HEADLESSD_SERVICE_HOST and HEADLESSD_PORT=tcp://10.0.0.1:80, and one named "headlessd-data" even
+ * HEADLESSD_DATA_PORT=udp://10.0.0.1:12000. These are nobody's settings and are passed over.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "loader.h"
+
+#define PREFIX "HEADLESSD_"
+
+static bool ends_with(const char *text, const char *end)
+{
+    size_t length = strlen(text);
+    size_t end_length = strlen(end);
+
+    return length >= end_length && strcmp(text + length - end_length, end) == 0;
+}
+
+static bool is_service_url(const char *value)
+{
+    return strncmp(value, "tcp://", 6) == 0 || strncmp(value, "udp://", 6) == 0 ||
+           strncmp(value, "sctp://", 7) == 0;
+}
+
+/* ..._PORT_53_UDP, followed by nothing, _PROTO, _PORT or _ADDR. */
+static bool has_numbered_port(const char *name)
+{
+    for (const char *port = strstr(name, "_PORT_"); port; port = strstr(port + 1, "_PORT_")) {
+        size_t digits = strspn(port + 6, "0123456789");
+        const char *rest = port + 6 + digits;
+
+        if (digits > 0 && (strncmp(rest, "_TCP", 4) == 0 || strncmp(rest, "_UDP", 4) == 0 ||
+                           strncmp(rest, "_SCTP", 5) == 0))
+            return true;
+    }
+    return false;
+}
+
+static bool is_service_link(const char *name, const char *value)
+{
+    return ends_with(name, "_SERVICE_HOST") || ends_with(name, "_SERVICE_PORT") ||
+           strstr(name, "_SERVICE_PORT_") || has_numbered_port(name) ||
+           (ends_with(name, "_PORT") && is_service_url(value));
+}
+
+/* An empty variable is as good as none: templates leave them so. */
+static const char *read_variable(const char *name)
+{
+    const char *value = getenv(name); /* NOLINT(concurrency-mt-unsafe): nobody writes it */
+
+    return value && *value && !is_service_link(name, value) ? value : NULL;
+}
+
+static void read_option(struct loader *l, size_t option)
+{
+    const struct config_option *o = &config_options[option];
+    struct origin origin = {.source = CONFIG_ENVIRONMENT};
+    char name[OPTION_NAME_MAX];
+    const char *value = read_variable(option_variable(o, name));
+
+    for (size_t i = 0; !value && i < OPTION_ALIASES && o->aliases[i]; i++) {
+        origin.alias = o->aliases[i];
+        value = read_variable(o->aliases[i]);
+    }
+    if (value)
+        config_assign(l, option, &origin, value);
+}
+
+static void warn_unknown(const struct loader *l, const char *name)
+{
+    struct suggestion near;
+    char candidate[OPTION_NAME_MAX];
+
+    suggestion_init(&near, name);
+    for (size_t i = 0; i < config_option_count; i++)
+        suggestion_offer(&near, option_variable(&config_options[i], candidate));
+    (void)fprintf(l->errors, "warning: %s: no such option, ignored%s%s%s\n", name,
+                  *near.best ? "; did you mean " : "", near.best, *near.best ? "?" : "");
+}
+
+/* entry is NAME=VALUE of environ. */
+static void look_at_entry(const struct loader *l, const char *entry)
+{
+    char name[128];
+    const char *equals = strchr(entry, '=');
+
+    if (!equals || strncmp(entry, PREFIX, strlen(PREFIX)) != 0)
+        return;
+    (void)snprintf(name, sizeof(name), "%.*s", (int)(equals - entry), entry);
+    if (option_by_variable(name) == config_option_count && !is_service_link(name, equals + 1))
+        warn_unknown(l, name);
+}
+
+void config_read_environment(struct loader *l)
+{
+    for (size_t i = 0; i < config_option_count; i++)
+        read_option(l, i);
+    for (char **entry = environ; entry && *entry; entry++)
+        look_at_entry(l, *entry);
+}

@@ -1,0 +1,178 @@
+/*
+ * The command line. Options take their value as --self VALUE or --self=VALUE; unlike getopt_long we
+ * take no abbreviations (an option of a later version could make them ambiguous) and refuse an
+ * option given twice.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "loader.h"
+
+struct mode_flag {
+    const char *name;
+    enum config_mode mode;
+};
+
+static const struct mode_flag mode_flags[] = {
+    {"check-config", CONFIG_CHECK}, {"dump-config", CONFIG_DUMP},      {"version", CONFIG_VERSION},
+    {"help", CONFIG_HELP},          {"document-options", CONFIG_DOCS},
+};
+#define FILE_FLAG  "config"
+#define MODE_FLAGS (sizeof(mode_flags) / sizeof(mode_flags[0]))
+
+enum flag_kind { FLAG_OPTION, FLAG_FILE, FLAG_MODE, FLAG_UNKNOWN, FLAG_ARGUMENT };
+
+struct flag {
+    enum flag_kind kind;
+    char name[OPTION_NAME_MAX]; /* without dashes and value, cut to fit */
+    const char *text;           /* as given */
+    const char *value;          /* NULL: none */
+    size_t option;
+    enum config_mode mode;
+};
+
+struct walk {
+    const struct config_set *set;
+    int next;
+};
+
+static void classify(struct flag *flag)
+{
+    flag->option = option_by_flag(flag->name);
+    flag->kind = flag->option < config_option_count ? FLAG_OPTION : FLAG_UNKNOWN;
+    if (strcmp(flag->name, FILE_FLAG) == 0) {
+        flag->kind = FLAG_FILE;
+        return;
+    }
+    for (size_t i = 0; i < MODE_FLAGS; i++) {
+        if (strcmp(mode_flags[i].name, flag->name) == 0) {
+            flag->kind = FLAG_MODE;
+            flag->mode = mode_flags[i].mode;
+        }
+    }
+}
+
+/* The short ones: -c FILE, -cFILE, -h. */
+static void classify_short(struct flag *flag)
+{
+    flag->kind = FLAG_UNKNOWN;
+    (void)snprintf(flag->name, sizeof(flag->name), "%.60s", flag->text + 1);
+    if (flag->text[1] == 'c') {
+        flag->kind = FLAG_FILE;
+        flag->value = flag->text[2] ? flag->text + 2 : NULL;
+    } else if (strcmp(flag->text, "-h") == 0) {
+        flag->kind = FLAG_MODE;
+        flag->mode = CONFIG_HELP;
+    }
+}
+
+static void classify_long(struct flag *flag)
+{
+    const char *equals = strchr(flag->text, '=');
+    size_t length = equals ? (size_t)(equals - flag->text) : strlen(flag->text);
+
+    (void)snprintf(flag->name, sizeof(flag->name), "%.*s", (int)(length - 2), flag->text + 2);
+    flag->value = equals ? equals + 1 : NULL;
+    classify(flag);
+}
+
+/* The value of a flag without "=" is the next argument, unless that is a flag itself. */
+static bool next_flag(struct walk *w, struct flag *flag)
+{
+    const char *following;
+
+    if (w->next >= w->set->argc)
+        return false;
+    *flag = (struct flag){.text = w->set->argv[w->next++], .kind = FLAG_ARGUMENT};
+    if (flag->text[0] != '-' || flag->text[1] == '\0')
+        return true;
+    if (flag->text[1] == '-')
+        classify_long(flag);
+    else
+        classify_short(flag);
+    following = w->next < w->set->argc ? w->set->argv[w->next] : "-";
+    if (!flag->value && flag->kind != FLAG_MODE && *following != '-') {
+        flag->value = following;
+        w->next++;
+    }
+    return true;
+}
+
+static bool answers_alone(enum config_mode mode)
+{
+    return mode == CONFIG_HELP || mode == CONFIG_VERSION || mode == CONFIG_DOCS;
+}
+
+void config_scan_flags(struct config_set *set, enum config_mode *ret_mode)
+{
+    struct walk walk = {.set = set, .next = 1};
+    enum config_mode mode = CONFIG_RUN;
+    struct flag flag;
+
+    while (next_flag(&walk, &flag)) {
+        if (flag.kind == FLAG_FILE && !set->path)
+            set->path = flag.value;
+        if (flag.kind == FLAG_MODE && !answers_alone(mode))
+            mode = flag.mode;
+    }
+    *ret_mode = mode;
+}
+
+static void complain_unknown(struct loader *l, const struct flag *flag)
+{
+    struct suggestion near;
+    char name[OPTION_NAME_MAX], place[OPTION_NAME_MAX + 2];
+
+    suggestion_init(&near, flag->name);
+    for (size_t i = 0; i < config_option_count; i++) {
+        suggestion_offer(&near, option_flag(&config_options[i], name));
+        if (config_options[i].flag_alias)
+            suggestion_offer(&near, config_options[i].flag_alias);
+    }
+    for (size_t i = 0; i < MODE_FLAGS; i++)
+        suggestion_offer(&near, mode_flags[i].name);
+    suggestion_offer(&near, FILE_FLAG);
+    (void)snprintf(place, sizeof(place), "%s%.60s", flag->text[1] == '-' ? "--" : "-", flag->name);
+    if (*near.best)
+        loader_complain(l, place, "no such option, did you mean --%s?", near.best);
+    else
+        loader_complain(l, place, "no such option, see --help");
+}
+
+static void assign_flag(struct loader *l, const struct flag *flag)
+{
+    const char *alias = config_options[flag->option].flag_alias;
+    const struct origin origin = {
+        .source = CONFIG_FLAG,
+        .alias = alias && strcmp(alias, flag->name) == 0 ? alias : NULL,
+    };
+
+    if (!flag->value)
+        loader_refuse(l, flag->option, &origin, "needs a value");
+    else if (l->set->origins[flag->option].source == CONFIG_FLAG)
+        loader_refuse(l, flag->option, &origin, "given twice");
+    else
+        config_assign(l, flag->option, &origin, flag->value);
+}
+
+void config_read_flags(struct loader *l)
+{
+    struct walk walk = {.set = l->set, .next = 1};
+    struct flag flag;
+    unsigned files = 0;
+
+    while (next_flag(&walk, &flag)) {
+        if (flag.kind == FLAG_OPTION)
+            assign_flag(l, &flag);
+        else if (flag.kind == FLAG_UNKNOWN)
+            complain_unknown(l, &flag);
+        else if (flag.kind == FLAG_ARGUMENT)
+            loader_complain(l, flag.text, "unexpected argument, options begin with --");
+        else if (flag.kind == FLAG_MODE && flag.value)
+            loader_complain(l, flag.text, "takes no value");
+        else if (flag.kind == FLAG_FILE && !flag.value)
+            loader_complain(l, flag.text, "needs a file");
+        else if (flag.kind == FLAG_FILE && ++files > 1)
+            loader_complain(l, flag.text, "given twice");
+    }
+}

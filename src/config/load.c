@@ -1,0 +1,188 @@
+/* The order of a load: defaults, file, environment, flags, what follows from them, the rules. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "loader.h"
+
+#define FILE_MAX_BYTES ((size_t)1 << 20)
+
+/* Read all of a descriptor. Returns 0, a negative errno, or -EFBIG past FILE_MAX_BYTES. */
+static int read_all(int fd, char *text, size_t *ret_length)
+{
+    size_t length = 0;
+    ssize_t n;
+
+    do {
+        n = read(fd, text + length, FILE_MAX_BYTES + 1 - length);
+        if (n > 0)
+            length += (size_t)n;
+    } while ((n > 0 && length <= FILE_MAX_BYTES) || (n < 0 && errno == EINTR));
+    if (n < 0)
+        return -errno;
+    if (length > FILE_MAX_BYTES)
+        return -EFBIG;
+    *ret_length = length;
+    return 0;
+}
+
+/* The whole text, to be freed. */
+static int load_file(const char *path, char **ret_text, size_t *ret_length)
+{
+    char *text;
+    int rc, fd;
+
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0)
+        return -errno;
+    text = malloc(FILE_MAX_BYTES + 1);
+    rc = text ? read_all(fd, text, ret_length) : -ENOMEM;
+    (void)close(fd);
+    if (rc) {
+        free(text);
+        return rc;
+    }
+    *ret_text = text;
+    return 0;
+}
+
+int config_read_file(struct loader *l)
+{
+    char *text = NULL;
+    char reason[128];
+    size_t length = 0;
+    int rc;
+
+    if (!l->set->path)
+        return 0;
+    rc = load_file(l->set->path, &text, &length);
+    if (rc == -EFBIG)
+        loader_complain(l, l->set->path, "is larger than 1MiB");
+    else if (rc)
+        loader_complain(l, l->set->path, "%s", strerror_r(-rc, reason, sizeof(reason)));
+    else
+        rc = config_read_yaml(l, text, length);
+    free(text);
+    return rc;
+}
+
+static int conclude(struct loader *l)
+{
+    config_derive(&l->set->values);
+    config_check(l);
+    return loader_finish(l);
+}
+
+static struct config_set *create(int argc, char *const argv[])
+{
+    struct config_set *set = calloc(1, sizeof(*set));
+
+    if (set) {
+        set->argc = argc;
+        set->argv = argv;
+    }
+    return set;
+}
+
+static int load(struct config_set *set, FILE *errors)
+{
+    struct loader l = {.set = set, .errors = errors};
+    int file_rc, rc;
+
+    config_read_defaults(&l);
+    file_rc = config_read_file(&l);
+    config_read_environment(&l);
+    config_read_flags(&l);
+    rc = conclude(&l);
+    return file_rc ? file_rc : rc;
+}
+
+/* Hand the set over, or destroy it when its load failed. */
+static int hand_over(int rc, struct config_set *set, struct config_set **ret_set)
+{
+    if (rc)
+        config_destroy(set);
+    else
+        *ret_set = set;
+    return rc;
+}
+
+int config_load(int argc, char *const argv[], FILE *errors, struct config_set **ret_set,
+                enum config_mode *ret_mode)
+{
+    struct config_set *set = create(argc, argv);
+    enum config_mode mode;
+    int rc = 0;
+
+    if (!set)
+        return -ENOMEM;
+    config_scan_flags(set, &mode);
+    if (mode == CONFIG_HELP || mode == CONFIG_VERSION || mode == CONFIG_DOCS) {
+        config_destroy(set);
+        *ret_set = NULL;
+    } else {
+        rc = hand_over(load(set, errors), set, ret_set);
+    }
+    if (rc == 0)
+        *ret_mode = mode;
+    return rc;
+}
+
+int config_load_text(const char *text, size_t length, const char *name, FILE *errors,
+                     struct config_set **ret_set)
+{
+    struct config_set *set = create(0, NULL);
+    struct loader l = {.set = set, .errors = errors};
+    int yaml_rc, rc;
+
+    if (!set)
+        return -ENOMEM;
+    set->path = name;
+    config_read_defaults(&l);
+    yaml_rc = config_read_yaml(&l, text, length);
+    rc = conclude(&l);
+    return hand_over(yaml_rc ? yaml_rc : rc, set, ret_set);
+}
+
+int config_reload(const struct config_set *before, FILE *errors, struct config_set **ret_set)
+{
+    struct config_set *set = create(before->argc, before->argv);
+
+    if (!set)
+        return -ENOMEM;
+    set->path = before->path;
+    return hand_over(load(set, errors), set, ret_set);
+}
+
+void config_destroy(struct config_set *set)
+{
+    free(set);
+}
+
+const struct config *config_values(const struct config_set *set)
+{
+    return &set->values;
+}
+
+const char *config_path(const struct config_set *set)
+{
+    return set->path;
+}
+
+size_t config_diff(const struct config_set *before, const struct config_set *after,
+                   void (*each)(const char *option, bool reloadable, void *context), void *context)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < config_option_count; i++) {
+        const struct config_option *o = &config_options[i];
+
+        if (value_equal(o, &before->values, &after->values))
+            continue;
+        each(o->key, o->reloadable, context);
+        count++;
+    }
+    return count;
+}

@@ -1,0 +1,94 @@
+/*
+ * loader: one load in progress, from defaults over file and environment to flags. Private to
+ * config.
+ *
+ * Every source hands its texts to config_assign with the place they came from; later sources
+ * overwrite earlier ones. All errors are written, not only the first, each beginning with its
+ * place.
+ *
+ * Threads: a loader belongs to the thread that loads. Blocking: reads a file, writes to errors.
+ */
+#ifndef HEADLESS_CONFIG_LOADER_H
+#define HEADLESS_CONFIG_LOADER_H
+
+#include "value.h"
+
+#define LOADER_ERRORS_MAX 20 /* shown; the rest is counted */
+
+/* Where an option got its value. */
+struct origin {
+    enum config_source source;
+    unsigned line;     /* CONFIG_FILE */
+    const char *alias; /* variable or flag, where it was not the derived name; else NULL */
+};
+
+struct config_set {
+    struct config values;
+    struct origin origins[OPTION_MAX];
+    int argc;
+    char *const *argv;
+    const char *path; /* of the file, in argv; NULL none */
+};
+
+struct loader {
+    struct config_set *set;
+    FILE *errors;
+    unsigned error_count;
+    bool wrong[OPTION_MAX]; /* refused somewhere, so not to be judged together with others */
+};
+
+/*
+ * Write "PLACE: message" for an option, where PLACE is FILE:LINE: KEY, a variable or a flag.
+ */
+void loader_refuse(struct loader *l, size_t option, const struct origin *origin, const char *format,
+                   ...) __attribute__((format(printf, 4, 5)));
+
+/* The same for what is no option: a place such as "headlessd.yaml:3". */
+void loader_complain(struct loader *l, const char *place, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* The same for a line of the file. */
+void loader_complain_line(struct loader *l, unsigned line, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Say how many errors were not shown. Returns -EINVAL when there were any, else 0. */
+int loader_finish(struct loader *l);
+
+/* Set an option from text; lists as text are comma-separated. */
+void config_assign(struct loader *l, size_t option, const struct origin *origin, const char *text);
+
+/* Lists only: begin with an empty one, then add items; each item's origin is its own line. */
+void config_assign_list(struct loader *l, size_t option, const struct origin *origin);
+void config_assign_item(struct loader *l, size_t option, const struct origin *origin,
+                        const char *text);
+
+/* The sources, in this order. */
+void config_read_defaults(struct loader *l);
+/* A file that cannot be read is reported and gives its negative errno, -ENOMEM when that is it. */
+int config_read_file(struct loader *l);
+int config_read_yaml(struct loader *l, const char *text, size_t length);
+void config_read_environment(struct loader *l);
+void config_read_flags(struct loader *l);
+
+/* What to do and which file, from the command line; wrong flags are left to config_read_flags. */
+void config_scan_flags(struct config_set *set, enum config_mode *ret_mode);
+
+/* Fill in what was left to us: self, name, bind, the address of admin. Asks the kernel's routes. */
+void config_derive(struct config *config);
+
+/* What must fit together. Writes its errors. */
+void config_check(struct loader *l);
+
+/*
+ * The nearest of some words to a mistyped one. Offer all; best then is the nearest that is near
+ * enough to be meant, or "".
+ */
+struct suggestion {
+    const char *word;
+    size_t distance;
+    char best[OPTION_NAME_MAX];
+};
+void suggestion_init(struct suggestion *s, const char *word);
+void suggestion_offer(struct suggestion *s, const char *candidate);
+
+#endif

@@ -1,0 +1,338 @@
+#include "options.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "headless/base/clock.h"
+#include "headless/base/log.h"
+
+#define KIB  UINT64_C(1024)
+#define MIB  (1024 * KIB)
+#define GIB  (1024 * MIB)
+#define SEC  NS_PER_SEC
+#define HOUR (3600 * NS_PER_SEC)
+
+static const char *const relay_formats[] = {
+    [CONFIG_RELAY_FRAMED] = "framed",
+    [CONFIG_RELAY_RAW] = "raw",
+    [CONFIG_RELAY_PROXY_V2] = "proxy-v2",
+};
+static const char *const proxy_protocols[] = {
+    [CONFIG_PROXY_NONE] = "none",
+    [CONFIG_PROXY_V2] = "v2",
+};
+/* CONFIG_CONTROL_SIGNED has no word yet: it comes with keys. */
+static const char *const control_modes[] = {
+    [CONFIG_CONTROL_OPEN] = "open",
+    [CONFIG_CONTROL_NONE] = "none",
+};
+static const char *const log_levels[] = {
+    [LOG_LEVEL_ERROR] = "error",
+    [LOG_LEVEL_WARN] = "warn",
+    [LOG_LEVEL_INFO] = "info",
+    [LOG_LEVEL_DEBUG] = "debug",
+};
+static const char *const log_formats[] = {
+    [LOG_FORMAT_TEXT] = "text",
+    [LOG_FORMAT_JSON] = "json",
+    [LOG_FORMAT_AUTO] = "auto",
+};
+
+#define FIELD(field) \
+    .offset = offsetof(struct config, field), .size = sizeof(((struct config *)NULL)->field)
+#define RANGE(low, high) .min = (low), .max = (high)
+#define WORDS(words)     .choices = (words), .choice_count = sizeof(words) / sizeof((words)[0])
+
+const struct config_option config_options[] = {
+    /* ---- */
+    {.key = "cluster",
+     .group = "This pod",
+     .type = OPTION_TEXT,
+     FIELD(cluster),
+     .preset = "headless",
+     .allowed = "1 to 63 printable characters, no spaces",
+     .help = "Name of the cluster; members with another name are not listened to."},
+    {.key = "self",
+     .type = OPTION_ADDRESS,
+     FIELD(self),
+     .preset = "auto",
+     .preset_words = "bind when that is one address, else the default route's source, else "
+                     "127.0.0.1",
+     .allowed = "an IP address, or auto",
+     .help = "Own address, at which the other pods reach this one.",
+     .aliases = {"POD_IP", "MY_POD_IP"}},
+    {.key = "name",
+     .type = OPTION_NAME,
+     FIELD(name),
+     .preset = "auto",
+     .preset_words = "the name that peers gives to self, else the text of self",
+     .allowed = "1 to 63 letters, digits and - . _ : %, or auto",
+     .help = "Own name in logs, status and leader commands.",
+     .aliases = {"POD_NAME"}},
+    /* ---- */
+    {.key = "bind",
+     .group = "Sockets",
+     .type = OPTION_ADDRESS,
+     FIELD(bind),
+     .preset = "auto",
+     .preset_words = "self when that is loopback, else any",
+     .allowed = "an IP address, any, or auto",
+     .help = "Address of the data, relay and peer sockets."},
+    {.key = "data.port",
+     .type = OPTION_NUMBER,
+     FIELD(data_port),
+     .preset = "12000",
+     RANGE(1, 65535),
+     .help = "UDP port of the clients' datagrams and of leader commands.",
+     .aliases = {"PORT"}},
+    {.key = "relay.port",
+     .type = OPTION_NUMBER,
+     FIELD(relay_port),
+     .preset = "12001",
+     RANGE(1, 65535),
+     .help = "UDP port of datagrams carried between pods."},
+    {.key = "peer.port",
+     .type = OPTION_NUMBER,
+     FIELD(peer_port),
+     .preset = "12002",
+     RANGE(1, 65535),
+     .help = "UDP port of heartbeats and claims between pods."},
+    {.key = "admin.listen",
+     .type = OPTION_LISTEN,
+     FIELD(admin_listen),
+     .preset = ":8080",
+     .preset_words = "port 8080 of the address of bind",
+     .allowed = "ADDRESS:PORT, :PORT for the address of bind, or none",
+     .help = "TCP address of health checks, metrics and status page."},
+    {.key = "rcvbuf",
+     .type = OPTION_SIZE,
+     FIELD(rcvbuf_bytes),
+     .preset = "max",
+     .preset_words = "as much as the kernel grants",
+     RANGE(4 * KIB, 1 * GIB),
+     .zero = "max",
+     .help = "Receive buffer to ask for, per UDP socket."},
+    /* ---- */
+    {.key = "peers",
+     .group = "Who leads",
+     .type = OPTION_PEERS,
+     FIELD(peers),
+     .preset = "none",
+     .allowed = "a list of up to 128 ADDRESS or NAME=ADDRESS, or none",
+     .help = "The members; this pod may be among them."},
+    {.key = "leader",
+     .type = OPTION_LEADER,
+     FIELD(leader),
+     .preset = "none",
+     .allowed = "a member's address or name, ADDRESS:PORT outside the cluster (relay.format raw or "
+                "proxy-v2 only), or none",
+     .reloadable = true,
+     .help = "The leader to begin with; a reload obeys it only with a higher leader_generation.",
+     .aliases = {"LEADER_IP"}},
+    {.key = "leader_generation",
+     .type = OPTION_NUMBER,
+     FIELD(leader_generation),
+     .preset = "0",
+     RANGE(0, INT64_MAX),
+     .reloadable = true,
+     .help = "Raise it together with leader, so that the newer of two settings wins."},
+    /* ---- */
+    {.key = "relay.format",
+     .group = "Relay and hold",
+     .type = OPTION_CHOICE,
+     FIELD(relay_format),
+     .preset = "framed",
+     WORDS(relay_formats),
+     .help = "How datagrams travel to the leader: packed, as they came, or with PROXY headers."},
+    {.key = "relay.mtu",
+     .type = OPTION_NUMBER,
+     FIELD(relay_mtu),
+     .preset = "1400",
+     RANGE(576, 65535),
+     .help = "IP MTU of the path between pods, in bytes; frames are no larger."},
+    {.key = "hold.time",
+     .type = OPTION_DURATION,
+     FIELD(hold_time_ns),
+     .preset = "2s",
+     RANGE(0, 60 * SEC),
+     .reloadable = true,
+     .help = "How long datagrams wait for a leader while there is none; 0 drops them at once."},
+    {.key = "hold.bytes",
+     .type = OPTION_SIZE,
+     FIELD(hold_bytes),
+     .preset = "16MiB",
+     RANGE(0, 4 * GIB),
+     .help = "Memory for waiting datagrams; the oldest go first when it is full."},
+    {.key = "drain.time",
+     .type = OPTION_DURATION,
+     FIELD(drain_time_ns),
+     .preset = "5s",
+     RANGE(0, 600 * SEC),
+     .reloadable = true,
+     .help = "How long a stopping pod goes on relaying at most."},
+    {.key = "reply.grace",
+     .type = OPTION_DURATION,
+     FIELD(reply_grace_ns),
+     .preset = "2s",
+     RANGE(0, 60 * SEC),
+     .reloadable = true,
+     .help = "How long answers of a leader that stepped down in order may still leave."},
+    /* ---- */
+    {.key = "app.target",
+     .group = "App",
+     .type = OPTION_TARGET,
+     FIELD(app_target),
+     .preset = "echo",
+     .allowed = "echo, whoami, discard, or udp://ADDRESS:PORT",
+     .help = "What consumes the datagrams at the leader: a built-in, or a UDP server of yours.",
+     .flag_alias = "app"},
+    {.key = "app.proxy_protocol",
+     .type = OPTION_CHOICE,
+     FIELD(app_proxy_protocol),
+     .preset = "none",
+     WORDS(proxy_protocols),
+     .help = "Tell the app each client's true address by a PROXY protocol header."},
+    {.key = "app.idle",
+     .type = OPTION_DURATION,
+     FIELD(app_idle_ns),
+     .preset = "60s",
+     RANGE(1 * SEC, 1 * HOUR),
+     .reloadable = true,
+     .help = "A client that is quiet for so long is forgotten."},
+    {.key = "app.max_sessions",
+     .type = OPTION_NUMBER,
+     FIELD(app_max_sessions),
+     .preset = "65536",
+     RANGE(1, 1048576),
+     .help = "Clients remembered at once."},
+    /* ---- */
+    {.key = "control.accept",
+     .group = "Leader commands on the data port",
+     .type = OPTION_CHOICE,
+     FIELD(control_accept),
+     .preset = "open",
+     WORDS(control_modes),
+     .reloadable = true,
+     .help = "Obey {\"leader\":\"ADDRESS\"} from control.allow, or treat it as data."},
+    {.key = "control.allow",
+     .type = OPTION_CIDRS,
+     FIELD(control_allow),
+     .preset = "127.0.0.0/8,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,100.64.0.0/10,169.254.0.0/16,"
+               "::1,fc00::/7,fe80::/10",
+     .preset_words = "loopback and private ranges",
+     .allowed = "a list of up to 32 ADDRESS or ADDRESS/BITS, or none",
+     .reloadable = true,
+     .help = "Where leader commands may come from."},
+    /* ---- */
+    {.key = "receivers",
+     .group = "Threads and queues",
+     .type = OPTION_NUMBER,
+     FIELD(receivers),
+     .preset = "1",
+     RANGE(1, 16),
+     .help = "Receiving threads, each with a socket of its own on the data port."},
+    {.key = "workers",
+     .type = OPTION_NUMBER,
+     FIELD(workers),
+     .preset = "1",
+     RANGE(0, 16),
+     .help = "Working threads; 0 does the work in the receiving threads."},
+    {.key = "batch",
+     .type = OPTION_NUMBER,
+     FIELD(batch),
+     .preset = "64",
+     RANGE(1, 256),
+     .help = "Datagrams read or sent by one system call at most."},
+    {.key = "ring",
+     .type = OPTION_NUMBER,
+     FIELD(ring),
+     .preset = "4096",
+     RANGE(64, 65536),
+     .power_of_two = true,
+     .help = "Datagrams between a receiving and a working thread at most."},
+    /* ---- */
+    {.key = "log.level",
+     .group = "Log",
+     .type = OPTION_CHOICE,
+     FIELD(log_level),
+     .preset = "info",
+     WORDS(log_levels),
+     .reloadable = true,
+     .help = "The least important lines to write."},
+    {.key = "log.format",
+     .type = OPTION_CHOICE,
+     FIELD(log_format),
+     .preset = "auto",
+     .preset_words = "text on a terminal, JSON elsewhere",
+     WORDS(log_formats),
+     .help = "How lines are written to standard error."},
+};
+const size_t config_option_count = sizeof(config_options) / sizeof(config_options[0]);
+_Static_assert(sizeof(config_options) / sizeof(config_options[0]) <= OPTION_MAX,
+               "raise OPTION_MAX");
+
+size_t option_by_key(const char *key)
+{
+    size_t i = 0;
+
+    while (i < config_option_count && strcmp(config_options[i].key, key) != 0)
+        i++;
+    return i;
+}
+
+size_t option_by_flag(const char *flag)
+{
+    char text[OPTION_NAME_MAX];
+    size_t i;
+
+    for (i = 0; i < config_option_count; i++) {
+        const struct config_option *o = &config_options[i];
+
+        if (strcmp(option_flag(o, text), flag) == 0)
+            break;
+        if (o->flag_alias && strcmp(o->flag_alias, flag) == 0)
+            break;
+    }
+    return i;
+}
+
+size_t option_by_variable(const char *variable)
+{
+    char text[OPTION_NAME_MAX];
+    size_t i = 0;
+
+    while (i < config_option_count &&
+           strcmp(option_variable(&config_options[i], text), variable) != 0)
+        i++;
+    return i;
+}
+
+size_t option_by_prefix(const char *prefix)
+{
+    size_t length = strlen(prefix);
+    size_t i;
+
+    for (i = 0; i < config_option_count; i++)
+        if (strncmp(config_options[i].key, prefix, length) == 0 &&
+            config_options[i].key[length] == '.')
+            break;
+    return i;
+}
+
+const char *option_flag(const struct config_option *o, char text[static OPTION_NAME_MAX])
+{
+    (void)snprintf(text, OPTION_NAME_MAX, "%s", o->key);
+    for (char *c = text; *c; c++)
+        if (*c == '.' || *c == '_')
+            *c = '-';
+    return text;
+}
+
+const char *option_variable(const struct config_option *o, char text[static OPTION_NAME_MAX])
+{
+    (void)snprintf(text, OPTION_NAME_MAX, "HEADLESSD_%s", o->key);
+    for (char *c = text; *c; c++)
+        *c = (char)(*c == '.' ? '_' : toupper((unsigned char)*c));
+    return text;
+}

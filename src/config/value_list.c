@@ -1,0 +1,116 @@
+/* Lists: the members, and the ranges that leader commands may come from. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "value.h"
+
+/* NAME=ADDRESS or ADDRESS. */
+static int parse_peer(const char *text, struct config_peer *ret_peer, char *why)
+{
+    struct config_peer peer = {0};
+    const char *equals = strchr(text, '=');
+    const char *ip = equals ? equals + 1 : text;
+
+    if (equals) {
+        (void)snprintf(peer.name, sizeof(peer.name), "%.*s", (int)(equals - text), text);
+        if (!value_is_name(peer.name) || strlen(peer.name) != (size_t)(equals - text))
+            return value_refuse(why, text,
+                                "has no good name: use 1 to 63 letters, digits and - . _ : %%");
+    }
+    if (address_parse_ip(ip, &peer.address)) {
+        if (address_parse(ip, 0, &peer.address) == 0 && peer.address.port != 0)
+            return value_refuse(why, text, "has a port; all members use the same relay.port");
+        return value_refuse(why, text, "is not ADDRESS or NAME=ADDRESS");
+    }
+    if (!value_is_unicast(&peer.address))
+        return value_refuse(why, text, "is not the address of one machine");
+    *ret_peer = peer;
+    return 0;
+}
+
+static int append_peer(const struct config_option *o, const char *text, void *field, char *why)
+{
+    struct config_peers *peers = field;
+    struct config_peer peer = {0};
+    int rc = parse_peer(text, &peer, why);
+
+    (void)o;
+    if (rc)
+        return rc;
+    for (size_t i = 0; i < peers->count; i++) {
+        if (address_equal(&peers->list[i].address, &peer.address))
+            return value_refuse(why, text, "has an address that is listed twice");
+        if (*peer.name && strcmp(peers->list[i].name, peer.name) == 0)
+            return value_refuse(why, text, "has a name that is listed twice");
+    }
+    if (peers->count == CONFIG_PEERS_MAX)
+        return value_refuse(why, text, "is one more than the %d allowed", CONFIG_PEERS_MAX);
+    peers->list[peers->count++] = peer;
+    return 0;
+}
+
+static void format_peer(const struct config_option *o, const void *field, size_t item, char *text)
+{
+    const struct config_peers *peers = field;
+    const struct config_peer *peer = &peers->list[item];
+    char spelled[ADDRESS_TEXT_MAX];
+
+    (void)o;
+    (void)snprintf(text, VALUE_TEXT_MAX, "%s%s%s", peer->name, *peer->name ? "=" : "",
+                   address_format_ip(&peer->address, spelled));
+}
+
+static size_t count_peers(const void *field)
+{
+    const struct config_peers *peers = field;
+
+    return peers->count;
+}
+
+static void clear_peers(void *field)
+{
+    memset(field, 0, sizeof(struct config_peers));
+}
+
+static int append_cidr(const struct config_option *o, const char *text, void *field, char *why)
+{
+    struct config_cidrs *cidrs = field;
+    struct cidr range;
+
+    (void)o;
+    if (cidr_parse(text, &range))
+        return value_refuse(why, text, "is not ADDRESS or ADDRESS/BITS");
+    if (cidrs->count == CONFIG_CIDRS_MAX)
+        return value_refuse(why, text, "is one more than the %d allowed", CONFIG_CIDRS_MAX);
+    cidrs->list[cidrs->count++] = range;
+    return 0;
+}
+
+static void format_cidr(const struct config_option *o, const void *field, size_t item, char *text)
+{
+    const struct config_cidrs *cidrs = field;
+    const struct cidr *range = &cidrs->list[item];
+    char spelled[ADDRESS_TEXT_MAX];
+
+    (void)o;
+    (void)snprintf(text, VALUE_TEXT_MAX, "%s/%u", address_format_ip(&range->base, spelled),
+                   range->bits);
+}
+
+static size_t count_cidrs(const void *field)
+{
+    const struct config_cidrs *cidrs = field;
+
+    return cidrs->count;
+}
+
+static void clear_cidrs(void *field)
+{
+    memset(field, 0, sizeof(struct config_cidrs));
+}
+
+const struct value_type value_peers = {
+    .parse = append_peer, .format = format_peer, .count = count_peers, .clear = clear_peers};
+const struct value_type value_cidrs = {
+    .parse = append_cidr, .format = format_cidr, .count = count_cidrs, .clear = clear_cidrs};

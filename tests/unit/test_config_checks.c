@@ -1,0 +1,211 @@
+/* What is derived when not set, and what must fit together. */
+#include "config_fixture.h"
+
+TestSuite(config_checks, .init = clear_environment, .timeout = 30);
+
+#define expect_values(l, ...)                        \
+    do {                                             \
+        load_flags(l, __VA_ARGS__);                  \
+        cr_assert_eq((l)->rc, 0, "%s", (l)->errors); \
+    } while (0)
+
+static void expect_dumped(const struct config_set *set, const char *key, const char *value)
+{
+    char expected[256];
+
+    (void)snprintf(expected, sizeof(expected), "%s # ", value);
+    cr_expect_eq(strncmp(dumped(set, key), expected, strlen(expected)), 0, "%s is %s, not %s", key,
+                 dumped(set, key), value);
+}
+
+static void expect_derived(struct loaded *l, const char *self, const char *bind, const char *name,
+                           const char *admin)
+{
+    expect_dumped(l->set, "self", self);
+    expect_dumped(l->set, "bind", bind);
+    expect_dumped(l->set, "name", name);
+    expect_dumped(l->set, "admin.listen", admin);
+    unload(l);
+}
+
+Test(config_checks, loopback_binds_itself)
+{
+    struct loaded l;
+
+    expect_values(&l, "--self=127.0.0.11");
+    expect_derived(&l, "127.0.0.11", "127.0.0.11", "127.0.0.11", "\"127.0.0.11:8080\"");
+    expect_values(&l, "--self=::1");
+    expect_derived(&l, "\"::1\"", "\"::1\"", "\"::1\"", "\"[::1]:8080\"");
+}
+
+Test(config_checks, other_addresses_bind_any)
+{
+    struct loaded l;
+
+    expect_values(&l, "--self=10.0.0.1", "--admin-listen=:9090");
+    if (config_values(l.set)->bind.family == ADDRESS_V6)
+        expect_derived(&l, "10.0.0.1", "any", "10.0.0.1", "\"[::]:9090\"");
+    else /* a kernel without IPv6 */
+        expect_derived(&l, "10.0.0.1", "0.0.0.0", "10.0.0.1", "\"0.0.0.0:9090\"");
+}
+
+Test(config_checks, any_is_both_families)
+{
+    const char *any = "any";
+    struct loaded l;
+
+    expect_values(&l, "--self=10.0.0.1", "--bind=any", "--admin-listen=none");
+    if (config_values(l.set)->bind.family == ADDRESS_V4)
+        any = "0.0.0.0"; /* a kernel without IPv6 */
+    expect_derived(&l, "10.0.0.1", any, "10.0.0.1", "none");
+    expect_values(&l, "--self=10.0.0.1", "--bind=::", "--admin-listen=none");
+    expect_derived(&l, "10.0.0.1", any, "10.0.0.1", "none");
+    expect_values(&l, "--self=10.0.0.1", "--bind=0.0.0.0", "--admin-listen=none");
+    expect_derived(&l, "10.0.0.1", "0.0.0.0", "10.0.0.1", "none");
+}
+
+Test(config_checks, one_bound_address_is_self)
+{
+    struct loaded l;
+
+    expect_values(&l, "--bind=127.0.0.11");
+    expect_derived(&l, "127.0.0.11", "127.0.0.11", "127.0.0.11", "\"127.0.0.11:8080\"");
+    expect_values(&l, "--bind=127.0.0.11", "--self=127.0.0.12", "--admin-listen=none");
+    expect_derived(&l, "127.0.0.12", "127.0.0.11", "127.0.0.12", "none");
+}
+
+Test(config_checks, something_is_found_without_any_option)
+{
+    const struct config *c;
+    struct loaded l;
+
+    expect_values(&l, "--batch=64");
+    c = config_values(l.set);
+    cr_expect(address_is_set(&c->self));
+    cr_expect_not(address_is_any(&c->self));
+    cr_expect_eq(c->self.port, 0);
+    cr_expect_eq(c->admin_listen.port, 8080);
+    cr_expect_str_not_empty(c->name);
+    unload(&l);
+}
+
+Test(config_checks, name_comes_from_peers)
+{
+    struct loaded l;
+
+    expect_values(&l, "--self=127.0.0.12", "--peers=a=127.0.0.11,b=127.0.0.12");
+    expect_dumped(l.set, "name", "b");
+    unload(&l);
+    expect_values(&l, "--self=127.0.0.12", "--peers=127.0.0.11,127.0.0.12", "--name=x");
+    expect_dumped(l.set, "name", "x");
+    unload(&l);
+}
+
+Test(config_checks, leader_in_its_one_spelling)
+{
+    struct loaded l;
+
+    expect_values(&l, "--self=fd00::1", "--leader=FD00:0:0::9");
+    expect_dumped(l.set, "leader", "\"fd00::9\"");
+    unload(&l);
+    expect_values(&l, "--self=fd00::1", "--leader=[FD00::9]:53", "--relay-format=raw");
+    expect_dumped(l.set, "leader", "\"[fd00::9]:53\"");
+    unload(&l);
+    expect_values(&l, "--self=10.0.0.1", "--leader=10.0.0.9:9100", "--relay-format=proxy-v2");
+    expect_dumped(l.set, "leader", "\"10.0.0.9:9100\"");
+    unload(&l);
+}
+
+Test(config_checks, ports_differ)
+{
+    expect_flags_refused("--relay-port: data.port and relay.port are both 12000\n",
+                         "--relay-port=12000");
+    expect_flags_refused("--data-port: data.port and relay.port are both 12001\n",
+                         "--data-port=12001");
+    expect_flags_refused("--peer-port: data.port and peer.port are both 12000\n",
+                         "--peer-port=12000");
+    expect_flags_refused("--peer-port: relay.port and peer.port are both 7\n", "--relay-port=7",
+                         "--peer-port=7");
+    expect_text_refused("data.port: 12002\n",
+                        "t.yaml:1: data.port: data.port and peer.port are both 12002\n");
+}
+
+Test(config_checks, self_and_bind)
+{
+    expect_flags_refused("--self: \"0.0.0.0\" is not the address of one machine\n",
+                         "--self=0.0.0.0");
+    expect_flags_refused("--self: \"239.0.0.1\" is not the address of one machine\n",
+                         "--self=239.0.0.1");
+    expect_flags_refused("--self: \"ff02::1\" is not the address of one machine\n",
+                         "--self=ff02::1");
+    expect_flags_refused("--bind: \"239.0.0.1\" cannot be bound\n", "--bind=239.0.0.1",
+                         "--self=10.0.0.1");
+    expect_flags_refused("--admin-listen: \"239.0.0.1:80\" cannot be bound\n",
+                         "--admin-listen=239.0.0.1:80");
+    expect_flags_refused("--bind: bind 0.0.0.0 and self fd00::1 are of different address "
+                         "families\n",
+                         "--self=fd00::1", "--bind=0.0.0.0");
+    expect_flags_refused("--bind: bind fd00::1 and self 10.0.0.1 are of different address "
+                         "families\n",
+                         "--self=10.0.0.1", "--bind=fd00::1");
+}
+
+Test(config_checks, members)
+{
+    expect_flags_refused("--peers: peer fd00::2 and self 10.0.0.1 are of different address "
+                         "families\n",
+                         "--self=10.0.0.1", "--peers=10.0.0.1,fd00::2");
+    expect_flags_refused("--name: \"10.0.0.2\" is an address, but not self, which is 10.0.0.1\n",
+                         "--self=10.0.0.1", "--name=10.0.0.2");
+    expect_flags_refused("--name: name \"x\" does not agree with the list of peers\n",
+                         "--self=10.0.0.1", "--name=x", "--peers=a=10.0.0.1");
+    expect_flags_refused("--name: name \"a\" does not agree with the list of peers\n",
+                         "--self=10.0.0.1", "--name=a", "--peers=a=10.0.0.2");
+}
+
+Test(config_checks, leader)
+{
+    expect_flags_refused("--leader: \"10.0.0.9:9100\" has a port, so it is outside the cluster: "
+                         "that needs relay.format raw or proxy-v2 (a member has no port)\n",
+                         "--self=10.0.0.1", "--leader=10.0.0.9:9100");
+    expect_flags_refused("--leader: leader fd00::9 and self 10.0.0.1 are of different address "
+                         "families\n",
+                         "--self=10.0.0.1", "--leader=fd00::9");
+    expect_flags_refused("--leader: \"10.0.0.1:12000\" is a port of this pod itself, datagrams "
+                         "would go in circles\n",
+                         "--self=10.0.0.1", "--leader=10.0.0.1:12000", "--relay-format=raw");
+}
+
+Test(config_checks, app_is_not_ourselves)
+{
+    struct loaded l;
+
+    expect_flags_refused("--app: \"10.0.0.1:12000\" is a port of this pod itself, datagrams would "
+                         "go in circles\n",
+                         "--self=10.0.0.1", "--app=udp://10.0.0.1:12000");
+    expect_flags_refused("--app: \"127.0.0.1:12001\" is a port of this pod itself, datagrams would "
+                         "go in circles\n",
+                         "--self=10.0.0.1", "--app=udp://127.0.0.1:12001");
+    expect_values(&l, "--self=127.0.0.11", "--app=udp://127.0.0.1:12000");
+    unload(&l);
+    expect_values(&l, "--self=10.0.0.1", "--app=udp://127.0.0.1:53");
+    unload(&l);
+}
+
+Test(config_checks, ring_holds_a_batch)
+{
+    expect_flags_refused("--ring: ring 64 does not hold one batch of 256\n", "--ring=64",
+                         "--batch=256");
+    expect_text_refused("batch: 128\nring: 64\n",
+                        "t.yaml:2: ring: ring 64 does not hold one batch of 128\n");
+}
+
+/* An option that is wrong by itself causes no second complaint. */
+Test(config_checks, wrong_options_are_not_judged_together)
+{
+    expect_flags_refused("--data-port: \"0\" is out of range 1..65535\n", "--data-port=0",
+                         "--self=10.0.0.1", "--app=udp://10.0.0.1:12000");
+    expect_flags_refused("--batch: \"999\" is out of range 1..256\n"
+                         "--peer-port: data.port and peer.port are both 12000\n",
+                         "--batch=999", "--peer-port=12000");
+}
