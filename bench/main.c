@@ -1,1 +1,64 @@
-int main(void) { return 0; }
+/* headless-bench: load, loss and latency of any UDP service. One row per command. */
+#include <argp.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "bench.h"
+
+static const struct {
+    const char *name;
+    int (*run_fn)(int argc, char **argv);
+    const char *purpose;
+} commands[] = {
+    {"send", command_send, "Send datagrams, check the answers, measure loss and round trips"},
+    {"sink", command_sink, "Receive datagrams and count them; with --echo a simple UDP server"},
+};
+
+#define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
+
+static const char examples[] =
+    "\nExamples:\n"
+    "  headless-bench sink --listen 127.0.0.1:9100 --echo\n"
+    "  headless-bench send --to 127.0.0.1:9100 --count 200000 --flows 64 --size 64-1400 "
+    "--expect-all\n"
+    "  headless-bench send --to 10.0.0.7:12000 --rate 50000 --duration 30s --json\n"
+    "\n" BENCH_EXIT_TEXT "\n";
+
+static void print_usage(FILE *out)
+{
+    (void)fprintf(out, "Usage: " BENCH_PROGRAM " COMMAND [OPTION...]\n\nCommands:\n");
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        (void)fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].purpose);
+    (void)fprintf(out, "\n" BENCH_PROGRAM " COMMAND --help tells the options of a command.\n");
+    (void)fputs(examples, out);
+}
+
+static int run_command(int argc, char **argv)
+{
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        if (strcmp(argv[0], commands[i].name) == 0)
+            return commands[i].run_fn(argc, argv);
+    (void)fprintf(stderr,
+                  BENCH_PROGRAM ": unknown command '%s': use send or sink, see " BENCH_PROGRAM
+                                " --help\n",
+                  argv[0]);
+    return BENCH_EXIT_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+    argp_err_exit_status = BENCH_EXIT_USAGE;
+    if (argc < 2) {
+        print_usage(stderr);
+        return BENCH_EXIT_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+        print_usage(stdout);
+        return BENCH_EXIT_OK;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        (void)puts(BENCH_PROGRAM " " HEADLESS_VERSION);
+        return BENCH_EXIT_OK;
+    }
+    return run_command(argc - 1, argv + 1);
+}

@@ -1,0 +1,172 @@
+#include "argument.h"
+
+#include <argp.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "headless/base/clock.h"
+
+#define KEY_FIRST 256 /* argp keys up to 255 would be short options */
+
+struct unit {
+    const char *name;
+    uint64_t factor;
+};
+static const struct unit count_units[] = {
+    {"", 1}, {"k", 1000}, {"M", 1000000}, {"G", 1000000000}, {NULL, 0}};
+static const struct unit rate_units[] = {
+    {"", 1}, {"/s", 1}, {"k", 1000}, {"k/s", 1000}, {"M", 1000000}, {"M/s", 1000000}, {NULL, 0}};
+static const struct unit byte_units[] = {
+    {"", 1}, {"B", 1}, {"KiB", 1024}, {"MiB", 1024UL * 1024}, {NULL, 0}};
+static const struct unit time_units[] = {
+    {"ns", 1},         {"us", NS_PER_US},      {"ms", NS_PER_MS},
+    {"s", NS_PER_SEC}, {"m", 60 * NS_PER_SEC}, {"h", 3600 * NS_PER_SEC},
+    {NULL, 0}};
+
+static const struct {
+    const struct unit *units;
+    const char *wanted;
+} kinds[] = {
+    [ARGUMENT_FLAG] = {NULL, "takes no value"},
+    [ARGUMENT_TEXT] = {NULL, "takes any text"},
+    [ARGUMENT_NUMBER] = {count_units, "must be a whole number such as 200000, 200k or 5M"},
+    [ARGUMENT_RATE] = {rate_units, "must be a rate such as 50000/s or 50k"},
+    [ARGUMENT_BYTES] = {byte_units, "must be a size such as 65536, 208KiB or 4MiB"},
+    [ARGUMENT_DURATION] = {time_units,
+                           "must be a duration with its unit, such as 10s, 200ms or 2m"},
+};
+
+const char *argument_parse_value(enum argument_kind kind, const char *text, uint64_t *ret_value)
+{
+    char *end;
+    unsigned long long number;
+
+    if (*text < '0' || *text > '9' || strlen(text) > 18) /* 18 digits cannot overflow */
+        return kinds[kind].wanted;
+    number = strtoull(text, &end, 10);
+    for (const struct unit *unit = kinds[kind].units; unit && unit->name; unit++) {
+        uint64_t value;
+
+        if (strcmp(end, unit->name) != 0)
+            continue;
+        if (__builtin_mul_overflow(number, unit->factor, &value))
+            return "is too large";
+        *ret_value = value;
+        return NULL;
+    }
+    return kinds[kind].wanted;
+}
+
+struct parsing {
+    const struct argument_set *set;
+    void *options;
+};
+
+static void store(const struct argument *row, const char *text, void *options,
+                  struct argp_state *state)
+{
+    char *field = (char *)options + row->offset;
+    uint64_t value = 0;
+    const char *wrong;
+
+    if (row->kind == ARGUMENT_FLAG) {
+        *(bool *)field = true;
+        return;
+    }
+    if (row->kind == ARGUMENT_TEXT) {
+        memcpy(field, &text, sizeof(text));
+        return;
+    }
+    wrong = argument_parse_value(row->kind, text, &value);
+    if (!wrong && row->max && (value < row->min || value > row->max))
+        wrong = "out of range, see --help";
+    if (wrong)
+        argp_error(state, "--%s %s: %s", row->name, text, wrong);
+    else
+        memcpy(field, &value, sizeof(value));
+}
+
+static error_t parse_key(int key, char *text, struct argp_state *state)
+{
+    struct parsing *parsing = state->input;
+    const char *wrong;
+
+    if (key >= KEY_FIRST && key < KEY_FIRST + (int)parsing->set->count) {
+        store(&parsing->set->rows[key - KEY_FIRST], text, parsing->options, state);
+        return 0;
+    }
+    if (key == ARGP_KEY_ARG)
+        argp_error(state, "'%s' is not an option: options begin with --, as in --%s", text,
+                   parsing->set->rows[0].name);
+    if (key != ARGP_KEY_END)
+        return ARGP_ERR_UNKNOWN;
+    wrong = parsing->set->check_fn(parsing->options);
+    if (wrong)
+        argp_error(state, "%s", wrong);
+    return 0;
+}
+
+/* How alike two names are: the first letters that they share, less what they differ in length. */
+static int likeness(const char *typed, size_t typed_length, const char *name)
+{
+    int shared = 0;
+    int difference = (int)strlen(name) - (int)typed_length;
+
+    while (shared < (int)typed_length && name[shared] && typed[shared] == name[shared])
+        shared++;
+    return 2 * shared - abs(difference);
+}
+
+/* argp knows an option by any unambiguous beginning; what it does not know, we name with the fix.
+ */
+static void refuse_unknown(const struct argument_set *set, char *const *argv)
+{
+    static const char *const built_in[] = {"help", "usage", "version", NULL};
+
+    for (; *argv && strcmp(*argv, "--") != 0; argv++) {
+        const char *name = *argv + 2;
+        size_t length = strcspn(*argv, "=") - 2;
+        const struct argument *closest = set->rows;
+        bool known = false;
+
+        if (strncmp(*argv, "--", 2) != 0)
+            continue;
+        for (const char *const *b = built_in; *b; b++)
+            known = known || strncmp(*b, name, length) == 0;
+        for (const struct argument *row = set->rows; row < set->rows + set->count; row++) {
+            known = known || strncmp(row->name, name, length) == 0;
+            if (likeness(name, length, row->name) > likeness(name, length, closest->name))
+                closest = row;
+        }
+        if (known)
+            continue;
+        (void)fprintf(stderr,
+                      BENCH_PROGRAM " %s: unknown option '%.*s': did you mean --%s? " BENCH_PROGRAM
+                                    " %s --help lists all.\n",
+                      set->command, (int)length + 2, *argv, closest->name, set->command);
+        exit(BENCH_EXIT_USAGE);
+    }
+}
+
+void argument_parse(const struct argument_set *set, int argc, char **argv, void *options)
+{
+    struct argp_option rows[ARGUMENT_ROWS_MAX + 1] = {{0}};
+    const struct argp parser = {.options = rows, .parser = parse_key, .doc = set->text};
+    struct parsing parsing = {.set = set, .options = options};
+    static char name[64];
+
+    for (size_t i = 0; i < set->count; i++)
+        rows[i] = (struct argp_option){.name = set->rows[i].name,
+                                       .key = KEY_FIRST + (int)i,
+                                       .arg = set->rows[i].value,
+                                       .doc = set->rows[i].help,
+                                       .group = 0};
+    refuse_unknown(set, argv + 1);
+    (void)snprintf(name, sizeof(name), BENCH_PROGRAM " %s", set->command);
+    argv[0] = name;
+    argp_program_version = BENCH_PROGRAM " " HEADLESS_VERSION;
+    if (argp_parse(&parser, argc, argv, 0, NULL, &parsing))
+        exit(BENCH_EXIT_USAGE); /* argp has said why */
+}

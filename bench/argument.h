@@ -1,0 +1,52 @@
+/*
+ * argument: the options of a command as one table, on top of argp.
+ *
+ * A row names an option, where its value goes, and its range; argp makes --help of it. Numbers and
+ * durations are uint64_t, texts const char *, flags bool, at the row's offset in the command's own
+ * struct. Everything wrong on the command line ends the process with exit code 2 and a sentence
+ * that names the option and what would be right.
+ */
+#ifndef BENCH_ARGUMENT_H
+#define BENCH_ARGUMENT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bench.h"
+
+enum argument_kind {
+    ARGUMENT_FLAG,
+    ARGUMENT_TEXT,
+    ARGUMENT_NUMBER,   /* 200000, 200k, 5M */
+    ARGUMENT_RATE,     /* the same, with or without /s */
+    ARGUMENT_BYTES,    /* 65536, 208KiB, 4MiB */
+    ARGUMENT_DURATION, /* 10s, 200ms, 50us, 2m; in ns */
+};
+
+struct argument {
+    const char *name;
+    enum argument_kind kind;
+    size_t offset;
+    uint64_t min, max; /* both 0: whatever the kind can hold */
+    const char *value; /* how --help calls it */
+    const char *help;
+};
+
+#define ARGUMENT_ROWS_MAX 32
+
+struct argument_set {
+    const char *command;
+    const char *text; /* of --help: purpose, then \v, then examples */
+    const struct argument *rows;
+    size_t count;                           /* at most ARGUMENT_ROWS_MAX */
+    const char *(*check_fn)(void *options); /* what is wrong with the whole; NULL when right */
+};
+
+/* Fill *options (defaults already in it). Returns only when the command line is right. */
+void argument_parse(const struct argument_set *set, int argc, char **argv, void *options);
+
+/* The same parsing for one value. Returns NULL, or what is wrong with *ret_value untouched. */
+const char *argument_parse_value(enum argument_kind kind, const char *text,
+                                 uint64_t *ret_value) BENCH_MUST_USE;
+
+#endif

@@ -1,0 +1,30 @@
+/*
+ * bench: what every command of headless-bench shares: its exit codes and its entry points.
+ *
+ * A command owns its process: one thread, no locks. It parses its options, allocates everything,
+ * runs a loop that allocates nothing, prints, and returns its exit code.
+ */
+#ifndef BENCH_BENCH_H
+#define BENCH_BENCH_H
+
+#define BENCH_PROGRAM  "headless-bench"
+#define BENCH_SCHEMA   "headless-bench/1" /* of all JSON output; a field may be added within /1 */
+
+#define BENCH_MUST_USE __attribute__((warn_unused_result))
+
+enum bench_exit {
+    BENCH_EXIT_OK = 0,
+    BENCH_EXIT_LOSSES = 1,  /* --expect-all, and not all came, or not whole */
+    BENCH_EXIT_USAGE = 2,   /* the command line */
+    BENCH_EXIT_INVALID = 3, /* no trial, or none that says anything: could not start, not paced */
+};
+
+/* The same for --help. */
+#define BENCH_EXIT_TEXT                                                                          \
+    "Exit codes: 0 done; 1 losses or corruption found (with --expect-all); 2 usage; 3 no valid " \
+    "trial (could not start, or could not keep the pace)."
+
+int command_send(int argc, char **argv);
+int command_sink(int argc, char **argv);
+
+#endif

@@ -1,0 +1,155 @@
+/* What came of a trial, for people and for programs. */
+#include <stdio.h>
+
+#include "headless/base/clock.h"
+#include "report.h"
+#include "sender.h"
+
+#define COUNTER(name, prose) REPORT_ROW(struct send_counts, name, prose, false)
+#define RARE(name, prose)    REPORT_ROW(struct send_counts, name, prose, true)
+
+static const struct report_counter sending[] = {
+    COUNTER(planned, "asked for by rate, duration and count"),
+    COUNTER(sent, "handed to the kernel"),
+    COUNTER(sent_bytes, "payload bytes of these"),
+    RARE(unsent, "refused by the kernel: firewall, size, no route"),
+    RARE(unpaced, "still to be sent when the time was over"),
+    RARE(refused, "ICMP errors came back: nobody listens there"),
+    RARE(full, "waits for room in the send buffer"),
+};
+
+static const struct report_counter answers[] = {
+    COUNTER(received, "datagrams that came in, whatever they were"),
+    COUNTER(received_bytes, "payload bytes of these"),
+    COUNTER(answered, "first answers, whole and in time"),
+    COUNTER(late, "first answers after the timeout"),
+    COUNTER(missing, "sent and never answered whole"),
+    COUNTER(duplicate, "answers to what was answered before"),
+    RARE(stale, "so old that they may be late or duplicate"),
+    COUNTER(reordered, "of answered and late: overtaken within their flow"),
+    COUNTER(corrupt, "not as they were sent"),
+    RARE(misrouted, "whole, but another flow's"),
+    COUNTER(foreign, "not of this run, or from another address"),
+    COUNTER(own_drops, "dropped at this tool's own sockets"),
+};
+
+#define ROWS(table) (table), sizeof(table) / sizeof((table)[0])
+
+const char *send_report_invalid(const struct sender *s)
+{
+    if (s->counts.sent == 0)
+        return "nothing was sent";
+    if (s->counts.unpaced)
+        return "could not keep the pace: datagrams were left when the time was over";
+    if (s->options->rate && histogram_percentile(&s->lateness, 99) > s->options->max_lateness_ns)
+        return "could not keep the pace: more than 1 % left later than --max-lateness";
+    return NULL;
+}
+
+static uint64_t sending_ns(const struct sender *s)
+{
+    return s->last_sent_ns > s->start_ns ? s->last_sent_ns - s->start_ns : 0;
+}
+
+static uint64_t answering_ns(const struct sender *s)
+{
+    return s->last_answer_ns > s->start_ns ? s->last_answer_ns - s->start_ns : 0;
+}
+
+static void print_mode(const struct send_options *o)
+{
+    if (o->closed_loop)
+        (void)printf("closed loop, %llu outstanding", (unsigned long long)o->outstanding);
+    else
+        (void)printf("open loop, %llu/s%s", (unsigned long long)o->rate,
+                     o->one_way ? ", one way" : "");
+    (void)printf(", %llu flows, %s bytes, to", (unsigned long long)o->flows, o->size_text);
+    for (unsigned i = 0; i < o->target_count; i++) {
+        char text[ADDRESS_TEXT_MAX];
+
+        (void)printf(" %s", address_format(&o->targets[i], text));
+    }
+    (void)putchar('\n');
+}
+
+void send_report_print(const struct sender *s)
+{
+    const char *invalid = send_report_invalid(s);
+
+    (void)printf(BENCH_PROGRAM " send, run %016llx: ", (unsigned long long)s->run);
+    print_mode(s->options);
+    report_print_counters(ROWS(sending), &s->counts);
+    if (!s->options->one_way)
+        report_print_counters(ROWS(answers), &s->counts);
+    (void)printf("  %-14s %14.0f  datagrams a second, for %.3f s\n", "send rate",
+                 report_rate(s->counts.sent, sending_ns(s)),
+                 (double)sending_ns(s) / (double)NS_PER_SEC);
+    if (s->counts.answered)
+        (void)printf("  %-14s %14.0f  datagrams a second, for %.3f s\n", "answer rate",
+                     report_rate(s->counts.answered, answering_ns(s)),
+                     (double)answering_ns(s) / (double)NS_PER_SEC);
+    (void)printf("  %-14s %14llu  bytes of receive buffer granted to each flow\n", "rcvbuf",
+                 (unsigned long long)s->rcvbuf_bytes);
+    report_print_durations("round trip", &s->round_trip);
+    report_print_durations("lateness", &s->lateness);
+    if (s->stops)
+        (void)printf("  stopped by a signal\n");
+    (void)printf("  %s%s\n", invalid ? "INVALID: " : "valid", invalid ? invalid : "");
+}
+
+static void add_targets(struct json_object *object, const struct send_options *o)
+{
+    struct json_object *to = json_object_new_array();
+
+    for (unsigned i = 0; i < o->target_count; i++) {
+        char text[ADDRESS_TEXT_MAX];
+
+        (void)json_object_array_add(to,
+                                    json_object_new_string(address_format(&o->targets[i], text)));
+    }
+    (void)json_object_object_add(object, "to", to);
+}
+
+static void add_question(struct json_object *object, const struct sender *s)
+{
+    const struct send_options *o = s->options;
+    char run[17];
+
+    (void)snprintf(run, sizeof(run), "%016llx", (unsigned long long)s->run);
+    report_add_text(object, "run", run);
+    report_add_text(object, "mode", o->closed_loop ? "closed" : "open");
+    add_targets(object, o);
+    report_add_number(object, "flows", o->flows);
+    report_add_text(object, "size", o->size_text);
+    report_add_number(object, "burst", o->burst);
+    if (o->closed_loop)
+        report_add_number(object, "outstanding", o->outstanding);
+    else
+        report_add_number(object, "rate", o->rate);
+    report_add_flag(object, "one_way", o->one_way);
+    report_add_number(object, "timeout_ns", o->timeout_ns);
+    report_add_number(object, "seed", o->seed);
+    report_add_number(object, "rcvbuf_bytes", s->rcvbuf_bytes);
+}
+
+void send_report_json(const struct sender *s)
+{
+    struct json_object *object = report_create("send");
+    struct json_object *counts = json_object_new_object();
+    const char *invalid = send_report_invalid(s);
+
+    add_question(object, s);
+    report_add_flag(object, "valid", !invalid);
+    report_add_text(object, "invalid", invalid);
+    report_add_flag(object, "interrupted", s->stops > 0);
+    report_add_real(object, "seconds", (double)sending_ns(s) / (double)NS_PER_SEC);
+    report_add_real(object, "sent_per_second", report_rate(s->counts.sent, sending_ns(s)));
+    report_add_real(object, "answered_per_second",
+                    report_rate(s->counts.answered, answering_ns(s)));
+    report_add_counters(counts, ROWS(sending), &s->counts);
+    report_add_counters(counts, ROWS(answers), &s->counts);
+    (void)json_object_object_add(object, "counts", counts);
+    report_add_durations(object, "round_trip_ns", &s->round_trip);
+    report_add_durations(object, "lateness_ns", &s->lateness);
+    report_finish(object);
+}

@@ -1,0 +1,133 @@
+/*
+ * sender: the client side of a trial: flows that send checked datagrams and account the answers.
+ *
+ *   send_options.c  the command line          sender.c        sockets and memory
+ *   send_loop.c     when to send (the pace)   sender_io.c     sending, receiving, accounting
+ *   send.c          the command               send_report.c   what came of it
+ *
+ * Datagram number k of the run belongs to flow (k / burst) % flows and has the next sequence of
+ * that flow; flow f speaks to target f % targets from a source port of its own.
+ *
+ * Two ledgers close: sent = answered + late + missing, and
+ * received = answered + late + duplicate + stale + corrupt + misrouted + foreign.
+ *
+ * Owner: one thread, all of it. Only sender_open allocates. The loops block in ppoll alone.
+ */
+#ifndef BENCH_SENDER_H
+#define BENCH_SENDER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "batch.h"
+#include "bench.h"
+#include "headless/base/address.h"
+#include "headless/base/histogram.h"
+#include "places.h"
+#include "progress.h"
+#include "sizes.h"
+#include "window.h"
+
+#define SEND_TARGETS_MAX 16
+#define SEND_FLOWS_MAX   4096
+
+struct send_options {
+    /* as given */
+    const char *to_text, *from_text, *size_text;
+    uint64_t flows, count, duration_ns, rate, outstanding, burst, timeout_ns, max_lateness_ns;
+    uint64_t rcvbuf_bytes, seed;
+    bool closed_loop, one_way, unconnected, expect_all, json;
+    /* derived from it */
+    struct address targets[SEND_TARGETS_MAX], from;
+    unsigned target_count;
+    struct sizes sizes;
+};
+
+struct send_counts {
+    uint64_t planned;   /* open loop: what rate and duration ask for; closed: what was tried */
+    uint64_t sent;      /* handed to the kernel */
+    uint64_t unsent;    /* refused by the kernel for good (firewall, size, no route) */
+    uint64_t unpaced;   /* open loop: still to be sent when the time was over */
+    uint64_t refused;   /* ICMP errors that came back (nobody listens there) */
+    uint64_t full;      /* waits for room in the kernel's send buffer */
+    uint64_t received;  /* whatever came in */
+    uint64_t answered;  /* first answers, whole and in time */
+    uint64_t late;      /* first answers after the timeout */
+    uint64_t missing;   /* sent and never answered */
+    uint64_t duplicate; /* answered or late before */
+    uint64_t stale;     /* so old that it may be either */
+    uint64_t reordered; /* of answered and late: overtaken by a later one of the flow */
+    uint64_t corrupt;   /* ours, but not as it was sent */
+    uint64_t misrouted; /* whole, but another flow's */
+    uint64_t foreign;   /* not of this run, or (unconnected) from another address than asked */
+    uint64_t own_drops; /* dropped at our own sockets: neither lost in the network nor received */
+    uint64_t sent_bytes, received_bytes;
+};
+
+struct flow {
+    int fd;
+    unsigned target;
+    uint64_t next_sequence;
+    struct window answered;
+};
+
+struct sender {
+    const struct send_options *options;
+    uint64_t run;
+    uint32_t clock;
+    struct flow *flows;
+    uint64_t *window_bits;
+    struct sockaddr_storage targets[SEND_TARGETS_MAX]; /* for unconnected flows */
+    socklen_t target_lengths[SEND_TARGETS_MAX];
+    struct batch in, out;
+    uint16_t tags[BATCH_SIZE]; /* of the messages in out */
+    struct places places;      /* closed loop only */
+    int epoll_fd, stop_fd;
+
+    uint64_t now_ns;   /* of this slice */
+    uint64_t start_ns; /* the first datagram's intended time */
+    uint64_t end_ns;   /* nothing is sent from here on; UINT64_MAX: no limit of time */
+    uint64_t total;    /* datagrams to send; UINT64_MAX: no limit of number */
+    uint64_t next;     /* number of the next one */
+    uint64_t last_sent_ns, last_answer_ns;
+    unsigned stops; /* signals: one ends the sending, two end it all */
+
+    struct send_counts counts;
+    struct histogram round_trip; /* from the intended time: no coordinated omission */
+    struct histogram lateness;   /* open loop: how much later than intended we sent */
+    uint64_t rcvbuf_bytes;       /* the smallest that a flow was granted */
+    struct progress progress;
+};
+
+/* Defaults, command line, names resolved. Ends the process on usage errors and unknown names. */
+void send_options_read(int argc, char **argv, struct send_options *ret_options);
+
+/* Open all flows. Returns 0 or a negative errno with nothing left open. */
+int sender_open(struct sender *s, const struct send_options *options) BENCH_MUST_USE;
+void sender_close(struct sender *s);
+
+/* Kernel drops at our sockets so far. */
+uint64_t sender_own_drops(const struct sender *s);
+
+/* When datagram number k should leave; only for the open loop. */
+uint64_t sender_due_ns(const struct sender *s, uint64_t number);
+
+/*
+ * Send up to limit datagrams, all of one flow, from number `next` on. Returns how many are dealt
+ * with (0: the kernel has no room now), or a negative errno that ends the trial.
+ */
+int sender_transmit(struct sender *s, uint64_t limit) BENCH_MUST_USE;
+
+/* Account what has come; when nothing has, wait for it until a time. Returns 0 or -errno. */
+int sender_receive(struct sender *s, uint64_t until_ns) BENCH_MUST_USE;
+
+/* The whole trial, by the options' loop. Returns 0 or a negative errno. */
+int send_loop_run(struct sender *s) BENCH_MUST_USE;
+
+/* Why the trial says nothing, or NULL when it is valid. */
+const char *send_report_invalid(const struct sender *s);
+void send_report_print(const struct sender *s);
+void send_report_json(const struct sender *s);
+
+#endif

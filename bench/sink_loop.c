@@ -1,0 +1,193 @@
+/* The sink's loop: a batch in, each datagram into exactly one counter, the batch out again. */
+#include <errno.h>
+#include <poll.h>
+
+#include "endpoint.h"
+#include "headless/base/clock.h"
+#include "report.h"
+#include "sink.h"
+#include "stop.h"
+
+#define LOOK_NS        (100 * NS_PER_MS)
+#define ONE_WAY_MAX_NS (60 * NS_PER_SEC) /* beyond that the clocks differ (time namespaces) */
+#define RETRIES_MAX    3
+
+static void account_good(struct sink *s, const struct payload *p)
+{
+    struct tracked_flow *f = tracker_find(&s->tracker, p);
+
+    if (!f) {
+        s->counts.untracked++;
+        return;
+    }
+    switch (window_record(&f->window, p->sequence)) {
+    case WINDOW_DUPLICATE:
+        s->counts.duplicate++;
+        return;
+    case WINDOW_STALE:
+        s->counts.stale++;
+        return;
+    case WINDOW_REORDERED:
+        s->counts.reordered++;
+        break;
+    case WINDOW_NEW:
+        break;
+    }
+    s->counts.unique++;
+    if (p->clock && p->clock == s->clock && s->now_ns >= p->intended_ns &&
+        s->now_ns - p->intended_ns < ONE_WAY_MAX_NS)
+        histogram_record(&s->one_way, s->now_ns - p->intended_ns);
+}
+
+static void account_batch(struct sink *s, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        size_t length = s->batch.messages[i].msg_len;
+        struct payload p;
+
+        s->counts.received++;
+        s->counts.received_bytes += length;
+        switch (payload_check(batch_buffer(&s->batch, i), length, s->last_run, &p)) {
+        case PAYLOAD_GOOD:
+            s->last_run = p.run;
+            account_good(s, &p);
+            break;
+        case PAYLOAD_CORRUPT:
+            s->counts.corrupt++;
+            break;
+        case PAYLOAD_FOREIGN:
+            s->counts.foreign++;
+            break;
+        }
+    }
+}
+
+/* Two echo servers that are spoofed into talking to each other would never end. */
+static bool may_answer(const struct sink *s, unsigned i)
+{
+    struct address from;
+
+    address_from_sockaddr((const struct sockaddr *)&s->batch.names[i], &from);
+    return from.port >= 1024 && from.port != s->local.port;
+}
+
+/* Send messages first to end. What cannot be sent at once is not waited for: UDP may drop. */
+static void answer_run(struct sink *s, unsigned first, unsigned end)
+{
+    unsigned retries = 0;
+
+    while (first < end) {
+        int sent = sendmmsg(s->fd, &s->batch.messages[first], end - first, MSG_DONTWAIT);
+
+        if (sent > 0) {
+            s->counts.echoed += (unsigned)sent;
+            first += (unsigned)sent;
+            retries = 0;
+        } else if (batch_classify_error(errno) != BATCH_RETRY || retries++ == RETRIES_MAX) {
+            s->counts.unanswered++;
+            first++;
+            retries = 0;
+        }
+    }
+}
+
+static void answer_batch(struct sink *s, unsigned count)
+{
+    unsigned first = 0;
+
+    batch_turn_around(&s->batch, count);
+    for (unsigned i = 0; i < count; i++) {
+        if (may_answer(s, i))
+            continue;
+        answer_run(s, first, i);
+        s->counts.unanswered++;
+        first = i + 1;
+    }
+    answer_run(s, first, count);
+}
+
+static int read_batch(struct sink *s, bool *ret_any)
+{
+    int count = batch_receive(&s->batch, s->fd);
+
+    *ret_any = count != 0;
+    if (count < 0)
+        return batch_classify_error(-count) == BATCH_FATAL ? count : 0;
+    s->now_ns = clock_now_ns();
+    if (count == 0)
+        return 0;
+    if (!s->first_ns)
+        s->first_ns = s->now_ns;
+    s->last_ns = s->now_ns;
+    account_batch(s, (unsigned)count);
+    if (s->options->echo)
+        answer_batch(s, (unsigned)count);
+    return 0;
+}
+
+/* When time alone ends it; UINT64_MAX: never. */
+static uint64_t end_ns(const struct sink *s)
+{
+    const struct sink_options *o = s->options;
+    uint64_t end = o->duration_ns ? s->start_ns + o->duration_ns : UINT64_MAX;
+
+    if (o->idle_ns && s->first_ns && s->last_ns + o->idle_ns < end)
+        end = s->last_ns + o->idle_ns;
+    return end;
+}
+
+static bool is_over(const struct sink *s)
+{
+    return s->stopped || (s->options->count && s->counts.unique >= s->options->count) ||
+           s->now_ns >= end_ns(s);
+}
+
+static void show_progress(struct sink *s)
+{
+    if (progress_is_due(&s->progress, s->now_ns))
+        progress_show(&s->progress, s->now_ns, s->counts.unique,
+                      "received %llu  unique %llu  %.0f/s", (unsigned long long)s->counts.received,
+                      (unsigned long long)s->counts.unique,
+                      report_rate(s->counts.received, s->last_ns - s->first_ns));
+}
+
+/* Wait for a datagram, a signal, the end, or the next progress line. */
+static void wait_input(struct sink *s)
+{
+    struct pollfd pollfds[] = {{.fd = s->fd, .events = POLLIN},
+                               {.fd = s->stop_fd, .events = POLLIN}};
+    uint64_t until_ns = end_ns(s);
+    struct timespec ts;
+
+    if (s->progress.shown && s->progress.next_ns < until_ns)
+        until_ns = s->progress.next_ns;
+    ts = clock_to_timespec(until_ns > s->now_ns ? until_ns - s->now_ns : 0);
+    if (ppoll(pollfds, 2, until_ns == UINT64_MAX ? NULL : &ts, NULL) > 0 && pollfds[1].revents)
+        s->stopped = stop_take(s->stop_fd) > 0;
+    s->now_ns = clock_now_ns();
+}
+
+int sink_loop_run(struct sink *s)
+{
+    int rc = 0;
+
+    s->now_ns = s->start_ns = clock_now_ns();
+    progress_init(&s->progress, s->now_ns, s->options->count ? s->options->count : UINT64_MAX,
+                  s->options->duration_ns ? s->start_ns + s->options->duration_ns : UINT64_MAX);
+    while (!rc && !is_over(s)) {
+        bool any;
+
+        rc = read_batch(s, &any);
+        if (!rc && !any)
+            wait_input(s);
+        if (s->now_ns >= s->look_ns) { /* under full load nobody waits, so look now and then */
+            s->look_ns = s->now_ns + LOOK_NS;
+            s->stopped = s->stopped || stop_take(s->stop_fd) > 0;
+        }
+        show_progress(s);
+    }
+    progress_clear(&s->progress);
+    s->counts.missing = tracker_gaps(&s->tracker);
+    s->counts.own_drops = endpoint_drops(s->fd);
+    return rc;
+}
