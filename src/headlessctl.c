@@ -1,1 +1,266 @@
-int main(void) { return 0; }
+/*
+ * headlessctl: ask a pod, tell the pods.
+ *
+ * A table of commands; what they are made of is in ctl/. Exit codes: 0 ok, 1 a pod says no or does
+ * not answer, 2 wrong usage.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <json-c/json.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "headless/base/clock.h"
+#include "headless/ctl/ctl.h"
+
+#define WAIT_NS       NS_PER_SEC
+#define COMMAND_TRIES 3
+
+/* ---- reading: a page of the admin port ---- */
+
+static int show_page(const struct ctl_options *options, const char *path,
+                     void (*show)(FILE *out, const struct json_object *page))
+{
+    struct json_object *json;
+    struct ctl_page page;
+    int rc = ctl_get(options, path, &page);
+
+    if (rc)
+        return rc == -EINVAL ? CTL_USAGE : CTL_NO;
+    json = json_tokener_parse(page.body);
+    rc = page.status == 200 && json ? CTL_OK : CTL_NO;
+    if (rc)
+        (void)fprintf(stderr, "headlessctl: %s answers %u, and not what headlessd would say\n",
+                      path, page.status);
+    else if (options->json)
+        (void)fputs(page.body, stdout);
+    else
+        show(stdout, json);
+    (void)json_object_put(json);
+    free(page.text);
+    return rc;
+}
+
+static int run_status(const struct ctl_options *options, const char *operand)
+{
+    (void)operand;
+    return show_page(options, "/status", ctl_show_status);
+}
+
+static int run_leader_get(const struct ctl_options *options, const char *operand)
+{
+    (void)operand;
+    return show_page(options, "/leader", ctl_show_leader);
+}
+
+/* ---- telling: datagrams to data ports ---- */
+
+static int open_pods(const struct ctl_options *options, struct ctl_pod **ret_pods,
+                     size_t *ret_count)
+{
+    struct ctl_addresses addresses;
+    int rc = ctl_find_pods(options, &addresses);
+
+    if (rc)
+        return rc == -EINVAL ? CTL_USAGE : CTL_NO;
+    if (ctl_pods_open(&addresses, ret_pods)) {
+        (void)fputs("headlessctl: out of memory\n", stderr);
+        return CTL_NO;
+    }
+    *ret_count = addresses.count;
+    return CTL_OK;
+}
+
+static int run_leader_set(const struct ctl_options *options, const char *who)
+{
+    char text[256];
+    struct ctl_question question = {.text = text, .tries = COMMAND_TRIES, .wait_ns = WAIT_NS};
+    struct ctl_pod *pods;
+    size_t count, agreed = 0;
+    int rc;
+
+    question.length = ctl_put_command(text, sizeof(text), who, options);
+    if (!question.length) {
+        (void)fprintf(stderr, "headlessctl: \"%s\" is no address and no pod's name\n", who);
+        return CTL_USAGE;
+    }
+    rc = open_pods(options, &pods, &count);
+    if (rc)
+        return rc;
+    (void)ctl_ask(pods, count, &question);
+    for (size_t i = 0; i < count; i++)
+        agreed += ctl_show_command_answer(stdout, &pods[i], options->given & CTL_OPTION_IF_TERM);
+    ctl_pods_close(pods, count);
+    return agreed == count ? CTL_OK : CTL_NO;
+}
+
+/* One try: a loss is what a probe is to show. Returns how many answered. */
+static size_t probe_once(struct ctl_pod *pods, size_t count)
+{
+    char text[CTL_PROBE_BYTES + 1], nonce[17];
+    const struct ctl_question question = {.text = text,
+                                          .length = CTL_PROBE_BYTES,
+                                          .tries = 1,
+                                          .wait_ns = WAIT_NS,
+                                          .is_answer = ctl_is_probe_answer,
+                                          .nonce = nonce};
+    size_t answered;
+
+    ctl_draw_nonce(nonce);
+    ctl_put_probe(text, nonce);
+    answered = ctl_ask(pods, count, &question);
+    for (size_t i = 0; i < count; i++)
+        ctl_show_probe_answer(stdout, &pods[i]);
+    (void)fflush(stdout);
+    return answered;
+}
+
+static int run_probe(const struct ctl_options *options, const char *operand)
+{
+    const struct timespec interval = clock_to_timespec(options->interval_ns);
+    struct ctl_pod *pods;
+    size_t count, answered = 0;
+    int rc = open_pods(options, &pods, &count);
+
+    (void)operand;
+    if (rc)
+        return rc;
+    for (uint64_t i = 0; i < options->count; i++) {
+        if (i > 0)
+            (void)nanosleep(&interval, NULL);
+        answered += probe_once(pods, count);
+    }
+    if (options->count > 1)
+        (void)printf("%" PRIu64 " sent, %zu answered\n", options->count * count, answered);
+    ctl_pods_close(pods, count);
+    return answered == options->count * count ? CTL_OK : CTL_NO;
+}
+
+/* ---- the commands ---- */
+
+static const struct command {
+    const char *words[2]; /* the second may be NULL */
+    const char *operand;  /* NULL: takes none */
+    unsigned options;     /* bits of enum ctl_option that it takes */
+    int (*run)(const struct ctl_options *options, const char *operand);
+    const char *help;
+} commands[] = {
+    {{"status", NULL},
+     NULL,
+     CTL_OPTION_ADMIN | CTL_OPTION_JSON,
+     run_status,
+     "what the pod is, whom it follows, and what became of its datagrams"},
+    {{"leader", "get"},
+     NULL,
+     CTL_OPTION_ADMIN | CTL_OPTION_JSON,
+     run_leader_get,
+     "who leads, as this pod knows it"},
+    {{"leader", "set"},
+     "WHO",
+     CTL_OPTION_DATA | CTL_OPTION_SERVICE | CTL_OPTION_IF_TERM,
+     run_leader_set,
+     "tell the pods who leads: a member's address or name"},
+    {{"probe", NULL},
+     NULL,
+     CTL_OPTION_DATA | CTL_OPTION_SERVICE | CTL_OPTION_COUNT | CTL_OPTION_INTERVAL,
+     run_probe,
+     "go a client's way: which leader answers, through which pod, how fast"},
+};
+#define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
+
+static void show_help(FILE *out)
+{
+    (void)fputs("usage: headlessctl [OPTION...] COMMAND\n\ncommands:\n", out);
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        const struct command *c = &commands[i];
+        char words[32];
+
+        (void)snprintf(words, sizeof(words), "%s%s%s%s%s", c->words[0], c->words[1] ? " " : "",
+                       c->words[1] ? c->words[1] : "", c->operand ? " " : "",
+                       c->operand ? c->operand : "");
+        (void)fprintf(out, "  %-16s %s\n", words, c->help);
+    }
+    (void)fputs("\noptions:\n", out);
+    ctl_options_help(out);
+    (void)fputs("\nexamples:\n"
+                "  headlessctl status                              the pod on this machine\n"
+                "  headlessctl --admin 10.0.0.12:8080 status --json\n"
+                "  headlessctl leader set pod-2                    through this pod\n"
+                "  headlessctl --service headlessd.default.svc.cluster.local leader set 10.0.0.12\n"
+                "  headlessctl --data 10.0.0.11,10.0.0.12 leader set pod-2 --if-term 7\n"
+                "  headlessctl --data 10.0.0.11,10.0.0.12 probe --count 5 --interval 200ms\n"
+                "\nexit codes: 0 ok; 1 a pod says no, or does not answer; 2 wrong usage\n",
+                out);
+}
+
+static bool is_called(const struct command *command, const struct ctl_options *options)
+{
+    for (int i = 0; i < 2 && command->words[i]; i++) {
+        if (i >= options->word_count || strcmp(options->words[i], command->words[i]) != 0)
+            return false;
+    }
+    return true;
+}
+
+static int refuse(const char *what, const char *wrong)
+{
+    (void)fprintf(stderr, "headlessctl: \"%s\" %s; see headlessctl --help\n", what, wrong);
+    return CTL_USAGE;
+}
+
+static int refuse_unknown(const struct ctl_options *options)
+{
+    char words[128];
+
+    if (options->word_count == 0) {
+        show_help(stderr);
+        return CTL_USAGE;
+    }
+    (void)snprintf(words, sizeof(words), "%s%s%s", options->words[0],
+                   options->word_count > 1 ? " " : "",
+                   options->word_count > 1 ? options->words[1] : "");
+    return refuse(words, "is no command");
+}
+
+/* Right command: are its operand and its options, too? */
+static int run(const struct command *command, const struct ctl_options *options)
+{
+    int used = command->words[1] ? 2 : 1;
+    unsigned foreign = options->given & ~command->options;
+    const char *operand = NULL;
+
+    if (command->operand) {
+        if (used == options->word_count)
+            return refuse(command->operand, "is missing");
+        operand = options->words[used++];
+    }
+    if (used < options->word_count)
+        return refuse(options->words[used], "is one word too many");
+    if (foreign)
+        return refuse(ctl_option_name(foreign), "means nothing to this command");
+    return command->run(options, operand);
+}
+
+int main(int argc, char *argv[])
+{
+    struct ctl_options options;
+
+    if (ctl_options_parse(argc, argv, &options)) {
+        (void)fputs("see headlessctl --help\n", stderr);
+        return CTL_USAGE;
+    }
+    if (options.help) {
+        show_help(stdout);
+        return CTL_OK;
+    }
+    if (options.version) {
+        (void)puts("headlessctl " HEADLESS_VERSION);
+        return CTL_OK;
+    }
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        if (is_called(&commands[i], &options))
+            return run(&commands[i], &options);
+    }
+    return refuse_unknown(&options);
+}

@@ -73,18 +73,18 @@ int agent_start(struct agent *agent, const char *name, const struct agent_ops *o
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (rc)
         return -rc;
-    agent->started = true;
+    atomic_store_explicit(&agent->started, true, memory_order_release);
     (void)pthread_setname_np(agent->thread, agent->name);
     return 0;
 }
 
 void agent_stop(struct agent *agent, void (*wake)(void *self))
 {
-    if (!agent->started)
+    if (!agent_is_started(agent))
         return;
     atomic_store_explicit(&agent->stopping, true, memory_order_seq_cst);
     if (wake)
         wake(agent->self);
     (void)pthread_join(agent->thread, NULL);
-    agent->started = false;
+    atomic_store_explicit(&agent->started, false, memory_order_release);
 }

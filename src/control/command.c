@@ -38,14 +38,14 @@ enum command_verdict command_decide(const struct control_command *command,
 
     if (!is_allowed(client, allow))
         return COMMAND_NO_AUTH;
-    if (command->has_if_term && command->if_term != present->term)
-        return COMMAND_BAD_TERM;
     target = command_find_target(view, command->target, &claim.rank);
     /* A loopback member is another pod's word for itself, unless we are all on one machine. */
     if (!target || (address_is_loopback(&target->address) && !address_is_loopback(client)))
         return COMMAND_NO_MEMBER;
     if (!present->outside && address_equal_ip(&present->leader, &target->address))
-        return COMMAND_DONE;
+        return COMMAND_DONE; /* also when if_term has passed: a repeated command finds it done */
+    if (command->has_if_term && command->if_term != present->term)
+        return COMMAND_BAD_TERM;
     claim.leader = target->address;
     (void)snprintf(claim.name, sizeof(claim.name), "%s", target->name);
     *ret_claim = claim;

@@ -275,22 +275,39 @@ void plane_read_numbers(const struct plane *plane, struct plane_numbers *ret_num
     *ret_numbers = numbers;
 }
 
+/* The agents in one order, whether they run or not; NULL where there is none, *end past the last.
+ */
+static const struct agent *agent_at(const struct plane *plane, size_t index, bool *end)
+{
+    size_t receivers = plane->receiver_count;
+    size_t workers = plane->worker_count;
+    const struct app_reader *reader;
+
+    if (index < receivers)
+        return &plane->data_receivers[index].agent;
+    if (index < 2 * receivers)
+        return &plane->relay_receivers[index - receivers].agent;
+    if (index < 3 * receivers)
+        return plane->completions ? &plane->completions[index - 2 * receivers].agent : NULL;
+    index -= 3 * receivers;
+    if (index < workers)
+        return &plane->workers[index].agent;
+    *end = index >= 2 * workers;
+    if (*end)
+        return NULL;
+    reader = app_reader(&plane->workers[index - workers].app);
+    return reader ? &reader->receiver.agent : NULL;
+}
+
 const struct agent *plane_agent(const struct plane *plane, size_t index)
 {
-    const struct agent *agents[3 * RECEIVERS_MAX + 2 * WORKERS_MAX];
-    size_t count = 0;
+    bool end = false;
 
-    for (size_t i = 0; i < plane->receiver_count; i++) {
-        agents[count++] = &plane->data_receivers[i].agent;
-        agents[count++] = &plane->relay_receivers[i].agent;
-        if (plane->completions)
-            agents[count++] = &plane->completions[i].agent;
-    }
-    for (size_t i = 0; i < plane->worker_count; i++)
-        agents[count++] = &plane->workers[i].agent;
-    for (size_t i = 0; i < count; i++) {
-        if (agents[i]->started && index-- == 0)
-            return agents[i];
+    for (size_t i = 0; !end; i++) {
+        const struct agent *agent = agent_at(plane, i, &end);
+
+        if (agent && agent_is_started(agent) && index-- == 0)
+            return agent;
     }
     return NULL;
 }

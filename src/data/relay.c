@@ -91,7 +91,7 @@ static void link_flush(struct relay *relay, struct relay_link *link);
 /* A place in the table: a new one, or that of the link that was idle for longest. */
 static struct relay_link *link_place(struct relay *relay, const struct address *to)
 {
-    struct relay_link *link = NULL;
+    struct relay_link *link = relay->links[0];
 
     if (relay->link_count < RELAY_LINKS_MAX) {
         link = calloc(1, sizeof(*link));
@@ -99,8 +99,8 @@ static struct relay_link *link_place(struct relay *relay, const struct address *
             return NULL;
         relay->links[relay->link_count++] = link;
     } else {
-        for (size_t i = 0; i < relay->link_count; i++) {
-            if (!link || relay->links[i]->used_ns < link->used_ns)
+        for (size_t i = 1; i < relay->link_count; i++) {
+            if (relay->links[i]->used_ns < link->used_ns)
                 link = relay->links[i];
         }
         link_flush(relay, link);

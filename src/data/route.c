@@ -94,8 +94,14 @@ static void take_requests(struct worker *worker, const struct frame_header *head
     struct request request = {.term = header->term, .hops = header->hops};
 
     while (frame_next(reader, &request.record)) {
-        if (!address_is_set(&request.record.ingress))
-            request.record.ingress = *sender; /* the first hop: who sent it is the ingress pod */
+        struct address *ingress = &request.record.ingress;
+
+        if (!address_is_set(ingress)) {
+            *ingress = *sender; /* the first hop: who sent it is the ingress pod */
+        } else if (!view_find_member(worker->view, ingress)) {
+            drop(worker, DROP_acl, 1); /* answers go to members only, whatever a frame says */
+            continue;
+        }
         route_request(worker, &request);
     }
 }

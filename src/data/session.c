@@ -71,7 +71,8 @@ int sessions_init(struct sessions *sessions, uint32_t capacity, bool numbers_are
     made.bucket_mask = buckets - 1;
     /* The last epoch is never dealt: its last number would be 127.255.255.255, a broadcast. */
     made.epochs = (UINT32_C(1) << (SESSION_NUMBER_BITS - made.slot_bits)) - 1;
-    made.reuse_ns = numbers_are_addresses ? SESSION_REUSE_NS / made.epochs : 0;
+    /* Rounded up: all epochs together must take no less than SESSION_REUSE_NS. */
+    made.reuse_ns = numbers_are_addresses ? SESSION_REUSE_NS / made.epochs + 1 : 0;
     randombytes_buf(made.hash_key, sizeof(made.hash_key));
     made.slots = calloc(capacity, sizeof(*made.slots));
     made.buckets = calloc(buckets, sizeof(*made.buckets));
@@ -181,8 +182,8 @@ void sessions_close(struct sessions *sessions, struct session *session)
 {
     uint32_t *link = bucket_of(sessions, &session->origin);
 
-    while (at(sessions, *link) != session)
-        link = &at(sessions, *link)->next_in_bucket;
+    while (*link != index_of(sessions, session) + 1)
+        link = &sessions->slots[*link - 1].next_in_bucket;
     *link = session->next_in_bucket;
     list_remove(sessions, list_of(sessions, session), session);
     session->in_use = false;

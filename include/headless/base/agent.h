@@ -33,7 +33,7 @@ struct agent {
     const struct agent_ops *ops;
     void *self;
     pthread_t thread;
-    bool started;                 /* by the thread that starts and stops */
+    _Atomic bool started;         /* written by who starts and stops, read by who watches */
     _Atomic bool stopping;        /* written by agent_stop, read by the agent */
     _Atomic uint64_t duty_cycles; /* slices so far: written by the agent, read by who watches it */
 };
@@ -44,6 +44,12 @@ int agent_start(struct agent *agent, const char *name, const struct agent_ops *o
 
 /* Ask it to end and wait until it has. wake (may be NULL) is called once, to end its sleep. */
 void agent_stop(struct agent *agent, void (*wake)(void *self));
+
+/* Any thread. */
+static inline bool agent_is_started(const struct agent *agent)
+{
+    return atomic_load_explicit(&agent->started, memory_order_acquire);
+}
 
 /* For do_work that may block: false as soon as a stop was asked for (then only drain). */
 static inline bool agent_is_stopping(struct agent *agent)

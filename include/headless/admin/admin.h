@@ -1,0 +1,47 @@
+/*
+ * admin: the HTTP port for operators and probes.
+ *
+ *   /livez      200 while the threads make progress
+ *   /readyz     200 when bound and joined; never "is leader"; 503 while stopping
+ *   /leader     who leads, as JSON;  /leader/me  200 if this pod leads, else 503
+ *   /status     everything as JSON;  /metrics    everything for Prometheus
+ *
+ * One thread of libmicrohttpd's. It reads counters and the leader view as any reader does and can
+ * change nothing. Bounded: connections, their idle time and the request size; each connection
+ * serves one request.
+ *
+ * Threads: start and stop, and the two setters, by the main thread. The setters also work when
+ * there is no server.
+ */
+#ifndef HEADLESS_ADMIN_ADMIN_H
+#define HEADLESS_ADMIN_ADMIN_H
+
+#include <stdatomic.h>
+
+#include "headless/admin/progress.h"
+#include "headless/data/plane.h"
+
+struct MHD_Daemon;
+
+struct admin {
+    const struct config *config;
+    struct plane *plane;
+    const struct counters *supervisor_counters;
+    struct view_reader reader; /* of the HTTP thread */
+    struct progress progress;  /* of the HTTP thread */
+    struct MHD_Daemon *daemon; /* NULL: admin.listen is none */
+    uint64_t started_ns;
+    _Atomic bool stopping; /* readyz says no */
+    _Atomic bool last_reload_succeeded;
+};
+
+/* Before the data threads start (registers a view reader). Logs what failed; a negative errno. */
+int admin_start(struct admin *admin, const struct config *config, struct plane *plane,
+                const struct counters *supervisor_counters) __attribute__((warn_unused_result));
+void admin_stop(struct admin *admin);
+
+/* Main thread: from now on not ready. */
+void admin_set_stopping(struct admin *admin);
+void admin_set_reload_result(struct admin *admin, bool succeeded);
+
+#endif

@@ -1,0 +1,54 @@
+/*
+ * pages: what the admin port says, rendered from one reading of the process.
+ *
+ * A reading is taken once a request; rendering then touches no thread, socket or clock. Counters
+ * are read while the data threads run, so sums that must add up do so only at rest.
+ *
+ * Every number is one sample of one list (samples.c), which /metrics and /status both render: one
+ * row to add one. Pages are malloc'd; NULL when memory has run out.
+ */
+#ifndef HEADLESS_ADMIN_PAGES_H
+#define HEADLESS_ADMIN_PAGES_H
+
+#include <stdio.h>
+
+#include "headless/data/plane.h"
+
+struct reading {
+    const struct config *config;
+    const struct identity *identity;
+    const struct view *view;
+    struct plane_numbers numbers; /* the supervisor's counters included */
+    uint64_t data_rcvbuf_bytes, relay_rcvbuf_bytes;
+    uint64_t now_ns, uptime_ns;
+    bool stopping, last_reload_succeeded;
+};
+
+/* Does this pod lead now? */
+bool reading_is_leader(const struct reading *reading);
+/* Does this pod know a leader that it may use now, itself or another? */
+bool reading_has_leader(const struct reading *reading);
+
+enum sample_type { SAMPLE_COUNTER, SAMPLE_GAUGE };
+
+struct sample {
+    enum sample_type type;
+    struct counter_info info; /* metric without "headlessd_" */
+    uint64_t value;           /* a gauge is an int64_t in these bits */
+};
+
+#define SAMPLES_MAX (COUNTER_COUNT + 32)
+
+/* Everything, the samples of one metric next to each other. Returns how many. */
+size_t samples_list(const struct reading *reading, struct sample ret_samples[static SAMPLES_MAX]);
+
+/* Prometheus' text format 0.0.4. */
+char *page_metrics(const struct reading *reading, size_t *ret_length);
+/* One metric of it; header: its first sample, which brings HELP and TYPE. */
+void metrics_put(FILE *out, const struct sample *sample, bool header);
+
+/* JSON, one line. */
+char *page_leader(const struct reading *reading, size_t *ret_length);
+char *page_status(const struct reading *reading, size_t *ret_length);
+
+#endif

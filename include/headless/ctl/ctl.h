@@ -1,0 +1,148 @@
+/*
+ * ctl: what headlessctl is made of; its command table is src/headlessctl.c.
+ *
+ * Reads go to a pod's admin port by HTTP, commands and probes to data ports by UDP, as any client
+ * would send them. One thread; everything blocks, for at most the times named here. What is wrong
+ * is said in one line on standard error, by the function that found it.
+ */
+#ifndef HEADLESS_CTL_CTL_H
+#define HEADLESS_CTL_CTL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "headless/config/config.h"
+#include "headless/net/udp.h"
+
+/* Exit codes. */
+enum ctl_exit { CTL_OK, CTL_NO /* the pod says no, or nothing */, CTL_USAGE };
+
+/* ---- options.c: the command line ---- */
+
+/* Bits: which options a command takes, and which were given. */
+enum ctl_option {
+    CTL_OPTION_ADMIN = 1 << 0,
+    CTL_OPTION_DATA = 1 << 1,
+    CTL_OPTION_SERVICE = 1 << 2,
+    CTL_OPTION_JSON = 1 << 3,
+    CTL_OPTION_IF_TERM = 1 << 4,
+    CTL_OPTION_COUNT = 1 << 5,
+    CTL_OPTION_INTERVAL = 1 << 6
+};
+
+struct ctl_options {
+    const char *admin, *data, *service; /* NULL: not given */
+    bool json, help, version;
+    uint64_t if_term, count, interval_ns;
+    unsigned given; /* bits of enum ctl_option */
+    int word_count; /* the words that are no options: command and operands */
+    char **words;
+};
+
+/* Reorders argv. Returns 0, or -EINVAL when something is wrong. */
+int ctl_options_parse(int argc, char **argv, struct ctl_options *ret_options)
+    __attribute__((warn_unused_result));
+/* The name of the first option in bits, with its dashes. */
+const char *ctl_option_name(unsigned bits);
+/* The lines of --help, one an option. */
+void ctl_options_help(FILE *out);
+
+/* ---- address.c: from what was typed to addresses ---- */
+
+#define CTL_ADDRESSES_MAX CONFIG_PEERS_MAX
+
+struct ctl_addresses {
+    struct address list[CTL_ADDRESSES_MAX];
+    size_t count;
+};
+
+/*
+ * Add what HOST[:PORT] resolves to (numeric, or a name by getaddrinfo): all of it, or at most max
+ * addresses; without doubles. A lone :PORT and the wildcards are this machine, 127.0.0.1. Returns
+ * 0, -EINVAL, or -EHOSTUNREACH for a name that does not resolve.
+ */
+int ctl_resolve(const char *text, uint16_t default_port, size_t max,
+                struct ctl_addresses *addresses) __attribute__((warn_unused_result));
+
+/* The data ports that --data or --service name. */
+int ctl_find_pods(const struct ctl_options *options, struct ctl_addresses *ret_addresses)
+    __attribute__((warn_unused_result));
+
+/* ---- http.c ---- */
+
+struct ctl_page {
+    unsigned status; /* of HTTP */
+    char *text;      /* malloc'd: the whole answer */
+    const char *body;
+};
+
+/* GET from --admin, within 5 s. Returns 0 or a negative errno. */
+int ctl_get(const struct ctl_options *options, const char *path, struct ctl_page *ret_page)
+    __attribute__((warn_unused_result));
+
+/* Split header from body. Returns 0, or -EPROTO when this is not an answer of HTTP/1. */
+int ctl_page_parse(char *text, struct ctl_page *ret_page) __attribute__((warn_unused_result));
+
+/* ---- ask.c: a datagram to each of several pods, and their answers ---- */
+
+#define CTL_ANSWER_MAX 1500
+
+struct ctl_pod {
+    struct address address;
+    struct udp_socket socket;
+    int error; /* errno of the last thing that went wrong with it, or 0 */
+    bool answered;
+    unsigned tries;
+    uint64_t sent_ns, answered_ns; /* of the last try; clock_now_ns */
+    char answer[CTL_ANSWER_MAX];   /* ends in NUL */
+};
+
+struct ctl_question {
+    const char *text;
+    size_t length;
+    unsigned tries;
+    uint64_t wait_ns; /* for the answers to one try */
+    /* Is it the answer to this question? NULL: whatever comes is. */
+    bool (*is_answer)(const struct ctl_question *question, const char *answer);
+    const char *nonce;
+};
+
+/* One connected socket a pod. Returns 0 or -ENOMEM; a socket that fails is its pod's error. */
+int ctl_pods_open(const struct ctl_addresses *addresses, struct ctl_pod **ret_pods)
+    __attribute__((warn_unused_result));
+void ctl_pods_close(struct ctl_pod *pods, size_t count);
+
+/* Ask all at once; again those that did not answer. Returns how many answered. */
+size_t ctl_ask(struct ctl_pod *pods, size_t count, const struct ctl_question *question);
+
+/* ---- message.c: what is asked, and what the answers mean ---- */
+
+#define CTL_COMMAND_BYTES_MIN \
+    64                      /* padded to it with spaces: no answer is longer than the command */
+#define CTL_PROBE_BYTES 512 /* room for every answer */
+
+/* {"leader":who,"if_term":...} and padding. Returns its length, or 0 when who cannot be anybody. */
+size_t ctl_put_command(char *out, size_t size, const char *who, const struct ctl_options *options);
+/* {"probe":nonce,"pad":"..."} of CTL_PROBE_BYTES exactly. */
+void ctl_put_probe(char out[static CTL_PROBE_BYTES + 1], const char *nonce);
+
+/* A new random nonce of 16 hex digits. */
+void ctl_draw_nonce(char out[static 17]);
+/* Is this JSON with that nonce? */
+bool ctl_is_probe_answer(const struct ctl_question *question, const char *answer);
+
+/* Write a pod's answer to a command as a line. True when it is ok. */
+bool ctl_show_command_answer(FILE *out, const struct ctl_pod *pod, bool has_if_term);
+/* Write a pod's answer to a probe as a line. */
+void ctl_show_probe_answer(FILE *out, const struct ctl_pod *pod);
+
+/* ---- show.c: pages for people ---- */
+
+struct json_object;
+
+/* Of GET /status, and of GET /leader. */
+void ctl_show_status(FILE *out, const struct json_object *status);
+void ctl_show_leader(FILE *out, const struct json_object *leader);
+
+#endif

@@ -1,0 +1,163 @@
+# What the scripts share: packages, steps with their time and log, and lists of files.
+#
+#   source "$(dirname "$0")/lib.sh"
+#
+# The caller's directory becomes the repository's root.
+# shellcheck shell=bash
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+# shellcheck disable=SC2034 # for those who source this file
+build_packages=(gcc libc6-dev cmake ninja-build pkg-config libjson-c-dev libyaml-dev
+    libmicrohttpd-dev libsodium-dev ccache)
+# shellcheck disable=SC2034
+test_packages=(clang clang-format clang-tidy libclang-rt-14-dev libcriterion-dev shellcheck cppcheck
+    netcat-openbsd socat curl knot knot-dnsutils dnsperf iproute2 nftables ethtool procps jq
+    util-linux)
+
+red="" green="" plain=""
+if [[ -t 1 && -z ${NO_COLOR:-} ]]; then
+    # shellcheck disable=SC2034
+    red=$'\e[31m' green=$'\e[32m' plain=$'\e[0m'
+fi
+
+die()
+{
+    echo "${red}$*${plain}" >&2
+    exit 1
+}
+
+now_ms()
+{
+    echo $((${EPOCHREALTIME/[.,]/} / 1000))
+}
+
+# seconds MS: "12.3"
+seconds()
+{
+    printf '%d.%d' $(($1 / 1000)) $(($1 % 1000 / 100))
+}
+
+# ---- root and packages
+
+as_root()
+{
+    if ((EUID == 0)); then
+        "$@"
+    elif command -v sudo >/dev/null; then
+        sudo "$@"
+    else
+        die "this needs root, or sudo: $*"
+    fi
+}
+
+missing_packages()
+{
+    local package
+    for package in "$@"; do
+        [[ $(dpkg-query -W -f '${Status}' "$package" 2>/dev/null) == "install ok installed" ]] ||
+            echo "$package"
+    done
+}
+
+# Debian starts daemons when it installs them, and tests need their ports: refuse, but only while
+# we install, and never touch a policy that somebody else made.
+policy=/usr/sbin/policy-rc.d
+policy_mark="# of headlessd's scripts, while they install packages"
+
+refuse_daemons()
+{
+    [[ -e $policy ]] && return
+    printf '#!/bin/sh\n%s\nexit 101\n' "$policy_mark" | as_root tee "$policy" >/dev/null
+    as_root chmod 755 "$policy"
+}
+
+allow_daemons()
+{
+    if grep -qsF "$policy_mark" "$policy"; then
+        as_root rm -f "$policy"
+    fi
+}
+
+apt()
+{
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=120 "$@" </dev/null
+}
+
+# Installing with the lists that are there is quick; where they are missing or old, get them once.
+install_packages()
+{
+    local status=0
+    refuse_daemons
+    {
+        compgen -G '/var/lib/apt/lists/*_Packages*' >/dev/null &&
+            apt install -y --no-install-recommends "$@"
+    } || {
+        apt update && apt install -y --no-install-recommends "$@"
+    } || status=$?
+    allow_daemons
+    return "$status"
+}
+
+# need_packages PACKAGE...: install what is missing.
+need_packages()
+{
+    local missing
+    command -v dpkg-query >/dev/null ||
+        die "packages are installed on Debian only; elsewhere please install the like of: $*"
+    mapfile -t missing < <(missing_packages "$@")
+    ((${#missing[@]} > 0)) || return 0
+    echo "installing: ${missing[*]}"
+    trap allow_daemons EXIT
+    install_packages "${missing[@]}" || die "apt-get could not install: ${missing[*]}"
+    trap - EXIT
+    mapfile -t missing < <(missing_packages "$@")
+    ((${#missing[@]} == 0)) || die "still not installed: ${missing[*]}"
+}
+
+# ---- files
+
+# source_files PATTERN... -- DIRECTORY...: what is ours; the gates' bad samples are not.
+source_files()
+{
+    local patterns=() directories=() directory
+    while [[ $1 != -- ]]; do
+        patterns+=(-o -name "$1")
+        shift
+    done
+    shift
+    for directory in "$@"; do
+        [[ ! -e $directory ]] || directories+=("$directory")
+    done
+    find "${directories[@]}" -path tests/gates -prune -o -type f \( "${patterns[@]:1}" \) -print |
+        LC_ALL=C sort
+}
+
+c_files()
+{
+    source_files '*.c' '*.h' -- include src bench tests
+}
+
+# Everything that a shell reads: by name, or by first line.
+shell_files()
+{
+    local file line
+    source_files '*' -- scripts tests bench manifests .ci | while read -r file; do
+        line=""
+        IFS= read -r line 2>/dev/null <"$file" || true
+        [[ $file != *.sh && ! $line =~ ^#!.*[/\ ](ba|da)?sh ]] || echo "$file"
+    done
+}
+
+# ---- sanitizers
+
+# without_aslr COMMAND...: sanitizers map their shadow memory where a kernel with much randomness
+# may already have put something. Where the randomness cannot be turned off, try it as it is.
+without_aslr()
+{
+    if setarch -R true 2>/dev/null; then
+        setarch -R "$@"
+    else
+        "$@"
+    fi
+}

@@ -1,0 +1,131 @@
+#include "headless/admin/admin.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "admin/http.h"
+#include "headless/base/clock.h"
+#include "headless/base/log.h"
+
+#define CONNECTIONS_MAX         64U
+#define CONNECTION_IDLE_SECONDS 10U
+#define CONNECTION_BYTES        ((size_t)8192) /* for the request's and the answer's header */
+
+/* ---- the listening socket: ours, for an exact errno ---- */
+
+static int set_options(int fd, int family, bool wildcard)
+{
+    const int on = 1, v6_only = !wildcard;
+
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0)
+        return -errno; /* without it a restart would wait for the old connections' TIME_WAIT */
+    if (family == AF_INET6 &&
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6_only, sizeof(v6_only)) < 0)
+        return -errno;
+    return 0;
+}
+
+static int listen_family(const struct address *at, int family, int *ret_fd)
+{
+    struct sockaddr_storage sa;
+    socklen_t length = address_to_sockaddr(at, family, &sa);
+    int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int rc;
+
+    if (fd < 0)
+        return -errno;
+    rc = set_options(fd, family, address_is_any(at));
+    if (!rc && (bind(fd, (struct sockaddr *)&sa, length) < 0 || listen(fd, SOMAXCONN) < 0))
+        rc = -errno;
+    if (rc) {
+        (void)close(fd);
+        return rc;
+    }
+    *ret_fd = fd;
+    return 0;
+}
+
+/* The wildcard of either family means both, and IPv4 alone where the kernel has no IPv6. */
+static int listen_at(const struct address *at, int *ret_fd)
+{
+    const struct address any_v6 = address_with_port(address_any(ADDRESS_V6), at->port);
+    const struct address any_v4 = address_with_port(address_any(ADDRESS_V4), at->port);
+    int rc;
+
+    if (!address_is_any(at))
+        return listen_family(at, at->family == ADDRESS_V4 ? AF_INET : AF_INET6, ret_fd);
+    rc = listen_family(&any_v6, AF_INET6, ret_fd);
+    if (rc == -EAFNOSUPPORT || rc == -EADDRNOTAVAIL)
+        rc = listen_family(&any_v4, AF_INET, ret_fd);
+    return rc;
+}
+
+/* ---- the server ---- */
+
+/* Takes listen_fd over, also on failure. With all signals blocked: they are the main thread's. */
+static int start_server(struct admin *admin, int listen_fd)
+{
+    sigset_t all, before;
+    int rc;
+
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    errno = 0;
+    admin->daemon = MHD_start_daemon(
+        MHD_USE_AUTO_INTERNAL_THREAD, 0, NULL, NULL, http_handle, admin, /* no accept filter */
+        MHD_OPTION_LISTEN_SOCKET, listen_fd, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX,
+        MHD_OPTION_CONNECTION_TIMEOUT, CONNECTION_IDLE_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        CONNECTION_BYTES, MHD_OPTION_END);
+    rc = admin->daemon ? 0 : errno ? -errno : -EIO;
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return rc;
+}
+
+int admin_start(struct admin *admin, const struct config *config, struct plane *plane,
+                const struct counters *supervisor_counters)
+{
+    char text[ADDRESS_TEXT_MAX];
+    int fd = -1, rc;
+
+    *admin = (struct admin){.config = config,
+                            .plane = plane,
+                            .supervisor_counters = supervisor_counters,
+                            .started_ns = clock_now_ns()};
+    atomic_init(&admin->last_reload_succeeded, true);
+    if (config->admin_listen.port == 0)
+        return 0;
+    rc = listen_at(&config->admin_listen, &fd);
+    if (rc) {
+        log_error("bind_failed", "cannot listen on %s (admin.listen): %s",
+                  address_format(&config->admin_listen, text), strerror(-rc));
+        return rc;
+    }
+    rc = view_board_register(&plane->board, &admin->reader);
+    if (rc) {
+        (void)close(fd);
+        log_error("admin_failed", "too many threads: no view reader is left for admin.listen");
+        return rc;
+    }
+    rc = start_server(admin, fd);
+    if (rc)
+        log_error("admin_failed", "cannot start the HTTP server (admin.listen): %s", strerror(-rc));
+    return rc;
+}
+
+void admin_stop(struct admin *admin)
+{
+    if (admin->daemon)
+        MHD_stop_daemon(admin->daemon);
+    admin->daemon = NULL;
+}
+
+void admin_set_stopping(struct admin *admin)
+{
+    atomic_store_explicit(&admin->stopping, true, memory_order_relaxed);
+}
+
+void admin_set_reload_result(struct admin *admin, bool succeeded)
+{
+    atomic_store_explicit(&admin->last_reload_succeeded, succeeded, memory_order_relaxed);
+}

@@ -1,0 +1,222 @@
+/*
+ * The paths, as a table. A request is answered as soon as its header is there: libmicrohttpd then
+ * ignores a body and closes the connection after the answer. So a connection serves one request,
+ * and an idle client holds none of the few that there are.
+ */
+#include "admin/http.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "headless/admin/admin.h"
+#include "headless/admin/pages.h"
+#include "headless/base/clock.h"
+
+#define CHALLENGE_LOOK_NS (10 * NS_PER_MS)
+
+static const char text_plain[] = "text/plain; charset=utf-8";
+static const char json[] = "application/json";
+static const char prometheus[] = "text/plain; version=0.0.4; charset=utf-8";
+
+struct answer {
+    unsigned status;
+    const char *type;
+    char *text; /* malloc'd; NULL: out of memory */
+    size_t length;
+};
+
+/* ---- what they read ---- */
+
+static void take_reading(struct admin *admin, struct reading *ret_reading)
+{
+    struct plane *plane = admin->plane;
+    struct reading reading = {
+        .config = admin->config,
+        .identity = &plane->identity,
+        .view = view_acquire(&plane->board, &admin->reader),
+        .data_rcvbuf_bytes = plane->data_sockets[0].rcvbuf_bytes,
+        .relay_rcvbuf_bytes = plane->relay_sockets[0].rcvbuf_bytes,
+        .now_ns = clock_now_ns(),
+        .stopping = atomic_load_explicit(&admin->stopping, memory_order_relaxed),
+        .last_reload_succeeded =
+            atomic_load_explicit(&admin->last_reload_succeeded, memory_order_relaxed),
+    };
+
+    reading.uptime_ns = reading.now_ns - admin->started_ns;
+    plane_read_numbers(plane, &reading.numbers);
+    counters_collect(admin->supervisor_counters, reading.numbers.counters);
+    *ret_reading = reading;
+}
+
+static void drop_reading(struct admin *admin)
+{
+    view_release(&admin->reader);
+}
+
+/* Threads turn their loops at least every AGENT_IDLE_MAX_NS: one that stalls is given three times
+ * that, once, to show that it was only the whole process that had been paused. */
+static const struct agent *find_stalled(struct admin *admin)
+{
+    const struct timespec look = clock_to_timespec(CHALLENGE_LOOK_NS);
+    struct progress *progress = &admin->progress;
+    uint64_t now_ns = clock_now_ns();
+    const uint64_t end_ns = now_ns + PROGRESS_CHALLENGE_NS;
+    const struct agent *stalled = progress_find_stalled(progress, admin->plane, now_ns);
+
+    while (stalled && !progress->convicted && now_ns < end_ns) {
+        (void)nanosleep(&look, NULL);
+        now_ns = clock_now_ns();
+        stalled = progress_find_stalled(progress, admin->plane, now_ns);
+    }
+    progress->convicted = stalled;
+    return stalled;
+}
+
+/* ---- the paths ---- */
+
+static __attribute__((format(printf, 3, 4))) void say(struct answer *answer, unsigned status,
+                                                      const char *format, ...)
+{
+    va_list args;
+    int length;
+
+    va_start(args, format);
+    length = vasprintf(&answer->text, format, args);
+    va_end(args);
+    if (length < 0)
+        answer->text = NULL;
+    answer->length = length < 0 ? 0 : (size_t)length;
+    answer->status = status;
+    answer->type = text_plain;
+}
+
+static void answer_livez(struct admin *admin, struct answer *answer)
+{
+    const struct agent *stalled = find_stalled(admin);
+
+    if (stalled)
+        say(answer, MHD_HTTP_SERVICE_UNAVAILABLE, "%s makes no progress\n", stalled->name);
+    else
+        say(answer, MHD_HTTP_OK, "ok\n");
+}
+
+static void answer_readyz(struct admin *admin, struct answer *answer)
+{
+    if (atomic_load_explicit(&admin->stopping, memory_order_relaxed))
+        say(answer, MHD_HTTP_SERVICE_UNAVAILABLE, "stopping\n");
+    else
+        say(answer, MHD_HTTP_OK, "ready\n");
+}
+
+static void answer_leader(struct admin *admin, struct answer *answer)
+{
+    struct reading reading;
+
+    take_reading(admin, &reading);
+    *answer = (struct answer){.status = MHD_HTTP_OK, .type = json};
+    answer->text = page_leader(&reading, &answer->length);
+    drop_reading(admin);
+}
+
+static void answer_leader_me(struct admin *admin, struct answer *answer)
+{
+    struct reading reading;
+
+    take_reading(admin, &reading);
+    *answer = (struct answer){.type = json};
+    answer->status = reading_is_leader(&reading) ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE;
+    answer->text = page_leader(&reading, &answer->length);
+    drop_reading(admin);
+}
+
+static void answer_status(struct admin *admin, struct answer *answer)
+{
+    struct reading reading;
+
+    take_reading(admin, &reading);
+    *answer = (struct answer){.status = MHD_HTTP_OK, .type = json};
+    answer->text = page_status(&reading, &answer->length);
+    drop_reading(admin);
+}
+
+static void answer_metrics(struct admin *admin, struct answer *answer)
+{
+    struct reading reading;
+
+    take_reading(admin, &reading);
+    *answer = (struct answer){.status = MHD_HTTP_OK, .type = prometheus};
+    answer->text = page_metrics(&reading, &answer->length);
+    drop_reading(admin);
+}
+
+static const struct path {
+    const char *path;
+    void (*answer)(struct admin *admin, struct answer *answer);
+} paths[] = {
+    {"/livez", answer_livez},         {"/readyz", answer_readyz}, {"/leader", answer_leader},
+    {"/leader/me", answer_leader_me}, {"/status", answer_status}, {"/metrics", answer_metrics},
+};
+#define PATH_COUNT (sizeof(paths) / sizeof(paths[0]))
+
+static void answer_unknown(struct answer *answer)
+{
+    char list[256] = "";
+    size_t n = 0;
+
+    for (size_t i = 0; i < PATH_COUNT && n < sizeof(list); i++)
+        n += (size_t)snprintf(list + n, sizeof(list) - n, " %s", paths[i].path);
+    say(answer, MHD_HTTP_NOT_FOUND, "not found; there are%s\n", list);
+}
+
+static void fill_answer(struct admin *admin, const char *url, const char *method,
+                        struct answer *answer)
+{
+    if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0) {
+        say(answer, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD\n");
+        return;
+    }
+    for (size_t i = 0; i < PATH_COUNT; i++) {
+        if (strcmp(url, paths[i].path) == 0) {
+            paths[i].answer(admin, answer);
+            return;
+        }
+    }
+    answer_unknown(answer);
+}
+
+/* Takes the text over. MHD_NO closes the connection. */
+static enum MHD_Result send_answer(struct MHD_Connection *connection, const struct answer *answer)
+{
+    struct MHD_Response *response;
+    enum MHD_Result result;
+
+    if (!answer->text)
+        return MHD_NO;
+    response = MHD_create_response_from_buffer(answer->length, answer->text, MHD_RESPMEM_MUST_FREE);
+    if (!response) {
+        free(answer->text);
+        return MHD_NO;
+    }
+    (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, answer->type);
+    (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+    if (answer->status == MHD_HTTP_METHOD_NOT_ALLOWED)
+        (void)MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
+    result = MHD_queue_response(connection, answer->status, response);
+    MHD_destroy_response(response);
+    return result;
+}
+
+enum MHD_Result http_handle(void *cls, struct MHD_Connection *connection, const char *url,
+                            const char *method, const char *version, const char *upload_data,
+                            size_t *upload_data_size, void **request_state)
+{
+    struct answer answer = {0};
+
+    (void)version;
+    (void)upload_data;
+    (void)upload_data_size;
+    (void)request_state;
+    fill_answer(cls, url, method, &answer);
+    return send_answer(connection, &answer);
+}

@@ -1,0 +1,29 @@
+#include "headless/admin/progress.h"
+
+bool progress_is_stalled(struct progress *progress, size_t index, const struct agent *agent,
+                         uint64_t now_ns)
+{
+    struct progress_watch *watch = &progress->watches[index];
+    uint64_t duty_cycles = atomic_load_explicit(&agent->duty_cycles, memory_order_relaxed);
+
+    if (watch->agent != agent || watch->duty_cycles != duty_cycles) {
+        *watch = (struct progress_watch){agent, duty_cycles, now_ns};
+        if (progress->convicted == agent)
+            progress->convicted = NULL;
+    }
+    return now_ns - watch->since_ns > PROGRESS_STALL_NS;
+}
+
+const struct agent *progress_find_stalled(struct progress *progress, const struct plane *plane,
+                                          uint64_t now_ns)
+{
+    const struct agent *stalled = NULL;
+    const struct agent *agent;
+
+    /* All of them, also after the first that stalls: every watch must stay up to date. */
+    for (size_t i = 0; i < PROGRESS_AGENTS_MAX && (agent = plane_agent(plane, i)); i++) {
+        if (progress_is_stalled(progress, i, agent, now_ns) && !stalled)
+            stalled = agent;
+    }
+    return stalled;
+}

@@ -1,0 +1,184 @@
+/*
+ * The JSON pages. Memory that runs out leaves members out or null, never a broken text; a page that
+ * cannot be made at all is NULL.
+ */
+#include <inttypes.h>
+#include <json-c/json.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "headless/admin/pages.h"
+#include "headless/base/clock.h"
+
+/* Takes value over; json-c itself would end the process for an object that is NULL. */
+static void add(struct json_object *object, const char *key, struct json_object *value)
+{
+    if (!object || json_object_object_add(object, key, value) < 0)
+        (void)json_object_put(value);
+}
+
+static void add_text(struct json_object *object, const char *key, const char *text)
+{
+    add(object, key, json_object_new_string(text));
+}
+
+static void add_number(struct json_object *object, const char *key, uint64_t value)
+{
+    add(object, key, json_object_new_uint64(value));
+}
+
+static void add_signed(struct json_object *object, const char *key, int64_t value)
+{
+    add(object, key, json_object_new_int64(value));
+}
+
+static struct json_object *describe_pod(const char *address, const char *name, uint64_t instance)
+{
+    struct json_object *pod = json_object_new_object();
+    char digits[17] = "";
+
+    if (instance)
+        (void)snprintf(digits, sizeof(digits), "%016" PRIx64, instance);
+    add_text(pod, "address", address);
+    add_text(pod, "name", name);
+    add_text(pod, "instance", digits);
+    return pod;
+}
+
+/* NULL, which is JSON's null, when there is none. */
+static struct json_object *describe_leader(const struct reading *reading)
+{
+    const struct view *view = reading->view;
+    const struct member *member = view_find_member(view, &view->leader);
+    char text[ADDRESS_TEXT_MAX];
+
+    if (!reading_has_leader(reading))
+        return NULL;
+    if (view->kind == VIEW_LEADER_OUTSIDE)
+        return describe_pod(address_format(&view->leader, text), view->leader_name, 0);
+    return describe_pod(address_format_ip(&view->leader, text), view->leader_name,
+                        view->kind == VIEW_LEADER_SELF ? reading->identity->instance
+                        : member                       ? member->instance
+                                                       : 0);
+}
+
+static struct json_object *describe_members(const struct view *view)
+{
+    struct json_object *list = json_object_new_array();
+    char text[ADDRESS_TEXT_MAX];
+
+    for (size_t i = 0; i < view->member_count; i++) {
+        const struct member *member = &view->members[i];
+        struct json_object *pod =
+            describe_pod(address_format_ip(&member->address, text), member->name, member->instance);
+
+        if (!list || json_object_array_add(list, pod) < 0)
+            (void)json_object_put(pod);
+    }
+    return list;
+}
+
+static struct json_object *describe_me(const struct reading *reading)
+{
+    const struct identity *identity = reading->identity;
+    char text[ADDRESS_TEXT_MAX];
+    struct json_object *me =
+        describe_pod(address_format_ip(&identity->self, text), identity->name, identity->instance);
+
+    add_text(me, "role", reading_is_leader(reading) ? "leader" : "follower");
+    return me;
+}
+
+static void add_leadership(struct json_object *page, const struct reading *reading)
+{
+    add(page, "leader", describe_leader(reading));
+    add_number(page, "term", reading->view->term);
+    add_text(page, "cause", reading->view->cause);
+    add(page, "leader_list", describe_members(reading->view));
+    add(page, "me", describe_me(reading));
+}
+
+/* "sessions_opened_total":3, or "replies_dropped_total":{"rate":3,...}. */
+static void add_sample(struct json_object *group, const struct sample *sample)
+{
+    const struct counter_info *info = &sample->info;
+    struct json_object *values = group;
+    const char *key = info->metric;
+
+    if (info->label[0]) {
+        if (!json_object_object_get_ex(group, info->metric, &values)) {
+            values = json_object_new_object();
+            add(group, info->metric, values);
+        }
+        key = info->label_value;
+    }
+    if (sample->type == SAMPLE_COUNTER)
+        add_number(values, key, sample->value);
+    else
+        add_signed(values, key, (int64_t)sample->value);
+}
+
+static void add_samples(struct json_object *page, const struct reading *reading)
+{
+    struct sample samples[SAMPLES_MAX];
+    size_t count = samples_list(reading, samples);
+    struct json_object *counters = json_object_new_object();
+    struct json_object *gauges = json_object_new_object();
+
+    for (size_t i = 0; i < count; i++)
+        add_sample(samples[i].type == SAMPLE_COUNTER ? counters : gauges, &samples[i]);
+    add(page, "counters", counters);
+    add(page, "gauges", gauges);
+}
+
+static struct json_object *describe_ledger(const struct plane_numbers *numbers)
+{
+    const struct ledger ledger = counters_ledger(numbers->counters, numbers->held, numbers->queued);
+    struct json_object *object = json_object_new_object();
+
+    add_signed(object, "requests", ledger.requests);
+    add_signed(object, "answers", ledger.answers);
+    return object;
+}
+
+/* Takes the page over. */
+static char *print(struct json_object *page, size_t *ret_length)
+{
+    const char *json = json_object_to_json_string_ext(page, JSON_C_TO_STRING_PLAIN |
+                                                                JSON_C_TO_STRING_NOSLASHESCAPE);
+    char *text = NULL;
+    int length = json ? asprintf(&text, "%s\n", json) : -1;
+
+    (void)json_object_put(page);
+    if (length < 0)
+        return NULL;
+    *ret_length = (size_t)length;
+    return text;
+}
+
+char *page_leader(const struct reading *reading, size_t *ret_length)
+{
+    struct json_object *page = json_object_new_object();
+
+    if (!page)
+        return NULL;
+    add_leadership(page, reading);
+    return print(page, ret_length);
+}
+
+char *page_status(const struct reading *reading, size_t *ret_length)
+{
+    struct json_object *page = json_object_new_object();
+
+    if (!page)
+        return NULL;
+    add_text(page, "version", HEADLESS_VERSION);
+    add_text(page, "cluster", reading->config->cluster);
+    add_leadership(page, reading);
+    add_number(page, "members", reading->view->member_count);
+    add_number(page, "uptime_seconds", reading->uptime_ns / NS_PER_SEC);
+    add(page, "ready", json_object_new_boolean(!reading->stopping));
+    add(page, "ledger", describe_ledger(&reading->numbers));
+    add_samples(page, reading);
+    return print(page, ret_length);
+}

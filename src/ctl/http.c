@@ -1,0 +1,175 @@
+/*
+ * One GET. Our own rather than libcurl's: HTTP/1.0 without redirects, TLS, proxies or chunks is a
+ * few lines, and a tool that is copied into small images should not bring thirty libraries.
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "headless/base/clock.h"
+#include "headless/ctl/ctl.h"
+
+#define ADMIN_PORT   8080
+#define ADMIN_PRESET "127.0.0.1:8080"
+#define TOTAL_NS     (5 * NS_PER_SEC)
+#define PAGE_MAX     ((size_t)1 << 20)
+
+static int wait_for(int fd, short events, uint64_t deadline_ns)
+{
+    struct pollfd poller = {.fd = fd, .events = events};
+    uint64_t now_ns = clock_now_ns();
+    int n;
+
+    if (now_ns >= deadline_ns)
+        return -ETIMEDOUT;
+    n = poll(&poller, 1, (int)((deadline_ns - now_ns) / NS_PER_MS) + 1);
+    if (n < 0 && errno != EINTR)
+        return -errno;
+    return n == 0 ? -ETIMEDOUT : 0;
+}
+
+static int finish_connect(int fd, uint64_t deadline_ns)
+{
+    int error = 0;
+    socklen_t length = sizeof(error);
+    int rc = wait_for(fd, POLLOUT, deadline_ns);
+
+    if (!rc && getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) < 0)
+        rc = -errno;
+    return rc ? rc : -error;
+}
+
+static int open_connection(const struct address *to, uint64_t deadline_ns, int *ret_fd)
+{
+    int family = to->family == ADDRESS_V4 ? AF_INET : AF_INET6;
+    struct sockaddr_storage sa;
+    socklen_t length = address_to_sockaddr(to, family, &sa);
+    int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int rc = 0;
+
+    if (fd < 0)
+        return -errno;
+    if (connect(fd, (struct sockaddr *)&sa, length) < 0)
+        rc = errno == EINPROGRESS ? finish_connect(fd, deadline_ns) : -errno;
+    if (rc) {
+        (void)close(fd);
+        return rc;
+    }
+    *ret_fd = fd;
+    return 0;
+}
+
+/* Until the server closes, which it does after one answer. */
+static int read_all(int fd, uint64_t deadline_ns, char *text)
+{
+    size_t length = 0;
+
+    for (;;) {
+        ssize_t n = recv(fd, text + length, PAGE_MAX - length, 0);
+        int rc = 0;
+
+        if (n == 0)
+            break;
+        if (n > 0)
+            length += (size_t)n;
+        else if (errno == EAGAIN || errno == EINTR)
+            rc = wait_for(fd, POLLIN, deadline_ns);
+        else
+            rc = -errno;
+        if (!rc && length == PAGE_MAX)
+            rc = -EFBIG;
+        if (rc)
+            return rc;
+    }
+    text[length] = '\0';
+    return 0;
+}
+
+static int fetch(int fd, const char *request, uint64_t deadline_ns, struct ctl_page *ret_page)
+{
+    size_t length = strlen(request);
+    char *text;
+    int rc;
+
+    /* A new connection's send buffer takes it whole. */
+    if (send(fd, request, length, MSG_NOSIGNAL) != (ssize_t)length)
+        return -EIO;
+    text = malloc(PAGE_MAX + 1);
+    if (!text)
+        return -ENOMEM;
+    rc = read_all(fd, deadline_ns, text);
+    if (!rc)
+        rc = ctl_page_parse(text, ret_page);
+    if (rc)
+        free(text);
+    return rc;
+}
+
+int ctl_page_parse(char *text, struct ctl_page *ret_page)
+{
+    const char *code = text + strlen("HTTP/1.x ");
+    const char *body = strstr(text, "\r\n\r\n");
+
+    if (strncmp(text, "HTTP/1.", 7) != 0 || !body || body < code + 3)
+        return -EPROTO;
+    if (!isdigit((unsigned char)code[0]) || !isdigit((unsigned char)code[1]) ||
+        !isdigit((unsigned char)code[2]))
+        return -EPROTO;
+    ret_page->status = (unsigned)strtoul(code, NULL, 10);
+    ret_page->text = text;
+    ret_page->body = body + 4;
+    return 0;
+}
+
+static int get_from(const struct address *to, const char *path, uint64_t deadline_ns,
+                    struct ctl_page *ret_page)
+{
+    char request[256], host[ADDRESS_TEXT_MAX];
+    int fd = -1, rc;
+
+    (void)snprintf(request, sizeof(request), "GET %s HTTP/1.0\r\nHost: %s\r\n\r\n", path,
+                   address_format(to, host));
+    rc = open_connection(to, deadline_ns, &fd);
+    if (rc)
+        return rc;
+    rc = fetch(fd, request, deadline_ns, ret_page);
+    (void)close(fd);
+    return rc;
+}
+
+static const char *admin_address(const struct ctl_options *options)
+{
+    const char *variable = getenv("HEADLESSD_ADMIN_LISTEN");
+
+    if (options->admin)
+        return options->admin;
+    return variable && *variable ? variable : ADMIN_PRESET;
+}
+
+/* 0, or the errno of the last address tried. */
+int ctl_get(const struct ctl_options *options, const char *path, struct ctl_page *ret_page)
+{
+    const uint64_t deadline_ns = clock_now_ns() + TOTAL_NS;
+    const char *where = admin_address(options);
+    struct ctl_addresses addresses = {0};
+    int rc;
+
+    if (strcmp(where, "none") == 0 || strcmp(where, "off") == 0) {
+        (void)fprintf(stderr, "headlessctl: HEADLESSD_ADMIN_LISTEN says that the pod has no admin "
+                              "port; --admin names another\n");
+        return -EINVAL;
+    }
+    rc = ctl_resolve(where, ADMIN_PORT, SIZE_MAX, &addresses);
+    if (rc)
+        return rc;
+    rc = -EADDRNOTAVAIL;
+    for (size_t i = 0; rc && i < addresses.count; i++)
+        rc = get_from(&addresses.list[i], path, deadline_ns, ret_page);
+    if (rc)
+        (void)fprintf(stderr,
+                      "headlessctl: no answer from the admin port at %s: %s; --admin names it\n",
+                      where, strerror(-rc));
+    return rc;
+}

@@ -1,0 +1,172 @@
+#include <ctype.h>
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+
+#include "headless/base/clock.h"
+#include "headless/ctl/ctl.h"
+
+#define COUNT_MAX    1000000
+#define INTERVAL_MAX (3600 * NS_PER_SEC)
+
+/* Digits only: strtoull would take signs and spaces. Returns NULL, or what is right. */
+static const char *parse_number(const char *text, uint64_t min, uint64_t max, char **ret_end,
+                                uint64_t *ret_number)
+{
+    unsigned long long number;
+
+    if (!isdigit((unsigned char)*text))
+        return "is not a number";
+    errno = 0;
+    number = strtoull(text, ret_end, 10);
+    if (errno || number < min || number > max)
+        return "is out of range";
+    *ret_number = number;
+    return NULL;
+}
+
+static const char *set_admin(struct ctl_options *options, const char *text)
+{
+    options->admin = text;
+    return NULL;
+}
+
+static const char *set_data(struct ctl_options *options, const char *text)
+{
+    options->data = text;
+    return NULL;
+}
+
+static const char *set_service(struct ctl_options *options, const char *text)
+{
+    options->service = text;
+    return NULL;
+}
+
+static const char *set_json(struct ctl_options *options, const char *text)
+{
+    (void)text;
+    options->json = true;
+    return NULL;
+}
+
+static const char *set_if_term(struct ctl_options *options, const char *text)
+{
+    char *end = NULL;
+    const char *wrong = parse_number(text, 0, UINT64_MAX, &end, &options->if_term);
+
+    return wrong ? wrong : *end ? "is not a number" : NULL;
+}
+
+static const char *set_count(struct ctl_options *options, const char *text)
+{
+    char *end = NULL;
+    const char *wrong = parse_number(text, 1, COUNT_MAX, &end, &options->count);
+
+    return wrong ? wrong : *end ? "is not a number" : NULL;
+}
+
+static const char *set_interval(struct ctl_options *options, const char *text)
+{
+    uint64_t unit, number;
+    char *end = NULL;
+    const char *wrong = parse_number(text, 0, INTERVAL_MAX, &end, &number);
+
+    if (wrong)
+        return wrong;
+    if (strcmp(end, "ms") == 0)
+        unit = NS_PER_MS;
+    else if (strcmp(end, "s") == 0)
+        unit = NS_PER_SEC;
+    else
+        return "has no unit: 200ms or 1s";
+    if (number > INTERVAL_MAX / unit)
+        return "is longer than an hour";
+    options->interval_ns = number * unit;
+    return NULL;
+}
+
+static const char *set_help(struct ctl_options *options, const char *text)
+{
+    (void)text;
+    options->help = true;
+    return NULL;
+}
+
+static const char *set_version(struct ctl_options *options, const char *text)
+{
+    (void)text;
+    options->version = true;
+    return NULL;
+}
+
+/* One row to add one. set returns NULL, or what is wrong with the text. */
+static const struct option_row {
+    const char *name, *value; /* value NULL: takes none */
+    unsigned bit;             /* 0: every command takes it */
+    const char *(*set)(struct ctl_options *options, const char *text);
+    const char *help;
+} rows[] = {
+    {"admin", "HOST:PORT", CTL_OPTION_ADMIN, set_admin,
+     "admin port of the pod (HEADLESSD_ADMIN_LISTEN, 127.0.0.1:8080)"},
+    {"data", "HOST:PORT,...", CTL_OPTION_DATA, set_data,
+     "data ports of the pods (127.0.0.1:12000)"},
+    {"service", "NAME[:PORT]", CTL_OPTION_SERVICE, set_service,
+     "headless service: all addresses that it resolves to, port 12000"},
+    {"json", NULL, CTL_OPTION_JSON, set_json, "the answer as JSON"},
+    {"if-term", "N", CTL_OPTION_IF_TERM, set_if_term, "only if the present term is N"},
+    {"count", "N", CTL_OPTION_COUNT, set_count, "probes to each pod (1)"},
+    {"interval", "TIME", CTL_OPTION_INTERVAL, set_interval, "between two probes (1s)"},
+    {"help", NULL, 0, set_help, "this text"},
+    {"version", NULL, 0, set_version, "name and version"},
+};
+#define ROW_COUNT (sizeof(rows) / sizeof(rows[0]))
+
+const char *ctl_option_name(unsigned bits)
+{
+    static const char *const names[] = {"--admin",   "--data",  "--service", "--json",
+                                        "--if-term", "--count", "--interval"};
+
+    return names[__builtin_ctz(bits)];
+}
+
+void ctl_options_help(FILE *out)
+{
+    for (size_t i = 0; i < ROW_COUNT; i++)
+        (void)fprintf(out, "  --%-9s %-14s %s\n", rows[i].name, rows[i].value ? rows[i].value : "",
+                      rows[i].help);
+}
+
+static int take(struct ctl_options *options, const struct option_row *row, const char *text)
+{
+    const char *wrong = row->set(options, text);
+
+    if (wrong) {
+        (void)fprintf(stderr, "headlessctl: --%s \"%s\" %s\n", row->name, text, wrong);
+        return -EINVAL;
+    }
+    options->given |= row->bit;
+    return 0;
+}
+
+int ctl_options_parse(int argc, char **argv, struct ctl_options *ret_options)
+{
+    struct ctl_options options = {.count = 1, .interval_ns = NS_PER_SEC};
+    struct option table[ROW_COUNT + 1] = {0};
+    int row = -1, value;
+
+    for (size_t i = 0; i < ROW_COUNT; i++)
+        table[i] = (struct option){.name = rows[i].name,
+                                   .has_arg = rows[i].value ? required_argument : no_argument};
+    optind = 0; /* GNU: start again, also in tests */
+    while ((value = getopt_long(argc, argv, "h", table, &row)) != -1) {
+        if (value == 'h')
+            options.help = true;
+        else if (value != 0 || take(&options, &rows[row], optarg))
+            return -EINVAL; /* getopt_long has said why */
+    }
+    options.word_count = argc - optind;
+    options.words = argv + optind;
+    *ret_options = options;
+    return 0;
+}

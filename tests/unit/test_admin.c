@@ -1,0 +1,370 @@
+/* The pages of the admin port, rendered from readings made by hand. The server: test_admin_http.c
+ */
+#include <criterion/criterion.h>
+#include <json-c/json.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "headless/admin/pages.h"
+
+#define SEC UINT64_C(1000000000)
+
+static struct config config;
+static struct identity identity;
+static struct view view;
+static struct reading reading;
+static char *text;
+static size_t length;
+
+static void add_member(const char *ip, const char *name, uint64_t instance)
+{
+    struct member *member = &view.members[view.member_count++];
+
+    cr_assert_eq(address_parse_ip(ip, &member->address), 0);
+    (void)snprintf(member->name, sizeof(member->name), "%s", name);
+    member->instance = instance;
+}
+
+static void lead(enum view_leader kind, const char *address, const char *name)
+{
+    view.kind = kind;
+    cr_assert_eq(address_parse(address, 0, &view.leader), 0);
+    (void)snprintf(view.leader_name, sizeof(view.leader_name), "%s", name);
+}
+
+/* pod-2 of three, 90 s old; pod-1 leads; pod-3 is only known by address. */
+static void setup(void)
+{
+    (void)snprintf(config.cluster, sizeof(config.cluster), "headless");
+    identity.instance = 0xa2;
+    cr_assert_eq(address_parse_ip("10.0.0.2", &identity.self), 0);
+    (void)snprintf(identity.name, sizeof(identity.name), "pod-2");
+    view.term = 7;
+    view.cause = "command";
+    atomic_init(&view.valid_until_ns, VIEW_FOREVER);
+    add_member("10.0.0.1", "pod-1", 0xa1);
+    add_member("10.0.0.2", "pod-2", 0xa2);
+    add_member("10.0.0.3", "", 0);
+    lead(VIEW_LEADER_MEMBER, "10.0.0.1", "pod-1");
+    reading = (struct reading){.config = &config,
+                               .identity = &identity,
+                               .view = &view,
+                               .data_rcvbuf_bytes = 212992,
+                               .relay_rcvbuf_bytes = 425984,
+                               .now_ns = 100 * SEC,
+                               .uptime_ns = 90 * SEC,
+                               .last_reload_succeeded = true};
+}
+
+static void teardown(void)
+{
+    free(text);
+}
+
+TestSuite(admin, .init = setup, .fini = teardown, .timeout = 30);
+
+/* ---- metrics ---- */
+
+static size_t occurrences(const char *needle)
+{
+    size_t n = 0;
+
+    for (const char *at = text; (at = strstr(at, needle)); at++)
+        n++;
+    return n;
+}
+
+static __attribute__((format(printf, 1, 2))) void assert_line(const char *format, ...)
+{
+    char line[256] = "\n";
+    va_list args;
+
+    va_start(args, format);
+    (void)vsnprintf(line + 1, sizeof(line) - 2, format, args);
+    va_end(args);
+    (void)strcat(line, "\n");
+    cr_assert_eq(occurrences(line), 1, "not once: %s", line);
+}
+
+static void render_metrics(void)
+{
+    text = page_metrics(&reading, &length);
+    cr_assert_not_null(text);
+    cr_assert_eq(strlen(text), length);
+}
+
+Test(admin, metrics_have_help_and_type_once_before_their_samples)
+{
+    struct sample samples[SAMPLES_MAX];
+    size_t count = samples_list(&reading, samples);
+
+    render_metrics();
+    cr_assert_leq(count, SAMPLES_MAX);
+    for (size_t i = 0; i < count; i++) {
+        const char *metric = samples[i].info.metric;
+        char help[128], type[128];
+
+        (void)snprintf(help, sizeof(help), "# HELP headlessd_%s ", metric);
+        (void)snprintf(type, sizeof(type), "\n# TYPE headlessd_%s %s\nheadlessd_%s", metric,
+                       samples[i].type == SAMPLE_COUNTER ? "counter" : "gauge", metric);
+        cr_assert_eq(occurrences(help), 1, "%s", help);
+        cr_assert_eq(occurrences(type), 1, "%s", type);
+    }
+}
+
+Test(admin, metrics_are_lines_of_the_text_format)
+{
+    char *line, *rest;
+
+    render_metrics();
+    cr_assert_eq(text[length - 1], '\n');
+    rest = text;
+    while ((line = strsep(&rest, "\n")) && rest) {
+        char name[128], end;
+        long long value;
+
+        if (strncmp(line, "# HELP headlessd_", 17) == 0 ||
+            strncmp(line, "# TYPE headlessd_", 17) == 0)
+            continue;
+        cr_assert_eq(sscanf(line, "headlessd_%127s %lld%c", name, &value, &end), 2, "%s", line);
+    }
+}
+
+Test(admin, metrics_have_every_counter)
+{
+    for (size_t i = 0; i < COUNTER_COUNT; i++)
+        reading.numbers.counters[i] = 1000 + i;
+    render_metrics();
+    for (size_t i = 0; i < COUNTER_COUNT; i++) {
+        const struct counter_info info = counter_describe(i);
+
+        if (info.label[0])
+            assert_line("headlessd_%s{%s=\"%s\"} %zu", info.metric, info.label, info.label_value,
+                        1000 + i);
+        else
+            assert_line("headlessd_%s %zu", info.metric, 1000 + i);
+    }
+}
+
+Test(admin, metrics_have_every_gauge)
+{
+    reading.numbers.held = 11;
+    reading.numbers.queued = 12;
+    reading.numbers.sessions = 13;
+    reading.numbers.data_kernel_drops = 14;
+    reading.numbers.relay_kernel_drops = 15;
+    reading.numbers.counters[COUNTER_RECEIVED_DATA] = 23;
+    reading.numbers.counters[COUNTER_REPLIES_SENT] = 2;
+    render_metrics();
+    assert_line("headlessd_datagrams_held 11");
+    assert_line("headlessd_datagrams_queued 12");
+    assert_line("headlessd_sessions 13");
+    assert_line("headlessd_socket_drops_total{socket=\"data\"} 14");
+    assert_line("headlessd_socket_drops_total{socket=\"relay\"} 15");
+    assert_line("headlessd_socket_rcvbuf_bytes{socket=\"data\"} 212992");
+    assert_line("headlessd_socket_rcvbuf_bytes{socket=\"relay\"} 425984");
+    assert_line("headlessd_ledger_requests 0");
+    assert_line("headlessd_ledger_answers -2");
+    assert_line("headlessd_is_leader 0");
+    assert_line("headlessd_has_leader 1");
+    assert_line("headlessd_term 7");
+    assert_line("headlessd_members 3");
+    assert_line("headlessd_uptime_seconds 90");
+    assert_line("headlessd_config_last_reload_successful 1");
+    assert_line("headlessd_build_info{version=\"" HEADLESS_VERSION "\"} 1");
+}
+
+Test(admin, a_refused_reload_shows)
+{
+    reading.last_reload_succeeded = false;
+    render_metrics();
+    assert_line("headlessd_config_last_reload_successful 0");
+}
+
+Test(admin, a_counter_at_its_end_is_a_number)
+{
+    reading.numbers.counters[COUNTER_BYTES_DATA] = UINT64_MAX;
+    render_metrics();
+    assert_line("headlessd_received_bytes_total{socket=\"data\"} 18446744073709551615");
+}
+
+Test(admin, labels_and_help_are_escaped)
+{
+    const struct sample sample = {
+        SAMPLE_COUNTER, {"odd_total", "label", "a\"b\\c\nd", "one \\ \"two\"\nlines"}, 5};
+    FILE *out = open_memstream(&text, &length);
+
+    metrics_put(out, &sample, true);
+    metrics_put(out, &sample, false);
+    (void)fclose(out);
+    cr_assert_str_eq(text, "# HELP headlessd_odd_total one \\\\ \"two\"\\nlines\n"
+                           "# TYPE headlessd_odd_total counter\n"
+                           "headlessd_odd_total{label=\"a\\\"b\\\\c\\nd\"} 5\n"
+                           "headlessd_odd_total{label=\"a\\\"b\\\\c\\nd\"} 5\n");
+}
+
+/* ---- leader ---- */
+
+#define LEADER_LIST                                                                    \
+    "\"leader_list\":["                                                                \
+    "{\"address\":\"10.0.0.1\",\"name\":\"pod-1\",\"instance\":\"00000000000000a1\"}," \
+    "{\"address\":\"10.0.0.2\",\"name\":\"pod-2\",\"instance\":\"00000000000000a2\"}," \
+    "{\"address\":\"10.0.0.3\",\"name\":\"\",\"instance\":\"\"}],"
+#define ME(role)                                                                             \
+    "\"me\":{\"address\":\"10.0.0.2\",\"name\":\"pod-2\",\"instance\":\"00000000000000a2\"," \
+    "\"role\""                                                                               \
+    ":\"" role "\"}}\n"
+
+static void assert_leader_page(const char *leader, const char *me)
+{
+    char expected[1024];
+
+    text = page_leader(&reading, &length);
+    cr_assert_not_null(text);
+    cr_assert_eq(strlen(text), length);
+    (void)snprintf(expected, sizeof(expected),
+                   "{\"leader\":%s,\"term\":7,\"cause\":\"command\"," LEADER_LIST "%s", leader, me);
+    cr_assert_str_eq(text, expected);
+}
+
+Test(admin, leader_is_another_member)
+{
+    cr_assert(reading_has_leader(&reading) && !reading_is_leader(&reading));
+    assert_leader_page(
+        "{\"address\":\"10.0.0.1\",\"name\":\"pod-1\",\"instance\":\"00000000000000a1\"}",
+        ME("follower"));
+}
+
+Test(admin, leader_is_a_member_of_unknown_instance)
+{
+    lead(VIEW_LEADER_MEMBER, "10.0.0.3", "");
+    assert_leader_page("{\"address\":\"10.0.0.3\",\"name\":\"\",\"instance\":\"\"}",
+                       ME("follower"));
+}
+
+Test(admin, leader_is_this_pod)
+{
+    lead(VIEW_LEADER_SELF, "10.0.0.2", "pod-2");
+    cr_assert(reading_has_leader(&reading) && reading_is_leader(&reading));
+    assert_leader_page(
+        "{\"address\":\"10.0.0.2\",\"name\":\"pod-2\",\"instance\":\"00000000000000a2\"}",
+        ME("leader"));
+}
+
+Test(admin, leader_is_outside_and_has_its_port)
+{
+    lead(VIEW_LEADER_OUTSIDE, "192.0.2.9:9100", "");
+    assert_leader_page("{\"address\":\"192.0.2.9:9100\",\"name\":\"\",\"instance\":\"\"}",
+                       ME("follower"));
+}
+
+Test(admin, no_leader_is_null)
+{
+    view.kind = VIEW_LEADER_NONE;
+    view.leader = (struct address){0};
+    cr_assert(!reading_has_leader(&reading) && !reading_is_leader(&reading));
+    assert_leader_page("null", ME("follower"));
+}
+
+Test(admin, a_leader_whose_time_is_over_leads_no_more)
+{
+    lead(VIEW_LEADER_SELF, "10.0.0.2", "pod-2");
+    atomic_store_explicit(&view.valid_until_ns, reading.now_ns, memory_order_relaxed);
+    cr_assert(!reading_has_leader(&reading) && !reading_is_leader(&reading));
+    assert_leader_page("null", ME("follower"));
+}
+
+/* ---- status ---- */
+
+static struct json_object *parse_status(void)
+{
+    struct json_object *status;
+
+    text = page_status(&reading, &length);
+    cr_assert_not_null(text);
+    cr_assert_eq(strlen(text), length);
+    status = json_tokener_parse(text);
+    cr_assert_not_null(status, "%s", text);
+    return status;
+}
+
+/* The number at a path of up to three keys. */
+static int64_t at(struct json_object *object, const char *a, const char *b, const char *c)
+{
+    const char *const keys[] = {a, b, c};
+
+    for (size_t i = 0; i < 3 && keys[i]; i++)
+        cr_assert(json_object_object_get_ex(object, keys[i], &object), "no %s", keys[i]);
+    return json_object_get_int64(object);
+}
+
+Test(admin, status_has_its_keys)
+{
+    static const char *const keys[] = {
+        "version", "cluster",        "leader", "term",   "cause",    "me",    "leader_list",
+        "members", "uptime_seconds", "ready",  "ledger", "counters", "gauges"};
+    struct json_object *status = parse_status();
+
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+        cr_assert(json_object_object_get_ex(status, keys[i], NULL), "no %s", keys[i]);
+    cr_assert_eq(json_object_object_length(status), (int)(sizeof(keys) / sizeof(keys[0])));
+    cr_assert_eq(at(status, "members", NULL, NULL), 3);
+    cr_assert_eq(at(status, "uptime_seconds", NULL, NULL), 90);
+    cr_assert_eq(at(status, "ready", NULL, NULL), 1);
+    (void)json_object_put(status);
+}
+
+Test(admin, status_is_not_ready_while_stopping)
+{
+    struct json_object *status;
+
+    reading.stopping = true;
+    status = parse_status();
+    cr_assert_eq(at(status, "ready", NULL, NULL), 0);
+    (void)json_object_put(status);
+}
+
+Test(admin, status_has_every_counter)
+{
+    struct json_object *status;
+
+    for (size_t i = 0; i < COUNTER_COUNT; i++)
+        reading.numbers.counters[i] = 1000 + i;
+    status = parse_status();
+    for (size_t i = 0; i < COUNTER_COUNT; i++) {
+        const struct counter_info info = counter_describe(i);
+
+        cr_assert_eq(at(status, "counters", info.metric, info.label[0] ? info.label_value : NULL),
+                     1000 + (int64_t)i, "%s", info.metric);
+    }
+    (void)json_object_put(status);
+}
+
+Test(admin, status_shows_gauges_and_a_gap_in_the_ledger)
+{
+    struct json_object *status;
+
+    reading.numbers.held = 4;
+    reading.numbers.relay_kernel_drops = 9;
+    reading.numbers.counters[COUNTER_RECEIVED_DATA] = 3;
+    reading.numbers.counters[COUNTER_ANSWERS_APP] = 6;
+    status = parse_status();
+    cr_assert_eq(at(status, "gauges", "datagrams_held", NULL), 4);
+    cr_assert_eq(at(status, "gauges", "socket_rcvbuf_bytes", "relay"), 425984);
+    cr_assert_eq(at(status, "counters", "socket_drops_total", "relay"), 9);
+    cr_assert_eq(at(status, "ledger", "requests", NULL), -1);
+    cr_assert_eq(at(status, "ledger", "answers", NULL), 6);
+    (void)json_object_put(status);
+}
+
+Test(admin, names_cannot_break_the_json)
+{
+    struct json_object *status, *me, *name;
+
+    (void)snprintf(identity.name, sizeof(identity.name), "a\"b\\c\n/d");
+    status = parse_status();
+    cr_assert(json_object_object_get_ex(status, "me", &me));
+    cr_assert(json_object_object_get_ex(me, "name", &name));
+    cr_assert_str_eq(json_object_get_string(name), "a\"b\\c\n/d");
+    (void)json_object_put(status);
+}

@@ -1,0 +1,251 @@
+/* headlessctl: asking pods, what it makes of their answers, and the pages it shows. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <json-c/json.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "headless/base/clock.h"
+#include "headless/ctl/ctl.h"
+
+static char *text;
+static size_t length;
+static FILE *out;
+
+static void setup(void)
+{
+    out = open_memstream(&text, &length);
+}
+
+static void teardown(void)
+{
+    (void)fclose(out);
+    free(text);
+}
+
+TestSuite(ctl_answers, .init = setup, .fini = teardown, .timeout = 30);
+
+/* What was written so far. */
+static const char *written(void)
+{
+    (void)fflush(out);
+    return text;
+}
+
+/* ---- answers ---- */
+
+static struct ctl_pod pod;
+
+static bool show_command(const char *answer, unsigned tries, bool has_if_term)
+{
+    cr_assert_eq(address_parse("10.0.0.1:12000", 0, &pod.address), 0);
+    pod.answered = answer != NULL;
+    pod.tries = tries;
+    (void)snprintf(pod.answer, sizeof(pod.answer), "%s", answer ? answer : "");
+    teardown();
+    setup(); /* an empty page */
+    return ctl_show_command_answer(out, &pod, has_if_term);
+}
+
+Test(ctl_answers, ok_is_ok)
+{
+    cr_assert(show_command("ok 7\n", 1, false));
+    cr_assert_str_eq(written(), "10.0.0.1:12000: ok 7\n");
+}
+
+Test(ctl_answers, refusals_are_repeated)
+{
+    cr_assert_not(show_command("no member\n", 1, false));
+    cr_assert_str_eq(written(), "10.0.0.1:12000: no member\n");
+    cr_assert_not(show_command("bad term\n", 1, true));
+    cr_assert_str_eq(written(), "10.0.0.1:12000: bad term\n");
+    cr_assert_not(show_command("bad term\n", 2, true));
+    cr_assert_str_eq(written(), "10.0.0.1:12000: bad term (asked more than once: the first may "
+                                "have been carried out)\n");
+}
+
+Test(ctl_answers, an_apps_answer_is_no_ok)
+{
+    cr_assert_not(show_command("ok 7\nfine", 1, false));
+    cr_assert_not(show_command("{\"leader\":\"\x1b[2J\"}", 1, false));
+    cr_assert_str_eq(written(), "10.0.0.1:12000: no answer to a command, but "
+                                "\"{\"leader\":\"?[2J\"}\": does control.accept allow commands "
+                                "there?\n");
+}
+
+Test(ctl_answers, silence_has_a_reason)
+{
+    cr_assert_not(show_command(NULL, 3, false));
+    cr_assert_str_eq(written(), "10.0.0.1:12000: no answer\n");
+    pod.error = ECONNREFUSED;
+    cr_assert_not(show_command(NULL, 3, false));
+    cr_assert_str_eq(written(), "10.0.0.1:12000: no answer: nothing listens there\n");
+}
+
+Test(ctl_answers, probe_answers_are_lines)
+{
+    cr_assert_eq(address_parse("10.0.0.1:12000", 0, &pod.address), 0);
+    pod.answered = true;
+    pod.sent_ns = 1000;
+    pod.answered_ns = 1000 + 1234567;
+    (void)snprintf(pod.answer, sizeof(pod.answer), "%s",
+                   "{\"probe\":\"n\",\"leader\":\"pod-1\",\"address\":\"10.0.0.3\","
+                   "\"via\":\"10.0.0.1\",\"term\":7}\n");
+    ctl_show_probe_answer(out, &pod);
+    cr_assert_str_eq(written(), "10.0.0.1:12000: leader pod-1 (10.0.0.3), via 10.0.0.1, term 7, "
+                                "1.235 ms\n");
+}
+
+/* ---- asking, over real sockets ---- */
+
+static struct ctl_addresses addresses;
+static struct udp_socket server;
+static struct ctl_pod *pods;
+
+static void open_server(void)
+{
+    const struct udp_options plain = {0};
+    struct address at;
+
+    cr_assert_eq(address_parse("127.0.0.1:0", 0, &at), 0);
+    cr_assert_eq(udp_open(&at, &plain, &server), 0);
+    addresses = (struct ctl_addresses){.list = {server.local}, .count = 1};
+    cr_assert_eq(ctl_pods_open(&addresses, &pods), 0);
+}
+
+Test(ctl_answers, who_does_not_answer_is_asked_again)
+{
+    const struct ctl_question question = {
+        .text = "hello", .length = 5, .tries = 3, .wait_ns = 20 * NS_PER_MS};
+    char got[16];
+
+    open_server();
+    cr_assert_eq(ctl_ask(pods, 1, &question), 0);
+    for (int i = 0; i < 3; i++)
+        cr_assert_eq(recv(server.fd, got, sizeof(got), MSG_DONTWAIT), 5);
+    cr_assert_eq(recv(server.fd, got, sizeof(got), MSG_DONTWAIT), -1);
+    ctl_pods_close(pods, 1);
+    udp_close(&server);
+}
+
+Test(ctl_answers, a_stale_answer_is_passed_over)
+{
+    const struct ctl_question question = {.text = "hello",
+                                          .length = 5,
+                                          .tries = 1,
+                                          .wait_ns = 5 * NS_PER_SEC,
+                                          .is_answer = ctl_is_probe_answer,
+                                          .nonce = "new"};
+
+    open_server();
+    cr_assert_eq(
+        udp_send_one(&server, &pods[0].socket.local, &server.local, "{\"probe\":\"old\"}", 15), 0);
+    cr_assert_eq(
+        udp_send_one(&server, &pods[0].socket.local, &server.local, "{\"probe\":\"new\"}", 15), 0);
+    cr_assert_eq(ctl_ask(pods, 1, &question), 1);
+    cr_assert_str_eq(pods[0].answer, "{\"probe\":\"new\"}");
+    ctl_pods_close(pods, 1);
+    udp_close(&server);
+}
+
+Test(ctl_answers, a_closed_port_is_not_waited_for)
+{
+    const struct ctl_question question = {
+        .text = "hello", .length = 5, .tries = 3, .wait_ns = 20 * NS_PER_SEC};
+
+    open_server();
+    udp_close(&server);
+    cr_assert_eq(ctl_ask(pods, 1, &question), 0);
+    cr_assert_eq(pods[0].error, ECONNREFUSED);
+    ctl_pods_close(pods, 1);
+}
+
+/* ---- pages ---- */
+
+Test(ctl_answers, a_page_is_header_and_body)
+{
+    struct ctl_page page;
+    char good[] = "HTTP/1.1 503 Service Unavailable\r\nA: b\r\n\r\nbody\r\n\r\nmore";
+
+    cr_assert_eq(ctl_page_parse(good, &page), 0);
+    cr_assert_eq(page.status, 503);
+    cr_assert_str_eq(page.body, "body\r\n\r\nmore");
+}
+
+Test(ctl_answers, what_is_no_page_is_refused)
+{
+    char wrong[][40] = {"",
+                        "HTTP/1.",
+                        "HTTP/1.1\r\n\r\n",
+                        "HTTP/1.1 20\r\n\r\n",
+                        "HTTP/1.1 200 OK\r\nA: b\r\n",
+                        "SSH-2.0-x\r\n\r\n"};
+    struct ctl_page page;
+
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+        cr_assert_eq(ctl_page_parse(wrong[i], &page), -EPROTO, "%s", wrong[i]);
+}
+
+static const char status_json[] =
+    "{\"version\":\"0.1.0\",\"cluster\":\"headless\",\"leader\":{\"address\":\"10.0.0.1\",\"name\":"
+    "\"pod-1\",\"instance\":\"a1\"},\"term\":7,\"cause\":\"command\",\"me\":{\"address\":"
+    "\"10.0.0.2\",\"name\":\"pod-2\",\"instance\":\"00000000000000a2\",\"role\":\"follower\"},"
+    "\"members\":3,\"uptime_seconds\":93784,\"ready\":true,\"ledger\":{\"requests\":0,\"answers\":"
+    "0},\"counters\":{\"datagrams_received_total\":{\"data\":12,\"relay\":0},"
+    "\"datagrams_delivered_total\":1,\"datagrams_relayed_total\":8,\"control_messages_total\":{"
+    "\"ok\":0},\"datagrams_dropped_total\":{\"loop\":0,\"rate\":2,\"tag\":1},\"replies_sent_"
+    "total\":"
+    "5,\"replies_relayed_total\":6,\"replies_fenced_total\":0,\"socket_drops_total\":{\"data\":4,"
+    "\"relay\":0}},\"gauges\":{\"datagrams_held\":3,\"datagrams_queued\":2,\"sessions\":9,"
+    "\"socket_rcvbuf_bytes\":{\"data\":212992,\"relay\":425984}}}";
+
+Test(ctl_answers, status_is_a_table)
+{
+    struct json_object *status = json_tokener_parse(status_json);
+
+    cr_assert_not_null(status);
+    ctl_show_status(out, status);
+    cr_assert_str_eq(written(), "pod        pod-2 (10.0.0.2)\n"
+                                "role       follower, instance 00000000000000a2\n"
+                                "leader     pod-1 (10.0.0.1)\n"
+                                "term       7, by command\n"
+                                "cluster    headless, 3 members\n"
+                                "uptime     1d 02:03:04, ready\n"
+                                "received   12 data\n"
+                                "delivered  1 to this pod's app, 9 sessions\n"
+                                "relayed    8 to another pod\n"
+                                "held       3 now, 2 queued\n"
+                                "control    0\n"
+                                "dropped    2 rate, 1 tag\n"
+                                "replies    5 sent to clients, 6 carried to another pod\n"
+                                "  dropped  0\n"
+                                "sockets    data  4 dropped by the kernel, buffer 208 KiB\n"
+                                "           relay 0 dropped by the kernel, buffer 416 KiB\n"
+                                "ledger     ok\n");
+    (void)json_object_put(status);
+}
+
+Test(ctl_answers, a_gap_in_the_ledger_is_shown)
+{
+    struct json_object *status = json_tokener_parse("{\"ledger\":{\"requests\":-3,\"answers\":1}}");
+
+    ctl_show_status(out, status);
+    cr_assert_not_null(strstr(written(), "ledger     -3 requests, 1 answers not accounted for"));
+    (void)json_object_put(status);
+}
+
+Test(ctl_answers, a_strange_status_is_shown_as_far_as_it_goes)
+{
+    static const char *const strange[] = {"{}", "[]", "7",
+                                          "{\"me\":7,\"counters\":[],\"leader\":1}",
+                                          "{\"counters\":{\"datagrams_dropped_total\":[1]}}"};
+
+    for (size_t i = 0; i < sizeof(strange) / sizeof(strange[0]); i++) {
+        struct json_object *status = json_tokener_parse(strange[i]);
+
+        ctl_show_status(out, status);
+        ctl_show_leader(out, status);
+        (void)json_object_put(status);
+    }
+    cr_assert_not_null(strstr(written(), "none: requests are held"));
+}
