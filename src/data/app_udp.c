@@ -121,7 +121,6 @@ static void send_to_app(struct app *app, struct session *session, const struct r
     struct app_udp *udp = app->udp;
     struct outbox_message message = {.weight = 1, .account = OUTBOX_REQUESTS};
     struct address source;
-    uint8_t *payload;
 
     if (udp->is_mux) {
         source = address_of_number(sessions_number(&udp->sessions, session));
@@ -133,8 +132,7 @@ static void send_to_app(struct app *app, struct session *session, const struct r
     }
     if (session->proxy_bytes)
         message.parts[message.part_count++] = (struct iovec){session->proxy, session->proxy_bytes};
-    memcpy(&payload, &record->payload, sizeof(payload)); /* iovec is not const, sendmmsg is */
-    message.parts[message.part_count++] = (struct iovec){payload, record->length};
+    message.parts[message.part_count++] = outbox_part(record->payload, record->length);
     outbox_add(&udp->outbox, &message);
 }
 

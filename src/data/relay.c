@@ -177,17 +177,15 @@ static void send_large(struct relay *relay, struct relay_link *link, const struc
                        size_t header_bytes)
 {
     uint8_t *buffer = next_buffer(link);
-    uint8_t *payload;
 
     (void)record_put_header(buffer + FRAME_HEADER_BYTES, record);
-    memcpy(&payload, &record->payload, sizeof(payload)); /* iovec is not const, sendmmsg is */
-    outbox_add(
-        &link->outbox,
-        &(struct outbox_message){
-            .parts = {{buffer, FRAME_HEADER_BYTES + header_bytes}, {payload, record->length}},
-            .part_count = 2,
-            .weight = 1,
-            .account = link->frame.type == FRAME_DATA ? OUTBOX_REQUESTS : OUTBOX_REPLIES});
+    outbox_add(&link->outbox,
+               &(struct outbox_message){
+                   .parts = {{buffer, FRAME_HEADER_BYTES + header_bytes},
+                             outbox_part(record->payload, record->length)},
+                   .part_count = 2,
+                   .weight = 1,
+                   .account = link->frame.type == FRAME_DATA ? OUTBOX_REQUESTS : OUTBOX_REPLIES});
     link->frame_bytes = 0;
     counters_add(relay->counters, COUNTER_FRAMES_SENT, 1);
 }
@@ -229,12 +227,10 @@ static void send_plain(struct relay *relay, struct relay_link *link, const struc
 {
     struct outbox_message message = {.weight = 1, .account = OUTBOX_REQUESTS};
     uint8_t *buffer;
-    uint8_t *payload;
 
     if (link->outbox.count == link->outbox.capacity)
         link_flush(relay, link);
     buffer = next_buffer(link);
-    memcpy(&payload, &record->payload, sizeof(payload)); /* iovec is not const, sendmmsg is */
     if (relay->format == CONFIG_RELAY_PROXY_V2) {
         size_t bytes = proxy_put_header(buffer, &record->client, &record->local);
 
@@ -244,7 +240,7 @@ static void send_plain(struct relay *relay, struct relay_link *link, const struc
         }
         message.parts[message.part_count++] = (struct iovec){buffer, bytes};
     }
-    message.parts[message.part_count++] = (struct iovec){payload, record->length};
+    message.parts[message.part_count++] = outbox_part(record->payload, record->length);
     outbox_add(&link->outbox, &message);
 }
 

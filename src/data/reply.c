@@ -23,7 +23,6 @@ void reply_send(struct replier *replier, const struct origin *origin, uint64_t t
                 const uint8_t *payload, size_t length)
 {
     struct address ingress;
-    uint8_t *bytes;
 
     if (address_is_set(&origin->ingress)) {
         ingress = address_with_port(origin->ingress, replier->relay_port);
@@ -34,11 +33,10 @@ void reply_send(struct replier *replier, const struct origin *origin, uint64_t t
         counters_add(replier->counters, COUNTER_REPLIES_FENCED, 1);
         return;
     }
-    memcpy(&bytes, &payload, sizeof(bytes)); /* iovec is not const, sendmmsg is */
     outbox_add(&replier->outbox,
                &(struct outbox_message){.to = &origin->client,
                                         .from = replier->socket->wildcard ? &origin->local : NULL,
-                                        .parts = {{bytes, length}},
+                                        .parts = {outbox_part(payload, length)},
                                         .part_count = 1,
                                         .weight = 1,
                                         .account = OUTBOX_REPLIES});

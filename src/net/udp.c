@@ -148,7 +148,7 @@ int udp_open_connected(const struct address *to, const struct address *source,
     const struct udp_options options = {.rcvbuf_bytes = rcvbuf_bytes};
     struct address from = address_any(to->family);
     struct sockaddr_storage sa;
-    struct udp_socket s;
+    struct udp_socket s = {.fd = -1};
     socklen_t length;
     int rc;
 

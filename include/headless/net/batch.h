@@ -94,6 +94,15 @@ struct outbox_message {
     enum outbox_account account;
 };
 
+/* Bytes to send: an iovec is not const because receiving uses it too; sending does not write. */
+static inline struct iovec outbox_part(const void *bytes, size_t length)
+{
+    struct iovec part = {.iov_len = length};
+
+    memcpy(&part.iov_base, &bytes, sizeof(bytes));
+    return part;
+}
+
 int outbox_init(struct outbox *outbox, const struct udp_socket *socket, size_t capacity)
     __attribute__((warn_unused_result));
 void outbox_fini(struct outbox *outbox);
