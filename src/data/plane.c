@@ -41,10 +41,12 @@ static int open_sockets(struct plane *plane)
 
 static void *allocate(size_t count, size_t size)
 {
-    void *memory = aligned_alloc(CACHE_LINE_BYTES, count * size);
+    /* C11: the size has to be a multiple of the alignment. */
+    size_t bytes = (count * size + CACHE_LINE_BYTES - 1) / CACHE_LINE_BYTES * CACHE_LINE_BYTES;
+    void *memory = aligned_alloc(CACHE_LINE_BYTES, bytes);
 
     if (memory)
-        memset(memory, 0, count * size);
+        memset(memory, 0, bytes);
     return memory;
 }
 

@@ -25,6 +25,34 @@ static struct address ip(const char *text)
     return address;
 }
 
+/* Linked with --wrap: what our own code allocates. */
+static size_t allocations;
+
+void *__real_malloc(size_t bytes);
+void *__real_calloc(size_t count, size_t bytes);
+void *__real_aligned_alloc(size_t alignment, size_t bytes);
+void *__wrap_malloc(size_t bytes);
+void *__wrap_calloc(size_t count, size_t bytes);
+void *__wrap_aligned_alloc(size_t alignment, size_t bytes);
+
+void *__wrap_malloc(size_t bytes)
+{
+    allocations++;
+    return __real_malloc(bytes);
+}
+
+void *__wrap_calloc(size_t count, size_t bytes)
+{
+    allocations++;
+    return __real_calloc(count, bytes);
+}
+
+void *__wrap_aligned_alloc(size_t alignment, size_t bytes)
+{
+    allocations++;
+    return __real_aligned_alloc(alignment, bytes);
+}
+
 static const char *const pod_ips[PODS] = {"127.0.77.1", "127.0.77.2"};
 
 static void configure(struct config *config, const char *self)
@@ -326,4 +354,23 @@ Test(plane, a_datagram_larger_than_a_frame_travels_alone)
     run(B);
     cr_assert_eq(strlen(heard()), 2047, "what fits into the buffer of this test");
     cr_assert_str_eq(heard(), "small");
+}
+
+Test(plane, nothing_is_allocated_for_a_datagram)
+{
+    publish(A, A, 1, 0);
+    publish(B, A, 1, 0);
+    cr_assert_gt(allocations, 0, "the pods themselves were allocated, so this counts");
+    for (int i = 0; i < 50; i++) {
+        if (i == 1) /* the first opened the links between the pods */
+            allocations = 0;
+        say(A, "to the leader");
+        say(B, "to a follower");
+        run(B);
+        run(A);
+        run(B);
+        cr_assert_str_neq(heard(), "");
+        cr_assert_str_neq(heard(), "");
+    }
+    cr_assert_eq(allocations, 0);
 }
