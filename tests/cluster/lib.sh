@@ -1,0 +1,407 @@
+# Harness of the cluster tests: real processes on loopback addresses, one address a pod, same ports.
+#
+# A test file reads this file with the build directory as its first argument, defines scenarios as
+# functions, runs each with "run NAME FUNCTION...", and ends with "finish". Prints "ok NAME" or
+# "FAIL NAME", what was wrong above it, and a last line "N passed, N failed". V=1 shows timings.
+#
+# Nothing sleeps for a fixed time to wait for a state: wait_until looks at the state, with a limit.
+# shellcheck shell=bash
+set -euo pipefail
+
+build=$(cd "${1:?"usage: $0 BUILD_DIR"}" && pwd)
+headlessd=$build/headlessd
+headlessctl=$build/headlessctl
+bench=$build/bench/headless-bench
+tools=$build/tests
+export headlessctl bench # not every file uses each
+
+# A file's addresses are its own, so two runs of one file wait for each other. Its processes inherit
+# the lock: a run that was killed is waited for as long as they live.
+exec {lock}>"${TMPDIR:-/tmp}/headless-cluster-$(basename "$0").lock"
+flock --wait 600 "$lock" || {
+    echo "FAIL: another run of $0 is not coming to its end"
+    exit 1
+}
+
+work=$(mktemp -d "${TMPDIR:-/tmp}/headless-cluster.XXXXXX")
+declare -A pod_pids=()     # address -> process
+declare -A app_pids=()     # name -> process
+at_exit=()                 # commands to undo what no process' end undoes
+scenario="start"
+scenario_failures=0
+passed=0
+failed=0
+skipped=0
+finished=""
+
+# Defaults in the environment, so that the options of a scenario beat them. Buffers as pods have
+# them; no scenario waits for the drain unless it is about it.
+pod_environment=(PATH="$PATH" HEADLESSD_DRAIN_TIME=50ms HEADLESSD_RCVBUF=208KiB
+    HEADLESSD_LOG_FORMAT=text)
+
+# ---- verdicts
+
+now_ms()
+{
+    echo $((${EPOCHREALTIME/[.,]/} / 1000))
+}
+
+fail()
+{
+    echo "  $scenario: $*"
+    scenario_failures=$((scenario_failures + 1))
+}
+
+# expect WHAT IS SHOULD
+expect()
+{
+    [[ $2 == "$3" ]] || fail "$1: is '$2', should be '$3'"
+}
+
+# expect_match WHAT IS REGEX
+expect_match()
+{
+    [[ $2 =~ $3 ]] || fail "$1: is '$2', should match '$3'"
+}
+
+# expect_between WHAT IS LOW HIGH
+expect_between()
+{
+    if [[ ! $2 =~ ^[0-9]+$ ]] || (($2 < $3 || $2 > $4)); then
+        fail "$1: is $2, should be in $3..$4"
+    fi
+}
+
+# wait_until WHAT LIMIT_MS COMMAND...: until the command is true.
+wait_until()
+{
+    local what=$1 limit=$2 end
+    shift 2
+    end=$(($(now_ms) + limit))
+    until "$@"; do
+        if (($(now_ms) > end)); then
+            fail "$what: not within $limit ms"
+            return 0
+        fi
+        sleep 0.02 # between two looks
+    done
+}
+
+# run NAME FUNCTION [ARGUMENT...]: one scenario; everything it started is stopped and checked.
+run()
+{
+    local started
+    # An error in arithmetic unwinds bash to the top level, past the stops below.
+    ((${#pod_pids[@]} == 0)) || exit 1
+    scenario=$1
+    scenario_failures=0
+    shift
+    started=$(now_ms)
+    "$@"
+    apps_stop
+    pods_stop
+    if ((scenario_failures == 0)); then
+        passed=$((passed + 1))
+        echo "ok $scenario${V:+ ($(($(now_ms) - started)) ms)}"
+    else
+        failed=$((failed + 1))
+        echo "FAIL $scenario"
+    fi
+}
+
+# skip NAME WHY
+skip()
+{
+    skipped=$((skipped + 1))
+    echo "skip $1: $2"
+}
+
+finish()
+{
+    finished=yes
+    ((skipped == 0)) || echo "$skipped skipped"
+    echo "$passed passed, $failed failed"
+    ((failed == 0))
+}
+
+# Only processes of ours, by number; only what a normal stop left over.
+clean_up()
+{
+    local status=$? pid command
+    for pid in "${app_pids[@]}" "${pod_pids[@]}"; do
+        kill -KILL "$pid" 2>/dev/null || true
+    done
+    if [[ -z $finished ]]; then
+        show_logs
+        echo "FAIL $scenario: a command failed (status $status) on the way"
+        echo "$passed passed, $((failed + 1)) failed"
+        status=1
+    fi
+    for command in "${at_exit[@]}"; do
+        $command || true
+    done
+    if [[ -n ${KEEP:-} ]]; then
+        echo "logs: $work"
+    else
+        rm -rf "$work"
+    fi
+    exit "$status"
+}
+trap clean_up EXIT
+trap 'exit 130' INT TERM
+
+show_logs()
+{
+    local log
+    for log in "$work"/*.log; do
+        [[ -s $log ]] || continue
+        echo "  --- ${log##*/}"
+        tail -n 15 "$log" | sed 's/^/  /'
+    done
+}
+
+# ---- pods
+
+# http ADDRESS:PORT/PATH: the page; false when it is not 200.
+http()
+{
+    "${pod_wrapper[@]}" "$tools/http_look" "${1%%/*}" "/${1#*/}"
+}
+
+is_ready()
+{
+    http "$1:8080/readyz" >/dev/null
+}
+
+# True when it is ready, or when there is nothing left to wait for.
+is_ready_or_gone()
+{
+    is_ready "$1" || ! kill -0 "${pod_pids[$1]}" 2>/dev/null
+}
+
+# pod_wrapper: words in front of pods, and of questions to them, such as "ip netns exec NAME".
+pod_wrapper=()
+
+# pod_launch ADDRESS OPTION...: start without waiting, not knowing any peers. IPv6 in brackets.
+pod_launch()
+{
+    local address=$1
+    shift
+    "${pod_wrapper[@]}" env -i "${pod_environment[@]}" "$headlessd" --self "${address//[][]/}" "$@" \
+        >"$work/$address.log" 2>&1 &
+    pod_pids[$address]=$!
+}
+
+pod_wait()
+{
+    wait_until "pod $1 ready" 5000 is_ready_or_gone "$1"
+    kill -0 "${pod_pids[$1]}" 2>/dev/null || fail "pod $1 ended: $(tail -n 1 "$work/$1.log")"
+}
+
+# pods_start [NAME=]ADDRESS... -- OPTION...: pods that are each other's peers.
+pods_start()
+{
+    local peers=() addresses=() list
+    while (($# > 0)) && [[ $1 != -- ]]; do
+        peers+=("$1")
+        addresses+=("${1##*=}")
+        shift
+    done
+    shift || true
+    list=$(IFS=,; echo "${peers[*]}")
+    for address in "${addresses[@]}"; do
+        pod_launch "$address" --peers "$list" "$@"
+    done
+    for address in "${addresses[@]}"; do
+        pod_wait "$address"
+    done
+}
+
+has_ended()
+{
+    ! kill -0 "$1" 2>/dev/null
+}
+
+# pod_stop ADDRESS: SIGTERM; it must end by itself, with 0, and without a sanitizer's report.
+pod_stop()
+{
+    local pid=${pod_pids[$1]} status=0
+    kill -TERM "$pid" 2>/dev/null || true
+    wait_until "pod $1 ends after SIGTERM" 10000 has_ended "$pid"
+    kill -KILL "$pid" 2>/dev/null || true
+    wait "$pid" || status=$?
+    unset "pod_pids[$1]"
+    expect "exit status of pod $1" "$status" 0
+    if grep -E -q 'Sanitizer|runtime error:' "$work/$1.log"; then
+        fail "sanitizer report of pod $1: $(grep -E -m 3 'Sanitizer|runtime error:' "$work/$1.log")"
+    fi
+}
+
+pods_stop()
+{
+    local address
+    ((scenario_failures == 0)) || show_logs
+    for address in "${!pod_pids[@]}"; do # all at once: each takes its time to drain
+        kill -TERM "${pod_pids[$address]}" 2>/dev/null || true
+    done
+    for address in "${!pod_pids[@]}"; do
+        pod_stop "$address"
+    done
+    rm -f "$work"/*.log
+}
+
+# ---- apps and other helpers in the background
+
+# app_start NAME COMMAND...: returns when it says that it listens, or ready, on standard error.
+app_start()
+{
+    local name=$1
+    shift
+    "$@" >"$work/$name.out" 2>"$work/$name.log" &
+    app_pids[$name]=$!
+    wait_until "$name listens" 5000 grep -E -q '[Ll]istening|ready' "$work/$name.log"
+}
+
+app_stop()
+{
+    local pid=${app_pids[$1]}
+    kill -TERM "$pid" 2>/dev/null || true
+    wait "$pid" 2>/dev/null || true
+    unset "app_pids[$1]"
+}
+
+apps_stop()
+{
+    local name
+    for name in "${!app_pids[@]}"; do
+        app_stop "$name"
+    done
+}
+
+# ---- questions
+
+# ask [UDP_ASK_OPTION...] ADDRESS TEXT: one datagram to the data port, its answer; silence is empty.
+ask()
+{
+    local options=("${@:1:$#-2}") address=${*: -2:1} text=${*: -1}
+    "${pod_wrapper[@]}" "$tools/udp_ask" "${options[@]}" "$address:12000" "$text" || true
+}
+
+# ask_status UDP_ASK_OPTION...: the exit code alone: 0 answered, 1 silence, 3 another payload.
+ask_status()
+{
+    local status=0
+    "$tools/udp_ask" "$@" >/dev/null 2>&1 || status=$?
+    echo "$status"
+}
+
+# lead LEADER ADDRESS...: command each of these pods to follow LEADER; prints nothing when all do.
+lead()
+{
+    local leader=$1 pod answer
+    shift
+    for pod in "$@"; do
+        answer=$(ask "$pod" "{\"leader\":\"$leader\"}")
+        [[ $answer == ok\ * ]] || fail "$pod answers '$answer' when $leader is to lead"
+    done
+}
+
+# metric ADDRESS 'NAME{LABELS}'...: numbers from /metrics, in one line. Names are given without
+# "headlessd_"; one that is not there is "missing".
+metric()
+{
+    local address=$1
+    shift
+    "${pod_wrapper[@]}" "$tools/http_look" "$address:8080" /metrics "${@/#/headlessd_}" || echo "no answer"
+}
+
+# dropped ADDRESS REASON
+dropped()
+{
+    metric "$1" "datagrams_dropped_total{reason=\"$2\"}"
+}
+
+# total 'NAME{LABELS}' ADDRESS...: the sum over pods; a large negative number when one is missing.
+total()
+{
+    local name=$1 sum=0 address figure
+    shift
+    for address in "$@"; do
+        figure=$(metric "$address" "$name")
+        [[ $figure =~ ^[0-9]+$ ]] || figure=-1000000000000
+        sum=$((sum + figure))
+    done
+    echo "$sum"
+}
+
+# metric_is ADDRESS 'NAME{LABELS}' VALUE: true or false.
+metric_is()
+{
+    [[ $(metric "$1" "$2") == "$3" ]]
+}
+
+# metric_becomes ADDRESS 'NAME{LABELS}' VALUE [LIMIT_MS]: the data path works behind our back.
+metric_becomes()
+{
+    local end=$(($(now_ms) + ${4:-2000})) value
+    until value=$(metric "$1" "$2") && [[ $value == "$3" ]]; do
+        if (($(now_ms) > end)); then
+            fail "$1 $2: is $value, should be $3"
+            return 0
+        fi
+        sleep 0.02 # between two looks
+    done
+}
+
+dropped_becomes()
+{
+    metric_becomes "$1" "datagrams_dropped_total{reason=\"$2\"}" "$3"
+}
+
+# Requests and answers that are not accounted for, held and queued ones: all 0 when it is closed.
+ledger_of()
+{
+    metric "$1" ledger_requests ledger_answers datagrams_held datagrams_queued
+}
+
+is_closed()
+{
+    [[ $(ledger_of "$1") == "0 0 0 0" ]]
+}
+
+# ledger_closes ADDRESS...: what came in is accounted for, on each pod.
+ledger_closes()
+{
+    local address end
+    for address in "$@"; do
+        end=$(($(now_ms) + 3000))
+        until is_closed "$address"; do
+            if (($(now_ms) > end)); then
+                fail "ledger of $address does not close: $(ledger_of "$address")"
+                http "$address:8080/status" || true
+                break
+            fi
+            sleep 0.02 # between two looks
+        done
+    done
+}
+
+# kernel_drops ADDRESS...: of datagrams for clients' and for relay sockets.
+kernel_drops()
+{
+    echo $(($(total 'socket_drops_total{socket="data"}' "$@") +
+        $(total 'socket_drops_total{socket="relay"}' "$@")))
+}
+
+# together_closes ADDRESS...: what one pod carried to another arrived there (framed, no strangers).
+# Only where no kernel dropped: those are counted by frames, not by datagrams.
+together_closes()
+{
+    ledger_closes "$@"
+    expect "requests relayed, all pods, and received" \
+        "$(total datagrams_relayed_total "$@")" \
+        "$(total 'datagrams_received_total{socket="relay"}' "$@")"
+    expect "answers relayed, all pods, and received" "$(total replies_relayed_total "$@")" \
+        "$(total 'answers_received_total{from="relay"}' "$@")"
+    expect "drops by the kernel, all pods" "$(kernel_drops "$@")" 0
+}

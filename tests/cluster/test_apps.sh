@@ -1,0 +1,313 @@
+#!/usr/bin/env bash
+# UDP servers as the app: sessions, their end and their cap, apps that are not there, PROXY v2, IPv6,
+# and answers from the asked address on wildcard sockets.
+#
+#   tests/cluster/test_apps.sh BUILD_DIR
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+a=127.0.4.11 # leads
+b=127.0.4.12
+app=127.0.4.53:5300
+app6="[::1]:15304"
+
+# start_app MODE [ADDRESS]
+start_app()
+{
+    app_start app "$tools/udp_app" "${2:-$app}" "$1"
+}
+
+# A session's address, as the app sees it.
+mux_source='from 127\.(12[89]|1[3-9][0-9]|2[0-9][0-9])\.[0-9]+\.[0-9]+:[0-9]+ hi'
+
+mux_sessions()
+{
+    local first second
+    start_app source
+    pods_start "$a" "$b" -- --app "udp://$app" --leader "$a" "$@"
+    first=$(ask -s 127.0.4.201:40001 "$a" hi)
+    second=$(ask -s 127.0.4.202:40001 "$b" hi)
+    expect_match "first client" "$first" "^$mux_source$"
+    expect_match "second client" "$second" "^$mux_source$"
+    [[ ${first%:*} != "${second%:*}" ]] || fail "two clients have one session: $first"
+    expect "the first again" "$(ask -s 127.0.4.201:40001 "$a" hi)" "$first"
+    expect "the second again" "$(ask -s 127.0.4.202:40001 "$b" hi)" "$second"
+    # another port is another client, and so is the same one through another pod
+    [[ $(ask -s 127.0.4.201:40002 "$a" hi) != "$first" ]] || fail "another port, same session"
+    [[ $(ask -s 127.0.4.201:40001 "$b" hi) != "$first" ]] || fail "another pod, same session"
+    expect "sessions" "$(metric "$a" sessions)" 4
+    together_closes "$a" "$b"
+}
+
+# A server that is not ours.
+socat_as_app()
+{
+    local size pid
+    socat -b 65536 "UDP4-RECVFROM:5301,bind=127.0.4.53,fork" EXEC:cat 2>"$work/socat.log" &
+    app_pids[socat]=$!
+    pods_start "$a" "$b" -- --app "udp://127.0.4.53:5301" --leader "$a"
+    for size in 1 1400 9000; do # it answers each from a process of its own: in no order
+        expect "$size bytes" "$(ask_status -z "$size" -e "$b:12000")" 0
+    done
+    together_closes "$a" "$b"
+    # fork: a process a datagram; they end by themselves
+    for pid in $(pgrep -P "${app_pids[socat]}" || true); do
+        kill "$pid" 2>/dev/null || true
+    done
+}
+
+many_clients()
+{
+    start_app echo
+    pods_start "$a" "$b" -- --app "udp://$app" --leader "$a" "$@"
+    "$bench" send --to "$a:12000,$b:12000" --flows 200 --size 48-1400 --count 10000 \
+        --outstanding 64 --expect-all >"$work/bench.out" 2>&1 ||
+        fail "not all came back: $(grep -E 'answered|missing|corrupt|reordered' "$work/bench.out")"
+    expect "sessions" "$(metric "$a" sessions)" 200
+    expect "opened" "$(metric "$a" sessions_opened_total)" 200
+    together_closes "$a" "$b"
+}
+
+ipv6_app()
+{
+    start_app source "$app6"
+    pods_start "$a" "$b" -- --app "udp://$app6" --leader "$a" "$@"
+    expect_match "through the leader" "$(ask "$a" hi)" '^from \[::1\]:[0-9]+ hi$'
+    expect_match "through the follower" "$(ask "$b" hi)" '^from \[::1\]:[0-9]+ hi$'
+    expect "session is kept" "$(ask -s 127.0.4.201:40001 "$b" hi)" \
+        "$(ask -s 127.0.4.201:40001 "$b" hi)"
+    expect "sessions" "$(metric "$a" sessions)" 3
+    expect "series" "$(ask_status -k 50 "$b:12000" "x")" 0
+    together_closes "$a" "$b"
+}
+
+sessions_expire()
+{
+    local first
+    start_app source "$1"
+    pods_start "$a" -- --app "udp://$1" --app-idle 1s
+    first=$(ask -s 127.0.4.201:40001 "$a" hi)
+    expect "sessions" "$(metric "$a" sessions)" 1
+    metric_becomes "$a" sessions 0 2500
+    [[ $(ask -s 127.0.4.201:40001 "$a" hi) != "$first" ]] || fail "the source was used again"
+    expect "opened" "$(metric "$a" sessions_opened_total)" 2
+    ledger_closes "$a"
+}
+
+sessions_stay_when_used()
+{
+    local end
+    start_app source
+    pods_start "$a" -- --app "udp://$app" --app-idle 1s
+    end=$(($(now_ms) + 1500))
+    while (($(now_ms) < end)); do
+        ask -s 127.0.4.201:40001 "$a" hi >/dev/null
+        sleep 0.1 # the pace of this client
+    done
+    expect "opened" "$(metric "$a" sessions_opened_total)" 1
+}
+
+# A flood of new clients eats itself: who came back is kept.
+session_cap()
+{
+    local kept i opened evicted
+    start_app source
+    pods_start "$a" -- --app "udp://$app" --app-max-sessions 4
+    kept=$(ask -s 127.0.4.201:40001 "$a" hi)
+    expect "established" "$(ask -s 127.0.4.201:40001 "$a" hi)" "$kept"
+    for i in {1..40}; do
+        "$tools/udp_ask" -n -s "127.0.4.202:$((41000 + i))" "$a:12000" hi || fail "cannot send"
+    done
+    metric_becomes "$a" 'datagrams_received_total{socket="data"}' 42
+    expect "the established one is kept" "$(ask -s 127.0.4.201:40001 "$a" hi)" "$kept"
+    expect "sessions" "$(metric "$a" sessions)" 4
+    opened=$(metric "$a" sessions_opened_total)
+    evicted=$(metric "$a" sessions_evicted_total)
+    expect "opened and not evicted" "$((opened - evicted))" 4
+    expect "shed" "$(dropped "$a" session_cap)" "$((41 - opened))"
+    ledger_closes "$a"
+}
+
+session_cap_all_established()
+{
+    local i
+    start_app source
+    pods_start "$a" -- --app "udp://$app" --app-max-sessions 4
+    for i in 1 2 3 4; do
+        expect "two questions of client $i" \
+            "$(ask_status -k 2 -s "127.0.4.201:4000$i" "$a:12000" hi)" 0
+    done
+    expect "a fifth client" "$(ask_status -t 100 "$a:12000" hi)" 1
+    expect "shed" "$(dropped "$a" session_cap)" 1
+    expect "evicted" "$(metric "$a" sessions_evicted_total)" 0
+    expect "the first" "$(ask_status -s 127.0.4.201:40001 "$a:12000" hi)" 0
+    ledger_closes "$a"
+}
+
+app_is_not_there()
+{
+    local target=$1
+    pods_start "$a" "$b" -- --app "udp://$target" --leader "$a"
+    "$tools/udp_ask" -n -k 20 "$b:12000" "nobody" || fail "cannot send"
+    wait_until "20 came" 2000 metric_is "$a" 'datagrams_received_total{socket="relay"}' 20
+    wait_until "refusals are counted" 2000 app_was_refused
+    ledger_closes "$a" "$b"
+    expect_match "said so" "$(grep -c 'app_refused' "$work/$a.log")" '^[1-9]'
+    # and when it comes, it is used
+    start_app echo "$target"
+    expect "answer of the late app" "$(ask_status -e "$b:12000" "now")" 0
+    expect "and again, through the leader" "$(ask_status -k 20 -e "$a:12000" "now")" 0
+    ledger_closes "$a" "$b"
+}
+
+app_was_refused()
+{
+    (($(metric "$a" app_refused_total) > 0))
+}
+
+app_restarts()
+{
+    start_app echo "$1"
+    pods_start "$a" "$b" -- --app "udp://$1" --leader "$a"
+    expect "before" "$(ask_status -s 127.0.4.201:40001 -e "$b:12000" "one")" 0
+    app_stop app
+    expect "gone" "$(ask_status -t 100 -s 127.0.4.201:40001 -e "$b:12000" "two")" 1
+    start_app echo "$1"
+    expect "after" "$(ask_status -s 127.0.4.201:40001 -e "$b:12000" "three")" 0
+    ledger_closes "$a" "$b"
+}
+
+# A third process that sends to a session's address must not reach the client.
+strangers_are_not_heard()
+{
+    local source
+    start_app source
+    pods_start "$a" -- --app "udp://$app"
+    source=$(ask -s 127.0.4.201:40001 "$a" hi)
+    source=${source#from }
+    source=${source% hi}
+    "$tools/udp_ask" -n -s 127.0.4.99:5300 "$source" "not from the app" || fail "cannot send"
+    metric_becomes "$a" 'replies_dropped_total{reason="stranger"}' 1
+    # the app itself, but to a session that never was
+    "$tools/udp_ask" -n "127.255.255.254:${source#*:}" "nobody" || fail "cannot send"
+    metric_becomes "$a" 'replies_dropped_total{reason="stranger"}' 2
+    expect "sent" "$(metric "$a" replies_sent_total)" 1
+    ledger_closes "$a"
+}
+
+proxy_tells_the_client()
+{
+    start_app proxy "$1"
+    pods_start "$a" "$b" -- --app "udp://$1" --leader "$a" --app-proxy-protocol v2
+    expect "through the follower" "$(ask -s 127.0.4.201:40001 "$b" hi)" \
+        "client 127.0.4.201:40001 asked $b:12000 hi"
+    expect "through the leader" "$(ask -s 127.0.4.202:40002 "$a" ho)" \
+        "client 127.0.4.202:40002 asked $a:12000 ho"
+    expect "no payload" "$(ask -s 127.0.4.203:40003 "$b" "")" \
+        "client 127.0.4.203:40003 asked $b:12000 "
+    expect "series" "$(ask_status -k 50 "$b:12000" "x")" 0
+    # what the header makes too large
+    "$tools/udp_ask" -n -z 65507 "$a:12000" || fail "cannot send"
+    dropped_becomes "$a" oversize 1
+    together_closes "$a" "$b"
+}
+
+# One pod on wildcard sockets, on ports of its own: the asking sockets are connected, so an answer
+# from another address than the asked one is not received.
+wildcard()
+{
+    local asked self=127.0.4.31
+    pod_launch "$self" --bind any --data-port 12400 --relay-port 12401 --peer-port 12402 \
+        --admin-listen "$self:8080" --app whoami "$@"
+    pod_wait "$self"
+    for asked in 127.0.4.31 127.0.4.32 127.0.4.201 127.99.1.1; do
+        expect_match "asked at $asked" \
+            "$("$tools/udp_ask" "$asked:12400" "$(printf 'x%.0s' {1..99})" || true)" \
+            "^$self $self leader term 1 via $self you 127\.0\.0\.1:[0-9]+$"
+    done
+    expect_match "asked at ::1" \
+        "$("$tools/udp_ask" "[::1]:12400" "$(printf 'x%.0s' {1..99})" || true)" \
+        "^$self $self leader term 1 via $self you \[::1\]:[0-9]+$"
+    expect "a command to another address" \
+        "$("$tools/udp_ask" "127.0.4.33:12400" "{\"leader\":\"$self\"}" || true)" "ok 1"
+    expect "a broken one to another address" \
+        "$("$tools/udp_ask" "127.0.4.34:12400" "{\"leader\":1 }" || true)" "bad json"
+    expect "a series" "$(ask_status -k 50 "[::1]:12400" "$(printf 'x%.0s' {1..99})")" 0
+    ledger_closes "$self"
+}
+
+# Two pods with wildcard sockets need two networks: namespaces, joined by a cable of their own.
+# (Addresses in there are nobody else's.)
+wildcard_followers()
+{
+    local ns1=headless-$$-1 ns2=headless-$$-2
+    ip netns add "$ns1"
+    at_exit+=("ip netns delete $ns1")
+    ip netns add "$ns2"
+    at_exit+=("ip netns delete $ns2")
+    ip -n "$ns1" link add cable type veth peer name cable netns "$ns2"
+    plug "$ns1" 1
+    plug "$ns2" 2
+    pod_in "$ns1" 10.99.4.1
+    pod_in "$ns2" 10.99.4.2
+    # clients in the leader's network ask the follower at two of its addresses, IPv4 and IPv6
+    for asked in 10.99.4.2 10.99.4.102 "[fd99::2]" "[fd99::102]"; do
+        expect_match "follower asked at $asked" \
+            "$(ip netns exec "$ns1" "$tools/udp_ask" "$asked:12000" "$(printf 'x%.0s' {1..99})")" \
+            "^10.99.4.1 10.99.4.1 leader term 1 via 10.99.4.2 you (10\.99\.4\.1|\[fd99::1(01)?\]):[0-9]+$"
+    done
+    for asked in 10.99.4.1 10.99.4.101 "[fd99::1]" "[fd99::101]"; do
+        expect_match "leader asked at $asked" \
+            "$(ip netns exec "$ns2" "$tools/udp_ask" "$asked:12000" "$(printf 'x%.0s' {1..99})")" \
+            "^10.99.4.1 10.99.4.1 leader term 1 via 10.99.4.1 you (10\.99\.4\.2|\[fd99::(2|102)\]):[0-9]+$"
+    done
+}
+
+# plug NAMESPACE N: two addresses of each family.
+plug()
+{
+    ip -n "$1" link set lo up
+    ip -n "$1" link set cable up
+    ip -n "$1" address add "10.99.4.$2/24" dev cable
+    ip -n "$1" address add "10.99.4.10$2/24" dev cable
+    ip -n "$1" address add "fd99::$2/64" dev cable nodad
+    ip -n "$1" address add "fd99::10$2/64" dev cable nodad
+}
+
+pod_in()
+{
+    pod_wrapper=(ip netns exec "$1")
+    pod_launch "$2" --peers 10.99.4.1,10.99.4.2 --leader 10.99.4.1 --app whoami
+    pod_wrapper=()
+    wait_until "pod $2 says started" 5000 grep -q 'started:' "$work/$2.log"
+}
+
+run "one session a client, by source addresses" mux_sessions
+run "one session a client, without rings" mux_sessions --workers 0
+run "socat as the app" socat_as_app
+run "200 clients" many_clients
+run "200 clients, without rings" many_clients --workers 0
+run "200 clients, two workers" many_clients --workers 2
+run "an IPv6 app" ipv6_app
+run "an IPv6 app, without rings" ipv6_app --workers 0
+run "sessions expire, IPv4" sessions_expire "$app"
+run "sessions expire, IPv6" sessions_expire "$app6"
+run "sessions in use do not expire" sessions_stay_when_used
+run "the cap on sessions" session_cap
+run "the cap, when all are established" session_cap_all_established
+run "the app is not there, IPv4" app_is_not_there "$app"
+run "the app is not there, IPv6" app_is_not_there "$app6"
+run "the app restarts, IPv4" app_restarts "$app"
+run "the app restarts, IPv6" app_restarts "$app6"
+run "strangers are not taken for the app" strangers_are_not_heard
+run "PROXY v2 tells the true client, IPv4" proxy_tells_the_client "$app"
+run "PROXY v2 tells the true client, IPv6" proxy_tells_the_client "$app6"
+run "wildcard: the answer comes from the asked address" wildcard
+run "wildcard, without rings" wildcard --workers 0
+if ip netns add "headless-$$-0" 2>/dev/null; then
+    ip netns delete "headless-$$-0"
+    run "wildcard followers" wildcard_followers
+else
+    skip "wildcard followers" "network namespaces are not permitted"
+fi
+finish

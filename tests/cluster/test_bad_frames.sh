@@ -1,0 +1,283 @@
+#!/usr/bin/env bash
+# What no pod sends: broken, foreign and forged frames, and datagrams that want to start a loop.
+# Each is dropped under its reason, the process lives, the ledger closes.
+#
+#   tests/cluster/test_bad_frames.sh BUILD_DIR
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+a=127.0.3.11 # leads
+b=127.0.3.12
+c=127.0.3.13 # a member that is not there: the frames come from its address
+
+# frame OPTION...: to the leader's relay port, from member c.
+frame()
+{
+    "$tools/frame_send" -s "$c" "$@" "$a:12001" "payload" || fail "cannot send a frame"
+}
+
+# spoof FROM TO TEXT [COUNT]: to a data port, with a source that is not ours.
+spoof()
+{
+    "$tools/raw_spoof" "$@" || fail "cannot spoof"
+}
+
+start()
+{
+    pod_launch "$a" --peers "$a,$b,$c" --leader "$a"
+    pod_launch "$b" --peers "$a,$b,$c" --leader "$a"
+    pod_wait "$a"
+    pod_wait "$b"
+}
+
+still_serves()
+{
+    expect "echo through the leader" "$(ask_status -e "$a:12000" "still")" 0
+    expect "echo through the follower" "$(ask_status -e "$b:12000" "alive")" 0
+    ledger_closes "$a" "$b"
+}
+
+# refused REASON COUNT FRAME_SEND_OPTION...
+refused()
+{
+    local reason=$1 count=$2 before
+    shift 2
+    before=$(dropped "$a" "$reason")
+    frame "$@"
+    dropped_becomes "$a" "$reason" $((before + count))
+}
+
+good_frames_are_taken()
+{
+    start
+    frame
+    frame -n 5 -k 3
+    metric_becomes "$a" datagrams_delivered_total 16
+    # the answers go to member c, who is not there: a refusal comes after the sending
+    metric_becomes "$a" replies_relayed_total 16
+    still_serves
+}
+
+broken_frames()
+{
+    local cut
+    start
+    for cut in 0 1 2 3 39 40 41 52 63 70; do
+        refused malformed 1 -x "$cut"
+    done
+    refused malformed 1 -T 0
+    refused malformed 1 -T 3
+    refused malformed 1 -H 0
+    refused malformed 1 -n 0
+    refused malformed 1 -l 1
+    refused malformed 1 -l 60000
+    refused malformed 1 -l -1
+    refused malformed 1 -n 4 -l 1
+    refused malformed 1 -p 4
+    refused malformed 1 -p 100
+    refused malformed 1 -C 127.0.0.1:0
+    refused malformed 1 -k 1 -I 0.0.0.0
+    expect "malformed" "$(dropped "$a" malformed)" 22
+    expect "delivered" "$(metric "$a" datagrams_delivered_total)" 0
+    still_serves
+}
+
+frames_of_other_versions_and_clusters()
+{
+    start
+    refused version 3 -V 2 -k 3
+    refused version 1 -V 0
+    refused version 1 -V 255
+    refused cluster 2 -c elsewhere -k 2
+    refused cluster 1 -c ""
+    expect "delivered" "$(metric "$a" datagrams_delivered_total)" 0
+    still_serves
+}
+
+frames_that_were_relayed_too_often()
+{
+    start
+    # beyond the protocol's limit: no frame
+    refused malformed 1 -H 3
+    refused malformed 1 -H 255
+    # the second hop is taken by the leader, and goes no further at a follower
+    frame -H 2 -I "$b"
+    metric_becomes "$a" datagrams_delivered_total 1
+    "$tools/frame_send" -s "$c" -H 2 -n 7 "$b:12001" || fail "cannot send"
+    dropped_becomes "$b" hops 7
+    # the first hop: only towards a higher term than the sender knew
+    "$tools/frame_send" -s "$c" -H 1 -e 1 -n 5 "$b:12001" || fail "cannot send"
+    dropped_becomes "$b" hops 12
+    "$tools/frame_send" -s "$c" -H 1 -e 99 "$b:12001" || fail "cannot send"
+    dropped_becomes "$b" hops 13
+    expect "relayed by the follower" "$(metric "$b" datagrams_relayed_total)" 0
+    still_serves
+}
+
+flipped_bits()
+{
+    local seed
+    start
+    for seed in 1 2 3 4; do
+        frame -f "$seed" -k 1000 -n 2
+        wait_until "1000 more came" 5000 frames_came $((1000 * seed))
+    done
+    # wherever the flips went: all accounted for, and most of those in headers found out
+    ledger_closes "$a" "$b"
+    expect_between "malformed, version, cluster" \
+        "$(($(dropped "$a" malformed) + $(dropped "$a" version) + $(dropped "$a" cluster)))" \
+        500 3000
+    still_serves
+}
+
+frames_came()
+{
+    local in
+    in=$(metric "$a" 'frames_total{direction="in"}' 'socket_drops_total{socket="relay"}')
+    (($(("${in% *}" + "${in#* }")) == $1))
+}
+
+random_bytes()
+{
+    start
+    for bytes in 1 40 64 200 1400; do
+        head -c "$bytes" /dev/urandom | "$tools/udp_ask" -s "$c" -n "$a:12001" - ||
+            fail "cannot send"
+        head -c "$bytes" /dev/urandom | "$tools/udp_ask" -n "$a:12002" - || fail "cannot send"
+    done
+    dropped_becomes "$a" malformed 5
+    metric_becomes "$a" peer_messages_ignored_total 5
+    still_serves
+}
+
+# A client whose source port is 0 cannot be written into a frame. It must not cost its neighbours.
+source_port_0()
+{
+    local i pid
+    start
+    for i in 1 2 3; do
+        spoof 127.0.0.1:0 "$b:12000" "no port $i"
+    done
+    metric_becomes "$b" 'datagrams_received_total{socket="data"}' 3
+    expect "malformed at the leader" "$(dropped "$a" malformed)" 0
+    dropped_becomes "$b" malformed 3
+    spoof 127.0.0.1:0 "$a:12000" "no port" 3
+    dropped_becomes "$a" malformed 3
+    # among good ones, in the same batches
+    for i in {1..10}; do
+        spoof 127.0.0.1:0 "$b:12000" "bad" 50 &
+        pid=$!
+        expect "series $i" "$(ask_status -e -k 50 "$b:12000" "good")" 0
+        wait "$pid" || fail "cannot spoof"
+    done
+    dropped_becomes "$b" malformed 503
+    expect "malformed at the leader" "$(dropped "$a" malformed)" 3
+    still_serves
+}
+
+frames_of_strangers()
+{
+    start
+    "$tools/frame_send" -s 127.0.3.99 -n 3 -k 4 "$a:12001" || fail "cannot send"
+    dropped_becomes "$a" acl 4
+    "$tools/frame_send" -s 127.0.3.99 -T 2 "$b:12001" || fail "cannot send"
+    dropped_becomes "$b" acl 1
+    expect "delivered" "$(metric "$a" datagrams_delivered_total)" 0
+    still_serves
+}
+
+# Answers in the name of the leader, which would make a pod send to whomever the record names.
+forged_answers()
+{
+    local heard
+    start
+    "$tools/udp_app" 127.0.3.200:40000 quiet "$work" 2>"$work/victim.log" &
+    app_pids[victim]=$!
+    wait_until "victim listens" 2000 grep -q listening "$work/victim.log"
+    "$tools/frame_send" -s "$a" -T 2 -C 127.0.3.200:40000 -L "$b:12000" -n 3 -k 5 "$b:12001" ||
+        fail "cannot send"
+    metric_becomes "$b" 'replies_dropped_total{reason="tag"}' 15
+    "$tools/frame_send" -s "$a" -T 2 -g 0xffffffffffffffff -C 127.0.3.200:40000 "$b:12001" ||
+        fail "cannot send"
+    metric_becomes "$b" 'replies_dropped_total{reason="tag"}' 16
+    heard=$(find "$work" -name '[0-9]*' -type f ! -name '*.log' | wc -l)
+    expect "datagrams at the victim" "$heard" 0
+    expect "sent" "$(metric "$b" replies_sent_total)" 0
+    still_serves
+}
+
+# A request with an ingress address that is no member: the answer must not go there.
+ingress_of_a_stranger()
+{
+    start
+    "$tools/udp_app" 127.0.3.200:12001 quiet "$work" 2>"$work/victim.log" &
+    app_pids[victim]=$!
+    wait_until "victim listens" 2000 grep -q listening "$work/victim.log"
+    frame -H 2 -I 127.0.3.200 -k 5
+    dropped_becomes "$a" acl 5
+    ledger_closes "$a" "$b"
+    expect "answers relayed" "$(metric "$a" replies_relayed_total)" 0
+    # our own address is a member's: the answer comes back to us, and its tag is not ours
+    frame -H 2 -I "$a" -k 5
+    metric_becomes "$a" 'replies_dropped_total{reason="tag"}' 5
+    still_serves
+}
+
+# A datagram that seems to come from a member's own port would be answered there, and so on.
+spoofed_loop()
+{
+    local port
+    start
+    for port in 12000 12001 12002; do
+        spoof "$b:$port" "$a:12000" "ping"
+    done
+    dropped_becomes "$a" loop 3
+    spoof "$a:12000" "$b:12000" "ping"
+    dropped_becomes "$b" loop 1
+    spoof "$a:12000" "$a:12000" "to itself"
+    dropped_becomes "$a" loop 4
+    spoof "$b:12000" "$a:12000" "{\"leader\":\"$b\"}"
+    dropped_becomes "$a" loop 5
+    expect "delivered" "$(metric "$a" datagrams_delivered_total)" 0
+    expect "received, all pods" \
+        "$(total 'datagrams_received_total{socket="data"}' "$a" "$b")" 6
+    expect "leader" "$(metric "$a" is_leader)" 1
+    # a member's address alone is no loop: its other processes may be clients
+    expect "from a member's address" "$(ask_status -s "$b" -e "$a:12000" "client")" 0
+    still_serves
+}
+
+# Servers that answer whatever comes: echo, chargen, DNS, and other pods of ours.
+chatty_ports_are_not_answered()
+{
+    local port
+    start
+    for port in 7 19 53 1023 12000; do
+        expect "from port $port" "$(ask_status -t 100 -s "127.0.3.200:$port" "$a:12000" "hi")" 1
+        expect "from port $port" "$(ask_status -t 100 -s "127.0.3.200:$port" "$b:12000" "hi")" 1
+    done
+    expect "withheld" "$(metric "$a" answers_withheld_total)" 10
+    expect "delivered" "$(metric "$a" datagrams_delivered_total)" 10
+    expect "from port 1024" "$(ask_status -s 127.0.3.200:1024 -e "$a:12000" "hi")" 0
+    still_serves
+}
+
+run "good frames are taken" good_frames_are_taken
+run "broken frames" broken_frames
+run "frames of other versions and clusters" frames_of_other_versions_and_clusters
+run "frames that were relayed too often" frames_that_were_relayed_too_often
+run "flipped bits" flipped_bits
+run "random bytes" random_bytes
+run "frames of strangers" frames_of_strangers
+run "forged answers" forged_answers
+run "the ingress address of a stranger" ingress_of_a_stranger
+status=0
+"$tools/raw_spoof" 127.0.3.200:1 127.0.3.201:9 x || status=$?
+if ((status == 77)); then
+    skip "spoofed sources" "raw sockets are not permitted"
+else
+    run "source port 0 costs nobody else" source_port_0
+    run "a spoofed member starts no loop" spoofed_loop
+fi
+run "chatty ports are not answered" chatty_ports_are_not_answered
+finish

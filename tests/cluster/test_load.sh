@@ -1,0 +1,147 @@
+#!/usr/bin/env bash
+# Load through two followers: nothing lost, nothing overtaken, nothing damaged, every ledger closed
+# to the datagram, memory flat. 300,000 datagrams; 3,000,000 with CHECK_ALL=1.
+#
+#   tests/cluster/test_load.sh BUILD_DIR
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+a=127.0.8.11 # leads
+b=127.0.8.12
+c=127.0.8.13
+pods=("$a" "$b" "$c")
+datagrams=300000
+((${CHECK_ALL:-0} == 0)) || datagrams=3000000
+growth_most_kib=3072
+
+# load COUNT OPTION...: closed loop, in the background, into $work/bench.out.
+load()
+{
+    local count=$1
+    shift
+    "$bench" send --flows 64 --size 64-1400 --count "$count" --json "$@" \
+        >"$work/bench.out" 2>"$work/bench.err" &
+    bench_pid=$!
+}
+
+# count NAME: a figure of the report.
+count()
+{
+    jq -r ".counts.$1" "$work/bench.out"
+}
+
+# all_came COUNT: the report says so, figure by figure.
+all_came()
+{
+    local figure
+    wait "$bench_pid" || fail "headless-bench ends with $?: $(tail -n 1 "$work/bench.err")"
+    expect sent "$(count sent)" "$1"
+    expect answered "$(count answered)" "$1"
+    for figure in missing late duplicate reordered corrupt misrouted foreign own_drops; do
+        expect "$figure" "$(count "$figure")" 0
+    done
+}
+
+# figures_agree COUNT: of all pods, with what was sent. Both followers took their part.
+figures_agree()
+{
+    together_closes "${pods[@]}"
+    expect "received from clients" \
+        "$(total 'datagrams_received_total{socket="data"}' "${pods[@]}")" "$1"
+    expect "delivered by the leader" "$(metric "$a" datagrams_delivered_total)" "$1"
+    expect "sent to clients" "$(total replies_sent_total "${pods[@]}")" "$1"
+    expect "bytes from clients" "$(total 'received_bytes_total{socket="data"}' "${pods[@]}")" \
+        "$(count sent_bytes)"
+    expect_between "through one follower" "$(metric "$b" datagrams_relayed_total)" \
+        $(($1 / 4)) $(($1 * 3 / 4))
+}
+
+rss_kib()
+{
+    awk '/^VmRSS:/ { print $2 }' "/proc/${pod_pids[$1]}/status"
+}
+
+has_delivered()
+{
+    (($(metric "$a" datagrams_delivered_total) >= $1)) || has_ended "$bench_pid"
+}
+
+# nothing_is_lost COUNT OPTION...: and no pod grows after the first third.
+nothing_is_lost()
+{
+    local count=$1 pod growth
+    local -A third=()
+    shift
+    pods_start "${pods[@]}" -- --app echo --leader "$a" --rcvbuf max "$@"
+    load "$count" --to "$b:12000,$c:12000" --outstanding 512 --expect-all
+    wait_until "a third is delivered" 600000 has_delivered $((count / 3))
+    for pod in "${pods[@]}"; do
+        third[$pod]=$(rss_kib "$pod")
+    done
+    all_came "$count"
+    figures_agree "$count"
+    for pod in "${pods[@]}"; do
+        growth=$(($(rss_kib "$pod") - third[$pod]))
+        ((growth <= growth_most_kib)) ||
+            fail "$pod grew by $growth KiB, from ${third[$pod]} KiB, in two thirds of the load"
+    done
+    [[ -z ${V:-} ]] || echo "  $(jq -r '.answered_per_second | floor' "$work/bench.out")" \
+        "round trips/s, $(rss_kib "$a") KiB at the leader"
+}
+
+# The buffers that pods have: what is missing is what the kernel dropped, to the datagram.
+losses_are_accounted_for()
+{
+    local at_sockets between
+    pods_start "${pods[@]}" -- --app echo --leader "$a" --rcvbuf 208KiB
+    load 60000 --to "$b:12000,$c:12000" --outstanding 4096 --burst 64 --timeout 300ms "$@"
+    wait "$bench_pid" || true
+    ledger_closes "${pods[@]}"
+    at_sockets=$(total 'socket_drops_total{socket="data"}' "${pods[@]}")
+    # relay sockets drop frames; their records are what was relayed and never received
+    between=$(($(total datagrams_relayed_total "${pods[@]}") + \
+        $(total replies_relayed_total "${pods[@]}") - \
+        $(total 'datagrams_received_total{socket="relay"}' "${pods[@]}") - \
+        $(total 'answers_received_total{from="relay"}' "${pods[@]}")))
+    expect "missing" "$(count missing)" "$((at_sockets + between + $(count own_drops)))"
+    if (($(total 'socket_drops_total{socket="relay"}' "${pods[@]}") == 0)); then
+        expect "lost between pods whose sockets dropped nothing" "$between" 0
+    fi
+    for figure in duplicate reordered corrupt misrouted foreign; do
+        expect "$figure" "$(count "$figure")" 0
+    done
+    [[ -z ${V:-} ]] || echo "  missing $(count missing): $at_sockets at data sockets," \
+        "$between between pods, $(count own_drops) at the generator"
+}
+
+# The new leader is told first, then the rest: for a moment two lead, and nobody is without.
+lead_moves_under_load()
+{
+    local leader
+    pods_start "${pods[@]}" -- --app echo --leader "$a" --rcvbuf max
+    load 1000000 --to "$a:12000,$b:12000,$c:12000" --outstanding 128 --duration 4s --expect-all
+    for leader in "$b" "$c" "$a" "$b" "$a" "$c" "$b" "$a" "$c" "$a"; do
+        lead "$leader" "$leader"
+        lead "$leader" "${pods[@]}"
+    done
+    kill -TERM "$bench_pid" # enough: it waits for what is under way
+    wait "$bench_pid" || true
+    expect_between answered "$(count answered)" 1000 1000000
+    expect "answered, of those sent" "$(count answered)" "$(count sent)"
+    for figure in missing duplicate corrupt misrouted foreign; do
+        expect "$figure" "$(count "$figure")" 0
+    done
+    together_closes "${pods[@]}"
+    expect "delivered, all pods" "$(total datagrams_delivered_total "${pods[@]}")" \
+        "$(count sent)"
+    expect "term" "$(metric "$a" term)" 11
+    [[ -z ${V:-} ]] || echo "  $(count sent) datagrams during 10 changes"
+}
+
+run "$datagrams datagrams" nothing_is_lost "$datagrams"
+run "$((datagrams / 3)) datagrams, without rings" nothing_is_lost $((datagrams / 3)) --workers 0
+run "$((datagrams / 3)) datagrams, two receivers and two workers" \
+    nothing_is_lost $((datagrams / 3)) --receivers 2 --workers 2
+run "small buffers: what is missing is what the kernel dropped" losses_are_accounted_for
+run "the lead moves ten times under load" lead_moves_under_load
+finish

@@ -1,0 +1,361 @@
+#!/usr/bin/env bash
+# Ends, reloads and bad starts: SIGTERM under traffic, SIGHUP, a second daemon, wrong options, and
+# leaders that cannot be reached.
+#
+#   tests/cluster/test_stop.sh BUILD_DIR
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+a=127.0.7.11 # leads
+b=127.0.7.12
+
+# traffic RATE DURATION: through both pods, all answered or it fails. Ends up in $bench_pid.
+traffic()
+{
+    "$bench" send --to "$a:12000,$b:12000" --flows 8 --size 64-1400 --rate "$1" --duration "$2" \
+        --max-lateness 10s --json --expect-all >"$work/bench.out" 2>&1 &
+    bench_pid=$!
+}
+
+traffic_flows()
+{
+    (($(metric "$1" 'datagrams_received_total{socket="data"}') > 500))
+}
+
+# stop_under_traffic POD OPTION...: what still comes is served until it has been quiet for a second.
+stop_under_traffic()
+{
+    local pod=$1 ledger="" look pid
+    shift
+    pods_start "$a" "$b" -- --app echo --leader "$a" --drain-time 10s "$@"
+    pid=${pod_pids[$pod]}
+    traffic 4000/s 1500ms
+    wait_until "traffic" 3000 traffic_flows "$pod"
+    kill -TERM "$pid"
+    wait_until "not ready" 1000 is_not_ready "$pod"
+    http "$pod:8080/livez" >/dev/null || fail "/livez says no while it drains"
+    # the last look before the admin port closes
+    while look=$(ledger_of "$pod") && [[ $look != *answer* ]]; do
+        ledger=$look
+        sleep 0.02 # between two looks
+    done
+    expect "the ledger in the last /status" "$ledger" "0 0 0 0"
+    wait "$bench_pid" || fail "lost under SIGTERM: $(jq -c .counts "$work/bench.out")"
+    wait_until "it ends after a quiet second" 4000 has_ended "$pid"
+}
+
+is_not_ready()
+{
+    ! is_ready "$1"
+}
+
+traffic_does_not_keep_it()
+{
+    local started pid elapsed
+    pods_start "$a" "$b" -- --app echo --leader "$a" --drain-time 700ms
+    pid=${pod_pids[$b]}
+    traffic 2000/s 4s
+    wait_until "traffic" 3000 traffic_flows "$b"
+    started=$(now_ms)
+    kill -TERM "$pid"
+    wait_until "it ends" 3000 has_ended "$pid"
+    elapsed=$(($(now_ms) - started))
+    expect_between "milliseconds" "$elapsed" 600 1600
+    kill -TERM "$bench_pid"
+    wait "$bench_pid" || true
+    ledger_closes "$a"
+}
+
+second_signal_ends_at_once()
+{
+    local started pid signal
+    for signal in TERM INT; do
+        pods_start "$a" -- --drain-time 60s
+        pid=${pod_pids[$a]}
+        kill "-$signal" "$pid"
+        wait_until "not ready" 1000 is_not_ready "$a"
+        started=$(now_ms)
+        kill "-$signal" "$pid"
+        wait_until "it ends" 3000 has_ended "$pid"
+        expect_between "milliseconds" "$(($(now_ms) - started))" 0 700
+        pods_stop
+    done
+}
+
+quiet_pod_ends_after_a_second()
+{
+    local started pid
+    pods_start "$a" -- --drain-time 60s
+    pid=${pod_pids[$a]}
+    started=$(now_ms)
+    kill -TERM "$pid"
+    wait_until "it ends" 3000 has_ended "$pid"
+    expect_between "milliseconds" "$(($(now_ms) - started))" 900 1700
+}
+
+# ---- SIGHUP
+
+write_file()
+{
+    printf '%s\n' "$@" >"$work/config.yaml"
+}
+
+# reload EXPECTED: SIGHUP, and wait until the log has that line.
+reload()
+{
+    kill -HUP "${pod_pids[$a]}"
+    wait_until "log says $1" 2000 grep -q "$1" "$work/$a.log"
+}
+
+hold_expires_here()
+{
+    local before
+    before=$(dropped "$a" no_leader)
+    "$tools/udp_ask" -n "$a:12000" "where to?" || fail "cannot send"
+    [[ $(dropped "$a" no_leader) != "$before" ]]
+}
+
+reload_takes_effect()
+{
+    write_file 'hold.time: 30s' 'log.level: info'
+    pods_start "$a" "$b" -- -c "$work/config.yaml"
+    "$tools/udp_ask" -n -k 5 "$a:12000" "held" || fail "cannot send"
+    metric_becomes "$a" datagrams_held 5
+    write_file 'hold.time: 0' 'log.level: info'
+    reload 'option_reloaded: hold.time'
+    dropped_becomes "$a" hold_expired 5
+    wait_until "nothing is held" 2000 hold_expires_here
+    expect "held" "$(metric "$a" datagrams_held)" 0
+    write_file 'hold.time: 0' 'log.level: error'
+    reload 'option_reloaded: log.level'
+    lead "$a" "$a"
+    expect "lines about the change, at log.level error" \
+        "$(grep -c leader_changed "$work/$a.log" || true)" 0
+    write_file 'hold.time: 0' 'log.level: info'
+    kill -HUP "${pod_pids[$a]}"
+    wait_until "info is written again" 2000 info_is_written
+    expect "reload" "$(metric "$a" config_last_reload_successful)" 1
+    ledger_closes "$a" "$b"
+}
+
+info_is_written()
+{
+    lead "$b" "$a"
+    lead "$a" "$a"
+    grep -q leader_changed "$work/$a.log"
+}
+
+reload_moves_the_lead_with_its_generation()
+{
+    write_file "leader: $a" 'leader_generation: 1'
+    pods_start "$a" "$b" -- -c "$work/config.yaml" --app whoami
+    expect "leader" "$(metric "$a" is_leader)" 1
+    write_file "leader: $b" 'leader_generation: 1'
+    reload 'option_reloaded: leader'
+    expect "leader, same generation" "$(metric "$a" is_leader)" 1
+    write_file "leader: $b" 'leader_generation: 2'
+    kill -HUP "${pod_pids[$a]}" "${pod_pids[$b]}"
+    metric_becomes "$a" is_leader 0
+    metric_becomes "$b" is_leader 1
+    expect_match "whoami" "$(ask "$a" "$(printf 'x%.0s' {1..99})")" "^$b $b leader term 2 via $a "
+    ledger_closes "$a" "$b"
+}
+
+reload_names_what_needs_a_restart()
+{
+    write_file 'relay.port: 12001' 'app.target: echo'
+    pods_start "$a" "$b" -- -c "$work/config.yaml" --leader "$a"
+    write_file 'relay.port: 12099' 'app.target: discard'
+    reload 'option_needs_restart: relay.port'
+    grep -q 'option_needs_restart: app.target' "$work/$a.log" || fail "app.target is not named"
+    expect "serves as before" "$(ask_status -e "$b:12000" "echo")" 0
+    ledger_closes "$a" "$b"
+}
+
+broken_file_changes_nothing()
+{
+    write_file 'hold.time: 30s'
+    pods_start "$a" "$b" -- -c "$work/config.yaml"
+    write_file 'hold.time: 0' 'hold.tme: 1s'
+    reload reload_failed
+    grep -q 'config.yaml:2' "$work/$a.log" || fail "file and line of the mistake are not named"
+    expect "reload" "$(metric "$a" config_last_reload_successful)" 0
+    "$tools/udp_ask" -n -k 5 "$a:12000" "held" || fail "cannot send"
+    metric_becomes "$a" datagrams_held 5
+    rm "$work/config.yaml"
+    kill -HUP "${pod_pids[$a]}"
+    wait_until "a missing file is named too" 2000 reload_failed_twice
+    write_file 'hold.time: 0'
+    reload 'option_reloaded: hold.time'
+    expect "reload" "$(metric "$a" config_last_reload_successful)" 1
+    dropped_becomes "$a" hold_expired 5
+    ledger_closes "$a" "$b"
+}
+
+reload_failed_twice()
+{
+    (($(grep -c reload_failed "$work/$a.log") == 2))
+}
+
+reload_under_traffic()
+{
+    local i
+    write_file 'log.level: info'
+    pods_start "$a" "$b" -- -c "$work/config.yaml" --leader "$a" --app echo
+    traffic 4000/s 1s
+    wait_until "traffic" 3000 traffic_flows "$a"
+    for i in {1..20}; do
+        write_file "app.idle: $((i + 10))s"
+        kill -HUP "${pod_pids[$a]}" "${pod_pids[$b]}"
+        sleep 0.02 # the pace of these reloads
+    done
+    wait "$bench_pid" || fail "lost under SIGHUP: $(jq -c .counts "$work/bench.out")"
+    ledger_closes "$a" "$b"
+}
+
+# ---- starts that fail
+
+# try OPTION...: run it to its end; sets status, and said to what it said.
+try()
+{
+    status=0
+    said=$(timeout 5 env -i "${pod_environment[@]}" "$headlessd" "$@" 2>&1) || status=$?
+}
+
+second_daemon_fails_at_once()
+{
+    local started
+    pods_start "$a" -- --app echo
+    started=$(now_ms)
+    try --self "$a"
+    expect_between "milliseconds" "$(($(now_ms) - started))" 0 1000
+    expect "exit status" "$status" 1
+    expect_match "error" "$said" "cannot bind $a:12002 .*is another headlessd running here"
+    expect "the first serves on" "$(ask_status -e "$a:12000" "echo")" 0
+    # each port by itself
+    try --self "$a" --peer-port 12902
+    expect "exit status" "$status" 1
+    expect_match "error" "$said" "cannot bind $a:12000 \(data\.port\)"
+    try --self "$a" --peer-port 12902 --data-port 12900
+    expect "exit status" "$status" 1
+    expect_match "error" "$said" "cannot bind $a:12001 \(relay\.port\)"
+    try --self "$a" --peer-port 12902 --data-port 12900 --relay-port 12901
+    expect "exit status" "$status" 1
+    expect_match "error" "$said" "$a:8080"
+    # receivers share their sockets among themselves only
+    try --self "$a" --receivers 2
+    expect "exit status" "$status" 1
+    ledger_closes "$a"
+}
+
+address_that_is_not_ours()
+{
+    try --self 192.0.2.200 --bind 192.0.2.200
+    expect "exit status" "$status" 1
+    expect_match "error" "$said" "cannot bind 192.0.2.200:12002"
+}
+
+# wrong REGEX OPTION...
+wrong()
+{
+    local regex=$1
+    shift
+    try "$@"
+    expect "exit status of $*" "$status" 2
+    expect_match "error" "$said" "$regex"
+}
+
+wrong_options()
+{
+    wrong "self-destruct" --self-destruct
+    wrong "workers" --workers many
+    wrong "workers" --workers 17
+    wrong "hold" --hold-time 2
+    wrong "twice|again|already" --workers 1 --workers 1
+    wrong "nofile.yaml" -c "$work/nofile.yaml"
+    wrong "relay.format|relay-format" --relay-format morse
+    wrong "app" --app udp://127.0.7.53
+    wrong "ring" --ring 1000
+    printf 'workers: 1\nworkers: 2\n' >"$work/twice.yaml"
+    wrong "twice.yaml:2" -c "$work/twice.yaml"
+    printf 'data:\n  prot: 12000\n' >"$work/typo.yaml"
+    wrong "typo.yaml:2" -c "$work/typo.yaml"
+    try --check-config --workers 2
+    expect "exit status of --check-config" "$status" 0
+    expect "--check-config" "$said" ok
+    try --version
+    expect "exit status of --version" "$status" 0
+    try --help
+    expect "exit status of --help" "$status" 0
+}
+
+# ---- leaders that cannot be reached
+
+# Nothing listens there: the pod goes on, and its threads do.
+dead_leader()
+{
+    local i
+    pod_launch "$a" --leader "127.0.7.99" --peers "$a,127.0.7.99" "$@"
+    pod_wait "$a"
+    for i in {1..20}; do
+        "$tools/udp_ask" -n -k 100 "$a:12000" "lost" || fail "cannot send"
+    done
+    wait_until "2000 came" 3000 metric_is "$a" 'datagrams_received_total{socket="data"}' 2000
+    ledger_closes "$a"
+    http "$a:8080/livez" >/dev/null || fail "/livez says no"
+    expect "a command" "$(ask "$a" "{\"leader\":\"$a\"}")" "ok 2"
+    expect "and it serves" "$(ask_status -e "$a:12000" "echo")" 0
+    ledger_closes "$a"
+}
+
+# No route there: in a network without any but its own address.
+leader_without_route()
+{
+    local ns=headless-$$-1 self=10.99.7.1
+    ip netns add "$ns"
+    at_exit+=("ip netns delete $ns")
+    ip -n "$ns" link set lo up
+    ip -n "$ns" address add "$self/32" dev lo
+    pod_wrapper=(ip netns exec "$ns")
+    pod_launch "$self" --bind "$self" --peers "$self" --relay-format raw \
+        --leader 10.255.255.1:9100 --control-allow 10.0.0.0/8
+    pod_wait "$self"
+    "${pod_wrapper[@]}" "$tools/udp_ask" -n -k 100 "$self:12000" "no way" || fail "cannot send"
+    dropped_becomes "$self" send_failed 100
+    expect_between "lines about it" "$(grep -c relay_unreachable "$work/$self.log")" 1 3
+    # a route that refuses
+    ip -n "$ns" route add prohibit 10.255.255.1
+    "${pod_wrapper[@]}" "$tools/udp_ask" -n -k 100 "$self:12000" "no way" || fail "cannot send"
+    dropped_becomes "$self" send_failed 200
+    http "$self:8080/livez" >/dev/null || fail "/livez says no"
+    expect "a command" "$(ask -s "$self" "$self" "{\"leader\":\"$self\"}")" "ok 2"
+    expect "and it serves" \
+        "$("${pod_wrapper[@]}" "$tools/udp_ask" "$self:12000" "echo")" echo
+    ledger_closes "$self"
+    pods_stop
+    pod_wrapper=()
+}
+
+run "SIGTERM to a follower under traffic loses nothing" stop_under_traffic "$b"
+run "SIGTERM to the leader under traffic loses nothing" stop_under_traffic "$a"
+run "SIGTERM under traffic, without rings" stop_under_traffic "$a" --workers 0
+run "endless traffic does not outlast drain.time" traffic_does_not_keep_it
+run "a second signal ends at once" second_signal_ends_at_once
+run "a quiet pod ends after a second" quiet_pod_ends_after_a_second
+run "SIGHUP: hold.time and log.level take effect" reload_takes_effect
+run "SIGHUP: leader with leader_generation" reload_moves_the_lead_with_its_generation
+run "SIGHUP: what needs a restart is named" reload_names_what_needs_a_restart
+run "SIGHUP: a broken file changes nothing" broken_file_changes_nothing
+run "SIGHUP under traffic loses nothing" reload_under_traffic
+run "a second daemon fails at once" second_daemon_fails_at_once
+run "an address that is not ours" address_that_is_not_ours
+run "wrong options" wrong_options
+run "a dead leader stops no thread" dead_leader
+run "a dead leader stops no thread, without rings" dead_leader --workers 0
+if ip netns add "headless-$$-0" 2>/dev/null; then
+    ip netns delete "headless-$$-0"
+    run "a leader without route stops no thread" leader_without_route
+else
+    skip "a leader without route stops no thread" "network namespaces are not permitted"
+fi
+finish

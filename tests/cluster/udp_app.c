@@ -1,0 +1,125 @@
+/*
+ * udp_app: a UDP server that tells what it saw. Stands for the app beside a pod, and for a leader
+ * outside the cluster.
+ *
+ *   udp_app LISTEN:PORT echo|source|proxy|quiet [DIRECTORY]
+ *
+ *   echo     answers each datagram as it is
+ *   source   answers "from IP:PORT PAYLOAD"
+ *   proxy    reads a PROXY v2 header and answers "client IP:PORT asked IP:PORT PAYLOAD", or
+ *            "no header"
+ *   quiet    answers nothing
+ *
+ * With DIRECTORY what it says to the n-th datagram (quiet: the datagram) is also the file
+ * DIRECTORY/n, named so only when it is whole. Says "listening" on standard error. SIGTERM ends it.
+ */
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "headless/base/address.h"
+#include "headless/wire/proxy.h"
+
+#define PAYLOAD_MAX 65536
+
+enum mode { MODE_ECHO, MODE_SOURCE, MODE_PROXY, MODE_QUIET, MODE_COUNT };
+static const char *const mode_names[MODE_COUNT] = {"echo", "source", "proxy", "quiet"};
+
+static void fail(const char *what)
+{
+    perror(what);
+    exit(1);
+}
+
+static int listen_on(const struct address *at)
+{
+    struct sockaddr_storage sa;
+    int family = at->family == ADDRESS_V6 ? AF_INET6 : AF_INET;
+    int bytes = 4 << 20;
+    socklen_t length = address_to_sockaddr(at, family, &sa);
+    int fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    if (fd < 0)
+        fail("udp_app: socket");
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
+    if (bind(fd, (struct sockaddr *)&sa, length) < 0)
+        fail("udp_app: bind");
+    return fd;
+}
+
+static void save(const char *directory, unsigned long number, const char *payload, size_t length)
+{
+    char path[PATH_MAX], hidden[PATH_MAX];
+    FILE *file;
+
+    (void)snprintf(path, sizeof(path), "%s/%lu", directory, number);
+    (void)snprintf(hidden, sizeof(hidden), "%s/.%lu", directory, number);
+    file = fopen(hidden, "w");
+    if (!file)
+        fail("udp_app: fopen");
+    (void)fwrite(payload, 1, length, file);
+    if (fclose(file) != 0 || rename(hidden, path) != 0)
+        fail("udp_app: rename");
+}
+
+/* What to answer, into out; returns its length. */
+static size_t compose(enum mode mode, const uint8_t *datagram, size_t length,
+                      const struct address *source, char out[static PAYLOAD_MAX])
+{
+    char first[ADDRESS_TEXT_MAX], second[ADDRESS_TEXT_MAX];
+    struct address client, asked;
+    int header = 0;
+    size_t used = 0;
+
+    if (mode == MODE_PROXY) {
+        header = proxy_parse_header(datagram, length, &client, &asked);
+        if (header < 0)
+            return (size_t)snprintf(out, PAYLOAD_MAX, "no header");
+        used = (size_t)snprintf(out, PAYLOAD_MAX, "client %s asked %s ",
+                                address_format(&client, first), address_format(&asked, second));
+    } else if (mode == MODE_SOURCE) {
+        used = (size_t)snprintf(out, PAYLOAD_MAX, "from %s ", address_format(source, first));
+    }
+    length -= (size_t)header;
+    if (length > PAYLOAD_MAX - used)
+        length = PAYLOAD_MAX - used;
+    memcpy(out + used, datagram + header, length);
+    return used + length;
+}
+
+int main(int argc, char **argv)
+{
+    static uint8_t datagram[PAYLOAD_MAX];
+    static char answer[PAYLOAD_MAX];
+    struct address at;
+    enum mode mode = MODE_ECHO;
+    int fd;
+
+    while (argc >= 3 && mode < MODE_COUNT && strcmp(argv[2], mode_names[mode]) != 0)
+        mode++;
+    if (argc < 3 || argc > 4 || mode == MODE_COUNT || address_parse(argv[1], 0, &at)) {
+        (void)fputs("usage: udp_app LISTEN:PORT echo|source|proxy|quiet [DIRECTORY]\n", stderr);
+        return 2;
+    }
+    fd = listen_on(&at);
+    (void)fputs("listening\n", stderr);
+    for (unsigned long number = 1;; number++) {
+        struct sockaddr_storage from = {0};
+        socklen_t from_length = sizeof(from);
+        struct address source;
+        size_t length;
+        ssize_t n =
+            recvfrom(fd, datagram, sizeof(datagram), 0, (struct sockaddr *)&from, &from_length);
+
+        if (n < 0)
+            fail("udp_app: recvfrom");
+        address_from_sockaddr((struct sockaddr *)&from, &source);
+        length = compose(mode, datagram, (size_t)n, &source, answer);
+        if (argc == 4)
+            save(argv[3], number, answer, length);
+        if (mode != MODE_QUIET)
+            (void)sendto(fd, answer, length, 0, (struct sockaddr *)&from, from_length);
+    }
+}

@@ -1,0 +1,1 @@
+#include "headless/base/low.h"

@@ -1,0 +1,1 @@
+#include "headless/data/high.h"

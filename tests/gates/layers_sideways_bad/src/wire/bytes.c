@@ -1,0 +1,3 @@
+#include "headless/wire/bytes.h"
+#include "private.h"
+#include "headless/net/udp.h"

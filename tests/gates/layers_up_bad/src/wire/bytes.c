@@ -1,0 +1,2 @@
+#include "headless/wire/bytes.h"
+#include "private.h"

@@ -1,0 +1,132 @@
+#include <criterion/criterion.h>
+#include <string.h>
+
+#include "headless/base/counters.h"
+
+TestSuite(counters, .timeout = 60);
+
+static struct counters counters, others;
+static uint64_t sum[COUNTER_COUNT];
+
+static struct ledger ledger(uint64_t held, uint64_t queued)
+{
+    memset(sum, 0, sizeof(sum));
+    counters_collect(&counters, sum);
+    return counters_ledger(sum, held, queued);
+}
+
+Test(counters, every_number_has_a_description_of_its_own)
+{
+    for (size_t i = 0; i < COUNTER_COUNT; i++) {
+        struct counter_info one = counter_describe(i);
+
+        cr_assert(one.metric && one.metric[0] && one.help && one.help[0], "number %zu", i);
+        cr_assert(one.label && one.label_value, "number %zu", i);
+        cr_assert_eq(one.label[0] == '\0', one.label_value[0] == '\0', "%s", one.metric);
+        cr_assert_str_eq(one.metric + strlen(one.metric) - strlen("_total"), "_total");
+        for (size_t j = 0; j < i; j++) {
+            struct counter_info other = counter_describe(j);
+
+            if (strcmp(one.metric, other.metric) != 0)
+                continue;
+            cr_assert_str_neq(one.label_value, other.label_value, "%s", one.metric);
+            cr_assert_str_eq(one.label, other.label, "%s: one label a metric", one.metric);
+            cr_assert_str_eq(one.help, other.help, "%s: one help text a metric", one.metric);
+        }
+    }
+}
+
+/* The text format wants all lines of one metric together. */
+Test(counters, the_numbers_of_one_metric_are_neighbours)
+{
+    for (size_t i = 2; i < COUNTER_COUNT; i++) {
+        const char *metric = counter_describe(i).metric;
+
+        if (strcmp(metric, counter_describe(i - 1).metric) == 0)
+            continue;
+        for (size_t j = 0; j + 1 < i; j++)
+            cr_assert_str_neq(metric, counter_describe(j).metric);
+    }
+}
+
+Test(counters, drop_reasons_are_named)
+{
+    cr_assert_str_eq(counter_describe(COUNTER_DROPPED + DROP_loop).label_value, "loop");
+    cr_assert_str_eq(counter_describe(COUNTER_DROPPED + DROP_shutdown).label_value, "shutdown");
+    cr_assert_str_eq(counter_describe(COUNTER_REPLIES_DROPPED + DROP_tag).label_value, "tag");
+    cr_assert_str_eq(counter_describe(COUNTER_DROPPED).metric, "datagrams_dropped_total");
+    cr_assert_str_eq(counter_describe(COUNTER_REPLIES_DROPPED).metric, "replies_dropped_total");
+    cr_assert_str_eq(counter_describe(COUNTER_RECEIVED_DATA).label_value, "data");
+}
+
+Test(counters, collect_adds_the_threads)
+{
+    memset(sum, 0, sizeof(sum));
+    for (size_t i = 0; i < COUNTER_COUNT; i++) {
+        counters_add(&counters, i, i);
+        counters_add(&counters, i, 1);
+        counters_add(&others, i, UINT64_C(1) << 40);
+    }
+    counters_collect(&counters, sum);
+    counters_collect(&others, sum);
+    for (size_t i = 0; i < COUNTER_COUNT; i++)
+        cr_assert_eq(sum[i], i + 1 + (UINT64_C(1) << 40));
+}
+
+Test(counters, each_way_out_closes_the_ledger_of_requests)
+{
+    static const enum counter ways_in[] = {COUNTER_RECEIVED_DATA, COUNTER_RECEIVED_RELAY};
+    static const enum counter ways_out[] = {COUNTER_DELIVERED,        COUNTER_RELAYED,
+                                            COUNTER_CONTROL_OK,       COUNTER_CONTROL_NO_AUTH,
+                                            COUNTER_CONTROL_BAD_JSON, COUNTER_CONTROL_BAD_TERM,
+                                            COUNTER_CONTROL_PROBE,    COUNTER_CONTROL_NO_MEMBER};
+    const size_t count = sizeof(ways_out) / sizeof(*ways_out);
+
+    for (size_t i = 0; i < count; i++) {
+        counters_add(&counters, ways_in[i % 2], 3);
+        cr_assert_eq(ledger(0, 0).requests, 3, "still inside");
+        cr_assert_eq(ledger(2, 1).requests, 0, "held and queued");
+        counters_add(&counters, ways_out[i], 3);
+        cr_assert_eq(ledger(0, 0).requests, 0, "way out %zu", i);
+    }
+    for (size_t reason = 0; reason < DROP_REASON_COUNT; reason++) {
+        counters_add(&counters, COUNTER_RECEIVED_DATA, 1);
+        counters_drop(&counters, (enum drop_reason)reason, 1);
+        cr_assert_eq(ledger(0, 0).requests, 0, "reason %zu", reason);
+    }
+    cr_assert_eq(ledger(0, 0).answers, 0, "nothing of it is an answer");
+    counters_add(&counters, COUNTER_DELIVERED, 1);
+    cr_assert_eq(ledger(0, 0).requests, -1, "counted twice");
+}
+
+Test(counters, each_way_out_closes_the_ledger_of_answers)
+{
+    static const enum counter ways_out[] = {COUNTER_REPLIES_SENT, COUNTER_REPLIES_RELAYED,
+                                            COUNTER_REPLIES_FENCED};
+
+    for (size_t i = 0; i < 3; i++) {
+        counters_add(&counters, i % 2 ? COUNTER_ANSWERS_APP : COUNTER_ANSWERS_RELAY, 5);
+        cr_assert_eq(ledger(0, 0).answers, 5);
+        counters_add(&counters, ways_out[i], 5);
+        cr_assert_eq(ledger(0, 0).answers, 0);
+    }
+    for (size_t reason = 0; reason < DROP_REASON_COUNT; reason++) {
+        counters_add(&counters, COUNTER_ANSWERS_APP, 1);
+        counters_drop_reply(&counters, (enum drop_reason)reason, 1);
+        cr_assert_eq(ledger(0, 0).answers, 0, "reason %zu", reason);
+    }
+    cr_assert_eq(ledger(0, 0).requests, 0, "nothing of it is a request");
+}
+
+Test(counters, what_is_neither_request_nor_answer_leaves_the_ledger_alone)
+{
+    static const enum counter aside[] = {
+        COUNTER_BYTES_DATA,  COUNTER_BYTES_RELAY,     COUNTER_FRAMES_RECEIVED,
+        COUNTER_FRAMES_SENT, COUNTER_WITHHELD,        COUNTER_PEER_IGNORED,
+        COUNTER_APP_REFUSED, COUNTER_SESSIONS_OPENED, COUNTER_SESSIONS_EVICTED};
+
+    for (size_t i = 0; i < sizeof(aside) / sizeof(*aside); i++)
+        counters_add(&counters, aside[i], 7);
+    cr_assert_eq(ledger(0, 0).requests, 0);
+    cr_assert_eq(ledger(0, 0).answers, 0);
+}
