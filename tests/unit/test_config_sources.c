@@ -7,12 +7,14 @@
 TestSuite(config_sources, .init = clear_environment, .timeout = 30);
 
 static char file_path[] = "/tmp/headlessd-test-XXXXXX";
+static bool file_exists; /* the name tells nothing: what mkstemp draws may contain an X */
 
 static void write_file(const char *text, size_t length)
 {
-    int fd = strchr(file_path, 'X') ? mkstemp(file_path) : open(file_path, O_WRONLY | O_TRUNC);
+    int fd = file_exists ? open(file_path, O_WRONLY | O_TRUNC) : mkstemp(file_path);
 
     cr_assert_geq(fd, 0);
+    file_exists = true;
     cr_assert_eq(write(fd, text, length), (ssize_t)length);
     (void)close(fd);
 }
