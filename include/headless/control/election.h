@@ -1,0 +1,300 @@
+/*
+ * election: who leads, as one pure function.
+ *
+ * election_step takes an event and the time, changes the state, and lists what is to be done:
+ * messages to send, a view to publish, a term to store, a command to answer. No I/O, no clock, no
+ * threads, no allocation: the supervisor feeds it and carries its actions out, and the simulator
+ * runs the same function. Its rules, and why there are never two leaders: docs/election.md.
+ *
+ * Owner: the thread that steps it (the supervisor). Others see what it publishes.
+ * Units: nanoseconds of the pod's own clock (clock_now_ns); terms count from 1, 0 is none.
+ * Technique: Raft's election with pre-vote and single-server membership change (Ongaro), leases by
+ * promises (Gray and Cheriton), local health (Lifeguard).
+ */
+#ifndef HEADLESS_CONTROL_ELECTION_H
+#define HEADLESS_CONTROL_ELECTION_H
+
+#include "headless/control/election_message.h"
+
+#define ELECTION_ACTIONS_MAX  192
+#define ELECTION_TERM_LEAP    1000 /* a claim further above the highest seen is refused */
+#define ELECTION_TERM_JUMP    16   /* over terms whose votes may have been forgotten */
+#define ELECTION_CHANGES_MAX  16   /* list changes that wait for their turn */
+#define ELECTION_COMMANDS_MAX 8    /* commands that wait for their outcome */
+
+enum election_state {
+    ELECTION_JOINING,
+    ELECTION_FOLLOWER,
+    ELECTION_SUSPECT,
+    ELECTION_CANDIDATE,
+    ELECTION_LEADER,
+    ELECTION_RESIGNING,
+    ELECTION_ISOLATED,
+    ELECTION_KEY,
+    ELECTION_OUT,
+    ELECTION_STATE_COUNT
+};
+
+/* Why a state was left; each transition allows some of them. */
+enum election_cause {
+    ELECTION_BY_CLAIM,     /* a claim as high as ours or higher was seen */
+    ELECTION_BY_SILENCE,   /* the leader's heartbeat is late */
+    ELECTION_BY_VERDICT,   /* the leader is taken for dead */
+    ELECTION_BY_EVIDENCE,  /* its host refused what we sent it */
+    ELECTION_BY_RESIGN,    /* the leader gave way to us */
+    ELECTION_BY_COMMAND,   /* somebody asked for it */
+    ELECTION_BY_VOTES,     /* a majority voted for us */
+    ELECTION_BY_BOOTSTRAP, /* the same, and there was no cluster yet */
+    ELECTION_BY_OWN_VOTE,  /* we voted for somebody else */
+    ELECTION_BY_APP,       /* our app is down, another's is up */
+    ELECTION_BY_YIELD,     /* a bootstrapped leader gave way to the configured one */
+    ELECTION_BY_NO_QUORUM, /* no majority answers */
+    ELECTION_BY_QUORUM,    /* a majority answers again */
+    ELECTION_BY_LIST,      /* we are in the list now, or no longer */
+    ELECTION_BY_AUTH,      /* nothing that we hear can be verified; or it can again */
+    ELECTION_BY_STOP,      /* we were asked to stop */
+    ELECTION_BY_LIMIT,     /* waited long enough */
+    ELECTION_BY_FORCE,     /* headlessctl leader set --force */
+    ELECTION_CAUSE_COUNT
+};
+
+enum election_quorum { ELECTION_QUORUM_AUTO, ELECTION_QUORUM_MAJORITY, ELECTION_QUORUM_NONE };
+
+#ifdef ELECTION_BROKEN
+/* Faults put in on purpose, for the simulator to find. Never compiled into the product. */
+enum election_broken {
+    BROKEN_NONE,
+    BROKEN_TERM_CHECK,     /* votes again in a term */
+    BROKEN_PREVOTE,        /* asks for votes without having asked for pre-votes */
+    BROKEN_FENCE,          /* believes in its time longer than it was promised */
+    BROKEN_PROMISE,        /* gives pre-votes and votes in spite of its promise */
+    BROKEN_LIST_SHRINKING, /* takes the majority of who is alive */
+    BROKEN_COUNT
+};
+#endif
+
+struct election_config {
+    struct election_member self; /* instance, address, name, eligible */
+    uint64_t interval_ns;        /* heartbeat.interval */
+    uint32_t misses;             /* heartbeat.misses; interval x misses is the detection time */
+    enum election_quorum quorum;
+    uint16_t expect;      /* quorum.expect; 0 or 1: nobody else is expected */
+    bool on_refused_fast; /* failover.on_refused: fast */
+    uint64_t forget_ns;   /* member.forget */
+    uint64_t tenure_ns;   /* a leader stays so long before it hands over by itself */
+    uint64_t stored_term; /* from the store; a hint */
+    /* By name, else by address; neither set: none. */
+    struct election_member leader, first; /* configured leader; first of leader_list */
+#ifdef ELECTION_BROKEN
+    enum election_broken broken;
+#endif
+};
+
+/* ---- events ---- */
+
+enum election_event_type {
+    ELECTION_TICK,       /* deadline_ns has come */
+    ELECTION_MESSAGE,    /* an authentic message of our cluster */
+    ELECTION_CANDIDATES, /* who may be there: peers and discovery; replaces what was known */
+    ELECTION_REFUSED,    /* a host refused what we sent to this instance, and quoted it rightly */
+    ELECTION_AUTH_FAILED,
+    ELECTION_APP,     /* our app is up or down */
+    ELECTION_COMMAND, /* {"leader": target} */
+    ELECTION_STOP,
+    ELECTION_FORCE,
+    ELECTION_EVENT_COUNT
+};
+
+struct election_event {
+    enum election_event_type type;
+    const struct election_message *message;
+    const struct election_member *members; /* of the message: message->member_count */
+    struct address from;                   /* MESSAGE: where it came from */
+    const struct address *candidates;      /* CANDIDATES */
+    size_t candidate_count;
+    uint64_t instance; /* REFUSED: whose; COMMAND: the target */
+    uint64_t if_term;  /* COMMAND: only in this term; 0: in any */
+    uint64_t token;    /* COMMAND: comes back in the answer */
+    bool is_up;        /* APP */
+};
+
+/* ---- actions ---- */
+
+enum election_action_type {
+    ELECTION_SEND,     /* one message to one address */
+    ELECTION_SEND_ALL, /* one message to every other member of the list; to: each one's instance */
+    ELECTION_ANSWER    /* a command's outcome */
+};
+
+/* What the data plane needs. Nothing of this leader leaves or is relayed after valid_until_ns. */
+struct election_view {
+    enum election_state state;
+    uint64_t term;
+    uint64_t leader; /* instance, 0: none */
+    enum election_cause cause;
+    uint64_t valid_until_ns;
+};
+
+enum election_answer { ELECTION_OK, ELECTION_NO_MEMBER, ELECTION_NO_QUORUM, ELECTION_BAD_TERM };
+
+struct election_action {
+    enum election_action_type type;
+    struct address to;                     /* SEND */
+    struct election_message message;       /* SEND, SEND_ALL */
+    const struct election_member *members; /* of the message; valid until the next step */
+    uint64_t term;                         /* ANSWER */
+    uint64_t token;                        /* ANSWER */
+    enum election_answer answer;
+};
+
+/* In this order: store, publish, then the list; what is sent relies on what was published. */
+struct election_actions {
+    bool stores, publishes;
+    uint64_t stored_term;      /* stores: keep it */
+    struct election_view view; /* publishes */
+    size_t count;
+    struct election_action list[ELECTION_ACTIONS_MAX];
+};
+
+/* ---- state ---- */
+
+/* A seat of the list as this pod sees it; the n-th belongs to the n-th member. */
+struct election_peer {
+    uint64_t heard_ns;            /* leader: its last ack; 0: none */
+    uint64_t lease_ns;            /* leader: by its promise we are valid until then */
+    struct election_list_id list; /* leader: that it has */
+    bool is_app_up, is_fresh;
+    uint64_t ask_ns;             /* campaign: ask it then */
+    uint64_t grant_ns;           /* campaign: its grant counts until then; 0: none */
+    struct election_member heir; /* a new instance with this seat's name, not in the list yet */
+};
+
+/* Somebody met outside the list: at an address of discovery, or by a WHO. */
+struct election_acquaintance {
+    struct election_member member; /* instance 0: has not answered yet */
+    uint64_t answered_ns;
+    uint64_t term; /* the highest that it knows */
+    bool knows_claim, is_listed;
+};
+
+enum election_stage { ELECTION_STAGE_NONE, ELECTION_STAGE_PREVOTE, ELECTION_STAGE_VOTE };
+
+struct election_campaign {
+    enum election_stage stage;
+    enum election_cause cause;
+    uint64_t term;         /* VOTE: asked for */
+    uint64_t started_ns;   /* of the whole campaign */
+    uint64_t ends_ns;      /* VOTE: of this round; PREVOTE: ask nobody before */
+    uint64_t deposed;      /* instance against which there is evidence, or which resigned, */
+    uint64_t deposed_term; /* and the term that it led in */
+    uint16_t flags;        /* of the requests */
+};
+
+enum election_change_type { ELECTION_ADD, ELECTION_REPLACE, ELECTION_REMOVE };
+
+struct election_change {
+    enum election_change_type type;
+    bool is_graceful;
+    struct election_member member; /* REMOVE: instance only */
+};
+
+struct election_pending {
+    uint64_t token, target, term, until_ns;
+};
+
+/* Numbers for metrics; they only grow. */
+struct election_counts {
+    uint64_t transitions[ELECTION_STATE_COUNT];
+    uint64_t forbidden_transitions; /* a bug: see the table */
+    uint64_t leaps_refused;         /* claims too far above */
+    uint64_t actions_lost;          /* more than ELECTION_ACTIONS_MAX in one step */
+    uint64_t elections_won;
+};
+
+struct election {
+    struct election_config config;
+    enum election_state state;
+    enum election_cause cause; /* of the last transition */
+    uint64_t now_ns, started_ns;
+    uint64_t deadline_ns; /* wants a TICK then */
+
+    /* The claim that we follow. */
+    uint64_t term, leader;
+    struct address leader_address;
+    enum election_cause claim_cause;
+    uint64_t interval_ns;  /* the leader's */
+    uint64_t detection_ns; /* the leader's interval x misses */
+    uint64_t live[ELECTION_BITMAP_WORDS], ready[ELECTION_BITMAP_WORDS]; /* as the leader says */
+    uint64_t heard_ns;                                                  /* its last heartbeat */
+
+    /* What we have given away. */
+    uint64_t voted_term, voted_for;
+    uint64_t promised_to, promised_ns; /* until then we vote for nobody else */
+    uint64_t abstain_ns;               /* before: a predecessor's promise may still run */
+    bool is_fresh;      /* a predecessor's votes may count, and we do not know them */
+    uint64_t seen_term; /* the highest term heard of, claimed or not */
+
+    /* Suspicion. */
+    uint32_t suspicion;            /* steps taken: 0, 1 probed, 2 asked others */
+    uint64_t candidate_ns;         /* the verdict is there, and this is our turn; 0: no verdict */
+    uint64_t patience_ns;          /* no candidacy before */
+    uint64_t refused;              /* instance that evidence is against */
+    uint64_t resigned_term;        /* the leader of this term has resigned */
+    uint32_t health;               /* 0..8: how late our own timers run */
+    struct election_message asked; /* a pre-vote that waits for our own evidence; type 0: none */
+    struct address asked_from;
+
+    struct election_campaign campaign;
+
+    /* The list, and one that is arriving by pages. */
+    struct election_list list, arriving;
+    uint16_t arrived;    /* members of arriving */
+    uint16_t self_index; /* ELECTION_MEMBERS_MAX: not in it */
+    struct election_peer peers[ELECTION_MEMBERS_MAX];
+
+    /* Leading. */
+    uint64_t heartbeat_ns, valid_until_ns, led_since_ns, fenced_ns, hold_down_ns;
+    bool is_settled;    /* a majority that forgot nothing has the list */
+    bool is_jumped;     /* our term is above all that could be forgotten */
+    uint64_t resign_ns; /* RESIGNING: until then */
+    bool has_yielded;
+    struct election_change changes[ELECTION_CHANGES_MAX];
+    uint32_t change_count;
+    uint64_t list_since_ns;
+
+    /* Joining. */
+    struct election_acquaintance acquaintances[ELECTION_MEMBERS_MAX];
+    uint32_t acquaintance_count;
+    uint64_t who_ns, auth_failed_ns, verified_ns, bootstrap_ns;
+
+    /* Commands. */
+    struct election_pending commands[ELECTION_COMMANDS_MAX];
+    uint32_t command_count;
+    uint64_t wanted_term, wanted_until_ns, wanted_ns; /* we are the target, since */
+    uint64_t pressed_ns;                              /* told the leader so last */
+
+    bool is_app_up, is_stopping;
+    uint64_t stop_ns, leave_ns; /* limit of stopping; next LEAVE */
+    uint64_t stored_term;
+    struct election_view published;
+    struct election_counts counts;
+    uint16_t forbidden;           /* the last forbidden transition: from << 12 | to << 8 | cause */
+    struct election_actions *out; /* during a step only */
+};
+
+/* Fill *e, which the caller has zeroed or used before; config is copied. */
+void election_init(struct election *e, const struct election_config *config, uint64_t now_ns);
+
+/* One event. Actions are replaced; their members point into *e until the next step. */
+void election_step(struct election *e, const struct election_event *event, uint64_t now_ns,
+                   struct election_actions *ret_actions);
+
+/* Votes that a majority takes in this list; 1 where no quorum is wanted. */
+size_t election_needed(const struct election *e);
+
+const char *election_state_name(enum election_state state);
+const char *election_cause_name(enum election_cause cause);
+/* Does the table allow this? */
+bool election_allows(enum election_state from, enum election_state to, enum election_cause cause);
+
+#endif

@@ -1,0 +1,128 @@
+/*
+ * election_message: what members say to each other, as scalars; wire/ gives them bytes.
+ *
+ * One struct for all types; the table says which fields a type uses. Members (of a list page, or
+ * the sender's own card in WHO and HERE) stand beside it, at most ELECTION_PAGE a message.
+ *
+ *   type          fields
+ *   WHO           stamp, term, seen, members[0]: the sender's card
+ *   HERE          the same (stamp echoed), leader, leader_address, list, flags LEADS, LISTED
+ *   HEARTBEAT     term, stamp, interval, misses, list, count, live, ready, flags SETTLED
+ *   ACK           term, stamp echoed, seen, promise (0: none now), list (that it has), flags APP,
+ * FRESH LIST_ASK      list, first LIST_PAGE     list, count, floor, flags MAJORITY, FORCED, first,
+ * members PROBE         term, stamp ALIVE         stamp echoed, term, leader ASK           leader;
+ * "do you hear it?"          TOLD  leader, wait (0: no) PREVOTE, VOTE term, stamp, list, interval,
+ * misses, leader (deposed), deposed_term, flags EVIDENCE, RESIGNED, BOOTSTRAP, JUMP PREVOTE_ANSWER,
+ * VOTE_ANSWER  term, stamp echoed, seen, promise, wait, list, flags GRANTED, FRESH, OLD_LIST,
+ * NOT_LISTED RESIGN        term, leader (the successor) LEAVE         term HAND_OVER     term,
+ * leader (the target)
+ *
+ * Pure values; any thread.
+ */
+#ifndef HEADLESS_CONTROL_ELECTION_MESSAGE_H
+#define HEADLESS_CONTROL_ELECTION_MESSAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "headless/base/address.h"
+#include "headless/config/config.h"
+
+#define ELECTION_MEMBERS_MAX  (CONFIG_PEERS_MAX + 1)
+#define ELECTION_BITMAP_WORDS ((ELECTION_MEMBERS_MAX + 63) / 64)
+#define ELECTION_PAGE         4 /* members a message */
+
+struct election_name {
+    char text[CONFIG_NAME_MAX];
+};
+
+struct election_member {
+    uint64_t instance;
+    struct address address; /* IP, port 0 */
+    struct election_name name;
+    bool is_eligible;
+};
+
+/* Lists are ordered by the term of the leader that made them, then by its count. */
+struct election_list_id {
+    uint64_t term;
+    uint32_t version;
+};
+
+struct election_list {
+    struct election_list_id id;
+    uint16_t count;
+    uint16_t floor;      /* the quorum is of at least so many seats; 0 once they have come */
+    bool wants_majority; /* it has had three members */
+    bool is_forced;      /* quorum.expect does not count until they have come again */
+    struct election_member members[ELECTION_MEMBERS_MAX];
+};
+
+enum election_message_type {
+    ELECTION_MESSAGE_NONE,
+    ELECTION_WHO,
+    ELECTION_HERE,
+    ELECTION_HEARTBEAT,
+    ELECTION_ACK,
+    ELECTION_LIST_ASK,
+    ELECTION_LIST_PAGE,
+    ELECTION_PROBE,
+    ELECTION_ALIVE,
+    ELECTION_ASK,
+    ELECTION_TOLD,
+    ELECTION_PREVOTE,
+    ELECTION_PREVOTE_ANSWER,
+    ELECTION_VOTE,
+    ELECTION_VOTE_ANSWER,
+    ELECTION_RESIGN,
+    ELECTION_LEAVE,
+    ELECTION_HAND_OVER,
+    ELECTION_MESSAGE_COUNT
+};
+
+enum election_flag {
+    ELECTION_FLAG_GRANTED = 1 << 0,
+    ELECTION_FLAG_FRESH = 1 << 1,
+    ELECTION_FLAG_OLD_LIST = 1 << 2,   /* your list is older than mine */
+    ELECTION_FLAG_NOT_LISTED = 1 << 3, /* and you are not in mine */
+    ELECTION_FLAG_EVIDENCE = 1 << 4,
+    ELECTION_FLAG_RESIGNED = 1 << 5,
+    ELECTION_FLAG_BOOTSTRAP = 1 << 6,
+    ELECTION_FLAG_JUMP = 1 << 7,
+    ELECTION_FLAG_APP = 1 << 8,
+    ELECTION_FLAG_SETTLED = 1 << 9,
+    ELECTION_FLAG_LEADS = 1 << 10,
+    ELECTION_FLAG_LISTED = 1 << 11, /* I hold a list: there is a cluster */
+    ELECTION_FLAG_MAJORITY = 1 << 12,
+    ELECTION_FLAG_FORCED = 1 << 13
+};
+
+struct election_message {
+    uint8_t type; /* enum election_message_type */
+    uint8_t member_count;
+    uint8_t misses;
+    uint16_t flags; /* enum election_flag */
+    uint16_t count, floor, first;
+    uint64_t from, to; /* instances; to 0: not known yet */
+    uint64_t term, seen;
+    uint64_t leader; /* an instance: see the table */
+    uint64_t deposed_term;
+    uint64_t stamp_ns;
+    uint64_t promise_ns, wait_ns, interval_ns;
+    struct election_list_id list;
+    struct address leader_address;
+    uint64_t live[ELECTION_BITMAP_WORDS], ready[ELECTION_BITMAP_WORDS];
+};
+
+const char *election_message_name(enum election_message_type type);
+
+/* -1, 0, 1: a is older than, as old as, newer than b. */
+static inline int election_list_id_compare(struct election_list_id a, struct election_list_id b)
+{
+    if (a.term != b.term)
+        return a.term < b.term ? -1 : 1;
+    return a.version == b.version ? 0 : a.version < b.version ? -1 : 1;
+}
+
+#endif

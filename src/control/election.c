@@ -1,0 +1,349 @@
+#include "election_internal.h"
+
+#define HEALTH_MAX 8
+
+/* ---- the transition table: docs/election.md shows its picture ---- */
+
+#define BY(cause)  (1u << ELECTION_BY_##cause)
+
+static const uint32_t transitions[ELECTION_STATE_COUNT][ELECTION_STATE_COUNT] = {
+    [ELECTION_JOINING] =
+        {
+            [ELECTION_FOLLOWER] = BY(LIST),
+            [ELECTION_CANDIDATE] = BY(BOOTSTRAP),
+            [ELECTION_KEY] = BY(AUTH),
+            [ELECTION_OUT] = BY(STOP),
+        },
+    [ELECTION_FOLLOWER] =
+        {
+            [ELECTION_SUSPECT] = BY(SILENCE) | BY(EVIDENCE),
+            [ELECTION_CANDIDATE] = BY(RESIGN) | BY(COMMAND),
+            [ELECTION_JOINING] = BY(LIST) | BY(CLAIM),
+            [ELECTION_OUT] = BY(STOP),
+        },
+    [ELECTION_SUSPECT] =
+        {
+            [ELECTION_FOLLOWER] = BY(CLAIM),
+            [ELECTION_CANDIDATE] = BY(VERDICT) | BY(EVIDENCE) | BY(RESIGN) | BY(COMMAND),
+            [ELECTION_JOINING] = BY(LIST) | BY(CLAIM),
+            [ELECTION_KEY] = BY(AUTH),
+            [ELECTION_OUT] = BY(STOP),
+        },
+    [ELECTION_CANDIDATE] =
+        {
+            [ELECTION_LEADER] = BY(VOTES) | BY(BOOTSTRAP) | BY(FORCE),
+            [ELECTION_FOLLOWER] = BY(CLAIM),
+            [ELECTION_SUSPECT] = BY(OWN_VOTE),
+            [ELECTION_ISOLATED] = BY(NO_QUORUM),
+            [ELECTION_JOINING] = BY(LIST) | BY(CLAIM) | BY(LIMIT) | BY(OWN_VOTE),
+            [ELECTION_OUT] = BY(STOP),
+        },
+    [ELECTION_LEADER] =
+        {
+            [ELECTION_FOLLOWER] = BY(CLAIM) | BY(OWN_VOTE),
+            [ELECTION_RESIGNING] = BY(STOP) | BY(COMMAND) | BY(APP) | BY(YIELD),
+            [ELECTION_ISOLATED] = BY(NO_QUORUM),
+            [ELECTION_JOINING] = BY(CLAIM),
+            [ELECTION_OUT] = BY(STOP),
+        },
+    [ELECTION_RESIGNING] =
+        {
+            [ELECTION_FOLLOWER] = BY(CLAIM) | BY(LIMIT),
+            [ELECTION_JOINING] = BY(CLAIM) | BY(LIST),
+            [ELECTION_OUT] = BY(STOP),
+        },
+    [ELECTION_ISOLATED] =
+        {
+            [ELECTION_FOLLOWER] = BY(CLAIM),
+            [ELECTION_SUSPECT] = BY(OWN_VOTE),
+            [ELECTION_CANDIDATE] = BY(QUORUM),
+            [ELECTION_LEADER] = BY(FORCE),
+            [ELECTION_JOINING] = BY(LIST) | BY(CLAIM),
+            [ELECTION_OUT] = BY(STOP),
+        },
+    [ELECTION_KEY] =
+        {
+            [ELECTION_JOINING] = BY(AUTH),
+            [ELECTION_SUSPECT] = BY(AUTH),
+            [ELECTION_OUT] = BY(STOP),
+        },
+};
+
+bool election_allows(enum election_state from, enum election_state to, enum election_cause cause)
+{
+    return transitions[from][to] & 1u << cause;
+}
+
+void election_enter(struct election *e, enum election_state state, enum election_cause cause)
+{
+    if (e->state == state)
+        return;
+    if (!election_allows(e->state, state, cause)) {
+        e->counts.forbidden_transitions++;
+        e->forbidden = (uint16_t)(e->state << 12 | state << 8 | cause);
+        return;
+    }
+    e->state = state;
+    e->cause = cause;
+    e->counts.transitions[state]++;
+}
+
+/* ---- small things that every part uses ---- */
+
+void election_wake_at(struct election *e, uint64_t at_ns)
+{
+    e->deadline_ns = election_min(e->deadline_ns, at_ns);
+}
+
+bool election_see_term(struct election *e, uint64_t term)
+{
+    if (term <= e->seen_term)
+        return true;
+    if (e->term && term - e->seen_term > ELECTION_TERM_LEAP) {
+        e->counts.leaps_refused++;
+        return false;
+    }
+    e->seen_term = term;
+    return true;
+}
+
+bool election_is_member(const struct election *e)
+{
+    return e->self_index < e->list.count;
+}
+
+bool election_has_list(const struct election *e)
+{
+    return e->list.count > 0 && e->list.id.term > 0;
+}
+
+/*
+ * With quorum majority it is of quorum.expect at least, however many have left:
+ * else those that left could come back, find nobody, and be enough to begin
+ * anew.
+ */
+size_t election_needed(const struct election *e)
+{
+    size_t seats = e->list.count > e->list.floor ? e->list.count : e->list.floor;
+
+    if (e->config.quorum == ELECTION_QUORUM_MAJORITY && seats < e->config.expect &&
+        !e->list.is_forced)
+        seats = e->config.expect;
+    if (e->config.quorum == ELECTION_QUORUM_NONE ||
+        (e->config.quorum == ELECTION_QUORUM_AUTO && !e->list.wants_majority))
+        return 1;
+    if (ELECTION_IS_BROKEN(e, BROKEN_LIST_SHRINKING)) {
+        seats = 1;
+        for (uint16_t i = 0; i < e->list.count; i++)
+            seats += i != e->self_index && e->peers[i].heard_ns &&
+                     e->now_ns < e->peers[i].heard_ns + e->detection_ns;
+    }
+    return seats / 2 + 1;
+}
+
+/* ---- the step ---- */
+
+void election_init(struct election *e, const struct election_config *config, uint64_t now_ns)
+{
+    *e = (struct election){
+        .config = *config,
+        .state = ELECTION_JOINING,
+        .now_ns = now_ns,
+        .started_ns = now_ns,
+        .deadline_ns = now_ns,
+        .interval_ns = config->interval_ns,
+        .detection_ns = config->interval_ns * config->misses,
+        .seen_term = config->stored_term,
+        .stored_term = config->stored_term,
+        .is_fresh = true,
+        .is_app_up = true,
+        .self_index = ELECTION_NOT_FOUND,
+        .hold_down_ns = config->tenure_ns,
+    };
+    e->abstain_ns = now_ns + e->detection_ns;
+}
+
+typedef void hear_fn(struct election *e, const struct election_event *event);
+
+static hear_fn *const hear[ELECTION_MESSAGE_COUNT] = {
+    [ELECTION_WHO] = election_hear_who,
+    [ELECTION_HERE] = election_hear_here,
+    [ELECTION_HEARTBEAT] = election_hear_heartbeat,
+    [ELECTION_ACK] = election_hear_ack,
+    [ELECTION_LIST_ASK] = election_hear_list_ask,
+    [ELECTION_LIST_PAGE] = election_hear_list_page,
+    [ELECTION_PROBE] = election_hear_probe,
+    [ELECTION_ALIVE] = election_hear_alive,
+    [ELECTION_ASK] = election_hear_ask,
+    [ELECTION_TOLD] = election_hear_told,
+    [ELECTION_PREVOTE] = election_hear_request,
+    [ELECTION_PREVOTE_ANSWER] = election_hear_grant,
+    [ELECTION_VOTE] = election_hear_request,
+    [ELECTION_VOTE_ANSWER] = election_hear_grant,
+    [ELECTION_RESIGN] = election_hear_resign,
+    [ELECTION_LEAVE] = election_hear_leave,
+    [ELECTION_HAND_OVER] = election_hear_hand_over,
+};
+
+static void take_message(struct election *e, const struct election_event *event)
+{
+    const struct election_message *m = event->message;
+    uint16_t index;
+
+    if (m->type >= ELECTION_MESSAGE_COUNT || !hear[m->type] || m->from == election_self(e) ||
+        (m->to && m->to != election_self(e)))
+        return;
+    e->verified_ns = e->now_ns;
+    index = election_find(e, m->from);
+    if (index != ELECTION_NOT_FOUND)
+        e->peers[index].heard_ns = e->now_ns;
+    hear[m->type](e, event);
+}
+
+static void take_event(struct election *e, const struct election_event *event)
+{
+    switch (event->type) {
+    case ELECTION_MESSAGE:
+        take_message(e, event);
+        break;
+    case ELECTION_CANDIDATES:
+        election_take_candidates(e, event);
+        break;
+    case ELECTION_REFUSED:
+        election_hear_refusal(e, event->instance);
+        break;
+    case ELECTION_AUTH_FAILED:
+        e->auth_failed_ns = e->now_ns;
+        break;
+    case ELECTION_APP:
+        e->is_app_up = event->is_up;
+        break;
+    case ELECTION_COMMAND:
+        election_command(e, event);
+        break;
+    case ELECTION_STOP:
+        election_stop(e);
+        break;
+    case ELECTION_FORCE:
+        election_force(e);
+        break;
+    case ELECTION_TICK:
+    case ELECTION_EVENT_COUNT:
+        break;
+    }
+}
+
+/* Whoever sees its own timers run late should doubt its own verdicts. */
+static void measure_health(struct election *e)
+{
+    if (e->now_ns > e->deadline_ns + e->interval_ns / 2)
+        e->health += e->health < HEALTH_MAX;
+    else if (e->health)
+        e->health--;
+}
+
+static void run_timers(struct election *e)
+{
+    switch (e->state) {
+    case ELECTION_JOINING:
+    case ELECTION_KEY:
+        election_join_tick(e);
+        break;
+    case ELECTION_FOLLOWER:
+    case ELECTION_SUSPECT:
+        election_suspect_tick(e);
+        break;
+    case ELECTION_CANDIDATE:
+    case ELECTION_ISOLATED:
+        election_campaign_tick(e);
+        break;
+    case ELECTION_LEADER:
+        election_campaign_tick(e);
+        election_lead_tick(e);
+        break;
+    case ELECTION_RESIGNING:
+    case ELECTION_OUT:
+    case ELECTION_STATE_COUNT:
+        break;
+    }
+    election_command_tick(e);
+}
+
+static void publish(struct election *e)
+{
+    struct election_view view = {.state = e->state, .term = e->term, .cause = e->claim_cause};
+    struct election_actions *out = e->out;
+
+    if (e->state == ELECTION_LEADER) {
+        view.leader = election_self(e);
+        view.valid_until_ns = e->valid_until_ns;
+    } else if (e->leader && e->leader != election_self(e) && e->state != ELECTION_OUT) {
+        view.leader = e->leader;
+        view.valid_until_ns = e->heard_ns ? e->heard_ns + 2 * e->interval_ns : 0;
+        if (e->refused == e->leader)
+            view.valid_until_ns = 0;
+    }
+    out->publishes = view.state != e->published.state || view.term != e->published.term ||
+                     view.leader != e->published.leader ||
+                     view.valid_until_ns != e->published.valid_until_ns;
+    if (out->publishes)
+        out->view = e->published = view;
+    out->stores = e->seen_term > e->stored_term;
+    if (out->stores)
+        out->stored_term = e->stored_term = e->seen_term;
+}
+
+void election_step(struct election *e, const struct election_event *event, uint64_t now_ns,
+                   struct election_actions *ret_actions)
+{
+    enum election_state before;
+
+    ret_actions->count = 0;
+    ret_actions->publishes = ret_actions->stores = false;
+    if (e->state == ELECTION_OUT)
+        return;
+    e->now_ns = now_ns;
+    e->out = ret_actions;
+    if (event->type == ELECTION_TICK)
+        measure_health(e);
+    take_event(e, event);
+    do { /* a state that was entered has timers of its own */
+        before = e->state;
+        e->deadline_ns = ELECTION_NEVER;
+        run_timers(e);
+    } while (e->state != before);
+    publish(e);
+    e->out = NULL;
+}
+
+/* ---- names ---- */
+
+const char *election_state_name(enum election_state state)
+{
+    static const char *const names[ELECTION_STATE_COUNT] = {
+        [ELECTION_JOINING] = "joining",   [ELECTION_FOLLOWER] = "follower",
+        [ELECTION_SUSPECT] = "suspect",   [ELECTION_CANDIDATE] = "candidate",
+        [ELECTION_LEADER] = "leader",     [ELECTION_RESIGNING] = "resigning",
+        [ELECTION_ISOLATED] = "isolated", [ELECTION_KEY] = "key",
+        [ELECTION_OUT] = "out",
+    };
+
+    return names[state];
+}
+
+const char *election_cause_name(enum election_cause cause)
+{
+    static const char *const names[ELECTION_CAUSE_COUNT] = {
+        [ELECTION_BY_CLAIM] = "claim",       [ELECTION_BY_SILENCE] = "silence",
+        [ELECTION_BY_VERDICT] = "verdict",   [ELECTION_BY_EVIDENCE] = "evidence",
+        [ELECTION_BY_RESIGN] = "resign",     [ELECTION_BY_COMMAND] = "command",
+        [ELECTION_BY_VOTES] = "votes",       [ELECTION_BY_BOOTSTRAP] = "bootstrap",
+        [ELECTION_BY_OWN_VOTE] = "own_vote", [ELECTION_BY_APP] = "app",
+        [ELECTION_BY_YIELD] = "yield",       [ELECTION_BY_NO_QUORUM] = "no_quorum",
+        [ELECTION_BY_QUORUM] = "quorum",     [ELECTION_BY_LIST] = "list",
+        [ELECTION_BY_AUTH] = "auth",         [ELECTION_BY_STOP] = "stop",
+        [ELECTION_BY_LIMIT] = "limit",       [ELECTION_BY_FORCE] = "force",
+    };
+
+    return names[cause];
+}

@@ -1,0 +1,321 @@
+#include "election_internal.h"
+
+#define ASKED_MEMBERS 3
+
+bool election_hears_leader(const struct election *e)
+{
+    return e->leader && e->heard_ns && e->now_ns < e->heard_ns + e->detection_ns &&
+           e->refused != e->leader && e->resigned_term != e->term;
+}
+
+/* ---- claims ---- */
+
+/* Same term, another leader (without quorum only): the earlier in the list, then the lower. */
+static bool wins_tie(const struct election *e, uint64_t instance)
+{
+    uint16_t its = election_find(e, instance), present = election_find(e, e->leader);
+
+    if (its == ELECTION_NOT_FOUND || present == ELECTION_NOT_FOUND)
+        return instance < e->leader;
+    return its < present;
+}
+
+static void give_way(struct election *e)
+{
+    if (e->state == ELECTION_LEADER || e->state == ELECTION_RESIGNING)
+        election_lead_end(e);
+    election_campaign_stop(e);
+    if (e->state == ELECTION_JOINING || e->state == ELECTION_KEY)
+        return;
+    if (!election_has_list(e)) { /* the draft of a list for a cluster that is there already */
+        election_forget_list(e);
+        election_enter(e, ELECTION_JOINING, ELECTION_BY_CLAIM);
+        return;
+    }
+    election_enter(e, ELECTION_FOLLOWER, ELECTION_BY_CLAIM);
+}
+
+static void follow(struct election *e, uint64_t term, uint64_t leader,
+                   const struct address *address)
+{
+    if (term != e->term || leader != e->leader)
+        e->claim_cause = ELECTION_BY_CLAIM;
+    e->term = term;
+    e->leader = leader;
+    e->leader_address = address_with_port(*address, 0);
+    e->heard_ns = e->now_ns;
+    e->suspicion = 0;
+    e->candidate_ns = e->patience_ns = 0;
+    e->refused = 0;
+    give_way(e);
+}
+
+/* Two clusters that grew apart, with leaders of one term: the winner claims again, above it. */
+static bool loses_tie(struct election *e, uint64_t leader)
+{
+    if (e->state != ELECTION_LEADER || leader == election_self(e))
+        return false;
+    if (wins_tie(e, leader))
+        return true;
+    if (e->campaign.stage == ELECTION_STAGE_NONE)
+        election_campaign_start(e, ELECTION_STAGE_VOTE, e->claim_cause, 0);
+    return false;
+}
+
+/* Somebody else's word. A leader that we cannot hear is suspected from now on, not from before. */
+void election_hear_claim(struct election *e, uint64_t term, uint64_t leader,
+                         const struct address *address)
+{
+    struct election_message here;
+
+    if (!leader || leader == election_self(e) || term < e->term || !election_see_term(e, term) ||
+        term < e->list.id.term || (term == e->term && !loses_tie(e, leader)))
+        return;
+    if (e->list.wants_majority || election_find(e, leader) != ELECTION_NOT_FOUND ||
+        e->state == ELECTION_JOINING || e->state == ELECTION_KEY) {
+        follow(e, term, leader, address);
+        return;
+    }
+    /* Another cluster of ours, grown apart: all of us go over to it. */
+    follow(e, term, leader, address);
+    here = election_make(e, ELECTION_HERE);
+    here.leader = leader;
+    here.leader_address = e->leader_address;
+    election_send_all(e, &here);
+    election_forget_list(e);
+    election_enter(e, ELECTION_JOINING, ELECTION_BY_CLAIM);
+    e->who_ns = e->now_ns;
+}
+
+/* ---- heartbeats ---- */
+
+bool election_may_promise(const struct election *e, uint64_t to)
+{
+    return e->now_ns >= e->abstain_ns && (e->promised_to == to || e->now_ns >= e->promised_ns);
+}
+
+static void acknowledge(struct election *e, const struct election_event *event)
+{
+    struct election_message ack = election_make(e, ELECTION_ACK);
+
+    if (election_may_promise(e, event->message->from) && e->resigned_term != e->term) {
+        e->promised_to = event->message->from;
+        e->promised_ns = e->now_ns + e->detection_ns;
+        ack.promise_ns = e->detection_ns;
+    }
+    ack.stamp_ns = event->message->stamp_ns;
+    ack.flags = (uint16_t)((e->is_app_up && !e->is_stopping ? ELECTION_FLAG_APP : 0) |
+                           (e->is_fresh ? ELECTION_FLAG_FRESH : 0));
+    election_send(e, &event->from, event->message->from, &ack);
+}
+
+static void take_terms_of_heartbeat(struct election *e, const struct election_event *event)
+{
+    const struct election_message *m = event->message;
+    int newer = election_list_id_compare(m->list, e->list.id);
+
+    e->interval_ns = election_max(m->interval_ns, NS_PER_MS);
+    e->detection_ns = e->interval_ns * (m->misses ? m->misses : 1);
+    if (e->is_fresh && e->state == ELECTION_JOINING) /* a predecessor's promise was as long */
+        e->abstain_ns = election_max(e->abstain_ns, e->started_ns + e->detection_ns);
+    if (newer == 0) {
+        memcpy(e->live, m->live, sizeof(e->live));
+        memcpy(e->ready, m->ready, sizeof(e->ready));
+        if (m->flags & ELECTION_FLAG_SETTLED && election_is_member(e))
+            e->is_fresh = false;
+    } else if (newer > 0) {
+        election_want_list(e, &event->from, m->from, m->list);
+    }
+}
+
+static bool is_below(const struct election *e, const struct election_message *m)
+{
+    if (ELECTION_IS_BROKEN(e, BROKEN_TERM_CHECK))
+        return false;
+    return m->term < e->term ||
+           (m->term == e->term && e->leader && e->leader != m->from && !wins_tie(e, m->from));
+}
+
+void election_hear_heartbeat(struct election *e, const struct election_event *event)
+{
+    const struct election_message *m = event->message;
+
+    if (is_below(e, m)) {
+        election_tell_claim(e, &event->from, m->from);
+        return;
+    }
+    if (!election_see_term(e, m->term))
+        return;
+    if (m->term == e->term && e->resigned_term == m->term)
+        return; /* sent before it resigned */
+    follow(e, m->term, m->from, &event->from);
+    take_terms_of_heartbeat(e, event);
+    acknowledge(e, event);
+    if (e->asked.type)
+        election_answer_asked(e);
+}
+
+/* ---- suspicion ---- */
+
+void election_probe_leader(struct election *e)
+{
+    struct election_message probe = election_make(e, ELECTION_PROBE);
+
+    probe.stamp_ns = e->now_ns;
+    election_send(e, &e->leader_address, e->leader, &probe);
+}
+
+/* A leader answers with what it is known by: a heartbeat. */
+void election_hear_probe(struct election *e, const struct election_event *event)
+{
+    const struct election_message *m = event->message;
+    struct election_message alive = election_make(e, ELECTION_ALIVE);
+
+    if (e->state == ELECTION_LEADER) {
+        election_send_heartbeat(e, &event->from, m->from);
+        return;
+    }
+    alive.stamp_ns = m->stamp_ns;
+    alive.leader = e->leader;
+    alive.leader_address = e->leader_address;
+    election_send(e, &event->from, m->from, &alive);
+}
+
+void election_hear_alive(struct election *e, const struct election_event *event)
+{
+    const struct election_message *m = event->message;
+
+    election_hear_claim(e, m->term, m->leader, &m->leader_address);
+}
+
+static void ask_others(struct election *e)
+{
+    struct election_message ask = election_make(e, ELECTION_ASK);
+    uint16_t asked = 0;
+
+    ask.leader = e->leader;
+    for (uint16_t i = 1; i < e->list.count && asked < ASKED_MEMBERS; i++) {
+        uint16_t index = (uint16_t)((e->self_index + i) % e->list.count);
+        const struct election_member *member = &e->list.members[index];
+
+        if (member->instance == e->leader || !election_bit(e->live, index))
+            continue;
+        election_send(e, &member->address, member->instance, &ask);
+        asked++;
+    }
+}
+
+void election_hear_ask(struct election *e, const struct election_event *event)
+{
+    struct election_message told = election_make(e, ELECTION_TOLD);
+
+    told.leader = event->message->leader;
+    if (e->leader == told.leader && election_hears_leader(e))
+        told.wait_ns = e->heard_ns + e->detection_ns - e->now_ns;
+    else if (e->leader == told.leader && e->state != ELECTION_LEADER)
+        election_probe_leader(e);
+    election_send(e, &event->from, event->message->from, &told);
+}
+
+/* Only patience: the promise of whoever hears the leader keeps it in office anyway. */
+void election_hear_told(struct election *e, const struct election_event *event)
+{
+    const struct election_message *m = event->message;
+
+    if (e->state == ELECTION_SUSPECT && m->leader == e->leader && m->wait_ns)
+        e->patience_ns =
+            election_max(e->patience_ns, e->now_ns + election_min(m->wait_ns, e->detection_ns));
+}
+
+/* How many that are ready stand between the dead leader and us, going round the list. */
+static uint64_t succession_rank(const struct election *e)
+{
+    uint16_t from = election_find(e, e->leader);
+    uint64_t rank = 0, ready = 0;
+    bool passed_us = false;
+
+    for (uint16_t i = 1; i <= e->list.count; i++) {
+        uint16_t index =
+            (uint16_t)((from == ELECTION_NOT_FOUND ? i - 1 : from + i) % e->list.count);
+
+        passed_us |= index == e->self_index;
+        if (index == e->self_index || index == from || !election_bit(e->ready, index))
+            continue;
+        ready++;
+        rank += !passed_us;
+    }
+    return e->is_app_up ? rank : ready;
+}
+
+static void reach_verdict(struct election *e)
+{
+    e->candidate_ns = e->config.self.is_eligible && !e->is_stopping
+                          ? e->now_ns + succession_rank(e) * e->interval_ns
+                          : ELECTION_NEVER;
+}
+
+static void suspect(struct election *e)
+{
+    uint64_t half = e->heard_ns + e->detection_ns / 2;
+    uint64_t verdict = e->heard_ns + e->detection_ns + e->health * e->interval_ns;
+
+    if (e->suspicion < 2 && e->now_ns >= half) {
+        ask_others(e);
+        e->suspicion = 2;
+    }
+    if (!e->candidate_ns && e->now_ns >= verdict)
+        reach_verdict(e);
+    if (e->candidate_ns && election_hears_only_strangers(e)) {
+        election_enter(e, ELECTION_KEY, ELECTION_BY_AUTH);
+        return;
+    }
+    if (e->candidate_ns && e->now_ns >= election_max(e->candidate_ns, e->patience_ns)) {
+        bool evidence = e->refused && e->refused == e->leader;
+
+        election_enter(e, ELECTION_CANDIDATE,
+                       evidence ? ELECTION_BY_EVIDENCE : ELECTION_BY_VERDICT);
+        election_campaign_start(e, ELECTION_STAGE_PREVOTE, ELECTION_BY_VOTES,
+                                evidence ? ELECTION_FLAG_EVIDENCE : 0);
+        return;
+    }
+    if (e->suspicion < 2)
+        election_wake_at(e, half);
+    election_wake_at(e, e->candidate_ns ? election_max(e->candidate_ns, e->patience_ns) : verdict);
+}
+
+void election_suspect_tick(struct election *e)
+{
+    uint64_t late = e->heard_ns + e->interval_ns * 3 / 2;
+
+    if (e->state == ELECTION_FOLLOWER && e->now_ns >= late) {
+        election_enter(e, ELECTION_SUSPECT, ELECTION_BY_SILENCE);
+        e->suspicion = 1;
+        if (e->leader && e->leader != election_self(e))
+            election_probe_leader(e);
+    }
+    if (e->state == ELECTION_SUSPECT)
+        suspect(e);
+    else
+        election_wake_at(e, late);
+}
+
+/* ---- evidence ---- */
+
+void election_hear_refusal(struct election *e, uint64_t instance)
+{
+    if (!e->config.on_refused_fast || instance != e->leader || e->refused == instance ||
+        (e->state != ELECTION_FOLLOWER && e->state != ELECTION_SUSPECT &&
+         e->state != ELECTION_CANDIDATE))
+        return;
+    e->refused = instance;
+    if (e->promised_to == instance)
+        e->promised_ns = 0;
+    if (e->state != ELECTION_CANDIDATE) {
+        election_enter(e, ELECTION_SUSPECT, ELECTION_BY_EVIDENCE);
+        e->suspicion = 2;
+        e->patience_ns = 0;
+        reach_verdict(e);
+    }
+    if (e->asked.type)
+        election_answer_asked(e);
+}

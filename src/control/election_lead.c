@@ -1,0 +1,285 @@
+#include "election_internal.h"
+
+#define YIELD_WITHIN_NS  (30 * NS_PER_SEC)
+#define HOLD_DOWN_MAX_NS (600 * NS_PER_SEC)
+#define PROMISE_MAX_NS   (120 * NS_PER_SEC)
+#define LOOK_AROUND      5 /* intervals; where there is no majority to tell us apart, 2 */
+
+/* ---- the lease ---- */
+
+/* The needed-th longest of what was promised; our own promise to ourselves does not end. */
+static uint64_t lease_of_majority(const struct election *e, size_t needed)
+{
+    uint64_t longest[ELECTION_MEMBERS_MAX];
+    size_t n = 0, want = needed - 1;
+
+    for (uint16_t i = 0; i < e->list.count; i++) {
+        uint64_t lease = e->peers[i].lease_ns;
+        size_t at = n;
+
+        if (i == e->self_index || (n == want && lease <= longest[n - 1]))
+            continue;
+        at = n < want ? n++ : n - 1;
+        for (; at > 0 && longest[at - 1] < lease; at--)
+            longest[at] = longest[at - 1];
+        longest[at] = lease;
+    }
+    return n == want && want ? longest[want - 1] : 0;
+}
+
+static void extend(struct election *e)
+{
+    size_t needed = election_needed(e);
+
+    if (needed == 1)
+        e->valid_until_ns = e->now_ns + e->detection_ns;
+    else
+        e->valid_until_ns = election_max(e->valid_until_ns, lease_of_majority(e, needed));
+    if (e->now_ns < e->valid_until_ns)
+        e->fenced_ns = e->valid_until_ns;
+}
+
+/* ---- heartbeats ---- */
+
+bool election_is_live(const struct election *e, uint16_t index)
+{
+    return index == e->self_index ||
+           (e->peers[index].heard_ns && e->now_ns < e->peers[index].heard_ns + e->detection_ns);
+}
+
+static struct election_message make_heartbeat(struct election *e)
+{
+    struct election_message m = election_make(e, ELECTION_HEARTBEAT);
+
+    memset(e->live, 0, sizeof(e->live));
+    memset(e->ready, 0, sizeof(e->ready));
+    for (uint16_t i = 0; i < e->list.count; i++) {
+        bool is_self = i == e->self_index;
+
+        if (!election_is_live(e, i))
+            continue;
+        election_set_bit(e->live, i);
+        if (e->list.members[i].is_eligible &&
+            (is_self ? e->is_app_up && !e->is_stopping : e->peers[i].is_app_up))
+            election_set_bit(e->ready, i);
+    }
+    memcpy(m.live, e->live, sizeof(m.live));
+    memcpy(m.ready, e->ready, sizeof(m.ready));
+    m.stamp_ns = e->now_ns;
+    m.interval_ns = e->config.interval_ns;
+    m.misses = (uint8_t)e->config.misses;
+    m.count = e->list.count;
+    m.flags = e->is_settled ? ELECTION_FLAG_SETTLED : 0;
+    return m;
+}
+
+void election_send_heartbeat(struct election *e, const struct address *to, uint64_t instance)
+{
+    struct election_message m = make_heartbeat(e);
+
+    election_send(e, to, instance, &m);
+}
+
+static void send_heartbeats(struct election *e)
+{
+    struct election_message m = make_heartbeat(e);
+
+    election_send_all(e, &m);
+    e->heartbeat_ns = e->now_ns + e->interval_ns;
+}
+
+/* A later term has been voted in, or was led elsewhere: claim again above it, without a gap. */
+void election_renew_if_behind(struct election *e)
+{
+    bool stuck = !e->is_settled && e->now_ns > e->list_since_ns + 2 * e->detection_ns;
+
+    if (e->state != ELECTION_LEADER || e->campaign.stage != ELECTION_STAGE_NONE ||
+        (e->seen_term <= e->term && !stuck) || e->now_ns >= e->valid_until_ns ||
+        e->now_ns < e->campaign.started_ns + e->detection_ns)
+        return;
+    election_campaign_start(e, ELECTION_STAGE_VOTE, e->claim_cause, stuck ? ELECTION_FLAG_JUMP : 0);
+}
+
+void election_hear_ack(struct election *e, const struct election_event *event)
+{
+    const struct election_message *m = event->message;
+    uint16_t index = election_find(e, m->from);
+    struct election_peer *peer = &e->peers[index];
+
+    if (e->state != ELECTION_LEADER || m->term != e->term || index == ELECTION_NOT_FOUND ||
+        m->stamp_ns > e->now_ns)
+        return;
+    peer->is_app_up = m->flags & ELECTION_FLAG_APP;
+    peer->is_fresh = m->flags & ELECTION_FLAG_FRESH;
+    peer->list = m->list;
+    if (m->promise_ns && m->promise_ns <= PROMISE_MAX_NS) {
+        uint64_t usable =
+            ELECTION_IS_BROKEN(e, BROKEN_FENCE) ? m->promise_ns * 2 : m->promise_ns / 3 * 2;
+
+        peer->lease_ns = election_max(peer->lease_ns, m->stamp_ns + usable);
+    }
+    if (!election_see_term(e, m->seen))
+        return;
+    extend(e);
+    if (!e->is_settled)
+        election_check_settled(e);
+    election_run_changes(e);
+}
+
+/* ---- office ---- */
+
+/* Elected, or elected again: publish the list under the new term before anything changes in it. */
+void election_lead_begin(struct election *e)
+{
+    e->list.id = (struct election_list_id){.term = e->term, .version = 1};
+    e->interval_ns = e->config.interval_ns;
+    e->detection_ns = e->config.interval_ns * e->config.misses;
+    e->is_settled = false;
+    e->list_since_ns = e->led_since_ns = e->now_ns;
+    e->heard_ns = e->now_ns;
+    e->resigned_term = e->refused = e->wanted_until_ns = 0;
+    e->candidate_ns = e->suspicion = 0;
+    election_seat_heirs(e);
+    for (uint16_t i = 0; i < e->list.count; i++) {
+        e->peers[i].list = (struct election_list_id){0};
+        e->peers[i].is_app_up = true;
+    }
+    election_list_changed(e);
+    extend(e);
+    e->fenced_ns = e->now_ns;
+    election_push_list(e);
+    send_heartbeats(e);
+    election_check_settled(e);
+}
+
+void election_lead_end(struct election *e)
+{
+    e->valid_until_ns = 0;
+    e->change_count = 0;
+    if (e->leader == election_self(e))
+        e->leader = 0;
+    if (e->promised_to == election_self(e))
+        e->promised_ns = 0;
+    for (uint16_t i = 0; i < e->list.count; i++)
+        e->peers[i].lease_ns = 0;
+}
+
+static void forget_the_dead(struct election *e)
+{
+    for (uint16_t i = 0; i < e->list.count; i++) {
+        uint64_t since = election_max(e->peers[i].heard_ns, e->led_since_ns);
+
+        if (i != e->self_index && e->now_ns > since + e->config.forget_ns)
+            election_request_change(e, ELECTION_REMOVE, false, &e->list.members[i]);
+        else if (i != e->self_index && e->peers[i].heir.instance)
+            election_request_change(e, ELECTION_REPLACE, false, &e->peers[i].heir);
+    }
+    election_run_changes(e);
+}
+
+/* Hand over by ourselves: to the configured leader, once, soon; or because our app is down. */
+static void consider_handing_over(struct election *e)
+{
+    uint16_t wanted = election_find_seat(e, &e->config.leader), other;
+
+    if (!e->is_settled || e->campaign.stage != ELECTION_STAGE_NONE)
+        return;
+    if (e->claim_cause == ELECTION_BY_BOOTSTRAP && !e->has_yielded &&
+        wanted != ELECTION_NOT_FOUND && wanted != e->self_index &&
+        e->now_ns < e->led_since_ns + YIELD_WITHIN_NS && election_is_willing(e, wanted)) {
+        e->has_yielded = true;
+        election_resign(e, e->list.members[wanted].instance, ELECTION_BY_YIELD);
+        return;
+    }
+    other = election_find_successor(e);
+    if (e->is_app_up || other == ELECTION_NOT_FOUND)
+        return;
+    if (e->now_ns < e->led_since_ns + e->hold_down_ns) {
+        election_wake_at(e, e->led_since_ns + e->hold_down_ns);
+        return;
+    }
+    e->hold_down_ns = election_min(2 * e->hold_down_ns, HOLD_DOWN_MAX_NS);
+    election_resign(e, e->list.members[other].instance, ELECTION_BY_APP);
+}
+
+void election_lead_tick(struct election *e)
+{
+    uint64_t limit;
+
+    if (e->state != ELECTION_LEADER)
+        return;
+    if (e->now_ns >= e->heartbeat_ns) {
+        send_heartbeats(e);
+        extend(e);
+        forget_the_dead(e);
+        election_renew_if_behind(e);
+        election_look_around(e, (election_needed(e) == 1 ? 2 : LOOK_AROUND) * e->interval_ns);
+        if (!e->is_app_up || e->claim_cause == ELECTION_BY_BOOTSTRAP)
+            consider_handing_over(e);
+        if (e->state != ELECTION_LEADER)
+            return;
+    }
+    limit = e->fenced_ns + e->detection_ns;
+    if (e->now_ns >= limit) {
+        election_campaign_stop(e);
+        election_lead_end(e);
+        election_campaign_start(e, ELECTION_STAGE_PREVOTE, ELECTION_BY_VOTES, 0);
+        election_enter(e, ELECTION_ISOLATED, ELECTION_BY_NO_QUORUM);
+        return;
+    }
+    election_wake_at(e, election_min(limit, e->heartbeat_ns));
+}
+
+/* ---- resigning ---- */
+
+/* Eligible, and promises us: so it is live, and may vote for itself as soon as we resign. */
+bool election_is_willing(const struct election *e, uint16_t index)
+{
+    return index != e->self_index && e->list.members[index].is_eligible &&
+           e->now_ns < e->peers[index].lease_ns;
+}
+
+/* The first member after us that is willing and has its app up. */
+uint16_t election_find_successor(const struct election *e)
+{
+    for (uint16_t i = 1; i < e->list.count; i++) {
+        uint16_t index = (uint16_t)((e->self_index + i) % e->list.count);
+
+        if (election_is_willing(e, index) && e->peers[index].is_app_up)
+            return index;
+    }
+    return ELECTION_NOT_FOUND;
+}
+
+/* Our time ends now, before anybody learns of it: that is what waives the promises. */
+void election_resign(struct election *e, uint64_t successor, enum election_cause cause)
+{
+    struct election_message resign = election_make(e, ELECTION_RESIGN);
+
+    resign.leader = successor;
+    election_campaign_stop(e);
+    election_lead_end(e);
+    e->resigned_term = e->term;
+    e->patience_ns = e->now_ns + e->detection_ns;
+    e->resign_ns = e->now_ns + 2 * e->detection_ns;
+    election_send_all(e, &resign);
+    election_enter(e, ELECTION_RESIGNING, cause);
+}
+
+void election_hear_resign(struct election *e, const struct election_event *event)
+{
+    const struct election_message *m = event->message;
+    bool member = e->state == ELECTION_FOLLOWER || e->state == ELECTION_SUSPECT;
+
+    if (m->term != e->term || m->from != e->leader)
+        return;
+    e->resigned_term = m->term;
+    if (e->promised_to == m->from)
+        e->promised_ns = 0;
+    if (m->leader == election_self(e) && member && e->config.self.is_eligible) {
+        election_enter(e, ELECTION_CANDIDATE, ELECTION_BY_RESIGN);
+        election_campaign_start(e, ELECTION_STAGE_VOTE, ELECTION_BY_RESIGN, ELECTION_FLAG_RESIGNED);
+    } else {
+        e->patience_ns = e->now_ns + e->detection_ns / 2;
+    }
+}

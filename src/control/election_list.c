@@ -1,0 +1,292 @@
+#include "election_internal.h"
+
+/* ---- looking things up ---- */
+
+uint16_t election_find(const struct election *e, uint64_t instance)
+{
+    for (uint16_t i = 0; i < e->list.count; i++) {
+        if (e->list.members[i].instance == instance)
+            return i;
+    }
+    return ELECTION_NOT_FOUND;
+}
+
+/* The same place in the cluster: by name, without one by address. Also: does this text mean it? */
+bool election_is_seat(const struct election_member *listed, const struct election_member *other)
+{
+    if (other->name.text[0])
+        return strcmp(listed->name.text, other->name.text) == 0;
+    return address_is_set(&other->address) && address_equal_ip(&listed->address, &other->address);
+}
+
+uint16_t election_find_seat(const struct election *e, const struct election_member *member)
+{
+    for (uint16_t i = 0; i < e->list.count; i++) {
+        if (election_is_seat(&e->list.members[i], member))
+            return i;
+    }
+    return ELECTION_NOT_FOUND;
+}
+
+bool election_bit(const uint64_t *bits, uint16_t index)
+{
+    return bits[index / 64] >> (index % 64) & 1;
+}
+
+void election_set_bit(uint64_t *bits, uint16_t index)
+{
+    bits[index / 64] |= UINT64_C(1) << (index % 64);
+}
+
+void election_list_changed(struct election *e)
+{
+    e->self_index = election_find(e, election_self(e));
+    if (e->list.count >= 3)
+        e->list.wants_majority = true;
+    if (e->list.count >= e->list.floor)
+        e->list.floor = 0;
+    if (e->list.count >= e->config.expect)
+        e->list.is_forced = false;
+}
+
+void election_forget_list(struct election *e)
+{
+    e->list.count = e->list.floor = 0;
+    e->list.wants_majority = e->list.is_forced = false;
+    e->list.id = e->arriving.id = (struct election_list_id){0};
+    e->arrived = 0;
+    e->self_index = ELECTION_NOT_FOUND;
+}
+
+/* ---- the leader's changes: one at a time, each acknowledged by a majority ---- */
+
+/* Whoever is expected keeps a seat: the majority is of them, and a return needs it. */
+static uint16_t kept_seats(const struct election *e)
+{
+    if (e->config.quorum == ELECTION_QUORUM_MAJORITY && e->config.expect > e->list.floor &&
+        !e->list.is_forced)
+        return e->config.expect;
+    return e->list.floor;
+}
+
+void election_request_change(struct election *e, enum election_change_type type, bool is_graceful,
+                             const struct election_member *member)
+{
+    for (uint32_t i = 0; i < e->change_count; i++) {
+        if (e->changes[i].member.instance == member->instance)
+            return;
+    }
+    if (type == ELECTION_REMOVE && e->list.count <= kept_seats(e))
+        return;
+    if (e->change_count == ELECTION_CHANGES_MAX)
+        return; /* who wants in asks again; who is dead stays dead */
+    e->changes[e->change_count++] =
+        (struct election_change){.type = type, .is_graceful = is_graceful, .member = *member};
+}
+
+static bool add_member(struct election *e, const struct election_member *member)
+{
+    uint16_t seat = election_find_seat(e, member);
+
+    if (election_find(e, member->instance) != ELECTION_NOT_FOUND || seat == e->self_index)
+        return false;
+    if (seat == ELECTION_NOT_FOUND) {
+        if (e->list.count == ELECTION_MEMBERS_MAX)
+            return false;
+        seat = e->list.count++;
+    }
+    e->list.members[seat] = *member;
+    e->peers[seat] = (struct election_peer){.heard_ns = e->now_ns, .is_app_up = true};
+    return true;
+}
+
+static bool remove_member(struct election *e, const struct election_change *change)
+{
+    uint16_t index = election_find(e, change->member.instance);
+    size_t after = (size_t)e->list.count - index - 1;
+
+    if (index == ELECTION_NOT_FOUND || index == e->self_index)
+        return false;
+    memmove(&e->list.members[index], &e->list.members[index + 1],
+            after * sizeof(e->list.members[0]));
+    memmove(&e->peers[index], &e->peers[index + 1], after * sizeof(e->peers[0]));
+    e->list.count--;
+    if (change->is_graceful && e->list.count <= 2 && e->config.expect <= 2)
+        e->list.wants_majority = false;
+    return true;
+}
+
+static void make_change(struct election *e, const struct election_change *change)
+{
+    if (!(change->type == ELECTION_REMOVE ? remove_member(e, change)
+                                          : add_member(e, &change->member)))
+        return;
+    e->list.id.version++;
+    e->is_settled = false;
+    e->list_since_ns = e->now_ns;
+    election_list_changed(e);
+    election_push_list(e);
+    if (change->type == ELECTION_REMOVE) /* so that it knows, and may go */
+        election_send_page(e, &change->member.address, change->member.instance, 0);
+    election_check_settled(e);
+}
+
+/*
+ * Only a change of the seats must wait for the one before it. Another instance
+ * in a seat changes no majority: it may come at any time, and must, for the
+ * dead acknowledge nothing.
+ */
+static bool is_due(const struct election *e, const struct election_change *change)
+{
+    return e->is_settled || change->type == ELECTION_REPLACE;
+}
+
+void election_run_changes(struct election *e)
+{
+    uint32_t i = 0;
+
+    while (i < e->change_count && e->campaign.stage == ELECTION_STAGE_NONE) {
+        struct election_change change = e->changes[i];
+
+        if (!is_due(e, &change)) {
+            i++;
+            continue;
+        }
+        e->change_count--;
+        memmove(&e->changes[i], &e->changes[i + 1], (e->change_count - i) * sizeof(e->changes[0]));
+        make_change(e, &change);
+    }
+}
+
+/* Elected by the votes of new instances: they are who acknowledges from now on. */
+void election_seat_heirs(struct election *e)
+{
+    for (uint16_t i = 0; i < e->list.count; i++) {
+        if (i == e->self_index || !e->peers[i].heir.instance)
+            continue;
+        e->list.members[i] = e->peers[i].heir;
+        e->peers[i].heir.instance = 0;
+    }
+}
+
+/* Members that have forgotten a predecessor's votes do not count, unless our
+ * term is above those. */
+void election_check_settled(struct election *e)
+{
+    size_t have = !e->is_fresh || e->is_jumped;
+
+    for (uint16_t i = 0; i < e->list.count; i++) {
+        const struct election_peer *peer = &e->peers[i];
+
+        have += i != e->self_index && (!peer->is_fresh || e->is_jumped) &&
+                election_list_id_compare(peer->list, e->list.id) == 0;
+    }
+    if (have >= election_needed(e)) {
+        e->is_settled = true;
+        e->is_fresh = false;
+    }
+}
+
+/* ---- pages ---- */
+
+void election_want_list(struct election *e, const struct address *from, uint64_t instance,
+                        struct election_list_id id)
+{
+    struct election_message ask = election_make(e, ELECTION_LIST_ASK);
+
+    ask.list = id;
+    ask.first = election_list_id_compare(id, e->arriving.id) == 0 ? e->arrived : 0;
+    election_send(e, from, instance, &ask);
+}
+
+void election_hear_list_ask(struct election *e, const struct election_event *event)
+{
+    const struct election_message *m = event->message;
+    bool same = election_list_id_compare(m->list, e->list.id) == 0;
+    uint16_t first = same ? m->first : 0;
+
+    if (!election_has_list(e))
+        return;
+    for (; first < e->list.count; first = (uint16_t)(first + ELECTION_PAGE))
+        election_send_page(e, &event->from, m->from, first);
+}
+
+/* The leader waits for it before it changes the list again: do not wait for its heartbeat. */
+static void acknowledge_list(struct election *e, const struct election_event *event)
+{
+    struct election_message ack = election_make(e, ELECTION_ACK);
+
+    ack.flags = (uint16_t)((e->is_app_up && !e->is_stopping ? ELECTION_FLAG_APP : 0) |
+                           (e->is_fresh ? ELECTION_FLAG_FRESH : 0));
+    if (event->message->from == e->leader)
+        election_send(e, &event->from, e->leader, &ack);
+}
+
+static void accept_list(struct election *e, const struct election_message *m)
+{
+    bool was_member = election_is_member(e);
+
+    e->list.count = e->arriving.count;
+    e->list.id = e->arriving.id;
+    e->list.floor = m->floor;
+    e->list.wants_majority = m->flags & ELECTION_FLAG_MAJORITY;
+    e->list.is_forced = m->flags & ELECTION_FLAG_FORCED;
+    memcpy(e->list.members, e->arriving.members, e->list.count * sizeof(e->list.members[0]));
+    memset(e->peers, 0, e->list.count * sizeof(e->peers[0]));
+    election_list_changed(e);
+    if (election_is_member(e)) {
+        if (e->state == ELECTION_JOINING)
+            e->heard_ns = election_max(e->heard_ns, e->now_ns);
+        if (e->state == ELECTION_JOINING)
+            election_enter(e, ELECTION_FOLLOWER, ELECTION_BY_LIST);
+        if (e->campaign.stage == ELECTION_STAGE_VOTE)
+            election_campaign_start(e, ELECTION_STAGE_PREVOTE, e->campaign.cause,
+                                    e->campaign.flags);
+        return;
+    }
+    election_forget_list(e);
+    if (e->is_stopping)
+        election_enter(e, ELECTION_OUT, ELECTION_BY_STOP);
+    else if (was_member && e->state != ELECTION_JOINING) {
+        election_campaign_stop(e);
+        election_enter(e, ELECTION_JOINING, ELECTION_BY_LIST);
+    }
+}
+
+/*
+ * Who has voted in a later term takes no list of an earlier leader: the
+ * candidate may have won, and its majority must not be counted into another's
+ * list. That leader sees so and renews its term. Our own vote for ourselves
+ * binds only us: taking the list ends that round.
+ */
+static bool is_list_wanted(const struct election *e, const struct election_message *m)
+{
+    return e->state != ELECTION_LEADER && e->state != ELECTION_KEY &&
+           (m->list.term >= e->voted_term || e->voted_for == election_self(e)) && m->count > 0 &&
+           m->count <= ELECTION_MEMBERS_MAX && election_list_id_compare(m->list, e->list.id) > 0;
+}
+
+void election_hear_list_page(struct election *e, const struct election_event *event)
+{
+    const struct election_message *m = event->message;
+
+    if (!is_list_wanted(e, m) || !election_see_term(e, m->list.term))
+        return;
+    if (election_list_id_compare(m->list, e->arriving.id) != 0) {
+        if (election_list_id_compare(m->list, e->arriving.id) < 0)
+            return;
+        e->arriving.id = m->list;
+        e->arriving.count = m->count;
+        e->arrived = 0;
+    }
+    if (m->first != e->arrived || m->count != e->arriving.count ||
+        m->member_count > m->count - m->first)
+        return; /* out of order: the next heartbeat makes us ask */
+    memcpy(&e->arriving.members[m->first], event->members,
+           m->member_count * sizeof(event->members[0]));
+    e->arrived = (uint16_t)(e->arrived + m->member_count);
+    if (e->arrived == e->arriving.count)
+        accept_list(e, m);
+    if (e->arrived == e->arriving.count && election_is_member(e))
+        acknowledge_list(e, event);
+}

@@ -1,0 +1,127 @@
+#include "election_internal.h"
+
+static struct election_action *add(struct election *e, enum election_action_type type)
+{
+    struct election_actions *out = e->out;
+    struct election_action *action;
+
+    if (out->count == ELECTION_ACTIONS_MAX) {
+        e->counts.actions_lost++; /* as if the network had lost it */
+        return NULL;
+    }
+    action = &out->list[out->count++];
+    action->type = type;
+    action->members = NULL;
+    return action;
+}
+
+struct election_message election_make(const struct election *e, enum election_message_type type)
+{
+    return (struct election_message){.type = (uint8_t)type,
+                                     .from = election_self(e),
+                                     .term = e->term,
+                                     .seen = election_max(e->seen_term, e->voted_term),
+                                     .list = e->list.id};
+}
+
+void election_send(struct election *e, const struct address *to, uint64_t instance,
+                   const struct election_message *message)
+{
+    struct election_action *action;
+
+    if (!address_is_set(to))
+        return;
+    action = add(e, ELECTION_SEND);
+    if (!action)
+        return;
+    action->to = *to;
+    action->message = *message;
+    action->message.to = instance;
+}
+
+void election_send_card(struct election *e, const struct address *to, uint64_t instance,
+                        struct election_message message)
+{
+    size_t before = e->out->count;
+
+    message.member_count = 1;
+    election_send(e, to, instance, &message);
+    if (e->out->count > before)
+        e->out->list[before].members = &e->config.self;
+}
+
+void election_send_all(struct election *e, const struct election_message *message)
+{
+    struct election_action *action;
+
+    if (e->list.count < 2)
+        return;
+    action = add(e, ELECTION_SEND_ALL);
+    if (action)
+        action->message = *message;
+}
+
+/* to NULL: everybody. */
+void election_send_page(struct election *e, const struct address *to, uint64_t instance,
+                        uint16_t first)
+{
+    struct election_message message = election_make(e, ELECTION_LIST_PAGE);
+    size_t before = e->out->count;
+    unsigned left = (unsigned)(e->list.count - first);
+
+    message.count = e->list.count;
+    message.floor = e->list.floor;
+    message.flags = (uint16_t)((e->list.wants_majority ? ELECTION_FLAG_MAJORITY : 0) |
+                               (e->list.is_forced ? ELECTION_FLAG_FORCED : 0));
+    message.first = first;
+    message.member_count = (uint8_t)(left < ELECTION_PAGE ? left : ELECTION_PAGE);
+    if (to)
+        election_send(e, to, instance, &message);
+    else
+        election_send_all(e, &message);
+    if (e->out->count > before)
+        e->out->list[before].members = &e->list.members[first];
+}
+
+void election_push_list(struct election *e)
+{
+    for (uint16_t first = 0; first < e->list.count; first = (uint16_t)(first + ELECTION_PAGE))
+        election_send_page(e, NULL, 0, first);
+}
+
+void election_answer(struct election *e, uint64_t token, enum election_answer answer)
+{
+    struct election_action *action = add(e, ELECTION_ANSWER);
+
+    if (!action)
+        return;
+    action->token = token;
+    action->answer = answer;
+    action->term = e->term;
+}
+
+const char *election_message_name(enum election_message_type type)
+{
+    static const char *const names[ELECTION_MESSAGE_COUNT] = {
+        [ELECTION_MESSAGE_NONE] = "none",
+        [ELECTION_WHO] = "who",
+        [ELECTION_HERE] = "here",
+        [ELECTION_HEARTBEAT] = "heartbeat",
+        [ELECTION_ACK] = "ack",
+        [ELECTION_LIST_ASK] = "list_ask",
+        [ELECTION_LIST_PAGE] = "list_page",
+        [ELECTION_PROBE] = "probe",
+        [ELECTION_ALIVE] = "alive",
+        [ELECTION_ASK] = "ask",
+        [ELECTION_TOLD] = "told",
+        [ELECTION_PREVOTE] = "prevote",
+        [ELECTION_PREVOTE_ANSWER] = "prevote_answer",
+        [ELECTION_VOTE] = "vote",
+        [ELECTION_VOTE_ANSWER] = "vote_answer",
+        [ELECTION_RESIGN] = "resign",
+        [ELECTION_LEAVE] = "leave",
+        [ELECTION_HAND_OVER] = "hand_over",
+    };
+
+    return names[type];
+}

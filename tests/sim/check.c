@@ -1,0 +1,224 @@
+/*
+ * check: the invariants.
+ *
+ * After each published view: one leader a term; terms never fall; with quorum
+ * never two valid at one moment; a leader that a majority hears, and that hears
+ * it, keeps its office and its term. After the faults have healed: all agree in
+ * time, nothing changes after that, and few messages.
+ */
+#include <stdio.h>
+
+#include "sim.h"
+
+#define CLEAR_NS       (4 * NS_PER_SEC)  /* for so long must links be clear to count as heard */
+#define IN_OFFICE_NS   (100 * NS_PER_MS) /* who left it longer ago is not deposed */
+#define AGREE_SLACK_NS (300 * NS_PER_MS) /* the way of messages, and joining after a restart */
+
+void sim_fail(struct sim *sim, const char *format, ...)
+{
+    va_list arguments;
+
+    if (sim->failed)
+        return;
+    sim->failed = true;
+    va_start(arguments, format);
+    (void)vsnprintf(sim->failure, sizeof(sim->failure), format, arguments);
+    va_end(arguments);
+    sim_trace(sim, "FAILED: %s", sim->failure);
+}
+
+/* ---- one leader a term ---- */
+
+/*
+ * When all that knew of a term lost it with their files, it may be given again: nobody is left to
+ * know better. A run that keeps all its files never gets away with that.
+ */
+static void begin_era(struct sim *sim, uint64_t term)
+{
+    if (!sim->files_lost || term > sim->top_term)
+        return;
+    memset(sim->terms, 0, sizeof(sim->terms));
+    sim->top_term = 0;
+}
+
+static void check_term(struct sim *sim, uint64_t term, uint64_t leader)
+{
+    size_t at = term * 0x9e3779b97f4a7c15 >> 51;
+
+    while (sim->terms[at].term && sim->terms[at].term != term)
+        at = (at + 1) % SIM_TERMS;
+    if (!sim->terms[at].term) {
+        sim->terms[at].term = term;
+        sim->terms[at].leader = leader;
+    } else if (sim->terms[at].leader != leader) {
+        sim_fail(sim, "two leaders in term %llu: %llu and %llu", (unsigned long long)term,
+                 (unsigned long long)sim->terms[at].leader, (unsigned long long)leader);
+    }
+}
+
+/* ---- a leader that is heard ---- */
+
+static bool is_clear(const struct sim *sim, uint32_t a, uint32_t b)
+{
+    return !sim->cuts[a][b] && !sim->cuts[b][a] &&
+           sim->now_ns > sim->disturbed_ns[a][b] + CLEAR_NS &&
+           sim->now_ns > sim->disturbed_ns[b][a] + CLEAR_NS;
+}
+
+static bool has_listed(const struct election *e, uint64_t instance)
+{
+    for (uint16_t i = 0; i < e->list.count; i++) {
+        if (e->list.members[i].instance == instance)
+            return true;
+    }
+    return false;
+}
+
+static bool is_heard_by_majority(const struct sim *sim, uint32_t leader)
+{
+    const struct sim_pod *pod = &sim->pods[leader];
+    uint32_t heard = 1;
+
+    if (!pod->is_up || pod->is_stalled || sim->now_ns > pod->left_office_ns + IN_OFFICE_NS ||
+        sim->lossy || sim->slow || sim->now_ns < sim->loss_ns + CLEAR_NS ||
+        sim->now_ns < pod->led_since_ns + CLEAR_NS || sim->now_ns < pod->gave_way_ns + CLEAR_NS)
+        return false;
+    for (uint32_t i = 0; i < sim->pod_count; i++)
+        heard += i != leader && sim->pods[i].is_up && !sim->pods[i].is_stalled &&
+                 sim->now_ns > sim->pods[i].started_ns + CLEAR_NS && is_clear(sim, leader, i) &&
+                 has_listed(&pod->election, sim->pods[i].config.self.instance);
+    return heard >= election_needed(&pod->election);
+}
+
+static void check_succession(struct sim *sim, uint64_t term, uint64_t leader)
+{
+    if (term <= sim->top_term)
+        return;
+    for (uint32_t i = 0; i < sim->pod_count; i++) {
+        /* Claiming again above what was voted in before is no deposition. */
+        bool renewed = leader == sim->top_leader && (term >= sim->top_term + ELECTION_TERM_JUMP ||
+                                                     sim->now_ns > sim->raised_ns + CLEAR_NS);
+
+        if (sim->pods[i].config.self.instance == sim->top_leader && sim->quorum && !sim->forges &&
+            !renewed && is_heard_by_majority(sim, i))
+            sim_fail(sim, "pod %u, leader of term %llu and heard by a majority, was deposed", i,
+                     (unsigned long long)sim->top_term);
+    }
+    if (sim->agreed_ns)
+        sim_fail(sim, "leader %llu of term %llu after all had agreed", (unsigned long long)leader,
+                 (unsigned long long)term);
+    sim->top_term = term;
+    sim->top_leader = leader;
+}
+
+/* ---- after each step ---- */
+
+static void check_valid(struct sim *sim, uint32_t index)
+{
+    const struct sim_pod *pod = &sim->pods[index];
+
+    if (!sim->quorum || sim->forges || pod->valid_until_ns <= sim->now_ns)
+        return;
+    for (uint32_t i = 0; i < sim->pod_count; i++) {
+        if (i != index && sim->pods[i].valid_until_ns > sim->now_ns)
+            sim_fail(sim, "two valid leaders: pod %u in term %llu, pod %u in term %llu", i,
+                     (unsigned long long)sim->pods[i].view.term, index,
+                     (unsigned long long)pod->view.term);
+    }
+}
+
+void sim_check_view(struct sim *sim, uint32_t index, const struct election_view *before)
+{
+    struct sim_pod *pod = &sim->pods[index];
+    const struct election_view *view = &pod->view;
+
+    pod->valid_until_ns = 0;
+    if (view->state == ELECTION_LEADER || before->state != ELECTION_LEADER)
+        pod->left_office_ns = view->state == ELECTION_LEADER ? UINT64_MAX / 2 : pod->left_office_ns;
+    else
+        pod->left_office_ns = sim->now_ns;
+    if (view->state == ELECTION_RESIGNING)
+        pod->gave_way_ns = sim->now_ns;
+    if (view->term < before->term)
+        sim_fail(sim, "pod %u: term fell from %llu to %llu", index,
+                 (unsigned long long)before->term, (unsigned long long)view->term);
+    if (view->state == ELECTION_LEADER) {
+        uint64_t until = sim_real(pod, view->valid_until_ns);
+
+        pod->valid_until_ns = until > 4 * NS_PER_US ? until - 4 * NS_PER_US : 0;
+        if (before->state != ELECTION_LEADER)
+            pod->led_since_ns = sim->now_ns;
+        if (view->term != before->term || before->state != ELECTION_LEADER) {
+            if (pod->election.is_jumped)
+                begin_era(sim, view->term);
+            if (sim->quorum)
+                check_term(sim, view->term, view->leader);
+            check_succession(sim, view->term, view->leader);
+        }
+        check_valid(sim, index);
+    }
+    if (sim->options.trace && (view->state != before->state || view->term != before->term ||
+                               view->leader != before->leader))
+        sim_trace_view(sim, index);
+}
+
+/* ---- after all have healed ---- */
+
+int sim_valid_leader(const struct sim *sim)
+{
+    for (uint32_t i = 0; i < sim->pod_count; i++) {
+        if (sim->pods[i].is_up && sim->pods[i].valid_until_ns > sim->now_ns)
+            return (int)i;
+    }
+    return -1;
+}
+
+int sim_agreed_leader(const struct sim *sim)
+{
+    int leader = sim_valid_leader(sim);
+
+    for (uint32_t i = 0; i < sim->pod_count && leader >= 0; i++) {
+        const struct sim_pod *pod = &sim->pods[i];
+
+        /* A heartbeat may be late by our clock, and nothing wrong. */
+        if (pod->is_up && (int)i != leader &&
+            ((pod->view.state != ELECTION_FOLLOWER && pod->view.state != ELECTION_SUSPECT) ||
+             pod->view.leader != sim->pods[leader].config.self.instance))
+            return -1;
+    }
+    return leader;
+}
+
+void sim_check_agreement(struct sim *sim)
+{
+    if (sim->agreed_ns || sim->now_ns < sim->heal_ns + 3 * sim_detection(sim) + AGREE_SLACK_NS)
+        return;
+    sim->agreed_ns = sim->now_ns;
+    sim->quiet_messages = sim->messages;
+    if (sim_agreed_leader(sim) < 0)
+        sim_fail(sim, "no agreement three detection times after all had healed");
+}
+
+void sim_check_end(struct sim *sim)
+{
+    uint64_t per_second, interval = UINT64_MAX;
+
+    if (sim->failed)
+        return;
+    if (sim_agreed_leader(sim) < 0) {
+        sim_fail(sim, "no agreement at the end");
+        return;
+    }
+    for (uint32_t i = 0; i < sim->pod_count; i++) {
+        const struct sim_pod *pod = &sim->pods[i];
+        uint64_t own = pod->config.interval_ns * 1000 / pod->clock_ppm * 1000;
+
+        interval = own < interval ? own : interval;
+    }
+    /* A heartbeat and an ack for each follower; by a fast clock each is late, and probed for. */
+    per_second = 5 * (sim->pod_count - 1) * NS_PER_SEC / interval + 10;
+    if ((sim->messages - sim->quiet_messages) / ((sim->ends_ns - sim->agreed_ns) / NS_PER_SEC) >
+        per_second)
+        sim_fail(sim, "%llu messages while quiet",
+                 (unsigned long long)(sim->messages - sim->quiet_messages));
+}

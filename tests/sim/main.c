@@ -1,0 +1,205 @@
+/*
+ * sim: runs seeds, replays one, runs the named scenarios.
+ *
+ *   sim --seeds 1..1000 [--jobs 2] [--seconds 600] [--broken NAME]
+ *   sim --seed 17 [--trace]
+ *   sim --scenarios | --scenario NAME [--trace]
+ *
+ * Exit status 0: all passed; 1: some failed; 2: usage.
+ */
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "sim.h"
+
+struct command_line {
+    struct sim_options options;
+    uint64_t first, last;
+    unsigned jobs;
+    const char *scenario, *broken;
+    bool scenarios;
+};
+
+struct shared {
+    _Atomic uint64_t passed, failed, steps;
+};
+
+static const char *const broken_names[BROKEN_COUNT] = {
+    [BROKEN_NONE] = "none",       [BROKEN_TERM_CHECK] = "term-check",
+    [BROKEN_PREVOTE] = "prevote", [BROKEN_FENCE] = "fence",
+    [BROKEN_PROMISE] = "promise", [BROKEN_LIST_SHRINKING] = "list-shrinking"};
+
+/* Counters of several processes: nothing else depends on their order. */
+static uint64_t add(_Atomic uint64_t *counter, uint64_t n)
+{
+    return atomic_fetch_add_explicit(counter, n, memory_order_relaxed) + n;
+}
+
+static void run_seed(struct sim *sim, const struct sim_options *options)
+{
+    struct random random = {.state = options->seed};
+
+    sim_init(sim, options, (uint32_t)random_between(&random, 2, SIM_PODS_MAX));
+    sim_faults_init(sim);
+    sim_run(sim, sim->ends_ns);
+    sim_check_end(sim);
+}
+
+static void report_failure(const struct command_line *line, uint64_t seed, const struct sim *sim)
+{
+    (void)printf("seed %llu at %.3f s: %s\n    replay: sim --seed %llu --seconds "
+                 "%llu%s%s --trace\n",
+                 (unsigned long long)seed, (double)sim->now_ns / 1e9, sim->failure,
+                 (unsigned long long)seed, (unsigned long long)line->options.seconds,
+                 line->broken ? " --broken " : "", line->broken ? line->broken : "");
+    (void)fflush(stdout);
+}
+
+static void run_job(const struct command_line *line, unsigned job, struct shared *shared)
+{
+    struct sim *sim = calloc(1, sizeof(*sim));
+    struct sim_options options = line->options;
+    uint64_t total = line->last - line->first + 1;
+
+    for (uint64_t seed = line->first + job; sim && seed <= line->last; seed += line->jobs) {
+        uint64_t done;
+
+        options.seed = seed;
+        run_seed(sim, &options);
+        if (sim->failed)
+            report_failure(line, seed, sim);
+        (void)add(sim->failed ? &shared->failed : &shared->passed, 1);
+        (void)add(&shared->steps, sim->steps);
+        done = add(&shared->passed, 0) + add(&shared->failed, 0);
+        if (done % 50 == 0 && isatty(STDERR_FILENO))
+            (void)fprintf(stderr, "\r%llu of %llu", (unsigned long long)done,
+                          (unsigned long long)total);
+    }
+    free(sim);
+}
+
+static int run_seeds(const struct command_line *line)
+{
+    struct shared *shared =
+        mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    struct timespec start, end;
+    uint64_t failed, steps;
+    double seconds;
+    int status = 0;
+
+    if (shared == MAP_FAILED)
+        return 2;
+    (void)clock_gettime(CLOCK_MONOTONIC, &start);
+    (void)fflush(stdout);
+    for (unsigned job = 0; job < line->jobs; job++) {
+        pid_t child = line->jobs > 1 ? fork() : 0;
+
+        if (child != 0)
+            continue;
+        run_job(line, job, shared);
+        if (line->jobs > 1)
+            _exit(0);
+    }
+    for (unsigned job = 0; line->jobs > 1 && job < line->jobs; job++) {
+        int ended;
+
+        if (wait(&ended) < 0 || ended != 0)
+            status = 1; /* it crashed */
+    }
+    (void)clock_gettime(CLOCK_MONOTONIC, &end);
+    seconds = (double)(end.tv_sec - start.tv_sec) + (double)(end.tv_nsec - start.tv_nsec) / 1e9;
+    failed = add(&shared->failed, 0);
+    steps = add(&shared->steps, 0);
+    (void)printf("%llu passed, %llu failed (%.1f s, %.0f ns a step and job)\n",
+                 (unsigned long long)add(&shared->passed, 0), (unsigned long long)failed, seconds,
+                 steps ? seconds * line->jobs * 1e9 / (double)steps : 0.0);
+    return failed || status ? 1 : 0;
+}
+
+static int run_one(const struct command_line *line)
+{
+    struct sim *sim = calloc(1, sizeof(*sim));
+    int status = 2;
+
+    if (!sim)
+        return status;
+    if (line->scenarios || line->scenario) {
+        status = sim_run_scenarios(sim, line->scenario, line->options.trace);
+    } else {
+        run_seed(sim, &line->options);
+        if (sim->failed)
+            report_failure(line, line->options.seed, sim);
+        (void)printf("%d passed, %d failed\n", !sim->failed, sim->failed);
+        status = sim->failed;
+    }
+    free(sim);
+    return status;
+}
+
+static bool parse_broken(const char *name, struct command_line *ret_line)
+{
+    for (int i = 0; i < BROKEN_COUNT; i++) {
+        if (strcmp(name, broken_names[i]) == 0) {
+            ret_line->options.broken = (enum election_broken)i;
+            ret_line->broken = broken_names[i];
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool parse(int argc, char **argv, struct command_line *ret_line)
+{
+    for (int i = 1; i < argc; i++) {
+        const char *value = i + 1 < argc ? argv[i + 1] : NULL;
+        unsigned long long from = 0, to = 0;
+
+        if (strcmp(argv[i], "--trace") == 0) {
+            ret_line->options.trace = true;
+        } else if (strcmp(argv[i], "--scenarios") == 0) {
+            ret_line->scenarios = true;
+        } else if (!value) {
+            return false;
+        } else {
+            i++;
+            if (strcmp(argv[i - 1], "--seeds") == 0 &&
+                sscanf(value, "%llu..%llu", &from, &to) == 2 && from <= to) {
+                ret_line->first = from;
+                ret_line->last = to;
+            } else if (strcmp(argv[i - 1], "--seed") == 0) {
+                ret_line->options.seed = strtoull(value, NULL, 10);
+                ret_line->last = 0;
+            } else if (strcmp(argv[i - 1], "--seconds") == 0) {
+                ret_line->options.seconds = strtoull(value, NULL, 10);
+            } else if (strcmp(argv[i - 1], "--jobs") == 0) {
+                ret_line->jobs = (unsigned)strtoul(value, NULL, 10);
+            } else if (strcmp(argv[i - 1], "--scenario") == 0) {
+                ret_line->scenario = value;
+            } else if (strcmp(argv[i - 1], "--broken") != 0 || !parse_broken(value, ret_line)) {
+                return false;
+            }
+        }
+    }
+    return ret_line->jobs > 0 && ret_line->options.seconds >= 70 &&
+           (ret_line->last || ret_line->options.seed || ret_line->scenario || ret_line->scenarios);
+}
+
+int main(int argc, char **argv)
+{
+    struct command_line line = {.options.seconds = 600, .jobs = 2};
+
+    if (!parse(argc, argv, &line)) {
+        (void)fprintf(stderr, "usage: sim --seeds FROM..TO [--jobs N] [--seconds N >= 70]\n"
+                              "           [--broken "
+                              "term-check|prevote|fence|promise|list-shrinking]\n"
+                              "       sim --seed N [--trace]\n"
+                              "       sim --scenarios | --scenario NAME [--trace]\n");
+        return 2;
+    }
+    return line.last ? run_seeds(&line) : run_one(&line);
+}

@@ -1,0 +1,204 @@
+/*
+ * sim: a cluster in one thread, as discrete events.
+ *
+ * Every pod runs the real election_step. Time, the network, the clocks and all
+ * faults come from one seeded generator, so a seed is a run, and a failing run
+ * can be replayed. After every step the invariants are checked (check.c).
+ *
+ * Times are real nanoseconds from the start of the run; a pod sees its own
+ * clock.
+ */
+#ifndef HEADLESS_TESTS_SIM_H
+#define HEADLESS_TESTS_SIM_H
+
+#include <stdarg.h>
+
+#include "headless/base/clock.h"
+#include "headless/control/election.h"
+#include "random.h"
+
+#define SIM_PODS_MAX  9
+#define SIM_EVENTS    65536
+#define SIM_PACKETS   32768
+#define SIM_TERMS     8192
+#define SIM_QUIET_NS  (65 * NS_PER_SEC) /* at the end of each run */
+#define SIM_CLOCK_PPM 1000000
+
+/* ---- events ---- */
+
+enum sim_event_type {
+    SIM_TICK,
+    SIM_PACKET,
+    SIM_REFUSAL, /* a: the instance */
+    SIM_RESUME,
+    SIM_FAULT,     /* draw the next fault */
+    SIM_FAULT_END, /* a: enum sim_fault, b: its argument */
+    SIM_START,
+    SIM_COMMAND, /* a: pod that is the target */
+    SIM_APP,     /* a: up or down */
+    SIM_HEAL
+};
+
+struct sim_event {
+    uint64_t at_ns, sequence;
+    enum sim_event_type type;
+    uint32_t pod;
+    uint64_t a, b;
+};
+
+struct sim_queue {
+    size_t count;
+    uint64_t sequence;
+    struct sim_event heap[SIM_EVENTS];
+};
+
+void sim_queue_push(struct sim_queue *queue, const struct sim_event *event);
+bool sim_queue_pop(struct sim_queue *queue, struct sim_event *ret_event);
+
+/* ---- pods ---- */
+
+struct sim_packet {
+    uint32_t next_free;
+    uint32_t from_pod;
+    struct election_message message;
+    struct election_member members[ELECTION_PAGE];
+};
+
+struct sim_pod {
+    struct election election;
+    struct election_config config;
+    bool is_up, is_stalled;
+    uint64_t resumes_ns;
+    uint64_t clock_offset_ns, clock_ppm;
+    uint64_t tick_ns;            /* the earliest tick in the queue; 0: none */
+    uint64_t host_refuses_until; /* its host lives, its process does not */
+    uint64_t refusals_left, refusal_second;
+    uint64_t started_ns;
+    uint64_t stored_term;
+    /* the data plane's side */
+    struct election_view view;
+    uint64_t valid_until_ns; /* real; 0: does not lead */
+    uint64_t led_since_ns;
+    uint64_t gave_way_ns; /* was told to: stop, command, app */
+    uint64_t left_office_ns;
+};
+
+/* ---- the world ---- */
+
+enum sim_fault {
+    FAULT_CRASH,
+    FAULT_RESTART_FAST,
+    FAULT_STOP,
+    FAULT_PAUSE,
+    FAULT_STALL,
+    FAULT_CUT,   /* one link, both ways or one way */
+    FAULT_SPLIT, /* two sides */
+    FAULT_ALONE, /* one pod hears nobody, or is heard by nobody */
+    FAULT_LOSS,
+    FAULT_DELAY,
+    FAULT_DUPLICATE,
+    FAULT_COMMAND,
+    FAULT_STORM,
+    FAULT_APP,
+    FAULT_FORGE,
+    FAULT_COUNT
+};
+
+struct sim_options {
+    uint64_t seed, seconds;
+    bool trace;
+    enum election_broken broken;
+};
+
+struct sim {
+    struct sim_options options;
+    struct random random;
+    uint64_t now_ns, ends_ns, heal_ns;
+    uint32_t pod_count;
+    struct sim_pod pods[SIM_PODS_MAX];
+    struct sim_queue queue;
+    struct sim_packet packets[SIM_PACKETS];
+    uint32_t free_packet;
+    struct election_actions actions;
+    uint64_t steps, messages, instances;
+
+    /* network */
+    uint32_t cuts[SIM_PODS_MAX][SIM_PODS_MAX];         /* how many faults cut from -> to */
+    uint64_t disturbed_ns[SIM_PODS_MAX][SIM_PODS_MAX]; /* last moment at which it
+                                                          was not clear */
+    uint32_t loss_permille, duplicate_permille;
+    uint32_t lossy, slow, duplicating; /* faults under way */
+    uint64_t loss_ns; /* last moment with loss, delay: everybody may miss something */
+    uint64_t delay_ns, jitter_ns, slow_ns;
+
+    /* faults */
+    uint32_t weights[FAULT_COUNT];
+    uint64_t fault_every_ns;
+    bool forges, loses_files, shrinks;
+    uint32_t files_lost;
+    bool quorum; /* wanted, so that two valid leaders must never be */
+
+    /* check */
+    struct {
+        uint64_t term, leader;
+    } terms[SIM_TERMS];
+    uint64_t top_term, top_leader;
+    uint64_t top_voted, raised_ns; /* a later term was voted in, and not for the leader */
+    uint64_t agreed_ns, quiet_messages;
+    uint64_t commands_sent, commands_answered;
+    bool is_healed, failed;
+    char failure[256];
+};
+
+/* world.c */
+void sim_init(struct sim *sim, const struct sim_options *options, uint32_t pod_count);
+void sim_start_pod(struct sim *sim, uint32_t pod, bool keeps_file);
+void sim_crash_pod(struct sim *sim, uint32_t pod, bool host_lives);
+void sim_pause_pod(struct sim *sim, uint32_t pod, uint64_t for_ns, bool whole);
+void sim_stop_pod(struct sim *sim, uint32_t pod);
+void sim_command(struct sim *sim, uint32_t pod, uint32_t target, uint64_t token);
+void sim_set_app(struct sim *sim, uint32_t pod, bool is_up);
+void sim_step(struct sim *sim, uint32_t pod, const struct election_event *event);
+void sim_at(struct sim *sim, uint64_t at_ns, enum sim_event_type type, uint32_t pod, uint64_t a,
+            uint64_t b);
+/* Until real time at_ns, or a failure. */
+void sim_run(struct sim *sim, uint64_t until_ns);
+uint64_t sim_local(const struct sim_pod *pod, uint64_t real_ns);
+uint64_t sim_real(const struct sim_pod *pod, uint64_t local_ns);
+uint64_t sim_detection(const struct sim *sim); /* the longest */
+
+/* network.c */
+void sim_network_init(struct sim *sim);
+void sim_send(struct sim *sim, uint32_t from, const struct election_action *action);
+void sim_deliver(struct sim *sim, const struct sim_event *event);
+void sim_cut(struct sim *sim, uint32_t from, uint32_t to, int change);
+/* Until then its links are not clear. */
+void sim_disturb(struct sim *sim, uint32_t pod, uint64_t until_ns);
+void sim_release(struct sim *sim, uint32_t packet);
+
+/* faults.c */
+void sim_faults_init(struct sim *sim);
+void sim_fault(struct sim *sim);
+void sim_fault_end(struct sim *sim, const struct sim_event *event);
+void sim_heal(struct sim *sim);
+
+/* check.c */
+void sim_check_view(struct sim *sim, uint32_t pod, const struct election_view *before);
+void sim_check_agreement(struct sim *sim);
+void sim_check_end(struct sim *sim);
+/* The pod that leads validly, if all live ones follow it; else -1. */
+int sim_agreed_leader(const struct sim *sim);
+int sim_valid_leader(const struct sim *sim);
+void sim_fail(struct sim *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* trace.c */
+void sim_trace_message(const struct sim *sim, uint32_t pod, const char *what, uint32_t other,
+                       const struct election_message *message);
+void sim_trace_view(const struct sim *sim, uint32_t pod);
+void sim_trace(const struct sim *sim, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* scenario.c */
+int sim_run_scenarios(struct sim *sim, const char *name, bool trace);
+
+#endif

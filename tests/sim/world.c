@@ -1,0 +1,356 @@
+/* world: pods, their clocks, and the loop. */
+#include <stdio.h>
+
+#include "sim.h"
+
+/* ---- clocks ---- */
+
+uint64_t sim_local(const struct sim_pod *pod, uint64_t real_ns)
+{
+    return pod->clock_offset_ns + real_ns / 1000 * pod->clock_ppm / 1000;
+}
+
+/* The first real moment at which its clock shows this. */
+uint64_t sim_real(const struct sim_pod *pod, uint64_t local_ns)
+{
+    if (local_ns <= pod->clock_offset_ns)
+        return 0;
+    if (local_ns == UINT64_MAX)
+        return UINT64_MAX;
+    return ((local_ns - pod->clock_offset_ns) * 1000 + pod->clock_ppm - 1) / pod->clock_ppm * 1000 +
+           1000;
+}
+
+uint64_t sim_detection(const struct sim *sim)
+{
+    uint64_t longest = 0;
+
+    for (uint32_t i = 0; i < sim->pod_count; i++) {
+        const struct sim_pod *pod = &sim->pods[i];
+        uint64_t own = pod->config.interval_ns * pod->config.misses * 1000 / pod->clock_ppm * 1000;
+
+        longest = own > longest ? own : longest;
+    }
+    return longest;
+}
+
+/* ---- events ---- */
+
+void sim_at(struct sim *sim, uint64_t at_ns, enum sim_event_type type, uint32_t pod, uint64_t a,
+            uint64_t b)
+{
+    const struct sim_event event = {.at_ns = at_ns, .type = type, .pod = pod, .a = a, .b = b};
+
+    sim_queue_push(&sim->queue, &event);
+}
+
+static void schedule_tick(struct sim *sim, uint32_t index)
+{
+    struct sim_pod *pod = &sim->pods[index];
+    uint64_t at = sim_real(pod, pod->election.deadline_ns);
+
+    if (!pod->is_up || at == UINT64_MAX)
+        return;
+    at = at > sim->now_ns ? at : sim->now_ns + 1000;
+    if (pod->tick_ns && pod->tick_ns <= at)
+        return; /* that one will look again */
+    pod->tick_ns = at;
+    sim_at(sim, at, SIM_TICK, index, 0, 0);
+}
+
+static void carry_out(struct sim *sim, uint32_t index)
+{
+    struct sim_pod *pod = &sim->pods[index];
+    struct election_actions *actions = &sim->actions;
+
+    if (actions->stores)
+        pod->stored_term = actions->stored_term;
+    if (actions->publishes) {
+        struct election_view before = pod->view;
+
+        pod->view = actions->view;
+        sim_check_view(sim, index, &before);
+    }
+    for (size_t i = 0; i < actions->count; i++) {
+        if (actions->list[i].type == ELECTION_ANSWER)
+            sim->commands_answered++;
+        else
+            sim_send(sim, index, &actions->list[i]);
+    }
+}
+
+void sim_step(struct sim *sim, uint32_t index, const struct election_event *event)
+{
+    struct sim_pod *pod = &sim->pods[index];
+
+    if (!pod->is_up)
+        return;
+    sim->steps++;
+    election_step(&pod->election, event, sim_local(pod, sim->now_ns), &sim->actions);
+    if (pod->election.voted_term > sim->top_voted) {
+        sim->top_voted = pod->election.voted_term;
+        if (pod->config.self.instance != sim->top_leader)
+            sim->raised_ns = sim->now_ns;
+    }
+    carry_out(sim, index);
+    if (pod->election.counts.forbidden_transitions)
+        sim_fail(sim, "pod %u: %s -> %s by %s is not in the table", index,
+                 election_state_name(pod->election.forbidden >> 12),
+                 election_state_name(pod->election.forbidden >> 8 & 15),
+                 election_cause_name(pod->election.forbidden & 255));
+    if (pod->election.state == ELECTION_OUT) {
+        sim_trace(sim, "%u is out", index);
+        pod->is_up = false;
+        pod->valid_until_ns = 0;
+        return;
+    }
+    schedule_tick(sim, index);
+}
+
+/* ---- pods ---- */
+
+void sim_start_pod(struct sim *sim, uint32_t index, bool keeps_file)
+{
+    struct sim_pod *pod = &sim->pods[index];
+    struct address candidates[SIM_PODS_MAX];
+    struct election_event event = {.type = ELECTION_CANDIDATES, .candidates = candidates};
+
+    if (pod->is_up)
+        return;
+    for (uint32_t i = 0; i < sim->pod_count; i++)
+        candidates[event.candidate_count++] = sim->pods[i].config.self.address;
+    pod->config.self.instance = ++sim->instances * 16 + index;
+    sim->files_lost += !keeps_file;
+    pod->config.stored_term = keeps_file ? pod->stored_term : 0;
+    pod->stored_term = pod->config.stored_term;
+    pod->is_up = true;
+    pod->is_stalled = false;
+    pod->resumes_ns = pod->tick_ns = pod->host_refuses_until = 0;
+    pod->started_ns = sim->now_ns;
+    pod->view = (struct election_view){0};
+    pod->valid_until_ns = 0;
+    sim_trace(sim, "%u starts, instance %llu", index,
+              (unsigned long long)pod->config.self.instance);
+    election_init(&pod->election, &pod->config, sim_local(pod, sim->now_ns));
+    sim_step(sim, index, &event);
+}
+
+/* The data plane's own sockets are refused first: it is always sending. */
+static void refuse_traffic(struct sim *sim, uint32_t index)
+{
+    uint64_t instance = sim->pods[index].config.self.instance;
+
+    for (uint32_t i = 0; i < sim->pod_count; i++) {
+        if (i != index && sim->pods[i].is_up && sim->pods[i].view.leader == instance &&
+            !sim->cuts[i][index] && !sim->cuts[index][i] && random_chance(&sim->random, 600))
+            sim_at(sim, sim->now_ns + random_between(&sim->random, NS_PER_MS, 30 * NS_PER_MS),
+                   SIM_REFUSAL, i, instance, 0);
+    }
+}
+
+void sim_crash_pod(struct sim *sim, uint32_t index, bool host_lives)
+{
+    struct sim_pod *pod = &sim->pods[index];
+
+    if (!pod->is_up)
+        return;
+    sim_trace(sim, "%u dies%s", index, host_lives ? ", its host lives" : "");
+    pod->is_up = false;
+    pod->is_stalled = false;
+    pod->valid_until_ns = 0;
+    sim_disturb(sim, index, sim->now_ns);
+    if (!host_lives)
+        return;
+    pod->host_refuses_until = sim->now_ns + 100 * NS_PER_MS;
+    pod->refusals_left = 6;
+    refuse_traffic(sim, index);
+}
+
+void sim_pause_pod(struct sim *sim, uint32_t index, uint64_t for_ns, bool whole)
+{
+    struct sim_pod *pod = &sim->pods[index];
+
+    if (!pod->is_up || pod->is_stalled)
+        return;
+    if (sim->heal_ns && sim->now_ns + for_ns > sim->heal_ns)
+        for_ns = sim->heal_ns > sim->now_ns ? sim->heal_ns - sim->now_ns : 0;
+    sim_trace(sim, "%u %s for %.3f s", index, whole ? "is paused" : "has a stalled supervisor",
+              (double)for_ns / 1e9);
+    pod->is_stalled = true;
+    pod->resumes_ns = sim->now_ns + for_ns;
+    sim_disturb(sim, index, pod->resumes_ns);
+    sim_at(sim, pod->resumes_ns, SIM_RESUME, index, 0, 0);
+}
+
+void sim_stop_pod(struct sim *sim, uint32_t index)
+{
+    const struct election_event event = {.type = ELECTION_STOP};
+
+    if (!sim->pods[index].is_up || sim->pods[index].is_stalled)
+        return;
+    sim_trace(sim, "%u is asked to stop", index);
+    sim->pods[index].gave_way_ns = sim->now_ns;
+    sim_disturb(sim, index, sim->now_ns);
+    sim_step(sim, index, &event);
+}
+
+void sim_command(struct sim *sim, uint32_t index, uint32_t target, uint64_t token)
+{
+    const struct election_event event = {.type = ELECTION_COMMAND,
+                                         .instance = sim->pods[target].config.self.instance,
+                                         .token = token};
+
+    if (!sim->pods[index].is_up || sim->pods[index].is_stalled)
+        return;
+    sim_trace(sim, "%u is told: leader %u", index, target);
+    for (uint32_t i = 0; i < sim->pod_count; i++)
+        sim->pods[i].gave_way_ns = sim->now_ns;
+    sim->commands_sent++;
+    sim_step(sim, index, &event);
+}
+
+void sim_set_app(struct sim *sim, uint32_t index, bool is_up)
+{
+    const struct election_event event = {.type = ELECTION_APP, .is_up = is_up};
+
+    if (!sim->pods[index].is_up || sim->pods[index].is_stalled)
+        return;
+    sim_trace(sim, "%u: app %s", index, is_up ? "up" : "down");
+    for (uint32_t i = 0; i < sim->pod_count; i++)
+        sim->pods[i].gave_way_ns = sim->now_ns;
+    sim_step(sim, index, &event);
+}
+
+void sim_init(struct sim *sim, const struct sim_options *options, uint32_t pod_count)
+{
+    memset(sim, 0, offsetof(struct sim, queue));
+    sim->queue.count = 0;
+    sim->queue.sequence = 0;
+    memset(&sim->free_packet, 0, sizeof(*sim) - offsetof(struct sim, free_packet));
+    sim->options = *options;
+    sim->random.state = options->seed * 0x2545f4914f6cdd1d + 1;
+    sim->ends_ns = options->seconds * NS_PER_SEC;
+    sim->pod_count = pod_count;
+    sim->quorum = true;
+    sim->delay_ns = NS_PER_MS / 2;
+    sim_network_init(sim);
+    for (uint32_t i = 0; i < pod_count; i++) {
+        struct sim_pod *pod = &sim->pods[i];
+        struct election_member *self = &pod->config.self;
+
+        pod->clock_ppm = SIM_CLOCK_PPM;
+        pod->clock_offset_ns = NS_PER_SEC * (i + 1);
+        pod->config = (struct election_config){.interval_ns = 200 * NS_PER_MS,
+                                               .misses = 4,
+                                               .expect = (uint16_t)pod_count,
+                                               .on_refused_fast = true,
+                                               .forget_ns = 60 * NS_PER_SEC,
+                                               .tenure_ns = 5 * NS_PER_SEC,
+                                               .broken = options->broken};
+        self->address = (struct address){.family = ADDRESS_V4, .ip = {10, 0, 0, (uint8_t)(i + 1)}};
+        (void)snprintf(self->name.text, sizeof(self->name.text), "pod-%u", i);
+        self->is_eligible = true;
+    }
+}
+
+/* ---- the loop ---- */
+
+static void tick(struct sim *sim, uint32_t index)
+{
+    const struct election_event event = {.type = ELECTION_TICK};
+    struct sim_pod *pod = &sim->pods[index];
+
+    if (pod->tick_ns != sim->now_ns)
+        return; /* of a former life, or overtaken by an earlier one */
+    pod->tick_ns = 0;
+    if (!pod->is_up)
+        return;
+    if (sim_local(pod, sim->now_ns) >= pod->election.deadline_ns)
+        sim_step(sim, index, &event);
+    else
+        schedule_tick(sim, index);
+}
+
+static void resume(struct sim *sim, uint32_t index)
+{
+    struct sim_pod *pod = &sim->pods[index];
+
+    if (!pod->is_stalled || pod->resumes_ns != sim->now_ns)
+        return;
+    sim_trace(sim, "%u goes on", index);
+    pod->is_stalled = false;
+    pod->tick_ns = 0;
+    schedule_tick(sim, index);
+}
+
+/* What reaches a process that does not run waits in its socket. */
+static bool must_wait(struct sim *sim, const struct sim_event *event)
+{
+    const struct sim_pod *pod = &sim->pods[event->pod];
+
+    if (!pod->is_stalled || (event->type != SIM_PACKET && event->type != SIM_REFUSAL))
+        return false;
+    sim_at(sim, pod->resumes_ns, event->type, event->pod, event->a, event->b);
+    return true;
+}
+
+static void happen(struct sim *sim, const struct sim_event *event)
+{
+    const struct election_event refusal = {.type = ELECTION_REFUSED, .instance = event->a};
+
+    switch (event->type) {
+    case SIM_TICK:
+        if (!sim->pods[event->pod].is_stalled)
+            tick(sim, event->pod);
+        break;
+    case SIM_PACKET:
+        sim_deliver(sim, event);
+        break;
+    case SIM_REFUSAL:
+        sim_trace(sim, "%u was refused by the host of instance %llu", event->pod,
+                  (unsigned long long)event->a);
+        sim_step(sim, event->pod, &refusal);
+        break;
+    case SIM_RESUME:
+        resume(sim, event->pod);
+        break;
+    case SIM_FAULT:
+        sim_fault(sim);
+        break;
+    case SIM_FAULT_END:
+        sim_fault_end(sim, event);
+        break;
+    case SIM_START:
+        sim_start_pod(sim, event->pod, event->a);
+        break;
+    case SIM_COMMAND:
+        sim_command(sim, event->pod, (uint32_t)event->a, event->b);
+        break;
+    case SIM_APP:
+        sim_set_app(sim, event->pod, event->a);
+        break;
+    case SIM_HEAL:
+        sim_heal(sim);
+        break;
+    }
+}
+
+void sim_run(struct sim *sim, uint64_t until_ns)
+{
+    struct sim_event event;
+
+    while (!sim->failed && sim_queue_pop(&sim->queue, &event)) {
+        if (event.at_ns > until_ns) {
+            sim_queue_push(&sim->queue, &event);
+            break;
+        }
+        sim->now_ns = event.at_ns;
+        if (must_wait(sim, &event))
+            continue;
+        happen(sim, &event);
+        if (sim->is_healed)
+            sim_check_agreement(sim);
+    }
+    if (!sim->failed)
+        sim->now_ns = until_ns;
+}
