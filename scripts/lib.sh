@@ -149,6 +149,19 @@ shell_files()
     done
 }
 
+# need_build BUILD_DIR: it must be complete, and newer than the sources (the gates' builds are made
+# where they are used).
+need_build()
+{
+    local newer
+    [[ -e $1/complete ]] || die "$1 is not built"
+    [[ $1 != build/gates/* ]] || return 0
+    newer=$(find include src bench tests cmake CMakeLists.txt -path tests/gates -prune -o -type f \
+        \( -name '*.[ch]' -o -name CMakeLists.txt -o -name '*.cmake' \) -newer "$1/complete" -print \
+        -quit)
+    [[ -z $newer ]] || die "$1 is older than $newer: scripts/build ${1##*/}"
+}
+
 # ---- sanitizers
 
 # without_aslr COMMAND...: sanitizers map their shadow memory where a kernel with much randomness

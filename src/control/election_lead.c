@@ -10,21 +10,21 @@
 /* The needed-th longest of what was promised; our own promise to ourselves does not end. */
 static uint64_t lease_of_majority(const struct election *e, size_t needed)
 {
-    uint64_t longest[ELECTION_MEMBERS_MAX];
-    size_t n = 0, want = needed - 1;
+    uint64_t longest[ELECTION_MEMBERS_MAX]; /* of the others, in falling order */
+    size_t want = needed - 1;
 
+    memset(longest, 0, want * sizeof(longest[0]));
     for (uint16_t i = 0; i < e->list.count; i++) {
-        uint64_t lease = e->peers[i].lease_ns;
-        size_t at = n;
+        uint64_t lease = i == e->self_index ? 0 : e->peers[i].lease_ns;
 
-        if (i == e->self_index || (n == want && lease <= longest[n - 1]))
-            continue;
-        at = n < want ? n++ : n - 1;
-        for (; at > 0 && longest[at - 1] < lease; at--)
-            longest[at] = longest[at - 1];
-        longest[at] = lease;
+        for (size_t at = 0; at < want; at++) {
+            uint64_t other = longest[at];
+
+            longest[at] = election_max(lease, other);
+            lease = election_min(lease, other);
+        }
     }
-    return n == want && want ? longest[want - 1] : 0;
+    return want ? longest[want - 1] : 0;
 }
 
 static void extend(struct election *e)
