@@ -78,7 +78,7 @@ void route_request(struct worker *worker, const struct request *request)
 
 void route_now(struct worker *worker, const struct request *request)
 {
-    if (view_leads(worker->view, worker->now_ns))
+    if (worker->leads)
         deliver(worker, request);
     else if (worker->view->kind == VIEW_LEADER_MEMBER || worker->view->kind == VIEW_LEADER_OUTSIDE)
         relay(worker, request);
@@ -88,22 +88,39 @@ void route_now(struct worker *worker, const struct request *request)
 
 /* ---- frames ---- */
 
+static bool has_our_tag(const struct worker *worker, const struct record *record)
+{
+    return identity_tag(worker->identity, &record->client, &record->local) == record->tag;
+}
+
+static void take_request(struct worker *worker, struct request *request,
+                         const struct address *sender)
+{
+    struct address *ingress = &request->record.ingress;
+
+    if (!address_is_set(ingress))
+        *ingress = *sender; /* the first hop: who sent it is the ingress pod */
+    if (address_equal_ip(ingress, &worker->config->self)) {
+        /* Ours, come back because we lead by now: never relay to self. */
+        if (!has_our_tag(worker, &request->record)) {
+            drop(worker, DROP_tag, 1);
+            return;
+        }
+        *ingress = (struct address){0};
+    } else if (!view_find_member(worker->view, ingress)) {
+        drop(worker, DROP_acl, 1); /* answers go to members only, whatever a frame says */
+        return;
+    }
+    route_request(worker, request);
+}
+
 static void take_requests(struct worker *worker, const struct frame_header *header,
                           struct frame_reader *reader, const struct address *sender)
 {
     struct request request = {.term = header->term, .hops = header->hops};
 
-    while (frame_next(reader, &request.record)) {
-        struct address *ingress = &request.record.ingress;
-
-        if (!address_is_set(ingress)) {
-            *ingress = *sender; /* the first hop: who sent it is the ingress pod */
-        } else if (!view_find_member(worker->view, ingress)) {
-            drop(worker, DROP_acl, 1); /* answers go to members only, whatever a frame says */
-            continue;
-        }
-        route_request(worker, &request);
-    }
+    while (frame_next(reader, &request.record))
+        take_request(worker, &request, sender);
 }
 
 /* An answer to a request of a client of ours: only for origins that we wrote ourselves. */
@@ -116,7 +133,7 @@ static void take_answers(struct worker *worker, const struct frame_header *heade
         const struct origin origin = {
             .client = record.client, .local = record.local, .tag = record.tag};
 
-        if (identity_tag(worker->identity, &record.client, &record.local) != record.tag)
+        if (!has_our_tag(worker, &record))
             counters_drop_reply(&worker->counters, DROP_tag, 1);
         else
             reply_send(&worker->replier, &origin, header->term, record.payload, record.length);

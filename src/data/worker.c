@@ -59,6 +59,7 @@ void worker_begin(struct worker *worker)
 {
     worker->now_ns = clock_now_ns();
     worker->view = view_acquire(worker->board, &worker->reader);
+    worker->leads = view_leads(worker->view, worker->now_ns);
     relay_begin(&worker->relay, worker->now_ns);
     reply_begin(&worker->replier, worker->view, worker->now_ns);
 }
@@ -90,10 +91,11 @@ void worker_handle(struct worker *worker, const struct datagram *datagram)
 
 static bool has_leader(const struct worker *worker)
 {
-    return worker->view->kind == VIEW_LEADER_SELF ? view_leads(worker->view, worker->now_ns)
+    return worker->view->kind == VIEW_LEADER_SELF ? worker->leads
                                                   : worker->view->kind != VIEW_LEADER_NONE;
 }
 
+/* Never back into hold: whether there is a leader is decided once a slice. */
 static void route_held(void *context, const struct request *request)
 {
     route_now((struct worker *)context, request);

@@ -30,7 +30,7 @@
     X(hops, "already relayed as often as allowed, or back to where it came from") \
     X(acl, "its sender is not a member")                                          \
     X(rate, "more control messages than allowed")                                 \
-    X(tag, "a reply whose tag is not ours")                                       \
+    X(tag, "it came back as a client's of ours, but without our tag")             \
     X(no_leader, "no leader, and hold.time is 0")                                 \
     X(hold_overflow, "held, and pushed out by newer ones (hold.bytes)")           \
     X(hold_expired, "held for longer than hold.time")                             \

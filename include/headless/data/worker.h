@@ -49,6 +49,7 @@ struct worker {
 
     const struct view *view; /* of this slice */
     uint64_t now_ns;         /* of this slice */
+    bool leads;              /* of this slice: this pod leads, and its time is not over */
     uint64_t next_tick_ns;
     struct counters counters;
     struct agent agent;
