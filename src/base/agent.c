@@ -4,6 +4,8 @@
 #include <signal.h>
 #include <stdio.h>
 
+#include "headless/base/clock.h"
+
 #define SPIN_MAX 256U /* pauses: about 10 us */
 
 static inline void cpu_pause(void)
@@ -44,6 +46,7 @@ static void *run(void *argument)
 {
     struct agent *agent = argument;
     unsigned spin_budget = 16;
+    uint64_t end_ns;
 
     while (!agent_is_stopping(agent)) {
         if (slice(agent) > 0 || !agent->ops->idle)
@@ -51,8 +54,10 @@ static void *run(void *argument)
         if (!spin(agent, &spin_budget))
             agent->ops->idle(agent->self);
     }
-    while (slice(agent) > 0)
-        ; /* what was there when we were stopped */
+    /* What was there when we were stopped; bounded, since more may come as fast as we work. */
+    end_ns = clock_now_ns() + AGENT_DRAIN_MAX_NS;
+    while (slice(agent) > 0 && clock_now_ns() < end_ns)
+        ;
     return NULL;
 }
 

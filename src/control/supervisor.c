@@ -102,14 +102,17 @@ static void confirm(struct supervisor *supervisor, const struct letter *letter)
 static void carry_out(struct supervisor *supervisor, const struct letter *letter)
 {
     struct claim claim;
+    enum command_verdict verdict = command_decide(
+        &letter->command, &letter->client, &supervisor->settings.control_allow, &supervisor->claim,
+        view_current(&supervisor->plane->board), supervisor->plane->identity.instance, &claim);
 
-    if (!budget_take(&supervisor->commands, clock_now_ns())) {
+    /* Only what may be done uses up the budget: who may not command must not silence who may. */
+    if ((verdict == COMMAND_CLAIM || verdict == COMMAND_DONE) &&
+        !budget_take(&supervisor->commands, clock_now_ns())) {
         counters_drop(&supervisor->counters, DROP_rate, 1);
         return;
     }
-    switch (command_decide(&letter->command, &letter->client, &supervisor->settings.control_allow,
-                           &supervisor->claim, view_current(&supervisor->plane->board),
-                           supervisor->plane->identity.instance, &claim)) {
+    switch (verdict) {
     case COMMAND_CLAIM:
         follow(supervisor, &claim);
         confirm(supervisor, letter);
@@ -219,26 +222,39 @@ static size_t read_peers(struct supervisor *supervisor)
     return n;
 }
 
+/*
+ * A bounded number of commands, since letters come back while we read. While a view waits to be
+ * published none is taken: its answer would come before its effect.
+ */
+static size_t read_mailbox(struct supervisor *supervisor, struct mailbox *mailbox)
+{
+    struct letter letter;
+    size_t n = 0;
+
+    while (n < MAILBOX_LETTERS && !supervisor->unpublished && mailbox_try_read(mailbox, &letter)) {
+        carry_out(supervisor, &letter);
+        n++;
+    }
+    return n;
+}
+
 static size_t supervisor_do_work(void *self)
 {
     struct supervisor *supervisor = self;
-    struct letter letter;
     size_t done = read_peers(supervisor);
 
     done += take_reload(supervisor);
-    for (size_t i = 0; i < supervisor->plane->worker_count; i++) {
-        while (mailbox_try_read(&supervisor->plane->workers[i].mailbox, &letter)) {
-            carry_out(supervisor, &letter);
-            done++;
-        }
-    }
     if (supervisor->unpublished)
         publish(supervisor);
+    for (size_t i = 0; i < supervisor->plane->worker_count; i++)
+        done += read_mailbox(supervisor, &supervisor->plane->workers[i].mailbox);
     return done;
 }
 
 static bool has_input(struct supervisor *supervisor)
 {
+    if (supervisor->unpublished)
+        return false; /* commands wait for it, and it is tried again in a millisecond */
     for (size_t i = 0; i < supervisor->plane->worker_count; i++) {
         if (!ring_is_empty(&supervisor->plane->workers[i].mailbox.out))
             return true;

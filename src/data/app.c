@@ -141,7 +141,7 @@ int app_init(struct app *app, const struct config *config, const struct identity
     }
     if (rc) {
         free(app->scratch);
-        app->scratch = NULL;
+        *app = (struct app){0}; /* nothing to close */
     }
     return rc;
 }

@@ -46,12 +46,13 @@ static void note_refusals(struct app_reader *reader, int fd)
     static _Thread_local struct log_limit limit = {.period_ns = NS_PER_SEC};
     char text[ADDRESS_TEXT_MAX];
     uint64_t suppressed;
-    uint64_t refused = 1;
+    uint64_t refused = 0;
     int error;
 
     while (udp_take_error(fd, &error))
         refused++;
-    counters_add(&reader->receiver.counters, COUNTER_APP_REFUSED, refused);
+    /* A connected socket has no error queue: the event itself is the one refusal. */
+    counters_add(&reader->receiver.counters, COUNTER_APP_REFUSED, refused ? refused : 1);
     if (log_limit_pass(&limit, clock_now_ns(), &suppressed))
         log_warn("app_refused", "the app at %s refuses datagrams: is it listening? (%llu more)",
                  address_format(&reader->app_address, text), (unsigned long long)suppressed);

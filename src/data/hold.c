@@ -22,7 +22,8 @@ _Static_assert(sizeof(struct entry) <= ENTRY_ALIGN, "a filler's head must fit ev
 int hold_init(struct hold *hold, size_t arena_bytes, size_t release_bytes,
               struct counters *counters)
 {
-    *hold = (struct hold){.release_bytes = release_bytes, .counters = counters};
+    *hold = (struct hold){
+        .release_bytes = release_bytes, .pace_bytes = release_bytes, .counters = counters};
     arena_bytes -= arena_bytes % ENTRY_ALIGN;
     if (arena_bytes == 0)
         return 0;
@@ -130,7 +131,12 @@ size_t hold_release(struct hold *hold, uint64_t now_ns,
     if (hold->used == 0 || now_ns < hold->next_release_ns)
         return 0;
     hold->next_release_ns = now_ns + HOLD_RELEASE_PERIOD_NS;
-    while (hold->used > 0 && released_bytes < hold->release_bytes) {
+    /* More came in behind the held ones than went out: at this pace it would never end. */
+    if (hold->used_before_release && hold->used >= hold->used_before_release)
+        hold->pace_bytes =
+            2 * hold->pace_bytes < hold->arena_bytes ? 2 * hold->pace_bytes : hold->arena_bytes;
+    hold->used_before_release = hold->used;
+    while (hold->used > 0 && released_bytes < hold->pace_bytes) {
         struct entry *oldest = entry_at(hold, hold->head);
 
         if (!oldest->is_filler) {
@@ -140,6 +146,10 @@ size_t hold_release(struct hold *hold, uint64_t now_ns,
             released_bytes += oldest->bytes;
         }
         pop(hold);
+    }
+    if (hold->used == 0) {
+        hold->pace_bytes = hold->release_bytes;
+        hold->used_before_release = 0;
     }
     return released;
 }

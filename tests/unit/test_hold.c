@@ -224,6 +224,25 @@ Test(hold, release_keeps_its_pace)
     cr_assert_leq(rounds, 15);
 }
 
+Test(hold, empties_although_more_comes_in_than_the_pace_lets_out)
+{
+    uint64_t now_ns = START_NS;
+    unsigned periods = 0;
+
+    cr_assert_eq(hold_init(&hold, 1 << 20, 4096, &counters), 0);
+    for (unsigned i = 0; i < 100; i++)
+        put(100, now_ns);
+    do { /* 40 come in where 16 may go out at first */
+        cr_assert_lt(++periods, 50, "held for ever");
+        now_ns += HOLD_RELEASE_PERIOD_NS;
+        for (unsigned i = 0; i < 40; i++)
+            put(100, now_ns);
+        (void)release(now_ns);
+    } while (!hold_is_empty(&hold));
+    cr_assert_eq(dropped(DROP_hold_overflow), 0);
+    cr_assert_eq(hold.pace_bytes, 4096, "the next leader is spared again");
+}
+
 Test(hold, one_that_is_larger_than_the_pace_goes_alone)
 {
     cr_assert_eq(hold_init(&hold, 1 << 20, 1000, &counters), 0);

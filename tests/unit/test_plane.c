@@ -6,6 +6,7 @@
 #include <criterion/criterion.h>
 #include <poll.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "headless/data/plane.h"
@@ -373,4 +374,31 @@ Test(plane, nothing_is_allocated_for_a_datagram)
         cr_assert_str_neq(heard(), "");
     }
     cr_assert_eq(allocations, 0);
+}
+
+Test(plane, an_app_socket_that_cannot_be_opened_is_an_error_and_no_crash)
+{
+    const struct rlimit none = {.rlim_cur = 0, .rlim_max = 4096};
+    static struct config config;
+    static struct plane plane;
+    struct waker waker;
+
+    configure(&config, "127.0.77.3");
+    config.app_target.kind = CONFIG_APP_UDP;
+    cr_assert_eq(address_parse("127.0.77.4:9999", 0, &config.app_target.address), 0);
+    cr_assert_eq(waker_init(&waker, true), 0);
+    /* The sockets that the plane has before its app: two, and the eventfd of its one thread. */
+    for (rlim_t more = 0; more < 8; more++) {
+        struct rlimit limit = none;
+        int lowest_free = dup(client.fd);
+
+        (void)close(lowest_free);
+        limit.rlim_cur = (rlim_t)lowest_free + more;
+        cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+        if (plane_open(&plane, &config, &waker) == 0)
+            plane_close(&plane);
+        limit.rlim_cur = 1024;
+        cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    }
+    waker_fini(&waker);
 }

@@ -7,7 +7,8 @@
  * CPU quotas), then calls idle, which may block for at most AGENT_IDLE_MAX_NS so that a stop is
  * seen. An agent without idle blocks inside do_work, for at most as long.
  *
- * agent_stop asks the agent to end; it then runs do_work until that returns 0 and ends. So what was
+ * agent_stop asks the agent to end; it then runs do_work until that returns 0, for at most
+ * AGENT_DRAIN_MAX_NS, and ends. So what was
  * in its inputs is not lost: stop the producers first.
  *
  * Source: aeron_agent.h (duty cycle, idle strategy owned by the runner).
@@ -21,7 +22,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define AGENT_IDLE_MAX_NS UINT64_C(100000000)
+#define AGENT_IDLE_MAX_NS  UINT64_C(100000000)
+#define AGENT_DRAIN_MAX_NS UINT64_C(500000000)
 
 struct agent_ops {
     size_t (*do_work)(void *self);

@@ -21,9 +21,11 @@
 
 struct hold {
     uint8_t *arena;
-    size_t arena_bytes;   /* 0: everything that should be held is dropped at once */
-    size_t head, used;    /* bytes; head: where the oldest begins */
-    size_t release_bytes; /* per period */
+    size_t arena_bytes;         /* 0: everything that should be held is dropped at once */
+    size_t head, used;          /* bytes; head: where the oldest begins */
+    size_t release_bytes;       /* per period, at first */
+    size_t pace_bytes;          /* per period now: doubled while more comes in than goes out */
+    size_t used_before_release; /* the last one; 0: none since it was empty */
     uint64_t next_release_ns;
     _Atomic uint64_t count; /* requests held; written by the owner, read by anyone */
     struct counters *counters;

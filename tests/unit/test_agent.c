@@ -1,0 +1,58 @@
+/* agent: how a thread of bounded slices starts, sleeps and ends. */
+#include <criterion/criterion.h>
+
+#include "headless/base/agent.h"
+#include "headless/base/clock.h"
+
+TestSuite(agent, .timeout = 20);
+
+static _Atomic size_t slices;
+static _Atomic size_t left;
+
+static size_t endless(void *self)
+{
+    (void)self;
+    slices++;
+    return 1;
+}
+
+static size_t countdown(void *self)
+{
+    struct agent *agent = self;
+
+    slices++;
+    if (!agent_is_stopping(agent) || left == 0)
+        return 0;
+    left--;
+    return 1;
+}
+
+static void no_idle(void *self)
+{
+    (void)self;
+}
+
+Test(agent, a_stop_ends_a_thread_whose_work_never_ends)
+{
+    static const struct agent_ops ops = {.do_work = endless};
+    static struct agent agent;
+    uint64_t before_ns = clock_now_ns();
+
+    cr_assert_eq(agent_start(&agent, "endless", &ops, NULL), 0);
+    agent_stop(&agent, NULL);
+    cr_assert_lt(clock_now_ns() - before_ns, 10 * AGENT_DRAIN_MAX_NS);
+    cr_assert_gt(slices, 0);
+    cr_assert_not(agent_is_started(&agent));
+}
+
+Test(agent, what_was_there_at_the_stop_is_worked_off)
+{
+    static const struct agent_ops ops = {.do_work = countdown, .idle = no_idle};
+    static struct agent agent;
+
+    left = 1000;
+    cr_assert_eq(agent_start(&agent, "countdown", &ops, &agent), 0);
+    agent_stop(&agent, NULL);
+    cr_assert_eq(left, 0);
+    agent_stop(&agent, NULL); /* again: nothing to do */
+}
