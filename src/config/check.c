@@ -165,7 +165,11 @@ static bool leader_is_own_socket(const struct config *c, char why[static VALUE_W
 {
     struct address a;
 
-    if (!leader_address(c, &a) || !is_own_socket(c, &a))
+    if (!leader_address(c, &a))
+        return false;
+    if (a.port == 0 && c->relay_format != CONFIG_RELAY_FRAMED && !address_equal_ip(&a, &c->self))
+        a.port = c->data_port; /* where raw goes when no port is given */
+    if (!is_own_socket(c, &a))
         return false;
     (void)value_refuse(why, c->leader,
                        "is a port of this pod itself, datagrams would go in circles");

@@ -24,12 +24,8 @@ static bool is_loop(const struct worker *worker, const struct address *source)
  * on. */
 static bool is_raw_from_member(const struct worker *worker, const struct address *source)
 {
-    if (worker->config->relay_format == CONFIG_RELAY_FRAMED ||
-        !view_find_member(worker->view, source))
-        return false;
-    /* Our own address: a client beside us, but not when what we send outside may come back to us.
-     */
-    return worker->view->kind == VIEW_LEADER_OUTSIDE ||
+    return worker->config->relay_format != CONFIG_RELAY_FRAMED &&
+           view_find_member(worker->view, source) &&
            !address_equal_ip(source, &worker->config->self);
 }
 

@@ -12,7 +12,7 @@ static _Atomic size_t left;
 static size_t endless(void *self)
 {
     (void)self;
-    slices++;
+    (void)atomic_fetch_add(&slices, 1);
     return 1;
 }
 
@@ -20,10 +20,10 @@ static size_t countdown(void *self)
 {
     struct agent *agent = self;
 
-    slices++;
-    if (!agent_is_stopping(agent) || left == 0)
+    (void)atomic_fetch_add(&slices, 1);
+    if (!agent_is_stopping(agent) || atomic_load(&left) == 0)
         return 0;
-    left--;
+    (void)atomic_fetch_sub(&left, 1);
     return 1;
 }
 
@@ -41,7 +41,7 @@ Test(agent, a_stop_ends_a_thread_whose_work_never_ends)
     cr_assert_eq(agent_start(&agent, "endless", &ops, NULL), 0);
     agent_stop(&agent, NULL);
     cr_assert_lt(clock_now_ns() - before_ns, 10 * AGENT_DRAIN_MAX_NS);
-    cr_assert_gt(slices, 0);
+    cr_assert_gt(atomic_load(&slices), 0);
     cr_assert_not(agent_is_started(&agent));
 }
 
@@ -50,9 +50,9 @@ Test(agent, what_was_there_at_the_stop_is_worked_off)
     static const struct agent_ops ops = {.do_work = countdown, .idle = no_idle};
     static struct agent agent;
 
-    left = 1000;
+    atomic_store(&left, 1000);
     cr_assert_eq(agent_start(&agent, "countdown", &ops, &agent), 0);
     agent_stop(&agent, NULL);
-    cr_assert_eq(left, 0);
+    cr_assert_eq(atomic_load(&left), 0);
     agent_stop(&agent, NULL); /* again: nothing to do */
 }
