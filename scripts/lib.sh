@@ -12,8 +12,8 @@ build_packages=(gcc libc6-dev cmake ninja-build pkg-config libjson-c-dev libyaml
     libmicrohttpd-dev libsodium-dev ccache)
 # shellcheck disable=SC2034
 test_packages=(clang clang-format clang-tidy libclang-rt-14-dev libcriterion-dev shellcheck cppcheck
-    netcat-openbsd socat curl knot knot-dnsutils dnsperf iproute2 nftables ethtool procps jq
-    util-linux)
+    netcat-openbsd socat curl dnsmasq-base knot knot-dnsutils dnsperf iproute2 nftables iptables ethtool procps
+    jq util-linux libnetfilter-queue-dev faketime spin)
 
 red="" green="" plain=""
 if [[ -t 1 && -z ${NO_COLOR:-} ]]; then

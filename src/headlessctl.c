@@ -158,7 +158,7 @@ static const struct command {
      "who leads, as this pod knows it"},
     {{"leader", "set"},
      "WHO",
-     CTL_OPTION_DATA | CTL_OPTION_SERVICE | CTL_OPTION_IF_TERM,
+     CTL_OPTION_DATA | CTL_OPTION_SERVICE | CTL_OPTION_IF_TERM | CTL_OPTION_FORCE,
      run_leader_set,
      "tell the pods who leads: a member's address or name"},
     {{"probe", NULL},

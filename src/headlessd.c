@@ -2,7 +2,7 @@
  * headlessd: reads like a table of contents.
  *
  *   configuration   config/        options from flags, environment and file
- *   who leads       control/       the supervisor: claims, commands, the leader view
+ *   who leads       control/       the supervisor: election, commands, the leader view
  *   data            data/          receivers, workers, app, relay, replies: the way of a datagram
  *   operators       admin/         HTTP: probes, metrics, status
  *
@@ -33,7 +33,15 @@ struct daemon {
     struct supervisor supervisor;
     struct plane plane;
     struct admin admin;
+    struct plane_quiet quiet; /* while stopping */
+    bool is_hurried;          /* by a second signal */
 };
+
+/* As it was configured last. */
+static uint64_t drain_time_ns(const struct daemon *d)
+{
+    return config_values(d->reloaded ? d->reloaded : d->options)->drain_time_ns;
+}
 
 /* ---- the modules, in the order of their start ---- */
 
@@ -64,7 +72,7 @@ static int join(struct daemon *d)
 
 static int start_admin(struct daemon *d)
 {
-    return admin_start(&d->admin, config_values(d->options), &d->plane, &d->supervisor.counters);
+    return admin_start(&d->admin, config_values(d->options), &d->plane, &d->supervisor);
 }
 
 static void stop_admin(struct daemon *d)
@@ -77,13 +85,16 @@ static int start_plane(struct daemon *d)
     int rc = plane_start(&d->plane);
 
     if (rc)
-        plane_stop(&d->plane); /* those that did start */
+        plane_stop(&d->plane, &d->quiet, 0); /* those that did start */
     return rc;
 }
 
+/* The last answers may take as long as the drain waits for more datagrams. */
 static void stop_plane(struct daemon *d)
 {
-    plane_stop(&d->plane);
+    uint64_t drain_ns = d->is_hurried ? 0 : drain_time_ns(d);
+
+    plane_stop(&d->plane, &d->quiet, drain_ns < DRAIN_QUIET_NS ? drain_ns : DRAIN_QUIET_NS);
 }
 
 static int start_supervisor(struct daemon *d)
@@ -179,38 +190,26 @@ static void reload(struct daemon *d)
     d->reloaded = after;
 }
 
-static uint64_t activity(const struct daemon *d)
-{
-    struct plane_numbers numbers;
-
-    plane_read_numbers(&d->plane, &numbers);
-    return numbers.counters[COUNTER_RECEIVED_DATA] + numbers.counters[COUNTER_RECEIVED_RELAY] +
-           numbers.counters[COUNTER_ANSWERS_APP] + numbers.counters[COUNTER_ANSWERS_RELAY];
-}
-
-/* Keep serving until it has been quiet for a second, drain.time is over, or a second signal comes.
+/*
+ * Keep serving until it has been quiet for a second (what is held or queued is not quiet), until
+ * drain.time is over, or a second signal comes.
  */
 static void drain(struct daemon *d, const sigset_t *signals)
 {
     const struct timespec look = clock_to_timespec(DRAIN_LOOK_NS);
-    const struct config_set *newest = d->reloaded ? d->reloaded : d->options;
     uint64_t now_ns = clock_now_ns();
-    uint64_t end_ns = now_ns + config_values(newest)->drain_time_ns;
-    uint64_t quiet_since_ns = now_ns;
-    uint64_t before = activity(d);
+    uint64_t end_ns = now_ns + drain_time_ns(d);
 
     admin_set_stopping(&d->admin);
-    while (now_ns < end_ns && now_ns - quiet_since_ns < DRAIN_QUIET_NS) {
-        uint64_t seen;
+    plane_watch(&d->quiet, &d->plane, now_ns);
+    while (now_ns < end_ns && now_ns - d->quiet.since_ns < DRAIN_QUIET_NS) {
         int signal = sigtimedwait(signals, NULL, &look);
 
-        if (signal == SIGTERM || signal == SIGINT)
+        d->is_hurried = signal == SIGTERM || signal == SIGINT;
+        if (d->is_hurried)
             return;
         now_ns = clock_now_ns();
-        seen = activity(d);
-        if (seen != before)
-            quiet_since_ns = now_ns;
-        before = seen;
+        plane_watch(&d->quiet, &d->plane, now_ns);
     }
 }
 
@@ -224,6 +223,7 @@ static void wait_for_end(struct daemon *d, const sigset_t *signals)
     }
     log_info("stopping", "%s: serving what still comes for at most drain.time",
              signal == SIGTERM ? "SIGTERM" : "SIGINT");
+    supervisor_resign(&d->supervisor);
     drain(d, signals);
 }
 

@@ -83,15 +83,13 @@ static int start_server(struct admin *admin, int listen_fd)
 }
 
 int admin_start(struct admin *admin, const struct config *config, struct plane *plane,
-                const struct counters *supervisor_counters)
+                const struct supervisor *supervisor)
 {
     char text[ADDRESS_TEXT_MAX];
     int fd = -1, rc;
 
-    *admin = (struct admin){.config = config,
-                            .plane = plane,
-                            .supervisor_counters = supervisor_counters,
-                            .started_ns = clock_now_ns()};
+    *admin = (struct admin){
+        .config = config, .plane = plane, .supervisor = supervisor, .started_ns = clock_now_ns()};
     atomic_init(&admin->last_reload_succeeded, true);
     if (config->admin_listen.port == 0)
         return 0;

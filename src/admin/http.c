@@ -41,11 +41,12 @@ static void take_reading(struct admin *admin, struct reading *ret_reading)
         .stopping = atomic_load_explicit(&admin->stopping, memory_order_relaxed),
         .last_reload_succeeded =
             atomic_load_explicit(&admin->last_reload_succeeded, memory_order_relaxed),
+        .report = &admin->supervisor->report,
     };
 
     reading.uptime_ns = reading.now_ns - admin->started_ns;
     plane_read_numbers(plane, &reading.numbers);
-    counters_collect(admin->supervisor_counters, reading.numbers.counters);
+    counters_collect(&admin->supervisor->counters, reading.numbers.counters);
     *ret_reading = reading;
 }
 
@@ -101,10 +102,23 @@ static void answer_livez(struct admin *admin, struct answer *answer)
         say(answer, MHD_HTTP_OK, "ok\n");
 }
 
+/* A leader outside needs no joining. */
+static bool has_joined(const struct admin *admin)
+{
+    enum election_state state = supervisor_state(admin->supervisor);
+
+    return address_is_set(&admin->supervisor->outside) ||
+           (state != ELECTION_JOINING && state != ELECTION_KEY);
+}
+
 static void answer_readyz(struct admin *admin, struct answer *answer)
 {
     if (atomic_load_explicit(&admin->stopping, memory_order_relaxed))
         say(answer, MHD_HTTP_SERVICE_UNAVAILABLE, "stopping\n");
+    else if (!has_joined(admin))
+        say(answer, MHD_HTTP_SERVICE_UNAVAILABLE,
+            "joining: no other pod has let this one in yet, nor have enough been found to begin "
+            "(peers, discovery.dns, quorum.expect)\n");
     else
         say(answer, MHD_HTTP_OK, "ready\n");
 }

@@ -45,8 +45,80 @@ static void add_leadership(struct list *list, const struct reading *reading)
 {
     add_gauge(list, "is_leader", reading_is_leader(reading), "1 if this pod leads");
     add_gauge(list, "has_leader", reading_has_leader(reading), "1 if this pod knows a leader");
+    add_gauge(list, "has_configured_leader", reading->view->has_wanted_leader,
+              "0 if another pod leads than the one that the configuration names");
     add_gauge(list, "term", reading->view->term, "Term of the leader; grows with every change");
-    add_gauge(list, "members", reading->view->member_count, "Members, this pod included");
+}
+
+/* Of the members of our list, by how they seem to us. */
+static void add_members(struct list *list, const struct reading *reading)
+{
+    static const char help[] = "Members, this pod included, by state as this pod sees it";
+    uint64_t count[ELECTION_MEMBER_STATE_COUNT] = {0};
+
+    for (size_t i = 0; i < reading->view->member_count; i++)
+        count[reading_member_state(reading, &reading->view->members[i])]++;
+    for (size_t state = 0; state < ELECTION_MEMBER_STATE_COUNT; state++)
+        add(list, SAMPLE_GAUGE,
+            (struct counter_info){"members", "state",
+                                  election_member_state_name((enum election_member_state)state),
+                                  help},
+            count[state]);
+}
+
+/* What should never grow. */
+static void add_faults(struct list *list, const struct supervisor_report *report)
+{
+    add(list, SAMPLE_COUNTER,
+        (struct counter_info){"term_leaps_refused_total", "", "",
+                              "Messages with a term too far above all that is known"},
+        atomic_load_explicit(&report->leaps_refused, memory_order_relaxed));
+    add(list, SAMPLE_COUNTER,
+        (struct counter_info){"election_actions_lost_total", "", "",
+                              "Peer messages not sent because one step had too many"},
+        atomic_load_explicit(&report->actions_lost, memory_order_relaxed));
+    add(list, SAMPLE_COUNTER,
+        (struct counter_info){"election_forbidden_transitions_total", "", "",
+                              "Transitions that the election's table does not allow: a bug"},
+        atomic_load_explicit(&report->forbidden_transitions, memory_order_relaxed));
+}
+
+static void add_election(struct list *list, const struct reading *reading)
+{
+    static const char help[] = "1 for the state that this pod's part in the election is in";
+    const struct supervisor_report *report = reading->report;
+    uint32_t present = atomic_load_explicit(&report->state, memory_order_relaxed);
+
+    for (uint32_t state = 0; state < ELECTION_STATE_COUNT; state++)
+        add(list, SAMPLE_GAUGE,
+            (struct counter_info){"election_state", "state",
+                                  election_state_name((enum election_state)state), help},
+            state == present);
+    add_gauge(list, "election_votes_needed",
+              atomic_load_explicit(&report->votes, memory_order_relaxed),
+              "Votes that make a leader; 1: no quorum is wanted");
+    add_gauge(list, "members_alive", atomic_load_explicit(&report->alive, memory_order_relaxed),
+              "Members that live, as far as this pod knows, itself included");
+    add_gauge(list, "relay_unconfirmed",
+              atomic_load_explicit(&report->unconfirmed, memory_order_relaxed),
+              "Datagrams handed to the present leader that its heartbeats did not confirm yet");
+    add_gauge(list, "hold_down_seconds",
+              atomic_load_explicit(&report->hold_down_ns, memory_order_relaxed) / NS_PER_SEC,
+              "How long this pod has to lead before its app may make it hand over again");
+    add_faults(list, report);
+    add_gauge(list, "leader_gap_milliseconds",
+              atomic_load_explicit(&report->gap_ns, memory_order_relaxed) / NS_PER_MS,
+              "How long there was no leader at the last change, as this pod saw it");
+}
+
+enum election_member_state reading_member_state(const struct reading *reading,
+                                                const struct member *member)
+{
+    if (member->slot >= VIEW_MEMBERS_MAX) /* configured, but not in a list yet */
+        return member->instance == reading->identity->instance ? ELECTION_MEMBER_SELF
+                                                               : ELECTION_MEMBER_DEAD;
+    return (enum election_member_state)atomic_load_explicit(
+        &reading->report->member_states[member->slot], memory_order_relaxed);
 }
 
 bool reading_is_leader(const struct reading *reading)
@@ -77,6 +149,8 @@ size_t samples_list(const struct reading *reading, struct sample ret_samples[sta
               "Answers received minus all that became of them: 0 at rest");
     add_sockets(&list, reading);
     add_leadership(&list, reading);
+    add_members(&list, reading);
+    add_election(&list, reading);
     add_gauge(&list, "config_last_reload_successful", reading->last_reload_succeeded,
               "0 if the last reload of the configuration was refused");
     add_gauge(&list, "uptime_seconds", reading->uptime_ns / NS_PER_SEC,

@@ -62,8 +62,9 @@ static struct json_object *describe_leader(const struct reading *reading)
                                                        : 0);
 }
 
-static struct json_object *describe_members(const struct view *view)
+static struct json_object *describe_members(const struct reading *reading, bool with_state)
 {
+    const struct view *view = reading->view;
     struct json_object *list = json_object_new_array();
     char text[ADDRESS_TEXT_MAX];
 
@@ -72,6 +73,9 @@ static struct json_object *describe_members(const struct view *view)
         struct json_object *pod =
             describe_pod(address_format_ip(&member->address, text), member->name, member->instance);
 
+        if (with_state)
+            add_text(pod, "state",
+                     election_member_state_name(reading_member_state(reading, member)));
         if (!list || json_object_array_add(list, pod) < 0)
             (void)json_object_put(pod);
     }
@@ -94,7 +98,7 @@ static void add_leadership(struct json_object *page, const struct reading *readi
     add(page, "leader", describe_leader(reading));
     add_number(page, "term", reading->view->term);
     add_text(page, "cause", reading->view->cause);
-    add(page, "leader_list", describe_members(reading->view));
+    add(page, "leader_list", describe_members(reading, false));
     add(page, "me", describe_me(reading));
 }
 
@@ -166,6 +170,21 @@ char *page_leader(const struct reading *reading, size_t *ret_length)
     return print(page, ret_length);
 }
 
+static void add_configured_leader(struct json_object *page, const struct view *view)
+{
+    struct json_object *wanted;
+
+    if (!view->wanted_leader[0])
+        return;
+    wanted = json_object_new_object();
+    add_text(wanted, "name", view->wanted_leader);
+    add(wanted, "leads", json_object_new_boolean(view->has_wanted_leader));
+    if (!view->has_wanted_leader)
+        add_text(wanted, "to_make_it_lead",
+                 "headlessctl leader set NAME, or a higher leader_generation in the configuration");
+    add(page, "configured_leader", wanted);
+}
+
 char *page_status(const struct reading *reading, size_t *ret_length)
 {
     struct json_object *page = json_object_new_object();
@@ -175,7 +194,11 @@ char *page_status(const struct reading *reading, size_t *ret_length)
     add_text(page, "version", HEADLESS_VERSION);
     add_text(page, "cluster", reading->config->cluster);
     add_leadership(page, reading);
-    add_number(page, "members", reading->view->member_count);
+    add_text(page, "state",
+             election_state_name((enum election_state)atomic_load_explicit(&reading->report->state,
+                                                                           memory_order_relaxed)));
+    add_configured_leader(page, reading->view);
+    add(page, "members", describe_members(reading, true));
     add_number(page, "uptime_seconds", reading->uptime_ns / NS_PER_SEC);
     add(page, "ready", json_object_new_boolean(!reading->stopping));
     add(page, "ledger", describe_ledger(&reading->numbers));

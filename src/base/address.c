@@ -275,3 +275,13 @@ bool cidr_contains(const struct cidr *range, const struct address *a)
         return false;
     return rest == 0 || (a->ip[whole] & mask) == range->base.ip[whole];
 }
+
+bool address_is_canonical(const struct address *a)
+{
+    static const uint8_t zeros[12];
+
+    if (a->family == ADDRESS_V4)
+        return memcmp(a->ip + 4, zeros, sizeof(zeros)) == 0 && a->scope == 0;
+    return a->family == ADDRESS_V6 &&
+           memcmp(a->ip, v4_mapped_prefix, sizeof(v4_mapped_prefix)) != 0;
+}

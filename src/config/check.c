@@ -3,9 +3,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "headless/base/clock.h"
 #include "loader.h"
 
 #define CHECK_OPTIONS 5
+#define DETECTION_MAX (60 * NS_PER_SEC)
 
 struct check {
     const char *options[CHECK_OPTIONS]; /* the error is put at the one set last by rank of source */
@@ -187,6 +189,45 @@ static bool app_is_own_socket(const struct config *c, char why[static VALUE_WHY_
     return true;
 }
 
+/* A leader's time is promised in detection times: nobody waits for minutes. */
+static bool detection_is_too_long(const struct config *c, char why[static VALUE_WHY_MAX])
+{
+    if (c->heartbeat_interval_ns * c->heartbeat_misses <= DETECTION_MAX)
+        return false;
+    (void)snprintf(why, VALUE_WHY_MAX,
+                   "heartbeat.interval x heartbeat.misses is more than a minute, in which a dead "
+                   "leader would go unnoticed");
+    return true;
+}
+
+static bool nobody_is_eligible(const struct config *c, char why[static VALUE_WHY_MAX])
+{
+    if (c->eligible || c->peers.count > 0 || *c->discovery_dns)
+        return false;
+    (void)snprintf(why, VALUE_WHY_MAX,
+                   "this pod may not lead, and there are no others: set peers or discovery.dns");
+    return true;
+}
+
+static bool expects_fewer_than_listed(const struct config *c, char why[static VALUE_WHY_MAX])
+{
+    if (c->quorum_expect == 0 || c->quorum_expect >= c->peers.count)
+        return false;
+    (void)snprintf(why, VALUE_WHY_MAX,
+                   "quorum.expect %u is less than the %zu members of peers: two halves of them "
+                   "could each think that they are enough",
+                   c->quorum_expect, c->peers.count);
+    return true;
+}
+
+static bool store_is_relative(const struct config *c, char why[static VALUE_WHY_MAX])
+{
+    if (!*c->store || *c->store == '/')
+        return false;
+    (void)value_refuse(why, c->store, "is not an absolute path");
+    return true;
+}
+
 static bool ring_below_batch(const struct config *c, char why[static VALUE_WHY_MAX])
 {
     if (c->ring >= c->batch)
@@ -210,6 +251,10 @@ static const struct check checks[] = {
     {{"leader", "self"}, leader_misses_self},
     {{"leader", "self", "bind", "data.port"}, leader_is_own_socket},
     {{"app.target", "self", "bind", "data.port"}, app_is_own_socket},
+    {{"heartbeat.interval", "heartbeat.misses"}, detection_is_too_long},
+    {{"eligible", "peers", "discovery.dns"}, nobody_is_eligible},
+    {{"quorum.expect", "peers"}, expects_fewer_than_listed},
+    {{"store"}, store_is_relative},
     {{"ring", "batch"}, ring_below_batch},
 };
 

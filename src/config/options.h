@@ -34,6 +34,7 @@ enum option_type {
     OPTION_LISTEN,   /* IP:PORT, :PORT, or none */
     OPTION_TARGET,   /* a built-in app or udp://IP:PORT */
     OPTION_PEERS,    /* list of IP or NAME=IP */
+    OPTION_ORDER,    /* list of IP or NAME */
     OPTION_CIDRS,    /* list of ranges */
     OPTION_TYPE_COUNT
 };
@@ -46,7 +47,7 @@ struct config_option {
     const char *preset;         /* the default, read by the same parser */
     const char *preset_words;   /* what the default means, where its text says too little */
     uint64_t min, max;          /* of numbers, durations (ns) and sizes (bytes) */
-    const char *zero;           /* word for 0, which may then lie outside the range */
+    const char *zero;           /* word for 0, which may then be out of range, or for no text */
     bool power_of_two;          /* of numbers */
     const char *const *choices; /* index: the value; NULL entries cannot be chosen */
     size_t choice_count;        /* entries in choices */

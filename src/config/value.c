@@ -13,7 +13,8 @@ static const struct value_type *const types[OPTION_TYPE_COUNT] = {
     [OPTION_TEXT] = &value_text,     [OPTION_NAME] = &value_name,
     [OPTION_LEADER] = &value_leader, [OPTION_ADDRESS] = &value_address,
     [OPTION_LISTEN] = &value_listen, [OPTION_TARGET] = &value_target,
-    [OPTION_PEERS] = &value_peers,   [OPTION_CIDRS] = &value_cidrs,
+    [OPTION_PEERS] = &value_peers,   [OPTION_ORDER] = &value_order,
+    [OPTION_CIDRS] = &value_cidrs,
 };
 
 static void *field_of(const struct config_option *o, struct config *config)

@@ -1,4 +1,4 @@
-/* Lists: the members, and the ranges that leader commands may come from. */
+/* Lists: the members, their order, and the ranges that leader commands may come from. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -73,6 +73,50 @@ static void clear_peers(void *field)
     memset(field, 0, sizeof(struct config_peers));
 }
 
+static int append_rank(const struct config_option *o, const char *text, void *field, char *why)
+{
+    struct config_order *order = field;
+    struct config_peer peer = {0};
+
+    (void)o;
+    if (address_parse_ip(text, &peer.address)) {
+        if (!value_is_name(text))
+            return value_refuse(why, text, "is neither an address nor a name");
+        (void)snprintf(peer.name, sizeof(peer.name), "%s", text);
+    }
+    for (size_t i = 0; i < order->count; i++) {
+        if (memcmp(&order->list[i], &peer, sizeof(peer)) == 0)
+            return value_refuse(why, text, "is listed twice");
+    }
+    if (order->count == CONFIG_PEERS_MAX)
+        return value_refuse(why, text, "is one more than the %d allowed", CONFIG_PEERS_MAX);
+    order->list[order->count++] = peer;
+    return 0;
+}
+
+static void format_rank(const struct config_option *o, const void *field, size_t item, char *text)
+{
+    const struct config_order *order = field;
+    const struct config_peer *peer = &order->list[item];
+    char spelled[ADDRESS_TEXT_MAX];
+
+    (void)o;
+    (void)snprintf(text, VALUE_TEXT_MAX, "%s",
+                   *peer->name ? peer->name : address_format_ip(&peer->address, spelled));
+}
+
+static size_t count_order(const void *field)
+{
+    const struct config_order *order = field;
+
+    return order->count;
+}
+
+static void clear_order(void *field)
+{
+    memset(field, 0, sizeof(struct config_order));
+}
+
 static int append_cidr(const struct config_option *o, const char *text, void *field, char *why)
 {
     struct config_cidrs *cidrs = field;
@@ -112,5 +156,7 @@ static void clear_cidrs(void *field)
 
 const struct value_type value_peers = {
     .parse = append_peer, .format = format_peer, .count = count_peers, .clear = clear_peers};
+const struct value_type value_order = {
+    .parse = append_rank, .format = format_rank, .count = count_order, .clear = clear_order};
 const struct value_type value_cidrs = {
     .parse = append_cidr, .format = format_cidr, .count = count_cidrs, .clear = clear_cidrs};

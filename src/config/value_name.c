@@ -21,6 +21,8 @@ static int store_text(const struct config_option *o, const char *text, void *fie
 
 static int parse_text(const struct config_option *o, const char *text, void *field, char *why)
 {
+    if (o->zero && value_is_none(text))
+        return store_text(o, "", field, why);
     for (const char *c = text; *c; c++)
         if (*c <= 0x20 || *c >= 0x7f)
             return value_refuse(why, text, "has a space or a character that is not ASCII");
@@ -84,9 +86,11 @@ static int parse_leader(const struct config_option *o, const char *text, void *f
 
 static void format_text(const struct config_option *o, const void *field, size_t item, char *text)
 {
-    (void)o;
+    const char *value = field;
+
     (void)item;
-    (void)snprintf(text, VALUE_TEXT_MAX, "%s", (const char *)field);
+    (void)snprintf(text, VALUE_TEXT_MAX, "%.*s", VALUE_TEXT_MAX - 1,
+                   *value || !o->zero ? value : o->zero);
 }
 
 static void format_name(const struct config_option *o, const void *field, size_t item, char *text)

@@ -99,6 +99,10 @@ static int parse_number(const struct config_option *o, const char *text, void *f
     uint64_t number;
     size_t digits = scan_digits(text, &number);
 
+    if (o->zero && strcmp(text, o->zero) == 0) {
+        store(o, field, 0);
+        return 0;
+    }
     if (digits == 0 || text[digits])
         return value_refuse(why, text, "is not a whole number");
     if (has_leading_zero(text, digits))
@@ -177,8 +181,13 @@ static int put_united(char *text, size_t room, uint64_t number, const struct uni
 
 static void format_number(const struct config_option *o, const void *field, size_t item, char *text)
 {
+    uint64_t number = fetch(o, field);
+
     (void)item;
-    (void)put_number(text, VALUE_TEXT_MAX, fetch(o, field));
+    if (number == 0 && o->zero)
+        (void)snprintf(text, VALUE_TEXT_MAX, "%s", o->zero);
+    else
+        (void)put_number(text, VALUE_TEXT_MAX, number);
 }
 
 static void format_duration(const struct config_option *o, const void *field, size_t item,
@@ -201,8 +210,9 @@ static void format_size(const struct config_option *o, const void *field, size_t
 
 static void allow_number(const struct config_option *o, char *text)
 {
-    (void)snprintf(text, VALUE_TEXT_MAX, "%llu..%llu%s", (unsigned long long)o->min,
-                   (unsigned long long)o->max, o->power_of_two ? ", a power of two" : "");
+    (void)snprintf(text, VALUE_TEXT_MAX, "%llu..%llu%s%s%s", (unsigned long long)o->min,
+                   (unsigned long long)o->max, o->power_of_two ? ", a power of two" : "",
+                   o->zero ? ", or " : "", o->zero ? o->zero : "");
 }
 
 static void allow_united(const struct config_option *o, const struct unit *units, char *text)

@@ -172,12 +172,13 @@ static void read_scalar(struct reader *r, unsigned line)
 {
     const struct origin origin = {.source = CONFIG_FILE, .line = line};
     size_t group = option_by_prefix(r->key);
+    bool is_group = group < config_option_count; /* quorum is an option as well */
     const char *text = scalar_text(r);
     size_t option;
 
-    if (!text || (is_null(r) && group < config_option_count))
+    if (!text || (is_null(r) && is_group))
         return; /* a group whose options are all commented out */
-    if (group < config_option_count)
+    if (is_group && option_by_key(r->key) == config_option_count)
         loader_complain_line(r->loader, line, "%s: is a group of options such as %s", r->key,
                              config_options[group].key);
     else if (!find_option(r, line, &option))

@@ -1,20 +1,18 @@
 #include "headless/control/command.h"
 
-#include <stdio.h>
+#include <string.h>
 
-const struct member *command_find_target(const struct view *view, const char *text,
-                                         size_t *ret_rank)
+const struct election_member *command_find_target(const struct election_list *list,
+                                                  const char *text)
 {
     struct address ip;
     bool is_ip = address_parse_ip(text, &ip) == 0;
 
-    for (size_t i = 0; i < view->member_count; i++) {
-        const struct member *member = &view->members[i];
+    for (uint16_t i = 0; i < list->count; i++) {
+        const struct election_member *member = &list->members[i];
 
-        if (is_ip ? address_equal_ip(&member->address, &ip) : strcmp(member->name, text) == 0) {
-            *ret_rank = i;
+        if (is_ip ? address_equal_ip(&member->address, &ip) : strcmp(member->name.text, text) == 0)
             return member;
-        }
     }
     return NULL;
 }
@@ -28,26 +26,18 @@ static bool is_allowed(const struct address *client, const struct config_cidrs *
     return false;
 }
 
-enum command_verdict command_decide(const struct control_command *command,
-                                    const struct address *client, const struct config_cidrs *allow,
-                                    const struct claim *present, const struct view *view,
-                                    uint64_t issuer, struct claim *ret_claim)
+enum command_verdict command_check(const struct control_command *command,
+                                   const struct address *client, const struct config_cidrs *allow,
+                                   const struct election_list *list, uint64_t *ret_instance)
 {
-    const struct member *target;
-    struct claim claim = {.term = present->term + 1, .cause = CLAIM_COMMAND, .issuer = issuer};
+    const struct election_member *target;
 
     if (!is_allowed(client, allow))
         return COMMAND_NO_AUTH;
-    target = command_find_target(view, command->target, &claim.rank);
+    target = command_find_target(list, command->target);
     /* A loopback member is another pod's word for itself, unless we are all on one machine. */
     if (!target || (address_is_loopback(&target->address) && !address_is_loopback(client)))
         return COMMAND_NO_MEMBER;
-    if (!present->outside && address_equal_ip(&present->leader, &target->address))
-        return COMMAND_DONE; /* also when if_term has passed: a repeated command finds it done */
-    if (command->has_if_term && command->if_term != present->term)
-        return COMMAND_BAD_TERM;
-    claim.leader = target->address;
-    (void)snprintf(claim.name, sizeof(claim.name), "%s", target->name);
-    *ret_claim = claim;
-    return COMMAND_CLAIM;
+    *ret_instance = target->instance;
+    return COMMAND_LEGAL;
 }

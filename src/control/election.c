@@ -11,6 +11,7 @@ static const uint32_t transitions[ELECTION_STATE_COUNT][ELECTION_STATE_COUNT] = 
         {
             [ELECTION_FOLLOWER] = BY(LIST),
             [ELECTION_CANDIDATE] = BY(BOOTSTRAP),
+            [ELECTION_LEADER] = BY(FORCE),
             [ELECTION_KEY] = BY(AUTH),
             [ELECTION_OUT] = BY(STOP),
         },
@@ -25,6 +26,7 @@ static const uint32_t transitions[ELECTION_STATE_COUNT][ELECTION_STATE_COUNT] = 
         {
             [ELECTION_FOLLOWER] = BY(CLAIM),
             [ELECTION_CANDIDATE] = BY(VERDICT) | BY(EVIDENCE) | BY(RESIGN) | BY(COMMAND),
+            [ELECTION_LEADER] = BY(FORCE),
             [ELECTION_JOINING] = BY(LIST) | BY(CLAIM),
             [ELECTION_KEY] = BY(AUTH),
             [ELECTION_OUT] = BY(STOP),
@@ -155,10 +157,10 @@ void election_init(struct election *e, const struct election_config *config, uin
         .detection_ns = config->interval_ns * config->misses,
         .seen_term = config->stored_term,
         .stored_term = config->stored_term,
+        .generation = config->generation,
         .is_fresh = true,
         .is_app_up = true,
         .self_index = ELECTION_NOT_FOUND,
-        .hold_down_ns = config->tenure_ns,
     };
     e->abstain_ns = now_ns + e->detection_ns;
 }
@@ -185,6 +187,18 @@ static hear_fn *const hear[ELECTION_MESSAGE_COUNT] = {
     [ELECTION_HAND_OVER] = election_hear_hand_over,
 };
 
+/*
+ * A stored term is a hint. Of a cluster that began anew while we were away we would be so far ahead
+ * that nobody there listened to us.
+ */
+static void forget_stale_hint(struct election *e, const struct election_message *m)
+{
+    uint64_t theirs = election_max(m->term, m->seen);
+
+    if (!e->term && m->term && e->seen_term > theirs + ELECTION_TERM_LEAP)
+        e->seen_term = e->stored_term = theirs;
+}
+
 static void take_message(struct election *e, const struct election_event *event)
 {
     const struct election_message *m = event->message;
@@ -197,6 +211,8 @@ static void take_message(struct election *e, const struct election_event *event)
     index = election_find(e, m->from);
     if (index != ELECTION_NOT_FOUND)
         e->peers[index].heard_ns = e->now_ns;
+    e->generation = election_max(e->generation, m->generation);
+    forget_stale_hint(e, m);
     hear[m->type](e, event);
 }
 
@@ -221,8 +237,16 @@ static void take_event(struct election *e, const struct election_event *event)
     case ELECTION_COMMAND:
         election_command(e, event);
         break;
+    case ELECTION_PROGRESS:
+        e->is_stuck = !event->is_up;
+        if (e->is_stuck)
+            election_give_way(e, ELECTION_BY_APP);
+        break;
     case ELECTION_STOP:
         election_stop(e);
+        break;
+    case ELECTION_QUIT:
+        election_quit(e);
         break;
     case ELECTION_FORCE:
         election_force(e);
@@ -283,6 +307,7 @@ static void publish(struct election *e)
         if (e->refused == e->leader)
             view.valid_until_ns = 0;
     }
+    view.gave_way = e->gave_way;
     out->publishes = view.state != e->published.state || view.term != e->published.term ||
                      view.leader != e->published.leader ||
                      view.valid_until_ns != e->published.valid_until_ns;
@@ -326,6 +351,17 @@ const char *election_state_name(enum election_state state)
         [ELECTION_LEADER] = "leader",     [ELECTION_RESIGNING] = "resigning",
         [ELECTION_ISOLATED] = "isolated", [ELECTION_KEY] = "key",
         [ELECTION_OUT] = "out",
+    };
+
+    return names[state];
+}
+
+const char *election_member_state_name(enum election_member_state state)
+{
+    static const char *const names[ELECTION_MEMBER_STATE_COUNT] = {
+        [ELECTION_MEMBER_DEAD] = "dead",   [ELECTION_MEMBER_SUSPECT] = "suspect",
+        [ELECTION_MEMBER_ALIVE] = "alive", [ELECTION_MEMBER_LEADER] = "leader",
+        [ELECTION_MEMBER_SELF] = "self",
     };
 
     return names[state];

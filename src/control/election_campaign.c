@@ -135,6 +135,8 @@ static void win(struct election *e)
     e->leader = election_self(e);
     e->leader_address = e->config.self.address;
     e->claim_cause = cause;
+    /* Who is elected again while it leads has not broken off either. */
+    e->gave_way = c->flags & ELECTION_FLAG_RESIGNED || e->state == ELECTION_LEADER;
     e->is_jumped = c->flags & (ELECTION_FLAG_JUMP | ELECTION_FLAG_BOOTSTRAP);
     e->counts.elections_won++;
     election_enter(e, ELECTION_LEADER,
@@ -149,7 +151,7 @@ static void count(struct election *e)
     struct election_campaign *c = &e->campaign;
     size_t grants = election_may_promise(e, election_self(e)), remember, needed;
 
-    remember = grants && !e->is_fresh;
+    remember = grants && !e->is_fresh && !e->is_uninvited;
     for (uint16_t i = 0; i < e->list.count; i++) {
         bool granted = i != e->self_index && e->peers[i].grant_ns > e->now_ns;
 
@@ -157,7 +159,7 @@ static void count(struct election *e)
         remember += granted && !e->peers[i].is_fresh;
     }
     needed = election_needed(e);
-    if (grants < needed)
+    if (grants < needed || (e->is_uninvited && remember < needed && grants < e->list.count))
         return;
     if (c->stage == ELECTION_STAGE_PREVOTE) {
         if (e->now_ns >= c->ends_ns && election_may_promise(e, election_self(e)))
@@ -216,12 +218,18 @@ static bool majority_answers(const struct election *e)
     return n >= election_needed(e);
 }
 
+/* For the first leader, or uninvited: what it rests on may have changed, so look again. */
+static bool is_short(const struct election *e)
+{
+    return e->campaign.flags & ELECTION_FLAG_BOOTSTRAP || e->is_uninvited;
+}
+
 /* A round is over without a winner: the later in the list, the later again. */
 static void end_round(struct election *e)
 {
     struct election_campaign *c = &e->campaign;
 
-    if (c->flags & ELECTION_FLAG_BOOTSTRAP || e->state == ELECTION_LEADER) {
+    if (is_short(e) || e->state == ELECTION_LEADER) {
         election_campaign_stop(e);
         if (e->state != ELECTION_LEADER) {
             election_forget_list(e);
@@ -256,15 +264,15 @@ static void check_isolation(struct election *e)
     }
 }
 
-/* Pre-votes may be asked for as long as it takes, but not for the first leader: look again. */
+/* Pre-votes may be asked for as long as it takes, in most campaigns. */
 static bool is_over(struct election *e)
 {
     const struct election_campaign *c = &e->campaign;
-    uint64_t limit = c->started_ns + e->detection_ns;
+    uint64_t limit = c->started_ns + (e->is_uninvited ? 2 : 1) * e->detection_ns;
 
     if (c->stage == ELECTION_STAGE_VOTE)
         return e->now_ns >= c->ends_ns;
-    if (!(c->flags & ELECTION_FLAG_BOOTSTRAP))
+    if (!is_short(e))
         return false;
     election_wake_at(e, limit);
     return e->now_ns >= limit;

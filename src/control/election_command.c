@@ -8,7 +8,9 @@ static bool is_alive(const struct election *e, uint16_t index)
 {
     if (index == e->self_index)
         return true;
-    if (e->state == ELECTION_LEADER || election_hears_leader(e))
+    if (e->state == ELECTION_LEADER)
+        return election_is_live(e, index);
+    if (election_hears_leader(e))
         return election_bit(e->live, index);
     return e->list.members[index].instance != e->leader; /* nobody knows better */
 }
@@ -94,15 +96,16 @@ void election_command(struct election *e, const struct election_event *event)
 {
     uint16_t index = election_find(e, event->instance);
 
-    if (event->if_term && event->if_term != e->term) {
+    e->generation = election_max(e->generation, event->generation);
+    if (event->instance == e->leader &&
+        (e->state == ELECTION_LEADER ? e->now_ns < e->valid_until_ns : election_hears_leader(e))) {
+        /* Whatever its condition: a command that is repeated finds it done. */
+        election_answer(e, event->token, ELECTION_OK);
+    } else if (event->if_term && event->if_term != e->term) {
         election_answer(e, event->token, ELECTION_BAD_TERM);
     } else if (index == ELECTION_NOT_FOUND || !e->list.members[index].is_eligible ||
                !is_alive(e, index)) {
         election_answer(e, event->token, ELECTION_NO_MEMBER);
-    } else if (event->instance == e->leader &&
-               (e->state == ELECTION_LEADER ? e->now_ns < e->valid_until_ns
-                                            : election_hears_leader(e))) {
-        election_answer(e, event->token, ELECTION_OK);
     } else {
         await(e, event);
         hand_over(e, event->instance);
@@ -131,29 +134,41 @@ static bool is_settled(struct election *e, const struct election_pending *comman
 
 /* ---- stopping ---- */
 
+/* A leader that finds nobody to take over goes on, and looks again with each heartbeat. */
 void election_stop(struct election *e)
 {
-    uint16_t successor = election_find_successor(e);
-
-    if (e->is_stopping)
-        return;
     e->is_stopping = true;
+    election_give_way(e, ELECTION_BY_STOP);
+}
+
+void election_quit(struct election *e)
+{
+    if (e->is_leaving)
+        return;
+    election_stop(e);
+    e->is_leaving = true;
     e->stop_ns = e->now_ns + 3 * e->detection_ns;
     e->leave_ns = 0;
-    if (e->state != ELECTION_LEADER)
-        return;
-    if (successor == ELECTION_NOT_FOUND)
+    if (e->state == ELECTION_LEADER)
         election_enter(e, ELECTION_OUT, ELECTION_BY_STOP);
-    else
-        election_resign(e, e->list.members[successor].instance, ELECTION_BY_STOP);
 }
 
 void election_hear_leave(struct election *e, const struct election_event *event)
 {
     uint16_t index = election_find(e, event->message->from);
+    struct election_message go = election_make(e, ELECTION_LEAVE);
 
+    if (e->is_leaving && event->message->from == e->leader) {
+        election_campaign_stop(e);
+        election_enter(e, ELECTION_OUT, ELECTION_BY_STOP);
+        return;
+    }
     if (e->state != ELECTION_LEADER || index == ELECTION_NOT_FOUND)
         return;
+    if (election_keeps_seats(e)) { /* it may go: its seat waits for it */
+        election_send(e, &event->from, event->message->from, &go);
+        return;
+    }
     election_request_change(e, ELECTION_REMOVE, true, &e->list.members[index]);
     election_run_changes(e);
 }
@@ -205,7 +220,7 @@ void election_command_tick(struct election *e)
         resign_tick(e);
     if (e->wanted_until_ns)
         press(e);
-    if (e->is_stopping && e->state != ELECTION_OUT)
+    if (e->is_leaving && e->state != ELECTION_OUT)
         stop_tick(e);
 }
 
@@ -213,7 +228,8 @@ void election_command_tick(struct election *e)
 
 void election_force(struct election *e)
 {
-    if (e->state != ELECTION_ISOLATED && e->state != ELECTION_CANDIDATE)
+    if (e->state != ELECTION_ISOLATED && e->state != ELECTION_CANDIDATE &&
+        e->state != ELECTION_SUSPECT && (e->state != ELECTION_JOINING || !election_draft_all(e)))
         return;
     for (uint16_t i = e->list.count; i-- > 0;) {
         bool silent = !e->peers[i].heard_ns || e->now_ns > e->peers[i].heard_ns + e->detection_ns;

@@ -8,6 +8,11 @@ bool election_hears_leader(const struct election *e)
            e->refused != e->leader && e->resigned_term != e->term;
 }
 
+bool election_is_ready(const struct election *e)
+{
+    return e->is_app_up && !e->is_stuck && !e->is_stopping;
+}
+
 /* ---- claims ---- */
 
 /* Same term, another leader (without quorum only): the earlier in the list, then the lower. */
@@ -38,8 +43,10 @@ static void give_way(struct election *e)
 static void follow(struct election *e, uint64_t term, uint64_t leader,
                    const struct address *address)
 {
-    if (term != e->term || leader != e->leader)
+    if (term != e->term || leader != e->leader) {
         e->claim_cause = ELECTION_BY_CLAIM;
+        e->gave_way = false;
+    }
     e->term = term;
     e->leader = leader;
     e->leader_address = address_with_port(*address, 0);
@@ -99,12 +106,15 @@ static void acknowledge(struct election *e, const struct election_event *event)
     struct election_message ack = election_make(e, ELECTION_ACK);
 
     if (election_may_promise(e, event->message->from) && e->resigned_term != e->term) {
+        /* A shorter promise does not end a longer one, on which a lease may still rest. */
+        if (e->promised_to != event->message->from)
+            e->promised_ns = 0;
         e->promised_to = event->message->from;
-        e->promised_ns = e->now_ns + e->detection_ns;
+        e->promised_ns = election_max(e->promised_ns, e->now_ns + e->detection_ns);
         ack.promise_ns = e->detection_ns;
     }
     ack.stamp_ns = event->message->stamp_ns;
-    ack.flags = (uint16_t)((e->is_app_up && !e->is_stopping ? ELECTION_FLAG_APP : 0) |
+    ack.flags = (uint16_t)((election_is_ready(e) ? ELECTION_FLAG_APP : 0) |
                            (e->is_fresh ? ELECTION_FLAG_FRESH : 0));
     election_send(e, &event->from, event->message->from, &ack);
 }
@@ -116,6 +126,9 @@ static void take_terms_of_heartbeat(struct election *e, const struct election_ev
 
     e->interval_ns = election_max(m->interval_ns, NS_PER_MS);
     e->detection_ns = e->interval_ns * (m->misses ? m->misses : 1);
+    if (m->cause < ELECTION_CAUSE_COUNT)
+        e->claim_cause = (enum election_cause)m->cause;
+    e->gave_way = m->flags & ELECTION_FLAG_RESIGNED;
     if (e->is_fresh && e->state == ELECTION_JOINING) /* a predecessor's promise was as long */
         e->abstain_ns = election_max(e->abstain_ns, e->started_ns + e->detection_ns);
     if (newer == 0) {
@@ -153,6 +166,23 @@ void election_hear_heartbeat(struct election *e, const struct election_event *ev
     acknowledge(e, event);
     if (e->asked.type)
         election_answer_asked(e);
+}
+
+/* ---- what members seem to be ---- */
+
+enum election_member_state election_describe(const struct election *e, uint16_t index)
+{
+    uint64_t instance = e->list.members[index].instance;
+
+    if (instance == e->leader && e->state != ELECTION_LEADER && !election_hears_leader(e))
+        return ELECTION_MEMBER_DEAD;
+    if (instance == e->leader)
+        return e->state == ELECTION_SUSPECT ? ELECTION_MEMBER_SUSPECT : ELECTION_MEMBER_LEADER;
+    if (index == e->self_index)
+        return ELECTION_MEMBER_SELF;
+    if (e->state == ELECTION_LEADER ? election_is_live(e, index) : election_bit(e->live, index))
+        return ELECTION_MEMBER_ALIVE;
+    return ELECTION_MEMBER_DEAD;
 }
 
 /* ---- suspicion ---- */
@@ -244,12 +274,12 @@ static uint64_t succession_rank(const struct election *e)
         ready++;
         rank += !passed_us;
     }
-    return e->is_app_up ? rank : ready;
+    return election_is_ready(e) ? rank : ready;
 }
 
 static void reach_verdict(struct election *e)
 {
-    e->candidate_ns = e->config.self.is_eligible && !e->is_stopping
+    e->candidate_ns = e->config.self.is_eligible && !e->is_stopping && !e->is_stuck
                           ? e->now_ns + succession_rank(e) * e->interval_ns
                           : ELECTION_NEVER;
 }
@@ -274,7 +304,8 @@ static void suspect(struct election *e)
 
         election_enter(e, ELECTION_CANDIDATE,
                        evidence ? ELECTION_BY_EVIDENCE : ELECTION_BY_VERDICT);
-        election_campaign_start(e, ELECTION_STAGE_PREVOTE, ELECTION_BY_VOTES,
+        election_campaign_start(e, ELECTION_STAGE_PREVOTE,
+                                evidence ? ELECTION_BY_EVIDENCE : ELECTION_BY_VERDICT,
                                 evidence ? ELECTION_FLAG_EVIDENCE : 0);
         return;
     }

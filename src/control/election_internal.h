@@ -65,9 +65,13 @@ void election_answer(struct election *e, uint64_t token, enum election_answer an
 /* ---- election_list.c ---- */
 uint16_t election_find(const struct election *e, uint64_t instance);
 bool election_is_seat(const struct election_member *listed, const struct election_member *other);
+/* Its place in leader_list; those that are not in it come after all others. */
+uint16_t election_rank(const struct election *e, const struct election_member *member);
 uint16_t election_find_seat(const struct election *e, const struct election_member *member);
 bool election_bit(const uint64_t *bits, uint16_t index);
 void election_set_bit(uint64_t *bits, uint16_t index);
+/* Nobody leaves the list: who is expected keeps a seat, also when it has gone. */
+bool election_keeps_seats(const struct election *e);
 void election_request_change(struct election *e, enum election_change_type type, bool is_graceful,
                              const struct election_member *member);
 void election_run_changes(struct election *e);
@@ -92,10 +96,13 @@ void election_hear_refusal(struct election *e, uint64_t instance);
 void election_probe_leader(struct election *e);
 void election_suspect_tick(struct election *e);
 bool election_hears_leader(const struct election *e);
+/* Fit to lead and to deliver. */
+bool election_is_ready(const struct election *e);
 
 /* ---- election_vote.c ---- */
 void election_hear_request(struct election *e, const struct election_event *event);
 void election_answer_asked(struct election *e);
+bool election_voted_later(const struct election *e, uint64_t leader, uint64_t term);
 bool election_may_promise(const struct election *e, uint64_t to);
 
 /* ---- election_campaign.c ---- */
@@ -113,6 +120,8 @@ void election_hear_ack(struct election *e, const struct election_event *event);
 void election_send_heartbeat(struct election *e, const struct address *to, uint64_t instance);
 void election_renew_if_behind(struct election *e);
 void election_resign(struct election *e, uint64_t successor, enum election_cause cause);
+/* Resign, if we lead and there is somebody to take over. */
+void election_give_way(struct election *e, enum election_cause cause);
 void election_hear_resign(struct election *e, const struct election_event *event);
 /* Heard within a detection time; leaders and candidates know. */
 bool election_is_live(const struct election *e, uint16_t index);
@@ -124,6 +133,8 @@ uint16_t election_find_successor(const struct election *e);
 bool election_hears_only_strangers(const struct election *e);
 void election_join_tick(struct election *e);
 void election_look_around(struct election *e, uint64_t every_ns);
+/* A list of ourselves and all that answered and know of no cluster. False: there is a cluster. */
+bool election_draft_all(struct election *e);
 void election_take_candidates(struct election *e, const struct election_event *event);
 void election_hear_who(struct election *e, const struct election_event *event);
 void election_hear_here(struct election *e, const struct election_event *event);
@@ -134,6 +145,7 @@ void election_command(struct election *e, const struct election_event *event);
 void election_command_tick(struct election *e);
 void election_hear_hand_over(struct election *e, const struct election_event *event);
 void election_stop(struct election *e);
+void election_quit(struct election *e);
 void election_hear_leave(struct election *e, const struct election_event *event);
 void election_force(struct election *e);
 

@@ -10,6 +10,7 @@
 
 #define ANSWER_AGE    6 /* intervals for which an answer counts */
 #define BOOT_PATIENCE 2 /* detection times between the candidates of a bootstrap */
+#define SEAT_PATIENCE 3 /* detection times for which no leader let us in */
 #define AUTH_MEMORY   (5 * NS_PER_SEC)
 
 /* ---- acquaintances ---- */
@@ -40,6 +41,7 @@ void election_take_candidates(struct election *e, const struct election_event *e
 {
     uint32_t kept = 0;
 
+    e->is_blind = event->is_blind;
     for (uint32_t i = 0; i < e->acquaintance_count; i++) {
         const struct election_acquaintance *known = &e->acquaintances[i];
         bool keep = known->member.instance && e->now_ns < known->answered_ns + e->config.forget_ns;
@@ -64,7 +66,7 @@ static struct election_message make_card(const struct election *e, enum election
     m.leader = e->leader;
     m.leader_address = e->leader_address;
     m.flags = (uint16_t)((e->state == ELECTION_LEADER ? ELECTION_FLAG_LEADS : 0) |
-                         (election_has_list(e) ? ELECTION_FLAG_LISTED : 0));
+                         (election_has_list(e) && !e->is_uninvited ? ELECTION_FLAG_LISTED : 0));
     return m;
 }
 
@@ -164,6 +166,8 @@ void election_hear_who(struct election *e, const struct election_event *event)
     election_send_card(e, &event->from, m->from, here);
     if (e->state == ELECTION_LEADER)
         meet_as_leader(e, event);
+    else if (m->flags & ELECTION_FLAG_LEADS) /* and does not have us in its list */
+        election_hear_claim(e, m->term, m->from, &event->from);
 }
 
 static void ask_leader(struct election *e, const struct address *address, uint64_t instance)
@@ -193,7 +197,9 @@ void election_hear_here(struct election *e, const struct election_event *event)
             ask_leader(e, &m->leader_address, m->leader);
         return;
     }
-    election_hear_claim(e, m->term, m->leader, &m->leader_address);
+    /* Uninvited, we know better than to follow the dead, who may be our predecessor. */
+    if (!e->is_uninvited || from_leader)
+        election_hear_claim(e, m->term, m->leader, &m->leader_address);
     election_renew_if_behind(e);
 }
 
@@ -203,7 +209,7 @@ static int wish(const struct election *e, const struct election_member *member)
 {
     if (election_is_seat(member, &e->config.leader))
         return 0;
-    return election_is_seat(member, &e->config.first) ? 1 : 2;
+    return election_rank(e, member) + 1;
 }
 
 static bool comes_before(const struct election *e, const struct election_member *a,
@@ -238,13 +244,29 @@ static bool draft_list(struct election *e)
     return true;
 }
 
+bool election_draft_all(struct election *e)
+{
+    if (!draft_list(e)) {
+        election_forget_list(e);
+        return false;
+    }
+    memset(e->peers, 0, e->list.count * sizeof(e->peers[0]));
+    for (uint16_t i = 0; i < e->list.count; i++)
+        e->peers[i].heard_ns = e->now_ns;
+    election_list_changed(e);
+    return true;
+}
+
+static bool is_patient(const struct election *e)
+{
+    return e->now_ns >= e->started_ns + 3 * e->detection_ns;
+}
+
 /* How many must answer; alone or two of us, after a while, need nobody. */
 static size_t bootstrap_quorum(const struct election *e, size_t total)
 {
-    bool patient = e->now_ns >= e->started_ns + 3 * e->detection_ns;
-
-    if (total == 1 || (patient && (e->config.quorum == ELECTION_QUORUM_NONE ||
-                                   (e->config.quorum == ELECTION_QUORUM_AUTO && total == 2))))
+    if (total == 1 || (is_patient(e) && (e->config.quorum == ELECTION_QUORUM_NONE ||
+                                         (e->config.quorum == ELECTION_QUORUM_AUTO && total == 2))))
         return 1;
     return total / 2 + 1;
 }
@@ -263,7 +285,8 @@ static void consider_bootstrap(struct election *e)
     size_t total = election_max(e->config.expect, e->acquaintance_count + 1);
     uint64_t rank;
 
-    if ((total > 1 && e->now_ns < e->abstain_ns) || !e->config.self.is_eligible || e->is_stopping ||
+    if (e->is_blind || (total == 1 && e->config.is_discovering && !is_patient(e)) ||
+        (total > 1 && e->now_ns < e->abstain_ns) || !e->config.self.is_eligible || e->is_stopping ||
         (e->leader && e->now_ns < e->heard_ns + e->detection_ns) ||
         (total > 1 && !election_may_promise(e, election_self(e))))
         return;
@@ -287,6 +310,42 @@ static void consider_bootstrap(struct election *e)
     election_enter(e, ELECTION_CANDIDATE, ELECTION_BY_BOOTSTRAP);
     election_campaign_start(e, ELECTION_STAGE_PREVOTE, ELECTION_BY_BOOTSTRAP,
                             ELECTION_FLAG_BOOTSTRAP);
+}
+
+/*
+ * There is a cluster, but nobody who leads could let us in, and perhaps nobody else who may lead:
+ * ask for the list, to stand for election in our predecessor's seat, or in one more. What it voted
+ * we do not know, nor whether the list is the newest: so only votes of others count who have
+ * forgotten nothing, as many as a majority; or everybody's.
+ */
+static void consider_own_seat(struct election *e)
+{
+    const struct election_acquaintance *best = NULL;
+    uint64_t rank = 0; /* one after the other: two would each lack the other's vote */
+
+    for (uint32_t i = 0; i < e->acquaintance_count; i++) {
+        const struct election_acquaintance *known = &e->acquaintances[i];
+
+        if (!known->member.instance || e->now_ns > known->answered_ns + ANSWER_AGE * e->interval_ns)
+            continue;
+        if (known->is_listed && (!best || known->term > best->term))
+            best = known;
+        rank += !known->is_listed && known->member.is_eligible &&
+                comes_before(e, &known->member, &e->config.self);
+    }
+    if (!best || !e->config.self.is_eligible || e->is_stopping ||
+        (e->leader && e->now_ns < e->heard_ns + e->detection_ns)) {
+        e->seat_ns = 0;
+        return;
+    }
+    if (!e->seat_ns)
+        e->seat_ns = e->now_ns + SEAT_PATIENCE * (1 + rank) * e->detection_ns;
+    if (e->now_ns < e->seat_ns || e->now_ns < e->seat_asked_ns + e->interval_ns)
+        return;
+    e->seat_asked_ns = e->now_ns;
+    e->arriving.id = (struct election_list_id){0}; /* whatever it was, it did not get here */
+    election_want_list(e, &best->member.address, best->member.instance,
+                       (struct election_list_id){0});
 }
 
 /* ---- time ---- */
@@ -316,4 +375,6 @@ void election_join_tick(struct election *e)
     election_wake_at(e, e->now_ns + e->interval_ns);
     if (e->state == ELECTION_JOINING)
         consider_bootstrap(e);
+    if (e->state == ELECTION_JOINING)
+        consider_own_seat(e);
 }

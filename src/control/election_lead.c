@@ -60,7 +60,7 @@ static struct election_message make_heartbeat(struct election *e)
             continue;
         election_set_bit(e->live, i);
         if (e->list.members[i].is_eligible &&
-            (is_self ? e->is_app_up && !e->is_stopping : e->peers[i].is_app_up))
+            (is_self ? election_is_ready(e) : e->peers[i].is_app_up))
             election_set_bit(e->ready, i);
     }
     memcpy(m.live, e->live, sizeof(m.live));
@@ -69,7 +69,9 @@ static struct election_message make_heartbeat(struct election *e)
     m.interval_ns = e->config.interval_ns;
     m.misses = (uint8_t)e->config.misses;
     m.count = e->list.count;
-    m.flags = e->is_settled ? ELECTION_FLAG_SETTLED : 0;
+    m.cause = (uint8_t)e->claim_cause;
+    m.flags = (uint16_t)((e->is_settled ? ELECTION_FLAG_SETTLED : 0) |
+                         (e->gave_way ? ELECTION_FLAG_RESIGNED : 0));
     return m;
 }
 
@@ -88,10 +90,23 @@ static void send_heartbeats(struct election *e)
     e->heartbeat_ns = e->now_ns + e->interval_ns;
 }
 
+/* A majority has the list, but too many of it are fresh: a term above all that they forgot helps.
+ */
+static bool is_held_up(const struct election *e)
+{
+    size_t have = 1;
+
+    if (e->is_settled || e->now_ns <= e->list_since_ns + 2 * e->interval_ns)
+        return false;
+    for (uint16_t i = 0; i < e->list.count; i++)
+        have += i != e->self_index && election_list_id_compare(e->peers[i].list, e->list.id) == 0;
+    return have >= election_needed(e);
+}
+
 /* A later term has been voted in, or was led elsewhere: claim again above it, without a gap. */
 void election_renew_if_behind(struct election *e)
 {
-    bool stuck = !e->is_settled && e->now_ns > e->list_since_ns + 2 * e->detection_ns;
+    bool stuck = is_held_up(e);
 
     if (e->state != ELECTION_LEADER || e->campaign.stage != ELECTION_STAGE_NONE ||
         (e->seen_term <= e->term && !stuck) || e->now_ns >= e->valid_until_ns ||
@@ -134,7 +149,7 @@ void election_lead_begin(struct election *e)
     e->list.id = (struct election_list_id){.term = e->term, .version = 1};
     e->interval_ns = e->config.interval_ns;
     e->detection_ns = e->config.interval_ns * e->config.misses;
-    e->is_settled = false;
+    e->is_settled = e->is_uninvited = false;
     e->list_since_ns = e->led_since_ns = e->now_ns;
     e->heard_ns = e->now_ns;
     e->resigned_term = e->refused = e->wanted_until_ns = 0;
@@ -194,11 +209,14 @@ static void consider_handing_over(struct election *e)
     other = election_find_successor(e);
     if (e->is_app_up || other == ELECTION_NOT_FOUND)
         return;
+    if (e->now_ns >= e->led_since_ns + 2 * e->hold_down_ns) /* it has not been flapping */
+        e->hold_down_ns = 0;
     if (e->now_ns < e->led_since_ns + e->hold_down_ns) {
         election_wake_at(e, e->led_since_ns + e->hold_down_ns);
         return;
     }
-    e->hold_down_ns = election_min(2 * e->hold_down_ns, HOLD_DOWN_MAX_NS);
+    e->hold_down_ns =
+        e->hold_down_ns ? election_min(2 * e->hold_down_ns, HOLD_DOWN_MAX_NS) : e->config.tenure_ns;
     election_resign(e, e->list.members[other].instance, ELECTION_BY_APP);
 }
 
@@ -214,7 +232,11 @@ void election_lead_tick(struct election *e)
         forget_the_dead(e);
         election_renew_if_behind(e);
         election_look_around(e, (election_needed(e) == 1 ? 2 : LOOK_AROUND) * e->interval_ns);
-        if (!e->is_app_up || e->claim_cause == ELECTION_BY_BOOTSTRAP)
+        if (e->is_stopping)
+            election_give_way(e, ELECTION_BY_STOP);
+        else if (e->is_stuck)
+            election_give_way(e, ELECTION_BY_APP);
+        else if (!e->is_app_up || e->claim_cause == ELECTION_BY_BOOTSTRAP)
             consider_handing_over(e);
         if (e->state != ELECTION_LEADER)
             return;
@@ -223,7 +245,7 @@ void election_lead_tick(struct election *e)
     if (e->now_ns >= limit) {
         election_campaign_stop(e);
         election_lead_end(e);
-        election_campaign_start(e, ELECTION_STAGE_PREVOTE, ELECTION_BY_VOTES, 0);
+        election_campaign_start(e, ELECTION_STAGE_PREVOTE, ELECTION_BY_VERDICT, 0);
         election_enter(e, ELECTION_ISOLATED, ELECTION_BY_NO_QUORUM);
         return;
     }
@@ -257,6 +279,7 @@ void election_resign(struct election *e, uint64_t successor, enum election_cause
     struct election_message resign = election_make(e, ELECTION_RESIGN);
 
     resign.leader = successor;
+    resign.cause = (uint8_t)cause;
     election_campaign_stop(e);
     election_lead_end(e);
     e->resigned_term = e->term;
@@ -264,6 +287,23 @@ void election_resign(struct election *e, uint64_t successor, enum election_cause
     e->resign_ns = e->now_ns + 2 * e->detection_ns;
     election_send_all(e, &resign);
     election_enter(e, ELECTION_RESIGNING, cause);
+}
+
+void election_give_way(struct election *e, enum election_cause cause)
+{
+    uint16_t successor = election_find_successor(e);
+
+    if (e->state == ELECTION_LEADER && successor != ELECTION_NOT_FOUND)
+        election_resign(e, e->list.members[successor].instance, cause);
+}
+
+/* Why the successor leads: by a command, because of an app, or for no reason of its own. */
+static enum election_cause cause_of_resign(const struct election_message *m)
+{
+    return m->cause == ELECTION_BY_COMMAND || m->cause == ELECTION_BY_APP ||
+                   m->cause == ELECTION_BY_YIELD
+               ? (enum election_cause)m->cause
+               : ELECTION_BY_RESIGN;
 }
 
 void election_hear_resign(struct election *e, const struct election_event *event)
@@ -274,11 +314,11 @@ void election_hear_resign(struct election *e, const struct election_event *event
     if (m->term != e->term || m->from != e->leader)
         return;
     e->resigned_term = m->term;
-    if (e->promised_to == m->from)
+    if (e->promised_to == m->from && !election_voted_later(e, m->from, m->term))
         e->promised_ns = 0;
     if (m->leader == election_self(e) && member && e->config.self.is_eligible) {
         election_enter(e, ELECTION_CANDIDATE, ELECTION_BY_RESIGN);
-        election_campaign_start(e, ELECTION_STAGE_VOTE, ELECTION_BY_RESIGN, ELECTION_FLAG_RESIGNED);
+        election_campaign_start(e, ELECTION_STAGE_VOTE, cause_of_resign(m), ELECTION_FLAG_RESIGNED);
     } else {
         e->patience_ns = e->now_ns + e->detection_ns / 2;
     }

@@ -28,6 +28,15 @@ uint16_t election_find_seat(const struct election *e, const struct election_memb
     return ELECTION_NOT_FOUND;
 }
 
+uint16_t election_rank(const struct election *e, const struct election_member *member)
+{
+    uint16_t rank = 0;
+
+    while (rank < e->config.order_count && !election_is_seat(member, &e->config.order[rank]))
+        rank++;
+    return rank;
+}
+
 bool election_bit(const uint64_t *bits, uint16_t index)
 {
     return bits[index / 64] >> (index % 64) & 1;
@@ -53,9 +62,9 @@ void election_forget_list(struct election *e)
 {
     e->list.count = e->list.floor = 0;
     e->list.wants_majority = e->list.is_forced = false;
-    e->list.id = e->arriving.id = (struct election_list_id){0};
-    e->arrived = 0;
+    e->list.id = (struct election_list_id){0};
     e->self_index = ELECTION_NOT_FOUND;
+    e->is_uninvited = false;
 }
 
 /* ---- the leader's changes: one at a time, each acknowledged by a majority ---- */
@@ -69,6 +78,11 @@ static uint16_t kept_seats(const struct election *e)
     return e->list.floor;
 }
 
+bool election_keeps_seats(const struct election *e)
+{
+    return e->list.count <= kept_seats(e);
+}
+
 void election_request_change(struct election *e, enum election_change_type type, bool is_graceful,
                              const struct election_member *member)
 {
@@ -76,12 +90,25 @@ void election_request_change(struct election *e, enum election_change_type type,
         if (e->changes[i].member.instance == member->instance)
             return;
     }
-    if (type == ELECTION_REMOVE && e->list.count <= kept_seats(e))
+    if (type == ELECTION_REMOVE && election_keeps_seats(e))
         return;
     if (e->change_count == ELECTION_CHANGES_MAX)
         return; /* who wants in asks again; who is dead stays dead */
     e->changes[e->change_count++] =
         (struct election_change){.type = type, .is_graceful = is_graceful, .member = *member};
+}
+
+/* A new seat, by leader_list; after those of the same rank. */
+static uint16_t insert_seat(struct election *e, const struct election_member *member)
+{
+    uint16_t rank = election_rank(e, member);
+    uint16_t at = e->list.count++;
+
+    for (; at > 0 && election_rank(e, &e->list.members[at - 1]) > rank; at--) {
+        e->list.members[at] = e->list.members[at - 1];
+        e->peers[at] = e->peers[at - 1];
+    }
+    return at;
 }
 
 static bool add_member(struct election *e, const struct election_member *member)
@@ -93,7 +120,7 @@ static bool add_member(struct election *e, const struct election_member *member)
     if (seat == ELECTION_NOT_FOUND) {
         if (e->list.count == ELECTION_MEMBERS_MAX)
             return false;
-        seat = e->list.count++;
+        seat = insert_seat(e, member);
     }
     e->list.members[seat] = *member;
     e->peers[seat] = (struct election_peer){.heard_ns = e->now_ns, .is_app_up = true};
@@ -216,10 +243,27 @@ static void acknowledge_list(struct election *e, const struct election_event *ev
 {
     struct election_message ack = election_make(e, ELECTION_ACK);
 
-    ack.flags = (uint16_t)((e->is_app_up && !e->is_stopping ? ELECTION_FLAG_APP : 0) |
+    ack.flags = (uint16_t)((election_is_ready(e) ? ELECTION_FLAG_APP : 0) |
                            (e->is_fresh ? ELECTION_FLAG_FRESH : 0));
     if (event->message->from == e->leader)
         election_send(e, &event->from, e->leader, &ack);
+}
+
+/* In our copy of the list, our predecessor's seat is ours, or there is one more; see join. */
+static void take_own_seat(struct election *e)
+{
+    uint16_t seat = election_find_seat(e, &e->config.self);
+
+    e->is_uninvited = false;
+    if (election_is_member(e) || e->state != ELECTION_JOINING || !e->seat_ns ||
+        e->now_ns < e->seat_ns || e->list.count == ELECTION_MEMBERS_MAX)
+        return;
+    if (seat == ELECTION_NOT_FOUND)
+        seat = e->list.count++;
+    e->list.members[seat] = e->config.self;
+    e->self_index = seat;
+    e->is_uninvited = true;
+    e->seat_ns = 0;
 }
 
 static void accept_list(struct election *e, const struct election_message *m)
@@ -234,6 +278,7 @@ static void accept_list(struct election *e, const struct election_message *m)
     memcpy(e->list.members, e->arriving.members, e->list.count * sizeof(e->list.members[0]));
     memset(e->peers, 0, e->list.count * sizeof(e->peers[0]));
     election_list_changed(e);
+    take_own_seat(e);
     if (election_is_member(e)) {
         if (e->state == ELECTION_JOINING)
             e->heard_ns = election_max(e->heard_ns, e->now_ns);
@@ -245,7 +290,7 @@ static void accept_list(struct election *e, const struct election_message *m)
         return;
     }
     election_forget_list(e);
-    if (e->is_stopping)
+    if (e->is_leaving)
         election_enter(e, ELECTION_OUT, ELECTION_BY_STOP);
     else if (was_member && e->state != ELECTION_JOINING) {
         election_campaign_stop(e);
@@ -285,8 +330,10 @@ void election_hear_list_page(struct election *e, const struct election_event *ev
     memcpy(&e->arriving.members[m->first], event->members,
            m->member_count * sizeof(event->members[0]));
     e->arrived = (uint16_t)(e->arrived + m->member_count);
-    if (e->arrived == e->arriving.count)
-        accept_list(e, m);
-    if (e->arrived == e->arriving.count && election_is_member(e))
+    if (e->arrived < e->arriving.count)
+        return;
+    accept_list(e, m);
+    e->arriving.id = (struct election_list_id){0};
+    if (election_is_member(e))
         acknowledge_list(e, event);
 }

@@ -4,8 +4,11 @@ static struct election_action *add(struct election *e, enum election_action_type
 {
     struct election_actions *out = e->out;
     struct election_action *action;
+    size_t most = ELECTION_ACTIONS_MAX;
 
-    if (out->count == ELECTION_ACTIONS_MAX) {
+    if (type != ELECTION_ANSWER)
+        most -= ELECTION_COMMANDS_MAX; /* whoever asked waits for it, and nobody asks again */
+    if (out->count >= most) {
         e->counts.actions_lost++; /* as if the network had lost it */
         return NULL;
     }
@@ -21,6 +24,7 @@ struct election_message election_make(const struct election *e, enum election_me
                                      .from = election_self(e),
                                      .term = e->term,
                                      .seen = election_max(e->seen_term, e->voted_term),
+                                     .generation = e->generation,
                                      .list = e->list.id};
 }
 

@@ -9,15 +9,21 @@ static uint64_t detection_of(const struct election_message *m)
                         PROMISE_MAX_NS);
 }
 
+/* It led, gave way, and has had our vote since: what we owe it by that is not over. */
+bool election_voted_later(const struct election *e, uint64_t leader, uint64_t term)
+{
+    return e->voted_for == leader && e->voted_term > term;
+}
+
 /* Is what we owe this leader over? It resigned, or its host refused what we sent. */
 static bool is_waived(const struct election *e, const struct election_message *m, uint64_t leader)
 {
     if (leader == e->leader && e->resigned_term == e->term)
-        return true;
+        return !election_voted_later(e, leader, e->term);
     if (m->leader != leader || !leader || m->deposed_term < e->term)
         return false;
     if (m->flags & ELECTION_FLAG_RESIGNED)
-        return true;
+        return !election_voted_later(e, leader, m->deposed_term);
     return m->flags & ELECTION_FLAG_EVIDENCE && e->refused == leader && e->config.on_refused_fast;
 }
 

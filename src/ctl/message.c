@@ -39,6 +39,8 @@ size_t ctl_put_command(char *out, size_t size, const char *who, const struct ctl
     (void)json_object_object_add(command, "leader", leader);
     if (options->given & CTL_OPTION_IF_TERM)
         (void)json_object_object_add(command, "if_term", json_object_new_uint64(options->if_term));
+    if (options->force)
+        (void)json_object_object_add(command, "force", json_object_new_boolean(true));
     n = snprintf(out, size, "%-*s", CTL_COMMAND_BYTES_MIN,
                  json_object_to_json_string_ext(command, JSON_C_TO_STRING_PLAIN |
                                                              JSON_C_TO_STRING_NOSLASHESCAPE));
@@ -102,7 +104,8 @@ static bool is_ok(const char *answer)
 
 bool ctl_show_command_answer(FILE *out, const struct ctl_pod *pod, bool has_if_term)
 {
-    static const char *const refusals[] = {"no member\n", "no auth\n", "bad json\n", "bad term\n"};
+    static const char *const refusals[] = {"no member\n", "no auth\n", "no quorum\n", "bad json\n",
+                                           "bad term\n"};
     char address[ADDRESS_TEXT_MAX];
     size_t i = 0;
 

@@ -58,6 +58,13 @@ static const char *set_if_term(struct ctl_options *options, const char *text)
     return wrong ? wrong : *end ? "is not a number" : NULL;
 }
 
+static const char *set_force(struct ctl_options *options, const char *text)
+{
+    (void)text;
+    options->force = true;
+    return NULL;
+}
+
 static const char *set_count(struct ctl_options *options, const char *text)
 {
     char *end = NULL;
@@ -115,6 +122,8 @@ static const struct option_row {
      "headless service: all addresses that it resolves to, port 12000"},
     {"json", NULL, CTL_OPTION_JSON, set_json, "the answer as JSON"},
     {"if-term", "N", CTL_OPTION_IF_TERM, set_if_term, "only if the present term is N"},
+    {"force", NULL, CTL_OPTION_FORCE, set_force,
+     "unsafe: let this very pod lead without a majority, if there is none"},
     {"count", "N", CTL_OPTION_COUNT, set_count, "probes to each pod (1)"},
     {"interval", "TIME", CTL_OPTION_INTERVAL, set_interval, "between two probes (1s)"},
     {"help", NULL, 0, set_help, "this text"},
@@ -125,7 +134,7 @@ static const struct option_row {
 const char *ctl_option_name(unsigned bits)
 {
     static const char *const names[] = {"--admin",   "--data",  "--service", "--json",
-                                        "--if-term", "--count", "--interval"};
+                                        "--if-term", "--force", "--count",   "--interval"};
 
     return names[__builtin_ctz(bits)];
 }

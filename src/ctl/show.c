@@ -171,6 +171,21 @@ static void show_ledger(FILE *out, const struct json_object *status)
                       requests, answers);
 }
 
+/* One line a member: "members  a 10.0.0.1 leader". */
+static void show_members(FILE *out, const struct json_object *status)
+{
+    const struct json_object *members = member(status, "members");
+    size_t count =
+        json_object_is_type(members, json_type_array) ? json_object_array_length(members) : 0;
+
+    for (size_t i = 0; i < count; i++) {
+        const struct json_object *pod = json_object_array_get_idx(members, i);
+
+        (void)fprintf(out, LABEL_WIDTH " %s %s %s\n", i == 0 ? "members" : "", text(pod, "name"),
+                      text(pod, "address"), text(pod, "state"));
+    }
+}
+
 /* ---- pages ---- */
 
 void ctl_show_leader(FILE *out, const struct json_object *leader)
@@ -186,8 +201,9 @@ void ctl_show_status(FILE *out, const struct json_object *status)
     (void)fprintf(out, LABEL_WIDTH " %s, instance %s\n", "role", text(me, "role"),
                   text(me, "instance"));
     show_leadership(out, status);
-    (void)fprintf(out, LABEL_WIDTH " %s, %" PRIu64 " members\n", "cluster", text(status, "cluster"),
-                  number(status, "members"));
+    (void)fprintf(out, LABEL_WIDTH " %s, this pod is %s\n", "cluster", text(status, "cluster"),
+                  text(status, "state"));
+    show_members(out, status);
     show_uptime(out, status);
     show_requests(out, status);
     show_replies(out, status);

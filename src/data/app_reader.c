@@ -8,6 +8,11 @@
 
 #define EVENTS_MAX   64
 #define CLOSING_RING 4096
+#define REFUSALS_MAX 3 /* in a row, and the app is down */
+#define KNOCK_NS     (200 * NS_PER_MS)
+#define DOUBT_NS     (30 * NS_PER_MS) /* between knocks until it is clear */
+/* Other hosts say that a port is closed six times, then once a second: silence tells only then. */
+#define REMOTE_NS    (1200 * NS_PER_MS)
 
 int app_reader_init(struct app_reader *reader, const struct config *config,
                     const struct address *app_address)
@@ -15,6 +20,8 @@ int app_reader_init(struct app_reader *reader, const struct config *config,
     int rc;
 
     reader->app_address = *app_address;
+    reader->fail_ns = config->app_fail_ns;
+    reader->knock.fd = -1;
     reader->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (reader->epoll_fd < 0)
         return -errno;
@@ -34,11 +41,112 @@ void app_reader_fini(struct app_reader *reader)
             (void)close((int)(intptr_t)fd);
         ring_fini(&reader->closing);
     }
+    udp_close(&reader->knock);
     receiver_fini(&reader->receiver);
     if (reader->epoll_fd >= 0)
         (void)close(reader->epoll_fd);
     reader->epoll_fd = -1;
 }
+
+/* ---- health ---- */
+
+static enum app_health health_of(const struct app_reader *reader)
+{
+    return (enum app_health)atomic_load_explicit(&reader->health, memory_order_relaxed);
+}
+
+static void set_health(struct app_reader *reader, enum app_health health)
+{
+    atomic_store_explicit(&reader->health, health, memory_order_relaxed);
+}
+
+static void set_up(struct app_reader *reader)
+{
+    set_health(reader, APP_UP);
+    reader->refused = 0;
+    reader->refused_since_ns = 0;
+}
+
+void app_reader_doubt(struct app_reader *reader)
+{
+    uint32_t up = APP_UP;
+
+    (void)atomic_compare_exchange_strong_explicit(&reader->health, &up, APP_DOUBTED,
+                                                  memory_order_relaxed, memory_order_relaxed);
+}
+
+static void judge_refusals(struct app_reader *reader, uint64_t refused)
+{
+    uint64_t now_ns = clock_now_ns();
+
+    if (!reader->refused_since_ns)
+        reader->refused_since_ns = now_ns;
+    reader->refused += (uint32_t)refused;
+    if (reader->refused >= REFUSALS_MAX || now_ns - reader->refused_since_ns >= reader->fail_ns)
+        set_health(reader, APP_DOWN);
+    else
+        app_reader_doubt(reader);
+}
+
+/* Where nobody listens, this is refused before the next look; where somebody does, it is heard. */
+static void knock(struct app_reader *reader)
+{
+    const struct address any = {0};
+
+    if (reader->knock.fd < 0 &&
+        udp_open_connected(&reader->app_address, &any, 0, &reader->knock) != 0)
+        return;
+    (void)send(reader->knock.fd, "", 0, MSG_DONTWAIT);
+}
+
+static bool was_refused(const struct app_reader *reader)
+{
+    return reader->knock.fd < 0 || udp_has_error(reader->knock.fd);
+}
+
+static uint64_t knock_period_ns(const struct app_reader *reader)
+{
+    if (!address_is_loopback(&reader->app_address))
+        return REMOTE_NS;
+    return health_of(reader) == APP_DOWN ? KNOCK_NS : DOUBT_NS;
+}
+
+void app_reader_tick(struct app_reader *reader, uint64_t now_ns)
+{
+    if (health_of(reader) == APP_UP) {
+        udp_close(&reader->knock);
+        reader->knock_ns = 0;
+        return;
+    }
+    if (now_ns < reader->knock_ns)
+        return;
+    if (reader->knock_ns && !was_refused(reader)) {
+        set_up(reader);
+        return;
+    }
+    if (reader->knock_ns)
+        judge_refusals(reader, 1);
+    knock(reader);
+    reader->knock_ns = now_ns + knock_period_ns(reader);
+}
+
+bool app_is_up(const struct app *app)
+{
+    return !app->udp || health_of(&app->udp->reader) != APP_DOWN;
+}
+
+bool app_is_taking(struct app *app)
+{
+    struct app_udp *udp = app->udp;
+
+    if (!udp)
+        return true;
+    if (udp->is_mux && health_of(&udp->reader) == APP_UP && udp_has_error(udp->socket.fd))
+        app_reader_doubt(&udp->reader);
+    return health_of(&udp->reader) == APP_UP;
+}
+
+/* ---- reading ---- */
 
 /* A refusal says that the app is not there: counted, and logged at most once a second. */
 static void note_refusals(struct app_reader *reader, int fd)
@@ -46,13 +154,16 @@ static void note_refusals(struct app_reader *reader, int fd)
     static _Thread_local struct log_limit limit = {.period_ns = NS_PER_SEC};
     char text[ADDRESS_TEXT_MAX];
     uint64_t suppressed;
+    struct udp_failure failure;
     uint64_t refused = 0;
-    int error;
 
-    while (udp_take_error(fd, &error))
+    app_reader_doubt(reader); /* at once: its worker goes on sending meanwhile */
+    while (udp_take_error(fd, &failure))
         refused++;
     /* A connected socket has no error queue: the event itself is the one refusal. */
-    counters_add(&reader->receiver.counters, COUNTER_APP_REFUSED, refused ? refused : 1);
+    refused = refused ? refused : 1;
+    counters_add(&reader->receiver.counters, COUNTER_APP_REFUSED, refused);
+    judge_refusals(reader, refused);
     if (log_limit_pass(&limit, clock_now_ns(), &suppressed))
         log_warn("app_refused", "the app at %s refuses datagrams: is it listening? (%llu more)",
                  address_format(&reader->app_address, text), (unsigned long long)suppressed);
@@ -70,6 +181,8 @@ static size_t read_socket(struct app_reader *reader, const struct epoll_event *e
     n = receiver_read(&reader->receiver, fd, &local, event->data.u64 >> 32, MSG_DONTWAIT);
     if (n == -ENOBUFS && reader->receiver.lane_count)
         receiver_wait_for_slots(&reader->receiver);
+    if (n > 0 && health_of(reader) == APP_UP) /* else this may be what a dead app had answered */
+        set_up(reader);
     return n > 0 ? (size_t)n : 0;
 }
 
@@ -95,13 +208,15 @@ static size_t app_reader_do_work(void *self)
 {
     struct app_reader *reader = self;
     struct epoll_event events[EVENTS_MAX];
+    uint64_t patience_ns = health_of(reader) == APP_UP ? AGENT_IDLE_MAX_NS : DOUBT_NS;
     int timeout_ms =
-        agent_is_stopping(&reader->receiver.agent) ? 0 : (int)(AGENT_IDLE_MAX_NS / NS_PER_MS);
+        agent_is_stopping(&reader->receiver.agent) ? 0 : (int)(patience_ns / NS_PER_MS);
     size_t done = 0;
     int ready;
 
     receiver_reclaim(&reader->receiver);
     close_ended(reader);
+    app_reader_tick(reader, clock_now_ns());
     ready = epoll_wait(reader->epoll_fd, events, EVENTS_MAX, timeout_ms);
     for (int i = 0; i < ready; i++) {
         size_t n = read_socket(reader, &events[i]);

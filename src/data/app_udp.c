@@ -44,6 +44,10 @@ static void flush(struct app *app)
 
     if (udp->outbox.count)
         outbox_flush(&udp->outbox);
+    /* Not only when a send said so: of a batch of which a part went out the error is lost. */
+    if (udp->outbox.may_be_refused)
+        app_reader_doubt(&udp->reader);
+    udp->outbox.may_be_refused = false;
     relay_account(&udp->outbox, app->counters, COUNTER_DELIVERED, COUNTER_REPLIES_SENT);
 }
 
@@ -185,6 +189,8 @@ static void udp_tick(struct app *app)
     uint64_t idle_ns = app->replier->view->app_idle_ns;
     struct session *session;
 
+    if (udp->reader.receiver.lane_count == 0) /* no thread of its own */
+        app_reader_tick(&udp->reader, app->replier->now_ns);
     /* Between slices nothing is in the outbox. A bounded number: the rest goes with the next tick.
      */
     for (unsigned i = 0; i < 1024; i++) {
@@ -275,7 +281,7 @@ int app_udp_init(struct app *app, size_t workers)
                            session_limit(config->app_max_sessions, udp->is_mux, workers),
                            udp->is_mux);
     if (!rc)
-        rc = outbox_init(&udp->outbox, &udp->socket, config->batch);
+        rc = outbox_init(&udp->outbox, &udp->socket, config->batch, config->train);
     if (rc)
         udp_close_app(app);
     return rc;

@@ -10,14 +10,16 @@
 
 /* A member's own port is one of its data, relay or peer port; its sending sockets have other ports.
  */
-static bool is_loop(const struct worker *worker, const struct address *source)
+static bool is_loop(const struct worker *worker, const struct address *source,
+                    const struct address *local)
 {
     const struct config *config = worker->config;
 
     if (source->port != config->data_port && source->port != config->relay_port &&
         source->port != config->peer_port)
         return false;
-    return view_find_member(worker->view, source) || address_equal_ip(source, &config->self);
+    return view_find_member(worker->view, source) || address_equal_ip(source, &config->self) ||
+           address_equal_ip(source, local); /* an address of ours that is not self */
 }
 
 /* What a member relays raw is a client's, whom we do not see: never a command, and never relayed
@@ -55,41 +57,102 @@ static void refuse_bad_json(struct worker *worker, const struct datagram *datagr
                            sizeof(answer) - 1);
 }
 
-void classify_datagram(struct worker *worker, const struct datagram *datagram)
+/* True when it was a control message, and ends here. */
+static bool is_control(struct worker *worker, const struct datagram *datagram)
 {
-    bool raw = is_raw_from_member(worker, &datagram->peer);
+    struct control_command command;
+    struct control_probe probe;
+
+    switch (control_classify(datagram->payload, datagram->length, &command, &probe)) {
+    case CONTROL_COMMAND:
+        take_command(worker, datagram, &command);
+        return true;
+    case CONTROL_BAD:
+        refuse_bad_json(worker, datagram);
+        return true;
+    case CONTROL_PROBE: /* answered where requests are delivered */
+    case CONTROL_DATA:
+        break;
+    }
+    return false;
+}
+
+/* Only what begins so can be a control message; most datagrams do not. */
+static bool is_json_like(const struct datagram *datagram)
+{
+    return datagram->length > 0 &&
+           (datagram->payload[0] == '{' || datagram->payload[0] <= ' '); /* or white space */
+}
+
+/* A train of which every datagram goes to the leader as it came. */
+static bool is_passed_on(const struct worker *worker, const struct datagram *piece,
+                         bool may_be_control)
+{
+    struct datagram one;
+
+    if (!piece->segment || worker->way != VIEW_RELAY ||
+        worker->config->relay_format != CONFIG_RELAY_RAW || !hold_is_empty(&worker->hold))
+        return false;
+    for (uint32_t i = 0; may_be_control && i < datagram_count(piece); i++) {
+        datagram_part(piece, i, &one);
+        if (is_json_like(&one))
+            return false;
+    }
+    return true;
+}
+
+/* What all datagrams of a piece have in common. */
+static struct request begin_request(const struct worker *worker, const struct datagram *piece,
+                                    bool raw)
+{
+    struct request request = {.record = {.client = piece->peer, .local = piece->local},
+                              .hops = raw ? FRAME_HOPS_MAX : 0};
+
+    if (worker->way == VIEW_RELAY && worker->config->relay_format == CONFIG_RELAY_FRAMED)
+        request.record.tag =
+            identity_tag(worker->identity, &request.record.client, &request.record.local);
+    return request;
+}
+
+static void take_one(struct worker *worker, const struct datagram *one, bool may_be_control,
+                     struct request *request)
+{
+    if (may_be_control && is_json_like(one) && is_control(worker, one))
+        return;
+    request->record.payload = one->payload;
+    request->record.length = (uint16_t)one->length;
+    route_request(worker, request);
+}
+
+static void take_train(struct worker *worker, const struct datagram *train, bool may_be_control,
+                       struct request *request)
+{
+    struct datagram one = *train;
+
+    for (uint32_t i = 0; i < datagram_count(train); i++) {
+        datagram_part(train, i, &one);
+        take_one(worker, &one, may_be_control, request);
+    }
+}
+
+void classify_piece(struct worker *worker, const struct datagram *piece)
+{
+    bool raw = is_raw_from_member(worker, &piece->peer);
+    bool may_be_control = worker->view->accept_control && !raw;
     struct request request;
 
-    if (datagram->peer.port == 0) { /* legal on the wire, but nobody can be answered there */
-        counters_drop(&worker->counters, DROP_malformed, 1);
+    if (piece->peer.port == 0) { /* legal on the wire, but nobody can be answered there */
+        counters_drop(&worker->counters, DROP_malformed, datagram_count(piece));
         return;
     }
-    if (is_loop(worker, &datagram->peer)) {
-        counters_drop(&worker->counters, DROP_loop, 1);
+    if (is_loop(worker, &piece->peer, &piece->local)) {
+        counters_drop(&worker->counters, DROP_loop, datagram_count(piece));
         return;
     }
-    if (worker->view->accept_control && !raw) {
-        struct control_command command;
-        struct control_probe probe;
-
-        switch (control_classify(datagram->payload, datagram->length, &command, &probe)) {
-        case CONTROL_COMMAND:
-            take_command(worker, datagram, &command);
-            return;
-        case CONTROL_BAD:
-            refuse_bad_json(worker, datagram);
-            return;
-        case CONTROL_PROBE: /* answered where requests are delivered */
-        case CONTROL_DATA:
-            break;
-        }
+    if (!raw && is_passed_on(worker, piece, may_be_control)) {
+        relay_raw_train(&worker->relay, &worker->leader, piece);
+        return;
     }
-    request = (struct request){
-        .record = {.client = datagram->peer,
-                   .local = datagram->local,
-                   .payload = datagram->payload,
-                   .length = (uint16_t)datagram->length},
-        .hops = raw ? FRAME_HOPS_MAX : 0,
-    };
-    route_request(worker, &request);
+    request = begin_request(worker, piece, raw);
+    (piece->segment ? take_train : take_one)(worker, piece, may_be_control, &request);
 }

@@ -22,6 +22,7 @@ void completion_init(struct completion *completion, struct receiver *data, struc
 
 static size_t handle(struct worker *worker, struct receiver *receiver, size_t n)
 {
+    worker_begin(worker); /* the read before may have waited for a full socket */
     for (size_t i = 0; i < n; i++)
         worker_handle(worker, receiver->received[i]);
     worker_flush(worker);

@@ -44,6 +44,11 @@ void hold_fini(struct hold *hold)
     *hold = (struct hold){0};
 }
 
+void hold_set_pace(struct hold *hold, size_t release_bytes)
+{
+    hold->release_bytes = hold->pace_bytes = release_bytes;
+}
+
 static struct entry *entry_at(const struct hold *hold, size_t offset)
 {
     return (struct entry *)(void *)(hold->arena + offset);
@@ -122,34 +127,38 @@ void hold_expire(struct hold *hold, uint64_t limit_ns, uint64_t now_ns)
     }
 }
 
-size_t hold_release(struct hold *hold, uint64_t now_ns,
-                    void (*each)(void *context, const struct request *request), void *context)
+static void begin_period(struct hold *hold, uint64_t now_ns)
 {
-    size_t released_bytes = 0;
-    size_t released = 0;
-
-    if (hold->used == 0 || now_ns < hold->next_release_ns)
-        return 0;
     hold->next_release_ns = now_ns + HOLD_RELEASE_PERIOD_NS;
     /* More came in behind the held ones than went out: at this pace it would never end. */
     if (hold->used_before_release && hold->used >= hold->used_before_release)
         hold->pace_bytes =
             2 * hold->pace_bytes < hold->arena_bytes ? 2 * hold->pace_bytes : hold->arena_bytes;
     hold->used_before_release = hold->used;
-    while (hold->used > 0 && released_bytes < hold->pace_bytes) {
+    hold->left_bytes = hold->pace_bytes;
+}
+
+size_t hold_release(struct hold *hold, uint64_t now_ns,
+                    void (*each)(void *context, const struct request *request), void *context)
+{
+    size_t released = 0;
+
+    if (hold->used > 0 && now_ns >= hold->next_release_ns)
+        begin_period(hold, now_ns);
+    while (hold->used > 0 && hold->left_bytes > 0 && released < HOLD_RELEASE_MAX) {
         struct entry *oldest = entry_at(hold, hold->head);
 
         if (!oldest->is_filler) {
             oldest->request.record.payload = (const uint8_t *)(oldest + 1);
             each(context, &oldest->request);
             released++;
-            released_bytes += oldest->bytes;
+            hold->left_bytes -= oldest->bytes < hold->left_bytes ? oldest->bytes : hold->left_bytes;
         }
         pop(hold);
     }
     if (hold->used == 0) {
         hold->pace_bytes = hold->release_bytes;
-        hold->used_before_release = 0;
+        hold->used_before_release = hold->left_bytes = 0;
     }
     return released;
 }

@@ -4,7 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "headless/base/clock.h"
 #include "headless/base/log.h"
+
+#define STOP_LOOK_NS (10 * NS_PER_MS)
 
 /* ---- open ---- */
 
@@ -13,6 +16,7 @@ static int open_socket(const struct config *config, const char *option, uint16_t
 {
     const struct udp_options options = {.reuse_port = config->receivers > 1,
                                         .local_address = true,
+                                        .merged = config->gro,
                                         .rcvbuf_bytes = config->rcvbuf_bytes,
                                         .receive_timeout_ns = AGENT_IDLE_MAX_NS};
     const struct address at = address_with_port(config->bind, port);
@@ -217,14 +221,46 @@ static void wake_completion(void *self)
     waker_wake(&((struct completion *)self)->worker->waker);
 }
 
-void plane_stop(struct plane *plane)
+/* ---- is it quiet? ---- */
+
+void plane_watch(struct plane_quiet *quiet, const struct plane *plane, uint64_t now_ns)
 {
+    struct plane_numbers numbers;
+    uint64_t activity = 0;
+
+    plane_read_numbers(plane, &numbers);
+    for (size_t i = 0; i < COUNTER_COUNT; i++)
+        activity += numbers.counters[i];
+    if (activity != quiet->activity || numbers.held || numbers.queued || !quiet->since_ns)
+        quiet->since_ns = now_ns;
+    quiet->activity = activity;
+}
+
+/* No condition tells that the last answer has come: wait until there has been none for a while. */
+static void wait_for_answers(const struct plane *plane, struct plane_quiet *quiet,
+                             uint64_t quiet_ns)
+{
+    const struct timespec look = clock_to_timespec(STOP_LOOK_NS);
+    uint64_t now_ns = clock_now_ns(), end_ns = now_ns + 2 * quiet_ns;
+
+    do {
+        (void)nanosleep(&look, NULL); /* also for what came just before clients were refused */
+        now_ns = clock_now_ns();
+        plane_watch(quiet, plane, now_ns);
+    } while (now_ns < end_ns && now_ns - quiet->since_ns < quiet_ns);
+}
+
+void plane_stop(struct plane *plane, struct plane_quiet *quiet, uint64_t quiet_ns)
+{
+    for (size_t i = 0; i < plane->receiver_count; i++)
+        udp_refuse_new(&plane->data_sockets[i]);
+    for (size_t i = 0; i < plane->receiver_count; i++)
+        agent_stop(&plane->data_receivers[i].agent, NULL);
+    wait_for_answers(plane, quiet, quiet_ns);
     for (size_t i = 0; plane->completions && i < plane->receiver_count; i++)
         agent_stop(&plane->completions[i].agent, wake_completion);
-    for (size_t i = 0; i < plane->receiver_count; i++) {
-        agent_stop(&plane->data_receivers[i].agent, NULL);
+    for (size_t i = 0; i < plane->receiver_count; i++)
         agent_stop(&plane->relay_receivers[i].agent, NULL);
-    }
     for (size_t i = 0; i < plane->worker_count; i++) {
         struct app_reader *reader = app_reader(&plane->workers[i].app);
 
@@ -275,6 +311,51 @@ void plane_read_numbers(const struct plane *plane, struct plane_numbers *ret_num
         numbers.sessions += app_session_count(&worker->app);
     }
     *ret_numbers = numbers;
+}
+
+void plane_read_traffic(const struct plane *plane, uint16_t slot, uint64_t *ret_relayed,
+                        uint64_t *ret_received)
+{
+    uint64_t relayed = 0, received = 0;
+
+    for (size_t i = 0; i < plane->worker_count; i++) {
+        const struct traffic *traffic = &plane->workers[i].traffic;
+
+        relayed += atomic_load_explicit(&traffic->relayed[slot], memory_order_relaxed);
+        received += atomic_load_explicit(&traffic->received[slot], memory_order_relaxed);
+    }
+    *ret_relayed = relayed;
+    *ret_received = received;
+}
+
+bool plane_has_refusal(const struct plane *plane)
+{
+    for (size_t i = 0; i < plane->worker_count; i++) {
+        if (atomic_load_explicit(&plane->workers[i].refused_instance, memory_order_seq_cst))
+            return true;
+    }
+    return false;
+}
+
+bool plane_take_refusal(struct plane *plane, uint64_t *ret_instance)
+{
+    uint64_t instance = 0;
+
+    for (size_t i = 0; i < plane->worker_count && !instance; i++)
+        instance =
+            atomic_exchange_explicit(&plane->workers[i].refused_instance, 0, memory_order_seq_cst);
+    if (instance)
+        *ret_instance = instance;
+    return instance != 0;
+}
+
+bool plane_app_is_up(const struct plane *plane)
+{
+    for (size_t i = 0; i < plane->worker_count; i++) {
+        if (!app_is_up(&plane->workers[i].app))
+            return false;
+    }
+    return true;
 }
 
 /* The agents in one order, whether they run or not; NULL where there is none, *end past the last.

@@ -91,7 +91,8 @@ static void arm(struct receiver *receiver)
         place(receiver, receiver->armed_count++, datagram);
 }
 
-/* What came into one position becomes a datagram; a truncated one is counted and not passed on. */
+/* What came into one position becomes a datagram, or a train; a truncated one is counted and not
+ * passed on. */
 static bool fill(struct receiver *receiver, size_t index, const struct address *local,
                  uint64_t session)
 {
@@ -105,13 +106,10 @@ static bool fill(struct receiver *receiver, size_t index, const struct address *
     datagram->local.port = local->port;
     datagram->session = session;
     datagram->length = message.length;
+    datagram->segment = message.segment < message.length ? message.segment : 0;
     datagram->payload = datagram->slot;
-    if (receiver->source == SOURCE_DATA) {
-        counters_add(&receiver->counters, COUNTER_RECEIVED_DATA, 1);
-        counters_add(&receiver->counters, COUNTER_BYTES_DATA, message.length);
-    }
     if (message.truncated) { /* cannot happen below 66 KiB; never pass on what is not whole */
-        counters_drop(&receiver->counters, DROP_truncated, 1);
+        counters_drop(&receiver->counters, DROP_truncated, datagram_count(datagram));
         return false;
     }
     if (message.length > SLOT_BYTES) {
@@ -126,6 +124,7 @@ static bool fill(struct receiver *receiver, size_t index, const struct address *
 int receiver_read(struct receiver *receiver, int fd, const struct address *local, uint64_t session,
                   int flags)
 {
+    uint64_t datagrams = 0, bytes = 0;
     int kept = 0;
     int n;
 
@@ -140,9 +139,20 @@ int receiver_read(struct receiver *receiver, int fd, const struct address *local
             receiver->received[kept++] = datagram;
         else
             slab_give(&receiver->slab, datagram);
+        datagrams += datagram_count(datagram);
+        bytes += datagram->length;
     }
     receiver->used_count = n > 0 ? (size_t)n : 0;
-    return n < 0 ? n : kept;
+    if (n <= 0)
+        return n;
+    counters_add(&receiver->counters, COUNTER_RECEIVE_CALLS, 1);
+    counters_add(&receiver->counters, COUNTER_RECEIVE_TRAINS, (uint64_t)n);
+    counters_add(&receiver->counters, COUNTER_RECEIVE_DATAGRAMS, datagrams);
+    if (receiver->source == SOURCE_DATA) {
+        counters_add(&receiver->counters, COUNTER_RECEIVED_DATA, datagrams);
+        counters_add(&receiver->counters, COUNTER_BYTES_DATA, bytes);
+    }
+    return kept;
 }
 
 static size_t lane_of(const struct receiver *receiver, const struct datagram *datagram)
@@ -163,10 +173,15 @@ void receiver_dispatch(struct receiver *receiver, size_t n)
     for (size_t i = 0; i < n; i++) {
         struct datagram *datagram = receiver->received[i];
 
+        struct receiver_lane *lane = &receiver->lanes[lane_of(receiver, datagram)];
+
         /* Never full: the ring has a place for every slot of the slab. */
-        (void)ring_try_stage(&receiver->lanes[lane_of(receiver, datagram)].out, datagram);
+        (void)ring_try_stage(&lane->out, datagram);
+        lane->staged += datagram_count(datagram);
     }
     for (size_t i = 0; i < receiver->lane_count; i++) {
+        atomic_store_explicit(&receiver->lanes[i].dealt, receiver->lanes[i].staged,
+                              memory_order_relaxed);
         if (ring_publish(&receiver->lanes[i].out))
             waker_wake(receiver->lanes[i].worker_waker);
     }
@@ -223,11 +238,19 @@ static size_t receiver_do_work(void *self)
 
 const struct agent_ops receiver_agent_ops = {.do_work = receiver_do_work, .idle = NULL};
 
+/* The two numbers are not of one moment: taken first, so that the difference is never negative. */
+static uint64_t lane_queued(const struct receiver_lane *lane)
+{
+    uint64_t taken = atomic_load_explicit(&lane->taken, memory_order_acquire);
+
+    return atomic_load_explicit(&lane->dealt, memory_order_relaxed) - taken;
+}
+
 uint64_t receiver_queued(const struct receiver *receiver)
 {
     uint64_t queued = 0;
 
     for (size_t i = 0; i < receiver->lane_count; i++)
-        queued += ring_count(&receiver->lanes[i].out);
+        queued += lane_queued(&receiver->lanes[i]);
     return queued;
 }

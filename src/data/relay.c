@@ -1,54 +1,28 @@
-#include "headless/data/relay.h"
-
-#include <errno.h>
 #include <stdlib.h>
 
+#include "data/relay_link.h"
 #include "headless/base/clock.h"
 #include "headless/base/log.h"
-#include "headless/wire/proxy.h"
 
-#define REOPEN_NS     NS_PER_SEC
-#define UNREAD_RCVBUF 4096 /* nobody answers to a relay link */
-
-/* A message's own bytes: a frame with its records, or the header in front of an iovec payload. */
-struct relay_link {
-    struct address to;
-    struct udp_socket socket;
-    struct outbox outbox;
-    uint8_t *buffers; /* one per message of the outbox, buffer_bytes each */
-    size_t buffer_bytes;
-    uint64_t used_ns, retry_ns; /* retry: not to be opened again before */
-    uint64_t sequence;
-
-    /* The frame that is being packed, in the buffer of the outbox's next message. */
-    size_t frame_bytes; /* 0: none */
-    uint32_t frame_records;
-    struct frame_header frame;
-};
+#define REOPEN_NS NS_PER_SEC
 
 void relay_init(struct relay *relay, const struct config *config, const struct identity *identity,
-                uint16_t lane, struct counters *counters)
+                uint16_t lane, struct counters *counters, struct traffic *traffic)
 {
     *relay = (struct relay){.identity = identity,
                             .format = config->relay_format,
                             .mtu = config->relay_mtu,
                             .batch = config->batch,
+                            .train_max = config->train,
                             .lane = lane,
-                            .counters = counters};
-}
-
-static void link_close(struct relay_link *link)
-{
-    udp_close(&link->socket);
-    outbox_fini(&link->outbox);
-    free(link->buffers);
-    link->buffers = NULL;
+                            .counters = counters,
+                            .traffic = traffic};
 }
 
 void relay_fini(struct relay *relay)
 {
     for (size_t i = 0; i < relay->link_count; i++) {
-        link_close(relay->links[i]);
+        relay_link_close(relay->links[i]);
         free(relay->links[i]);
     }
     relay->link_count = 0;
@@ -59,24 +33,6 @@ void relay_begin(struct relay *relay, uint64_t now_ns)
     relay->now_ns = now_ns;
 }
 
-static int link_open(struct relay *relay, struct relay_link *link)
-{
-    size_t room = address_payload_max(&link->to, relay->mtu);
-    size_t smallest = FRAME_HEADER_BYTES + RECORD_HEADER_MAX;
-    int rc;
-
-    link->buffer_bytes = room > smallest ? room : smallest;
-    link->buffers = malloc(relay->batch * link->buffer_bytes);
-    if (!link->buffers)
-        return -ENOMEM;
-    rc = udp_open_connected(&link->to, &relay->identity->self, UNREAD_RCVBUF, &link->socket);
-    if (!rc)
-        rc = outbox_init(&link->outbox, &link->socket, relay->batch);
-    if (rc)
-        link_close(link);
-    return rc;
-}
-
 static struct relay_link *link_find(const struct relay *relay, const struct address *to)
 {
     for (size_t i = 0; i < relay->link_count; i++) {
@@ -85,8 +41,6 @@ static struct relay_link *link_find(const struct relay *relay, const struct addr
     }
     return NULL;
 }
-
-static void link_flush(struct relay *relay, struct relay_link *link);
 
 /* A place in the table: a new one, or that of the link that was idle for longest. */
 static struct relay_link *link_place(struct relay *relay, const struct address *to)
@@ -103,10 +57,10 @@ static struct relay_link *link_place(struct relay *relay, const struct address *
             if (relay->links[i]->used_ns < link->used_ns)
                 link = relay->links[i];
         }
-        link_flush(relay, link);
-        link_close(link);
+        relay_link_flush(relay, link);
+        relay_link_close(link);
     }
-    *link = (struct relay_link){.to = *to, .socket.fd = -1};
+    *link = (struct relay_link){.to = *to, .socket.fd = -1, .slot = VIEW_SLOT_NONE};
     return link;
 }
 
@@ -126,7 +80,7 @@ static struct relay_link *link_to(struct relay *relay, const struct address *to)
         return link;
     if (relay->now_ns < link->retry_ns)
         return NULL;
-    rc = link_open(relay, link);
+    rc = relay_link_open(relay, link);
     if (!rc)
         return link;
     link->retry_ns = relay->now_ns + REOPEN_NS;
@@ -135,131 +89,54 @@ static struct relay_link *link_to(struct relay *relay, const struct address *to)
     return NULL;
 }
 
-static uint8_t *next_buffer(const struct relay_link *link)
+/* NULL: so many requests have been dropped. */
+static struct relay_link *link_to_leader(struct relay *relay, const struct relay_leader *leader,
+                                         uint32_t requests)
 {
-    return link->buffers + link->outbox.count * link->buffer_bytes;
-}
-
-/* The packed frame becomes a message. */
-static void frame_close(struct relay *relay, struct relay_link *link)
-{
-    struct outbox_message message = {
-        .parts = {{next_buffer(link), link->frame_bytes}},
-        .part_count = 1,
-        .weight = link->frame_records,
-        .account = link->frame.type == FRAME_DATA ? OUTBOX_REQUESTS : OUTBOX_REPLIES,
-    };
-
-    if (link->frame_bytes == 0)
-        return;
-    outbox_add(&link->outbox, &message);
-    link->frame_bytes = 0;
-    link->frame_records = 0;
-    counters_add(relay->counters, COUNTER_FRAMES_SENT, 1);
-}
-
-static void frame_begin(struct relay *relay, struct relay_link *link,
-                        const struct frame_header *header)
-{
-    if (link->outbox.count == link->outbox.capacity)
-        link_flush(relay, link);
-    link->frame = *header;
-    link->frame.lane = relay->lane;
-    link->frame.cluster = relay->identity->cluster;
-    link->frame.instance = relay->identity->instance;
-    link->frame.sequence = ++link->sequence;
-    frame_put_header(next_buffer(link), &link->frame);
-    link->frame_bytes = FRAME_HEADER_BYTES;
-}
-
-/* A record too large for a frame's room: alone, payload by iovec. */
-static void send_large(struct relay *relay, struct relay_link *link, const struct record *record,
-                       size_t header_bytes)
-{
-    uint8_t *buffer = next_buffer(link);
-
-    (void)record_put_header(buffer + FRAME_HEADER_BYTES, record);
-    outbox_add(&link->outbox,
-               &(struct outbox_message){
-                   .parts = {{buffer, FRAME_HEADER_BYTES + header_bytes},
-                             outbox_part(record->payload, record->length)},
-                   .part_count = 2,
-                   .weight = 1,
-                   .account = link->frame.type == FRAME_DATA ? OUTBOX_REQUESTS : OUTBOX_REPLIES});
-    link->frame_bytes = 0;
-    counters_add(relay->counters, COUNTER_FRAMES_SENT, 1);
-}
-
-/* Put a record into the link's frame, opening and closing frames as its room and header demand. */
-static void pack(struct relay *relay, struct relay_link *link, const struct frame_header *header,
-                 const struct record *record)
-{
-    size_t header_bytes = record_header_bytes(record);
-    size_t bytes = header_bytes + record->length;
-    uint8_t *out;
-
-    if (FRAME_HEADER_BYTES + bytes > UDP_PAYLOAD_MAX) {
-        if (header->type == FRAME_DATA)
-            counters_drop(relay->counters, DROP_oversize, 1);
-        else
-            counters_drop_reply(relay->counters, DROP_oversize, 1);
-        return;
-    }
-    if (link->frame_bytes &&
-        (link->frame_bytes + bytes > link->buffer_bytes || link->frame.type != header->type ||
-         link->frame.hops != header->hops || link->frame.term != header->term))
-        frame_close(relay, link);
-    if (!link->frame_bytes)
-        frame_begin(relay, link, header);
-    if (link->frame_bytes + bytes > link->buffer_bytes) {
-        send_large(relay, link, record, header_bytes);
-        return;
-    }
-    out = next_buffer(link) + link->frame_bytes;
-    out += record_put_header(out, record);
-    memcpy(out, record->payload, record->length);
-    link->frame_bytes += bytes;
-    link->frame_records++;
-}
-
-/* The payload as it came, or behind a PROXY v2 header. */
-static void send_plain(struct relay *relay, struct relay_link *link, const struct record *record)
-{
-    struct outbox_message message = {.weight = 1, .account = OUTBOX_REQUESTS};
-    uint8_t *buffer;
-
-    if (link->outbox.count == link->outbox.capacity)
-        link_flush(relay, link);
-    buffer = next_buffer(link);
-    if (relay->format == CONFIG_RELAY_PROXY_V2) {
-        size_t bytes = proxy_put_header(buffer, &record->client, &record->local);
-
-        if (bytes + record->length > UDP_PAYLOAD_MAX) {
-            counters_drop(relay->counters, DROP_oversize, 1);
-            return;
-        }
-        message.parts[message.part_count++] = (struct iovec){buffer, bytes};
-    }
-    message.parts[message.part_count++] = outbox_part(record->payload, record->length);
-    outbox_add(&link->outbox, &message);
-}
-
-void relay_request(struct relay *relay, const struct address *to, const struct request *request,
-                   uint64_t term)
-{
-    struct relay_link *link = link_to(relay, to);
+    struct relay_link *link = link_to(relay, &leader->to);
 
     if (!link) {
-        counters_drop(relay->counters, DROP_send_failed, 1);
-        return;
+        counters_drop(relay->counters, DROP_send_failed, requests);
+        return NULL;
     }
+    if (link->instance != leader->instance) {
+        link->instance = leader->instance;
+        link->instance_from = link->sequence + 1;
+    }
+    link->slot = leader->slot;
+    return link;
+}
+
+void relay_raw_train(struct relay *relay, const struct relay_leader *leader,
+                     const struct datagram *train)
+{
+    struct relay_link *link = link_to_leader(relay, leader, datagram_count(train));
+
+    if (link)
+        outbox_add_run(
+            &link->outbox,
+            &(struct outbox_message){.parts = {outbox_part(train->payload, train->length)},
+                                     .part_count = 1,
+                                     .weight = 1,
+                                     .account = OUTBOX_REQUESTS},
+            train->segment);
+}
+
+void relay_request(struct relay *relay, const struct relay_leader *leader,
+                   const struct request *request)
+{
+    struct relay_link *link = link_to_leader(relay, leader, 1);
+
+    if (!link)
+        return;
     if (relay->format != CONFIG_RELAY_FRAMED)
-        send_plain(relay, link, &request->record);
+        relay_link_send_plain(relay, link, &request->record);
     else
-        pack(relay, link,
-             &(struct frame_header){
-                 .type = FRAME_DATA, .hops = (uint8_t)(request->hops + 1), .term = term},
-             &request->record);
+        relay_link_pack(relay, link,
+                        &(struct frame_header){.type = FRAME_DATA,
+                                               .hops = (uint8_t)(request->hops + 1),
+                                               .term = leader->term},
+                        &request->record);
 }
 
 void relay_answer(struct relay *relay, const struct address *to, const struct origin *origin,
@@ -276,25 +153,14 @@ void relay_answer(struct relay *relay, const struct address *to, const struct or
         counters_drop_reply(relay->counters, DROP_send_failed, 1);
         return;
     }
-    pack(relay, link, &(struct frame_header){.type = FRAME_REPLY, .hops = 1, .term = term},
-         &record);
-}
-
-static void link_flush(struct relay *relay, struct relay_link *link)
-{
-    if (link->socket.fd < 0)
-        return;
-    frame_close(relay, link);
-    if (link->outbox.count == 0)
-        return;
-    outbox_flush(&link->outbox);
-    relay_account(&link->outbox, relay->counters, COUNTER_RELAYED, COUNTER_REPLIES_RELAYED);
+    relay_link_pack(relay, link,
+                    &(struct frame_header){.type = FRAME_REPLY, .hops = 1, .term = term}, &record);
 }
 
 void relay_flush(struct relay *relay)
 {
     for (size_t i = 0; i < relay->link_count; i++)
-        link_flush(relay, relay->links[i]);
+        relay_link_flush(relay, relay->links[i]);
 }
 
 static const enum drop_reason reason_of_error[UDP_ERROR_COUNT] = {
@@ -322,4 +188,8 @@ void relay_account(struct outbox *outbox, struct counters *counters, size_t requ
         }
         *tally = (struct outbox_tally){0};
     }
+    counters_add(counters, COUNTER_SEND_CALLS, outbox->sends.calls);
+    counters_add(counters, COUNTER_SEND_TRAINS, outbox->sends.trains);
+    counters_add(counters, COUNTER_SEND_DATAGRAMS, outbox->sends.datagrams);
+    outbox->sends = (struct outbox_sends){0};
 }

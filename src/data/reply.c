@@ -1,11 +1,13 @@
 #include "headless/data/reply.h"
 
-int reply_init(struct replier *replier, const struct udp_socket *socket, size_t batch,
-               struct relay *relay, uint16_t relay_port, struct counters *counters)
+#include "headless/base/clock.h"
+
+int reply_init(struct replier *replier, const struct udp_socket *socket,
+               const struct config *config, struct relay *relay, struct counters *counters)
 {
     *replier = (struct replier){
-        .socket = socket, .relay = relay, .relay_port = relay_port, .counters = counters};
-    return outbox_init(&replier->outbox, socket, batch);
+        .socket = socket, .relay = relay, .relay_port = config->relay_port, .counters = counters};
+    return outbox_init(&replier->outbox, socket, config->batch, config->train);
 }
 
 void reply_fini(struct replier *replier)
@@ -24,15 +26,17 @@ void reply_send(struct replier *replier, const struct origin *origin, uint64_t t
 {
     struct address ingress;
 
+    if (!view_accepts_reply(replier->view, term, replier->now_ns)) {
+        counters_add(replier->counters, COUNTER_REPLIES_FENCED, 1);
+        return;
+    }
     if (address_is_set(&origin->ingress)) {
         ingress = address_with_port(origin->ingress, replier->relay_port);
         relay_answer(replier->relay, &ingress, origin, term, payload, length);
         return;
     }
-    if (!view_accepts_reply(replier->view, term, replier->now_ns)) {
-        counters_add(replier->counters, COUNTER_REPLIES_FENCED, 1);
-        return;
-    }
+    if (replier->outbox.count == 0 || term < replier->oldest_term)
+        replier->oldest_term = term;
     outbox_add(&replier->outbox,
                &(struct outbox_message){.to = &origin->client,
                                         .from = replier->socket->wildcard ? &origin->local : NULL,
@@ -44,6 +48,12 @@ void reply_send(struct replier *replier, const struct origin *origin, uint64_t t
 
 void reply_flush(struct replier *replier)
 {
-    outbox_flush(&replier->outbox);
+    struct outbox *outbox = &replier->outbox;
+
+    if (outbox->count && !view_accepts_reply(replier->view, replier->oldest_term, clock_now_ns())) {
+        counters_add(replier->counters, COUNTER_REPLIES_FENCED, outbox->count);
+        outbox_discard(outbox);
+    }
+    outbox_flush(outbox);
     relay_account(&replier->outbox, replier->counters, COUNTER_RELAYED, COUNTER_REPLIES_SENT);
 }

@@ -27,21 +27,25 @@ static void deliver(struct worker *worker, const struct request *request)
         worker->app.ops->deliver(&worker->app, request);
 }
 
-/* To the leader's relay port in frames, else to its data port. */
-static struct address relay_destination(const struct worker *worker)
+struct relay_leader route_find_leader(const struct worker *worker)
 {
     const struct view *view = worker->view;
+    struct relay_leader leader = {.to = view->leader,
+                                  .instance = view->leader_instance,
+                                  .term = view->term,
+                                  .slot = view->leader_slot};
 
-    if (view->kind == VIEW_LEADER_OUTSIDE && view->leader.port)
-        return view->leader;
-    return address_with_port(view->leader, worker->config->relay_format == CONFIG_RELAY_FRAMED
-                                               ? worker->config->relay_port
-                                               : worker->config->data_port);
+    if (view->kind != VIEW_LEADER_OUTSIDE || !view->leader.port)
+        leader.to =
+            address_with_port(view->leader, worker->config->relay_format == CONFIG_RELAY_FRAMED
+                                                ? worker->config->relay_port
+                                                : worker->config->data_port);
+    return leader;
 }
 
 static void relay(struct worker *worker, const struct request *request)
 {
-    struct address to = relay_destination(worker);
+    struct request first;
 
     /* The second hop only towards a higher term; never a third; never back to us. */
     if (request->hops >= FRAME_HOPS_MAX ||
@@ -49,15 +53,15 @@ static void relay(struct worker *worker, const struct request *request)
         drop(worker, DROP_hops, 1);
         return;
     }
-    if (request->hops == 0 && worker->config->relay_format == CONFIG_RELAY_FRAMED) {
-        struct request first = *request;
-
+    /* What was held has no tag yet; nor has, once in 2^64, what has been given 0. */
+    if (request->hops == 0 && !request->record.tag &&
+        worker->config->relay_format == CONFIG_RELAY_FRAMED) {
+        first = *request;
         first.record.tag =
             identity_tag(worker->identity, &first.record.client, &first.record.local);
-        relay_request(&worker->relay, &to, &first, worker->view->term);
-    } else {
-        relay_request(&worker->relay, &to, request, worker->view->term);
+        request = &first;
     }
+    relay_request(&worker->relay, &worker->leader, request);
 }
 
 static void hold(struct worker *worker, const struct request *request)
@@ -78,12 +82,17 @@ void route_request(struct worker *worker, const struct request *request)
 
 void route_now(struct worker *worker, const struct request *request)
 {
-    if (worker->leads)
-        deliver(worker, request);
-    else if (worker->view->kind == VIEW_LEADER_MEMBER || worker->view->kind == VIEW_LEADER_OUTSIDE)
-        relay(worker, request);
-    else
+    switch (worker->way) {
+    case VIEW_HOLD:
         hold(worker, request);
+        break;
+    case VIEW_DELIVER:
+        deliver(worker, request);
+        break;
+    case VIEW_RELAY:
+        relay(worker, request);
+        break;
+    }
 }
 
 /* ---- frames ---- */
@@ -149,17 +158,22 @@ void route_frame(struct worker *worker, const struct datagram *datagram)
     struct frame_header header;
     struct frame_reader reader;
     enum frame_verdict verdict;
+    const struct member *member;
     size_t records;
 
     counters_add(&worker->counters, COUNTER_FRAMES_RECEIVED, 1);
     counters_add(&worker->counters, COUNTER_BYTES_RELAY, datagram->length);
     verdict = frame_open(datagram->payload, datagram->length, worker->identity->cluster, &header,
                          &records, &reader);
-    if (verdict != FRAME_OK || !view_find_member(worker->view, &sender)) {
+    member = view_find_member(worker->view, &sender);
+    if (verdict != FRAME_OK || !member) {
         counters_add(&worker->counters, COUNTER_RECEIVED_RELAY, 1);
         drop(worker, verdict != FRAME_OK ? reasons[verdict] : DROP_acl, 1);
     } else if (header.type == FRAME_DATA) {
         counters_add(&worker->counters, COUNTER_RECEIVED_RELAY, records);
+        member = view_find_instance(worker->view, header.instance);
+        if (member && address_equal_ip(&member->address, &sender))
+            traffic_add(worker->traffic.received, member->slot, records);
         take_requests(worker, &header, &reader, &sender);
     } else {
         counters_add(&worker->counters, COUNTER_ANSWERS_RELAY, records);

@@ -107,3 +107,12 @@ const struct member *view_find_member(const struct view *view, const struct addr
     }
     return NULL;
 }
+
+const struct member *view_find_instance(const struct view *view, uint64_t instance)
+{
+    for (size_t i = 0; instance && i < view->member_count; i++) {
+        if (view->members[i].instance == instance)
+            return &view->members[i];
+    }
+    return NULL;
+}

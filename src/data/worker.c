@@ -23,12 +23,15 @@ int worker_init(struct worker *worker, const struct worker_setup *setup)
         rc = mailbox_init(&worker->mailbox, setup->supervisor_waker);
     if (rc)
         return rc;
-    relay_init(&worker->relay, config, setup->identity, (uint16_t)setup->index, &worker->counters);
-    rc = reply_init(&worker->replier, setup->data_socket, config->batch, &worker->relay,
-                    config->relay_port, &worker->counters);
+    relay_init(&worker->relay, config, setup->identity, (uint16_t)setup->index, &worker->counters,
+               &worker->traffic);
+    rc =
+        reply_init(&worker->replier, setup->data_socket, config, &worker->relay, &worker->counters);
+    worker->worker_count = setup->worker_count;
+    worker->own_pace_bytes = setup->rcvbuf_bytes / 4 / setup->worker_count;
     if (!rc)
         rc = hold_init(&worker->hold, config->hold_bytes / setup->worker_count,
-                       setup->rcvbuf_bytes / 4 / setup->worker_count, &worker->counters);
+                       worker->own_pace_bytes, &worker->counters);
     if (!rc)
         rc = app_init(&worker->app, config, setup->identity, &worker->replier, &worker->counters,
                       setup->worker_count);
@@ -55,45 +58,80 @@ void worker_attach(struct worker *worker, struct receiver_lane *lane, struct wak
     worker->inputs[worker->input_count++] = (struct worker_input){lane, receiver_waker};
 }
 
+static void take_view(struct worker *worker)
+{
+    const struct view *view = view_acquire(worker->board, &worker->reader);
+
+    /* Not by address: while we slept, other views may have come and gone in this place. */
+    if (view->generation == worker->generation)
+        return;
+    worker->view = view;
+    worker->generation = view->generation;
+    worker->leader = route_find_leader(worker);
+    hold_set_pace(&worker->hold, view->leader_rcvbuf_bytes
+                                     ? view->leader_rcvbuf_bytes / 4 / worker->worker_count
+                                     : worker->own_pace_bytes);
+}
+
 void worker_begin(struct worker *worker)
 {
     worker->now_ns = clock_now_ns();
-    worker->view = view_acquire(worker->board, &worker->reader);
-    worker->leads = view_leads(worker->view, worker->now_ns);
+    take_view(worker);
+    worker->way = view_way(worker->view, worker->now_ns);
+    /* Given to an app that refuses it would be lost; held it may yet reach another leader's. */
+    if (worker->way == VIEW_DELIVER && worker->view->hold_time_ns && !app_is_taking(&worker->app))
+        worker->way = VIEW_HOLD;
     relay_begin(&worker->relay, worker->now_ns);
     reply_begin(&worker->replier, worker->view, worker->now_ns);
 }
 
-void worker_flush(struct worker *worker)
+static void tell_refusal(struct worker *worker)
 {
-    worker->app.ops->flush(&worker->app);
-    relay_flush(&worker->relay);
-    reply_flush(&worker->replier);
-    worker->app.scratch_used = 0;
+    /* seq_cst: before the look at the supervisor's state in waker_wake */
+    atomic_store_explicit(&worker->refused_instance, worker->relay.refused_instance,
+                          memory_order_seq_cst);
+    worker->relay.refused_instance = 0;
+    waker_wake(worker->mailbox.reader_waker);
 }
 
-void worker_handle(struct worker *worker, const struct datagram *datagram)
+void worker_flush(struct worker *worker)
 {
-    switch ((enum datagram_source)datagram->source) {
+    reply_flush(&worker->replier); /* first: the others may wait for full sockets */
+    worker->app.ops->flush(&worker->app);
+    relay_flush(&worker->relay);
+    worker->app.scratch_used = 0;
+    if (worker->relay.refused_instance)
+        tell_refusal(worker);
+}
+
+static void handle_frames(struct worker *worker, const struct datagram *piece)
+{
+    struct datagram frame = *piece;
+
+    for (uint32_t i = 0; i < datagram_count(piece); i++) {
+        datagram_part(piece, i, &frame);
+        route_frame(worker, &frame);
+    }
+}
+
+void worker_handle(struct worker *worker, const struct datagram *piece)
+{
+    if (piece->segment)
+        worker_begin(worker); /* the train before may have waited for a full socket */
+    switch ((enum datagram_source)piece->source) {
     case SOURCE_DATA:
-        classify_datagram(worker, datagram);
+        classify_piece(worker, piece);
         break;
     case SOURCE_RELAY:
-        route_frame(worker, datagram);
+        handle_frames(worker, piece);
         break;
-    case SOURCE_APP:
-        worker->app.ops->answer(&worker->app, datagram);
+    case SOURCE_APP: /* its socket does not merge */
+        worker->app.ops->answer(&worker->app, piece);
         break;
     }
 }
 
 /* ---- held requests and timers ---- */
-
-static bool has_leader(const struct worker *worker)
-{
-    return worker->view->kind == VIEW_LEADER_SELF ? worker->leads
-                                                  : worker->view->kind != VIEW_LEADER_NONE;
-}
 
 /* Never back into hold: whether there is a leader is decided once a slice. */
 static void route_held(void *context, const struct request *request)
@@ -101,16 +139,27 @@ static void route_held(void *context, const struct request *request)
     route_now((struct worker *)context, request);
 }
 
+/* In portions: before each it is looked whether there is still a leader, and an app that takes. */
+static size_t release(struct worker *worker)
+{
+    size_t released = 0, n = 1;
+
+    hold_expire(&worker->hold, worker->view->hold_time_ns, worker->now_ns);
+    while (n > 0 && worker->way != VIEW_HOLD) {
+        n = hold_release(&worker->hold, worker->now_ns, route_held, worker);
+        worker_flush(worker); /* what comes next may overwrite the arena */
+        worker_begin(worker);
+        released += n;
+    }
+    return released;
+}
+
 size_t worker_upkeep(struct worker *worker)
 {
     size_t released = 0;
 
-    if (!hold_is_empty(&worker->hold)) {
-        hold_expire(&worker->hold, worker->view->hold_time_ns, worker->now_ns);
-        if (has_leader(worker))
-            released = hold_release(&worker->hold, worker->now_ns, route_held, worker);
-        worker_flush(worker); /* what comes next may overwrite the arena */
-    }
+    if (!hold_is_empty(&worker->hold))
+        released = release(worker);
     if (worker->now_ns >= worker->next_tick_ns) {
         worker->next_tick_ns = worker->now_ns + TICK_NS;
         worker->app.ops->tick(&worker->app);
@@ -127,17 +176,24 @@ uint64_t worker_sleep_ns(const struct worker *worker)
 
 static size_t take_input(struct worker *worker, const struct worker_input *input)
 {
+    struct receiver_lane *lane = input->lane;
+    uint64_t datagrams = atomic_load_explicit(&lane->taken, memory_order_relaxed);
     void *taken[BATCH_MAX];
-    size_t n = ring_take(&input->lane->out, taken, worker->config->batch);
+    size_t n = ring_take(&lane->out, taken, worker->config->batch);
 
     if (n == 0)
         return 0;
-    for (size_t i = 0; i < n; i++)
+    worker_begin(worker); /* the input before may have waited for a full socket */
+    for (size_t i = 0; i < n; i++) {
         worker_handle(worker, taken[i]);
+        datagrams += datagram_count(taken[i]);
+    }
     worker_flush(worker); /* messages may point into the slots until here */
+    /* release: pairs with lane_queued, so that dealt is never seen older than taken */
+    atomic_store_explicit(&lane->taken, datagrams, memory_order_release);
     for (size_t i = 0; i < n; i++)
-        (void)ring_try_stage(&input->lane->back, taken[i]); /* a place for every slot */
-    if (ring_publish(&input->lane->back))
+        (void)ring_try_stage(&lane->back, taken[i]); /* a place for every slot */
+    if (ring_publish(&lane->back))
         waker_wake(input->receiver_waker);
     return n;
 }
@@ -151,6 +207,9 @@ static size_t worker_do_work(void *self)
     done = worker_upkeep(worker);
     for (size_t i = 0; i < worker->input_count; i++)
         done += take_input(worker, &worker->inputs[i]);
+    /* At the end what is held and may go is work, also while it is not yet its turn. */
+    if (agent_is_stopping(&worker->agent) && !hold_is_empty(&worker->hold))
+        done += worker->way != VIEW_HOLD;
     return done;
 }
 

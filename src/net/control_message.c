@@ -1,5 +1,7 @@
 #include "net/control_message.h"
 
+#include <netinet/udp.h>
+
 void control_put_source(struct msghdr *header, struct control_buffer *control, int socket_family,
                         const struct address *source)
 {
@@ -27,24 +29,59 @@ void control_put_source(struct msghdr *header, struct control_buffer *control, i
     }
 }
 
-void control_get_local(struct msghdr *header, struct address *ret_local)
+void control_put_segment(struct msghdr *header, struct control_buffer *control, uint16_t bytes)
 {
+    size_t used = header->msg_control ? header->msg_controllen : 0;
+    struct cmsghdr *c = (struct cmsghdr *)(void *)(control->bytes + used);
+
+    *c = (struct cmsghdr){
+        .cmsg_len = CMSG_LEN(sizeof(bytes)), .cmsg_level = IPPROTO_UDP, .cmsg_type = UDP_SEGMENT};
+    memcpy(CMSG_DATA(c), &bytes, sizeof(bytes));
+    header->msg_control = control->bytes;
+    header->msg_controllen = used + CMSG_SPACE(sizeof(bytes));
+}
+
+void control_drop_segment(struct msghdr *header)
+{
+    header->msg_controllen -= CMSG_SPACE(sizeof(uint16_t)); /* it was put last */
+    if (header->msg_controllen == 0)
+        header->msg_control = NULL;
+}
+
+static void read_ipv4(const struct cmsghdr *c, struct address *ret_local)
+{
+    struct sockaddr_in in = {.sin_family = AF_INET};
+    struct in_pktinfo info;
+
+    memcpy(&info, CMSG_DATA(c), sizeof(info));
+    in.sin_addr = info.ipi_addr;
+    address_from_sockaddr((struct sockaddr *)&in, ret_local);
+}
+
+static void read_ipv6(const struct cmsghdr *c, struct address *ret_local)
+{
+    struct sockaddr_in6 in6 = {.sin6_family = AF_INET6};
+    struct in6_pktinfo info;
+
+    memcpy(&info, CMSG_DATA(c), sizeof(info));
+    in6.sin6_addr = info.ipi6_addr;
+    address_from_sockaddr((struct sockaddr *)&in6, ret_local);
+}
+
+void control_read(struct msghdr *header, struct address *ret_local, uint32_t *ret_segment)
+{
+    int segment;
+
     *ret_local = (struct address){0};
+    *ret_segment = 0;
     for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c; c = CMSG_NXTHDR(header, c)) {
         if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
-            struct sockaddr_in in = {.sin_family = AF_INET};
-            struct in_pktinfo info;
-
-            memcpy(&info, CMSG_DATA(c), sizeof(info));
-            in.sin_addr = info.ipi_addr;
-            address_from_sockaddr((struct sockaddr *)&in, ret_local);
+            read_ipv4(c, ret_local);
         } else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
-            struct sockaddr_in6 in6 = {.sin6_family = AF_INET6};
-            struct in6_pktinfo info;
-
-            memcpy(&info, CMSG_DATA(c), sizeof(info));
-            in6.sin6_addr = info.ipi6_addr;
-            address_from_sockaddr((struct sockaddr *)&in6, ret_local);
+            read_ipv6(c, ret_local);
+        } else if (c->cmsg_level == IPPROTO_UDP && c->cmsg_type == UDP_GRO) {
+            memcpy(&segment, CMSG_DATA(c), sizeof(segment));
+            *ret_segment = segment > 0 ? (uint32_t)segment : 0;
         }
     }
 }

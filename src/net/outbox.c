@@ -2,24 +2,40 @@
 #include <poll.h>
 #include <stdlib.h>
 
+#include "headless/base/log.h"
 #include "headless/net/batch.h"
 #include "net/control_message.h"
 
+/* A message; its parts are parts[first_part ... + part_count) of the outbox. */
 struct outbox_entry {
-    struct sockaddr_storage name;
-    struct control_buffer control;
-    struct iovec parts[OUTBOX_PARTS];
+    size_t first_part;
     uint32_t weight;
-    uint8_t account;
+    uint8_t part_count, account;
 };
 
-int outbox_init(struct outbox *outbox, const struct udp_socket *socket, size_t capacity)
+/* Neighbours that leave as one; often only one. The n-th is what the n-th header sends. */
+struct outbox_train {
+    struct sockaddr_storage name;
+    struct control_buffer control;
+    struct address to, from; /* as asked for: to know the next neighbour by */
+    size_t bytes, segment;   /* segment: of every one but the last, which may be shorter */
+    bool is_closed;          /* nothing can follow */
+};
+
+int outbox_init(struct outbox *outbox, const struct udp_socket *socket, size_t capacity,
+                size_t train_max)
 {
-    struct outbox made = {.socket = socket, .capacity = capacity};
+    struct outbox made = {.socket = socket,
+                          .capacity = capacity,
+                          .train_max = train_max < OUTBOX_TRAIN_MAX ? train_max : OUTBOX_TRAIN_MAX,
+                          .segment_max = OUTBOX_SEGMENT_MAX};
 
     made.headers = calloc(capacity, sizeof(*made.headers));
+    made.trains = calloc(capacity, sizeof(*made.trains));
+    made.spans = calloc(capacity, sizeof(*made.spans));
     made.entries = calloc(capacity, sizeof(*made.entries));
-    if (!made.headers || !made.entries) {
+    made.parts = calloc(capacity * OUTBOX_PARTS, sizeof(*made.parts));
+    if (!made.headers || !made.trains || !made.spans || !made.entries || !made.parts) {
         outbox_fini(&made);
         return -ENOMEM;
     }
@@ -30,39 +46,171 @@ int outbox_init(struct outbox *outbox, const struct udp_socket *socket, size_t c
 void outbox_fini(struct outbox *outbox)
 {
     free(outbox->headers);
+    free(outbox->trains);
+    free(outbox->spans);
     free(outbox->entries);
+    free(outbox->parts);
     outbox->headers = NULL;
+    outbox->trains = NULL;
+    outbox->spans = NULL;
     outbox->entries = NULL;
+    outbox->parts = NULL;
+}
+
+/* ---- adding ---- */
+
+static inline bool is_same(const struct address *wanted, const struct address *of_train)
+{
+    return wanted ? address_equal(wanted, of_train) : !address_is_set(of_train);
+}
+
+/* Can the last train take one more, of these bytes? A shorter one, but not an empty one, ends it.
+ */
+static bool has_seat(const struct outbox *outbox, const struct outbox_message *message,
+                     size_t bytes)
+{
+    const struct outbox_train *train;
+
+    if (outbox->train_count == 0)
+        return false;
+    train = &outbox->trains[outbox->train_count - 1];
+    return !train->is_closed && bytes <= train->segment && bytes > 0 &&
+           outbox->spans[outbox->train_count - 1].count < outbox->train_max &&
+           train->bytes + bytes <= UDP_PAYLOAD_MAX && is_same(message->to, &train->to) &&
+           is_same(message->from, &train->from);
+}
+
+/* False: the socket cannot reach that address. */
+static bool begin_train(struct outbox *outbox, const struct outbox_message *message, size_t bytes)
+{
+    struct outbox_train *train = &outbox->trains[outbox->train_count];
+    struct msghdr *header = &outbox->headers[outbox->train_count].msg_hdr;
+
+    train->to = message->to ? *message->to : (struct address){0};
+    train->from = message->from ? *message->from : (struct address){0};
+    train->bytes = 0;
+    train->segment = bytes;
+    train->is_closed = bytes == 0 || bytes > outbox->segment_max;
+    outbox->spans[outbox->train_count] = (struct outbox_span){.first = outbox->count};
+    *header = (struct msghdr){.msg_iov = &outbox->parts[outbox->part_count]};
+    if (message->to) {
+        header->msg_name = &train->name;
+        header->msg_namelen =
+            address_to_sockaddr(message->to, outbox->socket->family, &train->name);
+        if (!header->msg_namelen)
+            return false;
+    }
+    if (address_is_set(&train->from))
+        control_put_source(header, &train->control, outbox->socket->family, &train->from);
+    outbox->train_count++;
+    return true;
+}
+
+/* The last train gets `count` messages, each of one part of its own; bytes: of them all. */
+static void grow_train(struct outbox *outbox, size_t count, size_t part_count, size_t bytes)
+{
+    size_t last = outbox->train_count - 1;
+    struct outbox_train *train = &outbox->trains[last];
+    struct msghdr *header = &outbox->headers[last].msg_hdr;
+    bool was_single = outbox->spans[last].count < 2;
+
+    header->msg_iovlen += part_count;
+    train->bytes += bytes;
+    train->is_closed |= bytes < count * train->segment;
+    outbox->spans[last].count += count;
+    if (was_single && outbox->spans[last].count > 1)
+        control_put_segment(header, &train->control, (uint16_t)train->segment);
+}
+
+static void put_entry(struct outbox *outbox, const struct outbox_message *message,
+                      size_t part_count)
+{
+    outbox->entries[outbox->count++] = (struct outbox_entry){.first_part = outbox->part_count,
+                                                             .weight = message->weight,
+                                                             .part_count = (uint8_t)part_count,
+                                                             .account = (uint8_t)message->account};
+}
+
+static void seat(struct outbox *outbox, const struct outbox_message *message, size_t bytes)
+{
+    put_entry(outbox, message, message->part_count);
+    for (size_t i = 0; i < message->part_count; i++)
+        outbox->parts[outbox->part_count++] = message->parts[i];
+    grow_train(outbox, 1, message->part_count, bytes);
 }
 
 void outbox_add(struct outbox *outbox, const struct outbox_message *message)
 {
-    struct outbox_entry *entry;
-    struct msghdr *header;
+    size_t bytes = 0;
 
     if (outbox->count == outbox->capacity)
         outbox_flush(outbox);
-    entry = &outbox->entries[outbox->count];
-    header = &outbox->headers[outbox->count].msg_hdr;
-
     for (size_t i = 0; i < message->part_count; i++)
-        entry->parts[i] = message->parts[i];
-    entry->weight = message->weight;
-    entry->account = (uint8_t)message->account;
-    *header = (struct msghdr){.msg_iov = entry->parts, .msg_iovlen = message->part_count};
-    if (message->to) {
-        header->msg_name = &entry->name;
-        header->msg_namelen =
-            address_to_sockaddr(message->to, outbox->socket->family, &entry->name);
-        if (!header->msg_namelen) {
-            outbox->tally[message->account].failed[UDP_ERROR_FAILED] += message->weight;
-            return;
-        }
-    }
-    if (message->from && address_is_set(message->from))
-        control_put_source(header, &entry->control, outbox->socket->family, message->from);
-    outbox->count++;
+        bytes += message->parts[i].iov_len;
+    if (has_seat(outbox, message, bytes) || begin_train(outbox, message, bytes))
+        seat(outbox, message, bytes);
+    else
+        outbox->tally[message->account].failed[UDP_ERROR_FAILED] += message->weight;
 }
+
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Of a run that begins with a seat in the last train: how many of its messages are seated there. */
+static size_t seat_run(struct outbox *outbox, const struct outbox_message *message, uint8_t *run,
+                       size_t length, size_t segment)
+{
+    const struct outbox_train *train = &outbox->trains[outbox->train_count - 1];
+    size_t count = (length + segment - 1) / segment, bytes;
+
+    count = least(count, outbox->capacity - outbox->count);
+    if (segment != train->segment || train->is_closed)
+        count = 1; /* the last of that train, or one that travels alone */
+    else
+        count = least(count, outbox->train_max - outbox->spans[outbox->train_count - 1].count);
+    count = least(count, (UDP_PAYLOAD_MAX - train->bytes) / segment + 1);
+    if (count > 1 && train->bytes + least(length, count * segment) > UDP_PAYLOAD_MAX)
+        count--;
+    bytes = least(length, count * segment);
+    for (size_t i = 0; i < count; i++) {
+        put_entry(outbox, message, 1);
+        outbox->parts[outbox->part_count++] =
+            (struct iovec){run + i * segment, least(segment, length - i * segment)};
+    }
+    grow_train(outbox, count, count, bytes);
+    return count;
+}
+
+void outbox_add_run(struct outbox *outbox, const struct outbox_message *message, size_t segment)
+{
+    uint8_t *run = message->parts[0].iov_base;
+    size_t left = message->parts[0].iov_len;
+
+    while (left > 0) {
+        size_t bytes = least(segment, left), seated;
+
+        if (outbox->count == outbox->capacity)
+            outbox_flush(outbox);
+        if (!has_seat(outbox, message, bytes) && !begin_train(outbox, message, bytes)) {
+            outbox->tally[message->account].failed[UDP_ERROR_FAILED] += message->weight;
+            seated = bytes;
+        } else {
+            seated = least(left, segment * seat_run(outbox, message, run, left, segment));
+        }
+        run += seated;
+        left -= seated;
+    }
+}
+
+/* ---- sending ---- */
+
+/* What one flush remembers. */
+struct effort {
+    unsigned tried; /* errors for which the present culprit was tried again */
+    bool may_wait;  /* one wait a flush: a full socket must not hold the thread for every message */
+};
 
 /* True when the socket took what it had in time, so that sending may go on. */
 static bool wait_for_room(int fd)
@@ -72,60 +220,124 @@ static bool wait_for_room(int fd)
     return poll(&pfd, 1, OUTBOX_WAIT_MS) > 0 && (pfd.revents & POLLOUT);
 }
 
-static void account_sent(struct outbox *outbox, size_t from, size_t count)
+static void account_sent(struct outbox *outbox, struct outbox_span span)
 {
-    for (size_t i = from; i < from + count; i++) {
+    for (size_t i = span.first; i < span.first + span.count; i++) {
         struct outbox_tally *tally = &outbox->tally[outbox->entries[i].account];
 
         tally->messages++;
         tally->sent += outbox->entries[i].weight;
     }
+    outbox->sends.trains++;
+    outbox->sends.datagrams += span.count;
+}
+
+static void account_failed(struct outbox *outbox, struct outbox_span span, enum udp_error error)
+{
+    for (size_t i = span.first; i < span.first + span.count; i++)
+        outbox->tally[outbox->entries[i].account].failed[error] += outbox->entries[i].weight;
+}
+
+/* Is the first unsent one to be tried again? Each is, at most once for each reason. */
+static bool is_worth_a_retry(struct outbox *outbox, enum udp_error error, struct effort *effort)
+{
+    if (error == UDP_ERROR_INTERRUPTED)
+        return true;
+    outbox->may_be_refused |= error == UDP_ERROR_REFUSED;
+    if (effort->tried & (1U << error))
+        return false;
+    effort->tried |= 1U << error;
+    if (error == UDP_ERROR_REFUSED)
+        return true;
+    if (error != UDP_ERROR_FULL || !effort->may_wait)
+        return false;
+    effort->may_wait = wait_for_room(outbox->socket->fd);
+    return effort->may_wait;
 }
 
 /*
- * Decide what to do with the first unsent message, whose send failed: true to try it again, false
- * when it was given up and counted. Every message is tried again at most once for each reason.
+ * Trains may cease to work at any time, when the route leads over a device that cannot do their
+ * checksums: EIO. EINVAL says the same; but kernels before 6.14 also say it, where newer ones say
+ * EMSGSIZE, of segments larger than the path takes. Those any client can send, so they prove
+ * nothing.
  */
-static bool retry_culprit(struct outbox *outbox, size_t index, int error_number, unsigned *tried,
-                          bool *may_wait)
+static void learn(struct outbox *outbox, size_t segment, int error_number)
 {
-    enum udp_error error = udp_classify_error(error_number);
+    if (outbox->train_max == 1 ||
+        (error_number != EIO && (error_number != EINVAL || segment > OUTBOX_SEGMENT_SAFE)))
+        return;
+    outbox->train_max = 1;
+    log_warn("trains_off",
+             "the kernel refuses trains of datagrams (UDP_SEGMENT): %s; each is sent "
+             "by itself from now on",
+             strerror(error_number));
+}
 
-    if (error == UDP_ERROR_INTERRUPTED)
-        return true;
-    if (!(*tried & (1U << error))) {
-        *tried |= 1U << error;
-        if (error == UDP_ERROR_REFUSED)
-            return true;
-        /* One wait a flush: a socket that stays full must not hold the thread for every message. */
-        if (error == UDP_ERROR_FULL && *may_wait) {
-            *may_wait = wait_for_room(outbox->socket->fd);
-            if (*may_wait)
-                return true;
-        }
+static void send_spans(struct outbox *outbox, struct mmsghdr *headers,
+                       const struct outbox_span *spans, size_t count, struct effort *effort);
+
+/* The messages of a train that the kernel did not take as such: each may still be sent or not. */
+static void send_singly(struct outbox *outbox, const struct msghdr *header, struct outbox_span span,
+                        struct effort *effort)
+{
+    struct mmsghdr headers[OUTBOX_TRAIN_MAX];
+    struct outbox_span spans[OUTBOX_TRAIN_MAX];
+
+    for (size_t i = 0; i < span.count; i++) {
+        const struct outbox_entry *entry = &outbox->entries[span.first + i];
+
+        spans[i] = (struct outbox_span){span.first + i, 1};
+        headers[i].msg_hdr = *header;
+        headers[i].msg_hdr.msg_iov = &outbox->parts[entry->first_part];
+        headers[i].msg_hdr.msg_iovlen = entry->part_count;
+        control_drop_segment(&headers[i].msg_hdr);
     }
-    outbox->tally[outbox->entries[index].account].failed[error] += outbox->entries[index].weight;
-    return false;
+    send_spans(outbox, headers, spans, span.count, effort);
+}
+
+/* The n-th header sends the n-th span. */
+static void send_spans(struct outbox *outbox, struct mmsghdr *headers,
+                       const struct outbox_span *spans, size_t count, struct effort *effort)
+{
+    size_t next = 0;
+
+    effort->tried = 0;
+    while (next < count) {
+        int n =
+            sendmmsg(outbox->socket->fd, headers + next, (unsigned)(count - next), MSG_DONTWAIT);
+        int error_number = errno;
+        enum udp_error error = udp_classify_error(error_number);
+
+        outbox->sends.calls++;
+        if (n > 0) {
+            for (int i = 0; i < n; i++)
+                account_sent(outbox, spans[next++]);
+            effort->tried = 0;
+            outbox->may_be_refused |= next < count; /* the errno of that one is lost */
+            continue;
+        }
+        if (is_worth_a_retry(outbox, error, effort))
+            continue;
+        if (spans[next].count > 1 && error != UDP_ERROR_REFUSED && error != UDP_ERROR_FULL) {
+            learn(outbox, outbox->trains[next].segment, error_number);
+            send_singly(outbox, &headers[next].msg_hdr, spans[next], effort);
+        } else {
+            account_failed(outbox, spans[next], error);
+        }
+        effort->tried = 0;
+        next++;
+    }
+}
+
+void outbox_discard(struct outbox *outbox)
+{
+    outbox->count = outbox->train_count = outbox->part_count = 0;
 }
 
 void outbox_flush(struct outbox *outbox)
 {
-    size_t next = 0;
-    unsigned tried = 0;
-    bool may_wait = true;
+    struct effort effort = {.may_wait = true};
 
-    while (next < outbox->count) {
-        int n = sendmmsg(outbox->socket->fd, outbox->headers + next,
-                         (unsigned)(outbox->count - next), MSG_DONTWAIT);
-
-        if (n > 0) {
-            account_sent(outbox, next, (size_t)n);
-            next += (size_t)n;
-            tried = 0;
-        } else if (!retry_culprit(outbox, next, errno, &tried, &may_wait)) {
-            next++;
-            tried = 0;
-        }
-    }
-    outbox->count = 0;
+    send_spans(outbox, outbox->headers, outbox->spans, outbox->train_count, &effort);
+    outbox_discard(outbox);
 }

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <linux/errqueue.h>
 #include <linux/sock_diag.h>
+#include <netinet/udp.h>
 #include <sys/time.h>
 #include <unistd.h>
 
@@ -56,6 +57,21 @@ static uint64_t set_rcvbuf(int fd, uint64_t wanted)
     return (uint64_t)granted / 2; /* the kernel doubles what it is asked for */
 }
 
+/* What concerns an IPv4 peer of an IPv6 socket is IPv4's to report. */
+static int keep_errors(int fd, int family)
+{
+    int rc = 0;
+
+    if (family == AF_INET6)
+        rc = set_int(fd, IPPROTO_IPV6, IPV6_RECVERR, 1);
+    return rc ? rc : set_int(fd, IPPROTO_IP, IP_RECVERR, 1);
+}
+
+int udp_keep_errors(const struct udp_socket *socket)
+{
+    return keep_errors(socket->fd, socket->family);
+}
+
 static int set_options(int fd, int family, bool dual_stack, const struct udp_options *options)
 {
     int rc = 0;
@@ -68,8 +84,9 @@ static int set_options(int fd, int family, bool dual_stack, const struct udp_opt
         rc = family == AF_INET6 ? set_int(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1)
                                 : set_int(fd, IPPROTO_IP, IP_PKTINFO, 1);
     if (!rc && options->error_queue)
-        rc = family == AF_INET6 ? set_int(fd, IPPROTO_IPV6, IPV6_RECVERR, 1)
-                                : set_int(fd, IPPROTO_IP, IP_RECVERR, 1);
+        rc = keep_errors(fd, family);
+    if (!rc && options->merged) /* without it they come one by one, which works too */
+        (void)set_int(fd, IPPROTO_UDP, UDP_GRO, 1);
     if (!rc && options->loopback_only &&
         setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "lo", sizeof("lo")) < 0)
         rc = -errno;
@@ -184,20 +201,37 @@ uint64_t udp_kernel_drops(int fd)
     return meminfo[SK_MEMINFO_DROPS];
 }
 
-bool udp_take_error(int fd, int *ret_error)
+bool udp_has_error(int fd)
+{
+    int error = 0;
+    socklen_t length = sizeof(error);
+
+    return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) < 0 || error != 0;
+}
+
+bool udp_take_error(int fd, struct udp_failure *ret_failure)
 {
     struct control_buffer control;
-    struct msghdr header = {.msg_control = control.bytes, .msg_controllen = sizeof(control.bytes)};
+    struct iovec part = {ret_failure->quoted, sizeof(ret_failure->quoted)};
+    struct msghdr header = {.msg_iov = &part,
+                            .msg_iovlen = 1,
+                            .msg_control = control.bytes,
+                            .msg_controllen = sizeof(control.bytes)};
     struct sock_extended_err extended;
+    ssize_t n = recvmsg(fd, &header, MSG_ERRQUEUE | MSG_DONTWAIT);
 
-    if (recvmsg(fd, &header, MSG_ERRQUEUE | MSG_DONTWAIT) < 0)
+    if (n < 0)
         return false;
-    *ret_error = EIO;
+    ret_failure->error = EIO;
+    ret_failure->is_remote = false;
+    ret_failure->length = (size_t)n;
     for (struct cmsghdr *c = CMSG_FIRSTHDR(&header); c; c = CMSG_NXTHDR(&header, c)) {
         if ((c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_RECVERR) ||
             (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_RECVERR)) {
             memcpy(&extended, CMSG_DATA(c), sizeof(extended));
-            *ret_error = (int)extended.ee_errno;
+            ret_failure->error = (int)extended.ee_errno;
+            ret_failure->is_remote =
+                extended.ee_origin == SO_EE_ORIGIN_ICMP || extended.ee_origin == SO_EE_ORIGIN_ICMP6;
         }
     }
     return true;
@@ -218,4 +252,23 @@ int udp_send_one(const struct udp_socket *socket, const struct address *to,
     if (socket->wildcard && address_is_set(from))
         control_put_source(&header, &control, socket->family, from);
     return sendmsg(socket->fd, &header, MSG_DONTWAIT) < 0 ? -errno : 0;
+}
+
+void udp_refuse_new(const struct udp_socket *socket)
+{
+    static const uint16_t discard_port = 9;
+    const struct address v6 = {.family = ADDRESS_V6, .port = discard_port, .ip = {[15] = 1}};
+    const struct address v4 = {.family = ADDRESS_V4, .port = discard_port, .ip = {127, 0, 0, 1}};
+    struct address self = address_with_port(socket->local, discard_port);
+    struct sockaddr_storage sa;
+    socklen_t length;
+
+    /* A bound address reaches itself; a wildcard reaches loopback, of IPv4 where IPv6 is off. */
+    if (socket->wildcard)
+        self = socket->family == AF_INET6 ? v6 : v4;
+    length = address_to_sockaddr(&self, socket->family, &sa);
+    if (connect(socket->fd, (struct sockaddr *)&sa, length) == 0 || !socket->wildcard)
+        return;
+    length = address_to_sockaddr(&v4, socket->family, &sa);
+    (void)connect(socket->fd, (struct sockaddr *)&sa, length);
 }

@@ -10,14 +10,17 @@ struct span {
     const uint8_t *next, *end;
 };
 
-enum member { LEADER, IF_TERM, KEY, TIME, NONCE, MAC, MEMBER_COUNT };
+enum member { LEADER, IF_TERM, FORCE, KEY, TIME, NONCE, MAC, MEMBER_COUNT };
+
+enum kind { STRING, NUMBER, TRUTH };
 
 static const struct {
     const char *name;
-    bool is_number; /* else a string */
+    enum kind kind;
 } members[MEMBER_COUNT] = {
-    [LEADER] = {"leader", false}, [IF_TERM] = {"if_term", true}, [KEY] = {"key", false},
-    [TIME] = {"time", true},      [NONCE] = {"nonce", false},    [MAC] = {"mac", false},
+    [LEADER] = {"leader", STRING}, [IF_TERM] = {"if_term", NUMBER}, [FORCE] = {"force", TRUTH},
+    [KEY] = {"key", STRING},       [TIME] = {"time", NUMBER},       [NONCE] = {"nonce", STRING},
+    [MAC] = {"mac", STRING},
 };
 
 /* FOREIGN: an object that is not ours. BROKEN: any other fault, met before an unknown key. */
@@ -26,7 +29,7 @@ enum scan_verdict { SCAN_OK, SCAN_BROKEN, SCAN_FOREIGN };
 struct scan {
     bool seen[MEMBER_COUNT];
     bool leader_first;
-    uint64_t number[MEMBER_COUNT];
+    uint64_t number[MEMBER_COUNT]; /* of a TRUTH: 1 or 0 */
 };
 
 /* ----------------------------------------------------------------------------------- the tokens */
@@ -90,6 +93,23 @@ static bool take_number(struct span *s, uint64_t *ret_number)
     return true;
 }
 
+static bool take_word(struct span *s, const char *word)
+{
+    size_t length = strlen(word);
+
+    skip_space(s);
+    if ((size_t)(s->end - s->next) < length || memcmp(s->next, word, length) != 0)
+        return false;
+    s->next += length;
+    return true;
+}
+
+static bool take_truth(struct span *s, uint64_t *ret_number)
+{
+    *ret_number = take_word(s, "true");
+    return *ret_number || take_word(s, "false");
+}
+
 static bool span_equal(const struct span *s, const char *text)
 {
     size_t length = (size_t)(s->end - s->next);
@@ -118,9 +138,24 @@ static enum member find_member(const struct span *key)
     return m;
 }
 
+static bool scan_value(struct span *s, struct scan *scan, enum member m)
+{
+    struct span inside;
+
+    switch (members[m].kind) {
+    case NUMBER:
+        return take_number(s, &scan->number[m]);
+    case TRUTH:
+        return take_truth(s, &scan->number[m]);
+    case STRING:
+        break;
+    }
+    return take_string(s, &inside);
+}
+
 static enum scan_verdict scan_member(struct span *s, struct scan *scan, bool is_first)
 {
-    struct span key, value;
+    struct span key;
     enum member m;
 
     if (!take_string(s, &key))
@@ -133,9 +168,7 @@ static enum scan_verdict scan_member(struct span *s, struct scan *scan, bool is_
     if (scan->seen[m] || !take_char(s, ':'))
         return SCAN_BROKEN;
     scan->seen[m] = true;
-    if (members[m].is_number)
-        return take_number(s, &scan->number[m]) ? SCAN_OK : SCAN_BROKEN;
-    return take_string(s, &value) ? SCAN_OK : SCAN_BROKEN;
+    return scan_value(s, scan, m) ? SCAN_OK : SCAN_BROKEN;
 }
 
 /* The whole payload: one object, nothing behind it. */
@@ -164,7 +197,7 @@ static bool check_strings(struct json_object *object, const struct scan *scan)
         struct json_object *value;
         size_t length;
 
-        if (!scan->seen[m] || members[m].is_number)
+        if (!scan->seen[m] || members[m].kind != STRING)
             continue;
         if (!json_object_object_get_ex(object, members[m].name, &value) ||
             !json_object_is_type(value, json_type_string))
@@ -195,6 +228,7 @@ static bool parse_command(const uint8_t *payload, size_t length, const struct sc
         struct control_command command = {
             .has_if_term = seen[IF_TERM],
             .if_term = scan->number[IF_TERM],
+            .is_forced = scan->number[FORCE],
             .is_signed = seen[KEY] && seen[TIME] && seen[NONCE] && seen[MAC],
         };
         struct json_object *target = json_object_object_get(object, members[LEADER].name);

@@ -125,26 +125,15 @@ static const uint8_t *get_record(const uint8_t *in, struct record *ret_record)
     return in + ret_record->length;
 }
 
-/* ---------------------------------------------------------------------------- what is accepted */
-
-static bool is_canonical(const struct address *a)
-{
-    static const uint8_t v4_mapped_prefix[12] = {[10] = 0xff, [11] = 0xff};
-
-    if (a->family == ADDRESS_V4)
-        return memcmp(a->ip + 4, zeros, 12) == 0 && a->scope == 0;
-    return a->family == ADDRESS_V6 && memcmp(a->ip, v4_mapped_prefix, 12) != 0;
-}
-
 bool record_is_valid(const struct record *record)
 {
     const struct address *ingress = &record->ingress;
 
     if (record->client.port == 0 || record->length > RECORD_PAYLOAD_MAX)
         return false;
-    if (!is_canonical(&record->client) || !is_canonical(&record->local))
+    if (!address_is_canonical(&record->client) || !address_is_canonical(&record->local))
         return false;
-    return !address_is_set(ingress) || (is_canonical(ingress) && !address_is_any(ingress));
+    return !address_is_set(ingress) || (address_is_canonical(ingress) && !address_is_any(ingress));
 }
 
 /* Four zero bytes, or as many as are left. */
@@ -192,6 +181,26 @@ static enum frame_verdict check_header(const uint8_t *data, size_t length, uint6
     return FRAME_OK;
 }
 
+static struct frame_header get_header(const uint8_t *data)
+{
+    return (struct frame_header){.type = data[3],
+                                 .hops = data[5],
+                                 .lane = get_be16(data + 6),
+                                 .cluster = get_be64(data + 8),
+                                 .instance = get_be64(data + 16),
+                                 .term = get_be64(data + 24),
+                                 .sequence = get_be64(data + 32)};
+}
+
+bool frame_read_header(const uint8_t *data, size_t length, struct frame_header *ret_header)
+{
+    if (length < FRAME_HEADER_BYTES || memcmp(data, magic, sizeof(magic)) != 0 ||
+        data[2] != FRAME_VERSION)
+        return false;
+    *ret_header = get_header(data);
+    return true;
+}
+
 enum frame_verdict frame_open(const uint8_t *data, size_t length, uint64_t cluster,
                               struct frame_header *ret_header, size_t *ret_records,
                               struct frame_reader *ret_reader)
@@ -210,13 +219,7 @@ enum frame_verdict frame_open(const uint8_t *data, size_t length, uint64_t clust
     }
     if (records == 0)
         return FRAME_MALFORMED;
-    *ret_header = (struct frame_header){.type = data[3],
-                                        .hops = data[5],
-                                        .lane = get_be16(data + 6),
-                                        .cluster = cluster,
-                                        .instance = get_be64(data + 16),
-                                        .term = get_be64(data + 24),
-                                        .sequence = get_be64(data + 32)};
+    *ret_header = get_header(data);
     *ret_records = records;
     *ret_reader = (struct frame_reader){.next = data + FRAME_HEADER_BYTES, .end = next};
     return FRAME_OK;

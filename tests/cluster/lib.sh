@@ -25,6 +25,7 @@ flock --wait 600 "$lock" || {
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/headless-cluster.XXXXXX")
 declare -A pod_pids=()     # address -> process
+declare -A pod_places=()   # address -> words in front of this pod, before pod_wrapper
 declare -A app_pids=()     # name -> process
 at_exit=()                 # commands to undo what no process' end undoes
 scenario="start"
@@ -36,8 +37,13 @@ finished=""
 
 # Defaults in the environment, so that the options of a scenario beat them. Buffers as pods have
 # them; no scenario waits for the drain unless it is about it.
-pod_environment=(PATH="$PATH" HEADLESSD_DRAIN_TIME=50ms HEADLESSD_RCVBUF=208KiB
-    HEADLESSD_LOG_FORMAT=text)
+# Heartbeats are quick, so that starting does not take long; a slow build gets more patience.
+pod_environment=(PATH="$PATH" TSAN_OPTIONS="${TSAN_OPTIONS:-}" HEADLESSD_DRAIN_TIME=50ms
+    HEADLESSD_RCVBUF=208KiB HEADLESSD_LOG_FORMAT=text HEADLESSD_HEARTBEAT_INTERVAL=${SANITIZED:+2}50ms)
+
+slow=1 # how many times more time a slow build gets
+[[ -z ${SANITIZED:-} ]] || slow=3
+export slow
 
 # ---- verdicts
 
@@ -185,9 +191,10 @@ pod_wrapper=()
 # pod_launch ADDRESS OPTION...: start without waiting, not knowing any peers. IPv6 in brackets.
 pod_launch()
 {
-    local address=$1
+    local address=$1 place=()
     shift
-    "${pod_wrapper[@]}" env -i "${pod_environment[@]}" "$headlessd" --self "${address//[][]/}" "$@" \
+    read -r -a place <<<"${pod_places[$address]:-${pod_wrapper[*]}}"
+    "${place[@]}" env -i "${pod_environment[@]}" "$headlessd" --self "${address//[][]/}" "$@" \
         >"$work/$address.log" 2>&1 &
     pod_pids[$address]=$!
 }
@@ -198,10 +205,33 @@ pod_wait()
     kill -0 "${pod_pids[$1]}" 2>/dev/null || fail "pod $1 ended: $(tail -n 1 "$work/$1.log")"
 }
 
-# pods_start [NAME=]ADDRESS... -- OPTION...: pods that are each other's peers.
+has_leader()
+{
+    [[ $(metric "$1" has_leader) == 1 ]]
+}
+
+# configured_leader PEER... -- OPTION...: the address of the peer that "--leader" names; else nothing.
+configured_leader()
+{
+    local peers=() peer
+    while (($# > 0)) && [[ $1 != -- ]]; do
+        peers+=("$1")
+        shift
+    done
+    while (($# > 1)) && [[ $1 != --leader ]]; do
+        shift
+    done
+    for peer in "${peers[@]}"; do
+        [[ ${2:-} != "${peer%%=*}" && ${2:-} != "${peer##*=}" ]] || echo "${peer##*=}"
+    done
+}
+
+# pods_start [NAME=]ADDRESS... -- OPTION...: pods that are each other's peers; all know a leader. One that
+# the options name lives before the others start: else these might begin without it.
 pods_start()
 {
-    local peers=() addresses=() list
+    local peers=() addresses=() list address leader
+    leader=$(configured_leader "$@")
     while (($# > 0)) && [[ $1 != -- ]]; do
         peers+=("$1")
         addresses+=("${1##*=}")
@@ -209,12 +239,29 @@ pods_start()
     done
     shift || true
     list=$(IFS=,; echo "${peers[*]}")
+    [[ -z $leader ]] || pod_start_alone "$leader" --peers "$list" "$@"
     for address in "${addresses[@]}"; do
-        pod_launch "$address" --peers "$list" "$@"
+        [[ $address == "$leader" ]] || pod_launch "$address" --peers "$list" "$@"
     done
     for address in "${addresses[@]}"; do
         pod_wait "$address"
+        wait_until "pod $address has a leader" 10000 has_leader "$address"
     done
+    [[ -z $leader ]] ||
+        wait_until "all follow the configured leader" 10000 agree "${leader//[][]/}" "${addresses[@]}"
+}
+
+is_alive()
+{
+    http "$1:8080/livez" >/dev/null
+}
+
+# pod_start_alone ADDRESS OPTION...: one that waits for its peers, and so has no leader.
+pod_start_alone()
+{
+    pod_launch "$@"
+    wait_until "pod $1 lives" 5000 is_alive "$1"
+    kill -0 "${pod_pids[$1]}" 2>/dev/null || fail "pod $1 ended: $(tail -n 1 "$work/$1.log")"
 }
 
 has_ended()
@@ -295,7 +342,76 @@ ask_status()
     echo "$status"
 }
 
-# lead LEADER ADDRESS...: command each of these pods to follow LEADER; prints nothing when all do.
+# leader_of ADDRESS: the address of the leader that this pod may use now, or none.
+leader_of()
+{
+    local page
+    page=$(http "$1:8080/leader" 2>/dev/null) || true
+    if [[ $page =~ ^\{\"leader\":\{\"address\":\"([^\"]+)\" ]]; then
+        echo "${BASH_REMATCH[1]}"
+    else
+        echo none
+    fi
+}
+
+# leader_cause ADDRESS: why its leader leads.
+leader_cause()
+{
+    http "$1:8080/leader" | sed -E 's/.*"cause":"([^"]*)".*/\1/'
+}
+
+# agree LEADER ADDRESS...: do all of them say so? LEADER may be any; sets agreed to the one they name.
+agree()
+{
+    local leader=$1 first="" said address
+    shift
+    for address in "$@"; do
+        said=$(leader_of "$address")
+        [[ $said != none ]] || return 1
+        [[ -z $first || $said == "$first" ]] || return 1
+        first=$said
+    done
+    agreed=$first
+    [[ $leader == any || $leader == "$first" ]]
+}
+
+# agree_without FORMER ADDRESS...: do all of them follow the same one, and another?
+agree_without()
+{
+    local former=$1 agreed=""
+    shift
+    agree any "$@" && [[ $agreed != "$former" ]]
+}
+
+# leaders ADDRESS...: those that lead now, by their own word.
+leaders()
+{
+    local address
+    for address in "$@"; do
+        ! http "$address:8080/leader/me" >/dev/null 2>&1 || echo "$address"
+    done
+}
+
+# pod_kill ADDRESS: without asking it; forgets it.
+pod_kill()
+{
+    kill -KILL "${pod_pids[$1]}"
+    wait "${pod_pids[$1]}" 2>/dev/null || true
+    unset "pod_pids[$1]"
+}
+
+# pod_freeze ADDRESS; pod_thaw ADDRESS: the whole process.
+pod_freeze()
+{
+    kill -STOP "${pod_pids[$1]}"
+}
+
+pod_thaw()
+{
+    kill -CONT "${pod_pids[$1]}"
+}
+
+# lead LEADER ADDRESS...: command each of these pods; prints nothing when all say that LEADER leads.
 lead()
 {
     local leader=$1 pod answer

@@ -86,11 +86,12 @@ start()
     "$build/headlessd" --self "$ip" --name "pod-${ip##*.}" --rcvbuf 208KiB "$@" \
         >"$work/$ip.log" 2>&1 &
     pid=$!
-    if ! until_true is_status 200 /readyz "$ip" || is_gone "$pid"; then
-        cat "$work/$ip.log"
-        echo "FAIL: $ip does not become ready"
-        exit 1
-    fi
+}
+
+# has_joined IP: it answers, and knows the leader.
+has_joined()
+{
+    is_status 200 /readyz "$1" && metric_is "$1" has_leader 1
 }
 
 # metric IP NAME: its value.
@@ -105,10 +106,22 @@ metric_is()
     [[ $(metric "$1" "$2") == "$3" ]]
 }
 
-for ip in "${ips[@]}"; do
+# One that is alone of three: alive, and not ready.
+start "${ips[0]}" --peers "$peers" --leader pod-41
+until_true is_status 200 /livez "${ips[0]}" || fail "a lone pod is not alive"
+expect "readyz of a lone pod" 503 "$(get /readyz "${ips[0]}")"
+expect_in "readyz of a lone pod" "joining" "$(<"$work/body")"
+for ip in "${ips[@]:1}"; do
     start "$ip" --peers "$peers" --leader pod-41
 done
 last=$pid
+for ip in "${ips[@]}"; do
+    until_true has_joined "$ip" || {
+        cat "$work/$ip.log"
+        echo "FAIL: $ip does not join"
+        exit 1
+    }
+done
 
 # ---- probes ----
 

@@ -3,6 +3,9 @@
 # damaged, delayed and overtaken on purpose must come back in its figures, to the datagram.
 #
 #   tests/cluster/test_bench.sh BUILD_DIR
+#
+# Alone: it checks measured times
+# Single-threaded: no command has more than one thread
 set -euo pipefail
 
 build=${1:?"usage: $0 BUILD_DIR"}
@@ -175,9 +178,195 @@ expect "exit code" "$code" 3
 expect valid "$(jq .valid "$work/send.out")" false
 stop "$pid" || fail "the sink's exit code is $?"
 
+echo "what is watched is told, and its end is noticed"
+start sink "$bench" sink --listen 127.0.0.1:0 --echo --json
+send --count 50000 --flows 4 --watch "$pid" --expect-all
+expect "exit code" "$code" 0
+expect "watched PID" "$(jq '.cpu.processes[0].pid' "$work/send.out")" "$pid"
+jq -e '.cpu | .watched_ns > 0 and .own_ns > 0 and .machine_ns >= 0 and
+    .processes[0].hwm_bytes > 0' "$work/send.out" >/dev/null || fail "costs nothing"
+jq -r '"  \(.cpu.watched_ns_per_datagram) ns a datagram"' "$work/send.out"
+stop "$pid" || fail "the sink's exit code is $?"
+start sink "$bench" sink --listen 127.0.0.1:0 --echo --json --count 100
+send --count 20000 --rate 20000 --max-lateness 1s --timeout 300ms --watch "$pid"
+expect "exit code" "$code" 3
+expect "why invalid" "$(jq -r .invalid "$work/send.out")" "a watched process ended during the trial"
+wait "$pid" || fail "the sink's exit code is $?"
+code=0
+"$bench" send --to "$address" --watch no-such-name 2>"$work/usage.err" || code=$?
+expect "exit code" "$code" 3
+grep -q "no-such-name" "$work/usage.err" || fail "the process that is missing is not named"
+
+echo "steps: a result for each rate, all rows of the CSV together, in bursts"
+start sink "$bench" sink --listen 127.0.0.1:0 --echo
+send --rate 2000,4000 --step 500ms --flows 3 --microburst 50 --max-lateness 1s --expect-all \
+    --csv "$work/steps.csv" --interval 50ms
+expect "exit code" "$code" 0
+expect rates "$(jq -c .rate "$work/send.out" | xargs)" "2000 4000"
+expect answered "$(jq -c .counts.answered "$work/send.out" | xargs)" "1000 2000"
+expect stale "$(jq -c .counts.stale "$work/send.out" | xargs)" "0 0"
+expect "one run" "$(jq -r .run "$work/send.out" | uniq | wc -l)" 1
+expect "CSV: sent, answered, missing" \
+    "$(awk -F, 'NR > 1 { s += $2; a += $3; m = $4 } END { print s, a, m }' "$work/steps.csv")" \
+    "3000 3000 0"
+expect "CSV: columns" "$(awk -F, '{ print NF }' "$work/steps.csv" | uniq)" 7
+
+cp "$work/send.out" "$work/steps.json"
+
+send --count 2000 --rate 4000 --max-lateness 1s --timeout 100ms --csv "$work/count.csv" --interval 1ms
+expect "CSV without a duration: sent" "$(awk -F, '{ s += $2 } END { print s }' "$work/count.csv")" 2000
+
+echo "trains of equal neighbours: each datagram is still one"
+send --count 50000 --flows 4 --size 100 --burst 32 --gso --expect-all
+expect "exit code" "$code" 0
+expect "answered, gso" "$(count send answered) $(jq .gso "$work/send.out")" "50000 true"
+send --count 20000 --flows 4 --size 64:8,65507:1 --burst 32 --gso --expect-all --outstanding 64
+expect "exit code" "$code" 0
+expect "answered, mixed" "$(count send answered)" 20000
+stop "$pid" || fail "the sink's exit code is $?"
+code=0
+"$bench" send --to "$address" --rate 1k --csv /nowhere/x.csv 2>"$work/usage.err" || code=$?
+expect "exit code" "$code" 3
+grep -q "/nowhere/x.csv" "$work/usage.err" || fail "the file that cannot be written is not named"
+
+# search ARGUMENT...: short trials, whose pace a slow machine keeps too; JSON into $work/search.out.
+search()
+{
+    code=0
+    "$bench" search --to "$address" --json --max-rate 20k --first-trial 100ms --trial 400ms \
+        --trials 3 --width 5 --timeout 400ms --max-lateness 10s "$@" >"$work/search.out" || code=$?
+}
+
+goals()
+{
+    jq -c "[.goals[]$1]" "$work/search.out"
+}
+
+echo "search: a device that carries 4,000 a second, and 200 more at once"
+start mangler "$mangler" 127.0.0.1:0 back 0 0 0 4000
+search --max-time 20s
+expect "exit code" "$code" 0
+# Trials of 0.4 s may have 4,500; an unpaced one loses earlier. Above, no trial can be free of loss.
+jq -e '.goals | length == 2 and all(.throughput > 1000 and .throughput <= 4700)' \
+    "$work/search.out" >/dev/null || fail "not found: $(goals "")"
+jq -e '.goals[0].throughput <= .goals[1].lower' "$work/search.out" >/dev/null ||
+    fail "with losses it is less: $(goals "")"
+echo "  $(goals .throughput) of $(jq '.trials | length' "$work/search.out") trials"
+stop "$pid" || fail "the mangler could not send"
+
+cp "$work/search.out" "$work/search.json"
+
+echo "search: one in ten is lost at any rate: less than the least for 0, all of it for 30 %"
+start mangler "$mangler" 127.0.0.1:0 back 1 1000000000 0
+search --loss 0,30 --min-rate 1k --max-rate 2k --trials 1 --max-time 20s
+expect "exit code" "$code" 0
+expect statuses "$(goals .status)" '["below_min","at_max"]'
+stop "$pid" || fail "the mangler could not send"
+
+echo "search: one way, the sink is asked, and answers whoever knows the run"
+start sink "$bench" sink --listen 127.0.0.1:0 --json
+search --sink "$address" --max-rate 2k --loss 0 --max-time 20s
+expect "exit code" "$code" 0
+expect statuses "$(goals .status)" '["at_max"]'
+expect "sent, arrived" "$(jq '[.trials[].sent] | add' "$work/search.out")" \
+    "$(jq '[.trials[].arrived] | add' "$work/search.out")"
+stop "$pid" || fail "the sink's exit code is $?"
+expect "sink: unique" "$(count sink unique)" "$(jq '[.trials[].sent] | add' "$work/search.out")"
+expect "sink: ledger" "$(jq '.counts | .received - .unique - .duplicate - .stale - .corrupt -
+    .foreign - .untracked - .asked' "$work/sink.out")" 0
+(($(count sink asked) > 0)) || fail "nobody asked"
+
+echo "search: an end by time is told, and so is a generator that keeps no pace"
+start sink "$bench" sink --listen 127.0.0.1:0 --echo
+search --max-time 2s --trial 300ms --first-trial 300ms --trials 99
+expect "exit code" "$code" 0
+expect ended "$(jq -r .ended "$work/search.out")" "--max-time is over"
+code=0
+"$bench" search --to "$address" --json --min-rate 900M --max-rate 900M --first-trial 100ms \
+    >"$work/search.out" || code=$?
+expect "exit code" "$code" 3
+expect valid "$(jq .valid "$work/search.out")" false
+stop "$pid" || fail "the sink's exit code is $?"
+
+# plot NAME FILE... [OPTION...]: a chart that is XML, with what its kind is known by in it.
+plot()
+{
+    local name=$1 known_by=$2
+    shift 2
+    code=0
+    "$bench" plot "$@" --out "$work/$name.svg" || code=$?
+    expect "exit code of plot, $name" "$code" 0
+    grep -qF "$known_by" "$work/$name.svg" || fail "$name.svg shows no '$known_by'"
+    ! command -v xmllint >/dev/null || xmllint --noout "$work/$name.svg" || fail "$name.svg is no XML"
+}
+
+echo "plot: what search, steps and CSV wrote"
+plot loss "search trials" "$work/search.json"
+plot steps "Loss against load" "$work/steps.json" "$work/search.json"
+plot latency "steps 4000/s" "$work/steps.json" --kind latency
+plot time "answered" "$work/steps.csv" --title '<a> & "b"'
+grep -qF '&lt;a&gt; &amp; "b"' "$work/time.svg" || fail "the title is not escaped"
+code=0
+"$bench" plot /etc/passwd --out "$work/no.svg" 2>"$work/usage.err" || code=$?
+expect "exit code" "$code" 3
+grep -q "/etc/passwd" "$work/usage.err" || fail "the file that is none is not named"
+
+# compare SHOULD ARGUMENT...: its exit code, JSON into $work/compare.out.
+compare()
+{
+    local should=$1
+    shift
+    code=0
+    "$bench" compare --json "$@" >"$work/compare.out" 2>"$work/usage.err" || code=$?
+    expect "exit code of compare" "$code" "$should"
+}
+
+echo "compare: with itself, with one that is slower, with what is no pair"
+jq -c '.answered_per_second *= 0.9 | .round_trip_ns.p99 *= 2' "$work/steps.json" >"$work/slower.json"
+compare 0 "$work/steps.json" "$work/steps.json" --max-regression 0
+expect verdicts "$(jq -r '[.metrics[].verdict] | unique | .[]' "$work/compare.out")" same
+compare 0 "$work/steps.json" "$work/slower.json" --max-regression 150%
+expect verdicts "$(jq -r '[.metrics[].verdict] | join(" ")' "$work/compare.out")" "worse same worse"
+compare 1 --a "$work/steps.json" --b "$work/slower.json" --max-regression 5%
+expect ratios "$(jq -c '[.metrics[].ratio * 100 | round]' "$work/compare.out")" "[90,100,200]"
+compare 0 "$work/slower.json" "$work/steps.json" --max-regression 5%
+compare 0 "$work/search.json" "$work/search.json"
+compare 3 "$work/steps.json" "$work/search.json"
+compare 3 --a "$work/steps.json,$work/steps.json" --b "$work/steps.json"
+compare 3 "$work/steps.json" /nowhere/x.json
+grep -q "/nowhere/x.json" "$work/usage.err" || fail "the file that is missing is not named"
+
+echo "smoke: says whether, and why; its echo ends with it"
+code=0
+"$bench" smoke --time 200ms --json >"$work/smoke.out" || code=$?
+expect "exit code, fit" "$code $(jq .fit "$work/smoke.out")" \
+    "$(jq 'if .fit then 0 else 3 end' "$work/smoke.out") $( ((code == 0)) && echo true || echo false)"
+jq -e '.checks | length == 4 and all(.answered > 0 and .sentence != "")' "$work/smoke.out" \
+    >/dev/null || fail "smoke: $(cat "$work/smoke.out")"
+start sink "$bench" sink --listen 127.0.0.1:0 --echo --json
+"$bench" smoke --time 200ms --to "$address" >/dev/null || true # a slow machine may say no
+stop "$pid" || fail "the sink's exit code is $?"
+(($(count sink unique) > 0)) || fail "smoke does not ask the echo that it is given"
+
+echo "every command and option that the documentation shows is there"
+documented=0
+while read -r line; do
+    [[ $line =~ headless-bench\ (smoke|send|search|sink|plot|compare)\  ]] || continue
+    help=$("$bench" "${BASH_REMATCH[1]}" --help)
+    while read -r option; do
+        grep -qE -e " $option(=| |\$)" <<<"$help" || fail "no $option in: $line"
+        documented=$((documented + 1))
+    done < <(grep -oE -e '--[a-z-]+' <<<"${line%%#*}")
+done < <(grep -h '^headless-bench' "$(dirname "$0")"/../../docs/bench.md)
+((documented > 20)) || fail "only $documented options are documented"
+
 echo "mistakes on the command line end with 2 and name the fix"
 for arguments in "send" "send --to 127.0.0.1:1 --size 20" "send --to 127.0.0.1:1 --rates 5" \
-    "send --to 127.0.0.1:1 --duration 10" "sink" "nosuch"; do
+    "send --to 127.0.0.1:1 --duration 10" "send --to 127.0.0.1:1 --rate 1k,x" \
+    "compare" "compare x.json" "compare x y --max-regression much" "smoke --time 1m" \
+    "plot" "plot x.json" "plot x.json --out x.svg --kind bars" \
+    "search" "search --to 127.0.0.1:1 --loss 100" "search --to 127.0.0.1:1 --min-rate 2M" \
+    "send --to 127.0.0.1:1 --rate 1k --step 1s" "send --to 127.0.0.1:1 --microburst 5" "sink" "nosuch"; do
     code=0
     read -ra words <<<"$arguments"
     "$bench" "${words[@]}" >/dev/null 2>"$work/usage.err" || code=$?

@@ -3,6 +3,8 @@
 # to the datagram, memory flat. 300,000 datagrams; 3,000,000 with CHECK_ALL=1.
 #
 #   tests/cluster/test_load.sh BUILD_DIR
+#
+# Alone: it counts every datagram of a full load
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
 

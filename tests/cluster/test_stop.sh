@@ -60,7 +60,8 @@ traffic_does_not_keep_it()
     kill -TERM "$pid"
     wait_until "it ends" 3000 has_ended "$pid"
     elapsed=$(($(now_ms) - started))
-    expect_between "milliseconds" "$elapsed" 600 1600
+    # drain.time, then for the last answers as long again until it is quiet, twice as long at most
+    expect_between "milliseconds" "$elapsed" 600 $((2400 * slow))
     kill -TERM "$bench_pid"
     wait "$bench_pid" || true
     ledger_closes "$a"
@@ -77,7 +78,7 @@ second_signal_ends_at_once()
         started=$(now_ms)
         kill "-$signal" "$pid"
         wait_until "it ends" 3000 has_ended "$pid"
-        expect_between "milliseconds" "$(($(now_ms) - started))" 0 700
+        expect_between "milliseconds" "$(($(now_ms) - started))" 0 $((700 * slow))
         pods_stop
     done
 }
@@ -90,7 +91,7 @@ quiet_pod_ends_after_a_second()
     started=$(now_ms)
     kill -TERM "$pid"
     wait_until "it ends" 3000 has_ended "$pid"
-    expect_between "milliseconds" "$(($(now_ms) - started))" 900 1700
+    expect_between "milliseconds" "$(($(now_ms) - started))" 900 $((1700 * slow))
 }
 
 # ---- SIGHUP
@@ -118,7 +119,7 @@ hold_expires_here()
 reload_takes_effect()
 {
     write_file 'hold.time: 30s' 'log.level: info'
-    pods_start "$a" "$b" -- -c "$work/config.yaml"
+    pod_start_alone "$a" -c "$work/config.yaml" --peers "$a,$b,127.0.7.13"
     "$tools/udp_ask" -n -k 5 "$a:12000" "held" || fail "cannot send"
     metric_becomes "$a" datagrams_held 5
     write_file 'hold.time: 0' 'log.level: info'
@@ -128,7 +129,8 @@ reload_takes_effect()
     expect "held" "$(metric "$a" datagrams_held)" 0
     write_file 'hold.time: 0' 'log.level: error'
     reload 'option_reloaded: log.level'
-    lead "$a" "$a"
+    pod_launch "$b" -c "$work/config.yaml" --peers "$a,$b,127.0.7.13" --log-level info
+    wait_until "a leader" 5000 has_leader "$a"
     expect "lines about the change, at log.level error" \
         "$(grep -c leader_changed "$work/$a.log" || true)" 0
     write_file 'hold.time: 0' 'log.level: info'
@@ -175,7 +177,7 @@ reload_names_what_needs_a_restart()
 broken_file_changes_nothing()
 {
     write_file 'hold.time: 30s'
-    pods_start "$a" "$b" -- -c "$work/config.yaml"
+    pod_start_alone "$a" -c "$work/config.yaml" --peers "$a,$b,127.0.7.13"
     write_file 'hold.time: 0' 'hold.tme: 1s'
     reload reload_failed
     grep -q 'config.yaml:2' "$work/$a.log" || fail "file and line of the mistake are not named"
@@ -189,7 +191,7 @@ broken_file_changes_nothing()
     reload 'option_reloaded: hold.time'
     expect "reload" "$(metric "$a" config_last_reload_successful)" 1
     dropped_becomes "$a" hold_expired 5
-    ledger_closes "$a" "$b"
+    ledger_closes "$a"
 }
 
 reload_failed_twice()
@@ -228,7 +230,7 @@ second_daemon_fails_at_once()
     pods_start "$a" -- --app echo
     started=$(now_ms)
     try --self "$a"
-    expect_between "milliseconds" "$(($(now_ms) - started))" 0 1000
+    expect_between "milliseconds" "$(($(now_ms) - started))" 0 $((1000 * slow))
     expect "exit status" "$status" 1
     expect_match "error" "$said" "cannot bind $a:12002 .*is another headlessd running here"
     expect "the first serves on" "$(ask_status -e "$a:12000" "echo")" 0
@@ -291,19 +293,19 @@ wrong_options()
 
 # ---- leaders that cannot be reached
 
-# Nothing listens there: the pod goes on, and its threads do.
+# Nothing listens there: the pod holds, and leads when it has waited for long enough.
 dead_leader()
 {
     local i
-    pod_launch "$a" --leader "127.0.7.99" --peers "$a,127.0.7.99" "$@"
-    pod_wait "$a"
+    pod_start_alone "$a" --leader "127.0.7.99" --peers "$a,127.0.7.99" --hold-time 10s "$@"
     for i in {1..20}; do
         "$tools/udp_ask" -n -k 100 "$a:12000" "lost" || fail "cannot send"
     done
     wait_until "2000 came" 3000 metric_is "$a" 'datagrams_received_total{socket="data"}' 2000
+    metric_becomes "$a" datagrams_delivered_total 2000 5000
     ledger_closes "$a"
     http "$a:8080/livez" >/dev/null || fail "/livez says no"
-    expect "a command" "$(ask "$a" "{\"leader\":\"$a\"}")" "ok 2"
+    expect "a command" "$(ask "$a" "{\"leader\":\"$a\"}")" "ok $(metric "$a" term)"
     expect "and it serves" "$(ask_status -e "$a:12000" "echo")" 0
     ledger_closes "$a"
 }
@@ -328,9 +330,7 @@ leader_without_route()
     "${pod_wrapper[@]}" "$tools/udp_ask" -n -k 100 "$self:12000" "no way" || fail "cannot send"
     dropped_becomes "$self" send_failed 200
     http "$self:8080/livez" >/dev/null || fail "/livez says no"
-    expect "a command" "$(ask -s "$self" "$self" "{\"leader\":\"$self\"}")" "ok 2"
-    expect "and it serves" \
-        "$("${pod_wrapper[@]}" "$tools/udp_ask" "$self:12000" "echo")" echo
+    expect "a command" "$(ask -s "$self" "$self" "{\"leader\":\"$self\"}")" "no member"
     ledger_closes "$self"
     pods_stop
     pod_wrapper=()

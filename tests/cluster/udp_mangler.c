@@ -1,7 +1,7 @@
 /*
  * udp_mangler: a bad network that keeps books, to see whether a measuring tool notices.
  *
- *   udp_mangler LISTEN_IP:PORT back|IP:PORT FIRST LAST DELAY_MS
+ *   udp_mangler LISTEN_IP:PORT back|IP:PORT FIRST LAST DELAY_MS [RATE]
  *
  * Sends each datagram back (or on to a third address), and of the FIRST-th to the LAST-th
  *   every 10th is dropped,
@@ -9,8 +9,10 @@
  *   every 101st of the rest is kept for DELAY_MS (0: none is),
  *   every 7th of the rest is sent twice,
  *   every 17th of the rest changes places with the one that comes next,
- * and with every 19th a stranger's datagram is sent along. At SIGTERM it prints what it did as
- * one JSON object. One thread; a slow, plain loop, for rates that leave no doubt.
+ * and with every 19th a stranger's datagram is sent along. With RATE it carries so many a second
+ * (and a twentieth of that at once) and drops what is more: the device of a known throughput. At
+ * SIGTERM it prints what it did as one JSON object. One thread; a slow, plain loop, for rates that
+ * leave no doubt.
  */
 #include <arpa/inet.h>
 #include <poll.h>
@@ -45,7 +47,10 @@ struct mangler {
     struct sockaddr_storage to; /* unless back */
     socklen_t to_length;
     unsigned long first, last, delay_ms;
-    unsigned long received, overtaken, strangers, failed;
+    unsigned long received, overtaken, strangers, failed, limited;
+    unsigned long rate; /* 0: any */
+    double tokens;      /* datagrams that may pass now */
+    uint64_t tokens_ns; /* as of then */
     unsigned long actions[ACTION_COUNT];
     struct datagram now, held; /* held.length 0: none */
     struct datagram delayed[DELAYED_MAX];
@@ -139,6 +144,23 @@ static void release_held(struct mangler *m, enum action action)
     m->held.length = 0;
 }
 
+static bool may_pass(struct mangler *m)
+{
+    uint64_t now_ns = clock_now_ns();
+    double rate = (double)m->rate;
+
+    if (!m->rate)
+        return true;
+    m->tokens += (double)(now_ns - m->tokens_ns) * rate / (double)NS_PER_SEC;
+    m->tokens_ns = now_ns;
+    if (m->tokens > rate / 20)
+        m->tokens = rate / 20;
+    if (m->tokens < 1)
+        return false;
+    m->tokens--;
+    return true;
+}
+
 static void handle(struct mangler *m)
 {
     static const char stranger[] = "{\"leader\":\"nobody\"} and other things that are not ours";
@@ -193,7 +215,10 @@ static void run(struct mangler *m, int signal_fd)
         if (length <= 0)
             continue;
         m->now.length = (size_t)length;
-        handle(m);
+        if (may_pass(m))
+            handle(m);
+        else
+            m->limited++;
     }
 }
 
@@ -240,8 +265,9 @@ static uint8_t *allocate(void)
 
 static void print_counts(const struct mangler *m)
 {
-    (void)printf("{\"received\":%lu,\"overtaken\":%lu,\"strangers\":%lu,\"failed\":%lu",
-                 m->received, m->overtaken, m->strangers, m->failed);
+    (void)printf("{\"received\":%lu,\"overtaken\":%lu,\"strangers\":%lu,\"failed\":%lu"
+                 ",\"limited\":%lu",
+                 m->received, m->overtaken, m->strangers, m->failed, m->limited);
     for (unsigned i = 0; i < ACTION_COUNT; i++)
         (void)printf(",\"%s\":%lu", action_names[i], m->actions[i]);
     (void)puts("}");
@@ -254,8 +280,9 @@ int main(int argc, char **argv)
     int signal_fd;
     int family;
 
-    if (argc != 6) {
-        (void)fputs("usage: udp_mangler LISTEN_IP:PORT back|IP:PORT FIRST LAST DELAY_MS\n", stderr);
+    if (argc < 6 || argc > 7) {
+        (void)fputs("usage: udp_mangler LISTEN_IP:PORT back|IP:PORT FIRST LAST DELAY_MS [RATE]\n",
+                    stderr);
         return 2;
     }
     m.back = strcmp(argv[2], "back") == 0;
@@ -264,6 +291,7 @@ int main(int argc, char **argv)
     m.first = strtoul(argv[3], NULL, 10);
     m.last = strtoul(argv[4], NULL, 10);
     m.delay_ms = strtoul(argv[5], NULL, 10);
+    m.rate = argc > 6 ? strtoul(argv[6], NULL, 10) : 0;
     m.now.bytes = allocate();
     m.held.bytes = allocate();
     for (unsigned i = 0; i < DELAYED_MAX; i++)

@@ -191,12 +191,18 @@ int sim_agreed_leader(const struct sim *sim)
 
 void sim_check_agreement(struct sim *sim)
 {
-    if (sim->agreed_ns || sim->now_ns < sim->heal_ns + 3 * sim_detection(sim) + AGREE_SLACK_NS)
+    /* A new instance may first have to find out that nobody else may lead, one after the other. */
+    unsigned detections = sim->is_limited ? 5 + 3 * sim->pod_count : 3;
+    uint64_t patience_ns = detections * sim_detection(sim) + AGREE_SLACK_NS;
+
+    if (patience_ns > SIM_QUIET_NS * 3 / 4)
+        patience_ns = SIM_QUIET_NS * 3 / 4;
+    if (sim->agreed_ns || sim->now_ns < sim->heal_ns + patience_ns)
         return;
     sim->agreed_ns = sim->now_ns;
     sim->quiet_messages = sim->messages;
     if (sim_agreed_leader(sim) < 0)
-        sim_fail(sim, "no agreement three detection times after all had healed");
+        sim_fail(sim, "no agreement %u detection times after all had healed", detections);
 }
 
 void sim_check_end(struct sim *sim)

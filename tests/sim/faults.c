@@ -115,7 +115,7 @@ static void disturb_pod(struct sim *sim, enum sim_fault fault)
         restart_later(sim, pod, random_between(&sim->random, NS_PER_MS, 400 * NS_PER_MS));
         break;
     case FAULT_STOP:
-        sim_stop_pod(sim, pod);
+        sim_stop_pod(sim, pod, random_between(&sim->random, 0, 3 * NS_PER_SEC));
         restart_later(sim, pod, 3 * NS_PER_SEC + duration(sim));
         break;
     case FAULT_PAUSE:
@@ -285,12 +285,38 @@ static void set_intervals(struct sim *sim)
     sim->shrinks = automatic;
 }
 
+/* Who may lead, and in which order: in some runs not everybody, and not by address. */
+static void set_roles(struct sim *sim)
+{
+    struct election_member order[SIM_PODS_MAX];
+    bool ordered = random_chance(&sim->random, 300), limited = random_chance(&sim->random, 250);
+
+    for (uint32_t i = 0; i < sim->pod_count; i++) {
+        uint32_t other = (uint32_t)random_below(&sim->random, i + 1);
+
+        order[i] = order[other];
+        order[other] = sim->pods[i].config.self;
+    }
+    for (uint32_t i = 0; i < sim->pod_count; i++) {
+        struct election_config *config = &sim->pods[i].config;
+
+        if (limited && i > 0)
+            config->self.is_eligible = random_chance(&sim->random, 400);
+        sim->is_limited |= !config->self.is_eligible;
+        if (!ordered)
+            continue;
+        config->order_count = (uint16_t)(sim->pod_count / 2);
+        memcpy(config->order, order, config->order_count * sizeof(order[0]));
+    }
+}
+
 void sim_faults_init(struct sim *sim)
 {
     uint64_t quiet_from = sim->ends_ns > SIM_QUIET_NS ? sim->ends_ns - SIM_QUIET_NS : 0;
 
     set_clocks(sim);
     set_intervals(sim);
+    set_roles(sim);
     sim->quorum = sim->pod_count > 2;
     sim->delay_ns = random_between(&sim->random, 50 * NS_PER_US, 2 * NS_PER_MS);
     sim->jitter_ns = random_below(&sim->random, 2 * NS_PER_MS);

@@ -118,6 +118,8 @@ static int run_seeds(const struct command_line *line)
     (void)printf("%llu passed, %llu failed (%.1f s, %.0f ns a step and job)\n",
                  (unsigned long long)add(&shared->passed, 0), (unsigned long long)failed, seconds,
                  steps ? seconds * line->jobs * 1e9 / (double)steps : 0.0);
+    if (status)
+        (void)puts("a job crashed: run its seeds one by one");
     return failed || status ? 1 : 0;
 }
 

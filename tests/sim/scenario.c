@@ -114,7 +114,7 @@ static unsigned refusal(struct sim *sim, bool trace)
 static unsigned resign(struct sim *sim, bool trace)
 {
     settle(sim, 3, trace);
-    sim_stop_pod(sim, 0);
+    sim_stop_pod(sim, 0, NS_PER_SEC);
     return until(sim, another_is_valid, 5000);
 }
 
@@ -198,7 +198,7 @@ static unsigned rolling_restart(struct sim *sim, bool trace)
 {
     settle(sim, 5, trace);
     for (uint32_t i = 0; i < 5; i++) {
-        sim_stop_pod(sim, i);
+        sim_stop_pod(sim, i, NS_PER_SEC);
         wait_ms(sim, 3000);
         sim_start_pod(sim, i, false);
         wait_ms(sim, 3000);
@@ -221,7 +221,7 @@ static unsigned scale_down_and_up(struct sim *sim, bool trace)
     start_all(sim);
     wait_ms(sim, 5000);
     for (uint32_t i = 4; i >= 2; i--) {
-        sim_stop_pod(sim, i);
+        sim_stop_pod(sim, i, NS_PER_SEC);
         wait_ms(sim, 3000);
     }
     if (!has_leader(sim) || sim->pods[0].election.list.count != 2)

@@ -34,6 +34,7 @@ enum sim_event_type {
     SIM_FAULT,     /* draw the next fault */
     SIM_FAULT_END, /* a: enum sim_fault, b: its argument */
     SIM_START,
+    SIM_QUIT,    /* a: the instance that was asked to stop */
     SIM_COMMAND, /* a: pod that is the target */
     SIM_APP,     /* a: up or down */
     SIM_HEAL
@@ -145,6 +146,7 @@ struct sim {
     uint64_t top_term, top_leader;
     uint64_t top_voted, raised_ns; /* a later term was voted in, and not for the leader */
     uint64_t agreed_ns, quiet_messages;
+    bool is_limited; /* some pods may not lead */
     uint64_t commands_sent, commands_answered;
     bool is_healed, failed;
     char failure[256];
@@ -155,7 +157,8 @@ void sim_init(struct sim *sim, const struct sim_options *options, uint32_t pod_c
 void sim_start_pod(struct sim *sim, uint32_t pod, bool keeps_file);
 void sim_crash_pod(struct sim *sim, uint32_t pod, bool host_lives);
 void sim_pause_pod(struct sim *sim, uint32_t pod, uint64_t for_ns, bool whole);
-void sim_stop_pod(struct sim *sim, uint32_t pod);
+/* Asked to stop; its data plane goes on for so long, then it leaves. */
+void sim_stop_pod(struct sim *sim, uint32_t pod, uint64_t drain_ns);
 void sim_command(struct sim *sim, uint32_t pod, uint32_t target, uint64_t token);
 void sim_set_app(struct sim *sim, uint32_t pod, bool is_up);
 void sim_step(struct sim *sim, uint32_t pod, const struct election_event *event);

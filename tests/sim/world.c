@@ -182,7 +182,12 @@ void sim_pause_pod(struct sim *sim, uint32_t index, uint64_t for_ns, bool whole)
     sim_at(sim, pod->resumes_ns, SIM_RESUME, index, 0, 0);
 }
 
-void sim_stop_pod(struct sim *sim, uint32_t index)
+static uint64_t pod_instance(const struct sim *sim, uint32_t index)
+{
+    return sim->pods[index].config.self.instance;
+}
+
+void sim_stop_pod(struct sim *sim, uint32_t index, uint64_t drain_ns)
 {
     const struct election_event event = {.type = ELECTION_STOP};
 
@@ -192,6 +197,19 @@ void sim_stop_pod(struct sim *sim, uint32_t index)
     sim->pods[index].gave_way_ns = sim->now_ns;
     sim_disturb(sim, index, sim->now_ns);
     sim_step(sim, index, &event);
+    sim_at(sim, sim->now_ns + drain_ns, SIM_QUIT, index, pod_instance(sim, index), 0);
+}
+
+/* Its data plane has stopped. */
+static void quit(struct sim *sim, const struct sim_event *happening)
+{
+    const struct election_event event = {.type = ELECTION_QUIT};
+
+    if (pod_instance(sim, happening->pod) != happening->a)
+        return; /* another process by now */
+    sim->pods[happening->pod].gave_way_ns = sim->now_ns;
+    sim_disturb(sim, happening->pod, sim->now_ns);
+    sim_step(sim, happening->pod, &event);
 }
 
 void sim_command(struct sim *sim, uint32_t index, uint32_t target, uint64_t token)
@@ -288,7 +306,8 @@ static bool must_wait(struct sim *sim, const struct sim_event *event)
 {
     const struct sim_pod *pod = &sim->pods[event->pod];
 
-    if (!pod->is_stalled || (event->type != SIM_PACKET && event->type != SIM_REFUSAL))
+    if (!pod->is_stalled ||
+        (event->type != SIM_PACKET && event->type != SIM_REFUSAL && event->type != SIM_QUIT))
         return false;
     sim_at(sim, pod->resumes_ns, event->type, event->pod, event->a, event->b);
     return true;
@@ -323,8 +342,13 @@ static void happen(struct sim *sim, const struct sim_event *event)
     case SIM_START:
         sim_start_pod(sim, event->pod, event->a);
         break;
+    case SIM_QUIT:
+        quit(sim, event);
+        break;
     case SIM_COMMAND:
-        sim_command(sim, event->pod, (uint32_t)event->a, event->b);
+        /* One that waits for its turn may still be carried out three seconds later. */
+        if (sim->now_ns + 4 * NS_PER_SEC < sim->heal_ns)
+            sim_command(sim, event->pod, (uint32_t)event->a, event->b);
         break;
     case SIM_APP:
         sim_set_app(sim, event->pod, event->a);

@@ -1,4 +1,4 @@
-/* The pages of the admin port, rendered from readings made by hand. The server: test_admin_http.c
+/* The pages of the admin port, rendered from readings made by hand; their server: test_admin_http
  */
 #include <criterion/criterion.h>
 #include <json-c/json.h>
@@ -13,6 +13,7 @@ static struct config config;
 static struct identity identity;
 static struct view view;
 static struct reading reading;
+static struct supervisor_report report;
 static char *text;
 static size_t length;
 
@@ -23,6 +24,7 @@ static void add_member(const char *ip, const char *name, uint64_t instance)
     cr_assert_eq(address_parse_ip(ip, &member->address), 0);
     (void)snprintf(member->name, sizeof(member->name), "%s", name);
     member->instance = instance;
+    member->slot = instance ? (uint16_t)(view.member_count - 1) : VIEW_SLOT_NONE;
 }
 
 static void lead(enum view_leader kind, const char *address, const char *name)
@@ -46,7 +48,15 @@ static void setup(void)
     add_member("10.0.0.2", "pod-2", 0xa2);
     add_member("10.0.0.3", "", 0);
     lead(VIEW_LEADER_MEMBER, "10.0.0.1", "pod-1");
+    atomic_init(&report.state, ELECTION_FOLLOWER);
+    atomic_init(&report.votes, 2);
+    atomic_init(&report.alive, 2);
+    atomic_init(&report.unconfirmed, 17);
+    atomic_init(&report.gap_ns, 250 * SEC / 1000);
+    atomic_init(&report.member_states[0], ELECTION_MEMBER_LEADER);
+    atomic_init(&report.member_states[1], ELECTION_MEMBER_SELF);
     reading = (struct reading){.config = &config,
+                               .report = &report,
                                .identity = &identity,
                                .view = &view,
                                .data_rcvbuf_bytes = 212992,
@@ -168,7 +178,16 @@ Test(admin, metrics_have_every_gauge)
     assert_line("headlessd_is_leader 0");
     assert_line("headlessd_has_leader 1");
     assert_line("headlessd_term 7");
-    assert_line("headlessd_members 3");
+    assert_line("headlessd_members{state=\"leader\"} 1");
+    assert_line("headlessd_members{state=\"self\"} 1");
+    assert_line("headlessd_members{state=\"dead\"} 1"); /* configured, never seen */
+    assert_line("headlessd_members{state=\"alive\"} 0");
+    assert_line("headlessd_members_alive 2");
+    assert_line("headlessd_election_state{state=\"follower\"} 1");
+    assert_line("headlessd_election_state{state=\"leader\"} 0");
+    assert_line("headlessd_election_votes_needed 2");
+    assert_line("headlessd_relay_unconfirmed 17");
+    assert_line("headlessd_leader_gap_milliseconds 250");
     assert_line("headlessd_uptime_seconds 90");
     assert_line("headlessd_config_last_reload_successful 1");
     assert_line("headlessd_build_info{version=\"" HEADLESS_VERSION "\"} 1");
@@ -298,17 +317,30 @@ static int64_t at(struct json_object *object, const char *a, const char *b, cons
     return json_object_get_int64(object);
 }
 
+static void assert_members(struct json_object *status)
+{
+    static const char *const states[] = {"leader", "self", "dead"};
+    struct json_object *list, *state;
+
+    cr_assert(json_object_object_get_ex(status, "members", &list));
+    cr_assert_eq(json_object_array_length(list), 3);
+    for (size_t i = 0; i < 3; i++) {
+        cr_assert(json_object_object_get_ex(json_object_array_get_idx(list, i), "state", &state));
+        cr_assert_str_eq(json_object_get_string(state), states[i]);
+    }
+}
+
 Test(admin, status_has_its_keys)
 {
     static const char *const keys[] = {
-        "version", "cluster",        "leader", "term",   "cause",    "me",    "leader_list",
-        "members", "uptime_seconds", "ready",  "ledger", "counters", "gauges"};
+        "version", "cluster",        "leader", "term",   "cause",    "me",     "leader_list",
+        "members", "uptime_seconds", "ready",  "ledger", "counters", "gauges", "state"};
     struct json_object *status = parse_status();
 
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
         cr_assert(json_object_object_get_ex(status, keys[i], NULL), "no %s", keys[i]);
     cr_assert_eq(json_object_object_length(status), (int)(sizeof(keys) / sizeof(keys[0])));
-    cr_assert_eq(at(status, "members", NULL, NULL), 3);
+    assert_members(status);
     cr_assert_eq(at(status, "uptime_seconds", NULL, NULL), 90);
     cr_assert_eq(at(status, "ready", NULL, NULL), 1);
     (void)json_object_put(status);

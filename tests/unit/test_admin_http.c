@@ -15,7 +15,7 @@ static struct config config;
 static struct plane plane;
 static struct admin admin;
 static struct waker waker;
-static struct counters supervisor_counters;
+static struct supervisor supervisor;
 static char answer[65536];
 
 /* A TCP port that was free a moment ago. */
@@ -45,13 +45,14 @@ static void setup(void)
     config = *config_values(set);
     config.data_port = config.relay_port = 0; /* the kernel's choice */
     config.admin_listen = address_with_port(config.bind, find_port(&config.bind));
+    atomic_init(&supervisor.report.state, ELECTION_FOLLOWER);
     cr_assert_eq(waker_init(&waker, false), 0);
     cr_assert_eq(plane_open(&plane, &config, &waker), 0);
 }
 
 static void start(void)
 {
-    cr_assert_eq(admin_start(&admin, &config, &plane, &supervisor_counters), 0);
+    cr_assert_eq(admin_start(&admin, &config, &plane, &supervisor), 0);
 }
 
 static void teardown(void)
@@ -163,7 +164,7 @@ Test(admin_http, a_published_view_is_seen_and_not_held)
 
 Test(admin_http, the_supervisors_counters_are_in_the_sum)
 {
-    counters_add(&supervisor_counters, COUNTER_CONTROL_OK, 5);
+    counters_add(&supervisor.counters, COUNTER_CONTROL_OK, 5);
     start();
     cr_assert_eq(get("/metrics"), 200);
     cr_assert_not_null(strstr(body(), "\nheadlessd_control_messages_total{result=\"ok\"} 5\n"));
@@ -359,15 +360,15 @@ Test(admin_http, a_taken_port_is_an_error)
     static struct admin second;
 
     start();
-    cr_assert_eq(admin_start(&second, &config, &plane, &supervisor_counters), -EADDRINUSE);
+    cr_assert_eq(admin_start(&second, &config, &plane, &supervisor), -EADDRINUSE);
     cr_assert_eq(get("/livez"), 200);
     cr_assert_eq(address_parse("192.0.2.1:8080", 0, &config.admin_listen), 0);
-    cr_assert_eq(admin_start(&second, &config, &plane, &supervisor_counters), -EADDRNOTAVAIL);
+    cr_assert_eq(admin_start(&second, &config, &plane, &supervisor), -EADDRNOTAVAIL);
 }
 
 Test(admin_http, a_full_board_is_an_error)
 {
     plane.board.reader_count = VIEW_READERS_MAX;
-    cr_assert_eq(admin_start(&admin, &config, &plane, &supervisor_counters), -ENOSPC);
+    cr_assert_eq(admin_start(&admin, &config, &plane, &supervisor), -ENOSPC);
     cr_assert_null(admin.daemon);
 }

@@ -192,6 +192,47 @@ Test(config_checks, app_is_not_ourselves)
     unload(&l);
 }
 
+Test(config_checks, silence_is_noticed_within_a_minute)
+{
+    struct loaded l;
+
+    expect_flags_refused("--heartbeat-interval: heartbeat.interval x heartbeat.misses is more than "
+                         "a minute, in which a dead leader would go unnoticed\n",
+                         "--heartbeat-interval=16s");
+    expect_values(&l, "--heartbeat-interval=15s");
+    unload(&l);
+}
+
+Test(config_checks, somebody_may_lead)
+{
+    struct loaded l;
+
+    expect_flags_refused("--eligible: this pod may not lead, and there are no others: set peers or "
+                         "discovery.dns\n",
+                         "--eligible=false");
+    expect_values(&l, "--eligible=false", "--self=10.0.0.1", "--peers=10.0.0.2");
+    unload(&l);
+    expect_values(&l, "--eligible=false", "--discovery-dns=pods.example.");
+    unload(&l);
+}
+
+Test(config_checks, all_peers_are_expected)
+{
+    struct loaded l;
+
+    expect_flags_refused("--quorum-expect: quorum.expect 2 is less than the 3 members of peers: "
+                         "two halves of them could each think that they are enough\n",
+                         "--self=10.0.0.1", "--peers=10.0.0.1,10.0.0.2,10.0.0.3",
+                         "--quorum-expect=2");
+    expect_values(&l, "--self=10.0.0.1", "--peers=10.0.0.1,10.0.0.2", "--quorum-expect=2");
+    unload(&l);
+}
+
+Test(config_checks, the_store_is_found_from_anywhere)
+{
+    expect_flags_refused("--store: \"term\" is not an absolute path\n", "--store=term");
+}
+
 Test(config_checks, ring_holds_a_batch)
 {
     expect_flags_refused("--ring: ring 64 does not hold one batch of 256\n", "--ring=64",

@@ -37,6 +37,15 @@ static const char everything[] = "cluster: 'a#\"\\:,b'\n"
                                  "peers: [web-0=fd00::1, \"fd00::2\", '1=fd00::3']\n"
                                  "leader: '[fd00::9]:9100'\n"
                                  "leader_generation: 9223372036854775807\n"
+                                 "leader_list: [web-0, 'fd00::2']\n"
+                                 "eligible: false\n"
+                                 "discovery: {dns: peers.ns.svc.cluster.local., interval: 1m}\n"
+                                 "store: /var/lib/headlessd/term\n"
+                                 "heartbeat: {interval: 10ms, misses: 20}\n"
+                                 "quorum: majority\n"
+                                 "quorum.expect: 129\n"
+                                 "member.forget: 1s\n"
+                                 "failover.on_refused: timeout\n"
                                  "hold: {time: 1ns, bytes: 4294967295}\n"
                                  "drain.time: 0\n"
                                  "reply.grace: 1500us\n"
@@ -45,10 +54,13 @@ static const char everything[] = "cluster: 'a#\"\\:,b'\n"
                                  "  proxy_protocol: v2\n"
                                  "  idle: 3599s\n"
                                  "  max_sessions: 1\n"
+                                 "  fail: 10ms\n"
                                  "control: {accept: none, allow: ['::/0', 10.0.0.1]}\n"
                                  "receivers: 16\n"
                                  "workers: 0\n"
                                  "batch: 1\n"
+                                 "train: 1\n"
+                                 "gro: false\n"
                                  "ring: 64\n"
                                  "log: {level: error, format: text}\n";
 
@@ -157,7 +169,7 @@ Test(config_output, every_option_has_its_flag_and_variable)
     size_t tried = 0;
     struct loaded l;
 
-    load_text(&l, "peers: [10.0.0.1, 10.0.0.2]\nname: web-0\n");
+    load_text(&l, "peers: [10.0.0.1, 10.0.0.2]\nname: web-0\nleader_list: [web-0]\n");
     dump_text(l.set, text, sizeof(text));
     (void)strsep(&rest, "\n"); /* the title */
     while ((line = strsep(&rest, "\n")) && *line) {

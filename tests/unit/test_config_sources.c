@@ -170,8 +170,7 @@ Test(config_sources, wrong_flags)
     expect_flags_refused("--mtu: no such option, did you mean --relay-mtu?\n", "--mtu=1400");
     expect_flags_refused("--chekc-config: no such option, did you mean --check-config?\n",
                          "--chekc-config");
-    expect_flags_refused("--heartbeat-interval: no such option, see --help\n",
-                         "--heartbeat-interval=1s");
+    expect_flags_refused("--pulse: no such option, see --help\n", "--pulse=1s");
     expect_flags_refused("-x: no such option, see --help\n", "-x");
     expect_flags_refused("--: no such option, see --help\n", "--");
     expect_flags_refused("echo: unexpected argument, options begin with --\n", "echo");

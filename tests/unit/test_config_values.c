@@ -284,6 +284,48 @@ Test(config_values, peers)
     EXPECT_BAD(bad);
 }
 
+Test(config_values, order)
+{
+    static const struct good good[] = {
+        {"--leader-list=b,a, 10.0.0.1", "leader_list", "[b, a, 10.0.0.1]"},
+        {"--leader-list=::ffff:10.0.0.1", "leader_list", "[10.0.0.1]"},
+        {"--leader-list=none", "leader_list", "[]"},
+    };
+    static const struct bad bad[] = {
+        {"--leader-list=a,b,a", "\"a\" is listed twice"},
+        {"--leader-list=10.0.0.1,::ffff:10.0.0.1", "\"::ffff:10.0.0.1\" is listed twice"},
+        {"--leader-list=a b", "\"a b\" is neither an address nor a name"},
+        {"--leader-list=a,", "\"\" is empty"},
+    };
+
+    EXPECT_GOOD(good);
+    EXPECT_BAD(bad);
+}
+
+Test(config_values, words_for_nothing)
+{
+    static const struct good good[] = {
+        {"--quorum-expect=auto", "quorum.expect", "auto"},
+        {"--quorum-expect=5", "quorum.expect", "5"},
+        {"--quorum=off", "quorum", "none"},
+        {"--store=off", "store", "none"},
+        {"--store=/tmp/x", "store", "/tmp/x"},
+        {"--discovery-dns=none", "discovery.dns", "none"},
+        {"--discovery-dns=a.b.", "discovery.dns", "a.b."},
+        {"--eligible=true", "eligible", "true"},
+    };
+    static const struct bad bad[] = {
+        {"--quorum-expect=0", "\"0\" is out of range 1..129, or auto"},
+        {"--quorum-expect=none", "\"none\" is not a whole number"},
+        {"--eligible=maybe", "\"maybe\" is not one of false, true"},
+        {"--heartbeat-misses=1", "\"1\" is out of range 2..20"},
+        {"--heartbeat-interval=9ms", "\"9ms\" is out of range 10ms..30s"},
+    };
+
+    EXPECT_GOOD(good);
+    EXPECT_BAD(bad);
+}
+
 Test(config_values, ranges)
 {
     static const struct good good[] = {

@@ -81,7 +81,9 @@ Test(config_yaml, unknown_keys)
                         "t.yaml:1: rely.format: no such option, did you mean relay.format?\n");
     expect_text_refused("format: raw\n",
                         "t.yaml:1: format: no such option, did you mean relay.format?\n");
-    expect_text_refused("quorum: none\n", "t.yaml:1: quorum: no such option\n");
+    expect_text_refused("quota: none\n", "t.yaml:1: quota: no such option\n");
+    expect_text_refused("quorum: {expekt: 3}\n",
+                        "t.yaml:1: quorum.expekt: no such option, did you mean quorum.expect?\n");
     expect_text_refused("Batch: 7\n", "t.yaml:1: Batch: no such option, did you mean batch?\n");
     expect_text_refused("self: {address: 10.0.0.1}\n", "t.yaml:1: self.address: no such option\n");
     expect_text_refused("\"a\\e[31m\": 1\n", "t.yaml:1: a?[31m: no such option\n");

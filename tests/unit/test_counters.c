@@ -122,7 +122,7 @@ Test(counters, what_is_neither_request_nor_answer_leaves_the_ledger_alone)
 {
     static const enum counter aside[] = {
         COUNTER_BYTES_DATA,  COUNTER_BYTES_RELAY,     COUNTER_FRAMES_RECEIVED,
-        COUNTER_FRAMES_SENT, COUNTER_WITHHELD,        COUNTER_PEER_IGNORED,
+        COUNTER_FRAMES_SENT, COUNTER_WITHHELD,        COUNTER_PEER_STRANGER,
         COUNTER_APP_REFUSED, COUNTER_SESSIONS_OPENED, COUNTER_SESSIONS_EVICTED};
 
     for (size_t i = 0; i < sizeof(aside) / sizeof(*aside); i++)

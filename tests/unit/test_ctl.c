@@ -153,10 +153,12 @@ Test(ctl, commands_are_what_pods_understand)
 
     options.if_term = UINT64_MAX;
     options.given = CTL_OPTION_IF_TERM;
+    options.force = true;
     n = ctl_put_command(message, sizeof(message), "10.0.0.2", &options);
     cr_assert_eq(control_classify((uint8_t *)message, n, &command, &probe), CONTROL_COMMAND);
     cr_assert(command.has_if_term);
     cr_assert_eq(command.if_term, UINT64_MAX);
+    cr_assert(command.is_forced);
 }
 
 Test(ctl, nobody_is_named_like_that)

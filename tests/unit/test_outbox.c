@@ -67,7 +67,7 @@ static void run(const int *steps, size_t count)
     script = steps;
     script_length = count;
     calls = sent_count = polls = 0;
-    cr_assert_eq(outbox_init(&outbox, &test_socket, MESSAGES), 0);
+    cr_assert_eq(outbox_init(&outbox, &test_socket, MESSAGES, 1), 0);
     for (size_t i = 0; i < MESSAGES; i++)
         add(i, (uint32_t)(i + 1)); /* weights 1..5: who was counted where is told by the sum */
     outbox_flush(&outbox);

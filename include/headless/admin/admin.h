@@ -2,7 +2,7 @@
  * admin: the HTTP port for operators and probes.
  *
  *   /livez      200 while the threads make progress
- *   /readyz     200 when bound and joined; never "is leader"; 503 while stopping
+ *   /readyz     200 when bound and joined; never "is leader"; 503 before, and while stopping
  *   /leader     who leads, as JSON;  /leader/me  200 if this pod leads, else 503
  *   /status     everything as JSON;  /metrics    everything for Prometheus
  *
@@ -18,15 +18,15 @@
 
 #include <stdatomic.h>
 
-#include "headless/admin/progress.h"
-#include "headless/data/plane.h"
+#include "headless/control/supervisor.h"
+#include "headless/data/progress.h"
 
 struct MHD_Daemon;
 
 struct admin {
     const struct config *config;
     struct plane *plane;
-    const struct counters *supervisor_counters;
+    const struct supervisor *supervisor;
     struct view_reader reader; /* of the HTTP thread */
     struct progress progress;  /* of the HTTP thread */
     struct MHD_Daemon *daemon; /* NULL: admin.listen is none */
@@ -37,7 +37,7 @@ struct admin {
 
 /* Before the data threads start (registers a view reader). Logs what failed; a negative errno. */
 int admin_start(struct admin *admin, const struct config *config, struct plane *plane,
-                const struct counters *supervisor_counters) __attribute__((warn_unused_result));
+                const struct supervisor *supervisor) __attribute__((warn_unused_result));
 void admin_stop(struct admin *admin);
 
 /* Main thread: from now on not ready. */

@@ -12,7 +12,7 @@
 
 #include <stdio.h>
 
-#include "headless/data/plane.h"
+#include "headless/control/supervisor.h"
 
 struct reading {
     const struct config *config;
@@ -22,12 +22,17 @@ struct reading {
     uint64_t data_rcvbuf_bytes, relay_rcvbuf_bytes;
     uint64_t now_ns, uptime_ns;
     bool stopping, last_reload_succeeded;
+    const struct supervisor_report *report;
 };
 
 /* Does this pod lead now? */
 bool reading_is_leader(const struct reading *reading);
 /* Does this pod know a leader that it may use now, itself or another? */
 bool reading_has_leader(const struct reading *reading);
+
+/* How a member seems to this pod. */
+enum election_member_state reading_member_state(const struct reading *reading,
+                                                const struct member *member);
 
 enum sample_type { SAMPLE_COUNTER, SAMPLE_GAUGE };
 
@@ -37,7 +42,7 @@ struct sample {
     uint64_t value;           /* a gauge is an int64_t in these bits */
 };
 
-#define SAMPLES_MAX (COUNTER_COUNT + 32)
+#define SAMPLES_MAX (COUNTER_COUNT + 48)
 
 /* Everything, the samples of one metric next to each other. Returns how many. */
 size_t samples_list(const struct reading *reading, struct sample ret_samples[static SAMPLES_MAX]);

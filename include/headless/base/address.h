@@ -43,15 +43,24 @@ static inline bool address_is_set(const struct address *a)
     return a->family != ADDRESS_NONE;
 }
 
+/* Several times a datagram: in words, which compilers do not make of a memcmp of 24 bytes. */
 static inline bool address_equal(const struct address *a, const struct address *b)
 {
-    return memcmp(a, b, sizeof(*a)) == 0;
+    uint64_t x[3], y[3];
+
+    memcpy(x, a, sizeof(x));
+    memcpy(y, b, sizeof(y));
+    return ((x[0] ^ y[0]) | (x[1] ^ y[1]) | (x[2] ^ y[2])) == 0;
 }
 
 /* Same family and IP; ports and scopes may differ. */
 static inline bool address_equal_ip(const struct address *a, const struct address *b)
 {
-    return a->family == b->family && memcmp(a->ip, b->ip, sizeof(a->ip)) == 0;
+    uint64_t x[2], y[2];
+
+    memcpy(x, a->ip, sizeof(x));
+    memcpy(y, b->ip, sizeof(y));
+    return a->family == b->family && ((x[0] ^ y[0]) | (x[1] ^ y[1])) == 0;
 }
 
 /* The same address with another port. */
@@ -81,6 +90,10 @@ const char *address_format(const struct address *a, char text[static ADDRESS_TEX
 
 /* The same without the port and without brackets. */
 const char *address_format_ip(const struct address *a, char text[static ADDRESS_TEXT_MAX]);
+
+/* Of a family, and IPv4 not mapped into IPv6, padding and unused bytes 0: as it may be on the wire.
+ */
+bool address_is_canonical(const struct address *a);
 
 /* From the kernel's form, IPv4-mapped IPv6 unmapped. Unknown families give ADDRESS_NONE. */
 void address_from_sockaddr(const struct sockaddr *sa, struct address *ret_address);

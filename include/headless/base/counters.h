@@ -62,6 +62,7 @@ enum drop_reason { DROP_REASONS(DROP_ENUM) DROP_REASON_COUNT };
     X(CONTROL_NO_MEMBER, "control_messages_total", "result", "no_member", "Control messages")    \
     X(CONTROL_NO_AUTH, "control_messages_total", "result", "no_auth", "Control messages")        \
     X(CONTROL_BAD_JSON, "control_messages_total", "result", "bad_json", "Control messages")      \
+    X(CONTROL_NO_QUORUM, "control_messages_total", "result", "no_quorum", "Control messages")    \
     X(CONTROL_BAD_TERM, "control_messages_total", "result", "bad_term", "Control messages")      \
     X(CONTROL_PROBE, "control_messages_total", "result", "probe", "Control messages")            \
     X(WITHHELD, "answers_withheld_total", "", "",                                                \
@@ -72,8 +73,40 @@ enum drop_reason { DROP_REASONS(DROP_ENUM) DROP_REASON_COUNT };
     X(REPLIES_RELAYED, "replies_relayed_total", "", "", "Answers carried to their ingress pod")  \
     X(REPLIES_FENCED, "replies_fenced_total", "", "",                                            \
       "Answers of a leader whose term is over, not sent")                                        \
-    X(PEER_IGNORED, "peer_messages_ignored_total", "", "",                                       \
-      "Datagrams on the peer port that mean nothing to this version")                            \
+    X(PEER_RECEIVED, "peer_messages_total", "direction", "in", "Messages between supervisors")   \
+    X(PEER_SENT, "peer_messages_total", "direction", "out", "Messages between supervisors")      \
+    X(PEER_UNSENT, "peer_messages_unsent_total", "", "",                                         \
+      "Messages between supervisors that the kernel did not take")                               \
+    X(PEER_MALFORMED, "peer_messages_dropped_total", "reason", "malformed",                      \
+      "Datagrams on the peer port that were not listened to")                                    \
+    X(PEER_VERSION, "peer_messages_dropped_total", "reason", "version",                          \
+      "Datagrams on the peer port that were not listened to")                                    \
+    X(PEER_CLUSTER, "peer_messages_dropped_total", "reason", "cluster",                          \
+      "Datagrams on the peer port that were not listened to")                                    \
+    X(PEER_STRANGER, "peer_messages_dropped_total", "reason", "stranger",                        \
+      "Datagrams on the peer port that were not listened to")                                    \
+    X(PEER_REFUSED, "peer_refusals_total", "", "",                                               \
+      "Refusals by a member's host that quote what this pod sent")                               \
+    X(REFUSALS_IGNORED, "relay_refusals_ignored_total", "", "",                                  \
+      "ICMP errors of relay sockets that quote nothing that this pod sent lately")               \
+    X(LEADER_BOOTSTRAP, "leader_changes_total", "cause", "bootstrap", "Leaders followed")        \
+    X(LEADER_VERDICT, "leader_changes_total", "cause", "verdict", "Leaders followed")            \
+    X(LEADER_EVIDENCE, "leader_changes_total", "cause", "evidence", "Leaders followed")          \
+    X(LEADER_RESIGN, "leader_changes_total", "cause", "resign", "Leaders followed")              \
+    X(LEADER_COMMAND, "leader_changes_total", "cause", "command", "Leaders followed")            \
+    X(LEADER_FORCE, "leader_changes_total", "cause", "force", "Leaders followed")                \
+    X(LEADER_OTHER, "leader_changes_total", "cause", "other", "Leaders followed")                \
+    X(STORE_FAILED, "store_failures_total", "", "", "Terms that could not be stored")            \
+    X(UNCONFIRMED, "relay_lost_total", "", "",                                                   \
+      "Datagrams handed to a leader that was lost before it confirmed them")                     \
+    X(SEND_CALLS, "send_calls_total", "", "", "System calls that sent datagrams")                \
+    X(SEND_TRAINS, "send_trains_total", "", "",                                                  \
+      "What these gave to the kernel in one piece: trains of datagrams, or single ones")         \
+    X(SEND_DATAGRAMS, "send_datagrams_total", "", "", "Datagrams in these")                      \
+    X(RECEIVE_CALLS, "receive_calls_total", "", "", "System calls that received something")      \
+    X(RECEIVE_TRAINS, "receive_trains_total", "", "",                                            \
+      "What these got in one piece: merged datagrams, or single ones")                           \
+    X(RECEIVE_DATAGRAMS, "receive_datagrams_total", "", "", "Datagrams in these")                \
     X(APP_REFUSED, "app_refused_total", "", "", "Refusals by the app's port")                    \
     X(SESSIONS_OPENED, "sessions_opened_total", "", "", "Sessions towards the app opened")       \
     X(SESSIONS_EVICTED, "sessions_evicted_total", "", "",                                        \

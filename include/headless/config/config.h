@@ -35,6 +35,12 @@ struct config_peers {
     size_t count;
 };
 
+/* Members by name or address, in order. */
+struct config_order {
+    struct config_peer list[CONFIG_PEERS_MAX]; /* a name or an address, never both */
+    size_t count;
+};
+
 struct config_cidrs {
     struct cidr list[CONFIG_CIDRS_MAX];
     size_t count;
@@ -45,6 +51,9 @@ enum config_relay { CONFIG_RELAY_FRAMED, CONFIG_RELAY_RAW, CONFIG_RELAY_PROXY_V2
 enum config_proxy { CONFIG_PROXY_NONE, CONFIG_PROXY_V2 };
 /* CONFIG_CONTROL_SIGNED cannot be set yet: it comes with keys. */
 enum config_control { CONFIG_CONTROL_OPEN, CONFIG_CONTROL_SIGNED, CONFIG_CONTROL_NONE };
+
+enum config_quorum { CONFIG_QUORUM_AUTO, CONFIG_QUORUM_MAJORITY, CONFIG_QUORUM_NONE };
+enum config_refused { CONFIG_REFUSED_FAST, CONFIG_REFUSED_TIMEOUT };
 
 /* app.target: echo, whoami, discard or udp://HOST:PORT */
 struct config_app_target {
@@ -66,6 +75,19 @@ struct config {
     char leader[CONFIG_NAME_MAX]; /* address, name, or IP:PORT outside; "" none */
     uint64_t leader_generation;
 
+    struct config_order leader_list;     /* succession; members outside it come after it */
+    int eligible;                        /* 0: never leads */
+    char discovery_dns[CONFIG_TEXT_MAX]; /* a name with an address for each pod; "" none */
+    uint64_t discovery_interval_ns;
+    char store[CONFIG_TEXT_MAX]; /* path of a file; "" none */
+
+    uint64_t heartbeat_interval_ns;
+    uint32_t heartbeat_misses; /* so many intervals of silence, and a leader is taken for dead */
+    enum config_quorum quorum;
+    uint32_t quorum_expect; /* members to expect; 0: as many as peers names, this pod included */
+    uint64_t member_forget_ns;
+    enum config_refused failover_on_refused;
+
     enum config_relay relay_format;
     uint32_t relay_mtu; /* IP MTU, bytes */
 
@@ -76,11 +98,13 @@ struct config {
     enum config_proxy app_proxy_protocol;
     uint64_t app_idle_ns;
     uint32_t app_max_sessions;
+    uint64_t app_fail_ns; /* refusals for so long, and the app is taken for down */
 
     enum config_control control_accept;
     struct config_cidrs control_allow;
 
-    uint32_t receivers, workers, batch, ring;
+    uint32_t receivers, workers, batch, train, ring;
+    int gro;        /* 0: datagrams are received one by one */
     int log_level;  /* enum log_level */
     int log_format; /* enum log_format */
 };

@@ -1,35 +1,32 @@
 /*
- * command: what a {"leader": ...} message does, decided without doing it.
+ * command: may this client give this {"leader": ...} command, and whom does it name?
  *
- * The target must be a member, given by address or name; nothing else can lead, so dead and unknown
- * addresses, multicast, 0.0.0.0 and loopback from outside all end as no member. Naming the present
- * leader changes nothing and is ok. if_term makes it conditional.
+ * The target must be a member, given by address or name; nothing else can lead, so unknown
+ * addresses, multicast, 0.0.0.0 and loopback from outside all end as no member. What becomes of it
+ * is the election's to decide.
  *
  * Pure function of its arguments; any thread.
  */
 #ifndef HEADLESS_CONTROL_COMMAND_H
 #define HEADLESS_CONTROL_COMMAND_H
 
-#include "headless/control/claim.h"
-#include "headless/data/view.h"
+#include "headless/config/config.h"
 #include "headless/wire/control.h"
+#include "headless/wire/election_message.h"
 
 enum command_verdict {
-    COMMAND_DONE,  /* the target leads already */
-    COMMAND_CLAIM, /* *ret_claim is to be followed */
+    COMMAND_LEGAL, /* *ret_instance is to lead */
     COMMAND_NO_MEMBER,
-    COMMAND_NO_AUTH,
-    COMMAND_BAD_TERM /* if_term is not the present term */
+    COMMAND_NO_AUTH
 };
 
-/* allow: who may command. issuer: our instance. */
-enum command_verdict command_decide(const struct control_command *command,
-                                    const struct address *client, const struct config_cidrs *allow,
-                                    const struct claim *present, const struct view *view,
-                                    uint64_t issuer, struct claim *ret_claim);
+/* allow: who may command. */
+enum command_verdict command_check(const struct control_command *command,
+                                   const struct address *client, const struct config_cidrs *allow,
+                                   const struct election_list *list, uint64_t *ret_instance);
 
-/* The member that this text names: an IP or a name, and its place in the list; NULL: nobody. */
-const struct member *command_find_target(const struct view *view, const char *text,
-                                         size_t *ret_rank);
+/* The member that this text names, an IP or a name; NULL: nobody. */
+const struct election_member *command_find_target(const struct election_list *list,
+                                                  const char *text);
 
 #endif

@@ -14,7 +14,7 @@
 #ifndef HEADLESS_CONTROL_ELECTION_H
 #define HEADLESS_CONTROL_ELECTION_H
 
-#include "headless/control/election_message.h"
+#include "headless/wire/election_message.h"
 
 #define ELECTION_ACTIONS_MAX  192
 #define ELECTION_TERM_LEAP    1000 /* a claim further above the highest seen is refused */
@@ -83,8 +83,12 @@ struct election_config {
     uint64_t forget_ns;   /* member.forget */
     uint64_t tenure_ns;   /* a leader stays so long before it hands over by itself */
     uint64_t stored_term; /* from the store; a hint */
-    /* By name, else by address; neither set: none. */
-    struct election_member leader, first; /* configured leader; first of leader_list */
+    uint64_t generation;  /* leader_generation, as at the start */
+    /* Members by name, else by address; neither set: none. */
+    struct election_member leader;                      /* configured: begins */
+    struct election_member order[ELECTION_MEMBERS_MAX]; /* leader_list; the others come after it */
+    uint16_t order_count;
+    bool is_discovering; /* others may turn up by discovery: who is alone waits for them */
 #ifdef ELECTION_BROKEN
     enum election_broken broken;
 #endif
@@ -98,9 +102,11 @@ enum election_event_type {
     ELECTION_CANDIDATES, /* who may be there: peers and discovery; replaces what was known */
     ELECTION_REFUSED,    /* a host refused what we sent to this instance, and quoted it rightly */
     ELECTION_AUTH_FAILED,
-    ELECTION_APP,     /* our app is up or down */
-    ELECTION_COMMAND, /* {"leader": target} */
-    ELECTION_STOP,
+    ELECTION_APP,      /* our app is up or down */
+    ELECTION_PROGRESS, /* our data threads are stuck, or move again */
+    ELECTION_COMMAND,  /* {"leader": target} */
+    ELECTION_STOP,     /* give the lead away, do not take it again; still a member */
+    ELECTION_QUIT,     /* leave the list, then OUT */
     ELECTION_FORCE,
     ELECTION_EVENT_COUNT
 };
@@ -112,10 +118,12 @@ struct election_event {
     struct address from;                   /* MESSAGE: where it came from */
     const struct address *candidates;      /* CANDIDATES */
     size_t candidate_count;
-    uint64_t instance; /* REFUSED: whose; COMMAND: the target */
-    uint64_t if_term;  /* COMMAND: only in this term; 0: in any */
-    uint64_t token;    /* COMMAND: comes back in the answer */
-    bool is_up;        /* APP */
+    uint64_t instance;   /* REFUSED: whose; COMMAND: the target */
+    uint64_t if_term;    /* COMMAND: only in this term; 0: in any */
+    uint64_t token;      /* COMMAND: comes back in the answer */
+    uint64_t generation; /* COMMAND: of the configuration that wants it; 0: somebody else does */
+    bool is_up;          /* APP, PROGRESS */
+    bool is_blind;       /* CANDIDATES: it is not known who may be there: do not begin a cluster */
 };
 
 /* ---- actions ---- */
@@ -133,6 +141,7 @@ struct election_view {
     uint64_t leader; /* instance, 0: none */
     enum election_cause cause;
     uint64_t valid_until_ns;
+    bool gave_way; /* the leader before this one did, in order: its last answers may still pass */
 };
 
 enum election_answer { ELECTION_OK, ELECTION_NO_MEMBER, ELECTION_NO_QUORUM, ELECTION_BAD_TERM };
@@ -222,6 +231,7 @@ struct election {
     uint64_t term, leader;
     struct address leader_address;
     enum election_cause claim_cause;
+    bool gave_way;         /* the leader before it did */
     uint64_t interval_ns;  /* the leader's */
     uint64_t detection_ns; /* the leader's interval x misses */
     uint64_t live[ELECTION_BITMAP_WORDS], ready[ELECTION_BITMAP_WORDS]; /* as the leader says */
@@ -266,6 +276,9 @@ struct election {
     struct election_acquaintance acquaintances[ELECTION_MEMBERS_MAX];
     uint32_t acquaintance_count;
     uint64_t who_ns, auth_failed_ns, verified_ns, bootstrap_ns;
+    uint64_t seat_ns; /* take a predecessor's seat then; 0: there is a leader, or no cluster */
+    uint64_t seat_asked_ns;
+    bool is_uninvited; /* we took that seat ourselves: our vote does not count */
 
     /* Commands. */
     struct election_pending commands[ELECTION_COMMANDS_MAX];
@@ -273,9 +286,11 @@ struct election {
     uint64_t wanted_term, wanted_until_ns, wanted_ns; /* we are the target, since */
     uint64_t pressed_ns;                              /* told the leader so last */
 
-    bool is_app_up, is_stopping;
-    uint64_t stop_ns, leave_ns; /* limit of stopping; next LEAVE */
+    bool is_app_up, is_stuck, is_stopping, is_leaving;
+    bool is_blind;
+    uint64_t stop_ns, leave_ns; /* limit of leaving; next LEAVE */
     uint64_t stored_term;
+    uint64_t generation; /* the highest leader_generation that anybody has told of */
     struct election_view published;
     struct election_counts counts;
     uint16_t forbidden;           /* the last forbidden transition: from << 12 | to << 8 | cause */
@@ -291,6 +306,18 @@ void election_step(struct election *e, const struct election_event *event, uint6
 
 /* Votes that a majority takes in this list; 1 where no quorum is wanted. */
 size_t election_needed(const struct election *e);
+
+/* A member as this pod sees it: the leader by what it heard, the others by the leader's word. */
+enum election_member_state {
+    ELECTION_MEMBER_DEAD,
+    ELECTION_MEMBER_SUSPECT, /* the leader: late */
+    ELECTION_MEMBER_ALIVE,
+    ELECTION_MEMBER_LEADER,
+    ELECTION_MEMBER_SELF, /* and not leading */
+    ELECTION_MEMBER_STATE_COUNT
+};
+enum election_member_state election_describe(const struct election *e, uint16_t index);
+const char *election_member_state_name(enum election_member_state state);
 
 const char *election_state_name(enum election_state state);
 const char *election_cause_name(enum election_cause cause);

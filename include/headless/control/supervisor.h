@@ -1,15 +1,22 @@
 /*
  * supervisor: the one thread that decides who leads and publishes it to the data threads.
  *
- * It owns the highest claim, the peer socket and the reader's end of every worker's mailbox; it
- * sleeps in epoll. It answers commands only after the view that they caused is published, so what a
- * client sends after the answer meets the new leader.
+ * It feeds the election (election.h) with what happens: messages of other pods, refusals, the
+ * clock, commands of clients, the state of the app, addresses from discovery; and carries out what
+ * the election wants, in this order: the term is stored, the view is published, then messages go
+ * out. So what the others are told is already true here. It sleeps in epoll, on the peer socket, a
+ * timer for the election's next deadline, and an eventfd for everything that other threads have for
+ * it.
  *
- * In this version each pod applies a command itself, and claims do not expire; the exchange of
- * claims between pods is the control plane's next step.
+ *   supervisor.c          the thread: events in, the timer
+ *   supervisor_act.c      what the election wants done
+ *   supervisor_view.c     the view of the data threads
+ *   supervisor_command.c  {"leader": ...} and its answer
  *
- * Threads: init, start, stop and reload by the main thread; the rest of the fields is the
- * supervisor's.
+ * A leader outside the cluster (relay.format raw or proxy-v2) is not elected: it never expires.
+ *
+ * Threads: open, join, start, leave, stop, close, reload and resign by the main thread; the report
+ * by any; the rest of the fields is the supervisor's.
  */
 #ifndef HEADLESS_CONTROL_SUPERVISOR_H
 #define HEADLESS_CONTROL_SUPERVISOR_H
@@ -17,9 +24,17 @@
 #include <pthread.h>
 
 #include "headless/base/budget.h"
-#include "headless/control/claim.h"
 #include "headless/control/command.h"
+#include "headless/control/courier.h"
+#include "headless/control/discovery.h"
+#include "headless/control/election.h"
+#include "headless/control/roster.h"
+#include "headless/control/store.h"
 #include "headless/data/plane.h"
+#include "headless/data/progress.h"
+
+_Static_assert(ELECTION_MEMBERS_MAX == VIEW_MEMBERS_MAX, "a list must fit a view");
+_Static_assert(ELECTION_NAME_MAX == CONFIG_NAME_MAX, "a name must fit a view");
 
 /* What a reload may change here; a copy, so that the supervisor never reads somebody's config. */
 struct supervisor_settings {
@@ -30,21 +45,63 @@ struct supervisor_settings {
     uint64_t leader_generation;
 };
 
+/* For whoever shows it; each field by itself. */
+struct supervisor_report {
+    _Atomic uint32_t state;        /* enum election_state */
+    _Atomic uint32_t votes;        /* that a majority takes; 1: no quorum is wanted */
+    _Atomic uint32_t alive;        /* members that are, as far as we know; this pod included */
+    _Atomic uint64_t unconfirmed;  /* requests handed to the present leader and not confirmed */
+    _Atomic uint64_t gap_ns;       /* without a leader, at the last change */
+    _Atomic uint64_t hold_down_ns; /* a leader hands over because of its app only after so long */
+    _Atomic uint64_t leaps_refused, actions_lost, forbidden_transitions; /* election_counts */
+    _Atomic uint8_t member_states[VIEW_MEMBERS_MAX]; /* by slot: enum election_member_state */
+};
+
+/* What the present view says; another means another view. Compared as bytes: no padding. */
+struct supervisor_facts {
+    enum view_leader kind;
+    enum election_cause cause;
+    uint64_t term, leader;
+    uint64_t previous_term, previous_until_ns;
+    uint64_t rcvbuf_bytes; /* of the leader's relay socket */
+    uint64_t list_term;
+    uint32_t list_version, list_count;
+    uint64_t settings; /* how often they were reloaded */
+    uint64_t gave_way; /* the leader before this one did; a bool without padding */
+};
+
 struct supervisor {
     const struct config *config;
     struct plane *plane;
-    struct waker waker; /* of mailboxes and reloads */
-    int epoll_fd;
-    struct udp_socket peer_socket;
-    struct supervisor_settings settings;
-    struct claim claim;     /* the highest seen */
-    uint64_t previous_term; /* whose answers still pass until previous_until_ns */
-    uint64_t previous_until_ns;
-    bool unpublished; /* the view lags behind the claim: no slot was free */
-    struct budget commands;
-    struct budget refusals; /* answers and log lines for commands that were refused */
+    struct waker waker; /* of mailboxes, reloads, refusals, discovery */
+    int epoll_fd, timer_fd;
+    uint64_t timer_ns; /* the timer is set to this */
+    struct courier courier;
+    struct discovery discovery;
+    struct store store;
+    struct roster roster;
+    struct progress progress;
+    struct election election;
+    struct election_actions actions;
     struct counters counters;
     struct agent agent;
+
+    struct supervisor_settings settings;
+    struct supervisor_facts facts; /* of the view that is published, or is to be */
+    struct election_view view;     /* as the election last said */
+    struct address outside;        /* a leader outside the cluster; unset: none */
+    bool is_unpublished;           /* the view lags behind the facts: no slot was free */
+    bool is_app_up, is_moving;
+    uint64_t stalled_since_ns;
+    uint64_t leaderless_since_ns; /* 0: there is a leader */
+
+    struct budget commands;
+    struct budget refusals; /* answers and log lines for commands that were refused */
+    struct letter waiting[ELECTION_COMMANDS_MAX]; /* commands whose outcome is not known yet */
+    bool is_waiting[ELECTION_COMMANDS_MAX];
+
+    _Atomic unsigned wishes; /* of the main thread: SUPERVISOR_RESIGN, SUPERVISOR_LEAVE */
+    struct supervisor_report report;
 
     pthread_mutex_t reload_lock; /* guards the two below */
     struct supervisor_settings reloaded;
@@ -56,15 +113,27 @@ struct supervisor {
 int supervisor_open(struct supervisor *supervisor, const struct config *config)
     __attribute__((warn_unused_result));
 
-/* After plane_open: make the first claim (alone, or the configured leader) and publish it. */
+/* After plane_open: take the first step, in which a pod that is alone leads. */
 int supervisor_join(struct supervisor *supervisor, struct plane *plane)
     __attribute__((warn_unused_result));
 
 int supervisor_start(struct supervisor *supervisor) __attribute__((warn_unused_result));
+
+/* Give the lead away, if there is somebody to take it, and do not take it again. */
+void supervisor_resign(struct supervisor *supervisor);
+
+/* Leave the list, wait until that is done or is taking too long, and end the thread. */
 void supervisor_stop(struct supervisor *supervisor);
 void supervisor_close(struct supervisor *supervisor);
 
-/* Main thread: take these settings over soon. */
+/* Take these settings over soon. */
 void supervisor_reload(struct supervisor *supervisor, const struct config *config);
+
+/* Any thread. */
+static inline enum election_state supervisor_state(const struct supervisor *supervisor)
+{
+    return (enum election_state)atomic_load_explicit(&supervisor->report.state,
+                                                     memory_order_relaxed);
+}
 
 #endif

@@ -27,13 +27,14 @@ enum ctl_option {
     CTL_OPTION_SERVICE = 1 << 2,
     CTL_OPTION_JSON = 1 << 3,
     CTL_OPTION_IF_TERM = 1 << 4,
-    CTL_OPTION_COUNT = 1 << 5,
-    CTL_OPTION_INTERVAL = 1 << 6
+    CTL_OPTION_FORCE = 1 << 5,
+    CTL_OPTION_COUNT = 1 << 6,
+    CTL_OPTION_INTERVAL = 1 << 7
 };
 
 struct ctl_options {
     const char *admin, *data, *service; /* NULL: not given */
-    bool json, help, version;
+    bool json, force, help, version;
     uint64_t if_term, count, interval_ns;
     unsigned given; /* bits of enum ctl_option */
     int word_count; /* the words that are no options: command and operands */
@@ -122,7 +123,8 @@ size_t ctl_ask(struct ctl_pod *pods, size_t count, const struct ctl_question *qu
     64                      /* padded to it with spaces: no answer is longer than the command */
 #define CTL_PROBE_BYTES 512 /* room for every answer */
 
-/* {"leader":who,"if_term":...} and padding. Returns its length, or 0 when who cannot be anybody. */
+/* {"leader":who,"if_term":...,"force":true} and padding. Returns its length, or 0 when who cannot
+ * be anybody. */
 size_t ctl_put_command(char *out, size_t size, const char *who, const struct ctl_options *options);
 /* {"probe":nonce,"pad":"..."} of CTL_PROBE_BYTES exactly. */
 void ctl_put_probe(char out[static CTL_PROBE_BYTES + 1], const char *nonce);

@@ -53,6 +53,13 @@ extern const struct app_ops app_udp_ops;
 int app_udp_init(struct app *app, size_t workers) __attribute__((warn_unused_result));
 
 /*
+ * A refusal makes an app doubted: its worker holds what comes, and the reader knocks. It is down
+ * when it refused often or for long, which makes the leader hand over; and up when it
+ * does not refuse a knock. An answer proves nothing: it may be the last that a dead one gave.
+ */
+enum app_health { APP_UP, APP_DOUBTED, APP_DOWN };
+
+/*
  * The reader of a UDP app's answers: the one socket of all sessions, or one socket a session,
  * behind one epoll descriptor. An agent of its own with workers, polled by its thread in run to
  * completion.
@@ -62,6 +69,14 @@ struct app_reader {
     int epoll_fd;
     struct address app_address;
     struct ring closing; /* descriptors of ended sessions: closed here, where they are read */
+
+    /* Health. */
+    uint64_t fail_ns;          /* app.fail */
+    uint64_t refused_since_ns; /* 0: has answered since, or never refused */
+    uint32_t refused;          /* in a row */
+    struct udp_socket knock;   /* while it is not up: to see whether it refuses */
+    uint64_t knock_ns;         /* when to look again; 0: not knocking */
+    _Atomic uint32_t health;   /* enum app_health; by the reader, and by its worker UP -> DOUBTED */
 };
 extern const struct agent_ops app_reader_agent_ops;
 
@@ -70,6 +85,18 @@ struct app_reader *app_reader(struct app *app);
 
 /* Run to completion: read once without blocking; datagrams in receiver.received. */
 size_t app_reader_read(struct app_reader *reader, int timeout_ms);
+
+/* Health: once in a while. Knocks at an app that is doubted or down, by an empty datagram. */
+void app_reader_tick(struct app_reader *reader, uint64_t now_ns);
+
+/* Its worker: a socket of its own was refused, which the reader may not see. */
+void app_reader_doubt(struct app_reader *reader);
+
+/* Any thread: is it not down? */
+bool app_is_up(const struct app *app);
+
+/* Its worker, before a batch: does it take what it is given, as far as we know? */
+bool app_is_taking(struct app *app);
 
 /* Any thread: sessions alive now. */
 uint64_t app_session_count(const struct app *app);

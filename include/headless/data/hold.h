@@ -18,6 +18,7 @@
 #include "headless/data/request.h"
 
 #define HOLD_RELEASE_PERIOD_NS (2 * NS_PER_MS)
+#define HOLD_RELEASE_MAX       64 /* in one go: the leader's time may be over meanwhile */
 
 struct hold {
     uint8_t *arena;
@@ -26,6 +27,7 @@ struct hold {
     size_t release_bytes;       /* per period, at first */
     size_t pace_bytes;          /* per period now: doubled while more comes in than goes out */
     size_t used_before_release; /* the last one; 0: none since it was empty */
+    size_t left_bytes;          /* of this period */
     uint64_t next_release_ns;
     _Atomic uint64_t count; /* requests held; written by the owner, read by anyone */
     struct counters *counters;
@@ -35,6 +37,9 @@ int hold_init(struct hold *hold, size_t arena_bytes, size_t release_bytes,
               struct counters *counters) __attribute__((warn_unused_result));
 void hold_fini(struct hold *hold);
 
+/* So many bytes per period at first, from now on: a quarter of the buffer that is to take them. */
+void hold_set_pace(struct hold *hold, size_t release_bytes);
+
 /* Copy a request in; it, or older ones, may be dropped instead, each counted. */
 void hold_put(struct hold *hold, const struct request *request, uint64_t now_ns);
 
@@ -42,8 +47,9 @@ void hold_put(struct hold *hold, const struct request *request, uint64_t now_ns)
 void hold_expire(struct hold *hold, uint64_t limit_ns, uint64_t now_ns);
 
 /*
- * Hand out the oldest, in order, within the pace: each(context, request) must not call hold
- * functions. The requests' payloads stay valid until the next hold_put. Returns how many.
+ * Hand out the oldest, in order, within the pace, at most HOLD_RELEASE_MAX: each(context, request)
+ * must not call hold functions. The requests' payloads stay valid until the next hold_put. Returns
+ * how many.
  */
 size_t hold_release(struct hold *hold, uint64_t now_ns,
                     void (*each)(void *context, const struct request *request), void *context);

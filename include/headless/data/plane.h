@@ -3,14 +3,15 @@
  *
  *   plane_open   binds every socket and takes all memory; nothing is read yet
  *   plane_start  starts the threads
- *   plane_stop   receivers first (they read their sockets to the end), then app readers, then
- * workers plane_close  gives everything back
+ *   plane_stop   new datagrams of clients are refused, what has come is read to the end; then a
+ *                while for the answers; then the rest of the threads
+ *   plane_close  gives everything back
  *
  * With workers: 0 there are no rings: each receiver's thread reads, routes and sends
  * (completion.c).
  *
- * Threads: the four above by the main thread; plane_wake and plane_send_answer by the supervisor;
- * plane_read_counters by any.
+ * Threads: the four above by the main thread; plane_wake, plane_take_refusal and plane_send_answer
+ * by the supervisor; those that read by any.
  */
 #ifndef HEADLESS_DATA_PLANE_H
 #define HEADLESS_DATA_PLANE_H
@@ -50,7 +51,16 @@ struct plane_numbers {
 int plane_open(struct plane *plane, const struct config *config, struct waker *supervisor_waker)
     __attribute__((warn_unused_result));
 int plane_start(struct plane *plane) __attribute__((warn_unused_result));
-void plane_stop(struct plane *plane);
+
+/* Since when has nothing come, nothing gone, and nothing been held or queued? Zeroed at first. */
+struct plane_quiet {
+    uint64_t since_ns;
+    uint64_t activity; /* sum of all counters at the last look */
+};
+void plane_watch(struct plane_quiet *quiet, const struct plane *plane, uint64_t now_ns);
+
+/* Waits until it has been quiet for quiet_ns, but at most twice as long. */
+void plane_stop(struct plane *plane, struct plane_quiet *quiet, uint64_t quiet_ns);
 void plane_close(struct plane *plane);
 
 /* After view_publish: end every sleep that the view may change. */
@@ -64,6 +74,17 @@ void plane_read_numbers(const struct plane *plane, struct plane_numbers *ret_num
 
 /* The data threads, for who watches their progress: NULL after the last. */
 const struct agent *plane_agent(const struct plane *plane, size_t index);
+
+/* By slot: requests relayed to that member and received from it, so far. */
+void plane_read_traffic(const struct plane *plane, uint16_t slot, uint64_t *ret_relayed,
+                        uint64_t *ret_received);
+
+/* Supervisor: a leader whose host has refused our frames; false: none. has: only look. */
+bool plane_take_refusal(struct plane *plane, uint64_t *ret_instance);
+bool plane_has_refusal(const struct plane *plane);
+
+/* Does the app take what it is given? Built-in apps always do. */
+bool plane_app_is_up(const struct plane *plane);
 
 /* completion.c */
 extern const struct agent_ops completion_agent_ops;

@@ -9,6 +9,9 @@
  * and can never be full. When the slab is empty the receiver waits for a return and does not read:
  * the kernel drops then, and its counter says so.
  *
+ * Trains travel through the rings in one piece, as the kernel gave them; the worker takes them
+ * apart.
+ *
  * The data socket, the relay socket and the app's sockets are all read by this one piece of code.
  * Run to completion (workers: 0) uses receiver_read and receiver_recycle without the rings.
  *
@@ -31,6 +34,11 @@ struct receiver_lane {
     struct ring out;  /* receiver to worker: datagrams */
     struct ring back; /* worker to receiver: slots */
     struct waker *worker_waker;
+    /* Datagrams, those of trains included, into out and out of it: by the receiver, by the worker.
+     */
+    uint64_t staged;
+    _Atomic uint64_t dealt;
+    _Alignas(CACHE_LINE_BYTES) _Atomic uint64_t taken;
 };
 
 struct receiver {

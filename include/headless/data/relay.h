@@ -11,6 +11,10 @@
  * Every request ends as relayed or as dropped, every answer likewise, when its message was sent or
  * not.
  *
+ * A host whose process has gone refuses frames, and the kernel gives back what was refused. If that
+ * is the beginning of a frame that this link sent lately, it is evidence against the leader that
+ * the link serves: refused_instance. Others can forge such a message, but do not know our instance.
+ *
  * Owner: its worker's thread. Memory: a link's buffers are allocated when it is opened (a new
  * destination, not a new datagram); RELAY_LINKS_MAX links, the least recently used one is closed
  * for a new destination. Blocking: as outbox_flush.
@@ -22,6 +26,8 @@
 #include "headless/config/config.h"
 #include "headless/data/identity.h"
 #include "headless/data/request.h"
+#include "headless/data/slab.h"
+#include "headless/data/traffic.h"
 #include "headless/net/batch.h"
 
 #define RELAY_LINKS_MAX (CONFIG_PEERS_MAX + 2) /* every member, and a leader outside */
@@ -33,24 +39,38 @@ struct relay {
     enum config_relay format;
     size_t mtu;
     size_t batch;
+    size_t train_max;
     uint16_t lane;
     struct relay_link *links[RELAY_LINKS_MAX];
     size_t link_count;
     uint64_t now_ns; /* of this slice: set by relay_begin */
     struct counters *counters;
+    struct traffic *traffic;
+    uint64_t refused_instance; /* seen since the worker last took it; 0: none */
+};
+
+/* Where requests go. */
+struct relay_leader {
+    struct address to; /* its relay port if framed, else its data port */
+    uint64_t instance; /* 0: outside the cluster */
+    uint64_t term;     /* the view's */
+    uint16_t slot;
 };
 
 void relay_init(struct relay *relay, const struct config *config, const struct identity *identity,
-                uint16_t lane, struct counters *counters);
+                uint16_t lane, struct counters *counters, struct traffic *traffic);
 void relay_fini(struct relay *relay);
 
 /* A slice of work begins. */
 void relay_begin(struct relay *relay, uint64_t now_ns);
 
-/* Carry a request to the leader at to (IP and port: relay port if framed, else data port). Its
- * payload must stay until relay_flush. term: the view's. */
-void relay_request(struct relay *relay, const struct address *to, const struct request *request,
-                   uint64_t term);
+/* Carry a request to the leader. Its payload must stay until relay_flush. */
+void relay_request(struct relay *relay, const struct relay_leader *leader,
+                   const struct request *request);
+
+/* The same for a whole train, in the format raw: its payloads leave as they came, in one go. */
+void relay_raw_train(struct relay *relay, const struct relay_leader *leader,
+                     const struct datagram *train);
 
 /* Carry an answer of that term to the relay port of its ingress pod. */
 void relay_answer(struct relay *relay, const struct address *to, const struct origin *origin,

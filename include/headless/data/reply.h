@@ -3,8 +3,9 @@
  *
  * An answer for a client of this pod is checked against the fence (only the present leader's
  * answers leave; view_accepts_reply) and sent from the very address and port that the client spoke
- * to. An answer for a client of another pod is carried there, with the term in which its request
- * was delivered, and meets the same fence at that pod.
+ * to. An answer for a client of another pod meets the same fence twice: here, and at that pod, to
+ * which it is carried with the term in which its request was delivered. What waited here for a
+ * full socket meets it again before it leaves.
  *
  * Every answer that comes in here ends as sent, relayed, fenced or dropped. Payloads must stay
  * until reply_flush. Owner: its worker's thread. Blocking: as outbox_flush.
@@ -23,10 +24,11 @@ struct replier {
     struct counters *counters;
     const struct view *view; /* of this slice: set by reply_begin */
     uint64_t now_ns;
+    uint64_t oldest_term; /* of the answers in the outbox */
 };
 
-int reply_init(struct replier *replier, const struct udp_socket *socket, size_t batch,
-               struct relay *relay, uint16_t relay_port, struct counters *counters)
+int reply_init(struct replier *replier, const struct udp_socket *socket,
+               const struct config *config, struct relay *relay, struct counters *counters)
     __attribute__((warn_unused_result));
 void reply_fini(struct replier *replier);
 

@@ -4,7 +4,8 @@
  * A slot holds SLOT_BYTES, which is nearly every datagram. Behind each armed slot waits a spill
  * buffer for the rest of a large one (up to 65,507 bytes); a large datagram is then moved together
  * in its spill buffer, so that its payload is contiguous like every other. Spill memory that was
- * never needed is never touched, so it costs address space only.
+ * never needed is never touched, so it costs address space only. A train that arrives in one piece
+ * (UDP_GRO) stays together: one slot, one spill buffer, one descriptor.
  *
  * Owner: the receiver's thread takes and gives back; a datagram in flight belongs to whoever has
  * the pointer. Free slots are a stack: the most recently used, warm in cache, goes first. Nothing
@@ -27,7 +28,9 @@ enum datagram_source { SOURCE_DATA, SOURCE_RELAY, SOURCE_APP };
 struct datagram {
     const uint8_t *payload; /* contiguous, in slot or in spill */
     uint32_t length;
-    uint8_t source;       /* enum datagram_source */
+    uint32_t
+        segment;    /* a train: datagrams of so many bytes, the last may be shorter; 0: it is one */
+    uint8_t source; /* enum datagram_source */
     struct address peer;  /* who sent it */
     struct address local; /* the address and port of ours that it was sent to */
     uint64_t session;     /* SOURCE_APP on a connected socket: the session's id, else 0 */
@@ -47,6 +50,22 @@ struct slab {
 int slab_init(struct slab *slab, size_t slot_count, size_t spill_count)
     __attribute__((warn_unused_result));
 void slab_fini(struct slab *slab);
+
+/* How many datagrams came in this piece. */
+static inline uint32_t datagram_count(const struct datagram *datagram)
+{
+    return datagram->segment ? (datagram->length + datagram->segment - 1) / datagram->segment : 1;
+}
+
+/* The i-th of these: payload and length into *ret_one, a copy of the piece otherwise. */
+static inline void datagram_part(const struct datagram *piece, uint32_t i, struct datagram *ret_one)
+{
+    uint32_t left = piece->length - i * piece->segment;
+
+    ret_one->segment = 0;
+    ret_one->payload = piece->payload + (size_t)i * piece->segment;
+    ret_one->length = piece->segment && piece->segment < left ? piece->segment : left;
+}
 
 /* A free slot with a spill buffer, or NULL when either has run out. */
 struct datagram *slab_take(struct slab *slab);

@@ -33,11 +33,13 @@
 #define VIEW_MEMBERS_MAX (CONFIG_PEERS_MAX + 1)
 #define VIEW_READERS_MAX 64
 #define VIEW_FOREVER     UINT64_MAX
+#define VIEW_SLOT_NONE   UINT16_MAX
 
 struct member {
     uint64_t instance;          /* 0: not known yet */
     char name[CONFIG_NAME_MAX]; /* "" when not known */
     struct address address;     /* IP, port 0 */
+    uint16_t slot;              /* by which data threads count what goes to it and comes from it */
 };
 
 enum view_leader {
@@ -53,6 +55,9 @@ struct view {
     enum view_leader kind;
     struct address leader; /* IP; with its port when outside; unset: none */
     char leader_name[CONFIG_NAME_MAX];
+    uint64_t leader_instance;     /* 0: none, or outside */
+    uint64_t leader_rcvbuf_bytes; /* of its relay socket, by its own word; 0: not known */
+    uint16_t leader_slot;
     const char *cause;               /* a word: yaml, command, alone */
     _Atomic uint64_t valid_until_ns; /* clock_now_ns; after it nothing of this leader leaves */
 
@@ -62,6 +67,10 @@ struct view {
     /* Settings that a reload may change while data flows. */
     uint64_t hold_time_ns, app_idle_ns;
     bool accept_control;
+
+    /* What the configuration wished; for whoever shows it. */
+    char wanted_leader[CONFIG_NAME_MAX]; /* "": nobody in particular */
+    bool has_wanted_leader;              /* that one leads, or any will do */
 
     size_t member_count; /* this pod included */
     struct member members[VIEW_MEMBERS_MAX];
@@ -100,25 +109,49 @@ void view_release(struct view_reader *reader);
 /* Reader, about to sleep: has another view been published than the last acquired? */
 bool view_is_news(struct view_board *board, const struct view_reader *reader);
 
+/* What is to be done with a request now. */
+enum view_way {
+    VIEW_HOLD,    /* nobody is known to lead at this moment */
+    VIEW_DELIVER, /* to the app of this pod */
+    VIEW_RELAY    /* to the leader */
+};
+
+static inline bool view_is_valid(const struct view *view, uint64_t now_ns)
+{
+    return now_ns < atomic_load_explicit(&view->valid_until_ns, memory_order_relaxed);
+}
+
+static inline enum view_way view_way(const struct view *view, uint64_t now_ns)
+{
+    if (view->kind == VIEW_LEADER_NONE || !view_is_valid(view, now_ns))
+        return VIEW_HOLD;
+    return view->kind == VIEW_LEADER_SELF ? VIEW_DELIVER : VIEW_RELAY;
+}
+
 /* May this pod's app be given requests, and its answers leave, now? */
 static inline bool view_leads(const struct view *view, uint64_t now_ns)
 {
-    return view->kind == VIEW_LEADER_SELF &&
-           now_ns < atomic_load_explicit(&view->valid_until_ns, memory_order_relaxed);
+    return view_way(view, now_ns) == VIEW_DELIVER;
 }
 
 /*
- * May an answer of this term leave through this pod? The present term's; the one before within its
- * grace; and a higher one, whose leader knows of a claim that is still on its way to us.
+ * May an answer of this term leave through this pod? One whose leader gave way, within its grace;
+ * the present term's; and a higher one, whose leader knows of a claim that is still on its way to
+ * us.
  */
 static inline bool view_accepts_reply(const struct view *view, uint64_t term, uint64_t now_ns)
 {
-    if (term >= view->term)
-        return now_ns < atomic_load_explicit(&view->valid_until_ns, memory_order_relaxed);
-    return term == view->previous_term && now_ns < view->previous_until_ns;
+    if (term == view->previous_term && now_ns < view->previous_until_ns)
+        return true;
+    return term >= view->term && view_is_valid(view, now_ns);
 }
 
-/* The member with this IP, or NULL. */
+/*
+ * The member with this IP, or NULL. Of two with one IP (it was given to another pod before its dead
+ * owner was forgotten) any: ask by instance where it matters which.
+ */
 const struct member *view_find_member(const struct view *view, const struct address *ip);
+/* The member that is this instance, or NULL; 0 is nobody. */
+const struct member *view_find_instance(const struct view *view, uint64_t instance);
 
 #endif

@@ -1,16 +1,17 @@
 /*
  * worker: takes datagrams from the receivers and sends each on its way.
  *
- *   take (worker.c) ─► classify (classify.c) ─► route (route.c) ─┬─ app.c, app_udp.c   I lead
- *                                                                ├─ relay.c            another
- * leads └─ hold.c             nobody does answers ─► reply.c
+ *   take (worker.c) ─► classify (classify.c) ─► route (route.c) ─┬─ app.c, app_udp.c
+ *                                                                ├─ relay.c
+ *                                            answers ─► reply.c  └─ hold.c
  *
- * One slice: load the view once, release what was held if there is a leader, take up to a batch
- * from the inputs, route each, flush every outbox, give the slots back. Nothing is allocated or
- * locked in it.
+ * One slice: load the view, release what was held if there is a leader; for each input load the
+ * view again, take up to a batch, route each, flush every outbox, give the slots back. Nothing is
+ * allocated or locked in it.
  *
- * Everything in struct worker belongs to the worker's thread, except counters, hold count and
- * session count, which anyone may read, and the mailbox's other end, which is the supervisor's.
+ * Everything in struct worker belongs to the worker's thread, except counters, traffic, hold count
+ * and session count, which anyone may read, and what goes to the supervisor: the mailbox's other
+ * end, and refused_instance.
  */
 #ifndef HEADLESS_DATA_WORKER_H
 #define HEADLESS_DATA_WORKER_H
@@ -41,17 +42,24 @@ struct worker {
     struct waker waker;
 
     struct relay relay;
+    struct traffic traffic;
     struct replier replier;
     struct hold hold;
     struct app app;
     struct mailbox mailbox;
     struct budget bad_json_answers;
 
-    const struct view *view; /* of this slice */
-    uint64_t now_ns;         /* of this slice */
-    bool leads;              /* of this slice: this pod leads, and its time is not over */
+    const struct view *view;    /* of this slice */
+    uint64_t generation;        /* of that view */
+    uint64_t now_ns;            /* of this slice */
+    struct relay_leader leader; /* of this view */
+    enum view_way way;          /* of this slice: what is done with requests */
     uint64_t next_tick_ns;
+    size_t own_pace_bytes; /* released per period where the leader's buffer is not known */
+    size_t worker_count;
     struct counters counters;
+    /* For the supervisor, who takes it by writing 0: a leader's host has refused our frames. */
+    _Atomic uint64_t refused_instance;
     struct agent agent;
 };
 
@@ -73,10 +81,11 @@ void worker_fini(struct worker *worker);
 void worker_attach(struct worker *worker, struct receiver_lane *lane, struct waker *receiver_waker);
 
 /* A slice: begin, upkeep (held ones and timers; returns how much it did), handle up to a batch of
- * datagrams, flush. Their memory is free after the flush. */
+ * datagrams, flush. Their memory is free after the flush. Begin again before each batch: sending
+ * may have waited, and the leader's time may be over. */
 void worker_begin(struct worker *worker);
 size_t worker_upkeep(struct worker *worker);
-void worker_handle(struct worker *worker, const struct datagram *datagram);
+void worker_handle(struct worker *worker, const struct datagram *piece);
 void worker_flush(struct worker *worker);
 
 /* How long the worker may sleep, when nothing comes. */
@@ -88,10 +97,15 @@ void worker_wake(void *self);
 
 /* ---- between the worker's own files ---- */
 
-/* classify.c: a datagram from the data port ends here, as a control message, or goes on to route.
+/*
+ * classify.c: what came from the data port in one piece, a datagram or a train. Each datagram ends
+ * here, as a control message or a loop, or goes on to route.
  */
-void classify_datagram(struct worker *worker, const struct datagram *datagram);
+void classify_piece(struct worker *worker, const struct datagram *piece);
 
+/* route.c: where requests go by the present view: to the leader's relay port in frames, else to its
+ * data port. */
+struct relay_leader route_find_leader(const struct worker *worker);
 /* route.c: a request goes to the app, to the leader, or into hold. */
 void route_request(struct worker *worker, const struct request *request);
 /* route.c: the same for one that comes out of hold. */

@@ -2,17 +2,24 @@
  * batch: recvmmsg and sendmmsg with their errors handled.
  *
  * An inbox receives into buffers that its owner armed; an outbox collects messages of one socket
- * and sends them with as few system calls as it can. The unit of sending is the batch to one
- * socket, so that equal neighbours can later leave as one GSO train without a change for the
- * callers.
+ * and sends them with as few system calls as it can. Neighbours of one size to one destination
+ * leave as a train: one message that the kernel, or the network card, cuts into datagrams
+ * (UDP_SEGMENT). That saves the walk through the kernel for all but one of them, which costs far
+ * more than the system call. The last of a train may be shorter. The other way round, an inbox may
+ * get a train that the kernel did not cut, or merged, in one message (UDP_GRO).
  *
- * What the kernel forces (net/socket.c: __sys_sendmmsg, do_recvmmsg):
+ * What the kernel forces (net/socket.c: __sys_sendmmsg, do_recvmmsg; net/ipv4/udp.c:
+ * udp_send_skb):
  *   - sendmmsg stops at the first message that fails and returns how many went out before it; the
  *     errno is seen only when that message is the first of the next call. So go on from the first
  *     unsent; on -1 that one is the culprit: classify, skip exactly one, go on.
  *   - A pending ICMP error is returned in place of a send: send the same message once more.
+ *   - A train is at most 64 datagrams and 65,507 bytes. One whose datagrams are larger than the
+ *     path takes is refused as a whole (EMSGSIZE), as is one that a firewall dislikes: then its
+ *     datagrams are sent one by one, and each has its own fate. EIO and EINVAL mean that trains do
+ *     not work on this socket: the same, and none are made from then on.
  *   - recvmmsg overwrites name length, control length and flags of the messages that it filled:
- * only these are set again. Its timeout argument is never used.
+ *     only these are set again. Its timeout argument is never used.
  *
  * Threads: an inbox or outbox belongs to one thread. Blocking: inbox_receive as its flags say;
  * outbox flushes wait for room in the send buffer for at most OUTBOX_WAIT_MS, then give the
@@ -46,7 +53,9 @@ struct inbox_message {
     struct address peer;  /* who sent it */
     struct address local; /* to which address of ours (port 0); unset without PKTINFO */
     uint32_t length;      /* bytes received */
-    bool truncated;       /* it was larger than the armed buffers */
+    uint32_t
+        segment;    /* it is several datagrams of so many bytes, the last may be shorter; 0: one */
+    bool truncated; /* it was larger than the armed buffers */
 };
 
 int inbox_init(struct inbox *inbox, size_t batch) __attribute__((warn_unused_result));
@@ -64,7 +73,11 @@ void inbox_read(const struct inbox *inbox, size_t index, struct inbox_message *r
 
 /* ---- sending ---- */
 
-#define OUTBOX_PARTS 3 /* iovecs a message */
+#define OUTBOX_PARTS     3  /* iovecs a message */
+#define OUTBOX_TRAIN_MAX 64 /* UDP_MAX_SEGMENTS of the oldest kernels that know trains */
+#define OUTBOX_SEGMENT_MAX \
+    1472 /* larger datagrams are no trains, unless the owner knows the path */
+#define OUTBOX_SEGMENT_SAFE 1232 /* what every path takes: IPv6's least MTU */
 
 /* Two accounts, so that one socket's requests and replies are counted apart. */
 enum outbox_account { OUTBOX_REQUESTS, OUTBOX_REPLIES, OUTBOX_ACCOUNTS };
@@ -76,13 +89,32 @@ struct outbox_tally {
     uint64_t failed[UDP_ERROR_COUNT];
 };
 
+/* How it was sent: datagrams / trains is the length of trains, trains / calls that of batches. */
+struct outbox_sends {
+    uint64_t calls, trains, datagrams;
+};
+
+struct outbox_span {
+    size_t first, count;
+};
+
 struct outbox_entry;
+struct outbox_train;
 struct outbox {
     const struct udp_socket *socket;
-    size_t capacity, count;
+    size_t capacity, count; /* messages */
+    size_t train_max;       /* datagrams a train; 1: none are made, or no longer */
+    size_t segment_max;     /* bytes of a datagram in a train; the owner may set it */
+    size_t train_count, part_count;
     struct mmsghdr *headers;
+    struct outbox_train *trains;
+    struct outbox_span *spans;
     struct outbox_entry *entries;
+    struct iovec *parts;
+    struct outbox_sends sends;                  /* since the owner last took it */
     struct outbox_tally tally[OUTBOX_ACCOUNTS]; /* since the owner last took it */
+    /* An error was pending, or may have been: look into the error queue. The owner clears it. */
+    bool may_be_refused;
 };
 
 struct outbox_message {
@@ -103,12 +135,22 @@ static inline struct iovec outbox_part(const void *bytes, size_t length)
     return part;
 }
 
-int outbox_init(struct outbox *outbox, const struct udp_socket *socket, size_t capacity)
-    __attribute__((warn_unused_result));
+/* train_max: datagrams a train at most, 1 to OUTBOX_TRAIN_MAX. Returns 0 or -ENOMEM. */
+int outbox_init(struct outbox *outbox, const struct udp_socket *socket, size_t capacity,
+                size_t train_max) __attribute__((warn_unused_result));
 void outbox_fini(struct outbox *outbox);
 
 /* Add a message; a full outbox is flushed first. An address that the socket cannot reach fails. */
 void outbox_add(struct outbox *outbox, const struct outbox_message *message);
+
+/*
+ * Add messages that lie in one piece, of segment bytes each, the last may be shorter: parts[0] is
+ * the whole. The same as adding them one by one, each with this weight; only quicker.
+ */
+void outbox_add_run(struct outbox *outbox, const struct outbox_message *message, size_t segment);
+
+/* Forget all that was added; none of it is counted. */
+void outbox_discard(struct outbox *outbox);
 
 /* Send all that was added. Every message ends in its account's tally. */
 void outbox_flush(struct outbox *outbox);

@@ -18,11 +18,12 @@
 #define UDP_PAYLOAD_MAX 65507
 
 struct udp_options {
-    bool reuse_port;             /* several sockets on one port, spread by the 4-tuple */
-    bool local_address;          /* tell to which of our addresses a datagram was sent (PKTINFO) */
-    bool loopback_only;          /* SO_BINDTODEVICE lo */
-    bool error_queue;            /* IP_RECVERR: refusals on an unconnected socket */
-    uint64_t rcvbuf_bytes;       /* 0: as much as is granted */
+    bool reuse_port;       /* several sockets on one port, spread by the 4-tuple */
+    bool local_address;    /* tell to which of our addresses a datagram was sent (PKTINFO) */
+    bool loopback_only;    /* SO_BINDTODEVICE lo */
+    bool error_queue;      /* IP_RECVERR: refusals on an unconnected socket */
+    bool merged;           /* UDP_GRO, where the kernel has it: several datagrams in one piece */
+    uint64_t rcvbuf_bytes; /* 0: as much as is granted */
     uint64_t receive_timeout_ns; /* 0: none */
 };
 
@@ -68,8 +69,31 @@ void udp_close(struct udp_socket *socket);
 /* Datagrams that the kernel dropped at this socket since it was opened (SO_MEMINFO); any thread. */
 uint64_t udp_kernel_drops(int fd);
 
-/* Take one entry off the error queue. True if there was one; *ret_error is its errno. */
-bool udp_take_error(int fd, int *ret_error);
+/* Is an error pending, such as a refusal? It is no longer after this; the error queue stays. */
+bool udp_has_error(int fd);
+
+#define UDP_QUOTED_MAX 128
+
+/* What the error queue gives back: why a datagram of ours failed, and how it began. */
+struct udp_failure {
+    int error;      /* errno */
+    bool is_remote; /* a host said so, by ICMP */
+    size_t length;  /* bytes of quoted; 0: the host quoted nothing of it */
+    uint8_t quoted[UDP_QUOTED_MAX];
+};
+
+/* Keep what fails in an error queue: IP_RECVERR, for both families where the socket has both. */
+int udp_keep_errors(const struct udp_socket *socket);
+
+/* Take one entry off the error queue. False: there is none. */
+bool udp_take_error(int fd, struct udp_failure *ret_failure);
+
+/*
+ * From now on the kernel refuses new datagrams (their senders learn it by ICMP), and what has come
+ * already can still be read: the socket is connected to a port of ours where nobody is. Sending to
+ * an address goes on as before. Best effort: where it fails, datagrams go on coming.
+ */
+void udp_refuse_new(const struct udp_socket *socket);
 
 /* Send one datagram, for what is not a data path (control answers). from unset: kernel's choice. */
 int udp_send_one(const struct udp_socket *socket, const struct address *to,

@@ -1,14 +1,16 @@
 /*
  * control: what a client may say to the data port besides data.
  *
- *   {"leader":"10.0.0.12"}              a command; also if_term, key, time, nonce, mac
+ *   {"leader":"10.0.0.12"}              a command; also if_term, force, key, time, nonce,
+ *                                       mac
  *   {"probe":"NONCE","pad":"..."}       comes back with leader, via, term
  *
  * A command is a datagram of at most CONTROL_BYTES_MAX whose whole payload, white space aside, is
  * one JSON object with the key "leader", no unknown key and no duplicate key. leader, key, nonce
  * and mac are strings of printable ASCII without spaces, not empty (escapes are decoded first, so
  * "\/" is fine and "\u0000" is not); if_term and time are whole numbers of 64 bits without sign,
- * fraction or exponent. A key is compared as it is spelled: "\u006ceader" is an unknown key.
+ * fraction or exponent; force is true or false. A key is compared as it is spelled: "\u006ceader"
+ * is an unknown key.
  *
  * What begins as a command ({ then the key "leader") but is broken (syntax, a key twice, a nested,
  * wrong-typed or impossible value, anything after the object) is CONTROL_BAD: answered "bad json",
@@ -41,6 +43,7 @@ struct control_command {
     char target[CONTROL_TARGET_MAX]; /* address or pod name, not empty, printable ASCII */
     bool has_if_term;
     uint64_t if_term;
+    bool is_forced; /* without a majority, if there is none */
     bool is_signed; /* key, time, nonce and mac were all there (checked by the secure layer) */
 };
 

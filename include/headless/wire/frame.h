@@ -83,6 +83,9 @@ uint64_t frame_cluster_id(const char *cluster);
 /* Write the 40 bytes; the caller vouches for type and hops. */
 void frame_put_header(uint8_t out[static FRAME_HEADER_BYTES], const struct frame_header *header);
 
+/* Read the header of a frame whose beginning was given back by the network. False: it is none. */
+bool frame_read_header(const uint8_t *data, size_t length, struct frame_header *ret_header);
+
 /*
  * Whether a frame with this record would be accepted: client has a port; client, local and (if set)
  * ingress are in their canonical form; the payload is not too long. Payload itself is not looked

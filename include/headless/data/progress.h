@@ -9,12 +9,12 @@
  *
  * Owner: the thread that looks. Never blocks, never allocates.
  */
-#ifndef HEADLESS_ADMIN_PROGRESS_H
-#define HEADLESS_ADMIN_PROGRESS_H
+#ifndef HEADLESS_DATA_PROGRESS_H
+#define HEADLESS_DATA_PROGRESS_H
 
 #include "headless/data/plane.h"
 
-#define PROGRESS_STALL_NS     (2 * UINT64_C(1000000000))
+#define PROGRESS_STALL_NS     (10 * AGENT_IDLE_MAX_NS)
 #define PROGRESS_CHALLENGE_NS (3 * AGENT_IDLE_MAX_NS)
 #define PROGRESS_AGENTS_MAX   (3 * RECEIVERS_MAX + 2 * WORKERS_MAX)
 

@@ -1,40 +1,49 @@
 /*
- * election_message: what members say to each other, as scalars; wire/ gives them bytes.
+ * election_message: what members say to each other, as scalars; peer.h gives them bytes.
  *
  * One struct for all types; the table says which fields a type uses. Members (of a list page, or
  * the sender's own card in WHO and HERE) stand beside it, at most ELECTION_PAGE a message.
  *
- *   type          fields
- *   WHO           stamp, term, seen, members[0]: the sender's card
- *   HERE          the same (stamp echoed), leader, leader_address, list, flags LEADS, LISTED
- *   HEARTBEAT     term, stamp, interval, misses, list, count, live, ready, flags SETTLED
- *   ACK           term, stamp echoed, seen, promise (0: none now), list (that it has), flags APP,
- * FRESH LIST_ASK      list, first LIST_PAGE     list, count, floor, flags MAJORITY, FORCED, first,
- * members PROBE         term, stamp ALIVE         stamp echoed, term, leader ASK           leader;
- * "do you hear it?"          TOLD  leader, wait (0: no) PREVOTE, VOTE term, stamp, list, interval,
- * misses, leader (deposed), deposed_term, flags EVIDENCE, RESIGNED, BOOTSTRAP, JUMP PREVOTE_ANSWER,
- * VOTE_ANSWER  term, stamp echoed, seen, promise, wait, list, flags GRANTED, FRESH, OLD_LIST,
- * NOT_LISTED RESIGN        term, leader (the successor) LEAVE         term HAND_OVER     term,
- * leader (the target)
+ *   type            fields
+ *   WHO             stamp, term, seen, members[0]: the sender's card
+ *   HERE            the same (stamp echoed), leader, leader_address, list, flags LEADS, LISTED
+ *   HEARTBEAT       term, stamp, interval, misses, list, count, live, ready, cause, received,
+ *                   rcvbuf, generation, flags SETTLED
+ *   ACK             term, stamp echoed, seen, promise (0: none now), list (that it has),
+ *                   generation, flags APP, FRESH
+ *   LIST_ASK        list, first
+ *   LIST_PAGE       list, count, floor, flags MAJORITY, FORCED, first, members
+ *   PROBE           term, stamp
+ *   ALIVE           stamp echoed, term, leader, leader_address
+ *   ASK             leader: "do you hear it?"
+ *   TOLD            leader, wait (0: no)
+ *   PREVOTE, VOTE   term, stamp, list, interval, misses, leader (deposed), deposed_term,
+ *                   flags EVIDENCE, RESIGNED, BOOTSTRAP, JUMP
+ *   PREVOTE_ANSWER, VOTE_ANSWER
+ *                   term, stamp echoed, seen, promise, wait, list, flags GRANTED, FRESH, OLD_LIST,
+ *                   NOT_LISTED
+ *   RESIGN          term, leader (the successor)
+ *   LEAVE           term; from the leader: you may go, your seat is kept
+ *   HAND_OVER       term, leader (the target), generation
  *
  * Pure values; any thread.
  */
-#ifndef HEADLESS_CONTROL_ELECTION_MESSAGE_H
-#define HEADLESS_CONTROL_ELECTION_MESSAGE_H
+#ifndef HEADLESS_WIRE_ELECTION_MESSAGE_H
+#define HEADLESS_WIRE_ELECTION_MESSAGE_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "headless/base/address.h"
-#include "headless/config/config.h"
 
-#define ELECTION_MEMBERS_MAX  (CONFIG_PEERS_MAX + 1)
+#define ELECTION_MEMBERS_MAX  129 /* 128 peers and this pod */
+#define ELECTION_NAME_MAX     64  /* bytes of a name, with NUL */
 #define ELECTION_BITMAP_WORDS ((ELECTION_MEMBERS_MAX + 63) / 64)
 #define ELECTION_PAGE         4 /* members a message */
 
 struct election_name {
-    char text[CONFIG_NAME_MAX];
+    char text[ELECTION_NAME_MAX];
 };
 
 struct election_member {
@@ -102,6 +111,7 @@ struct election_message {
     uint8_t type; /* enum election_message_type */
     uint8_t member_count;
     uint8_t misses;
+    uint8_t cause;  /* why the leader leads; an enum election_cause */
     uint16_t flags; /* enum election_flag */
     uint16_t count, floor, first;
     uint64_t from, to; /* instances; to 0: not known yet */
@@ -110,6 +120,9 @@ struct election_message {
     uint64_t deposed_term;
     uint64_t stamp_ns;
     uint64_t promise_ns, wait_ns, interval_ns;
+    uint64_t received;     /* requests that the sender took over from the receiver, so far */
+    uint64_t rcvbuf_bytes; /* of the sender's relay socket */
+    uint64_t generation;   /* the highest leader_generation that it knows of */
     struct election_list_id list;
     struct address leader_address;
     uint64_t live[ELECTION_BITMAP_WORDS], ready[ELECTION_BITMAP_WORDS];

@@ -1,4 +1,4 @@
-#include "headless/admin/progress.h"
+#include "headless/data/progress.h"
 
 bool progress_is_stalled(struct progress *progress, size_t index, const struct agent *agent,
                          uint64_t now_ns)

@@ -1,0 +1,30 @@
+/*
+ * traffic: how many requests went to each member and came from each.
+ *
+ * By slot, which the supervisor deals out (roster.h). The numbers only grow; what a slot's member
+ * did is the difference between two readings. So it can be told what was handed to a leader that
+ * died.
+ *
+ * Single writer, its worker's thread; any thread reads.
+ */
+#ifndef HEADLESS_DATA_TRAFFIC_H
+#define HEADLESS_DATA_TRAFFIC_H
+
+#include "headless/data/view.h"
+
+struct traffic {
+    _Atomic uint64_t relayed[VIEW_MEMBERS_MAX];
+    _Atomic uint64_t received[VIEW_MEMBERS_MAX];
+};
+
+/* counts: one of the two arrays. A member without a slot is not counted. */
+static inline void traffic_add(_Atomic uint64_t *counts, uint16_t slot, uint64_t n)
+{
+    if (slot >= VIEW_MEMBERS_MAX)
+        return;
+    atomic_store_explicit(&counts[slot],
+                          atomic_load_explicit(&counts[slot], memory_order_relaxed) + n,
+                          memory_order_relaxed);
+}
+
+#endif

@@ -1,0 +1,70 @@
+/*
+ * peer: a message between two supervisors, as bytes (election_message.h has it as scalars).
+ *
+ *   message = header common body members                     all integers big endian
+ *
+ *   header =  0 magic "hp"    2 version (1)    3 type        4 flags (16)   6 zero (16)
+ *             8 cluster (64)  16 from (64)     24 to (64)    32 token (64)           40 bytes
+ *
+ *   common =  term (64) seen (64) list term (64) list version (32)                   28 bytes
+ *
+ *   body: the fields that the type has, in this order:
+ *      stamp (64)   interval (64)   misses (8)   leader (64)   deposed term (64)
+ *      leader address   promise (64)   wait (64)   cause (8)   received (64)   rcvbuf (64)
+ *      count (16), then with LIVE the two bitmaps live and ready of (count + 7) / 8 bytes each,
+ *      bit 0 of byte 0 being the first member   floor (16)   first (16)
+ *
+ *   address = family (8: 0 none, 4, 6) IP(0, 4 or 16)
+ *   members = number (8), then each: instance (64) eligible (8: 0 or 1) address name
+ *   name    = length (8: 0 to 63) bytes: letters, digits and - . _ : %
+ *
+ * The token is by whom a sender knows its own message again when the network gives its beginning
+ * back in an ICMP error; to the receiver it means nothing. Times are nanoseconds. A WHO is padded
+ * with zeros to PEER_WHO_BYTES, so that nobody is answered with more bytes than he sent.
+ *
+ * There is one spelling of a message: whatever would be written differently is malformed. Bytes
+ * only: no socket, no clock, no allocation. Any thread, never blocks.
+ */
+#ifndef HEADLESS_WIRE_PEER_H
+#define HEADLESS_WIRE_PEER_H
+
+#include "headless/wire/election_message.h"
+
+#define PEER_VERSION      1
+#define PEER_HEADER_BYTES 40
+#define PEER_COMMON_BYTES 28
+#define PEER_MEMBER_BYTES (8 + 1 + 17 + ELECTION_NAME_MAX) /* the longest */
+#define PEER_WHO_BYTES    208                              /* no HERE is longer */
+#define PEER_BYTES_MAX    512                              /* no message is longer */
+
+enum peer_verdict { PEER_OK, PEER_MALFORMED, PEER_BAD_VERSION, PEER_BAD_CLUSTER };
+
+/* What can be read off a message of which only the beginning has come back. */
+struct peer_header {
+    uint64_t cluster, from, to, token;
+    uint8_t type;
+};
+
+/*
+ * Write a message; members: message->member_count of them. Returns its bytes. What a sender of ours
+ * cannot mean (a type or name that peer_open would refuse) is its caller's fault, but never writes
+ * beyond PEER_BYTES_MAX. The token is 0.
+ */
+size_t peer_put(uint8_t out[static PEER_BYTES_MAX], uint64_t cluster,
+                const struct election_message *message, const struct election_member *members);
+
+/* Into a message that peer_put wrote. */
+void peer_put_token(uint8_t *message, uint64_t token);
+
+/* The header alone. False: it is none of this version. */
+bool peer_read_header(const uint8_t *data, size_t length, struct peer_header *ret_header);
+
+/*
+ * Check and read a whole message. On PEER_OK both outputs are filled, fields that the type does not
+ * have are 0; else they are untouched. A verdict on version or cluster says nothing about the rest.
+ */
+enum peer_verdict peer_open(const uint8_t *data, size_t length, uint64_t cluster,
+                            struct election_message *ret_message,
+                            struct election_member ret_members[static ELECTION_PAGE]);
+
+#endif

@@ -1,0 +1,328 @@
+#include "headless/control/discovery.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "headless/base/clock.h"
+#include "headless/base/log.h"
+
+#define DISCOVERY_STOP_NS (200 * NS_PER_MS)
+#define LOOK_AGAIN_NS     NS_PER_SEC
+#define COMPLAIN_NS       (60 * NS_PER_SEC)
+
+struct discovery_shared {
+    pthread_mutex_t lock; /* guards all that follows, but for what is constant */
+    pthread_cond_t wake;  /* of the thread; at the end, of its owner */
+    int users;            /* the thread and its owner */
+    bool is_stopping, is_hurried, is_asked;
+    bool is_known, is_news;
+    struct waker *reader_waker; /* of the owner: not after is_stopping */
+    struct address list[DISCOVERY_MAX];
+    size_t count;
+
+    /* Constant. */
+    char name[CONFIG_TEXT_MAX];
+    int family;
+    uint64_t interval_ns;
+
+    /* Of the thread. */
+    uint64_t complained_ns; /* 0: not since the last success */
+    unsigned jitter;
+};
+
+/* ---- one lookup ---- */
+
+static int compare(const void *a, const void *b)
+{
+    return memcmp(a, b, sizeof(struct address));
+}
+
+static size_t without_twins(struct address *list, size_t count)
+{
+    size_t kept = 0;
+
+    if (count == 0)
+        return 0;
+    qsort(list, count, sizeof(*list), compare);
+    for (size_t i = 0; i < count; i++) {
+        if (kept == 0 || !address_equal(&list[kept - 1], &list[i]))
+            list[kept++] = list[i];
+    }
+    return kept;
+}
+
+/* What is found beyond the room makes place by order, so that all pods keep the same ones. */
+static size_t collect(const struct addrinfo *found, struct address list[static DISCOVERY_MAX])
+{
+    struct address all[2 * DISCOVERY_MAX];
+    size_t count = 0;
+
+    for (const struct addrinfo *i = found; i; i = i->ai_next) {
+        if (count == 2 * (size_t)DISCOVERY_MAX) {
+            count = without_twins(all, count);
+            count = count < DISCOVERY_MAX ? count : DISCOVERY_MAX;
+        }
+        address_from_sockaddr(i->ai_addr, &all[count]);
+        all[count] = address_with_port(all[count], 0);
+        count += address_is_set(&all[count]) && !address_is_any(&all[count]);
+    }
+    count = without_twins(all, count);
+    count = count < DISCOVERY_MAX ? count : DISCOVERY_MAX;
+    memcpy(list, all, count * sizeof(*list));
+    return count;
+}
+
+static void complain(struct discovery_shared *shared, const char *why)
+{
+    uint64_t now_ns = clock_now_ns();
+
+    if (shared->complained_ns && now_ns < shared->complained_ns + COMPLAIN_NS)
+        return;
+    shared->complained_ns = now_ns;
+    log_warn(
+        "discovery_failed",
+        "discovery.dns: no address for \"%s\": %s; see the name (a dot at its end keeps search "
+        "domains out) and /etc/resolv.conf; trying again",
+        shared->name, why);
+}
+
+/* Returns how many; 0: nothing is known. Blocks. */
+static size_t look_up(struct discovery_shared *shared, struct address list[static DISCOVERY_MAX])
+{
+    const struct addrinfo hints = {.ai_family = shared->family, .ai_socktype = SOCK_DGRAM};
+    struct addrinfo *found = NULL;
+    int rc = getaddrinfo(shared->name, NULL, &hints, &found);
+    size_t count = rc ? 0 : collect(found, list);
+
+    if (rc == 0)
+        freeaddrinfo(found);
+    if (count == 0)
+        complain(shared, rc ? gai_strerror(rc) : "the answer is empty");
+    else
+        shared->complained_ns = 0;
+    return count;
+}
+
+/* ---- the thread ---- */
+
+/* With the lock. */
+static void keep(struct discovery_shared *shared, const struct address *list, size_t count)
+{
+    if (shared->is_known && count == shared->count &&
+        memcmp(list, shared->list, count * sizeof(*list)) == 0)
+        return;
+    memcpy(shared->list, list, count * sizeof(*list));
+    shared->count = count;
+    shared->is_known = shared->is_news = true;
+    log_info("discovery_changed", "discovery.dns: %s has %zu addresses", shared->name, count);
+    waker_wake(shared->reader_waker);
+}
+
+/* Ten percent more or less, so that pods do not ask in step. */
+static uint64_t next_interval(struct discovery_shared *shared)
+{
+    shared->jitter = shared->jitter * 1103515245U + 12345U;
+    return shared->interval_ns * (90 + (shared->jitter >> 16) % 21) / 100;
+}
+
+static struct timespec after(struct timespec from, uint64_t ns)
+{
+    ns += (uint64_t)from.tv_nsec;
+    from.tv_sec += (time_t)(ns / NS_PER_SEC);
+    from.tv_nsec = (long)(ns % NS_PER_SEC);
+    return from;
+}
+
+/* With the lock: until it is time to look again, or to stop. */
+static void wait_for_turn(struct discovery_shared *shared)
+{
+    uint64_t looked_ns = clock_now_ns();
+    uint64_t interval_ns = next_interval(shared);
+    struct timespec until;
+
+    while (!shared->is_stopping) {
+        bool soon = shared->is_hurried || shared->is_asked;
+        uint64_t pause_ns = soon && interval_ns > LOOK_AGAIN_NS ? LOOK_AGAIN_NS : interval_ns;
+        uint64_t now_ns = clock_now_ns();
+
+        if (now_ns >= looked_ns + pause_ns)
+            break;
+        (void)clock_gettime(CLOCK_MONOTONIC, &until);
+        until = after(until, looked_ns + pause_ns - now_ns);
+        (void)pthread_cond_timedwait(&shared->wake, &shared->lock, &until);
+    }
+    shared->is_asked = false;
+}
+
+static void leave(struct discovery_shared *shared)
+{
+    bool is_last;
+
+    (void)pthread_mutex_lock(&shared->lock);
+    is_last = --shared->users == 0;
+    (void)pthread_cond_signal(&shared->wake);
+    (void)pthread_mutex_unlock(&shared->lock);
+    if (!is_last)
+        return;
+    (void)pthread_cond_destroy(&shared->wake);
+    (void)pthread_mutex_destroy(&shared->lock);
+    free(shared);
+}
+
+static void *run(void *argument)
+{
+    struct discovery_shared *shared = argument;
+    struct address list[DISCOVERY_MAX];
+    size_t count;
+
+    (void)pthread_setname_np(pthread_self(), "resolver"); /* its owner may not: it is detached */
+    (void)pthread_mutex_lock(&shared->lock);
+    while (!shared->is_stopping) {
+        (void)pthread_mutex_unlock(&shared->lock);
+        count = look_up(shared, list);
+        (void)pthread_mutex_lock(&shared->lock);
+        if (count && !shared->is_stopping)
+            keep(shared, list, count);
+        wait_for_turn(shared);
+    }
+    (void)pthread_mutex_unlock(&shared->lock);
+    leave(shared);
+    return NULL;
+}
+
+/* ---- start and stop ---- */
+
+static struct discovery_shared *make_shared(const struct config *config, struct waker *reader_waker)
+{
+    struct discovery_shared *shared = calloc(1, sizeof(*shared));
+    pthread_condattr_t attributes;
+
+    if (!shared)
+        return NULL;
+    shared->users = 2;
+    shared->reader_waker = reader_waker;
+    (void)snprintf(shared->name, sizeof(shared->name), "%s", config->discovery_dns);
+    shared->family = config->self.family == ADDRESS_V6 ? AF_INET6 : AF_INET;
+    shared->interval_ns = config->discovery_interval_ns;
+    shared->jitter = (unsigned)clock_now_ns();
+    (void)pthread_mutex_init(&shared->lock, NULL);
+    (void)pthread_condattr_init(&attributes);
+    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&shared->wake, &attributes);
+    (void)pthread_condattr_destroy(&attributes);
+    return shared;
+}
+
+int discovery_start(struct discovery *discovery, const struct config *config,
+                    struct waker *reader_waker)
+{
+    struct discovery_shared *shared;
+    pthread_t thread;
+    sigset_t all, before;
+    int rc;
+
+    discovery->shared = NULL;
+    if (!config->discovery_dns[0])
+        return 0;
+    shared = make_shared(config, reader_waker);
+    if (!shared)
+        return -ENOMEM;
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    rc = pthread_create(&thread, NULL, run, shared);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (rc) {
+        shared->users = 1;
+        leave(shared);
+        return -rc;
+    }
+    (void)pthread_detach(thread); /* a lookup may last longer than anyone would wait for it */
+    discovery->shared = shared;
+    return 0;
+}
+
+void discovery_stop(struct discovery *discovery)
+{
+    struct discovery_shared *shared = discovery->shared;
+    struct timespec until;
+
+    if (!shared)
+        return;
+    (void)pthread_mutex_lock(&shared->lock);
+    shared->is_stopping = true;
+    (void)pthread_cond_signal(&shared->wake);
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
+    until = after(until, DISCOVERY_STOP_NS);
+    /* Alone again, or out of patience: then the thread ends when its lookup does. */
+    while (shared->users > 1 &&
+           pthread_cond_timedwait(&shared->wake, &shared->lock, &until) != ETIMEDOUT)
+        ;
+    (void)pthread_mutex_unlock(&shared->lock);
+    leave(shared);
+    discovery->shared = NULL;
+}
+
+/* ---- the supervisor's side ---- */
+
+static void set(struct discovery *discovery, bool *flag, bool value)
+{
+    struct discovery_shared *shared = discovery->shared;
+
+    (void)pthread_mutex_lock(&shared->lock);
+    if (*flag != value) {
+        *flag = value;
+        (void)pthread_cond_signal(&shared->wake);
+    }
+    (void)pthread_mutex_unlock(&shared->lock);
+}
+
+void discovery_hurry(struct discovery *discovery, bool hurried)
+{
+    if (discovery->shared)
+        set(discovery, &discovery->shared->is_hurried, hurried);
+}
+
+void discovery_look(struct discovery *discovery)
+{
+    if (discovery->shared)
+        set(discovery, &discovery->shared->is_asked, true);
+}
+
+static bool get(const struct discovery *discovery, const bool *flag)
+{
+    bool value;
+
+    (void)pthread_mutex_lock(&discovery->shared->lock);
+    value = *flag;
+    (void)pthread_mutex_unlock(&discovery->shared->lock);
+    return value;
+}
+
+bool discovery_is_news(const struct discovery *discovery)
+{
+    return discovery->shared && get(discovery, &discovery->shared->is_news);
+}
+
+bool discovery_is_known(const struct discovery *discovery)
+{
+    return discovery->shared && get(discovery, &discovery->shared->is_known);
+}
+
+size_t discovery_take(struct discovery *discovery, struct address ret_list[static DISCOVERY_MAX])
+{
+    struct discovery_shared *shared = discovery->shared;
+    size_t count;
+
+    if (!shared)
+        return 0;
+    (void)pthread_mutex_lock(&shared->lock);
+    count = shared->count;
+    memcpy(ret_list, shared->list, count * sizeof(*ret_list));
+    shared->is_news = false;
+    (void)pthread_mutex_unlock(&shared->lock);
+    return count;
+}

@@ -1,0 +1,103 @@
+/* What the election wants done: store, publish, send, answer, in this order. */
+#include "supervisor_internal.h"
+
+/* What only the driver knows: how much of its traffic has arrived, and how much fits in here. */
+static void complete_heartbeat(struct supervisor *supervisor, struct election_message *message)
+{
+    message->received = roster_received(&supervisor->roster, message->to);
+    message->rcvbuf_bytes = supervisor->plane->relay_sockets[0].rcvbuf_bytes;
+}
+
+static void send_one(struct supervisor *supervisor, const struct address *to,
+                     struct election_message *message, const struct election_member *members)
+{
+    if (message->type == ELECTION_HEARTBEAT)
+        complete_heartbeat(supervisor, message);
+    courier_send(&supervisor->courier, to, message, members);
+}
+
+static void send_all(struct supervisor *supervisor, struct election_action *action)
+{
+    const struct election_list *list = &supervisor->election.list;
+
+    for (uint16_t i = 0; i < list->count; i++) {
+        const struct election_member *member = &list->members[i];
+
+        if (member->instance == supervisor->plane->identity.instance)
+            continue;
+        action->message.to = member->instance;
+        send_one(supervisor, &member->address, &action->message, action->members);
+    }
+}
+
+static void carry_out(struct supervisor *supervisor)
+{
+    struct election_actions *actions = &supervisor->actions;
+
+    if (actions->stores)
+        counters_add(&supervisor->counters, COUNTER_STORE_FAILED,
+                     !store_save(&supervisor->store, actions->stored_term));
+    if (actions->publishes)
+        supervisor->view = actions->view;
+    supervisor_publish(supervisor);
+    for (size_t i = 0; i < actions->count; i++) {
+        struct election_action *action = &actions->list[i];
+
+        switch (action->type) {
+        case ELECTION_SEND:
+            send_one(supervisor, &action->to, &action->message, action->members);
+            break;
+        case ELECTION_SEND_ALL:
+            send_all(supervisor, action);
+            break;
+        case ELECTION_ANSWER:
+            supervisor_answer(supervisor, action);
+            break;
+        }
+    }
+}
+
+static void tell_state(const struct supervisor *supervisor, enum election_state before)
+{
+    const struct election *e = &supervisor->election;
+
+    log_debug("state_changed", "%s -> %s, by %s", election_state_name(before),
+              election_state_name(e->state), election_cause_name(e->cause));
+    if (e->state == ELECTION_ISOLATED)
+        log_warn("isolated",
+                 "no majority answers (%zu of %u members are needed): this pod no longer leads; "
+                 "what comes is held. If the others will not come back: headlessctl leader set %s "
+                 "--force, on this pod",
+                 election_needed(e), (unsigned)e->list.count, supervisor->config->name);
+    else if (before == ELECTION_ISOLATED)
+        log_info("not_isolated", "a majority answers again, or another leads");
+}
+
+/* What no honest member says: somebody else's cluster, or an attack. */
+static void tell_leap(void)
+{
+    static struct log_limit limit = {.period_ns = NS_PER_SEC};
+    uint64_t suppressed;
+
+    if (log_limit_pass(&limit, clock_now_ns(), &suppressed))
+        log_error("term_leap",
+                  "a term more than %d above all that is known was refused: is that another "
+                  "cluster of this name, or somebody who lies? (%llu more)",
+                  ELECTION_TERM_LEAP, (unsigned long long)suppressed);
+}
+
+void supervisor_feed(struct supervisor *supervisor, const struct election_event *event)
+{
+    enum election_state before = supervisor->election.state;
+    uint64_t leaps = supervisor->election.counts.leaps_refused;
+
+    if (before == ELECTION_OUT || address_is_set(&supervisor->outside))
+        return;
+    election_step(&supervisor->election, event, clock_now_ns(), &supervisor->actions);
+    if (supervisor->election.state != before)
+        tell_state(supervisor, before);
+    if (supervisor->election.counts.leaps_refused != leaps)
+        tell_leap();
+    if (supervisor->election.state != ELECTION_OUT)
+        carry_out(supervisor);
+}

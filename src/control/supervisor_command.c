@@ -1,0 +1,185 @@
+/* {"leader": ...}: who may, whom it names, what came of it. */
+#include <stdio.h>
+
+#include "supervisor_internal.h"
+
+#define COMMAND_TAKEN_MAX MAILBOX_LETTERS /* a slice: letters come back while we read */
+
+static void answer(struct supervisor *supervisor, const struct letter *letter, const char *text)
+{
+    size_t length = strlen(text);
+
+    if (length <= letter->length)
+        plane_send_answer(supervisor->plane, &letter->client, &letter->local, text, length);
+}
+
+static void refuse(struct supervisor *supervisor, const struct letter *letter, size_t counter,
+                   const char *text)
+{
+    char client[ADDRESS_TEXT_MAX];
+
+    counters_add(&supervisor->counters, counter, 1);
+    if (!budget_take(&supervisor->refusals, clock_now_ns()))
+        return;
+    log_warn("command_refused", "leader \"%s\" asked for by %s: %.*s", letter->command.target,
+             address_format(&letter->client, client), (int)strcspn(text, "\n"), text);
+    answer(supervisor, letter, text);
+}
+
+static void confirm(struct supervisor *supervisor, const struct letter *letter, uint64_t term)
+{
+    char text[32];
+
+    counters_add(&supervisor->counters, COUNTER_CONTROL_OK, 1);
+    (void)snprintf(text, sizeof(text), "ok %llu\n", (unsigned long long)term);
+    answer(supervisor, letter, text);
+}
+
+/* 0 as a condition can never be met: there is no term 0. */
+static uint64_t condition_of(const struct control_command *command)
+{
+    if (!command->has_if_term)
+        return 0;
+    return command->if_term ? command->if_term : UINT64_MAX;
+}
+
+static void pass_on(struct supervisor *supervisor, const struct letter *letter, uint64_t instance)
+{
+    struct election_event event = {
+        .type = ELECTION_COMMAND, .instance = instance, .if_term = condition_of(&letter->command)};
+    size_t place = 0;
+
+    while (place < ELECTION_COMMANDS_MAX && supervisor->is_waiting[place])
+        place++;
+    /* Only what may be done uses up the budget: who may not command must not silence who may. */
+    if (place == ELECTION_COMMANDS_MAX || !budget_take(&supervisor->commands, clock_now_ns())) {
+        counters_drop(&supervisor->counters, DROP_rate, 1);
+        return;
+    }
+    supervisor->waiting[place] = *letter;
+    supervisor->is_waiting[place] = true;
+    event.token = place + 1;
+    supervisor_feed(supervisor, &event);
+}
+
+bool supervisor_is_self(const struct config *config, const char *text)
+{
+    struct address ip;
+
+    if (address_parse_ip(text, &ip) == 0)
+        return address_equal_ip(&ip, &config->self);
+    return strcmp(text, config->name) == 0;
+}
+
+/*
+ * Whoever reaches a data port may not override a majority: that takes a shell in the very pod,
+ * which is then the one to lead. Where there is a majority, it is a command like others.
+ */
+static void force(struct supervisor *supervisor, const struct letter *letter)
+{
+    const uint64_t us = supervisor->plane->identity.instance;
+
+    /* IPv4 hosts take nothing from outside that bears their own address; IPv6 hosts do. */
+    bool is_ours = address_is_loopback(&letter->client) ||
+                   (letter->client.family == ADDRESS_V4 &&
+                    address_equal_ip(&letter->client, &supervisor->config->self));
+
+    if (!is_ours || !supervisor_is_self(supervisor->config, letter->command.target)) {
+        refuse(supervisor, letter, COUNTER_CONTROL_NO_AUTH, "no auth\n");
+        return;
+    }
+    supervisor_feed(supervisor, &(struct election_event){.type = ELECTION_FORCE});
+    if (supervisor->election.claim_cause == ELECTION_BY_FORCE &&
+        supervisor->election.state == ELECTION_LEADER)
+        log_warn("leader_forced", "this pod leads without a majority, because it was told to");
+    pass_on(supervisor, letter, us);
+}
+
+static void take(struct supervisor *supervisor, const struct letter *letter)
+{
+    uint64_t instance;
+
+    if (letter->command.is_forced) { /* also where there is no list: all have been restarted */
+        force(supervisor, letter);
+        return;
+    }
+    switch (command_check(&letter->command, &letter->client, &supervisor->settings.control_allow,
+                          &supervisor->election.list, &instance)) {
+    case COMMAND_LEGAL:
+        pass_on(supervisor, letter, instance);
+        break;
+    case COMMAND_NO_MEMBER:
+        refuse(supervisor, letter, COUNTER_CONTROL_NO_MEMBER, "no member\n");
+        break;
+    case COMMAND_NO_AUTH:
+        refuse(supervisor, letter, COUNTER_CONTROL_NO_AUTH, "no auth\n");
+        break;
+    }
+}
+
+void supervisor_answer(struct supervisor *supervisor, const struct election_action *action)
+{
+    const struct letter *letter;
+
+    if (action->token == 0) /* of the configuration: the log tells */
+        return;
+    letter = &supervisor->waiting[action->token - 1];
+    supervisor->is_waiting[action->token - 1] = false;
+    switch (action->answer) {
+    case ELECTION_OK:
+        confirm(supervisor, letter, action->term);
+        break;
+    case ELECTION_NO_MEMBER:
+        refuse(supervisor, letter, COUNTER_CONTROL_NO_MEMBER, "no member\n");
+        break;
+    case ELECTION_NO_QUORUM:
+        refuse(supervisor, letter, COUNTER_CONTROL_NO_QUORUM, "no quorum\n");
+        break;
+    case ELECTION_BAD_TERM:
+        refuse(supervisor, letter, COUNTER_CONTROL_BAD_TERM, "bad term\n");
+        break;
+    }
+}
+
+/* While a view waits to be published none is taken: its answer would come before its effect. */
+size_t supervisor_take_commands(struct supervisor *supervisor)
+{
+    struct letter letter;
+    size_t taken = 0;
+
+    for (size_t i = 0; i < supervisor->plane->worker_count; i++) {
+        struct mailbox *mailbox = &supervisor->plane->workers[i].mailbox;
+
+        for (size_t n = 0; n < COMMAND_TAKEN_MAX && !supervisor->is_unpublished &&
+                           mailbox_try_read(mailbox, &letter);
+             n++, taken++)
+            take(supervisor, &letter);
+    }
+    return taken;
+}
+
+void supervisor_obey_settings(struct supervisor *supervisor)
+{
+    const char *wanted = supervisor->settings.leader;
+    const struct election_member *member = command_find_target(&supervisor->election.list, wanted);
+
+    if (!wanted[0])
+        return;
+    if (!member) {
+        log_warn("leader_unknown", "leader: \"%s\" is not a member: nothing was changed", wanted);
+        return;
+    }
+    supervisor_feed(supervisor,
+                    &(struct election_event){.type = ELECTION_COMMAND,
+                                             .instance = member->instance,
+                                             .generation = supervisor->settings.leader_generation});
+}
+
+void supervisor_give_up_commands(struct supervisor *supervisor)
+{
+    for (size_t i = 0; i < ELECTION_COMMANDS_MAX; i++) {
+        if (supervisor->is_waiting[i])
+            refuse(supervisor, &supervisor->waiting[i], COUNTER_CONTROL_NO_QUORUM, "no quorum\n");
+        supervisor->is_waiting[i] = false;
+    }
+}

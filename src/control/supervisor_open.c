@@ -1,0 +1,270 @@
+/* The main thread's side: open, join, start, stop, and what it wishes in between. */
+#include <errno.h>
+#include <stdio.h>
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "supervisor_internal.h"
+
+#define COMMANDS_PER_SECOND 50
+#define REFUSALS_PER_SECOND 10
+#define TENURE_NS           (5 * NS_PER_SEC) /* a leader keeps the lead so long before it hands over */
+#define LEAVE_LOOK_NS       (5 * NS_PER_MS)
+
+/* ---- settings ---- */
+
+static struct supervisor_settings settings_of(const struct config *config)
+{
+    struct supervisor_settings settings = {
+        .hold_time_ns = config->hold_time_ns,
+        .app_idle_ns = config->app_idle_ns,
+        .reply_grace_ns = config->reply_grace_ns,
+        .control_accept = config->control_accept,
+        .control_allow = config->control_allow,
+        .leader_generation = config->leader_generation,
+    };
+
+    memcpy(settings.leader, config->leader, sizeof(settings.leader));
+    return settings;
+}
+
+void supervisor_reload(struct supervisor *supervisor, const struct config *config)
+{
+    (void)pthread_mutex_lock(&supervisor->reload_lock);
+    supervisor->reloaded = settings_of(config);
+    supervisor->has_reload = true;
+    (void)pthread_mutex_unlock(&supervisor->reload_lock);
+    waker_wake(&supervisor->waker);
+}
+
+/* ---- open ---- */
+
+static int watch(struct supervisor *supervisor, int fd)
+{
+    struct epoll_event event = {.events = EPOLLIN};
+
+    return epoll_ctl(supervisor->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+}
+
+static int open_sleep(struct supervisor *supervisor)
+{
+    int rc;
+
+    supervisor->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (supervisor->epoll_fd < 0)
+        return -errno;
+    supervisor->timer_fd = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
+    if (supervisor->timer_fd < 0)
+        return -errno;
+    rc = waker_init(&supervisor->waker, true);
+    if (!rc)
+        rc = watch(supervisor, supervisor->waker.event_fd);
+    if (!rc)
+        rc = watch(supervisor, supervisor->timer_fd);
+    if (!rc)
+        rc = watch(supervisor, supervisor->courier.socket.fd);
+    return rc;
+}
+
+int supervisor_open(struct supervisor *supervisor, const struct config *config)
+{
+    int rc;
+
+    *supervisor = (struct supervisor){
+        .config = config,
+        .epoll_fd = -1,
+        .timer_fd = -1,
+        .waker.event_fd = -1,
+        .settings = settings_of(config),
+        .is_app_up = true,
+        .is_moving = true,
+        .commands = budget_make(NS_PER_SEC / COMMANDS_PER_SECOND, COMMANDS_PER_SECOND),
+        .refusals = budget_make(NS_PER_SEC / REFUSALS_PER_SECOND, REFUSALS_PER_SECOND),
+    };
+    (void)pthread_mutex_init(&supervisor->reload_lock, NULL);
+    rc = courier_open(&supervisor->courier, config, &supervisor->counters);
+    if (!rc) {
+        rc = open_sleep(supervisor);
+        if (rc)
+            log_error("supervisor_failed", "cannot set up epoll, timer or eventfd: %s",
+                      strerror(-rc));
+    }
+    if (rc)
+        supervisor_close(supervisor);
+    return rc;
+}
+
+/* ---- join ---- */
+
+static bool is_peer(const struct config *config, const char *text)
+{
+    struct address ip;
+    bool is_ip = address_parse_ip(text, &ip) == 0;
+
+    if (supervisor_is_self(config, text))
+        return true;
+    for (size_t i = 0; i < config->peers.count; i++) {
+        const struct config_peer *peer = &config->peers.list[i];
+
+        if (is_ip ? address_equal_ip(&peer->address, &ip) : strcmp(peer->name, text) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* In the formats that need no headlessd at the other end, an address that is no peer is outside. */
+static bool find_outside(const struct config *config, struct address *ret_outside)
+{
+    return config->relay_format != CONFIG_RELAY_FRAMED && config->leader[0] &&
+           !is_peer(config, config->leader) && address_parse(config->leader, 0, ret_outside) == 0;
+}
+
+static struct election_member seat_of(const char *name, const struct address *address)
+{
+    struct election_member seat = {.address = *address};
+
+    (void)snprintf(seat.name.text, sizeof(seat.name.text), "%s", name);
+    return seat;
+}
+
+static struct election_member seat_of_text(const char *text)
+{
+    struct election_member seat = {0};
+
+    if (address_parse_ip(text, &seat.address))
+        (void)snprintf(seat.name.text, sizeof(seat.name.text), "%s", text);
+    return seat;
+}
+
+/* As many as the peers, this pod included. */
+static uint16_t count_expected(const struct config *config)
+{
+    char self[ADDRESS_TEXT_MAX];
+
+    if (config->quorum_expect)
+        return (uint16_t)config->quorum_expect;
+    for (size_t i = 0; i < config->peers.count; i++) {
+        if (address_equal_ip(&config->peers.list[i].address, &config->self))
+            return (uint16_t)config->peers.count;
+    }
+    (void)address_format_ip(&config->self, self);
+    return (uint16_t)(config->peers.count + 1);
+}
+
+static void fill_election_config(const struct supervisor *supervisor, uint64_t stored_term,
+                                 struct election_config *ret_config)
+{
+    static const enum election_quorum quorums[] = {
+        [CONFIG_QUORUM_AUTO] = ELECTION_QUORUM_AUTO,
+        [CONFIG_QUORUM_MAJORITY] = ELECTION_QUORUM_MAJORITY,
+        [CONFIG_QUORUM_NONE] = ELECTION_QUORUM_NONE,
+    };
+    const struct config *config = supervisor->config;
+    const struct address self = address_with_port(config->self, 0);
+
+    *ret_config = (struct election_config){
+        .self = seat_of(config->name, &self),
+        .interval_ns = config->heartbeat_interval_ns,
+        .misses = config->heartbeat_misses,
+        .quorum = quorums[config->quorum],
+        .expect = count_expected(config),
+        .on_refused_fast = config->failover_on_refused == CONFIG_REFUSED_FAST,
+        .is_discovering = config->discovery_dns[0] != '\0',
+        .forget_ns = config->member_forget_ns,
+        .tenure_ns = TENURE_NS,
+        .stored_term = stored_term,
+        .generation = config->leader_generation,
+        .leader = seat_of_text(config->leader),
+    };
+    ret_config->self.instance = supervisor->plane->identity.instance;
+    ret_config->self.is_eligible = config->eligible;
+    for (size_t i = 0; i < config->leader_list.count; i++)
+        ret_config->order[ret_config->order_count++] =
+            seat_of(config->leader_list.list[i].name, &config->leader_list.list[i].address);
+}
+
+int supervisor_join(struct supervisor *supervisor, struct plane *plane)
+{
+    const struct config *config = supervisor->config;
+    static struct election_config election_config; /* large; copied by election_init */
+    uint64_t stored_term;
+
+    supervisor->plane = plane;
+    courier_introduce(&supervisor->courier, &plane->identity);
+    roster_init(&supervisor->roster, plane);
+    stored_term = store_open(&supervisor->store, config);
+    fill_election_config(supervisor, stored_term, &election_config);
+    election_init(&supervisor->election, &election_config, clock_now_ns());
+    supervisor_publish_again(supervisor); /* the configured members, before there is a list */
+    if (find_outside(config, &supervisor->outside)) {
+        supervisor->facts.kind = VIEW_LEADER_OUTSIDE;
+        supervisor_publish_again(supervisor);
+        return 0;
+    }
+    if (config->discovery_dns[0] && !config->quorum_expect && config->peers.count == 0)
+        log_warn("quorum_expect_unset",
+                 "discovery.dns without quorum.expect: a pod whose DNS names nobody else yet leads "
+                 "by itself; set quorum.expect to the number of pods");
+    if (config->leader[0] && !is_peer(config, config->leader) && !config->discovery_dns[0])
+        log_warn("leader_unknown",
+                 "leader: \"%s\" is not a member, another will lead: list it in peers, as ADDRESS "
+                 "or NAME=ADDRESS",
+                 config->leader);
+    supervisor_tell_candidates(supervisor);
+    if (supervisor->election.state == ELECTION_LEADER)
+        log_info("alone", "no other pods are configured: this pod leads");
+    supervisor_tell(supervisor);
+    return 0;
+}
+
+/* ---- start and stop ---- */
+
+int supervisor_start(struct supervisor *supervisor)
+{
+    int rc = discovery_start(&supervisor->discovery, supervisor->config, &supervisor->waker);
+
+    if (!rc)
+        rc = agent_start(&supervisor->agent, "supervisor", &supervisor_agent_ops, supervisor);
+    return rc;
+}
+
+static void wish(struct supervisor *supervisor, unsigned what)
+{
+    (void)atomic_fetch_or_explicit(&supervisor->wishes, what, memory_order_seq_cst);
+    waker_wake(&supervisor->waker);
+}
+
+void supervisor_resign(struct supervisor *supervisor)
+{
+    wish(supervisor, SUPERVISOR_RESIGN);
+}
+
+void supervisor_stop(struct supervisor *supervisor)
+{
+    const struct timespec look = clock_to_timespec(LEAVE_LOOK_NS);
+    const struct config *config = supervisor->config;
+    uint64_t limit_ns =
+        clock_now_ns() + 4 * config->heartbeat_interval_ns * config->heartbeat_misses;
+
+    if (agent_is_started(&supervisor->agent) && !address_is_set(&supervisor->outside)) {
+        wish(supervisor, SUPERVISOR_LEAVE);
+        while (supervisor_state(supervisor) != ELECTION_OUT && clock_now_ns() < limit_ns)
+            (void)nanosleep(&look, NULL);
+    }
+    agent_stop(&supervisor->agent, NULL);
+    discovery_stop(&supervisor->discovery);
+    supervisor_give_up_commands(supervisor);
+}
+
+void supervisor_close(struct supervisor *supervisor)
+{
+    waker_fini(&supervisor->waker);
+    courier_close(&supervisor->courier);
+    if (supervisor->timer_fd >= 0)
+        (void)close(supervisor->timer_fd);
+    if (supervisor->epoll_fd >= 0)
+        (void)close(supervisor->epoll_fd);
+    supervisor->timer_fd = supervisor->epoll_fd = -1;
+    (void)pthread_mutex_destroy(&supervisor->reload_lock);
+}

@@ -1,0 +1,329 @@
+/*
+ * The view of the data threads, made from what the election says.
+ *
+ * Most steps only move the moment until which the leader is valid: that is one atomic field of the
+ * view that is there already. Anything else takes a new view.
+ */
+#include <stdio.h>
+
+#include "supervisor_internal.h"
+
+/* ---- what the view is to say ---- */
+
+static enum view_leader leader_kind(const struct supervisor *supervisor)
+{
+    const struct election_view *view = &supervisor->view;
+
+    if (address_is_set(&supervisor->outside))
+        return VIEW_LEADER_OUTSIDE;
+    /* Who is not in the leader's list yet would be turned away by it: hold until then. */
+    if (!view->leader || view->state == ELECTION_JOINING || view->state == ELECTION_KEY)
+        return VIEW_LEADER_NONE;
+    return view->leader == supervisor->plane->identity.instance ? VIEW_LEADER_SELF
+                                                                : VIEW_LEADER_MEMBER;
+}
+
+static uint64_t valid_until(const struct supervisor *supervisor)
+{
+    if (supervisor->facts.kind == VIEW_LEADER_OUTSIDE)
+        return VIEW_FOREVER;
+    return supervisor->facts.kind == VIEW_LEADER_NONE ? 0 : supervisor->view.valid_until_ns;
+}
+
+/* Does this name another leader, or the same one in another term? */
+static bool is_new_leader(const struct supervisor_facts *before,
+                          const struct supervisor_facts *facts)
+{
+    return facts->kind != VIEW_LEADER_NONE &&
+           (facts->leader != before->leader || facts->term != before->term);
+}
+
+/*
+ * A leader that gave way in order may still have answers under way: they pass for a while, at the
+ * pod that has resigned as well as at the others.
+ */
+static void grant_grace(const struct supervisor *supervisor, const struct supervisor_facts *before,
+                        struct supervisor_facts *facts)
+{
+    bool resigned =
+        before->kind == VIEW_LEADER_SELF && supervisor->view.state == ELECTION_RESIGNING;
+
+    /* Others may tell of the new leader before its own heartbeat says how it came to lead. */
+    bool is_late_news = facts->gave_way && !before->gave_way && facts->leader == before->leader;
+
+    if (!resigned && !is_late_news && !is_new_leader(before, facts))
+        return;
+    if (before->kind != VIEW_LEADER_NONE && !is_late_news)
+        facts->previous_term = before->term;
+    facts->previous_until_ns = resigned || supervisor->view.gave_way
+                                   ? clock_now_ns() + supervisor->settings.reply_grace_ns
+                                   : 0;
+}
+
+static struct supervisor_facts gather(const struct supervisor *supervisor)
+{
+    const struct election_list *list = &supervisor->election.list;
+    struct supervisor_facts facts = supervisor->facts;
+
+    facts.kind = leader_kind(supervisor);
+    facts.term = supervisor->view.term;
+    facts.leader = facts.kind == VIEW_LEADER_NONE ? 0 : supervisor->view.leader;
+    facts.cause = supervisor->view.cause;
+    facts.list_term = list->id.term;
+    facts.list_version = list->id.version;
+    facts.list_count = list->count;
+    facts.gave_way = supervisor->view.gave_way;
+    grant_grace(supervisor, &supervisor->facts, &facts);
+    return facts;
+}
+
+/* ---- the members ---- */
+
+static void add_member(struct view *view, uint64_t instance, const char *name,
+                       const struct address *address)
+{
+    struct member *member = &view->members[view->member_count++];
+
+    *member = (struct member){
+        .instance = instance, .address = address_with_port(*address, 0), .slot = VIEW_SLOT_NONE};
+    (void)snprintf(member->name, sizeof(member->name), "%s", name);
+}
+
+/* Before there is a list, those that the configuration names: their ports are known already. */
+static void put_configured(const struct supervisor *supervisor, struct view *view)
+{
+    const struct config *config = supervisor->config;
+    bool is_listed = false;
+
+    for (size_t i = 0; i < config->peers.count; i++) {
+        const struct config_peer *peer = &config->peers.list[i];
+        bool is_self = address_equal_ip(&peer->address, &config->self);
+
+        add_member(view, is_self ? supervisor->plane->identity.instance : 0,
+                   is_self ? config->name : peer->name, &peer->address);
+        is_listed |= is_self;
+    }
+    if (!is_listed)
+        add_member(view, supervisor->plane->identity.instance, config->name, &config->self);
+}
+
+static void put_members(struct supervisor *supervisor, struct view *view)
+{
+    const struct election_list *list = &supervisor->election.list;
+
+    view->member_count = 0;
+    if (list->count == 0) {
+        put_configured(supervisor, view);
+        return;
+    }
+    for (uint16_t i = 0; i < list->count; i++) {
+        const struct election_member *member = &list->members[i];
+
+        add_member(view, member->instance, member->name.text, &member->address);
+        view->members[i].slot = roster_slot(&supervisor->roster, member->instance);
+    }
+}
+
+static void put_leader(struct supervisor *supervisor, struct view *view)
+{
+    const struct supervisor_facts *facts = &supervisor->facts;
+    const struct election *e = &supervisor->election;
+    const struct member *leader = view_find_instance(view, facts->leader);
+
+    view->leader = (struct address){0};
+    view->leader_name[0] = '\0';
+    view->leader_instance = facts->leader;
+    view->leader_slot = roster_slot(&supervisor->roster, facts->leader);
+    if (facts->kind == VIEW_LEADER_OUTSIDE)
+        view->leader = supervisor->outside;
+    else if (facts->kind == VIEW_LEADER_SELF)
+        view->leader = address_with_port(supervisor->config->self, 0);
+    else if (facts->kind == VIEW_LEADER_MEMBER)
+        view->leader = e->leader_address;
+    if (leader)
+        (void)snprintf(view->leader_name, sizeof(view->leader_name), "%s", leader->name);
+}
+
+/* ---- whom the configuration wished ---- */
+
+static bool has_wanted_leader(const struct supervisor *supervisor)
+{
+    const char *wanted = supervisor->settings.leader;
+    const struct election_member *member = command_find_target(&supervisor->election.list, wanted);
+
+    if (!wanted[0] || supervisor->facts.kind == VIEW_LEADER_OUTSIDE)
+        return true;
+    return member && member->instance == supervisor->facts.leader;
+}
+
+void supervisor_compare_leader(const struct supervisor *supervisor)
+{
+    const char *wanted = supervisor->settings.leader;
+
+    if (supervisor->facts.kind == VIEW_LEADER_NONE || has_wanted_leader(supervisor))
+        return;
+    log_warn("leader_differs",
+             "another than the configured leader %s leads; to change that: headlessctl leader set "
+             "%s, or a higher leader_generation beside it in the configuration",
+             wanted, wanted);
+}
+
+/* ---- publishing ---- */
+
+static const char *cause_word(const struct supervisor *supervisor)
+{
+    if (supervisor->facts.kind == VIEW_LEADER_OUTSIDE)
+        return "yaml";
+    return supervisor->view.leader ? election_cause_name(supervisor->facts.cause) : "none";
+}
+
+static void set_valid_until(struct view *view, uint64_t until_ns)
+{
+    atomic_store_explicit(&view->valid_until_ns, until_ns, memory_order_relaxed);
+}
+
+void supervisor_publish_again(struct supervisor *supervisor)
+{
+    struct view_board *board = &supervisor->plane->board;
+    const struct supervisor_facts *facts = &supervisor->facts;
+    struct view *draft = view_draft(board);
+
+    supervisor->is_unpublished = draft == NULL;
+    if (!draft) { /* whatever the old view says, it says it no longer */
+        set_valid_until(view_current(board), 0);
+        return;
+    }
+    put_members(supervisor, draft);
+    draft->term = facts->term;
+    draft->kind = facts->kind;
+    put_leader(supervisor, draft);
+    draft->cause = cause_word(supervisor);
+    draft->leader_rcvbuf_bytes = facts->rcvbuf_bytes;
+    draft->previous_term = facts->previous_term;
+    draft->previous_until_ns = facts->previous_until_ns;
+    draft->hold_time_ns = supervisor->settings.hold_time_ns;
+    draft->app_idle_ns = supervisor->settings.app_idle_ns;
+    draft->accept_control = supervisor->settings.control_accept != CONFIG_CONTROL_NONE;
+    memcpy(draft->wanted_leader, supervisor->settings.leader, sizeof(draft->wanted_leader));
+    draft->has_wanted_leader = has_wanted_leader(supervisor);
+    set_valid_until(draft, valid_until(supervisor));
+    view_publish(board, draft);
+    plane_wake(supervisor->plane);
+}
+
+static void count_change(struct supervisor *supervisor)
+{
+    static const size_t rows[ELECTION_CAUSE_COUNT] = {
+        [ELECTION_BY_BOOTSTRAP] = COUNTER_LEADER_BOOTSTRAP,
+        [ELECTION_BY_VERDICT] = COUNTER_LEADER_VERDICT,
+        [ELECTION_BY_EVIDENCE] = COUNTER_LEADER_EVIDENCE,
+        [ELECTION_BY_RESIGN] = COUNTER_LEADER_RESIGN,
+        [ELECTION_BY_COMMAND] = COUNTER_LEADER_COMMAND,
+        [ELECTION_BY_FORCE] = COUNTER_LEADER_FORCE,
+    };
+    size_t row = rows[supervisor->facts.cause];
+
+    counters_add(&supervisor->counters, row ? row : COUNTER_LEADER_OTHER, 1);
+}
+
+/* A leader follows another: what it cost, in time and in datagrams, belongs into the log. */
+static void tell_change(struct supervisor *supervisor, uint64_t now_ns, uint64_t lost)
+{
+    const struct view *view = view_current(&supervisor->plane->board);
+    uint64_t since_ns = supervisor->leaderless_since_ns;
+    uint64_t gap_ns = since_ns && now_ns > since_ns ? now_ns - since_ns : 0;
+    struct plane_numbers numbers;
+    char text[ADDRESS_TEXT_MAX];
+
+    plane_read_numbers(supervisor->plane, &numbers);
+    atomic_store_explicit(&supervisor->report.gap_ns, gap_ns, memory_order_relaxed);
+    count_change(supervisor);
+    if (lost)
+        counters_add(&supervisor->counters, COUNTER_UNCONFIRMED, lost);
+    log_info("leader_changed",
+             "leader %s (%s), term %llu, by %s; %llu ms without one, %llu held, %llu handed to the "
+             "one before and not confirmed",
+             address_format_ip(&view->leader, text),
+             view->leader_name[0] ? view->leader_name : "unnamed", (unsigned long long)view->term,
+             view->cause, (unsigned long long)(gap_ns / NS_PER_MS),
+             (unsigned long long)numbers.held, (unsigned long long)lost);
+    supervisor_compare_leader(supervisor);
+}
+
+/* Remember since when nobody leads: from when the last one was no longer valid. */
+static void watch_gap(struct supervisor *supervisor, uint64_t now_ns)
+{
+    uint64_t until_ns = valid_until(supervisor);
+
+    if (until_ns > now_ns)
+        supervisor->leaderless_since_ns = until_ns;
+    else if (!supervisor->leaderless_since_ns || supervisor->leaderless_since_ns > now_ns)
+        supervisor->leaderless_since_ns = now_ns;
+}
+
+void supervisor_publish(struct supervisor *supervisor)
+{
+    struct view *current = view_current(&supervisor->plane->board);
+    const struct supervisor_facts before = supervisor->facts;
+    struct supervisor_facts facts = gather(supervisor);
+    uint64_t now_ns = clock_now_ns();
+    uint64_t until_before_ns, until_ns;
+    bool is_new = is_new_leader(&before, &facts);
+    uint64_t lost = 0;
+
+    /* In order of loss: who gave way goes on relaying what it got. */
+    if (is_new && before.leader && facts.leader != before.leader && !supervisor->view.gave_way)
+        lost = roster_unconfirmed(&supervisor->roster, before.leader);
+    supervisor->facts = facts;
+    until_ns = valid_until(supervisor);
+    if (memcmp(&facts, &before, sizeof(facts)) != 0) {
+        roster_update(&supervisor->roster, &supervisor->election.list);
+        supervisor_publish_again(supervisor);
+    } else if (!supervisor->is_unpublished) {
+        until_before_ns = atomic_load_explicit(&current->valid_until_ns, memory_order_relaxed);
+        set_valid_until(current, until_ns);
+        if (until_before_ns <= now_ns && until_ns > now_ns)
+            plane_wake(supervisor->plane); /* what is held may go */
+    }
+    if (is_new)
+        tell_change(supervisor, now_ns, lost);
+    watch_gap(supervisor, now_ns);
+}
+
+/* ---- the report ---- */
+
+static void tell(_Atomic uint32_t *place, uint32_t value)
+{
+    atomic_store_explicit(place, value, memory_order_relaxed);
+}
+
+static void tell_long(_Atomic uint64_t *place, uint64_t value)
+{
+    atomic_store_explicit(place, value, memory_order_relaxed);
+}
+
+void supervisor_tell(struct supervisor *supervisor)
+{
+    const struct election *e = &supervisor->election;
+    struct supervisor_report *report = &supervisor->report;
+    uint32_t alive = 0;
+
+    for (uint16_t i = 0; i < e->list.count; i++) {
+        uint16_t slot = roster_slot(&supervisor->roster, e->list.members[i].instance);
+        enum election_member_state state = election_describe(e, i);
+
+        alive += state != ELECTION_MEMBER_DEAD;
+        if (slot != VIEW_SLOT_NONE)
+            atomic_store_explicit(&report->member_states[slot], (uint8_t)state,
+                                  memory_order_relaxed);
+    }
+    tell(&report->state, (uint32_t)e->state);
+    tell(&report->alive, alive);
+    tell(&report->votes, (uint32_t)election_needed(e));
+    tell_long(&report->unconfirmed,
+              roster_unconfirmed(&supervisor->roster, supervisor->facts.leader));
+    tell_long(&report->hold_down_ns, e->hold_down_ns);
+    tell_long(&report->leaps_refused, e->counts.leaps_refused);
+    tell_long(&report->actions_lost, e->counts.actions_lost);
+    tell_long(&report->forbidden_transitions, e->counts.forbidden_transitions);
+}

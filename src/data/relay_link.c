@@ -1,0 +1,239 @@
+#include "data/relay_link.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "headless/wire/proxy.h"
+
+#define UNREAD_RCVBUF 4096 /* nobody answers to a relay link */
+#define EVIDENCE_AGE  4096 /* frames: what is refused was sent lately */
+#define ERRORS_MAX    16   /* taken off an error queue at once */
+
+int relay_link_open(const struct relay *relay, struct relay_link *link)
+{
+    size_t room = address_payload_max(&link->to, relay->mtu);
+    size_t smallest = FRAME_HEADER_BYTES + RECORD_HEADER_MAX;
+    int rc;
+
+    link->buffer_bytes = room > smallest ? room : smallest;
+    link->buffers = malloc(relay->batch * link->buffer_bytes);
+    link->frames = calloc(relay->batch, sizeof(*link->frames));
+    if (!link->buffers || !link->frames) {
+        relay_link_close(link);
+        return -ENOMEM;
+    }
+    rc = udp_open_connected(&link->to, &relay->identity->self, UNREAD_RCVBUF, &link->socket);
+    if (!rc)
+        rc = outbox_init(&link->outbox, &link->socket, relay->batch, relay->train_max);
+    if (!rc && relay->format == CONFIG_RELAY_FRAMED)
+        rc = udp_keep_errors(&link->socket);
+    if (rc)
+        relay_link_close(link);
+    else
+        link->outbox.segment_max = room;
+    return rc;
+}
+
+void relay_link_close(struct relay_link *link)
+{
+    udp_close(&link->socket);
+    outbox_fini(&link->outbox);
+    free(link->buffers);
+    free(link->frames);
+    link->buffers = NULL;
+    link->frames = NULL;
+    link->frame_count = 0;
+    link->is_packing = false;
+}
+
+/* ---- packing ---- */
+
+static uint8_t *buffer_of(const struct relay_link *link, size_t number)
+{
+    return link->buffers + number * link->buffer_bytes;
+}
+
+static void frame_close(struct relay_link *link)
+{
+    link->frame_count += link->is_packing;
+    link->is_packing = false;
+}
+
+static struct relay_frame *frame_begin(struct relay *relay, struct relay_link *link,
+                                       const struct frame_header *header)
+{
+    struct relay_frame *frame;
+
+    if (link->frame_count == relay->batch)
+        relay_link_flush(relay, link);
+    frame = &link->frames[link->frame_count];
+    link->header = *header;
+    link->header.lane = relay->lane;
+    link->header.cluster = relay->identity->cluster;
+    link->header.instance = relay->identity->instance;
+    link->header.sequence = ++link->sequence;
+    frame_put_header(buffer_of(link, link->frame_count), &link->header);
+    *frame = (struct relay_frame){.bytes = FRAME_HEADER_BYTES, .type = header->type};
+    link->is_packing = true;
+    return frame;
+}
+
+static bool fits(const struct relay_link *link, const struct frame_header *header, size_t bytes)
+{
+    const struct relay_frame *frame = &link->frames[link->frame_count];
+
+    return frame->bytes + bytes <= link->buffer_bytes && link->header.type == header->type &&
+           link->header.hops == header->hops && link->header.term == header->term;
+}
+
+void relay_link_pack(struct relay *relay, struct relay_link *link,
+                     const struct frame_header *header, const struct record *record)
+{
+    size_t header_bytes = record_header_bytes(record);
+    size_t bytes = header_bytes + record->length;
+    struct relay_frame *frame;
+    uint8_t *out;
+
+    if (FRAME_HEADER_BYTES + bytes > UDP_PAYLOAD_MAX) {
+        if (header->type == FRAME_DATA)
+            counters_drop(relay->counters, DROP_oversize, 1);
+        else
+            counters_drop_reply(relay->counters, DROP_oversize, 1);
+        return;
+    }
+    if (link->is_packing && !fits(link, header, bytes))
+        frame_close(link);
+    frame = link->is_packing ? &link->frames[link->frame_count] : frame_begin(relay, link, header);
+    out = buffer_of(link, link->frame_count) + frame->bytes;
+    frame->records++;
+    frame->bytes += record_put_header(out, record);
+    if (FRAME_HEADER_BYTES + bytes > link->buffer_bytes) { /* alone, payload by iovec */
+        frame->payload = record->payload;
+        frame->payload_bytes = record->length;
+        frame_close(link);
+        return;
+    }
+    memcpy(out + header_bytes, record->payload, record->length);
+    frame->bytes += record->length;
+}
+
+void relay_link_send_plain(struct relay *relay, struct relay_link *link,
+                           const struct record *record)
+{
+    struct outbox_message message = {.weight = 1, .account = OUTBOX_REQUESTS};
+    uint8_t *buffer;
+
+    if (link->outbox.count == link->outbox.capacity)
+        relay_link_flush(relay, link);
+    buffer = buffer_of(link, link->outbox.count);
+    if (relay->format == CONFIG_RELAY_PROXY_V2) {
+        size_t bytes = proxy_put_header(buffer, &record->client, &record->local);
+
+        if (bytes + record->length > UDP_PAYLOAD_MAX) {
+            counters_drop(relay->counters, DROP_oversize, 1);
+            return;
+        }
+        message.parts[message.part_count++] = (struct iovec){buffer, bytes};
+    }
+    message.parts[message.part_count++] = outbox_part(record->payload, record->length);
+    outbox_add(&link->outbox, &message);
+}
+
+/* ---- trains ---- */
+
+/* How many frames from `first` on make a train; pads all but its last to its largest one. */
+static size_t couple(struct relay_link *link, size_t first)
+{
+    size_t largest = link->frames[first].bytes, smallest = largest, end = first + 1;
+
+    for (; end < link->frame_count && !link->frames[end - 1].payload; end++) {
+        size_t bytes = link->frames[end].bytes;
+
+        if (link->frames[end].payload ||
+            (bytes > largest && bytes - smallest > bytes / FRAME_WASTE))
+            break;
+        largest = bytes > largest ? bytes : largest;
+        if (largest - bytes > largest / FRAME_WASTE) { /* short: a train's last may be */
+            end++;
+            break;
+        }
+        smallest = bytes < smallest ? bytes : smallest;
+    }
+    for (size_t i = first; i + 1 < end; i++) {
+        memset(buffer_of(link, i) + link->frames[i].bytes, 0, largest - link->frames[i].bytes);
+        link->frames[i].bytes = largest;
+    }
+    return end;
+}
+
+static void post_frames(struct relay *relay, struct relay_link *link)
+{
+    size_t end = 0;
+
+    for (size_t i = 0; i < link->frame_count; i++) {
+        const struct relay_frame *frame = &link->frames[i];
+        struct outbox_message message = {
+            .parts = {{buffer_of(link, i), 0}},
+            .part_count = 1,
+            .weight = frame->records,
+            .account = frame->type == FRAME_DATA ? OUTBOX_REQUESTS : OUTBOX_REPLIES,
+        };
+
+        if (i == end && relay->train_max > 1)
+            end = couple(link, i);
+        message.parts[0].iov_len = frame->bytes;
+        if (frame->payload)
+            message.parts[message.part_count++] = outbox_part(frame->payload, frame->payload_bytes);
+        outbox_add(&link->outbox, &message);
+    }
+    counters_add(relay->counters, COUNTER_FRAMES_SENT, link->frame_count);
+    link->frame_count = 0;
+}
+
+/* ---- sending ---- */
+
+/*
+ * Does this give back a frame that we sent over this link not long ago, to whom it serves now? What
+ * was refused to a predecessor at this address may still wait in the queue.
+ */
+static bool is_our_frame(const struct relay *relay, const struct relay_link *link,
+                         const struct udp_failure *failure)
+{
+    struct frame_header header;
+
+    return failure->error == ECONNREFUSED && failure->is_remote &&
+           frame_read_header(failure->quoted, failure->length, &header) &&
+           header.cluster == relay->identity->cluster &&
+           header.instance == relay->identity->instance && header.lane == relay->lane &&
+           header.sequence >= link->instance_from && header.sequence <= link->sequence &&
+           header.sequence + EVIDENCE_AGE > link->sequence;
+}
+
+static void take_refusals(struct relay *relay, struct relay_link *link)
+{
+    struct udp_failure failure;
+
+    link->outbox.may_be_refused = false;
+    for (unsigned i = 0; i < ERRORS_MAX && udp_take_error(link->socket.fd, &failure); i++) {
+        if (!is_our_frame(relay, link, &failure))
+            counters_add(relay->counters, COUNTER_REFUSALS_IGNORED, 1);
+        else if (link->instance)
+            relay->refused_instance = link->instance;
+    }
+}
+
+void relay_link_flush(struct relay *relay, struct relay_link *link)
+{
+    if (link->socket.fd < 0)
+        return;
+    frame_close(link);
+    if (link->frame_count)
+        post_frames(relay, link);
+    if (link->outbox.count == 0)
+        return;
+    outbox_flush(&link->outbox);
+    if (link->outbox.may_be_refused && relay->format == CONFIG_RELAY_FRAMED)
+        take_refusals(relay, link);
+    traffic_add(relay->traffic->relayed, link->slot, link->outbox.tally[OUTBOX_REQUESTS].sent);
+    relay_account(&link->outbox, relay->counters, COUNTER_RELAYED, COUNTER_REPLIES_RELAYED);
+}

@@ -1,0 +1,94 @@
+# A real DNS server for discovery, and pods that ask it and nobody else. Read after lib.sh.
+#
+#   dns_start                  dnsmasq at $dns_address, in the network that this runs in
+#   dns_set NAME ADDRESS...    the addresses of that name; returns when they are answered
+#   dns_silent, dns_heard      questions vanish; they arrive again
+#   dns_stop                   nobody listens there
+#   dns_asked ADDRESS...       these pods ask it: they get an /etc/resolv.conf of their own
+#
+# The name server is seen by this mount namespace and these processes only; no file of the machine is
+# touched. Needs root; "dns_possible" tells.
+# shellcheck shell=bash disable=SC2154,SC2034 # lib.sh sets them, and uses what is set here
+
+dns_address=127.0.12.53
+
+dns_possible()
+{
+    ((EUID == 0)) && [[ -e /etc/resolv.conf ]] && command -v dnsmasq >/dev/null &&
+        unshare --mount true 2>/dev/null
+}
+
+dns_start()
+{
+    : >>"$work/hosts"
+    dnsmasq --keep-in-foreground --conf-file=/dev/null --pid-file= --no-resolv --no-hosts \
+        --addn-hosts="$work/hosts" --listen-address="$dns_address" --bind-interfaces \
+        --local=/test/ --user=root --log-facility=- 2>"$work/dns.out" &
+    dns_pid=$!
+    app_pids[dns]=$dns_pid
+    wait_until "the name server answers" 3000 dns_answers
+}
+
+dns_stop()
+{
+    app_stop dns
+}
+
+dns_answers()
+{
+    dns_look nobody.test >/dev/null
+}
+
+# dns_look NAME: its addresses, sorted, in one line; false when there is no answer.
+dns_look()
+{
+    local answer
+    answer=$(kdig +short +timeout=1 +retry=0 "@$dns_address" "$1" A) || return 1
+    [[ $answer != *"ERROR"* && $answer != *"WARNING"* ]] || return 1
+    sort <<<"$answer" | xargs
+}
+
+dns_has()
+{
+    [[ $(dns_look "$1") == "$2" ]]
+}
+
+dns_set()
+{
+    local name=$1 address
+    shift
+    for address in "$@"; do
+        echo "$address $name"
+    done >"$work/hosts"
+    kill -HUP "$dns_pid"
+    wait_until "the name server knows" 3000 dns_has "$name" "$(printf '%s\n' "$@" | sort | xargs)"
+}
+
+dns_silent()
+{
+    nft -f - <<RULES
+table inet silence {
+    chain input { type filter hook input priority 0; ip daddr $dns_address udp dport 53 drop; }
+}
+RULES
+}
+
+dns_heard()
+{
+    nft delete table inet silence
+}
+
+dns_asked()
+{
+    local address
+    printf 'nameserver %s\noptions timeout:1 attempts:1\n' "$dns_address" >"$work/resolv.conf"
+    cat >"$work/with_dns" <<SCRIPT
+#!/bin/sh
+exec unshare --mount sh -c 'mount --bind "\$0" /etc/resolv.conf && exec "\$@"' \
+    "$work/resolv.conf" "\$@"
+SCRIPT
+    chmod +x "$work/with_dns"
+    for address in "$@"; do
+        pod_places["$address"]=$work/with_dns
+    done
+}

@@ -1,0 +1,162 @@
+# Pods in network namespaces of their own, on one bridge, with faults between them. Read after lib.sh.
+#
+#   net_make N           pods 10.77.0.1 to 10.77.0.N and a client at 10.77.0.100, from which
+#                        questions are asked
+#   net_cut A B          nothing passes between two pods, silently
+#   net_cut_from A B     nothing of A reaches B
+#   net_alone A          nothing passes between A and any other pod; clients reach it
+#   net_mute A           the host of A no longer says that a port is closed
+#   net_loss PERCENT     of what passes between pods, each way
+#   net_shuffle PERCENT  so many packets between pods come twice, so many come late
+#   net_unplug A         the link of A is down; net_plug A
+#   net_heal             as if nothing had been
+#
+# All by nftables in the receiver's namespace. Needs root; "net_possible" tells.
+# shellcheck shell=bash disable=SC2154,SC2034 # lib.sh sets them, and uses what is set here
+
+net_id=hd$$
+net_pods=()
+net_client=10.77.0.100
+
+net_possible()
+{
+    ((EUID == 0)) && ip netns add "$net_id-t" 2>/dev/null && ip netns del "$net_id-t"
+}
+
+# net_place ADDRESS: its namespace.
+net_place()
+{
+    echo "$net_id-${1##*.}"
+}
+
+net_in()
+{
+    local address=$1
+    shift
+    ip netns exec "$(net_place "$address")" "$@"
+}
+
+net_add()
+{
+    local address=$1 place
+    place=$(net_place "$address")
+    ip netns add "$place"
+    ip link add "p${1##*.}" netns "$net_id-sw" type veth peer name eth0 netns "$place"
+    ip -n "$net_id-sw" link set "p${1##*.}" master br0 up
+    ip -n "$place" link set lo up
+    ip -n "$place" link set eth0 up
+    ip -n "$place" addr add "$address/24" dev eth0
+}
+
+net_make()
+{
+    local i
+    ip netns add "$net_id-sw"
+    at_exit+=(net_unmake)
+    ip -n "$net_id-sw" link add br0 type bridge
+    ip -n "$net_id-sw" link set br0 up
+    net_add "$net_client"
+    for ((i = 1; i <= $1; i++)); do
+        net_pods+=("10.77.0.$i")
+        net_add "10.77.0.$i"
+        pod_places[10.77.0.$i]="ip netns exec $net_id-$i"
+    done
+    pod_wrapper=(ip netns exec "$(net_place "$net_client")")
+}
+
+net_unmake()
+{
+    local address
+    for address in "${net_pods[@]}" "$net_client"; do
+        ip netns del "$(net_place "$address")" || true
+    done
+    ip netns del "$net_id-sw" || true
+}
+
+# net_rule ADDRESS CHAIN RULE...: in that pod's namespace.
+net_rule()
+{
+    local address=$1 chain=$2
+    shift 2
+    net_in "$address" nft -f - <<RULES
+table inet faults {
+    chain input { type filter hook input priority 0; }
+    chain output { type filter hook output priority 0; }
+}
+add rule inet faults $chain $*
+RULES
+}
+
+net_cut_from()
+{
+    net_rule "$2" input ip saddr "$1" drop
+}
+
+net_cut()
+{
+    net_cut_from "$1" "$2"
+    net_cut_from "$2" "$1"
+}
+
+net_alone()
+{
+    local other
+    for other in "${net_pods[@]}"; do
+        [[ $other == "$1" ]] || net_cut "$1" "$other"
+    done
+}
+
+net_mute()
+{
+    net_rule "$1" output icmp type destination-unreachable drop
+}
+
+# What they did is in $work/shuffle-ADDRESS.out when they have ended.
+net_shuffle()
+{
+    local address
+    for address in "${net_pods[@]}"; do
+        app_start "shuffle-$address" ip netns exec "$(net_place "$address")" \
+            "$tools/packet_shuffler" 7 "$1" "$1"
+        net_in "$address" iptables -A OUTPUT "!" -d "$net_client" -m mark "!" --mark 1 \
+            -p udp -j NFQUEUE --queue-num 7
+    done
+}
+
+net_unshuffle()
+{
+    local address
+    for address in "${net_pods[@]}"; do
+        net_in "$address" iptables -F OUTPUT
+        app_stop "shuffle-$address"
+    done
+}
+
+net_loss()
+{
+    local address
+    for address in "${net_pods[@]}"; do
+        # A train counts as one packet where the sender does not cut it up.
+        net_in "$address" ethtool -K eth0 tx-udp-segmentation off >/dev/null 2>&1 || true
+        net_rule "$address" input ip saddr "!=" "$net_client" numgen random mod 100 "<" "$1" drop
+    done
+}
+
+net_unplug()
+{
+    ip -n "$net_id-sw" link set "p${1##*.}" down
+}
+
+net_plug()
+{
+    ip -n "$net_id-sw" link set "p${1##*.}" up
+}
+
+net_heal()
+{
+    local address
+    for address in "${net_pods[@]}"; do
+        net_in "$address" nft delete table inet faults 2>/dev/null || true
+        net_plug "$address"
+    done
+}

@@ -1,0 +1,52 @@
+# A client that sends all the while, from the client's namespace. Read after lib_net.sh.
+#
+#   stream_start RATE MILLISECONDS ADDRESS...   to these pods in turn, in the background
+#   stream_end                                  sets what came of it
+#   delivers_more N ADDRESS...                  have these pods' apps been given more than N in all?
+#   answers_come ADDRESS...                     waits until they are given more than now
+# shellcheck shell=bash disable=SC2154,SC2034 # lib.sh sets them; others use them
+
+sent=0 answered=0 lost=0 duplicated=0 refused=0 gap_ms=0 foreign=0 # of the last stream
+
+# stream_start RATE MILLISECONDS ADDRESS...: in the background, in the client's namespace.
+stream_start()
+{
+    local rate=$1 limit=$2 address targets=()
+    shift 2
+    for address in "$@"; do
+        targets+=("$address:12000")
+    done
+    "${pod_wrapper[@]}" "$tools/udp_stream" "$rate" 100 "$limit" "${targets[@]}" \
+        >"$work/stream.out" 2>"$work/stream.log" &
+    stream_pid=$!
+    wait_until "the stream begins" 3000 grep -q started "$work/stream.log"
+}
+
+# stream_end: sets sent, answered, lost, duplicated, refused, gap_ms, foreign.
+stream_end()
+{
+    local name value
+    kill -TERM "$stream_pid" 2>/dev/null || true
+    wait "$stream_pid" || fail "the stream failed: $(cat "$work/stream.log")"
+    while read -r name value; do
+        declare -g "$name=$value"
+    done < <(tr ' ' '\n' <"$work/stream.out" | paste -d ' ' - -)
+    [[ -z ${V:-} ]] || echo "  $scenario: $(cat "$work/stream.out")"
+    ((sent > 0 && answered > 0 && refused >= 0)) || fail "the stream was not answered"
+    expect "answered twice" "$duplicated" 0
+    expect "foreign answers" "$foreign" 0
+}
+
+answers_come()
+{
+    local before
+    before=$(total datagrams_delivered_total "$@")
+    wait_until "the new leader is given requests" 3000 delivers_more "$before" "$@"
+}
+
+delivers_more()
+{
+    local before=$1
+    shift
+    (($(total datagrams_delivered_total "$@") > before))
+}

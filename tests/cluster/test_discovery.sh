@@ -1,0 +1,158 @@
+#!/usr/bin/env bash
+# Pods that know each other by DNS only, as those of a headless Service do, and all that DNS can do
+# to them.
+#
+#   tests/cluster/test_discovery.sh BUILD_DIR
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=lib_dns.sh
+. "$(dirname "$0")/lib_dns.sh"
+
+a=127.0.12.1
+b=127.0.12.2
+c=127.0.12.3
+d=127.0.12.4
+
+dns_possible || {
+    skip "discovery by DNS" "needs root, mount namespaces and dnsmasq"
+    finish
+    exit
+}
+dns_asked "$a" "$b" "$c" "$d"
+
+# launch ADDRESS... -- OPTION...
+launch()
+{
+    local addresses=() address
+    while (($# > 0)) && [[ $1 != -- ]]; do
+        addresses+=("$1")
+        shift
+    done
+    shift || true
+    for address in "${addresses[@]}"; do
+        pod_launch "$address" --discovery-dns pods.test. --app echo "$@"
+    done
+}
+
+three_by_dns()
+{
+    dns_start
+    dns_set pods.test "$a" "$b" "$c"
+    launch "$a" "$b" "$c" -- --quorum-expect 3
+    wait_until "three agree" $((4000 * slow)) agree any "$a" "$b" "$c"
+}
+
+found_by_dns()
+{
+    three_by_dns
+    expect "echo" "$(ask "$c" hello)" hello
+    ledger_closes "$a" "$b" "$c"
+}
+
+# Its WHO makes the others look it up: they do not wait for their next turn, in 5 s.
+newcomer_is_looked_up()
+{
+    local started
+    three_by_dns
+    dns_set pods.test "$a" "$b" "$c" "$d"
+    started=$(now_ms)
+    launch "$d" -- --quorum-expect 3
+    wait_until "it knows the leader" $((2500 * slow)) has_leader "$d"
+    [[ -z ${V:-} ]] || echo "  after $(($(now_ms) - started)) ms"
+    wait_until "it is in the list" 2000 metric_is "$a" members_alive 4
+    ledger_closes "$a" "$b" "$c" "$d"
+}
+
+dns_goes_away()
+{
+    local leader
+    three_by_dns
+    leader=$(leader_of "$a")
+    dns_stop
+    kill -KILL "${pod_pids[$leader]}"
+    wait "${pod_pids[$leader]}" 2>/dev/null || true
+    unset "pod_pids[$leader]"
+    wait_until "the other two agree" $((3000 * slow)) agree_without "$leader" "${!pod_pids[@]}"
+    ledger_closes "${!pod_pids[@]}"
+}
+
+answers_become_empty()
+{
+    local term
+    three_by_dns
+    term=$(metric "$b" term)
+    dns_set pods.test
+    launch "$d" -- --quorum-expect 3
+    wait_until "a newcomer says that nothing is known" $((3000 * slow)) \
+        grep -q discovery_failed "$work/$d.log"
+    expect "ready" "$(http "$d:8080/readyz" 2>/dev/null || echo no)" no
+    agree any "$a" "$b" "$c" || fail "the others do not agree any more"
+    expect "term" "$(metric "$b" term)" "$term"
+    dns_set pods.test "$a" "$b" "$c" "$d"
+    wait_until "it knows the leader" $((5000 * slow)) has_leader "$d"
+    ledger_closes "$a" "$b" "$c" "$d"
+}
+
+nobody_answers_at_first()
+{
+    launch "$a" "$b" "$c" -- --quorum-expect 3
+    wait_until "it is said" $((3000 * slow)) grep -q discovery_failed "$work/$a.log"
+    expect "leaders" "$(leaders "$a" "$b" "$c")" ""
+    dns_start
+    dns_set pods.test "$a" "$b" "$c"
+    wait_until "three agree" $((6000 * slow)) agree any "$a" "$b" "$c"
+    ledger_closes "$a" "$b" "$c"
+}
+
+# Two that are long gone, and we: no majority of them answers.
+only_dead_addresses()
+{
+    dns_start
+    dns_set pods.test "$a" 127.0.12.98 127.0.12.99
+    launch "$a"
+    wait_until "it has looked" 3000 grep -q discovery_changed "$work/$a.log"
+    sleep 2 # longer than a lone pod waits: it must not lead in it
+    expect "leads" "$(leaders "$a")" ""
+    dns_set pods.test "$a" "$b" "$c"
+    launch "$b" "$c"
+    wait_until "three agree" $((6000 * slow)) agree any "$a" "$b" "$c"
+    ledger_closes "$a" "$b" "$c"
+}
+
+only_itself()
+{
+    dns_start
+    dns_set pods.test "$a"
+    launch "$a"
+    wait_until "it leads alone" $((4000 * slow)) agree "$a" "$a"
+    dns_set pods.test "$a" "$b"
+    launch "$b"
+    wait_until "two agree" $((4000 * slow)) agree "$a" "$a" "$b"
+    ledger_closes "$a" "$b"
+}
+
+# A lookup that hangs delays neither the election nor the end.
+silent_server()
+{
+    local started
+    three_by_dns
+    dns_silent
+    launch "$d" -- --quorum-expect 3
+    wait_until "it lives" 3000 is_alive "$d"
+    started=$(now_ms)
+    pod_stop "$d"
+    expect_between "milliseconds to stop" "$(($(now_ms) - started))" 0 $((3000 * slow))
+    agree any "$a" "$b" "$c" || fail "the others do not agree any more"
+    dns_heard
+    ledger_closes "$a" "$b" "$c"
+}
+
+run "three pods find each other by DNS" found_by_dns
+run "a newcomer is looked up at once" newcomer_is_looked_up
+run "the name server goes, the cluster stays" dns_goes_away
+run "empty answers mean that nothing is known" answers_become_empty
+run "no name server at the start" nobody_answers_at_first
+run "only dead addresses make no leader" only_dead_addresses
+run "a name with only itself" only_itself
+run "a silent name server" silent_server
+finish

@@ -1,0 +1,235 @@
+#!/usr/bin/env bash
+# Pods come and go: all at once, one by one, killed together, with files of former lives.
+#
+#   tests/cluster/test_members.sh BUILD_DIR
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+all=(127.0.11.1 127.0.11.2 127.0.11.3 127.0.11.4 127.0.11.5)
+many=(127.0.11.{1..10})
+slow=1
+[[ -z ${SANITIZED:-} ]] || slow=4
+stores=$work/stores
+mkdir "$stores"
+
+# launch ADDRESS... -- OPTION...: with settings as they ship, a store each, knowing all of $known.
+launch()
+{
+    local addresses=() address
+    while (($# > 0)) && [[ $1 != -- ]]; do
+        addresses+=("$1")
+        shift
+    done
+    shift || true
+    for address in "${addresses[@]}"; do
+        pod_launch "$address" --peers "$known" --app echo --heartbeat-interval 200ms \
+            --store "$stores/$address" "$@"
+    done
+}
+
+peers_are()
+{
+    known=$(IFS=,; echo "$*")
+    rm -f "$stores"/*
+}
+
+members_of()
+{
+    metric "$1" members_alive
+}
+
+all_in()
+{
+    local count=$1 address
+    shift
+    for address in "$@"; do
+        [[ $(members_of "$address") == "$count" ]] || return 1
+    done
+}
+
+kill_pods()
+{
+    local address
+    for address in "$@"; do
+        kill -KILL "${pod_pids[$address]}"
+    done
+    for address in "$@"; do
+        wait "${pod_pids[$address]}" 2>/dev/null || true
+        unset "pod_pids[$address]"
+    done
+}
+
+all_at_once()
+{
+    local started
+    peers_are "${all[@]}"
+    started=$(now_ms)
+    launch "${all[@]}"
+    wait_until "all agree" $((3000 * slow)) agree any "${all[@]}"
+    [[ -z ${V:-} ]] || echo "  agreed after $(($(now_ms) - started)) ms"
+    expect "the lowest address leads" "$(leader_of "${all[3]}")" "${all[0]}"
+    wait_until "all are in the list" 3000 all_in 5 "${all[@]}"
+    expect "echo through each" "$(ask "${all[4]}" hello)" hello
+    ledger_closes "${all[@]}"
+}
+
+# A pod that starts into a running cluster is asked nothing: it finds its place.
+late_joiner()
+{
+    local started
+    peers_are "${all[@]}"
+    launch "${all[@]:0:4}"
+    wait_until "four agree" $((4000 * slow)) agree any "${all[@]:0:4}"
+    started=$(now_ms)
+    launch "${all[4]}"
+    wait_until "it knows the leader" $((1000 * slow)) has_leader "${all[4]}"
+    # the process' start is in it, and the looks of this script
+    expect_between "milliseconds until it knew" "$(($(now_ms) - started))" 0 $((400 * slow))
+    wait_until "it is in the list" 3000 all_in 5 "${all[@]}"
+    ledger_closes "${all[@]}"
+}
+
+# The order of leader_list is the order of succession, whoever came first.
+succession_by_list()
+{
+    peers_are "${all[@]}"
+    launch "${all[@]}" -- --leader-list "${all[3]},${all[1]}"
+    wait_until "the first of the list leads" $((4000 * slow)) agree "${all[3]}" "${all[@]}"
+    wait_until "all are in the list" 3000 all_in 5 "${all[@]}"
+    kill_pods "${all[3]}"
+    wait_until "the second follows" $((4000 * slow)) agree "${all[1]}" "${all[0]}" "${all[1]}" \
+        "${all[2]}" "${all[4]}"
+    expect "the list" "$(http "${all[0]}:8080/leader" | jq -r '.leader_list[:2][].address' | xargs)" \
+        "${all[3]} ${all[1]}"
+    ledger_closes "${all[0]}" "${all[1]}" "${all[2]}" "${all[4]}"
+}
+
+# Each is stopped and started again, as a rolling update does; a client never waits for long.
+rolling_restart()
+{
+    local address
+    peers_are "${all[@]}"
+    launch "${all[@]}"
+    wait_until "all agree" $((4000 * slow)) agree any "${all[@]}"
+    for address in "${all[@]}"; do
+        pod_stop "$address"
+        launch "$address"
+        wait_until "$address is back" $((5000 * slow)) has_leader "$address"
+        wait_until "all agree" $((3000 * slow)) agree any "${all[@]}"
+        expect "echo through $address" "$(ask "$address" hello)" hello
+    done
+    wait_until "all are in the list" 3000 all_in 5 "${all[@]}"
+    (($(leaders "${all[@]}" | wc -l) == 1)) || fail "led by: $(leaders "${all[@]}" | xargs)"
+    ledger_closes "${all[@]}"
+}
+
+scale_5_2_5()
+{
+    local address
+    peers_are "${all[@]}"
+    launch "${all[@]}"
+    wait_until "all agree" $((4000 * slow)) agree any "${all[@]}"
+    for address in "${all[4]}" "${all[3]}" "${all[2]}"; do
+        pod_stop "$address"
+        wait_until "the others agree" 3000 agree any "${all[@]:0:2}"
+    done
+    expect "echo through the last" "$(ask "${all[1]}" hello)" hello
+    launch "${all[@]:2}"
+    wait_until "all agree" $((5000 * slow)) agree any "${all[@]}"
+    wait_until "all are in the list" 5000 all_in 5 "${all[@]}"
+    ledger_closes "${all[@]}"
+}
+
+# A process that is killed and comes back at once, with its old address and a new instance.
+restart_with_the_same_address()
+{
+    peers_are "${all[@]:0:3}"
+    launch "${all[@]:0:3}"
+    wait_until "all agree" $((4000 * slow)) agree any "${all[@]:0:3}"
+    kill_pods "${all[0]}" # the leader
+    launch "${all[0]}"
+    wait_until "all agree" $((5000 * slow)) agree any "${all[@]:0:3}"
+    wait_until "all are in the list" 5000 all_in 3 "${all[@]:0:3}"
+    expect "echo through it" "$(ask "${all[0]}" hello)" hello
+    kill_pods "${all[2]}" # a follower
+    launch "${all[2]}"
+    wait_until "all agree" $((5000 * slow)) agree any "${all[@]:0:3}"
+    wait_until "all are in the list" 5000 all_in 3 "${all[@]:0:3}"
+    ledger_closes "${all[@]:0:3}"
+}
+
+ten_killed_together()
+{
+    local term again
+    peers_are "${many[@]}"
+    launch "${many[@]}"
+    wait_until "ten agree" $((5000 * slow)) agree any "${many[@]}"
+    expect "a command" "$(ask "${many[2]}" "{\"leader\":\"${many[7]}\"}")" "ok 2"
+    wait_until "ten agree" 3000 agree "${many[7]}" "${many[@]}"
+    term=$(metric "${many[0]}" term)
+    kill_pods "${many[@]}"
+    # stale: one is of long ago, one of another cluster, one is no store, one is missing
+    printf 'headlessd 1\ncluster headless\nterm 1\n' >"$stores/${many[1]}"
+    printf 'headlessd 1\ncluster other\nterm 900\n' >"$stores/${many[2]}"
+    head -c 100 /dev/urandom >"$stores/${many[3]}"
+    rm -f "$stores/${many[4]}"
+    launch "${many[@]}"
+    wait_until "ten agree again" $((5000 * slow)) agree any "${many[@]}"
+    again=$(metric "${many[0]}" term)
+    ((again > term)) || fail "the term fell from $term to $again"
+    expect "echo" "$(ask "${many[9]}" hello)" hello
+    ledger_closes "${many[@]}"
+}
+
+# The file cannot be written, and everything else goes on.
+store_cannot_be_written()
+{
+    peers_are "${all[@]:0:3}"
+    mkdir -p "$work/sealed"
+    mount -t tmpfs -o size=4k,nr_inodes=2 tmpfs "$work/sealed" 2>/dev/null || {
+        echo "  no mount here: a directory in the file's place"
+        mkdir "$work/sealed/term.tmp"
+    }
+    : >"$work/sealed/full" 2>/dev/null || true # the last inode
+    for address in "${all[@]:0:3}"; do
+        pod_launch "$address" --peers "$known" --store "$work/sealed/term" --app echo
+    done
+    wait_until "all agree" $((4000 * slow)) agree any "${all[@]:0:3}"
+    grep -q store_failed "$work/${all[0]}.log" || fail "the log does not say so"
+    expect_between "counted" "$(metric "${all[0]}" store_failures_total)" 1 100
+    expect "a command" "$(ask "${all[0]}" "{\"leader\":\"${all[1]}\"}")" "ok 2"
+    ledger_closes "${all[@]:0:3}"
+    pods_stop
+    umount "$work/sealed" 2>/dev/null || true
+}
+
+# Pods that may not lead never do; when no other is left, requests are held.
+only_one_is_eligible()
+{
+    peers_are "${all[@]:0:3}"
+    launch "${all[@]:1:2}" -- --eligible false --hold-time 20s
+    launch "${all[0]}"
+    wait_until "all agree" $((5000 * slow)) agree "${all[0]}" "${all[@]:0:3}"
+    expect "a command" "$(ask "${all[0]}" "{\"leader\":\"${all[1]}\"}")" "no member"
+    kill_pods "${all[0]}"
+    wait_until "no leader" $((4000 * slow)) metric_is "${all[1]}" has_leader 0
+    "$tools/udp_ask" -n -k 10 "${all[1]}:12000" "patience" || fail "cannot send"
+    metric_becomes "${all[1]}" datagrams_held 10
+    expect "leads" "$(leaders "${all[@]:1:2}")" ""
+    # its next instance finds a cluster in which nobody may let it in
+    launch "${all[0]}"
+    wait_until "all agree on its next instance" $((8000 * slow)) agree "${all[0]}" "${all[@]:0:3}"
+    metric_becomes "${all[0]}" datagrams_delivered_total 10
+    ledger_closes "${all[@]:0:3}"
+}
+
+run "five started together agree" all_at_once
+run "one that comes later knows the leader soon" late_joiner
+run "leader_list is the succession" succession_by_list
+run "a rolling restart" rolling_restart
+run "scale 5 -> 2 -> 5" scale_5_2_5
+run "killed and back with the same address" restart_with_the_same_address
+run "ten killed and restarted together, with stale files" ten_killed_together
+run "a store that cannot be written" store_cannot_be_written
+run "only one pod is eligible" only_one_is_eligible
+finish

@@ -1,0 +1,355 @@
+#!/usr/bin/env bash
+# The network between the pods fails: split in two, one way, not for all alike; loses, doubles,
+# reorders. Five pods in namespaces, settings as they ship.
+#
+#   tests/cluster/test_partition.sh BUILD_DIR
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=lib_net.sh
+. "$(dirname "$0")/lib_net.sh"
+
+net_possible || {
+    skip "partitions in namespaces" "needs root and network namespaces"
+    finish
+    exit
+}
+net_make 5
+all=("${net_pods[@]}")
+pod_environment+=(HEADLESSD_HEARTBEAT_INTERVAL=200ms)
+detection_ms=800
+
+# start N OPTION...: the first N pods.
+start()
+{
+    local count=$1 address pods
+    shift
+    pods=("${all[@]:0:count}")
+    for address in "${pods[@]}"; do
+        pod_launch "$address" --peers "$(IFS=,; echo "${pods[*]}")" --leader "${all[0]}" --app echo "$@"
+    done
+    for address in "${pods[@]}"; do
+        pod_wait "$address"
+    done
+    wait_until "all follow the configured leader" 6000 agree "${all[0]}" "${pods[@]}"
+}
+
+# cut_sides "A..." "B...": nothing passes between the two.
+cut_sides()
+{
+    local one other
+    for one in $1; do
+        for other in $2; do
+            net_cut "$one" "$other"
+        done
+    done
+}
+
+# A pod answers its clients, through whoever leads.
+answers()
+{
+    [[ $(ask -t 300 "$1" "hello") == hello ]]
+}
+
+count_answering()
+{
+    local address n=0
+    for address in "$@"; do
+        if answers "$address"; then n=$((n + 1)); fi
+    done
+    echo "$n"
+}
+
+no_leader_at()
+{
+    local address
+    for address in "$@"; do
+        [[ $(leader_of "$address") == none ]] || return 1
+    done
+}
+
+two_against_three()
+{
+    local leader
+    start 5 --hold-time 0
+    cut_sides "${all[*]:0:2}" "${all[*]:2}"
+    wait_until "the three agree" 4000 agree_without "${all[0]}" "${all[@]:2}"
+    wait_until "the two have no leader" 3000 no_leader_at "${all[@]:0:2}"
+    expect "pods of the three that answer" "$(count_answering "${all[@]:2}")" 3
+    expect "pods of the two that answer" "$(count_answering "${all[@]:0:2}")" 0
+    expect "the former leader leads" "$(leaders "${all[0]}")" ""
+    leader=$(leader_of "${all[2]}")
+    net_heal
+    wait_until "all agree after healing" $((3 * detection_ms)) agree any "${all[@]}"
+    expect "the returned leader does not take the lead back" "$(leader_of "${all[0]}")" "$leader"
+    expect "pods that answer" "$(count_answering "${all[@]}")" 5
+    ledger_closes "${all[@]}"
+}
+
+# The leader is in the majority: nothing changes for it.
+three_with_the_leader()
+{
+    start 5 --hold-time 0
+    cut_sides "${all[*]:0:3}" "${all[*]:3}"
+    wait_until "the two have no leader" 4000 no_leader_at "${all[@]:3}"
+    expect "the leader" "$(leader_of "${all[1]}")" "${all[0]}"
+    expect "pods that answer" "$(count_answering "${all[@]}")" 3
+    net_heal
+    wait_until "all agree after healing" $((3 * detection_ms)) agree any "${all[@]}"
+    ledger_closes "${all[@]}"
+}
+
+two_against_two()
+{
+    start 4 --hold-time 0
+    cut_sides "${all[*]:0:2}" "${all[*]:2:2}"
+    wait_until "no side leads" 4000 no_leader_at "${all[@]:0:4}"
+    expect "pods that answer" "$(count_answering "${all[@]:0:4}")" 0
+    net_heal
+    wait_until "all agree after healing" $((4 * detection_ms)) agree any "${all[@]:0:4}"
+    expect "pods that answer" "$(count_answering "${all[@]:0:4}")" 4
+    ledger_closes "${all[@]:0:4}"
+}
+
+one_against_two()
+{
+    start 3 --hold-time 0
+    net_alone "${all[0]}"
+    wait_until "the two agree" 4000 agree_without "${all[0]}" "${all[@]:1:2}"
+    wait_until "the one has no leader" 3000 no_leader_at "${all[0]}"
+    net_heal
+    wait_until "all agree after healing" $((3 * detection_ms)) agree any "${all[@]:0:3}"
+    ledger_closes "${all[@]:0:3}"
+}
+
+# Nobody hears the leader, but it hears all: its time runs out, since nobody promises it more.
+leader_is_not_heard()
+{
+    local other
+    start 3 --hold-time 0
+    for other in "${all[@]:1:2}"; do
+        net_cut_from "${all[0]}" "$other"
+    done
+    wait_until "the others agree" 5000 agree_without "${all[0]}" "${all[@]:1:2}"
+    expect "the one that is not heard leads" "$(leaders "${all[0]}")" ""
+    net_heal
+    wait_until "all agree after healing" $((3 * detection_ms)) agree any "${all[@]:0:3}"
+    ledger_closes "${all[@]:0:3}"
+}
+
+# One follower does not hear the leader; all others do. It must not depose it.
+one_follower_is_deaf()
+{
+    local term
+    start 5 --hold-time 0
+    term=$(metric "${all[1]}" term)
+    net_cut "${all[0]}" "${all[4]}"
+    wait_until "it knows that it hears nobody" 4000 no_leader_at "${all[4]}"
+    sleep 2 # longer than two detection times: nothing must happen in it
+    expect "the leader" "$(leader_of "${all[1]}")" "${all[0]}"
+    expect "term" "$(metric "${all[1]}" term)" "$term"
+    net_heal
+    wait_until "all agree after healing" $((3 * detection_ms)) agree "${all[0]}" "${all[@]}"
+    ledger_closes "${all[@]}"
+}
+
+# 20 % of everything between pods is lost: nothing changes.
+loss_of_20_percent()
+{
+    local term
+    start 5
+    term=$(metric "${all[1]}" term)
+    net_loss 20
+    sleep 8 # ten detection times: nothing must happen in it
+    expect "the leader" "$(metric "${all[0]}" is_leader)" 1
+    expect "term" "$(metric "${all[0]}" term)" "$term"
+    net_heal
+    wait_until "all agree" $((3 * detection_ms)) agree "${all[0]}" "${all[@]}"
+    ledger_closes "${all[@]}"
+}
+
+# 50 %: leaders may change, but there are never two.
+loss_of_50_percent()
+{
+    local end
+    start 5
+    net_loss 50
+    end=$(($(now_ms) + 8000))
+    while (($(now_ms) < end)); do
+        two_at_once_never
+    done
+    net_heal
+    wait_until "all agree" $((4 * detection_ms)) agree any "${all[@]}"
+    ledger_closes "${all[@]}"
+}
+
+# Asked one after the other they may both truly say so; then their terms tell, and asked again the
+# older one has stopped.
+two_at_once_never()
+{
+    local led again
+    mapfile -t led < <(leaders "${all[@]}")
+    ((${#led[@]} > 1)) || return 0
+    mapfile -t again < <(leaders "${led[@]}")
+    ((${#again[@]} < 2)) || fail "both lead: ${again[*]}"
+}
+
+# It was away for so long that it is no longer in the list; it comes back as what it was not: a member
+# that has to ask. So does a leader.
+returns_from_long_isolation()
+{
+    local gone=$1
+    start 5 --member-forget 2s --hold-time 0
+    net_alone "$gone"
+    wait_until "the others are four" 8000 members_are 4 "$gone"
+    net_heal
+    wait_until "all are five again" 8000 members_are 5 none
+    wait_until "all agree" 3000 agree any "${all[@]}"
+    expect "leaders" "$(leaders "${all[@]}")" "$agreed"
+    expect "pods that answer" "$(count_answering "${all[@]}")" 5
+    ledger_closes "${all[@]}"
+}
+
+# members_are N BUT: N seats in the lists of all but one?
+members_are()
+{
+    local address
+    for address in "${all[@]}"; do
+        [[ $address == "$2" ]] ||
+            [[ $(http "$address:8080/status" | jq '.members | length') == "$1" ]] || return 1
+    done
+}
+
+# A network may double and overtake: heartbeats, votes, frames. Nothing is lost, so nothing may happen.
+doubled_and_shuffled()
+{
+    local term address i sum=0
+    start 5
+    term=$(metric "${all[1]}" term)
+    net_shuffle 30
+    for ((i = 0; i < 40; i++)); do
+        for address in "${all[@]}"; do
+            [[ $(ask -t 500 "$address" "number $i") != "number $i" ]] || sum=$((sum + 1))
+        done
+    done
+    expect "answered" "$sum" 200
+    expect "the leader" "$(metric "${all[0]}" is_leader)" 1
+    expect "term" "$(metric "${all[0]}" term)" "$term"
+    net_unshuffle
+    for address in "${all[@]}"; do
+        read -r _ _ doubled _ delayed _ <"$work/shuffle-$address.out"
+        expect_between "doubled at $address" "$doubled" 10 100000
+        expect_between "delayed at $address" "$delayed" 10 100000
+    done
+    ledger_closes "${all[@]}"
+}
+
+# A change of leaders in such a network, old heartbeats and votes included.
+elected_while_shuffled()
+{
+    start 5
+    net_shuffle 30
+    pod_kill "${all[0]}"
+    wait_until "the others agree" 5000 agree_without "${all[0]}" "${all[@]:1}"
+    two_at_once_never
+    net_unshuffle
+    wait_until "they still agree" $((3 * detection_ms)) agree any "${all[@]:1}"
+    ledger_closes "${all[@]:1}"
+}
+
+# A chain in which nobody hears both ends. The leader, at one end, still has a majority; those that do
+# not hear it hear others that do.
+chain()
+{
+    local term
+    start 5
+    term=$(metric "${all[0]}" term)
+    net_cut "${all[0]}" "${all[3]}"
+    net_cut "${all[0]}" "${all[4]}"
+    net_cut "${all[1]}" "${all[4]}"
+    sleep 3 # almost four detection times: nothing must happen in it
+    wait_until "those that hear the leader follow it" 1000 agree "${all[0]}" "${all[@]:0:3}"
+    expect "leaders" "$(leaders "${all[@]}")" "${all[0]}"
+    expect "term" "$(metric "${all[0]}" term)" "$term"
+    net_heal
+    wait_until "all agree after healing" $((3 * detection_ms)) agree any "${all[@]}"
+    ledger_closes "${all[@]}"
+}
+
+# A host that is no member fills the leader's relay and peer ports with what is no message.
+strangers_flood()
+{
+    local term port before i floods=()
+    start 5
+    term=$(metric "${all[0]}" term)
+    before=$(metric "${all[0]}" 'peer_messages_dropped_total{reason="malformed"}')
+    for port in 12001 12002; do
+        "${pod_wrapper[@]}" "$build/bench/limit/udp-limit" send --to "${all[0]}:$port" --size 100 \
+            --rate $((50000 / slow)) --flows 4 --duration 4 >"$work/flood-$port.out" 2>&1 &
+        floods+=($!)
+    done
+    for ((i = 0; i < 50; i++)); do
+        expect "answer during the flood" "$(ask -t 1000 "${all[1 + i % 4]}" "number $i")" "number $i"
+    done
+    wait "${floods[@]}" || fail "the flood failed: $(cat "$work"/flood-*.out)"
+    expect "the leader" "$(leaders "${all[@]}")" "${all[0]}"
+    expect "term" "$(metric "${all[0]}" term)" "$term"
+    expect_between "messages that were none" \
+        $(($(metric "${all[0]}" 'peer_messages_dropped_total{reason="malformed"}') - before)) 1000 1000000
+    ledger_closes "${all[@]}"
+}
+
+force()
+{
+    ip netns exec "$(net_place "$1")" "$headlessctl" --data "$2" leader set "$3" --force
+}
+
+# The operator knows that the other two will not come back.
+forced_without_majority()
+{
+    local leader
+    start 3 --hold-time 10s
+    leader=${all[1]}
+    pod_kill "${all[0]}"
+    pod_kill "${all[2]}"
+    wait_until "one of three has no leader" 4000 no_leader_at "$leader"
+    expect "not from outside" "$(status_of "${pod_wrapper[@]}" "$headlessctl" --data "$leader" \
+        leader set "$leader" --force)" 1
+    expect "a command without force" "$(status_of force_not "$leader")" 1
+    expect "still nobody" "$(leader_of "$leader")" none
+    wait_until "it can be forced" 4000 force "$leader" 127.0.0.1 "$leader" >/dev/null
+    expect "the leader" "$(leader_of "$leader")" "$leader"
+    expect "why" "$(leader_cause "$leader")" force
+    expect "answers" "$(count_answering "$leader")" 1
+    pod_start_alone "${all[0]}" --peers "$(IFS=,; echo "${all[*]:0:3}")" --app echo
+    wait_until "one that returns follows it" 5000 agree "$leader" "$leader" "${all[0]}"
+    ledger_closes "$leader" "${all[0]}"
+}
+
+force_not()
+{
+    ip netns exec "$(net_place "$1")" "$headlessctl" --data 127.0.0.1 leader set "$1"
+}
+
+status_of()
+{
+    local status=0
+    "$@" >/dev/null 2>&1 || status=$?
+    echo "$status"
+}
+
+run "2 | 3, the leader with the two" two_against_three
+run "3 | 2, the leader with the three" three_with_the_leader
+run "2 | 2" two_against_two
+run "1 | 2" one_against_two
+run "nobody hears the leader" leader_is_not_heard
+run "one follower does not hear the leader" one_follower_is_deaf
+run "20 % loss changes nothing" loss_of_20_percent
+run "50 % loss makes no two leaders" loss_of_50_percent
+run "a follower returns from long isolation" returns_from_long_isolation "${all[4]}"
+run "a leader returns from long isolation" returns_from_long_isolation "${all[0]}"
+run "packets doubled and shuffled change nothing" doubled_and_shuffled
+run "an election among doubled and shuffled packets" elected_while_shuffled
+run "a chain in which nobody hears both ends" chain
+run "a flood from outside on the ports of members" strangers_flood
+run "one of three, forced" forced_without_majority
+finish

@@ -1,0 +1,220 @@
+/*
+ * udp_stream: an open-loop client. Sends numbered datagrams at a steady rate to some pods in turn,
+ * and tells what came back and how long it was dark.
+ *
+ *   udp_stream RATE SIZE MILLISECONDS ADDRESS:PORT...
+ *
+ * One connected socket a pod. A pod whose host refuses a datagram is gone: it gets no more, and
+ * what it was sent from the refused one on was not lost, since the client knows. Ends after
+ * MILLISECONDS, or at SIGTERM; then waits for answers as long as they come, at most LINGER_MS after
+ * the last. Prints one line:
+ *
+ *   sent N answered N lost N duplicated N refused N gap_ms N foreign N
+ *
+ * gap_ms: the longest time between two answers that followed each other. foreign: answers that are
+ * none of ours, or came with another length. "started" on standard error when the first was sent.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "headless/base/clock.h"
+#include "headless/net/udp.h"
+
+#define TARGETS_MAX 16
+#define LINGER_MS   3000
+#define BYTES_MAX   1400
+
+struct head {
+    uint64_t run, sequence;
+};
+
+struct stream {
+    uint64_t rate, size, end_ns, run;
+    struct udp_socket sockets[TARGETS_MAX];
+    uint64_t gone[TARGETS_MAX]; /* the sequence that was refused first; UINT64_MAX: not gone */
+    size_t targets;
+    uint64_t sent, answered, duplicated, foreign, gap_ns, last_answer_ns;
+    uint8_t *seen; /* by sequence */
+    uint64_t capacity;
+};
+
+static volatile sig_atomic_t stopped;
+
+static void stop(int number)
+{
+    (void)number;
+    stopped = 1;
+}
+
+static void die(const char *what)
+{
+    (void)fprintf(stderr, "udp_stream: %s: %s\n", what, strerror(errno));
+    exit(2);
+}
+
+static void take_answer(struct stream *s, const uint8_t *bytes, size_t length, uint64_t now_ns)
+{
+    struct head head = {0};
+
+    if (length == s->size)
+        memcpy(&head, bytes, sizeof(head));
+    if (length != s->size || head.run != s->run || head.sequence >= s->sent) {
+        s->foreign++;
+        return;
+    }
+    if (s->seen[head.sequence]) {
+        s->duplicated++;
+        return;
+    }
+    s->seen[head.sequence] = 1;
+    s->answered++;
+    if (s->last_answer_ns && now_ns - s->last_answer_ns > s->gap_ns)
+        s->gap_ns = now_ns - s->last_answer_ns;
+    s->last_answer_ns = now_ns;
+}
+
+static void take_refusals(struct stream *s, size_t target)
+{
+    struct udp_failure failure;
+    struct head head;
+
+    while (udp_take_error(s->sockets[target].fd, &failure)) {
+        if (failure.error != ECONNREFUSED || failure.length < sizeof(head))
+            continue;
+        memcpy(&head, failure.quoted, sizeof(head));
+        if (head.run == s->run && head.sequence < s->gone[target])
+            s->gone[target] = head.sequence;
+    }
+}
+
+static void read_answers(struct stream *s)
+{
+    uint8_t bytes[BYTES_MAX + 1];
+
+    for (size_t i = 0; i < s->targets; i++) {
+        ssize_t n;
+
+        while ((n = recv(s->sockets[i].fd, bytes, sizeof(bytes), MSG_DONTWAIT)) >= 0 ||
+               errno == ECONNREFUSED) {
+            if (n >= 0)
+                take_answer(s, bytes, (size_t)n, clock_now_ns());
+        }
+        take_refusals(s, i);
+    }
+}
+
+/* The number is used up, whether its pod is still there or not. */
+static void send_one(struct stream *s)
+{
+    uint8_t bytes[BYTES_MAX] = {0};
+    struct head head = {.run = s->run, .sequence = s->sent};
+    size_t target = s->sent++ % s->targets;
+
+    memcpy(bytes, &head, sizeof(head));
+    take_refusals(s, target);
+    if (s->gone[target] == UINT64_MAX && send(s->sockets[target].fd, bytes, s->size, 0) < 0)
+        (void)send(s->sockets[target].fd, bytes, s->size, 0); /* an error was pending */
+}
+
+/* Those that went to a pod that was gone, as its host said. */
+static uint64_t count_refused(const struct stream *s)
+{
+    uint64_t refused = 0;
+
+    for (uint64_t i = 0; i < s->sent; i++)
+        refused += !s->seen[i] && i >= s->gone[i % s->targets];
+    return refused;
+}
+
+static void wait_until(struct stream *s, uint64_t at_ns)
+{
+    struct pollfd fds[TARGETS_MAX];
+    struct timespec timeout = {0};
+    uint64_t now_ns = clock_now_ns();
+
+    for (size_t i = 0; i < s->targets; i++)
+        fds[i] = (struct pollfd){.fd = s->sockets[i].fd, .events = POLLIN};
+    if (at_ns > now_ns)
+        timeout = clock_to_timespec(at_ns - now_ns);
+    (void)ppoll(fds, s->targets, &timeout, NULL);
+    read_answers(s);
+}
+
+static void run(struct stream *s)
+{
+    uint64_t start_ns = clock_now_ns();
+    uint64_t quiet_since_ns, answered;
+
+    while (!stopped && clock_now_ns() < s->end_ns && s->sent < s->capacity) {
+        uint64_t due = (clock_now_ns() - start_ns) * s->rate / NS_PER_SEC + 1;
+
+        while (s->sent < due && s->sent < s->capacity)
+            send_one(s);
+        if (s->sent == 1)
+            (void)fputs("started\n", stderr);
+        wait_until(s, start_ns + s->sent * NS_PER_SEC / s->rate);
+    }
+    quiet_since_ns = clock_now_ns();
+    while (s->answered + count_refused(s) < s->sent &&
+           clock_now_ns() < quiet_since_ns + LINGER_MS * NS_PER_MS) {
+        answered = s->answered;
+        wait_until(s, clock_now_ns() + 20 * NS_PER_MS);
+        if (s->answered > answered)
+            quiet_since_ns = clock_now_ns();
+    }
+}
+
+static void open_target(struct stream *s, const char *text)
+{
+    struct address to, any = {0};
+
+    if (s->targets == TARGETS_MAX || address_parse(text, 0, &to) || to.port == 0) {
+        errno = EINVAL;
+        die(text);
+    }
+    errno = -udp_open_connected(&to, &any, 0, &s->sockets[s->targets]);
+    if (!errno)
+        errno = -udp_keep_errors(&s->sockets[s->targets]);
+    if (errno)
+        die(text);
+    s->gone[s->targets++] = UINT64_MAX;
+}
+
+int main(int argc, char *argv[])
+{
+    struct stream s = {0};
+    uint64_t refused;
+
+    if (argc < 5) {
+        (void)fprintf(stderr, "usage: udp_stream RATE SIZE MILLISECONDS ADDRESS:PORT...\n");
+        return 2;
+    }
+    s.rate = strtoull(argv[1], NULL, 10);
+    s.size = strtoull(argv[2], NULL, 10);
+    s.run = clock_now_ns() ^ (uint64_t)getpid() << 48;
+    s.end_ns = clock_now_ns() + strtoull(argv[3], NULL, 10) * NS_PER_MS;
+    s.capacity = s.rate * (strtoull(argv[3], NULL, 10) + 1000) / 1000;
+    s.seen = calloc(s.capacity, 1);
+    if (!s.seen || !s.rate || s.size < sizeof(struct head) || s.size > BYTES_MAX) {
+        errno = EINVAL;
+        die("RATE or SIZE");
+    }
+    for (int i = 4; i < argc; i++)
+        open_target(&s, argv[i]);
+    (void)signal(SIGTERM, stop);
+    run(&s);
+    refused = count_refused(&s);
+    (void)printf("sent %llu answered %llu lost %llu duplicated %llu refused %llu gap_ms %llu "
+                 "foreign %llu\n",
+                 (unsigned long long)(s.sent - refused), (unsigned long long)s.answered,
+                 (unsigned long long)(s.sent - refused - s.answered),
+                 (unsigned long long)s.duplicated, (unsigned long long)refused,
+                 (unsigned long long)(s.gap_ns / NS_PER_MS), (unsigned long long)s.foreign);
+    free(s.seen);
+    return 0;
+}

@@ -1,0 +1,152 @@
+/*
+ * plane_fixture: two pods in one process, without threads: each slice is called by hand, so every
+ * order of events can be made on purpose. Real sockets on loopback; run to completion, whose slices
+ * never block.
+ */
+#ifndef PLANE_FIXTURE_H
+#define PLANE_FIXTURE_H
+
+#include <criterion/criterion.h>
+#include <poll.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "headless/data/plane.h"
+
+enum { A, B, PODS };
+
+static struct config configs[PODS];
+static struct plane planes[PODS];
+static struct waker supervisor_wakers[PODS];
+static struct udp_socket client;
+
+static struct address ip(const char *text)
+{
+    struct address address;
+
+    cr_assert_eq(address_parse_ip(text, &address), 0);
+    return address;
+}
+
+static const char *const pod_ips[PODS] = {"127.0.77.1", "127.0.77.2"};
+
+static __attribute__((unused)) void configure(struct config *config, const char *self)
+{
+    *config = (struct config){
+        .cluster = "test",
+        .data_port = 12000,
+        .relay_port = 12001,
+        .peer_port = 12002,
+        .rcvbuf_bytes = 16384, /* releases are paced by a quarter of it: 16 small ones */
+        .relay_format = CONFIG_RELAY_FRAMED,
+        .relay_mtu = 1400,
+        .hold_bytes = 1 << 20,
+        .app_target = {.kind = CONFIG_APP_ECHO},
+        .app_max_sessions = 16,
+        .receivers = 1,
+        .batch = 8,
+        .train = 64,
+        .gro = true,
+        .ring = 64,
+    };
+    config->self = config->bind = ip(self);
+    (void)snprintf(config->name, sizeof(config->name), "%s", self);
+}
+
+/* What the supervisor would publish: who leads, in which term. leader: A, B, or PODS for nobody. */
+static __attribute__((unused)) void publish(int pod, int leader, uint64_t term,
+                                            uint64_t previous_until_ns)
+{
+    struct view *view = view_draft(&planes[pod].board);
+
+    cr_assert_not_null(view);
+    view->previous_term = view->term;
+    view->previous_until_ns = previous_until_ns;
+    view->term = term;
+    view->kind = leader == PODS  ? VIEW_LEADER_NONE
+                 : leader == pod ? VIEW_LEADER_SELF
+                                 : VIEW_LEADER_MEMBER;
+    view->leader = leader == PODS ? (struct address){0} : configs[leader].self;
+    view->hold_time_ns = 60 * NS_PER_SEC;
+    view->accept_control = true;
+    view->member_count = PODS;
+    for (int i = 0; i < PODS; i++)
+        view->members[i] = (struct member){.address = configs[i].self,
+                                           .instance = planes[i].identity.instance,
+                                           .slot = (uint16_t)(10 + i)};
+    view->leader_instance = leader == PODS ? 0 : planes[leader].identity.instance;
+    view->leader_slot = leader == PODS ? VIEW_SLOT_NONE : (uint16_t)(10 + leader);
+    view_publish(&planes[pod].board, view);
+}
+
+static __attribute__((unused)) void setup(void)
+{
+    struct address any = ip("127.0.0.1");
+    const struct udp_options options = {0};
+
+    for (int i = 0; i < PODS; i++) {
+        configure(&configs[i], pod_ips[i]);
+        cr_assert_eq(waker_init(&supervisor_wakers[i], true), 0);
+        cr_assert_eq(plane_open(&planes[i], &configs[i], &supervisor_wakers[i]), 0);
+    }
+    cr_assert_eq(udp_open(&any, &options, &client), 0);
+}
+
+/* Every test ends with both ledgers closed: nothing is lost silently. */
+static __attribute__((unused)) void teardown(void)
+{
+    for (int i = 0; i < PODS; i++) {
+        struct plane_numbers numbers;
+        struct ledger ledger;
+
+        plane_read_numbers(&planes[i], &numbers);
+        ledger = counters_ledger(numbers.counters, numbers.held, numbers.queued);
+        cr_expect_eq(ledger.requests, 0, "pod %d: %lld requests are not accounted for", i,
+                     (long long)ledger.requests);
+        cr_expect_eq(ledger.answers, 0, "pod %d: %lld answers are not accounted for", i,
+                     (long long)ledger.answers);
+        plane_close(&planes[i]);
+        waker_fini(&supervisor_wakers[i]);
+    }
+    udp_close(&client);
+}
+
+/* Slices of one pod until it has nothing to do. Loopback delivers within the send. */
+static __attribute__((unused)) void run(int pod)
+{
+    for (int idle = 0; idle < 2;) {
+        planes[pod].completions[0].ready = 7;
+        idle = completion_agent_ops.do_work(&planes[pod].completions[0]) ? 0 : idle + 1;
+    }
+}
+
+static __attribute__((unused)) void say(int pod, const char *text)
+{
+    struct address to = address_with_port(configs[pod].self, configs[pod].data_port);
+    struct address from = {0};
+
+    cr_assert_eq(udp_send_one(&client, &to, &from, text, strlen(text)), 0);
+}
+
+/* The next answer that the client has, "" when there is none now. */
+static __attribute__((unused)) const char *heard(void)
+{
+    static char text[2048];
+    ssize_t n = recv(client.fd, text, sizeof(text) - 1, MSG_DONTWAIT);
+
+    text[n > 0 ? n : 0] = '\0';
+    return text;
+}
+
+static __attribute__((unused)) uint64_t count(int pod, size_t counter)
+{
+    struct plane_numbers numbers;
+
+    plane_read_numbers(&planes[pod], &numbers);
+    return numbers.counters[counter];
+}
+
+#define DROPPED(reason) (COUNTER_DROPPED + DROP_##reason)
+
+#endif

@@ -1,0 +1,250 @@
+/* Single steps of the election that chance finds late: see also tests/sim and tests/model. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+
+#include "headless/base/clock.h"
+#include "headless/control/election.h"
+
+#define MS NS_PER_MS
+
+/* Pod 1 of three; 2 is the candidate and leader, 3 another. */
+enum { SELF = 1, LEADER = 2, OTHER = 3 };
+
+static struct election e;
+static struct election_actions actions;
+static uint64_t now_ns;
+
+static struct election_member member(uint64_t instance)
+{
+    struct election_member m = {.instance = instance, .is_eligible = true};
+
+    m.address = (struct address){.family = ADDRESS_V4, .ip = {10, 0, 0, (uint8_t)instance}};
+    (void)snprintf(m.name.text, sizeof(m.name.text), "pod-%u", (unsigned)instance);
+    return m;
+}
+
+static void step(enum election_event_type type, struct election_message *m,
+                 const struct election_member *members)
+{
+    struct election_event event = {.type = type, .message = m, .members = members};
+
+    if (m)
+        event.from = member(m->from).address;
+    election_step(&e, &event, now_ns, &actions);
+}
+
+static struct election_message message(enum election_message_type type, uint64_t from,
+                                       uint64_t term)
+{
+    return (struct election_message){.type = (uint8_t)type,
+                                     .from = from,
+                                     .to = SELF,
+                                     .term = term,
+                                     .interval_ns = 200 * MS,
+                                     .misses = 4,
+                                     .list = {.term = 1, .version = 1},
+                                     .stamp_ns = now_ns,
+                                     .count = 3};
+}
+
+static void hear_heartbeat(uint64_t from, uint64_t term)
+{
+    struct election_message m = message(ELECTION_HEARTBEAT, from, term);
+
+    m.list = e.list.id;
+    step(ELECTION_MESSAGE, &m, NULL);
+}
+
+static bool is_granted(void)
+{
+    for (size_t i = 0; i < actions.count; i++) {
+        const struct election_message *m = &actions.list[i].message;
+
+        if (m->type == ELECTION_VOTE_ANSWER)
+            return m->flags & ELECTION_FLAG_GRANTED;
+    }
+    cr_assert_fail("no answer to the vote");
+    return false;
+}
+
+static bool votes_for(uint64_t candidate, uint64_t term, uint16_t flags)
+{
+    struct election_message m = message(ELECTION_VOTE, candidate, term);
+
+    m.flags = flags;
+    m.leader = LEADER;
+    m.deposed_term = 1;
+    m.list = e.list.id;
+    step(ELECTION_MESSAGE, &m, NULL);
+    return is_granted();
+}
+
+static void resign(uint64_t term)
+{
+    struct election_message m = message(ELECTION_RESIGN, LEADER, term);
+
+    m.leader = OTHER;
+    step(ELECTION_MESSAGE, &m, NULL);
+}
+
+/* A member of the three that follows nobody yet, and is bound to nobody. */
+static void setup(void)
+{
+    const struct election_config config = {.self = member(SELF),
+                                           .interval_ns = 200 * MS,
+                                           .misses = 4,
+                                           .quorum = ELECTION_QUORUM_MAJORITY,
+                                           .expect = 3,
+                                           .on_refused_fast = true,
+                                           .forget_ns = 60 * NS_PER_SEC,
+                                           .tenure_ns = NS_PER_SEC};
+
+    now_ns = 100 * NS_PER_SEC;
+    memset(&e, 0, sizeof(e));
+    election_init(&e, &config, now_ns);
+    e.state = ELECTION_SUSPECT;
+    e.list = (struct election_list){.id = {.term = 1, .version = 1}, .count = 3};
+    for (uint16_t i = 0; i < 3; i++)
+        e.list.members[i] = member(i + 1U);
+    e.self_index = 0;
+    e.is_fresh = false;
+    now_ns += 10 * NS_PER_SEC;
+}
+
+TestSuite(election, .init = setup);
+
+/*
+ * Pod 2 led term 1 and resigned, which we missed. It stands again, has our vote in term 2, and
+ * leads by it. Then the heartbeat and the RESIGN of term 1 arrive after all.
+ */
+Test(election, an_old_resign_does_not_waive_a_later_vote)
+{
+    cr_assert(votes_for(LEADER, 2, 0));
+    now_ns += MS;
+    hear_heartbeat(LEADER, 1);
+    now_ns += MS;
+    resign(1);
+    now_ns += MS;
+    cr_assert_not(votes_for(OTHER, 3, 0));
+}
+
+/* The same, told by the successor. */
+Test(election, the_word_of_an_old_resign_does_not_waive_a_later_vote)
+{
+    cr_assert(votes_for(LEADER, 2, 0));
+    now_ns += MS;
+    hear_heartbeat(LEADER, 1);
+    now_ns += MS;
+    cr_assert_not(votes_for(OTHER, 3, ELECTION_FLAG_RESIGNED));
+}
+
+Test(election, a_resign_waives_what_was_promised_in_its_term)
+{
+    hear_heartbeat(LEADER, 1);
+    now_ns += MS;
+    cr_assert_not(votes_for(OTHER, 2, 0));
+    resign(1);
+    now_ns += MS;
+    cr_assert(votes_for(OTHER, 3, 0));
+}
+
+Test(election, the_successor_s_word_waives_it_too)
+{
+    hear_heartbeat(LEADER, 1);
+    now_ns += MS;
+    cr_assert(votes_for(OTHER, 2, ELECTION_FLAG_RESIGNED));
+}
+
+/* Its lease may rest on the longer one still. */
+Test(election, a_shorter_promise_does_not_end_a_longer_one)
+{
+    struct election_message quick = message(ELECTION_HEARTBEAT, LEADER, 1);
+
+    hear_heartbeat(LEADER, 1);
+    now_ns += MS;
+    quick.interval_ns = 10 * MS;
+    step(ELECTION_MESSAGE, &quick, NULL);
+    now_ns += 500 * MS; /* silent for long, by the shorter ones */
+    cr_assert_not(votes_for(OTHER, 2, 0));
+    now_ns += 500 * MS;
+    cr_assert(votes_for(OTHER, 3, 0));
+}
+
+static void answer_campaign(enum election_message_type type, uint64_t from)
+{
+    struct election_message m = message(type, from, e.campaign.term);
+
+    m.flags = ELECTION_FLAG_GRANTED;
+    m.promise_ns = 800 * MS;
+    step(ELECTION_MESSAGE, &m, NULL);
+    step(ELECTION_TICK, NULL, NULL);
+}
+
+/*
+ * It was forgotten while it was cut off, and has taken a seat in its own copy of the list. Two
+ * such, each with another half of what was left of the list, would each be a majority of three.
+ */
+Test(election, the_vote_of_the_uninvited_for_itself_does_not_count)
+{
+    e.is_uninvited = true;
+    e.candidate_ns = now_ns;
+    step(ELECTION_TICK, NULL, NULL);
+    cr_assert_eq(e.campaign.stage, ELECTION_STAGE_PREVOTE);
+    answer_campaign(ELECTION_PREVOTE_ANSWER, LEADER);
+    cr_assert_eq(e.campaign.stage, ELECTION_STAGE_PREVOTE, "one of three, and itself");
+    answer_campaign(ELECTION_PREVOTE_ANSWER, OTHER);
+    cr_assert_eq(e.campaign.stage, ELECTION_STAGE_VOTE);
+}
+
+/* A pod that was restarted, and one other of the same fate; the third does not come back. */
+static void restarted(uint16_t flags_of_other)
+{
+    const struct election_config config = e.config;
+    const struct election_member other = member(OTHER);
+    struct election_event candidates = {
+        .type = ELECTION_CANDIDATES, .candidates = &other.address, .candidate_count = 1};
+    struct election_message here = message(ELECTION_HERE, OTHER, 0);
+
+    memset(&e, 0, sizeof(e));
+    election_init(&e, &config, now_ns);
+    election_step(&e, &candidates, now_ns, &actions);
+    now_ns += 5 * NS_PER_SEC;
+    here.list = (struct election_list_id){0};
+    here.member_count = 1;
+    here.flags = flags_of_other;
+    step(ELECTION_MESSAGE, &here, &other);
+    cr_assert_eq(e.state, ELECTION_JOINING, "a majority of three is two, but both are asked");
+}
+
+Test(election, force_leads_those_that_are_there)
+{
+    restarted(0);
+    step(ELECTION_FORCE, NULL, NULL);
+    cr_assert_eq(e.state, ELECTION_LEADER);
+    cr_assert_eq(e.list.count, 2);
+    cr_assert_eq(election_needed(&e), 2, "of those that are there");
+}
+
+Test(election, force_does_nothing_where_there_is_a_cluster_to_join)
+{
+    restarted(ELECTION_FLAG_LISTED);
+    step(ELECTION_FORCE, NULL, NULL);
+    cr_assert_eq(e.state, ELECTION_JOINING);
+    cr_assert_eq(e.list.count, 0);
+}
+
+/* The configuration of another pod was changed before ours, and has been obeyed. */
+Test(election, the_highest_generation_goes_round)
+{
+    struct election_message m = message(ELECTION_HEARTBEAT, LEADER, 1);
+
+    m.generation = 9;
+    step(ELECTION_MESSAGE, &m, NULL);
+    cr_assert_eq(e.generation, 9);
+    m.generation = 8;
+    m.stamp_ns++;
+    step(ELECTION_MESSAGE, &m, NULL);
+    cr_assert_eq(e.generation, 9);
+    cr_assert_eq(actions.list[0].message.type, ELECTION_ACK);
+    cr_assert_eq(actions.list[0].message.generation, 9);
+}

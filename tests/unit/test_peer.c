@@ -1,0 +1,348 @@
+/* Peer messages as bytes: known answers, round trips, everything that is malformed. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "headless/wire/peer.h"
+
+#define CLUSTER UINT64_C(0x1122334455667788)
+
+static struct election_message message, read_back;
+static struct election_member members[ELECTION_PAGE], members_back[ELECTION_PAGE];
+static uint8_t bytes[PEER_BYTES_MAX + 64];
+static size_t length;
+
+TestSuite(peer, .timeout = 30);
+
+static struct election_member make_member(uint64_t instance, const char *ip, const char *name)
+{
+    struct election_member member = {.instance = instance, .is_eligible = instance % 2};
+
+    cr_assert_eq(address_parse_ip(ip, &member.address), 0);
+    (void)snprintf(member.name.text, sizeof(member.name.text), "%s", name);
+    return member;
+}
+
+/* A message of this type in which every field has a value, also those that the type has not. */
+static void fill(uint8_t type)
+{
+    message = (struct election_message){
+        .type = type,
+        .misses = 4,
+        .cause = 5,
+        .flags = ELECTION_FLAG_GRANTED | ELECTION_FLAG_FORCED,
+        .count = 70,
+        .floor = 3,
+        .first = 4,
+        .from = 0xa1,
+        .to = 0xa2,
+        .term = 7,
+        .seen = 9,
+        .leader = 0xa3,
+        .deposed_term = 6,
+        .stamp_ns = 123456789,
+        .promise_ns = 800000000,
+        .wait_ns = 400000000,
+        .interval_ns = 200000000,
+        .received = 1000000,
+        .rcvbuf_bytes = 212992,
+        .generation = 6,
+        .list = {.term = 7, .version = 2},
+        .live = {0xffffffffffffffff, 0x21},
+        .ready = {1, 0x20},
+    };
+    cr_assert_eq(address_parse_ip("10.0.0.3", &message.leader_address), 0);
+    members[0] = make_member(0xa1, "10.0.0.1", "pod-1");
+    members[1] = make_member(0xa2, "fd00::2", "");
+    members[2] = make_member(0xa3, "10.0.0.3", "c");
+    members[3] = make_member(0xa4, "10.0.0.4", "A.b_c:d%e-0");
+    if (type == ELECTION_WHO || type == ELECTION_HERE)
+        message.member_count = 1;
+    if (type == ELECTION_LIST_PAGE)
+        message.member_count = 4;
+}
+
+static void put(uint8_t type)
+{
+    fill(type);
+    length = peer_put(bytes, CLUSTER, &message, members);
+}
+
+static enum peer_verdict open_it(void)
+{
+    return peer_open(bytes, length, CLUSTER, &read_back, members_back);
+}
+
+static void assert_refused(const char *what)
+{
+    memset(&read_back, 0x77, sizeof(read_back));
+    memset(members_back, 0x77, sizeof(members_back));
+    cr_assert_eq(open_it(), PEER_MALFORMED, "%s", what);
+    cr_assert_eq(read_back.type, 0x77, "output touched: %s", what);
+    cr_assert_eq(members_back[0].instance, UINT64_C(0x7777777777777777), "touched: %s", what);
+}
+
+static void assert_bytes(const char *hex)
+{
+    char text[2 * PEER_BYTES_MAX + 1];
+
+    for (size_t i = 0; i < length; i++)
+        (void)snprintf(text + 2 * i, 3, "%02x", bytes[i]);
+    cr_assert_str_eq(text, hex);
+}
+
+#define HEADER(type, flags) \
+    "6870"                  \
+    "01" type flags "0000"  \
+    "1122334455667788"      \
+    "00000000000000a1"      \
+    "00000000000000a2"      \
+    "0000000000000000"
+#define COMMON         \
+    "0000000000000007" \
+    "0000000000000009" \
+    "0000000000000007" \
+    "00000002"
+
+/* ---- known answers ---- */
+
+Test(peer, leave_is_header_and_common)
+{
+    put(ELECTION_LEAVE);
+    assert_bytes(HEADER("10", "2001") COMMON);
+}
+
+Test(peer, vote)
+{
+    put(ELECTION_VOTE);
+    assert_bytes(HEADER("0d", "2001") COMMON "00000000075bcd15"
+                                             "000000000bebc200"
+                                             "04"
+                                             "00000000000000a3"
+                                             "0000000000000006");
+}
+
+Test(peer, heartbeat)
+{
+    put(ELECTION_HEARTBEAT);
+    assert_bytes(HEADER("03", "2001") COMMON "00000000075bcd15"
+                                             "000000000bebc200"
+                                             "04"
+                                             "05"
+                                             "00000000000f4240"
+                                             "0000000000034000"
+                                             "0000000000000006"
+                                             "0046"
+                                             "ffffffffffffffff21"
+                                             "010000000000000020");
+}
+
+Test(peer, here)
+{
+    put(ELECTION_HERE);
+    assert_bytes(HEADER("02", "2001") COMMON "00000000075bcd15"
+                                             "00000000000000a3"
+                                             "040a000003"
+                                             "01"
+                                             "00000000000000a1"
+                                             "01"
+                                             "040a000001"
+                                             "05"
+                                             "706f642d31");
+}
+
+Test(peer, list_page)
+{
+    put(ELECTION_LIST_PAGE);
+    assert_bytes(HEADER("06", "2001") COMMON "0046"
+                                             "0003"
+                                             "0004"
+                                             "04"
+                                             "00000000000000a1"
+                                             "01"
+                                             "040a000001"
+                                             "05"
+                                             "706f642d31"
+                                             "00000000000000a2"
+                                             "00"
+                                             "06fd000000000000000000000000000002"
+                                             "00"
+                                             "00000000000000a3"
+                                             "01"
+                                             "040a000003"
+                                             "01"
+                                             "63"
+                                             "00000000000000a4"
+                                             "00"
+                                             "040a000004"
+                                             "0b"
+                                             "412e625f633a6425652d30");
+}
+
+/* ---- round trips ---- */
+
+Test(peer, what_is_read_is_what_was_written)
+{
+    for (uint8_t type = 1; type < ELECTION_MESSAGE_COUNT; type++) {
+        uint8_t again[PEER_BYTES_MAX];
+
+        put(type);
+        cr_assert_eq(open_it(), PEER_OK, "type %u", type);
+        cr_assert_eq(read_back.type, type);
+        cr_assert_eq(read_back.from, 0xa1);
+        cr_assert_eq(read_back.to, 0xa2);
+        cr_assert_eq(read_back.term, 7);
+        cr_assert_eq(read_back.seen, 9);
+        cr_assert_eq(read_back.list.version, 2);
+        cr_assert_eq(peer_put(again, CLUSTER, &read_back, members_back), length);
+        cr_assert_eq(memcmp(again, bytes, length), 0, "type %u", type);
+    }
+}
+
+Test(peer, fields_that_a_type_has_not_are_zero)
+{
+    put(ELECTION_ACK);
+    cr_assert_eq(open_it(), PEER_OK);
+    cr_assert_eq(read_back.promise_ns, 800000000);
+    cr_assert_eq(read_back.stamp_ns, 123456789);
+    cr_assert_eq(read_back.leader, 0);
+    cr_assert_eq(read_back.wait_ns, 0);
+    cr_assert_eq(read_back.count, 0);
+    cr_assert_eq(read_back.member_count, 0);
+    cr_assert_not(address_is_set(&read_back.leader_address));
+    put(ELECTION_HEARTBEAT);
+    cr_assert_eq(open_it(), PEER_OK);
+    cr_assert_eq(read_back.live[1], 0x21);
+    cr_assert_eq(read_back.ready[0], 1);
+    cr_assert_eq(read_back.received, 1000000);
+    cr_assert_eq(read_back.generation, 6);
+    cr_assert_eq(read_back.cause, 5);
+}
+
+Test(peer, every_count_of_members_has_its_bitmaps)
+{
+    for (uint16_t count = 0; count <= ELECTION_MEMBERS_MAX; count++) {
+        fill(ELECTION_HEARTBEAT);
+        message.count = count;
+        memset(message.live, 0, sizeof(message.live));
+        memset(message.ready, 0, sizeof(message.ready));
+        if (count)
+            message.live[(count - 1) / 64] = UINT64_C(1) << ((count - 1) % 64);
+        length = peer_put(bytes, CLUSTER, &message, members);
+        cr_assert_eq(open_it(), PEER_OK, "count %u", count);
+        cr_assert_eq(memcmp(read_back.live, message.live, sizeof(message.live)), 0);
+    }
+}
+
+Test(peer, nobody_is_answered_with_more_than_he_sent)
+{
+    char longest[ELECTION_NAME_MAX];
+    size_t who, here;
+
+    memset(longest, 'x', sizeof(longest) - 1);
+    longest[sizeof(longest) - 1] = '\0';
+    put(ELECTION_WHO);
+    who = length;
+    fill(ELECTION_HERE);
+    members[0] = make_member(1, "fd00::1", longest);
+    cr_assert_eq(address_parse_ip("fd00::2", &message.leader_address), 0);
+    here = peer_put(bytes, CLUSTER, &message, members);
+    cr_assert_leq(here, who);
+    cr_assert_eq(who, PEER_WHO_BYTES);
+}
+
+Test(peer, a_token_is_beside_the_message)
+{
+    struct peer_header header;
+
+    put(ELECTION_PROBE);
+    peer_put_token(bytes, UINT64_C(0xfeedfacecafebeef));
+    cr_assert_eq(open_it(), PEER_OK);
+    cr_assert(peer_read_header(bytes, PEER_HEADER_BYTES, &header));
+    cr_assert_eq(header.token, UINT64_C(0xfeedfacecafebeef));
+    cr_assert_eq(header.cluster, CLUSTER);
+    cr_assert_eq(header.from, 0xa1);
+    cr_assert_eq(header.to, 0xa2);
+    cr_assert_eq(header.type, ELECTION_PROBE);
+    cr_assert_not(peer_read_header(bytes, PEER_HEADER_BYTES - 1, &header));
+    bytes[2] = 9;
+    cr_assert_not(peer_read_header(bytes, PEER_HEADER_BYTES, &header));
+}
+
+/* ---- what is refused ---- */
+
+Test(peer, cut_short_or_longer)
+{
+    for (uint8_t type = 1; type < ELECTION_MESSAGE_COUNT; type++) {
+        size_t whole;
+
+        put(type);
+        whole = length;
+        for (length = 0; length < whole; length++)
+            assert_refused("cut short");
+        length = whole + 1;
+        bytes[whole] = 0;
+        assert_refused("one byte more");
+    }
+}
+
+Test(peer, another_version_or_cluster)
+{
+    put(ELECTION_PROBE);
+    bytes[2] = 2;
+    cr_assert_eq(open_it(), PEER_BAD_VERSION);
+    put(ELECTION_PROBE);
+    cr_assert_eq(peer_open(bytes, length, CLUSTER + 1, &read_back, members_back), PEER_BAD_CLUSTER);
+    put(ELECTION_PROBE);
+    bytes[1] = 'd'; /* a relay frame */
+    assert_refused("magic");
+}
+
+/* refuse WHAT TYPE: bytes[at] becomes value, and the message is none. */
+static void refuse(const char *what, uint8_t type, size_t at, uint8_t value)
+{
+    put(type);
+    cr_assert_neq(bytes[at], value, "%s: no change", what);
+    bytes[at] = value;
+    assert_refused(what);
+}
+
+Test(peer, what_cannot_be_meant)
+{
+    const size_t body = PEER_HEADER_BYTES + PEER_COMMON_BYTES;
+
+    refuse("type 0", ELECTION_PROBE, 3, 0);
+    refuse("type too high", ELECTION_PROBE, 3, ELECTION_MESSAGE_COUNT);
+    refuse("unknown flag", ELECTION_PROBE, 4, 0x40);
+    refuse("reserved", ELECTION_PROBE, 7, 1);
+    refuse("from nobody", ELECTION_PROBE, 23, 0);
+    refuse("no misses", ELECTION_VOTE, body + 16, 0);
+    refuse("an interval of centuries", ELECTION_VOTE, body + 8, 1);
+    refuse("a cause beyond all", ELECTION_HEARTBEAT, body + 17, 64);
+    refuse("a count beyond all", ELECTION_HEARTBEAT, body + 42, 1);
+    refuse("a bit above the count", ELECTION_HEARTBEAT, body + 44 + 8, 0x61);
+    refuse("no card", ELECTION_HERE, body + 21, 0);
+    refuse("two cards", ELECTION_HERE, body + 21, 2);
+    refuse("a family that is none", ELECTION_HERE, body + 16, 5);
+    refuse("eligible in another spelling", ELECTION_HERE, body + 22 + 8, 2);
+    refuse("an instance of 0", ELECTION_HERE, body + 22 + 7, 0);
+    refuse("a space in a name", ELECTION_HERE, body + 22 + 15, ' ');
+    refuse("a NUL in a name", ELECTION_HERE, body + 22 + 16, 0);
+    refuse("a name too long", ELECTION_HERE, body + 22 + 14, 64);
+    refuse("five members", ELECTION_LIST_PAGE, body + 6, 5);
+    refuse("no members", ELECTION_LIST_PAGE, body + 6, 0);
+    refuse("members beyond the count", ELECTION_LIST_PAGE, body + 1, 7);
+    refuse("a floor beyond all", ELECTION_LIST_PAGE, body + 2, 1);
+    refuse("a first beyond all", ELECTION_LIST_ASK, body, 1);
+    refuse("padding that is not zero", ELECTION_WHO, PEER_WHO_BYTES - 1, 1);
+}
+
+Test(peer, ipv4_in_ipv6_is_not_a_spelling)
+{
+    fill(ELECTION_HERE);
+    members[0] = make_member(1, "fd00::1", "x");
+    memset(members[0].address.ip, 0, 10);
+    memset(members[0].address.ip + 10, 0xff, 2);
+    length = peer_put(bytes, CLUSTER, &message, members);
+    assert_refused("mapped");
+}

@@ -1,0 +1,238 @@
+/* plane: leaders whose time runs out, who are counted with, and who are refused. */
+#include "plane_fixture.h"
+
+TestSuite(plane_leader, .init = setup, .fini = teardown, .timeout = 30);
+
+static void set_valid_until(int pod, uint64_t until_ns)
+{
+    atomic_store_explicit(&view_current(&planes[pod].board)->valid_until_ns, until_ns,
+                          memory_order_relaxed);
+}
+
+Test(plane_leader, a_follower_holds_when_its_leader_is_late_and_goes_on_when_it_is_heard)
+{
+    publish(A, A, 1, 0);
+    publish(B, A, 1, 0);
+    set_valid_until(B, 1);
+    say(B, "wait");
+    run(B);
+    cr_assert_eq(count(B, COUNTER_RELAYED), 0);
+    cr_assert_eq(hold_count(&planes[B].workers[0].hold), 1);
+    set_valid_until(B, VIEW_FOREVER);
+    run(B);
+    run(A);
+    run(B);
+    cr_assert_str_eq(heard(), "wait");
+}
+
+Test(plane_leader, what_a_late_leader_answers_is_fenced)
+{
+    publish(A, A, 1, 0);
+    publish(B, A, 1, 0);
+    say(B, "asked in time");
+    run(B);
+    run(A);
+    set_valid_until(B, 1);
+    run(B);
+    cr_assert_str_eq(heard(), "");
+    cr_assert_eq(count(B, COUNTER_REPLIES_FENCED), 1);
+}
+
+/* It resigned: its view names nobody, and the answers of its own term still pass. */
+Test(plane_leader, who_resigned_still_sends_its_last_answers)
+{
+    struct view *view;
+
+    publish(A, A, 1, 0);
+    publish(B, A, 1, 0);
+    say(B, "last");
+    run(B);
+    run(A);
+    publish(B, PODS, 1, 0);
+    view = view_draft(&planes[B].board);
+    view->previous_term = 1;
+    view->previous_until_ns = VIEW_FOREVER;
+    view_publish(&planes[B].board, view);
+    set_valid_until(B, 0);
+    run(B);
+    cr_assert_str_eq(heard(), "last");
+}
+
+Test(plane_leader, traffic_is_counted_by_member)
+{
+    uint64_t relayed, received;
+
+    publish(A, A, 1, 0);
+    publish(B, A, 1, 0);
+    for (int i = 0; i < 5; i++)
+        say(B, "counted");
+    run(B);
+    run(A);
+    run(B);
+    plane_read_traffic(&planes[B], 10, &relayed, &received);
+    cr_assert_eq(relayed, 5);
+    cr_assert_eq(received, 0, "answers are no requests");
+    plane_read_traffic(&planes[A], 11, &relayed, &received);
+    cr_assert_eq(relayed, 0);
+    cr_assert_eq(received, 5);
+    for (int i = 0; i < 5; i++)
+        cr_assert_str_eq(heard(), "counted");
+}
+
+Test(plane_leader, traffic_of_another_instance_is_not_this_members)
+{
+    uint64_t relayed, received;
+
+    publish(A, A, 1, 0);
+    publish(B, A, 1, 0);
+    view_current(&planes[A].board)->members[B].instance ^= 1; /* A knows its predecessor */
+    say(B, "new");
+    run(B);
+    run(A);
+    plane_read_traffic(&planes[A], 11, &relayed, &received);
+    cr_assert_eq(received, 0);
+    run(B);
+    cr_assert_str_eq(heard(), "new", "it is served all the same");
+}
+
+/* The relay port of A is closed: its host answers the first frame, and the second send tells. */
+static void close_relay_port_of_a(void)
+{
+    udp_close(&planes[A].relay_sockets[0]);
+}
+
+static void open_relay_port_of_a(void)
+{
+    struct address at = planes[A].relay_sockets[0].local;
+
+    cr_assert_eq(udp_open(&at, &(struct udp_options){0}, &planes[A].relay_sockets[0]), 0);
+}
+
+Test(plane_leader, a_refusal_is_evidence_against_the_leader)
+{
+    uint64_t instance = 0;
+
+    publish(B, A, 1, 0);
+    close_relay_port_of_a();
+    say(B, "one");
+    run(B);
+    cr_assert_not(plane_has_refusal(&planes[B]), "nothing has told yet");
+    say(B, "two");
+    run(B);
+    cr_assert(plane_has_refusal(&planes[B]));
+    cr_assert(plane_take_refusal(&planes[B], &instance));
+    cr_assert_eq(instance, planes[A].identity.instance);
+    cr_assert_not(plane_take_refusal(&planes[B], &instance), "taken");
+    cr_assert_eq(count(B, COUNTER_REFUSALS_IGNORED), 0);
+}
+
+/* Two come back: one that somebody with another instance sent, and one of ours. */
+Test(plane_leader, a_refusal_of_another_instances_frame_is_ignored)
+{
+    uint64_t instance;
+
+    publish(B, A, 1, 0);
+    close_relay_port_of_a();
+    say(B, "one");
+    run(B);
+    planes[B].identity.instance ^= 1;
+    say(B, "two");
+    run(B);
+    cr_assert_eq(count(B, COUNTER_REFUSALS_IGNORED), 1);
+    cr_assert(plane_take_refusal(&planes[B], &instance));
+}
+
+Test(plane_leader, held_ones_are_released_as_the_leader_has_room)
+{
+    struct view *view;
+
+    publish(B, A, 1, 0);
+    run(B);
+    cr_assert_eq(planes[B].workers[0].hold.release_bytes,
+                 planes[B].relay_sockets[0].rcvbuf_bytes / 4);
+    view = view_draft(&planes[B].board);
+    view->leader_rcvbuf_bytes = 4096;
+    view_publish(&planes[B].board, view);
+    run(B);
+    cr_assert_eq(planes[B].workers[0].hold.release_bytes, 1024);
+}
+
+/*
+ * A's process has gone, and a new one is at its address. What was refused to the old one is told
+ * when the first frame goes to the new one, and is no evidence against it.
+ */
+Test(plane_leader, a_refusal_to_a_predecessor_is_no_evidence)
+{
+    publish(B, A, 1, 0);
+    close_relay_port_of_a();
+    say(B, "to the old one");
+    run(B);
+    open_relay_port_of_a();
+    planes[A].identity.instance ^= 1;
+    publish(B, A, 2, 0);
+    say(B, "to the new one");
+    run(B);
+    cr_assert_not(plane_has_refusal(&planes[B]), "the new one has refused nothing yet");
+    cr_assert_eq(count(B, COUNTER_REFUSALS_IGNORED), 1);
+    close_relay_port_of_a();
+    say(B, "one more");
+    run(B);
+    say(B, "again");
+    run(B);
+    cr_assert(plane_has_refusal(&planes[B]), "but now it has");
+}
+
+/* While a data thread sleeps, views may come and go in the very place of the one that it knew. */
+Test(plane_leader, a_new_view_in_the_place_of_the_old_one_is_seen)
+{
+    const struct view *known;
+
+    publish(B, B, 1, 0);
+    run(B);
+    known = planes[B].workers[0].view;
+    view_release(&planes[B].workers[0].reader);
+    for (uint64_t term = 2; term == 2 || view_current(&planes[B].board) != known; term++)
+        publish(B, A, term, 0);
+    publish(A, A, 1000, 0); /* its answers are not older than what B knows */
+    say(B, "to A");
+    run(B);
+    run(A);
+    run(B);
+    cr_assert_str_eq(heard(), "to A");
+}
+
+/* An app's answer to a request of B's client, which comes when A's time is over. */
+Test(plane_leader, a_leader_whose_time_is_over_carries_no_answers_to_others)
+{
+    struct worker *worker = &planes[A].workers[0];
+    const struct origin origin = {
+        .client = ip("127.0.0.1"), .local = configs[B].self, .ingress = configs[B].self};
+
+    publish(A, A, 1, 0);
+    worker_begin(worker);
+    counters_add(&worker->counters, COUNTER_ANSWERS_APP, 2);
+    reply_send(&worker->replier, &origin, 1, (const uint8_t *)"in time", 7);
+    worker_flush(worker);
+    set_valid_until(A, 1);
+    worker_begin(worker);
+    reply_send(&worker->replier, &origin, 1, (const uint8_t *)"late", 4);
+    worker_flush(worker);
+    cr_assert_eq(count(A, COUNTER_REPLIES_RELAYED), 1);
+    cr_assert_eq(count(A, COUNTER_REPLIES_FENCED), 1);
+}
+
+/* The slice began in time, but waited before it sent. */
+Test(plane_leader, answers_that_waited_meet_the_fence_again)
+{
+    struct worker *worker = &planes[A].workers[0];
+    struct origin origin = {.client = client.local, .local = configs[A].self};
+
+    publish(A, A, 1, 0);
+    worker_begin(worker);
+    counters_add(&worker->counters, COUNTER_ANSWERS_APP, 1);
+    reply_send(&worker->replier, &origin, 1, (const uint8_t *)"waited", 6);
+    set_valid_until(A, 1);
+    worker_flush(worker);
+    cr_assert_str_eq(heard(), "");
+    cr_assert_eq(count(A, COUNTER_REPLIES_FENCED), 1);
+}

@@ -1,0 +1,152 @@
+/* The stored term: what is written is read; whatever else is there counts as nothing. */
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "headless/base/log.h"
+#include "headless/control/store.h"
+
+static char directory[64];
+static struct config config;
+static struct store store;
+
+static void setup(void)
+{
+    log_init(LOG_LEVEL_ERROR, LOG_FORMAT_TEXT);
+    (void)snprintf(directory, sizeof(directory), "/tmp/headless-store-XXXXXX");
+    cr_assert_not_null(mkdtemp(directory));
+    (void)snprintf(config.cluster, sizeof(config.cluster), "blue");
+    (void)snprintf(config.store, sizeof(config.store), "%s/term", directory);
+}
+
+static void path_of(const char *name, char *path)
+{
+    (void)snprintf(path, CONFIG_TEXT_MAX, "%s/%s", directory, name);
+}
+
+static void teardown(void)
+{
+    static const char *const names[] = {"term", "term.tmp", "other"};
+    char path[CONFIG_TEXT_MAX];
+
+    for (size_t i = 0; i < 3; i++) {
+        path_of(names[i], path);
+        (void)(unlink(path) && rmdir(path));
+    }
+    (void)rmdir(directory);
+}
+
+TestSuite(store, .init = setup, .fini = teardown, .timeout = 30);
+
+static void write_text(const char *text)
+{
+    FILE *file = fopen(config.store, "we");
+
+    cr_assert_not_null(file);
+    cr_assert_geq(fputs(text, file), 0);
+    cr_assert_eq(fclose(file), 0);
+}
+
+Test(store, what_is_saved_is_loaded)
+{
+    cr_assert_eq(store_open(&store, &config), 0, "a file that is not there");
+    cr_assert(store_save(&store, 7));
+    cr_assert_eq(store_open(&store, &config), 7);
+    cr_assert(store_save(&store, UINT64_MAX));
+    cr_assert_eq(store_open(&store, &config), UINT64_MAX);
+}
+
+Test(store, nobody_else_may_read_it)
+{
+    struct stat status;
+
+    (void)store_open(&store, &config);
+    cr_assert(store_save(&store, 7));
+    cr_assert_eq(stat(config.store, &status), 0);
+    cr_assert_eq(status.st_mode & 0777, 0600);
+}
+
+Test(store, none_does_nothing)
+{
+    config.store[0] = '\0';
+    cr_assert_eq(store_open(&store, &config), 0);
+    cr_assert(store_save(&store, 7));
+}
+
+Test(store, whatever_is_no_store_counts_as_nothing)
+{
+    static const char *const broken[] = {
+        "",
+        "\n",
+        "headlessd 2\ncluster blue\nterm 7\n",
+        "headlessd 1\ncluster blue\nterm 7",
+        "headlessd 1\ncluster blue\nterm 7\nmore\n",
+        "headlessd 1\ncluster blue\nterm -7\n",
+        "headlessd 1\ncluster blue\nterm 07\n",
+        "headlessd 1\ncluster blue\nterm 18446744073709551616\n",
+        "headlessd 1\ncluster blue\nterm\n",
+        "headlessd 1\ncluster red\nterm 7\n",
+        "headlessd 1\nterm 7\ncluster blue\n",
+    };
+
+    for (size_t i = 0; i < sizeof(broken) / sizeof(broken[0]); i++) {
+        write_text(broken[i]);
+        cr_assert_eq(store_open(&store, &config), 0, "%s", broken[i]);
+    }
+    write_text("headlessd 1\ncluster blue\nterm 7\n");
+    cr_assert_eq(store_open(&store, &config), 7);
+}
+
+Test(store, a_directory_in_its_place)
+{
+    cr_assert_eq(mkdir(config.store, 0700), 0);
+    cr_assert_eq(store_open(&store, &config), 0);
+    cr_assert_not(store_save(&store, 7));
+}
+
+/* Also for root, whom permissions do not stop: the directory is a file. */
+Test(store, what_cannot_be_written_leaves_the_old_one_whole)
+{
+    char temporary[CONFIG_TEXT_MAX];
+
+    (void)store_open(&store, &config);
+    cr_assert(store_save(&store, 7));
+    path_of("term.tmp", temporary);
+    cr_assert_eq(mkdir(temporary, 0700), 0);
+    cr_assert_not(store_save(&store, 8));
+    cr_assert_eq(store_open(&store, &config), 7);
+    cr_assert_eq(rmdir(temporary), 0);
+    cr_assert(store_save(&store, 9));
+    cr_assert_eq(store_open(&store, &config), 9);
+}
+
+Test(store, a_full_disk_leaves_the_old_one_whole)
+{
+    const struct rlimit few = {10, 10}; /* bytes a file: a write ends there, as on a full disk */
+
+    (void)store_open(&store, &config);
+    cr_assert(store_save(&store, 7));
+    (void)signal(SIGXFSZ, SIG_IGN);
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &few), 0);
+    cr_assert_not(store_save(&store, 8));
+    cr_assert_eq(store_open(&store, &config), 7);
+}
+
+Test(store, a_link_is_not_followed)
+{
+    char temporary[CONFIG_TEXT_MAX], other[CONFIG_TEXT_MAX];
+    struct stat status;
+
+    path_of("term.tmp", temporary);
+    path_of("other", other);
+    cr_assert_eq(symlink(other, temporary), 0);
+    (void)store_open(&store, &config);
+    cr_assert_not(store_save(&store, 7));
+    cr_assert_eq(lstat(other, &status), -1, "the link was followed");
+}

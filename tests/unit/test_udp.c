@@ -1,0 +1,112 @@
+/* UDP sockets: errors with what they are about, and the end of taking datagrams. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "headless/net/udp.h"
+
+TestSuite(udp, .timeout = 30);
+
+static const struct address nowhere;
+
+static struct address at(const char *text)
+{
+    struct address address;
+
+    cr_assert_eq(address_parse(text, 0, &address), 0);
+    return address;
+}
+
+static struct udp_socket open_at(const char *text, bool keeps_errors)
+{
+    const struct udp_options options = {.error_queue = keeps_errors};
+    const struct address address = at(text);
+    struct udp_socket socket;
+
+    cr_assert_eq(udp_open(&address, &options, &socket), 0);
+    return socket;
+}
+
+static struct udp_socket connect_to(const struct address *to)
+{
+    struct udp_socket socket;
+
+    cr_assert_eq(udp_open_connected(to, &nowhere, 0, &socket), 0);
+    return socket;
+}
+
+/* Whatever there is, an error too. */
+static void wait_for(const struct udp_socket *socket, short events)
+{
+    struct pollfd fd = {.fd = socket->fd, .events = events};
+
+    cr_assert_eq(poll(&fd, 1, 5000), 1, "nothing comes");
+}
+
+static void refuses_new(const char *bind, const char *reach)
+{
+    struct udp_socket server = open_at(bind, false);
+    const struct address there = address_with_port(at(reach), server.local.port);
+    struct udp_socket before = connect_to(&there), after = connect_to(&there);
+    struct sockaddr_storage sa;
+    socklen_t length = sizeof(sa);
+    struct address client;
+    char text[16];
+
+    cr_assert_eq(send(before.fd, "before", 6, 0), 6);
+    udp_refuse_new(&server);
+    cr_assert_eq(send(after.fd, "after", 5, 0), 5);
+    wait_for(&after, POLLERR);
+    cr_assert_eq(recv(after.fd, text, sizeof(text), MSG_DONTWAIT), -1);
+    cr_assert_eq(errno, ECONNREFUSED, "%s: the client is told", bind);
+    cr_assert_eq(
+        recvfrom(server.fd, text, sizeof(text), MSG_DONTWAIT, (struct sockaddr *)&sa, &length), 6,
+        "%s: what had come", bind);
+    address_from_sockaddr((struct sockaddr *)&sa, &client);
+    /* and answers leave as ever, from the address that was asked */
+    cr_assert_eq(udp_send_one(&server, &client, &there, "answer", 6), 0, "%s", bind);
+    wait_for(&before, POLLIN);
+    cr_assert_eq(recv(before.fd, text, sizeof(text), MSG_DONTWAIT), 6, "%s", bind);
+    udp_close(&server);
+    udp_close(&before);
+    udp_close(&after);
+}
+
+Test(udp, new_datagrams_are_refused_and_old_ones_read)
+{
+    refuses_new("127.0.79.1:0", "127.0.79.1");
+    refuses_new("[::]:0", "127.0.79.1");
+    refuses_new("[::]:0", "::1");
+    refuses_new("[::1]:0", "::1");
+}
+
+static void gives_back(const char *bind, const char *closed)
+{
+    struct udp_socket sender = open_at(bind, true), gone = open_at(closed, false);
+    const struct address to = gone.local;
+    struct udp_failure failure;
+    char text[300];
+
+    memset(text, 'x', sizeof(text));
+    memcpy(text, "quoted", 6);
+    udp_close(&gone);
+    cr_assert_not(udp_take_error(sender.fd, &failure));
+    cr_assert_eq(udp_send_one(&sender, &to, &nowhere, text, sizeof(text)), 0);
+    wait_for(&sender, 0);
+    cr_assert(udp_take_error(sender.fd, &failure));
+    cr_assert_eq(failure.error, ECONNREFUSED);
+    cr_assert(failure.is_remote);
+    cr_assert_eq(failure.length, UDP_QUOTED_MAX, "%zu", failure.length);
+    cr_assert_eq(memcmp(failure.quoted, "quoted", 6), 0);
+    cr_assert_not(udp_take_error(sender.fd, &failure));
+    udp_close(&sender);
+}
+
+Test(udp, a_refusal_gives_back_what_was_refused)
+{
+    gives_back("127.0.79.2:0", "127.0.79.3:0");
+    gives_back("[::]:0", "127.0.79.3:0");
+    gives_back("[::1]:0", "[::1]:0");
+}
