@@ -36,13 +36,43 @@ static const struct {
     [ARGUMENT_BYTES] = {byte_units, "must be a size such as 65536, 208KiB or 4MiB"},
     [ARGUMENT_DURATION] = {time_units,
                            "must be a duration with its unit, such as 10s, 200ms or 2m"},
+    [ARGUMENT_PERCENT] = {NULL, "must be a percentage such as 0, 0.5 or 2.25%"},
 };
+
+/* Digits, and up to four more behind a point: no rounding, no locale. */
+static const char *parse_percent(const char *text, uint64_t *ret_millionths)
+{
+    const char *wanted = kinds[ARGUMENT_PERCENT].wanted;
+    size_t digits = strspn(text, "0123456789");
+    uint64_t value = 0;
+
+    if (digits == 0 || digits > 9)
+        return wanted;
+    for (size_t i = 0; i < digits; i++)
+        value = value * 10 + (uint64_t)(text[i] - '0');
+    text += digits;
+    if (*text == '.' && text[1] != '\0')
+        text++;
+    for (unsigned i = 0; i < 4; i++) {
+        bool more = *text >= '0' && *text <= '9';
+
+        value = value * 10 + (more ? (uint64_t)(*text++ - '0') : 0);
+    }
+    if (*text == '%')
+        text++;
+    if (*text)
+        return wanted;
+    *ret_millionths = value;
+    return NULL;
+}
 
 const char *argument_parse_value(enum argument_kind kind, const char *text, uint64_t *ret_value)
 {
     char *end;
     unsigned long long number;
 
+    if (kind == ARGUMENT_PERCENT)
+        return parse_percent(text, ret_value);
     if (*text < '0' || *text > '9' || strlen(text) > 18) /* 18 digits cannot overflow */
         return kinds[kind].wanted;
     number = strtoull(text, &end, 10);
@@ -57,6 +87,34 @@ const char *argument_parse_value(enum argument_kind kind, const char *text, uint
         return NULL;
     }
     return kinds[kind].wanted;
+}
+
+const char *argument_parse_list(enum argument_kind kind, const char *text, unsigned max,
+                                uint64_t *ret_values, unsigned *ret_count)
+{
+    unsigned count = 0;
+
+    for (;;) {
+        size_t length = strcspn(text, ",");
+        const char *wrong;
+        char one[32];
+
+        if (count == max)
+            return "has too many values";
+        if (length >= sizeof(one))
+            return kinds[kind].wanted;
+        memcpy(one, text, length);
+        one[length] = '\0';
+        wrong = argument_parse_value(kind, one, &ret_values[count]);
+        if (wrong)
+            return wrong;
+        count++;
+        if (text[length] == '\0')
+            break;
+        text += length + 1;
+    }
+    *ret_count = count;
+    return NULL;
 }
 
 struct parsing {
@@ -88,6 +146,17 @@ static void store(const struct argument *row, const char *text, void *options,
         memcpy(field, &value, sizeof(value));
 }
 
+static void add_file(const struct parsing *parsing, const char *name, struct argp_state *state)
+{
+    struct argument_files *files =
+        (struct argument_files *)(void *)((char *)parsing->options + parsing->set->files_offset);
+
+    if (files->count == ARGUMENT_FILES_MAX)
+        argp_error(state, "more than %d files: name fewer", ARGUMENT_FILES_MAX);
+    else
+        files->names[files->count++] = name;
+}
+
 static error_t parse_key(int key, char *text, struct argp_state *state)
 {
     struct parsing *parsing = state->input;
@@ -95,6 +164,10 @@ static error_t parse_key(int key, char *text, struct argp_state *state)
 
     if (key >= KEY_FIRST && key < KEY_FIRST + (int)parsing->set->count) {
         store(&parsing->set->rows[key - KEY_FIRST], text, parsing->options, state);
+        return 0;
+    }
+    if (key == ARGP_KEY_ARG && parsing->set->files) {
+        add_file(parsing, text, state);
         return 0;
     }
     if (key == ARGP_KEY_ARG)
@@ -153,7 +226,8 @@ static void refuse_unknown(const struct argument_set *set, char *const *argv)
 void argument_parse(const struct argument_set *set, int argc, char **argv, void *options)
 {
     struct argp_option rows[ARGUMENT_ROWS_MAX + 1] = {{0}};
-    const struct argp parser = {.options = rows, .parser = parse_key, .doc = set->text};
+    const struct argp parser = {
+        .options = rows, .parser = parse_key, .args_doc = set->files, .doc = set->text};
     struct parsing parsing = {.set = set, .options = options};
     static char name[64];
 

@@ -21,6 +21,7 @@ enum argument_kind {
     ARGUMENT_RATE,     /* the same, with or without /s */
     ARGUMENT_BYTES,    /* 65536, 208KiB, 4MiB */
     ARGUMENT_DURATION, /* 10s, 200ms, 50us, 2m; in ns */
+    ARGUMENT_PERCENT,  /* 0, 0.5, 2.25%; in millionths of the whole */
 };
 
 struct argument {
@@ -32,7 +33,14 @@ struct argument {
     const char *help;
 };
 
-#define ARGUMENT_ROWS_MAX 32
+#define ARGUMENT_ROWS_MAX  32
+#define ARGUMENT_FILES_MAX 64
+
+/* Of commands that take files behind their options. */
+struct argument_files {
+    const char *names[ARGUMENT_FILES_MAX];
+    unsigned count;
+};
 
 struct argument_set {
     const char *command;
@@ -40,6 +48,8 @@ struct argument_set {
     const struct argument *rows;
     size_t count;                           /* at most ARGUMENT_ROWS_MAX */
     const char *(*check_fn)(void *options); /* what is wrong with the whole; NULL when right */
+    const char *files;   /* how --help calls them; NULL: the command takes none */
+    size_t files_offset; /* of a struct argument_files */
 };
 
 /* Fill *options (defaults already in it). Returns only when the command line is right. */
@@ -48,5 +58,9 @@ void argument_parse(const struct argument_set *set, int argc, char **argv, void 
 /* The same parsing for one value. Returns NULL, or what is wrong with *ret_value untouched. */
 const char *argument_parse_value(enum argument_kind kind, const char *text,
                                  uint64_t *ret_value) BENCH_MUST_USE;
+
+/* The same for VALUE,VALUE,...; at most max of them. */
+const char *argument_parse_list(enum argument_kind kind, const char *text, unsigned max,
+                                uint64_t *ret_values, unsigned *ret_count) BENCH_MUST_USE;
 
 #endif

@@ -14,17 +14,22 @@
 
 enum bench_exit {
     BENCH_EXIT_OK = 0,
-    BENCH_EXIT_LOSSES = 1,  /* --expect-all, and not all came, or not whole */
+    BENCH_EXIT_LOSSES = 1,  /* --expect-all, and not all came, or not whole; a regression */
     BENCH_EXIT_USAGE = 2,   /* the command line */
     BENCH_EXIT_INVALID = 3, /* no trial, or none that says anything: could not start, not paced */
 };
 
 /* The same for --help. */
-#define BENCH_EXIT_TEXT                                                                          \
-    "Exit codes: 0 done; 1 losses or corruption found (with --expect-all); 2 usage; 3 no valid " \
-    "trial (could not start, or could not keep the pace)."
+#define BENCH_EXIT_TEXT                                                                           \
+    "Exit codes: 0 done; 1 losses or corruption found (with --expect-all), or a regression "      \
+    "(with --max-regression); 2 usage; 3 no valid trial (could not start, or could not keep the " \
+    "pace), or a file that says nothing."
 
 int command_send(int argc, char **argv);
 int command_sink(int argc, char **argv);
+int command_search(int argc, char **argv);
+int command_plot(int argc, char **argv);
+int command_compare(int argc, char **argv);
+int command_smoke(int argc, char **argv);
 
 #endif

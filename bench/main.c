@@ -11,17 +11,25 @@ static const struct {
     const char *purpose;
 } commands[] = {
     {"send", command_send, "Send datagrams, check the answers, measure loss and round trips"},
+    {"smoke", command_smoke, "Can this machine measure? In ten seconds, without any other program"},
+    {"search", command_search, "Find the throughput of a service at 0 and at 0.5 % of loss"},
     {"sink", command_sink, "Receive datagrams and count them; with --echo a simple UDP server"},
+    {"compare", command_compare, "What has become better or worse, and is it sure?"},
+    {"plot", command_plot, "Draw results as SVG: loss against load, latency, a failover"},
 };
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 
 static const char examples[] =
     "\nExamples:\n"
+    "  headless-bench smoke\n"
     "  headless-bench sink --listen 127.0.0.1:9100 --echo\n"
     "  headless-bench send --to 127.0.0.1:9100 --count 200000 --flows 64 --size 64-1400 "
     "--expect-all\n"
     "  headless-bench send --to 10.0.0.7:12000 --rate 50000 --duration 30s --json\n"
+    "  headless-bench search --to 10.0.0.7:12000 --flows 64 --json >search.json\n"
+    "  headless-bench plot search.json --out loss.svg\n"
+    "  headless-bench compare before.json after.json --max-regression 5%\n"
     "\n" BENCH_EXIT_TEXT "\n";
 
 static void print_usage(FILE *out)
@@ -39,8 +47,7 @@ static int run_command(int argc, char **argv)
         if (strcmp(argv[0], commands[i].name) == 0)
             return commands[i].run_fn(argc, argv);
     (void)fprintf(stderr,
-                  BENCH_PROGRAM ": unknown command '%s': use send or sink, see " BENCH_PROGRAM
-                                " --help\n",
+                  BENCH_PROGRAM ": unknown command '%s': " BENCH_PROGRAM " --help lists all\n",
                   argv[0]);
     return BENCH_EXIT_USAGE;
 }

@@ -86,6 +86,30 @@ void report_add_durations(struct json_object *object, const char *name, const st
     (void)json_object_object_add(object, name, o);
 }
 
+/* Five steps to where the distance to 100 % has halved, and on. */
+void report_add_curve(struct json_object *object, const char *name, const struct histogram *h)
+{
+    struct json_object *curve = json_object_new_array();
+    double rest = 1;
+    double step = 0.1; /* of the rest */
+
+    for (unsigned i = 1; h->count && rest * (double)h->count >= 1; i++) {
+        struct json_object *point = json_object_new_array();
+        double percent = 100 * (1 - rest);
+        char text[32];
+
+        (void)snprintf(text, sizeof(text), "%.6f", percent);
+        (void)json_object_array_add(point, json_object_new_double_s(percent, text));
+        (void)json_object_array_add(point,
+                                    json_object_new_uint64(histogram_percentile(h, percent)));
+        (void)json_object_array_add(curve, point);
+        rest -= step;
+        if (i % 5 == 0)
+            step /= 2;
+    }
+    (void)json_object_object_add(object, name, curve);
+}
+
 struct json_object *report_create(const char *command)
 {
     struct json_object *object = json_object_new_object();

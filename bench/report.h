@@ -34,6 +34,9 @@ void report_add_counters(struct json_object *object, const struct report_counter
 void report_print_durations(const char *title, const struct histogram *h);
 void report_add_durations(struct json_object *object, const char *name, const struct histogram *h);
 
+/* The same as [percentile, value] pairs for a plot, ever closer to 100 %. */
+void report_add_curve(struct json_object *object, const char *name, const struct histogram *h);
+
 /* A new object with what all commands tell: schema, version, command. */
 struct json_object *report_create(const char *command);
 

@@ -1,4 +1,4 @@
-/* headless-bench send: open, run, tell. */
+/* headless-bench send: open, run the trials, tell. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +24,86 @@ static int judge(const struct sender *s)
     return BENCH_EXIT_OK;
 }
 
+static int run_trial(struct sender *s, uint64_t rate)
+{
+    const struct send_options *o = s->options;
+    const struct send_trial trial = {
+        .rate = rate, .count = o->count, .duration_ns = o->duration_ns};
+    int rc;
+
+    sender_begin(s, &trial);
+    rc = send_loop_run(s);
+    if (rc)
+        return fail("the trial broke off", rc);
+    if (o->json)
+        send_report_json(s);
+    else
+        send_report_print(s);
+    (void)fflush(stdout); /* the next step takes its time */
+    return judge(s);
+}
+
+/* One trial, or one for each rate until a signal comes. Returns the worst exit code. */
+static int run_trials(struct sender *s)
+{
+    const struct send_options *o = s->options;
+    int worst = run_trial(s, o->rate_count ? o->rates[0] : 0);
+
+    for (unsigned i = 1; i < o->rate_count && !s->stops; i++) {
+        int code = run_trial(s, o->rates[i]);
+
+        worst = code > worst ? code : worst;
+    }
+    return worst;
+}
+
+/* ---- the CSV ---- */
+
+/* Before the trial: a path that cannot be written is told now, not after an hour. */
+static int open_samples(struct sender *s)
+{
+    const struct send_options *o = s->options;
+    uint64_t trials = o->rate_count ? o->rate_count : 1;
+    uint64_t duration_ns = o->duration_ns; /* 0: until the count is reached, whenever that is */
+    int rc;
+
+    if (!o->csv_text)
+        return BENCH_EXIT_OK;
+    s->samples = malloc(sizeof(*s->samples));
+    if (!s->samples)
+        return fail("no memory", -ENOMEM);
+    if (duration_ns && __builtin_mul_overflow(trials, duration_ns + o->timeout_ns, &duration_ns))
+        duration_ns = UINT64_MAX;
+    rc = samples_open(s->samples, o->interval_ns, duration_ns);
+    if (!rc)
+        rc = samples_write(s->samples, o->csv_text);
+    return rc ? fail(o->csv_text, rc) : BENCH_EXIT_OK;
+}
+
+static int write_samples(struct sender *s)
+{
+    const struct send_options *o = s->options;
+    int rc;
+
+    samples_take(s->samples, s->now_ns, s->run_sent, s->run_answered);
+    rc = samples_write(s->samples, o->csv_text);
+    if (rc)
+        return fail(o->csv_text, rc);
+    if (s->samples->capped)
+        (void)fprintf(stderr,
+                      BENCH_PROGRAM " send: --csv: no room after %llu rows: the end is not in it; "
+                                    "a longer --interval needs fewer\n",
+                      (unsigned long long)s->samples->count);
+    return BENCH_EXIT_OK;
+}
+
+static void close_samples(struct sender *s)
+{
+    if (s->samples)
+        samples_close(s->samples);
+    free(s->samples);
+}
+
 static int run(struct sender *s, const struct send_options *options)
 {
     int code;
@@ -31,16 +111,18 @@ static int run(struct sender *s, const struct send_options *options)
 
     if (rc)
         return fail("cannot open the flows", rc);
-    rc = send_loop_run(s);
-    if (rc) {
-        code = fail("the trial broke off", rc);
-    } else {
-        if (options->json)
-            send_report_json(s);
-        else
-            send_report_print(s);
-        code = judge(s);
-    }
+    code = watch_command(&s->watch, "send", options->watch_text);
+    if (code)
+        goto close_sender;
+    code = open_samples(s);
+    if (code)
+        goto close_samples;
+    code = run_trials(s);
+    if (s->samples && write_samples(s))
+        code = BENCH_EXIT_INVALID;
+close_samples:
+    close_samples(s);
+close_sender:
     sender_close(s);
     return code;
 }

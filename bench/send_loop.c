@@ -9,6 +9,7 @@
 #define SLICE_MAX UINT64_C(64)      /* datagrams sent before answers are read again */
 #define FULL_NS   (200 * NS_PER_US) /* the kernel had no room: ENOBUFS gives no event to wait for */
 #define QUIET_NS  (50 * NS_PER_MS)  /* all is answered: how long duplicates may still come */
+#define IDLE_NS   (10 * NS_PER_MS)  /* nothing goes or comes: what is watched has done its work */
 
 static uint64_t min64(uint64_t a, uint64_t b)
 {
@@ -42,6 +43,10 @@ static int receive(struct sender *s, uint64_t until_ns)
     show_progress(s);
     if (s->progress.shown)
         until_ns = min64(until_ns, s->progress.next_ns);
+    if (s->samples && s->now_ns >= s->samples->next_ns)
+        samples_take(s->samples, s->now_ns, s->run_sent, s->run_answered);
+    if (s->samples)
+        until_ns = min64(until_ns, s->samples->next_ns);
     return sender_receive(s, until_ns);
 }
 
@@ -51,16 +56,18 @@ static int receive(struct sender *s, uint64_t until_ns)
 static uint64_t due_count(const struct sender *s)
 {
     uint64_t elapsed_ns = s->now_ns - s->start_ns;
-    uint64_t rate = s->options->rate;
-    uint64_t due = elapsed_ns / NS_PER_SEC * rate + elapsed_ns % NS_PER_SEC * rate / NS_PER_SEC + 1;
+    uint64_t rate = s->trial.rate;
+    uint64_t burst = s->options->microburst;
+    uint64_t due = elapsed_ns / NS_PER_SEC * rate + elapsed_ns % NS_PER_SEC * rate / NS_PER_SEC;
 
-    return min64(due, s->total);
+    return min64(due - due % burst + burst, s->total);
 }
 
 static int send_due(struct sender *s, bool *ret_full)
 {
     uint64_t due = due_count(s);
-    uint64_t last = min64(due, s->next + SLICE_MAX);
+    uint64_t burst = s->options->microburst;
+    uint64_t last = min64(due, s->next + (burst > SLICE_MAX ? burst : SLICE_MAX));
 
     while (s->next < last) {
         int sent = sender_transmit(s, last - s->next);
@@ -130,12 +137,27 @@ static int run_closed(struct sender *s)
 
 /* ---- both ---- */
 
+/* The CPU time of waiting for the lost is not the service's: it is read when it falls quiet. */
+static int receive_and_watch(struct sender *s, uint64_t until_ns, bool *watching)
+{
+    uint64_t active_ns =
+        s->last_received_ns > s->last_sent_ns ? s->last_received_ns : s->last_sent_ns;
+    uint64_t idle_ns = active_ns + IDLE_NS;
+
+    if (*watching && s->now_ns >= idle_ns) {
+        watch_end(&s->watch, s->now_ns);
+        *watching = false;
+    }
+    return receive(s, *watching ? min64(until_ns, idle_ns) : until_ns);
+}
+
 /* After the last datagram: wait for answers until the timeout, or until all came and it is quiet.
  */
 static int settle(struct sender *s)
 {
     uint64_t until_ns = s->now_ns + (s->options->one_way ? 0 : s->options->timeout_ns);
     bool quiet = false;
+    bool watching = s->watch.count > 0;
     int rc = 0;
 
     if (s->options->closed_loop) /* every place is free: each was answered, or its time is over */
@@ -147,32 +169,38 @@ static int settle(struct sender *s)
         }
         if (quiet && s->now_ns >= until_ns)
             break;
-        rc = receive(s, until_ns);
+        rc = receive_and_watch(s, until_ns, &watching);
     }
+    if (watching)
+        watch_end(&s->watch, s->now_ns);
     return rc;
 }
 
 static void set_limits(struct sender *s)
 {
-    const struct send_options *o = s->options;
+    const struct send_trial *t = &s->trial;
 
     s->now_ns = s->start_ns = clock_now_ns();
-    s->total = o->count ? o->count : UINT64_MAX;
-    s->end_ns = o->duration_ns ? s->start_ns + o->duration_ns : UINT64_MAX;
-    if (o->rate && o->duration_ns) {
-        uint64_t fitting = o->duration_ns / NS_PER_SEC * o->rate +
-                           o->duration_ns % NS_PER_SEC * o->rate / NS_PER_SEC;
+    s->total = t->count ? t->count : UINT64_MAX;
+    s->end_ns = t->duration_ns ? s->start_ns + t->duration_ns : UINT64_MAX;
+    if (t->rate && t->duration_ns) {
+        uint64_t fitting = t->duration_ns / NS_PER_SEC * t->rate +
+                           t->duration_ns % NS_PER_SEC * t->rate / NS_PER_SEC;
 
         s->total = min64(s->total, fitting ? fitting : 1);
-        s->end_ns += o->max_lateness_ns; /* so late, the last ones may still leave */
+        s->end_ns += s->options->max_lateness_ns; /* so late, the last ones may still leave */
     }
+    if (s->samples && !s->samples->start_ns)
+        samples_start(s->samples, s->now_ns);
     progress_init(&s->progress, s->now_ns, s->total, s->end_ns);
+    s->progress.shown = s->progress.shown && !s->quiet;
 }
 
 int send_loop_run(struct sender *s)
 {
     int rc;
 
+    watch_begin(&s->watch, clock_now_ns());
     set_limits(s);
     rc = s->options->closed_loop ? run_closed(s) : run_open(s);
     if (!rc)
@@ -180,6 +208,6 @@ int send_loop_run(struct sender *s)
     progress_clear(&s->progress);
     s->counts.planned = s->next + s->counts.unpaced;
     s->counts.missing = s->options->one_way ? 0 : s->counts.sent - first_answers(s);
-    s->counts.own_drops = sender_own_drops(s);
+    s->counts.own_drops = sender_own_drops(s) - s->own_drops_before;
     return rc;
 }

@@ -22,8 +22,13 @@ static const struct argument rows[] = {
     {"count", ARGUMENT_NUMBER, FIELD(count), 1, UINT64_MAX / 4, "N", "Send this many in all"},
     {"duration", ARGUMENT_DURATION, FIELD(duration_ns), 1, UINT64_MAX / 4, "TIME",
      "Send for so long: 10s (default without --count)"},
-    {"rate", ARGUMENT_RATE, FIELD(rate), 1, NS_PER_SEC, "N/s",
-     "Open loop: so many a second in all, whatever comes back"},
+    {"rate", ARGUMENT_TEXT, FIELD(rate_text), 0, 0, "N/s[,N/s...]",
+     "Open loop: so many a second in all, whatever comes back; several: one trial after the other, "
+     "each with its result"},
+    {"step", ARGUMENT_DURATION, FIELD(step_ns), 1, UINT64_MAX / 4, "TIME",
+     "How long each of several rates lasts: 5s (default)"},
+    {"microburst", ARGUMENT_NUMBER, FIELD(microburst), 1, SEND_MICROBURST_MAX, "N",
+     "Open loop: send N back to back, then wait so that the rate is kept: 1 (default) to 65536"},
     {"closed-loop", ARGUMENT_FLAG, FIELD(closed_loop), 0, 0, NULL,
      "Send when an answer has made room (default without --rate)"},
     {"outstanding", ARGUMENT_NUMBER, FIELD(outstanding), 1, PLACES_MAX, "N",
@@ -37,11 +42,20 @@ static const struct argument rows[] = {
     {"rcvbuf", ARGUMENT_BYTES, FIELD(rcvbuf_bytes), 1, 1U << 30, "BYTES",
      "Receive buffer of each flow (default: as large as the kernel grants)"},
     {"seed", ARGUMENT_NUMBER, FIELD(seed), 0, 0, "N", "For the same sizes again (default: drawn)"},
+    {"gso", ARGUMENT_FLAG, FIELD(gso), 0, 0, NULL,
+     "Hand equal neighbours of a flow to the kernel in one send (UDP_SEGMENT): cheaper here, and "
+     "the receiver may get them merged"},
     {"unconnected", ARGUMENT_FLAG, FIELD(unconnected), 0, 0, NULL,
      "Do not connect the sockets: answers from other addresses are seen, as foreign"},
     {"one-way", ARGUMENT_FLAG, FIELD(one_way), 0, 0, NULL, "Expect no answers (with --rate)"},
     {"expect-all", ARGUMENT_FLAG, FIELD(expect_all), 0, 0, NULL,
      "Exit 1 unless every datagram was sent and answered, whole and in time"},
+    {"csv", ARGUMENT_TEXT, FIELD(csv_text), 0, 0, "FILE",
+     "Write what happened in each interval: " SAMPLES_CSV_HEADER},
+    {"interval", ARGUMENT_DURATION, FIELD(interval_ns), NS_PER_MS, UINT64_MAX / 4, "TIME",
+     "Of the CSV's rows: 100ms (default)"},
+    {"watch", ARGUMENT_TEXT, FIELD(watch_text), 0, 0, "NAME_OR_PID[,...]",
+     "Tell what CPU time these processes and the machine spent on a datagram, and their memory"},
     {"json", ARGUMENT_FLAG, FIELD(json), 0, 0, NULL, "One JSON object on standard output"},
 };
 
@@ -54,23 +68,70 @@ static const char text[] =
     "  headless-bench send --to 127.0.0.1:12000\n"
     "  headless-bench send --to 10.0.0.7:12000,10.0.0.8:12000 --flows 64 \\\n"
     "      --size 64-1400 --count 200000 --expect-all\n"
+    "  headless-bench send --to 127.0.0.1:12000 --rate 20k --watch headlessd\n"
     "  headless-bench send --to pod-0.headless:12000 --rate 50000/s \\\n"
     "      --duration 30s --json\n"
+    "  headless-bench send --to 127.0.0.1:12000 --rate 10k,20k,40k --step 5s\n"
+    "  headless-bench send --to 127.0.0.1:12000 --rate 1k --csv failover.csv\n"
     "\n" BENCH_EXIT_TEXT;
 
 static const char *check(void *given)
 {
     struct send_options *o = given;
 
-    if (!o->to_text)
-        return "--to HOST:PORT is needed: where to send";
-    if (o->rate && o->closed_loop)
+    if (o->rate_text && o->closed_loop)
         return "--rate is an open loop: leave out --closed-loop, or --rate";
-    o->closed_loop = !o->rate;
+    o->closed_loop = !o->rate_text;
     if (o->one_way && o->closed_loop)
         return "--one-way needs --rate: a closed loop lives on answers";
+    if (o->microburst > 1 && o->closed_loop)
+        return "--microburst needs --rate: a closed loop has no mean rate to keep";
+    return NULL;
+}
+
+/* How long, for one rate and for several. */
+static const char *check_steps(struct send_options *o)
+{
+    if (o->rate_count < 2 && o->step_ns)
+        return "--step needs several rates, as in --rate 10k,20k,40k";
+    if (o->rate_count > 1 && (o->duration_ns || o->count))
+        return "several rates last --step each: leave out --duration and --count";
+    if (o->rate_count > 1 && !o->step_ns)
+        o->step_ns = 5 * NS_PER_SEC;
+    if (o->rate_count > 1)
+        o->duration_ns = o->step_ns;
     if (!o->duration_ns && !o->count)
         o->duration_ns = 10 * NS_PER_SEC;
+    return NULL;
+}
+
+static const char *check_rates(struct send_options *o)
+{
+    const char *wrong = NULL;
+
+    if (o->rate_text)
+        wrong = argument_parse_list(ARGUMENT_RATE, o->rate_text, SEND_STEPS_MAX, o->rates,
+                                    &o->rate_count);
+    for (unsigned i = 0; i < o->rate_count && !wrong; i++)
+        if (o->rates[i] < 1 || o->rates[i] > SEND_RATE_MAX)
+            wrong = "rates go from 1 to 1000M a second";
+    return wrong;
+}
+
+const char *send_options_check_flows(struct send_options *o)
+{
+    static char sentence[128];
+    const char *wrong;
+
+    if (!o->to_text)
+        return "--to HOST:PORT is needed: where to send";
+    wrong = sizes_parse(o->size_text, &o->sizes);
+    if (wrong) {
+        (void)snprintf(sentence, sizeof(sentence), "--size %.40s: %s", o->size_text, wrong);
+        return sentence;
+    }
+    if (o->from_text && address_parse_ip(o->from_text, &o->from))
+        return "--from must be an IP address without a port";
     return NULL;
 }
 
@@ -82,38 +143,55 @@ static const char *check_all(void *given)
 
     if (wrong)
         return wrong;
-    wrong = sizes_parse(o->size_text, &o->sizes);
+    wrong = check_rates(o);
     if (wrong) {
-        (void)snprintf(sentence, sizeof(sentence), "--size %.40s: %s", o->size_text, wrong);
+        (void)snprintf(sentence, sizeof(sentence), "--rate %.40s: %s", o->rate_text, wrong);
         return sentence;
     }
-    if (o->from_text && address_parse_ip(o->from_text, &o->from))
-        return "--from must be an IP address without a port";
-    return NULL;
+    wrong = check_steps(o);
+    return wrong ? wrong : send_options_check_flows(o);
 }
 
-static const struct argument_set set = {"send", text, rows, sizeof(rows) / sizeof(rows[0]),
-                                        check_all};
+static const struct argument_set set = {.command = "send",
+                                        .text = text,
+                                        .rows = rows,
+                                        .count = sizeof(rows) / sizeof(rows[0]),
+                                        .check_fn = check_all};
 
-void send_options_read(int argc, char **argv, struct send_options *ret_options)
+struct send_options send_options_default(void)
 {
     struct send_options o = {
         .size_text = "100",
         .flows = 1,
         .outstanding = 128,
         .burst = 16,
+        .microburst = 1,
+        .interval_ns = 100 * NS_PER_MS,
         .timeout_ns = 2 * NS_PER_SEC,
         .max_lateness_ns = 10 * NS_PER_MS,
     };
-    char bad[ENDPOINT_TEXT_MAX];
-    const char *wrong;
 
     randombytes_buf(&o.seed, sizeof(o.seed));
+    return o;
+}
+
+void send_options_resolve(struct send_options *o, const char *command)
+{
+    char bad[ENDPOINT_TEXT_MAX];
+    const char *wrong =
+        endpoint_resolve_list(o->to_text, SEND_TARGETS_MAX, o->targets, &o->target_count, bad);
+
+    if (!wrong)
+        return;
+    (void)fprintf(stderr, BENCH_PROGRAM " %s: --to %s: %s\n", command, bad, wrong);
+    exit(BENCH_EXIT_INVALID);
+}
+
+void send_options_read(int argc, char **argv, struct send_options *ret_options)
+{
+    struct send_options o = send_options_default();
+
     argument_parse(&set, argc, argv, &o);
-    wrong = endpoint_resolve_list(o.to_text, SEND_TARGETS_MAX, o.targets, &o.target_count, bad);
-    if (wrong) {
-        (void)fprintf(stderr, BENCH_PROGRAM " send: --to %s: %s\n", bad, wrong);
-        exit(BENCH_EXIT_INVALID);
-    }
+    send_options_resolve(&o, "send");
     *ret_options = o;
 }

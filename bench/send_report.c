@@ -15,6 +15,7 @@ static const struct report_counter sending[] = {
     RARE(unsent, "refused by the kernel: firewall, size, no route"),
     RARE(unpaced, "still to be sent when the time was over"),
     RARE(refused, "ICMP errors came back: nobody listens there"),
+    RARE(ungrouped, "trains of --gso that the kernel refused: sent singly"),
     RARE(full, "waits for room in the send buffer"),
 };
 
@@ -25,7 +26,7 @@ static const struct report_counter answers[] = {
     COUNTER(late, "first answers after the timeout"),
     COUNTER(missing, "sent and never answered whole"),
     COUNTER(duplicate, "answers to what was answered before"),
-    RARE(stale, "so old that they may be late or duplicate"),
+    RARE(stale, "so old that they may be late or duplicate, or of an earlier step"),
     COUNTER(reordered, "of answered and late: overtaken within their flow"),
     COUNTER(corrupt, "not as they were sent"),
     RARE(misrouted, "whole, but another flow's"),
@@ -41,8 +42,10 @@ const char *send_report_invalid(const struct sender *s)
         return "nothing was sent";
     if (s->counts.unpaced)
         return "could not keep the pace: datagrams were left when the time was over";
-    if (s->options->rate && histogram_percentile(&s->lateness, 99) > s->options->max_lateness_ns)
+    if (s->trial.rate && histogram_percentile(&s->lateness, 99) > s->options->max_lateness_ns)
         return "could not keep the pace: more than 1 % left later than --max-lateness";
+    if (watch_find_ended(&s->watch))
+        return "a watched process ended during the trial";
     return NULL;
 }
 
@@ -56,14 +59,9 @@ static uint64_t answering_ns(const struct sender *s)
     return s->last_answer_ns > s->start_ns ? s->last_answer_ns - s->start_ns : 0;
 }
 
-static void print_mode(const struct send_options *o)
+void send_report_print_flows(const struct send_options *o)
 {
-    if (o->closed_loop)
-        (void)printf("closed loop, %llu outstanding", (unsigned long long)o->outstanding);
-    else
-        (void)printf("open loop, %llu/s%s", (unsigned long long)o->rate,
-                     o->one_way ? ", one way" : "");
-    (void)printf(", %llu flows, %s bytes, to", (unsigned long long)o->flows, o->size_text);
+    (void)printf("%llu flows, %s bytes, to", (unsigned long long)o->flows, o->size_text);
     for (unsigned i = 0; i < o->target_count; i++) {
         char text[ADDRESS_TEXT_MAX];
 
@@ -72,12 +70,27 @@ static void print_mode(const struct send_options *o)
     (void)putchar('\n');
 }
 
+static void print_mode(const struct sender *s)
+{
+    const struct send_options *o = s->options;
+
+    if (o->closed_loop)
+        (void)printf("closed loop, %llu outstanding", (unsigned long long)o->outstanding);
+    else
+        (void)printf("open loop, %llu/s%s", (unsigned long long)s->trial.rate,
+                     o->one_way ? ", one way" : "");
+    if (o->microburst > 1)
+        (void)printf(", bursts of %llu", (unsigned long long)o->microburst);
+    (void)printf(", ");
+    send_report_print_flows(o);
+}
+
 void send_report_print(const struct sender *s)
 {
     const char *invalid = send_report_invalid(s);
 
     (void)printf(BENCH_PROGRAM " send, run %016llx: ", (unsigned long long)s->run);
-    print_mode(s->options);
+    print_mode(s);
     report_print_counters(ROWS(sending), &s->counts);
     if (!s->options->one_way)
         report_print_counters(ROWS(answers), &s->counts);
@@ -92,6 +105,10 @@ void send_report_print(const struct sender *s)
                  (unsigned long long)s->rcvbuf_bytes);
     report_print_durations("round trip", &s->round_trip);
     report_print_durations("lateness", &s->lateness);
+    if (s->silence_ns)
+        (void)printf("  %-14s %14.3f  ms: the longest time between two answers\n", "silence",
+                     (double)s->silence_ns / (double)NS_PER_MS);
+    watch_print(&s->watch, s->counts.sent);
     if (s->stops)
         (void)printf("  stopped by a signal\n");
     (void)printf("  %s%s\n", invalid ? "INVALID: " : "valid", invalid ? invalid : "");
@@ -110,6 +127,15 @@ static void add_targets(struct json_object *object, const struct send_options *o
     (void)json_object_object_add(object, "to", to);
 }
 
+void send_report_add_flows(struct json_object *object, const struct send_options *o)
+{
+    add_targets(object, o);
+    report_add_number(object, "flows", o->flows);
+    report_add_text(object, "size", o->size_text);
+    report_add_number(object, "burst", o->burst);
+    report_add_number(object, "microburst", o->microburst);
+}
+
 static void add_question(struct json_object *object, const struct sender *s)
 {
     const struct send_options *o = s->options;
@@ -118,14 +144,12 @@ static void add_question(struct json_object *object, const struct sender *s)
     (void)snprintf(run, sizeof(run), "%016llx", (unsigned long long)s->run);
     report_add_text(object, "run", run);
     report_add_text(object, "mode", o->closed_loop ? "closed" : "open");
-    add_targets(object, o);
-    report_add_number(object, "flows", o->flows);
-    report_add_text(object, "size", o->size_text);
-    report_add_number(object, "burst", o->burst);
+    send_report_add_flows(object, o);
     if (o->closed_loop)
         report_add_number(object, "outstanding", o->outstanding);
     else
-        report_add_number(object, "rate", o->rate);
+        report_add_number(object, "rate", s->trial.rate);
+    report_add_flag(object, "gso", s->gso);
     report_add_flag(object, "one_way", o->one_way);
     report_add_number(object, "timeout_ns", o->timeout_ns);
     report_add_number(object, "seed", o->seed);
@@ -151,5 +175,8 @@ void send_report_json(const struct sender *s)
     (void)json_object_object_add(object, "counts", counts);
     report_add_durations(object, "round_trip_ns", &s->round_trip);
     report_add_durations(object, "lateness_ns", &s->lateness);
+    report_add_number(object, "silence_ns", s->silence_ns);
+    report_add_curve(object, "round_trip_curve", &s->round_trip);
+    watch_add_json(object, &s->watch, s->counts.sent);
     report_finish(object);
 }

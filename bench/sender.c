@@ -114,8 +114,7 @@ int sender_open(struct sender *s, const struct send_options *options)
     s->options = options;
     s->epoll_fd = s->stop_fd = -1;
     s->rcvbuf_bytes = UINT64_MAX;
-    histogram_init(&s->round_trip);
-    histogram_init(&s->lateness);
+    s->gso = options->gso;
     s->clock = payload_clock();
     while (s->run == 0)
         randombytes_buf(&s->run, sizeof(s->run));
@@ -133,6 +132,19 @@ int sender_open(struct sender *s, const struct send_options *options)
     if (rc)
         sender_close(s);
     return rc;
+}
+
+void sender_begin(struct sender *s, const struct send_trial *trial)
+{
+    s->trial = *trial;
+    s->next = 0;
+    s->last_sent_ns = s->last_answer_ns = s->last_received_ns = s->silence_ns = 0;
+    s->counts = (struct send_counts){0};
+    s->own_drops_before = sender_own_drops(s);
+    histogram_init(&s->round_trip);
+    histogram_init(&s->lateness);
+    for (unsigned i = 0; i < s->options->flows; i++)
+        s->flows[i].first_sequence = s->flows[i].next_sequence;
 }
 
 static void close_descriptor(int fd)

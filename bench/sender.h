@@ -8,6 +8,8 @@
  * Datagram number k of the run belongs to flow (k / burst) % flows and has the next sequence of
  * that flow; flow f speaks to target f % targets from a source port of its own.
  *
+ * A run is one trial or several over the same flows; sequences go on from one to the next.
+ *
  * Two ledgers close: sent = answered + late + missing, and
  * received = answered + late + duplicate + stale + corrupt + misrouted + foreign.
  *
@@ -26,22 +28,37 @@
 #include "headless/base/histogram.h"
 #include "places.h"
 #include "progress.h"
+#include "samples.h"
 #include "sizes.h"
+#include "trains.h"
+#include "watch.h"
 #include "window.h"
 
-#define SEND_TARGETS_MAX 16
-#define SEND_FLOWS_MAX   4096
+#define SEND_TARGETS_MAX    16
+#define SEND_FLOWS_MAX      4096
+#define SEND_STEPS_MAX      64
+#define SEND_RATE_MAX       1000000000
+#define SEND_MICROBURST_MAX 65536
 
 struct send_options {
     /* as given */
-    const char *to_text, *from_text, *size_text;
-    uint64_t flows, count, duration_ns, rate, outstanding, burst, timeout_ns, max_lateness_ns;
-    uint64_t rcvbuf_bytes, seed;
-    bool closed_loop, one_way, unconnected, expect_all, json;
+    const char *to_text, *from_text, *size_text, *watch_text, *rate_text, *csv_text;
+    uint64_t flows, count, duration_ns, step_ns, outstanding, burst, microburst;
+    uint64_t timeout_ns, max_lateness_ns, interval_ns, rcvbuf_bytes, seed;
+    bool closed_loop, one_way, unconnected, gso, expect_all, json;
     /* derived from it */
     struct address targets[SEND_TARGETS_MAX], from;
     unsigned target_count;
     struct sizes sizes;
+    uint64_t rates[SEND_STEPS_MAX]; /* open loop: one trial each */
+    unsigned rate_count;
+};
+
+/* One trial of a run. */
+struct send_trial {
+    uint64_t rate;  /* 0: the closed loop */
+    uint64_t count; /* 0: no limit of number */
+    uint64_t duration_ns;
 };
 
 struct send_counts {
@@ -50,13 +67,14 @@ struct send_counts {
     uint64_t unsent;    /* refused by the kernel for good (firewall, size, no route) */
     uint64_t unpaced;   /* open loop: still to be sent when the time was over */
     uint64_t refused;   /* ICMP errors that came back (nobody listens there) */
+    uint64_t ungrouped; /* trains that the kernel refused: their datagrams were sent singly */
     uint64_t full;      /* waits for room in the kernel's send buffer */
     uint64_t received;  /* whatever came in */
     uint64_t answered;  /* first answers, whole and in time */
     uint64_t late;      /* first answers after the timeout */
     uint64_t missing;   /* sent and never answered */
     uint64_t duplicate; /* answered or late before */
-    uint64_t stale;     /* so old that it may be either */
+    uint64_t stale;     /* so old that it may be either; or of an earlier trial */
     uint64_t reordered; /* of answered and late: overtaken by a later one of the flow */
     uint64_t corrupt;   /* ours, but not as it was sent */
     uint64_t misrouted; /* whole, but another flow's */
@@ -69,6 +87,7 @@ struct flow {
     int fd;
     unsigned target;
     uint64_t next_sequence;
+    uint64_t first_sequence; /* of this trial */
     struct window answered;
 };
 
@@ -82,32 +101,50 @@ struct sender {
     socklen_t target_lengths[SEND_TARGETS_MAX];
     struct batch in, out;
     uint16_t tags[BATCH_SIZE]; /* of the messages in out */
+    struct trains trains;      /* the same messages, as they are sent */
+    bool gso;                  /* until the kernel refuses */
     struct places places;      /* closed loop only */
     int epoll_fd, stop_fd;
+    struct samples *samples;         /* NULL: none are taken */
+    uint64_t run_sent, run_answered; /* of all trials, late ones included */
 
+    struct send_trial trial;
     uint64_t now_ns;   /* of this slice */
     uint64_t start_ns; /* the first datagram's intended time */
     uint64_t end_ns;   /* nothing is sent from here on; UINT64_MAX: no limit of time */
     uint64_t total;    /* datagrams to send; UINT64_MAX: no limit of number */
     uint64_t next;     /* number of the next one */
     uint64_t last_sent_ns, last_answer_ns;
-    unsigned stops; /* signals: one ends the sending, two end it all */
+    uint64_t last_received_ns; /* of anything */
+    uint64_t silence_ns;       /* the longest time between two answers */
+    unsigned stops;            /* signals: one ends the sending, two end it all */
 
     struct send_counts counts;
     struct histogram round_trip; /* from the intended time: no coordinated omission */
     struct histogram lateness;   /* open loop: how much later than intended we sent */
+    uint64_t own_drops_before;   /* of earlier trials */
     uint64_t rcvbuf_bytes;       /* the smallest that a flow was granted */
+    bool quiet;                  /* no progress is shown: a command around us has its own */
     struct progress progress;
+    struct watch watch;
 };
 
 /* Defaults, command line, names resolved. Ends the process on usage errors and unknown names. */
 void send_options_read(int argc, char **argv, struct send_options *ret_options);
 
+/* The parts of it that commands with trials of their own use. */
+struct send_options send_options_default(void);
+const char *send_options_check_flows(struct send_options *o); /* NULL, or what is wrong */
+void send_options_resolve(struct send_options *o, const char *command);
+
 /* Open all flows. Returns 0 or a negative errno with nothing left open. */
 int sender_open(struct sender *s, const struct send_options *options) BENCH_MUST_USE;
 void sender_close(struct sender *s);
 
-/* Kernel drops at our sockets so far. */
+/* Ready for a trial: counts from 0, the same flows. What comes of earlier ones will be stale. */
+void sender_begin(struct sender *s, const struct send_trial *trial);
+
+/* Kernel drops at our sockets so far, in all trials. */
 uint64_t sender_own_drops(const struct sender *s);
 
 /* When datagram number k should leave; only for the open loop. */
@@ -122,11 +159,13 @@ int sender_transmit(struct sender *s, uint64_t limit) BENCH_MUST_USE;
 /* Account what has come; when nothing has, wait for it until a time. Returns 0 or -errno. */
 int sender_receive(struct sender *s, uint64_t until_ns) BENCH_MUST_USE;
 
-/* The whole trial, by the options' loop. Returns 0 or a negative errno. */
+/* The trial that sender_begin made ready. Returns 0 or a negative errno. */
 int send_loop_run(struct sender *s) BENCH_MUST_USE;
 
 /* Why the trial says nothing, or NULL when it is valid. */
 const char *send_report_invalid(const struct sender *s);
+void send_report_add_flows(struct json_object *object, const struct send_options *o);
+void send_report_print_flows(const struct send_options *o); /* ends its line */
 void send_report_print(const struct sender *s);
 void send_report_json(const struct sender *s);
 

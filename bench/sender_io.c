@@ -15,8 +15,9 @@
 /* Seconds and rest apart: number * 10^9 would overflow after 18 * 10^9 datagrams. */
 uint64_t sender_due_ns(const struct sender *s, uint64_t number)
 {
-    uint64_t rate = s->options->rate;
+    uint64_t rate = s->trial.rate;
 
+    number -= number % s->options->microburst; /* all of a burst are due with its first */
     return s->start_ns + number / rate * NS_PER_SEC + number % rate * NS_PER_SEC / rate;
 }
 
@@ -51,12 +52,13 @@ static void account_sent(struct sender *s, unsigned first, unsigned count, uint6
 {
     for (unsigned i = first; i < first + count; i++)
         s->counts.sent_bytes += s->out.vectors[i].iov_len;
-    for (unsigned i = 0; s->options->rate && i < count; i++) {
+    for (unsigned i = 0; s->trial.rate && i < count; i++) {
         uint64_t due_ns = sender_due_ns(s, s->next + i);
 
         histogram_record(&s->lateness, now_ns > due_ns ? now_ns - due_ns : 0);
     }
     s->counts.sent += count;
+    s->run_sent += count;
     s->last_sent_ns = now_ns;
 }
 
@@ -74,21 +76,36 @@ static void move_on(struct sender *s, struct flow *f, unsigned count)
     f->next_sequence += count;
 }
 
+/* The kernel wants no such train (larger than the MTU, no UDP_SEGMENT): from here on singly. */
+static void ungroup(struct sender *s, unsigned done, unsigned count, int error_number)
+{
+    s->counts.ungrouped++;
+    if (error_number != EMSGSIZE)
+        s->gso = false;
+    trains_build(&s->trains, &s->out, done, count, false);
+}
+
 /* Send the first count messages of s->out. Returns how many are dealt with, or -errno. */
 static int send_built(struct sender *s, struct flow *f, unsigned count)
 {
+    struct trains *t = &s->trains;
     unsigned retries = 0;
-    unsigned done = 0;
+    unsigned done = 0; /* datagrams, */
+    unsigned gone = 0; /* and trains of t */
 
+    trains_build(t, &s->out, 0, count, s->gso);
     while (done < count) {
         uint64_t now_ns = clock_now_ns();
-        int sent = sendmmsg(f->fd, &s->out.messages[done], count - done, MSG_DONTWAIT);
+        int sent = sendmmsg(f->fd, &t->headers[gone], t->count - gone, MSG_DONTWAIT);
         enum batch_error error = sent < 0 ? batch_classify_error(errno) : BATCH_RETRY;
 
         if (sent > 0) {
-            account_sent(s, done, (unsigned)sent, now_ns);
-            move_on(s, f, (unsigned)sent);
-            done += (unsigned)sent;
+            unsigned datagrams = trains_datagrams(t, gone, (unsigned)sent);
+
+            account_sent(s, done, datagrams, now_ns);
+            move_on(s, f, datagrams);
+            done += datagrams;
+            gone += (unsigned)sent;
             retries = 0;
         } else if (error == BATCH_FATAL) {
             return -errno;
@@ -98,10 +115,14 @@ static int send_built(struct sender *s, struct flow *f, unsigned count)
             break;
         } else if (error == BATCH_RETRY && retries++ < RETRIES_MAX) {
             s->counts.refused++;
+        } else if (t->datagrams[gone] > 1) {
+            ungroup(s, done, count, errno);
+            gone = 0;
         } else {
             s->counts.unsent++;
             give_places_back(s, f, done++, 1);
             move_on(s, f, 1);
+            gone++;
         }
     }
     return (int)done;
@@ -134,6 +155,10 @@ static void account_answer(struct sender *s, struct flow *f, const struct payloa
 {
     uint64_t round_trip_ns = s->now_ns > p->intended_ns ? s->now_ns - p->intended_ns : 0;
 
+    if (p->sequence < f->first_sequence) {
+        s->counts.stale++;
+        return;
+    }
     switch (window_record(&f->answered, p->sequence)) {
     case WINDOW_DUPLICATE:
         s->counts.duplicate++;
@@ -148,7 +173,12 @@ static void account_answer(struct sender *s, struct flow *f, const struct payloa
         break;
     }
     histogram_record(&s->round_trip, round_trip_ns);
+    if (s->samples)
+        histogram_record(&s->samples->round_trip, round_trip_ns);
+    if (s->last_answer_ns && s->now_ns - s->last_answer_ns > s->silence_ns)
+        s->silence_ns = s->now_ns - s->last_answer_ns;
     s->last_answer_ns = s->now_ns;
+    s->run_answered++;
     if (round_trip_ns > s->options->timeout_ns)
         s->counts.late++;
     else
@@ -194,7 +224,7 @@ static int read_flow(struct sender *s, struct flow *f)
             s->counts.refused++; /* the error is taken off the socket: what waits is next */
             continue;
         }
-        s->now_ns = clock_now_ns();
+        s->now_ns = s->last_received_ns = clock_now_ns();
         for (unsigned i = 0; i < (unsigned)count; i++)
             account_received(s, f, i);
         if (count < BATCH_SIZE)

@@ -29,6 +29,8 @@ static const struct argument rows[] = {
      "Receive buffer (default: as large as the kernel grants)"},
     {"expect-all", ARGUMENT_FLAG, FIELD(expect_all), 0, 0, NULL,
      "Exit 1 if anything is missing or corrupt, or --count was not reached"},
+    {"watch", ARGUMENT_TEXT, FIELD(watch_text), 0, 0, "NAME_OR_PID[,...]",
+     "Tell what CPU time these processes and the machine spent on a datagram, and their memory"},
     {"json", ARGUMENT_FLAG, FIELD(json), 0, 0, NULL, "One JSON object on standard output"},
 };
 
@@ -41,7 +43,7 @@ static const char text[] =
     "  headless-bench sink --listen 127.0.0.1:9100 --echo\n"
     "  headless-bench sink --listen [::]:9100 --count 200000 --duration 1m \\\n"
     "      --expect-all --json\n"
-    "  headless-bench sink --listen 0.0.0.0:9100 --idle 1s\n"
+    "  headless-bench sink --listen 0.0.0.0:9100 --idle 1s --watch headlessd\n"
     "\n" BENCH_EXIT_TEXT;
 
 static const char *check(void *given)
@@ -51,7 +53,11 @@ static const char *check(void *given)
     return o->listen_text ? NULL : "--listen HOST:PORT is needed: where to receive";
 }
 
-static const struct argument_set set = {"sink", text, rows, sizeof(rows) / sizeof(rows[0]), check};
+static const struct argument_set set = {.command = "sink",
+                                        .text = text,
+                                        .rows = rows,
+                                        .count = sizeof(rows) / sizeof(rows[0]),
+                                        .check_fn = check};
 
 static int fail(const char *what, const char *why)
 {
@@ -59,12 +65,10 @@ static int fail(const char *what, const char *why)
     return BENCH_EXIT_INVALID;
 }
 
-static int open_sink(struct sink *s, const struct sink_options *options)
+int sink_open(struct sink *s, const struct sink_options *options)
 {
-    char address[ADDRESS_TEXT_MAX];
     int rc;
 
-    memset(s, 0, sizeof(*s));
     s->options = options;
     s->clock = payload_clock();
     histogram_init(&s->one_way);
@@ -82,8 +86,6 @@ static int open_sink(struct sink *s, const struct sink_options *options)
         goto close_stop;
     s->rcvbuf_bytes = endpoint_grow_rcvbuf(s->fd, options->rcvbuf_bytes);
     s->local = endpoint_local(s->fd);
-    /* For scripts: from this line on, datagrams are received. */
-    (void)fprintf(stderr, "listening on %s\n", address_format(&s->local, address));
     return 0;
 
 close_stop:
@@ -95,7 +97,7 @@ fini_batch:
     return rc;
 }
 
-static void close_sink(struct sink *s)
+void sink_close(struct sink *s)
 {
     (void)close(s->fd);
     (void)close(s->stop_fd);
@@ -107,6 +109,10 @@ static int judge(const struct sink *s)
 {
     const struct sink_counts *c = &s->counts;
 
+    if (watch_find_ended(&s->watch)) {
+        (void)fail("--watch", "a watched process ended during the trial");
+        return BENCH_EXIT_INVALID;
+    }
     if (!s->options->expect_all)
         return BENCH_EXIT_OK;
     if (c->missing || c->corrupt || c->unique < s->options->count || c->unique == 0)
@@ -116,11 +122,19 @@ static int judge(const struct sink *s)
 
 static int run(struct sink *s, const struct sink_options *options)
 {
+    char address[ADDRESS_TEXT_MAX];
     int code;
-    int rc = open_sink(s, options);
+    int rc;
 
+    memset(s, 0, sizeof(*s));
+    code = watch_command(&s->watch, "sink", options->watch_text);
+    if (code)
+        return code;
+    rc = sink_open(s, options);
     if (rc < 0)
         return fail(options->listen_text, strerror(-rc));
+    /* For scripts: from this line on, datagrams are received. */
+    (void)fprintf(stderr, "listening on %s\n", address_format(&s->local, address));
     rc = sink_loop_run(s);
     if (rc) {
         code = fail("receiving broke off", strerror(-rc));
@@ -131,7 +145,7 @@ static int run(struct sink *s, const struct sink_options *options)
             sink_report_print(s);
         code = judge(s);
     }
-    close_sink(s);
+    sink_close(s);
     return code;
 }
 

@@ -3,7 +3,7 @@
  *
  *   sink.c  options and command        sink_loop.c  the loop        sink_report.c  the result
  *
- * Ledger: received = unique + duplicate + stale + corrupt + foreign + untracked.
+ * Ledger: received = unique + duplicate + stale + corrupt + foreign + untracked + asked.
  * Owner: one thread, all of it. Only opening allocates. The loop blocks in ppoll alone.
  */
 #ifndef BENCH_SINK_H
@@ -18,9 +18,10 @@
 #include "headless/base/histogram.h"
 #include "progress.h"
 #include "tracker.h"
+#include "watch.h"
 
 struct sink_options {
-    const char *listen_text;
+    const char *listen_text, *watch_text;
     uint64_t count, duration_ns, idle_ns, rcvbuf_bytes;
     bool echo, expect_all, json;
     struct address listen;
@@ -36,6 +37,7 @@ struct sink_counts {
     uint64_t corrupt;    /* a sender's, but damaged */
     uint64_t foreign;    /* no sender's */
     uint64_t untracked;  /* whole, but of more flows than can be told apart */
+    uint64_t asked;      /* questions about a run (question.h), answered */
     uint64_t echoed;     /* answers handed to the kernel */
     uint64_t unanswered; /* with --echo: not echoed, refused by the kernel or by our loop guard */
     uint64_t own_drops;  /* dropped at our own socket */
@@ -50,6 +52,7 @@ struct sink {
     uint32_t clock;
     uint64_t last_run; /* of the last good datagram: damaged ones are known by it */
     struct batch batch;
+    uint64_t questions; /* a bit for each message of the batch that has become an answer */
     struct tracker tracker;
 
     uint64_t now_ns, start_ns;
@@ -59,7 +62,13 @@ struct sink {
     struct sink_counts counts;
     struct histogram one_way; /* intended to received, where the clock is the same machine's */
     struct progress progress;
+    struct watch watch;
+    uint64_t watched_ns; /* the last datagram whose cost has been read */
 };
+
+/* Open the socket and all memory; *s zeroed. Returns 0 or a negative errno. */
+int sink_open(struct sink *s, const struct sink_options *options) BENCH_MUST_USE;
+void sink_close(struct sink *s);
 
 /* Until signal, count, duration or idle time. Returns 0 or a negative errno. */
 int sink_loop_run(struct sink *s) BENCH_MUST_USE;

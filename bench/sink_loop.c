@@ -4,6 +4,7 @@
 
 #include "endpoint.h"
 #include "headless/base/clock.h"
+#include "question.h"
 #include "report.h"
 #include "sink.h"
 #include "stop.h"
@@ -11,6 +12,7 @@
 #define LOOK_NS        (100 * NS_PER_MS)
 #define ONE_WAY_MAX_NS (60 * NS_PER_SEC) /* beyond that the clocks differ (time namespaces) */
 #define RETRIES_MAX    3
+#define IDLE_NS        (10 * NS_PER_MS) /* nothing comes: what is watched has done its work */
 
 static void account_good(struct sink *s, const struct payload *p)
 {
@@ -39,8 +41,26 @@ static void account_good(struct sink *s, const struct payload *p)
         histogram_record(&s->one_way, s->now_ns - p->intended_ns);
 }
 
+/* What is not a payload: a question about a run that we know, which becomes its answer in place. */
+static void account_foreign(struct sink *s, unsigned i)
+{
+    uint8_t *bytes = batch_buffer(&s->batch, i);
+    struct question q;
+
+    if (question_parse(bytes, s->batch.messages[i].msg_len, &q) && !q.is_answer &&
+        tracker_count(&s->tracker, q.run, &q.unique)) {
+        q.is_answer = true;
+        question_build(&q, bytes);
+        s->questions |= UINT64_C(1) << i;
+        s->counts.asked++;
+    } else {
+        s->counts.foreign++;
+    }
+}
+
 static void account_batch(struct sink *s, unsigned count)
 {
+    s->questions = 0;
     for (unsigned i = 0; i < count; i++) {
         size_t length = s->batch.messages[i].msg_len;
         struct payload p;
@@ -56,7 +76,7 @@ static void account_batch(struct sink *s, unsigned count)
             s->counts.corrupt++;
             break;
         case PAYLOAD_FOREIGN:
-            s->counts.foreign++;
+            account_foreign(s, i);
             break;
         }
     }
@@ -91,16 +111,30 @@ static void answer_run(struct sink *s, unsigned first, unsigned end)
     }
 }
 
-static void answer_batch(struct sink *s, unsigned count)
+static bool is_question(const struct sink *s, unsigned i)
+{
+    return s->questions >> i & 1;
+}
+
+/* What is lost is asked again. */
+static void answer_questions(struct sink *s, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (is_question(s, i) && may_answer(s, i))
+            (void)sendmsg(s->fd, &s->batch.messages[i].msg_hdr, MSG_DONTWAIT);
+}
+
+static void echo_batch(struct sink *s, unsigned count)
 {
     unsigned first = 0;
 
-    batch_turn_around(&s->batch, count);
     for (unsigned i = 0; i < count; i++) {
-        if (may_answer(s, i))
+        bool question = is_question(s, i);
+
+        if (!question && may_answer(s, i))
             continue;
         answer_run(s, first, i);
-        s->counts.unanswered++;
+        s->counts.unanswered += !question;
         first = i + 1;
     }
     answer_run(s, first, count);
@@ -116,12 +150,18 @@ static int read_batch(struct sink *s, bool *ret_any)
     s->now_ns = clock_now_ns();
     if (count == 0)
         return 0;
-    if (!s->first_ns)
+    if (!s->first_ns) {
         s->first_ns = s->now_ns;
+        watch_begin(&s->watch, s->now_ns);
+    }
     s->last_ns = s->now_ns;
     account_batch(s, (unsigned)count);
+    if (s->options->echo || s->questions)
+        batch_turn_around(&s->batch, (unsigned)count);
+    if (s->questions)
+        answer_questions(s, (unsigned)count);
     if (s->options->echo)
-        answer_batch(s, (unsigned)count);
+        echo_batch(s, (unsigned)count);
     return 0;
 }
 
@@ -151,6 +191,18 @@ static void show_progress(struct sink *s)
                       report_rate(s->counts.received, s->last_ns - s->first_ns));
 }
 
+/* Which datagram is the last, nobody knows: the costs are read whenever it falls quiet. */
+static bool has_unread_costs(const struct sink *s)
+{
+    return s->watch.count && s->watched_ns < s->last_ns;
+}
+
+static void read_costs(struct sink *s)
+{
+    watch_end(&s->watch, s->now_ns);
+    s->watched_ns = s->last_ns;
+}
+
 /* Wait for a datagram, a signal, the end, or the next progress line. */
 static void wait_input(struct sink *s)
 {
@@ -161,10 +213,14 @@ static void wait_input(struct sink *s)
 
     if (s->progress.shown && s->progress.next_ns < until_ns)
         until_ns = s->progress.next_ns;
+    if (has_unread_costs(s) && s->last_ns + IDLE_NS < until_ns)
+        until_ns = s->last_ns + IDLE_NS;
     ts = clock_to_timespec(until_ns > s->now_ns ? until_ns - s->now_ns : 0);
     if (ppoll(pollfds, 2, until_ns == UINT64_MAX ? NULL : &ts, NULL) > 0 && pollfds[1].revents)
         s->stopped = stop_take(s->stop_fd) > 0;
     s->now_ns = clock_now_ns();
+    if (has_unread_costs(s) && s->now_ns >= s->last_ns + IDLE_NS)
+        read_costs(s);
 }
 
 int sink_loop_run(struct sink *s)
@@ -187,6 +243,8 @@ int sink_loop_run(struct sink *s)
         show_progress(s);
     }
     progress_clear(&s->progress);
+    if (has_unread_costs(s))
+        read_costs(s);
     s->counts.missing = tracker_gaps(&s->tracker);
     s->counts.own_drops = endpoint_drops(s->fd);
     return rc;

@@ -19,6 +19,7 @@ static const struct report_counter counters[] = {
     COUNTER(corrupt, "not as they were sent"),
     COUNTER(foreign, "not from headless-bench send"),
     RARE(untracked, "of more flows than can be told apart"),
+    RARE(asked, "questions about a run, answered"),
     COUNTER(echoed, "answers handed to the kernel"),
     RARE(unanswered, "not echoed: refused by the kernel, or a forbidden port"),
     COUNTER(own_drops, "dropped at this tool's own socket"),
@@ -44,6 +45,7 @@ void sink_report_print(const struct sink *s)
     (void)printf("  %-14s %14llu  bytes of receive buffer granted\n", "rcvbuf",
                  (unsigned long long)s->rcvbuf_bytes);
     report_print_durations("one way", &s->one_way);
+    watch_print(&s->watch, s->counts.received);
 }
 
 void sink_report_json(const struct sink *s)
@@ -62,5 +64,7 @@ void sink_report_json(const struct sink *s)
     report_add_counters(counts, counters, COUNTER_COUNT, &s->counts);
     (void)json_object_object_add(object, "counts", counts);
     report_add_durations(object, "one_way_ns", &s->one_way);
+    report_add_curve(object, "one_way_curve", &s->one_way);
+    watch_add_json(object, &s->watch, s->counts.received);
     report_finish(object);
 }

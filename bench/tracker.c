@@ -49,6 +49,18 @@ struct tracked_flow *tracker_find(struct tracker *t, const struct payload *p)
     return t->last = start_flow(t, slot, p);
 }
 
+bool tracker_count(const struct tracker *t, uint64_t run, uint64_t *ret_unique)
+{
+    uint64_t unique = 0;
+
+    for (unsigned i = 0; run && i < TRACKER_SLOTS; i++)
+        if (t->slots[i].run == run)
+            unique += t->slots[i].window.unique;
+    if (unique)
+        *ret_unique = unique;
+    return unique > 0;
+}
+
 uint64_t tracker_gaps(const struct tracker *t)
 {
     uint64_t gaps = 0;

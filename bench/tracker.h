@@ -8,6 +8,7 @@
 #ifndef BENCH_TRACKER_H
 #define BENCH_TRACKER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "bench.h"
@@ -37,6 +38,9 @@ void tracker_fini(struct tracker *t);
 
 /* The flow of a good datagram, new or known; NULL when the table is full. */
 struct tracked_flow *tracker_find(struct tracker *t, const struct payload *p);
+
+/* How many datagrams of a run have come; false when none has, with *ret_unique untouched. */
+bool tracker_count(const struct tracker *t, uint64_t run, uint64_t *ret_unique);
 
 /* Missing numbers of all flows together. */
 uint64_t tracker_gaps(const struct tracker *t);

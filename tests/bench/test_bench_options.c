@@ -103,6 +103,42 @@ Test(arguments, what_is_no_number_is_refused_and_touches_nothing)
     cr_assert_eq(value, 77);
 }
 
+Test(arguments, percentages_are_millionths)
+{
+    static const struct {
+        const char *text;
+        uint64_t millionths;
+    } percents[] = {
+        {"0", 0}, {"0.5", 5000}, {"5%", 50000}, {"100", 1000000}, {"0.0001", 1}, {"12.25%", 122500},
+    };
+    static const char *const wrong[] = {"", "%", ".5", "-1", "1.", "0.00001", "1,5", "5%%", "1e3"};
+    uint64_t value = 77;
+
+    for (size_t i = 0; i < sizeof(percents) / sizeof(percents[0]); i++) {
+        cr_assert_null(argument_parse_value(ARGUMENT_PERCENT, percents[i].text, &value));
+        cr_assert_eq(value, percents[i].millionths, "%s", percents[i].text);
+    }
+    value = 77;
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+        cr_assert_not_null(argument_parse_value(ARGUMENT_PERCENT, wrong[i], &value), "%s",
+                           wrong[i]);
+    cr_assert_eq(value, 77);
+}
+
+Test(arguments, lists)
+{
+    static const char *const wrong[] = {"", ",", "1,", ",1", "1,x", "1,2,3,4"};
+    uint64_t values[3];
+    unsigned count = 9;
+
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+        cr_assert_not_null(argument_parse_list(ARGUMENT_RATE, wrong[i], 3, values, &count));
+    cr_assert_eq(count, 9, "untouched");
+    cr_assert_null(argument_parse_list(ARGUMENT_RATE, "10k,20k/s,5", 3, values, &count));
+    cr_assert_eq(count, 3);
+    cr_assert(values[0] == 10000 && values[1] == 20000 && values[2] == 5);
+}
+
 /* ---- endpoints ---- */
 
 Test(endpoints, numeric_ones_and_names)

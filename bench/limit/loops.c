@@ -1,0 +1,96 @@
+/* The loops that pass payloads on untouched. */
+#include <errno.h>
+#include <sys/socket.h>
+
+#include "reader.h"
+#include "trains.h"
+
+#define BUFFER_BYTES 2048
+
+int limit_one(struct limit *l)
+{
+    uint8_t buffer[BUFFER_BYTES];
+
+    while (!limit_is_stopping()) {
+        struct sockaddr_in from;
+        socklen_t from_length = sizeof(from);
+        ssize_t n =
+            recvfrom(l->in, buffer, sizeof(buffer), 0, (struct sockaddr *)&from, &from_length);
+
+        if (n < 0 && errno != EAGAIN && errno != EINTR)
+            return -errno;
+        if (n < 0)
+            continue;
+        l->counts.received++;
+        l->counts.received_bytes += (uint64_t)n;
+        l->counts.batches++;
+        if (sendto(l->out, buffer, (size_t)n, 0, NULL, 0) < 0) {
+            l->counts.unsent++;
+            continue;
+        }
+        l->counts.sent++;
+        l->counts.frames++;
+        l->counts.trains++;
+    }
+    return 0;
+}
+
+int limit_receive_gso(struct limit *l)
+{
+    struct trains t;
+    struct reader r;
+    int rc = reader_init(&r, BUFFER_BYTES, READER_PAYLOAD);
+
+    trains_init(&t);
+    while (!rc && !limit_is_stopping()) {
+        int n = reader_receive(&r, l->in);
+
+        for (int i = 0; i < n; i++) {
+            size_t length = r.messages[i].msg_len;
+
+            l->counts.received_bytes += length;
+            trains_add(&t, (struct iovec){reader_buffer(&r, (unsigned)i), length}, length, 1);
+        }
+        if (n > 0) {
+            l->counts.received += (uint64_t)n;
+            l->counts.batches++;
+            trains_send(&t, l->out, &l->counts);
+        }
+        rc = n < 0 ? n : 0;
+    }
+    reader_fini(&r);
+    return rc;
+}
+
+static void add_merged(struct limit *l, struct reader *r, struct trains *t, unsigned i)
+{
+    size_t length = r->messages[i].msg_len;
+    size_t segment = reader_segment(r, i);
+    unsigned datagrams = reader_datagrams(length, segment);
+
+    l->counts.received += datagrams;
+    l->counts.received_bytes += length;
+    trains_add(t, (struct iovec){reader_buffer(r, i), length}, segment, datagrams);
+}
+
+int limit_gro_gso(struct limit *l)
+{
+    struct trains t;
+    struct reader r;
+    int rc = reader_init_merged(&r, l->in);
+
+    trains_init(&t);
+    while (!rc && !limit_is_stopping()) {
+        int n = reader_receive(&r, l->in);
+
+        for (int i = 0; i < n; i++)
+            add_merged(l, &r, &t, (unsigned)i);
+        if (n > 0) {
+            l->counts.batches++;
+            trains_send(&t, l->out, &l->counts);
+        }
+        rc = n < 0 ? n : 0;
+    }
+    reader_fini(&r);
+    return rc;
+}

@@ -1,0 +1,96 @@
+/*
+ * receive: counts and throws away; in a pod the least that any forwarder must do, at a leader a
+ * sink.
+ *
+ * As a sink it must cost the forwarder nothing, because a real one is another host. Who waits in
+ * its socket is woken at each datagram, and trains are cut up on the way into its socket, both in
+ * the time of whoever sends: --pause and --gro do without. --tell lets others read the count
+ * meanwhile.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "headless/base/clock.h"
+#include "reader.h"
+
+#define BUFFER_BYTES 2048
+#define TELL_EVERY   64   /* datagrams; a fraction of a percent of a second's load */
+#define TELL_SELDOM  4096 /* the same where every pause tells, too */
+#define TELL_BYTES   21
+
+static void take(struct limit *l, struct reader *r, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        size_t length = r->messages[i].msg_len;
+
+        l->counts.received_bytes += length;
+        l->counts.received += l->options.gro ? reader_datagrams(length, reader_segment(r, i)) : 1;
+    }
+    l->counts.batches++;
+}
+
+/* In place and of one width: a reader sees one number or the other. */
+static void tell(const struct limit *l, int fd)
+{
+    char text[TELL_BYTES + 1];
+
+    (void)snprintf(text, sizeof(text), "%20llu\n", (unsigned long long)l->counts.received);
+    if (pwrite(fd, text, TELL_BYTES, 0) < 0)
+        perror("udp-limit: --tell");
+}
+
+static int open_told(const struct limit *l)
+{
+    int fd = open(l->options.tell, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+
+    if (fd < 0)
+        return -errno;
+    tell(l, fd);
+    return fd;
+}
+
+static int run(struct limit *l, struct reader *r, int told_fd)
+{
+    const struct timespec pause = clock_to_timespec(l->options.pause_us * NS_PER_US);
+    uint64_t every = l->options.pause_us ? TELL_SELDOM : TELL_EVERY;
+    uint64_t told = 0;
+
+    while (!limit_is_stopping()) {
+        int n = reader_receive(r, l->in);
+
+        if (n < 0)
+            return n;
+        if (n > 0)
+            take(l, r, (unsigned)n);
+        if (told_fd >= 0 && l->counts.received >= told + (n ? every : 1)) {
+            told = l->counts.received;
+            tell(l, told_fd);
+        }
+        if (n == 0 && l->options.pause_us)
+            (void)nanosleep(&pause, NULL);
+    }
+    return 0;
+}
+
+int limit_receive(struct limit *l)
+{
+    struct reader r;
+    int told_fd = -1;
+    int rc = l->options.gro ? reader_init_merged(&r, l->in)
+                            : reader_init(&r, BUFFER_BYTES, READER_PAYLOAD);
+
+    if (!rc && l->options.tell) {
+        told_fd = open_told(l);
+        rc = told_fd < 0 ? told_fd : 0;
+    }
+    if (!rc)
+        rc = run(l, &r, told_fd);
+    if (told_fd >= 0) {
+        tell(l, told_fd);
+        (void)close(told_fd);
+    }
+    reader_fini(&r);
+    return rc;
+}

@@ -1,0 +1,373 @@
+# For scripts/bench: three hosts, the forwarders, and one measurement. Read after lib.sh.
+#
+#   client 10.78.1.2 ──── 10.78.1.1  pod  10.78.2.1 ──── 10.78.2.2 leader
+#                   veth                        veth
+#
+# Each host is a network namespace; the pod routes between its two links, which the kernel's own DNAT
+# needs; all other forwarders listen at 10.78.1.1:12000 and send from 10.78.2.1. MTU 1500, offloads as
+# veth has them.
+# shellcheck shell=bash disable=SC2154,SC2034 # scripts/bench sets them, and uses what is set here
+
+place=hb$$
+pod_in=10.78.1.1
+pod_out=10.78.2.1
+leader=10.78.2.2
+port=12000
+sink_port=9100
+frames_port=9101
+echo_port=9200
+rcvbuf=212992 # what pods are granted
+cores=$(nproc)
+tick_ns=$((1000000000 / $(getconf CLK_TCK)))
+
+declare -A pids=() # name -> process, all that we started and that has not ended
+work=""
+steering=$((BASHPID))
+
+# ---- hosts
+
+bench_open()
+{
+    local host
+    work=$(mktemp -d "${TMPDIR:-/tmp}/headless-bench.XXXXXX")
+    trap bench_close EXIT
+    trap 'exit 130' INT TERM
+    for host in client pod leader; do
+        ip netns add "$place-$host"
+        ip -n "$place-$host" link set lo up
+    done
+    link client 10.78.1.2 to_client $pod_in
+    link leader $leader to_leader $pod_out
+    ip netns exec "$place-pod" sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward'
+    for host in client pod leader; do
+        begin "host-$host" "$host" sleep infinity # through whom we look at a namespace's counters
+    done
+    begin sink leader nice -n -10 "$limit" receive --pause 500 --gro --tell "$work/told" \
+        --listen "$leader:$sink_port"
+    wait_until "the sink" bound leader $sink_port
+    # Frames go to one that is woken, as the leader's headlessd is.
+    begin waiting_sink leader "$limit" receive --gro --tell "$work/told_waiting" \
+        --listen "$leader:$frames_port"
+    wait_until "the waiting sink" bound leader $frames_port
+}
+
+# link HOST ADDRESS DEVICE ADDRESS: of the host, and of the pod.
+link()
+{
+    ip link add eth0 netns "$place-$1" type veth peer name "$3" netns "$place-pod"
+    ip -n "$place-$1" addr add "$2/24" dev eth0
+    ip -n "$place-$1" link set eth0 up
+    ip -n "$place-pod" addr add "$4/24" dev "$3"
+    ip -n "$place-pod" link set "$3" up
+    ip -n "$place-$1" route add default via "$4"
+}
+
+bench_close()
+{
+    local status=$? name
+    ((BASHPID == steering)) || return 0
+    ((status == 0 || status == 130)) || tail -n 3 "$work"/*.log >&2 || true
+    for name in "${!pids[@]}"; do
+        kill -KILL "${pids[$name]}" 2>/dev/null || true
+        wait "${pids[$name]}" 2>/dev/null || true
+    done
+    for name in client pod leader; do
+        ip netns del "$place-$name" 2>/dev/null || true
+    done
+    rm -rf "$work"
+    exit "$status"
+}
+
+in_host()
+{
+    local host=$1
+    shift
+    ip netns exec "$place-$host" "$@"
+}
+
+# ---- processes
+
+# begin NAME HOST COMMAND...: in the background; $work/NAME.out and .log are what it writes.
+begin()
+{
+    local name=$1 host=$2
+    shift 2
+    ip netns exec "$place-$host" "$@" >"$work/$name.out" 2>"$work/$name.log" </dev/null &
+    pids[$name]=$!
+}
+
+# finish NAME: ask it to end, and insist after three seconds.
+finish()
+{
+    local pid=${pids[$1]:-} tries=0
+    [[ $pid ]] || return 0
+    kill -TERM "$pid" 2>/dev/null || true
+    while kill -0 "$pid" 2>/dev/null; do
+        ((++tries < 150)) || kill -KILL "$pid" 2>/dev/null || true
+        sleep 0.02 # between two looks
+    done
+    wait "$pid" 2>/dev/null || true
+    unset "pids[$1]"
+}
+
+# wait_until WHAT COMMAND...: for at most five seconds.
+wait_until()
+{
+    local what=$1 tries=0
+    shift
+    until "$@"; do
+        ((++tries < 250)) || die "$what does not come up: $(tail -qn 3 "$work"/*.log)"
+        sleep 0.02 # between two looks
+    done
+}
+
+# bound HOST PORT: is somebody there?
+bound()
+{
+    local hex
+    printf -v hex ':%04X ' "$2"
+    [[ $(<"/proc/${pids[host-$1]}/net/udp") == *"$hex"* ]]
+}
+
+# ask_pod HOST ADDRESS METRIC...: of headlessd.
+ask_pod()
+{
+    local host=$1 address=$2
+    shift 2
+    in_host "$host" "$look" "$address:8080" /metrics "${@/#/headlessd_}" 2>/dev/null
+}
+
+has_leader()
+{
+    [[ $(ask_pod "$1" "$2" has_leader) == 1 ]]
+}
+
+is_ready()
+{
+    in_host "$1" "$look" "$2:8080" /readyz >/dev/null 2>&1
+}
+
+# ---- forwarders
+
+# Name and title; and how what it delivers is counted, where not by the sink: by the pod's kernel, by
+# frames that hold several, or by the leader's headlessd.
+declare -A titles=(
+    [receive]="bare loop: receive, throw away"
+    [one]="bare loop: recvfrom + sendto"
+    [receive-gso]="bare loop: receive + GSO"
+    [receive-pack-gso]="bare loop: receive + pack + GSO"
+    [gro-gso]="bare loop: GRO + GSO"
+    [raw-0]="headlessd raw, run to completion"
+    [raw-1]="headlessd raw, pipeline"
+    [raw-2]="headlessd raw, 2 receivers + 2 workers"
+    [framed-0]="headlessd framed, run to completion"
+    [framed-1]="headlessd framed, pipeline"
+    [nginx]="nginx stream"
+    [socat]="socat"
+    [dnat]="nftables DNAT (kernel)"
+)
+declare -A counted_by=([receive]=pod [receive-pack-gso]=frames [framed-0]=metrics [framed-1]=metrics)
+
+# daemon NAME HOST SELF OPTION...: headlessd with what is the same for all; nothing of our environment.
+daemon()
+{
+    local name=$1 host=$2 self=$3
+    shift 3
+    begin "$name" "$host" env -i "$headlessd" --self "$self" --drain-time 10ms --log-format text "$@"
+}
+
+start_raw()
+{
+    daemon forwarder pod $pod_out --relay-format raw --leader "$leader:$sink_port" --rcvbuf "$rcvbuf" "$@"
+    wait_until "headlessd" is_ready pod $pod_out
+}
+
+# start_framed APP WORKERS: the pod follows a leader that runs in the same way.
+start_framed()
+{
+    local peers="pod=$pod_out,leader=$leader"
+    begin leader leader env -i "$headlessd" --self "$leader" --peers "$peers" \
+        --leader leader --app "$1" --workers "$2" --drain-time 10ms --log-format text
+    daemon forwarder pod $pod_out --peers "$peers" --leader leader --app "$1" --workers "$2" \
+        --rcvbuf "$rcvbuf"
+    wait_until "the leader" is_ready leader $leader
+    wait_until "the follower" has_leader pod $pod_out
+}
+
+start_nginx()
+{
+    cat >"$work/nginx.conf" <<CONF
+load_module /usr/lib/nginx/modules/ngx_stream_module.so;
+daemon off;
+master_process off;
+pid $work/nginx.pid;
+error_log stderr crit;
+events { worker_connections 4096; }
+stream {
+    server {
+        listen $pod_in:$port udp rcvbuf=$rcvbuf;
+        proxy_pass $leader:$1;
+        proxy_timeout 60s;
+    }
+}
+CONF
+    begin forwarder pod nginx -p "$work" -e stderr -c "$work/nginx.conf"
+    wait_until "nginx" bound pod $port
+}
+
+start_dnat()
+{
+    in_host pod nft -f - <<RULES
+table ip bench {
+    chain in {
+        type nat hook prerouting priority dstnat;
+        ip daddr $pod_in udp dport $port dnat to $leader:$sink_port
+    }
+}
+RULES
+}
+
+start_forwarder()
+{
+    local to=$sink_port
+    case $1 in
+    receive)
+        begin forwarder pod "$limit" receive --listen "$pod_in:$port" --rcvbuf "$rcvbuf"
+        wait_until "$1" bound pod $port
+        ;;
+    one | receive-gso | receive-pack-gso | gro-gso)
+        [[ $1 != receive-pack-gso ]] || to=$frames_port
+        begin forwarder pod "$limit" "$1" --listen "$pod_in:$port" --to "$leader:$to" --rcvbuf "$rcvbuf"
+        wait_until "$1" bound pod $port
+        ;;
+    raw-0) start_raw --workers 0 ;;
+    raw-1) start_raw ;;
+    raw-2) start_raw --receivers 2 --workers 2 ;;
+    framed-*) start_framed discard "${1#*-}" ;;
+    nginx) start_nginx $sink_port ;;
+    socat)
+        begin forwarder pod socat -u "UDP4-RECV:$port,bind=$pod_in,rcvbuf=$rcvbuf" \
+            "UDP4-SENDTO:$leader:$sink_port"
+        wait_until "$1" bound pod $port
+        ;;
+    dnat) start_dnat ;;
+    *) die "no forwarder '$1'" ;;
+    esac
+}
+
+stop_forwarder()
+{
+    finish forwarder
+    finish leader
+    [[ $1 != dnat ]] || in_host pod nft delete table ip bench
+}
+
+# ---- one measurement
+
+# udp_count HOST: sets ret_in and ret_out, the datagrams that its sockets took and sent so far. A send
+# with UDP_SEGMENT is one; what was segmented before it was taken is not.
+udp_count()
+{
+    local name in out
+    while read -r name in _ _ out _; do
+        [[ $name == Udp: && $in == [0-9]* ]] || continue
+        ret_in=$in ret_out=$out
+    done <"/proc/${pids[host-$1]}/net/snmp"
+}
+
+# machine_time: sets ret_unused (ticks in which a core was idle, or not ours) and ret_stolen (of these, not
+# ours) since the machine came up. What was used is the rest of the time. The kernel only samples it: what
+# it shows as user, system or softirq is what the clock's tick finds, and a sender that is paced by the same
+# clock is found in the same place each time (1,860 ns for a way that takes 5,300 have been seen).
+machine_time()
+{
+    local ticks
+    read -r -a ticks </proc/stat
+    ret_stolen=${ticks[8]}
+    ret_unused=$((ticks[4] + ticks[5] + ret_stolen))
+}
+
+# look_at FORWARDER: sets ret_own (ns of its threads), what machine_time sets, ret_sent, ret_came and
+# ret_us, when that was. Starts no process but to ask headlessd, and that comes first.
+look_at()
+{
+    local file ns
+    case ${counted_by[$1]:-sink} in
+    pod) udp_count pod && ret_came=$ret_in ;;
+    metrics) ret_came=$(ask_pod leader $leader datagrams_delivered_total) ;;
+    frames) read -r ret_came <"$work/told_waiting" ;;
+    *) read -r ret_came <"$work/told" ;;
+    esac
+    ret_us=${EPOCHREALTIME/[.,]/}
+    udp_count client
+    ret_sent=$ret_out ret_own=0
+    if [[ $1 != dnat ]]; then
+        for file in "/proc/${pids[forwarder]}/task/"*/schedstat; do
+            read -r ns _ <"$file" && ret_own=$((ret_own + ns))
+        done
+    fi
+    machine_time
+}
+
+# memory FIELD: of the forwarder, in KiB.
+memory()
+{
+    awk -v field="$1:" '$1 == field { print $2 }' "/proc/${pids[forwarder]}/status"
+}
+
+# measure FORWARDER RATE SIZE FLOWS GSO: one run. Sets offered and delivered (a second), percent, own
+# and machine (ns a datagram; own: - where there is none), idle and peak (KiB; headlessd only).
+measure()
+{
+    local name=$1 rate=$2 size=$3 flows=$4 gso=$5 own0 unused0 sent0 came0 us0
+    idle=- peak=-
+    start_forwarder "$name"
+    [[ ! $name =~ ^(raw|framed) ]] || idle=$(memory VmRSS)
+    begin sender client nice -n -10 "$limit" send --to "$pod_in:$port" --rate "$rate" --size "$size" \
+        --flows "$flows" --gso "$gso" --duration $((${span%.*} + 5))
+    sleep "$warm"
+    look_at "$name"
+    own0=$ret_own unused0=$ret_unused sent0=$ret_sent came0=$ret_came us0=$ret_us
+    sleep "$span"
+    look_at "$name"
+    [[ $idle == - ]] || peak=$(memory VmHWM)
+    finish sender
+    stop_forwarder "$name"
+    read -r offered delivered percent own machine < <(awk -v own=$((ret_own - own0)) \
+        -v busy=$((cores * (ret_us - us0) * 1000 - (ret_unused - unused0) * tick_ns)) \
+        -v sent=$(((ret_sent - sent0) * gso)) -v came=$((ret_came - came0)) \
+        -v us=$((ret_us - us0)) -v packed="$(records_a_frame "$name")" '
+        BEGIN {
+            came *= packed
+            if (!came) came = 0.001
+            printf "%d %d %.2f %s %d\n", sent / us * 1e6, came / us * 1e6,
+                sent ? 100 * came / sent : 0, own ? int(own / came) : "-", busy / came
+        }')
+}
+
+# Where the sink counts frames.
+records_a_frame()
+{
+    if [[ ${counted_by[$1]:-} == frames ]]; then
+        jq '.sent / ([.frames, 1] | max)' "$work/forwarder.out"
+    else
+        echo 1
+    fi
+}
+
+# measure_trip FORWARDER: through the pod to an echo at the leader and back. Sets p50, p99 (ns) and lost.
+measure_trip()
+{
+    if [[ $1 == nginx ]]; then
+        begin leader leader "$bench" sink --echo --listen "$leader:$echo_port"
+        wait_until "the echo" bound leader $echo_port
+        start_nginx $echo_port
+    else
+        start_framed echo "${1#*-}"
+    fi
+    in_host client nice -n -10 "$bench" send --to "$pod_in:$port" --flows 8 --rate 1000 \
+        --duration "$trip" --max-lateness 1s --json >"$work/trip.out" || true
+    stop_forwarder "$1"
+    read -r p50 p99 lost < <(jq -r '"\(.round_trip_ns.p50) \(.round_trip_ns.p99) \(.counts.missing)"' \
+        "$work/trip.out")
+}

@@ -1,0 +1,131 @@
+/* What a sender hands to the kernel, and what it writes down: trains and samples. */
+#include <criterion/criterion.h>
+#include <netinet/udp.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "headless/base/clock.h"
+#include "samples.h"
+#include "trains.h"
+
+TestSuite(trains, .timeout = 60);
+TestSuite(samples, .timeout = 60);
+
+/* ---- trains ---- */
+
+static struct batch batch;
+static struct trains trains;
+
+static unsigned build(const size_t *sizes, unsigned count, bool merge)
+{
+    cr_assert_eq(batch_init(&batch), 0);
+    for (unsigned i = 0; i < count; i++)
+        batch_address(&batch, i, sizes[i], NULL, 0);
+    trains_build(&trains, &batch, 0, count, merge);
+    batch_fini(&batch);
+    return trains.count;
+}
+
+static unsigned segment_size(unsigned train)
+{
+    const struct cmsghdr *c = CMSG_FIRSTHDR(&trains.headers[train].msg_hdr);
+    uint16_t size;
+
+    if (!c)
+        return 0;
+    cr_assert_eq(c->cmsg_type, UDP_SEGMENT);
+    memcpy(&size, CMSG_DATA(c), sizeof(size));
+    return size;
+}
+
+Test(trains, unmerged_are_the_messages_themselves)
+{
+    static const size_t sizes[] = {100, 100, 100};
+
+    cr_assert_eq(build(sizes, 3, false), 3);
+    for (unsigned i = 0; i < 3; i++) {
+        cr_assert_eq(trains.datagrams[i], 1);
+        cr_assert_eq(trains.headers[i].msg_hdr.msg_iov, &batch.vectors[i]);
+        cr_assert_eq(segment_size(i), 0);
+    }
+}
+
+Test(trains, equal_neighbours_go_together_and_a_shorter_one_ends_it)
+{
+    static const size_t sizes[] = {100, 100, 60, 60, 200, 100, 100};
+
+    cr_assert_eq(build(sizes, 7, true), 4);
+    cr_assert_eq(trains.datagrams[0], 3);
+    cr_assert_eq(segment_size(0), 100);
+    cr_assert_eq(trains.headers[0].msg_hdr.msg_iovlen, 3);
+    cr_assert_eq(trains.datagrams[1], 1, "60 before 200");
+    cr_assert_eq(segment_size(1), 0);
+    cr_assert_eq(trains.datagrams[2], 2, "200, 100");
+    cr_assert_eq(segment_size(2), 200);
+    cr_assert_eq(trains.datagrams[3], 1, "what comes after a shorter one begins anew");
+}
+
+Test(trains, none_is_larger_than_a_datagram_can_be)
+{
+    size_t sizes[BATCH_SIZE];
+    unsigned all = 0;
+
+    for (unsigned i = 0; i < BATCH_SIZE; i++)
+        sizes[i] = 1472;
+    cr_assert_eq(build(sizes, BATCH_SIZE, true), 2);
+    for (unsigned i = 0; i < trains.count; i++) {
+        cr_assert_leq(trains.datagrams[i] * 1472, 65507);
+        all += trains.datagrams[i];
+    }
+    cr_assert_eq(all, BATCH_SIZE);
+    cr_assert_eq(trains_datagrams(&trains, 0, 2), BATCH_SIZE);
+    cr_assert_eq(trains_datagrams(&trains, 1, 1), BATCH_SIZE - 65507 / 1472);
+}
+
+/* ---- samples ---- */
+
+Test(samples, rows_hold_differences_and_what_is_open)
+{
+    struct samples s;
+
+    cr_assert_eq(samples_open(&s, 100 * NS_PER_MS, NS_PER_SEC), 0);
+    samples_start(&s, 1000);
+    histogram_record(&s.round_trip, 50);
+    samples_take(&s, 1000 + 100 * NS_PER_MS, 10, 8);
+    samples_take(&s, 1000 + 200 * NS_PER_MS, 15, 15);
+    cr_assert_eq(s.count, 2);
+    cr_assert(s.rows[0].sent == 10 && s.rows[0].answered == 8 && s.rows[0].missing == 2);
+    cr_assert_eq(s.rows[0].p50_ns, 50);
+    cr_assert(s.rows[1].sent == 5 && s.rows[1].answered == 7 && s.rows[1].missing == 0);
+    cr_assert_eq(s.rows[1].max_ns, 0, "nothing was recorded in it");
+    cr_assert_eq(s.rows[1].end_ns, 200 * NS_PER_MS);
+    samples_close(&s);
+}
+
+Test(samples, a_loop_that_was_held_up_makes_one_long_row)
+{
+    struct samples s;
+
+    cr_assert_eq(samples_open(&s, 100 * NS_PER_MS, NS_PER_SEC), 0);
+    samples_start(&s, 0);
+    samples_take(&s, 350 * NS_PER_MS, 10, 10);
+    cr_assert_eq(s.count, 1);
+    cr_assert_eq(s.next_ns, 400 * NS_PER_MS);
+    samples_close(&s);
+}
+
+Test(samples, when_full_it_says_so_and_keeps_what_it_has)
+{
+    struct samples s;
+
+    cr_assert_eq(samples_open(&s, NS_PER_SEC, NS_PER_SEC), 0);
+    for (uint64_t i = 1; i <= s.capacity + 5; i++)
+        samples_take(&s, i * NS_PER_SEC, i, i);
+    cr_assert(s.capped);
+    cr_assert_eq(s.count, s.capacity);
+    cr_assert_eq(s.rows[s.count - 1].sent, 1);
+    samples_close(&s);
+    cr_assert_eq(samples_open(&s, 1, UINT64_MAX / 4), 0, "a cap, not as much as is asked for");
+    cr_assert_eq(s.capacity, SAMPLES_MAX);
+    samples_close(&s);
+}
