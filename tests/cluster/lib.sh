@@ -54,7 +54,7 @@ now_ms()
 
 fail()
 {
-    echo "  $scenario: $*"
+    echo "  * $scenario: $*"
     scenario_failures=$((scenario_failures + 1))
 }
 
@@ -78,10 +78,11 @@ expect_between()
     fi
 }
 
-# wait_until WHAT LIMIT_MS COMMAND...: until the command is true.
+# wait_until WHAT LIMIT_MS COMMAND...: until the command is true. A slow build gets more patience: the
+# limit ends a test that hangs; how long something may take is said with expect_between.
 wait_until()
 {
-    local what=$1 limit=$2 end
+    local what=$1 limit=$(($2 * slow)) end
     shift 2
     end=$(($(now_ms) + limit))
     until "$@"; do
@@ -459,7 +460,7 @@ metric_is()
 # metric_becomes ADDRESS 'NAME{LABELS}' VALUE [LIMIT_MS]: the data path works behind our back.
 metric_becomes()
 {
-    local end=$(($(now_ms) + ${4:-2000})) value
+    local end=$(($(now_ms) + ${4:-2000} * slow)) value
     until value=$(metric "$1" "$2") && [[ $value == "$3" ]]; do
         if (($(now_ms) > end)); then
             fail "$1 $2: is $value, should be $3"

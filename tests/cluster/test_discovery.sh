@@ -39,7 +39,7 @@ three_by_dns()
     dns_start
     dns_set pods.test "$a" "$b" "$c"
     launch "$a" "$b" "$c" -- --quorum-expect 3
-    wait_until "three agree" $((4000 * slow)) agree any "$a" "$b" "$c"
+    wait_until "three agree" 4000 agree any "$a" "$b" "$c"
 }
 
 found_by_dns()
@@ -57,7 +57,7 @@ newcomer_is_looked_up()
     dns_set pods.test "$a" "$b" "$c" "$d"
     started=$(now_ms)
     launch "$d" -- --quorum-expect 3
-    wait_until "it knows the leader" $((2500 * slow)) has_leader "$d"
+    wait_until "it knows the leader" 2500 has_leader "$d"
     [[ -z ${V:-} ]] || echo "  after $(($(now_ms) - started)) ms"
     wait_until "it is in the list" 2000 metric_is "$a" members_alive 4
     ledger_closes "$a" "$b" "$c" "$d"
@@ -72,7 +72,7 @@ dns_goes_away()
     kill -KILL "${pod_pids[$leader]}"
     wait "${pod_pids[$leader]}" 2>/dev/null || true
     unset "pod_pids[$leader]"
-    wait_until "the other two agree" $((3000 * slow)) agree_without "$leader" "${!pod_pids[@]}"
+    wait_until "the other two agree" 3000 agree_without "$leader" "${!pod_pids[@]}"
     ledger_closes "${!pod_pids[@]}"
 }
 
@@ -83,24 +83,24 @@ answers_become_empty()
     term=$(metric "$b" term)
     dns_set pods.test
     launch "$d" -- --quorum-expect 3
-    wait_until "a newcomer says that nothing is known" $((3000 * slow)) \
+    wait_until "a newcomer says that nothing is known" 3000 \
         grep -q discovery_failed "$work/$d.log"
     expect "ready" "$(http "$d:8080/readyz" 2>/dev/null || echo no)" no
     agree any "$a" "$b" "$c" || fail "the others do not agree any more"
     expect "term" "$(metric "$b" term)" "$term"
     dns_set pods.test "$a" "$b" "$c" "$d"
-    wait_until "it knows the leader" $((5000 * slow)) has_leader "$d"
+    wait_until "it knows the leader" 5000 has_leader "$d"
     ledger_closes "$a" "$b" "$c" "$d"
 }
 
 nobody_answers_at_first()
 {
     launch "$a" "$b" "$c" -- --quorum-expect 3
-    wait_until "it is said" $((3000 * slow)) grep -q discovery_failed "$work/$a.log"
+    wait_until "it is said" 3000 grep -q discovery_failed "$work/$a.log"
     expect "leaders" "$(leaders "$a" "$b" "$c")" ""
     dns_start
     dns_set pods.test "$a" "$b" "$c"
-    wait_until "three agree" $((6000 * slow)) agree any "$a" "$b" "$c"
+    wait_until "three agree" 6000 agree any "$a" "$b" "$c"
     ledger_closes "$a" "$b" "$c"
 }
 
@@ -115,7 +115,7 @@ only_dead_addresses()
     expect "leads" "$(leaders "$a")" ""
     dns_set pods.test "$a" "$b" "$c"
     launch "$b" "$c"
-    wait_until "three agree" $((6000 * slow)) agree any "$a" "$b" "$c"
+    wait_until "three agree" 6000 agree any "$a" "$b" "$c"
     ledger_closes "$a" "$b" "$c"
 }
 
@@ -124,10 +124,10 @@ only_itself()
     dns_start
     dns_set pods.test "$a"
     launch "$a"
-    wait_until "it leads alone" $((4000 * slow)) agree "$a" "$a"
+    wait_until "it leads alone" 4000 agree "$a" "$a"
     dns_set pods.test "$a" "$b"
     launch "$b"
-    wait_until "two agree" $((4000 * slow)) agree "$a" "$a" "$b"
+    wait_until "two agree" 4000 agree "$a" "$a" "$b"
     ledger_closes "$a" "$b"
 }
 

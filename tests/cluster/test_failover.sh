@@ -53,7 +53,7 @@ killed_leader()
     stream_start 2000 30000 "${all[@]:1}"
     wait_until "traffic flows" 3000 delivers_more 500 "${all[0]}"
     pod_kill "${all[0]}"
-    survivors_agree $((500 * slow))
+    survivors_agree 500
     answers_come "${all[@]:1}"
     stream_end
     expect_between "gap in answers, ms" "$gap_ms" 0 $((400 * slow))
@@ -70,7 +70,7 @@ killed_leader_of_a_mute_host()
     wait_until "traffic flows" 3000 delivers_more 500 "${all[0]}"
     net_mute "${all[0]}"
     pod_kill "${all[0]}"
-    survivors_agree $((1800 * slow))
+    survivors_agree 1800
     answers_come "${all[@]:1}"
     stream_end
     expect_between "gap in answers, ms" "$gap_ms" 300 $((2000 * slow))
@@ -85,7 +85,7 @@ host_gone()
     stream_start 2000 30000 "${all[@]:1}"
     wait_until "traffic flows" 3000 delivers_more 500 "${all[0]}"
     net_unplug "${all[0]}"
-    survivors_agree $((1800 * slow))
+    survivors_agree 1800
     answers_come "${all[@]:1}"
     stream_end
     expect_between "gap in answers, ms" "$gap_ms" 300 $((2000 * slow))
@@ -102,7 +102,7 @@ stopped_leader()
     stream_start 2000 30000 "${all[@]}"
     wait_until "traffic flows" 3000 delivers_more 500 "${all[0]}"
     pod_stop "${all[0]}"
-    survivors_agree $((1000 * slow))
+    survivors_agree 1000
     answers_come "${all[@]:1}"
     stream_end
     expect "lost" "$lost" 0
@@ -147,7 +147,7 @@ stalled_supervisor()
 {
     start_five
     app_start stall "$tools/stall_thread" "${pod_pids[${all[0]}]}" supervisor 20000
-    survivors_agree $((2500 * slow))
+    survivors_agree 2500
     expect "the old one leads" "$(leaders "${all[0]}")" ""
     answers_come_through "${all[1]}"
     app_stop stall
@@ -165,7 +165,7 @@ stalled_workers()
 {
     start_five
     app_start stall "$tools/stall_thread" "${pod_pids[${all[0]}]}" worker 20000
-    survivors_agree $((6000 * slow))
+    survivors_agree 6000
     answers_come_through "${all[1]}"
     app_stop stall
     wait_until "all agree again" 5000 agree "$(leader_of "${all[1]}")" "${all[@]}"

@@ -65,7 +65,7 @@ all_at_once()
     peers_are "${all[@]}"
     started=$(now_ms)
     launch "${all[@]}"
-    wait_until "all agree" $((3000 * slow)) agree any "${all[@]}"
+    wait_until "all agree" 3000 agree any "${all[@]}"
     [[ -z ${V:-} ]] || echo "  agreed after $(($(now_ms) - started)) ms"
     expect "the lowest address leads" "$(leader_of "${all[3]}")" "${all[0]}"
     wait_until "all are in the list" 3000 all_in 5 "${all[@]}"
@@ -79,10 +79,10 @@ late_joiner()
     local started
     peers_are "${all[@]}"
     launch "${all[@]:0:4}"
-    wait_until "four agree" $((4000 * slow)) agree any "${all[@]:0:4}"
+    wait_until "four agree" 4000 agree any "${all[@]:0:4}"
     started=$(now_ms)
     launch "${all[4]}"
-    wait_until "it knows the leader" $((1000 * slow)) has_leader "${all[4]}"
+    wait_until "it knows the leader" 1000 has_leader "${all[4]}"
     # the process' start is in it, and the looks of this script
     expect_between "milliseconds until it knew" "$(($(now_ms) - started))" 0 $((400 * slow))
     wait_until "it is in the list" 3000 all_in 5 "${all[@]}"
@@ -94,10 +94,10 @@ succession_by_list()
 {
     peers_are "${all[@]}"
     launch "${all[@]}" -- --leader-list "${all[3]},${all[1]}"
-    wait_until "the first of the list leads" $((4000 * slow)) agree "${all[3]}" "${all[@]}"
+    wait_until "the first of the list leads" 4000 agree "${all[3]}" "${all[@]}"
     wait_until "all are in the list" 3000 all_in 5 "${all[@]}"
     kill_pods "${all[3]}"
-    wait_until "the second follows" $((4000 * slow)) agree "${all[1]}" "${all[0]}" "${all[1]}" \
+    wait_until "the second follows" 4000 agree "${all[1]}" "${all[0]}" "${all[1]}" \
         "${all[2]}" "${all[4]}"
     expect "the list" "$(http "${all[0]}:8080/leader" | jq -r '.leader_list[:2][].address' | xargs)" \
         "${all[3]} ${all[1]}"
@@ -110,12 +110,12 @@ rolling_restart()
     local address
     peers_are "${all[@]}"
     launch "${all[@]}"
-    wait_until "all agree" $((4000 * slow)) agree any "${all[@]}"
+    wait_until "all agree" 4000 agree any "${all[@]}"
     for address in "${all[@]}"; do
         pod_stop "$address"
         launch "$address"
-        wait_until "$address is back" $((5000 * slow)) has_leader "$address"
-        wait_until "all agree" $((3000 * slow)) agree any "${all[@]}"
+        wait_until "$address is back" 5000 has_leader "$address"
+        wait_until "all agree" 3000 agree any "${all[@]}"
         expect "echo through $address" "$(ask "$address" hello)" hello
     done
     wait_until "all are in the list" 3000 all_in 5 "${all[@]}"
@@ -128,14 +128,14 @@ scale_5_2_5()
     local address
     peers_are "${all[@]}"
     launch "${all[@]}"
-    wait_until "all agree" $((4000 * slow)) agree any "${all[@]}"
+    wait_until "all agree" 4000 agree any "${all[@]}"
     for address in "${all[4]}" "${all[3]}" "${all[2]}"; do
         pod_stop "$address"
         wait_until "the others agree" 3000 agree any "${all[@]:0:2}"
     done
     expect "echo through the last" "$(ask "${all[1]}" hello)" hello
     launch "${all[@]:2}"
-    wait_until "all agree" $((5000 * slow)) agree any "${all[@]}"
+    wait_until "all agree" 5000 agree any "${all[@]}"
     wait_until "all are in the list" 5000 all_in 5 "${all[@]}"
     ledger_closes "${all[@]}"
 }
@@ -145,15 +145,15 @@ restart_with_the_same_address()
 {
     peers_are "${all[@]:0:3}"
     launch "${all[@]:0:3}"
-    wait_until "all agree" $((4000 * slow)) agree any "${all[@]:0:3}"
+    wait_until "all agree" 4000 agree any "${all[@]:0:3}"
     kill_pods "${all[0]}" # the leader
     launch "${all[0]}"
-    wait_until "all agree" $((5000 * slow)) agree any "${all[@]:0:3}"
+    wait_until "all agree" 5000 agree any "${all[@]:0:3}"
     wait_until "all are in the list" 5000 all_in 3 "${all[@]:0:3}"
     expect "echo through it" "$(ask "${all[0]}" hello)" hello
     kill_pods "${all[2]}" # a follower
     launch "${all[2]}"
-    wait_until "all agree" $((5000 * slow)) agree any "${all[@]:0:3}"
+    wait_until "all agree" 5000 agree any "${all[@]:0:3}"
     wait_until "all are in the list" 5000 all_in 3 "${all[@]:0:3}"
     ledger_closes "${all[@]:0:3}"
 }
@@ -163,7 +163,7 @@ ten_killed_together()
     local term again
     peers_are "${many[@]}"
     launch "${many[@]}"
-    wait_until "ten agree" $((5000 * slow)) agree any "${many[@]}"
+    wait_until "ten agree" 5000 agree any "${many[@]}"
     expect "a command" "$(ask "${many[2]}" "{\"leader\":\"${many[7]}\"}")" "ok 2"
     wait_until "ten agree" 3000 agree "${many[7]}" "${many[@]}"
     term=$(metric "${many[0]}" term)
@@ -174,7 +174,7 @@ ten_killed_together()
     head -c 100 /dev/urandom >"$stores/${many[3]}"
     rm -f "$stores/${many[4]}"
     launch "${many[@]}"
-    wait_until "ten agree again" $((5000 * slow)) agree any "${many[@]}"
+    wait_until "ten agree again" 5000 agree any "${many[@]}"
     again=$(metric "${many[0]}" term)
     ((again > term)) || fail "the term fell from $term to $again"
     expect "echo" "$(ask "${many[9]}" hello)" hello
@@ -194,7 +194,7 @@ store_cannot_be_written()
     for address in "${all[@]:0:3}"; do
         pod_launch "$address" --peers "$known" --store "$work/sealed/term" --app echo
     done
-    wait_until "all agree" $((4000 * slow)) agree any "${all[@]:0:3}"
+    wait_until "all agree" 4000 agree any "${all[@]:0:3}"
     grep -q store_failed "$work/${all[0]}.log" || fail "the log does not say so"
     expect_between "counted" "$(metric "${all[0]}" store_failures_total)" 1 100
     expect "a command" "$(ask "${all[0]}" "{\"leader\":\"${all[1]}\"}")" "ok 2"
@@ -209,16 +209,16 @@ only_one_is_eligible()
     peers_are "${all[@]:0:3}"
     launch "${all[@]:1:2}" -- --eligible false --hold-time 20s
     launch "${all[0]}"
-    wait_until "all agree" $((5000 * slow)) agree "${all[0]}" "${all[@]:0:3}"
+    wait_until "all agree" 5000 agree "${all[0]}" "${all[@]:0:3}"
     expect "a command" "$(ask "${all[0]}" "{\"leader\":\"${all[1]}\"}")" "no member"
     kill_pods "${all[0]}"
-    wait_until "no leader" $((4000 * slow)) metric_is "${all[1]}" has_leader 0
+    wait_until "no leader" 4000 metric_is "${all[1]}" has_leader 0
     "$tools/udp_ask" -n -k 10 "${all[1]}:12000" "patience" || fail "cannot send"
     metric_becomes "${all[1]}" datagrams_held 10
     expect "leads" "$(leaders "${all[@]:1:2}")" ""
     # its next instance finds a cluster in which nobody may let it in
     launch "${all[0]}"
-    wait_until "all agree on its next instance" $((8000 * slow)) agree "${all[0]}" "${all[@]:0:3}"
+    wait_until "all agree on its next instance" 8000 agree "${all[0]}" "${all[@]:0:3}"
     metric_becomes "${all[0]}" datagrams_delivered_total 10
     ledger_closes "${all[@]:0:3}"
 }
