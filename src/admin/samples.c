@@ -97,6 +97,9 @@ static void add_election(struct list *list, const struct reading *reading)
     add_gauge(list, "election_votes_needed",
               atomic_load_explicit(&report->votes, memory_order_relaxed),
               "Votes that make a leader; 1: no quorum is wanted");
+    add_gauge(
+        list, "election_is_fresh", atomic_load_explicit(&report->fresh, memory_order_relaxed),
+        "1 until this pod's votes count: it has just started, and its list is not settled yet");
     add_gauge(list, "members_alive", atomic_load_explicit(&report->alive, memory_order_relaxed),
               "Members that live, as far as this pod knows, itself included");
     add_gauge(list, "relay_unconfirmed",

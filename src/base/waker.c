@@ -8,7 +8,7 @@
 
 #include "headless/base/clock.h"
 
-enum { AWAKE, SLEEPING };
+enum { AWAKE, PREPARED, ASLEEP, LENT, CALLED };
 
 int waker_init(struct waker *waker, bool with_event_fd)
 {
@@ -29,7 +29,7 @@ void waker_fini(struct waker *waker)
 
 void waker_prepare(struct waker *waker)
 {
-    atomic_store_explicit(&waker->state, SLEEPING, memory_order_seq_cst);
+    atomic_store_explicit(&waker->state, PREPARED, memory_order_seq_cst);
 }
 
 void waker_cancel(struct waker *waker)
@@ -37,13 +37,36 @@ void waker_cancel(struct waker *waker)
     atomic_store_explicit(&waker->state, AWAKE, memory_order_relaxed);
 }
 
+/* seq_cst throughout: an order with the inputs (waker.h), and what is owned goes along. */
+static bool change(struct waker *waker, uint32_t from, uint32_t to)
+{
+    return atomic_compare_exchange_strong_explicit(&waker->state, &from, to, memory_order_seq_cst,
+                                                   memory_order_seq_cst);
+}
+
+static void futex_wait(struct waker *waker, uint32_t state, const struct timespec *timeout)
+{
+    (void)syscall(SYS_futex, &waker->state, FUTEX_WAIT_PRIVATE, state, timeout, NULL, 0);
+}
+
+static void futex_wake(struct waker *waker)
+{
+    (void)syscall(SYS_futex, &waker->state, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
 void waker_sleep(struct waker *waker, uint64_t timeout_ns)
 {
-    struct timespec timeout = clock_to_timespec(timeout_ns);
+    const struct timespec timeout = clock_to_timespec(timeout_ns);
 
-    /* EAGAIN (already awake), EINTR and ETIMEDOUT all mean: look at the inputs again. */
-    (void)syscall(SYS_futex, &waker->state, FUTEX_WAIT_PRIVATE, SLEEPING, &timeout, NULL, 0);
-    waker_cancel(waker);
+    if (!change(waker, PREPARED, ASLEEP))
+        return; /* woken already */
+    /* EAGAIN (no longer asleep), EINTR and ETIMEDOUT all mean: look at the state again. */
+    futex_wait(waker, ASLEEP, &timeout);
+    while (!change(waker, ASLEEP, AWAKE) &&
+           atomic_load_explicit(&waker->state, memory_order_seq_cst) != AWAKE) {
+        (void)change(waker, LENT, CALLED);
+        futex_wait(waker, CALLED, NULL);
+    }
 }
 
 void waker_awake(struct waker *waker)
@@ -55,18 +78,50 @@ void waker_awake(struct waker *waker)
         ; /* EAGAIN: nobody woke us, a socket did */
 }
 
-void waker_wake(struct waker *waker)
+static void tell(struct waker *waker)
 {
     const uint64_t one = 1;
 
-    if (atomic_load_explicit(&waker->state, memory_order_seq_cst) != SLEEPING)
-        return;
-    if (atomic_exchange_explicit(&waker->state, AWAKE, memory_order_seq_cst) != SLEEPING)
-        return; /* somebody else wakes it */
-    if (waker->event_fd >= 0) {
-        while (write(waker->event_fd, &one, sizeof(one)) < 0 && errno == EINTR)
-            ;
-    } else {
-        (void)syscall(SYS_futex, &waker->state, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+    while (write(waker->event_fd, &one, sizeof(one)) < 0 && errno == EINTR)
+        ;
+}
+
+void waker_wake(struct waker *waker)
+{
+    /* One of these succeeds unless somebody else woke or called it, or it was borrowed or given
+     * back meanwhile: then we look again. */
+    for (;;) {
+        switch (atomic_load_explicit(&waker->state, memory_order_seq_cst)) {
+        case PREPARED: /* on its way into waker_sleep, or in poll */
+            if (!change(waker, PREPARED, AWAKE))
+                break;
+            if (waker->event_fd >= 0)
+                tell(waker);
+            return;
+        case ASLEEP:
+            if (!change(waker, ASLEEP, AWAKE))
+                break;
+            futex_wake(waker);
+            return;
+        case LENT:
+            if (!change(waker, LENT, CALLED))
+                break;
+            return;
+        default: /* AWAKE, CALLED: it will look at its inputs */
+            return;
+        }
     }
+}
+
+bool waker_borrow(struct waker *waker)
+{
+    return change(waker, ASLEEP, LENT);
+}
+
+void waker_return(struct waker *waker, bool wake)
+{
+    if (!wake && change(waker, LENT, ASLEEP))
+        return;
+    atomic_store_explicit(&waker->state, AWAKE, memory_order_seq_cst);
+    futex_wake(waker);
 }

@@ -318,6 +318,7 @@ void supervisor_tell(struct supervisor *supervisor)
                                   memory_order_relaxed);
     }
     tell(&report->state, (uint32_t)e->state);
+    tell(&report->fresh, e->is_fresh);
     tell(&report->alive, alive);
     tell(&report->votes, (uint32_t)election_needed(e));
     tell_long(&report->unconfirmed,

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "headless/base/log.h"
+#include "headless/data/worker.h"
 
 #define RECLAIM_BATCH 64
 
@@ -183,7 +184,7 @@ void receiver_dispatch(struct receiver *receiver, size_t n)
         atomic_store_explicit(&receiver->lanes[i].dealt, receiver->lanes[i].staged,
                               memory_order_relaxed);
         if (ring_publish(&receiver->lanes[i].out))
-            waker_wake(receiver->lanes[i].worker_waker);
+            worker_call(receiver->lanes[i].worker, n);
     }
 }
 

@@ -2,7 +2,8 @@
 
 #include <errno.h>
 
-#define TICK_NS (100 * NS_PER_MS)
+#define TICK_NS    (100 * NS_PER_MS)
+#define BORROW_MAX 16 /* messages: with more, two threads are faster than one wake-up is dear */
 
 int worker_init(struct worker *worker, const struct worker_setup *setup)
 {
@@ -54,7 +55,7 @@ void worker_fini(struct worker *worker)
 
 void worker_attach(struct worker *worker, struct receiver_lane *lane, struct waker *receiver_waker)
 {
-    lane->worker_waker = &worker->waker;
+    lane->worker = worker;
     worker->inputs[worker->input_count++] = (struct worker_input){lane, receiver_waker};
 }
 
@@ -222,17 +223,35 @@ static bool has_input(struct worker *worker)
     return view_is_news(worker->board, &worker->reader);
 }
 
+/* Leaves nothing behind that a sleeper must not hold; false: there is more to do. */
+static bool is_at_rest(struct worker *worker)
+{
+    if (has_input(worker))
+        return false;
+    view_release(&worker->reader);
+    return true;
+}
+
 static void worker_idle(void *self)
 {
     struct worker *worker = self;
 
     waker_prepare(&worker->waker);
-    if (has_input(worker)) {
+    if (is_at_rest(worker))
+        waker_sleep(&worker->waker, worker_sleep_ns(worker));
+    else
         waker_cancel(&worker->waker);
+}
+
+void worker_call(struct worker *worker, size_t received)
+{
+    if (received > BORROW_MAX || !waker_borrow(&worker->waker)) {
+        waker_wake(&worker->waker);
         return;
     }
-    view_release(&worker->reader);
-    waker_sleep(&worker->waker, worker_sleep_ns(worker));
+    (void)worker_do_work(worker);
+    /* Held ones are released on time, and that is what it sleeps for. */
+    waker_return(&worker->waker, !hold_is_empty(&worker->hold) || !is_at_rest(worker));
 }
 
 void worker_wake(void *self)

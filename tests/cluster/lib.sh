@@ -211,6 +211,13 @@ has_leader()
     [[ $(metric "$1" has_leader) == 1 ]]
 }
 
+# Its votes count, so a change of the leader takes the next term and leaps over none. Who follows a leader
+# outside takes part in no election.
+is_settled()
+{
+    has_leader "$1" && { [[ $(metric "$1" election_is_fresh) == 0 || $(leader_cause "$1") == yaml ]]; }
+}
+
 # configured_leader PEER... -- OPTION...: the address of the peer that "--leader" names; else nothing.
 configured_leader()
 {
@@ -227,8 +234,16 @@ configured_leader()
     done
 }
 
-# pods_start [NAME=]ADDRESS... -- OPTION...: pods that are each other's peers; all know a leader. One that
-# the options name lives before the others start: else these might begin without it.
+are_settled()
+{
+    local address
+    for address in "$@"; do
+        is_settled "$address" || return 1
+    done
+}
+
+# pods_start [NAME=]ADDRESS... -- OPTION...: pods that are each other's peers; all know a leader, and their
+# votes count. One that the options name lives before the others start: else these might begin without it.
 pods_start()
 {
     local peers=() addresses=() list address leader
@@ -246,7 +261,7 @@ pods_start()
     done
     for address in "${addresses[@]}"; do
         pod_wait "$address"
-        wait_until "pod $address has a leader" 10000 has_leader "$address"
+        wait_until "pod $address has a leader, and is settled" 10000 is_settled "$address"
     done
     [[ -z $leader ]] ||
         wait_until "all follow the configured leader" 10000 agree "${leader//[][]/}" "${addresses[@]}"

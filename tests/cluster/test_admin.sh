@@ -88,10 +88,10 @@ start()
     pid=$!
 }
 
-# has_joined IP: it answers, and knows the leader.
+# has_joined IP: it answers, knows the leader, and its votes count.
 has_joined()
 {
-    is_status 200 /readyz "$1" && metric_is "$1" has_leader 1
+    is_status 200 /readyz "$1" && metric_is "$1" has_leader 1 && metric_is "$1" election_is_fresh 0
 }
 
 # metric IP NAME: its value.

@@ -164,6 +164,7 @@ ten_killed_together()
     peers_are "${many[@]}"
     launch "${many[@]}"
     wait_until "ten agree" 5000 agree any "${many[@]}"
+    wait_until "their votes count" 3000 are_settled "${many[@]}"
     expect "a command" "$(ask "${many[2]}" "{\"leader\":\"${many[7]}\"}")" "ok 2"
     wait_until "ten agree" 3000 agree "${many[7]}" "${many[@]}"
     term=$(metric "${many[0]}" term)
@@ -195,6 +196,7 @@ store_cannot_be_written()
         pod_launch "$address" --peers "$known" --store "$work/sealed/term" --app echo
     done
     wait_until "all agree" 4000 agree any "${all[@]:0:3}"
+    wait_until "their votes count" 3000 are_settled "${all[@]:0:3}"
     grep -q store_failed "$work/${all[0]}.log" || fail "the log does not say so"
     expect_between "counted" "$(metric "${all[0]}" store_failures_total)" 1 100
     expect "a command" "$(ask "${all[0]}" "{\"leader\":\"${all[1]}\"}")" "ok 2"

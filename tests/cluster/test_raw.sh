@@ -150,6 +150,7 @@ commands_of_members_are_data()
         --control-accept none
     pod_wait "$a"
     pod_wait "$b"
+    wait_until "their votes count" 3000 are_settled "$a" "$b"
     "$tools/udp_ask" -n "$b:12000" "$text" || fail "cannot send" # b relays it
     metric_becomes "$a" datagrams_delivered_total 1
     expect "from a member's address" "$(ask_status -s "$b" -e "$a:12000" "$text")" 0

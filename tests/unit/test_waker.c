@@ -93,3 +93,106 @@ Test(waker, the_eventfd_is_written_only_for_a_sleeper_and_once)
     waker_fini(&waker);
     cr_assert_eq(waker.event_fd, -1);
 }
+
+/* ---- borrowing ---- */
+
+struct sleeper {
+    struct waker waker;
+    uint64_t timeout_ns;
+    _Atomic bool is_awake;
+    pthread_t thread;
+};
+
+static void *sleep_once(void *context)
+{
+    struct sleeper *sleeper = context;
+
+    waker_prepare(&sleeper->waker);
+    waker_sleep(&sleeper->waker, sleeper->timeout_ns);
+    atomic_store_explicit(&sleeper->is_awake, true, memory_order_release);
+    return NULL;
+}
+
+/* Returns when the sleeper has been borrowed. */
+static void borrow_from(struct sleeper *sleeper, uint64_t timeout_ns)
+{
+    uint64_t began_ns = clock_now_ns();
+
+    atomic_init(&sleeper->is_awake, false);
+    sleeper->timeout_ns = timeout_ns;
+    cr_assert_eq(waker_init(&sleeper->waker, false), 0);
+    cr_assert_not(waker_borrow(&sleeper->waker), "it is awake");
+    cr_assert_eq(pthread_create(&sleeper->thread, NULL, sleep_once, sleeper), 0);
+    while (!waker_borrow(&sleeper->waker))
+        cr_assert_lt(clock_now_ns() - began_ns, LONG_NS);
+    cr_assert_not(waker_borrow(&sleeper->waker), "lent to one only");
+}
+
+static bool sleeps_on(struct sleeper *sleeper, uint64_t ns)
+{
+    const struct timespec moment = clock_to_timespec(ns);
+
+    (void)nanosleep(&moment, NULL); /* nothing to wait for: that nothing happens */
+    return !atomic_load_explicit(&sleeper->is_awake, memory_order_acquire);
+}
+
+static void join(struct sleeper *sleeper)
+{
+    uint64_t began_ns = clock_now_ns();
+
+    cr_assert_eq(pthread_join(sleeper->thread, NULL), 0);
+    cr_assert_lt(clock_now_ns() - began_ns, LONG_NS);
+    waker_fini(&sleeper->waker);
+}
+
+Test(waker, one_that_prepares_to_sleep_still_looks_at_its_own)
+{
+    struct waker waker;
+
+    cr_assert_eq(waker_init(&waker, false), 0);
+    waker_prepare(&waker);
+    cr_assert_not(waker_borrow(&waker));
+    waker_fini(&waker);
+}
+
+Test(waker, a_sleeper_that_is_given_back_sleeps_on)
+{
+    struct sleeper sleeper;
+
+    borrow_from(&sleeper, 2 * LONG_NS);
+    waker_return(&sleeper.waker, false);
+    cr_assert(sleeps_on(&sleeper, 20 * NS_PER_MS));
+    waker_wake(&sleeper.waker);
+    join(&sleeper);
+}
+
+Test(waker, the_borrower_may_leave_the_rest_to_the_sleeper)
+{
+    struct sleeper sleeper;
+
+    borrow_from(&sleeper, 2 * LONG_NS);
+    waker_return(&sleeper.waker, true);
+    join(&sleeper);
+}
+
+Test(waker, who_is_woken_while_lent_is_woken_when_given_back)
+{
+    struct sleeper sleeper;
+
+    borrow_from(&sleeper, 2 * LONG_NS);
+    waker_wake(&sleeper.waker);
+    waker_wake(&sleeper.waker);
+    cr_assert(sleeps_on(&sleeper, 20 * NS_PER_MS), "what it owns is still lent");
+    waker_return(&sleeper.waker, false);
+    join(&sleeper);
+}
+
+Test(waker, who_wakes_by_itself_waits_for_what_it_has_lent)
+{
+    struct sleeper sleeper;
+
+    borrow_from(&sleeper, 10 * NS_PER_MS);
+    cr_assert(sleeps_on(&sleeper, 50 * NS_PER_MS));
+    waker_return(&sleeper.waker, false);
+    join(&sleeper);
+}

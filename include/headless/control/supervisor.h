@@ -49,6 +49,7 @@ struct supervisor_settings {
 struct supervisor_report {
     _Atomic uint32_t state;        /* enum election_state */
     _Atomic uint32_t votes;        /* that a majority takes; 1: no quorum is wanted */
+    _Atomic uint32_t fresh;        /* 1: we do not know what a predecessor voted */
     _Atomic uint32_t alive;        /* members that are, as far as we know; this pod included */
     _Atomic uint64_t unconfirmed;  /* requests handed to the present leader and not confirmed */
     _Atomic uint64_t gap_ns;       /* without a leader, at the last change */

@@ -29,11 +29,13 @@
 
 #define WORKERS_MAX 16
 
+struct worker;
+
 /* The pair of rings between one receiver and one worker. */
 struct receiver_lane {
     struct ring out;  /* receiver to worker: datagrams */
     struct ring back; /* worker to receiver: slots */
-    struct waker *worker_waker;
+    struct worker *worker;
     /* Datagrams, those of trains included, into out and out of it: by the receiver, by the worker.
      */
     uint64_t staged;
@@ -75,7 +77,7 @@ void receiver_fini(struct receiver *receiver);
 int receiver_read(struct receiver *receiver, int fd, const struct address *local, uint64_t session,
                   int flags);
 
-/* Deal the last n received out to the lanes, publish and wake, once each. */
+/* Deal the last n received out to the lanes; publish and call the worker, once each. */
 void receiver_dispatch(struct receiver *receiver, size_t n);
 
 /* Slots back into the slab: from the return rings, or directly in run to completion. */

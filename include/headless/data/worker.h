@@ -91,6 +91,13 @@ void worker_flush(struct worker *worker);
 /* How long the worker may sleep, when nothing comes. */
 uint64_t worker_sleep_ns(const struct worker *worker);
 
+/*
+ * A receiver's thread has published input for it. Few messages for a worker that sleeps are handled
+ * here and now, in the caller's thread (waker_borrow): at a low rate a datagram costs one wake-up
+ * less on each of its ways. Otherwise the worker is woken. May block as the worker would.
+ */
+void worker_call(struct worker *worker, size_t received);
+
 /* The agent with rings. */
 extern const struct agent_ops worker_agent_ops;
 void worker_wake(void *self);
