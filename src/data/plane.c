@@ -119,13 +119,15 @@ static int open_workers(struct plane *plane, struct waker *supervisor_waker)
 
 static int open_completions(struct plane *plane)
 {
+    int rc = 0;
+
     plane->completions = allocate(plane->receiver_count, sizeof(*plane->completions));
     if (!plane->completions)
         return -ENOMEM;
-    for (size_t i = 0; i < plane->receiver_count; i++)
-        completion_init(&plane->completions[i], &plane->data_receivers[i],
-                        &plane->relay_receivers[i], &plane->workers[i]);
-    return 0;
+    for (size_t i = 0; !rc && i < plane->receiver_count; i++)
+        rc = completion_init(&plane->completions[i], &plane->data_receivers[i],
+                             &plane->relay_receivers[i], &plane->workers[i]);
+    return rc;
 }
 
 int plane_open(struct plane *plane, const struct config *config, struct waker *supervisor_waker)
@@ -158,6 +160,8 @@ void plane_close(struct plane *plane)
     for (size_t i = 0; plane->workers && i < plane->worker_count; i++)
         worker_fini(&plane->workers[i]);
     for (size_t i = 0; i < plane->receiver_count; i++) {
+        if (plane->completions)
+            completion_fini(&plane->completions[i]);
         if (plane->data_receivers)
             receiver_fini(&plane->data_receivers[i]);
         if (plane->relay_receivers)

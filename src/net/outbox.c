@@ -6,10 +6,12 @@
 #include "headless/net/batch.h"
 #include "net/control_message.h"
 
-/* A message; its parts are parts[first_part ... + part_count) of the outbox. */
+/* A message; its parts are parts[first_part ... + part_count) of the outbox. Or a run of messages:
+ * slices of one part, of `slice` bytes each, the last one maybe shorter. */
 struct outbox_entry {
     size_t first_part;
-    uint32_t weight;
+    uint32_t weight; /* of each message */
+    uint16_t messages, slice;
     uint8_t part_count, account;
 };
 
@@ -106,7 +108,7 @@ static bool begin_train(struct outbox *outbox, const struct outbox_message *mess
     return true;
 }
 
-/* The last train gets `count` messages, each of one part of its own; bytes: of them all. */
+/* The last train gets `count` messages, of so many parts and bytes together. */
 static void grow_train(struct outbox *outbox, size_t count, size_t part_count, size_t bytes)
 {
     size_t last = outbox->train_count - 1;
@@ -122,18 +124,23 @@ static void grow_train(struct outbox *outbox, size_t count, size_t part_count, s
         control_put_segment(header, &train->control, (uint16_t)train->segment);
 }
 
-static void put_entry(struct outbox *outbox, const struct outbox_message *message,
-                      size_t part_count)
+/* The next entry is the last of the last train, and its parts are still to come. */
+static struct outbox_entry *put_entry(struct outbox *outbox, const struct outbox_message *message)
 {
-    outbox->entries[outbox->count++] = (struct outbox_entry){.first_part = outbox->part_count,
-                                                             .weight = message->weight,
-                                                             .part_count = (uint8_t)part_count,
-                                                             .account = (uint8_t)message->account};
+    struct outbox_entry *entry = &outbox->entries[outbox->count++];
+
+    *entry = (struct outbox_entry){.first_part = outbox->part_count,
+                                   .weight = message->weight,
+                                   .messages = 1,
+                                   .part_count = (uint8_t)message->part_count,
+                                   .account = (uint8_t)message->account};
+    outbox->spans[outbox->train_count - 1].entries++;
+    return entry;
 }
 
 static void seat(struct outbox *outbox, const struct outbox_message *message, size_t bytes)
 {
-    put_entry(outbox, message, message->part_count);
+    (void)put_entry(outbox, message);
     for (size_t i = 0; i < message->part_count; i++)
         outbox->parts[outbox->part_count++] = message->parts[i];
     grow_train(outbox, 1, message->part_count, bytes);
@@ -164,8 +171,8 @@ static size_t seat_run(struct outbox *outbox, const struct outbox_message *messa
 {
     const struct outbox_train *train = &outbox->trains[outbox->train_count - 1];
     size_t count = (length + segment - 1) / segment, bytes;
+    struct outbox_entry *entry;
 
-    count = least(count, outbox->capacity - outbox->count);
     if (segment != train->segment || train->is_closed)
         count = 1; /* the last of that train, or one that travels alone */
     else
@@ -174,12 +181,11 @@ static size_t seat_run(struct outbox *outbox, const struct outbox_message *messa
     if (count > 1 && train->bytes + least(length, count * segment) > UDP_PAYLOAD_MAX)
         count--;
     bytes = least(length, count * segment);
-    for (size_t i = 0; i < count; i++) {
-        put_entry(outbox, message, 1);
-        outbox->parts[outbox->part_count++] =
-            (struct iovec){run + i * segment, least(segment, length - i * segment)};
-    }
-    grow_train(outbox, count, count, bytes);
+    entry = put_entry(outbox, message);
+    entry->messages = (uint16_t)count;
+    entry->slice = (uint16_t)least(segment, bytes);
+    outbox->parts[outbox->part_count++] = (struct iovec){run, bytes};
+    grow_train(outbox, count, 1, bytes);
     return count;
 }
 
@@ -220,13 +226,20 @@ static bool wait_for_room(int fd)
     return poll(&pfd, 1, OUTBOX_WAIT_MS) > 0 && (pfd.revents & POLLOUT);
 }
 
+/* How many messages of this entry are in the span: all, unless it is a slice of a run. */
+static size_t messages_of(const struct outbox_entry *entry, struct outbox_span span)
+{
+    return span.entries == 1 ? span.count : entry->messages;
+}
+
 static void account_sent(struct outbox *outbox, struct outbox_span span)
 {
-    for (size_t i = span.first; i < span.first + span.count; i++) {
-        struct outbox_tally *tally = &outbox->tally[outbox->entries[i].account];
+    for (size_t i = span.first; i < span.first + span.entries; i++) {
+        const struct outbox_entry *entry = &outbox->entries[i];
+        struct outbox_tally *tally = &outbox->tally[entry->account];
 
-        tally->messages++;
-        tally->sent += outbox->entries[i].weight;
+        tally->messages += messages_of(entry, span);
+        tally->sent += messages_of(entry, span) * entry->weight;
     }
     outbox->sends.trains++;
     outbox->sends.datagrams += span.count;
@@ -234,8 +247,11 @@ static void account_sent(struct outbox *outbox, struct outbox_span span)
 
 static void account_failed(struct outbox *outbox, struct outbox_span span, enum udp_error error)
 {
-    for (size_t i = span.first; i < span.first + span.count; i++)
-        outbox->tally[outbox->entries[i].account].failed[error] += outbox->entries[i].weight;
+    for (size_t i = span.first; i < span.first + span.entries; i++) {
+        const struct outbox_entry *entry = &outbox->entries[i];
+
+        outbox->tally[entry->account].failed[error] += messages_of(entry, span) * entry->weight;
+    }
 }
 
 /* Is the first unsent one to be tried again? Each is, at most once for each reason. */
@@ -276,23 +292,39 @@ static void learn(struct outbox *outbox, size_t segment, int error_number)
 static void send_spans(struct outbox *outbox, struct mmsghdr *headers,
                        const struct outbox_span *spans, size_t count, struct effort *effort);
 
+/* The n-th message of an entry; a slice of a run becomes a part of its own. */
+static void take_message(struct outbox *outbox, const struct outbox_entry *entry, size_t n,
+                         struct iovec *slice, struct msghdr *header)
+{
+    struct iovec *parts = &outbox->parts[entry->first_part];
+
+    header->msg_iov = parts;
+    header->msg_iovlen = entry->part_count;
+    control_drop_segment(header);
+    if (entry->messages == 1)
+        return;
+    slice->iov_base = (uint8_t *)parts->iov_base + n * entry->slice;
+    slice->iov_len = least(entry->slice, parts->iov_len - n * entry->slice);
+    header->msg_iov = slice;
+}
+
 /* The messages of a train that the kernel did not take as such: each may still be sent or not. */
 static void send_singly(struct outbox *outbox, const struct msghdr *header, struct outbox_span span,
                         struct effort *effort)
 {
     struct mmsghdr headers[OUTBOX_TRAIN_MAX];
     struct outbox_span spans[OUTBOX_TRAIN_MAX];
+    struct iovec slices[OUTBOX_TRAIN_MAX];
+    size_t count = 0;
 
-    for (size_t i = 0; i < span.count; i++) {
-        const struct outbox_entry *entry = &outbox->entries[span.first + i];
-
-        spans[i] = (struct outbox_span){span.first + i, 1};
-        headers[i].msg_hdr = *header;
-        headers[i].msg_hdr.msg_iov = &outbox->parts[entry->first_part];
-        headers[i].msg_hdr.msg_iovlen = entry->part_count;
-        control_drop_segment(&headers[i].msg_hdr);
+    for (size_t i = span.first; i < span.first + span.entries; i++) {
+        for (size_t n = 0; n < outbox->entries[i].messages; n++, count++) {
+            spans[count] = (struct outbox_span){.first = i, .entries = 1, .count = 1};
+            headers[count].msg_hdr = *header;
+            take_message(outbox, &outbox->entries[i], n, &slices[count], &headers[count].msg_hdr);
+        }
     }
-    send_spans(outbox, headers, spans, span.count, effort);
+    send_spans(outbox, headers, spans, count, effort);
 }
 
 /* The n-th header sends the n-th span. */

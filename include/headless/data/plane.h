@@ -25,6 +25,7 @@ struct completion {
     struct receiver *data, *relay;
     struct app_reader *app_reader; /* NULL: built-in app */
     struct worker *worker;
+    int epoll_fd;
     unsigned ready; /* bits of the sockets that may have more */
     struct agent agent;
 };
@@ -88,7 +89,8 @@ bool plane_app_is_up(const struct plane *plane);
 
 /* completion.c */
 extern const struct agent_ops completion_agent_ops;
-void completion_init(struct completion *completion, struct receiver *data, struct receiver *relay,
-                     struct worker *worker);
+int completion_init(struct completion *completion, struct receiver *data, struct receiver *relay,
+                    struct worker *worker) __attribute__((warn_unused_result));
+void completion_fini(struct completion *completion);
 
 #endif

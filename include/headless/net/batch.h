@@ -73,10 +73,9 @@ void inbox_read(const struct inbox *inbox, size_t index, struct inbox_message *r
 
 /* ---- sending ---- */
 
-#define OUTBOX_PARTS     3  /* iovecs a message */
-#define OUTBOX_TRAIN_MAX 64 /* UDP_MAX_SEGMENTS of the oldest kernels that know trains */
-#define OUTBOX_SEGMENT_MAX \
-    1472 /* larger datagrams are no trains, unless the owner knows the path */
+#define OUTBOX_PARTS        3    /* iovecs a message */
+#define OUTBOX_TRAIN_MAX    64   /* UDP_MAX_SEGMENTS of the oldest kernels that know trains */
+#define OUTBOX_SEGMENT_MAX  1472 /* larger ones are no trains, unless the owner knows the path */
 #define OUTBOX_SEGMENT_SAFE 1232 /* what every path takes: IPv6's least MTU */
 
 /* Two accounts, so that one socket's requests and replies are counted apart. */
@@ -94,15 +93,16 @@ struct outbox_sends {
     uint64_t calls, trains, datagrams;
 };
 
+/* What one header sends: entries first ... first + entries, of `count` messages together. */
 struct outbox_span {
-    size_t first, count;
+    size_t first, entries, count;
 };
 
 struct outbox_entry;
 struct outbox_train;
 struct outbox {
     const struct udp_socket *socket;
-    size_t capacity, count; /* messages */
+    size_t capacity, count; /* entries: messages, or runs of them */
     size_t train_max;       /* datagrams a train; 1: none are made, or no longer */
     size_t segment_max;     /* bytes of a datagram in a train; the owner may set it */
     size_t train_count, part_count;
