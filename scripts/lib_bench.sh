@@ -13,8 +13,9 @@ pod_in=10.78.1.1
 pod_out=10.78.2.1
 leader=10.78.2.2
 port=12000
-sink_port=9100
+paused_port=9100
 frames_port=9101
+woken_port=9102
 echo_port=9200
 rcvbuf=212992 # what pods are granted
 cores=$(nproc)
@@ -42,13 +43,24 @@ bench_open()
     for host in client pod leader; do
         begin "host-$host" "$host" sleep infinity # through whom we look at a namespace's counters
     done
-    begin sink leader nice -n -10 "$limit" receive --pause 500 --gro --tell "$work/told" \
-        --listen "$leader:$sink_port"
-    wait_until "the sink" bound leader $sink_port
+    begin sink leader nice -n -10 "$limit" receive --pause 500 --gro --tell "$work/told_paused" \
+        --listen "$leader:$paused_port"
+    wait_until "the sink" bound leader $paused_port
+    # As an app is: woken for what comes, and given one datagram at a time.
+    begin woken_sink leader "$limit" receive --tell "$work/told_woken" --listen "$leader:$woken_port"
+    wait_until "the woken sink" bound leader "$woken_port"
     # Frames go to one that is woken, as the leader's headlessd is.
-    begin waiting_sink leader "$limit" receive --gro --tell "$work/told_waiting" \
+    begin waiting_sink leader "$limit" receive --gro --tell "$work/told_frames" \
         --listen "$leader:$frames_port"
     wait_until "the waiting sink" bound leader $frames_port
+}
+
+# use_sink paused|woken: where forwarders send from now on.
+use_sink()
+{
+    sink=$1
+    sink_port=$paused_port
+    [[ $sink == paused ]] || sink_port=$woken_port
 }
 
 # link HOST ADDRESS DEVICE ADDRESS: of the host, and of the pod.
@@ -165,6 +177,8 @@ declare -A titles=(
     [nginx]="nginx stream"
     [socat]="socat"
     [dnat]="nftables DNAT (kernel)"
+    [sockperf]="sockperf"
+    [headless-bench]="headless-bench"
 )
 declare -A counted_by=([receive]=pod [receive-pack-gso]=frames [framed-0]=metrics [framed-1]=metrics)
 
@@ -244,7 +258,7 @@ start_forwarder()
     raw-1) start_raw ;;
     raw-2) start_raw --receivers 2 --workers 2 ;;
     framed-*) start_framed discard "${1#*-}" ;;
-    nginx) start_nginx $sink_port ;;
+    nginx) start_nginx "$sink_port" ;;
     socat)
         begin forwarder pod socat -u "UDP4-RECV:$port,bind=$pod_in,rcvbuf=$rcvbuf" \
             "UDP4-SENDTO:$leader:$sink_port"
@@ -295,8 +309,8 @@ look_at()
     case ${counted_by[$1]:-sink} in
     pod) udp_count pod && ret_came=$ret_in ;;
     metrics) ret_came=$(ask_pod leader $leader datagrams_delivered_total) ;;
-    frames) read -r ret_came <"$work/told_waiting" ;;
-    *) read -r ret_came <"$work/told" ;;
+    frames) read -r ret_came <"$work/told_frames" ;;
+    *) read -r ret_came <"$work/told_$sink" ;;
     esac
     ret_us=${EPOCHREALTIME/[.,]/}
     udp_count client
@@ -360,7 +374,7 @@ measure_trip()
 {
     if [[ $1 == nginx ]]; then
         begin leader leader "$bench" sink --echo --listen "$leader:$echo_port"
-        wait_until "the echo" bound leader $echo_port
+        wait_until "the echo" bound leader "$echo_port"
         start_nginx $echo_port
     else
         start_framed echo "${1#*-}"
@@ -370,4 +384,29 @@ measure_trip()
     stop_forwarder "$1"
     read -r p50 p99 lost < <(jq -r '"\(.round_trip_ns.p50) \(.round_trip_ns.p99) \(.counts.missing)"' \
         "$work/trip.out")
+}
+
+# measure_tool sockperf|headless-bench: closed loop, one at a time, from the client to the leader, past all
+# forwarders, to that tool's own echo. Sets p50 and p99 (ns) and lost.
+measure_tool()
+{
+    if [[ $1 == sockperf ]]; then
+        begin leader leader sockperf server -i "$leader" -p "$echo_port"
+        wait_until "sockperf's server" bound leader "$echo_port"
+        in_host client nice -n -10 sockperf ping-pong -i "$leader" -p "$echo_port" -m 100 -t "${trip%s}" \
+            --full-rtt >"$work/tool.out" 2>&1 || true
+        read -r p50 p99 lost < <(sed -E 's/\x1b\[[0-9;]*m//g' "$work/tool.out" | awk '
+            /percentile 50.000/ { p50 = $NF * 1000 }
+            /percentile 99.000/ { p99 = $NF * 1000 }
+            /# dropped messages/ { lost = $0; gsub(/.*dropped messages = |;.*/, "", lost) }
+            END { printf "%d %d %d\n", p50, p99, lost }')
+    else
+        begin leader leader "$bench" sink --echo --listen "$leader:$echo_port"
+        wait_until "the echo" bound leader "$echo_port"
+        in_host client nice -n -10 "$bench" send --to "$leader:$echo_port" --closed-loop --outstanding 1 \
+            --size 100 --duration "$trip" --json >"$work/tool.out" || true
+        read -r p50 p99 lost < <(jq -r \
+            '"\(.round_trip_ns.p50) \(.round_trip_ns.p99) \(.counts.missing)"' "$work/tool.out")
+    fi
+    finish leader
 }

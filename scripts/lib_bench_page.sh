@@ -18,11 +18,12 @@ the same, run to completion, sizes of 64 to 1,400 mixed|<=|1.4|ratio|mix framed-
 own CPU of nginx stream to ours, at a rate that it can carry: raw, run to completion|>=|10|ratio|carried nginx|carried raw-0|own
 the same, framed, ring and one worker (the defaults)|>=|10|ratio|carried nginx|carried framed-1|own
 the same, at 200,000/s, a datagram delivered: raw, run to completion|>=|10|ratio|base nginx|base raw-0|own
-CPU of the whole machine to nftables DNAT, single arrivals: raw, run to completion|<=|0.9|ratio|base raw-0|base dnat|machine
-the same, ring and one worker|<=|0.9|ratio|base raw-1|base dnat|machine
-the same, framed, ring and one worker|<=|0.9|ratio|base framed-1|base dnat|machine
-own CPU, merged arrivals, raw, run to completion, to the bare GRO + GSO|<=|1.25|ratio|merged raw-0|merged gro-gso|own
-the same, ring and one worker|-|0|ratio|merged raw-1|merged gro-gso|own
+CPU of the whole machine to nftables DNAT, single arrivals, before an app: raw, run to completion|<=|0.9|ratio|app raw-0|app dnat|machine
+the same, ring and one worker|<=|0.9|ratio|app raw-1|app dnat|machine
+the same, framed, ring and one worker|<=|0.9|ratio|app framed-1|app dnat|machine
+the same, before a sink that is not woken: raw, run to completion|-|0|ratio|base raw-0|base dnat|machine
+own CPU, merged arrivals, raw, ring and one worker (the default), to the bare GRO + GSO|<=|1.25|ratio|merged raw-1|merged gro-gso|own
+the same, run to completion|<=|1.25|ratio|merged raw-0|merged gro-gso|own
 delivered at 150 % load, raw, run to completion, to the bare receive + GSO|>=|0.95|ratio|over150 raw-0|over150 receive-gso|delivered
 the same, ring and one worker|>=|0.95|ratio|over150 raw-1|over150 receive-gso|delivered
 delivered at 200 % load, raw, run to completion|>=|0.95|ratio|over200 raw-0|over200 receive-gso|delivered
@@ -33,6 +34,8 @@ round trip at 1,000/s to nginx stream, run to completion, p50|<=|1.1|ratio|trip 
 the same, p99|<=|1.1|ratio|trip framed-0|trip nginx|p99
 round trip at 1,000/s to nginx stream, ring and one worker, p50|<=|1.6|ratio|trip framed-1|trip nginx|p50
 the same, p99|<=|1.6|ratio|trip framed-1|trip nginx|p99
+round trip as headless-bench sees it, to what sockperf sees on the same way, p50|<=|1.1|ratio|tools headless-bench|tools sockperf|p50
+the same the other way round|<=|1.1|ratio|tools sockperf|tools headless-bench|p50
 resident memory, idle, MiB|<=|16|mib|any framed-1||idle
 resident memory, at most, with defaults, MiB: framed|<=|96|mib|any framed-1||peak
 the same, raw|<=|96|mib|any raw-1||peak
@@ -46,6 +49,7 @@ case_titles()
     cat <<ROWS
 base|200,000/s, 100 bytes, 8 flows, single datagrams
 carried|$(thousands "$carried")/s (what all can carry), 100 bytes, 8 flows, single datagrams
+app|the same, to a leader that is woken for what comes and reads singly, as an app does
 merged|200,000/s, 100 bytes, 8 flows, merged arrivals: the sender's trains of 64
 mix|200,000/s, sizes of 64 to 1,400 bytes mixed, 8 flows, single datagrams
 size64|200,000/s, 64 bytes, 8 flows
@@ -179,17 +183,19 @@ HEAD
     done
 }
 
+# trip_table CASE FORWARDER...: round trips.
 trip_table()
 {
-    local name
+    local case=$1 name
+    shift
     echo "| | p50, µs | p99, µs | lost |"
     echo "|---|---|---|---|"
-    for name in nginx framed-0 framed-1; do
+    for name in "$@"; do
         # shellcheck disable=SC2016 # awk expands it
         statistics 'END {
-            printf "| %s | %s | %s | %s |\n", title, spread("trip", name, "p50", "%.1f"),
-                spread("trip", name, "p99", "%.1f"), spread("trip", name, "lost")
-        }' "name=$name" "title=${titles[$name]/nginx stream/nginx stream before an echo server}"
+            printf "| %s | %s | %s | %s |\n", title, spread(group, name, "p50", "%.1f"),
+                spread(group, name, "p99", "%.1f"), spread(group, name, "lost")
+        }' "group=$case" "name=$name" "title=${titles[$name]/nginx stream/nginx stream before an echo server}"
     done
 }
 
@@ -286,14 +292,21 @@ $(case_tables)
 
 Client, follower, leader's echo, and back the same way; for nginx stream an echo server behind it.
 
-$(trip_table)
+$(trip_table trip nginx framed-0 framed-1)
+
+### The bench tool against another
+
+Client to leader past all forwarders, one datagram of 100 bytes at a time, each tool with an echo of its own.
+
+$(trip_table tools sockperf headless-bench)
 
 ## How it was measured
 
 Client, pod and leader are network namespaces; the pod has a veth link to each of the others and routes
 between them. Sender, forwarder and sink share the machine's cores, unpinned. The sender runs at nice -10, as
 an interrupt would come. The sink looks every half a millisecond and takes trains whole (UDP_GRO): waking it and
-cutting up trains is work of another host, which the forwarder would do here, in its own time. For \`framed\` the
+cutting up trains is work of another host, which the forwarder would do here, in its own time. Only where the
+whole machine counts, against DNAT, it is woken and reads one datagram at a time, as an app would. For \`framed\` the
 sink is headlessd as the leader, app \`discard\`, which is woken; so is the sink of the bare receive + pack + GSO.
 
 - **Own CPU**: the run time of all threads of the forwarder (\`/proc/PID/task/*/schedstat\`) in the span, by the
@@ -317,8 +330,8 @@ sink is headlessd as the leader, app \`discard\`, which is woken; so is the sink
 
 $(meta kernel), $(meta cores) x $(meta cpu), $(meta memory) MiB; $(meta busy) % of it were busy before the run, and the
 hypervisor took $(tenths "$(meta stolen)") % of its time during it.
-headlessd $(meta commit), built by $(meta compiler); nginx $(meta nginx); socat $(meta socat); nftables
-$(meta nft). $(meta date).
+headlessd $(meta commit), built by $(meta compiler); nginx $(meta nginx); socat $(meta socat);
+sockperf $(meta sockperf); nftables $(meta nft). $(meta date).
 
 ## Again
 
