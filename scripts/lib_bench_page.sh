@@ -60,8 +60,8 @@ flows512|200,000/s, 100 bytes, 512 flows
 over150|150 % of what the bare receive + GSO can carry: $(thousands "$over150")/s, 100 bytes, 8 flows
 over200|200 % of it: $(thousands "$over200")/s, 100 bytes, 8 flows
 full|200 % of it, sizes of 64 to 1,400 bytes mixed, 512 flows
-threads1|80,000/s, 100 bytes, 512 flows, for one receiver and one worker
-threads2|160,000/s, 100 bytes, 512 flows, for two and two
+threads1|40,000/s, 100 bytes, 512 flows, for one receiver and one worker
+threads2|80,000/s, 100 bytes, 512 flows, for two and two
 ROWS
 }
 

@@ -54,6 +54,19 @@ static void *allocate(size_t count, size_t size)
     return memory;
 }
 
+/* Whom the n-th receiver of a kind deals out to: every receiver_count-th worker, or just one. */
+static size_t count_lanes(const struct config *config, size_t receiver)
+{
+    if (config->workers <= config->receivers)
+        return config->workers ? 1 : 0;
+    return (config->workers - receiver + config->receivers - 1) / config->receivers;
+}
+
+static size_t worker_of_lane(const struct config *config, size_t receiver, size_t lane)
+{
+    return (receiver + lane * config->receivers) % config->workers;
+}
+
 static int open_receivers(struct plane *plane)
 {
     const struct config *config = plane->config;
@@ -64,21 +77,24 @@ static int open_receivers(struct plane *plane)
     if (!plane->data_receivers || !plane->relay_receivers)
         return -ENOMEM;
     for (size_t i = 0; !rc && i < plane->receiver_count; i++) {
+        size_t lanes = count_lanes(config, i);
+
         rc = receiver_init(&plane->data_receivers[i], SOURCE_DATA, config->ring, config->batch,
-                           config->workers);
+                           lanes);
         if (!rc)
             rc = receiver_init(&plane->relay_receivers[i], SOURCE_RELAY, config->ring,
-                               config->batch, config->workers);
+                               config->batch, lanes);
         plane->data_receivers[i].socket = &plane->data_sockets[i];
         plane->relay_receivers[i].socket = &plane->relay_sockets[i];
     }
     return rc;
 }
 
-static void attach(struct receiver *receiver, struct worker *workers)
+static void attach(const struct plane *plane, struct receiver *receiver, size_t index)
 {
     for (size_t i = 0; i < receiver->lane_count; i++)
-        worker_attach(&workers[i], &receiver->lanes[i], &receiver->waker);
+        worker_attach(&plane->workers[worker_of_lane(plane->config, index, i)], &receiver->lanes[i],
+                      &receiver->waker);
 }
 
 static int open_workers(struct plane *plane, struct waker *supervisor_waker)
@@ -105,14 +121,14 @@ static int open_workers(struct plane *plane, struct waker *supervisor_waker)
         return rc;
     }
     for (size_t i = 0; i < plane->receiver_count; i++) {
-        attach(&plane->data_receivers[i], plane->workers);
-        attach(&plane->relay_receivers[i], plane->workers);
+        attach(plane, &plane->data_receivers[i], i);
+        attach(plane, &plane->relay_receivers[i], i);
     }
     for (size_t i = 0; i < plane->worker_count; i++) {
         struct app_reader *reader = app_reader(&plane->workers[i].app);
 
-        if (reader)
-            attach(&reader->receiver, &plane->workers[i]);
+        if (reader && reader->receiver.lane_count)
+            worker_attach(&plane->workers[i], &reader->receiver.lanes[0], &reader->receiver.waker);
     }
     return 0;
 }

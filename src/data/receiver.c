@@ -171,6 +171,8 @@ static size_t lane_of(const struct receiver *receiver, const struct datagram *da
 
 void receiver_dispatch(struct receiver *receiver, size_t n)
 {
+    struct worker *last = NULL;
+
     for (size_t i = 0; i < n; i++) {
         struct datagram *datagram = receiver->received[i];
 
@@ -181,11 +183,17 @@ void receiver_dispatch(struct receiver *receiver, size_t n)
         lane->staged += datagram_count(datagram);
     }
     for (size_t i = 0; i < receiver->lane_count; i++) {
-        atomic_store_explicit(&receiver->lanes[i].dealt, receiver->lanes[i].staged,
-                              memory_order_relaxed);
-        if (ring_publish(&receiver->lanes[i].out))
-            worker_call(receiver->lanes[i].worker, n);
+        struct receiver_lane *lane = &receiver->lanes[i];
+
+        atomic_store_explicit(&lane->dealt, lane->staged, memory_order_relaxed);
+        if (!ring_publish(&lane->out))
+            continue;
+        if (last)
+            worker_wake(last);
+        last = lane->worker;
     }
+    if (last)
+        worker_call(last, n); /* the others are awake by now */
 }
 
 void receiver_reclaim(struct receiver *receiver)

@@ -3,11 +3,11 @@
  *
  *   socket ── recvmmsg ──► slab ── ring per worker ──► worker ── return ring per worker ──► slab
  *
- * The worker of a datagram is known only after the read: a keyed hash of the sender's address, so
- * one client (for relay frames: one sending thread of a pod) stays with one worker and in order. So
- * the rings carry pointers, and return rings bring the slots back; both are as large as the slab
- * and can never be full. When the slab is empty the receiver waits for a return and does not read:
- * the kernel drops then, and its counter says so.
+ * The worker of a datagram is known only after the read: among the receiver's, by a keyed hash of
+ * the sender's address, so one client (for relay frames: one sending thread of a pod) stays with
+ * one worker and in order. So the rings carry pointers, and return rings bring the slots back; both
+ * are as large as the slab and can never be full. When the slab is empty the receiver waits for a
+ * return and does not read: the kernel drops then, and its counter says so.
  *
  * Trains travel through the rings in one piece, as the kernel gave them; the worker takes them
  * apart.
