@@ -95,6 +95,53 @@ static int run_leader_set(const struct ctl_options *options, const char *who)
     return agreed == count ? CTL_OK : CTL_NO;
 }
 
+/* One try: with another an app might be given it twice. True when somebody answered. */
+static bool publish_one(struct ctl_pod *pods, size_t count, const struct ctl_options *options,
+                        const char *text, size_t length)
+{
+    const struct ctl_question question = {
+        .text = text, .length = length, .tries = 1, .wait_ns = options->wait_ns};
+    size_t answered = ctl_ask(pods, count, &question);
+
+    for (size_t i = 0; i < count; i++)
+        ctl_show_answer(stdout, &pods[i]);
+    (void)printf("%zu of %zu answered\n", answered, count);
+    (void)fflush(stdout);
+    return answered > 0;
+}
+
+static bool publish_lines(struct ctl_pod *pods, size_t count, const struct ctl_options *options)
+{
+    bool all_answered = true;
+    char *line = NULL;
+    size_t room = 0;
+    ssize_t length;
+
+    while ((length = getline(&line, &room, stdin)) >= 0) {
+        length -= length > 0 && line[length - 1] == '\n';
+        all_answered &= publish_one(pods, count, options, line, (size_t)length);
+    }
+    free(line);
+    return all_answered;
+}
+
+static int run_publish(const struct ctl_options *options, const char *message)
+{
+    struct ctl_pod *pods;
+    size_t count;
+    bool answered;
+    int rc = open_pods(options, &pods, &count);
+
+    if (rc)
+        return rc;
+    if (strcmp(message, "-") == 0)
+        answered = publish_lines(pods, count, options);
+    else
+        answered = publish_one(pods, count, options, message, strlen(message));
+    ctl_pods_close(pods, count);
+    return answered ? CTL_OK : CTL_NO;
+}
+
 /* One try: a loss is what a probe is to show. Returns how many answered. */
 static size_t probe_once(struct ctl_pod *pods, size_t count)
 {
@@ -161,6 +208,11 @@ static const struct command {
      CTL_OPTION_DATA | CTL_OPTION_SERVICE | CTL_OPTION_IF_TERM | CTL_OPTION_FORCE,
      run_leader_set,
      "tell the pods who leads: a member's address or name"},
+    {{"publish", NULL},
+     "MESSAGE",
+     CTL_OPTION_DATA | CTL_OPTION_SERVICE | CTL_OPTION_WAIT,
+     run_publish,
+     "a message to all pods, and who answers; - reads lines"},
     {{"probe", NULL},
      NULL,
      CTL_OPTION_DATA | CTL_OPTION_SERVICE | CTL_OPTION_COUNT | CTL_OPTION_INTERVAL,
@@ -189,8 +241,10 @@ static void show_help(FILE *out)
                 "  headlessctl leader set pod-2                    through this pod\n"
                 "  headlessctl --service headlessd.default.svc.cluster.local leader set 10.0.0.12\n"
                 "  headlessctl --data 10.0.0.11,10.0.0.12 leader set pod-2 --if-term 7\n"
+                "  headlessctl --data 10.0.0.11,10.0.0.12 publish hello   only the leader answers\n"
                 "  headlessctl --data 10.0.0.11,10.0.0.12 probe --count 5 --interval 200ms\n"
-                "\nexit codes: 0 ok; 1 a pod says no, or does not answer; 2 wrong usage\n",
+                "\nexit codes: 0 ok; 1 a pod says no, or does not answer (publish: none does); 2 "
+                "wrong usage\n",
                 out);
 }
 

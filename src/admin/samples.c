@@ -150,6 +150,8 @@ size_t samples_list(const struct reading *reading, struct sample ret_samples[sta
               "Requests received minus all that became of them: 0 at rest");
     add_gauge(&list, "ledger_answers", (uint64_t)ledger.answers,
               "Answers received minus all that became of them: 0 at rest");
+    add_gauge(&list, "ledger_copies", (uint64_t)ledger.copies,
+              "Copies made minus all that became of them: 0 at rest");
     add_sockets(&list, reading);
     add_leadership(&list, reading);
     add_members(&list, reading);

@@ -142,6 +142,7 @@ static struct json_object *describe_ledger(const struct plane_numbers *numbers)
 
     add_signed(object, "requests", ledger.requests);
     add_signed(object, "answers", ledger.answers);
+    add_signed(object, "copies", ledger.copies);
     return object;
 }
 

@@ -10,6 +10,10 @@ static const char *const reason_names[] = {DROP_REASONS(REASON_NAME)};
 
 struct counter_info counter_describe(size_t index)
 {
+    if (index >= COUNTER_COPIES_DROPPED)
+        return (struct counter_info){"copies_dropped_total", "reason",
+                                     reason_names[index - COUNTER_COPIES_DROPPED],
+                                     "Copies for other members dropped, by reason"};
     if (index >= COUNTER_REPLIES_DROPPED)
         return (struct counter_info){"replies_dropped_total", "reason",
                                      reason_names[index - COUNTER_REPLIES_DROPPED],
@@ -46,9 +50,13 @@ struct ledger counters_ledger(const uint64_t sum[static COUNTER_COUNT], uint64_t
         add_range(sum, COUNTER_DROPPED, DROP_REASON_COUNT) + held + queued;
     uint64_t answers_in = sum[COUNTER_ANSWERS_APP] + sum[COUNTER_ANSWERS_RELAY];
     uint64_t answers_out = sum[COUNTER_REPLIES_SENT] + sum[COUNTER_REPLIES_RELAYED] +
-                           sum[COUNTER_REPLIES_FENCED] +
+                           sum[COUNTER_REPLIES_FENCED] + sum[COUNTER_REPLIES_SUPPRESSED] +
                            add_range(sum, COUNTER_REPLIES_DROPPED, DROP_REASON_COUNT);
 
+    uint64_t copies_out =
+        sum[COUNTER_COPIES_SENT] + add_range(sum, COUNTER_COPIES_DROPPED, DROP_REASON_COUNT);
+
     return (struct ledger){.requests = (int64_t)(requests_in - requests_out),
-                           .answers = (int64_t)(answers_in - answers_out)};
+                           .answers = (int64_t)(answers_in - answers_out),
+                           .copies = (int64_t)(sum[COUNTER_COPIES_MADE] - copies_out)};
 }

@@ -141,6 +141,16 @@ static bool leader_needs_raw(const struct config *c, char why[static VALUE_WHY_M
     return true;
 }
 
+static bool route_needs_frames(const struct config *c, char why[static VALUE_WHY_MAX])
+{
+    if (c->route == CONFIG_ROUTE_LEADER || c->relay_format == CONFIG_RELAY_FRAMED)
+        return false;
+    (void)snprintf(why, VALUE_WHY_MAX,
+                   "routes local and all need relay.format framed: the others end at one leader, "
+                   "whose answers do not come back through us");
+    return true;
+}
+
 static bool leader_misses_self(const struct config *c, char why[static VALUE_WHY_MAX])
 {
     char self[ADDRESS_TEXT_MAX];
@@ -248,6 +258,7 @@ static const struct check checks[] = {
     {{"name", "self"}, name_is_foreign},
     {{"name", "peers", "self"}, name_is_not_listed},
     {{"leader", "relay.format"}, leader_needs_raw},
+    {{"route", "relay.format"}, route_needs_frames},
     {{"leader", "self"}, leader_misses_self},
     {{"leader", "self", "bind", "data.port"}, leader_is_own_socket},
     {{"app.target", "self", "bind", "data.port"}, app_is_own_socket},

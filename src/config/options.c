@@ -13,6 +13,11 @@
 #define SEC  NS_PER_SEC
 #define HOUR (3600 * NS_PER_SEC)
 
+static const char *const routes[] = {
+    [CONFIG_ROUTE_LEADER] = "leader",
+    [CONFIG_ROUTE_LOCAL] = "local",
+    [CONFIG_ROUTE_ALL] = "all",
+};
 static const char *const relay_formats[] = {
     [CONFIG_RELAY_FRAMED] = "framed",
     [CONFIG_RELAY_RAW] = "raw",
@@ -223,8 +228,16 @@ const struct config_option config_options[] = {
      .help = "Believe a host's word that its process has gone, or wait for the heartbeats to stop; "
              "timeout is for networks where such words are forged."},
     /* ---- */
-    {.key = "relay.format",
+    {.key = "route",
      .group = "Relay and hold",
+     .type = OPTION_CHOICE,
+     FIELD(route),
+     .preset = "leader",
+     WORDS(routes),
+     .help =
+         "To whose app a datagram goes: the leader's, that of the pod where it arrived (clients "
+         "send to all pods), or all pods'. Only the leader's answers leave."},
+    {.key = "relay.format",
      .type = OPTION_CHOICE,
      FIELD(relay_format),
      .preset = "framed",

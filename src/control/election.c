@@ -304,7 +304,7 @@ static void publish(struct election *e)
     } else if (e->leader && e->leader != election_self(e) && e->state != ELECTION_OUT) {
         view.leader = e->leader;
         view.valid_until_ns = e->heard_ns ? e->heard_ns + 2 * e->interval_ns : 0;
-        if (e->refused == e->leader)
+        if (e->refused == e->leader || (e->config.holds_on_resign && e->resigned_term == e->term))
             view.valid_until_ns = 0;
     }
     view.gave_way = e->gave_way;

@@ -134,6 +134,7 @@ static void take_terms_of_heartbeat(struct election *e, const struct election_ev
     if (newer == 0) {
         memcpy(e->live, m->live, sizeof(e->live));
         memcpy(e->ready, m->ready, sizeof(e->ready));
+        e->live_list = m->list;
         if (m->flags & ELECTION_FLAG_SETTLED && election_is_member(e))
             e->is_fresh = false;
     } else if (newer > 0) {
@@ -169,6 +170,18 @@ void election_hear_heartbeat(struct election *e, const struct election_event *ev
 }
 
 /* ---- what members seem to be ---- */
+
+bool election_may_be_alive(const struct election *e, uint16_t index)
+{
+    const struct election_peer *peer = &e->peers[index];
+
+    if (index == e->self_index)
+        return true;
+    if (e->state == ELECTION_LEADER)
+        return e->now_ns < election_max(peer->heard_ns, e->led_since_ns) + e->detection_ns;
+    return e->list.members[index].instance == e->leader ||
+           election_list_id_compare(e->live_list, e->list.id) != 0 || election_bit(e->live, index);
+}
 
 enum election_member_state election_describe(const struct election *e, uint16_t index)
 {

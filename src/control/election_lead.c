@@ -51,6 +51,7 @@ static struct election_message make_heartbeat(struct election *e)
 {
     struct election_message m = election_make(e, ELECTION_HEARTBEAT);
 
+    e->live_list = e->list.id;
     memset(e->live, 0, sizeof(e->live));
     memset(e->ready, 0, sizeof(e->ready));
     for (uint16_t i = 0; i < e->list.count; i++) {

@@ -170,6 +170,7 @@ static void fill_election_config(const struct supervisor *supervisor, uint64_t s
         .quorum = quorums[config->quorum],
         .expect = count_expected(config),
         .on_refused_fast = config->failover_on_refused == CONFIG_REFUSED_FAST,
+        .holds_on_resign = config->route != CONFIG_ROUTE_LEADER,
         .is_discovering = config->discovery_dns[0] != '\0',
         .forget_ns = config->member_forget_ns,
         .tenure_ns = TENURE_NS,

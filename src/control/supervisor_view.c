@@ -60,6 +60,13 @@ static void grant_grace(const struct supervisor *supervisor, const struct superv
                                    : 0;
 }
 
+/* To whom copies go. With other routes nobody asks, and no view is made for it. */
+static bool is_alive(const struct supervisor *supervisor, uint16_t index)
+{
+    return supervisor->config->route != CONFIG_ROUTE_ALL ||
+           election_may_be_alive(&supervisor->election, index);
+}
+
 static struct supervisor_facts gather(const struct supervisor *supervisor)
 {
     const struct election_list *list = &supervisor->election.list;
@@ -73,6 +80,9 @@ static struct supervisor_facts gather(const struct supervisor *supervisor)
     facts.list_version = list->id.version;
     facts.list_count = list->count;
     facts.gave_way = supervisor->view.gave_way;
+    memset(facts.live, 0, sizeof(facts.live));
+    for (uint16_t i = 0; i < list->count; i++)
+        facts.live[i / 64] |= (uint64_t)is_alive(supervisor, i) << i % 64;
     grant_grace(supervisor, &supervisor->facts, &facts);
     return facts;
 }
@@ -120,6 +130,7 @@ static void put_members(struct supervisor *supervisor, struct view *view)
         const struct election_member *member = &list->members[i];
 
         add_member(view, member->instance, member->name.text, &member->address);
+        view->members[i].is_alive = is_alive(supervisor, i);
         view->members[i].slot = roster_slot(&supervisor->roster, member->instance);
     }
 }

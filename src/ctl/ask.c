@@ -96,6 +96,15 @@ static void collect(struct ctl_pod *pods, size_t count, const struct ctl_questio
     }
 }
 
+/* What comes late answers an earlier question. */
+static void forget_answers(struct ctl_pod *pod)
+{
+    while (is_open(pod) &&
+           (recv(pod->socket.fd, pod->answer, sizeof(pod->answer), MSG_DONTWAIT) >= 0 ||
+            errno == ECONNREFUSED))
+        ;
+}
+
 size_t ctl_ask(struct ctl_pod *pods, size_t count, const struct ctl_question *question)
 {
     size_t answered = 0;
@@ -103,6 +112,8 @@ size_t ctl_ask(struct ctl_pod *pods, size_t count, const struct ctl_question *qu
     for (size_t i = 0; i < count; i++) {
         pods[i].answered = false;
         pods[i].tries = 0;
+        if (!question->is_answer) /* cannot be told by what it says */
+            forget_answers(&pods[i]);
     }
     for (unsigned try = 0; try < question->tries; try++) {
         for (size_t i = 0; i < count; i++) {

@@ -9,10 +9,11 @@
 #include "headless/ctl/ctl.h"
 #include "headless/wire/control.h"
 
-/* Text from the network, for a terminal: nothing that could be an escape sequence. */
+/* Text from the network, for a terminal: nothing that could be an escape sequence, nor its last
+ * newline. */
 static void put_printable(FILE *out, const char *text)
 {
-    for (size_t i = 0; i < 80 && text[i]; i++)
+    for (size_t i = 0; i < 80 && text[i] && strcmp(text + i, "\n") != 0; i++)
         (void)putc(text[i] >= 0x20 && text[i] < 0x7f ? text[i] : '?', out);
 }
 
@@ -134,11 +135,29 @@ bool ctl_show_command_answer(FILE *out, const struct ctl_pod *pod, bool has_if_t
     return false;
 }
 
+static double round_trip_ms(const struct ctl_pod *pod)
+{
+    return (double)(pod->answered_ns - pod->sent_ns) / (double)NS_PER_MS;
+}
+
+void ctl_show_answer(FILE *out, const struct ctl_pod *pod)
+{
+    char address[ADDRESS_TEXT_MAX];
+
+    (void)fprintf(out, "%s: ", address_format(&pod->address, address));
+    if (!pod->answered) {
+        show_silence(out, pod);
+        return;
+    }
+    (void)fprintf(out, "%.3f ms: ", round_trip_ms(pod));
+    put_printable(out, pod->answer);
+    (void)putc('\n', out);
+}
+
 void ctl_show_probe_answer(FILE *out, const struct ctl_pod *pod)
 {
     struct json_object *object, *term = NULL;
     char address[ADDRESS_TEXT_MAX];
-    double round_trip_ms = (double)(pod->answered_ns - pod->sent_ns) / (double)NS_PER_MS;
 
     (void)fprintf(out, "%s: ", address_format(&pod->address, address));
     if (!pod->answered) {
@@ -154,6 +173,6 @@ void ctl_show_probe_answer(FILE *out, const struct ctl_pod *pod)
     (void)fputs("), via ", out);
     put_printable(out, text_of(object, "via", "unknown"));
     (void)fprintf(out, ", term %" PRIu64 ", %.3f ms\n", json_object_get_uint64(term),
-                  round_trip_ms);
+                  round_trip_ms(pod));
     (void)json_object_put(object);
 }

@@ -73,7 +73,8 @@ static const char *set_count(struct ctl_options *options, const char *text)
     return wrong ? wrong : *end ? "is not a number" : NULL;
 }
 
-static const char *set_interval(struct ctl_options *options, const char *text)
+/* Returns NULL, or what is wrong. */
+static const char *parse_time(const char *text, uint64_t *ret_ns)
 {
     uint64_t unit, number;
     char *end = NULL;
@@ -89,8 +90,18 @@ static const char *set_interval(struct ctl_options *options, const char *text)
         return "has no unit: 200ms or 1s";
     if (number > INTERVAL_MAX / unit)
         return "is longer than an hour";
-    options->interval_ns = number * unit;
+    *ret_ns = number * unit;
     return NULL;
+}
+
+static const char *set_interval(struct ctl_options *options, const char *text)
+{
+    return parse_time(text, &options->interval_ns);
+}
+
+static const char *set_wait(struct ctl_options *options, const char *text)
+{
+    return parse_time(text, &options->wait_ns);
 }
 
 static const char *set_help(struct ctl_options *options, const char *text)
@@ -126,6 +137,7 @@ static const struct option_row {
      "unsafe: let this very pod lead without a majority, if there is none"},
     {"count", "N", CTL_OPTION_COUNT, set_count, "probes to each pod (1)"},
     {"interval", "TIME", CTL_OPTION_INTERVAL, set_interval, "between two probes (1s)"},
+    {"wait", "TIME", CTL_OPTION_WAIT, set_wait, "for the answers to a message (500ms)"},
     {"help", NULL, 0, set_help, "this text"},
     {"version", NULL, 0, set_version, "name and version"},
 };
@@ -133,8 +145,8 @@ static const struct option_row {
 
 const char *ctl_option_name(unsigned bits)
 {
-    static const char *const names[] = {"--admin",   "--data",  "--service", "--json",
-                                        "--if-term", "--force", "--count",   "--interval"};
+    static const char *const names[] = {"--admin", "--data",  "--service",  "--json", "--if-term",
+                                        "--force", "--count", "--interval", "--wait"};
 
     return names[__builtin_ctz(bits)];
 }
@@ -160,7 +172,7 @@ static int take(struct ctl_options *options, const struct option_row *row, const
 
 int ctl_options_parse(int argc, char **argv, struct ctl_options *ret_options)
 {
-    struct ctl_options options = {.count = 1, .interval_ns = NS_PER_SEC};
+    struct ctl_options options = {.count = 1, .interval_ns = NS_PER_SEC, .wait_ns = NS_PER_SEC / 2};
     struct option table[ROW_COUNT + 1] = {0};
     int row = -1, value;
 

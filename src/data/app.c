@@ -29,7 +29,10 @@ static void answer(struct app *app, const struct request *request, const uint8_t
     const struct origin origin = request_origin(request);
 
     counters_add(app->counters, COUNTER_ANSWERS_APP, 1);
-    reply_send(app->replier, &origin, app->replier->view->term, payload, length);
+    if (app_may_answer(app, request))
+        reply_send(app->replier, &origin, app->replier->view->term, payload, length);
+    else
+        counters_add(app->counters, COUNTER_REPLIES_SUPPRESSED, 1);
 }
 
 /* Room for an answer that lives until the flush; flushes when the batch has used it up. */

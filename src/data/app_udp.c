@@ -144,8 +144,10 @@ static void udp_deliver(struct app *app, const struct request *request)
 {
     const struct origin origin = request_origin(request);
     struct session *session = sessions_find(&app->udp->sessions, &origin);
+    bool may_answer = app_may_answer(app, request);
 
-    if (!session)
+    /* The app's answers do not say to which request: those that may leave need another session. */
+    if (!session || session->may_answer != may_answer)
         session = session_open(app, &origin);
     if (!session) {
         counters_drop(app->counters, DROP_session_cap, 1);
@@ -157,6 +159,7 @@ static void udp_deliver(struct app *app, const struct request *request)
     }
     session->origin.tag = origin.tag; /* of the ingress pod's present instance */
     session->term = app->replier->view->term;
+    session->may_answer = may_answer;
     sessions_touch(&app->udp->sessions, session, true, app->replier->now_ns);
     send_to_app(app, session, &request->record);
 }
@@ -180,6 +183,10 @@ static void udp_answer(struct app *app, const struct datagram *datagram)
         return;
     }
     sessions_touch(&udp->sessions, session, false, app->replier->now_ns);
+    if (!session->may_answer) {
+        counters_add(app->counters, COUNTER_REPLIES_SUPPRESSED, 1);
+        return;
+    }
     reply_send(app->replier, &session->origin, session->term, datagram->payload, datagram->length);
 }
 

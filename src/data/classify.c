@@ -108,7 +108,9 @@ static struct request begin_request(const struct worker *worker, const struct da
     struct request request = {.record = {.client = piece->peer, .local = piece->local},
                               .hops = raw ? FRAME_HOPS_MAX : 0};
 
-    if (worker->way == VIEW_RELAY && worker->config->relay_format == CONFIG_RELAY_FRAMED)
+    if (worker->way == VIEW_RELAY && worker->config->relay_format == CONFIG_RELAY_FRAMED &&
+        worker->config->route ==
+            CONFIG_ROUTE_LEADER) /* once a train; the others as they are sent */
         request.record.tag =
             identity_tag(worker->identity, &request.record.client, &request.record.local);
     return request;

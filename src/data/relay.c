@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <stdlib.h>
 
 #include "data/relay_link.h"
@@ -6,8 +7,8 @@
 
 #define REOPEN_NS NS_PER_SEC
 
-void relay_init(struct relay *relay, const struct config *config, const struct identity *identity,
-                uint16_t lane, struct counters *counters, struct traffic *traffic)
+int relay_init(struct relay *relay, const struct config *config, const struct identity *identity,
+               uint16_t lane, struct counters *counters, struct traffic *traffic)
 {
     *relay = (struct relay){.identity = identity,
                             .format = config->relay_format,
@@ -17,6 +18,13 @@ void relay_init(struct relay *relay, const struct config *config, const struct i
                             .lane = lane,
                             .counters = counters,
                             .traffic = traffic};
+    if (config->route != CONFIG_ROUTE_ALL)
+        return 0;
+    relay->copies = calloc(1, sizeof(*relay->copies));
+    if (!relay->copies)
+        return -ENOMEM;
+    *relay->copies = (struct relay_link){.to = identity->self, .socket.fd = -1};
+    return relay_link_make_room(relay, relay->copies);
 }
 
 void relay_fini(struct relay *relay)
@@ -26,6 +34,10 @@ void relay_fini(struct relay *relay)
         free(relay->links[i]);
     }
     relay->link_count = 0;
+    if (relay->copies)
+        relay_link_close(relay->copies);
+    free(relay->copies);
+    relay->copies = NULL;
 }
 
 void relay_begin(struct relay *relay, uint64_t now_ns)
@@ -89,25 +101,31 @@ static struct relay_link *link_to(struct relay *relay, const struct address *to)
     return NULL;
 }
 
-/* NULL: so many requests have been dropped. */
-static struct relay_link *link_to_leader(struct relay *relay, const struct relay_leader *leader,
-                                         uint32_t requests)
+static struct relay_link *link_to_member(struct relay *relay, const struct relay_target *member)
 {
-    struct relay_link *link = link_to(relay, &leader->to);
+    struct relay_link *link = link_to(relay, &member->to);
 
-    if (!link) {
-        counters_drop(relay->counters, DROP_send_failed, requests);
-        return NULL;
-    }
-    if (link->instance != leader->instance) {
-        link->instance = leader->instance;
+    if (link && link->instance != member->instance) {
+        link->instance = member->instance;
         link->instance_from = link->sequence + 1;
     }
-    link->slot = leader->slot;
+    if (link)
+        link->slot = member->slot;
     return link;
 }
 
-void relay_raw_train(struct relay *relay, const struct relay_leader *leader,
+/* NULL: so many requests have been dropped. */
+static struct relay_link *link_to_leader(struct relay *relay, const struct relay_target *leader,
+                                         uint32_t requests)
+{
+    struct relay_link *link = link_to_member(relay, leader);
+
+    if (!link)
+        counters_drop(relay->counters, DROP_send_failed, requests);
+    return link;
+}
+
+void relay_raw_train(struct relay *relay, const struct relay_target *leader,
                      const struct datagram *train)
 {
     struct relay_link *link = link_to_leader(relay, leader, datagram_count(train));
@@ -122,7 +140,7 @@ void relay_raw_train(struct relay *relay, const struct relay_leader *leader,
             train->segment);
 }
 
-void relay_request(struct relay *relay, const struct relay_leader *leader,
+void relay_request(struct relay *relay, const struct relay_target *leader,
                    const struct request *request)
 {
     struct relay_link *link = link_to_leader(relay, leader, 1);
@@ -157,8 +175,46 @@ void relay_answer(struct relay *relay, const struct address *to, const struct or
                     &(struct frame_header){.type = FRAME_REPLY, .hops = 1, .term = term}, &record);
 }
 
+/* ---- copies ---- */
+
+void relay_copies_flush(struct relay *relay)
+{
+    uint64_t records = relay_link_seal(relay, relay->copies);
+
+    if (records == 0)
+        return;
+    counters_add(relay->counters, COUNTER_COPIES_MADE, records * relay->member_count);
+    for (size_t i = 0; i < relay->member_count; i++) {
+        struct relay_link *link = link_to_member(relay, &relay->members[i]);
+
+        if (link)
+            relay_link_send_copies(relay, link, relay->copies);
+        else
+            counters_drop_copies(relay->counters, DROP_send_failed, records);
+    }
+    relay->copies->frame_count = 0;
+}
+
+void relay_copies_to(struct relay *relay, const struct relay_target *members, size_t count)
+{
+    relay_copies_flush(relay);
+    relay->members = members;
+    relay->member_count = count;
+}
+
+void relay_copy(struct relay *relay, uint64_t term, const struct request *request)
+{
+    if (relay->member_count)
+        relay_link_pack(relay, relay->copies,
+                        &(struct frame_header){
+                            .type = FRAME_COPY, .hops = (uint8_t)(request->hops + 1), .term = term},
+                        &request->record);
+}
+
 void relay_flush(struct relay *relay)
 {
+    if (relay->copies)
+        relay_copies_flush(relay);
     for (size_t i = 0; i < relay->link_count; i++)
         relay_link_flush(relay, relay->links[i]);
 }
@@ -173,8 +229,9 @@ static const enum drop_reason reason_of_error[UDP_ERROR_COUNT] = {
 void relay_account(struct outbox *outbox, struct counters *counters, size_t requests_counter,
                    size_t answers_counter)
 {
-    static const size_t drops[OUTBOX_ACCOUNTS] = {COUNTER_DROPPED, COUNTER_REPLIES_DROPPED};
-    const size_t sent[OUTBOX_ACCOUNTS] = {requests_counter, answers_counter};
+    static const size_t drops[OUTBOX_ACCOUNTS] = {COUNTER_DROPPED, COUNTER_REPLIES_DROPPED,
+                                                  COUNTER_COPIES_DROPPED};
+    const size_t sent[OUTBOX_ACCOUNTS] = {requests_counter, answers_counter, COUNTER_COPIES_SENT};
 
     for (size_t account = 0; account < OUTBOX_ACCOUNTS; account++) {
         struct outbox_tally *tally = &outbox->tally[account];

@@ -9,19 +9,26 @@
 #define EVIDENCE_AGE  4096 /* frames: what is refused was sent lately */
 #define ERRORS_MAX    16   /* taken off an error queue at once */
 
-int relay_link_open(const struct relay *relay, struct relay_link *link)
+int relay_link_make_room(const struct relay *relay, struct relay_link *link)
 {
     size_t room = address_payload_max(&link->to, relay->mtu);
     size_t smallest = FRAME_HEADER_BYTES + RECORD_HEADER_MAX;
-    int rc;
 
     link->buffer_bytes = room > smallest ? room : smallest;
     link->buffers = malloc(relay->batch * link->buffer_bytes);
     link->frames = calloc(relay->batch, sizeof(*link->frames));
-    if (!link->buffers || !link->frames) {
-        relay_link_close(link);
-        return -ENOMEM;
-    }
+    if (link->buffers && link->frames)
+        return 0;
+    relay_link_close(link);
+    return -ENOMEM;
+}
+
+int relay_link_open(const struct relay *relay, struct relay_link *link)
+{
+    int rc = relay_link_make_room(relay, link);
+
+    if (rc)
+        return rc;
     rc = udp_open_connected(&link->to, &relay->identity->self, UNREAD_RCVBUF, &link->socket);
     if (!rc)
         rc = outbox_init(&link->outbox, &link->socket, relay->batch, relay->train_max);
@@ -30,7 +37,7 @@ int relay_link_open(const struct relay *relay, struct relay_link *link)
     if (rc)
         relay_link_close(link);
     else
-        link->outbox.segment_max = room;
+        link->outbox.segment_max = address_payload_max(&link->to, relay->mtu);
     return rc;
 }
 
@@ -64,7 +71,9 @@ static struct relay_frame *frame_begin(struct relay *relay, struct relay_link *l
 {
     struct relay_frame *frame;
 
-    if (link->frame_count == relay->batch)
+    if (link->frame_count == relay->batch && link == relay->copies)
+        relay_copies_flush(relay);
+    else if (link->frame_count == relay->batch)
         relay_link_flush(relay, link);
     frame = &link->frames[link->frame_count];
     link->header = *header;
@@ -86,6 +95,18 @@ static bool fits(const struct relay_link *link, const struct frame_header *heade
            link->header.hops == header->hops && link->header.term == header->term;
 }
 
+static void drop_oversize(struct relay *relay, uint8_t type)
+{
+    if (type == FRAME_DATA) {
+        counters_drop(relay->counters, DROP_oversize, 1);
+    } else if (type == FRAME_REPLY) {
+        counters_drop_reply(relay->counters, DROP_oversize, 1);
+    } else {
+        counters_add(relay->counters, COUNTER_COPIES_MADE, relay->member_count);
+        counters_drop_copies(relay->counters, DROP_oversize, relay->member_count);
+    }
+}
+
 void relay_link_pack(struct relay *relay, struct relay_link *link,
                      const struct frame_header *header, const struct record *record)
 {
@@ -95,10 +116,7 @@ void relay_link_pack(struct relay *relay, struct relay_link *link,
     uint8_t *out;
 
     if (FRAME_HEADER_BYTES + bytes > UDP_PAYLOAD_MAX) {
-        if (header->type == FRAME_DATA)
-            counters_drop(relay->counters, DROP_oversize, 1);
-        else
-            counters_drop_reply(relay->counters, DROP_oversize, 1);
+        drop_oversize(relay, header->type);
         return;
     }
     if (link->is_packing && !fits(link, header, bytes))
@@ -166,22 +184,25 @@ static size_t couple(struct relay_link *link, size_t first)
     return end;
 }
 
+/* Pads the frames so that as many as possible leave as trains. */
+static void couple_all(const struct relay *relay, struct relay_link *link)
+{
+    for (size_t i = 0; relay->train_max > 1 && i < link->frame_count;)
+        i = couple(link, i);
+}
+
 static void post_frames(struct relay *relay, struct relay_link *link)
 {
-    size_t end = 0;
-
+    couple_all(relay, link);
     for (size_t i = 0; i < link->frame_count; i++) {
         const struct relay_frame *frame = &link->frames[i];
         struct outbox_message message = {
-            .parts = {{buffer_of(link, i), 0}},
+            .parts = {{buffer_of(link, i), frame->bytes}},
             .part_count = 1,
             .weight = frame->records,
             .account = frame->type == FRAME_DATA ? OUTBOX_REQUESTS : OUTBOX_REPLIES,
         };
 
-        if (i == end && relay->train_max > 1)
-            end = couple(link, i);
-        message.parts[0].iov_len = frame->bytes;
         if (frame->payload)
             message.parts[message.part_count++] = outbox_part(frame->payload, frame->payload_bytes);
         outbox_add(&link->outbox, &message);
@@ -217,9 +238,18 @@ static void take_refusals(struct relay *relay, struct relay_link *link)
     for (unsigned i = 0; i < ERRORS_MAX && udp_take_error(link->socket.fd, &failure); i++) {
         if (!is_our_frame(relay, link, &failure))
             counters_add(relay->counters, COUNTER_REFUSALS_IGNORED, 1);
-        else if (link->instance)
+        else if (link->instance && link->instance == relay->leader_instance)
             relay->refused_instance = link->instance;
     }
+}
+
+/* What became of it; the leader confirms requests, nobody confirms copies. */
+static void account(struct relay *relay, struct relay_link *link)
+{
+    if (link->outbox.may_be_refused && relay->format == CONFIG_RELAY_FRAMED)
+        take_refusals(relay, link);
+    traffic_add(relay->traffic->relayed, link->slot, link->outbox.tally[OUTBOX_REQUESTS].sent);
+    relay_account(&link->outbox, relay->counters, COUNTER_RELAYED, COUNTER_REPLIES_RELAYED);
 }
 
 void relay_link_flush(struct relay *relay, struct relay_link *link)
@@ -232,8 +262,45 @@ void relay_link_flush(struct relay *relay, struct relay_link *link)
     if (link->outbox.count == 0)
         return;
     outbox_flush(&link->outbox);
-    if (link->outbox.may_be_refused && relay->format == CONFIG_RELAY_FRAMED)
-        take_refusals(relay, link);
-    traffic_add(relay->traffic->relayed, link->slot, link->outbox.tally[OUTBOX_REQUESTS].sent);
-    relay_account(&link->outbox, relay->counters, COUNTER_RELAYED, COUNTER_REPLIES_RELAYED);
+    account(relay, link);
+}
+
+/* ---- copies ---- */
+
+uint64_t relay_link_seal(const struct relay *relay, struct relay_link *copies)
+{
+    uint64_t records = 0;
+
+    frame_close(copies);
+    couple_all(relay, copies);
+    for (size_t i = 0; i < copies->frame_count; i++)
+        records += copies->frames[i].records;
+    return records;
+}
+
+void relay_link_send_copies(struct relay *relay, struct relay_link *link,
+                            const struct relay_link *copies)
+{
+    relay_link_flush(relay, link); /* then its buffers are free: each takes a header */
+    for (size_t i = 0; i < copies->frame_count; i++) {
+        const struct relay_frame *frame = &copies->frames[i];
+        const uint8_t *packed = buffer_of(copies, i);
+        uint8_t *header = buffer_of(link, i);
+        struct outbox_message message = {
+            .parts = {{header, FRAME_HEADER_BYTES},
+                      outbox_part(packed + FRAME_HEADER_BYTES, frame->bytes - FRAME_HEADER_BYTES)},
+            .part_count = 2,
+            .weight = frame->records,
+            .account = OUTBOX_COPIES,
+        };
+
+        memcpy(header, packed, FRAME_HEADER_BYTES);
+        frame_put_sequence(header, ++link->sequence);
+        if (frame->payload)
+            message.parts[message.part_count++] = outbox_part(frame->payload, frame->payload_bytes);
+        outbox_add(&link->outbox, &message);
+    }
+    counters_add(relay->counters, COUNTER_FRAMES_SENT, copies->frame_count);
+    outbox_flush_now(&link->outbox); /* one that is full must not cost the others their time */
+    account(relay, link);
 }

@@ -45,6 +45,9 @@ struct relay_link {
 int relay_link_open(const struct relay *relay, struct relay_link *link)
     __attribute__((warn_unused_result));
 void relay_link_close(struct relay_link *link);
+/* Only the buffers: for the link that packs copies. */
+int relay_link_make_room(const struct relay *relay, struct relay_link *link)
+    __attribute__((warn_unused_result));
 
 /* Put a record into the link's frame, opening and closing frames as its room and header demand. */
 void relay_link_pack(struct relay *relay, struct relay_link *link,
@@ -56,5 +59,15 @@ void relay_link_send_plain(struct relay *relay, struct relay_link *link,
 
 /* Send everything, and account it. */
 void relay_link_flush(struct relay *relay, struct relay_link *link);
+
+/* ---- copies ---- */
+
+/* Closes and pads what is packed; returns how many records that are. */
+uint64_t relay_link_seal(const struct relay *relay, struct relay_link *copies);
+/* Sends the sealed frames of copies over this link, after what waits there, and accounts them. */
+void relay_link_send_copies(struct relay *relay, struct relay_link *link,
+                            const struct relay_link *copies);
+/* relay.c: seal and send to all members. */
+void relay_copies_flush(struct relay *relay);
 
 #endif

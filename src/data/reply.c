@@ -15,10 +15,11 @@ void reply_fini(struct replier *replier)
     outbox_fini(&replier->outbox);
 }
 
-void reply_begin(struct replier *replier, const struct view *view, uint64_t now_ns)
+void reply_begin(struct replier *replier, const struct view *view, bool leads, uint64_t now_ns)
 {
     replier->view = view;
     replier->now_ns = now_ns;
+    replier->leads = leads;
 }
 
 void reply_send(struct replier *replier, const struct origin *origin, uint64_t term,

@@ -1,10 +1,13 @@
 /*
  * route: where a request goes, and what a frame from another pod holds.
  *
- * Four decisions, in this order: I lead: deliver. Another leads: relay, unless it was relayed often
- * enough. Nobody leads: hold. The hop limit makes loops impossible: the first hop goes from the
- * ingress pod to whom it believes the leader, the second only towards a higher term than the sender
- * knew.
+ * Nobody leads: hold. Else by the option route: leader: I lead: deliver; another leads: relay,
+ * unless it was relayed often enough. local: deliver here. all: deliver here, and copy to all other
+ * live members, which deliver and never pass on. Whose answers leave is decided where they come in
+ * (app.h).
+ *
+ * The hop limit makes loops impossible: the first hop goes from the ingress pod to whom it believes
+ * the leader, the second only towards a higher term than the sender knew.
  */
 #include "headless/data/worker.h"
 
@@ -27,10 +30,10 @@ static void deliver(struct worker *worker, const struct request *request)
         worker->app.ops->deliver(&worker->app, request);
 }
 
-struct relay_leader route_find_leader(const struct worker *worker)
+struct relay_target route_find_leader(const struct worker *worker)
 {
     const struct view *view = worker->view;
-    struct relay_leader leader = {.to = view->leader,
+    struct relay_target leader = {.to = view->leader,
                                   .instance = view->leader_instance,
                                   .term = view->term,
                                   .slot = view->leader_slot};
@@ -43,6 +46,47 @@ struct relay_leader route_find_leader(const struct worker *worker)
     return leader;
 }
 
+void route_find_members(struct worker *worker)
+{
+    const struct view *view = worker->view;
+    size_t count = 0;
+
+    relay_copies_to(&worker->relay, worker->members, 0); /* what waits goes to the former ones */
+    for (size_t i = 0; i < view->member_count; i++) {
+        const struct member *member = &view->members[i];
+
+        if (member->is_alive && !address_equal_ip(&member->address, &worker->config->self) &&
+            view_find_member(view, &member->address) == member) /* an address gets one copy */
+            worker->members[count++] = (struct relay_target){
+                .to = address_with_port(member->address, worker->config->relay_port),
+                .instance = member->instance,
+                .term = view->term,
+                .slot = member->slot};
+    }
+    relay_copies_to(&worker->relay, worker->members, count);
+}
+
+/* What was held may have no tag yet; nor has, once in 2^64, what has been given 0. */
+static const struct request *tagged(const struct worker *worker, const struct request *request,
+                                    struct request *room)
+{
+    if (request->hops > 0 || request->record.tag ||
+        worker->config->relay_format != CONFIG_RELAY_FRAMED)
+        return request;
+    *room = *request;
+    room->record.tag = identity_tag(worker->identity, &room->record.client, &room->record.local);
+    return room;
+}
+
+/* To our app, and to all others': here it is counted as delivered, there as received. */
+static void deliver_to_all(struct worker *worker, const struct request *request)
+{
+    struct request first;
+
+    relay_copy(&worker->relay, worker->view->term, tagged(worker, request, &first));
+    deliver(worker, request);
+}
+
 static void relay(struct worker *worker, const struct request *request)
 {
     struct request first;
@@ -53,15 +97,7 @@ static void relay(struct worker *worker, const struct request *request)
         drop(worker, DROP_hops, 1);
         return;
     }
-    /* What was held has no tag yet; nor has, once in 2^64, what has been given 0. */
-    if (request->hops == 0 && !request->record.tag &&
-        worker->config->relay_format == CONFIG_RELAY_FRAMED) {
-        first = *request;
-        first.record.tag =
-            identity_tag(worker->identity, &first.record.client, &first.record.local);
-        request = &first;
-    }
-    relay_request(&worker->relay, &worker->leader, request);
+    relay_request(&worker->relay, &worker->leader, tagged(worker, request, &first));
 }
 
 static void hold(struct worker *worker, const struct request *request)
@@ -80,19 +116,28 @@ void route_request(struct worker *worker, const struct request *request)
         hold(worker, request); /* behind those that came before it */
 }
 
+/* Whose app is it for? There is a leader. */
+static void route_by_option(struct worker *worker, const struct request *request)
+{
+    /* What another pod relays it has taken for the leader's, whatever the option says there. */
+    if (worker->config->route == CONFIG_ROUTE_LOCAL && request->hops == 0)
+        deliver(worker, request);
+    else if (worker->config->route == CONFIG_ROUTE_ALL && request->hops == 0)
+        deliver_to_all(worker, request);
+    else if (worker->way == VIEW_DELIVER)
+        deliver(worker, request);
+    else
+        relay(worker, request);
+}
+
 void route_now(struct worker *worker, const struct request *request)
 {
-    switch (worker->way) {
-    case VIEW_HOLD:
+    if (worker->way == VIEW_HOLD)
         hold(worker, request);
-        break;
-    case VIEW_DELIVER:
+    else if (request->is_copy)
         deliver(worker, request);
-        break;
-    case VIEW_RELAY:
-        relay(worker, request);
-        break;
-    }
+    else
+        route_by_option(worker, request);
 }
 
 /* ---- frames ---- */
@@ -132,6 +177,33 @@ static void take_requests(struct worker *worker, const struct frame_header *head
         take_request(worker, &request, sender);
 }
 
+/* For our app. A leader that is late, or whose app is, holds it: nobody else would answer. */
+static void take_copy(struct worker *worker, const struct request *copy)
+{
+    if (worker->view->kind == VIEW_LEADER_SELF)
+        route_request(worker, copy);
+    else
+        deliver(worker, copy);
+}
+
+static void take_copies(struct worker *worker, const struct frame_header *header,
+                        struct frame_reader *reader, const struct address *sender)
+{
+    struct request request = {.term = header->term, .hops = header->hops, .is_copy = true};
+
+    while (frame_next(reader, &request.record)) {
+        if (worker->config->route != CONFIG_ROUTE_ALL) {
+            drop(worker, DROP_route, 1);
+        } else if (header->hops != 1 || address_is_set(&request.record.ingress)) {
+            drop(worker, DROP_hops, 1); /* copies are made by the ingress pod */
+        } else {
+            request.record.ingress = *sender;
+            take_copy(worker, &request);
+            request.record.ingress = (struct address){0};
+        }
+    }
+}
+
 /* An answer to a request of a client of ours: only for origins that we wrote ourselves. */
 static void take_answers(struct worker *worker, const struct frame_header *header,
                          struct frame_reader *reader)
@@ -169,12 +241,13 @@ void route_frame(struct worker *worker, const struct datagram *datagram)
     if (verdict != FRAME_OK || !member) {
         counters_add(&worker->counters, COUNTER_RECEIVED_RELAY, 1);
         drop(worker, verdict != FRAME_OK ? reasons[verdict] : DROP_acl, 1);
-    } else if (header.type == FRAME_DATA) {
+    } else if (header.type != FRAME_REPLY) {
         counters_add(&worker->counters, COUNTER_RECEIVED_RELAY, records);
         member = view_find_instance(worker->view, header.instance);
-        if (member && address_equal_ip(&member->address, &sender))
+        if (member && address_equal_ip(&member->address, &sender) && header.type == FRAME_DATA)
             traffic_add(worker->traffic.received, member->slot, records);
-        take_requests(worker, &header, &reader, &sender);
+        (header.type == FRAME_DATA ? take_requests : take_copies)(worker, &header, &reader,
+                                                                  &sender);
     } else {
         counters_add(&worker->counters, COUNTER_ANSWERS_RELAY, records);
         take_answers(worker, &header, &reader);

@@ -24,8 +24,10 @@ int worker_init(struct worker *worker, const struct worker_setup *setup)
         rc = mailbox_init(&worker->mailbox, setup->supervisor_waker);
     if (rc)
         return rc;
-    relay_init(&worker->relay, config, setup->identity, (uint16_t)setup->index, &worker->counters,
-               &worker->traffic);
+    rc = relay_init(&worker->relay, config, setup->identity, (uint16_t)setup->index,
+                    &worker->counters, &worker->traffic);
+    if (rc)
+        return rc;
     rc =
         reply_init(&worker->replier, setup->data_socket, config, &worker->relay, &worker->counters);
     worker->worker_count = setup->worker_count;
@@ -69,6 +71,9 @@ static void take_view(struct worker *worker)
     worker->view = view;
     worker->generation = view->generation;
     worker->leader = route_find_leader(worker);
+    worker->relay.leader_instance = worker->leader.instance;
+    if (worker->config->route == CONFIG_ROUTE_ALL)
+        route_find_members(worker);
     hold_set_pace(&worker->hold, view->leader_rcvbuf_bytes
                                      ? view->leader_rcvbuf_bytes / 4 / worker->worker_count
                                      : worker->own_pace_bytes);
@@ -76,14 +81,17 @@ static void take_view(struct worker *worker)
 
 void worker_begin(struct worker *worker)
 {
-    worker->now_ns = clock_now_ns();
+    bool leads;
+
     take_view(worker);
+    worker->now_ns = clock_now_ns(); /* after: a new view may mean that something is sent */
     worker->way = view_way(worker->view, worker->now_ns);
+    leads = worker->way == VIEW_DELIVER;
     /* Given to an app that refuses it would be lost; held it may yet reach another leader's. */
     if (worker->way == VIEW_DELIVER && worker->view->hold_time_ns && !app_is_taking(&worker->app))
         worker->way = VIEW_HOLD;
     relay_begin(&worker->relay, worker->now_ns);
-    reply_begin(&worker->replier, worker->view, worker->now_ns);
+    reply_begin(&worker->replier, worker->view, leads, worker->now_ns);
 }
 
 static void tell_refusal(struct worker *worker)

@@ -366,10 +366,20 @@ void outbox_discard(struct outbox *outbox)
     outbox->count = outbox->train_count = outbox->part_count = 0;
 }
 
-void outbox_flush(struct outbox *outbox)
+static void flush(struct outbox *outbox, bool may_wait)
 {
-    struct effort effort = {.may_wait = true};
+    struct effort effort = {.may_wait = may_wait};
 
     send_spans(outbox, outbox->headers, outbox->spans, outbox->train_count, &effort);
     outbox_discard(outbox);
+}
+
+void outbox_flush(struct outbox *outbox)
+{
+    flush(outbox, true);
+}
+
+void outbox_flush_now(struct outbox *outbox)
+{
+    flush(outbox, false);
 }

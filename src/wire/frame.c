@@ -35,6 +35,11 @@ void frame_put_header(uint8_t out[static FRAME_HEADER_BYTES], const struct frame
     put_be64(out + 32, header->sequence);
 }
 
+void frame_put_sequence(uint8_t out[static FRAME_HEADER_BYTES], uint64_t sequence)
+{
+    put_be64(out + 32, sequence);
+}
+
 /* ------------------------------------------------------------------------ one record's bytes */
 
 static uint8_t kind_of(const struct record *record)
@@ -174,7 +179,7 @@ static enum frame_verdict check_header(const uint8_t *data, size_t length, uint6
         return FRAME_MALFORMED;
     if (get_be64(data + 8) != cluster)
         return FRAME_BAD_CLUSTER;
-    if (data[3] != FRAME_DATA && data[3] != FRAME_REPLY)
+    if (data[3] < FRAME_DATA || data[3] > FRAME_COPY)
         return FRAME_MALFORMED;
     if (data[4] != 0 || data[5] < 1 || data[5] > FRAME_HOPS_MAX)
         return FRAME_MALFORMED;

@@ -493,12 +493,12 @@ dropped_becomes()
 # Requests and answers that are not accounted for, held and queued ones: all 0 when it is closed.
 ledger_of()
 {
-    metric "$1" ledger_requests ledger_answers datagrams_held datagrams_queued
+    metric "$1" ledger_requests ledger_answers ledger_copies datagrams_held datagrams_queued
 }
 
 is_closed()
 {
-    [[ $(ledger_of "$1") == "0 0 0 0" ]]
+    [[ $(ledger_of "$1") == "0 0 0 0 0" ]]
 }
 
 # ledger_closes ADDRESS...: what came in is accounted for, on each pod.

@@ -1,12 +1,15 @@
 # A client that sends all the while, from the client's namespace. Read after lib_net.sh.
 #
 #   stream_start RATE MILLISECONDS ADDRESS...   to these pods in turn, in the background
+#   stream_options=(-a)                         each datagram goes to all of them
 #   stream_end                                  sets what came of it
 #   delivers_more N ADDRESS...                  have these pods' apps been given more than N in all?
 #   answers_come ADDRESS...                     waits until they are given more than now
 # shellcheck shell=bash disable=SC2154,SC2034 # lib.sh sets them; others use them
 
 sent=0 answered=0 lost=0 duplicated=0 refused=0 gap_ms=0 foreign=0 # of the last stream
+
+stream_options=()
 
 # stream_start RATE MILLISECONDS ADDRESS...: in the background, in the client's namespace.
 stream_start()
@@ -16,7 +19,7 @@ stream_start()
     for address in "$@"; do
         targets+=("$address:12000")
     done
-    "${pod_wrapper[@]}" "$tools/udp_stream" "$rate" 100 "$limit" "${targets[@]}" \
+    "${pod_wrapper[@]}" "$tools/udp_stream" "${stream_options[@]}" "$rate" 100 "$limit" "${targets[@]}" \
         >"$work/stream.out" 2>"$work/stream.log" &
     stream_pid=$!
     wait_until "the stream begins" 3000 grep -q started "$work/stream.log"

@@ -180,7 +180,7 @@ expect_in "status" "pod        pod-42 (127.0.0.42)" "$output"
 expect_in "status" "role       leader" "$output"
 expect_in "status" "9 probe" "$output"
 run "$ctl" --admin 127.0.0.42 status --json
-expect_in "status --json" '"ledger":{"requests":0,"answers":0}' "$output"
+expect_in "status --json" '"ledger":{"requests":0,"answers":0,"copies":0}' "$output"
 export HEADLESSD_ADMIN_LISTEN=127.0.0.43:8080
 run "$ctl" status
 expect_in "status by the environment's address" "pod-43" "$output"

@@ -39,7 +39,7 @@ stop_under_traffic()
         ledger=$look
         sleep 0.02 # between two looks
     done
-    expect "the ledger in the last /status" "$ledger" "0 0 0 0"
+    expect "the ledger in the last /status" "$ledger" "0 0 0 0 0"
     wait "$bench_pid" || fail "lost under SIGTERM: $(jq -c .counts "$work/bench.out")"
     wait_until "it ends after a quiet second" 4000 has_ended "$pid"
 }

@@ -2,12 +2,12 @@
  * udp_stream: an open-loop client. Sends numbered datagrams at a steady rate to some pods in turn,
  * and tells what came back and how long it was dark.
  *
- *   udp_stream RATE SIZE MILLISECONDS ADDRESS:PORT...
+ *   udp_stream [-a] RATE SIZE MILLISECONDS ADDRESS:PORT...
  *
- * One connected socket a pod. A pod whose host refuses a datagram is gone: it gets no more, and
- * what it was sent from the refused one on was not lost, since the client knows. Ends after
- * MILLISECONDS, or at SIGTERM; then waits for answers as long as they come, at most LINGER_MS after
- * the last. Prints one line:
+ * -a: each datagram goes to all of them, and one answer is enough. One connected socket a pod. A
+ * pod whose host refuses a datagram is gone: it gets no more, and what it was sent from the refused
+ * one on was not lost, since the client knows. Ends after MILLISECONDS, or at SIGTERM; then waits
+ * for answers as long as they come, at most LINGER_MS after the last. Prints one line:
  *
  *   sent N answered N lost N duplicated N refused N gap_ms N foreign N
  *
@@ -38,6 +38,7 @@ struct stream {
     struct udp_socket sockets[TARGETS_MAX];
     uint64_t gone[TARGETS_MAX]; /* the sequence that was refused first; UINT64_MAX: not gone */
     size_t targets;
+    bool to_all;
     uint64_t sent, answered, duplicated, foreign, gap_ns, last_answer_ns;
     uint8_t *seen; /* by sequence */
     uint64_t capacity;
@@ -113,12 +114,16 @@ static void send_one(struct stream *s)
 {
     uint8_t bytes[BYTES_MAX] = {0};
     struct head head = {.run = s->run, .sequence = s->sent};
-    size_t target = s->sent++ % s->targets;
+    uint64_t number = s->sent++;
 
     memcpy(bytes, &head, sizeof(head));
-    take_refusals(s, target);
-    if (s->gone[target] == UINT64_MAX && send(s->sockets[target].fd, bytes, s->size, 0) < 0)
-        (void)send(s->sockets[target].fd, bytes, s->size, 0); /* an error was pending */
+    for (size_t i = 0; i < s->targets; i++) {
+        if (!s->to_all && i != number % s->targets)
+            continue;
+        take_refusals(s, i);
+        if (s->gone[i] == UINT64_MAX && send(s->sockets[i].fd, bytes, s->size, 0) < 0)
+            (void)send(s->sockets[i].fd, bytes, s->size, 0); /* an error was pending */
+    }
 }
 
 /* Those that went to a pod that was gone, as its host said. */
@@ -126,7 +131,7 @@ static uint64_t count_refused(const struct stream *s)
 {
     uint64_t refused = 0;
 
-    for (uint64_t i = 0; i < s->sent; i++)
+    for (uint64_t i = 0; !s->to_all && i < s->sent; i++)
         refused += !s->seen[i] && i >= s->gone[i % s->targets];
     return refused;
 }
@@ -190,8 +195,12 @@ int main(int argc, char *argv[])
     struct stream s = {0};
     uint64_t refused;
 
+    if (argc > 1 && strcmp(argv[1], "-a") == 0) {
+        s.to_all = true;
+        argc--, argv++;
+    }
     if (argc < 5) {
-        (void)fprintf(stderr, "usage: udp_stream RATE SIZE MILLISECONDS ADDRESS:PORT...\n");
+        (void)fprintf(stderr, "usage: udp_stream [-a] RATE SIZE MILLISECONDS ADDRESS:PORT...\n");
         return 2;
     }
     s.rate = strtoull(argv[1], NULL, 10);

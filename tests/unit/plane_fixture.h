@@ -74,6 +74,7 @@ static __attribute__((unused)) void publish(int pod, int leader, uint64_t term,
     for (int i = 0; i < PODS; i++)
         view->members[i] = (struct member){.address = configs[i].self,
                                            .instance = planes[i].identity.instance,
+                                           .is_alive = true,
                                            .slot = (uint16_t)(10 + i)};
     view->leader_instance = leader == PODS ? 0 : planes[leader].identity.instance;
     view->leader_slot = leader == PODS ? VIEW_SLOT_NONE : (uint16_t)(10 + leader);
@@ -104,6 +105,8 @@ static __attribute__((unused)) void teardown(void)
         ledger = counters_ledger(numbers.counters, numbers.held, numbers.queued);
         cr_expect_eq(ledger.requests, 0, "pod %d: %lld requests are not accounted for", i,
                      (long long)ledger.requests);
+        cr_expect_eq(ledger.copies, 0, "pod %d: %lld copies are not accounted for", i,
+                     (long long)ledger.copies);
         cr_expect_eq(ledger.answers, 0, "pod %d: %lld answers are not accounted for", i,
                      (long long)ledger.answers);
         plane_close(&planes[i]);

@@ -176,6 +176,13 @@ Test(config_checks, leader)
                          "--self=10.0.0.1", "--leader=10.0.0.1:12000", "--relay-format=raw");
 }
 
+Test(config_checks, routes_with_answers_need_frames)
+{
+    expect_flags_refused("--route: routes local and all need relay.format framed: the others "
+                         "end at one leader, whose answers do not come back through us\n",
+                         "--route=all", "--relay-format=raw");
+}
+
 Test(config_checks, app_is_not_ourselves)
 {
     struct loaded l;

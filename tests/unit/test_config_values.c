@@ -154,6 +154,8 @@ Test(config_values, choices)
     static const struct good good[] = {
         {"--relay-format=raw", "relay.format", "raw"},
         {"--relay-format=proxy-v2", "relay.format", "proxy-v2"},
+        {"--route=local", "route", "local"},
+        {"--route=all", "route", "all"},
         {"--app-proxy-protocol=off", "app.proxy_protocol", "none"},
         {"--app-proxy-protocol=v2", "app.proxy_protocol", "v2"},
         {"--control-accept=off", "control.accept", "none"},
@@ -164,6 +166,7 @@ Test(config_values, choices)
         {"--relay-format=fast", "\"fast\" is not one of framed, raw, proxy-v2"},
         {"--relay-format=Raw", "\"Raw\" is not one of framed, raw, proxy-v2"},
         {"--relay-format=off", "\"off\" is not one of framed, raw, proxy-v2"},
+        {"--route=ordered", "\"ordered\" is not one of leader, local, all"},
         {"--control-accept=signed", "\"signed\" is not one of open, none"},
         {"--log-level=trace", "\"trace\" is not one of error, warn, info, debug"},
         {"--log-level=\x1b[31m\xff", "\"?[31m?\" is not one of error, warn, info, debug"},

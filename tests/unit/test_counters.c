@@ -102,9 +102,9 @@ Test(counters, each_way_out_closes_the_ledger_of_requests)
 Test(counters, each_way_out_closes_the_ledger_of_answers)
 {
     static const enum counter ways_out[] = {COUNTER_REPLIES_SENT, COUNTER_REPLIES_RELAYED,
-                                            COUNTER_REPLIES_FENCED};
+                                            COUNTER_REPLIES_FENCED, COUNTER_REPLIES_SUPPRESSED};
 
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < 4; i++) {
         counters_add(&counters, i % 2 ? COUNTER_ANSWERS_APP : COUNTER_ANSWERS_RELAY, 5);
         cr_assert_eq(ledger(0, 0).answers, 5);
         counters_add(&counters, ways_out[i], 5);
@@ -116,6 +116,21 @@ Test(counters, each_way_out_closes_the_ledger_of_answers)
         cr_assert_eq(ledger(0, 0).answers, 0, "reason %zu", reason);
     }
     cr_assert_eq(ledger(0, 0).requests, 0, "nothing of it is a request");
+}
+
+Test(counters, each_way_out_closes_the_ledger_of_copies)
+{
+    counters_add(&counters, COUNTER_COPIES_MADE, 5);
+    cr_assert_eq(ledger(0, 0).copies, 5);
+    counters_add(&counters, COUNTER_COPIES_SENT, 5);
+    cr_assert_eq(ledger(0, 0).copies, 0);
+    for (size_t reason = 0; reason < DROP_REASON_COUNT; reason++) {
+        counters_add(&counters, COUNTER_COPIES_MADE, 1);
+        counters_drop_copies(&counters, (enum drop_reason)reason, 1);
+        cr_assert_eq(ledger(0, 0).copies, 0, "reason %zu", reason);
+    }
+    cr_assert_eq(ledger(0, 0).requests, 0, "the pod's own app is counted apart");
+    cr_assert_eq(ledger(0, 0).answers, 0);
 }
 
 Test(counters, what_is_neither_request_nor_answer_leaves_the_ledger_alone)

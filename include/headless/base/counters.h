@@ -8,7 +8,9 @@
  *   requests   received{data} + received{relay} =
  *                  delivered + relayed + control{*} + dropped{*} + held (gauge) + queued (gauge)
  *   answers    answers{app} + answers{relay} =
- *                  replies{sent} + replies{relayed} + replies{fenced} + replies_dropped{*}
+ *                  replies{sent} + replies{relayed} + replies{fenced} + replies{suppressed} +
+ *                  replies_dropped{*}
+ *   copies     made = sent + dropped{*}         (route all; the pod's own app is under requests)
  * A relay frame that is refused as a whole counts as one received and one dropped.
  */
 #ifndef HEADLESS_BASE_COUNTERS_H
@@ -29,6 +31,7 @@
     X(cluster, "a frame of another cluster")                                      \
     X(hops, "already relayed as often as allowed, or back to where it came from") \
     X(acl, "its sender is not a member")                                          \
+    X(route, "a copy for every app, but route is not all here")                   \
     X(rate, "more control messages than allowed")                                 \
     X(tag, "it came back as a client's of ours, but without our tag")             \
     X(no_leader, "no leader, and hold.time is 0")                                 \
@@ -73,6 +76,10 @@ enum drop_reason { DROP_REASONS(DROP_ENUM) DROP_REASON_COUNT };
     X(REPLIES_RELAYED, "replies_relayed_total", "", "", "Answers carried to their ingress pod")  \
     X(REPLIES_FENCED, "replies_fenced_total", "", "",                                            \
       "Answers of a leader whose term is over, not sent")                                        \
+    X(REPLIES_SUPPRESSED, "replies_suppressed_total", "", "",                                    \
+      "Answers to requests that this pod's app was given while it did not lead")                 \
+    X(COPIES_MADE, "copies_total", "", "", "Copies for other members' apps (route all)")         \
+    X(COPIES_SENT, "copies_sent_total", "", "", "Copies carried to other members")               \
     X(PEER_RECEIVED, "peer_messages_total", "direction", "in", "Messages between supervisors")   \
     X(PEER_SENT, "peer_messages_total", "direction", "out", "Messages between supervisors")      \
     X(PEER_UNSENT, "peer_messages_unsent_total", "", "",                                         \
@@ -115,8 +122,9 @@ enum drop_reason { DROP_REASONS(DROP_ENUM) DROP_REASON_COUNT };
 #define COUNTER_ENUM(id, metric, label, value, help) COUNTER_##id,
 enum counter {
     COUNTERS(COUNTER_ENUM) COUNTER_DROPPED, /* + enum drop_reason: requests */
-    COUNTER_REPLIES_DROPPED = COUNTER_DROPPED + DROP_REASON_COUNT, /* + enum drop_reason */
-    COUNTER_COUNT = COUNTER_REPLIES_DROPPED + DROP_REASON_COUNT
+    COUNTER_REPLIES_DROPPED = COUNTER_DROPPED + DROP_REASON_COUNT,        /* + enum drop_reason */
+    COUNTER_COPIES_DROPPED = COUNTER_REPLIES_DROPPED + DROP_REASON_COUNT, /* + enum drop_reason */
+    COUNTER_COUNT = COUNTER_COPIES_DROPPED + DROP_REASON_COUNT
 };
 #undef COUNTER_ENUM
 
@@ -152,12 +160,18 @@ static inline void counters_drop_reply(struct counters *counters, enum drop_reas
     counters_add(counters, COUNTER_REPLIES_DROPPED + (size_t)reason, n);
 }
 
+static inline void counters_drop_copies(struct counters *counters, enum drop_reason reason,
+                                        uint64_t n)
+{
+    counters_add(counters, COUNTER_COPIES_DROPPED + (size_t)reason, n);
+}
+
 /* Any thread: add the values of one thread to sum[COUNTER_COUNT]. */
 void counters_collect(const struct counters *counters, uint64_t sum[static COUNTER_COUNT]);
 
-/* What the ledger says of a sum: in minus out; both are 0 at rest. */
+/* What the ledger says of a sum: in minus out; all are 0 at rest. */
 struct ledger {
-    int64_t requests, answers;
+    int64_t requests, answers, copies;
 };
 struct ledger counters_ledger(const uint64_t sum[static COUNTER_COUNT], uint64_t held,
                               uint64_t queued);

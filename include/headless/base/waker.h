@@ -23,8 +23,7 @@
  *      ASLEEP ── waker_borrow ──► LENT ── waker_return ──► ASLEEP     the sleeper never ran
  *                                 │
  *                                 └─ waker_wake, or the sleeper's time is over ──► CALLED
- *                                    CALLED ── waker_return ──► AWAKE   the sleeper is woken after
- * all
+ *                                    CALLED ── waker_return ──► AWAKE     it runs after all
  *
  * Nothing is lost: who changes an input while it is lent finds LENT, and leaves CALLED behind.
  *

@@ -47,6 +47,13 @@ struct config_cidrs {
 };
 
 enum config_app { CONFIG_APP_ECHO, CONFIG_APP_WHOAMI, CONFIG_APP_DISCARD, CONFIG_APP_UDP };
+/* To whose app a datagram goes; only the leader's answers leave in each case. */
+enum config_route {
+    CONFIG_ROUTE_LEADER, /* the leader's */
+    CONFIG_ROUTE_LOCAL,  /* that of the pod where it arrived */
+    CONFIG_ROUTE_ALL     /* every live member's */
+};
+
 enum config_relay { CONFIG_RELAY_FRAMED, CONFIG_RELAY_RAW, CONFIG_RELAY_PROXY_V2 };
 enum config_proxy { CONFIG_PROXY_NONE, CONFIG_PROXY_V2 };
 /* CONFIG_CONTROL_SIGNED cannot be set yet: it comes with keys. */
@@ -88,6 +95,7 @@ struct config {
     uint64_t member_forget_ns;
     enum config_refused failover_on_refused;
 
+    enum config_route route;
     enum config_relay relay_format;
     uint32_t relay_mtu; /* IP MTU, bytes */
 

@@ -80,8 +80,10 @@ struct election_config {
     enum election_quorum quorum;
     uint16_t expect;      /* quorum.expect; 0 or 1: nobody else is expected */
     bool on_refused_fast; /* failover.on_refused: fast */
-    uint64_t forget_ns;   /* member.forget */
-    uint64_t tenure_ns;   /* a leader stays so long before it hands over by itself */
+    bool
+        holds_on_resign; /* requests wait for the next leader: the old one would not pass them on */
+    uint64_t forget_ns;  /* member.forget */
+    uint64_t tenure_ns;  /* a leader stays so long before it hands over by itself */
     uint64_t stored_term; /* from the store; a hint */
     uint64_t generation;  /* leader_generation, as at the start */
     /* Members by name, else by address; neither set: none. */
@@ -235,7 +237,8 @@ struct election {
     uint64_t interval_ns;  /* the leader's */
     uint64_t detection_ns; /* the leader's interval x misses */
     uint64_t live[ELECTION_BITMAP_WORDS], ready[ELECTION_BITMAP_WORDS]; /* as the leader says */
-    uint64_t heard_ns;                                                  /* its last heartbeat */
+    struct election_list_id live_list; /* whose members these bits are about */
+    uint64_t heard_ns;                 /* its last heartbeat */
 
     /* What we have given away. */
     uint64_t voted_term, voted_for;
@@ -316,6 +319,8 @@ enum election_member_state {
     ELECTION_MEMBER_SELF, /* and not leading */
     ELECTION_MEMBER_STATE_COUNT
 };
+/* Not known to be dead. Who has just taken over, or has a new list, knows of nobody yet. */
+bool election_may_be_alive(const struct election *e, uint16_t index);
 enum election_member_state election_describe(const struct election *e, uint16_t index);
 const char *election_member_state_name(enum election_member_state state);
 

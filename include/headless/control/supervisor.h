@@ -67,7 +67,8 @@ struct supervisor_facts {
     uint64_t rcvbuf_bytes; /* of the leader's relay socket */
     uint64_t list_term;
     uint32_t list_version, list_count;
-    uint64_t settings; /* how often they were reloaded */
+    uint64_t settings;                    /* how often they were reloaded */
+    uint64_t live[ELECTION_BITMAP_WORDS]; /* of the list */
     uint64_t gave_way; /* the leader before this one did; a bool without padding */
 };
 

@@ -29,13 +29,14 @@ enum ctl_option {
     CTL_OPTION_IF_TERM = 1 << 4,
     CTL_OPTION_FORCE = 1 << 5,
     CTL_OPTION_COUNT = 1 << 6,
-    CTL_OPTION_INTERVAL = 1 << 7
+    CTL_OPTION_INTERVAL = 1 << 7,
+    CTL_OPTION_WAIT = 1 << 8
 };
 
 struct ctl_options {
     const char *admin, *data, *service; /* NULL: not given */
     bool json, force, help, version;
-    uint64_t if_term, count, interval_ns;
+    uint64_t if_term, count, interval_ns, wait_ns;
     unsigned given; /* bits of enum ctl_option */
     int word_count; /* the words that are no options: command and operands */
     char **words;
@@ -136,6 +137,8 @@ bool ctl_is_probe_answer(const struct ctl_question *question, const char *answer
 
 /* Write a pod's answer to a command as a line. True when it is ok. */
 bool ctl_show_command_answer(FILE *out, const struct ctl_pod *pod, bool has_if_term);
+/* Write what a pod answered to a message as a line. */
+void ctl_show_answer(FILE *out, const struct ctl_pod *pod);
 /* Write a pod's answer to a probe as a line. */
 void ctl_show_probe_answer(FILE *out, const struct ctl_pod *pod);
 

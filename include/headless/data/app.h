@@ -4,6 +4,10 @@
  * Built in: echo, whoami, discard; they answer from within deliver. udp://HOST:PORT is a UDP server
  * beside us (app_udp.c): its answers are read by an app reader and come back through answer.
  *
+ * With route local and all a pod's app is also given requests while the pod does not lead. Their
+ * answers are suppressed, whoever leads when they come: the client has the answer of the leader of
+ * that time. app_may_answer says whether the answer to this request may leave.
+ *
  * Every request given to deliver ends as delivered or dropped; every answer goes to reply_send or
  * is dropped. Owner: its worker's thread.
  */
@@ -43,6 +47,12 @@ int app_init(struct app *app, const struct config *config, const struct identity
              struct replier *replier, struct counters *counters, size_t workers)
     __attribute__((warn_unused_result));
 void app_fini(struct app *app);
+
+/* A copy has to be of our own term: else its sender took another for the leader. */
+static inline bool app_may_answer(const struct app *app, const struct request *request)
+{
+    return app->replier->leads && (!request->is_copy || request->term == app->replier->view->term);
+}
 
 /* Answer to a probe, on behalf of any app: leader, via, term, never longer than the question. */
 void app_answer_probe(struct app *app, const struct request *request, const char *nonce);

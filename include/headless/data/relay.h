@@ -8,6 +8,9 @@
  * travels alone, its payload by iovec without a copy, and is left to IP fragmentation. In the
  * formats raw and proxy-v2 a request is sent as it came, to the leader's data port, also by iovec.
  *
+ * Copies (route all) are packed once for all members: at the flush each frame gets a header of its
+ * own for each of them and goes out over its link, the records being the same bytes for all.
+ *
  * Every request ends as relayed or as dropped, every answer likewise, when its message was sent or
  * not.
  *
@@ -43,34 +46,46 @@ struct relay {
     uint16_t lane;
     struct relay_link *links[RELAY_LINKS_MAX];
     size_t link_count;
-    uint64_t now_ns; /* of this slice: set by relay_begin */
+    struct relay_link *copies;          /* packs them, has no socket; NULL: route is not all */
+    const struct relay_target *members; /* to whom copies go */
+    size_t member_count;
+    uint64_t now_ns;          /* of this slice: set by relay_begin */
+    uint64_t leader_instance; /* by the present view; only its refusals are evidence */
     struct counters *counters;
     struct traffic *traffic;
     uint64_t refused_instance; /* seen since the worker last took it; 0: none */
 };
 
-/* Where requests go. */
-struct relay_leader {
+/* Where requests, or copies of them, go. */
+struct relay_target {
     struct address to; /* its relay port if framed, else its data port */
     uint64_t instance; /* 0: outside the cluster */
     uint64_t term;     /* the view's */
     uint16_t slot;
 };
 
-void relay_init(struct relay *relay, const struct config *config, const struct identity *identity,
-                uint16_t lane, struct counters *counters, struct traffic *traffic);
+/* Returns 0 or -ENOMEM. */
+int relay_init(struct relay *relay, const struct config *config, const struct identity *identity,
+               uint16_t lane, struct counters *counters, struct traffic *traffic)
+    __attribute__((warn_unused_result));
 void relay_fini(struct relay *relay);
 
 /* A slice of work begins. */
 void relay_begin(struct relay *relay, uint64_t now_ns);
 
 /* Carry a request to the leader. Its payload must stay until relay_flush. */
-void relay_request(struct relay *relay, const struct relay_leader *leader,
+void relay_request(struct relay *relay, const struct relay_target *leader,
                    const struct request *request);
 
 /* The same for a whole train, in the format raw: its payloads leave as they came, in one go. */
-void relay_raw_train(struct relay *relay, const struct relay_leader *leader,
+void relay_raw_train(struct relay *relay, const struct relay_target *leader,
                      const struct datagram *train);
+
+/* Copies go to these from now on; those that wait still go to the former ones. The array must stay.
+ */
+void relay_copies_to(struct relay *relay, const struct relay_target *members, size_t count);
+/* Copy a request to each of them, for its own app. Its payload must stay until relay_flush. */
+void relay_copy(struct relay *relay, uint64_t term, const struct request *request);
 
 /* Carry an answer of that term to the relay port of its ingress pod. */
 void relay_answer(struct relay *relay, const struct address *to, const struct origin *origin,

@@ -24,6 +24,7 @@ struct replier {
     struct counters *counters;
     const struct view *view; /* of this slice: set by reply_begin */
     uint64_t now_ns;
+    bool leads;           /* this pod does, in this slice */
     uint64_t oldest_term; /* of the answers in the outbox */
 };
 
@@ -33,7 +34,7 @@ int reply_init(struct replier *replier, const struct udp_socket *socket,
 void reply_fini(struct replier *replier);
 
 /* A slice of work begins. */
-void reply_begin(struct replier *replier, const struct view *view, uint64_t now_ns);
+void reply_begin(struct replier *replier, const struct view *view, bool leads, uint64_t now_ns);
 
 /* Send an answer on its way: to the client, or to its ingress pod. */
 void reply_send(struct replier *replier, const struct origin *origin, uint64_t term,

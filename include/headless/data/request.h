@@ -14,6 +14,7 @@ struct request {
     struct record record; /* client, local, tag, ingress, payload */
     uint64_t term;        /* of the frame that brought it; 0 when it came from the client */
     uint8_t hops;         /* relays so far: 0, 1 or 2 */
+    bool is_copy;         /* for this pod's app, whoever leads */
 };
 
 /* Where an answer goes: a request without its payload. 24-byte addresses, comparable as bytes. */

@@ -27,6 +27,7 @@
 struct session {
     struct origin origin;
     uint64_t term;    /* in which its last request was delivered */
+    bool may_answer;  /* what it answers to that may leave */
     uint64_t used_ns; /* last datagram, either way */
     uint64_t dealt_ns;
     uint64_t requests;

@@ -39,6 +39,7 @@ struct member {
     uint64_t instance;          /* 0: not known yet */
     char name[CONFIG_NAME_MAX]; /* "" when not known */
     struct address address;     /* IP, port 0 */
+    bool is_alive;              /* as far as we know */
     uint16_t slot;              /* by which data threads count what goes to it and comes from it */
 };
 

@@ -52,8 +52,10 @@ struct worker {
     const struct view *view;    /* of this slice */
     uint64_t generation;        /* of that view */
     uint64_t now_ns;            /* of this slice */
-    struct relay_leader leader; /* of this view */
+    struct relay_target leader; /* of this view */
     enum view_way way;          /* of this slice: what is done with requests */
+    struct relay_target
+        members[VIEW_MEMBERS_MAX]; /* route all: the live ones but us, of this view */
     uint64_t next_tick_ns;
     size_t own_pace_bytes; /* released per period where the leader's buffer is not known */
     size_t worker_count;
@@ -112,8 +114,10 @@ void classify_piece(struct worker *worker, const struct datagram *piece);
 
 /* route.c: where requests go by the present view: to the leader's relay port in frames, else to its
  * data port. */
-struct relay_leader route_find_leader(const struct worker *worker);
-/* route.c: a request goes to the app, to the leader, or into hold. */
+struct relay_target route_find_leader(const struct worker *worker);
+/* route.c: tells the relay to whom copies go by the present view. */
+void route_find_members(struct worker *worker);
+/* route.c: a request goes to an app, to the leader, or into hold. */
 void route_request(struct worker *worker, const struct request *request);
 /* route.c: the same for one that comes out of hold. */
 void route_now(struct worker *worker, const struct request *request);

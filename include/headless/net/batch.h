@@ -78,8 +78,8 @@ void inbox_read(const struct inbox *inbox, size_t index, struct inbox_message *r
 #define OUTBOX_SEGMENT_MAX  1472 /* larger ones are no trains, unless the owner knows the path */
 #define OUTBOX_SEGMENT_SAFE 1232 /* what every path takes: IPv6's least MTU */
 
-/* Two accounts, so that one socket's requests and replies are counted apart. */
-enum outbox_account { OUTBOX_REQUESTS, OUTBOX_REPLIES, OUTBOX_ACCOUNTS };
+/* Accounts, so that one socket's requests, replies and copies are counted apart. */
+enum outbox_account { OUTBOX_REQUESTS, OUTBOX_REPLIES, OUTBOX_COPIES, OUTBOX_ACCOUNTS };
 
 /* What became of the messages, each with its weight (the client datagrams in it). */
 struct outbox_tally {
@@ -154,5 +154,7 @@ void outbox_discard(struct outbox *outbox);
 
 /* Send all that was added. Every message ends in its account's tally. */
 void outbox_flush(struct outbox *outbox);
+/* The same without waiting for a full socket: what it does not take now has failed. */
+void outbox_flush_now(struct outbox *outbox);
 
 #endif

@@ -41,7 +41,9 @@
 #define RECORD_HEADER_MAX  (4 + 22 + 18 + 8 + 16)
 #define RECORD_PAYLOAD_MAX 65507
 
-enum frame_type { FRAME_DATA = 1, FRAME_REPLY = 2 };
+/* DATA: requests for the leader. REPLY: answers. COPY: requests for the receiver's own app, whoever
+ * leads. */
+enum frame_type { FRAME_DATA = 1, FRAME_REPLY = 2, FRAME_COPY = 3 };
 
 enum record_kind {
     RECORD_END = 0, /* and length 0: the end record */
@@ -82,6 +84,9 @@ uint64_t frame_cluster_id(const char *cluster);
 
 /* Write the 40 bytes; the caller vouches for type and hops. */
 void frame_put_header(uint8_t out[static FRAME_HEADER_BYTES], const struct frame_header *header);
+
+/* The same frame over another link: another number in it. */
+void frame_put_sequence(uint8_t out[static FRAME_HEADER_BYTES], uint64_t sequence);
 
 /* Read the header of a frame whose beginning was given back by the network. False: it is none. */
 bool frame_read_header(const uint8_t *data, size_t length, struct frame_header *ret_header);

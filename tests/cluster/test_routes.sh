@@ -1,0 +1,163 @@
+#!/usr/bin/env bash
+# Routes local and all: each app is given each datagram once, and the client gets one answer.
+#
+#   tests/cluster/test_routes.sh BUILD_DIR
+#
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=lib_stream.sh
+. "$(dirname "$0")/lib_stream.sh"
+
+a=127.0.14.11 # leads
+b=127.0.14.12
+c=127.0.14.13
+pods=("$a" "$b" "$c")
+rate=$((4000 / slow))
+span=3000 # milliseconds
+((${CHECK_ALL:-0} == 0)) || span=25000
+
+# stream_for MILLISECONDS ADDRESS...: to its end.
+stream_for()
+{
+    local limit=$1
+    shift
+    stream_start "$rate" "$limit" "$@"
+    wait_until "the stream ends" $((limit + 10000)) has_ended "$stream_pid"
+    stream_end
+}
+
+# Each pod's app was given N requests, and all but the leader's were suppressed.
+each_app_was_given()
+{
+    local pod
+    for pod in "${pods[@]}"; do
+        expect "delivered at $pod" "$(metric "$pod" datagrams_delivered_total)" "$1"
+    done
+    expect "suppressed at the leader" "$(metric "$a" replies_suppressed_total)" 0
+    expect "suppressed at the followers" "$(total replies_suppressed_total "$b" "$c")" $((2 * $1))
+}
+
+to_all_apps()
+{
+    pods_start "${pods[@]}" -- --route all --app echo --leader "$a" "$@"
+    stream_for "$span" "${pods[@]}"
+    expect "lost" "$lost" 0
+    ledger_closes "${pods[@]}"
+    each_app_was_given "$sent"
+    expect "copies" "$(total copies_sent_total "${pods[@]}")" $((2 * sent))
+    expect "answers sent" "$(total replies_sent_total "${pods[@]}")" "$sent"
+}
+
+to_all_udp_apps()
+{
+    local pod app
+    for pod in "${pods[@]}"; do
+        app=127.0.14.$((100 + ${pod##*.})):5300
+        app_start "app-$pod" "$tools/udp_app" "$app" echo
+        pod_launch "$pod" --peers "$a,$b,$c" --leader "$a" --route all --app "udp://$app"
+    done
+    for pod in "${pods[@]}"; do
+        pod_wait "$pod"
+    done
+    wait_until "all follow the configured leader" 6000 agree "$a" "${pods[@]}"
+    stream_for 2000 "$b" "$c"
+    expect "lost" "$lost" 0
+    ledger_closes "${pods[@]}"
+    each_app_was_given "$sent"
+}
+
+# The client sends to each pod by itself, as it finds them in DNS.
+to_own_app()
+{
+    stream_options=(-a)
+    pods_start "${pods[@]}" -- --route local --app echo --leader "$a" "$@"
+    stream_for "$span" "${pods[@]}"
+    expect "lost" "$lost" 0
+    ledger_closes "${pods[@]}"
+    each_app_was_given "$sent"
+    expect "between pods" "$(total 'datagrams_received_total{socket="relay"}' "${pods[@]}")" 0
+    stream_options=()
+}
+
+# The leader dies in the middle: what it had not answered is missing, and nothing is answered twice
+# (stream_end says so). Requests that came while nobody led are held and answered.
+leader_dies()
+{
+    local route=$1 before through=("$b" "$c")
+    shift
+    stream_options=("$@")
+    [[ $route == all ]] || through=("${pods[@]}")
+    pods_start "${pods[@]}" -- --route "$route" --app echo --leader "$a" --hold-time 10s
+    stream_start "$rate" 30000 "${through[@]}"
+    wait_until "traffic flows" 3000 delivers_more 500 "$b"
+    pod_kill "$a"
+    wait_until "another leads" 3000 agree_without "$a" "$b" "$c"
+    before=$(total replies_sent_total "$b" "$c")
+    wait_until "and answers" 3000 sends_more "$before"
+    stream_end
+    ledger_closes "$b" "$c"
+    expect_between "lost" "$lost" 0 $((rate / 2)) # while the others believed in the dead one
+    stream_options=()
+}
+
+sends_more()
+{
+    (($(total replies_sent_total "$b" "$c") > $1 + 200))
+}
+
+# One that stands still costs the others nothing, before it is taken for dead as after.
+member_stands_still()
+{
+    pods_start "${pods[@]}" -- --route all --app echo --leader "$a"
+    pod_freeze "$c"
+    stream_for 3000 "$a" "$b"
+    expect "lost" "$lost" 0
+    wait_until "it is taken for dead" 3000 metric_is "$a" members_alive 2
+    pod_thaw "$c"
+    wait_until "it is back" 5000 agree "$a" "${pods[@]}"
+    ledger_closes "${pods[@]}"
+}
+
+# published: what headlessctl says of one message to all pods, sorted.
+published()
+{
+    local IFS=,
+    "$headlessctl" --data "${pods[*]}" publish "$(printf '%99s' "")" | sed -E 's/[0-9.]+ ms: //' | sort
+}
+
+publish_to_all()
+{
+    local said
+    pods_start "${pods[@]}" -- --route local --app whoami --leader "$a"
+    said=$(published)
+    expect_match "the leader" "$said" "$a:12000: $a $a leader term 1 via $a you "
+    expect_match "a follower" "$said" "$b:12000: no answer"
+    expect_match "in all" "$said" "1 of 3 answered"
+    expect "exit code of lines" "$(printf 'one\ntwo\n' | "$headlessctl" --data "$a,$b" publish - |
+        grep -c "1 of 2 answered")" 2
+    "$headlessctl" --data "$b,$c" --wait 50ms publish nobody >/dev/null &&
+        fail "exit code 0 where nobody answered"
+    ledger_closes "${pods[@]}"
+}
+
+needs_frames()
+{
+    local errors
+    errors=$("$headlessd" --check-config --self "$a" --route all --relay-format raw 2>&1) &&
+        fail "raw is taken"
+    expect_match "why" "$errors" "routes local and all need relay.format framed"
+}
+
+run "all: each app is given each datagram" to_all_apps
+run "all: each app is given each datagram, without rings" to_all_apps --workers 0
+run "all: each app is given each datagram, two receivers and two workers" to_all_apps \
+    --receivers 2 --workers 2
+run "all: UDP apps" to_all_udp_apps
+run "local: each app is given its own" to_own_app
+run "local: each app is given its own, without rings" to_own_app --workers 0
+run "all: the leader dies" leader_dies all
+run "local: the leader dies" leader_dies local -a
+run "all: a member stands still" member_stands_still
+run "headlessctl publish: only the leader answers" publish_to_all
+run "not with raw" needs_frames
+finish

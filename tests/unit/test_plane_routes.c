@@ -1,0 +1,287 @@
+/* Routes local and all: whose app is given a datagram, and whose answer leaves. */
+#include "plane_fixture.h"
+
+TestSuite(plane_routes, .init = setup, .fini = teardown, .timeout = 30);
+
+static void use_route(enum config_route route)
+{
+    for (int i = 0; i < PODS; i++) {
+        plane_close(&planes[i]);
+        configs[i].route = route;
+        cr_assert_eq(plane_open(&planes[i], &configs[i], &supervisor_wakers[i]), 0);
+    }
+}
+
+static void publish_both(int leader, uint64_t term)
+{
+    publish(A, leader, term, 0);
+    publish(B, leader, term, 0);
+}
+
+Test(plane_routes, local_asks_the_own_app_and_only_the_leader_answers)
+{
+    use_route(CONFIG_ROUTE_LOCAL);
+    publish_both(A, 1);
+    say(A, "hello");
+    say(B, "hello");
+    run(A);
+    run(B);
+    run(A);
+    cr_assert_str_eq(heard(), "hello");
+    cr_assert_str_eq(heard(), "", "one answer");
+    for (int i = 0; i < PODS; i++) {
+        cr_assert_eq(count(i, COUNTER_DELIVERED), 1);
+        cr_assert_eq(count(i, COUNTER_RECEIVED_RELAY), 0, "nothing between pods");
+    }
+    cr_assert_eq(count(A, COUNTER_REPLIES_SENT), 1);
+    cr_assert_eq(count(B, COUNTER_REPLIES_SUPPRESSED), 1);
+}
+
+Test(plane_routes, all_asks_every_app_and_the_leader_answers_through_the_ingress_pod)
+{
+    use_route(CONFIG_ROUTE_ALL);
+    publish_both(A, 1);
+    say(B, "one");
+    say(B, "two");
+    run(B);
+    cr_assert_str_eq(heard(), "");
+    run(A);
+    cr_assert_str_eq(heard(), "", "only the ingress pod may answer");
+    run(B);
+    cr_assert_str_eq(heard(), "one");
+    cr_assert_str_eq(heard(), "two");
+    cr_assert_str_eq(heard(), "");
+    cr_assert_eq(count(A, COUNTER_DELIVERED), 2);
+    cr_assert_eq(count(B, COUNTER_DELIVERED), 2);
+    cr_assert_eq(count(B, COUNTER_REPLIES_SUPPRESSED), 2);
+    cr_assert_eq(count(B, COUNTER_COPIES_MADE), 2);
+    cr_assert_eq(count(B, COUNTER_COPIES_SENT), 2);
+    cr_assert_eq(count(B, COUNTER_FRAMES_SENT), 1, "both in one frame");
+    cr_assert_eq(count(B, COUNTER_RELAYED), 0);
+}
+
+Test(plane_routes, all_through_the_leader)
+{
+    use_route(CONFIG_ROUTE_ALL);
+    publish_both(A, 1);
+    say(A, "hello");
+    run(A);
+    cr_assert_str_eq(heard(), "hello");
+    run(B);
+    run(A);
+    cr_assert_str_eq(heard(), "", "the follower's answer stays there");
+    cr_assert_eq(count(B, COUNTER_DELIVERED), 1);
+    cr_assert_eq(count(B, COUNTER_REPLIES_SUPPRESSED), 1);
+}
+
+Test(plane_routes, copies_are_never_passed_on)
+{
+    use_route(CONFIG_ROUTE_ALL);
+    publish(A, B, 1, 0);
+    publish(B, A, 1, 0); /* each believes in the other */
+    say(B, "hello");
+    run(B);
+    run(A);
+    run(B);
+    cr_assert_eq(count(A, COUNTER_COPIES_MADE), 0);
+    cr_assert_eq(count(A, COUNTER_DELIVERED), 1);
+    cr_assert_eq(count(B, COUNTER_DELIVERED), 1);
+    cr_assert_str_eq(heard(), "", "nobody leads");
+}
+
+Test(plane_routes, who_is_dead_gets_no_copy)
+{
+    struct view *view;
+
+    use_route(CONFIG_ROUTE_ALL);
+    publish_both(A, 1);
+    view = view_draft(&planes[A].board);
+    view->members[B].is_alive = false;
+    view_publish(&planes[A].board, view);
+    say(A, "hello");
+    run(A);
+    cr_assert_str_eq(heard(), "hello");
+    cr_assert_eq(count(A, COUNTER_COPIES_MADE), 0);
+}
+
+Test(plane_routes, without_a_leader_all_is_held_and_then_copied)
+{
+    use_route(CONFIG_ROUTE_ALL);
+    publish_both(PODS, 0);
+    say(B, "hello");
+    run(B);
+    cr_assert_eq(count(B, COUNTER_DELIVERED), 0);
+    publish_both(A, 1);
+    while (!hold_is_empty(&planes[B].workers[0].hold)) /* paced; the test has a time limit */
+        run(B);
+    run(A);
+    run(B);
+    cr_assert_str_eq(heard(), "hello");
+    cr_assert_eq(count(A, COUNTER_DELIVERED), 1);
+    cr_assert_eq(count(B, COUNTER_DELIVERED), 1);
+}
+
+/* More than a batch of frames, one of them larger than a frame, sizes mixed. */
+Test(plane_routes, copies_of_all_sizes_arrive_in_order)
+{
+    static const size_t sizes[] = {1, 1000, 700, 30, 5000, 700, 700, 1300, 2, 60};
+    static char text[5001];
+    size_t n = 0;
+
+    use_route(CONFIG_ROUTE_ALL);
+    publish_both(A, 1);
+    for (int round = 0; round < 3; round++) {
+        for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+            memset(text, (int)('a' + n++ % 26), sizes[i]);
+            text[sizes[i]] = '\0';
+            say(B, text);
+        }
+        run(B);
+        run(A);
+        run(B);
+    }
+    for (size_t i = 0; i < n; i++) {
+        ssize_t got = recv(client.fd, text, sizeof(text), MSG_DONTWAIT);
+
+        cr_assert_eq(got, (ssize_t)sizes[i % (sizeof(sizes) / sizeof(sizes[0]))], "answer %zu", i);
+        cr_assert_eq(text[0], (char)('a' + i % 26), "answer %zu", i);
+    }
+    cr_assert_eq(count(A, COUNTER_DELIVERED), n);
+    cr_assert_eq(count(B, COUNTER_COPIES_SENT), n);
+}
+
+/* ---- an app that takes its time */
+
+static struct udp_socket app;
+
+static void app_beside_b(void)
+{
+    struct address any = ip("127.0.0.1");
+    const struct udp_options options = {0};
+
+    cr_assert_eq(udp_open(&any, &options, &app), 0);
+    configs[B].app_target = (struct config_app_target){CONFIG_APP_UDP, app.local};
+}
+
+/* The app takes one request, and says from where it came. */
+static struct sockaddr_storage app_takes(const char *expected)
+{
+    struct sockaddr_storage from;
+    socklen_t length = sizeof(from);
+    char text[100];
+    ssize_t n =
+        recvfrom(app.fd, text, sizeof(text) - 1, MSG_DONTWAIT, (struct sockaddr *)&from, &length);
+
+    cr_assert_geq(n, 0, "%s did not come", expected);
+    text[n] = '\0';
+    cr_assert_str_eq(text, expected);
+    return from;
+}
+
+static void app_says(const struct sockaddr_storage *to, const char *text)
+{
+    cr_assert_eq(sendto(app.fd, text, strlen(text), 0, (const struct sockaddr *)to,
+                        sizeof(struct sockaddr_in)),
+                 (ssize_t)strlen(text));
+}
+
+Test(plane_routes, what_the_former_leader_was_to_answer_a_new_one_does_not)
+{
+    struct sockaddr_storage session;
+
+    app_beside_b();
+    use_route(CONFIG_ROUTE_LOCAL);
+    publish_both(A, 1);
+    say(B, "one");
+    run(B);
+    session = app_takes("one");
+    publish_both(B, 2);
+    app_says(&session, "late");
+    run(B);
+    cr_assert_str_eq(heard(), "");
+    cr_assert_eq(count(B, COUNTER_REPLIES_SUPPRESSED), 1);
+    say(B, "two");
+    run(B);
+    session = app_takes("two");
+    app_says(&session, "in time");
+    run(B);
+    cr_assert_str_eq(heard(), "in time");
+    udp_close(&app);
+}
+
+/* What B was given as a follower, and what it was given as the leader, have sessions of their own.
+ */
+Test(plane_routes, a_later_request_does_not_set_an_earlier_answer_free)
+{
+    struct sockaddr_storage first, second;
+
+    app_beside_b();
+    use_route(CONFIG_ROUTE_LOCAL);
+    publish_both(A, 1);
+    say(B, "one");
+    run(B);
+    first = app_takes("one");
+    publish_both(B, 2);
+    say(B, "two");
+    run(B);
+    second = app_takes("two");
+    app_says(&first, "to one");
+    app_says(&second, "to two");
+    run(B);
+    cr_assert_str_eq(heard(), "to two");
+    cr_assert_str_eq(heard(), "");
+    publish_both(A, 3);
+    say(B, "three");
+    run(B);
+    (void)app_takes("three");
+    cr_assert_eq(count(B, COUNTER_REPLIES_SUPPRESSED), 1);
+    udp_close(&app);
+}
+
+/* A answered it in term 1; when the copy arrives here, B leads in term 2. */
+Test(plane_routes, a_copy_of_a_former_term_is_not_answered_again)
+{
+    use_route(CONFIG_ROUTE_ALL);
+    publish_both(A, 1);
+    say(A, "hello");
+    run(A);
+    cr_assert_str_eq(heard(), "hello");
+    publish_both(B, 2);
+    run(B);
+    run(A);
+    cr_assert_str_eq(heard(), "");
+    cr_assert_eq(count(B, COUNTER_DELIVERED), 1);
+    cr_assert_eq(count(B, COUNTER_REPLIES_SUPPRESSED), 1);
+}
+
+/* Its time is over for a moment, which the other pod does not know. */
+Test(plane_routes, a_leader_that_is_late_holds_copies)
+{
+    use_route(CONFIG_ROUTE_ALL);
+    publish_both(A, 1);
+    atomic_store(&view_current(&planes[A].board)->valid_until_ns, 0);
+    say(B, "hello");
+    run(B);
+    run(A);
+    cr_assert_eq(count(A, COUNTER_DELIVERED), 0);
+    atomic_store(&view_current(&planes[A].board)->valid_until_ns, VIEW_FOREVER);
+    while (!hold_is_empty(&planes[A].workers[0].hold))
+        run(A);
+    run(B);
+    cr_assert_str_eq(heard(), "hello");
+    cr_assert_eq(count(A, COUNTER_COPIES_MADE), 0, "delivered, and not passed on");
+}
+
+Test(plane_routes, copies_are_not_taken_where_the_route_is_another)
+{
+    use_route(CONFIG_ROUTE_ALL);
+    plane_close(&planes[A]);
+    configs[A].route = CONFIG_ROUTE_LEADER;
+    cr_assert_eq(plane_open(&planes[A], &configs[A], &supervisor_wakers[A]), 0);
+    publish_both(A, 1);
+    say(B, "hello");
+    run(B);
+    run(A);
+    cr_assert_eq(count(A, DROPPED(route)), 1);
+    cr_assert_eq(count(A, COUNTER_DELIVERED), 0);
+}
