@@ -49,7 +49,7 @@ case_titles()
     cat <<ROWS
 base|200,000/s, 100 bytes, 8 flows, single datagrams
 carried|$(thousands "$carried")/s (what all can carry), 100 bytes, 8 flows, single datagrams
-app|the same, to a leader that is woken for what comes and reads singly, as an app does
+app|200,000/s, 100 bytes, 8 flows, single datagrams, to a leader that is woken for what comes and reads singly, as an app does
 merged|200,000/s, 100 bytes, 8 flows, merged arrivals: the sender's trains of 64
 mix|200,000/s, sizes of 64 to 1,400 bytes mixed, 8 flows, single datagrams
 size64|200,000/s, 64 bytes, 8 flows

@@ -82,15 +82,11 @@ static int start_server(struct admin *admin, int listen_fd)
     return rc;
 }
 
-int admin_start(struct admin *admin, const struct config *config, struct plane *plane,
-                const struct supervisor *supervisor)
+static int open_server(struct admin *admin, const struct config *config, struct plane *plane)
 {
     char text[ADDRESS_TEXT_MAX];
     int fd = -1, rc;
 
-    *admin = (struct admin){
-        .config = config, .plane = plane, .supervisor = supervisor, .started_ns = clock_now_ns()};
-    atomic_init(&admin->last_reload_succeeded, true);
     if (config->admin_listen.port == 0)
         return 0;
     rc = listen_at(&config->admin_listen, &fd);
@@ -111,8 +107,26 @@ int admin_start(struct admin *admin, const struct config *config, struct plane *
     return rc;
 }
 
+int admin_start(struct admin *admin, const struct config *config, struct plane *plane,
+                const struct supervisor *supervisor)
+{
+    int rc;
+
+    *admin = (struct admin){
+        .config = config, .plane = plane, .supervisor = supervisor, .started_ns = clock_now_ns()};
+    atomic_init(&admin->last_reload_succeeded, true);
+    rc = notifier_start(&admin->notifier, config, plane, &supervisor->report);
+    if (rc)
+        return rc;
+    rc = open_server(admin, config, plane);
+    if (rc)
+        notifier_stop(&admin->notifier);
+    return rc;
+}
+
 void admin_stop(struct admin *admin)
 {
+    notifier_stop(&admin->notifier);
     if (admin->daemon)
         MHD_stop_daemon(admin->daemon);
     admin->daemon = NULL;

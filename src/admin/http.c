@@ -47,6 +47,7 @@ static void take_reading(struct admin *admin, struct reading *ret_reading)
     reading.uptime_ns = reading.now_ns - admin->started_ns;
     plane_read_numbers(plane, &reading.numbers);
     counters_collect(&admin->supervisor->counters, reading.numbers.counters);
+    counters_collect(&admin->notifier.counters, reading.numbers.counters);
     *ret_reading = reading;
 }
 

@@ -199,6 +199,17 @@ static bool app_is_own_socket(const struct config *c, char why[static VALUE_WHY_
     return true;
 }
 
+static bool notify_is_own_socket(const struct config *c, char why[static VALUE_WHY_MAX])
+{
+    char text[ADDRESS_TEXT_MAX];
+
+    if (c->app_notify.port == 0 || !is_own_socket(c, &c->app_notify))
+        return false;
+    (void)value_refuse(why, address_format(&c->app_notify, text),
+                       "is a port of this pod itself, what it is told would be a client's");
+    return true;
+}
+
 /* A leader's time is promised in detection times: nobody waits for minutes. */
 static bool detection_is_too_long(const struct config *c, char why[static VALUE_WHY_MAX])
 {
@@ -262,6 +273,7 @@ static const struct check checks[] = {
     {{"leader", "self"}, leader_misses_self},
     {{"leader", "self", "bind", "data.port"}, leader_is_own_socket},
     {{"app.target", "self", "bind", "data.port"}, app_is_own_socket},
+    {{"app.notify", "self", "bind", "data.port"}, notify_is_own_socket},
     {{"heartbeat.interval", "heartbeat.misses"}, detection_is_too_long},
     {{"eligible", "peers", "discovery.dns"}, nobody_is_eligible},
     {{"quorum.expect", "peers"}, expects_fewer_than_listed},

@@ -94,6 +94,14 @@ static void derive_name(struct config *config)
     (void)snprintf(config->name, sizeof(config->name), "%.63s", name);
 }
 
+static struct address loopback(void)
+{
+    struct address address = {0};
+
+    (void)address_parse_ip("127.0.0.1", &address);
+    return address;
+}
+
 void config_derive(struct config *config)
 {
     if (!address_is_set(&config->self))
@@ -102,6 +110,8 @@ void config_derive(struct config *config)
         config->bind = address_is_loopback(&config->self) ? config->self : address_any(ADDRESS_V6);
     if (config->admin_listen.port != 0 && !address_is_set(&config->admin_listen))
         config->admin_listen = address_with_port(config->bind, config->admin_listen.port);
+    if (config->app_notify.port != 0 && !address_is_set(&config->app_notify))
+        config->app_notify = address_with_port(loopback(), config->app_notify.port);
     if (!has_ipv6()) {
         without_ipv6(&config->bind);
         without_ipv6(&config->admin_listen);

@@ -8,8 +8,7 @@
  */
 #include "headless/data/worker.h"
 
-/* A member's own port is one of its data, relay or peer port; its sending sockets have other ports.
- */
+/* A member's own port is its data, relay or peer port; its sending sockets have other ports. */
 static bool is_loop(const struct worker *worker, const struct address *source,
                     const struct address *local)
 {
@@ -22,8 +21,7 @@ static bool is_loop(const struct worker *worker, const struct address *source,
            address_equal_ip(source, local); /* an address of ours that is not self */
 }
 
-/* What a member relays raw is a client's, whom we do not see: never a command, and never relayed
- * on. */
+/* What a member relays raw is a client's, whom we do not see: no command, and not relayed on. */
 static bool is_raw_from_member(const struct worker *worker, const struct address *source)
 {
     return worker->config->relay_format != CONFIG_RELAY_FRAMED &&
@@ -77,13 +75,6 @@ static bool is_control(struct worker *worker, const struct datagram *datagram)
     return false;
 }
 
-/* Only what begins so can be a control message; most datagrams do not. */
-static bool is_json_like(const struct datagram *datagram)
-{
-    return datagram->length > 0 &&
-           (datagram->payload[0] == '{' || datagram->payload[0] <= ' '); /* or white space */
-}
-
 /* A train of which every datagram goes to the leader as it came. */
 static bool is_passed_on(const struct worker *worker, const struct datagram *piece,
                          bool may_be_control)
@@ -95,7 +86,7 @@ static bool is_passed_on(const struct worker *worker, const struct datagram *pie
         return false;
     for (uint32_t i = 0; may_be_control && i < datagram_count(piece); i++) {
         datagram_part(piece, i, &one);
-        if (is_json_like(&one))
+        if (control_is_possible(one.payload, one.length))
             return false;
     }
     return true;
@@ -119,7 +110,7 @@ static struct request begin_request(const struct worker *worker, const struct da
 static void take_one(struct worker *worker, const struct datagram *one, bool may_be_control,
                      struct request *request)
 {
-    if (may_be_control && is_json_like(one) && is_control(worker, one))
+    if (may_be_control && control_is_possible(one->payload, one->length) && is_control(worker, one))
         return;
     request->record.payload = one->payload;
     request->record.length = (uint16_t)one->length;

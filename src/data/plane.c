@@ -294,6 +294,8 @@ void plane_wake(struct plane *plane)
 {
     for (size_t i = 0; i < plane->worker_count; i++)
         waker_wake(&plane->workers[i].waker);
+    if (plane->watcher)
+        waker_wake(plane->watcher);
 }
 
 /* ---- outside ---- */

@@ -46,6 +46,16 @@ struct relay_target route_find_leader(const struct worker *worker)
     return leader;
 }
 
+/* An address that has been given to another pod may be two members': one copy is enough. */
+static bool is_among(const struct worker *worker, size_t count, const struct address *address)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (address_equal_ip(&worker->members[i].to, address))
+            return true;
+    }
+    return false;
+}
+
 void route_find_members(struct worker *worker)
 {
     const struct view *view = worker->view;
@@ -56,7 +66,7 @@ void route_find_members(struct worker *worker)
         const struct member *member = &view->members[i];
 
         if (member->is_alive && !address_equal_ip(&member->address, &worker->config->self) &&
-            view_find_member(view, &member->address) == member) /* an address gets one copy */
+            !is_among(worker, count, &member->address))
             worker->members[count++] = (struct relay_target){
                 .to = address_with_port(member->address, worker->config->relay_port),
                 .instance = member->instance,

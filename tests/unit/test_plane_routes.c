@@ -104,6 +104,26 @@ Test(plane_routes, who_is_dead_gets_no_copy)
     cr_assert_eq(count(A, COUNTER_COPIES_MADE), 0);
 }
 
+/* Its address is a dead member's, too, who is listed before it. */
+Test(plane_routes, an_address_gets_one_copy)
+{
+    struct view *view;
+
+    use_route(CONFIG_ROUTE_ALL);
+    publish_both(A, 1);
+    view = view_draft(&planes[A].board);
+    view->members[2] = view->members[3] = view->members[B];
+    view->member_count = 4;
+    view->members[B].is_alive = false;
+    view_publish(&planes[A].board, view);
+    say(A, "hello");
+    run(A);
+    cr_assert_str_eq(heard(), "hello");
+    run(B);
+    cr_assert_eq(count(A, COUNTER_COPIES_MADE), 1);
+    cr_assert_eq(count(B, COUNTER_DELIVERED), 1);
+}
+
 Test(plane_routes, without_a_leader_all_is_held_and_then_copied)
 {
     use_route(CONFIG_ROUTE_ALL);

@@ -1,5 +1,5 @@
 /*
- * admin: the HTTP port for operators and probes.
+ * admin: the HTTP port for operators and probes; and what the app is told (notify.h).
  *
  *   /livez      200 while the threads make progress
  *   /readyz     200 when bound and joined; never "is leader"; 503 before, and while stopping
@@ -18,6 +18,7 @@
 
 #include <stdatomic.h>
 
+#include "headless/admin/notify.h"
 #include "headless/control/supervisor.h"
 #include "headless/data/progress.h"
 
@@ -30,6 +31,7 @@ struct admin {
     struct view_reader reader; /* of the HTTP thread */
     struct progress progress;  /* of the HTTP thread */
     struct MHD_Daemon *daemon; /* NULL: admin.listen is none */
+    struct notifier notifier;
     uint64_t started_ns;
     _Atomic bool stopping; /* readyz says no */
     _Atomic bool last_reload_succeeded;

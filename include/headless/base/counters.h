@@ -115,6 +115,8 @@ enum drop_reason { DROP_REASONS(DROP_ENUM) DROP_REASON_COUNT };
       "What these got in one piece: merged datagrams, or single ones")                           \
     X(RECEIVE_DATAGRAMS, "receive_datagrams_total", "", "", "Datagrams in these")                \
     X(APP_REFUSED, "app_refused_total", "", "", "Refusals by the app's port")                    \
+    X(NOTIFIED, "app_notifications_total", "result", "sent", "Datagrams to app.notify")          \
+    X(NOTIFY_FAILED, "app_notifications_total", "result", "failed", "Datagrams to app.notify")   \
     X(SESSIONS_OPENED, "sessions_opened_total", "", "", "Sessions towards the app opened")       \
     X(SESSIONS_EVICTED, "sessions_evicted_total", "", "",                                        \
       "Sessions of one datagram ended early, to make room")

@@ -106,7 +106,8 @@ struct config {
     enum config_proxy app_proxy_protocol;
     uint64_t app_idle_ns;
     uint32_t app_max_sessions;
-    uint64_t app_fail_ns; /* refusals for so long, and the app is taken for down */
+    struct address app_notify; /* port 0: nobody is told who leads */
+    uint64_t app_fail_ns;      /* refusals for so long, and the app is taken for down */
 
     enum config_control control_accept;
     struct config_cidrs control_allow;

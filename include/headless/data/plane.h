@@ -39,6 +39,7 @@ struct plane {
     struct receiver *data_receivers, *relay_receivers; /* receiver_count each */
     struct worker *workers;                            /* worker_count */
     struct completion *completions;                    /* receiver_count, or NULL */
+    struct waker *watcher; /* woken with the workers; NULL: nobody. Set while no thread runs */
 };
 
 /* What the process did so far, and what it holds; at rest the ledger of it closes. */

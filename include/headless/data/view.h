@@ -10,10 +10,10 @@
  *   board->current     stored seq_cst by the supervisor, loaded by readers: acquire when awake,
  *                      seq_cst on waking
  *   reader->announced  stored release by its reader after it has left older views behind; loaded
- *                      seq_cst by the supervisor. ASLEEP -> 0 is a seq_cst store before the load of
- *                      current: a Dekker pair with (store current, load announced), so that a
- * reader that the supervisor still saw asleep will see the new pointer. view->valid_until  the one
- * field that changes after publication: atomic, supervisor only
+ *                      seq_cst by the supervisor. ASLEEP -> 0 is a seq_cst store before the load
+ *                      of current: a Dekker pair with (store current, load announced), so that a
+ *                      reader that the supervisor still saw asleep will see the new pointer
+ *   view->valid_until  the one field that changes after publication: atomic, supervisor only
  *
  * Technique: quiescent-state-based reclamation with one counter a reader (McKenney; liburcu's
  * QSBR), reduced to a fixed number of slots.

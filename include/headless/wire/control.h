@@ -51,6 +51,12 @@ struct control_probe {
     char nonce[CONTROL_NONCE_MAX]; /* printable ASCII without " and \ , so it can be echoed raw */
 };
 
+/* Only what begins so can be anything but data; most datagrams do not. */
+static inline bool control_is_possible(const uint8_t *payload, size_t length)
+{
+    return length > 0 && (payload[0] == '{' || payload[0] <= ' '); /* or white space */
+}
+
 /*
  * COMMAND fills ret_command, PROBE fills ret_probe; otherwise the outputs stay untouched. Payload
  * need not end in NUL. Out of memory, a command is CONTROL_BAD.

@@ -1,0 +1,45 @@
+/*
+ * notify: tells the app who leads. On each change, and once at the start, a datagram of JSON goes
+ * to app.notify, the same that GET /leader answers.
+ *
+ * A change is another leader, another term, or that the leader may no longer be used or may be
+ * again. What changes twice between two looks is told once: the datagram is the state, not the
+ * event. A datagram that is lost is not sent again; who must be sure asks /leader.
+ *
+ * Owner: its thread, which is woken with the workers for each new view and looks at least every 100
+ * ms, since a leader's time also ends without a new view. Start and stop: the main thread.
+ */
+#ifndef HEADLESS_ADMIN_NOTIFY_H
+#define HEADLESS_ADMIN_NOTIFY_H
+
+#include "headless/control/supervisor.h"
+
+/* What an app wants to hear of. */
+struct notice {
+    uint64_t term, instance;
+    struct address address;
+    bool is_usable;
+};
+
+struct notifier {
+    const struct config *config;
+    struct plane *plane;
+    const struct supervisor_report *report;
+    struct view_reader reader;
+    struct waker waker;
+    struct udp_socket socket; /* connected to app.notify */
+    struct notice told;
+    bool has_told;
+    struct counters counters;
+    struct agent agent;
+};
+
+/*
+ * Before the other threads start (registers a view reader). Does nothing when app.notify is none.
+ * Logs what failed; returns a negative errno.
+ */
+int notifier_start(struct notifier *notifier, const struct config *config, struct plane *plane,
+                   const struct supervisor_report *report) __attribute__((warn_unused_result));
+void notifier_stop(struct notifier *notifier);
+
+#endif

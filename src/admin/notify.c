@@ -1,0 +1,139 @@
+#include "headless/admin/notify.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "headless/admin/pages.h"
+#include "headless/base/clock.h"
+#include "headless/base/log.h"
+
+static struct notice make_notice(const struct reading *reading)
+{
+    const struct view *view = reading->view;
+
+    return (struct notice){.term = view->term,
+                           .instance = view->leader_instance,
+                           .address = view->leader,
+                           .is_usable = reading_has_leader(reading)};
+}
+
+static bool is_same(const struct notice *a, const struct notice *b)
+{
+    return a->term == b->term && a->instance == b->instance && a->is_usable == b->is_usable &&
+           address_equal(&a->address, &b->address);
+}
+
+/* The refusal of an earlier datagram is reported in place of this one's: then once more. */
+static bool send_text(int fd, const char *text, size_t length)
+{
+    ssize_t n = send(fd, text, length, MSG_DONTWAIT);
+
+    if (n < 0 && udp_classify_error(errno) == UDP_ERROR_REFUSED)
+        n = send(fd, text, length, MSG_DONTWAIT);
+    return n >= 0;
+}
+
+static void tell(struct notifier *notifier, const struct reading *reading)
+{
+    size_t length = 0;
+    char *text = page_leader(reading, &length);
+    bool sent = text && send_text(notifier->socket.fd, text, length);
+
+    counters_add(&notifier->counters, sent ? COUNTER_NOTIFIED : COUNTER_NOTIFY_FAILED, 1);
+    free(text);
+}
+
+static size_t notifier_do_work(void *self)
+{
+    struct notifier *notifier = self;
+    const struct reading reading = {
+        .config = notifier->config,
+        .identity = &notifier->plane->identity,
+        .view = view_acquire(&notifier->plane->board, &notifier->reader),
+        .report = notifier->report,
+        .now_ns = clock_now_ns(),
+    };
+    const struct notice notice = make_notice(&reading);
+
+    if (notifier->has_told && is_same(&notice, &notifier->told))
+        return 0;
+    tell(notifier, &reading);
+    notifier->told = notice;
+    notifier->has_told = true;
+    return 1;
+}
+
+/* Until the leader's time is over, as far as we know it now. */
+static uint64_t sleep_ns(const struct view *view)
+{
+    uint64_t until_ns = atomic_load_explicit(&view->valid_until_ns, memory_order_relaxed);
+    uint64_t now_ns = clock_now_ns();
+
+    return until_ns > now_ns && until_ns - now_ns < AGENT_IDLE_MAX_NS ? until_ns - now_ns
+                                                                      : AGENT_IDLE_MAX_NS;
+}
+
+static void notifier_idle(void *self)
+{
+    struct notifier *notifier = self;
+    uint64_t limit_ns = sleep_ns(notifier->reader.view);
+
+    waker_prepare(&notifier->waker);
+    if (view_is_news(&notifier->plane->board, &notifier->reader)) {
+        waker_cancel(&notifier->waker);
+        return;
+    }
+    view_release(&notifier->reader);
+    waker_sleep(&notifier->waker, limit_ns);
+}
+
+static const struct agent_ops notifier_agent_ops = {.do_work = notifier_do_work,
+                                                    .idle = notifier_idle};
+
+static int open_notifier(struct notifier *notifier)
+{
+    const struct address any = {0};
+    int rc = udp_open_connected(&notifier->config->app_notify, &any, 0, &notifier->socket);
+
+    if (!rc)
+        rc = waker_init(&notifier->waker, false);
+    if (!rc)
+        rc = view_board_register(&notifier->plane->board, &notifier->reader);
+    if (rc)
+        return rc;
+    notifier->plane->watcher = &notifier->waker;
+    return agent_start(&notifier->agent, "notify", &notifier_agent_ops, notifier);
+}
+
+int notifier_start(struct notifier *notifier, const struct config *config, struct plane *plane,
+                   const struct supervisor_report *report)
+{
+    char text[ADDRESS_TEXT_MAX];
+    int rc;
+
+    *notifier =
+        (struct notifier){.config = config, .plane = plane, .report = report, .socket.fd = -1};
+    if (config->app_notify.port == 0)
+        return 0;
+    rc = open_notifier(notifier);
+    if (rc) {
+        log_error("notify_failed", "cannot send to %s (app.notify): %s",
+                  address_format(&config->app_notify, text), strerror(-rc));
+        notifier_stop(notifier);
+    }
+    return rc;
+}
+
+static void wake(void *self)
+{
+    waker_wake(&((struct notifier *)self)->waker);
+}
+
+void notifier_stop(struct notifier *notifier)
+{
+    if (notifier->socket.fd < 0)
+        return;
+    agent_stop(&notifier->agent, wake);
+    notifier->plane->watcher = NULL;
+    udp_close(&notifier->socket);
+}

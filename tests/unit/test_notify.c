@@ -1,0 +1,121 @@
+/* What is sent to app.notify, and when. */
+#include <criterion/criterion.h>
+#include <poll.h>
+#include <stdio.h>
+#include <sys/socket.h>
+
+#include "headless/admin/notify.h"
+#include "headless/base/clock.h"
+
+#define PATIENCE_MS 5000
+
+static struct config config;
+static struct plane plane;
+static struct supervisor_report report;
+static struct notifier notifier;
+static struct udp_socket app;
+
+static void setup(void)
+{
+    struct address at;
+    const struct udp_options options = {0};
+
+    cr_assert_eq(address_parse("127.0.0.1:0", 0, &at), 0);
+    cr_assert_eq(udp_open(&at, &options, &app), 0);
+    config.app_notify = app.local;
+    view_board_init(&plane.board);
+    plane.identity.instance = 1;
+}
+
+static void start(void)
+{
+    cr_assert_eq(notifier_start(&notifier, &config, &plane, &report), 0);
+}
+
+static void teardown(void)
+{
+    notifier_stop(&notifier);
+    udp_close(&app);
+}
+
+TestSuite(notify, .init = setup, .fini = teardown, .timeout = 60);
+
+/* As the supervisor would; instance 0: nobody leads. */
+static void publish(uint64_t term, uint64_t instance, uint64_t until_ns)
+{
+    struct view *view = view_draft(&plane.board);
+
+    cr_assert_not_null(view);
+    view->term = term;
+    view->cause = "command";
+    view->kind = instance ? VIEW_LEADER_MEMBER : VIEW_LEADER_NONE;
+    view->leader_instance = instance;
+    (void)address_parse_ip("10.0.0.7", &view->leader);
+    atomic_store_explicit(&view->valid_until_ns, until_ns, memory_order_relaxed);
+    view_publish(&plane.board, view);
+    plane_wake(&plane);
+}
+
+/* The next datagram that the app is sent. */
+static const char *heard(void)
+{
+    static char text[4096];
+    struct pollfd ready = {.fd = app.fd, .events = POLLIN};
+    ssize_t n;
+
+    cr_assert_eq(poll(&ready, 1, PATIENCE_MS), 1, "nothing was sent");
+    n = recv(app.fd, text, sizeof(text) - 1, 0);
+    cr_assert_geq(n, 0);
+    text[n] = '\0';
+    return text;
+}
+
+#define EXPECT_HEARD(part)                                        \
+    do {                                                          \
+        const char *text = heard();                               \
+        cr_expect(strstr(text, part), "no %s in %s", part, text); \
+    } while (0)
+
+Test(notify, the_state_at_the_start_and_then_each_change)
+{
+    start();
+    EXPECT_HEARD("{\"leader\":null,\"term\":0");
+    publish(3, 7, VIEW_FOREVER);
+    EXPECT_HEARD("{\"leader\":{\"address\":\"10.0.0.7\"");
+    publish(3, 7, VIEW_FOREVER); /* another view that says the same */
+    publish(4, 7, VIEW_FOREVER);
+    EXPECT_HEARD("\"term\":4");
+    publish(5, 8, VIEW_FOREVER);
+    EXPECT_HEARD("\"term\":5");
+    publish(5, 0, 0);
+    EXPECT_HEARD("{\"leader\":null,\"term\":5");
+}
+
+Test(notify, a_leader_whose_time_is_over_is_told_without_a_new_view)
+{
+    publish(3, 7, clock_now_ns() + 50 * NS_PER_MS);
+    start();
+    EXPECT_HEARD("{\"leader\":{\"address\":\"10.0.0.7\"");
+    EXPECT_HEARD("{\"leader\":null,\"term\":3");
+}
+
+Test(notify, a_refusal_does_not_cost_the_next_one)
+{
+    start();
+    EXPECT_HEARD("\"term\":0");
+    udp_close(&app);
+    publish(3, 7, VIEW_FOREVER);
+    while (atomic_load(&notifier.counters.value[COUNTER_NOTIFIED]) < 2)
+        ; /* the test has a time limit */
+    cr_assert_eq(udp_open(&config.app_notify, &(struct udp_options){0}, &app), 0);
+    publish(4, 7, VIEW_FOREVER);
+    EXPECT_HEARD("\"term\":4");
+}
+
+Test(notify, nobody_is_told_without_an_address)
+{
+    config.app_notify = (struct address){0};
+    start();
+    cr_assert_eq(notifier.socket.fd, -1);
+    cr_assert_null(plane.watcher);
+}
