@@ -64,7 +64,8 @@ broken_frames()
         refused malformed 1 -x "$cut"
     done
     refused malformed 1 -T 0
-    refused malformed 1 -T 3
+    refused malformed 1 -T 4
+    refused route 3 -T 3 -n 3 # copies: not where the route is leader
     refused malformed 1 -H 0
     refused malformed 1 -n 0
     refused malformed 1 -l 1
@@ -116,9 +117,9 @@ flipped_bits()
 {
     local seed
     start
-    for seed in 1 2 3 4; do
-        frame -f "$seed" -k 1000 -n 2
-        wait_until "1000 more came" 5000 frames_came $((1000 * seed))
+    for seed in {1..20}; do # in portions that a socket's buffer holds
+        frame -f "$seed" -k 200 -n 2
+        wait_until "200 more came" 5000 frames_came $((200 * seed))
     done
     # wherever the flips went: all accounted for, and most of those in headers found out
     ledger_closes "$a" "$b"

@@ -191,8 +191,8 @@ Test(waker, who_wakes_by_itself_waits_for_what_it_has_lent)
 {
     struct sleeper sleeper;
 
-    borrow_from(&sleeper, 10 * NS_PER_MS);
-    cr_assert(sleeps_on(&sleeper, 50 * NS_PER_MS));
+    borrow_from(&sleeper, NS_PER_SEC); /* enough for a slow machine to borrow it first */
+    cr_assert(sleeps_on(&sleeper, NS_PER_SEC + 200 * NS_PER_MS));
     waker_return(&sleeper.waker, false);
     join(&sleeper);
 }
