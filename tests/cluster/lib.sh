@@ -38,8 +38,10 @@ finished=""
 # Defaults in the environment, so that the options of a scenario beat them. Buffers as pods have
 # them; no scenario waits for the drain unless it is about it.
 # Heartbeats are quick, so that starting does not take long; a slow build gets more patience.
+heartbeat=100ms
+[[ -z ${SANITIZED:-} ]] || heartbeat=250ms
 pod_environment=(PATH="$PATH" TSAN_OPTIONS="${TSAN_OPTIONS:-}" HEADLESSD_DRAIN_TIME=50ms
-    HEADLESSD_RCVBUF=208KiB HEADLESSD_LOG_FORMAT=text HEADLESSD_HEARTBEAT_INTERVAL=${SANITIZED:+2}50ms)
+    HEADLESSD_RCVBUF=208KiB HEADLESSD_LOG_FORMAT=text HEADLESSD_HEARTBEAT_INTERVAL="$heartbeat")
 
 slow=1 # how many times more time a slow build gets
 [[ -z ${SANITIZED:-} ]] || slow=3
@@ -506,7 +508,7 @@ ledger_closes()
 {
     local address end
     for address in "$@"; do
-        end=$(($(now_ms) + 3000))
+        end=$(($(now_ms) + 5000 * slow))
         until is_closed "$address"; do
             if (($(now_ms) > end)); then
                 fail "ledger of $address does not close: $(ledger_of "$address")"

@@ -374,5 +374,5 @@ for arguments in "send" "send --to 127.0.0.1:1 --size 20" "send --to 127.0.0.1:1
 done
 grep -q "unknown command 'nosuch'" "$work/usage.err" || fail "the unknown command is not named"
 
-((failures == 0)) || exit 1
+((failures == 0)) || { echo "0 passed, 1 failed" && exit 1; }
 echo "all figures add up"

@@ -14,6 +14,8 @@ b=127.0.13.12
 c=127.0.13.13
 pods=("$a" "$b" "$c")
 
+pod_environment+=(HEADLESSD_HEARTBEAT_INTERVAL=250ms) # who stands still for a moment is not dead
+
 app_of()
 {
     echo "127.0.13.$((100 + ${1##*.})):5300"
@@ -25,7 +27,8 @@ start_with_apps()
     local pod
     for pod in "${pods[@]}"; do
         app_start "app-$pod" "$tools/udp_app" "$(app_of "$pod")" echo
-        pod_launch "$pod" --peers "$a,$b,$c" --leader "$a" --app "udp://$(app_of "$pod")" "$@"
+        pod_launch "$pod" --peers "$a,$b,$c" --leader "$a" --rcvbuf max \
+            --app "udp://$(app_of "$pod")" "$@"
     done
     for pod in "${pods[@]}"; do
         pod_wait "$pod"
@@ -99,9 +102,9 @@ two_commands_at_once()
     local round first second
     pods_start "${pods[@]}" -- --app echo --leader "$a"
     for round in 1 2 3 4 5; do
-        "$tools/udp_ask" -t 3000 "$a:12000" "{\"leader\":\"$b\"}" >"$work/first" &
+        "$tools/udp_ask" -t 6000 "$a:12000" "{\"leader\":\"$b\"}" >"$work/first" &
         first=$!
-        "$tools/udp_ask" -t 3000 "$c:12000" "{\"leader\":\"$c\"}" >"$work/second" &
+        "$tools/udp_ask" -t 6000 "$c:12000" "{\"leader\":\"$c\"}" >"$work/second" &
         second=$!
         wait "$first" || fail "round $round: the first is not answered"
         wait "$second" || fail "round $round: the second is not answered"

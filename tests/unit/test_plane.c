@@ -71,6 +71,7 @@ Test(plane, a_batch_to_one_destination_is_one_frame)
 Test(plane, what_is_held_comes_out_in_order_and_before_what_is_new)
 {
     struct hold *hold = &planes[A].workers[0].hold;
+    uint64_t began_ns;
     char text[8];
 
     publish(A, PODS, 1, 0);
@@ -82,8 +83,13 @@ Test(plane, what_is_held_comes_out_in_order_and_before_what_is_new)
     cr_assert_str_eq(heard(), "");
     cr_assert_eq(hold_count(hold), 40);
     publish(A, A, 2, 0);
+    began_ns = clock_now_ns();
     run(A);
-    cr_assert_eq(hold_count(hold), 24, "a new leader is not flooded");
+    cr_assert_lt(hold_count(hold), 40);
+    /* 16 a period; a thread that was held up is in a later one */
+    cr_assert_geq(hold_count(hold) +
+                      16 * (1 + (clock_now_ns() - began_ns) / HOLD_RELEASE_PERIOD_NS),
+                  40, "a new leader is not flooded");
     say(A, "new");
     run(A);
     while (!hold_is_empty(hold)) /* the next portion is due in 2 ms; the test has a time limit */
