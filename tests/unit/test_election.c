@@ -170,13 +170,18 @@ Test(election, a_shorter_promise_does_not_end_a_longer_one)
     cr_assert(votes_for(OTHER, 3, 0));
 }
 
-static void answer_campaign(enum election_message_type type, uint64_t from)
+static void grant(enum election_message_type type, uint64_t from)
 {
     struct election_message m = message(type, from, e.campaign.term);
 
     m.flags = ELECTION_FLAG_GRANTED;
     m.promise_ns = 800 * MS;
     step(ELECTION_MESSAGE, &m, NULL);
+}
+
+static void answer_campaign(enum election_message_type type, uint64_t from)
+{
+    grant(type, from);
     step(ELECTION_TICK, NULL, NULL);
 }
 
@@ -247,4 +252,30 @@ Test(election, the_highest_generation_goes_round)
     cr_assert_eq(e.generation, 9);
     cr_assert_eq(actions.list[0].message.type, ELECTION_ACK);
     cr_assert_eq(actions.list[0].message.generation, 9);
+}
+
+/* Whom the next heartbeat calls live, as a bitmap. */
+static uint64_t live_in_heartbeat(void)
+{
+    for (size_t i = 0; i < actions.count; i++) {
+        if (actions.list[i].message.type == ELECTION_HEARTBEAT)
+            return actions.list[i].message.live[0];
+    }
+    cr_assert_fail("no heartbeat");
+    return 0;
+}
+
+/* Else a command that names it, right after the change of the leader, would be refused. */
+Test(election, who_was_not_heard_yet_is_not_dead_to_a_new_leader)
+{
+    e.candidate_ns = now_ns;
+    step(ELECTION_TICK, NULL, NULL);
+    answer_campaign(ELECTION_PREVOTE_ANSWER, LEADER);
+    cr_assert_eq(e.campaign.stage, ELECTION_STAGE_VOTE);
+    grant(ELECTION_VOTE_ANSWER, LEADER);
+    cr_assert_eq(e.state, ELECTION_LEADER);
+    cr_assert_eq(live_in_heartbeat(), 7, "OTHER has not said anything yet");
+    now_ns += 801 * MS;
+    step(ELECTION_TICK, NULL, NULL);
+    cr_assert_eq(live_in_heartbeat() & 4, 0, "and now it is dead");
 }
