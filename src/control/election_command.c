@@ -9,7 +9,7 @@ static bool is_alive(const struct election *e, uint16_t index)
     if (index == e->self_index)
         return true;
     if (e->state == ELECTION_LEADER)
-        return election_seems_live(e, index);
+        return election_may_be_alive(e, index);
     if (election_hears_leader(e))
         return election_bit(e->live, index);
     return e->list.members[index].instance != e->leader; /* nobody knows better */

@@ -171,15 +171,20 @@ void election_hear_heartbeat(struct election *e, const struct election_event *ev
 
 /* ---- what members seem to be ---- */
 
+/* Followers hear of each other now and then only: a new leader gives all a detection time to answer
+ * it, but for one that it was elected against. */
+static bool may_still_answer(const struct election *e, uint16_t index)
+{
+    bool is_deposed = e->list.members[index].instance == e->campaign.deposed && !e->gave_way;
+
+    return !is_deposed && e->now_ns < e->led_since_ns + e->detection_ns;
+}
+
 bool election_may_be_alive(const struct election *e, uint16_t index)
 {
-    const struct election_peer *peer = &e->peers[index];
-
-    if (index == e->self_index)
-        return true;
     if (e->state == ELECTION_LEADER)
-        return e->now_ns < election_max(peer->heard_ns, e->led_since_ns) + e->detection_ns;
-    return e->list.members[index].instance == e->leader ||
+        return election_is_live(e, index) || may_still_answer(e, index);
+    return index == e->self_index || e->list.members[index].instance == e->leader ||
            election_list_id_compare(e->live_list, e->list.id) != 0 || election_bit(e->live, index);
 }
 

@@ -125,7 +125,6 @@ void election_give_way(struct election *e, enum election_cause cause);
 void election_hear_resign(struct election *e, const struct election_event *event);
 /* Heard within a detection time; leaders and candidates know. */
 bool election_is_live(const struct election *e, uint16_t index);
-bool election_seems_live(const struct election *e, uint16_t index);
 bool election_is_willing(const struct election *e, uint16_t index);
 uint16_t election_find_successor(const struct election *e);
 

@@ -47,14 +47,6 @@ bool election_is_live(const struct election *e, uint16_t index)
            (e->peers[index].heard_ns && e->now_ns < e->peers[index].heard_ns + e->detection_ns);
 }
 
-/* Who has just been elected has heard of nobody but its voters: the others are not dead for that,
- * and a command may name them. */
-bool election_seems_live(const struct election *e, uint16_t index)
-{
-    return election_is_live(e, index) ||
-           (!e->peers[index].heard_ns && e->now_ns < e->led_since_ns + e->detection_ns);
-}
-
 static struct election_message make_heartbeat(struct election *e)
 {
     struct election_message m = election_make(e, ELECTION_HEARTBEAT);
@@ -65,7 +57,7 @@ static struct election_message make_heartbeat(struct election *e)
     for (uint16_t i = 0; i < e->list.count; i++) {
         bool is_self = i == e->self_index;
 
-        if (!election_seems_live(e, i))
+        if (!election_may_be_alive(e, i))
             continue;
         election_set_bit(e->live, i);
         if (e->list.members[i].is_eligible &&

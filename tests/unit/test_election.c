@@ -268,14 +268,28 @@ static uint64_t live_in_heartbeat(void)
 /* Else a command that names it, right after the change of the leader, would be refused. */
 Test(election, who_was_not_heard_yet_is_not_dead_to_a_new_leader)
 {
+    e.peers[2].heard_ns = now_ns - 9 * NS_PER_SEC; /* or said something long ago, as followers do */
     e.candidate_ns = now_ns;
     step(ELECTION_TICK, NULL, NULL);
     answer_campaign(ELECTION_PREVOTE_ANSWER, LEADER);
     cr_assert_eq(e.campaign.stage, ELECTION_STAGE_VOTE);
     grant(ELECTION_VOTE_ANSWER, LEADER);
     cr_assert_eq(e.state, ELECTION_LEADER);
-    cr_assert_eq(live_in_heartbeat(), 7, "OTHER has not said anything yet");
+    cr_assert_eq(live_in_heartbeat(), 7, "OTHER has not had the time to answer");
     now_ns += 801 * MS;
     step(ELECTION_TICK, NULL, NULL);
     cr_assert_eq(live_in_heartbeat() & 4, 0, "and now it is dead");
+}
+
+Test(election, who_was_deposed_is_dead_to_its_successor)
+{
+    e.leader = OTHER;
+    e.term = 1;
+    e.heard_ns = now_ns - 9 * NS_PER_SEC;
+    e.candidate_ns = now_ns;
+    step(ELECTION_TICK, NULL, NULL);
+    answer_campaign(ELECTION_PREVOTE_ANSWER, LEADER);
+    grant(ELECTION_VOTE_ANSWER, LEADER);
+    cr_assert_eq(e.state, ELECTION_LEADER);
+    cr_assert_eq(live_in_heartbeat(), 3);
 }

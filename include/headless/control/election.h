@@ -80,10 +80,9 @@ struct election_config {
     enum election_quorum quorum;
     uint16_t expect;      /* quorum.expect; 0 or 1: nobody else is expected */
     bool on_refused_fast; /* failover.on_refused: fast */
-    bool
-        holds_on_resign; /* requests wait for the next leader: the old one would not pass them on */
-    uint64_t forget_ns;  /* member.forget */
-    uint64_t tenure_ns;  /* a leader stays so long before it hands over by itself */
+    bool holds_on_resign; /* requests wait then: the old leader would not pass them on */
+    uint64_t forget_ns;   /* member.forget */
+    uint64_t tenure_ns;   /* a leader stays so long before it hands over by itself */
     uint64_t stored_term; /* from the store; a hint */
     uint64_t generation;  /* leader_generation, as at the start */
     /* Members by name, else by address; neither set: none. */
