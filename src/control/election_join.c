@@ -113,7 +113,7 @@ static void remember(struct election *e, const struct election_event *event)
         known->member = event->members[0];
         known->member.address = address_with_port(event->from, 0);
         known->answered_ns = e->now_ns;
-        known->term = election_max(m->term, m->seen);
+        known->list = m->list;
         known->is_listed = m->flags & ELECTION_FLAG_LISTED;
     }
     /* A new instance with a listed name proves the old one dead. */
@@ -314,9 +314,10 @@ static void consider_bootstrap(struct election *e)
 
 /*
  * There is a cluster, but nobody who leads could let us in, and perhaps nobody else who may lead:
- * ask for the list, to stand for election in our predecessor's seat, or in one more. What it voted
- * we do not know, nor whether the list is the newest: so only votes of others count who have
- * forgotten nothing, as many as a majority; or everybody's.
+ * ask for the newest list that we hear of (who has it refuses candidates with an older one), to
+ * stand for election in our predecessor's seat, or in one more. What it voted we do not know, nor
+ * whether there is a newer list: so only votes of others count who have forgotten nothing, as many
+ * as a majority; or everybody's.
  */
 static void consider_own_seat(struct election *e)
 {
@@ -328,7 +329,7 @@ static void consider_own_seat(struct election *e)
 
         if (!known->member.instance || e->now_ns > known->answered_ns + ANSWER_AGE * e->interval_ns)
             continue;
-        if (known->is_listed && (!best || known->term > best->term))
+        if (known->is_listed && (!best || election_list_id_compare(known->list, best->list) > 0))
             best = known;
         rank += !known->is_listed && known->member.is_eligible &&
                 comes_before(e, &known->member, &e->config.self);

@@ -254,6 +254,41 @@ Test(election, the_highest_generation_goes_round)
     cr_assert_eq(actions.list[0].message.generation, 9);
 }
 
+/* A pod that was restarted hears two members of a cluster without a leader: whom does it ask? */
+static uint64_t asked_for_the_list(uint32_t version_of_leader, uint32_t version_of_other)
+{
+    const struct election_member both[] = {member(LEADER), member(OTHER)};
+    const uint32_t versions[] = {version_of_leader, version_of_other};
+    struct election_message here;
+
+    restarted(ELECTION_FLAG_LISTED);
+    for (unsigned heard = 0; heard < 100; heard++) {
+        for (size_t i = 0; i < 2; i++) {
+            here = message(ELECTION_HERE, both[i].instance, 9);
+            here.list = (struct election_list_id){.term = 9, .version = versions[i]};
+            here.member_count = 1;
+            here.flags = ELECTION_FLAG_LISTED;
+            step(ELECTION_MESSAGE, &here, &both[i]);
+        }
+        now_ns += 200 * MS;
+        step(ELECTION_TICK, NULL, NULL);
+        for (size_t i = 0; i < actions.count; i++) {
+            if (actions.list[i].message.type == ELECTION_LIST_ASK)
+                return actions.list[i].message.to;
+        }
+    }
+    cr_assert_fail("it asked nobody");
+    return 0;
+}
+
+/* With the older one it could never be elected: who has the newer one refuses. */
+Test(election, the_uninvited_asks_for_the_newest_list)
+{
+    cr_assert_eq(asked_for_the_list(1, 2), OTHER);
+    setup();
+    cr_assert_eq(asked_for_the_list(2, 1), LEADER);
+}
+
 /* Whom the next heartbeat calls live, as a bitmap. */
 static uint64_t live_in_heartbeat(void)
 {

@@ -183,8 +183,8 @@ struct election_peer {
 struct election_acquaintance {
     struct election_member member; /* instance 0: has not answered yet */
     uint64_t answered_ns;
-    uint64_t term; /* the highest that it knows */
-    bool knows_claim, is_listed;
+    struct election_list_id list; /* that it has, if is_listed */
+    bool is_listed;
 };
 
 enum election_stage { ELECTION_STAGE_NONE, ELECTION_STAGE_PREVOTE, ELECTION_STAGE_VOTE };
