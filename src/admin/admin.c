@@ -8,7 +8,7 @@
 #include "headless/base/clock.h"
 #include "headless/base/log.h"
 
-#define CONNECTIONS_MAX         64U
+#define CONNECTIONS_MAX         (64U + EVENTS_STREAMS_MAX) /* probes work while all stream */
 #define CONNECTION_IDLE_SECONDS 10U
 #define CONNECTION_BYTES        ((size_t)8192) /* for the request's and the answer's header */
 
@@ -66,17 +66,18 @@ static int listen_at(const struct address *at, int *ret_fd)
 /* Takes listen_fd over, also on failure. With all signals blocked: they are the main thread's. */
 static int start_server(struct admin *admin, int listen_fd)
 {
+    const unsigned flags = MHD_USE_AUTO_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME;
     sigset_t all, before;
     int rc;
 
     (void)sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
     errno = 0;
-    admin->daemon = MHD_start_daemon(
-        MHD_USE_AUTO_INTERNAL_THREAD, 0, NULL, NULL, http_handle, admin, /* no accept filter */
-        MHD_OPTION_LISTEN_SOCKET, listen_fd, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX,
-        MHD_OPTION_CONNECTION_TIMEOUT, CONNECTION_IDLE_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        CONNECTION_BYTES, MHD_OPTION_END);
+    admin->daemon =
+        MHD_start_daemon(flags, 0, NULL, NULL, http_handle, admin, /* no accept filter */
+                         MHD_OPTION_LISTEN_SOCKET, listen_fd, MHD_OPTION_CONNECTION_LIMIT,
+                         CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, CONNECTION_IDLE_SECONDS,
+                         MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_BYTES, MHD_OPTION_END);
     rc = admin->daemon ? 0 : errno ? -errno : -EIO;
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     return rc;
@@ -115,7 +116,9 @@ int admin_start(struct admin *admin, const struct config *config, struct plane *
     *admin = (struct admin){
         .config = config, .plane = plane, .supervisor = supervisor, .started_ns = clock_now_ns()};
     atomic_init(&admin->last_reload_succeeded, true);
-    rc = notifier_start(&admin->notifier, config, plane, &supervisor->report);
+    events_init(&admin->events, admin);
+    rc = notifier_start(&admin->notifier, config, plane, &supervisor->report,
+                        config->admin_listen.port ? &admin->events : NULL);
     if (rc)
         return rc;
     rc = open_server(admin, config, plane);
@@ -127,6 +130,7 @@ int admin_start(struct admin *admin, const struct config *config, struct plane *
 void admin_stop(struct admin *admin)
 {
     notifier_stop(&admin->notifier);
+    events_close(&admin->events); /* MHD wants none suspended when it stops */
     if (admin->daemon)
         MHD_stop_daemon(admin->daemon);
     admin->daemon = NULL;

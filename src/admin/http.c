@@ -5,56 +5,29 @@
  */
 #include "admin/http.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "headless/admin/admin.h"
-#include "headless/admin/pages.h"
+#include "admin/reading.h"
 #include "headless/base/clock.h"
 
 #define CHALLENGE_LOOK_NS (10 * NS_PER_MS)
 
 static const char text_plain[] = "text/plain; charset=utf-8";
 static const char json[] = "application/json";
+static const char event_stream[] = "text/event-stream";
 static const char prometheus[] = "text/plain; version=0.0.4; charset=utf-8";
 
 struct answer {
+    struct MHD_Connection *connection; /* whose answer */
     unsigned status;
     const char *type;
     char *text; /* malloc'd; NULL: out of memory */
     size_t length;
+    struct MHD_Response *stream; /* in place of a text */
 };
-
-/* ---- what they read ---- */
-
-static void take_reading(struct admin *admin, struct reading *ret_reading)
-{
-    struct plane *plane = admin->plane;
-    struct reading reading = {
-        .config = admin->config,
-        .identity = &plane->identity,
-        .view = view_acquire(&plane->board, &admin->reader),
-        .data_rcvbuf_bytes = plane->data_sockets[0].rcvbuf_bytes,
-        .relay_rcvbuf_bytes = plane->relay_sockets[0].rcvbuf_bytes,
-        .now_ns = clock_now_ns(),
-        .stopping = atomic_load_explicit(&admin->stopping, memory_order_relaxed),
-        .last_reload_succeeded =
-            atomic_load_explicit(&admin->last_reload_succeeded, memory_order_relaxed),
-        .report = &admin->supervisor->report,
-    };
-
-    reading.uptime_ns = reading.now_ns - admin->started_ns;
-    plane_read_numbers(plane, &reading.numbers);
-    counters_collect(&admin->supervisor->counters, reading.numbers.counters);
-    counters_collect(&admin->notifier.counters, reading.numbers.counters);
-    *ret_reading = reading;
-}
-
-static void drop_reading(struct admin *admin)
-{
-    view_release(&admin->reader);
-}
 
 /* Threads turn their loops at least every AGENT_IDLE_MAX_NS: one that stalls is given three times
  * that, once, to show that it was only the whole process that had been paused. */
@@ -128,41 +101,58 @@ static void answer_leader(struct admin *admin, struct answer *answer)
 {
     struct reading reading;
 
-    take_reading(admin, &reading);
-    *answer = (struct answer){.status = MHD_HTTP_OK, .type = json};
+    reading_take(admin, &reading);
+    answer->status = MHD_HTTP_OK;
+    answer->type = json;
     answer->text = page_leader(&reading, &answer->length);
-    drop_reading(admin);
+    reading_drop(admin);
 }
 
 static void answer_leader_me(struct admin *admin, struct answer *answer)
 {
     struct reading reading;
 
-    take_reading(admin, &reading);
-    *answer = (struct answer){.type = json};
+    reading_take(admin, &reading);
+    answer->type = json;
     answer->status = reading_is_leader(&reading) ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE;
     answer->text = page_leader(&reading, &answer->length);
-    drop_reading(admin);
+    reading_drop(admin);
 }
 
 static void answer_status(struct admin *admin, struct answer *answer)
 {
     struct reading reading;
 
-    take_reading(admin, &reading);
-    *answer = (struct answer){.status = MHD_HTTP_OK, .type = json};
+    reading_take(admin, &reading);
+    answer->status = MHD_HTTP_OK;
+    answer->type = json;
     answer->text = page_status(&reading, &answer->length);
-    drop_reading(admin);
+    reading_drop(admin);
 }
 
 static void answer_metrics(struct admin *admin, struct answer *answer)
 {
     struct reading reading;
 
-    take_reading(admin, &reading);
-    *answer = (struct answer){.status = MHD_HTTP_OK, .type = prometheus};
+    reading_take(admin, &reading);
+    answer->status = MHD_HTTP_OK;
+    answer->type = prometheus;
     answer->text = page_metrics(&reading, &answer->length);
-    drop_reading(admin);
+    reading_drop(admin);
+}
+
+static void answer_events(struct admin *admin, struct answer *answer)
+{
+    int rc = events_open(&admin->events, answer->connection, &answer->stream);
+
+    answer->status = MHD_HTTP_OK;
+    answer->type = event_stream;
+    if (rc == -EUSERS)
+        say(answer, MHD_HTTP_SERVICE_UNAVAILABLE,
+            "%d streams are open, and there are no more; /leader answers at once\n",
+            EVENTS_STREAMS_MAX);
+    else if (rc == -ESHUTDOWN)
+        say(answer, MHD_HTTP_SERVICE_UNAVAILABLE, "stopping\n");
 }
 
 static const struct path {
@@ -170,7 +160,8 @@ static const struct path {
     void (*answer)(struct admin *admin, struct answer *answer);
 } paths[] = {
     {"/livez", answer_livez},         {"/readyz", answer_readyz}, {"/leader", answer_leader},
-    {"/leader/me", answer_leader_me}, {"/status", answer_status}, {"/metrics", answer_metrics},
+    {"/leader/me", answer_leader_me}, {"/events", answer_events}, {"/status", answer_status},
+    {"/metrics", answer_metrics},
 };
 #define PATH_COUNT (sizeof(paths) / sizeof(paths[0]))
 
@@ -200,24 +191,32 @@ static void fill_answer(struct admin *admin, const char *url, const char *method
     answer_unknown(answer);
 }
 
-/* Takes the text over. MHD_NO closes the connection. */
-static enum MHD_Result send_answer(struct MHD_Connection *connection, const struct answer *answer)
+/* Takes the text over. NULL: out of memory. */
+static struct MHD_Response *make_response(const struct answer *answer)
 {
     struct MHD_Response *response;
+
+    if (answer->stream || !answer->text)
+        return answer->stream;
+    response = MHD_create_response_from_buffer(answer->length, answer->text, MHD_RESPMEM_MUST_FREE);
+    if (!response)
+        free(answer->text);
+    return response;
+}
+
+/* Takes the text or stream over. MHD_NO closes the connection. */
+static enum MHD_Result send_answer(const struct answer *answer)
+{
+    struct MHD_Response *response = make_response(answer);
     enum MHD_Result result;
 
-    if (!answer->text)
+    if (!response)
         return MHD_NO;
-    response = MHD_create_response_from_buffer(answer->length, answer->text, MHD_RESPMEM_MUST_FREE);
-    if (!response) {
-        free(answer->text);
-        return MHD_NO;
-    }
     (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, answer->type);
     (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
     if (answer->status == MHD_HTTP_METHOD_NOT_ALLOWED)
         (void)MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
-    result = MHD_queue_response(connection, answer->status, response);
+    result = MHD_queue_response(answer->connection, answer->status, response);
     MHD_destroy_response(response);
     return result;
 }
@@ -226,12 +225,12 @@ enum MHD_Result http_handle(void *cls, struct MHD_Connection *connection, const 
                             const char *method, const char *version, const char *upload_data,
                             size_t *upload_data_size, void **request_state)
 {
-    struct answer answer = {0};
+    struct answer answer = {.connection = connection};
 
     (void)version;
     (void)upload_data;
     (void)upload_data_size;
     (void)request_state;
     fill_answer(cls, url, method, &answer);
-    return send_answer(connection, &answer);
+    return send_answer(&answer);
 }

@@ -33,7 +33,7 @@ static bool send_text(int fd, const char *text, size_t length)
     return n >= 0;
 }
 
-static void tell(struct notifier *notifier, const struct reading *reading)
+static void tell_app(struct notifier *notifier, const struct reading *reading)
 {
     size_t length = 0;
     char *text = page_leader(reading, &length);
@@ -55,9 +55,14 @@ static size_t notifier_do_work(void *self)
     };
     const struct notice notice = make_notice(&reading);
 
+    if (notifier->events)
+        events_look(notifier->events, reading.now_ns);
     if (notifier->has_told && is_same(&notice, &notifier->told))
         return 0;
-    tell(notifier, &reading);
+    if (notifier->events)
+        events_change(notifier->events);
+    if (notifier->socket.fd >= 0)
+        tell_app(notifier, &reading);
     notifier->told = notice;
     notifier->has_told = true;
     return 1;
@@ -90,37 +95,50 @@ static void notifier_idle(void *self)
 static const struct agent_ops notifier_agent_ops = {.do_work = notifier_do_work,
                                                     .idle = notifier_idle};
 
-static int open_notifier(struct notifier *notifier)
+static int open_socket(struct notifier *notifier)
 {
     const struct address any = {0};
-    int rc = udp_open_connected(&notifier->config->app_notify, &any, 0, &notifier->socket);
-
-    if (!rc)
-        rc = waker_init(&notifier->waker, false);
-    if (!rc)
-        rc = view_board_register(&notifier->plane->board, &notifier->reader);
-    if (rc)
-        return rc;
-    notifier->plane->watcher = &notifier->waker;
-    return agent_start(&notifier->agent, "notify", &notifier_agent_ops, notifier);
-}
-
-int notifier_start(struct notifier *notifier, const struct config *config, struct plane *plane,
-                   const struct supervisor_report *report)
-{
     char text[ADDRESS_TEXT_MAX];
     int rc;
 
-    *notifier =
-        (struct notifier){.config = config, .plane = plane, .report = report, .socket.fd = -1};
-    if (config->app_notify.port == 0)
+    if (notifier->config->app_notify.port == 0)
         return 0;
-    rc = open_notifier(notifier);
-    if (rc) {
+    rc = udp_open_connected(&notifier->config->app_notify, &any, 0, &notifier->socket);
+    if (rc)
         log_error("notify_failed", "cannot send to %s (app.notify): %s",
-                  address_format(&config->app_notify, text), strerror(-rc));
-        notifier_stop(notifier);
+                  address_format(&notifier->config->app_notify, text), strerror(-rc));
+    return rc;
+}
+
+static int start_thread(struct notifier *notifier)
+{
+    int rc = waker_init(&notifier->waker, false);
+
+    if (!rc)
+        rc = view_board_register(&notifier->plane->board, &notifier->reader);
+    if (!rc) {
+        notifier->plane->watcher = &notifier->waker;
+        rc = agent_start(&notifier->agent, "notify", &notifier_agent_ops, notifier);
     }
+    if (rc)
+        log_error("notify_failed", "cannot start who tells of a new leader: %s", strerror(-rc));
+    return rc;
+}
+
+int notifier_start(struct notifier *notifier, const struct config *config, struct plane *plane,
+                   const struct supervisor_report *report, struct events *events)
+{
+    int rc;
+
+    *notifier = (struct notifier){
+        .config = config, .plane = plane, .report = report, .socket.fd = -1, .events = events};
+    if (config->app_notify.port == 0 && !events)
+        return 0;
+    rc = open_socket(notifier);
+    if (!rc)
+        rc = start_thread(notifier);
+    if (rc)
+        notifier_stop(notifier);
     return rc;
 }
 
@@ -131,8 +149,8 @@ static void wake(void *self)
 
 void notifier_stop(struct notifier *notifier)
 {
-    if (notifier->socket.fd < 0)
-        return;
+    if (!notifier->plane)
+        return; /* it was never started */
     agent_stop(&notifier->agent, wake);
     notifier->plane->watcher = NULL;
     udp_close(&notifier->socket);

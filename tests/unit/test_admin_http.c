@@ -1,128 +1,8 @@
 /* The admin server on a loopback port: real requests to a plane that was opened but not started. */
-#include <criterion/criterion.h>
-#include <errno.h>
-#include <poll.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
+#include "admin_fixture.h"
 
-#include "headless/admin/admin.h"
-#include "headless/base/clock.h"
-#include "headless/base/log.h"
-
-static struct config_set *set;
-static struct config config;
-static struct plane plane;
-static struct admin admin;
-static struct waker waker;
-static struct supervisor supervisor;
-static char answer[65536];
-
-/* A TCP port that was free a moment ago. */
-static uint16_t find_port(const struct address *at)
-{
-    int family = at->family == ADDRESS_V4 ? AF_INET : AF_INET6;
-    struct sockaddr_storage sa;
-    socklen_t length = address_to_sockaddr(at, family, &sa);
-    struct address bound;
-    int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    cr_assert_geq(fd, 0);
-    cr_assert_eq(bind(fd, (struct sockaddr *)&sa, length), 0);
-    length = sizeof(sa);
-    cr_assert_eq(getsockname(fd, (struct sockaddr *)&sa, &length), 0);
-    address_from_sockaddr((struct sockaddr *)&sa, &bound);
-    (void)close(fd);
-    return bound.port;
-}
-
-static void setup(void)
-{
-    static const char yaml[] = "self: 127.0.0.1\nname: pod-1\nbind: 127.0.0.1\nrcvbuf: 64KiB\n";
-
-    log_init(LOG_LEVEL_ERROR, LOG_FORMAT_TEXT);
-    cr_assert_eq(config_load_text(yaml, sizeof(yaml) - 1, "test", stderr, &set), 0);
-    config = *config_values(set);
-    config.data_port = config.relay_port = 0; /* the kernel's choice */
-    config.admin_listen = address_with_port(config.bind, find_port(&config.bind));
-    atomic_init(&supervisor.report.state, ELECTION_FOLLOWER);
-    cr_assert_eq(waker_init(&waker, false), 0);
-    cr_assert_eq(plane_open(&plane, &config, &waker), 0);
-}
-
-static void start(void)
-{
-    cr_assert_eq(admin_start(&admin, &config, &plane, &supervisor), 0);
-}
-
-static void teardown(void)
-{
-    admin_stop(&admin);
-    plane_close(&plane);
-    waker_fini(&waker);
-    config_destroy(set);
-}
 
 TestSuite(admin_http, .init = setup, .fini = teardown, .timeout = 60);
-
-static int dial(const char *ip)
-{
-    struct address to;
-    struct sockaddr_storage sa;
-    socklen_t length;
-    int fd;
-
-    cr_assert_eq(address_parse_ip(ip, &to), 0);
-    to.port = config.admin_listen.port;
-    fd = socket(to.family == ADDRESS_V4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    cr_assert_geq(fd, 0);
-    length = address_to_sockaddr(&to, to.family == ADDRESS_V4 ? AF_INET : AF_INET6, &sa);
-    cr_assert_eq(connect(fd, (struct sockaddr *)&sa, length), 0, "%s", strerror(errno));
-    return fd;
-}
-
-/* Read to the end into answer; the server closes after one. Returns the HTTP status, 0: none. */
-static unsigned hear(int fd)
-{
-    size_t length = 0;
-    ssize_t n;
-    unsigned status = 0;
-
-    while ((n = recv(fd, answer + length, sizeof(answer) - 1 - length, 0)) > 0)
-        length += (size_t)n;
-    answer[length] = '\0';
-    (void)close(fd);
-    (void)sscanf(answer, "HTTP/1.1 %u", &status);
-    return status;
-}
-
-static void say(int fd, const char *request)
-{
-    (void)send(fd, request, strlen(request), MSG_NOSIGNAL);
-}
-
-static unsigned ask(const char *request)
-{
-    int fd = dial("127.0.0.1");
-
-    say(fd, request);
-    return hear(fd);
-}
-
-static unsigned get(const char *path)
-{
-    char request[128];
-
-    (void)snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\nHost: pod\r\n\r\n", path);
-    return ask(request);
-}
-
-static const char *body(void)
-{
-    const char *end = strstr(answer, "\r\n\r\n");
-
-    return end ? end + 4 : "";
-}
 
 Test(admin_http, every_path_answers)
 {
@@ -241,8 +121,8 @@ Test(admin_http, an_unknown_path_is_told_the_known_ones)
 {
     start();
     cr_assert_eq(get("/nope"), 404);
-    cr_assert_str_eq(body(), "not found; there are /livez /readyz /leader /leader/me /status "
-                             "/metrics\n");
+    cr_assert_str_eq(body(), "not found; there are /livez /readyz /leader /leader/me /events "
+                             "/status /metrics\n");
     cr_assert_eq(get("/livez/"), 404);
     cr_assert_eq(get("/"), 404);
 }
@@ -319,14 +199,14 @@ Test(admin_http, a_silent_client_keeps_nobody_waiting)
 
 Test(admin_http, connections_beyond_the_limit_wait_for_a_place)
 {
-    int silent[64], late;
+    int silent[64 + EVENTS_STREAMS_MAX], late;
 
     start();
-    for (size_t i = 0; i < 64; i++)
+    for (size_t i = 0; i < 64 + EVENTS_STREAMS_MAX; i++)
         silent[i] = dial("127.0.0.1");
     late = dial("127.0.0.1");
     say(late, "GET /livez HTTP/1.0\r\n\r\n");
-    for (size_t i = 0; i < 64; i++)
+    for (size_t i = 0; i < 64 + EVENTS_STREAMS_MAX; i++)
         (void)close(silent[i]);
     cr_assert_eq(hear(late), 200);
 }

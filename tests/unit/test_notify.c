@@ -29,7 +29,7 @@ static void setup(void)
 
 static void start(void)
 {
-    cr_assert_eq(notifier_start(&notifier, &config, &plane, &report), 0);
+    cr_assert_eq(notifier_start(&notifier, &config, &plane, &report, NULL), 0);
 }
 
 static void teardown(void)

@@ -4,11 +4,12 @@
  *   /livez      200 while the threads make progress
  *   /readyz     200 when bound and joined; never "is leader"; 503 before, and while stopping
  *   /leader     who leads, as JSON;  /leader/me  200 if this pod leads, else 503
+ *   /events     the same at every change, as a stream (events.h)
  *   /status     everything as JSON;  /metrics    everything for Prometheus
  *
  * One thread of libmicrohttpd's. It reads counters and the leader view as any reader does and can
  * change nothing. Bounded: connections, their idle time and the request size; each connection
- * serves one request.
+ * serves one request. Streams have places of their own, beside those of all other requests.
  *
  * Threads: start and stop, and the two setters, by the main thread. The setters also work when
  * there is no server.
@@ -18,6 +19,7 @@
 
 #include <stdatomic.h>
 
+#include "headless/admin/events.h"
 #include "headless/admin/notify.h"
 #include "headless/control/supervisor.h"
 #include "headless/data/progress.h"
@@ -32,6 +34,7 @@ struct admin {
     struct progress progress;  /* of the HTTP thread */
     struct MHD_Daemon *daemon; /* NULL: admin.listen is none */
     struct notifier notifier;
+    struct events events;
     uint64_t started_ns;
     _Atomic bool stopping; /* readyz says no */
     _Atomic bool last_reload_succeeded;

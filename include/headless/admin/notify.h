@@ -1,6 +1,7 @@
 /*
- * notify: tells the app who leads. On each change, and once at the start, a datagram of JSON goes
- * to app.notify, the same that GET /leader answers.
+ * notify: tells who leads. On each change, and once at the start, a datagram of JSON goes to
+ * app.notify, the same that GET /leader answers; and the streams of GET /events (events.h) are
+ * woken.
  *
  * A change is another leader, another term, or that the leader may no longer be used or may be
  * again. What changes twice between two looks is told once: the datagram is the state, not the
@@ -12,9 +13,10 @@
 #ifndef HEADLESS_ADMIN_NOTIFY_H
 #define HEADLESS_ADMIN_NOTIFY_H
 
+#include "headless/admin/events.h"
 #include "headless/control/supervisor.h"
 
-/* What an app wants to hear of. */
+/* What an app, or a stream, wants to hear of. */
 struct notice {
     uint64_t term, instance;
     struct address address;
@@ -27,7 +29,8 @@ struct notifier {
     const struct supervisor_report *report;
     struct view_reader reader;
     struct waker waker;
-    struct udp_socket socket; /* connected to app.notify */
+    struct udp_socket socket; /* connected to app.notify; fd -1: none */
+    struct events *events;    /* NULL: none */
     struct notice told;
     bool has_told;
     struct counters counters;
@@ -35,11 +38,12 @@ struct notifier {
 };
 
 /*
- * Before the other threads start (registers a view reader). Does nothing when app.notify is none.
- * Logs what failed; returns a negative errno.
+ * Before the other threads start (registers a view reader). Does nothing when app.notify is none
+ * and events is NULL. Logs what failed; returns a negative errno.
  */
 int notifier_start(struct notifier *notifier, const struct config *config, struct plane *plane,
-                   const struct supervisor_report *report) __attribute__((warn_unused_result));
+                   const struct supervisor_report *report, struct events *events)
+    __attribute__((warn_unused_result));
 void notifier_stop(struct notifier *notifier);
 
 #endif

@@ -1,0 +1,73 @@
+/*
+ * events: GET /events, who leads as server-sent events (WHATWG HTML, 9.2).
+ *
+ *   retry: 1000
+ *   id: 4
+ *   event: leader
+ *   data: {"leader":...}              what GET /leader answers, and app.notify is sent
+ *
+ * Once at the start of the connection, then at every change that app.notify is told of; a comment
+ * line when nothing was said for EVENTS_KEEP_ALIVE_NS. A stream tells states, not a backlog: one
+ * that is ready for more is told what is so then, and a slow reader misses what was so meanwhile.
+ *
+ * Bounded: EVENTS_STREAMS_MAX streams, each with one page and a small send buffer. No thread of
+ * their own: the HTTP thread renders and writes, and suspends a connection that has nothing to say;
+ * the notifier (notify.h) resumes it. The lock makes one step of "nothing to say, so suspend" and
+ * one of "something to say, so resume who is suspended": between them no change is lost.
+ */
+#ifndef HEADLESS_ADMIN_EVENTS_H
+#define HEADLESS_ADMIN_EVENTS_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define EVENTS_STREAMS_MAX   16
+#define EVENTS_KEEP_ALIVE_NS UINT64_C(15000000000)
+
+struct admin;
+struct events;
+struct MHD_Connection;
+struct MHD_Response;
+
+struct event_stream {
+    struct events *events;
+    struct MHD_Connection *connection; /* NULL: the place is free. Guarded */
+    int fd;
+    bool is_asleep, is_gone; /* suspended; its client has left. Guarded */
+    uint64_t told;           /* the change that it was last told */
+    uint64_t told_ns;        /* when it was last given something to say. Guarded */
+    char *text;              /* malloc'd: what it says; of the HTTP thread, as all that follows */
+    size_t length, said;     /* bytes of text, and of those how many MHD has taken */
+};
+
+struct events {
+    struct admin *admin;
+    pthread_mutex_t lock;
+    uint64_t changes; /* so far: an event's id. Guarded */
+    bool is_closed;   /* guarded */
+    struct event_stream streams[EVENTS_STREAMS_MAX];
+};
+
+void events_init(struct events *events, struct admin *admin);
+
+/*
+ * HTTP thread: a stream for this connection, as the response to queue; its end gives the place
+ * back. -EUSERS: no place; -ESHUTDOWN: closed; -ENOMEM.
+ */
+int events_open(struct events *events, struct MHD_Connection *connection,
+                struct MHD_Response **ret_response) __attribute__((warn_unused_result));
+
+/* Notifier: who leads has changed. */
+void events_change(struct events *events);
+/* Notifier, often: wakes the streams that have to keep alive, or whose client has left. */
+void events_look(struct events *events, uint64_t now_ns);
+
+/* Any thread: how many are open. */
+size_t events_count(struct events *events);
+
+/* After the notifier's end, before the server's: no more streams, and those that are open end. */
+void events_close(struct events *events);
+
+#endif

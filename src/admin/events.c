@@ -1,0 +1,250 @@
+#include "headless/admin/events.h"
+
+#include <errno.h>
+#include <microhttpd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "admin/reading.h"
+#include "headless/base/clock.h"
+
+#define SEND_BUFFER_BYTES (32 * 1024) /* what the kernel may keep of states that are over */
+#define BLOCK_BYTES       ((size_t)1024)
+#define TOLD_NOTHING      UINT64_MAX
+
+static void lock(struct events *events)
+{
+    (void)pthread_mutex_lock(&events->lock);
+}
+
+static void unlock(struct events *events)
+{
+    (void)pthread_mutex_unlock(&events->lock);
+}
+
+/* ---- what a stream says ---- */
+
+enum next { NEXT_EVENT, NEXT_KEEP_ALIVE, NEXT_END, NEXT_NOTHING };
+
+/* With nothing to say it sleeps: its connection is suspended on return. */
+static enum next choose_next(struct event_stream *stream)
+{
+    struct events *events = stream->events;
+    uint64_t now_ns = clock_now_ns();
+    enum next next = NEXT_NOTHING;
+
+    lock(events);
+    if (events->is_closed || stream->is_gone)
+        next = NEXT_END;
+    else if (stream->told != events->changes)
+        next = NEXT_EVENT;
+    else if (now_ns - stream->told_ns >= EVENTS_KEEP_ALIVE_NS)
+        next = NEXT_KEEP_ALIVE;
+    if (next == NEXT_NOTHING) {
+        stream->is_asleep = true;
+        MHD_suspend_connection(stream->connection);
+    } else {
+        stream->told = events->changes;
+        stream->told_ns = now_ns;
+    }
+    unlock(events);
+    return next;
+}
+
+/* Rendered after the number was read: it is at least as new as that change. */
+static char *render_event(struct event_stream *stream, size_t *ret_length)
+{
+    struct admin *admin = stream->events->admin;
+    struct reading reading;
+    char *page, *text = NULL;
+    size_t page_length;
+    int length;
+
+    reading_take(admin, &reading);
+    page = page_leader(&reading, &page_length); /* one line */
+    reading_drop(admin);
+    if (!page)
+        return NULL;
+    length = asprintf(&text, "retry: 1000\nid: %llu\nevent: leader\ndata: %s\n",
+                      (unsigned long long)stream->told, page);
+    free(page);
+    if (length < 0)
+        return NULL;
+    *ret_length = (size_t)length;
+    return text;
+}
+
+/* What is to be said now, into text. 0 while there is nothing, else an end for MHD. */
+static ssize_t prepare(struct event_stream *stream)
+{
+    enum next next = choose_next(stream);
+
+    free(stream->text);
+    stream->text = NULL;
+    stream->length = stream->said = 0;
+    if (next == NEXT_NOTHING)
+        return 0;
+    if (next == NEXT_END)
+        return MHD_CONTENT_READER_END_OF_STREAM;
+    if (next == NEXT_EVENT)
+        stream->text = render_event(stream, &stream->length);
+    else if ((stream->text = strdup(": \n")))
+        stream->length = strlen(stream->text);
+    return stream->text ? 0 : MHD_CONTENT_READER_END_WITH_ERROR;
+}
+
+/* MHD's content reader: whenever the connection takes more. */
+static ssize_t read_stream(void *cls, uint64_t position, char *out, size_t max)
+{
+    struct event_stream *stream = cls;
+    ssize_t end = stream->said < stream->length ? 0 : prepare(stream);
+    size_t n = stream->length - stream->said;
+
+    (void)position;
+    if (end)
+        return end;
+    n = n < max ? n : max;
+    if (n)
+        memcpy(out, stream->text + stream->said, n);
+    stream->said += n;
+    return (ssize_t)n;
+}
+
+/* ---- places ---- */
+
+/* Also when the response could not be queued. */
+static void release(void *cls)
+{
+    struct event_stream *stream = cls;
+
+    lock(stream->events);
+    stream->connection = NULL;
+    unlock(stream->events);
+    free(stream->text);
+    stream->text = NULL;
+}
+
+static struct event_stream *take_place(struct events *events, struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+
+    for (size_t i = 0; i < EVENTS_STREAMS_MAX; i++) {
+        struct event_stream *stream = &events->streams[i];
+
+        if (stream->connection)
+            continue;
+        *stream = (struct event_stream){.events = events,
+                                        .connection = connection,
+                                        .fd = info->connect_fd,
+                                        .told = TOLD_NOTHING,
+                                        .told_ns = clock_now_ns()};
+        return stream;
+    }
+    return NULL;
+}
+
+int events_open(struct events *events, struct MHD_Connection *connection,
+                struct MHD_Response **ret_response)
+{
+    const int bytes = SEND_BUFFER_BYTES;
+    struct event_stream *stream = NULL;
+    struct MHD_Response *response;
+    bool is_closed;
+
+    lock(events);
+    is_closed = events->is_closed;
+    if (!is_closed)
+        stream = take_place(events, connection);
+    unlock(events);
+    if (!stream)
+        return is_closed ? -ESHUTDOWN : -EUSERS;
+    response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK_BYTES, read_stream, stream,
+                                                 release);
+    if (!response) {
+        release(stream);
+        return -ENOMEM;
+    }
+    /* The connection's end is the end: of chunks, MHD would send the last one to a HEAD as well. */
+    (void)MHD_set_response_options(response, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT, MHD_RO_END);
+    (void)setsockopt(stream->fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
+    *ret_response = response;
+    return 0;
+}
+
+size_t events_count(struct events *events)
+{
+    size_t count = 0;
+
+    lock(events);
+    for (size_t i = 0; i < EVENTS_STREAMS_MAX; i++)
+        count += events->streams[i].connection != NULL;
+    unlock(events);
+    return count;
+}
+
+/* ---- waking ---- */
+
+/* Locked. */
+static void wake(struct event_stream *stream)
+{
+    if (!stream->connection || !stream->is_asleep)
+        return;
+    stream->is_asleep = false;
+    MHD_resume_connection(stream->connection);
+}
+
+void events_change(struct events *events)
+{
+    lock(events);
+    events->changes++;
+    for (size_t i = 0; i < EVENTS_STREAMS_MAX; i++)
+        wake(&events->streams[i]);
+    unlock(events);
+}
+
+/*
+ * MHD does not look at a suspended connection. Its socket is open as long as it is suspended. Who
+ * only shuts his sending side down counts as gone too: the two look the same until we write.
+ */
+static bool has_left(int fd)
+{
+    char byte;
+    ssize_t n = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+
+    return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
+}
+
+void events_look(struct events *events, uint64_t now_ns)
+{
+    lock(events);
+    for (size_t i = 0; i < EVENTS_STREAMS_MAX; i++) {
+        struct event_stream *stream = &events->streams[i];
+
+        if (!stream->connection || !stream->is_asleep)
+            continue;
+        stream->is_gone = has_left(stream->fd);
+        if (stream->is_gone || now_ns >= stream->told_ns + EVENTS_KEEP_ALIVE_NS)
+            wake(stream);
+    }
+    unlock(events);
+}
+
+/* ---- start and end ---- */
+
+void events_init(struct events *events, struct admin *admin)
+{
+    *events = (struct events){.admin = admin};
+    (void)pthread_mutex_init(&events->lock, NULL);
+}
+
+void events_close(struct events *events)
+{
+    lock(events);
+    events->is_closed = true;
+    for (size_t i = 0; i < EVENTS_STREAMS_MAX; i++)
+        wake(&events->streams[i]);
+    unlock(events);
+}

@@ -1,0 +1,32 @@
+#include "admin/reading.h"
+
+#include "headless/base/clock.h"
+
+void reading_take(struct admin *admin, struct reading *ret_reading)
+{
+    struct plane *plane = admin->plane;
+    struct reading reading = {
+        .config = admin->config,
+        .identity = &plane->identity,
+        .view = view_acquire(&plane->board, &admin->reader),
+        .data_rcvbuf_bytes = plane->data_sockets[0].rcvbuf_bytes,
+        .relay_rcvbuf_bytes = plane->relay_sockets[0].rcvbuf_bytes,
+        .event_streams = events_count(&admin->events),
+        .now_ns = clock_now_ns(),
+        .stopping = atomic_load_explicit(&admin->stopping, memory_order_relaxed),
+        .last_reload_succeeded =
+            atomic_load_explicit(&admin->last_reload_succeeded, memory_order_relaxed),
+        .report = &admin->supervisor->report,
+    };
+
+    reading.uptime_ns = reading.now_ns - admin->started_ns;
+    plane_read_numbers(plane, &reading.numbers);
+    counters_collect(&admin->supervisor->counters, reading.numbers.counters);
+    counters_collect(&admin->notifier.counters, reading.numbers.counters);
+    *ret_reading = reading;
+}
+
+void reading_drop(struct admin *admin)
+{
+    view_release(&admin->reader);
+}

@@ -1,0 +1,12 @@
+/* reading: what the pages are rendered from, as it is now. Private to admin/; HTTP thread only. */
+#ifndef ADMIN_READING_H
+#define ADMIN_READING_H
+
+#include "headless/admin/admin.h"
+#include "headless/admin/pages.h"
+
+/* Holds the view until reading_drop. */
+void reading_take(struct admin *admin, struct reading *ret_reading);
+void reading_drop(struct admin *admin);
+
+#endif

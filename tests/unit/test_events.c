@@ -1,0 +1,287 @@
+/* GET /events: what a stream is told and when, how many there are, and who reads slowly. */
+#include "admin_fixture.h"
+#include "list_fixture.h"
+
+#define PATIENCE_MS 5000
+#define REQUEST     "GET /events HTTP/1.1\r\nHost: pod\r\n\r\n"
+
+TestSuite(events, .init = setup, .fini = teardown, .timeout = 60);
+
+/* As the supervisor would: pod 7, which may be led by until then. */
+static void publish(uint64_t term, uint64_t until_ns)
+{
+    struct view *view = NULL;
+
+    while (!view) /* the threads let go of an older one; the test has a time limit */
+        view = view_draft(&plane.board);
+    view->kind = VIEW_LEADER_MEMBER;
+    view->term = term;
+    view->cause = "command";
+    view->leader_instance = 7;
+    cr_assert_eq(address_parse_ip("10.0.0.7", &view->leader), 0);
+    atomic_store_explicit(&view->valid_until_ns, until_ns, memory_order_relaxed);
+    view_publish(&plane.board, view);
+    plane_wake(&plane);
+}
+
+/* A line of the stream, without its end; "(end)" when there is none. */
+static const char *read_line(int fd)
+{
+    static char line[65536];
+    size_t n = 0;
+
+    while (n == 0 || line[n - 1] != '\n') {
+        struct pollfd ready = {.fd = fd, .events = POLLIN};
+        ssize_t here;
+        const char *end;
+
+        cr_assert_eq(poll(&ready, 1, PATIENCE_MS), 1, "nothing more after \"%.*s\"", (int)n, line);
+        here = recv(fd, line + n, sizeof(line) - n, MSG_PEEK);
+        if (here <= 0)
+            return "(end)";
+        end = memchr(line + n, '\n', (size_t)here);
+        here = recv(fd, line + n, end ? (size_t)(end + 1 - (line + n)) : (size_t)here, 0);
+        n += (size_t)here;
+    }
+    line[n - 1] = '\0';
+    return line;
+}
+
+static int open_stream(void)
+{
+    int fd = dial("127.0.0.1");
+
+    say(fd, REQUEST);
+    cr_assert_str_eq(read_line(fd), "HTTP/1.1 200 OK\r");
+    while (strcmp(read_line(fd), "\r") != 0)
+        ;
+    return fd;
+}
+
+/* The next event: its id; its data into answer. */
+static unsigned long long hear_event(int fd)
+{
+    unsigned long long id = 0;
+
+    cr_assert_str_eq(read_line(fd), "retry: 1000");
+    cr_assert_eq(sscanf(read_line(fd), "id: %llu", &id), 1);
+    cr_assert_str_eq(read_line(fd), "event: leader");
+    (void)snprintf(answer, sizeof(answer), "%s", read_line(fd));
+    cr_assert_eq(strncmp(answer, "data: {", 7), 0);
+    cr_assert_eq(answer[strlen(answer) - 1], '}');
+    cr_assert_str_eq(read_line(fd), "");
+    return id;
+}
+
+/* The first event that says so: a state may be told twice. */
+static unsigned long long hear_until(int fd, const char *part)
+{
+    unsigned long long id = hear_event(fd);
+
+    while (!strstr(answer, part)) { /* the test has a time limit */
+        unsigned long long next = hear_event(fd);
+
+        cr_assert_gt(next, id);
+        id = next;
+    }
+    return id;
+}
+
+static void wait_for_count(size_t count)
+{
+    while (events_count(&admin.events) != count)
+        (void)usleep(1000); /* the test has a time limit */
+}
+
+Test(events, the_state_at_the_start_and_then_each_change)
+{
+    unsigned long long id;
+    int fd;
+
+    start();
+    fd = open_stream();
+    id = hear_event(fd);
+    cr_assert_not_null(strstr(answer, "data: {\"leader\":null,"));
+    for (unsigned term = 3; term < 20; term++) {
+        char expected[32];
+
+        publish(term, VIEW_FOREVER);
+        (void)snprintf(expected, sizeof(expected), "\"term\":%u,", term);
+        cr_assert_gt(hear_until(fd, expected), id);
+        id++;
+    }
+    (void)close(fd);
+}
+
+Test(events, the_data_is_the_page_leader)
+{
+    char *told;
+    int fd;
+
+    start();
+    publish(3, VIEW_FOREVER);
+    fd = open_stream();
+    (void)hear_until(fd, "\"term\":3,");
+    cr_assert_geq(asprintf(&told, "%s\n", answer + strlen("data: ")), 0);
+    cr_assert_eq(get("/leader"), 200);
+    cr_assert_str_eq(told, body());
+    free(told);
+    (void)close(fd);
+}
+
+Test(events, a_leader_whose_time_is_over_is_told_without_a_new_view)
+{
+    int fd;
+
+    start();
+    fd = open_stream();
+    publish(3, clock_now_ns() + NS_PER_SEC); /* enough for a slow machine to tell it first */
+    (void)hear_until(fd, "data: {\"leader\":{\"address\":\"10.0.0.7\"");
+    (void)hear_until(fd, "data: {\"leader\":null,\"term\":3");
+    (void)close(fd);
+}
+
+static void backdate(uint64_t by_ns)
+{
+    (void)pthread_mutex_lock(&admin.events.lock);
+    for (size_t i = 0; i < EVENTS_STREAMS_MAX; i++)
+        admin.events.streams[i].told_ns -= by_ns;
+    (void)pthread_mutex_unlock(&admin.events.lock);
+}
+
+Test(events, a_stream_without_news_is_kept_alive)
+{
+    int fd;
+
+    start();
+    fd = open_stream();
+    (void)hear_until(fd, "\"term\":0,");
+    backdate(EVENTS_KEEP_ALIVE_NS);
+    while (strcmp(read_line(fd), ": ") != 0)
+        ;
+    publish(3, VIEW_FOREVER);
+    (void)hear_until(fd, "\"term\":3,");
+    (void)close(fd);
+}
+
+/* ---- how many ---- */
+
+Test(events, one_too_many_is_refused_and_probes_are_answered)
+{
+    int streams[EVENTS_STREAMS_MAX], silent[63];
+
+    start();
+    for (size_t i = 0; i < EVENTS_STREAMS_MAX; i++)
+        streams[i] = open_stream();
+    for (size_t i = 0; i < 63; i++)
+        silent[i] = dial("127.0.0.1");
+    cr_assert_eq(get("/events"), 503);
+    cr_assert_eq(strncmp(body(), "16 streams are open", 19), 0);
+    cr_assert_eq(ask("HEAD /events HTTP/1.1\r\nHost: pod\r\n\r\n"), 503);
+    cr_assert_eq(get("/livez"), 200);
+    cr_assert_eq(get("/metrics"), 200);
+    cr_assert_not_null(strstr(body(), "\nheadlessd_event_streams 16\n"));
+    publish(3, VIEW_FOREVER);
+    for (size_t i = 0; i < EVENTS_STREAMS_MAX; i++)
+        (void)hear_until(streams[i], "\"term\":3,");
+    for (size_t i = 0; i < 63; i++)
+        (void)close(silent[i]);
+    for (size_t i = 0; i < EVENTS_STREAMS_MAX; i++)
+        (void)close(streams[i]);
+    wait_for_count(0); /* found without a word to them */
+    (void)close(open_stream());
+}
+
+Test(events, head_has_the_header_and_gives_its_place_back)
+{
+    start();
+    for (size_t i = 0; i < 3U * EVENTS_STREAMS_MAX; i++) {
+        cr_assert_eq(ask("HEAD /events HTTP/1.1\r\nHost: pod\r\n\r\n"), 200);
+        cr_assert_not_null(strstr(answer, "Content-Type: text/event-stream\r\n"));
+        cr_assert_str_eq(body(), "");
+        wait_for_count(0);
+    }
+}
+
+Test(events, only_get_and_head)
+{
+    start();
+    cr_assert_eq(ask("POST /events HTTP/1.1\r\nHost: pod\r\nContent-Length: 2\r\n\r\nhi"), 405);
+    cr_assert_eq(events_count(&admin.events), 0);
+}
+
+/* ---- who reads slowly, and the end ---- */
+
+/* A list as long as can be, so that a few states fill every buffer. */
+static void publish_longest_list(void)
+{
+    struct view *view = view_draft(&plane.board);
+
+    cr_assert_not_null(view);
+    fill_list(view);
+    view_publish(&plane.board, view);
+}
+
+Test(events, a_slow_reader_is_told_the_latest_and_holds_nobody_up)
+{
+    const int bytes = 4096;
+    const unsigned changes = 100;
+    unsigned heard = 1;
+    int slow, quick;
+
+    start();
+    publish_longest_list();
+    slow = open_stream();
+    quick = open_stream();
+    (void)setsockopt(slow, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
+    for (unsigned term = 1; term <= changes; term++) {
+        char expected[32];
+
+        publish(term, VIEW_FOREVER);
+        (void)snprintf(expected, sizeof(expected), "\"term\":%u,", term);
+        (void)hear_until(quick, expected);
+    }
+    cr_assert_eq(get("/livez"), 200);
+    for (; !strstr(answer, "\"term\":100,"); heard++)
+        (void)hear_event(slow);
+    cr_assert_lt(heard, changes / 2, "%u states were kept for it", heard);
+    (void)close(slow);
+    (void)close(quick);
+}
+
+Test(events, the_end_of_the_server_ends_the_streams)
+{
+    uint64_t before_ns;
+    int fd;
+
+    start();
+    fd = open_stream();
+    (void)hear_event(fd);
+    before_ns = clock_now_ns();
+    admin_stop(&admin);
+    cr_assert_lt(clock_now_ns() - before_ns, 2 * NS_PER_SEC);
+    while (strcmp(read_line(fd), "(end)") != 0)
+        ;
+    cr_assert_eq(events_count(&admin.events), 0);
+    (void)close(fd);
+}
+
+Test(events, a_reader_that_stands_still_does_not_hold_the_end_up)
+{
+    const int bytes = 4096;
+    uint64_t before_ns;
+    int fd;
+
+    start();
+    publish_longest_list();
+    fd = open_stream();
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
+    for (unsigned term = 1; term <= 20; term++) {
+        publish(term, VIEW_FOREVER);
+        (void)usleep(5000); /* to be told most of them; none of it is necessary */
+    }
+    before_ns = clock_now_ns();
+    admin_stop(&admin);
+    cr_assert_lt(clock_now_ns() - before_ns, 2 * NS_PER_SEC);
+    (void)close(fd);
+}
