@@ -1,6 +1,8 @@
 /* The admin server on a loopback port: real requests to a plane that was opened but not started. */
-#include "admin_fixture.h"
+#include <json-c/json.h>
 
+#include "admin_fixture.h"
+#include "list_fixture.h"
 
 TestSuite(admin_http, .init = setup, .fini = teardown, .timeout = 60);
 
@@ -40,6 +42,29 @@ Test(admin_http, a_published_view_is_seen_and_not_held)
         (void)snprintf(expected, sizeof(expected), "\"term\":%llu,", (unsigned long long)term);
         cr_assert_not_null(strstr(body(), expected));
     }
+}
+
+static void assert_whole_list(const char *path, const char *key)
+{
+    struct json_object *page, *list;
+
+    cr_assert_eq(get(path), 200);
+    page = json_tokener_parse(body());
+    cr_assert(json_object_object_get_ex(page, key, &list), "no %s in %s", key, path);
+    cr_assert_eq(json_object_array_length(list), VIEW_MEMBERS_MAX);
+    (void)json_object_put(page);
+}
+
+Test(admin_http, the_longest_list_is_shown_whole)
+{
+    struct view *draft = view_draft(&plane.board);
+
+    start();
+    fill_list(draft);
+    view_publish(&plane.board, draft);
+    assert_whole_list("/leader", "leader_list");
+    assert_whole_list("/status", "leader_list");
+    assert_whole_list("/status", "members");
 }
 
 Test(admin_http, the_supervisors_counters_are_in_the_sum)

@@ -289,6 +289,27 @@ Test(election, the_uninvited_asks_for_the_newest_list)
     cr_assert_eq(asked_for_the_list(2, 1), LEADER);
 }
 
+/* The wire refuses it too (test_peer); this is what stands between it and the fixed arrays. */
+Test(election, a_list_of_a_thousand_changes_nothing)
+{
+    const struct election before = e;
+    const struct election_member page[ELECTION_PAGE] = {member(7), member(8), member(9),
+                                                        member(10)};
+
+    for (uint16_t first = 0; first < 1000; first += ELECTION_PAGE) {
+        struct election_message m = message(ELECTION_LIST_PAGE, LEADER, 2);
+
+        m.list = (struct election_list_id){.term = 2, .version = 1};
+        m.count = 1000;
+        m.first = first;
+        m.member_count = ELECTION_PAGE;
+        step(ELECTION_MESSAGE, &m, page);
+    }
+    cr_assert_eq(memcmp(&e.list, &before.list, sizeof(e.list)), 0, "it keeps its list");
+    cr_assert_eq(e.arrived, 0);
+    cr_assert_eq(memcmp(&e.arriving, &before.arriving, sizeof(e.arriving)), 0);
+}
+
 /* Whom the next heartbeat calls live, as a bitmap. */
 static uint64_t live_in_heartbeat(void)
 {

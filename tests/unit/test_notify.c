@@ -1,11 +1,13 @@
 /* What is sent to app.notify, and when. */
 #include <criterion/criterion.h>
+#include <json-c/json.h>
 #include <poll.h>
 #include <stdio.h>
 #include <sys/socket.h>
 
 #include "headless/admin/notify.h"
 #include "headless/base/clock.h"
+#include "list_fixture.h"
 
 #define PATIENCE_MS 5000
 
@@ -59,7 +61,7 @@ static void publish(uint64_t term, uint64_t instance, uint64_t until_ns)
 /* The next datagram that the app is sent. */
 static const char *heard(void)
 {
-    static char text[4096];
+    static char text[65536];
     struct pollfd ready = {.fd = app.fd, .events = POLLIN};
     ssize_t n;
 
@@ -111,6 +113,21 @@ Test(notify, a_refusal_does_not_cost_the_next_one)
     cr_assert_eq(udp_open(&config.app_notify, &(struct udp_options){0}, &app), 0);
     publish(4, 7, VIEW_FOREVER);
     EXPECT_HEARD("\"term\":4");
+}
+
+Test(notify, the_longest_list_fits_into_a_datagram)
+{
+    struct json_object *told, *list;
+    struct view *view = view_draft(&plane.board);
+
+    cr_assert_not_null(view);
+    fill_list(view);
+    view_publish(&plane.board, view);
+    start();
+    told = json_tokener_parse(heard());
+    cr_assert(json_object_object_get_ex(told, "leader_list", &list));
+    cr_assert_eq(json_object_array_length(list), VIEW_MEMBERS_MAX);
+    (void)json_object_put(told);
 }
 
 Test(notify, nobody_is_told_without_an_address)

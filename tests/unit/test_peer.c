@@ -337,6 +337,26 @@ Test(peer, what_cannot_be_meant)
     refuse("padding that is not zero", ELECTION_WHO, PEER_WHO_BYTES - 1, 1);
 }
 
+/* Pages of four that would never end; each is refused, wherever it claims to begin. */
+Test(peer, a_list_of_a_thousand_is_none)
+{
+    for (uint16_t first = 0; first < 1000; first += ELECTION_PAGE) {
+        fill(ELECTION_LIST_PAGE);
+        message.count = 1000;
+        message.first = first;
+        length = peer_put(bytes, CLUSTER, &message, members);
+        assert_refused("a thousand");
+    }
+    fill(ELECTION_LIST_PAGE);
+    message.count = ELECTION_MEMBERS_MAX;
+    message.first = ELECTION_MEMBERS_MAX - 4;
+    length = peer_put(bytes, CLUSTER, &message, members);
+    cr_assert_eq(open_it(), PEER_OK, "the last page of the longest list");
+    message.count++;
+    length = peer_put(bytes, CLUSTER, &message, members);
+    assert_refused("one more");
+}
+
 Test(peer, ipv4_in_ipv6_is_not_a_spelling)
 {
     fill(ELECTION_HERE);
