@@ -54,6 +54,13 @@ static int run_leader_get(const struct ctl_options *options, const char *operand
     return show_page(options, "/leader", ctl_show_leader);
 }
 
+/* It ends when the pod does not answer any more. */
+static int run_events(const struct ctl_options *options, const char *operand)
+{
+    (void)operand;
+    return ctl_follow(options, "/events") == -EINVAL ? CTL_USAGE : CTL_NO;
+}
+
 /* ---- telling: datagrams to data ports ---- */
 
 static int open_pods(const struct ctl_options *options, struct ctl_pod **ret_pods,
@@ -203,6 +210,11 @@ static const struct command {
      CTL_OPTION_ADMIN | CTL_OPTION_JSON,
      run_leader_get,
      "who leads, as this pod knows it"},
+    {{"events", NULL},
+     NULL,
+     CTL_OPTION_ADMIN | CTL_OPTION_JSON,
+     run_events,
+     "who leads, now and at each change, until the pod ends"},
     {{"leader", "set"},
      "WHO",
      CTL_OPTION_DATA | CTL_OPTION_SERVICE | CTL_OPTION_IF_TERM | CTL_OPTION_FORCE,
@@ -238,6 +250,7 @@ static void show_help(FILE *out)
     (void)fputs("\nexamples:\n"
                 "  headlessctl status                              the pod on this machine\n"
                 "  headlessctl --admin 10.0.0.12:8080 status --json\n"
+                "  headlessctl events                              a line now, and at each change\n"
                 "  headlessctl leader set pod-2                    through this pod\n"
                 "  headlessctl --service headlessd.default.svc.cluster.local leader set 10.0.0.12\n"
                 "  headlessctl --data 10.0.0.11,10.0.0.12 leader set pod-2 --if-term 7\n"

@@ -87,16 +87,11 @@ static int read_all(int fd, uint64_t deadline_ns, char *text)
     return 0;
 }
 
-static int fetch(int fd, const char *request, uint64_t deadline_ns, struct ctl_page *ret_page)
+static int fetch(int fd, uint64_t deadline_ns, struct ctl_page *ret_page)
 {
-    size_t length = strlen(request);
-    char *text;
+    char *text = malloc(PAGE_MAX + 1);
     int rc;
 
-    /* A new connection's send buffer takes it whole. */
-    if (send(fd, request, length, MSG_NOSIGNAL) != (ssize_t)length)
-        return -EIO;
-    text = malloc(PAGE_MAX + 1);
     if (!text)
         return -ENOMEM;
     rc = read_all(fd, deadline_ns, text);
@@ -123,18 +118,35 @@ int ctl_page_parse(char *text, struct ctl_page *ret_page)
     return 0;
 }
 
+/* ret_fd: where the answer will come. */
+static int ask(const struct address *to, const char *path, uint64_t deadline_ns, int *ret_fd)
+{
+    char request[256], host[ADDRESS_TEXT_MAX];
+    int length = snprintf(request, sizeof(request), "GET %s HTTP/1.0\r\nHost: %s\r\n\r\n", path,
+                          address_format(to, host));
+    int fd = -1;
+    int rc = open_connection(to, deadline_ns, &fd);
+
+    if (rc)
+        return rc;
+    /* A new connection's send buffer takes it whole. */
+    if (send(fd, request, (size_t)length, MSG_NOSIGNAL) != length) {
+        (void)close(fd);
+        return -EIO;
+    }
+    *ret_fd = fd;
+    return 0;
+}
+
 static int get_from(const struct address *to, const char *path, uint64_t deadline_ns,
                     struct ctl_page *ret_page)
 {
-    char request[256], host[ADDRESS_TEXT_MAX];
-    int fd = -1, rc;
+    int fd = -1;
+    int rc = ask(to, path, deadline_ns, &fd);
 
-    (void)snprintf(request, sizeof(request), "GET %s HTTP/1.0\r\nHost: %s\r\n\r\n", path,
-                   address_format(to, host));
-    rc = open_connection(to, deadline_ns, &fd);
     if (rc)
         return rc;
-    rc = fetch(fd, request, deadline_ns, ret_page);
+    rc = fetch(fd, deadline_ns, ret_page);
     (void)close(fd);
     return rc;
 }
@@ -148,28 +160,55 @@ static const char *admin_address(const struct ctl_options *options)
     return variable && *variable ? variable : ADMIN_PRESET;
 }
 
-/* 0, or the errno of the last address tried. */
-int ctl_get(const struct ctl_options *options, const char *path, struct ctl_page *ret_page)
+static int find_admin(const struct ctl_options *options, struct ctl_addresses *ret_addresses)
 {
-    const uint64_t deadline_ns = clock_now_ns() + TOTAL_NS;
     const char *where = admin_address(options);
-    struct ctl_addresses addresses = {0};
-    int rc;
 
+    *ret_addresses = (struct ctl_addresses){0};
     if (strcmp(where, "none") == 0 || strcmp(where, "off") == 0) {
         (void)fprintf(stderr, "headlessctl: HEADLESSD_ADMIN_LISTEN says that the pod has no admin "
                               "port; --admin names another\n");
         return -EINVAL;
     }
-    rc = ctl_resolve(where, ADMIN_PORT, SIZE_MAX, &addresses);
+    return ctl_resolve(where, ADMIN_PORT, SIZE_MAX, ret_addresses);
+}
+
+/* rc: of the last address tried. */
+static void complain(const struct ctl_options *options, int rc)
+{
+    (void)fprintf(stderr,
+                  "headlessctl: no answer from the admin port at %s: %s; --admin names it\n",
+                  admin_address(options), strerror(-rc));
+}
+
+int ctl_get(const struct ctl_options *options, const char *path, struct ctl_page *ret_page)
+{
+    const uint64_t deadline_ns = clock_now_ns() + TOTAL_NS;
+    struct ctl_addresses addresses;
+    int rc = find_admin(options, &addresses);
+
     if (rc)
         return rc;
     rc = -EADDRNOTAVAIL;
     for (size_t i = 0; rc && i < addresses.count; i++)
         rc = get_from(&addresses.list[i], path, deadline_ns, ret_page);
     if (rc)
-        (void)fprintf(stderr,
-                      "headlessctl: no answer from the admin port at %s: %s; --admin names it\n",
-                      where, strerror(-rc));
+        complain(options, rc);
+    return rc;
+}
+
+int ctl_get_open(const struct ctl_options *options, const char *path, int *ret_fd)
+{
+    const uint64_t deadline_ns = clock_now_ns() + TOTAL_NS;
+    struct ctl_addresses addresses;
+    int rc = find_admin(options, &addresses);
+
+    if (rc)
+        return rc;
+    rc = -EADDRNOTAVAIL;
+    for (size_t i = 0; rc && i < addresses.count; i++)
+        rc = ask(&addresses.list[i], path, deadline_ns, ret_fd);
+    if (rc)
+        complain(options, rc);
     return rc;
 }

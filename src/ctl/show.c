@@ -50,14 +50,21 @@ static int64_t signed_number(const struct json_object *object, const char *key)
 
 /* ---- one line each ---- */
 
-static void show_pod(FILE *out, const char *label, const struct json_object *pod)
+static void put_pod(FILE *out, const struct json_object *pod)
 {
     const char *name = text(pod, "name"), *address = text(pod, "address");
 
     if (strcmp(name, "-") == 0 || strcmp(name, address) == 0)
-        (void)fprintf(out, LABEL_WIDTH " %s\n", label, address);
+        (void)fputs(address, out);
     else
-        (void)fprintf(out, LABEL_WIDTH " %s (%s)\n", label, name, address);
+        (void)fprintf(out, "%s (%s)", name, address);
+}
+
+static void show_pod(FILE *out, const char *label, const struct json_object *pod)
+{
+    (void)fprintf(out, LABEL_WIDTH " ", label);
+    put_pod(out, pod);
+    (void)fputc('\n', out);
 }
 
 static void show_leadership(FILE *out, const struct json_object *page)
@@ -191,6 +198,23 @@ static void show_members(FILE *out, const struct json_object *status)
 void ctl_show_leader(FILE *out, const struct json_object *leader)
 {
     show_leadership(out, leader);
+}
+
+void ctl_show_event(FILE *out, const struct json_object *leader, time_t now)
+{
+    const struct json_object *pod = member(leader, "leader");
+    char when[32] = "";
+    struct tm tm;
+
+    if (gmtime_r(&now, &tm))
+        (void)strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &tm);
+    (void)fprintf(out, "%s  term %" PRIu64 ", by %s: ", when, number(leader, "term"),
+                  text(leader, "cause"));
+    if (pod)
+        put_pod(out, pod);
+    else
+        (void)fputs("no leader, requests are held", out);
+    (void)fputc('\n', out);
 }
 
 void ctl_show_status(FILE *out, const struct json_object *status)

@@ -110,6 +110,25 @@ the_17th_is_refused()
     hears late "$(leader_event "$c")"
 }
 
+# The same in a terminal: a line a change, until the pod ends.
+headlessctl_follows()
+{
+    local pid status=0
+    start
+    "$headlessctl" --admin "$b" events >"$work/ctl.events" 2>"$work/ctl.errors" &
+    pid=$!
+    app_pids[ctl]=$pid
+    hears ctl ": $a"
+    lead "$c" "$a"
+    hears ctl "term $(metric "$b" term), by command: $c"
+    pod_stop "$b"
+    wait_until "headlessctl ends" 2000 has_ended "$pid"
+    wait "$pid" || status=$?
+    unset "app_pids[ctl]"
+    expect "exit status of headlessctl" "$status" 1
+    expect "its last word" "$(<"$work/ctl.errors")" "headlessctl: the pod has ended the stream"
+}
+
 only_get_and_head()
 {
     start
@@ -151,5 +170,6 @@ run "a reader that stands still holds nobody up" a_reader_that_stands_still_hold
 run "the 17th is refused" the_17th_is_refused
 run "only GET and HEAD" only_get_and_head
 run "the end of a pod ends its streams" the_end_of_a_pod_ends_its_streams
+run "headlessctl follows" headlessctl_follows
 run "a silent stream is kept alive" a_silent_stream_is_kept_alive
 finish

@@ -230,6 +230,22 @@ Test(ctl_answers, status_is_a_table)
     (void)json_object_put(status);
 }
 
+Test(ctl_answers, an_event_is_a_line)
+{
+    struct json_object *led = json_tokener_parse(
+        "{\"leader\":{\"address\":\"10.0.0.1\",\"name\":\"a\"},\"term\":7,\"cause\":\"command\"}");
+    struct json_object *held =
+        json_tokener_parse("{\"leader\":null,\"term\":7,\"cause\":\"command\"}");
+
+    ctl_show_event(out, led, 0);
+    ctl_show_event(out, held, 59);
+    cr_assert_str_eq(written(),
+                     "1970-01-01T00:00:00Z  term 7, by command: a (10.0.0.1)\n"
+                     "1970-01-01T00:00:59Z  term 7, by command: no leader, requests are held\n");
+    (void)json_object_put(led);
+    (void)json_object_put(held);
+}
+
 Test(ctl_answers, a_gap_in_the_ledger_is_shown)
 {
     struct json_object *status = json_tokener_parse("{\"ledger\":{\"requests\":-3,\"answers\":1}}");
@@ -250,6 +266,7 @@ Test(ctl_answers, a_strange_status_is_shown_as_far_as_it_goes)
 
         ctl_show_status(out, status);
         ctl_show_leader(out, status);
+        ctl_show_event(out, status, 0);
         (void)json_object_put(status);
     }
     cr_assert_not_null(strstr(written(), "none: requests are held"));

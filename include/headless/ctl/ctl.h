@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "headless/config/config.h"
 #include "headless/net/udp.h"
@@ -83,8 +84,21 @@ struct ctl_page {
 int ctl_get(const struct ctl_options *options, const char *path, struct ctl_page *ret_page)
     __attribute__((warn_unused_result));
 
+/* The same, but only as far as the question: the caller reads the answer, and closes. */
+int ctl_get_open(const struct ctl_options *options, const char *path, int *ret_fd)
+    __attribute__((warn_unused_result));
+
 /* Split header from body. Returns 0, or -EPROTO when this is not an answer of HTTP/1. */
 int ctl_page_parse(char *text, struct ctl_page *ret_page) __attribute__((warn_unused_result));
+
+/* ---- follow.c ---- */
+
+/*
+ * Show the server-sent events of a path as they come, until the pod ends them; then says why.
+ * Returns a negative errno when there was no connection.
+ */
+int ctl_follow(const struct ctl_options *options, const char *path)
+    __attribute__((warn_unused_result));
 
 /* ---- ask.c: a datagram to each of several pods, and their answers ---- */
 
@@ -149,5 +163,7 @@ struct json_object;
 /* Of GET /status, and of GET /leader. */
 void ctl_show_status(FILE *out, const struct json_object *status);
 void ctl_show_leader(FILE *out, const struct json_object *leader);
+/* Of an event of GET /events, as a line. */
+void ctl_show_event(FILE *out, const struct json_object *leader, time_t now);
 
 #endif
