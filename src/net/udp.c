@@ -72,14 +72,26 @@ int udp_keep_errors(const struct udp_socket *socket)
     return keep_errors(socket->fd, socket->family);
 }
 
+/* Else a wildcard socket is given what comes to any group that any process of the host has joined;
+ * several of them each. Kernels before 4.20 do not know it for IPv6. */
+static void take_no_foreign_multicast(int fd, int family)
+{
+    (void)set_int(fd, IPPROTO_IP, IP_MULTICAST_ALL, 0);
+    if (family == AF_INET6)
+        (void)set_int(fd, IPPROTO_IPV6, IPV6_MULTICAST_ALL, 0);
+}
+
 static int set_options(int fd, int family, bool dual_stack, const struct udp_options *options)
 {
     int rc = 0;
 
+    take_no_foreign_multicast(fd, family);
     if (family == AF_INET6)
         rc = set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, !dual_stack);
     if (!rc && options->reuse_port)
         rc = set_int(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+    if (!rc && options->reuse_address)
+        rc = set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1);
     if (!rc && options->local_address)
         rc = family == AF_INET6 ? set_int(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1)
                                 : set_int(fd, IPPROTO_IP, IP_PKTINFO, 1);
@@ -189,6 +201,11 @@ void udp_close(struct udp_socket *socket)
     if (socket->fd >= 0)
         (void)close(socket->fd);
     socket->fd = -1;
+}
+
+void udp_share_address(const struct udp_socket *socket, bool is_shared)
+{
+    (void)set_int(socket->fd, SOL_SOCKET, SO_REUSEADDR, is_shared);
 }
 
 uint64_t udp_kernel_drops(int fd)

@@ -3,7 +3,8 @@
  *
  * A wildcard bind is one dual-stack IPv6 socket (IPv4 alone where the kernel has no IPv6); peers
  * and local addresses are canonical struct address either way. Sockets are close-on-exec and
- * blocking with a receive timeout, so that a reader sees a stop without being interrupted.
+ * blocking with a receive timeout, so that a reader sees a stop without being interrupted. What
+ * came to a multicast group is given only to the sockets that joined it (net/multicast.h).
  *
  * Threads: opening and closing by the thread that owns the socket; sending from any thread.
  */
@@ -19,6 +20,7 @@
 
 struct udp_options {
     bool reuse_port;       /* several sockets on one port, spread by the 4-tuple */
+    bool reuse_address;    /* others may be bound to the same, which have it too: multicast */
     bool local_address;    /* tell to which of our addresses a datagram was sent (PKTINFO) */
     bool loopback_only;    /* SO_BINDTODEVICE lo */
     bool error_queue;      /* IP_RECVERR: refusals on an unconnected socket */
@@ -65,6 +67,10 @@ int udp_open_connected(const struct address *to, const struct address *source,
     __attribute__((warn_unused_result));
 
 void udp_close(struct udp_socket *socket);
+
+/* From now on others may be bound to a part of what this one is bound to, if they say so too; or no
+ * longer. Those that are bound stay. */
+void udp_share_address(const struct udp_socket *socket, bool is_shared);
 
 /* Datagrams that the kernel dropped at this socket since it was opened (SO_MEMINFO); any thread. */
 uint64_t udp_kernel_drops(int fd);
