@@ -151,6 +151,36 @@ static bool route_needs_frames(const struct config *c, char why[static VALUE_WHY
     return true;
 }
 
+static bool groups_need_frames(const struct config *c, char why[static VALUE_WHY_MAX])
+{
+    if (c->multicast_groups.count == 0 || c->relay_format == CONFIG_RELAY_FRAMED)
+        return false;
+    (void)snprintf(
+        why, VALUE_WHY_MAX,
+        "multicast.groups needs relay.format framed: the others end at one leader, whose "
+        "answers do not come back through us");
+    return true;
+}
+
+/* Answers leave through the data socket: it has to be of the clients' family. */
+static bool groups_miss_bind(const struct config *c, char why[static VALUE_WHY_MAX])
+{
+    char group[ADDRESS_TEXT_MAX], bind[ADDRESS_TEXT_MAX];
+
+    for (size_t i = 0; i < c->multicast_groups.count; i++) {
+        const struct address *address = &c->multicast_groups.list[i].address;
+
+        if (address_is_any(&c->bind) || address->family == c->bind.family)
+            continue;
+        (void)snprintf(why, VALUE_WHY_MAX,
+                       "multicast group %s and bind %s are of different address families, so that "
+                       "nobody could be answered; bind: any takes both",
+                       address_format_ip(address, group), address_format_ip(&c->bind, bind));
+        return true;
+    }
+    return false;
+}
+
 static bool leader_misses_self(const struct config *c, char why[static VALUE_WHY_MAX])
 {
     char self[ADDRESS_TEXT_MAX];
@@ -270,6 +300,8 @@ static const struct check checks[] = {
     {{"name", "peers", "self"}, name_is_not_listed},
     {{"leader", "relay.format"}, leader_needs_raw},
     {{"route", "relay.format"}, route_needs_frames},
+    {{"multicast.groups", "relay.format"}, groups_need_frames},
+    {{"multicast.groups", "bind", "self"}, groups_miss_bind},
     {{"leader", "self"}, leader_misses_self},
     {{"leader", "self", "bind", "data.port"}, leader_is_own_socket},
     {{"app.target", "self", "bind", "data.port"}, app_is_own_socket},

@@ -128,6 +128,14 @@ const struct config_option config_options[] = {
      RANGE(4 * KIB, 1 * GIB),
      .zero = "max",
      .help = "Receive buffer to ask for, per UDP socket."},
+    {.key = "multicast.groups",
+     .type = OPTION_GROUPS,
+     FIELD(multicast_groups),
+     .preset = "none",
+     .allowed = "a list of up to 16 GROUP or GROUP%INTERFACE, or none",
+     .help = "Multicast groups to join, on data.port. What comes there goes to the app of each pod "
+             "that gets it, whatever route says, and only the leader's answers leave. Without "
+             "%INTERFACE a group is joined where self is."},
     /* ---- */
     {.key = "peers",
      .group = "Who leads",

@@ -36,6 +36,7 @@ enum option_type {
     OPTION_PEERS,    /* list of IP or NAME=IP */
     OPTION_ORDER,    /* list of IP or NAME */
     OPTION_CIDRS,    /* list of ranges */
+    OPTION_GROUPS,   /* list of multicast groups, IP or IP%INTERFACE */
     OPTION_TYPE_COUNT
 };
 

@@ -14,7 +14,7 @@ static const struct value_type *const types[OPTION_TYPE_COUNT] = {
     [OPTION_LEADER] = &value_leader, [OPTION_ADDRESS] = &value_address,
     [OPTION_LISTEN] = &value_listen, [OPTION_TARGET] = &value_target,
     [OPTION_PEERS] = &value_peers,   [OPTION_ORDER] = &value_order,
-    [OPTION_CIDRS] = &value_cidrs,
+    [OPTION_CIDRS] = &value_cidrs,   [OPTION_GROUPS] = &value_groups,
 };
 
 static void *field_of(const struct config_option *o, struct config *config)

@@ -66,6 +66,6 @@ struct value_type {
 extern const struct value_type value_number, value_duration, value_size, value_choice;
 extern const struct value_type value_text, value_name, value_leader;
 extern const struct value_type value_address, value_listen, value_target;
-extern const struct value_type value_peers, value_order, value_cidrs;
+extern const struct value_type value_peers, value_order, value_cidrs, value_groups;
 
 #endif

@@ -176,6 +176,22 @@ Test(config_checks, leader)
                          "--self=10.0.0.1", "--leader=10.0.0.1:12000", "--relay-format=raw");
 }
 
+Test(config_checks, multicast_needs_frames_and_a_way_back)
+{
+    struct loaded l;
+
+    expect_flags_refused(
+        "--multicast-groups: multicast.groups needs relay.format framed: the others end "
+        "at one leader, whose answers do not come back through us\n",
+        "--self=10.0.0.1", "--multicast-groups=239.1.2.3", "--relay-format=raw");
+    expect_flags_refused("--multicast-groups: multicast group ff02::12 and bind 10.0.0.1 are of "
+                         "different address families, so that nobody could be answered; bind: any "
+                         "takes both\n",
+                         "--multicast-groups=239.1.2.3,ff02::12%eth0", "--bind=10.0.0.1");
+    expect_values(&l, "--self=10.0.0.1", "--multicast-groups=239.1.2.3,ff02::12%eth0");
+    unload(&l);
+}
+
 Test(config_checks, routes_with_answers_need_frames)
 {
     expect_flags_refused("--route: routes local and all need relay.format framed: the others "

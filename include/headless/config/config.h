@@ -19,10 +19,13 @@
 
 #include "headless/base/address.h"
 
-#define CONFIG_NAME_MAX  64  /* bytes of a cluster or pod name, with NUL */
-#define CONFIG_TEXT_MAX  256 /* bytes of a path or other text, with NUL */
-#define CONFIG_PEERS_MAX 128
-#define CONFIG_CIDRS_MAX 32
+#define CONFIG_NAME_MAX   64  /* bytes of a cluster or pod name, with NUL */
+#define CONFIG_TEXT_MAX   256 /* bytes of a path or other text, with NUL */
+#define CONFIG_PEERS_MAX  128
+#define CONFIG_CIDRS_MAX  32
+#define CONFIG_GROUPS_MAX 16
+#define CONFIG_INTERFACE_MAX \
+    16 /* bytes of an interface's name, with NUL: the kernel's IF_NAMESIZE */
 
 /* A member written into the configuration: "10.0.0.1" or "NAME=10.0.0.1". */
 struct config_peer {
@@ -43,6 +46,17 @@ struct config_order {
 
 struct config_cidrs {
     struct cidr list[CONFIG_CIDRS_MAX];
+    size_t count;
+};
+
+/* A multicast group: "239.1.2.3", "ff05::12", "ff02::12%eth0". */
+struct config_group {
+    struct address address;               /* IP; port and scope 0 */
+    char interface[CONFIG_INTERFACE_MAX]; /* name or index; "": the one that has self */
+};
+
+struct config_groups {
+    struct config_group list[CONFIG_GROUPS_MAX];
     size_t count;
 };
 
@@ -77,6 +91,7 @@ struct config {
     uint16_t data_port, relay_port, peer_port;
     struct address admin_listen; /* port 0: no admin server */
     uint64_t rcvbuf_bytes;       /* 0: as much as the kernel grants */
+    struct config_groups multicast_groups;
 
     struct config_peers peers;
     char leader[CONFIG_NAME_MAX]; /* address, name, or IP:PORT outside; "" none */
