@@ -27,6 +27,9 @@ static void add_counters(struct list *list, const struct plane_numbers *numbers)
         (struct counter_info){"socket_drops_total", "socket", "data", drops_help},
         numbers->data_kernel_drops);
     add(list, SAMPLE_COUNTER,
+        (struct counter_info){"socket_drops_total", "socket", "multicast", drops_help},
+        numbers->group_kernel_drops);
+    add(list, SAMPLE_COUNTER,
         (struct counter_info){"socket_drops_total", "socket", "relay", drops_help},
         numbers->relay_kernel_drops);
 }
@@ -146,6 +149,7 @@ size_t samples_list(const struct reading *reading, struct sample ret_samples[sta
     add_gauge(&list, "datagrams_held", numbers->held, "Datagrams held for want of a leader");
     add_gauge(&list, "datagrams_queued", numbers->queued, "Datagrams between two threads");
     add_gauge(&list, "sessions", numbers->sessions, "Sessions towards the app");
+    add_gauge(&list, "multicast_groups", numbers->groups, "Multicast groups joined");
     add_gauge(&list, "ledger_requests", (uint64_t)ledger.requests,
               "Requests received minus all that became of them: 0 at rest");
     add_gauge(&list, "ledger_answers", (uint64_t)ledger.answers,

@@ -5,11 +5,17 @@
 
 #define COMMAND_TAKEN_MAX MAILBOX_LETTERS /* a slice: letters come back while we read */
 
+/* All pods have been sent a multicast one: more than one answer would be an amplifier. */
+static bool may_answer(const struct supervisor *supervisor, const struct letter *letter)
+{
+    return !letter->is_multicast || supervisor_is_self(supervisor->config, letter->command.target);
+}
+
 static void answer(struct supervisor *supervisor, const struct letter *letter, const char *text)
 {
     size_t length = strlen(text);
 
-    if (length <= letter->length)
+    if (length <= letter->length && may_answer(supervisor, letter))
         plane_send_answer(supervisor->plane, &letter->client, &letter->local, text, length);
 }
 

@@ -1,5 +1,5 @@
 /*
- * classify: what a datagram on the data port is.
+ * classify: what a datagram on the data port, or to a multicast group, is.
  *
  *   malformed no source port: a frame with such a client would be refused as a whole
  *   loop      its source is a member's own port, or ours: two pods would answer each other for ever
@@ -37,6 +37,7 @@ static void take_command(struct worker *worker, const struct datagram *datagram,
         .client = datagram->peer,
         .local = datagram->local,
         .length = datagram->length,
+        .is_multicast = datagram->source == SOURCE_GROUP,
     };
 
     /* Counted by the supervisor, under its result. */
@@ -49,7 +50,8 @@ static void refuse_bad_json(struct worker *worker, const struct datagram *datagr
     static const char answer[] = "bad json\n";
 
     counters_add(&worker->counters, COUNTER_CONTROL_BAD_JSON, 1);
-    if (datagram->length >= sizeof(answer) - 1 &&
+    if (datagram->source != SOURCE_GROUP && /* every pod would answer it */
+        datagram->length >= sizeof(answer) - 1 &&
         budget_take(&worker->bad_json_answers, worker->now_ns))
         (void)udp_send_one(worker->data_socket, &datagram->peer, &datagram->local, answer,
                            sizeof(answer) - 1);
@@ -97,9 +99,11 @@ static struct request begin_request(const struct worker *worker, const struct da
                                     bool raw)
 {
     struct request request = {.record = {.client = piece->peer, .local = piece->local},
-                              .hops = raw ? FRAME_HOPS_MAX : 0};
+                              .hops = raw ? FRAME_HOPS_MAX : 0,
+                              .is_multicast = piece->source == SOURCE_GROUP};
 
-    if (worker->way == VIEW_RELAY && worker->config->relay_format == CONFIG_RELAY_FRAMED &&
+    if (worker->way == VIEW_RELAY && !request.is_multicast &&
+        worker->config->relay_format == CONFIG_RELAY_FRAMED &&
         worker->config->route ==
             CONFIG_ROUTE_LEADER) /* once a train; the others as they are sent */
         request.record.tag =

@@ -11,9 +11,11 @@
 
 #include "headless/data/plane.h"
 
-enum { READY_DATA = 1, READY_RELAY = 2, READY_APP = 4, READY_ALL = 7, WOKEN = 8 };
+/* Bits; those from READY_GROUP on are the groups'. */
+enum { READY_DATA = 1, READY_RELAY = 2, READY_APP = 4, WOKEN = 8, READY_GROUP = 16 };
 
-#define INPUTS 4
+#define READY_ALL (~(unsigned)WOKEN)
+#define INPUTS    (4 + CONFIG_GROUPS_MAX)
 
 static int watch(struct completion *completion, int fd, uint32_t ready)
 {
@@ -44,6 +46,15 @@ int completion_init(struct completion *completion, struct receiver *data, struct
         rc = watch(completion, worker->waker.event_fd, WOKEN);
     if (rc)
         completion_fini(completion);
+    return rc;
+}
+
+int completion_add_group(struct completion *completion, struct receiver *group)
+{
+    int rc = watch(completion, group->socket->fd, (uint32_t)READY_GROUP << completion->group_count);
+
+    if (!rc)
+        completion->groups[completion->group_count++] = group;
     return rc;
 }
 
@@ -89,6 +100,15 @@ static size_t read_app(struct completion *completion)
     return handle(completion->worker, &reader->receiver, n);
 }
 
+static size_t read_groups(struct completion *completion)
+{
+    size_t done = 0;
+
+    for (size_t i = 0; i < completion->group_count; i++)
+        done += read_receiver(completion, completion->groups[i], (unsigned)READY_GROUP << i);
+    return done;
+}
+
 static size_t completion_do_work(void *self)
 {
     struct completion *completion = self;
@@ -99,6 +119,7 @@ static size_t completion_do_work(void *self)
     worker_begin(completion->worker);
     done = worker_upkeep(completion->worker);
     done += read_receiver(completion, completion->data, READY_DATA);
+    done += read_groups(completion);
     done += read_receiver(completion, completion->relay, READY_RELAY);
     done += read_app(completion);
     return done;

@@ -97,6 +97,17 @@ static void attach(const struct plane *plane, struct receiver *receiver, size_t 
                       &receiver->waker);
 }
 
+/* A group's receiver deals out to all workers. */
+static void attach_groups(const struct plane *plane)
+{
+    for (size_t i = 0; i < plane->groups.count; i++) {
+        struct receiver *receiver = &plane->groups.list[i].receiver;
+
+        for (size_t k = 0; k < receiver->lane_count; k++)
+            worker_attach(&plane->workers[k], &receiver->lanes[k], &receiver->waker);
+    }
+}
+
 static int open_workers(struct plane *plane, struct waker *supervisor_waker)
 {
     struct worker_setup setup = {.config = plane->config,
@@ -124,6 +135,7 @@ static int open_workers(struct plane *plane, struct waker *supervisor_waker)
         attach(plane, &plane->data_receivers[i], i);
         attach(plane, &plane->relay_receivers[i], i);
     }
+    attach_groups(plane);
     for (size_t i = 0; i < plane->worker_count; i++) {
         struct app_reader *reader = app_reader(&plane->workers[i].app);
 
@@ -143,6 +155,9 @@ static int open_completions(struct plane *plane)
     for (size_t i = 0; !rc && i < plane->receiver_count; i++)
         rc = completion_init(&plane->completions[i], &plane->data_receivers[i],
                              &plane->relay_receivers[i], &plane->workers[i]);
+    for (size_t i = 0; !rc && i < plane->groups.count; i++)
+        rc = completion_add_group(&plane->completions[i % plane->receiver_count],
+                                  &plane->groups.list[i].receiver);
     return rc;
 }
 
@@ -160,6 +175,8 @@ int plane_open(struct plane *plane, const struct config *config, struct waker *s
     rc = identity_init(&plane->identity, config);
     if (!rc)
         rc = open_sockets(plane);
+    if (!rc)
+        rc = groups_open(&plane->groups, config, plane->data_sockets, plane->receiver_count);
     if (!rc)
         rc = open_receivers(plane);
     if (!rc)
@@ -185,6 +202,7 @@ void plane_close(struct plane *plane)
         udp_close(&plane->data_sockets[i]);
         udp_close(&plane->relay_sockets[i]);
     }
+    groups_close(&plane->groups);
     free(plane->completions);
     free(plane->workers);
     free(plane->data_receivers);
@@ -233,7 +251,7 @@ int plane_start(struct plane *plane)
             rc = start(&plane->data_receivers[i].agent, "data", i, &receiver_agent_ops,
                        &plane->data_receivers[i]);
     }
-    return rc;
+    return rc ? rc : groups_start(&plane->groups);
 }
 
 static void wake_completion(void *self)
@@ -274,8 +292,10 @@ void plane_stop(struct plane *plane, struct plane_quiet *quiet, uint64_t quiet_n
 {
     for (size_t i = 0; i < plane->receiver_count; i++)
         udp_refuse_new(&plane->data_sockets[i]);
+    groups_leave(&plane->groups);
     for (size_t i = 0; i < plane->receiver_count; i++)
         agent_stop(&plane->data_receivers[i].agent, NULL);
+    groups_stop(&plane->groups);
     wait_for_answers(plane, quiet, quiet_ns);
     for (size_t i = 0; plane->completions && i < plane->receiver_count; i++)
         agent_stop(&plane->completions[i].agent, wake_completion);

@@ -11,7 +11,8 @@ void plane_send_answer(struct plane *plane, const struct address *client,
 static void add_receiver(const struct receiver *receiver, struct plane_numbers *numbers)
 {
     counters_collect(&receiver->counters, numbers->counters);
-    numbers->queued += receiver->source == SOURCE_DATA ? receiver_queued(receiver) : 0;
+    /* Those of frames are counted as received by the worker. */
+    numbers->queued += receiver->source != SOURCE_RELAY ? receiver_queued(receiver) : 0;
 }
 
 void plane_read_numbers(const struct plane *plane, struct plane_numbers *ret_numbers)
@@ -24,6 +25,10 @@ void plane_read_numbers(const struct plane *plane, struct plane_numbers *ret_num
         numbers.data_kernel_drops += udp_kernel_drops(plane->data_sockets[i].fd);
         numbers.relay_kernel_drops += udp_kernel_drops(plane->relay_sockets[i].fd);
     }
+    for (size_t i = 0; i < plane->groups.count; i++)
+        add_receiver(&plane->groups.list[i].receiver, &numbers);
+    numbers.groups = plane->groups.count;
+    numbers.group_kernel_drops = groups_kernel_drops(&plane->groups);
     for (size_t i = 0; i < plane->worker_count; i++) {
         struct worker *worker = &plane->workers[i];
         struct app_reader *reader = app_reader(&worker->app);
@@ -97,6 +102,9 @@ static const struct agent *agent_at(const struct plane *plane, size_t index, boo
     if (index < 3 * receivers)
         return plane->completions ? &plane->completions[index - 2 * receivers].agent : NULL;
     index -= 3 * receivers;
+    if (index < plane->groups.count)
+        return &plane->groups.list[index].receiver.agent;
+    index -= plane->groups.count;
     if (index < workers)
         return &plane->workers[index].agent;
     *end = index >= 2 * workers;

@@ -152,6 +152,9 @@ int receiver_read(struct receiver *receiver, int fd, const struct address *local
     if (receiver->source == SOURCE_DATA) {
         counters_add(&receiver->counters, COUNTER_RECEIVED_DATA, datagrams);
         counters_add(&receiver->counters, COUNTER_BYTES_DATA, bytes);
+    } else if (receiver->source == SOURCE_GROUP) {
+        counters_add(&receiver->counters, COUNTER_RECEIVED_GROUP, datagrams);
+        counters_add(&receiver->counters, COUNTER_BYTES_GROUP, bytes);
     }
     return kept;
 }

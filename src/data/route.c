@@ -3,8 +3,8 @@
  *
  * Nobody leads: hold. Else by the option route: leader: I lead: deliver; another leads: relay,
  * unless it was relayed often enough. local: deliver here. all: deliver here, and copy to all other
- * live members, which deliver and never pass on. Whose answers leave is decided where they come in
- * (app.h).
+ * live members, which deliver and never pass on. What came to a multicast group goes as with local.
+ * Whose answers leave is decided where they come in (app.h).
  *
  * The hop limit makes loops impossible: the first hop goes from the ingress pod to whom it believes
  * the leader, the second only towards a higher term than the sender knew.
@@ -130,7 +130,8 @@ void route_request(struct worker *worker, const struct request *request)
 static void route_by_option(struct worker *worker, const struct request *request)
 {
     /* What another pod relays it has taken for the leader's, whatever the option says there. */
-    if (worker->config->route == CONFIG_ROUTE_LOCAL && request->hops == 0)
+    if (request->is_multicast ||
+        (worker->config->route == CONFIG_ROUTE_LOCAL && request->hops == 0))
         deliver(worker, request);
     else if (worker->config->route == CONFIG_ROUTE_ALL && request->hops == 0)
         deliver_to_all(worker, request);

@@ -129,6 +129,7 @@ void worker_handle(struct worker *worker, const struct datagram *piece)
         worker_begin(worker); /* the train before may have waited for a full socket */
     switch ((enum datagram_source)piece->source) {
     case SOURCE_DATA:
+    case SOURCE_GROUP:
         classify_piece(worker, piece);
         break;
     case SOURCE_RELAY:

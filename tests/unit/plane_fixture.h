@@ -119,7 +119,7 @@ static __attribute__((unused)) void teardown(void)
 static __attribute__((unused)) void run(int pod)
 {
     for (int idle = 0; idle < 2;) {
-        planes[pod].completions[0].ready = 7;
+        planes[pod].completions[0].ready = ~0U; /* whatever epoll would say */
         idle = completion_agent_ops.do_work(&planes[pod].completions[0]) ? 0 : idle + 1;
     }
 }

@@ -163,6 +163,8 @@ Test(admin, metrics_have_every_gauge)
     reading.numbers.sessions = 13;
     reading.numbers.data_kernel_drops = 14;
     reading.numbers.relay_kernel_drops = 15;
+    reading.numbers.group_kernel_drops = 16;
+    reading.numbers.groups = 2;
     reading.numbers.counters[COUNTER_RECEIVED_DATA] = 23;
     reading.numbers.counters[COUNTER_REPLIES_SENT] = 2;
     render_metrics();
@@ -171,6 +173,8 @@ Test(admin, metrics_have_every_gauge)
     assert_line("headlessd_sessions 13");
     assert_line("headlessd_socket_drops_total{socket=\"data\"} 14");
     assert_line("headlessd_socket_drops_total{socket=\"relay\"} 15");
+    assert_line("headlessd_socket_drops_total{socket=\"multicast\"} 16");
+    assert_line("headlessd_multicast_groups 2");
     assert_line("headlessd_socket_rcvbuf_bytes{socket=\"data\"} 212992");
     assert_line("headlessd_socket_rcvbuf_bytes{socket=\"relay\"} 425984");
     assert_line("headlessd_ledger_requests 0");

@@ -75,7 +75,8 @@ Test(counters, collect_adds_the_threads)
 
 Test(counters, each_way_out_closes_the_ledger_of_requests)
 {
-    static const enum counter ways_in[] = {COUNTER_RECEIVED_DATA, COUNTER_RECEIVED_RELAY};
+    static const enum counter ways_in[] = {COUNTER_RECEIVED_DATA, COUNTER_RECEIVED_RELAY,
+                                           COUNTER_RECEIVED_GROUP};
     static const enum counter ways_out[] = {COUNTER_DELIVERED,        COUNTER_RELAYED,
                                             COUNTER_CONTROL_OK,       COUNTER_CONTROL_NO_AUTH,
                                             COUNTER_CONTROL_BAD_JSON, COUNTER_CONTROL_BAD_TERM,
@@ -83,7 +84,7 @@ Test(counters, each_way_out_closes_the_ledger_of_requests)
     const size_t count = sizeof(ways_out) / sizeof(*ways_out);
 
     for (size_t i = 0; i < count; i++) {
-        counters_add(&counters, ways_in[i % 2], 3);
+        counters_add(&counters, ways_in[i % 3], 3);
         cr_assert_eq(ledger(0, 0).requests, 3, "still inside");
         cr_assert_eq(ledger(2, 1).requests, 0, "held and queued");
         counters_add(&counters, ways_out[i], 3);
@@ -135,10 +136,11 @@ Test(counters, each_way_out_closes_the_ledger_of_copies)
 
 Test(counters, what_is_neither_request_nor_answer_leaves_the_ledger_alone)
 {
-    static const enum counter aside[] = {
-        COUNTER_BYTES_DATA,  COUNTER_BYTES_RELAY,     COUNTER_FRAMES_RECEIVED,
-        COUNTER_FRAMES_SENT, COUNTER_WITHHELD,        COUNTER_PEER_STRANGER,
-        COUNTER_APP_REFUSED, COUNTER_SESSIONS_OPENED, COUNTER_SESSIONS_EVICTED};
+    static const enum counter aside[] = {COUNTER_BYTES_DATA,      COUNTER_BYTES_RELAY,
+                                         COUNTER_BYTES_GROUP,     COUNTER_FRAMES_RECEIVED,
+                                         COUNTER_FRAMES_SENT,     COUNTER_WITHHELD,
+                                         COUNTER_PEER_STRANGER,   COUNTER_APP_REFUSED,
+                                         COUNTER_SESSIONS_OPENED, COUNTER_SESSIONS_EVICTED};
 
     for (size_t i = 0; i < sizeof(aside) / sizeof(*aside); i++)
         counters_add(&counters, aside[i], 7);

@@ -5,7 +5,7 @@
  * counters of its own, single writer, cache-line aligned; readers sum them.
  *
  * The ledger, at rest to the datagram (docs/architecture.md):
- *   requests   received{data} + received{relay} =
+ *   requests   received{data} + received{multicast} + received{relay} =
  *                  delivered + relayed + control{*} + dropped{*} + held (gauge) + queued (gauge)
  *   answers    answers{app} + answers{relay} =
  *                  replies{sent} + replies{relayed} + replies{fenced} + replies{suppressed} +
@@ -55,8 +55,10 @@ enum drop_reason { DROP_REASONS(DROP_ENUM) DROP_REASON_COUNT };
 #define COUNTERS(X)                                                                              \
     X(RECEIVED_DATA, "datagrams_received_total", "socket", "data", "Datagrams received")         \
     X(RECEIVED_RELAY, "datagrams_received_total", "socket", "relay", "Datagrams received")       \
+    X(RECEIVED_GROUP, "datagrams_received_total", "socket", "multicast", "Datagrams received")   \
     X(BYTES_DATA, "received_bytes_total", "socket", "data", "Payload bytes received")            \
     X(BYTES_RELAY, "received_bytes_total", "socket", "relay", "Payload bytes received")          \
+    X(BYTES_GROUP, "received_bytes_total", "socket", "multicast", "Payload bytes received")      \
     X(FRAMES_RECEIVED, "frames_total", "direction", "in", "Relay frames")                        \
     X(FRAMES_SENT, "frames_total", "direction", "out", "Relay frames")                           \
     X(DELIVERED, "datagrams_delivered_total", "", "", "Datagrams handed to the app of this pod") \

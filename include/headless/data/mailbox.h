@@ -20,6 +20,7 @@ struct letter {
     struct address client; /* who gave it: is answered there */
     struct address local;  /* from here */
     uint32_t length;       /* of the message: the answer must not be longer */
+    bool is_multicast;     /* every pod has it: answered by the one that it names, if at all */
 };
 
 struct mailbox {

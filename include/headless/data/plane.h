@@ -16,6 +16,7 @@
 #ifndef HEADLESS_DATA_PLANE_H
 #define HEADLESS_DATA_PLANE_H
 
+#include "headless/data/groups.h"
 #include "headless/data/worker.h"
 
 #define RECEIVERS_MAX 16
@@ -23,6 +24,8 @@
 /* Run to completion: one thread with its sockets and its worker. */
 struct completion {
     struct receiver *data, *relay;
+    struct receiver *groups[CONFIG_GROUPS_MAX];
+    size_t group_count;
     struct app_reader *app_reader; /* NULL: built-in app */
     struct worker *worker;
     int epoll_fd;
@@ -35,6 +38,7 @@ struct plane {
     struct identity identity;
     struct view_board board;
     struct udp_socket data_sockets[RECEIVERS_MAX], relay_sockets[RECEIVERS_MAX];
+    struct groups groups;
     size_t receiver_count, worker_count;
     struct receiver *data_receivers, *relay_receivers; /* receiver_count each */
     struct worker *workers;                            /* worker_count */
@@ -45,8 +49,8 @@ struct plane {
 /* What the process did so far, and what it holds; at rest the ledger of it closes. */
 struct plane_numbers {
     uint64_t counters[COUNTER_COUNT];
-    uint64_t held, queued, sessions;
-    uint64_t data_kernel_drops, relay_kernel_drops;
+    uint64_t held, queued, sessions, groups; /* groups: multicast groups joined */
+    uint64_t data_kernel_drops, relay_kernel_drops, group_kernel_drops;
 };
 
 /* supervisor_waker is woken for each command. Logs what failed; returns a negative errno. */
@@ -93,5 +97,8 @@ extern const struct agent_ops completion_agent_ops;
 int completion_init(struct completion *completion, struct receiver *data, struct receiver *relay,
                     struct worker *worker) __attribute__((warn_unused_result));
 void completion_fini(struct completion *completion);
+/* Read this one too, of a multicast group. */
+int completion_add_group(struct completion *completion, struct receiver *group)
+    __attribute__((warn_unused_result));
 
 #endif

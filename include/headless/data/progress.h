@@ -16,7 +16,7 @@
 
 #define PROGRESS_STALL_NS     (10 * AGENT_IDLE_MAX_NS)
 #define PROGRESS_CHALLENGE_NS (3 * AGENT_IDLE_MAX_NS)
-#define PROGRESS_AGENTS_MAX   (3 * RECEIVERS_MAX + 2 * WORKERS_MAX)
+#define PROGRESS_AGENTS_MAX   (3 * RECEIVERS_MAX + 2 * WORKERS_MAX + CONFIG_GROUPS_MAX)
 
 struct progress_watch {
     const struct agent *agent; /* NULL: not watched yet */

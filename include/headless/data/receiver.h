@@ -12,7 +12,7 @@
  * Trains travel through the rings in one piece, as the kernel gave them; the worker takes them
  * apart.
  *
- * The data socket, the relay socket and the app's sockets are all read by this one piece of code.
+ * The data, group, relay and app's sockets are all read by this one piece of code.
  * Run to completion (workers: 0) uses receiver_read and receiver_recycle without the rings.
  *
  * Owner: the receiver's thread. The return rings are the only way in from other threads.
@@ -45,7 +45,7 @@ struct receiver_lane {
 
 struct receiver {
     enum datagram_source source;
-    const struct udp_socket *socket; /* SOURCE_DATA and SOURCE_RELAY */
+    const struct udp_socket *socket; /* NULL: SOURCE_APP */
     size_t batch;
     struct slab slab;
     struct inbox inbox;
@@ -87,7 +87,7 @@ void receiver_recycle(struct receiver *receiver, struct datagram *const *datagra
 /* Wait until a worker gave slots back, at most AGENT_IDLE_MAX_NS. */
 void receiver_wait_for_slots(struct receiver *receiver);
 
-/* The agent of a data or relay receiver: reads, deals out; blocks in recvmmsg when idle. */
+/* The agent of a data, group or relay receiver: reads, deals out; blocks in recvmmsg when idle. */
 extern const struct agent_ops receiver_agent_ops;
 
 /* Any thread: datagrams read and not yet taken by a worker. */

@@ -15,6 +15,7 @@ struct request {
     uint64_t term;        /* of the frame that brought it; 0 when it came from the client */
     uint8_t hops;         /* relays so far: 0, 1 or 2 */
     bool is_copy;         /* for this pod's app, whoever leads */
+    bool is_multicast;    /* every pod has been sent it: for this pod's app, whatever route says */
 };
 
 /* Where an answer goes: a request without its payload. 24-byte addresses, comparable as bytes. */

@@ -22,7 +22,7 @@
 #define SLOT_BYTES  2048
 #define SPILL_BYTES (SLOT_BYTES + 65536) /* headroom for the slot's part, then the rest */
 
-enum datagram_source { SOURCE_DATA, SOURCE_RELAY, SOURCE_APP };
+enum datagram_source { SOURCE_DATA, SOURCE_RELAY, SOURCE_APP, SOURCE_GROUP };
 
 /* A received datagram: the descriptor that travels through the rings. */
 struct datagram {
@@ -32,7 +32,8 @@ struct datagram {
         segment;    /* a train: datagrams of so many bytes, the last may be shorter; 0: it is one */
     uint8_t source; /* enum datagram_source */
     struct address peer;  /* who sent it */
-    struct address local; /* the address and port of ours that it was sent to */
+    struct address local; /* the address and port of ours that it was sent to; SOURCE_GROUP: from
+                             which it is answered, unset: the kernel's choice */
     uint64_t session;     /* SOURCE_APP on a connected socket: the session's id, else 0 */
     uint8_t *slot;        /* its memory, fixed for life */
     uint8_t *spill;       /* a spill buffer, while armed or in use, else NULL */

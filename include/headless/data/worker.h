@@ -21,7 +21,8 @@
 #include "headless/data/hold.h"
 #include "headless/data/mailbox.h"
 
-#define WORKER_INPUTS_MAX (2 * WORKERS_MAX + 1) /* data and relay receivers, one app reader */
+/* Data, relay and group receivers, one app reader. */
+#define WORKER_INPUTS_MAX (2 * WORKERS_MAX + CONFIG_GROUPS_MAX + 1)
 
 /* One receiver's rings to this worker. */
 struct worker_input {
@@ -107,8 +108,8 @@ void worker_wake(void *self);
 /* ---- between the worker's own files ---- */
 
 /*
- * classify.c: what came from the data port in one piece, a datagram or a train. Each datagram ends
- * here, as a control message or a loop, or goes on to route.
+ * classify.c: what came from the data port or a group in one piece, a datagram or a train. Each
+ * datagram ends here, as a control message or a loop, or goes on to route.
  */
 void classify_piece(struct worker *worker, const struct datagram *piece);
 
