@@ -102,22 +102,37 @@ static int run_leader_set(const struct ctl_options *options, const char *who)
     return agreed == count ? CTL_OK : CTL_NO;
 }
 
-/* One try: with another an app might be given it twice. True when somebody answered. */
-static bool publish_one(struct ctl_pod *pods, size_t count, const struct ctl_options *options,
-                        const char *text, size_t length)
-{
-    const struct ctl_question question = {
-        .text = text, .length = length, .tries = 1, .wait_ns = options->wait_ns};
-    size_t answered = ctl_ask(pods, count, &question);
+/* To whom something is published: pods one by one, or whoever has joined a group. */
+struct audience {
+    struct ctl_pod *pods; /* count */
+    size_t count;
+    struct ctl_group *group; /* NULL: to the pods */
+    uint64_t wait_ns;
+};
 
-    for (size_t i = 0; i < count; i++)
-        ctl_show_answer(stdout, &pods[i]);
-    (void)printf("%zu of %zu answered\n", answered, count);
-    (void)fflush(stdout);
+static bool publish_to_pods(const struct audience *audience, const struct ctl_question *question)
+{
+    size_t answered = ctl_ask(audience->pods, audience->count, question);
+
+    for (size_t i = 0; i < audience->count; i++)
+        ctl_show_answer(stdout, &audience->pods[i]);
+    (void)printf("%zu of %zu answered\n", answered, audience->count);
     return answered > 0;
 }
 
-static bool publish_lines(struct ctl_pod *pods, size_t count, const struct ctl_options *options)
+/* One try: with another an app might be given it twice. True when it was answered as it should. */
+static bool publish_one(const struct audience *audience, const char *text, size_t length)
+{
+    const struct ctl_question question = {
+        .text = text, .length = length, .tries = 1, .wait_ns = audience->wait_ns};
+    bool is_answered = audience->group ? ctl_group_ask(stdout, audience->group, &question) == 1
+                                       : publish_to_pods(audience, &question);
+
+    (void)fflush(stdout);
+    return is_answered;
+}
+
+static bool publish_lines(const struct audience *audience)
 {
     bool all_answered = true;
     char *line = NULL;
@@ -126,27 +141,51 @@ static bool publish_lines(struct ctl_pod *pods, size_t count, const struct ctl_o
 
     while ((length = getline(&line, &room, stdin)) >= 0) {
         length -= length > 0 && line[length - 1] == '\n';
-        all_answered &= publish_one(pods, count, options, line, (size_t)length);
+        all_answered &= publish_one(audience, line, (size_t)length);
     }
     free(line);
     return all_answered;
 }
 
-static int run_publish(const struct ctl_options *options, const char *message)
+static int publish(const struct audience *audience, const char *message)
 {
-    struct ctl_pod *pods;
-    size_t count;
-    bool answered;
-    int rc = open_pods(options, &pods, &count);
+    bool answered = strcmp(message, "-") == 0 ? publish_lines(audience)
+                                              : publish_one(audience, message, strlen(message));
+
+    return answered ? CTL_OK : CTL_NO;
+}
+
+static int publish_to_group(const struct ctl_options *options, const char *message)
+{
+    struct ctl_group group;
+    const struct audience audience = {.group = &group, .wait_ns = options->wait_ns};
+    int rc = ctl_group_open(options, &group);
 
     if (rc)
+        return rc == -EINVAL ? CTL_USAGE : CTL_NO;
+    rc = publish(&audience, message);
+    ctl_group_close(&group);
+    return rc;
+}
+
+static int run_publish(const struct ctl_options *options, const char *message)
+{
+    struct audience audience = {.wait_ns = options->wait_ns};
+    int rc;
+
+    if (options->multicast)
+        return publish_to_group(options, message);
+    if (options->given & (CTL_OPTION_INTERFACE | CTL_OPTION_HOPS)) {
+        (void)fputs("headlessctl: --interface and --hops mean nothing without --multicast\n",
+                    stderr);
+        return CTL_USAGE;
+    }
+    rc = open_pods(options, &audience.pods, &audience.count);
+    if (rc)
         return rc;
-    if (strcmp(message, "-") == 0)
-        answered = publish_lines(pods, count, options);
-    else
-        answered = publish_one(pods, count, options, message, strlen(message));
-    ctl_pods_close(pods, count);
-    return answered ? CTL_OK : CTL_NO;
+    rc = publish(&audience, message);
+    ctl_pods_close(audience.pods, audience.count);
+    return rc;
 }
 
 /* One try: a loss is what a probe is to show. Returns how many answered. */
@@ -222,9 +261,10 @@ static const struct command {
      "tell the pods who leads: a member's address or name"},
     {{"publish", NULL},
      "MESSAGE",
-     CTL_OPTION_DATA | CTL_OPTION_SERVICE | CTL_OPTION_WAIT,
+     CTL_OPTION_DATA | CTL_OPTION_SERVICE | CTL_OPTION_WAIT | CTL_OPTION_MULTICAST |
+         CTL_OPTION_INTERFACE | CTL_OPTION_HOPS,
      run_publish,
-     "a message to all pods, and who answers; - reads lines"},
+     "a message to all pods, or to a group, and who answers; - reads lines"},
     {{"probe", NULL},
      NULL,
      CTL_OPTION_DATA | CTL_OPTION_SERVICE | CTL_OPTION_COUNT | CTL_OPTION_INTERVAL,
@@ -255,9 +295,11 @@ static void show_help(FILE *out)
                 "  headlessctl --service headlessd.default.svc.cluster.local leader set 10.0.0.12\n"
                 "  headlessctl --data 10.0.0.11,10.0.0.12 leader set pod-2 --if-term 7\n"
                 "  headlessctl --data 10.0.0.11,10.0.0.12 publish hello   only the leader answers\n"
+                "  headlessctl publish hello --multicast 239.1.2.3        once, to the group\n"
+                "  headlessctl publish - --multicast [ff02::12]:12000 --interface eth0 <lines\n"
                 "  headlessctl --data 10.0.0.11,10.0.0.12 probe --count 5 --interval 200ms\n"
-                "\nexit codes: 0 ok; 1 a pod says no, or does not answer (publish: none does); 2 "
-                "wrong usage\n",
+                "\nexit codes: 0 ok; 1 a pod says no, or does not answer (publish: none does; to a "
+                "group: not exactly\none does); 2 wrong usage\n",
                 out);
 }
 

@@ -114,3 +114,19 @@ int ctl_find_pods(const struct ctl_options *options, struct ctl_addresses *ret_a
     free(list);
     return rc;
 }
+
+int ctl_find_group(const struct ctl_options *options, struct address *ret_group)
+{
+    struct ctl_addresses addresses = {0};
+    int rc;
+
+    if (options->data || options->service)
+        return refuse(options->multicast, "give --multicast, --data or --service, one of them");
+    rc = ctl_resolve(options->multicast, DATA_PORT, 1, &addresses);
+    if (rc)
+        return rc;
+    if (addresses.count == 0 || !address_is_multicast(&addresses.list[0]))
+        return refuse(options->multicast, "is no multicast group");
+    *ret_group = addresses.list[0];
+    return 0;
+}

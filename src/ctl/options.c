@@ -8,6 +8,7 @@
 
 #define COUNT_MAX    1000000
 #define INTERVAL_MAX (3600 * NS_PER_SEC)
+#define HOPS_MAX     255
 
 /* Digits only: strtoull would take signs and spaces. Returns NULL, or what is right. */
 static const char *parse_number(const char *text, uint64_t min, uint64_t max, char **ret_end,
@@ -104,6 +105,26 @@ static const char *set_wait(struct ctl_options *options, const char *text)
     return parse_time(text, &options->wait_ns);
 }
 
+static const char *set_multicast(struct ctl_options *options, const char *text)
+{
+    options->multicast = text;
+    return NULL;
+}
+
+static const char *set_interface(struct ctl_options *options, const char *text)
+{
+    options->interface = text;
+    return NULL;
+}
+
+static const char *set_hops(struct ctl_options *options, const char *text)
+{
+    char *end = NULL;
+    const char *wrong = parse_number(text, 1, HOPS_MAX, &end, &options->hops);
+
+    return wrong ? wrong : *end ? "is not a number" : NULL;
+}
+
 static const char *set_help(struct ctl_options *options, const char *text)
 {
     (void)text;
@@ -138,6 +159,11 @@ static const struct option_row {
     {"count", "N", CTL_OPTION_COUNT, set_count, "probes to each pod (1)"},
     {"interval", "TIME", CTL_OPTION_INTERVAL, set_interval, "between two probes (1s)"},
     {"wait", "TIME", CTL_OPTION_WAIT, set_wait, "for the answers to a message (500ms)"},
+    {"multicast", "GROUP[:PORT]", CTL_OPTION_MULTICAST, set_multicast,
+     "a message to a multicast group, port 12000, in place of pods"},
+    {"interface", "NAME", CTL_OPTION_INTERFACE, set_interface,
+     "where it leaves (the kernel's choice)"},
+    {"hops", "N", CTL_OPTION_HOPS, set_hops, "how far it may go; 1: not beyond this network (1)"},
     {"help", NULL, 0, set_help, "this text"},
     {"version", NULL, 0, set_version, "name and version"},
 };
@@ -145,8 +171,9 @@ static const struct option_row {
 
 const char *ctl_option_name(unsigned bits)
 {
-    static const char *const names[] = {"--admin", "--data",  "--service",  "--json", "--if-term",
-                                        "--force", "--count", "--interval", "--wait"};
+    static const char *const names[] = {"--admin",   "--data",      "--service",   "--json",
+                                        "--if-term", "--force",     "--count",     "--interval",
+                                        "--wait",    "--multicast", "--interface", "--hops"};
 
     return names[__builtin_ctz(bits)];
 }
@@ -172,7 +199,8 @@ static int take(struct ctl_options *options, const struct option_row *row, const
 
 int ctl_options_parse(int argc, char **argv, struct ctl_options *ret_options)
 {
-    struct ctl_options options = {.count = 1, .interval_ns = NS_PER_SEC, .wait_ns = NS_PER_SEC / 2};
+    struct ctl_options options = {
+        .count = 1, .interval_ns = NS_PER_SEC, .wait_ns = NS_PER_SEC / 2, .hops = 1};
     struct option table[ROW_COUNT + 1] = {0};
     int row = -1, value;
 

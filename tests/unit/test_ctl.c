@@ -61,7 +61,8 @@ Test(ctl, wrong_options_are_refused)
         "--count 0",        "--count -1",    "--count 1x",
         "--count 1000001",  "--if-term 7a",  "--if-term 18446744073709551616",
         "--interval 5",     "--interval 5h", "--interval ms",
-        "--interval 3601s", "--nonsense",    "--data"};
+        "--interval 3601s", "--nonsense",    "--data",
+        "--hops 0",         "--hops 256",    "--hops 1x"};
 
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
         cr_assert_eq(parse(wrong[i]), -EINVAL, "%s", wrong[i]);
@@ -72,6 +73,8 @@ Test(ctl, every_option_bit_has_its_name)
     cr_assert_str_eq(ctl_option_name(CTL_OPTION_ADMIN), "--admin");
     cr_assert_str_eq(ctl_option_name(CTL_OPTION_INTERVAL | CTL_OPTION_COUNT), "--count");
     cr_assert_str_eq(ctl_option_name(CTL_OPTION_INTERVAL), "--interval");
+    cr_assert_str_eq(ctl_option_name(CTL_OPTION_MULTICAST), "--multicast");
+    cr_assert_str_eq(ctl_option_name(CTL_OPTION_HOPS), "--hops");
 }
 
 /* ---- addresses ---- */
@@ -135,6 +138,28 @@ Test(ctl, a_service_is_a_name_with_a_port)
     cr_assert_geq(addresses.count, 1);
     cr_assert_eq(addresses.list[0].port, 4000);
     cr_assert(address_is_loopback(&addresses.list[0]));
+}
+
+static const char *find_group(const char *what)
+{
+    struct address group;
+
+    options.multicast = what;
+    if (ctl_find_group(&options, &group))
+        return "refused";
+    return address_format(&group, spelled);
+}
+
+Test(ctl, a_group_is_a_multicast_address)
+{
+    cr_assert_str_eq(find_group("239.1.2.3"), "239.1.2.3:12000");
+    cr_assert_str_eq(find_group("239.1.2.3:53"), "239.1.2.3:53");
+    cr_assert_str_eq(find_group("ff02::12"), "[ff02::12]:12000");
+    cr_assert_str_eq(find_group("[ff02::12%7]:53"), "[ff02::12%7]:53");
+    cr_assert_str_eq(find_group("10.0.0.1"), "refused");
+    cr_assert_str_eq(find_group("239.1.2.3:0"), "refused");
+    options.data = "10.0.0.1";
+    cr_assert_str_eq(find_group("239.1.2.3"), "refused");
 }
 
 /* ---- messages: what we write is what headlessd reads ---- */

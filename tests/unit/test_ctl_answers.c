@@ -2,11 +2,13 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <json-c/json.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "headless/base/clock.h"
 #include "headless/ctl/ctl.h"
+#include "headless/net/multicast.h"
 
 static char *text;
 static size_t length;
@@ -270,4 +272,82 @@ Test(ctl_answers, a_strange_status_is_shown_as_far_as_it_goes)
         (void)json_object_put(status);
     }
     cr_assert_not_null(strstr(written(), "none: requests are held"));
+}
+
+/* ---- a multicast group, on lo ---- */
+
+#define MEMBERS_MAX 2
+
+struct members {
+    struct udp_socket sockets[MEMBERS_MAX];
+    size_t count;
+    pthread_t thread;
+};
+
+/* Each answers one message. */
+static void *answer(void *context)
+{
+    const struct members *members = context;
+    const struct address nowhere = {0};
+
+    for (size_t i = 0; i < members->count; i++) {
+        struct sockaddr_storage from;
+        socklen_t from_length = sizeof(from);
+        struct address client;
+        char message[16];
+        ssize_t n = recvfrom(members->sockets[i].fd, message, sizeof(message), 0,
+                             (struct sockaddr *)&from, &from_length);
+
+        address_from_sockaddr((struct sockaddr *)&from, &client);
+        if (n > 0)
+            (void)udp_send_one(&members->sockets[i], &client, &nowhere, message, (size_t)n);
+    }
+    return NULL;
+}
+
+/* How many answers does a message get when so many of the group answer? */
+static size_t answers_of(size_t count)
+{
+    const struct ctl_options options = {
+        .multicast = "239.79.1.1:12079", .interface = "lo", .hops = 1};
+    const struct ctl_question question = {.text = "hello", .length = 5, .wait_ns = 300 * NS_PER_MS};
+    const struct udp_options none = {0};
+    struct members members = {.count = count};
+    struct ctl_group group;
+    size_t answers;
+
+    cr_assert_eq(ctl_group_open(&options, &group), 0);
+    for (size_t i = 0; i < count; i++)
+        cr_assert_eq(multicast_open(&group.address, multicast_find_interface("lo"), &none,
+                                    &members.sockets[i]),
+                     0);
+    cr_assert_eq(pthread_create(&members.thread, NULL, answer, &members), 0);
+    answers = ctl_group_ask(out, &group, &question);
+    cr_assert_eq(pthread_join(members.thread, NULL), 0);
+    for (size_t i = 0; i < count; i++)
+        udp_close(&members.sockets[i]);
+    ctl_group_close(&group);
+    return answers;
+}
+
+Test(ctl_answers, a_group_answers_once)
+{
+    cr_assert_eq(answers_of(0), 0);
+    cr_assert_str_eq(written(), "0 answered\n");
+    cr_assert_eq(answers_of(1), 1);
+    cr_assert_not_null(strstr(written(), " ms: hello\n1 answered\n"));
+}
+
+Test(ctl_answers, two_answers_of_a_group_are_one_too_many)
+{
+    cr_assert_eq(answers_of(2), 2);
+    cr_assert_not_null(strstr(written(), "\n2 answered, and only the leader should have\n"));
+}
+
+Test(ctl_answers, a_group_needs_an_interface_that_there_is)
+{
+    const struct ctl_options options = {.multicast = "239.79.1.1", .interface = "no0", .hops = 1};
+    struct ctl_group group;
+
+    cr_assert_eq(ctl_group_open(&options, &group), -EINVAL);
 }

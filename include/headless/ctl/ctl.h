@@ -31,13 +31,16 @@ enum ctl_option {
     CTL_OPTION_FORCE = 1 << 5,
     CTL_OPTION_COUNT = 1 << 6,
     CTL_OPTION_INTERVAL = 1 << 7,
-    CTL_OPTION_WAIT = 1 << 8
+    CTL_OPTION_WAIT = 1 << 8,
+    CTL_OPTION_MULTICAST = 1 << 9,
+    CTL_OPTION_INTERFACE = 1 << 10,
+    CTL_OPTION_HOPS = 1 << 11
 };
 
 struct ctl_options {
-    const char *admin, *data, *service; /* NULL: not given */
+    const char *admin, *data, *service, *multicast, *interface; /* NULL: not given */
     bool json, force, help, version;
-    uint64_t if_term, count, interval_ns, wait_ns;
+    uint64_t if_term, count, interval_ns, wait_ns, hops;
     unsigned given; /* bits of enum ctl_option */
     int word_count; /* the words that are no options: command and operands */
     char **words;
@@ -70,6 +73,10 @@ int ctl_resolve(const char *text, uint16_t default_port, size_t max,
 
 /* The data ports that --data or --service name. */
 int ctl_find_pods(const struct ctl_options *options, struct ctl_addresses *ret_addresses)
+    __attribute__((warn_unused_result));
+
+/* The group that --multicast names. Returns 0, -EINVAL or -EHOSTUNREACH. */
+int ctl_find_group(const struct ctl_options *options, struct address *ret_group)
     __attribute__((warn_unused_result));
 
 /* ---- http.c ---- */
@@ -131,6 +138,22 @@ void ctl_pods_close(struct ctl_pod *pods, size_t count);
 
 /* Ask all at once; again those that did not answer. Returns how many answered. */
 size_t ctl_ask(struct ctl_pod *pods, size_t count, const struct ctl_question *question);
+
+/* ---- group.c: a datagram to a multicast group, and the answers of whoever has joined it ---- */
+
+struct ctl_group {
+    struct address address; /* with the interface as its scope, where that is IPv6 */
+    struct udp_socket socket;
+};
+
+/* By --multicast, --interface and --hops. Returns 0 or a negative errno; -EINVAL: wrong usage. */
+int ctl_group_open(const struct ctl_options *options, struct ctl_group *ret_group)
+    __attribute__((warn_unused_result));
+void ctl_group_close(struct ctl_group *group);
+
+/* Ask once, wait as long as the question says, and write each answer as a line. Returns how many
+ * there were: one is right, the leader's. */
+size_t ctl_group_ask(FILE *out, const struct ctl_group *group, const struct ctl_question *question);
 
 /* ---- message.c: what is asked, and what the answers mean ---- */
 
