@@ -524,6 +524,7 @@ ledger_closes()
 kernel_drops()
 {
     echo $(($(total 'socket_drops_total{socket="data"}' "$@") +
+        $(total 'socket_drops_total{socket="multicast"}' "$@") +
         $(total 'socket_drops_total{socket="relay"}' "$@")))
 }
 

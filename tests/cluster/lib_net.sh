@@ -2,6 +2,9 @@
 #
 #   net_make N           pods 10.77.0.1 to 10.77.0.N and a client at 10.77.0.100, from which
 #                        questions are asked
+#   net_make_multicast   IPv6 addresses too, fd77::N, and a bridge that sends what is for a group only
+#                        where somebody has joined it
+#   net_members GROUP    how many links it sends the group to
 #   net_cut A B          nothing passes between two pods, silently
 #   net_cut_from A B     nothing of A reaches B
 #   net_alone A          nothing passes between A and any other pod; clients reach it
@@ -62,6 +65,25 @@ net_make()
         pod_places[10.77.0.$i]="ip netns exec $net_id-$i"
     done
     pod_wrapper=(ip netns exec "$(net_place "$net_client")")
+}
+
+# As a switch does it: somebody has to ask who has joined, here the bridge itself. Until its first
+# question is answered it sends to all.
+net_make_multicast()
+{
+    local address also
+    ip -n "$net_id-sw" link set br0 type bridge mcast_snooping 1 mcast_query_response_interval 100 \
+        mcast_igmp_version 3 mcast_mld_version 2 mcast_querier 1
+    for address in "${net_pods[@]}" "$net_client"; do
+        also="fd77::${address##*.}"
+        net_in "$address" ip addr add "$also/64" dev eth0 nodad
+        pod_places["[$also]"]="ip netns exec $(net_place "$address")"
+    done
+}
+
+net_members()
+{
+    bridge -n "$net_id-sw" mdb show dev br0 | grep -c " port p[0-9]* grp $1 "
 }
 
 net_unmake()

@@ -2,6 +2,7 @@
 #
 #   stream_start RATE MILLISECONDS ADDRESS...   to these pods in turn, in the background
 #   stream_options=(-a)                         each datagram goes to all of them
+#   stream_options=(-i eth0)                    an address may be a multicast group
 #   stream_end                                  sets what came of it
 #   delivers_more N ADDRESS...                  have these pods' apps been given more than N in all?
 #   answers_come ADDRESS...                     waits until they are given more than now

@@ -2,9 +2,10 @@
  * udp_stream: an open-loop client. Sends numbered datagrams at a steady rate to some pods in turn,
  * and tells what came back and how long it was dark.
  *
- *   udp_stream [-a] RATE SIZE MILLISECONDS ADDRESS:PORT...
+ *   udp_stream [-a] [-i INTERFACE] RATE SIZE MILLISECONDS ADDRESS:PORT...
  *
- * -a: each datagram goes to all of them, and one answer is enough. One connected socket a pod. A
+ * -a: each datagram goes to all of them, and one answer is enough. One connected socket a pod. An
+ * ADDRESS may be a multicast group, to which it is sent by INTERFACE; whoever answers is heard. A
  * pod whose host refuses a datagram is gone: it gets no more, and what it was sent from the refused
  * one on was not lost, since the client knows. Ends after MILLISECONDS, or at SIGTERM; then waits
  * for answers as long as they come, at most LINGER_MS after the last. Prints one line:
@@ -23,7 +24,7 @@
 #include <unistd.h>
 
 #include "headless/base/clock.h"
-#include "headless/net/udp.h"
+#include "headless/net/multicast.h"
 
 #define TARGETS_MAX 16
 #define LINGER_MS   3000
@@ -36,6 +37,8 @@ struct head {
 struct stream {
     uint64_t rate, size, end_ns, run;
     struct udp_socket sockets[TARGETS_MAX];
+    struct address groups[TARGETS_MAX]; /* unset: the socket is connected to a pod */
+    uint32_t interface;
     uint64_t gone[TARGETS_MAX]; /* the sequence that was refused first; UINT64_MAX: not gone */
     size_t targets;
     bool to_all;
@@ -109,6 +112,15 @@ static void read_answers(struct stream *s)
     }
 }
 
+static bool try_send(const struct stream *s, size_t target, const uint8_t *bytes)
+{
+    const struct address any = {0};
+
+    if (address_is_set(&s->groups[target]))
+        return udp_send_one(&s->sockets[target], &s->groups[target], &any, bytes, s->size) == 0;
+    return send(s->sockets[target].fd, bytes, s->size, 0) >= 0;
+}
+
 /* The number is used up, whether its pod is still there or not. */
 static void send_one(struct stream *s)
 {
@@ -121,8 +133,8 @@ static void send_one(struct stream *s)
         if (!s->to_all && i != number % s->targets)
             continue;
         take_refusals(s, i);
-        if (s->gone[i] == UINT64_MAX && send(s->sockets[i].fd, bytes, s->size, 0) < 0)
-            (void)send(s->sockets[i].fd, bytes, s->size, 0); /* an error was pending */
+        if (s->gone[i] == UINT64_MAX && !try_send(s, i, bytes))
+            (void)try_send(s, i, bytes); /* an error was pending */
     }
 }
 
@@ -174,6 +186,21 @@ static void run(struct stream *s)
     }
 }
 
+/* Not connected: no pod has the group's address. */
+static int open_group(struct stream *s, const struct address *group)
+{
+    const struct udp_options options = {0};
+    const struct address any = address_any((enum address_family)group->family);
+    struct udp_socket *socket = &s->sockets[s->targets];
+    int rc = group->family == ADDRESS_V4 ? udp_open_ipv4(&any, &options, socket)
+                                         : udp_open(&any, &options, socket);
+
+    s->groups[s->targets] = *group;
+    if (group->family == ADDRESS_V6)
+        s->groups[s->targets].scope = s->interface;
+    return rc ? rc : multicast_send_by(socket, s->interface, 1);
+}
+
 static void open_target(struct stream *s, const char *text)
 {
     struct address to, any = {0};
@@ -182,7 +209,9 @@ static void open_target(struct stream *s, const char *text)
         errno = EINVAL;
         die(text);
     }
-    errno = -udp_open_connected(&to, &any, 0, &s->sockets[s->targets]);
+    errno =
+        -(address_is_multicast(&to) ? open_group(s, &to)
+                                    : udp_open_connected(&to, &any, 0, &s->sockets[s->targets]));
     if (!errno)
         errno = -udp_keep_errors(&s->sockets[s->targets]);
     if (errno)
@@ -199,8 +228,13 @@ int main(int argc, char *argv[])
         s.to_all = true;
         argc--, argv++;
     }
+    if (argc > 2 && strcmp(argv[1], "-i") == 0) {
+        s.interface = multicast_find_interface(argv[2]);
+        argc -= 2, argv += 2;
+    }
     if (argc < 5) {
-        (void)fprintf(stderr, "usage: udp_stream [-a] RATE SIZE MILLISECONDS ADDRESS:PORT...\n");
+        (void)fprintf(stderr, "usage: udp_stream [-a] [-i INTERFACE] RATE SIZE MILLISECONDS "
+                              "ADDRESS:PORT...\n");
         return 2;
     }
     s.rate = strtoull(argv[1], NULL, 10);

@@ -1,0 +1,285 @@
+#!/usr/bin/env bash
+# Multicast groups: each pod's app is given each datagram once, and the client gets one answer, the
+# leader's. Three pods and a client in namespaces, on a bridge that sends to those that have joined.
+#
+#   tests/cluster/test_multicast.sh BUILD_DIR
+#
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=lib_net.sh
+. "$(dirname "$0")/lib_net.sh"
+# shellcheck source-path=SCRIPTDIR source=lib_stream.sh
+. "$(dirname "$0")/lib_stream.sh"
+
+net_possible || {
+    skip "multicast in namespaces" "needs root and network namespaces"
+    finish
+    exit
+}
+net_make 3
+net_make_multicast
+pod_environment+=(HEADLESSD_HEARTBEAT_INTERVAL=250ms HEADLESSD_RCVBUF=max)
+ipv4=239.77.1.1
+ipv6=ff05::77
+link=ff02::77 # of one link: it cannot be joined without an interface
+stream_options=(-i eth0)
+rate=$((1000 / slow))
+span=2000 # milliseconds
+((${CHECK_ALL:-0} == 0)) || span=15000
+
+# use 4|6: the pods' addresses.
+use()
+{
+    local i
+    pods=()
+    for i in 1 2 3; do
+        [[ $1 == 4 ]] && pods+=("10.77.0.$i") || pods+=("[fd77::$i]")
+    done
+    a=${pods[0]} b=${pods[1]} c=${pods[2]}
+}
+use 4
+
+peers()
+{
+    local IFS=, list
+    list="${pods[*]}"
+    echo "${list//[][]/}"
+}
+
+are_members()
+{
+    (($(net_members "$1") == 3))
+}
+
+# start GROUPS OPTION...: three pods, of which the first leads, and the bridge knows where they are. SELF in
+# an option is the pod's own address.
+start()
+{
+    local groups=$1 group pod
+    shift
+    for pod in "${pods[@]}"; do
+        pod_launch "$pod" --peers "$(peers)" --leader "${a//[][]/}" \
+            --multicast-groups "$groups" "${@/SELF/${pod//[][]/}}"
+    done
+    for pod in "${pods[@]}"; do
+        pod_wait "$pod"
+    done
+    wait_until "all follow the configured leader" 6000 agree "${a//[][]/}" "${pods[@]}"
+    wait_until "their votes count" 6000 are_settled "${pods[@]}"
+    for group in ${groups//,/ }; do
+        wait_until "the bridge knows the members of $group" 5000 are_members "${group%\%*}"
+    done
+}
+
+# stream_to GROUP: to its end.
+stream_to()
+{
+    local group=$1
+    [[ $group != *:* ]] || group="[$group]"
+    stream_start "$rate" "$span" "$group"
+    wait_until "the stream ends" $((span + 10000)) has_ended "$stream_pid"
+    stream_end
+}
+
+# each_app_was_given N: all that came, came by multicast, and only the leader answered.
+each_app_was_given()
+{
+    local pod
+    for pod in "${pods[@]}"; do
+        metric_becomes "$pod" 'datagrams_received_total{socket="multicast"}' "$1"
+        metric_becomes "$pod" datagrams_delivered_total "$1"
+        metric_becomes "$pod" 'datagrams_received_total{socket="data"}' 0
+    done
+    ledger_closes "${pods[@]}"
+    expect "between pods" "$(total 'datagrams_received_total{socket="relay"}' "${pods[@]}")" 0
+    expect "answers sent" "$(total replies_sent_total "$a")" "$1"
+    expect "suppressed at the followers" "$(total replies_suppressed_total "$b" "$c")" $((2 * $1))
+    expect "suppressed at the leader" "$(metric "$a" replies_suppressed_total)" 0
+    expect "drops by the kernel" "$(total 'socket_drops_total{socket="multicast"}' "${pods[@]}")" 0
+}
+
+to_a_group()
+{
+    start "$@"
+    stream_to "${1%\%*}"
+    expect "lost" "$lost" 0
+    each_app_was_given "$sent"
+}
+
+# Pods that have IPv4 addresses, and a group of IPv6: the kernel chooses from where it is answered.
+to_the_other_family()
+{
+    local said
+    start "$link%eth0"
+    said=$(published hello --multicast "$link")
+    expect_match "the answer" "$said" '^\[(fd77::1|fe80::[0-9a-f:]+%[0-9]+)\]:12000: [0-9.]+ ms: hello'
+    expect_match "the only one" "$said" '1 answered$'
+    stream_to "$link"
+    expect "lost" "$lost" 0
+    each_app_was_given $((sent + 1))
+}
+
+# What each app saw is beside it: all of it, once.
+to_udp_apps()
+{
+    local pod place i
+    rm -rf "$work"/seen-*
+    for pod in "${pods[@]}"; do
+        mkdir "$work/seen-$pod"
+        place=$(net_place "$pod")
+        app_start "app-$pod" ip netns exec "$place" "$tools/udp_app" 127.0.0.1:5300 echo "$work/seen-$pod"
+    done
+    start "$ipv4" --app udp://127.0.0.1:5300 "$@"
+    for ((i = 1; i <= 20; i++)); do
+        echo "message $i"
+    done | published - --multicast "$ipv4" --wait 200ms >"$work/said"
+    wait_until "all apps have seen it" 3000 have_seen 20
+    for pod in "${pods[@]}"; do
+        expect "what the app of $pod saw" "$(contents "$work/seen-$pod" | sort)" \
+            "$(printf 'message %d\n' {1..20} | sort)"
+    done
+    ledger_closes "${pods[@]}"
+    expect "answers sent" "$(total replies_sent_total "${pods[@]}")" 20
+}
+
+# have_seen N: each app so many.
+have_seen()
+{
+    local pod
+    for pod in "${pods[@]}"; do
+        (($(find "$work/seen-$pod" -name '[0-9]*' | wc -l) == $1)) || return 1
+    done
+}
+
+contents()
+{
+    local file
+    for file in "$1"/[0-9]*; do
+        cat "$file"
+        echo
+    done
+}
+
+# published OPERAND OPTION...: what headlessctl says.
+published()
+{
+    "${pod_wrapper[@]}" "$headlessctl" publish --interface eth0 --wait $((slow * 500))ms "$@"
+}
+
+who_answers()
+{
+    local said status=0
+    start "$ipv4" --app whoami
+    said=$(published "$(printf '%99s' "")" --multicast "$ipv4") || fail "exit code of one answer"
+    expect_match "the leader's address" "$said" "^$a:12000: [0-9.]+ ms: $a $a leader term [0-9]+ via $a you $net_client"
+    expect_match "the only one" "$said" '1 answered$'
+    expect "lines" "$(printf 'one\ntwo\n' | published - --multicast "$ipv4:12000" | grep -c '^1 answered$')" 2
+    said=$(published x --multicast 239.77.1.9) || status=$?
+    expect "exit code where nobody is" "$status" 1
+    expect "what it says" "$said" "0 answered"
+    said=$(published "$(probe)" --multicast "$ipv4")
+    expect_match "a probe" "$said" "\"leader\":\"$a\",\"address\":\"$a\",\"via\":\"$a\""
+    expect_match "answered by the leader alone" "$said" '1 answered$'
+    ledger_closes "${pods[@]}"
+}
+
+probe()
+{
+    printf '{"probe":"77","pad":"%200s"}' ""
+}
+
+# All pods hear it; it is one command, and the pod that it names answers.
+commanded()
+{
+    local term said
+    start "$ipv4"
+    term=$(metric "$a" term)
+    said=$(published "{\"leader\":\"$b\"}" --multicast "$ipv4")
+    expect_match "who answers" "$said" "^$b:12000: [0-9.]+ ms: ok $((term + 1))"
+    expect_match "the only one" "$said" '1 answered$'
+    wait_until "all follow it" 3000 agree "$b" "${pods[@]}"
+    expect "term" "$(metric "$a" term)" $((term + 1))
+    said=$(published '{"leader":"10.77.0.9"}' --multicast "$ipv4") || true
+    expect "one that names nobody" "$said" "0 answered"
+    said=$(published '{"leader":' --multicast "$ipv4") || true
+    expect "a broken one" "$said" "0 answered"
+    expect "commands, and what became of them" \
+        "$(total 'control_messages_total{result="ok"}' "${pods[@]}")" 3
+    expect "no member" "$(total 'control_messages_total{result="no_member"}' "${pods[@]}")" 3
+    expect "bad json" "$(total 'control_messages_total{result="bad_json"}' "${pods[@]}")" 3
+    ledger_closes "${pods[@]}"
+}
+
+# Nothing is answered twice, and what comes while nobody leads is held and answered.
+leader_dies()
+{
+    local before
+    start "$ipv4" --hold-time 10s
+    stream_start "$rate" 30000 "$ipv4"
+    wait_until "traffic flows" 3000 delivers_more 500 "$b"
+    pod_kill "$a"
+    wait_until "another leads" 4000 agree_without "$a" "$b" "$c"
+    before=$(total replies_sent_total "$b" "$c")
+    wait_until "and answers" 3000 sends_more "$before"
+    stream_end
+    ledger_closes "$b" "$c"
+    expect_between "lost" "$lost" 0 $((2 * rate)) # while the others believed in the dead one
+}
+
+sends_more()
+{
+    (($(total replies_sent_total "$b" "$c") > $1 + 200))
+}
+
+# One that stops leads no more and leaves the group; the others go on, and nothing is lost.
+one_stops()
+{
+    start "$ipv4"
+    stream_start "$rate" 30000 "$ipv4"
+    wait_until "traffic flows" 3000 delivers_more 500 "$a"
+    pod_stop "$a"
+    wait_until "another leads" 4000 agree_without "$a" "$b" "$c"
+    answers_come "$b" "$c"
+    stream_end
+    ledger_closes "$b" "$c"
+    expect_between "lost" "$lost" 0 $((rate / 10)) # what crossed the news
+}
+
+# An interface that has no multicast: one line in the log that says what to do, and unicast goes on.
+impossible()
+{
+    local log=$work/$c.log
+    ip -n "$(net_place "$c")" link set eth0 multicast off
+    pod_launch "$c" --peers "${c}" --app echo --multicast-groups "$ipv4"
+    pod_wait "$c"
+    wait_until "it leads" 5000 has_leader "$c"
+    expect "lines about it" "$(grep -c multicast "$log")" 1
+    expect_match "what it says" "$(grep multicast "$log")" \
+        "error multicast_failed: multicast.groups: cannot join $ipv4: .*unicast goes on; name an interface"
+    expect "groups joined" "$(metric "$c" multicast_groups)" 0
+    expect "unicast" "$(ask "$c" hello)" hello
+    ledger_closes "$c"
+    ip -n "$(net_place "$c")" link set eth0 multicast on
+}
+
+for options in "" "--receivers 2 --workers 2" "--receivers 2 --workers 0" "--bind SELF" \
+    "--bind SELF --receivers 2 --workers 0" "--route all"; do
+    # shellcheck disable=SC2086 # options are words
+    run "IPv4 ${options:-as shipped}" to_a_group "$ipv4" $options
+done
+use 6
+for options in "" "--receivers 2 --workers 2" "--receivers 2 --workers 0" "--bind SELF"; do
+    # shellcheck disable=SC2086 # options are words
+    run "IPv6 ${options:-as shipped}" to_a_group "$ipv6" $options
+done
+run "IPv6, a group of one link" to_a_group "$link%eth0" --receivers 2
+use 4
+run "pods of IPv4, a group of IPv6" to_the_other_family
+run "UDP apps" to_udp_apps
+run "UDP apps, without rings" to_udp_apps --workers 0
+run "headlessctl publish: who answers" who_answers
+run "a command to the group" commanded
+run "the leader dies" leader_dies
+run "the leader stops" one_stops
+run "no multicast" impossible
+finish
