@@ -152,6 +152,7 @@ static void show_sockets(FILE *out, const struct json_object *status)
 {
     const struct json_object *drops = find(status, "counters", "socket_drops_total");
     const struct json_object *rcvbuf = find(status, "gauges", "socket_rcvbuf_bytes");
+    uint64_t groups = number(member(status, "gauges"), "multicast_groups");
 
     for (int i = 0; i < 2; i++) {
         const char *socket = i == 0 ? "data" : "relay";
@@ -160,6 +161,10 @@ static void show_sockets(FILE *out, const struct json_object *status)
             out, LABEL_WIDTH " %-5s %" PRIu64 " dropped by the kernel, buffer %" PRIu64 " KiB\n",
             i == 0 ? "sockets" : "", socket, number(drops, socket), number(rcvbuf, socket) / 1024);
     }
+    if (groups)
+        (void)fprintf(
+            out, LABEL_WIDTH " multicast %" PRIu64 " dropped by the kernel, groups %" PRIu64 "\n",
+            "", number(drops, "multicast"), groups);
 }
 
 static void show_ledger(FILE *out, const struct json_object *status)
