@@ -179,7 +179,7 @@ static enum frame_verdict check_header(const uint8_t *data, size_t length, uint6
         return FRAME_MALFORMED;
     if (get_be64(data + 8) != cluster)
         return FRAME_BAD_CLUSTER;
-    if (data[3] < FRAME_DATA || data[3] > FRAME_COPY)
+    if (data[3] < FRAME_DATA || data[3] > FRAME_POSITION)
         return FRAME_MALFORMED;
     if (data[4] != 0 || data[5] < 1 || data[5] > FRAME_HOPS_MAX)
         return FRAME_MALFORMED;
@@ -197,6 +197,29 @@ static struct frame_header get_header(const uint8_t *data)
                                  .sequence = get_be64(data + 32)};
 }
 
+/* ---- bodies ---- */
+
+size_t frame_body_bytes(uint8_t type)
+{
+    if (type == FRAME_ORDER)
+        return ORDER_RUN_BYTES;
+    return type == FRAME_POSITION ? ORDER_POSITION_BYTES : 0;
+}
+
+static bool read_body(uint8_t type, const uint8_t *in, size_t length, union frame_body *ret_body)
+{
+    if (type == FRAME_ORDER)
+        return order_get_run(in, length, &ret_body->run);
+    return type != FRAME_POSITION || order_get_position(in, length, &ret_body->position);
+}
+
+void frame_get_body(const uint8_t *data, const struct frame_header *header,
+                    union frame_body *ret_body)
+{
+    (void)read_body(header->type, data + FRAME_HEADER_BYTES, frame_body_bytes(header->type),
+                    ret_body);
+}
+
 bool frame_read_header(const uint8_t *data, size_t length, struct frame_header *ret_header)
 {
     if (length < FRAME_HEADER_BYTES || memcmp(data, magic, sizeof(magic)) != 0 ||
@@ -211,22 +234,25 @@ enum frame_verdict frame_open(const uint8_t *data, size_t length, uint64_t clust
                               struct frame_reader *ret_reader)
 {
     enum frame_verdict verdict = check_header(data, length, cluster);
-    const uint8_t *next, *end;
+    const uint8_t *first, *next, *end = data + length;
+    union frame_body body;
     size_t records = 0;
 
     if (verdict != FRAME_OK)
         return verdict;
-    next = data + FRAME_HEADER_BYTES;
-    for (end = data + length; !is_end(next, end); records++) {
+    if (!read_body(data[3], data + FRAME_HEADER_BYTES, length - FRAME_HEADER_BYTES, &body))
+        return FRAME_MALFORMED;
+    first = data + FRAME_HEADER_BYTES + frame_body_bytes(data[3]);
+    for (next = first; !is_end(next, end); records++) {
         next = check_record(next, end);
         if (!next)
             return FRAME_MALFORMED;
     }
-    if (records == 0)
+    if (data[3] == FRAME_POSITION ? records > 0 : records == 0 && data[3] != FRAME_ORDER)
         return FRAME_MALFORMED;
     *ret_header = get_header(data);
     *ret_records = records;
-    *ret_reader = (struct frame_reader){.next = data + FRAME_HEADER_BYTES, .end = next};
+    *ret_reader = (struct frame_reader){.next = first, .end = next};
     return FRAME_OK;
 }
 

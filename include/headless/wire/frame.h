@@ -33,6 +33,7 @@
 #include <stdint.h>
 
 #include "headless/base/address.h"
+#include "headless/wire/order.h"
 
 #define FRAME_HEADER_BYTES 40
 #define FRAME_VERSION      1
@@ -42,8 +43,15 @@
 #define RECORD_PAYLOAD_MAX 65507
 
 /* DATA: requests for the leader. REPLY: answers. COPY: requests for the receiver's own app, whoever
- * leads. */
-enum frame_type { FRAME_DATA = 1, FRAME_REPLY = 2, FRAME_COPY = 3 };
+ * leads. ORDER, POSITION: see order.h; between header and records they have a run, or only a
+ * position. */
+enum frame_type {
+    FRAME_DATA = 1,
+    FRAME_REPLY = 2,
+    FRAME_COPY = 3,
+    FRAME_ORDER = 4,
+    FRAME_POSITION = 5
+};
 
 enum record_kind {
     RECORD_END = 0, /* and length 0: the end record */
@@ -60,8 +68,14 @@ struct frame_header {
     uint16_t lane;     /* the sending thread of the sender; sequence counts per lane */
     uint64_t cluster;  /* frame_cluster_id of the cluster's name */
     uint64_t instance; /* of the sender */
-    uint64_t term;     /* DATA: the sender's; REPLY: in which the request was delivered */
+    uint64_t term;     /* the sender's; REPLY: in which the request was delivered */
     uint64_t sequence; /* 1, 2, ... per (instance, lane, receiver) */
+};
+
+/* What stands between header and records, by the header's type. */
+union frame_body {
+    struct order_run run;           /* ORDER */
+    struct order_position position; /* POSITION */
 };
 
 struct record {
@@ -84,6 +98,9 @@ uint64_t frame_cluster_id(const char *cluster);
 
 /* Write the 40 bytes; the caller vouches for type and hops. */
 void frame_put_header(uint8_t out[static FRAME_HEADER_BYTES], const struct frame_header *header);
+
+/* Bytes of the body of this type; 0: it has none. */
+size_t frame_body_bytes(uint8_t type);
 
 /* The same frame over another link: another number in it. */
 void frame_put_sequence(uint8_t out[static FRAME_HEADER_BYTES], uint64_t sequence);
@@ -109,13 +126,17 @@ size_t record_put_header(uint8_t *out, const struct record *record);
 
 /*
  * Check a whole frame: magic, version, cluster, flags, type, hops, then every record and the
- * padding; at least one record. On FRAME_OK fills header, the number of records, and a reader; else
- * leaves them untouched. What is too short to hold a version or, in version 1, a header is
- * malformed; a verdict on version or cluster says nothing about the rest.
+ * padding; at least one record, unless there is a body. On FRAME_OK fills header, the number of
+ * records, and a reader; else leaves them untouched. What is too short to hold a version or, in
+ * version 1, a header is malformed; a verdict on version or cluster says nothing about the rest.
  */
 enum frame_verdict frame_open(const uint8_t *data, size_t length, uint64_t cluster,
                               struct frame_header *ret_header, size_t *ret_records,
                               struct frame_reader *ret_reader);
+
+/* The body of a frame of type ORDER or POSITION that frame_open accepted. */
+void frame_get_body(const uint8_t *data, const struct frame_header *header,
+                    union frame_body *ret_body);
 
 /*
  * The next record of a frame that frame_open accepted, in the same buffer, unchanged; false at its

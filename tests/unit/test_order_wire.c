@@ -1,0 +1,174 @@
+/* order, frame: runs and positions on the wire, and everything that is refused. */
+#include <criterion/criterion.h>
+
+#include "headless/wire/frame.h"
+
+#define CLUSTER UINT64_C(0xa77b2ed1c2164d6e)
+
+static const struct order_run sample_run = {.first = 7,
+                                            .mark = {.term = 3, .leader = 0x1122334455667788},
+                                            .before = {.term = 2, .leader = 0x99},
+                                            .base = 5,
+                                            .oldest = 1,
+                                            .until = 9,
+                                            .tail = 8,
+                                            .committed = 6};
+static const struct order_position sample_position = {
+    .flags = ORDER_POSITION_QUERY, .want = 4, .epoch = 3, .last = 9, .committed = 8};
+
+static const char payload[] = "hi";
+
+static size_t put_frame(uint8_t *out, uint8_t type, unsigned records)
+{
+    const struct frame_header header = {
+        .type = type, .hops = 1, .cluster = CLUSTER, .instance = 1, .term = 3, .sequence = 1};
+    struct record record = {.payload = (const uint8_t *)payload, .length = 2};
+    size_t length = FRAME_HEADER_BYTES + frame_body_bytes(type);
+
+    cr_assert_eq(address_parse("10.0.0.1:5000", 0, &record.client), 0);
+    cr_assert_eq(address_parse("10.0.0.2:12000", 0, &record.local), 0);
+    frame_put_header(out, &header);
+    if (type == FRAME_ORDER)
+        order_put_run(out + FRAME_HEADER_BYTES, &sample_run);
+    else if (type == FRAME_POSITION)
+        order_put_position(out + FRAME_HEADER_BYTES, &sample_position);
+    for (; records > 0; records--) {
+        length += record_put_header(out + length, &record);
+        memcpy(out + length, payload, record.length);
+        length += record.length;
+    }
+    return length;
+}
+
+static enum frame_verdict verdict_of(const uint8_t *data, size_t length)
+{
+    struct frame_header header;
+    struct frame_reader reader;
+    size_t records;
+
+    return frame_open(data, length, CLUSTER, &header, &records, &reader);
+}
+
+/* Opens it, and looks at its body. */
+static size_t opened(const uint8_t *data, size_t length, union frame_body *ret_body,
+                     struct frame_reader *ret_reader)
+{
+    struct frame_header header;
+    size_t records;
+
+    cr_assert_eq(frame_open(data, length, CLUSTER, &header, &records, ret_reader), FRAME_OK);
+    frame_get_body(data, &header, ret_body);
+    return records;
+}
+
+Test(order_wire, a_run_with_records_comes_back)
+{
+    uint8_t data[512];
+    size_t length = put_frame(data, FRAME_ORDER, 3);
+    struct frame_reader reader;
+    struct record record;
+    union frame_body body;
+
+    cr_assert_eq(opened(data, length, &body, &reader), 3);
+    cr_assert_eq(body.run.first, 7);
+    cr_assert(order_mark_equal(body.run.mark, sample_run.mark));
+    cr_assert(order_mark_equal(body.run.before, sample_run.before));
+    cr_assert_eq(body.run.base, 5);
+    cr_assert_eq(body.run.oldest, 1);
+    cr_assert_eq(body.run.until, 9);
+    cr_assert_eq(body.run.tail, 8);
+    cr_assert_eq(body.run.committed, 6);
+    for (unsigned i = 0; i < 3; i++) {
+        cr_assert(frame_next(&reader, &record));
+        cr_assert_eq(record.length, 2);
+        cr_assert_eq(memcmp(record.payload, payload, 2), 0);
+    }
+    cr_assert_not(frame_next(&reader, &record));
+}
+
+Test(order_wire, a_run_may_be_without_records_and_padded)
+{
+    uint8_t data[1024] = {0};
+    size_t length = put_frame(data, FRAME_ORDER, 0);
+    struct frame_reader reader;
+    struct record record;
+    union frame_body body;
+
+    cr_assert_eq(opened(data, length, &body, &reader), 0);
+    cr_assert_not(frame_next(&reader, &record));
+    cr_assert_eq(opened(data, length + 100, &body, &reader), 0);
+    cr_assert_eq(body.run.tail, 8);
+}
+
+Test(order_wire, a_position_comes_back)
+{
+    uint8_t data[1024] = {0};
+    size_t length = put_frame(data, FRAME_POSITION, 0);
+    struct frame_reader reader;
+    union frame_body body;
+
+    cr_assert_eq(opened(data, length + 7, &body, &reader), 0);
+    cr_assert_eq(body.position.flags, ORDER_POSITION_QUERY);
+    cr_assert_eq(body.position.want, 4);
+    cr_assert_eq(body.position.epoch, 3);
+    cr_assert_eq(body.position.last, 9);
+    cr_assert_eq(body.position.committed, 8);
+    length = put_frame(data, FRAME_POSITION, 1);
+    cr_assert_eq(verdict_of(data, length), FRAME_MALFORMED, "a position has no records");
+}
+
+Test(order_wire, truncated_bodies_are_refused)
+{
+    uint8_t data[512];
+
+    for (uint8_t type = FRAME_ORDER; type <= FRAME_POSITION; type++) {
+        size_t length = put_frame(data, type, 0);
+
+        for (size_t cut = FRAME_HEADER_BYTES; cut < length; cut++) {
+            uint8_t *exact = malloc(cut); /* so that reading on is seen */
+
+            memcpy(exact, data, cut);
+            cr_assert_eq(verdict_of(exact, cut), FRAME_MALFORMED, "type %u, %zu bytes", type, cut);
+            free(exact);
+        }
+    }
+}
+
+/* In bytes of the frame; each with the top bit set is a number that cannot be. */
+Test(order_wire, numbers_that_cannot_be_are_refused)
+{
+    static const size_t numbers[] = {0, 40, 48, 56, 64, 72};
+    uint8_t data[512];
+    size_t length;
+
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+        length = put_frame(data, FRAME_ORDER, 1);
+        data[FRAME_HEADER_BYTES + numbers[i]] = 0x80;
+        cr_assert_eq(verdict_of(data, length), FRAME_MALFORMED, "at %zu", numbers[i]);
+    }
+    length = put_frame(data, FRAME_ORDER, 1);
+    memset(data + FRAME_HEADER_BYTES, 0, 8);
+    cr_assert_eq(verdict_of(data, length), FRAME_MALFORMED, "numbers begin at 1");
+    length = put_frame(data, FRAME_ORDER, 1);
+    memset(data + FRAME_HEADER_BYTES + 48, 0, 8);
+    cr_assert_eq(verdict_of(data, length), FRAME_MALFORMED, "so does a history");
+}
+
+Test(order_wire, positions_that_cannot_be_are_refused)
+{
+    static const size_t numbers[] = {8, 24, 32};
+    uint8_t data[512];
+    size_t length;
+
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+        length = put_frame(data, FRAME_POSITION, 0);
+        data[FRAME_HEADER_BYTES + numbers[i]] = 0x80;
+        cr_assert_eq(verdict_of(data, length), FRAME_MALFORMED, "at %zu", numbers[i]);
+    }
+    length = put_frame(data, FRAME_POSITION, 0);
+    data[FRAME_HEADER_BYTES + 1] = 2;
+    cr_assert_eq(verdict_of(data, length), FRAME_MALFORMED, "an unknown flag");
+    length = put_frame(data, FRAME_POSITION, 0);
+    data[FRAME_HEADER_BYTES + 5] = 1;
+    cr_assert_eq(verdict_of(data, length), FRAME_MALFORMED, "what has to be zero");
+}
