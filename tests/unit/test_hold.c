@@ -125,7 +125,7 @@ static void forget_dropped(enum drop_reason reason, uint64_t dropped_before)
     for (uint64_t i = 0; i < lost; i++)
         forget_oldest();
     cr_assert_eq(hold_count(&hold), model_count);
-    cr_assert_leq(hold.used, hold.arena_bytes);
+    cr_assert_leq(hold.queue.used, hold.queue.arena_bytes);
 }
 
 Test(hold, releases_in_order_what_was_put)
@@ -152,7 +152,7 @@ Test(hold, a_payload_of_no_bytes_needs_no_memory)
 Test(hold, without_memory_everything_is_dropped_and_counted)
 {
     cr_assert_eq(hold_init(&hold, 100, 4096, &counters), 0);
-    cr_assert_null(hold.arena);
+    cr_assert_null(hold.queue.arena);
     put(0, START_NS);
     put(PAYLOAD_MAX, START_NS);
     cr_assert_eq(dropped(DROP_hold_overflow), 2);
@@ -313,7 +313,7 @@ static void put_random(uint64_t now_ns, size_t arena_bytes)
         largest = one > largest ? one : largest;
     }
     put(length, now_ns);
-    if (length > hold.arena_bytes) {
+    if (length > hold.queue.arena_bytes) {
         model_count--; /* the new one itself */
         cr_assert_eq(dropped(DROP_hold_overflow), before + 1);
         cr_assert_eq(hold_count(&hold), model_count);

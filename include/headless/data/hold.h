@@ -1,11 +1,10 @@
 /*
  * hold: keeps requests while no leader is valid.
  *
- * One arena of fixed size a worker, a ring of bytes: requests are copied in (receive slots are
- * never pinned) and come out in order. Full: the oldest go (hold_overflow). Older than hold.time:
- * they go too (hold_expired). The release is paced, since a new leader's socket cannot take seconds
- * of traffic at once: at most a quarter of a receive buffer per HOLD_RELEASE_PERIOD_NS, so that
- * four pods may release at once.
+ * One arena of fixed size a worker (request_queue.h): requests come out in order. Full: the oldest
+ * go (hold_overflow). Older than hold.time: they go too (hold_expired). The release is paced, since
+ * a new leader's socket cannot take seconds of traffic at once: at most a quarter of a receive
+ * buffer per HOLD_RELEASE_PERIOD_NS, so that four pods may release at once.
  *
  * Owner: its worker's thread. Never blocks; only init allocates, and arena memory that was never
  * used is never touched.
@@ -15,15 +14,13 @@
 
 #include "headless/base/clock.h"
 #include "headless/base/counters.h"
-#include "headless/data/request.h"
+#include "headless/data/request_queue.h"
 
 #define HOLD_RELEASE_PERIOD_NS (2 * NS_PER_MS)
 #define HOLD_RELEASE_MAX       64 /* in one go: the leader's time may be over meanwhile */
 
 struct hold {
-    uint8_t *arena;
-    size_t arena_bytes;         /* 0: everything that should be held is dropped at once */
-    size_t head, used;          /* bytes; head: where the oldest begins */
+    struct request_queue queue; /* of no bytes: everything that should be held is dropped at once */
     size_t release_bytes;       /* per period, at first */
     size_t pace_bytes;          /* per period now: doubled while more comes in than goes out */
     size_t used_before_release; /* the last one; 0: none since it was empty */
@@ -59,7 +56,7 @@ void hold_clear(struct hold *hold, enum drop_reason reason);
 
 static inline bool hold_is_empty(const struct hold *hold)
 {
-    return hold->used == 0;
+    return hold->queue.used == 0;
 }
 
 /* Any thread. */
