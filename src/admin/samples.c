@@ -139,15 +139,26 @@ bool reading_has_leader(const struct reading *reading)
                atomic_load_explicit(&reading->view->valid_until_ns, memory_order_relaxed);
 }
 
+static void add_order(struct list *list, const struct plane_numbers *numbers)
+{
+    add_gauge(list, "ordered_waiting", numbers->waiting,
+              "Numbered messages that the app was not given yet");
+    add_gauge(list, "ordered_last", numbers->order_last, "The highest number of the order here");
+    add_gauge(list, "ordered_is_leading", numbers->order_is_leading,
+              "1 if this pod numbers: it leads, and has learned the order");
+}
+
 size_t samples_list(const struct reading *reading, struct sample ret_samples[static SAMPLES_MAX])
 {
     const struct plane_numbers *numbers = &reading->numbers;
-    const struct ledger ledger = counters_ledger(numbers->counters, numbers->held, numbers->queued);
+    const struct ledger ledger = counters_ledger(numbers->counters, plane_inside(numbers));
     struct list list = {.samples = ret_samples};
 
     add_counters(&list, numbers);
     add_gauge(&list, "datagrams_held", numbers->held, "Datagrams held for want of a leader");
     add_gauge(&list, "datagrams_queued", numbers->queued, "Datagrams between two threads");
+    if (reading->config->route == CONFIG_ROUTE_ORDERED)
+        add_order(&list, numbers);
     add_gauge(&list, "sessions", numbers->sessions, "Sessions towards the app");
     add_gauge(&list, "multicast_groups", numbers->groups, "Multicast groups joined");
     add_gauge(&list, "ledger_requests", (uint64_t)ledger.requests,

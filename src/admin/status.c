@@ -137,7 +137,7 @@ static void add_samples(struct json_object *page, const struct reading *reading)
 
 static struct json_object *describe_ledger(const struct plane_numbers *numbers)
 {
-    const struct ledger ledger = counters_ledger(numbers->counters, numbers->held, numbers->queued);
+    const struct ledger ledger = counters_ledger(numbers->counters, plane_inside(numbers));
     struct json_object *object = json_object_new_object();
 
     add_signed(object, "requests", ledger.requests);

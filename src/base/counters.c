@@ -40,15 +40,14 @@ static uint64_t add_range(const uint64_t *sum, size_t from, size_t count)
     return total;
 }
 
-struct ledger counters_ledger(const uint64_t sum[static COUNTER_COUNT], uint64_t held,
-                              uint64_t queued)
+struct ledger counters_ledger(const uint64_t sum[static COUNTER_COUNT], uint64_t inside)
 {
     uint64_t requests_in =
         sum[COUNTER_RECEIVED_DATA] + sum[COUNTER_RECEIVED_GROUP] + sum[COUNTER_RECEIVED_RELAY];
     uint64_t requests_out =
         sum[COUNTER_DELIVERED] + sum[COUNTER_RELAYED] +
         add_range(sum, COUNTER_CONTROL_OK, COUNTER_CONTROL_PROBE - COUNTER_CONTROL_OK + 1) +
-        add_range(sum, COUNTER_DROPPED, DROP_REASON_COUNT) + held + queued;
+        add_range(sum, COUNTER_DROPPED, DROP_REASON_COUNT) + inside;
     uint64_t answers_in = sum[COUNTER_ANSWERS_APP] + sum[COUNTER_ANSWERS_RELAY];
     uint64_t answers_out = sum[COUNTER_REPLIES_SENT] + sum[COUNTER_REPLIES_RELAYED] +
                            sum[COUNTER_REPLIES_FENCED] + sum[COUNTER_REPLIES_SUPPRESSED] +

@@ -146,8 +146,30 @@ static bool route_needs_frames(const struct config *c, char why[static VALUE_WHY
     if (c->route == CONFIG_ROUTE_LEADER || c->relay_format == CONFIG_RELAY_FRAMED)
         return false;
     (void)snprintf(why, VALUE_WHY_MAX,
-                   "routes local and all need relay.format framed: the others end at one leader, "
-                   "whose answers do not come back through us");
+                   "routes local, all and ordered need relay.format framed: the others end at one "
+                   "leader, whose answers do not come back through us");
+    return true;
+}
+
+static bool order_needs_one_worker(const struct config *c, char why[static VALUE_WHY_MAX])
+{
+    if (c->route != CONFIG_ROUTE_ORDERED || (c->workers ? c->workers : c->receivers) == 1)
+        return false;
+    (void)snprintf(why, VALUE_WHY_MAX,
+                   "route ordered needs one thread that orders: workers 1, or workers 0 with "
+                   "receivers 1");
+    return true;
+}
+
+static bool commit_needs_quorum(const struct config *c, char why[static VALUE_WHY_MAX])
+{
+    if (c->route != CONFIG_ROUTE_ORDERED || c->ordered_commit == CONFIG_COMMIT_NONE ||
+        c->quorum != CONFIG_QUORUM_NONE)
+        return false;
+    (void)snprintf(
+        why, VALUE_WHY_MAX,
+        "ordered.commit majority needs quorum auto or majority: without one there may be "
+        "two leaders");
     return true;
 }
 
@@ -300,6 +322,8 @@ static const struct check checks[] = {
     {{"name", "peers", "self"}, name_is_not_listed},
     {{"leader", "relay.format"}, leader_needs_raw},
     {{"route", "relay.format"}, route_needs_frames},
+    {{"workers", "receivers", "route"}, order_needs_one_worker},
+    {{"ordered.commit", "quorum", "route"}, commit_needs_quorum},
     {{"multicast.groups", "relay.format"}, groups_need_frames},
     {{"multicast.groups", "bind", "self"}, groups_miss_bind},
     {{"leader", "self"}, leader_misses_self},

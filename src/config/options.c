@@ -17,6 +17,11 @@ static const char *const routes[] = {
     [CONFIG_ROUTE_LEADER] = "leader",
     [CONFIG_ROUTE_LOCAL] = "local",
     [CONFIG_ROUTE_ALL] = "all",
+    [CONFIG_ROUTE_ORDERED] = "ordered",
+};
+static const char *const commits[] = {
+    [CONFIG_COMMIT_NONE] = "none",
+    [CONFIG_COMMIT_MAJORITY] = "majority",
 };
 static const char *const relay_formats[] = {
     [CONFIG_RELAY_FRAMED] = "framed",
@@ -244,7 +249,23 @@ const struct config_option config_options[] = {
      WORDS(routes),
      .help =
          "To whose app a datagram goes: the leader's, that of the pod where it arrived (clients "
-         "send to all pods), or all pods'. Only the leader's answers leave."},
+         "send to all pods), all pods', or all pods' in one order. Only the leader's answers "
+         "leave."},
+    {.key = "ordered.commit",
+     .type = OPTION_CHOICE,
+     FIELD(ordered_commit),
+     .preset = "none",
+     WORDS(commits),
+     .help =
+         "With route ordered: give an app a message at once, or when a majority of the pods has "
+         "it, so that no leader's death can change the order."},
+    {.key = "ordered.history",
+     .type = OPTION_SIZE,
+     FIELD(ordered_history_bytes),
+     .preset = "16MiB",
+     RANGE(MIB, 4 * GIB),
+     .help = "With route ordered: memory for the last messages, of which members get again what "
+             "they missed."},
     {.key = "relay.format",
      .type = OPTION_CHOICE,
      FIELD(relay_format),

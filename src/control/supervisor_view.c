@@ -63,7 +63,8 @@ static void grant_grace(const struct supervisor *supervisor, const struct superv
 /* To whom copies go. With other routes nobody asks, and no view is made for it. */
 static bool is_alive(const struct supervisor *supervisor, uint16_t index)
 {
-    return supervisor->config->route != CONFIG_ROUTE_ALL ||
+    return (supervisor->config->route != CONFIG_ROUTE_ALL &&
+            supervisor->config->route != CONFIG_ROUTE_ORDERED) ||
            election_may_be_alive(&supervisor->election, index);
 }
 
@@ -80,6 +81,7 @@ static struct supervisor_facts gather(const struct supervisor *supervisor)
     facts.list_version = list->id.version;
     facts.list_count = list->count;
     facts.gave_way = supervisor->view.gave_way;
+    facts.votes_needed = election_needed(&supervisor->election);
     memset(facts.live, 0, sizeof(facts.live));
     for (uint16_t i = 0; i < list->count; i++)
         facts.live[i / 64] |= (uint64_t)is_alive(supervisor, i) << i % 64;
@@ -209,6 +211,7 @@ void supervisor_publish_again(struct supervisor *supervisor)
     draft->kind = facts->kind;
     put_leader(supervisor, draft);
     draft->cause = cause_word(supervisor);
+    draft->votes_needed = (uint32_t)facts->votes_needed;
     draft->leader_rcvbuf_bytes = facts->rcvbuf_bytes;
     draft->previous_term = facts->previous_term;
     draft->previous_until_ns = facts->previous_until_ns;

@@ -15,6 +15,14 @@ static void add_receiver(const struct receiver *receiver, struct plane_numbers *
     numbers->queued += receiver->source != SOURCE_RELAY ? receiver_queued(receiver) : 0;
 }
 
+static void add_order(const struct order *order, struct plane_numbers *numbers)
+{
+    numbers->waiting += atomic_load_explicit(&order->waiting, memory_order_relaxed);
+    numbers->order_last = atomic_load_explicit(&order->tail_number, memory_order_relaxed);
+    numbers->order_is_leading =
+        atomic_load_explicit(&order->role_now, memory_order_relaxed) == ORDER_LEADING;
+}
+
 void plane_read_numbers(const struct plane *plane, struct plane_numbers *ret_numbers)
 {
     struct plane_numbers numbers = {0};
@@ -37,6 +45,8 @@ void plane_read_numbers(const struct plane *plane, struct plane_numbers *ret_num
         if (reader)
             counters_collect(&reader->receiver.counters, numbers.counters);
         numbers.held += hold_count(&worker->hold);
+        if (worker->order)
+            add_order(worker->order, &numbers);
         numbers.sessions += app_session_count(&worker->app);
     }
     *ret_numbers = numbers;

@@ -18,7 +18,7 @@ int relay_init(struct relay *relay, const struct config *config, const struct id
                             .lane = lane,
                             .counters = counters,
                             .traffic = traffic};
-    if (config->route != CONFIG_ROUTE_ALL)
+    if (config->route != CONFIG_ROUTE_ALL && config->route != CONFIG_ROUTE_ORDERED)
         return 0;
     relay->copies = calloc(1, sizeof(*relay->copies));
     if (!relay->copies)
@@ -154,7 +154,7 @@ void relay_request(struct relay *relay, const struct relay_target *leader,
                         &(struct frame_header){.type = FRAME_DATA,
                                                .hops = (uint8_t)(request->hops + 1),
                                                .term = leader->term},
-                        &request->record);
+                        NULL, &request->record);
 }
 
 void relay_answer(struct relay *relay, const struct address *to, const struct origin *origin,
@@ -172,7 +172,8 @@ void relay_answer(struct relay *relay, const struct address *to, const struct or
         return;
     }
     relay_link_pack(relay, link,
-                    &(struct frame_header){.type = FRAME_REPLY, .hops = 1, .term = term}, &record);
+                    &(struct frame_header){.type = FRAME_REPLY, .hops = 1, .term = term}, NULL,
+                    &record);
 }
 
 /* ---- copies ---- */
@@ -181,7 +182,7 @@ void relay_copies_flush(struct relay *relay)
 {
     uint64_t records = relay_link_seal(relay, relay->copies);
 
-    if (records == 0)
+    if (relay->copies->frame_count == 0)
         return;
     counters_add(relay->counters, COUNTER_COPIES_MADE, records * relay->member_count);
     for (size_t i = 0; i < relay->member_count; i++) {
@@ -208,7 +209,46 @@ void relay_copy(struct relay *relay, uint64_t term, const struct request *reques
         relay_link_pack(relay, relay->copies,
                         &(struct frame_header){
                             .type = FRAME_COPY, .hops = (uint8_t)(request->hops + 1), .term = term},
-                        &request->record);
+                        NULL, &request->record);
+}
+
+/* ---- the order ---- */
+
+void relay_publish(struct relay *relay, uint64_t term, const struct order_run *run,
+                   const struct request *request)
+{
+    if (relay->member_count)
+        relay_link_pack(relay, relay->copies,
+                        &(struct frame_header){.type = FRAME_ORDER, .hops = 1, .term = term},
+                        &(union frame_body){.run = *run}, request ? &request->record : NULL);
+}
+
+void relay_run(struct relay *relay, const struct relay_target *member, const struct order_run *run,
+               const struct request *request)
+{
+    struct relay_link *link = link_to_member(relay, member);
+
+    if (request)
+        counters_add(relay->counters, COUNTER_COPIES_MADE, 1);
+    if (link)
+        relay_link_pack(
+            relay, link,
+            &(struct frame_header){.type = FRAME_ORDER, .hops = 1, .term = member->term},
+            &(union frame_body){.run = *run}, request ? &request->record : NULL);
+    else if (request)
+        counters_drop_copies(relay->counters, DROP_send_failed, 1);
+}
+
+void relay_position(struct relay *relay, const struct relay_target *member,
+                    const struct order_position *position)
+{
+    struct relay_link *link = link_to_member(relay, member);
+
+    if (link)
+        relay_link_pack(
+            relay, link,
+            &(struct frame_header){.type = FRAME_POSITION, .hops = 1, .term = member->term},
+            &(union frame_body){.position = *position}, NULL);
 }
 
 void relay_flush(struct relay *relay)

@@ -12,7 +12,7 @@
 int relay_link_make_room(const struct relay *relay, struct relay_link *link)
 {
     size_t room = address_payload_max(&link->to, relay->mtu);
-    size_t smallest = FRAME_HEADER_BYTES + RECORD_HEADER_MAX;
+    size_t smallest = FRAME_HEADER_BYTES + ORDER_RUN_BYTES + RECORD_HEADER_MAX;
 
     link->buffer_bytes = room > smallest ? room : smallest;
     link->buffers = malloc(relay->batch * link->buffer_bytes);
@@ -66,33 +66,60 @@ static void frame_close(struct relay_link *link)
     link->is_packing = false;
 }
 
+static void put_body(struct relay_link *link, uint8_t *out, uint8_t type,
+                     const union frame_body *body)
+{
+    if (body)
+        link->body = *body;
+    if (type == FRAME_ORDER)
+        order_put_run(out, &link->body.run);
+    else if (type == FRAME_POSITION)
+        order_put_position(out, &link->body.position);
+}
+
 static struct relay_frame *frame_begin(struct relay *relay, struct relay_link *link,
-                                       const struct frame_header *header)
+                                       const struct frame_header *header,
+                                       const union frame_body *body)
 {
     struct relay_frame *frame;
+    uint8_t *out;
 
     if (link->frame_count == relay->batch && link == relay->copies)
         relay_copies_flush(relay);
     else if (link->frame_count == relay->batch)
         relay_link_flush(relay, link);
     frame = &link->frames[link->frame_count];
+    out = buffer_of(link, link->frame_count);
     link->header = *header;
     link->header.lane = relay->lane;
     link->header.cluster = relay->identity->cluster;
     link->header.instance = relay->identity->instance;
     link->header.sequence = ++link->sequence;
-    frame_put_header(buffer_of(link, link->frame_count), &link->header);
-    *frame = (struct relay_frame){.bytes = FRAME_HEADER_BYTES, .type = header->type};
+    frame_put_header(out, &link->header);
+    put_body(link, out + FRAME_HEADER_BYTES, header->type, body);
+    *frame = (struct relay_frame){.bytes = FRAME_HEADER_BYTES + frame_body_bytes(header->type),
+                                  .type = header->type};
     link->is_packing = true;
     return frame;
 }
 
-static bool fits(const struct relay_link *link, const struct frame_header *header, size_t bytes)
+/* A run's records have consecutive numbers of one mark. */
+static bool goes_on(const struct relay_link *link, const union frame_body *body)
+{
+    const struct order_run *begun = &link->body.run, *run = &body->run;
+
+    return begun->first + link->frames[link->frame_count].records == run->first &&
+           begun->until == run->until && order_mark_equal(begun->mark, run->mark);
+}
+
+static bool fits(const struct relay_link *link, const struct frame_header *header,
+                 const union frame_body *body, size_t bytes)
 {
     const struct relay_frame *frame = &link->frames[link->frame_count];
 
     return frame->bytes + bytes <= link->buffer_bytes && link->header.type == header->type &&
-           link->header.hops == header->hops && link->header.term == header->term;
+           link->header.hops == header->hops && link->header.term == header->term &&
+           (!body || goes_on(link, body));
 }
 
 static void drop_oversize(struct relay *relay, uint8_t type)
@@ -107,25 +134,15 @@ static void drop_oversize(struct relay *relay, uint8_t type)
     }
 }
 
-void relay_link_pack(struct relay *relay, struct relay_link *link,
-                     const struct frame_header *header, const struct record *record)
+static void put_record(struct relay_link *link, struct relay_frame *frame,
+                       const struct record *record)
 {
-    size_t header_bytes = record_header_bytes(record);
-    size_t bytes = header_bytes + record->length;
-    struct relay_frame *frame;
-    uint8_t *out;
+    uint8_t *out = buffer_of(link, link->frame_count) + frame->bytes;
+    size_t header_bytes = record_put_header(out, record);
 
-    if (FRAME_HEADER_BYTES + bytes > UDP_PAYLOAD_MAX) {
-        drop_oversize(relay, header->type);
-        return;
-    }
-    if (link->is_packing && !fits(link, header, bytes))
-        frame_close(link);
-    frame = link->is_packing ? &link->frames[link->frame_count] : frame_begin(relay, link, header);
-    out = buffer_of(link, link->frame_count) + frame->bytes;
     frame->records++;
-    frame->bytes += record_put_header(out, record);
-    if (FRAME_HEADER_BYTES + bytes > link->buffer_bytes) { /* alone, payload by iovec */
+    frame->bytes += header_bytes;
+    if (frame->bytes + record->length > link->buffer_bytes) { /* alone, payload by iovec */
         frame->payload = record->payload;
         frame->payload_bytes = record->length;
         frame_close(link);
@@ -133,6 +150,27 @@ void relay_link_pack(struct relay *relay, struct relay_link *link,
     }
     memcpy(out + header_bytes, record->payload, record->length);
     frame->bytes += record->length;
+}
+
+void relay_link_pack(struct relay *relay, struct relay_link *link,
+                     const struct frame_header *header, const union frame_body *body,
+                     const struct record *record)
+{
+    size_t bytes = record ? record_header_bytes(record) + record->length : 0;
+    struct relay_frame *frame;
+
+    if (FRAME_HEADER_BYTES + frame_body_bytes(header->type) + bytes > UDP_PAYLOAD_MAX) {
+        drop_oversize(relay, header->type);
+        return;
+    }
+    if (link->is_packing && (!record || !fits(link, header, body, bytes)))
+        frame_close(link);
+    frame = link->is_packing ? &link->frames[link->frame_count]
+                             : frame_begin(relay, link, header, body);
+    if (record)
+        put_record(link, frame, record);
+    else
+        frame_close(link);
 }
 
 void relay_link_send_plain(struct relay *relay, struct relay_link *link,
@@ -193,6 +231,12 @@ static void couple_all(const struct relay *relay, struct relay_link *link)
 
 static void post_frames(struct relay *relay, struct relay_link *link)
 {
+    static const enum outbox_account account_of_type[] = {[FRAME_DATA] = OUTBOX_REQUESTS,
+                                                          [FRAME_REPLY] = OUTBOX_REPLIES,
+                                                          [FRAME_COPY] = OUTBOX_COPIES,
+                                                          [FRAME_ORDER] = OUTBOX_COPIES,
+                                                          [FRAME_POSITION] = OUTBOX_COPIES};
+
     couple_all(relay, link);
     for (size_t i = 0; i < link->frame_count; i++) {
         const struct relay_frame *frame = &link->frames[i];
@@ -200,7 +244,7 @@ static void post_frames(struct relay *relay, struct relay_link *link)
             .parts = {{buffer_of(link, i), frame->bytes}},
             .part_count = 1,
             .weight = frame->records,
-            .account = frame->type == FRAME_DATA ? OUTBOX_REQUESTS : OUTBOX_REPLIES,
+            .account = account_of_type[frame->type],
         };
 
         if (frame->payload)

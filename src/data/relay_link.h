@@ -34,6 +34,7 @@ struct relay_link {
     size_t frame_count;         /* closed */
     bool is_packing;            /* the frame after those */
     struct frame_header header; /* of that one */
+    union frame_body body;      /* of that one, where its type has one */
     uint64_t sequence;          /* frames begun */
     uint64_t used_ns, retry_ns; /* retry: not to be opened again before */
     uint64_t instance;          /* of the leader that it serves; 0: none */
@@ -49,9 +50,13 @@ void relay_link_close(struct relay_link *link);
 int relay_link_make_room(const struct relay *relay, struct relay_link *link)
     __attribute__((warn_unused_result));
 
-/* Put a record into the link's frame, opening and closing frames as its room and header demand. */
+/*
+ * Put a record into the link's frame, opening and closing frames as its room and header demand.
+ * body: NULL for types without one. record: NULL: a frame that only has a body.
+ */
 void relay_link_pack(struct relay *relay, struct relay_link *link,
-                     const struct frame_header *header, const struct record *record);
+                     const struct frame_header *header, const union frame_body *body,
+                     const struct record *record);
 
 /* The payload as it came, or behind a PROXY v2 header. */
 void relay_link_send_plain(struct relay *relay, struct relay_link *link,

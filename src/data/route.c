@@ -3,8 +3,9 @@
  *
  * Nobody leads: hold. Else by the option route: leader: I lead: deliver; another leads: relay,
  * unless it was relayed often enough. local: deliver here. all: deliver here, and copy to all other
- * live members, which deliver and never pass on. What came to a multicast group goes as with local.
- * Whose answers leave is decided where they come in (app.h).
+ * live members, which deliver and never pass on. ordered: as leader, but there it is numbered and
+ * goes to all (order.h). What came to a multicast group goes as with local. Whose answers leave is
+ * decided where they come in (app.h).
  *
  * The hop limit makes loops impossible: the first hop goes from the ingress pod to whom it believes
  * the leader, the second only towards a higher term than the sender knew.
@@ -17,7 +18,7 @@ static void drop(struct worker *worker, enum drop_reason reason, uint64_t n)
 }
 
 /* A probe looks like data until it is here: the leader answers it in the app's place. */
-static void deliver(struct worker *worker, const struct request *request)
+void route_deliver(struct worker *worker, const struct request *request)
 {
     struct control_command command;
     struct control_probe probe;
@@ -94,7 +95,7 @@ static void deliver_to_all(struct worker *worker, const struct request *request)
     struct request first;
 
     relay_copy(&worker->relay, worker->view->term, tagged(worker, request, &first));
-    deliver(worker, request);
+    route_deliver(worker, request);
 }
 
 static void relay(struct worker *worker, const struct request *request)
@@ -126,17 +127,27 @@ void route_request(struct worker *worker, const struct request *request)
         hold(worker, request); /* behind those that came before it */
 }
 
+/* It is numbered by the leader, who may lead since a moment ago. */
+static void put_in_order(struct worker *worker, const struct request *request)
+{
+    struct request first;
+
+    order_number(worker->order, tagged(worker, request, &first));
+}
+
 /* Whose app is it for? There is a leader. */
 static void route_by_option(struct worker *worker, const struct request *request)
 {
     /* What another pod relays it has taken for the leader's, whatever the option says there. */
     if (request->is_multicast ||
         (worker->config->route == CONFIG_ROUTE_LOCAL && request->hops == 0))
-        deliver(worker, request);
+        route_deliver(worker, request);
     else if (worker->config->route == CONFIG_ROUTE_ALL && request->hops == 0)
         deliver_to_all(worker, request);
+    else if (worker->way == VIEW_DELIVER && worker->order)
+        put_in_order(worker, request);
     else if (worker->way == VIEW_DELIVER)
-        deliver(worker, request);
+        route_deliver(worker, request);
     else
         relay(worker, request);
 }
@@ -146,7 +157,7 @@ void route_now(struct worker *worker, const struct request *request)
     if (worker->way == VIEW_HOLD)
         hold(worker, request);
     else if (request->is_copy)
-        deliver(worker, request);
+        route_deliver(worker, request);
     else
         route_by_option(worker, request);
 }
@@ -194,7 +205,7 @@ static void take_copy(struct worker *worker, const struct request *copy)
     if (worker->view->kind == VIEW_LEADER_SELF)
         route_request(worker, copy);
     else
-        deliver(worker, copy);
+        route_deliver(worker, copy);
 }
 
 static void take_copies(struct worker *worker, const struct frame_header *header,
@@ -215,6 +226,22 @@ static void take_copies(struct worker *worker, const struct frame_header *header
     }
 }
 
+/* A frame of the order. Its records are for our app, with the ingress pod in each. */
+static void take_order(struct worker *worker, const struct datagram *datagram,
+                       const struct frame_header *header, struct frame_reader *reader,
+                       size_t records)
+{
+    union frame_body body;
+
+    frame_get_body(datagram->payload, header, &body);
+    if (!worker->order)
+        drop(worker, DROP_route, records);
+    else if (header->type == FRAME_ORDER)
+        order_hear_run(worker->order, header->instance, header->term, &body.run, records, reader);
+    else
+        order_hear_position(worker->order, header->instance, header->term, &body.position);
+}
+
 /* An answer to a request of a client of ours: only for origins that we wrote ourselves. */
 static void take_answers(struct worker *worker, const struct frame_header *header,
                          struct frame_reader *reader)
@@ -230,6 +257,16 @@ static void take_answers(struct worker *worker, const struct frame_header *heade
         else
             reply_send(&worker->replier, &origin, header->term, record.payload, record.length);
     }
+}
+
+/* What a member handed over, for it to know what a dead leader had got. */
+static void count_traffic(struct worker *worker, const struct frame_header *header,
+                          const struct address *sender, size_t records)
+{
+    const struct member *member = view_find_instance(worker->view, header->instance);
+
+    if (member && address_equal_ip(&member->address, sender))
+        traffic_add(worker->traffic.received, member->slot, records);
 }
 
 void route_frame(struct worker *worker, const struct datagram *datagram)
@@ -252,15 +289,20 @@ void route_frame(struct worker *worker, const struct datagram *datagram)
     if (verdict != FRAME_OK || !member) {
         counters_add(&worker->counters, COUNTER_RECEIVED_RELAY, 1);
         drop(worker, verdict != FRAME_OK ? reasons[verdict] : DROP_acl, 1);
-    } else if (header.type != FRAME_REPLY) {
-        counters_add(&worker->counters, COUNTER_RECEIVED_RELAY, records);
-        member = view_find_instance(worker->view, header.instance);
-        if (member && address_equal_ip(&member->address, &sender) && header.type == FRAME_DATA)
-            traffic_add(worker->traffic.received, member->slot, records);
-        (header.type == FRAME_DATA ? take_requests : take_copies)(worker, &header, &reader,
-                                                                  &sender);
-    } else {
+        return;
+    }
+    if (header.type == FRAME_REPLY) {
         counters_add(&worker->counters, COUNTER_ANSWERS_RELAY, records);
         take_answers(worker, &header, &reader);
+        return;
+    }
+    counters_add(&worker->counters, COUNTER_RECEIVED_RELAY, records);
+    if (header.type == FRAME_DATA) {
+        count_traffic(worker, &header, &sender, records);
+        take_requests(worker, &header, &reader, &sender);
+    } else if (header.type == FRAME_COPY) {
+        take_copies(worker, &header, &reader, &sender);
+    } else {
+        take_order(worker, datagram, &header, &reader, records);
     }
 }

@@ -38,6 +38,8 @@ int worker_init(struct worker *worker, const struct worker_setup *setup)
     if (!rc)
         rc = app_init(&worker->app, config, setup->identity, &worker->replier, &worker->counters,
                       setup->worker_count);
+    if (!rc)
+        rc = worker_order_init(worker);
     return rc;
 }
 
@@ -47,6 +49,7 @@ void worker_fini(struct worker *worker)
         return; /* was never initialised */
     if (worker->app.ops)
         app_fini(&worker->app);
+    worker_order_fini(worker);
     hold_clear(&worker->hold, DROP_shutdown);
     hold_fini(&worker->hold);
     reply_fini(&worker->replier);
@@ -72,11 +75,23 @@ static void take_view(struct worker *worker)
     worker->generation = view->generation;
     worker->leader = route_find_leader(worker);
     worker->relay.leader_instance = worker->leader.instance;
-    if (worker->config->route == CONFIG_ROUTE_ALL)
+    if (worker->relay.copies)
         route_find_members(worker);
     hold_set_pace(&worker->hold, view->leader_rcvbuf_bytes
                                      ? view->leader_rcvbuf_bytes / 4 / worker->worker_count
                                      : worker->own_pace_bytes);
+}
+
+/* What it gives out for a new view, such as to the app, belongs to this slice: so it comes last. */
+static void begin_order(struct worker *worker)
+{
+    order_begin(worker->order, worker->now_ns);
+    if (worker->order_generation != worker->generation)
+        order_take_view(worker->order, worker->view);
+    worker->order_generation = worker->generation;
+    /* Who leads since a moment ago may not know yet which number is the next. */
+    if (worker->way == VIEW_DELIVER && !order_is_leading(worker->order))
+        worker->way = VIEW_HOLD;
 }
 
 void worker_begin(struct worker *worker)
@@ -92,6 +107,8 @@ void worker_begin(struct worker *worker)
         worker->way = VIEW_HOLD;
     relay_begin(&worker->relay, worker->now_ns);
     reply_begin(&worker->replier, worker->view, leads, worker->now_ns);
+    if (worker->order)
+        begin_order(worker);
 }
 
 static void tell_refusal(struct worker *worker)
@@ -105,6 +122,8 @@ static void tell_refusal(struct worker *worker)
 
 void worker_flush(struct worker *worker)
 {
+    if (worker->order)
+        order_flush(worker->order);
     reply_flush(&worker->replier); /* first: the others may wait for full sockets */
     worker->app.ops->flush(&worker->app);
     relay_flush(&worker->relay);
@@ -174,12 +193,17 @@ size_t worker_upkeep(struct worker *worker)
         worker->next_tick_ns = worker->now_ns + TICK_NS;
         worker->app.ops->tick(&worker->app);
     }
+    if (worker->order && order_tick(worker->order))
+        worker_flush(worker);
     return released;
 }
 
 uint64_t worker_sleep_ns(const struct worker *worker)
 {
-    return hold_is_empty(&worker->hold) ? AGENT_IDLE_MAX_NS : HOLD_RELEASE_PERIOD_NS;
+    uint64_t sleep_ns = hold_is_empty(&worker->hold) ? AGENT_IDLE_MAX_NS : HOLD_RELEASE_PERIOD_NS;
+    uint64_t order_ns = worker->order ? order_sleep_ns(worker->order) : sleep_ns;
+
+    return order_ns < sleep_ns ? order_ns : sleep_ns;
 }
 
 /* ---- the agent with rings ---- */
@@ -259,8 +283,9 @@ void worker_call(struct worker *worker, size_t received)
         return;
     }
     (void)worker_do_work(worker);
-    /* Held ones are released on time, and that is what it sleeps for. */
-    waker_return(&worker->waker, !hold_is_empty(&worker->hold) || !is_at_rest(worker));
+    /* What is to be done in time is what it sleeps for: it has to know. */
+    waker_return(&worker->waker,
+                 worker_sleep_ns(worker) < AGENT_IDLE_MAX_NS || !is_at_rest(worker));
 }
 
 void worker_wake(void *self)

@@ -194,9 +194,29 @@ Test(config_checks, multicast_needs_frames_and_a_way_back)
 
 Test(config_checks, routes_with_answers_need_frames)
 {
-    expect_flags_refused("--route: routes local and all need relay.format framed: the others "
-                         "end at one leader, whose answers do not come back through us\n",
-                         "--route=all", "--relay-format=raw");
+    expect_flags_refused(
+        "--route: routes local, all and ordered need relay.format framed: the others "
+        "end at one leader, whose answers do not come back through us\n",
+        "--route=all", "--relay-format=raw");
+}
+
+Test(config_checks, an_order_needs_one_thread_and_its_commit_a_quorum)
+{
+    struct loaded l;
+
+    expect_flags_refused("--workers: route ordered needs one thread that orders: workers 1, or "
+                         "workers 0 with receivers 1\n",
+                         "--route=ordered", "--workers=2");
+    expect_flags_refused("--workers: route ordered needs one thread that orders: workers 1, or "
+                         "workers 0 with receivers 1\n",
+                         "--route=ordered", "--workers=0", "--receivers=2");
+    expect_flags_refused("--ordered-commit: ordered.commit majority needs quorum auto or majority: "
+                         "without one there may be two leaders\n",
+                         "--route=ordered", "--ordered-commit=majority", "--quorum=none");
+    load_flags(&l, "--self=10.0.0.1", "--route=ordered", "--receivers=4",
+               "--ordered-commit=majority");
+    cr_assert_eq(l.rc, 0, "%s", l.errors);
+    unload(&l);
 }
 
 Test(config_checks, app_is_not_ourselves)

@@ -65,8 +65,11 @@ enum config_app { CONFIG_APP_ECHO, CONFIG_APP_WHOAMI, CONFIG_APP_DISCARD, CONFIG
 enum config_route {
     CONFIG_ROUTE_LEADER, /* the leader's */
     CONFIG_ROUTE_LOCAL,  /* that of the pod where it arrived */
-    CONFIG_ROUTE_ALL     /* every live member's */
+    CONFIG_ROUTE_ALL,    /* every live member's */
+    CONFIG_ROUTE_ORDERED /* the same, in one order */
 };
+/* When an app is given a message of the order: at once, or when a majority has it. */
+enum config_commit { CONFIG_COMMIT_NONE, CONFIG_COMMIT_MAJORITY };
 
 enum config_relay { CONFIG_RELAY_FRAMED, CONFIG_RELAY_RAW, CONFIG_RELAY_PROXY_V2 };
 enum config_proxy { CONFIG_PROXY_NONE, CONFIG_PROXY_V2 };
@@ -111,6 +114,8 @@ struct config {
     enum config_refused failover_on_refused;
 
     enum config_route route;
+    enum config_commit ordered_commit;
+    uint64_t ordered_history_bytes;
     enum config_relay relay_format;
     uint32_t relay_mtu; /* IP MTU, bytes */
 

@@ -70,6 +70,7 @@ struct supervisor_facts {
     uint64_t settings;                    /* how often they were reloaded */
     uint64_t live[ELECTION_BITMAP_WORDS]; /* of the list */
     uint64_t gave_way; /* the leader before this one did; a bool without padding */
+    uint64_t votes_needed;
 };
 
 struct supervisor {

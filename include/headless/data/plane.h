@@ -50,8 +50,16 @@ struct plane {
 struct plane_numbers {
     uint64_t counters[COUNTER_COUNT];
     uint64_t held, queued, sessions, groups; /* groups: multicast groups joined */
+    uint64_t waiting;                        /* route ordered: numbered, and not delivered yet */
+    uint64_t order_last, order_is_leading;
     uint64_t data_kernel_drops, relay_kernel_drops, group_kernel_drops;
 };
+
+/* Requests that are neither done nor dropped. */
+static inline uint64_t plane_inside(const struct plane_numbers *numbers)
+{
+    return numbers->held + numbers->queued + numbers->waiting;
+}
 
 /* supervisor_waker is woken for each command. Logs what failed; returns a negative errno. */
 int plane_open(struct plane *plane, const struct config *config, struct waker *supervisor_waker)
@@ -61,7 +69,7 @@ int plane_start(struct plane *plane) __attribute__((warn_unused_result));
 /* Since when has nothing come, nothing gone, and nothing been held or queued? Zeroed at first. */
 struct plane_quiet {
     uint64_t since_ns;
-    uint64_t activity; /* sum of all counters at the last look */
+    uint64_t activity; /* how much had come by the last look */
 };
 void plane_watch(struct plane_quiet *quiet, const struct plane *plane, uint64_t now_ns);
 

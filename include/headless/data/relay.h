@@ -46,7 +46,7 @@ struct relay {
     uint16_t lane;
     struct relay_link *links[RELAY_LINKS_MAX];
     size_t link_count;
-    struct relay_link *copies;          /* packs them, has no socket; NULL: route is not all */
+    struct relay_link *copies;          /* packs them, has no socket; NULL: the route makes none */
     const struct relay_target *members; /* to whom copies go */
     size_t member_count;
     uint64_t now_ns;          /* of this slice: set by relay_begin */
@@ -86,6 +86,15 @@ void relay_raw_train(struct relay *relay, const struct relay_target *leader,
 void relay_copies_to(struct relay *relay, const struct relay_target *members, size_t count);
 /* Copy a request to each of them, for its own app. Its payload must stay until relay_flush. */
 void relay_copy(struct relay *relay, uint64_t term, const struct request *request);
+
+/* The order: a run with one of its messages, or none, to each of them, or to one member; and to one
+ * member how far we are. The run goes on where the one before ended, if it can. */
+void relay_publish(struct relay *relay, uint64_t term, const struct order_run *run,
+                   const struct request *request);
+void relay_run(struct relay *relay, const struct relay_target *member, const struct order_run *run,
+               const struct request *request);
+void relay_position(struct relay *relay, const struct relay_target *member,
+                    const struct order_position *position);
 
 /* Carry an answer of that term to the relay port of its ingress pod. */
 void relay_answer(struct relay *relay, const struct address *to, const struct origin *origin,

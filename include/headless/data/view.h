@@ -57,6 +57,7 @@ struct view {
     struct address leader; /* IP; with its port when outside; unset: none */
     char leader_name[CONFIG_NAME_MAX];
     uint64_t leader_instance;     /* 0: none, or outside */
+    uint32_t votes_needed;        /* members that are a majority; 1: no quorum is wanted */
     uint64_t leader_rcvbuf_bytes; /* of its relay socket, by its own word; 0: not known */
     uint16_t leader_slot;
     const char *cause;               /* a word: yaml, command, alone */

@@ -20,6 +20,7 @@
 #include "headless/data/app.h"
 #include "headless/data/hold.h"
 #include "headless/data/mailbox.h"
+#include "headless/data/order.h"
 
 /* Data, relay and group receivers, one app reader. */
 #define WORKER_INPUTS_MAX (2 * WORKERS_MAX + CONFIG_GROUPS_MAX + 1)
@@ -47,16 +48,19 @@ struct worker {
     struct replier replier;
     struct hold hold;
     struct app app;
+    struct order *order;            /* NULL: the route is not ordered */
+    struct udp_socket order_notice; /* connected to app.notify, for what the order reports */
     struct mailbox mailbox;
     struct budget bad_json_answers;
 
     const struct view *view;    /* of this slice */
     uint64_t generation;        /* of that view */
+    uint64_t order_generation;  /* of the one that the order has */
     uint64_t now_ns;            /* of this slice */
     struct relay_target leader; /* of this view */
     enum view_way way;          /* of this slice: what is done with requests */
     struct relay_target
-        members[VIEW_MEMBERS_MAX]; /* route all: the live ones but us, of this view */
+        members[VIEW_MEMBERS_MAX]; /* to whom copies go: the live ones but us, of this view */
     uint64_t next_tick_ns;
     size_t own_pace_bytes; /* released per period where the leader's buffer is not known */
     size_t worker_count;
@@ -116,6 +120,8 @@ void classify_piece(struct worker *worker, const struct datagram *piece);
 /* route.c: where requests go by the present view: to the leader's relay port in frames, else to its
  * data port. */
 struct relay_target route_find_leader(const struct worker *worker);
+/* route.c: to our app, or as a probe. */
+void route_deliver(struct worker *worker, const struct request *request);
 /* route.c: tells the relay to whom copies go by the present view. */
 void route_find_members(struct worker *worker);
 /* route.c: a request goes to an app, to the leader, or into hold. */
@@ -124,5 +130,10 @@ void route_request(struct worker *worker, const struct request *request);
 void route_now(struct worker *worker, const struct request *request);
 /* route.c: a frame from another pod: requests to route, or answers to send. */
 void route_frame(struct worker *worker, const struct datagram *datagram);
+
+/* worker_order.c: the order of this worker, if the route is ordered. Returns 0 or a negative errno.
+ */
+int worker_order_init(struct worker *worker) __attribute__((warn_unused_result));
+void worker_order_fini(struct worker *worker);
 
 #endif

@@ -1,0 +1,75 @@
+/* order_internal: what the parts of an order tell each other. */
+#ifndef DATA_ORDER_INTERNAL_H
+#define DATA_ORDER_INTERNAL_H
+
+#include "headless/data/order.h"
+
+#define ORDER_ANSWER_EVERY_NS NS_PER_MS /* to one member */
+
+static inline uint64_t order_max(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+static inline uint64_t order_min(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* The highest number that is here. */
+static inline uint64_t order_last(const struct order *order)
+{
+    return order->log.next ? order->log.next - 1 : 0;
+}
+
+/* Has it never taken part? Then it does not know any number. */
+static inline bool order_is_fresh(const struct order *order)
+{
+    return order->log.next == 0;
+}
+
+/* ---- order.c ---- */
+
+/* Its index among the peers; peer_count: nobody is. */
+size_t order_find_peer(const struct order *order, uint64_t instance);
+/* Copies it into the history. False: there is no room. */
+const struct request *order_keep(struct order *order, struct order_mark mark,
+                                 const struct request *request);
+/* Gives the app what it may have. */
+void order_deliver(struct order *order);
+/* The numbers up to this one are a majority's. */
+void order_commit(struct order *order, uint64_t upto);
+/* Begin with this number: the history is empty. */
+void order_restart(struct order *order, uint64_t next, const struct order_mark *before);
+void order_report(struct order *order, enum order_event_type type, uint64_t from, uint64_t to);
+/* What from here on is in the history is not in the common order. */
+void order_diverge(struct order *order, uint64_t from);
+
+/* ---- order_lead.c ---- */
+
+/* Tell everybody the last number, and what a majority has. */
+void order_announce(struct order *order);
+/* The leader: give what a majority has by now, and tell them so. */
+void order_commit_common(struct order *order);
+/* To each member that asked, as much of the history as one answer takes. */
+void order_answer_all(struct order *order);
+
+/* ---- order_follow.c ---- */
+
+void order_follow(struct order *order, uint64_t source);
+/* Ask, if it is time to; and when to ask again for what does not come. UINT64_MAX: nothing is
+ * missing. */
+void order_ask(struct order *order);
+uint64_t order_ask_ns(const struct order *order);
+
+/* ---- order_learn.c ---- */
+
+void order_learn_begin(struct order *order);
+void order_learn_hear(struct order *order);
+void order_learn_tick(struct order *order);
+/* When the next thing is due. */
+uint64_t order_learn_ns(const struct order *order);
+/* Something of the history that is taken over has come. */
+void order_learn_matched(struct order *order);
+
+#endif

@@ -1,0 +1,69 @@
+/* order_checks: what the tests of an order do and look at. One world a test. */
+#ifndef TESTS_ORDER_CHECKS_H
+#define TESTS_ORDER_CHECKS_H
+
+#include "order_world.h"
+
+#define KIB 1024u
+#define MIB (1024 * KIB)
+
+static struct world w;
+
+static inline uint64_t delivered(size_t pod)
+{
+    return w.pods[pod].order.delivered;
+}
+
+static inline void send_many(size_t leader, unsigned messages)
+{
+    for (unsigned i = 0; i < messages; i++) {
+        client_sends(&w, leader);
+        if (i % 8 == 7)
+            pass(&w, 1);
+    }
+}
+
+/* No two apps know two messages under one number. */
+static inline void check_orders(void)
+{
+    for (uint64_t n = 1; n < NUMBERS; n++) {
+        uint32_t message = 0;
+
+        for (size_t i = 0; i < PODS; i++) {
+            uint32_t known = w.pods[i].app.known[n];
+
+            cr_assert(!known || !message || known == message, "number %llu: %u and %u, at pod %zu",
+                      (unsigned long long)n, message, known, i);
+            message = known ? known : message;
+        }
+    }
+}
+
+/* All that live have the same, up to the end. */
+static inline void check_agreement(void)
+{
+    uint64_t last = 0;
+
+    for (size_t i = 0; i < PODS; i++)
+        last = w.pods[i].is_alive && delivered(i) > last ? delivered(i) : last;
+    for (size_t i = 0; i < PODS; i++)
+        cr_assert(!w.pods[i].is_alive || delivered(i) == last, "pod %zu has %llu of %llu", i,
+                  (unsigned long long)delivered(i), (unsigned long long)last);
+    check_orders();
+}
+
+static inline void isolate(size_t pod, bool is_cut)
+{
+    for (size_t i = 0; i < PODS; i++)
+        w.cuts[i][pod] = w.cuts[pod][i] = is_cut;
+}
+
+static inline void begin_world(bool commits)
+{
+    world_begin(&w, 7, commits, MIB);
+    all_hear(&w, 0);
+    pass(&w, 10);
+    cr_assert(order_is_leading(&w.pods[0].order));
+}
+
+#endif

@@ -1,0 +1,229 @@
+/* order: one order for all, through loss, leaders that come and go, and pods that were cut off. */
+#include "order_checks.h"
+
+Test(order, all_get_all)
+{
+    begin_world(false);
+    send_many(0, 1000);
+    pass(&w, 20);
+    cr_assert_eq(delivered(4), 1000);
+    check_agreement();
+    for (size_t i = 0; i < PODS; i++)
+        cr_assert_eq(w.pods[i].app.joined, 1);
+    world_end(&w);
+}
+
+Test(order, what_is_lost_is_asked_for)
+{
+    begin_world(false);
+    w.loss = 10;
+    send_many(0, 2000);
+    w.loss = 0;
+    pass(&w, 500);
+    cr_assert_eq(delivered(0), 2000);
+    check_agreement();
+    world_end(&w);
+}
+
+Test(order, late_and_repeated_ones_change_nothing)
+{
+    begin_world(false);
+    w.twice = 50;
+    w.late = 2;
+    send_many(0, 2000);
+    pass(&w, 300);
+    cr_assert_eq(w.pods[3].app.given, 2000);
+    cr_assert_gt(drops(&w.pods[3], DROP_duplicate), 100);
+    check_agreement();
+    world_end(&w);
+}
+
+/* The last ones before a pause are announced, and missed, too. */
+Test(order, the_last_message_is_missed)
+{
+    begin_world(false);
+    send_many(0, 10);
+    pass(&w, 5);
+    w.loss = 100;
+    client_sends(&w, 0);
+    pass(&w, 2);
+    w.loss = 0;
+    cr_assert_eq(delivered(1), 10);
+    pass(&w, 30);
+    cr_assert_eq(delivered(1), 11);
+    world_end(&w);
+}
+
+Test(order, with_commit_nobody_is_given_what_no_majority_has)
+{
+    begin_world(true);
+    send_many(0, 100);
+    pass(&w, 20);
+    cr_assert_eq(delivered(0), 100);
+    check_agreement();
+    for (size_t i = 1; i < 4; i++) /* with 3 of 5 others away, 2 are left */
+        w.cuts[0][i] = w.cuts[i][0] = true;
+    send_many(0, 10);
+    pass(&w, 50);
+    cr_assert_eq(delivered(0), 100);
+    cr_assert_eq(delivered(4), 100);
+    w.cuts[0][1] = w.cuts[1][0] = false;
+    pass(&w, 300);
+    cr_assert_eq(delivered(0), 110);
+    cr_assert_eq(delivered(1), 110);
+    world_end(&w);
+}
+
+Test(order, a_new_leader_learns_before_it_numbers)
+{
+    begin_world(false);
+    w.cuts[0][2] = true; /* 2 misses the end, and leads then */
+    send_many(0, 50);
+    pass(&w, 3);
+    cr_assert_lt(delivered(2), 50);
+    pod_kill(&w, 0);
+    all_hear(&w, 2);
+    pass(&w, 50);
+    cr_assert(order_is_leading(&w.pods[2].order));
+    cr_assert_eq(delivered(2), 50);
+    send_many(2, 10);
+    pass(&w, 30);
+    cr_assert_eq(delivered(1), 60);
+    check_agreement();
+    world_end(&w);
+}
+
+/* It numbered for itself and one other; the rest went on without them. */
+static void grow_apart(bool commits)
+{
+    begin_world(commits);
+    send_many(0, 100);
+    pass(&w, 20);
+    for (size_t i = 0; i < PODS; i++) {
+        for (size_t k = 0; k < PODS; k++)
+            w.cuts[i][k] = (i < 2) != (k < 2);
+    }
+    w.term++;
+    for (size_t i = 2; i < PODS; i++)
+        pod_hears(&w, i, 2, w.term);
+    send_many(0, 30);
+    pass(&w, 200);
+    send_many(2, 20);
+    pass(&w, 50);
+    cr_assert_eq(delivered(2), 120);
+    memset(w.cuts, 0, sizeof(w.cuts));
+    pod_hears(&w, 0, 2, w.term);
+    pod_hears(&w, 1, 2, w.term);
+    send_many(2, 5);
+    pass(&w, 300);
+    cr_assert_eq(delivered(2), 125);
+    check_agreement();
+}
+
+/* They grew apart further back than one answer reaches. */
+Test(order, the_parting_is_looked_for_answer_by_answer)
+{
+    begin_world(false);
+    send_many(0, 500);
+    pass(&w, 20);
+    for (size_t i = 0; i < PODS; i++)
+        w.cuts[i][0] = w.cuts[0][i] = true;
+    w.term++;
+    for (size_t i = 1; i < PODS; i++)
+        pod_hears(&w, i, 1, w.term);
+    pass(&w, 150);
+    send_many(0, 700);
+    send_many(1, 600);
+    memset(w.cuts, 0, sizeof(w.cuts));
+    pod_hears(&w, 0, 1, w.term);
+    send_many(1, 400); /* what comes meanwhile does not begin the search anew */
+    pass(&w, 20);
+    cr_assert_eq(delivered(0), 1500);
+    cr_assert_eq(w.pods[0].app.diverged, 700);
+    check_agreement();
+    world_end(&w);
+}
+
+Test(order, who_was_cut_off_is_told)
+{
+    grow_apart(false);
+    cr_assert_eq(w.pods[0].app.diverged, 30);
+    cr_assert_eq(w.pods[1].app.diverged, 30);
+    cr_assert_eq(w.pods[3].app.diverged, 0);
+    world_end(&w);
+}
+
+Test(order, with_commit_nothing_diverges)
+{
+    grow_apart(true);
+    for (size_t i = 0; i < PODS; i++)
+        cr_assert_eq(w.pods[i].app.diverged, 0);
+    cr_assert_eq(drops(&w.pods[0], DROP_diverged), 30, "what it had numbered, nobody was given");
+    world_end(&w);
+}
+
+/* Away for longer than the history reaches back. */
+Test(order, a_gap_that_cannot_be_filled_is_told)
+{
+    world_begin(&w, 3, false, 64 * KIB);
+    all_hear(&w, 0);
+    pass(&w, 10);
+    send_many(0, 10);
+    pass(&w, 5);
+    for (size_t i = 0; i < PODS; i++)
+        w.cuts[i][4] = w.cuts[4][i] = true;
+    send_many(0, 1000);
+    memset(w.cuts, 0, sizeof(w.cuts));
+    send_many(0, 10);
+    pass(&w, 300);
+    cr_assert_eq(delivered(4), 1020);
+    cr_assert_gt(w.pods[4].app.missing, 500);
+    cr_assert_eq(w.pods[4].app.given + w.pods[4].app.missing, 1020);
+    check_agreement();
+    world_end(&w);
+}
+
+/* Both at once: what it has is another's, and the history of the leader no longer tells since when.
+ */
+Test(order, apart_for_longer_than_the_history)
+{
+    world_begin(&w, 3, false, 64 * KIB);
+    all_hear(&w, 0);
+    pass(&w, 10);
+    send_many(0, 10);
+    pass(&w, 5);
+    for (size_t i = 0; i < PODS; i++)
+        w.cuts[i][0] = w.cuts[0][i] = true;
+    w.term++;
+    for (size_t i = 1; i < PODS; i++)
+        pod_hears(&w, i, 1, w.term);
+    pass(&w, 150);
+    send_many(0, 2000);
+    send_many(1, 1000);
+    memset(w.cuts, 0, sizeof(w.cuts));
+    pod_hears(&w, 0, 1, w.term);
+    send_many(1, 10);
+    pass(&w, 300);
+    cr_assert_eq(delivered(0), 1020);
+    cr_assert_gt(w.pods[0].app.diverged, 0);
+    check_agreement();
+    world_end(&w);
+}
+
+Test(order, who_joins_begins_at_the_present_number)
+{
+    begin_world(false);
+    pod_kill(&w, 4);
+    send_many(0, 100);
+    pass(&w, 200);
+    pod_start(&w, 4);
+    for (size_t i = 0; i < PODS; i++)
+        pod_hears(&w, i, 0, w.term);
+    pass(&w, 200);
+    send_many(0, 10);
+    pass(&w, 20);
+    cr_assert_eq(w.pods[4].app.given, 10);
+    cr_assert_eq(w.pods[4].app.run_from, 101);
+    check_agreement();
+    world_end(&w);
+}
