@@ -160,7 +160,7 @@ net_loss()
     for address in "${net_pods[@]}"; do
         # A train counts as one packet where the sender does not cut it up.
         net_in "$address" ethtool -K eth0 tx-udp-segmentation off >/dev/null 2>&1 || true
-        net_rule "$address" input ip saddr "!=" "$net_client" numgen random mod 100 "<" "$1" drop
+        net_rule "$address" input iifname eth0 ip saddr "!=" "$net_client" numgen random mod 100 "<" "$1" drop
     done
 }
 

@@ -178,7 +178,7 @@ needs_frames()
     local errors
     errors=$("$headlessd" --check-config --self "$a" --route all --relay-format raw 2>&1) &&
         fail "raw is taken"
-    expect_match "why" "$errors" "routes local and all need relay.format framed"
+    expect_match "why" "$errors" "routes local, all and ordered need relay.format framed"
 }
 
 run "all: each app is given each datagram" to_all_apps

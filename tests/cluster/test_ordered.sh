@@ -1,0 +1,213 @@
+#!/usr/bin/env bash
+# Route ordered: every app is given the same messages in the same order, and is told what it misses.
+#
+#   tests/cluster/test_ordered.sh BUILD_DIR
+#
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=lib_net.sh
+. "$(dirname "$0")/lib_net.sh"
+# shellcheck source-path=SCRIPTDIR source=lib_stream.sh
+. "$(dirname "$0")/lib_stream.sh"
+
+pods=(127.0.15.11 127.0.15.12 127.0.15.13)
+pod_environment+=(HEADLESSD_HEARTBEAT_INTERVAL=250ms) # who stands still for a moment is not dead
+rate=$((20000 / (slow * slow))) # of the five pods
+enough=20000                    # messages that all apps together are given, before something happens
+((${CHECK_ALL:-0} == 0)) || enough=400000
+
+# app_port ADDRESS: where the app of this pod listens; in a namespace it is alone.
+app_port()
+{
+    if [[ $1 == 127.* ]]; then
+        echo "127.0.15.$((100 + ${1##*.})):7000"
+    else
+        echo 127.0.0.1:7000
+    fi
+}
+
+# launch ADDRESS OPTION...: a pod. Its app hears of the order on the port where it gets messages.
+launch()
+{
+    local address=$1 app
+    app=$(app_port "$1")
+    shift
+    pod_launch "$address" --peers "$(IFS=,; echo "${pods[*]}")" --route ordered --app "udp://$app" \
+        --app-notify "$app" --rcvbuf max "$@"
+}
+
+# begin OPTION...: the pods and their apps; the first one leads.
+begin()
+{
+    local pod place
+    for pod in "${pods[@]}"; do
+        read -r -a place <<<"${pod_places[$pod]:-}"
+        app_start "app-$pod" "${place[@]}" "$tools/order_app" "$(app_port "$pod")" "$work/order-$pod"
+        launch "$pod" --leader "${pods[0]}" "$@"
+    done
+    for pod in "${pods[@]}"; do
+        pod_wait "$pod"
+    done
+    wait_until "all follow the configured leader" 10000 agree "${pods[0]}" "${pods[@]}"
+    wait_until "it numbers" 3000 metric_is "${pods[0]}" ordered_is_leading 1
+}
+
+# has_all: every pod has the same last number, and its app was given all.
+has_all()
+{
+    local pod last
+    last=$(metric "${pods[0]}" ordered_last)
+    for pod in "${pods[@]}"; do
+        [[ $(metric "$pod" ordered_last) == "$last" && $(metric "$pod" ordered_waiting) == 0 ]] ||
+            return 1
+    done
+}
+
+# checked OPTION...: the apps' logs tell of one order. Sets numbers, messages, missing, diverged,
+# joined, tail, conflicts.
+checked()
+{
+    local pod logs=() name value
+    numbers=0 messages=0 missing=0 diverged=0 joined=0
+    wait_until "all have all" 10000 has_all
+    ledger_closes "${pods[@]}"
+    for pod in "${pods[@]}"; do
+        app_stop "app-$pod"
+        expect "the app at $pod has read all" "$(grep dropped "$work/app-$pod.log")" "dropped 0"
+        logs+=("$work/order-$pod")
+    done
+    "$tools/order_check" "$@" "${logs[@]}" >"$work/order.out" 2>"$work/order.log" ||
+        fail "not one order: $(cat "$work/order.out" "$work/order.log")"
+    while read -r name value; do
+        declare -g "$name=$value"
+    done < <(tr ' ' '\n' <"$work/order.out" | paste -d ' ' - -)
+    [[ -z ${V:-} ]] || echo "  $scenario: $(cat "$work/order.out")"
+}
+
+# stream_for RATE MILLISECONDS ADDRESS...: to its end.
+stream_for()
+{
+    stream_start "$@"
+    wait_until "the stream ends" $(($2 + 10000)) has_ended "$stream_pid"
+    stream_end
+}
+
+# Through all three, and each app has each message: nothing is lost on loopback.
+all_apps_get_all()
+{
+    begin "$@"
+    stream_for $((3000 / slow)) 2000 "${pods[@]}"
+    expect "lost" "$lost" 0
+    checked -c
+    expect "numbers" "$numbers" "$sent"
+    expect "messages" "$messages" $((3 * sent))
+    expect "suppressed" "$(total replies_suppressed_total "${pods[@]:1}")" $((2 * sent))
+    expect "the first number is told" "$joined" 3
+}
+
+# A follower comes back without what it knew: it goes on from the present number, and says so.
+follower_restarts()
+{
+    begin --hold-time 10s
+    stream_start $((2000 / slow)) 20000 "${pods[@]:0:2}"
+    pod_kill "${pods[2]}"
+    wait_until "it is taken for dead" 5000 metric_is "${pods[0]}" members_alive 2
+    launch "${pods[2]}"
+    wait_until "it is given messages" 5000 delivers_more 100 "${pods[2]}"
+    stream_end
+    expect "lost" "$lost" 0
+    checked
+    expect "the numbers to begin with are told" "$joined" 4
+    expect "missing" "$missing" 0
+}
+
+# kill_leader: and start it again, when another has taken over and is heard by the rest.
+kill_leader()
+{
+    local former leader living=() pod
+    former=$(leader_of "${pods[1]}")
+    for pod in "${pods[@]}"; do
+        [[ $pod == "$former" ]] || living+=("$pod")
+    done
+    pod_kill "$former"
+    wait_until "another leads" 5000 agree_without "$former" "${living[@]}"
+    leader=$(leader_of "${living[0]}")
+    wait_until "it numbers" 5000 metric_is "$leader" ordered_is_leading 1
+    answers_come "${living[@]}"
+    launch "$former" "$@"
+    pod_wait "$former"
+    wait_until "the former leader is back" 10000 agree "$leader" "${pods[@]}"
+    wait_until "it takes part" 5000 metric_is_not "$former" ordered_last 0
+    wait_until "the votes count" 10000 are_settled "${pods[@]}"
+}
+
+metric_is_not()
+{
+    [[ $(metric "$1" "$2") != "$3" ]]
+}
+
+# The leader dies twice while 2 of 100 packets between the pods are lost.
+leaders_die()
+{
+    begin --hold-time 10s "$@"
+    net_loss 2
+    stream_start "$rate" 60000 "${pods[1]}" "${pods[2]}"
+    wait_until "messages flow" 30000 delivers_more "$enough" "${pods[@]}"
+    kill_leader --hold-time 10s "$@"
+    kill_leader --hold-time 10s "$@"
+    stream_end
+    net_heal
+}
+
+order_survives()
+{
+    leaders_die
+    checked
+    expect "missing" "$missing" 0
+    expect "joined" "$joined" 7
+}
+
+order_is_exact()
+{
+    leaders_die --ordered-commit majority
+    checked -c
+    expect "missing" "$missing" 0
+    expect "diverged" "$diverged" 0
+}
+
+# What is left of a member that stands still for longer than the history reaches back.
+gap_is_told()
+{
+    begin --ordered-history 1MiB
+    pod_freeze "${pods[2]}"
+    stream_for $((6000 / slow)) $((2000 * slow)) "${pods[@]:0:2}"
+    pod_thaw "${pods[2]}"
+    checked -c
+    expect_between "missing" "$missing" 1 "$sent"
+    expect "all is told" $((messages + missing)) $((3 * numbers))
+    expect "counted" "$(metric "${pods[2]}" ordered_missing_total)" "$missing"
+}
+
+refuses_two_workers()
+{
+    local errors
+    errors=$("$headlessd" --check-config --self 127.0.15.11 --route ordered --workers 2 2>&1) &&
+        fail "two workers are taken"
+    expect_match "why" "$errors" "route ordered needs one thread that orders"
+}
+
+run "ordered: all apps get all in one order" all_apps_get_all
+run "ordered: the same, without rings" all_apps_get_all --workers 0
+run "ordered: the same, with commit" all_apps_get_all --ordered-commit majority
+run "ordered: a follower restarts" follower_restarts
+run "ordered: a gap that cannot be filled is told" gap_is_told
+run "ordered: one worker" refuses_two_workers
+if net_possible; then
+    net_make 5
+    pods=("${net_pods[@]}")
+    run "ordered: leaders die twice, 2 % loss" order_survives
+    run "ordered: the same, with commit" order_is_exact
+else
+    skip "leaders die, in namespaces" "needs root and network namespaces"
+fi
+finish
