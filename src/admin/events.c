@@ -2,15 +2,19 @@
 
 #include <errno.h>
 #include <microhttpd.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include "admin/reading.h"
 #include "headless/base/clock.h"
 
 #define SEND_BUFFER_BYTES (32 * 1024) /* what the kernel may keep of states that are over */
+#define UNREACHABLE_MS    30000       /* a host that has gone gives its place back, too */
 #define BLOCK_BYTES       ((size_t)1024)
 #define TOLD_NOTHING      UINT64_MAX
 
@@ -36,10 +40,12 @@ static enum next choose_next(struct event_stream *stream)
     enum next next = NEXT_NOTHING;
 
     lock(events);
-    if (events->is_closed || stream->is_gone)
+    if (stream->is_gone)
         next = NEXT_END;
     else if (stream->told != events->changes)
-        next = NEXT_EVENT;
+        next = NEXT_EVENT; /* also as the last word */
+    else if (events->is_closed)
+        next = NEXT_END;
     else if (now_ns - stream->told_ns >= EVENTS_KEEP_ALIVE_NS)
         next = NEXT_KEEP_ALIVE;
     if (next == NEXT_NOTHING) {
@@ -64,6 +70,10 @@ static char *render_event(struct event_stream *stream, size_t *ret_length)
 
     reading_take(admin, &reading);
     page = page_leader(&reading, &page_length); /* one line */
+    lock(stream->events);
+    stream->notice = notice_of(&reading);
+    stream->has_said = true;
+    unlock(stream->events);
     reading_drop(admin);
     if (!page)
         return NULL;
@@ -149,7 +159,7 @@ static struct event_stream *take_place(struct events *events, struct MHD_Connect
 int events_open(struct events *events, struct MHD_Connection *connection,
                 struct MHD_Response **ret_response)
 {
-    const int bytes = SEND_BUFFER_BYTES;
+    const int bytes = SEND_BUFFER_BYTES, patience_ms = UNREACHABLE_MS;
     struct event_stream *stream = NULL;
     struct MHD_Response *response;
     bool is_closed;
@@ -170,6 +180,7 @@ int events_open(struct events *events, struct MHD_Connection *connection,
     /* The connection's end is the end: of chunks, MHD would send the last one to a HEAD as well. */
     (void)MHD_set_response_options(response, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT, MHD_RO_END);
     (void)setsockopt(stream->fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
+    (void)setsockopt(stream->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &patience_ms, sizeof(patience_ms));
     *ret_response = response;
     return 0;
 }
@@ -217,8 +228,10 @@ static bool has_left(int fd)
     return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
 }
 
-void events_look(struct events *events, uint64_t now_ns)
+void events_look(struct events *events, const struct notice *now, uint64_t now_ns)
 {
+    bool is_wrong = false;
+
     lock(events);
     for (size_t i = 0; i < EVENTS_STREAMS_MAX; i++) {
         struct event_stream *stream = &events->streams[i];
@@ -226,8 +239,13 @@ void events_look(struct events *events, uint64_t now_ns)
         if (!stream->connection || !stream->is_asleep)
             continue;
         stream->is_gone = has_left(stream->fd);
-        if (stream->is_gone || now_ns >= stream->told_ns + EVENTS_KEEP_ALIVE_NS)
+        if (stream->has_said && !notice_is_same(&stream->notice, now)) {
+            events->changes += !is_wrong; /* an id of its own, and the event is new to it */
+            is_wrong = true;
             wake(stream);
+        } else if (stream->is_gone || now_ns >= stream->told_ns + EVENTS_KEEP_ALIVE_NS) {
+            wake(stream);
+        }
     }
     unlock(events);
 }
@@ -242,9 +260,14 @@ void events_init(struct events *events, struct admin *admin)
 
 void events_close(struct events *events)
 {
+    const struct timespec look = {.tv_nsec = 2 * NS_PER_MS};
+    uint64_t end_ns = clock_now_ns() + EVENTS_LAST_WORD_NS;
+
     lock(events);
     events->is_closed = true;
     for (size_t i = 0; i < EVENTS_STREAMS_MAX; i++)
         wake(&events->streams[i]);
     unlock(events);
+    while (events_count(events) > 0 && clock_now_ns() < end_ns)
+        (void)nanosleep(&look, NULL); /* MHD closes what it has not sent by its own end */
 }

@@ -7,22 +7,6 @@
 #include "headless/base/clock.h"
 #include "headless/base/log.h"
 
-static struct notice make_notice(const struct reading *reading)
-{
-    const struct view *view = reading->view;
-
-    return (struct notice){.term = view->term,
-                           .instance = view->leader_instance,
-                           .address = view->leader,
-                           .is_usable = reading_has_leader(reading)};
-}
-
-static bool is_same(const struct notice *a, const struct notice *b)
-{
-    return a->term == b->term && a->instance == b->instance && a->is_usable == b->is_usable &&
-           address_equal(&a->address, &b->address);
-}
-
 /* The refusal of an earlier datagram is reported in place of this one's: then once more. */
 static bool send_text(int fd, const char *text, size_t length)
 {
@@ -53,14 +37,15 @@ static size_t notifier_do_work(void *self)
         .report = notifier->report,
         .now_ns = clock_now_ns(),
     };
-    const struct notice notice = make_notice(&reading);
+    const struct notice notice = notice_of(&reading);
+    bool is_news = !notifier->has_told || !notice_is_same(&notice, &notifier->told);
 
-    if (notifier->events)
-        events_look(notifier->events, reading.now_ns);
-    if (notifier->has_told && is_same(&notice, &notifier->told))
-        return 0;
-    if (notifier->events)
+    if (notifier->events && is_news)
         events_change(notifier->events);
+    if (notifier->events)
+        events_look(notifier->events, &notice, reading.now_ns);
+    if (!is_news)
+        return 0;
     if (notifier->socket.fd >= 0)
         tell_app(notifier, &reading);
     notifier->told = notice;

@@ -19,6 +19,10 @@ static void show(const struct ctl_options *options, const char *data)
 {
     struct json_object *page = json_tokener_parse(data);
 
+    if (!page || !strchr(data, '\n')) { /* the end of a stream that was cut off */
+        (void)json_object_put(page);
+        return;
+    }
     if (options->json)
         (void)fputs(data, stdout);
     else

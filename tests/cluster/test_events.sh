@@ -120,6 +120,7 @@ headlessctl_follows()
     app_pids[ctl]=$pid
     hears ctl ": $a"
     lead "$c" "$a"
+    wait_until "its pod follows" 3000 agree "$c" "$b"
     hears ctl "term $(metric "$b" term), by command: $c"
     pod_stop "$b"
     wait_until "headlessctl ends" 2000 has_ended "$pid"
@@ -160,7 +161,7 @@ a_silent_stream_is_kept_alive()
     start
     listen a "$a"
     hears a "$(leader_event "$a")"
-    wait_until "a comment line" 17000 grep -q '^: $' "$work/a.events"
+    wait_until "a comment line" 50000 grep -q '^: $' "$work/a.events"
     lead "$b" "$a"
     hears a "$(leader_event "$b")"
 }

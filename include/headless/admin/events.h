@@ -23,8 +23,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "headless/admin/notice.h"
+
 #define EVENTS_STREAMS_MAX   16
 #define EVENTS_KEEP_ALIVE_NS UINT64_C(15000000000)
+#define EVENTS_LAST_WORD_NS  UINT64_C(200000000)
 
 struct admin;
 struct events;
@@ -38,6 +41,8 @@ struct event_stream {
     bool is_asleep, is_gone; /* suspended; its client has left. Guarded */
     uint64_t told;           /* the change that it was last told */
     uint64_t told_ns;        /* when it was last given something to say. Guarded */
+    struct notice notice;    /* what it said last. Guarded */
+    bool has_said;           /* anything yet. Guarded */
     char *text;              /* malloc'd: what it says; of the HTTP thread, as all that follows */
     size_t length, said;     /* bytes of text, and of those how many MHD has taken */
 };
@@ -61,13 +66,18 @@ int events_open(struct events *events, struct MHD_Connection *connection,
 
 /* Notifier: who leads has changed. */
 void events_change(struct events *events);
-/* Notifier, often: wakes the streams that have to keep alive, or whose client has left. */
-void events_look(struct events *events, uint64_t now_ns);
+/*
+ * Notifier, often: wakes the streams that have to keep alive, whose client has left, or that said
+ * something else than what is so now: what they render is read a moment later than what the
+ * notifier compares, and may have been over by then.
+ */
+void events_look(struct events *events, const struct notice *now, uint64_t now_ns);
 
 /* Any thread: how many are open. */
 size_t events_count(struct events *events);
 
-/* After the notifier's end, before the server's: no more streams, and those that are open end. */
+/* After the notifier's end, before the server's: no more streams; those that are open say their
+ * last and end, or take longer than EVENTS_LAST_WORD_NS. */
 void events_close(struct events *events);
 
 #endif

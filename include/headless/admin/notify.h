@@ -16,13 +16,6 @@
 #include "headless/admin/events.h"
 #include "headless/control/supervisor.h"
 
-/* What an app, or a stream, wants to hear of. */
-struct notice {
-    uint64_t term, instance;
-    struct address address;
-    bool is_usable;
-};
-
 struct notifier {
     const struct config *config;
     struct plane *plane;
