@@ -15,7 +15,7 @@ pods=("$a" "$b" "$c")
 pod_environment+=(HEADLESSD_HEARTBEAT_INTERVAL=250ms) # who stands still for a moment is not dead
 rate=$((3000 / slow))
 span=3000 # milliseconds
-((${CHECK_ALL:-0} == 0)) || span=25000
+((${CHECK_ALL:-0} == 0)) || span=34000
 
 # stream_for MILLISECONDS ADDRESS...: to its end.
 stream_for()

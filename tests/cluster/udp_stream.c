@@ -28,6 +28,7 @@
 
 #define TARGETS_MAX 16
 #define LINGER_MS   3000
+#define PORTION     64
 #define BYTES_MAX   1400
 
 struct head {
@@ -166,14 +167,17 @@ static void run(struct stream *s)
 {
     uint64_t start_ns = clock_now_ns();
     uint64_t quiet_since_ns, answered;
+    bool has_started = false;
 
     while (!stopped && clock_now_ns() < s->end_ns && s->sent < s->capacity) {
         uint64_t due = (clock_now_ns() - start_ns) * s->rate / NS_PER_SEC + 1;
 
-        while (s->sent < due && s->sent < s->capacity)
+        /* After a pause in portions, so that what comes back is read in between. */
+        for (unsigned i = 0; i < PORTION && s->sent < due && s->sent < s->capacity; i++)
             send_one(s);
-        if (s->sent == 1)
+        if (!has_started)
             (void)fputs("started\n", stderr);
+        has_started = true;
         wait_until(s, start_ns + s->sent * NS_PER_SEC / s->rate);
     }
     quiet_since_ns = clock_now_ns();
