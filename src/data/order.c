@@ -99,6 +99,17 @@ static void forget(struct order *order, uint64_t from)
     order->committed = order_min(order->committed, from - 1); /* a majority has lost its memory */
 }
 
+struct order_position order_position(const struct order *order)
+{
+    struct order_position position = {
+        .epoch = order->epoch, .last = order_last(order), .committed = order->committed};
+
+    /* It begins anew, and waits for what it begins with. */
+    if (order->log.first == order->log.next && !order->log.knows_before)
+        position.epoch = position.last = 0;
+    return position;
+}
+
 void order_report(struct order *order, enum order_event_type type, uint64_t from, uint64_t to)
 {
     const struct order_event event = {.type = type, .from = from, .to = to, .term = order->term};
@@ -210,7 +221,7 @@ void order_flush(struct order *order)
         order_commit_common(order);
     if (order->is_wanted)
         order_answer_all(order);
-    if (order->role == ORDER_FOLLOWING || order->role == ORDER_LEARNING)
+    if ((order->role == ORDER_FOLLOWING || order->role == ORDER_LEARNING) && !order->is_taking)
         order_ask(order);
     order->pinned = order->delivered + 1;
 }

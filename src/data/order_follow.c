@@ -41,25 +41,33 @@ static void join(struct order *order, const struct order_run *run)
 
     if (order->commits)
         next = order_min(next, run->committed + 1);
+    order->join_tail = run->tail;
     order_restart(order, next, NULL);
     order_report(order, ORDER_JOINED, next, 0);
 }
 
 /*
  * The source has nothing older than this run: what lies between will not come. What we have of its
- * order by then is a majority's, where that is waited for: it keeps the rest. And what the app was
- * given, and was never compared with this source's, cannot be any more.
+ * order by then is a majority's, where that is waited for: it keeps the rest. What the app was
+ * given, and was never compared with this source's, cannot be any more; unless the mark of our last
+ * is that of the message in front of the run, for then it is of the same history.
  */
 static void skip_to(struct order *order, const struct order_run *run)
 {
+    struct order_mark mark;
     uint64_t from;
 
     if (order->commits && order->epoch == order->term)
         order_commit(order, order_last(order));
+    if (order_log_mark(&order->log, order_last(order), &mark) &&
+        order_mark_equal(mark, run->before))
+        order->matched = order_max(order->matched, order_last(order));
     order_diverge(order, first_unsure(order));
     from = order->delivered + 1;
     counters_add(order->counters, COUNTER_ORDER_MISSED, run->first - from);
     order_restart(order, run->first, &run->before);
+    if (order->commits)
+        order->committed = run->first - 1; /* what a source has dropped is a majority's */
     order_report(order, ORDER_MISSING, from, run->first - 1);
 }
 
@@ -76,7 +84,7 @@ static enum turn begin_anew(struct order *order, const struct order_run *run, si
 {
     uint64_t joined = order->joined, from;
 
-    order->matched = order->back = 0;
+    order->back = 0;
     from = order_min(first_unsure(order), run->tail + 1);
     order_diverge(order, order_max(from, joined));
     order_restart(order, from, NULL);
@@ -91,13 +99,16 @@ static enum turn find_parting(struct order *order, const struct order_run *run, 
 {
     uint64_t before = run->first - 1, start;
 
-    /* Either of us has nothing older to compare. */
+    if (before < order->log.first) /* we have nothing older to compare */
+        order->matched = 0;
     if (before < order->log.first || (run->until && run->first == run->oldest))
-        return begin_anew(order, run, records);
+        return begin_anew(order, run, records); /* nor has the source */
     order->has_hole = true;
-    start = order_max(order_log_run_start(&order->log, before), order->matched + 1);
-    if (!order->back || start < order->back)
-        order->back = start;
+    if (order->back && before >= order->back)
+        return TOO_EARLY;
+    /* Probably where its term began; at least where our mark began. */
+    start = run->base && run->base <= before ? run->base : order_log_run_start(&order->log, before);
+    order->back = order_max(start, order->matched + 1);
     return TOO_EARLY;
 }
 
@@ -112,8 +123,10 @@ static enum turn far_back(struct order *order, const struct order_run *run, size
 /* It begins before what we still have, and reaches into it: is it the same there? */
 static enum turn compare_first(struct order *order, const struct order_run *run, size_t records)
 {
-    if (order->log.knows_before && !order_mark_equal(order->log.before, run->mark))
+    if (order->log.knows_before && !order_mark_equal(order->log.before, run->mark)) {
+        order->matched = 0;
         return begin_anew(order, run, records);
+    }
     order->log.before = run->mark;
     order->log.knows_before = true;
     return IN_TURN;
@@ -211,18 +224,12 @@ static void agree(struct order *order, uint64_t matched)
     order->epoch = order->term;
 }
 
-void order_hear_run(struct order *order, uint64_t from, uint64_t term, const struct order_run *run,
-                    size_t records, struct frame_reader *reader)
+static void hear_run(struct order *order, const struct order_run *run, size_t records,
+                     struct frame_reader *reader)
 {
-    bool is_source = order->source && from == order->source && term == order->term &&
-                     (order->role == ORDER_FOLLOWING || order->role == ORDER_LEARNING);
     enum turn turn;
     uint64_t matched;
 
-    if (!is_source) {
-        drop(order, DROP_order, records);
-        return;
-    }
     if (order_is_fresh(order))
         join(order, run);
     order->tail = order_max(order->tail, order_max(run->tail, run->first + records - 1));
@@ -238,7 +245,7 @@ void order_hear_run(struct order *order, uint64_t from, uint64_t term, const str
     order->matched = order_max(order->matched, matched);
     if (order->back) /* they parted behind this run: go on comparing */
         order->back = matched < order_min(order_last(order), order->tail) ? matched + 1 : 0;
-    if (run->base && matched + 1 >= run->base)
+    if (run->base && matched + 1 >= run->base && matched >= order->join_tail)
         agree(order, matched);
     if (!order->commits)
         order_deliver(order);
@@ -249,6 +256,21 @@ void order_hear_run(struct order *order, uint64_t from, uint64_t term, const str
     order->owes_position |= order->commits && run->committed < order_last(order);
     if (order->role == ORDER_LEARNING)
         order_learn_matched(order);
+}
+
+void order_hear_run(struct order *order, uint64_t from, uint64_t term, const struct order_run *run,
+                    size_t records, struct frame_reader *reader)
+{
+    bool is_source = order->source && from == order->source && term == order->term &&
+                     (order->role == ORDER_FOLLOWING || order->role == ORDER_LEARNING);
+
+    if (!is_source) {
+        drop(order, DROP_order, records);
+        return;
+    }
+    order->is_taking = true; /* a flush in the middle asks nothing */
+    hear_run(order, run, records, reader);
+    order->is_taking = false;
 }
 
 /* ---- asking ---- */
@@ -295,8 +317,7 @@ void order_ask(struct order *order)
 {
     const struct order_peer *source = find_source(order);
     uint64_t need = source ? number_needed(order) : 0;
-    struct order_position position = {
-        .epoch = order->epoch, .last = order_last(order), .committed = order->committed};
+    struct order_position position = order_position(order);
 
     if (need && is_time_to_ask(order, need)) {
         position.want = order->asked = need;

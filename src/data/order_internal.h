@@ -41,6 +41,8 @@ void order_deliver(struct order *order);
 void order_commit(struct order *order, uint64_t upto);
 /* Begin with this number: the history is empty. */
 void order_restart(struct order *order, uint64_t next, const struct order_mark *before);
+/* How far it is; epoch 0 if it knows nothing yet. */
+struct order_position order_position(const struct order *order);
 void order_report(struct order *order, enum order_event_type type, uint64_t from, uint64_t to);
 /* What from here on is in the history is not in the common order. */
 void order_diverge(struct order *order, uint64_t from);

@@ -4,7 +4,8 @@
  */
 #include "order_internal.h"
 
-#define ANNOUNCE_FIRST_NS (5 * NS_PER_MS) /* after the last message; then twice as long, ... */
+#define ANNOUNCE_FIRST_NS (5 * NS_PER_MS)      /* after the last message; then twice as long, ... */
+#define HEADROOM_BYTES    ((size_t)256 * 1024) /* a filler and an entry, of the largest */
 
 /* ---- numbering ---- */
 
@@ -45,6 +46,19 @@ static bool fits_a_frame(const struct request *request)
            UDP_PAYLOAD_MAX;
 }
 
+/* What waits for a majority must fit into every other member's history, too, whose entries lie
+ * otherwise: so some is left free. */
+static bool has_room(const struct order *order)
+{
+    const struct order_log *log = &order->log;
+    size_t waiting;
+
+    if (!order->commits || order->delivered == order_last(order))
+        return true;
+    waiting = request_queue_since(&log->queue, order_log_at(log, order->delivered + 1));
+    return waiting + HEADROOM_BYTES <= log->queue.arena_bytes;
+}
+
 void order_number(struct order *order, const struct request *request)
 {
     const struct order_mark mark = {.term = order->term, .leader = order->self};
@@ -57,7 +71,7 @@ void order_number(struct order *order, const struct request *request)
         counters_drop(order->counters, DROP_oversize, 1);
         return;
     }
-    kept = order_keep(order, mark, &named);
+    kept = has_room(order) ? order_keep(order, mark, &named) : NULL;
     if (!kept) {
         counters_drop(order->counters, DROP_order_full, 1);
         return;
@@ -139,8 +153,7 @@ void order_answer_all(struct order *order)
 /* To a leader that asks: what we have. */
 static void tell_position(struct order *order, const struct order_peer *peer)
 {
-    const struct order_position position = {
-        .epoch = order->epoch, .last = order_last(order), .committed = order->committed};
+    const struct order_position position = order_position(order);
 
     order->ops->tell_position(order->context, peer->member, &position);
 }

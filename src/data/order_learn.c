@@ -46,9 +46,10 @@ static bool is_better(const struct order_peer *peer, uint64_t epoch, uint64_t la
 
 static struct answers count_answers(const struct order *order)
 {
+    const struct order_position own = order_position(order);
     struct answers answers = {
-        .all = 1, .knowing = order->epoch != 0, .are_all = true, .are_all_live = true};
-    uint64_t epoch = order->epoch, last = order_last(order);
+        .all = 1, .knowing = own.epoch != 0, .are_all = true, .are_all_live = true};
+    uint64_t epoch = own.epoch, last = own.last;
 
     for (size_t i = 0; i < order->peer_count; i++) {
         const struct order_peer *peer = &order->peers[i];

@@ -99,12 +99,23 @@ void request_queue_pop(struct request_queue *queue)
         forget_oldest(queue);
 }
 
-void request_queue_cut(struct request_queue *queue, const struct queued_request *entry)
+/* From where the oldest begins to this one. */
+static size_t distance(const struct request_queue *queue, const struct queued_request *entry)
 {
     size_t offset = (size_t)((const uint8_t *)entry - queue->arena);
 
+    return (offset + queue->arena_bytes - queue->head) % queue->arena_bytes;
+}
+
+size_t request_queue_since(const struct request_queue *queue, const struct queued_request *entry)
+{
+    return queue->used - distance(queue, entry);
+}
+
+void request_queue_cut(struct request_queue *queue, const struct queued_request *entry)
+{
     (void)request_queue_oldest(queue); /* no filler at the head */
-    queue->used = (offset + queue->arena_bytes - queue->head) % queue->arena_bytes;
+    queue->used = distance(queue, entry);
     if (queue->used == 0)
         queue->head = 0;
 }

@@ -86,8 +86,10 @@ static void take_view(struct worker *worker)
 static void begin_order(struct worker *worker)
 {
     order_begin(worker->order, worker->now_ns);
-    if (worker->order_generation != worker->generation)
+    if (worker->order_generation != worker->generation) {
         order_take_view(worker->order, worker->view);
+        worker->order_has_news = true;
+    }
     worker->order_generation = worker->generation;
     /* Who leads since a moment ago may not know yet which number is the next. */
     if (worker->way == VIEW_DELIVER && !order_is_leading(worker->order))
@@ -193,8 +195,10 @@ size_t worker_upkeep(struct worker *worker)
         worker->next_tick_ns = worker->now_ns + TICK_NS;
         worker->app.ops->tick(&worker->app);
     }
-    if (worker->order && order_tick(worker->order))
+    if (worker->order && (order_tick(worker->order) || worker->order_has_news)) {
+        worker->order_has_news = false;
         worker_flush(worker);
+    }
     return released;
 }
 

@@ -174,6 +174,72 @@ Test(order, what_the_leader_still_has_is_not_missing)
     world_end(&w);
 }
 
+/* What it was given is of the same history, though it was never compared with this leader's. */
+Test(order, a_gap_is_no_divergence)
+{
+    begin_world(false);
+    send_many(0, 100);
+    pass(&w, 20);
+    isolate(4, true);
+    send_many(0, 10);
+    pass(&w, 20);
+    all_hear(&w, 1);
+    pass(&w, 200);
+    while (w.pods[1].order.log.first < w.pods[1].order.log.next)
+        order_log_drop_oldest(&w.pods[1].order.log); /* as if it had just joined */
+    isolate(4, false);
+    send_many(1, 10);
+    pass(&w, 200);
+    cr_assert_eq(delivered(4), 120);
+    cr_assert_eq(w.pods[4].app.missing, 10);
+    cr_assert_eq(w.pods[4].app.diverged, 0);
+    check_agreement();
+    world_end(&w);
+}
+
+/* A late frame is the first that it hears: until it has what was there by then, it has forgotten.
+ */
+Test(order, who_joins_does_not_count_before_it_has_caught_up)
+{
+    struct order_run run = {.first = 3, .oldest = 1, .base = 1, .tail = 10, .committed = 2};
+    struct order *order = &w.pods[4].order;
+
+    begin_world(true);
+    send_many(0, 10);
+    pass(&w, 50);
+    pod_kill(&w, 4);
+    pod_start(&w, 4);
+    isolate(4, true);
+    for (size_t i = 0; i < PODS; i++)
+        pod_hears(&w, i, 0, w.term);
+    hear_run(4, &run);
+    cr_assert_eq(order->epoch, 0);
+    isolate(4, false);
+    pass(&w, 300);
+    cr_assert_eq(order->epoch, w.term);
+    cr_assert_eq(delivered(4), 10);
+    world_end(&w);
+}
+
+/* What a majority does not take in time fills the history, but for what others need more. */
+Test(order, with_commit_the_leader_does_not_fill_its_history)
+{
+    world_begin(&w, 3, true, MIB);
+    all_hear(&w, 0);
+    pass(&w, 10);
+    for (size_t i = 1; i < 4; i++)
+        w.cuts[0][i] = true;
+    send_many(0, 5000);
+    cr_assert_gt(drops(&w.pods[0], DROP_order_full), 100);
+    cr_assert_leq(w.pods[0].order.log.queue.used, MIB - 128 * KIB);
+    memset(w.cuts, 0, sizeof(w.cuts));
+    all_hear(&w, 1);
+    pass(&w, 300);
+    cr_assert(order_is_leading(&w.pods[1].order));
+    check_agreement();
+    world_end(&w);
+}
+
 /* ---- what counts ---- */
 
 static void hear_position(size_t pod, size_t from, uint64_t epoch, uint64_t last)

@@ -112,7 +112,9 @@ struct order {
     uint64_t until;     /* an answer is coming, up to here */
     uint64_t asked;     /* the number asked for last */
     uint64_t asked_ns;  /* when */
+    uint64_t join_tail; /* we are of one mind with a leader only from here on */
     bool has_hole;      /* something came out of turn since */
+    bool is_taking;     /* in the middle of a run */
     bool owes_position; /* the leader is to hear what we have */
 
     /* LEARNING. */

@@ -54,6 +54,9 @@ struct queued_request *request_queue_oldest(struct request_queue *queue);
 /* Forget it. Its memory stays as it is until the next put. */
 void request_queue_pop(struct request_queue *queue);
 
+/* Bytes from this one to the newest, both included. */
+size_t request_queue_since(const struct request_queue *queue, const struct queued_request *entry);
+
 /* Forget this one and all that came after it. */
 void request_queue_cut(struct request_queue *queue, const struct queued_request *entry);
 

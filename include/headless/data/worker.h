@@ -56,6 +56,7 @@ struct worker {
     const struct view *view;    /* of this slice */
     uint64_t generation;        /* of that view */
     uint64_t order_generation;  /* of the one that the order has */
+    bool order_has_news;        /* it gave something out for that view */
     uint64_t now_ns;            /* of this slice */
     struct relay_target leader; /* of this view */
     enum view_way way;          /* of this slice: what is done with requests */
