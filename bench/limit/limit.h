@@ -4,10 +4,10 @@
  * udp-limit is the floor under headlessd's figures: each loop does one way of forwarding UDP with
  * as little code as somebody would write who needs nothing else. No peers, no ledger, no hold, no
  * fence: what headlessd costs above it is what headlessd's features cost. IPv4 only, one
- * destination.
+ * destination, or a row of them.
  *
  *   main.c    modes, sockets, JSON                 options.c  the command line
- *   loops.c   one, receive-gso, gro-gso            reader.c   recvmmsg into 64 buffers
+ *   loops.c   one, fanout, receive-gso, gro-gso    reader.c   recvmmsg into 64 buffers
  *   pack.c    receive-pack-gso                     trains.c   sendmmsg of GSO trains
  *   sink.c    receive                              send.c     a cheap paced sender
  *
@@ -36,6 +36,7 @@ struct limit_options {
     uint64_t pause_us; /* between looks, without waiting in the socket; 0: wait */
     bool gro;          /* take trains as they are, and count what is in them */
     const char *tell;  /* a file that always has the number received; NULL: none */
+    uint64_t members;  /* of fanout: destinations, from `to` upwards */
     /* of send: */
     uint64_t rate; /* datagrams a second, all flows together */
     uint64_t flows, gso,
@@ -68,6 +69,7 @@ int limit_open_connected(const struct sockaddr_in *to) LIMIT_MUST_USE;
 /* The modes. Each returns 0 when it was stopped, or a negative errno. */
 int limit_receive(struct limit *l) LIMIT_MUST_USE;
 int limit_one(struct limit *l) LIMIT_MUST_USE;
+int limit_fanout(struct limit *l) LIMIT_MUST_USE;
 int limit_receive_gso(struct limit *l) LIMIT_MUST_USE;
 int limit_gro_gso(struct limit *l) LIMIT_MUST_USE;
 int limit_receive_pack_gso(struct limit *l) LIMIT_MUST_USE;

@@ -1,4 +1,5 @@
 /* The loops that pass payloads on untouched. */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <sys/socket.h>
 
@@ -31,6 +32,43 @@ int limit_one(struct limit *l)
         l->counts.sent++;
         l->counts.frames++;
         l->counts.trains++;
+    }
+    return 0;
+}
+
+/* To so many addresses, from `to` upwards. */
+static void send_to_all(struct limit *l, const uint8_t *datagram, size_t length)
+{
+    struct sockaddr_in to = l->options.to;
+
+    for (uint64_t i = 0; i < l->options.members; i++) {
+        if (sendto(l->in, datagram, length, 0, (const struct sockaddr *)&to, sizeof(to)) < 0) {
+            l->counts.unsent++;
+        } else {
+            l->counts.sent++;
+            l->counts.frames++;
+            l->counts.trains++;
+        }
+        to.sin_addr.s_addr = htonl(ntohl(to.sin_addr.s_addr) + 1);
+    }
+}
+
+int limit_fanout(struct limit *l)
+{
+    uint8_t buffer[BUFFER_BYTES];
+
+    while (!limit_is_stopping()) {
+        ssize_t n = recv(l->in, buffer, sizeof(buffer), 0);
+
+        /* A refusal of what was sent before is told here, too. */
+        if (n < 0 && errno != EAGAIN && errno != EINTR && errno != ECONNREFUSED)
+            return -errno;
+        if (n < 0)
+            continue;
+        l->counts.received++;
+        l->counts.received_bytes += (uint64_t)n;
+        l->counts.batches++;
+        send_to_all(l, buffer, (size_t)n);
     }
     return 0;
 }

@@ -23,6 +23,8 @@ static const struct mode {
 } modes[] = {
     {"receive", limit_receive, OPTIONS_LISTEN, "recvmmsg, count, throw away; a cheap sink, too"},
     {"one", limit_one, OPTIONS_LISTEN | OPTIONS_TO, "recvfrom and sendto, one by one"},
+    {"fanout", limit_fanout, OPTIONS_LISTEN | OPTIONS_TO,
+     "recv, and a sendto to each of a row of addresses"},
     {"receive-gso", limit_receive_gso, OPTIONS_LISTEN | OPTIONS_TO,
      "recvmmsg, and a GSO train for each run of equal-sized neighbours"},
     {"receive-pack-gso", limit_receive_pack_gso, OPTIONS_LISTEN | OPTIONS_TO,

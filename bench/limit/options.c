@@ -13,6 +13,7 @@
 #define COUNT_MAX    (UINT64_MAX / 4)
 #define SECONDS_MAX  3600
 #define PAUSE_MAX_US 100000
+#define MEMBERS_MAX  128
 
 const char options_help[] =
     "\n"
@@ -20,6 +21,8 @@ const char options_help[] =
     "  --listen IP:PORT   where to receive\n"
     "  --to IP:PORT       the one destination\n"
     "  --rcvbuf BYTES     receive buffer to ask for (default: as much as is granted)\n"
+    "of fanout:\n"
+    "  --members N        destinations, from --to upwards (default 1)\n"
     "of receive:\n"
     "  --pause US         read what is there, sleep so long: nobody pays for waking us\n"
     "  --gro              take trains as they are: nobody pays for cutting them up\n"
@@ -98,6 +101,7 @@ static const struct row {
     {"listen", KIND_ADDRESS, FIELD(listen), 0, 0},
     {"to", KIND_ADDRESS, FIELD(to), 0, 0},
     {"rcvbuf", KIND_NUMBER, FIELD(rcvbuf_bytes), 1, INT32_MAX},
+    {"members", KIND_NUMBER, FIELD(members), 1, MEMBERS_MAX},
     {"pause", KIND_NUMBER, FIELD(pause_us), 1, PAUSE_MAX_US},
     {"gro", KIND_FLAG, FIELD(gro), 0, 0},
     {"tell", KIND_TEXT, FIELD(tell), 0, 0},
@@ -158,7 +162,8 @@ static void check(const char *mode, unsigned needs, const struct limit_options *
 bool options_read(int argc, char **argv, unsigned needs, struct limit_options *ret_options)
 {
     struct option options[ROWS + 2] = {{.name = NULL}};
-    struct limit_options o = {.flows = 1, .gso = 1, .burst = 16, .size_low = 100, .size_high = 100};
+    struct limit_options o = {
+        .members = 1, .flows = 1, .gso = 1, .burst = 16, .size_low = 100, .size_high = 100};
     int key;
 
     for (size_t i = 0; i < ROWS; i++)
