@@ -1,27 +1,16 @@
 #include "headless/admin/notify.h"
 
-#include <errno.h>
 #include <stdlib.h>
 
 #include "headless/admin/pages.h"
 #include "headless/base/clock.h"
 #include "headless/base/log.h"
 
-/* The refusal of an earlier datagram is reported in place of this one's: then once more. */
-static bool send_text(int fd, const char *text, size_t length)
-{
-    ssize_t n = send(fd, text, length, MSG_DONTWAIT);
-
-    if (n < 0 && udp_classify_error(errno) == UDP_ERROR_REFUSED)
-        n = send(fd, text, length, MSG_DONTWAIT);
-    return n >= 0;
-}
-
 static void tell_app(struct notifier *notifier, const struct reading *reading)
 {
     size_t length = 0;
     char *text = page_leader(reading, &length);
-    bool sent = text && send_text(notifier->socket.fd, text, length);
+    bool sent = text && udp_tell(&notifier->socket, text, length);
 
     counters_add(&notifier->counters, sent ? COUNTER_NOTIFIED : COUNTER_NOTIFY_FAILED, 1);
     free(text);

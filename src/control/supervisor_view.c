@@ -63,8 +63,7 @@ static void grant_grace(const struct supervisor *supervisor, const struct superv
 /* To whom copies go. With other routes nobody asks, and no view is made for it. */
 static bool is_alive(const struct supervisor *supervisor, uint16_t index)
 {
-    return (supervisor->config->route != CONFIG_ROUTE_ALL &&
-            supervisor->config->route != CONFIG_ROUTE_ORDERED) ||
+    return !config_makes_copies(supervisor->config) ||
            election_may_be_alive(&supervisor->election, index);
 }
 

@@ -180,7 +180,7 @@ static void take_members(struct order *order, const struct view *view)
     order->needed = view->votes_needed;
 }
 
-static void set_role(struct order *order, enum order_role role)
+void order_set_role(struct order *order, enum order_role role)
 {
     order->role = role;
     atomic_store_explicit(&order->role_now, role, memory_order_relaxed);
@@ -192,10 +192,10 @@ static void new_leader(struct order *order, const struct view *view)
     for (size_t i = 0; i < order->peer_count; i++)
         order->peers[i].epoch = order->peers[i].last = order->peers[i].want = 0;
     if (view->kind == VIEW_LEADER_MEMBER) {
-        set_role(order, ORDER_FOLLOWING);
+        order_set_role(order, ORDER_FOLLOWING);
         order_follow(order, view->leader_instance);
     } else {
-        set_role(order, ORDER_LEARNING);
+        order_set_role(order, ORDER_LEARNING);
         order_learn_begin(order);
     }
 }

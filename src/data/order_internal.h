@@ -35,6 +35,7 @@ size_t order_find_peer(const struct order *order, uint64_t instance);
 /* Copies it into the history. False: there is no room. */
 const struct request *order_keep(struct order *order, struct order_mark mark,
                                  const struct request *request);
+void order_set_role(struct order *order, enum order_role role);
 /* Gives the app what it may have. */
 void order_deliver(struct order *order);
 /* The numbers up to this one are a majority's. */
@@ -67,7 +68,8 @@ uint64_t order_ask_ns(const struct order *order);
 /* ---- order_learn.c ---- */
 
 void order_learn_begin(struct order *order);
-void order_learn_hear(struct order *order);
+/* A member has answered: is it known by now whose history is the best? */
+void order_learn_consider(struct order *order);
 void order_learn_tick(struct order *order);
 /* When the next thing is due. */
 uint64_t order_learn_ns(const struct order *order);

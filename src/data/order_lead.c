@@ -188,5 +188,5 @@ void order_hear_position(struct order *order, uint64_t from, uint64_t term,
     peer->committed = order_max(peer->committed, position->committed);
     peer->has_answered = true;
     if (order->role == ORDER_LEARNING)
-        order_learn_hear(order);
+        order_learn_consider(order);
 }

@@ -101,8 +101,7 @@ static void lead(struct order *order)
     }
     for (size_t i = 0; i < order->peer_count; i++)
         order->peers[i].epoch = order->peers[i].last = 0; /* until it says so of this term */
-    order->role = ORDER_LEADING;
-    atomic_store_explicit(&order->role_now, order->role, memory_order_relaxed);
+    order_set_role(order, ORDER_LEADING);
     order->epoch = order->term;
     order->base = order->log.next;
     order_commit(order, order_min(committed, order_last(order)));
@@ -112,8 +111,7 @@ static void lead(struct order *order)
     order_announce(order);
 }
 
-/* Is it known by now whose history is the best? */
-static void consider(struct order *order)
+void order_learn_consider(struct order *order)
 {
     const struct answers answers = count_answers(order);
 
@@ -135,13 +133,7 @@ void order_learn_begin(struct order *order)
     for (size_t i = 0; i < order->peer_count; i++)
         order->peers[i].committed = 0;
     ask_around(order);
-    query(order);
-    consider(order);
-}
-
-void order_learn_hear(struct order *order)
-{
-    consider(order);
+    order_learn_tick(order);
 }
 
 void order_learn_tick(struct order *order)
@@ -150,7 +142,7 @@ void order_learn_tick(struct order *order)
         ask_around(order);
     if (!order->source && order->now_ns >= order->query_ns)
         query(order);
-    consider(order);
+    order_learn_consider(order);
 }
 
 uint64_t order_learn_ns(const struct order *order)

@@ -18,7 +18,7 @@ int relay_init(struct relay *relay, const struct config *config, const struct id
                             .lane = lane,
                             .counters = counters,
                             .traffic = traffic};
-    if (config->route != CONFIG_ROUTE_ALL && config->route != CONFIG_ROUTE_ORDERED)
+    if (!config_makes_copies(config))
         return 0;
     relay->copies = calloc(1, sizeof(*relay->copies));
     if (!relay->copies)

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 
 #include "headless/base/log.h"
 #include "headless/data/worker.h"
@@ -93,16 +92,14 @@ static void report(void *context, const struct order_event *event)
                           event_words[event->type], (unsigned long long)event->from,
                           (unsigned long long)(event->to ? event->to : event->from),
                           (unsigned long long)event->term);
-    ssize_t n = 0;
+    bool sent;
 
     log_event(event);
     if (worker->order_notice.fd < 0)
         return;
     worker->app.ops->flush(&worker->app);
-    n = send(worker->order_notice.fd, text, (size_t)length, MSG_DONTWAIT);
-    if (n < 0 && udp_classify_error(errno) == UDP_ERROR_REFUSED) /* of an earlier one */
-        n = send(worker->order_notice.fd, text, (size_t)length, MSG_DONTWAIT);
-    counters_add(&worker->counters, n < 0 ? COUNTER_NOTIFY_FAILED : COUNTER_NOTIFIED, 1);
+    sent = udp_tell(&worker->order_notice, text, (size_t)length);
+    counters_add(&worker->counters, sent ? COUNTER_NOTIFIED : COUNTER_NOTIFY_FAILED, 1);
 }
 
 static const struct order_ops ops = {.deliver = deliver,

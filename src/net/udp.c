@@ -271,6 +271,15 @@ int udp_send_one(const struct udp_socket *socket, const struct address *to,
     return sendmsg(socket->fd, &header, MSG_DONTWAIT) < 0 ? -errno : 0;
 }
 
+bool udp_tell(const struct udp_socket *socket, const void *payload, size_t length)
+{
+    ssize_t n = send(socket->fd, payload, length, MSG_DONTWAIT);
+
+    if (n < 0 && udp_classify_error(errno) == UDP_ERROR_REFUSED)
+        n = send(socket->fd, payload, length, MSG_DONTWAIT);
+    return n >= 0;
+}
+
 void udp_refuse_new(const struct udp_socket *socket)
 {
     static const uint16_t discard_port = 9;

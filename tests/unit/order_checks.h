@@ -66,4 +66,23 @@ static inline void begin_world(bool commits)
     cr_assert(order_is_leading(&w.pods[0].order));
 }
 
+/* Ten messages in a world whose histories are short. */
+static inline void begin_short_world(void)
+{
+    world_begin(&w, 3, false, 64 * KIB);
+    all_hear(&w, 0);
+    pass(&w, 10);
+    send_many(0, 10);
+    pass(&w, 5);
+}
+
+/* Pod 0 is cut off, and all others follow pod 1. */
+static inline void go_on_without_0(void)
+{
+    isolate(0, true);
+    w.term++;
+    for (size_t i = 1; i < PODS; i++)
+        pod_hears(&w, i, 1, w.term);
+}
+
 #endif

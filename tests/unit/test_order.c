@@ -126,11 +126,7 @@ Test(order, the_parting_is_looked_for_answer_by_answer)
     begin_world(false);
     send_many(0, 500);
     pass(&w, 20);
-    for (size_t i = 0; i < PODS; i++)
-        w.cuts[i][0] = w.cuts[0][i] = true;
-    w.term++;
-    for (size_t i = 1; i < PODS; i++)
-        pod_hears(&w, i, 1, w.term);
+    go_on_without_0();
     pass(&w, 150);
     send_many(0, 700);
     send_many(1, 600);
@@ -165,13 +161,8 @@ Test(order, with_commit_nothing_diverges)
 /* Away for longer than the history reaches back. */
 Test(order, a_gap_that_cannot_be_filled_is_told)
 {
-    world_begin(&w, 3, false, 64 * KIB);
-    all_hear(&w, 0);
-    pass(&w, 10);
-    send_many(0, 10);
-    pass(&w, 5);
-    for (size_t i = 0; i < PODS; i++)
-        w.cuts[i][4] = w.cuts[4][i] = true;
+    begin_short_world();
+    isolate(4, true);
     send_many(0, 1000);
     memset(w.cuts, 0, sizeof(w.cuts));
     send_many(0, 10);
@@ -187,16 +178,8 @@ Test(order, a_gap_that_cannot_be_filled_is_told)
  */
 Test(order, apart_for_longer_than_the_history)
 {
-    world_begin(&w, 3, false, 64 * KIB);
-    all_hear(&w, 0);
-    pass(&w, 10);
-    send_many(0, 10);
-    pass(&w, 5);
-    for (size_t i = 0; i < PODS; i++)
-        w.cuts[i][0] = w.cuts[0][i] = true;
-    w.term++;
-    for (size_t i = 1; i < PODS; i++)
-        pod_hears(&w, i, 1, w.term);
+    begin_short_world();
+    go_on_without_0();
     pass(&w, 150);
     send_many(0, 2000);
     send_many(1, 1000);

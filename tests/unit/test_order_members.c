@@ -42,15 +42,8 @@ Test(order, the_search_goes_back_whatever_comes_behind)
 /* Its own numbers were others' all along, and the history no longer tells. */
 Test(order, cut_off_and_left_behind)
 {
-    world_begin(&w, 3, false, 64 * KIB);
-    all_hear(&w, 0);
-    pass(&w, 10);
-    send_many(0, 10);
-    pass(&w, 5);
-    isolate(0, true);
-    w.term++;
-    for (size_t i = 1; i < PODS; i++)
-        pod_hears(&w, i, 1, w.term);
+    begin_short_world();
+    go_on_without_0();
     pass(&w, 150);
     send_many(0, 30);
     send_many(1, 2000);
@@ -156,10 +149,7 @@ Test(order, what_the_leader_still_has_is_not_missing)
     pass(&w, 10);
     send_many(0, 100);
     pass(&w, 20);
-    isolate(0, true);
-    w.term++;
-    for (size_t i = 1; i < PODS; i++)
-        pod_hears(&w, i, 1, w.term);
+    go_on_without_0();
     pass(&w, 200);
     send_many(0, 100);
     for (unsigned i = 0; i < 150; i++)
@@ -299,10 +289,7 @@ Test(order, a_new_leader_gives_up_what_came_too_late)
     begin_world(false);
     send_many(0, 100);
     pass(&w, 20);
-    isolate(0, true);
-    w.term++;
-    for (size_t i = 1; i < PODS; i++)
-        pod_hears(&w, i, 1, w.term);
+    go_on_without_0();
     pass(&w, 200);
     send_many(0, 30);
     isolate(0, false);

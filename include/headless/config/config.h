@@ -138,6 +138,12 @@ struct config {
     int log_format; /* enum log_format */
 };
 
+/* Does this route send what one pod got to all other live members? */
+static inline bool config_makes_copies(const struct config *config)
+{
+    return config->route == CONFIG_ROUTE_ALL || config->route == CONFIG_ROUTE_ORDERED;
+}
+
 /* What the command line asked for besides options. */
 enum config_mode {
     CONFIG_RUN,

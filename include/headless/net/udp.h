@@ -105,4 +105,8 @@ void udp_refuse_new(const struct udp_socket *socket);
 int udp_send_one(const struct udp_socket *socket, const struct address *to,
                  const struct address *from, const void *payload, size_t length);
 
+/* The same over a connected socket, once more where the refusal of an earlier datagram is reported
+ * in its place. False: the kernel did not take it. */
+bool udp_tell(const struct udp_socket *socket, const void *payload, size_t length);
+
 #endif
