@@ -37,6 +37,11 @@ static const char *const control_modes[] = {
     [CONFIG_CONTROL_OPEN] = "open",
     [CONFIG_CONTROL_NONE] = "none",
 };
+static const char *const key_modes[] = {
+    [CONFIG_KEYS_NONE] = "none",
+    [CONFIG_KEYS_PERMISSIVE] = "permissive",
+    [CONFIG_KEYS_ENFORCE] = "enforce",
+};
 static const char *const booleans[] = {"false", "true"};
 static const char *const quorums[] = {
     [CONFIG_QUORUM_AUTO] = "auto",
@@ -364,6 +369,24 @@ const struct config_option config_options[] = {
      .allowed = "a list of up to 32 ADDRESS or ADDRESS/BITS, or none",
      .reloadable = true,
      .help = "Where leader commands may come from."},
+    /* ---- */
+    {.key = "keys",
+     .group = "Keys",
+     .type = OPTION_TEXT,
+     FIELD(keys),
+     .preset = "none",
+     .zero = "none",
+     .allowed = "a directory, or none",
+     .help = "Secret keys that all pods share, one file each, such as a mounted Secret; read again "
+             "when they change. With them pods listen only to each other (keys.mode), and leader "
+             "commands are signed (control.accept)."},
+    {.key = "keys.mode",
+     .type = OPTION_CHOICE,
+     FIELD(keys_mode),
+     .preset = "enforce",
+     WORDS(key_modes),
+     .help = "To introduce keys to running pods, one step after the other: none sends open and "
+             "takes both, permissive sends sealed and takes both, enforce takes only sealed."},
     /* ---- */
     {.key = "receivers",
      .group = "Threads and queues",

@@ -2,7 +2,7 @@
 
 #include <sodium.h>
 
-#include "wire/bytes.h"
+#include "headless/base/bytes.h"
 
 #define RECORD_FIXED_BYTES 4 /* length, kind, zero */
 #define RECORD_KNOWN_BITS \

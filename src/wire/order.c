@@ -1,6 +1,6 @@
 #include "headless/wire/order.h"
 
-#include "wire/bytes.h"
+#include "headless/base/bytes.h"
 
 static uint8_t *put_mark(uint8_t *out, struct order_mark mark)
 {

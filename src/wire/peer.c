@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "wire/bytes.h"
+#include "headless/base/bytes.h"
 
 #define TOKEN_OFFSET 32
 #define BITMAP_MAX   ((ELECTION_MEMBERS_MAX + 7) / 8)

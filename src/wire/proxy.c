@@ -2,7 +2,7 @@
 
 #include <errno.h>
 
-#include "wire/bytes.h"
+#include "headless/base/bytes.h"
 
 #define FIXED_BYTES 16 /* signature, version and command, family and transport, length */
 #define V4_BYTES    12

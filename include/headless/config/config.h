@@ -76,6 +76,11 @@ enum config_proxy { CONFIG_PROXY_NONE, CONFIG_PROXY_V2 };
 /* CONFIG_CONTROL_SIGNED cannot be set yet: it comes with keys. */
 enum config_control { CONFIG_CONTROL_OPEN, CONFIG_CONTROL_SIGNED, CONFIG_CONTROL_NONE };
 
+/* What pods say to each other: sent open, and taken open or sealed; sent sealed, taken both;
+ * sealed.
+ */
+enum config_keys { CONFIG_KEYS_NONE, CONFIG_KEYS_PERMISSIVE, CONFIG_KEYS_ENFORCE };
+
 enum config_quorum { CONFIG_QUORUM_AUTO, CONFIG_QUORUM_MAJORITY, CONFIG_QUORUM_NONE };
 enum config_refused { CONFIG_REFUSED_FAST, CONFIG_REFUSED_TIMEOUT };
 
@@ -131,6 +136,9 @@ struct config {
 
     enum config_control control_accept;
     struct config_cidrs control_allow;
+
+    char keys[CONFIG_TEXT_MAX]; /* a directory; "" none */
+    enum config_keys keys_mode;
 
     uint32_t receivers, workers, batch, train, ring;
     int gro;        /* 0: datagrams are received one by one */

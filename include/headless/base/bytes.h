@@ -1,8 +1,8 @@
 /*
- * bytes: big-endian integers at any alignment. Private to src/wire.
+ * bytes: big-endian integers at any alignment, as they are on the wire.
  */
-#ifndef WIRE_BYTES_H
-#define WIRE_BYTES_H
+#ifndef HEADLESS_BASE_BYTES_H
+#define HEADLESS_BASE_BYTES_H
 
 #include <endian.h>
 #include <stdint.h>
