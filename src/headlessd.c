@@ -26,6 +26,7 @@
 #define EXIT_USAGE     2
 #define DRAIN_LOOK_NS  (50 * NS_PER_MS)
 #define DRAIN_QUIET_NS NS_PER_SEC
+#define KEYS_LOOK_NS   NS_PER_SEC
 
 struct daemon {
     struct config_set *options;  /* as started with: the modules refer to it */
@@ -38,9 +39,9 @@ struct daemon {
 };
 
 /* As it was configured last. */
-static uint64_t drain_time_ns(const struct daemon *d)
+static const struct config *newest(const struct daemon *d)
 {
-    return config_values(d->reloaded ? d->reloaded : d->options)->drain_time_ns;
+    return config_values(d->reloaded ? d->reloaded : d->options);
 }
 
 /* ---- the modules, in the order of their start ---- */
@@ -92,7 +93,7 @@ static int start_plane(struct daemon *d)
 /* The last answers may take as long as the drain waits for more datagrams. */
 static void stop_plane(struct daemon *d)
 {
-    uint64_t drain_ns = d->is_hurried ? 0 : drain_time_ns(d);
+    uint64_t drain_ns = d->is_hurried ? 0 : newest(d)->drain_time_ns;
 
     plane_stop(&d->plane, &d->quiet, drain_ns < DRAIN_QUIET_NS ? drain_ns : DRAIN_QUIET_NS);
 }
@@ -185,6 +186,7 @@ static void reload(struct daemon *d)
     if (config_diff(before, after, say_changed, NULL) == 0)
         log_info("reloaded", "no option changed");
     log_set_level((enum log_level)config_values(after)->log_level);
+    (void)supervisor_read_keys(&d->supervisor);
     supervisor_reload(&d->supervisor, config_values(after));
     config_destroy(d->reloaded);
     d->reloaded = after;
@@ -198,7 +200,7 @@ static void drain(struct daemon *d, const sigset_t *signals)
 {
     const struct timespec look = clock_to_timespec(DRAIN_LOOK_NS);
     uint64_t now_ns = clock_now_ns();
-    uint64_t end_ns = now_ns + drain_time_ns(d);
+    uint64_t end_ns = now_ns + newest(d)->drain_time_ns;
 
     admin_set_stopping(&d->admin);
     plane_watch(&d->quiet, &d->plane, now_ns);
@@ -215,11 +217,15 @@ static void drain(struct daemon *d, const sigset_t *signals)
 
 static void wait_for_end(struct daemon *d, const sigset_t *signals)
 {
+    const struct timespec look = clock_to_timespec(KEYS_LOOK_NS);
     int signal = 0;
 
     while (signal != SIGTERM && signal != SIGINT) {
-        if (sigwait(signals, &signal) == 0 && signal == SIGHUP)
+        signal = sigtimedwait(signals, NULL, &look);
+        if (signal == SIGHUP)
             reload(d);
+        else if (signal < 0 && supervisor_read_keys(&d->supervisor))
+            supervisor_reload(&d->supervisor, newest(d));
     }
     log_info("stopping", "%s: serving what still comes for at most drain.time",
              signal == SIGTERM ? "SIGTERM" : "SIGINT");

@@ -89,6 +89,10 @@ static void answer_readyz(struct admin *admin, struct answer *answer)
 {
     if (atomic_load_explicit(&admin->stopping, memory_order_relaxed))
         say(answer, MHD_HTTP_SERVICE_UNAVAILABLE, "stopping\n");
+    else if (supervisor_state(admin->supervisor) == ELECTION_KEY)
+        say(answer, MHD_HTTP_SERVICE_UNAVAILABLE,
+            "key: nothing that this pod hears can be verified: it has no key, or another than the "
+            "other pods (keys; headlessctl key list)\n");
     else if (!has_joined(admin))
         say(answer, MHD_HTTP_SERVICE_UNAVAILABLE,
             "joining: no other pod has let this one in yet, nor have enough been found to begin "

@@ -86,6 +86,18 @@ static void add_faults(struct list *list, const struct supervisor_report *report
         atomic_load_explicit(&report->forbidden_transitions, memory_order_relaxed));
 }
 
+static void add_keys(struct list *list, const struct supervisor_report *report)
+{
+    add_gauge(list, "keys", atomic_load_explicit(&report->keys, memory_order_relaxed),
+              "Keys that this pod has; 0: whoever sends from a member's address is believed");
+    add_gauge(list, "members_introduced",
+              atomic_load_explicit(&report->introduced, memory_order_relaxed),
+              "Instances that have proved to have one of these keys");
+    add_gauge(list, "key_mismatch",
+              atomic_load_explicit(&report->key_mismatches, memory_order_relaxed),
+              "Addresses of members from which nothing can be verified: other keys, or none");
+}
+
 static void add_election(struct list *list, const struct reading *reading)
 {
     static const char help[] = "1 for the state that this pod's part in the election is in";
@@ -112,6 +124,7 @@ static void add_election(struct list *list, const struct reading *reading)
               atomic_load_explicit(&report->hold_down_ns, memory_order_relaxed) / NS_PER_SEC,
               "How long this pod has to lead before its app may make it hand over again");
     add_faults(list, report);
+    add_keys(list, report);
     add_gauge(list, "leader_gap_milliseconds",
               atomic_load_explicit(&report->gap_ns, memory_order_relaxed) / NS_PER_MS,
               "How long there was no leader at the last change, as this pod saw it");

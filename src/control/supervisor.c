@@ -12,7 +12,7 @@
 
 /* Without a key only addresses tell who may speak: members, and whom the configuration or DNS
  * names. */
-static bool is_known(const struct supervisor *supervisor, const struct address *from)
+static bool is_known(struct supervisor *supervisor, const struct address *from)
 {
     const struct election *e = &supervisor->election;
 
@@ -20,6 +20,9 @@ static bool is_known(const struct supervisor *supervisor, const struct address *
         if (address_equal_ip(&e->list.members[i].address, from))
             return true;
     }
+    if (supervisor->courier.has_keys &&
+        introductions_find_address(&supervisor->courier.introductions, from))
+        return true; /* it has proved to have a key */
     for (uint32_t i = 0; i < e->acquaintance_count; i++) {
         if (address_equal_ip(&e->acquaintances[i].member.address, from))
             return true;
@@ -52,6 +55,7 @@ static void take_message(struct supervisor *supervisor, const struct election_me
             discovery_look(&supervisor->discovery); /* it may be new: DNS will tell */
         return;
     }
+    key_watch_verify(&supervisor->key_watch, from);
     supervisor_feed(supervisor, &event);
     if (message->type == ELECTION_HEARTBEAT)
         learn_from_heartbeat(supervisor, message);
@@ -71,6 +75,10 @@ static size_t read_peers(struct supervisor *supervisor)
             break;
         if (result == COURIER_MESSAGE)
             take_message(supervisor, &message, members, &from);
+        else if (result == COURIER_INTRODUCTION)
+            key_watch_verify(&supervisor->key_watch, &from);
+        else if (result == COURIER_UNVERIFIED && is_known(supervisor, &from))
+            supervisor_doubt(supervisor, &from);
     }
     return n;
 }
@@ -176,6 +184,8 @@ static void take_reload(struct supervisor *supervisor)
     supervisor->has_reload = false;
     (void)pthread_mutex_unlock(&supervisor->reload_lock);
     supervisor->facts.settings++;
+    supervisor_take_keys(supervisor);
+    supervisor_choose_key(supervisor, &supervisor->facts);
     supervisor_publish_again(supervisor);
     /*
      * A changed leader in the file is a command only when its generation grew: above what anybody
@@ -224,6 +234,7 @@ static size_t supervisor_do_work(void *self)
         supervisor_publish_again(supervisor);
     watch_app(supervisor);
     watch_progress(supervisor, now_ns);
+    supervisor_watch_keys(supervisor, now_ns);
     take_wishes(supervisor);
     done += supervisor_take_commands(supervisor);
     if (clock_now_ns() >= supervisor->election.deadline_ns)

@@ -30,6 +30,22 @@ void supervisor_compare_leader(const struct supervisor *supervisor);
 /* The report, for whoever shows it. */
 void supervisor_tell(struct supervisor *supervisor);
 
+/* ---- supervisor_keys.c ---- */
+
+/* Without keys, or with keys that are not enforced: the log says so. */
+void supervisor_warn_open(const struct config *config);
+void supervisor_init_key_watch(struct supervisor *supervisor);
+/* The settings have new keys. */
+void supervisor_take_keys(struct supervisor *supervisor);
+/* What frames are to be sealed with, so that all can open them. */
+void supervisor_choose_key(struct supervisor *supervisor, struct supervisor_facts *facts);
+/* Has it been introduced? Then its frames come in from the next view on. */
+bool supervisor_prime_gate(struct supervisor *supervisor, uint64_t instance, uint16_t slot);
+/* Something from a member's address could not be verified. */
+void supervisor_doubt(struct supervisor *supervisor, const struct address *from);
+/* A look around, now and then: alarms, and questions. */
+void supervisor_watch_keys(struct supervisor *supervisor, uint64_t now_ns);
+
 /* ---- supervisor_command.c ---- */
 
 /* Commands of clients, a bounded number; returns how many. */

@@ -14,7 +14,8 @@
 
 /* ---- settings ---- */
 
-static struct supervisor_settings settings_of(const struct config *config)
+static struct supervisor_settings settings_of(const struct supervisor *supervisor,
+                                              const struct config *config)
 {
     struct supervisor_settings settings = {
         .hold_time_ns = config->hold_time_ns,
@@ -23,6 +24,7 @@ static struct supervisor_settings settings_of(const struct config *config)
         .control_accept = config->control_accept,
         .control_allow = config->control_allow,
         .leader_generation = config->leader_generation,
+        .keyring = supervisor->keys,
     };
 
     memcpy(settings.leader, config->leader, sizeof(settings.leader));
@@ -32,7 +34,7 @@ static struct supervisor_settings settings_of(const struct config *config)
 void supervisor_reload(struct supervisor *supervisor, const struct config *config)
 {
     (void)pthread_mutex_lock(&supervisor->reload_lock);
-    supervisor->reloaded = settings_of(config);
+    supervisor->reloaded = settings_of(supervisor, config);
     supervisor->has_reload = true;
     (void)pthread_mutex_unlock(&supervisor->reload_lock);
     waker_wake(&supervisor->waker);
@@ -76,13 +78,16 @@ int supervisor_open(struct supervisor *supervisor, const struct config *config)
         .epoll_fd = -1,
         .timer_fd = -1,
         .waker.event_fd = -1,
-        .settings = settings_of(config),
         .is_app_up = true,
         .is_moving = true,
         .commands = budget_make(NS_PER_SEC / COMMANDS_PER_SECOND, COMMANDS_PER_SECOND),
         .refusals = budget_make(NS_PER_SEC / REFUSALS_PER_SECOND, REFUSALS_PER_SECOND),
     };
     (void)pthread_mutex_init(&supervisor->reload_lock, NULL);
+    supervisor_warn_open(config);
+    (void)supervisor_read_keys(supervisor);
+    supervisor->settings = settings_of(supervisor, config);
+    supervisor_init_key_watch(supervisor);
     rc = courier_open(&supervisor->courier, config, &supervisor->counters);
     if (!rc) {
         rc = open_sleep(supervisor);
@@ -185,6 +190,16 @@ static void fill_election_config(const struct supervisor *supervisor, uint64_t s
             seat_of(config->leader_list.list[i].name, &config->leader_list.list[i].address);
 }
 
+/* The threads' counters are told to whom we introduce ourselves to. */
+static uint8_t collect_lanes(struct supervisor *supervisor)
+{
+    const struct plane *plane = supervisor->plane;
+
+    for (size_t i = 0; i < plane->worker_count; i++)
+        supervisor->lanes[i] = &plane->workers[i].relay.lane;
+    return (uint8_t)plane->worker_count;
+}
+
 int supervisor_join(struct supervisor *supervisor, struct plane *plane)
 {
     const struct config *config = supervisor->config;
@@ -193,6 +208,9 @@ int supervisor_join(struct supervisor *supervisor, struct plane *plane)
 
     supervisor->plane = plane;
     courier_introduce(&supervisor->courier, &plane->identity);
+    introductions_tell_lanes(&supervisor->courier.introductions, supervisor->lanes,
+                             collect_lanes(supervisor));
+    supervisor_take_keys(supervisor);
     roster_init(&supervisor->roster, plane);
     stored_term = store_open(&supervisor->store, config);
     fill_election_config(supervisor, stored_term, &election_config);

@@ -67,7 +67,7 @@ static bool is_alive(const struct supervisor *supervisor, uint16_t index)
            election_may_be_alive(&supervisor->election, index);
 }
 
-static struct supervisor_facts gather(const struct supervisor *supervisor)
+static struct supervisor_facts gather(struct supervisor *supervisor)
 {
     const struct election_list *list = &supervisor->election.list;
     struct supervisor_facts facts = supervisor->facts;
@@ -81,6 +81,7 @@ static struct supervisor_facts gather(const struct supervisor *supervisor)
     facts.list_count = list->count;
     facts.gave_way = supervisor->view.gave_way;
     facts.votes_needed = election_needed(&supervisor->election);
+    supervisor_choose_key(supervisor, &facts);
     memset(facts.live, 0, sizeof(facts.live));
     for (uint16_t i = 0; i < list->count; i++)
         facts.live[i / 64] |= (uint64_t)is_alive(supervisor, i) << i % 64;
@@ -133,6 +134,8 @@ static void put_members(struct supervisor *supervisor, struct view *view)
         add_member(view, member->instance, member->name.text, &member->address);
         view->members[i].is_alive = is_alive(supervisor, i);
         view->members[i].slot = roster_slot(&supervisor->roster, member->instance);
+        view->members[i].is_introduced =
+            supervisor_prime_gate(supervisor, member->instance, view->members[i].slot);
     }
 }
 
@@ -217,6 +220,9 @@ void supervisor_publish_again(struct supervisor *supervisor)
     draft->hold_time_ns = supervisor->settings.hold_time_ns;
     draft->app_idle_ns = supervisor->settings.app_idle_ns;
     draft->accept_control = supervisor->settings.control_accept != CONFIG_CONTROL_NONE;
+    draft->keyring = supervisor->settings.keyring;
+    draft->seal_key = (uint32_t)facts->seal_key;
+    draft->seal_suite = (enum seal_suite)facts->seal_suite;
     memcpy(draft->wanted_leader, supervisor->settings.leader, sizeof(draft->wanted_leader));
     draft->has_wanted_leader = has_wanted_leader(supervisor);
     set_valid_until(draft, valid_until(supervisor));
@@ -331,6 +337,10 @@ void supervisor_tell(struct supervisor *supervisor)
                                   memory_order_relaxed);
     }
     tell(&report->state, (uint32_t)e->state);
+    tell(&report->keys, supervisor->settings.keyring.count);
+    tell(&report->introduced, introductions_count(&supervisor->courier.introductions));
+    tell(&report->key_mismatches,
+         (uint32_t)key_watch_count(&supervisor->key_watch, clock_now_ns()));
     tell(&report->fresh, e->is_fresh);
     tell(&report->alive, alive);
     tell(&report->votes, (uint32_t)election_needed(e));

@@ -108,12 +108,21 @@ static void attach_groups(const struct plane *plane)
     }
 }
 
+static int open_gates(struct plane *plane)
+{
+    if (!config_has_keys(plane->config))
+        return 0;
+    plane->windows = gate_make_windows();
+    return plane->windows ? 0 : -ENOMEM;
+}
+
 static int open_workers(struct plane *plane, struct waker *supervisor_waker)
 {
     struct worker_setup setup = {.config = plane->config,
                                  .identity = &plane->identity,
                                  .board = &plane->board,
                                  .supervisor_waker = supervisor_waker,
+                                 .windows = plane->windows,
                                  .worker_count = plane->worker_count,
                                  .rcvbuf_bytes = plane->relay_sockets[0].rcvbuf_bytes};
     int rc = 0;
@@ -180,6 +189,8 @@ int plane_open(struct plane *plane, const struct config *config, struct waker *s
     if (!rc)
         rc = open_receivers(plane);
     if (!rc)
+        rc = open_gates(plane);
+    if (!rc)
         rc = open_workers(plane, supervisor_waker);
     if (!rc && config->workers == 0)
         rc = open_completions(plane);
@@ -205,10 +216,12 @@ void plane_close(struct plane *plane)
     groups_close(&plane->groups);
     free(plane->completions);
     free(plane->workers);
+    free(plane->windows);
     free(plane->data_receivers);
     free(plane->relay_receivers);
     plane->completions = NULL;
     plane->workers = NULL;
+    plane->windows = NULL;
     plane->data_receivers = plane->relay_receivers = NULL;
 }
 

@@ -15,9 +15,12 @@ int relay_init(struct relay *relay, const struct config *config, const struct id
                             .mtu = config->relay_mtu,
                             .batch = config->batch,
                             .train_max = config->train,
-                            .lane = lane,
+                            .is_sealing = config_seals(config),
                             .counters = counters,
                             .traffic = traffic};
+    seal_lane_init(&relay->lane, KEY_FOR_FRAMES, identity->instance, lane);
+    if (relay->is_sealing && !(relay->large = malloc(UDP_PAYLOAD_MAX)))
+        return -ENOMEM;
     if (!config_makes_copies(config))
         return 0;
     relay->copies = calloc(1, sizeof(*relay->copies));
@@ -37,7 +40,16 @@ void relay_fini(struct relay *relay)
     if (relay->copies)
         relay_link_close(relay->copies);
     free(relay->copies);
+    free(relay->large);
     relay->copies = NULL;
+    relay->large = NULL;
+    sodium_memzero(&relay->lane.subkey, sizeof(relay->lane.subkey));
+}
+
+void relay_seal_with(struct relay *relay, const struct key *key, enum seal_suite suite)
+{
+    relay->key = key;
+    relay->suite = suite;
 }
 
 void relay_begin(struct relay *relay, uint64_t now_ns)
@@ -107,7 +119,7 @@ static struct relay_link *link_to_member(struct relay *relay, const struct relay
 
     if (link && link->instance != member->instance) {
         link->instance = member->instance;
-        link->instance_from = link->sequence + 1;
+        link->instance_from = seal_lane_last(&relay->lane) + 1;
     }
     if (link)
         link->slot = member->slot;
@@ -180,7 +192,7 @@ void relay_answer(struct relay *relay, const struct address *to, const struct or
 
 void relay_copies_flush(struct relay *relay)
 {
-    uint64_t records = relay_link_seal(relay, relay->copies);
+    uint64_t records = relay_link_finish(relay, relay->copies);
 
     if (relay->copies->frame_count == 0)
         return;

@@ -12,7 +12,7 @@
 int relay_link_make_room(const struct relay *relay, struct relay_link *link)
 {
     size_t room = address_payload_max(&link->to, relay->mtu);
-    size_t smallest = FRAME_HEADER_BYTES + ORDER_RUN_BYTES + RECORD_HEADER_MAX;
+    size_t smallest = FRAME_HEADER_BYTES + ORDER_RUN_BYTES + RECORD_HEADER_MAX + SEAL_BYTES;
 
     link->buffer_bytes = room > smallest ? room : smallest;
     link->buffers = malloc(relay->batch * link->buffer_bytes);
@@ -60,6 +60,22 @@ static uint8_t *buffer_of(const struct relay_link *link, size_t number)
     return link->buffers + number * link->buffer_bytes;
 }
 
+/* A frame that will be sealed leaves room for it: the block in front, the tag behind. */
+static uint8_t *frame_of(const struct relay *relay, const struct relay_link *link, size_t number)
+{
+    return buffer_of(link, number) + (relay->is_sealing ? SEAL_BLOCK_BYTES : 0);
+}
+
+static size_t seal_bytes(const struct relay *relay)
+{
+    return relay->is_sealing ? SEAL_BYTES : 0;
+}
+
+static size_t frame_room(const struct relay *relay, const struct relay_link *link)
+{
+    return link->buffer_bytes - seal_bytes(relay);
+}
+
 static void frame_close(struct relay_link *link)
 {
     link->frame_count += link->is_packing;
@@ -89,16 +105,19 @@ static struct relay_frame *frame_begin(struct relay *relay, struct relay_link *l
     else if (link->frame_count == relay->batch)
         relay_link_flush(relay, link);
     frame = &link->frames[link->frame_count];
-    out = buffer_of(link, link->frame_count);
+    out = frame_of(relay, link, link->frame_count);
     link->header = *header;
-    link->header.lane = relay->lane;
+    link->header.lane = relay->lane.lane;
     link->header.cluster = relay->identity->cluster;
     link->header.instance = relay->identity->instance;
-    link->header.sequence = ++link->sequence;
+    link->header.sequence = seal_lane_count(&relay->lane);
+    link->sequence = link->header.sequence;
     frame_put_header(out, &link->header);
+    frame_put_sealed(out, relay->is_sealing);
     put_body(link, out + FRAME_HEADER_BYTES, header->type, body);
     *frame = (struct relay_frame){.bytes = FRAME_HEADER_BYTES + frame_body_bytes(header->type),
-                                  .type = header->type};
+                                  .type = header->type,
+                                  .sequence = link->sequence};
     link->is_packing = true;
     return frame;
 }
@@ -112,37 +131,37 @@ static bool goes_on(const struct relay_link *link, const union frame_body *body)
            begun->until == run->until && order_mark_equal(begun->mark, run->mark);
 }
 
-static bool fits(const struct relay_link *link, const struct frame_header *header,
-                 const union frame_body *body, size_t bytes)
+static bool fits(const struct relay *relay, const struct relay_link *link,
+                 const struct frame_header *header, const union frame_body *body, size_t bytes)
 {
     const struct relay_frame *frame = &link->frames[link->frame_count];
 
-    return frame->bytes + bytes <= link->buffer_bytes && link->header.type == header->type &&
+    return frame->bytes + bytes <= frame_room(relay, link) && link->header.type == header->type &&
            link->header.hops == header->hops && link->header.term == header->term &&
            (!body || goes_on(link, body));
 }
 
-static void drop_oversize(struct relay *relay, uint8_t type)
+static void drop_record(struct relay *relay, uint8_t type, enum drop_reason reason)
 {
     if (type == FRAME_DATA) {
-        counters_drop(relay->counters, DROP_oversize, 1);
+        counters_drop(relay->counters, reason, 1);
     } else if (type == FRAME_REPLY) {
-        counters_drop_reply(relay->counters, DROP_oversize, 1);
+        counters_drop_reply(relay->counters, reason, 1);
     } else {
         counters_add(relay->counters, COUNTER_COPIES_MADE, relay->member_count);
-        counters_drop_copies(relay->counters, DROP_oversize, relay->member_count);
+        counters_drop_copies(relay->counters, reason, relay->member_count);
     }
 }
 
-static void put_record(struct relay_link *link, struct relay_frame *frame,
-                       const struct record *record)
+static void put_record(const struct relay *relay, struct relay_link *link,
+                       struct relay_frame *frame, const struct record *record)
 {
-    uint8_t *out = buffer_of(link, link->frame_count) + frame->bytes;
+    uint8_t *out = frame_of(relay, link, link->frame_count) + frame->bytes;
     size_t header_bytes = record_put_header(out, record);
 
     frame->records++;
     frame->bytes += header_bytes;
-    if (frame->bytes + record->length > link->buffer_bytes) { /* alone, payload by iovec */
+    if (frame->bytes + record->length > frame_room(relay, link)) { /* alone, payload by iovec */
         frame->payload = record->payload;
         frame->payload_bytes = record->length;
         frame_close(link);
@@ -152,6 +171,15 @@ static void put_record(struct relay_link *link, struct relay_frame *frame,
     frame->bytes += record->length;
 }
 
+/* There is room for one of them in one piece. */
+static void send_large(struct relay *relay, struct relay_link *link)
+{
+    if (link == relay->copies)
+        relay_copies_flush(relay);
+    else
+        relay_link_flush(relay, link);
+}
+
 void relay_link_pack(struct relay *relay, struct relay_link *link,
                      const struct frame_header *header, const union frame_body *body,
                      const struct record *record)
@@ -159,18 +187,26 @@ void relay_link_pack(struct relay *relay, struct relay_link *link,
     size_t bytes = record ? record_header_bytes(record) + record->length : 0;
     struct relay_frame *frame;
 
-    if (FRAME_HEADER_BYTES + frame_body_bytes(header->type) + bytes > UDP_PAYLOAD_MAX) {
-        drop_oversize(relay, header->type);
+    if (FRAME_HEADER_BYTES + frame_body_bytes(header->type) + bytes + seal_bytes(relay) >
+        UDP_PAYLOAD_MAX) {
+        drop_record(relay, header->type, DROP_oversize);
         return;
     }
-    if (link->is_packing && (!record || !fits(link, header, body, bytes)))
+    if (relay->is_sealing && !relay->key) {
+        if (record)
+            drop_record(relay, header->type, DROP_key);
+        return;
+    }
+    if (link->is_packing && (!record || !fits(relay, link, header, body, bytes)))
         frame_close(link);
     frame = link->is_packing ? &link->frames[link->frame_count]
                              : frame_begin(relay, link, header, body);
     if (record)
-        put_record(link, frame, record);
+        put_record(relay, link, frame, record);
     else
         frame_close(link);
+    if (relay->is_sealing && frame->payload)
+        send_large(relay, link);
 }
 
 void relay_link_send_plain(struct relay *relay, struct relay_link *link,
@@ -198,7 +234,7 @@ void relay_link_send_plain(struct relay *relay, struct relay_link *link,
 /* ---- trains ---- */
 
 /* How many frames from `first` on make a train; pads all but its last to its largest one. */
-static size_t couple(struct relay_link *link, size_t first)
+static size_t couple(const struct relay *relay, struct relay_link *link, size_t first)
 {
     size_t largest = link->frames[first].bytes, smallest = largest, end = first + 1;
 
@@ -216,7 +252,8 @@ static size_t couple(struct relay_link *link, size_t first)
         smallest = bytes < smallest ? bytes : smallest;
     }
     for (size_t i = first; i + 1 < end; i++) {
-        memset(buffer_of(link, i) + link->frames[i].bytes, 0, largest - link->frames[i].bytes);
+        memset(frame_of(relay, link, i) + link->frames[i].bytes, 0,
+               largest - link->frames[i].bytes);
         link->frames[i].bytes = largest;
     }
     return end;
@@ -226,33 +263,69 @@ static size_t couple(struct relay_link *link, size_t first)
 static void couple_all(const struct relay *relay, struct relay_link *link)
 {
     for (size_t i = 0; relay->train_max > 1 && i < link->frame_count;)
-        i = couple(link, i);
+        i = couple(relay, link, i);
 }
 
-static void post_frames(struct relay *relay, struct relay_link *link)
+/* ---- sealing ---- */
+
+/* Who may open it: copies and answers are for whoever gets them, an answer by its tag. */
+static uint64_t receiver_of(const struct relay_link *link, const struct relay_frame *frame)
+{
+    return frame->type == FRAME_REPLY ? 0 : link->instance;
+}
+
+static void seal_frame(struct relay *relay, const struct relay_link *link,
+                       struct relay_frame *frame)
+{
+    if (frame->payload) {
+        memcpy(relay->large, frame->start, SEAL_BLOCK_BYTES + frame->bytes);
+        memcpy(relay->large + SEAL_BLOCK_BYTES + frame->bytes, frame->payload,
+               frame->payload_bytes);
+        frame->start = relay->large;
+        frame->bytes += frame->payload_bytes;
+        frame->payload = NULL;
+    }
+    frame->bytes = seal_wrap(&relay->lane, relay->key, relay->suite, frame->sequence,
+                             receiver_of(link, frame), frame->start, frame->bytes);
+}
+
+/* Ready to leave: of a size with their neighbours, and sealed. */
+static void finish_frames(struct relay *relay, struct relay_link *link)
+{
+    couple_all(relay, link);
+    for (size_t i = 0; i < link->frame_count; i++) {
+        link->frames[i].start = buffer_of(link, i);
+        if (relay->is_sealing)
+            seal_frame(relay, link, &link->frames[i]);
+    }
+}
+
+static void post(struct relay_link *link, const struct relay_frame *frame)
 {
     static const enum outbox_account account_of_type[] = {[FRAME_DATA] = OUTBOX_REQUESTS,
                                                           [FRAME_REPLY] = OUTBOX_REPLIES,
                                                           [FRAME_COPY] = OUTBOX_COPIES,
                                                           [FRAME_ORDER] = OUTBOX_COPIES,
                                                           [FRAME_POSITION] = OUTBOX_COPIES};
+    struct outbox_message message = {
+        .parts = {outbox_part(frame->start, frame->bytes)},
+        .part_count = 1,
+        .weight = frame->records,
+        .account = account_of_type[frame->type],
+    };
 
-    couple_all(relay, link);
-    for (size_t i = 0; i < link->frame_count; i++) {
-        const struct relay_frame *frame = &link->frames[i];
-        struct outbox_message message = {
-            .parts = {{buffer_of(link, i), frame->bytes}},
-            .part_count = 1,
-            .weight = frame->records,
-            .account = account_of_type[frame->type],
-        };
+    if (frame->payload)
+        message.parts[message.part_count++] = outbox_part(frame->payload, frame->payload_bytes);
+    outbox_add(&link->outbox, &message);
+}
 
-        if (frame->payload)
-            message.parts[message.part_count++] = outbox_part(frame->payload, frame->payload_bytes);
-        outbox_add(&link->outbox, &message);
-    }
-    counters_add(relay->counters, COUNTER_FRAMES_SENT, link->frame_count);
-    link->frame_count = 0;
+/* Those of this link, or of the copies that go this way as well. */
+static void post_frames(struct relay *relay, struct relay_link *link,
+                        const struct relay_link *frames)
+{
+    for (size_t i = 0; i < frames->frame_count; i++)
+        post(link, &frames->frames[i]);
+    counters_add(relay->counters, COUNTER_FRAMES_SENT, frames->frame_count);
 }
 
 /* ---- sending ---- */
@@ -269,7 +342,7 @@ static bool is_our_frame(const struct relay *relay, const struct relay_link *lin
     return failure->error == ECONNREFUSED && failure->is_remote &&
            frame_read_header(failure->quoted, failure->length, &header) &&
            header.cluster == relay->identity->cluster &&
-           header.instance == relay->identity->instance && header.lane == relay->lane &&
+           header.instance == relay->identity->instance && header.lane == relay->lane.lane &&
            header.sequence >= link->instance_from && header.sequence <= link->sequence &&
            header.sequence + EVIDENCE_AGE > link->sequence;
 }
@@ -301,8 +374,11 @@ void relay_link_flush(struct relay *relay, struct relay_link *link)
     if (link->socket.fd < 0)
         return;
     frame_close(link);
-    if (link->frame_count)
-        post_frames(relay, link);
+    if (link->frame_count) {
+        finish_frames(relay, link);
+        post_frames(relay, link, link);
+        link->frame_count = 0;
+    }
     if (link->outbox.count == 0)
         return;
     outbox_flush(&link->outbox);
@@ -311,12 +387,12 @@ void relay_link_flush(struct relay *relay, struct relay_link *link)
 
 /* ---- copies ---- */
 
-uint64_t relay_link_seal(const struct relay *relay, struct relay_link *copies)
+uint64_t relay_link_finish(struct relay *relay, struct relay_link *copies)
 {
     uint64_t records = 0;
 
     frame_close(copies);
-    couple_all(relay, copies);
+    finish_frames(relay, copies);
     for (size_t i = 0; i < copies->frame_count; i++)
         records += copies->frames[i].records;
     return records;
@@ -325,26 +401,9 @@ uint64_t relay_link_seal(const struct relay *relay, struct relay_link *copies)
 void relay_link_send_copies(struct relay *relay, struct relay_link *link,
                             const struct relay_link *copies)
 {
-    relay_link_flush(relay, link); /* then its buffers are free: each takes a header */
-    for (size_t i = 0; i < copies->frame_count; i++) {
-        const struct relay_frame *frame = &copies->frames[i];
-        const uint8_t *packed = buffer_of(copies, i);
-        uint8_t *header = buffer_of(link, i);
-        struct outbox_message message = {
-            .parts = {{header, FRAME_HEADER_BYTES},
-                      outbox_part(packed + FRAME_HEADER_BYTES, frame->bytes - FRAME_HEADER_BYTES)},
-            .part_count = 2,
-            .weight = frame->records,
-            .account = OUTBOX_COPIES,
-        };
-
-        memcpy(header, packed, FRAME_HEADER_BYTES);
-        frame_put_sequence(header, ++link->sequence);
-        if (frame->payload)
-            message.parts[message.part_count++] = outbox_part(frame->payload, frame->payload_bytes);
-        outbox_add(&link->outbox, &message);
-    }
-    counters_add(relay->counters, COUNTER_FRAMES_SENT, copies->frame_count);
+    relay_link_flush(relay, link);
+    link->sequence = copies->sequence;
+    post_frames(relay, link, copies);
     outbox_flush_now(&link->outbox); /* one that is full must not cost the others their time */
     account(relay, link);
 }

@@ -19,7 +19,9 @@
 struct relay_frame {
     size_t bytes;
     uint32_t records;
-    uint8_t type;           /* enum frame_type */
+    uint8_t type; /* enum frame_type */
+    uint64_t sequence;
+    uint8_t *start;         /* finished: its first byte */
     const uint8_t *payload; /* of one record too large for the buffer, by iovec; else NULL */
     size_t payload_bytes;
 };
@@ -28,14 +30,14 @@ struct relay_link {
     struct address to;
     struct udp_socket socket;
     struct outbox outbox;
-    uint8_t *buffers; /* one per message, buffer_bytes each: a frame, or a header of its own */
+    uint8_t *buffers; /* one per message, buffer_bytes each: a frame, or a PROXY v2 header */
     size_t buffer_bytes;
     struct relay_frame *frames; /* one per buffer */
     size_t frame_count;         /* closed */
     bool is_packing;            /* the frame after those */
     struct frame_header header; /* of that one */
     union frame_body body;      /* of that one, where its type has one */
-    uint64_t sequence;          /* frames begun */
+    uint64_t sequence;          /* of the last frame that went this way */
     uint64_t used_ns, retry_ns; /* retry: not to be opened again before */
     uint64_t instance;          /* of the leader that it serves; 0: none */
     uint64_t instance_from;     /* the first sequence that went to it */
@@ -67,12 +69,12 @@ void relay_link_flush(struct relay *relay, struct relay_link *link);
 
 /* ---- copies ---- */
 
-/* Closes and pads what is packed; returns how many records that are. */
-uint64_t relay_link_seal(const struct relay *relay, struct relay_link *copies);
-/* Sends the sealed frames of copies over this link, after what waits there, and accounts them. */
+/* Closes, pads and seals what is packed; returns how many records that are. */
+uint64_t relay_link_finish(struct relay *relay, struct relay_link *copies);
+/* Sends the finished frames of copies over this link, after what waits there, and accounts them. */
 void relay_link_send_copies(struct relay *relay, struct relay_link *link,
                             const struct relay_link *copies);
-/* relay.c: seal and send to all members. */
+/* relay.c: finish and send to all members. */
 void relay_copies_flush(struct relay *relay);
 
 #endif

@@ -269,7 +269,7 @@ static void count_traffic(struct worker *worker, const struct frame_header *head
         traffic_add(worker->traffic.received, member->slot, records);
 }
 
-void route_frame(struct worker *worker, const struct datagram *datagram)
+void route_frame(struct worker *worker, struct datagram *datagram)
 {
     static const enum drop_reason reasons[] = {[FRAME_MALFORMED] = DROP_malformed,
                                                [FRAME_BAD_VERSION] = DROP_version,
@@ -277,12 +277,19 @@ void route_frame(struct worker *worker, const struct datagram *datagram)
     const struct address sender = address_with_port(datagram->peer, 0);
     struct frame_header header;
     struct frame_reader reader;
+    enum drop_reason reason;
     enum frame_verdict verdict;
     const struct member *member;
     size_t records;
 
     counters_add(&worker->counters, COUNTER_FRAMES_RECEIVED, 1);
     counters_add(&worker->counters, COUNTER_BYTES_RELAY, datagram->length);
+    reason = gate_pass(&worker->gate, worker->view, datagram);
+    if (reason != DROP_REASON_COUNT) {
+        counters_add(&worker->counters, COUNTER_RECEIVED_RELAY, 1);
+        drop(worker, reason, 1);
+        return;
+    }
     verdict = frame_open(datagram->payload, datagram->length, worker->identity->cluster, &header,
                          &records, &reader);
     member = view_find_member(worker->view, &sender);

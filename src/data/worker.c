@@ -24,6 +24,9 @@ int worker_init(struct worker *worker, const struct worker_setup *setup)
         rc = mailbox_init(&worker->mailbox, setup->supervisor_waker);
     if (rc)
         return rc;
+    rc = gate_init(&worker->gate, config, setup->identity, setup->windows);
+    if (rc)
+        return rc;
     rc = relay_init(&worker->relay, config, setup->identity, (uint16_t)setup->index,
                     &worker->counters, &worker->traffic);
     if (rc)
@@ -54,6 +57,7 @@ void worker_fini(struct worker *worker)
     hold_fini(&worker->hold);
     reply_fini(&worker->replier);
     relay_fini(&worker->relay);
+    gate_fini(&worker->gate);
     mailbox_fini(&worker->mailbox);
     waker_fini(&worker->waker);
 }
@@ -75,6 +79,7 @@ static void take_view(struct worker *worker)
     worker->generation = view->generation;
     worker->leader = route_find_leader(worker);
     worker->relay.leader_instance = worker->leader.instance;
+    relay_seal_with(&worker->relay, keyring_find(&view->keyring, view->seal_key), view->seal_suite);
     if (worker->relay.copies)
         route_find_members(worker);
     hold_set_pace(&worker->hold, view->leader_rcvbuf_bytes

@@ -4,6 +4,8 @@
 
 #include "headless/base/bytes.h"
 
+#define FLAGS_OFFSET       4
+#define FRAME_SEALED       1
 #define RECORD_FIXED_BYTES 4 /* length, kind, zero */
 #define RECORD_KNOWN_BITS \
     (RECORD_PRESENT | RECORD_CLIENT_V6 | RECORD_LOCAL_V6 | RECORD_INGRESS | RECORD_INGRESS_V6)
@@ -26,7 +28,7 @@ void frame_put_header(uint8_t out[static FRAME_HEADER_BYTES], const struct frame
     memcpy(out, magic, sizeof(magic));
     out[2] = FRAME_VERSION;
     out[3] = header->type;
-    out[4] = 0; /* flags */
+    out[FLAGS_OFFSET] = 0;
     out[5] = header->hops;
     put_be16(out + 6, header->lane);
     put_be64(out + 8, header->cluster);
@@ -35,9 +37,14 @@ void frame_put_header(uint8_t out[static FRAME_HEADER_BYTES], const struct frame
     put_be64(out + 32, header->sequence);
 }
 
-void frame_put_sequence(uint8_t out[static FRAME_HEADER_BYTES], uint64_t sequence)
+void frame_put_sealed(uint8_t out[static FRAME_HEADER_BYTES], bool is_sealed)
 {
-    put_be64(out + 32, sequence);
+    out[FLAGS_OFFSET] = is_sealed ? FRAME_SEALED : 0;
+}
+
+bool frame_is_sealed(const uint8_t data[static FRAME_HEADER_BYTES])
+{
+    return data[FLAGS_OFFSET] == FRAME_SEALED;
 }
 
 /* ------------------------------------------------------------------------ one record's bytes */
@@ -181,7 +188,7 @@ static enum frame_verdict check_header(const uint8_t *data, size_t length, uint6
         return FRAME_BAD_CLUSTER;
     if (data[3] < FRAME_DATA || data[3] > FRAME_POSITION)
         return FRAME_MALFORMED;
-    if (data[4] != 0 || data[5] < 1 || data[5] > FRAME_HOPS_MAX)
+    if (data[FLAGS_OFFSET] != 0 || data[5] < 1 || data[5] > FRAME_HOPS_MAX)
         return FRAME_MALFORMED;
     return FRAME_OK;
 }

@@ -4,7 +4,6 @@
 
 #include "headless/base/bytes.h"
 
-#define TOKEN_OFFSET 32
 #define BITMAP_MAX   ((ELECTION_MEMBERS_MAX + 7) / 8)
 #define INTERVAL_MAX UINT64_C(60000000000) /* ns: a minute between heartbeats is none */
 #define CAUSES_MAX   64
@@ -20,8 +19,6 @@ _Static_assert(PEER_HEADER_BYTES + PEER_COMMON_BYTES + 3 * 2 + 1 +
 _Static_assert(PEER_HEADER_BYTES + PEER_COMMON_BYTES + 6 * 8 + 2 + 2 + 2 * BITMAP_MAX + 1 <=
                    PEER_BYTES_MAX,
                "a heartbeat must fit");
-
-static const uint8_t magic[2] = {'h', 'p'};
 
 /* ---- which type has which fields: docs/protocol.md shows it ---- */
 
@@ -151,17 +148,12 @@ size_t peer_put(uint8_t out[static PEER_BYTES_MAX], uint64_t cluster,
 {
     uint32_t fields = message->type < ELECTION_MESSAGE_COUNT ? fields_of[message->type] : 0;
     uint8_t count = message->member_count < ELECTION_PAGE ? message->member_count : ELECTION_PAGE;
-    uint8_t *next = out;
+    uint8_t *next = peer_put_header(out, &(struct peer_header){.cluster = cluster,
+                                                               .from = message->from,
+                                                               .to = message->to,
+                                                               .flags = message->flags,
+                                                               .type = message->type});
 
-    memcpy(next, magic, sizeof(magic));
-    next[2] = PEER_VERSION;
-    next[3] = message->type;
-    next = put_be16(next + 4, message->flags);
-    next = put_be16(next, 0);
-    next = put_be64(next, cluster);
-    next = put_be64(next, message->from);
-    next = put_be64(next, message->to);
-    next = put_be64(next, 0); /* token */
     next = put_be64(next, message->term);
     next = put_be64(next, message->seen);
     next = put_be64(next, message->list.term);
@@ -176,11 +168,6 @@ size_t peer_put(uint8_t out[static PEER_BYTES_MAX], uint64_t cluster,
         next = out + PEER_WHO_BYTES;
     }
     return (size_t)(next - out);
-}
-
-void peer_put_token(uint8_t *message, uint64_t token)
-{
-    (void)put_be64(message + TOKEN_OFFSET, token);
 }
 
 /* ---- reading: what lies beyond the end reads as 0, and is_short tells ---- */
@@ -332,19 +319,6 @@ static bool is_plausible(uint32_t fields, const struct election_message *m,
     return !address_is_set(&m->leader_address) || address_is_canonical(&m->leader_address);
 }
 
-bool peer_read_header(const uint8_t *data, size_t length, struct peer_header *ret_header)
-{
-    if (length < PEER_HEADER_BYTES || memcmp(data, magic, sizeof(magic)) != 0 ||
-        data[2] != PEER_VERSION)
-        return false;
-    *ret_header = (struct peer_header){.cluster = get_be64(data + 8),
-                                       .from = get_be64(data + 16),
-                                       .to = get_be64(data + 24),
-                                       .token = get_be64(data + TOKEN_OFFSET),
-                                       .type = data[3]};
-    return true;
-}
-
 /* One spelling: written again, it must be the same bytes, the token aside. */
 static bool is_spelled_so(const uint8_t *data, size_t length, uint64_t cluster,
                           const struct election_message *m, const struct election_member *members)
@@ -352,7 +326,7 @@ static bool is_spelled_so(const uint8_t *data, size_t length, uint64_t cluster,
     uint8_t again[PEER_BYTES_MAX];
 
     return peer_put(again, cluster, m, members) == length &&
-           memcmp(data, again, TOKEN_OFFSET) == 0 &&
+           memcmp(data, again, PEER_TOKEN_OFFSET) == 0 &&
            memcmp(data + PEER_HEADER_BYTES, again + PEER_HEADER_BYTES,
                   length - PEER_HEADER_BYTES) == 0;
 }
@@ -365,21 +339,17 @@ enum peer_verdict peer_open(const uint8_t *data, size_t length, uint64_t cluster
     struct election_message m = {0};
     struct peer_header header;
     struct reader r = {.end = data + length};
+    enum peer_verdict verdict;
     uint32_t fields;
 
-    if (length < 3 || memcmp(data, magic, sizeof(magic)) != 0)
-        return PEER_MALFORMED;
-    if (data[2] != PEER_VERSION)
-        return PEER_BAD_VERSION;
-    if (!peer_read_header(data, length, &header))
-        return PEER_MALFORMED;
-    if (header.cluster != cluster)
-        return PEER_BAD_CLUSTER;
+    verdict = peer_open_header(data, length, cluster, &header);
+    if (verdict != PEER_OK)
+        return verdict;
     fields = header.type < ELECTION_MESSAGE_COUNT ? fields_of[header.type] : 0;
     if (!fields || length > PEER_BYTES_MAX)
         return PEER_MALFORMED;
     m.type = header.type;
-    m.flags = get_be16(data + 4);
+    m.flags = header.flags;
     m.from = header.from;
     m.to = header.to;
     r.next = data + PEER_HEADER_BYTES;

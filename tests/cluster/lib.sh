@@ -43,6 +43,13 @@ heartbeat=100ms
 pod_environment=(PATH="$PATH" TSAN_OPTIONS="${TSAN_OPTIONS:-}" HEADLESSD_DRAIN_TIME=50ms
     HEADLESSD_RCVBUF=208KiB HEADLESSD_LOG_FORMAT=text HEADLESSD_HEARTBEAT_INTERVAL="$heartbeat")
 
+# KEYED=1: the same scenarios with keys, so that pods hear only each other, sealed.
+if [[ -n ${KEYED:-} ]]; then
+    mkdir "$work/keys"
+    head -c 32 /dev/urandom | base64 >"$work/keys/2026-1"
+    pod_environment+=(HEADLESSD_KEYS="$work/keys")
+fi
+
 slow=1 # how many times more time a slow build gets
 [[ -z ${SANITIZED:-} ]] || slow=3
 export slow

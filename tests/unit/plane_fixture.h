@@ -1,7 +1,8 @@
 /*
  * plane_fixture: two pods in one process, without threads: each slice is called by hand, so every
  * order of events can be made on purpose. Real sockets on loopback; run to completion, whose slices
- * never block.
+ * never block. With PLANE_SEALED defined the pods have keys and know each other, so that the same
+ * tests are run on sealed frames.
  */
 #ifndef PLANE_FIXTURE_H
 #define PLANE_FIXTURE_H
@@ -15,6 +16,12 @@
 #include "headless/data/plane.h"
 
 enum { A, B, PODS };
+
+#ifdef PLANE_SEALED
+#define PLANE_KEYS "/nonexistent" /* what is there is the supervisor's to know */
+#else
+#define PLANE_KEYS ""
+#endif
 
 static struct config configs[PODS];
 static struct plane planes[PODS];
@@ -50,6 +57,8 @@ static __attribute__((unused)) void configure(struct config *config, const char 
         .gro = true,
         .ring = 64,
     };
+    (void)snprintf(config->keys, sizeof(config->keys), PLANE_KEYS);
+    config->keys_mode = CONFIG_KEYS_ENFORCE;
     config->self = config->bind = ip(self);
     (void)snprintf(config->name, sizeof(config->name), "%s", self);
 }
@@ -75,7 +84,12 @@ static __attribute__((unused)) void publish(int pod, int leader, uint64_t term,
         view->members[i] = (struct member){.address = configs[i].self,
                                            .instance = planes[i].identity.instance,
                                            .is_alive = true,
+                                           .is_introduced = true,
                                            .slot = (uint16_t)(10 + i)};
+    view->keyring.count = 1;
+    cr_assert(key_parse("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", &view->keyring.keys[0]));
+    view->seal_key = view->keyring.keys[0].id;
+    view->seal_suite = SEAL_CHACHA20_POLY1305;
     view->leader_instance = leader == PODS ? 0 : planes[leader].identity.instance;
     view->leader_slot = leader == PODS ? VIEW_SLOT_NONE : (uint16_t)(10 + leader);
     view_publish(&planes[pod].board, view);

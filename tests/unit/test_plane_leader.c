@@ -79,6 +79,7 @@ Test(plane_leader, traffic_is_counted_by_member)
         cr_assert_str_eq(heard(), "counted");
 }
 
+#ifndef PLANE_SEALED /* there it does not come in at all */
 Test(plane_leader, traffic_of_another_instance_is_not_this_members)
 {
     uint64_t relayed, received;
@@ -94,6 +95,7 @@ Test(plane_leader, traffic_of_another_instance_is_not_this_members)
     run(B);
     cr_assert_str_eq(heard(), "new", "it is served all the same");
 }
+#endif
 
 /* The relay port of A is closed: its host answers the first frame, and the second send tells. */
 static void close_relay_port_of_a(void)

@@ -119,10 +119,10 @@ Test(plane_train, a_frame_that_would_waste_more_than_an_eighth_ends_the_train)
 {
     publish(A, A, 1, 0);
     publish(B, A, 1, 0);
-    say_bytes(B, 1000); /* ends here: the next is much larger */
-    say_bytes(B, 1300);
-    say_bytes(B, 1000); /* ends here: much smaller, and so the last */
-    say_bytes(B, 1300);
+    say_bytes(B, 950); /* ends here: the next is much larger */
+    say_bytes(B, 1250);
+    say_bytes(B, 950); /* ends here: much smaller, and so the last */
+    say_bytes(B, 1250);
     run(B);
     cr_assert_eq(count(B, COUNTER_FRAMES_SENT), 4);
     cr_assert_eq(count(B, COUNTER_SEND_TRAINS), 3);

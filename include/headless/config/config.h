@@ -152,6 +152,17 @@ static inline bool config_makes_copies(const struct config *config)
     return config->route == CONFIG_ROUTE_ALL || config->route == CONFIG_ROUTE_ORDERED;
 }
 
+/* Is what pods say to each other to be opened, and is it sealed? */
+static inline bool config_has_keys(const struct config *config)
+{
+    return config->keys[0] != '\0';
+}
+
+static inline bool config_seals(const struct config *config)
+{
+    return config_has_keys(config) && config->keys_mode != CONFIG_KEYS_NONE;
+}
+
 /* What the command line asked for besides options. */
 enum config_mode {
     CONFIG_RUN,

@@ -7,7 +7,9 @@
  * unreachable), the kernel gives back what was refused: only with the right token it is a refusal
  * of what we sent, and evidence that the process there has gone.
  *
- * Messages are not authenticated here; who may speak at all is the caller's question.
+ * With keys, messages are sealed and opened here, and who is not known yet is asked for an
+ * introduction instead of being sent something (introductions.h). Whether an address may speak at
+ * all is the caller's question.
  *
  * Owner: the supervisor's thread. Never blocks. Counts what it sends, takes and drops.
  */
@@ -16,6 +18,7 @@
 
 #include "headless/base/counters.h"
 #include "headless/config/config.h"
+#include "headless/control/introductions.h"
 #include "headless/data/identity.h"
 #include "headless/net/udp.h"
 #include "headless/wire/election_message.h"
@@ -25,6 +28,8 @@ struct courier {
     struct udp_socket socket;
     uint64_t cluster, instance;
     uint8_t token_key[16];
+    bool has_keys, is_sealing, takes_open;
+    struct introductions introductions;
     struct counters *counters;
 };
 
@@ -40,10 +45,15 @@ void courier_introduce(struct courier *courier, const struct identity *identity)
 void courier_send(struct courier *courier, const struct address *to,
                   const struct election_message *message, const struct election_member *members);
 
+/* With keys: ask this pod for an introduction, if there is reason to, and it is time. */
+void courier_meet(struct courier *courier, const struct address *ip);
+
 enum courier_result {
-    COURIER_MESSAGE, /* a well-formed message of our cluster; the outputs are filled */
-    COURIER_DROPPED, /* something else, counted */
-    COURIER_EMPTY    /* nothing there */
+    COURIER_MESSAGE,      /* a well-formed message of our cluster; the outputs are filled */
+    COURIER_INTRODUCTION, /* somebody with a key of ours; *ret_from is filled */
+    COURIER_UNVERIFIED,   /* of our cluster, but not to be believed, counted; *ret_from is filled */
+    COURIER_DROPPED,      /* something else, counted */
+    COURIER_EMPTY         /* nothing there */
 };
 enum courier_result courier_receive(struct courier *courier, struct election_message *ret_message,
                                     struct election_member ret_members[static ELECTION_PAGE],

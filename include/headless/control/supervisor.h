@@ -12,6 +12,7 @@
  *   supervisor_act.c      what the election wants done
  *   supervisor_view.c     the view of the data threads
  *   supervisor_command.c  {"leader": ...} and its answer
+ *   supervisor_keys.c     keys, introductions, who cannot be verified
  *
  * A leader outside the cluster (relay.format raw or proxy-v2) is not elected: it never expires.
  *
@@ -28,6 +29,7 @@
 #include "headless/control/courier.h"
 #include "headless/control/discovery.h"
 #include "headless/control/election.h"
+#include "headless/control/key_watch.h"
 #include "headless/control/roster.h"
 #include "headless/control/store.h"
 #include "headless/data/plane.h"
@@ -43,6 +45,7 @@ struct supervisor_settings {
     struct config_cidrs control_allow;
     char leader[CONFIG_NAME_MAX];
     uint64_t leader_generation;
+    struct keyring keyring; /* count 0: none */
 };
 
 /* For whoever shows it; each field by itself. */
@@ -54,6 +57,8 @@ struct supervisor_report {
     _Atomic uint64_t unconfirmed;  /* requests handed to the present leader and not confirmed */
     _Atomic uint64_t gap_ns;       /* without a leader, at the last change */
     _Atomic uint64_t hold_down_ns; /* a leader hands over because of its app only after so long */
+    _Atomic uint32_t keys, introduced; /* that we have; members that have proved to have one */
+    _Atomic uint32_t key_mismatches;   /* addresses of members that cannot be verified */
     _Atomic uint64_t leaps_refused, actions_lost, forbidden_transitions; /* election_counts */
     _Atomic uint8_t member_states[VIEW_MEMBERS_MAX]; /* by slot: enum election_member_state */
 };
@@ -71,6 +76,7 @@ struct supervisor_facts {
     uint64_t live[ELECTION_BITMAP_WORDS]; /* of the list */
     uint64_t gave_way; /* the leader before this one did; a bool without padding */
     uint64_t votes_needed;
+    uint64_t seal_key, seal_suite, introductions;
 };
 
 struct supervisor {
@@ -106,6 +112,12 @@ struct supervisor {
     _Atomic unsigned wishes; /* of the main thread: SUPERVISOR_RESIGN, SUPERVISOR_LEAVE */
     struct supervisor_report report;
 
+    struct key_watch key_watch;
+    const struct seal_lane *lanes[WORKERS_MAX]; /* of the data threads */
+    uint64_t keys_looked_ns;
+    struct keyring keys;        /* the main thread's: as last read */
+    char keys_why[KEYRING_WHY]; /* the main thread's: why not, as it was last told; "" */
+
     pthread_mutex_t reload_lock; /* guards the two below */
     struct supervisor_settings reloaded;
     bool has_reload;
@@ -129,7 +141,10 @@ void supervisor_resign(struct supervisor *supervisor);
 void supervisor_stop(struct supervisor *supervisor);
 void supervisor_close(struct supervisor *supervisor);
 
-/* Take these settings over soon. */
+/* Read the keys again. True: they are others than before; supervisor_reload takes them over. */
+bool supervisor_read_keys(struct supervisor *supervisor);
+
+/* Take these settings over soon, and the keys as last read. */
 void supervisor_reload(struct supervisor *supervisor, const struct config *config);
 
 /* Any thread. */

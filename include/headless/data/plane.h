@@ -39,6 +39,7 @@ struct plane {
     struct view_board board;
     struct udp_socket data_sockets[RECEIVERS_MAX], relay_sockets[RECEIVERS_MAX];
     struct groups groups;
+    struct replay_window *windows; /* gate.h; NULL: no keys */
     size_t receiver_count, worker_count;
     struct receiver *data_receivers, *relay_receivers; /* receiver_count each */
     struct worker *workers;                            /* worker_count */

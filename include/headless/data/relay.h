@@ -8,8 +8,11 @@
  * travels alone, its payload by iovec without a copy, and is left to IP fragmentation. In the
  * formats raw and proxy-v2 a request is sent as it came, to the leader's data port, also by iovec.
  *
- * Copies (route all) are packed once for all members: at the flush each frame gets a header of its
- * own for each of them and goes out over its link, the records being the same bytes for all.
+ * Copies (route all) are packed once for all members: the same bytes go out over each link.
+ *
+ * With keys each frame is sealed at the flush, in its buffer, when it has been padded; copies once
+ * for all. Sequences count the frames of this thread, whoever they go to: they are the nonces. A
+ * record that needs a frame of its own is then put together in one piece and sent at once.
  *
  * Every request ends as relayed or as dropped, every answer likewise, when its message was sent or
  * not.
@@ -32,6 +35,7 @@
 #include "headless/data/slab.h"
 #include "headless/data/traffic.h"
 #include "headless/net/batch.h"
+#include "headless/secure/seal.h"
 
 #define RELAY_LINKS_MAX (CONFIG_PEERS_MAX + 2) /* every member, and a leader outside */
 
@@ -43,7 +47,11 @@ struct relay {
     size_t mtu;
     size_t batch;
     size_t train_max;
-    uint16_t lane;
+    bool is_sealing;       /* frames are sealed; relay_seal_with says how */
+    struct seal_lane lane; /* of this thread: numbers its frames, and seals them */
+    const struct key *key; /* of the present view; NULL: there is none, frames are dropped */
+    enum seal_suite suite;
+    uint8_t *large; /* room for a sealed frame of any size; NULL: nothing is sealed */
     struct relay_link *links[RELAY_LINKS_MAX];
     size_t link_count;
     struct relay_link *copies;          /* packs them, has no socket; NULL: the route makes none */
@@ -69,6 +77,9 @@ int relay_init(struct relay *relay, const struct config *config, const struct id
                uint16_t lane, struct counters *counters, struct traffic *traffic)
     __attribute__((warn_unused_result));
 void relay_fini(struct relay *relay);
+
+/* Key and suite from now on; the key must stay until the next call. */
+void relay_seal_with(struct relay *relay, const struct key *key, enum seal_suite suite);
 
 /* A slice of work begins. */
 void relay_begin(struct relay *relay, uint64_t now_ns);

@@ -28,6 +28,7 @@
 
 #include "headless/base/address.h"
 #include "headless/config/config.h"
+#include "headless/secure/seal.h"
 
 #define VIEW_SLOTS       8
 #define VIEW_MEMBERS_MAX (CONFIG_PEERS_MAX + 1)
@@ -41,6 +42,7 @@ struct member {
     struct address address;     /* IP, port 0 */
     bool is_alive;              /* as far as we know */
     uint16_t slot;              /* by which data threads count what goes to it and comes from it */
+    bool is_introduced;         /* with keys: its replay windows are set, its frames may come in */
 };
 
 enum view_leader {
@@ -69,6 +71,11 @@ struct view {
     /* Settings that a reload may change while data flows. */
     uint64_t hold_time_ns, app_idle_ns;
     bool accept_control;
+
+    /* With keys: what frames are opened with, and sealed with. */
+    struct keyring keyring;
+    uint32_t seal_key; /* id; 0: there is none yet */
+    enum seal_suite seal_suite;
 
     /* What the configuration wished; for whoever shows it. */
     char wanted_leader[CONFIG_NAME_MAX]; /* "": nobody in particular */

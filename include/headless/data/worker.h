@@ -18,6 +18,7 @@
 
 #include "headless/base/budget.h"
 #include "headless/data/app.h"
+#include "headless/data/gate.h"
 #include "headless/data/hold.h"
 #include "headless/data/mailbox.h"
 #include "headless/data/order.h"
@@ -43,6 +44,7 @@ struct worker {
     struct worker_input inputs[WORKER_INPUTS_MAX];
     struct waker waker;
 
+    struct gate gate;
     struct relay relay;
     struct traffic traffic;
     struct replier replier;
@@ -77,6 +79,7 @@ struct worker_setup {
     struct view_board *board;
     const struct udp_socket *data_socket;
     struct waker *supervisor_waker; /* woken for a command */
+    struct replay_window *windows;  /* gate.h */
     size_t index, worker_count;
     size_t rcvbuf_bytes; /* what a socket is granted: paces the release of held ones */
 };
@@ -129,8 +132,9 @@ void route_find_members(struct worker *worker);
 void route_request(struct worker *worker, const struct request *request);
 /* route.c: the same for one that comes out of hold. */
 void route_now(struct worker *worker, const struct request *request);
-/* route.c: a frame from another pod: requests to route, or answers to send. */
-void route_frame(struct worker *worker, const struct datagram *datagram);
+/* route.c: a frame from another pod: requests to route, or answers to send. What was sealed is
+ * opened in its place. */
+void route_frame(struct worker *worker, struct datagram *datagram);
 
 /* worker_order.c: the order of this worker, if the route is ordered. Returns 0 or a negative errno.
  */

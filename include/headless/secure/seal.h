@@ -76,6 +76,11 @@ void seal_lane_init(struct seal_lane *lane, enum key_purpose purpose, uint64_t i
                     uint16_t number);
 /* The next counter of this lane, from 1; never the same twice. */
 uint64_t seal_lane_count(struct seal_lane *lane);
+/* The last one; any thread. */
+static inline uint64_t seal_lane_last(const struct seal_lane *lane)
+{
+    return atomic_load_explicit(&lane->counter, memory_order_relaxed);
+}
 
 /*
  * Seal a message that stands at buffer + SEAL_BLOCK_BYTES, its header already saying that it is

@@ -3,8 +3,11 @@
  *
  *   frame  = header record record* [padding]            all integers big endian
  *
- *   header =  0 magic "hd"    2 version (1)    3 type        4 flags (0)    5 hops    6 lane (16)
+ *   header =  0 magic "hd"    2 version (1)    3 type        4 flags        5 hops    6 lane (16)
  *             8 cluster (64)  16 instance (64)  24 term (64)  32 sequence (64)         40 bytes
+ *
+ *      flags: 1 says that the rest is encrypted (secure/seal.h): what is described here
+ *      is the plain frame, and a reader is given no other.
  *
  *   record = length(16) kind(8) zero(8) client local tag(64) [ingress] payload[length]
  *      Bits of kind: always RECORD_PRESENT; RECORD_CLIENT_V6, RECORD_LOCAL_V6, RECORD_INGRESS (an
@@ -69,7 +72,7 @@ struct frame_header {
     uint64_t cluster;  /* frame_cluster_id of the cluster's name */
     uint64_t instance; /* of the sender */
     uint64_t term;     /* the sender's; REPLY: in which the request was delivered */
-    uint64_t sequence; /* 1, 2, ... per (instance, lane, receiver) */
+    uint64_t sequence; /* 1, 2, ... per (instance, lane), whoever the receiver is */
 };
 
 /* What stands between header and records, by the header's type. */
@@ -102,8 +105,10 @@ void frame_put_header(uint8_t out[static FRAME_HEADER_BYTES], const struct frame
 /* Bytes of the body of this type; 0: it has none. */
 size_t frame_body_bytes(uint8_t type);
 
-/* The same frame over another link: another number in it. */
-void frame_put_sequence(uint8_t out[static FRAME_HEADER_BYTES], uint64_t sequence);
+/* Say of a header that the rest is sealed, or no longer. */
+void frame_put_sealed(uint8_t out[static FRAME_HEADER_BYTES], bool is_sealed);
+/* Does the header say so? Of a frame whose header frame_read_header could read. */
+bool frame_is_sealed(const uint8_t data[static FRAME_HEADER_BYTES]);
 
 /* Read the header of a frame whose beginning was given back by the network. False: it is none. */
 bool frame_read_header(const uint8_t *data, size_t length, struct frame_header *ret_header);

@@ -3,8 +3,11 @@
  *
  *   message = header common body members                     all integers big endian
  *
- *   header =  0 magic "hp"    2 version (1)    3 type        4 flags (16)   6 zero (16)
- *             8 cluster (64)  16 from (64)     24 to (64)    32 token (64)           40 bytes
+ *   header =  0 magic "hp"    2 version (1)    3 type        4 flags (16)   6 zero (8)   7 sealed
+ * (8) 8 cluster (64)  16 from (64)     24 to (64)    32 token (64)           40 bytes
+ *
+ *      sealed: 1 says that the rest is encrypted (secure/seal.h): what is described here is the
+ *      plain message, and a reader is given no other.
  *
  *   common =  term (64) seen (64) list term (64) list version (32)                   28 bytes
  *
@@ -32,6 +35,7 @@
 
 #define PEER_VERSION      1
 #define PEER_HEADER_BYTES 40
+#define PEER_TOKEN_OFFSET 32
 #define PEER_COMMON_BYTES 28
 #define PEER_MEMBER_BYTES (8 + 1 + 17 + ELECTION_NAME_MAX) /* the longest */
 #define PEER_WHO_BYTES    208                              /* no HERE is longer */
@@ -42,7 +46,8 @@ enum peer_verdict { PEER_OK, PEER_MALFORMED, PEER_BAD_VERSION, PEER_BAD_CLUSTER 
 /* What can be read off a message of which only the beginning has come back. */
 struct peer_header {
     uint64_t cluster, from, to, token;
-    uint8_t type;
+    uint16_t flags; /* enum election_flag */
+    uint8_t type;   /* enum election_message_type, or PEER_INTRODUCTION */
 };
 
 /*
@@ -53,11 +58,23 @@ struct peer_header {
 size_t peer_put(uint8_t out[static PEER_BYTES_MAX], uint64_t cluster,
                 const struct election_message *message, const struct election_member *members);
 
-/* Into a message that peer_put wrote. */
+/* Into a message that peer_put wrote: for whom it is, and the token. */
+void peer_put_to(uint8_t *message, uint64_t to);
 void peer_put_token(uint8_t *message, uint64_t token);
+
+/* Write the 40 bytes of a header, the token being 0; returns the first byte after them. */
+uint8_t *peer_put_header(uint8_t out[static PEER_HEADER_BYTES], const struct peer_header *header);
+
+/* Say of a header that the rest is sealed, or no longer; and ask whether it says so. */
+void peer_put_sealed(uint8_t out[static PEER_HEADER_BYTES], bool is_sealed);
+bool peer_is_sealed(const uint8_t data[static PEER_HEADER_BYTES]);
 
 /* The header alone. False: it is none of this version. */
 bool peer_read_header(const uint8_t *data, size_t length, struct peer_header *ret_header);
+
+/* The same with a verdict: of what was received. */
+enum peer_verdict peer_open_header(const uint8_t *data, size_t length, uint64_t cluster,
+                                   struct peer_header *ret_header);
 
 /*
  * Check and read a whole message. On PEER_OK both outputs are filled, fields that the type does not

@@ -1,0 +1,50 @@
+/*
+ * gate: which frames come in.
+ *
+ * Without keys each frame of a member's address does. With them a frame must be sealed (unless
+ * keys.mode lets open ones pass), by a member that has been introduced (wire/introduction.h), for
+ * this pod, with a key that we have, and must not have come before. The cheap questions come first.
+ *
+ * The replay windows are shared by all workers: a frame played again from another port may reach
+ * another worker than the first. One per slot of a member and lane of it; the supervisor sets those
+ * of a slot before a view says that the member is introduced.
+ *
+ * Owner: its worker's thread; the windows are shared. No allocation but at init, no lock.
+ */
+#ifndef HEADLESS_DATA_GATE_H
+#define HEADLESS_DATA_GATE_H
+
+#include "headless/base/counters.h"
+#include "headless/data/identity.h"
+#include "headless/data/slab.h"
+#include "headless/data/view.h"
+#include "headless/secure/replay.h"
+
+#define GATE_LANES 16 /* threads of a sender */
+
+struct gate {
+    const struct identity *identity;
+    bool has_keys, takes_open;
+    struct replay_window *windows; /* all slots' and lanes'; NULL: no keys */
+    struct seal_cache *cache;      /* NULL: no keys */
+};
+
+/* The windows of a process: VIEW_MEMBERS_MAX x GATE_LANES. NULL: out of memory. */
+struct replay_window *gate_make_windows(void);
+/* Supervisor: a member with this slot has been introduced; its lanes have counted so far. */
+void gate_prime(struct replay_window *windows, uint16_t slot,
+                const uint64_t counters[static GATE_LANES]);
+
+/* windows: of the process, or NULL without keys. Returns 0 or -ENOMEM. */
+int gate_init(struct gate *gate, const struct config *config, const struct identity *identity,
+              struct replay_window *windows) __attribute__((warn_unused_result));
+void gate_fini(struct gate *gate);
+
+/*
+ * Let a datagram of the relay port in, or tell why not (DROP_REASON_COUNT: it is in). What is
+ * sealed is opened in place, and *datagram becomes the plain frame. What is not a frame at all
+ * passes: the frame's reader has the words for it.
+ */
+enum drop_reason gate_pass(struct gate *gate, const struct view *view, struct datagram *datagram);
+
+#endif

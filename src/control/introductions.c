@@ -1,0 +1,402 @@
+#include "headless/control/introductions.h"
+
+#include <string.h>
+
+#include "headless/base/clock.h"
+
+#define ANSWERS_PER_SECOND 2000
+#define ANSWERS_BURST      500
+#define PEER_LANE          0
+
+void introductions_init(struct introductions *i, uint64_t cluster, uint64_t instance)
+{
+    sodium_memzero(i, sizeof(*i));
+    i->cluster = cluster;
+    i->instance = instance;
+    i->answers = budget_make(NS_PER_SEC / ANSWERS_PER_SECOND, ANSWERS_BURST);
+    seal_lane_init(&i->lane, KEY_FOR_PEER, instance, PEER_LANE);
+    seal_cache_init(&i->cache, KEY_FOR_PEER);
+}
+
+void introductions_tell_lanes(struct introductions *i, const struct seal_lane *const *lanes,
+                              uint8_t count)
+{
+    i->lanes = lanes;
+    i->lane_count = count;
+}
+
+void introductions_fini(struct introductions *i)
+{
+    sodium_memzero(i, sizeof(*i));
+}
+
+/* ---- what we say of ourselves ---- */
+
+static struct introduction describe_us(const struct introductions *i)
+{
+    struct introduction us = {.from = i->instance,
+                              .suites = seal_suites(),
+                              .key_count = (uint8_t)i->ring.count,
+                              .lane_count = i->lane_count};
+
+    for (uint32_t k = 0; k < i->ring.count; k++)
+        us.keys[k] = i->ring.keys[k].id;
+    for (uint8_t k = 0; k < i->lane_count; k++)
+        us.counters[k] = seal_lane_last(i->lanes[k]);
+    return us;
+}
+
+void introductions_take_keys(struct introductions *i, const struct keyring *ring)
+{
+    if (keyring_equal(&i->ring, ring))
+        return;
+    i->ring = *ring;
+    i->changes++;
+    for (size_t k = 0; k < CONTACTS_MAX; k++) {
+        i->contacts[k].asked = 0; /* at once, not when its patience is over */
+        i->contacts[k].asked_ns = 0;
+    }
+}
+
+/* ---- contacts ---- */
+
+static bool is_used(const struct contact *contact)
+{
+    return contact->instance || address_is_set(&contact->address);
+}
+
+struct contact *introductions_find(struct introductions *i, uint64_t instance)
+{
+    for (size_t k = 0; instance && k < CONTACTS_MAX; k++) {
+        if (i->contacts[k].instance == instance && i->contacts[k].is_introduced)
+            return &i->contacts[k];
+    }
+    return NULL;
+}
+
+uint32_t introductions_count(const struct introductions *i)
+{
+    uint32_t count = 0;
+
+    for (size_t k = 0; k < CONTACTS_MAX; k++)
+        count += i->contacts[k].is_introduced;
+    return count;
+}
+
+static struct contact *find_any(struct introductions *i, const struct address *ip, bool introduced)
+{
+    for (size_t k = 0; k < CONTACTS_MAX; k++) {
+        struct contact *contact = &i->contacts[k];
+
+        if (is_used(contact) && contact->is_introduced == introduced &&
+            address_equal_ip(&contact->address, ip))
+            return contact;
+    }
+    return NULL;
+}
+
+struct contact *introductions_find_address(struct introductions *i, const struct address *ip)
+{
+    return find_any(i, ip, true);
+}
+
+/* The least recently used place, of those that have not been introduced if there are any. */
+static struct contact *make_room(struct introductions *i)
+{
+    struct contact *worst = &i->contacts[0];
+
+    for (size_t k = 0; k < CONTACTS_MAX; k++) {
+        struct contact *contact = &i->contacts[k];
+
+        if (!is_used(contact))
+            return contact;
+        if (contact->is_introduced != worst->is_introduced ? worst->is_introduced
+                                                           : contact->used_ns < worst->used_ns)
+            worst = contact;
+    }
+    return worst;
+}
+
+static struct contact *meet(struct introductions *i, uint64_t instance, const struct address *ip,
+                            uint64_t now_ns)
+{
+    struct contact *contact = make_room(i);
+
+    memset(contact, 0, sizeof(*contact));
+    contact->instance = instance;
+    contact->address = address_with_port(*ip, 0);
+    contact->used_ns = now_ns;
+    return contact;
+}
+
+/* Whom we would ask at this address. */
+static struct contact *contact_at(struct introductions *i, const struct address *ip,
+                                  uint64_t now_ns)
+{
+    struct contact *contact = find_any(i, ip, true);
+
+    if (!contact)
+        contact = find_any(i, ip, false);
+    return contact ? contact : meet(i, 0, ip, now_ns);
+}
+
+bool contact_has_key(const struct contact *contact, uint32_t id)
+{
+    for (uint8_t k = 0; k < contact->theirs.key_count; k++) {
+        if (contact->theirs.keys[k] == id)
+            return true;
+    }
+    return false;
+}
+
+/* The newest key that both have, or NULL. */
+static const struct key *common_key(const struct introductions *i, const struct contact *contact)
+{
+    for (uint32_t k = 0; k < i->ring.count; k++) {
+        if (contact_has_key(contact, i->ring.keys[k].id))
+            return &i->ring.keys[k];
+    }
+    return NULL;
+}
+
+static enum seal_suite common_suite(const struct contact *contact)
+{
+    return contact->theirs.suites & seal_suites() & 1U << SEAL_AES256_GCM ? SEAL_AES256_GCM
+                                                                          : SEAL_CHACHA20_POLY1305;
+}
+
+/* ---- asking ---- */
+
+static size_t write_sealed(struct introductions *i, const struct introduction *introduction,
+                           const struct key *key, uint8_t out[static INTRODUCTIONS_SEALED])
+{
+    uint64_t counter = seal_lane_count(&i->lane);
+
+    introduction_put(out + SEAL_BLOCK_BYTES, i->cluster, introduction);
+    peer_put_sealed(out + SEAL_BLOCK_BYTES, true);
+    return seal_wrap(&i->lane, key, SEAL_CHACHA20_POLY1305, counter, counter, out,
+                     INTRODUCTION_BYTES);
+}
+
+/* Does it hold what we say of ourselves? */
+static bool knows_us(const struct introductions *i, const struct contact *contact)
+{
+    const struct introduction us = describe_us(i);
+
+    return contact->theirs.known == introduction_digest(&us);
+}
+
+static bool is_done(const struct introductions *i, const struct contact *contact)
+{
+    return contact->is_introduced && knows_us(i, contact);
+}
+
+/* Of a question: an answer to it is fresh. */
+static uint64_t draw_nonce(struct contact *contact)
+{
+    do
+        randombytes_buf(&contact->nonce, sizeof(contact->nonce));
+    while (contact->nonce == 0);
+    return contact->nonce;
+}
+
+/* A key for a question: one that it has; where that is not known, one after the other. */
+static const struct key *question_key(const struct introductions *i, const struct contact *contact)
+{
+    const struct key *key = contact->is_introduced ? common_key(i, contact) : NULL;
+
+    return key ? key : &i->ring.keys[contact->asked % i->ring.count];
+}
+
+static uint32_t known_of(const struct contact *contact)
+{
+    return contact->is_introduced ? introduction_digest(&contact->theirs) : 0;
+}
+
+size_t introductions_ask(struct introductions *i, const struct address *ip, uint64_t now_ns,
+                         uint8_t out[static INTRODUCTIONS_SEALED])
+{
+    struct introduction question = describe_us(i);
+    struct contact *contact = contact_at(i, ip, now_ns);
+    uint64_t patience_ns = INTRODUCTIONS_ASK_NS << (contact->asked < 8 ? contact->asked : 8);
+    const struct key *key;
+
+    contact->used_ns = now_ns;
+    if (patience_ns > INTRODUCTIONS_PATIENCE)
+        patience_ns = INTRODUCTIONS_PATIENCE;
+    if (i->ring.count == 0 || is_done(i, contact) ||
+        (contact->asked_ns && now_ns < contact->asked_ns + patience_ns))
+        return 0;
+    key = question_key(i, contact);
+    contact->asked++;
+    contact->asked_ns = now_ns;
+    question.to = contact->is_introduced ? contact->instance : 0;
+    question.nonce = draw_nonce(contact);
+    question.known = known_of(contact);
+    return write_sealed(i, &question, key, out);
+}
+
+/* ---- hearing ---- */
+
+/* Where an instance is now, none of before is any more. */
+static void forget_predecessors(struct introductions *i, const struct contact *contact)
+{
+    for (size_t k = 0; k < CONTACTS_MAX; k++) {
+        struct contact *other = &i->contacts[k];
+
+        if (other != contact && address_equal_ip(&other->address, &contact->address))
+            memset(other, 0, sizeof(*other));
+    }
+}
+
+/* Fresh, because it echoes our nonce: from now on it is believed. */
+static void introduce(struct introductions *i, struct contact *contact,
+                      const struct introduction *theirs, uint64_t counter)
+{
+    if (!contact->is_introduced ||
+        introduction_digest(&contact->theirs) != introduction_digest(theirs))
+        i->changes++;
+    if (!contact->is_introduced) {
+        replay_reset(&contact->window, counter);
+        contact->theirs = *theirs;
+    }
+    /* The counters stay those of the first time: what came since then has been counted. */
+    memcpy(contact->theirs.keys, theirs->keys, sizeof(theirs->keys));
+    contact->theirs.key_count = theirs->key_count;
+    contact->theirs.suites = theirs->suites;
+    contact->theirs.known = theirs->known;
+    contact->is_introduced = true;
+    contact->asked = 0;
+}
+
+/* The contact that answers a question of ours; what was asked at an address may be answered by
+ * another instance than the one that was there. NULL: nobody was asked this. */
+static struct contact *find_asked(struct introductions *i, const struct introduction *theirs,
+                                  const struct address *from, uint64_t now_ns)
+{
+    struct contact *asked = NULL, *contact = NULL;
+
+    for (size_t k = 0; k < CONTACTS_MAX; k++) {
+        struct contact *candidate = &i->contacts[k];
+
+        if (theirs->echo && candidate->nonce == theirs->echo)
+            asked = candidate;
+        if (candidate->instance == theirs->from)
+            contact = candidate;
+    }
+    if (!asked)
+        return NULL;
+    asked->nonce = 0;
+    if (contact)
+        return contact;
+    if (asked->instance)
+        return meet(i, theirs->from, from, now_ns);
+    asked->instance = theirs->from;
+    return asked;
+}
+
+static struct contact *contact_of(struct introductions *i, const struct introduction *theirs,
+                                  const struct address *from, uint64_t now_ns)
+{
+    for (size_t k = 0; k < CONTACTS_MAX; k++) {
+        if (i->contacts[k].instance == theirs->from)
+            return &i->contacts[k];
+    }
+    return meet(i, theirs->from, from, now_ns);
+}
+
+/* With the key of the question: that one both have. */
+static size_t answer(struct introductions *i, struct contact *contact,
+                     const struct introduction *theirs, const struct key *key,
+                     uint8_t out[static INTRODUCTIONS_SEALED])
+{
+    struct introduction ours = describe_us(i);
+    bool is_news = !contact->is_introduced ||
+                   introduction_digest(&contact->theirs) != introduction_digest(theirs);
+
+    ours.to = theirs->from;
+    ours.echo = theirs->nonce;
+    ours.nonce = is_news ? draw_nonce(contact) : 0;
+    ours.known = known_of(contact);
+    return write_sealed(i, &ours, key, out);
+}
+
+bool introductions_hear(struct introductions *i, const struct address *from, uint8_t *data,
+                        size_t length, uint64_t now_ns, uint8_t out[static INTRODUCTIONS_SEALED],
+                        size_t *ret_length)
+{
+    struct introduction theirs;
+    struct seal_sender sender;
+    struct peer_header header;
+    struct contact *contact;
+    struct seal_block block;
+    const struct key *key;
+
+    if (length != INTRODUCTIONS_SEALED || !seal_read_block(data, length, &block) ||
+        !peer_read_header(data, length, &header) || header.from == i->instance)
+        return false;
+    key = keyring_find(&i->ring, block.key);
+    sender = (struct seal_sender){header.from, PEER_LANE, block.value};
+    if (!key || !seal_unwrap(&i->cache, key, &sender, &block, data, length))
+        return false;
+    peer_put_sealed(data + SEAL_BLOCK_BYTES, false);
+    if (introduction_open(data + SEAL_BLOCK_BYTES, length - SEAL_BYTES, i->cluster, &theirs) !=
+        PEER_OK)
+        return false;
+    contact = find_asked(i, &theirs, from, now_ns);
+    if (contact) {
+        introduce(i, contact, &theirs, block.value);
+        contact->address = address_with_port(*from, 0);
+        contact->used_ns = now_ns;
+        forget_predecessors(i, contact);
+    }
+    *ret_length = 0;
+    if (theirs.nonce && budget_take(&i->answers, now_ns))
+        *ret_length =
+            answer(i, contact ? contact : contact_of(i, &theirs, from, now_ns), &theirs, key, out);
+    return true;
+}
+
+/* ---- other messages ---- */
+
+size_t introductions_seal(struct introductions *i, const struct contact *contact, uint8_t *buffer,
+                          size_t length)
+{
+    const struct key *key = common_key(i, contact);
+    uint64_t counter;
+
+    if (!key)
+        return 0;
+    peer_put_sealed(buffer + SEAL_BLOCK_BYTES, true);
+    counter = seal_lane_count(&i->lane);
+    return seal_wrap(&i->lane, key, common_suite(contact), counter, counter, buffer, length);
+}
+
+enum introductions_verdict introductions_open(struct introductions *i, uint8_t *data, size_t length,
+                                              const struct peer_header *header, uint64_t now_ns)
+{
+    struct contact *contact = introductions_find(i, header->from);
+    struct seal_sender sender = {.instance = header->from, .lane = PEER_LANE};
+    struct seal_block block;
+    const struct key *key;
+
+    if (!seal_read_block(data, length, &block))
+        return INTRODUCTIONS_MALFORMED;
+    key = keyring_find(&i->ring, block.key);
+    if (!key)
+        return INTRODUCTIONS_KEY;
+    if (!contact)
+        return INTRODUCTIONS_STRANGER;
+    if (header->to != i->instance)
+        return INTRODUCTIONS_MISDIRECTED;
+    if (!replay_is_new(&contact->window, block.value))
+        return INTRODUCTIONS_REPLAY;
+    sender.counter = block.value;
+    if (!seal_unwrap(&i->cache, key, &sender, &block, data, length))
+        return INTRODUCTIONS_FORGED;
+    if (!replay_accept(&contact->window, block.value))
+        return INTRODUCTIONS_REPLAY;
+    contact->used_ns = now_ns;
+    peer_put_sealed(data + SEAL_BLOCK_BYTES, false);
+    return INTRODUCTIONS_OK;
+}

@@ -1,0 +1,202 @@
+/*
+ * Keys: read by the main thread when they change, taken over by the supervisor's. Who has to be
+ * asked for an introduction; what everybody can open; who cannot be verified.
+ */
+#include <stdio.h>
+
+#include "supervisor_internal.h"
+
+#define LOOK_NS        (50 * NS_PER_MS)
+#define PERSISTENCE_NS NS_PER_SEC /* or the detection time, if that is less */
+
+/* ---- the main thread ---- */
+
+static void tell_keys(const struct keyring *ring, enum config_keys mode)
+{
+    static const char *const words[] = {
+        [CONFIG_KEYS_NONE] = "sends open, takes open and sealed (keys.mode none)",
+        [CONFIG_KEYS_PERMISSIVE] = "sends sealed, takes open and sealed (keys.mode permissive)",
+        [CONFIG_KEYS_ENFORCE] = "sends and takes only sealed",
+    };
+
+    log_info("keys_read", "%u keys, the newest is %s (%08x); this pod %s", ring->count,
+             ring->keys[0].name, ring->keys[0].id, words[mode]);
+}
+
+/* Only news: it is tried every second. */
+static void tell_failure(struct supervisor *supervisor, const char *why)
+{
+    if (strcmp(supervisor->keys_why, why) == 0)
+        return;
+    (void)snprintf(supervisor->keys_why, sizeof(supervisor->keys_why), "%s", why);
+    log_error("keys_failed", "%s (keys)%s", why,
+              supervisor->keys.count ? "; the keys of before stay"
+                                     : "; until there is a key this pod is not ready, and will not "
+                                       "lead others");
+}
+
+bool supervisor_read_keys(struct supervisor *supervisor)
+{
+    const struct config *config = supervisor->config;
+    char why[KEYRING_WHY];
+    struct keyring ring;
+    bool is_news;
+
+    if (!config_has_keys(config))
+        return false;
+    if (keyring_load(config->keys, &ring, why)) {
+        tell_failure(supervisor, why);
+        return false;
+    }
+    supervisor->keys_why[0] = '\0';
+    is_news = !keyring_equal(&ring, &supervisor->keys);
+    if (is_news) {
+        tell_keys(&ring, config->keys_mode);
+        supervisor->keys = ring;
+    }
+    keyring_wipe(&ring);
+    return is_news;
+}
+
+void supervisor_warn_open(const struct config *config)
+{
+    if (config->peers.count == 0 && !config->discovery_dns[0])
+        return; /* alone */
+    if (!config_has_keys(config))
+        log_warn("no_keys",
+                 "pods believe whoever sends from a member's address: make a key (headlessctl key "
+                 "new), give it to all pods, and name its directory with keys");
+    else if (config->keys_mode != CONFIG_KEYS_ENFORCE)
+        log_warn("keys_not_enforced",
+                 "open messages are still believed: when all pods have the keys, set keys.mode to "
+                 "%s",
+                 config->keys_mode == CONFIG_KEYS_NONE ? "permissive, then to enforce" : "enforce");
+}
+
+/* ---- the supervisor's thread ---- */
+
+void supervisor_take_keys(struct supervisor *supervisor)
+{
+    introductions_take_keys(&supervisor->courier.introductions, &supervisor->settings.keyring);
+}
+
+static bool is_other(const struct supervisor *supervisor, uint16_t index)
+{
+    return supervisor->election.list.members[index].instance !=
+           supervisor->plane->identity.instance;
+}
+
+/* Can every live member open this? Whom we have not been introduced to hears nothing anyway. */
+static bool all_have(struct supervisor *supervisor, uint32_t id)
+{
+    const struct election *e = &supervisor->election;
+
+    for (uint16_t i = 0; i < e->list.count; i++) {
+        const struct contact *contact =
+            introductions_find(&supervisor->courier.introductions, e->list.members[i].instance);
+
+        if (is_other(supervisor, i) && election_may_be_alive(e, i) && contact &&
+            !contact_has_key(contact, id))
+            return false;
+    }
+    return true;
+}
+
+static bool all_have_aes(struct supervisor *supervisor)
+{
+    const struct election *e = &supervisor->election;
+    uint8_t suites = seal_suites();
+
+    for (uint16_t i = 0; i < e->list.count; i++) {
+        const struct contact *contact =
+            introductions_find(&supervisor->courier.introductions, e->list.members[i].instance);
+
+        if (is_other(supervisor, i) && contact)
+            suites &= contact->theirs.suites;
+    }
+    return suites >> SEAL_AES256_GCM & 1;
+}
+
+void supervisor_choose_key(struct supervisor *supervisor, struct supervisor_facts *facts)
+{
+    const struct keyring *ring = &supervisor->settings.keyring;
+
+    facts->seal_key = ring->count ? ring->keys[0].id : 0; /* if there is none that all have */
+    for (uint32_t k = 0; k < ring->count; k++) {
+        if (all_have(supervisor, ring->keys[k].id)) {
+            facts->seal_key = ring->keys[k].id;
+            break;
+        }
+    }
+    facts->seal_suite = all_have_aes(supervisor) ? SEAL_AES256_GCM : SEAL_CHACHA20_POLY1305;
+    facts->introductions = supervisor->courier.introductions.changes;
+}
+
+bool supervisor_prime_gate(struct supervisor *supervisor, uint64_t instance, uint16_t slot)
+{
+    const struct contact *contact =
+        introductions_find(&supervisor->courier.introductions, instance);
+
+    if (!contact || slot == VIEW_SLOT_NONE || !supervisor->plane->windows)
+        return false;
+    if (roster_is_first(&supervisor->roster, slot))
+        gate_prime(supervisor->plane->windows, slot, contact->theirs.counters);
+    return true;
+}
+
+/* ---- who cannot be verified ---- */
+
+void supervisor_doubt(struct supervisor *supervisor, const struct address *from)
+{
+    key_watch_fail(&supervisor->key_watch, from, clock_now_ns());
+}
+
+void supervisor_init_key_watch(struct supervisor *supervisor)
+{
+    const struct config *config = supervisor->config;
+    uint64_t detection_ns = config->heartbeat_interval_ns * config->heartbeat_misses;
+
+    key_watch_init(&supervisor->key_watch,
+                   detection_ns < PERSISTENCE_NS ? detection_ns : PERSISTENCE_NS);
+}
+
+static void tell_mismatches(struct supervisor *supervisor, uint64_t now_ns)
+{
+    struct address address;
+    char text[ADDRESS_TEXT_MAX];
+
+    while (key_watch_take(&supervisor->key_watch, now_ns, &address))
+        log_error("key_mismatch", "nothing that comes from %s can be verified: %s",
+                  address_format_ip(&address, text),
+                  config_has_keys(supervisor->config)
+                      ? "it has other keys than this pod, or none; compare headlessctl key list on "
+                        "both (keys)"
+                      : "it seals, and this pod has no keys; give it the same (keys)");
+}
+
+static void meet_members(struct supervisor *supervisor)
+{
+    const struct election_list *list = &supervisor->election.list;
+
+    for (uint16_t i = 0; i < list->count; i++) {
+        if (is_other(supervisor, i))
+            courier_meet(&supervisor->courier, &list->members[i].address);
+    }
+}
+
+void supervisor_watch_keys(struct supervisor *supervisor, uint64_t now_ns)
+{
+    bool is_keyless = supervisor->courier.is_sealing && supervisor->settings.keyring.count == 0;
+
+    if (now_ns < supervisor->keys_looked_ns + LOOK_NS)
+        return;
+    supervisor->keys_looked_ns = now_ns;
+    tell_mismatches(supervisor, now_ns);
+    if (is_keyless || key_watch_count(&supervisor->key_watch, now_ns) > 0)
+        supervisor_feed(supervisor, &(struct election_event){.type = ELECTION_AUTH_FAILED});
+    if (!supervisor->courier.is_sealing)
+        return;
+    meet_members(supervisor);
+    if (supervisor->courier.introductions.changes != supervisor->facts.introductions)
+        supervisor_publish(supervisor);
+}

@@ -1,0 +1,86 @@
+#include "headless/wire/introduction.h"
+
+#include <string.h>
+
+#include "headless/base/bytes.h"
+
+_Static_assert(INTRODUCTION_BYTES <= PEER_BYTES_MAX, "it must fit the courier's buffer");
+
+void introduction_put(uint8_t out[static INTRODUCTION_BYTES], uint64_t cluster,
+                      const struct introduction *introduction)
+{
+    const struct introduction *i = introduction;
+    uint8_t *next = peer_put_header(
+        out, &(struct peer_header){
+                 .cluster = cluster, .from = i->from, .to = i->to, .type = PEER_INTRODUCTION});
+
+    next = put_be64(next, i->nonce);
+    next = put_be64(next, i->echo);
+    next = put_be32(next, i->known);
+    *next++ = i->suites;
+    *next++ = i->key_count;
+    *next++ = i->lane_count;
+    *next++ = 0;
+    for (size_t k = 0; k < INTRODUCTION_KEYS_MAX; k++)
+        next = put_be32(next, i->keys[k]);
+    for (size_t k = 0; k < INTRODUCTION_LANES_MAX; k++)
+        next = put_be64(next, i->counters[k]);
+}
+
+static bool is_plausible(const struct introduction *i)
+{
+    if (i->from == 0 || i->key_count == 0 || i->key_count > INTRODUCTION_KEYS_MAX ||
+        i->lane_count > INTRODUCTION_LANES_MAX || i->suites == 0)
+        return false;
+    for (size_t k = 0; k < INTRODUCTION_KEYS_MAX; k++) {
+        if ((i->keys[k] != 0) != (k < i->key_count))
+            return false;
+    }
+    for (size_t k = i->lane_count; k < INTRODUCTION_LANES_MAX; k++) {
+        if (i->counters[k] != 0)
+            return false;
+    }
+    return true;
+}
+
+enum peer_verdict introduction_open(const uint8_t *data, size_t length, uint64_t cluster,
+                                    struct introduction *ret_introduction)
+{
+    const uint8_t *in = data + PEER_HEADER_BYTES;
+    struct introduction i = {0};
+    struct peer_header header;
+    enum peer_verdict verdict = peer_open_header(data, length, cluster, &header);
+
+    if (verdict != PEER_OK)
+        return verdict;
+    if (length != INTRODUCTION_BYTES || header.type != PEER_INTRODUCTION || header.flags != 0 ||
+        data[6] != 0 || data[7] != 0 || in[23] != 0)
+        return PEER_MALFORMED;
+    i.from = header.from;
+    i.to = header.to;
+    i.nonce = get_be64(in);
+    i.echo = get_be64(in + 8);
+    i.known = get_be32(in + 16);
+    i.suites = in[20];
+    i.key_count = in[21];
+    i.lane_count = in[22];
+    in += 24;
+    for (size_t k = 0; k < INTRODUCTION_KEYS_MAX; k++, in += 4)
+        i.keys[k] = get_be32(in);
+    for (size_t k = 0; k < INTRODUCTION_LANES_MAX; k++, in += 8)
+        i.counters[k] = get_be64(in);
+    if (!is_plausible(&i))
+        return PEER_MALFORMED;
+    *ret_introduction = i;
+    return PEER_OK;
+}
+
+/* FNV-1a over 32-bit words: it only has to tell a change. */
+uint32_t introduction_digest(const struct introduction *introduction)
+{
+    uint32_t digest = 2166136261U ^ introduction->suites;
+
+    for (size_t k = 0; k < introduction->key_count && k < INTRODUCTION_KEYS_MAX; k++)
+        digest = (digest ^ introduction->keys[k]) * 16777619U;
+    return digest ? digest : 1;
+}

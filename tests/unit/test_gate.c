@@ -1,0 +1,280 @@
+/* The gate: which frames come in, and under which reason the others are counted. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "headless/data/gate.h"
+#include "headless/wire/frame.h"
+
+#define THEM UINT64_C(0x7777000011112222)
+#define US   UINT64_C(0x5555000011112222)
+#define SLOT 3
+#define IN   DROP_REASON_COUNT
+
+static struct config config;
+static struct identity identity;
+static struct gate gate;
+static struct view view;
+static struct replay_window *windows;
+static struct seal_lane lane;
+static uint8_t buffer[256];
+static struct datagram datagram;
+static struct frame_header header;
+
+static void open_gate(enum config_keys mode)
+{
+    static const uint64_t counters[GATE_LANES] = {100, 0};
+
+    gate_fini(&gate);
+    config.keys_mode = mode;
+    cr_assert_eq(gate_init(&gate, &config, &identity, windows), 0);
+    gate_prime(windows, SLOT, counters);
+}
+
+static void setup(void)
+{
+    cr_assert_geq(sodium_init(), 0);
+    (void)snprintf(config.keys, sizeof(config.keys), "/nonexistent");
+    identity = (struct identity){.instance = US, .cluster = frame_cluster_id("blue")};
+    windows = gate_make_windows();
+    cr_assert_not_null(windows);
+    memset(&view, 0, sizeof(view));
+    view.member_count = 2;
+    view.members[0] = (struct member){.instance = US, .slot = SLOT + 1, .is_introduced = true};
+    view.members[1] = (struct member){.instance = THEM, .slot = SLOT, .is_introduced = true};
+    view.keyring.count = 1;
+    cr_assert(key_parse("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", &view.keyring.keys[0]));
+    seal_lane_init(&lane, KEY_FOR_FRAMES, THEM, 1);
+    header = (struct frame_header){.type = FRAME_DATA,
+                                   .hops = 1,
+                                   .lane = 1,
+                                   .cluster = identity.cluster,
+                                   .instance = THEM,
+                                   .term = 7};
+    open_gate(CONFIG_KEYS_ENFORCE);
+}
+
+static void teardown(void)
+{
+    gate_fini(&gate);
+    free(windows);
+}
+
+TestSuite(gate, .init = setup, .fini = teardown, .timeout = 30);
+
+/* A frame with one record, plain, at out. */
+static size_t put_frame(uint8_t *out)
+{
+    struct record record = {.payload = (const uint8_t *)"hello", .length = 5};
+    size_t bytes = FRAME_HEADER_BYTES;
+
+    cr_assert_eq(address_parse("10.0.0.1:4711", 0, &record.client), 0);
+    cr_assert_eq(address_parse("10.0.0.2:12000", 0, &record.local), 0);
+    frame_put_header(out, &header);
+    bytes += record_put_header(out + bytes, &record);
+    memcpy(out + bytes, record.payload, record.length);
+    return bytes + record.length;
+}
+
+static void open_frame(void)
+{
+    datagram = (struct datagram){.payload = buffer, .length = (uint32_t)put_frame(buffer)};
+}
+
+static void sealed_frame(const struct key *key, uint64_t receiver)
+{
+    size_t length;
+
+    header.sequence = seal_lane_count(&lane);
+    length = put_frame(buffer + SEAL_BLOCK_BYTES);
+    frame_put_sealed(buffer + SEAL_BLOCK_BYTES, true);
+    length =
+        seal_wrap(&lane, key, SEAL_CHACHA20_POLY1305, header.sequence, receiver, buffer, length);
+    datagram = (struct datagram){.payload = buffer, .length = (uint32_t)length};
+}
+
+static void our_frame(void)
+{
+    sealed_frame(&view.keyring.keys[0], US);
+}
+
+static void assert_in(void)
+{
+    struct frame_header read;
+    struct frame_reader reader;
+    struct record record;
+    size_t records;
+
+    cr_assert_eq(gate_pass(&gate, &view, &datagram), IN);
+    cr_assert_eq(
+        frame_open(datagram.payload, datagram.length, identity.cluster, &read, &records, &reader),
+        FRAME_OK);
+    cr_assert_eq(records, 1);
+    cr_assert(frame_next(&reader, &record));
+    cr_assert_eq(record.length, 5);
+    cr_assert_eq(memcmp(record.payload, "hello", 5), 0);
+}
+
+static void assert_dropped(enum drop_reason reason)
+{
+    cr_assert_eq(gate_pass(&gate, &view, &datagram), reason);
+}
+
+Test(gate, a_sealed_frame_comes_in)
+{
+    for (int i = 0; i < 5000; i++) {
+        our_frame();
+        assert_in();
+    }
+}
+
+Test(gate, not_twice)
+{
+    uint8_t kept[sizeof(buffer)];
+    struct datagram kept_datagram;
+
+    our_frame();
+    memcpy(kept, buffer, sizeof(kept));
+    kept_datagram = datagram;
+    assert_in();
+    memcpy(buffer, kept, sizeof(kept));
+    datagram = kept_datagram;
+    assert_dropped(DROP_replay);
+}
+
+Test(gate, not_what_was_sent_before_the_introduction)
+{
+    header.lane = 0; /* its lane 0 had counted to 100 by then */
+    seal_lane_init(&lane, KEY_FOR_FRAMES, THEM, 0);
+    for (int i = 0; i < 100; i++) {
+        our_frame();
+        assert_dropped(DROP_replay);
+    }
+    our_frame();
+    assert_in();
+}
+
+Test(gate, not_open)
+{
+    open_frame();
+    assert_dropped(DROP_auth);
+}
+
+Test(gate, open_while_keys_are_introduced)
+{
+    open_gate(CONFIG_KEYS_PERMISSIVE);
+    open_frame();
+    assert_in();
+    our_frame();
+    assert_in();
+    open_gate(CONFIG_KEYS_NONE);
+    open_frame();
+    assert_in();
+    our_frame();
+    assert_in();
+}
+
+Test(gate, sealed_means_nothing_without_keys)
+{
+    config.keys[0] = '\0';
+    open_gate(CONFIG_KEYS_ENFORCE);
+    our_frame();
+    assert_dropped(DROP_key);
+    open_frame();
+    assert_in();
+}
+
+Test(gate, not_with_another_key)
+{
+    char text[KEY_TEXT_BYTES];
+    struct key other;
+
+    key_draw(text);
+    cr_assert(key_parse(text, &other));
+    sealed_frame(&other, US);
+    assert_dropped(DROP_key);
+    other.id = view.keyring.keys[0].id; /* it claims to be ours */
+    memset(&lane.subkey, 0, sizeof(lane.subkey));
+    sealed_frame(&other, US);
+    assert_dropped(DROP_auth);
+}
+
+Test(gate, not_altered)
+{
+    our_frame();
+    for (size_t i = 0; i < datagram.length; i++) {
+        uint8_t kept[sizeof(buffer)];
+        enum drop_reason reason;
+
+        memcpy(kept, buffer, sizeof(kept));
+        buffer[i] ^= 1;
+        datagram.payload = buffer;
+        reason = gate_pass(&gate, &view, &datagram);
+        /* Without its magic, version or cluster it is none, and the frame's reader says so. */
+        cr_assert(i < 3 || (i >= 8 && i < 16) ? reason == IN : reason != IN, "byte %zu: %d", i,
+                  (int)reason);
+        memcpy(buffer, kept, sizeof(kept));
+    }
+    datagram.payload = buffer;
+    assert_in(); /* and none of these has used it up */
+}
+
+Test(gate, not_from_who_has_not_been_introduced)
+{
+    view.members[1].is_introduced = false;
+    our_frame();
+    assert_dropped(DROP_introduction);
+    view.members[1].is_introduced = true;
+    assert_in();
+}
+
+Test(gate, not_from_a_stranger)
+{
+    view.member_count = 1;
+    our_frame();
+    assert_dropped(DROP_introduction);
+}
+
+Test(gate, not_for_another_pod)
+{
+    sealed_frame(&view.keyring.keys[0], US + 1);
+    assert_dropped(DROP_misdirected);
+    sealed_frame(&view.keyring.keys[0], 0);
+    assert_dropped(DROP_misdirected);
+}
+
+Test(gate, copies_runs_and_answers_may_be_for_all)
+{
+    static const uint8_t for_all[] = {FRAME_COPY, FRAME_REPLY};
+
+    for (size_t i = 0; i < sizeof(for_all); i++) {
+        header.type = for_all[i];
+        sealed_frame(&view.keyring.keys[0], 0);
+        assert_in();
+    }
+    header.type = FRAME_ORDER; /* the record stands where the run should: the reader's matter */
+    sealed_frame(&view.keyring.keys[0], 0);
+    cr_assert_eq(gate_pass(&gate, &view, &datagram), IN);
+    header.type = FRAME_POSITION;
+    sealed_frame(&view.keyring.keys[0], 0);
+    assert_dropped(DROP_misdirected);
+}
+
+Test(gate, not_of_a_lane_that_cannot_be)
+{
+    header.lane = GATE_LANES;
+    seal_lane_init(&lane, KEY_FOR_FRAMES, THEM, GATE_LANES);
+    our_frame();
+    assert_dropped(DROP_malformed);
+}
+
+Test(gate, lanes_do_not_disturb_each_other)
+{
+    our_frame();
+    assert_in();
+    header.lane = 2; /* the same counter again, of another thread */
+    seal_lane_init(&lane, KEY_FOR_FRAMES, THEM, 2);
+    our_frame();
+    assert_in();
+}

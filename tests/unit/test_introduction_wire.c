@@ -1,0 +1,130 @@
+/* An introduction as bytes: what is written is read, and there is one spelling. */
+#include <criterion/criterion.h>
+#include <string.h>
+
+#include "headless/wire/introduction.h"
+
+#define CLUSTER UINT64_C(0x0123456789abcdef)
+
+static const struct introduction original = {
+    .from = 1,
+    .to = 2,
+    .nonce = 3,
+    .echo = 4,
+    .known = 5,
+    .suites = 6,
+    .key_count = 2,
+    .lane_count = 3,
+    .keys = {11, 12},
+    .counters = {21, 0, 23},
+};
+static uint8_t bytes[INTRODUCTION_BYTES];
+
+static void setup(void)
+{
+    introduction_put(bytes, CLUSTER, &original);
+}
+
+TestSuite(introduction_wire, .init = setup, .timeout = 30);
+
+static enum peer_verdict open_bytes(struct introduction *ret_introduction)
+{
+    return introduction_open(bytes, sizeof(bytes), CLUSTER, ret_introduction);
+}
+
+Test(introduction_wire, what_is_written_is_read)
+{
+    struct introduction read;
+
+    cr_assert_eq(open_bytes(&read), PEER_OK);
+    cr_assert_eq(read.from, 1);
+    cr_assert_eq(read.to, 2);
+    cr_assert_eq(read.nonce, 3);
+    cr_assert_eq(read.echo, 4);
+    cr_assert_eq(read.known, 5);
+    cr_assert_eq(read.suites, 6);
+    cr_assert_eq(read.key_count, 2);
+    cr_assert_eq(read.lane_count, 3);
+    cr_assert_arr_eq(read.keys, original.keys, sizeof(read.keys));
+    cr_assert_arr_eq(read.counters, original.counters, sizeof(read.counters));
+}
+
+Test(introduction_wire, whatever_is_read_is_written_the_same)
+{
+    uint8_t again[INTRODUCTION_BYTES];
+    struct introduction read;
+
+    for (size_t i = 0; i < sizeof(bytes); i++) {
+        for (unsigned bit = 0; bit < 8; bit++) {
+            setup();
+            bytes[i] ^= (uint8_t)(1U << bit);
+            if (open_bytes(&read) != PEER_OK)
+                continue;
+            introduction_put(again, CLUSTER, &read);
+            memcpy(again + PEER_TOKEN_OFFSET, bytes + PEER_TOKEN_OFFSET,
+                   8); /* means nothing here */
+            cr_assert_arr_eq(again, bytes, sizeof(bytes), "byte %zu", i);
+        }
+    }
+}
+
+Test(introduction_wire, another_length_is_malformed)
+{
+    struct introduction read;
+    uint8_t longer[INTRODUCTION_BYTES + 1] = {0};
+
+    memcpy(longer, bytes, sizeof(bytes));
+    cr_assert_eq(introduction_open(longer, sizeof(longer), CLUSTER, &read), PEER_MALFORMED);
+    for (size_t length = 0; length < sizeof(bytes); length++)
+        cr_assert_eq(introduction_open(bytes, length, CLUSTER, &read), PEER_MALFORMED);
+}
+
+Test(introduction_wire, version_and_cluster_have_verdicts)
+{
+    struct introduction read;
+
+    cr_assert_eq(introduction_open(bytes, sizeof(bytes), CLUSTER + 1, &read), PEER_BAD_CLUSTER);
+    bytes[2]++;
+    cr_assert_eq(open_bytes(&read), PEER_BAD_VERSION);
+}
+
+Test(introduction_wire, no_election_message_is_one)
+{
+    struct introduction read;
+
+    for (uint8_t type = 0; type < ELECTION_MESSAGE_COUNT; type++) {
+        bytes[3] = type;
+        cr_assert_eq(open_bytes(&read), PEER_MALFORMED);
+    }
+}
+
+Test(introduction_wire, a_pod_without_keys_or_suites_does_not_introduce_itself)
+{
+    struct introduction none = original, read;
+
+    none.key_count = 0;
+    memset(none.keys, 0, sizeof(none.keys));
+    introduction_put(bytes, CLUSTER, &none);
+    cr_assert_eq(open_bytes(&read), PEER_MALFORMED);
+    none = original;
+    none.suites = 0;
+    introduction_put(bytes, CLUSTER, &none);
+    cr_assert_eq(open_bytes(&read), PEER_MALFORMED);
+}
+
+Test(introduction_wire, the_digest_tells_keys_and_suites_apart)
+{
+    struct introduction other = original;
+
+    cr_assert_neq(introduction_digest(&original), 0);
+    other.nonce = other.known = 99;
+    cr_assert_eq(introduction_digest(&original), introduction_digest(&other));
+    other.keys[1]++;
+    cr_assert_neq(introduction_digest(&original), introduction_digest(&other));
+    other = original;
+    other.suites = 2;
+    cr_assert_neq(introduction_digest(&original), introduction_digest(&other));
+    other = original;
+    other.key_count = 1;
+    cr_assert_neq(introduction_digest(&original), introduction_digest(&other));
+}

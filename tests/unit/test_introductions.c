@@ -1,0 +1,392 @@
+/* Introductions: who is believed, from when on, and what a stranger, the dead and the past get. */
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "headless/base/clock.h"
+#include "headless/control/introductions.h"
+
+enum { A, B, C, PODS };
+
+#define CLUSTER UINT64_C(0xc1)
+#define STEP_NS (2 * INTRODUCTIONS_PATIENCE)
+#define MESSAGE (PEER_HEADER_BYTES + 11)
+#define SEALED  (MESSAGE + SEAL_BYTES)
+
+static struct introductions *pods[PODS];
+static struct keyring rings[3]; /* one key, another, both: the second is the newer */
+static struct address ips[PODS];
+static struct seal_lane lane;
+static const struct seal_lane *const lanes[] = {&lane};
+static uint64_t now_ns;
+
+static void start(int pod, uint64_t instance)
+{
+    introductions_init(pods[pod], CLUSTER, instance);
+    introductions_tell_lanes(pods[pod], lanes, 1);
+    introductions_take_keys(pods[pod], &rings[0]);
+}
+
+static void setup(void)
+{
+    static const char *const texts[PODS] = {"10.0.0.1", "10.0.0.2", "10.0.0.3"};
+    char text[KEY_TEXT_BYTES];
+
+    cr_assert_geq(sodium_init(), 0);
+    for (int k = 0; k < 2; k++) {
+        key_draw(text);
+        rings[k].count = 1;
+        cr_assert(key_parse(text, &rings[k].keys[0]));
+    }
+    rings[2].count = 2;
+    rings[2].keys[0] = rings[1].keys[0];
+    rings[2].keys[1] = rings[0].keys[0];
+    seal_lane_init(&lane, KEY_FOR_FRAMES, 1, 0);
+    now_ns = NS_PER_SEC;
+    for (int i = 0; i < PODS; i++) {
+        cr_assert_eq(address_parse_ip(texts[i], &ips[i]), 0);
+        pods[i] = aligned_alloc(_Alignof(struct introductions), sizeof(**pods));
+        cr_assert_not_null(pods[i]);
+        start(i, 100 + (uint64_t)i);
+    }
+}
+
+static void teardown(void)
+{
+    for (int i = 0; i < PODS; i++)
+        free(pods[i]);
+}
+
+TestSuite(introductions, .init = setup, .fini = teardown, .timeout = 30);
+
+static uint64_t instance(int pod)
+{
+    return pods[pod]->instance;
+}
+
+static bool knows(int pod, int other)
+{
+    return introductions_find(pods[pod], instance(other)) != NULL;
+}
+
+/* Gives data to `to` as from `from`; true: it was authentic. The answer replaces the data. */
+static bool deliver(int from, int to, uint8_t *data, size_t *length)
+{
+    uint8_t answer[INTRODUCTIONS_SEALED];
+    size_t bytes = 0;
+    bool is_authentic =
+        introductions_hear(pods[to], &ips[from], data, *length, now_ns, answer, &bytes);
+
+    *length = is_authentic ? bytes : 0;
+    cr_assert_leq(*length, sizeof(answer));
+    memcpy(data, answer, *length);
+    return is_authentic;
+}
+
+/* One asks, and all that follows from it is delivered. Returns how many messages there were. */
+static int ask(int from, int to)
+{
+    uint8_t data[INTRODUCTIONS_SEALED];
+    size_t length = introductions_ask(pods[from], &ips[to], now_ns, data);
+    int messages = 0;
+
+    while (length > 0) {
+        cr_assert_lt(messages++, 10, "it never ends");
+        (void)deliver(from, to, data, &length);
+        int sender = from;
+
+        from = to;
+        to = sender;
+    }
+    return messages;
+}
+
+static void settle(int a, int b)
+{
+    for (int i = 0; i < 3; i++) {
+        now_ns += STEP_NS;
+        (void)ask(a, b);
+        (void)ask(b, a);
+    }
+}
+
+/* A message of the election, sealed; its body is not looked at here. */
+static size_t seal_message(int from, int to, uint8_t buffer[static SEALED])
+{
+    struct contact *contact = introductions_find(pods[from], instance(to));
+    const struct peer_header header = {
+        .cluster = CLUSTER, .from = instance(from), .to = instance(to), .type = ELECTION_PROBE};
+
+    cr_assert_not_null(contact);
+    memset(buffer, 7, SEALED);
+    (void)peer_put_header(buffer + SEAL_BLOCK_BYTES, &header);
+    return introductions_seal(pods[from], contact, buffer, MESSAGE);
+}
+
+static enum introductions_verdict open_message(int to, uint8_t *data, size_t length)
+{
+    struct peer_header header;
+
+    cr_assert(peer_read_header(data, length, &header));
+    return introductions_open(pods[to], data, length, &header, now_ns);
+}
+
+static enum introductions_verdict send_message(int from, int to)
+{
+    uint8_t buffer[SEALED];
+    size_t length = seal_message(from, to, buffer);
+
+    cr_assert_eq(length, SEALED);
+    return open_message(to, buffer, length);
+}
+
+Test(introductions, three_messages_and_both_believe)
+{
+    cr_assert_eq(ask(A, B), 3);
+    cr_assert(knows(A, B));
+    cr_assert(knows(B, A));
+    cr_assert_eq(send_message(A, B), INTRODUCTIONS_OK);
+    cr_assert_eq(send_message(B, A), INTRODUCTIONS_OK);
+}
+
+Test(introductions, who_is_known_is_not_asked_again)
+{
+    settle(A, B);
+    now_ns += STEP_NS;
+    cr_assert_eq(ask(A, B), 0);
+    cr_assert_eq(ask(B, A), 0);
+}
+
+Test(introductions, questions_are_paced)
+{
+    uint8_t data[INTRODUCTIONS_SEALED];
+    int asked = 0;
+
+    for (uint64_t end_ns = now_ns + 10 * NS_PER_SEC; now_ns < end_ns; now_ns += NS_PER_MS)
+        asked += introductions_ask(pods[A], &ips[B], now_ns, data) > 0;
+    cr_assert_geq(asked, 6);
+    cr_assert_leq(asked, 10); /* 0.2, 0.4, 0.8 s, then every 1.6 s */
+}
+
+Test(introductions, an_answer_is_no_longer_than_the_question)
+{
+    uint8_t data[INTRODUCTIONS_SEALED];
+    size_t length = introductions_ask(pods[A], &ips[B], now_ns, data);
+
+    cr_assert_eq(length, INTRODUCTIONS_SEALED);
+    cr_assert(deliver(A, B, data, &length));
+    cr_assert_eq(length, INTRODUCTIONS_SEALED);
+}
+
+Test(introductions, another_key_gets_no_answer)
+{
+    uint8_t data[INTRODUCTIONS_SEALED];
+    size_t length;
+
+    introductions_take_keys(pods[B], &rings[1]);
+    length = introductions_ask(pods[A], &ips[B], now_ns, data);
+    cr_assert_not(deliver(A, B, data, &length));
+    cr_assert_eq(length, 0);
+    settle(A, B);
+    cr_assert_not(knows(A, B));
+    cr_assert_not(knows(B, A));
+}
+
+Test(introductions, without_a_key_nothing_is_asked)
+{
+    uint8_t data[INTRODUCTIONS_SEALED];
+    const struct keyring none = {0};
+
+    introductions_take_keys(pods[A], &none);
+    cr_assert_eq(introductions_ask(pods[A], &ips[B], now_ns, data), 0);
+}
+
+/* A has two keys, B only the older: a question with each finds the one that both have. */
+Test(introductions, a_common_key_is_found)
+{
+    introductions_take_keys(pods[A], &rings[2]);
+    settle(A, B);
+    cr_assert(knows(A, B));
+    cr_assert(knows(B, A));
+    cr_assert_eq(send_message(A, B), INTRODUCTIONS_OK);
+    cr_assert_eq(send_message(B, A), INTRODUCTIONS_OK);
+}
+
+Test(introductions, an_altered_one_is_not_authentic)
+{
+    uint8_t data[INTRODUCTIONS_SEALED], copy[INTRODUCTIONS_SEALED];
+    size_t length = introductions_ask(pods[A], &ips[B], now_ns, data);
+
+    for (size_t i = 0; i < length; i++) {
+        size_t bytes = length;
+
+        memcpy(copy, data, length);
+        copy[i] ^= 1;
+        cr_assert_not(deliver(A, B, copy, &bytes), "byte %zu", i);
+    }
+}
+
+/* What was said to us, by somebody who has died since, does not make us believe in him. */
+Test(introductions, the_dead_are_not_believed)
+{
+    uint8_t question[INTRODUCTIONS_SEALED], message[SEALED];
+    size_t length = introductions_ask(pods[A], &ips[B], now_ns, question);
+
+    settle(A, B);
+    (void)seal_message(A, B, message);
+    start(B, instance(B)); /* B restarts; as if it had drawn the same instance again */
+    cr_assert_eq(open_message(B, message, SEALED), INTRODUCTIONS_STRANGER);
+    cr_assert(deliver(A, B, question, &length)); /* authentic, but old */
+    cr_assert_not(knows(B, A));
+}
+
+Test(introductions, an_answer_to_an_older_question_counts_no_more)
+{
+    uint8_t first[INTRODUCTIONS_SEALED], second[INTRODUCTIONS_SEALED];
+    size_t first_length = introductions_ask(pods[A], &ips[B], now_ns, first), second_length;
+
+    cr_assert(deliver(A, B, first, &first_length)); /* the answer is delayed */
+    now_ns += STEP_NS;
+    second_length = introductions_ask(pods[A], &ips[B], now_ns, second);
+    cr_assert_gt(second_length, 0);
+    (void)deliver(B, A, first, &first_length);
+    cr_assert_not(knows(A, B));
+}
+
+Test(introductions, a_restarted_pod_is_met_anew)
+{
+    uint64_t before;
+
+    settle(A, B);
+    before = instance(B);
+    start(B, 555);
+    settle(A, B);
+    cr_assert(knows(A, B));
+    cr_assert_eq(introductions_find_address(pods[A], &ips[B])->instance, 555);
+    cr_assert_neq(before, 555);
+    cr_assert_eq(send_message(A, B), INTRODUCTIONS_OK);
+    cr_assert_eq(send_message(B, A), INTRODUCTIONS_OK);
+}
+
+Test(introductions, a_message_is_taken_once)
+{
+    uint8_t message[SEALED], copy[SEALED];
+
+    settle(A, B);
+    (void)seal_message(A, B, message);
+    memcpy(copy, message, SEALED);
+    cr_assert_eq(open_message(B, message, SEALED), INTRODUCTIONS_OK);
+    cr_assert_eq(open_message(B, copy, SEALED), INTRODUCTIONS_REPLAY);
+}
+
+/* B's window begins with what introduced A: what A sent before, and was kept back, is too old. */
+Test(introductions, what_came_before_the_introduction_is_too_old)
+{
+    uint8_t message[SEALED];
+
+    settle(A, B);
+    (void)seal_message(A, B, message);
+    memset(pods[B]->contacts, 0, sizeof(pods[B]->contacts)); /* forgotten, for want of room */
+    settle(A, B);
+    settle(B, A);
+    cr_assert_eq(send_message(A, B), INTRODUCTIONS_OK);
+    cr_assert_eq(open_message(B, message, SEALED), INTRODUCTIONS_REPLAY);
+}
+
+Test(introductions, a_message_is_for_one_instance)
+{
+    uint8_t message[SEALED];
+
+    settle(A, B);
+    settle(A, C);
+    (void)seal_message(A, B, message);
+    cr_assert_eq(open_message(C, message, SEALED), INTRODUCTIONS_MISDIRECTED);
+}
+
+Test(introductions, forged_ones_use_nothing_up)
+{
+    uint8_t message[SEALED], copy[SEALED];
+
+    settle(A, B);
+    (void)seal_message(A, B, message);
+    memcpy(copy, message, SEALED);
+    copy[SEALED - 1] ^= 1;
+    cr_assert_eq(open_message(B, copy, SEALED), INTRODUCTIONS_FORGED);
+    cr_assert_eq(open_message(B, message, SEALED), INTRODUCTIONS_OK);
+}
+
+/* Nobody seals with a key that the other is not known to have; nobody is cut off on the way. */
+Test(introductions, rotation_loses_nothing)
+{
+    uint64_t changes;
+
+    settle(A, B);
+    changes = pods[A]->changes;
+    introductions_take_keys(pods[B], &rings[2]);
+    cr_assert_eq(send_message(A, B), INTRODUCTIONS_OK);
+    cr_assert_eq(send_message(B, A), INTRODUCTIONS_OK, "with the old one: A has no other");
+    settle(A, B);
+    cr_assert(contact_has_key(introductions_find(pods[A], instance(B)), rings[1].keys[0].id));
+    cr_assert_gt(pods[A]->changes, changes);
+    cr_assert_eq(send_message(B, A), INTRODUCTIONS_OK);
+    introductions_take_keys(pods[A], &rings[2]);
+    cr_assert_eq(send_message(A, B), INTRODUCTIONS_OK);
+    cr_assert_eq(send_message(B, A), INTRODUCTIONS_OK);
+    settle(A, B);
+    introductions_take_keys(pods[A], &rings[1]); /* the old one goes */
+    cr_assert_eq(send_message(B, A), INTRODUCTIONS_OK, "B seals with the new one by now");
+    cr_assert_eq(send_message(A, B), INTRODUCTIONS_OK);
+    introductions_take_keys(pods[B], &rings[1]);
+    settle(A, B);
+    cr_assert_eq(send_message(A, B), INTRODUCTIONS_OK);
+    cr_assert_eq(send_message(B, A), INTRODUCTIONS_OK);
+}
+
+Test(introductions, counters_are_told_once)
+{
+    for (int i = 0; i < 77; i++)
+        (void)seal_lane_count(&lane);
+    settle(A, B);
+    cr_assert_eq(introductions_find(pods[B], instance(A))->theirs.counters[0], 77);
+    (void)seal_lane_count(&lane);
+    introductions_take_keys(pods[A], &rings[2]);
+    settle(A, B);
+    cr_assert_eq(introductions_find(pods[B], instance(A))->theirs.counters[0], 77,
+                 "frames since then are counted by the gate");
+}
+
+/* Replayed questions of a crowd that has long gone push out nobody who is known. */
+Test(introductions, strangers_do_not_push_out_friends)
+{
+    static uint8_t questions[CONTACTS_MAX + 10][INTRODUCTIONS_SEALED];
+    size_t length;
+
+    for (size_t i = 0; i < CONTACTS_MAX + 10; i++) {
+        start(C, 10000 + i);
+        cr_assert_gt(introductions_ask(pods[C], &ips[B], now_ns, questions[i]), 0);
+    }
+    settle(A, B);
+    for (size_t i = 0; i < CONTACTS_MAX + 10; i++) {
+        length = INTRODUCTIONS_SEALED;
+        now_ns += NS_PER_SEC;
+        cr_assert(deliver(C, B, questions[i], &length));
+    }
+    cr_assert(knows(B, A));
+    cr_assert_eq(send_message(A, B), INTRODUCTIONS_OK);
+}
+
+Test(introductions, answers_are_limited)
+{
+    uint8_t question[INTRODUCTIONS_SEALED], copy[INTRODUCTIONS_SEALED];
+    size_t answered = 0, length;
+
+    cr_assert_gt(introductions_ask(pods[A], &ips[B], now_ns, question), 0);
+    for (int i = 0; i < 10000; i++) { /* all in one moment */
+        length = INTRODUCTIONS_SEALED;
+        memcpy(copy, question, sizeof(copy));
+        cr_assert(deliver(A, B, copy, &length));
+        answered += length > 0;
+    }
+    cr_assert_geq(answered, 100);
+    cr_assert_leq(answered, 1000);
+}
