@@ -3,6 +3,7 @@ FROM debian:12-slim AS build
 RUN apt-get update && apt-get install -y --no-install-recommends \
         gcc libc6-dev cmake ninja-build pkg-config \
         libjson-c-dev libyaml-dev libmicrohttpd-dev libsodium-dev \
+        libseccomp-dev \
     && rm -rf /var/lib/apt/lists/*
 COPY CMakeLists.txt /src/
 COPY cmake /src/cmake
@@ -15,7 +16,7 @@ RUN cmake -S /src -B /build -G Ninja -DCMAKE_BUILD_TYPE=Release -DHEADLESS_TESTS
 
 FROM debian:12-slim
 RUN apt-get update && apt-get install -y --no-install-recommends \
-        libjson-c5 libyaml-0-2 libmicrohttpd12 libsodium23 \
+        libjson-c5 libyaml-0-2 libmicrohttpd12 libsodium23 libseccomp2 \
     && rm -rf /var/lib/apt/lists/*
 COPY --from=build /image/ /
 USER 1001:0

@@ -9,11 +9,11 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 # shellcheck disable=SC2034 # for those who source this file
 build_packages=(gcc libc6-dev cmake ninja-build pkg-config libjson-c-dev libyaml-dev
-    libmicrohttpd-dev libsodium-dev ccache)
+    libmicrohttpd-dev libsodium-dev libseccomp-dev ccache)
 # shellcheck disable=SC2034
 test_packages=(clang clang-format clang-tidy libclang-rt-14-dev libcriterion-dev shellcheck cppcheck
     netcat-openbsd socat curl dnsmasq-base knot knot-dnsutils dnsperf iproute2 nftables iptables ethtool procps
-    jq util-linux libnetfilter-queue-dev faketime spin)
+    jq util-linux libnetfilter-queue-dev faketime spin binutils strace)
 
 red="" green="" plain=""
 if [[ -t 1 && -z ${NO_COLOR:-} ]]; then

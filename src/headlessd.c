@@ -5,6 +5,7 @@
  *   who leads       control/       the supervisor: election, commands, the leader view
  *   data            data/          receivers, workers, app, relay, replies: the way of a datagram
  *   operators       admin/         HTTP: probes, metrics, status
+ *   confinement     secure/        what the process gives up once its sockets are open
  *
  * The main thread starts the modules in the order of one table, then waits for signals, and stops
  * them in the reverse order. SIGTERM and SIGINT drain and exit 0, SIGHUP reads the configuration
@@ -22,6 +23,7 @@
 #include "headless/config/config.h"
 #include "headless/control/supervisor.h"
 #include "headless/data/plane.h"
+#include "headless/secure/confine.h"
 
 #define EXIT_USAGE     2
 #define DRAIN_LOOK_NS  (50 * NS_PER_MS)
@@ -81,6 +83,23 @@ static void stop_admin(struct daemon *d)
     admin_stop(&d->admin);
 }
 
+/* Some kernels and sandboxes have no seccomp: serving without is better than not at all. */
+static int confine(struct daemon *d)
+{
+    const struct config *config = config_values(d->options);
+    const struct confine_needs needs = {.resolver = config->discovery_dns[0] != '\0',
+                                        .files = config->store[0] != '\0'};
+    int rc = config->seccomp ? confine_start(&needs) : -ENOTSUP;
+
+    if (rc == -ENOTSUP)
+        log_debug("unconfined", "%s",
+                  config->seccomp ? "seccomp: not in this build" : "seccomp: false");
+    else if (rc)
+        log_warn("unconfined", "seccomp: the kernel refuses the filter (%s): all system calls stay",
+                 strerror(-rc));
+    return 0;
+}
+
 static int start_plane(struct daemon *d)
 {
     int rc = plane_start(&d->plane);
@@ -118,6 +137,7 @@ static const struct module {
     {"sockets", open_plane, close_plane},
     {"leader", join, NULL},
     {"admin server", start_admin, stop_admin},
+    {"confinement", confine, NULL}, /* all that listens is open; nothing was read from outside */
     {"supervisor thread", start_supervisor, stop_supervisor},
     {"data threads", start_plane, stop_plane}, /* last: now datagrams are read */
 };

@@ -1,6 +1,7 @@
 #include "admin/reading.h"
 
 #include "headless/base/clock.h"
+#include "headless/secure/confine.h"
 
 void reading_take(struct admin *admin, struct reading *ret_reading)
 {
@@ -16,6 +17,7 @@ void reading_take(struct admin *admin, struct reading *ret_reading)
         .stopping = atomic_load_explicit(&admin->stopping, memory_order_relaxed),
         .last_reload_succeeded =
             atomic_load_explicit(&admin->last_reload_succeeded, memory_order_relaxed),
+        .confined = confine_is_on(),
         .report = &admin->supervisor->report,
     };
 

@@ -187,6 +187,8 @@ size_t samples_list(const struct reading *reading, struct sample ret_samples[sta
     add_gauge(&list, "event_streams", reading->event_streams, "Open streams of /events");
     add_gauge(&list, "config_last_reload_successful", reading->last_reload_succeeded,
               "0 if the last reload of the configuration was refused");
+    add_gauge(&list, "confined", reading->confined,
+              "1 if this pod gave up the system calls that it does not need (seccomp)");
     add_gauge(&list, "uptime_seconds", reading->uptime_ns / NS_PER_SEC,
               "Seconds since the process started");
     add(&list, SAMPLE_GAUGE,

@@ -202,6 +202,7 @@ char *page_status(const struct reading *reading, size_t *ret_length)
     add(page, "members", describe_members(reading, true));
     add_number(page, "uptime_seconds", reading->uptime_ns / NS_PER_SEC);
     add(page, "ready", json_object_new_boolean(!reading->stopping));
+    add(page, "confined", json_object_new_boolean(reading->confined));
     add(page, "ledger", describe_ledger(&reading->numbers));
     add_samples(page, reading);
     return print(page, ret_length);

@@ -48,6 +48,9 @@ static void *run(void *argument)
     unsigned spin_budget = 16;
     uint64_t end_ns;
 
+    /* By the thread itself: for another's name glibc writes a file of /proc, which confinement
+     * (secure/confine.h) forbids. */
+    (void)pthread_setname_np(pthread_self(), agent->name);
     while (!agent_is_stopping(agent)) {
         if (slice(agent) > 0 || !agent->ops->idle)
             continue;
@@ -79,7 +82,6 @@ int agent_start(struct agent *agent, const char *name, const struct agent_ops *o
     if (rc)
         return -rc;
     atomic_store_explicit(&agent->started, true, memory_order_release);
-    (void)pthread_setname_np(agent->thread, agent->name);
     return 0;
 }
 

@@ -428,6 +428,14 @@ const struct config_option config_options[] = {
      .power_of_two = true,
      .help = "Datagrams between a receiving and a working thread at most."},
     /* ---- */
+    {.key = "seccomp",
+     .group = "Confinement",
+     .type = OPTION_CHOICE,
+     FIELD(seccomp),
+     .preset = "true",
+     WORDS(booleans),
+     .help = "Give up all system calls that serving does not need (docs/confinement.md)."},
+    /* ---- */
     {.key = "log.level",
      .group = "Log",
      .type = OPTION_CHOICE,

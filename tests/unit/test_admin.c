@@ -336,9 +336,10 @@ static void assert_members(struct json_object *status)
 
 Test(admin, status_has_its_keys)
 {
-    static const char *const keys[] = {
-        "version", "cluster",        "leader", "term",   "cause",    "me",     "leader_list",
-        "members", "uptime_seconds", "ready",  "ledger", "counters", "gauges", "state"};
+    static const char *const keys[] = {"version",        "cluster", "leader",      "term",
+                                       "cause",          "me",      "leader_list", "members",
+                                       "uptime_seconds", "ready",   "ledger",      "counters",
+                                       "gauges",         "state",   "confined"};
     struct json_object *status = parse_status();
 
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
@@ -347,7 +348,21 @@ Test(admin, status_has_its_keys)
     assert_members(status);
     cr_assert_eq(at(status, "uptime_seconds", NULL, NULL), 90);
     cr_assert_eq(at(status, "ready", NULL, NULL), 1);
+    cr_assert_eq(at(status, "confined", NULL, NULL), 0);
     (void)json_object_put(status);
+}
+
+Test(admin, it_is_told_whether_the_process_is_confined)
+{
+    struct json_object *status;
+
+    reading.confined = true;
+    status = parse_status();
+    cr_assert_eq(at(status, "confined", NULL, NULL), 1);
+    (void)json_object_put(status);
+    free(text);
+    render_metrics();
+    assert_line("headlessd_confined 1");
 }
 
 Test(admin, status_is_not_ready_while_stopping)

@@ -65,6 +65,7 @@ static const char everything[] = "cluster: 'a#\"\\:,b'\n"
                                  "batch: 1\n"
                                  "train: 1\n"
                                  "gro: false\n"
+                                 "seccomp: false\n"
                                  "ring: 64\n"
                                  "log: {level: error, format: text}\n";
 

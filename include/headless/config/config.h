@@ -142,6 +142,7 @@ struct config {
 
     uint32_t receivers, workers, batch, train, ring;
     int gro;        /* 0: datagrams are received one by one */
+    int seccomp;    /* 0: the process is not confined */
     int log_level;  /* enum log_level */
     int log_format; /* enum log_format */
 };

@@ -1,0 +1,400 @@
+/*
+ * The tables say what is allowed; reasons that are not obvious stand beside the rows. Found by
+ * strace of every cluster test, and in the sources of glibc, libmicrohttpd and systemd's NSS
+ * modules for what tests do not reach.
+ */
+#include "headless/secure/confine.h"
+
+#include <asm/termbits.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <seccomp.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "headless/secure/name_services.h"
+
+#define COUNT(table) (sizeof(table) / sizeof((table)[0]))
+
+static _Atomic bool is_on; /* written once, by the main thread */
+
+/* ---- calls without a condition ---- */
+
+static const int allowed_calls[] = {
+    /* datagrams, and HTTP */
+    SCMP_SYS(recvmmsg),
+    SCMP_SYS(recvmsg),
+    SCMP_SYS(recvfrom),
+    SCMP_SYS(sendmmsg),
+    SCMP_SYS(sendmsg),
+    SCMP_SYS(sendto),
+    SCMP_SYS(connect),
+    SCMP_SYS(bind), /* links to new members and sessions of the app */
+    SCMP_SYS(accept4),
+    SCMP_SYS(shutdown),
+    SCMP_SYS(getsockname),
+    SCMP_SYS(getsockopt),
+    SCMP_SYS(setsockopt),
+    /* waiting */
+    SCMP_SYS(epoll_create1),
+    SCMP_SYS(epoll_ctl),
+    SCMP_SYS(epoll_wait),
+    SCMP_SYS(epoll_pwait),
+    SCMP_SYS(poll),
+    SCMP_SYS(ppoll),
+    SCMP_SYS(select), /* libmicrohttpd's second choice */
+    SCMP_SYS(pselect6),
+    SCMP_SYS(eventfd2),
+    SCMP_SYS(timerfd_create),
+    SCMP_SYS(timerfd_settime),
+    SCMP_SYS(futex),
+    SCMP_SYS(restart_syscall),
+    SCMP_SYS(sched_yield),
+    /* time, where the vDSO does not know it */
+    SCMP_SYS(clock_gettime),
+    SCMP_SYS(clock_getres),
+    SCMP_SYS(clock_nanosleep),
+    SCMP_SYS(nanosleep),
+    SCMP_SYS(gettimeofday),
+    SCMP_SYS(time),
+    /* memory; mmap and mprotect are below */
+    SCMP_SYS(munmap),
+    SCMP_SYS(mremap),
+    SCMP_SYS(madvise),
+    SCMP_SYS(brk),
+    /* files: reload, name lookups, the store; openat is below. inotify is to watch for reloads */
+    SCMP_SYS(read),
+    SCMP_SYS(readv),
+    SCMP_SYS(pread64),
+    SCMP_SYS(write),
+    SCMP_SYS(writev),
+    SCMP_SYS(lseek),
+    SCMP_SYS(close),
+    SCMP_SYS(fstat),
+    SCMP_SYS(stat),
+    SCMP_SYS(lstat),
+    SCMP_SYS(newfstatat),
+    SCMP_SYS(statx),
+    SCMP_SYS(access),
+    SCMP_SYS(faccessat),
+    SCMP_SYS(getdents64),
+    SCMP_SYS(readlink),
+    SCMP_SYS(readlinkat),
+    SCMP_SYS(inotify_init1),
+    SCMP_SYS(inotify_add_watch),
+    SCMP_SYS(inotify_rm_watch),
+    /* signals */
+    SCMP_SYS(rt_sigaction),
+    SCMP_SYS(rt_sigprocmask),
+    SCMP_SYS(rt_sigtimedwait),
+    SCMP_SYS(rt_sigreturn),
+    SCMP_SYS(sigaltstack),
+    /* threads; clone is below */
+    SCMP_SYS(set_robust_list),
+    SCMP_SYS(rseq),
+    SCMP_SYS(gettid),
+    SCMP_SYS(sched_getaffinity),
+    SCMP_SYS(getcpu),
+    SCMP_SYS(exit),
+    SCMP_SYS(exit_group),
+    /* what libraries ask */
+    SCMP_SYS(getpid),
+    SCMP_SYS(getuid),
+    SCMP_SYS(geteuid),
+    SCMP_SYS(getgid),
+    SCMP_SYS(getegid),
+    SCMP_SYS(getrandom),
+    SCMP_SYS(uname),
+    SCMP_SYS(sysinfo),
+};
+
+/* Only with needs.files. */
+static const int file_calls[] = {
+    SCMP_SYS(openat), /* without the condition below */
+    SCMP_SYS(rename),
+    SCMP_SYS(renameat),
+    SCMP_SYS(renameat2),
+};
+
+/* What is of use to an intruder only: EPERM, as without the privilege, so that it is understood. */
+static const int refused_calls[] = {
+    /* other programs, other processes */
+    SCMP_SYS(execve),
+    SCMP_SYS(execveat),
+    SCMP_SYS(fork),
+    SCMP_SYS(vfork),
+    SCMP_SYS(kill),
+    SCMP_SYS(tkill),
+    SCMP_SYS(ptrace),
+    SCMP_SYS(process_vm_readv),
+    SCMP_SYS(process_vm_writev),
+    SCMP_SYS(pidfd_getfd),
+    /* code that is no file */
+    SCMP_SYS(memfd_create),
+    SCMP_SYS(memfd_secret),
+    SCMP_SYS(pkey_mprotect),
+    SCMP_SYS(personality), /* READ_IMPLIES_EXEC */
+    /* a way in */
+    SCMP_SYS(listen),
+    SCMP_SYS(socketpair),
+    /* another world */
+    SCMP_SYS(mount),
+    SCMP_SYS(umount2),
+    SCMP_SYS(move_mount),
+    SCMP_SYS(fsopen),
+    SCMP_SYS(open_tree),
+    SCMP_SYS(pivot_root),
+    SCMP_SYS(chroot),
+    SCMP_SYS(unshare),
+    SCMP_SYS(setns),
+    /* the kernel */
+    SCMP_SYS(bpf),
+    SCMP_SYS(perf_event_open),
+    SCMP_SYS(userfaultfd),
+    SCMP_SYS(add_key),
+    SCMP_SYS(request_key),
+    SCMP_SYS(keyctl),
+    SCMP_SYS(init_module),
+    SCMP_SYS(finit_module),
+    SCMP_SYS(delete_module),
+    SCMP_SYS(kexec_load),
+    SCMP_SYS(kexec_file_load),
+    SCMP_SYS(reboot),
+    SCMP_SYS(open_by_handle_at),
+    /* another identity */
+    SCMP_SYS(setuid),
+    SCMP_SYS(setgid),
+    SCMP_SYS(setresuid),
+    SCMP_SYS(setresgid),
+    SCMP_SYS(setgroups),
+    SCMP_SYS(capset),
+};
+
+/* ---- calls with a condition ---- */
+
+/*
+ * (argument & mask) == value. int arguments are masked to 32 bits: the kernel ignores the upper
+ * ones, which may be anything.
+ */
+struct bound {
+    int call;
+    bool is_allowed; /* else EPERM */
+    unsigned argument;
+    uint64_t mask, value;
+};
+
+#define INT_BITS     UINT64_C(0xffffffff)
+#define THREAD_FLAGS ((uint64_t)(CLONE_VM | CLONE_THREAD | CLONE_SIGHAND))
+#define NEW_WORLD                                                                          \
+    ((uint64_t)(CLONE_NEWNS | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | \
+                CLONE_NEWUTS | CLONE_NEWCGROUP | CLONE_PTRACE | CLONE_PARENT))
+#define WRITE_FLAGS  ((uint64_t)(O_ACCMODE | O_CREAT | O_TRUNC))
+
+/* clang-format off */
+static const struct bound bounds[] = {
+    /* A thread, no process. clone3 has its flags in memory, where a filter cannot look: it is
+     * ENOSYS like all that is not named here, and glibc takes clone. */
+    {SCMP_SYS(clone), true, 0, THREAD_FLAGS | NEW_WORLD, THREAD_FLAGS},
+    {SCMP_SYS(clone), false, 0, CLONE_THREAD, 0},
+    /* No memory becomes code. NSS modules were loaded before (name_services.c). */
+    {SCMP_SYS(mmap), true, 2, PROT_EXEC, 0},
+    {SCMP_SYS(mmap), false, 2, PROT_EXEC, PROT_EXEC},
+    {SCMP_SYS(mprotect), true, 2, PROT_EXEC, 0},
+    {SCMP_SYS(mprotect), false, 2, PROT_EXEC, PROT_EXEC},
+    /* abort() */
+    {SCMP_SYS(tgkill), true, 0, INT_BITS, 0}, /* 0: replaced by our process */
+    /* Names of threads. */
+    {SCMP_SYS(prctl), true, 0, INT_BITS, PR_SET_NAME},
+    /* libmicrohttpd; stdio where a stream is a terminal; the resolver; interfaces in addresses. */
+    {SCMP_SYS(fcntl), true, 1, INT_BITS, F_GETFL},
+    {SCMP_SYS(fcntl), true, 1, INT_BITS, F_SETFL},
+    {SCMP_SYS(fcntl), true, 1, INT_BITS, F_GETFD},
+    {SCMP_SYS(fcntl), true, 1, INT_BITS, F_SETFD},
+    {SCMP_SYS(ioctl), true, 1, INT_BITS, TCGETS},
+    {SCMP_SYS(ioctl), true, 1, INT_BITS, FIONREAD},
+    {SCMP_SYS(ioctl), true, 1, INT_BITS, SIOCGIFINDEX},
+    /* Limits are read, not set. */
+    {SCMP_SYS(prlimit64), true, 2, UINT64_MAX, 0},
+};
+
+/* Unless needs.files: files are opened for reading. */
+static const struct bound read_only[] = {
+    {SCMP_SYS(openat), true, 2, WRITE_FLAGS, 0},
+    {SCMP_SYS(openat), false, 2, O_WRONLY, O_WRONLY},
+    {SCMP_SYS(openat), false, 2, O_RDWR, O_RDWR},
+    {SCMP_SYS(openat), false, 2, O_CREAT, O_CREAT},
+    {SCMP_SYS(openat), false, 2, O_TRUNC, O_TRUNC},
+};
+/* clang-format on */
+
+/* ---- sockets ---- */
+
+#define SOCKET_TYPES 16 /* the kernel's SOCK_TYPE_MASK; above it are SOCK_CLOEXEC and the like */
+
+static const struct socket_kind {
+    int domain, type;
+    bool is_resolvers; /* only with needs.resolver */
+} sockets[] = {
+    {AF_INET, SOCK_DGRAM, false}, {AF_INET6, SOCK_DGRAM, false},
+    {AF_INET, SOCK_STREAM, true}, {AF_INET6, SOCK_STREAM, true}, /* an answer that was cut */
+    {AF_UNIX, SOCK_STREAM, true},                                /* nscd, resolved */
+    {AF_NETLINK, SOCK_RAW, true}, /* which families have addresses here; says "raw" for itself */
+};
+
+#define ANY_TYPE (-1)
+
+static bool is_socket_allowed(int domain, int type, const struct confine_needs *needs)
+{
+    for (size_t i = 0; i < COUNT(sockets); i++) {
+        if (sockets[i].domain == domain && (sockets[i].type == type || type == ANY_TYPE) &&
+            (needs->resolver || !sockets[i].is_resolvers))
+            return true;
+    }
+    return false;
+}
+
+/* ---- the filter ---- */
+
+static int add_calls(scmp_filter_ctx filter, uint32_t action, const int *calls, size_t count)
+{
+    int rc = 0;
+
+    for (size_t i = 0; !rc && i < count; i++)
+        rc = seccomp_rule_add(filter, action, calls[i], 0);
+    return rc;
+}
+
+static int add_bounds(scmp_filter_ctx filter, const struct bound *table, size_t count)
+{
+    int rc = 0;
+
+    for (size_t i = 0; !rc && i < count; i++) {
+        const struct bound *bound = &table[i];
+        uint64_t value = bound->call == SCMP_SYS(tgkill) ? (uint64_t)getpid() : bound->value;
+        struct scmp_arg_cmp is = {bound->argument, SCMP_CMP_MASKED_EQ, bound->mask, value};
+
+        rc = seccomp_rule_add_array(filter,
+                                    bound->is_allowed ? SCMP_ACT_ALLOW : SCMP_ACT_ERRNO(EPERM),
+                                    bound->call, 1, &is);
+    }
+    return rc;
+}
+
+static int add_socket(scmp_filter_ctx filter, uint32_t action, int domain, int type)
+{
+    const struct scmp_arg_cmp are[] = {
+        {0, SCMP_CMP_MASKED_EQ, INT_BITS, (uint64_t)domain},
+        {1, SCMP_CMP_MASKED_EQ, SOCKET_TYPES - 1, (uint64_t)type},
+    };
+
+    return seccomp_rule_add_array(filter, action, SCMP_SYS(socket), type == ANY_TYPE ? 1 : 2, are);
+}
+
+/* What is not allowed has its rules as well: EPERM is what raw sockets are refused with elsewhere.
+ */
+static int add_sockets(scmp_filter_ctx filter, const struct confine_needs *needs)
+{
+    int rc = 0;
+
+    for (int domain = 0; !rc && domain < AF_MAX; domain++) {
+        if (!is_socket_allowed(domain, ANY_TYPE, needs)) {
+            rc = add_socket(filter, SCMP_ACT_ERRNO(EPERM), domain, ANY_TYPE);
+            continue;
+        }
+        for (int type = 0; !rc && type < SOCKET_TYPES; type++)
+            rc = add_socket(filter,
+                            is_socket_allowed(domain, type, needs) ? SCMP_ACT_ALLOW
+                                                                   : SCMP_ACT_ERRNO(EPERM),
+                            domain, type);
+    }
+    return rc;
+}
+
+static int add_rules(scmp_filter_ctx filter, const struct confine_needs *needs)
+{
+    int rc = add_calls(filter, SCMP_ACT_ALLOW, allowed_calls, COUNT(allowed_calls));
+
+    if (!rc)
+        rc = add_calls(filter, SCMP_ACT_ERRNO(EPERM), refused_calls, COUNT(refused_calls));
+    if (!rc)
+        rc = add_bounds(filter, bounds, COUNT(bounds));
+    if (!rc && needs->files)
+        rc = add_calls(filter, SCMP_ACT_ALLOW, file_calls, COUNT(file_calls));
+    if (!rc && !needs->files)
+        rc = add_bounds(filter, read_only, COUNT(read_only));
+    if (!rc)
+        rc = add_sockets(filter, needs);
+    return rc;
+}
+
+/* Older kernels do not know the last ones, and do without. Without the threads that run already it
+ * would be no confinement. */
+static int set_attributes(scmp_filter_ctx filter)
+{
+    if (seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1) < 0)
+        return -ENOSYS;
+    /* Another architecture's calls: the preset is to kill. */
+    (void)seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ERRNO(ENOSYS));
+    (void)seccomp_attr_set(filter, SCMP_FLTATR_API_SYSRAWRC, 1); /* the kernel's errno */
+    (void)seccomp_attr_set(filter, SCMP_FLTATR_CTL_LOG, 1);
+    /* Kernels before 5.16 slow down whoever has a filter, as a guard against Spectre between code
+     * that trusts each other less than our threads do. */
+    (void)seccomp_attr_set(filter, SCMP_FLTATR_CTL_SSB, 1);
+    (void)seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2); /* a tree, not a list */
+    return 0;
+}
+
+static int load_filter(const struct confine_needs *needs)
+{
+    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
+    int rc;
+
+    if (!filter)
+        return -ENOMEM;
+    rc = set_attributes(filter);
+    if (!rc)
+        rc = add_rules(filter, needs);
+    if (!rc)
+        rc = seccomp_load(filter);
+    seccomp_release(filter);
+    return rc;
+}
+
+int confine_start(const struct confine_needs *needs)
+{
+    int rc;
+
+    if (!CONFINE_IS_POSSIBLE)
+        return -ENOTSUP;
+    if (needs->resolver)
+        (void)name_services_load("/etc/nsswitch.conf");
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        return -errno;
+    rc = load_filter(needs);
+    if (rc)
+        return rc;
+    atomic_store_explicit(&is_on, true, memory_order_relaxed);
+    return 0;
+}
+
+bool confine_is_on(void)
+{
+    return atomic_load_explicit(&is_on, memory_order_relaxed);
+}
+
+int confine_hide_memory(void)
+{
+    const struct rlimit none = {0, 0};
+
+    if (setrlimit(RLIMIT_CORE, &none) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+        return -errno;
+    return 0;
+}

@@ -1,0 +1,207 @@
+#!/usr/bin/env bash
+# Confinement: the filter holds for every thread, and nothing that pods do is refused by it. Every
+# other cluster test runs under the filter as well; these look for the calls that it refused.
+#
+#   tests/cluster/test_confined.sh BUILD_DIR
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=lib_dns.sh
+. "$(dirname "$0")/lib_dns.sh"
+
+a=127.0.31.11
+b=127.0.31.12
+c=127.0.31.13
+dns_address=127.0.31.53
+app=127.0.31.54:5300
+app6="[::1]:15331"
+
+# ---- what the kernel says of a process
+
+# status_of PID FIELD: the values of all its threads, each once.
+status_of()
+{
+    sed -n "s/^$2:[[:space:]]*//p" /proc/"$1"/task/*/status | sort -u | xargs
+}
+
+filters_here=$(status_of "$$" Seccomp_filters) # a container's own
+
+confines_every_thread()
+{
+    local pod pid
+    pods_start "$a" "$b" -- --app echo --leader "$a" --workers 2 --receivers 2
+    for pod in "$a" "$b"; do
+        pid=${pod_pids[$pod]}
+        expect "Seccomp of all threads of $pod" "$(status_of "$pid" Seccomp)" 2
+        expect "filters of all threads of $pod" "$(status_of "$pid" Seccomp_filters)" \
+            $((filters_here + 1))
+        expect "NoNewPrivs of all threads of $pod" "$(status_of "$pid" NoNewPrivs)" 1
+        expect "metric" "$(metric "$pod" confined)" 1
+        expect_match "/status" "$(http "$pod:8080/status")" '"confined":true'
+    done
+    expect "echo" "$(ask "$b" hello)" hello
+    together_closes "$a" "$b"
+}
+
+can_be_turned_off()
+{
+    pods_start "$a" -- --seccomp false --log-level debug
+    expect "filters" "$(status_of "${pod_pids[$a]}" Seccomp_filters)" "$filters_here"
+    expect "metric" "$(metric "$a" confined)" 0
+    expect_match "/status" "$(http "$a:8080/status")" '"confined":false'
+    grep -q 'unconfined: seccomp: false' "$work/$a.log" || fail "it is not said"
+}
+
+# As a kernel without seccomp answers.
+kernel_that_refuses()
+{
+    pod_places[$a]="strace -D -f -qq -o /dev/null -e trace=seccomp -e inject=seccomp:error=ENOSYS"
+    pods_start "$a" -- --app echo
+    unset "pod_places[$a]"
+    expect "metric" "$(metric "$a" confined)" 0
+    grep -q 'warn  unconfined: seccomp: the kernel refuses the filter' "$work/$a.log" ||
+        fail "it is not said: $(<"$work/$a.log")"
+    expect "echo" "$(ask "$a" hello)" hello
+}
+
+sanitizers_go_without()
+{
+    pods_start "$a" -- --log-level debug
+    expect "metric" "$(metric "$a" confined)" 0
+    grep -q 'unconfined: seccomp: not in this build' "$work/$a.log" || fail "it is not said"
+}
+
+# ---- calls that were refused
+
+# watch ADDRESS...: which calls of these pods fail is written down.
+watch()
+{
+    local address
+    rm -f "$work"/*.trace
+    for address in "$@"; do
+        pod_places[$address]="strace -D -f -qq -o $work/$address.trace -e status=failed ${pod_places[$address]:-}"
+    done
+}
+
+# Not clone3, which glibc tries first (docs/confinement.md). It also shows that we would see others.
+no_call_was_refused()
+{
+    local address refused
+    for address in "$@"; do
+        pod_places[$address]=${pod_places[$address]##*status=failed}
+        grep -q 'clone3(.* = -1 ENOSYS' "$work/$address.trace" ||
+            fail "the filter of $address cannot be seen at work"
+        refused=$(grep -E ' = -1 (EPERM|ENOSYS) ' "$work/$address.trace" | grep -v 'clone3(' || true)
+        [[ -z $refused ]] || fail "refused to $address: ${refused:0:500}"
+    done
+}
+
+# A whole life: three pods, an app, a stream of events, a reload, a command, a killed leader, the end.
+a_whole_life()
+{
+    local leader pods=("$a" "$b" "$c")
+    printf 'hold.time: 1s\n' >"$work/config.yaml"
+    watch "${pods[@]}"
+    for pod in "${pods[@]}"; do
+        pod_launch "$pod" -c "$work/config.yaml" --peers "$(IFS=,; echo "${pods[*]}")" \
+            --heartbeat-interval 250ms --store "$work/store-$pod" "$@"
+    done
+    wait_until "three agree" 10000 agree any "${pods[@]}"
+    leader=$agreed
+    for pod in "${pods[@]}"; do
+        expect_match "through $pod" "$(ask "$pod" hello)" 'hello$'
+        "$headlessctl" --admin "$pod:8080" status >"$work/said" || fail "no status of $pod"
+    done
+    curl -sN --max-time 60 "http://$a:8080/events" >"$work/events" &
+    app_pids[events]=$!
+    wait_until "the stream begins" 5000 grep -q '^data: ' "$work/events"
+    printf 'hold.time: 3s\n' >"$work/config.yaml"
+    kill -HUP "${pod_pids[$b]}"
+    wait_until "it is read again" 5000 grep -q 'option_reloaded: hold.time' "$work/$b.log"
+    lead "$c" "${pods[@]}"
+    [[ $leader == "$c" ]] || lead "$leader" "${pods[@]}"
+    pod_kill "$leader"
+    wait_until "the others follow another" 10000 agree_without "$leader" "${!pod_pids[@]}"
+    for pod in "${!pod_pids[@]}"; do
+        expect_match "through $pod" "$(ask "$pod" again)" 'again$'
+        [[ -s $work/store-$pod ]] || fail "$pod stored nothing"
+    done
+    ledger_closes "${!pod_pids[@]}"
+    app_stop events
+    pods_stop
+    no_call_was_refused "${pods[@]}"
+}
+
+with_an_ipv4_app()
+{
+    app_start app "$tools/udp_app" "$app" source
+    a_whole_life --app "udp://$app" --app-notify 127.0.31.60:9999
+}
+
+with_an_ipv6_app()
+{
+    app_start app "$tools/udp_app" "$app6" source
+    a_whole_life --app "udp://$app6" --workers 0
+}
+
+in_one_order()
+{
+    a_whole_life --app echo --route ordered --admin-listen ':8080'
+}
+
+# with_module ADDRESS: its names are looked up by a module as well, which is code to be loaded.
+with_module()
+{
+    echo 'hosts: hesiod files dns' >"$work/nsswitch.conf"
+    cat >"$work/with_module" <<SCRIPT
+#!/bin/sh
+exec unshare --mount sh -c 'mount --bind "\$0" /etc/nsswitch.conf && exec "\$@"' \
+    "$work/nsswitch.conf" "\$@"
+SCRIPT
+    chmod +x "$work/with_module"
+    pod_places[$1]="$work/with_module ${pod_places[$1]:-}"
+}
+
+# So many addresses that the answer is cut, and asked for again over TCP.
+with_names()
+{
+    local many=() i
+    for i in {100..199}; do
+        many+=("127.0.31.$i")
+    done
+    dns_start
+    dns_set pods.test "$a" "$b"
+    dns_asked "$a" "$b"
+    with_module "$b"
+    watch "$a" "$b"
+    pod_launch "$a" --discovery-dns pods.test. --discovery-interval 1s --quorum-expect 2 --app echo
+    pod_launch "$b" --discovery-dns pods.test --discovery-interval 1s --quorum-expect 2 --app echo
+    wait_until "two agree" 10000 agree any "$a" "$b"
+    expect "echo" "$(ask "$b" hello)" hello
+    dns_set pods.test "$a" "$b" "${many[@]}"
+    wait_until "all are found" 10000 grep -q 'discovery_changed.* has 102 addresses' "$work/$b.log"
+    grep -q libnss_hesiod "/proc/${pod_pids[$b]}/maps" || fail "the module was not loaded"
+    pods_stop
+    no_call_was_refused "$a" "$b"
+}
+
+if [[ -n ${SANITIZED:-} ]]; then
+    run "a build with a sanitizer goes without" sanitizers_go_without
+    finish
+    exit
+fi
+run "every thread is confined" confines_every_thread
+run "it can be turned off" can_be_turned_off
+if strace -D -f -o /dev/null true 2>/dev/null; then
+    run "a kernel that refuses is served without" kernel_that_refuses
+    run "nothing is refused with an IPv4 app" with_an_ipv4_app
+    run "nothing is refused with an IPv6 app" with_an_ipv6_app
+    run "nothing is refused in one order" in_one_order
+    if dns_possible; then
+        run "nothing is refused to the resolver" with_names
+    else
+        skip "nothing is refused to the resolver" "needs root, mount namespaces and dnsmasq"
+    fi
+else
+    skip "calls that are refused" "needs strace, and leave to trace"
+fi
+finish
