@@ -33,6 +33,8 @@ bench_open()
     work=$(mktemp -d "${TMPDIR:-/tmp}/headless-bench.XXXXXX")
     trap bench_close EXIT
     trap 'exit 130' INT TERM
+    mkdir "$work/keys"
+    head -c 32 /dev/urandom | base64 >"$work/keys/bench"
     for host in client pod leader; do
         ip netns add "$place-$host"
         ip -n "$place-$host" link set lo up
@@ -174,13 +176,16 @@ declare -A titles=(
     [raw-2]="headlessd raw, 2 receivers + 2 workers"
     [framed-0]="headlessd framed, run to completion"
     [framed-1]="headlessd framed, pipeline"
+    [sealed-0]="headlessd framed and sealed, run to completion"
+    [sealed-1]="headlessd framed and sealed, pipeline"
     [nginx]="nginx stream"
     [socat]="socat"
     [dnat]="nftables DNAT (kernel)"
     [sockperf]="sockperf"
     [headless-bench]="headless-bench"
 )
-declare -A counted_by=([receive]=pod [receive-pack-gso]=frames [framed-0]=metrics [framed-1]=metrics)
+declare -A counted_by=([receive]=pod [receive-pack-gso]=frames [framed-0]=metrics [framed-1]=metrics
+    [sealed-0]=metrics [sealed-1]=metrics)
 
 # daemon NAME HOST SELF OPTION...: headlessd with what is the same for all; nothing of our environment.
 daemon()
@@ -196,14 +201,15 @@ start_raw()
     wait_until "headlessd" is_ready pod $pod_out
 }
 
-# start_framed APP WORKERS: the pod follows a leader that runs in the same way.
+# start_framed framed-WORKERS|sealed-WORKERS APP: the pod follows a leader that runs in the same way.
 start_framed()
 {
-    local peers="pod=$pod_out,leader=$leader"
-    begin leader leader env -i "$headlessd" --self "$leader" --peers "$peers" \
-        --leader leader --app "$1" --workers "$2" --drain-time 10ms --log-format text
-    daemon forwarder pod $pod_out --peers "$peers" --leader leader --app "$1" --workers "$2" \
-        --rcvbuf "$rcvbuf"
+    local peers="pod=$pod_out,leader=$leader" app=$2 workers=${1#*-} keys=none
+    [[ $1 != sealed-* ]] || keys=$work/keys
+    begin leader leader env -i "$headlessd" --self "$leader" --peers "$peers" --keys "$keys" \
+        --leader leader --app "$app" --workers "$workers" --drain-time 10ms --log-format text
+    daemon forwarder pod $pod_out --peers "$peers" --leader leader --app "$app" --workers "$workers" \
+        --rcvbuf "$rcvbuf" --keys "$keys"
     wait_until "the leader" is_ready leader $leader
     wait_until "the follower" has_leader pod $pod_out
 }
@@ -257,7 +263,7 @@ start_forwarder()
     raw-0) start_raw --workers 0 ;;
     raw-1) start_raw ;;
     raw-2) start_raw --receivers 2 --workers 2 ;;
-    framed-*) start_framed discard "${1#*-}" ;;
+    framed-* | sealed-*) start_framed "$1" discard ;;
     nginx) start_nginx "$sink_port" ;;
     socat)
         begin forwarder pod socat -u "UDP4-RECV:$port,bind=$pod_in,rcvbuf=$rcvbuf" \
@@ -336,7 +342,7 @@ measure()
     local name=$1 rate=$2 size=$3 flows=$4 gso=$5 own0 unused0 sent0 came0 us0
     idle=- peak=-
     start_forwarder "$name"
-    [[ ! $name =~ ^(raw|framed) ]] || idle=$(memory VmRSS)
+    [[ ! $name =~ ^(raw|framed|sealed) ]] || idle=$(memory VmRSS)
     begin sender client nice -n -10 "$limit" send --to "$pod_in:$port" --rate "$rate" --size "$size" \
         --flows "$flows" --gso "$gso" --duration $((${span%.*} + 5))
     sleep "$warm"
@@ -377,7 +383,7 @@ measure_trip()
         wait_until "the echo" bound leader "$echo_port"
         start_nginx $echo_port
     else
-        start_framed echo "${1#*-}"
+        start_framed "$1" echo
     fi
     in_host client nice -n -10 "$bench" send --to "$pod_in:$port" --flows 8 --rate 1000 \
         --duration "$trip" --max-lateness 1s --json >"$work/trip.out" || true

@@ -12,6 +12,8 @@ targets()
     cat <<'ROWS'
 own CPU a datagram, raw, run to completion, to the bare receive + GSO|<=|1.15|ratio|base raw-0|base receive-gso|own
 the same, ring and one worker|<=|1.35|ratio|base raw-1|base receive-gso|own
+own CPU, sealed to open frames, ring and one worker (the defaults)|<=|1.15|ratio|base sealed-1|base framed-1|own
+the same, run to completion|<=|1.15|ratio|base sealed-0|base framed-0|own
 own CPU, framed, run to completion, to the bare receive + pack + GSO|<=|1.25|ratio|base framed-0|base receive-pack-gso|own
 the same, ring and one worker|-|0|ratio|base framed-1|base receive-pack-gso|own
 the same, run to completion, sizes of 64 to 1,400 mixed|<=|1.4|ratio|mix framed-0|mix receive-pack-gso|own
@@ -292,7 +294,7 @@ $(case_tables)
 
 Client, follower, leader's echo, and back the same way; for nginx stream an echo server behind it.
 
-$(trip_table trip nginx framed-0 framed-1)
+$(trip_table trip nginx framed-0 framed-1 sealed-1)
 
 ### The bench tool against another
 

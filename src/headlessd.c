@@ -48,6 +48,16 @@ static const struct config *newest(const struct daemon *d)
 
 /* ---- the modules, in the order of their start ---- */
 
+/* Before the first key is read. */
+static int hide_memory(struct daemon *d)
+{
+    int rc = config_has_keys(config_values(d->options)) ? confine_hide_memory() : 0;
+
+    if (rc)
+        log_warn("memory_visible", "cannot keep the keys out of core dumps: %s", strerror(-rc));
+    return 0;
+}
+
 static int open_supervisor(struct daemon *d)
 {
     return supervisor_open(&d->supervisor, config_values(d->options));
@@ -133,6 +143,7 @@ static const struct module {
     int (*start)(struct daemon *d);
     void (*stop)(struct daemon *d);
 } modules[] = {
+    {"key memory", hide_memory, NULL},
     {"supervisor", open_supervisor, close_supervisor}, /* first: its port tells a second daemon */
     {"sockets", open_plane, close_plane},
     {"leader", join, NULL},

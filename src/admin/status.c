@@ -186,6 +186,36 @@ static void add_configured_leader(struct json_object *page, const struct view *v
     add(page, "configured_leader", wanted);
 }
 
+/* Never the keys themselves: their names, and by which id others know them. */
+static struct json_object *describe_keys(const struct reading *reading)
+{
+    static const char *const modes[] = {[CONFIG_KEYS_NONE] = "none",
+                                        [CONFIG_KEYS_PERMISSIVE] = "permissive",
+                                        [CONFIG_KEYS_ENFORCE] = "enforce"};
+    const struct view *view = reading->view;
+    struct json_object *object = json_object_new_object();
+    struct json_object *list = json_object_new_array();
+    bool is_sealing = config_seals(reading->config);
+    char id[16];
+
+    for (uint32_t i = 0; i < view->keyring.count; i++) {
+        const struct key *key = &view->keyring.keys[i];
+        struct json_object *entry = json_object_new_object();
+
+        (void)snprintf(id, sizeof(id), "%08x", key->id);
+        add_text(entry, "name", key->name);
+        add_text(entry, "id", id);
+        add(entry, "seals", json_object_new_boolean(is_sealing && key->id == view->seal_key));
+        if (!list || json_object_array_add(list, entry) < 0)
+            (void)json_object_put(entry);
+    }
+    add_text(object, "mode",
+             config_has_keys(reading->config) ? modes[reading->config->keys_mode] : "no keys");
+    add_text(object, "cipher", is_sealing ? seal_suite_name(view->seal_suite) : "none");
+    add(object, "keys", list);
+    return object;
+}
+
 char *page_status(const struct reading *reading, size_t *ret_length)
 {
     struct json_object *page = json_object_new_object();
@@ -200,6 +230,7 @@ char *page_status(const struct reading *reading, size_t *ret_length)
                                                                            memory_order_relaxed)));
     add_configured_leader(page, reading->view);
     add(page, "members", describe_members(reading, true));
+    add(page, "keys", describe_keys(reading));
     add_number(page, "uptime_seconds", reading->uptime_ns / NS_PER_SEC);
     add(page, "ready", json_object_new_boolean(!reading->stopping));
     add(page, "confined", json_object_new_boolean(reading->confined));

@@ -57,7 +57,7 @@ static __attribute__((unused)) void configure(struct config *config, const char 
         .gro = true,
         .ring = 64,
     };
-    (void)snprintf(config->keys, sizeof(config->keys), PLANE_KEYS);
+    (void)snprintf(config->keys, sizeof(config->keys), "%s", PLANE_KEYS);
     config->keys_mode = CONFIG_KEYS_ENFORCE;
     config->self = config->bind = ip(self);
     (void)snprintf(config->name, sizeof(config->name), "%s", self);
