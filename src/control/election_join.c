@@ -353,8 +353,11 @@ static void consider_own_seat(struct election *e)
 
 bool election_hears_only_strangers(const struct election *e)
 {
+    /* In a slow cluster even friends are silent for long. */
+    uint64_t silence_ns = election_max(AUTH_MEMORY / 5, e->detection_ns);
+
     return e->auth_failed_ns && e->now_ns < e->auth_failed_ns + AUTH_MEMORY &&
-           e->now_ns >= e->verified_ns + AUTH_MEMORY / 5;
+           e->now_ns >= e->verified_ns + silence_ns;
 }
 
 void election_join_tick(struct election *e)

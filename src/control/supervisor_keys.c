@@ -121,7 +121,10 @@ void supervisor_choose_key(struct supervisor *supervisor, struct supervisor_fact
 {
     const struct keyring *ring = &supervisor->settings.keyring;
 
-    facts->seal_key = ring->count ? ring->keys[0].id : 0; /* if there is none that all have */
+    facts->introductions = supervisor->courier.introductions.changes;
+    if (ring->count == 0)
+        return;
+    facts->seal_key = ring->keys[0].id; /* if there is none that all have */
     for (uint32_t k = 0; k < ring->count; k++) {
         if (all_have(supervisor, ring->keys[k].id)) {
             facts->seal_key = ring->keys[k].id;
@@ -129,7 +132,6 @@ void supervisor_choose_key(struct supervisor *supervisor, struct supervisor_fact
         }
     }
     facts->seal_suite = all_have_aes(supervisor) ? SEAL_AES256_GCM : SEAL_CHACHA20_POLY1305;
-    facts->introductions = supervisor->courier.introductions.changes;
 }
 
 bool supervisor_prime_gate(struct supervisor *supervisor, uint64_t instance, uint16_t slot)
@@ -194,9 +196,8 @@ void supervisor_watch_keys(struct supervisor *supervisor, uint64_t now_ns)
     tell_mismatches(supervisor, now_ns);
     if (is_keyless || key_watch_count(&supervisor->key_watch, now_ns) > 0)
         supervisor_feed(supervisor, &(struct election_event){.type = ELECTION_AUTH_FAILED});
-    if (!supervisor->courier.is_sealing)
-        return;
-    meet_members(supervisor);
+    if (supervisor->courier.is_sealing)
+        meet_members(supervisor);
     if (supervisor->courier.introductions.changes != supervisor->facts.introductions)
         supervisor_publish(supervisor);
 }

@@ -60,10 +60,10 @@ static void grant_grace(const struct supervisor *supervisor, const struct superv
                                    : 0;
 }
 
-/* To whom copies go. With other routes nobody asks, and no view is made for it. */
+/* To whom copies go, and who has to have a key. Else nobody asks, and no view is made for it. */
 static bool is_alive(const struct supervisor *supervisor, uint16_t index)
 {
-    return !config_makes_copies(supervisor->config) ||
+    return (!config_makes_copies(supervisor->config) && !config_has_keys(supervisor->config)) ||
            election_may_be_alive(&supervisor->election, index);
 }
 
@@ -81,10 +81,14 @@ static struct supervisor_facts gather(struct supervisor *supervisor)
     facts.list_count = list->count;
     facts.gave_way = supervisor->view.gave_way;
     facts.votes_needed = election_needed(&supervisor->election);
-    supervisor_choose_key(supervisor, &facts);
     memset(facts.live, 0, sizeof(facts.live));
     for (uint16_t i = 0; i < list->count; i++)
         facts.live[i / 64] |= (uint64_t)is_alive(supervisor, i) << i % 64;
+    if (facts.introductions != supervisor->courier.introductions.changes ||
+        memcmp(facts.live, supervisor->facts.live, sizeof(facts.live)) != 0 ||
+        facts.list_version != supervisor->facts.list_version ||
+        facts.list_term != supervisor->facts.list_term)
+        supervisor_choose_key(supervisor, &facts);
     grant_grace(supervisor, &supervisor->facts, &facts);
     return facts;
 }

@@ -35,7 +35,7 @@
 #define SEAL_BLOCK_BYTES  16
 #define SEAL_TAG_BYTES    16
 #define SEAL_BYTES        (SEAL_BLOCK_BYTES + SEAL_TAG_BYTES) /* what sealing adds */
-#define SEAL_CACHE        64
+#define SEAL_CACHE        256 /* more lanes than most clusters have */
 
 enum seal_suite { SEAL_NONE, SEAL_CHACHA20_POLY1305 = 1, SEAL_AES256_GCM = 2, SEAL_SUITE_COUNT };
 
