@@ -216,6 +216,7 @@ void supervisor_publish_again(struct supervisor *supervisor)
     draft->previous_until_ns = facts->previous_until_ns;
     draft->hold_time_ns = supervisor->settings.hold_time_ns;
     draft->app_idle_ns = supervisor->settings.app_idle_ns;
+    draft->door = supervisor->settings.door;
     draft->accept_control = supervisor->settings.control_accept != CONFIG_CONTROL_NONE;
     memcpy(draft->wanted_leader, supervisor->settings.leader, sizeof(draft->wanted_leader));
     draft->has_wanted_leader = has_wanted_leader(supervisor);
