@@ -265,17 +265,6 @@ int cidr_parse(const char *text, struct cidr *ret_cidr)
     return 0;
 }
 
-bool cidr_contains(const struct cidr *range, const struct address *a)
-{
-    unsigned whole = range->bits / 8U;
-    unsigned rest = range->bits % 8U;
-    uint8_t mask = (uint8_t)(0xff00U >> rest);
-
-    if (a->family != range->base.family || memcmp(a->ip, range->base.ip, whole) != 0)
-        return false;
-    return rest == 0 || (a->ip[whole] & mask) == range->base.ip[whole];
-}
-
 bool address_is_canonical(const struct address *a)
 {
     static const uint8_t zeros[12];

@@ -262,6 +262,27 @@ static bool notify_is_own_socket(const struct config *c, char why[static VALUE_W
     return true;
 }
 
+static bool nobody_may_send(const struct config *c, char why[static VALUE_WHY_MAX])
+{
+    if (c->data_allow.count > 0)
+        return false;
+    (void)snprintf(why, VALUE_WHY_MAX,
+                   "nobody could send anything: name the ranges that may, or write any");
+    return true;
+}
+
+/* Who writes it believes that there is a limit. */
+static bool burst_needs_rate(const struct config *c, char why[static VALUE_WHY_MAX])
+{
+    if (c->data_burst == 0 || c->data_rate > 0)
+        return false;
+    (void)snprintf(why, VALUE_WHY_MAX,
+                   "data.burst %u limits nothing without data.rate: set that too, or data.burst "
+                   "auto",
+                   c->data_burst);
+    return true;
+}
+
 /* A leader's time is promised in detection times: nobody waits for minutes. */
 static bool detection_is_too_long(const struct config *c, char why[static VALUE_WHY_MAX])
 {
@@ -330,6 +351,8 @@ static const struct check checks[] = {
     {{"leader", "self", "bind", "data.port"}, leader_is_own_socket},
     {{"app.target", "self", "bind", "data.port"}, app_is_own_socket},
     {{"app.notify", "self", "bind", "data.port"}, notify_is_own_socket},
+    {{"data.allow"}, nobody_may_send},
+    {{"data.burst", "data.rate"}, burst_needs_rate},
     {{"heartbeat.interval", "heartbeat.misses"}, detection_is_too_long},
     {{"eligible", "peers", "discovery.dns"}, nobody_is_eligible},
     {{"quorum.expect", "peers"}, expects_fewer_than_listed},

@@ -352,6 +352,39 @@ const struct config_option config_options[] = {
      RANGE(10 * NS_PER_MS, 1 * HOUR),
      .help = "An app that has refused for so long, or three datagrams, is taken for down."},
     /* ---- */
+    {.key = "data.allow",
+     .group = "Who may send to the data port",
+     .type = OPTION_CIDRS,
+     FIELD(data_allow),
+     .preset = "any",
+     .preset_words = "everybody",
+     .allowed = "a list of up to 32 ADDRESS or ADDRESS/BITS, or any",
+     .reloadable = true,
+     .help = "Who may send datagrams to the data port and to multicast.groups; those of all others "
+             "are dropped (reason acl). Leader commands come through this door too: they need it "
+             "and control.allow. What other pods relay does not."},
+    {.key = "data.rate",
+     .type = OPTION_NUMBER,
+     FIELD(data_rate),
+     .preset = "none",
+     RANGE(1, 1000000),
+     .zero = "none",
+     .reloadable = true,
+     .help = "Datagrams a second that one source may send, leader commands included; what is more "
+             "is dropped (reason rate). A source is an IPv4 address, or the /64 of an IPv6 one. "
+             "Each working thread counts for itself, and a client's port decides which one gets "
+             "its datagrams: with several, a source with many ports may send as much to each."},
+    {.key = "data.burst",
+     .type = OPTION_NUMBER,
+     FIELD(data_burst),
+     .preset = "auto",
+     .preset_words = "as many as data.rate, one second's worth",
+     RANGE(1, 1000000),
+     .zero = "auto",
+     .reloadable = true,
+     .help = "Datagrams that a source may send at once after a while of quiet, beyond which "
+             "data.rate holds. Below 64 it also cuts trains, which clients send in one piece."},
+    /* ---- */
     {.key = "control.accept",
      .group = "Leader commands on the data port",
      .type = OPTION_CHOICE,
@@ -366,7 +399,7 @@ const struct config_option config_options[] = {
      .preset = "127.0.0.0/8,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,100.64.0.0/10,169.254.0.0/16,"
                "::1,fc00::/7,fe80::/10",
      .preset_words = "loopback and private ranges",
-     .allowed = "a list of up to 32 ADDRESS or ADDRESS/BITS, or none",
+     .allowed = "a list of up to 32 ADDRESS or ADDRESS/BITS, any, or none",
      .reloadable = true,
      .help = "Where leader commands may come from."},
     /* ---- */

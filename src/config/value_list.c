@@ -117,17 +117,20 @@ static void clear_order(void *field)
     memset(field, 0, sizeof(struct config_order));
 }
 
+/* any is the two ranges that have everything. */
 static int append_cidr(const struct config_option *o, const char *text, void *field, char *why)
 {
     struct config_cidrs *cidrs = field;
-    struct cidr range;
+    struct cidr ranges[2] = {{.base.family = ADDRESS_V4}, {.base.family = ADDRESS_V6}};
+    size_t count = strcmp(text, "any") == 0 ? 2 : 1;
 
     (void)o;
-    if (cidr_parse(text, &range))
+    if (count == 1 && cidr_parse(text, &ranges[0]))
         return value_refuse(why, text, "is not ADDRESS or ADDRESS/BITS");
-    if (cidrs->count == CONFIG_CIDRS_MAX)
+    if (cidrs->count + count > CONFIG_CIDRS_MAX)
         return value_refuse(why, text, "is one more than the %d allowed", CONFIG_CIDRS_MAX);
-    cidrs->list[cidrs->count++] = range;
+    memcpy(&cidrs->list[cidrs->count], ranges, count * sizeof(ranges[0]));
+    cidrs->count += count;
     return 0;
 }
 

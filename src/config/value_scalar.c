@@ -94,12 +94,18 @@ static int store_in_range(const struct config_option *o, const char *text, uint6
     return 0;
 }
 
+static bool is_zero_word(const struct config_option *o, const char *text)
+{
+    return o->zero &&
+           (strcmp(text, o->zero) == 0 || (value_is_none(o->zero) && value_is_none(text)));
+}
+
 static int parse_number(const struct config_option *o, const char *text, void *field, char *why)
 {
     uint64_t number;
     size_t digits = scan_digits(text, &number);
 
-    if (o->zero && strcmp(text, o->zero) == 0) {
+    if (is_zero_word(o, text)) {
         store(o, field, 0);
         return 0;
     }
@@ -151,7 +157,7 @@ static int parse_size(const struct config_option *o, const char *text, void *fie
     size_t digits = scan_digits(text, &number);
     const char *unit = text + digits;
 
-    if (o->zero && (strcmp(text, o->zero) == 0 || strcmp(text, "0") == 0)) {
+    if (is_zero_word(o, text) || (o->zero && strcmp(text, "0") == 0)) {
         store(o, field, 0);
         return 0;
     }

@@ -17,22 +17,13 @@ const struct election_member *command_find_target(const struct election_list *li
     return NULL;
 }
 
-static bool is_allowed(const struct address *client, const struct config_cidrs *allow)
-{
-    for (size_t i = 0; i < allow->count; i++) {
-        if (cidr_contains(&allow->list[i], client))
-            return true;
-    }
-    return false;
-}
-
 enum command_verdict command_check(const struct control_command *command,
                                    const struct address *client, const struct config_cidrs *allow,
                                    const struct election_list *list, uint64_t *ret_instance)
 {
     const struct election_member *target;
 
-    if (!is_allowed(client, allow))
+    if (!config_cidrs_contain(allow, client))
         return COMMAND_NO_AUTH;
     target = command_find_target(list, command->target);
     /* A loopback member is another pod's word for itself, unless we are all on one machine. */

@@ -1,8 +1,10 @@
 /*
- * classify: what a datagram on the data port, or to a multicast group, is.
+ * classify: what a datagram on the data port, or to a multicast group, is. In this order:
  *
  *   malformed no source port: a frame with such a client would be refused as a whole
  *   loop      its source is a member's own port, or ours: two pods would answer each other for ever
+ *   acl, rate not let in, or not so many (door.h); before anything looks into it, so commands count
+ *             as well. What a member relays raw is let in: behind its one address are all clients
  *   control   {"leader": ...}: to the supervisor, who answers; broken ones are answered here
  *   data      everything else, also a probe, which travels like data and is answered by the leader
  */
@@ -95,20 +97,19 @@ static bool is_passed_on(const struct worker *worker, const struct datagram *pie
 }
 
 /* What all datagrams of a piece have in common. */
-static struct request begin_request(const struct worker *worker, const struct datagram *piece,
-                                    bool raw)
+static void begin_request(const struct worker *worker, const struct datagram *piece, bool raw,
+                          struct request *ret_request)
 {
-    struct request request = {.record = {.client = piece->peer, .local = piece->local},
-                              .hops = raw ? FRAME_HOPS_MAX : 0,
-                              .is_multicast = piece->source == SOURCE_GROUP};
+    *ret_request = (struct request){.record = {.client = piece->peer, .local = piece->local},
+                                    .hops = raw ? FRAME_HOPS_MAX : 0,
+                                    .is_multicast = piece->source == SOURCE_GROUP};
 
-    if (worker->way == VIEW_RELAY && !request.is_multicast &&
+    if (worker->way == VIEW_RELAY && !ret_request->is_multicast &&
         worker->config->relay_format == CONFIG_RELAY_FRAMED &&
         worker->config->route ==
             CONFIG_ROUTE_LEADER) /* once a train; the others as they are sent */
-        request.record.tag =
-            identity_tag(worker->identity, &request.record.client, &request.record.local);
-    return request;
+        ret_request->record.tag =
+            identity_tag(worker->identity, &ret_request->record.client, &ret_request->record.local);
 }
 
 static void take_one(struct worker *worker, const struct datagram *one, bool may_be_control,
@@ -132,10 +133,26 @@ static void take_train(struct worker *worker, const struct datagram *train, bool
     }
 }
 
+/* What the door lets in of a piece: all of it, its head in *head, or NULL for nothing. Out of line,
+ * so that who has no limit does not pay for it. */
+static __attribute__((noinline)) const struct datagram *
+let_in(struct worker *worker, const struct datagram *piece, struct datagram *head)
+{
+    uint32_t admitted = door_admit(&worker->view->door, &worker->limit, piece, worker->now_ns);
+
+    if (admitted == 0)
+        return NULL;
+    if (admitted == datagram_count(piece))
+        return piece;
+    datagram_head(piece, admitted, head);
+    return head;
+}
+
 void classify_piece(struct worker *worker, const struct datagram *piece)
 {
     bool raw = is_raw_from_member(worker, &piece->peer);
     bool may_be_control = worker->view->accept_control && !raw;
+    struct datagram head;
     struct request request;
 
     if (piece->peer.port == 0) { /* legal on the wire, but nobody can be answered there */
@@ -146,10 +163,15 @@ void classify_piece(struct worker *worker, const struct datagram *piece)
         counters_drop(&worker->counters, DROP_loop, datagram_count(piece));
         return;
     }
+    if (worker->view->door.is_guarded && !raw) {
+        piece = let_in(worker, piece, &head);
+        if (!piece)
+            return;
+    }
     if (!raw && is_passed_on(worker, piece, may_be_control)) {
         relay_raw_train(&worker->relay, &worker->leader, piece);
         return;
     }
-    request = begin_request(worker, piece, raw);
+    begin_request(worker, piece, raw, &request);
     (piece->segment ? take_train : take_one)(worker, piece, may_be_control, &request);
 }

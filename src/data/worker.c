@@ -22,6 +22,8 @@ int worker_init(struct worker *worker, const struct worker_setup *setup)
         rc = view_board_register(setup->board, &worker->reader);
     if (!rc)
         rc = mailbox_init(&worker->mailbox, setup->supervisor_waker);
+    if (!rc)
+        rc = limit_init(&worker->limit, &worker->counters);
     if (rc)
         return rc;
     rc = gate_init(&worker->gate, config, setup->identity, setup->windows);
@@ -58,6 +60,7 @@ void worker_fini(struct worker *worker)
     reply_fini(&worker->replier);
     relay_fini(&worker->relay);
     gate_fini(&worker->gate);
+    limit_fini(&worker->limit);
     mailbox_fini(&worker->mailbox);
     waker_fini(&worker->waker);
 }

@@ -146,6 +146,38 @@ static __attribute__((unused)) void say(int pod, const char *text)
     cr_assert_eq(udp_send_one(&client, &to, &from, text, strlen(text)), 0);
 }
 
+/* The client sends number datagrams of these bytes, "000...", "111...", as one train. */
+static __attribute__((unused)) void say_train(int pod, size_t number, size_t bytes,
+                                              size_t last_bytes)
+{
+    struct address to = address_with_port(configs[pod].self, configs[pod].data_port);
+    static uint8_t text[64][1400];
+    struct outbox outbox;
+
+    cr_assert_eq(outbox_init(&outbox, &client, 64, 64), 0);
+    for (size_t i = 0; i < number; i++) {
+        memset(text[i], (int)('0' + i), bytes);
+        outbox_add(&outbox, &(struct outbox_message){
+                                .to = &to,
+                                .parts = {{text[i], i + 1 < number ? bytes : last_bytes}},
+                                .part_count = 1});
+    }
+    cr_assert_eq(outbox.train_count, 1);
+    outbox_flush(&outbox);
+    cr_assert_eq(outbox.sends.datagrams, number);
+    outbox_fini(&outbox);
+}
+
+/* B hands on what comes, as it came; A leads. */
+static __attribute__((unused)) void relay_raw_from_b(void)
+{
+    plane_close(&planes[B]);
+    configs[B].relay_format = CONFIG_RELAY_RAW;
+    cr_assert_eq(plane_open(&planes[B], &configs[B], &supervisor_wakers[B]), 0);
+    publish(A, A, 1, 0);
+    publish(B, A, 1, 0);
+}
+
 /* The next answer that the client has, "" when there is none now. */
 static __attribute__((unused)) const char *heard(void)
 {

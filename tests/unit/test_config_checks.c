@@ -246,6 +246,58 @@ Test(config_checks, silence_is_noticed_within_a_minute)
     unload(&l);
 }
 
+Test(config_checks, somebody_may_send)
+{
+    struct loaded l;
+
+    expect_flags_refused("--data-allow: nobody could send anything: name the ranges that may, or "
+                         "write any\n",
+                         "--data-allow=none");
+    expect_text_refused("data:\n  allow: []\n",
+                        "t.yaml:2: data.allow: nobody could send anything: name the ranges that "
+                        "may, or write any\n");
+    expect_values(&l, "--data-allow=10.0.0.0/8");
+    unload(&l);
+}
+
+Test(config_checks, a_burst_needs_a_rate)
+{
+    struct loaded l;
+
+    expect_flags_refused("--data-burst: data.burst 64 limits nothing without data.rate: set that "
+                         "too, or data.burst auto\n",
+                         "--data-burst=64");
+    expect_text_refused("data.burst: 9\ndata.rate: none\n",
+                        "t.yaml:1: data.burst: data.burst 9 limits nothing without data.rate: set "
+                        "that too, or data.burst auto\n");
+    expect_values(&l, "--data-burst=64", "--data-rate=10");
+    unload(&l);
+    expect_values(&l, "--data-burst=auto");
+    unload(&l);
+}
+
+static void expect_reloadable(const char *option, bool reloadable, void *context)
+{
+    size_t *count = context;
+
+    cr_expect(reloadable, "%s", option);
+    (*count)++;
+}
+
+Test(config_checks, the_door_changes_at_run_time)
+{
+    struct loaded before, after;
+    size_t count = 0;
+
+    expect_values(&before, "--self=10.0.0.1");
+    expect_values(&after, "--self=10.0.0.1", "--data-allow=10.0.0.0/8", "--data-rate=10",
+                  "--data-burst=20");
+    cr_expect_eq(config_diff(before.set, after.set, expect_reloadable, &count), 3);
+    cr_expect_eq(count, 3);
+    unload(&before);
+    unload(&after);
+}
+
 Test(config_checks, somebody_may_lead)
 {
     struct loaded l;

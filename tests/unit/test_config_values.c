@@ -337,11 +337,23 @@ Test(config_values, ranges)
         {"--control-allow=10.1.2.3/8,::1", "control.allow", "[10.0.0.0/8, \"::1/128\"]"},
         {"--control-allow=none", "control.allow", "[]"},
         {"--control-allow=0.0.0.0/0", "control.allow", "[0.0.0.0/0]"},
+        {"--control-allow=any", "control.allow", "[0.0.0.0/0, \"::/0\"]"},
+        {"--data-allow=any", "data.allow", "[0.0.0.0/0, \"::/0\"]"},
+        {"--data-allow=10.0.0.0/8, 2001:db8::1/32", "data.allow",
+         "[10.0.0.0/8, \"2001:db8::/32\"]"},
+        {"--data-rate=1000", "data.rate", "1000"},
+        {"--data-rate=none", "data.rate", "none"},
+        {"--data-rate=off", "data.rate", "none"},
     };
     static const struct bad bad[] = {
         {"--control-allow=10.0.0.0/33", "\"10.0.0.0/33\" is not ADDRESS or ADDRESS/BITS"},
         {"--control-allow=all", "\"all\" is not ADDRESS or ADDRESS/BITS"},
         {"--control-allow=", "\"\" is empty"},
+        {"--data-allow=10.0.0.1:53", "\"10.0.0.1:53\" is not ADDRESS or ADDRESS/BITS"},
+        {"--data-rate=0", "\"0\" is out of range 1..1000000, or none"},
+        {"--data-rate=1000001", "\"1000001\" is out of range 1..1000000, or none"},
+        {"--data-rate=10/s", "\"10/s\" is not a whole number"},
+        {"--data-burst=0", "\"0\" is out of range 1..1000000, or auto"},
     };
 
     EXPECT_GOOD(good);
@@ -371,6 +383,12 @@ Test(config_values, list_limits)
     expect_refused(&l, "--peers: \"10.0.0.129\" is one more than the 128 allowed\n");
     load_many(&l, "--control-allow=", "10.0.0.", CONFIG_CIDRS_MAX + 1);
     expect_refused(&l, "--control-allow: \"10.0.0.33\" is one more than the 32 allowed\n");
+    load_many(&l, "--data-allow=any,", "10.0.0.", CONFIG_CIDRS_MAX - 2);
+    cr_expect_eq(l.rc, 0, "%s", l.errors);
+    cr_expect_eq(config_values(l.set)->data_allow.count, CONFIG_CIDRS_MAX);
+    unload(&l);
+    load_many(&l, "--data-allow=any,any,", "10.0.0.", CONFIG_CIDRS_MAX - 3);
+    expect_refused(&l, "--data-allow: \"10.0.0.29\" is one more than the 32 allowed\n");
 }
 
 Test(config_values, fields_are_filled)
@@ -396,6 +414,9 @@ Test(config_values, fields_are_filled)
     cr_expect_str_eq(c->peers.list[0].name, "a");
     cr_expect_eq(c->control_accept, CONFIG_CONTROL_OPEN);
     cr_expect_eq(c->control_allow.count, 9);
+    cr_expect_eq(c->data_allow.count, 2, "both families, all of them");
+    cr_expect_eq(c->data_rate, 0);
+    cr_expect_eq(c->data_burst, 0);
     cr_expect_eq(c->ring, 4096);
     unload(&l);
 }

@@ -3,27 +3,6 @@
 
 TestSuite(plane_train, .init = setup, .fini = teardown, .timeout = 30);
 
-/* The client sends count datagrams of these bytes, "000...", "111...", as one train. */
-static void say_train(int pod, size_t count, size_t bytes, size_t last_bytes)
-{
-    struct address to = address_with_port(configs[pod].self, configs[pod].data_port);
-    static uint8_t text[64][1400];
-    struct outbox outbox;
-
-    cr_assert_eq(outbox_init(&outbox, &client, 64, 64), 0);
-    for (size_t i = 0; i < count; i++) {
-        memset(text[i], (int)('0' + i), bytes);
-        outbox_add(&outbox, &(struct outbox_message){
-                                .to = &to,
-                                .parts = {{text[i], i + 1 < count ? bytes : last_bytes}},
-                                .part_count = 1});
-    }
-    cr_assert_eq(outbox.train_count, 1);
-    outbox_flush(&outbox);
-    cr_assert_eq(outbox.sends.datagrams, count);
-    outbox_fini(&outbox);
-}
-
 static void expect_heard(size_t count, size_t bytes, size_t last_bytes)
 {
     for (size_t i = 0; i < count; i++) {
@@ -160,15 +139,6 @@ Test(plane_train, what_is_held_goes_on_one_by_one)
     while (!hold_is_empty(&planes[A].workers[0].hold)) /* paced; the test has a time limit */
         run(A);
     expect_heard(30, 10, 10);
-}
-
-static void relay_raw_from_b(void)
-{
-    plane_close(&planes[B]);
-    configs[B].relay_format = CONFIG_RELAY_RAW;
-    cr_assert_eq(plane_open(&planes[B], &configs[B], &supervisor_wakers[B]), 0);
-    publish(A, A, 1, 0);
-    publish(B, A, 1, 0);
 }
 
 Test(plane_train, a_train_goes_raw_as_it_came)

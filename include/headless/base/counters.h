@@ -31,7 +31,7 @@
     X(version, "a frame of a version we do not speak")                                  \
     X(cluster, "a frame of another cluster")                                            \
     X(hops, "already relayed as often as allowed, or back to where it came from")       \
-    X(acl, "its sender is not a member")                                                \
+    X(acl, "its sender is not a member, or a client outside data.allow")                \
     X(auth, "a frame that is not authentic, or an open one where keys.mode is enforce") \
     X(key, "a frame sealed with a key that this pod has not")                           \
     X(introduction, "a frame of a member that has not been introduced yet")             \
@@ -43,7 +43,7 @@
     X(duplicate, "a number of the order that was here already")                         \
     X(diverged, "numbered by a leader, and in no other's order: not delivered")         \
     X(order_full, "no majority has what fills ordered.history")                         \
-    X(rate, "more control messages than allowed")                                       \
+    X(rate, "more of its source than data.rate, or more control messages than fit")     \
     X(tag, "it came back as a client's of ours, but without our tag")                   \
     X(no_leader, "no leader, and hold.time is 0")                                       \
     X(hold_overflow, "held, and pushed out by newer ones (hold.bytes)")                 \
@@ -155,7 +155,9 @@ enum drop_reason { DROP_REASONS(DROP_ENUM) DROP_REASON_COUNT };
     X(NOTIFY_FAILED, "app_notifications_total", "result", "failed", "Datagrams to app.notify")    \
     X(SESSIONS_OPENED, "sessions_opened_total", "", "", "Sessions towards the app opened")        \
     X(SESSIONS_EVICTED, "sessions_evicted_total", "", "",                                         \
-      "Sessions of one datagram ended early, to make room")
+      "Sessions of one datagram ended early, to make room")                                       \
+    X(LIMIT_FORGOTTEN, "rate_sources_forgotten_total", "", "",                                    \
+      "Sources that got all of data.burst back early, to make room for others")
 
 #define COUNTER_ENUM(id, metric, label, value, help) COUNTER_##id,
 enum counter {

@@ -134,6 +134,10 @@ struct config {
     struct address app_notify; /* port 0: nobody is told who leads */
     uint64_t app_fail_ns;      /* refusals for so long, and the app is taken for down */
 
+    struct config_cidrs data_allow; /* who may send to the data port, and to groups */
+    uint32_t data_rate;             /* datagrams a second a source; 0: as many as come */
+    uint32_t data_burst;            /* datagrams at once; 0: as many as data_rate */
+
     enum config_control control_accept;
     struct config_cidrs control_allow;
 
@@ -162,6 +166,16 @@ static inline bool config_has_keys(const struct config *config)
 static inline bool config_seals(const struct config *config)
 {
     return config_has_keys(config) && config->keys_mode != CONFIG_KEYS_NONE;
+}
+
+/* Is this address in one of the ranges? Its port does not count. */
+static inline bool config_cidrs_contain(const struct config_cidrs *cidrs, const struct address *a)
+{
+    for (size_t i = 0; i < cidrs->count; i++) {
+        if (cidr_contains(&cidrs->list[i], a))
+            return true;
+    }
+    return false;
 }
 
 /* What the command line asked for besides options. */

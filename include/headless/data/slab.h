@@ -68,6 +68,16 @@ static inline void datagram_part(const struct datagram *piece, uint32_t i, struc
     ret_one->length = piece->segment && piece->segment < left ? piece->segment : left;
 }
 
+/* The first count datagrams of a train of more: these alone into *ret_head. */
+static inline void datagram_head(const struct datagram *piece, uint32_t count,
+                                 struct datagram *ret_head)
+{
+    *ret_head = *piece;
+    ret_head->length = count * piece->segment;
+    if (count == 1)
+        ret_head->segment = 0;
+}
+
 /* A free slot with a spill buffer, or NULL when either has run out. */
 struct datagram *slab_take(struct slab *slab);
 

@@ -28,6 +28,7 @@
 
 #include "headless/base/address.h"
 #include "headless/config/config.h"
+#include "headless/data/door.h"
 #include "headless/secure/seal.h"
 
 #define VIEW_SLOTS       8
@@ -71,6 +72,7 @@ struct view {
     /* Settings that a reload may change while data flows. */
     uint64_t hold_time_ns, app_idle_ns;
     bool accept_control;
+    struct door door;
 
     /* With keys: what frames are opened with, and sealed with. */
     struct keyring keyring;

@@ -54,6 +54,7 @@ struct worker {
     struct udp_socket order_notice; /* connected to app.notify, for what the order reports */
     struct mailbox mailbox;
     struct budget bad_json_answers;
+    struct limit limit; /* what each source has used up */
 
     const struct view *view;    /* of this slice */
     uint64_t generation;        /* of that view */

@@ -1,0 +1,40 @@
+#include "headless/data/door.h"
+
+static bool has_all_of(const struct config_cidrs *cidrs, enum address_family family)
+{
+    for (size_t i = 0; i < cidrs->count; i++) {
+        if (cidrs->list[i].base.family == family && cidrs->list[i].bits == 0)
+            return true;
+    }
+    return false;
+}
+
+struct door door_make(const struct config *config)
+{
+    const struct config_cidrs *allow = &config->data_allow;
+    bool is_open = has_all_of(allow, ADDRESS_V4) && has_all_of(allow, ADDRESS_V6);
+
+    return (struct door){
+        .is_guarded = !is_open || config->data_rate > 0,
+        .allow = *allow,
+        .rule = limit_rule_make(config->data_rate,
+                                config->data_burst ? config->data_burst : config->data_rate),
+    };
+}
+
+uint32_t door_admit(const struct door *door, struct limit *limit, const struct datagram *piece,
+                    uint64_t now_ns)
+{
+    uint32_t count = datagram_count(piece);
+    uint32_t admitted = count;
+
+    if (!config_cidrs_contain(&door->allow, &piece->peer)) {
+        counters_drop(limit->counters, DROP_acl, count);
+        return 0;
+    }
+    if (door->rule.period_ns) {
+        admitted = limit_take(limit, &door->rule, &piece->peer, count, now_ns);
+        counters_drop(limit->counters, DROP_rate, count - admitted);
+    }
+    return admitted;
+}

@@ -1,0 +1,190 @@
+#!/usr/bin/env bash
+# The door of the data port: data.allow and data.rate refuse whom they should, nobody else, and count
+# each; trains, leader commands and a reload included. What pods relay is not asked again.
+#
+#   tests/cluster/test_door.sh BUILD_DIR
+#
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+a=127.0.44.11
+b=127.0.44.12
+client=127.0.44.65
+other=127.0.44.66
+stranger=127.0.44.129
+allowed=127.0.44.0/25 # and so not the stranger
+
+# answered SOURCE POD COUNT: so many of its datagrams, one after the other, are answered.
+answered()
+{
+    "$tools/udp_ask" -s "$1" -t $((2000 * slow)) -k "$3" -e "$2:12000" "from $1" >/dev/null ||
+        fail "$1 is not answered by $2"
+}
+
+# cast SOURCE POD COUNT: so many datagrams, without waiting.
+cast()
+{
+    "$tools/udp_ask" -s "$1" -n -k "$3" "$2:12000" "from $1" || fail "$1 cannot send"
+}
+
+# refused SOURCE POD: it gets no answer.
+refused()
+{
+    expect "exit code of $1 at $2, silence" "$(ask_status -s "$1" -t 300 "$2:12000" "let me in")" 1
+}
+
+allow_keeps_strangers_out()
+{
+    pods_start "$a" "$b" -- --leader "$a" --data-allow "$allowed"
+    answered "$client" "$a" 3
+    answered "$client" "$b" 3
+    refused "$stranger" "$a"
+    refused "$stranger" "$b"
+    dropped_becomes "$a" acl 1
+    dropped_becomes "$b" acl 1
+    expect "command of the stranger" \
+        "$(ask -s "$stranger" -t 300 "$a" "{\"leader\":\"$b\"}" 2>/dev/null)" ""
+    dropped_becomes "$a" acl 2
+    expect "leader" "$(leader_of "$a")" "$a"
+    expect_match "command of a client" "$(ask -s "$client" "$a" "{\"leader\":\"$b\"}")" "^ok "
+    together_closes "$a" "$b"
+}
+
+# A rate of one a second says how many pass, however slow the machine is.
+rate_stops_one_and_not_the_other()
+{
+    pods_start "$a" "$b" -- --leader "$a" --data-rate 1 --data-burst 20 "$@"
+    cast "$client" "$b" 100
+    answered "$other" "$b" 20
+    metric_becomes "$b" 'datagrams_received_total{socket="data"}' 120
+    ledger_closes "$b"
+    expect_between "dropped at $b" "$(dropped "$b" rate)" $((80 - 5 * slow)) 80
+    expect "dropped at $a, for the ingress pod has asked" "$(dropped "$a" rate)" 0
+    together_closes "$a" "$b"
+}
+
+# Many in the same way in trains, some of them cut: each datagram is charged.
+rate_holds_for_trains()
+{
+    local started elapsed passed
+    pods_start "$a" -- --app discard --data-rate 500 --data-burst 100 --rcvbuf max
+    started=$(now_ms)
+    "$bench" send --from "$client" --to "$a:12000" --one-way --gso --burst 48 --microburst 48 \
+        --rate $((10000 / slow)) --count $((15000 / slow)) --max-lateness 10s >"$work/bench.out" ||
+        fail "could not send: $(cat "$work/bench.out")"
+    ledger_closes "$a"
+    passed=$(metric "$a" datagrams_delivered_total)
+    elapsed=$(($(now_ms) - started))
+    expect_between "passed in $elapsed ms" "$passed" $((100 + 500)) $((101 + elapsed / 2))
+    expect "dropped" "$(dropped "$a" rate)" \
+        $(($(metric "$a" 'datagrams_received_total{socket="data"}') - passed))
+    expect_between "dropped" "$(dropped "$a" rate)" $((10000 / slow)) $((15000 / slow))
+    (($(metric "$a" receive_trains_total) < 15000 / slow)) || fail "no train came"
+}
+
+commands_count()
+{
+    pods_start "$a" "$b" -- --leader "$a" --data-rate 1 --data-burst 20
+    # With a number behind it is a broken one, which would be answered.
+    "$tools/udp_ask" -s "$client" -n -k 100 "$a:12000" "{\"leader\":\"$b\"}" || fail "cannot send"
+    metric_becomes "$a" 'datagrams_received_total{socket="data"}' 100
+    ledger_closes "$a"
+    expect_between "dropped" "$(dropped "$a" rate)" $((80 - 5 * slow)) 80
+    expect "looked at" "$(metric "$a" 'control_messages_total{result="bad_json"}')" \
+        $((100 - $(dropped "$a" rate)))
+    expect_match "command of another" "$(ask -s "$other" "$a" "{\"leader\":\"$b\"}")" "^ok "
+    together_closes "$a" "$b"
+}
+
+# At the leader all of them come from the ingress pod's address: they are other people's.
+relayed_raw_is_not_asked()
+{
+    local i
+    pods_start "$a" "$b" -- --leader "$a" --relay-format raw --app discard --data-rate 1 \
+        --data-burst 10 --data-allow "127.0.44.64/26,$b"
+    for i in {65..84}; do
+        cast "127.0.44.$i" "$b" 10
+    done
+    metric_becomes "$a" datagrams_delivered_total 200
+    expect "dropped at $b" "$(dropped "$b" rate) $(dropped "$b" acl)" "0 0"
+    expect "dropped at $a" "$(dropped "$a" rate) $(dropped "$a" acl)" "0 0"
+    ledger_closes "$a" "$b"
+}
+
+write_file()
+{
+    printf '%s\n' "$@" >"$work/config.yaml"
+}
+
+# reload LINE: SIGHUP, and wait until the log has one more of it.
+reload()
+{
+    local before
+    before=$(grep -c "$1" "$work/$a.log" || true)
+    kill -HUP "${pod_pids[$a]}"
+    wait_until "the log says $1" 2000 says_more_often "$1" "$before"
+}
+
+says_more_often()
+{
+    (($(grep -c "$1" "$work/$a.log" || true) > $2))
+}
+
+# The supervisor publishes it a moment after the log says so.
+is_refused_now()
+{
+    [[ $(ask_status -s "$1" -t 100 "$a:12000" "let me in") == 1 ]]
+}
+
+is_answered_now()
+{
+    [[ $(ask_status -s "$1" -t $((500 * slow)) "$a:12000" "let me in") == 0 ]]
+}
+
+reload_changes_both()
+{
+    local before
+    write_file 'log.level: info'
+    pods_start "$a" -- -c "$work/config.yaml"
+    answered "$stranger" "$a" 3
+    write_file "data.allow: [$allowed]"
+    reload 'option_reloaded: data.allow'
+    wait_until "the stranger is refused" 3000 is_refused_now "$stranger"
+    before=$(dropped "$a" acl)
+    refused "$stranger" "$a"
+    dropped_becomes "$a" acl $((before + 1))
+    answered "$client" "$a" 40
+
+    write_file "data: {allow: [$allowed], rate: 1, burst: 5}"
+    reload 'option_reloaded: data.rate'
+    wait_until "the client is refused" 3000 is_refused_now "$client"
+    before=$(dropped "$a" rate)
+    cast "$client" "$a" 100
+    answered "$other" "$a" 5
+    ledger_closes "$a"
+    expect_between "dropped" $(($(dropped "$a" rate) - before)) $((100 - 5 * slow)) 100
+
+    write_file 'data.allow: none' 'data.burst: 5'
+    reload reload_failed
+    grep -q 'config.yaml:1: data.allow: nobody could send anything' "$work/$a.log" ||
+        fail "the mistake in data.allow is not named"
+    grep -q 'config.yaml:2: data.burst: data.burst 5 limits nothing without data.rate' \
+        "$work/$a.log" || fail "the mistake in data.burst is not named"
+    refused "$stranger" "$a"
+
+    write_file 'log.level: info'
+    reload 'option_reloaded: data.allow'
+    wait_until "the stranger is answered" 3000 is_answered_now "$stranger"
+    answered "$client" "$a" 40
+    ledger_closes "$a"
+}
+
+run "data.allow keeps strangers out" allow_keeps_strangers_out
+run "data.rate stops one and not the other" rate_stops_one_and_not_the_other
+run "data.rate, run to completion" rate_stops_one_and_not_the_other --workers 0
+run "data.rate, one port and several workers" rate_stops_one_and_not_the_other --workers 3
+run "data.rate holds for trains" rate_holds_for_trains
+run "leader commands count against data.rate" commands_count
+run "what a pod relays raw is not asked" relayed_raw_is_not_asked
+run "SIGHUP changes data.allow and data.rate" reload_changes_both
+finish
