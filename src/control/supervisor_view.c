@@ -217,6 +217,8 @@ void supervisor_publish_again(struct supervisor *supervisor)
     draft->hold_time_ns = supervisor->settings.hold_time_ns;
     draft->app_idle_ns = supervisor->settings.app_idle_ns;
     draft->accept_control = supervisor->settings.control_accept != CONFIG_CONTROL_NONE;
+    sign_policy_make(&supervisor->settings.keyring,
+                     supervisor->settings.control_accept == CONFIG_CONTROL_SIGNED, &draft->signing);
     memcpy(draft->wanted_leader, supervisor->settings.leader, sizeof(draft->wanted_leader));
     draft->has_wanted_leader = has_wanted_leader(supervisor);
     set_valid_until(draft, valid_until(supervisor));

@@ -41,6 +41,7 @@ struct supervisor_settings {
     uint64_t hold_time_ns, app_idle_ns, reply_grace_ns;
     enum config_control control_accept;
     struct config_cidrs control_allow;
+    struct keyring keyring; /* what commands are signed with; empty: no key is there */
     char leader[CONFIG_NAME_MAX];
     uint64_t leader_generation;
 };
@@ -99,7 +100,9 @@ struct supervisor {
     uint64_t leaderless_since_ns; /* 0: there is a leader */
 
     struct budget commands;
-    struct budget refusals; /* answers and log lines for commands that were refused */
+    struct budget refusals;  /* answers and log lines for commands that were refused */
+    struct budget strangers; /* the same for those who may not command: may not use up the other */
+    struct sign_seen seen;   /* signed commands that were taken, by whichever worker */
     struct letter waiting[ELECTION_COMMANDS_MAX]; /* commands whose outcome is not known yet */
     bool is_waiting[ELECTION_COMMANDS_MAX];
 

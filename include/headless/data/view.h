@@ -28,6 +28,7 @@
 
 #include "headless/base/address.h"
 #include "headless/config/config.h"
+#include "headless/secure/sign.h"
 
 #define VIEW_SLOTS       8
 #define VIEW_MEMBERS_MAX (CONFIG_PEERS_MAX + 1)
@@ -69,6 +70,7 @@ struct view {
     /* Settings that a reload may change while data flows. */
     uint64_t hold_time_ns, app_idle_ns;
     bool accept_control;
+    struct sign_policy signing; /* of commands */
 
     /* What the configuration wished; for whoever shows it. */
     char wanted_leader[CONFIG_NAME_MAX]; /* "": nobody in particular */
