@@ -14,6 +14,17 @@
 
 /* ---- settings ---- */
 
+/* Those that cannot be read are none: then no command is obeyed that has to be signed. */
+static struct keyring read_keys(const struct config *config)
+{
+    struct keyring ring = {0};
+    char why[KEYRING_WHY];
+
+    if (config->keys[0] && keyring_load(config->keys, &ring, why))
+        log_error("keys_failed", "%s", why);
+    return ring;
+}
+
 static struct supervisor_settings settings_of(const struct config *config)
 {
     struct supervisor_settings settings = {
@@ -23,6 +34,7 @@ static struct supervisor_settings settings_of(const struct config *config)
         .control_accept = config_control(config),
         .control_allow = config->control_allow,
         .leader_generation = config->leader_generation,
+        .keyring = read_keys(config),
     };
 
     memcpy(settings.leader, config->leader, sizeof(settings.leader));
