@@ -56,7 +56,7 @@ int ctl_key_new(const struct ctl_options *options, const char *path)
     if (sodium_init() < 0)
         return fail("libsodium", ENOSYS);
     key_draw(text);
-    (void)strcat(text, "\n");
+    memcpy(text + strlen(text), "\n", 2);
     if (path)
         rc = write_file(path, text);
     else if (fputs(text, stdout) == EOF || fflush(stdout) == EOF)

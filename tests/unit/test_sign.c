@@ -333,7 +333,7 @@ Test(sign, nothing_passes_twice_however_the_clock_moves)
 
 Test(sign, the_longest_that_is_signed_is_understood)
 {
-    char command[CONTROL_BYTES_MAX] = "{\"if_term\":18446744073709551615,\"leader\":\"", name[64];
+    char command[CONTROL_BYTES_MAX], name[64];
     struct control_command read;
     struct control_probe probe;
     struct sign_key key;
@@ -343,8 +343,8 @@ Test(sign, the_longest_that_is_signed_is_understood)
     name[63] = '\0';
     (void)snprintf(ring.keys[0].name, sizeof(ring.keys[0].name), "%s", name);
     sign_key_make(&ring.keys[0], &key);
-    (void)strcat(strcat(command, name), "\"}");
-    plain = strlen(command);
+    plain = (size_t)snprintf(command, sizeof(command),
+                             "{\"if_term\":18446744073709551615,\"leader\":\"%s\"}", name);
     length = sign_command(command, sizeof(command), &key, name,
                           &(struct sign_stamp){UINT64_MAX, UINT64_MAX});
     cr_assert_eq(length, strlen(command));
