@@ -14,8 +14,7 @@
 #include "headless/base/clock.h"
 #include "headless/ctl/ctl.h"
 
-#define WAIT_NS       NS_PER_SEC
-#define COMMAND_TRIES 3
+#define WAIT_NS NS_PER_SEC
 
 /* ---- reading: a page of the admin port ---- */
 
@@ -62,45 +61,6 @@ static int run_events(const struct ctl_options *options, const char *operand)
 }
 
 /* ---- telling: datagrams to data ports ---- */
-
-static int open_pods(const struct ctl_options *options, struct ctl_pod **ret_pods,
-                     size_t *ret_count)
-{
-    struct ctl_addresses addresses;
-    int rc = ctl_find_pods(options, &addresses);
-
-    if (rc)
-        return rc == -EINVAL ? CTL_USAGE : CTL_NO;
-    if (ctl_pods_open(&addresses, ret_pods)) {
-        (void)fputs("headlessctl: out of memory\n", stderr);
-        return CTL_NO;
-    }
-    *ret_count = addresses.count;
-    return CTL_OK;
-}
-
-static int run_leader_set(const struct ctl_options *options, const char *who)
-{
-    char text[256];
-    struct ctl_question question = {.text = text, .tries = COMMAND_TRIES, .wait_ns = WAIT_NS};
-    struct ctl_pod *pods;
-    size_t count, agreed = 0;
-    int rc;
-
-    question.length = ctl_put_command(text, sizeof(text), who, options);
-    if (!question.length) {
-        (void)fprintf(stderr, "headlessctl: \"%s\" is no address and no pod's name\n", who);
-        return CTL_USAGE;
-    }
-    rc = open_pods(options, &pods, &count);
-    if (rc)
-        return rc;
-    (void)ctl_ask(pods, count, &question);
-    for (size_t i = 0; i < count; i++)
-        agreed += ctl_show_command_answer(stdout, &pods[i], options->given & CTL_OPTION_IF_TERM);
-    ctl_pods_close(pods, count);
-    return agreed == count ? CTL_OK : CTL_NO;
-}
 
 /* To whom something is published: pods one by one, or whoever has joined a group. */
 struct audience {
@@ -180,7 +140,7 @@ static int run_publish(const struct ctl_options *options, const char *message)
                     stderr);
         return CTL_USAGE;
     }
-    rc = open_pods(options, &audience.pods, &audience.count);
+    rc = ctl_open_pods(options, &audience.pods, &audience.count);
     if (rc)
         return rc;
     rc = publish(&audience, message);
@@ -214,7 +174,7 @@ static int run_probe(const struct ctl_options *options, const char *operand)
     const struct timespec interval = clock_to_timespec(options->interval_ns);
     struct ctl_pod *pods;
     size_t count, answered = 0;
-    int rc = open_pods(options, &pods, &count);
+    int rc = ctl_open_pods(options, &pods, &count);
 
     (void)operand;
     if (rc)
@@ -234,7 +194,7 @@ static int run_probe(const struct ctl_options *options, const char *operand)
 
 static const struct command {
     const char *words[2]; /* the second may be NULL */
-    const char *operand;  /* NULL: takes none */
+    const char *operand;  /* NULL: takes none; "[...]": need not be there */
     unsigned options;     /* bits of enum ctl_option that it takes */
     int (*run)(const struct ctl_options *options, const char *operand);
     const char *help;
@@ -256,8 +216,9 @@ static const struct command {
      "who leads, now and at each change, until the pod ends"},
     {{"leader", "set"},
      "WHO",
-     CTL_OPTION_DATA | CTL_OPTION_SERVICE | CTL_OPTION_IF_TERM | CTL_OPTION_FORCE,
-     run_leader_set,
+     CTL_OPTION_DATA | CTL_OPTION_SERVICE | CTL_OPTION_IF_TERM | CTL_OPTION_FORCE |
+         CTL_OPTION_KEYS | CTL_OPTION_KEY | CTL_OPTION_CLUSTER | CTL_OPTION_PRINT,
+     ctl_leader_set,
      "tell the pods who leads: a member's address or name"},
     {{"publish", NULL},
      "MESSAGE",
@@ -270,6 +231,12 @@ static const struct command {
      CTL_OPTION_DATA | CTL_OPTION_SERVICE | CTL_OPTION_COUNT | CTL_OPTION_INTERVAL,
      run_probe,
      "go a client's way: which leader answers, through which pod, how fast"},
+    {{"key", "new"}, "[FILE]", 0, ctl_key_new, "a new secret key, to a new file or to the screen"},
+    {{"key", "list"},
+     "[DIRECTORY]",
+     CTL_OPTION_KEYS,
+     ctl_key_list,
+     "the names and ids of keys, and which is the newest; no secrets"},
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 
@@ -283,7 +250,7 @@ static void show_help(FILE *out)
         (void)snprintf(words, sizeof(words), "%s%s%s%s%s", c->words[0], c->words[1] ? " " : "",
                        c->words[1] ? c->words[1] : "", c->operand ? " " : "",
                        c->operand ? c->operand : "");
-        (void)fprintf(out, "  %-16s %s\n", words, c->help);
+        (void)fprintf(out, "  %-20s %s\n", words, c->help);
     }
     (void)fputs("\noptions:\n", out);
     ctl_options_help(out);
@@ -294,6 +261,9 @@ static void show_help(FILE *out)
                 "  headlessctl leader set pod-2                    through this pod\n"
                 "  headlessctl --service headlessd.default.svc.cluster.local leader set 10.0.0.12\n"
                 "  headlessctl --data 10.0.0.11,10.0.0.12 leader set pod-2 --if-term 7\n"
+                "  headlessctl key new /etc/headlessd/keys/key-1\n"
+                "  headlessctl --keys /etc/headlessd/keys leader set pod-2   signed\n"
+                "  headlessctl leader set pod-2 --keys KEYS --print | nc -u -w1 10.0.0.11 12000\n"
                 "  headlessctl --data 10.0.0.11,10.0.0.12 publish hello   only the leader answers\n"
                 "  headlessctl publish hello --multicast 239.1.2.3        once, to the group\n"
                 "  headlessctl publish - --multicast [ff02::12]:12000 --interface eth0 <lines\n"
@@ -339,11 +309,10 @@ static int run(const struct command *command, const struct ctl_options *options)
     unsigned foreign = options->given & ~command->options;
     const char *operand = NULL;
 
-    if (command->operand) {
-        if (used == options->word_count)
-            return refuse(command->operand, "is missing");
+    if (command->operand && used < options->word_count)
         operand = options->words[used++];
-    }
+    else if (command->operand && command->operand[0] != '[')
+        return refuse(command->operand, "is missing");
     if (used < options->word_count)
         return refuse(options->words[used], "is one word too many");
     if (foreign)

@@ -314,6 +314,16 @@ static bool expects_fewer_than_listed(const struct config *c, char why[static VA
     return true;
 }
 
+static bool signing_needs_keys(const struct config *c, char why[static VALUE_WHY_MAX])
+{
+    if (c->control_accept != CONFIG_CONTROL_SIGNED || *c->keys)
+        return false;
+    (void)snprintf(why, VALUE_WHY_MAX,
+                   "control.accept signed needs keys, a directory of those that commands are "
+                   "signed with: without any, nobody could command");
+    return true;
+}
+
 static bool store_is_relative(const struct config *c, char why[static VALUE_WHY_MAX])
 {
     if (!*c->store || *c->store == '/')
@@ -356,6 +366,7 @@ static const struct check checks[] = {
     {{"heartbeat.interval", "heartbeat.misses"}, detection_is_too_long},
     {{"eligible", "peers", "discovery.dns"}, nobody_is_eligible},
     {{"quorum.expect", "peers"}, expects_fewer_than_listed},
+    {{"control.accept", "keys"}, signing_needs_keys},
     {{"store"}, store_is_relative},
     {{"ring", "batch"}, ring_below_batch},
 };

@@ -32,9 +32,10 @@ static const char *const proxy_protocols[] = {
     [CONFIG_PROXY_NONE] = "none",
     [CONFIG_PROXY_V2] = "v2",
 };
-/* CONFIG_CONTROL_SIGNED has no word yet: it comes with keys. */
 static const char *const control_modes[] = {
+    [CONFIG_CONTROL_AUTO] = "auto",
     [CONFIG_CONTROL_OPEN] = "open",
+    [CONFIG_CONTROL_SIGNED] = "signed",
     [CONFIG_CONTROL_NONE] = "none",
 };
 static const char *const key_modes[] = {
@@ -389,10 +390,13 @@ const struct config_option config_options[] = {
      .group = "Leader commands on the data port",
      .type = OPTION_CHOICE,
      FIELD(control_accept),
-     .preset = "open",
+     .preset = "auto",
      WORDS(control_modes),
      .reloadable = true,
-     .help = "Obey {\"leader\":\"ADDRESS\"} from control.allow, or treat it as data."},
+     .help =
+         "Which {\"leader\":\"ADDRESS\"} is obeyed. open: what comes from control.allow, or is "
+         "signed. signed: only what is signed with one of keys. none: all is data. auto: signed "
+         "with keys, else open."},
     {.key = "control.allow",
      .type = OPTION_CIDRS,
      FIELD(control_allow),
@@ -401,7 +405,7 @@ const struct config_option config_options[] = {
      .preset_words = "loopback and private ranges",
      .allowed = "a list of up to 32 ADDRESS or ADDRESS/BITS, any, or none",
      .reloadable = true,
-     .help = "Where leader commands may come from."},
+     .help = "Where leader commands that are not signed may come from."},
     /* ---- */
     {.key = "keys",
      .group = "Keys",

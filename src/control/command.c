@@ -23,7 +23,7 @@ enum command_verdict command_check(const struct control_command *command,
 {
     const struct election_member *target;
 
-    if (!config_cidrs_contain(allow, client))
+    if (allow && !config_cidrs_contain(allow, client))
         return COMMAND_NO_AUTH;
     target = command_find_target(list, command->target);
     /* A loopback member is another pod's word for itself, unless we are all on one machine. */

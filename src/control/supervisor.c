@@ -179,6 +179,8 @@ static bool has_reload(struct supervisor *supervisor)
 
 static void take_reload(struct supervisor *supervisor)
 {
+    const enum config_control accepted = supervisor->settings.control_accept;
+
     (void)pthread_mutex_lock(&supervisor->reload_lock);
     supervisor->settings = supervisor->reloaded;
     supervisor->has_reload = false;
@@ -187,6 +189,8 @@ static void take_reload(struct supervisor *supervisor)
     supervisor_take_keys(supervisor);
     supervisor_choose_key(supervisor, &supervisor->facts);
     supervisor_publish_again(supervisor);
+    if (supervisor->settings.control_accept != accepted)
+        supervisor_warn_of_open_commands(supervisor);
     /*
      * A changed leader in the file is a command only when its generation grew: above what anybody
      * has told of, for the same file reaches some pods later than others, and later commands.

@@ -32,6 +32,36 @@ static void refuse(struct supervisor *supervisor, const struct letter *letter, s
     answer(supervisor, letter, text);
 }
 
+/* Who may not command is told so, and no more: the log says why. */
+static void refuse_stranger(struct supervisor *supervisor, const struct letter *letter,
+                            size_t counter, const char *why)
+{
+    char client[ADDRESS_TEXT_MAX];
+
+    counters_add(&supervisor->counters, COUNTER_CONTROL_NO_AUTH, 1);
+    counters_add(&supervisor->counters, counter, 1);
+    if (!budget_take(&supervisor->strangers, clock_now_ns()))
+        return;
+    log_warn("command_refused", "leader \"%s\" asked for by %s: no auth: %s",
+             letter->command.target, address_format(&letter->client, client), why);
+    answer(supervisor, letter, "no auth\n");
+}
+
+static void refuse_signature(struct supervisor *supervisor, const struct letter *letter,
+                             enum sign_verdict verdict)
+{
+    const struct control_signature *signature = &letter->command.signature;
+    char why[256];
+
+    (void)snprintf(why, sizeof(why), "%s", sign_reason(verdict));
+    if (verdict == SIGN_UNKNOWN_KEY || verdict == SIGN_WRONG_MAC)
+        (void)snprintf(why, sizeof(why), "key \"%s\": %s", signature->key, sign_reason(verdict));
+    else if (verdict == SIGN_WRONG_TIME)
+        (void)snprintf(why, sizeof(why), "%+lld s: %s",
+                       (long long)sign_ahead_s(signature, clock_real_s()), sign_reason(verdict));
+    refuse_stranger(supervisor, letter, sign_counter(verdict), why);
+}
+
 static void confirm(struct supervisor *supervisor, const struct letter *letter, uint64_t term)
 {
     char text[32];
@@ -91,7 +121,8 @@ static void force(struct supervisor *supervisor, const struct letter *letter)
                     address_equal_ip(&letter->client, &supervisor->config->self));
 
     if (!is_ours || !supervisor_is_self(supervisor->config, letter->command.target)) {
-        refuse(supervisor, letter, COUNTER_CONTROL_NO_AUTH, "no auth\n");
+        refuse_stranger(supervisor, letter, COUNTER_AUTH_ADDRESS,
+                        "force is for whoever is in the very pod that is to lead");
         return;
     }
     supervisor_feed(supervisor, &(struct election_event){.type = ELECTION_FORCE});
@@ -103,14 +134,23 @@ static void force(struct supervisor *supervisor, const struct letter *letter)
 
 static void take(struct supervisor *supervisor, const struct letter *letter)
 {
+    enum sign_verdict verdict = letter->verdict;
+    const struct config_cidrs *allow =
+        verdict == SIGN_VALID ? NULL : &supervisor->settings.control_allow;
     uint64_t instance;
 
+    if (verdict == SIGN_VALID) /* another worker may have had it, too */
+        verdict = sign_seen_take(&supervisor->seen, &letter->command.signature, clock_real_s());
+    if (sign_is_refused(verdict)) {
+        refuse_signature(supervisor, letter, verdict);
+        return;
+    }
     if (letter->command.is_forced) { /* also where there is no list: all have been restarted */
         force(supervisor, letter);
         return;
     }
-    switch (command_check(&letter->command, &letter->client, &supervisor->settings.control_allow,
-                          &supervisor->election.list, &instance)) {
+    switch (command_check(&letter->command, &letter->client, allow, &supervisor->election.list,
+                          &instance)) {
     case COMMAND_LEGAL:
         pass_on(supervisor, letter, instance);
         break;
@@ -118,7 +158,8 @@ static void take(struct supervisor *supervisor, const struct letter *letter)
         refuse(supervisor, letter, COUNTER_CONTROL_NO_MEMBER, "no member\n");
         break;
     case COMMAND_NO_AUTH:
-        refuse(supervisor, letter, COUNTER_CONTROL_NO_AUTH, "no auth\n");
+        refuse_stranger(supervisor, letter, COUNTER_AUTH_ADDRESS,
+                        "its address is not in control.allow");
         break;
     }
 }
@@ -179,6 +220,15 @@ void supervisor_obey_settings(struct supervisor *supervisor)
                     &(struct election_event){.type = ELECTION_COMMAND,
                                              .instance = member->instance,
                                              .generation = supervisor->settings.leader_generation});
+}
+
+void supervisor_warn_of_open_commands(const struct supervisor *supervisor)
+{
+    if (supervisor->settings.control_accept == CONFIG_CONTROL_OPEN &&
+        supervisor->settings.keyring.count > 0)
+        log_warn("commands_open",
+                 "there are keys, but control.accept is open: whoever can send from control.allow "
+                 "moves the lead without one");
 }
 
 void supervisor_give_up_commands(struct supervisor *supervisor)

@@ -56,6 +56,8 @@ void supervisor_answer(struct supervisor *supervisor, const struct election_acti
 bool supervisor_is_self(const struct config *config, const char *text);
 /* The configured leader has changed, and is meant. */
 void supervisor_obey_settings(struct supervisor *supervisor);
+/* Say so when plain commands are obeyed although keys are there. */
+void supervisor_warn_of_open_commands(const struct supervisor *supervisor);
 /* At the end: those that wait will never know. */
 void supervisor_give_up_commands(struct supervisor *supervisor);
 

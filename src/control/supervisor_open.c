@@ -22,7 +22,7 @@ static struct supervisor_settings settings_of(const struct supervisor *superviso
         .app_idle_ns = config->app_idle_ns,
         .reply_grace_ns = config->reply_grace_ns,
         .door = door_make(config),
-        .control_accept = config->control_accept,
+        .control_accept = config_control(config),
         .control_allow = config->control_allow,
         .leader_generation = config->leader_generation,
         .keyring = supervisor->keys,
@@ -83,7 +83,9 @@ int supervisor_open(struct supervisor *supervisor, const struct config *config)
         .is_moving = true,
         .commands = budget_make(NS_PER_SEC / COMMANDS_PER_SECOND, COMMANDS_PER_SECOND),
         .refusals = budget_make(NS_PER_SEC / REFUSALS_PER_SECOND, REFUSALS_PER_SECOND),
+        .strangers = budget_make(NS_PER_SEC / REFUSALS_PER_SECOND, REFUSALS_PER_SECOND),
     };
+    sign_seen_init(&supervisor->seen, clock_real_s());
     (void)pthread_mutex_init(&supervisor->reload_lock, NULL);
     supervisor_warn_open(config);
     (void)supervisor_read_keys(supervisor);
@@ -231,6 +233,7 @@ int supervisor_join(struct supervisor *supervisor, struct plane *plane)
                  "leader: \"%s\" is not a member, another will lead: list it in peers, as ADDRESS "
                  "or NAME=ADDRESS",
                  config->leader);
+    supervisor_warn_of_open_commands(supervisor);
     supervisor_tell_candidates(supervisor);
     if (supervisor->election.state == ELECTION_LEADER)
         log_info("alone", "no other pods are configured: this pod leads");

@@ -228,6 +228,8 @@ void supervisor_publish_again(struct supervisor *supervisor)
     draft->keyring = supervisor->settings.keyring;
     draft->seal_key = (uint32_t)facts->seal_key;
     draft->seal_suite = (enum seal_suite)facts->seal_suite;
+    sign_policy_make(&supervisor->settings.keyring,
+                     supervisor->settings.control_accept == CONFIG_CONTROL_SIGNED, &draft->signing);
     memcpy(draft->wanted_leader, supervisor->settings.leader, sizeof(draft->wanted_leader));
     draft->has_wanted_leader = has_wanted_leader(supervisor);
     set_valid_until(draft, valid_until(supervisor));

@@ -24,6 +24,21 @@ int ctl_pods_open(const struct ctl_addresses *addresses, struct ctl_pod **ret_po
     return 0;
 }
 
+int ctl_open_pods(const struct ctl_options *options, struct ctl_pod **ret_pods, size_t *ret_count)
+{
+    struct ctl_addresses addresses;
+    int rc = ctl_find_pods(options, &addresses);
+
+    if (rc)
+        return rc == -EINVAL ? CTL_USAGE : CTL_NO;
+    if (ctl_pods_open(&addresses, ret_pods)) {
+        (void)fputs("headlessctl: out of memory\n", stderr);
+        return CTL_NO;
+    }
+    *ret_count = addresses.count;
+    return CTL_OK;
+}
+
 void ctl_pods_close(struct ctl_pod *pods, size_t count)
 {
     for (size_t i = 0; i < count; i++)
@@ -39,14 +54,21 @@ static bool is_open(const struct ctl_pod *pod)
 /* An error of an earlier datagram may be reported in place of ours: then once more. */
 static void send_to(struct ctl_pod *pod, const struct ctl_question *question)
 {
+    const char *text = question->text;
+    size_t length = question->length;
+    char composed[CTL_COMMAND_MAX];
     ssize_t n;
 
+    if (question->compose) {
+        length = question->compose(question, composed, sizeof(composed));
+        text = composed;
+    }
     pod->tries++;
     pod->error = 0;
     pod->sent_ns = clock_now_ns();
-    n = send(pod->socket.fd, question->text, question->length, MSG_NOSIGNAL);
+    n = send(pod->socket.fd, text, length, MSG_NOSIGNAL);
     if (n < 0 && udp_classify_error(errno) == UDP_ERROR_REFUSED)
-        n = send(pod->socket.fd, question->text, question->length, MSG_NOSIGNAL);
+        n = send(pod->socket.fd, text, length, MSG_NOSIGNAL); /* the first has not left */
     if (n < 0)
         pod->error = errno;
 }

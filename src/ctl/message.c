@@ -42,11 +42,19 @@ size_t ctl_put_command(char *out, size_t size, const char *who, const struct ctl
         (void)json_object_object_add(command, "if_term", json_object_new_uint64(options->if_term));
     if (options->force)
         (void)json_object_object_add(command, "force", json_object_new_boolean(true));
-    n = snprintf(out, size, "%-*s", CTL_COMMAND_BYTES_MIN,
+    n = snprintf(out, size, "%s",
                  json_object_to_json_string_ext(command, JSON_C_TO_STRING_PLAIN |
                                                              JSON_C_TO_STRING_NOSLASHESCAPE));
     (void)json_object_put(command);
     return n > 0 && (size_t)n < size ? (size_t)n : 0;
+}
+
+size_t ctl_pad_command(char *out, size_t size, size_t length)
+{
+    while (length < CTL_COMMAND_BYTES_MIN && length + 1 < size)
+        out[length++] = ' ';
+    out[length] = '\0';
+    return length;
 }
 
 void ctl_put_probe(char out[static CTL_PROBE_BYTES + 1], const char *nonce)
@@ -57,13 +65,18 @@ void ctl_put_probe(char out[static CTL_PROBE_BYTES + 1], const char *nonce)
     memcpy(out + CTL_PROBE_BYTES - 2, "\"}", 3);
 }
 
-void ctl_draw_nonce(char out[static 17])
+uint64_t ctl_draw_number(void)
 {
     uint64_t number = 0;
 
     if (getrandom(&number, sizeof(number), 0) != sizeof(number))
         number = clock_now_ns(); /* need not be secret, only new */
-    (void)snprintf(out, 17, "%016" PRIx64, number);
+    return number;
+}
+
+void ctl_draw_nonce(char out[static 17])
+{
+    (void)snprintf(out, 17, "%016" PRIx64, ctl_draw_number());
 }
 
 static const char *text_of(const struct json_object *object, const char *key, const char *missing)

@@ -125,6 +125,31 @@ static const char *set_hops(struct ctl_options *options, const char *text)
     return wrong ? wrong : *end ? "is not a number" : NULL;
 }
 
+static const char *set_keys(struct ctl_options *options, const char *text)
+{
+    options->keys = text;
+    return NULL;
+}
+
+static const char *set_key(struct ctl_options *options, const char *text)
+{
+    options->key = text;
+    return NULL;
+}
+
+static const char *set_cluster(struct ctl_options *options, const char *text)
+{
+    options->cluster = text;
+    return NULL;
+}
+
+static const char *set_print(struct ctl_options *options, const char *text)
+{
+    (void)text;
+    options->print = true;
+    return NULL;
+}
+
 static const char *set_help(struct ctl_options *options, const char *text)
 {
     (void)text;
@@ -164,6 +189,12 @@ static const struct option_row {
     {"interface", "NAME", CTL_OPTION_INTERFACE, set_interface,
      "where it leaves (the kernel's choice)"},
     {"hops", "N", CTL_OPTION_HOPS, set_hops, "how far it may go; 1: not beyond this network (1)"},
+    {"keys", "DIRECTORY", CTL_OPTION_KEYS, set_keys,
+     "sign with a key in it; none: do not sign (HEADLESSD_KEYS, none)"},
+    {"key", "NAME", CTL_OPTION_KEY, set_key, "sign with this one (the newest)"},
+    {"cluster", "NAME", CTL_OPTION_CLUSTER, set_cluster,
+     "for whose pods it is signed (HEADLESSD_CLUSTER, headless)"},
+    {"print", NULL, CTL_OPTION_PRINT, set_print, "send nothing; write a line for nc -u instead"},
     {"help", NULL, 0, set_help, "this text"},
     {"version", NULL, 0, set_version, "name and version"},
 };
@@ -173,7 +204,8 @@ const char *ctl_option_name(unsigned bits)
 {
     static const char *const names[] = {"--admin",   "--data",      "--service",   "--json",
                                         "--if-term", "--force",     "--count",     "--interval",
-                                        "--wait",    "--multicast", "--interface", "--hops"};
+                                        "--wait",    "--multicast", "--interface", "--hops",
+                                        "--keys",    "--key",       "--cluster",   "--print"};
 
     return names[__builtin_ctz(bits)];
 }

@@ -31,20 +31,44 @@ static bool is_raw_from_member(const struct worker *worker, const struct address
            !address_equal_ip(source, &worker->config->self);
 }
 
+static enum sign_verdict judge(struct worker *worker, const struct datagram *datagram,
+                               const struct control_command *command)
+{
+    uint64_t now_s = clock_real_s();
+    enum sign_verdict verdict = sign_judge(&worker->view->signing, worker->config->cluster,
+                                           datagram->payload, command, now_s);
+
+    return verdict == SIGN_VALID ? sign_seen_take(&worker->seen, &command->signature, now_s)
+                                 : verdict;
+}
+
+/*
+ * The mailbox is for those who may command. A forged command, and one that has been here, gets
+ * there only now and then, so that the supervisor can say so: a flood of them leaves it free.
+ */
 static void take_command(struct worker *worker, const struct datagram *datagram,
                          const struct control_command *command)
 {
     const struct letter letter = {
         .command = *command,
+        .verdict = judge(worker, datagram, command),
         .client = datagram->peer,
         .local = datagram->local,
         .length = datagram->length,
         .is_multicast = datagram->source == SOURCE_GROUP,
     };
+    bool is_refused = sign_is_refused(letter.verdict);
 
     /* Counted by the supervisor, under its result. */
-    if (!mailbox_try_post(&worker->mailbox, &letter))
+    if ((!is_refused || budget_take(&worker->refusals, worker->now_ns)) &&
+        mailbox_try_post(&worker->mailbox, &letter))
+        return;
+    if (is_refused) {
+        counters_add(&worker->counters, COUNTER_CONTROL_NO_AUTH, 1);
+        counters_add(&worker->counters, sign_counter(letter.verdict), 1);
+    } else {
         counters_drop(&worker->counters, DROP_rate, 1);
+    }
 }
 
 static void refuse_bad_json(struct worker *worker, const struct datagram *datagram)

@@ -17,6 +17,8 @@ int worker_init(struct worker *worker, const struct worker_setup *setup)
     worker->board = setup->board;
     worker->data_socket = setup->data_socket;
     worker->bad_json_answers = budget_make(10 * NS_PER_MS, 100);
+    worker->refusals = budget_make(100 * NS_PER_MS, MAILBOX_LETTERS / 2);
+    sign_seen_init(&worker->seen, clock_real_s());
     rc = waker_init(&worker->waker, config->workers == 0);
     if (!rc)
         rc = view_board_register(setup->board, &worker->reader);

@@ -153,7 +153,7 @@ static int take_file(int directory, const char *path, const char *name, struct k
 {
     static const char what[] =
         "is no key: 32 bytes as base64 or hex, such as headlessctl key new writes";
-    struct key key;
+    struct key key = {0};
     int rc;
 
     if (!is_name(name))

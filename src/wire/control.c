@@ -1,9 +1,9 @@
 #include "headless/wire/control.h"
 
-#include <inttypes.h>
 #include <json-c/json.h>
-#include <stdio.h>
 #include <string.h>
+
+#include "headless/base/bytes.h"
 
 /* A run of payload bytes: what is left to scan, or the inside of a string as it is spelled. */
 struct span {
@@ -28,8 +28,10 @@ enum scan_verdict { SCAN_OK, SCAN_BROKEN, SCAN_FOREIGN };
 
 struct scan {
     bool seen[MEMBER_COUNT];
-    bool leader_first;
-    uint64_t number[MEMBER_COUNT]; /* of a TRUTH: 1 or 0 */
+    enum member first, last;
+    const uint8_t *comma;           /* in front of the last member; NULL: it is the only one */
+    uint64_t number[MEMBER_COUNT];  /* of a TRUTH: 1 or 0 */
+    struct span text[MEMBER_COUNT]; /* of a STRING, as it is spelled */
 };
 
 /* ----------------------------------------------------------------------------------- the tokens */
@@ -140,8 +142,6 @@ static enum member find_member(const struct span *key)
 
 static bool scan_value(struct span *s, struct scan *scan, enum member m)
 {
-    struct span inside;
-
     switch (members[m].kind) {
     case NUMBER:
         return take_number(s, &scan->number[m]);
@@ -150,10 +150,10 @@ static bool scan_value(struct span *s, struct scan *scan, enum member m)
     case STRING:
         break;
     }
-    return take_string(s, &inside);
+    return take_string(s, &scan->text[m]);
 }
 
-static enum scan_verdict scan_member(struct span *s, struct scan *scan, bool is_first)
+static enum scan_verdict scan_member(struct span *s, struct scan *scan)
 {
     struct span key;
     enum member m;
@@ -163,8 +163,9 @@ static enum scan_verdict scan_member(struct span *s, struct scan *scan, bool is_
     m = find_member(&key);
     if (m == MEMBER_COUNT)
         return SCAN_FOREIGN;
-    if (is_first)
-        scan->leader_first = m == LEADER;
+    if (!scan->comma)
+        scan->first = m;
+    scan->last = m;
     if (scan->seen[m] || !take_char(s, ':'))
         return SCAN_BROKEN;
     scan->seen[m] = true;
@@ -175,16 +176,16 @@ static enum scan_verdict scan_member(struct span *s, struct scan *scan, bool is_
 static enum scan_verdict scan_object(struct span *s, struct scan *scan)
 {
     enum scan_verdict verdict;
-    bool is_first = true;
 
     if (!take_char(s, '{'))
         return SCAN_FOREIGN;
-    do {
-        verdict = scan_member(s, scan, is_first);
-        if (verdict != SCAN_OK)
-            return verdict;
-        is_first = false;
-    } while (take_char(s, ','));
+    verdict = scan_member(s, scan);
+    while (verdict == SCAN_OK && take_char(s, ',')) {
+        scan->comma = s->next - 1;
+        verdict = scan_member(s, scan);
+    }
+    if (verdict != SCAN_OK)
+        return verdict;
     if (!take_char(s, '}'))
         return SCAN_BROKEN;
     skip_space(s);
@@ -211,6 +212,46 @@ static bool check_strings(struct json_object *object, const struct scan *scan)
     return true;
 }
 
+/* Exactly so many bytes, as hex digits. */
+static bool decode_hex(const struct span *text, uint8_t *out, size_t bytes)
+{
+    if ((size_t)(text->end - text->next) != 2 * bytes)
+        return false;
+    for (size_t i = 0; i < 2 * bytes; i++) {
+        uint8_t c = text->next[i], low = c | 0x20; /* a letter's lower case */
+        bool is_digit = c >= '0' && c <= '9';
+
+        if (!is_digit && (low < 'a' || low > 'f'))
+            return false;
+        out[i / 2] = (uint8_t)(out[i / 2] << 4 | (is_digit ? c - '0' : low - 'a' + 10));
+    }
+    return true;
+}
+
+/* As it is spelled, without escapes: one spelling is enough for what no person writes. */
+static enum control_signing read_signature(const uint8_t *payload, const struct scan *scan,
+                                           struct control_signature *ret_signature)
+{
+    const bool *seen = scan->seen;
+    const struct span *key = &scan->text[KEY];
+    struct control_signature signature = {.time_s = scan->number[TIME]};
+    uint8_t nonce[8] = {0};
+
+    if (!seen[KEY] && !seen[TIME] && !seen[NONCE] && !seen[MAC])
+        return CONTROL_UNSIGNED;
+    if (!seen[KEY] || !seen[TIME] || !seen[NONCE] || scan->last != MAC)
+        return CONTROL_MISSIGNED;
+    if ((size_t)(key->end - key->next) >= sizeof(signature.key) ||
+        !decode_hex(&scan->text[NONCE], nonce, sizeof(nonce)) ||
+        !decode_hex(&scan->text[MAC], signature.mac, sizeof(signature.mac)))
+        return CONTROL_MISSIGNED;
+    memcpy(signature.key, key->next, (size_t)(key->end - key->next));
+    signature.nonce = get_be64(nonce);
+    signature.covered = (size_t)(scan->comma - payload);
+    *ret_signature = signature;
+    return CONTROL_SIGNED;
+}
+
 /* Decode the strings of a scanned command; an escape that JSON does not have fails here. */
 static bool parse_command(const uint8_t *payload, size_t length, const struct scan *scan,
                           struct control_command *ret_command)
@@ -229,12 +270,12 @@ static bool parse_command(const uint8_t *payload, size_t length, const struct sc
             .has_if_term = seen[IF_TERM],
             .if_term = scan->number[IF_TERM],
             .is_forced = scan->number[FORCE],
-            .is_signed = seen[KEY] && seen[TIME] && seen[NONCE] && seen[MAC],
         };
         struct json_object *target = json_object_object_get(object, members[LEADER].name);
 
         memcpy(command.target, json_object_get_string(target),
                (size_t)json_object_get_string_len(target));
+        command.signing = read_signature(payload, scan, &command.signature);
         *ret_command = command;
         is_good = true;
     }
@@ -247,14 +288,14 @@ static enum control_class classify_command(const uint8_t *payload, size_t length
                                            struct control_command *ret_command)
 {
     struct span s = {payload, payload + length};
-    struct scan scan = {0};
+    struct scan scan = {.first = MEMBER_COUNT};
     enum scan_verdict verdict = scan_object(&s, &scan);
 
     if (verdict == SCAN_FOREIGN || (verdict == SCAN_OK && !scan.seen[LEADER]))
         return CONTROL_DATA;
     if (verdict == SCAN_OK && parse_command(payload, length, &scan, ret_command))
         return CONTROL_COMMAND;
-    return scan.leader_first ? CONTROL_BAD : CONTROL_DATA;
+    return scan.first == LEADER ? CONTROL_BAD : CONTROL_DATA;
 }
 
 /* -------------------------------------------------------------------------------------- a probe */
@@ -315,70 +356,4 @@ enum control_class control_classify(const uint8_t *payload, size_t length,
     if (length <= CONTROL_BYTES_MAX && memmem(s.next, (size_t)(s.end - s.next), "\"leader\"", 8))
         return classify_command(payload, length, ret_command);
     return CONTROL_DATA;
-}
-
-/* ------------------------------------------------------------------------------------- answers */
-
-struct output {
-    char *out;
-    size_t limit, length;
-    bool is_full;
-};
-
-static void put_bytes(struct output *o, const char *bytes, size_t length)
-{
-    if (length > o->limit - o->length)
-        o->is_full = true;
-    if (o->is_full)
-        return;
-    memcpy(o->out + o->length, bytes, length);
-    o->length += length;
-}
-
-static void put_value(struct output *o, const char *value)
-{
-    char escape[7];
-
-    if (!value) {
-        put_bytes(o, "null", 4);
-        return;
-    }
-    put_bytes(o, "\"", 1);
-    for (const char *c = value; *c && !o->is_full; c++) {
-        if (*c == '"' || *c == '\\')
-            put_bytes(o, "\\", 1);
-        if (is_printable((const uint8_t *)c, 1, ' ')) {
-            put_bytes(o, c, 1);
-        } else {
-            (void)snprintf(escape, sizeof(escape), "\\u%04x", (uint8_t)*c);
-            put_bytes(o, escape, 6);
-        }
-    }
-    put_bytes(o, "\"", 1);
-}
-
-static void put_member(struct output *o, const char *separator_and_key, const char *value)
-{
-    put_bytes(o, separator_and_key, strlen(separator_and_key));
-    put_value(o, value);
-}
-
-size_t control_put_probe_answer(char *out, size_t limit, const struct control_probe_answer *answer)
-{
-    struct output full = {.out = out, .limit = limit};
-    struct output brief = full;
-    char term[sizeof(",\"term\":18446744073709551615}\n")];
-
-    (void)snprintf(term, sizeof(term), ",\"term\":%" PRIu64 "}\n", answer->term);
-    put_member(&full, "{\"probe\":", answer->nonce);
-    put_member(&full, ",\"leader\":", answer->leader_name);
-    put_member(&full, ",\"address\":", answer->leader_address);
-    put_member(&full, ",\"via\":", answer->via_address);
-    put_bytes(&full, term, strlen(term));
-    if (!full.is_full)
-        return full.length;
-
-    put_member(&brief, "{\"probe\":", answer->nonce);
-    put_bytes(&brief, "}", 1);
-    return brief.is_full ? 0 : brief.length;
 }

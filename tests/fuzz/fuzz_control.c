@@ -1,13 +1,14 @@
 /*
  * Whatever a client sends to the data port. Commands and probes hold what their header promises, so
  * that the answer to them can be built without a second look; data and bad leave the outputs alone;
- * white space behind changes nothing; an answer never exceeds its limit, and a probe has one.
+ * white space behind changes nothing; an answer never exceeds its limit, and a probe has one. What
+ * a signature covers ends at the last comma, and signing a command makes it a signed one.
  */
 #include <json-c/json.h>
 #include <string.h>
 
 #include "fuzz.h"
-#include "headless/wire/control.h"
+#include "headless/secure/sign.h"
 
 #define OUT_BYTES 512
 #define UNTOUCHED 0xee
@@ -19,6 +20,63 @@ static void check_text(const char *text, size_t room, char first)
     FUZZ_CHECK(length > 0 && length < room);
     for (size_t i = 0; i < length; i++)
         FUZZ_CHECK(text[i] >= first && text[i] <= '~');
+}
+
+/* Key "k1" of the bytes 0 to 31, as in the corpus. */
+static const struct sign_policy *fuzz_policy(void)
+{
+    static struct sign_policy policy;
+    struct keyring ring = {.count = 1, .keys = {{.name = "k1"}}};
+
+    if (policy.count == 0) {
+        for (uint8_t i = 0; i < KEY_BYTES; i++)
+            ring.keys[0].secret[i] = i;
+        sign_policy_make(&ring, true, &policy);
+    }
+    return &policy;
+}
+
+static enum sign_verdict judge(const uint8_t *data, const struct control_command *command)
+{
+    return sign_judge(fuzz_policy(), "headless", data, command, command->signature.time_s);
+}
+
+static void check_signature(const uint8_t *data, size_t size, const struct control_command *command)
+{
+    const struct control_signature *signature = &command->signature;
+    const struct control_signature none = {0};
+    enum sign_verdict verdict = judge(data, command);
+
+    if (command->signing != CONTROL_SIGNED) {
+        FUZZ_CHECK(memcmp(signature, &none, sizeof(none)) == 0);
+        FUZZ_CHECK(verdict ==
+                   (command->signing == CONTROL_UNSIGNED ? SIGN_UNSIGNED : SIGN_MALFORMED));
+        return;
+    }
+    check_text(signature->key, sizeof(signature->key), '!');
+    FUZZ_CHECK(memrchr(data, ',', size) == data + signature->covered);
+    FUZZ_CHECK(verdict == SIGN_VALID || verdict == SIGN_WRONG_MAC || verdict == SIGN_UNKNOWN_KEY);
+    FUZZ_CHECK((verdict == SIGN_UNKNOWN_KEY) == (strcmp(signature->key, "k1") != 0));
+}
+
+/* What we sign, we believe; unless a byte of it is another. */
+static void check_signing(const struct control_command *command, const char *plain)
+{
+    const struct sign_stamp stamp = {command->if_term, command->signature.nonce};
+    struct control_command again;
+    struct control_probe probe;
+    char text[CONTROL_BYTES_MAX];
+    size_t length;
+
+    (void)snprintf(text, sizeof(text), "%s", plain);
+    length = sign_command(text, sizeof(text), &fuzz_policy()->keys[0], "headless", &stamp);
+    FUZZ_CHECK(length == strlen(text) && length > strlen(plain));
+    FUZZ_CHECK(control_classify((const uint8_t *)text, length, &again, &probe) == CONTROL_COMMAND);
+    FUZZ_CHECK(again.signing == CONTROL_SIGNED && again.signature.time_s == stamp.time_s &&
+               again.signature.nonce == stamp.nonce);
+    FUZZ_CHECK(judge((const uint8_t *)text, &again) == SIGN_VALID);
+    text[stamp.nonce % again.signature.covered] ^= 1;
+    FUZZ_CHECK(judge((const uint8_t *)text, &again) == SIGN_WRONG_MAC);
 }
 
 /* The target, spelled by json-c as a command of its own, means the same. */
@@ -33,11 +91,13 @@ static void check_command(const struct control_command *command)
     FUZZ_CHECK(command->has_if_term || command->if_term == 0);
     json_object_object_add(object, "leader", json_object_new_string(command->target));
     json_object_object_add(object, "if_term", json_object_new_uint64(command->if_term));
-    text = json_object_to_json_string(object);
+    text = json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN);
     FUZZ_CHECK(control_classify((const uint8_t *)text, strlen(text), &again, &probe) ==
                CONTROL_COMMAND);
     FUZZ_CHECK(strcmp(again.target, command->target) == 0);
-    FUZZ_CHECK(again.has_if_term && again.if_term == command->if_term && !again.is_signed);
+    FUZZ_CHECK(again.has_if_term && again.if_term == command->if_term &&
+               again.signing == CONTROL_UNSIGNED);
+    check_signing(command, text);
     json_object_put(object);
 }
 
@@ -113,10 +173,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     class = control_classify(data, size, &command, &probe);
     if (class == CONTROL_COMMAND || class == CONTROL_BAD)
         FUZZ_CHECK(size <= CONTROL_BYTES_MAX);
-    if (class == CONTROL_COMMAND)
+    if (class == CONTROL_COMMAND) {
         check_command(&command);
-    else
+        check_signature(data, size, &command);
+    } else {
         FUZZ_CHECK(is_untouched(&command, sizeof(command)));
+    }
     if (class == CONTROL_PROBE)
         check_probe(&probe, size);
     else

@@ -28,7 +28,7 @@ static void write_letter(struct letter *letter, uint64_t number, bool is_last)
 {
     memset(letter, 0, sizeof(*letter));
     letter->command.if_term = number;
-    letter->command.is_signed = is_last;
+    letter->is_multicast = is_last;
     letter->length = (uint32_t)(number * 3);
     letter->client.port = (uint16_t)number;
     letter->local.port = (uint16_t)~number;
@@ -69,7 +69,7 @@ static void check_letter(struct worker *worker, const struct letter *letter)
     struct letter expected;
 
     STRESS_CHECK(!worker->is_done);
-    worker->is_done = letter->command.is_signed;
+    worker->is_done = letter->is_multicast;
     write_letter(&expected, ++worker->read, worker->is_done);
     STRESS_CHECK(memcmp(letter, &expected, sizeof(expected)) == 0);
 }

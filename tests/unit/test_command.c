@@ -26,6 +26,8 @@ static void setup(void)
     allow.count = 2;
 }
 
+static const struct config_cidrs *allowed = &allow; /* NULL: the command is signed */
+
 TestSuite(command, .init = setup, .timeout = 30);
 
 /* Returns the instance; 0: no member, UINT64_MAX: no auth. */
@@ -37,7 +39,7 @@ static uint64_t check(const char *target, const char *client)
 
     (void)snprintf(command.target, sizeof(command.target), "%s", target);
     cr_assert_eq(address_parse(client, 0, &from), 0);
-    switch (command_check(&command, &from, &allow, &list, &instance)) {
+    switch (command_check(&command, &from, allowed, &list, &instance)) {
     case COMMAND_LEGAL:
         return instance;
     case COMMAND_NO_MEMBER:
@@ -89,4 +91,12 @@ Test(command, an_unnamed_member_has_no_empty_name)
 {
     list.members[0].name.text[0] = '\0';
     cr_assert_eq(check("10.0.0.1", "10.9.9.9:5000"), 1);
+}
+
+Test(command, who_has_signed_needs_no_address)
+{
+    cr_assert_eq(check("10.0.0.1", "192.0.2.1:5000"), UINT64_MAX);
+    allowed = NULL;
+    cr_assert_eq(check("10.0.0.1", "192.0.2.1:5000"), 1);
+    cr_assert_eq(check("10.0.0.99", "192.0.2.1:5000"), 0, "but a member");
 }

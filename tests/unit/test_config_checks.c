@@ -49,6 +49,39 @@ Test(config_checks, other_addresses_bind_any)
         expect_derived(&l, "10.0.0.1", "0.0.0.0", "10.0.0.1", "\"0.0.0.0:9090\"");
 }
 
+Test(config_checks, signed_commands_need_keys)
+{
+    struct loaded l;
+
+    expect_flags_refused("--control-accept: control.accept signed needs keys, a directory of those "
+                         "that commands are signed with: without any, nobody could command\n",
+                         "--control-accept=signed");
+    expect_values(&l, "--control-accept=signed", "--keys=/etc/keys");
+    unload(&l);
+}
+
+Test(config_checks, auto_is_signed_with_keys_and_open_without)
+{
+    static const struct {
+        const char *accept, *keys;
+        enum config_control control;
+    } rows[] = {
+        {"--control-accept=auto", "--keys=none", CONFIG_CONTROL_OPEN},
+        {"--control-accept=auto", "--keys=/etc/keys", CONFIG_CONTROL_SIGNED},
+        {"--control-accept=open", "--keys=/etc/keys", CONFIG_CONTROL_OPEN},
+        {"--control-accept=none", "--keys=/etc/keys", CONFIG_CONTROL_NONE},
+        {"--control-accept=none", "--keys=none", CONFIG_CONTROL_NONE},
+    };
+    struct loaded l;
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        expect_values(&l, rows[i].accept, rows[i].keys);
+        cr_expect_eq(config_control(config_values(l.set)), rows[i].control, "%s %s", rows[i].accept,
+                     rows[i].keys);
+        unload(&l);
+    }
+}
+
 Test(config_checks, any_is_both_families)
 {
     const char *any = "any";

@@ -161,6 +161,7 @@ Test(config_values, choices)
         {"--app-proxy-protocol=off", "app.proxy_protocol", "none"},
         {"--app-proxy-protocol=v2", "app.proxy_protocol", "v2"},
         {"--control-accept=off", "control.accept", "none"},
+        {"--control-accept=open", "control.accept", "open"},
         {"--log-level=debug", "log.level", "debug"},
         {"--log-format=json", "log.format", "json"},
     };
@@ -169,7 +170,7 @@ Test(config_values, choices)
         {"--relay-format=Raw", "\"Raw\" is not one of framed, raw, proxy-v2"},
         {"--relay-format=off", "\"off\" is not one of framed, raw, proxy-v2"},
         {"--route=order", "\"order\" is not one of leader, local, all, ordered"},
-        {"--control-accept=signed", "\"signed\" is not one of open, none"},
+        {"--control-accept=yes", "\"yes\" is not one of auto, open, signed, none"},
         {"--log-level=trace", "\"trace\" is not one of error, warn, info, debug"},
         {"--log-level=\x1b[31m\xff", "\"?[31m?\" is not one of error, warn, info, debug"},
         {"--log-level=0123456789012345678901234567890123456789012345678901234567890123456789",
@@ -412,7 +413,8 @@ Test(config_values, fields_are_filled)
     cr_expect_eq(c->app_target.address.port, 53);
     cr_expect_eq(c->peers.count, 2);
     cr_expect_str_eq(c->peers.list[0].name, "a");
-    cr_expect_eq(c->control_accept, CONFIG_CONTROL_OPEN);
+    cr_expect_eq(c->control_accept, CONFIG_CONTROL_AUTO);
+    cr_expect_eq(config_control(c), CONFIG_CONTROL_OPEN);
     cr_expect_eq(c->control_allow.count, 9);
     cr_expect_eq(c->data_allow.count, 2, "both families, all of them");
     cr_expect_eq(c->data_rate, 0);

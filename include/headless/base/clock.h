@@ -4,6 +4,9 @@
  * CLOCK_BOOTTIME, in nanoseconds: monotonic, unmoved by clock steps, and it counts suspended time,
  * so that a paused virtual machine does not wake up believing that its promises still hold.
  * A slice of work reads it once and passes now_ns on. Any thread; never blocks.
+ *
+ * People's clocks are another matter: clock_real_s, for what they have signed, and for nothing
+ * else.
  */
 #ifndef HEADLESS_BASE_CLOCK_H
 #define HEADLESS_BASE_CLOCK_H
@@ -21,6 +24,15 @@ static inline uint64_t clock_now_ns(void)
 
     (void)clock_gettime(CLOCK_BOOTTIME, &ts); /* cannot fail: Linux 2.6.39 on */
     return (uint64_t)ts.tv_sec * NS_PER_SEC + (uint64_t)ts.tv_nsec;
+}
+
+/* CLOCK_REALTIME: seconds since 1970, as far as this machine knows. It may be set back. */
+static inline uint64_t clock_real_s(void)
+{
+    struct timespec ts;
+
+    (void)clock_gettime(CLOCK_REALTIME, &ts);
+    return (uint64_t)ts.tv_sec;
 }
 
 static inline struct timespec clock_to_timespec(uint64_t ns)

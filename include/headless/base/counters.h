@@ -81,6 +81,22 @@ enum drop_reason { DROP_REASONS(DROP_ENUM) DROP_REASON_COUNT };
     X(CONTROL_NO_QUORUM, "control_messages_total", "result", "no_quorum", "Control messages")     \
     X(CONTROL_BAD_TERM, "control_messages_total", "result", "bad_term", "Control messages")       \
     X(CONTROL_PROBE, "control_messages_total", "result", "probe", "Control messages")             \
+    X(AUTH_UNSIGNED, "control_no_auth_total", "reason", "unsigned",                               \
+      "Control messages refused as no_auth, by reason")                                           \
+    X(AUTH_MALFORMED, "control_no_auth_total", "reason", "malformed",                             \
+      "Control messages refused as no_auth, by reason")                                           \
+    X(AUTH_KEY, "control_no_auth_total", "reason", "key",                                         \
+      "Control messages refused as no_auth, by reason")                                           \
+    X(AUTH_TIME, "control_no_auth_total", "reason", "time",                                       \
+      "Control messages refused as no_auth, by reason")                                           \
+    X(AUTH_MAC, "control_no_auth_total", "reason", "mac",                                         \
+      "Control messages refused as no_auth, by reason")                                           \
+    X(AUTH_REPLAY, "control_no_auth_total", "reason", "replay",                                   \
+      "Control messages refused as no_auth, by reason")                                           \
+    X(AUTH_FULL, "control_no_auth_total", "reason", "full",                                       \
+      "Control messages refused as no_auth, by reason")                                           \
+    X(AUTH_ADDRESS, "control_no_auth_total", "reason", "address",                                 \
+      "Control messages refused as no_auth, by reason")                                           \
     X(WITHHELD, "answers_withheld_total", "", "",                                                 \
       "Built-in answers not given, because they could start a loop")                              \
     X(ANSWERS_APP, "answers_received_total", "from", "app", "Answers to be sent to clients")      \

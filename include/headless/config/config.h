@@ -73,8 +73,12 @@ enum config_commit { CONFIG_COMMIT_NONE, CONFIG_COMMIT_MAJORITY };
 
 enum config_relay { CONFIG_RELAY_FRAMED, CONFIG_RELAY_RAW, CONFIG_RELAY_PROXY_V2 };
 enum config_proxy { CONFIG_PROXY_NONE, CONFIG_PROXY_V2 };
-/* CONFIG_CONTROL_SIGNED cannot be set yet: it comes with keys. */
-enum config_control { CONFIG_CONTROL_OPEN, CONFIG_CONTROL_SIGNED, CONFIG_CONTROL_NONE };
+enum config_control {
+    CONFIG_CONTROL_AUTO, /* signed with keys, else open: config_control() */
+    CONFIG_CONTROL_OPEN,
+    CONFIG_CONTROL_SIGNED,
+    CONFIG_CONTROL_NONE
+};
 
 /* What pods say to each other: sent open, and taken open or sealed; sent sealed, taken both;
  * sealed.
@@ -176,6 +180,15 @@ static inline bool config_cidrs_contain(const struct config_cidrs *cidrs, const 
             return true;
     }
     return false;
+}
+
+/* Which commands are obeyed; never AUTO. By the option, not by what the directory holds just now.
+ */
+static inline enum config_control config_control(const struct config *config)
+{
+    if (config->control_accept != CONFIG_CONTROL_AUTO)
+        return config->control_accept;
+    return config->keys[0] ? CONFIG_CONTROL_SIGNED : CONFIG_CONTROL_OPEN;
 }
 
 /* What the command line asked for besides options. */

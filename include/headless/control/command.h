@@ -1,5 +1,6 @@
 /*
- * command: may this client give this {"leader": ...} command, and whom does it name?
+ * command: may this client give this {"leader": ...} command, and whom does it name? What a
+ * signature is worth is asked before (secure/sign.h).
  *
  * The target must be a member, given by address or name; nothing else can lead, so unknown
  * addresses, multicast, 0.0.0.0 and loopback from outside all end as no member. What becomes of it
@@ -20,7 +21,7 @@ enum command_verdict {
     COMMAND_NO_AUTH
 };
 
-/* allow: who may command. */
+/* allow: who may command; NULL: has shown by a signature that it may. */
 enum command_verdict command_check(const struct control_command *command,
                                    const struct address *client, const struct config_cidrs *allow,
                                    const struct election_list *list, uint64_t *ret_instance);

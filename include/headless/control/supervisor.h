@@ -44,9 +44,9 @@ struct supervisor_settings {
     struct door door;
     enum config_control control_accept;
     struct config_cidrs control_allow;
+    struct keyring keyring; /* as last read; count 0: none */
     char leader[CONFIG_NAME_MAX];
     uint64_t leader_generation;
-    struct keyring keyring; /* count 0: none */
 };
 
 /* For whoever shows it; each field by itself. */
@@ -106,7 +106,9 @@ struct supervisor {
     uint64_t leaderless_since_ns; /* 0: there is a leader */
 
     struct budget commands;
-    struct budget refusals; /* answers and log lines for commands that were refused */
+    struct budget refusals;  /* answers and log lines for commands that were refused */
+    struct budget strangers; /* the same for those who may not command: may not use up the other */
+    struct sign_seen seen;   /* signed commands that were taken, by whichever worker */
     struct letter waiting[ELECTION_COMMANDS_MAX]; /* commands whose outcome is not known yet */
     bool is_waiting[ELECTION_COMMANDS_MAX];
 

@@ -15,6 +15,7 @@
 
 #include "headless/config/config.h"
 #include "headless/net/udp.h"
+#include "headless/secure/sign.h"
 
 /* Exit codes. */
 enum ctl_exit { CTL_OK, CTL_NO /* the pod says no, or nothing */, CTL_USAGE };
@@ -34,12 +35,17 @@ enum ctl_option {
     CTL_OPTION_WAIT = 1 << 8,
     CTL_OPTION_MULTICAST = 1 << 9,
     CTL_OPTION_INTERFACE = 1 << 10,
-    CTL_OPTION_HOPS = 1 << 11
+    CTL_OPTION_HOPS = 1 << 11,
+    CTL_OPTION_KEYS = 1 << 12,
+    CTL_OPTION_KEY = 1 << 13,
+    CTL_OPTION_CLUSTER = 1 << 14,
+    CTL_OPTION_PRINT = 1 << 15
 };
 
 struct ctl_options {
     const char *admin, *data, *service, *multicast, *interface; /* NULL: not given */
-    bool json, force, help, version;
+    const char *keys, *key, *cluster;
+    bool json, force, print, help, version;
     uint64_t if_term, count, interval_ns, wait_ns, hops;
     unsigned given; /* bits of enum ctl_option */
     int word_count; /* the words that are no options: command and operands */
@@ -124,6 +130,10 @@ struct ctl_pod {
 struct ctl_question {
     const char *text;
     size_t length;
+    /* In place of text, for what must not be sent twice: written anew whenever it is sent, with
+     * context. Returns its length. */
+    size_t (*compose)(const struct ctl_question *question, char *out, size_t size);
+    const void *context;
     unsigned tries;
     uint64_t wait_ns; /* for the answers to one try */
     /* Is it the answer to this question? NULL: whatever comes is. */
@@ -133,6 +143,9 @@ struct ctl_question {
 
 /* One connected socket a pod. Returns 0 or -ENOMEM; a socket that fails is its pod's error. */
 int ctl_pods_open(const struct ctl_addresses *addresses, struct ctl_pod **ret_pods)
+    __attribute__((warn_unused_result));
+/* The same for those that --data or --service name; says what failed. Returns an exit code. */
+int ctl_open_pods(const struct ctl_options *options, struct ctl_pod **ret_pods, size_t *ret_count)
     __attribute__((warn_unused_result));
 void ctl_pods_close(struct ctl_pod *pods, size_t count);
 
@@ -160,13 +173,19 @@ size_t ctl_group_ask(FILE *out, const struct ctl_group *group, const struct ctl_
 #define CTL_COMMAND_BYTES_MIN \
     64                      /* padded to it with spaces: no answer is longer than the command */
 #define CTL_PROBE_BYTES 512 /* room for every answer */
+#define CTL_COMMAND_MAX 512 /* the longest name, all options, a signature, NUL */
 
-/* {"leader":who,"if_term":...,"force":true} and padding. Returns its length, or 0 when who cannot
- * be anybody. */
+/* {"leader":who,"if_term":...,"force":true}. Returns its length, or 0 when who cannot be anybody.
+ */
 size_t ctl_put_command(char *out, size_t size, const char *who, const struct ctl_options *options);
 /* {"probe":nonce,"pad":"..."} of CTL_PROBE_BYTES exactly. */
 void ctl_put_probe(char out[static CTL_PROBE_BYTES + 1], const char *nonce);
 
+/* Spaces behind a command in out[size], NUL behind them. Returns its length. */
+size_t ctl_pad_command(char *out, size_t size, size_t length);
+
+/* Random; need not be secret. */
+uint64_t ctl_draw_number(void);
 /* A new random nonce of 16 hex digits. */
 void ctl_draw_nonce(char out[static 17]);
 /* Is this JSON with that nonce? */
@@ -178,6 +197,34 @@ bool ctl_show_command_answer(FILE *out, const struct ctl_pod *pod, bool has_if_t
 void ctl_show_answer(FILE *out, const struct ctl_pod *pod);
 /* Write a pod's answer to a probe as a line. */
 void ctl_show_probe_answer(FILE *out, const struct ctl_pod *pod);
+
+/* ---- key.c: keys, and what commands are signed with ---- */
+
+#define CTL_CLUSTER_DEFAULT "headless" /* as the option cluster has it */
+
+/* A new one to a new file, or to standard output when path is NULL. Returns an exit code. */
+int ctl_key_new(const struct ctl_options *options, const char *path);
+/* Names and ids in a directory, by default HEADLESSD_KEYS; no secrets. Returns an exit code. */
+int ctl_key_list(const struct ctl_options *options, const char *directory);
+
+/* By --keys, else by HEADLESSD_KEYS. NULL: none. */
+const char *ctl_keys_directory(const struct ctl_options *options);
+
+struct ctl_signer {
+    const char *cluster;
+    bool has_key; /* false: nothing is signed */
+    struct sign_key key;
+};
+
+/* By --keys, --key and --cluster, or by the pod's environment. Returns an exit code. */
+int ctl_signer_open(const struct ctl_options *options, struct ctl_signer *ret_signer)
+    __attribute__((warn_unused_result));
+void ctl_signer_close(struct ctl_signer *signer);
+
+/* ---- lead.c ---- */
+
+/* Tell the pods who leads, or print what would. Returns an exit code. */
+int ctl_leader_set(const struct ctl_options *options, const char *who);
 
 /* ---- show.c: pages for people ---- */
 

@@ -11,16 +11,18 @@
 #include "headless/base/address.h"
 #include "headless/base/ring.h"
 #include "headless/base/waker.h"
+#include "headless/secure/sign.h"
 #include "headless/wire/control.h"
 
 #define MAILBOX_LETTERS 16
 
 struct letter {
     struct control_command command;
-    struct address client; /* who gave it: is answered there */
-    struct address local;  /* from here */
-    uint32_t length;       /* of the message: the answer must not be longer */
-    bool is_multicast;     /* every pod has it: answered by the one that it names, if at all */
+    enum sign_verdict verdict; /* the worker's, who has no marks but its own */
+    struct address client;     /* who gave it: is answered there */
+    struct address local;      /* from here */
+    uint32_t length;           /* of the message: the answer must not be longer */
+    bool is_multicast;         /* every pod has it: answered by the one that it names, if at all */
 };
 
 struct mailbox {

@@ -30,6 +30,7 @@
 #include "headless/config/config.h"
 #include "headless/data/door.h"
 #include "headless/secure/seal.h"
+#include "headless/secure/sign.h"
 
 #define VIEW_SLOTS       8
 #define VIEW_MEMBERS_MAX (CONFIG_PEERS_MAX + 1)
@@ -72,6 +73,7 @@ struct view {
     /* Settings that a reload may change while data flows. */
     uint64_t hold_time_ns, app_idle_ns;
     bool accept_control;
+    struct sign_policy signing; /* of commands */
     struct door door;
 
     /* With keys: what frames are opened with, and sealed with. */

@@ -54,7 +54,9 @@ struct worker {
     struct udp_socket order_notice; /* connected to app.notify, for what the order reports */
     struct mailbox mailbox;
     struct budget bad_json_answers;
-    struct limit limit; /* what each source has used up */
+    struct limit limit;     /* what each source has used up */
+    struct budget refusals; /* of commands: so many go to the supervisor, who tells */
+    struct sign_seen seen;
 
     const struct view *view;    /* of this slice */
     uint64_t generation;        /* of that view */

@@ -12,6 +12,9 @@
  * fraction or exponent; force is true or false. A key is compared as it is spelled: "\u006ceader"
  * is an unknown key.
  *
+ * It is signed when it holds all of key, time, nonce (16 hex digits) and mac (64), and mac is the
+ * last member; what the mac covers ends in front of the comma before it.
+ *
  * What begins as a command ({ then the key "leader") but is broken (syntax, a key twice, a nested,
  * wrong-typed or impossible value, anything after the object) is CONTROL_BAD: answered "bad json",
  * never delivered. Everything else is data, also when it contains the word "leader" somewhere. Of
@@ -36,15 +39,30 @@
 #define CONTROL_PROBE_BYTES_MAX 2048 /* room for a pad that fills any usual MTU */
 #define CONTROL_TARGET_MAX      64   /* bytes of an address or pod name, with NUL */
 #define CONTROL_NONCE_MAX       64   /* bytes of a probe's nonce, with NUL */
+#define CONTROL_KEY_MAX         64   /* bytes of a key's name, with NUL */
+#define CONTROL_MAC_BYTES       32
 
 enum control_class { CONTROL_DATA, CONTROL_COMMAND, CONTROL_PROBE, CONTROL_BAD };
+
+/* Of the members key, time, nonce and mac: none; all, and as they have to be; or anything else. */
+enum control_signing { CONTROL_UNSIGNED, CONTROL_SIGNED, CONTROL_MISSIGNED };
+
+/* Read, not verified: that is secure/sign.h's. */
+struct control_signature {
+    char key[CONTROL_KEY_MAX]; /* the key's name */
+    uint64_t time_s;           /* since 1970, by the signer's clock */
+    uint64_t nonce;
+    uint8_t mac[CONTROL_MAC_BYTES];
+    size_t covered; /* the mac is over so many bytes of the datagram, its first ones */
+};
 
 struct control_command {
     char target[CONTROL_TARGET_MAX]; /* address or pod name, not empty, printable ASCII */
     bool has_if_term;
     uint64_t if_term;
     bool is_forced; /* without a majority, if there is none */
-    bool is_signed; /* key, time, nonce and mac were all there (checked by the secure layer) */
+    enum control_signing signing;
+    struct control_signature signature; /* only with CONTROL_SIGNED; else zeros */
 };
 
 struct control_probe {

@@ -1,0 +1,70 @@
+/* What a probe is answered with. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "headless/wire/control.h"
+
+struct output {
+    char *out;
+    size_t limit, length;
+    bool is_full;
+};
+
+static void put_bytes(struct output *o, const char *bytes, size_t length)
+{
+    if (length > o->limit - o->length)
+        o->is_full = true;
+    if (o->is_full)
+        return;
+    memcpy(o->out + o->length, bytes, length);
+    o->length += length;
+}
+
+static void put_value(struct output *o, const char *value)
+{
+    char escape[7];
+
+    if (!value) {
+        put_bytes(o, "null", 4);
+        return;
+    }
+    put_bytes(o, "\"", 1);
+    for (const char *c = value; *c && !o->is_full; c++) {
+        if (*c == '"' || *c == '\\')
+            put_bytes(o, "\\", 1);
+        if (*c >= ' ' && *c <= '~') {
+            put_bytes(o, c, 1);
+        } else {
+            (void)snprintf(escape, sizeof(escape), "\\u%04x", (uint8_t)*c);
+            put_bytes(o, escape, 6);
+        }
+    }
+    put_bytes(o, "\"", 1);
+}
+
+static void put_member(struct output *o, const char *separator_and_key, const char *value)
+{
+    put_bytes(o, separator_and_key, strlen(separator_and_key));
+    put_value(o, value);
+}
+
+size_t control_put_probe_answer(char *out, size_t limit, const struct control_probe_answer *answer)
+{
+    struct output full = {.out = out, .limit = limit};
+    struct output brief = full;
+    char term[sizeof(",\"term\":18446744073709551615}\n")];
+
+    (void)snprintf(term, sizeof(term), ",\"term\":%" PRIu64 "}\n", answer->term);
+    put_member(&full, "{\"probe\":", answer->nonce);
+    put_member(&full, ",\"leader\":", answer->leader_name);
+    put_member(&full, ",\"address\":", answer->leader_address);
+    put_member(&full, ",\"via\":", answer->via_address);
+    put_bytes(&full, term, strlen(term));
+    if (!full.is_full)
+        return full.length;
+
+    put_member(&brief, "{\"probe\":", answer->nonce);
+    put_bytes(&brief, "}", 1);
+    return brief.is_full ? 0 : brief.length;
+}

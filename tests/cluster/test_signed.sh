@@ -1,0 +1,328 @@
+#!/usr/bin/env bash
+# Signed leader commands: obeyed from whoever has a key, once, within their time; everything else is
+# refused, with its reason in the log and in a counter, and keeps nobody from commanding.
+#
+#   tests/cluster/test_signed.sh BUILD_DIR
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+a=127.0.21.11
+b=127.0.21.12
+keys=$work/keys
+others=$work/others # of somebody else: the same name, other bytes
+reasons=(unsigned malformed key time mac replay full address)
+unset HEADLESSD_KEYS HEADLESSD_CLUSTER HEADLESSD_ADMIN_LISTEN
+
+mkdir "$keys" "$others"
+"$headlessctl" key new "$keys/key-1"
+"$headlessctl" key new "$others/key-1"
+
+# signed LEADER [OPTION...]: a line for nc.
+signed()
+{
+    local leader=$1
+    shift
+    "$headlessctl" leader set "$leader" --keys "$keys" --print "$@"
+}
+
+# give POD LINE: as people do it; its answer.
+give()
+{
+    echo "$2" | nc -u -W 1 -w 2 "$1" 12000 || true
+}
+
+# order POD LEADER OPTION...: by headlessctl; what it says of the pod, without the address.
+order()
+{
+    local pod=$1 leader=$2
+    shift 2
+    "$headlessctl" --data "$pod" leader set "$leader" "$@" | sed 's/^[^ ]* //' || true
+}
+
+no_auth()
+{
+    metric "$1" "control_no_auth_total{reason=\"$2\"}"
+}
+
+# refusals_add_up POD TOTAL: by result and by reason.
+refusals_add_up()
+{
+    local reason sum=0
+    metric_becomes "$1" 'control_messages_total{result="no_auth"}' "$2"
+    for reason in "${reasons[@]}"; do
+        sum=$((sum + $(no_auth "$1" "$reason")))
+    done
+    expect "refusals of $1, by reason" "$sum" "$2"
+    ledger_closes "$1"
+}
+
+# has_logged POD TEXT
+has_logged()
+{
+    grep -q -F "$2" "$work/$1.log"
+}
+
+logs()
+{
+    wait_until "the log of $1 says \"$2\"" 2000 has_logged "$1" "$2"
+}
+
+is_past()
+{
+    ((EPOCHSECONDS > $1))
+}
+
+# ---- scenarios
+
+signed_ones_are_obeyed()
+{
+    local line
+    pods_start "$a" "$b" -- --leader "$a" --keys "$keys"
+    expect "headlessctl" "$(order "$a" "$b" --keys "$keys")" "ok 2"
+    expect "leader" "$(leader_of "$b")" "$b"
+    expect "by the environment, through the other pod" \
+        "$(HEADLESSD_KEYS=$keys HEADLESSD_CLUSTER=headless order "$b" "$a")" "ok 3"
+    line=$(signed "$b")
+    expect "by nc" "$(give "$a" "$line")" "ok 4"
+    expect "if_term of another term" "$(order "$a" "$a" --keys "$keys" --if-term 7)" "bad term"
+    expect "if_term of this one" "$(order "$a" "$a" --keys "$keys" --if-term 4)" "ok 5"
+    expect "nobody" "$(order "$a" 127.0.21.99 --keys "$keys")" "no member"
+    wait_until "they agree" 2000 agree "$a" "$a" "$b"
+    expect "refused" "$(no_auth "$a" mac)" 0
+    expect "counted as ok" "$(total 'control_messages_total{result="ok"}' "$a" "$b")" 4
+    refusals_add_up "$a" 0
+    refusals_add_up "$b" 0
+}
+
+others_are_refused()
+{
+    local line
+    pods_start "$a" "$b" -- --leader "$a" --keys "$keys"
+    expect "unsigned" "$(give "$a" "{\"leader\":\"$b\"}")" "no auth"
+    logs "$a" "no auth: it is not signed"
+    expect "unsigned, by headlessctl" "$(order "$a" "$b")" "no auth"
+    expect "another key of that name" "$(order "$a" "$b" --keys "$others")" "no auth"
+    logs "$a" 'no auth: key "key-1": its mac is wrong'
+    mv "$others/key-1" "$others/key-2"
+    expect "an unknown key" "$(order "$a" "$b" --keys "$others")" "no auth"
+    logs "$a" 'no auth: key "key-2": its key is not there'
+    mv "$others/key-2" "$others/key-1"
+    expect "another cluster" "$(order "$a" "$b" --keys "$keys" --cluster blue)" "no auth"
+    line=$(signed "$b")
+    expect "another leader" "$(give "$a" "${line/$b/$a}")" "no auth"
+    expect "the signature of another" "$(give "$a" "${line/\"time\"/\"if_term\":1,\"time\"}")" \
+        "no auth"
+    expect "a part of one" "$(give "$a" "${line%%,\"mac\"*}}")" "no auth"
+    logs "$a" "no auth: its signature is not whole"
+    expect "leader" "$(leader_of "$b")" "$a"
+    expect "term" "$(metric "$a" term)" 1
+    expect "unsigned" "$(no_auth "$a" unsigned)" 2
+    expect "wrong mac" "$(no_auth "$a" mac)" 4
+    expect "unknown key" "$(no_auth "$a" key)" 1
+    expect "not whole" "$(no_auth "$a" malformed)" 1
+    refusals_add_up "$a" 8
+    expect "nothing of that is data" "$(metric "$a" datagrams_delivered_total)" 0
+}
+
+once_and_in_time()
+{
+    local line old started=$EPOCHSECONDS
+    pods_start "$a" "$b" -- --leader "$a" --keys "$keys"
+    old=$(signed "$b")
+    wait_until "the pods' first second is over" 3000 is_past "$started"
+    line=$(signed "$b")
+    expect "the first time" "$(give "$a" "$line")" "ok 2"
+    expect "again" "$(give "$a" "$line")" "no auth"
+    logs "$a" "no auth: it has been here before"
+    expect "a space longer" "$(give "$a" "$line ")" "no auth"
+    expect "signed anew" "$(order "$a" "$a" --keys "$keys")" "ok 3"
+    expect "again, to undo it" "$(give "$a" "$line")" "no auth"
+    expect "replayed" "$(no_auth "$a" replay)" 3
+    # One that was never given, but is older than five seconds.
+    wait_until "its time is over" 8000 is_past $((EPOCHSECONDS + 6))
+    expect "too late" "$(give "$a" "$old")" "no auth"
+    logs "$a" "its time is off: do the clocks differ?"
+    expect "again, long after" "$(give "$a" "$line")" "no auth"
+    expect "out of time" "$(no_auth "$a" time)" 2
+    expect "leader" "$(leader_of "$b")" "$a"
+    refusals_add_up "$a" 5
+}
+
+# Two workers: each has marks of its own, the supervisor those of both.
+once_whichever_worker_has_it()
+{
+    local line port oks=0
+    pods_start "$a" "$b" -- --leader "$a" --keys "$keys" --receivers 2 --workers 2
+    line=$(signed "$b")
+    for port in {41001..41024}; do
+        [[ $(ask -t 100 -s "127.0.0.1:$port" "$a" "$line") != ok* ]] || oks=$((oks + 1))
+    done
+    expect_between "obeyed" "$oks" 0 1 # its answer may take longer than we wait
+    expect "ok" "$(metric "$a" 'control_messages_total{result="ok"}')" 1
+    expect "replayed" "$(no_auth "$a" replay)" 23
+    refusals_add_up "$a" 23
+}
+
+# A pod that was started again has no marks: what was signed before is refused.
+not_again_after_a_restart()
+{
+    local line=""
+    pods_start "$a" "$b" -- --leader "$a" --keys "$keys"
+    line=$(signed "$b")
+    expect "the first time" "$(give "$a" "$line")" "ok 2"
+    wait_until "another second" 2000 is_past "$EPOCHSECONDS"
+    pod_stop "$a"
+    pod_launch "$a" --peers "$a,$b" --keys "$keys"
+    pod_wait "$a"
+    wait_until "it follows" 5000 agree "$b" "$a" "$b"
+    expect "back" "$(order "$b" "$a" --keys "$keys")" "ok 3"
+    expect "again" "$(give "$a" "$line")" "no auth"
+    expect_between "refused for its age" \
+        "$(($(no_auth "$a" replay) + $(no_auth "$a" time)))" 1 1
+    refusals_add_up "$a" 1
+}
+
+open_with_keys_is_said()
+{
+    pods_start "$a" "$b" -- --leader "$a" --keys "$keys" --control-accept open
+    expect "warnings" "$(grep -c 'control.accept is open' "$work/$a.log")" 1
+    expect "unsigned" "$(give "$a" "{\"leader\":\"$b\"}")" "ok 2"
+    expect "signed" "$(order "$a" "$a" --keys "$keys")" "ok 3"
+    expect "wrongly signed" "$(order "$a" "$b" --keys "$others")" "no auth"
+    refusals_add_up "$a" 1
+}
+
+# No address is asked for where there is a signature, and none is enough where there is none.
+signatures_are_better_than_addresses()
+{
+    pods_start "$a" "$b" -- --leader "$a" --keys "$keys" --control-accept open \
+        --control-allow none
+    expect "unsigned" "$(give "$a" "{\"leader\":\"$b\"}")" "no auth"
+    logs "$a" "no auth: its address is not in control.allow"
+    expect "signed" "$(order "$a" "$b" --keys "$keys")" "ok 2"
+    expect "by its address" "$(no_auth "$a" address)" 1
+    refusals_add_up "$a" 1
+}
+
+# While keys are introduced: a pod that has none cannot tell, and goes by the address.
+pods_without_keys_obey_plainly()
+{
+    pods_start "$a" "$b" -- --leader "$a"
+    expect "signed" "$(order "$a" "$b" --keys "$keys")" "ok 2"
+    refusals_add_up "$a" 0
+}
+
+key_of_the_past_is_good()
+{
+    "$headlessctl" key new "$keys/key-2"
+    pods_start "$a" "$b" -- --leader "$a" --keys "$keys"
+    expect "list" "$("$headlessctl" key list "$keys" | awk '{ print $1, $3 }')" \
+        "key-2 newest"$'\n'"key-1 "
+    expect "the newest" "$(order "$a" "$b" --keys "$keys")" "ok 2"
+    expect "the older one" "$(order "$a" "$a" --keys "$keys" --key key-1)" "ok 3"
+    refusals_add_up "$a" 0
+    rm "$keys/key-2"
+}
+
+force_needs_a_signature_too()
+{
+    pod_start_alone "$a" --peers "$a,$b" --keys "$keys"
+    expect "unsigned" "$(order "$a" "$a" --force)" "no auth"
+    expect "is_leader" "$(metric "$a" is_leader)" 0
+    expect_match "signed" "$(order "$a" "$a" --force --keys "$keys")" '^ok [0-9]+$'
+    expect "is_leader" "$(metric "$a" is_leader)" 1
+    refusals_add_up "$a" 1
+}
+
+signed_without_keys_is_an_error()
+{
+    local said
+    said=$("$headlessd" --self "$a" --check-config --control-accept signed 2>&1 || true)
+    expect_match "check-config" "$said" 'control\.accept.*keys'
+}
+
+# flood POD TEXT NAME: in bursts, until $work/stop is there; says how many it sent.
+flood()
+{
+    local fd sent=0
+    exec {fd}<>"/dev/udp/$1/12000"
+    while [[ ! -e $work/stop ]]; do
+        for _ in {1..50}; do
+            printf '%s' "$2" >&"$fd"
+            sent=$((sent + 1))
+        done
+        sleep 0.01 # the kernel's buffer is not what is tested
+    done
+    echo "$sent" >"$work/$3.sent"
+}
+
+# answer_in_flood LINE: sets answer. Signed anew when a kernel that drops may have dropped it.
+answer_in_flood()
+{
+    local drops
+    for _ in 1 2 3; do
+        drops=$(kernel_drops "$a")
+        answer=$(ask "$a" "$(signed "$1")")
+        [[ -z $answer && $(kernel_drops "$a") != "$drops" ]] || return 0
+    done
+}
+
+has_refused()
+{
+    local refused
+    refused=$(metric "$a" 'control_messages_total{result="no_auth"}')
+    [[ $refused =~ ^[0-9]+$ ]] && ((refused >= $1))
+}
+
+# Whoever may command is answered as if nobody else were there; each by one datagram, none is tried again.
+floods_keep_nobody_from_commanding()
+{
+    local line leader answer="" pids=() sent=0 term=1 lines started
+    pods_start "$a" "$b" -- --leader "$a" --keys "$keys" --rcvbuf max
+    started=$EPOCHSECONDS
+    line=$(signed "$a")
+    expect "the one that is replayed" "$(give "$a" "$line")" "ok 1"
+    rm -f "$work"/stop "$work"/*.sent
+    flood "$a" "$(signed "$b" --cluster blue)" forged &
+    pids+=($!)
+    flood "$a" "$line" replayed &
+    pids+=($!)
+    flood "$a" "{\"leader\":\"$b\"}" unsigned &
+    pids+=($!)
+    wait_until "the floods run" 5000 has_refused 1000
+    for leader in "$b" "$a" "$b" "$a" "$b" "$a"; do
+        term=$((term + 1))
+        answer_in_flood "$leader"
+        expect "answer in the flood" "$answer" "ok $term"
+        answer_in_flood 127.0.21.99
+        expect "answer to a wish that cannot be, in the flood" "$answer" "no member"
+    done
+    wait_until "the floods run on" 20000 has_refused 5000
+    touch "$work/stop"
+    wait "${pids[@]}"
+    for lines in forged replayed unsigned; do
+        sent=$((sent + $(<"$work/$lines.sent")))
+    done
+    wait_until "all have been read" 5000 is_closed "$a"
+    refusals_add_up "$a" $((sent - $(kernel_drops "$a")))
+    expect "for its rate" "$(dropped "$a" rate)" 0
+    expect "heartbeats were missed" "$(metric "$b" 'leader_changes_total{cause="verdict"}')" 0
+    lines=$(grep -c 'command_refused.*no auth' "$work/$a.log")
+    expect_between "lines in the log, ten a second at most" "$lines" 3 \
+        $((10 * (EPOCHSECONDS - started + 2)))
+    ledger_closes "$b"
+}
+
+run "signed ones are obeyed" signed_ones_are_obeyed
+run "others are refused" others_are_refused
+run "once, and in time" once_and_in_time
+run "once, whichever worker has it" once_whichever_worker_has_it
+run "not again after a restart" not_again_after_a_restart
+run "control.accept open with keys is said" open_with_keys_is_said
+run "signatures are better than addresses" signatures_are_better_than_addresses
+run "pods without keys obey plainly" pods_without_keys_obey_plainly
+run "a key of the past is good" key_of_the_past_is_good
+run "force needs a signature, too" force_needs_a_signature_too
+run "signed without keys is an error" signed_without_keys_is_an_error
+run "floods keep nobody from commanding" floods_keep_nobody_from_commanding
+finish
