@@ -52,6 +52,14 @@ void relay_link_close(struct relay_link *link);
 int relay_link_make_room(const struct relay *relay, struct relay_link *link)
     __attribute__((warn_unused_result));
 
+/* The n-th buffer: of a frame, or of a PROXY v2 header. */
+static inline uint8_t *relay_link_buffer(const struct relay_link *link, size_t number)
+{
+    return link->buffers + number * link->buffer_bytes;
+}
+
+/* ---- relay_pack.c ---- */
+
 /*
  * Put a record into the link's frame, opening and closing frames as its room and header demand.
  * body: NULL for types without one. record: NULL: a frame that only has a body.
@@ -59,6 +67,11 @@ int relay_link_make_room(const struct relay *relay, struct relay_link *link)
 void relay_link_pack(struct relay *relay, struct relay_link *link,
                      const struct frame_header *header, const union frame_body *body,
                      const struct record *record);
+
+/* Ready to leave: the last frame closed, each of a size with its neighbours, and sealed. */
+void relay_pack_finish(struct relay *relay, struct relay_link *link);
+
+/* ---- relay_link.c ---- */
 
 /* The payload as it came, or behind a PROXY v2 header. */
 void relay_link_send_plain(struct relay *relay, struct relay_link *link,
@@ -69,7 +82,7 @@ void relay_link_flush(struct relay *relay, struct relay_link *link);
 
 /* ---- copies ---- */
 
-/* Closes, pads and seals what is packed; returns how many records that are. */
+/* The same for copies; returns how many records are in them. */
 uint64_t relay_link_finish(struct relay *relay, struct relay_link *copies);
 /* Sends the finished frames of copies over this link, after what waits there, and accounts them. */
 void relay_link_send_copies(struct relay *relay, struct relay_link *link,
