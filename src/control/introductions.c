@@ -1,8 +1,7 @@
-#include "headless/control/introductions.h"
-
 #include <string.h>
 
 #include "headless/base/clock.h"
+#include "introductions_internal.h"
 
 #define ANSWERS_PER_SECOND 2000
 #define ANSWERS_BURST      500
@@ -58,96 +57,7 @@ void introductions_take_keys(struct introductions *i, const struct keyring *ring
     }
 }
 
-/* ---- contacts ---- */
-
-static bool is_used(const struct contact *contact)
-{
-    return contact->instance || address_is_set(&contact->address);
-}
-
-struct contact *introductions_find(struct introductions *i, uint64_t instance)
-{
-    for (size_t k = 0; instance && k < CONTACTS_MAX; k++) {
-        if (i->contacts[k].instance == instance && i->contacts[k].is_introduced)
-            return &i->contacts[k];
-    }
-    return NULL;
-}
-
-uint32_t introductions_count(const struct introductions *i)
-{
-    uint32_t count = 0;
-
-    for (size_t k = 0; k < CONTACTS_MAX; k++)
-        count += i->contacts[k].is_introduced;
-    return count;
-}
-
-static struct contact *find_any(struct introductions *i, const struct address *ip, bool introduced)
-{
-    for (size_t k = 0; k < CONTACTS_MAX; k++) {
-        struct contact *contact = &i->contacts[k];
-
-        if (is_used(contact) && contact->is_introduced == introduced &&
-            address_equal_ip(&contact->address, ip))
-            return contact;
-    }
-    return NULL;
-}
-
-struct contact *introductions_find_address(struct introductions *i, const struct address *ip)
-{
-    return find_any(i, ip, true);
-}
-
-/* The least recently used place, of those that have not been introduced if there are any. */
-static struct contact *make_room(struct introductions *i)
-{
-    struct contact *worst = &i->contacts[0];
-
-    for (size_t k = 0; k < CONTACTS_MAX; k++) {
-        struct contact *contact = &i->contacts[k];
-
-        if (!is_used(contact))
-            return contact;
-        if (contact->is_introduced != worst->is_introduced ? worst->is_introduced
-                                                           : contact->used_ns < worst->used_ns)
-            worst = contact;
-    }
-    return worst;
-}
-
-static struct contact *meet(struct introductions *i, uint64_t instance, const struct address *ip,
-                            uint64_t now_ns)
-{
-    struct contact *contact = make_room(i);
-
-    memset(contact, 0, sizeof(*contact));
-    contact->instance = instance;
-    contact->address = address_with_port(*ip, 0);
-    contact->used_ns = now_ns;
-    return contact;
-}
-
-/* Whom we would ask at this address. */
-static struct contact *contact_at(struct introductions *i, const struct address *ip,
-                                  uint64_t now_ns)
-{
-    struct contact *contact = find_any(i, ip, true);
-
-    if (!contact)
-        contact = find_any(i, ip, false);
-    return contact ? contact : meet(i, 0, ip, now_ns);
-}
-
-bool contact_has_key(const struct contact *contact, uint32_t id)
-{
-    for (uint8_t k = 0; k < contact->theirs.key_count; k++) {
-        if (contact->theirs.keys[k] == id)
-            return true;
-    }
-    return false;
-}
+/* ---- keys and ciphers ---- */
 
 /* The newest key that both have, or NULL. */
 static const struct key *common_key(const struct introductions *i, const struct contact *contact)
@@ -238,17 +148,6 @@ size_t introductions_ask(struct introductions *i, const struct address *ip, uint
 
 /* ---- hearing ---- */
 
-/* Where an instance is now, none of before is any more. */
-static void forget_predecessors(struct introductions *i, const struct contact *contact)
-{
-    for (size_t k = 0; k < CONTACTS_MAX; k++) {
-        struct contact *other = &i->contacts[k];
-
-        if (other != contact && address_equal_ip(&other->address, &contact->address))
-            memset(other, 0, sizeof(*other));
-    }
-}
-
 /* Fresh, because it echoes our nonce: from now on it is believed. */
 static void introduce(struct introductions *i, struct contact *contact,
                       const struct introduction *theirs, uint64_t counter)
@@ -290,19 +189,9 @@ static struct contact *find_asked(struct introductions *i, const struct introduc
     if (contact)
         return contact;
     if (asked->instance)
-        return meet(i, theirs->from, from, now_ns);
+        return contact_meet(i, theirs->from, from, now_ns);
     asked->instance = theirs->from;
     return asked;
-}
-
-static struct contact *contact_of(struct introductions *i, const struct introduction *theirs,
-                                  const struct address *from, uint64_t now_ns)
-{
-    for (size_t k = 0; k < CONTACTS_MAX; k++) {
-        if (i->contacts[k].instance == theirs->from)
-            return &i->contacts[k];
-    }
-    return meet(i, theirs->from, from, now_ns);
 }
 
 /* With the key of the question: that one both have. */
@@ -348,7 +237,7 @@ bool introductions_hear(struct introductions *i, const struct address *from, uin
         introduce(i, contact, &theirs, block.value);
         contact->address = address_with_port(*from, 0);
         contact->used_ns = now_ns;
-        forget_predecessors(i, contact);
+        contact_forget_predecessors(i, contact);
     }
     *ret_length = 0;
     if (theirs.nonce && budget_take(&i->answers, now_ns))

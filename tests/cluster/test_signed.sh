@@ -4,6 +4,7 @@
 #
 #   tests/cluster/test_signed.sh BUILD_DIR
 # shellcheck source-path=SCRIPTDIR source=lib.sh
+# Open: it has keys of its own.
 . "$(dirname "$0")/lib.sh"
 
 a=127.0.21.11

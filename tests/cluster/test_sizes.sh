@@ -4,6 +4,7 @@
 #
 #   tests/cluster/test_sizes.sh BUILD_DIR
 # shellcheck source-path=SCRIPTDIR source=lib.sh
+# Open: the largest datagram is smaller by what sealing adds.
 . "$(dirname "$0")/lib.sh"
 
 a=127.0.2.11
