@@ -97,11 +97,16 @@ void election_wake_at(struct election *e, uint64_t at_ns)
     e->deadline_ns = election_min(e->deadline_ns, at_ns);
 }
 
+uint64_t election_believable_term(const struct election *e)
+{
+    return e->term ? e->seen_term + ELECTION_TERM_LEAP : ELECTION_TERM_MAX / 2;
+}
+
 bool election_see_term(struct election *e, uint64_t term)
 {
     if (term <= e->seen_term)
         return true;
-    if (e->term && term - e->seen_term > ELECTION_TERM_LEAP) {
+    if (term > election_believable_term(e)) {
         e->counts.leaps_refused++;
         return false;
     }
@@ -147,6 +152,8 @@ size_t election_needed(const struct election *e)
 
 void election_init(struct election *e, const struct election_config *config, uint64_t now_ns)
 {
+    uint64_t stored_term = config->stored_term <= ELECTION_TERM_MAX / 2 ? config->stored_term : 0;
+
     *e = (struct election){
         .config = *config,
         .state = ELECTION_JOINING,
@@ -155,8 +162,8 @@ void election_init(struct election *e, const struct election_config *config, uin
         .deadline_ns = now_ns,
         .interval_ns = config->interval_ns,
         .detection_ns = config->interval_ns * config->misses,
-        .seen_term = config->stored_term,
-        .stored_term = config->stored_term,
+        .seen_term = stored_term,
+        .stored_term = stored_term,
         .generation = config->generation,
         .is_fresh = true,
         .is_app_up = true,
@@ -195,7 +202,7 @@ static void forget_stale_hint(struct election *e, const struct election_message 
 {
     uint64_t theirs = election_max(m->term, m->seen);
 
-    if (!e->term && m->term && e->seen_term > theirs + ELECTION_TERM_LEAP)
+    if (!e->term && m->term && theirs < e->seen_term && e->seen_term - theirs > ELECTION_TERM_LEAP)
         e->seen_term = e->stored_term = theirs;
 }
 

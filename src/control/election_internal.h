@@ -44,6 +44,8 @@ static inline uint64_t election_self(const struct election *e)
 /* ---- election.c ---- */
 void election_enter(struct election *e, enum election_state state, enum election_cause cause);
 void election_wake_at(struct election *e, uint64_t at_ns);
+/* No higher term is believed in. */
+uint64_t election_believable_term(const struct election *e);
 /* A term heard of. False: it is too far above what we know; counted. */
 bool election_see_term(struct election *e, uint64_t term);
 bool election_is_member(const struct election *e);

@@ -124,7 +124,7 @@ static void decide(struct election *e, const struct election_message *m, const s
     uint64_t wait = bound_for(e, m);
     uint16_t flags = list_flags(e, m);
     bool grant = wait == 0 && flags == 0 && is_able(e, m) && is_term_free(e, m) &&
-                 (!e->term || m->term <= e->seen_term + ELECTION_TERM_LEAP);
+                 m->term <= election_believable_term(e);
 
     if (grant && m->type == ELECTION_VOTE)
         give_vote(e, m);

@@ -349,3 +349,45 @@ Test(election, who_was_deposed_is_dead_to_its_successor)
     cr_assert_eq(e.state, ELECTION_LEADER);
     cr_assert_eq(live_in_heartbeat(), 3);
 }
+
+/* Terms are counted upwards from what others say: near the end of 64 bits they would begin anew. */
+Test(election, a_term_near_the_end_of_all_terms_is_no_one_s)
+{
+    struct election_message who = message(ELECTION_WHO, OTHER, 1);
+    const struct election_member other = member(OTHER);
+
+    restarted(0);
+    e.seen_term = 5000; /* a hint, which a lower term might end */
+    who.member_count = 1;
+    who.seen = UINT64_MAX;
+    step(ELECTION_MESSAGE, &who, &other);
+    cr_assert_eq(e.seen_term, 5000, "%llu", (unsigned long long)e.seen_term);
+    cr_assert_eq(e.counts.leaps_refused, 1);
+    cr_assert_not(votes_for(OTHER, UINT64_MAX, 0));
+    cr_assert_eq(e.voted_term, 0);
+}
+
+/* As far as who has just started believes, there must be room above for all terms to come. */
+Test(election, the_highest_term_that_is_believed_can_be_counted_past)
+{
+    struct election_message who = message(ELECTION_WHO, OTHER, 0);
+    const struct election_member other = member(OTHER);
+
+    restarted(0);
+    who.member_count = 1;
+    who.seen = ELECTION_TERM_MAX / 2;
+    step(ELECTION_MESSAGE, &who, &other);
+    cr_assert_eq(e.seen_term, ELECTION_TERM_MAX / 2);
+    who.seen++;
+    step(ELECTION_MESSAGE, &who, &other);
+    cr_assert_eq(e.seen_term, ELECTION_TERM_MAX / 2);
+}
+
+Test(election, a_stored_term_out_of_this_world_is_not_believed)
+{
+    struct election_config config = e.config;
+
+    config.stored_term = UINT64_MAX;
+    election_init(&e, &config, now_ns);
+    cr_assert_eq(e.seen_term, 0);
+}

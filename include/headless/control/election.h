@@ -19,8 +19,11 @@
 #define ELECTION_ACTIONS_MAX  192
 #define ELECTION_TERM_LEAP    1000 /* a claim further above the highest seen is refused */
 #define ELECTION_TERM_JUMP    16   /* over terms whose votes may have been forgotten */
-#define ELECTION_CHANGES_MAX  16   /* list changes that wait for their turn */
-#define ELECTION_COMMANDS_MAX 8    /* commands that wait for their outcome */
+/* No term is higher, so that counting on never begins anew. Who knows of no term yet believes in
+ * half of it: above that there is room for all terms to come. */
+#define ELECTION_TERM_MAX     (UINT64_C(1) << 62)
+#define ELECTION_CHANGES_MAX  16 /* list changes that wait for their turn */
+#define ELECTION_COMMANDS_MAX 8  /* commands that wait for their outcome */
 
 enum election_state {
     ELECTION_JOINING,
