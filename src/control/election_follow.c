@@ -73,7 +73,7 @@ static bool loses_tie(struct election *e, uint64_t leader)
 void election_hear_claim(struct election *e, uint64_t term, uint64_t leader,
                          const struct address *address)
 {
-    struct election_message here;
+    struct election_message alive;
 
     if (!leader || leader == election_self(e) || term < e->term || !election_see_term(e, term) ||
         term < e->list.id.term || (term == e->term && !loses_tie(e, leader)))
@@ -85,10 +85,10 @@ void election_hear_claim(struct election *e, uint64_t term, uint64_t leader,
     }
     /* Another cluster of ours, grown apart: all of us go over to it. */
     follow(e, term, leader, address);
-    here = election_make(e, ELECTION_HERE);
-    here.leader = leader;
-    here.leader_address = e->leader_address;
-    election_send_all(e, &here);
+    alive = election_make(e, ELECTION_ALIVE);
+    alive.leader = leader;
+    alive.leader_address = e->leader_address;
+    election_send_all(e, &alive);
     election_forget_list(e);
     election_enter(e, ELECTION_JOINING, ELECTION_BY_CLAIM);
     e->who_ns = e->now_ns;

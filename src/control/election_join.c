@@ -180,12 +180,8 @@ void election_hear_here(struct election *e, const struct election_event *event)
     const struct election_message *m = event->message;
     bool from_leader = m->flags & ELECTION_FLAG_LEADS && m->leader == m->from;
 
-    if (m->member_count != 1 || event->members[0].instance != m->from) {
-        if (m->member_count == 0) /* our leader goes over to another cluster */
-            election_hear_claim(e, m->term, m->leader, &m->leader_address);
-        return;
-    }
-    if (!election_see_term(e, election_max(m->term, m->seen)))
+    if (m->member_count != 1 || event->members[0].instance != m->from ||
+        !election_see_term(e, election_max(m->term, m->seen)))
         return;
     remember(e, event);
     if (e->state == ELECTION_JOINING) {
