@@ -85,8 +85,11 @@ static void give_vote(struct election *e, const struct election_message *m)
     e->voted_term = m->term;
     e->voted_for = m->from;
     e->seen_term = election_max(e->seen_term, m->term);
+    /* A shorter promise does not end a longer one, on which a lease may still rest. */
+    if (e->promised_to != m->from)
+        e->promised_ns = 0;
     e->promised_to = m->from;
-    e->promised_ns = e->now_ns + detection_of(m);
+    e->promised_ns = election_max(e->promised_ns, e->now_ns + detection_of(m));
     e->patience_ns = e->promised_ns;
     if (e->state == ELECTION_LEADER) {
         election_lead_end(e);
