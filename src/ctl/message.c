@@ -11,7 +11,7 @@
 
 /* Text from the network, for a terminal: nothing that could be an escape sequence, nor its last
  * newline. */
-static void put_printable(FILE *out, const char *text)
+void ctl_put_printable(FILE *out, const char *text)
 {
     for (size_t i = 0; i < 80 && text[i] && strcmp(text + i, "\n") != 0; i++)
         (void)putc(text[i] >= 0x20 && text[i] < 0x7f ? text[i] : '?', out);
@@ -136,7 +136,7 @@ bool ctl_show_command_answer(FILE *out, const struct ctl_pod *pod, bool has_if_t
         i++;
     if (i == sizeof(refusals) / sizeof(refusals[0])) {
         (void)fputs("no answer to a command, but \"", out);
-        put_printable(out, pod->answer);
+        ctl_put_printable(out, pod->answer);
         (void)fputs("\": does control.accept allow commands there?\n", out);
         return false;
     }
@@ -163,7 +163,7 @@ void ctl_show_answer(FILE *out, const struct ctl_pod *pod)
         return;
     }
     (void)fprintf(out, "%.3f ms: ", round_trip_ms(pod));
-    put_printable(out, pod->answer);
+    ctl_put_printable(out, pod->answer);
     (void)putc('\n', out);
 }
 
@@ -180,11 +180,11 @@ void ctl_show_probe_answer(FILE *out, const struct ctl_pod *pod)
     object = json_tokener_parse(pod->answer);
     (void)json_object_object_get_ex(object, "term", &term);
     (void)fputs("leader ", out);
-    put_printable(out, text_of(object, "leader", "unknown"));
+    ctl_put_printable(out, text_of(object, "leader", "unknown"));
     (void)fputs(" (", out);
-    put_printable(out, text_of(object, "address", "unknown"));
+    ctl_put_printable(out, text_of(object, "address", "unknown"));
     (void)fputs("), via ", out);
-    put_printable(out, text_of(object, "via", "unknown"));
+    ctl_put_printable(out, text_of(object, "via", "unknown"));
     (void)fprintf(out, ", term %" PRIu64 ", %.3f ms\n", json_object_get_uint64(term),
                   round_trip_ms(pod));
     (void)json_object_put(object);

@@ -48,16 +48,27 @@ static int64_t signed_number(const struct json_object *object, const char *key)
     return json_object_object_get_ex(object, key, &value) ? json_object_get_int64(value) : 0;
 }
 
+static void put_text(FILE *out, const char *before, const struct json_object *object,
+                     const char *key)
+{
+    (void)fputs(before, out);
+    ctl_put_printable(out, text(object, key));
+}
+
 /* ---- one line each ---- */
 
 static void put_pod(FILE *out, const struct json_object *pod)
 {
     const char *name = text(pod, "name"), *address = text(pod, "address");
 
-    if (strcmp(name, "-") == 0 || strcmp(name, address) == 0)
-        (void)fputs(address, out);
-    else
-        (void)fprintf(out, "%s (%s)", name, address);
+    if (strcmp(name, "-") == 0 || strcmp(name, address) == 0) {
+        ctl_put_printable(out, address);
+        return;
+    }
+    ctl_put_printable(out, name);
+    (void)fputs(" (", out);
+    ctl_put_printable(out, address);
+    (void)fputc(')', out);
 }
 
 static void show_pod(FILE *out, const char *label, const struct json_object *pod)
@@ -75,8 +86,9 @@ static void show_leadership(FILE *out, const struct json_object *page)
         show_pod(out, "leader", leader);
     else
         (void)fprintf(out, LABEL_WIDTH " none: requests are held\n", "leader");
-    (void)fprintf(out, LABEL_WIDTH " %" PRIu64 ", by %s\n", "term", number(page, "term"),
-                  text(page, "cause"));
+    (void)fprintf(out, LABEL_WIDTH " %" PRIu64, "term", number(page, "term"));
+    put_text(out, ", by ", page, "cause");
+    (void)fputc('\n', out);
 }
 
 static void show_uptime(FILE *out, const struct json_object *status)
@@ -103,9 +115,10 @@ static size_t show_by_label(FILE *out, const struct json_object *values)
     for (; !json_object_iter_equal(&i, &end); json_object_iter_next(&i)) {
         uint64_t value = json_object_get_uint64(json_object_iter_peek_value(&i));
 
-        if (value)
-            (void)fprintf(out, "%s%" PRIu64 " %s", shown++ ? ", " : " ", value,
-                          json_object_iter_peek_name(&i));
+        if (!value)
+            continue;
+        (void)fprintf(out, "%s%" PRIu64 " ", shown++ ? ", " : " ", value);
+        ctl_put_printable(out, json_object_iter_peek_name(&i));
     }
     return shown;
 }
@@ -193,8 +206,11 @@ static void show_members(FILE *out, const struct json_object *status)
     for (size_t i = 0; i < count; i++) {
         const struct json_object *pod = json_object_array_get_idx(members, i);
 
-        (void)fprintf(out, LABEL_WIDTH " %s %s %s\n", i == 0 ? "members" : "", text(pod, "name"),
-                      text(pod, "address"), text(pod, "state"));
+        (void)fprintf(out, LABEL_WIDTH, i == 0 ? "members" : "");
+        put_text(out, " ", pod, "name");
+        put_text(out, " ", pod, "address");
+        put_text(out, " ", pod, "state");
+        (void)fputc('\n', out);
     }
 }
 
@@ -213,8 +229,9 @@ void ctl_show_event(FILE *out, const struct json_object *leader, time_t now)
 
     if (gmtime_r(&now, &tm))
         (void)strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &tm);
-    (void)fprintf(out, "%s  term %" PRIu64 ", by %s: ", when, number(leader, "term"),
-                  text(leader, "cause"));
+    (void)fprintf(out, "%s  term %" PRIu64, when, number(leader, "term"));
+    put_text(out, ", by ", leader, "cause");
+    (void)fputs(": ", out);
     if (pod)
         put_pod(out, pod);
     else
@@ -227,11 +244,15 @@ void ctl_show_status(FILE *out, const struct json_object *status)
     const struct json_object *me = member(status, "me");
 
     show_pod(out, "pod", me);
-    (void)fprintf(out, LABEL_WIDTH " %s, instance %s\n", "role", text(me, "role"),
-                  text(me, "instance"));
+    (void)fprintf(out, LABEL_WIDTH, "role");
+    put_text(out, " ", me, "role");
+    put_text(out, ", instance ", me, "instance");
+    (void)fputc('\n', out);
     show_leadership(out, status);
-    (void)fprintf(out, LABEL_WIDTH " %s, this pod is %s\n", "cluster", text(status, "cluster"),
-                  text(status, "state"));
+    (void)fprintf(out, LABEL_WIDTH, "cluster");
+    put_text(out, " ", status, "cluster");
+    put_text(out, ", this pod is ", status, "state");
+    (void)fputc('\n', out);
     show_members(out, status);
     show_uptime(out, status);
     show_requests(out, status);

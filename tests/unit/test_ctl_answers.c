@@ -351,3 +351,24 @@ Test(ctl_answers, a_group_needs_an_interface_that_there_is)
 
     cr_assert_eq(ctl_group_open(&options, &group), -EINVAL);
 }
+
+/* Whoever sits at that port may say anything, and a terminal obeys. */
+Test(ctl_answers, no_page_reaches_the_terminal_as_more_than_text)
+{
+    static const char odd[] =
+        "{\"me\":{\"name\":\"a\\u001b[2J\",\"address\":\"\\r\",\"role\":\"\\n\"},\"cause\":"
+        "\"\\u0007\","
+        "\"cluster\":\"\\u009b\",\"state\":\"\\b\",\"leader\":{\"name\":\"\\u001b\"},"
+        "\"members\":[{\"name\":\"\\u001b\",\"state\":\"\\t\"}],"
+        "\"counters\":{\"datagrams_dropped_total\":{\"\\u001bc\":1}}}";
+    struct json_object *page = json_tokener_parse(odd);
+
+    cr_assert_not_null(page);
+    ctl_show_status(out, page);
+    ctl_show_leader(out, page);
+    ctl_show_event(out, page, 0);
+    cr_assert_not_null(strstr(written(), "a?[2J"));
+    for (const char *c = text; *c; c++)
+        cr_assert(*c == '\n' || (*c >= ' ' && *c <= '~'), "%02x", (unsigned char)*c);
+    (void)json_object_put(page);
+}
