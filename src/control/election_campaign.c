@@ -173,6 +173,12 @@ static void count(struct election *e)
     }
 }
 
+/* Nobody promises for longer than a request of ours asks for. */
+static uint64_t usable(const struct election *e, uint64_t promise_ns)
+{
+    return election_min(promise_ns, e->config.interval_ns * e->config.misses) / 3 * 2;
+}
+
 void election_hear_grant(struct election *e, const struct election_event *event)
 {
     const struct election_message *m = event->message;
@@ -188,7 +194,7 @@ void election_hear_grant(struct election *e, const struct election_event *event)
     peer->heard_ns = e->now_ns;
     peer->is_fresh = m->flags & ELECTION_FLAG_FRESH;
     if (m->flags & ELECTION_FLAG_GRANTED) {
-        peer->grant_ns = m->stamp_ns + (is_vote ? m->promise_ns / 3 * 2 : half_detection(e));
+        peer->grant_ns = m->stamp_ns + (is_vote ? usable(e, m->promise_ns) : half_detection(e));
         if (is_vote)
             peer->lease_ns = peer->grant_ns;
         return;

@@ -1,4 +1,5 @@
-/* What the election sends must be what the wire lets through, or nobody hears it. */
+/* What the election sends must be what the wire lets through, or nobody hears it; and not all that
+ * the wire lets through can be meant. */
 #include <criterion/criterion.h>
 #include <string.h>
 
@@ -75,4 +76,26 @@ Test(election_messages, who_goes_over_to_another_cluster_is_understood)
             actions.list[i].type == ELECTION_SEND_ALL && actions.list[i].message.leader == STRANGER;
     }
     cr_assert_eq(told, 1);
+}
+
+/* Else one wrong number makes a leader of us that no fence ends. */
+Test(election_messages, a_vote_promises_no_more_than_was_asked_for)
+{
+    const struct election_message vote = {.type = ELECTION_VOTE_ANSWER,
+                                          .from = MEMBER,
+                                          .to = SELF,
+                                          .term = 2,
+                                          .seen = 2,
+                                          .flags = ELECTION_FLAG_GRANTED,
+                                          .stamp_ns = 10 * NS_PER_SEC,
+                                          .promise_ns = 100 * NS_PER_SEC};
+    const struct election_event event = {
+        .type = ELECTION_MESSAGE, .message = &vote, .from = member(MEMBER).address};
+
+    lead_two();
+    e.campaign = (struct election_campaign){
+        .stage = ELECTION_STAGE_VOTE, .term = 2, .started_ns = 9 * NS_PER_SEC};
+    election_step(&e, &event, 10 * NS_PER_SEC, &actions);
+    cr_assert_gt(e.peers[1].lease_ns, 10 * NS_PER_SEC);
+    cr_assert_leq(e.peers[1].lease_ns, 10 * NS_PER_SEC + 800 * NS_PER_MS);
 }
