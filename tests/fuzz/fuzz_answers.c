@@ -1,0 +1,94 @@
+/*
+ * What a pod answers to headlessctl, by UDP and by HTTP: the pod may be anybody. Whatever it is, it
+ * is shown as lines of printable text, so that no answer can write to the terminal what is not to
+ * be seen there.
+ */
+#include <json-c/json.h>
+#include <string.h>
+
+#include "fuzz.h"
+#include "headless/ctl/ctl.h"
+
+/* A stream into memory, which must hold nothing but printable lines in the end. */
+struct shown {
+    FILE *file;
+    char *text;
+    size_t length;
+};
+
+static FILE *begin(struct shown *shown)
+{
+    shown->text = NULL;
+    shown->file = open_memstream(&shown->text, &shown->length);
+    FUZZ_CHECK(shown->file);
+    return shown->file;
+}
+
+static void check_shown(struct shown *shown)
+{
+    (void)fclose(shown->file);
+    FUZZ_CHECK(shown->length > 0 && shown->text[shown->length - 1] == '\n');
+    for (size_t i = 0; i < shown->length; i++)
+        FUZZ_CHECK(shown->text[i] == '\n' || (shown->text[i] >= ' ' && shown->text[i] <= '~'));
+    free(shown->text);
+}
+
+static void show_datagram(const uint8_t *data, size_t size)
+{
+    static struct ctl_pod pod; /* for its size */
+    const struct ctl_question question = {.nonce = "0123456789abcdef"};
+    struct shown shown;
+    bool is_ok;
+
+    pod.answered = true;
+    pod.tries = 2;
+    memset(pod.answer, 0, sizeof(pod.answer));
+    memcpy(pod.answer, data, size < sizeof(pod.answer) ? size : sizeof(pod.answer) - 1);
+    is_ok = ctl_show_command_answer(begin(&shown), &pod, true);
+    check_shown(&shown);
+    FUZZ_CHECK(!is_ok || strncmp(pod.answer, "ok ", 3) == 0);
+    ctl_show_answer(begin(&shown), &pod);
+    check_shown(&shown);
+    ctl_show_probe_answer(begin(&shown), &pod);
+    check_shown(&shown);
+    (void)ctl_is_probe_answer(&question, pod.answer);
+}
+
+static void show_pages(const struct json_object *object)
+{
+    struct shown shown;
+
+    ctl_show_status(begin(&shown), object);
+    check_shown(&shown);
+    ctl_show_leader(begin(&shown), object);
+    check_shown(&shown);
+    ctl_show_event(begin(&shown), object, 0);
+    check_shown(&shown);
+}
+
+static void show_json(const char *text)
+{
+    struct json_object *object = json_tokener_parse(text);
+
+    if (json_object_is_type(object, json_type_object))
+        show_pages(object);
+    (void)json_object_put(object);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct ctl_page page = {0};
+    char *text = malloc(size + 1);
+
+    FUZZ_CHECK(text);
+    show_datagram(data, size);
+    memcpy(text, data, size);
+    text[size] = '\0';
+    show_json(text);
+    if (ctl_page_parse(text, &page) == 0) {
+        FUZZ_CHECK(page.body >= text && page.body <= text + size);
+        show_json(page.body);
+    }
+    free(text);
+    return 0;
+}

@@ -1,0 +1,351 @@
+/*
+ * Three pods with keys that get to know each other, over a network that the input is: what was sent
+ * is delivered late, twice, elsewhere, altered, or never, to pods that were restarted meanwhile or
+ * have other keys by now.
+ *
+ * Nobody is believed who has not answered a nonce that is still waited for, and who was not asked
+ * or heard. What was not sealed by one of the three is never believed, a message is opened once and
+ * by whom it was meant for, and an answer is never longer than what it answers.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "fuzz.h"
+#include "headless/base/clock.h"
+#include "headless/control/introductions.h"
+
+#define CLUSTER   UINT64_C(0x0102030405060708)
+#define PODS      3
+#define SENT_MAX  32
+#define STEPS_MAX 200
+#define BYTES_MAX (PEER_BYTES_MAX + SEAL_BYTES)
+
+/* Something on its way. */
+struct sent {
+    uint8_t bytes[BYTES_MAX];
+    size_t length;
+    uint64_t from, to; /* instances; to 0: whoever is there */
+    uint64_t echo;     /* of an introduction */
+    bool is_introduction;
+    bool is_opened; /* by whom it was meant for */
+};
+
+static struct introductions pods[PODS];
+static struct key keys[4];
+static struct seal_cache cache; /* of one who knows all keys, and looks into everything */
+static struct seal_lane data_lane;
+static const struct seal_lane *const data_lanes[] = {&data_lane};
+static struct sent sent[SENT_MAX];
+static size_t sent_count;
+static uint64_t now_ns, instances, random_state;
+
+/* ---- the same every time ---- */
+
+static const char *random_name(void)
+{
+    return "counting";
+}
+
+static uint32_t random_next(void)
+{
+    random_state = random_state * 6364136223846793005U + 1442695040888963407U;
+    return (uint32_t)(random_state >> 32);
+}
+
+static void random_fill(void *out, size_t size)
+{
+    uint8_t *bytes = out;
+
+    for (size_t i = 0; i < size; i++)
+        bytes[i] = (uint8_t)random_next();
+}
+
+static void prepare(void)
+{
+    static struct randombytes_implementation counting = {
+        .implementation_name = random_name, .random = random_next, .buf = random_fill};
+
+    if (keys[0].id)
+        return;
+    FUZZ_CHECK(randombytes_set_implementation(&counting) == 0 && sodium_init() >= 0);
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+        char text[2 * KEY_BYTES + 1];
+
+        for (size_t k = 0; k < KEY_BYTES; k++)
+            (void)snprintf(text + 2 * k, 3, "%02x", (unsigned)(k + 16 * i));
+        FUZZ_CHECK(key_parse(text, &keys[i]));
+    }
+}
+
+/* ---- the input ---- */
+
+struct input {
+    const uint8_t *next, *end;
+};
+
+static uint8_t take(struct input *in)
+{
+    return in->next < in->end ? *in->next++ : 0;
+}
+
+static struct address address_of(size_t pod)
+{
+    return (struct address){.family = ADDRESS_V4, .ip = {10, 0, 0, (uint8_t)(pod + 1)}};
+}
+
+/* The keys of a set of bits, the newest first; never none. */
+static void set_keys(size_t pod, uint8_t bits)
+{
+    struct keyring ring = {0};
+
+    for (size_t i = sizeof(keys) / sizeof(keys[0]); i-- > 0;) {
+        if (bits >> i & 1)
+            ring.keys[ring.count++] = keys[i];
+    }
+    if (ring.count == 0)
+        ring.keys[ring.count++] = keys[0];
+    introductions_take_keys(&pods[pod], &ring);
+}
+
+static void start(size_t pod, uint8_t key_bits)
+{
+    introductions_init(&pods[pod], CLUSTER, ++instances);
+    introductions_tell_lanes(&pods[pod], data_lanes, 1);
+    set_keys(pod, key_bits);
+}
+
+/* ---- what is sent ---- */
+
+static const struct key *key_of(uint32_t id)
+{
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+        if (keys[i].id == id)
+            return &keys[i];
+    }
+    return NULL;
+}
+
+/* Look into an introduction: what does it echo? */
+static uint64_t read_echo(const struct sent *one)
+{
+    struct introduction introduction;
+    uint8_t bytes[BYTES_MAX];
+    struct seal_sender sender = {.instance = one->from};
+    struct seal_block block;
+
+    memcpy(bytes, one->bytes, one->length);
+    FUZZ_CHECK(seal_read_block(bytes, one->length, &block) && key_of(block.key));
+    sender.counter = block.value;
+    FUZZ_CHECK(seal_unwrap(&cache, key_of(block.key), &sender, &block, bytes, one->length));
+    peer_put_sealed(bytes + SEAL_BLOCK_BYTES, false);
+    FUZZ_CHECK(introduction_open(bytes + SEAL_BLOCK_BYTES, one->length - SEAL_BYTES, CLUSTER,
+                                 &introduction) == PEER_OK);
+    FUZZ_CHECK(introduction.nonce || introduction.echo);
+    return introduction.echo;
+}
+
+static void keep(size_t from, uint64_t to, const uint8_t *bytes, size_t length, bool introduces)
+{
+    struct sent *one = &sent[sent_count++ % SENT_MAX];
+
+    *one = (struct sent){
+        .length = length, .from = pods[from].instance, .to = to, .is_introduction = introduces};
+    memcpy(one->bytes, bytes, length);
+    if (introduces)
+        one->echo = read_echo(one);
+}
+
+static void ask(struct input *in)
+{
+    uint8_t bytes[INTRODUCTIONS_SEALED], code = take(in);
+    size_t from = code % PODS, to = code / 4 % PODS, length;
+    const struct address address = address_of(to);
+
+    length = introductions_ask(&pods[from], &address, now_ns, bytes);
+    FUZZ_CHECK(length == 0 || length == INTRODUCTIONS_SEALED);
+    if (length)
+        keep(from, 0, bytes, length, true);
+    FUZZ_CHECK(introductions_ask(&pods[from], &address, now_ns, bytes) == 0);
+}
+
+static void say(struct input *in)
+{
+    uint8_t bytes[BYTES_MAX], code = take(in);
+    size_t from = code % PODS, to = code / 4 % PODS, length;
+    struct contact *contact = introductions_find(&pods[from], pods[to].instance);
+    struct election_message message = {
+        .type = ELECTION_PROBE, .from = pods[from].instance, .to = pods[to].instance};
+
+    if (!contact)
+        return;
+    message.term = code;
+    length = peer_put(bytes + SEAL_BLOCK_BYTES, CLUSTER, &message, NULL);
+    length = introductions_seal(&pods[from], contact, bytes, length);
+    if (length)
+        keep(from, message.to, bytes, length, false);
+}
+
+/* ---- what arrives ---- */
+
+static bool is_waited_for(const struct introductions *pod, uint64_t echo)
+{
+    for (size_t i = 0; echo && i < sizeof(pod->contacts) / sizeof(pod->contacts[0]); i++) {
+        if (pod->contacts[i].nonce == echo)
+            return true;
+    }
+    return false;
+}
+
+static void hear(size_t to, const struct sent *one, const struct address *from, uint8_t *bytes)
+{
+    struct introductions *pod = &pods[to];
+    uint8_t answer[INTRODUCTIONS_SEALED];
+    bool was_known = introductions_find(pod, one->from);
+    bool is_waited = is_waited_for(pod, one->echo);
+    uint64_t changes = pod->changes;
+    size_t length = SIZE_MAX;
+    struct seal_block block;
+
+    FUZZ_CHECK(seal_read_block(one->bytes, one->length, &block));
+    if (!introductions_hear(pod, from, bytes, one->length, now_ns, answer, &length)) {
+        FUZZ_CHECK(one->from == pod->instance || !keyring_find(&pod->ring, block.key));
+        return;
+    }
+    FUZZ_CHECK(one->from != pod->instance && keyring_find(&pod->ring, block.key));
+    FUZZ_CHECK(!introductions_find(pod, one->from) || was_known || is_waited);
+    FUZZ_CHECK(pod->changes == changes || is_waited);
+    FUZZ_CHECK(!is_waited_for(pod, one->echo));
+    FUZZ_CHECK(length == 0 || length == one->length);
+    if (length)
+        keep(to, one->from, answer, length, true);
+}
+
+static enum introductions_verdict expected_of(struct introductions *pod, const struct sent *one)
+{
+    struct contact *contact = introductions_find(pod, one->from);
+    struct seal_block block;
+
+    FUZZ_CHECK(seal_read_block(one->bytes, one->length, &block));
+    if (!keyring_find(&pod->ring, block.key))
+        return INTRODUCTIONS_KEY;
+    if (!contact)
+        return INTRODUCTIONS_STRANGER;
+    if (one->to != pod->instance)
+        return INTRODUCTIONS_MISDIRECTED;
+    return one->is_opened || !replay_is_new(&contact->window, block.value) ? INTRODUCTIONS_REPLAY
+                                                                           : INTRODUCTIONS_OK;
+}
+
+static void open_message(size_t to, struct sent *one, uint8_t *bytes)
+{
+    enum introductions_verdict expected = expected_of(&pods[to], one);
+    struct election_member members[ELECTION_PAGE];
+    struct election_message message;
+    struct peer_header header;
+
+    FUZZ_CHECK(peer_read_header(bytes, one->length, &header));
+    FUZZ_CHECK(introductions_open(&pods[to], bytes, one->length, &header, now_ns) == expected);
+    if (expected != INTRODUCTIONS_OK)
+        return;
+    one->is_opened = true;
+    FUZZ_CHECK(peer_open(bytes + SEAL_BLOCK_BYTES, one->length - SEAL_BYTES, CLUSTER, &message,
+                         members) == PEER_OK);
+    FUZZ_CHECK(message.from == one->from && message.type == ELECTION_PROBE);
+}
+
+static struct sent *pick(struct input *in)
+{
+    size_t kept = sent_count < SENT_MAX ? sent_count : SENT_MAX;
+
+    return kept ? &sent[(sent_count - 1 - take(in) % kept) % SENT_MAX] : NULL;
+}
+
+/* From where it says, or from where the input says. */
+static void deliver(struct input *in, struct sent *one)
+{
+    uint8_t bytes[BYTES_MAX], code = take(in);
+    size_t to = code % PODS;
+    struct address from = address_of(code / 4 % (PODS + 1));
+    struct sent copy = *one; /* an answer may take its place */
+
+    memcpy(bytes, one->bytes, one->length);
+    if (one->is_introduction)
+        hear(to, &copy, &from, bytes);
+    else
+        open_message(to, one, bytes);
+}
+
+/* Bytes that nobody sealed: nobody is believed for them, and they change nothing. */
+static void deliver_false(size_t to, uint8_t *bytes, size_t length)
+{
+    const struct address from = address_of(PODS);
+    struct introductions *pod = &pods[to];
+    uint32_t count = introductions_count(pod);
+    uint8_t answer[INTRODUCTIONS_SEALED], *copy = malloc(length + !length);
+    uint64_t changes = pod->changes;
+    size_t answer_length = 0;
+    struct peer_header header;
+
+    FUZZ_CHECK(copy);
+    memcpy(copy, bytes, length);
+    FUZZ_CHECK(!introductions_hear(pod, &from, copy, length, now_ns, answer, &answer_length));
+    memcpy(copy, bytes, length);
+    if (peer_read_header(copy, length, &header))
+        FUZZ_CHECK(introductions_open(pod, copy, length, &header, now_ns) != INTRODUCTIONS_OK);
+    FUZZ_CHECK(introductions_count(pod) == count && pod->changes == changes);
+    free(copy);
+}
+
+static void deliver_altered(struct input *in, const struct sent *one)
+{
+    uint8_t bytes[BYTES_MAX], difference, to = take(in) % PODS;
+    size_t at = (size_t)((unsigned)take(in) << 8 | take(in)) % one->length;
+
+    difference = take(in);
+    memcpy(bytes, one->bytes, one->length);
+    if (difference == 0) {
+        deliver_false(to, bytes, at);
+        return;
+    }
+    bytes[at] ^= difference;
+    deliver_false(to, bytes, one->length);
+}
+
+static void happen(struct input *in, uint8_t op)
+{
+    struct sent *one = op % 8 >= 4 ? pick(in) : NULL;
+
+    if (op % 8 == 0)
+        ask(in);
+    else if (op % 8 == 1)
+        say(in);
+    else if (op % 8 == 2)
+        now_ns += ((uint64_t)take(in) + 1) * 10 * NS_PER_MS;
+    else if (op % 8 == 3 && op & 0x40)
+        start(op / 8 % PODS, take(in));
+    else if (op % 8 == 3)
+        set_keys(op / 8 % PODS, take(in));
+    else if (one && op % 8 == 7)
+        deliver_altered(in, one);
+    else if (one)
+        deliver(in, one);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct input in = {data, data + size};
+    uint8_t bytes[BYTES_MAX];
+
+    prepare();
+    random_state = instances = sent_count = 0;
+    now_ns = NS_PER_SEC;
+    seal_cache_init(&cache, KEY_FOR_PEER);
+    seal_lane_init(&data_lane, KEY_FOR_FRAMES, 1, 1);
+    for (size_t pod = 0; pod < PODS; pod++)
+        start(pod, 0x3);
+    memcpy(bytes, data, size < sizeof(bytes) ? size : sizeof(bytes));
+    deliver_false(0, bytes, size < sizeof(bytes) ? size : sizeof(bytes));
+    for (unsigned i = 0; i < STEPS_MAX && in.next < in.end; i++)
+        happen(&in, take(&in));
+    return 0;
+}
