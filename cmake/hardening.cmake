@@ -20,6 +20,13 @@ elseif(HEADLESS_SANITIZE STREQUAL "fuzzer")
     target_compile_options(headless_flags INTERFACE -fsanitize=fuzzer-no-link,address,undefined
                            -fno-sanitize-recover=all -fno-omit-frame-pointer)
     target_link_options(headless_flags INTERFACE -fsanitize=address,undefined)
+elseif(HEADLESS_SANITIZE STREQUAL "coverage")
+    # The counters lie in a file that is mapped at the start: so they survive SIGKILL, and a process
+    # that gives up opening files need not write them at its end.
+    target_compile_options(headless_flags INTERFACE -fprofile-instr-generate -fcoverage-mapping
+                           "SHELL:-mllvm -runtime-counter-relocation")
+    target_link_options(headless_flags INTERFACE -fprofile-instr-generate)
 else()
-    message(FATAL_ERROR "HEADLESS_SANITIZE=${HEADLESS_SANITIZE}: none, address, thread or fuzzer")
+    message(FATAL_ERROR "HEADLESS_SANITIZE=${HEADLESS_SANITIZE}: none, address, thread, fuzzer or "
+            "coverage")
 endif()

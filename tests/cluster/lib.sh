@@ -42,6 +42,8 @@ heartbeat=100ms
 [[ -z ${SANITIZED:-} ]] || heartbeat=250ms
 pod_environment=(PATH="$PATH" TSAN_OPTIONS="${TSAN_OPTIONS:-}" HEADLESSD_DRAIN_TIME=50ms
     HEADLESSD_RCVBUF=208KiB HEADLESSD_LOG_FORMAT=text HEADLESSD_HEARTBEAT_INTERVAL="$heartbeat")
+# On a build that counts which lines run (scripts/coverage): where to.
+[[ -z ${LLVM_PROFILE_FILE:-} ]] || pod_environment+=(LLVM_PROFILE_FILE="$LLVM_PROFILE_FILE")
 
 # KEYED=1: the same scenarios with keys, so that pods hear only each other, sealed; but not for a test with
 # a line "# Open: WHY".

@@ -1,0 +1,4 @@
+int sample_secure(int x)
+{
+    return x ? 1 : 2;
+}
