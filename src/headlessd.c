@@ -23,7 +23,6 @@
 #include "headless/control/supervisor.h"
 #include "headless/data/plane.h"
 
-#define EXIT_USAGE     2
 #define DRAIN_LOOK_NS  (50 * NS_PER_MS)
 #define DRAIN_QUIET_NS NS_PER_SEC
 
@@ -243,23 +242,23 @@ static int run(struct config_set *options)
     (void)pthread_sigmask(SIG_BLOCK, &signals, NULL);
 
     if (start_modules(&daemon))
-        return EXIT_FAILURE;
+        return CONFIG_EXIT_FAILED;
     say_hello(&daemon);
     wait_for_end(&daemon, &signals);
     stop_modules(&daemon, MODULE_COUNT);
     log_info("stopped", "bye");
     config_destroy(daemon.reloaded);
-    return EXIT_SUCCESS;
+    return CONFIG_EXIT_OK;
 }
 
 int main(int argc, char *argv[])
 {
     struct config_set *options;
     enum config_mode mode;
-    int status = EXIT_SUCCESS;
+    int status = CONFIG_EXIT_OK;
 
     if (config_load(argc, argv, stderr, &options, &mode))
-        return EXIT_USAGE;
+        return CONFIG_EXIT_USAGE;
     switch (mode) {
     case CONFIG_RUN:
         status = run(options);
@@ -270,14 +269,8 @@ int main(int argc, char *argv[])
     case CONFIG_DUMP:
         config_dump(options, stdout);
         break;
-    case CONFIG_VERSION:
-        (void)puts("headlessd " HEADLESS_VERSION);
-        break;
-    case CONFIG_HELP:
-        config_help(stdout);
-        break;
-    case CONFIG_DOCS:
-        config_document(stdout);
+    default:
+        status = (int)config_print(mode);
         break;
     }
     config_destroy(options);
