@@ -8,7 +8,7 @@
  *
  * The main thread starts the modules in the order of one table, then waits for signals, and stops
  * them in the reverse order. SIGTERM and SIGINT drain and exit 0, SIGHUP reads the configuration
- * again.
+ * again. A service manager is told of all that (base/service.h).
  */
 #include <errno.h>
 #include <signal.h>
@@ -19,12 +19,15 @@
 #include "headless/admin/admin.h"
 #include "headless/base/clock.h"
 #include "headless/base/log.h"
+#include "headless/base/service.h"
 #include "headless/config/config.h"
 #include "headless/control/supervisor.h"
 #include "headless/data/plane.h"
+#include "headless/data/progress.h"
 
 #define DRAIN_LOOK_NS  (50 * NS_PER_MS)
 #define DRAIN_QUIET_NS NS_PER_SEC
+#define WELL_PARTS     4 /* of the watchdog's time: one look that was unlucky does not kill */
 
 struct daemon {
     struct config_set *options;  /* as started with: the modules refer to it */
@@ -34,6 +37,9 @@ struct daemon {
     struct admin admin;
     struct plane_quiet quiet; /* while stopping */
     bool is_hurried;          /* by a second signal */
+    struct service service;
+    struct progress progress; /* of the data threads, for the service manager */
+    uint64_t looked_ns;       /* at it, last */
 };
 
 /* As it was configured last. */
@@ -189,6 +195,16 @@ static void reload(struct daemon *d)
     d->reloaded = after;
 }
 
+/* To the service manager's watchdog, while the data threads turn. */
+static void show_well(struct daemon *d, uint64_t now_ns)
+{
+    if (d->service.watchdog_ns == 0 || now_ns - d->looked_ns < d->service.watchdog_ns / WELL_PARTS)
+        return;
+    d->looked_ns = now_ns;
+    if (!progress_find_stalled(&d->progress, &d->plane, now_ns))
+        service_is_well(&d->service);
+}
+
 /*
  * Keep serving until it has been quiet for a second (what is held or queued is not quiet), until
  * drain.time is over, or a second signal comes.
@@ -209,17 +225,26 @@ static void drain(struct daemon *d, const sigset_t *signals)
             return;
         now_ns = clock_now_ns();
         plane_watch(&d->quiet, &d->plane, now_ns);
+        show_well(d, now_ns);
     }
 }
 
 static void wait_for_end(struct daemon *d, const sigset_t *signals)
 {
+    const struct timespec look = clock_to_timespec(d->service.watchdog_ns / WELL_PARTS);
     int signal = 0;
 
+    service_ready(&d->service);
     while (signal != SIGTERM && signal != SIGINT) {
-        if (sigwait(signals, &signal) == 0 && signal == SIGHUP)
-            reload(d);
+        show_well(d, clock_now_ns());
+        signal = sigtimedwait(signals, NULL, d->service.watchdog_ns ? &look : NULL);
+        if (signal != SIGHUP)
+            continue;
+        service_reloading(&d->service);
+        reload(d);
+        service_ready(&d->service);
     }
+    service_stopping(&d->service);
     log_info("stopping", "%s: serving what still comes for at most drain.time",
              signal == SIGTERM ? "SIGTERM" : "SIGINT");
     supervisor_resign(&d->supervisor);
@@ -231,6 +256,7 @@ static int run(struct config_set *options)
     static struct daemon daemon; /* large, and one a process */
     const struct config *config = config_values(options);
     sigset_t signals;
+    int rc;
 
     daemon.options = options;
     log_init((enum log_level)config->log_level, (enum log_format)config->log_format);
@@ -241,12 +267,19 @@ static int run(struct config_set *options)
     (void)sigaddset(&signals, SIGHUP);
     (void)pthread_sigmask(SIG_BLOCK, &signals, NULL);
 
-    if (start_modules(&daemon))
+    rc = service_open(&daemon.service);
+    if (rc)
+        log_warn("service_unheard", "cannot tell the service manager: NOTIFY_SOCKET: %s",
+                 strerror(-rc));
+    if (start_modules(&daemon)) {
+        service_close(&daemon.service);
         return CONFIG_EXIT_FAILED;
+    }
     say_hello(&daemon);
     wait_for_end(&daemon, &signals);
     stop_modules(&daemon, MODULE_COUNT);
     log_info("stopped", "bye");
+    service_close(&daemon.service);
     config_destroy(daemon.reloaded);
     return CONFIG_EXIT_OK;
 }
