@@ -11,6 +11,7 @@ COPY include /src/include
 COPY src /src/src
 COPY bench /src/bench
 RUN cmake -S /src -B /build -G Ninja -DCMAKE_BUILD_TYPE=Release -DHEADLESS_TESTS=OFF \
+        -DHEADLESS_DOCUMENTS=OFF \
         -DCMAKE_INSTALL_PREFIX=/usr \
     && cmake --build /build && DESTDIR=/image cmake --install /build --strip
 

@@ -8,6 +8,7 @@
 
 #include "headless/base/clock.h"
 
+#define DOC_MAX   4096
 #define KEY_FIRST 256 /* argp keys up to 255 would be short options */
 
 struct unit {
@@ -225,9 +226,10 @@ static void refuse_unknown(const struct argument_set *set, char *const *argv)
 
 void argument_parse(const struct argument_set *set, int argc, char **argv, void *options)
 {
+    static char doc[DOC_MAX];
     struct argp_option rows[ARGUMENT_ROWS_MAX + 1] = {{0}};
     const struct argp parser = {
-        .options = rows, .parser = parse_key, .args_doc = set->files, .doc = set->text};
+        .options = rows, .parser = parse_key, .args_doc = set->files, .doc = doc};
     struct parsing parsing = {.set = set, .options = options};
     static char name[64];
 
@@ -238,6 +240,8 @@ void argument_parse(const struct argument_set *set, int argc, char **argv, void 
                                        .doc = set->rows[i].help,
                                        .group = 0};
     refuse_unknown(set, argv + 1);
+    (void)snprintf(doc, sizeof(doc), "%s\vExamples:\n%s\n" BENCH_EXIT_TEXT, set->text,
+                   set->examples);
     (void)snprintf(name, sizeof(name), BENCH_PROGRAM " %s", set->command);
     argv[0] = name;
     argp_program_version = BENCH_PROGRAM " " HEADLESS_VERSION;

@@ -44,13 +44,18 @@ struct argument_files {
 
 struct argument_set {
     const char *command;
-    const char *text; /* of --help: purpose, then \v, then examples */
+    const char *text;     /* of --help: its purpose */
+    const char *examples; /* lines of --help */
     const struct argument *rows;
     size_t count;                           /* at most ARGUMENT_ROWS_MAX */
     const char *(*check_fn)(void *options); /* what is wrong with the whole; NULL when right */
     const char *files;   /* how --help calls them; NULL: the command takes none */
     size_t files_offset; /* of a struct argument_files */
 };
+
+/* Of each command. */
+extern const struct argument_set send_arguments, smoke_arguments, search_arguments, sink_arguments,
+    compare_arguments, plot_arguments;
 
 /* Fill *options (defaults already in it). Returns only when the command line is right. */
 void argument_parse(const struct argument_set *set, int argc, char **argv, void *options);

@@ -7,6 +7,8 @@
 #ifndef BENCH_BENCH_H
 #define BENCH_BENCH_H
 
+#include <stddef.h>
+
 #define BENCH_PROGRAM  "headless-bench"
 #define BENCH_SCHEMA   "headless-bench/1" /* of all JSON output; a field may be added within /1 */
 
@@ -19,11 +21,31 @@ enum bench_exit {
     BENCH_EXIT_INVALID = 3, /* no trial, or none that says anything: could not start, not paced */
 };
 
-/* The same for --help. */
-#define BENCH_EXIT_TEXT                                                                           \
-    "Exit codes: 0 done; 1 losses or corruption found (with --expect-all), or a regression "      \
-    "(with --max-regression); 2 usage; 3 no valid trial (could not start, or could not keep the " \
-    "pace), or a file that says nothing."
+/* The same for --help and the manual. */
+#define BENCH_EXIT_OK_TEXT "done"
+#define BENCH_EXIT_LOSSES_TEXT \
+    "losses or corruption found (with --expect-all), or a regression (with --max-regression)"
+#define BENCH_EXIT_USAGE_TEXT "usage"
+#define BENCH_EXIT_INVALID_TEXT \
+    "no valid trial (could not start, or could not keep the pace), or a file that says nothing"
+#define BENCH_EXIT_TEXT                                                                            \
+    "Exit codes: 0 " BENCH_EXIT_OK_TEXT "; 1 " BENCH_EXIT_LOSSES_TEXT "; 2 " BENCH_EXIT_USAGE_TEXT \
+    "; 3 " BENCH_EXIT_INVALID_TEXT "."
+
+#define BENCH_COMMANDS_MAX 8
+
+struct argument_set;
+
+struct bench_command {
+    const char *name;
+    int (*run_fn)(int argc, char **argv);
+    const struct argument_set *arguments;
+    const char *purpose;
+};
+
+/* For --document-WHAT (see headless/document/document.h); returns the exit code. */
+int bench_document(const struct bench_command *commands, size_t count, const char *examples,
+                   const char *what);
 
 int command_send(int argc, char **argv);
 int command_sink(int argc, char **argv);

@@ -30,13 +30,11 @@ static const struct argument rows[] = {
 static const char text[] =
     "Compare results (--json) of send, sink or search: throughput, CPU time and latency of B as a "
     "ratio of A's, pair by pair, with the median and its 95 % interval. Measure A and B in turn, "
-    "five times each or more: of one pair nobody knows what was chance."
-    "\v"
-    "Examples:\n"
-    "  headless-bench compare before.json after.json\n"
-    "  headless-bench compare --a a1.json,a2.json,a3.json \\\n"
-    "      --b b1.json,b2.json,b3.json --max-regression 5%\n"
-    "\n" BENCH_EXIT_TEXT;
+    "five times each or more: of one pair nobody knows what was chance.";
+
+static const char examples[] = "  headless-bench compare before.json after.json\n"
+                               "  headless-bench compare --a a1.json,a2.json,a3.json \\\n"
+                               "      --b b1.json,b2.json,b3.json --max-regression 5%\n";
 
 static const char *check(void *given)
 {
@@ -58,13 +56,14 @@ static const char *check(void *given)
     return NULL;
 }
 
-static const struct argument_set set = {.command = "compare",
-                                        .text = text,
-                                        .rows = rows,
-                                        .count = sizeof(rows) / sizeof(rows[0]),
-                                        .check_fn = check,
-                                        .files = "[A B]",
-                                        .files_offset = FIELD(files)};
+const struct argument_set compare_arguments = {.command = "compare",
+                                               .text = text,
+                                               .examples = examples,
+                                               .rows = rows,
+                                               .count = sizeof(rows) / sizeof(rows[0]),
+                                               .check_fn = check,
+                                               .files = "[FILE FILE]",
+                                               .files_offset = FIELD(files)};
 
 static int fail(const char *what, const char *why)
 {
@@ -196,7 +195,7 @@ int command_compare(int argc, char **argv)
     struct options options = {0};
     int code;
 
-    argument_parse(&set, argc, argv, &options);
+    argument_parse(&compare_arguments, argc, argv, &options);
     code = read_side(&a, options.a_text);
     if (!code)
         code = read_side(&b, options.b_text);

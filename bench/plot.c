@@ -18,20 +18,19 @@ struct options {
 static const struct argument rows[] = {
     {"out", ARGUMENT_TEXT, FIELD(out_text), 0, 0, "FILE.svg", "Where to write the chart"},
     {"title", ARGUMENT_TEXT, FIELD(title_text), 0, 0, "TEXT", "Above it (default: what it shows)"},
-    {"kind", ARGUMENT_TEXT, FIELD(kind_text), 0, 0, "KIND",
+    {"kind", ARGUMENT_TEXT, FIELD(kind_text), 0, 0, "loss|latency|time",
      "loss (against load: of search, or of send with several rates), latency (by percentile: of "
      "send and sink), time (of CSV); default: what the first file is good for"},
 };
 
 static const char text[] =
     "Draw results of headless-bench as an SVG: JSON (--json) of search, send and sink, and the CSV "
-    "(--csv) of send. Several files of one kind share a chart."
-    "\v"
-    "Examples:\n"
+    "(--csv) of send. Several files of one kind share a chart.";
+
+static const char examples[] =
     "  headless-bench plot search.json --out loss.svg\n"
     "  headless-bench plot before.json after.json --kind latency --out latency.svg\n"
-    "  headless-bench plot failover.csv --out failover.svg --title 'Leader killed'\n"
-    "\n" BENCH_EXIT_TEXT;
+    "  headless-bench plot failover.csv --out failover.svg --title 'Leader killed'\n";
 
 static const struct {
     const char *name;
@@ -54,13 +53,14 @@ static const char *check(void *given)
     return o->kind ? NULL : "--kind is loss, latency or time";
 }
 
-static const struct argument_set set = {.command = "plot",
-                                        .text = text,
-                                        .rows = rows,
-                                        .count = sizeof(rows) / sizeof(rows[0]),
-                                        .check_fn = check,
-                                        .files = "FILE...",
-                                        .files_offset = FIELD(files)};
+const struct argument_set plot_arguments = {.command = "plot",
+                                            .text = text,
+                                            .examples = examples,
+                                            .rows = rows,
+                                            .count = sizeof(rows) / sizeof(rows[0]),
+                                            .check_fn = check,
+                                            .files = "FILE...",
+                                            .files_offset = FIELD(files)};
 
 static int fail(const char *what, const char *why)
 {
@@ -88,7 +88,7 @@ int command_plot(int argc, char **argv)
     struct plot plot;
     int code;
 
-    argument_parse(&set, argc, argv, &options);
+    argument_parse(&plot_arguments, argc, argv, &options);
     if (options.kind == PLOT_AUTO)
         options.kind = plot_guess(options.files.names[0]);
     if (options.kind == PLOT_AUTO)

@@ -61,15 +61,14 @@ static const char text[] =
     "Find the largest rate at which a service loses no datagram, and the one at which it loses 0.5 "
     "% of them: by trials after RFC 2544 and MLRsearch (RFC 9971), where several trials at one "
     "rate "
-    "must agree before it is believed. The service echoes, or a sink behind it counts."
-    "\v"
-    "Examples:\n"
+    "must agree before it is believed. The service echoes, or a sink behind it counts.";
+
+static const char examples[] =
     "  headless-bench search --to 127.0.0.1:12000\n"
     "  headless-bench search --to 10.0.0.7:12000,10.0.0.8:12000 --flows 64 \\\n"
     "      --watch headlessd --json >search.json\n"
     "  headless-bench search --to 10.0.0.7:12000 --sink 10.0.0.9:9100 --max-time 5m\n"
-    "  headless-bench search --to 127.0.0.1:12000 --loss 0 --trials 1\n"
-    "\n" BENCH_EXIT_TEXT;
+    "  headless-bench search --to 127.0.0.1:12000 --loss 0 --trials 1\n";
 
 static const char *check_losses(struct search_options *o)
 {
@@ -100,11 +99,12 @@ static const char *check(void *given)
     return send_options_check_flows(&o->send);
 }
 
-static const struct argument_set set = {.command = "search",
-                                        .text = text,
-                                        .rows = rows,
-                                        .count = sizeof(rows) / sizeof(rows[0]),
-                                        .check_fn = check};
+const struct argument_set search_arguments = {.command = "search",
+                                              .text = text,
+                                              .examples = examples,
+                                              .rows = rows,
+                                              .count = sizeof(rows) / sizeof(rows[0]),
+                                              .check_fn = check};
 
 void search_options_read(int argc, char **argv, struct search_options *ret_options)
 {
@@ -122,7 +122,7 @@ void search_options_read(int argc, char **argv, struct search_options *ret_optio
     const char *wrong = NULL;
 
     o.send.timeout_ns = 500 * NS_PER_MS;
-    argument_parse(&set, argc, argv, &o);
+    argument_parse(&search_arguments, argc, argv, &o);
     send_options_resolve(&o.send, "search");
     if (o.sink_text)
         wrong = endpoint_resolve(o.sink_text, &o.sink);

@@ -62,9 +62,9 @@ static const struct argument rows[] = {
 static const char text[] =
     "Send datagrams to a UDP service that echoes them, check every answer, and measure loss and "
     "round trips. The closed loop finds what a service can do, the open loop what it does to "
-    "clients that do not wait; its round trips count from the intended time of sending."
-    "\v"
-    "Examples:\n"
+    "clients that do not wait; its round trips count from the intended time of sending.";
+
+static const char examples[] =
     "  headless-bench send --to 127.0.0.1:12000\n"
     "  headless-bench send --to 10.0.0.7:12000,10.0.0.8:12000 --flows 64 \\\n"
     "      --size 64-1400 --count 200000 --expect-all\n"
@@ -72,8 +72,7 @@ static const char text[] =
     "  headless-bench send --to pod-0.headless:12000 --rate 50000/s \\\n"
     "      --duration 30s --json\n"
     "  headless-bench send --to 127.0.0.1:12000 --rate 10k,20k,40k --step 5s\n"
-    "  headless-bench send --to 127.0.0.1:12000 --rate 1k --csv failover.csv\n"
-    "\n" BENCH_EXIT_TEXT;
+    "  headless-bench send --to 127.0.0.1:12000 --rate 1k --csv failover.csv\n";
 
 static const char *check(void *given)
 {
@@ -152,11 +151,12 @@ static const char *check_all(void *given)
     return wrong ? wrong : send_options_check_flows(o);
 }
 
-static const struct argument_set set = {.command = "send",
-                                        .text = text,
-                                        .rows = rows,
-                                        .count = sizeof(rows) / sizeof(rows[0]),
-                                        .check_fn = check_all};
+const struct argument_set send_arguments = {.command = "send",
+                                            .text = text,
+                                            .examples = examples,
+                                            .rows = rows,
+                                            .count = sizeof(rows) / sizeof(rows[0]),
+                                            .check_fn = check_all};
 
 struct send_options send_options_default(void)
 {
@@ -191,7 +191,7 @@ void send_options_read(int argc, char **argv, struct send_options *ret_options)
 {
     struct send_options o = send_options_default();
 
-    argument_parse(&set, argc, argv, &o);
+    argument_parse(&send_arguments, argc, argv, &o);
     send_options_resolve(&o, "send");
     *ret_options = o;
 }

@@ -37,14 +37,13 @@ static const struct argument rows[] = {
 static const char text[] =
     "Receive what headless-bench send sends, check every byte, and count. Losses are gaps between "
     "the first and the last datagram of a flow: what is lost before or after, only the sender "
-    "knows. Without --count, --duration or --idle it runs until SIGINT or SIGTERM."
-    "\v"
-    "Examples:\n"
+    "knows. Without --count, --duration or --idle it runs until SIGINT or SIGTERM.";
+
+static const char examples[] =
     "  headless-bench sink --listen 127.0.0.1:9100 --echo\n"
     "  headless-bench sink --listen [::]:9100 --count 200000 --duration 1m \\\n"
     "      --expect-all --json\n"
-    "  headless-bench sink --listen 0.0.0.0:9100 --idle 1s --watch headlessd\n"
-    "\n" BENCH_EXIT_TEXT;
+    "  headless-bench sink --listen 0.0.0.0:9100 --idle 1s --watch headlessd\n";
 
 static const char *check(void *given)
 {
@@ -53,11 +52,12 @@ static const char *check(void *given)
     return o->listen_text ? NULL : "--listen HOST:PORT is needed: where to receive";
 }
 
-static const struct argument_set set = {.command = "sink",
-                                        .text = text,
-                                        .rows = rows,
-                                        .count = sizeof(rows) / sizeof(rows[0]),
-                                        .check_fn = check};
+const struct argument_set sink_arguments = {.command = "sink",
+                                            .text = text,
+                                            .examples = examples,
+                                            .rows = rows,
+                                            .count = sizeof(rows) / sizeof(rows[0]),
+                                            .check_fn = check};
 
 static int fail(const char *what, const char *why)
 {
@@ -156,7 +156,7 @@ int command_sink(int argc, char **argv)
     const char *wrong;
     int code;
 
-    argument_parse(&set, argc, argv, &options);
+    argument_parse(&sink_arguments, argc, argv, &options);
     wrong = endpoint_resolve(options.listen_text, &options.listen);
     if (wrong)
         return fail(options.listen_text, wrong);

@@ -42,12 +42,10 @@ static const struct argument rows[] = {
 
 static const char text[] =
     "Tell in seconds whether this machine can measure: round trips, pace, throughput, loss. Exit "
-    "code 0: it can; 3: it cannot, and why."
-    "\v"
-    "Examples:\n"
-    "  headless-bench smoke\n"
-    "  headless-bench smoke --to 10.0.0.7:12000 --json\n"
-    "\n" BENCH_EXIT_TEXT;
+    "code 0: it can; 3: it cannot, and why.";
+
+static const char examples[] = "  headless-bench smoke\n"
+                               "  headless-bench smoke --to 10.0.0.7:12000 --json\n";
 
 struct check {
     const char *name;
@@ -73,11 +71,12 @@ static const char *check_options(void *given)
     return send_options_check_flows(&o->send);
 }
 
-static const struct argument_set set = {.command = "smoke",
-                                        .text = text,
-                                        .rows = rows,
-                                        .count = sizeof(rows) / sizeof(rows[0]),
-                                        .check_fn = check_options};
+const struct argument_set smoke_arguments = {.command = "smoke",
+                                             .text = text,
+                                             .examples = examples,
+                                             .rows = rows,
+                                             .count = sizeof(rows) / sizeof(rows[0]),
+                                             .check_fn = check_options};
 
 /* ---- an echo of our own ---- */
 
@@ -275,7 +274,7 @@ int command_smoke(int argc, char **argv)
     int rc;
 
     o.send.timeout_ns = 500 * NS_PER_MS;
-    argument_parse(&set, argc, argv, &o);
+    argument_parse(&smoke_arguments, argc, argv, &o);
     if (o.own_echo) {
         echo = start_echo(&o.send.targets[0]);
         o.send.target_count = 1;

@@ -1,8 +1,7 @@
 /*
  * headlessctl: ask a pod, tell the pods.
  *
- * A table of commands; what they are made of is in ctl/. Exit codes: 0 ok, 1 a pod says no or does
- * not answer, 2 wrong usage.
+ * A table of commands; what they are made of is in ctl/.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -254,23 +253,29 @@ static void show_help(FILE *out)
     }
     (void)fputs("\noptions:\n", out);
     ctl_options_help(out);
-    (void)fputs("\nexamples:\n"
-                "  headlessctl status                              the pod on this machine\n"
-                "  headlessctl --admin 10.0.0.12:8080 status --json\n"
-                "  headlessctl events                              a line now, and at each change\n"
-                "  headlessctl leader set pod-2                    through this pod\n"
-                "  headlessctl --service headlessd.default.svc.cluster.local leader set 10.0.0.12\n"
-                "  headlessctl --data 10.0.0.11,10.0.0.12 leader set pod-2 --if-term 7\n"
-                "  headlessctl key new /etc/headlessd/keys/key-1\n"
-                "  headlessctl --keys /etc/headlessd/keys leader set pod-2   signed\n"
-                "  headlessctl leader set pod-2 --keys KEYS --print | nc -u -w1 10.0.0.11 12000\n"
-                "  headlessctl --data 10.0.0.11,10.0.0.12 publish hello   only the leader answers\n"
-                "  headlessctl publish hello --multicast 239.1.2.3        once, to the group\n"
-                "  headlessctl publish - --multicast [ff02::12]:12000 --interface eth0 <lines\n"
-                "  headlessctl --data 10.0.0.11,10.0.0.12 probe --count 5 --interval 200ms\n"
-                "\nexit codes: 0 ok; 1 a pod says no, or does not answer (publish: none does; to a "
-                "group: not exactly\none does); 2 wrong usage\n",
-                out);
+    ctl_help_end(out);
+}
+
+/* --document-man and the like: what the table says. */
+static int document(const char *what)
+{
+    static struct document_option options[COMMAND_COUNT][CTL_OPTIONS_MAX];
+    struct document_command list[COMMAND_COUNT];
+    char words[COMMAND_COUNT][32];
+
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        const struct command *c = &commands[i];
+
+        (void)snprintf(words[i], sizeof(words[i]), "%s%s%s", c->words[0], c->words[1] ? " " : "",
+                       c->words[1] ? c->words[1] : "");
+        list[i] =
+            (struct document_command){.words = words[i],
+                                      .operand = c->operand,
+                                      .purpose = c->help,
+                                      .options = options[i],
+                                      .option_count = ctl_options_describe(c->options, options[i])};
+    }
+    return (int)ctl_document(list, COMMAND_COUNT, what);
 }
 
 static bool is_called(const struct command *command, const struct ctl_options *options)
@@ -324,6 +329,8 @@ int main(int argc, char *argv[])
 {
     struct ctl_options options;
 
+    if (argc == 2 && strncmp(argv[1], DOCUMENT_FLAG, strlen(DOCUMENT_FLAG)) == 0)
+        return document(argv[1] + strlen(DOCUMENT_FLAG));
     if (ctl_options_parse(argc, argv, &options)) {
         (void)fputs("see headlessctl --help\n", stderr);
         return CTL_USAGE;

@@ -9,7 +9,7 @@
  *
  * The main thread starts the modules in the order of one table, then waits for signals, and stops
  * them in the reverse order. SIGTERM and SIGINT drain and exit 0, SIGHUP reads the configuration
- * again.
+ * again. A service manager is told of all that (base/service.h).
  */
 #include <errno.h>
 #include <signal.h>
@@ -20,15 +20,17 @@
 #include "headless/admin/admin.h"
 #include "headless/base/clock.h"
 #include "headless/base/log.h"
+#include "headless/base/service.h"
 #include "headless/config/config.h"
 #include "headless/control/supervisor.h"
 #include "headless/data/plane.h"
+#include "headless/data/progress.h"
 #include "headless/secure/confine.h"
 
-#define EXIT_USAGE     2
 #define DRAIN_LOOK_NS  (50 * NS_PER_MS)
 #define DRAIN_QUIET_NS NS_PER_SEC
 #define KEYS_LOOK_NS   NS_PER_SEC
+#define WELL_PARTS     4 /* of the watchdog's time: one look that was unlucky does not kill */
 
 struct daemon {
     struct config_set *options;  /* as started with: the modules refer to it */
@@ -38,6 +40,9 @@ struct daemon {
     struct admin admin;
     struct plane_quiet quiet; /* while stopping */
     bool is_hurried;          /* by a second signal */
+    struct service service;
+    struct progress progress; /* of the data threads, for the service manager */
+    uint64_t looked_ns;       /* at it, last */
 };
 
 /* As it was configured last. */
@@ -223,6 +228,16 @@ static void reload(struct daemon *d)
     d->reloaded = after;
 }
 
+/* To the service manager's watchdog, while the data threads turn. */
+static void show_well(struct daemon *d, uint64_t now_ns)
+{
+    if (d->service.watchdog_ns == 0 || now_ns - d->looked_ns < d->service.watchdog_ns / WELL_PARTS)
+        return;
+    d->looked_ns = now_ns;
+    if (!progress_find_stalled(&d->progress, &d->plane, now_ns))
+        service_is_well(&d->service);
+}
+
 /*
  * Keep serving until it has been quiet for a second (what is held or queued is not quiet), until
  * drain.time is over, or a second signal comes.
@@ -243,21 +258,36 @@ static void drain(struct daemon *d, const sigset_t *signals)
             return;
         now_ns = clock_now_ns();
         plane_watch(&d->quiet, &d->plane, now_ns);
+        show_well(d, now_ns);
     }
+}
+
+/* How often somebody has to look: for new keys, and for who watches whether we are well. */
+static uint64_t look_time_ns(const struct daemon *d)
+{
+    uint64_t well_ns = d->service.watchdog_ns / WELL_PARTS;
+
+    return well_ns && well_ns < KEYS_LOOK_NS ? well_ns : KEYS_LOOK_NS;
 }
 
 static void wait_for_end(struct daemon *d, const sigset_t *signals)
 {
-    const struct timespec look = clock_to_timespec(KEYS_LOOK_NS);
+    const struct timespec look = clock_to_timespec(look_time_ns(d));
     int signal = 0;
 
+    service_ready(&d->service);
     while (signal != SIGTERM && signal != SIGINT) {
+        show_well(d, clock_now_ns());
         signal = sigtimedwait(signals, NULL, &look);
-        if (signal == SIGHUP)
-            reload(d);
-        else if (signal < 0 && supervisor_read_keys(&d->supervisor))
+        if (signal < 0 && supervisor_read_keys(&d->supervisor))
             supervisor_reload(&d->supervisor, newest(d));
+        if (signal != SIGHUP)
+            continue;
+        service_reloading(&d->service);
+        reload(d);
+        service_ready(&d->service);
     }
+    service_stopping(&d->service);
     log_info("stopping", "%s: serving what still comes for at most drain.time",
              signal == SIGTERM ? "SIGTERM" : "SIGINT");
     supervisor_resign(&d->supervisor);
@@ -269,6 +299,7 @@ static int run(struct config_set *options)
     static struct daemon daemon; /* large, and one a process */
     const struct config *config = config_values(options);
     sigset_t signals;
+    int rc;
 
     daemon.options = options;
     log_init((enum log_level)config->log_level, (enum log_format)config->log_format);
@@ -279,24 +310,31 @@ static int run(struct config_set *options)
     (void)sigaddset(&signals, SIGHUP);
     (void)pthread_sigmask(SIG_BLOCK, &signals, NULL);
 
-    if (start_modules(&daemon))
-        return EXIT_FAILURE;
+    rc = service_open(&daemon.service);
+    if (rc)
+        log_warn("service_unheard", "cannot tell the service manager: NOTIFY_SOCKET: %s",
+                 strerror(-rc));
+    if (start_modules(&daemon)) {
+        service_close(&daemon.service);
+        return CONFIG_EXIT_FAILED;
+    }
     say_hello(&daemon);
     wait_for_end(&daemon, &signals);
     stop_modules(&daemon, MODULE_COUNT);
     log_info("stopped", "bye");
+    service_close(&daemon.service);
     config_destroy(daemon.reloaded);
-    return EXIT_SUCCESS;
+    return CONFIG_EXIT_OK;
 }
 
 int main(int argc, char *argv[])
 {
     struct config_set *options;
     enum config_mode mode;
-    int status = EXIT_SUCCESS;
+    int status = CONFIG_EXIT_OK;
 
     if (config_load(argc, argv, stderr, &options, &mode))
-        return EXIT_USAGE;
+        return CONFIG_EXIT_USAGE;
     switch (mode) {
     case CONFIG_RUN:
         status = run(options);
@@ -307,14 +345,8 @@ int main(int argc, char *argv[])
     case CONFIG_DUMP:
         config_dump(options, stdout);
         break;
-    case CONFIG_VERSION:
-        (void)puts("headlessd " HEADLESS_VERSION);
-        break;
-    case CONFIG_HELP:
-        config_help(stdout);
-        break;
-    case CONFIG_DOCS:
-        config_document(stdout);
+    default:
+        status = (int)config_print(mode);
         break;
     }
     config_destroy(options);

@@ -8,17 +8,18 @@
 
 #include "loader.h"
 
-struct mode_flag {
-    const char *name;
-    enum config_mode mode;
+const struct mode_flag config_mode_flags[] = {
+    {"check-config", 0, CONFIG_CHECK, "Load everything, print ok or the errors, and stop."},
+    {"dump-config", 0, CONFIG_DUMP, "Print the settings and their sources as YAML, and stop."},
+    {"version", 0, CONFIG_VERSION, "Print the version, and stop."},
+    {"help", 'h', CONFIG_HELP, "Print this, and stop."},
+    {"document-options", 0, CONFIG_DOCS, NULL},
+    {"document-schema", 0, CONFIG_SCHEMA, NULL},
+    {"document-man", 0, CONFIG_MAN, NULL},
+    {"document-bash", 0, CONFIG_BASH, NULL},
+    {"document-zsh", 0, CONFIG_ZSH, NULL},
 };
-
-static const struct mode_flag mode_flags[] = {
-    {"check-config", CONFIG_CHECK}, {"dump-config", CONFIG_DUMP},      {"version", CONFIG_VERSION},
-    {"help", CONFIG_HELP},          {"document-options", CONFIG_DOCS},
-};
-#define FILE_FLAG  "config"
-#define MODE_FLAGS (sizeof(mode_flags) / sizeof(mode_flags[0]))
+const size_t config_mode_flag_count = sizeof(config_mode_flags) / sizeof(config_mode_flags[0]);
 
 enum flag_kind { FLAG_OPTION, FLAG_FILE, FLAG_MODE, FLAG_UNKNOWN, FLAG_ARGUMENT };
 
@@ -40,14 +41,14 @@ static void classify(struct flag *flag)
 {
     flag->option = option_by_flag(flag->name);
     flag->kind = flag->option < config_option_count ? FLAG_OPTION : FLAG_UNKNOWN;
-    if (strcmp(flag->name, FILE_FLAG) == 0) {
+    if (strcmp(flag->name, CONFIG_FILE_FLAG) == 0) {
         flag->kind = FLAG_FILE;
         return;
     }
-    for (size_t i = 0; i < MODE_FLAGS; i++) {
-        if (strcmp(mode_flags[i].name, flag->name) == 0) {
+    for (size_t i = 0; i < config_mode_flag_count; i++) {
+        if (strcmp(config_mode_flags[i].name, flag->name) == 0) {
             flag->kind = FLAG_MODE;
-            flag->mode = mode_flags[i].mode;
+            flag->mode = config_mode_flags[i].mode;
         }
     }
 }
@@ -98,11 +99,6 @@ static bool next_flag(struct walk *w, struct flag *flag)
     return true;
 }
 
-static bool answers_alone(enum config_mode mode)
-{
-    return mode == CONFIG_HELP || mode == CONFIG_VERSION || mode == CONFIG_DOCS;
-}
-
 void config_scan_flags(struct config_set *set, enum config_mode *ret_mode)
 {
     struct walk walk = {.set = set, .next = 1};
@@ -112,7 +108,7 @@ void config_scan_flags(struct config_set *set, enum config_mode *ret_mode)
     while (next_flag(&walk, &flag)) {
         if (flag.kind == FLAG_FILE && !set->path)
             set->path = flag.value;
-        if (flag.kind == FLAG_MODE && !answers_alone(mode))
+        if (flag.kind == FLAG_MODE && !config_answers_alone(mode))
             mode = flag.mode;
     }
     *ret_mode = mode;
@@ -129,9 +125,9 @@ static void complain_unknown(struct loader *l, const struct flag *flag)
         if (config_options[i].flag_alias)
             suggestion_offer(&near, config_options[i].flag_alias);
     }
-    for (size_t i = 0; i < MODE_FLAGS; i++)
-        suggestion_offer(&near, mode_flags[i].name);
-    suggestion_offer(&near, FILE_FLAG);
+    for (size_t i = 0; i < config_mode_flag_count; i++)
+        suggestion_offer(&near, config_mode_flags[i].name);
+    suggestion_offer(&near, CONFIG_FILE_FLAG);
     (void)snprintf(place, sizeof(place), "%s%.60s", flag->text[1] == '-' ? "--" : "-", flag->name);
     if (*near.best)
         loader_complain(l, place, "no such option, did you mean --%s?", near.best);

@@ -9,7 +9,9 @@ static const char help_head[] =
     "arrives elsewhere is carried to it, and its answers leave from where the client asked.\n"
     "\n"
     "Usage: headlessd [-c FILE] [--OPTION VALUE]...\n"
-    "\n"
+    "\n";
+
+const char config_help_examples[] =
     "Alone, answering what it gets; then try: echo hello | nc -u -w1 127.0.0.1 12000\n"
     "  headlessd\n"
     "Three pods on one machine, an address each; run it for .11, .12 and .13:\n"
@@ -19,17 +21,34 @@ static const char help_head[] =
     "Everything to a server outside the cluster, as it came:\n"
     "  headlessd --relay-format raw --leader 10.0.0.9:9100\n"
     "Which settings are in force, and why:\n"
-    "  headlessd -c headlessd.yaml --dump-config\n"
-    "\n"
-    "  -c, --config FILE  read options from a YAML file\n"
-    "      --check-config     load everything, print ok or the errors, and stop\n"
-    "      --dump-config      print the settings and their sources as YAML, and stop\n"
-    "      --version          print the version, and stop\n"
-    "  -h, --help             print this, and stop\n"
-    "\n"
+    "  headlessd -c headlessd.yaml --dump-config\n";
+
+static const char help_spellings[] =
     "Each option is also a YAML key and a variable: --relay-format is relay.format and\n"
     "HEADLESSD_RELAY_FORMAT. Flags beat the environment, that beats the file. Durations and sizes\n"
     "carry units: 200ms, 16MiB. Lists are separated by commas.\n";
+
+const struct document_exit config_exits[] = {
+    {CONFIG_EXIT_OK, "stopped by SIGTERM or SIGINT, or what was asked for is printed"},
+    {CONFIG_EXIT_FAILED, "could not start, as when a port is taken"},
+    {CONFIG_EXIT_USAGE, "an option, a variable or the file is wrong, or cannot be read"},
+};
+const size_t config_exit_count = sizeof(config_exits) / sizeof(config_exits[0]);
+
+/* -c, and what may be asked for besides options: "  -h, --help  ..." */
+static void help_modes(FILE *out)
+{
+    (void)fprintf(out, "\n  -c, --%-16s Read options from a YAML file.\n",
+                  CONFIG_FILE_FLAG " FILE");
+    for (size_t i = 0; i < config_mode_flag_count; i++) {
+        const struct mode_flag *m = &config_mode_flags[i];
+        const char letter[] = {'-', m->letter, ',', '\0'};
+
+        if (m->help)
+            (void)fprintf(out, "  %3s --%-16s %s\n", m->letter ? letter : "", m->name, m->help);
+    }
+    (void)fputc('\n', out);
+}
 
 static void help_option(FILE *out, const struct config_option *o)
 {
@@ -47,12 +66,17 @@ static void help_option(FILE *out, const struct config_option *o)
 
 void config_help(FILE *out)
 {
-    (void)fputs(help_head, out);
+    (void)fprintf(out, "%s%s", help_head, config_help_examples);
+    help_modes(out);
+    (void)fputs(help_spellings, out);
     for (size_t i = 0; i < config_option_count; i++) {
         if (config_options[i].group)
             (void)fprintf(out, "\n%s:\n", config_options[i].group);
         help_option(out, &config_options[i]);
     }
+    (void)fputs("\nExit codes:\n", out);
+    for (size_t i = 0; i < config_exit_count; i++)
+        (void)fprintf(out, "  %d  %s\n", config_exits[i].code, config_exits[i].meaning);
 }
 
 static const char document_head[] =

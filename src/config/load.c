@@ -119,7 +119,7 @@ int config_load(int argc, char *const argv[], FILE *errors, struct config_set **
     if (!set)
         return -ENOMEM;
     config_scan_flags(set, &mode);
-    if (mode == CONFIG_HELP || mode == CONFIG_VERSION || mode == CONFIG_DOCS) {
+    if (config_answers_alone(mode)) {
         config_destroy(set);
         *ret_set = NULL;
     } else {

@@ -11,6 +11,7 @@
 #ifndef HEADLESS_CONFIG_LOADER_H
 #define HEADLESS_CONFIG_LOADER_H
 
+#include "headless/document/document.h"
 #include "value.h"
 
 #define LOADER_ERRORS_MAX 20 /* shown; the rest is counted */
@@ -69,6 +70,28 @@ int config_read_file(struct loader *l);
 int config_read_yaml(struct loader *l, const char *text, size_t length);
 void config_read_environment(struct loader *l);
 void config_read_flags(struct loader *l);
+
+/* What may be asked for besides options. */
+struct mode_flag {
+    const char *name;
+    char letter; /* 0: none */
+    enum config_mode mode;
+    const char *help; /* NULL: for those who build headlessd, not for those who run it */
+};
+extern const struct mode_flag config_mode_flags[];
+extern const size_t config_mode_flag_count;
+#define CONFIG_FILE_FLAG "config"
+
+/* Of --help and the manual. */
+extern const char config_help_examples[];
+extern const struct document_exit config_exits[];
+extern const size_t config_exit_count;
+
+/* Needs no settings. */
+static inline bool config_answers_alone(enum config_mode mode)
+{
+    return mode >= CONFIG_VERSION;
+}
 
 /* What to do and which file, from the command line; wrong flags are left to config_read_flags. */
 void config_scan_flags(struct config_set *set, enum config_mode *ret_mode);

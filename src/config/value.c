@@ -144,3 +144,17 @@ const char *value_allowed(const struct config_option *o, char text[static VALUE_
         (void)snprintf(text, VALUE_TEXT_MAX, "%s", o->allowed);
     return text;
 }
+
+const char *value_called(const struct config_option *o, char text[static VALUE_TEXT_MAX])
+{
+    size_t n = 0;
+
+    if (types[o->type]->called)
+        n = (size_t)snprintf(text, VALUE_TEXT_MAX, "%s%s%s", types[o->type]->called,
+                             o->zero ? "|" : "", o->zero ? o->zero : "");
+    for (size_t i = 0; i < o->choice_count && n < VALUE_TEXT_MAX; i++)
+        if (o->choices[i])
+            n +=
+                (size_t)snprintf(text + n, VALUE_TEXT_MAX - n, "%s%s", n ? "|" : "", o->choices[i]);
+    return text;
+}

@@ -15,6 +15,14 @@
 #define VALUE_TEXT_MAX 256 /* bytes of one value or list item as text, with NUL */
 #define VALUE_WHY_MAX  512 /* bytes of an explanation, with NUL */
 
+struct value_unit {
+    const char *name;
+    uint64_t factor;
+};
+
+/* Largest first, with a last row without a name. */
+extern const struct value_unit value_time_units[], value_size_units[];
+
 /* Set the field of o from text; lists take commas between items. Returns 0 or -EINVAL. */
 int value_parse(const struct config_option *o, const char *text, struct config *config,
                 char why[static VALUE_WHY_MAX]);
@@ -38,6 +46,9 @@ bool value_equal(const struct config_option *o, const struct config *a, const st
 /* What may be written, for people: "1..65535", "text, json, auto"; returns text. */
 const char *value_allowed(const struct config_option *o, char text[static VALUE_TEXT_MAX]);
 
+/* The same as one word, as document.h wants it: "N", "framed|raw|proxy-v2"; returns text. */
+const char *value_called(const struct config_option *o, char text[static VALUE_TEXT_MAX]);
+
 /* Explain a refusal: the text, quoted, shortened and made printable, then the message. -EINVAL. */
 int value_refuse(char why[static VALUE_WHY_MAX], const char *text, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
@@ -59,6 +70,7 @@ struct value_type {
     int (*parse)(const struct config_option *o, const char *text, void *field, char *why);
     void (*format)(const struct config_option *o, const void *field, size_t item, char *text);
     void (*allowed)(const struct config_option *o, char *text); /* NULL: the row tells */
+    const char *called; /* how such a value is called; NULL: by its words */
     size_t (*count)(const void *field);
     void (*clear)(void *field);
 };

@@ -138,6 +138,10 @@ static void format_target(const struct config_option *o, const void *field, size
         (void)snprintf(text, VALUE_TEXT_MAX, "%s", app_names[target.kind]);
 }
 
-const struct value_type value_address = {.parse = parse_address, .format = format_address};
-const struct value_type value_listen = {.parse = parse_listen, .format = format_listen};
-const struct value_type value_target = {.parse = parse_target, .format = format_target};
+const struct value_type value_address = {
+    .called = "ADDRESS|auto", .parse = parse_address, .format = format_address};
+const struct value_type value_listen = {
+    .called = "ADDRESS:PORT|none", .parse = parse_listen, .format = format_listen};
+const struct value_type value_target = {.called = "echo|whoami|discard|udp://ADDRESS:PORT",
+                                        .parse = parse_target,
+                                        .format = format_target};

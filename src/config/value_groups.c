@@ -71,5 +71,8 @@ static void clear_groups(void *field)
     memset(field, 0, sizeof(struct config_groups));
 }
 
-const struct value_type value_groups = {
-    .parse = append_group, .format = format_group, .count = count_groups, .clear = clear_groups};
+const struct value_type value_groups = {.called = "GROUP[%INTERFACE],...|none",
+                                        .parse = append_group,
+                                        .format = format_group,
+                                        .count = count_groups,
+                                        .clear = clear_groups};

@@ -157,9 +157,18 @@ static void clear_cidrs(void *field)
     memset(field, 0, sizeof(struct config_cidrs));
 }
 
-const struct value_type value_peers = {
-    .parse = append_peer, .format = format_peer, .count = count_peers, .clear = clear_peers};
-const struct value_type value_order = {
-    .parse = append_rank, .format = format_rank, .count = count_order, .clear = clear_order};
-const struct value_type value_cidrs = {
-    .parse = append_cidr, .format = format_cidr, .count = count_cidrs, .clear = clear_cidrs};
+const struct value_type value_peers = {.called = "[NAME=]ADDRESS,...|none",
+                                       .parse = append_peer,
+                                       .format = format_peer,
+                                       .count = count_peers,
+                                       .clear = clear_peers};
+const struct value_type value_order = {.called = "NAME,...|none",
+                                       .parse = append_rank,
+                                       .format = format_rank,
+                                       .count = count_order,
+                                       .clear = clear_order};
+const struct value_type value_cidrs = {.called = "ADDRESS/BITS,...|none",
+                                       .parse = append_cidr,
+                                       .format = format_cidr,
+                                       .count = count_cidrs,
+                                       .clear = clear_cidrs};

@@ -111,6 +111,8 @@ static void format_leader(const struct config_option *o, const void *field, size
     (void)snprintf(text, VALUE_TEXT_MAX, "%s", *leader ? leader : "none");
 }
 
-const struct value_type value_text = {.parse = parse_text, .format = format_text};
-const struct value_type value_name = {.parse = parse_name, .format = format_name};
-const struct value_type value_leader = {.parse = parse_leader, .format = format_leader};
+const struct value_type value_text = {.called = "TEXT", .parse = parse_text, .format = format_text};
+const struct value_type value_name = {
+    .called = "NAME|auto", .parse = parse_name, .format = format_name};
+const struct value_type value_leader = {
+    .called = "NAME|ADDRESS|none", .parse = parse_leader, .format = format_leader};

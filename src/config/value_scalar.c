@@ -6,22 +6,26 @@
 #include "headless/base/clock.h"
 #include "value.h"
 
-struct unit {
-    const char *name;
-    uint64_t factor;
-};
-
 /* Largest first: a value is written in the largest unit that divides it. */
-static const struct unit time_units[] = {
-    {"h", 3600 * NS_PER_SEC}, {"m", 60 * NS_PER_SEC}, {"s", NS_PER_SEC},
-    {"ms", NS_PER_MS},        {"us", NS_PER_US},      {"ns", 1},
+const struct value_unit value_time_units[] = {
+    {"h", 3600 * NS_PER_SEC},
+    {"m", 60 * NS_PER_SEC},
+    {"s", NS_PER_SEC},
+    {"ms", NS_PER_MS},
+    {"us", NS_PER_US},
+    {"ns", 1},
+    {NULL, 0},
 };
-static const struct unit size_units[] = {
-    {"GiB", UINT64_C(1) << 30}, {"MiB", UINT64_C(1) << 20}, {"KiB", UINT64_C(1) << 10}, {"B", 1}};
+const struct value_unit value_size_units[] = {
+    {"GiB", UINT64_C(1) << 30},
+    {"MiB", UINT64_C(1) << 20},
+    {"KiB", UINT64_C(1) << 10},
+    {"B", 1},
+    {NULL, 0},
+};
 
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-#define TIME_HINT    "ns, us, ms, s, m or h (for example 200ms)"
-#define SIZE_HINT    "B, KiB, MiB or GiB (for example 16MiB)"
+#define TIME_HINT "ns, us, ms, s, m or h (for example 200ms)"
+#define SIZE_HINT "B, KiB, MiB or GiB (for example 16MiB)"
 
 static void store(const struct config_option *o, void *field, uint64_t value)
 {
@@ -117,12 +121,12 @@ static int parse_number(const struct config_option *o, const char *text, void *f
 }
 
 /* A number and a unit; the factor saturates as overflows do in scan_digits. */
-static bool scale(const struct unit *units, size_t count, const char *name, uint64_t *number)
+static bool scale(const struct value_unit *units, const char *name, uint64_t *number)
 {
-    for (size_t i = 0; i < count; i++) {
-        if (strcmp(units[i].name, name) != 0)
+    for (; units->name; units++) {
+        if (strcmp(units->name, name) != 0)
             continue;
-        if (__builtin_mul_overflow(*number, units[i].factor, number))
+        if (__builtin_mul_overflow(*number, units->factor, number))
             *number = UINT64_MAX;
         return true;
     }
@@ -146,7 +150,7 @@ static int parse_duration(const struct config_option *o, const char *text, void 
         return value_refuse(why, text, "has a leading zero");
     if (!*unit && number != 0)
         return value_refuse(why, text, "has no unit, use " TIME_HINT);
-    if (*unit && !scale(time_units, COUNT(time_units), unit, &number))
+    if (*unit && !scale(value_time_units, unit, &number))
         return value_refuse(why, text, "has an unknown unit, use " TIME_HINT);
     return store_in_range(o, text, number, field, why);
 }
@@ -165,7 +169,7 @@ static int parse_size(const struct config_option *o, const char *text, void *fie
         return value_refuse(why, text, "is not a size, use a whole number and " SIZE_HINT);
     if (has_leading_zero(text, digits))
         return value_refuse(why, text, "has a leading zero");
-    if (*unit && !scale(size_units, COUNT(size_units), unit, &number))
+    if (*unit && !scale(value_size_units, unit, &number))
         return value_refuse(why, text, "has an unknown unit, use " SIZE_HINT);
     return store_in_range(o, text, number, field, why);
 }
@@ -175,7 +179,7 @@ static int put_number(char *text, size_t room, uint64_t number)
     return snprintf(text, room, "%llu", (unsigned long long)number);
 }
 
-static int put_united(char *text, size_t room, uint64_t number, const struct unit *units)
+static int put_united(char *text, size_t room, uint64_t number, const struct value_unit *units)
 {
     if (number == 0)
         return put_number(text, room, 0);
@@ -200,7 +204,7 @@ static void format_duration(const struct config_option *o, const void *field, si
                             char *text)
 {
     (void)item;
-    (void)put_united(text, VALUE_TEXT_MAX, fetch(o, field), time_units);
+    (void)put_united(text, VALUE_TEXT_MAX, fetch(o, field), value_time_units);
 }
 
 static void format_size(const struct config_option *o, const void *field, size_t item, char *text)
@@ -211,7 +215,7 @@ static void format_size(const struct config_option *o, const void *field, size_t
     if (bytes == 0 && o->zero)
         (void)snprintf(text, VALUE_TEXT_MAX, "%s", o->zero);
     else
-        (void)put_united(text, VALUE_TEXT_MAX, bytes, size_units);
+        (void)put_united(text, VALUE_TEXT_MAX, bytes, value_size_units);
 }
 
 static void allow_number(const struct config_option *o, char *text)
@@ -221,7 +225,7 @@ static void allow_number(const struct config_option *o, char *text)
                    o->zero ? ", or " : "", o->zero ? o->zero : "");
 }
 
-static void allow_united(const struct config_option *o, const struct unit *units, char *text)
+static void allow_united(const struct config_option *o, const struct value_unit *units, char *text)
 {
     char low[32], high[32];
 
@@ -233,12 +237,12 @@ static void allow_united(const struct config_option *o, const struct unit *units
 
 static void allow_duration(const struct config_option *o, char *text)
 {
-    allow_united(o, time_units, text);
+    allow_united(o, value_time_units, text);
 }
 
 static void allow_size(const struct config_option *o, char *text)
 {
-    allow_united(o, size_units, text);
+    allow_united(o, value_size_units, text);
 }
 
 static bool choice_is(const struct config_option *o, size_t i, const char *text)
@@ -281,10 +285,12 @@ static void format_choice(const struct config_option *o, const void *field, size
 }
 
 const struct value_type value_number = {
-    .parse = parse_number, .format = format_number, .allowed = allow_number};
-const struct value_type value_duration = {
-    .parse = parse_duration, .format = format_duration, .allowed = allow_duration};
+    .called = "N", .parse = parse_number, .format = format_number, .allowed = allow_number};
+const struct value_type value_duration = {.called = "TIME",
+                                          .parse = parse_duration,
+                                          .format = format_duration,
+                                          .allowed = allow_duration};
 const struct value_type value_size = {
-    .parse = parse_size, .format = format_size, .allowed = allow_size};
+    .called = "SIZE", .parse = parse_size, .format = format_size, .allowed = allow_size};
 const struct value_type value_choice = {
     .parse = parse_choice, .format = format_choice, .allowed = allow_choice};

@@ -23,6 +23,7 @@ struct reader {
     unsigned group_lines[OPTION_MAX]; /* by a group's first option: where its mapping began */
     size_t lengths[DEPTH_MAX];        /* of key, outside of each open mapping */
     unsigned depth;                   /* mappings open */
+    bool is_empty;                    /* nothing yet in the innermost */
     int rc;                           /* not 0: stop; already reported */
 };
 
@@ -258,11 +259,28 @@ static bool open_mapping(struct reader *r, unsigned line, size_t length)
         return skip(r);
     }
     r->lengths[r->depth++] = length;
+    r->is_empty = true;
     return true;
+}
+
+/* Keys that are wrong have been reported; a mapping without any is wrong where no group is. */
+static void check_empty(struct reader *r)
+{
+    unsigned line = line_of(&r->event.start_mark);
+
+    if (!r->is_empty || option_by_prefix(r->key) < config_option_count)
+        return;
+    if (option_by_key(r->key) < config_option_count)
+        loader_complain_line(r->loader, line, "%s: takes a value, not further keys", r->key);
+    else
+        complain_unknown(r, line);
 }
 
 static void close_mapping(struct reader *r)
 {
+    if (r->depth > 1)
+        check_empty(r);
+    r->is_empty = false;
     r->key[r->lengths[--r->depth]] = '\0';
 }
 
@@ -273,6 +291,7 @@ static bool read_pair(struct reader *r)
     const char *name;
     bool go_on = true;
 
+    r->is_empty = false;
     if (!is(r, YAML_SCALAR_EVENT)) {
         loader_complain_line(r->loader, line, "a key must be plain text");
         return skip(r) && next(r) && skip(r);

@@ -199,6 +199,7 @@ static const struct option_row {
     {"version", NULL, 0, set_version, "name and version"},
 };
 #define ROW_COUNT (sizeof(rows) / sizeof(rows[0]))
+_Static_assert(ROW_COUNT <= CTL_OPTIONS_MAX, "raise CTL_OPTIONS_MAX");
 
 const char *ctl_option_name(unsigned bits)
 {
@@ -215,6 +216,19 @@ void ctl_options_help(FILE *out)
     for (size_t i = 0; i < ROW_COUNT; i++)
         (void)fprintf(out, "  --%-9s %-14s %s\n", rows[i].name, rows[i].value ? rows[i].value : "",
                       rows[i].help);
+}
+
+size_t ctl_options_describe(unsigned bits,
+                            struct document_option ret_options[static CTL_OPTIONS_MAX])
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < ROW_COUNT; i++) {
+        if (rows[i].bit == 0 || rows[i].bit & bits)
+            ret_options[count++] = (struct document_option){
+                .name = rows[i].name, .value = rows[i].value, .help = rows[i].help};
+    }
+    return count;
 }
 
 static int take(struct ctl_options *options, const struct option_row *row, const char *text)

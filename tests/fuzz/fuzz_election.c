@@ -150,7 +150,9 @@ static void hear_answer(struct input *in)
     question = world.heard[code % world.heard_count];
     from = world.heard_to[code % world.heard_count];
     m = question;
-    m.from = question.to ? question.to : address_is_set(&from) ? from.ip[3] : code / 16 % PODS + 1;
+    m.from = address_is_set(&from) ? from.ip[3] : code / 16 % PODS + 1;
+    if (question.to)
+        m.from = question.to;
     if (m.from == SELF || m.from > INSTANCES || !answer_of[question.type])
         return;
     from = address_of(m.from);

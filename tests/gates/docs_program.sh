@@ -1,3 +1,6 @@
 #!/usr/bin/env bash
-# Stands in for headlessd --document-options.
-[[ $1 == --document-options ]] && echo "# Options"
+# Stands in for headlessd --document-options and --document-schema.
+case $1 in
+--document-options) echo "# Options" ;;
+--document-schema) echo "{}" ;;
+esac

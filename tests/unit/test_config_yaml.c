@@ -86,6 +86,8 @@ Test(config_yaml, unknown_keys)
                         "t.yaml:1: quorum.expekt: no such option, did you mean quorum.expect?\n");
     expect_text_refused("Batch: 7\n", "t.yaml:1: Batch: no such option, did you mean batch?\n");
     expect_text_refused("self: {address: 10.0.0.1}\n", "t.yaml:1: self.address: no such option\n");
+    expect_text_refused("self: {}\n", "t.yaml:1: self: takes a value, not further keys\n");
+    expect_text_refused("unheard: {}\n", "t.yaml:1: unheard: no such option\n");
     expect_text_refused("\"a\\e[31m\": 1\n", "t.yaml:1: a?[31m: no such option\n");
     expect_text_refused("<<: 1\n", "t.yaml:1: <<: no such option\n");
     expect_text_refused("relay: raw\n",

@@ -191,15 +191,22 @@ static inline enum config_control config_control(const struct config *config)
     return config->keys[0] ? CONFIG_CONTROL_SIGNED : CONFIG_CONTROL_OPEN;
 }
 
-/* What the command line asked for besides options. */
+/* What the command line asked for besides options; from CONFIG_VERSION on, config_print does it. */
 enum config_mode {
     CONFIG_RUN,
     CONFIG_CHECK,
     CONFIG_DUMP,
     CONFIG_VERSION,
     CONFIG_HELP,
-    CONFIG_DOCS
+    CONFIG_DOCS,   /* docs/options.md */
+    CONFIG_SCHEMA, /* docs/headlessd.schema.json */
+    CONFIG_MAN,    /* document.h: manual pages out of their templates, completion */
+    CONFIG_BASH,
+    CONFIG_ZSH
 };
+
+/* Exit codes of headlessd. */
+enum config_exit { CONFIG_EXIT_OK, CONFIG_EXIT_FAILED, CONFIG_EXIT_USAGE };
 
 /* Who set an option last; kept per option for --dump-config and for error messages. */
 enum config_source { CONFIG_DEFAULT, CONFIG_FILE, CONFIG_ENVIRONMENT, CONFIG_FLAG };
@@ -211,8 +218,8 @@ struct config_set; /* values, their sources, and the arguments needed to load th
  * -EINVAL; a file that cannot be read is reported and returns its negative errno; -ENOMEM. Outputs
  * untouched then. An unknown HEADLESSD_ variable is a line "warning: ..." and no error.
  *
- * With CONFIG_VERSION, CONFIG_HELP and CONFIG_DOCS nothing else is looked at: they answer however
- * wrong the rest is, and *ret_set is NULL. argv stays referenced by the result (for reloads).
+ * From CONFIG_VERSION on nothing else is looked at: they answer however wrong the rest is, and
+ * *ret_set is NULL. argv stays referenced by the result (for reloads).
  */
 int config_load(int argc, char *const argv[], FILE *errors, struct config_set **ret_set,
                 enum config_mode *ret_mode);
@@ -243,5 +250,10 @@ void config_dump(const struct config_set *set, FILE *out);
 void config_help(FILE *out);
 /* docs/options.md, generated. */
 void config_document(FILE *out);
+/* The same for editors: a JSON schema (draft 7). Returns 0 or -ENOMEM. */
+int config_schema(FILE *out) __attribute__((warn_unused_result));
+
+/* To standard output what a mode from CONFIG_VERSION on asks for; returns the exit code. */
+enum config_exit config_print(enum config_mode mode);
 
 #endif

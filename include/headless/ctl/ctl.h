@@ -14,6 +14,7 @@
 #include <time.h>
 
 #include "headless/config/config.h"
+#include "headless/document/document.h"
 #include "headless/net/udp.h"
 #include "headless/secure/sign.h"
 
@@ -42,6 +43,8 @@ enum ctl_option {
     CTL_OPTION_PRINT = 1 << 15
 };
 
+#define CTL_OPTIONS_MAX 32 /* all that there are */
+
 struct ctl_options {
     const char *admin, *data, *service, *multicast, *interface; /* NULL: not given */
     const char *keys, *key, *cluster;
@@ -59,6 +62,16 @@ int ctl_options_parse(int argc, char **argv, struct ctl_options *ret_options)
 const char *ctl_option_name(unsigned bits);
 /* The lines of --help, one an option. */
 void ctl_options_help(FILE *out);
+/* The options that a command with these bits takes, for its documents; returns how many. */
+size_t ctl_options_describe(unsigned bits,
+                            struct document_option ret_options[static CTL_OPTIONS_MAX]);
+
+/* ---- document.c: what headlessctl says of itself ---- */
+
+/* The end of --help: examples and exit codes. */
+void ctl_help_end(FILE *out);
+/* For --document-WHAT; returns the exit code. */
+enum ctl_exit ctl_document(const struct document_command *commands, size_t count, const char *what);
 
 /* ---- address.c: from what was typed to addresses ---- */
 

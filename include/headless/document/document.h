@@ -1,0 +1,99 @@
+/*
+ * document: what a program says of itself to people and to shells, from its own tables.
+ *
+ * A program describes itself once, as a struct document_program that is filled from the tables that
+ * also parse its command line. From it come its manual page (mdoc, the generated parts of it; the
+ * prose around them is in docs/man), and its completion for bash and zsh. So an option that is
+ * added to a table is documented and completed.
+ *
+ * How a value is called is one word that tells people and shells: "TIME", "HOST:PORT,...",
+ * "framed|raw|proxy-v2", "ADDRESS|auto". Of parts between bars, those in small letters are words to
+ * choose from; FILE at its beginning, or behind a [, is the path of a file.
+ *
+ * Threads: pure functions, any thread. Blocking: they read and write streams, whose errors are the
+ * caller's to look at.
+ */
+#ifndef HEADLESS_DOCUMENT_DOCUMENT_H
+#define HEADLESS_DOCUMENT_DOCUMENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#define DOCUMENT_FLAG      "--document-" /* and "man", "bash" or "zsh" behind it */
+#define DOCUMENT_WORDS_MAX 256           /* bytes of all words to choose from, with NUL */
+
+struct document_option {
+    char letter;       /* 0: only the long one */
+    const char *name;  /* without dashes */
+    const char *alias; /* a second long one, or NULL */
+    const char *value; /* how it is called; NULL: takes none */
+    const char *help;  /* sentences, or one without its full stop */
+};
+
+struct document_command {
+    const char *words;   /* "leader set" */
+    const char *operand; /* how it is called; NULL: takes none */
+    const char *purpose;
+    const char *description; /* more about it, or NULL */
+    const char *examples;    /* lines, or NULL */
+    const struct document_option *options;
+    size_t option_count;
+};
+
+struct document_exit {
+    int code;
+    const char *meaning;
+};
+
+struct document_program {
+    const char *name;
+    const char *section; /* of the manual */
+    const char *purpose; /* half a sentence */
+    const struct document_option *options;
+    size_t option_count;
+    const struct document_command *commands;
+    size_t command_count; /* 0: it takes options alone */
+    bool shares_options;  /* its commands take some of its options, none of their own */
+    const char *examples; /* lines */
+    const struct document_exit *exits;
+    size_t exit_count;
+    void (*put_keys)(FILE *out); /* mdoc for a page about its file; NULL: none */
+};
+
+/*
+ * A manual page: copies what is between its lines of the kind "@options@", in whose place comes
+ * what the program says of itself: @head@ (title, name, synopsis),
+ * @title@ (of the page about its file), @commands@, @options@, @keys@,
+ * @exits@, @examples@. Returns 0, or -EINVAL for a line of that kind with another word.
+ */
+int document_man(const struct document_program *program, FILE *in, FILE *out)
+    __attribute__((warn_unused_result));
+
+/* Scripts for bash (also without the package bash-completion) and zsh (as a file in its fpath). */
+void document_bash(const struct document_program *program, FILE *out);
+void document_zsh(const struct document_program *program, FILE *out);
+
+/*
+ * For the flags --document-man, --document-bash and --document-zsh of a program: what is "man"
+ * (reads standard input), "bash" or "zsh"; to standard output. Returns 0; -ENOENT for another word,
+ * -EINVAL as document_man, -EIO.
+ */
+int document_print(const struct document_program *program, const char *what)
+    __attribute__((warn_unused_result));
+
+/* ---- parts, for those who have more to say ---- */
+
+/* Prose, in lines of mdoc: escaped, filled, each sentence on a line of its own. */
+void document_put_prose(FILE *out, const char *text);
+
+/* One argument of a macro of mdoc, in quotes and escaped, with a space before it. */
+void document_put_argument(FILE *out, const char *text);
+
+/* The words to choose from in how a value is called, with spaces between them; returns words. */
+const char *document_words(const char *value, char words[static DOCUMENT_WORDS_MAX]);
+
+/* Is the value the path of a file? */
+bool document_is_file(const char *value);
+
+#endif

@@ -1,0 +1,113 @@
+#include "headless/base/service.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "headless/base/clock.h"
+
+/* A path, or an abstract name behind an @. */
+static int connect_to(const char *name, int *ret_fd)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    size_t length = strlen(name);
+    int fd, rc;
+
+    if ((*name != '/' && *name != '@') || length < 2 || length >= sizeof(address.sun_path))
+        return -EINVAL;
+    memcpy(address.sun_path, name, length);
+    if (*name == '@')
+        address.sun_path[0] = '\0';
+    fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return -errno;
+    if (connect(fd, (const struct sockaddr *)&address,
+                (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length)) == 0) {
+        *ret_fd = fd;
+        return 0;
+    }
+    rc = -errno;
+    (void)close(fd);
+    return rc;
+}
+
+/* The manager's word, in microseconds, if it is for this process; else 0. */
+static uint64_t read_watchdog(void)
+{
+    const char *usec = getenv("WATCHDOG_USEC");
+    const char *pid = getenv("WATCHDOG_PID");
+    unsigned long long number;
+    char *end;
+
+    if (!usec || *usec < '0' || *usec > '9')
+        return 0;
+    if (pid && strtol(pid, NULL, 10) != getpid())
+        return 0;
+    errno = 0;
+    number = strtoull(usec, &end, 10);
+    return errno || *end || number > UINT64_MAX / NS_PER_US ? 0 : number * NS_PER_US;
+}
+
+int service_open(struct service *ret_service)
+{
+    const char *name = getenv("NOTIFY_SOCKET");
+    struct service service = {.fd = -1};
+    int rc = 0;
+
+    if (name && *name)
+        rc = connect_to(name, &service.fd);
+    if (service.fd >= 0)
+        service.watchdog_ns = read_watchdog();
+    (void)unsetenv("NOTIFY_SOCKET");
+    (void)unsetenv("WATCHDOG_USEC");
+    (void)unsetenv("WATCHDOG_PID");
+    *ret_service = service;
+    return rc;
+}
+
+void service_close(struct service *service)
+{
+    if (service->fd >= 0)
+        (void)close(service->fd);
+    service->fd = -1;
+}
+
+static void tell(const struct service *service, const char *text)
+{
+    if (service->fd >= 0)
+        (void)send(service->fd, text, strlen(text), MSG_NOSIGNAL);
+}
+
+void service_ready(const struct service *service)
+{
+    tell(service, "READY=1");
+}
+
+/* With the time, by which the manager knows its reload from another. It takes CLOCK_MONOTONIC. */
+void service_reloading(const struct service *service)
+{
+    struct timespec now;
+    char text[64];
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    (void)snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%llu",
+                   (unsigned long long)now.tv_sec * 1000000 +
+                       (unsigned long long)now.tv_nsec / NS_PER_US);
+    tell(service, text);
+}
+
+void service_stopping(const struct service *service)
+{
+    tell(service, "STOPPING=1");
+}
+
+void service_is_well(const struct service *service)
+{
+    tell(service, "WATCHDOG=1");
+}
