@@ -12,6 +12,7 @@ void reading_take(struct admin *admin, struct reading *ret_reading)
         .view = view_acquire(&plane->board, &admin->reader),
         .data_rcvbuf_bytes = plane->data_sockets[0].rcvbuf_bytes,
         .relay_rcvbuf_bytes = plane->relay_sockets[0].rcvbuf_bytes,
+        .peer_kernel_drops = udp_kernel_drops(admin->supervisor->courier.socket.fd),
         .event_streams = events_count(&admin->events),
         .now_ns = clock_now_ns(),
         .stopping = atomic_load_explicit(&admin->stopping, memory_order_relaxed),

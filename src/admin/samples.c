@@ -17,21 +17,24 @@ static void add_gauge(struct list *list, const char *metric, uint64_t value, con
     add(list, SAMPLE_GAUGE, (struct counter_info){metric, "", "", help}, value);
 }
 
-static void add_counters(struct list *list, const struct plane_numbers *numbers)
+static void add_drops(struct list *list, const char *socket, uint64_t drops)
 {
-    static const char drops_help[] = "Datagrams that the kernel dropped at a full socket";
+    static const char help[] = "Datagrams that the kernel dropped at a full socket";
+
+    add(list, SAMPLE_COUNTER, (struct counter_info){"socket_drops_total", "socket", socket, help},
+        drops);
+}
+
+static void add_counters(struct list *list, const struct reading *reading)
+{
+    const struct plane_numbers *numbers = &reading->numbers;
 
     for (size_t i = 0; i < COUNTER_COUNT; i++)
         add(list, SAMPLE_COUNTER, counter_describe(i), numbers->counters[i]);
-    add(list, SAMPLE_COUNTER,
-        (struct counter_info){"socket_drops_total", "socket", "data", drops_help},
-        numbers->data_kernel_drops);
-    add(list, SAMPLE_COUNTER,
-        (struct counter_info){"socket_drops_total", "socket", "multicast", drops_help},
-        numbers->group_kernel_drops);
-    add(list, SAMPLE_COUNTER,
-        (struct counter_info){"socket_drops_total", "socket", "relay", drops_help},
-        numbers->relay_kernel_drops);
+    add_drops(list, "data", numbers->data_kernel_drops);
+    add_drops(list, "multicast", numbers->group_kernel_drops);
+    add_drops(list, "relay", numbers->relay_kernel_drops);
+    add_drops(list, "peer", reading->peer_kernel_drops);
 }
 
 static void add_sockets(struct list *list, const struct reading *reading)
@@ -167,7 +170,7 @@ size_t samples_list(const struct reading *reading, struct sample ret_samples[sta
     const struct ledger ledger = counters_ledger(numbers->counters, plane_inside(numbers));
     struct list list = {.samples = ret_samples};
 
-    add_counters(&list, numbers);
+    add_counters(&list, reading);
     add_gauge(&list, "datagrams_held", numbers->held, "Datagrams held for want of a leader");
     add_gauge(&list, "datagrams_queued", numbers->queued, "Datagrams between two threads");
     if (reading->config->route == CONFIG_ROUTE_ORDERED)

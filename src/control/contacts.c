@@ -90,14 +90,35 @@ bool contact_has_key(const struct contact *contact, uint32_t id)
     return false;
 }
 
+struct contact *contact_find_instance(struct introductions *i, uint64_t instance)
+{
+    for (size_t k = 0; k < CONTACTS_MAX; k++) {
+        if (i->contacts[k].instance == instance)
+            return &i->contacts[k];
+    }
+    return NULL;
+}
+
 struct contact *contact_of(struct introductions *i, const struct introduction *theirs,
                            const struct address *from, uint64_t now_ns)
 {
-    for (size_t k = 0; k < CONTACTS_MAX; k++) {
-        if (i->contacts[k].instance == theirs->from)
-            return &i->contacts[k];
-    }
-    return contact_meet(i, theirs->from, from, now_ns);
+    struct contact *contact = contact_find_instance(i, theirs->from);
+
+    return contact ? contact : contact_meet(i, theirs->from, from, now_ns);
+}
+
+/* As if it knew nothing of us. */
+void introductions_doubt(struct introductions *i, const struct address *ip)
+{
+    struct contact *contact = find_any(i, ip, true);
+
+    if (!contact)
+        contact = find_any(i, ip, false);
+    if (!contact)
+        return;
+    contact->theirs.known = 0;
+    if (contact->asked > 1)
+        contact->asked = 1;
 }
 
 void contact_forget_predecessors(struct introductions *i, const struct contact *contact)

@@ -39,7 +39,8 @@ void courier_introduce(struct courier *courier, const struct identity *identity)
     courier->cluster = identity->cluster;
     courier->instance = identity->instance;
     randombytes_buf(courier->token_key, sizeof(courier->token_key));
-    introductions_init(&courier->introductions, identity->cluster, identity->instance);
+    introductions_init(&courier->introductions, identity->cluster, identity->instance,
+                       &courier->config->self);
 }
 
 static uint64_t token_of(const struct courier *courier, const struct peer_header *header)
@@ -152,26 +153,7 @@ static bool read_one(struct courier *courier, struct arrival *arrival)
     return true;
 }
 
-static enum courier_result hear_introduction(struct courier *courier, struct arrival *arrival)
-{
-    uint32_t before = introductions_count(&courier->introductions);
-    uint8_t answer[INTRODUCTIONS_SEALED];
-    size_t length;
-
-    if (!introductions_hear(&courier->introductions, &arrival->from, arrival->bytes,
-                            arrival->length, clock_now_ns(), answer, &length)) {
-        counters_add(courier->counters, COUNTER_PEER_KEY, 1);
-        return COURIER_UNVERIFIED;
-    }
-    if (introductions_count(&courier->introductions) > before)
-        counters_add(courier->counters, COUNTER_INTRODUCED, 1);
-    if (length)
-        post(courier, &arrival->from, answer, length);
-    return COURIER_INTRODUCTION;
-}
-
-static enum courier_result open_sealed(struct courier *courier, struct arrival *arrival,
-                                       const struct peer_header *header)
+static enum courier_result refuse(struct courier *courier, enum introductions_verdict verdict)
 {
     static const struct {
         size_t counter;
@@ -184,13 +166,38 @@ static enum courier_result open_sealed(struct courier *courier, struct arrival *
         [INTRODUCTIONS_REPLAY] = {COUNTER_PEER_REPLAY, COURIER_DROPPED},
         [INTRODUCTIONS_FORGED] = {COUNTER_PEER_AUTH, COURIER_UNVERIFIED},
     };
+
+    counters_add(courier->counters, verdicts[verdict].counter, 1);
+    return verdicts[verdict].result;
+}
+
+static enum courier_result hear_introduction(struct courier *courier, struct arrival *arrival)
+{
+    uint32_t before = introductions_count(&courier->introductions);
+    uint8_t answer[INTRODUCTIONS_SEALED];
+    enum introductions_verdict verdict;
+    size_t length;
+
+    verdict = introductions_hear(&courier->introductions, &arrival->from, arrival->bytes,
+                                 arrival->length, clock_now_ns(), answer, &length);
+    if (verdict != INTRODUCTIONS_OK)
+        return refuse(courier, verdict);
+    counters_add(courier->counters, COUNTER_PEER_RECEIVED, 1);
+    if (introductions_count(&courier->introductions) > before)
+        counters_add(courier->counters, COUNTER_INTRODUCED, 1);
+    if (length)
+        post(courier, &arrival->from, answer, length);
+    return COURIER_INTRODUCTION;
+}
+
+static enum courier_result open_sealed(struct courier *courier, struct arrival *arrival,
+                                       const struct peer_header *header)
+{
     enum introductions_verdict verdict = introductions_open(
         &courier->introductions, arrival->bytes, arrival->length, header, clock_now_ns());
 
-    if (verdict != INTRODUCTIONS_OK) {
-        counters_add(courier->counters, verdicts[verdict].counter, 1);
-        return verdicts[verdict].result;
-    }
+    if (verdict != INTRODUCTIONS_OK)
+        return refuse(courier, verdict);
     arrival->plain = arrival->bytes + SEAL_BLOCK_BYTES;
     arrival->length -= SEAL_BYTES;
     return COURIER_MESSAGE;

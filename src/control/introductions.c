@@ -7,11 +7,13 @@
 #define ANSWERS_BURST      500
 #define PEER_LANE          0
 
-void introductions_init(struct introductions *i, uint64_t cluster, uint64_t instance)
+void introductions_init(struct introductions *i, uint64_t cluster, uint64_t instance,
+                        const struct address *self)
 {
     sodium_memzero(i, sizeof(*i));
     i->cluster = cluster;
     i->instance = instance;
+    i->self = address_with_port(*self, 0);
     i->answers = budget_make(NS_PER_SEC / ANSWERS_PER_SECOND, ANSWERS_BURST);
     seal_lane_init(&i->lane, KEY_FOR_PEER, instance, PEER_LANE);
     seal_cache_init(&i->cache, KEY_FOR_PEER);
@@ -34,6 +36,7 @@ void introductions_fini(struct introductions *i)
 static struct introduction describe_us(const struct introductions *i)
 {
     struct introduction us = {.from = i->instance,
+                              .address = i->self,
                               .suites = seal_suites(),
                               .key_count = (uint8_t)i->ring.count,
                               .lane_count = i->lane_count};
@@ -166,6 +169,8 @@ static void introduce(struct introductions *i, struct contact *contact,
     contact->theirs.known = theirs->known;
     contact->is_introduced = true;
     contact->asked = 0;
+    contact->address = theirs->address;
+    contact_forget_predecessors(i, contact);
 }
 
 /* The contact that answers a question of ours; what was asked at an address may be answered by
@@ -173,15 +178,13 @@ static void introduce(struct introductions *i, struct contact *contact,
 static struct contact *find_asked(struct introductions *i, const struct introduction *theirs,
                                   const struct address *from, uint64_t now_ns)
 {
-    struct contact *asked = NULL, *contact = NULL;
+    struct contact *asked = NULL, *contact = contact_find_instance(i, theirs->from);
 
     for (size_t k = 0; k < CONTACTS_MAX; k++) {
         struct contact *candidate = &i->contacts[k];
 
         if (theirs->echo && candidate->nonce == theirs->echo)
             asked = candidate;
-        if (candidate->instance == theirs->from)
-            contact = candidate;
     }
     if (!asked)
         return NULL;
@@ -210,40 +213,65 @@ static size_t answer(struct introductions *i, struct contact *contact,
     return write_sealed(i, &ours, key, out);
 }
 
-bool introductions_hear(struct introductions *i, const struct address *from, uint8_t *data,
-                        size_t length, uint64_t now_ns, uint8_t out[static INTRODUCTIONS_SEALED],
-                        size_t *ret_length)
+/* Open it in place, and read it. The cheap questions come first. */
+static enum introductions_verdict read_sealed(struct introductions *i, uint8_t *data, size_t length,
+                                              struct introduction *ret_theirs,
+                                              struct seal_block *ret_block)
 {
-    struct introduction theirs;
-    struct seal_sender sender;
+    struct seal_sender sender = {.lane = PEER_LANE};
+    const struct contact *contact;
     struct peer_header header;
-    struct contact *contact;
-    struct seal_block block;
     const struct key *key;
 
-    if (length != INTRODUCTIONS_SEALED || !seal_read_block(data, length, &block) ||
-        !peer_read_header(data, length, &header) || header.from == i->instance)
-        return false;
-    key = keyring_find(&i->ring, block.key);
-    sender = (struct seal_sender){header.from, PEER_LANE, block.value};
-    if (!key || !seal_unwrap(&i->cache, key, &sender, &block, data, length))
-        return false;
+    if (length != INTRODUCTIONS_SEALED || !seal_read_block(data, length, ret_block) ||
+        !peer_read_header(data, length, &header) || !header.from)
+        return INTRODUCTIONS_MALFORMED;
+    key = keyring_find(&i->ring, ret_block->key);
+    if (!key)
+        return INTRODUCTIONS_KEY;
+    if (header.from == i->instance || (header.to && header.to != i->instance))
+        return INTRODUCTIONS_MISDIRECTED;
+    contact = contact_find_instance(i, header.from);
+    if (contact && !replay_is_new(&contact->window, ret_block->value))
+        return INTRODUCTIONS_REPLAY;
+    sender.instance = header.from;
+    sender.counter = ret_block->value;
+    if (!seal_unwrap(&i->cache, key, &sender, ret_block, data, length))
+        return INTRODUCTIONS_FORGED;
     peer_put_sealed(data + SEAL_BLOCK_BYTES, false);
-    if (introduction_open(data + SEAL_BLOCK_BYTES, length - SEAL_BYTES, i->cluster, &theirs) !=
-        PEER_OK)
-        return false;
+    return introduction_open(data + SEAL_BLOCK_BYTES, length - SEAL_BYTES, i->cluster,
+                             ret_theirs) == PEER_OK
+               ? INTRODUCTIONS_OK
+               : INTRODUCTIONS_MALFORMED;
+}
+
+enum introductions_verdict introductions_hear(struct introductions *i, const struct address *from,
+                                              uint8_t *data, size_t length, uint64_t now_ns,
+                                              uint8_t out[static INTRODUCTIONS_SEALED],
+                                              size_t *ret_length)
+{
+    struct introduction theirs;
+    struct contact *contact;
+    struct seal_block block;
+    enum introductions_verdict verdict = read_sealed(i, data, length, &theirs, &block);
+
+    if (verdict != INTRODUCTIONS_OK)
+        return verdict;
+    if (!address_equal_ip(&theirs.address, from))
+        return INTRODUCTIONS_MISDIRECTED;
+    theirs.address = address_with_port(*from, 0); /* with the scope that it has here */
     contact = find_asked(i, &theirs, from, now_ns);
-    if (contact) {
+    if (contact)
         introduce(i, contact, &theirs, block.value);
-        contact->address = address_with_port(*from, 0);
-        contact->used_ns = now_ns;
-        contact_forget_predecessors(i, contact);
-    }
+    else
+        contact = contact_of(i, &theirs, from, now_ns);
+    contact->used_ns = now_ns;
+    /* Where the window was just set, it begins behind this one. */
+    (void)replay_accept(&contact->window, block.value);
     *ret_length = 0;
     if (theirs.nonce && budget_take(&i->answers, now_ns))
-        *ret_length =
-            answer(i, contact ? contact : contact_of(i, &theirs, from, now_ns), &theirs, key, out);
-    return true;
+        *ret_length = answer(i, contact, &theirs, keyring_find(&i->ring, block.key), out);
+    return INTRODUCTIONS_OK;
 }
 
 /* ---- other messages ---- */

@@ -10,6 +10,8 @@ struct contact *contact_meet(struct introductions *i, uint64_t instance, const s
                              uint64_t now_ns);
 /* Whom we would ask at this address. */
 struct contact *contact_at(struct introductions *i, const struct address *ip, uint64_t now_ns);
+/* The contact of an instance, introduced or not; NULL: none. */
+struct contact *contact_find_instance(struct introductions *i, uint64_t instance);
 /* Who says this of itself. */
 struct contact *contact_of(struct introductions *i, const struct introduction *theirs,
                            const struct address *from, uint64_t now_ns);

@@ -55,6 +55,15 @@ void key_watch_verify(struct key_watch *watch, const struct address *from)
         *suspect = (struct key_suspect){0};
 }
 
+const struct address *key_watch_suspect(const struct key_watch *watch, size_t index,
+                                        uint64_t now_ns)
+{
+    const struct key_suspect *suspect = &watch->suspects[index];
+
+    return address_is_set(&suspect->address) && !is_forgotten(suspect, now_ns) ? &suspect->address
+                                                                               : NULL;
+}
+
 static bool is_mismatched(const struct key_watch *watch, const struct key_suspect *suspect,
                           uint64_t now_ns)
 {

@@ -6,8 +6,11 @@
 
 #include "supervisor_internal.h"
 
-#define LOOK_NS        (50 * NS_PER_MS)
-#define PERSISTENCE_NS NS_PER_SEC /* or the detection time, if that is less */
+#define LOOK_NS            (50 * NS_PER_MS)
+/* How long nothing can be verified before there is an alarm: the detection time within these. A
+ * suspect has been asked twice by then. */
+#define PERSISTENCE_MIN_NS (3 * INTRODUCTIONS_ASK_NS)
+#define PERSISTENCE_MAX_NS NS_PER_SEC
 
 /* ---- the main thread ---- */
 
@@ -158,8 +161,10 @@ void supervisor_init_key_watch(struct supervisor *supervisor)
     const struct config *config = supervisor->config;
     uint64_t detection_ns = config->heartbeat_interval_ns * config->heartbeat_misses;
 
+    if (detection_ns > PERSISTENCE_MAX_NS)
+        detection_ns = PERSISTENCE_MAX_NS;
     key_watch_init(&supervisor->key_watch,
-                   detection_ns < PERSISTENCE_NS ? detection_ns : PERSISTENCE_NS);
+                   detection_ns < PERSISTENCE_MIN_NS ? PERSISTENCE_MIN_NS : detection_ns);
 }
 
 static void tell_mismatches(struct supervisor *supervisor, uint64_t now_ns)
@@ -174,6 +179,22 @@ static void tell_mismatches(struct supervisor *supervisor, uint64_t now_ns)
                       ? "it has other keys than this pod, or none; compare headlessctl key list on "
                         "both (keys)"
                       : "it seals, and this pod has no keys; give it the same (keys)");
+}
+
+/*
+ * A follower may have nothing to say to another: what is forged in its name is all that comes from
+ * there, until it is asked. And who has another key learns of it by our questions.
+ */
+static void meet_suspects(struct supervisor *supervisor, uint64_t now_ns)
+{
+    for (size_t i = 0; i < ELECTION_MEMBERS_MAX; i++) {
+        const struct address *ip = key_watch_suspect(&supervisor->key_watch, i, now_ns);
+
+        if (!ip)
+            continue;
+        introductions_doubt(&supervisor->courier.introductions, ip);
+        courier_meet(&supervisor->courier, ip);
+    }
 }
 
 static void meet_members(struct supervisor *supervisor)
@@ -196,8 +217,10 @@ void supervisor_watch_keys(struct supervisor *supervisor, uint64_t now_ns)
     tell_mismatches(supervisor, now_ns);
     if (is_keyless || key_watch_count(&supervisor->key_watch, now_ns) > 0)
         supervisor_feed(supervisor, &(struct election_event){.type = ELECTION_AUTH_FAILED});
-    if (supervisor->courier.is_sealing)
+    if (supervisor->courier.is_sealing) {
         meet_members(supervisor);
+        meet_suspects(supervisor, now_ns);
+    }
     if (supervisor->courier.introductions.changes != supervisor->facts.introductions)
         supervisor_publish(supervisor);
 }

@@ -4,6 +4,8 @@
 
 #include "headless/base/bytes.h"
 
+#define IP_BYTES 16 /* also of IPv4: what is not used is 0 */
+
 _Static_assert(INTRODUCTION_BYTES <= PEER_BYTES_MAX, "it must fit the courier's buffer");
 
 void introduction_put(uint8_t out[static INTRODUCTION_BYTES], uint64_t cluster,
@@ -20,17 +22,36 @@ void introduction_put(uint8_t out[static INTRODUCTION_BYTES], uint64_t cluster,
     *next++ = i->suites;
     *next++ = i->key_count;
     *next++ = i->lane_count;
-    *next++ = 0;
+    *next++ = i->address.family == ADDRESS_V6 ? 6 : 4;
+    memcpy(next, i->address.ip, IP_BYTES);
+    next += IP_BYTES;
     for (size_t k = 0; k < INTRODUCTION_KEYS_MAX; k++)
         next = put_be32(next, i->keys[k]);
     for (size_t k = 0; k < INTRODUCTION_LANES_MAX; k++)
         next = put_be64(next, i->counters[k]);
 }
 
+static struct address get_address(uint8_t family, const uint8_t *ip)
+{
+    struct address a = {.family = family == 4 ? ADDRESS_V4 : family == 6 ? ADDRESS_V6 : 0};
+
+    memcpy(a.ip, ip, IP_BYTES);
+    return a;
+}
+
+/* In its one spelling: what a shorter one does not use is 0. */
+static bool is_address(const struct address *a)
+{
+    static const uint8_t zeros[IP_BYTES];
+
+    return address_is_set(a) && address_is_canonical(a) &&
+           (a->family == ADDRESS_V6 || memcmp(a->ip + 4, zeros, IP_BYTES - 4) == 0);
+}
+
 static bool is_plausible(const struct introduction *i)
 {
     if (i->from == 0 || i->key_count == 0 || i->key_count > INTRODUCTION_KEYS_MAX ||
-        i->lane_count > INTRODUCTION_LANES_MAX || i->suites == 0)
+        i->lane_count > INTRODUCTION_LANES_MAX || i->suites == 0 || !is_address(&i->address))
         return false;
     for (size_t k = 0; k < INTRODUCTION_KEYS_MAX; k++) {
         if ((i->keys[k] != 0) != (k < i->key_count))
@@ -54,7 +75,7 @@ enum peer_verdict introduction_open(const uint8_t *data, size_t length, uint64_t
     if (verdict != PEER_OK)
         return verdict;
     if (length != INTRODUCTION_BYTES || header.type != PEER_INTRODUCTION || header.flags != 0 ||
-        data[6] != 0 || data[7] != 0 || in[23] != 0)
+        data[6] != 0 || data[7] != 0)
         return PEER_MALFORMED;
     i.from = header.from;
     i.to = header.to;
@@ -64,7 +85,8 @@ enum peer_verdict introduction_open(const uint8_t *data, size_t length, uint64_t
     i.suites = in[20];
     i.key_count = in[21];
     i.lane_count = in[22];
-    in += 24;
+    i.address = get_address(in[23], in + 24);
+    in += 24 + IP_BYTES;
     for (size_t k = 0; k < INTRODUCTION_KEYS_MAX; k++, in += 4)
         i.keys[k] = get_be32(in);
     for (size_t k = 0; k < INTRODUCTION_LANES_MAX; k++, in += 8)

@@ -4,6 +4,8 @@
 #                        questions are asked
 #   net_make_multicast   IPv6 addresses too, fd77::N, and a bridge that sends what is for a group only
 #                        where somebody has joined it
+#   net_guest ADDRESS    somebody else on the bridge, who is no pod; what pods send there is counted
+#   net_heard ADDRESS    the IPv4 bytes that a guest was sent so far
 #   net_members GROUP    how many links it sends the group to
 #   net_cut A B          nothing passes between two pods, silently
 #   net_cut_from A B     nothing of A reaches B
@@ -19,6 +21,7 @@
 
 net_id=hd$$
 net_pods=()
+net_guests=()
 net_client=10.77.0.100
 
 net_possible()
@@ -67,6 +70,24 @@ net_make()
     pod_wrapper=(ip netns exec "$(net_place "$net_client")")
 }
 
+net_guest()
+{
+    net_guests+=("$1")
+    net_add "$1"
+    net_in "$1" nft -f - <<'RULES'
+table inet watch {
+    counter heard { }
+    chain prerouting { type filter hook prerouting priority -300; }
+}
+add rule inet watch prerouting iifname eth0 meta pkttype host meta nfproto ipv4 counter name heard
+RULES
+}
+
+net_heard()
+{
+    net_in "$1" nft list counter inet watch heard | sed -n -E 's/.*bytes ([0-9]+).*/\1/p'
+}
+
 # As a switch does it: somebody has to ask who has joined, here the bridge itself. Until its first
 # question is answered it sends to all.
 net_make_multicast()
@@ -89,7 +110,7 @@ net_members()
 net_unmake()
 {
     local address
-    for address in "${net_pods[@]}" "$net_client"; do
+    for address in "${net_pods[@]}" "${net_guests[@]}" "$net_client"; do
         ip netns del "$(net_place "$address")" || true
     done
     ip netns del "$net_id-sw" || true

@@ -164,6 +164,7 @@ Test(admin, metrics_have_every_gauge)
     reading.numbers.data_kernel_drops = 14;
     reading.numbers.relay_kernel_drops = 15;
     reading.numbers.group_kernel_drops = 16;
+    reading.peer_kernel_drops = 17;
     reading.numbers.groups = 2;
     reading.numbers.counters[COUNTER_RECEIVED_DATA] = 23;
     reading.numbers.counters[COUNTER_REPLIES_SENT] = 2;
@@ -174,6 +175,7 @@ Test(admin, metrics_have_every_gauge)
     assert_line("headlessd_socket_drops_total{socket=\"data\"} 14");
     assert_line("headlessd_socket_drops_total{socket=\"relay\"} 15");
     assert_line("headlessd_socket_drops_total{socket=\"multicast\"} 16");
+    assert_line("headlessd_socket_drops_total{socket=\"peer\"} 17");
     assert_line("headlessd_multicast_groups 2");
     assert_line("headlessd_socket_rcvbuf_bytes{socket=\"data\"} 212992");
     assert_line("headlessd_socket_rcvbuf_bytes{socket=\"relay\"} 425984");
@@ -339,7 +341,7 @@ Test(admin, status_has_its_keys)
     static const char *const keys[] = {"version",        "cluster", "leader",      "term",
                                        "cause",          "me",      "leader_list", "members",
                                        "uptime_seconds", "ready",   "ledger",      "counters",
-                                       "gauges",         "state",   "confined"};
+                                       "gauges",         "state",   "confined",    "keys"};
     struct json_object *status = parse_status();
 
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)

@@ -16,6 +16,7 @@ static const struct introduction original = {
     .key_count = 2,
     .lane_count = 3,
     .keys = {11, 12},
+    .address = {.family = ADDRESS_V4, .ip = {10, 0, 0, 1}},
     .counters = {21, 0, 23},
 };
 static uint8_t bytes[INTRODUCTION_BYTES];
@@ -45,6 +46,7 @@ Test(introduction_wire, what_is_written_is_read)
     cr_assert_eq(read.suites, 6);
     cr_assert_eq(read.key_count, 2);
     cr_assert_eq(read.lane_count, 3);
+    cr_assert(address_equal(&read.address, &original.address));
     cr_assert_arr_eq(read.keys, original.keys, sizeof(read.keys));
     cr_assert_arr_eq(read.counters, original.counters, sizeof(read.counters));
 }
@@ -66,6 +68,23 @@ Test(introduction_wire, whatever_is_read_is_written_the_same)
             cr_assert_arr_eq(again, bytes, sizeof(bytes), "byte %zu", i);
         }
     }
+}
+
+Test(introduction_wire, an_address_has_one_spelling)
+{
+    struct introduction other = original, read;
+
+    cr_assert_eq(address_parse_ip("fd00::1", &other.address), 0);
+    introduction_put(bytes, CLUSTER, &other);
+    cr_assert_eq(open_bytes(&read), PEER_OK);
+    cr_assert(address_equal(&read.address, &other.address));
+    /* IPv4, mapped into IPv6; and with something behind it */
+    other.address = (struct address){.family = ADDRESS_V6, .ip = {[10] = 0xff, 0xff, 10, 0, 0, 1}};
+    introduction_put(bytes, CLUSTER, &other);
+    cr_assert_eq(open_bytes(&read), PEER_MALFORMED);
+    other.address = (struct address){.family = ADDRESS_V4, .ip = {10, 0, 0, 1, 1}};
+    introduction_put(bytes, CLUSTER, &other);
+    cr_assert_eq(open_bytes(&read), PEER_MALFORMED);
 }
 
 Test(introduction_wire, another_length_is_malformed)

@@ -22,7 +22,7 @@ static uint64_t now_ns;
 
 static void start(int pod, uint64_t instance)
 {
-    introductions_init(pods[pod], CLUSTER, instance);
+    introductions_init(pods[pod], CLUSTER, instance, &ips[pod]);
     introductions_tell_lanes(pods[pod], lanes, 1);
     introductions_take_keys(pods[pod], &rings[0]);
 }
@@ -69,18 +69,24 @@ static bool knows(int pod, int other)
     return introductions_find(pods[pod], instance(other)) != NULL;
 }
 
-/* Gives data to `to` as from `from`; true: it was authentic. The answer replaces the data. */
-static bool deliver(int from, int to, uint8_t *data, size_t *length)
+/* Gives data to `to` as from `from`. The answer replaces the data. */
+static enum introductions_verdict give(int from, int to, uint8_t *data, size_t *length)
 {
     uint8_t answer[INTRODUCTIONS_SEALED];
     size_t bytes = 0;
-    bool is_authentic =
+    enum introductions_verdict verdict =
         introductions_hear(pods[to], &ips[from], data, *length, now_ns, answer, &bytes);
 
-    *length = is_authentic ? bytes : 0;
+    *length = verdict == INTRODUCTIONS_OK ? bytes : 0;
     cr_assert_leq(*length, sizeof(answer));
     memcpy(data, answer, *length);
-    return is_authentic;
+    return verdict;
+}
+
+/* The same; true: it was authentic, and new. */
+static bool deliver(int from, int to, uint8_t *data, size_t *length)
+{
+    return give(from, to, data, length) == INTRODUCTIONS_OK;
 }
 
 /* One asks, and all that follows from it is delivered. Returns how many messages there were. */
@@ -377,16 +383,106 @@ Test(introductions, strangers_do_not_push_out_friends)
 
 Test(introductions, answers_are_limited)
 {
-    uint8_t question[INTRODUCTIONS_SEALED], copy[INTRODUCTIONS_SEALED];
+    uint8_t question[INTRODUCTIONS_SEALED];
     size_t answered = 0, length;
 
-    cr_assert_gt(introductions_ask(pods[A], &ips[B], now_ns, question), 0);
-    for (int i = 0; i < 10000; i++) { /* all in one moment */
-        length = INTRODUCTIONS_SEALED;
-        memcpy(copy, question, sizeof(copy));
-        cr_assert(deliver(A, B, copy, &length));
+    for (uint64_t i = 0; i < 3000; i++) { /* all in one moment */
+        start(A, 20000 + i);
+        length = introductions_ask(pods[A], &ips[B], now_ns, question);
+        cr_assert(deliver(A, B, question, &length));
         answered += length > 0;
     }
     cr_assert_geq(answered, 100);
     cr_assert_leq(answered, 1000);
+}
+
+/* A question that somebody has overheard makes nobody send anything, wherever it is played. */
+Test(introductions, what_is_played_again_is_not_answered)
+{
+    uint8_t question[INTRODUCTIONS_SEALED], copy[INTRODUCTIONS_SEALED];
+    size_t length = introductions_ask(pods[A], &ips[B], now_ns, question);
+
+    memcpy(copy, question, sizeof(copy));
+    cr_assert_eq(give(C, B, copy, &length), INTRODUCTIONS_MISDIRECTED, "from elsewhere");
+    length = INTRODUCTIONS_SEALED;
+    memcpy(copy, question, sizeof(copy));
+    cr_assert_eq(give(A, B, copy, &length), INTRODUCTIONS_OK);
+    cr_assert_gt(length, 0);
+    length = INTRODUCTIONS_SEALED;
+    memcpy(copy, question, sizeof(copy));
+    cr_assert_eq(give(A, B, copy, &length), INTRODUCTIONS_REPLAY, "before A is believed");
+    settle(A, B);
+    length = INTRODUCTIONS_SEALED;
+    memcpy(copy, question, sizeof(copy));
+    cr_assert_eq(give(A, B, copy, &length), INTRODUCTIONS_REPLAY, "and after");
+    cr_assert_eq(send_message(A, B), INTRODUCTIONS_OK);
+    cr_assert_eq(send_message(B, A), INTRODUCTIONS_OK);
+}
+
+Test(introductions, an_answer_is_for_who_asked)
+{
+    uint8_t message[INTRODUCTIONS_SEALED], copy[INTRODUCTIONS_SEALED];
+    size_t length = introductions_ask(pods[A], &ips[B], now_ns, message);
+
+    cr_assert(deliver(A, B, message, &length));
+    memcpy(copy, message, sizeof(copy));
+    cr_assert_eq(give(B, C, copy, &length), INTRODUCTIONS_MISDIRECTED);
+    length = INTRODUCTIONS_SEALED;
+    cr_assert_eq(give(B, A, message, &length), INTRODUCTIONS_OK);
+    cr_assert(knows(A, B));
+}
+
+Test(introductions, refusals_have_their_reasons)
+{
+    uint8_t question[INTRODUCTIONS_SEALED], copy[INTRODUCTIONS_SEALED];
+    size_t length = introductions_ask(pods[A], &ips[B], now_ns, question);
+
+    memcpy(copy, question, sizeof(copy));
+    copy[sizeof(copy) - 1] ^= 1;
+    cr_assert_eq(give(A, B, copy, &length), INTRODUCTIONS_FORGED);
+    length = INTRODUCTIONS_SEALED - 1;
+    memcpy(copy, question, sizeof(copy));
+    cr_assert_eq(give(A, B, copy, &length), INTRODUCTIONS_MALFORMED);
+    introductions_take_keys(pods[B], &rings[1]);
+    length = INTRODUCTIONS_SEALED;
+    memcpy(copy, question, sizeof(copy));
+    cr_assert_eq(give(A, B, copy, &length), INTRODUCTIONS_KEY);
+    length = INTRODUCTIONS_SEALED;
+    cr_assert_eq(give(B, A, question, &length), INTRODUCTIONS_MISDIRECTED, "our own");
+}
+
+/* In its name comes what cannot be verified: it is asked, and its answer tells. */
+Test(introductions, who_is_doubted_is_asked_again)
+{
+    settle(A, B);
+    now_ns += STEP_NS;
+    introductions_doubt(pods[A], &ips[C]); /* nobody has been met there */
+    cr_assert_eq(ask(A, B), 0);
+    introductions_doubt(pods[A], &ips[B]);
+    cr_assert(knows(A, B), "it stays believed");
+    cr_assert_eq(send_message(A, B), INTRODUCTIONS_OK);
+    cr_assert_eq(ask(A, B), 2);
+    cr_assert_eq(ask(A, B), 0, "once");
+    introductions_doubt(pods[A], &ips[B]);
+    cr_assert_eq(ask(A, B), 0, "and not at once again");
+    now_ns += INTRODUCTIONS_ASK_NS;
+    cr_assert_eq(ask(A, B), 2);
+}
+
+/* Who does not answer is asked every 1.6 s; as long as something comes from there, more often. */
+Test(introductions, a_suspect_that_is_silent_is_asked_soon)
+{
+    uint8_t data[INTRODUCTIONS_SEALED];
+    int asked = 0;
+
+    for (int i = 0; i < 10; i++) {
+        now_ns += STEP_NS;
+        cr_assert_gt(introductions_ask(pods[A], &ips[B], now_ns, data), 0);
+    }
+    for (uint64_t end_ns = now_ns + NS_PER_SEC; now_ns < end_ns; now_ns += NS_PER_MS) {
+        introductions_doubt(pods[A], &ips[B]);
+        asked += introductions_ask(pods[A], &ips[B], now_ns, data) > 0;
+    }
+    cr_assert_geq(asked, 2);
+    cr_assert_leq(asked, 5);
 }

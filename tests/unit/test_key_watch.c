@@ -18,6 +18,15 @@ static void setup(void)
 
 TestSuite(key_watch, .init = setup, .timeout = 30);
 
+static size_t count_suspects(uint64_t now_ns)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < ELECTION_MEMBERS_MAX; i++)
+        count += key_watch_suspect(&watch, i, now_ns) != NULL;
+    return count;
+}
+
 Test(key_watch, one_failure_is_none)
 {
     key_watch_fail(&watch, &one, 100 * MS);
@@ -41,10 +50,14 @@ Test(key_watch, failing_for_a_while_is_a_mismatch)
 
 Test(key_watch, one_good_message_clears_it)
 {
+    cr_assert_eq(count_suspects(100 * MS), 0);
     key_watch_fail(&watch, &one, 100 * MS);
+    cr_assert_eq(count_suspects(100 * MS), 1);
+    cr_assert_eq(count_suspects(100 * MS + KEY_WATCH_MEMORY_NS), 0, "forgotten");
     key_watch_fail(&watch, &one, 1200 * MS);
     cr_assert_eq(key_watch_count(&watch, 1200 * MS), 1);
     key_watch_verify(&watch, &one);
+    cr_assert_eq(count_suspects(1200 * MS), 0);
     cr_assert_eq(key_watch_count(&watch, 1200 * MS), 0);
     key_watch_fail(&watch, &one, 1300 * MS);
     cr_assert_eq(key_watch_count(&watch, 1300 * MS), 0, "counted from anew");

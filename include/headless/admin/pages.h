@@ -19,7 +19,7 @@ struct reading {
     const struct identity *identity;
     const struct view *view;
     struct plane_numbers numbers; /* the supervisor's counters included */
-    uint64_t data_rcvbuf_bytes, relay_rcvbuf_bytes;
+    uint64_t data_rcvbuf_bytes, relay_rcvbuf_bytes, peer_kernel_drops;
     size_t event_streams;
     uint64_t now_ns, uptime_ns;
     bool stopping, last_reload_succeeded, confined;

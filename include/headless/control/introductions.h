@@ -11,8 +11,8 @@
  *   A believes B
  *   A            echo b                ─►  B   believes A
  *
- * An answer is as long as the question, and only who has a key gets one. Asking is paced by
- * address, whatever comes in.
+ * An answer is as long as the question, goes only to where the question says that it was sent from,
+ * and is given once. Asking is paced by address, whatever comes in.
  *
  * A state machine without I/O: the courier carries what it makes. Owner: the supervisor's thread.
  * Nothing blocks or allocates. Units: nanoseconds of clock_now_ns.
@@ -25,7 +25,7 @@
 #include "headless/secure/seal.h"
 #include "headless/wire/introduction.h"
 
-#define CONTACTS_MAX           (2 * ELECTION_MEMBERS_MAX)
+#define CONTACTS_MAX           ((size_t)2 * ELECTION_MEMBERS_MAX)
 #define INTRODUCTIONS_SEALED   (INTRODUCTION_BYTES + SEAL_BYTES)
 #define INTRODUCTIONS_ASK_NS   UINT64_C(200000000) /* asked again after this, then twice as much, */
 #define INTRODUCTIONS_PATIENCE UINT64_C(1600000000) /* up to this */
@@ -37,14 +37,15 @@ struct contact {
     bool is_introduced;
     uint64_t nonce; /* of our last question; 0: it was answered */
     uint64_t asked_ns;
-    uint32_t asked;             /* times since its last answer */
-    struct introduction theirs; /* as it proved: keys, suites, counters at that time */
-    uint64_t used_ns;           /* the least recently used one makes room */
-    struct replay_window window;
+    uint32_t asked;              /* times since its last answer */
+    struct introduction theirs;  /* as it proved: keys, suites, counters at that time */
+    uint64_t used_ns;            /* the least recently used one makes room */
+    struct replay_window window; /* also of introductions, and before it is introduced */
 };
 
 struct introductions {
     uint64_t cluster, instance;
+    struct address self; /* from where we send: nobody answers to elsewhere */
     struct seal_lane lane;
     struct seal_cache cache;
     struct keyring ring;
@@ -56,7 +57,8 @@ struct introductions {
 };
 
 /* lanes: an array that stays, of pointers to lanes that stay; at most INTRODUCTION_LANES_MAX. */
-void introductions_init(struct introductions *i, uint64_t cluster, uint64_t instance);
+void introductions_init(struct introductions *i, uint64_t cluster, uint64_t instance,
+                        const struct address *self);
 void introductions_tell_lanes(struct introductions *i, const struct seal_lane *const *lanes,
                               uint8_t count);
 void introductions_fini(struct introductions *i);
@@ -79,13 +81,27 @@ uint32_t introductions_count(const struct introductions *i);
 size_t introductions_ask(struct introductions *i, const struct address *ip, uint64_t now_ns,
                          uint8_t out[static INTRODUCTIONS_SEALED]);
 
+/* What comes from there could not be verified: whoever is there is to be asked again, and does not
+ * have to wait for it for long: 2 * INTRODUCTIONS_ASK_NS. */
+void introductions_doubt(struct introductions *i, const struct address *ip);
+
+enum introductions_verdict {
+    INTRODUCTIONS_OK,
+    INTRODUCTIONS_MALFORMED,
+    INTRODUCTIONS_KEY,         /* sealed with a key that we have not */
+    INTRODUCTIONS_STRANGER,    /* not introduced yet */
+    INTRODUCTIONS_MISDIRECTED, /* for another instance than ours; from elsewhere than it says */
+    INTRODUCTIONS_REPLAY,
+    INTRODUCTIONS_FORGED
+};
 /*
- * A sealed introduction has come: data, opened in place. True: it is authentic; *ret_length is of
- * the answer in out, or 0 when there is none to give.
+ * A sealed introduction has come: data, opened in place. OK: it is authentic and new; *ret_length
+ * is of the answer in out, or 0 when there is none to give.
  */
-bool introductions_hear(struct introductions *i, const struct address *from, uint8_t *data,
-                        size_t length, uint64_t now_ns, uint8_t out[static INTRODUCTIONS_SEALED],
-                        size_t *ret_length);
+enum introductions_verdict introductions_hear(struct introductions *i, const struct address *from,
+                                              uint8_t *data, size_t length, uint64_t now_ns,
+                                              uint8_t out[static INTRODUCTIONS_SEALED],
+                                              size_t *ret_length);
 
 /* ---- other messages, with who has been introduced ---- */
 
@@ -94,15 +110,6 @@ bool introductions_hear(struct introductions *i, const struct address *from, uin
 size_t introductions_seal(struct introductions *i, const struct contact *contact, uint8_t *buffer,
                           size_t length);
 
-enum introductions_verdict {
-    INTRODUCTIONS_OK,
-    INTRODUCTIONS_MALFORMED,
-    INTRODUCTIONS_KEY,         /* sealed with a key that we have not */
-    INTRODUCTIONS_STRANGER,    /* not introduced yet */
-    INTRODUCTIONS_MISDIRECTED, /* for another instance than ours */
-    INTRODUCTIONS_REPLAY,
-    INTRODUCTIONS_FORGED
-};
 /* Open a message in place: on OK the plain one is at data + SEAL_BLOCK_BYTES. header: of it. */
 enum introductions_verdict introductions_open(struct introductions *i, uint8_t *data, size_t length,
                                               const struct peer_header *header, uint64_t now_ns);

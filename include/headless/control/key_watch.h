@@ -3,8 +3,9 @@
  *
  * A wrong or missing key must not look like a dead pod. An address is mismatched when for a while
  * all that came from it could not be believed: open where it should be sealed, sealed with a key
- * that we have not, or not authentic. One message that can be believed clears it, so who spoofs a
- * member's address raises no alarm while that member speaks.
+ * that we have not, or not authentic. One message that can be believed clears it, and who is
+ * suspect is asked for one, so who spoofs a member's address raises no alarm while that member
+ * lives.
  *
  * Owner: the supervisor's thread. Nothing blocks or allocates. Nanoseconds of clock_now_ns.
  */
@@ -37,6 +38,10 @@ void key_watch_init(struct key_watch *watch, uint64_t persistence_ns);
 void key_watch_fail(struct key_watch *watch, const struct address *from, uint64_t now_ns);
 void key_watch_verify(struct key_watch *watch, const struct address *from);
 
+/* Those from which something has failed, and nothing been verified since: one by index, below
+ * ELECTION_MEMBERS_MAX; NULL: none there. */
+const struct address *key_watch_suspect(const struct key_watch *watch, size_t index,
+                                        uint64_t now_ns);
 /* How many addresses are mismatched now. */
 size_t key_watch_count(const struct key_watch *watch, uint64_t now_ns);
 /* One that has not been told of yet, and is from now on; false: none. */

@@ -6,14 +6,17 @@
  * question and as answer, so that an answer is never longer than what it answers:
  *
  *   message = header of a peer message (peer.h) with the type PEER_INTRODUCTION
- *             nonce (64)   echo (64)   known (32)   suites (8)   keys (8)   lanes (8)   zero (8)
- *             key ids (KEYS_MAX x 32)   counters (LANES_MAX x 64)        all integers big endian
+ *             nonce (64)   echo (64)   known (32)   suites (8)   keys (8)   lanes (8)   family (8)
+ *             IP (128)   key ids (KEYS_MAX x 32)   counters (LANES_MAX x 64)
+ *                                                                       all integers big endian
  *
  *   nonce    wants to be answered with this as echo; 0: does not
  *   echo     the receiver's nonce; 0: this is no answer
  *   known    what the sender knows of the receiver's keys (introduction_digest); 0: nothing
  *   suites   a bit for each that the sender has: 1 << enum seal_suite
  *   key ids  those that the sender has, the newest first; the rest is 0
+ *   IP       from where the sender sends it, and where alone it is answered: 4 or 16 bytes by the
+ *            family (4, 6), the rest is 0. Played from elsewhere it makes nobody send anything
  *   counters the last used of each of its lanes; the rest is 0. Frames up to them are older than
  *            the answer
  *
@@ -27,8 +30,8 @@
 #define PEER_INTRODUCTION      64 /* a type; the election's are lower */
 #define INTRODUCTION_KEYS_MAX  8
 #define INTRODUCTION_LANES_MAX 16
-#define INTRODUCTION_BYTES                                                       \
-    (PEER_HEADER_BYTES + 8 + 8 + 4 + 1 + 1 + 1 + 1 + INTRODUCTION_KEYS_MAX * 4 + \
+#define INTRODUCTION_BYTES                                                            \
+    (PEER_HEADER_BYTES + 8 + 8 + 4 + 1 + 1 + 1 + 1 + 16 + INTRODUCTION_KEYS_MAX * 4 + \
      INTRODUCTION_LANES_MAX * 8)
 
 struct introduction {
@@ -36,6 +39,7 @@ struct introduction {
     uint64_t nonce, echo;
     uint32_t known;
     uint8_t suites, key_count, lane_count;
+    struct address address; /* IP, port 0 */
     uint32_t keys[INTRODUCTION_KEYS_MAX];
     uint64_t counters[INTRODUCTION_LANES_MAX];
 };

@@ -1,0 +1,491 @@
+#!/usr/bin/env bash
+# Somebody on the pods' network who knows the protocol, hears what passes, sends from whatever address,
+# and has no key. Three pods in namespaces, settings as they ship, a client that asks all the while.
+#
+#   tests/cluster/test_hostile.sh BUILD_DIR
+# Alone: floods take all there is.
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+# Open: it has keys of its own.
+. "$(dirname "$0")/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=lib_net.sh
+. "$(dirname "$0")/lib_net.sh"
+# shellcheck source-path=SCRIPTDIR source=lib_stream.sh
+. "$(dirname "$0")/lib_stream.sh"
+
+net_possible || {
+    skip "somebody hostile on the network" "needs root and network namespaces"
+    finish
+    exit
+}
+net_make 3
+enemy=10.77.0.66  # sends
+victim=10.77.0.67 # in whose name; has done nothing
+net_guest "$enemy"
+net_guest "$victim"
+all=("${net_pods[@]}")
+a=${all[0]} # leads
+b=${all[1]}
+c=${all[2]}
+pod_environment+=(HEADLESSD_HEARTBEAT_INTERVAL=200ms)
+flood=200000 # datagrams
+[[ -z ${CHECK_ALL:-} ]] || flood=600000 # three seconds and more of 200,000/s
+[[ -z ${SANITIZED:-} ]] || flood=30000
+
+keys=$work/keys
+tape=$work/tape
+
+# ---- the cluster
+
+key_new()
+{
+    mkdir -p "${1%/*}"
+    head -c 32 /dev/urandom | base64 >"$1"
+}
+
+# start OPTION...: a is configured as the leader; what the pods say to it is on the tape.
+start()
+{
+    local address
+    app_start tap ip netns exec "$net_id-sw" "$tools/wiretap" "p${a##*.}" "$tape" 12001 12002
+    for address in "${all[@]}"; do
+        pod_launch "$address" --peers "$(IFS=,; echo "${all[*]}")" --leader "$a" --app echo "$@"
+    done
+    for address in "${all[@]}"; do
+        pod_wait "$address"
+    done
+    wait_until "all follow the configured leader" 6000 agree "$a" "${all[@]}"
+    wait_until "their votes count" 6000 are_settled "${all[@]}"
+}
+
+start_sealed()
+{
+    rm -rf "$keys"
+    key_new "$keys/key-1"
+    start --keys "$keys" --control-allow 127.0.0.0/8 "$@"
+    stream_start 500 120000 "$b"
+    wait_until "answers are on the tape" 3000 is_taped 2
+}
+
+# instance ADDRESS
+instance()
+{
+    http "$1:8080/leader" | sed -E 's/.*"me":\{[^}]*"instance":"([0-9a-f]{16})".*/\1/'
+}
+
+key_id()
+{
+    sed -n -E 's/.*newest is [^ ]+ \(([0-9a-f]{8})\).*/\1/p' "$work/$a.log" | tail -n 1
+}
+
+# is_taped TYPE: of frames to b.
+is_taped()
+{
+    [[ $(attack -w "$1" -n 1 -m magic "$tape" "$b:12001") == "sent 1 "* ]]
+}
+
+# ---- the attack
+
+attack()
+{
+    net_in "$enemy" "$tools/hostile" "$@"
+}
+
+forge()
+{
+    "$tools/forge" "$@"
+}
+
+# told ADDRESS...: leaders and terms, by each one's own word.
+told()
+{
+    local address
+    for address in "$@"; do
+        echo "$(leader_of "$address") $(metric "$address" term)"
+    done
+}
+
+# refusals ADDRESS: what its peer and relay ports refused so far.
+refusals()
+{
+    http "$1:8080/metrics" | awk '
+        /^headlessd_(peer_messages|datagrams|replies)_dropped_total/ { sum += $2 } END { print sum + 0 }'
+}
+
+# dropped_peer ADDRESS REASON
+dropped_peer()
+{
+    metric "$1" "peer_messages_dropped_total{reason=\"$2\"}"
+}
+
+# refused_by ADDRESS:PORT REASON: so far.
+refused_by()
+{
+    if [[ $1 == *:12002 ]]; then
+        dropped_peer "${1%:*}" "$2"
+    else
+        dropped "${1%:*}" "$2"
+    fi
+}
+
+is_refused()
+{
+    [[ $(refused_by "$1" "$2") == "$3" && $(refusals "${1%:*}") == "$4" ]]
+}
+
+# refused ADDRESS:PORT REASON HOSTILE_OPTION... TAPE: each is, under this reason and no other.
+refused()
+{
+    local at=$1 reason=$2 before sum count
+    shift 2
+    before=$(refused_by "$at" "$reason") sum=$(refusals "${at%:*}")
+    count=$(attack "$@" "$at" | cut -d ' ' -f 2)
+    ((count > 0)) || fail "nothing was sent: $*"
+    wait_until "$count refused by $at as $reason ($*)" 3000 is_refused "$at" "$reason" \
+        $((before + count)) $((sum + count))
+}
+
+begin()
+{
+    before_told=$(told "${all[@]}")
+    before_heard="$(net_heard "$enemy") $(net_heard "$victim")"
+}
+
+# unmoved: as if nothing had been, but for what was counted.
+unmoved()
+{
+    expect "leaders and terms" "$(told "${all[@]}")" "$before_told"
+    expect "bytes to the hostile host, and to the one whose name it used" \
+        "$(net_heard "$enemy") $(net_heard "$victim")" "$before_heard"
+    expect "alarms about keys" "$(total key_mismatch "${all[@]}")" 0
+}
+
+# The client noticed nothing.
+undisturbed()
+{
+    unmoved
+    stream_end
+    expect "datagrams lost" "$lost" 0
+    ledger_closes "${all[@]}"
+}
+
+# ---- scenarios
+
+changes_of()
+{
+    echo "counter:auth tag:auth body:auth key:key suite:malformed to:misdirected from:introduction" \
+        "cluster:cluster version:version magic:malformed cut:malformed open:auth"
+}
+
+# What one pod said to another, and one thing about it is not as it was.
+altered_messages()
+{
+    local change
+    start_sealed
+    begin
+    for change in $(changes_of); do
+        refused "$b:12002" "${change#*:}" -w 3 -n 5 -k 20 -m "${change%:*}" "$tape"
+        refused "$a:12002" "${change#*:}" -w 4 -n 5 -k 20 -m "${change%:*}" -s "$c" "$tape"
+        refused "$a:12001" "${change#*:}" -w 1 -n 5 -k 20 -m "${change%:*}" "$tape"
+        refused "$b:12001" "${change#*:}" -w 2 -n 5 -k 20 -m "${change%:*}" "$tape"
+        refused "$b:12002" "${change#*:}" -w 3 -n 5 -m "${change%:*}" -s "$enemy" "$tape"
+        refused "$b:12001" "${change#*:}" -w 2 -n 5 -m "${change%:*}" -s "$victim" "$tape"
+    done
+    undisturbed
+}
+
+# forged REASON TERM FORGE_OPTION...: each type, in the leader's name to a follower, and in that of a
+# follower to the leader.
+forged()
+{
+    local reason=$1 term=$2 type
+    shift 2
+    rm -f "$work/forged"
+    for type in {1..17} 64; do
+        forge "$@" -e "$term" -f "$(instance "$a")" -t "$(instance "$b")" -l "$(instance "$c")" \
+            peer "$type" "$a:12002" "$b:12002" >>"$work/forged"
+        forge "$@" -e "$term" -f "$(instance "$c")" -t "$(instance "$a")" -l "$(instance "$c")" \
+            peer "$type" "$c:12002" "$a:12002" >>"$work/forged"
+    done
+    for type in {1..5}; do
+        forge "$@" -e "$term" -f "$(instance "$a")" -t "$(instance "$b")" \
+            frame "$type" "$a:40000" "$b:12001" >>"$work/forged"
+    done
+    refused "$b:12002" "$reason" -k 72 "$work/forged"
+    refused "$a:12002" "$reason" -k 72 "$work/forged"
+    refused "$b:12001" "$reason" -k 50 "$work/forged"
+    refused "$a:12002" "$reason" -s "$enemy" "$work/forged"
+    refused "$a:12002" "$reason" -s "$victim" "$work/forged"
+}
+
+forged_messages()
+{
+    local term
+    start_sealed
+    begin
+    for term in 2 18446744073709551615; do
+        forged auth "$term"                # open
+        forged key "$term" -S              # with some key
+        forged auth "$term" -K "$(key_id)" # with some key, called ours
+    done
+    undisturbed
+}
+
+# replayed ADDRESS...: what is on the tape to these, from where it came and from elsewhere: nothing is
+# taken, but for greetings of the dead, so many as are said: they are answered where those were, once.
+greetings=0
+replayed()
+{
+    local address port source
+    kill -STOP "${app_pids[tap]}" # what is replayed need not be taped
+    for address in "$@"; do
+        for port in 12001 12002; do
+            all_refused "$address:$port"
+            for source in "$a" "$b" "$c" "$enemy" "$victim"; do
+                [[ $source == "$address" ]] || all_refused "$address:$port" -s "$source"
+            done
+        done
+    done
+    kill -CONT "${app_pids[tap]}"
+}
+
+# has_refused ADDRESS SUM MISSING: at least the sum without those that may be missing.
+has_refused()
+{
+    local sum
+    sum=$(refusals "$1")
+    ((sum <= $2 && sum >= $2 - $3))
+}
+
+all_refused()
+{
+    local at=$1 sum count
+    shift
+    sum=$(refusals "${at%:*}")
+    count=$(attack -n 200 "$@" "$tape" "$at" | cut -d ' ' -f 2)
+    wait_until "all $count replays refused by $at $*" 3000 has_refused "${at%:*}" \
+        $((sum + count)) "$greetings"
+}
+
+replays()
+{
+    start_sealed
+    begin
+    replayed "$a" "$b" "$c"
+    undisturbed
+}
+
+are_introduced()
+{
+    [[ $(total members_introduced "${all[@]}") == 6 ]]
+}
+
+replays_after_a_restart()
+{
+    local first greetings=12
+    start_sealed
+    stream_end
+    first=$(instance "$c")
+    pod_stop "$c"
+    pod_launch "$c" --peers "$(IFS=,; echo "${all[*]}")" --app echo --keys "$keys"
+    pod_wait "$c"
+    wait_until "it follows" 6000 agree "$a" "${all[@]}"
+    [[ $(instance "$c") != "$first" ]] || fail "the same instance"
+    wait_until "all are introduced" 3000 are_introduced
+    begin
+    replayed "$a" "$b" "$c"
+    unmoved
+    expect "introduced" "$(total members_introduced "${all[@]}")" 6
+    # the other side: all that the leader has been told, told to its successor there
+    pod_stop "$a"
+    wait_until "another leads" 6000 agree_without "$a" "$b" "$c"
+    pod_launch "$a" --peers "$(IFS=,; echo "${all[*]}")" --app echo --keys "$keys"
+    pod_wait "$a"
+    wait_until "it follows" 6000 agree any "${all[@]}"
+    wait_until "all are introduced" 3000 are_introduced
+    begin
+    replayed "$a" "$b" "$c"
+    unmoved
+    expect "introduced" "$(total members_introduced "${all[@]}")" 6
+    ledger_closes "${all[@]}"
+}
+
+has_keys()
+{
+    [[ $(total keys "${all[@]}") == "$1" ]]
+}
+
+replays_after_rotation()
+{
+    start_sealed
+    key_new "$keys/key-2"
+    wait_until "both keys are known" 5000 has_keys 6
+    rm "$keys/key-1"
+    wait_until "the old key is forgotten" 5000 has_keys 3
+    begin
+    refused "$b:12002" key -w 3 -n 5 -k 20 "$tape"
+    refused "$a:12001" key -w 1 -n 5 -k 20 "$tape"
+    replayed "$a" "$b"
+    undisturbed
+}
+
+# "There is nobody at this port", in the name of a pod.
+forged_refusals()
+{
+    local to
+    start_sealed
+    begin
+    rm -f "$work/forged"
+    for to in "$b" "$c"; do # what was never sent: nobody looks at it
+        forge -K "$(key_id)" -f "$(instance "$to")" -t "$(instance "$a")" -e 1 \
+            peer 4 "$to:12002" "$a:12002" >"$work/forged"
+        attack -i -k 500 "$work/forged" "$to:12002" >/dev/null
+        forge -K "$(key_id)" -f "$(instance "$to")" -t "$(instance "$a")" -e 1 \
+            frame 1 "$to:40000" "$a:12001" >"$work/forged"
+        attack -i -a -k 500 "$work/forged" "$to:40000" >/dev/null
+    done
+    expect "refusals that were believed" "$(total peer_refusals_total "${all[@]}")" 0
+    undisturbed
+}
+
+# With what was really sent, which only who is on the way can see: nobody can tell it from the truth.
+overheard_refusals()
+{
+    start_sealed --failover-on-refused timeout
+    begin
+    for _ in {1..20}; do
+        attack -i -o -n 5 -w 4 "$tape" "$b:12002" >/dev/null
+        attack -i -o -n 5 -w 4 "$tape" "$c:12002" >/dev/null
+        attack -i -o -n 5 -w 3 "$tape" "$a:12002" >/dev/null
+        attack -i -a -o -n 5 -w 1 "$tape" "$b:12001" >/dev/null
+        attack -i -a -o -n 5 -w 2 "$tape" "$a:12001" >/dev/null
+    done
+    expect_between "refusals that were believed" "$(total peer_refusals_total "$b" "$c")" 1 1000
+    wait_until "all follow the leader" 1000 agree "$a" "${all[@]}"
+    undisturbed
+}
+
+are_refused()
+{
+    local refused
+    refused=$(metric "$b" 'control_messages_total{result="no_auth"}')
+    ((refused > 0 && refused + $(dropped "$b" rate) == $1))
+}
+
+# Whoever hears no answer may send again: here it is refused, and no answer is longer than the question.
+forged_commands()
+{
+    local command="{\"leader\":\"$c\"}" before heard
+    start_sealed
+    begin
+    rm -f "$work/forged"
+    forge -p "$command" text 0 "$enemy:40000" "$b:12000" >"$work/forged"
+    attack -k 100 "$work/forged" "$b:12000" >/dev/null
+    wait_until "100 commands refused, or too many" 2000 are_refused 100
+    heard=$(($(net_heard "$enemy") - ${before_heard% *}))
+    expect_between "bytes of answers" "$heard" 0 $((100 * (28 + ${#command})))
+    before_heard="$(net_heard "$enemy") ${before_heard#* }"
+    forge -p "$command" text 0 "$c:12002" "$b:12000" >"$work/forged"
+    attack -k 50 "$work/forged" "$b:12000" >/dev/null
+    dropped_becomes "$b" loop 50
+    undisturbed
+}
+
+# counted ADDRESS:PORT: of what came to this port, what was refused, and what the kernel dropped.
+counted()
+{
+    local socket=relay
+    [[ $1 != *:12002 ]] || socket=peer
+    [[ $1 != *:12000 ]] || socket=data
+    echo $(($(refusals "${1%:*}") + $(metric "${1%:*}" "socket_drops_total{socket=\"$socket\"}") +
+        $(metric "${1%:*}" 'control_messages_total{result="no_auth"}')))
+}
+
+# flooded ADDRESS:PORT HOSTILE_OPTION... TAPE: up to 200,000/s, as fast as it goes.
+flooded()
+{
+    local at=$1 sum took counted refused
+    shift
+    begin
+    sum=$(counted "$at") refused=$(refusals "${at%:*}")
+    took=$(attack -r 200000 -k "$flood" "$@" "$at" | cut -d ' ' -f 4)
+    counted=$(($(counted "$at") - sum))
+    # What is missing did not get through the queue of the machine's network devices.
+    expect_between "of $flood sent to $at, counted" "$counted" $((flood / 10)) $((flood + 5000)) # and some of the client's
+    [[ -z ${V:-} ]] || echo "  $scenario: $at in $took ms, counted $counted, refused $(($(refusals "${at%:*}") - refused))"
+    unmoved
+}
+
+floods()
+{
+    local drops i
+    start_sealed
+    drops=$(kernel_drops "${all[@]}")
+    for i in {1..200}; do # each of another instance: no subkey is known
+        forge -K "$(key_id)" -f "$i" peer 64 "$c:12002" "$b:12002"
+    done >"$work/forged"
+    forge -p "{\"leader\":\"$c\"}" text 0 "$victim:0" "$b:12000" >"$work/commands"
+    flooded "$b:12002" -w 3 -n 5 -m tag "$tape"
+    flooded "$a:12002" -w 4 -n 5 -m tag "$tape"
+    flooded "$b:12002" "$work/forged"
+    flooded "$a:12001" -w 1 -n 5 -m tag "$tape"
+    flooded "$b:12001" -w 2 -n 5 -m tag "$tape"
+    flooded "$b:12000" "$work/commands"
+    stream_end
+    drops=$(($(kernel_drops "${all[@]}") - drops))
+    ((lost <= drops)) || fail "lost $lost, but only $drops did not fit into the sockets"
+    expect_between "of $sent, answered" "$answered" $((sent / 2)) "$sent"
+    ledger_closes "${all[@]}"
+}
+
+# The leader dies while somebody speaks in its name: the others do not wait for it.
+the_dead_are_not_kept_alive()
+{
+    local pid
+    start_sealed
+    ip netns exec "$(net_place "$enemy")" "$tools/hostile" -r 1000 -k 20000 -w 3 -n 5 -m tag "$tape" \
+        "$b:12002" >/dev/null &
+    pid=$!
+    ip netns exec "$(net_place "$enemy")" "$tools/hostile" -r 1000 -k 20000 -w 3 -n 5 -m tag "$tape" \
+        "$c:12002" >/dev/null &
+    pod_kill "$a"
+    wait_until "another leads" 5000 agree_without "$a" "$b" "$c"
+    kill "$pid" "$!"
+    wait "$pid" "$!" 2>/dev/null || true
+    stream_end
+    ledger_closes "$b" "$c"
+}
+
+# What the same hands do where there are no keys: else all of the above might prove nothing.
+without_keys_it_is_believed()
+{
+    local to
+    start
+    rm -f "$work/forged"
+    for to in "$b" "$c"; do
+        forge -e "$(metric "$a" term)" -f "$(instance "$a")" -t "$(instance "$to")" \
+            -l "$(instance "$c")" peer 15 "$a:12002" "$to:12002" >>"$work/forged"
+    done
+    attack "$work/forged" "$b:12002" >/dev/null
+    attack "$work/forged" "$c:12002" >/dev/null
+    wait_until "a resignation in the leader's name" 4000 agree "$c" "${all[@]}"
+    forge -f "$(instance "$c")" -p "a forged question" frame 1 "$b:40000" "$c:12001" >"$work/forged"
+    attack -k 7 "$work/forged" "$c:12001" >/dev/null
+    metric_becomes "$c" datagrams_delivered_total 7
+    forge -p "{\"leader\":\"$a\"}" text 0 "$enemy:40000" "$b:12000" >"$work/forged"
+    attack "$work/forged" "$b:12000" >/dev/null
+    wait_until "a command of whoever" 4000 agree "$a" "${all[@]}"
+    ledger_closes "${all[@]}"
+}
+
+run "altered messages and frames" altered_messages
+run "forged messages and frames of every type" forged_messages
+run "replays" replays
+run "replays after a restart of either side" replays_after_a_restart
+run "replays after rotation" replays_after_rotation
+run "forged refusals" forged_refusals
+run "overheard refusals" overheard_refusals
+run "forged commands" forged_commands
+run "floods" floods
+run "the dead are not kept alive" the_dead_are_not_kept_alive
+run "without keys it is believed" without_keys_it_is_believed
+finish
