@@ -24,6 +24,7 @@
 struct sent {
     uint8_t bytes[BYTES_MAX];
     size_t length;
+    struct address source;
     uint64_t from, to; /* instances; to 0: whoever is there */
     uint64_t echo;     /* of an introduction */
     bool is_introduction;
@@ -109,7 +110,9 @@ static void set_keys(size_t pod, uint8_t bits)
 
 static void start(size_t pod, uint8_t key_bits)
 {
-    introductions_init(&pods[pod], CLUSTER, ++instances);
+    const struct address self = address_of(pod);
+
+    introductions_init(&pods[pod], CLUSTER, ++instances, &self);
     introductions_tell_lanes(&pods[pod], data_lanes, 1);
     set_keys(pod, key_bits);
 }
@@ -148,8 +151,11 @@ static void keep(size_t from, uint64_t to, const uint8_t *bytes, size_t length, 
 {
     struct sent *one = &sent[sent_count++ % SENT_MAX];
 
-    *one = (struct sent){
-        .length = length, .from = pods[from].instance, .to = to, .is_introduction = introduces};
+    *one = (struct sent){.length = length,
+                         .source = address_of(from),
+                         .from = pods[from].instance,
+                         .to = to,
+                         .is_introduction = introduces};
     memcpy(one->bytes, bytes, length);
     if (introduces)
         one->echo = read_echo(one);
@@ -203,14 +209,19 @@ static void hear(size_t to, const struct sent *one, const struct address *from, 
     bool was_known = introductions_find(pod, one->from);
     bool is_waited = is_waited_for(pod, one->echo);
     uint64_t changes = pod->changes;
+    enum introductions_verdict verdict;
     size_t length = SIZE_MAX;
     struct seal_block block;
 
     FUZZ_CHECK(seal_read_block(one->bytes, one->length, &block));
-    if (!introductions_hear(pod, from, bytes, one->length, now_ns, answer, &length)) {
-        FUZZ_CHECK(one->from == pod->instance || !keyring_find(&pod->ring, block.key));
+    verdict = introductions_hear(pod, from, bytes, one->length, now_ns, answer, &length);
+    if (verdict != INTRODUCTIONS_OK) {
+        FUZZ_CHECK((verdict == INTRODUCTIONS_KEY) == !keyring_find(&pod->ring, block.key));
+        FUZZ_CHECK(verdict == INTRODUCTIONS_KEY || verdict == INTRODUCTIONS_MISDIRECTED ||
+                   verdict == INTRODUCTIONS_REPLAY);
         return;
     }
+    FUZZ_CHECK(address_equal_ip(from, &one->source) && (!one->to || one->to == pod->instance));
     FUZZ_CHECK(one->from != pod->instance && keyring_find(&pod->ring, block.key));
     FUZZ_CHECK(!introductions_find(pod, one->from) || was_known || is_waited);
     FUZZ_CHECK(pod->changes == changes || is_waited);
@@ -288,7 +299,8 @@ static void deliver_false(size_t to, uint8_t *bytes, size_t length)
 
     FUZZ_CHECK(copy);
     memcpy(copy, bytes, length);
-    FUZZ_CHECK(!introductions_hear(pod, &from, copy, length, now_ns, answer, &answer_length));
+    FUZZ_CHECK(introductions_hear(pod, &from, copy, length, now_ns, answer, &answer_length) !=
+               INTRODUCTIONS_OK);
     memcpy(copy, bytes, length);
     if (peer_read_header(copy, length, &header))
         FUZZ_CHECK(introductions_open(pod, copy, length, &header, now_ns) != INTRODUCTIONS_OK);
