@@ -30,6 +30,12 @@ void supervisor_compare_leader(const struct supervisor *supervisor);
 /* The report, for whoever shows it. */
 void supervisor_tell(struct supervisor *supervisor);
 
+/* ---- supervisor_order.c ---- */
+
+/* Does the sender want the order that we want? If not, the log tells, now and then. */
+void supervisor_compare_order(struct supervisor *supervisor,
+                              const struct election_message *message);
+
 /* ---- supervisor_command.c ---- */
 
 /* Commands of clients, a bounded number; returns how many. */

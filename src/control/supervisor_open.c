@@ -194,6 +194,7 @@ int supervisor_join(struct supervisor *supervisor, struct plane *plane)
     supervisor->plane = plane;
     courier_introduce(&supervisor->courier, &plane->identity);
     roster_init(&supervisor->roster, plane);
+    agreement_init(&supervisor->agreement, supervisor->config);
     stored_term = store_open(&supervisor->store, config);
     fill_election_config(supervisor, stored_term, &election_config);
     election_init(&supervisor->election, &election_config, clock_now_ns());

@@ -43,7 +43,7 @@ struct sample {
     uint64_t value;           /* a gauge is an int64_t in these bits */
 };
 
-#define SAMPLES_MAX (COUNTER_COUNT + 52)
+#define SAMPLES_MAX (COUNTER_COUNT + 53)
 
 /* Everything, the samples of one metric next to each other. Returns how many. */
 size_t samples_list(const struct reading *reading, struct sample ret_samples[static SAMPLES_MAX]);
