@@ -215,11 +215,16 @@ static void drain(struct daemon *d, const sigset_t *signals)
 
 static void wait_for_end(struct daemon *d, const sigset_t *signals)
 {
+    const struct timespec retry = clock_to_timespec(GROUPS_RETRY_NS);
     int signal = 0;
 
     while (signal != SIGTERM && signal != SIGINT) {
-        if (sigwait(signals, &signal) == 0 && signal == SIGHUP)
+        signal = d->plane.groups.count ? sigtimedwait(signals, NULL, &retry)
+                                       : sigwaitinfo(signals, NULL);
+        if (signal == SIGHUP)
             reload(d);
+        else if (signal < 0)
+            groups_retry(&d->plane.groups);
     }
     log_info("stopping", "%s: serving what still comes for at most drain.time",
              signal == SIGTERM ? "SIGTERM" : "SIGINT");
