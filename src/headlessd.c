@@ -39,6 +39,7 @@ struct daemon {
     struct plane plane;
     struct admin admin;
     struct plane_quiet quiet; /* while stopping */
+    uint64_t groups_ns;       /* looked for groups to join then */
     bool is_hurried;          /* by a second signal */
     struct service service;
     struct progress progress; /* of the data threads, for the service manager */
@@ -262,7 +263,19 @@ static void drain(struct daemon *d, const sigset_t *signals)
     }
 }
 
-/* How often somebody has to look: for new keys, and for who watches whether we are well. */
+/* What nobody tells us of: new keys, networks that have come. */
+static void look_around(struct daemon *d, uint64_t now_ns)
+{
+    show_well(d, now_ns);
+    if (supervisor_read_keys(&d->supervisor))
+        supervisor_reload(&d->supervisor, newest(d));
+    if (now_ns < d->groups_ns + GROUPS_RETRY_NS)
+        return;
+    d->groups_ns = now_ns;
+    groups_retry(&d->plane.groups);
+}
+
+/* How often that is, and what is told to who watches whether we are well. */
 static uint64_t look_time_ns(const struct daemon *d)
 {
     uint64_t well_ns = d->service.watchdog_ns / WELL_PARTS;
@@ -277,10 +290,8 @@ static void wait_for_end(struct daemon *d, const sigset_t *signals)
 
     service_ready(&d->service);
     while (signal != SIGTERM && signal != SIGINT) {
-        show_well(d, clock_now_ns());
+        look_around(d, clock_now_ns());
         signal = sigtimedwait(signals, NULL, &look);
-        if (signal < 0 && supervisor_read_keys(&d->supervisor))
-            supervisor_reload(&d->supervisor, newest(d));
         if (signal != SIGHUP)
             continue;
         service_reloading(&d->service);

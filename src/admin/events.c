@@ -136,24 +136,52 @@ static void release(void *cls)
     stream->text = NULL;
 }
 
-static struct event_stream *take_place(struct events *events, struct MHD_Connection *connection)
+static struct address client_of(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    struct address client = {0};
+
+    if (info && info->client_addr)
+        address_from_sockaddr(info->client_addr, &client);
+    return address_with_port(client, 0);
+}
+
+static size_t count_of(const struct events *events, const struct address *client)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < EVENTS_STREAMS_MAX; i++)
+        count +=
+            events->streams[i].connection && address_equal_ip(&events->streams[i].client, client);
+    return count;
+}
+
+/* Locked. */
+static int take_place(struct events *events, struct MHD_Connection *connection,
+                      struct event_stream **ret_stream)
 {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    const struct address client = client_of(connection);
+    struct event_stream *stream = events->streams;
 
-    for (size_t i = 0; i < EVENTS_STREAMS_MAX; i++) {
-        struct event_stream *stream = &events->streams[i];
-
-        if (stream->connection)
-            continue;
-        *stream = (struct event_stream){.events = events,
-                                        .connection = connection,
-                                        .fd = info->connect_fd,
-                                        .told = TOLD_NOTHING,
-                                        .told_ns = clock_now_ns()};
-        return stream;
-    }
-    return NULL;
+    if (events->is_closed)
+        return -ESHUTDOWN;
+    if (count_of(events, &client) >= EVENTS_STREAMS_EACH)
+        return -EDQUOT;
+    while (stream < events->streams + EVENTS_STREAMS_MAX && stream->connection)
+        stream++;
+    if (stream == events->streams + EVENTS_STREAMS_MAX)
+        return -EUSERS;
+    *stream = (struct event_stream){.events = events,
+                                    .connection = connection,
+                                    .client = client,
+                                    .fd = info->connect_fd,
+                                    .told = TOLD_NOTHING,
+                                    .told_ns = clock_now_ns()};
+    *ret_stream = stream;
+    return 0;
 }
 
 int events_open(struct events *events, struct MHD_Connection *connection,
@@ -162,15 +190,13 @@ int events_open(struct events *events, struct MHD_Connection *connection,
     const int bytes = SEND_BUFFER_BYTES, patience_ms = UNREACHABLE_MS;
     struct event_stream *stream = NULL;
     struct MHD_Response *response;
-    bool is_closed;
+    int rc;
 
     lock(events);
-    is_closed = events->is_closed;
-    if (!is_closed)
-        stream = take_place(events, connection);
+    rc = take_place(events, connection, &stream);
     unlock(events);
-    if (!stream)
-        return is_closed ? -ESHUTDOWN : -EUSERS;
+    if (rc)
+        return rc;
     response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK_BYTES, read_stream, stream,
                                                  release);
     if (!response) {

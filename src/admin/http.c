@@ -155,6 +155,10 @@ static void answer_events(struct admin *admin, struct answer *answer)
         say(answer, MHD_HTTP_SERVICE_UNAVAILABLE,
             "%d streams are open, and there are no more; /leader answers at once\n",
             EVENTS_STREAMS_MAX);
+    else if (rc == -EDQUOT)
+        say(answer, MHD_HTTP_SERVICE_UNAVAILABLE,
+            "%d streams are open from your address, and it gets no more; /leader answers at once\n",
+            EVENTS_STREAMS_EACH);
     else if (rc == -ESHUTDOWN)
         say(answer, MHD_HTTP_SERVICE_UNAVAILABLE, "stopping\n");
 }

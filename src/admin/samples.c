@@ -120,6 +120,11 @@ static void add_election(struct list *list, const struct reading *reading)
         "1 until this pod's votes count: it has just started, and its list is not settled yet");
     add_gauge(list, "members_alive", atomic_load_explicit(&report->alive, memory_order_relaxed),
               "Members that live, as far as this pod knows, itself included");
+    add_gauge(
+        list, "order_differing_members",
+        atomic_load_explicit(&report->differing, memory_order_relaxed),
+        "Members whose route ordered or ordered.commit is not as here: a leader knows of all, "
+        "a follower of its leader");
     add_gauge(list, "relay_unconfirmed",
               atomic_load_explicit(&report->unconfirmed, memory_order_relaxed),
               "Datagrams handed to the present leader that its heartbeats did not confirm yet");

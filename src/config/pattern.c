@@ -57,7 +57,7 @@ void pattern_put_range(FILE *out, uint64_t low, uint64_t high)
 static void put_zero_word(FILE *out, const struct config_option *o)
 {
     if (o->zero)
-        (void)fprintf(out, "|%s", o->zero);
+        (void)fprintf(out, "|%s%s", o->zero, value_is_none(o->zero) ? "|off" : "");
 }
 
 static void put_number(FILE *out, const struct config_option *o)
@@ -215,10 +215,11 @@ static void put_rank(FILE *out, const struct config_option *o)
 static void put_cidr(FILE *out, const struct config_option *o)
 {
     (void)o;
+    (void)fputs("(any|", out);
     put_ip(out);
     (void)fputs("(/0*", out);
     pattern_put_range(out, 0, 128);
-    (void)fputs(")?", out);
+    (void)fputs(")?)", out);
 }
 
 static void put_group(FILE *out, const struct config_option *o)

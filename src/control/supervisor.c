@@ -59,6 +59,7 @@ static void take_message(struct supervisor *supervisor, const struct election_me
     supervisor_feed(supervisor, &event);
     if (message->type == ELECTION_HEARTBEAT)
         learn_from_heartbeat(supervisor, message);
+    supervisor_compare_order(supervisor, message);
 }
 
 static size_t read_peers(struct supervisor *supervisor)

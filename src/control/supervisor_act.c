@@ -13,6 +13,8 @@ static void send_one(struct supervisor *supervisor, const struct address *to,
 {
     if (message->type == ELECTION_HEARTBEAT)
         complete_heartbeat(supervisor, message);
+    if (message->type == ELECTION_HEARTBEAT || message->type == ELECTION_ACK)
+        message->flags |= agreement_flags(&supervisor->agreement);
     courier_send(&supervisor->courier, to, message, members);
 }
 

@@ -46,6 +46,12 @@ void supervisor_doubt(struct supervisor *supervisor, const struct address *from)
 /* A look around, now and then: alarms, and questions. */
 void supervisor_watch_keys(struct supervisor *supervisor, uint64_t now_ns);
 
+/* ---- supervisor_order.c ---- */
+
+/* Does the sender want the order that we want? If not, the log tells, now and then. */
+void supervisor_compare_order(struct supervisor *supervisor,
+                              const struct election_message *message);
+
 /* ---- supervisor_command.c ---- */
 
 /* Commands of clients, a bounded number; returns how many. */

@@ -215,6 +215,7 @@ int supervisor_join(struct supervisor *supervisor, struct plane *plane)
                              collect_lanes(supervisor));
     supervisor_take_keys(supervisor);
     roster_init(&supervisor->roster, plane);
+    agreement_init(&supervisor->agreement, supervisor->config);
     stored_term = store_open(&supervisor->store, config);
     fill_election_config(supervisor, stored_term, &election_config);
     election_init(&supervisor->election, &election_config, clock_now_ns());

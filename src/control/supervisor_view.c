@@ -332,13 +332,14 @@ void supervisor_tell(struct supervisor *supervisor)
 {
     const struct election *e = &supervisor->election;
     struct supervisor_report *report = &supervisor->report;
-    uint32_t alive = 0;
+    uint32_t alive = 0, differing = 0;
 
     for (uint16_t i = 0; i < e->list.count; i++) {
         uint16_t slot = roster_slot(&supervisor->roster, e->list.members[i].instance);
         enum election_member_state state = election_describe(e, i);
 
         alive += state != ELECTION_MEMBER_DEAD;
+        differing += agreement_differs(&supervisor->agreement, slot, e->list.members[i].instance);
         if (slot != VIEW_SLOT_NONE)
             atomic_store_explicit(&report->member_states[slot], (uint8_t)state,
                                   memory_order_relaxed);
@@ -350,6 +351,7 @@ void supervisor_tell(struct supervisor *supervisor)
          (uint32_t)key_watch_count(&supervisor->key_watch, clock_now_ns()));
     tell(&report->fresh, e->is_fresh);
     tell(&report->alive, alive);
+    tell(&report->differing, differing);
     tell(&report->votes, (uint32_t)election_needed(e));
     tell_long(&report->unconfirmed,
               roster_unconfirmed(&supervisor->roster, supervisor->facts.leader));

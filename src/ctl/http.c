@@ -138,19 +138,6 @@ static int ask(const struct address *to, const char *path, uint64_t deadline_ns,
     return 0;
 }
 
-static int get_from(const struct address *to, const char *path, uint64_t deadline_ns,
-                    struct ctl_page *ret_page)
-{
-    int fd = -1;
-    int rc = ask(to, path, deadline_ns, &fd);
-
-    if (rc)
-        return rc;
-    rc = fetch(fd, deadline_ns, ret_page);
-    (void)close(fd);
-    return rc;
-}
-
 static const char *admin_address(const struct ctl_options *options)
 {
     const char *variable = getenv("HEADLESSD_ADMIN_LISTEN");
@@ -181,7 +168,9 @@ static void complain(const struct ctl_options *options, int rc)
                   admin_address(options), strerror(-rc));
 }
 
-int ctl_get(const struct ctl_options *options, const char *path, struct ctl_page *ret_page)
+/* The first address that answers: with a page it is read, else the answer is ret_fd's. */
+static int get(const struct ctl_options *options, const char *path, struct ctl_page *page,
+               int *ret_fd)
 {
     const uint64_t deadline_ns = clock_now_ns() + TOTAL_NS;
     struct ctl_addresses addresses;
@@ -190,25 +179,26 @@ int ctl_get(const struct ctl_options *options, const char *path, struct ctl_page
     if (rc)
         return rc;
     rc = -EADDRNOTAVAIL;
-    for (size_t i = 0; rc && i < addresses.count; i++)
-        rc = get_from(&addresses.list[i], path, deadline_ns, ret_page);
+    for (size_t i = 0; rc && i < addresses.count; i++) {
+        rc = ask(&addresses.list[i], path, deadline_ns, ret_fd);
+        if (!rc && page) {
+            rc = fetch(*ret_fd, deadline_ns, page);
+            (void)close(*ret_fd);
+        }
+    }
     if (rc)
         complain(options, rc);
     return rc;
 }
 
+int ctl_get(const struct ctl_options *options, const char *path, struct ctl_page *ret_page)
+{
+    int fd = -1;
+
+    return get(options, path, ret_page, &fd);
+}
+
 int ctl_get_open(const struct ctl_options *options, const char *path, int *ret_fd)
 {
-    const uint64_t deadline_ns = clock_now_ns() + TOTAL_NS;
-    struct ctl_addresses addresses;
-    int rc = find_admin(options, &addresses);
-
-    if (rc)
-        return rc;
-    rc = -EADDRNOTAVAIL;
-    for (size_t i = 0; rc && i < addresses.count; i++)
-        rc = ask(&addresses.list[i], path, deadline_ns, ret_fd);
-    if (rc)
-        complain(options, rc);
-    return rc;
+    return get(options, path, NULL, ret_fd);
 }

@@ -14,6 +14,8 @@ static const char *hint(int rc)
     case -ENODEV:
     case -EINVAL:
         return "name an interface that there is, as in GROUP%eth0";
+    case -ENXIO:
+        return "it is of one link, and that interface has gone: restart";
     case -EADDRINUSE:
         return "another process has data.port of all addresses";
     case -EAFNOSUPPORT:
@@ -23,10 +25,18 @@ static const char *hint(int rc)
     }
 }
 
-static uint32_t choose_interface(const struct config *config, const struct config_group *wanted)
+/* Once it was joined on an interface, the kernel is not left to choose another. */
+static int choose_interface(const struct config *config, const struct group *group,
+                            uint32_t *ret_interface)
 {
-    return *wanted->interface ? multicast_find_interface(wanted->interface)
-                              : multicast_interface_of(&config->self);
+    const char *name = group->wanted->interface;
+    uint32_t interface =
+        *name ? multicast_find_interface(name) : multicast_interface_of(&config->self);
+
+    if (interface == MULTICAST_ANY_INTERFACE && (*name || group->was_joined))
+        return -ENODEV;
+    *ret_interface = interface;
+    return 0;
 }
 
 /* From where its answers leave; the kernel has to choose where self is of the other family. */
@@ -37,45 +47,142 @@ static struct address answers_from(const struct config *config, const struct gro
     return address_with_port(config->self, config->data_port);
 }
 
-static int join(const struct config *config, const struct config_group *wanted,
-                struct group *ret_group)
+/*
+ * A data socket of all addresses has the groups' addresses too: only meanwhile others may be bound
+ * to a part of them, or they could take the clients' datagrams away.
+ */
+static int bind_beside(const struct groups *groups, struct group *group, uint32_t interface)
 {
-    const struct udp_options options = {.merged = config->gro,
-                                        .rcvbuf_bytes = config->rcvbuf_bytes,
-                                        .receive_timeout_ns = AGENT_IDLE_MAX_NS};
-    struct group group = {.address = address_with_port(wanted->address, config->data_port),
-                          .interface = choose_interface(config, wanted)};
-    int rc = *wanted->interface && group.interface == MULTICAST_ANY_INTERFACE ? -ENODEV : 0;
+    int rc;
 
-    if (!rc)
-        rc = multicast_open(&group.address, group.interface, &options, &group.socket);
+    for (size_t i = 0; i < groups->data_socket_count; i++)
+        udp_share_address(&groups->data_sockets[i], true);
+    rc = multicast_bind(&group->socket, &group->address, interface);
+    for (size_t i = 0; i < groups->data_socket_count; i++)
+        udp_share_address(&groups->data_sockets[i], false);
     if (rc)
         return rc;
-    group.socket.local = answers_from(config, &group);
-    *ret_group = group;
+    group->is_bound = true;
+    group->bound_interface = multicast_is_of_one_link(&group->address) ? interface : 0;
     return 0;
 }
 
-static void join_or_tell(struct groups *groups, const struct config *config,
-                         const struct config_group *wanted)
+static int join(const struct groups *groups, struct group *group)
 {
-    char text[ADDRESS_TEXT_MAX];
-    int rc = join(config, wanted, &groups->list[groups->count]);
+    uint32_t interface;
+    int rc = choose_interface(groups->config, group, &interface);
 
-    if (!rc) {
-        groups->count++;
-        return;
-    }
-    log_error("multicast_failed",
-              "multicast.groups: cannot join %s%s%s: %s; unicast goes on; %s, and restart",
-              address_format_ip(&wanted->address, text), *wanted->interface ? "%" : "",
-              wanted->interface, strerror(-rc), hint(rc));
+    if (!rc && !group->is_bound)
+        rc = bind_beside(groups, group, interface);
+    if (!rc && group->bound_interface && group->bound_interface != interface)
+        return -ENXIO;
+    if (!rc)
+        rc = multicast_join(&group->socket, &group->address, interface);
+    if (rc)
+        return rc;
+    group->interface = interface;
+    group->was_joined = true;
+    atomic_store_explicit(&group->is_joined, true, memory_order_relaxed);
+    return 0;
 }
 
-static void share(const struct udp_socket *sockets, size_t count, bool is_shared)
+/* "239.1.2.3%eth0" */
+#define NAME_MAX_BYTES (ADDRESS_TEXT_MAX + 64)
+static const char *name_of(const struct config_group *wanted, char name[static NAME_MAX_BYTES])
 {
-    for (size_t i = 0; i < count; i++)
-        udp_share_address(&sockets[i], is_shared);
+    char text[ADDRESS_TEXT_MAX];
+
+    (void)snprintf(name, NAME_MAX_BYTES, "%s%s%s", address_format_ip(&wanted->address, text),
+                   *wanted->interface ? "%" : "", wanted->interface);
+    return name;
+}
+
+static void tell_failure(const struct config_group *wanted, int rc, bool is_last)
+{
+    char name[NAME_MAX_BYTES];
+
+    log_error("multicast_failed", "multicast.groups: cannot join %s: %s; unicast goes on; %s%s",
+              name_of(wanted, name), strerror(-rc), hint(rc),
+              is_last ? "" : "; it is tried again every few seconds");
+}
+
+static void join_or_tell(const struct groups *groups, struct group *group, bool is_again)
+{
+    char name[NAME_MAX_BYTES];
+    int rc = join(groups, group);
+
+    if (!rc && is_again)
+        log_info("group_joined", "multicast.groups: %s is joined now",
+                 name_of(group->wanted, name));
+    if (rc && rc != group->told &&
+        !(group->was_joined && rc == -ENODEV)) /* that it is lost is told */
+        tell_failure(group->wanted, rc, rc == -ENXIO);
+    group->told = rc;
+}
+
+/* The membership ends with the interface, and does not come back with it. */
+static void leave_lost(struct group *group)
+{
+    char name[NAME_MAX_BYTES];
+
+    multicast_leave(&group->socket, &group->address, group->interface);
+    atomic_store_explicit(&group->is_joined, false, memory_order_relaxed);
+    log_warn("group_lost",
+             "multicast.groups: the interface of %s has gone; it is joined again with the next one",
+             name_of(group->wanted, name));
+}
+
+static bool is_joined(const struct group *group)
+{
+    return atomic_load_explicit(&group->is_joined, memory_order_relaxed);
+}
+
+void groups_retry(struct groups *groups)
+{
+    for (size_t i = 0; i < groups->count; i++) {
+        struct group *group = &groups->list[i];
+
+        if (is_joined(group) && group->interface != MULTICAST_ANY_INTERFACE &&
+            !multicast_has_interface(group->interface))
+            leave_lost(group);
+        if (!is_joined(group))
+            join_or_tell(groups, group, true);
+    }
+}
+
+size_t groups_joined(const struct groups *groups)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < groups->count; i++)
+        count += is_joined(&groups->list[i]);
+    return count;
+}
+
+static int open_group(struct groups *groups, const struct config_group *wanted)
+{
+    const struct config *config = groups->config;
+    const struct udp_options options = {.merged = config->gro,
+                                        .rcvbuf_bytes = config->rcvbuf_bytes,
+                                        .receive_timeout_ns = AGENT_IDLE_MAX_NS};
+    struct group *group = &groups->list[groups->count];
+    int rc;
+
+    memset(group, 0, sizeof(*group));
+    group->wanted = wanted;
+    group->address = address_with_port(wanted->address, config->data_port);
+    rc = multicast_create(&group->address, &options, &group->socket);
+    if (rc) {
+        tell_failure(wanted, rc, true);
+        return 0;
+    }
+    groups->count++;
+    group->socket.local = answers_from(config, group);
+    join_or_tell(groups, group, false);
+    rc =
+        receiver_init(&group->receiver, SOURCE_GROUP, config->ring, config->batch, config->workers);
+    group->receiver.socket = &group->socket;
+    return rc;
 }
 
 int groups_open(struct groups *groups, const struct config *config,
@@ -84,25 +191,15 @@ int groups_open(struct groups *groups, const struct config *config,
     const struct config_groups *wanted = &config->multicast_groups;
     int rc = 0;
 
-    *groups = (struct groups){0};
+    *groups = (struct groups){
+        .config = config, .data_sockets = data_sockets, .data_socket_count = data_socket_count};
     if (wanted->count == 0)
         return 0;
     groups->list = aligned_alloc(CACHE_LINE_BYTES, wanted->count * sizeof(*groups->list));
     if (!groups->list)
         return -ENOMEM;
-    /* A data socket of all addresses has the groups' addresses too; and only now others may be
-     * bound to a part of them, or they could take the clients' datagrams away. */
-    share(data_sockets, data_socket_count, true);
-    for (size_t i = 0; i < wanted->count; i++)
-        join_or_tell(groups, config, &wanted->list[i]);
-    share(data_sockets, data_socket_count, false);
-    for (size_t i = 0; !rc && i < groups->count; i++) {
-        struct group *group = &groups->list[i];
-
-        rc = receiver_init(&group->receiver, SOURCE_GROUP, config->ring, config->batch,
-                           config->workers);
-        group->receiver.socket = &group->socket;
-    }
+    for (size_t i = 0; !rc && i < wanted->count; i++)
+        rc = open_group(groups, &wanted->list[i]);
     return rc;
 }
 
@@ -136,11 +233,15 @@ void groups_stop(struct groups *groups)
         agent_stop(&groups->list[i].receiver.agent, NULL);
 }
 
-void groups_leave(const struct groups *groups)
+void groups_leave(struct groups *groups)
 {
-    for (size_t i = 0; i < groups->count; i++)
-        multicast_leave(&groups->list[i].socket, &groups->list[i].address,
-                        groups->list[i].interface);
+    for (size_t i = 0; i < groups->count; i++) {
+        struct group *group = &groups->list[i];
+
+        if (is_joined(group))
+            multicast_leave(&group->socket, &group->address, group->interface);
+        atomic_store_explicit(&group->is_joined, false, memory_order_relaxed);
+    }
 }
 
 uint64_t groups_kernel_drops(const struct groups *groups)

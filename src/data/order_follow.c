@@ -17,6 +17,7 @@ void order_follow(struct order *order, uint64_t source)
     order->asked = order->asked_ns = 0;
     order->has_hole = false;
     order->owes_position = false;
+    order->help = (struct order_help){0};
 }
 
 static void drop(struct order *order, enum drop_reason reason, uint64_t n)
@@ -47,12 +48,12 @@ static void join(struct order *order, const struct order_run *run)
 }
 
 /*
- * The source has nothing older than this run: what lies between will not come. What we have of its
+ * Nobody has what lies between our history and this run: it will not come. What we have of its
  * order by then is a majority's, where that is waited for: it keeps the rest. What the app was
  * given, and was never compared with this source's, cannot be any more; unless the mark of our last
  * is that of the message in front of the run, for then it is of the same history.
  */
-static void skip_to(struct order *order, const struct order_run *run)
+void order_skip_to(struct order *order, const struct order_run *run)
 {
     struct order_mark mark;
     uint64_t from;
@@ -133,11 +134,12 @@ static enum turn compare_first(struct order *order, const struct order_run *run,
 }
 
 /* What is on its way as an answer is not asked for again for what comes beside it. */
-static enum turn too_early(struct order *order, const struct order_run *run)
+static enum turn too_early(struct order *order, const struct order_run *run, size_t records)
 {
     if (run->until && run->first == run->oldest) {
-        skip_to(order, run);
-        return IN_TURN;
+        order_help_seek(order, run, records);
+        if (run->first == order->log.next)
+            return IN_TURN;
     }
     order->has_hole |= run->until || order->log.next >= order->until;
     return TOO_EARLY;
@@ -149,7 +151,7 @@ static enum turn turn_of(struct order *order, const struct order_run *run, size_
     struct order_mark before;
 
     if (run->first > order->log.next)
-        return too_early(order, run);
+        return too_early(order, run, records);
     if (run->first + records < order->log.first)
         return far_back(order, run, records);
     if (run->first < order->log.first)
@@ -227,6 +229,7 @@ static void agree(struct order *order, uint64_t matched)
 static void hear_run(struct order *order, const struct order_run *run, size_t records,
                      struct frame_reader *reader)
 {
+    const uint64_t was = order->matched;
     enum turn turn;
     uint64_t matched;
 
@@ -254,6 +257,8 @@ static void hear_run(struct order *order, const struct order_run *run, size_t re
     else if (order->epoch == order->term)
         order_commit(order, order_min(run->committed, matched));
     order->owes_position |= order->commits && run->committed < order_last(order);
+    if (order->help.is_heard)
+        order_help_note(order, records, was);
     if (order->role == ORDER_LEARNING)
         order_learn_matched(order);
 }
@@ -261,15 +266,20 @@ static void hear_run(struct order *order, const struct order_run *run, size_t re
 void order_hear_run(struct order *order, uint64_t from, uint64_t term, const struct order_run *run,
                     size_t records, struct frame_reader *reader)
 {
-    bool is_source = order->source && from == order->source && term == order->term &&
-                     (order->role == ORDER_FOLLOWING || order->role == ORDER_LEARNING);
+    bool is_asked = order->source && (from == order->source || from == order->help.helper) &&
+                    term == order->term &&
+                    (order->role == ORDER_FOLLOWING || order->role == ORDER_LEARNING);
 
-    if (!is_source) {
+    if (!is_asked) {
         drop(order, DROP_order, records);
         return;
     }
     order->is_taking = true; /* a flush in the middle asks nothing */
+    order->help.is_heard = from == order->help.helper;
+    if (order->help.is_heard)
+        order->help.tries = 0;
     hear_run(order, run, records, reader);
+    order->help.is_heard = false;
     order->is_taking = false;
 }
 
@@ -316,15 +326,26 @@ uint64_t order_ask_ns(const struct order *order)
 void order_ask(struct order *order)
 {
     const struct order_peer *source = find_source(order);
-    uint64_t need = source ? number_needed(order) : 0;
-    struct order_position position = order_position(order);
+    struct order_position position;
+    uint64_t need;
 
+    if (source && order->help.helper)
+        order_help_check(order);
+    need = source ? number_needed(order) : 0;
+    position = order_position(order);
     if (need && is_time_to_ask(order, need)) {
         position.want = order->asked = need;
         order->asked_ns = order->now_ns;
         order->has_hole = false;
         order->until = 0;
         counters_add(order->counters, COUNTER_ORDER_ASKED, 1);
+    }
+    if (position.want && order->help.helper) {
+        order->help.tries++;
+        order->ops->tell_position(order->context,
+                                  order->peers[order_find_peer(order, order->help.helper)].member,
+                                  &position);
+        position.want = 0;
     }
     if (source && (position.want || (order->owes_position && order->epoch == order->term))) {
         order->ops->tell_position(order->context, source->member, &position);

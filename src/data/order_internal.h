@@ -65,6 +65,20 @@ void order_follow(struct order *order, uint64_t source);
 void order_ask(struct order *order);
 uint64_t order_ask_ns(const struct order *order);
 
+/* This run is the oldest of a history: what lies between is not in it. The history begins there. */
+void order_skip_to(struct order *order, const struct order_run *run);
+
+/* ---- order_help.c ---- */
+
+/* Who was asked has nothing between our history and this run, its oldest: ask another. If nobody is
+ * left, our history goes on where the nearest one's begins. */
+void order_help_seek(struct order *order, const struct order_run *run, size_t records);
+/* A run of the helper was taken, up to matched; was: what had been so before. */
+void order_help_note(struct order *order, size_t records, uint64_t was);
+/* Does the helper still say something? Before it is asked. */
+void order_help_check(struct order *order);
+void order_help_end(struct order *order);
+
 /* ---- order_learn.c ---- */
 
 void order_learn_begin(struct order *order);

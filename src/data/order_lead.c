@@ -158,15 +158,21 @@ static void tell_position(struct order *order, const struct order_peer *peer)
     order->ops->tell_position(order->context, peer->member, &position);
 }
 
+/* A member answers its leader, and other members once its history is known to be the leader's. */
+static bool answers(const struct order *order, bool is_our_leader)
+{
+    return order->role == ORDER_FOLLOWING ? is_our_leader || order->epoch == order->term
+                                          : order->role != ORDER_IDLE;
+}
+
 void order_hear_position(struct order *order, uint64_t from, uint64_t term,
                          const struct order_position *position)
 {
     size_t index = order_find_peer(order, from);
     struct order_peer *peer = &order->peers[index];
-    bool is_our_leader = order->role == ORDER_FOLLOWING && from == order->source;
+    bool is_our_leader = from == order->source;
 
-    if (index == order->peer_count || term != order->term ||
-        (!is_our_leader && order->role != ORDER_LEADING && order->role != ORDER_LEARNING)) {
+    if (index == order->peer_count || term != order->term || !answers(order, is_our_leader)) {
         counters_add(order->counters, COUNTER_ORDER_REFUSED, 1);
         return;
     }
@@ -174,8 +180,8 @@ void order_hear_position(struct order *order, uint64_t from, uint64_t term,
         peer->want = position->want;
         order->is_wanted = true;
     }
-    if (is_our_leader) {
-        if (position->flags & ORDER_POSITION_QUERY)
+    if (order->role == ORDER_FOLLOWING) {
+        if (is_our_leader && position->flags & ORDER_POSITION_QUERY)
             tell_position(order, peer);
         return;
     }

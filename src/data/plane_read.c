@@ -35,7 +35,7 @@ void plane_read_numbers(const struct plane *plane, struct plane_numbers *ret_num
     }
     for (size_t i = 0; i < plane->groups.count; i++)
         add_receiver(&plane->groups.list[i].receiver, &numbers);
-    numbers.groups = plane->groups.count;
+    numbers.groups = groups_joined(&plane->groups);
     numbers.group_kernel_drops = groups_kernel_drops(&plane->groups);
     for (size_t i = 0; i < plane->worker_count; i++) {
         struct worker *worker = &plane->workers[i];

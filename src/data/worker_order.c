@@ -70,8 +70,8 @@ static void log_event(const struct order_event *event)
     else if (event->type == ORDER_MISSING)
         log_warn(
             "order_missing",
-            "numbers %llu to %llu of the order are missing here: the leader has them no longer; a "
-            "longer ordered.history keeps more",
+            "numbers %llu to %llu of the order are missing here: nobody who answers has them any "
+            "longer; a longer ordered.history keeps more",
             from, to);
     else
         log_warn(

@@ -67,7 +67,7 @@ static int change_membership(const struct udp_socket *socket, const struct addre
 }
 
 /* The kernel takes memberships on any interface, and then nothing ever comes. */
-static int join(const struct udp_socket *socket, const struct address *group, uint32_t interface)
+int multicast_join(const struct udp_socket *socket, const struct address *group, uint32_t interface)
 {
     if (interface != MULTICAST_ANY_INTERFACE &&
         !(interface_flags(socket->fd, interface) & (IFF_MULTICAST | IFF_LOOPBACK)))
@@ -75,28 +75,53 @@ static int join(const struct udp_socket *socket, const struct address *group, ui
     return change_membership(socket, group, interface, MCAST_JOIN_GROUP);
 }
 
-int multicast_open(const struct address *group, uint32_t interface,
-                   const struct udp_options *options, struct udp_socket *ret_socket)
+int multicast_create(const struct address *group, const struct udp_options *options,
+                     struct udp_socket *ret_socket)
 {
     struct udp_options shared = *options;
-    struct address at = *group;
-    struct udp_socket socket;
-    int rc;
 
     shared.reuse_address = true;
     shared.reuse_port = false;
+    return udp_create((enum address_family)group->family, &shared, ret_socket);
+}
+
+int multicast_bind(const struct udp_socket *socket, const struct address *group, uint32_t interface)
+{
+    struct address at = *group;
+
     if (at.family == ADDRESS_V6)
         at.scope = interface; /* a group of one link cannot be bound without */
-    rc = udp_open(&at, &shared, &socket);
+    return udp_bind(socket, &at);
+}
+
+bool multicast_is_of_one_link(const struct address *group)
+{
+    return group->family == ADDRESS_V6 && ((group->ip[1] & 0xf) == 1 || (group->ip[1] & 0xf) == 2);
+}
+
+bool multicast_has_interface(uint32_t interface)
+{
+    char name[IF_NAMESIZE];
+
+    return if_indextoname(interface, name) != NULL;
+}
+
+int multicast_open(const struct address *group, uint32_t interface,
+                   const struct udp_options *options, struct udp_socket *ret_socket)
+{
+    struct udp_socket socket;
+    int rc = multicast_create(group, options, &socket);
+
     if (rc)
         return rc;
-    rc = join(&socket, group, interface);
-    if (rc) {
+    rc = multicast_bind(&socket, group, interface);
+    if (!rc)
+        rc = multicast_join(&socket, group, interface);
+    if (rc)
         udp_close(&socket);
-        return rc;
-    }
-    *ret_socket = socket;
-    return 0;
+    else
+        *ret_socket = socket;
+    return rc;
 }
 
 void multicast_leave(const struct udp_socket *socket, const struct address *group,

@@ -128,18 +128,16 @@ static int bind_and_name(int fd, int family, const struct address *at, struct ad
     return 0;
 }
 
-static int open_family(const struct address *at, int family, const struct udp_options *options,
-                       struct udp_socket *ret_socket)
+static int create_family(int family, bool wildcard, const struct udp_options *options,
+                         struct udp_socket *ret_socket)
 {
-    struct udp_socket s = {.family = family, .wildcard = address_is_any(at)};
+    struct udp_socket s = {.family = family, .wildcard = wildcard};
     int rc;
 
     s.fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (s.fd < 0)
         return -errno;
-    rc = set_options(s.fd, family, s.wildcard, options);
-    if (!rc)
-        rc = bind_and_name(s.fd, family, at, &s.local);
+    rc = set_options(s.fd, family, wildcard, options);
     if (rc) {
         (void)close(s.fd);
         return rc;
@@ -147,6 +145,35 @@ static int open_family(const struct address *at, int family, const struct udp_op
     s.rcvbuf_bytes = set_rcvbuf(s.fd, options->rcvbuf_bytes);
     *ret_socket = s;
     return 0;
+}
+
+int udp_create(enum address_family family, const struct udp_options *options,
+               struct udp_socket *ret_socket)
+{
+    return create_family(family == ADDRESS_V6 ? AF_INET6 : AF_INET, false, options, ret_socket);
+}
+
+int udp_bind(const struct udp_socket *socket, const struct address *at)
+{
+    struct address local;
+
+    return bind_and_name(socket->fd, socket->family, at, &local);
+}
+
+static int open_family(const struct address *at, int family, const struct udp_options *options,
+                       struct udp_socket *ret_socket)
+{
+    struct udp_socket s = {.fd = -1};
+    int rc = create_family(family, address_is_any(at), options, &s);
+
+    if (rc)
+        return rc;
+    rc = bind_and_name(s.fd, family, at, &s.local);
+    if (rc)
+        udp_close(&s);
+    else
+        *ret_socket = s;
+    return rc;
 }
 
 int udp_open(const struct address *at, const struct udp_options *options,

@@ -7,7 +7,7 @@
 #define BITMAP_MAX   ((ELECTION_MEMBERS_MAX + 7) / 8)
 #define INTERVAL_MAX UINT64_C(60000000000) /* ns: a minute between heartbeats is none */
 #define CAUSES_MAX   64
-#define FLAGS_KNOWN  0x3fff
+#define ORDER_FLAGS  (ELECTION_FLAG_ORDERED | ELECTION_FLAG_COMMIT)
 
 _Static_assert(PEER_HEADER_BYTES + PEER_COMMON_BYTES + 8 + 17 + 8 + 1 + PEER_MEMBER_BYTES <=
                    PEER_WHO_BYTES,
@@ -296,10 +296,16 @@ static bool is_named(const struct election_name *name)
     return name->text[strspn(name->text, allowed)] == '\0';
 }
 
+/* Those of the order are said where they are listened to. */
+static bool are_flags_known(const struct election_message *m)
+{
+    return !(m->flags & ORDER_FLAGS) || m->type == ELECTION_HEARTBEAT || m->type == ELECTION_ACK;
+}
+
 static bool is_plausible(uint32_t fields, const struct election_message *m,
                          const struct election_member *members)
 {
-    if (m->from == 0 || m->flags & ~FLAGS_KNOWN || m->count > ELECTION_MEMBERS_MAX ||
+    if (m->from == 0 || !are_flags_known(m) || m->count > ELECTION_MEMBERS_MAX ||
         m->floor > ELECTION_MEMBERS_MAX || m->first > ELECTION_MEMBERS_MAX ||
         m->cause >= CAUSES_MAX)
         return false;

@@ -10,10 +10,10 @@ a=127.0.61.11 # leads
 b=127.0.61.12
 c=127.0.61.13
 
-# listen NAME ADDRESS: a reader in the background, its stream in $work/NAME.events.
+# listen NAME ADDRESS OPTION...: a reader in the background, its stream in $work/NAME.events.
 listen()
 {
-    curl -sN "http://$2:8080/events" >"$work/$1.events" &
+    curl -sN "${@:3}" "http://$2:8080/events" >"$work/$1.events" &
     app_pids[$1]=$!
 }
 
@@ -92,8 +92,14 @@ the_17th_is_refused()
 {
     local i
     start
-    for i in {1..16}; do
-        listen "reader-$i" "$b"
+    for i in {1..8}; do
+        listen "reader-$i" "$b" --interface 127.0.61.101
+    done
+    metric_becomes "$b" event_streams 8
+    expect "status of one more of this client" "$(status_of "$b" --interface 127.0.61.101)" 503
+    expect_match "answer to it" "$(<"$work/answer")" "^8 streams are open from your address"
+    for i in {9..16}; do
+        listen "reader-$i" "$b" --interface 127.0.61.102
     done
     metric_becomes "$b" event_streams 16
     expect "status of one more" "$(status_of "$b")" 503

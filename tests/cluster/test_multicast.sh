@@ -246,7 +246,8 @@ one_stops()
     expect_between "lost" "$lost" 0 "$rate" # what crossed the news: mostly none
 }
 
-# An interface that has no multicast: one line in the log that says what to do, and unicast goes on.
+# An interface that has no multicast: one line in the log that says what to do, and unicast goes on; it is
+# joined when it has.
 impossible()
 {
     local log=$work/$c.log
@@ -259,8 +260,67 @@ impossible()
         "error multicast_failed: multicast.groups: cannot join $ipv4: .*unicast goes on; name an interface"
     expect "groups joined" "$(metric "$c" multicast_groups)" 0
     expect "unicast" "$(ask "$c" hello)" hello
-    ledger_closes "$c"
     ip -n "$(net_place "$c")" link set eth0 multicast on
+    wait_until "it is tried again" 8000 metric_is "$c" multicast_groups 1
+    expect_match "what it says then" "$(tail -n 1 "$log")" "info +group_joined: multicast.groups: $ipv4 is joined"
+    expect "told once" "$(grep -c multicast_failed "$log")" 1
+    answers_in_groups "$ipv4"
+    ledger_closes "$c"
+}
+
+# answers_in_groups GROUP...: the pod C is asked there, and answers.
+answers_in_groups()
+{
+    local group
+    for group in "$@"; do
+        wait_until "the bridge knows that $group was joined" 5000 is_joined "$group"
+        expect_match "answers in $group" "$(published hello --multicast "$group")" ": hello"$'\n''1 answered$'
+    done
+}
+
+is_joined()
+{
+    (($(net_members "$1") == 1))
+}
+
+plug_in()
+{
+    local place
+    place=$(net_place "$c")
+    ip link add p31 netns "$net_id-sw" type veth peer name eth1 netns "$place"
+    ip -n "$net_id-sw" link set p31 master br0 up
+    ip -n "$place" addr add 10.78.0.3/24 dev eth1
+    ip -n "$place" link set eth1 up
+}
+
+# The interface comes after the pod, goes, and comes again, another one by the same name. The socket of a group
+# of one link stays with the first.
+comes_late()
+{
+    local log=$work/$c.log
+    pod_launch "$c" --peers "${c}" --app echo --multicast-groups "$ipv4%eth1,$link%eth1" "$@"
+    pod_wait "$c"
+    wait_until "it leads" 5000 has_leader "$c"
+    expect "groups joined at the start" "$(metric "$c" multicast_groups)" 0
+    plug_in
+    wait_until "both are joined" 8000 metric_is "$c" multicast_groups 2
+    answers_in_groups "$ipv4" "$link"
+    ip -n "$net_id-sw" link del p31
+    wait_until "it is noticed" 8000 metric_is "$c" multicast_groups 0
+    expect "lines about it" "$(grep -c "warn  *group_lost" "$log")" 2
+    plug_in
+    wait_until "it is joined again" 8000 metric_is "$c" multicast_groups 1
+    answers_in_groups "$ipv4"
+    wait_until "the other one is told" 5000 says "$log" "cannot join $link%eth1: .*interface has gone: restart"
+    expect "unicast" "$(ask "$c" hello)" hello
+    ledger_closes "$c"
+    expect "loses nothing" "$(metric "$c" 'datagrams_received_total{socket="multicast"}')" 3
+    ip -n "$net_id-sw" link del p31
+}
+
+says()
+{
+    grep -q "$2" "$1"
 }
 
 # to_groups NAME GROUP "OPTION..."...: the same with each of these sets of options.
@@ -293,4 +353,6 @@ run "a command to the group" commanded
 run "the leader dies" leader_dies
 run "the leader stops" one_stops
 run "no multicast" impossible
+run "an interface that comes late" comes_late
+run "the same, without rings" comes_late --workers 0
 finish

@@ -188,6 +188,65 @@ gap_is_told()
     expect "counted" "$(metric "${pods[2]}" ordered_missing_total)" "$missing"
 }
 
+# A pod that was restarted leads, while another has been away: it has none of the messages that this
+# one lacks, and the third one has them.
+late_joiner_leads()
+{
+    begin --hold-time 10s --quorum none
+    pod_freeze "${pods[1]}"
+    stream_for $((3000 / slow)) 2000 "${pods[0]}"
+    wait_until "who stands still is taken for dead" 5000 metric_is "${pods[0]}" members_alive 2
+    pod_kill "${pods[2]}"
+    wait_until "nobody but the leader is left" 5000 metric_is "${pods[0]}" members_alive 1
+    launch "${pods[2]}" --hold-time 10s --quorum none
+    wait_until "it takes part" 5000 metric_is_not "${pods[2]}" ordered_last 0
+    wait_until "its vote counts" 10000 are_settled "${pods[0]}" "${pods[2]}"
+    lead "${pods[2]}" "${pods[0]}"
+    pod_thaw "${pods[1]}"
+    wait_until "it numbers" 5000 metric_is "${pods[2]}" ordered_is_leading 1
+    wait_until "all follow it" 10000 agree "${pods[2]}" "${pods[@]}"
+    checked
+    expect "missing" "$missing" 0
+    expect "missing, by its own count" "$(metric "${pods[1]}" ordered_missing_total)" 0
+}
+
+# with_other_option WHAT OPTION...: the last pod has another idea of the order: it and the
+# leader say so, and the third, which does not hear it, does not.
+with_other_option()
+{
+    local which=$1
+    shift
+    local pod places=("${pods[@]}")
+    for pod in "${places[@]}"; do
+        if [[ $pod == "${places[2]}" ]]; then
+            pod_launch "$pod" --peers "$(IFS=,; echo "${pods[*]}")" --leader "${pods[0]}" "$@"
+        else
+            pod_launch "$pod" --peers "$(IFS=,; echo "${pods[*]}")" --leader "${pods[0]}" --route ordered
+        fi
+    done
+    for pod in "${pods[@]}"; do
+        pod_wait "$pod"
+    done
+    wait_until "all follow the configured leader" 10000 agree "${pods[0]}" "${pods[@]}"
+    wait_until "the leader knows" 5000 metric_is "${pods[0]}" order_differing_members 1
+    wait_until "the pod knows" 5000 metric_is "${pods[2]}" order_differing_members 1
+    expect "the third" "$(metric "${pods[1]}" order_differing_members)" 0
+    expect "in status" "$(http "${pods[0]}:8080/status" | jq .gauges.order_differing_members)" 1
+    wait_until "heartbeats come" 5000 heard_more "${pods[0]}" 30
+    expect "told once" "$(grep -c order_differs "$work/${pods[0]}.log")" 1
+    expect_match "the leader's log" "$(grep order_differs "$work/${pods[0]}.log")" \
+        "${pods[2]}.* has $which, and this pod route ordered with ordered.commit none"
+    expect_match "its own log" "$(grep order_differs "$work/${pods[2]}.log")" \
+        "${pods[0]}.* has route ordered with ordered.commit none, and this pod $which"
+    expect "the third's log" "$(grep -c order_differs "$work/${pods[1]}.log")" 0
+}
+
+# heard_more ADDRESS N: so many messages of other supervisors since it started
+heard_more()
+{
+    (($(metric "$1" 'peer_messages_total{direction="in"}') >= $2))
+}
+
 refuses_two_workers()
 {
     local errors
@@ -202,6 +261,10 @@ run "ordered: the same, with commit" all_apps_get_all --ordered-commit majority
 run "ordered: a follower restarts" follower_restarts
 run "ordered: a gap that cannot be filled is told" gap_is_told
 run "ordered: one worker" refuses_two_workers
+run "ordered: a late joiner leads, and another lags" late_joiner_leads
+run "ordered: another ordered.commit is told" with_other_option \
+    "route ordered with ordered.commit majority" --route ordered --ordered-commit majority
+run "ordered: another route is told" with_other_option "another route than ordered"
 if net_possible; then
     net_make 5
     pods=("${net_pods[@]}")

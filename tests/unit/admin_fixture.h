@@ -69,9 +69,9 @@ static void teardown(void)
     config_destroy(set);
 }
 
-static int dial(const char *ip)
+static int dial_from(const char *source, const char *ip)
 {
-    struct address to;
+    struct address to, from;
     struct sockaddr_storage sa;
     socklen_t length;
     int fd;
@@ -80,9 +80,19 @@ static int dial(const char *ip)
     to.port = config.admin_listen.port;
     fd = socket(to.family == ADDRESS_V4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
     cr_assert_geq(fd, 0);
+    if (source) {
+        cr_assert_eq(address_parse_ip(source, &from), 0);
+        length = address_to_sockaddr(&from, from.family == ADDRESS_V4 ? AF_INET : AF_INET6, &sa);
+        cr_assert_eq(bind(fd, (struct sockaddr *)&sa, length), 0);
+    }
     length = address_to_sockaddr(&to, to.family == ADDRESS_V4 ? AF_INET : AF_INET6, &sa);
     cr_assert_eq(connect(fd, (struct sockaddr *)&sa, length), 0, "%s", strerror(errno));
     return fd;
+}
+
+static int dial(const char *ip)
+{
+    return dial_from(NULL, ip);
 }
 
 /* Read to the end into answer; the server closes after one. Returns the HTTP status, 0: none. */

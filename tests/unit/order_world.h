@@ -61,6 +61,7 @@ struct world {
     uint32_t message; /* the last that a client sent */
     uint64_t term;
     bool cuts[PODS][PODS];
+    bool keeps_all; /* what any member has in its history, no other may be told to be missing */
 };
 
 static inline uint64_t draw(struct world *w, uint64_t below)
@@ -185,9 +186,31 @@ static inline void op_deliver(void *context, const struct request *request)
     counters_add(&pod->counters, COUNTER_DELIVERED, 1);
 }
 
+/* None has it whom this one can reach, and who is known to be of the leader's mind. */
+static inline void check_nobody_has(const struct pod *pod, uint64_t from, uint64_t to)
+{
+    const struct world *w = pod->world;
+
+    for (size_t i = 0; i < PODS; i++) {
+        const struct order *order = &w->pods[i].order;
+
+        if (i == pod->index || !w->pods[i].is_alive || order->term != pod->order.term ||
+            order->epoch != order->term || w->cuts[i][pod->index] || w->cuts[pod->index][i])
+            continue;
+        cr_assert(order->log.next <= from || order->log.first > to,
+                  "pod %zu is told that %llu to %llu are missing, and %zu has %llu to %llu",
+                  pod->index, (unsigned long long)from, (unsigned long long)to, i,
+                  (unsigned long long)order->log.first, (unsigned long long)order->log.next - 1);
+    }
+}
+
 static inline void op_report(void *context, const struct order_event *event)
 {
-    struct app_log *app = &((struct pod *)context)->app;
+    struct pod *pod = context;
+    struct app_log *app = &pod->app;
+
+    if (event->type == ORDER_MISSING && pod->world->keeps_all)
+        check_nobody_has(pod, event->from, event->to);
 
     if (event->type == ORDER_JOINED) {
         app->next = app->run_from = event->from;

@@ -47,15 +47,20 @@ static const char *read_line(int fd)
     return line;
 }
 
-static int open_stream(void)
+static int open_stream_from(const char *source)
 {
-    int fd = dial("127.0.0.1");
+    int fd = dial_from(source, "127.0.0.1");
 
     say(fd, REQUEST);
     cr_assert_str_eq(read_line(fd), "HTTP/1.1 200 OK\r");
     while (strcmp(read_line(fd), "\r") != 0)
         ;
     return fd;
+}
+
+static int open_stream(void)
+{
+    return open_stream_from("127.0.0.1");
 }
 
 /* The next event: its id; its data into answer. */
@@ -172,7 +177,7 @@ Test(events, one_too_many_is_refused_and_probes_are_answered)
 
     start();
     for (size_t i = 0; i < EVENTS_STREAMS_MAX; i++)
-        streams[i] = open_stream();
+        streams[i] = open_stream_from(i < EVENTS_STREAMS_EACH ? "127.0.0.2" : "127.0.0.3");
     for (size_t i = 0; i < 63; i++)
         silent[i] = dial("127.0.0.1");
     cr_assert_eq(get("/events"), 503);
@@ -190,6 +195,30 @@ Test(events, one_too_many_is_refused_and_probes_are_answered)
         (void)close(streams[i]);
     wait_for_count(0); /* found without a word to them */
     (void)close(open_stream());
+}
+
+/* It has as many as it gets; others get theirs, and it gets another when one of its own has gone.
+ */
+Test(events, one_client_does_not_take_all)
+{
+    int streams[EVENTS_STREAMS_EACH], other;
+
+    start();
+    for (size_t i = 0; i < EVENTS_STREAMS_EACH; i++)
+        streams[i] = open_stream();
+    cr_assert_eq(get("/events"), 503);
+    cr_assert_eq(strncmp(body(), "8 streams are open from your address", 36), 0);
+    other = open_stream_from("127.0.0.2");
+    publish(3, VIEW_FOREVER);
+    (void)hear_until(other, "\"term\":3,");
+    (void)hear_until(streams[0], "\"term\":3,");
+    (void)close(streams[3]);
+    wait_for_count(EVENTS_STREAMS_EACH);
+    streams[3] = open_stream();
+    cr_assert_eq(get("/events"), 503);
+    for (size_t i = 0; i < EVENTS_STREAMS_EACH; i++)
+        (void)close(streams[i]);
+    (void)close(other);
 }
 
 Test(events, head_has_the_header_and_gives_its_place_back)

@@ -117,13 +117,38 @@ static void restart_one(void)
     (void)spread_news();
 }
 
+/* One that has just come back leads, while another has been away for some messages. */
+static void let_the_newest_lead(void)
+{
+    size_t pod = draw(&w, PODS), away = (pod + 1 + draw(&w, PODS - 1)) % PODS;
+    size_t leader = spread_news();
+
+    if (!all_are_of_one_mind() || pod == leader || away == leader)
+        return;
+    isolate(away, true);
+    send_many(leader, 20 + (unsigned)draw(&w, 100));
+    pass(&w, 20);
+    pod_kill(&w, pod);
+    pod_start(&w, pod);
+    if (!w.commits)
+        memset(w.pods[pod].app.known, 0, sizeof(w.pods[pod].app.known));
+    (void)spread_news();
+    pass(&w, 10);
+    memset(w.cuts, 0, sizeof(w.cuts));
+    w.term++;
+    for (size_t i = 0; i < PODS; i++)
+        pod_hears(&w, i, pod, w.term);
+    pass(&w, 50);
+}
+
 static void live(uint64_t seed, bool commits)
 {
     size_t leader;
 
     world_begin(&w, seed, commits, seed % 3 ? MIB : 128 * KIB);
     all_hear(&w, 0);
-    w.loss = (unsigned)draw(&w, 30);
+    w.loss = seed % 2 ? (unsigned)draw(&w, 30) : 0;
+    w.keeps_all = w.loss == 0;
     w.twice = (unsigned)draw(&w, 20);
     w.late = (unsigned)draw(&w, 5);
     for (unsigned step = 0; step < 300; step++) {
@@ -142,6 +167,9 @@ static void live(uint64_t seed, bool commits)
             break;
         case 4:
             memset(w.cuts, 0, sizeof(w.cuts));
+            break;
+        case 5:
+            let_the_newest_lead();
             break;
         default:
             break;

@@ -298,6 +298,19 @@ Test(peer, another_version_or_cluster)
     assert_refused("magic");
 }
 
+Test(peer, heartbeats_and_acks_tell_of_the_order)
+{
+    const uint8_t types[] = {ELECTION_HEARTBEAT, ELECTION_ACK};
+
+    for (size_t i = 0; i < sizeof(types); i++) {
+        fill(types[i]);
+        message.flags |= ELECTION_FLAG_ORDERED | ELECTION_FLAG_COMMIT;
+        length = peer_put(bytes, CLUSTER, &message, members);
+        cr_assert_eq(open_it(), PEER_OK);
+        cr_assert_eq(read_back.flags, message.flags);
+    }
+}
+
 /* refuse WHAT TYPE: bytes[at] becomes value, and the message is none. */
 static void refuse(const char *what, uint8_t type, size_t at, uint8_t value)
 {
@@ -313,7 +326,8 @@ Test(peer, what_cannot_be_meant)
 
     refuse("type 0", ELECTION_PROBE, 3, 0);
     refuse("type too high", ELECTION_PROBE, 3, ELECTION_MESSAGE_COUNT);
-    refuse("unknown flag", ELECTION_PROBE, 4, 0x40);
+    refuse("a flag of heartbeats and ACKs", ELECTION_PROBE, 4, 0x40);
+    refuse("the other one", ELECTION_VOTE_ANSWER, 4, 0x80);
     refuse("reserved", ELECTION_PROBE, 7, 1);
     refuse("from nobody", ELECTION_PROBE, 23, 0);
     refuse("no misses", ELECTION_VOTE, body + 16, 0);

@@ -10,10 +10,11 @@
  * line when nothing was said for EVENTS_KEEP_ALIVE_NS. A stream tells states, not a backlog: one
  * that is ready for more is told what is so then, and a slow reader misses what was so meanwhile.
  *
- * Bounded: EVENTS_STREAMS_MAX streams, each with one page and a small send buffer. No thread of
- * their own: the HTTP thread renders and writes, and suspends a connection that has nothing to say;
- * the notifier (notify.h) resumes it. The lock makes one step of "nothing to say, so suspend" and
- * one of "something to say, so resume who is suspended": between them no change is lost.
+ * Bounded: EVENTS_STREAMS_MAX streams, EVENTS_STREAMS_EACH of one address, each with one page and a
+ * small send buffer. No thread of their own: the HTTP thread renders and writes, and suspends a
+ * connection that has nothing to say; the notifier (notify.h) resumes it. The lock makes one step
+ * of "nothing to say, so suspend" and one of "something to say, so resume who is suspended":
+ * between them no change is lost.
  */
 #ifndef HEADLESS_ADMIN_EVENTS_H
 #define HEADLESS_ADMIN_EVENTS_H
@@ -24,8 +25,10 @@
 #include <stdint.h>
 
 #include "headless/admin/notice.h"
+#include "headless/base/address.h"
 
 #define EVENTS_STREAMS_MAX   16
+#define EVENTS_STREAMS_EACH  8 /* of one client's address: it cannot take all */
 #define EVENTS_KEEP_ALIVE_NS UINT64_C(15000000000)
 #define EVENTS_LAST_WORD_NS  UINT64_C(200000000)
 
@@ -37,6 +40,7 @@ struct MHD_Response;
 struct event_stream {
     struct events *events;
     struct MHD_Connection *connection; /* NULL: the place is free. Guarded */
+    struct address client;             /* IP. Guarded */
     int fd;
     bool is_asleep, is_gone; /* suspended; its client has left. Guarded */
     uint64_t told;           /* the change that it was last told */
@@ -59,7 +63,7 @@ void events_init(struct events *events, struct admin *admin);
 
 /*
  * HTTP thread: a stream for this connection, as the response to queue; its end gives the place
- * back. -EUSERS: no place; -ESHUTDOWN: closed; -ENOMEM.
+ * back. -EUSERS: no place; -EDQUOT: none for this address; -ESHUTDOWN: closed; -ENOMEM.
  */
 int events_open(struct events *events, struct MHD_Connection *connection,
                 struct MHD_Response **ret_response) __attribute__((warn_unused_result));

@@ -23,39 +23,39 @@
 #include <stdint.h>
 
 /* X(name, prose): why a datagram went no further. Requests and replies share the reasons. */
-#define DROP_REASONS(X)                                                                 \
-    X(loop, "its source is a member's own port")                                        \
-    X(oversize, "larger than one relay frame can carry")                                \
-    X(truncated, "larger than our receive buffer")                                      \
-    X(malformed, "a frame that is not one, or a source port of 0")                      \
-    X(version, "a frame of a version we do not speak")                                  \
-    X(cluster, "a frame of another cluster")                                            \
-    X(hops, "already relayed as often as allowed, or back to where it came from")       \
-    X(acl, "its sender is not a member, or a client outside data.allow")                \
-    X(auth, "a frame that is not authentic, or an open one where keys.mode is enforce") \
-    X(key, "a frame sealed with a key that this pod has not")                           \
-    X(introduction, "a frame of a member that has not been introduced yet")             \
-    X(misdirected, "a frame sealed for another pod, or for a predecessor here")         \
-    X(replay, "a frame that came before, or too late to know")                          \
-    X(route, "a copy for every app, but route is not all here, or not ordered")         \
-    X(order, "a number of the order, but not from the leader that this pod follows")    \
-    X(ahead, "a number of the order while one before it is missing: is asked for")      \
-    X(duplicate, "a number of the order that was here already")                         \
-    X(diverged, "numbered by a leader, and in no other's order: not delivered")         \
-    X(order_full, "no majority has what fills ordered.history")                         \
-    X(rate, "more of its source than data.rate, or more control messages than fit")     \
-    X(tag, "it came back as a client's of ours, but without our tag")                   \
-    X(no_leader, "no leader, and hold.time is 0")                                       \
-    X(hold_overflow, "held, and pushed out by newer ones (hold.bytes)")                 \
-    X(hold_expired, "held for longer than hold.time")                                   \
-    X(session_cap, "no session free (app.max_sessions)")                                \
-    X(session_gone, "an answer of the app to a session that has ended")                 \
-    X(stranger, "came to the app's socket, but not from the app")                       \
-    X(send_refused, "the destination's port is closed")                                 \
-    X(send_full, "the socket's send buffer stayed full")                                \
-    X(send_denied, "a local firewall refused it")                                       \
-    X(send_too_big, "larger than the path to its destination takes")                    \
-    X(send_failed, "the kernel refused it for another reason, such as no route")        \
+#define DROP_REASONS(X)                                                                   \
+    X(loop, "its source is a member's own port")                                          \
+    X(oversize, "larger than one relay frame can carry")                                  \
+    X(truncated, "larger than our receive buffer")                                        \
+    X(malformed, "a frame that is not one, or a source port of 0")                        \
+    X(version, "a frame of a version we do not speak")                                    \
+    X(cluster, "a frame of another cluster")                                              \
+    X(hops, "already relayed as often as allowed, or back to where it came from")         \
+    X(acl, "its sender is not a member, or a client outside data.allow")                  \
+    X(auth, "a frame that is not authentic, or an open one where keys.mode is enforce")   \
+    X(key, "a frame sealed with a key that this pod has not")                             \
+    X(introduction, "a frame of a member that has not been introduced yet")               \
+    X(misdirected, "a frame sealed for another pod, or for a predecessor here")           \
+    X(replay, "a frame that came before, or too late to know")                            \
+    X(route, "a copy for every app, but route is not all here, or not ordered")           \
+    X(order, "a number of the order, but not from the leader, or from whom it was asked") \
+    X(ahead, "a number of the order while one before it is missing: is asked for")        \
+    X(duplicate, "a number of the order that was here already")                           \
+    X(diverged, "numbered by a leader, and in no other's order: not delivered")           \
+    X(order_full, "no majority has what fills ordered.history")                           \
+    X(rate, "more of its source than data.rate, or more control messages than fit")       \
+    X(tag, "it came back as a client's of ours, but without our tag")                     \
+    X(no_leader, "no leader, and hold.time is 0")                                         \
+    X(hold_overflow, "held, and pushed out by newer ones (hold.bytes)")                   \
+    X(hold_expired, "held for longer than hold.time")                                     \
+    X(session_cap, "no session free (app.max_sessions)")                                  \
+    X(session_gone, "an answer of the app to a session that has ended")                   \
+    X(stranger, "came to the app's socket, but not from the app")                         \
+    X(send_refused, "the destination's port is closed")                                   \
+    X(send_full, "the socket's send buffer stayed full")                                  \
+    X(send_denied, "a local firewall refused it")                                         \
+    X(send_too_big, "larger than the path to its destination takes")                      \
+    X(send_failed, "the kernel refused it for another reason, such as no route")          \
     X(shutdown, "still held when the process ended")
 
 #define DROP_ENUM(name, prose) DROP_##name,
@@ -115,7 +115,7 @@ enum drop_reason { DROP_REASONS(DROP_ENUM) DROP_REASON_COUNT };
     X(ORDER_RESENT, "ordered_resent_total", "", "",                                               \
       "Messages sent again out of the history, to a member that asked for them")                  \
     X(ORDER_REFUSED, "ordered_refused_total", "", "",                                             \
-      "Questions not answered: not between leader and member, or too many")                       \
+      "Questions not answered: of a stranger, of another term, or before this pod agrees")        \
     X(ORDER_MISSED, "ordered_missing_total", "", "",                                              \
       "Numbers of the order that this pod's app will never be given; it was told")                \
     X(ORDER_DIVERGED, "ordered_diverged_total", "", "",                                           \

@@ -13,6 +13,7 @@
  *   supervisor_view.c     the view of the data threads
  *   supervisor_command.c  {"leader": ...} and its answer
  *   supervisor_keys.c     keys, introductions, who cannot be verified
+ *   supervisor_order.c    members that want another order
  *
  * A leader outside the cluster (relay.format raw or proxy-v2) is not elected: it never expires.
  *
@@ -25,6 +26,7 @@
 #include <pthread.h>
 
 #include "headless/base/budget.h"
+#include "headless/control/agreement.h"
 #include "headless/control/command.h"
 #include "headless/control/courier.h"
 #include "headless/control/discovery.h"
@@ -55,6 +57,7 @@ struct supervisor_report {
     _Atomic uint32_t votes;        /* that a majority takes; 1: no quorum is wanted */
     _Atomic uint32_t fresh;        /* 1: we do not know what a predecessor voted */
     _Atomic uint32_t alive;        /* members that are, as far as we know; this pod included */
+    _Atomic uint32_t differing;    /* members of another route ordered or ordered.commit */
     _Atomic uint64_t unconfirmed;  /* requests handed to the present leader and not confirmed */
     _Atomic uint64_t gap_ns;       /* without a leader, at the last change */
     _Atomic uint64_t hold_down_ns; /* a leader hands over because of its app only after so long */
@@ -91,6 +94,7 @@ struct supervisor {
     struct store store;
     struct roster roster;
     struct progress progress;
+    struct agreement agreement;
     struct election election;
     struct election_actions actions;
     struct counters counters;

@@ -5,7 +5,9 @@
  * group is given every datagram. They deal out to all workers, or are read by the completions. What
  * comes is answered through the data socket, from self, never from the group's address.
  *
- * A group that cannot be joined is logged and left out; unicast goes on.
+ * A group that cannot be joined is logged and tried again (groups_retry); unicast goes on. Its
+ * socket and receiver are there all the same, and nothing comes. So the data threads see no
+ * difference: joining is the main thread's, and only the kernel is told.
  *
  * Owner: the plane. Threads: those of plane.h.
  */
@@ -15,34 +17,52 @@
 #include "headless/config/config.h"
 #include "headless/data/receiver.h"
 
+#define GROUPS_RETRY_NS (3 * NS_PER_SEC)
+
 struct group {
+    const struct config_group *wanted;
     struct address address; /* IP and port */
-    uint32_t interface;     /* its index; 0: the kernel's choice */
     struct udp_socket socket;
     struct receiver receiver;
+    /* The main thread's, but for is_joined, which any may read. */
+    uint32_t interface;       /* its index, when it is joined or was; 0: the kernel's choice */
+    uint32_t bound_interface; /* what a socket of one link is bound to; 0: to none */
+    bool is_bound, was_joined;
+    int told; /* why it cannot be joined, as it was last told; 0: nothing */
+    _Atomic bool is_joined;
 };
 
 struct groups {
-    size_t count;       /* of those that are joined */
+    const struct config *config;
+    const struct udp_socket *data_sockets;
+    size_t data_socket_count;
+    size_t count;       /* of those that have a socket */
     struct group *list; /* room for all of multicast.groups; NULL: none */
 };
 
 /*
  * Join, and make the receivers, each with a lane for every worker (workers: 0: none). The data
- * sockets are bound already, and may have to make room. Returns 0 or -ENOMEM and the like; only
- * what is no matter of the network fails.
+ * sockets are bound already and stay; they may have to make room. Returns 0 or -ENOMEM and the
+ * like; only what is no matter of the network fails.
  */
 int groups_open(struct groups *groups, const struct config *config,
                 const struct udp_socket *data_sockets, size_t data_socket_count)
     __attribute__((warn_unused_result));
 void groups_close(struct groups *groups);
 
+/* Join what is not joined, and what was on an interface that has gone. Asks the kernel, and may
+ * take a while. The main thread, now and then, between groups_open and groups_leave. */
+void groups_retry(struct groups *groups);
+
+/* Any thread: how many are joined. */
+size_t groups_joined(const struct groups *groups);
+
 /* One thread a group, for workers that have threads; and their end, after groups_leave. */
 int groups_start(struct groups *groups) __attribute__((warn_unused_result));
 void groups_stop(struct groups *groups);
 
 /* Nothing comes any more; what has come can still be read. */
-void groups_leave(const struct groups *groups);
+void groups_leave(struct groups *groups);
 
 /* Any thread: datagrams that the kernel dropped at their sockets. */
 uint64_t groups_kernel_drops(const struct groups *groups);

@@ -11,6 +11,7 @@
  *   order_lead.c    the leader's part: numbers, answers, what a majority has
  *   order_follow.c  a member's part: runs come in, holes are asked for, orders that grew apart
  *   order_learn.c   a new leader's part
+ *   order_help.c    what a member's source no longer has, it asks other members for
  *
  * What holds. Two apps never get the same two numbers in different order, nor two messages under
  * one number, unless they were told (order_event): of messages that it can no longer get (MISSING),
@@ -42,6 +43,7 @@
 #define ORDER_ANNOUNCE_NS  (100 * NS_PER_MS) /* at rest: the last number */
 #define ORDER_PATIENCE_NS  (100 * NS_PER_MS) /* for more answers than a majority's */
 #define ORDER_PROGRESS_NS  (200 * NS_PER_MS) /* whom we learn from is silent for so long */
+#define ORDER_HELP_NS      (500 * NS_PER_MS) /* for help with what the leader no longer has */
 #define ORDER_ANSWER_BYTES 65536             /* of history, for one question */
 
 enum order_role { ORDER_IDLE, ORDER_FOLLOWING, ORDER_LEARNING, ORDER_LEADING };
@@ -77,9 +79,23 @@ struct order_peer {
     uint64_t instance;
     size_t member; /* its index in the view */
     bool is_alive, has_answered;
+    bool has_less;                   /* it cannot help: has said so in this round */
     uint64_t epoch, last, committed; /* by its own word, in this term */
     uint64_t want;                   /* it asked for numbers from here on; 0: nothing */
     struct budget answers;
+};
+
+/* Whom we ask for what the source no longer has (order_help.c). */
+struct order_help {
+    uint64_t helper;   /* 0: nobody */
+    uint64_t until;    /* from here on the source has it */
+    uint64_t since_ns; /* when something last came of it */
+    unsigned tries;    /* questions since the helper was heard */
+    bool has_come;     /* something came of this round */
+    bool is_heard;     /* the run that is looked at is the helper's */
+    struct order_run
+        nearest; /* of those that begin behind the gap: of whom reaches back furthest */
+    uint64_t nearest_from;
 };
 
 struct order {
@@ -116,6 +132,7 @@ struct order {
     bool has_hole;      /* something came out of turn since */
     bool is_taking;     /* in the middle of a run */
     bool owes_position; /* the leader is to hear what we have */
+    struct order_help help;
 
     /* LEARNING. */
     uint64_t learn_ns, query_ns, progress_ns; /* since; the next query; the last answer */

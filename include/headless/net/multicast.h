@@ -31,6 +31,23 @@ int multicast_open(const struct address *group, uint32_t interface,
                    const struct udp_options *options, struct udp_socket *ret_socket)
     __attribute__((warn_unused_result));
 
+/*
+ * The same in three steps, so that a group can be joined later, and again: the socket is there from
+ * the start, and nothing comes before it has joined. What binds to a group of one link binds to its
+ * interface, for good.
+ */
+int multicast_create(const struct address *group, const struct udp_options *options,
+                     struct udp_socket *ret_socket) __attribute__((warn_unused_result));
+int multicast_bind(const struct udp_socket *socket, const struct address *group, uint32_t interface)
+    __attribute__((warn_unused_result));
+int multicast_join(const struct udp_socket *socket, const struct address *group, uint32_t interface)
+    __attribute__((warn_unused_result));
+
+/* Is the group of one link, or of this host alone? IPv6; IPv4's are bound without an interface. */
+bool multicast_is_of_one_link(const struct address *group);
+/* Is there still an interface of this number? */
+bool multicast_has_interface(uint32_t interface);
+
 /* Nothing comes any more; what has come can still be read. group and interface as in open. */
 void multicast_leave(const struct udp_socket *socket, const struct address *group,
                      uint32_t interface);

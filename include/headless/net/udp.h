@@ -61,6 +61,13 @@ int udp_open(const struct address *at, const struct udp_options *options,
 int udp_open_ipv4(const struct address *at, const struct udp_options *options,
                   struct udp_socket *ret_socket) __attribute__((warn_unused_result));
 
+/* Only open, for IPv4 or for IPv6 alone: nothing comes before udp_bind. */
+int udp_create(enum address_family family, const struct udp_options *options,
+               struct udp_socket *ret_socket) __attribute__((warn_unused_result));
+/* Once. The socket's local address is the caller's to set. */
+int udp_bind(const struct udp_socket *socket, const struct address *at)
+    __attribute__((warn_unused_result));
+
 /* Open a socket that talks to one destination, from source (IP; unset: the kernel's choice). */
 int udp_open_connected(const struct address *to, const struct address *source,
                        uint64_t rcvbuf_bytes, struct udp_socket *ret_socket)

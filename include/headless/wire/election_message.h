@@ -8,9 +8,9 @@
  *   WHO             stamp, term, seen, members[0]: the sender's card
  *   HERE            the same (stamp echoed), leader, leader_address, list, flags LEADS, LISTED
  *   HEARTBEAT       term, stamp, interval, misses, list, count, live, ready, cause, received,
- *                   rcvbuf, generation, flags SETTLED
+ *                   rcvbuf, generation, flags SETTLED, ORDERED, COMMIT
  *   ACK             term, stamp echoed, seen, promise (0: none now), list (that it has),
- *                   generation, flags APP, FRESH
+ *                   generation, flags APP, FRESH, ORDERED, COMMIT
  *   LIST_ASK        list, first
  *   LIST_PAGE       list, count, floor, flags MAJORITY, FORCED, first, members
  *   PROBE           term, stamp
@@ -104,7 +104,9 @@ enum election_flag {
     ELECTION_FLAG_LEADS = 1 << 10,
     ELECTION_FLAG_LISTED = 1 << 11, /* I hold a list: there is a cluster */
     ELECTION_FLAG_MAJORITY = 1 << 12,
-    ELECTION_FLAG_FORCED = 1 << 13
+    ELECTION_FLAG_FORCED = 1 << 13,
+    ELECTION_FLAG_ORDERED = 1 << 14, /* route ordered */
+    ELECTION_FLAG_COMMIT = 1 << 15   /* ordered.commit majority */
 };
 
 struct election_message {
