@@ -104,7 +104,8 @@ static int confine(struct daemon *d)
 {
     const struct config *config = config_values(d->options);
     const struct confine_needs needs = {.resolver = config->discovery_dns[0] != '\0',
-                                        .files = config->store[0] != '\0'};
+                                        .files = config->store[0] != '\0',
+                                        .groups = config->multicast_groups.count > 0};
     int rc = config->seccomp ? confine_start(&needs) : -ENOTSUP;
 
     if (rc == -ENOTSUP)

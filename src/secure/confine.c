@@ -221,6 +221,8 @@ static const struct bound bounds[] = {
     {SCMP_SYS(ioctl), true, 1, INT_BITS, TCGETS},
     {SCMP_SYS(ioctl), true, 1, INT_BITS, FIONREAD},
     {SCMP_SYS(ioctl), true, 1, INT_BITS, SIOCGIFINDEX},
+    {SCMP_SYS(ioctl), true, 1, INT_BITS, SIOCGIFNAME},
+    {SCMP_SYS(ioctl), true, 1, INT_BITS, SIOCGIFFLAGS},
     /* Limits are read, not set. */
     {SCMP_SYS(prlimit64), true, 2, UINT64_MAX, 0},
 };
@@ -241,12 +243,16 @@ static const struct bound read_only[] = {
 
 static const struct socket_kind {
     int domain, type;
-    bool is_resolvers; /* only with needs.resolver */
+    bool is_all_pods, is_resolvers, is_groups; /* or only with that need */
 } sockets[] = {
-    {AF_INET, SOCK_DGRAM, false}, {AF_INET6, SOCK_DGRAM, false},
-    {AF_INET, SOCK_STREAM, true}, {AF_INET6, SOCK_STREAM, true}, /* an answer that was cut */
-    {AF_UNIX, SOCK_STREAM, true},                                /* nscd, resolved */
-    {AF_NETLINK, SOCK_RAW, true}, /* which families have addresses here; says "raw" for itself */
+    {AF_INET, SOCK_DGRAM, .is_all_pods = true},
+    {AF_INET6, SOCK_DGRAM, .is_all_pods = true},
+    {AF_INET, SOCK_STREAM, .is_resolvers = true}, /* an answer that was cut */
+    {AF_INET6, SOCK_STREAM, .is_resolvers = true},
+    {AF_UNIX, SOCK_STREAM, .is_resolvers = true}, /* nscd, resolved */
+    {AF_UNIX, SOCK_DGRAM, .is_groups = true},     /* to ask for an interface's name */
+    /* Which addresses there are; it says "raw" for itself. */
+    {AF_NETLINK, SOCK_RAW, .is_resolvers = true, .is_groups = true},
 };
 
 #define ANY_TYPE (-1)
@@ -255,7 +261,8 @@ static bool is_socket_allowed(int domain, int type, const struct confine_needs *
 {
     for (size_t i = 0; i < COUNT(sockets); i++) {
         if (sockets[i].domain == domain && (sockets[i].type == type || type == ANY_TYPE) &&
-            (needs->resolver || !sockets[i].is_resolvers))
+            (sockets[i].is_all_pods || (needs->resolver && sockets[i].is_resolvers) ||
+             (needs->groups && sockets[i].is_groups)))
             return true;
     }
     return false;
