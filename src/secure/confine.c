@@ -70,7 +70,7 @@ static const int allowed_calls[] = {
     SCMP_SYS(mremap),
     SCMP_SYS(madvise),
     SCMP_SYS(brk),
-    /* files: reload, name lookups, the store; openat is below. inotify is to watch for reloads */
+    /* files: reload, name lookups, the store; openat is below */
     SCMP_SYS(read),
     SCMP_SYS(readv),
     SCMP_SYS(pread64),
@@ -88,9 +88,6 @@ static const int allowed_calls[] = {
     SCMP_SYS(getdents64),
     SCMP_SYS(readlink),
     SCMP_SYS(readlinkat),
-    SCMP_SYS(inotify_init1),
-    SCMP_SYS(inotify_add_watch),
-    SCMP_SYS(inotify_rm_watch),
     /* signals */
     SCMP_SYS(rt_sigaction),
     SCMP_SYS(rt_sigprocmask),

@@ -128,6 +128,12 @@ run()
     fi
 }
 
+# run_long NAME COMMAND...: what takes long and is much like another scenario: only with CHECK_ALL.
+run_long()
+{
+    [[ -z ${CHECK_ALL:-} ]] || run "$@"
+}
+
 # skip NAME WHY
 skip()
 {

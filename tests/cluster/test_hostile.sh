@@ -482,12 +482,10 @@ run "forged messages and frames of every type" forged_messages
 run "replays" replays
 run "forged commands" forged_commands
 run "without keys it is believed" without_keys_it_is_believed
-if [[ ${CHECK_ALL:-} ]]; then
-    run "replays after a restart of either side" replays_after_a_restart
-    run "replays after rotation" replays_after_rotation
-    run "forged refusals" forged_refusals
-    run "overheard refusals" overheard_refusals
-    run "floods" floods
-    run "the dead are not kept alive" the_dead_are_not_kept_alive
-fi
+run_long "replays after a restart of either side" replays_after_a_restart
+run_long "replays after rotation" replays_after_rotation
+run_long "forged refusals" forged_refusals
+run_long "overheard refusals" overheard_refusals
+run_long "floods" floods
+run_long "the dead are not kept alive" the_dead_are_not_kept_alive
 finish

@@ -372,9 +372,7 @@ run "a wrong key when all start at once" wrong_key_at_once
 run "a missing directory" missing_directory
 run "an empty directory" empty_directory
 run "what is no key at a reload" no_key_at_reload
-if [[ ${CHECK_ALL:-} ]]; then
-    run "no keys beside pods with keys" without_keys_among_those_with
-    run "from none to enforce" roll_out
-    run "rotation under load" rotation
-fi
+run_long "no keys beside pods with keys" without_keys_among_those_with
+run_long "from none to enforce" roll_out
+run_long "rotation under load" rotation
 finish

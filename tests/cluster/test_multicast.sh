@@ -351,8 +351,8 @@ use 4
 run "headlessctl publish: who answers" who_answers
 run "a command to the group" commanded
 run "the leader dies" leader_dies
-run "the leader stops" one_stops
+run_long "the leader stops" one_stops
 run "no multicast" impossible
 run "an interface that comes late" comes_late
-run "the same, without rings" comes_late --workers 0
+run_long "the same, without rings" comes_late --workers 0
 finish

@@ -256,7 +256,7 @@ refuses_two_workers()
 }
 
 run "ordered: all apps get all in one order" all_apps_get_all
-run "ordered: the same, without rings" all_apps_get_all --workers 0
+run_long "ordered: the same, without rings" all_apps_get_all --workers 0
 run "ordered: the same, with commit" all_apps_get_all --ordered-commit majority
 run "ordered: a follower restarts" follower_restarts
 run "ordered: a gap that cannot be filled is told" gap_is_told

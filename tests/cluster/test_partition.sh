@@ -338,17 +338,17 @@ status_of()
 }
 
 run "2 | 3, the leader with the two" two_against_three
-run "3 | 2, the leader with the three" three_with_the_leader
+run_long "3 | 2, the leader with the three" three_with_the_leader
 run "2 | 2" two_against_two
 run "1 | 2" one_against_two
 run "nobody hears the leader" leader_is_not_heard
-run "one follower does not hear the leader" one_follower_is_deaf
+run_long "one follower does not hear the leader" one_follower_is_deaf
 run "20 % loss changes nothing" loss_of_20_percent
-run "50 % loss makes no two leaders" loss_of_50_percent
-run "a follower returns from long isolation" returns_from_long_isolation "${all[4]}"
+run_long "50 % loss makes no two leaders" loss_of_50_percent
+run_long "a follower returns from long isolation" returns_from_long_isolation "${all[4]}"
 run "a leader returns from long isolation" returns_from_long_isolation "${all[0]}"
 run "packets doubled and shuffled change nothing" doubled_and_shuffled
-run "an election among doubled and shuffled packets" elected_while_shuffled
+run_long "an election among doubled and shuffled packets" elected_while_shuffled
 run "a chain in which nobody hears both ends" chain
 run "a flood from outside on the ports of members" strangers_flood
 run "one of three, forced" forced_without_majority

@@ -182,12 +182,12 @@ needs_frames()
 }
 
 run "all: each app is given each datagram" to_all_apps
-run "all: each app is given each datagram, without rings" to_all_apps --workers 0
+run_long "all: each app is given each datagram, without rings" to_all_apps --workers 0
 run "all: each app is given each datagram, two receivers and two workers" to_all_apps \
     --receivers 2 --workers 2
 run "all: UDP apps" to_all_udp_apps
 run "local: each app is given its own" to_own_app
-run "local: each app is given its own, without rings" to_own_app --workers 0
+run_long "local: each app is given its own, without rings" to_own_app --workers 0
 run "all: the leader dies" leader_dies all
 run "local: the leader dies" leader_dies local -a
 run "all: a member stands still" member_stands_still

@@ -38,7 +38,7 @@
 struct confine_needs {
     bool resolver; /* names are looked up: TCP, unix and netlink sockets; blocks to read modules */
     bool files;    /* files are written, and renamed */
-    bool groups;   /* interfaces are looked up, again and again: netlink */
+    bool groups;   /* interfaces are looked up, again and again: netlink, unix datagrams */
 };
 
 /*
