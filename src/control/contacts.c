@@ -1,7 +1,11 @@
 /* Whom we have met: a table that does not grow. */
 #include <string.h>
 
+#include "headless/base/clock.h"
 #include "introductions_internal.h"
+
+#define CONTACT_MEMORY_NS (600 * NS_PER_SEC) /* who was not used for so long is a friend no more \
+                                              */
 
 static bool is_used(const struct contact *contact)
 {
@@ -43,8 +47,13 @@ struct contact *introductions_find_address(struct introductions *i, const struct
     return find_any(i, ip, true);
 }
 
-/* The least recently used place, of those that have not been introduced if there are any. */
-static struct contact *make_room(struct introductions *i)
+static bool is_friend(const struct contact *contact, uint64_t now_ns)
+{
+    return contact->is_introduced && now_ns < contact->used_ns + CONTACT_MEMORY_NS;
+}
+
+/* The least recently used place, of those that are no friends if there are any. */
+static struct contact *make_room(struct introductions *i, uint64_t now_ns)
 {
     struct contact *worst = &i->contacts[0];
 
@@ -53,8 +62,9 @@ static struct contact *make_room(struct introductions *i)
 
         if (!is_used(contact))
             return contact;
-        if (contact->is_introduced != worst->is_introduced ? worst->is_introduced
-                                                           : contact->used_ns < worst->used_ns)
+        if (is_friend(contact, now_ns) != is_friend(worst, now_ns)
+                ? is_friend(worst, now_ns)
+                : contact->used_ns < worst->used_ns)
             worst = contact;
     }
     return worst;
@@ -63,7 +73,7 @@ static struct contact *make_room(struct introductions *i)
 struct contact *contact_meet(struct introductions *i, uint64_t instance, const struct address *ip,
                              uint64_t now_ns)
 {
-    struct contact *contact = make_room(i);
+    struct contact *contact = make_room(i, now_ns);
 
     memset(contact, 0, sizeof(*contact));
     contact->instance = instance;
@@ -105,6 +115,15 @@ struct contact *contact_of(struct introductions *i, const struct introduction *t
     struct contact *contact = contact_find_instance(i, theirs->from);
 
     return contact ? contact : contact_meet(i, theirs->from, from, now_ns);
+}
+
+void introductions_begin_anew(struct introductions *i, struct contact *contact)
+{
+    contact->is_introduced = contact->is_primed = false;
+    contact->nonce = 0;
+    contact->asked = 0;
+    contact->asked_ns = 0;
+    i->changes++;
 }
 
 /* As if it knew nothing of us. */

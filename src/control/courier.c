@@ -20,7 +20,7 @@ int courier_open(struct courier *courier, const struct config *config, struct co
     courier->counters = counters;
     courier->has_keys = config_has_keys(config);
     courier->is_sealing = config_seals(config);
-    courier->takes_open = !courier->has_keys || config->keys_mode != CONFIG_KEYS_ENFORCE;
+    courier->takes_open = config_takes_open(config);
     rc = udp_open(&at, &options, &courier->socket);
     if (rc)
         log_error("bind_failed", "cannot bind %s (peer.port): %s%s", address_format(&at, text),
@@ -74,9 +74,11 @@ static void post(struct courier *courier, const struct address *to, const uint8_
 void courier_meet(struct courier *courier, const struct address *ip)
 {
     uint8_t bytes[INTRODUCTIONS_SEALED];
-    size_t length = courier->is_sealing
-                        ? introductions_ask(&courier->introductions, ip, clock_now_ns(), bytes)
-                        : 0;
+    /* Who sends open asks those that asked it before: they have to hear of its new keys. */
+    bool may_ask = courier->is_sealing ||
+                   (courier->has_keys && introductions_find_address(&courier->introductions, ip));
+    size_t length =
+        may_ask ? introductions_ask(&courier->introductions, ip, clock_now_ns(), bytes) : 0;
 
     if (length)
         post(courier, ip, bytes, length);
@@ -193,9 +195,13 @@ static enum courier_result hear_introduction(struct courier *courier, struct arr
 static enum courier_result open_sealed(struct courier *courier, struct arrival *arrival,
                                        const struct peer_header *header)
 {
-    enum introductions_verdict verdict = introductions_open(
-        &courier->introductions, arrival->bytes, arrival->length, header, clock_now_ns());
+    const struct contact *contact = introductions_find(&courier->introductions, header->from);
+    enum introductions_verdict verdict = INTRODUCTIONS_MISDIRECTED;
 
+    /* It is answered to where it comes from, and that may be where the leader is: not elsewhere. */
+    if (!contact || address_equal_ip(&contact->address, &arrival->from))
+        verdict = introductions_open(&courier->introductions, arrival->bytes, arrival->length,
+                                     header, clock_now_ns());
     if (verdict != INTRODUCTIONS_OK)
         return refuse(courier, verdict);
     arrival->plain = arrival->bytes + SEAL_BLOCK_BYTES;

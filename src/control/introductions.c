@@ -197,7 +197,8 @@ static struct contact *find_asked(struct introductions *i, const struct introduc
     return asked;
 }
 
-/* With the key of the question: that one both have. */
+/* With the key of the question: that one both have. What we have asked already stays asked: else
+ * two who ask each other at once would wait for answers that are never given. */
 static size_t answer(struct introductions *i, struct contact *contact,
                      const struct introduction *theirs, const struct key *key,
                      uint8_t out[static INTRODUCTIONS_SEALED])
@@ -208,7 +209,7 @@ static size_t answer(struct introductions *i, struct contact *contact,
 
     ours.to = theirs->from;
     ours.echo = theirs->nonce;
-    ours.nonce = is_news ? draw_nonce(contact) : 0;
+    ours.nonce = !is_news ? 0 : contact->nonce ? contact->nonce : draw_nonce(contact);
     ours.known = known_of(contact);
     return write_sealed(i, &ours, key, out);
 }

@@ -58,12 +58,9 @@ void roster_update(struct roster *roster, const struct election_list *list)
     }
 }
 
-bool roster_is_first(struct roster *roster, uint16_t slot)
+bool *roster_primed(struct roster *roster, uint16_t slot)
 {
-    bool is_first = !roster->seats[slot].is_used;
-
-    roster->seats[slot].is_used = true;
-    return is_first;
+    return slot == VIEW_SLOT_NONE ? NULL : &roster->seats[slot].is_primed;
 }
 
 uint64_t roster_received(const struct roster *roster, uint64_t instance)

@@ -35,8 +35,6 @@ void supervisor_tell(struct supervisor *supervisor);
 /* Without keys, or with keys that are not enforced: the log says so. */
 void supervisor_warn_open(const struct config *config);
 void supervisor_init_key_watch(struct supervisor *supervisor);
-/* The settings have new keys. */
-void supervisor_take_keys(struct supervisor *supervisor);
 /* What frames are to be sealed with, so that all can open them. */
 void supervisor_choose_key(struct supervisor *supervisor, struct supervisor_facts *facts);
 /* Has it been introduced? Then its frames come in from the next view on. */

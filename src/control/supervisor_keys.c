@@ -78,11 +78,6 @@ void supervisor_warn_open(const struct config *config)
 
 /* ---- the supervisor's thread ---- */
 
-void supervisor_take_keys(struct supervisor *supervisor)
-{
-    introductions_take_keys(&supervisor->courier.introductions, &supervisor->settings.keyring);
-}
-
 static bool is_other(const struct supervisor *supervisor, uint16_t index)
 {
     return supervisor->election.list.members[index].instance !=
@@ -114,7 +109,7 @@ static bool all_have_aes(struct supervisor *supervisor)
         const struct contact *contact =
             introductions_find(&supervisor->courier.introductions, e->list.members[i].instance);
 
-        if (is_other(supervisor, i) && contact)
+        if (is_other(supervisor, i) && election_may_be_alive(e, i) && contact)
             suites &= contact->theirs.suites;
     }
     return suites >> SEAL_AES256_GCM & 1;
@@ -139,13 +134,19 @@ void supervisor_choose_key(struct supervisor *supervisor, struct supervisor_fact
 
 bool supervisor_prime_gate(struct supervisor *supervisor, uint64_t instance, uint16_t slot)
 {
-    const struct contact *contact =
-        introductions_find(&supervisor->courier.introductions, instance);
+    struct contact *contact = introductions_find(&supervisor->courier.introductions, instance);
+    bool *is_primed = roster_primed(&supervisor->roster, slot);
 
-    if (!contact || slot == VIEW_SLOT_NONE || !supervisor->plane->windows)
+    if (!contact || !is_primed || !supervisor->plane->windows)
         return false;
-    if (roster_is_first(&supervisor->roster, slot))
-        gate_prime(supervisor->plane->windows, slot, contact->theirs.counters);
+    if (*is_primed)
+        return true;
+    if (contact->is_primed) { /* in another seat, long ago: a fresh answer tells how far it is */
+        introductions_begin_anew(&supervisor->courier.introductions, contact);
+        return false;
+    }
+    gate_prime(supervisor->plane->windows, slot, contact->theirs.counters);
+    *is_primed = contact->is_primed = true;
     return true;
 }
 
@@ -214,13 +215,14 @@ void supervisor_watch_keys(struct supervisor *supervisor, uint64_t now_ns)
     if (now_ns < supervisor->keys_looked_ns + LOOK_NS)
         return;
     supervisor->keys_looked_ns = now_ns;
+    if (!supervisor->is_unpublished) /* first the threads can open it, then others hear of it */
+        introductions_take_keys(&supervisor->courier.introductions, &supervisor->settings.keyring);
     tell_mismatches(supervisor, now_ns);
     if (is_keyless || key_watch_count(&supervisor->key_watch, now_ns) > 0)
         supervisor_feed(supervisor, &(struct election_event){.type = ELECTION_AUTH_FAILED});
-    if (supervisor->courier.is_sealing) {
-        meet_members(supervisor);
+    meet_members(supervisor);
+    if (supervisor->courier.is_sealing)
         meet_suspects(supervisor, now_ns);
-    }
     if (supervisor->courier.introductions.changes != supervisor->facts.introductions)
         supervisor_publish(supervisor);
 }

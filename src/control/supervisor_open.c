@@ -193,6 +193,8 @@ static void fill_election_config(const struct supervisor *supervisor, uint64_t s
             seat_of(config->leader_list.list[i].name, &config->leader_list.list[i].address);
 }
 
+_Static_assert(WORKERS_MAX <= INTRODUCTION_LANES_MAX, "each thread has a lane");
+
 /* The threads' counters are told to whom we introduce ourselves to. */
 static uint8_t collect_lanes(struct supervisor *supervisor)
 {
@@ -213,7 +215,7 @@ int supervisor_join(struct supervisor *supervisor, struct plane *plane)
     courier_introduce(&supervisor->courier, &plane->identity);
     introductions_tell_lanes(&supervisor->courier.introductions, supervisor->lanes,
                              collect_lanes(supervisor));
-    supervisor_take_keys(supervisor);
+    introductions_take_keys(&supervisor->courier.introductions, &supervisor->settings.keyring);
     roster_init(&supervisor->roster, plane);
     agreement_init(&supervisor->agreement, supervisor->config);
     stored_term = store_open(&supervisor->store, config);
@@ -283,6 +285,9 @@ void supervisor_stop(struct supervisor *supervisor)
 
 void supervisor_close(struct supervisor *supervisor)
 {
+    keyring_wipe(&supervisor->keys);
+    keyring_wipe(&supervisor->settings.keyring);
+    keyring_wipe(&supervisor->reloaded.keyring);
     waker_fini(&supervisor->waker);
     courier_close(&supervisor->courier);
     if (supervisor->timer_fd >= 0)

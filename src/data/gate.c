@@ -29,8 +29,7 @@ int gate_init(struct gate *gate, const struct config *config, const struct ident
 {
     *gate = (struct gate){.identity = identity,
                           .has_keys = config_has_keys(config),
-                          .takes_open =
-                              !config_has_keys(config) || config->keys_mode != CONFIG_KEYS_ENFORCE,
+                          .takes_open = config_takes_open(config),
                           .windows = windows};
     if (!gate->has_keys)
         return 0;
@@ -79,6 +78,9 @@ static enum drop_reason open_sealed(struct gate *gate, const struct view *view,
         return DROP_key;
     if (!member || !member->is_introduced)
         return DROP_introduction;
+    /* Where a frame comes from is the ingress pod, to which the answer goes. */
+    if (!address_equal_ip(&member->address, &datagram->peer))
+        return DROP_misdirected;
     if (!is_for_us(gate, header, block.value))
         return DROP_misdirected;
     window = window_of(gate->windows, member->slot, header->lane);

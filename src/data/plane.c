@@ -214,6 +214,7 @@ void plane_close(struct plane *plane)
         udp_close(&plane->relay_sockets[i]);
     }
     groups_close(&plane->groups);
+    view_board_wipe(&plane->board);
     free(plane->completions);
     free(plane->workers);
     free(plane->windows);

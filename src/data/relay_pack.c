@@ -85,12 +85,16 @@ static bool fits(const struct relay *relay, const struct relay_link *link,
            (!body || goes_on(link, body));
 }
 
-static void drop_record(struct relay *relay, uint8_t type, enum drop_reason reason)
+/* What is for one member has been counted as a copy already. */
+static void drop_record(struct relay *relay, const struct relay_link *link, uint8_t type,
+                        enum drop_reason reason)
 {
     if (type == FRAME_DATA) {
         counters_drop(relay->counters, reason, 1);
     } else if (type == FRAME_REPLY) {
         counters_drop_reply(relay->counters, reason, 1);
+    } else if (link != relay->copies) {
+        counters_drop_copies(relay->counters, reason, 1);
     } else {
         counters_add(relay->counters, COUNTER_COPIES_MADE, relay->member_count);
         counters_drop_copies(relay->counters, reason, relay->member_count);
@@ -133,12 +137,12 @@ void relay_link_pack(struct relay *relay, struct relay_link *link,
 
     if (FRAME_HEADER_BYTES + frame_body_bytes(header->type) + bytes + seal_bytes(relay) >
         UDP_PAYLOAD_MAX) {
-        drop_record(relay, header->type, DROP_oversize);
+        drop_record(relay, link, header->type, DROP_oversize);
         return;
     }
     if (relay->is_sealing && !relay->key) {
         if (record)
-            drop_record(relay, header->type, DROP_key);
+            drop_record(relay, link, header->type, DROP_key);
         return;
     }
     if (link->is_packing && (!record || !fits(relay, link, header, body, bytes)))

@@ -16,6 +16,14 @@ void view_board_init(struct view_board *board)
     atomic_init(&board->current, &board->slots[0]);
 }
 
+void view_board_wipe(struct view_board *board)
+{
+    for (size_t i = 0; i < VIEW_SLOTS; i++) {
+        keyring_wipe(&board->slots[i].keyring);
+        sodium_memzero(&board->slots[i].signing, sizeof(board->slots[i].signing));
+    }
+}
+
 int view_board_register(struct view_board *board, struct view_reader *reader)
 {
     if (board->reader_count == VIEW_READERS_MAX)

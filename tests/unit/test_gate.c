@@ -244,6 +244,16 @@ Test(gate, not_for_another_pod)
     assert_dropped(DROP_misdirected);
 }
 
+/* Who plays a member's frame from elsewhere would have the answers sent there. */
+Test(gate, not_from_elsewhere)
+{
+    our_frame();
+    cr_assert_eq(address_parse("10.0.0.66:12001", 0, &datagram.peer), 0);
+    assert_dropped(DROP_misdirected);
+    datagram.peer = (struct address){0}; /* as the member's here */
+    assert_in();
+}
+
 Test(gate, copies_runs_and_answers_may_be_for_all)
 {
     static const uint8_t for_all[] = {FRAME_COPY, FRAME_REPLY};

@@ -348,6 +348,57 @@ Test(introductions, rotation_loses_nothing)
     cr_assert_eq(send_message(B, A), INTRODUCTIONS_OK);
 }
 
+/* Both have new keys, and their questions cross. */
+Test(introductions, who_ask_each_other_at_once_do_not_go_on_for_ever)
+{
+    uint8_t from_a[INTRODUCTIONS_SEALED], from_b[INTRODUCTIONS_SEALED];
+    size_t a_length, b_length;
+    int rounds = 0;
+
+    settle(A, B);
+    introductions_take_keys(pods[A], &rings[2]);
+    introductions_take_keys(pods[B], &rings[2]);
+    now_ns += STEP_NS;
+    a_length = introductions_ask(pods[A], &ips[B], now_ns, from_a);
+    b_length = introductions_ask(pods[B], &ips[A], now_ns, from_b);
+    cr_assert(a_length > 0 && b_length > 0);
+    while (a_length || b_length) {
+        cr_assert_lt(rounds++, 4, "it never ends");
+        if (a_length)
+            (void)deliver(A, B, from_a, &a_length);
+        if (b_length)
+            (void)deliver(B, A, from_b, &b_length);
+        for (size_t i = 0; i < INTRODUCTIONS_SEALED; i++) { /* what B said to A, and A to B */
+            uint8_t byte = from_a[i];
+
+            from_a[i] = from_b[i];
+            from_b[i] = byte;
+        }
+        size_t length = a_length;
+
+        a_length = b_length;
+        b_length = length;
+    }
+    cr_assert(contact_has_key(introductions_find(pods[A], instance(B)), rings[1].keys[0].id));
+    cr_assert(contact_has_key(introductions_find(pods[B], instance(A)), rings[1].keys[0].id));
+}
+
+/* A seat that is given anew needs counters of now: with those of long ago, what was sent since then
+ * could be played again. */
+Test(introductions, to_begin_anew_brings_fresh_counters)
+{
+    settle(A, B);
+    cr_assert_eq(introductions_find(pods[B], instance(A))->theirs.counters[0], 0);
+    for (int i = 0; i < 500; i++)
+        (void)seal_lane_count(&lane);
+    introductions_begin_anew(pods[B], introductions_find(pods[B], instance(A)));
+    cr_assert_not(knows(B, A));
+    settle(B, A);
+    cr_assert(knows(B, A));
+    cr_assert_eq(introductions_find(pods[B], instance(A))->theirs.counters[0], 500);
+    cr_assert_eq(send_message(A, B), INTRODUCTIONS_OK);
+}
+
 Test(introductions, counters_are_told_once)
 {
     for (int i = 0; i < 77; i++)

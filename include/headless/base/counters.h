@@ -35,7 +35,8 @@
     X(auth, "a frame that is not authentic, or an open one where keys.mode is enforce")   \
     X(key, "a frame sealed with a key that this pod has not")                             \
     X(introduction, "a frame of a member that has not been introduced yet")               \
-    X(misdirected, "a frame sealed for another pod, or for a predecessor here")           \
+    X(misdirected,                                                                        \
+      "sealed for another pod or a predecessor here, or from elsewhere than its sender")  \
     X(replay, "a frame that came before, or too late to know")                            \
     X(route, "a copy for every app, but route is not all here, or not ordered")           \
     X(order, "a number of the order, but not from the leader, or from whom it was asked") \

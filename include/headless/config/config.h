@@ -167,6 +167,12 @@ static inline bool config_has_keys(const struct config *config)
     return config->keys[0] != '\0';
 }
 
+/* Is it believed when it is not sealed? */
+static inline bool config_takes_open(const struct config *config)
+{
+    return !config_has_keys(config) || config->keys_mode != CONFIG_KEYS_ENFORCE;
+}
+
 static inline bool config_seals(const struct config *config)
 {
     return config_has_keys(config) && config->keys_mode != CONFIG_KEYS_NONE;

@@ -40,6 +40,7 @@ struct contact {
     uint32_t asked;              /* times since its last answer */
     struct introduction theirs;  /* as it proved: keys, suites, counters at that time */
     uint64_t used_ns;            /* the least recently used one makes room */
+    bool is_primed;              /* replay windows of its frames were set by its counters */
     struct replay_window window; /* also of introductions, and before it is introduced */
 };
 
@@ -56,9 +57,9 @@ struct introductions {
     struct contact contacts[CONTACTS_MAX];
 };
 
-/* lanes: an array that stays, of pointers to lanes that stay; at most INTRODUCTION_LANES_MAX. */
 void introductions_init(struct introductions *i, uint64_t cluster, uint64_t instance,
                         const struct address *self);
+/* An array that stays, of pointers to lanes that stay; at most INTRODUCTION_LANES_MAX. */
 void introductions_tell_lanes(struct introductions *i, const struct seal_lane *const *lanes,
                               uint8_t count);
 void introductions_fini(struct introductions *i);
@@ -80,6 +81,9 @@ uint32_t introductions_count(const struct introductions *i);
  */
 size_t introductions_ask(struct introductions *i, const struct address *ip, uint64_t now_ns,
                          uint8_t out[static INTRODUCTIONS_SEALED]);
+
+/* Its counters are needed as they are now: it is introduced once more. */
+void introductions_begin_anew(struct introductions *i, struct contact *contact);
 
 /* What comes from there could not be verified: whoever is there is to be asked again, and does not
  * have to wait for it for long: 2 * INTRODUCTIONS_ASK_NS. */

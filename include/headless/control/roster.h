@@ -18,7 +18,7 @@ struct roster_seat {
     uint64_t instance; /* 0: free */
     uint64_t relayed_before, received_before;
     uint64_t confirmed; /* of what we relayed to it, by its own word */
-    bool is_used;       /* somebody has asked roster_is_first */
+    bool is_primed;     /* its replay windows are set */
 };
 
 struct roster {
@@ -35,8 +35,8 @@ void roster_update(struct roster *roster, const struct election_list *list);
 /* VIEW_SLOT_NONE: has none. */
 uint16_t roster_slot(const struct roster *roster, uint64_t instance);
 
-/* The first time that this is asked since the slot was given to its instance? */
-bool roster_is_first(struct roster *roster, uint16_t slot);
+/* Are the replay windows of this slot set, for who has it now? NULL: there is no such slot. */
+bool *roster_primed(struct roster *roster, uint16_t slot);
 
 /* Requests that we took over from this instance so far. */
 uint64_t roster_received(const struct roster *roster, uint64_t instance);

@@ -19,8 +19,9 @@
 #include "headless/data/slab.h"
 #include "headless/data/view.h"
 #include "headless/secure/replay.h"
+#include "headless/wire/introduction.h"
 
-#define GATE_LANES 16 /* threads of a sender */
+#define GATE_LANES INTRODUCTION_LANES_MAX /* threads of a sender */
 
 struct gate {
     const struct identity *identity;

@@ -5,10 +5,12 @@
  * that the other side's SO_REUSEPORT spreads our workers, and a refusal is attributed to one
  * destination), the frame being packed, and an outbox. Records are packed into frames and never
  * wait for more than the current batch: relay_flush ends it. A record larger than a frame's room
- * travels alone, its payload by iovec without a copy, and is left to IP fragmentation. In the
- * formats raw and proxy-v2 a request is sent as it came, to the leader's data port, also by iovec.
+ * travels alone, its payload by iovec (without keys: no copy), and is left to IP fragmentation. In
+ * the formats raw and proxy-v2 a request is sent as it came, to the leader's data port, also by
+ * iovec.
  *
- * Copies (route all) are packed once for all members: the same bytes go out over each link.
+ * Copies (routes all and ordered) are packed once for all members: the same bytes go out over each
+ * link.
  *
  * With keys each frame is sealed at the flush, in its buffer, when it has been padded; copies once
  * for all. Sequences count the frames of this thread, whoever they go to: they are the nonces. A
@@ -19,7 +21,8 @@
  *
  * A host whose process has gone refuses frames, and the kernel gives back what was refused. If that
  * is the beginning of a frame that this link sent lately, it is evidence against the leader that
- * the link serves: refused_instance. Others can forge such a message, but do not know our instance.
+ * the link serves: refused_instance. Who does not know our instance and the link's port cannot
+ * forge it; docs/threat-model.md says who may.
  *
  * Owner: its worker's thread. Memory: a link's buffers are allocated when it is opened (a new
  * destination, not a new datagram); RELAY_LINKS_MAX links, the least recently used one is closed

@@ -104,6 +104,8 @@ struct view_board {
 
 /* The first view (generation 1): no leader, no members. */
 void view_board_init(struct view_board *board);
+/* When no thread reads any more: no key stays behind. */
+void view_board_wipe(struct view_board *board);
 /* Before the threads start. Returns 0, or -ENOSPC. */
 int view_board_register(struct view_board *board, struct view_reader *reader)
     __attribute__((warn_unused_result));
