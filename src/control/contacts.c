@@ -4,8 +4,9 @@
 #include "headless/base/clock.h"
 #include "introductions_internal.h"
 
-#define CONTACT_MEMORY_NS (600 * NS_PER_SEC) /* who was not used for so long is a friend no more \
-                                              */
+#define CONTACT_MEMORY_NS                                                  \
+    (600 * NS_PER_SEC) /* who was not used for so long is a friend no more \
+                        */
 
 static bool is_used(const struct contact *contact)
 {

@@ -192,16 +192,11 @@ static enum courier_result hear_introduction(struct courier *courier, struct arr
     return COURIER_INTRODUCTION;
 }
 
-static enum courier_result open_sealed(struct courier *courier, struct arrival *arrival,
-                                       const struct peer_header *header)
+static enum courier_result open_sealed(struct courier *courier, struct arrival *arrival)
 {
-    const struct contact *contact = introductions_find(&courier->introductions, header->from);
-    enum introductions_verdict verdict = INTRODUCTIONS_MISDIRECTED;
+    enum introductions_verdict verdict = introductions_open(
+        &courier->introductions, &arrival->from, arrival->bytes, arrival->length, clock_now_ns());
 
-    /* It is answered to where it comes from, and that may be where the leader is: not elsewhere. */
-    if (!contact || address_equal_ip(&contact->address, &arrival->from))
-        verdict = introductions_open(&courier->introductions, arrival->bytes, arrival->length,
-                                     header, clock_now_ns());
     if (verdict != INTRODUCTIONS_OK)
         return refuse(courier, verdict);
     arrival->plain = arrival->bytes + SEAL_BLOCK_BYTES;
@@ -224,7 +219,7 @@ static enum courier_result admit(struct courier *courier, struct arrival *arriva
         return COURIER_UNVERIFIED;
     }
     return header.type == PEER_INTRODUCTION ? hear_introduction(courier, arrival)
-                                            : open_sealed(courier, arrival, &header);
+                                            : open_sealed(courier, arrival);
 }
 
 enum courier_result courier_receive(struct courier *courier, struct election_message *ret_message,

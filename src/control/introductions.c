@@ -290,28 +290,33 @@ size_t introductions_seal(struct introductions *i, const struct contact *contact
     return seal_wrap(&i->lane, key, common_suite(contact), counter, counter, buffer, length);
 }
 
-enum introductions_verdict introductions_open(struct introductions *i, uint8_t *data, size_t length,
-                                              const struct peer_header *header, uint64_t now_ns)
+enum introductions_verdict introductions_open(struct introductions *i, const struct address *from,
+                                              uint8_t *data, size_t length, uint64_t now_ns)
 {
-    struct contact *contact = introductions_find(i, header->from);
-    struct seal_sender sender = {.instance = header->from, .lane = PEER_LANE};
+    struct contact *contact;
+    struct seal_sender sender = {.lane = PEER_LANE};
+    struct peer_header header;
     struct seal_block block;
     const struct key *key;
 
-    if (!seal_read_block(data, length, &block))
+    if (!peer_read_header(data, length, &header) || !seal_read_block(data, length, &block))
         return INTRODUCTIONS_MALFORMED;
     key = keyring_find(&i->ring, block.key);
     if (!key)
         return INTRODUCTIONS_KEY;
+    contact = introductions_find(i, header.from);
     if (!contact)
         return INTRODUCTIONS_STRANGER;
-    if (header->to != i->instance)
+    if (header.to != i->instance)
         return INTRODUCTIONS_MISDIRECTED;
     if (!replay_is_new(&contact->window, block.value))
         return INTRODUCTIONS_REPLAY;
+    sender.instance = header.from;
     sender.counter = block.value;
     if (!seal_unwrap(&i->cache, key, &sender, &block, data, length))
         return INTRODUCTIONS_FORGED;
+    if (!address_equal_ip(&contact->address, from))
+        return INTRODUCTIONS_MISDIRECTED;
     if (!replay_accept(&contact->window, block.value))
         return INTRODUCTIONS_REPLAY;
     contact->used_ns = now_ns;

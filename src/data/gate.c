@@ -78,9 +78,6 @@ static enum drop_reason open_sealed(struct gate *gate, const struct view *view,
         return DROP_key;
     if (!member || !member->is_introduced)
         return DROP_introduction;
-    /* Where a frame comes from is the ingress pod, to which the answer goes. */
-    if (!address_equal_ip(&member->address, &datagram->peer))
-        return DROP_misdirected;
     if (!is_for_us(gate, header, block.value))
         return DROP_misdirected;
     window = window_of(gate->windows, member->slot, header->lane);
@@ -88,6 +85,9 @@ static enum drop_reason open_sealed(struct gate *gate, const struct view *view,
         return DROP_replay;
     if (!seal_unwrap(gate->cache, key, &sender, &block, bytes_of(datagram), datagram->length))
         return DROP_auth;
+    /* Where it comes from is the ingress pod, to which the answer goes. */
+    if (!address_equal_ip(&member->address, &datagram->peer))
+        return DROP_misdirected;
     if (!replay_accept(window, header->sequence))
         return DROP_replay;
     datagram->payload += SEAL_BLOCK_BYTES;

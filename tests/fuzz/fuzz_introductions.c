@@ -231,7 +231,8 @@ static void hear(size_t to, const struct sent *one, const struct address *from, 
         keep(to, one->from, answer, length, true);
 }
 
-static enum introductions_verdict expected_of(struct introductions *pod, const struct sent *one)
+static enum introductions_verdict expected_of(struct introductions *pod, const struct sent *one,
+                                              const struct address *from)
 {
     struct contact *contact = introductions_find(pod, one->from);
     struct seal_block block;
@@ -243,19 +244,18 @@ static enum introductions_verdict expected_of(struct introductions *pod, const s
         return INTRODUCTIONS_STRANGER;
     if (one->to != pod->instance)
         return INTRODUCTIONS_MISDIRECTED;
-    return one->is_opened || !replay_is_new(&contact->window, block.value) ? INTRODUCTIONS_REPLAY
-                                                                           : INTRODUCTIONS_OK;
+    if (one->is_opened || !replay_is_new(&contact->window, block.value))
+        return INTRODUCTIONS_REPLAY;
+    return address_equal_ip(&contact->address, from) ? INTRODUCTIONS_OK : INTRODUCTIONS_MISDIRECTED;
 }
 
-static void open_message(size_t to, struct sent *one, uint8_t *bytes)
+static void open_message(size_t to, struct sent *one, const struct address *from, uint8_t *bytes)
 {
-    enum introductions_verdict expected = expected_of(&pods[to], one);
+    enum introductions_verdict expected = expected_of(&pods[to], one, from);
     struct election_member members[ELECTION_PAGE];
     struct election_message message;
-    struct peer_header header;
 
-    FUZZ_CHECK(peer_read_header(bytes, one->length, &header));
-    FUZZ_CHECK(introductions_open(&pods[to], bytes, one->length, &header, now_ns) == expected);
+    FUZZ_CHECK(introductions_open(&pods[to], from, bytes, one->length, now_ns) == expected);
     if (expected != INTRODUCTIONS_OK)
         return;
     one->is_opened = true;
@@ -283,7 +283,7 @@ static void deliver(struct input *in, struct sent *one)
     if (one->is_introduction)
         hear(to, &copy, &from, bytes);
     else
-        open_message(to, one, bytes);
+        open_message(to, one, &from, bytes);
 }
 
 /* Bytes that nobody sealed: nobody is believed for them, and they change nothing. */
@@ -295,15 +295,13 @@ static void deliver_false(size_t to, uint8_t *bytes, size_t length)
     uint8_t answer[INTRODUCTIONS_SEALED], *copy = malloc(length + !length);
     uint64_t changes = pod->changes;
     size_t answer_length = 0;
-    struct peer_header header;
 
     FUZZ_CHECK(copy);
     memcpy(copy, bytes, length);
     FUZZ_CHECK(introductions_hear(pod, &from, copy, length, now_ns, answer, &answer_length) !=
                INTRODUCTIONS_OK);
     memcpy(copy, bytes, length);
-    if (peer_read_header(copy, length, &header))
-        FUZZ_CHECK(introductions_open(pod, copy, length, &header, now_ns) != INTRODUCTIONS_OK);
+    FUZZ_CHECK(introductions_open(pod, &from, copy, length, now_ns) != INTRODUCTIONS_OK);
     FUZZ_CHECK(introductions_count(pod) == count && pod->changes == changes);
     free(copy);
 }

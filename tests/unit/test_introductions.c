@@ -129,12 +129,16 @@ static size_t seal_message(int from, int to, uint8_t buffer[static SEALED])
     return introductions_seal(pods[from], contact, buffer, MESSAGE);
 }
 
+/* From where its sender is. */
 static enum introductions_verdict open_message(int to, uint8_t *data, size_t length)
 {
     struct peer_header header;
+    int from = A;
 
     cr_assert(peer_read_header(data, length, &header));
-    return introductions_open(pods[to], data, length, &header, now_ns);
+    while (from < PODS - 1 && instance(from) != header.from)
+        from++;
+    return introductions_open(pods[to], &ips[from], data, length, now_ns);
 }
 
 static enum introductions_verdict send_message(int from, int to)
@@ -283,6 +287,19 @@ Test(introductions, a_message_is_taken_once)
     memcpy(copy, message, SEALED);
     cr_assert_eq(open_message(B, message, SEALED), INTRODUCTIONS_OK);
     cr_assert_eq(open_message(B, copy, SEALED), INTRODUCTIONS_REPLAY);
+}
+
+/* Who plays it from elsewhere would be answered there, or be taken for the leader. */
+Test(introductions, a_message_comes_from_where_its_sender_is)
+{
+    uint8_t message[SEALED], copy[SEALED];
+
+    settle(A, B);
+    (void)seal_message(A, B, message);
+    memcpy(copy, message, SEALED);
+    cr_assert_eq(introductions_open(pods[B], &ips[C], copy, SEALED, now_ns),
+                 INTRODUCTIONS_MISDIRECTED);
+    cr_assert_eq(open_message(B, message, SEALED), INTRODUCTIONS_OK, "it was not used up");
 }
 
 /* B's window begins with what introduced A: what A sent before, and was kept back, is too old. */

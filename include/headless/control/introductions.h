@@ -114,9 +114,12 @@ enum introductions_verdict introductions_hear(struct introductions *i, const str
 size_t introductions_seal(struct introductions *i, const struct contact *contact, uint8_t *buffer,
                           size_t length);
 
-/* Open a message in place: on OK the plain one is at data + SEAL_BLOCK_BYTES. header: of it. */
-enum introductions_verdict introductions_open(struct introductions *i, uint8_t *data, size_t length,
-                                              const struct peer_header *header, uint64_t now_ns);
+/*
+ * Open a message in place: on OK the plain one is at data + SEAL_BLOCK_BYTES. It must come from
+ * where its sender was introduced: it is answered to there, and a leader is taken to be there.
+ */
+enum introductions_verdict introductions_open(struct introductions *i, const struct address *from,
+                                              uint8_t *data, size_t length, uint64_t now_ns);
 
 /* ---- what all have ---- */
 
