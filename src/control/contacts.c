@@ -4,22 +4,27 @@
 #include "headless/base/clock.h"
 #include "introductions_internal.h"
 
-#define CONTACT_MEMORY_NS                                                  \
-    (600 * NS_PER_SEC) /* who was not used for so long is a friend no more \
-                        */
+#define CONTACT_MEMORY_NS (600 * NS_PER_SEC) /* unused for so long: a friend no more */
 
 static bool is_used(const struct contact *contact)
 {
     return contact->instance || address_is_set(&contact->address);
 }
 
-struct contact *introductions_find(struct introductions *i, uint64_t instance)
+struct contact *contact_find_instance(struct introductions *i, uint64_t instance)
 {
     for (size_t k = 0; instance && k < CONTACTS_MAX; k++) {
-        if (i->contacts[k].instance == instance && i->contacts[k].is_introduced)
+        if (i->contacts[k].instance == instance)
             return &i->contacts[k];
     }
     return NULL;
+}
+
+struct contact *introductions_find(struct introductions *i, uint64_t instance)
+{
+    struct contact *contact = contact_find_instance(i, instance);
+
+    return contact && contact->is_introduced ? contact : NULL;
 }
 
 uint32_t introductions_count(const struct introductions *i)
@@ -41,6 +46,14 @@ static struct contact *find_any(struct introductions *i, const struct address *i
             return contact;
     }
     return NULL;
+}
+
+/* Who was introduced at this address, else whom we have asked there. */
+static struct contact *find_at(struct introductions *i, const struct address *ip)
+{
+    struct contact *contact = find_any(i, ip, true);
+
+    return contact ? contact : find_any(i, ip, false);
 }
 
 struct contact *introductions_find_address(struct introductions *i, const struct address *ip)
@@ -85,10 +98,8 @@ struct contact *contact_meet(struct introductions *i, uint64_t instance, const s
 
 struct contact *contact_at(struct introductions *i, const struct address *ip, uint64_t now_ns)
 {
-    struct contact *contact = find_any(i, ip, true);
+    struct contact *contact = find_at(i, ip);
 
-    if (!contact)
-        contact = find_any(i, ip, false);
     return contact ? contact : contact_meet(i, 0, ip, now_ns);
 }
 
@@ -99,15 +110,6 @@ bool contact_has_key(const struct contact *contact, uint32_t id)
             return true;
     }
     return false;
-}
-
-struct contact *contact_find_instance(struct introductions *i, uint64_t instance)
-{
-    for (size_t k = 0; k < CONTACTS_MAX; k++) {
-        if (i->contacts[k].instance == instance)
-            return &i->contacts[k];
-    }
-    return NULL;
 }
 
 struct contact *contact_of(struct introductions *i, const struct introduction *theirs,
@@ -130,10 +132,8 @@ void introductions_begin_anew(struct introductions *i, struct contact *contact)
 /* As if it knew nothing of us. */
 void introductions_doubt(struct introductions *i, const struct address *ip)
 {
-    struct contact *contact = find_any(i, ip, true);
+    struct contact *contact = find_at(i, ip);
 
-    if (!contact)
-        contact = find_any(i, ip, false);
     if (!contact)
         return;
     contact->theirs.known = 0;

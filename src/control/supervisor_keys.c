@@ -84,17 +84,23 @@ static bool is_other(const struct supervisor *supervisor, uint16_t index)
            supervisor->plane->identity.instance;
 }
 
-/* Can every live member open this? Whom we have not been introduced to hears nothing anyway. */
-static bool all_have(struct supervisor *supervisor, uint32_t id)
+/* The n-th member, if what we seal is for it: another one, live, and introduced; else NULL. */
+static const struct contact *hearer(struct supervisor *supervisor, uint16_t index)
 {
     const struct election *e = &supervisor->election;
 
-    for (uint16_t i = 0; i < e->list.count; i++) {
-        const struct contact *contact =
-            introductions_find(&supervisor->courier.introductions, e->list.members[i].instance);
+    return is_other(supervisor, index) && election_may_be_alive(e, index)
+               ? introductions_find(&supervisor->courier.introductions,
+                                    e->list.members[index].instance)
+               : NULL;
+}
 
-        if (is_other(supervisor, i) && election_may_be_alive(e, i) && contact &&
-            !contact_has_key(contact, id))
+static bool all_have(struct supervisor *supervisor, uint32_t id)
+{
+    for (uint16_t i = 0; i < supervisor->election.list.count; i++) {
+        const struct contact *contact = hearer(supervisor, i);
+
+        if (contact && !contact_has_key(contact, id))
             return false;
     }
     return true;
@@ -102,14 +108,12 @@ static bool all_have(struct supervisor *supervisor, uint32_t id)
 
 static bool all_have_aes(struct supervisor *supervisor)
 {
-    const struct election *e = &supervisor->election;
     uint8_t suites = seal_suites();
 
-    for (uint16_t i = 0; i < e->list.count; i++) {
-        const struct contact *contact =
-            introductions_find(&supervisor->courier.introductions, e->list.members[i].instance);
+    for (uint16_t i = 0; i < supervisor->election.list.count; i++) {
+        const struct contact *contact = hearer(supervisor, i);
 
-        if (is_other(supervisor, i) && election_may_be_alive(e, i) && contact)
+        if (contact)
             suites &= contact->theirs.suites;
     }
     return suites >> SEAL_AES256_GCM & 1;
