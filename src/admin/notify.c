@@ -10,7 +10,7 @@ static void tell_app(struct notifier *notifier, const struct reading *reading)
 {
     size_t length = 0;
     char *text = page_leader(reading, &length);
-    bool sent = text && udp_tell(&notifier->socket, text, length);
+    bool sent = text && udp_tell(&notifier->socket, text, length) == 0;
 
     counters_add(&notifier->counters, sent ? COUNTER_NOTIFIED : COUNTER_NOTIFY_FAILED, 1);
     free(text);

@@ -60,14 +60,8 @@ static void post(struct courier *courier, const struct address *to, const uint8_
                  size_t length)
 {
     const struct address there = address_with_port(*to, courier->config->peer_port);
-    int rc;
+    int rc = udp_send_one(&courier->socket, &there, &courier->config->self, bytes, length);
 
-    /* A pending refusal, of another message to anybody, is reported in place of the send. */
-    for (int tries = 0; tries < 3; tries++) {
-        rc = udp_send_one(&courier->socket, &there, &courier->config->self, bytes, length);
-        if (!rc || udp_classify_error(-rc) != UDP_ERROR_REFUSED)
-            break;
-    }
     counters_add(courier->counters, rc ? COUNTER_PEER_UNSENT : COUNTER_PEER_SENT, 1);
 }
 

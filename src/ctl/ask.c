@@ -57,20 +57,14 @@ static void send_to(struct ctl_pod *pod, const struct ctl_question *question)
     const char *text = question->text;
     size_t length = question->length;
     char composed[CTL_COMMAND_MAX];
-    ssize_t n;
 
     if (question->compose) {
         length = question->compose(question, composed, sizeof(composed));
         text = composed;
     }
     pod->tries++;
-    pod->error = 0;
     pod->sent_ns = clock_now_ns();
-    n = send(pod->socket.fd, text, length, MSG_NOSIGNAL);
-    if (n < 0 && udp_classify_error(errno) == UDP_ERROR_REFUSED)
-        n = send(pod->socket.fd, text, length, MSG_NOSIGNAL); /* the first has not left */
-    if (n < 0)
-        pod->error = errno;
+    pod->error = -udp_tell(&pod->socket, text, length);
 }
 
 /* Read what is there. Refusals end the wait for this try; what answers no question is ignored. */

@@ -92,14 +92,14 @@ static void report(void *context, const struct order_event *event)
                           event_words[event->type], (unsigned long long)event->from,
                           (unsigned long long)(event->to ? event->to : event->from),
                           (unsigned long long)event->term);
-    bool sent;
+    int rc;
 
     log_event(event);
     if (worker->order_notice.fd < 0)
         return;
     worker->app.ops->flush(&worker->app);
-    sent = udp_tell(&worker->order_notice, text, (size_t)length);
-    counters_add(&worker->counters, sent ? COUNTER_NOTIFIED : COUNTER_NOTIFY_FAILED, 1);
+    rc = udp_tell(&worker->order_notice, text, (size_t)length);
+    counters_add(&worker->counters, rc ? COUNTER_NOTIFY_FAILED : COUNTER_NOTIFIED, 1);
 }
 
 static const struct order_ops ops = {.deliver = deliver,

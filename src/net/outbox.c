@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "headless/base/log.h"
 #include "headless/net/batch.h"
@@ -212,11 +213,23 @@ void outbox_add_run(struct outbox *outbox, const struct outbox_message *message,
 
 /* ---- sending ---- */
 
+/* How often one message is tried again for each error. EMSGSIZE and EACCES (ICMPv6: prohibited) may
+ * be reports of ICMP about others too, but mostly are not. */
+static const uint8_t retries[UDP_ERROR_COUNT] = {[UDP_ERROR_REFUSED] = UDP_REFUSED_RETRIES,
+                                                 [UDP_ERROR_FULL] = 1,
+                                                 [UDP_ERROR_DENIED] = 1,
+                                                 [UDP_ERROR_TOO_BIG] = 1};
+
 /* What one flush remembers. */
 struct effort {
-    unsigned tried; /* errors for which the present culprit was tried again */
-    bool may_wait;  /* one wait a flush: a full socket must not hold the thread for every message */
+    uint8_t tried[UDP_ERROR_COUNT]; /* how often the present culprit was, for each error */
+    bool may_wait; /* one wait a flush: a full socket must not hold the thread for every message */
 };
+
+static void forget_tries(struct effort *effort)
+{
+    memset(effort->tried, 0, sizeof(effort->tried));
+}
 
 /* True when the socket took what it had in time, so that sending may go on. */
 static bool wait_for_room(int fd)
@@ -254,18 +267,18 @@ static void account_failed(struct outbox *outbox, struct outbox_span span, enum 
     }
 }
 
-/* Is the first unsent one to be tried again? Each is, at most once for each reason. */
+/* Is the first unsent one to be tried again? */
 static bool is_worth_a_retry(struct outbox *outbox, enum udp_error error, struct effort *effort)
 {
     if (error == UDP_ERROR_INTERRUPTED)
         return true;
     outbox->may_be_refused |= error == UDP_ERROR_REFUSED;
-    if (effort->tried & (1U << error))
+    if (effort->tried[error] == retries[error])
         return false;
-    effort->tried |= 1U << error;
-    if (error == UDP_ERROR_REFUSED)
+    effort->tried[error]++;
+    if (error != UDP_ERROR_FULL)
         return true;
-    if (error != UDP_ERROR_FULL || !effort->may_wait)
+    if (!effort->may_wait)
         return false;
     effort->may_wait = wait_for_room(outbox->socket->fd);
     return effort->may_wait;
@@ -333,7 +346,7 @@ static void send_spans(struct outbox *outbox, struct mmsghdr *headers,
 {
     size_t next = 0;
 
-    effort->tried = 0;
+    forget_tries(effort);
     while (next < count) {
         int n =
             sendmmsg(outbox->socket->fd, headers + next, (unsigned)(count - next), MSG_DONTWAIT);
@@ -344,7 +357,7 @@ static void send_spans(struct outbox *outbox, struct mmsghdr *headers,
         if (n > 0) {
             for (int i = 0; i < n; i++)
                 account_sent(outbox, spans[next++]);
-            effort->tried = 0;
+            forget_tries(effort);
             outbox->may_be_refused |= next < count; /* the errno of that one is lost */
             continue;
         }
@@ -356,7 +369,7 @@ static void send_spans(struct outbox *outbox, struct mmsghdr *headers,
         } else {
             account_failed(outbox, spans[next], error);
         }
-        effort->tried = 0;
+        forget_tries(effort);
         next++;
     }
 }

@@ -16,7 +16,10 @@ enum udp_error udp_classify_error(int error_number)
     case EINTR:
         return UDP_ERROR_INTERRUPTED;
     case ECONNREFUSED:
-    case EHOSTUNREACH: /* may be a pending ICMP error too: a second try tells */
+    case EHOSTUNREACH: /* the send's own, or a pending ICMP error too: another try tells */
+    case EHOSTDOWN:
+    case ENONET:
+    case EOPNOTSUPP:
     case ENETUNREACH:
     case EPROTO:
     case ENOPROTOOPT:
@@ -281,6 +284,21 @@ bool udp_take_error(int fd, struct udp_failure *ret_failure)
     return true;
 }
 
+/* Again while the kernel reports what earlier datagrams suffered. Returns 0 or a negative errno. */
+static int send_message(int fd, const struct msghdr *header)
+{
+    int error = 0;
+
+    for (unsigned i = 0; i <= UDP_REFUSED_RETRIES; i++) {
+        if (sendmsg(fd, header, MSG_DONTWAIT) >= 0)
+            return 0;
+        error = errno;
+        if (udp_classify_error(error) != UDP_ERROR_REFUSED)
+            break;
+    }
+    return -error;
+}
+
 int udp_send_one(const struct udp_socket *socket, const struct address *to,
                  const struct address *from, const void *payload, size_t length)
 {
@@ -295,16 +313,16 @@ int udp_send_one(const struct udp_socket *socket, const struct address *to,
         return -EAFNOSUPPORT;
     if (socket->wildcard && address_is_set(from))
         control_put_source(&header, &control, socket->family, from);
-    return sendmsg(socket->fd, &header, MSG_DONTWAIT) < 0 ? -errno : 0;
+    return send_message(socket->fd, &header);
 }
 
-bool udp_tell(const struct udp_socket *socket, const void *payload, size_t length)
+int udp_tell(const struct udp_socket *socket, const void *payload, size_t length)
 {
-    ssize_t n = send(socket->fd, payload, length, MSG_DONTWAIT);
+    struct iovec part = {.iov_len = length};
+    struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1};
 
-    if (n < 0 && udp_classify_error(errno) == UDP_ERROR_REFUSED)
-        n = send(socket->fd, payload, length, MSG_DONTWAIT);
-    return n >= 0;
+    memcpy(&part.iov_base, &payload, sizeof(payload)); /* iovec is not const, sendmsg is */
+    return send_message(socket->fd, &header);
 }
 
 void udp_refuse_new(const struct udp_socket *socket)

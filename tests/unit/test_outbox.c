@@ -133,16 +133,34 @@ Test(outbox, a_pending_refusal_costs_one_retry_and_no_message)
     cr_assert_eq(FAILED(UDP_ERROR_REFUSED), 0);
 }
 
-Test(outbox, refused_twice_loses_that_message_alone)
+/* Forged, or for many to whom we sent before. */
+Test(outbox, a_burst_of_refusals_costs_no_message)
 {
-    RUN(1, -ECONNREFUSED, -ECONNREFUSED, 3);
+    RUN(1, -ECONNREFUSED, -EHOSTUNREACH, -ECONNREFUSED, -ENETUNREACH, -EHOSTDOWN, -ECONNREFUSED, 1,
+        -ECONNREFUSED, -ECONNREFUSED, 3);
+    cr_assert_str_eq(sent, "abcde");
+    cr_assert_eq(FAILED(UDP_ERROR_REFUSED), 0);
+}
+
+#define FOUR_TIMES(what) what, what, what, what
+
+Test(outbox, refused_without_end_loses_that_message_alone)
+{
+    RUN(1, FOUR_TIMES(FOUR_TIMES(-ECONNREFUSED)), -ECONNREFUSED, 3);
     cr_assert_str_eq(sent, "acde");
     cr_assert_eq(FAILED(UDP_ERROR_REFUSED), 2);
 }
 
+/* ICMP says these too. */
+Test(outbox, a_pending_report_of_size_or_filter_costs_no_message)
+{
+    RUN(2, -EMSGSIZE, 2, -EACCES);
+    cr_assert_str_eq(sent, "abcde");
+}
+
 Test(outbox, too_big_loses_that_message_alone)
 {
-    RUN(2, -EMSGSIZE, 2);
+    RUN(2, -EMSGSIZE, -EMSGSIZE, 2);
     cr_assert_str_eq(sent, "abde");
     cr_assert_eq(FAILED(UDP_ERROR_TOO_BIG), 3);
     cr_assert_eq(polls, 0);
@@ -150,7 +168,7 @@ Test(outbox, too_big_loses_that_message_alone)
 
 Test(outbox, denied_by_a_firewall_loses_that_message_alone)
 {
-    RUN(-EPERM, 4);
+    RUN(-EPERM, -EPERM, 4);
     cr_assert_str_eq(sent, "bcde");
     cr_assert_eq(FAILED(UDP_ERROR_DENIED), 1);
 }
@@ -187,7 +205,7 @@ Test(outbox, no_route_is_counted_and_the_rest_goes_out)
 
 Test(outbox, every_message_failing_ends_the_flush)
 {
-    RUN(-EPERM, -EMSGSIZE, -EPERM, -ENETDOWN, -EBADF);
+    RUN(-EPERM, -EPERM, -EMSGSIZE, -EMSGSIZE, -EPERM, -EPERM, -ENETDOWN, -EBADF);
     cr_assert_str_eq(sent, "");
     cr_assert_eq(FAILED(UDP_ERROR_FATAL), 5);
 }

@@ -247,7 +247,7 @@ Test(outbox_train, datagrams_larger_than_the_path_are_none)
 Test(outbox_train, that_is_too_big_goes_singly_and_the_next_do_not)
 {
     refuse_trains_with = EMSGSIZE;
-    refusals_left = 1;
+    refusals_left = 2;
     add(100);
     add(100);
     add(90);
@@ -286,7 +286,7 @@ Test(outbox_train, a_run_goes_singly_too)
         .parts = {{run, 23}}, .part_count = 1, .weight = 1, .account = OUTBOX_REPLIES};
 
     refuse_trains_with = EMSGSIZE;
-    refusals_left = 1;
+    refusals_left = 2;
     add(10);
     add(10);
     outbox_add_run(&outbox, &message, 10);
@@ -343,10 +343,9 @@ Test(outbox_train, a_pending_refusal_costs_it_nothing)
     cr_assert(outbox.may_be_refused);
 }
 
-Test(outbox_train, refused_twice_is_counted_whole)
+Test(outbox_train, refused_without_end_is_counted_whole)
 {
     refuse_all_with = ECONNREFUSED;
-    refusals_left = 2;
     add(5);
     add(5);
     flush();

@@ -40,7 +40,7 @@ struct udp_socket {
 /* What an errno of a UDP socket means for the datagram at hand. */
 enum udp_error {
     UDP_ERROR_INTERRUPTED, /* EINTR: do it again */
-    UDP_ERROR_REFUSED,     /* a pending ICMP error, reported in place of our send: send once more */
+    UDP_ERROR_REFUSED,     /* a pending ICMP error, reported in place of our send: send again */
     UDP_ERROR_FULL,        /* EAGAIN, ENOBUFS, ENOMEM */
     UDP_ERROR_DENIED,      /* EPERM, EACCES: a local firewall */
     UDP_ERROR_TOO_BIG,     /* EMSGSIZE */
@@ -49,6 +49,13 @@ enum udp_error {
     UDP_ERROR_COUNT
 };
 enum udp_error udp_classify_error(int error_number);
+
+/*
+ * How often one datagram is tried again while refusals are reported in its place. There is one
+ * report a message of ICMP, whoever sent it: those that come as fast as we try again must not cost
+ * a datagram for somebody else, and are more than a burst only in a flood.
+ */
+#define UDP_REFUSED_RETRIES 16
 
 /*
  * Open and bind. at: IP and port; the wildcard of either family means both families. Returns 0 or a
@@ -108,12 +115,15 @@ bool udp_take_error(int fd, struct udp_failure *ret_failure);
  */
 void udp_refuse_new(const struct udp_socket *socket);
 
-/* Send one datagram, for what is not a data path (control answers). from unset: kernel's choice. */
+/*
+ * Send one datagram, for what is not a data path (control answers); again where refusals of earlier
+ * ones are reported in its place. from unset: kernel's choice. Returns 0, or a negative errno: the
+ * kernel did not take it.
+ */
 int udp_send_one(const struct udp_socket *socket, const struct address *to,
                  const struct address *from, const void *payload, size_t length);
 
-/* The same over a connected socket, once more where the refusal of an earlier datagram is reported
- * in its place. False: the kernel did not take it. */
-bool udp_tell(const struct udp_socket *socket, const void *payload, size_t length);
+/* The same over a connected socket. */
+int udp_tell(const struct udp_socket *socket, const void *payload, size_t length);
 
 #endif
