@@ -34,8 +34,8 @@ static void tell_failure(struct supervisor *supervisor, const char *why)
     (void)snprintf(supervisor->keys_why, sizeof(supervisor->keys_why), "%s", why);
     log_error("keys_failed", "%s (keys)%s", why,
               supervisor->keys.count ? "; the keys of before stay"
-                                     : "; until there is a key this pod is not ready, and will not "
-                                       "lead others");
+                                     : "; until there is a key this pod hears no other, and leads "
+                                       "none");
 }
 
 bool supervisor_read_keys(struct supervisor *supervisor)
