@@ -17,6 +17,8 @@ test_packages=(clang clang-format clang-tidy libclang-rt-14-dev llvm libcriterio
     man-db mandoc zsh systemd python3-yaml python3-jsonschema)
 # shellcheck disable=SC2034
 package_packages=(dpkg-dev file lintian)
+# shellcheck disable=SC2034
+manifests_packages=(unzip yamllint jq prometheus)
 
 red="" green="" plain=""
 if [[ -t 1 && -z ${NO_COLOR:-} ]]; then
@@ -116,6 +118,12 @@ need_packages()
     trap - EXIT
     mapfile -t missing < <(missing_packages "$@")
     ((${#missing[@]} == 0)) || die "still not installed: ${missing[*]}"
+}
+
+# Node and npm: of whoever brought them, for they exclude each other; else Debian's.
+need_node()
+{
+    { command -v node && command -v npm; } >/dev/null || need_packages nodejs npm
 }
 
 # ---- files

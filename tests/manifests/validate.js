@@ -1,0 +1,239 @@
+/*
+ * Are these objects what the API server would take, and what a cluster that trusts nobody would run?
+ *
+ *   node validate.js FILE.yaml...      NODE_PATH names the directory with the packages of package.json
+ *
+ * First the schemas of Kubernetes and of the Prometheus operator, also against fields that they do not
+ * know; then rules of our own. Prints what is wrong, a line each; the last line is "N objects".
+ */
+"use strict";
+const fs = require("fs");
+const path = require("path");
+const yaml = require("yaml");
+
+const problems = [];
+let where = "";
+
+function complain(text) {
+  problems.push(`${where}: ${text}`);
+}
+
+// ---- schemas
+
+// Of OpenShift's own kinds there is no schema at hand: what they may have is written down here.
+const openshift = {
+  ImageStream: ["spec.lookupPolicy.local"],
+  BuildConfig: [
+    "spec.source.type", "spec.source.git.uri", "spec.source.git.ref", "spec.source.sourceSecret.name",
+    "spec.strategy.type", "spec.strategy.dockerStrategy.dockerfilePath", "spec.output.to.kind",
+    "spec.output.to.name", "spec.triggers.type", "spec.resources.limits.memory",
+  ],
+};
+
+function findModel(object) {
+  const [group, version] = object.apiVersion.includes("/") ? object.apiVersion.split("/") : ["", object.apiVersion];
+  const module = group === "monitoring.coreos.com" ? "@kubernetes-models/prometheus-operator" : "kubernetes-models";
+  for (const name of [group, group.replace(/\.k8s\.io$/, "")]) {
+    try {
+      const model = require(path.posix.join(module, name, version, object.kind))[object.kind];
+      if (model) return model;
+    } catch (error) {
+      if (!["MODULE_NOT_FOUND", "ERR_PACKAGE_PATH_NOT_EXPORTED"].includes(error.code)) throw error;
+    }
+  }
+  return null;
+}
+
+// A validator reads every field that its schema has; one that it never reads it does not know.
+function watch(value, seen) {
+  if (value === null || typeof value !== "object") return value;
+  if (!seen.has(value)) {
+    const read = new Set();
+    const proxy = new Proxy(value, {
+      get(target, key) {
+        read.add(key);
+        return watch(target[key], seen);
+      },
+    });
+    seen.set(value, { read, proxy });
+  }
+  return seen.get(value).proxy;
+}
+
+function findUnread(value, seen, at) {
+  if (value === null || typeof value !== "object" || !seen.has(value)) return;
+  for (const key of Object.keys(value)) {
+    if (!seen.get(value).read.has(key)) complain(`unknown field ${at}${key}`);
+    else findUnread(value[key], seen, `${at}${key}.`);
+  }
+}
+
+function leaves(value, at = "") {
+  if (Array.isArray(value)) return value.flatMap((element) => leaves(element, at));
+  if (value === null || typeof value !== "object") return [at];
+  return Object.entries(value).flatMap(([key, child]) => leaves(child, at ? `${at}.${key}` : key));
+}
+
+function checkSchema(object) {
+  if (/\.openshift\.io\//.test(object.apiVersion) && openshift[object.kind]) {
+    for (const leaf of leaves({ spec: object.spec }))
+      if (!openshift[object.kind].includes(leaf)) complain(`unknown field ${leaf}`);
+    return;
+  }
+  const Model = findModel(object);
+  if (!Model) {
+    complain(`no schema is known for ${object.apiVersion} ${object.kind}`);
+    return;
+  }
+  const seen = new Map();
+  const model = new Model(object);
+  try {
+    model.validate.call(watch(Object.setPrototypeOf({ ...object }, Model.prototype), seen));
+  } catch (error) {
+    complain(`schema: ${error.message.replace(/\s+/g, " ")}`);
+    return;
+  }
+  const [top] = [...seen.keys()];
+  findUnread(top, seen, "");
+}
+
+// ---- rules
+
+const selectable = ["app.kubernetes.io/name", "app.kubernetes.io/instance", "deployment"];
+
+function matches(selector, labels) {
+  return Object.entries(selector).every(([key, value]) => labels[key] === value);
+}
+
+function checkContainer(container, isHostNetwork) {
+  const at = `container ${container.name}`;
+  const context = container.securityContext || {};
+  if (context.allowPrivilegeEscalation !== false) complain(`${at}: restricted-v2 wants allowPrivilegeEscalation false`);
+  if (!context.readOnlyRootFilesystem) complain(`${at}: the root file system is not read-only`);
+  if (!context.runAsNonRoot) complain(`${at}: runAsNonRoot is missing`);
+  if ("runAsUser" in context || "runAsGroup" in context) complain(`${at}: runAsUser is the namespace's to choose`);
+  if (!(context.capabilities?.drop || []).includes("ALL")) complain(`${at}: does not drop ALL capabilities`);
+  if (context.capabilities?.add) complain(`${at}: adds capabilities`);
+  if (context.seccompProfile?.type !== "RuntimeDefault") complain(`${at}: seccompProfile is not RuntimeDefault`);
+  if (!container.resources?.requests?.cpu || !container.resources?.requests?.memory) complain(`${at}: requests nothing`);
+  if (!container.resources?.limits?.memory) complain(`${at}: memory has no limit`);
+  for (const port of container.ports || []) {
+    if (!port.protocol) complain(`${at}: port ${port.containerPort} does not say its protocol`);
+    if (port.containerPort < 1024) complain(`${at}: port ${port.containerPort} needs a privilege`);
+    if (port.hostPort && !isHostNetwork) complain(`${at}: a hostPort`);
+  }
+  for (const mount of container.volumeMounts || [])
+    if (mount.subPath) complain(`${at}: ${mount.mountPath} by subPath would never change`);
+}
+
+function checkProbes(container) {
+  for (const [kind, page] of [["readinessProbe", "/readyz"], ["livenessProbe", "/livez"]]) {
+    const get = container[kind]?.httpGet;
+    if (!get) complain(`container ${container.name}: ${kind} is not by HTTP`);
+    else if (get.path !== page) complain(`container ${container.name}: ${kind} asks ${get.path}, not ${page}`);
+    else if (!findPort(container, get.port)) complain(`container ${container.name}: ${kind} asks port ${get.port}, which it has not`);
+  }
+}
+
+function findPort(container, port) {
+  return (container.ports || []).find((p) => p.name === port || p.containerPort === port);
+}
+
+// drain.time is 5 s by default, 2 s more are for the last answers.
+const graceMin = 8;
+
+function checkPods(workload, all) {
+  const { template, selector, replicas, serviceName } = workload.spec;
+  const spec = template.spec;
+  const names = (kind) => all.filter((o) => o.kind === kind).map((o) => o.metadata.name);
+  if (!matches(selector.matchLabels, template.metadata.labels)) complain("its selector does not match its own pods");
+  for (const key of Object.keys(selector.matchLabels))
+    if (!selectable.includes(key)) complain(`it selects by ${key}, which changes`);
+  if (!(replicas >= 3)) complain(`${replicas} replicas: a majority that survives a pod takes three`);
+  if (spec.automountServiceAccountToken !== false) complain("it mounts a token of the API that it never uses");
+  if (!(spec.terminationGracePeriodSeconds >= graceMin)) complain("terminationGracePeriodSeconds is less than drain.time takes");
+  if (!spec.securityContext?.runAsNonRoot) complain("runAsNonRoot is missing");
+  for (const key of ["runAsUser", "runAsGroup", "fsGroup"])
+    if (key in (spec.securityContext || {})) complain(`${key} is the namespace's to choose`);
+  if (serviceName && !names("Service").includes(serviceName)) complain(`there is no Service ${serviceName}`);
+  if (spec.serviceAccountName && !names("ServiceAccount").includes(spec.serviceAccountName))
+    complain(`there is no ServiceAccount ${spec.serviceAccountName}`);
+  for (const volume of spec.volumes || []) {
+    if (volume.configMap && !names("ConfigMap").includes(volume.configMap.name))
+      complain(`there is no ConfigMap ${volume.configMap.name}`);
+    if (volume.secret && !volume.secret.optional) complain(`the Secret ${volume.secret.secretName} is not optional`);
+  }
+  spec.containers.forEach((container) => checkContainer(container, spec.hostNetwork));
+  checkProbes(spec.containers[0]);
+}
+
+function checkService(service, pods, all) {
+  const { selector, ports, type, clusterIP, externalTrafficPolicy } = service.spec;
+  const chosen = pods.filter((pod) => matches(selector || {}, pod.metadata.labels));
+  if (!selector || chosen.length === 0) complain("it selects no pod of these");
+  for (const port of ports) {
+    if (!port.protocol) complain(`port ${port.port} does not say its protocol: TCP would be meant`);
+    for (const pod of chosen) {
+      const target = pod.spec.containers.map((c) => findPort(c, port.targetPort)).find(Boolean);
+      // What the image exposes, oc new-app writes into the pods itself.
+      const isExposed = port.targetPort === 12000 && all.some((o) => o.kind === "Deployment");
+      if (!target && !isExposed) complain(`port ${port.port}: no container has ${port.targetPort}`);
+      else if (target && target.protocol !== port.protocol) complain(`port ${port.port} is ${port.protocol}, the container's ${target.protocol}`);
+    }
+  }
+  if (["NodePort", "LoadBalancer"].includes(type) && externalTrafficPolicy !== "Local")
+    complain("externalTrafficPolicy is not Local: the client's address would be lost");
+  if (clusterIP === "None" && type && type !== "ClusterIP") complain("headless and a NodePort are two Services");
+}
+
+function checkSelectors(object, pods, all) {
+  const selector = object.spec.podSelector || object.spec.selector;
+  const targets =
+    object.kind === "ServiceMonitor" ? all.filter((o) => o.kind === "Service").map((o) => o.metadata) : pods.map((p) => p.metadata);
+  if (!targets.some((t) => matches(selector.matchLabels || {}, t.labels || {}))) complain("it selects nothing of these");
+}
+
+function checkMonitor(monitor, all) {
+  for (const service of all.filter((o) => o.kind === "Service" && matches(monitor.spec.selector.matchLabels, o.metadata.labels || {})))
+    for (const endpoint of monitor.spec.endpoints)
+      if (!service.spec.ports.some((p) => p.name === endpoint.port)) complain(`Service ${service.metadata.name} has no port ${endpoint.port}`);
+}
+
+function checkRules(object, all) {
+  const pods = all.filter((o) => o.spec?.template).map((o) => o.spec.template);
+  switch (object.kind) {
+    case "StatefulSet":
+    case "Deployment":
+      return checkPods(object, all);
+    case "Service":
+      return checkService(object, pods, all);
+    case "NetworkPolicy":
+    case "PodDisruptionBudget":
+      return checkSelectors(object, pods, all);
+    case "ServiceMonitor":
+      checkSelectors(object, pods, all);
+      return checkMonitor(object, all);
+    case "Secret":
+      return complain("a Secret does not belong into a repository");
+  }
+}
+
+// ---- files
+
+let count = 0;
+for (const file of process.argv.slice(2)) {
+  const all = yaml.parseAllDocuments(fs.readFileSync(file, "utf8"), { uniqueKeys: true }).map((document) => {
+    where = file;
+    document.errors.forEach((error) => complain(error.message));
+    return document.toJS();
+  });
+  for (const object of all.filter(Boolean)) {
+    where = `${path.basename(file)}: ${object.kind} ${object.metadata?.name}`;
+    checkSchema(object);
+    checkRules(object, all);
+    count++;
+  }
+}
+problems.forEach((problem) => console.log(problem));
+console.log(`${count} objects`);
+process.exitCode = problems.length || count === 0 ? 1 : 0;
