@@ -187,6 +187,7 @@ static void take_reload(struct supervisor *supervisor)
     supervisor->has_reload = false;
     (void)pthread_mutex_unlock(&supervisor->reload_lock);
     supervisor->facts.settings++;
+    supervisor->told.is_leader_unknown = false;
     supervisor_choose_key(supervisor, &supervisor->facts);
     supervisor_publish_again(supervisor);
     if (supervisor->settings.control_accept != accepted)
