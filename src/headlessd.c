@@ -246,8 +246,7 @@ static void reload(struct daemon *d, uint64_t digest)
         log_error("reload_failed", "the configuration has errors: nothing was changed");
         return;
     }
-    if (config_diff(before, after, say_changed, NULL) == 0)
-        log_info("reloaded", "no option changed");
+    log_info("reloaded", "%zu options changed", config_diff(before, after, say_changed, NULL));
     log_set_level((enum log_level)config_values(after)->log_level);
     (void)supervisor_read_keys(&d->supervisor);
     supervisor_reload(&d->supervisor, config_values(after));

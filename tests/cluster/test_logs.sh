@@ -122,9 +122,9 @@ after $a \(one\), term [0-9]+; [1-9][0-9]* ms without one, 5 held, 3 handed to t
 # Whoever reaches the port can ask for what is refused: few lines, and they say how many there were.
 refusals_are_few_lines()
 {
-    local i lines more refused
+    local lines more refused
     pods_start "$a" -- --rcvbuf max
-    for i in {1..4000}; do
+    for _ in {1..4000}; do
         printf '{"leader":"nobody"}' >"/dev/udp/$a/12000"
     done
     wait_until "all came" 5000 metric_is "$a" 'datagrams_received_total{socket="data"}' 4000

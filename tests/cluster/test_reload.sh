@@ -8,7 +8,7 @@
 
 a=127.0.71.11 # leads
 b=127.0.71.12
-peers=$a,$b,127.0.71.13
+all_three=$a,$b,127.0.71.13
 map=$work/map            # as kubelet mounts a ConfigMap
 file=$map/headlessd.yaml # the symlink in it
 version=0
@@ -51,7 +51,7 @@ says_within()
 config_map_swap()
 {
     map_write 'hold.time: 30s'
-    pod_start_alone "$a" -c "$file" --peers "$peers"
+    pod_start_alone "$a" -c "$file" --peers "$all_three"
     expect "reloads at the start" "$(metric "$a" config_reloads_total)" 0
     expect_between "the time of the first reading" \
         "$(metric "$a" config_last_reload_success_timestamp_seconds)" $((EPOCHSECONDS - 60)) $EPOCHSECONDS
@@ -100,7 +100,7 @@ editors()
 broken_file()
 {
     map_write 'hold.time: 30s'
-    pod_start_alone "$a" -c "$file" --peers "$peers" --log-format json
+    pod_start_alone "$a" -c "$file" --peers "$all_three" --log-format json
     map_write 'hold.time: 0' 'hold.tme: 1s'
     metric_becomes "$a" config_last_reload_successful 0 5000
     metric_becomes "$a" config_reloads_refused_total 1
