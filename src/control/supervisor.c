@@ -245,6 +245,7 @@ static size_t supervisor_do_work(void *self)
     if (clock_now_ns() >= supervisor->election.deadline_ns)
         supervisor_feed(supervisor, &(struct election_event){.type = ELECTION_TICK});
     discovery_hurry(&supervisor->discovery, is_leaderless(supervisor, now_ns));
+    supervisor_tell_waiting(supervisor, now_ns);
     supervisor_tell(supervisor);
     return done;
 }

@@ -38,6 +38,8 @@ struct supervisor_cost {
 
 /* The facts name a new leader: the log and the counters. */
 void supervisor_tell_change(struct supervisor *supervisor, const struct supervisor_cost *cost);
+/* Nobody has led for long: the log, once each time. */
+void supervisor_tell_waiting(struct supervisor *supervisor, uint64_t now_ns);
 /* Does the one lead whom the configuration names? True also when it names none. */
 bool supervisor_has_wanted_leader(const struct supervisor *supervisor);
 /* If not, the log tells, and what to do. */

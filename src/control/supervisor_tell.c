@@ -3,6 +3,8 @@
 
 #include "supervisor_internal.h"
 
+#define WAITING_NS (10 * NS_PER_SEC) /* without a leader, until it is told */
+
 /* ---- whom the configuration wished ---- */
 
 bool supervisor_has_wanted_leader(const struct supervisor *supervisor)
@@ -69,6 +71,44 @@ static void tell_alone(struct supervisor *supervisor)
         log_info("alone", "%s: this pod leads itself",
                  config->discovery_dns[0] ? "no other pod answers at discovery.dns"
                                           : "peers and discovery.dns name no other pod");
+}
+
+/* ---- nobody leads ---- */
+
+static unsigned count_answered(const struct election *e)
+{
+    unsigned count = 0;
+
+    for (uint32_t i = 0; i < e->acquaintance_count; i++)
+        count += e->acquaintances[i].member.instance != 0;
+    return count;
+}
+
+void supervisor_tell_waiting(struct supervisor *supervisor, uint64_t now_ns)
+{
+    const struct election *e = &supervisor->election;
+    uint64_t since_ns = supervisor->leaderless_since_ns;
+
+    if (address_is_set(&supervisor->outside) || now_ns < since_ns ||
+        now_ns - since_ns < WAITING_NS) { /* in the future: until then one leads */
+        supervisor->told.is_waiting = false;
+        return;
+    }
+    if (supervisor->told.is_waiting || e->state == ELECTION_ISOLATED || e->state == ELECTION_OUT)
+        return;
+    supervisor->told.is_waiting = true;
+    if (e->list.count == 0)
+        log_warn("no_leader",
+                 "none for %llu s: %u of %u other pods have answered: start the others, or compare "
+                 "peers, discovery.dns, quorum.expect, cluster and keys",
+                 (unsigned long long)(WAITING_NS / NS_PER_SEC), count_answered(e),
+                 (unsigned)e->acquaintance_count);
+    else
+        log_warn("no_leader",
+                 "none for %llu s, state %s: %zu of %u members have to agree; which live: "
+                 "headlessctl status",
+                 (unsigned long long)(WAITING_NS / NS_PER_SEC), election_state_name(e->state),
+                 election_needed(e), (unsigned)e->list.count);
 }
 
 /* ---- a leader follows another ---- */

@@ -50,6 +50,17 @@ lone_pod_of_two()
     expect "with company nothing more" "$(said "$a" others_missing) $(said "$b" others_missing)" "1 0"
 }
 
+# One of three: it waits, and says for whom, once until somebody leads.
+nobody_leads()
+{
+    pod_start_alone "$a" --peers "$a,$b,$c" --quorum majority
+    wait_until "it is told" 15000 says "$a" no_leader 1
+    expect_match "the line" "$(line "$a" no_leader)" "none for 10 s: 0 of 2 other pods have answered: start the others"
+    pod_launch "$b" --peers "$a,$b,$c" --quorum majority
+    wait_until "they agree" 10000 agree any "$a" "$b"
+    expect "lines about it" "$(said "$a" no_leader) $(said "$b" no_leader)" "1 0"
+}
+
 leader_outside()
 {
     pods_start "$a" -- --relay-format raw --leader "127.0.72.99:9000"
@@ -150,6 +161,7 @@ asks_until_told()
 
 run "a pod that is alone says why" lone_pod
 run "a pod whose others do not come says so" lone_pod_of_two
+run "a pod that has waited for 10 s says for whom" nobody_leads
 run "a leader outside the cluster is told" leader_outside
 run "a leader in no list is told once, with its option" leader_in_no_list
 run "a leader that nobody has seen is told once" leader_that_nobody_has_seen

@@ -89,7 +89,7 @@ struct supervisor_facts {
 /* What the log was told last, so that it is told news only. */
 struct supervisor_told {
     char leader[SUPERVISOR_LEADER_TEXT]; /* "ADDRESS (NAME), term N"; "": none yet */
-    bool is_alone, is_leader_unknown;
+    bool is_alone, is_leader_unknown, is_waiting;
 };
 
 struct supervisor {
