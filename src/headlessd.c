@@ -8,8 +8,8 @@
  *   confinement     secure/        what the process gives up once its sockets are open
  *
  * The main thread starts the modules in the order of one table, then waits for signals, and stops
- * them in the reverse order. SIGTERM and SIGINT drain and exit 0, SIGHUP reads the configuration
- * again. A service manager is told of all that (base/service.h).
+ * them in the reverse order. SIGTERM and SIGINT drain and exit 0. The configuration is read again
+ * at SIGHUP, and when its file has changed. A service manager is told of all that (base/service.h).
  */
 #include <errno.h>
 #include <signal.h>
@@ -22,6 +22,7 @@
 #include "headless/base/log.h"
 #include "headless/base/service.h"
 #include "headless/config/config.h"
+#include "headless/config/watch.h"
 #include "headless/control/supervisor.h"
 #include "headless/data/plane.h"
 #include "headless/data/progress.h"
@@ -29,12 +30,13 @@
 
 #define DRAIN_LOOK_NS  (50 * NS_PER_MS)
 #define DRAIN_QUIET_NS NS_PER_SEC
-#define KEYS_LOOK_NS   NS_PER_SEC
+#define LOOK_NS        NS_PER_SEC /* at keys and configuration */
 #define WELL_PARTS     4 /* of the watchdog's time: one look that was unlucky does not kill */
 
 struct daemon {
     struct config_set *options;  /* as started with: the modules refer to it */
     struct config_set *reloaded; /* newest, or NULL */
+    struct config_watch watch;   /* of the file */
     struct supervisor supervisor;
     struct plane plane;
     struct admin admin;
@@ -206,28 +208,58 @@ static void say_changed(const char *option, bool reloadable, void *context)
     if (reloadable)
         log_info("option_reloaded", "%s", option);
     else
-        log_warn("option_needs_restart", "%s changed, but takes effect only at the next start",
-                 option);
+        log_warn("option_needs_restart", "%s changed: it takes effect at the next start", option);
 }
 
-static void reload(struct daemon *d)
+/* As config_reload, but what it writes becomes lines of the log. */
+static int read_options(struct daemon *d, uint64_t *digest, struct config_set **ret_after)
+{
+    char *text = NULL;
+    size_t length;
+    FILE *errors = open_memstream(&text, &length);
+    int rc;
+
+    if (!errors)
+        return -errno;
+    rc = config_reload(d->options, digest, errors, ret_after);
+    (void)fclose(errors);
+    if (rc)
+        log_lines(LOG_LEVEL_ERROR, "config_error", text);
+    else
+        log_lines(LOG_LEVEL_WARN, "config_warning", text);
+    free(text);
+    return rc;
+}
+
+/* digest: of the content that is expected; 0: any. Another one is looked at again first. */
+static void reload(struct daemon *d, uint64_t digest)
 {
     const struct config_set *before = d->reloaded ? d->reloaded : d->options;
     struct config_set *after;
-    int rc = config_reload(d->options, stderr, &after);
+    int rc = read_options(d, &digest, &after);
 
+    if (rc == -EAGAIN)
+        return;
+    config_watch_judge(&d->watch, digest);
     admin_set_reload_result(&d->admin, rc == 0);
     if (rc) {
         log_error("reload_failed", "the configuration has errors: nothing was changed");
         return;
     }
-    if (config_diff(before, after, say_changed, NULL) == 0)
-        log_info("reloaded", "no option changed");
+    log_info("reloaded", "%zu options changed", config_diff(before, after, say_changed, NULL));
     log_set_level((enum log_level)config_values(after)->log_level);
     (void)supervisor_read_keys(&d->supervisor);
     supervisor_reload(&d->supervisor, config_values(after));
     config_destroy(d->reloaded);
     d->reloaded = after;
+}
+
+static void reload_because(struct daemon *d, const char *why, uint64_t digest)
+{
+    log_info("reloading", "the configuration: %s", why);
+    service_reloading(&d->service);
+    reload(d, digest);
+    service_ready(&d->service);
 }
 
 /* To the service manager's watchdog, while the data threads turn. */
@@ -264,10 +296,13 @@ static void drain(struct daemon *d, const sigset_t *signals)
     }
 }
 
-/* What nobody tells us of: new keys, networks that have come. */
+/* What nobody tells us of: another configuration, new keys, networks that have come. */
 static void look_around(struct daemon *d, uint64_t now_ns)
 {
     show_well(d, now_ns);
+    if (config_watch_look(&d->watch, now_ns))
+        reload_because(d, d->watch.seen ? "its file has changed" : "its file cannot be read",
+                       d->watch.seen);
     if (supervisor_read_keys(&d->supervisor))
         supervisor_reload(&d->supervisor, newest(d));
     if (now_ns < d->groups_ns + GROUPS_RETRY_NS)
@@ -281,7 +316,7 @@ static uint64_t look_time_ns(const struct daemon *d)
 {
     uint64_t well_ns = d->service.watchdog_ns / WELL_PARTS;
 
-    return well_ns && well_ns < KEYS_LOOK_NS ? well_ns : KEYS_LOOK_NS;
+    return well_ns && well_ns < LOOK_NS ? well_ns : LOOK_NS;
 }
 
 static void wait_for_end(struct daemon *d, const sigset_t *signals)
@@ -293,11 +328,8 @@ static void wait_for_end(struct daemon *d, const sigset_t *signals)
     while (signal != SIGTERM && signal != SIGINT) {
         look_around(d, clock_now_ns());
         signal = sigtimedwait(signals, NULL, &look);
-        if (signal != SIGHUP)
-            continue;
-        service_reloading(&d->service);
-        reload(d);
-        service_ready(&d->service);
+        if (signal == SIGHUP)
+            reload_because(d, "SIGHUP", 0);
     }
     service_stopping(&d->service);
     log_info("stopping", "%s: serving what still comes for at most drain.time",
@@ -314,6 +346,7 @@ static int run(struct config_set *options)
     int rc;
 
     daemon.options = options;
+    config_watch_init(&daemon.watch, config_path(options), config_digest_of(options));
     log_init((enum log_level)config->log_level, (enum log_format)config->log_format);
     (void)signal(SIGPIPE, SIG_IGN);
     (void)sigemptyset(&signals);

@@ -116,6 +116,7 @@ int admin_start(struct admin *admin, const struct config *config, struct plane *
     *admin = (struct admin){
         .config = config, .plane = plane, .supervisor = supervisor, .started_ns = clock_now_ns()};
     atomic_init(&admin->last_reload_succeeded, true);
+    atomic_init(&admin->config_loaded_s, clock_real_s());
     events_init(&admin->events, admin);
     rc = notifier_start(&admin->notifier, config, plane, &supervisor->report,
                         config->admin_listen.port ? &admin->events : NULL);
@@ -144,4 +145,9 @@ void admin_set_stopping(struct admin *admin)
 void admin_set_reload_result(struct admin *admin, bool succeeded)
 {
     atomic_store_explicit(&admin->last_reload_succeeded, succeeded, memory_order_relaxed);
+    (void)atomic_fetch_add_explicit(&admin->reloads, 1, memory_order_relaxed);
+    if (succeeded)
+        atomic_store_explicit(&admin->config_loaded_s, clock_real_s(), memory_order_relaxed);
+    else
+        (void)atomic_fetch_add_explicit(&admin->reloads_refused, 1, memory_order_relaxed);
 }

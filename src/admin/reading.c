@@ -1,6 +1,7 @@
 #include "admin/reading.h"
 
 #include "headless/base/clock.h"
+#include "headless/base/log.h"
 #include "headless/secure/confine.h"
 
 void reading_take(struct admin *admin, struct reading *ret_reading)
@@ -19,6 +20,10 @@ void reading_take(struct admin *admin, struct reading *ret_reading)
         .last_reload_succeeded =
             atomic_load_explicit(&admin->last_reload_succeeded, memory_order_relaxed),
         .confined = confine_is_on(),
+        .config_loaded_s = atomic_load_explicit(&admin->config_loaded_s, memory_order_relaxed),
+        .reloads = atomic_load_explicit(&admin->reloads, memory_order_relaxed),
+        .reloads_refused = atomic_load_explicit(&admin->reloads_refused, memory_order_relaxed),
+        .log_suppressed = log_suppressed(),
         .report = &admin->supervisor->report,
     };
 

@@ -169,6 +169,23 @@ static void add_order(struct list *list, const struct plane_numbers *numbers)
               "1 if this pod numbers: it leads, and has learned the order");
 }
 
+static void add_config(struct list *list, const struct reading *reading)
+{
+    add_gauge(list, "config_last_reload_successful", reading->last_reload_succeeded,
+              "0 if the last reload of the configuration was refused");
+    add_gauge(list, "config_last_reload_success_timestamp_seconds", reading->config_loaded_s,
+              "When the configuration was read with success, last; seconds since 1970");
+    add(list, SAMPLE_COUNTER,
+        (struct counter_info){"config_reloads_total", "", "",
+                              "How often the configuration was read again: SIGHUP, or its file "
+                              "had changed"},
+        reading->reloads);
+    add(list, SAMPLE_COUNTER,
+        (struct counter_info){"config_reloads_refused_total", "", "",
+                              "How often it had errors then, and nothing was changed"},
+        reading->reloads_refused);
+}
+
 size_t samples_list(const struct reading *reading, struct sample ret_samples[static SAMPLES_MAX])
 {
     const struct plane_numbers *numbers = &reading->numbers;
@@ -193,8 +210,11 @@ size_t samples_list(const struct reading *reading, struct sample ret_samples[sta
     add_members(&list, reading);
     add_election(&list, reading);
     add_gauge(&list, "event_streams", reading->event_streams, "Open streams of /events");
-    add_gauge(&list, "config_last_reload_successful", reading->last_reload_succeeded,
-              "0 if the last reload of the configuration was refused");
+    add_config(&list, reading);
+    add(&list, SAMPLE_COUNTER,
+        (struct counter_info){"log_lines_suppressed_total", "", "",
+                              "Lines not logged because many of their kind had just been"},
+        reading->log_suppressed);
     add_gauge(&list, "confined", reading->confined,
               "1 if this pod gave up the system calls that it does not need (seccomp)");
     add_gauge(&list, "uptime_seconds", reading->uptime_ns / NS_PER_SEC,

@@ -10,8 +10,11 @@
 
 #include "headless/base/clock.h"
 
+#define MESSAGE_MAX 1024 /* bytes, with NUL */
+
 static _Atomic int log_level_now = LOG_LEVEL_INFO; /* written by reload, read by every thread */
 static bool log_json;                              /* written by log_init only */
+static _Atomic uint64_t suppressed_ever;           /* any thread adds */
 
 static const char *const level_names[LOG_LEVEL_COUNT] = {"error", "warn", "info", "debug"};
 
@@ -71,18 +74,38 @@ static size_t put_time(char *out, size_t room)
     return n;
 }
 
-void log_write(enum log_level level, const char *event, const char *format, ...)
+/* ---- budgets ---- */
+
+uint64_t log_suppressed(void)
 {
-    char message[1024];
+    return atomic_load_explicit(&suppressed_ever, memory_order_relaxed);
+}
+
+/* The bucket of budget.h, for several threads at once; nothing else hangs on its order. */
+bool log_place_pass(struct log_place *place, uint64_t now_ns, uint64_t *ret_suppressed)
+{
+    uint64_t full_at_ns = atomic_load_explicit(&place->full_at_ns, memory_order_relaxed);
+    uint64_t after_ns;
+
+    do {
+        after_ns = (full_at_ns > now_ns ? full_at_ns : now_ns) + LOG_PERIOD_NS;
+        if (after_ns - now_ns > LOG_BURST * LOG_PERIOD_NS) {
+            (void)atomic_fetch_add_explicit(&place->suppressed, 1, memory_order_relaxed);
+            (void)atomic_fetch_add_explicit(&suppressed_ever, 1, memory_order_relaxed);
+            return false;
+        }
+    } while (!atomic_compare_exchange_weak_explicit(&place->full_at_ns, &full_at_ns, after_ns,
+                                                    memory_order_relaxed, memory_order_relaxed));
+    *ret_suppressed = atomic_exchange_explicit(&place->suppressed, 0, memory_order_relaxed);
+    return true;
+}
+
+/* ---- lines ---- */
+
+static void put_line(enum log_level level, const char *event, const char *message)
+{
     char line[LOG_LINE_MAX];
     size_t n;
-    va_list args;
-
-    if (!log_enabled(level))
-        return;
-    va_start(args, format);
-    (void)vsnprintf(message, sizeof(message), format, args);
-    va_end(args);
 
     if (log_json) {
         memcpy(line, "{\"time\":\"", 9);
@@ -102,6 +125,34 @@ void log_write(enum log_level level, const char *event, const char *format, ...)
     line[n++] = '\n';
     while (write(STDERR_FILENO, line, n) < 0 && errno == EINTR)
         ; /* a log that cannot be written has nowhere to be reported */
+}
+
+void log_write(struct log_place *place, enum log_level level, const char *event, const char *format,
+               ...)
+{
+    char message[MESSAGE_MAX + 64]; /* room for what is appended */
+    uint64_t suppressed = 0;
+    size_t length;
+    va_list args;
+
+    if (!log_enabled(level) || (place && !log_place_pass(place, clock_now_ns(), &suppressed)))
+        return;
+    va_start(args, format);
+    (void)vsnprintf(message, MESSAGE_MAX, format, args);
+    va_end(args);
+    length = strlen(message);
+    if (suppressed)
+        (void)snprintf(message + length, sizeof(message) - length,
+                       " (%llu more like this were not written)", (unsigned long long)suppressed);
+    put_line(level, event, message);
+}
+
+void log_lines(enum log_level level, const char *event, char *text)
+{
+    char *rest = NULL;
+
+    for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
+        log_write(NULL, level, event, "%s", line);
 }
 
 bool log_limit_pass(struct log_limit *limit, uint64_t now_ns, uint64_t *ret_suppressed)

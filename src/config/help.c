@@ -105,6 +105,13 @@ static const char document_head[] =
     "  for Services named `headlessd` or `headlessd-...` (`HEADLESSD_SERVICE_HOST`,\n"
     "  `HEADLESSD_PORT=tcp://...`, even `HEADLESSD_DATA_PORT=udp://...`) are passed over.\n"
     "- YAML anchors, aliases, tags and further documents are refused; a file has at most 1 MiB.\n"
+    "- The file is read again at SIGHUP, and by itself about two seconds after its content has\n"
+    "  changed: written in place, replaced by rename, or as a ConfigMap that is mounted (not with\n"
+    "  `subPath`, which Kubernetes does not renew). Options that say `yes` under *reloads* change\n"
+    "  at once; the others are named in the log (`option_needs_restart`) and wait for the next\n"
+    "  start. With any error in it nothing changes, and the log has file and line\n"
+    "  (`config_error`); so has a file that is gone. A file that is not written in one go should\n"
+    "  be renamed into its place. What is no regular file (a pipe) is read only once.\n"
     "- `--check-config` prints `ok` or every error; `--dump-config` prints what is in force and\n"
     "  where it came from, as a file that loads to the same settings.\n";
 

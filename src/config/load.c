@@ -5,24 +5,23 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "headless/config/watch.h"
 #include "loader.h"
 
-#define FILE_MAX_BYTES ((size_t)1 << 20)
-
-/* Read all of a descriptor. Returns 0, a negative errno, or -EFBIG past FILE_MAX_BYTES. */
+/* Read all of a descriptor. Returns 0, a negative errno, or -EFBIG past CONFIG_FILE_BYTES_MAX. */
 static int read_all(int fd, char *text, size_t *ret_length)
 {
     size_t length = 0;
     ssize_t n;
 
     do {
-        n = read(fd, text + length, FILE_MAX_BYTES + 1 - length);
+        n = read(fd, text + length, CONFIG_FILE_BYTES_MAX + 1 - length);
         if (n > 0)
             length += (size_t)n;
-    } while ((n > 0 && length <= FILE_MAX_BYTES) || (n < 0 && errno == EINTR));
+    } while ((n > 0 && length <= CONFIG_FILE_BYTES_MAX) || (n < 0 && errno == EINTR));
     if (n < 0)
         return -errno;
-    if (length > FILE_MAX_BYTES)
+    if (length > CONFIG_FILE_BYTES_MAX)
         return -EFBIG;
     *ret_length = length;
     return 0;
@@ -37,7 +36,7 @@ static int load_file(const char *path, char **ret_text, size_t *ret_length)
     fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     if (fd < 0)
         return -errno;
-    text = malloc(FILE_MAX_BYTES + 1);
+    text = malloc(CONFIG_FILE_BYTES_MAX + 1);
     rc = text ? read_all(fd, text, ret_length) : -ENOMEM;
     (void)close(fd);
     if (rc) {
@@ -46,6 +45,14 @@ static int load_file(const char *path, char **ret_text, size_t *ret_length)
     }
     *ret_text = text;
     return 0;
+}
+
+static int read_text(struct loader *l, const char *text, size_t length)
+{
+    l->set->digest = config_digest(text, length);
+    if (l->expected && l->expected != l->set->digest)
+        return -EAGAIN;
+    return config_read_yaml(l, text, length);
 }
 
 int config_read_file(struct loader *l)
@@ -58,12 +65,14 @@ int config_read_file(struct loader *l)
     if (!l->set->path)
         return 0;
     rc = load_file(l->set->path, &text, &length);
+    if (rc && l->expected)
+        return -EAGAIN;
     if (rc == -EFBIG)
         loader_complain(l, l->set->path, "is larger than 1MiB");
     else if (rc)
         loader_complain(l, l->set->path, "%s", strerror_r(-rc, reason, sizeof(reason)));
     else
-        rc = config_read_yaml(l, text, length);
+        rc = read_text(l, text, length);
     free(text);
     return rc;
 }
@@ -86,13 +95,15 @@ static struct config_set *create(int argc, char *const argv[])
     return set;
 }
 
-static int load(struct config_set *set, FILE *errors)
+static int load(struct config_set *set, uint64_t expected, FILE *errors)
 {
-    struct loader l = {.set = set, .errors = errors};
+    struct loader l = {.set = set, .errors = errors, .expected = expected};
     int file_rc, rc;
 
     config_read_defaults(&l);
     file_rc = config_read_file(&l);
+    if (file_rc == -EAGAIN)
+        return file_rc;
     config_read_environment(&l);
     config_read_flags(&l);
     rc = conclude(&l);
@@ -123,7 +134,7 @@ int config_load(int argc, char *const argv[], FILE *errors, struct config_set **
         config_destroy(set);
         *ret_set = NULL;
     } else {
-        rc = hand_over(load(set, errors), set, ret_set);
+        rc = hand_over(load(set, 0, errors), set, ret_set);
     }
     if (rc == 0)
         *ret_mode = mode;
@@ -146,14 +157,18 @@ int config_load_text(const char *text, size_t length, const char *name, FILE *er
     return hand_over(yaml_rc ? yaml_rc : rc, set, ret_set);
 }
 
-int config_reload(const struct config_set *before, FILE *errors, struct config_set **ret_set)
+int config_reload(const struct config_set *before, uint64_t *digest, FILE *errors,
+                  struct config_set **ret_set)
 {
     struct config_set *set = create(before->argc, before->argv);
+    int rc;
 
     if (!set)
         return -ENOMEM;
     set->path = before->path;
-    return hand_over(load(set, errors), set, ret_set);
+    rc = load(set, *digest, errors);
+    *digest = set->digest;
+    return hand_over(rc, set, ret_set);
 }
 
 void config_destroy(struct config_set *set)
@@ -169,6 +184,11 @@ const struct config *config_values(const struct config_set *set)
 const char *config_path(const struct config_set *set)
 {
     return set->path;
+}
+
+uint64_t config_digest_of(const struct config_set *set)
+{
+    return set->digest;
 }
 
 size_t config_diff(const struct config_set *before, const struct config_set *after,

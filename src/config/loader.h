@@ -14,7 +14,8 @@
 #include "headless/document/document.h"
 #include "value.h"
 
-#define LOADER_ERRORS_MAX 20 /* shown; the rest is counted */
+#define LOADER_ERRORS_MAX     20 /* shown; the rest is counted */
+#define CONFIG_FILE_BYTES_MAX ((size_t)1 << 20)
 
 /* Where an option got its value. */
 struct origin {
@@ -29,12 +30,14 @@ struct config_set {
     int argc;
     char *const *argv;
     const char *path; /* of the file, in argv; NULL none */
+    uint64_t digest;  /* of its content; 0: none, or it could not be read */
 };
 
 struct loader {
     struct config_set *set;
     FILE *errors;
     unsigned error_count;
+    uint64_t expected;      /* digest that the file must have; 0: any */
     bool wrong[OPTION_MAX]; /* refused somewhere, so not to be judged together with others */
 };
 
@@ -65,7 +68,10 @@ void config_assign_item(struct loader *l, size_t option, const struct origin *or
 
 /* The sources, in this order. */
 void config_read_defaults(struct loader *l);
-/* A file that cannot be read is reported and gives its negative errno, -ENOMEM when that is it. */
+/*
+ * A file that cannot be read is reported and gives its negative errno, -ENOMEM when that is it.
+ * -EAGAIN, not reported: it is not the expected one.
+ */
 int config_read_file(struct loader *l);
 int config_read_yaml(struct loader *l, const char *text, size_t length);
 void config_read_environment(struct loader *l);

@@ -187,6 +187,7 @@ static void take_reload(struct supervisor *supervisor)
     supervisor->has_reload = false;
     (void)pthread_mutex_unlock(&supervisor->reload_lock);
     supervisor->facts.settings++;
+    supervisor->told.is_leader_unknown = false;
     supervisor_choose_key(supervisor, &supervisor->facts);
     supervisor_publish_again(supervisor);
     if (supervisor->settings.control_accept != accepted)
@@ -244,6 +245,7 @@ static size_t supervisor_do_work(void *self)
     if (clock_now_ns() >= supervisor->election.deadline_ns)
         supervisor_feed(supervisor, &(struct election_event){.type = ELECTION_TICK});
     discovery_hurry(&supervisor->discovery, is_leaderless(supervisor, now_ns));
+    supervisor_tell_waiting(supervisor, now_ns);
     supervisor_tell(supervisor);
     return done;
 }

@@ -4,6 +4,7 @@
 #include "supervisor_internal.h"
 
 #define COMMAND_TAKEN_MAX MAILBOX_LETTERS /* a slice: letters come back while we read */
+#define UNSAID_TEXT       32
 
 /* All pods have been sent a multicast one: more than one answer would be an amplifier. */
 static bool may_answer(const struct supervisor *supervisor, const struct letter *letter)
@@ -19,16 +20,29 @@ static void answer(struct supervisor *supervisor, const struct letter *letter, c
         plane_send_answer(supervisor->plane, &letter->client, &letter->local, text, length);
 }
 
+/* " (3 more)": since the last line; nothing when there were none. */
+static const char *tell_unsaid(uint64_t *unsaid, char text[static UNSAID_TEXT])
+{
+    text[0] = '\0';
+    if (*unsaid)
+        (void)snprintf(text, UNSAID_TEXT, " (%llu more)", (unsigned long long)*unsaid);
+    *unsaid = 0;
+    return text;
+}
+
 static void refuse(struct supervisor *supervisor, const struct letter *letter, size_t counter,
                    const char *text)
 {
-    char client[ADDRESS_TEXT_MAX];
+    char client[ADDRESS_TEXT_MAX], unsaid[UNSAID_TEXT];
 
     counters_add(&supervisor->counters, counter, 1);
-    if (!budget_take(&supervisor->refusals, clock_now_ns()))
+    if (!budget_take(&supervisor->refusals, clock_now_ns())) {
+        supervisor->refusals_unsaid++;
         return;
-    log_warn("command_refused", "leader \"%s\" asked for by %s: %.*s", letter->command.target,
-             address_format(&letter->client, client), (int)strcspn(text, "\n"), text);
+    }
+    log_warn("command_refused", "leader \"%s\" asked for by %s: %.*s%s", letter->command.target,
+             address_format(&letter->client, client), (int)strcspn(text, "\n"), text,
+             tell_unsaid(&supervisor->refusals_unsaid, unsaid));
     answer(supervisor, letter, text);
 }
 
@@ -36,14 +50,17 @@ static void refuse(struct supervisor *supervisor, const struct letter *letter, s
 static void refuse_stranger(struct supervisor *supervisor, const struct letter *letter,
                             size_t counter, const char *why)
 {
-    char client[ADDRESS_TEXT_MAX];
+    char client[ADDRESS_TEXT_MAX], unsaid[UNSAID_TEXT];
 
     counters_add(&supervisor->counters, COUNTER_CONTROL_NO_AUTH, 1);
     counters_add(&supervisor->counters, counter, 1);
-    if (!budget_take(&supervisor->strangers, clock_now_ns()))
+    if (!budget_take(&supervisor->strangers, clock_now_ns())) {
+        supervisor->strangers_unsaid++;
         return;
-    log_warn("command_refused", "leader \"%s\" asked for by %s: no auth: %s",
-             letter->command.target, address_format(&letter->client, client), why);
+    }
+    log_warn("command_refused", "leader \"%s\" asked for by %s: no auth: %s%s",
+             letter->command.target, address_format(&letter->client, client), why,
+             tell_unsaid(&supervisor->strangers_unsaid, unsaid));
     answer(supervisor, letter, "no auth\n");
 }
 
@@ -213,6 +230,7 @@ void supervisor_obey_settings(struct supervisor *supervisor)
     if (!wanted[0])
         return;
     if (!member) {
+        supervisor->told.is_leader_unknown = true;
         log_warn("leader_unknown", "leader: \"%s\" is not a member: nothing was changed", wanted);
         return;
     }

@@ -25,10 +25,25 @@ void supervisor_feed(struct supervisor *supervisor, const struct election_event 
 void supervisor_publish(struct supervisor *supervisor);
 /* A view that waited for a free slot. */
 void supervisor_publish_again(struct supervisor *supervisor);
-/* Does the leader lead whom the configuration names? If not, the log tells, and what to do. */
-void supervisor_compare_leader(const struct supervisor *supervisor);
 /* The report, for whoever shows it. */
 void supervisor_tell(struct supervisor *supervisor);
+
+/* ---- supervisor_tell.c ---- */
+
+/* What it took until a new leader was known: how long there was none, as this pod saw it, and
+ * datagrams, held here and handed to the one before that are not confirmed. */
+struct supervisor_cost {
+    uint64_t gap_ns, held, lost;
+};
+
+/* The facts name a new leader: the log and the counters. */
+void supervisor_tell_change(struct supervisor *supervisor, const struct supervisor_cost *cost);
+/* Nobody has led for long: the log, once each time. */
+void supervisor_tell_waiting(struct supervisor *supervisor, uint64_t now_ns);
+/* Does the one lead whom the configuration names? True also when it names none. */
+bool supervisor_has_wanted_leader(const struct supervisor *supervisor);
+/* If not, the log tells, and what to do. */
+void supervisor_compare_leader(struct supervisor *supervisor);
 
 /* ---- supervisor_keys.c ---- */
 

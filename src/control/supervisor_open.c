@@ -225,21 +225,26 @@ int supervisor_join(struct supervisor *supervisor, struct plane *plane)
     if (find_outside(config, &supervisor->outside)) {
         supervisor->facts.kind = VIEW_LEADER_OUTSIDE;
         supervisor_publish_again(supervisor);
+        log_info("leader_outside",
+                 "leader: %s is outside the cluster: all goes there; it is not elected, and not "
+                 "watched",
+                 config->leader);
         return 0;
     }
     if (config->discovery_dns[0] && !config->quorum_expect && config->peers.count == 0)
         log_warn("quorum_expect_unset",
                  "discovery.dns without quorum.expect: a pod whose DNS names nobody else yet leads "
                  "by itself; set quorum.expect to the number of pods");
-    if (config->leader[0] && !is_peer(config, config->leader) && !config->discovery_dns[0])
-        log_warn("leader_unknown",
-                 "leader: \"%s\" is not a member, another will lead: list it in peers, as ADDRESS "
-                 "or NAME=ADDRESS",
-                 config->leader);
+    if (config->leader[0] && !is_peer(config, config->leader) && !config->discovery_dns[0]) {
+        supervisor->told.is_leader_unknown = true;
+        log_warn(
+            "leader_unknown",
+            "leader: \"%s\" (leader, LEADER_IP) is not a member, another will lead: list it in "
+            "peers, as ADDRESS or NAME=ADDRESS",
+            config->leader);
+    }
     supervisor_warn_of_open_commands(supervisor);
     supervisor_tell_candidates(supervisor);
-    if (supervisor->election.state == ELECTION_LEADER)
-        log_info("alone", "no other pods are configured: this pod leads");
     supervisor_tell(supervisor);
     return 0;
 }

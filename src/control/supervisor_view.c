@@ -163,30 +163,6 @@ static void put_leader(struct supervisor *supervisor, struct view *view)
         (void)snprintf(view->leader_name, sizeof(view->leader_name), "%s", leader->name);
 }
 
-/* ---- whom the configuration wished ---- */
-
-static bool has_wanted_leader(const struct supervisor *supervisor)
-{
-    const char *wanted = supervisor->settings.leader;
-    const struct election_member *member = command_find_target(&supervisor->election.list, wanted);
-
-    if (!wanted[0] || supervisor->facts.kind == VIEW_LEADER_OUTSIDE)
-        return true;
-    return member && member->instance == supervisor->facts.leader;
-}
-
-void supervisor_compare_leader(const struct supervisor *supervisor)
-{
-    const char *wanted = supervisor->settings.leader;
-
-    if (supervisor->facts.kind == VIEW_LEADER_NONE || has_wanted_leader(supervisor))
-        return;
-    log_warn("leader_differs",
-             "another than the configured leader %s leads; to change that: headlessctl leader set "
-             "%s, or a higher leader_generation beside it in the configuration",
-             wanted, wanted);
-}
-
 /* ---- publishing ---- */
 
 static const char *cause_word(const struct supervisor *supervisor)
@@ -231,49 +207,10 @@ void supervisor_publish_again(struct supervisor *supervisor)
     sign_policy_make(&supervisor->settings.keyring,
                      supervisor->settings.control_accept == CONFIG_CONTROL_SIGNED, &draft->signing);
     memcpy(draft->wanted_leader, supervisor->settings.leader, sizeof(draft->wanted_leader));
-    draft->has_wanted_leader = has_wanted_leader(supervisor);
+    draft->has_wanted_leader = supervisor_has_wanted_leader(supervisor);
     set_valid_until(draft, valid_until(supervisor));
     view_publish(board, draft);
     plane_wake(supervisor->plane);
-}
-
-static void count_change(struct supervisor *supervisor)
-{
-    static const size_t rows[ELECTION_CAUSE_COUNT] = {
-        [ELECTION_BY_BOOTSTRAP] = COUNTER_LEADER_BOOTSTRAP,
-        [ELECTION_BY_VERDICT] = COUNTER_LEADER_VERDICT,
-        [ELECTION_BY_EVIDENCE] = COUNTER_LEADER_EVIDENCE,
-        [ELECTION_BY_RESIGN] = COUNTER_LEADER_RESIGN,
-        [ELECTION_BY_COMMAND] = COUNTER_LEADER_COMMAND,
-        [ELECTION_BY_FORCE] = COUNTER_LEADER_FORCE,
-    };
-    size_t row = rows[supervisor->facts.cause];
-
-    counters_add(&supervisor->counters, row ? row : COUNTER_LEADER_OTHER, 1);
-}
-
-/* A leader follows another: what it cost, in time and in datagrams, belongs into the log. */
-static void tell_change(struct supervisor *supervisor, uint64_t now_ns, uint64_t lost)
-{
-    const struct view *view = view_current(&supervisor->plane->board);
-    uint64_t since_ns = supervisor->leaderless_since_ns;
-    uint64_t gap_ns = since_ns && now_ns > since_ns ? now_ns - since_ns : 0;
-    struct plane_numbers numbers;
-    char text[ADDRESS_TEXT_MAX];
-
-    plane_read_numbers(supervisor->plane, &numbers);
-    atomic_store_explicit(&supervisor->report.gap_ns, gap_ns, memory_order_relaxed);
-    count_change(supervisor);
-    if (lost)
-        counters_add(&supervisor->counters, COUNTER_UNCONFIRMED, lost);
-    log_info("leader_changed",
-             "leader %s (%s), term %llu, by %s; %llu ms without one, %llu held, %llu handed to the "
-             "one before and not confirmed",
-             address_format_ip(&view->leader, text),
-             view->leader_name[0] ? view->leader_name : "unnamed", (unsigned long long)view->term,
-             view->cause, (unsigned long long)(gap_ns / NS_PER_MS),
-             (unsigned long long)numbers.held, (unsigned long long)lost);
-    supervisor_compare_leader(supervisor);
 }
 
 /* Remember since when nobody leads: from when the last one was no longer valid. */
@@ -287,6 +224,24 @@ static void watch_gap(struct supervisor *supervisor, uint64_t now_ns)
         supervisor->leaderless_since_ns = now_ns;
 }
 
+/* What a change has cost so far, in time and in datagrams. */
+static struct supervisor_cost sum_up(struct supervisor *supervisor,
+                                     const struct supervisor_facts *before, uint64_t leader,
+                                     uint64_t now_ns)
+{
+    uint64_t since_ns = supervisor->leaderless_since_ns;
+    struct supervisor_cost cost = {0};
+    struct plane_numbers numbers;
+
+    plane_read_numbers(supervisor->plane, &numbers);
+    cost.held = numbers.held;
+    cost.gap_ns = since_ns && now_ns > since_ns ? now_ns - since_ns : 0;
+    /* In order of loss: who gave way goes on relaying what it got. */
+    if (before->leader && leader != before->leader && !supervisor->view.gave_way)
+        cost.lost = roster_unconfirmed(&supervisor->roster, before->leader);
+    return cost;
+}
+
 void supervisor_publish(struct supervisor *supervisor)
 {
     struct view *current = view_current(&supervisor->plane->board);
@@ -295,11 +250,10 @@ void supervisor_publish(struct supervisor *supervisor)
     uint64_t now_ns = clock_now_ns();
     uint64_t until_before_ns, until_ns;
     bool is_new = is_new_leader(&before, &facts);
-    uint64_t lost = 0;
+    struct supervisor_cost cost = {0};
 
-    /* In order of loss: who gave way goes on relaying what it got. */
-    if (is_new && before.leader && facts.leader != before.leader && !supervisor->view.gave_way)
-        lost = roster_unconfirmed(&supervisor->roster, before.leader);
+    if (is_new)
+        cost = sum_up(supervisor, &before, facts.leader, now_ns); /* before what is held may go */
     supervisor->facts = facts;
     until_ns = valid_until(supervisor);
     if (memcmp(&facts, &before, sizeof(facts)) != 0) {
@@ -312,7 +266,7 @@ void supervisor_publish(struct supervisor *supervisor)
             plane_wake(supervisor->plane); /* what is held may go */
     }
     if (is_new)
-        tell_change(supervisor, now_ns, lost);
+        supervisor_tell_change(supervisor, &cost);
     watch_gap(supervisor, now_ns);
 }
 

@@ -63,7 +63,11 @@ static void setup(void)
                                .relay_rcvbuf_bytes = 425984,
                                .now_ns = 100 * SEC,
                                .uptime_ns = 90 * SEC,
-                               .last_reload_succeeded = true};
+                               .last_reload_succeeded = true,
+                               .config_loaded_s = 1700000000,
+                               .reloads = 5,
+                               .reloads_refused = 3,
+                               .log_suppressed = 7};
 }
 
 static void teardown(void)
@@ -196,6 +200,10 @@ Test(admin, metrics_have_every_gauge)
     assert_line("headlessd_leader_gap_milliseconds 250");
     assert_line("headlessd_uptime_seconds 90");
     assert_line("headlessd_config_last_reload_successful 1");
+    assert_line("headlessd_config_last_reload_success_timestamp_seconds 1700000000");
+    assert_line("headlessd_config_reloads_total 5");
+    assert_line("headlessd_config_reloads_refused_total 3");
+    assert_line("headlessd_log_lines_suppressed_total 7");
     assert_line("headlessd_build_info{version=\"" HEADLESS_VERSION "\"} 1");
 }
 

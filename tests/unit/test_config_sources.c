@@ -1,5 +1,6 @@
 /* Where settings come from and who wins: defaults, file, environment with its aliases, flags. */
 #include "config_fixture.h"
+#include "headless/config/watch.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -263,6 +264,7 @@ Test(config_sources, reload_tells_what_changed)
     static const char after[] = "hold.time: 3s\nlog: {level: info}\nworkers: 2\nbatch: 64\n";
     static const char wrong[] = "hold.time: 3\n";
     struct config_set *set = NULL;
+    uint64_t digest = 0;
     char changes[256] = "";
     struct loaded l;
     FILE *nowhere;
@@ -272,7 +274,9 @@ Test(config_sources, reload_tells_what_changed)
     cr_assert_eq(l.rc, 0, "%s", l.errors);
     cr_expect_str_eq(config_path(l.set), file_path);
     write_file(after, strlen(after));
-    cr_assert_eq(config_reload(l.set, stderr, &set), 0);
+    cr_assert_eq(config_reload(l.set, &digest, stderr, &set), 0);
+    cr_expect_eq(digest, config_digest(after, strlen(after)));
+    cr_expect_eq(digest, config_digest_of(set));
     cr_expect_eq(config_diff(l.set, set, count_change, changes), 2);
     cr_expect_str_eq(changes, "hold.time+ workers- ");
     cr_expect_str_eq(config_values(set)->leader, "10.0.0.9");
@@ -280,7 +284,9 @@ Test(config_sources, reload_tells_what_changed)
     set = NULL;
     write_file(wrong, strlen(wrong));
     nowhere = fopen("/dev/null", "w");
-    cr_expect_eq(config_reload(l.set, nowhere, &set), -EINVAL);
+    digest = 0;
+    cr_expect_eq(config_reload(l.set, &digest, nowhere, &set), -EINVAL);
+    cr_expect_eq(digest, config_digest(wrong, strlen(wrong)));
     cr_expect_null(set, "outputs are untouched by a failed reload");
     (void)fclose(nowhere);
     unload(&l);

@@ -134,7 +134,7 @@ Test(log, long_lines_are_cut_and_stay_lines)
             memset(message, rows[i].filler, length);
             message[length] = '\0';
             capture_start();
-            log_info("long", "%s", message);
+            log_write(NULL, LOG_LEVEL_INFO, "long", "%s", message);
             line = capture_take();
             close(captured);
             close(real_stderr);
@@ -185,7 +185,8 @@ static void *write_many(void *unused)
 {
     (void)unused;
     for (int i = 0; i < 100; i++)
-        log_info("busy", "line %03d of a thread that shares standard error", i);
+        log_write(NULL, LOG_LEVEL_INFO, "busy", "line %03d of a thread that shares standard error",
+                  i);
     return NULL;
 }
 
@@ -227,4 +228,100 @@ Test(log, limit_lets_one_line_a_period_through_and_counts_the_rest)
     cr_assert_eq(suppressed, 1);
     cr_assert(log_limit_pass(&limit, 1100, &suppressed));
     cr_assert_eq(suppressed, 0);
+}
+
+/* ---- each place in the code has a budget ---- */
+
+Test(log, a_place_has_a_burst_and_gets_a_line_back_each_period)
+{
+    struct log_place place = {0};
+    uint64_t suppressed = 99, now_ns = 5000 * LOG_PERIOD_NS;
+
+    for (int i = 0; i < LOG_BURST; i++) {
+        cr_assert(log_place_pass(&place, now_ns, &suppressed), "line %d", i);
+        cr_assert_eq(suppressed, 0);
+    }
+    suppressed = 99;
+    for (int i = 0; i < 3; i++)
+        cr_assert_not(log_place_pass(&place, now_ns + LOG_PERIOD_NS - 1, &suppressed));
+    cr_assert_eq(suppressed, 99, "untouched when refused");
+    cr_assert_eq(log_suppressed(), 3);
+    cr_assert(log_place_pass(&place, now_ns + LOG_PERIOD_NS, &suppressed));
+    cr_assert_eq(suppressed, 3);
+    cr_assert_not(log_place_pass(&place, now_ns + LOG_PERIOD_NS, &suppressed));
+    now_ns += 1000 * LOG_BURST * LOG_PERIOD_NS;
+    for (int i = 0; i < LOG_BURST; i++)
+        cr_assert(log_place_pass(&place, now_ns, &suppressed), "after quiet, line %d", i);
+    cr_assert_not(log_place_pass(&place, now_ns, &suppressed), "and no more than a burst");
+}
+
+static void say_again(void)
+{
+    log_warn("flooded", "again");
+}
+
+static void say_other(void)
+{
+    log_warn("other", "%s", "first");
+}
+
+Test(log, who_floods_one_place_silences_no_other)
+{
+    const char *text;
+    char *line;
+
+    log_init(LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
+    capture_start();
+    for (int i = 0; i < 10 * LOG_BURST; i++)
+        say_again();
+    say_other();
+    text = capture_take();
+    /* more than the burst where the loop takes longer than a period */
+    cr_assert_geq(count_lines(text), LOG_BURST + 1);
+    cr_assert_leq(count_lines(text), 5 * LOG_BURST);
+    cr_assert_eq(log_suppressed(), 10 * LOG_BURST + 1 - count_lines(text));
+    line = strstr(text, " other: first\n");
+    cr_assert_not_null(line);
+}
+
+/* Those of a level that is off need no budget. */
+Test(log, what_is_not_written_anyway_is_not_counted)
+{
+    log_init(LOG_LEVEL_ERROR, LOG_FORMAT_TEXT);
+    for (int i = 0; i < 2 * LOG_BURST; i++)
+        say_again();
+    cr_assert_eq(log_suppressed(), 0);
+}
+
+Test(log, the_line_after_a_gap_tells_how_many_are_missing, .timeout = 30)
+{
+    struct log_place place = {0};
+    const struct timespec period = {.tv_nsec = LOG_PERIOD_NS / 10};
+    const char *text;
+
+    log_init(LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
+    capture_start();
+    for (int i = 0; i < 2 * LOG_BURST; i++)
+        log_write(&place, LOG_LEVEL_INFO, "gap", "%d", i);
+    while (atomic_load(&place.suppressed)) {
+        log_write(&place, LOG_LEVEL_INFO, "gap", "the next");
+        nanosleep(&period, NULL);
+    }
+    text = capture_take();
+    cr_assert_not_null(strstr(text, "info  gap: the next ("), "%s", text);
+    cr_assert_not_null(strstr(text, " more like this were not written)\n"), "%s", text);
+}
+
+Test(log, lines_of_a_text_are_lines_of_the_log)
+{
+    char text[] = "a.yaml:1: one\n\na.yaml:2: two\nrest";
+    const char *said;
+
+    log_init(LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
+    capture_start();
+    log_lines(LOG_LEVEL_ERROR, "config_error", text);
+    said = capture_take();
+    cr_assert_eq(count_lines(said), 3, "%s", said);
+    cr_assert_not_null(strstr(said, " error config_error: a.yaml:2: two\n"), "%s", said);
+    cr_assert_not_null(strstr(said, " error config_error: rest\n"), "%s", said);
 }

@@ -38,6 +38,8 @@ struct admin {
     uint64_t started_ns;
     _Atomic bool stopping; /* readyz says no */
     _Atomic bool last_reload_succeeded;
+    _Atomic uint64_t config_loaded_s; /* when the present configuration was read: clock_real_s */
+    _Atomic uint64_t reloads, reloads_refused; /* of the configuration; the first has all */
 };
 
 /* Before the data threads start (registers a view reader). Logs what failed; a negative errno. */
@@ -47,6 +49,7 @@ void admin_stop(struct admin *admin);
 
 /* Main thread: from now on not ready. */
 void admin_set_stopping(struct admin *admin);
+/* The configuration was read again, and taken or refused. */
 void admin_set_reload_result(struct admin *admin, bool succeeded);
 
 #endif

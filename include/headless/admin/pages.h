@@ -23,6 +23,9 @@ struct reading {
     size_t event_streams;
     uint64_t now_ns, uptime_ns;
     bool stopping, last_reload_succeeded, confined;
+    uint64_t config_loaded_s; /* since 1970 */
+    uint64_t reloads, reloads_refused;
+    uint64_t log_suppressed; /* lines */
     const struct supervisor_report *report;
 };
 
@@ -43,7 +46,7 @@ struct sample {
     uint64_t value;           /* a gauge is an int64_t in these bits */
 };
 
-#define SAMPLES_MAX (COUNTER_COUNT + 80)
+#define SAMPLES_MAX (COUNTER_COUNT + 84)
 
 /* Everything, the samples of one metric next to each other. Returns how many. */
 size_t samples_list(const struct reading *reading, struct sample ret_samples[static SAMPLES_MAX]);

@@ -5,8 +5,8 @@
  * so that a paused virtual machine does not wake up believing that its promises still hold.
  * A slice of work reads it once and passes now_ns on. Any thread; never blocks.
  *
- * People's clocks are another matter: clock_real_s, for what they have signed, and for nothing
- * else.
+ * People's clocks are another matter: clock_real_s, for what they have signed and for what they
+ * are shown, and for nothing else.
  */
 #ifndef HEADLESS_BASE_CLOCK_H
 #define HEADLESS_BASE_CLOCK_H

@@ -241,8 +241,17 @@ const struct config *config_values(const struct config_set *set);
 /* The file given by -c, or NULL. */
 const char *config_path(const struct config_set *set);
 
-/* Read everything again with the same arguments. Errors as config_load; the old set stays. */
-int config_reload(const struct config_set *set, FILE *errors, struct config_set **ret_set);
+/* Of that file's content when it was read: config_digest (watch.h); 0: there is none. */
+uint64_t config_digest_of(const struct config_set *set);
+
+/*
+ * Read everything again with the same arguments. Errors as config_load; the old set stays.
+ *
+ * *digest: the content that the file is expected to have, 0: any. With another one nothing is
+ * judged and nothing said: -EAGAIN. Afterwards what it has; 0: none, or it cannot be read.
+ */
+int config_reload(const struct config_set *set, uint64_t *digest, FILE *errors,
+                  struct config_set **ret_set);
 
 /*
  * Compare two sets row by row. Calls each(option name, can it change at run time, context) for

@@ -11,6 +11,7 @@
  *   supervisor.c          the thread: events in, the timer
  *   supervisor_act.c      what the election wants done
  *   supervisor_view.c     the view of the data threads
+ *   supervisor_tell.c     what the log is told of leaders
  *   supervisor_command.c  {"leader": ...} and its answer
  *   supervisor_keys.c     keys, introductions, who cannot be verified
  *   supervisor_order.c    members that want another order
@@ -83,6 +84,14 @@ struct supervisor_facts {
     uint64_t seal_key, seal_suite, introductions;
 };
 
+#define SUPERVISOR_LEADER_TEXT (ADDRESS_TEXT_MAX + CONFIG_NAME_MAX + 40)
+
+/* What the log was told last, so that it is told news only. */
+struct supervisor_told {
+    char leader[SUPERVISOR_LEADER_TEXT]; /* "ADDRESS (NAME), term N"; "": none yet */
+    bool is_alone, is_leader_unknown, is_waiting;
+};
+
 struct supervisor {
     const struct config *config;
     struct plane *plane;
@@ -108,11 +117,13 @@ struct supervisor {
     bool is_app_up, is_moving;
     uint64_t stalled_since_ns;
     uint64_t leaderless_since_ns; /* 0: there is a leader */
+    struct supervisor_told told;
 
     struct budget commands;
     struct budget refusals;  /* answers and log lines for commands that were refused */
     struct budget strangers; /* the same for those who may not command: may not use up the other */
-    struct sign_seen seen;   /* signed commands that were taken, by whichever worker */
+    uint64_t refusals_unsaid, strangers_unsaid; /* since the last line about one */
+    struct sign_seen seen; /* signed commands that were taken, by whichever worker */
     struct letter waiting[ELECTION_COMMANDS_MAX]; /* commands whose outcome is not known yet */
     bool is_waiting[ELECTION_COMMANDS_MAX];
 

@@ -1,0 +1,87 @@
+#include "headless/config/watch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "loader.h"
+
+#define CHUNK     4096
+#define FNV_BASIS UINT64_C(0xcbf29ce484222325)
+#define FNV_PRIME UINT64_C(0x100000001b3)
+
+/* FNV-1a: nobody gains by a collision, who writes the file could as well write what he likes. */
+static uint64_t digest_more(uint64_t digest, const char *text, size_t length)
+{
+    for (size_t i = 0; i < length; i++)
+        digest = (digest ^ (unsigned char)text[i]) * FNV_PRIME;
+    return digest;
+}
+
+static uint64_t digest_end(uint64_t digest)
+{
+    return digest ? digest : 1;
+}
+
+uint64_t config_digest(const char *text, size_t length)
+{
+    return digest_end(digest_more(FNV_BASIS, text, length));
+}
+
+/* What is larger than allowed need not be told apart. */
+static uint64_t digest_descriptor(int fd)
+{
+    uint64_t digest = FNV_BASIS;
+    size_t length = 0;
+    char chunk[CHUNK];
+    ssize_t n;
+
+    do {
+        n = read(fd, chunk, sizeof(chunk));
+        if (n > 0) {
+            digest = digest_more(digest, chunk, (size_t)n);
+            length += (size_t)n;
+        }
+    } while ((n > 0 && length <= CONFIG_FILE_BYTES_MAX) || (n < 0 && errno == EINTR));
+    return n < 0 ? 0 : digest_end(digest);
+}
+
+uint64_t config_digest_file(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    struct stat status;
+    uint64_t digest = 0;
+
+    if (fd < 0)
+        return 0;
+    if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode))
+        digest = digest_descriptor(fd);
+    (void)close(fd);
+    return digest;
+}
+
+void config_watch_init(struct config_watch *watch, const char *path, uint64_t digest)
+{
+    struct stat status;
+    bool is_other = path && stat(path, &status) == 0 && !S_ISREG(status.st_mode);
+
+    *watch = (struct config_watch){
+        .path = is_other ? NULL : path, .judged = digest, .seen = digest, .next_ns = 0};
+}
+
+bool config_watch_look(struct config_watch *watch, uint64_t now_ns)
+{
+    uint64_t before = watch->seen;
+
+    if (!watch->path || now_ns < watch->next_ns)
+        return false;
+    watch->next_ns = now_ns + CONFIG_WATCH_NS;
+    watch->seen = config_digest_file(watch->path);
+    return watch->seen == before && watch->seen != watch->judged;
+}
+
+void config_watch_judge(struct config_watch *watch, uint64_t digest)
+{
+    watch->judged = digest;
+}

@@ -1,0 +1,170 @@
+#!/usr/bin/env bash
+# What the log says of leaders, and that nobody outside can make it say much.
+#
+#   tests/cluster/test_logs.sh BUILD_DIR
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+a=127.0.72.11
+b=127.0.72.12
+c=127.0.72.13
+
+# said POD EVENT: how often, in its log.
+said()
+{
+    grep -c " $2: " "$work/$1.log" || true
+}
+
+says()
+{
+    (($(said "$1" "$2") >= $3))
+}
+
+# line POD EVENT: the newest.
+line()
+{
+    grep " $2: " "$work/$1.log" | tail -n 1
+}
+
+lone_pod()
+{
+    pods_start "$a" -- --name one
+    expect "lines about it" "$(said "$a" alone)" 1
+    expect_match "why" "$(line "$a" alone)" "peers and discovery.dns name no other pod: this pod leads itself$"
+    expect_match "the leader" "$(line "$a" leader_changed)" \
+        "leader $a \(one\), term 1, by bootstrap, after none; [0-9]+ ms without one, 0 held, 0 handed "
+    expect "others missing" "$(said "$a" others_missing)" 0
+}
+
+# The others are configured, and never come.
+lone_pod_of_two()
+{
+    pod_launch "$a" --peers "$a,$b" --quorum none
+    wait_until "it leads" 10000 has_leader "$a"
+    wait_until "it says so" 1000 says "$a" others_missing 1
+    expect "alone" "$(said "$a" alone)" 0
+    pod_launch "$b" --peers "$a,$b" --quorum none
+    wait_until "they agree" 10000 agree "$a" "$a" "$b"
+    lead "$b" "$a"
+    lead "$a" "$b"
+    expect "with company nothing more" "$(said "$a" others_missing) $(said "$b" others_missing)" "1 0"
+}
+
+# One of three: it waits, and says for whom, once until somebody leads.
+nobody_leads()
+{
+    pod_start_alone "$a" --peers "$a,$b,$c" --quorum majority
+    wait_until "it is told" 15000 says "$a" no_leader 1
+    expect_match "the line" "$(line "$a" no_leader)" "none for 10 s: 0 of 2 other pods have answered: start the others"
+    pod_launch "$b" --peers "$a,$b,$c" --quorum majority
+    wait_until "they agree" 10000 agree any "$a" "$b"
+    expect "lines about it" "$(said "$a" no_leader) $(said "$b" no_leader)" "1 0"
+}
+
+leader_outside()
+{
+    pods_start "$a" -- --relay-format raw --leader "127.0.72.99:9000"
+    expect_match "it is said" "$(line "$a" leader_outside)" "leader: 127.0.72.99:9000 is outside"
+}
+
+# One line, whatever happens afterwards, and it names the option.
+leader_in_no_list()
+{
+    pods_start "$a" "$b" -- --leader wbe-0
+    wait_until "a leader" 10000 agree any "$a" "$b"
+    lead "$a" "$a"
+    lead "$b" "$a"
+    lead "$a" "$a"
+    expect_match "the warning" "$(line "$a" leader_unknown)" \
+        "warn  leader_unknown: leader: \"wbe-0\" \(leader, LEADER_IP\) is not a member, .* list it in peers"
+    expect "lines about it" "$(said "$a" leader_unknown) $(said "$a" leader_differs)" "1 0"
+}
+
+# Listed, but never there; then it comes, and the advice is another.
+leader_that_nobody_has_seen()
+{
+    local pod
+    for pod in "$a" "$b"; do
+        pod_launch "$pod" --peers "$a,$b,$c" --leader "$c"
+    done
+    wait_until "another leads" 15000 agree any "$a" "$b"
+    wait_until "it is told" 1000 says "$a" leader_unknown 1
+    lead "$a" "$b"
+    lead "$b" "$a"
+    expect_match "the warning" "$(line "$a" leader_unknown)" \
+        "leader: \"$c\" is none of the members that were seen \(2\).*leader, LEADER_IP"
+    expect "lines about it" "$(said "$a" leader_unknown) $(said "$a" leader_differs)" "1 0"
+    pod_launch "$c" --peers "$a,$b,$c" --leader "$c"
+    wait_until "it follows" 10000 agree "$b" "$a" "$b" "$c"
+    lead "$a" "$b"
+    wait_until "it is told that another leads" 1000 says "$a" leader_differs 1
+    lead "$c" "$a"
+    expect "lines about it" "$(said "$a" leader_unknown) $(said "$a" leader_differs)" "1 1"
+}
+
+has_no_leader()
+{
+    ! has_leader "$1"
+}
+
+# The leader and one more stand still: no majority, so what comes is held; the one more wakes up.
+change_in_one_line()
+{
+    local last
+    pods_start one="$a" two="$b" three="$c" -- --leader "$a" --hold-time 1m
+    pod_freeze "$a"
+    pod_freeze "$c"
+    "$tools/udp_ask" -n -k 3 "$b:12000" "lost" || fail "cannot send"
+    metric_becomes "$b" relay_unconfirmed 3
+    wait_until "nobody leads" 10000 has_no_leader "$b"
+    "$tools/udp_ask" -n -k 5 "$b:12000" "held" || fail "cannot send"
+    metric_becomes "$b" datagrams_held 5
+    pod_thaw "$c"
+    wait_until "another leads" 20000 agree_without "$a" "$b" "$c"
+    wait_until "it is told" 1000 says "$b" leader_changed 2
+    last=$(line "$b" leader_changed)
+    expect_match "the line" "$last" "leader ($b \(two\)|$c \(three\)), term [0-9]+, by (verdict|evidence), \
+after $a \(one\), term [0-9]+; [1-9][0-9]* ms without one, 5 held, 3 handed to the one before and not confirmed$"
+    expect "the gap, as in /metrics" "$(metric "$b" leader_gap_milliseconds)" \
+        "$(sed -E 's/.*; ([0-9]+) ms without.*/\1/' <<<"$last")"
+    pod_kill "$a"
+}
+
+# Whoever reaches the port can ask for what is refused: few lines, and they say how many there were.
+refusals_are_few_lines()
+{
+    local lines more refused
+    pods_start "$a" -- --rcvbuf max
+    for _ in {1..4000}; do
+        printf '{"leader":"nobody"}' >"/dev/udp/$a/12000"
+    done
+    wait_until "all came" 5000 metric_is "$a" 'datagrams_received_total{socket="data"}' 4000
+    wait_until "one of them is told later" 5000 asks_until_told
+    refused=$(metric "$a" "$no_member")
+    lines=$(said "$a" command_refused)
+    more=$(sed -nE 's/.* command_refused: .* \(([0-9]+) more\)$/\1/p' "$work/$a.log" |
+        awk '{ sum += $1 } END { print sum + 0 }')
+    expect_between "refused" "$refused" 200 5000
+    expect_between "lines" "$lines" 1 $((100 * slow))
+    expect "lines, and what they tell" $((lines + more)) "$refused"
+}
+
+no_member='control_messages_total{result="no_member"}'
+
+asks_until_told()
+{
+    local before
+    before=$(said "$a" command_refused)
+    ask "$a" '{"leader":"nobody"}' >/dev/null
+    (($(said "$a" command_refused) > before)) && line "$a" command_refused | grep -qE '(member|more\))$'
+}
+
+run "a pod that is alone says why" lone_pod
+run "a pod whose others do not come says so" lone_pod_of_two
+run "a pod that has waited for 10 s says for whom" nobody_leads
+run "a leader outside the cluster is told" leader_outside
+run "a leader in no list is told once, with its option" leader_in_no_list
+run "a leader that nobody has seen is told once" leader_that_nobody_has_seen
+run "a change is one line: cause, old, new, term, gap, held, missing" change_in_one_line
+run "4,000 refused commands are few lines" refusals_are_few_lines
+finish

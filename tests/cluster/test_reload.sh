@@ -1,0 +1,220 @@
+#!/usr/bin/env bash
+# The configuration is read again when its file changes, without a signal: the ways in which kubelet
+# and editors change it, what is wrong in it, under traffic. SIGHUP: test_stop.sh.
+#
+#   tests/cluster/test_reload.sh BUILD_DIR
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+a=127.0.71.11 # leads
+b=127.0.71.12
+all_three=$a,$b,127.0.71.13
+map=$work/map            # as kubelet mounts a ConfigMap
+file=$map/headlessd.yaml # the symlink in it
+version=0
+
+# map_write LINE...: a new directory, and ..data is swapped by rename, as kubelet does.
+map_write()
+{
+    local old
+    old=$(readlink "$map/..data" || true)
+    version=$((version + 1))
+    mkdir -p "$map/..version_$version"
+    printf '%s\n' "$@" >"$map/..version_$version/headlessd.yaml"
+    ln -s "..version_$version" "$map/..data_tmp"
+    mv -T "$map/..data_tmp" "$map/..data"
+    [[ -L $file ]] || ln -s ..data/headlessd.yaml "$file"
+    [[ -z $old ]] || rm -r "${map:?}/$old"
+}
+
+# said POD EVENT: how often, in its log.
+said()
+{
+    grep -c " $2: " "$work/$1.log" || true
+}
+
+# says POD EVENT TIMES: so often, and not more.
+says()
+{
+    (($(said "$1" "$2") == $3))
+}
+
+# says_within POD EVENT TIMES MS: how long that took counts.
+says_within()
+{
+    local started
+    started=$(now_ms)
+    wait_until "$1 says $2, $3 times" 5000 says "$1" "$2" "$3"
+    expect_between "milliseconds until $1 said $2" $(($(now_ms) - started)) 0 $(($4 * slow))
+}
+
+config_map_swap()
+{
+    map_write 'hold.time: 30s'
+    pod_start_alone "$a" -c "$file" --peers "$all_three"
+    expect "reloads at the start" "$(metric "$a" config_reloads_total)" 0
+    expect_between "the time of the first reading" \
+        "$(metric "$a" config_last_reload_success_timestamp_seconds)" $((EPOCHSECONDS - 60)) $EPOCHSECONDS
+    "$tools/udp_ask" -n -k 5 "$a:12000" "held" || fail "cannot send"
+    metric_becomes "$a" datagrams_held 5
+    map_write 'hold.time: 0'
+    says_within "$a" option_reloaded 1 5000
+    grep -q 'option_reloaded: hold.time$' "$work/$a.log" || fail "hold.time is not named"
+    grep -q 'reloading: .* file has changed' "$work/$a.log" || fail "the reason is not told"
+    dropped_becomes "$a" hold_expired 5
+    metric_becomes "$a" config_reloads_total 1
+    expect "the result" "$(metric "$a" config_last_reload_successful config_reloads_refused_total)" "1 0"
+    expect "in /status" "$(http "$a:8080/status" | jq -c '[.counters.config_reloads_total,
+        .gauges.config_last_reload_successful]')" "[1,1]"
+    ledger_closes "$a"
+}
+
+# write_over HOW LINE...: with another file, or in place.
+write_over()
+{
+    local how=$1
+    shift
+    case $how in
+    rename) printf '%s\n' "$@" >"$work/new.yaml" && mv "$work/new.yaml" "$work/config.yaml" ;;
+    backup) mv "$work/config.yaml" "$work/config.yaml~" && printf '%s\n' "$@" >"$work/config.yaml" ;;
+    place) printf '%s\n' "$@" >"$work/config.yaml" ;;
+    esac
+}
+
+editors()
+{
+    local how count=0
+    write_over place 'app.idle: 10s'
+    pods_start "$a" "$b" -- -c "$work/config.yaml" --leader "$a"
+    for how in rename backup place; do
+        count=$((count + 1))
+        write_over "$how" "app.idle: $((count + 10))s"
+        says_within "$a" option_reloaded "$count" 5000
+        says_within "$b" option_reloaded "$count" 5000
+    done
+    expect "errors" "$(said "$a" reload_failed)" 0
+    ledger_closes "$a" "$b"
+}
+
+# Once, with file and line; the same error again is news when the file changed anew.
+broken_file()
+{
+    map_write 'hold.time: 30s'
+    pod_start_alone "$a" -c "$file" --peers "$all_three" --log-format json
+    map_write 'hold.time: 0' 'hold.tme: 1s'
+    metric_becomes "$a" config_last_reload_successful 0 5000
+    metric_becomes "$a" config_reloads_refused_total 1
+    expect_match "the log" "$(<"$work/$a.log")" \
+        '"event":"config_error","message":"[^"]*headlessd.yaml:2: hold.tme: no such option'
+    "$tools/udp_ask" -n -k 5 "$a:12000" "held" || fail "cannot send"
+    metric_becomes "$a" datagrams_held 5
+    map_write 'hold.time: 0' '# mended' 'hold.tme: 1s'
+    metric_becomes "$a" config_reloads_refused_total 2 5000
+    map_write 'hold.time: 0'
+    metric_becomes "$a" config_last_reload_successful 1 5000
+    dropped_becomes "$a" hold_expired 5
+    expect "reloads and refused ones" \
+        "$(metric "$a" config_reloads_total config_reloads_refused_total)" "3 2"
+    jq -e -s 'map(select(.event == "reload_failed")) | length == 2' "$work/$a.log" >"$work/jq.out" ||
+        fail "each line is JSON, and two reloads failed: $(<"$work/jq.out")"
+    ledger_closes "$a"
+}
+
+file_that_vanishes()
+{
+    write_over place 'app.idle: 10s'
+    pods_start "$a" -- -c "$work/config.yaml"
+    rm "$work/config.yaml"
+    says_within "$a" reload_failed 1 5000
+    grep -q "config_error: $work/config.yaml: No such file" "$work/$a.log" || fail "it is not named"
+    expect "reload" "$(metric "$a" config_last_reload_successful)" 0
+    kill -HUP "${pod_pids[$a]}" # who asks is answered, and more is not said
+    says_within "$a" reload_failed 2 2000
+    write_over place 'app.idle: 11s'
+    says_within "$a" option_reloaded 1 5000
+    expect "failures" "$(said "$a" reload_failed)" 2
+    expect "reload" "$(metric "$a" config_last_reload_successful)" 1
+}
+
+what_needs_a_restart()
+{
+    map_write 'relay.port: 12001' 'app.target: echo' 'app.idle: 10s'
+    pods_start "$a" "$b" -- -c "$file" --leader "$a"
+    map_write 'relay.port: 12099' 'app.target: discard' 'app.idle: 11s'
+    says_within "$a" option_needs_restart 2 5000
+    grep -q 'option_needs_restart: relay.port ' "$work/$a.log" || fail "relay.port is not named"
+    grep -q 'option_needs_restart: app.target ' "$work/$a.log" || fail "app.target is not named"
+    expect "the others" "$(said "$a" option_reloaded)" 1
+    says_within "$b" option_needs_restart 2 5000
+    expect "serves as before" "$(ask_status -e "$b:12000" "echo")" 0
+    ledger_closes "$a" "$b"
+}
+
+has_reloaded()
+{
+    (($(metric "$1" config_reloads_total) >= $2))
+}
+
+# The first eight come quicker than they are looked at, and only their end is read.
+ten_swaps_under_traffic()
+{
+    local i pod
+    map_write 'app.idle: 10s'
+    pods_start "$a" "$b" -- -c "$file" --leader "$a" --app echo --rcvbuf max --heartbeat-interval 250ms
+    "$bench" send --to "$a:12000,$b:12000" --flows 8 --size 64-1400 --rate 1000/s --duration 60s \
+        --max-lateness 10s --json --expect-all >"$work/bench.out" 2>&1 &
+    bench_pid=$!
+    for i in {1..10}; do
+        map_write "app.idle: $((i + 10))s"
+        if ((i < 8)); then
+            sleep 0.3 # the pace of these swaps
+            continue
+        fi
+        for pod in "$a" "$b"; do
+            wait_until "$pod reads it" 5000 has_reloaded "$pod" $((i - 7))
+        done
+    done
+    kill -INT "$bench_pid"
+    wait "$bench_pid" || true
+    expect "what was lost, mistaken or doubled" \
+        "$(jq -c '.counts | [.missing, .corrupt, .duplicate, .refused]' "$work/bench.out")" "[0,0,0,0]"
+    expect_between "answers" "$(jq .counts.answered "$work/bench.out")" 1000 1000000
+    expect "refused" "$(metric "$a" config_reloads_refused_total)" 0
+    ledger_closes "$a" "$b"
+}
+
+# Read at once, and not again because the file has changed as well.
+sighup_is_quicker_and_not_doubled()
+{
+    map_write 'app.idle: 10s'
+    pods_start "$a" -- -c "$file"
+    map_write 'app.idle: 11s'
+    kill -HUP "${pod_pids[$a]}"
+    says_within "$a" option_reloaded 1 1000
+    map_write 'app.idle: 12s' # by now the one before would have been noticed
+    says_within "$a" option_reloaded 2 5000
+    expect "reloads" "$(metric "$a" config_reloads_total)" 2
+    expect "by a signal" "$(grep -c 'reloading: .*SIGHUP' "$work/$a.log")" 1
+}
+
+# A pipe is read once: nothing is lost when its end comes.
+configuration_from_a_pipe()
+{
+    mkfifo "$work/pipe"
+    printf 'app.idle: 10s\nname: piped\n' >"$work/pipe" &
+    pods_start "$a" -- -c "$work/pipe"
+    expect "its name" "$(http "$a:8080/leader" | jq -r .me.name)" piped
+    metric_becomes "$a" uptime_seconds 3 5000 # three looks, had there been any
+    expect "reloads" "$(metric "$a" config_reloads_total)" 0
+    rm "$work/pipe"
+}
+
+run "a ConfigMap's ..data is swapped" config_map_swap
+run "a file renamed over, replaced, written in place" editors
+run "a broken file is told once, with its line, and changes nothing" broken_file
+run "a file that vanishes is told once" file_that_vanishes
+run "what needs a restart is named" what_needs_a_restart
+run "ten swaps under traffic lose nothing" ten_swaps_under_traffic
+run "SIGHUP is at once, and the change is not read twice" sighup_is_quicker_and_not_doubled
+run "a configuration from a pipe is not waited for" configuration_from_a_pipe
+finish
