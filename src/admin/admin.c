@@ -72,12 +72,11 @@ static int start_server(struct admin *admin, int listen_fd)
     (void)sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
     errno = 0;
-    admin->daemon =
-        MHD_start_daemon(flags, 0, NULL, NULL, http_handle, admin, /* no accept filter */
-                         MHD_OPTION_LISTEN_SOCKET, listen_fd, MHD_OPTION_CONNECTION_LIMIT,
-                         (unsigned)CONNECTIONS_MAX, MHD_OPTION_NOTIFY_CONNECTION, http_notify,
-                         admin, MHD_OPTION_CONNECTION_TIMEOUT, REQUEST_IDLE_SECONDS,
-                         MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_BYTES, MHD_OPTION_END);
+    admin->daemon = MHD_start_daemon(
+        flags, 0, NULL, NULL, http_handle, admin, /* no accept filter */
+        MHD_OPTION_LISTEN_SOCKET, listen_fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
+        MHD_OPTION_NOTIFY_CONNECTION, http_notify, admin, MHD_OPTION_CONNECTION_TIMEOUT,
+        REQUEST_IDLE_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_BYTES, MHD_OPTION_END);
     rc = admin->daemon ? 0 : errno ? -errno : -EIO;
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     return rc;

@@ -42,7 +42,8 @@ static size_t weigh(const struct connections *connections, const struct connecti
     return weight;
 }
 
-/* Of the address with the most, the oldest; all of one each, the oldest. Never the newest of two. */
+/* Of the address with the most, the oldest; all of one each, the oldest. Never the newest of two.
+ */
 static struct connection *choose(struct connections *connections, enum connection_class class)
 {
     struct connection *chosen = NULL;
@@ -132,7 +133,7 @@ size_t connections_count(const struct connections *connections)
 {
     size_t count = 0;
 
-    for (size_t class = CONNECTION_ASKING; class < CONNECTION_CLASS_COUNT; class++)
+    for (size_t class = CONNECTION_ASKING; class < CONNECTION_CLASS_COUNT; class ++)
         count += connections->count[class];
     return count;
 }

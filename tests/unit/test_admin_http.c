@@ -308,7 +308,8 @@ Test(admin_http, whoever_has_few_is_not_displaced_by_many)
     dismiss(silent, CROWD);
 }
 
-/* The kernel takes some of what they do not read: only long answers to small windows stand still. */
+/* The kernel takes some of what they do not read: only long answers to small windows stand still.
+ */
 static int dial_and_never_read(void)
 {
     static const char request[] = "GET /metrics HTTP/1.0\r\n\r\n";

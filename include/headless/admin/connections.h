@@ -30,7 +30,7 @@
 #define CONNECTIONS_ASKING   64
 #define CONNECTIONS_ANSWERED 64
 #define CONNECTIONS_GOING    32
-#define CONNECTIONS_MAX                                                                            \
+#define CONNECTIONS_MAX \
     (CONNECTIONS_ASKING + CONNECTIONS_ANSWERED + EVENTS_STREAMS_MAX + CONNECTIONS_GOING)
 
 enum connection_class {
