@@ -173,6 +173,22 @@ need_build()
     [[ -z $newer ]] || die "$1 is older than $newer: scripts/build ${1##*/}"
 }
 
+# ---- networks
+
+# own_network ARRAY: sets it to the words in front of a command that give it a network of its own: nobody else's
+# ports, loopback addresses, sockets. False where that may not be made; ARRAY may still become root by itself.
+own_network()
+{
+    local -n words=$1
+    words=()
+    if ((EUID != 0)) && sudo true; then
+        words=(sudo)
+    fi
+    "${words[@]}" unshare --net ip link set lo up 2>/dev/null || return 1
+    # shellcheck disable=SC2016 # the inner shell expands it
+    words+=(unshare --net sh -c 'ip link set lo up && exec "$@"' sh)
+}
+
 # ---- sanitizers
 
 # without_aslr COMMAND...: sanitizers map their shadow memory where a kernel with much randomness

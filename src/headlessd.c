@@ -44,7 +44,7 @@ struct daemon {
     uint64_t groups_ns;       /* looked for groups to join then */
     bool is_hurried;          /* by a second signal */
     struct service service;
-    struct progress progress; /* of the data threads, for the service manager */
+    struct progress progress; /* of the other threads, for the service manager */
     uint64_t looked_ns;       /* at it, last */
 };
 
@@ -262,13 +262,13 @@ static void reload_because(struct daemon *d, const char *why, uint64_t digest)
     service_ready(&d->service);
 }
 
-/* To the service manager's watchdog, while the data threads turn. */
+/* To the service manager's watchdog, while the threads turn. */
 static void show_well(struct daemon *d, uint64_t now_ns)
 {
     if (d->service.watchdog_ns == 0 || now_ns - d->looked_ns < d->service.watchdog_ns / WELL_PARTS)
         return;
     d->looked_ns = now_ns;
-    if (!progress_find_stalled(&d->progress, &d->plane, now_ns))
+    if (!supervisor_find_stalled(&d->supervisor, &d->progress, now_ns))
         service_is_well(&d->service);
 }
 

@@ -8,9 +8,8 @@
 #include "headless/base/clock.h"
 #include "headless/base/log.h"
 
-#define CONNECTIONS_MAX         (64U + EVENTS_STREAMS_MAX) /* probes work while all stream */
-#define CONNECTION_IDLE_SECONDS 10U
-#define CONNECTION_BYTES        ((size_t)8192) /* for the request's and the answer's header */
+#define REQUEST_IDLE_SECONDS 2U             /* until the request is whole; then http.c's */
+#define CONNECTION_BYTES     ((size_t)8192) /* for the request's and the answer's header */
 
 /* ---- the listening socket: ours, for an exact errno ---- */
 
@@ -73,11 +72,11 @@ static int start_server(struct admin *admin, int listen_fd)
     (void)sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
     errno = 0;
-    admin->daemon =
-        MHD_start_daemon(flags, 0, NULL, NULL, http_handle, admin, /* no accept filter */
-                         MHD_OPTION_LISTEN_SOCKET, listen_fd, MHD_OPTION_CONNECTION_LIMIT,
-                         CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, CONNECTION_IDLE_SECONDS,
-                         MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_BYTES, MHD_OPTION_END);
+    admin->daemon = MHD_start_daemon(
+        flags, 0, NULL, NULL, http_handle, admin, /* no accept filter */
+        MHD_OPTION_LISTEN_SOCKET, listen_fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
+        MHD_OPTION_NOTIFY_CONNECTION, http_notify, admin, MHD_OPTION_CONNECTION_TIMEOUT,
+        REQUEST_IDLE_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_BYTES, MHD_OPTION_END);
     rc = admin->daemon ? 0 : errno ? -errno : -EIO;
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     return rc;
@@ -118,6 +117,7 @@ int admin_start(struct admin *admin, const struct config *config, struct plane *
     atomic_init(&admin->last_reload_succeeded, true);
     atomic_init(&admin->config_loaded_s, clock_real_s());
     events_init(&admin->events, admin);
+    connections_init(&admin->connections);
     rc = notifier_start(&admin->notifier, config, plane, &supervisor->report,
                         config->admin_listen.port ? &admin->events : NULL);
     if (rc)

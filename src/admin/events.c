@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "admin/http.h"
 #include "admin/reading.h"
 #include "headless/base/clock.h"
 
@@ -136,17 +137,6 @@ static void release(void *cls)
     stream->text = NULL;
 }
 
-static struct address client_of(struct MHD_Connection *connection)
-{
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    struct address client = {0};
-
-    if (info && info->client_addr)
-        address_from_sockaddr(info->client_addr, &client);
-    return address_with_port(client, 0);
-}
-
 static size_t count_of(const struct events *events, const struct address *client)
 {
     size_t count = 0;
@@ -163,7 +153,7 @@ static int take_place(struct events *events, struct MHD_Connection *connection,
 {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-    const struct address client = client_of(connection);
+    const struct address client = http_client(connection);
     struct event_stream *stream = events->streams;
 
     if (events->is_closed)

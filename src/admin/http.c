@@ -1,7 +1,8 @@
 /*
  * The paths, as a table. A request is answered as soon as its header is there: libmicrohttpd then
  * ignores a body and closes the connection after the answer. So a connection serves one request,
- * and an idle client holds none of the few that there are.
+ * and an idle client holds none of the few that there are. Who holds one too long, when there are
+ * too many, has to go (connections.h).
  */
 #include "admin/http.h"
 
@@ -13,7 +14,8 @@
 #include "admin/reading.h"
 #include "headless/base/clock.h"
 
-#define CHALLENGE_LOOK_NS (10 * NS_PER_MS)
+#define CHALLENGE_LOOK_NS   (10 * NS_PER_MS)
+#define ANSWER_IDLE_SECONDS 10U /* nothing of the answer was taken for so long */
 
 static const char text_plain[] = "text/plain; charset=utf-8";
 static const char json[] = "application/json";
@@ -37,12 +39,12 @@ static const struct agent *find_stalled(struct admin *admin)
     struct progress *progress = &admin->progress;
     uint64_t now_ns = clock_now_ns();
     const uint64_t end_ns = now_ns + PROGRESS_CHALLENGE_NS;
-    const struct agent *stalled = progress_find_stalled(progress, admin->plane, now_ns);
+    const struct agent *stalled = supervisor_find_stalled(admin->supervisor, progress, now_ns);
 
     while (stalled && !progress->convicted && now_ns < end_ns) {
         (void)nanosleep(&look, NULL);
         now_ns = clock_now_ns();
-        stalled = progress_find_stalled(progress, admin->plane, now_ns);
+        stalled = supervisor_find_stalled(admin->supervisor, progress, now_ns);
     }
     progress->convicted = stalled;
     return stalled;
@@ -229,6 +231,45 @@ static enum MHD_Result send_answer(const struct answer *answer)
     return result;
 }
 
+/* ---- connections ---- */
+
+struct address http_client(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    struct address client = {0};
+
+    if (info && info->client_addr)
+        address_from_sockaddr(info->client_addr, &client);
+    return address_with_port(client, 0);
+}
+
+void http_notify(void *cls, struct MHD_Connection *connection, void **socket_context,
+                 enum MHD_ConnectionNotificationCode code)
+{
+    struct admin *admin = cls;
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    const struct address client = http_client(connection);
+
+    if (code == MHD_CONNECTION_NOTIFY_STARTED)
+        *socket_context = connections_enter(&admin->connections, info->connect_fd, &client);
+    else
+        connections_leave(&admin->connections, *socket_context);
+}
+
+/* Its request is whole. */
+static void move_on(struct admin *admin, const struct answer *answer)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(answer->connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+    (void)MHD_set_connection_option(answer->connection, MHD_CONNECTION_OPTION_TIMEOUT,
+                                    ANSWER_IDLE_SECONDS);
+    connections_move(&admin->connections, info->socket_context,
+                     answer->stream ? CONNECTION_STREAM : CONNECTION_ANSWERED);
+}
+
 enum MHD_Result http_handle(void *cls, struct MHD_Connection *connection, const char *url,
                             const char *method, const char *version, const char *upload_data,
                             size_t *upload_data_size, void **request_state)
@@ -240,5 +281,6 @@ enum MHD_Result http_handle(void *cls, struct MHD_Connection *connection, const 
     (void)upload_data_size;
     (void)request_state;
     fill_answer(cls, url, method, &answer);
+    move_on(cls, &answer);
     return send_answer(&answer);
 }

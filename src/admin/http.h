@@ -4,9 +4,18 @@
 
 #include <microhttpd.h>
 
-/* Its access handler; cls is the struct admin. HTTP thread only. */
+#include "headless/base/address.h"
+
+/* Its access handler; cls is the struct admin. HTTP thread only, as the other two. */
 enum MHD_Result http_handle(void *cls, struct MHD_Connection *connection, const char *url,
                             const char *method, const char *version, const char *upload_data,
                             size_t *upload_data_size, void **request_state);
+
+/* A connection came or ends; cls is the struct admin. */
+void http_notify(void *cls, struct MHD_Connection *connection, void **socket_context,
+                 enum MHD_ConnectionNotificationCode code);
+
+/* The client's IP, its port 0. */
+struct address http_client(struct MHD_Connection *connection);
 
 #endif

@@ -15,6 +15,8 @@ void reading_take(struct admin *admin, struct reading *ret_reading)
         .relay_rcvbuf_bytes = plane->relay_sockets[0].rcvbuf_bytes,
         .peer_kernel_drops = udp_kernel_drops(admin->supervisor->courier.socket.fd),
         .event_streams = events_count(&admin->events),
+        .connections = connections_count(&admin->connections),
+        .connections_shed = admin->connections.shed,
         .now_ns = clock_now_ns(),
         .stopping = atomic_load_explicit(&admin->stopping, memory_order_relaxed),
         .last_reload_succeeded =

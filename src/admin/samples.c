@@ -186,6 +186,17 @@ static void add_config(struct list *list, const struct reading *reading)
         reading->reloads_refused);
 }
 
+static void add_admin(struct list *list, const struct reading *reading)
+{
+    add_gauge(list, "event_streams", reading->event_streams, "Open streams of /events");
+    add_gauge(list, "admin_connections", reading->connections,
+              "Open connections to the admin port, this one and streams included");
+    add(list, SAMPLE_COUNTER,
+        (struct counter_info){"admin_connections_shed_total", "", "",
+                              "Connections to the admin port closed because there were too many"},
+        reading->connections_shed);
+}
+
 size_t samples_list(const struct reading *reading, struct sample ret_samples[static SAMPLES_MAX])
 {
     const struct plane_numbers *numbers = &reading->numbers;
@@ -209,7 +220,7 @@ size_t samples_list(const struct reading *reading, struct sample ret_samples[sta
     add_leadership(&list, reading);
     add_members(&list, reading);
     add_election(&list, reading);
-    add_gauge(&list, "event_streams", reading->event_streams, "Open streams of /events");
+    add_admin(&list, reading);
     add_config(&list, reading);
     add(&list, SAMPLE_COUNTER,
         (struct counter_info){"log_lines_suppressed_total", "", "",

@@ -260,6 +260,19 @@ int supervisor_start(struct supervisor *supervisor)
     return rc;
 }
 
+const struct agent *supervisor_find_stalled(const struct supervisor *supervisor,
+                                            struct progress *progress, uint64_t now_ns)
+{
+    const struct agent *self = &supervisor->agent;
+    const struct agent *stalled = progress_find_stalled(progress, supervisor->plane, now_ns);
+
+    if (agent_is_started(self) &&
+        progress_is_stalled(progress, PROGRESS_OTHER, self, SUPERVISOR_STALL_NS, now_ns) &&
+        !stalled)
+        stalled = self;
+    return stalled;
+}
+
 static void wish(struct supervisor *supervisor, unsigned what)
 {
     (void)atomic_fetch_or_explicit(&supervisor->wishes, what, memory_order_seq_cst);

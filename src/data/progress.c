@@ -1,7 +1,7 @@
 #include "headless/data/progress.h"
 
 bool progress_is_stalled(struct progress *progress, size_t index, const struct agent *agent,
-                         uint64_t now_ns)
+                         uint64_t limit_ns, uint64_t now_ns)
 {
     struct progress_watch *watch = &progress->watches[index];
     uint64_t duty_cycles = atomic_load_explicit(&agent->duty_cycles, memory_order_relaxed);
@@ -11,7 +11,7 @@ bool progress_is_stalled(struct progress *progress, size_t index, const struct a
         if (progress->convicted == agent)
             progress->convicted = NULL;
     }
-    return now_ns - watch->since_ns > PROGRESS_STALL_NS;
+    return now_ns - watch->since_ns > limit_ns;
 }
 
 const struct agent *progress_find_stalled(struct progress *progress, const struct plane *plane,
@@ -22,7 +22,7 @@ const struct agent *progress_find_stalled(struct progress *progress, const struc
 
     /* All of them, also after the first that stalls: every watch must stay up to date. */
     for (size_t i = 0; i < PROGRESS_AGENTS_MAX && (agent = plane_agent(plane, i)); i++) {
-        if (progress_is_stalled(progress, i, agent, now_ns) && !stalled)
+        if (progress_is_stalled(progress, i, agent, PROGRESS_STALL_NS, now_ns) && !stalled)
             stalled = agent;
     }
     return stalled;

@@ -54,6 +54,7 @@ static void setup(void)
     atomic_init(&supervisor.report.state, ELECTION_FOLLOWER);
     cr_assert_eq(waker_init(&waker, false), 0);
     cr_assert_eq(plane_open(&plane, &config, &waker), 0);
+    supervisor.plane = &plane;
 }
 
 static __attribute__((unused)) void start(void)

@@ -123,6 +123,23 @@ Test(admin_http, livez_names_a_thread_that_stalls)
     atomic_store_explicit(&agent->started, false, memory_order_release);
 }
 
+/* A slow volume may hold it up for long; a dead one may not for ever. */
+Test(admin_http, livez_gives_the_supervisor_more_time)
+{
+    (void)snprintf(supervisor.agent.name, sizeof(supervisor.agent.name), "supervisor");
+    atomic_store_explicit(&supervisor.agent.started, true, memory_order_release);
+    start();
+    cr_assert_eq(get("/livez"), 200);
+    admin.progress.watches[PROGRESS_OTHER].since_ns -= SUPERVISOR_STALL_NS - 5 * NS_PER_SEC;
+    cr_assert_eq(get("/livez"), 200, "as for a data thread");
+    admin.progress.watches[PROGRESS_OTHER].since_ns -= 5 * NS_PER_SEC;
+    cr_assert_eq(get("/livez"), 503);
+    cr_assert_str_eq(body(), "supervisor makes no progress\n");
+    (void)atomic_fetch_add_explicit(&supervisor.agent.duty_cycles, 1, memory_order_relaxed);
+    cr_assert_eq(get("/livez"), 200);
+    atomic_store_explicit(&supervisor.agent.started, false, memory_order_release);
+}
+
 Test(admin_http, livez_forgives_a_pause_of_the_whole_process)
 {
     struct agent *agent = &plane.workers[0].agent;
@@ -222,18 +239,132 @@ Test(admin_http, a_silent_client_keeps_nobody_waiting)
         (void)close(silent[i]);
 }
 
-Test(admin_http, connections_beyond_the_limit_wait_for_a_place)
+/* ---- crowds ---- */
+
+#define CROWD 300
+
+static bool is_open(int fd)
 {
-    int silent[64 + EVENTS_STREAMS_MAX], late;
+    return poll(&(struct pollfd){.fd = fd, .events = POLLIN | POLLRDHUP}, 1, 0) == 0;
+}
+
+static size_t count_open(const int *crowd, size_t count)
+{
+    size_t open = 0;
+
+    for (size_t i = 0; i < count; i++)
+        open += is_open(crowd[i]);
+    return open;
+}
+
+static void dismiss(const int *crowd, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        (void)close(crowd[i]);
+}
+
+static uint64_t figure(const char *name)
+{
+    const char *line;
+
+    cr_assert_eq(get("/metrics"), 200);
+    line = strstr(body(), name);
+    cr_assert_not_null(line, "no %s", name);
+    return strtoull(line + strlen(name), NULL, 10);
+}
+
+Test(admin_http, a_silent_crowd_displaces_itself_and_no_probe)
+{
+    int silent[CROWD];
 
     start();
-    for (size_t i = 0; i < 64 + EVENTS_STREAMS_MAX; i++)
+    for (size_t i = 0; i < CROWD; i++) {
         silent[i] = dial("127.0.0.1");
-    late = dial("127.0.0.1");
+        say(silent[i], i % 2 ? "GET /li" : "");
+    }
+    cr_assert_eq(get("/livez"), 200);
+    cr_assert_leq(count_open(silent, CROWD), CONNECTIONS_ASKING);
+    cr_assert_eq(figure("\nheadlessd_admin_connections "), CONNECTIONS_ASKING,
+                 "as many as there is room for: this one displaced one");
+    cr_assert_eq(figure("\nheadlessd_admin_connections_shed_total "),
+                 CROWD - CONNECTIONS_ASKING + 1);
+    dismiss(silent, CROWD);
+}
+
+Test(admin_http, whoever_has_few_is_not_displaced_by_many)
+{
+    int early, late, silent[CROWD];
+
+    start();
+    early = dial_from("127.0.0.2", "127.0.0.1");
+    say(early, "GET /livez HTTP/1.0\r\n");
+    for (size_t i = 0; i < CROWD; i++)
+        silent[i] = dial("127.0.0.1");
+    late = dial_from("127.0.0.3", "127.0.0.1");
     say(late, "GET /livez HTTP/1.0\r\n\r\n");
-    for (size_t i = 0; i < 64 + EVENTS_STREAMS_MAX; i++)
-        (void)close(silent[i]);
     cr_assert_eq(hear(late), 200);
+    say(early, "\r\n");
+    cr_assert_eq(hear(early), 200, "the oldest of all, but the only one of its address");
+    dismiss(silent, CROWD);
+}
+
+/* The kernel takes some of what they do not read: only long answers to small windows stand still.
+ */
+static int dial_and_never_read(void)
+{
+    static const char request[] = "GET /metrics HTTP/1.0\r\n\r\n";
+    const int bytes = 2048;
+    struct sockaddr_storage sa;
+    socklen_t length = address_to_sockaddr(&config.admin_listen, AF_INET, &sa);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    cr_assert_geq(fd, 0);
+    cr_assert_eq(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes)), 0);
+    cr_assert_eq(connect(fd, (struct sockaddr *)&sa, length), 0, "%s", strerror(errno));
+    say(fd, request);
+    return fd;
+}
+
+Test(admin_http, who_never_reads_keeps_nobody_waiting)
+{
+    int idle[CROWD];
+
+    start();
+    for (size_t i = 0; i < CROWD; i++)
+        idle[i] = dial_and_never_read();
+    cr_assert_eq(get("/livez"), 200);
+    cr_assert_eq(get("/metrics"), 200);
+    cr_assert_leq(figure("\nheadlessd_admin_connections "), CONNECTIONS_ANSWERED + 1);
+    dismiss(idle, CROWD);
+}
+
+Test(admin_http, streams_are_not_displaced)
+{
+    int stream, silent[CROWD];
+
+    start();
+    stream = dial("127.0.0.1");
+    say(stream, "GET /events HTTP/1.0\r\n\r\n");
+    while (figure("\nheadlessd_event_streams ") == 0)
+        ;
+    for (size_t i = 0; i < CROWD; i++)
+        silent[i] = dial("127.0.0.1");
+    cr_assert_eq(figure("\nheadlessd_event_streams "), 1);
+    dismiss(silent, CROWD);
+    (void)close(stream);
+}
+
+Test(admin_http, a_request_has_two_seconds)
+{
+    uint64_t before_ns;
+    int fd;
+
+    start();
+    fd = dial("127.0.0.1");
+    say(fd, "GET /livez HTTP/1.0\r\n");
+    before_ns = clock_now_ns();
+    cr_assert_eq(hear(fd), 0);
+    cr_assert_leq(clock_now_ns() - before_ns, 6 * NS_PER_SEC);
 }
 
 /* ---- where it listens ---- */

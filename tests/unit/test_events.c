@@ -156,14 +156,16 @@ static void backdate(uint64_t by_ns)
 
 Test(events, a_stream_without_news_is_kept_alive)
 {
+    const char *line = "data: ";
     int fd;
 
     start();
     fd = open_stream();
     (void)hear_until(fd, "\"term\":0,");
-    backdate(EVENTS_KEEP_ALIVE_NS);
-    while (strcmp(read_line(fd), ": ") != 0)
-        ;
+    for (; strcmp(line, ": ") != 0; line = read_line(fd)) {
+        if (strncmp(line, "data: ", 6) == 0) /* the notifier's first look may say it once more */
+            backdate(EVENTS_KEEP_ALIVE_NS);
+    }
     publish(3, VIEW_FOREVER);
     (void)hear_until(fd, "\"term\":3,");
     (void)close(fd);

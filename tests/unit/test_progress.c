@@ -9,6 +9,11 @@ TestSuite(progress, .timeout = 30);
 static struct progress progress;
 static struct agent agent = {.name = "worker-0"};
 
+static bool is_stalled(const struct agent *of, uint64_t now_ns)
+{
+    return progress_is_stalled(&progress, 0, of, PROGRESS_STALL_NS, now_ns);
+}
+
 static void turn(void)
 {
     (void)atomic_fetch_add_explicit(&agent.duty_cycles, 1, memory_order_relaxed);
@@ -17,22 +22,22 @@ static void turn(void)
 Test(progress, an_agent_stalls_a_second_after_it_was_first_seen_there)
 {
     turn();
-    cr_assert_not(progress_is_stalled(&progress, 0, &agent, 50 * SEC), "first look, however late");
-    cr_assert_not(progress_is_stalled(&progress, 0, &agent, 51 * SEC));
-    cr_assert(progress_is_stalled(&progress, 0, &agent, 51 * SEC + 1));
+    cr_assert_not(is_stalled(&agent, 50 * SEC), "first look, however late");
+    cr_assert_not(is_stalled(&agent, 51 * SEC));
+    cr_assert(is_stalled(&agent, 51 * SEC + 1));
     turn();
-    cr_assert_not(progress_is_stalled(&progress, 0, &agent, 60 * SEC));
-    cr_assert(progress_is_stalled(&progress, 0, &agent, 63 * SEC));
+    cr_assert_not(is_stalled(&agent, 60 * SEC));
+    cr_assert(is_stalled(&agent, 63 * SEC));
 }
 
 Test(progress, an_agent_that_moves_is_no_longer_convicted)
 {
-    cr_assert_not(progress_is_stalled(&progress, 0, &agent, 1 * SEC));
+    cr_assert_not(is_stalled(&agent, 1 * SEC));
     progress.convicted = &agent;
-    cr_assert(progress_is_stalled(&progress, 0, &agent, 9 * SEC));
+    cr_assert(is_stalled(&agent, 9 * SEC));
     cr_assert_eq(progress.convicted, &agent);
     turn();
-    cr_assert_not(progress_is_stalled(&progress, 0, &agent, 9 * SEC));
+    cr_assert_not(is_stalled(&agent, 9 * SEC));
     cr_assert_null(progress.convicted);
 }
 
@@ -40,6 +45,6 @@ Test(progress, another_agent_in_the_same_place_is_watched_anew)
 {
     static struct agent next;
 
-    cr_assert_not(progress_is_stalled(&progress, 0, &agent, 1 * SEC));
-    cr_assert_not(progress_is_stalled(&progress, 0, &next, 9 * SEC));
+    cr_assert_not(is_stalled(&agent, 1 * SEC));
+    cr_assert_not(is_stalled(&next, 9 * SEC));
 }

@@ -8,8 +8,9 @@
  *   /status     everything as JSON;  /metrics    everything for Prometheus
  *
  * One thread of libmicrohttpd's. It reads counters and the leader view as any reader does and can
- * change nothing. Bounded: connections, their idle time and the request size; each connection
- * serves one request. Streams have places of their own, beside those of all other requests.
+ * change nothing. Bounded: connections (connections.h), their idle time and the request size; each
+ * connection serves one request. Streams have places of their own, beside those of all other
+ * requests.
  *
  * Threads: start and stop, and the two setters, by the main thread. The setters also work when
  * there is no server.
@@ -19,6 +20,7 @@
 
 #include <stdatomic.h>
 
+#include "headless/admin/connections.h"
 #include "headless/admin/events.h"
 #include "headless/admin/notify.h"
 #include "headless/control/supervisor.h"
@@ -35,6 +37,7 @@ struct admin {
     struct MHD_Daemon *daemon; /* NULL: admin.listen is none */
     struct notifier notifier;
     struct events events;
+    struct connections connections; /* of the HTTP thread */
     uint64_t started_ns;
     _Atomic bool stopping; /* readyz says no */
     _Atomic bool last_reload_succeeded;

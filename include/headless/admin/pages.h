@@ -20,7 +20,8 @@ struct reading {
     const struct view *view;
     struct plane_numbers numbers; /* the supervisor's counters included */
     uint64_t data_rcvbuf_bytes, relay_rcvbuf_bytes, peer_kernel_drops;
-    size_t event_streams;
+    size_t event_streams, connections;
+    uint64_t connections_shed;
     uint64_t now_ns, uptime_ns;
     bool stopping, last_reload_succeeded, confined;
     uint64_t config_loaded_s; /* since 1970 */

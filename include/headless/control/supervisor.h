@@ -165,6 +165,16 @@ bool supervisor_read_keys(struct supervisor *supervisor);
 /* Take these settings over soon, and the keys as last read. */
 void supervisor_reload(struct supervisor *supervisor, const struct config *config);
 
+/*
+ * Any thread, with a watch of its own: the first thread that stalls, of the plane or, for more than
+ * SUPERVISOR_STALL_NS, the supervisor itself; or NULL. That one writes the store, and a volume may
+ * take long: to restart the pod for it would not make the volume quicker. Meanwhile it does not
+ * lead, for nobody renews its time.
+ */
+#define SUPERVISOR_STALL_NS UINT64_C(30000000000)
+const struct agent *supervisor_find_stalled(const struct supervisor *supervisor,
+                                            struct progress *progress, uint64_t now_ns);
+
 /* Any thread. */
 static inline enum election_state supervisor_state(const struct supervisor *supervisor)
 {

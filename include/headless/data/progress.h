@@ -17,6 +17,7 @@
 #define PROGRESS_STALL_NS     (10 * AGENT_IDLE_MAX_NS)
 #define PROGRESS_CHALLENGE_NS (3 * AGENT_IDLE_MAX_NS)
 #define PROGRESS_AGENTS_MAX   (3 * RECEIVERS_MAX + 2 * WORKERS_MAX + CONFIG_GROUPS_MAX)
+#define PROGRESS_OTHER        PROGRESS_AGENTS_MAX /* place of one more, that is not the plane's */
 
 struct progress_watch {
     const struct agent *agent; /* NULL: not watched yet */
@@ -25,15 +26,15 @@ struct progress_watch {
 };
 
 struct progress {
-    struct progress_watch watches[PROGRESS_AGENTS_MAX];
+    struct progress_watch watches[PROGRESS_AGENTS_MAX + 1];
     const struct agent *convicted; /* failed its challenge and has not moved since; or NULL */
 };
 
-/* Look at one agent, the index-th: true when it has not moved for more than PROGRESS_STALL_NS. */
+/* Look at one agent, the index-th: true when it has not moved for more than limit_ns. */
 bool progress_is_stalled(struct progress *progress, size_t index, const struct agent *agent,
-                         uint64_t now_ns);
+                         uint64_t limit_ns, uint64_t now_ns);
 
-/* Look at all agents of the plane: the first that stalls, or NULL. */
+/* Look at all agents of the plane: the first that stalls for PROGRESS_STALL_NS, or NULL. */
 const struct agent *progress_find_stalled(struct progress *progress, const struct plane *plane,
                                           uint64_t now_ns);
 

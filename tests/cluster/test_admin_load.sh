@@ -1,0 +1,133 @@
+#!/usr/bin/env bash
+# The admin port under pressure: a thousand connections that are of no use, a full data plane. Probes are
+# answered, the cluster does not notice, and nothing grows.
+#
+#   tests/cluster/test_admin_load.sh BUILD_DIR
+#
+# Alone: it measures how long answers take
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+a=127.0.17.11 # leads
+b=127.0.17.12
+c=127.0.17.13
+pods=("$a" "$b" "$c")
+crowd=1000
+answer_most_us=$((50000 * slow))
+connections_most=176 # CONNECTIONS_MAX
+growth_most_kib=8192
+
+fds()
+{
+    find "/proc/${pod_pids[$1]}/fd" -mindepth 1 2>/dev/null | wc -l
+}
+
+rss_kib()
+{
+    awk '/^VmRSS:/ { print $2 }' "/proc/${pod_pids[$1]}/status"
+}
+
+# answers_in POD COUNT COLUMN: COUNT rounds; all are answered, and the time in this column of http_time's
+# report is short.
+answers_in()
+{
+    local path ok median p90 p99 most column=$3
+    while read -r path ok median p90 p99 most; do
+        expect "answers of $1$path" "$ok" "$2"
+        expect_between "$column of $1$path, in us" "${!column}" 0 "$answer_most_us"
+        [[ -z ${V:-} ]] || echo "  $path: median $median us, p90 $p90 us, p99 $p99 us, most $most us"
+    done < <("$tools/http_time" "$1:8080" "$2" 10 /livez /readyz /metrics)
+}
+
+is_left_alone()
+{
+    [[ $(metric "$1" admin_connections) == 1 ]]
+}
+
+has_fds()
+{
+    (($(fds "$1") <= $2))
+}
+
+# nobody_waits SOURCE...: a crowd from these addresses at the leader's and at a follower's port.
+nobody_waits()
+{
+    local pod term changes
+    local -A fds_before=() rss_before=()
+    pods_start "${pods[@]}" -- --leader "$a"
+    expect "an answer through a follower" "$(ask "$b" hello)" hello # opens what relaying needs
+    term=$(metric "$a" term)
+    changes=$(total leader_changes_total "${pods[@]}")
+    for pod in "$a" "$b"; do
+        answers_in "$pod" 20 p90
+        fds_before[$pod]=$(fds "$pod")
+        rss_before[$pod]=$(rss_kib "$pod")
+        app_start "crowd-$pod" "$tools/http_crowd" "$pod:8080" "$crowd" "$@"
+    done
+    for pod in "$a" "$b"; do
+        answers_in "$pod" 200 p99
+        expect_between "descriptors of $pod" "$(fds "$pod")" "${fds_before[$pod]}" \
+            $((fds_before[$pod] + connections_most))
+        [[ -n ${SANITIZED:-} ]] || # there freed memory is kept for a while
+            expect_between "growth of $pod, in KiB" "$(($(rss_kib "$pod") - rss_before[$pod]))" \
+                0 "$growth_most_kib"
+        expect_between "shed by $pod" "$(metric "$pod" admin_connections_shed_total)" $((crowd / 2)) 1000000
+        [[ -z ${V:-} ]] || echo "  $pod: ${fds_before[$pod]} to $(fds "$pod") descriptors," \
+            "${rss_before[$pod]} to $(rss_kib "$pod") KiB, $(metric "$pod" admin_connections_shed_total) shed"
+    done
+    expect "leader" "$(leader_of "$c")" "$a"
+    expect "term" "$(metric "$a" term)" "$term"
+    expect "changes of leader" "$(total leader_changes_total "${pods[@]}")" "$changes"
+    expect "another" "$(ask "$b" hello)" hello
+    for pod in "$a" "$b"; do
+        app_stop "crowd-$pod"
+        [[ -z ${V:-} ]] || sed 's/^/  /' "$work/crowd-$pod.out"
+        wait_until "all of the crowd of $pod have left" 5000 is_left_alone "$pod"
+        wait_until "the descriptors of $pod are closed" 5000 has_fds "$pod" "${fds_before[$pod]}"
+        grep -q 'admin_crowded' "$work/$pod.log" || fail "$pod does not log admin_crowded"
+    done
+    answers_in "$a" 20 p90
+    ledger_closes "${pods[@]}"
+}
+
+# The machine is busy with the generator and three pods: the worst times are the scheduler's.
+probes_meet_a_full_load()
+{
+    local pod
+    pods_start "${pods[@]}" -- --app echo --leader "$a" --rcvbuf max
+    "$bench" send --flows 64 --size 64-1400 --to "$b:12000,$c:12000" --closed-loop --outstanding 512 \
+        --duration 5s --json >"$work/bench.out" 2>"$work/bench.err" &
+    local bench_pid=$!
+    for pod in "$a" "$b"; do
+        answers_in "$pod" 50 p90
+    done
+    kill -TERM "$bench_pid" 2>/dev/null || true
+    wait "$bench_pid" || true
+    expect_between answered "$(jq -r .counts.answered "$work/bench.out")" 10000 100000000
+    expect "missing" "$(jq -r .counts.missing "$work/bench.out")" 0
+    ledger_closes "${pods[@]}"
+}
+
+# A supervisor that waits for a slow volume is given time; one that never comes back is told of.
+supervisor_is_watched()
+{
+    pods_start "$a" --
+    is_alive "$a" || fail "/livez says no"
+    app_start stall "$tools/stall_thread" "${pod_pids[$a]}" supervisor 40000
+    sleep 3 # a data thread would be told of
+    is_alive "$a" || fail "/livez says no when the supervisor waits for a volume"
+    wait_until "/livez says no" 35000 supervisor_is_said_stuck
+    app_stop stall
+    wait_until "/livez says yes" 5000 is_alive "$a"
+}
+
+supervisor_is_said_stuck()
+{
+    [[ $(curl -s --max-time 2 "http://$a:8080/livez" || true) == "supervisor makes no progress" ]]
+}
+
+run "$crowd useless connections from the address of the probes" nobody_waits
+run "$crowd useless connections from sixteen addresses" nobody_waits 127.0.17.{101..116}
+run "a full load" probes_meet_a_full_load
+run_long "a supervisor that stalls" supervisor_is_watched
+finish
