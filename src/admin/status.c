@@ -62,6 +62,27 @@ static struct json_object *describe_leader(const struct reading *reading)
                                                        : 0);
 }
 
+/* What is not known is left out: this pod's own, and what only a leader knows. */
+static void add_pulse(struct json_object *pod, const struct reading *reading,
+                      const struct member *member)
+{
+    const struct supervisor_pulse *pulse;
+    uint64_t heard_ns, rtt_ns;
+
+    if (member->slot >= VIEW_MEMBERS_MAX || member->instance == reading->identity->instance)
+        return;
+    pulse = &reading->report->pulses[member->slot];
+    heard_ns = atomic_load_explicit(&pulse->heard_ns, memory_order_relaxed);
+    rtt_ns = atomic_load_explicit(&pulse->rtt_ns, memory_order_relaxed);
+    if (heard_ns) /* perhaps after this reading began */
+        add_number(pod, "heartbeat_age_ms",
+                   reading->now_ns > heard_ns ? (reading->now_ns - heard_ns) / NS_PER_MS : 0);
+    if (rtt_ns)
+        add_number(pod, "rtt_us", rtt_ns / NS_PER_US);
+    if (atomic_load_explicit(&pulse->is_asked, memory_order_relaxed))
+        add_number(pod, "lost", atomic_load_explicit(&pulse->lost, memory_order_relaxed));
+}
+
 static struct json_object *describe_members(const struct reading *reading, bool with_state)
 {
     const struct view *view = reading->view;
@@ -73,9 +94,11 @@ static struct json_object *describe_members(const struct reading *reading, bool 
         struct json_object *pod =
             describe_pod(address_format_ip(&member->address, text), member->name, member->instance);
 
-        if (with_state)
+        if (with_state) {
             add_text(pod, "state",
                      election_member_state_name(reading_member_state(reading, member)));
+            add_pulse(pod, reading, member);
+        }
         if (!list || json_object_array_add(list, pod) < 0)
             (void)json_object_put(pod);
     }

@@ -6,6 +6,7 @@ static void complete_heartbeat(struct supervisor *supervisor, struct election_me
 {
     message->received = roster_received(&supervisor->roster, message->to);
     message->rcvbuf_bytes = supervisor->plane->relay_sockets[0].rcvbuf_bytes;
+    (void)pulse_send(&supervisor->pulse, roster_slot(&supervisor->roster, message->to), message);
 }
 
 static void send_one(struct supervisor *supervisor, const struct address *to,

@@ -188,6 +188,22 @@ for ip in "${ips[@]}"; do
 done
 run "$ctl" --admin 127.0.0.42 status --json
 expect_in "status --json" '"ledger":{"requests":0,"answers":0,"copies":0}' "$output"
+
+# The leader hears all the others, each follower its leader: at most a detection time ago.
+members_of()
+{
+    curl -s --max-time 10 "http://$1:8080/status" | jq -c "$2"
+}
+knows_round_trips()
+{
+    [[ $(members_of 127.0.0.42 '[.members[] | select(.rtt_us > 0 and .lost >= 0 and
+        .heartbeat_age_ms < 800) | .name]') == '["pod-41","pod-43"]' ]]
+}
+until_true knows_round_trips || fail "of the leader's members: $(members_of 127.0.0.42 .members)"
+expect "whom a follower hears" '[["pod-42",true,false,false]]' "$(members_of 127.0.0.43 \
+    '[.members[] | select(has("heartbeat_age_ms") or has("rtt_us") or has("lost")) |
+      [.name, .heartbeat_age_ms < 800, has("rtt_us"), has("lost")]]')"
+
 export HEADLESSD_ADMIN_LISTEN=127.0.0.43:8080
 run "$ctl" status
 expect_in "status by the environment's address" "pod-43" "$output"

@@ -354,6 +354,55 @@ Test(admin, status_has_its_keys)
     (void)json_object_put(status);
 }
 
+static struct json_object *member_of(struct json_object *status, size_t index)
+{
+    struct json_object *list;
+
+    cr_assert(json_object_object_get_ex(status, "members", &list));
+    return json_object_array_get_idx(list, index);
+}
+
+static void assert_no_pulse(struct json_object *member)
+{
+    cr_assert_not(json_object_object_get_ex(member, "heartbeat_age_ms", NULL));
+    cr_assert_not(json_object_object_get_ex(member, "rtt_us", NULL));
+    cr_assert_not(json_object_object_get_ex(member, "lost", NULL));
+}
+
+Test(admin, a_follower_knows_when_it_heard_its_leader)
+{
+    struct json_object *status;
+
+    atomic_init(&report.pulses[0].heard_ns, reading.now_ns - 120 * SEC / 1000);
+    atomic_init(&report.pulses[1].heard_ns, reading.now_ns); /* this pod's own: never told */
+    status = parse_status();
+    cr_assert_eq(at(member_of(status, 0), "heartbeat_age_ms", NULL, NULL), 120);
+    cr_assert_not(json_object_object_get_ex(member_of(status, 0), "rtt_us", NULL));
+    cr_assert_not(json_object_object_get_ex(member_of(status, 0), "lost", NULL));
+    assert_no_pulse(member_of(status, 1));
+    assert_no_pulse(member_of(status, 2));
+    (void)json_object_put(status);
+}
+
+Test(admin, a_leader_knows_round_trips_and_losses)
+{
+    struct json_object *status;
+
+    atomic_init(&report.pulses[0].heard_ns, reading.now_ns + 1); /* while the page was made */
+    atomic_init(&report.pulses[0].rtt_ns, 83400);
+    atomic_init(&report.pulses[0].is_asked, true);
+    status = parse_status();
+    cr_assert_eq(at(member_of(status, 0), "heartbeat_age_ms", NULL, NULL), 0);
+    cr_assert_eq(at(member_of(status, 0), "rtt_us", NULL, NULL), 83);
+    cr_assert_eq(at(member_of(status, 0), "lost", NULL, NULL), 0);
+    (void)json_object_put(status);
+    atomic_init(&report.pulses[0].lost, 5);
+    free(text);
+    status = parse_status();
+    cr_assert_eq(at(member_of(status, 0), "lost", NULL, NULL), 5);
+    (void)json_object_put(status);
+}
+
 Test(admin, it_is_told_whether_the_process_is_confined)
 {
     struct json_object *status;
