@@ -48,7 +48,8 @@ static void feel_pulse(struct supervisor *supervisor, const struct election_mess
     uint16_t slot = roster_slot(&supervisor->roster, message->from);
     uint64_t rtt_ns;
 
-    (void)pulse_hear(&supervisor->pulse, slot, message, clock_now_ns(), &rtt_ns);
+    if (pulse_hear(&supervisor->pulse, slot, message, clock_now_ns(), &rtt_ns))
+        counters_observe(&supervisor->counters, DISTRIBUTION_HEARTBEAT, rtt_ns);
 }
 
 static void take_message(struct supervisor *supervisor, const struct election_message *message,
