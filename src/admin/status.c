@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "headless/admin/pages.h"
+#include "admin/number.h"
 #include "headless/base/clock.h"
 
 /* Takes value over; json-c itself would end the process for an object that is NULL. */
@@ -125,6 +125,46 @@ static void add_leadership(struct json_object *page, const struct reading *readi
     add(page, "me", describe_me(reading));
 }
 
+static struct json_object *describe_seconds(uint64_t ns)
+{
+    char text[NUMBER_TEXT_MAX];
+
+    return json_object_new_double_s((double)ns / (double)NS_PER_SEC,
+                                    number_format_seconds(ns, text));
+}
+
+/* {"count":9,"sum":12,"buckets":{"1":6,"2":9,...,"+Inf":9}}: cumulative, as in /metrics. */
+static struct json_object *describe_histogram(enum distribution_id id,
+                                              const struct distribution_sum *sum)
+{
+    struct json_object *object = json_object_new_object();
+    struct json_object *buckets = json_object_new_object();
+    char text[NUMBER_TEXT_MAX];
+    uint64_t count = 0;
+
+    add_number(object, "count", distribution_count(sum));
+    if (distribution_table[id].is_time)
+        add(object, "sum", describe_seconds(sum->sum));
+    else
+        add_number(object, "sum", sum->sum);
+    for (size_t i = 0; i <= distribution_bound_count(id); i++) {
+        count += sum->buckets[i];
+        add_number(buckets, number_format_bound(id, i, text), count);
+    }
+    add(object, "buckets", buckets);
+    return object;
+}
+
+static void add_histograms(struct json_object *page, const struct plane_numbers *numbers)
+{
+    struct json_object *histograms = json_object_new_object();
+
+    for (size_t id = 0; id < DISTRIBUTION_COUNT; id++)
+        add(histograms, distribution_table[id].metric,
+            describe_histogram((enum distribution_id)id, &numbers->distributions[id]));
+    add(page, "histograms", histograms);
+}
+
 /* "sessions_opened_total":3, or "replies_dropped_total":{"rate":3,...}. */
 static void add_sample(struct json_object *group, const struct sample *sample)
 {
@@ -139,7 +179,9 @@ static void add_sample(struct json_object *group, const struct sample *sample)
         }
         key = info->label_value;
     }
-    if (sample->type == SAMPLE_COUNTER)
+    if (sample->type == SAMPLE_SECONDS)
+        add(values, key, describe_seconds(sample->value));
+    else if (sample->type == SAMPLE_COUNTER)
         add_number(values, key, sample->value);
     else
         add_signed(values, key, (int64_t)sample->value);
@@ -259,5 +301,6 @@ char *page_status(const struct reading *reading, size_t *ret_length)
     add(page, "confined", json_object_new_boolean(reading->confined));
     add(page, "ledger", describe_ledger(&reading->numbers));
     add_samples(page, reading);
+    add_histograms(page, &reading->numbers);
     return print(page, ret_length);
 }

@@ -226,8 +226,10 @@ expect_in "--help" "examples:" "$output"
 # ---- format: every sample has its TYPE, and nothing comes twice ----
 
 curl -s "http://127.0.0.41:8080/metrics" >"$work/metrics"
-awk '/^# TYPE/ { type[$3]++; next } /^#/ { next }
-     { name = $1; sub(/[{].*/, "", name); if (!(name in type)) print "no TYPE: " $1 }
+awk '/^# TYPE/ { type[$3]++; kind[$3] = $4; next } /^#/ { next }
+     { name = $1; sub(/[{].*/, "", name); whole = name; sub(/_(bucket|sum|count)$/, "", whole)
+       if (kind[whole] == "histogram") name = whole
+       if (!(name in type)) print "no TYPE: " $1 }
      seen[$1]++ { print "twice: " $1 } NF != 2 { print "no sample: " $0 }
      END { for (name in type) if (type[name] != 1) print "TYPE twice: " name }' \
     "$work/metrics" >"$work/wrong"
