@@ -20,7 +20,13 @@ static const char head[] =
     "- Counters begin at 0 when the process starts and only grow.\n"
     "- The kernel's drops and a data thread's numbers are read while it works: what has to add up "
     "does so at rest.\n"
-    "- Where no unit is given, it is a plain number of what the metric is about.\n";
+    "- Where no unit is given, it is a plain number of what the metric is about.\n"
+    "- `members` in `/status` says how each is heard: `heartbeat_age_ms` since its last message, "
+    "and "
+    "at the leader also `rtt_us`,\n"
+    "  the smoothed round trip of its heartbeats, and `lost`, how many of them were not answered. "
+    "What a pod does not know\n"
+    "  is left out: a follower hears its leader only, and no pod itself.\n";
 
 /* ---- what may be asked ---- */
 
