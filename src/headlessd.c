@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "headless/admin/admin.h"
+#include "headless/admin/pages.h"
 #include "headless/base/clock.h"
 #include "headless/base/log.h"
 #include "headless/base/service.h"
@@ -389,6 +390,9 @@ int main(int argc, char *argv[])
         break;
     case CONFIG_DUMP:
         config_dump(options, stdout);
+        break;
+    case CONFIG_METRICS:
+        metrics_document(stdout);
         break;
     default:
         status = (int)config_print(mode);

@@ -13,6 +13,7 @@ void reading_take(struct admin *admin, struct reading *ret_reading)
         .view = view_acquire(&plane->board, &admin->reader),
         .data_rcvbuf_bytes = plane->data_sockets[0].rcvbuf_bytes,
         .relay_rcvbuf_bytes = plane->relay_sockets[0].rcvbuf_bytes,
+        .peer_rcvbuf_bytes = admin->supervisor->courier.socket.rcvbuf_bytes,
         .peer_kernel_drops = udp_kernel_drops(admin->supervisor->courier.socket.fd),
         .event_streams = events_count(&admin->events),
         .connections = connections_count(&admin->connections),
@@ -33,6 +34,7 @@ void reading_take(struct admin *admin, struct reading *ret_reading)
     plane_read_numbers(plane, &reading.numbers);
     counters_collect(&admin->supervisor->counters, reading.numbers.counters);
     counters_collect(&admin->notifier.counters, reading.numbers.counters);
+    distributions_collect(admin->supervisor->counters.distributions, reading.numbers.distributions);
     *ret_reading = reading;
 }
 

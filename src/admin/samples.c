@@ -19,7 +19,8 @@ static void add_gauge(struct list *list, const char *metric, uint64_t value, con
 
 static void add_drops(struct list *list, const char *socket, uint64_t drops)
 {
-    static const char help[] = "Datagrams that the kernel dropped at a full socket";
+    static const char help[] = "Datagrams that the kernel dropped at a full socket; not those of "
+                               "sessions with a socket each (apps elsewhere)";
 
     add(list, SAMPLE_COUNTER, (struct counter_info){"socket_drops_total", "socket", socket, help},
         drops);
@@ -34,17 +35,27 @@ static void add_counters(struct list *list, const struct reading *reading)
     add_drops(list, "data", numbers->data_kernel_drops);
     add_drops(list, "multicast", numbers->group_kernel_drops);
     add_drops(list, "relay", numbers->relay_kernel_drops);
+    add_drops(list, "app", numbers->app_kernel_drops);
     add_drops(list, "peer", reading->peer_kernel_drops);
 }
 
-static void add_sockets(struct list *list, const struct reading *reading)
+static void add_rcvbuf(struct list *list, const char *socket, uint64_t bytes)
 {
     static const char help[] = "Receive buffer of one socket, as the kernel granted it";
 
-    add(list, SAMPLE_GAUGE, (struct counter_info){"socket_rcvbuf_bytes", "socket", "data", help},
-        reading->data_rcvbuf_bytes);
-    add(list, SAMPLE_GAUGE, (struct counter_info){"socket_rcvbuf_bytes", "socket", "relay", help},
-        reading->relay_rcvbuf_bytes);
+    if (bytes)
+        add(list, SAMPLE_GAUGE,
+            (struct counter_info){"socket_rcvbuf_bytes", "socket", socket, help}, bytes);
+}
+
+/* Those that there are. */
+static void add_sockets(struct list *list, const struct reading *reading)
+{
+    add_rcvbuf(list, "data", reading->data_rcvbuf_bytes);
+    add_rcvbuf(list, "multicast", reading->numbers.group_rcvbuf_bytes);
+    add_rcvbuf(list, "relay", reading->relay_rcvbuf_bytes);
+    add_rcvbuf(list, "app", reading->numbers.app_rcvbuf_bytes);
+    add_rcvbuf(list, "peer", reading->peer_rcvbuf_bytes);
 }
 
 static void add_leadership(struct list *list, const struct reading *reading)
@@ -133,9 +144,11 @@ static void add_election(struct list *list, const struct reading *reading)
               "How long this pod has to lead before its app may make it hand over again");
     add_faults(list, report);
     add_keys(list, report);
-    add_gauge(list, "leader_gap_milliseconds",
-              atomic_load_explicit(&report->gap_ns, memory_order_relaxed) / NS_PER_MS,
-              "How long there was no leader at the last change, as this pod saw it");
+    add(list, SAMPLE_SECONDS,
+        (struct counter_info){
+            "leader_gap_seconds", "", "",
+            "How long there was no leader at the last change, as this pod saw it"},
+        atomic_load_explicit(&report->gap_ns, memory_order_relaxed));
 }
 
 enum election_member_state reading_member_state(const struct reading *reading,

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "headless/admin/pages.h"
+#include "admin/number.h"
 #include "headless/base/clock.h"
 
 /* Takes value over; json-c itself would end the process for an object that is NULL. */
@@ -62,6 +62,27 @@ static struct json_object *describe_leader(const struct reading *reading)
                                                        : 0);
 }
 
+/* What is not known is left out: this pod's own, and what only a leader knows. */
+static void add_pulse(struct json_object *pod, const struct reading *reading,
+                      const struct member *member)
+{
+    const struct supervisor_pulse *pulse;
+    uint64_t heard_ns, rtt_ns;
+
+    if (member->slot >= VIEW_MEMBERS_MAX || member->instance == reading->identity->instance)
+        return;
+    pulse = &reading->report->pulses[member->slot];
+    heard_ns = atomic_load_explicit(&pulse->heard_ns, memory_order_relaxed);
+    rtt_ns = atomic_load_explicit(&pulse->rtt_ns, memory_order_relaxed);
+    if (heard_ns) /* perhaps after this reading began */
+        add_number(pod, "heartbeat_age_ms",
+                   reading->now_ns > heard_ns ? (reading->now_ns - heard_ns) / NS_PER_MS : 0);
+    if (rtt_ns)
+        add_number(pod, "rtt_us", rtt_ns / NS_PER_US);
+    if (atomic_load_explicit(&pulse->is_asked, memory_order_relaxed))
+        add_number(pod, "lost", atomic_load_explicit(&pulse->lost, memory_order_relaxed));
+}
+
 static struct json_object *describe_members(const struct reading *reading, bool with_state)
 {
     const struct view *view = reading->view;
@@ -73,9 +94,11 @@ static struct json_object *describe_members(const struct reading *reading, bool 
         struct json_object *pod =
             describe_pod(address_format_ip(&member->address, text), member->name, member->instance);
 
-        if (with_state)
+        if (with_state) {
             add_text(pod, "state",
                      election_member_state_name(reading_member_state(reading, member)));
+            add_pulse(pod, reading, member);
+        }
         if (!list || json_object_array_add(list, pod) < 0)
             (void)json_object_put(pod);
     }
@@ -102,6 +125,46 @@ static void add_leadership(struct json_object *page, const struct reading *readi
     add(page, "me", describe_me(reading));
 }
 
+static struct json_object *describe_seconds(uint64_t ns)
+{
+    char text[NUMBER_TEXT_MAX];
+
+    return json_object_new_double_s((double)ns / (double)NS_PER_SEC,
+                                    number_format_seconds(ns, text));
+}
+
+/* {"count":9,"sum":12,"buckets":{"1":6,"2":9,...,"+Inf":9}}: cumulative, as in /metrics. */
+static struct json_object *describe_histogram(enum distribution_id id,
+                                              const struct distribution_sum *sum)
+{
+    struct json_object *object = json_object_new_object();
+    struct json_object *buckets = json_object_new_object();
+    char text[NUMBER_TEXT_MAX];
+    uint64_t count = 0;
+
+    add_number(object, "count", distribution_count(sum));
+    if (distribution_table[id].is_time)
+        add(object, "sum", describe_seconds(sum->sum));
+    else
+        add_number(object, "sum", sum->sum);
+    for (size_t i = 0; i <= distribution_bound_count(id); i++) {
+        count += sum->buckets[i];
+        add_number(buckets, number_format_bound(id, i, text), count);
+    }
+    add(object, "buckets", buckets);
+    return object;
+}
+
+static void add_histograms(struct json_object *page, const struct plane_numbers *numbers)
+{
+    struct json_object *histograms = json_object_new_object();
+
+    for (size_t id = 0; id < DISTRIBUTION_COUNT; id++)
+        add(histograms, distribution_table[id].metric,
+            describe_histogram((enum distribution_id)id, &numbers->distributions[id]));
+    add(page, "histograms", histograms);
+}
+
 /* "sessions_opened_total":3, or "replies_dropped_total":{"rate":3,...}. */
 static void add_sample(struct json_object *group, const struct sample *sample)
 {
@@ -116,7 +179,9 @@ static void add_sample(struct json_object *group, const struct sample *sample)
         }
         key = info->label_value;
     }
-    if (sample->type == SAMPLE_COUNTER)
+    if (sample->type == SAMPLE_SECONDS)
+        add(values, key, describe_seconds(sample->value));
+    else if (sample->type == SAMPLE_COUNTER)
         add_number(values, key, sample->value);
     else
         add_signed(values, key, (int64_t)sample->value);
@@ -236,5 +301,6 @@ char *page_status(const struct reading *reading, size_t *ret_length)
     add(page, "confined", json_object_new_boolean(reading->confined));
     add(page, "ledger", describe_ledger(&reading->numbers));
     add_samples(page, reading);
+    add_histograms(page, &reading->numbers);
     return print(page, ret_length);
 }

@@ -8,6 +8,15 @@ static const struct counter_info counter_rows[] = {COUNTERS(COUNTER_ROW)};
 static const char *const reason_names[] = {DROP_REASONS(REASON_NAME)};
 #undef REASON_NAME
 
+#define REASON_PROSE(name, prose) prose,
+static const char *const reason_proses[] = {DROP_REASONS(REASON_PROSE)};
+#undef REASON_PROSE
+
+const char *drop_reason_prose(enum drop_reason reason)
+{
+    return reason_proses[reason];
+}
+
 struct counter_info counter_describe(size_t index)
 {
     if (index >= COUNTER_COPIES_DROPPED)

@@ -146,6 +146,7 @@ enum config_exit config_print(enum config_mode mode)
     case CONFIG_RUN:
     case CONFIG_CHECK:
     case CONFIG_DUMP:
+    case CONFIG_METRICS:
     default:
         return CONFIG_EXIT_FAILED;
     }

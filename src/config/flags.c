@@ -18,6 +18,7 @@ const struct mode_flag config_mode_flags[] = {
     {"document-man", 0, CONFIG_MAN, NULL},
     {"document-bash", 0, CONFIG_BASH, NULL},
     {"document-zsh", 0, CONFIG_ZSH, NULL},
+    {"document-metrics", 0, CONFIG_METRICS, NULL},
 };
 const size_t config_mode_flag_count = sizeof(config_mode_flags) / sizeof(config_mode_flags[0]);
 

@@ -43,6 +43,15 @@ static void learn_from_heartbeat(struct supervisor *supervisor,
     }
 }
 
+static void feel_pulse(struct supervisor *supervisor, const struct election_message *message)
+{
+    uint16_t slot = roster_slot(&supervisor->roster, message->from);
+    uint64_t rtt_ns;
+
+    if (pulse_hear(&supervisor->pulse, slot, message, clock_now_ns(), &rtt_ns))
+        counters_observe(&supervisor->counters, DISTRIBUTION_HEARTBEAT, rtt_ns);
+}
+
 static void take_message(struct supervisor *supervisor, const struct election_message *message,
                          const struct election_member *members, const struct address *from)
 {
@@ -56,6 +65,7 @@ static void take_message(struct supervisor *supervisor, const struct election_me
         return;
     }
     key_watch_verify(&supervisor->key_watch, from);
+    feel_pulse(supervisor, message);
     supervisor_feed(supervisor, &event);
     if (message->type == ELECTION_HEARTBEAT)
         learn_from_heartbeat(supervisor, message);

@@ -8,11 +8,24 @@ static void complete_heartbeat(struct supervisor *supervisor, struct election_me
     message->rcvbuf_bytes = supervisor->plane->relay_sockets[0].rcvbuf_bytes;
 }
 
+static void count_heartbeat(struct supervisor *supervisor, const struct election_message *message)
+{
+    uint16_t slot = roster_slot(&supervisor->roster, message->to);
+
+    if (slot == VIEW_SLOT_NONE)
+        return;
+    counters_add(&supervisor->counters, COUNTER_HEARTBEATS_SENT, 1);
+    counters_add(&supervisor->counters, COUNTER_HEARTBEATS_LOST,
+                 pulse_send(&supervisor->pulse, slot, message));
+}
+
 static void send_one(struct supervisor *supervisor, const struct address *to,
                      struct election_message *message, const struct election_member *members)
 {
-    if (message->type == ELECTION_HEARTBEAT)
+    if (message->type == ELECTION_HEARTBEAT) {
         complete_heartbeat(supervisor, message);
+        count_heartbeat(supervisor, message);
+    }
     if (message->type == ELECTION_HEARTBEAT || message->type == ELECTION_ACK)
         message->flags |= agreement_flags(&supervisor->agreement);
     courier_send(&supervisor->courier, to, message, members);

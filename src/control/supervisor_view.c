@@ -282,6 +282,21 @@ static void tell_long(_Atomic uint64_t *place, uint64_t value)
     atomic_store_explicit(place, value, memory_order_relaxed);
 }
 
+/* Who leads, or tries to again, hears all members regularly; a follower only its leader. */
+static void tell_pulse(struct supervisor *supervisor, uint16_t slot, uint64_t instance)
+{
+    const struct election *e = &supervisor->election;
+    const struct pulse_seat seat = pulse_read(&supervisor->pulse, slot, instance);
+    struct supervisor_pulse *told = &supervisor->report.pulses[slot];
+    bool is_asked = e->state == ELECTION_LEADER && seat.sent > 0;
+    bool is_heard = is_asked || e->state == ELECTION_ISOLATED || instance == e->leader;
+
+    tell_long(&told->heard_ns, is_heard ? seat.heard_ns : 0);
+    tell_long(&told->rtt_ns, is_asked ? seat.rtt_ns : 0);
+    tell_long(&told->lost, seat.lost);
+    atomic_store_explicit(&told->is_asked, is_asked, memory_order_relaxed);
+}
+
 void supervisor_tell(struct supervisor *supervisor)
 {
     const struct election *e = &supervisor->election;
@@ -294,9 +309,10 @@ void supervisor_tell(struct supervisor *supervisor)
 
         alive += state != ELECTION_MEMBER_DEAD;
         differing += agreement_differs(&supervisor->agreement, slot, e->list.members[i].instance);
-        if (slot != VIEW_SLOT_NONE)
-            atomic_store_explicit(&report->member_states[slot], (uint8_t)state,
-                                  memory_order_relaxed);
+        if (slot == VIEW_SLOT_NONE)
+            continue;
+        atomic_store_explicit(&report->member_states[slot], (uint8_t)state, memory_order_relaxed);
+        tell_pulse(supervisor, slot, e->list.members[i].instance);
     }
     tell(&report->state, (uint32_t)e->state);
     tell(&report->keys, supervisor->settings.keyring.count);

@@ -303,3 +303,8 @@ uint64_t app_session_count(const struct app *app)
 {
     return app->udp ? atomic_load_explicit(&app->udp->sessions.count, memory_order_relaxed) : 0;
 }
+
+const struct udp_socket *app_socket(const struct app *app)
+{
+    return app->udp && app->udp->is_mux ? &app->udp->socket : NULL;
+}

@@ -24,6 +24,12 @@ static void set_count(struct hold *hold, uint64_t count)
     atomic_store_explicit(&hold->count, count, memory_order_relaxed);
 }
 
+static void observe(struct hold *hold, const struct queued_request *oldest, uint64_t now_ns)
+{
+    counters_observe(hold->counters, DISTRIBUTION_HOLD,
+                     now_ns > oldest->since_ns ? now_ns - oldest->since_ns : 0);
+}
+
 /* Forget the oldest entry. */
 static void pop(struct hold *hold)
 {
@@ -31,8 +37,9 @@ static void pop(struct hold *hold)
     set_count(hold, hold_count(hold) - 1);
 }
 
-static void drop_oldest(struct hold *hold, enum drop_reason reason)
+static void drop_oldest(struct hold *hold, enum drop_reason reason, uint64_t now_ns)
 {
+    observe(hold, request_queue_oldest(&hold->queue), now_ns);
     counters_drop(hold->counters, reason, 1);
     pop(hold);
 }
@@ -46,7 +53,7 @@ void hold_put(struct hold *hold, const struct request *request, uint64_t now_ns)
         return;
     }
     while (!(entry = request_queue_put(&hold->queue, request)))
-        drop_oldest(hold, DROP_hold_overflow);
+        drop_oldest(hold, DROP_hold_overflow, now_ns);
     entry->since_ns = now_ns;
     set_count(hold, hold_count(hold) + 1);
 }
@@ -56,7 +63,7 @@ void hold_expire(struct hold *hold, uint64_t limit_ns, uint64_t now_ns)
     const struct queued_request *oldest;
 
     while ((oldest = request_queue_oldest(&hold->queue)) && now_ns - oldest->since_ns >= limit_ns)
-        drop_oldest(hold, DROP_hold_expired);
+        drop_oldest(hold, DROP_hold_expired, now_ns);
 }
 
 static void begin_period(struct hold *hold, uint64_t now_ns)
@@ -82,6 +89,7 @@ size_t hold_release(struct hold *hold, uint64_t now_ns,
     while (hold->left_bytes > 0 && released < HOLD_RELEASE_MAX &&
            (oldest = request_queue_oldest(&hold->queue))) {
         each(context, &oldest->request);
+        observe(hold, oldest, now_ns);
         released++;
         hold->left_bytes -= oldest->bytes < hold->left_bytes ? oldest->bytes : hold->left_bytes;
         pop(hold);
@@ -93,8 +101,8 @@ size_t hold_release(struct hold *hold, uint64_t now_ns,
     return released;
 }
 
-void hold_clear(struct hold *hold, enum drop_reason reason)
+void hold_clear(struct hold *hold, enum drop_reason reason, uint64_t now_ns)
 {
     while (request_queue_oldest(&hold->queue))
-        drop_oldest(hold, reason);
+        drop_oldest(hold, reason, now_ns);
 }

@@ -8,9 +8,15 @@ void plane_send_answer(struct plane *plane, const struct address *client,
     (void)udp_send_one(&plane->data_sockets[0], client, local, text, length);
 }
 
+static void add_counters(const struct counters *counters, struct plane_numbers *numbers)
+{
+    counters_collect(counters, numbers->counters);
+    distributions_collect(counters->distributions, numbers->distributions);
+}
+
 static void add_receiver(const struct receiver *receiver, struct plane_numbers *numbers)
 {
-    counters_collect(&receiver->counters, numbers->counters);
+    add_counters(&receiver->counters, numbers);
     /* Those of frames are counted as received by the worker. */
     numbers->queued += receiver->source != SOURCE_RELAY ? receiver_queued(receiver) : 0;
 }
@@ -21,6 +27,20 @@ static void add_order(const struct order *order, struct plane_numbers *numbers)
     numbers->order_last = atomic_load_explicit(&order->tail_number, memory_order_relaxed);
     numbers->order_is_leading =
         atomic_load_explicit(&order->role_now, memory_order_relaxed) == ORDER_LEADING;
+}
+
+static void add_app(struct app *app, struct plane_numbers *numbers)
+{
+    const struct app_reader *reader = app_reader(app);
+    const struct udp_socket *socket = app_socket(app);
+
+    if (reader)
+        add_counters(&reader->receiver.counters, numbers);
+    if (socket) {
+        numbers->app_kernel_drops += udp_kernel_drops(socket->fd);
+        numbers->app_rcvbuf_bytes = socket->rcvbuf_bytes;
+    }
+    numbers->sessions += app_session_count(app);
 }
 
 void plane_read_numbers(const struct plane *plane, struct plane_numbers *ret_numbers)
@@ -37,17 +57,16 @@ void plane_read_numbers(const struct plane *plane, struct plane_numbers *ret_num
         add_receiver(&plane->groups.list[i].receiver, &numbers);
     numbers.groups = groups_joined(&plane->groups);
     numbers.group_kernel_drops = groups_kernel_drops(&plane->groups);
+    if (plane->groups.count > 0)
+        numbers.group_rcvbuf_bytes = plane->groups.list[0].socket.rcvbuf_bytes;
     for (size_t i = 0; i < plane->worker_count; i++) {
         struct worker *worker = &plane->workers[i];
-        struct app_reader *reader = app_reader(&worker->app);
 
-        counters_collect(&worker->counters, numbers.counters);
-        if (reader)
-            counters_collect(&reader->receiver.counters, numbers.counters);
+        add_counters(&worker->counters, &numbers);
+        add_app(&worker->app, &numbers);
         numbers.held += hold_count(&worker->hold);
         if (worker->order)
             add_order(worker->order, &numbers);
-        numbers.sessions += app_session_count(&worker->app);
     }
     *ret_numbers = numbers;
 }

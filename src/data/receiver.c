@@ -149,6 +149,7 @@ int receiver_read(struct receiver *receiver, int fd, const struct address *local
     counters_add(&receiver->counters, COUNTER_RECEIVE_CALLS, 1);
     counters_add(&receiver->counters, COUNTER_RECEIVE_TRAINS, (uint64_t)n);
     counters_add(&receiver->counters, COUNTER_RECEIVE_DATAGRAMS, datagrams);
+    counters_observe(&receiver->counters, DISTRIBUTION_RECEIVE_BATCH, datagrams);
     if (receiver->source == SOURCE_DATA) {
         counters_add(&receiver->counters, COUNTER_RECEIVED_DATA, datagrams);
         counters_add(&receiver->counters, COUNTER_BYTES_DATA, bytes);

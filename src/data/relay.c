@@ -278,6 +278,23 @@ static const enum drop_reason reason_of_error[UDP_ERROR_COUNT] = {
     [UDP_ERROR_FATAL] = DROP_send_failed,
 };
 
+static void account_sends(struct outbox_sends *sends, struct counters *counters)
+{
+    struct distribution *trains = &counters->distributions[DISTRIBUTION_SEND_TRAIN];
+
+    if (!sends->calls)
+        return;
+    counters_add(counters, COUNTER_SEND_CALLS, sends->calls);
+    counters_add(counters, COUNTER_SEND_TRAINS, sends->trains);
+    counters_add(counters, COUNTER_SEND_DATAGRAMS, sends->datagrams);
+    for (size_t i = 0; i < DISTRIBUTION_BUCKETS; i++) {
+        if (sends->lengths[i])
+            distribution_add(trains, i, sends->lengths[i], 0);
+    }
+    distribution_add(trains, 0, 0, sends->datagrams);
+    *sends = (struct outbox_sends){0};
+}
+
 void relay_account(struct outbox *outbox, struct counters *counters, size_t requests_counter,
                    size_t answers_counter)
 {
@@ -297,8 +314,5 @@ void relay_account(struct outbox *outbox, struct counters *counters, size_t requ
         }
         *tally = (struct outbox_tally){0};
     }
-    counters_add(counters, COUNTER_SEND_CALLS, outbox->sends.calls);
-    counters_add(counters, COUNTER_SEND_TRAINS, outbox->sends.trains);
-    counters_add(counters, COUNTER_SEND_DATAGRAMS, outbox->sends.datagrams);
-    outbox->sends = (struct outbox_sends){0};
+    account_sends(&outbox->sends, counters);
 }

@@ -57,7 +57,7 @@ void worker_fini(struct worker *worker)
     if (worker->app.ops)
         app_fini(&worker->app);
     worker_order_fini(worker);
-    hold_clear(&worker->hold, DROP_shutdown);
+    hold_clear(&worker->hold, DROP_shutdown, clock_now_ns());
     hold_fini(&worker->hold);
     reply_fini(&worker->replier);
     relay_fini(&worker->relay);

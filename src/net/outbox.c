@@ -256,6 +256,7 @@ static void account_sent(struct outbox *outbox, struct outbox_span span)
     }
     outbox->sends.trains++;
     outbox->sends.datagrams += span.count;
+    outbox->sends.lengths[distribution_bucket(DISTRIBUTION_SEND_TRAIN, span.count)]++;
 }
 
 static void account_failed(struct outbox *outbox, struct outbox_span span, enum udp_error error)

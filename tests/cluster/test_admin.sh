@@ -188,6 +188,22 @@ for ip in "${ips[@]}"; do
 done
 run "$ctl" --admin 127.0.0.42 status --json
 expect_in "status --json" '"ledger":{"requests":0,"answers":0,"copies":0}' "$output"
+
+# The leader hears all the others, each follower its leader: at most a detection time ago.
+members_of()
+{
+    curl -s --max-time 10 "http://$1:8080/status" | jq -c "$2"
+}
+knows_round_trips()
+{
+    [[ $(members_of 127.0.0.42 '[.members[] | select(.rtt_us > 0 and .lost >= 0 and
+        .heartbeat_age_ms < 800) | .name]') == '["pod-41","pod-43"]' ]]
+}
+until_true knows_round_trips || fail "of the leader's members: $(members_of 127.0.0.42 .members)"
+expect "whom a follower hears" '[["pod-42",true,false,false]]' "$(members_of 127.0.0.43 \
+    '[.members[] | select(has("heartbeat_age_ms") or has("rtt_us") or has("lost")) |
+      [.name, .heartbeat_age_ms < 800, has("rtt_us"), has("lost")]]')"
+
 export HEADLESSD_ADMIN_LISTEN=127.0.0.43:8080
 run "$ctl" status
 expect_in "status by the environment's address" "pod-43" "$output"
@@ -210,8 +226,10 @@ expect_in "--help" "examples:" "$output"
 # ---- format: every sample has its TYPE, and nothing comes twice ----
 
 curl -s "http://127.0.0.41:8080/metrics" >"$work/metrics"
-awk '/^# TYPE/ { type[$3]++; next } /^#/ { next }
-     { name = $1; sub(/[{].*/, "", name); if (!(name in type)) print "no TYPE: " $1 }
+awk '/^# TYPE/ { type[$3]++; kind[$3] = $4; next } /^#/ { next }
+     { name = $1; sub(/[{].*/, "", name); whole = name; sub(/_(bucket|sum|count)$/, "", whole)
+       if (kind[whole] == "histogram") name = whole
+       if (!(name in type)) print "no TYPE: " $1 }
      seen[$1]++ { print "twice: " $1 } NF != 2 { print "no sample: " $0 }
      END { for (name in type) if (type[name] != 1) print "TYPE twice: " name }' \
     "$work/metrics" >"$work/wrong"

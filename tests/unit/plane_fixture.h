@@ -108,6 +108,19 @@ static __attribute__((unused)) void setup(void)
     cr_assert_eq(udp_open(&any, &options, &client), 0);
 }
 
+/* What was observed one by one is what was counted in sum. */
+static __attribute__((unused)) void expect_spread(const struct plane_numbers *numbers,
+                                                  enum distribution_id id, enum counter values,
+                                                  enum counter sum)
+{
+    const struct distribution_sum *is = &numbers->distributions[id];
+
+    cr_expect_eq(distribution_count(is), numbers->counters[values], "%s: %llu values",
+                 distribution_table[id].metric, (unsigned long long)distribution_count(is));
+    cr_expect_eq(is->sum, numbers->counters[sum], "%s: their sum is %llu",
+                 distribution_table[id].metric, (unsigned long long)is->sum);
+}
+
 /* Every test ends with both ledgers closed: nothing is lost silently. */
 static __attribute__((unused)) void teardown(void)
 {
@@ -123,6 +136,10 @@ static __attribute__((unused)) void teardown(void)
                      (long long)ledger.copies);
         cr_expect_eq(ledger.answers, 0, "pod %d: %lld answers are not accounted for", i,
                      (long long)ledger.answers);
+        expect_spread(&numbers, DISTRIBUTION_RECEIVE_BATCH, COUNTER_RECEIVE_CALLS,
+                      COUNTER_RECEIVE_DATAGRAMS);
+        expect_spread(&numbers, DISTRIBUTION_SEND_TRAIN, COUNTER_SEND_TRAINS,
+                      COUNTER_SEND_DATAGRAMS);
         plane_close(&planes[i]);
         waker_fini(&supervisor_wakers[i]);
     }

@@ -149,6 +149,35 @@ Test(hold, a_payload_of_no_bytes_needs_no_memory)
     cr_assert_eq(hold_count(&hold), 1);
 }
 
+static void assert_times(uint64_t values, uint64_t sum_ns)
+{
+    struct distribution_sum sums[DISTRIBUTION_COUNT] = {0};
+
+    distributions_collect(counters.distributions, sums);
+    cr_assert_eq(distribution_count(&sums[DISTRIBUTION_HOLD]), values);
+    cr_assert_eq(sums[DISTRIBUTION_HOLD].sum, sum_ns);
+}
+
+Test(hold, how_long_each_was_held_is_known_whatever_became_of_it)
+{
+    cr_assert_eq(hold_init(&hold, 4096, 1 << 20, &counters), 0);
+    put(100, START_NS);
+    put(100, START_NS + 2 * NS_PER_MS);
+    assert_times(0, 0);
+    hold_expire(&hold, 10 * NS_PER_MS, START_NS + 11 * NS_PER_MS);
+    assert_times(1, 11 * NS_PER_MS);
+    forget_dropped(DROP_hold_expired, 0);
+    cr_assert_eq(release(START_NS + 30 * NS_PER_MS), 1);
+    assert_times(2, (11 + 28) * NS_PER_MS);
+    put(3000, START_NS);
+    put(3000, START_NS + 5 * NS_PER_MS);
+    cr_assert_eq(dropped(DROP_hold_overflow), 1);
+    assert_times(3, (11 + 28 + 5) * NS_PER_MS);
+    forget_dropped(DROP_hold_overflow, 0);
+    hold_clear(&hold, DROP_shutdown, START_NS + 6 * NS_PER_MS);
+    assert_times(4, (11 + 28 + 5 + 1) * NS_PER_MS);
+}
+
 Test(hold, without_memory_everything_is_dropped_and_counted)
 {
     cr_assert_eq(hold_init(&hold, 100, 4096, &counters), 0);
@@ -158,7 +187,7 @@ Test(hold, without_memory_everything_is_dropped_and_counted)
     cr_assert_eq(dropped(DROP_hold_overflow), 2);
     cr_assert(hold_is_empty(&hold));
     hold_expire(&hold, 0, START_NS);
-    hold_clear(&hold, DROP_shutdown);
+    hold_clear(&hold, DROP_shutdown, START_NS);
     cr_assert_eq(hold_release(&hold, START_NS, expect_oldest, &hold), 0);
 }
 
@@ -203,7 +232,7 @@ Test(hold, clear_counts_under_the_given_reason)
     cr_assert_eq(hold_init(&hold, 64 * 1024, 1 << 20, &counters), 0);
     for (unsigned i = 0; i < 7; i++)
         put(1400, START_NS);
-    hold_clear(&hold, DROP_shutdown);
+    hold_clear(&hold, DROP_shutdown, START_NS);
     cr_assert_eq(dropped(DROP_shutdown), 7);
     cr_assert_eq(hold_count(&hold), 0);
     cr_assert(hold_is_empty(&hold));

@@ -51,6 +51,8 @@ Test(plane_train, a_train_larger_than_a_slot_stays_whole)
 
 Test(plane_train, frames_of_one_batch_are_a_train)
 {
+    struct plane_numbers numbers;
+
     publish(A, A, 1, 0);
     publish(B, A, 1, 0);
     say_train(B, 60, 100, 100);
@@ -58,6 +60,9 @@ Test(plane_train, frames_of_one_batch_are_a_train)
     cr_assert_eq(count(B, COUNTER_FRAMES_SENT), 6, "ten of them fit into a frame");
     cr_assert_eq(count(B, COUNTER_SEND_TRAINS), 1);
     cr_assert_eq(count(B, COUNTER_SEND_DATAGRAMS), 6);
+    plane_read_numbers(&planes[B], &numbers);
+    cr_assert_eq(numbers.distributions[DISTRIBUTION_SEND_TRAIN].buckets[3], 1, "of 5 to 8");
+    cr_assert_eq(numbers.distributions[DISTRIBUTION_RECEIVE_BATCH].buckets[6], 1, "of 33 to 64");
     run(A);
     cr_assert(came_merged(A));
     cr_assert_eq(count(A, COUNTER_FRAMES_RECEIVED), 6);

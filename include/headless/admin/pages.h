@@ -4,8 +4,9 @@
  * A reading is taken once a request; rendering then touches no thread, socket or clock. Counters
  * are read while the data threads run, so sums that must add up do so only at rest.
  *
- * Every number is one sample of one list (samples.c), which /metrics and /status both render: one
- * row to add one. Pages are malloc'd; NULL when memory has run out.
+ * Every number is one sample of one list (samples.c), which /metrics, /status and docs/metrics.md
+ * all render: one row to add one. Histograms have a table of their own (base/distribution.h), one
+ * row each, too. Pages are malloc'd; NULL when memory has run out.
  */
 #ifndef HEADLESS_ADMIN_PAGES_H
 #define HEADLESS_ADMIN_PAGES_H
@@ -19,7 +20,7 @@ struct reading {
     const struct identity *identity;
     const struct view *view;
     struct plane_numbers numbers; /* the supervisor's counters included */
-    uint64_t data_rcvbuf_bytes, relay_rcvbuf_bytes, peer_kernel_drops;
+    uint64_t data_rcvbuf_bytes, relay_rcvbuf_bytes, peer_rcvbuf_bytes, peer_kernel_drops;
     size_t event_streams, connections;
     uint64_t connections_shed;
     uint64_t now_ns, uptime_ns;
@@ -39,7 +40,8 @@ bool reading_has_leader(const struct reading *reading);
 enum election_member_state reading_member_state(const struct reading *reading,
                                                 const struct member *member);
 
-enum sample_type { SAMPLE_COUNTER, SAMPLE_GAUGE };
+/* SECONDS: a gauge that is nanoseconds here and seconds, with a fraction, where it is shown. */
+enum sample_type { SAMPLE_COUNTER, SAMPLE_GAUGE, SAMPLE_SECONDS };
 
 struct sample {
     enum sample_type type;
@@ -56,6 +58,11 @@ size_t samples_list(const struct reading *reading, struct sample ret_samples[sta
 char *page_metrics(const struct reading *reading, size_t *ret_length);
 /* One metric of it; header: its first sample, which brings HELP and TYPE. */
 void metrics_put(FILE *out, const struct sample *sample, bool header);
+/* A whole histogram. */
+void metrics_put_histogram(FILE *out, enum distribution_id id, const struct distribution_sum *sum);
+
+/* docs/metrics.md: all that /metrics has, and what may be asked of it. */
+void metrics_document(FILE *out);
 
 /* JSON, one line. */
 char *page_leader(const struct reading *reading, size_t *ret_length);

@@ -22,6 +22,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "headless/base/distribution.h"
+
 /* X(name, prose): why a datagram went no further. Requests and replies share the reasons. */
 #define DROP_REASONS(X)                                                                   \
     X(loop, "its source is a member's own port")                                          \
@@ -125,6 +127,10 @@ enum drop_reason { DROP_REASONS(DROP_ENUM) DROP_REASON_COUNT };
     X(PEER_SENT, "peer_messages_total", "direction", "out", "Messages between supervisors")       \
     X(PEER_UNSENT, "peer_messages_unsent_total", "", "",                                          \
       "Messages between supervisors that the kernel did not take")                                \
+    X(HEARTBEATS_SENT, "heartbeats_sent_total", "", "",                                           \
+      "Heartbeats to members, while this pod led")                                                \
+    X(HEARTBEATS_LOST, "heartbeats_lost_total", "", "",                                           \
+      "Of these, not answered before eight more were sent to the same member")                    \
     X(PEER_MALFORMED, "peer_messages_dropped_total", "reason", "malformed",                       \
       "Datagrams on the peer port that were not listened to")                                     \
     X(PEER_VERSION, "peer_messages_dropped_total", "reason", "version",                           \
@@ -187,6 +193,7 @@ enum counter {
 
 struct counters {
     _Alignas(64) _Atomic uint64_t value[COUNTER_COUNT];
+    struct distribution distributions[DISTRIBUTION_COUNT];
 };
 
 /* One number as it is exposed. */
@@ -206,6 +213,13 @@ static inline void counters_add(struct counters *counters, size_t index, uint64_
                           memory_order_relaxed);
 }
 
+/* Owner thread only: one value of a distribution. */
+static inline void counters_observe(struct counters *counters, enum distribution_id id,
+                                    uint64_t value)
+{
+    distribution_add(&counters->distributions[id], distribution_bucket(id, value), 1, value);
+}
+
 static inline void counters_drop(struct counters *counters, enum drop_reason reason, uint64_t n)
 {
     counters_add(counters, COUNTER_DROPPED + (size_t)reason, n);
@@ -222,6 +236,9 @@ static inline void counters_drop_copies(struct counters *counters, enum drop_rea
 {
     counters_add(counters, COUNTER_COPIES_DROPPED + (size_t)reason, n);
 }
+
+/* Why, in words. */
+const char *drop_reason_prose(enum drop_reason reason);
 
 /* Any thread: add the values of one thread to sum[COUNTER_COUNT]. */
 void counters_collect(const struct counters *counters, uint64_t sum[static COUNTER_COUNT]);

@@ -197,7 +197,8 @@ static inline enum config_control config_control(const struct config *config)
     return config->keys[0] ? CONFIG_CONTROL_SIGNED : CONFIG_CONTROL_OPEN;
 }
 
-/* What the command line asked for besides options; from CONFIG_VERSION on, config_print does it. */
+/* What the command line asked for besides options; from CONFIG_VERSION on, config_print
+ * does it; but for CONFIG_METRICS, which config/ knows nothing of. */
 enum config_mode {
     CONFIG_RUN,
     CONFIG_CHECK,
@@ -208,7 +209,8 @@ enum config_mode {
     CONFIG_SCHEMA, /* docs/headlessd.schema.json */
     CONFIG_MAN,    /* document.h: manual pages out of their templates, completion */
     CONFIG_BASH,
-    CONFIG_ZSH
+    CONFIG_ZSH,
+    CONFIG_METRICS /* docs/metrics.md */
 };
 
 /* Exit codes of headlessd. */

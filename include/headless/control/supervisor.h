@@ -33,6 +33,7 @@
 #include "headless/control/discovery.h"
 #include "headless/control/election.h"
 #include "headless/control/key_watch.h"
+#include "headless/control/pulse.h"
 #include "headless/control/roster.h"
 #include "headless/control/store.h"
 #include "headless/data/plane.h"
@@ -52,6 +53,14 @@ struct supervisor_settings {
     uint64_t leader_generation;
 };
 
+/* How this pod hears a member (pulse.h). */
+struct supervisor_pulse {
+    _Atomic uint64_t heard_ns; /* 0: never, or nothing regular comes from it */
+    _Atomic uint64_t rtt_ns;   /* 0: not known */
+    _Atomic uint64_t lost;
+    _Atomic bool is_asked; /* it gets heartbeats from us: lost says something */
+};
+
 /* For whoever shows it; each field by itself. */
 struct supervisor_report {
     _Atomic uint32_t state;        /* enum election_state */
@@ -65,7 +74,8 @@ struct supervisor_report {
     _Atomic uint32_t keys, introduced; /* that we have; members that have proved to have one */
     _Atomic uint32_t key_mismatches;   /* addresses of members that cannot be verified */
     _Atomic uint64_t leaps_refused, actions_lost, forbidden_transitions; /* election_counts */
-    _Atomic uint8_t member_states[VIEW_MEMBERS_MAX]; /* by slot: enum election_member_state */
+    _Atomic uint8_t member_states[VIEW_MEMBERS_MAX];  /* by slot: enum election_member_state */
+    struct supervisor_pulse pulses[VIEW_MEMBERS_MAX]; /* by slot */
 };
 
 /* What the present view says; another means another view. Compared as bytes: no padding. */
@@ -104,6 +114,7 @@ struct supervisor {
     struct roster roster;
     struct progress progress;
     struct agreement agreement;
+    struct pulse pulse;
     struct election election;
     struct election_actions actions;
     struct counters counters;

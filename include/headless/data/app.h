@@ -111,4 +111,7 @@ bool app_is_taking(struct app *app);
 /* Any thread: sessions alive now. */
 uint64_t app_session_count(const struct app *app);
 
+/* Any thread: the one socket of all sessions; NULL where there is none, or each has its own. */
+const struct udp_socket *app_socket(const struct app *app);
+
 #endif

@@ -52,7 +52,7 @@ size_t hold_release(struct hold *hold, uint64_t now_ns,
                     void (*each)(void *context, const struct request *request), void *context);
 
 /* Drop all, under this reason. */
-void hold_clear(struct hold *hold, enum drop_reason reason);
+void hold_clear(struct hold *hold, enum drop_reason reason, uint64_t now_ns);
 
 static inline bool hold_is_empty(const struct hold *hold)
 {

@@ -35,6 +35,7 @@
 #include <sys/uio.h>
 
 #include "headless/base/address.h"
+#include "headless/base/distribution.h"
 #include "headless/net/udp.h"
 
 #define BATCH_MAX      256
@@ -91,6 +92,7 @@ struct outbox_tally {
 /* How it was sent: datagrams / trains is the length of trains, trains / calls that of batches. */
 struct outbox_sends {
     uint64_t calls, trains, datagrams;
+    uint32_t lengths[DISTRIBUTION_BUCKETS]; /* of trains: DISTRIBUTION_SEND_TRAIN */
 };
 
 /* What one header sends: entries first ... first + entries, of `count` messages together. */
