@@ -17,8 +17,21 @@
 
 /* ---- reading: a page of the admin port ---- */
 
-static int show_page(const struct ctl_options *options, const char *path,
-                     void (*show)(FILE *out, const struct json_object *page))
+/* As JSON, the page or a part of it, or as a table. */
+static void show(const struct ctl_options *options, const struct json_object *page,
+                 const char *part, void (*put)(FILE *out, const struct json_object *page))
+{
+    struct json_object *json = (struct json_object *)(uintptr_t)page;
+
+    if (!options->json)
+        put(stdout, page);
+    else if (!part || json_object_object_get_ex(page, part, &json))
+        (void)puts(json_object_to_json_string_ext(json, JSON_C_TO_STRING_PLAIN |
+                                                            JSON_C_TO_STRING_NOSLASHESCAPE));
+}
+
+static int show_page(const struct ctl_options *options, const char *path, const char *part,
+                     void (*put)(FILE *out, const struct json_object *page))
 {
     struct json_object *json;
     struct ctl_page page;
@@ -31,10 +44,8 @@ static int show_page(const struct ctl_options *options, const char *path,
     if (rc)
         (void)fprintf(stderr, "headlessctl: %s answers %u, and not what headlessd would say\n",
                       path, page.status);
-    else if (options->json)
-        (void)fputs(page.body, stdout);
     else
-        show(stdout, json);
+        show(options, json, part, put);
     (void)json_object_put(json);
     free(page.text);
     return rc;
@@ -43,13 +54,25 @@ static int show_page(const struct ctl_options *options, const char *path,
 static int run_status(const struct ctl_options *options, const char *operand)
 {
     (void)operand;
-    return show_page(options, "/status", ctl_show_status);
+    return show_page(options, "/status", NULL, ctl_show_status);
 }
 
 static int run_leader_get(const struct ctl_options *options, const char *operand)
 {
     (void)operand;
-    return show_page(options, "/leader", ctl_show_leader);
+    return show_page(options, "/leader", NULL, ctl_show_leader);
+}
+
+static int run_leader_list(const struct ctl_options *options, const char *operand)
+{
+    (void)operand;
+    return show_page(options, "/status", "members", ctl_show_succession);
+}
+
+static int run_top(const struct ctl_options *options, const char *operand)
+{
+    (void)operand;
+    return ctl_top(options);
 }
 
 /* It ends when the pod does not answer any more. */
@@ -203,11 +226,21 @@ static const struct command {
      CTL_OPTION_ADMIN | CTL_OPTION_JSON,
      run_status,
      "what the pod is, whom it follows, and what became of its datagrams"},
+    {{"top", NULL},
+     NULL,
+     CTL_OPTION_ADMIN | CTL_OPTION_INTERVAL | CTL_OPTION_COUNT,
+     run_top,
+     "the same, live, with rates, until q; as text with --count or without a terminal"},
     {{"leader", "get"},
      NULL,
      CTL_OPTION_ADMIN | CTL_OPTION_JSON,
      run_leader_get,
      "who leads, as this pod knows it"},
+    {{"leader", "list"},
+     NULL,
+     CTL_OPTION_ADMIN | CTL_OPTION_JSON,
+     run_leader_list,
+     "the members in the order of succession, and how they seem to this pod"},
     {{"events", NULL},
      NULL,
      CTL_OPTION_ADMIN | CTL_OPTION_JSON,

@@ -106,6 +106,17 @@ struct ctl_page {
     const char *body;
 };
 
+/* What --admin says, else the environment, else the preset. */
+const char *ctl_admin(const struct ctl_options *options);
+/* Where that is. Returns 0, -EINVAL or -EHOSTUNREACH. */
+int ctl_find_admin(const struct ctl_options *options, struct ctl_addresses *ret_addresses)
+    __attribute__((warn_unused_result));
+
+/* GET from the first address that answers, within limit_ns. Says nothing; returns 0 or a negative
+ * errno. */
+int ctl_get_from(const struct ctl_addresses *addresses, const char *path, uint64_t limit_ns,
+                 struct ctl_page *ret_page) __attribute__((warn_unused_result));
+
 /* GET from --admin, within 5 s. Returns 0 or a negative errno. */
 int ctl_get(const struct ctl_options *options, const char *path, struct ctl_page *ret_page)
     __attribute__((warn_unused_result));
@@ -243,12 +254,22 @@ void ctl_signer_close(struct ctl_signer *signer);
 /* Tell the pods who leads, or print what would. Returns an exit code. */
 int ctl_leader_set(const struct ctl_options *options, const char *who);
 
+/* ---- top.c ---- */
+
+/*
+ * Show the status of a pod again and again: on a terminal until q, elsewhere and with --count as
+ * text. Returns an exit code; CTL_NO when the last frame was without an answer.
+ */
+int ctl_top(const struct ctl_options *options);
+
 /* ---- show.c: pages for people ---- */
 
 struct json_object;
 
 /* Of GET /status, and of GET /leader. */
 void ctl_show_status(FILE *out, const struct json_object *status);
+/* Of GET /status: its members, as they come after each other. */
+void ctl_show_succession(FILE *out, const struct json_object *status);
 void ctl_show_leader(FILE *out, const struct json_object *leader);
 /* Of an event of GET /events, as a line. */
 void ctl_show_event(FILE *out, const struct json_object *leader, time_t now);
