@@ -17,38 +17,21 @@
 
 /* ---- reading: a page of the admin port ---- */
 
-/* As JSON, the page or a part of it, or as a table. */
-static void show(const struct ctl_options *options, const struct json_object *page,
-                 const char *part, void (*put)(FILE *out, const struct json_object *page))
-{
-    struct json_object *json = (struct json_object *)(uintptr_t)page;
-
-    if (!options->json)
-        put(stdout, page);
-    else if (!part || json_object_object_get_ex(page, part, &json))
-        (void)puts(json_object_to_json_string_ext(json, JSON_C_TO_STRING_PLAIN |
-                                                            JSON_C_TO_STRING_NOSLASHESCAPE));
-}
-
+/* As a table, or as JSON: the page, or a part of it. */
 static int show_page(const struct ctl_options *options, const char *path, const char *part,
                      void (*put)(FILE *out, const struct json_object *page))
 {
-    struct json_object *json;
-    struct ctl_page page;
-    int rc = ctl_get(options, path, &page);
+    struct json_object *page;
+    int rc = ctl_get_json(options, path, &page);
 
     if (rc)
-        return rc == -EINVAL ? CTL_USAGE : CTL_NO;
-    json = json_tokener_parse(page.body);
-    rc = page.status == 200 && json ? CTL_OK : CTL_NO;
-    if (rc)
-        (void)fprintf(stderr, "headlessctl: %s answers %u, and not what headlessd would say\n",
-                      path, page.status);
+        return rc;
+    if (options->json)
+        ctl_put_json(stdout, part ? json_object_object_get(page, part) : page);
     else
-        show(options, json, part, put);
-    (void)json_object_put(json);
-    free(page.text);
-    return rc;
+        put(stdout, page);
+    (void)json_object_put(page);
+    return CTL_OK;
 }
 
 static int run_status(const struct ctl_options *options, const char *operand)
@@ -252,6 +235,11 @@ static const struct command {
          CTL_OPTION_KEYS | CTL_OPTION_KEY | CTL_OPTION_CLUSTER | CTL_OPTION_PRINT,
      ctl_leader_set,
      "tell the pods who leads: a member's address or name"},
+    {{"sessions", NULL},
+     "[ADDRESS]",
+     CTL_OPTION_ADMIN | CTL_OPTION_JSON,
+     ctl_sessions,
+     "clients as the pod's app sees them; of a client, or of whom the app sees as ADDRESS"},
     {{"publish", NULL},
      "MESSAGE",
      CTL_OPTION_DATA | CTL_OPTION_SERVICE | CTL_OPTION_WAIT | CTL_OPTION_MULTICAST |

@@ -8,6 +8,7 @@ static const char examples[] =
     "  headlessctl --admin 10.0.0.12:8080 status --json\n"
     "  headlessctl --admin 10.0.0.12 top               live, until q\n"
     "  headlessctl top --count 2                       as text: the second frame has rates\n"
+    "  headlessctl sessions 127.128.0.7                which client does the app see so?\n"
     "  headlessctl events                              a line now, and at each change\n"
     "  headlessctl leader set pod-2                    through this pod\n"
     "  headlessctl --service headlessd.default.svc.cluster.local leader set 10.0.0.12\n"

@@ -4,6 +4,7 @@
  */
 #include <ctype.h>
 #include <errno.h>
+#include <json-c/json.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -207,6 +208,27 @@ int ctl_get(const struct ctl_options *options, const char *path, struct ctl_page
     int fd = -1;
 
     return get(options, path, ret_page, &fd);
+}
+
+int ctl_get_json(const struct ctl_options *options, const char *path, struct json_object **ret_page)
+{
+    struct json_object *json;
+    struct ctl_page page;
+    int rc = ctl_get(options, path, &page);
+
+    if (rc)
+        return rc == -EINVAL ? CTL_USAGE : CTL_NO;
+    json = json_tokener_parse(page.body);
+    rc = page.status == 200 && json_object_is_type(json, json_type_object) ? CTL_OK : CTL_NO;
+    if (rc) {
+        (void)fprintf(stderr, "headlessctl: %s answers %u, and not what headlessd would say\n",
+                      path, page.status);
+        (void)json_object_put(json);
+    } else {
+        *ret_page = json;
+    }
+    free(page.text);
+    return rc;
 }
 
 int ctl_get_open(const struct ctl_options *options, const char *path, int *ret_fd)

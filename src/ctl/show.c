@@ -186,6 +186,14 @@ void parts_put_ledger(FILE *out, const struct json_object *status)
 
 /* ---- pages ---- */
 
+void ctl_put_json(FILE *out, const struct json_object *page)
+{
+    (void)fprintf(
+        out, "%s\n",
+        json_object_to_json_string_ext((struct json_object *)(uintptr_t)page,
+                                       JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+}
+
 void ctl_show_leader(FILE *out, const struct json_object *leader)
 {
     parts_put_leadership(out, leader);

@@ -18,6 +18,8 @@
 #include "headless/net/udp.h"
 #include "headless/secure/sign.h"
 
+struct json_object;
+
 /* Exit codes. */
 enum ctl_exit { CTL_OK, CTL_NO /* the pod says no, or nothing */, CTL_USAGE };
 
@@ -120,6 +122,12 @@ int ctl_get_from(const struct ctl_addresses *addresses, const char *path, uint64
 /* GET from --admin, within 5 s. Returns 0 or a negative errno. */
 int ctl_get(const struct ctl_options *options, const char *path, struct ctl_page *ret_page)
     __attribute__((warn_unused_result));
+
+/* The JSON object at --admin's path. Returns an exit code; a page belongs to the caller. */
+int ctl_get_json(const struct ctl_options *options, const char *path, struct json_object **ret_page)
+    __attribute__((warn_unused_result));
+/* As one line. */
+void ctl_put_json(FILE *out, const struct json_object *page);
 
 /* The same, but only as far as the question: the caller reads the answer, and closes. */
 int ctl_get_open(const struct ctl_options *options, const char *path, int *ret_fd)
@@ -262,9 +270,17 @@ int ctl_leader_set(const struct ctl_options *options, const char *who);
  */
 int ctl_top(const struct ctl_options *options);
 
-/* ---- show.c: pages for people ---- */
+/* ---- sessions.c ---- */
 
-struct json_object;
+/*
+ * The sessions of a pod's app; with an address only those of this client, or of whom the app sees
+ * so. Returns an exit code; CTL_NO when there is none of that address.
+ */
+int ctl_sessions(const struct ctl_options *options, const char *address);
+/* Of GET /sessions. */
+void ctl_show_sessions(FILE *out, const struct json_object *page);
+
+/* ---- show.c: pages for people ---- */
 
 /* Of GET /status, and of GET /leader. */
 void ctl_show_status(FILE *out, const struct json_object *status);
