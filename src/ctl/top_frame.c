@@ -103,14 +103,17 @@ static int compare_drops(const void *a, const void *b)
 static size_t add_drops(const struct top_frame *frame, const char *what, const char *metric,
                         struct drop *drops, size_t count)
 {
-    struct json_object *values =
-        (struct json_object *)(uintptr_t)field_find(frame->now, "counters", metric);
+    const struct json_object *values = field_find(frame->now, "counters", metric);
 
     if (!json_object_is_type(values, json_type_object))
         return count;
-    json_object_object_foreach(values, reason, value)
-    {
-        if (json_object_get_uint64(value) && count < DROPS_MAX)
+    struct json_object_iterator i = json_object_iter_begin((struct json_object *)(uintptr_t)values);
+    struct json_object_iterator end = json_object_iter_end(values);
+
+    for (; !json_object_iter_equal(&i, &end); json_object_iter_next(&i)) {
+        const char *reason = json_object_iter_peek_name(&i);
+
+        if (json_object_get_uint64(json_object_iter_peek_value(&i)) && count < DROPS_MAX)
             drops[count++] = (struct drop){what, reason, series_of(frame, metric, reason)};
     }
     return count;
@@ -163,7 +166,8 @@ static void put_title(FILE *out, const struct top_frame *frame)
         (void)strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &tm);
     (void)fprintf(out, "headlessctl top   %s   ", when);
     ctl_put_printable(out, frame->where);
-    (void)fprintf(out, "   every %g s\n", (double)frame->interval_ns / (double)NS_PER_SEC);
+    (void)fprintf(out, "   every %g s%s\n", (double)frame->interval_ns / (double)NS_PER_SEC,
+                  frame->lines < SIZE_MAX ? ", q quits" : "");
     if (!frame->trouble)
         return;
     put_color(out, frame, COLOR_BAD);

@@ -6,7 +6,7 @@
  *   /leader     who leads, as JSON;  /leader/me  200 if this pod leads, else 503
  *   /events     the same at every change, as a stream (events.h)
  *   /status     everything as JSON;  /metrics    everything for Prometheus
- *   /sessions   the app's newest sessions, whose each is, as JSON
+ *   /sessions   which clients the app's newest sessions are of, as JSON
  *
  * One thread of libmicrohttpd's. It reads counters and the leader view as any reader does, asks the
  * workers for their sessions (session_report.h), and can change nothing. Bounded: connections,
