@@ -17,7 +17,7 @@
 
 struct series {
     uint64_t total;
-    uint64_t per_second;
+    double per_second;
     bool has_rate;
 };
 
@@ -41,19 +41,18 @@ static struct series series_of(const struct top_frame *frame, const char *metric
     before = json_object_get_uint64(counter(frame->before, metric, label));
     series.has_rate = series.total >= before;
     if (series.has_rate)
-        series.per_second = (uint64_t)((double)(series.total - before) * (double)NS_PER_SEC /
-                                           (double)frame->between_ns +
-                                       0.5);
+        series.per_second =
+            (double)(series.total - before) * (double)NS_PER_SEC / (double)frame->between_ns;
     return series;
 }
 
-static void put_series(FILE *out, const char *label, struct series series)
+static void put_series(FILE *out, struct series series)
 {
     char rate[24] = "-";
 
     if (series.has_rate)
-        (void)snprintf(rate, sizeof(rate), "%" PRIu64, series.per_second);
-    (void)fprintf(out, "%-15s%10s%13" PRIu64, label, rate, series.total);
+        (void)snprintf(rate, sizeof(rate), "%.0f", series.per_second);
+    (void)fprintf(out, "%10s%13" PRIu64, rate, series.total);
 }
 
 /* Two beside each other: requests, and answers. */
@@ -78,8 +77,8 @@ static void put_rates(FILE *out, const struct top_frame *frame)
                   frame->colors ? COLOR_NONE : "");
     for (size_t i = 0; i < sizeof(cells) / sizeof(cells[0]); i++) {
         for (size_t side = 0; side < 2; side++) {
-            put_series(out, cells[i][side].name,
-                       series_of(frame, cells[i][side].metric, cells[i][side].label));
+            (void)fprintf(out, "%-15s", cells[i][side].name);
+            put_series(out, series_of(frame, cells[i][side].metric, cells[i][side].label));
             (void)fputs(side == 0 ? "   " : "\n", out);
         }
     }
@@ -121,12 +120,9 @@ static size_t add_drops(const struct top_frame *frame, const char *what, const c
 
 static void put_drop(FILE *out, const struct drop *drop)
 {
-    char rate[24] = "-";
-
-    if (drop->series.has_rate)
-        (void)snprintf(rate, sizeof(rate), "%" PRIu64, drop->series.per_second);
     parts_put_column(out, drop->reason, 14);
-    (void)fprintf(out, "%10s%13" PRIu64 "   %s\n", rate, drop->series.total, drop->what);
+    put_series(out, drop->series);
+    (void)fprintf(out, "   %s\n", drop->what);
 }
 
 static void put_drops(FILE *out, const struct top_frame *frame)
