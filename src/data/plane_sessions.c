@@ -79,13 +79,16 @@ static size_t merge(struct plane *plane, struct session_entry *ret_entries)
 
 bool plane_list_sessions(struct plane *plane, struct session_entry *ret_entries, size_t *ret_count)
 {
+    const uint64_t now_ns = clock_now_ns();
     bool all_told;
 
-    if (clock_now_ns() - plane->sessions_asked_ns >= SESSION_REPORT_EVERY_NS) {
-        plane->sessions_asked_ns = clock_now_ns();
+    if (now_ns - plane->sessions_asked_ns >= SESSION_REPORT_EVERY_NS) {
+        plane->sessions_asked_ns = now_ns;
         ask(plane);
+        all_told = wait(plane);
+    } else {
+        all_told = all_have_told(plane);
     }
-    all_told = wait(plane);
     *ret_count = merge(plane, ret_entries);
     return all_told;
 }

@@ -92,7 +92,8 @@ void plane_read_numbers(const struct plane *plane, struct plane_numbers *ret_num
 /*
  * One thread at a time (admin): the sessions with the last datagrams, of all workers, at most
  * SESSION_REPORT_MAX; ret_entries has room for them. Waits until the workers have told them, at
- * most 50 ms. Returns false when not all did in time: then some are missing.
+ * most 50 ms, and asks them only once in SESSION_REPORT_EVERY_NS: until then they are those of the
+ * last time. Returns false when not all workers did tell: then some are missing.
  */
 bool plane_list_sessions(struct plane *plane, struct session_entry *ret_entries, size_t *ret_count);
 
