@@ -63,6 +63,14 @@ static void show_pod(FILE *out, const char *label, const struct json_object *pod
     (void)fputc('\n', out);
 }
 
+/* "1d 02:03:04" */
+static void put_duration(FILE *out, uint64_t seconds)
+{
+    (void)fprintf(out, "%" PRIu64 "d %02u:%02u:%02u", seconds / 86400,
+                  (unsigned)(seconds / 3600 % 24), (unsigned)(seconds / 60 % 60),
+                  (unsigned)(seconds % 60));
+}
+
 void parts_put_leadership(FILE *out, const struct json_object *page)
 {
     const struct json_object *leader = field_of(page, "leader");
@@ -73,18 +81,21 @@ void parts_put_leadership(FILE *out, const struct json_object *page)
         (void)fprintf(out, PARTS_LABEL " none: requests are held\n", "leader");
     (void)fprintf(out, PARTS_LABEL " %" PRIu64, "term", field_number(page, "term"));
     parts_put_text(out, ", by ", page, "cause");
+    if (field_of(page, "leader_age_ms")) {
+        (void)fputs(", for ", out);
+        put_duration(out, field_number(page, "leader_age_ms") / 1000);
+    }
     (void)fputc('\n', out);
 }
 
 void parts_put_uptime(FILE *out, const struct json_object *status)
 {
     struct json_object *ready = NULL;
-    uint64_t seconds = field_number(status, "uptime_seconds");
 
     (void)json_object_object_get_ex(status, "ready", &ready);
-    (void)fprintf(out, PARTS_LABEL " %" PRIu64 "d %02u:%02u:%02u, %s\n", "uptime", seconds / 86400,
-                  (unsigned)(seconds / 3600 % 24), (unsigned)(seconds / 60 % 60),
-                  (unsigned)(seconds % 60), json_object_get_boolean(ready) ? "ready" : "not ready");
+    (void)fprintf(out, PARTS_LABEL " ", "uptime");
+    put_duration(out, field_number(status, "uptime_seconds"));
+    (void)fputs(json_object_get_boolean(ready) ? ", ready\n" : ", not ready\n", out);
 }
 
 /* " 3 rate, 1 loop"; without what is 0. Returns how many there were. */

@@ -173,6 +173,16 @@ Test(top, members_get_the_lines_that_are_left)
     cr_assert_null(strstr(text, "more"));
 }
 
+Test(top, how_long_somebody_leads_is_told_where_the_pod_knows)
+{
+    now = status_of("", "");
+    (void)render();
+    assert_has("\nterm       7, by command\n");
+    (void)json_object_object_add(now, "leader_age_ms", json_object_new_int(93784999));
+    (void)render();
+    assert_has("\nterm       7, by command, for 1d 02:03:04\n");
+}
+
 Test(top, silence_is_told)
 {
     frame.trouble = "Connection refused";
