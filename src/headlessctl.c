@@ -17,39 +17,45 @@
 
 /* ---- reading: a page of the admin port ---- */
 
-static int show_page(const struct ctl_options *options, const char *path,
-                     void (*show)(FILE *out, const struct json_object *page))
+/* As a table, or as JSON: the page, or a part of it. */
+static int show_page(const struct ctl_options *options, const char *path, const char *part,
+                     void (*put)(FILE *out, const struct json_object *page))
 {
-    struct json_object *json;
-    struct ctl_page page;
-    int rc = ctl_get(options, path, &page);
+    struct json_object *page;
+    int rc = ctl_get_json(options, path, &page);
 
     if (rc)
-        return rc == -EINVAL ? CTL_USAGE : CTL_NO;
-    json = json_tokener_parse(page.body);
-    rc = page.status == 200 && json ? CTL_OK : CTL_NO;
-    if (rc)
-        (void)fprintf(stderr, "headlessctl: %s answers %u, and not what headlessd would say\n",
-                      path, page.status);
-    else if (options->json)
-        (void)fputs(page.body, stdout);
+        return rc;
+    if (options->json)
+        ctl_put_json(stdout, part ? json_object_object_get(page, part) : page);
     else
-        show(stdout, json);
-    (void)json_object_put(json);
-    free(page.text);
-    return rc;
+        put(stdout, page);
+    (void)json_object_put(page);
+    return CTL_OK;
 }
 
 static int run_status(const struct ctl_options *options, const char *operand)
 {
     (void)operand;
-    return show_page(options, "/status", ctl_show_status);
+    return show_page(options, "/status", NULL, ctl_show_status);
 }
 
 static int run_leader_get(const struct ctl_options *options, const char *operand)
 {
     (void)operand;
-    return show_page(options, "/leader", ctl_show_leader);
+    return show_page(options, "/leader", NULL, ctl_show_leader);
+}
+
+static int run_leader_list(const struct ctl_options *options, const char *operand)
+{
+    (void)operand;
+    return show_page(options, "/status", "members", ctl_show_succession);
+}
+
+static int run_top(const struct ctl_options *options, const char *operand)
+{
+    (void)operand;
+    return ctl_top(options);
 }
 
 /* It ends when the pod does not answer any more. */
@@ -203,11 +209,21 @@ static const struct command {
      CTL_OPTION_ADMIN | CTL_OPTION_JSON,
      run_status,
      "what the pod is, whom it follows, and what became of its datagrams"},
+    {{"top", NULL},
+     NULL,
+     CTL_OPTION_ADMIN | CTL_OPTION_INTERVAL | CTL_OPTION_COUNT,
+     run_top,
+     "the same, live, with rates, until q; as text with --count or without a terminal"},
     {{"leader", "get"},
      NULL,
      CTL_OPTION_ADMIN | CTL_OPTION_JSON,
      run_leader_get,
      "who leads, as this pod knows it"},
+    {{"leader", "list"},
+     NULL,
+     CTL_OPTION_ADMIN | CTL_OPTION_JSON,
+     run_leader_list,
+     "the members in the order of succession, and how they seem to this pod"},
     {{"events", NULL},
      NULL,
      CTL_OPTION_ADMIN | CTL_OPTION_JSON,
@@ -219,6 +235,11 @@ static const struct command {
          CTL_OPTION_KEYS | CTL_OPTION_KEY | CTL_OPTION_CLUSTER | CTL_OPTION_PRINT,
      ctl_leader_set,
      "tell the pods who leads: a member's address or name"},
+    {{"sessions", NULL},
+     "[ADDRESS]",
+     CTL_OPTION_ADMIN | CTL_OPTION_JSON,
+     ctl_sessions,
+     "clients as the pod's app sees them; of a client, or of whom the app sees as ADDRESS"},
     {{"publish", NULL},
      "MESSAGE",
      CTL_OPTION_DATA | CTL_OPTION_SERVICE | CTL_OPTION_WAIT | CTL_OPTION_MULTICAST |

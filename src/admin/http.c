@@ -147,6 +147,25 @@ static void answer_metrics(struct admin *admin, struct answer *answer)
     reading_drop(admin);
 }
 
+/* Out of memory is no text, as everywhere. */
+static void answer_sessions(struct admin *admin, struct answer *answer)
+{
+    struct session_entry *entries = malloc(SESSION_REPORT_MAX * sizeof(*entries));
+    struct sessions_reading reading = {.entries = entries};
+    struct plane_numbers numbers;
+
+    answer->status = MHD_HTTP_OK;
+    answer->type = json;
+    if (!entries)
+        return;
+    reading.is_complete = plane_list_sessions(admin->plane, entries, &reading.count);
+    plane_read_numbers(admin->plane, &numbers);
+    reading.total = numbers.sessions;
+    reading.now_ns = clock_now_ns();
+    answer->text = page_sessions(&reading, &answer->length);
+    free(entries);
+}
+
 static void answer_events(struct admin *admin, struct answer *answer)
 {
     int rc = events_open(&admin->events, answer->connection, &answer->stream);
@@ -169,9 +188,9 @@ static const struct path {
     const char *path;
     void (*answer)(struct admin *admin, struct answer *answer);
 } paths[] = {
-    {"/livez", answer_livez},         {"/readyz", answer_readyz}, {"/leader", answer_leader},
-    {"/leader/me", answer_leader_me}, {"/events", answer_events}, {"/status", answer_status},
-    {"/metrics", answer_metrics},
+    {"/livez", answer_livez},         {"/readyz", answer_readyz},     {"/leader", answer_leader},
+    {"/leader/me", answer_leader_me}, {"/events", answer_events},     {"/status", answer_status},
+    {"/metrics", answer_metrics},     {"/sessions", answer_sessions},
 };
 #define PATH_COUNT (sizeof(paths) / sizeof(paths[0]))
 

@@ -6,6 +6,9 @@
 static const char examples[] =
     "  headlessctl status                              the pod on this machine\n"
     "  headlessctl --admin 10.0.0.12:8080 status --json\n"
+    "  headlessctl --admin 10.0.0.12 top               live, until q\n"
+    "  headlessctl top --count 2                       as text: the second frame has rates\n"
+    "  headlessctl sessions 127.128.0.7                which client does the app see so?\n"
     "  headlessctl events                              a line now, and at each change\n"
     "  headlessctl leader set pod-2                    through this pod\n"
     "  headlessctl --service headlessd.default.svc.cluster.local leader set 10.0.0.12\n"
@@ -21,7 +24,7 @@ static const char examples[] =
 static const struct document_exit exits[] = {
     {CTL_OK, "ok"},
     {CTL_NO, "a pod says no, or does not answer (publish: none does; to a group: not exactly one "
-             "does)"},
+             "does; top with --count: not at the end)"},
     {CTL_USAGE, "wrong usage"},
 };
 #define EXIT_COUNT (sizeof(exits) / sizeof(exits[0]))

@@ -4,6 +4,7 @@
  */
 #include <ctype.h>
 #include <errno.h>
+#include <json-c/json.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -138,7 +139,7 @@ static int ask(const struct address *to, const char *path, uint64_t deadline_ns,
     return 0;
 }
 
-static const char *admin_address(const struct ctl_options *options)
+const char *ctl_admin(const struct ctl_options *options)
 {
     const char *variable = getenv("HEADLESSD_ADMIN_LISTEN");
 
@@ -147,9 +148,9 @@ static const char *admin_address(const struct ctl_options *options)
     return variable && *variable ? variable : ADMIN_PRESET;
 }
 
-static int find_admin(const struct ctl_options *options, struct ctl_addresses *ret_addresses)
+int ctl_find_admin(const struct ctl_options *options, struct ctl_addresses *ret_addresses)
 {
-    const char *where = admin_address(options);
+    const char *where = ctl_admin(options);
 
     *ret_addresses = (struct ctl_addresses){0};
     if (strcmp(where, "none") == 0 || strcmp(where, "off") == 0) {
@@ -160,34 +161,45 @@ static int find_admin(const struct ctl_options *options, struct ctl_addresses *r
     return ctl_resolve(where, ADMIN_PORT, SIZE_MAX, ret_addresses);
 }
 
-/* rc: of the last address tried. */
-static void complain(const struct ctl_options *options, int rc)
-{
-    (void)fprintf(stderr,
-                  "headlessctl: no answer from the admin port at %s: %s; --admin names it\n",
-                  admin_address(options), strerror(-rc));
-}
-
 /* The first address that answers: with a page it is read, else the answer is ret_fd's. */
-static int get(const struct ctl_options *options, const char *path, struct ctl_page *page,
-               int *ret_fd)
+static int get_from(const struct ctl_addresses *addresses, const char *path, uint64_t limit_ns,
+                    struct ctl_page *page, int *ret_fd)
 {
-    const uint64_t deadline_ns = clock_now_ns() + TOTAL_NS;
-    struct ctl_addresses addresses;
-    int rc = find_admin(options, &addresses);
+    const uint64_t deadline_ns = clock_now_ns() + limit_ns;
+    int rc = -EADDRNOTAVAIL;
 
-    if (rc)
-        return rc;
-    rc = -EADDRNOTAVAIL;
-    for (size_t i = 0; rc && i < addresses.count; i++) {
-        rc = ask(&addresses.list[i], path, deadline_ns, ret_fd);
+    for (size_t i = 0; rc && i < addresses->count; i++) {
+        rc = ask(&addresses->list[i], path, deadline_ns, ret_fd);
         if (!rc && page) {
             rc = fetch(*ret_fd, deadline_ns, page);
             (void)close(*ret_fd);
         }
     }
+    return rc;
+}
+
+int ctl_get_from(const struct ctl_addresses *addresses, const char *path, uint64_t limit_ns,
+                 struct ctl_page *ret_page)
+{
+    int fd = -1;
+
+    return get_from(addresses, path, limit_ns, ret_page, &fd);
+}
+
+/* Says what is wrong. */
+static int get(const struct ctl_options *options, const char *path, struct ctl_page *page,
+               int *ret_fd)
+{
+    struct ctl_addresses addresses;
+    int rc = ctl_find_admin(options, &addresses);
+
     if (rc)
-        complain(options, rc);
+        return rc;
+    rc = get_from(&addresses, path, TOTAL_NS, page, ret_fd);
+    if (rc)
+        (void)fprintf(stderr,
+                      "headlessctl: no answer from the admin port at %s: %s; --admin names it\n",
+                      ctl_admin(options), strerror(-rc));
     return rc;
 }
 
@@ -196,6 +208,27 @@ int ctl_get(const struct ctl_options *options, const char *path, struct ctl_page
     int fd = -1;
 
     return get(options, path, ret_page, &fd);
+}
+
+int ctl_get_json(const struct ctl_options *options, const char *path, struct json_object **ret_page)
+{
+    struct json_object *json;
+    struct ctl_page page;
+    int rc = ctl_get(options, path, &page);
+
+    if (rc)
+        return rc == -EINVAL ? CTL_USAGE : CTL_NO;
+    json = json_tokener_parse(page.body);
+    rc = page.status == 200 && json_object_is_type(json, json_type_object) ? CTL_OK : CTL_NO;
+    if (rc) {
+        (void)fprintf(stderr, "headlessctl: %s answers %u, and not what headlessd would say\n",
+                      path, page.status);
+        (void)json_object_put(json);
+    } else {
+        *ret_page = json;
+    }
+    free(page.text);
+    return rc;
 }
 
 int ctl_get_open(const struct ctl_options *options, const char *path, int *ret_fd)

@@ -6,60 +6,45 @@
 #include <json-c/json.h>
 #include <string.h>
 
+#include "ctl/parts.h"
 #include "headless/ctl/ctl.h"
 
-#define LABEL_WIDTH "%-10s"
+/* ---- columns ---- */
 
-static const struct json_object *member(const struct json_object *object, const char *key)
+void parts_put_column(FILE *out, const char *text, int width)
 {
-    struct json_object *value;
+    char cut[81];
+    int length =
+        snprintf(cut, (size_t)width < sizeof(cut) ? (size_t)width + 1 : sizeof(cut), "%s", text);
 
-    return json_object_object_get_ex(object, key, &value) ? value : NULL;
+    ctl_put_printable(out, cut);
+    (void)fprintf(out, "%*s", (length < width ? width - length : 0) + 1, "");
 }
 
-/* A member of a member: find(status, "counters", "datagrams_relayed_total"). */
-static const struct json_object *find(const struct json_object *object, const char *group,
-                                      const char *key)
+int parts_width(const struct json_object *list, const char *key, int least, int most)
 {
-    return member(member(object, group), key);
-}
+    size_t width = (size_t)least;
 
-static const char *text(const struct json_object *object, const char *key)
-{
-    struct json_object *value;
+    for (size_t i = 0; i < field_count(list); i++) {
+        size_t length = strlen(field_text(json_object_array_get_idx(list, i), key));
 
-    if (!json_object_object_get_ex(object, key, &value) ||
-        !json_object_is_type(value, json_type_string) || json_object_get_string_len(value) == 0)
-        return "-";
-    return json_object_get_string(value);
-}
-
-static uint64_t number(const struct json_object *object, const char *key)
-{
-    struct json_object *value;
-
-    return json_object_object_get_ex(object, key, &value) ? json_object_get_uint64(value) : 0;
-}
-
-static int64_t signed_number(const struct json_object *object, const char *key)
-{
-    struct json_object *value;
-
-    return json_object_object_get_ex(object, key, &value) ? json_object_get_int64(value) : 0;
-}
-
-static void put_text(FILE *out, const char *before, const struct json_object *object,
-                     const char *key)
-{
-    (void)fputs(before, out);
-    ctl_put_printable(out, text(object, key));
+        width = length > width ? length : width;
+    }
+    return width < (size_t)most ? (int)width : most;
 }
 
 /* ---- one line each ---- */
 
-static void put_pod(FILE *out, const struct json_object *pod)
+void parts_put_text(FILE *out, const char *before, const struct json_object *object,
+                    const char *key)
 {
-    const char *name = text(pod, "name"), *address = text(pod, "address");
+    (void)fputs(before, out);
+    ctl_put_printable(out, field_text(object, key));
+}
+
+void parts_put_pod(FILE *out, const struct json_object *pod)
+{
+    const char *name = field_text(pod, "name"), *address = field_text(pod, "address");
 
     if (strcmp(name, "-") == 0 || strcmp(name, address) == 0) {
         ctl_put_printable(out, address);
@@ -73,33 +58,44 @@ static void put_pod(FILE *out, const struct json_object *pod)
 
 static void show_pod(FILE *out, const char *label, const struct json_object *pod)
 {
-    (void)fprintf(out, LABEL_WIDTH " ", label);
-    put_pod(out, pod);
+    (void)fprintf(out, PARTS_LABEL " ", label);
+    parts_put_pod(out, pod);
     (void)fputc('\n', out);
 }
 
-static void show_leadership(FILE *out, const struct json_object *page)
+/* "1d 02:03:04" */
+static void put_duration(FILE *out, uint64_t seconds)
 {
-    const struct json_object *leader = member(page, "leader");
+    (void)fprintf(out, "%" PRIu64 "d %02u:%02u:%02u", seconds / 86400,
+                  (unsigned)(seconds / 3600 % 24), (unsigned)(seconds / 60 % 60),
+                  (unsigned)(seconds % 60));
+}
+
+void parts_put_leadership(FILE *out, const struct json_object *page)
+{
+    const struct json_object *leader = field_of(page, "leader");
 
     if (leader)
         show_pod(out, "leader", leader);
     else
-        (void)fprintf(out, LABEL_WIDTH " none: requests are held\n", "leader");
-    (void)fprintf(out, LABEL_WIDTH " %" PRIu64, "term", number(page, "term"));
-    put_text(out, ", by ", page, "cause");
+        (void)fprintf(out, PARTS_LABEL " none: requests are held\n", "leader");
+    (void)fprintf(out, PARTS_LABEL " %" PRIu64, "term", field_number(page, "term"));
+    parts_put_text(out, ", by ", page, "cause");
+    if (field_of(page, "leader_age_ms")) {
+        (void)fputs(", for ", out);
+        put_duration(out, field_number(page, "leader_age_ms") / 1000);
+    }
     (void)fputc('\n', out);
 }
 
-static void show_uptime(FILE *out, const struct json_object *status)
+void parts_put_uptime(FILE *out, const struct json_object *status)
 {
     struct json_object *ready = NULL;
-    uint64_t seconds = number(status, "uptime_seconds");
 
     (void)json_object_object_get_ex(status, "ready", &ready);
-    (void)fprintf(out, LABEL_WIDTH " %" PRIu64 "d %02u:%02u:%02u, %s\n", "uptime", seconds / 86400,
-                  (unsigned)(seconds / 3600 % 24), (unsigned)(seconds / 60 % 60),
-                  (unsigned)(seconds % 60), json_object_get_boolean(ready) ? "ready" : "not ready");
+    (void)fprintf(out, PARTS_LABEL " ", "uptime");
+    put_duration(out, field_number(status, "uptime_seconds"));
+    (void)fputs(json_object_get_boolean(ready) ? ", ready\n" : ", not ready\n", out);
 }
 
 /* " 3 rate, 1 loop"; without what is 0. Returns how many there were. */
@@ -125,115 +121,108 @@ static size_t show_by_label(FILE *out, const struct json_object *values)
 
 static void show_labelled(FILE *out, const char *label, const struct json_object *values)
 {
-    (void)fprintf(out, LABEL_WIDTH, label);
+    (void)fprintf(out, PARTS_LABEL, label);
     (void)fputs(show_by_label(out, values) ? "\n" : " 0\n", out);
 }
 
 static void show_requests(FILE *out, const struct json_object *status)
 {
-    const struct json_object *counters = member(status, "counters");
-    const struct json_object *gauges = member(status, "gauges");
+    const struct json_object *counters = field_of(status, "counters");
+    const struct json_object *gauges = field_of(status, "gauges");
 
-    show_labelled(out, "received", member(counters, "datagrams_received_total"));
-    (void)fprintf(out, LABEL_WIDTH " %" PRIu64 " to this pod's app, %" PRIu64 " sessions\n",
-                  "delivered", number(counters, "datagrams_delivered_total"),
-                  number(gauges, "sessions"));
-    (void)fprintf(out, LABEL_WIDTH " %" PRIu64 " to another pod\n", "relayed",
-                  number(counters, "datagrams_relayed_total"));
-    (void)fprintf(out, LABEL_WIDTH " %" PRIu64 " now, %" PRIu64 " queued\n", "held",
-                  number(gauges, "datagrams_held"), number(gauges, "datagrams_queued"));
-    show_labelled(out, "control", member(counters, "control_messages_total"));
-    show_labelled(out, "dropped", member(counters, "datagrams_dropped_total"));
+    show_labelled(out, "received", field_of(counters, "datagrams_received_total"));
+    (void)fprintf(out, PARTS_LABEL " %" PRIu64 " to this pod's app, %" PRIu64 " sessions\n",
+                  "delivered", field_number(counters, "datagrams_delivered_total"),
+                  field_number(gauges, "sessions"));
+    (void)fprintf(out, PARTS_LABEL " %" PRIu64 " to another pod\n", "relayed",
+                  field_number(counters, "datagrams_relayed_total"));
+    (void)fprintf(out, PARTS_LABEL " %" PRIu64 " now, %" PRIu64 " queued\n", "held",
+                  field_number(gauges, "datagrams_held"), field_number(gauges, "datagrams_queued"));
+    show_labelled(out, "control", field_of(counters, "control_messages_total"));
+    show_labelled(out, "dropped", field_of(counters, "datagrams_dropped_total"));
 }
 
 static void show_replies(FILE *out, const struct json_object *status)
 {
-    const struct json_object *counters = member(status, "counters");
-    uint64_t fenced = number(counters, "replies_fenced_total");
+    const struct json_object *counters = field_of(status, "counters");
+    uint64_t fenced = field_number(counters, "replies_fenced_total");
 
     (void)fprintf(out,
-                  LABEL_WIDTH " %" PRIu64 " sent to clients, %" PRIu64 " carried to another pod",
-                  "replies", number(counters, "replies_sent_total"),
-                  number(counters, "replies_relayed_total"));
+                  PARTS_LABEL " %" PRIu64 " sent to clients, %" PRIu64 " carried to another pod",
+                  "replies", field_number(counters, "replies_sent_total"),
+                  field_number(counters, "replies_relayed_total"));
     if (fenced)
         (void)fprintf(out, ", %" PRIu64 " fenced", fenced);
     (void)putc('\n', out);
-    show_labelled(out, "  dropped", member(counters, "replies_dropped_total"));
+    show_labelled(out, "  dropped", field_of(counters, "replies_dropped_total"));
 }
 
 static void show_sockets(FILE *out, const struct json_object *status)
 {
-    const struct json_object *drops = find(status, "counters", "socket_drops_total");
-    const struct json_object *rcvbuf = find(status, "gauges", "socket_rcvbuf_bytes");
-    uint64_t groups = number(member(status, "gauges"), "multicast_groups");
+    const struct json_object *drops = field_find(status, "counters", "socket_drops_total");
+    const struct json_object *rcvbuf = field_find(status, "gauges", "socket_rcvbuf_bytes");
+    uint64_t groups = field_number(field_of(status, "gauges"), "multicast_groups");
 
     for (int i = 0; i < 2; i++) {
         const char *socket = i == 0 ? "data" : "relay";
 
         (void)fprintf(
-            out, LABEL_WIDTH " %-5s %" PRIu64 " dropped by the kernel, buffer %" PRIu64 " KiB\n",
-            i == 0 ? "sockets" : "", socket, number(drops, socket), number(rcvbuf, socket) / 1024);
+            out, PARTS_LABEL " %-5s %" PRIu64 " dropped by the kernel, buffer %" PRIu64 " KiB\n",
+            i == 0 ? "sockets" : "", socket, field_number(drops, socket),
+            field_number(rcvbuf, socket) / 1024);
     }
     if (groups)
         (void)fprintf(
-            out, LABEL_WIDTH " multicast %" PRIu64 " dropped by the kernel, groups %" PRIu64 "\n",
-            "", number(drops, "multicast"), groups);
+            out, PARTS_LABEL " multicast %" PRIu64 " dropped by the kernel, groups %" PRIu64 "\n",
+            "", field_number(drops, "multicast"), groups);
 }
 
-static void show_ledger(FILE *out, const struct json_object *status)
+void parts_put_ledger(FILE *out, const struct json_object *status)
 {
-    const struct json_object *ledger = member(status, "ledger");
-    int64_t requests = signed_number(ledger, "requests");
-    int64_t answers = signed_number(ledger, "answers");
+    const struct json_object *ledger = field_of(status, "ledger");
+    int64_t requests = field_signed(ledger, "requests");
+    int64_t answers = field_signed(ledger, "answers");
+    int64_t copies = field_signed(ledger, "copies");
 
-    (void)fprintf(out, LABEL_WIDTH, "ledger");
-    if (requests == 0 && answers == 0)
+    (void)fprintf(out, PARTS_LABEL, "ledger");
+    if (requests == 0 && answers == 0 && copies == 0) {
         (void)fputs(" ok\n", out);
-    else
-        (void)fprintf(out,
-                      " %" PRId64 " requests, %" PRId64
-                      " answers not accounted for (under way, if this goes away)\n",
-                      requests, answers);
-}
-
-/* One line a member: "members  a 10.0.0.1 leader". */
-static void show_members(FILE *out, const struct json_object *status)
-{
-    const struct json_object *members = member(status, "members");
-    size_t count =
-        json_object_is_type(members, json_type_array) ? json_object_array_length(members) : 0;
-
-    for (size_t i = 0; i < count; i++) {
-        const struct json_object *pod = json_object_array_get_idx(members, i);
-
-        (void)fprintf(out, LABEL_WIDTH, i == 0 ? "members" : "");
-        put_text(out, " ", pod, "name");
-        put_text(out, " ", pod, "address");
-        put_text(out, " ", pod, "state");
-        (void)fputc('\n', out);
+        return;
     }
+    (void)fprintf(out, " %" PRId64 " requests, %" PRId64 " answers", requests, answers);
+    if (copies)
+        (void)fprintf(out, ", %" PRId64 " copies", copies);
+    (void)fputs(" not accounted for (under way, if this goes away)\n", out);
 }
 
 /* ---- pages ---- */
 
+void ctl_put_json(FILE *out, const struct json_object *page)
+{
+    (void)fprintf(
+        out, "%s\n",
+        json_object_to_json_string_ext((struct json_object *)(uintptr_t)page,
+                                       JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+}
+
 void ctl_show_leader(FILE *out, const struct json_object *leader)
 {
-    show_leadership(out, leader);
+    parts_put_leadership(out, leader);
 }
 
 void ctl_show_event(FILE *out, const struct json_object *leader, time_t now)
 {
-    const struct json_object *pod = member(leader, "leader");
+    const struct json_object *pod = field_of(leader, "leader");
     char when[32] = "";
     struct tm tm;
 
     if (gmtime_r(&now, &tm))
         (void)strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &tm);
-    (void)fprintf(out, "%s  term %" PRIu64, when, number(leader, "term"));
-    put_text(out, ", by ", leader, "cause");
+    (void)fprintf(out, "%s  term %" PRIu64, when, field_number(leader, "term"));
+    parts_put_text(out, ", by ", leader, "cause");
     (void)fputs(": ", out);
     if (pod)
-        put_pod(out, pod);
+        parts_put_pod(out, pod);
     else
         (void)fputs("no leader, requests are held", out);
     (void)fputc('\n', out);
@@ -241,22 +230,28 @@ void ctl_show_event(FILE *out, const struct json_object *leader, time_t now)
 
 void ctl_show_status(FILE *out, const struct json_object *status)
 {
-    const struct json_object *me = member(status, "me");
+    const struct json_object *me = field_of(status, "me");
 
     show_pod(out, "pod", me);
-    (void)fprintf(out, LABEL_WIDTH, "role");
-    put_text(out, " ", me, "role");
-    put_text(out, ", instance ", me, "instance");
+    (void)fprintf(out, PARTS_LABEL, "role");
+    parts_put_text(out, " ", me, "role");
+    parts_put_text(out, ", instance ", me, "instance");
     (void)fputc('\n', out);
-    show_leadership(out, status);
-    (void)fprintf(out, LABEL_WIDTH, "cluster");
-    put_text(out, " ", status, "cluster");
-    put_text(out, ", this pod is ", status, "state");
+    parts_put_leadership(out, status);
+    (void)fprintf(out, PARTS_LABEL, "cluster");
+    parts_put_text(out, " ", status, "cluster");
+    parts_put_text(out, ", this pod is ", status, "state");
     (void)fputc('\n', out);
-    show_members(out, status);
-    show_uptime(out, status);
+    parts_put_uptime(out, status);
     show_requests(out, status);
     show_replies(out, status);
     show_sockets(out, status);
-    show_ledger(out, status);
+    parts_put_ledger(out, status);
+    (void)fputc('\n', out);
+    parts_put_members(out, status, SIZE_MAX, false);
+}
+
+void ctl_show_succession(FILE *out, const struct json_object *status)
+{
+    parts_put_members(out, status, SIZE_MAX, false);
 }

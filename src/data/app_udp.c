@@ -208,6 +208,39 @@ static void udp_tick(struct app *app)
     }
 }
 
+/* ---- what an operator asks ---- */
+
+static void fill_entry(const struct app_udp *udp, const struct session *session,
+                       struct session_entry *entry)
+{
+    *entry = (struct session_entry){.client = session->origin.client,
+                                    .asked = session->origin.local,
+                                    .ingress = session->origin.ingress,
+                                    .opened_ns = session->dealt_ns,
+                                    .active_ns = session->used_ns,
+                                    .requests = session->requests};
+    if (udp->is_mux)
+        entry->app = address_of_number(sessions_number(&udp->sessions, session));
+}
+
+void app_report_sessions(struct app *app)
+{
+    const struct session *newest[SESSION_REPORT_MAX];
+    struct app_udp *udp = app->udp;
+
+    if (!udp || !session_report_is_wanted(&udp->report))
+        return;
+    udp->report.count = sessions_newest(&udp->sessions, SESSION_REPORT_MAX, newest);
+    for (size_t i = 0; i < udp->report.count; i++)
+        fill_entry(udp, newest[i], &udp->report.entries[i]);
+    session_report_publish(&udp->report);
+}
+
+struct session_report *app_session_report(struct app *app)
+{
+    return app->udp ? &app->udp->report : NULL;
+}
+
 static void udp_close_app(struct app *app)
 {
     struct app_udp *udp = app->udp;
@@ -219,6 +252,7 @@ static void udp_close_app(struct app *app)
     app_reader_fini(&udp->reader);
     outbox_fini(&udp->outbox);
     sessions_fini(&udp->sessions);
+    session_report_fini(&udp->report);
     if (udp->is_mux)
         udp_close(&udp->socket);
     free(udp);
@@ -287,6 +321,8 @@ int app_udp_init(struct app *app, size_t workers)
         rc = sessions_init(&udp->sessions,
                            session_limit(config->app_max_sessions, udp->is_mux, workers),
                            udp->is_mux);
+    if (!rc)
+        rc = session_report_init(&udp->report);
     if (!rc)
         rc = outbox_init(&udp->outbox, &udp->socket, config->batch, config->train);
     if (rc)

@@ -4,6 +4,7 @@
 
 #include "headless/data/app.h"
 #include "headless/data/session.h"
+#include "headless/data/session_report.h"
 
 struct app_udp {
     struct address address;   /* the app's */
@@ -11,6 +12,7 @@ struct app_udp {
     struct udp_socket socket; /* the mux socket; else of the session that the outbox is for */
     struct outbox outbox;
     struct sessions sessions;
+    struct session_report report;
     struct app_reader reader;
 };
 

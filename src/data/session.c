@@ -178,6 +178,25 @@ struct session *sessions_idle(const struct sessions *sessions, uint64_t idle_ns,
     return session && now_ns - session->used_ns >= idle_ns ? session : NULL;
 }
 
+/* Both lists are in order; the newer of their ends is the next. */
+size_t sessions_newest(const struct sessions *sessions, size_t max,
+                       const struct session *ret_newest[])
+{
+    const struct session *single = at(sessions, sessions->single.newest);
+    const struct session *established = at(sessions, sessions->established.newest);
+    size_t count = 0;
+
+    while (count < max && (single || established)) {
+        const struct session **newest =
+            !established || (single && single->used_ns > established->used_ns) ? &single
+                                                                               : &established;
+
+        ret_newest[count++] = *newest;
+        *newest = at(sessions, (*newest)->older);
+    }
+    return count;
+}
+
 void sessions_close(struct sessions *sessions, struct session *session)
 {
     uint32_t *link = bucket_of(sessions, &session->origin);

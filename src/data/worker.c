@@ -201,6 +201,7 @@ size_t worker_upkeep(struct worker *worker)
 
     if (!hold_is_empty(&worker->hold))
         released = release(worker);
+    app_report_sessions(&worker->app);
     if (worker->now_ns >= worker->next_tick_ns) {
         worker->next_tick_ns = worker->now_ns + TICK_NS;
         worker->app.ops->tick(&worker->app);

@@ -6,6 +6,7 @@
 #include <json-c/json.h>
 #include <string.h>
 
+#include "ctl/top.h"
 #include "fuzz.h"
 #include "headless/ctl/ctl.h"
 
@@ -54,6 +55,16 @@ static void show_datagram(const uint8_t *data, size_t size)
     (void)ctl_is_probe_answer(&question, pod.answer);
 }
 
+static void show_frame(const struct json_object *object)
+{
+    struct top_frame frame = {
+        .where = "pod", .now = object, .before = object, .between_ns = 1, .lines = 24};
+    struct shown shown;
+
+    top_put_frame(begin(&shown), &frame);
+    check_shown(&shown);
+}
+
 static void show_pages(const struct json_object *object)
 {
     struct shown shown;
@@ -64,6 +75,11 @@ static void show_pages(const struct json_object *object)
     check_shown(&shown);
     ctl_show_event(begin(&shown), object, 0);
     check_shown(&shown);
+    ctl_show_succession(begin(&shown), object);
+    check_shown(&shown);
+    ctl_show_sessions(begin(&shown), object);
+    check_shown(&shown);
+    show_frame(object);
 }
 
 static void show_json(const char *text)

@@ -22,6 +22,20 @@ Test(admin_http, every_path_answers)
     cr_assert_not_null(strstr(body(), "\"name\":\"pod-1\""));
     cr_assert_eq(get("/metrics"), 200);
     cr_assert_not_null(strstr(answer, "Content-Type: text/plain; version=0.0.4; charset=utf-8"));
+    cr_assert_eq(get("/sessions"), 200);
+    cr_assert_str_eq(body(), "{\"total\":0,\"complete\":true,\"sessions\":[]}\n");
+}
+
+/* Its worker never turns, as one that waits for a full socket. */
+Test(admin_http, sessions_of_a_worker_that_does_not_tell_are_missing)
+{
+    plane_close(&plane);
+    config.app_target.kind = CONFIG_APP_UDP;
+    cr_assert_eq(address_parse("127.0.0.1:9", 0, &config.app_target.address), 0);
+    cr_assert_eq(plane_open(&plane, &config, &waker), 0);
+    start();
+    cr_assert_eq(get("/sessions"), 200);
+    cr_assert_str_eq(body(), "{\"total\":0,\"complete\":false,\"sessions\":[]}\n");
 }
 
 Test(admin_http, a_published_view_is_seen_and_not_held)
@@ -164,7 +178,7 @@ Test(admin_http, an_unknown_path_is_told_the_known_ones)
     start();
     cr_assert_eq(get("/nope"), 404);
     cr_assert_str_eq(body(), "not found; there are /livez /readyz /leader /leader/me /events "
-                             "/status /metrics\n");
+                             "/status /metrics /sessions\n");
     cr_assert_eq(get("/livez/"), 404);
     cr_assert_eq(get("/"), 404);
 }

@@ -193,7 +193,8 @@ static const char status_json[] =
     "\"pod-1\",\"instance\":\"a1\"},\"term\":7,\"cause\":\"command\",\"me\":{\"address\":"
     "\"10.0.0.2\",\"name\":\"pod-2\",\"instance\":\"00000000000000a2\",\"role\":\"follower\"},"
     "\"state\":\"follower\",\"members\":[{\"address\":\"10.0.0.1\",\"name\":\"pod-1\","
-    "\"instance\":\"a1\",\"state\":\"leader\"},{\"address\":\"10.0.0.2\",\"name\":\"pod-2\","
+    "\"instance\":\"a1\",\"state\":\"leader\",\"heartbeat_age_ms\":120,\"rtt_us\":1500,\"lost\":2},"
+    "{\"address\":\"10.0.0.2\",\"name\":\"pod-2\","
     "\"instance\":\"a2\",\"state\":\"self\"}],\"uptime_seconds\":93784,\"ready\":true,\"ledger\":{"
     "\"requests\":0,\"answers\":"
     "0},\"counters\":{\"datagrams_received_total\":{\"data\":12,\"relay\":0},"
@@ -215,8 +216,6 @@ Test(ctl_answers, status_is_a_table)
                                 "leader     pod-1 (10.0.0.1)\n"
                                 "term       7, by command\n"
                                 "cluster    headless, this pod is follower\n"
-                                "members    pod-1 10.0.0.1 leader\n"
-                                "           pod-2 10.0.0.2 self\n"
                                 "uptime     1d 02:03:04, ready\n"
                                 "received   12 data\n"
                                 "delivered  1 to this pod's app, 9 sessions\n"
@@ -228,7 +227,22 @@ Test(ctl_answers, status_is_a_table)
                                 "  dropped  0\n"
                                 "sockets    data  4 dropped by the kernel, buffer 208 KiB\n"
                                 "           relay 0 dropped by the kernel, buffer 416 KiB\n"
-                                "ledger     ok\n");
+                                "ledger     ok\n"
+                                "\n"
+                                "  # MEMBER ADDRESS   STATE    HEARTBEAT ROUND TRIP    LOST\n"
+                                "  1 pod-1  10.0.0.1  leader      120 ms    1.50 ms       2\n"
+                                "  2 pod-2  10.0.0.2  self             -          -       -\n");
+    (void)json_object_put(status);
+}
+
+Test(ctl_answers, the_succession_is_a_table)
+{
+    struct json_object *status = json_tokener_parse(status_json);
+
+    ctl_show_succession(out, status);
+    cr_assert_str_eq(written(), "  # MEMBER ADDRESS   STATE    HEARTBEAT ROUND TRIP    LOST\n"
+                                "  1 pod-1  10.0.0.1  leader      120 ms    1.50 ms       2\n"
+                                "  2 pod-2  10.0.0.2  self             -          -       -\n");
     (void)json_object_put(status);
 }
 
@@ -251,10 +265,15 @@ Test(ctl_answers, an_event_is_a_line)
 Test(ctl_answers, a_gap_in_the_ledger_is_shown)
 {
     struct json_object *status = json_tokener_parse("{\"ledger\":{\"requests\":-3,\"answers\":1}}");
+    struct json_object *copies = json_tokener_parse("{\"ledger\":{\"copies\":5}}");
 
     ctl_show_status(out, status);
     cr_assert_not_null(strstr(written(), "ledger     -3 requests, 1 answers not accounted for"));
+    ctl_show_status(out, copies);
+    cr_assert_not_null(
+        strstr(written(), "ledger     0 requests, 0 answers, 5 copies not accounted for"));
     (void)json_object_put(status);
+    (void)json_object_put(copies);
 }
 
 Test(ctl_answers, a_strange_status_is_shown_as_far_as_it_goes)

@@ -342,3 +342,24 @@ Test(session, behaves_like_a_plain_table)
         compare_with_model(100, now_ns);
     }
 }
+
+Test(session, the_newest_are_those_with_the_last_datagrams)
+{
+    const struct session *newest[CLIENTS];
+
+    cr_assert_eq(sessions_init(&sessions, CAPACITY, false), 0);
+    cr_assert_eq(sessions_newest(&sessions, CLIENTS, newest), 0);
+    for (uint32_t i = 0; i < 6; i++)
+        sessions_touch(&sessions, open_client(i, START_NS), true, START_NS + i);
+    sessions_touch(&sessions, find_client(1), true, START_NS + 10); /* established */
+    sessions_touch(&sessions, find_client(4), false, START_NS + 11);
+    sessions_touch(&sessions, find_client(0), true, START_NS + 12);
+    sessions_close(&sessions, find_client(3));
+    cr_assert_eq(sessions_newest(&sessions, CLIENTS, newest), 5);
+    cr_assert_eq(newest[0], find_client(0));
+    cr_assert_eq(newest[1], find_client(4));
+    cr_assert_eq(newest[2], find_client(1));
+    cr_assert_eq(newest[3], find_client(5));
+    cr_assert_eq(newest[4], find_client(2));
+    cr_assert_eq(sessions_newest(&sessions, 2, newest), 2);
+}

@@ -6,11 +6,12 @@
  *   /leader     who leads, as JSON;  /leader/me  200 if this pod leads, else 503
  *   /events     the same at every change, as a stream (events.h)
  *   /status     everything as JSON;  /metrics    everything for Prometheus
+ *   /sessions   which clients the app's newest sessions are of, as JSON
  *
- * One thread of libmicrohttpd's. It reads counters and the leader view as any reader does and can
- * change nothing. Bounded: connections (connections.h), their idle time and the request size; each
- * connection serves one request. Streams have places of their own, beside those of all other
- * requests.
+ * One thread of libmicrohttpd's. It reads counters and the leader view as any reader does, asks the
+ * workers for their sessions (session_report.h), and can change nothing. Bounded: connections
+ * (connections.h), their idle time and the request size; each connection serves one request.
+ * Streams have places of their own, beside those of all other requests.
  *
  * Threads: start and stop, and the two setters, by the main thread. The setters also work when
  * there is no server.

@@ -68,4 +68,14 @@ void metrics_document(FILE *out);
 char *page_leader(const struct reading *reading, size_t *ret_length);
 char *page_status(const struct reading *reading, size_t *ret_length);
 
+/* What the workers told of their sessions (plane_list_sessions). */
+struct sessions_reading {
+    const struct session_entry *entries; /* count, the newest first */
+    size_t count;
+    uint64_t total;   /* alive, also those that are not in entries */
+    bool is_complete; /* all workers told theirs */
+    uint64_t now_ns;
+};
+char *page_sessions(const struct sessions_reading *reading, size_t *ret_length);
+
 #endif

@@ -18,6 +18,8 @@
 #include "headless/net/udp.h"
 #include "headless/secure/sign.h"
 
+struct json_object;
+
 /* Exit codes. */
 enum ctl_exit { CTL_OK, CTL_NO /* the pod says no, or nothing */, CTL_USAGE };
 
@@ -106,9 +108,26 @@ struct ctl_page {
     const char *body;
 };
 
+/* What --admin says, else the environment, else the preset. */
+const char *ctl_admin(const struct ctl_options *options);
+/* Where that is. Returns 0, -EINVAL or -EHOSTUNREACH. */
+int ctl_find_admin(const struct ctl_options *options, struct ctl_addresses *ret_addresses)
+    __attribute__((warn_unused_result));
+
+/* GET from the first address that answers, within limit_ns. Says nothing; returns 0 or a negative
+ * errno. */
+int ctl_get_from(const struct ctl_addresses *addresses, const char *path, uint64_t limit_ns,
+                 struct ctl_page *ret_page) __attribute__((warn_unused_result));
+
 /* GET from --admin, within 5 s. Returns 0 or a negative errno. */
 int ctl_get(const struct ctl_options *options, const char *path, struct ctl_page *ret_page)
     __attribute__((warn_unused_result));
+
+/* The JSON object at --admin's path. Returns an exit code; a page belongs to the caller. */
+int ctl_get_json(const struct ctl_options *options, const char *path, struct json_object **ret_page)
+    __attribute__((warn_unused_result));
+/* As one line. */
+void ctl_put_json(FILE *out, const struct json_object *page);
 
 /* The same, but only as far as the question: the caller reads the answer, and closes. */
 int ctl_get_open(const struct ctl_options *options, const char *path, int *ret_fd)
@@ -243,12 +262,30 @@ void ctl_signer_close(struct ctl_signer *signer);
 /* Tell the pods who leads, or print what would. Returns an exit code. */
 int ctl_leader_set(const struct ctl_options *options, const char *who);
 
-/* ---- show.c: pages for people ---- */
+/* ---- top.c ---- */
 
-struct json_object;
+/*
+ * Show the status of a pod again and again: on a terminal until q, elsewhere and with --count as
+ * text. Returns an exit code; CTL_NO when the last frame was without an answer.
+ */
+int ctl_top(const struct ctl_options *options);
+
+/* ---- sessions.c ---- */
+
+/*
+ * The sessions of a pod's app; with an address only those of this client, or of whom the app sees
+ * so. Returns an exit code; CTL_NO when there is none of that address.
+ */
+int ctl_sessions(const struct ctl_options *options, const char *address);
+/* Of GET /sessions. */
+void ctl_show_sessions(FILE *out, const struct json_object *page);
+
+/* ---- show.c: pages for people ---- */
 
 /* Of GET /status, and of GET /leader. */
 void ctl_show_status(FILE *out, const struct json_object *status);
+/* Of GET /status: its members, as they come after each other. */
+void ctl_show_succession(FILE *out, const struct json_object *status);
 void ctl_show_leader(FILE *out, const struct json_object *leader);
 /* Of an event of GET /events, as a line. */
 void ctl_show_event(FILE *out, const struct json_object *leader, time_t now);

@@ -19,6 +19,7 @@
 
 struct app;
 struct app_udp;
+struct session_report;
 
 struct app_ops {
     void (*deliver)(struct app *app, const struct request *request);
@@ -107,6 +108,11 @@ bool app_is_up(const struct app *app);
 
 /* Its worker, before a batch: does it take what it is given, as far as we know? */
 bool app_is_taking(struct app *app);
+
+/* Its worker, between two batches: answer who has asked for the sessions (session_report.h). */
+void app_report_sessions(struct app *app);
+/* Where to ask; NULL for built-in apps, which have none. */
+struct session_report *app_session_report(struct app *app);
 
 /* Any thread: sessions alive now. */
 uint64_t app_session_count(const struct app *app);

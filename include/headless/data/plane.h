@@ -17,6 +17,7 @@
 #define HEADLESS_DATA_PLANE_H
 
 #include "headless/data/groups.h"
+#include "headless/data/session_report.h"
 #include "headless/data/worker.h"
 
 #define RECEIVERS_MAX 16
@@ -44,6 +45,7 @@ struct plane {
     struct receiver *data_receivers, *relay_receivers; /* receiver_count each */
     struct worker *workers;                            /* worker_count */
     struct completion *completions;                    /* receiver_count, or NULL */
+    uint64_t sessions_asked_ns;                        /* when; the admin thread's */
     struct waker *watcher; /* woken with the workers; NULL: nobody. Set while no thread runs */
 };
 
@@ -88,6 +90,14 @@ void plane_send_answer(struct plane *plane, const struct address *client,
                        const struct address *local, const char *text, size_t length);
 
 void plane_read_numbers(const struct plane *plane, struct plane_numbers *ret_numbers);
+
+/*
+ * One thread at a time (admin): the sessions with the last datagrams, of all workers, at most
+ * SESSION_REPORT_MAX; ret_entries has room for them. Waits until the workers have told them, at
+ * most 50 ms, and asks them only once in SESSION_REPORT_EVERY_NS: until then they are those of the
+ * last time. Returns false when not all workers did tell: then some are missing.
+ */
+bool plane_list_sessions(struct plane *plane, struct session_entry *ret_entries, size_t *ret_count);
 
 /* The data threads, for who watches their progress: NULL after the last. */
 const struct agent *plane_agent(const struct plane *plane, size_t index);

@@ -80,6 +80,10 @@ void sessions_touch(struct sessions *sessions, struct session *session, bool is_
 /* The oldest session if it has been idle for idle_ns, else NULL. */
 struct session *sessions_idle(const struct sessions *sessions, uint64_t idle_ns, uint64_t now_ns);
 
+/* Those with the last datagrams, newest first, at most max. Returns how many. */
+size_t sessions_newest(const struct sessions *sessions, size_t max,
+                       const struct session *ret_newest[]);
+
 void sessions_close(struct sessions *sessions, struct session *session);
 
 /* The number that names a session towards the app; and back, NULL when it has ended. */

@@ -1,0 +1,57 @@
+#include <json-c/json.h>
+
+#include "ctl/parts.h"
+
+const struct json_object *field_of(const struct json_object *object, const char *key)
+{
+    struct json_object *value;
+
+    return json_object_object_get_ex(object, key, &value) ? value : NULL;
+}
+
+const struct json_object *field_find(const struct json_object *object, const char *group,
+                                     const char *key)
+{
+    return field_of(field_of(object, group), key);
+}
+
+const char *field_text(const struct json_object *object, const char *key)
+{
+    struct json_object *value;
+
+    if (!json_object_object_get_ex(object, key, &value) ||
+        !json_object_is_type(value, json_type_string) || json_object_get_string_len(value) == 0)
+        return "-";
+    return json_object_get_string(value);
+}
+
+uint64_t field_number(const struct json_object *object, const char *key)
+{
+    struct json_object *value;
+
+    return json_object_object_get_ex(object, key, &value) ? json_object_get_uint64(value) : 0;
+}
+
+int64_t field_signed(const struct json_object *object, const char *key)
+{
+    struct json_object *value;
+
+    return json_object_object_get_ex(object, key, &value) ? json_object_get_int64(value) : 0;
+}
+
+bool field_try_number(const struct json_object *object, const char *key, double *ret_number)
+{
+    struct json_object *value;
+
+    if (!json_object_object_get_ex(object, key, &value) ||
+        !(json_object_is_type(value, json_type_int) ||
+          json_object_is_type(value, json_type_double)))
+        return false;
+    *ret_number = json_object_get_double(value);
+    return true;
+}
+
+size_t field_count(const struct json_object *list)
+{
+    return json_object_is_type(list, json_type_array) ? json_object_array_length(list) : 0;
+}

@@ -1,0 +1,102 @@
+/* The sessions of a pod's app: which client is behind which address. */
+#include <inttypes.h>
+#include <json-c/json.h>
+#include <string.h>
+
+#include "ctl/parts.h"
+#include "headless/ctl/ctl.h"
+
+#define CLIENT_WIDTH_MAX 47 /* of any IPv6 address and port */
+#define IP_WIDTH_MAX     39
+
+/* "10.0.0.1:7" and "[::1]:7" are of 10.0.0.1 and ::1, and of themselves. */
+static bool is_of(const char *text, const char *address)
+{
+    size_t length = strlen(address);
+
+    if (strcmp(text, address) == 0)
+        return true;
+    if (*text == '[' && *address != '[')
+        return strncmp(text + 1, address, length) == 0 && text[1 + length] == ']';
+    return strncmp(text, address, length) == 0 && text[length] == ':' &&
+           (*text == '[' || !strchr(address, ':'));
+}
+
+/* Leaves in the page those of this address. Returns how many. */
+static size_t keep_only(struct json_object *page, const char *address)
+{
+    const struct json_object *all = field_of(page, "sessions");
+    struct json_object *kept = json_object_new_array();
+
+    for (size_t i = 0; i < field_count(all); i++) {
+        struct json_object *session = json_object_array_get_idx(all, i);
+
+        if (is_of(field_text(session, "client"), address) ||
+            is_of(field_text(session, "app_address"), address))
+            (void)json_object_array_add(kept, json_object_get(session));
+    }
+    (void)json_object_object_add(page, "sessions", kept);
+    return field_count(kept);
+}
+
+struct widths {
+    int client, asked, ingress, app;
+};
+
+static void put_session(FILE *out, const struct json_object *session, const struct widths *widths)
+{
+    parts_put_column(out, field_text(session, "client"), widths->client);
+    parts_put_column(out, field_text(session, "asked"), widths->asked);
+    parts_put_column(out, field_text(session, "ingress"), widths->ingress);
+    parts_put_column(out, field_text(session, "app_address"), widths->app);
+    (void)fprintf(
+        out, "%9.1f s%9.1f s%10" PRIu64 "\n", (double)field_number(session, "age_ms") / 1000,
+        (double)field_number(session, "idle_ms") / 1000, field_number(session, "requests"));
+}
+
+void ctl_show_sessions(FILE *out, const struct json_object *page)
+{
+    const struct json_object *list = field_of(page, "sessions");
+    struct json_object *complete = NULL;
+    const struct widths widths = {.client = parts_width(list, "client", 6, CLIENT_WIDTH_MAX),
+                                  .asked = parts_width(list, "asked", 5, CLIENT_WIDTH_MAX),
+                                  .ingress = parts_width(list, "ingress", 7, IP_WIDTH_MAX),
+                                  .app = parts_width(list, "app_address", 8, IP_WIDTH_MAX)};
+
+    (void)fprintf(out, "%-*s %-*s %-*s %-*s %11s%11s%10s\n", widths.client, "CLIENT", widths.asked,
+                  "ASKED", widths.ingress, "THROUGH", widths.app, "APP SEES", "AGE", "IDLE",
+                  "REQUESTS");
+    for (size_t i = 0; i < field_count(list); i++)
+        put_session(out, json_object_array_get_idx(list, i), &widths);
+    (void)fprintf(out, "%zu of %" PRIu64 " sessions\n", field_count(list),
+                  field_number(page, "total"));
+    if (json_object_object_get_ex(page, "complete", &complete) &&
+        !json_object_get_boolean(complete))
+        (void)fputs("a busy worker did not tell its own: ask again\n", out);
+}
+
+int ctl_sessions(const struct ctl_options *options, const char *address)
+{
+    struct json_object *page;
+    size_t seen, kept;
+    int rc = ctl_get_json(options, "/sessions", &page);
+
+    if (rc)
+        return rc;
+    seen = kept = field_count(field_of(page, "sessions"));
+    if (address)
+        kept = keep_only(page, address);
+    if (options->json)
+        ctl_put_json(stdout, page);
+    else
+        ctl_show_sessions(stdout, page);
+    if (address && kept == 0) {
+        (void)fprintf(stderr,
+                      "headlessctl: no session of \"%s\" among the newest %zu; the pod that leads "
+                      "has them\n",
+                      address, seen);
+        rc = CTL_NO;
+    }
+    (void)json_object_put(page);
+    return rc;
+}

@@ -1,0 +1,301 @@
+#!/usr/bin/env bash
+# headlessctl top on a real terminal (tmux): who leads and who leads next, other sizes, how it ends, a pod
+# that goes away; and its numbers, which are those of /metrics and of headlessctl status.
+#
+#   tests/cluster/test_top.sh BUILD_DIR
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+a=127.0.62.11 # leads
+b=127.0.62.12
+c=127.0.62.13
+
+# ---- a terminal
+
+terminal()
+{
+    tmux -f /dev/null -S "$work/terminal" "$@"
+}
+
+# terminal_open LINES COLUMNS: with a shell that has said something.
+terminal_open()
+{
+    env -u NO_COLOR tmux -f /dev/null -S "$work/terminal" new-session -d -y "$1" -x "$2" \
+        "PS1='ready> ' bash --norc"
+    type_line "stty -g >$work/stty.before; echo before"
+    shows "^before"
+}
+
+terminal_close()
+{
+    terminal kill-server
+}
+
+terminal_end() # if a scenario did not
+{
+    terminal kill-server 2>/dev/null || true
+}
+
+type_line()
+{
+    terminal send-keys -l "$1"
+    terminal send-keys Enter
+}
+
+screen()
+{
+    terminal capture-pane -p
+}
+
+is_shown()
+{
+    screen | grep -qE -- "$1"
+}
+
+is_not_shown()
+{
+    ! is_shown "$1"
+}
+
+# shows REGEX
+shows()
+{
+    wait_until "the screen shows '$1'" 5000 is_shown "$1" || true
+    is_shown "$1" || screen | grep -v ^ledger # the word is for a ledger that does not close: scripts/run-cluster
+}
+
+# watch ADDRESS OPTION...: top, in the terminal; leaves its exit code on the screen.
+watch()
+{
+    type_line "$headlessctl --admin $1 top --interval 100ms ${*:2}; echo ended with \$?"
+    shows "^headlessctl top .* $1 "
+}
+
+# is_given_back CODE: what was on the screen is there again, and the terminal is as it was.
+is_given_back()
+{
+    shows "^ended with $1"
+    shows "^before"
+    is_not_shown "^headlessctl top" || fail "top is still on the screen"
+    type_line "stty -g >$work/stty.after; echo after"
+    shows "^after"
+    expect "settings of the terminal" "$(<"$work/stty.after")" "$(<"$work/stty.before")"
+    expect "the cursor is shown" "$(terminal display-message -p '#{cursor_flag}')" 1
+    expect "the alternate screen" "$(terminal display-message -p '#{alternate_on}')" 0
+    type_line "clear; echo before"
+    shows "^before"
+}
+
+start()
+{
+    pods_start "a=$a" "b=$b" "c=$c" -- --leader "$a"
+}
+
+# ---- scenarios
+
+shows_who_leads()
+{
+    start
+    terminal_open 24 100
+    watch "$b"
+    shows "^pod        b \($b\), follower, instance [0-9a-f]{16}, cluster headless"
+    shows "^leader     a \($a\)"
+    shows "^  1 a .* $a +leader "
+    shows "^  2 b .* $b +self "
+    shows "^  3 c .* $c +alive "
+    pod_kill "$a"
+    shows "^leader     [bc] \("
+    shows "^  1 a .* $a +dead "
+    expect "the leader on the screen" "$(screen | sed -nE 's/^leader .*\((.*)\)$/\1/p')" "$(leader_of "$b")"
+    terminal_close
+}
+
+fits()
+{
+    (($(screen | awk -v n="$1" 'length > n' | wc -l) == 0)) && [[ $(screen | head -n 1) == headlessctl\ top* ]]
+}
+
+follows_the_size()
+{
+    start
+    terminal_open 40 120
+    watch "$a"
+    shows "^REQUESTS +PER SECOND +TOTAL   ANSWERS +PER SECOND +TOTAL"
+    terminal resize-window -y 9 -x 40
+    wait_until "it fits in 40 columns" 2000 fits 40
+    shows "^  # MEMBER"
+    is_not_shown "^REQUESTS" || fail "what does not fit is on the screen"
+    terminal resize-window -y 40 -x 120
+    shows "^REQUESTS +PER SECOND +TOTAL   ANSWERS +PER SECOND +TOTAL"
+    terminal send-keys q
+    is_given_back 0
+    terminal_close
+}
+
+gives_the_terminal_back()
+{
+    start
+    terminal_open 24 80
+    watch "$a"
+    expect "the alternate screen" "$(terminal display-message -p '#{alternate_on}')" 1
+    terminal send-keys x q
+    is_given_back 0
+    watch "$a"
+    terminal send-keys C-c
+    is_given_back 0
+    watch "$a"
+    terminal send-keys C-z
+    shows "Stopped"
+    is_not_shown "^headlessctl top" || fail "top is on the screen while it is stopped"
+    type_line fg
+    shows "^headlessctl top .* $a "
+    terminal send-keys q
+    shows "^before"
+    terminal_close
+}
+
+colors_only_where_wanted()
+{
+    start
+    terminal_open 24 100
+    watch "$a"
+    terminal capture-pane -p -e | grep -q $'\e\[' || fail "no colors on a terminal"
+    terminal send-keys q
+    is_given_back 0
+    type_line "export NO_COLOR=1"
+    watch "$a"
+    terminal capture-pane -p -e >"$work/plain"
+    ! grep -q $'\e' "$work/plain" || fail "colors in spite of NO_COLOR"
+    terminal send-keys q
+    is_given_back 0
+    terminal_close
+}
+
+says_when_the_pod_is_gone()
+{
+    start
+    terminal_open 24 100
+    watch "$b"
+    pod_stop "$b"
+    shows "^no answer for [0-9]+ s: Connection refused; what follows is from before"
+    shows "^pod        b \($b\)"
+    pod_launch "$b" --peers "a=$a,b=$b,c=$c"
+    wait_until "its answers are shown" 10000 is_not_shown "^no answer"
+    shows "^pod        b \($b\)"
+    pod_freeze "$b"
+    shows "^no answer for [0-9]+ s: Connection timed out"
+    terminal send-keys q # also then
+    is_given_back 0
+    pod_thaw "$b"
+    terminal_close
+}
+
+# number_in FILE LABEL: its total in a frame.
+number_in()
+{
+    sed -nE "s/(.*   |^)$2 +([0-9]+|-) +([0-9]+)(   .*)?$/\3/p" "$1"
+}
+
+# Name in a frame, and metric.
+numbers=(
+    'from clients=datagrams_received_total{socket="data"}'
+    'from pods=datagrams_received_total{socket="relay"}'
+    'from groups=datagrams_received_total{socket="multicast"}'
+    'to this app=datagrams_delivered_total'
+    'relayed=datagrams_relayed_total'
+    'app answered=answers_received_total{from="app"}'
+    'pods answered=answers_received_total{from="relay"}'
+    'to clients=replies_sent_total'
+    'to pods=replies_relayed_total'
+    'fenced=replies_fenced_total'
+    'malformed=datagrams_dropped_total{reason="malformed"}'
+)
+
+# agrees ADDRESS: a frame, the screen, and headlessctl status say what /metrics says.
+agrees()
+{
+    local row should expected
+    "$headlessctl" --admin "$1" top --count 1 >"$work/frame" || fail "top --count 1: status $?"
+    "$headlessctl" --admin "$1" status >"$work/status"
+    watch "$1"
+    screen >"$work/screen"
+    terminal send-keys q
+    is_given_back 0
+    for row in "${numbers[@]}"; do
+        should=$(metric "$1" "${row#*=}")
+        [[ ${row%%=*} != malformed || $should != 0 ]] || should=""
+        expect "top of $1, ${row%%=*}" "$(number_in "$work/frame" "${row%%=*}")" "$should"
+        expect "screen of $1, ${row%%=*}" "$(number_in "$work/screen" "${row%%=*}")" "$should"
+    done
+    expected="delivered  $(metric "$1" datagrams_delivered_total) to this pod's app, $(metric "$1" sessions) sessions"
+    expect "status of $1" "$(grep ^delivered "$work/status")" "$expected"
+    expected="relayed    $(metric "$1" datagrams_relayed_total) to another pod"
+    expect "status of $1" "$(grep ^relayed "$work/status")" "$expected"
+    expected="replies    $(metric "$1" replies_sent_total) sent to clients, $(metric "$1" replies_relayed_total)"
+    expect "status of $1" "$(grep -o '^replies .* clients, [0-9]*' "$work/status")" "$expected"
+    expect "ledger on the screen" "$(grep ^ledger "$work/screen")" "ledger     ok"
+    expect "ledger in the status" "$(grep ^ledger "$work/status")" "ledger     ok"
+}
+
+numbers_agree_at_rest()
+{
+    local i
+    start
+    for i in {1..7}; do
+        expect "answer" "$(ask "$b" "hello $i")" "hello $i"
+    done
+    for i in {1..3}; do
+        expect "answer" "$(ask "$a" "hello $i")" "hello $i"
+    done
+    "$bench" send --to "$b:12000" --count 2000 --rate 2000 --size 100 >/dev/null || fail "the bench: status $?"
+    printf 'no frame' >"/dev/udp/$a/12001"
+    dropped_becomes "$a" malformed 1
+    ledger_closes "$a" "$b" "$c"
+    terminal_open 30 100
+    for i in "$a" "$b" "$c"; do
+        agrees "$i"
+    done
+    terminal_close
+}
+
+is_plain_text_without_a_terminal()
+{
+    local status=0
+    start
+    "$headlessctl" --admin "$c" top --count 2 --interval 100ms >"$work/frames" || fail "status $?"
+    expect "frames" "$(grep -c '^headlessctl top' "$work/frames")" 2
+    expect "rates of the first" "$(grep -m1 '^relayed' "$work/frames" | awk '{ print $2 }')" -
+    expect "rates of the second" "$(grep '^relayed' "$work/frames" | awk 'END { print $2 }')" 0
+    ! grep -q '[^ -~]' "$work/frames" || fail "more than text: $(grep -m1 '[^ -~]' "$work/frames")"
+    "$headlessctl" --admin "$c" top --interval 100ms | head -n 3 >"$work/frames" || true
+    expect "lines, until the reader has gone" "$(wc -l <"$work/frames")" 3
+    "$headlessctl" --admin 127.0.62.99 top --count 1 >"$work/frames" || status=$?
+    expect "exit code without an answer" "$status" 1
+    expect_match "a frame without an answer" "$(<"$work/frames")" "no answer for 0 s: Connection refused; trying again"
+    status=0
+    "$headlessctl" --admin "$c" top --interval 99ms 2>"$work/wrong" || status=$?
+    expect "exit code" "$status" 2
+    expect "a short interval" "$(<"$work/wrong")" "headlessctl: --interval of top is at least 100ms"
+}
+
+lists_the_succession()
+{
+    start
+    "$headlessctl" --admin "$b" leader list >"$work/list"
+    expect_match "leader list" "$(<"$work/list")" "  1 a +$a +leader .*
+  2 b +$b +self .*
+  3 c +$c +alive "
+    expect "as JSON" "$("$headlessctl" --admin "$b" leader list --json | jq -r 'map(.name + " " + .state) | join(", ")')" \
+        "a leader, b self, c alive"
+}
+
+at_exit+=(terminal_end)
+run "shows who leads" shows_who_leads
+run "follows the size" follows_the_size
+run "gives the terminal back" gives_the_terminal_back
+run "colors only where wanted" colors_only_where_wanted
+run "says when the pod is gone" says_when_the_pod_is_gone
+run "numbers agree at rest" numbers_agree_at_rest
+run "is plain text without a terminal" is_plain_text_without_a_terminal
+run "lists the succession" lists_the_succession
+finish
