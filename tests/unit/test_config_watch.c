@@ -1,6 +1,7 @@
 /* The watch of the configuration's file: what is news, how often, and what is not. */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,12 +45,17 @@ static void setup(void)
     now_ns = 100 * SEC;
 }
 
+static int remove_one(const char *file, const struct stat *status, int type, struct FTW *where)
+{
+    (void)status;
+    (void)type;
+    (void)where;
+    return remove(file);
+}
+
 static void teardown(void)
 {
-    char command[128];
-
-    (void)snprintf(command, sizeof(command), "rm -r %s", directory);
-    cr_assert_eq(system(command), 0);
+    cr_assert_eq(nftw(directory, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
 }
 
 TestSuite(config_watch, .init = setup, .fini = teardown, .timeout = 30);

@@ -249,7 +249,7 @@ Test(log, a_place_has_a_burst_and_gets_a_line_back_each_period)
     cr_assert(log_place_pass(&place, now_ns + LOG_PERIOD_NS, &suppressed));
     cr_assert_eq(suppressed, 3);
     cr_assert_not(log_place_pass(&place, now_ns + LOG_PERIOD_NS, &suppressed));
-    now_ns += 1000 * LOG_BURST * LOG_PERIOD_NS;
+    now_ns += 1000 * LOG_PERIOD_NS * LOG_BURST;
     for (int i = 0; i < LOG_BURST; i++)
         cr_assert(log_place_pass(&place, now_ns, &suppressed), "after quiet, line %d", i);
     cr_assert_not(log_place_pass(&place, now_ns, &suppressed), "and no more than a burst");
@@ -278,8 +278,8 @@ Test(log, who_floods_one_place_silences_no_other)
     text = capture_take();
     /* more than the burst where the loop takes longer than a period */
     cr_assert_geq(count_lines(text), LOG_BURST + 1);
-    cr_assert_leq(count_lines(text), 5 * LOG_BURST);
-    cr_assert_eq(log_suppressed(), 10 * LOG_BURST + 1 - count_lines(text));
+    cr_assert_leq(count_lines(text), (size_t)5 * LOG_BURST);
+    cr_assert_eq(log_suppressed(), (size_t)10 * LOG_BURST + 1 - count_lines(text));
     line = strstr(text, " other: first\n");
     cr_assert_not_null(line);
 }
