@@ -56,7 +56,7 @@ static struct connection *choose(struct connections *connections, enum connectio
         if (connection->class != class)
             continue;
         weight = weigh(connections, connection);
-        if (weight < most || (weight == most && connection->number > chosen->number))
+        if (chosen && (weight < most || (weight == most && connection->number > chosen->number)))
             continue;
         chosen = connection;
         most = weight;
