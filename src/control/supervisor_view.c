@@ -232,6 +232,7 @@ void supervisor_publish_again(struct supervisor *supervisor)
                      supervisor->settings.control_accept == CONFIG_CONTROL_SIGNED, &draft->signing);
     memcpy(draft->wanted_leader, supervisor->settings.leader, sizeof(draft->wanted_leader));
     draft->has_wanted_leader = has_wanted_leader(supervisor);
+    view_history_put(&supervisor->history, draft);
     set_valid_until(draft, valid_until(supervisor));
     view_publish(board, draft);
     plane_wake(supervisor->plane);
@@ -252,12 +253,19 @@ static void count_change(struct supervisor *supervisor)
     counters_add(&supervisor->counters, row ? row : COUNTER_LEADER_OTHER, 1);
 }
 
+/* How long nobody has led. */
+static uint64_t gap(const struct supervisor *supervisor, uint64_t now_ns)
+{
+    uint64_t since_ns = supervisor->leaderless_since_ns;
+
+    return since_ns && now_ns > since_ns ? now_ns - since_ns : 0;
+}
+
 /* A leader follows another: what it cost, in time and in datagrams, belongs into the log. */
 static void tell_change(struct supervisor *supervisor, uint64_t now_ns, uint64_t lost)
 {
     const struct view *view = view_current(&supervisor->plane->board);
-    uint64_t since_ns = supervisor->leaderless_since_ns;
-    uint64_t gap_ns = since_ns && now_ns > since_ns ? now_ns - since_ns : 0;
+    uint64_t gap_ns = gap(supervisor, now_ns);
     struct plane_numbers numbers;
     char text[ADDRESS_TEXT_MAX];
 
@@ -301,6 +309,8 @@ void supervisor_publish(struct supervisor *supervisor)
     if (is_new && before.leader && facts.leader != before.leader && !supervisor->view.gave_way)
         lost = roster_unconfirmed(&supervisor->roster, before.leader);
     supervisor->facts = facts;
+    if (is_new)
+        view_history_begin(&supervisor->history, now_ns, gap(supervisor, now_ns), facts.term);
     until_ns = valid_until(supervisor);
     if (memcmp(&facts, &before, sizeof(facts)) != 0) {
         roster_update(&supervisor->roster, &supervisor->election.list);

@@ -108,6 +108,7 @@ struct supervisor {
     bool is_app_up, is_moving;
     uint64_t stalled_since_ns;
     uint64_t leaderless_since_ns; /* 0: there is a leader */
+    struct view_history history;
 
     struct budget commands;
     struct budget refusals;  /* answers and log lines for commands that were refused */
