@@ -91,7 +91,11 @@ static int join(struct daemon *d)
 
 static int start_admin(struct daemon *d)
 {
-    return admin_start(&d->admin, config_values(d->options), &d->plane, &d->supervisor);
+    int rc = admin_start(&d->admin, config_values(d->options), &d->plane, &d->supervisor);
+
+    if (!rc)
+        admin_set_options(&d->admin, d->options, d->options);
+    return rc;
 }
 
 static void stop_admin(struct daemon *d)
@@ -228,6 +232,7 @@ static void reload(struct daemon *d)
     supervisor_reload(&d->supervisor, config_values(after));
     config_destroy(d->reloaded);
     d->reloaded = after;
+    admin_set_options(&d->admin, d->options, after);
 }
 
 /* To the service manager's watchdog, while the data threads turn. */

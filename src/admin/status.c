@@ -6,8 +6,9 @@
 #include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
-#include "headless/admin/pages.h"
+#include "admin/status.h"
 #include "headless/base/clock.h"
 
 /* Takes value over; json-c itself would end the process for an object that is NULL. */
@@ -62,6 +63,16 @@ static struct json_object *describe_leader(const struct reading *reading)
                                                        : 0);
 }
 
+/* How that member is, as this pod sees it. */
+static void add_condition(struct json_object *pod, const struct reading *reading, size_t i)
+{
+    enum election_member_state state = reading_member_state(reading, &reading->view->members[i]);
+
+    add_text(pod, "state", election_member_state_name(state));
+    add_number(pod, "relayed", reading->traffic[i].relayed);
+    add_number(pod, "received", reading->traffic[i].received);
+}
+
 static struct json_object *describe_members(const struct reading *reading, bool with_state)
 {
     const struct view *view = reading->view;
@@ -74,8 +85,7 @@ static struct json_object *describe_members(const struct reading *reading, bool 
             describe_pod(address_format_ip(&member->address, text), member->name, member->instance);
 
         if (with_state)
-            add_text(pod, "state",
-                     election_member_state_name(reading_member_state(reading, member)));
+            add_condition(pod, reading, i);
         if (!list || json_object_array_add(list, pod) < 0)
             (void)json_object_put(pod);
     }
@@ -216,15 +226,75 @@ static struct json_object *describe_keys(const struct reading *reading)
     return object;
 }
 
-char *page_status(const struct reading *reading, size_t *ret_length)
+/* A view may be a moment younger than the reading's time. */
+static uint64_t age(const struct reading *reading, uint64_t at_ns)
+{
+    return reading->now_ns > at_ns ? reading->now_ns - at_ns : 0;
+}
+
+/* The time of day, UTC, of so long ago. */
+static void add_time(struct json_object *object, const struct reading *reading, uint64_t age_ns)
+{
+    uint64_t wall_ns = reading->wall_ns - age_ns;
+    time_t seconds = (time_t)(wall_ns / NS_PER_SEC);
+    char text[40] = "", fraction[8];
+    struct tm tm;
+
+    if (gmtime_r(&seconds, &tm))
+        (void)strftime(text, sizeof(text) - sizeof(fraction), "%Y-%m-%dT%H:%M:%S", &tm);
+    (void)snprintf(fraction, sizeof(fraction), ".%03uZ",
+                   (unsigned)(wall_ns % NS_PER_SEC / NS_PER_MS));
+    (void)strcat(text, fraction);
+    add_text(object, "time", text);
+}
+
+static struct json_object *describe_change(const struct reading *reading,
+                                           const struct view_change *change)
+{
+    struct json_object *object = json_object_new_object();
+    char text[ADDRESS_TEXT_MAX];
+
+    add_time(object, reading, age(reading, change->since_ns));
+    add_number(object, "age_ms", age(reading, change->since_ns) / NS_PER_MS);
+    add_text(object, "address",
+             change->leader.port ? address_format(&change->leader, text)
+                                 : address_format_ip(&change->leader, text));
+    add_text(object, "name", change->leader_name);
+    add_number(object, "term", change->term);
+    add_text(object, "cause", change->cause);
+    add_number(object, "gap_ms", change->gap_ns / NS_PER_MS);
+    return object;
+}
+
+/* The leaders that this pod has followed, the newest first. */
+static void add_changes(struct json_object *page, const struct reading *reading)
+{
+    const struct view_history *history = &reading->view->history;
+    struct json_object *list = json_object_new_array();
+
+    if (reading_has_leader(reading) && history->count &&
+        history->changes[0].term == reading->view->term)
+        add_number(page, "leader_age_ms", age(reading, history->changes[0].since_ns) / NS_PER_MS);
+    for (size_t i = 0; i < history->count; i++) {
+        struct json_object *change = describe_change(reading, &history->changes[i]);
+
+        if (!list || json_object_array_add(list, change) < 0)
+            (void)json_object_put(change);
+    }
+    add(page, "changes", list);
+}
+
+struct json_object *status_describe(const struct reading *reading)
 {
     struct json_object *page = json_object_new_object();
 
     if (!page)
         return NULL;
     add_text(page, "version", HEADLESS_VERSION);
+    add_time(page, reading, 0);
     add_text(page, "cluster", reading->config->cluster);
     add_leadership(page, reading);
+    add_changes(page, reading);
     add_text(page, "state",
              election_state_name((enum election_state)atomic_load_explicit(&reading->report->state,
                                                                            memory_order_relaxed)));
@@ -235,6 +305,14 @@ char *page_status(const struct reading *reading, size_t *ret_length)
     add(page, "ready", json_object_new_boolean(!reading->stopping));
     add(page, "confined", json_object_new_boolean(reading->confined));
     add(page, "ledger", describe_ledger(&reading->numbers));
+    add(page, "options", json_object_get(reading->options));
     add_samples(page, reading);
-    return print(page, ret_length);
+    return page;
+}
+
+char *page_status(const struct reading *reading, size_t *ret_length)
+{
+    struct json_object *page = status_describe(reading);
+
+    return page ? print(page, ret_length) : NULL;
 }

@@ -1,6 +1,7 @@
 /*
  * admin: the HTTP port for operators and probes; and what the app is told (notify.h).
  *
+ *   /           all of it as a page for people (page.h)
  *   /livez      200 while the threads make progress
  *   /readyz     200 when bound and joined; never "is leader"; 503 before, and while stopping
  *   /leader     who leads, as JSON;  /leader/me  200 if this pod leads, else 503
@@ -11,7 +12,7 @@
  * change nothing. Bounded: connections, their idle time and the request size; each connection
  * serves one request. Streams have places of their own, beside those of all other requests.
  *
- * Threads: start and stop, and the two setters, by the main thread. The setters also work when
+ * Threads: start and stop, and the setters, by the main thread. The setters also work when
  * there is no server.
  */
 #ifndef HEADLESS_ADMIN_ADMIN_H
@@ -25,6 +26,7 @@
 #include "headless/data/progress.h"
 
 struct MHD_Daemon;
+struct json_object;
 
 struct admin {
     const struct config *config;
@@ -38,6 +40,8 @@ struct admin {
     uint64_t started_ns;
     _Atomic bool stopping; /* readyz says no */
     _Atomic bool last_reload_succeeded;
+    pthread_mutex_t options_lock; /* of the object below and what refers to it */
+    struct json_object *options;  /* that differ from the default, by name; NULL: not known */
 };
 
 /* Before the data threads start (registers a view reader). Logs what failed; a negative errno. */
@@ -48,5 +52,9 @@ void admin_stop(struct admin *admin);
 /* Main thread: from now on not ready. */
 void admin_set_stopping(struct admin *admin);
 void admin_set_reload_result(struct admin *admin, bool succeeded);
+/* Which options /status and the page show: those of these sets that differ from the default. Waits
+ * while a page is rendered. */
+void admin_set_options(struct admin *admin, const struct config_set *started,
+                       const struct config_set *newest);
 
 #endif

@@ -14,6 +14,8 @@
 
 #include "headless/control/supervisor.h"
 
+struct json_object;
+
 struct reading {
     const struct config *config;
     const struct identity *identity;
@@ -22,8 +24,13 @@ struct reading {
     uint64_t data_rcvbuf_bytes, relay_rcvbuf_bytes, peer_kernel_drops;
     size_t event_streams;
     uint64_t now_ns, uptime_ns;
+    uint64_t wall_ns; /* now_ns as time of day: since 1970 */
     bool stopping, last_reload_succeeded, confined;
     const struct supervisor_report *report;
+    struct json_object *options; /* name: value, of those not at their default; NULL: not known */
+    struct {
+        uint64_t relayed, received; /* requests, to this member and from it */
+    } traffic[VIEW_MEMBERS_MAX];    /* by place in the view */
 };
 
 /* Does this pod lead now? */
@@ -56,5 +63,8 @@ void metrics_put(FILE *out, const struct sample *sample, bool header);
 /* JSON, one line. */
 char *page_leader(const struct reading *reading, size_t *ret_length);
 char *page_status(const struct reading *reading, size_t *ret_length);
+
+/* HTML, for people: what page_status says, and no more. */
+char *page_html(const struct reading *reading, size_t *ret_length);
 
 #endif
