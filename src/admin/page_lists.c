@@ -124,22 +124,32 @@ void page_put_events(const struct page *page)
 
 /* ---- options ---- */
 
+static void put_list(const struct page *page, struct json_object *options)
+{
+    struct json_object_iterator i = json_object_iter_begin(options);
+    struct json_object_iterator end = json_object_iter_end(options);
+
+    page_put(page, "<dl class=\"facts options\">");
+    for (; !json_object_iter_equal(&i, &end); json_object_iter_next(&i)) {
+        const char *key = json_object_iter_peek_name(&i);
+
+        page_put(page, "<div><dt>%s</dt><dd data-option=\"%s\">%s</dd></div>", key, key,
+                 json_object_get_string(json_object_iter_peek_value(&i)));
+    }
+    page_put(page, "</dl>");
+}
+
 void page_put_options(const struct page *page)
 {
     struct json_object *options = page_find(page->status, "options");
-    bool is_empty = !options || json_object_object_length(options) == 0;
 
     page_put(page, "<section class=\"card wide\" aria-labelledby=\"options\">"
                    "<h2 id=\"options\">Options that differ from the default</h2>");
-    if (is_empty) {
-        page_put(page, "<p class=\"hint\">%s</p></section>\n", options ? "None." : "Not known.");
-        return;
-    }
-    page_put(page, "<dl class=\"facts options\">");
-    json_object_object_foreach(options, key, value)
-    {
-        page_put(page, "<div><dt>%s</dt><dd data-option=\"%s\">%s</dd></div>", key, key,
-                 json_object_get_string(value));
-    }
-    page_put(page, "</dl></section>\n");
+    if (!options)
+        page_put(page, "<p class=\"hint\">Not known.</p>");
+    else if (json_object_object_length(options) == 0)
+        page_put(page, "<p class=\"hint\">None.</p>");
+    else
+        put_list(page, options);
+    page_put(page, "</section>\n");
 }

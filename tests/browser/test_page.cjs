@@ -274,6 +274,7 @@ test("when the leader is killed, the next one is seen within a second", async ()
     await page.waitForSelector("tr[data-member='127.0.90.1'][data-state=dead]");
     assert.match(await text(page, "#events"), new RegExp(`${known.name} leads, term`));
     await page.waitForFunction(() => /a is dead/.test(document.querySelector("#events").innerText));
+    assert.doesNotMatch(await text(page, "#events"), /a is alive/);
     await shoot(page, "after-a-kill");
     await close();
     assert.deepEqual(wrong, []);

@@ -63,17 +63,19 @@ function note(time, text) {
     seen.length = Math.min(seen.length, EVENTS_SHOWN);
 }
 
+// Who leads, and no more, the pod tells itself.
+const isNews = (before, word) => word !== "leads" && !(before === "leads" && word === "alive");
+
 function watchMembers(page) {
     const time = page.querySelector("#contact time").dateTime;
     const now = new Map();
     for (const e of page.querySelectorAll("[data-member]")) {
-        const { member, name, state } = e.dataset;
+        const { member, name } = e.dataset;
         const word = e.querySelector(".state").textContent;
         const before = states?.get(member);
-        now.set(member, { name, state, word });
+        now.set(member, { name, word });
         if (states && !before) note(time, `${name} is a member now`);
-        else if (before && before.state !== state && word !== "leads" && before.word !== word)
-            note(time, `${name} is ${word}`);
+        else if (before && before.word !== word && isNews(before.word, word)) note(time, `${name} is ${word}`);
     }
     for (const [member, { name }] of states ?? []) {
         if (!now.has(member)) note(time, `${name} is no member any more`);
