@@ -112,17 +112,16 @@ struct way {
 
 static void put_way(const struct page *page, const struct edge *edge, const struct way *way)
 {
-    int wing_x = way->dx ? (way->dx > 0 ? 7 : -7) : 5,
-        wing_y = way->dy ? (way->dy > 0 ? 7 : -7) : 5;
+    const long long end_x = way->x + way->dx, end_y = way->y + way->dy;
+    const long long wing_x = way->dx ? (way->dx > 0 ? 7 : -7) : 5;
+    const long long wing_y = way->dy ? (way->dy > 0 ? 7 : -7) : 5;
     char text[PAGE_NUMBER_MAX];
 
-    page_put(page, "<g class=\"way %s %s\"><path class=\"line\" d=\"M%lld %lldl%lld %lld\"/>",
-             way->what, way->anchor, (long long)way->x, (long long)way->y, (long long)way->dx,
-             (long long)way->dy);
-    page_put(page, "<path class=\"head\" d=\"M%lld %lldl%lld %lldM%lld %lldl%lld %lld\"/>",
-             (long long)(way->x + way->dx), (long long)(way->y + way->dy), (long long)-wing_x,
-             (long long)-wing_y, (long long)(way->x + way->dx), (long long)(way->y + way->dy),
-             (long long)(way->dx ? -wing_x : wing_x), (long long)(way->dx ? wing_y : -wing_y));
+    page_put(page, "<g class=\"way %s %s\"><path class=\"line\" d=\"M%lld %lldL%lld %lld\"/>",
+             way->what, way->anchor, (long long)way->x, (long long)way->y, end_x, end_y);
+    page_put(page, "<path class=\"head\" d=\"M%lld %lldl%lld %lldM%lld %lldl%lld %lld\"/>", end_x,
+             end_y, -wing_x, -wing_y, end_x, end_y, way->dx ? -wing_x : wing_x,
+             way->dx ? wing_y : -wing_y);
     if (edge->is_elsewhere) {
         put_text(page, "total", way->text_x, way->text_y + 15, "–");
         page_put(page, "</g>");

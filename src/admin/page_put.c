@@ -57,9 +57,8 @@ struct json_object *page_find(struct json_object *object, const char *path)
 {
     char keys[PATH_MAX_BYTES], *key, *rest = keys;
 
-    if (strlen(path) >= sizeof(keys))
+    if ((size_t)snprintf(keys, sizeof(keys), "%s", path) >= sizeof(keys))
         return NULL;
-    (void)strcpy(keys, path);
     while (object && (key = strsep(&rest, "."))) {
         if (!json_object_is_type(object, json_type_object) ||
             !json_object_object_get_ex(object, key, &object))

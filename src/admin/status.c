@@ -237,14 +237,13 @@ static void add_time(struct json_object *object, const struct reading *reading, 
 {
     uint64_t wall_ns = reading->wall_ns - age_ns;
     time_t seconds = (time_t)(wall_ns / NS_PER_SEC);
-    char text[40] = "", fraction[8];
+    char second[24] = "", text[40];
     struct tm tm;
 
     if (gmtime_r(&seconds, &tm))
-        (void)strftime(text, sizeof(text) - sizeof(fraction), "%Y-%m-%dT%H:%M:%S", &tm);
-    (void)snprintf(fraction, sizeof(fraction), ".%03uZ",
+        (void)strftime(second, sizeof(second), "%Y-%m-%dT%H:%M:%S", &tm);
+    (void)snprintf(text, sizeof(text), "%s.%03uZ", second,
                    (unsigned)(wall_ns % NS_PER_SEC / NS_PER_MS));
-    (void)strcat(text, fraction);
     add_text(object, "time", text);
 }
 
