@@ -19,6 +19,8 @@ test_packages=(clang clang-format clang-tidy libclang-rt-14-dev llvm libcriterio
 package_packages=(dpkg-dev file lintian)
 # shellcheck disable=SC2034
 manifests_packages=(unzip yamllint)
+# shellcheck disable=SC2034
+browser_packages=(chromium fonts-dejavu-core)
 
 red="" green="" plain=""
 if [[ -t 1 && -z ${NO_COLOR:-} ]]; then
@@ -168,8 +170,8 @@ need_build()
     [[ -e $1/complete ]] || die "$1 is not built"
     [[ $1 != build/gates/* ]] || return 0
     newer=$(find include src bench tests cmake CMakeLists.txt -path tests/gates -prune -o -type f \
-        \( -name '*.[ch]' -o -name CMakeLists.txt -o -name '*.cmake' \) -newer "$1/complete" -print \
-        -quit)
+        \( -name '*.[ch]' -o -name CMakeLists.txt -o -name '*.cmake' -o -path 'src/admin/page/*' \) \
+        -newer "$1/complete" -print -quit)
     [[ -z $newer ]] || die "$1 is older than $newer: scripts/build ${1##*/}"
 }
 

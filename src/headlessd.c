@@ -94,7 +94,11 @@ static int join(struct daemon *d)
 
 static int start_admin(struct daemon *d)
 {
-    return admin_start(&d->admin, config_values(d->options), &d->plane, &d->supervisor);
+    int rc = admin_start(&d->admin, config_values(d->options), &d->plane, &d->supervisor);
+
+    if (!rc)
+        admin_set_options(&d->admin, d->options, d->options);
+    return rc;
 }
 
 static void stop_admin(struct daemon *d)
@@ -253,6 +257,7 @@ static void reload(struct daemon *d, uint64_t digest)
     supervisor_reload(&d->supervisor, config_values(after));
     config_destroy(d->reloaded);
     d->reloaded = after;
+    admin_set_options(&d->admin, d->options, after);
 }
 
 static void reload_because(struct daemon *d, const char *why, uint64_t digest)

@@ -1,6 +1,7 @@
 #include "headless/admin/admin.h"
 
 #include <errno.h>
+#include <json-c/json.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -116,6 +117,7 @@ int admin_start(struct admin *admin, const struct config *config, struct plane *
         .config = config, .plane = plane, .supervisor = supervisor, .started_ns = clock_now_ns()};
     atomic_init(&admin->last_reload_succeeded, true);
     atomic_init(&admin->config_loaded_s, clock_real_s());
+    (void)pthread_mutex_init(&admin->options_lock, NULL);
     events_init(&admin->events, admin);
     connections_init(&admin->connections);
     rc = notifier_start(&admin->notifier, config, plane, &supervisor->report,
@@ -135,6 +137,8 @@ void admin_stop(struct admin *admin)
     if (admin->daemon)
         MHD_stop_daemon(admin->daemon);
     admin->daemon = NULL;
+    (void)json_object_put(admin->options);
+    admin->options = NULL;
 }
 
 void admin_set_stopping(struct admin *admin)
@@ -150,4 +154,26 @@ void admin_set_reload_result(struct admin *admin, bool succeeded)
         atomic_store_explicit(&admin->config_loaded_s, clock_real_s(), memory_order_relaxed);
     else
         (void)atomic_fetch_add_explicit(&admin->reloads_refused, 1, memory_order_relaxed);
+}
+
+static void add_option(const char *option, const char *value, void *context)
+{
+    struct json_object *options = context;
+    struct json_object *text = json_object_new_string(value);
+
+    if (json_object_object_add(options, option, text) < 0)
+        (void)json_object_put(text);
+}
+
+void admin_set_options(struct admin *admin, const struct config_set *started,
+                       const struct config_set *newest)
+{
+    struct json_object *options = json_object_new_object();
+
+    if (!options || config_list_changed(started, newest, add_option, options))
+        log_warn("options_not_shown", "out of memory: /status does not show all options");
+    (void)pthread_mutex_lock(&admin->options_lock);
+    (void)json_object_put(admin->options);
+    admin->options = options;
+    (void)pthread_mutex_unlock(&admin->options_lock);
 }

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "admin/page.h"
 #include "admin/reading.h"
 #include "headless/base/clock.h"
 
@@ -20,7 +21,16 @@
 static const char text_plain[] = "text/plain; charset=utf-8";
 static const char json[] = "application/json";
 static const char event_stream[] = "text/event-stream";
+static const char html[] = "text/html; charset=utf-8";
+static const char css[] = "text/css; charset=utf-8";
+static const char javascript[] = "text/javascript; charset=utf-8";
+static const char svg[] = "image/svg+xml";
 static const char prometheus[] = "text/plain; version=0.0.4; charset=utf-8";
+
+/* Nothing from elsewhere, nothing written into the page, and the page in no other's frame. */
+static const char page_policy[] =
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 struct answer {
     struct MHD_Connection *connection; /* whose answer */
@@ -29,6 +39,7 @@ struct answer {
     char *text; /* malloc'd; NULL: out of memory */
     size_t length;
     struct MHD_Response *stream; /* in place of a text */
+    const unsigned char *file;   /* the same; of the program */
 };
 
 /* Threads turn their loops at least every AGENT_IDLE_MAX_NS: one that stalls is given three times
@@ -136,6 +147,17 @@ static void answer_status(struct admin *admin, struct answer *answer)
     reading_drop(admin);
 }
 
+static void answer_page(struct admin *admin, struct answer *answer)
+{
+    struct reading reading;
+
+    reading_take(admin, &reading);
+    answer->status = MHD_HTTP_OK;
+    answer->type = html;
+    answer->text = page_html(&reading, &answer->length);
+    reading_drop(admin);
+}
+
 static void answer_metrics(struct admin *admin, struct answer *answer)
 {
     struct reading reading;
@@ -190,9 +212,34 @@ static const struct path {
 } paths[] = {
     {"/livez", answer_livez},         {"/readyz", answer_readyz},     {"/leader", answer_leader},
     {"/leader/me", answer_leader_me}, {"/events", answer_events},     {"/status", answer_status},
-    {"/metrics", answer_metrics},     {"/sessions", answer_sessions},
+    {"/metrics", answer_metrics},     {"/sessions", answer_sessions}, {"/", answer_page},
 };
 #define PATH_COUNT (sizeof(paths) / sizeof(paths[0]))
+
+/* What the page is made of besides; in the program (page.h). */
+static const struct file {
+    const char *path, *type;
+    const unsigned char *bytes;
+    const size_t *length;
+} files[] = {
+    {"/page.css", css, page_css, &page_css_length},
+    {"/page.js", javascript, page_js, &page_js_length},
+    {"/page.svg", svg, page_svg, &page_svg_length},
+};
+
+static bool answer_file(const char *url, struct answer *answer)
+{
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+        if (strcmp(url, files[i].path) == 0) {
+            answer->status = MHD_HTTP_OK;
+            answer->type = files[i].type;
+            answer->file = files[i].bytes;
+            answer->length = *files[i].length;
+            return true;
+        }
+    }
+    return false;
+}
 
 static void answer_unknown(struct answer *answer)
 {
@@ -217,7 +264,8 @@ static void fill_answer(struct admin *admin, const char *url, const char *method
             return;
         }
     }
-    answer_unknown(answer);
+    if (!answer_file(url, answer))
+        answer_unknown(answer);
 }
 
 /* Takes the text over. NULL: out of memory. */
@@ -225,12 +273,25 @@ static struct MHD_Response *make_response(const struct answer *answer)
 {
     struct MHD_Response *response;
 
+    if (answer->file)
+        return MHD_create_response_from_buffer(answer->length, (void *)(uintptr_t)answer->file,
+                                               MHD_RESPMEM_PERSISTENT);
     if (answer->stream || !answer->text)
         return answer->stream;
     response = MHD_create_response_from_buffer(answer->length, answer->text, MHD_RESPMEM_MUST_FREE);
     if (!response)
         free(answer->text);
     return response;
+}
+
+/* For browsers; a type is one of the constants above. */
+static void add_policy(struct MHD_Response *response, const struct answer *answer)
+{
+    (void)MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+    if (answer->type != html && !answer->file)
+        return;
+    (void)MHD_add_response_header(response, "Content-Security-Policy", page_policy);
+    (void)MHD_add_response_header(response, "Referrer-Policy", "no-referrer");
 }
 
 /* Takes the text or stream over. MHD_NO closes the connection. */
@@ -243,6 +304,7 @@ static enum MHD_Result send_answer(const struct answer *answer)
         return MHD_NO;
     (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, answer->type);
     (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+    add_policy(response, answer);
     if (answer->status == MHD_HTTP_METHOD_NOT_ALLOWED)
         (void)MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
     result = MHD_queue_response(answer->connection, answer->status, response);

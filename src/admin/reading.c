@@ -7,6 +7,7 @@
 void reading_take(struct admin *admin, struct reading *ret_reading)
 {
     struct plane *plane = admin->plane;
+    struct timespec wall;
     struct reading reading = {
         .config = admin->config,
         .identity = &plane->identity,
@@ -30,15 +31,27 @@ void reading_take(struct admin *admin, struct reading *ret_reading)
         .report = &admin->supervisor->report,
     };
 
+    (void)clock_gettime(CLOCK_REALTIME, &wall);
+    reading.wall_ns = (uint64_t)wall.tv_sec * NS_PER_SEC + (uint64_t)wall.tv_nsec;
     reading.uptime_ns = reading.now_ns - admin->started_ns;
     plane_read_numbers(plane, &reading.numbers);
     counters_collect(&admin->supervisor->counters, reading.numbers.counters);
     counters_collect(&admin->notifier.counters, reading.numbers.counters);
     distributions_collect(admin->supervisor->counters.distributions, reading.numbers.distributions);
+    for (size_t i = 0; i < reading.view->member_count; i++) {
+        uint16_t slot = reading.view->members[i].slot;
+
+        if (slot < VIEW_MEMBERS_MAX)
+            plane_read_traffic(plane, slot, &reading.traffic[i].relayed,
+                               &reading.traffic[i].received);
+    }
+    (void)pthread_mutex_lock(&admin->options_lock);
+    reading.options = admin->options;
     *ret_reading = reading;
 }
 
 void reading_drop(struct admin *admin)
 {
+    (void)pthread_mutex_unlock(&admin->options_lock);
     view_release(&admin->reader);
 }

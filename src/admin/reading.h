@@ -5,7 +5,7 @@
 #include "headless/admin/admin.h"
 #include "headless/admin/pages.h"
 
-/* Holds the view until reading_drop. */
+/* Holds the view and the options until reading_drop; so what is rendered of it is freed before. */
 void reading_take(struct admin *admin, struct reading *ret_reading);
 void reading_drop(struct admin *admin);
 

@@ -6,8 +6,10 @@
 #include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "admin/number.h"
+#include "admin/status.h"
 #include "headless/base/clock.h"
 
 /* Takes value over; json-c itself would end the process for an object that is NULL. */
@@ -83,6 +85,17 @@ static void add_pulse(struct json_object *pod, const struct reading *reading,
         add_number(pod, "lost", atomic_load_explicit(&pulse->lost, memory_order_relaxed));
 }
 
+/* How that member is, as this pod sees it. */
+static void add_condition(struct json_object *pod, const struct reading *reading, size_t i)
+{
+    const struct member *member = &reading->view->members[i];
+
+    add_text(pod, "state", election_member_state_name(reading_member_state(reading, member)));
+    add_number(pod, "relayed", reading->traffic[i].relayed);
+    add_number(pod, "received", reading->traffic[i].received);
+    add_pulse(pod, reading, member);
+}
+
 static struct json_object *describe_members(const struct reading *reading, bool with_state)
 {
     const struct view *view = reading->view;
@@ -94,11 +107,8 @@ static struct json_object *describe_members(const struct reading *reading, bool 
         struct json_object *pod =
             describe_pod(address_format_ip(&member->address, text), member->name, member->instance);
 
-        if (with_state) {
-            add_text(pod, "state",
-                     election_member_state_name(reading_member_state(reading, member)));
-            add_pulse(pod, reading, member);
-        }
+        if (with_state)
+            add_condition(pod, reading, i);
         if (!list || json_object_array_add(list, pod) < 0)
             (void)json_object_put(pod);
     }
@@ -281,15 +291,74 @@ static struct json_object *describe_keys(const struct reading *reading)
     return object;
 }
 
-char *page_status(const struct reading *reading, size_t *ret_length)
+/* A view may be a moment younger than the reading's time. */
+static uint64_t age(const struct reading *reading, uint64_t at_ns)
+{
+    return reading->now_ns > at_ns ? reading->now_ns - at_ns : 0;
+}
+
+/* The time of day, UTC, of so long ago. */
+static void add_time(struct json_object *object, const struct reading *reading, uint64_t age_ns)
+{
+    uint64_t wall_ns = reading->wall_ns - age_ns;
+    time_t seconds = (time_t)(wall_ns / NS_PER_SEC);
+    char second[24] = "", text[40];
+    struct tm tm;
+
+    if (gmtime_r(&seconds, &tm))
+        (void)strftime(second, sizeof(second), "%Y-%m-%dT%H:%M:%S", &tm);
+    (void)snprintf(text, sizeof(text), "%s.%03uZ", second,
+                   (unsigned)(wall_ns % NS_PER_SEC / NS_PER_MS));
+    add_text(object, "time", text);
+}
+
+static struct json_object *describe_change(const struct reading *reading,
+                                           const struct view_change *change)
+{
+    struct json_object *object = json_object_new_object();
+    char text[ADDRESS_TEXT_MAX];
+
+    add_time(object, reading, age(reading, change->since_ns));
+    add_number(object, "age_ms", age(reading, change->since_ns) / NS_PER_MS);
+    add_text(object, "address",
+             change->leader.port ? address_format(&change->leader, text)
+                                 : address_format_ip(&change->leader, text));
+    add_text(object, "name", change->leader_name);
+    add_number(object, "term", change->term);
+    add_text(object, "cause", change->cause);
+    add_number(object, "gap_ms", change->gap_ns / NS_PER_MS);
+    return object;
+}
+
+/* The leaders that this pod has followed, the newest first. */
+static void add_changes(struct json_object *page, const struct reading *reading)
+{
+    const struct view_history *history = &reading->view->history;
+    struct json_object *list = json_object_new_array();
+
+    if (reading_has_leader(reading) && history->count &&
+        history->changes[0].term == reading->view->term)
+        add_number(page, "leader_age_ms", age(reading, history->changes[0].since_ns) / NS_PER_MS);
+    for (size_t i = 0; i < history->count; i++) {
+        struct json_object *change = describe_change(reading, &history->changes[i]);
+
+        if (!list || json_object_array_add(list, change) < 0)
+            (void)json_object_put(change);
+    }
+    add(page, "changes", list);
+}
+
+struct json_object *status_describe(const struct reading *reading)
 {
     struct json_object *page = json_object_new_object();
 
     if (!page)
         return NULL;
     add_text(page, "version", HEADLESS_VERSION);
+    add_time(page, reading, 0);
     add_text(page, "cluster", reading->config->cluster);
     add_leadership(page, reading);
+    add_changes(page, reading);
     add_text(page, "state",
              election_state_name((enum election_state)atomic_load_explicit(&reading->report->state,
                                                                            memory_order_relaxed)));
@@ -300,7 +369,15 @@ char *page_status(const struct reading *reading, size_t *ret_length)
     add(page, "ready", json_object_new_boolean(!reading->stopping));
     add(page, "confined", json_object_new_boolean(reading->confined));
     add(page, "ledger", describe_ledger(&reading->numbers));
+    add(page, "options", json_object_get(reading->options));
     add_samples(page, reading);
     add_histograms(page, &reading->numbers);
-    return print(page, ret_length);
+    return page;
+}
+
+char *page_status(const struct reading *reading, size_t *ret_length)
+{
+    struct json_object *page = status_describe(reading);
+
+    return page ? print(page, ret_length) : NULL;
 }

@@ -1,5 +1,8 @@
-/* --dump-config: the settings in force as a file, each with where it came from. */
+/* --dump-config: the settings in force as a file, each with where it came from; and those that
+ * differ from the default, for the admin port. */
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "loader.h"
@@ -85,4 +88,44 @@ void config_dump(const struct config_set *set, FILE *out)
         put_source(out, set, i);
         (void)fputc('\n', out);
     }
+}
+
+/* Items with commas, as a flag takes them; malloc'd, NULL: out of memory. */
+static char *join_value(const struct config_option *o, const struct config *config)
+{
+    char item[VALUE_TEXT_MAX], *text = NULL;
+    size_t length, count = value_count(o, config);
+    FILE *out = open_memstream(&text, &length);
+
+    if (!out)
+        return NULL;
+    for (size_t i = 0; i < count; i++)
+        (void)fprintf(out, "%s%s", i ? "," : "", value_format(o, config, i, item));
+    if (count == 0)
+        (void)fputs("none", out);
+    if (fclose(out) == 0)
+        return text;
+    free(text);
+    return NULL;
+}
+
+int config_list_changed(const struct config_set *started, const struct config_set *newest,
+                        void (*each)(const char *option, const char *value, void *context),
+                        void *context)
+{
+    for (size_t i = 0; i < config_option_count; i++) {
+        const struct config_option *o = &config_options[i];
+        const struct config_set *set = o->reloadable ? newest : started;
+        char *value;
+
+        if (set->origins[i].source == CONFIG_DEFAULT)
+            continue; /* or what followed from it: the own address and name */
+        value = join_value(o, &set->values);
+        if (!value)
+            return -ENOMEM;
+        if (strcmp(value, o->preset) != 0)
+            each(o->key, value, context);
+        free(value);
+    }
+    return 0;
 }

@@ -208,6 +208,7 @@ void supervisor_publish_again(struct supervisor *supervisor)
                      supervisor->settings.control_accept == CONFIG_CONTROL_SIGNED, &draft->signing);
     memcpy(draft->wanted_leader, supervisor->settings.leader, sizeof(draft->wanted_leader));
     draft->has_wanted_leader = supervisor_has_wanted_leader(supervisor);
+    view_history_put(&supervisor->history, draft);
     set_valid_until(draft, valid_until(supervisor));
     view_publish(board, draft);
     plane_wake(supervisor->plane);
@@ -255,6 +256,8 @@ void supervisor_publish(struct supervisor *supervisor)
     if (is_new)
         cost = sum_up(supervisor, &before, facts.leader, now_ns); /* before what is held may go */
     supervisor->facts = facts;
+    if (is_new)
+        view_history_begin(&supervisor->history, now_ns, cost.gap_ns, facts.term);
     until_ns = valid_until(supervisor);
     if (memcmp(&facts, &before, sizeof(facts)) != 0) {
         roster_update(&supervisor->roster, &supervisor->election.list);

@@ -124,3 +124,28 @@ const struct member *view_find_instance(const struct view *view, uint64_t instan
     }
     return NULL;
 }
+
+/* ---- who led ---- */
+
+void view_history_begin(struct view_history *history, uint64_t now_ns, uint64_t gap_ns,
+                        uint64_t term)
+{
+    memmove(history->changes + 1, history->changes,
+            (VIEW_CHANGES_MAX - 1) * sizeof(history->changes[0]));
+    history->changes[0] =
+        (struct view_change){.since_ns = now_ns, .gap_ns = gap_ns, .term = term, .cause = ""};
+    history->count += history->count < VIEW_CHANGES_MAX;
+}
+
+/* A name may be learned late: as long as it leads, it is what the view says. */
+void view_history_put(struct view_history *history, struct view *draft)
+{
+    struct view_change *newest = &history->changes[0];
+
+    if (history->count && draft->kind != VIEW_LEADER_NONE && newest->term == draft->term) {
+        newest->leader = draft->leader;
+        memcpy(newest->leader_name, draft->leader_name, sizeof(newest->leader_name));
+        newest->cause = draft->cause;
+    }
+    draft->history = *history;
+}

@@ -48,6 +48,9 @@ static void setup(void)
     add_member("10.0.0.2", "pod-2", 0xa2);
     add_member("10.0.0.3", "", 0);
     lead(VIEW_LEADER_MEMBER, "10.0.0.1", "pod-1");
+    view_history_begin(&view.history, 40 * SEC, 0, 6);
+    view_history_begin(&view.history, 85 * SEC, 35 * SEC / 1000, 7);
+    view_history_put(&view.history, &view);
     atomic_init(&report.state, ELECTION_FOLLOWER);
     atomic_init(&report.votes, 2);
     atomic_init(&report.alive, 2);
@@ -67,7 +70,8 @@ static void setup(void)
                                .config_loaded_s = 1700000000,
                                .reloads = 5,
                                .reloads_refused = 3,
-                               .log_suppressed = 7};
+                               .log_suppressed = 7,
+                               .wall_ns = 1795749151042000000}; /* 2026-11-27T03:12:31.042Z */
 }
 
 static void teardown(void)
@@ -414,9 +418,9 @@ static void assert_members(struct json_object *status)
 Test(admin, status_has_its_keys)
 {
     static const char *const keys[] = {
-        "version",     "cluster", "leader",         "term",  "cause",     "me",
-        "leader_list", "members", "uptime_seconds", "ready", "ledger",    "counters",
-        "gauges",      "state",   "confined",       "keys",  "histograms"};
+        "version",  "cluster",        "leader", "term",    "cause",         "me",      "leader_list",
+        "members",  "uptime_seconds", "ready",  "ledger",  "counters",      "gauges",  "state",
+        "confined", "keys",           "time",   "changes", "leader_age_ms", "options", "histograms"};
     struct json_object *status = parse_status();
 
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
@@ -475,6 +479,58 @@ Test(admin, a_leader_knows_round_trips_and_losses)
     free(text);
     status = parse_status();
     cr_assert_eq(at(member_of(status, 0), "lost", NULL, NULL), 5);
+    (void)json_object_put(status);
+}
+
+Test(admin, status_tells_since_when_who_leads_and_who_led)
+{
+    struct json_object *status = parse_status(), *changes, *time;
+
+    cr_assert_eq(at(status, "leader_age_ms", NULL, NULL), 15000);
+    cr_assert(json_object_object_get_ex(status, "time", &time));
+    cr_assert_str_eq(json_object_get_string(time), "2026-11-27T03:12:31.042Z");
+    cr_assert(json_object_object_get_ex(status, "changes", &changes));
+    cr_assert_eq(json_object_array_length(changes), 2);
+    cr_assert_str_eq(json_object_to_json_string_ext(json_object_array_get_idx(changes, 0),
+                                                    JSON_C_TO_STRING_PLAIN),
+                     "{\"time\":\"2026-11-27T03:12:16.042Z\",\"age_ms\":15000,"
+                     "\"address\":\"10.0.0.1\",\"name\":\"pod-1\",\"term\":7,"
+                     "\"cause\":\"command\",\"gap_ms\":35}");
+    cr_assert_eq(at(json_object_array_get_idx(changes, 1), "term", NULL, NULL), 6);
+    (void)json_object_put(status);
+}
+
+Test(admin, who_leads_no_more_has_no_age)
+{
+    struct json_object *status;
+
+    atomic_store_explicit(&view.valid_until_ns, reading.now_ns, memory_order_relaxed);
+    status = parse_status();
+    cr_assert_not(json_object_object_get_ex(status, "leader_age_ms", NULL));
+    (void)json_object_put(status);
+}
+
+Test(admin, a_view_may_be_younger_than_the_reading)
+{
+    struct json_object *status;
+
+    view.history.changes[0].since_ns = reading.now_ns + 5;
+    status = parse_status();
+    cr_assert_eq(at(status, "leader_age_ms", NULL, NULL), 0);
+    (void)json_object_put(status);
+}
+
+Test(admin, status_has_the_traffic_of_each_member)
+{
+    struct json_object *status, *list;
+
+    reading.traffic[0].relayed = 12;
+    reading.traffic[1].received = 7;
+    status = parse_status();
+    cr_assert(json_object_object_get_ex(status, "members", &list));
+    cr_assert_eq(at(json_object_array_get_idx(list, 0), "relayed", NULL, NULL), 12);
+    cr_assert_eq(at(json_object_array_get_idx(list, 0), "received", NULL, NULL), 0);
+    cr_assert_eq(at(json_object_array_get_idx(list, 1), "received", NULL, NULL), 7);
     (void)json_object_put(status);
 }
 

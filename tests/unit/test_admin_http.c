@@ -171,6 +171,72 @@ Test(admin_http, livez_forgives_a_pause_of_the_whole_process)
     atomic_store_explicit(&agent->started, false, memory_order_release);
 }
 
+/* ---- the page ---- */
+
+static void assert_header(const char *line)
+{
+    const char *at = strstr(answer, line);
+
+    cr_assert(at && at < body(), "no %s", line);
+}
+
+Test(admin_http, the_page_and_its_files_are_served_with_a_strict_policy)
+{
+    static const struct {
+        const char *path, *type, *begins;
+    } files[] = {
+        {"/", "text/html; charset=utf-8", "<!doctype html>"},
+        {"/?x=1", "text/html; charset=utf-8", "<!doctype html>"},
+        {"/page.css", "text/css; charset=utf-8", "/* Colours first"},
+        {"/page.js", "text/javascript; charset=utf-8", "/*\n * Keeps the page live."},
+        {"/page.svg", "image/svg+xml", "<svg xmlns="},
+    };
+
+    start();
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+        char type[128];
+
+        cr_assert_eq(get(files[i].path), 200, "%s", files[i].path);
+        (void)snprintf(type, sizeof(type), "\r\nContent-Type: %s\r\n", files[i].type);
+        assert_header(type);
+        assert_header("\r\nContent-Security-Policy: default-src 'none'; style-src 'self'; "
+                      "script-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; "
+                      "form-action 'none'; frame-ancestors 'none'\r\n");
+        assert_header("\r\nX-Content-Type-Options: nosniff\r\n");
+        assert_header("\r\nReferrer-Policy: no-referrer\r\n");
+        cr_assert_eq(strncmp(body(), files[i].begins, strlen(files[i].begins)), 0, "%s",
+                     files[i].path);
+    }
+}
+
+Test(admin_http, the_page_of_the_longest_list_is_whole)
+{
+    struct view *draft = view_draft(&plane.board);
+
+    start();
+    fill_list(draft);
+    view_publish(&plane.board, draft);
+    cr_assert_eq(get("/"), 200);
+    cr_assert_not_null(strstr(body(), "data-member=\"fdfd:fdfd:fdfd:fdfd:fdfd:fdfd:fdfd:fd7f\""));
+    cr_assert_str_eq(body() + strlen(body()) - 8, "</html>\n");
+}
+
+Test(admin_http, options_that_differ_are_shown)
+{
+    start();
+    cr_assert_eq(get("/status"), 200);
+    cr_assert_not_null(strstr(body(), "\"options\":null"), "nobody has told them yet");
+    admin_set_options(&admin, set, set);
+    cr_assert_eq(get("/status"), 200);
+    cr_assert_not_null(strstr(body(), "\"options\":{\"self\":\"127.0.0.1\",\"name\":\"pod-1\","
+                                      "\"bind\":\"127.0.0.1\",\"rcvbuf\":\"64KiB\"}"));
+    cr_assert_eq(get("/"), 200);
+    cr_assert_not_null(strstr(body(), "<dd data-option=\"rcvbuf\">64KiB</dd>"));
+    admin_set_options(&admin, set, set); /* by a reload */
+    cr_assert_eq(get("/"), 200);
+    cr_assert_not_null(strstr(body(), "<dd data-option=\"rcvbuf\">64KiB</dd>"));
+}
+
 /* ---- odd clients ---- */
 
 Test(admin_http, an_unknown_path_is_told_the_known_ones)
@@ -178,9 +244,9 @@ Test(admin_http, an_unknown_path_is_told_the_known_ones)
     start();
     cr_assert_eq(get("/nope"), 404);
     cr_assert_str_eq(body(), "not found; there are /livez /readyz /leader /leader/me /events "
-                             "/status /metrics /sessions\n");
+                             "/status /metrics /sessions /\n");
     cr_assert_eq(get("/livez/"), 404);
-    cr_assert_eq(get("/"), 404);
+    cr_assert_eq(get("/page"), 404);
 }
 
 Test(admin_http, only_get_and_head)

@@ -265,3 +265,54 @@ Test(config_output, documents_are_up_to_date)
     expect_committed(print_to_text(print_schema), "docs/headlessd.schema.json",
                      "--document-schema");
 }
+
+/* ---- what differs from the default ---- */
+
+struct told {
+    char text[1024];
+};
+
+static void tell(const char *option, const char *value, void *context)
+{
+    struct told *told = context;
+    size_t length = strlen(told->text);
+
+    (void)snprintf(told->text + length, sizeof(told->text) - length, "%s=%s\n", option, value);
+}
+
+Test(config_output, what_was_set_to_something_else_is_told)
+{
+    struct loaded l;
+    struct told told = {0};
+
+    load_text(&l, "name: web-0\nself: 10.0.0.1\npeers: [web-0=10.0.0.1, 10.0.0.2]\n"
+                  "data.port: 12000\nhold.time: 90ms\nkeys: none\n");
+    cr_assert_eq(config_list_changed(l.set, l.set, tell, &told), 0);
+    cr_expect_str_eq(told.text, "self=10.0.0.1\nname=web-0\npeers=web-0=10.0.0.1,10.0.0.2\n"
+                                "hold.time=90ms\n");
+    unload(&l);
+}
+
+Test(config_output, nothing_is_told_of_defaults_and_of_what_follows_from_them)
+{
+    struct loaded l;
+    struct told told = {0};
+
+    load_text(&l, "");
+    cr_assert_eq(config_list_changed(l.set, l.set, tell, &told), 0);
+    cr_expect_str_eq(told.text, "");
+    unload(&l);
+}
+
+Test(config_output, a_reload_counts_where_it_takes_effect)
+{
+    struct loaded started, newest;
+    struct told told = {0};
+
+    load_text(&started, "self: 10.0.0.1\ndata.port: 7\n");
+    load_text(&newest, "self: 10.0.0.1\ndata.port: 8\nlog.level: debug\n");
+    cr_assert_eq(config_list_changed(started.set, newest.set, tell, &told), 0);
+    cr_expect_str_eq(told.text, "self=10.0.0.1\ndata.port=7\nlog.level=debug\n");
+    unload(&started);
+    unload(&newest);
+}

@@ -179,3 +179,67 @@ Test(view, members_are_found_by_ip_alone)
     ip = (struct address){0};
     cr_assert_null(view_find_member(view, &ip));
 }
+
+/* ---- who led ---- */
+
+static struct view *draft_led_by(uint64_t term, const char *name, const char *cause)
+{
+    struct view *draft = view_draft(&board);
+
+    cr_assert_not_null(draft);
+    draft->kind = VIEW_LEADER_MEMBER;
+    draft->term = term;
+    draft->cause = cause;
+    (void)strcpy(draft->leader_name, name);
+    return draft;
+}
+
+Test(view, the_history_has_the_newest_leader_first)
+{
+    struct view_history history = {0};
+    struct view *draft;
+
+    view_history_begin(&history, 100, 5, 1);
+    draft = draft_led_by(1, "", "bootstrap");
+    view_history_put(&history, draft);
+    (void)strcpy(draft->leader_name, "pod-1"); /* learned late */
+    view_history_put(&history, draft);
+    view_history_begin(&history, 200, 35, 2);
+    draft = draft_led_by(2, "pod-2", "verdict");
+    view_history_put(&history, draft);
+    cr_assert_eq(draft->history.count, 2);
+    cr_assert_str_eq(draft->history.changes[0].leader_name, "pod-2");
+    cr_assert_str_eq(draft->history.changes[0].cause, "verdict");
+    cr_assert_eq(draft->history.changes[0].since_ns, 200);
+    cr_assert_eq(draft->history.changes[0].gap_ns, 35);
+    cr_assert_eq(draft->history.changes[0].term, 2);
+    cr_assert_str_eq(draft->history.changes[1].leader_name, "pod-1");
+    cr_assert_str_eq(draft->history.changes[1].cause, "bootstrap");
+}
+
+Test(view, a_view_without_a_leader_changes_nothing_in_the_history)
+{
+    struct view_history history = {0};
+    struct view *draft = draft_led_by(1, "pod-1", "bootstrap");
+
+    view_history_begin(&history, 100, 0, 1);
+    view_history_put(&history, draft);
+    draft->kind = VIEW_LEADER_NONE;
+    draft->leader_name[0] = '\0';
+    draft->cause = "silence";
+    view_history_put(&history, draft);
+    cr_assert_eq(draft->history.count, 1);
+    cr_assert_str_eq(draft->history.changes[0].leader_name, "pod-1");
+    cr_assert_str_eq(draft->history.changes[0].cause, "bootstrap");
+}
+
+Test(view, the_history_forgets_the_oldest)
+{
+    struct view_history history = {0};
+
+    for (uint64_t term = 1; term <= 3 * VIEW_CHANGES_MAX; term++)
+        view_history_begin(&history, 10 * term, 0, term);
+    cr_assert_eq(history.count, VIEW_CHANGES_MAX);
+    for (size_t i = 0; i < VIEW_CHANGES_MAX; i++)
+        cr_assert_eq(history.changes[i].term, 3 * VIEW_CHANGES_MAX - i);
+}

@@ -1,6 +1,7 @@
 /*
  * admin: the HTTP port for operators and probes; and what the app is told (notify.h).
  *
+ *   /           all of it as a page for people (page.h)
  *   /livez      200 while the threads make progress
  *   /readyz     200 when bound and joined; never "is leader"; 503 before, and while stopping
  *   /leader     who leads, as JSON;  /leader/me  200 if this pod leads, else 503
@@ -13,7 +14,7 @@
  * (connections.h), their idle time and the request size; each connection serves one request.
  * Streams have places of their own, beside those of all other requests.
  *
- * Threads: start and stop, and the two setters, by the main thread. The setters also work when
+ * Threads: start and stop, and the setters, by the main thread. The setters also work when
  * there is no server.
  */
 #ifndef HEADLESS_ADMIN_ADMIN_H
@@ -28,6 +29,7 @@
 #include "headless/data/progress.h"
 
 struct MHD_Daemon;
+struct json_object;
 
 struct admin {
     const struct config *config;
@@ -44,6 +46,8 @@ struct admin {
     _Atomic bool last_reload_succeeded;
     _Atomic uint64_t config_loaded_s; /* when the present configuration was read: clock_real_s */
     _Atomic uint64_t reloads, reloads_refused; /* of the configuration; the first has all */
+    pthread_mutex_t options_lock; /* of the object below and what refers to it */
+    struct json_object *options;  /* that differ from the default, by name; NULL: not known */
 };
 
 /* Before the data threads start (registers a view reader). Logs what failed; a negative errno. */
@@ -55,5 +59,9 @@ void admin_stop(struct admin *admin);
 void admin_set_stopping(struct admin *admin);
 /* The configuration was read again, and taken or refused. */
 void admin_set_reload_result(struct admin *admin, bool succeeded);
+/* Which options /status and the page show: those of these sets that differ from the default. Waits
+ * while a page is rendered. */
+void admin_set_options(struct admin *admin, const struct config_set *started,
+                       const struct config_set *newest);
 
 #endif

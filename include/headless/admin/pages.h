@@ -15,6 +15,8 @@
 
 #include "headless/control/supervisor.h"
 
+struct json_object;
+
 struct reading {
     const struct config *config;
     const struct identity *identity;
@@ -24,11 +26,16 @@ struct reading {
     size_t event_streams, connections;
     uint64_t connections_shed;
     uint64_t now_ns, uptime_ns;
+    uint64_t wall_ns; /* now_ns as time of day: since 1970 */
     bool stopping, last_reload_succeeded, confined;
     uint64_t config_loaded_s; /* since 1970 */
     uint64_t reloads, reloads_refused;
     uint64_t log_suppressed; /* lines */
     const struct supervisor_report *report;
+    struct json_object *options; /* name: value, of those not at their default; NULL: not known */
+    struct {
+        uint64_t relayed, received; /* requests, to this member and from it */
+    } traffic[VIEW_MEMBERS_MAX];    /* by place in the view */
 };
 
 /* Does this pod lead now? */
@@ -77,5 +84,7 @@ struct sessions_reading {
     uint64_t now_ns;
 };
 char *page_sessions(const struct sessions_reading *reading, size_t *ret_length);
+/* HTML, for people: what page_status says, and no more. */
+char *page_html(const struct reading *reading, size_t *ret_length);
 
 #endif

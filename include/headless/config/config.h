@@ -262,6 +262,15 @@ int config_reload(const struct config_set *set, uint64_t *digest, FILE *errors,
 size_t config_diff(const struct config_set *before, const struct config_set *after,
                    void (*each)(const char *option, bool reloadable, void *context), void *context);
 
+/*
+ * Calls each(option name, value as text, context) for every option in force that was set to
+ * something else than its default: of started, and of newest where a reload may change it. -ENOMEM:
+ * not all were told.
+ */
+int config_list_changed(const struct config_set *started, const struct config_set *newest,
+                        void (*each)(const char *option, const char *value, void *context),
+                        void *context) __attribute__((warn_unused_result));
+
 /* --dump-config: YAML that loads to the same settings, each line with its source as a comment. */
 void config_dump(const struct config_set *set, FILE *out);
 void config_help(FILE *out);

@@ -129,6 +129,7 @@ struct supervisor {
     uint64_t stalled_since_ns;
     uint64_t leaderless_since_ns; /* 0: there is a leader */
     struct supervisor_told told;
+    struct view_history history;
 
     struct budget commands;
     struct budget refusals;  /* answers and log lines for commands that were refused */

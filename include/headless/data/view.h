@@ -54,6 +54,23 @@ enum view_leader {
     VIEW_LEADER_OUTSIDE /* relay raw or with PROXY v2, to an address that is no member */
 };
 
+/* A leader that was followed, as this pod saw it; for whoever shows it. */
+struct view_change {
+    uint64_t since_ns; /* clock_now_ns */
+    uint64_t gap_ns;   /* without a leader before it */
+    uint64_t term;
+    struct address leader; /* as in the view */
+    char leader_name[CONFIG_NAME_MAX];
+    const char *cause;
+};
+
+/* The last of them, newest first. */
+#define VIEW_CHANGES_MAX 8
+struct view_history {
+    struct view_change changes[VIEW_CHANGES_MAX];
+    size_t count;
+};
+
 struct view {
     uint64_t generation; /* of the publication: 1, 2, ... */
     uint64_t term;
@@ -84,10 +101,17 @@ struct view {
     /* What the configuration wished; for whoever shows it. */
     char wanted_leader[CONFIG_NAME_MAX]; /* "": nobody in particular */
     bool has_wanted_leader;              /* that one leads, or any will do */
+    struct view_history history;
 
     size_t member_count; /* this pod included */
     struct member members[VIEW_MEMBERS_MAX];
 };
+
+/* Supervisor: a leader is followed from now on. Its name and address come with its view. */
+void view_history_begin(struct view_history *history, uint64_t now_ns, uint64_t gap_ns,
+                        uint64_t term);
+/* Supervisor: who that is, by the view that is drafted, which then tells of it too. */
+void view_history_put(struct view_history *history, struct view *draft);
 
 /* One per data thread; registered before the threads start. */
 struct view_reader {

@@ -1,0 +1,288 @@
+/* The document: who leads, what is wrong, and this pod. */
+#include "admin/page.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "admin/status.h"
+
+/* ---- words ---- */
+
+struct word {
+    const char *word, *meaning;
+};
+
+/* NULL: not in the table. */
+static const char *look_up(const struct word *words, size_t count, const char *word)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(words[i].word, word) == 0)
+            return words[i].meaning;
+    }
+    return NULL;
+}
+
+const char *page_cause(const char *cause)
+{
+    static const struct word causes[] = {
+        {"bootstrap", "nobody led yet when these pods found each other"},
+        {"verdict", "the one before had been silent for too long"},
+        {"evidence", "the host of the one before refused what it was sent"},
+        {"resign", "the one before gave the lead away"},
+        {"command", "a command named it"},
+        {"force", "a command forced it, without votes"},
+        {"app", "the app of the one before was down"},
+        {"yaml", "the configuration names it, outside the cluster"},
+    };
+    const char *meaning = look_up(causes, sizeof(causes) / sizeof(causes[0]), cause);
+
+    return meaning ? meaning : cause;
+}
+
+const char *page_state(const char *state)
+{
+    static const struct word states[] = {
+        {"leader", "leads"}, {"self", "alive"}, {"alive", "alive"},
+        {"suspect", "late"}, {"dead", "dead"},
+    };
+    const char *meaning = look_up(states, sizeof(states) / sizeof(states[0]), state);
+
+    return meaning ? meaning : state;
+}
+
+/* ---- what needs somebody's attention ---- */
+
+static void put_notice(const struct page *page, const char *before, const char *value,
+                       const char *after)
+{
+    page_put(page, "<li>%s%s%s</li>", before, value, after);
+}
+
+static void put_leader_notice(const struct page *page)
+{
+    struct json_object *wanted = page_find(page->status, "configured_leader");
+
+    if (!page_find(page->status, "leader"))
+        put_notice(page, "Nobody leads: what comes is held for hold.time.", "", "");
+    if (wanted && !page_number(wanted, "leads"))
+        put_notice(page,
+                   "Another than the configured leader leads. To change that: headlessctl "
+                   "leader set ",
+                   page_text(wanted, "name"), ", or a higher leader_generation.");
+}
+
+/* A number that should be 0, or 1. */
+struct sign {
+    const char *path;
+    int64_t should_be;
+    const char *text;
+};
+
+static void put_signs(const struct page *page)
+{
+    static const struct sign signs[] = {
+        {"ready", 1, "This pod is stopping: it serves what still comes."},
+        {"gauges.key_mismatch", 0,
+         "Members whose messages this pod cannot verify, since they have other keys, or none: "},
+        {"gauges.order_differing_members", 0,
+         "Members with another route or ordered.commit than here: "},
+        {"gauges.config_last_reload_successful", 1,
+         "The last reload of the configuration was refused; the log says why."},
+        {"counters.election_forbidden_transitions_total", 0,
+         "Transitions that the election's table does not allow, which is a bug: "},
+    };
+
+    for (size_t i = 0; i < sizeof(signs) / sizeof(signs[0]); i++) {
+        struct json_object *is = page_find(page->status, signs[i].path);
+        char text[PAGE_NUMBER_MAX];
+
+        if (is && json_object_get_int64(is) != signs[i].should_be)
+            put_notice(page, signs[i].text,
+                       signs[i].should_be ? "" : page_group(json_object_get_int64(is), text), "");
+    }
+}
+
+static void put_notices(const struct page *page)
+{
+    const char *state = page_text(page->status, "state");
+
+    page_put(page, "<ul class=\"notices\" aria-label=\"What needs attention\">");
+    put_leader_notice(page);
+    if (strcmp(state, "isolated") == 0)
+        put_notice(page, "This pod is isolated: it hears no majority of the members.", "", "");
+    if (strcmp(state, "key") == 0)
+        put_notice(page, "Nothing that this pod hears can be verified: see the option keys.", "",
+                   "");
+    put_signs(page);
+    page_put(page, "</ul>\n");
+}
+
+/* ---- who leads ---- */
+
+static void put_since(const struct page *page)
+{
+    struct json_object *age = page_find(page->status, "leader_age_ms");
+    struct json_object *changes = page_find(page->status, "changes");
+    char text[PAGE_DURATION_MAX];
+
+    if (!age || page_count(changes) == 0)
+        return;
+    page_put(page, "<p class=\"fact\">Since ");
+    page_put_time(page, json_object_array_get_idx(changes, 0));
+    page_put(page, " · for <span id=\"age\">%s</span></p>",
+             page_duration((uint64_t)json_object_get_int64(age), text));
+}
+
+static void put_succession(const struct page *page)
+{
+    struct json_object *members = page_find(page->status, "members");
+    size_t count = page_count(members);
+
+    page_put(page, "<h2>Succession</h2><ol class=\"chain\" id=\"succession\">");
+    for (size_t i = 0; i < count; i++) {
+        struct json_object *member = json_object_array_get_idx(members, i);
+        const char *state = page_text(member, "state");
+
+        page_put(page, "<li data-state=\"%s\"><b>%s</b> <span class=\"state\">%s</span></li>",
+                 state, page_pod(member), page_state(state));
+    }
+    page_put(page, "</ol>");
+}
+
+static void put_leader(const struct page *page)
+{
+    struct json_object *leader = page_find(page->status, "leader");
+    const char *cause = page_text(page->status, "cause");
+
+    page_put(page,
+             "<section class=\"card hero\" data-leads=\"%s\" aria-labelledby=\"leader\">"
+             "<p class=\"over\">Leader</p><h1 id=\"leader\">%s</h1>",
+             leader ? "yes" : "no", leader ? page_pod(leader) : "nobody");
+    page_put(page, "<p class=\"fact\">%s%sterm <b id=\"term\">%lld</b></p>",
+             leader ? page_text(leader, "address") : "", leader ? " · " : "",
+             (long long)page_number(page->status, "term"));
+    put_since(page);
+    if (leader)
+        page_put(page, "<p class=\"fact\" id=\"cause\" data-cause=\"%s\">It leads because %s.</p>",
+                 cause, page_cause(cause));
+    put_succession(page);
+    page_put(page, "<p class=\"unseen\" role=\"status\" aria-live=\"polite\" id=\"said\">");
+    if (leader)
+        page_put(page, "%s leads.</p>", page_pod(leader));
+    else
+        page_put(page, "Nobody leads.</p>");
+    page_put(page, "</section>\n");
+}
+
+/* ---- this pod ---- */
+
+static void put_fact(const struct page *page, const char *term, const char *key, const char *value)
+{
+    page_put(page, "<div><dt>%s</dt><dd data-path=\"%s\">%s</dd></div>", term, key, value);
+}
+
+static void put_numbers(const struct page *page)
+{
+    static const struct word numbers[] = {
+        {"gauges.datagrams_held", "Held"},
+        {"gauges.datagrams_queued", "Queued"},
+        {"gauges.relay_unconfirmed", "Unconfirmed"},
+        {"counters.relay_lost_total", "Lost with leaders"},
+        {"gauges.sessions", "Sessions"},
+        {"gauges.leader_gap_milliseconds", "Last gap, ms"},
+        {"ledger.requests", "Ledger, requests"},
+        {"ledger.answers", "Ledger, answers"},
+        {"ledger.copies", "Ledger, copies"},
+    };
+    char text[PAGE_NUMBER_MAX];
+
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+        put_fact(page, numbers[i].meaning, numbers[i].word,
+                 page_group(page_number(page->status, numbers[i].word), text));
+}
+
+static void put_this_pod(const struct page *page)
+{
+    struct json_object *me = page_find(page->status, "me");
+    char text[PAGE_DURATION_MAX];
+
+    page_put(page, "<section class=\"card\" aria-labelledby=\"pod\"><h2 id=\"pod\">This pod</h2>"
+                   "<dl class=\"facts\">");
+    put_fact(page, "Name", "me.name", page_text(me, "name"));
+    put_fact(page, "Address", "me.address", page_text(me, "address"));
+    put_fact(page, "State", "state", page_text(page->status, "state"));
+    put_fact(page, "Up for", "uptime",
+             page_duration((uint64_t)page_number(page->status, "uptime_seconds") * 1000, text));
+    put_fact(page, "Version", "version", page_text(page->status, "version"));
+    put_fact(page, "Cipher", "keys.cipher", page_text(page->status, "keys.cipher"));
+    put_numbers(page);
+    page_put(page, "</dl><p class=\"hint\">The ledger is what came in minus what became of it: 0 "
+                   "at rest.</p></section>\n");
+}
+
+/* ---- the document ---- */
+
+static void put_head(const struct page *page)
+{
+    struct json_object *leader = page_find(page->status, "leader");
+
+    page_put(page,
+             "<!doctype html>\n<html lang=\"en\" data-version=\"%s\">\n<head>\n"
+             "<meta charset=\"utf-8\">\n"
+             "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+             "<meta name=\"color-scheme\" content=\"light dark\">\n"
+             "<title>%s leads, says %s</title>\n"
+             "<link rel=\"stylesheet\" href=\"/page.css\">\n"
+             "<link rel=\"icon\" type=\"image/svg+xml\" href=\"/page.svg\">\n"
+             "<script src=\"/page.js\" defer></script>\n"
+             "<noscript><meta http-equiv=\"refresh\" content=\"5\"></noscript>\n</head>\n",
+             page_text(page->status, "version"), leader ? page_pod(leader) : "nobody",
+             page_pod(page_find(page->status, "me")));
+}
+
+static void put_body(const struct page *page)
+{
+    page_put(page,
+             "<body>\n<a class=\"skip\" href=\"#main\">Skip to the content</a>\n"
+             "<header><p class=\"brand\"><img src=\"/page.svg\" width=\"24\" height=\"24\" "
+             "alt=\"\">headlessd</p><p class=\"where\">cluster <b>%s</b>, seen by <b>%s</b></p>"
+             "<p id=\"contact\" data-contact=\"still\"><span>as of</span> ",
+             page_text(page->status, "cluster"), page_pod(page_find(page->status, "me")));
+    page_put_time(page, page->status);
+    page_put(page, "</p></header>\n<main id=\"main\" tabindex=\"-1\">\n");
+    put_notices(page);
+    put_leader(page);
+    put_this_pod(page);
+    page_put_flow(page);
+    page_put_members(page);
+    page_put_drops(page);
+    page_put_events(page);
+    page_put_options(page);
+    page_put(page, "</main>\n<footer><nav aria-label=\"The same for programs\">"
+                   "<a href=\"/status\">/status</a> <a href=\"/metrics\">/metrics</a> "
+                   "<a href=\"/leader\">/leader</a> <a href=\"/readyz\">/readyz</a> "
+                   "<a href=\"/livez\">/livez</a></nav></footer>\n</body>\n</html>\n");
+}
+
+char *page_html(const struct reading *reading, size_t *ret_length)
+{
+    struct page page = {.status = status_describe(reading)};
+    char *text = NULL;
+    bool is_whole;
+
+    if (!page.status)
+        return NULL;
+    page.out = open_memstream(&text, ret_length);
+    if (page.out) {
+        put_head(&page);
+        put_body(&page);
+        is_whole = !ferror(page.out);
+        is_whole = fclose(page.out) == 0 && is_whole;
+        if (!is_whole) {
+            free(text);
+            text = NULL;
+        }
+    }
+    (void)json_object_put(page.status);
+    return text;
+}

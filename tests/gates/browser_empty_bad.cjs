@@ -1,0 +1,2 @@
+// Not a single test.
+require("node:test");

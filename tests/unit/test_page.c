@@ -1,0 +1,336 @@
+/* The page for people: its helpers, its parts from documents made by hand, and the whole. */
+#include <criterion/criterion.h>
+#include <stdlib.h>
+
+#include "admin/page.h"
+#include "headless/admin/pages.h"
+
+#define SEC UINT64_C(1000000000)
+
+static struct page page;
+static char *text;
+static size_t length;
+
+static void teardown(void)
+{
+    (void)json_object_put(page.status);
+    free(text);
+}
+
+TestSuite(page, .fini = teardown, .timeout = 30);
+
+/* ---- helpers ---- */
+
+static void open_page(const char *status)
+{
+    page.status = json_tokener_parse(status);
+    cr_assert_not_null(page.status, "%s", status);
+    page.out = open_memstream(&text, &length);
+}
+
+static void close_page(void)
+{
+    (void)fclose(page.out);
+}
+
+static void expect(const char *part)
+{
+    cr_expect_not_null(strstr(text, part), "no %s in %s", part, text);
+}
+
+static void expect_none(const char *part)
+{
+    cr_expect_null(strstr(text, part), "%s in %s", part, text);
+}
+
+Test(page, every_value_is_escaped)
+{
+    open_page("{}");
+    page_put(&page, "<b title=\"%s\">%s</b> %lld", "\"'<>&", "<script>\n\x7f", -7LL);
+    close_page();
+    cr_assert_str_eq(text, "<b title=\"&quot;&#39;&lt;&gt;&amp;\">&lt;script&gt;&#xFFFD;&#xFFFD;"
+                           "</b> -7");
+}
+
+Test(page, text_beyond_ascii_stays)
+{
+    open_page("{}");
+    page_put(&page, "%s", "pöd – 1");
+    close_page();
+    cr_assert_str_eq(text, "pöd – 1");
+}
+
+Test(page, what_is_missing_is_empty)
+{
+    open_page("{\"a\":{\"b\":{\"c\":5,\"d\":\"x\"}},\"n\":null}");
+    cr_assert_eq(page_number(page.status, "a.b.c"), 5);
+    cr_assert_str_eq(page_text(page.status, "a.b.d"), "x");
+    cr_assert_str_eq(page_text(page.status, "a.b.c"), "", "no text");
+    cr_assert_null(page_find(page.status, "a.b.c.d"));
+    cr_assert_null(page_find(page.status, "a.x"));
+    cr_assert_null(page_find(page.status, "n.x"));
+    cr_assert_eq(page_number(page.status, "x"), 0);
+    cr_assert_eq(page_count(page.status), 0);
+    close_page();
+}
+
+Test(page, numbers_are_grouped)
+{
+    static const struct {
+        int64_t number;
+        const char *text;
+    } rows[] = {{0, "0"},
+                {999, "999"},
+                {1000, "1,000"},
+                {-999, "-999"},
+                {-1000, "-1,000"},
+                {1234567, "1,234,567"},
+                {INT64_MIN, "-9,223,372,036,854,775,808"}};
+    char group[PAGE_NUMBER_MAX];
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        cr_expect_str_eq(page_group(rows[i].number, group), rows[i].text);
+}
+
+Test(page, durations_are_short)
+{
+    static const struct {
+        uint64_t ms;
+        const char *text;
+    } rows[] = {
+        {0, "0 ms"},       {999, "999 ms"},        {1000, "1 s"},           {119999, "119 s"},
+        {120000, "2 min"}, {7200000, "2 h 0 min"}, {9060000, "2 h 31 min"}, {172800000, "2 d 0 h"}};
+    char duration[PAGE_DURATION_MAX];
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        cr_expect_str_eq(page_duration(rows[i].ms, duration), rows[i].text);
+}
+
+/* ---- parts ---- */
+
+Test(page, a_member_has_what_is_known_of_it_and_dashes)
+{
+    open_page(
+        "{\"me\":{\"address\":\"10.0.0.2\"},\"members\":["
+        "{\"address\":\"10.0.0.1\",\"name\":\"pod-1\",\"instance\":\"a1\",\"state\":\"leader\","
+        "\"relayed\":12345,\"received\":2,"
+        "\"heartbeat_age_ms\":120,\"rtt_us\":2100,\"lost\":3},"
+        "{\"address\":\"10.0.0.2\",\"name\":\"\",\"instance\":\"a2\",\"state\":\"self\"},"
+        "{\"address\":\"10.0.0.3\",\"name\":\"pod-3\",\"instance\":\"\",\"state\":\"dead\"}]}");
+    page_put_members(&page);
+    close_page();
+    expect("data-member=\"10.0.0.1\" data-name=\"pod-1\" data-state=\"leader\"");
+    expect("<b>pod-1</b><small>10.0.0.1</small>");
+    expect("<span class=\"state\">leads</span>");
+    expect("data-label=\"Heartbeat\">120 ms ago</td>");
+    expect("data-label=\"Round trip\">2,100 µs</td>");
+    expect("data-label=\"Lost\">3</td>");
+    expect(
+        "data-key=\"relayed a1\" data-total=\"12345\"></span><span class=\"total\">12,345</span>");
+    expect("<b>10.0.0.2</b> <span class=\"me\">this pod</span></th>"); /* the address once */
+    expect("data-state=\"dead\"");
+    expect("<span class=\"state\">dead</span>");
+    expect("data-label=\"Lost\"><span class=\"none\" title=\"not known\">–</span></td>");
+}
+
+Test(page, drops_are_sorted_and_scaled)
+{
+    open_page("{\"counters\":{"
+              "\"datagrams_dropped_total\":{\"acl\":3,\"rate\":500,\"auth\":0},"
+              "\"replies_dropped_total\":{\"rate\":500},\"copies_dropped_total\":{\"acl\":1},"
+              "\"socket_drops_total\":{\"data\":100,\"relay\":0}}}");
+    page_put_drops(&page);
+    close_page();
+    expect("<li data-reason=\"rate\"><span class=\"what\">rate</span><span class=\"count\">1,000 ");
+    expect("<rect width=\"1000\" height=\"8\"/>");
+    expect("<li data-socket=\"data\"><span class=\"what\">data socket</span>");
+    expect("<rect width=\"100\" height=\"8\"/>");
+    expect("<li data-reason=\"acl\"><span class=\"what\">acl</span><span class=\"count\">4 ");
+    expect("<rect width=\"5\" height=\"8\"/>"); /* seen, however small */
+    expect_none("data-reason=\"auth\"");
+    cr_expect_lt(strstr(text, "\"rate\""), strstr(text, "data-socket"));
+    cr_expect_lt(strstr(text, "data-socket"), strstr(text, "\"acl\""));
+}
+
+Test(page, no_drops_are_said)
+{
+    open_page("{\"counters\":{}}");
+    page_put_drops(&page);
+    close_page();
+    expect("Nothing was dropped.");
+    expect_none("<li");
+}
+
+Test(page, events_have_a_date_when_it_is_another_day)
+{
+    open_page("{\"time\":\"2026-11-27T03:12:31.042Z\",\"changes\":["
+              "{\"time\":\"2026-11-27T00:00:01.000Z\",\"name\":\"pod-2\",\"term\":8,"
+              "\"cause\":\"verdict\",\"gap_ms\":842},"
+              "{\"time\":\"2026-11-26T23:59:59.000Z\",\"address\":\"10.0.0.1\",\"name\":\"\","
+              "\"term\":7,\"cause\":\"surprise\",\"gap_ms\":0}]}");
+    page_put_events(&page);
+    close_page();
+    expect(
+        "<time datetime=\"2026-11-27T00:00:01.000Z\">00:00:01 UTC</time> <span><b>pod-2</b> leads, "
+        "term 8: the one before had been silent for too long; 842 ms without a leader</span>");
+    expect(">2026-11-26 23:59:59 UTC</time> <span><b>10.0.0.1</b> leads, term 7: surprise</span>");
+}
+
+Test(page, options_are_shown_or_said_to_be_none)
+{
+    open_page("{\"options\":{\"app.target\":\"udp://127.0.0.1:53\",\"cluster\":\"<b>\"}}");
+    page_put_options(&page);
+    close_page();
+    expect("<dt>app.target</dt><dd data-option=\"app.target\">udp://127.0.0.1:53</dd>");
+    expect("<dd data-option=\"cluster\">&lt;b&gt;</dd>");
+    teardown();
+    open_page("{\"options\":{}}");
+    page_put_options(&page);
+    close_page();
+    expect("None.");
+}
+
+/* The requests and answers of each edge, in the order in which they are drawn. */
+static void expect_ways(const char *const totals[6])
+{
+    const char *at = strstr(text, "<svg class=\"lying\"");
+
+    for (size_t i = 0; i < 6; i++) {
+        char total[64];
+
+        at = strstr(at, "class=\"total\"");
+        cr_assert_not_null(at);
+        (void)snprintf(total, sizeof(total), ">%s</text>", totals[i]);
+        at = strchr(at, '>');
+        cr_expect_eq(strncmp(at, total, strlen(total)), 0, "%zu: %.20s, should be %s", i, at,
+                     total);
+    }
+}
+
+#define NUMBERS                                                                                \
+    "\"counters\":{\"datagrams_received_total\":{\"data\":1000,\"multicast\":5,\"relay\":30}," \
+    "\"datagrams_relayed_total\":40,\"datagrams_delivered_total\":50,"                         \
+    "\"answers_received_total\":{\"app\":60,\"relay\":70},"                                    \
+    "\"replies_sent_total\":80,\"replies_relayed_total\":90}"
+
+Test(page, the_picture_of_a_follower_ends_at_the_leader)
+{
+    static const char *const totals[] = {"1,005", "80", "40", "70", "–", "–"};
+
+    open_page("{\"leader\":{\"name\":\"pod-1\"},\"me\":{\"name\":\"pod-2\",\"role\":\"follower\"}"
+              "," NUMBERS "}");
+    page_put_flow(&page);
+    close_page();
+    expect_ways(totals);
+    expect("and it carried <b>40</b> to the leader.");
+}
+
+Test(page, the_picture_of_a_leader_has_its_app)
+{
+    static const char *const totals[] = {"1,005", "80", "30", "90", "50", "60"};
+
+    open_page("{\"leader\":{\"name\":\"a-very-long-name-of-a-pod\"},"
+              "\"me\":{\"name\":\"a-very-long-name-of-a-pod\",\"role\":\"leader\"}," NUMBERS "}");
+    page_put_flow(&page);
+    close_page();
+    expect_ways(totals);
+    expect(">a-very-long-name…</text>");
+    expect("and other pods carried <b>30</b> to it.");
+}
+
+/* ---- the whole ---- */
+
+static struct config config;
+static struct identity identity;
+static struct view view;
+static struct supervisor_report report;
+static struct reading reading = {.config = &config,
+                                 .identity = &identity,
+                                 .view = &view,
+                                 .report = &report,
+                                 .now_ns = 100 * SEC,
+                                 .uptime_ns = 90 * SEC,
+                                 .last_reload_succeeded = true,
+                                 .wall_ns = 1795749151042000000};
+
+/* One pod, with a name that is a trap, which leads itself. */
+static void render(void)
+{
+    static const char trap[] = "<script>alert('1')</script>\"&";
+
+    (void)strcpy(config.cluster, trap);
+    (void)strcpy(identity.name, trap);
+    (void)strcpy(view.leader_name, trap);
+    cr_assert_eq(address_parse_ip("10.0.0.1", &identity.self), 0);
+    view.leader = identity.self;
+    view.members[0] = (struct member){.instance = 1, .address = identity.self};
+    (void)strcpy(view.members[0].name, trap);
+    view.member_count = 1;
+    view.cause = trap;
+    view.term = 3;
+    atomic_init(&report.member_states[0], ELECTION_MEMBER_LEADER);
+    view_history_begin(&view.history, 90 * SEC, 0, 3);
+    view_history_put(&view.history, &view);
+    text = page_html(&reading, &length);
+    cr_assert_not_null(text);
+    cr_assert_eq(strlen(text), length);
+}
+
+Test(page, names_cannot_become_part_of_the_page)
+{
+    view.kind = VIEW_LEADER_SELF;
+    atomic_init(&view.valid_until_ns, VIEW_FOREVER);
+    render();
+    expect_none("<script>alert");
+    expect_none("</script>\"");
+    expect("<h1 id=\"leader\">&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt;&quot;&amp;</h1>");
+    expect("<title>&lt;script&gt;");
+}
+
+Test(page, it_has_nothing_that_its_policy_forbids)
+{
+    view.kind = VIEW_LEADER_SELF;
+    atomic_init(&view.valid_until_ns, VIEW_FOREVER);
+    render();
+    expect_none(" style=");
+    expect_none("<style");
+    expect_none(" onclick");
+    expect_none("javascript:");
+    expect_none("://"); /* no other place */
+    cr_expect_eq(strncmp(text, "<!doctype html>\n<html lang=\"en\"", 31), 0);
+}
+
+Test(page, it_says_who_leads_since_when_and_why)
+{
+    view.kind = VIEW_LEADER_SELF;
+    atomic_init(&view.valid_until_ns, VIEW_FOREVER);
+    render();
+    expect("data-leads=\"yes\"");
+    expect("10.0.0.1 · term <b id=\"term\">3</b>");
+    expect("Since <time datetime=\"2026-11-27T03:12:21.042Z\">03:12:21 UTC</time> · for "
+           "<span id=\"age\">10 s</span>");
+    expect("id=\"cause\" data-cause=\"&lt;script&gt;");
+    expect("<ul class=\"notices\" aria-label=\"What needs attention\"></ul>");
+}
+
+Test(page, it_says_that_nobody_leads_and_what_is_wrong)
+{
+    view.kind = VIEW_LEADER_NONE;
+    (void)strcpy(view.wanted_leader, "pod-9");
+    reading.stopping = true;
+    reading.last_reload_succeeded = false;
+    atomic_init(&report.key_mismatches, 2);
+    atomic_init(&report.state, ELECTION_ISOLATED);
+    render();
+    expect("data-leads=\"no\"");
+    expect("<h1 id=\"leader\">nobody</h1>");
+    expect("Nobody leads.</p>");
+    expect_none("Since <time");
+    expect("<li>Nobody leads: what comes is held for hold.time.</li>");
+    expect("headlessctl leader set pod-9, or a higher leader_generation.</li>");
+    expect("<li>This pod is isolated: it hears no majority of the members.</li>");
+    expect("<li>This pod is stopping: it serves what still comes.</li>");
+    expect("since they have other keys, or none: 2</li>");
+    expect("<li>The last reload of the configuration was refused; the log says why.</li>");
+    expect("<g class=\"node none\">");
+}
