@@ -125,7 +125,7 @@ change_in_one_line()
     last=$(line "$b" leader_changed)
     expect_match "the line" "$last" "leader ($b \(two\)|$c \(three\)), term [0-9]+, by (verdict|evidence), \
 after $a \(one\), term [0-9]+; [1-9][0-9]* ms without one, 5 held, 3 handed to the one before and not confirmed$"
-    expect "the gap, as in /metrics" "$(metric "$b" leader_gap_milliseconds)" \
+    expect "the gap, as in /metrics" "$(metric "$b" leader_gap_seconds | awk '{ print int($1 * 1000) }')" \
         "$(sed -E 's/.*; ([0-9]+) ms without.*/\1/' <<<"$last")"
     pod_kill "$a"
 }
