@@ -418,9 +418,10 @@ static void assert_members(struct json_object *status)
 Test(admin, status_has_its_keys)
 {
     static const char *const keys[] = {
-        "version",  "cluster",        "leader", "term",    "cause",         "me",      "leader_list",
-        "members",  "uptime_seconds", "ready",  "ledger",  "counters",      "gauges",  "state",
-        "confined", "keys",           "time",   "changes", "leader_age_ms", "options", "histograms"};
+        "version",       "cluster", "leader",         "term",  "cause",  "me",
+        "leader_list",   "members", "uptime_seconds", "ready", "ledger", "counters",
+        "gauges",        "state",   "confined",       "keys",  "time",   "changes",
+        "leader_age_ms", "options", "histograms"};
     struct json_object *status = parse_status();
 
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
