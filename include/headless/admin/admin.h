@@ -46,8 +46,8 @@ struct admin {
     _Atomic bool last_reload_succeeded;
     _Atomic uint64_t config_loaded_s; /* when the present configuration was read: clock_real_s */
     _Atomic uint64_t reloads, reloads_refused; /* of the configuration; the first has all */
-    pthread_mutex_t options_lock; /* of the object below and what refers to it */
-    struct json_object *options;  /* that differ from the default, by name; NULL: not known */
+    pthread_mutex_t options_lock;              /* of the object below and what refers to it */
+    struct json_object *options; /* that differ from the default, by name; NULL: not known */
 };
 
 /* Before the data threads start (registers a view reader). Logs what failed; a negative errno. */
