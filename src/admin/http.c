@@ -114,15 +114,22 @@ static void answer_readyz(struct admin *admin, struct answer *answer)
         say(answer, MHD_HTTP_OK, "ready\n");
 }
 
-static void answer_leader(struct admin *admin, struct answer *answer)
+/* A page of what is now. */
+static void answer_reading(struct admin *admin, struct answer *answer, const char *type,
+                           char *(*page)(const struct reading *reading, size_t *ret_length))
 {
     struct reading reading;
 
     reading_take(admin, &reading);
     answer->status = MHD_HTTP_OK;
-    answer->type = json;
-    answer->text = page_leader(&reading, &answer->length);
+    answer->type = type;
+    answer->text = page(&reading, &answer->length);
     reading_drop(admin);
+}
+
+static void answer_leader(struct admin *admin, struct answer *answer)
+{
+    answer_reading(admin, answer, json, page_leader);
 }
 
 static void answer_leader_me(struct admin *admin, struct answer *answer)
@@ -138,35 +145,17 @@ static void answer_leader_me(struct admin *admin, struct answer *answer)
 
 static void answer_status(struct admin *admin, struct answer *answer)
 {
-    struct reading reading;
-
-    reading_take(admin, &reading);
-    answer->status = MHD_HTTP_OK;
-    answer->type = json;
-    answer->text = page_status(&reading, &answer->length);
-    reading_drop(admin);
+    answer_reading(admin, answer, json, page_status);
 }
 
 static void answer_page(struct admin *admin, struct answer *answer)
 {
-    struct reading reading;
-
-    reading_take(admin, &reading);
-    answer->status = MHD_HTTP_OK;
-    answer->type = html;
-    answer->text = page_html(&reading, &answer->length);
-    reading_drop(admin);
+    answer_reading(admin, answer, html, page_html);
 }
 
 static void answer_metrics(struct admin *admin, struct answer *answer)
 {
-    struct reading reading;
-
-    reading_take(admin, &reading);
-    answer->status = MHD_HTTP_OK;
-    answer->type = prometheus;
-    answer->text = page_metrics(&reading, &answer->length);
-    reading_drop(admin);
+    answer_reading(admin, answer, prometheus, page_metrics);
 }
 
 /* Out of memory is no text, as everywhere. */
