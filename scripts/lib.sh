@@ -122,12 +122,6 @@ need_packages()
     ((${#missing[@]} == 0)) || die "still not installed: ${missing[*]}"
 }
 
-# Node and npm: of whoever brought them, for they exclude each other; else Debian's.
-need_node()
-{
-    { command -v node && command -v npm; } >/dev/null || need_packages nodejs npm
-}
-
 # ---- files
 
 # source_files PATTERN... -- DIRECTORY...: what is ours; the gates' bad samples are not.
