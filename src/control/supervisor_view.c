@@ -318,7 +318,7 @@ void supervisor_tell(struct supervisor *supervisor)
         tell_pulse(supervisor, slot, e->list.members[i].instance);
     }
     tell(&report->state, (uint32_t)e->state);
-    tell(&report->keys, supervisor->settings.keyring.count);
+    tell(&report->keys, supervisor->courier.introductions.ring.count); /* the last to take them */
     tell(&report->introduced, introductions_count(&supervisor->courier.introductions));
     tell(&report->key_mismatches,
          (uint32_t)key_watch_count(&supervisor->key_watch, clock_now_ns()));

@@ -63,7 +63,7 @@ start_sealed()
     key_new "$keys/key-1"
     start --keys "$keys" --control-allow 127.0.0.0/8 "$@"
     stream_start 500 120000 "$b"
-    wait_until "answers are on the tape" 3000 is_taped 2
+    wait_until "answers are on the tape" 3000 is_taped 1 2 "$b:12001"
 }
 
 # instance ADDRESS
@@ -77,10 +77,10 @@ key_id()
     sed -n -E 's/.*newest is [^ ]+ \(([0-9a-f]{8})\).*/\1/p' "$work/$a.log" | tail -n 1
 }
 
-# is_taped TYPE: of frames to b.
+# is_taped COUNT TYPE ADDRESS:PORT: so many to there.
 is_taped()
 {
-    [[ $(attack -w "$1" -n 1 -m magic "$tape" "$b:12001") == "sent 1 "* ]]
+    [[ $(attack -w "$2" -n "$1" -m magic "$tape" "$3") == "sent $1 "* ]]
 }
 
 # ---- the attack
@@ -317,6 +317,8 @@ has_keys()
 replays_after_rotation()
 {
     start_sealed
+    wait_until "messages under the old key are on the tape" 5000 is_taped 5 3 "$b:12002"
+    wait_until "frames under the old key are on the tape" 5000 is_taped 5 1 "$a:12001"
     key_new "$keys/key-2"
     wait_until "both keys are known" 5000 has_keys 6
     rm "$keys/key-1"
