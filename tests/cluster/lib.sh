@@ -106,8 +106,14 @@ wait_until()
     done
 }
 
-# run NAME FUNCTION [ARGUMENT...]: one scenario; everything it started is stopped and checked.
+# run NAME FUNCTION [ARGUMENT...]: one scenario; everything it started is stopped and checked. Not with
+# CHECK_ALL=more, which is for what a run without CHECK_ALL has not done.
 run()
+{
+    [[ ${CHECK_ALL:-} == more ]] || run_now "$@"
+}
+
+run_now()
 {
     local started
     # An error in arithmetic unwinds bash to the top level, past the stops below.
@@ -131,7 +137,13 @@ run()
 # run_long NAME COMMAND...: what takes long and is much like another scenario: only with CHECK_ALL.
 run_long()
 {
-    [[ -z ${CHECK_ALL:-} ]] || run "$@"
+    [[ -z ${CHECK_ALL:-} ]] || run_now "$@"
+}
+
+# run_longer NAME COMMAND...: what is longer with CHECK_ALL.
+run_longer()
+{
+    run_now "$@"
 }
 
 # skip NAME WHY

@@ -127,7 +127,7 @@ supervisor_is_said_stuck()
 }
 
 run "$crowd useless connections from the address of the probes" nobody_waits
-run "$crowd useless connections from sixteen addresses" nobody_waits 127.0.17.{101..116}
+run_long "$crowd useless connections from sixteen addresses" nobody_waits 127.0.17.{101..116}
 run "a full load" probes_meet_a_full_load
 run_long "a supervisor that stalls" supervisor_is_watched
 finish

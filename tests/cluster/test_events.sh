@@ -178,5 +178,5 @@ run "the 17th is refused" the_17th_is_refused
 run "only GET and HEAD" only_get_and_head
 run "the end of a pod ends its streams" the_end_of_a_pod_ends_its_streams
 run "headlessctl follows" headlessctl_follows
-run "a silent stream is kept alive" a_silent_stream_is_kept_alive
+run_long "a silent stream is kept alive" a_silent_stream_is_kept_alive
 finish

@@ -156,7 +156,7 @@ logged_at()
 }
 
 run "the leader's app dies" app_dies
-run "the leader's app dies, without rings" app_dies --workers 0
+run_long "the leader's app dies, without rings" app_dies --workers 0
 run "the only app restarts" only_app_restarts
 run "two commands at once" two_commands_at_once
 run "a command to a dead member" command_to_the_dead

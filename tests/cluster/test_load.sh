@@ -13,7 +13,7 @@ b=127.0.8.12
 c=127.0.8.13
 pods=("$a" "$b" "$c")
 datagrams=300000
-((${CHECK_ALL:-0} == 0)) || datagrams=3000000
+[[ -z ${CHECK_ALL:-} ]] || datagrams=3000000
 growth_most_kib=3072
 
 # load COUNT OPTION...: closed loop, in the background, into $work/bench.out.
@@ -140,9 +140,9 @@ lead_moves_under_load()
     [[ -z ${V:-} ]] || echo "  $(count sent) datagrams during 10 changes"
 }
 
-run "$datagrams datagrams" nothing_is_lost "$datagrams"
-run "$((datagrams / 3)) datagrams, without rings" nothing_is_lost $((datagrams / 3)) --workers 0
-run "$((datagrams / 3)) datagrams, two receivers and two workers" \
+run_longer "$datagrams datagrams" nothing_is_lost "$datagrams"
+run_longer "$((datagrams / 3)) datagrams, without rings" nothing_is_lost $((datagrams / 3)) --workers 0
+run_longer "$((datagrams / 3)) datagrams, two receivers and two workers" \
     nothing_is_lost $((datagrams / 3)) --receivers 2 --workers 2
 run "small buffers: what is missing is what the kernel dropped" losses_are_accounted_for
 run "the lead moves ten times under load" lead_moves_under_load

@@ -161,7 +161,7 @@ asks_until_told()
 
 run "a pod that is alone says why" lone_pod
 run "a pod whose others do not come says so" lone_pod_of_two
-run "a pod that has waited for 10 s says for whom" nobody_leads
+run_long "a pod that has waited for 10 s says for whom" nobody_leads
 run "a leader outside the cluster is told" leader_outside
 run "a leader in no list is told once, with its option" leader_in_no_list
 run "a leader that nobody has seen is told once" leader_that_nobody_has_seen

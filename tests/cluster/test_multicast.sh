@@ -25,7 +25,7 @@ link=ff02::77 # of one link: it cannot be joined without an interface
 stream_options=(-i eth0)
 rate=$((1000 / slow))
 span=2000 # milliseconds
-((${CHECK_ALL:-0} == 0)) || span=4000
+[[ -z ${CHECK_ALL:-} ]] || span=4000
 
 # use 4|6: the pods' addresses.
 use()
@@ -323,30 +323,26 @@ says()
     grep -q "$2" "$1"
 }
 
-# to_groups NAME GROUP "OPTION..."...: the same with each of these sets of options.
+# to_groups RUN NAME GROUP "OPTION..."...: the same with each of these sets of options.
 to_groups()
 {
-    local name=$1 group=$2 options
-    shift 2
+    local run=$1 name=$2 group=$3 options
+    shift 3
     for options in "$@"; do
         # shellcheck disable=SC2086 # options are words
-        run "$name ${options:-as shipped}" to_a_group "$group" $options
+        "$run" "$name ${options:-as shipped}" to_a_group "$group" $options
     done
 }
 
-to_groups IPv4 "$ipv4" "" "--bind SELF --receivers 2 --workers 0" "--receivers 2 --workers 2"
-if ((${CHECK_ALL:-0})); then
-    to_groups IPv4 "$ipv4" "--receivers 2 --workers 0" "--bind SELF" "--route all"
-    run "pods of IPv4, a group of IPv6" to_the_other_family
-    run "UDP apps, without rings" to_udp_apps --workers 0
-fi
+to_groups run IPv4 "$ipv4" "--bind SELF --receivers 2 --workers 0" "--receivers 2 --workers 2"
+to_groups run_long IPv4 "$ipv4" "" "--receivers 2 --workers 0" "--bind SELF" "--route all"
+run_long "pods of IPv4, a group of IPv6" to_the_other_family
+run_long "UDP apps, without rings" to_udp_apps --workers 0
 run "UDP apps" to_udp_apps
 use 6
-to_groups IPv6 "$ipv6" "--receivers 2 --workers 2"
-if ((${CHECK_ALL:-0})); then
-    to_groups IPv6 "$ipv6" "" "--receivers 2 --workers 0" "--bind SELF"
-fi
-run "IPv6, a group of one link" to_a_group "$link%eth0" --receivers 2
+to_groups run IPv6 "$ipv6" "--receivers 2 --workers 2"
+to_groups run_long IPv6 "$ipv6" "" "--receivers 2 --workers 0" "--bind SELF"
+run_long "IPv6, a group of one link" to_a_group "$link%eth0" --receivers 2
 use 4
 run "headlessctl publish: who answers" who_answers
 run "a command to the group" commanded

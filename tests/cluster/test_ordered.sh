@@ -14,7 +14,7 @@ pods=(127.0.15.11 127.0.15.12 127.0.15.13)
 pod_environment+=(HEADLESSD_HEARTBEAT_INTERVAL=250ms) # who stands still for a moment is not dead
 rate=$((20000 / (slow * slow))) # of the five pods
 enough=20000                    # messages that all apps together are given, before something happens
-((${CHECK_ALL:-0} == 0)) || enough=400000
+[[ -z ${CHECK_ALL:-} ]] || enough=400000
 
 # app_port ADDRESS: where the app of this pod listens; in a namespace it is alone.
 app_port()
@@ -257,7 +257,7 @@ refuses_two_workers()
 
 run "ordered: all apps get all in one order" all_apps_get_all
 run_long "ordered: the same, without rings" all_apps_get_all --workers 0
-run "ordered: the same, with commit" all_apps_get_all --ordered-commit majority
+run_long "ordered: the same, with commit" all_apps_get_all --ordered-commit majority
 run "ordered: a follower restarts" follower_restarts
 run "ordered: a gap that cannot be filled is told" gap_is_told
 run "ordered: one worker" refuses_two_workers
@@ -268,8 +268,8 @@ run "ordered: another route is told" with_other_option "another route than order
 if net_possible; then
     net_make 5
     pods=("${net_pods[@]}")
-    run "ordered: leaders die twice, 2 % loss" order_survives
-    run "ordered: the same, with commit" order_is_exact
+    run_longer "ordered: leaders die twice, 2 % loss" order_survives
+    run_longer "ordered: the same, with commit" order_is_exact
 else
     skip "leaders die, in namespaces" "needs root and network namespaces"
 fi

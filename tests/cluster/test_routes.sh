@@ -15,7 +15,7 @@ pods=("$a" "$b" "$c")
 pod_environment+=(HEADLESSD_HEARTBEAT_INTERVAL=250ms) # who stands still for a moment is not dead
 rate=$((3000 / slow))
 span=3000 # milliseconds
-((${CHECK_ALL:-0} == 0)) || span=34000
+[[ -z ${CHECK_ALL:-} ]] || span=34000
 
 # stream_for MILLISECONDS ADDRESS...: to its end.
 stream_for()
@@ -181,12 +181,12 @@ needs_frames()
     expect_match "why" "$errors" "routes local, all and ordered need relay.format framed"
 }
 
-run "all: each app is given each datagram" to_all_apps
+run_longer "all: each app is given each datagram" to_all_apps
 run_long "all: each app is given each datagram, without rings" to_all_apps --workers 0
-run "all: each app is given each datagram, two receivers and two workers" to_all_apps \
+run_long "all: each app is given each datagram, two receivers and two workers" to_all_apps \
     --receivers 2 --workers 2
 run "all: UDP apps" to_all_udp_apps
-run "local: each app is given its own" to_own_app
+run_longer "local: each app is given its own" to_own_app
 run_long "local: each app is given its own, without rings" to_own_app --workers 0
 run "all: the leader dies" leader_dies all
 run "local: the leader dies" leader_dies local -a
