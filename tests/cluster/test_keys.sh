@@ -265,7 +265,8 @@ no_key_at_reload()
     ledger_closes "${pods[@]}"
 }
 
-# restart ADDRESS OPTION...: while a client asks the other two.
+# restart ADDRESS OPTION...: while a client asks the other two. What these still send to it until they have
+# heard who leads now it has to read: no 50 ms are enough where a thread may wait as long for a processor.
 restart()
 {
     local address=$1 other others=()
@@ -275,7 +276,7 @@ restart()
     done
     stream_start 1000 60000 "${others[@]}"
     pod_stop "$address"
-    launch "$address" "$@"
+    launch "$address" --drain-time 1s "$@"
     pod_wait "$address"
     wait_until "all agree" 6000 agree any "${pods[@]}"
     wait_until "their votes count" 6000 are_settled "${pods[@]}"
@@ -291,7 +292,7 @@ roll_out()
     local address mode
     for address in "${pods[@]}"; do
         give "$address" 0
-        pod_launch "$address" --peers "$everybody"
+        pod_launch "$address" --peers "$everybody" --drain-time 1s
     done
     for address in "${pods[@]}"; do
         pod_wait "$address"
