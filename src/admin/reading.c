@@ -27,10 +27,12 @@ void reading_take(struct admin *admin, struct reading *ret_reading)
         .config_loaded_s = atomic_load_explicit(&admin->config_loaded_s, memory_order_relaxed),
         .reloads = atomic_load_explicit(&admin->reloads, memory_order_relaxed),
         .reloads_refused = atomic_load_explicit(&admin->reloads_refused, memory_order_relaxed),
+        .started_s = admin->started_s,
         .log_suppressed = log_suppressed(),
         .report = &admin->supervisor->report,
     };
 
+    process_read_usage(&reading.process);
     (void)clock_gettime(CLOCK_REALTIME, &wall);
     reading.wall_ns = (uint64_t)wall.tv_sec * NS_PER_SEC + (uint64_t)wall.tv_nsec;
     reading.uptime_ns = reading.now_ns - admin->started_ns;

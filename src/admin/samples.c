@@ -210,6 +210,27 @@ static void add_admin(struct list *list, const struct reading *reading)
         reading->connections_shed);
 }
 
+/* By the names of Prometheus' client libraries, which leave out what they do not know, too. */
+static void add_process(struct list *list, const struct reading *reading)
+{
+    const struct process_usage *process = &reading->process;
+
+    add(list, SAMPLE_COUNTER_SECONDS,
+        (struct counter_info){"process_cpu_seconds_total", "", "",
+                              "CPU time that the process took, of all threads, user and system"},
+        process->cpu_ns);
+    if (process->resident_bytes)
+        add_gauge(list, "process_resident_memory_bytes", process->resident_bytes,
+                  "Memory of the process that is in RAM");
+    if (process->open_fds)
+        add_gauge(list, "process_open_fds", process->open_fds, "Open file descriptors");
+    if (process->max_fds)
+        add_gauge(list, "process_max_fds", process->max_fds,
+                  "Most file descriptors that it may open (RLIMIT_NOFILE)");
+    add_gauge(list, "process_start_time_seconds", reading->started_s,
+              "When the process started; seconds since 1970");
+}
+
 size_t samples_list(const struct reading *reading, struct sample ret_samples[static SAMPLES_MAX])
 {
     const struct plane_numbers *numbers = &reading->numbers;
@@ -243,6 +264,7 @@ size_t samples_list(const struct reading *reading, struct sample ret_samples[sta
               "1 if this pod gave up the system calls that it does not need (seccomp)");
     add_gauge(&list, "uptime_seconds", reading->uptime_ns / NS_PER_SEC,
               "Seconds since the process started");
+    add_process(&list, reading);
     add(&list, SAMPLE_GAUGE,
         (struct counter_info){"build_info", "version", HEADLESS_VERSION, "Version, as a label"}, 1);
     return list.count;

@@ -258,6 +258,37 @@ numbers_agree_at_rest()
     terminal_close
 }
 
+# used_ms ADDRESS: CPU time of this pod, of all threads, as the kernel tells it.
+used_ms()
+{
+    sed 's/^.*) //' "/proc/${pod_pids[$1]}/stat" | awk -v hz="$(getconf CLK_TCK)" '{ print int(($12 + $13) * 1000 / hz) }'
+}
+
+# The pod has given up most system calls by now.
+shows_what_the_process_takes()
+{
+    local before metrics after confined cpu resident fds most_fds started
+    start
+    "$bench" send --to "$a:12000" --count 2000 --rate 4000 --size 100 >/dev/null || fail "the bench: status $?"
+    before=$(used_ms "$a")
+    metrics=$(metric "$a" confined process_cpu_seconds_total process_resident_memory_bytes process_open_fds \
+        process_max_fds process_start_time_seconds)
+    "$headlessctl" --admin "$a" top --count 2 --interval 100ms >"$work/frames" || fail "status $?"
+    after=$(used_ms "$a")
+    read -r confined cpu resident fds most_fds started <<<"$metrics"
+    [[ -n ${SANITIZED:-} ]] || expect "confined" "$confined" 1 # a sanitizer needs all calls
+    expect_between "CPU time in /metrics, in ms" "$(awk -v s="$cpu" 'BEGIN { print int(s * 1000) }')" \
+        $((before - 10)) $((after + 10))
+    expect_match "the first frame's" "$(grep -m1 ^cpu "$work/frames")" '^cpu        [0-9]+\.[0-9] s$'
+    expect_match "the second's" "$(grep ^cpu "$work/frames" | tail -n 1)" '^cpu        [0-9]+\.[0-9] s, [0-9]+\.[0-9] % of one$'
+    expect_between "resident memory" "$resident" 1000000 2000000000
+    expect "most open files" "$most_fds" "$(awk '/^Max open files/ { print $4 }' "/proc/${pod_pids[$a]}/limits")"
+    # Of a connection of which the pod is asked, and of one that it has not closed yet, it knows more.
+    expect_between "open files" "$fds" "$(find "/proc/${pod_pids[$a]}/fd" -mindepth 1 | wc -l)" \
+        $(($(find "/proc/${pod_pids[$a]}/fd" -mindepth 1 | wc -l) + 2))
+    expect_between "start" "$started" $(($(date +%s) - 60)) "$(date +%s)"
+}
+
 is_plain_text_without_a_terminal()
 {
     local status=0
@@ -296,6 +327,7 @@ run "gives the terminal back" gives_the_terminal_back
 run "colors only where wanted" colors_only_where_wanted
 run "says when the pod is gone" says_when_the_pod_is_gone
 run "numbers agree at rest" numbers_agree_at_rest
+run "shows what the process takes" shows_what_the_process_takes
 run "is plain text without a terminal" is_plain_text_without_a_terminal
 run "lists the succession" lists_the_succession
 finish

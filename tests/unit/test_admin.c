@@ -71,6 +71,11 @@ static void setup(void)
                                .reloads = 5,
                                .reloads_refused = 3,
                                .log_suppressed = 7,
+                               .started_s = 1795749061,
+                               .process = {.cpu_ns = 1250 * SEC / 1000,
+                                           .resident_bytes = 5 << 20,
+                                           .open_fds = 31,
+                                           .max_fds = 1024},
                                .wall_ns = 1795749151042000000}; /* 2026-11-27T03:12:31.042Z */
 }
 
@@ -124,7 +129,7 @@ Test(admin, metrics_have_help_and_type_once_before_their_samples)
 
         (void)snprintf(help, sizeof(help), "# HELP headlessd_%s ", metric);
         (void)snprintf(type, sizeof(type), "\n# TYPE headlessd_%s %s\nheadlessd_%s", metric,
-                       samples[i].type == SAMPLE_COUNTER ? "counter" : "gauge", metric);
+                       sample_is_counter(&samples[i]) ? "counter" : "gauge", metric);
         cr_assert_eq(occurrences(help), 1, "%s", help);
         cr_assert_eq(occurrences(type), 1, "%s", type);
     }
@@ -218,6 +223,26 @@ Test(admin, metrics_have_every_gauge)
     assert_line("headlessd_build_info{version=\"" HEADLESS_VERSION "\"} 1");
 }
 
+Test(admin, metrics_have_what_the_process_takes)
+{
+    render_metrics();
+    assert_line("# TYPE headlessd_process_cpu_seconds_total counter");
+    assert_line("headlessd_process_cpu_seconds_total 1.25");
+    assert_line("headlessd_process_resident_memory_bytes 5242880");
+    assert_line("headlessd_process_open_fds 31");
+    assert_line("headlessd_process_max_fds 1024");
+    assert_line("headlessd_process_start_time_seconds 1795749061");
+}
+
+Test(admin, what_is_not_known_of_the_process_is_left_out)
+{
+    reading.process = (struct process_usage){0};
+    render_metrics();
+    assert_line("headlessd_process_cpu_seconds_total 0");
+    cr_assert_eq(occurrences("_fds"), 0);
+    cr_assert_eq(occurrences("resident"), 0);
+}
+
 Test(admin, a_refused_reload_shows)
 {
     reading.last_reload_succeeded = false;
@@ -292,7 +317,7 @@ Test(admin, the_document_has_each_metric_once)
     (void)fclose(out);
     for (size_t i = 0; i < count; i++) {
         (void)snprintf(row, sizeof(row), "| `%s` | %s |", samples[i].info.metric,
-                       samples[i].type == SAMPLE_COUNTER ? "counter" : "gauge");
+                       sample_is_counter(&samples[i]) ? "counter" : "gauge");
         cr_assert_eq(occurrences(row), 1, "%s", row);
     }
     for (size_t id = 0; id < DISTRIBUTION_COUNT; id++) {
@@ -301,6 +326,7 @@ Test(admin, the_document_has_each_metric_once)
     }
     cr_assert_eq(occurrences("| `leader_gap_seconds` | gauge | seconds |"), 1);
     cr_assert_eq(occurrences("| `received_bytes_total` | counter | bytes |"), 1);
+    cr_assert_eq(occurrences("| `process_cpu_seconds_total` | counter | seconds |"), 1);
     cr_assert_eq(occurrences("(`socket`: data, relay, multicast)"), 2);
     cr_assert_eq(occurrences("| `ordered_waiting` | gauge |"), 1, "also what not every pod has");
     cr_assert_eq(occurrences("socket`: data, multicast, relay, app, peer)"), 2);

@@ -41,8 +41,8 @@ struct admin {
     struct notifier notifier;
     struct events events;
     struct connections connections; /* of the HTTP thread */
-    uint64_t started_ns;
-    _Atomic bool stopping; /* readyz says no */
+    uint64_t started_ns, started_s; /* clock_now_ns, clock_real_s */
+    _Atomic bool stopping;          /* readyz says no */
     _Atomic bool last_reload_succeeded;
     _Atomic uint64_t config_loaded_s; /* when the present configuration was read: clock_real_s */
     _Atomic uint64_t reloads, reloads_refused; /* of the configuration; the first has all */
