@@ -189,7 +189,6 @@ static void put_numbers(const struct page *page)
         {"gauges.relay_unconfirmed", "Unconfirmed"},
         {"counters.relay_lost_total", "Lost with leaders"},
         {"gauges.sessions", "Sessions"},
-        {"gauges.leader_gap_milliseconds", "Last gap, ms"},
         {"ledger.requests", "Ledger, requests"},
         {"ledger.answers", "Ledger, answers"},
         {"ledger.copies", "Ledger, copies"},
@@ -199,6 +198,20 @@ static void put_numbers(const struct page *page)
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
         put_fact(page, numbers[i].meaning, numbers[i].word,
                  page_group(page_number(page->status, numbers[i].word), text));
+}
+
+/* How long nobody led before the present leader did, as far as this pod knows. */
+static void put_gap(const struct page *page)
+{
+    struct json_object *changes = page_find(page->status, "changes");
+    char text[PAGE_DURATION_MAX];
+
+    if (page_count(changes) == 0)
+        put_fact(page, "Last gap", "gap", "–");
+    else
+        put_fact(page, "Last gap", "gap",
+                 page_duration(
+                     (uint64_t)page_number(json_object_array_get_idx(changes, 0), "gap_ms"), text));
 }
 
 static void put_this_pod(const struct page *page)
@@ -216,6 +229,7 @@ static void put_this_pod(const struct page *page)
     put_fact(page, "Version", "version", page_text(page->status, "version"));
     put_fact(page, "Cipher", "keys.cipher", page_text(page->status, "keys.cipher"));
     put_numbers(page);
+    put_gap(page);
     page_put(page, "</dl><p class=\"hint\">The ledger is what came in minus what became of it: 0 "
                    "at rest.</p></section>\n");
 }
