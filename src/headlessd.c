@@ -256,6 +256,19 @@ static void wait_for_end(struct daemon *d, const sigset_t *signals)
     drain(d, signals);
 }
 
+/* Lines that no later line can tell of. */
+static void say_goodbye(void)
+{
+    const struct log_counts counts = log_count();
+
+    if (counts.suppressed || counts.failed)
+        log_warn("log_incomplete",
+                 "%llu lines were not written since the start because many of their kind had just "
+                 "been, and %llu because standard error did not take them",
+                 (unsigned long long)counts.suppressed, (unsigned long long)counts.failed);
+    log_info("stopped", "bye");
+}
+
 static int run(struct config_set *options)
 {
     static struct daemon daemon; /* large, and one a process */
@@ -284,7 +297,7 @@ static int run(struct config_set *options)
     say_hello(&daemon);
     wait_for_end(&daemon, &signals);
     stop_modules(&daemon, MODULE_COUNT);
-    log_info("stopped", "bye");
+    say_goodbye();
     service_close(&daemon.service);
     config_destroy(daemon.reloaded);
     return CONFIG_EXIT_OK;

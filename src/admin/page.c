@@ -88,6 +88,8 @@ static void put_signs(const struct page *page)
          "Members with another route or ordered.commit than here: "},
         {"gauges.config_last_reload_successful", 1,
          "The last reload of the configuration was refused; the log says why."},
+        {"counters.log_lines_failed_total", 0,
+         "Lines of the log that standard error did not take: "},
         {"counters.election_forbidden_transitions_total", 0,
          "Transitions that the election's table does not allow, which is a bug: "},
     };

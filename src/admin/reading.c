@@ -28,7 +28,7 @@ void reading_take(struct admin *admin, struct reading *ret_reading)
         .reloads = atomic_load_explicit(&admin->reloads, memory_order_relaxed),
         .reloads_refused = atomic_load_explicit(&admin->reloads_refused, memory_order_relaxed),
         .started_s = admin->started_s,
-        .log_suppressed = log_suppressed(),
+        .log = log_count(),
         .report = &admin->supervisor->report,
     };
 

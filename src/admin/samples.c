@@ -210,6 +210,25 @@ static void add_admin(struct list *list, const struct reading *reading)
         reading->connections_shed);
 }
 
+static void add_log(struct list *list, const struct log_counts *log)
+{
+    static const char help[] = "Lines written to the log";
+    static const char *const levels[LOG_LEVEL_COUNT] = {"error", "warn", "info", "debug"};
+
+    for (size_t level = 0; level < LOG_LEVEL_COUNT; level++)
+        add(list, SAMPLE_COUNTER,
+            (struct counter_info){"log_lines_total", "level", levels[level], help},
+            log->written[level]);
+    add(list, SAMPLE_COUNTER,
+        (struct counter_info){"log_lines_suppressed_total", "", "",
+                              "Lines not logged because many of their kind had just been"},
+        log->suppressed);
+    add(list, SAMPLE_COUNTER,
+        (struct counter_info){"log_lines_failed_total", "", "",
+                              "Lines that standard error did not take, or not whole"},
+        log->failed);
+}
+
 /* By the names of Prometheus' client libraries, which leave out what they do not know, too. */
 static void add_process(struct list *list, const struct reading *reading)
 {
@@ -256,10 +275,7 @@ size_t samples_list(const struct reading *reading, struct sample ret_samples[sta
     add_election(&list, reading);
     add_admin(&list, reading);
     add_config(&list, reading);
-    add(&list, SAMPLE_COUNTER,
-        (struct counter_info){"log_lines_suppressed_total", "", "",
-                              "Lines not logged because many of their kind had just been"},
-        reading->log_suppressed);
+    add_log(&list, &reading->log);
     add_gauge(&list, "confined", reading->confined,
               "1 if this pod gave up the system calls that it does not need (seccomp)");
     add_gauge(&list, "uptime_seconds", reading->uptime_ns / NS_PER_SEC,

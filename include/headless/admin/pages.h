@@ -13,6 +13,7 @@
 
 #include <stdio.h>
 
+#include "headless/base/log.h"
 #include "headless/base/process.h"
 #include "headless/control/supervisor.h"
 
@@ -33,7 +34,7 @@ struct reading {
     bool stopping, last_reload_succeeded, confined;
     uint64_t config_loaded_s; /* since 1970 */
     uint64_t reloads, reloads_refused;
-    uint64_t log_suppressed; /* lines */
+    struct log_counts log;
     const struct supervisor_report *report;
     struct json_object *options; /* name: value, of those not at their default; NULL: not known */
     struct {
@@ -69,7 +70,7 @@ static inline bool sample_is_seconds(const struct sample *sample)
     return sample->type == SAMPLE_SECONDS || sample->type == SAMPLE_COUNTER_SECONDS;
 }
 
-#define SAMPLES_MAX (COUNTER_COUNT + 89)
+#define SAMPLES_MAX (COUNTER_COUNT + 94)
 
 /* Everything, the samples of one metric next to each other. Returns how many. */
 size_t samples_list(const struct reading *reading, struct sample ret_samples[static SAMPLES_MAX]);
