@@ -17,8 +17,7 @@ void reading_take(struct admin *admin, struct reading *ret_reading)
         .peer_rcvbuf_bytes = admin->supervisor->courier.socket.rcvbuf_bytes,
         .peer_kernel_drops = udp_kernel_drops(admin->supervisor->courier.socket.fd),
         .event_streams = events_count(&admin->events),
-        .connections = connections_count(&admin->connections),
-        .connections_shed = admin->connections.shed,
+        .connections = connections_read(&admin->connections),
         .now_ns = clock_now_ns(),
         .stopping = atomic_load_explicit(&admin->stopping, memory_order_relaxed),
         .last_reload_succeeded =

@@ -202,12 +202,17 @@ static void add_config(struct list *list, const struct reading *reading)
 static void add_admin(struct list *list, const struct reading *reading)
 {
     add_gauge(list, "event_streams", reading->event_streams, "Open streams of /events");
-    add_gauge(list, "admin_connections", reading->connections,
+    add_gauge(list, "admin_connections", reading->connections.open,
               "Open connections to the admin port, this one and streams included");
     add(list, SAMPLE_COUNTER,
         (struct counter_info){"admin_connections_shed_total", "", "",
                               "Connections to the admin port closed because there were too many"},
-        reading->connections_shed);
+        reading->connections.shed);
+    add(list, SAMPLE_COUNTER,
+        (struct counter_info){"admin_connections_expired_total", "", "",
+                              "Connections to the admin port closed because their request was not "
+                              "whole within 5 s, or their answer not taken within 30 s"},
+        reading->connections.expired);
 }
 
 static void add_log(struct list *list, const struct log_counts *log)

@@ -70,6 +70,7 @@ static void setup(void)
                                .config_loaded_s = 1700000000,
                                .reloads = 5,
                                .reloads_refused = 3,
+                               .connections = {.open = 9, .shed = 8, .expired = 6},
                                .log = {.written = {1, 2, 30, 0}, .suppressed = 7, .failed = 4},
                                .started_s = 1795749061,
                                .process = {.cpu_ns = 1250 * SEC / 1000,
@@ -221,6 +222,9 @@ Test(admin, metrics_have_every_gauge)
     assert_line("headlessd_config_reloads_refused_total 3");
     assert_line("headlessd_log_lines_total{level=\"warn\"} 2");
     assert_line("headlessd_log_lines_total{level=\"info\"} 30");
+    assert_line("headlessd_admin_connections 9");
+    assert_line("headlessd_admin_connections_shed_total 8");
+    assert_line("headlessd_admin_connections_expired_total 6");
     assert_line("headlessd_log_lines_suppressed_total 7");
     assert_line("headlessd_log_lines_failed_total 4");
     assert_line("headlessd_build_info{version=\"" HEADLESS_VERSION "\"} 1");

@@ -13,6 +13,7 @@
 
 #include <stdio.h>
 
+#include "headless/admin/connections.h"
 #include "headless/base/log.h"
 #include "headless/base/process.h"
 #include "headless/control/supervisor.h"
@@ -25,8 +26,8 @@ struct reading {
     const struct view *view;
     struct plane_numbers numbers; /* the supervisor's counters included */
     uint64_t data_rcvbuf_bytes, relay_rcvbuf_bytes, peer_rcvbuf_bytes, peer_kernel_drops;
-    size_t event_streams, connections;
-    uint64_t connections_shed;
+    size_t event_streams;
+    struct connection_counts connections;
     uint64_t now_ns, uptime_ns;
     uint64_t wall_ns;   /* now_ns as time of day: since 1970 */
     uint64_t started_s; /* since 1970 */
@@ -70,7 +71,7 @@ static inline bool sample_is_seconds(const struct sample *sample)
     return sample->type == SAMPLE_SECONDS || sample->type == SAMPLE_COUNTER_SECONDS;
 }
 
-#define SAMPLES_MAX (COUNTER_COUNT + 94)
+#define SAMPLES_MAX (COUNTER_COUNT + 95)
 
 /* Everything, the samples of one metric next to each other. Returns how many. */
 size_t samples_list(const struct reading *reading, struct sample ret_samples[static SAMPLES_MAX]);
