@@ -6,6 +6,7 @@
  *   data            data/          receivers, workers, app, relay, replies: the way of a datagram
  *   operators       admin/         HTTP: probes, metrics, status
  *   confinement     secure/        what the process gives up once its sockets are open
+ *   reloading       reload.c       the configuration, while it runs
  *
  * The main thread starts the modules in the order of one table, then waits for signals, and stops
  * them in the reverse order. SIGTERM and SIGINT drain and exit 0. The configuration is read again
@@ -14,46 +15,18 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "headless/admin/admin.h"
+#include "daemon.h"
 #include "headless/admin/pages.h"
 #include "headless/base/clock.h"
 #include "headless/base/log.h"
-#include "headless/base/service.h"
-#include "headless/config/config.h"
-#include "headless/config/watch.h"
-#include "headless/control/supervisor.h"
-#include "headless/data/plane.h"
-#include "headless/data/progress.h"
 #include "headless/secure/confine.h"
 
 #define DRAIN_LOOK_NS  (50 * NS_PER_MS)
 #define DRAIN_QUIET_NS NS_PER_SEC
 #define LOOK_NS        NS_PER_SEC /* at keys and configuration */
 #define WELL_PARTS     4 /* of the watchdog's time: one look that was unlucky does not kill */
-
-struct daemon {
-    struct config_set *options;  /* as started with: the modules refer to it */
-    struct config_set *reloaded; /* newest, or NULL */
-    struct config_watch watch;   /* of the file */
-    struct supervisor supervisor;
-    struct plane plane;
-    struct admin admin;
-    struct plane_quiet quiet; /* while stopping */
-    uint64_t groups_ns;       /* looked for groups to join then */
-    bool is_hurried;          /* by a second signal */
-    struct service service;
-    struct progress progress; /* of the other threads, for the service manager */
-    uint64_t looked_ns;       /* at it, last */
-};
-
-/* As it was configured last. */
-static const struct config *newest(const struct daemon *d)
-{
-    return config_values(d->reloaded ? d->reloaded : d->options);
-}
 
 /* ---- the modules, in the order of their start ---- */
 
@@ -136,7 +109,7 @@ static int start_plane(struct daemon *d)
 /* The last answers may take as long as the drain waits for more datagrams. */
 static void stop_plane(struct daemon *d)
 {
-    uint64_t drain_ns = d->is_hurried ? 0 : newest(d)->drain_time_ns;
+    uint64_t drain_ns = d->is_hurried ? 0 : daemon_config(d)->drain_time_ns;
 
     plane_stop(&d->plane, &d->quiet, drain_ns < DRAIN_QUIET_NS ? drain_ns : DRAIN_QUIET_NS);
 }
@@ -207,67 +180,6 @@ static void say_hello(const struct daemon *d)
              (unsigned long long)d->plane.data_sockets[0].rcvbuf_bytes / 1024);
 }
 
-static void say_changed(const char *option, bool reloadable, void *context)
-{
-    (void)context;
-    if (reloadable)
-        log_info("option_reloaded", "%s", option);
-    else
-        log_warn("option_needs_restart", "%s changed: it takes effect at the next start", option);
-}
-
-/* As config_reload, but what it writes becomes lines of the log. */
-static int read_options(struct daemon *d, uint64_t *digest, struct config_set **ret_after)
-{
-    char *text = NULL;
-    size_t length;
-    FILE *errors = open_memstream(&text, &length);
-    int rc;
-
-    if (!errors)
-        return -errno;
-    rc = config_reload(d->options, digest, errors, ret_after);
-    (void)fclose(errors);
-    if (rc)
-        log_lines(LOG_LEVEL_ERROR, "config_error", text);
-    else
-        log_lines(LOG_LEVEL_WARN, "config_warning", text);
-    free(text);
-    return rc;
-}
-
-/* digest: of the content that is expected; 0: any. Another one is looked at again first. */
-static void reload(struct daemon *d, uint64_t digest)
-{
-    const struct config_set *before = d->reloaded ? d->reloaded : d->options;
-    struct config_set *after;
-    int rc = read_options(d, &digest, &after);
-
-    if (rc == -EAGAIN)
-        return;
-    config_watch_judge(&d->watch, digest);
-    admin_set_reload_result(&d->admin, rc == 0);
-    if (rc) {
-        log_error("reload_failed", "the configuration has errors: nothing was changed");
-        return;
-    }
-    log_info("reloaded", "%zu options changed", config_diff(before, after, say_changed, NULL));
-    log_set_level((enum log_level)config_values(after)->log_level);
-    (void)supervisor_read_keys(&d->supervisor);
-    supervisor_reload(&d->supervisor, config_values(after));
-    config_destroy(d->reloaded);
-    d->reloaded = after;
-    admin_set_options(&d->admin, d->options, after);
-}
-
-static void reload_because(struct daemon *d, const char *why, uint64_t digest)
-{
-    log_info("reloading", "the configuration: %s", why);
-    service_reloading(&d->service);
-    reload(d, digest);
-    service_ready(&d->service);
-}
-
 /* To the service manager's watchdog, while the threads turn. */
 static void show_well(struct daemon *d, uint64_t now_ns)
 {
@@ -286,7 +198,7 @@ static void drain(struct daemon *d, const sigset_t *signals)
 {
     const struct timespec look = clock_to_timespec(DRAIN_LOOK_NS);
     uint64_t now_ns = clock_now_ns();
-    uint64_t end_ns = now_ns + newest(d)->drain_time_ns;
+    uint64_t end_ns = now_ns + daemon_config(d)->drain_time_ns;
 
     admin_set_stopping(&d->admin);
     plane_watch(&d->quiet, &d->plane, now_ns);
@@ -307,10 +219,10 @@ static void look_around(struct daemon *d, uint64_t now_ns)
 {
     show_well(d, now_ns);
     if (config_watch_look(&d->watch, now_ns))
-        reload_because(d, d->watch.seen ? "its file has changed" : "its file cannot be read",
-                       d->watch.seen);
+        daemon_reload(d, d->watch.seen ? "its file has changed" : "its file cannot be read",
+                      d->watch.seen);
     if (supervisor_read_keys(&d->supervisor))
-        supervisor_reload(&d->supervisor, newest(d));
+        supervisor_reload(&d->supervisor, daemon_config(d));
     if (now_ns < d->groups_ns + GROUPS_RETRY_NS)
         return;
     d->groups_ns = now_ns;
@@ -335,13 +247,26 @@ static void wait_for_end(struct daemon *d, const sigset_t *signals)
         look_around(d, clock_now_ns());
         signal = sigtimedwait(signals, NULL, &look);
         if (signal == SIGHUP)
-            reload_because(d, "SIGHUP", 0);
+            daemon_reload(d, "SIGHUP", 0);
     }
     service_stopping(&d->service);
     log_info("stopping", "%s: serving what still comes for at most drain.time",
              signal == SIGTERM ? "SIGTERM" : "SIGINT");
     supervisor_resign(&d->supervisor);
     drain(d, signals);
+}
+
+/* Lines that no later line can tell of. */
+static void say_goodbye(void)
+{
+    const struct log_counts counts = log_count();
+
+    if (counts.suppressed || counts.failed)
+        log_warn("log_incomplete",
+                 "%llu lines were not written since the start because many of their kind had just "
+                 "been, and %llu because standard error did not take them",
+                 (unsigned long long)counts.suppressed, (unsigned long long)counts.failed);
+    log_info("stopped", "bye");
 }
 
 static int run(struct config_set *options)
@@ -372,7 +297,7 @@ static int run(struct config_set *options)
     say_hello(&daemon);
     wait_for_end(&daemon, &signals);
     stop_modules(&daemon, MODULE_COUNT);
-    log_info("stopped", "bye");
+    say_goodbye();
     service_close(&daemon.service);
     config_destroy(daemon.reloaded);
     return CONFIG_EXIT_OK;

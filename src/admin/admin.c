@@ -113,8 +113,11 @@ int admin_start(struct admin *admin, const struct config *config, struct plane *
 {
     int rc;
 
-    *admin = (struct admin){
-        .config = config, .plane = plane, .supervisor = supervisor, .started_ns = clock_now_ns()};
+    *admin = (struct admin){.config = config,
+                            .plane = plane,
+                            .supervisor = supervisor,
+                            .started_ns = clock_now_ns(),
+                            .started_s = clock_real_s()};
     atomic_init(&admin->last_reload_succeeded, true);
     atomic_init(&admin->config_loaded_s, clock_real_s());
     (void)pthread_mutex_init(&admin->options_lock, NULL);

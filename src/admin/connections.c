@@ -13,19 +13,27 @@ static const size_t rooms[CONNECTION_CLASS_COUNT] = {
     [CONNECTION_GOING] = CONNECTIONS_MAX,
 };
 
+/* 0: as long as it likes. */
+static const uint64_t limits_ns[CONNECTION_CLASS_COUNT] = {
+    [CONNECTION_ASKING] = CONNECTIONS_ASKING_NS,
+    [CONNECTION_ANSWERED] = CONNECTIONS_ANSWERED_NS,
+};
+
 void connections_init(struct connections *connections)
 {
     *connections = (struct connections){.count[CONNECTION_FREE] = CONNECTIONS_MAX,
                                         .shed_lines.period_ns = SHED_LINE_NS};
+    (void)pthread_mutex_init(&connections->lock, NULL);
 }
 
 static void set_class(struct connections *connections, struct connection *connection,
-                      enum connection_class class)
+                      enum connection_class class, uint64_t now_ns)
 {
     connections->count[connection->class]--;
     connections->count[class]++;
     connection->class = class;
     connection->number = connections->arrivals++;
+    connection->since_ns = now_ns;
 }
 
 /* How many of its class are of its address. */
@@ -64,12 +72,13 @@ static struct connection *choose(struct connections *connections, enum connectio
     return chosen;
 }
 
-static void say_shed(struct connections *connections, const struct connection *connection)
+static void say_shed(struct connections *connections, const struct connection *connection,
+                     uint64_t now_ns)
 {
     char text[ADDRESS_TEXT_MAX];
     uint64_t suppressed;
 
-    if (!log_limit_pass(&connections->shed_lines, clock_now_ns(), &suppressed))
+    if (!log_limit_pass(&connections->shed_lines, now_ns, &suppressed))
         return;
     log_warn("admin_crowded",
              "too many connections to admin.listen: closed one of %s, which %s (and %llu others "
@@ -82,7 +91,13 @@ static void say_shed(struct connections *connections, const struct connection *c
 
 /* libmicrohttpd is told by epoll that it has ended, and closes it: in its next turn, not in this
  * call, in which it may be at work on any of them. */
-static void make_room(struct connections *connections, enum connection_class class)
+static void shut(struct connections *connections, struct connection *connection, uint64_t now_ns)
+{
+    (void)shutdown(connection->fd, SHUT_RDWR);
+    set_class(connections, connection, CONNECTION_GOING, now_ns);
+}
+
+static void make_room(struct connections *connections, enum connection_class class, uint64_t now_ns)
 {
     struct connection *connection;
 
@@ -91,49 +106,83 @@ static void make_room(struct connections *connections, enum connection_class cla
     connection = choose(connections, class);
     if (!connection)
         return;
-    say_shed(connections, connection);
-    (void)shutdown(connection->fd, SHUT_RDWR);
-    set_class(connections, connection, CONNECTION_GOING);
+    say_shed(connections, connection, now_ns);
+    shut(connections, connection, now_ns);
     connections->shed++;
 }
 
-struct connection *connections_enter(struct connections *connections, int fd,
-                                     const struct address *client)
+static struct connection *find_free(struct connections *connections)
 {
     for (size_t i = 0; i < CONNECTIONS_MAX; i++) {
-        struct connection *connection = &connections->all[i];
-
-        if (connection->class != CONNECTION_FREE)
-            continue;
-        connection->fd = fd;
-        connection->client = *client;
-        set_class(connections, connection, CONNECTION_ASKING);
-        make_room(connections, CONNECTION_ASKING);
-        return connection;
+        if (connections->all[i].class == CONNECTION_FREE)
+            return &connections->all[i];
     }
     return NULL;
 }
 
-void connections_move(struct connections *connections, struct connection *connection,
-                      enum connection_class class)
+struct connection *connections_enter(struct connections *connections, int fd,
+                                     const struct address *client, uint64_t now_ns)
 {
-    if (!connection || connection->class == class || connection->class == CONNECTION_GOING)
+    struct connection *connection;
+
+    (void)pthread_mutex_lock(&connections->lock);
+    connection = find_free(connections);
+    if (connection) {
+        connection->fd = fd;
+        connection->client = *client;
+        set_class(connections, connection, CONNECTION_ASKING, now_ns);
+        make_room(connections, CONNECTION_ASKING, now_ns);
+    }
+    (void)pthread_mutex_unlock(&connections->lock);
+    return connection;
+}
+
+void connections_move(struct connections *connections, struct connection *connection,
+                      enum connection_class class, uint64_t now_ns)
+{
+    if (!connection)
         return;
-    set_class(connections, connection, class);
-    make_room(connections, class);
+    (void)pthread_mutex_lock(&connections->lock);
+    if (connection->class != class && connection->class != CONNECTION_GOING) {
+        set_class(connections, connection, class, now_ns);
+        make_room(connections, class, now_ns);
+    }
+    (void)pthread_mutex_unlock(&connections->lock);
 }
 
 void connections_leave(struct connections *connections, struct connection *connection)
 {
-    if (connection)
-        set_class(connections, connection, CONNECTION_FREE);
+    if (!connection)
+        return;
+    (void)pthread_mutex_lock(&connections->lock);
+    set_class(connections, connection, CONNECTION_FREE, 0);
+    (void)pthread_mutex_unlock(&connections->lock);
 }
 
-size_t connections_count(const struct connections *connections)
+void connections_expire(struct connections *connections, uint64_t now_ns)
 {
-    size_t count = 0;
+    (void)pthread_mutex_lock(&connections->lock);
+    for (size_t i = 0; i < CONNECTIONS_MAX; i++) {
+        struct connection *connection = &connections->all[i];
+        uint64_t limit_ns = limits_ns[connection->class];
 
-    for (size_t class = CONNECTION_ASKING; class < CONNECTION_CLASS_COUNT; class ++)
-        count += connections->count[class];
-    return count;
+        if (limit_ns == 0 || now_ns < connection->since_ns + limit_ns)
+            continue;
+        shut(connections, connection, now_ns);
+        connections->expired++;
+    }
+    (void)pthread_mutex_unlock(&connections->lock);
+}
+
+struct connection_counts connections_read(struct connections *connections)
+{
+    struct connection_counts counts;
+
+    (void)pthread_mutex_lock(&connections->lock);
+    counts =
+        (struct connection_counts){.open = CONNECTIONS_MAX - connections->count[CONNECTION_FREE],
+                                   .shed = connections->shed,
+                                   .expired = connections->expired};
+    (void)pthread_mutex_unlock(&connections->lock);
+    return counts;
 }

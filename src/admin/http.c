@@ -1,8 +1,8 @@
 /*
  * The paths, as a table. A request is answered as soon as its header is there: libmicrohttpd then
  * ignores a body and closes the connection after the answer. So a connection serves one request,
- * and an idle client holds none of the few that there are. Who holds one too long, when there are
- * too many, has to go (connections.h).
+ * and an idle client holds none of the few that there are. Who holds one too long has to go
+ * (connections.h).
  */
 #include "admin/http.h"
 
@@ -323,7 +323,8 @@ void http_notify(void *cls, struct MHD_Connection *connection, void **socket_con
     const struct address client = http_client(connection);
 
     if (code == MHD_CONNECTION_NOTIFY_STARTED)
-        *socket_context = connections_enter(&admin->connections, info->connect_fd, &client);
+        *socket_context =
+            connections_enter(&admin->connections, info->connect_fd, &client, clock_now_ns());
     else
         connections_leave(&admin->connections, *socket_context);
 }
@@ -337,7 +338,7 @@ static void move_on(struct admin *admin, const struct answer *answer)
     (void)MHD_set_connection_option(answer->connection, MHD_CONNECTION_OPTION_TIMEOUT,
                                     ANSWER_IDLE_SECONDS);
     connections_move(&admin->connections, info->socket_context,
-                     answer->stream ? CONNECTION_STREAM : CONNECTION_ANSWERED);
+                     answer->stream ? CONNECTION_STREAM : CONNECTION_ANSWERED, clock_now_ns());
 }
 
 enum MHD_Result http_handle(void *cls, struct MHD_Connection *connection, const char *url,

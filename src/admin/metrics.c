@@ -34,8 +34,7 @@ void metrics_put(FILE *out, const struct sample *sample, bool header)
     char text[NUMBER_TEXT_MAX];
 
     if (header)
-        put_header(out, info->metric, info->help,
-                   sample->type == SAMPLE_COUNTER ? "counter" : "gauge");
+        put_header(out, info->metric, info->help, sample_is_counter(sample) ? "counter" : "gauge");
     (void)fprintf(out, PREFIX "%s", info->metric);
     if (info->label[0]) {
         (void)fprintf(out, "{%s=\"", info->label);

@@ -20,6 +20,8 @@ static const char head[] =
     "- Counters begin at 0 when the process starts and only grow.\n"
     "- The kernel's drops and a data thread's numbers are read while it works: what has to add up "
     "does so at rest.\n"
+    "- `process_...` are those that Prometheus' client libraries have for every process, with this "
+    "prefix.\n"
     "- Where no unit is given, it is a plain number of what the metric is about.\n"
     "- `members` in `/status` says how each is heard: `heartbeat_age_ms` since its last message, "
     "and "
@@ -94,7 +96,7 @@ static bool ends_with(const char *text, const char *end)
 
 static const char *unit_of(const char *metric)
 {
-    if (ends_with(metric, "_seconds"))
+    if (ends_with(metric, "_seconds") || ends_with(metric, "_seconds_total"))
         return "seconds";
     if (ends_with(metric, "_bytes") || ends_with(metric, "_bytes_total"))
         return "bytes";
@@ -133,7 +135,7 @@ static void put_metrics(FILE *out, const struct sample *samples, size_t count, b
                   counters ? "Counters" : "Gauges");
     for (size_t i = 0, n; i < count; i += n) {
         n = count_of_metric(&samples[i], count - i);
-        if ((samples[i].type == SAMPLE_COUNTER) != counters)
+        if (sample_is_counter(&samples[i]) != counters)
             continue;
         put_row(out, samples[i].info.metric, counters ? "counter" : "gauge", samples[i].info.help);
         put_labels(out, &samples[i], n);
@@ -183,6 +185,7 @@ static size_t list_all(struct sample ret_samples[static SAMPLES_MAX])
         .data_rcvbuf_bytes = 1,
         .relay_rcvbuf_bytes = 1,
         .peer_rcvbuf_bytes = 1,
+        .process = {.resident_bytes = 1, .open_fds = 1, .max_fds = 1},
         .numbers = {.group_rcvbuf_bytes = 1, .app_rcvbuf_bytes = 1},
     };
 

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "headless/admin/admin.h"
 #include "headless/admin/pages.h"
 #include "headless/base/clock.h"
 #include "headless/base/log.h"
@@ -31,8 +32,10 @@ static size_t notifier_do_work(void *self)
 
     if (notifier->events && is_news)
         events_change(notifier->events);
-    if (notifier->events)
+    if (notifier->events) {
         events_look(notifier->events, &notice, reading.now_ns);
+        connections_expire(&notifier->events->admin->connections, reading.now_ns);
+    }
     if (!is_news)
         return 0;
     if (notifier->socket.fd >= 0)

@@ -18,7 +18,7 @@ const char *number_format_seconds(uint64_t ns, char text[static NUMBER_TEXT_MAX]
 
 const char *number_format(const struct sample *sample, char text[static NUMBER_TEXT_MAX])
 {
-    if (sample->type == SAMPLE_SECONDS)
+    if (sample_is_seconds(sample))
         return number_format_seconds(sample->value, text);
     if (sample->type == SAMPLE_COUNTER)
         (void)snprintf(text, NUMBER_TEXT_MAX, "%" PRIu64, sample->value);

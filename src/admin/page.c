@@ -88,6 +88,8 @@ static void put_signs(const struct page *page)
          "Members with another route or ordered.commit than here: "},
         {"gauges.config_last_reload_successful", 1,
          "The last reload of the configuration was refused; the log says why."},
+        {"counters.log_lines_failed_total", 0,
+         "Lines of the log that standard error did not take: "},
         {"counters.election_forbidden_transitions_total", 0,
          "Transitions that the election's table does not allow, which is a bug: "},
     };
@@ -189,7 +191,6 @@ static void put_numbers(const struct page *page)
         {"gauges.relay_unconfirmed", "Unconfirmed"},
         {"counters.relay_lost_total", "Lost with leaders"},
         {"gauges.sessions", "Sessions"},
-        {"gauges.leader_gap_milliseconds", "Last gap, ms"},
         {"ledger.requests", "Ledger, requests"},
         {"ledger.answers", "Ledger, answers"},
         {"ledger.copies", "Ledger, copies"},
@@ -199,6 +200,20 @@ static void put_numbers(const struct page *page)
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
         put_fact(page, numbers[i].meaning, numbers[i].word,
                  page_group(page_number(page->status, numbers[i].word), text));
+}
+
+/* How long nobody led before the present leader did, as far as this pod knows. */
+static void put_gap(const struct page *page)
+{
+    struct json_object *changes = page_find(page->status, "changes");
+    char text[PAGE_DURATION_MAX];
+
+    if (page_count(changes) == 0)
+        put_fact(page, "Last gap", "gap", "–");
+    else
+        put_fact(page, "Last gap", "gap",
+                 page_duration(
+                     (uint64_t)page_number(json_object_array_get_idx(changes, 0), "gap_ms"), text));
 }
 
 static void put_this_pod(const struct page *page)
@@ -216,6 +231,7 @@ static void put_this_pod(const struct page *page)
     put_fact(page, "Version", "version", page_text(page->status, "version"));
     put_fact(page, "Cipher", "keys.cipher", page_text(page->status, "keys.cipher"));
     put_numbers(page);
+    put_gap(page);
     page_put(page, "</dl><p class=\"hint\">The ledger is what came in minus what became of it: 0 "
                    "at rest.</p></section>\n");
 }

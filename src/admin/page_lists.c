@@ -20,7 +20,7 @@ static const struct {
 
 #define REASON_COUNT (sizeof(reasons) / sizeof(reasons[0]))
 
-static const char *const sockets[] = {"data", "multicast", "relay", "peer"};
+static const char *const sockets[] = {"data", "multicast", "relay", "app", "peer"};
 #define SOCKET_COUNT (sizeof(sockets) / sizeof(sockets[0]))
 
 static int64_t dropped(const struct page *page, const char *metric, const char *label)

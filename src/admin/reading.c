@@ -17,8 +17,7 @@ void reading_take(struct admin *admin, struct reading *ret_reading)
         .peer_rcvbuf_bytes = admin->supervisor->courier.socket.rcvbuf_bytes,
         .peer_kernel_drops = udp_kernel_drops(admin->supervisor->courier.socket.fd),
         .event_streams = events_count(&admin->events),
-        .connections = connections_count(&admin->connections),
-        .connections_shed = admin->connections.shed,
+        .connections = connections_read(&admin->connections),
         .now_ns = clock_now_ns(),
         .stopping = atomic_load_explicit(&admin->stopping, memory_order_relaxed),
         .last_reload_succeeded =
@@ -27,10 +26,12 @@ void reading_take(struct admin *admin, struct reading *ret_reading)
         .config_loaded_s = atomic_load_explicit(&admin->config_loaded_s, memory_order_relaxed),
         .reloads = atomic_load_explicit(&admin->reloads, memory_order_relaxed),
         .reloads_refused = atomic_load_explicit(&admin->reloads_refused, memory_order_relaxed),
-        .log_suppressed = log_suppressed(),
+        .started_s = admin->started_s,
+        .log = log_count(),
         .report = &admin->supervisor->report,
     };
 
+    process_read_usage(&reading.process);
     (void)clock_gettime(CLOCK_REALTIME, &wall);
     reading.wall_ns = (uint64_t)wall.tv_sec * NS_PER_SEC + (uint64_t)wall.tv_nsec;
     reading.uptime_ns = reading.now_ns - admin->started_ns;

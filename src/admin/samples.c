@@ -202,12 +202,57 @@ static void add_config(struct list *list, const struct reading *reading)
 static void add_admin(struct list *list, const struct reading *reading)
 {
     add_gauge(list, "event_streams", reading->event_streams, "Open streams of /events");
-    add_gauge(list, "admin_connections", reading->connections,
+    add_gauge(list, "admin_connections", reading->connections.open,
               "Open connections to the admin port, this one and streams included");
     add(list, SAMPLE_COUNTER,
         (struct counter_info){"admin_connections_shed_total", "", "",
                               "Connections to the admin port closed because there were too many"},
-        reading->connections_shed);
+        reading->connections.shed);
+    add(list, SAMPLE_COUNTER,
+        (struct counter_info){"admin_connections_expired_total", "", "",
+                              "Connections to the admin port closed because their request was not "
+                              "whole within 5 s, or their answer not taken within 30 s"},
+        reading->connections.expired);
+}
+
+static void add_log(struct list *list, const struct log_counts *log)
+{
+    static const char help[] = "Lines written to the log";
+    static const char *const levels[LOG_LEVEL_COUNT] = {"error", "warn", "info", "debug"};
+
+    for (size_t level = 0; level < LOG_LEVEL_COUNT; level++)
+        add(list, SAMPLE_COUNTER,
+            (struct counter_info){"log_lines_total", "level", levels[level], help},
+            log->written[level]);
+    add(list, SAMPLE_COUNTER,
+        (struct counter_info){"log_lines_suppressed_total", "", "",
+                              "Lines not logged because many of their kind had just been"},
+        log->suppressed);
+    add(list, SAMPLE_COUNTER,
+        (struct counter_info){"log_lines_failed_total", "", "",
+                              "Lines that standard error did not take, or not whole"},
+        log->failed);
+}
+
+/* By the names of Prometheus' client libraries, which leave out what they do not know, too. */
+static void add_process(struct list *list, const struct reading *reading)
+{
+    const struct process_usage *process = &reading->process;
+
+    add(list, SAMPLE_COUNTER_SECONDS,
+        (struct counter_info){"process_cpu_seconds_total", "", "",
+                              "CPU time that the process took, of all threads, user and system"},
+        process->cpu_ns);
+    if (process->resident_bytes)
+        add_gauge(list, "process_resident_memory_bytes", process->resident_bytes,
+                  "Memory of the process that is in RAM");
+    if (process->open_fds)
+        add_gauge(list, "process_open_fds", process->open_fds, "Open file descriptors");
+    if (process->max_fds)
+        add_gauge(list, "process_max_fds", process->max_fds,
+                  "Most file descriptors that it may open (RLIMIT_NOFILE)");
+    add_gauge(list, "process_start_time_seconds", reading->started_s,
+              "When the process started; seconds since 1970");
 }
 
 size_t samples_list(const struct reading *reading, struct sample ret_samples[static SAMPLES_MAX])
@@ -235,14 +280,12 @@ size_t samples_list(const struct reading *reading, struct sample ret_samples[sta
     add_election(&list, reading);
     add_admin(&list, reading);
     add_config(&list, reading);
-    add(&list, SAMPLE_COUNTER,
-        (struct counter_info){"log_lines_suppressed_total", "", "",
-                              "Lines not logged because many of their kind had just been"},
-        reading->log_suppressed);
+    add_log(&list, &reading->log);
     add_gauge(&list, "confined", reading->confined,
               "1 if this pod gave up the system calls that it does not need (seccomp)");
     add_gauge(&list, "uptime_seconds", reading->uptime_ns / NS_PER_SEC,
               "Seconds since the process started");
+    add_process(&list, reading);
     add(&list, SAMPLE_GAUGE,
         (struct counter_info){"build_info", "version", HEADLESS_VERSION, "Version, as a label"}, 1);
     return list.count;

@@ -189,7 +189,7 @@ static void add_sample(struct json_object *group, const struct sample *sample)
         }
         key = info->label_value;
     }
-    if (sample->type == SAMPLE_SECONDS)
+    if (sample_is_seconds(sample))
         add(values, key, describe_seconds(sample->value));
     else if (sample->type == SAMPLE_COUNTER)
         add_number(values, key, sample->value);
@@ -205,7 +205,7 @@ static void add_samples(struct json_object *page, const struct reading *reading)
     struct json_object *gauges = json_object_new_object();
 
     for (size_t i = 0; i < count; i++)
-        add_sample(samples[i].type == SAMPLE_COUNTER ? counters : gauges, &samples[i]);
+        add_sample(sample_is_counter(&samples[i]) ? counters : gauges, &samples[i]);
     add(page, "counters", counters);
     add(page, "gauges", gauges);
 }

@@ -14,7 +14,10 @@
 
 static _Atomic int log_level_now = LOG_LEVEL_INFO; /* written by reload, read by every thread */
 static bool log_json;                              /* written by log_init only */
-static _Atomic uint64_t suppressed_ever;           /* any thread adds */
+
+static struct {
+    _Atomic uint64_t written[LOG_LEVEL_COUNT], suppressed, failed; /* any thread adds */
+} counts;
 
 static const char *const level_names[LOG_LEVEL_COUNT] = {"error", "warn", "info", "debug"};
 
@@ -74,12 +77,31 @@ static size_t put_time(char *out, size_t room)
     return n;
 }
 
-/* ---- budgets ---- */
+/* ---- every line ends in one count ---- */
 
-uint64_t log_suppressed(void)
+static void count(_Atomic uint64_t *counter)
 {
-    return atomic_load_explicit(&suppressed_ever, memory_order_relaxed);
+    (void)atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
 }
+
+struct log_counts log_count(void)
+{
+    struct log_counts now = {
+        .suppressed = atomic_load_explicit(&counts.suppressed, memory_order_relaxed),
+        .failed = atomic_load_explicit(&counts.failed, memory_order_relaxed),
+    };
+
+    for (size_t level = 0; level < LOG_LEVEL_COUNT; level++)
+        now.written[level] = atomic_load_explicit(&counts.written[level], memory_order_relaxed);
+    return now;
+}
+
+void log_note_suppressed(void)
+{
+    count(&counts.suppressed);
+}
+
+/* ---- budgets ---- */
 
 /* The bucket of budget.h, for several threads at once; nothing else hangs on its order. */
 bool log_place_pass(struct log_place *place, uint64_t now_ns, uint64_t *ret_suppressed)
@@ -90,8 +112,8 @@ bool log_place_pass(struct log_place *place, uint64_t now_ns, uint64_t *ret_supp
     do {
         after_ns = (full_at_ns > now_ns ? full_at_ns : now_ns) + LOG_PERIOD_NS;
         if (after_ns - now_ns > LOG_BURST * LOG_PERIOD_NS) {
-            (void)atomic_fetch_add_explicit(&place->suppressed, 1, memory_order_relaxed);
-            (void)atomic_fetch_add_explicit(&suppressed_ever, 1, memory_order_relaxed);
+            count(&place->suppressed);
+            count(&counts.suppressed);
             return false;
         }
     } while (!atomic_compare_exchange_weak_explicit(&place->full_at_ns, &full_at_ns, after_ns,
@@ -100,11 +122,25 @@ bool log_place_pass(struct log_place *place, uint64_t now_ns, uint64_t *ret_supp
     return true;
 }
 
+bool log_limit_pass(struct log_limit *limit, uint64_t now_ns, uint64_t *ret_suppressed)
+{
+    if (now_ns < limit->next_ns) {
+        limit->suppressed++;
+        count(&counts.suppressed);
+        return false;
+    }
+    limit->next_ns = now_ns + limit->period_ns;
+    *ret_suppressed = limit->suppressed;
+    limit->suppressed = 0;
+    return true;
+}
+
 /* ---- lines ---- */
 
 static void put_line(enum log_level level, const char *event, const char *message)
 {
     char line[LOG_LINE_MAX];
+    ssize_t taken;
     size_t n;
 
     if (log_json) {
@@ -123,8 +159,10 @@ static void put_line(enum log_level level, const char *event, const char *messag
         n += put_plain(line + n, sizeof(line) - n - 1, message);
     }
     line[n++] = '\n';
-    while (write(STDERR_FILENO, line, n) < 0 && errno == EINTR)
-        ; /* a log that cannot be written has nowhere to be reported */
+    do /* a log that cannot be written is reported where it can: in /metrics */
+        taken = write(STDERR_FILENO, line, n);
+    while (taken < 0 && errno == EINTR);
+    count(taken == (ssize_t)n ? &counts.written[level] : &counts.failed);
 }
 
 void log_write(struct log_place *place, enum log_level level, const char *event, const char *format,
@@ -153,16 +191,4 @@ void log_lines(enum log_level level, const char *event, char *text)
 
     for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
         log_write(NULL, level, event, "%s", line);
-}
-
-bool log_limit_pass(struct log_limit *limit, uint64_t now_ns, uint64_t *ret_suppressed)
-{
-    if (now_ns < limit->next_ns) {
-        limit->suppressed++;
-        return false;
-    }
-    limit->next_ns = now_ns + limit->period_ns;
-    *ret_suppressed = limit->suppressed;
-    limit->suppressed = 0;
-    return true;
 }

@@ -179,11 +179,12 @@ static void put_cpu(FILE *out, const struct top_frame *frame)
 {
     double now, before;
 
-    if (!field_try_number(field_of(frame->now, "counters"), "cpu_seconds_total", &now))
+    if (!field_try_number(field_of(frame->now, "counters"), "process_cpu_seconds_total", &now))
         return;
     (void)fprintf(out, PARTS_LABEL " %.1f s", "cpu", now);
     if (frame->before && frame->between_ns &&
-        field_try_number(field_of(frame->before, "counters"), "cpu_seconds_total", &before) &&
+        field_try_number(field_of(frame->before, "counters"), "process_cpu_seconds_total",
+                         &before) &&
         now >= before)
         (void)fprintf(out, ", %.1f %% of one",
                       100 * (now - before) * (double)NS_PER_SEC / (double)frame->between_ns);

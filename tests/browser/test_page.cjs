@@ -124,7 +124,7 @@ async function compare(page, name) {
     const pairs = {};
     for (const [path, value] of shown.paths) {
         const is = at(path);
-        if (is !== undefined) pairs[path] = typeof is === "number" ? [number(value), is] : [value, is];
+        if (!["uptime", "gap"].includes(path)) pairs[path] = typeof is === "number" ? [number(value), is] : [value, is];
     }
     for (const [address, ...totals] of shown.members) {
         const { relayed, received } = said.members.find((member) => member.address === address);

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The admin port under pressure: a thousand connections that are of no use, a full data plane. Probes are
-# answered, the cluster does not notice, and nothing grows.
+# The admin port under pressure: a thousand connections that are of no use, one that never ends, a full data
+# plane. Probes are answered, the cluster does not notice, and nothing grows.
 #
 #   tests/cluster/test_admin_load.sh BUILD_DIR
 #
@@ -90,6 +90,33 @@ nobody_waits()
     ledger_closes "${pods[@]}"
 }
 
+# trickle ADDRESS: a request that never ends, a byte each 0.1 s; prints after how many ms it was closed.
+trickle()
+{
+    local started connection status=0
+    started=$(now_ms)
+    trap '' PIPE
+    exec {connection}<>"/dev/tcp/$1/8080"
+    printf 'GET /livez HTTP/1.1\r\nX: ' >&"$connection"
+    until read -r -t 0.1 -u "$connection" || { status=$? && ((status <= 128)); }; do # above: nothing came
+        { printf x >&"$connection"; } 2>/dev/null || break
+        (($(now_ms) - started < 20000)) || break
+    done
+    echo $(($(now_ms) - started))
+}
+
+# Nobody else wants its place, and it is never silent.
+slow_request_ends()
+{
+    local took
+    pods_start "$a" --
+    took=$(trickle "$a")
+    expect_between "ms until it was closed" "$took" 4900 $((6500 * slow))
+    expect "expired" "$(metric "$a" admin_connections_expired_total)" 1
+    expect "shed" "$(metric "$a" admin_connections_shed_total)" 0
+    wait_until "it has left" 5000 is_left_alone "$a"
+}
+
 # The machine is busy with the generator and three pods: the worst times are the scheduler's.
 probes_meet_a_full_load()
 {
@@ -128,6 +155,7 @@ supervisor_is_said_stuck()
 
 run "$crowd useless connections from the address of the probes" nobody_waits
 run_long "$crowd useless connections from sixteen addresses" nobody_waits 127.0.17.{101..116}
+run "a request that trickles in has five seconds" slow_request_ends
 run "a full load" probes_meet_a_full_load
 run_long "a supervisor that stalls" supervisor_is_watched
 finish

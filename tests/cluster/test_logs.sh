@@ -147,6 +147,31 @@ refusals_are_few_lines()
     expect_between "refused" "$refused" 200 5000
     expect_between "lines" "$lines" 1 $((100 * slow))
     expect "lines, and what they tell" $((lines + more)) "$refused"
+    # All are of this kind: none has a line, or is kept back, but is in /metrics.
+    expect "lines kept back, and refused" "$(metric "$a" log_lines_suppressed_total)" "$more"
+    expect "lines written" "$(metric "$a" 'log_lines_total{level="warn"}')" "$(grep -c '^[^ ]* warn ' "$work/$a.log")"
+    expect "lines not taken" "$(metric "$a" log_lines_failed_total)" 0
+    kill -TERM "${pod_pids[$a]}"
+    wait_until "it has ended" 10000 has_ended "${pod_pids[$a]}"
+    expect_match "its last words" "$(line "$a" log_incomplete)" " $more lines were not written since the start because "
+    wait "${pod_pids[$a]}" || fail "it ended with $?"
+    unset "pod_pids[$a]"
+}
+
+# Whoever reads the log has gone: that is said where it can be.
+log_that_nobody_reads()
+{
+    mkfifo "$work/pipe"
+    : >"$work/$a.log" # there is none
+    exec {reader}<>"$work/pipe"
+    "$headlessd" --self "$a" --drain-time 50ms --log-format text 2>"$work/pipe" {reader}<&- &
+    pod_pids[$a]=$!
+    wait_until "it is ready" 5000 is_ready "$a"
+    expect "lines not taken" "$(metric "$a" log_lines_failed_total)" 0
+    exec {reader}<&-
+    ask "$a" '{"leader":"nobody"}' >/dev/null
+    metric_becomes "$a" log_lines_failed_total 1
+    http "$a:8080/" | grep -q 'standard error did not take: 1<' || fail "the page does not say so"
 }
 
 no_member='control_messages_total{result="no_member"}'
@@ -167,4 +192,5 @@ run "a leader in no list is told once, with its option" leader_in_no_list
 run "a leader that nobody has seen is told once" leader_that_nobody_has_seen
 run "a change is one line: cause, old, new, term, gap, held, missing" change_in_one_line
 run "4,000 refused commands are few lines" refusals_are_few_lines
+run "a log that nobody reads is told of" log_that_nobody_reads
 finish

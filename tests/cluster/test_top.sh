@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # headlessctl top on a real terminal (tmux): who leads and who leads next, other sizes, how it ends, a pod
-# that goes away; and its numbers, which are those of /metrics and of headlessctl status.
+# that goes away; and its numbers, which are those of /metrics, of headlessctl status, and of the page.
 #
 #   tests/cluster/test_top.sh BUILD_DIR
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=lib_facts.sh
+. "$(dirname "$0")/lib_facts.sh"
 
 a=127.0.62.11 # leads
 b=127.0.62.12
@@ -190,12 +192,6 @@ says_when_the_pod_is_gone()
     terminal_close
 }
 
-# number_in FILE LABEL: its total in a frame.
-number_in()
-{
-    sed -nE "s/(.*   |^)$2 +([0-9]+|-) +([0-9]+)(   .*)?$/\3/p" "$1"
-}
-
 # Name in a frame, and metric.
 numbers=(
     'from clients=datagrams_received_total{socket="data"}'
@@ -247,15 +243,65 @@ numbers_agree_at_rest()
     for i in {1..3}; do
         expect "answer" "$(ask "$a" "hello $i")" "hello $i"
     done
-    "$bench" send --to "$b:12000" --count 2000 --rate 2000 --size 100 >/dev/null || fail "the bench: status $?"
+    for i in "$b:12000 --count 2000" "$c:12000 --count 1000" "$a:12000 --count 500"; do
+        # shellcheck disable=SC2086 # words
+        "$bench" send --closed-loop --size 100 --expect-all --to $i >/dev/null || fail "the bench: status $?"
+    done
     printf 'no frame' >"/dev/udp/$a/12001"
+    for i in {1..3}; do
+        printf 'no frame' >"/dev/udp/$b/12001"
+    done
     dropped_becomes "$a" malformed 1
+    dropped_becomes "$b" malformed 3
     ledger_closes "$a" "$b" "$c"
+    expect "datagrams from clients, of all pods" "$(total 'datagrams_received_total{socket="data"}' "$a" "$b" "$c")" 3510
+    expect "delivered by the leader" "$(metric "$a" datagrams_delivered_total)" 3510
+    expect "answers to clients, of all pods" "$(total replies_sent_total "$a" "$b" "$c")" 3510
     terminal_open 30 100
     for i in "$a" "$b" "$c"; do
         agrees "$i"
+        all_four_agree "$i"
     done
     terminal_close
+    pod_kill "$a" # and after another has come to lead
+    wait_until "b and c follow another" 10000 agree_without "$a" "$b" "$c"
+    expect "answer" "$(ask "$b" again)" again
+    ledger_closes "$b" "$c"
+    wait_until "a is dead, at b" 5000 metric_is "$b" 'members{state="dead"}' 1
+    wait_until "a is dead, at c" 5000 metric_is "$c" 'members{state="dead"}' 1
+    all_four_agree "$b"
+    all_four_agree "$c"
+}
+
+# used_ms ADDRESS: CPU time of this pod, of all threads, as /proc tells it: user and system, each cut to 10 ms.
+used_ms()
+{
+    sed 's/^.*) //' "/proc/${pod_pids[$1]}/stat" | awk -v hz="$(getconf CLK_TCK)" '{ print int(($12 + $13) * 1000 / hz) }'
+}
+
+# The pod has given up most system calls by now.
+shows_what_the_process_takes()
+{
+    local before metrics after confined cpu resident fds most_fds started
+    start
+    "$bench" send --to "$a:12000" --count 5000 --closed-loop --size 100 >/dev/null || fail "the bench: status $?"
+    before=$(used_ms "$a")
+    metrics=$(metric "$a" confined process_cpu_seconds_total process_resident_memory_bytes process_open_fds \
+        process_max_fds process_start_time_seconds)
+    "$headlessctl" --admin "$a" top --count 2 --interval 100ms >"$work/frames" || fail "status $?"
+    after=$(used_ms "$a")
+    read -r confined cpu resident fds most_fds started <<<"$metrics"
+    [[ -n ${SANITIZED:-} ]] || expect "confined" "$confined" 1 # a sanitizer needs all calls
+    expect_between "CPU time in /metrics, in ms" "$(awk -v s="$cpu" 'BEGIN { print int(s * 1000) }')" \
+        $((before - 30)) $((after + 30))
+    expect_match "the first frame's" "$(grep -m1 ^cpu "$work/frames")" '^cpu        [0-9]+\.[0-9] s$'
+    expect_match "the second's" "$(grep ^cpu "$work/frames" | tail -n 1)" '^cpu        [0-9]+\.[0-9] s, [0-9]+\.[0-9] % of one$'
+    expect_between "resident memory" "$resident" 1000000 2000000000
+    expect "most open files" "$most_fds" "$(awk '/^Max open files/ { print $4 }' "/proc/${pod_pids[$a]}/limits")"
+    # Of a connection of which the pod is asked, and of one that it has not closed yet, it knows more.
+    expect_between "open files" "$fds" "$(find "/proc/${pod_pids[$a]}/fd" -mindepth 1 | wc -l)" \
+        $(($(find "/proc/${pod_pids[$a]}/fd" -mindepth 1 | wc -l) + 2))
+    expect_between "start" "$started" $(($(date +%s) - 60)) "$(date +%s)"
 }
 
 is_plain_text_without_a_terminal()
@@ -296,6 +342,7 @@ run "gives the terminal back" gives_the_terminal_back
 run "colors only where wanted" colors_only_where_wanted
 run "says when the pod is gone" says_when_the_pod_is_gone
 run "numbers agree at rest" numbers_agree_at_rest
+run "shows what the process takes" shows_what_the_process_takes
 run "is plain text without a terminal" is_plain_text_without_a_terminal
 run "lists the succession" lists_the_succession
 finish

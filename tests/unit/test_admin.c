@@ -70,7 +70,13 @@ static void setup(void)
                                .config_loaded_s = 1700000000,
                                .reloads = 5,
                                .reloads_refused = 3,
-                               .log_suppressed = 7,
+                               .connections = {.open = 9, .shed = 8, .expired = 6},
+                               .log = {.written = {1, 2, 30, 0}, .suppressed = 7, .failed = 4},
+                               .started_s = 1795749061,
+                               .process = {.cpu_ns = 1250 * SEC / 1000,
+                                           .resident_bytes = 5 << 20,
+                                           .open_fds = 31,
+                                           .max_fds = 1024},
                                .wall_ns = 1795749151042000000}; /* 2026-11-27T03:12:31.042Z */
 }
 
@@ -124,7 +130,7 @@ Test(admin, metrics_have_help_and_type_once_before_their_samples)
 
         (void)snprintf(help, sizeof(help), "# HELP headlessd_%s ", metric);
         (void)snprintf(type, sizeof(type), "\n# TYPE headlessd_%s %s\nheadlessd_%s", metric,
-                       samples[i].type == SAMPLE_COUNTER ? "counter" : "gauge", metric);
+                       sample_is_counter(&samples[i]) ? "counter" : "gauge", metric);
         cr_assert_eq(occurrences(help), 1, "%s", help);
         cr_assert_eq(occurrences(type), 1, "%s", type);
     }
@@ -214,8 +220,34 @@ Test(admin, metrics_have_every_gauge)
     assert_line("headlessd_config_last_reload_success_timestamp_seconds 1700000000");
     assert_line("headlessd_config_reloads_total 5");
     assert_line("headlessd_config_reloads_refused_total 3");
+    assert_line("headlessd_log_lines_total{level=\"warn\"} 2");
+    assert_line("headlessd_log_lines_total{level=\"info\"} 30");
+    assert_line("headlessd_admin_connections 9");
+    assert_line("headlessd_admin_connections_shed_total 8");
+    assert_line("headlessd_admin_connections_expired_total 6");
     assert_line("headlessd_log_lines_suppressed_total 7");
+    assert_line("headlessd_log_lines_failed_total 4");
     assert_line("headlessd_build_info{version=\"" HEADLESS_VERSION "\"} 1");
+}
+
+Test(admin, metrics_have_what_the_process_takes)
+{
+    render_metrics();
+    assert_line("# TYPE headlessd_process_cpu_seconds_total counter");
+    assert_line("headlessd_process_cpu_seconds_total 1.25");
+    assert_line("headlessd_process_resident_memory_bytes 5242880");
+    assert_line("headlessd_process_open_fds 31");
+    assert_line("headlessd_process_max_fds 1024");
+    assert_line("headlessd_process_start_time_seconds 1795749061");
+}
+
+Test(admin, what_is_not_known_of_the_process_is_left_out)
+{
+    reading.process = (struct process_usage){0};
+    render_metrics();
+    assert_line("headlessd_process_cpu_seconds_total 0");
+    cr_assert_eq(occurrences("_fds"), 0);
+    cr_assert_eq(occurrences("resident"), 0);
 }
 
 Test(admin, a_refused_reload_shows)
@@ -292,7 +324,7 @@ Test(admin, the_document_has_each_metric_once)
     (void)fclose(out);
     for (size_t i = 0; i < count; i++) {
         (void)snprintf(row, sizeof(row), "| `%s` | %s |", samples[i].info.metric,
-                       samples[i].type == SAMPLE_COUNTER ? "counter" : "gauge");
+                       sample_is_counter(&samples[i]) ? "counter" : "gauge");
         cr_assert_eq(occurrences(row), 1, "%s", row);
     }
     for (size_t id = 0; id < DISTRIBUTION_COUNT; id++) {
@@ -301,6 +333,7 @@ Test(admin, the_document_has_each_metric_once)
     }
     cr_assert_eq(occurrences("| `leader_gap_seconds` | gauge | seconds |"), 1);
     cr_assert_eq(occurrences("| `received_bytes_total` | counter | bytes |"), 1);
+    cr_assert_eq(occurrences("| `process_cpu_seconds_total` | counter | seconds |"), 1);
     cr_assert_eq(occurrences("(`socket`: data, relay, multicast)"), 2);
     cr_assert_eq(occurrences("| `ordered_waiting` | gauge |"), 1, "also what not every pod has");
     cr_assert_eq(occurrences("socket`: data, multicast, relay, app, peer)"), 2);

@@ -22,6 +22,9 @@ Test(admin_http, every_path_answers)
     cr_assert_not_null(strstr(body(), "\"name\":\"pod-1\""));
     cr_assert_eq(get("/metrics"), 200);
     cr_assert_not_null(strstr(answer, "Content-Type: text/plain; version=0.0.4; charset=utf-8"));
+    cr_assert_null(strstr(body(), "process_cpu_seconds_total 0\n"), "it has taken some");
+    cr_assert_not_null(strstr(body(), "\nheadlessd_process_resident_memory_bytes "));
+    cr_assert_not_null(strstr(body(), "\nheadlessd_process_open_fds "));
     cr_assert_eq(get("/sessions"), 200);
     cr_assert_str_eq(body(), "{\"total\":0,\"complete\":true,\"sessions\":[]}\n");
 }

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <json-c/json.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -228,6 +229,7 @@ Test(log, limit_lets_one_line_a_period_through_and_counts_the_rest)
     cr_assert_eq(suppressed, 1);
     cr_assert(log_limit_pass(&limit, 1100, &suppressed));
     cr_assert_eq(suppressed, 0);
+    cr_assert_eq(log_count().suppressed, 3, "those of limits are among all");
 }
 
 /* ---- each place in the code has a budget ---- */
@@ -245,7 +247,7 @@ Test(log, a_place_has_a_burst_and_gets_a_line_back_each_period)
     for (int i = 0; i < 3; i++)
         cr_assert_not(log_place_pass(&place, now_ns + LOG_PERIOD_NS - 1, &suppressed));
     cr_assert_eq(suppressed, 99, "untouched when refused");
-    cr_assert_eq(log_suppressed(), 3);
+    cr_assert_eq(log_count().suppressed, 3);
     cr_assert(log_place_pass(&place, now_ns + LOG_PERIOD_NS, &suppressed));
     cr_assert_eq(suppressed, 3);
     cr_assert_not(log_place_pass(&place, now_ns + LOG_PERIOD_NS, &suppressed));
@@ -279,7 +281,7 @@ Test(log, who_floods_one_place_silences_no_other)
     /* more than the burst where the loop takes longer than a period */
     cr_assert_geq(count_lines(text), LOG_BURST + 1);
     cr_assert_leq(count_lines(text), (size_t)5 * LOG_BURST);
-    cr_assert_eq(log_suppressed(), (size_t)10 * LOG_BURST + 1 - count_lines(text));
+    cr_assert_eq(log_count().suppressed, (size_t)10 * LOG_BURST + 1 - count_lines(text));
     line = strstr(text, " other: first\n");
     cr_assert_not_null(line);
 }
@@ -290,7 +292,7 @@ Test(log, what_is_not_written_anyway_is_not_counted)
     log_init(LOG_LEVEL_ERROR, LOG_FORMAT_TEXT);
     for (int i = 0; i < 2 * LOG_BURST; i++)
         say_again();
-    cr_assert_eq(log_suppressed(), 0);
+    cr_assert_eq(log_count().suppressed, 0);
 }
 
 Test(log, the_line_after_a_gap_tells_how_many_are_missing, .timeout = 30)
@@ -324,4 +326,45 @@ Test(log, lines_of_a_text_are_lines_of_the_log)
     cr_assert_eq(count_lines(said), 3, "%s", said);
     cr_assert_not_null(strstr(said, " error config_error: a.yaml:2: two\n"), "%s", said);
     cr_assert_not_null(strstr(said, " error config_error: rest\n"), "%s", said);
+}
+
+/* ---- every line ends in one count ---- */
+
+Test(log, lines_are_counted_by_level)
+{
+    struct log_counts counts;
+
+    log_init(LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
+    capture_start();
+    log_error("odd", "one");
+    for (int i = 0; i < 2; i++)
+        log_info("odd", "two");
+    log_debug("odd", "not of this level");
+    (void)capture_take();
+    counts = log_count();
+    cr_assert_eq(counts.written[LOG_LEVEL_ERROR], 1);
+    cr_assert_eq(counts.written[LOG_LEVEL_WARN], 0);
+    cr_assert_eq(counts.written[LOG_LEVEL_INFO], 2);
+    cr_assert_eq(counts.written[LOG_LEVEL_DEBUG], 0);
+    cr_assert_eq(counts.suppressed + counts.failed, 0);
+}
+
+/* A pipe whose reader is behind, and one whose reader has gone. */
+Test(log, what_standard_error_does_not_take_is_counted)
+{
+    char block[4096] = "";
+    int ends[2], before = dup(STDERR_FILENO);
+
+    log_init(LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
+    cr_assert_eq(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
+    while (write(ends[1], block, sizeof(block)) > 0)
+        ;
+    cr_assert_geq(dup2(ends[1], STDERR_FILENO), 0);
+    log_warn("odd", "full");
+    (void)signal(SIGPIPE, SIG_IGN);
+    (void)close(ends[0]);
+    log_warn("odd", "gone");
+    cr_assert_geq(dup2(before, STDERR_FILENO), 0);
+    cr_assert_eq(log_count().failed, 2);
+    cr_assert_eq(log_count().written[LOG_LEVEL_WARN], 0);
 }

@@ -269,7 +269,7 @@ static void render(void)
     view.cause = trap;
     view.term = 3;
     atomic_init(&report.member_states[0], ELECTION_MEMBER_LEADER);
-    view_history_begin(&view.history, 90 * SEC, 0, 3);
+    view_history_begin(&view.history, 90 * SEC, SEC / 4, 3);
     view_history_put(&view.history, &view);
     text = page_html(&reading, &length);
     cr_assert_not_null(text);
@@ -309,6 +309,7 @@ Test(page, it_says_who_leads_since_when_and_why)
     expect("10.0.0.1 · term <b id=\"term\">3</b>");
     expect("Since <time datetime=\"2026-11-27T03:12:21.042Z\">03:12:21 UTC</time> · for "
            "<span id=\"age\">10 s</span>");
+    expect("<dt>Last gap</dt><dd data-path=\"gap\">250 ms</dd>");
     expect("id=\"cause\" data-cause=\"&lt;script&gt;");
     expect("<ul class=\"notices\" aria-label=\"What needs attention\"></ul>");
 }

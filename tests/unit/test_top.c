@@ -86,10 +86,10 @@ static size_t lines_of(const char *page)
 Test(top, a_frame_is_a_page)
 {
     before = status_of("\"datagrams_received_total\":{\"data\":10,\"relay\":5},"
-                       "\"replies_sent_total\":7,\"cpu_seconds_total\":1.5",
+                       "\"replies_sent_total\":7,\"process_cpu_seconds_total\":1.5",
                        "");
     now = status_of("\"datagrams_received_total\":{\"data\":30,\"relay\":5},"
-                    "\"replies_sent_total\":8,\"cpu_seconds_total\":1.75",
+                    "\"replies_sent_total\":8,\"process_cpu_seconds_total\":1.75",
                     "");
     cr_assert_str_eq(
         render(),

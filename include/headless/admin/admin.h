@@ -11,7 +11,7 @@
  *
  * One thread of libmicrohttpd's. It reads counters and the leader view as any reader does, asks the
  * workers for their sessions (session_report.h), and can change nothing. Bounded: connections
- * (connections.h), their idle time and the request size; each connection serves one request.
+ * (connections.h), their time and the request size; each connection serves one request.
  * Streams have places of their own, beside those of all other requests.
  *
  * Threads: start and stop, and the setters, by the main thread. The setters also work when
@@ -40,9 +40,9 @@ struct admin {
     struct MHD_Daemon *daemon; /* NULL: admin.listen is none */
     struct notifier notifier;
     struct events events;
-    struct connections connections; /* of the HTTP thread */
-    uint64_t started_ns;
-    _Atomic bool stopping; /* readyz says no */
+    struct connections connections;
+    uint64_t started_ns, started_s; /* clock_now_ns, clock_real_s */
+    _Atomic bool stopping;          /* readyz says no */
     _Atomic bool last_reload_succeeded;
     _Atomic uint64_t config_loaded_s; /* when the present configuration was read: clock_real_s */
     _Atomic uint64_t reloads, reloads_refused; /* of the configuration; the first has all */

@@ -5,7 +5,8 @@
  *
  * A change is another leader, another term, or that the leader may no longer be used or may be
  * again. What changes twice between two looks is told once: the datagram is the state, not the
- * event. A datagram that is lost is not sent again; who must be sure asks /leader.
+ * event. On its way it ends connections to the admin port that take too long (connections.h).
+ * A datagram that is lost is not sent again; who must be sure asks /leader.
  *
  * Owner: its thread, which is woken with the workers for each new view and looks at least every 100
  * ms, since a leader's time also ends without a new view. Start and stop: the main thread.

@@ -13,6 +13,9 @@
 
 #include <stdio.h>
 
+#include "headless/admin/connections.h"
+#include "headless/base/log.h"
+#include "headless/base/process.h"
 #include "headless/control/supervisor.h"
 
 struct json_object;
@@ -23,14 +26,16 @@ struct reading {
     const struct view *view;
     struct plane_numbers numbers; /* the supervisor's counters included */
     uint64_t data_rcvbuf_bytes, relay_rcvbuf_bytes, peer_rcvbuf_bytes, peer_kernel_drops;
-    size_t event_streams, connections;
-    uint64_t connections_shed;
+    size_t event_streams;
+    struct connection_counts connections;
     uint64_t now_ns, uptime_ns;
-    uint64_t wall_ns; /* now_ns as time of day: since 1970 */
+    uint64_t wall_ns;   /* now_ns as time of day: since 1970 */
+    uint64_t started_s; /* since 1970 */
+    struct process_usage process;
     bool stopping, last_reload_succeeded, confined;
     uint64_t config_loaded_s; /* since 1970 */
     uint64_t reloads, reloads_refused;
-    uint64_t log_suppressed; /* lines */
+    struct log_counts log;
     const struct supervisor_report *report;
     struct json_object *options; /* name: value, of those not at their default; NULL: not known */
     struct {
@@ -47,8 +52,8 @@ bool reading_has_leader(const struct reading *reading);
 enum election_member_state reading_member_state(const struct reading *reading,
                                                 const struct member *member);
 
-/* SECONDS: a gauge that is nanoseconds here and seconds, with a fraction, where it is shown. */
-enum sample_type { SAMPLE_COUNTER, SAMPLE_GAUGE, SAMPLE_SECONDS };
+/* SECONDS: nanoseconds here and seconds, with a fraction, where it is shown. */
+enum sample_type { SAMPLE_COUNTER, SAMPLE_COUNTER_SECONDS, SAMPLE_GAUGE, SAMPLE_SECONDS };
 
 struct sample {
     enum sample_type type;
@@ -56,7 +61,17 @@ struct sample {
     uint64_t value;           /* a gauge is an int64_t in these bits */
 };
 
-#define SAMPLES_MAX (COUNTER_COUNT + 84)
+static inline bool sample_is_counter(const struct sample *sample)
+{
+    return sample->type == SAMPLE_COUNTER || sample->type == SAMPLE_COUNTER_SECONDS;
+}
+
+static inline bool sample_is_seconds(const struct sample *sample)
+{
+    return sample->type == SAMPLE_SECONDS || sample->type == SAMPLE_COUNTER_SECONDS;
+}
+
+#define SAMPLES_MAX (COUNTER_COUNT + 95)
 
 /* Everything, the samples of one metric next to each other. Returns how many. */
 size_t samples_list(const struct reading *reading, struct sample ret_samples[static SAMPLES_MAX]);

@@ -5,9 +5,10 @@
  * in docs/logs.md (scripts/check-logs).
  *
  * No place in the code can fill a disk, whatever comes from outside: each has a budget of lines,
- * LOG_BURST at once and LOG_PERIOD_NS for each to come back. The first line after those that were
- * not written says how many they were, and log_suppressed counts them all. What may come with
- * each datagram is limited more tightly, by a struct log_limit.
+ * LOG_BURST at once and LOG_PERIOD_NS for each to come back. What may come with each datagram is
+ * limited more tightly, by a struct log_limit. The first line after those that were not written
+ * says how many they were. log_count counts every line: written, kept back by a budget, or not
+ * taken by standard error.
  *
  * Threads: log_init once, before the threads; the rest from any thread (one write(2) a line).
  * Blocking: as long as standard error does. Never allocates; long lines are cut at LOG_LINE_MAX.
@@ -45,6 +46,13 @@ struct log_limit {
     uint64_t suppressed;
 };
 
+/* Lines, since the start. */
+struct log_counts {
+    uint64_t written[LOG_LEVEL_COUNT];
+    uint64_t suppressed; /* by budgets, of places and limits */
+    uint64_t failed;     /* standard error did not take them, or not whole */
+};
+
 void log_init(enum log_level level, enum log_format format);
 
 /* The level alone, at run time (reload). Any thread. */
@@ -61,8 +69,10 @@ void log_lines(enum log_level level, const char *event, char *text);
 /* True when a line may be written there now; *ret_suppressed then tells how many were not. */
 bool log_place_pass(struct log_place *place, uint64_t now_ns, uint64_t *ret_suppressed);
 
-/* Lines not written because of a budget, since the start. */
-uint64_t log_suppressed(void);
+struct log_counts log_count(void);
+
+/* A line was kept back by a budget that is neither a place's nor a limit. */
+void log_note_suppressed(void);
 
 /* True when the line may be written now; *ret_suppressed then tells how many were not. */
 bool log_limit_pass(struct log_limit *limit, uint64_t now_ns, uint64_t *ret_suppressed);

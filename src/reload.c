@@ -1,0 +1,68 @@
+/* headlessd's configuration, read again: validated before it replaces the old one. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "daemon.h"
+#include "headless/base/log.h"
+
+static void say_changed(const char *option, bool reloadable, void *context)
+{
+    (void)context;
+    if (reloadable)
+        log_info("option_reloaded", "%s", option);
+    else
+        log_warn("option_needs_restart", "%s changed: it takes effect at the next start", option);
+}
+
+/* As config_reload, but what it writes becomes lines of the log. */
+static int read_options(struct daemon *d, uint64_t *digest, struct config_set **ret_after)
+{
+    char *text = NULL;
+    size_t length;
+    FILE *errors = open_memstream(&text, &length);
+    int rc;
+
+    if (!errors)
+        return -errno;
+    rc = config_reload(d->options, digest, errors, ret_after);
+    (void)fclose(errors);
+    if (rc)
+        log_lines(LOG_LEVEL_ERROR, "config_error", text);
+    else
+        log_lines(LOG_LEVEL_WARN, "config_warning", text);
+    free(text);
+    return rc;
+}
+
+/* digest: of the content that is expected; 0: any. Another one is looked at again first. */
+static void read_again(struct daemon *d, uint64_t digest)
+{
+    const struct config_set *before = d->reloaded ? d->reloaded : d->options;
+    struct config_set *after;
+    int rc = read_options(d, &digest, &after);
+
+    if (rc == -EAGAIN)
+        return;
+    config_watch_judge(&d->watch, digest);
+    admin_set_reload_result(&d->admin, rc == 0);
+    if (rc) {
+        log_error("reload_failed", "the configuration has errors: nothing was changed");
+        return;
+    }
+    log_info("reloaded", "%zu options changed", config_diff(before, after, say_changed, NULL));
+    log_set_level((enum log_level)config_values(after)->log_level);
+    (void)supervisor_read_keys(&d->supervisor);
+    supervisor_reload(&d->supervisor, config_values(after));
+    config_destroy(d->reloaded);
+    d->reloaded = after;
+    admin_set_options(&d->admin, d->options, after);
+}
+
+void daemon_reload(struct daemon *d, const char *why, uint64_t digest)
+{
+    log_info("reloading", "the configuration: %s", why);
+    service_reloading(&d->service);
+    read_again(d, digest);
+    service_ready(&d->service);
+}

@@ -1,0 +1,82 @@
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "headless/base/clock.h"
+#include "headless/base/process.h"
+
+TestSuite(process, .timeout = 30);
+
+static struct process_usage usage_now(void)
+{
+    struct process_usage usage;
+
+    process_read_usage(&usage);
+    return usage;
+}
+
+/* Until its own clock says that it has taken so much. */
+static void *burn(void *wanted_ns)
+{
+    struct timespec used;
+
+    do
+        (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+    while ((uint64_t)used.tv_sec * NS_PER_SEC + (uint64_t)used.tv_nsec < *(uint64_t *)wanted_ns);
+    return NULL;
+}
+
+Test(process, cpu_time_has_that_of_threads_that_have_ended)
+{
+    uint64_t wanted_ns = 20 * NS_PER_MS, before = usage_now().cpu_ns, after;
+    pthread_t thread;
+
+    cr_assert_eq(pthread_create(&thread, NULL, burn, &wanted_ns), 0);
+    cr_assert_eq(pthread_join(thread, NULL), 0);
+    after = usage_now().cpu_ns;
+    cr_assert_geq(after - before, wanted_ns);
+    cr_assert_lt(after - before, NS_PER_SEC, "and not its unit's thousandfold");
+}
+
+Test(process, memory_that_is_used_is_resident)
+{
+    const size_t bytes = 32 << 20;
+    uint64_t before = usage_now().resident_bytes;
+    char *memory = malloc(bytes);
+
+    cr_assert_gt(before, 0);
+    cr_assert_not_null(memory);
+    memset(memory, 'x', bytes);
+    cr_assert_gt(usage_now().resident_bytes, before + bytes / 2);
+    cr_assert_eq(memory[bytes - 1], 'x'); /* it is in use until here */
+    free(memory);
+}
+
+Test(process, open_files_are_counted_without_that_which_counts)
+{
+    uint64_t before = usage_now().open_fds;
+    int fd;
+
+    cr_assert_gt(before, 0);
+    cr_assert_eq(usage_now().open_fds, before, "asking opens none");
+    fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    cr_assert_geq(fd, 0);
+    cr_assert_eq(usage_now().open_fds, before + 1);
+    (void)close(fd);
+    cr_assert_eq(usage_now().open_fds, before);
+}
+
+Test(process, the_limit_is_the_one_in_force)
+{
+    struct rlimit limit;
+
+    cr_assert_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    limit.rlim_cur = 200;
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    cr_assert_eq(usage_now().max_fds, 200);
+}
