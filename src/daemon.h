@@ -40,4 +40,8 @@ static inline const struct config *daemon_config(const struct daemon *d)
  */
 void daemon_reload(struct daemon *d, const char *why, uint64_t digest);
 
+/* Reads the keys again, and tells the operators why not. True: they are others than before. Blocks
+ * likewise. */
+bool daemon_read_keys(struct daemon *d);
+
 #endif

@@ -69,8 +69,10 @@ static int start_admin(struct daemon *d)
 {
     int rc = admin_start(&d->admin, config_values(d->options), &d->plane, &d->supervisor);
 
-    if (!rc)
+    if (!rc) {
         admin_set_options(&d->admin, d->options, d->options);
+        admin_set_keys_result(&d->admin, d->supervisor.keys_why);
+    }
     return rc;
 }
 
@@ -221,7 +223,7 @@ static void look_around(struct daemon *d, uint64_t now_ns)
     if (config_watch_look(&d->watch, now_ns))
         daemon_reload(d, d->watch.seen ? "its file has changed" : "its file cannot be read",
                       d->watch.seen);
-    if (supervisor_read_keys(&d->supervisor))
+    if (daemon_read_keys(d))
         supervisor_reload(&d->supervisor, daemon_config(d));
     if (now_ns < d->groups_ns + GROUPS_RETRY_NS)
         return;

@@ -23,16 +23,28 @@ static int read_options(struct daemon *d, uint64_t *digest, struct config_set **
     FILE *errors = open_memstream(&text, &length);
     int rc;
 
-    if (!errors)
-        return -errno;
+    if (!errors) {
+        admin_set_reload_result(&d->admin, "out of memory");
+        return -ENOMEM;
+    }
     rc = config_reload(d->options, digest, errors, ret_after);
     (void)fclose(errors);
+    if (rc != -EAGAIN)
+        admin_set_reload_result(&d->admin, rc ? text : NULL);
     if (rc)
         log_lines(LOG_LEVEL_ERROR, "config_error", text);
     else
         log_lines(LOG_LEVEL_WARN, "config_warning", text);
     free(text);
     return rc;
+}
+
+bool daemon_read_keys(struct daemon *d)
+{
+    bool is_news = supervisor_read_keys(&d->supervisor);
+
+    admin_set_keys_result(&d->admin, d->supervisor.keys_why);
+    return is_news;
 }
 
 /* digest: of the content that is expected; 0: any. Another one is looked at again first. */
@@ -45,14 +57,13 @@ static void read_again(struct daemon *d, uint64_t digest)
     if (rc == -EAGAIN)
         return;
     config_watch_judge(&d->watch, digest);
-    admin_set_reload_result(&d->admin, rc == 0);
     if (rc) {
         log_error("reload_failed", "the configuration has errors: nothing was changed");
         return;
     }
     log_info("reloaded", "%zu options changed", config_diff(before, after, say_changed, NULL));
     log_set_level((enum log_level)config_values(after)->log_level);
-    (void)supervisor_read_keys(&d->supervisor);
+    (void)daemon_read_keys(d);
     supervisor_reload(&d->supervisor, config_values(after));
     config_destroy(d->reloaded);
     d->reloaded = after;

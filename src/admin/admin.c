@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <json-c/json.h>
 #include <signal.h>
+#include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "admin/http.h"
@@ -120,6 +122,7 @@ int admin_start(struct admin *admin, const struct config *config, struct plane *
                             .started_s = clock_real_s()};
     atomic_init(&admin->last_reload_succeeded, true);
     atomic_init(&admin->config_loaded_s, clock_real_s());
+    (void)pthread_mutex_init(&admin->why_lock, NULL);
     (void)pthread_mutex_init(&admin->options_lock, NULL);
     events_init(&admin->events, admin);
     connections_init(&admin->connections);
@@ -149,11 +152,34 @@ void admin_set_stopping(struct admin *admin)
     atomic_store_explicit(&admin->stopping, true, memory_order_relaxed);
 }
 
-void admin_set_reload_result(struct admin *admin, bool succeeded)
+/* The first line, and how many more there are. */
+static void set_why(struct admin *admin, char place[static ADMIN_WHY_MAX], const char *why)
 {
-    atomic_store_explicit(&admin->last_reload_succeeded, succeeded, memory_order_relaxed);
+    int length = (int)strcspn(why, "\n");
+    size_t more = 0;
+
+    for (const char *c = why + length; *c; c++)
+        more += *c == '\n' && c[1];
+    (void)pthread_mutex_lock(&admin->why_lock);
+    if (more)
+        (void)snprintf(place, ADMIN_WHY_MAX, "%.*s (and %zu more, in the log)",
+                       length < ADMIN_WHY_MAX - 64 ? length : ADMIN_WHY_MAX - 64, why, more);
+    else
+        (void)snprintf(place, ADMIN_WHY_MAX, "%.*s", length, why);
+    (void)pthread_mutex_unlock(&admin->why_lock);
+}
+
+void admin_set_keys_result(struct admin *admin, const char *why)
+{
+    set_why(admin, admin->why.keys, why);
+}
+
+void admin_set_reload_result(struct admin *admin, const char *why)
+{
+    atomic_store_explicit(&admin->last_reload_succeeded, !why, memory_order_relaxed);
     (void)atomic_fetch_add_explicit(&admin->reloads, 1, memory_order_relaxed);
-    if (succeeded)
+    set_why(admin, admin->why.reload, why ? why : "");
+    if (!why)
         atomic_store_explicit(&admin->config_loaded_s, clock_real_s(), memory_order_relaxed);
     else
         (void)atomic_fetch_add_explicit(&admin->reloads_refused, 1, memory_order_relaxed);

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "admin/page.h"
+#include "admin/readiness.h"
 #include "admin/reading.h"
 #include "headless/base/clock.h"
 
@@ -89,29 +90,12 @@ static void answer_livez(struct admin *admin, struct answer *answer)
         say(answer, MHD_HTTP_OK, "ok\n");
 }
 
-/* A leader outside needs no joining. */
-static bool has_joined(const struct admin *admin)
-{
-    enum election_state state = supervisor_state(admin->supervisor);
-
-    return address_is_set(&admin->supervisor->outside) ||
-           (state != ELECTION_JOINING && state != ELECTION_KEY);
-}
-
 static void answer_readyz(struct admin *admin, struct answer *answer)
 {
-    if (atomic_load_explicit(&admin->stopping, memory_order_relaxed))
-        say(answer, MHD_HTTP_SERVICE_UNAVAILABLE, "stopping\n");
-    else if (supervisor_state(admin->supervisor) == ELECTION_KEY)
-        say(answer, MHD_HTTP_SERVICE_UNAVAILABLE,
-            "key: nothing that this pod hears can be verified: it has no key, or another than the "
-            "other pods (keys; headlessctl key list)\n");
-    else if (!has_joined(admin))
-        say(answer, MHD_HTTP_SERVICE_UNAVAILABLE,
-            "joining: no other pod has let this one in yet, nor have enough been found to begin "
-            "(peers, discovery.dns, quorum.expect)\n");
-    else
-        say(answer, MHD_HTTP_OK, "ready\n");
+    char text[READINESS_MAX];
+    bool is_ready = readiness_tell(admin, text);
+
+    say(answer, is_ready ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE, "%s\n", text);
 }
 
 /* A page of what is now. */

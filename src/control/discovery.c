@@ -14,12 +14,17 @@
 #define LOOK_AGAIN_NS     NS_PER_SEC
 #define COMPLAIN_NS       (60 * NS_PER_SEC)
 
+/* Beside the codes of getaddrinfo, which are below 0. */
+#define FOUND_NOTHING     1
+#define NO_ANSWER_YET     2
+
 struct discovery_shared {
     pthread_mutex_t lock; /* guards all that follows, but for what is constant */
     pthread_cond_t wake;  /* of the thread; at the end, of its owner */
     int users;            /* the thread and its owner */
     bool is_stopping, is_hurried, is_asked;
     bool is_known, is_news;
+    int failure;                /* of the last lookup: of getaddrinfo, one of the two above, or 0 */
     struct waker *reader_waker; /* of the owner: not after is_stopping */
     struct address list[DISCOVERY_MAX];
     size_t count;
@@ -90,8 +95,9 @@ static void complain(struct discovery_shared *shared, const char *why)
         shared->name, why);
 }
 
-/* Returns how many; 0: nothing is known. Blocks. */
-static size_t look_up(struct discovery_shared *shared, struct address list[static DISCOVERY_MAX])
+/* Returns how many; 0: nothing is known, and why. Blocks. */
+static size_t look_up(struct discovery_shared *shared, struct address list[static DISCOVERY_MAX],
+                      int *ret_failure)
 {
     const struct addrinfo hints = {.ai_family = shared->family, .ai_socktype = SOCK_DGRAM};
     struct addrinfo *found = NULL;
@@ -100,8 +106,9 @@ static size_t look_up(struct discovery_shared *shared, struct address list[stati
 
     if (rc == 0)
         freeaddrinfo(found);
+    *ret_failure = count ? 0 : rc ? rc : FOUND_NOTHING;
     if (count == 0)
-        complain(shared, rc ? gai_strerror(rc) : "the answer is empty");
+        complain(shared, discovery_why(*ret_failure));
     else
         shared->complained_ns = 0;
     return count;
@@ -178,13 +185,15 @@ static void *run(void *argument)
     struct discovery_shared *shared = argument;
     struct address list[DISCOVERY_MAX];
     size_t count;
+    int failure;
 
     (void)pthread_setname_np(pthread_self(), "resolver"); /* its owner may not: it is detached */
     (void)pthread_mutex_lock(&shared->lock);
     while (!shared->is_stopping) {
         (void)pthread_mutex_unlock(&shared->lock);
-        count = look_up(shared, list);
+        count = look_up(shared, list, &failure);
         (void)pthread_mutex_lock(&shared->lock);
+        shared->failure = failure;
         if (count && !shared->is_stopping)
             keep(shared, list, count);
         wait_for_turn(shared);
@@ -204,6 +213,7 @@ static struct discovery_shared *make_shared(const struct config *config, struct 
     if (!shared)
         return NULL;
     shared->users = 2;
+    shared->failure = NO_ANSWER_YET;
     shared->reader_waker = reader_waker;
     (void)snprintf(shared->name, sizeof(shared->name), "%s", config->discovery_dns);
     shared->family = config->self.family == ADDRESS_V6 ? AF_INET6 : AF_INET;
@@ -310,6 +320,26 @@ bool discovery_is_news(const struct discovery *discovery)
 bool discovery_is_known(const struct discovery *discovery)
 {
     return discovery->shared && get(discovery, &discovery->shared->is_known);
+}
+
+int discovery_failure(const struct discovery *discovery)
+{
+    struct discovery_shared *shared = discovery->shared;
+    int failure;
+
+    if (!shared)
+        return 0;
+    (void)pthread_mutex_lock(&shared->lock);
+    failure = shared->failure;
+    (void)pthread_mutex_unlock(&shared->lock);
+    return failure;
+}
+
+const char *discovery_why(int failure)
+{
+    if (failure == NO_ANSWER_YET)
+        return "no answer yet";
+    return failure == FOUND_NOTHING ? "the answer is empty" : gai_strerror(failure);
 }
 
 size_t discovery_take(struct discovery *discovery, struct address ret_list[static DISCOVERY_MAX])

@@ -40,6 +40,8 @@ struct supervisor_cost {
 void supervisor_tell_change(struct supervisor *supervisor, const struct supervisor_cost *cost);
 /* Nobody has led for long: the log, once each time. */
 void supervisor_tell_waiting(struct supervisor *supervisor, uint64_t now_ns);
+/* Other pods that have answered of late. */
+unsigned supervisor_count_answered(const struct election *e);
 /* Does the one lead whom the configuration names? True also when it names none. */
 bool supervisor_has_wanted_leader(const struct supervisor *supervisor);
 /* If not, the log tells, and what to do. */

@@ -70,6 +70,18 @@ static int open_sleep(struct supervisor *supervisor)
     return rc;
 }
 
+/* It may come later: an interface that is not up yet, an IPv6 address that is being tried out. */
+static void warn_of_self(const struct config *config)
+{
+    char text[ADDRESS_TEXT_MAX];
+
+    if (!udp_is_here(&config->self))
+        log_error("self_elsewhere",
+                  "self (POD_IP) is %s, which is no address of this machine or pod: nothing can be "
+                  "sent from it; take POD_IP from status.podIP, or leave it out",
+                  address_format_ip(&config->self, text));
+}
+
 int supervisor_open(struct supervisor *supervisor, const struct config *config)
 {
     int rc;
@@ -87,6 +99,7 @@ int supervisor_open(struct supervisor *supervisor, const struct config *config)
     };
     sign_seen_init(&supervisor->seen, clock_real_s());
     (void)pthread_mutex_init(&supervisor->reload_lock, NULL);
+    warn_of_self(config);
     supervisor_warn_open(config);
     (void)supervisor_read_keys(supervisor);
     supervisor->settings = settings_of(supervisor, config);
@@ -235,6 +248,11 @@ int supervisor_join(struct supervisor *supervisor, struct plane *plane)
         log_warn("quorum_expect_unset",
                  "discovery.dns without quorum.expect: a pod whose DNS names nobody else yet leads "
                  "by itself; set quorum.expect to the number of pods");
+    if (config->quorum_expect > 1 && !config->discovery_dns[0] && config->peers.count == 0)
+        log_warn("others_unnamed",
+                 "quorum.expect is %u, and neither discovery.dns nor peers names the other pods: "
+                 "set discovery.dns to the name of their headless Service",
+                 (unsigned)config->quorum_expect);
     if (config->leader[0] && !is_peer(config, config->leader) && !config->discovery_dns[0]) {
         supervisor->told.is_leader_unknown = true;
         log_warn(

@@ -324,6 +324,10 @@ void supervisor_tell(struct supervisor *supervisor)
          (uint32_t)key_watch_count(&supervisor->key_watch, clock_now_ns()));
     tell(&report->fresh, e->is_fresh);
     tell(&report->alive, alive);
+    tell(&report->known, e->acquaintance_count);
+    tell(&report->answered, supervisor_count_answered(e));
+    atomic_store_explicit(&report->lookup, discovery_failure(&supervisor->discovery),
+                          memory_order_relaxed);
     tell(&report->differing, differing);
     tell(&report->votes, (uint32_t)election_needed(e));
     tell_long(&report->unconfirmed,

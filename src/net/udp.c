@@ -226,6 +226,20 @@ int udp_open_connected(const struct address *to, const struct address *source,
     return 0;
 }
 
+bool udp_is_here(const struct address *ip)
+{
+    const struct address at = address_with_port(*ip, 0);
+    struct sockaddr_storage sa;
+    socklen_t length = address_to_sockaddr(&at, ip->family == ADDRESS_V6 ? AF_INET6 : AF_INET, &sa);
+    int fd = socket(sa.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    bool is_foreign =
+        fd >= 0 && bind(fd, (struct sockaddr *)&sa, length) < 0 && errno == EADDRNOTAVAIL;
+
+    if (fd >= 0)
+        (void)close(fd);
+    return !is_foreign;
+}
+
 void udp_close(struct udp_socket *socket)
 {
     if (socket->fd >= 0)

@@ -1,5 +1,6 @@
 /* The admin server on a loopback port: real requests to a plane that was opened but not started. */
 #include <json-c/json.h>
+#include <netdb.h>
 
 #include "admin_fixture.h"
 #include "list_fixture.h"
@@ -101,13 +102,88 @@ Test(admin_http, readyz_says_stopping)
     cr_assert_eq(get("/livez"), 200, "a pod that drains lives");
 }
 
+/* One line, as it stands in what kubectl describe shows of a probe. */
+static void expect_readyz(int status, const char *text)
+{
+    cr_assert_eq(get("/readyz"), status, "%s", body());
+    cr_assert_str_eq(body(), text);
+}
+
+Test(admin_http, readyz_tells_of_what_was_refused)
+{
+    start();
+    admin_set_reload_result(&admin, "a.yaml:2: hold.tme: no such option\n");
+    expect_readyz(200, "ready, with the configuration of before; the new one is refused: "
+                       "a.yaml:2: hold.tme: no such option\n");
+    admin_set_reload_result(&admin, "a.yaml:2: one\na.yaml:3: two\na.yaml:4: three\n");
+    expect_readyz(200, "ready, with the configuration of before; the new one is refused: "
+                       "a.yaml:2: one (and 2 more, in the log)\n");
+    admin_set_reload_result(&admin, NULL);
+    admin_set_keys_result(&admin, "/keys: holds no key");
+    expect_readyz(200, "ready, with the keys of before: /keys: holds no key (keys)\n");
+    admin_set_keys_result(&admin, "");
+    expect_readyz(200, "ready\n");
+}
+
+Test(admin_http, what_was_refused_is_cut_to_a_line)
+{
+    char why[2 * ADMIN_WHY_MAX];
+
+    memset(why, 'x', sizeof(why) - 1);
+    why[sizeof(why) - 1] = '\0';
+    start();
+    admin_set_reload_result(&admin, why);
+    cr_assert_eq(get("/readyz"), 200);
+    cr_assert_eq(strcspn(body(), "\n"), strlen(body()) - 1);
+    why[sizeof(why) / 2] = '\n';
+    admin_set_reload_result(&admin, why);
+    cr_assert_eq(get("/readyz"), 200);
+    cr_assert_not_null(strstr(body(), "x (and 1 more, in the log)\n"));
+}
+
+Test(admin_http, readyz_without_keys_says_why)
+{
+    atomic_store(&supervisor.report.state, ELECTION_KEY);
+    start();
+    cr_assert_eq(get("/readyz"), 503);
+    cr_assert_not_null(strstr(body(), "key: nothing that this pod hears can be verified"));
+    admin_set_keys_result(&admin, "/keys: holds no key");
+    expect_readyz(503, "key: /keys: holds no key (keys); until there is a key this pod hears no "
+                       "other\n");
+}
+
+static void expect_joining(const char *part)
+{
+    cr_assert_eq(get("/readyz"), 503);
+    cr_assert_eq(strncmp(body(), "joining: ", 9), 0, "%s", body());
+    cr_assert_not_null(strstr(body(), part), "no '%s' in %s", part, body());
+    cr_assert_eq(strcspn(body(), "\n"), strlen(body()) - 1, "more than a line: %s", body());
+}
+
+Test(admin_http, readyz_says_why_it_waits)
+{
+    atomic_store(&supervisor.report.state, ELECTION_JOINING);
+    config.quorum_expect = 3;
+    start();
+    expect_joining("neither discovery.dns nor peers");
+    (void)snprintf(config.discovery_dns, sizeof(config.discovery_dns), "pods");
+    expect_joining("discovery.dns names no other pod, and quorum.expect is 3");
+    atomic_store(&supervisor.report.lookup, EAI_NONAME);
+    expect_joining("discovery.dns: no address for \"pods\": Name or service not known");
+    atomic_store(&supervisor.report.known, 2);
+    atomic_store(&supervisor.report.answered, 1);
+    expect_joining("1 of 2 other pods");
+    cr_assert_eq(address_parse_ip("192.0.2.1", &config.self), 0);
+    expect_joining("self (POD_IP) is 192.0.2.1");
+}
+
 Test(admin_http, a_failed_reload_shows_until_one_succeeds)
 {
     start();
-    admin_set_reload_result(&admin, false);
+    admin_set_reload_result(&admin, "headlessd.yaml:1: hold.tme: no such option\n");
     (void)get("/metrics");
     cr_assert_not_null(strstr(body(), "\nheadlessd_config_last_reload_successful 0\n"));
-    admin_set_reload_result(&admin, true);
+    admin_set_reload_result(&admin, NULL);
     (void)get("/metrics");
     cr_assert_not_null(strstr(body(), "\nheadlessd_config_last_reload_successful 1\n"));
 }
@@ -471,7 +547,7 @@ Test(admin_http, no_port_means_no_server)
     cr_assert_null(admin.daemon);
     cr_assert_eq(plane.board.reader_count, plane.worker_count);
     admin_set_stopping(&admin);
-    admin_set_reload_result(&admin, false);
+    admin_set_reload_result(&admin, "headlessd.yaml:1: hold.tme: no such option\n");
 }
 
 Test(admin_http, a_taken_port_is_an_error)

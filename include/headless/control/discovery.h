@@ -45,6 +45,11 @@ void discovery_look(struct discovery *discovery);
 bool discovery_is_news(const struct discovery *discovery);
 /* Has there ever been a result? */
 bool discovery_is_known(const struct discovery *discovery);
+/* Why the last lookup found nothing, for discovery_why; 0: it did find, or there
+ * is no name. */
+int discovery_failure(const struct discovery *discovery);
+/* In words; any thread. */
+const char *discovery_why(int failure);
 /* The last result, sorted, each address once, port 0; returns how many. */
 size_t discovery_take(struct discovery *discovery, struct address ret_list[static DISCOVERY_MAX]);
 

@@ -67,6 +67,9 @@ struct supervisor_report {
     _Atomic uint32_t votes;        /* that a majority takes; 1: no quorum is wanted */
     _Atomic uint32_t fresh;        /* 1: we do not know what a predecessor voted */
     _Atomic uint32_t alive;        /* members that are, as far as we know; this pod included */
+    _Atomic uint32_t known;        /* other pods that peers or discovery.dns names */
+    _Atomic uint32_t answered;     /* of those; while this pod joins */
+    _Atomic int lookup;            /* of discovery.dns, the last one: discovery_failure */
     _Atomic uint32_t differing;    /* members of another route ordered or ordered.commit */
     _Atomic uint64_t unconfirmed;  /* requests handed to the present leader and not confirmed */
     _Atomic uint64_t gap_ns;       /* without a leader, at the last change */

@@ -80,6 +80,10 @@ int udp_open_connected(const struct address *to, const struct address *source,
                        uint64_t rcvbuf_bytes, struct udp_socket *ret_socket)
     __attribute__((warn_unused_result));
 
+/* Is this an address of this machine, or pod: can a socket be bound to it? True also where that
+ * cannot be found out. */
+bool udp_is_here(const struct address *ip);
+
 void udp_close(struct udp_socket *socket);
 
 /* From now on others may be bound to a part of what this one is bound to, if they say so too; or no

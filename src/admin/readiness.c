@@ -1,0 +1,145 @@
+#include "admin/readiness.h"
+
+#include <stdio.h>
+
+#include "headless/net/udp.h"
+
+static uint32_t read_report(const _Atomic uint32_t *place)
+{
+    return atomic_load_explicit(place, memory_order_relaxed);
+}
+
+static struct admin_why copy_why(struct admin *admin)
+{
+    struct admin_why why;
+
+    (void)pthread_mutex_lock(&admin->why_lock);
+    why = admin->why;
+    (void)pthread_mutex_unlock(&admin->why_lock);
+    return why;
+}
+
+/* ---- not ready: true where it is that, and the text says so ---- */
+
+static bool is_stopping(struct admin *admin, char text[static READINESS_MAX])
+{
+    (void)snprintf(text, READINESS_MAX, "stopping");
+    return atomic_load_explicit(&admin->stopping, memory_order_relaxed);
+}
+
+static bool lacks_key(struct admin *admin, char text[static READINESS_MAX])
+{
+    const struct admin_why why = copy_why(admin);
+
+    if (why.keys[0])
+        (void)snprintf(text, READINESS_MAX,
+                       "key: %s (keys); until there is a key this pod hears no other", why.keys);
+    else
+        (void)snprintf(
+            text, READINESS_MAX,
+            "key: nothing that this pod hears can be verified: it has no key, or another "
+            "than the other pods (keys; headlessctl key list)");
+    return supervisor_state(admin->supervisor) == ELECTION_KEY;
+}
+
+/* A leader outside needs no joining. */
+static bool has_joined(struct admin *admin, char text[static READINESS_MAX])
+{
+    (void)snprintf(text, READINESS_MAX, "ready");
+    return address_is_set(&admin->supervisor->outside) ||
+           supervisor_state(admin->supervisor) != ELECTION_JOINING;
+}
+
+static bool is_elsewhere(struct admin *admin, char text[static READINESS_MAX])
+{
+    char self[ADDRESS_TEXT_MAX];
+
+    (void)snprintf(text, READINESS_MAX,
+                   "joining: self (POD_IP) is %s, which is no address of this pod: nothing can be "
+                   "sent from it; take POD_IP from status.podIP, or leave it out",
+                   address_format_ip(&admin->config->self, self));
+    return !udp_is_here(&admin->config->self);
+}
+
+static bool knows_no_name(struct admin *admin, char text[static READINESS_MAX])
+{
+    const struct config *config = admin->config;
+
+    (void)snprintf(text, READINESS_MAX,
+                   "joining: quorum.expect is %u, and neither discovery.dns nor peers names the "
+                   "other pods: set discovery.dns to the name of their headless Service",
+                   (unsigned)config->quorum_expect);
+    return config->peers.count == 0 && !config->discovery_dns[0];
+}
+
+static bool finds_no_name(struct admin *admin, char text[static READINESS_MAX])
+{
+    const struct supervisor_report *report = &admin->supervisor->report;
+    int failure = atomic_load_explicit(&report->lookup, memory_order_relaxed);
+
+    (void)snprintf(text, READINESS_MAX,
+                   "joining: discovery.dns: no address for \"%s\": %s; is that the name of the "
+                   "pods' headless Service, and do network policies let DNS through?",
+                   admin->config->discovery_dns, discovery_why(failure));
+    return failure && read_report(&report->known) == 0;
+}
+
+static bool is_alone(struct admin *admin, char text[static READINESS_MAX])
+{
+    const struct config *config = admin->config;
+
+    (void)snprintf(text, READINESS_MAX,
+                   "joining: %s names no other pod, and quorum.expect is %u: start the others, or "
+                   "mend the name or quorum.expect",
+                   config->discovery_dns[0] ? "discovery.dns" : "peers",
+                   (unsigned)config->quorum_expect);
+    return read_report(&admin->supervisor->report.known) == 0;
+}
+
+static bool waits(struct admin *admin, char text[static READINESS_MAX])
+{
+    const struct supervisor_report *report = &admin->supervisor->report;
+
+    (void)snprintf(text, READINESS_MAX,
+                   "joining: %u of %u other pods that peers and discovery.dns name have answered, "
+                   "and none has let this one in: do %u and %u/udp pass between the pods "
+                   "(NetworkPolicy), and is quorum.expect the number of pods?",
+                   read_report(&report->answered), read_report(&report->known),
+                   (unsigned)admin->config->relay_port, (unsigned)admin->config->peer_port);
+    return true;
+}
+
+/* ---- ready ---- */
+
+/* It serves, but not as it was told last. */
+static void add_refused(struct admin *admin, char text[static READINESS_MAX])
+{
+    const struct admin_why why = copy_why(admin);
+
+    if (why.reload[0])
+        (void)snprintf(text, READINESS_MAX,
+                       "ready, with the configuration of before; the new one is refused: %s",
+                       why.reload);
+    else if (why.keys[0])
+        (void)snprintf(text, READINESS_MAX, "ready, with the keys of before: %s (keys)", why.keys);
+}
+
+/* The first that is true has the word. */
+static const struct rule {
+    bool (*is_so)(struct admin *admin, char text[static READINESS_MAX]);
+    bool is_ready;
+} rules[] = {
+    {is_stopping, false},   {lacks_key, false},     {has_joined, true}, {is_elsewhere, false},
+    {knows_no_name, false}, {finds_no_name, false}, {is_alone, false},  {waits, false},
+};
+
+bool readiness_tell(struct admin *admin, char text[static READINESS_MAX])
+{
+    const struct rule *rule = rules;
+
+    while (!rule->is_so(admin, text))
+        rule++; /* the last one always is */
+    if (rule->is_ready)
+        add_refused(admin, text);
+    return rule->is_ready;
+}
