@@ -17,6 +17,8 @@
 
 struct json_object;
 
+#define READINESS_MAX 1024 /* bytes, with NUL */
+
 struct reading {
     const struct config *config;
     const struct identity *identity;
@@ -27,8 +29,9 @@ struct reading {
     uint64_t connections_shed;
     uint64_t now_ns, uptime_ns;
     uint64_t wall_ns; /* now_ns as time of day: since 1970 */
-    bool stopping, last_reload_succeeded, confined;
-    uint64_t config_loaded_s; /* since 1970 */
+    bool is_ready, last_reload_succeeded, confined;
+    char readiness[READINESS_MAX]; /* what /readyz says, without its newline */
+    uint64_t config_loaded_s;      /* since 1970 */
     uint64_t reloads, reloads_refused;
     uint64_t log_suppressed; /* lines */
     const struct supervisor_report *report;
