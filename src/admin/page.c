@@ -71,26 +71,20 @@ static void put_leader_notice(const struct page *page)
                    page_text(wanted, "name"), ", or a higher leader_generation.");
 }
 
-/* A number that should be 0, or 1. */
+/* A number that should be 0. */
 struct sign {
-    const char *path;
-    int64_t should_be;
-    const char *text;
+    const char *path, *text;
 };
 
 static void put_signs(const struct page *page)
 {
     static const struct sign signs[] = {
-        {"ready", 1, "This pod is stopping: it serves what still comes."},
-        {"gauges.key_mismatch", 0,
+        {"gauges.key_mismatch",
          "Members whose messages this pod cannot verify, since they have other keys, or none: "},
-        {"gauges.order_differing_members", 0,
+        {"gauges.order_differing_members",
          "Members with another route or ordered.commit than here: "},
-        {"gauges.config_last_reload_successful", 1,
-         "The last reload of the configuration was refused; the log says why."},
-        {"counters.log_lines_failed_total", 0,
-         "Lines of the log that standard error did not take: "},
-        {"counters.election_forbidden_transitions_total", 0,
+        {"counters.log_lines_failed_total", "Lines of the log that standard error did not take: "},
+        {"counters.election_forbidden_transitions_total",
          "Transitions that the election's table does not allow, which is a bug: "},
     };
 
@@ -98,23 +92,22 @@ static void put_signs(const struct page *page)
         struct json_object *is = page_find(page->status, signs[i].path);
         char text[PAGE_NUMBER_MAX];
 
-        if (is && json_object_get_int64(is) != signs[i].should_be)
-            put_notice(page, signs[i].text,
-                       signs[i].should_be ? "" : page_group(json_object_get_int64(is), text), "");
+        if (is && json_object_get_int64(is) != 0)
+            put_notice(page, signs[i].text, page_group(json_object_get_int64(is), text), "");
     }
 }
 
 static void put_notices(const struct page *page)
 {
     const char *state = page_text(page->status, "state");
+    const char *readiness = page_text(page->status, "readiness");
 
     page_put(page, "<ul class=\"notices\" aria-label=\"What needs attention\">");
     put_leader_notice(page);
     if (strcmp(state, "isolated") == 0)
         put_notice(page, "This pod is isolated: it hears no majority of the members.", "", "");
-    if (strcmp(state, "key") == 0)
-        put_notice(page, "Nothing that this pod hears can be verified: see the option keys.", "",
-                   "");
+    if (strcmp(readiness, "ready") != 0)
+        put_notice(page, "Readiness: ", readiness, "");
     put_signs(page);
     page_put(page, "</ul>\n");
 }

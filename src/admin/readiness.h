@@ -9,8 +9,7 @@
 #define ADMIN_READINESS_H
 
 #include "headless/admin/admin.h"
-
-#define READINESS_MAX 1024 /* bytes, with NUL */
+#include "headless/admin/pages.h"
 
 /* True: ready. The text has no newline. */
 bool readiness_tell(struct admin *admin, char text[static READINESS_MAX]);

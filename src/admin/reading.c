@@ -1,5 +1,6 @@
 #include "admin/reading.h"
 
+#include "admin/readiness.h"
 #include "headless/base/clock.h"
 #include "headless/base/log.h"
 #include "headless/secure/confine.h"
@@ -19,7 +20,6 @@ void reading_take(struct admin *admin, struct reading *ret_reading)
         .event_streams = events_count(&admin->events),
         .connections = connections_read(&admin->connections),
         .now_ns = clock_now_ns(),
-        .stopping = atomic_load_explicit(&admin->stopping, memory_order_relaxed),
         .last_reload_succeeded =
             atomic_load_explicit(&admin->last_reload_succeeded, memory_order_relaxed),
         .confined = confine_is_on(),
@@ -32,6 +32,7 @@ void reading_take(struct admin *admin, struct reading *ret_reading)
     };
 
     process_read_usage(&reading.process);
+    reading.is_ready = readiness_tell(admin, reading.readiness);
     (void)clock_gettime(CLOCK_REALTIME, &wall);
     reading.wall_ns = (uint64_t)wall.tv_sec * NS_PER_SEC + (uint64_t)wall.tv_nsec;
     reading.uptime_ns = reading.now_ns - admin->started_ns;

@@ -366,7 +366,8 @@ struct json_object *status_describe(const struct reading *reading)
     add(page, "members", describe_members(reading, true));
     add(page, "keys", describe_keys(reading));
     add_number(page, "uptime_seconds", reading->uptime_ns / NS_PER_SEC);
-    add(page, "ready", json_object_new_boolean(!reading->stopping));
+    add(page, "ready", json_object_new_boolean(reading->is_ready));
+    add_text(page, "readiness", reading->readiness);
     add(page, "confined", json_object_new_boolean(reading->confined));
     add(page, "ledger", describe_ledger(&reading->numbers));
     add(page, "options", json_object_get(reading->options));

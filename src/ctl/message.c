@@ -9,11 +9,16 @@
 #include "headless/ctl/ctl.h"
 #include "headless/wire/control.h"
 
-/* Text from the network, for a terminal: nothing that could be an escape sequence, nor its last
- * newline. */
 void ctl_put_printable(FILE *out, const char *text)
 {
-    for (size_t i = 0; i < 80 && text[i] && strcmp(text + i, "\n") != 0; i++)
+    ctl_put_cut(out, text, 80);
+}
+
+/* Text from the network, for a terminal: nothing that could be an escape sequence, nor its last
+ * newline. */
+void ctl_put_cut(FILE *out, const char *text, size_t max)
+{
+    for (size_t i = 0; i < max && text[i] && strcmp(text + i, "\n") != 0; i++)
         (void)putc(text[i] >= 0x20 && text[i] < 0x7f ? text[i] : '?', out);
 }
 

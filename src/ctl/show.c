@@ -9,6 +9,8 @@
 #include "ctl/parts.h"
 #include "headless/ctl/ctl.h"
 
+#define READINESS_MAX 1024 /* characters: a whole sentence */
+
 /* ---- columns ---- */
 
 void parts_put_column(FILE *out, const char *text, int width)
@@ -96,6 +98,12 @@ void parts_put_uptime(FILE *out, const struct json_object *status)
     (void)fprintf(out, PARTS_LABEL " ", "uptime");
     put_duration(out, field_number(status, "uptime_seconds"));
     (void)fputs(json_object_get_boolean(ready) ? ", ready\n" : ", not ready\n", out);
+    if (field_of(status, "readiness") && strcmp(field_text(status, "readiness"), "ready") != 0) {
+        (void)fprintf(out, PARTS_LABEL, "readiness");
+        (void)fputc(' ', out);
+        ctl_put_cut(out, field_text(status, "readiness"), READINESS_MAX);
+        (void)fputc('\n', out);
+    }
 }
 
 /* " 3 rate, 1 loop"; without what is 0. Returns how many there were. */

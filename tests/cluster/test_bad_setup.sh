@@ -110,6 +110,12 @@ says()
     [[ $(readyz) =~ ^$1\ $2 && $(wc -l <"$work/body") == 1 ]]
 }
 
+# ctl_says PATTERN: headlessctl in the pod, where nobody has curl.
+ctl_says()
+{
+    [[ $("$headlessctl" --admin "$a:8080" status) =~ readiness\ +$1 ]]
+}
+
 # told EVENT PATTERN: the log, once, and PATTERN matches it.
 told()
 {
@@ -122,6 +128,7 @@ address_of_another()
     set_up POD_IP=192.0.2.1 # documentation: nobody has it
     start
     wait_until "/readyz names POD_IP" 3000 says 503 'joining: self \(POD_IP\) is 192.0.2.1, .*status.podIP'
+    ctl_says 'joining: self \(POD_IP\) is 192.0.2.1, ' || fail "headlessctl status does not say so"
     told self_elsewhere 'error self_elsewhere: self \(POD_IP\) is 192.0.2.1, .*status.podIP'
     expect "lines of level error" "$(grep -c ' error ' "$work/$a.log")" 1
 }
@@ -182,6 +189,7 @@ option_on_reload()
     write 'hold.time: 2s' 'hold.tme: 3s'
     wait_until "/readyz has the line" 5000 says 200 \
         'ready, .*refused: .*headlessd.yaml:2: hold.tme: no such option, did you mean hold.time\?$'
+    ctl_says 'ready, .*headlessd.yaml:2: hold.tme' || fail "headlessctl status does not say so"
     told config_error 'headlessd.yaml:2: hold.tme: no such option, did you mean hold.time\?'
     write 'hold.time: 2 s' 'hold.tme: 3s'
     wait_until "two errors are one line" 5000 says 200 'ready, .*headlessd.yaml:1: hold.time: .*and 1 more'

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # What Prometheus makes of three pods: promtool has nothing to say against /metrics, and a Prometheus that
-# scrapes them gets the answers that docs/metrics.md promises to its questions.
+# scrapes them gets the answers that docs/metrics.md promises to its questions, and something for each question of
+# the dashboard and the alerts.
 #
 #   tests/cluster/test_prometheus.sh BUILD_DIR
 #
@@ -13,6 +14,7 @@ c=127.0.71.13
 pods=("$a" "$b" "$c")
 prometheus=127.0.71.90:9090
 page=$(dirname "$0")/../../docs/metrics.md
+monitoring=$(dirname "$0")/../../manifests/components/monitoring
 
 # What differs from pod to pod, and from 0: traffic through each, a command, a probe, a loop that is cut.
 start_with_traffic()
@@ -51,15 +53,22 @@ is_clean()
 
 # ---- Prometheus
 
-# It takes five seconds before it looks at its first target, whatever the interval.
+# It takes five seconds before it looks at its first target, whatever the interval. The labels are those that the
+# ServiceMonitor makes; the rules are those of the manifests.
 prometheus_start()
 {
+    local pod
+    sed -n '/^spec:/,$s/^  //p' "$monitoring/alerts.yaml" >"$work/alerts.yml"
     cat >"$work/prometheus.yml" <<END
-global: { scrape_interval: 200ms, scrape_timeout: 200ms }
+global: { scrape_interval: 200ms, scrape_timeout: 200ms, evaluation_interval: 200ms }
+rule_files: [ "$work/alerts.yml" ]
 scrape_configs:
   - job_name: headlessd
-    static_configs: [ { targets: [ "$a:8080", "$b:8080", "$c:8080" ] } ]
+    static_configs:
 END
+    for pod in "${pods[@]}"; do
+        echo "      - { targets: [ \"$pod:8080\" ], labels: { namespace: udp, pod: pod-${pod##*.} } }"
+    done >>"$work/prometheus.yml"
     app_start prometheus prometheus --config.file "$work/prometheus.yml" --storage.tsdb.path "$work/tsdb" \
         --web.listen-address "$prometheus"
     wait_until "Prometheus has three targets" 15000 is_answered 'sum(up{job="headlessd"})' 3
@@ -118,6 +127,75 @@ answers_as_promised()
     expect "all are scraped" "$(query 'min(up{job="headlessd"})')" 0
 }
 
+# ---- the dashboard and the alerts
+
+# dashboard: its expressions, a line each, as Grafana would ask.
+dashboard()
+{
+    # shellcheck disable=SC2016 # these are Grafana's
+    jq -r '.panels[].targets[].expr' "$monitoring/dashboard.json" |
+        sed 's/\$__rate_interval/2s/g; s/\$__range/1m/g; s/\$job/headlessd/g; s/\$namespace/udp/g' | sort -u
+}
+
+# rules: what Prometheus has made of the alerts.
+rules()
+{
+    curl -s --max-time 5 "http://$prometheus/api/v1/rules" >"$work/rules" || true
+    jq -r ".data.groups[].rules[]$1" "$work/rules"
+}
+
+are_evaluated()
+{
+    [[ $(rules '.lastEvaluation' | grep -c '^20') == "$(grep -c 'alert:' "$work/alerts.yml")" ]]
+}
+
+# has_series EXPRESSION: something comes of it.
+has_series()
+{
+    [[ $(query "count($1)") =~ ^[1-9][0-9]*$ ]]
+}
+
+# expect_selectors EXPRESSION: each "metric{matchers}" in it is there; only a comparison may leave nothing of them.
+expect_selectors()
+{
+    local selector count=0
+    while IFS= read -r selector; do
+        wait_until "there is $selector" 3000 has_series "$selector"
+        count=$((count + 1))
+    done < <(grep -oE 'headlessd_[a-z_]+(\{[^}]*\})?' <<<"$1")
+    expect_between "metrics in $1" "$count" 1 9
+}
+
+asks_what_is_there()
+{
+    local expression asked=0 compares=' (==|>|<) '
+    while IFS= read -r expression; do
+        expect_selectors "$expression"
+        expect_match "what is asked is answered: $expression" "$(query "$expression")" '^[^e]|^$'
+        [[ $expression =~ $compares ]] || wait_until "an answer to $expression" 3000 has_series "$expression"
+        asked=$((asked + 1))
+    done
+    expect_between "expressions" "$asked" 10 99
+}
+
+dashboard_and_alerts()
+{
+    echo 'app.idle: 10s' >"$work/config.yaml"
+    start_with_traffic -c "$work/config.yaml"
+    prometheus_start
+    has_series headlessd_is_king && fail "there is what is not there"
+    expect_match "a query with an error" "$(query 'sum(')" '^error '
+    asks_what_is_there < <(dashboard)
+    expect "namespaces that the dashboard offers" "$(query 'count by (namespace) (headlessd_build_info{namespace="udp"})')" 3
+    wait_until "all alerts are evaluated" 5000 are_evaluated
+    expect "alerts that cannot be evaluated" "$(rules ' | select(.health != "ok") | .name + ": " + .lastError')" ""
+    asks_what_is_there < <(rules .query)
+    expect "alerts" "$(rules ' | select(.state != "inactive") | .name')" ""
+    echo 'app.idel: 10s' >"$work/config.yaml"
+    wait_until "an alert for each pod that refuses its configuration" 10000 is_answered \
+        'count(ALERTS{alertname="HeadlessdReloadFailed", alertstate="firing", pod=~"pod-1[123]"})' 3
+}
+
 if ! command -v prometheus promtool >/dev/null; then
     skip "Prometheus" "no prometheus here (scripts/setup test installs it)"
     finish
@@ -127,4 +205,5 @@ run "promtool has nothing against /metrics" is_clean
 run "nor with another route and groups" is_clean --route ordered --multicast-groups 239.1.2.71
 run "Prometheus answers as docs/metrics.md promises" answers_as_promised
 run_long "the same of route all" answers_as_promised --route all
+run "each question of the dashboard and the alerts has an answer" dashboard_and_alerts
 finish

@@ -212,7 +212,7 @@ const verbs = {
   },
 
   exec({ words, rest }) {
-    execute(findPod(words[0]), rest);
+    execute(findPod(isPlaceholder(words[0]) ? "headlessd-0" : words[0]), rest);
   },
 
   run({ options, rest }) {

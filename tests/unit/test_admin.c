@@ -66,6 +66,8 @@ static void setup(void)
                                .relay_rcvbuf_bytes = 425984,
                                .now_ns = 100 * SEC,
                                .uptime_ns = 90 * SEC,
+                               .is_ready = true,
+                               .readiness = "ready",
                                .last_reload_succeeded = true,
                                .config_loaded_s = 1700000000,
                                .reloads = 5,
@@ -451,10 +453,10 @@ static void assert_members(struct json_object *status)
 Test(admin, status_has_its_keys)
 {
     static const char *const keys[] = {
-        "version",       "cluster", "leader",         "term",  "cause",  "me",
-        "leader_list",   "members", "uptime_seconds", "ready", "ledger", "counters",
-        "gauges",        "state",   "confined",       "keys",  "time",   "changes",
-        "leader_age_ms", "options", "histograms"};
+        "version",       "cluster", "leader",         "term",     "cause",  "me",
+        "leader_list",   "members", "uptime_seconds", "ready",    "ledger", "counters",
+        "gauges",        "state",   "confined",       "keys",     "time",   "changes",
+        "leader_age_ms", "options", "histograms",     "readiness"};
     struct json_object *status = parse_status();
 
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
@@ -581,13 +583,16 @@ Test(admin, it_is_told_whether_the_process_is_confined)
     assert_line("headlessd_confined 1");
 }
 
-Test(admin, status_is_not_ready_while_stopping)
+Test(admin, status_is_ready_as_readyz_says)
 {
-    struct json_object *status;
+    struct json_object *status, *said;
 
-    reading.stopping = true;
+    reading.is_ready = false;
+    (void)strcpy(reading.readiness, "stopping");
     status = parse_status();
     cr_assert_eq(at(status, "ready", NULL, NULL), 0);
+    cr_assert(json_object_object_get_ex(status, "readiness", &said));
+    cr_assert_str_eq(json_object_get_string(said), "stopping");
     (void)json_object_put(status);
 }
 

@@ -103,7 +103,7 @@ Test(admin_http, readyz_says_stopping)
 }
 
 /* One line, as it stands in what kubectl describe shows of a probe. */
-static void expect_readyz(int status, const char *text)
+static void expect_readyz(unsigned status, const char *text)
 {
     cr_assert_eq(get("/readyz"), status, "%s", body());
     cr_assert_str_eq(body(), text);

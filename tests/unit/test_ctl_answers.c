@@ -235,6 +235,20 @@ Test(ctl_answers, status_is_a_table)
     (void)json_object_put(status);
 }
 
+/* Printable, whoever answers there. */
+Test(ctl_answers, status_says_what_a_pod_waits_for)
+{
+    struct json_object *status = json_tokener_parse(
+        "{\"uptime_seconds\":5,\"ready\":false,\"readiness\":\"joining: \\u001b[2Jnobody\"}");
+
+    cr_assert_not_null(status);
+    ctl_show_status(out, status);
+    cr_assert_not_null(strstr(written(), "00:00:05, not ready\nreadiness  joining: "), "%s",
+                       written());
+    cr_assert_null(strchr(written(), 033));
+    (void)json_object_put(status);
+}
+
 Test(ctl_answers, the_succession_is_a_table)
 {
     struct json_object *status = json_tokener_parse(status_json);

@@ -2,6 +2,7 @@
 #include <criterion/criterion.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <stdio.h>
 #include <string.h>
@@ -117,6 +118,7 @@ Test(discovery, without_a_name_there_is_none)
     cr_assert_not(discovery_is_news(&discovery));
     cr_assert_not(discovery_is_known(&discovery));
     cr_assert_eq(discovery_take(&discovery, list), 0);
+    cr_assert_eq(discovery_failure(&discovery), 0);
     cr_assert_eq(lookups, 0);
 }
 
@@ -162,9 +164,29 @@ Test(discovery, failures_and_empty_answers_keep_what_was_known)
     wait_for_lookups(3);
     discovery_look(&discovery);
     wait_for_lookups(4); /* so the third has been dealt with */
+    cr_assert_str_eq(discovery_why(discovery_failure(&discovery)), "the answer is empty");
     cr_assert_not(discovery_is_news(&discovery));
     cr_assert(discovery_is_known(&discovery));
     cr_assert_eq(discovery_take(&discovery, list), 1);
+}
+
+Test(discovery, tells_why_it_has_found_nothing)
+{
+    is_gated = true;
+    script.error = EAI_NONAME;
+    cr_assert_eq(discovery_start(&discovery, &config, &waker), 0);
+    cr_assert_str_eq(discovery_why(discovery_failure(&discovery)), "no answer yet");
+    (void)sem_post(&may_answer);
+    while (discovery_failure(&discovery) != EAI_NONAME)
+        (void)sched_yield(); /* until the test's timeout */
+    cr_assert_str_eq(discovery_why(EAI_NONAME), "Name or service not known");
+    is_gated = false;
+    (void)sem_post(&may_answer);
+    script.error = 0;
+    find(1, (const uint32_t[]){7});
+    discovery_look(&discovery);
+    wait_for_news();
+    cr_assert_eq(discovery_failure(&discovery), 0);
 }
 
 Test(discovery, the_same_again_is_no_news)

@@ -250,6 +250,8 @@ static struct reading reading = {.config = &config,
                                  .report = &report,
                                  .now_ns = 100 * SEC,
                                  .uptime_ns = 90 * SEC,
+                                 .is_ready = true,
+                                 .readiness = "ready",
                                  .last_reload_succeeded = true,
                                  .wall_ns = 1795749151042000000};
 
@@ -318,8 +320,7 @@ Test(page, it_says_that_nobody_leads_and_what_is_wrong)
 {
     view.kind = VIEW_LEADER_NONE;
     (void)strcpy(view.wanted_leader, "pod-9");
-    reading.stopping = true;
-    reading.last_reload_succeeded = false;
+    (void)strcpy(reading.readiness, "ready, but for <b>");
     atomic_init(&report.key_mismatches, 2);
     atomic_init(&report.state, ELECTION_ISOLATED);
     render();
@@ -330,8 +331,7 @@ Test(page, it_says_that_nobody_leads_and_what_is_wrong)
     expect("<li>Nobody leads: what comes is held for hold.time.</li>");
     expect("headlessctl leader set pod-9, or a higher leader_generation.</li>");
     expect("<li>This pod is isolated: it hears no majority of the members.</li>");
-    expect("<li>This pod is stopping: it serves what still comes.</li>");
+    expect("<li>Readiness: ready, but for &lt;b&gt;</li>");
     expect("since they have other keys, or none: 2</li>");
-    expect("<li>The last reload of the configuration was refused; the log says why.</li>");
     expect("<g class=\"node none\">");
 }

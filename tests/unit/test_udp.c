@@ -110,3 +110,17 @@ Test(udp, a_refusal_gives_back_what_was_refused)
     gives_back("[::]:0", "127.0.79.3:0");
     gives_back("[::1]:0", "[::1]:0");
 }
+
+Test(udp, an_address_is_here_or_elsewhere)
+{
+    static const struct {
+        const char *ip;
+        bool is_here;
+    } rows[] = {{"127.0.79.4", true}, {"::1", true}, {"192.0.2.1", false}, {"2001:db8::1", false}};
+    struct address ip;
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        cr_assert_eq(address_parse_ip(rows[i].ip, &ip), 0);
+        cr_assert_eq(udp_is_here(&ip), rows[i].is_here, "%s", rows[i].ip);
+    }
+}

@@ -20,6 +20,8 @@
 
 struct json_object;
 
+#define READINESS_MAX 1024 /* bytes, with NUL */
+
 struct reading {
     const struct config *config;
     const struct identity *identity;
@@ -32,8 +34,9 @@ struct reading {
     uint64_t wall_ns;   /* now_ns as time of day: since 1970 */
     uint64_t started_s; /* since 1970 */
     struct process_usage process;
-    bool stopping, last_reload_succeeded, confined;
-    uint64_t config_loaded_s; /* since 1970 */
+    bool is_ready, last_reload_succeeded, confined;
+    char readiness[READINESS_MAX]; /* what /readyz says, without its newline */
+    uint64_t config_loaded_s;      /* since 1970 */
     uint64_t reloads, reloads_refused;
     struct log_counts log;
     const struct supervisor_report *report;

@@ -226,6 +226,8 @@ bool ctl_is_probe_answer(const struct ctl_question *question, const char *answer
 /* Text of a pod, which may be anybody: at most 80 characters, up to its end or a last newline, and
  * a question mark for what is not printable, since it might be meant for the terminal. */
 void ctl_put_printable(FILE *out, const char *text);
+/* The same, but up to max characters; the other stops at 80. */
+void ctl_put_cut(FILE *out, const char *text, size_t max);
 
 /* Write a pod's answer to a command as a line. True when it is ok. */
 bool ctl_show_command_answer(FILE *out, const struct ctl_pod *pod, bool has_if_term);
