@@ -19,8 +19,8 @@ static void add_gauge(struct list *list, const char *metric, uint64_t value, con
 
 static void add_drops(struct list *list, const char *socket, uint64_t drops)
 {
-    static const char help[] = "Datagrams that the kernel dropped at a full socket; not those of "
-                               "sessions with a socket each (apps elsewhere)";
+    static const char help[] = "Datagrams that the kernel dropped at a full socket; of sessions "
+                               "with a socket each (apps elsewhere) when they end";
 
     add(list, SAMPLE_COUNTER, (struct counter_info){"socket_drops_total", "socket", socket, help},
         drops);

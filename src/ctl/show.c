@@ -150,6 +150,20 @@ static void show_requests(FILE *out, const struct json_object *status)
     show_labelled(out, "dropped", field_of(counters, "datagrams_dropped_total"));
 }
 
+/* Routes all and ordered. */
+static void show_copies(FILE *out, const struct json_object *status)
+{
+    const struct json_object *counters = field_of(status, "counters");
+    uint64_t made = field_number(counters, "copies_total");
+
+    if (!made)
+        return;
+    (void)fprintf(out,
+                  PARTS_LABEL " %" PRIu64 " made for other members, %" PRIu64 " carried to them\n",
+                  "copies", made, field_number(counters, "copies_sent_total"));
+    show_labelled(out, "  dropped", field_of(counters, "copies_dropped_total"));
+}
+
 static void show_replies(FILE *out, const struct json_object *status)
 {
     const struct json_object *counters = field_of(status, "counters");
@@ -165,24 +179,29 @@ static void show_replies(FILE *out, const struct json_object *status)
     show_labelled(out, "  dropped", field_of(counters, "replies_dropped_total"));
 }
 
+/* Those that every pod has, and others where there is something to tell. Sessions with a socket
+ * each have no one buffer. */
 static void show_sockets(FILE *out, const struct json_object *status)
 {
+    static const char *const sockets[] = {"data", "relay", "multicast", "app", "peer"};
     const struct json_object *drops = field_find(status, "counters", "socket_drops_total");
     const struct json_object *rcvbuf = field_find(status, "gauges", "socket_rcvbuf_bytes");
     uint64_t groups = field_number(field_of(status, "gauges"), "multicast_groups");
 
-    for (int i = 0; i < 2; i++) {
-        const char *socket = i == 0 ? "data" : "relay";
+    for (size_t i = 0; i < sizeof(sockets) / sizeof(sockets[0]); i++) {
+        uint64_t dropped = field_number(drops, sockets[i]);
+        uint64_t bytes = field_number(rcvbuf, sockets[i]);
 
-        (void)fprintf(
-            out, PARTS_LABEL " %-5s %" PRIu64 " dropped by the kernel, buffer %" PRIu64 " KiB\n",
-            i == 0 ? "sockets" : "", socket, field_number(drops, socket),
-            field_number(rcvbuf, socket) / 1024);
+        if (i > 1 && !dropped && !bytes)
+            continue;
+        (void)fprintf(out, PARTS_LABEL " %-9s %" PRIu64 " dropped by the kernel",
+                      i == 0 ? "sockets" : "", sockets[i], dropped);
+        if (bytes)
+            (void)fprintf(out, ", buffer %" PRIu64 " KiB", bytes / 1024);
+        if (groups && strcmp(sockets[i], "multicast") == 0)
+            (void)fprintf(out, ", groups %" PRIu64, groups);
+        (void)fputc('\n', out);
     }
-    if (groups)
-        (void)fprintf(
-            out, PARTS_LABEL " multicast %" PRIu64 " dropped by the kernel, groups %" PRIu64 "\n",
-            "", field_number(drops, "multicast"), groups);
 }
 
 void parts_put_ledger(FILE *out, const struct json_object *status)
@@ -253,6 +272,7 @@ void ctl_show_status(FILE *out, const struct json_object *status)
     parts_put_uptime(out, status);
     show_requests(out, status);
     show_replies(out, status);
+    show_copies(out, status);
     show_sockets(out, status);
     parts_put_ledger(out, status);
     (void)fputc('\n', out);

@@ -186,12 +186,19 @@ static size_t read_socket(struct app_reader *reader, const struct epoll_event *e
     return n > 0 ? (size_t)n : 0;
 }
 
+void app_reader_close(struct app_reader *reader, int fd)
+{
+    (void)atomic_fetch_add_explicit(&reader->ended_drops, udp_kernel_drops(fd),
+                                    memory_order_relaxed);
+    (void)close(fd);
+}
+
 static void close_ended(struct app_reader *reader)
 {
     void *fd;
 
     while (ring_take(&reader->closing, &fd, 1) == 1)
-        (void)close((int)(intptr_t)fd);
+        app_reader_close(reader, (int)(intptr_t)fd);
 }
 
 size_t app_reader_read(struct app_reader *reader, int timeout_ms)

@@ -61,7 +61,7 @@ static void close_descriptor(struct app_udp *udp, int fd)
         ring_try_stage(&udp->reader.closing, (void *)(intptr_t)fd))
         (void)ring_publish(&udp->reader.closing);
     else
-        (void)close(fd);
+        app_reader_close(&udp->reader, fd);
 }
 
 static void session_close(struct app *app, struct session *session)

@@ -18,6 +18,8 @@ struct app_udp {
 
 int app_reader_init(struct app_reader *reader, const struct config *config,
                     const struct address *app_address) __attribute__((warn_unused_result));
+/* A session's socket; either thread. What the kernel dropped there stays counted. */
+void app_reader_close(struct app_reader *reader, int fd);
 void app_reader_fini(struct app_reader *reader);
 
 #endif

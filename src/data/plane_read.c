@@ -34,8 +34,11 @@ static void add_app(struct app *app, struct plane_numbers *numbers)
     const struct app_reader *reader = app_reader(app);
     const struct udp_socket *socket = app_socket(app);
 
-    if (reader)
+    if (reader) {
         add_counters(&reader->receiver.counters, numbers);
+        numbers->app_kernel_drops +=
+            atomic_load_explicit(&reader->ended_drops, memory_order_relaxed);
+    }
     if (socket) {
         numbers->app_kernel_drops += udp_kernel_drops(socket->fd);
         numbers->app_rcvbuf_bytes = socket->rcvbuf_bytes;

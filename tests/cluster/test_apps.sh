@@ -144,6 +144,34 @@ session_cap_all_established()
     ledger_closes "$a"
 }
 
+# answers_are ADDRESS N: those that were received, and those that the kernel dropped.
+answers_are()
+{
+    local dropped received
+    read -r dropped received < <(metric "$1" 'socket_drops_total{socket="app"}' 'answers_received_total{from="app"}')
+    ((dropped + received == $2))
+}
+
+# What the kernel drops at a socket of one session is told when that ends; the one socket of many has no end.
+app_answers_a_stopped_pod()
+{
+    local dropped
+    start_app burst "$1"
+    pods_start "$a" -- --app "udp://$1" --app-idle 1s --rcvbuf 4KiB "${@:2}"
+    "$tools/udp_ask" -n "$a:12000" hi || fail "cannot send"
+    metric_becomes "$a" datagrams_delivered_total 1
+    pod_freeze "$a"
+    "$tools/udp_ask" -n "$1" go || fail "cannot send"
+    wait_until "the app has answered" 5000 grep -q sent "$work/app.log"
+    pod_thaw "$a"
+    metric_becomes "$a" sessions 0 5000
+    wait_until "each answer was received or dropped" 2000 answers_are "$a" 1000
+    dropped=$(metric "$a" 'socket_drops_total{socket="app"}')
+    expect_between "dropped by the kernel" "$dropped" 900 1000
+    expect "app, in headlessctl status" "$("$headlessctl" --admin "$a" status | grep -oE '^ +app +[0-9]+ ' | xargs)" "app $dropped"
+    ledger_closes "$a"
+}
+
 app_is_not_there()
 {
     local target=$1
@@ -295,6 +323,9 @@ run "sessions expire, IPv6" sessions_expire "$app6"
 run "sessions in use do not expire" sessions_stay_when_used
 run "the cap on sessions" session_cap
 run "the cap, when all are established" session_cap_all_established
+run "a stopped pod's app answers, IPv4" app_answers_a_stopped_pod "$app"
+run "a stopped pod's app answers, IPv6" app_answers_a_stopped_pod "$app6"
+run "a stopped pod's app answers, without rings" app_answers_a_stopped_pod "$app6" --workers 0
 run "the app is not there, IPv4" app_is_not_there "$app"
 run "the app is not there, IPv6" app_is_not_there "$app6"
 run "the app restarts, IPv4" app_restarts "$app"

@@ -2,13 +2,15 @@
  * udp_app: a UDP server that tells what it saw. Stands for the app beside a pod, and for a leader
  * outside the cluster.
  *
- *   udp_app LISTEN:PORT echo|source|proxy|quiet [DIRECTORY]
+ *   udp_app LISTEN:PORT echo|source|proxy|quiet|burst [DIRECTORY]
  *
  *   echo     answers each datagram as it is
  *   source   answers "from IP:PORT PAYLOAD"
  *   proxy    reads a PROXY v2 header and answers "client IP:PORT asked IP:PORT PAYLOAD", or
  *            "no header"
  *   quiet    answers nothing
+ *   burst    answers nothing, but a datagram of another sender makes it send 1,000 to the first
+ * one; says "sent" then
  *
  * With DIRECTORY what it says to the n-th datagram (quiet: the datagram) is also the file
  * DIRECTORY/n, named so only when it is whole. Says "listening" on standard error. SIGTERM ends it.
@@ -24,8 +26,8 @@
 
 #define PAYLOAD_MAX 65536
 
-enum mode { MODE_ECHO, MODE_SOURCE, MODE_PROXY, MODE_QUIET, MODE_COUNT };
-static const char *const mode_names[MODE_COUNT] = {"echo", "source", "proxy", "quiet"};
+enum mode { MODE_ECHO, MODE_SOURCE, MODE_PROXY, MODE_QUIET, MODE_BURST, MODE_COUNT };
+static const char *const mode_names[MODE_COUNT] = {"echo", "source", "proxy", "quiet", "burst"};
 
 static void fail(const char *what)
 {
@@ -89,6 +91,22 @@ static size_t compose(enum mode mode, const uint8_t *datagram, size_t length,
     return used + length;
 }
 
+static void burst(int fd, const struct address *source)
+{
+    static struct address first;
+    struct sockaddr_storage to;
+    socklen_t length;
+
+    if (!address_is_set(&first))
+        first = *source;
+    if (address_equal(&first, source))
+        return;
+    length = address_to_sockaddr(&first, first.family == ADDRESS_V6 ? AF_INET6 : AF_INET, &to);
+    for (int i = 0; i < 1000; i++)
+        (void)sendto(fd, "burst", 5, 0, (struct sockaddr *)&to, length);
+    (void)fputs("sent\n", stderr);
+}
+
 int main(int argc, char **argv)
 {
     static uint8_t datagram[PAYLOAD_MAX];
@@ -100,7 +118,8 @@ int main(int argc, char **argv)
     while (argc >= 3 && mode < MODE_COUNT && strcmp(argv[2], mode_names[mode]) != 0)
         mode++;
     if (argc < 3 || argc > 4 || mode == MODE_COUNT || address_parse(argv[1], 0, &at)) {
-        (void)fputs("usage: udp_app LISTEN:PORT echo|source|proxy|quiet [DIRECTORY]\n", stderr);
+        (void)fputs("usage: udp_app LISTEN:PORT echo|source|proxy|quiet|burst [DIRECTORY]\n",
+                    stderr);
         return 2;
     }
     fd = listen_on(&at);
@@ -119,7 +138,9 @@ int main(int argc, char **argv)
         length = compose(mode, datagram, (size_t)n, &source, answer);
         if (argc == 4)
             save(argv[3], number, answer, length);
-        if (mode != MODE_QUIET)
+        if (mode == MODE_BURST)
+            burst(fd, &source);
+        else if (mode != MODE_QUIET)
             (void)sendto(fd, answer, length, 0, (struct sockaddr *)&from, from_length);
     }
 }

@@ -225,8 +225,8 @@ Test(ctl_answers, status_is_a_table)
                                 "dropped    2 rate, 1 tag\n"
                                 "replies    5 sent to clients, 6 carried to another pod\n"
                                 "  dropped  0\n"
-                                "sockets    data  4 dropped by the kernel, buffer 208 KiB\n"
-                                "           relay 0 dropped by the kernel, buffer 416 KiB\n"
+                                "sockets    data      4 dropped by the kernel, buffer 208 KiB\n"
+                                "           relay     0 dropped by the kernel, buffer 416 KiB\n"
                                 "ledger     ok\n"
                                 "\n"
                                 "  # MEMBER ADDRESS   STATE    HEARTBEAT ROUND TRIP    LOST\n"
@@ -246,6 +246,28 @@ Test(ctl_answers, status_says_what_a_pod_waits_for)
     cr_assert_not_null(strstr(written(), "00:00:05, not ready\nreadiness  joining: "), "%s",
                        written());
     cr_assert_null(strchr(written(), 033));
+    (void)json_object_put(status);
+}
+
+/* What only some pods have. */
+Test(ctl_answers, status_has_a_line_for_each_socket_and_for_copies)
+{
+    struct json_object *status = json_tokener_parse(
+        "{\"counters\":{\"copies_total\":9,\"copies_sent_total\":7,\"copies_dropped_total\":{"
+        "\"send_full\":2},\"socket_drops_total\":{\"data\":0,\"multicast\":5,\"app\":6,"
+        "\"peer\":7}},\"gauges\":{\"multicast_groups\":2,\"socket_rcvbuf_bytes\":{\"data\":4096,"
+        "\"relay\":4096,\"multicast\":8192,\"peer\":2048}}}");
+
+    ctl_show_status(out, status);
+    cr_assert_not_null(
+        strstr(written(), "\ncopies     9 made for other members, 7 carried to them\n"
+                          "  dropped  2 send_full\n"
+                          "sockets    data      0 dropped by the kernel, buffer 4 KiB\n"
+                          "           relay     0 dropped by the kernel, buffer 4 KiB\n"
+                          "           multicast 5 dropped by the kernel, buffer 8 KiB, groups 2\n"
+                          "           app       6 dropped by the kernel\n"
+                          "           peer      7 dropped by the kernel, buffer 2 KiB\n"),
+        "%s", written());
     (void)json_object_put(status);
 }
 

@@ -88,6 +88,7 @@ struct app_reader {
     struct udp_socket knock;   /* while it is not up: to see whether it refuses */
     uint64_t knock_ns;         /* when to look again; 0: not knocking */
     _Atomic uint32_t health;   /* enum app_health; by the reader, and by its worker UP -> DOUBTED */
+    _Atomic uint64_t ended_drops; /* of the kernel, at sockets of sessions that have ended */
 };
 extern const struct agent_ops app_reader_agent_ops;
 
