@@ -24,7 +24,7 @@ static int read_options(struct daemon *d, uint64_t *digest, struct config_set **
     int rc;
 
     if (!errors)
-        return -errno;
+        return -ENOMEM;
     rc = config_reload(d->options, digest, errors, ret_after);
     (void)fclose(errors);
     if (rc)
