@@ -144,8 +144,8 @@ static void put_line(enum log_level level, const char *event, const char *messag
     size_t n;
 
     if (log_json) {
-        memcpy(line, "{\"time\":\"", 9);
-        n = 9 + put_time(line + 9, 40);
+        n = (size_t)snprintf(line, sizeof(line), "{\"time\":\"");
+        n += put_time(line + n, 40);
         n += (size_t)snprintf(line + n, sizeof(line) - n,
                               "\",\"level\":\"%s\",\"event\":\"%.64s\",\"message\":\"",
                               level_names[level], event);

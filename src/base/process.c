@@ -2,7 +2,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -22,8 +22,7 @@ static uint64_t read_cpu_ns(void)
 /* "SIZE RESIDENT ...", in pages. */
 static uint64_t read_resident_bytes(void)
 {
-    char text[128] = "";
-    unsigned long long pages = 0;
+    char text[128] = "", *resident = text;
     int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
     ssize_t length;
 
@@ -31,9 +30,10 @@ static uint64_t read_resident_bytes(void)
         return 0;
     length = read(fd, text, sizeof(text) - 1);
     (void)close(fd);
-    if (length < 0 || sscanf(text, "%*u %llu", &pages) != 1)
+    if (length <= 0)
         return 0;
-    return pages * (uint64_t)sysconf(_SC_PAGESIZE);
+    (void)strtoull(text, &resident, 10);
+    return strtoull(resident, NULL, 10) * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
 /* Without the one that it is counted with. */
