@@ -137,10 +137,11 @@ name_of()
 # pods_up ADDRESS...: sets agreed to the leader.
 pods_up()
 {
-    local address
+    local address before=$scenario_failures
     for address in "$@"; do
         wait_until "pod $address ready" 10000 is_ready_or_gone "$address"
     done
+    ((scenario_failures == before)) || return 0
     wait_until "all agree" 10000 agree any "$@"
     wait_until "their votes count" 10000 are_settled "$@"
     for address in "$@"; do
@@ -166,7 +167,7 @@ has_exited()
 # pod_term ADDRESS: as kubelet asks a pod to end, without waiting.
 pod_term()
 {
-    podman kill --signal TERM "${pod_ids[$1]}" >/dev/null
+    podman kill --signal TERM "${pod_ids[$1]}" >/dev/null || true # pod_gone looks how it has ended
 }
 
 # pod_gone ADDRESS: it must end by itself, with 0; then its network is gone too.
@@ -180,7 +181,8 @@ pod_gone()
 
 pod_remove()
 {
-    podman container rm --force --time 0 ${app_ids[$1]:+"${app_ids[$1]}"} "${pod_ids[$1]}" >/dev/null
+    [[ -z ${app_ids[$1]:-} ]] || podman container rm --force --time 0 "${app_ids[$1]}" >/dev/null
+    podman container rm --force --time 0 "${pod_ids[$1]}" >/dev/null
     unset "pod_pids[$1]" "pod_ids[$1]" "app_ids[$1]"
 }
 

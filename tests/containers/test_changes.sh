@@ -151,7 +151,6 @@ app_beside_it()
         expect_match "answer through $address" "$(ask "$address" hello)" \
             "^client $client:[0-9]+ asked $address:12000 hello$"
     done
-    all_metric app_up 1
     together_closes "${pods[@]}"
 }
 
