@@ -77,22 +77,22 @@ in_client()
 # mount_write DIRECTORY FILE TEXT...: a volume with these files, as kubelet changes it: all at once.
 mount_write()
 {
-    local place=$1 old new
+    local volume=$1 old version
     shift
-    old=$(readlink "$place/..data" || true)
-    mkdir -p "$place"
-    new=$(mktemp -d "$place/..XXXXXX")
-    chmod 755 "$new"
+    old=$(readlink "$volume/..data" || true)
+    mkdir -p "$volume"
+    version=$(mktemp -d "$volume/..XXXXXX")
+    chmod 755 "$version"
     while (($# > 0)); do
-        echo "$2" >"$new/$1"
-        chmod 440 "$new/$1"
-        [[ -L $place/$1 ]] || ln -s "..data/$1" "$place/$1"
+        echo "$2" >"$version/$1"
+        chmod 440 "$version/$1"
+        [[ -L $volume/$1 ]] || ln -s "..data/$1" "$volume/$1"
         shift 2
     done
-    ln -s "${new##*/}" "$place/..data_tmp"
-    mv -T "$place/..data_tmp" "$place/..data"
-    [[ -z $old ]] || rm -r "${place:?}/$old"
-    find "$place" -xtype l -delete # files that are in it no more
+    ln -s "${version##*/}" "$volume/..data_tmp"
+    mv -T "$volume/..data_tmp" "$volume/..data"
+    [[ -z $old ]] || rm -r "${volume:?}/$old"
+    find "$volume" -xtype l -delete # files that are in it no more
 }
 
 # base_config REPLICAS APP LINE...: the ConfigMap of manifests/base, for so many pods, with more lines.

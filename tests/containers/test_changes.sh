@@ -94,12 +94,12 @@ config_map_swapped()
 # give ADDRESS NUMBER...: kubelet brings this pod's copy of the Secret, with these keys.
 give()
 {
-    local place=$work/keys-${1##*.} number files=()
+    local address=$1 number given=()
     shift
     for number in "$@"; do
-        files+=("key-$number" "${key[number]}")
+        given+=("key-$number" "${key[number]}")
     done
-    mount_write "$place" "${files[@]}"
+    mount_write "$work/keys-${address##*.}" "${given[@]}"
 }
 
 seals_with()

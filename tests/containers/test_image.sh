@@ -43,8 +43,8 @@ healthy_by_its_own_word()
 # client's network, which is there before: what podman takes to make one is not the daemon's.
 alive_soon_after_exec()
 {
-    local round began answered poll
-    for round in 1 2 3; do
+    local began answered poll
+    for _ in 1 2 3; do
         # shellcheck disable=SC2016 # the inner shell expands it
         timeout 20 "${pod_wrapper[@]}" bash -c 'until "$1" "$2" /livez; do :; done; echo "at ${EPOCHREALTIME/./}"' - \
             "$tools/http_look" "$client:8080" >"$work/answered" 2>/dev/null &
@@ -103,6 +103,7 @@ refuses()
     expect_match "what it says with $*" "$said" "$regex"
     expect "lines with $*" "$(wc -l <<<"$said")" 1
     podman container rm "$id" >/dev/null
+    rm "$work/refused.log" # podman would go on in it
 }
 
 wrong_environment()
