@@ -1,0 +1,227 @@
+# Pods that are containers, as Kubernetes would run them, on a network with real DNS. Read instead of
+# ../cluster/lib.sh, whose verdicts and questions it takes.
+#
+#   network_make             a network with DNS of its own, and a client in it, from which questions are asked
+#   base_config REPLICAS APP LINE...   the ConfigMap, which every pod mounts; swapped as kubelet does it
+#   pod_launch ADDRESS OPTION...       a pod of $image, named after the last number of its address
+#   pods_up ADDRESS...       all of these are ready, agree on a leader, and their votes count
+#   in_client COMMAND...     in the client's container
+#
+# An address is $subnet.N. A user that the image does not know, no capabilities, nothing to write to. Everything is
+# labelled with this run, and is removed at the end, by its number. Needs root; scripts/check-containers sets
+# HEADLESSD_IMAGE, and how podman works.
+# shellcheck shell=bash disable=SC2154,SC2034 # the cluster's lib.sh sets them; others use them
+# shellcheck source-path=SCRIPTDIR source=../cluster/lib.sh
+. "$(dirname "$0")/../cluster/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=../cluster/lib_stream.sh
+. "$(dirname "$0")/../cluster/lib_stream.sh"
+
+image=${HEADLESSD_IMAGE:?"is set by scripts/check-containers"}
+label=headlessd-test=$$
+network=headlessd-test-$$
+service=headlessd-peers # what the ConfigMap of manifests/base asks for
+map=$work/config
+declare -A pod_ids=() # address -> container
+declare -A app_ids=() # and its sidecar
+pod_options=()
+agreed=""
+at_exit+=(containers_remove)
+
+containers_remove()
+{
+    local ids
+    mapfile -t ids < <(podman container ls --all --quiet --filter label="$label")
+    ((${#ids[@]} == 0)) || podman container rm --force --depend --ignore --time 0 "${ids[@]}" >/dev/null
+    mapfile -t ids < <(podman network ls --quiet --filter label="$label")
+    ((${#ids[@]} == 0)) || podman network rm "${ids[@]}" >/dev/null
+}
+
+# ---- the network, and the client
+
+# container NAME OPTION...: as restricted as pods are; prints its number. Its log is $work/NAME.log.
+container()
+{
+    local name=$1
+    shift
+    podman run --detach --label "$label" --log-driver k8s-file --log-opt path="$work/$name.log" \
+        --user "$((100000 + RANDOM * 8)):0" --cap-drop ALL --security-opt no-new-privileges \
+        --read-only --read-only-tmpfs=false --memory 256m "$@"
+}
+
+process_of()
+{
+    podman container inspect --format '{{.State.Pid}}' "$1"
+}
+
+network_make()
+{
+    podman network create --label "$label" "$network" >/dev/null
+    subnet=$(podman network inspect --format '{{(index .Subnets 0).Subnet}}' "$network")
+    subnet=${subnet%.*}
+    client=$subnet.100
+    client_id=$(container client --network "$network" --ip "$client" --entrypoint sleep "$image" infinity)
+    pod_wrapper=(nsenter --net --target "$(process_of "$client_id")")
+    # A bridge takes the lowest address of its links, and so another as containers come; those that know the former
+    # would not reach the name server for half a minute. One that is set stays.
+    bridge=$(podman network inspect --format '{{.NetworkInterface}}' "$network")
+    ip link set "$bridge" address "$(<"/sys/class/net/$bridge/address")"
+}
+
+in_client()
+{
+    podman exec "$client_id" "$@"
+}
+
+# ---- what is mounted
+
+# mount_write DIRECTORY FILE TEXT...: a volume with these files, as kubelet changes it: all at once.
+mount_write()
+{
+    local volume=$1 old version
+    shift
+    old=$(readlink "$volume/..data" || true)
+    mkdir -p "$volume"
+    version=$(mktemp -d "$volume/..XXXXXX")
+    chmod 755 "$version"
+    while (($# > 0)); do
+        echo "$2" >"$version/$1"
+        chmod 440 "$version/$1"
+        [[ -L $volume/$1 ]] || ln -s "..data/$1" "$volume/$1"
+        shift 2
+    done
+    ln -s "${version##*/}" "$volume/..data_tmp"
+    mv -T "$volume/..data_tmp" "$volume/..data"
+    [[ -z $old ]] || rm -r "${volume:?}/$old"
+    find "$volume" -xtype l -delete # files that are in it no more
+}
+
+# base_config REPLICAS APP LINE...: the ConfigMap of manifests/base, for so many pods, with more lines.
+base_config()
+{
+    local replicas=$1 app=$2 base
+    shift 2
+    base=$(sed -E "s/^(quorum.expect:) [0-9]+/\1 $replicas/; s,^(app.target:) [a-z]+,\1 $app," \
+        "$(dirname "$0")/../../manifests/base/headlessd.yaml")
+    mount_write "$map" headlessd.yaml "$(printf '%s\n' "$base" "$@")"
+}
+
+# ---- pods
+
+# pod_launch ADDRESS OPTION...: without waiting. pod_options: more words for podman; pod_image: another image.
+pod_launch()
+{
+    local address=$1 pid
+    shift
+    pod_ids[$address]=$(container "$address" --network "$network" --ip "$address" --network-alias "$service" \
+        --env POD_IP="$address" --env POD_NAME="$(name_of "$address")" --volume "$map:/etc/headlessd:ro" \
+        "${pod_options[@]}" "${pod_image:-$image}" --config /etc/headlessd/headlessd.yaml "$@")
+    pid=$(process_of "${pod_ids[$address]}")
+    ((pid > 0)) || pid=gone
+    pod_pids[$address]=$pid
+}
+
+# sidecar_launch ADDRESS OPTION...: udp_app beside this pod, in its network.
+sidecar_launch()
+{
+    local address=$1
+    shift
+    app_ids[$address]=$(container "app-$address" --network "container:${pod_ids[$address]}" \
+        --volume "$tools:/tools:ro" --entrypoint /tools/udp_app "$image" "$@")
+}
+
+name_of()
+{
+    echo "headlessd-${1##*.}"
+}
+
+# pods_up ADDRESS...: sets agreed to the leader.
+pods_up()
+{
+    local address before=$scenario_failures
+    for address in "$@"; do
+        wait_until "pod $address ready" 10000 is_ready_or_gone "$address"
+    done
+    ((scenario_failures == before)) || return 0
+    wait_until "all agree" 10000 agree any "$@"
+    wait_until "their votes count" 10000 are_settled "$@"
+    for address in "$@"; do
+        metric_becomes "$address" members_alive $# 10000
+    done
+}
+
+# pods_launch ADDRESS...: and wait for all.
+pods_launch()
+{
+    local address
+    for address in "$@"; do
+        pod_launch "$address"
+    done
+    pods_up "$@"
+}
+
+has_exited()
+{
+    [[ $(podman container inspect --format '{{.State.Status}}' "${pod_ids[$1]}") == exited ]]
+}
+
+# pod_term ADDRESS: as kubelet asks a pod to end, without waiting.
+pod_term()
+{
+    podman kill --signal TERM "${pod_ids[$1]}" >/dev/null || true # pod_gone looks how it has ended
+}
+
+# pod_gone ADDRESS: it must end by itself, with 0; then its network is gone too.
+pod_gone()
+{
+    local id=${pod_ids[$1]}
+    wait_until "pod $1 ends after SIGTERM" 15000 has_exited "$1"
+    expect "exit status of pod $1" "$(podman container inspect --format '{{.State.ExitCode}}' "$id")" 0
+    pod_remove "$1"
+}
+
+pod_remove()
+{
+    [[ -z ${app_ids[$1]:-} ]] || podman container rm --force --time 0 "${app_ids[$1]}" >/dev/null
+    podman container rm --force --time 0 "${pod_ids[$1]}" >/dev/null
+    unset "pod_pids[$1]" "pod_ids[$1]" "app_ids[$1]"
+}
+
+pod_stop()
+{
+    pod_term "$1"
+    pod_gone "$1"
+}
+
+pod_kill()
+{
+    podman kill --signal KILL "${pod_ids[$1]}" >/dev/null
+    pod_remove "$1"
+}
+
+pods_stop()
+{
+    local address
+    ((scenario_failures == 0)) || show_logs
+    for address in "${!pod_ids[@]}"; do # all at once: each takes its time to drain
+        pod_term "$address"
+    done
+    for address in "${!pod_ids[@]}"; do
+        pod_gone "$address"
+    done
+    pod_options=()
+    pod_image=""
+    rm -rf "$work"/*.log "$map" "$work"/keys-*
+}
+
+# ---- questions
+
+# dns_look: the addresses that the client's own resolver has for the pods, sorted, in one line.
+dns_look()
+{
+    in_client getent ahostsv4 "$service" | awk '$2 == "DGRAM" { print $1 }' | sort -V | xargs
+}
+
+dns_has()
+{
+    [[ $(dns_look) == "$*" ]]
+}

@@ -1,0 +1,143 @@
+#!/usr/bin/env bash
+# What the image by itself must be: its labels, its user, its port, its programs; one pod of it, how soon it
+# answers, how much memory it needs; and what a pod says that cannot start.
+#
+#   tests/containers/test_image.sh BUILD_DIR
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+network_make
+a=$subnet.11
+
+image_says()
+{
+    podman image inspect "$image" | jq -c ".[0] | $1"
+}
+
+described()
+{
+    local label program
+    expect_match "user, by number and not root" "$(image_says .Config.User)" '^"[1-9][0-9]*(:0)?"$'
+    expect "ports" "$(image_says '.Config.ExposedPorts | keys')" '["12000/udp"]'
+    expect_match "entry point" "$(image_says .Config.Entrypoint)" '^\["(/usr/bin/)?headlessd"\]$'
+    for label in title description licenses; do
+        expect_match "label $label" "$(image_says ".Labels[\"org.opencontainers.image.$label\"]")" '^"..*"$'
+    done
+    for program in headlessd headlessctl headless-bench; do
+        expect_match "$program" "$(in_client "$program" --version)" "^$program "
+    done
+}
+
+# podman keeps no time here, so ask now.
+healthy_by_its_own_word()
+{
+    base_config 1 echo
+    pods_launch "$a"
+    expect "echo" "$(ask "$a" hello)" hello
+    podman healthcheck run "${pod_ids[$a]}" || fail "the healthcheck fails"
+    expect "health" "$(podman container inspect --format '{{.State.Health.Status}}' "${pod_ids[$a]}")" healthy
+    ledger_closes "$a"
+}
+
+# From just before exec of headlessd until somebody outside, who asks all the while, has got its first 200. In the
+# client's network, which is there before: what podman takes to make one is not the daemon's.
+alive_soon_after_exec()
+{
+    local began answered poll
+    for _ in 1 2 3; do
+        # shellcheck disable=SC2016 # the inner shell expands it
+        timeout 20 "${pod_wrapper[@]}" bash -c 'until "$1" "$2" /livez; do :; done; echo "at ${EPOCHREALTIME/./}"' - \
+            "$tools/http_look" "$client:8080" >"$work/answered" 2>/dev/null &
+        poll=$!
+        # shellcheck disable=SC2016
+        pod_ids[$client]=$(container "$client" --network "container:$client_id" --env POD_IP="$client" \
+            --entrypoint bash "$image" -c 'echo "at ${EPOCHREALTIME/./}"; exec headlessd')
+        wait "$poll" || fail "it never answered"
+        answered=$(sed -n 's/^at //p' "$work/answered")
+        began=$(sed -n 's/.* at \([0-9]*\)$/\1/p' "$work/$client.log" | head -n 1)
+        expect_between "microseconds from exec to the first 200 of /livez" $((answered - began)) 1 300000
+        echo "> /livez $(((answered - began) / 1000)) ms after exec"
+        pod_stop "$client"
+        rm -f "$work/$client.log"
+    done
+}
+
+# memory_of PROCESS: bytes that its cgroup is charged for, the page cache of its files included.
+memory_of()
+{
+    local path
+    if path=$(grep ':memory:' "/proc/$1/cgroup"); then
+        cat "/sys/fs/cgroup/memory${path##*:}/memory.usage_in_bytes"
+    else
+        path=$(grep '^0::' "/proc/$1/cgroup")
+        cat "/sys/fs/cgroup${path#0::}/memory.current"
+    fi
+}
+
+# And it lives with no more.
+idle_memory()
+{
+    local pid resident charged
+    base_config 1 echo
+    pod_options=(--memory 20m)
+    pods_launch "$a"
+    pid=${pod_pids[$a]}
+    resident=$(sed -nE 's/^VmRSS:[^0-9]*([0-9]+) kB/\1/p' "/proc/$pid/status")
+    charged=$(($(memory_of "$pid") / 1024))
+    expect_between "KiB resident" "$resident" 1000 $((20 << 10))
+    expect_between "KiB charged to the container" "$charged" 500 $((20 << 10))
+    echo "> idle: $resident KiB resident, $charged KiB charged to the container"
+    expect "echo" "$(ask "$a" hello)" hello
+}
+
+# refuses REGEX OPTION...: a pod with these words for podman ends at once, with one line that says what to change.
+refuses()
+{
+    local regex=$1 id status said
+    shift
+    id=$(container refused --network none --volume "$map:/etc/headlessd:ro" "$@" "$image" \
+        --config /etc/headlessd/headlessd.yaml)
+    status=$(timeout 10 podman wait "$id")
+    said=$(podman logs "$id" 2>&1)
+    expect "exit status with $*" "$status" 2
+    expect_match "what it says with $*" "$said" "$regex"
+    expect "lines with $*" "$(wc -l <<<"$said")" 1
+    podman container rm "$id" >/dev/null
+    rm "$work/refused.log" # podman would go on in it
+}
+
+wrong_environment()
+{
+    base_config 3 echo
+    refuses 'POD_IP: "10.0.0" is not an IP address' --env POD_IP=10.0.0
+    mount_write "$map" headlessd.yaml 'discovery.dns: ""'
+    refuses 'headlessd.yaml:1: discovery.dns: "" is empty' --env POD_IP=10.0.0.1
+    base_config 3 echo 'hold.tme: 3s'
+    refuses "headlessd.yaml:[0-9]+: hold.tme: no such option" --env POD_IP=10.0.0.1
+}
+
+# It lives, leads nobody, and says what is missing, until the Secret is there.
+missing_secret()
+{
+    base_config 1 echo 'keys: /run/secrets/headlessd'
+    mkdir "$work/keys-a"
+    pod_options=(--volume "$work/keys-a:/run/secrets/headlessd:ro")
+    pod_launch "$a"
+    wait_until "it lives" 5000 is_alive "$a"
+    expect_match "readyz" "$(curl -s "http://$a:8080/readyz")" "^key: "
+    grep -q 'keys_failed.*/run/secrets/headlessd' "$work/$a.log" || fail "its log does not name the directory"
+    mount_write "$work/keys-a" 2026-11 "$(head -c 32 /dev/urandom | base64)"
+    pods_up "$a"
+}
+
+run "the image is described, and nobody's root" described
+run "a pod alone is healthy by the image's own word" healthy_by_its_own_word
+((failed == 0)) || {
+    finish # nothing else is worth looking at
+    exit
+}
+run "it lives soon after exec" alive_soon_after_exec
+run "it needs little memory" idle_memory
+run "what is wrong in the environment or the ConfigMap is said" wrong_environment
+run "a missing Secret is said, and awaited" missing_secret
+finish

@@ -1,0 +1,152 @@
+#!/usr/bin/env bash
+# Pods of the image, that find each other by DNS: five under one leader; killed, stopped, scaled, restarted.
+#
+#   tests/containers/test_pods.sh BUILD_DIR
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+network_make
+pods=()
+for number in 11 12 13 14 15; do
+    pods+=("$subnet.$number")
+done
+
+# others_than ADDRESS: those of pods, in others.
+others_than()
+{
+    local address
+    others=()
+    for address in "${pods[@]}"; do
+        [[ $address == "$1" ]] || others+=("$address")
+    done
+}
+
+# Whoever is asked, the leader answers, and it knows the client.
+five_under_one_leader()
+{
+    local address
+    base_config 5 whoami
+    pods_launch "${pods[@]}"
+    wait_until "DNS has all" 3000 dns_has "${pods[@]}"
+    expect "leaders" "$(leaders "${pods[@]}")" "$agreed"
+    for address in "${pods[@]}"; do
+        expect_match "whoami through $address" "$(ask "$address" "$(printf 'x%.0s' {1..150})")" \
+            "^$(name_of "$agreed") $agreed leader term [0-9]+ via $address you $client:[0-9]+"
+    done
+    expect "pods that the client reaches by their name" \
+        "$(in_client headlessctl --service "$service" probe | grep -c "$agreed")" 5
+    together_closes "${pods[@]}"
+}
+
+five_that_echo()
+{
+    base_config 5 echo
+    pods_launch "${pods[@]}"
+}
+
+all_answer()
+{
+    local address
+    for address in "$@"; do
+        expect "echo through $address" "$(ask "$address" hello)" hello
+    done
+}
+
+# No order to go: its address falls silent. A pod with another address comes in its place.
+leader_killed()
+{
+    local leader
+    five_that_echo
+    leader=$agreed
+    others_than "$leader"
+    stream_start 500 60000 "${others[@]}"
+    answers_come "$leader"
+    pod_kill "$leader"
+    wait_until "another leads" 5000 agree_without "$leader" "${others[@]}"
+    answers_come "${others[@]}"
+    stream_end
+    expect_between "milliseconds in the dark" "$gap_ms" 0 2500
+    expect_between "lost, at 500 a second" "$lost" 0 500
+    all_answer "${others[@]}"
+    pod_launch "$subnet.16"
+    pods_up "${others[@]}" "$subnet.16"
+    all_answer "${others[@]}" "$subnet.16"
+    ledger_closes "${others[@]}" "$subnet.16"
+}
+
+# Its clients go on for a second and more; all that they send is answered.
+leader_stopped()
+{
+    local leader
+    five_that_echo
+    leader=$agreed
+    others_than "$leader"
+    stream_start 500 2500 "${pods[@]}"
+    answers_come "$leader"
+    pod_term "$leader"
+    wait_until "another leads" 5000 agree_without "$leader" "${others[@]}"
+    wait_until "the stream is over" 6000 has_ended "$stream_pid"
+    stream_end
+    expect "lost" "$lost" 0
+    expect "refused" "$refused" 0
+    pod_gone "$leader"
+    all_answer "${others[@]}"
+    ledger_closes "${others[@]}"
+}
+
+scaled_up_and_down()
+{
+    local two=("${pods[@]:0:2}") three=("${pods[@]:2}") address
+    base_config 2 echo
+    pods_launch "${two[@]}"
+    stream_start 500 60000 "${two[@]}"
+    for address in "${three[@]}"; do
+        pod_launch "$address"
+    done
+    pods_up "${pods[@]}"
+    wait_until "DNS has all" 3000 dns_has "${pods[@]}"
+    all_answer "${three[@]}"
+    for address in "${three[@]}"; do
+        pod_term "$address"
+    done
+    for address in "${three[@]}"; do
+        pod_gone "$address"
+    done
+    pods_up "${two[@]}"
+    wait_until "DNS has two" 3000 dns_has "${two[@]}"
+    all_answer "${two[@]}"
+    stream_end
+    expect "lost" "$lost" 0
+    ledger_closes "${two[@]}"
+}
+
+# Each comes back with another address, the leader too; clients ask the other four.
+restarted_one_by_one()
+{
+    local number=20 address total_sent=0 former=("${pods[@]}")
+    five_that_echo
+    for address in "${former[@]}"; do
+        number=$((number + 1))
+        others_than "$address"
+        stream_start 500 60000 "${others[@]}"
+        pod_stop "$address"
+        pods=("${others[@]}" "$subnet.$number")
+        pod_launch "$subnet.$number"
+        pods_up "${pods[@]}"
+        stream_end
+        expect "lost while $address was restarted" "$lost" 0
+        total_sent=$((total_sent + sent))
+    done
+    wait_until "DNS has the new ones" 3000 dns_has "${pods[@]}"
+    expect_between "sent" "$total_sent" 2000 100000
+    all_answer "${pods[@]}"
+    ledger_closes "${pods[@]}"
+    pods=("${former[@]}")
+}
+
+run "five pods find each other by DNS, and answer by one leader" five_under_one_leader
+run "the leader's container is killed" leader_killed
+run "the leader's container is stopped" leader_stopped
+run "from two to five, and back" scaled_up_and_down
+run "all are restarted one by one" restarted_one_by_one
+finish
