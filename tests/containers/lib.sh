@@ -19,7 +19,7 @@
 image=${HEADLESSD_IMAGE:?"is set by scripts/check-containers"}
 label=headlessd-test=$$
 network=headlessd-test-$$
-service=headlessd-peers # what the ConfigMap of manifests/base asks for
+service="headlessd-peers" # what the ConfigMap of manifests/base asks for
 map=$work/config
 declare -A pod_ids=() # address -> container
 declare -A app_ids=() # and its sidecar
