@@ -1,19 +1,18 @@
 /* The watch of the configuration's file: what is news, how often, and what is not. */
 #include <criterion/criterion.h>
 #include <errno.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "directory_fixture.h"
 #include "headless/config/config.h"
 #include "headless/config/watch.h"
 
 #define SEC NS_PER_SEC
 
-static char directory[64];
 static char path[128];
 static struct config_watch watch;
 static uint64_t now_ns;
@@ -39,26 +38,12 @@ static void write_to(const char *file, const char *text)
 
 static void setup(void)
 {
-    (void)snprintf(directory, sizeof(directory), "/tmp/headlessd-watch-XXXXXX");
-    cr_assert_not_null(mkdtemp(directory));
+    directory_make();
     (void)snprintf(path, sizeof(path), "%s", place("headlessd.yaml"));
     now_ns = 100 * SEC;
 }
 
-static int remove_one(const char *file, const struct stat *status, int type, struct FTW *where)
-{
-    (void)status;
-    (void)type;
-    (void)where;
-    return remove(file);
-}
-
-static void teardown(void)
-{
-    cr_assert_eq(nftw(directory, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
-}
-
-TestSuite(config_watch, .init = setup, .fini = teardown, .timeout = 30);
+TestSuite(config_watch, .init = setup, .fini = directory_remove, .timeout = 30);
 
 static void begin_with(const char *text)
 {

@@ -19,6 +19,7 @@
 #include <time.h>
 
 #include "confine_fixture.h"
+#include "directory_fixture.h"
 
 TestSuite(confine_works, .init = setup, .timeout = 60);
 
@@ -122,9 +123,9 @@ static int read_file(void)
 /* As keys are read. */
 static int read_directory(void)
 {
-    DIR *directory = opendir("/proc/self");
+    DIR *entries = opendir("/proc/self");
 
-    return worked(directory && readdir(directory) && closedir(directory) == 0);
+    return worked(entries && readdir(entries) && closedir(entries) == 0);
 }
 
 static int sleep_a_moment(void)
@@ -234,8 +235,6 @@ Test(confine_works, a_resolver_gets_its_sockets_and_no_others, .disabled = !CONF
         cr_expect_eq(results[i], EPERM, "%zu: %d", i, results[i]);
 }
 
-static char directory[64];
-
 static void write_and_rename(void)
 {
     char from[96], to[96];
@@ -253,8 +252,7 @@ Test(confine_works, files_are_written_where_that_is_needed, .disabled = !CONFINE
     const struct confine_needs needs = {.files = true};
     char path[96];
 
-    (void)snprintf(directory, sizeof(directory), "/tmp/headless-confine-XXXXXX");
-    cr_assert_not_null(mkdtemp(directory));
+    directory_make();
     (void)snprintf(path, sizeof(path), "%s/file", directory);
     cr_expect_eq(run_child(&needs, write_and_rename), 0);
     cr_expect_eq(results[0], 0);

@@ -1,7 +1,6 @@
 /* headlessctl: keys, and what it signs with them. */
 #include <criterion/criterion.h>
 #include <criterion/redirect.h>
-#include <ftw.h>
 #include <pthread.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -11,36 +10,22 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "directory_fixture.h"
 #include "headless/base/clock.h"
 #include "headless/ctl/ctl.h"
 
 #define COUNTING "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 
-static char directory[64];
 static struct ctl_options options;
 
 static void setup(void)
 {
     (void)unsetenv("HEADLESSD_KEYS");
     (void)unsetenv("HEADLESSD_CLUSTER");
-    (void)snprintf(directory, sizeof(directory), "/tmp/headless-ctl-XXXXXX");
-    cr_assert_not_null(mkdtemp(directory));
+    directory_make();
 }
 
-static int remove_one(const char *path, const struct stat *status, int type, struct FTW *at)
-{
-    (void)status;
-    (void)type;
-    (void)at;
-    return remove(path);
-}
-
-static void teardown(void)
-{
-    (void)nftw(directory, remove_one, 8, FTW_DEPTH | FTW_PHYS);
-}
-
-TestSuite(ctl_key, .init = setup, .fini = teardown, .timeout = 30);
+TestSuite(ctl_key, .init = setup, .fini = directory_remove, .timeout = 30);
 
 static const char *path_of(const char *name)
 {
@@ -110,13 +95,7 @@ Test(ctl_key, what_cannot_be_written_is_said)
     cr_assert_eq(ctl_key_new(&options, directory), CTL_NO);
 }
 
-static void redirect(void)
-{
-    setup();
-    cr_redirect_stdout();
-}
-
-Test(ctl_key, without_a_file_it_is_shown, .init = redirect)
+Test(ctl_key, without_a_file_it_is_shown, .init = cr_redirect_stdout)
 {
     cr_assert_eq(ctl_key_new(&options, NULL), CTL_OK);
     (void)fflush(stdout);
@@ -132,7 +111,7 @@ Test(ctl_key, without_a_file_it_is_shown, .init = redirect)
 
 /* ---- key list ---- */
 
-Test(ctl_key, a_list_names_the_newest_and_tells_no_secret, .init = redirect)
+Test(ctl_key, a_list_names_the_newest_and_tells_no_secret, .init = cr_redirect_stdout)
 {
     char expected[256];
     struct key first, second;
@@ -149,7 +128,7 @@ Test(ctl_key, a_list_names_the_newest_and_tells_no_secret, .init = redirect)
     cr_assert_stdout_eq_str(expected);
 }
 
-Test(ctl_key, a_list_of_the_pod_s_own, .init = redirect)
+Test(ctl_key, a_list_of_the_pod_s_own, .init = cr_redirect_stdout)
 {
     cr_assert_eq(ctl_key_list(&options, NULL), CTL_USAGE, "of none");
     cr_assert_eq(ctl_key_list(&options, directory), CTL_NO, "empty");
@@ -242,7 +221,7 @@ static uint64_t nonce_of(const char *text)
     return command.signature.nonce;
 }
 
-Test(ctl_key, another_try_is_another_signature, .init = redirect)
+Test(ctl_key, another_try_is_another_signature, .init = cr_redirect_stdout)
 {
     char address[ADDRESS_TEXT_MAX];
     struct pod pod = {0};
@@ -269,7 +248,7 @@ Test(ctl_key, another_try_is_another_signature, .init = redirect)
 
 /* ---- --print ---- */
 
-Test(ctl_key, what_is_printed_is_a_signed_line, .init = redirect)
+Test(ctl_key, what_is_printed_is_a_signed_line, .init = cr_redirect_stdout)
 {
     char line[CTL_COMMAND_MAX] = {0};
 

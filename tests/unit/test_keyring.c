@@ -1,7 +1,6 @@
 /* Keys: what a directory holds, and subkeys as another implementation makes them. */
 #include <criterion/criterion.h>
 #include <errno.h>
-#include <ftw.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,38 +8,24 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "directory_fixture.h"
 #include "headless/secure/keyring.h"
 
 /* The bytes 0 to 31, as base64 and as hex. */
 #define COUNTING     "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 #define COUNTING_HEX "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
 
-static char directory[64];
 static char why[KEYRING_WHY];
 static struct keyring ring;
 
 static void setup(void)
 {
     cr_assert_geq(sodium_init(), 0);
-    (void)snprintf(directory, sizeof(directory), "/tmp/headless-keys-XXXXXX");
-    cr_assert_not_null(mkdtemp(directory));
+    directory_make();
     ring = (struct keyring){.count = 99};
 }
 
-static int remove_one(const char *path, const struct stat *status, int type, struct FTW *at)
-{
-    (void)status;
-    (void)type;
-    (void)at;
-    return remove(path);
-}
-
-static void teardown(void)
-{
-    (void)nftw(directory, remove_one, 8, FTW_DEPTH | FTW_PHYS);
-}
-
-TestSuite(keyring, .init = setup, .fini = teardown, .timeout = 30);
+TestSuite(keyring, .init = setup, .fini = directory_remove, .timeout = 30);
 
 static void path_of(const char *name, char path[static 256])
 {

@@ -9,18 +9,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "directory_fixture.h"
 #include "headless/base/log.h"
 #include "headless/control/store.h"
 
-static char directory[64];
 static struct config config;
 static struct store store;
 
 static void setup(void)
 {
     log_init(LOG_LEVEL_ERROR, LOG_FORMAT_TEXT);
-    (void)snprintf(directory, sizeof(directory), "/tmp/headless-store-XXXXXX");
-    cr_assert_not_null(mkdtemp(directory));
+    directory_make();
     (void)snprintf(config.cluster, sizeof(config.cluster), "blue");
     (void)snprintf(config.store, sizeof(config.store), "%s/term", directory);
 }
@@ -30,19 +29,7 @@ static void path_of(const char *name, char *path)
     (void)snprintf(path, CONFIG_TEXT_MAX, "%s/%s", directory, name);
 }
 
-static void teardown(void)
-{
-    static const char *const names[] = {"term", "term.tmp", "other"};
-    char path[CONFIG_TEXT_MAX];
-
-    for (size_t i = 0; i < 3; i++) {
-        path_of(names[i], path);
-        (void)(unlink(path) && rmdir(path));
-    }
-    (void)rmdir(directory);
-}
-
-TestSuite(store, .init = setup, .fini = teardown, .timeout = 30);
+TestSuite(store, .init = setup, .fini = directory_remove, .timeout = 30);
 
 static void write_text(const char *text)
 {
