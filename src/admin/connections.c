@@ -78,7 +78,7 @@ static void say_shed(struct connections *connections, const struct connection *c
     char text[ADDRESS_TEXT_MAX];
     uint64_t suppressed;
 
-    if (!log_limit_pass(&connections->shed_lines, now_ns, &suppressed))
+    if (!log_limit_pass(&connections->shed_lines, LOG_LEVEL_WARN, now_ns, &suppressed))
         return;
     log_warn("admin_crowded",
              "too many connections to admin.listen: closed one of %s, which %s (and %llu others "
@@ -97,18 +97,21 @@ static void shut(struct connections *connections, struct connection *connection,
     set_class(connections, connection, CONNECTION_GOING, now_ns);
 }
 
-static void make_room(struct connections *connections, enum connection_class class, uint64_t now_ns)
+/* True: one had to go, and was this. Its line comes without the lock: standard error may block. */
+static bool make_room(struct connections *connections, enum connection_class class, uint64_t now_ns,
+                      struct connection *ret_gone)
 {
     struct connection *connection;
 
     if (connections->count[class] <= rooms[class])
-        return;
+        return false;
     connection = choose(connections, class);
     if (!connection)
-        return;
-    say_shed(connections, connection, now_ns);
+        return false;
+    *ret_gone = *connection;
     shut(connections, connection, now_ns);
     connections->shed++;
+    return true;
 }
 
 static struct connection *find_free(struct connections *connections)
@@ -123,7 +126,8 @@ static struct connection *find_free(struct connections *connections)
 struct connection *connections_enter(struct connections *connections, int fd,
                                      const struct address *client, uint64_t now_ns)
 {
-    struct connection *connection;
+    struct connection *connection, gone;
+    bool is_crowded = false;
 
     (void)pthread_mutex_lock(&connections->lock);
     connection = find_free(connections);
@@ -131,23 +135,30 @@ struct connection *connections_enter(struct connections *connections, int fd,
         connection->fd = fd;
         connection->client = *client;
         set_class(connections, connection, CONNECTION_ASKING, now_ns);
-        make_room(connections, CONNECTION_ASKING, now_ns);
+        is_crowded = make_room(connections, CONNECTION_ASKING, now_ns, &gone);
     }
     (void)pthread_mutex_unlock(&connections->lock);
+    if (is_crowded)
+        say_shed(connections, &gone, now_ns);
     return connection;
 }
 
 void connections_move(struct connections *connections, struct connection *connection,
                       enum connection_class class, uint64_t now_ns)
 {
+    struct connection gone;
+    bool is_crowded = false;
+
     if (!connection)
         return;
     (void)pthread_mutex_lock(&connections->lock);
     if (connection->class != class && connection->class != CONNECTION_GOING) {
         set_class(connections, connection, class, now_ns);
-        make_room(connections, class, now_ns);
+        is_crowded = make_room(connections, class, now_ns, &gone);
     }
     (void)pthread_mutex_unlock(&connections->lock);
+    if (is_crowded)
+        say_shed(connections, &gone, now_ns);
 }
 
 void connections_leave(struct connections *connections, struct connection *connection)

@@ -98,33 +98,40 @@ static void answer_readyz(struct admin *admin, struct answer *answer)
     say(answer, is_ready ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE, "%s\n", text);
 }
 
-/* A page of what is now. */
+/* A page of all that is now. */
 static void answer_reading(struct admin *admin, struct answer *answer, const char *type,
                            char *(*page)(const struct reading *reading, size_t *ret_length))
 {
     struct reading reading;
 
     reading_take(admin, &reading);
+    reading_complete(admin, &reading);
     answer->status = MHD_HTTP_OK;
     answer->type = type;
     answer->text = page(&reading, &answer->length);
     reading_drop(admin);
 }
 
-static void answer_leader(struct admin *admin, struct answer *answer)
-{
-    answer_reading(admin, answer, json, page_leader);
-}
-
-static void answer_leader_me(struct admin *admin, struct answer *answer)
+/* What may be asked for often, and by every client. */
+static void answer_who_leads(struct admin *admin, struct answer *answer, unsigned status_of_others)
 {
     struct reading reading;
 
     reading_take(admin, &reading);
     answer->type = json;
-    answer->status = reading_is_leader(&reading) ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE;
+    answer->status = reading_is_leader(&reading) ? MHD_HTTP_OK : status_of_others;
     answer->text = page_leader(&reading, &answer->length);
     reading_drop(admin);
+}
+
+static void answer_leader(struct admin *admin, struct answer *answer)
+{
+    answer_who_leads(admin, answer, MHD_HTTP_OK);
+}
+
+static void answer_leader_me(struct admin *admin, struct answer *answer)
+{
+    answer_who_leads(admin, answer, MHD_HTTP_SERVICE_UNAVAILABLE);
 }
 
 static void answer_status(struct admin *admin, struct answer *answer)

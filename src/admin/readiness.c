@@ -1,6 +1,7 @@
 #include "admin/readiness.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "headless/net/udp.h"
 
@@ -31,7 +32,7 @@ static bool lacks_key(struct admin *admin, char text[static READINESS_MAX])
 {
     const struct admin_why why = copy_why(admin);
 
-    if (why.keys[0])
+    if (why.keys[0] && read_report(&admin->supervisor->report.keys) == 0)
         (void)snprintf(text, READINESS_MAX,
                        "key: %s (keys); until there is a key this pod hears no other", why.keys);
     else
@@ -109,14 +110,19 @@ static bool waits(struct admin *admin, char text[static READINESS_MAX])
     return true;
 }
 
-/* ---- ready ---- */
+/* ---- not as it was told last ---- */
 
-/* It serves, but not as it was told last. */
-static void add_refused(struct admin *admin, char text[static READINESS_MAX])
+static void add_refused(struct admin *admin, bool is_ready, char text[static READINESS_MAX])
 {
     const struct admin_why why = copy_why(admin);
+    size_t length = strlen(text);
 
-    if (why.reload[0])
+    if (why.reload[0] && !is_ready)
+        (void)snprintf(text + length, READINESS_MAX - length,
+                       "; the new configuration is refused: %s", why.reload);
+    else if (!is_ready)
+        return;
+    else if (why.reload[0])
         (void)snprintf(text, READINESS_MAX,
                        "ready, with the configuration of before; the new one is refused: %s",
                        why.reload);
@@ -139,7 +145,6 @@ bool readiness_tell(struct admin *admin, char text[static READINESS_MAX])
 
     while (!rule->is_so(admin, text))
         rule++; /* the last one always is */
-    if (rule->is_ready)
-        add_refused(admin, text);
+    add_refused(admin, rule->is_ready, text);
     return rule->is_ready;
 }

@@ -31,8 +31,6 @@ void reading_take(struct admin *admin, struct reading *ret_reading)
         .report = &admin->supervisor->report,
     };
 
-    process_read_usage(&reading.process);
-    reading.is_ready = readiness_tell(admin, reading.readiness);
     (void)clock_gettime(CLOCK_REALTIME, &wall);
     reading.wall_ns = (uint64_t)wall.tv_sec * NS_PER_SEC + (uint64_t)wall.tv_nsec;
     reading.uptime_ns = reading.now_ns - admin->started_ns;
@@ -50,6 +48,12 @@ void reading_take(struct admin *admin, struct reading *ret_reading)
     (void)pthread_mutex_lock(&admin->options_lock);
     reading.options = admin->options;
     *ret_reading = reading;
+}
+
+void reading_complete(struct admin *admin, struct reading *reading)
+{
+    process_read_usage(&reading->process);
+    reading->is_ready = readiness_tell(admin, reading->readiness);
 }
 
 void reading_drop(struct admin *admin)

@@ -7,6 +7,8 @@
 
 /* Holds the view and the options until reading_drop; so what is rendered of it is freed before. */
 void reading_take(struct admin *admin, struct reading *ret_reading);
+/* And what takes longer to find out: process, is_ready and readiness. */
+void reading_complete(struct admin *admin, struct reading *reading);
 void reading_drop(struct admin *admin);
 
 #endif

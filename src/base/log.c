@@ -96,9 +96,10 @@ struct log_counts log_count(void)
     return now;
 }
 
-void log_note_suppressed(void)
+void log_note_suppressed(enum log_level level)
 {
-    count(&counts.suppressed);
+    if (log_enabled(level))
+        count(&counts.suppressed);
 }
 
 /* ---- budgets ---- */
@@ -122,8 +123,11 @@ bool log_place_pass(struct log_place *place, uint64_t now_ns, uint64_t *ret_supp
     return true;
 }
 
-bool log_limit_pass(struct log_limit *limit, uint64_t now_ns, uint64_t *ret_suppressed)
+bool log_limit_pass(struct log_limit *limit, enum log_level level, uint64_t now_ns,
+                    uint64_t *ret_suppressed)
 {
+    if (!log_enabled(level))
+        return false;
     if (now_ns < limit->next_ns) {
         limit->suppressed++;
         count(&counts.suppressed);

@@ -94,7 +94,7 @@ static void tell_leap(void)
     static struct log_limit limit = {.period_ns = NS_PER_SEC};
     uint64_t suppressed;
 
-    if (log_limit_pass(&limit, clock_now_ns(), &suppressed))
+    if (log_limit_pass(&limit, LOG_LEVEL_ERROR, clock_now_ns(), &suppressed))
         log_error("term_leap",
                   "a term more than %d above all that is known was refused: is that another "
                   "cluster of this name, or somebody who lies? (%llu more)",

@@ -38,7 +38,7 @@ static void refuse(struct supervisor *supervisor, const struct letter *letter, s
     counters_add(&supervisor->counters, counter, 1);
     if (!budget_take(&supervisor->refusals, clock_now_ns())) {
         supervisor->refusals_unsaid++;
-        log_note_suppressed();
+        log_note_suppressed(LOG_LEVEL_WARN);
         return;
     }
     log_warn("command_refused", "leader \"%s\" asked for by %s: %.*s%s", letter->command.target,
@@ -57,7 +57,7 @@ static void refuse_stranger(struct supervisor *supervisor, const struct letter *
     counters_add(&supervisor->counters, counter, 1);
     if (!budget_take(&supervisor->strangers, clock_now_ns())) {
         supervisor->strangers_unsaid++;
-        log_note_suppressed();
+        log_note_suppressed(LOG_LEVEL_WARN);
         return;
     }
     log_warn("command_refused", "leader \"%s\" asked for by %s: no auth: %s%s",

@@ -13,7 +13,7 @@ void supervisor_compare_order(struct supervisor *supervisor, const struct electi
     uint64_t suppressed;
 
     if (!agreement_hear(&supervisor->agreement, slot, message) || !member ||
-        !log_limit_pass(&limit, clock_now_ns(), &suppressed))
+        !log_limit_pass(&limit, LOG_LEVEL_WARN, clock_now_ns(), &suppressed))
         return;
     log_warn("order_differs",
              "%s (%s) has %s, and this pod %s: set the same in all pods, or their apps get "

@@ -164,7 +164,7 @@ static void note_refusals(struct app_reader *reader, int fd)
     refused = refused ? refused : 1;
     counters_add(&reader->receiver.counters, COUNTER_APP_REFUSED, refused);
     judge_refusals(reader, refused);
-    if (log_limit_pass(&limit, clock_now_ns(), &suppressed))
+    if (log_limit_pass(&limit, LOG_LEVEL_WARN, clock_now_ns(), &suppressed))
         log_warn("app_refused", "the app at %s refuses datagrams: is it listening? (%llu more)",
                  address_format(&reader->app_address, text), (unsigned long long)suppressed);
 }

@@ -161,10 +161,10 @@ finish()
     ((failed == 0))
 }
 
-# Only processes of ours, by number; only what a normal stop left over.
+# clean_up [STATUS]: only processes of ours, by number; only what a normal stop left over.
 clean_up()
 {
-    local status=$? pid command
+    local status=${1:-$?} pid command
     for pid in "${app_pids[@]}" "${pod_pids[@]}"; do
         kill -KILL "$pid" 2>/dev/null || true
     done

@@ -149,7 +149,7 @@ answers_are()
 {
     local dropped received
     read -r dropped received < <(metric "$1" 'socket_drops_total{socket="app"}' 'answers_received_total{from="app"}')
-    ((dropped + received == $2))
+    [[ $dropped$received =~ ^[0-9]+$ ]] && ((dropped + received == $2))
 }
 
 # What the kernel drops at a socket of one session is told when that ends; the one socket of many has no end.

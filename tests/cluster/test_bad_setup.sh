@@ -212,8 +212,9 @@ no_secret()
     head -c 32 /dev/urandom | base64 >"$keys/2026-11"
     wait_until "the kubelet brings it" 3000 grep -q ' keys_read: ' "$work/$a.log"
     wait_until "it is no longer the key" 10000 says 503 'joining: '
-    echo "no key" >"$keys/2026-12"
     expect "lines about keys" "$(grep -c ' keys_failed: ' "$work/$a.log")" 3
+    echo "no key" >"$keys/2026-12"
+    wait_until "the keys of before stay" 3000 grep -q ' keys_failed: .*2026-12.*the keys of before stay' "$work/$a.log"
 }
 
 place=()

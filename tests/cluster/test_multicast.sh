@@ -334,8 +334,8 @@ to_groups()
     done
 }
 
-to_groups run IPv4 "$ipv4" "--bind SELF --receivers 2 --workers 0" "--receivers 2 --workers 2"
-to_groups run_long IPv4 "$ipv4" "" "--receivers 2 --workers 0" "--bind SELF" "--route all"
+to_groups run IPv4 "$ipv4" "" "--bind SELF --receivers 2 --workers 0" "--receivers 2 --workers 2"
+to_groups run_long IPv4 "$ipv4" "--receivers 2 --workers 0" "--bind SELF" "--route all"
 run_long "pods of IPv4, a group of IPv6" to_the_other_family
 run_long "UDP apps, without rings" to_udp_apps --workers 0
 run "UDP apps" to_udp_apps

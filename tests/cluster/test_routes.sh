@@ -183,7 +183,7 @@ needs_frames()
 
 run_longer "all: each app is given each datagram" to_all_apps
 run_long "all: each app is given each datagram, without rings" to_all_apps --workers 0
-run_long "all: each app is given each datagram, two receivers and two workers" to_all_apps \
+run_longer "all: each app is given each datagram, two receivers and two workers" to_all_apps \
     --receivers 2 --workers 2
 run "all: UDP apps" to_all_udp_apps
 run_longer "local: each app is given its own" to_own_app

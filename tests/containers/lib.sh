@@ -26,6 +26,8 @@ declare -A app_ids=() # and its sidecar
 pod_options=()
 agreed=""
 at_exit+=(containers_remove)
+# Their processes are not ours to kill by number: they end with their containers.
+trap 'status=$?; pod_pids=(); clean_up "$status"' EXIT
 
 containers_remove()
 {

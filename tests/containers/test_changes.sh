@@ -25,7 +25,7 @@ others_version()
 
 meets_another_version()
 {
-    (($(others_version "$1") > 0))
+    [[ $(others_version "$1") =~ ^[1-9] ]]
 }
 
 # They do not understand each other, and say so: those with a majority go on, the others never lead.

@@ -150,6 +150,9 @@ Test(admin_http, readyz_without_keys_says_why)
     admin_set_keys_result(&admin, "/keys: holds no key");
     expect_readyz(503, "key: /keys: holds no key (keys); until there is a key this pod hears no "
                        "other\n");
+    atomic_store(&supervisor.report.keys, 1); /* of before */
+    cr_assert_eq(get("/readyz"), 503);
+    cr_assert_not_null(strstr(body(), "or another than the other pods"), "%s", body());
 }
 
 static void expect_joining(const char *part)
@@ -175,6 +178,8 @@ Test(admin_http, readyz_says_why_it_waits)
     expect_joining("1 of 2 other pods");
     cr_assert_eq(address_parse_ip("192.0.2.1", &config.self), 0);
     expect_joining("self (POD_IP) is 192.0.2.1");
+    admin_set_reload_result(&admin, "a.yaml:2: hold.tme: no such option\n");
+    expect_joining("leave it out; the new configuration is refused: a.yaml:2: hold.tme: ");
 }
 
 Test(admin_http, a_failed_reload_shows_until_one_succeeds)

@@ -216,20 +216,25 @@ Test(log, limit_lets_one_line_a_period_through_and_counts_the_rest)
     struct log_limit limit = {.period_ns = 100};
     uint64_t suppressed = 99;
 
-    cr_assert(log_limit_pass(&limit, 0, &suppressed), "the first one passes, also at time 0");
+    cr_assert(log_limit_pass(&limit, LOG_LEVEL_WARN, 0, &suppressed),
+              "the first one passes, also at time 0");
     cr_assert_eq(suppressed, 0);
     suppressed = 99;
-    cr_assert_not(log_limit_pass(&limit, 0, &suppressed));
-    cr_assert_not(log_limit_pass(&limit, 99, &suppressed));
+    cr_assert_not(log_limit_pass(&limit, LOG_LEVEL_WARN, 0, &suppressed));
+    cr_assert_not(log_limit_pass(&limit, LOG_LEVEL_WARN, 99, &suppressed));
     cr_assert_eq(suppressed, 99, "untouched when refused");
-    cr_assert(log_limit_pass(&limit, 100, &suppressed));
+    cr_assert(log_limit_pass(&limit, LOG_LEVEL_WARN, 100, &suppressed));
     cr_assert_eq(suppressed, 2);
-    cr_assert_not(log_limit_pass(&limit, 199, &suppressed));
-    cr_assert(log_limit_pass(&limit, 1000, &suppressed));
+    cr_assert_not(log_limit_pass(&limit, LOG_LEVEL_WARN, 199, &suppressed));
+    cr_assert(log_limit_pass(&limit, LOG_LEVEL_WARN, 1000, &suppressed));
     cr_assert_eq(suppressed, 1);
-    cr_assert(log_limit_pass(&limit, 1100, &suppressed));
+    cr_assert(log_limit_pass(&limit, LOG_LEVEL_WARN, 1100, &suppressed));
     cr_assert_eq(suppressed, 0);
     cr_assert_eq(log_count().suppressed, 3, "those of limits are among all");
+    log_set_level(LOG_LEVEL_ERROR);
+    cr_assert_not(log_limit_pass(&limit, LOG_LEVEL_WARN, 5000, &suppressed));
+    log_note_suppressed(LOG_LEVEL_WARN);
+    cr_assert_eq(log_count().suppressed, 3, "what is not written anyway is not counted");
 }
 
 /* ---- each place in the code has a budget ---- */

@@ -67,8 +67,8 @@ struct connections {
     struct connection all[CONNECTIONS_MAX];
     size_t count[CONNECTION_CLASS_COUNT];
     uint64_t arrivals;
-    uint64_t shed, expired; /* so many had to go: of too many, or for want of speed */
-    struct log_limit shed_lines;
+    uint64_t shed, expired;      /* so many had to go: of too many, or for want of speed */
+    struct log_limit shed_lines; /* the HTTP thread's */
 };
 
 struct connection_counts {

@@ -33,10 +33,8 @@ struct reading {
     uint64_t now_ns, uptime_ns;
     uint64_t wall_ns;   /* now_ns as time of day: since 1970 */
     uint64_t started_s; /* since 1970 */
-    struct process_usage process;
-    bool is_ready, last_reload_succeeded, confined;
-    char readiness[READINESS_MAX]; /* what /readyz says, without its newline */
-    uint64_t config_loaded_s;      /* since 1970 */
+    bool last_reload_succeeded, confined;
+    uint64_t config_loaded_s; /* since 1970 */
     uint64_t reloads, reloads_refused;
     struct log_counts log;
     const struct supervisor_report *report;
@@ -44,6 +42,10 @@ struct reading {
     struct {
         uint64_t relayed, received; /* requests, to this member and from it */
     } traffic[VIEW_MEMBERS_MAX];    /* by place in the view */
+    /* of a complete one only (admin/reading.h) */
+    struct process_usage process;
+    bool is_ready;
+    char readiness[READINESS_MAX]; /* what /readyz says, without its newline */
 };
 
 /* Does this pod lead now? */

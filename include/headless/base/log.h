@@ -71,11 +71,13 @@ bool log_place_pass(struct log_place *place, uint64_t now_ns, uint64_t *ret_supp
 
 struct log_counts log_count(void);
 
-/* A line was kept back by a budget that is neither a place's nor a limit. */
-void log_note_suppressed(void);
+/* A line of this level was kept back by a budget that is neither a place's nor a limit. */
+void log_note_suppressed(enum log_level level);
 
-/* True when the line may be written now; *ret_suppressed then tells how many were not. */
-bool log_limit_pass(struct log_limit *limit, uint64_t now_ns, uint64_t *ret_suppressed);
+/* True when a line of this level may be written now; *ret_suppressed then tells how many were not.
+ * What is not written anyway is not counted. */
+bool log_limit_pass(struct log_limit *limit, enum log_level level, uint64_t now_ns,
+                    uint64_t *ret_suppressed);
 
 #define log_here(level, ...)                   \
     do {                                       \
