@@ -28,6 +28,7 @@ static ssize_t get(const struct address *to, const char *path, char out[static A
     ssize_t n;
 
     (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)); /* connect's, too */
     if (fd < 0 || connect(fd, (struct sockaddr *)&sa, sa_length) < 0 ||
         dprintf(fd, "GET %s HTTP/1.1\r\nHost: pod\r\nConnection: close\r\n\r\n", path) < 0)
         return -1;

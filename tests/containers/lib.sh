@@ -112,9 +112,12 @@ base_config()
 # pod_launch ADDRESS OPTION...: without waiting. pod_options: more words for podman; pod_image: another image.
 pod_launch()
 {
-    local address=$1 pid
+    local address=$1 pid mac
     shift
-    pod_ids[$address]=$(container "$address" --network "$network" --ip "$address" --network-alias "$service" \
+    # Always the same with an address: else this host sends to the one that had it before, for a minute and more.
+    printf -v mac '02:68:64:00:00:%02x' "${address##*.}"
+    pod_ids[$address]=$(container "$address" --network "$network" --ip "$address" --mac-address "$mac" \
+        --network-alias "$service" \
         --env POD_IP="$address" --env POD_NAME="$(name_of "$address")" --volume "$map:/etc/headlessd:ro" \
         "${pod_options[@]}" "${pod_image:-$image}" --config /etc/headlessd/headlessd.yaml "$@")
     pid=$(process_of "${pod_ids[$address]}")
