@@ -12,6 +12,11 @@ static void add(struct list *list, enum sample_type type, struct counter_info in
     list->samples[list->count++] = (struct sample){type, info, value};
 }
 
+static void add_counter(struct list *list, const char *metric, uint64_t value, const char *help)
+{
+    add(list, SAMPLE_COUNTER, (struct counter_info){metric, "", "", help}, value);
+}
+
 static void add_gauge(struct list *list, const char *metric, uint64_t value, const char *help)
 {
     add(list, SAMPLE_GAUGE, (struct counter_info){metric, "", "", help}, value);
@@ -86,18 +91,15 @@ static void add_members(struct list *list, const struct reading *reading)
 /* What should never grow. */
 static void add_faults(struct list *list, const struct supervisor_report *report)
 {
-    add(list, SAMPLE_COUNTER,
-        (struct counter_info){"term_leaps_refused_total", "", "",
-                              "Messages with a term too far above all that is known"},
-        atomic_load_explicit(&report->leaps_refused, memory_order_relaxed));
-    add(list, SAMPLE_COUNTER,
-        (struct counter_info){"election_actions_lost_total", "", "",
-                              "Peer messages not sent because one step had too many"},
-        atomic_load_explicit(&report->actions_lost, memory_order_relaxed));
-    add(list, SAMPLE_COUNTER,
-        (struct counter_info){"election_forbidden_transitions_total", "", "",
-                              "Transitions that the election's table does not allow: a bug"},
-        atomic_load_explicit(&report->forbidden_transitions, memory_order_relaxed));
+    add_counter(list, "term_leaps_refused_total",
+                atomic_load_explicit(&report->leaps_refused, memory_order_relaxed),
+                "Messages with a term too far above all that is known");
+    add_counter(list, "election_actions_lost_total",
+                atomic_load_explicit(&report->actions_lost, memory_order_relaxed),
+                "Peer messages not sent because one step had too many");
+    add_counter(list, "election_forbidden_transitions_total",
+                atomic_load_explicit(&report->forbidden_transitions, memory_order_relaxed),
+                "Transitions that the election's table does not allow: a bug");
 }
 
 static void add_keys(struct list *list, const struct supervisor_report *report)
@@ -188,15 +190,11 @@ static void add_config(struct list *list, const struct reading *reading)
               "0 if the last reload of the configuration was refused");
     add_gauge(list, "config_last_reload_success_timestamp_seconds", reading->config_loaded_s,
               "When the configuration was read with success, last; seconds since 1970");
-    add(list, SAMPLE_COUNTER,
-        (struct counter_info){"config_reloads_total", "", "",
-                              "How often the configuration was read again: SIGHUP, or its file "
-                              "had changed"},
-        reading->reloads);
-    add(list, SAMPLE_COUNTER,
-        (struct counter_info){"config_reloads_refused_total", "", "",
-                              "How often it had errors then, and nothing was changed"},
-        reading->reloads_refused);
+    add_counter(list, "config_reloads_total", reading->reloads,
+                "How often the configuration was read again: SIGHUP, or its file "
+                "had changed");
+    add_counter(list, "config_reloads_refused_total", reading->reloads_refused,
+                "How often it had errors then, and nothing was changed");
 }
 
 static void add_admin(struct list *list, const struct reading *reading)
@@ -204,15 +202,11 @@ static void add_admin(struct list *list, const struct reading *reading)
     add_gauge(list, "event_streams", reading->event_streams, "Open streams of /events");
     add_gauge(list, "admin_connections", reading->connections.open,
               "Open connections to the admin port, this one and streams included");
-    add(list, SAMPLE_COUNTER,
-        (struct counter_info){"admin_connections_shed_total", "", "",
-                              "Connections to the admin port closed because there were too many"},
-        reading->connections.shed);
-    add(list, SAMPLE_COUNTER,
-        (struct counter_info){"admin_connections_expired_total", "", "",
-                              "Connections to the admin port closed because their request was not "
-                              "whole within 5 s, or their answer not taken within 30 s"},
-        reading->connections.expired);
+    add_counter(list, "admin_connections_shed_total", reading->connections.shed,
+                "Connections to the admin port closed because there were too many");
+    add_counter(list, "admin_connections_expired_total", reading->connections.expired,
+                "Connections to the admin port closed because their request was not "
+                "whole within 5 s, or their answer not taken within 30 s");
 }
 
 static void add_log(struct list *list, const struct log_counts *log)
@@ -224,14 +218,10 @@ static void add_log(struct list *list, const struct log_counts *log)
         add(list, SAMPLE_COUNTER,
             (struct counter_info){"log_lines_total", "level", levels[level], help},
             log->written[level]);
-    add(list, SAMPLE_COUNTER,
-        (struct counter_info){"log_lines_suppressed_total", "", "",
-                              "Lines not logged because many of their kind had just been"},
-        log->suppressed);
-    add(list, SAMPLE_COUNTER,
-        (struct counter_info){"log_lines_failed_total", "", "",
-                              "Lines that standard error did not take, or not whole"},
-        log->failed);
+    add_counter(list, "log_lines_suppressed_total", log->suppressed,
+                "Lines not logged because many of their kind had just been");
+    add_counter(list, "log_lines_failed_total", log->failed,
+                "Lines that standard error did not take, or not whole");
 }
 
 /* By the names of Prometheus' client libraries, which leave out what they do not know, too. */
