@@ -15,6 +15,8 @@
 . "$(dirname "$0")/../cluster/lib.sh"
 # shellcheck source-path=SCRIPTDIR source=../cluster/lib_stream.sh
 . "$(dirname "$0")/../cluster/lib_stream.sh"
+# shellcheck source-path=SCRIPTDIR source=lib_remove.sh
+. "$(dirname "$0")/lib_remove.sh"
 
 image=${HEADLESSD_IMAGE:?"is set by scripts/check-containers"}
 label=headlessd-test=$$
@@ -25,18 +27,9 @@ declare -A pod_ids=() # address -> container
 declare -A app_ids=() # and its sidecar
 pod_options=()
 agreed=""
-at_exit+=(containers_remove)
+at_exit+=("containers_remove $label")
 # Their processes are not ours to kill by number: they end with their containers.
 trap 'status=$?; pod_pids=(); clean_up "$status"' EXIT
-
-containers_remove()
-{
-    local ids
-    mapfile -t ids < <(podman container ls --all --quiet --filter label="$label")
-    ((${#ids[@]} == 0)) || podman container rm --force --depend --ignore --time 0 "${ids[@]}" >/dev/null
-    mapfile -t ids < <(podman network ls --quiet --filter label="$label")
-    ((${#ids[@]} == 0)) || podman network rm "${ids[@]}" >/dev/null
-}
 
 # ---- the network, and the client
 

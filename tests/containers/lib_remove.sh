@@ -1,0 +1,10 @@
+# containers_remove LABEL: the containers and networks that have it, by number.
+# shellcheck shell=bash
+containers_remove()
+{
+    local ids
+    mapfile -t ids < <(podman container ls --all --quiet --filter label="$1")
+    ((${#ids[@]} == 0)) || podman container rm --force --depend --ignore --time 0 "${ids[@]}" >/dev/null
+    mapfile -t ids < <(podman network ls --quiet --filter label="$1")
+    ((${#ids[@]} == 0)) || podman network rm "${ids[@]}" >/dev/null
+}
