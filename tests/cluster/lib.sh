@@ -446,10 +446,17 @@ pod_kill()
     unset "pod_pids[$1]"
 }
 
-# pod_freeze ADDRESS; pod_thaw ADDRESS: the whole process.
+# pod_freeze ADDRESS; pod_thaw ADDRESS: the whole process. The signal reaches the first thread that is given
+# a processor; until then the others go on.
 pod_freeze()
 {
     kill -STOP "${pod_pids[$1]}"
+    wait_until "$1 stands still" 5000 pod_stands "${pod_pids[$1]}"
+}
+
+pod_stands()
+{
+    ! grep -s '^State:' /proc/"$1"/task/*/status | grep -qv '[[:space:]]T '
 }
 
 pod_thaw()

@@ -27,13 +27,14 @@ rss_kib()
     awk '/^VmRSS:/ { print $2 }' "/proc/${pod_pids[$1]}/status"
 }
 
-# answers_in POD COUNT COLUMN: COUNT rounds; all are answered, and the time in this column of http_time's
-# report is short.
+# answers_in POD COUNT COLUMN: COUNT rounds; all but one in a hundred are answered, and the time in this column
+# of http_time's report is short. One: a client that gets no processor between its connection and its request
+# is overtaken by a crowd from its own address, and closed with the oldest of it.
 answers_in()
 {
     local path ok median p90 p99 most column=$3
     while read -r path ok median p90 p99 most; do
-        expect "answers of $1$path" "$ok" "$2"
+        expect_between "answers of $1$path" "$ok" $(($2 - $2 / 100)) "$2"
         expect_between "$column of $1$path, in us" "${!column}" 0 "$answer_most_us"
         [[ -z ${V:-} ]] || echo "  $path: median $median us, p90 $p90 us, p99 $p99 us, most $most us"
     done < <("$tools/http_time" "$1:8080" "$2" 10 /livez /readyz /metrics)
