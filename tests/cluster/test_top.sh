@@ -38,8 +38,10 @@ terminal_end() # if a scenario did not
     terminal kill-server 2>/dev/null || true
 }
 
+# What is typed before the shell reads stands between what it prints.
 type_line()
 {
+    wait_until "the shell waits for a line" 5000 is_prompted
     terminal send-keys -l "$1"
     terminal send-keys Enter
 }
@@ -47,6 +49,11 @@ type_line()
 screen()
 {
     terminal capture-pane -p
+}
+
+is_prompted()
+{
+    [[ $(screen | sed '/^$/d' | tail -n 1) == "ready>" ]]
 }
 
 is_shown()
