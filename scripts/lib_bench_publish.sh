@@ -6,6 +6,7 @@ members=16
 publish_rate=20000
 publish_net=127.0.17
 publish_port=12000
+linger=${LINGER:-1ms} # relay.linger
 
 declare -A publish_pids=()
 publish_work=""
@@ -65,7 +66,8 @@ pods_up()
     done
     for ((i = 1; i <= members + 1; i++)); do
         publish_begin "pod-$i" env HEADLESSD_DRAIN_TIME=50ms "$headlessd" --self "$publish_net.$i" \
-            --peers "$peers" --leader "$publish_net.1" --route "$1" --app discard --rcvbuf max
+            --peers "$peers" --leader "$publish_net.1" --route "$1" --app discard --rcvbuf max \
+            --relay-linger "$linger"
     done
     wait_until "$((members + 1)) pods" all_follow
 }
@@ -206,8 +208,9 @@ $(for route in fanout ordered all; do
     done)
 
 The targets are a third of \`sendto\`, and 95 % for the others. One frame is packed for all members, and what of a batch
-has one size leaves as one train: so bursts cost little. Messages that come singly leave singly, since nothing waits for
-more; and each frame wakes a member that sleeps, which costs its sender more than the send, while the sinks of the loop
-get so many datagrams that they never sleep.
+has one size leaves as one train: so bursts cost little. Messages that come singly are sent on once in \`relay.linger\`
+(here $linger), for each frame wakes a member that sleeps, which costs its sender more than the send, while the sinks of
+the loop get so many datagrams that they never sleep. What is left is what each message costs that comes alone: waking
+for it, reading it, giving it to the app.
 PAGE
 }

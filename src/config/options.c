@@ -284,13 +284,23 @@ const struct config_option config_options[] = {
      .preset = "1400",
      RANGE(576, 65535),
      .help = "IP MTU of the path between pods, in bytes; frames are no larger."},
+    {.key = "relay.linger",
+     .type = OPTION_DURATION,
+     FIELD(relay_linger_ns),
+     .preset = "1ms",
+     RANGE(0, 5 * NS_PER_MS),
+     .help =
+         "With route all or ordered: how long the leader's copies for the other pods wait for more "
+         "of them since the last ones left; 0 sends them with each batch."},
     {.key = "hold.time",
      .type = OPTION_DURATION,
      FIELD(hold_time_ns),
      .preset = "2s",
      RANGE(0, 60 * SEC),
      .reloadable = true,
-     .help = "How long datagrams wait for a leader while there is none; 0 drops them at once."},
+     .help =
+         "With route all or ordered: how long the leader's copies for the other pods wait for more "
+         "of them since the last ones left; 0 sends them with each batch."},
     {.key = "hold.bytes",
      .type = OPTION_SIZE,
      FIELD(hold_bytes),

@@ -114,8 +114,10 @@ static size_t completion_do_work(void *self)
     struct completion *completion = self;
     size_t done;
 
-    if (agent_is_stopping(&completion->agent))
+    if (agent_is_stopping(&completion->agent)) {
         completion->ready = READY_ALL;
+        worker_end(completion->worker);
+    }
     worker_begin(completion->worker);
     done = worker_upkeep(completion->worker);
     done += read_receiver(completion, completion->data, READY_DATA);

@@ -190,13 +190,12 @@ void relay_answer(struct relay *relay, const struct address *to, const struct or
 
 /* ---- copies ---- */
 
-void relay_copies_flush(struct relay *relay)
+/* What waits for the members by itself leaves before, also to be numbered before. */
+static void send_copies(struct relay *relay, uint64_t records)
 {
-    uint64_t records = relay_link_finish(relay, relay->copies);
-
-    if (relay->copies->frame_count == 0)
-        return;
-    counters_add(relay->counters, COUNTER_COPIES_MADE, records * relay->member_count);
+    for (size_t i = 0; i < relay->link_count; i++)
+        relay_link_flush(relay, relay->links[i]);
+    relay_pack_finish(relay, relay->copies);
     for (size_t i = 0; i < relay->member_count; i++) {
         struct relay_link *link = link_to_member(relay, &relay->members[i]);
 
@@ -205,7 +204,42 @@ void relay_copies_flush(struct relay *relay)
         else
             counters_drop_copies(relay->counters, DROP_send_failed, records);
     }
+}
+
+void relay_copies_flush(struct relay *relay)
+{
+    uint64_t records = relay_pack_close(relay->copies);
+
+    if (relay->copies->frame_count == 0)
+        return;
+    counters_add(relay->counters, COUNTER_COPIES_MADE, records * relay->member_count);
+    if (relay->is_sealing && !relay->key) /* it was taken away while they waited */
+        counters_drop_copies(relay->counters, DROP_key, records * relay->member_count);
+    else
+        send_copies(relay, records);
     relay->copies->frame_count = 0;
+    relay->copies_due_ns = relay->now_ns + relay->linger_ns;
+}
+
+void relay_linger(struct relay *relay, uint64_t linger_ns)
+{
+    relay->linger_ns = linger_ns;
+}
+
+uint64_t relay_rest_ns(const struct relay *relay)
+{
+    if (relay->linger_ns == 0 || relay->now_ns >= relay->copies_due_ns)
+        return 0;
+    return relay->copies_due_ns - relay->now_ns;
+}
+
+uint64_t relay_sleep_ns(const struct relay *relay)
+{
+    const struct relay_link *copies = relay->copies;
+
+    if (!copies || (copies->frame_count == 0 && !copies->is_packing))
+        return UINT64_MAX;
+    return relay_rest_ns(relay);
 }
 
 void relay_copies_to(struct relay *relay, const struct relay_target *members, size_t count)
@@ -238,8 +272,10 @@ void relay_publish(struct relay *relay, uint64_t term, const struct order_run *r
 void relay_run(struct relay *relay, const struct relay_target *member, const struct order_run *run,
                const struct request *request)
 {
-    struct relay_link *link = link_to_member(relay, member);
+    struct relay_link *link;
 
+    relay_copies_flush(relay); /* before a run whose tail speaks of them */
+    link = link_to_member(relay, member);
     if (request)
         counters_add(relay->counters, COUNTER_COPIES_MADE, 1);
     if (link)
@@ -265,7 +301,7 @@ void relay_position(struct relay *relay, const struct relay_target *member,
 
 void relay_flush(struct relay *relay)
 {
-    if (relay->copies)
+    if (relay_sleep_ns(relay) == 0)
         relay_copies_flush(relay);
     for (size_t i = 0; i < relay->link_count; i++)
         relay_link_flush(relay, relay->links[i]);

@@ -163,20 +163,9 @@ void relay_link_flush(struct relay *relay, struct relay_link *link)
 
 /* ---- copies ---- */
 
-uint64_t relay_link_finish(struct relay *relay, struct relay_link *copies)
-{
-    uint64_t records = 0;
-
-    relay_pack_finish(relay, copies);
-    for (size_t i = 0; i < copies->frame_count; i++)
-        records += copies->frames[i].records;
-    return records;
-}
-
 void relay_link_send_copies(struct relay *relay, struct relay_link *link,
                             const struct relay_link *copies)
 {
-    relay_link_flush(relay, link);
     link->sequence = copies->sequence;
     post_frames(relay, link, copies);
     outbox_flush_now(&link->outbox); /* one that is full must not cost the others their time */

@@ -19,8 +19,7 @@
 struct relay_frame {
     size_t bytes;
     uint32_t records;
-    uint8_t type; /* enum frame_type */
-    uint64_t sequence;
+    uint8_t type;           /* enum frame_type */
     uint8_t *start;         /* finished: its first byte */
     const uint8_t *payload; /* of one record too large for the buffer, by iovec; else NULL */
     size_t payload_bytes;
@@ -68,7 +67,10 @@ void relay_link_pack(struct relay *relay, struct relay_link *link,
                      const struct frame_header *header, const union frame_body *body,
                      const struct record *record);
 
-/* Ready to leave: the last frame closed, each of a size with its neighbours, and sealed. */
+/* Close the last frame; returns how many records are in all of them. */
+size_t relay_pack_close(struct relay_link *link);
+/* Ready to leave: the last frame closed, each of a size with its neighbours, numbered and sealed.
+ */
 void relay_pack_finish(struct relay *relay, struct relay_link *link);
 
 /* ---- relay_link.c ---- */
@@ -82,9 +84,7 @@ void relay_link_flush(struct relay *relay, struct relay_link *link);
 
 /* ---- copies ---- */
 
-/* The same for copies; returns how many records are in them. */
-uint64_t relay_link_finish(struct relay *relay, struct relay_link *copies);
-/* Sends the finished frames of copies over this link, after what waits there, and accounts them. */
+/* Sends the finished frames of copies over this link, where nothing waits, and accounts them. */
 void relay_link_send_copies(struct relay *relay, struct relay_link *link,
                             const struct relay_link *copies);
 /* relay.c: finish and send to all members. */

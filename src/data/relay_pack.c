@@ -54,14 +54,11 @@ static struct relay_frame *frame_begin(struct relay *relay, struct relay_link *l
     link->header.lane = relay->lane.lane;
     link->header.cluster = relay->identity->cluster;
     link->header.instance = relay->identity->instance;
-    link->header.sequence = seal_lane_count(&relay->lane);
-    link->sequence = link->header.sequence;
     frame_put_header(out, &link->header);
     frame_put_sealed(out, relay->is_sealing);
     put_body(link, out + FRAME_HEADER_BYTES, header->type, body);
     *frame = (struct relay_frame){.bytes = FRAME_HEADER_BYTES + frame_body_bytes(header->type),
-                                  .type = header->type,
-                                  .sequence = link->sequence};
+                                  .type = header->type};
     link->is_packing = true;
     return frame;
 }
@@ -119,7 +116,8 @@ static void put_record(const struct relay *relay, struct relay_link *link,
     frame->bytes += record->length;
 }
 
-/* There is room for one of them in one piece. */
+/* Sealed, there is room for one of them in one piece; and copies may wait, which its payload
+ * cannot. */
 static void send_large(struct relay *relay, struct relay_link *link)
 {
     if (link == relay->copies)
@@ -153,7 +151,7 @@ void relay_link_pack(struct relay *relay, struct relay_link *link,
         put_record(relay, link, frame, record);
     else
         frame_close(link);
-    if (relay->is_sealing && frame->payload)
+    if (frame->payload && (relay->is_sealing || link == relay->copies))
         send_large(relay, link);
 }
 
@@ -211,15 +209,29 @@ static void seal_frame(struct relay *relay, const struct relay_link *link,
         frame->bytes += frame->payload_bytes;
         frame->payload = NULL;
     }
-    frame->bytes = seal_wrap(&relay->lane, relay->key, relay->suite, frame->sequence,
+    frame->bytes = seal_wrap(&relay->lane, relay->key, relay->suite, link->sequence,
                              receiver_of(link, frame), frame->start, frame->bytes);
 }
 
+size_t relay_pack_close(struct relay_link *link)
+{
+    size_t records = 0;
+
+    frame_close(link);
+    for (size_t i = 0; i < link->frame_count; i++)
+        records += link->frames[i].records;
+    return records;
+}
+
+/* Numbered when it leaves, not when it is begun: what waits for fellows does not arrive as an old
+ * one. */
 void relay_pack_finish(struct relay *relay, struct relay_link *link)
 {
     frame_close(link);
     couple_all(relay, link);
     for (size_t i = 0; i < link->frame_count; i++) {
+        link->sequence = seal_lane_count(&relay->lane);
+        frame_put_sequence(frame_of(relay, link, i), link->sequence);
         link->frames[i].start = relay_link_buffer(link, i);
         if (relay->is_sealing)
             seal_frame(relay, link, &link->frames[i]);

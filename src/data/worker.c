@@ -73,6 +73,16 @@ void worker_attach(struct worker *worker, struct receiver_lane *lane, struct wak
     worker->inputs[worker->input_count++] = (struct worker_input){lane, receiver_waker};
 }
 
+/* Where nobody waits for the copies: at the leader, whose own app answers, unless a majority has to
+ * have a message first, or there may be no later. */
+static uint64_t linger_of(const struct worker *worker)
+{
+    return worker->view->kind == VIEW_LEADER_SELF && !worker->is_ending &&
+                   !(worker->order && worker->order->commits)
+               ? worker->config->relay_linger_ns
+               : 0;
+}
+
 static void take_view(struct worker *worker)
 {
     const struct view *view = view_acquire(worker->board, &worker->reader);
@@ -87,6 +97,7 @@ static void take_view(struct worker *worker)
     relay_seal_with(&worker->relay, keyring_find(&view->keyring, view->seal_key), view->seal_suite);
     if (worker->relay.copies)
         route_find_members(worker);
+    relay_linger(&worker->relay, linger_of(worker));
     hold_set_pace(&worker->hold, view->leader_rcvbuf_bytes
                                      ? view->leader_rcvbuf_bytes / 4 / worker->worker_count
                                      : worker->own_pace_bytes);
@@ -121,6 +132,12 @@ void worker_begin(struct worker *worker)
     reply_begin(&worker->replier, worker->view, leads, worker->now_ns);
     if (worker->order)
         begin_order(worker);
+}
+
+void worker_end(struct worker *worker)
+{
+    worker->is_ending = true;
+    relay_linger(&worker->relay, 0);
 }
 
 static void tell_refusal(struct worker *worker)
@@ -210,6 +227,8 @@ size_t worker_upkeep(struct worker *worker)
         worker->order_has_news = false;
         worker_flush(worker);
     }
+    if (relay_sleep_ns(&worker->relay) == 0)
+        relay_flush(&worker->relay);
     return released;
 }
 
@@ -217,7 +236,10 @@ uint64_t worker_sleep_ns(const struct worker *worker)
 {
     uint64_t sleep_ns = hold_is_empty(&worker->hold) ? AGENT_IDLE_MAX_NS : HOLD_RELEASE_PERIOD_NS;
     uint64_t order_ns = worker->order ? order_sleep_ns(worker->order) : sleep_ns;
+    uint64_t relay_ns = relay_sleep_ns(&worker->relay);
 
+    if (relay_ns < sleep_ns)
+        sleep_ns = relay_ns;
     return order_ns < sleep_ns ? order_ns : sleep_ns;
 }
 
@@ -252,6 +274,8 @@ static size_t worker_do_work(void *self)
     struct worker *worker = self;
     size_t done;
 
+    if (agent_is_stopping(&worker->agent))
+        worker_end(worker);
     worker_begin(worker);
     done = worker_upkeep(worker);
     for (size_t i = 0; i < worker->input_count; i++)
@@ -283,10 +307,16 @@ static bool is_at_rest(struct worker *worker)
 static void worker_idle(void *self)
 {
     struct worker *worker = self;
+    uint64_t sleep_ns = worker_sleep_ns(worker), rest_ns = relay_rest_ns(&worker->relay);
 
+    /* Should a borrower leave copies behind, we wake up in time: so it need not wake us for them.
+     */
+    if (rest_ns > 0 && rest_ns < sleep_ns)
+        sleep_ns = rest_ns;
+    worker->until_ns = worker->now_ns + sleep_ns;
     waker_prepare(&worker->waker);
     if (is_at_rest(worker))
-        waker_sleep(&worker->waker, worker_sleep_ns(worker));
+        waker_sleep(&worker->waker, sleep_ns);
     else
         waker_cancel(&worker->waker);
 }
@@ -298,9 +328,9 @@ void worker_call(struct worker *worker, size_t received)
         return;
     }
     (void)worker_do_work(worker);
-    /* What is to be done in time is what it sleeps for: it has to know. */
-    waker_return(&worker->waker,
-                 worker_sleep_ns(worker) < AGENT_IDLE_MAX_NS || !is_at_rest(worker));
+    /* Something is due before it would wake up: it has to know. */
+    waker_return(&worker->waker, worker->now_ns + worker_sleep_ns(worker) < worker->until_ns ||
+                                     !is_at_rest(worker));
 }
 
 void worker_wake(void *self)

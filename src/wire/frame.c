@@ -34,7 +34,12 @@ void frame_put_header(uint8_t out[static FRAME_HEADER_BYTES], const struct frame
     put_be64(out + 8, header->cluster);
     put_be64(out + 16, header->instance);
     put_be64(out + 24, header->term);
-    put_be64(out + 32, header->sequence);
+    frame_put_sequence(out, header->sequence);
+}
+
+void frame_put_sequence(uint8_t out[static FRAME_HEADER_BYTES], uint64_t sequence)
+{
+    put_be64(out + 32, sequence);
 }
 
 void frame_put_sealed(uint8_t out[static FRAME_HEADER_BYTES], bool is_sealed)

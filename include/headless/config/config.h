@@ -127,6 +127,7 @@ struct config {
     uint64_t ordered_history_bytes;
     enum config_relay relay_format;
     uint32_t relay_mtu; /* IP MTU, bytes */
+    uint64_t relay_linger_ns;
 
     uint64_t hold_time_ns, hold_bytes;
     uint64_t drain_time_ns, reply_grace_ns;

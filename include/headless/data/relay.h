@@ -3,14 +3,16 @@
  *
  * One link per destination: a connected socket bound to our own address with a port of its own (so
  * that the other side's SO_REUSEPORT spreads our workers, and a refusal is attributed to one
- * destination), the frame being packed, and an outbox. Records are packed into frames and never
- * wait for more than the current batch: relay_flush ends it. A record larger than a frame's room
- * travels alone, its payload by iovec (without keys: no copy), and is left to IP fragmentation. In
- * the formats raw and proxy-v2 a request is sent as it came, to the leader's data port, also by
- * iovec.
+ * destination), the frame being packed, and an outbox. Records are packed into frames and, but for
+ * copies, never wait for more than the current batch: relay_flush ends it. A record larger than a
+ * frame's room travels alone, its payload by iovec (without keys: no copy), and is left to IP
+ * fragmentation. In the formats raw and proxy-v2 a request is sent as it came, to the leader's data
+ * port, also by iovec.
  *
  * Copies (routes all and ordered) are packed once for all members: the same bytes go out over each
- * link.
+ * link. Each send wakes a member, so copies may wait for more of them, up to relay.linger after the
+ * last ones left (as interrupt moderation does): the first after a pause never waits. One whose
+ * payload is not packed takes them along at once.
  *
  * With keys each frame is sealed at the flush, in its buffer, when it has been padded; copies once
  * for all. Sequences count the frames of this thread, whoever they go to: they are the nonces. A
@@ -60,6 +62,8 @@ struct relay {
     struct relay_link *copies;          /* packs them, has no socket; NULL: the route makes none */
     const struct relay_target *members; /* to whom copies go */
     size_t member_count;
+    uint64_t linger_ns;       /* copies leave at most so often */
+    uint64_t copies_due_ns;   /* those that wait, not before */
     uint64_t now_ns;          /* of this slice: set by relay_begin */
     uint64_t leader_instance; /* by the present view; only its refusals are evidence */
     struct counters *counters;
@@ -101,6 +105,10 @@ void relay_copies_to(struct relay *relay, const struct relay_target *members, si
 /* Copy a request to each of them, for its own app. Its payload must stay until relay_flush. */
 void relay_copy(struct relay *relay, uint64_t term, const struct request *request);
 
+/* How long copies may wait for more of them, since those before have left; 0: for the end of the
+ * batch. */
+void relay_linger(struct relay *relay, uint64_t linger_ns);
+
 /* The order: a run with one of its messages, or none, to each of them, or to one member; and to one
  * member how far we are. The run goes on where the one before ended, if it can. */
 void relay_publish(struct relay *relay, uint64_t term, const struct order_run *run,
@@ -114,8 +122,12 @@ void relay_position(struct relay *relay, const struct relay_target *member,
 void relay_answer(struct relay *relay, const struct address *to, const struct origin *origin,
                   uint64_t term, const uint8_t *payload, size_t length);
 
-/* Send everything. */
+/* Send everything, but for copies whose time has not come. */
 void relay_flush(struct relay *relay);
+/* In how long they are due: 0, now; UINT64_MAX: none waits. */
+uint64_t relay_sleep_ns(const struct relay *relay);
+/* In how long copies would be due that come now; 0: at once. */
+uint64_t relay_rest_ns(const struct relay *relay);
 
 /* What became of a batch's messages, into the ledger: shared by all that own an outbox. */
 void relay_account(struct outbox *outbox, struct counters *counters, size_t requests_counter,

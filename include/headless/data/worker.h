@@ -63,6 +63,8 @@ struct worker {
     uint64_t order_generation;  /* of the one that the order has */
     bool order_has_news;        /* it gave something out for that view */
     uint64_t now_ns;            /* of this slice */
+    uint64_t until_ns;          /* asleep: until then */
+    bool is_ending;             /* no slice may come after this one */
     struct relay_target leader; /* of this view */
     enum view_way way;          /* of this slice: what is done with requests */
     struct relay_target
@@ -101,6 +103,9 @@ void worker_begin(struct worker *worker);
 size_t worker_upkeep(struct worker *worker);
 void worker_handle(struct worker *worker, const struct datagram *piece);
 void worker_flush(struct worker *worker);
+
+/* Before a slice: it may be the last, so nothing waits for a later one. */
+void worker_end(struct worker *worker);
 
 /* How long the worker may sleep, when nothing comes. */
 uint64_t worker_sleep_ns(const struct worker *worker);

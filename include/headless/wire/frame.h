@@ -102,6 +102,9 @@ uint64_t frame_cluster_id(const char *cluster);
 /* Write the 40 bytes; the caller vouches for type and hops. */
 void frame_put_header(uint8_t out[static FRAME_HEADER_BYTES], const struct frame_header *header);
 
+/* Only its sequence, into a header that is there. */
+void frame_put_sequence(uint8_t out[static FRAME_HEADER_BYTES], uint64_t sequence);
+
 /* Bytes of the body of this type; 0: it has none. */
 size_t frame_body_bytes(uint8_t type);
 

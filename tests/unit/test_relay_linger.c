@@ -1,0 +1,241 @@
+/* Copies wait for their fellows, up to relay.linger after the last ones left; nothing else does. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "headless/base/clock.h"
+#include "headless/data/relay.h"
+
+#define MEMBERS 2
+#define LINGER  NS_PER_MS
+#define BEGIN   (100 * NS_PER_MS) /* of time, as the relay is told */
+
+static struct config config = {
+    .relay_mtu = 1400, .batch = 8, .train = 8, .route = CONFIG_ROUTE_ALL};
+static struct identity identity;
+static struct counters counters;
+static struct traffic traffic;
+static struct relay relay;
+static struct udp_socket inboxes[MEMBERS];
+static struct relay_target members[MEMBERS];
+
+static void open_relay(void)
+{
+    const struct udp_options options = {0};
+
+    (void)snprintf(config.cluster, sizeof(config.cluster), "blue");
+    cr_assert_eq(address_parse_ip("127.0.0.1", &config.self), 0);
+    cr_assert_eq(identity_init(&identity, &config), 0);
+    cr_assert_eq(relay_init(&relay, &config, &identity, 0, &counters, &traffic), 0);
+    for (uint16_t i = 0; i < MEMBERS; i++) {
+        cr_assert_eq(udp_open(&config.self, &options, &inboxes[i]), 0);
+        members[i] = (struct relay_target){
+            .to = inboxes[i].local, .instance = 100 + i, .term = 7, .slot = i};
+    }
+    relay_copies_to(&relay, members, MEMBERS);
+    relay_linger(&relay, LINGER);
+}
+
+static void teardown(void)
+{
+    relay_fini(&relay);
+    for (size_t i = 0; i < MEMBERS; i++)
+        udp_close(&inboxes[i]);
+}
+
+TestSuite(relay_linger, .init = open_relay, .fini = teardown, .timeout = 30);
+
+static uint64_t count(size_t counter)
+{
+    return atomic_load_explicit(&counters.value[counter], memory_order_relaxed);
+}
+
+static struct request make_request(uint16_t length)
+{
+    static uint8_t payload[RECORD_PAYLOAD_MAX];
+    struct request request = {.record = {.payload = payload, .length = length}};
+
+    cr_assert_eq(address_parse("127.0.0.1:4711", 0, &request.record.client), 0);
+    cr_assert_eq(address_parse("127.0.0.1:12000", 0, &request.record.local), 0);
+    return request;
+}
+
+/* A batch in which one request of these bytes is copied. */
+static void copy_at(uint64_t now_ns, uint16_t length)
+{
+    const struct request request = make_request(length);
+
+    relay_begin(&relay, now_ns);
+    relay_copy(&relay, 7, &request);
+    relay_flush(&relay);
+}
+
+/* The next frame that a member has got: its records, 0 when there is none; and its sequence. */
+static size_t frame_at(size_t member, uint64_t *ret_sequence)
+{
+    static uint8_t bytes[UDP_PAYLOAD_MAX];
+    ssize_t n = recv(inboxes[member].fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+    struct frame_header header;
+    struct frame_reader reader;
+    size_t records;
+
+    if (n < 0)
+        return 0;
+    cr_assert_eq(frame_open(bytes, (size_t)n, identity.cluster, &header, &records, &reader),
+                 FRAME_OK);
+    *ret_sequence = header.sequence;
+    return records;
+}
+
+static void expect_frame(size_t records, uint64_t sequence)
+{
+    for (size_t i = 0; i < MEMBERS; i++) {
+        uint64_t is = 0;
+
+        cr_expect_eq(frame_at(i, &is), records);
+        cr_expect_eq(is, sequence);
+    }
+}
+
+static void expect_silence(void)
+{
+    uint64_t sequence;
+
+    for (size_t i = 0; i < MEMBERS; i++)
+        cr_expect_eq(frame_at(i, &sequence), 0);
+}
+
+Test(relay_linger, the_first_leaves_at_once)
+{
+    copy_at(BEGIN, 100);
+    expect_frame(1, 1);
+    cr_expect_eq(relay_sleep_ns(&relay), UINT64_MAX);
+    cr_expect_eq(relay_rest_ns(&relay), LINGER);
+}
+
+Test(relay_linger, what_follows_leaves_together_when_it_is_due)
+{
+    copy_at(BEGIN, 100);
+    expect_frame(1, 1);
+    copy_at(BEGIN + LINGER / 4, 100);
+    copy_at(BEGIN + LINGER / 2, 100);
+    expect_silence();
+    cr_expect_eq(count(COUNTER_COPIES_MADE), MEMBERS);
+    cr_expect_eq(relay_sleep_ns(&relay), LINGER / 2);
+    relay_begin(&relay, BEGIN + LINGER - 1);
+    relay_flush(&relay);
+    expect_silence();
+    relay_begin(&relay, BEGIN + LINGER);
+    relay_flush(&relay);
+    expect_frame(2, 2);
+    cr_expect_eq(count(COUNTER_COPIES_SENT), 3 * MEMBERS);
+    cr_expect_eq(relay_sleep_ns(&relay), UINT64_MAX);
+}
+
+Test(relay_linger, after_a_pause_nothing_waits)
+{
+    copy_at(BEGIN, 100);
+    copy_at(BEGIN + LINGER, 100);
+    expect_frame(1, 1);
+    expect_frame(1, 2);
+    relay_begin(&relay, BEGIN + 2 * LINGER);
+    cr_expect_eq(relay_rest_ns(&relay), 0);
+}
+
+Test(relay_linger, full_frames_do_not_wait)
+{
+    copy_at(BEGIN, 100);
+    expect_frame(1, 1);
+    for (size_t i = 0; i <= config.batch; i++) /* a frame each */
+        copy_at(BEGIN + 1, 1000);
+    for (uint64_t i = 0; i < config.batch; i++)
+        expect_frame(1, 2 + i);
+    expect_silence();
+}
+
+/* Its payload is not ours beyond the batch. */
+Test(relay_linger, a_large_one_takes_the_others_along)
+{
+    copy_at(BEGIN, 100);
+    copy_at(BEGIN + 1, 100);
+    copy_at(BEGIN + 2, 5000);
+    expect_frame(1, 1);
+    expect_frame(1, 2);
+    expect_frame(1, 3);
+    copy_at(BEGIN + 3, 100);
+    expect_silence();
+    cr_expect_eq(relay_sleep_ns(&relay), LINGER - 1);
+}
+
+Test(relay_linger, requests_do_not_wait_and_keep_the_order_of_sequences)
+{
+    const struct request request = make_request(100);
+
+    copy_at(BEGIN, 100);
+    copy_at(BEGIN + 1, 100);
+    relay_request(&relay, &members[0], &request);
+    relay_linger(&relay, 0);
+    relay_flush(&relay);
+    for (size_t i = 0; i < MEMBERS; i++) {
+        uint64_t sequence, last = 0;
+        size_t frames = 0;
+
+        for (; frame_at(i, &sequence); frames++) {
+            cr_expect_gt(sequence, last);
+            last = sequence;
+        }
+        cr_expect_eq(frames, i == 0 ? 3 : 2);
+        cr_expect_eq(last, 3);
+    }
+}
+
+/* Else it would ask for what is on its way. */
+Test(relay_linger, a_run_for_one_member_comes_behind_what_waits)
+{
+    const struct request request = make_request(100);
+    const struct order_run run = {
+        .first = 1, .mark = {7, identity.instance}, .oldest = 1, .until = 2, .tail = 2};
+    uint64_t sequence = 0;
+
+    copy_at(BEGIN, 100);
+    expect_frame(1, 1);
+    copy_at(BEGIN + 1, 100);
+    relay_run(&relay, &members[0], &run, &request);
+    expect_frame(1, 2);
+    relay_flush(&relay);
+    cr_expect_eq(frame_at(0, &sequence), 1);
+    cr_expect_eq(sequence, 3);
+}
+
+Test(relay_linger, what_waits_goes_to_the_former_members)
+{
+    copy_at(BEGIN, 100);
+    expect_frame(1, 1);
+    copy_at(BEGIN + 1, 100);
+    relay_copies_to(&relay, members, 0);
+    expect_frame(1, 2);
+    copy_at(BEGIN + 2, 100);
+    expect_silence();
+    cr_expect_eq(count(COUNTER_COPIES_MADE), 2 * MEMBERS);
+}
+
+Test(relay_linger, a_key_that_is_taken_away_takes_what_waits_along)
+{
+    struct key key;
+
+    teardown();
+    (void)snprintf(config.keys, sizeof(config.keys), "/nonexistent");
+    config.keys_mode = CONFIG_KEYS_ENFORCE;
+    open_relay();
+    cr_assert(key_parse("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", &key));
+    relay_seal_with(&relay, &key, SEAL_CHACHA20_POLY1305);
+    copy_at(BEGIN, 100);
+    copy_at(BEGIN + 1, 100);
+    cr_expect_eq(count(COUNTER_COPIES_SENT), MEMBERS);
+    relay_seal_with(&relay, NULL, SEAL_CHACHA20_POLY1305);
+    relay_copies_to(&relay, members, 0);
+    cr_expect_eq(count(COUNTER_COPIES_MADE), 2 * MEMBERS);
+    cr_expect_eq(count(COUNTER_COPIES_SENT), MEMBERS);
+    cr_expect_eq(count(COUNTER_COPIES_DROPPED + DROP_key), MEMBERS);
+}
