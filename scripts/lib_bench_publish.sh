@@ -81,37 +81,49 @@ pods_down()
 }
 
 # offer NAME BURST: messages to the leader's address, so many back to back; sets cost, the CPU time of that
-# process, in ns a message and member.
+# process, in ns a message.
 offer()
 {
     local json
     json=$("$bench" send --to "$publish_net.1:$publish_port" --rate "$publish_rate" --duration "${span}s" \
         --microburst "$2" --one-way --size 100 --json --watch "${publish_pids[$1]}") ||
         die "the generator: $json"
-    cost=$(awk -v json="$json" -v members="$members" 'BEGIN {
+    cost=$(awk -v json="$json" 'BEGIN {
         if (!match(json, /"watched_ns_per_datagram": ?[0-9.]+/)) exit 1
         text = substr(json, RSTART, RLENGTH); sub(/.*: ?/, "", text)
-        printf "%.0f", text / members }') || die "no CPU time in: $json"
+        printf "%.0f", text }') || die "no CPU time in: $json"
 }
 
-# offer_both NAME ROW: singly and in bursts, into costs.
+# offer_both NAME ROW: singly and in bursts, into costs[ROW-BURST-MEMBERS].
 offer_both()
 {
-    offer "$1" 1
-    costs[$2-1]+=" $cost"
-    offer "$1" 16
-    costs[$2-16]+=" $cost"
+    local burst
+    for burst in 1 16; do
+        offer "$1" "$burst"
+        costs[$2-$burst-$members]+=" $cost"
+    done
 }
 
 publish_route()
 {
-    pods_up "$1"
-    offer_both pod-1 "$1"
-    pods_down
+    local members
+    for members in 1 16; do
+        pods_up "$1"
+        offer_both pod-1 "$1"
+        pods_down
+    done
 }
 
 # The same number of processes that are woken for what comes.
 publish_fanout()
+{
+    local members
+    for members in 1 16; do
+        fan_out
+    done
+}
+
+fan_out()
 {
     local i names=()
     for ((i = 2; i <= members + 1; i++)); do
@@ -120,7 +132,7 @@ publish_fanout()
     done
     publish_begin fanout "$limit" fanout --listen "$publish_net.1:$publish_port" \
         --to "$publish_net.2:$publish_port" --members "$members"
-    wait_until "the loop" grep -q listening "$publish_work/fanout.log"
+    wait_until "the loop" grep -qs listening "$publish_work/fanout.log"
     offer_both fanout fanout
     publish_end fanout "${names[@]}"
 }
@@ -168,10 +180,21 @@ median()
     tr ' ' '\n' <<<"${array[$2]}" | sed '/^$/d' | sort -n | awk '{ n[NR] = $1 } END { print n[int((NR + 1) / 2)] }'
 }
 
+# cost_row ROW BURST: a line of the table.
+cost_row()
+{
+    awk -v row="$1" -v one="$(median costs "$1-$2-1")" -v all="$(median costs "$1-$2-16")" -v burst="$2" \
+        -v loop_one="$(median costs "fanout-$2-1")" -v loop_all="$(median costs "fanout-$2-16")" 'BEGIN {
+        name = row == "fanout" ? "a loop of `recv` and one `sendto` to each" : "`route: " row "`"
+        each = (all - one) / 15
+        printf "| %s | %s | %d | %d | %d | %.2f | %.2f |\n", burst == 1 ? "singly" : "in bursts", name, one, all,
+            each, each / ((loop_all - loop_one) / 15), all / loop_all }'
+}
+
 publish_page()
 {
     local round route
-    local -A costs=() leasts=([fanout]=0)
+    local -A costs=() leasts=()
     publish_work=$(mktemp -d "${TMPDIR:-/tmp}/headless-publish.XXXXXX")
     work=$publish_work
     trap publish_close EXIT
@@ -182,35 +205,36 @@ publish_page()
             publish_route "$route"
             still "$route" && leasts[$route]+=" $least"
         done
-        echo "  round $round of $rounds, ns a message and member, singly and in bursts:" \
-            "sendto $(median costs fanout-1) $(median costs fanout-16)," \
-            "ordered $(median costs ordered-1) $(median costs ordered-16)," \
-            "all $(median costs all-1) $(median costs all-16)" >&2
+        echo "  round $round of $rounds, ns a message to $members members, singly and in bursts:" \
+            "sendto $(median costs fanout-1-16) $(median costs fanout-16-16)," \
+            "ordered $(median costs ordered-1-16) $(median costs ordered-16-16)," \
+            "all $(median costs all-1-16) $(median costs all-16-16)" >&2
     done
     cat <<PAGE
 # Publishing to $members members
 
-$(thousands "$publish_rate") messages/s of 100 bytes to a leader with $members members, all on loopback of one machine with
-$cores processors; medians of $rounds rounds of $span s ($(date +%F), $(git rev-parse --short HEAD)). Written by \`scripts/bench publish\`.
+$(thousands "$publish_rate") messages/s of 100 bytes to a leader with one member, and with $members, all on loopback of one machine
+with $cores processors; medians of $rounds rounds of $span s ($(date +%F), $(git rev-parse --short HEAD)). Written by
+\`scripts/bench publish\`.
 
-CPU time of the publishing process, in ns a message and member, and as a part of what one \`sendto\` each costs: messages
-that come singly, every 50 us, and in bursts of 16.
+CPU time of the publishing process in ns a message: messages that come singly, every 50 us, and in bursts of 16. Each
+further member: the difference, by 15; and as a part of what the loop's further \`sendto\` costs. The last column is all
+of a message for $members members, with what it costs to be woken for it, to read it, and to give it to the leader's app.
 
-| | singly | of \`sendto\` | in bursts | of \`sendto\` | given to the others' apps while one member stands still |
-|---|---:|---:|---:|---:|---:|
-$(for route in fanout ordered all; do
-        awk -v row="$route" -v single="$(median costs "$route-1")" -v burst="$(median costs "$route-16")" \
-            -v of_single="$(median costs fanout-1)" -v of_burst="$(median costs fanout-16)" \
-            -v least="$(median leasts "$route")" 'BEGIN {
-            name = row == "fanout" ? "a loop of `recv` and one `sendto` to each" : "`route: " row "`"
-            printf "| %s | %d | %.2f | %d | %.2f | %s |\n", name, single, single / of_single, burst,
-                burst / of_burst, least ? least " %" : "" }'
+| messages | | 1 member | $members members | each further member | of a \`sendto\` | all, of the loop's |
+|---|---|---:|---:|---:|---:|---:|
+$(for burst in 1 16; do
+        for route in fanout ordered all; do
+            cost_row "$route" "$burst"
+        done
     done)
 
-The targets are a third of \`sendto\`, and 95 % for the others. One frame is packed for all members, and what of a batch
+While one member stands still, the others' apps are given at least $(median leasts ordered) % of the messages with
+\`route: ordered\`, $(median leasts all) % with \`route: all\`.
+
+The targets are a third of a \`sendto\`, and 95 % for the others. One frame is packed for all members, and what of a batch
 has one size leaves as one train: so bursts cost little. Messages that come singly are sent on once in \`relay.linger\`
 (here $linger), for each frame wakes a member that sleeps, which costs its sender more than the send, while the sinks of
-the loop get so many datagrams that they never sleep. What is left is what each message costs that comes alone: waking
-for it, reading it, giving it to the app.
+the loop get so many datagrams that they never sleep.
 PAGE
 }
