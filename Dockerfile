@@ -2,7 +2,10 @@
 #
 #   podman build -t headlessd .        with --format docker, to keep the HEALTHCHECK
 #
-# Both base images are arguments; they have to be Debian's or made of them, for the packages' sake.
+# What it builds in has to be Debian's or made of it; what it runs on, BASE_IMAGE, as well, for its packages' sake.
+# Any other base that has a shell, such as UBI's, takes the libraries from the build:
+#
+#   podman build -t headlessd --build-arg LIBRARIES=carried --build-arg BASE_IMAGE=ubi9/ubi-micro .
 ARG BUILD_IMAGE=debian:12-slim
 ARG BASE_IMAGE=debian:12-slim
 
@@ -17,18 +20,33 @@ COPY cmake /src/cmake
 COPY include /src/include
 COPY src /src/src
 COPY bench /src/bench
-RUN cmake -S /src -B /build -G Ninja -DCMAKE_BUILD_TYPE=Release -DHEADLESS_TESTS=OFF \
-        -DHEADLESS_DOCUMENTS=OFF \
+# packages, or carried: then libraries and loader stand in a directory of their own, in nobody's way.
+ARG LIBRARIES=packages
+RUN case $LIBRARIES in \
+        packages) flags= ;; \
+        carried) flags=-Wl,--disable-new-dtags,-rpath,/usr/lib/headlessd,--dynamic-linker,/usr/lib/headlessd/ld.so ;; \
+        *) echo "LIBRARIES is packages or carried, not \"$LIBRARIES\"" >&2 && exit 1 ;; \
+    esac \
+    && cmake -S /src -B /build -G Ninja -DCMAKE_BUILD_TYPE=Release -DHEADLESS_TESTS=OFF \
+        -DHEADLESS_DOCUMENTS=OFF -DCMAKE_EXE_LINKER_FLAGS="$flags" \
         -DCMAKE_INSTALL_PREFIX=/usr \
     && cmake --build /build && DESTDIR=/image cmake --install /build --strip
+RUN if [ "$LIBRARIES" = carried ]; then \
+        mkdir -p /image/usr/lib/headlessd && cd /image/usr/lib/headlessd \
+        && ldd /image/usr/bin/headless* | sed -n '/ld-linux/!s/.*=> \(\/[^ ]*\) (.*/\1/p' | sort -u | xargs cp -L -t . \
+        && cp -L "$(ldd /bin/sh | sed -n 's/^[[:space:]]*\(\/[^ ]*ld-[^ ]*\) (.*/\1/p')" ld.so; \
+    fi
 
 FROM ${BASE_IMAGE}
+ARG LIBRARIES=packages
 LABEL org.opencontainers.image.title="headlessd" \
       org.opencontainers.image.description="Multi-threaded UDP leader forwarder for headless Services" \
       org.opencontainers.image.licenses="Apache-2.0"
-RUN apt-get update && apt-get install -y --no-install-recommends \
-        libjson-c5 libyaml-0-2 libmicrohttpd12 libsodium23 libseccomp2 \
-    && rm -rf /var/lib/apt/lists/*
+RUN if [ "$LIBRARIES" = packages ]; then \
+        apt-get update && apt-get install -y --no-install-recommends \
+            libjson-c5 libyaml-0-2 libmicrohttpd12 libsodium23 libseccomp2 \
+        && rm -rf /var/lib/apt/lists/*; \
+    fi
 # headlessd, headlessctl and headless-bench
 COPY --from=build /image/ /
 USER 1001:0

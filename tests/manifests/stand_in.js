@@ -113,6 +113,17 @@ function parse(args, valued) {
   return { words, options, rest };
 }
 
+// The Dockerfile is there, and takes these arguments.
+function buildsFrom(directory, args) {
+  const file = path.join(directory, "Dockerfile");
+  if (!fs.existsSync(file)) refuse("there is no Dockerfile");
+  const text = fs.readFileSync(file, "utf8");
+  args.forEach((word, i) => {
+    const name = word === "--build-arg" && args[i + 1].split("=")[0];
+    if (name && !new RegExp(`^ARG ${name}(=|$)`, "m").test(text)) refuse(`the Dockerfile has no ARG ${name}`);
+  });
+}
+
 // ---- in a pod
 
 const data = 12000;
@@ -282,10 +293,10 @@ const tools = {
   },
 
   podman(args) {
-    const { words, options } = parse(args, ["-t"]);
+    const { words, options } = parse(args, ["-t", "--build-arg"]);
     const image = words[0] === "push" ? words[1] : options["-t"];
-    if (words[0] === "build" && !fs.existsSync(path.join(words[1], "Dockerfile"))) refuse("there is no Dockerfile");
-    else if (words[0] === "build") state.built = image;
+    if (words[0] === "build") buildsFrom(words[1], args);
+    if (words[0] === "build") state.built = image;
     else if (words[0] !== "push" || state.built !== image) refuse(`${image} is not built`);
     else state.images.push(image);
     save();
