@@ -51,7 +51,7 @@ async function checkWho(page) {
     assert.equal(await text(page, "h1"), "a");
     assert.equal(await page.title(), "a leads, says b");
     assert.equal(number(await text(page, "#term")), (await pods.status("b")).term);
-    assert.match(await text(page, ".hero"), /Since \d\d:\d\d:\d\d UTC · for \d+ s/);
+    assert.match(await text(page, ".hero"), /Since \d\d:\d\d:\d\d UTC · for \d+ m?s/);
     assert.match(await text(page, "#cause"), /^It leads because \w/);
     assert.deepEqual(await page.locator("#succession b").allInnerTexts(), ["a", "b", "c"]);
     const rows = page.locator("tr[data-member]");
