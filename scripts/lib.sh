@@ -20,7 +20,7 @@ package_packages=(dpkg-dev file lintian)
 # shellcheck disable=SC2034
 manifests_packages=(unzip yamllint)
 # shellcheck disable=SC2034
-containers_packages=(podman runc netavark aardvark-dns iptables debootstrap busybox-static)
+containers_packages=(podman runc netavark aardvark-dns iptables debootstrap)
 # shellcheck disable=SC2034
 browser_packages=(chromium fonts-dejavu-core)
 
