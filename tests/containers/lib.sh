@@ -213,6 +213,16 @@ pods_stop()
 
 # ---- questions
 
+# leader_answers_through ADDRESS...: with --app whoami, whichever is asked; the leader knows the client.
+leader_answers_through()
+{
+    local address
+    for address in "$@"; do
+        expect_match "whoami through $address" "$(ask "$address" "$(printf 'x%.0s' {1..150})")" \
+            "^$(name_of "$agreed") $agreed leader term [0-9]+ via $address you $client:[0-9]+"
+    done
+}
+
 # dns_look: the addresses that the client's own resolver has for the pods, sorted, in one line.
 dns_look()
 {

@@ -33,7 +33,6 @@ libraries_are_its_own()
 # Two of them and one of Debian's, which find each other by DNS.
 pods_of_both()
 {
-    local address
     base_config 3 whoami
     pod_image=$carried
     pod_launch "$a"
@@ -41,10 +40,7 @@ pods_of_both()
     pod_image=$image
     pod_launch "$c"
     pods_up "$a" "$b" "$c"
-    for address in "$a" "$b" "$c"; do
-        expect_match "whoami through $address" "$(ask "$address" "$(printf 'x%.0s' {1..150})")" \
-            "^$(name_of "$agreed") $agreed leader term [0-9]+ via $address you $client:[0-9]+"
-    done
+    leader_answers_through "$a" "$b" "$c"
     podman healthcheck run "${pod_ids[$a]}" || fail "the healthcheck fails"
     together_closes "$a" "$b" "$c"
 }

@@ -24,15 +24,11 @@ others_than()
 # Whoever is asked, the leader answers, and it knows the client.
 five_under_one_leader()
 {
-    local address
     base_config 5 whoami
     pods_launch "${pods[@]}"
     wait_until "DNS has all" 3000 dns_has "${pods[@]}"
     expect "leaders" "$(leaders "${pods[@]}")" "$agreed"
-    for address in "${pods[@]}"; do
-        expect_match "whoami through $address" "$(ask "$address" "$(printf 'x%.0s' {1..150})")" \
-            "^$(name_of "$agreed") $agreed leader term [0-9]+ via $address you $client:[0-9]+"
-    done
+    leader_answers_through "${pods[@]}"
     expect "pods that the client reaches by their name" \
         "$(in_client headlessctl --service "$service" probe | grep -c "$agreed")" 5
     together_closes "${pods[@]}"

@@ -295,9 +295,10 @@ const tools = {
   podman(args) {
     const { words, options } = parse(args, ["-t", "--build-arg"]);
     const image = words[0] === "push" ? words[1] : options["-t"];
-    if (words[0] === "build") buildsFrom(words[1], args);
-    if (words[0] === "build") state.built = image;
-    else if (words[0] !== "push" || state.built !== image) refuse(`${image} is not built`);
+    if (words[0] === "build") {
+      buildsFrom(words[1], args);
+      state.built = image;
+    } else if (words[0] !== "push" || state.built !== image) refuse(`${image} is not built`);
     else state.images.push(image);
     save();
   },

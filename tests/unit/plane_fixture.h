@@ -108,6 +108,22 @@ static __attribute__((unused)) void setup(void)
     cr_assert_eq(udp_open(&any, &options, &client), 0);
 }
 
+/* Before anything came: both pods anew, with this route, and what else their configs say by now. */
+static __attribute__((unused)) void use_route(enum config_route route)
+{
+    for (int i = 0; i < PODS; i++) {
+        plane_close(&planes[i]);
+        configs[i].route = route;
+        cr_assert_eq(plane_open(&planes[i], &configs[i], &supervisor_wakers[i]), 0);
+    }
+}
+
+static __attribute__((unused)) void publish_both(int leader, uint64_t term)
+{
+    publish(A, leader, term, 0);
+    publish(B, leader, term, 0);
+}
+
 /* What was observed one by one is what was counted in sum. */
 static __attribute__((unused)) void expect_spread(const struct plane_numbers *numbers,
                                                   enum distribution_id id, enum counter values,

@@ -37,12 +37,6 @@ static void setup_groups(void)
 
 TestSuite(plane_groups, .init = setup_groups, .fini = teardown, .timeout = 30);
 
-static void publish_both(int leader, uint64_t term)
-{
-    publish(A, leader, term, 0);
-    publish(B, leader, term, 0);
-}
-
 static void run_both(void)
 {
     run(A);

@@ -1,33 +1,22 @@
 /* Copies wait for their fellows, up to relay.linger after the last ones left; nothing else does. */
-#include <criterion/criterion.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/socket.h>
 
 #include "headless/base/clock.h"
-#include "headless/data/relay.h"
+#include "relay_fixture.h"
 
 #define MEMBERS 2
 #define LINGER  NS_PER_MS
 #define BEGIN   (100 * NS_PER_MS) /* of time, as the relay is told */
 
-static struct config config = {
-    .relay_mtu = 1400, .batch = 8, .train = 8, .route = CONFIG_ROUTE_ALL};
-static struct identity identity;
-static struct counters counters;
-static struct traffic traffic;
-static struct relay relay;
 static struct udp_socket inboxes[MEMBERS];
 static struct relay_target members[MEMBERS];
 
-static void open_relay(void)
+static void setup(void)
 {
     const struct udp_options options = {0};
 
-    (void)snprintf(config.cluster, sizeof(config.cluster), "blue");
-    cr_assert_eq(address_parse_ip("127.0.0.1", &config.self), 0);
-    cr_assert_eq(identity_init(&identity, &config), 0);
-    cr_assert_eq(relay_init(&relay, &config, &identity, 0, &counters, &traffic), 0);
+    config.route = CONFIG_ROUTE_ALL;
+    open_relay();
     for (uint16_t i = 0; i < MEMBERS; i++) {
         cr_assert_eq(udp_open(&config.self, &options, &inboxes[i]), 0);
         members[i] = (struct relay_target){
@@ -44,22 +33,7 @@ static void teardown(void)
         udp_close(&inboxes[i]);
 }
 
-TestSuite(relay_linger, .init = open_relay, .fini = teardown, .timeout = 30);
-
-static uint64_t count(size_t counter)
-{
-    return atomic_load_explicit(&counters.value[counter], memory_order_relaxed);
-}
-
-static struct request make_request(uint16_t length)
-{
-    static uint8_t payload[RECORD_PAYLOAD_MAX];
-    struct request request = {.record = {.payload = payload, .length = length}};
-
-    cr_assert_eq(address_parse("127.0.0.1:4711", 0, &request.record.client), 0);
-    cr_assert_eq(address_parse("127.0.0.1:12000", 0, &request.record.local), 0);
-    return request;
-}
+TestSuite(relay_linger, .init = setup, .fini = teardown, .timeout = 30);
 
 /* A batch in which one request of these bytes is copied. */
 static void copy_at(uint64_t now_ns, uint16_t length)
@@ -225,9 +199,8 @@ Test(relay_linger, a_key_that_is_taken_away_takes_what_waits_along)
     struct key key;
 
     teardown();
-    (void)snprintf(config.keys, sizeof(config.keys), "/nonexistent");
-    config.keys_mode = CONFIG_KEYS_ENFORCE;
-    open_relay();
+    have_keys();
+    setup();
     cr_assert(key_parse("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", &key));
     relay_seal_with(&relay, &key, SEAL_CHACHA20_POLY1305);
     copy_at(BEGIN, 100);

@@ -10,14 +10,11 @@ static void lead_with_rings(void)
 {
     setup();
     for (int i = 0; i < PODS; i++) {
-        plane_close(&planes[i]);
-        configs[i].route = CONFIG_ROUTE_ALL;
         configs[i].relay_linger_ns = HOUR_NS;
         configs[i].workers = 1;
-        cr_assert_eq(plane_open(&planes[i], &configs[i], &supervisor_wakers[i]), 0);
     }
-    publish(A, A, 1, 0);
-    publish(B, A, 1, 0);
+    use_route(CONFIG_ROUTE_ALL);
+    publish_both(A, 1);
 }
 
 TestSuite(worker_call, .init = lead_with_rings, .fini = teardown, .timeout = 60);
