@@ -21,7 +21,7 @@
 #include <stdint.h>
 
 #define DISTRIBUTION_BOUNDS 13
-#define DISTRIBUTION_BUCKETS                                            \
+#define DISTRIBUTION_BUCKETS \
     (DISTRIBUTION_BOUNDS + 1) /* the last one is for all that is larger \
                                */
 
