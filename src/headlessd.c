@@ -2,7 +2,7 @@
  * headlessd: reads like a table of contents.
  *
  *   configuration   config/        options from flags, environment and file
- *   who leads       control/       the supervisor: election, commands, the leader view
+ *   who leads       control/       the supervisor: election, commands, the leader snapshot
  *   data            data/          receivers, workers, app, relay, replies: the way of a datagram
  *   operators       admin/         HTTP: probes, metrics, status
  *   confinement     secure/        what the process gives up once its sockets are open

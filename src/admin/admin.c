@@ -98,7 +98,7 @@ static int open_server(struct admin *admin, const struct config *config, struct 
                   address_format(&config->admin_listen, text), strerror(-rc));
         return rc;
     }
-    rc = view_board_register(&plane->board, &admin->reader);
+    rc = snapshot_publisher_register(&plane->publisher, &admin->reader);
     if (rc) {
         (void)close(fd);
         log_error("admin_failed", "too many threads: no view reader is left for admin.listen");

@@ -176,11 +176,11 @@ static void put_reasons(FILE *out)
 static size_t list_all(struct sample ret_samples[static SAMPLES_MAX])
 {
     static const struct config config = {.route = CONFIG_ROUTE_ORDERED};
-    static const struct view view;
+    static const struct leader_snapshot leadership;
     static const struct supervisor_report report;
     const struct reading reading = {
         .config = &config,
-        .view = &view,
+        .leadership = &leadership,
         .report = &report,
         .data_rcvbuf_bytes = 1,
         .relay_rcvbuf_bytes = 1,

@@ -7,14 +7,14 @@
 
 struct notice notice_of(const struct reading *reading)
 {
-    const struct view *view = reading->view;
-    struct notice notice = {.term = view->term,
-                            .instance = view->leader_instance,
-                            .address = view->leader,
-                            .cause = view->cause ? view->cause : "",
+    const struct leader_snapshot *leadership = reading->leadership;
+    struct notice notice = {.term = leadership->term,
+                            .instance = leadership->leader_instance,
+                            .address = leadership->leader,
+                            .cause = leadership->cause ? leadership->cause : "",
                             .is_usable = reading_has_leader(reading)};
 
-    (void)snprintf(notice.name, sizeof(notice.name), "%s", view->leader_name);
+    (void)snprintf(notice.name, sizeof(notice.name), "%s", leadership->leader_name);
     return notice;
 }
 

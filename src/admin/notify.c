@@ -23,7 +23,7 @@ static size_t notifier_do_work(void *self)
     const struct reading reading = {
         .config = notifier->config,
         .identity = &notifier->plane->identity,
-        .view = view_acquire(&notifier->plane->board, &notifier->reader),
+        .leadership = snapshot_acquire(&notifier->plane->publisher, &notifier->reader),
         .report = notifier->report,
         .now_ns = clock_now_ns(),
     };
@@ -46,9 +46,9 @@ static size_t notifier_do_work(void *self)
 }
 
 /* Until the leader's time is over, as far as we know it now. */
-static uint64_t sleep_ns(const struct view *view)
+static uint64_t sleep_ns(const struct leader_snapshot *leadership)
 {
-    uint64_t until_ns = atomic_load_explicit(&view->valid_until_ns, memory_order_relaxed);
+    uint64_t until_ns = atomic_load_explicit(&leadership->valid_until_ns, memory_order_relaxed);
     uint64_t now_ns = clock_now_ns();
 
     return until_ns > now_ns && until_ns - now_ns < AGENT_IDLE_MAX_NS ? until_ns - now_ns
@@ -58,14 +58,14 @@ static uint64_t sleep_ns(const struct view *view)
 static void notifier_idle(void *self)
 {
     struct notifier *notifier = self;
-    uint64_t limit_ns = sleep_ns(notifier->reader.view);
+    uint64_t limit_ns = sleep_ns(notifier->reader.snapshot);
 
     waker_prepare(&notifier->waker);
-    if (view_is_news(&notifier->plane->board, &notifier->reader)) {
+    if (snapshot_is_newer(&notifier->plane->publisher, &notifier->reader)) {
         waker_cancel(&notifier->waker);
         return;
     }
-    view_release(&notifier->reader);
+    snapshot_release(&notifier->reader);
     waker_sleep(&notifier->waker, limit_ns);
 }
 
@@ -92,7 +92,7 @@ static int start_thread(struct notifier *notifier)
     int rc = waker_init(&notifier->waker, false);
 
     if (!rc)
-        rc = view_board_register(&notifier->plane->board, &notifier->reader);
+        rc = snapshot_publisher_register(&notifier->plane->publisher, &notifier->reader);
     if (!rc) {
         notifier->plane->watcher = &notifier->waker;
         rc = agent_start(&notifier->agent, "notify", &notifier_agent_ops, notifier);

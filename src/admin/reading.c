@@ -12,7 +12,7 @@ void reading_take(struct admin *admin, struct reading *ret_reading)
     struct reading reading = {
         .config = admin->config,
         .identity = &plane->identity,
-        .view = view_acquire(&plane->board, &admin->reader),
+        .leadership = snapshot_acquire(&plane->publisher, &admin->reader),
         .data_rcvbuf_bytes = plane->data_sockets[0].rcvbuf_bytes,
         .relay_rcvbuf_bytes = plane->relay_sockets[0].rcvbuf_bytes,
         .peer_rcvbuf_bytes = admin->supervisor->courier.socket.rcvbuf_bytes,
@@ -38,10 +38,10 @@ void reading_take(struct admin *admin, struct reading *ret_reading)
     counters_collect(&admin->supervisor->counters, reading.numbers.counters);
     counters_collect(&admin->notifier.counters, reading.numbers.counters);
     distributions_collect(admin->supervisor->counters.distributions, reading.numbers.distributions);
-    for (size_t i = 0; i < reading.view->member_count; i++) {
-        uint16_t slot = reading.view->members[i].slot;
+    for (size_t i = 0; i < reading.leadership->member_count; i++) {
+        uint16_t slot = reading.leadership->members[i].slot;
 
-        if (slot < VIEW_MEMBERS_MAX)
+        if (slot < MEMBERS_MAX)
             plane_read_traffic(plane, slot, &reading.traffic[i].relayed,
                                &reading.traffic[i].received);
     }
@@ -59,5 +59,5 @@ void reading_complete(struct admin *admin, struct reading *reading)
 void reading_drop(struct admin *admin)
 {
     (void)pthread_mutex_unlock(&admin->options_lock);
-    view_release(&admin->reader);
+    snapshot_release(&admin->reader);
 }

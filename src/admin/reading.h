@@ -5,7 +5,7 @@
 #include "headless/admin/admin.h"
 #include "headless/admin/pages.h"
 
-/* Holds the view and the options until reading_drop; so what is rendered of it is freed before. */
+/* Holds the leadership and the options until reading_drop; so what is rendered of it is freed before. */
 void reading_take(struct admin *admin, struct reading *ret_reading);
 /* And what takes longer to find out: process, is_ready and readiness. */
 void reading_complete(struct admin *admin, struct reading *reading);

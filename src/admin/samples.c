@@ -67,9 +67,10 @@ static void add_leadership(struct list *list, const struct reading *reading)
 {
     add_gauge(list, "is_leader", reading_is_leader(reading), "1 if this pod leads");
     add_gauge(list, "has_leader", reading_has_leader(reading), "1 if this pod knows a leader");
-    add_gauge(list, "has_configured_leader", reading->view->has_wanted_leader,
+    add_gauge(list, "has_configured_leader", reading->leadership->has_wanted_leader,
               "0 if another pod leads than the one that the configuration names");
-    add_gauge(list, "term", reading->view->term, "Term of the leader; grows with every change");
+    add_gauge(list, "term", reading->leadership->term,
+              "Term of the leader; grows with every change");
 }
 
 /* Of the members of our list, by how they seem to us. */
@@ -78,8 +79,8 @@ static void add_members(struct list *list, const struct reading *reading)
     static const char help[] = "Members, this pod included, by state as this pod sees it";
     uint64_t count[ELECTION_MEMBER_STATE_COUNT] = {0};
 
-    for (size_t i = 0; i < reading->view->member_count; i++)
-        count[reading_member_state(reading, &reading->view->members[i])]++;
+    for (size_t i = 0; i < reading->leadership->member_count; i++)
+        count[reading_member_state(reading, &reading->leadership->members[i])]++;
     for (size_t state = 0; state < ELECTION_MEMBER_STATE_COUNT; state++)
         add(list, SAMPLE_GAUGE,
             (struct counter_info){"members", "state",
@@ -156,7 +157,7 @@ static void add_election(struct list *list, const struct reading *reading)
 enum election_member_state reading_member_state(const struct reading *reading,
                                                 const struct member *member)
 {
-    if (member->slot >= VIEW_MEMBERS_MAX) /* configured, but not in a list yet */
+    if (member->slot >= MEMBERS_MAX) /* configured, but not in a list yet */
         return member->instance == reading->identity->instance ? ELECTION_MEMBER_SELF
                                                                : ELECTION_MEMBER_DEAD;
     return (enum election_member_state)atomic_load_explicit(
@@ -165,14 +166,14 @@ enum election_member_state reading_member_state(const struct reading *reading,
 
 bool reading_is_leader(const struct reading *reading)
 {
-    return view_leads(reading->view, reading->now_ns);
+    return leader_snapshot_leads(reading->leadership, reading->now_ns);
 }
 
 bool reading_has_leader(const struct reading *reading)
 {
-    return reading->view->kind != VIEW_LEADER_NONE &&
+    return reading->leadership->kind != LEADER_NONE &&
            reading->now_ns <
-               atomic_load_explicit(&reading->view->valid_until_ns, memory_order_relaxed);
+               atomic_load_explicit(&reading->leadership->valid_until_ns, memory_order_relaxed);
 }
 
 static void add_order(struct list *list, const struct plane_numbers *numbers)

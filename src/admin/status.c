@@ -50,18 +50,18 @@ static struct json_object *describe_pod(const char *address, const char *name, u
 /* NULL, which is JSON's null, when there is none. */
 static struct json_object *describe_leader(const struct reading *reading)
 {
-    const struct view *view = reading->view;
-    const struct member *member = view_find_member(view, &view->leader);
+    const struct leader_snapshot *leadership = reading->leadership;
+    const struct member *member = leader_snapshot_find_member(leadership, &leadership->leader);
     char text[ADDRESS_TEXT_MAX];
 
     if (!reading_has_leader(reading))
         return NULL;
-    if (view->kind == VIEW_LEADER_OUTSIDE)
-        return describe_pod(address_format(&view->leader, text), view->leader_name, 0);
-    return describe_pod(address_format_ip(&view->leader, text), view->leader_name,
-                        view->kind == VIEW_LEADER_SELF ? reading->identity->instance
-                        : member                       ? member->instance
-                                                       : 0);
+    if (leadership->kind == LEADER_OUTSIDE)
+        return describe_pod(address_format(&leadership->leader, text), leadership->leader_name, 0);
+    return describe_pod(address_format_ip(&leadership->leader, text), leadership->leader_name,
+                        leadership->kind == LEADER_SELF ? reading->identity->instance
+                        : member                        ? member->instance
+                                                        : 0);
 }
 
 /* What is not known is left out: this pod's own, and what only a leader knows. */
@@ -71,7 +71,7 @@ static void add_pulse(struct json_object *pod, const struct reading *reading,
     const struct supervisor_pulse *pulse;
     uint64_t heard_ns, rtt_ns;
 
-    if (member->slot >= VIEW_MEMBERS_MAX || member->instance == reading->identity->instance)
+    if (member->slot >= MEMBERS_MAX || member->instance == reading->identity->instance)
         return;
     pulse = &reading->report->pulses[member->slot];
     heard_ns = atomic_load_explicit(&pulse->heard_ns, memory_order_relaxed);
@@ -88,7 +88,7 @@ static void add_pulse(struct json_object *pod, const struct reading *reading,
 /* How that member is, as this pod sees it. */
 static void add_condition(struct json_object *pod, const struct reading *reading, size_t i)
 {
-    const struct member *member = &reading->view->members[i];
+    const struct member *member = &reading->leadership->members[i];
 
     add_text(pod, "state", election_member_state_name(reading_member_state(reading, member)));
     add_number(pod, "relayed", reading->traffic[i].relayed);
@@ -98,12 +98,12 @@ static void add_condition(struct json_object *pod, const struct reading *reading
 
 static struct json_object *describe_members(const struct reading *reading, bool with_state)
 {
-    const struct view *view = reading->view;
+    const struct leader_snapshot *leadership = reading->leadership;
     struct json_object *list = json_object_new_array();
     char text[ADDRESS_TEXT_MAX];
 
-    for (size_t i = 0; i < view->member_count; i++) {
-        const struct member *member = &view->members[i];
+    for (size_t i = 0; i < leadership->member_count; i++) {
+        const struct member *member = &leadership->members[i];
         struct json_object *pod =
             describe_pod(address_format_ip(&member->address, text), member->name, member->instance);
 
@@ -129,8 +129,8 @@ static struct json_object *describe_me(const struct reading *reading)
 static void add_leadership(struct json_object *page, const struct reading *reading)
 {
     add(page, "leader", describe_leader(reading));
-    add_number(page, "term", reading->view->term);
-    add_text(page, "cause", reading->view->cause);
+    add_number(page, "term", reading->leadership->term);
+    add_text(page, "cause", reading->leadership->cause);
     add(page, "leader_list", describe_members(reading, false));
     add(page, "me", describe_me(reading));
 }
@@ -246,16 +246,17 @@ char *page_leader(const struct reading *reading, size_t *ret_length)
     return print(page, ret_length);
 }
 
-static void add_configured_leader(struct json_object *page, const struct view *view)
+static void add_configured_leader(struct json_object *page,
+                                  const struct leader_snapshot *leadership)
 {
     struct json_object *wanted;
 
-    if (!view->wanted_leader[0])
+    if (!leadership->wanted_leader[0])
         return;
     wanted = json_object_new_object();
-    add_text(wanted, "name", view->wanted_leader);
-    add(wanted, "leads", json_object_new_boolean(view->has_wanted_leader));
-    if (!view->has_wanted_leader)
+    add_text(wanted, "name", leadership->wanted_leader);
+    add(wanted, "leads", json_object_new_boolean(leadership->has_wanted_leader));
+    if (!leadership->has_wanted_leader)
         add_text(wanted, "to_make_it_lead",
                  "headlessctl leader set NAME, or a higher leader_generation in the configuration");
     add(page, "configured_leader", wanted);
@@ -267,31 +268,31 @@ static struct json_object *describe_keys(const struct reading *reading)
     static const char *const modes[] = {[CONFIG_KEYS_NONE] = "none",
                                         [CONFIG_KEYS_PERMISSIVE] = "permissive",
                                         [CONFIG_KEYS_ENFORCE] = "enforce"};
-    const struct view *view = reading->view;
+    const struct leader_snapshot *leadership = reading->leadership;
     struct json_object *object = json_object_new_object();
     struct json_object *list = json_object_new_array();
     bool is_sealing = config_seals(reading->config);
     char id[16];
 
-    for (uint32_t i = 0; i < view->keyring.count; i++) {
-        const struct key *key = &view->keyring.keys[i];
+    for (uint32_t i = 0; i < leadership->keyring.count; i++) {
+        const struct key *key = &leadership->keyring.keys[i];
         struct json_object *entry = json_object_new_object();
 
         (void)snprintf(id, sizeof(id), "%08x", key->id);
         add_text(entry, "name", key->name);
         add_text(entry, "id", id);
-        add(entry, "seals", json_object_new_boolean(is_sealing && key->id == view->seal_key));
+        add(entry, "seals", json_object_new_boolean(is_sealing && key->id == leadership->seal_key));
         if (!list || json_object_array_add(list, entry) < 0)
             (void)json_object_put(entry);
     }
     add_text(object, "mode",
              config_has_keys(reading->config) ? modes[reading->config->keys_mode] : "no keys");
-    add_text(object, "cipher", is_sealing ? seal_suite_name(view->seal_suite) : "none");
+    add_text(object, "cipher", is_sealing ? seal_suite_name(leadership->seal_suite) : "none");
     add(object, "keys", list);
     return object;
 }
 
-/* A view may be a moment younger than the reading's time. */
+/* A leadership may be a moment younger than the reading's time. */
 static uint64_t age(const struct reading *reading, uint64_t at_ns)
 {
     return reading->now_ns > at_ns ? reading->now_ns - at_ns : 0;
@@ -313,7 +314,7 @@ static void add_time(struct json_object *object, const struct reading *reading, 
 }
 
 static struct json_object *describe_change(const struct reading *reading,
-                                           const struct view_change *change)
+                                           const struct leader_change *change)
 {
     struct json_object *object = json_object_new_object();
     char text[ADDRESS_TEXT_MAX];
@@ -333,11 +334,11 @@ static struct json_object *describe_change(const struct reading *reading,
 /* The leaders that this pod has followed, the newest first. */
 static void add_changes(struct json_object *page, const struct reading *reading)
 {
-    const struct view_history *history = &reading->view->history;
+    const struct leader_history *history = &reading->leadership->history;
     struct json_object *list = json_object_new_array();
 
     if (reading_has_leader(reading) && history->count &&
-        history->changes[0].term == reading->view->term)
+        history->changes[0].term == reading->leadership->term)
         add_number(page, "leader_age_ms", age(reading, history->changes[0].since_ns) / NS_PER_MS);
     for (size_t i = 0; i < history->count; i++) {
         struct json_object *change = describe_change(reading, &history->changes[i]);
@@ -362,7 +363,7 @@ struct json_object *status_describe(const struct reading *reading)
     add_text(page, "state",
              election_state_name((enum election_state)atomic_load_explicit(&reading->report->state,
                                                                            memory_order_relaxed)));
-    add_configured_leader(page, reading->view);
+    add_configured_leader(page, reading->leadership);
     add(page, "members", describe_members(reading, true));
     add(page, "keys", describe_keys(reading));
     add_number(page, "uptime_seconds", reading->uptime_ns / NS_PER_SEC);

@@ -17,7 +17,7 @@ bool agreement_hear(struct agreement *agreement, uint16_t slot,
 {
     bool differs = (message->flags & OUR_FLAGS) != agreement->ours;
 
-    if (slot >= VIEW_MEMBERS_MAX ||
+    if (slot >= MEMBERS_MAX ||
         (message->type != ELECTION_HEARTBEAT && message->type != ELECTION_ACK))
         return false;
     agreement->differing[slot] = differs ? message->from : 0;
@@ -26,7 +26,7 @@ bool agreement_hear(struct agreement *agreement, uint16_t slot,
 
 bool agreement_differs(const struct agreement *agreement, uint16_t slot, uint64_t instance)
 {
-    return slot < VIEW_MEMBERS_MAX && instance && agreement->differing[slot] == instance;
+    return slot < MEMBERS_MAX && instance && agreement->differing[slot] == instance;
 }
 
 const char *agreement_describe(uint16_t flags)

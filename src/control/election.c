@@ -302,24 +302,26 @@ static void run_timers(struct election *e)
 
 static void publish(struct election *e)
 {
-    struct election_view view = {.state = e->state, .term = e->term, .cause = e->claim_cause};
+    struct election_leadership leadership = {
+        .state = e->state, .term = e->term, .cause = e->claim_cause};
     struct election_actions *out = e->out;
 
     if (e->state == ELECTION_LEADER) {
-        view.leader = election_self(e);
-        view.valid_until_ns = e->valid_until_ns;
+        leadership.leader = election_self(e);
+        leadership.valid_until_ns = e->valid_until_ns;
     } else if (e->leader && e->leader != election_self(e) && e->state != ELECTION_OUT) {
-        view.leader = e->leader;
-        view.valid_until_ns = e->heard_ns ? e->heard_ns + 2 * e->interval_ns : 0;
+        leadership.leader = e->leader;
+        leadership.valid_until_ns = e->heard_ns ? e->heard_ns + 2 * e->interval_ns : 0;
         if (e->refused == e->leader || (e->config.holds_on_resign && e->resigned_term == e->term))
-            view.valid_until_ns = 0;
+            leadership.valid_until_ns = 0;
     }
-    view.gave_way = e->gave_way;
-    out->publishes = view.state != e->published.state || view.term != e->published.term ||
-                     view.leader != e->published.leader ||
-                     view.valid_until_ns != e->published.valid_until_ns;
+    leadership.gave_way = e->gave_way;
+    out->publishes = leadership.state != e->published.state ||
+                     leadership.term != e->published.term ||
+                     leadership.leader != e->published.leader ||
+                     leadership.valid_until_ns != e->published.valid_until_ns;
     if (out->publishes)
-        out->view = e->published = view;
+        out->leadership = e->published = leadership;
     out->stores = e->seen_term > e->stored_term;
     if (out->stores)
         out->stored_term = e->stored_term = e->seen_term;

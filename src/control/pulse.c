@@ -7,7 +7,7 @@ static struct pulse_seat *take_seat(struct pulse *pulse, uint16_t slot, uint64_t
 {
     struct pulse_seat *seat;
 
-    if (slot >= VIEW_MEMBERS_MAX || !instance)
+    if (slot >= MEMBERS_MAX || !instance)
         return NULL;
     seat = &pulse->seats[slot];
     if (seat->instance != instance)
@@ -61,7 +61,7 @@ bool pulse_hear(struct pulse *pulse, uint16_t slot, const struct election_messag
 
 struct pulse_seat pulse_read(const struct pulse *pulse, uint16_t slot, uint64_t instance)
 {
-    if (slot >= VIEW_MEMBERS_MAX || !instance || pulse->seats[slot].instance != instance)
+    if (slot >= MEMBERS_MAX || !instance || pulse->seats[slot].instance != instance)
         return (struct pulse_seat){0};
     return pulse->seats[slot];
 }

@@ -9,16 +9,16 @@ static struct roster_seat *find(struct roster *roster, uint64_t instance)
 {
     uint16_t slot = roster_slot(roster, instance);
 
-    return slot == VIEW_SLOT_NONE ? NULL : &roster->seats[slot];
+    return slot == MEMBER_INDEX_NONE ? NULL : &roster->seats[slot];
 }
 
 uint16_t roster_slot(const struct roster *roster, uint64_t instance)
 {
-    for (uint16_t i = 0; instance && i < VIEW_MEMBERS_MAX; i++) {
+    for (uint16_t i = 0; instance && i < MEMBERS_MAX; i++) {
         if (roster->seats[i].instance == instance)
             return i;
     }
-    return VIEW_SLOT_NONE;
+    return MEMBER_INDEX_NONE;
 }
 
 static bool is_listed(const struct election_list *list, uint64_t instance)
@@ -39,7 +39,7 @@ static void seat(struct roster *roster, uint64_t instance)
     do {
         slot = roster->next;
         free_seat = &roster->seats[slot];
-        roster->next = (uint16_t)((slot + 1) % VIEW_MEMBERS_MAX);
+        roster->next = (uint16_t)((slot + 1) % MEMBERS_MAX);
     } while (free_seat->instance);
     *free_seat = (struct roster_seat){.instance = instance};
     plane_read_traffic(roster->plane, slot, &free_seat->relayed_before,
@@ -48,7 +48,7 @@ static void seat(struct roster *roster, uint64_t instance)
 
 void roster_update(struct roster *roster, const struct election_list *list)
 {
-    for (uint16_t i = 0; i < VIEW_MEMBERS_MAX; i++) {
+    for (uint16_t i = 0; i < MEMBERS_MAX; i++) {
         if (!is_listed(list, roster->seats[i].instance))
             roster->seats[i].instance = 0;
     }
@@ -60,7 +60,7 @@ void roster_update(struct roster *roster, const struct election_list *list)
 
 bool *roster_primed(struct roster *roster, uint16_t slot)
 {
-    return slot == VIEW_SLOT_NONE ? NULL : &roster->seats[slot].is_primed;
+    return slot == MEMBER_INDEX_NONE ? NULL : &roster->seats[slot].is_primed;
 }
 
 uint64_t roster_received(const struct roster *roster, uint64_t instance)
@@ -68,7 +68,7 @@ uint64_t roster_received(const struct roster *roster, uint64_t instance)
     uint16_t slot = roster_slot(roster, instance);
     uint64_t relayed, received;
 
-    if (slot == VIEW_SLOT_NONE)
+    if (slot == MEMBER_INDEX_NONE)
         return 0;
     plane_read_traffic(roster->plane, slot, &relayed, &received);
     return received - roster->seats[slot].received_before;
@@ -87,7 +87,7 @@ uint64_t roster_unconfirmed(const struct roster *roster, uint64_t instance)
     uint16_t slot = roster_slot(roster, instance);
     uint64_t relayed, received, handed;
 
-    if (slot == VIEW_SLOT_NONE)
+    if (slot == MEMBER_INDEX_NONE)
         return 0;
     plane_read_traffic(roster->plane, slot, &relayed, &received);
     handed = relayed - roster->seats[slot].relayed_before;

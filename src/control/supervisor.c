@@ -225,10 +225,10 @@ static void take_wishes(struct supervisor *supervisor)
 
 static bool is_leaderless(const struct supervisor *supervisor, uint64_t now_ns)
 {
-    const struct view *view = view_current(&supervisor->plane->board);
+    const struct leader_snapshot *snapshot = snapshot_current(&supervisor->plane->publisher);
 
-    return view->kind == VIEW_LEADER_NONE ||
-           now_ns >= atomic_load_explicit(&view->valid_until_ns, memory_order_relaxed);
+    return snapshot->kind == LEADER_NONE ||
+           now_ns >= atomic_load_explicit(&snapshot->valid_until_ns, memory_order_relaxed);
 }
 
 static size_t supervisor_do_work(void *self)

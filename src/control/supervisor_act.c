@@ -12,7 +12,7 @@ static void count_heartbeat(struct supervisor *supervisor, const struct election
 {
     uint16_t slot = roster_slot(&supervisor->roster, message->to);
 
-    if (slot == VIEW_SLOT_NONE)
+    if (slot == MEMBER_INDEX_NONE)
         return;
     counters_add(&supervisor->counters, COUNTER_HEARTBEATS_SENT, 1);
     counters_add(&supervisor->counters, COUNTER_HEARTBEATS_LOST,
@@ -53,7 +53,7 @@ static void carry_out(struct supervisor *supervisor)
         counters_add(&supervisor->counters, COUNTER_STORE_FAILED,
                      !store_save(&supervisor->store, actions->stored_term));
     if (actions->publishes)
-        supervisor->view = actions->view;
+        supervisor->snapshot = actions->leadership;
     supervisor_publish(supervisor);
     for (size_t i = 0; i < actions->count; i++) {
         struct election_action *action = &actions->list[i];

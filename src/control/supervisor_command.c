@@ -207,7 +207,7 @@ void supervisor_answer(struct supervisor *supervisor, const struct election_acti
     }
 }
 
-/* While a view waits to be published none is taken: its answer would come before its effect. */
+/* While a snapshot waits to be published none is taken: its answer would come before its effect. */
 size_t supervisor_take_commands(struct supervisor *supervisor)
 {
     struct letter letter;

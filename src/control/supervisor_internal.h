@@ -19,11 +19,11 @@ void supervisor_tell_candidates(struct supervisor *supervisor);
 /* One step of the election, and what it wants done. After OUT nothing happens any more. */
 void supervisor_feed(struct supervisor *supervisor, const struct election_event *event);
 
-/* ---- supervisor_view.c ---- */
+/* ---- supervisor_snapshot.c ---- */
 
 /* Make the data threads see what the election says now. */
 void supervisor_publish(struct supervisor *supervisor);
-/* A view that waited for a free slot. */
+/* A snapshot that waited for a free slot. */
 void supervisor_publish_again(struct supervisor *supervisor);
 /* The report, for whoever shows it. */
 void supervisor_tell(struct supervisor *supervisor);
@@ -54,7 +54,7 @@ void supervisor_warn_open(const struct config *config);
 void supervisor_init_key_watch(struct supervisor *supervisor);
 /* What frames are to be sealed with, so that all can open them. */
 void supervisor_choose_key(struct supervisor *supervisor, struct supervisor_facts *facts);
-/* Has it been introduced? Then its frames come in from the next view on. */
+/* Has it been introduced? Then its frames come in from the next snapshot on. */
 bool supervisor_prime_gate(struct supervisor *supervisor, uint64_t instance, uint16_t slot);
 /* Something from a member's address could not be verified. */
 void supervisor_doubt(struct supervisor *supervisor, const struct address *from);

@@ -236,7 +236,7 @@ int supervisor_join(struct supervisor *supervisor, struct plane *plane)
     election_init(&supervisor->election, &election_config, clock_now_ns());
     supervisor_publish_again(supervisor); /* the configured members, before there is a list */
     if (find_outside(config, &supervisor->outside)) {
-        supervisor->facts.kind = VIEW_LEADER_OUTSIDE;
+        supervisor->facts.kind = LEADER_OUTSIDE;
         supervisor_publish_again(supervisor);
         log_info("leader_outside",
                  "leader: %s is outside the cluster: all goes there; it is not elected, and not "

@@ -6,8 +6,8 @@
 void supervisor_compare_order(struct supervisor *supervisor, const struct election_message *message)
 {
     static struct log_limit limit = {.period_ns = DIFFERS_PERIOD_NS};
-    const struct view *view = view_current(&supervisor->plane->board);
-    const struct member *member = view_find_instance(view, message->from);
+    const struct leader_snapshot *snapshot = snapshot_current(&supervisor->plane->publisher);
+    const struct member *member = leader_snapshot_find_instance(snapshot, message->from);
     uint16_t slot = roster_slot(&supervisor->roster, message->from);
     char text[ADDRESS_TEXT_MAX];
     uint64_t suppressed;

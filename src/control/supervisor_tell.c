@@ -12,7 +12,7 @@ bool supervisor_has_wanted_leader(const struct supervisor *supervisor)
     const char *wanted = supervisor->settings.leader;
     const struct election_member *member = command_find_target(&supervisor->election.list, wanted);
 
-    if (!wanted[0] || supervisor->facts.kind == VIEW_LEADER_OUTSIDE)
+    if (!wanted[0] || supervisor->facts.kind == LEADER_OUTSIDE)
         return true;
     return member && member->instance == supervisor->facts.leader;
 }
@@ -38,7 +38,7 @@ void supervisor_compare_leader(struct supervisor *supervisor)
 
     if (is_member)
         supervisor->told.is_leader_unknown = false;
-    if (supervisor->facts.kind == VIEW_LEADER_NONE || supervisor_has_wanted_leader(supervisor))
+    if (supervisor->facts.kind == LEADER_NONE || supervisor_has_wanted_leader(supervisor))
         return;
     if (is_member)
         log_warn("leader_differs",
@@ -55,8 +55,7 @@ void supervisor_compare_leader(struct supervisor *supervisor)
 static void tell_alone(struct supervisor *supervisor)
 {
     const struct config *config = supervisor->config;
-    bool is_alone =
-        supervisor->facts.kind == VIEW_LEADER_SELF && supervisor->election.list.count == 1;
+    bool is_alone = supervisor->facts.kind == LEADER_SELF && supervisor->election.list.count == 1;
 
     if (is_alone == supervisor->told.is_alone)
         return;
@@ -128,7 +127,7 @@ static void count_change(struct supervisor *supervisor)
     counters_add(&supervisor->counters, row ? row : COUNTER_LEADER_OTHER, 1);
 }
 
-/* By the facts: the view may wait for a free slot. */
+/* By the facts: the snapshot may wait for a free slot. */
 static void describe_leader(const struct supervisor *supervisor,
                             char text[static SUPERVISOR_LEADER_TEXT])
 {
@@ -138,7 +137,7 @@ static void describe_leader(const struct supervisor *supervisor,
     const char *name = "unnamed";
     char address[ADDRESS_TEXT_MAX];
 
-    if (facts->kind == VIEW_LEADER_SELF)
+    if (facts->kind == LEADER_SELF)
         ip = &supervisor->config->self;
     for (uint16_t i = 0; i < list->count; i++) {
         if (list->members[i].instance == facts->leader && list->members[i].name.text[0])

@@ -19,7 +19,8 @@ static bool is_loop(const struct worker *worker, const struct address *source,
     if (source->port != config->data_port && source->port != config->relay_port &&
         source->port != config->peer_port)
         return false;
-    return view_find_member(worker->view, source) || address_equal_ip(source, &config->self) ||
+    return leader_snapshot_find_member(worker->snapshot, source) ||
+           address_equal_ip(source, &config->self) ||
            address_equal_ip(source, local); /* an address of ours that is not self */
 }
 
@@ -27,7 +28,7 @@ static bool is_loop(const struct worker *worker, const struct address *source,
 static bool is_raw_from_member(const struct worker *worker, const struct address *source)
 {
     return worker->config->relay_format != CONFIG_RELAY_FRAMED &&
-           view_find_member(worker->view, source) &&
+           leader_snapshot_find_member(worker->snapshot, source) &&
            !address_equal_ip(source, &worker->config->self);
 }
 
@@ -35,7 +36,7 @@ static enum sign_verdict judge(struct worker *worker, const struct datagram *dat
                                const struct control_command *command)
 {
     uint64_t now_s = clock_real_s();
-    enum sign_verdict verdict = sign_judge(&worker->view->signing, worker->config->cluster,
+    enum sign_verdict verdict = sign_judge(&worker->snapshot->signing, worker->config->cluster,
                                            datagram->payload, command, now_s);
 
     return verdict == SIGN_VALID ? sign_seen_take(&worker->seen, &command->signature, now_s)
@@ -109,7 +110,7 @@ static bool is_passed_on(const struct worker *worker, const struct datagram *pie
 {
     struct datagram one;
 
-    if (!piece->segment || worker->way != VIEW_RELAY ||
+    if (!piece->segment || worker->way != ROUTE_RELAY ||
         worker->config->relay_format != CONFIG_RELAY_RAW || !hold_is_empty(&worker->hold))
         return false;
     for (uint32_t i = 0; may_be_control && i < datagram_count(piece); i++) {
@@ -128,7 +129,7 @@ static void begin_request(const struct worker *worker, const struct datagram *pi
                                     .hops = raw ? FRAME_HOPS_MAX : 0,
                                     .is_multicast = piece->source == SOURCE_GROUP};
 
-    if (worker->way == VIEW_RELAY && !ret_request->is_multicast &&
+    if (worker->way == ROUTE_RELAY && !ret_request->is_multicast &&
         worker->config->relay_format == CONFIG_RELAY_FRAMED &&
         worker->config->route ==
             CONFIG_ROUTE_LEADER) /* once a train; the others as they are sent */
@@ -162,7 +163,7 @@ static void take_train(struct worker *worker, const struct datagram *train, bool
 static __attribute__((noinline)) const struct datagram *
 let_in(struct worker *worker, const struct datagram *piece, struct datagram *head)
 {
-    uint32_t admitted = door_admit(&worker->view->door, &worker->limit, piece, worker->now_ns);
+    uint32_t admitted = door_admit(&worker->snapshot->door, &worker->limit, piece, worker->now_ns);
 
     if (admitted == 0)
         return NULL;
@@ -175,7 +176,7 @@ let_in(struct worker *worker, const struct datagram *piece, struct datagram *hea
 void classify_piece(struct worker *worker, const struct datagram *piece)
 {
     bool raw = is_raw_from_member(worker, &piece->peer);
-    bool may_be_control = worker->view->accept_control && !raw;
+    bool may_be_control = worker->snapshot->accept_control && !raw;
     struct datagram head;
     struct request request;
 
@@ -187,7 +188,7 @@ void classify_piece(struct worker *worker, const struct datagram *piece)
         counters_drop(&worker->counters, DROP_loop, datagram_count(piece));
         return;
     }
-    if (worker->view->door.is_guarded && !raw) {
+    if (worker->snapshot->door.is_guarded && !raw) {
         piece = let_in(worker, piece, &head);
         if (!piece)
             return;

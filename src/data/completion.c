@@ -135,11 +135,11 @@ static void completion_idle(void *self)
     int n;
 
     waker_prepare(&worker->waker);
-    if (view_is_news(worker->board, &worker->reader)) {
+    if (snapshot_is_newer(worker->publisher, &worker->reader)) {
         waker_cancel(&worker->waker);
         return;
     }
-    view_release(&worker->reader);
+    snapshot_release(&worker->reader);
     n = epoll_wait(completion->epoll_fd, events, INPUTS,
                    (int)((worker_sleep_ns(worker) + NS_PER_MS - 1) / NS_PER_MS));
     for (int i = 0; i < n; i++)

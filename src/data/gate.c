@@ -9,7 +9,7 @@
 
 struct replay_window *gate_make_windows(void)
 {
-    return calloc((size_t)VIEW_MEMBERS_MAX * GATE_LANES, sizeof(struct replay_window));
+    return calloc((size_t)MEMBERS_MAX * GATE_LANES, sizeof(struct replay_window));
 }
 
 static struct replay_window *window_of(struct replay_window *windows, uint16_t slot, uint16_t lane)
@@ -62,10 +62,10 @@ static uint8_t *bytes_of(const struct datagram *datagram)
     return (uint8_t *)(uintptr_t)datagram->payload;
 }
 
-static enum drop_reason open_sealed(struct gate *gate, const struct view *view,
+static enum drop_reason open_sealed(struct gate *gate, const struct leader_snapshot *snapshot,
                                     const struct frame_header *header, struct datagram *datagram)
 {
-    const struct member *member = view_find_instance(view, header->instance);
+    const struct member *member = leader_snapshot_find_instance(snapshot, header->instance);
     const struct seal_sender sender = {header->instance, header->lane, header->sequence};
     struct replay_window *window;
     struct seal_block block;
@@ -73,7 +73,7 @@ static enum drop_reason open_sealed(struct gate *gate, const struct view *view,
 
     if (!seal_read_block(datagram->payload, datagram->length, &block) || header->lane >= GATE_LANES)
         return DROP_malformed;
-    key = keyring_find(&view->keyring, block.key);
+    key = keyring_find(&snapshot->keyring, block.key);
     if (!key)
         return DROP_key;
     if (!member || !member->is_introduced)
@@ -96,7 +96,8 @@ static enum drop_reason open_sealed(struct gate *gate, const struct view *view,
     return PASSES;
 }
 
-enum drop_reason gate_pass(struct gate *gate, const struct view *view, struct datagram *datagram)
+enum drop_reason gate_pass(struct gate *gate, const struct leader_snapshot *snapshot,
+                           struct datagram *datagram)
 {
     struct frame_header header;
 
@@ -105,5 +106,5 @@ enum drop_reason gate_pass(struct gate *gate, const struct view *view, struct da
         return PASSES; /* none of ours */
     if (!frame_is_sealed(datagram->payload))
         return gate->takes_open ? PASSES : DROP_auth;
-    return gate->has_keys ? open_sealed(gate, view, &header, datagram) : DROP_key;
+    return gate->has_keys ? open_sealed(gate, snapshot, &header, datagram) : DROP_key;
 }

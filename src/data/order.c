@@ -146,7 +146,7 @@ void order_diverge(struct order *order, uint64_t from)
     set_waiting(order);
 }
 
-/* ---- the view ---- */
+/* ---- the snapshot ---- */
 
 size_t order_find_peer(const struct order *order, uint64_t instance)
 {
@@ -157,13 +157,13 @@ size_t order_find_peer(const struct order *order, uint64_t instance)
     return i;
 }
 
-static void take_members(struct order *order, const struct view *view)
+static void take_members(struct order *order, const struct leader_snapshot *snapshot)
 {
-    struct order_peer peers[VIEW_MEMBERS_MAX] = {0};
+    struct order_peer peers[MEMBERS_MAX] = {0};
     size_t count = 0;
 
-    for (size_t i = 0; i < view->member_count; i++) {
-        const struct member *member = &view->members[i];
+    for (size_t i = 0; i < snapshot->member_count; i++) {
+        const struct member *member = &snapshot->members[i];
         size_t known = order_find_peer(order, member->instance);
 
         if (!member->instance || member->instance == order->self)
@@ -177,7 +177,7 @@ static void take_members(struct order *order, const struct view *view)
     }
     memcpy(order->peers, peers, count * sizeof(peers[0]));
     order->peer_count = count;
-    order->needed = view->votes_needed;
+    order->needed = snapshot->votes_needed;
 }
 
 void order_set_role(struct order *order, enum order_role role)
@@ -186,31 +186,31 @@ void order_set_role(struct order *order, enum order_role role)
     atomic_store_explicit(&order->role_now, role, memory_order_relaxed);
 }
 
-static void new_leader(struct order *order, const struct view *view)
+static void new_leader(struct order *order, const struct leader_snapshot *snapshot)
 {
-    order->term = view->term;
+    order->term = snapshot->term;
     for (size_t i = 0; i < order->peer_count; i++)
         order->peers[i].epoch = order->peers[i].last = order->peers[i].want = 0;
-    if (view->kind == VIEW_LEADER_MEMBER) {
+    if (snapshot->kind == LEADER_MEMBER) {
         order_set_role(order, ORDER_FOLLOWING);
-        order_follow(order, view->leader_instance);
+        order_follow(order, snapshot->leader_instance);
     } else {
         order_set_role(order, ORDER_LEARNING);
         order_learn_begin(order);
     }
 }
 
-void order_take_view(struct order *order, const struct view *view)
+void order_take_snapshot(struct order *order, const struct leader_snapshot *snapshot)
 {
-    bool is_led = view->kind == VIEW_LEADER_MEMBER || view->kind == VIEW_LEADER_SELF;
+    bool is_led = snapshot->kind == LEADER_MEMBER || snapshot->kind == LEADER_SELF;
     uint64_t leader = order->role == ORDER_FOLLOWING ? order->source
                       : order->role == ORDER_IDLE    ? 0
                                                      : order->self;
 
-    take_members(order, view);
+    take_members(order, snapshot);
     /* Nobody: whoever led may go on in its term. */
-    if (is_led && (view->term != order->term || view->leader_instance != leader))
-        new_leader(order, view);
+    if (is_led && (snapshot->term != order->term || snapshot->leader_instance != leader))
+        new_leader(order, snapshot);
 }
 
 /* ---- the end of a batch ---- */

@@ -87,7 +87,7 @@ void order_number(struct order *order, const struct request *request)
 /* The highest number that so many of us have, this one included. */
 static uint64_t common_number(const struct order *order)
 {
-    uint64_t had[VIEW_MEMBERS_MAX];
+    uint64_t had[MEMBERS_MAX];
     size_t count = 0;
 
     for (size_t i = 0; i < order->peer_count; i++) {

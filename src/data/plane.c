@@ -120,7 +120,7 @@ static int open_workers(struct plane *plane, struct waker *supervisor_waker)
 {
     struct worker_setup setup = {.config = plane->config,
                                  .identity = &plane->identity,
-                                 .board = &plane->board,
+                                 .publisher = &plane->publisher,
                                  .supervisor_waker = supervisor_waker,
                                  .windows = plane->windows,
                                  .worker_count = plane->worker_count,
@@ -180,7 +180,7 @@ int plane_open(struct plane *plane, const struct config *config, struct waker *s
     plane->worker_count = config->workers ? config->workers : config->receivers;
     for (size_t i = 0; i < RECEIVERS_MAX; i++)
         plane->data_sockets[i].fd = plane->relay_sockets[i].fd = -1;
-    view_board_init(&plane->board);
+    snapshot_publisher_init(&plane->publisher);
     rc = identity_init(&plane->identity, config);
     if (!rc)
         rc = open_sockets(plane);
@@ -214,7 +214,7 @@ void plane_close(struct plane *plane)
         udp_close(&plane->relay_sockets[i]);
     }
     groups_close(&plane->groups);
-    view_board_wipe(&plane->board);
+    snapshot_publisher_wipe(&plane->publisher);
     free(plane->completions);
     free(plane->workers);
     free(plane->windows);

@@ -84,7 +84,7 @@ static struct relay_link *link_place(struct relay *relay, const struct address *
         relay_link_flush(relay, link);
         relay_link_close(link);
     }
-    *link = (struct relay_link){.to = *to, .socket.fd = -1, .slot = VIEW_SLOT_NONE};
+    *link = (struct relay_link){.to = *to, .socket.fd = -1, .slot = MEMBER_INDEX_NONE};
     return link;
 }
 

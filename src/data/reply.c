@@ -15,9 +15,10 @@ void reply_fini(struct replier *replier)
     outbox_fini(&replier->outbox);
 }
 
-void reply_begin(struct replier *replier, const struct view *view, bool leads, uint64_t now_ns)
+void reply_begin(struct replier *replier, const struct leader_snapshot *snapshot, bool leads,
+                 uint64_t now_ns)
 {
-    replier->view = view;
+    replier->snapshot = snapshot;
     replier->now_ns = now_ns;
     replier->leads = leads;
 }
@@ -27,7 +28,7 @@ void reply_send(struct replier *replier, const struct origin *origin, uint64_t t
 {
     struct address ingress;
 
-    if (!view_accepts_reply(replier->view, term, replier->now_ns)) {
+    if (!leader_snapshot_accepts_reply(replier->snapshot, term, replier->now_ns)) {
         counters_add(replier->counters, COUNTER_REPLIES_FENCED, 1);
         return;
     }
@@ -51,7 +52,8 @@ void reply_flush(struct replier *replier)
 {
     struct outbox *outbox = &replier->outbox;
 
-    if (outbox->count && !view_accepts_reply(replier->view, replier->oldest_term, clock_now_ns())) {
+    if (outbox->count &&
+        !leader_snapshot_accepts_reply(replier->snapshot, replier->oldest_term, clock_now_ns())) {
         counters_add(replier->counters, COUNTER_REPLIES_FENCED, outbox->count);
         outbox_discard(outbox);
     }

@@ -14,14 +14,14 @@ int worker_init(struct worker *worker, const struct worker_setup *setup)
     worker->index = setup->index;
     worker->config = config;
     worker->identity = setup->identity;
-    worker->board = setup->board;
+    worker->publisher = setup->publisher;
     worker->data_socket = setup->data_socket;
     worker->bad_json_answers = budget_make(10 * NS_PER_MS, 100);
     worker->refusals = budget_make(100 * NS_PER_MS, MAILBOX_LETTERS / 2);
     sign_seen_init(&worker->seen, clock_real_s());
     rc = waker_init(&worker->waker, config->workers == 0);
     if (!rc)
-        rc = view_board_register(setup->board, &worker->reader);
+        rc = snapshot_publisher_register(setup->publisher, &worker->reader);
     if (!rc)
         rc = mailbox_init(&worker->mailbox, setup->supervisor_waker);
     if (!rc)
@@ -77,59 +77,61 @@ void worker_attach(struct worker *worker, struct receiver_lane *lane, struct wak
  * have a message first, or there may be no later. */
 static uint64_t linger_of(const struct worker *worker)
 {
-    return worker->view->kind == VIEW_LEADER_SELF && !worker->is_ending &&
+    return worker->snapshot->kind == LEADER_SELF && !worker->is_ending &&
                    !(worker->order && worker->order->commits)
                ? worker->config->relay_linger_ns
                : 0;
 }
 
-static void take_view(struct worker *worker)
+static void take_snapshot(struct worker *worker)
 {
-    const struct view *view = view_acquire(worker->board, &worker->reader);
+    const struct leader_snapshot *snapshot = snapshot_acquire(worker->publisher, &worker->reader);
 
-    /* Not by address: while we slept, other views may have come and gone in this place. */
-    if (view->generation == worker->generation)
+    /* Not by address: while we slept, other snapshots may have come and gone in this place. */
+    if (snapshot->generation == worker->generation)
         return;
-    worker->view = view;
-    worker->generation = view->generation;
+    worker->snapshot = snapshot;
+    worker->generation = snapshot->generation;
     worker->leader = route_find_leader(worker);
     worker->relay.leader_instance = worker->leader.instance;
-    relay_seal_with(&worker->relay, keyring_find(&view->keyring, view->seal_key), view->seal_suite);
+    relay_seal_with(&worker->relay, keyring_find(&snapshot->keyring, snapshot->seal_key),
+                    snapshot->seal_suite);
     if (worker->relay.copies)
         route_find_members(worker);
     relay_linger(&worker->relay, linger_of(worker));
-    hold_set_pace(&worker->hold, view->leader_rcvbuf_bytes
-                                     ? view->leader_rcvbuf_bytes / 4 / worker->worker_count
+    hold_set_pace(&worker->hold, snapshot->leader_rcvbuf_bytes
+                                     ? snapshot->leader_rcvbuf_bytes / 4 / worker->worker_count
                                      : worker->own_pace_bytes);
 }
 
-/* What it gives out for a new view, such as to the app, belongs to this slice: so it comes last. */
+/* What it gives out for a new snapshot, such as to the app, belongs to this slice: so it comes last. */
 static void begin_order(struct worker *worker)
 {
     order_begin(worker->order, worker->now_ns);
     if (worker->order_generation != worker->generation) {
-        order_take_view(worker->order, worker->view);
+        order_take_snapshot(worker->order, worker->snapshot);
         worker->order_has_news = true;
     }
     worker->order_generation = worker->generation;
     /* Who leads since a moment ago may not know yet which number is the next. */
-    if (worker->way == VIEW_DELIVER && !order_is_leading(worker->order))
-        worker->way = VIEW_HOLD;
+    if (worker->way == ROUTE_DELIVER && !order_is_leading(worker->order))
+        worker->way = ROUTE_HOLD;
 }
 
 void worker_begin(struct worker *worker)
 {
     bool leads;
 
-    take_view(worker);
-    worker->now_ns = clock_now_ns(); /* after: a new view may mean that something is sent */
-    worker->way = view_way(worker->view, worker->now_ns);
-    leads = worker->way == VIEW_DELIVER;
+    take_snapshot(worker);
+    worker->now_ns = clock_now_ns(); /* after: a new snapshot may mean that something is sent */
+    worker->way = leader_snapshot_decide(worker->snapshot, worker->now_ns);
+    leads = worker->way == ROUTE_DELIVER;
     /* Given to an app that refuses it would be lost; held it may yet reach another leader's. */
-    if (worker->way == VIEW_DELIVER && worker->view->hold_time_ns && !app_is_taking(&worker->app))
-        worker->way = VIEW_HOLD;
+    if (worker->way == ROUTE_DELIVER && worker->snapshot->hold_time_ns &&
+        !app_is_taking(&worker->app))
+        worker->way = ROUTE_HOLD;
     relay_begin(&worker->relay, worker->now_ns);
-    reply_begin(&worker->replier, worker->view, leads, worker->now_ns);
+    reply_begin(&worker->replier, worker->snapshot, leads, worker->now_ns);
     if (worker->order)
         begin_order(worker);
 }
@@ -202,8 +204,8 @@ static size_t release(struct worker *worker)
 {
     size_t released = 0, n = 1;
 
-    hold_expire(&worker->hold, worker->view->hold_time_ns, worker->now_ns);
-    while (n > 0 && worker->way != VIEW_HOLD) {
+    hold_expire(&worker->hold, worker->snapshot->hold_time_ns, worker->now_ns);
+    while (n > 0 && worker->way != ROUTE_HOLD) {
         n = hold_release(&worker->hold, worker->now_ns, route_held, worker);
         worker_flush(worker); /* what comes next may overwrite the arena */
         worker_begin(worker);
@@ -282,7 +284,7 @@ static size_t worker_do_work(void *self)
         done += take_input(worker, &worker->inputs[i]);
     /* At the end what is held and may go is work, also while it is not yet its turn. */
     if (agent_is_stopping(&worker->agent) && !hold_is_empty(&worker->hold))
-        done += worker->way != VIEW_HOLD;
+        done += worker->way != ROUTE_HOLD;
     return done;
 }
 
@@ -292,7 +294,7 @@ static bool has_input(struct worker *worker)
         if (!ring_is_empty(&worker->inputs[i].lane->out))
             return true;
     }
-    return view_is_news(worker->board, &worker->reader);
+    return snapshot_is_newer(worker->publisher, &worker->reader);
 }
 
 /* Leaves nothing behind that a sleeper must not hold; false: there is more to do. */
@@ -300,7 +302,7 @@ static bool is_at_rest(struct worker *worker)
 {
     if (has_input(worker))
         return false;
-    view_release(&worker->reader);
+    snapshot_release(&worker->reader);
     return true;
 }
 

@@ -25,7 +25,7 @@ static void publish(void *context, const struct order_run *run, const struct req
 
 static struct relay_target target_of(const struct worker *worker, size_t index)
 {
-    const struct member *member = &worker->view->members[index];
+    const struct member *member = &worker->snapshot->members[index];
 
     return (struct relay_target){.to =
                                      address_with_port(member->address, worker->config->relay_port),

@@ -3,7 +3,7 @@
  * fuzz_election.c, which plays everybody else.
  *
  * Of a single pod and whatever it hears: terms do not fall; the table of transitions holds; who
- * leads is the one that the view says, and for no longer than was promised; one vote a term, and
+ * leads is the one that the leadership says, and for no longer than was promised; one vote a term, and
  * none against a promise; no vote while it leads; a command is answered once; whatever it sends is
  * well-formed; the next deadline lies ahead.
  */
@@ -107,7 +107,8 @@ static void check_sent(const struct election_action *action)
     FUZZ_CHECK(action->type == ELECTION_SEND_ALL || address_is_set(&action->to));
 }
 
-static void check_message(const struct election_message *m, const struct election_view *before)
+static void check_message(const struct election_message *m,
+                          const struct election_leadership *before)
 {
     if (m->type == ELECTION_VOTE)
         check_vote(m->term, SELF);
@@ -123,7 +124,8 @@ static void check_message(const struct election_message *m, const struct electio
     }
 }
 
-static void check_action(const struct election_action *action, const struct election_view *before)
+static void check_action(const struct election_action *action,
+                         const struct election_leadership *before)
 {
     if (action->type == ELECTION_ANSWER) {
         FUZZ_CHECK(action->token < 256);
@@ -138,7 +140,7 @@ static void check_action(const struct election_action *action, const struct elec
     }
 }
 
-static void check_actions(const struct election_view *before)
+static void check_actions(const struct election_leadership *before)
 {
     FUZZ_CHECK(world.actions.count <= ELECTION_ACTIONS_MAX);
     world.heard_count = 0;
@@ -146,13 +148,14 @@ static void check_actions(const struct election_view *before)
         check_action(&world.actions.list[i], before);
 }
 
-static void check_view(const struct election_view *view)
+static void check_view(const struct election_leadership *leadership)
 {
-    FUZZ_CHECK(view->state < ELECTION_STATE_COUNT && view->cause < ELECTION_CAUSE_COUNT);
-    FUZZ_CHECK((view->state == ELECTION_LEADER) == (view->leader == SELF));
-    FUZZ_CHECK(view->leader != 0 || view->valid_until_ns == 0);
-    if (view->state == ELECTION_LEADER)
-        FUZZ_CHECK(view->valid_until_ns <= world.now_ns + LEASE_NS);
+    FUZZ_CHECK(leadership->state < ELECTION_STATE_COUNT &&
+               leadership->cause < ELECTION_CAUSE_COUNT);
+    FUZZ_CHECK((leadership->state == ELECTION_LEADER) == (leadership->leader == SELF));
+    FUZZ_CHECK(leadership->leader != 0 || leadership->valid_until_ns == 0);
+    if (leadership->state == ELECTION_LEADER)
+        FUZZ_CHECK(leadership->valid_until_ns <= world.now_ns + LEASE_NS);
 }
 
 static void check_state(void)
@@ -173,11 +176,11 @@ static void check_state(void)
 
 static void step(const struct election_event *event)
 {
-    const struct election_view before = world.election.published;
+    const struct election_leadership before = world.election.published;
 
     election_step(&world.election, event, world.now_ns, &world.actions);
     if (world.actions.publishes)
-        check_view(&world.actions.view);
+        check_view(&world.actions.leadership);
     check_actions(&before);
     check_state();
 }

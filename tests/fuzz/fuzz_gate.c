@@ -36,7 +36,7 @@ struct sent {
 };
 
 static struct identity identity;
-static struct view view;
+static struct leader_snapshot snapshot;
 static struct gate gate;
 static struct replay_window *windows;
 static struct key keys[3]; /* the third is another cluster's */
@@ -77,12 +77,12 @@ static void open_gate(void)
     identity = (struct identity){.instance = US, .cluster = CLUSTER};
     windows = gate_make_windows();
     FUZZ_CHECK(windows && gate_init(&gate, &config, &identity, windows) == 0);
-    view.member_count = SENDERS;
-    view.members[0] = (struct member){.instance = US, .is_introduced = true};
+    snapshot.member_count = SENDERS;
+    snapshot.members[0] = (struct member){.instance = US, .is_introduced = true};
     for (uint16_t i = 0; i < SENDERS - 1; i++)
-        view.members[i + 1] = (struct member){
+        snapshot.members[i + 1] = (struct member){
             .instance = senders[i], .slot = (uint16_t)(i + 1), .is_introduced = i < 2};
-    view.keyring = (struct keyring){.count = 2, .keys = {keys[0], keys[1]}};
+    snapshot.keyring = (struct keyring){.count = 2, .keys = {keys[0], keys[1]}};
 }
 
 static void begin(void)
@@ -179,7 +179,7 @@ static enum drop_reason offer(const uint8_t *bytes, size_t length, struct datagr
     FUZZ_CHECK(*ret_memory);
     memcpy(*ret_memory, bytes, length);
     *datagram = (struct datagram){.payload = *ret_memory, .length = (uint32_t)length};
-    return gate_pass(&gate, &view, datagram);
+    return gate_pass(&gate, &snapshot, datagram);
 }
 
 static void deliver(struct sent *one)

@@ -1,7 +1,7 @@
 /*
  * check: the invariants.
  *
- * After each published view: one leader a term; terms never fall; with quorum
+ * After each published leadership: one leader a term; terms never fall; with quorum
  * never two valid at one moment; a leader that a majority hears, and that hears
  * it, keeps its office and its term. After the faults have healed: all agree in
  * time, nothing changes after that, and few messages.
@@ -122,43 +122,45 @@ static void check_valid(struct sim *sim, uint32_t index)
     for (uint32_t i = 0; i < sim->pod_count; i++) {
         if (i != index && sim->pods[i].valid_until_ns > sim->now_ns)
             sim_fail(sim, "two valid leaders: pod %u in term %llu, pod %u in term %llu", i,
-                     (unsigned long long)sim->pods[i].view.term, index,
-                     (unsigned long long)pod->view.term);
+                     (unsigned long long)sim->pods[i].leadership.term, index,
+                     (unsigned long long)pod->leadership.term);
     }
 }
 
-void sim_check_view(struct sim *sim, uint32_t index, const struct election_view *before)
+void sim_check_view(struct sim *sim, uint32_t index, const struct election_leadership *before)
 {
     struct sim_pod *pod = &sim->pods[index];
-    const struct election_view *view = &pod->view;
+    const struct election_leadership *leadership = &pod->leadership;
 
     pod->valid_until_ns = 0;
-    if (view->state == ELECTION_LEADER || before->state != ELECTION_LEADER)
-        pod->left_office_ns = view->state == ELECTION_LEADER ? UINT64_MAX / 2 : pod->left_office_ns;
+    if (leadership->state == ELECTION_LEADER || before->state != ELECTION_LEADER)
+        pod->left_office_ns =
+            leadership->state == ELECTION_LEADER ? UINT64_MAX / 2 : pod->left_office_ns;
     else
         pod->left_office_ns = sim->now_ns;
-    if (view->state == ELECTION_RESIGNING)
+    if (leadership->state == ELECTION_RESIGNING)
         pod->gave_way_ns = sim->now_ns;
-    if (view->term < before->term)
+    if (leadership->term < before->term)
         sim_fail(sim, "pod %u: term fell from %llu to %llu", index,
-                 (unsigned long long)before->term, (unsigned long long)view->term);
-    if (view->state == ELECTION_LEADER) {
-        uint64_t until = sim_real(pod, view->valid_until_ns);
+                 (unsigned long long)before->term, (unsigned long long)leadership->term);
+    if (leadership->state == ELECTION_LEADER) {
+        uint64_t until = sim_real(pod, leadership->valid_until_ns);
 
         pod->valid_until_ns = until > 4 * NS_PER_US ? until - 4 * NS_PER_US : 0;
         if (before->state != ELECTION_LEADER)
             pod->led_since_ns = sim->now_ns;
-        if (view->term != before->term || before->state != ELECTION_LEADER) {
+        if (leadership->term != before->term || before->state != ELECTION_LEADER) {
             if (pod->election.is_jumped)
-                begin_era(sim, view->term);
+                begin_era(sim, leadership->term);
             if (sim->quorum)
-                check_term(sim, view->term, view->leader);
-            check_succession(sim, view->term, view->leader);
+                check_term(sim, leadership->term, leadership->leader);
+            check_succession(sim, leadership->term, leadership->leader);
         }
         check_valid(sim, index);
     }
-    if (sim->options.trace && (view->state != before->state || view->term != before->term ||
-                               view->leader != before->leader))
+    if (sim->options.trace &&
+        (leadership->state != before->state || leadership->term != before->term ||
+         leadership->leader != before->leader))
         sim_trace_view(sim, index);
 }
 
@@ -182,8 +184,9 @@ int sim_agreed_leader(const struct sim *sim)
 
         /* A heartbeat may be late by our clock, and nothing wrong. */
         if (pod->is_up && (int)i != leader &&
-            ((pod->view.state != ELECTION_FOLLOWER && pod->view.state != ELECTION_SUSPECT) ||
-             pod->view.leader != sim->pods[leader].config.self.instance))
+            ((pod->leadership.state != ELECTION_FOLLOWER &&
+              pod->leadership.state != ELECTION_SUSPECT) ||
+             pod->leadership.leader != sim->pods[leader].config.self.instance))
             return -1;
     }
     return leader;

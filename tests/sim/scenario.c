@@ -76,7 +76,7 @@ static bool all_follow_2(const struct sim *sim)
 
 static bool pod_2_has_joined(const struct sim *sim)
 {
-    return sim->pods[2].view.state == ELECTION_FOLLOWER;
+    return sim->pods[2].leadership.state == ELECTION_FOLLOWER;
 }
 
 /* ---- the scenarios: each returns what it measured, in milliseconds ---- */
@@ -157,7 +157,7 @@ static unsigned partition_heals(struct sim *sim, bool trace)
     settle(sim, 5, trace);
     cut_off(sim, 2);
     wait_ms(sim, 10000);
-    if (sim_valid_leader(sim) < 2 || sim->pods[0].view.state != ELECTION_ISOLATED)
+    if (sim_valid_leader(sim) < 2 || sim->pods[0].leadership.state != ELECTION_ISOLATED)
         sim_fail(sim, "the greater side was to lead, the other to be isolated");
     memset(sim->cuts, 0, sizeof(sim->cuts));
     return until(sim, has_leader, 5000);
@@ -275,7 +275,7 @@ static unsigned key_mismatch(struct sim *sim, bool trace)
         sim_step(sim, 0, &failed);
         wait_ms(sim, 100);
     }
-    return sim->pods[0].view.state == ELECTION_KEY ? 0 : NEVER_MS;
+    return sim->pods[0].leadership.state == ELECTION_KEY ? 0 : NEVER_MS;
 }
 
 static unsigned force(struct sim *sim, bool trace)
@@ -286,7 +286,7 @@ static unsigned force(struct sim *sim, bool trace)
     sim_crash_pod(sim, 1, false);
     sim_crash_pod(sim, 2, false);
     wait_ms(sim, 10000);
-    if (sim->pods[0].view.state != ELECTION_ISOLATED)
+    if (sim->pods[0].leadership.state != ELECTION_ISOLATED)
         sim_fail(sim, "it was to be isolated");
     sim_step(sim, 0, &event);
     return until(sim, has_leader, 5000);

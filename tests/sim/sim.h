@@ -77,7 +77,7 @@ struct sim_pod {
     uint64_t started_ns;
     uint64_t stored_term;
     /* the data plane's side */
-    struct election_view view;
+    struct election_leadership leadership;
     uint64_t valid_until_ns; /* real; 0: does not lead */
     uint64_t led_since_ns;
     uint64_t gave_way_ns; /* was told to: stop, command, app */
@@ -186,7 +186,7 @@ void sim_fault_end(struct sim *sim, const struct sim_event *event);
 void sim_heal(struct sim *sim);
 
 /* check.c */
-void sim_check_view(struct sim *sim, uint32_t pod, const struct election_view *before);
+void sim_check_view(struct sim *sim, uint32_t pod, const struct election_leadership *before);
 void sim_check_agreement(struct sim *sim);
 void sim_check_end(struct sim *sim);
 /* The pod that leads validly, if all live ones follow it; else -1. */

@@ -29,11 +29,12 @@ void sim_trace_view(const struct sim *sim, uint32_t pod)
     begin(sim);
     (void)printf("%u == %s (by %s) term %llu leader %llu%s%s valid until %.6f, list "
                  "%llu.%u of %u\n",
-                 pod, election_state_name(p->view.state), election_cause_name(p->election.cause),
-                 (unsigned long long)p->view.term, (unsigned long long)p->view.leader,
-                 p->election.is_fresh ? " fresh" : "", p->election.is_settled ? " settled" : "",
-                 (double)p->valid_until_ns / 1e9, (unsigned long long)p->election.list.id.term,
-                 p->election.list.id.version, p->election.list.count);
+                 pod, election_state_name(p->leadership.state),
+                 election_cause_name(p->election.cause), (unsigned long long)p->leadership.term,
+                 (unsigned long long)p->leadership.leader, p->election.is_fresh ? " fresh" : "",
+                 p->election.is_settled ? " settled" : "", (double)p->valid_until_ns / 1e9,
+                 (unsigned long long)p->election.list.id.term, p->election.list.id.version,
+                 p->election.list.count);
 }
 
 void sim_trace(const struct sim *sim, const char *format, ...)

@@ -66,9 +66,9 @@ static void carry_out(struct sim *sim, uint32_t index)
     if (actions->stores)
         pod->stored_term = actions->stored_term;
     if (actions->publishes) {
-        struct election_view before = pod->view;
+        struct election_leadership before = pod->leadership;
 
-        pod->view = actions->view;
+        pod->leadership = actions->leadership;
         sim_check_view(sim, index, &before);
     }
     for (size_t i = 0; i < actions->count; i++) {
@@ -127,7 +127,7 @@ void sim_start_pod(struct sim *sim, uint32_t index, bool keeps_file)
     pod->is_stalled = false;
     pod->resumes_ns = pod->tick_ns = pod->host_refuses_until = 0;
     pod->started_ns = sim->now_ns;
-    pod->view = (struct election_view){0};
+    pod->leadership = (struct election_leadership){0};
     pod->valid_until_ns = 0;
     sim_trace(sim, "%u starts, instance %llu", index,
               (unsigned long long)pod->config.self.instance);
@@ -141,7 +141,7 @@ static void refuse_traffic(struct sim *sim, uint32_t index)
     uint64_t instance = sim->pods[index].config.self.instance;
 
     for (uint32_t i = 0; i < sim->pod_count; i++) {
-        if (i != index && sim->pods[i].is_up && sim->pods[i].view.leader == instance &&
+        if (i != index && sim->pods[i].is_up && sim->pods[i].leadership.leader == instance &&
             !sim->cuts[i][index] && !sim->cuts[index][i] && random_chance(&sim->random, 600))
             sim_at(sim, sim->now_ns + random_between(&sim->random, NS_PER_MS, 30 * NS_PER_MS),
                    SIM_REFUSAL, i, instance, 0);

@@ -32,7 +32,7 @@ struct pod {
     size_t index;
     struct order order;
     struct counters counters;
-    struct view view;
+    struct leader_snapshot snapshot;
     uint64_t instance;
     bool is_alive;
     struct app_log app;
@@ -262,7 +262,7 @@ static inline void pod_start(struct world *w, size_t index)
     pod->index = index;
     pod->instance = w->random;
     pod->is_alive = true;
-    pod->view = (struct view){0};
+    pod->snapshot = (struct leader_snapshot){0};
     memset(&pod->counters, 0, sizeof(pod->counters));
     cr_assert_eq(order_init(&pod->order, &setup), 0);
     (void)draw(w, 2);
@@ -283,21 +283,21 @@ static inline void begin(struct world *w, struct pod *pod)
 static inline void pod_hears(struct world *w, size_t index, size_t leader, uint64_t term)
 {
     struct pod *pod = &w->pods[index];
-    struct view *view = &pod->view;
+    struct leader_snapshot *snapshot = &pod->snapshot;
 
-    if (!pod->is_alive || term < view->term)
+    if (!pod->is_alive || term < snapshot->term)
         return;
-    view->term = term;
-    view->kind = index == leader ? VIEW_LEADER_SELF : VIEW_LEADER_MEMBER;
-    view->leader_instance = w->pods[leader].instance;
-    view->votes_needed = PODS / 2 + 1;
-    view->member_count = PODS;
+    snapshot->term = term;
+    snapshot->kind = index == leader ? LEADER_SELF : LEADER_MEMBER;
+    snapshot->leader_instance = w->pods[leader].instance;
+    snapshot->votes_needed = PODS / 2 + 1;
+    snapshot->member_count = PODS;
     for (size_t i = 0; i < PODS; i++)
-        view->members[i] = (struct member){.instance = w->pods[i].instance,
-                                           .address = pod_address(i),
-                                           .is_alive = w->pods[i].is_alive};
+        snapshot->members[i] = (struct member){.instance = w->pods[i].instance,
+                                               .address = pod_address(i),
+                                               .is_alive = w->pods[i].is_alive};
     begin(w, pod);
-    order_take_view(&pod->order, view);
+    order_take_snapshot(&pod->order, snapshot);
     order_flush(&pod->order);
 }
 

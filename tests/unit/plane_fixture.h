@@ -67,32 +67,31 @@ static __attribute__((unused)) void configure(struct config *config, const char 
 static __attribute__((unused)) void publish(int pod, int leader, uint64_t term,
                                             uint64_t previous_until_ns)
 {
-    struct view *view = view_draft(&planes[pod].board);
+    struct leader_snapshot *snapshot = snapshot_draft(&planes[pod].publisher);
 
-    cr_assert_not_null(view);
-    view->previous_term = view->term;
-    view->previous_until_ns = previous_until_ns;
-    view->term = term;
-    view->kind = leader == PODS  ? VIEW_LEADER_NONE
-                 : leader == pod ? VIEW_LEADER_SELF
-                                 : VIEW_LEADER_MEMBER;
-    view->leader = leader == PODS ? (struct address){0} : configs[leader].self;
-    view->hold_time_ns = 60 * NS_PER_SEC;
-    view->accept_control = true;
-    view->member_count = PODS;
+    cr_assert_not_null(snapshot);
+    snapshot->previous_term = snapshot->term;
+    snapshot->previous_until_ns = previous_until_ns;
+    snapshot->term = term;
+    snapshot->kind = leader == PODS ? LEADER_NONE : leader == pod ? LEADER_SELF : LEADER_MEMBER;
+    snapshot->leader = leader == PODS ? (struct address){0} : configs[leader].self;
+    snapshot->hold_time_ns = 60 * NS_PER_SEC;
+    snapshot->accept_control = true;
+    snapshot->member_count = PODS;
     for (int i = 0; i < PODS; i++)
-        view->members[i] = (struct member){.address = configs[i].self,
-                                           .instance = planes[i].identity.instance,
-                                           .is_alive = true,
-                                           .is_introduced = true,
-                                           .slot = (uint16_t)(10 + i)};
-    view->keyring.count = 1;
-    cr_assert(key_parse("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", &view->keyring.keys[0]));
-    view->seal_key = view->keyring.keys[0].id;
-    view->seal_suite = SEAL_CHACHA20_POLY1305;
-    view->leader_instance = leader == PODS ? 0 : planes[leader].identity.instance;
-    view->leader_slot = leader == PODS ? VIEW_SLOT_NONE : (uint16_t)(10 + leader);
-    view_publish(&planes[pod].board, view);
+        snapshot->members[i] = (struct member){.address = configs[i].self,
+                                               .instance = planes[i].identity.instance,
+                                               .is_alive = true,
+                                               .is_introduced = true,
+                                               .slot = (uint16_t)(10 + i)};
+    snapshot->keyring.count = 1;
+    cr_assert(
+        key_parse("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", &snapshot->keyring.keys[0]));
+    snapshot->seal_key = snapshot->keyring.keys[0].id;
+    snapshot->seal_suite = SEAL_CHACHA20_POLY1305;
+    snapshot->leader_instance = leader == PODS ? 0 : planes[leader].identity.instance;
+    snapshot->leader_slot = leader == PODS ? MEMBER_INDEX_NONE : (uint16_t)(10 + leader);
+    snapshot_publish(&planes[pod].publisher, snapshot);
 }
 
 static __attribute__((unused)) void setup(void)

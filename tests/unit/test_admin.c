@@ -11,7 +11,7 @@
 
 static struct config config;
 static struct identity identity;
-static struct view view;
+static struct leader_snapshot leadership;
 static struct reading reading;
 static struct supervisor_report report;
 static char *text;
@@ -19,19 +19,19 @@ static size_t length;
 
 static void add_member(const char *ip, const char *name, uint64_t instance)
 {
-    struct member *member = &view.members[view.member_count++];
+    struct member *member = &leadership.members[leadership.member_count++];
 
     cr_assert_eq(address_parse_ip(ip, &member->address), 0);
     (void)snprintf(member->name, sizeof(member->name), "%s", name);
     member->instance = instance;
-    member->slot = instance ? (uint16_t)(view.member_count - 1) : VIEW_SLOT_NONE;
+    member->slot = instance ? (uint16_t)(leadership.member_count - 1) : MEMBER_INDEX_NONE;
 }
 
-static void lead(enum view_leader kind, const char *address, const char *name)
+static void lead(enum leader_kind kind, const char *address, const char *name)
 {
-    view.kind = kind;
-    cr_assert_eq(address_parse(address, 0, &view.leader), 0);
-    (void)snprintf(view.leader_name, sizeof(view.leader_name), "%s", name);
+    leadership.kind = kind;
+    cr_assert_eq(address_parse(address, 0, &leadership.leader), 0);
+    (void)snprintf(leadership.leader_name, sizeof(leadership.leader_name), "%s", name);
 }
 
 /* pod-2 of three, 90 s old; pod-1 leads; pod-3 is only known by address. */
@@ -41,16 +41,16 @@ static void setup(void)
     identity.instance = 0xa2;
     cr_assert_eq(address_parse_ip("10.0.0.2", &identity.self), 0);
     (void)snprintf(identity.name, sizeof(identity.name), "pod-2");
-    view.term = 7;
-    view.cause = "command";
-    atomic_init(&view.valid_until_ns, VIEW_FOREVER);
+    leadership.term = 7;
+    leadership.cause = "command";
+    atomic_init(&leadership.valid_until_ns, SNAPSHOT_NO_EXPIRY);
     add_member("10.0.0.1", "pod-1", 0xa1);
     add_member("10.0.0.2", "pod-2", 0xa2);
     add_member("10.0.0.3", "", 0);
-    lead(VIEW_LEADER_MEMBER, "10.0.0.1", "pod-1");
-    view_history_begin(&view.history, 40 * SEC, 0, 6);
-    view_history_begin(&view.history, 85 * SEC, 35 * SEC / 1000, 7);
-    view_history_put(&view.history, &view);
+    lead(LEADER_MEMBER, "10.0.0.1", "pod-1");
+    leader_history_begin(&leadership.history, 40 * SEC, 0, 6);
+    leader_history_begin(&leadership.history, 85 * SEC, 35 * SEC / 1000, 7);
+    leader_history_put(&leadership.history, &leadership);
     atomic_init(&report.state, ELECTION_FOLLOWER);
     atomic_init(&report.votes, 2);
     atomic_init(&report.alive, 2);
@@ -61,7 +61,7 @@ static void setup(void)
     reading = (struct reading){.config = &config,
                                .report = &report,
                                .identity = &identity,
-                               .view = &view,
+                               .leadership = &leadership,
                                .data_rcvbuf_bytes = 212992,
                                .relay_rcvbuf_bytes = 425984,
                                .now_ns = 100 * SEC,
@@ -376,14 +376,14 @@ Test(admin, leader_is_another_member)
 
 Test(admin, leader_is_a_member_of_unknown_instance)
 {
-    lead(VIEW_LEADER_MEMBER, "10.0.0.3", "");
+    lead(LEADER_MEMBER, "10.0.0.3", "");
     assert_leader_page("{\"address\":\"10.0.0.3\",\"name\":\"\",\"instance\":\"\"}",
                        ME("follower"));
 }
 
 Test(admin, leader_is_this_pod)
 {
-    lead(VIEW_LEADER_SELF, "10.0.0.2", "pod-2");
+    lead(LEADER_SELF, "10.0.0.2", "pod-2");
     cr_assert(reading_has_leader(&reading) && reading_is_leader(&reading));
     assert_leader_page(
         "{\"address\":\"10.0.0.2\",\"name\":\"pod-2\",\"instance\":\"00000000000000a2\"}",
@@ -392,23 +392,23 @@ Test(admin, leader_is_this_pod)
 
 Test(admin, leader_is_outside_and_has_its_port)
 {
-    lead(VIEW_LEADER_OUTSIDE, "192.0.2.9:9100", "");
+    lead(LEADER_OUTSIDE, "192.0.2.9:9100", "");
     assert_leader_page("{\"address\":\"192.0.2.9:9100\",\"name\":\"\",\"instance\":\"\"}",
                        ME("follower"));
 }
 
 Test(admin, no_leader_is_null)
 {
-    view.kind = VIEW_LEADER_NONE;
-    view.leader = (struct address){0};
+    leadership.kind = LEADER_NONE;
+    leadership.leader = (struct address){0};
     cr_assert(!reading_has_leader(&reading) && !reading_is_leader(&reading));
     assert_leader_page("null", ME("follower"));
 }
 
 Test(admin, a_leader_whose_time_is_over_leads_no_more)
 {
-    lead(VIEW_LEADER_SELF, "10.0.0.2", "pod-2");
-    atomic_store_explicit(&view.valid_until_ns, reading.now_ns, memory_order_relaxed);
+    lead(LEADER_SELF, "10.0.0.2", "pod-2");
+    atomic_store_explicit(&leadership.valid_until_ns, reading.now_ns, memory_order_relaxed);
     cr_assert(!reading_has_leader(&reading) && !reading_is_leader(&reading));
     assert_leader_page("null", ME("follower"));
 }
@@ -540,7 +540,7 @@ Test(admin, who_leads_no_more_has_no_age)
 {
     struct json_object *status;
 
-    atomic_store_explicit(&view.valid_until_ns, reading.now_ns, memory_order_relaxed);
+    atomic_store_explicit(&leadership.valid_until_ns, reading.now_ns, memory_order_relaxed);
     status = parse_status();
     cr_assert_not(json_object_object_get_ex(status, "leader_age_ms", NULL));
     (void)json_object_put(status);
@@ -550,7 +550,7 @@ Test(admin, a_view_may_be_younger_than_the_reading)
 {
     struct json_object *status;
 
-    view.history.changes[0].since_ns = reading.now_ns + 5;
+    leadership.history.changes[0].since_ns = reading.now_ns + 5;
     status = parse_status();
     cr_assert_eq(at(status, "leader_age_ms", NULL, NULL), 0);
     (void)json_object_put(status);

@@ -44,18 +44,18 @@ Test(admin_http, sessions_of_a_worker_that_does_not_tell_are_missing)
 
 Test(admin_http, a_published_view_is_seen_and_not_held)
 {
-    struct view *draft;
+    struct leader_snapshot *draft;
 
     start();
-    for (uint64_t term = 1; term <= 3 * VIEW_SLOTS; term++) {
+    for (uint64_t term = 1; term <= 3 * SNAPSHOT_BUFFERS; term++) {
         char expected[32];
 
-        draft = view_draft(&plane.board);
+        draft = snapshot_draft(&plane.publisher);
         cr_assert_not_null(draft, "a view is still held");
-        draft->kind = VIEW_LEADER_SELF;
+        draft->kind = LEADER_SELF;
         draft->leader = config.self;
         draft->term = term;
-        view_publish(&plane.board, draft);
+        snapshot_publish(&plane.publisher, draft);
         cr_assert_eq(get("/leader/me"), 200);
         (void)snprintf(expected, sizeof(expected), "\"term\":%llu,", (unsigned long long)term);
         cr_assert_not_null(strstr(body(), expected));
@@ -69,17 +69,17 @@ static void assert_whole_list(const char *path, const char *key)
     cr_assert_eq(get(path), 200);
     page = json_tokener_parse(body());
     cr_assert(json_object_object_get_ex(page, key, &list), "no %s in %s", key, path);
-    cr_assert_eq(json_object_array_length(list), VIEW_MEMBERS_MAX);
+    cr_assert_eq(json_object_array_length(list), MEMBERS_MAX);
     (void)json_object_put(page);
 }
 
 Test(admin_http, the_longest_list_is_shown_whole)
 {
-    struct view *draft = view_draft(&plane.board);
+    struct leader_snapshot *draft = snapshot_draft(&plane.publisher);
 
     start();
     fill_list(draft);
-    view_publish(&plane.board, draft);
+    snapshot_publish(&plane.publisher, draft);
     assert_whole_list("/leader", "leader_list");
     assert_whole_list("/status", "leader_list");
     assert_whole_list("/status", "members");
@@ -295,11 +295,11 @@ Test(admin_http, the_page_and_its_files_are_served_with_a_strict_policy)
 
 Test(admin_http, the_page_of_the_longest_list_is_whole)
 {
-    struct view *draft = view_draft(&plane.board);
+    struct leader_snapshot *draft = snapshot_draft(&plane.publisher);
 
     start();
     fill_list(draft);
-    view_publish(&plane.board, draft);
+    snapshot_publish(&plane.publisher, draft);
     cr_assert_eq(get("/"), 200);
     cr_assert_not_null(strstr(body(), "data-member=\"fdfd:fdfd:fdfd:fdfd:fdfd:fdfd:fdfd:fd7f\""));
     cr_assert_str_eq(body() + strlen(body()) - 8, "</html>\n");
@@ -550,7 +550,7 @@ Test(admin_http, no_port_means_no_server)
     config.admin_listen = (struct address){0};
     start();
     cr_assert_null(admin.daemon);
-    cr_assert_eq(plane.board.reader_count, plane.worker_count);
+    cr_assert_eq(plane.publisher.reader_count, plane.worker_count);
     admin_set_stopping(&admin);
     admin_set_reload_result(&admin, "headlessd.yaml:1: hold.tme: no such option\n");
 }
@@ -568,7 +568,7 @@ Test(admin_http, a_taken_port_is_an_error)
 
 Test(admin_http, a_full_board_is_an_error)
 {
-    plane.board.reader_count = VIEW_READERS_MAX;
+    plane.publisher.reader_count = SNAPSHOT_READERS_MAX;
     cr_assert_eq(admin_start(&admin, &config, &plane, &supervisor), -ENOSPC);
     cr_assert_null(admin.daemon);
 }

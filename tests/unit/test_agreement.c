@@ -57,6 +57,6 @@ Test(agreement, who_has_no_slot_is_no_member)
     const struct election_message message = {.type = ELECTION_ACK, .from = 7};
 
     begin(CONFIG_ROUTE_ORDERED, CONFIG_COMMIT_NONE);
-    cr_assert_not(agreement_hear(&agreement, VIEW_SLOT_NONE, &message));
-    cr_assert_not(agreement_differs(&agreement, VIEW_SLOT_NONE, 7));
+    cr_assert_not(agreement_hear(&agreement, MEMBER_INDEX_NONE, &message));
+    cr_assert_not(agreement_differs(&agreement, MEMBER_INDEX_NONE, 7));
 }

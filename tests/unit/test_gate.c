@@ -15,7 +15,7 @@
 static struct config config;
 static struct identity identity;
 static struct gate gate;
-static struct view view;
+static struct leader_snapshot snapshot;
 static struct replay_window *windows;
 static struct seal_lane lane;
 static uint8_t buffer[256];
@@ -39,12 +39,12 @@ static void setup(void)
     identity = (struct identity){.instance = US, .cluster = frame_cluster_id("blue")};
     windows = gate_make_windows();
     cr_assert_not_null(windows);
-    memset(&view, 0, sizeof(view));
-    view.member_count = 2;
-    view.members[0] = (struct member){.instance = US, .slot = SLOT + 1, .is_introduced = true};
-    view.members[1] = (struct member){.instance = THEM, .slot = SLOT, .is_introduced = true};
-    view.keyring.count = 1;
-    cr_assert(key_parse("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", &view.keyring.keys[0]));
+    memset(&snapshot, 0, sizeof(snapshot));
+    snapshot.member_count = 2;
+    snapshot.members[0] = (struct member){.instance = US, .slot = SLOT + 1, .is_introduced = true};
+    snapshot.members[1] = (struct member){.instance = THEM, .slot = SLOT, .is_introduced = true};
+    snapshot.keyring.count = 1;
+    cr_assert(key_parse("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", &snapshot.keyring.keys[0]));
     seal_lane_init(&lane, KEY_FOR_FRAMES, THEM, 1);
     header = (struct frame_header){.type = FRAME_DATA,
                                    .hops = 1,
@@ -96,7 +96,7 @@ static void sealed_frame(const struct key *key, uint64_t receiver)
 
 static void our_frame(void)
 {
-    sealed_frame(&view.keyring.keys[0], US);
+    sealed_frame(&snapshot.keyring.keys[0], US);
 }
 
 static void assert_in(void)
@@ -106,7 +106,7 @@ static void assert_in(void)
     struct record record;
     size_t records;
 
-    cr_assert_eq(gate_pass(&gate, &view, &datagram), IN);
+    cr_assert_eq(gate_pass(&gate, &snapshot, &datagram), IN);
     cr_assert_eq(
         frame_open(datagram.payload, datagram.length, identity.cluster, &read, &records, &reader),
         FRAME_OK);
@@ -118,7 +118,7 @@ static void assert_in(void)
 
 static void assert_dropped(enum drop_reason reason)
 {
-    cr_assert_eq(gate_pass(&gate, &view, &datagram), reason);
+    cr_assert_eq(gate_pass(&gate, &snapshot, &datagram), reason);
 }
 
 Test(gate, a_sealed_frame_comes_in)
@@ -194,7 +194,7 @@ Test(gate, not_with_another_key)
     cr_assert(key_parse(text, &other));
     sealed_frame(&other, US);
     assert_dropped(DROP_key);
-    other.id = view.keyring.keys[0].id; /* it claims to be ours */
+    other.id = snapshot.keyring.keys[0].id; /* it claims to be ours */
     memset(&lane.subkey, 0, sizeof(lane.subkey));
     sealed_frame(&other, US);
     assert_dropped(DROP_auth);
@@ -210,7 +210,7 @@ Test(gate, not_altered)
         memcpy(kept, buffer, sizeof(kept));
         buffer[i] ^= 1;
         datagram.payload = buffer;
-        reason = gate_pass(&gate, &view, &datagram);
+        reason = gate_pass(&gate, &snapshot, &datagram);
         /* Without its magic, version or cluster it is none, and the frame's reader says so. */
         cr_assert(i < 3 || (i >= 8 && i < 16) ? reason == IN : reason != IN, "byte %zu: %d", i,
                   (int)reason);
@@ -222,25 +222,25 @@ Test(gate, not_altered)
 
 Test(gate, not_from_who_has_not_been_introduced)
 {
-    view.members[1].is_introduced = false;
+    snapshot.members[1].is_introduced = false;
     our_frame();
     assert_dropped(DROP_introduction);
-    view.members[1].is_introduced = true;
+    snapshot.members[1].is_introduced = true;
     assert_in();
 }
 
 Test(gate, not_from_a_stranger)
 {
-    view.member_count = 1;
+    snapshot.member_count = 1;
     our_frame();
     assert_dropped(DROP_introduction);
 }
 
 Test(gate, not_for_another_pod)
 {
-    sealed_frame(&view.keyring.keys[0], US + 1);
+    sealed_frame(&snapshot.keyring.keys[0], US + 1);
     assert_dropped(DROP_misdirected);
-    sealed_frame(&view.keyring.keys[0], 0);
+    sealed_frame(&snapshot.keyring.keys[0], 0);
     assert_dropped(DROP_misdirected);
 }
 
@@ -264,14 +264,14 @@ Test(gate, copies_runs_and_answers_may_be_for_all)
 
     for (size_t i = 0; i < sizeof(for_all); i++) {
         header.type = for_all[i];
-        sealed_frame(&view.keyring.keys[0], 0);
+        sealed_frame(&snapshot.keyring.keys[0], 0);
         assert_in();
     }
     header.type = FRAME_ORDER; /* the record stands where the run should: the reader's matter */
-    sealed_frame(&view.keyring.keys[0], 0);
-    cr_assert_eq(gate_pass(&gate, &view, &datagram), IN);
+    sealed_frame(&snapshot.keyring.keys[0], 0);
+    cr_assert_eq(gate_pass(&gate, &snapshot, &datagram), IN);
     header.type = FRAME_POSITION;
-    sealed_frame(&view.keyring.keys[0], 0);
+    sealed_frame(&snapshot.keyring.keys[0], 0);
     assert_dropped(DROP_misdirected);
 }
 

@@ -85,8 +85,8 @@ static size_t spread_news(void)
     size_t leader = 0;
 
     for (size_t i = 0; i < PODS; i++) {
-        if (w.pods[i].is_alive && w.pods[i].view.term == w.term &&
-            w.pods[i].view.kind == VIEW_LEADER_SELF)
+        if (w.pods[i].is_alive && w.pods[i].snapshot.term == w.term &&
+            w.pods[i].snapshot.kind == LEADER_SELF)
             leader = i;
     }
     for (size_t i = 0; i < PODS; i++)
@@ -108,7 +108,7 @@ static void restart_one(void)
 {
     size_t pod = draw(&w, PODS);
 
-    if (!all_are_of_one_mind() || w.pods[pod].view.kind == VIEW_LEADER_SELF)
+    if (!all_are_of_one_mind() || w.pods[pod].snapshot.kind == LEADER_SELF)
         return;
     pod_kill(&w, pod);
     pod_start(&w, pod);

@@ -151,7 +151,7 @@ Test(plane, an_answer_of_the_term_before_passes_within_its_grace)
     say(B, "old");
     run(B);
     run(A);
-    publish(B, B, 2, VIEW_FOREVER);
+    publish(B, B, 2, SNAPSHOT_NO_EXPIRY);
     run(B);
     cr_assert_str_eq(heard(), "old");
 }
@@ -159,7 +159,7 @@ Test(plane, an_answer_of_the_term_before_passes_within_its_grace)
 Test(plane, a_leader_whose_time_is_over_neither_delivers_nor_answers)
 {
     publish(A, A, 1, 0);
-    atomic_store(&view_current(&planes[A].board)->valid_until_ns, 1);
+    atomic_store(&snapshot_current(&planes[A].publisher)->valid_until_ns, 1);
     say(A, "hello");
     run(A);
     cr_assert_eq(count(A, COUNTER_DELIVERED), 0);

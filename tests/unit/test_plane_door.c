@@ -32,19 +32,19 @@ static void allow(struct config *config, const char *range)
 /* range NULL: all. rate: BURST datagrams, and then none for hours. */
 static void guard(int pod, const char *range, bool rate)
 {
-    struct view *view = view_draft(&planes[pod].board);
+    struct leader_snapshot *snapshot = snapshot_draft(&planes[pod].publisher);
     struct config config = {0};
 
-    cr_assert_not_null(view);
+    cr_assert_not_null(snapshot);
     allow(&config, range ? range : "0.0.0.0/0");
     allow(&config, "::/0");
-    view->door = door_make(&config);
+    snapshot->door = door_make(&config);
     if (rate) {
-        view->door.rule = (struct limit_rule){.period_ns = 3600 * NS_PER_SEC,
-                                              .depth_ns = BURST * 3600 * NS_PER_SEC};
-        view->door.is_guarded = true;
+        snapshot->door.rule = (struct limit_rule){.period_ns = 3600 * NS_PER_SEC,
+                                                  .depth_ns = BURST * 3600 * NS_PER_SEC};
+        snapshot->door.is_guarded = true;
     }
-    view_publish(&planes[pod].board, view);
+    snapshot_publish(&planes[pod].publisher, snapshot);
 }
 
 static void say_from(const struct udp_socket *from, int pod, const char *text)

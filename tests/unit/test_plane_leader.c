@@ -5,7 +5,7 @@ TestSuite(plane_leader, .init = setup, .fini = teardown, .timeout = 30);
 
 static void set_valid_until(int pod, uint64_t until_ns)
 {
-    atomic_store_explicit(&view_current(&planes[pod].board)->valid_until_ns, until_ns,
+    atomic_store_explicit(&snapshot_current(&planes[pod].publisher)->valid_until_ns, until_ns,
                           memory_order_relaxed);
 }
 
@@ -18,7 +18,7 @@ Test(plane_leader, a_follower_holds_when_its_leader_is_late_and_goes_on_when_it_
     run(B);
     cr_assert_eq(count(B, COUNTER_RELAYED), 0);
     cr_assert_eq(hold_count(&planes[B].workers[0].hold), 1);
-    set_valid_until(B, VIEW_FOREVER);
+    set_valid_until(B, SNAPSHOT_NO_EXPIRY);
     run(B);
     run(A);
     run(B);
@@ -38,10 +38,10 @@ Test(plane_leader, what_a_late_leader_answers_is_fenced)
     cr_assert_eq(count(B, COUNTER_REPLIES_FENCED), 1);
 }
 
-/* It resigned: its view names nobody, and the answers of its own term still pass. */
+/* It resigned: its snapshot names nobody, and the answers of its own term still pass. */
 Test(plane_leader, who_resigned_still_sends_its_last_answers)
 {
-    struct view *view;
+    struct leader_snapshot *snapshot;
 
     publish(A, A, 1, 0);
     publish(B, A, 1, 0);
@@ -49,10 +49,10 @@ Test(plane_leader, who_resigned_still_sends_its_last_answers)
     run(B);
     run(A);
     publish(B, PODS, 1, 0);
-    view = view_draft(&planes[B].board);
-    view->previous_term = 1;
-    view->previous_until_ns = VIEW_FOREVER;
-    view_publish(&planes[B].board, view);
+    snapshot = snapshot_draft(&planes[B].publisher);
+    snapshot->previous_term = 1;
+    snapshot->previous_until_ns = SNAPSHOT_NO_EXPIRY;
+    snapshot_publish(&planes[B].publisher, snapshot);
     set_valid_until(B, 0);
     run(B);
     cr_assert_str_eq(heard(), "last");
@@ -86,7 +86,7 @@ Test(plane_leader, traffic_of_another_instance_is_not_this_members)
 
     publish(A, A, 1, 0);
     publish(B, A, 1, 0);
-    view_current(&planes[A].board)->members[B].instance ^= 1; /* A knows its predecessor */
+    snapshot_current(&planes[A].publisher)->members[B].instance ^= 1; /* A knows its predecessor */
     say(B, "new");
     run(B);
     run(A);
@@ -146,15 +146,15 @@ Test(plane_leader, a_refusal_of_another_instances_frame_is_ignored)
 
 Test(plane_leader, held_ones_are_released_as_the_leader_has_room)
 {
-    struct view *view;
+    struct leader_snapshot *snapshot;
 
     publish(B, A, 1, 0);
     run(B);
     cr_assert_eq(planes[B].workers[0].hold.release_bytes,
                  planes[B].relay_sockets[0].rcvbuf_bytes / 4);
-    view = view_draft(&planes[B].board);
-    view->leader_rcvbuf_bytes = 4096;
-    view_publish(&planes[B].board, view);
+    snapshot = snapshot_draft(&planes[B].publisher);
+    snapshot->leader_rcvbuf_bytes = 4096;
+    snapshot_publish(&planes[B].publisher, snapshot);
     run(B);
     cr_assert_eq(planes[B].workers[0].hold.release_bytes, 1024);
 }
@@ -184,16 +184,16 @@ Test(plane_leader, a_refusal_to_a_predecessor_is_no_evidence)
     cr_assert(plane_has_refusal(&planes[B]), "but now it has");
 }
 
-/* While a data thread sleeps, views may come and go in the very place of the one that it knew. */
+/* While a data thread sleeps, snapshots may come and go in the very place of the one that it knew. */
 Test(plane_leader, a_new_view_in_the_place_of_the_old_one_is_seen)
 {
-    const struct view *known;
+    const struct leader_snapshot *known;
 
     publish(B, B, 1, 0);
     run(B);
-    known = planes[B].workers[0].view;
-    view_release(&planes[B].workers[0].reader);
-    for (uint64_t term = 2; term == 2 || view_current(&planes[B].board) != known; term++)
+    known = planes[B].workers[0].snapshot;
+    snapshot_release(&planes[B].workers[0].reader);
+    for (uint64_t term = 2; term == 2 || snapshot_current(&planes[B].publisher) != known; term++)
         publish(B, A, term, 0);
     publish(A, A, 1000, 0); /* its answers are not older than what B knows */
     say(B, "to A");

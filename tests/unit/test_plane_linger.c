@@ -60,16 +60,16 @@ Test(plane_linger, who_ceases_to_lead_sends_what_waits)
 
 static void lead_alone(enum config_commit commit)
 {
-    struct view *view;
+    struct leader_snapshot *snapshot;
 
     for (int i = 0; i < PODS; i++)
         configs[i].ordered_commit = commit;
     linger_for_ever(CONFIG_ROUTE_ORDERED);
     publish_both(A, 1);
     for (int i = 0; i < PODS; i++) {
-        view = view_draft(&planes[i].board);
-        view->votes_needed = 1;
-        view_publish(&planes[i].board, view);
+        snapshot = snapshot_draft(&planes[i].publisher);
+        snapshot->votes_needed = 1;
+        snapshot_publish(&planes[i].publisher, snapshot);
     }
     while (!order_is_leading(planes[A].workers[0].order)) {
         run(A);

@@ -123,7 +123,7 @@ Test(pulse, who_has_no_slot_is_no_member)
     const struct election_message ack_from = {.type = ELECTION_ACK, .from = A, .stamp_ns = 1 * MS};
     uint64_t rtt_ns;
 
-    cr_assert_not(pulse_send(&pulse, VIEW_SLOT_NONE, &beat_to));
-    cr_assert_not(pulse_hear(&pulse, VIEW_SLOT_NONE, &ack_from, 2 * MS, &rtt_ns));
-    cr_assert_eq(pulse_read(&pulse, VIEW_SLOT_NONE, A).heard_ns, 0);
+    cr_assert_not(pulse_send(&pulse, MEMBER_INDEX_NONE, &beat_to));
+    cr_assert_not(pulse_hear(&pulse, MEMBER_INDEX_NONE, &ack_from, 2 * MS, &rtt_ns));
+    cr_assert_eq(pulse_read(&pulse, MEMBER_INDEX_NONE, A).heard_ns, 0);
 }

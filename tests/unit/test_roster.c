@@ -47,8 +47,8 @@ Test(roster, each_member_has_a_slot_and_keeps_it)
     list_is(3, (const uint64_t[]){0xc, 0xb, 0xa});
     cr_assert_eq(roster_slot(&roster, 0xa), a);
     cr_assert_eq(roster_slot(&roster, 0xb), b);
-    cr_assert_eq(roster_slot(&roster, 0xd), VIEW_SLOT_NONE);
-    cr_assert_eq(roster_slot(&roster, 0), VIEW_SLOT_NONE);
+    cr_assert_eq(roster_slot(&roster, 0xd), MEMBER_INDEX_NONE);
+    cr_assert_eq(roster_slot(&roster, 0), MEMBER_INDEX_NONE);
 }
 
 Test(roster, a_slot_rests_before_it_is_used_again)
@@ -58,20 +58,20 @@ Test(roster, a_slot_rests_before_it_is_used_again)
     list_is(1, (const uint64_t[]){0xa});
     a = roster_slot(&roster, 0xa);
     list_is(1, (const uint64_t[]){0xb});
-    cr_assert_eq(roster_slot(&roster, 0xa), VIEW_SLOT_NONE);
+    cr_assert_eq(roster_slot(&roster, 0xa), MEMBER_INDEX_NONE);
     cr_assert_neq(roster_slot(&roster, 0xb), a);
 }
 
 Test(roster, a_full_list_has_slots_for_all)
 {
-    uint64_t instances[VIEW_MEMBERS_MAX];
+    uint64_t instances[MEMBERS_MAX];
 
     for (int round = 0; round < 3; round++) {
-        for (size_t i = 0; i < VIEW_MEMBERS_MAX; i++)
+        for (size_t i = 0; i < MEMBERS_MAX; i++)
             instances[i] = (uint64_t)round * 1000 + i + 1;
-        list_is(VIEW_MEMBERS_MAX, instances);
-        for (size_t i = 0; i < VIEW_MEMBERS_MAX; i++)
-            cr_assert_neq(roster_slot(&roster, instances[i]), VIEW_SLOT_NONE);
+        list_is(MEMBERS_MAX, instances);
+        for (size_t i = 0; i < MEMBERS_MAX; i++)
+            cr_assert_neq(roster_slot(&roster, instances[i]), MEMBER_INDEX_NONE);
     }
 }
 
@@ -100,7 +100,7 @@ Test(roster, a_new_instance_starts_at_nothing)
     uint16_t slot;
 
     list_is(1, (const uint64_t[]){0xa});
-    for (uint16_t i = 0; i < VIEW_MEMBERS_MAX; i++)
+    for (uint16_t i = 0; i < MEMBERS_MAX; i++)
         traffic_add(workers[0].traffic.relayed, i, 50);
     list_is(1, (const uint64_t[]){0xb});
     slot = roster_slot(&roster, 0xb);

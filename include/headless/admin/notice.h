@@ -19,7 +19,7 @@ struct notice {
     uint64_t term, instance;
     struct address address;
     char name[CONFIG_NAME_MAX];
-    const char *cause; /* one of the view's words, constant */
+    const char *cause; /* one of the leadership's words, constant */
     bool is_usable;    /* the leader, now */
 };
 

@@ -25,7 +25,7 @@ struct json_object;
 struct reading {
     const struct config *config;
     const struct identity *identity;
-    const struct view *view;
+    const struct leader_snapshot *leadership;
     struct plane_numbers numbers; /* the supervisor's counters included */
     uint64_t data_rcvbuf_bytes, relay_rcvbuf_bytes, peer_rcvbuf_bytes, peer_kernel_drops;
     size_t event_streams;
@@ -41,7 +41,7 @@ struct reading {
     struct json_object *options; /* name: value, of those not at their default; NULL: not known */
     struct {
         uint64_t relayed, received; /* requests, to this member and from it */
-    } traffic[VIEW_MEMBERS_MAX];    /* by place in the view */
+    } traffic[MEMBERS_MAX];         /* by place in the leadership */
     /* of a complete one only (admin/reading.h) */
     struct process_usage process;
     bool is_ready;

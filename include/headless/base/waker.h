@@ -2,12 +2,12 @@
  * waker: how a thread sleeps until one of several others has something for it, and how one of these
  * does the work in its place.
  *
- * The sleeper has inputs (rings, a view pointer); each waking side changes an input and then asks
+ * The sleeper has inputs (rings, a snapshot pointer); each waking side changes an input and then asks
  * whether the sleeper sleeps. The danger is the wake-up that falls between the sleeper's last look
  * and its sleep. Both sides therefore write first and look second:
  *
  *      sleeper                                  waking side
- *      state = PREPARED     (waker_prepare)     input = new          (ring_publish, view_publish)
+ *      state = PREPARED     (waker_prepare)     input = new          (ring_publish, snapshot_publish)
  *      look at all inputs                       look at state        (waker_wake)
  *      nothing: ASLEEP      (waker_sleep)       not AWAKE: state = AWAKE, futex_wake
  *

@@ -14,12 +14,12 @@
 #define HEADLESS_CONTROL_AGREEMENT_H
 
 #include "headless/config/config.h"
-#include "headless/data/view.h"
+#include "headless/data/leader_snapshot.h"
 #include "headless/wire/election_message.h"
 
 struct agreement {
-    uint16_t ours;                        /* flags */
-    uint64_t differing[VIEW_MEMBERS_MAX]; /* by slot: the instance that differs; 0: none does */
+    uint16_t ours;                   /* flags */
+    uint64_t differing[MEMBERS_MAX]; /* by slot: the instance that differs; 0: none does */
 };
 
 void agreement_init(struct agreement *agreement, const struct config *config);

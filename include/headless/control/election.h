@@ -2,7 +2,7 @@
  * election: who leads, as one pure function.
  *
  * election_step takes an event and the time, changes the state, and lists what is to be done:
- * messages to send, a view to publish, a term to store, a command to answer. No I/O, no clock, no
+ * messages to send, a leadership to publish, a term to store, a command to answer. No I/O, no clock, no
  * threads, no allocation: the supervisor feeds it and carries its actions out, and the simulator
  * runs the same function. Its rules, and why there are never two leaders: docs/election.md.
  *
@@ -139,7 +139,7 @@ enum election_action_type {
 };
 
 /* What the data plane needs. Nothing of this leader leaves or is relayed after valid_until_ns. */
-struct election_view {
+struct election_leadership {
     enum election_state state;
     uint64_t term;
     uint64_t leader; /* instance, 0: none */
@@ -163,8 +163,8 @@ struct election_action {
 /* In this order: store, publish, then the list; what is sent relies on what was published. */
 struct election_actions {
     bool stores, publishes;
-    uint64_t stored_term;      /* stores: keep it */
-    struct election_view view; /* publishes */
+    uint64_t stored_term;                  /* stores: keep it */
+    struct election_leadership leadership; /* publishes */
     size_t count;
     struct election_action list[ELECTION_ACTIONS_MAX];
 };
@@ -296,7 +296,7 @@ struct election {
     uint64_t stop_ns, leave_ns; /* limit of leaving; next LEAVE */
     uint64_t stored_term;
     uint64_t generation; /* the highest leader_generation that anybody has told of */
-    struct election_view published;
+    struct election_leadership published;
     struct election_counts counts;
     uint16_t forbidden;           /* the last forbidden transition: from << 12 | to << 8 | cause */
     struct election_actions *out; /* during a step only */

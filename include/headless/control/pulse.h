@@ -16,7 +16,7 @@
 #ifndef HEADLESS_CONTROL_PULSE_H
 #define HEADLESS_CONTROL_PULSE_H
 
-#include "headless/data/view.h"
+#include "headless/data/leader_snapshot.h"
 #include "headless/wire/election_message.h"
 
 #define PULSE_WINDOW 8 /* heartbeats that may still be answered */
@@ -30,7 +30,7 @@ struct pulse_seat {
 };
 
 struct pulse {
-    struct pulse_seat seats[VIEW_MEMBERS_MAX]; /* by slot */
+    struct pulse_seat seats[MEMBERS_MAX]; /* by slot */
 };
 
 /* This is about to go to message->to, in this slot. True: an earlier heartbeat is lost. */

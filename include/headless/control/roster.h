@@ -23,7 +23,7 @@ struct roster_seat {
 
 struct roster {
     const struct plane *plane;
-    struct roster_seat seats[VIEW_MEMBERS_MAX];
+    struct roster_seat seats[MEMBERS_MAX];
     uint16_t next; /* slots are dealt in turn, so that one rests before it is used again */
 };
 
@@ -32,7 +32,7 @@ void roster_init(struct roster *roster, const struct plane *plane);
 /* Seat who is in the list, and free the seats of the others. */
 void roster_update(struct roster *roster, const struct election_list *list);
 
-/* VIEW_SLOT_NONE: has none. */
+/* MEMBER_INDEX_NONE: has none. */
 uint16_t roster_slot(const struct roster *roster, uint64_t instance);
 
 /* Are the replay windows of this slot set, for who has it now? NULL: there is no such slot. */

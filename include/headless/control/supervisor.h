@@ -3,14 +3,14 @@
  *
  * It feeds the election (election.h) with what happens: messages of other pods, refusals, the
  * clock, commands of clients, the state of the app, addresses from discovery; and carries out what
- * the election wants, in this order: the term is stored, the view is published, then messages go
+ * the election wants, in this order: the term is stored, the snapshot is published, then messages go
  * out. So what the others are told is already true here. It sleeps in epoll, on the peer socket, a
  * timer for the election's next deadline, and an eventfd for everything that other threads have for
  * it.
  *
  *   supervisor.c          the thread: events in, the timer
  *   supervisor_act.c      what the election wants done
- *   supervisor_view.c     the view of the data threads
+ *   supervisor_snapshot.c     the snapshot of the data threads
  *   supervisor_tell.c     what the log is told of leaders
  *   supervisor_command.c  {"leader": ...} and its answer
  *   supervisor_keys.c     keys, introductions, who cannot be verified
@@ -39,7 +39,7 @@
 #include "headless/data/plane.h"
 #include "headless/data/progress.h"
 
-_Static_assert(ELECTION_MEMBERS_MAX == VIEW_MEMBERS_MAX, "a list must fit a view");
+_Static_assert(ELECTION_MEMBERS_MAX == MEMBERS_MAX, "a list must fit a view");
 _Static_assert(ELECTION_NAME_MAX == CONFIG_NAME_MAX, "a name must fit a view");
 
 /* What a reload may change here; a copy, so that the supervisor never reads somebody's config. */
@@ -77,13 +77,13 @@ struct supervisor_report {
     _Atomic uint32_t keys, introduced; /* that we have; members that have proved to have one */
     _Atomic uint32_t key_mismatches;   /* addresses of members that cannot be verified */
     _Atomic uint64_t leaps_refused, actions_lost, forbidden_transitions; /* election_counts */
-    _Atomic uint8_t member_states[VIEW_MEMBERS_MAX];  /* by slot: enum election_member_state */
-    struct supervisor_pulse pulses[VIEW_MEMBERS_MAX]; /* by slot */
+    _Atomic uint8_t member_states[MEMBERS_MAX];  /* by slot: enum election_member_state */
+    struct supervisor_pulse pulses[MEMBERS_MAX]; /* by slot */
 };
 
-/* What the present view says; another means another view. Compared as bytes: no padding. */
+/* What the present snapshot says; another means another snapshot. Compared as bytes: no padding. */
 struct supervisor_facts {
-    enum view_leader kind;
+    enum leader_kind kind;
     enum election_cause cause;
     uint64_t term, leader;
     uint64_t previous_term, previous_until_ns;
@@ -124,15 +124,15 @@ struct supervisor {
     struct agent agent;
 
     struct supervisor_settings settings;
-    struct supervisor_facts facts; /* of the view that is published, or is to be */
-    struct election_view view;     /* as the election last said */
-    struct address outside;        /* a leader outside the cluster; unset: none */
-    bool is_unpublished;           /* the view lags behind the facts: no slot was free */
+    struct supervisor_facts facts;       /* of the snapshot that is published, or is to be */
+    struct election_leadership snapshot; /* as the election last said */
+    struct address outside;              /* a leader outside the cluster; unset: none */
+    bool is_unpublished;                 /* the snapshot lags behind the facts: no slot was free */
     bool is_app_up, is_moving;
     uint64_t stalled_since_ns;
     uint64_t leaderless_since_ns; /* 0: there is a leader */
     struct supervisor_told told;
-    struct view_history history;
+    struct leader_history history;
 
     struct budget commands;
     struct budget refusals;  /* answers and log lines for commands that were refused */

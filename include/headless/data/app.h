@@ -33,7 +33,7 @@ struct app {
     const struct app_ops *ops;
     const struct config *config;
     const struct identity *identity;
-    struct replier *replier; /* its view and now_ns are those of this slice */
+    struct replier *replier; /* its snapshot and now_ns are those of this slice */
     struct counters *counters;
     uint8_t *scratch; /* answers of this batch that are not parts of a request (whoami) */
     size_t scratch_used;
@@ -52,7 +52,8 @@ void app_fini(struct app *app);
 /* A copy has to be of our own term: else its sender took another for the leader. */
 static inline bool app_may_answer(const struct app *app, const struct request *request)
 {
-    return app->replier->leads && (!request->is_copy || request->term == app->replier->view->term);
+    return app->replier->leads &&
+           (!request->is_copy || request->term == app->replier->snapshot->term);
 }
 
 /* Answer to a probe, on behalf of any app: leader, via, term, never longer than the question. */

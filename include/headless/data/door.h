@@ -6,7 +6,7 @@
  * What is refused ends in the counter of its reason, acl or rate; a train is charged by the
  * datagram, and those at its front that the rate allows pass.
  *
- * The settings are part of the view, so that a reload changes them between two batches. With both
+ * The settings are part of the snapshot, so that a reload changes them between two batches. With both
  * options off is_guarded is false, and nobody asks further.
  *
  * Pure but for the table and its counters, which are the working thread's. Never blocks.

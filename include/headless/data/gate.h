@@ -7,7 +7,7 @@
  *
  * The replay windows are shared by all workers: a frame played again from another port may reach
  * another worker than the first. One per slot of a member and lane of it; the supervisor sets those
- * of a slot before a view says that the member is introduced.
+ * of a slot before a snapshot says that the member is introduced.
  *
  * Owner: its worker's thread; the windows are shared. No allocation but at init, no lock.
  */
@@ -16,8 +16,8 @@
 
 #include "headless/base/counters.h"
 #include "headless/data/identity.h"
+#include "headless/data/leader_snapshot.h"
 #include "headless/data/slab.h"
-#include "headless/data/view.h"
 #include "headless/secure/replay.h"
 #include "headless/wire/introduction.h"
 
@@ -30,7 +30,7 @@ struct gate {
     struct seal_cache *cache;      /* NULL: no keys */
 };
 
-/* The windows of a process: VIEW_MEMBERS_MAX x GATE_LANES. NULL: out of memory. */
+/* The windows of a process: MEMBERS_MAX x GATE_LANES. NULL: out of memory. */
 struct replay_window *gate_make_windows(void);
 /* Supervisor: a member with this slot has been introduced; its lanes have counted so far. */
 void gate_prime(struct replay_window *windows, uint16_t slot,
@@ -46,6 +46,7 @@ void gate_fini(struct gate *gate);
  * sealed is opened in place, and *datagram becomes the plain frame. What is not a frame at all
  * passes: the frame's reader has the words for it.
  */
-enum drop_reason gate_pass(struct gate *gate, const struct view *view, struct datagram *datagram);
+enum drop_reason gate_pass(struct gate *gate, const struct leader_snapshot *snapshot,
+                           struct datagram *datagram);
 
 #endif

@@ -7,7 +7,7 @@
  *
  *   IDLE ──► FOLLOWING ◄──► LEARNING ──► LEADING
  *
- *   order.c         what all have in common: the history, the app, the view, time
+ *   order.c         what all have in common: the history, the app, the snapshot, time
  *   order_lead.c    the leader's part: numbers, answers, what a majority has
  *   order_follow.c  a member's part: runs come in, holes are asked for, orders that grew apart
  *   order_learn.c   a new leader's part
@@ -22,8 +22,8 @@
  *
  * The epoch of a member is the last term in which its history agreed with the leader's. A new
  * leader takes the history of the highest epoch, of these the longest: what a majority had in that
- * term is in it. Source: Viewstamped Replication Revisited (Liskov, Cowling, 2012), view change by
- * the last normal view; going back run by run to where two histories part: Raft (Ongaro,
+ * term is in it. Source: Viewstamped Replication Revisited (Liskov, Cowling, 2012), snapshot change by
+ * the last normal snapshot; going back run by run to where two histories part: Raft (Ongaro,
  * Ousterhout, 2014), 5.3.
  *
  * A pure state machine but for its history: what it wants done it does by order_ops, what happens
@@ -35,8 +35,8 @@
 #include "headless/base/budget.h"
 #include "headless/base/clock.h"
 #include "headless/base/counters.h"
+#include "headless/data/leader_snapshot.h"
 #include "headless/data/order_log.h"
-#include "headless/data/view.h"
 #include "headless/net/udp.h"
 
 #define ORDER_RETRY_NS     (5 * NS_PER_MS)   /* what was asked for and has not come */
@@ -65,7 +65,7 @@ struct order_ops {
     void (*deliver)(void *context, const struct request *request);
     /* To all live members; without a request: only the run. */
     void (*publish)(void *context, const struct order_run *run, const struct request *request);
-    /* To one member, by its index in the view. */
+    /* To one member, by its index in the snapshot. */
     void (*send)(void *context, size_t member, const struct order_run *run,
                  const struct request *request);
     void (*tell_position)(void *context, size_t member, const struct order_position *position);
@@ -77,7 +77,7 @@ struct order_ops {
 /* What is known of another member. */
 struct order_peer {
     uint64_t instance;
-    size_t member; /* its index in the view */
+    size_t member; /* its index in the snapshot */
     bool is_alive, has_answered;
     bool has_less;                   /* it cannot help: has said so in this round */
     uint64_t epoch, last, committed; /* by its own word, in this term */
@@ -113,11 +113,11 @@ struct order {
     uint64_t committed, epoch;
 
     enum order_role role;
-    uint64_t term;   /* of the view */
+    uint64_t term;   /* of the snapshot */
     uint64_t base;   /* LEADING: the first number of our term */
     uint64_t source; /* whose runs are taken: the leader's, or of whom we learn */
     size_t needed;   /* a majority */
-    struct order_peer peers[VIEW_MEMBERS_MAX];
+    struct order_peer peers[MEMBERS_MAX];
     size_t peer_count;
     uint64_t now_ns;
 
@@ -165,11 +165,11 @@ int order_init(struct order *order, const struct order_setup *setup)
 /* What waits is dropped as shutdown. */
 void order_fini(struct order *order);
 
-/* A slice of work begins; a view may be new. */
+/* A slice of work begins; a snapshot may be new. */
 void order_begin(struct order *order, uint64_t now_ns);
-void order_take_view(struct order *order, const struct view *view);
+void order_take_snapshot(struct order *order, const struct leader_snapshot *snapshot);
 
-/* Does it number, if the view says that we lead? Until then requests have to be held. */
+/* Does it number, if the snapshot says that we lead? Until then requests have to be held. */
 static inline bool order_is_leading(const struct order *order)
 {
     return order->role == ORDER_LEADING;

@@ -1,5 +1,5 @@
 /*
- * plane: the data plane as a whole: sockets, receivers, workers, and the view they share.
+ * plane: the data plane as a whole: sockets, receivers, workers, and the snapshot they share.
  *
  *   plane_open   binds every socket and takes all memory; nothing is read yet
  *   plane_start  starts the threads
@@ -37,7 +37,7 @@ struct completion {
 struct plane {
     const struct config *config;
     struct identity identity;
-    struct view_board board;
+    struct snapshot_publisher publisher;
     struct udp_socket data_sockets[RECEIVERS_MAX], relay_sockets[RECEIVERS_MAX];
     struct groups groups;
     struct replay_window *windows; /* gate.h; NULL: no keys */
@@ -82,7 +82,7 @@ void plane_watch(struct plane_quiet *quiet, const struct plane *plane, uint64_t 
 void plane_stop(struct plane *plane, struct plane_quiet *quiet, uint64_t quiet_ns);
 void plane_close(struct plane *plane);
 
-/* After view_publish: end every sleep that the view may change. */
+/* After snapshot_publish: end every sleep that the snapshot may change. */
 void plane_wake(struct plane *plane);
 
 /* Send a line to a client from the address it spoke to; not for the data path. */

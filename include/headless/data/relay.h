@@ -54,7 +54,7 @@ struct relay {
     size_t train_max;
     bool is_sealing;       /* frames are sealed; relay_seal_with says how */
     struct seal_lane lane; /* of this thread: numbers its frames, and seals them */
-    const struct key *key; /* of the present view; NULL: there is none, frames are dropped */
+    const struct key *key; /* of the present snapshot; NULL: there is none, frames are dropped */
     enum seal_suite suite;
     uint8_t *large; /* room for a sealed frame of any size; NULL: nothing is sealed */
     struct relay_link *links[RELAY_LINKS_MAX];
@@ -65,7 +65,7 @@ struct relay {
     uint64_t linger_ns;       /* copies leave at most so often */
     uint64_t copies_due_ns;   /* those that wait, not before */
     uint64_t now_ns;          /* of this slice: set by relay_begin */
-    uint64_t leader_instance; /* by the present view; only its refusals are evidence */
+    uint64_t leader_instance; /* by the present snapshot; only its refusals are evidence */
     struct counters *counters;
     struct traffic *traffic;
     uint64_t refused_instance; /* seen since the worker last took it; 0: none */
@@ -75,7 +75,7 @@ struct relay {
 struct relay_target {
     struct address to; /* its relay port if framed, else its data port */
     uint64_t instance; /* 0: outside the cluster */
-    uint64_t term;     /* the view's */
+    uint64_t term;     /* the snapshot's */
     uint16_t slot;
 };
 

@@ -2,7 +2,7 @@
  * reply: the one door through which answers leave.
  *
  * An answer for a client of this pod is checked against the fence (only the present leader's
- * answers leave; view_accepts_reply) and sent from the very address and port that the client spoke
+ * answers leave; leader_snapshot_accepts_reply) and sent from the very address and port that the client spoke
  * to. An answer for a client of another pod meets the same fence twice: here, and at that pod, to
  * which it is carried with the term in which its request was delivered. What waited here for a
  * full socket meets it again before it leaves.
@@ -13,8 +13,8 @@
 #ifndef HEADLESS_DATA_REPLY_H
 #define HEADLESS_DATA_REPLY_H
 
+#include "headless/data/leader_snapshot.h"
 #include "headless/data/relay.h"
-#include "headless/data/view.h"
 
 struct replier {
     const struct udp_socket *socket; /* the data socket of this worker */
@@ -22,7 +22,7 @@ struct replier {
     struct relay *relay;
     uint16_t relay_port;
     struct counters *counters;
-    const struct view *view; /* of this slice: set by reply_begin */
+    const struct leader_snapshot *snapshot; /* of this slice: set by reply_begin */
     uint64_t now_ns;
     bool leads;           /* this pod does, in this slice */
     uint64_t oldest_term; /* of the answers in the outbox */
@@ -34,7 +34,8 @@ int reply_init(struct replier *replier, const struct udp_socket *socket,
 void reply_fini(struct replier *replier);
 
 /* A slice of work begins. */
-void reply_begin(struct replier *replier, const struct view *view, bool leads, uint64_t now_ns);
+void reply_begin(struct replier *replier, const struct leader_snapshot *snapshot, bool leads,
+                 uint64_t now_ns);
 
 /* Send an answer on its way: to the client, or to its ingress pod. */
 void reply_send(struct replier *replier, const struct origin *origin, uint64_t term,

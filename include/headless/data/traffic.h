@@ -10,17 +10,17 @@
 #ifndef HEADLESS_DATA_TRAFFIC_H
 #define HEADLESS_DATA_TRAFFIC_H
 
-#include "headless/data/view.h"
+#include "headless/data/leader_snapshot.h"
 
 struct traffic {
-    _Atomic uint64_t relayed[VIEW_MEMBERS_MAX];
-    _Atomic uint64_t received[VIEW_MEMBERS_MAX];
+    _Atomic uint64_t relayed[MEMBERS_MAX];
+    _Atomic uint64_t received[MEMBERS_MAX];
 };
 
 /* counts: one of the two arrays. A member without a slot is not counted. */
 static inline void traffic_add(_Atomic uint64_t *counts, uint16_t slot, uint64_t n)
 {
-    if (slot >= VIEW_MEMBERS_MAX)
+    if (slot >= MEMBERS_MAX)
         return;
     atomic_store_explicit(&counts[slot],
                           atomic_load_explicit(&counts[slot], memory_order_relaxed) + n,

@@ -5,8 +5,8 @@
  *                                                                ├─ relay.c
  *                                            answers ─► reply.c  └─ hold.c
  *
- * One slice: load the view, release what was held if there is a leader; for each input load the
- * view again, take up to a batch, route each, flush every outbox, give the slots back. Nothing is
+ * One slice: load the snapshot, release what was held if there is a leader; for each input load the
+ * snapshot again, take up to a batch, route each, flush every outbox, give the slots back. Nothing is
  * allocated or locked in it.
  *
  * Everything in struct worker belongs to the worker's thread, except counters, traffic, hold count
@@ -36,8 +36,8 @@ struct worker {
     size_t index;
     const struct config *config;
     const struct identity *identity;
-    struct view_board *board;
-    struct view_reader reader;
+    struct snapshot_publisher *publisher;
+    struct snapshot_reader reader;
     const struct udp_socket *data_socket;
 
     size_t input_count; /* 0: run to completion */
@@ -58,17 +58,17 @@ struct worker {
     struct budget refusals; /* of commands: so many go to the supervisor, who tells */
     struct sign_seen seen;
 
-    const struct view *view;    /* of this slice */
-    uint64_t generation;        /* of that view */
-    uint64_t order_generation;  /* of the one that the order has */
-    bool order_has_news;        /* it gave something out for that view */
-    uint64_t now_ns;            /* of this slice */
-    uint64_t until_ns;          /* asleep: until then */
-    bool is_ending;             /* no slice may come after this one */
-    struct relay_target leader; /* of this view */
-    enum view_way way;          /* of this slice: what is done with requests */
+    const struct leader_snapshot *snapshot; /* of this slice */
+    uint64_t generation;                    /* of that snapshot */
+    uint64_t order_generation;              /* of the one that the order has */
+    bool order_has_news;                    /* it gave something out for that snapshot */
+    uint64_t now_ns;                        /* of this slice */
+    uint64_t until_ns;                      /* asleep: until then */
+    bool is_ending;                         /* no slice may come after this one */
+    struct relay_target leader;             /* of this snapshot */
+    enum leader_snapshot_decide way;        /* of this slice: what is done with requests */
     struct relay_target
-        members[VIEW_MEMBERS_MAX]; /* to whom copies go: the live ones but us, of this view */
+        members[MEMBERS_MAX]; /* to whom copies go: the live ones but us, of this snapshot */
     uint64_t next_tick_ns;
     size_t own_pace_bytes; /* released per period where the leader's buffer is not known */
     size_t worker_count;
@@ -81,7 +81,7 @@ struct worker {
 struct worker_setup {
     const struct config *config;
     const struct identity *identity;
-    struct view_board *board;
+    struct snapshot_publisher *publisher;
     const struct udp_socket *data_socket;
     struct waker *supervisor_waker; /* woken for a command */
     struct replay_window *windows;  /* gate.h */
@@ -129,12 +129,12 @@ void worker_wake(void *self);
  */
 void classify_piece(struct worker *worker, const struct datagram *piece);
 
-/* route.c: where requests go by the present view: to the leader's relay port in frames, else to its
+/* route.c: where requests go by the present snapshot: to the leader's relay port in frames, else to its
  * data port. */
 struct relay_target route_find_leader(const struct worker *worker);
 /* route.c: to our app, or as a probe. */
 void route_deliver(struct worker *worker, const struct request *request);
-/* route.c: tells the relay to whom copies go by the present view. */
+/* route.c: tells the relay to whom copies go by the present snapshot. */
 void route_find_members(struct worker *worker);
 /* route.c: a request goes to an app, to the leader, or into hold. */
 void route_request(struct worker *worker, const struct request *request);

@@ -10,7 +10,7 @@
  * No key is used itself. A subkey is made for one purpose, one sending instance and one lane, and
  * so belongs to one thread of one process: it counts its own nonces, and none can be used twice.
  *
- * A keyring is a plain value: it is copied into what the threads read (the view), and never changed
+ * A keyring is a plain value: it is copied into what the threads read (the snapshot), and never changed
  * there. Any thread; keyring_load blocks on the disk.
  *
  * Technique: keyed BLAKE2b as a key derivation function (RFC 7693; libsodium's crypto_kdf).

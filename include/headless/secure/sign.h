@@ -64,7 +64,7 @@ struct sign_key {
     uint8_t subkey[KEY_BYTES];
 };
 
-/* By what commands are judged; a plain value, part of the view. */
+/* By what commands are judged; a plain value, part of the snapshot. */
 struct sign_policy {
     bool is_required; /* else what is not signed is SIGN_PLAIN; and without keys, what is, too */
     uint32_t count;

@@ -1,40 +1,39 @@
 /*
- * The view of the data threads, made from what the election says.
+ * The snapshot of the data threads, made from what the election says.
  *
  * Most steps only move the moment until which the leader is valid: that is one atomic field of the
- * view that is there already. Anything else takes a new view.
+ * snapshot that is there already. Anything else takes a new snapshot.
  */
 #include <stdio.h>
 
 #include "supervisor_internal.h"
 
-/* ---- what the view is to say ---- */
+/* ---- what the snapshot is to say ---- */
 
-static enum view_leader leader_kind(const struct supervisor *supervisor)
+static enum leader_kind leader_kind(const struct supervisor *supervisor)
 {
-    const struct election_view *view = &supervisor->view;
+    const struct election_leadership *snapshot = &supervisor->snapshot;
 
     if (address_is_set(&supervisor->outside))
-        return VIEW_LEADER_OUTSIDE;
+        return LEADER_OUTSIDE;
     /* Who is not in the leader's list yet would be turned away by it: hold until then. */
-    if (!view->leader || view->state == ELECTION_JOINING || view->state == ELECTION_KEY)
-        return VIEW_LEADER_NONE;
-    return view->leader == supervisor->plane->identity.instance ? VIEW_LEADER_SELF
-                                                                : VIEW_LEADER_MEMBER;
+    if (!snapshot->leader || snapshot->state == ELECTION_JOINING || snapshot->state == ELECTION_KEY)
+        return LEADER_NONE;
+    return snapshot->leader == supervisor->plane->identity.instance ? LEADER_SELF : LEADER_MEMBER;
 }
 
 static uint64_t valid_until(const struct supervisor *supervisor)
 {
-    if (supervisor->facts.kind == VIEW_LEADER_OUTSIDE)
-        return VIEW_FOREVER;
-    return supervisor->facts.kind == VIEW_LEADER_NONE ? 0 : supervisor->view.valid_until_ns;
+    if (supervisor->facts.kind == LEADER_OUTSIDE)
+        return SNAPSHOT_NO_EXPIRY;
+    return supervisor->facts.kind == LEADER_NONE ? 0 : supervisor->snapshot.valid_until_ns;
 }
 
 /* Does this name another leader, or the same one in another term? */
 static bool is_new_leader(const struct supervisor_facts *before,
                           const struct supervisor_facts *facts)
 {
-    return facts->kind != VIEW_LEADER_NONE &&
+    return facts->kind != LEADER_NONE &&
            (facts->leader != before->leader || facts->term != before->term);
 }
 
@@ -45,22 +44,21 @@ static bool is_new_leader(const struct supervisor_facts *before,
 static void grant_grace(const struct supervisor *supervisor, const struct supervisor_facts *before,
                         struct supervisor_facts *facts)
 {
-    bool resigned =
-        before->kind == VIEW_LEADER_SELF && supervisor->view.state == ELECTION_RESIGNING;
+    bool resigned = before->kind == LEADER_SELF && supervisor->snapshot.state == ELECTION_RESIGNING;
 
     /* Others may tell of the new leader before its own heartbeat says how it came to lead. */
     bool is_late_news = facts->gave_way && !before->gave_way && facts->leader == before->leader;
 
     if (!resigned && !is_late_news && !is_new_leader(before, facts))
         return;
-    if (before->kind != VIEW_LEADER_NONE && !is_late_news)
+    if (before->kind != LEADER_NONE && !is_late_news)
         facts->previous_term = before->term;
-    facts->previous_until_ns = resigned || supervisor->view.gave_way
+    facts->previous_until_ns = resigned || supervisor->snapshot.gave_way
                                    ? clock_now_ns() + supervisor->settings.reply_grace_ns
                                    : 0;
 }
 
-/* To whom copies go, and who has to have a key. Else nobody asks, and no view is made for it. */
+/* To whom copies go, and who has to have a key. Else nobody asks, and no snapshot is made for it. */
 static bool is_alive(const struct supervisor *supervisor, uint16_t index)
 {
     return (!config_makes_copies(supervisor->config) && !config_has_keys(supervisor->config)) ||
@@ -73,13 +71,13 @@ static struct supervisor_facts gather(struct supervisor *supervisor)
     struct supervisor_facts facts = supervisor->facts;
 
     facts.kind = leader_kind(supervisor);
-    facts.term = supervisor->view.term;
-    facts.leader = facts.kind == VIEW_LEADER_NONE ? 0 : supervisor->view.leader;
-    facts.cause = supervisor->view.cause;
+    facts.term = supervisor->snapshot.term;
+    facts.leader = facts.kind == LEADER_NONE ? 0 : supervisor->snapshot.leader;
+    facts.cause = supervisor->snapshot.cause;
     facts.list_term = list->id.term;
     facts.list_version = list->id.version;
     facts.list_count = list->count;
-    facts.gave_way = supervisor->view.gave_way;
+    facts.gave_way = supervisor->snapshot.gave_way;
     facts.votes_needed = election_needed(&supervisor->election);
     memset(facts.live, 0, sizeof(facts.live));
     for (uint16_t i = 0; i < list->count; i++)
@@ -95,18 +93,18 @@ static struct supervisor_facts gather(struct supervisor *supervisor)
 
 /* ---- the members ---- */
 
-static void add_member(struct view *view, uint64_t instance, const char *name,
+static void add_member(struct leader_snapshot *snapshot, uint64_t instance, const char *name,
                        const struct address *address)
 {
-    struct member *member = &view->members[view->member_count++];
+    struct member *member = &snapshot->members[snapshot->member_count++];
 
     *member = (struct member){
-        .instance = instance, .address = address_with_port(*address, 0), .slot = VIEW_SLOT_NONE};
+        .instance = instance, .address = address_with_port(*address, 0), .slot = MEMBER_INDEX_NONE};
     (void)snprintf(member->name, sizeof(member->name), "%s", name);
 }
 
 /* Before there is a list, those that the configuration names: their ports are known already. */
-static void put_configured(const struct supervisor *supervisor, struct view *view)
+static void put_configured(const struct supervisor *supervisor, struct leader_snapshot *snapshot)
 {
     const struct config *config = supervisor->config;
     bool is_listed = false;
@@ -115,77 +113,77 @@ static void put_configured(const struct supervisor *supervisor, struct view *vie
         const struct config_peer *peer = &config->peers.list[i];
         bool is_self = address_equal_ip(&peer->address, &config->self);
 
-        add_member(view, is_self ? supervisor->plane->identity.instance : 0,
+        add_member(snapshot, is_self ? supervisor->plane->identity.instance : 0,
                    is_self ? config->name : peer->name, &peer->address);
         is_listed |= is_self;
     }
     if (!is_listed)
-        add_member(view, supervisor->plane->identity.instance, config->name, &config->self);
+        add_member(snapshot, supervisor->plane->identity.instance, config->name, &config->self);
 }
 
-static void put_members(struct supervisor *supervisor, struct view *view)
+static void put_members(struct supervisor *supervisor, struct leader_snapshot *snapshot)
 {
     const struct election_list *list = &supervisor->election.list;
 
-    view->member_count = 0;
+    snapshot->member_count = 0;
     if (list->count == 0) {
-        put_configured(supervisor, view);
+        put_configured(supervisor, snapshot);
         return;
     }
     for (uint16_t i = 0; i < list->count; i++) {
         const struct election_member *member = &list->members[i];
 
-        add_member(view, member->instance, member->name.text, &member->address);
-        view->members[i].is_alive = is_alive(supervisor, i);
-        view->members[i].slot = roster_slot(&supervisor->roster, member->instance);
-        view->members[i].is_introduced =
-            supervisor_prime_gate(supervisor, member->instance, view->members[i].slot);
+        add_member(snapshot, member->instance, member->name.text, &member->address);
+        snapshot->members[i].is_alive = is_alive(supervisor, i);
+        snapshot->members[i].slot = roster_slot(&supervisor->roster, member->instance);
+        snapshot->members[i].is_introduced =
+            supervisor_prime_gate(supervisor, member->instance, snapshot->members[i].slot);
     }
 }
 
-static void put_leader(struct supervisor *supervisor, struct view *view)
+static void put_leader(struct supervisor *supervisor, struct leader_snapshot *snapshot)
 {
     const struct supervisor_facts *facts = &supervisor->facts;
     const struct election *e = &supervisor->election;
-    const struct member *leader = view_find_instance(view, facts->leader);
+    const struct member *leader = leader_snapshot_find_instance(snapshot, facts->leader);
 
-    view->leader = (struct address){0};
-    view->leader_name[0] = '\0';
-    view->leader_instance = facts->leader;
-    view->leader_slot = roster_slot(&supervisor->roster, facts->leader);
-    if (facts->kind == VIEW_LEADER_OUTSIDE)
-        view->leader = supervisor->outside;
-    else if (facts->kind == VIEW_LEADER_SELF)
-        view->leader = address_with_port(supervisor->config->self, 0);
-    else if (facts->kind == VIEW_LEADER_MEMBER)
-        view->leader = e->leader_address;
+    snapshot->leader = (struct address){0};
+    snapshot->leader_name[0] = '\0';
+    snapshot->leader_instance = facts->leader;
+    snapshot->leader_slot = roster_slot(&supervisor->roster, facts->leader);
+    if (facts->kind == LEADER_OUTSIDE)
+        snapshot->leader = supervisor->outside;
+    else if (facts->kind == LEADER_SELF)
+        snapshot->leader = address_with_port(supervisor->config->self, 0);
+    else if (facts->kind == LEADER_MEMBER)
+        snapshot->leader = e->leader_address;
     if (leader)
-        (void)snprintf(view->leader_name, sizeof(view->leader_name), "%s", leader->name);
+        (void)snprintf(snapshot->leader_name, sizeof(snapshot->leader_name), "%s", leader->name);
 }
 
 /* ---- publishing ---- */
 
 static const char *cause_word(const struct supervisor *supervisor)
 {
-    if (supervisor->facts.kind == VIEW_LEADER_OUTSIDE)
+    if (supervisor->facts.kind == LEADER_OUTSIDE)
         return "yaml";
-    return supervisor->view.leader ? election_cause_name(supervisor->facts.cause) : "none";
+    return supervisor->snapshot.leader ? election_cause_name(supervisor->facts.cause) : "none";
 }
 
-static void set_valid_until(struct view *view, uint64_t until_ns)
+static void set_valid_until(struct leader_snapshot *snapshot, uint64_t until_ns)
 {
-    atomic_store_explicit(&view->valid_until_ns, until_ns, memory_order_relaxed);
+    atomic_store_explicit(&snapshot->valid_until_ns, until_ns, memory_order_relaxed);
 }
 
 void supervisor_publish_again(struct supervisor *supervisor)
 {
-    struct view_board *board = &supervisor->plane->board;
+    struct snapshot_publisher *publisher = &supervisor->plane->publisher;
     const struct supervisor_facts *facts = &supervisor->facts;
-    struct view *draft = view_draft(board);
+    struct leader_snapshot *draft = snapshot_draft(publisher);
 
     supervisor->is_unpublished = draft == NULL;
-    if (!draft) { /* whatever the old view says, it says it no longer */
-        set_valid_until(view_current(board), 0);
+    if (!draft) { /* whatever the old snapshot says, it says it no longer */
+        set_valid_until(snapshot_current(publisher), 0);
         return;
     }
     put_members(supervisor, draft);
@@ -208,9 +206,9 @@ void supervisor_publish_again(struct supervisor *supervisor)
                      supervisor->settings.control_accept == CONFIG_CONTROL_SIGNED, &draft->signing);
     memcpy(draft->wanted_leader, supervisor->settings.leader, sizeof(draft->wanted_leader));
     draft->has_wanted_leader = supervisor_has_wanted_leader(supervisor);
-    view_history_put(&supervisor->history, draft);
+    leader_history_put(&supervisor->history, draft);
     set_valid_until(draft, valid_until(supervisor));
-    view_publish(board, draft);
+    snapshot_publish(publisher, draft);
     plane_wake(supervisor->plane);
 }
 
@@ -238,14 +236,14 @@ static struct supervisor_cost sum_up(struct supervisor *supervisor,
     cost.held = numbers.held;
     cost.gap_ns = since_ns && now_ns > since_ns ? now_ns - since_ns : 0;
     /* In order of loss: who gave way goes on relaying what it got. */
-    if (before->leader && leader != before->leader && !supervisor->view.gave_way)
+    if (before->leader && leader != before->leader && !supervisor->snapshot.gave_way)
         cost.lost = roster_unconfirmed(&supervisor->roster, before->leader);
     return cost;
 }
 
 void supervisor_publish(struct supervisor *supervisor)
 {
-    struct view *current = view_current(&supervisor->plane->board);
+    struct leader_snapshot *current = snapshot_current(&supervisor->plane->publisher);
     const struct supervisor_facts before = supervisor->facts;
     struct supervisor_facts facts = gather(supervisor);
     uint64_t now_ns = clock_now_ns();
@@ -257,7 +255,7 @@ void supervisor_publish(struct supervisor *supervisor)
         cost = sum_up(supervisor, &before, facts.leader, now_ns); /* before what is held may go */
     supervisor->facts = facts;
     if (is_new)
-        view_history_begin(&supervisor->history, now_ns, cost.gap_ns, facts.term);
+        leader_history_begin(&supervisor->history, now_ns, cost.gap_ns, facts.term);
     until_ns = valid_until(supervisor);
     if (memcmp(&facts, &before, sizeof(facts)) != 0) {
         roster_update(&supervisor->roster, &supervisor->election.list);
@@ -312,7 +310,7 @@ void supervisor_tell(struct supervisor *supervisor)
 
         alive += state != ELECTION_MEMBER_DEAD;
         differing += agreement_differs(&supervisor->agreement, slot, e->list.members[i].instance);
-        if (slot == VIEW_SLOT_NONE)
+        if (slot == MEMBER_INDEX_NONE)
             continue;
         atomic_store_explicit(&report->member_states[slot], (uint8_t)state, memory_order_relaxed);
         tell_pulse(supervisor, slot, e->list.members[i].instance);
