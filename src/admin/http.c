@@ -154,14 +154,14 @@ static void answer_sessions(struct admin *admin, struct answer *answer)
 {
     struct session_entry *entries = malloc(SESSION_REPORT_MAX * sizeof(*entries));
     struct sessions_reading reading = {.entries = entries};
-    struct plane_numbers numbers;
+    struct data_plane_numbers numbers;
 
     answer->status = MHD_HTTP_OK;
     answer->type = json;
     if (!entries)
         return;
-    reading.is_complete = plane_list_sessions(admin->plane, entries, &reading.count);
-    plane_read_numbers(admin->plane, &numbers);
+    reading.is_complete = data_plane_list_sessions(admin->data_plane, entries, &reading.count);
+    data_plane_read_numbers(admin->data_plane, &numbers);
     reading.total = numbers.sessions;
     reading.now_ns = clock_now_ns();
     answer->text = page_sessions(&reading, &answer->length);

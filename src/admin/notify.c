@@ -22,8 +22,8 @@ static size_t notifier_do_work(void *self)
     struct notifier *notifier = self;
     const struct reading reading = {
         .config = notifier->config,
-        .identity = &notifier->plane->identity,
-        .leadership = snapshot_acquire(&notifier->plane->publisher, &notifier->reader),
+        .identity = &notifier->data_plane->identity,
+        .leadership = snapshot_acquire(&notifier->data_plane->publisher, &notifier->reader),
         .report = notifier->report,
         .now_ns = clock_now_ns(),
     };
@@ -61,7 +61,7 @@ static void notifier_idle(void *self)
     uint64_t limit_ns = sleep_ns(notifier->reader.snapshot);
 
     waker_prepare(&notifier->waker);
-    if (snapshot_is_newer(&notifier->plane->publisher, &notifier->reader)) {
+    if (snapshot_is_newer(&notifier->data_plane->publisher, &notifier->reader)) {
         waker_cancel(&notifier->waker);
         return;
     }
@@ -92,9 +92,9 @@ static int start_thread(struct notifier *notifier)
     int rc = waker_init(&notifier->waker, false);
 
     if (!rc)
-        rc = snapshot_publisher_register(&notifier->plane->publisher, &notifier->reader);
+        rc = snapshot_publisher_register(&notifier->data_plane->publisher, &notifier->reader);
     if (!rc) {
-        notifier->plane->watcher = &notifier->waker;
+        notifier->data_plane->watcher = &notifier->waker;
         rc = agent_start(&notifier->agent, "notify", &notifier_agent_ops, notifier);
     }
     if (rc)
@@ -102,13 +102,17 @@ static int start_thread(struct notifier *notifier)
     return rc;
 }
 
-int notifier_start(struct notifier *notifier, const struct config *config, struct plane *plane,
-                   const struct supervisor_report *report, struct events *events)
+int notifier_start(struct notifier *notifier, const struct config *config,
+                   struct data_plane *data_plane, const struct supervisor_report *report,
+                   struct events *events)
 {
     int rc;
 
-    *notifier = (struct notifier){
-        .config = config, .plane = plane, .report = report, .socket.fd = -1, .events = events};
+    *notifier = (struct notifier){.config = config,
+                                  .data_plane = data_plane,
+                                  .report = report,
+                                  .socket.fd = -1,
+                                  .events = events};
     if (config->app_notify.port == 0 && !events)
         return 0;
     rc = open_socket(notifier);
@@ -126,9 +130,9 @@ static void wake(void *self)
 
 void notifier_stop(struct notifier *notifier)
 {
-    if (!notifier->plane)
+    if (!notifier->data_plane)
         return; /* it was never started */
     agent_stop(&notifier->agent, wake);
-    notifier->plane->watcher = NULL;
+    notifier->data_plane->watcher = NULL;
     udp_close(&notifier->socket);
 }

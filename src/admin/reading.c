@@ -7,14 +7,14 @@
 
 void reading_take(struct admin *admin, struct reading *ret_reading)
 {
-    struct plane *plane = admin->plane;
+    struct data_plane *data_plane = admin->data_plane;
     struct timespec wall;
     struct reading reading = {
         .config = admin->config,
-        .identity = &plane->identity,
-        .leadership = snapshot_acquire(&plane->publisher, &admin->reader),
-        .data_rcvbuf_bytes = plane->data_sockets[0].rcvbuf_bytes,
-        .relay_rcvbuf_bytes = plane->relay_sockets[0].rcvbuf_bytes,
+        .identity = &data_plane->identity,
+        .leadership = snapshot_acquire(&data_plane->publisher, &admin->reader),
+        .data_rcvbuf_bytes = data_plane->data_sockets[0].rcvbuf_bytes,
+        .relay_rcvbuf_bytes = data_plane->relay_sockets[0].rcvbuf_bytes,
         .peer_rcvbuf_bytes = admin->supervisor->courier.socket.rcvbuf_bytes,
         .peer_kernel_drops = udp_kernel_drops(admin->supervisor->courier.socket.fd),
         .event_streams = events_count(&admin->events),
@@ -34,7 +34,7 @@ void reading_take(struct admin *admin, struct reading *ret_reading)
     (void)clock_gettime(CLOCK_REALTIME, &wall);
     reading.wall_ns = (uint64_t)wall.tv_sec * NS_PER_SEC + (uint64_t)wall.tv_nsec;
     reading.uptime_ns = reading.now_ns - admin->started_ns;
-    plane_read_numbers(plane, &reading.numbers);
+    data_plane_read_numbers(data_plane, &reading.numbers);
     counters_collect(&admin->supervisor->counters, reading.numbers.counters);
     counters_collect(&admin->notifier.counters, reading.numbers.counters);
     distributions_collect(admin->supervisor->counters.distributions, reading.numbers.distributions);
@@ -42,8 +42,8 @@ void reading_take(struct admin *admin, struct reading *ret_reading)
         uint16_t slot = reading.leadership->members[i].slot;
 
         if (slot < MEMBERS_MAX)
-            plane_read_traffic(plane, slot, &reading.traffic[i].relayed,
-                               &reading.traffic[i].received);
+            data_plane_read_traffic(data_plane, slot, &reading.traffic[i].relayed,
+                                    &reading.traffic[i].received);
     }
     (void)pthread_mutex_lock(&admin->options_lock);
     reading.options = admin->options;

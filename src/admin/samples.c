@@ -33,7 +33,7 @@ static void add_drops(struct list *list, const char *socket, uint64_t drops)
 
 static void add_counters(struct list *list, const struct reading *reading)
 {
-    const struct plane_numbers *numbers = &reading->numbers;
+    const struct data_plane_numbers *numbers = &reading->numbers;
 
     for (size_t i = 0; i < COUNTER_COUNT; i++)
         add(list, SAMPLE_COUNTER, counter_describe(i), numbers->counters[i]);
@@ -176,7 +176,7 @@ bool reading_has_leader(const struct reading *reading)
                atomic_load_explicit(&reading->leadership->valid_until_ns, memory_order_relaxed);
 }
 
-static void add_order(struct list *list, const struct plane_numbers *numbers)
+static void add_order(struct list *list, const struct data_plane_numbers *numbers)
 {
     add_gauge(list, "ordered_waiting", numbers->waiting,
               "Numbered messages that the app was not given yet");
@@ -248,8 +248,8 @@ static void add_process(struct list *list, const struct reading *reading)
 
 size_t samples_list(const struct reading *reading, struct sample ret_samples[static SAMPLES_MAX])
 {
-    const struct plane_numbers *numbers = &reading->numbers;
-    const struct ledger ledger = counters_ledger(numbers->counters, plane_inside(numbers));
+    const struct data_plane_numbers *numbers = &reading->numbers;
+    const struct ledger ledger = counters_ledger(numbers->counters, data_plane_inside(numbers));
     struct list list = {.samples = ret_samples};
 
     add_counters(&list, reading);

@@ -165,7 +165,7 @@ static struct json_object *describe_histogram(enum distribution_id id,
     return object;
 }
 
-static void add_histograms(struct json_object *page, const struct plane_numbers *numbers)
+static void add_histograms(struct json_object *page, const struct data_plane_numbers *numbers)
 {
     struct json_object *histograms = json_object_new_object();
 
@@ -210,9 +210,9 @@ static void add_samples(struct json_object *page, const struct reading *reading)
     add(page, "gauges", gauges);
 }
 
-static struct json_object *describe_ledger(const struct plane_numbers *numbers)
+static struct json_object *describe_ledger(const struct data_plane_numbers *numbers)
 {
-    const struct ledger ledger = counters_ledger(numbers->counters, plane_inside(numbers));
+    const struct ledger ledger = counters_ledger(numbers->counters, data_plane_inside(numbers));
     struct json_object *object = json_object_new_object();
 
     add_signed(object, "requests", ledger.requests);

@@ -1,8 +1,8 @@
 #include "headless/control/roster.h"
 
-void roster_init(struct roster *roster, const struct plane *plane)
+void roster_init(struct roster *roster, const struct data_plane *data_plane)
 {
-    *roster = (struct roster){.plane = plane};
+    *roster = (struct roster){.data_plane = data_plane};
 }
 
 static struct roster_seat *find(struct roster *roster, uint64_t instance)
@@ -42,8 +42,8 @@ static void seat(struct roster *roster, uint64_t instance)
         roster->next = (uint16_t)((slot + 1) % MEMBERS_MAX);
     } while (free_seat->instance);
     *free_seat = (struct roster_seat){.instance = instance};
-    plane_read_traffic(roster->plane, slot, &free_seat->relayed_before,
-                       &free_seat->received_before);
+    data_plane_read_traffic(roster->data_plane, slot, &free_seat->relayed_before,
+                            &free_seat->received_before);
 }
 
 void roster_update(struct roster *roster, const struct election_list *list)
@@ -70,7 +70,7 @@ uint64_t roster_received(const struct roster *roster, uint64_t instance)
 
     if (slot == MEMBER_INDEX_NONE)
         return 0;
-    plane_read_traffic(roster->plane, slot, &relayed, &received);
+    data_plane_read_traffic(roster->data_plane, slot, &relayed, &received);
     return received - roster->seats[slot].received_before;
 }
 
@@ -89,7 +89,7 @@ uint64_t roster_unconfirmed(const struct roster *roster, uint64_t instance)
 
     if (slot == MEMBER_INDEX_NONE)
         return 0;
-    plane_read_traffic(roster->plane, slot, &relayed, &received);
+    data_plane_read_traffic(roster->data_plane, slot, &relayed, &received);
     handed = relayed - roster->seats[slot].relayed_before;
     return handed > roster->seats[slot].confirmed ? handed - roster->seats[slot].confirmed : 0;
 }

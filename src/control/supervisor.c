@@ -111,7 +111,7 @@ static size_t take_refusals(struct supervisor *supervisor)
         if (instance)
             hear_refusal(supervisor, instance);
     }
-    while (plane_take_refusal(supervisor->plane, &instance)) {
+    while (data_plane_take_refusal(supervisor->data_plane, &instance)) {
         hear_refusal(supervisor, instance);
         n++;
     }
@@ -137,7 +137,7 @@ void supervisor_tell_candidates(struct supervisor *supervisor)
 
 static void watch_app(struct supervisor *supervisor)
 {
-    bool is_up = plane_app_is_up(supervisor->plane);
+    bool is_up = data_plane_app_is_up(supervisor->data_plane);
 
     if (is_up == supervisor->is_app_up)
         return;
@@ -156,7 +156,7 @@ static void watch_app(struct supervisor *supervisor)
 static void watch_progress(struct supervisor *supervisor, uint64_t now_ns)
 {
     const struct agent *stalled =
-        progress_find_stalled(&supervisor->progress, supervisor->plane, now_ns);
+        progress_find_stalled(&supervisor->progress, supervisor->data_plane, now_ns);
     bool is_moving = true;
 
     if (!stalled)
@@ -225,7 +225,7 @@ static void take_wishes(struct supervisor *supervisor)
 
 static bool is_leaderless(const struct supervisor *supervisor, uint64_t now_ns)
 {
-    const struct leader_snapshot *snapshot = snapshot_current(&supervisor->plane->publisher);
+    const struct leader_snapshot *snapshot = snapshot_current(&supervisor->data_plane->publisher);
 
     return snapshot->kind == LEADER_NONE ||
            now_ns >= atomic_load_explicit(&snapshot->valid_until_ns, memory_order_relaxed);
@@ -264,14 +264,14 @@ static bool has_input(struct supervisor *supervisor)
 {
     if (supervisor->is_unpublished)
         return false; /* commands wait for it, and it is tried again in a millisecond */
-    for (size_t i = 0; i < supervisor->plane->worker_count; i++) {
-        if (!ring_is_empty(&supervisor->plane->workers[i].mailbox.out))
+    for (size_t i = 0; i < supervisor->data_plane->worker_count; i++) {
+        if (!ring_is_empty(&supervisor->data_plane->workers[i].mailbox.out))
             return true;
     }
     return atomic_load_explicit(&supervisor->wishes, memory_order_seq_cst) ||
            has_reload(supervisor) || discovery_is_news(&supervisor->discovery) ||
-           plane_has_refusal(supervisor->plane) ||
-           plane_app_is_up(supervisor->plane) != supervisor->is_app_up;
+           data_plane_has_refusal(supervisor->data_plane) ||
+           data_plane_app_is_up(supervisor->data_plane) != supervisor->is_app_up;
 }
 
 /* The kernel counts as clock_now_ns does: also while the machine is suspended. */

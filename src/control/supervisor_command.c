@@ -17,7 +17,8 @@ static void answer(struct supervisor *supervisor, const struct letter *letter, c
     size_t length = strlen(text);
 
     if (length <= letter->length && may_answer(supervisor, letter))
-        plane_send_answer(supervisor->plane, &letter->client, &letter->local, text, length);
+        data_plane_send_reply(supervisor->data_plane, &letter->client, &letter->local, text,
+                              length);
 }
 
 /* " (3 more)": since the last line; nothing when there were none. */
@@ -132,7 +133,7 @@ bool supervisor_is_self(const struct config *config, const char *text)
  */
 static void force(struct supervisor *supervisor, const struct letter *letter)
 {
-    const uint64_t us = supervisor->plane->identity.instance;
+    const uint64_t us = supervisor->data_plane->identity.instance;
 
     /* IPv4 hosts take nothing from outside that bears their own address; IPv6 hosts do. */
     bool is_ours = address_is_loopback(&letter->client) ||
@@ -213,8 +214,8 @@ size_t supervisor_take_commands(struct supervisor *supervisor)
     struct letter letter;
     size_t taken = 0;
 
-    for (size_t i = 0; i < supervisor->plane->worker_count; i++) {
-        struct mailbox *mailbox = &supervisor->plane->workers[i].mailbox;
+    for (size_t i = 0; i < supervisor->data_plane->worker_count; i++) {
+        struct mailbox *mailbox = &supervisor->data_plane->workers[i].mailbox;
 
         for (size_t n = 0; n < COMMAND_TAKEN_MAX && !supervisor->is_unpublished &&
                            mailbox_try_read(mailbox, &letter);

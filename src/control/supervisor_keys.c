@@ -81,7 +81,7 @@ void supervisor_warn_open(const struct config *config)
 static bool is_other(const struct supervisor *supervisor, uint16_t index)
 {
     return supervisor->election.list.members[index].instance !=
-           supervisor->plane->identity.instance;
+           supervisor->data_plane->identity.instance;
 }
 
 /* The n-th member, if what we seal is for it: another one, live, and introduced; else NULL. */
@@ -141,7 +141,7 @@ bool supervisor_prime_gate(struct supervisor *supervisor, uint64_t instance, uin
     struct contact *contact = introductions_find(&supervisor->courier.introductions, instance);
     bool *is_primed = roster_primed(&supervisor->roster, slot);
 
-    if (!contact || !is_primed || !supervisor->plane->windows)
+    if (!contact || !is_primed || !supervisor->data_plane->windows)
         return false;
     if (*is_primed)
         return true;
@@ -149,7 +149,7 @@ bool supervisor_prime_gate(struct supervisor *supervisor, uint64_t instance, uin
         introductions_begin_anew(&supervisor->courier.introductions, contact);
         return false;
     }
-    gate_prime(supervisor->plane->windows, slot, contact->theirs.counters);
+    gate_prime(supervisor->data_plane->windows, slot, contact->theirs.counters);
     *is_primed = contact->is_primed = true;
     return true;
 }

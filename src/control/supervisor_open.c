@@ -199,7 +199,7 @@ static void fill_election_config(const struct supervisor *supervisor, uint64_t s
         .generation = config->leader_generation,
         .leader = seat_of_text(config->leader),
     };
-    ret_config->self.instance = supervisor->plane->identity.instance;
+    ret_config->self.instance = supervisor->data_plane->identity.instance;
     ret_config->self.is_eligible = config->eligible;
     for (size_t i = 0; i < config->leader_list.count; i++)
         ret_config->order[ret_config->order_count++] =
@@ -211,25 +211,25 @@ _Static_assert(WORKERS_MAX <= INTRODUCTION_LANES_MAX, "each thread has a lane");
 /* The threads' counters are told to whom we introduce ourselves to. */
 static uint8_t collect_lanes(struct supervisor *supervisor)
 {
-    const struct plane *plane = supervisor->plane;
+    const struct data_plane *data_plane = supervisor->data_plane;
 
-    for (size_t i = 0; i < plane->worker_count; i++)
-        supervisor->lanes[i] = &plane->workers[i].relay.lane;
-    return (uint8_t)plane->worker_count;
+    for (size_t i = 0; i < data_plane->worker_count; i++)
+        supervisor->lanes[i] = &data_plane->workers[i].relay.lane;
+    return (uint8_t)data_plane->worker_count;
 }
 
-int supervisor_join(struct supervisor *supervisor, struct plane *plane)
+int supervisor_join(struct supervisor *supervisor, struct data_plane *data_plane)
 {
     const struct config *config = supervisor->config;
     static struct election_config election_config; /* large; copied by election_init */
     uint64_t stored_term;
 
-    supervisor->plane = plane;
-    courier_introduce(&supervisor->courier, &plane->identity);
+    supervisor->data_plane = data_plane;
+    courier_introduce(&supervisor->courier, &data_plane->identity);
     introductions_tell_lanes(&supervisor->courier.introductions, supervisor->lanes,
                              collect_lanes(supervisor));
     introductions_take_keys(&supervisor->courier.introductions, &supervisor->settings.keyring);
-    roster_init(&supervisor->roster, plane);
+    roster_init(&supervisor->roster, data_plane);
     agreement_init(&supervisor->agreement, supervisor->config);
     stored_term = store_open(&supervisor->store, config);
     fill_election_config(supervisor, stored_term, &election_config);
@@ -282,7 +282,7 @@ const struct agent *supervisor_find_stalled(const struct supervisor *supervisor,
                                             struct progress *progress, uint64_t now_ns)
 {
     const struct agent *self = &supervisor->agent;
-    const struct agent *stalled = progress_find_stalled(progress, supervisor->plane, now_ns);
+    const struct agent *stalled = progress_find_stalled(progress, supervisor->data_plane, now_ns);
 
     if (agent_is_started(self) &&
         progress_is_stalled(progress, PROGRESS_OTHER, self, SUPERVISOR_STALL_NS, now_ns) &&

@@ -19,7 +19,8 @@ static enum leader_kind leader_kind(const struct supervisor *supervisor)
     /* Who is not in the leader's list yet would be turned away by it: hold until then. */
     if (!snapshot->leader || snapshot->state == ELECTION_JOINING || snapshot->state == ELECTION_KEY)
         return LEADER_NONE;
-    return snapshot->leader == supervisor->plane->identity.instance ? LEADER_SELF : LEADER_MEMBER;
+    return snapshot->leader == supervisor->data_plane->identity.instance ? LEADER_SELF
+                                                                         : LEADER_MEMBER;
 }
 
 static uint64_t valid_until(const struct supervisor *supervisor)
@@ -113,12 +114,13 @@ static void put_configured(const struct supervisor *supervisor, struct leader_sn
         const struct config_peer *peer = &config->peers.list[i];
         bool is_self = address_equal_ip(&peer->address, &config->self);
 
-        add_member(snapshot, is_self ? supervisor->plane->identity.instance : 0,
+        add_member(snapshot, is_self ? supervisor->data_plane->identity.instance : 0,
                    is_self ? config->name : peer->name, &peer->address);
         is_listed |= is_self;
     }
     if (!is_listed)
-        add_member(snapshot, supervisor->plane->identity.instance, config->name, &config->self);
+        add_member(snapshot, supervisor->data_plane->identity.instance, config->name,
+                   &config->self);
 }
 
 static void put_members(struct supervisor *supervisor, struct leader_snapshot *snapshot)
@@ -177,7 +179,7 @@ static void set_valid_until(struct leader_snapshot *snapshot, uint64_t until_ns)
 
 void supervisor_publish_again(struct supervisor *supervisor)
 {
-    struct snapshot_publisher *publisher = &supervisor->plane->publisher;
+    struct snapshot_publisher *publisher = &supervisor->data_plane->publisher;
     const struct supervisor_facts *facts = &supervisor->facts;
     struct leader_snapshot *draft = snapshot_draft(publisher);
 
@@ -209,7 +211,7 @@ void supervisor_publish_again(struct supervisor *supervisor)
     leader_history_put(&supervisor->history, draft);
     set_valid_until(draft, valid_until(supervisor));
     snapshot_publish(publisher, draft);
-    plane_wake(supervisor->plane);
+    data_plane_wake(supervisor->data_plane);
 }
 
 /* Remember since when nobody leads: from when the last one was no longer valid. */
@@ -230,9 +232,9 @@ static struct supervisor_cost sum_up(struct supervisor *supervisor,
 {
     uint64_t since_ns = supervisor->leaderless_since_ns;
     struct supervisor_cost cost = {0};
-    struct plane_numbers numbers;
+    struct data_plane_numbers numbers;
 
-    plane_read_numbers(supervisor->plane, &numbers);
+    data_plane_read_numbers(supervisor->data_plane, &numbers);
     cost.held = numbers.held;
     cost.gap_ns = since_ns && now_ns > since_ns ? now_ns - since_ns : 0;
     /* In order of loss: who gave way goes on relaying what it got. */
@@ -243,7 +245,7 @@ static struct supervisor_cost sum_up(struct supervisor *supervisor,
 
 void supervisor_publish(struct supervisor *supervisor)
 {
-    struct leader_snapshot *current = snapshot_current(&supervisor->plane->publisher);
+    struct leader_snapshot *current = snapshot_current(&supervisor->data_plane->publisher);
     const struct supervisor_facts before = supervisor->facts;
     struct supervisor_facts facts = gather(supervisor);
     uint64_t now_ns = clock_now_ns();
@@ -264,7 +266,7 @@ void supervisor_publish(struct supervisor *supervisor)
         until_before_ns = atomic_load_explicit(&current->valid_until_ns, memory_order_relaxed);
         set_valid_until(current, until_ns);
         if (until_before_ns <= now_ns && until_ns > now_ns)
-            plane_wake(supervisor->plane); /* what is held may go */
+            data_plane_wake(supervisor->data_plane); /* what is held may go */
     }
     if (is_new)
         supervisor_tell_change(supervisor, &cost);

@@ -76,7 +76,7 @@ struct sim_pod {
     uint64_t refusals_left, refusal_second;
     uint64_t started_ns;
     uint64_t stored_term;
-    /* the data plane's side */
+    /* the data data_plane's side */
     struct election_leadership leadership;
     uint64_t valid_until_ns; /* real; 0: does not lead */
     uint64_t led_since_ns;
@@ -157,7 +157,7 @@ void sim_init(struct sim *sim, const struct sim_options *options, uint32_t pod_c
 void sim_start_pod(struct sim *sim, uint32_t pod, bool keeps_file);
 void sim_crash_pod(struct sim *sim, uint32_t pod, bool host_lives);
 void sim_pause_pod(struct sim *sim, uint32_t pod, uint64_t for_ns, bool whole);
-/* Asked to stop; its data plane goes on for so long, then it leaves. */
+/* Asked to stop; its data data_plane goes on for so long, then it leaves. */
 void sim_stop_pod(struct sim *sim, uint32_t pod, uint64_t drain_ns);
 void sim_command(struct sim *sim, uint32_t pod, uint32_t target, uint64_t token);
 void sim_set_app(struct sim *sim, uint32_t pod, bool is_up);

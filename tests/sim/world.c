@@ -135,7 +135,7 @@ void sim_start_pod(struct sim *sim, uint32_t index, bool keeps_file)
     sim_step(sim, index, &event);
 }
 
-/* The data plane's own sockets are refused first: it is always sending. */
+/* The data data_plane's own sockets are refused first: it is always sending. */
 static void refuse_traffic(struct sim *sim, uint32_t index)
 {
     uint64_t instance = sim->pods[index].config.self.instance;
@@ -200,7 +200,7 @@ void sim_stop_pod(struct sim *sim, uint32_t index, uint64_t drain_ns)
     sim_at(sim, sim->now_ns + drain_ns, SIM_QUIT, index, pod_instance(sim, index), 0);
 }
 
-/* Its data plane has stopped. */
+/* Its data data_plane has stopped. */
 static void quit(struct sim *sim, const struct sim_event *happening)
 {
     const struct election_event event = {.type = ELECTION_QUIT};

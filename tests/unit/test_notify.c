@@ -12,7 +12,7 @@
 #define PATIENCE_MS 5000
 
 static struct config config;
-static struct plane plane;
+static struct data_plane data_plane;
 static struct supervisor_report report;
 static struct notifier notifier;
 static struct udp_socket app;
@@ -25,13 +25,13 @@ static void setup(void)
     cr_assert_eq(address_parse("127.0.0.1:0", 0, &at), 0);
     cr_assert_eq(udp_open(&at, &options, &app), 0);
     config.app_notify = app.local;
-    snapshot_publisher_init(&plane.publisher);
-    plane.identity.instance = 1;
+    snapshot_publisher_init(&data_plane.publisher);
+    data_plane.identity.instance = 1;
 }
 
 static void start(void)
 {
-    cr_assert_eq(notifier_start(&notifier, &config, &plane, &report, NULL), 0);
+    cr_assert_eq(notifier_start(&notifier, &config, &data_plane, &report, NULL), 0);
 }
 
 static void teardown(void)
@@ -45,7 +45,7 @@ TestSuite(notify, .init = setup, .fini = teardown, .timeout = 60);
 /* As the supervisor would; instance 0: nobody leads. */
 static void publish(uint64_t term, uint64_t instance, uint64_t until_ns)
 {
-    struct leader_snapshot *leadership = snapshot_draft(&plane.publisher);
+    struct leader_snapshot *leadership = snapshot_draft(&data_plane.publisher);
 
     cr_assert_not_null(leadership);
     leadership->term = term;
@@ -54,8 +54,8 @@ static void publish(uint64_t term, uint64_t instance, uint64_t until_ns)
     leadership->leader_instance = instance;
     (void)address_parse_ip("10.0.0.7", &leadership->leader);
     atomic_store_explicit(&leadership->valid_until_ns, until_ns, memory_order_relaxed);
-    snapshot_publish(&plane.publisher, leadership);
-    plane_wake(&plane);
+    snapshot_publish(&data_plane.publisher, leadership);
+    data_plane_wake(&data_plane);
 }
 
 /* The next datagram that the app is sent. */
@@ -118,11 +118,11 @@ Test(notify, a_refusal_does_not_cost_the_next_one)
 Test(notify, the_longest_list_fits_into_a_datagram)
 {
     struct json_object *told, *list;
-    struct leader_snapshot *leadership = snapshot_draft(&plane.publisher);
+    struct leader_snapshot *leadership = snapshot_draft(&data_plane.publisher);
 
     cr_assert_not_null(leadership);
     fill_list(leadership);
-    snapshot_publish(&plane.publisher, leadership);
+    snapshot_publish(&data_plane.publisher, leadership);
     start();
     told = json_tokener_parse(heard());
     cr_assert(json_object_object_get_ex(told, "leader_list", &list));
@@ -135,5 +135,5 @@ Test(notify, nobody_is_told_without_an_address)
     config.app_notify = (struct address){0};
     start();
     cr_assert_eq(notifier.socket.fd, -1);
-    cr_assert_null(plane.watcher);
+    cr_assert_null(data_plane.watcher);
 }

@@ -17,8 +17,8 @@ static void join(struct config *config)
 
 static void reopen(int pod)
 {
-    plane_close(&planes[pod]);
-    cr_assert_eq(plane_open(&planes[pod], &configs[pod], &supervisor_wakers[pod]), 0);
+    data_plane_close(&data_planes[pod]);
+    cr_assert_eq(data_plane_open(&data_planes[pod], &configs[pod], &supervisor_wakers[pod]), 0);
 }
 
 static void setup_groups(void)
@@ -31,7 +31,7 @@ static void setup_groups(void)
     for (int i = 0; i < PODS; i++) {
         join(&configs[i]);
         reopen(i);
-        cr_assert_eq(groups_joined(&planes[i].groups), 1);
+        cr_assert_eq(groups_joined(&data_planes[i].groups), 1);
     }
 }
 
@@ -134,8 +134,8 @@ Test(plane_groups, without_a_leader_it_is_held_and_then_given_to_each)
     cr_assert_str_eq(heard(), "");
     cr_assert_eq(count(A, COUNTER_DELIVERED), 0);
     publish_both(A, 1);
-    while (!hold_is_empty(&planes[A].workers[0].hold) || /* paced; the test has a time limit */
-           !hold_is_empty(&planes[B].workers[0].hold))
+    while (!hold_is_empty(&data_planes[A].workers[0].hold) || /* paced; the test has a time limit */
+           !hold_is_empty(&data_planes[B].workers[0].hold))
         run_both();
     expect_answer("hello", A);
     cr_assert_str_eq(heard(), "");
@@ -163,14 +163,14 @@ Test(plane_groups, a_command_is_marked)
     say_to_group(&client, "{\"leader\":\"127.0.77.2\"}");
     say(A, "{\"leader\":\"127.0.77.2\"}");
     run_both();
-    cr_assert(mailbox_try_read(&planes[B].workers[0].mailbox, &letter));
+    cr_assert(mailbox_try_read(&data_planes[B].workers[0].mailbox, &letter));
     cr_assert(letter.is_multicast);
-    cr_assert(mailbox_try_read(&planes[A].workers[0].mailbox, &letter));
+    cr_assert(mailbox_try_read(&data_planes[A].workers[0].mailbox, &letter));
     cr_assert_not(letter.is_multicast);
-    cr_assert(mailbox_try_read(&planes[A].workers[0].mailbox, &letter));
+    cr_assert(mailbox_try_read(&data_planes[A].workers[0].mailbox, &letter));
     cr_assert(letter.is_multicast);
     for (int i = 0; i < PODS; i++) /* the supervisor counts them */
-        counters_add(&planes[i].workers[0].counters, COUNTER_CONTROL_OK, i == A ? 2 : 1);
+        counters_add(&data_planes[i].workers[0].counters, COUNTER_CONTROL_OK, i == A ? 2 : 1);
 }
 
 Test(plane_groups, a_broken_command_is_not_answered_by_all)
@@ -185,7 +185,7 @@ Test(plane_groups, a_broken_command_is_not_answered_by_all)
 
 Test(plane_groups, from_a_members_own_port_it_is_a_loop)
 {
-    const struct udp_socket *own = &planes[B].data_sockets[0];
+    const struct udp_socket *own = &data_planes[B].data_sockets[0];
 
     publish_both(A, 1);
     cr_assert_eq(multicast_send_by(own, multicast_find_interface("lo"), 1), 0);
@@ -199,7 +199,7 @@ Test(plane_groups, who_has_left_is_given_what_had_come_and_no_more)
 {
     publish_both(A, 1);
     say_to_group(&client, "before");
-    groups_leave(&planes[A].groups);
+    groups_leave(&data_planes[A].groups);
     say_to_group(&client, "after");
     run_both();
     expect_answer("before", A);
@@ -211,19 +211,19 @@ Test(plane_groups, who_has_left_is_given_what_had_come_and_no_more)
 /* The sockets of the data port are of all addresses, and there are two of them. */
 Test(plane_groups, wildcard_sockets_get_none_of_it)
 {
-    plane_close(&planes[B]);
+    data_plane_close(&data_planes[B]);
     configs[A].receivers = 2;
     configs[A].bind = address_any(ADDRESS_V6);
     configs[A].self = ip("127.0.0.1");
     reopen(A);
-    cr_assert_eq(groups_joined(&planes[A].groups), 1);
-    cr_assert_eq(plane_open(&planes[B], &configs[B], &supervisor_wakers[B]), -EADDRINUSE,
+    cr_assert_eq(groups_joined(&data_planes[A].groups), 1);
+    cr_assert_eq(data_plane_open(&data_planes[B], &configs[B], &supervisor_wakers[B]), -EADDRINUSE,
                  "nobody else may have a part of the data port");
     publish(A, A, 1, 0);
     say_to_group(&client, "hello");
     for (int i = 0; i < 2; i++) {
-        planes[A].completions[i].ready = ~0U;
-        (void)completion_agent_ops.do_work(&planes[A].completions[i]);
+        data_planes[A].completions[i].ready = ~0U;
+        (void)completion_agent_ops.do_work(&data_planes[A].completions[i]);
     }
     expect_answer("hello", A);
     cr_assert_str_eq(heard(), "");
@@ -244,7 +244,7 @@ Test(plane_groups, a_group_that_cannot_be_joined_is_left_out)
     groups->list[0] = (struct config_group){.address = ip("239.77.1.2"), .interface = "nosuch"};
     groups->list[1] = (struct config_group){.address = ip("239.77.1.3"), .interface = "9999999"};
     reopen(A);
-    cr_assert_eq(groups_joined(&planes[A].groups), 1);
+    cr_assert_eq(groups_joined(&data_planes[A].groups), 1);
     publish_both(A, 1);
     say(A, "unicast");
     run_both();

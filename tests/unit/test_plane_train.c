@@ -1,4 +1,4 @@
-/* plane: trains through two pods: what arrives in one piece, and what leaves in one. */
+/* data_plane: trains through two pods: what arrives in one piece, and what leaves in one. */
 #include "plane_fixture.h"
 
 TestSuite(plane_train, .init = setup, .fini = teardown, .timeout = 30);
@@ -51,7 +51,7 @@ Test(plane_train, a_train_larger_than_a_slot_stays_whole)
 
 Test(plane_train, frames_of_one_batch_are_a_train)
 {
-    struct plane_numbers numbers;
+    struct data_plane_numbers numbers;
 
     publish(A, A, 1, 0);
     publish(B, A, 1, 0);
@@ -60,7 +60,7 @@ Test(plane_train, frames_of_one_batch_are_a_train)
     cr_assert_eq(count(B, COUNTER_FRAMES_SENT), 6, "ten of them fit into a frame");
     cr_assert_eq(count(B, COUNTER_SEND_TRAINS), 1);
     cr_assert_eq(count(B, COUNTER_SEND_DATAGRAMS), 6);
-    plane_read_numbers(&planes[B], &numbers);
+    data_plane_read_numbers(&data_planes[B], &numbers);
     cr_assert_eq(numbers.distributions[DISTRIBUTION_SEND_TRAIN].buckets[3], 1, "of 5 to 8");
     cr_assert_eq(numbers.distributions[DISTRIBUTION_RECEIVE_BATCH].buckets[6], 1, "of 33 to 64");
     run(A);
@@ -139,9 +139,9 @@ Test(plane_train, what_is_held_goes_on_one_by_one)
     publish(A, PODS, 1, 0);
     say_train(A, 30, 10, 10);
     run(A);
-    cr_assert_eq(hold_count(&planes[A].workers[0].hold), 30);
+    cr_assert_eq(hold_count(&data_planes[A].workers[0].hold), 30);
     publish(A, A, 2, 0);
-    while (!hold_is_empty(&planes[A].workers[0].hold)) /* paced; the test has a time limit */
+    while (!hold_is_empty(&data_planes[A].workers[0].hold)) /* paced; the test has a time limit */
         run(A);
     expect_heard(30, 10, 10);
 }
@@ -178,9 +178,9 @@ Test(plane_train, a_command_in_a_train_is_found)
     run(B);
     cr_assert_eq(count(B, COUNTER_RECEIVED_DATA), 3);
     cr_assert_eq(count(B, COUNTER_RELAYED), 2);
-    cr_assert(mailbox_try_read(&planes[B].workers[0].mailbox, &letter));
+    cr_assert(mailbox_try_read(&data_planes[B].workers[0].mailbox, &letter));
     cr_assert_str_eq(letter.command.target, "10.9.9.9");
-    counters_add(&planes[B].workers[0].counters, COUNTER_CONTROL_NO_MEMBER,
+    counters_add(&data_planes[B].workers[0].counters, COUNTER_CONTROL_NO_MEMBER,
                  1); /* the supervisor's part */
     run(A);
 }

@@ -4,7 +4,7 @@
 
 #include "headless/control/roster.h"
 
-static struct plane plane;
+static struct data_plane data_plane;
 static struct worker *workers;
 static struct roster roster;
 static struct election_list list;
@@ -16,9 +16,9 @@ static void setup(void)
     workers = aligned_alloc(64, bytes);
     cr_assert_not_null(workers);
     memset(workers, 0, bytes);
-    plane.workers = workers;
-    plane.worker_count = 2;
-    roster_init(&roster, &plane);
+    data_plane.workers = workers;
+    data_plane.worker_count = 2;
+    roster_init(&roster, &data_plane);
 }
 
 static void teardown(void)

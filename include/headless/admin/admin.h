@@ -42,7 +42,7 @@ struct admin_why {
 
 struct admin {
     const struct config *config;
-    struct plane *plane;
+    struct data_plane *data_plane;
     const struct supervisor *supervisor;
     struct snapshot_reader reader; /* of the HTTP thread */
     struct progress progress;      /* of the HTTP thread */
@@ -62,7 +62,7 @@ struct admin {
 };
 
 /* Before the data threads start (registers a leadership reader). Logs what failed; a negative errno. */
-int admin_start(struct admin *admin, const struct config *config, struct plane *plane,
+int admin_start(struct admin *admin, const struct config *config, struct data_plane *data_plane,
                 const struct supervisor *supervisor) __attribute__((warn_unused_result));
 void admin_stop(struct admin *admin);
 

@@ -19,7 +19,7 @@
 
 struct notifier {
     const struct config *config;
-    struct plane *plane;
+    struct data_plane *data_plane;
     const struct supervisor_report *report;
     struct snapshot_reader reader;
     struct waker waker;
@@ -35,9 +35,9 @@ struct notifier {
  * Before the other threads start (registers a leadership reader). Does nothing when app.notify is none
  * and events is NULL. Logs what failed; returns a negative errno.
  */
-int notifier_start(struct notifier *notifier, const struct config *config, struct plane *plane,
-                   const struct supervisor_report *report, struct events *events)
-    __attribute__((warn_unused_result));
+int notifier_start(struct notifier *notifier, const struct config *config,
+                   struct data_plane *data_plane, const struct supervisor_report *report,
+                   struct events *events) __attribute__((warn_unused_result));
 void notifier_stop(struct notifier *notifier);
 
 #endif

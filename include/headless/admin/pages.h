@@ -26,7 +26,7 @@ struct reading {
     const struct config *config;
     const struct identity *identity;
     const struct leader_snapshot *leadership;
-    struct plane_numbers numbers; /* the supervisor's counters included */
+    struct data_plane_numbers numbers; /* the supervisor's counters included */
     uint64_t data_rcvbuf_bytes, relay_rcvbuf_bytes, peer_rcvbuf_bytes, peer_kernel_drops;
     size_t event_streams;
     struct connection_counts connections;
@@ -95,7 +95,7 @@ void metrics_document(FILE *out);
 char *page_leader(const struct reading *reading, size_t *ret_length);
 char *page_status(const struct reading *reading, size_t *ret_length);
 
-/* What the workers told of their sessions (plane_list_sessions). */
+/* What the workers told of their sessions (data_plane_list_sessions). */
 struct sessions_reading {
     const struct session_entry *entries; /* count, the newest first */
     size_t count;

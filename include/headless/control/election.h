@@ -138,7 +138,7 @@ enum election_action_type {
     ELECTION_ANSWER    /* a command's outcome */
 };
 
-/* What the data plane needs. Nothing of this leader leaves or is relayed after valid_until_ns. */
+/* What the data data_plane needs. Nothing of this leader leaves or is relayed after valid_until_ns. */
 struct election_leadership {
     enum election_state state;
     uint64_t term;

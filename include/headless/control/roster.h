@@ -11,7 +11,7 @@
 #ifndef HEADLESS_CONTROL_ROSTER_H
 #define HEADLESS_CONTROL_ROSTER_H
 
-#include "headless/data/plane.h"
+#include "headless/data/data_plane.h"
 #include "headless/wire/election_message.h"
 
 struct roster_seat {
@@ -22,12 +22,12 @@ struct roster_seat {
 };
 
 struct roster {
-    const struct plane *plane;
+    const struct data_plane *data_plane;
     struct roster_seat seats[MEMBERS_MAX];
     uint16_t next; /* slots are dealt in turn, so that one rests before it is used again */
 };
 
-void roster_init(struct roster *roster, const struct plane *plane);
+void roster_init(struct roster *roster, const struct data_plane *data_plane);
 
 /* Seat who is in the list, and free the seats of the others. */
 void roster_update(struct roster *roster, const struct election_list *list);

@@ -36,7 +36,7 @@
 #include "headless/control/pulse.h"
 #include "headless/control/roster.h"
 #include "headless/control/store.h"
-#include "headless/data/plane.h"
+#include "headless/data/data_plane.h"
 #include "headless/data/progress.h"
 
 _Static_assert(ELECTION_MEMBERS_MAX == MEMBERS_MAX, "a list must fit a view");
@@ -107,7 +107,7 @@ struct supervisor_told {
 
 struct supervisor {
     const struct config *config;
-    struct plane *plane;
+    struct data_plane *data_plane;
     struct waker waker; /* of mailboxes, reloads, refusals, discovery */
     int epoll_fd, timer_fd;
     uint64_t timer_ns; /* the timer is set to this */
@@ -156,13 +156,13 @@ struct supervisor {
     bool has_reload;
 };
 
-/* First, before the plane: binds the peer port, exclusively, so that a second daemon on this
+/* First, before the data_plane: binds the peer port, exclusively, so that a second daemon on this
  * address fails here. Logs what failed; returns a negative errno. */
 int supervisor_open(struct supervisor *supervisor, const struct config *config)
     __attribute__((warn_unused_result));
 
-/* After plane_open: take the first step, in which a pod that is alone leads. */
-int supervisor_join(struct supervisor *supervisor, struct plane *plane)
+/* After data_plane_open: take the first step, in which a pod that is alone leads. */
+int supervisor_join(struct supervisor *supervisor, struct data_plane *data_plane)
     __attribute__((warn_unused_result));
 
 int supervisor_start(struct supervisor *supervisor) __attribute__((warn_unused_result));
@@ -181,7 +181,7 @@ bool supervisor_read_keys(struct supervisor *supervisor);
 void supervisor_reload(struct supervisor *supervisor, const struct config *config);
 
 /*
- * Any thread, with a watch of its own: the first thread that stalls, of the plane or, for more than
+ * Any thread, with a watch of its own: the first thread that stalls, of the data_plane or, for more than
  * SUPERVISOR_STALL_NS, the supervisor itself; or NULL. That one writes the store, and a volume may
  * take long: to restart the pod for it would not make the volume quicker. Meanwhile it does not
  * lead, for nobody renews its time.

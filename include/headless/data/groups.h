@@ -9,7 +9,7 @@
  * socket and receiver are there all the same, and nothing comes. So the data threads see no
  * difference: joining is the main thread's, and only the kernel is told.
  *
- * Owner: the plane. Threads: those of plane.h.
+ * Owner: the data_plane. Threads: those of data_plane.h.
  */
 #ifndef HEADLESS_DATA_GROUPS_H
 #define HEADLESS_DATA_GROUPS_H

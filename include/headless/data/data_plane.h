@@ -1,20 +1,20 @@
 /*
- * plane: the data plane as a whole: sockets, receivers, workers, and the snapshot they share.
+ * data_plane: the data data_plane as a whole: sockets, receivers, workers, and the snapshot they share.
  *
- *   plane_open   binds every socket and takes all memory; nothing is read yet
- *   plane_start  starts the threads
- *   plane_stop   new datagrams of clients are refused, what has come is read to the end; then a
+ *   data_plane_open   binds every socket and takes all memory; nothing is read yet
+ *   data_plane_start  starts the threads
+ *   data_plane_stop   new datagrams of clients are refused, what has come is read to the end; then a
  *                while for the answers; then the rest of the threads
- *   plane_close  gives everything back
+ *   data_plane_close  gives everything back
  *
  * With workers: 0 there are no rings: each receiver's thread reads, routes and sends
  * (completion.c).
  *
- * Threads: the four above by the main thread; plane_wake, plane_take_refusal and plane_send_answer
+ * Threads: the four above by the main thread; data_plane_wake, data_plane_take_refusal and data_plane_send_reply
  * by the supervisor; those that read by any.
  */
-#ifndef HEADLESS_DATA_PLANE_H
-#define HEADLESS_DATA_PLANE_H
+#ifndef HEADLESS_DATA_DATA_PLANE_H
+#define HEADLESS_DATA_DATA_PLANE_H
 
 #include "headless/data/groups.h"
 #include "headless/data/session_report.h"
@@ -34,7 +34,7 @@ struct completion {
     struct agent agent;
 };
 
-struct plane {
+struct data_plane {
     const struct config *config;
     struct identity identity;
     struct snapshot_publisher publisher;
@@ -50,7 +50,7 @@ struct plane {
 };
 
 /* What the process did so far, and what it holds; at rest the ledger of it closes. */
-struct plane_numbers {
+struct data_plane_numbers {
     uint64_t counters[COUNTER_COUNT];
     struct distribution_sum distributions[DISTRIBUTION_COUNT];
     uint64_t held, queued, sessions, groups; /* groups: multicast groups joined */
@@ -61,35 +61,38 @@ struct plane_numbers {
 };
 
 /* Requests that are neither done nor dropped. */
-static inline uint64_t plane_inside(const struct plane_numbers *numbers)
+static inline uint64_t data_plane_inside(const struct data_plane_numbers *numbers)
 {
     return numbers->held + numbers->queued + numbers->waiting;
 }
 
 /* supervisor_waker is woken for each command. Logs what failed; returns a negative errno. */
-int plane_open(struct plane *plane, const struct config *config, struct waker *supervisor_waker)
-    __attribute__((warn_unused_result));
-int plane_start(struct plane *plane) __attribute__((warn_unused_result));
+int data_plane_open(struct data_plane *data_plane, const struct config *config,
+                    struct waker *supervisor_waker) __attribute__((warn_unused_result));
+int data_plane_start(struct data_plane *data_plane) __attribute__((warn_unused_result));
 
 /* Since when has nothing come, nothing gone, and nothing been held or queued? Zeroed at first. */
-struct plane_quiet {
+struct data_plane_quiet {
     uint64_t since_ns;
     uint64_t activity; /* how much had come by the last look */
 };
-void plane_watch(struct plane_quiet *quiet, const struct plane *plane, uint64_t now_ns);
+void data_plane_watch(struct data_plane_quiet *quiet, const struct data_plane *data_plane,
+                      uint64_t now_ns);
 
 /* Waits until it has been quiet for quiet_ns, but at most twice as long. */
-void plane_stop(struct plane *plane, struct plane_quiet *quiet, uint64_t quiet_ns);
-void plane_close(struct plane *plane);
+void data_plane_stop(struct data_plane *data_plane, struct data_plane_quiet *quiet,
+                     uint64_t quiet_ns);
+void data_plane_close(struct data_plane *data_plane);
 
 /* After snapshot_publish: end every sleep that the snapshot may change. */
-void plane_wake(struct plane *plane);
+void data_plane_wake(struct data_plane *data_plane);
 
 /* Send a line to a client from the address it spoke to; not for the data path. */
-void plane_send_answer(struct plane *plane, const struct address *client,
-                       const struct address *local, const char *text, size_t length);
+void data_plane_send_reply(struct data_plane *data_plane, const struct address *client,
+                           const struct address *local, const char *text, size_t length);
 
-void plane_read_numbers(const struct plane *plane, struct plane_numbers *ret_numbers);
+void data_plane_read_numbers(const struct data_plane *data_plane,
+                             struct data_plane_numbers *ret_numbers);
 
 /*
  * One thread at a time (admin): the sessions with the last datagrams, of all workers, at most
@@ -97,21 +100,22 @@ void plane_read_numbers(const struct plane *plane, struct plane_numbers *ret_num
  * most 50 ms, and asks them only once in SESSION_REPORT_EVERY_NS: until then they are those of the
  * last time. Returns false when not all workers did tell: then some are missing.
  */
-bool plane_list_sessions(struct plane *plane, struct session_entry *ret_entries, size_t *ret_count);
+bool data_plane_list_sessions(struct data_plane *data_plane, struct session_entry *ret_entries,
+                              size_t *ret_count);
 
 /* The data threads, for who watches their progress: NULL after the last. */
-const struct agent *plane_agent(const struct plane *plane, size_t index);
+const struct agent *data_plane_agent(const struct data_plane *data_plane, size_t index);
 
 /* By slot: requests relayed to that member and received from it, so far. */
-void plane_read_traffic(const struct plane *plane, uint16_t slot, uint64_t *ret_relayed,
-                        uint64_t *ret_received);
+void data_plane_read_traffic(const struct data_plane *data_plane, uint16_t slot,
+                             uint64_t *ret_relayed, uint64_t *ret_received);
 
 /* Supervisor: a leader whose host has refused our frames; false: none. has: only look. */
-bool plane_take_refusal(struct plane *plane, uint64_t *ret_instance);
-bool plane_has_refusal(const struct plane *plane);
+bool data_plane_take_refusal(struct data_plane *data_plane, uint64_t *ret_instance);
+bool data_plane_has_refusal(const struct data_plane *data_plane);
 
 /* Does the app take what it is given? Built-in apps always do. */
-bool plane_app_is_up(const struct plane *plane);
+bool data_plane_app_is_up(const struct data_plane *data_plane);
 
 /* completion.c */
 extern const struct agent_ops completion_agent_ops;
