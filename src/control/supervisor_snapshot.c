@@ -199,7 +199,7 @@ void supervisor_publish_again(struct supervisor *supervisor)
     draft->previous_until_ns = facts->previous_until_ns;
     draft->hold_time_ns = supervisor->settings.hold_time_ns;
     draft->app_idle_ns = supervisor->settings.app_idle_ns;
-    draft->door = supervisor->settings.door;
+    draft->ingress_filter = supervisor->settings.ingress_filter;
     draft->accept_control = supervisor->settings.control_accept != CONFIG_CONTROL_NONE;
     draft->keyring = supervisor->settings.keyring;
     draft->seal_key = (uint32_t)facts->seal_key;

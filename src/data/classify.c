@@ -3,7 +3,7 @@
  *
  *   malformed no source port: a frame with such a client would be refused as a whole
  *   loop      its source is a member's own port, or ours: two pods would answer each other for ever
- *   acl, rate not let in, or not so many (door.h); before anything looks into it, so commands count
+ *   acl, rate not let in, or not so many (ingress_filter.h); before anything looks into it, so commands count
  *             as well. What a member relays raw is let in: behind its one address are all clients
  *   control   {"leader": ...}: to the supervisor, who answers; broken ones are answered here
  *   data      everything else, also a probe, which travels like data and is answered by the leader
@@ -158,12 +158,13 @@ static void take_train(struct worker *worker, const struct datagram *train, bool
     }
 }
 
-/* What the door lets in of a piece: all of it, its head in *head, or NULL for nothing. Out of line,
+/* What the ingress_filter lets in of a piece: all of it, its head in *head, or NULL for nothing. Out of line,
  * so that who has no limit does not pay for it. */
 static __attribute__((noinline)) const struct datagram *
 let_in(struct worker *worker, const struct datagram *piece, struct datagram *head)
 {
-    uint32_t admitted = door_admit(&worker->snapshot->door, &worker->limit, piece, worker->now_ns);
+    uint32_t admitted = ingress_filter_admit(&worker->snapshot->ingress_filter, &worker->limit,
+                                             piece, worker->now_ns);
 
     if (admitted == 0)
         return NULL;
@@ -188,7 +189,7 @@ void classify_piece(struct worker *worker, const struct datagram *piece)
         counters_drop(&worker->counters, DROP_loop, datagram_count(piece));
         return;
     }
-    if (worker->snapshot->door.is_guarded && !raw) {
+    if (worker->snapshot->ingress_filter.is_guarded && !raw) {
         piece = let_in(worker, piece, &head);
         if (!piece)
             return;

@@ -45,7 +45,7 @@ _Static_assert(ELECTION_NAME_MAX == CONFIG_NAME_MAX, "a name must fit a view");
 /* What a reload may change here; a copy, so that the supervisor never reads somebody's config. */
 struct supervisor_settings {
     uint64_t hold_time_ns, app_idle_ns, reply_grace_ns;
-    struct door door;
+    struct ingress_filter ingress_filter;
     enum config_control control_accept;
     struct config_cidrs control_allow;
     struct keyring keyring; /* as last read; count 0: none */

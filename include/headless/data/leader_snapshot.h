@@ -28,7 +28,7 @@
 
 #include "headless/base/address.h"
 #include "headless/config/config.h"
-#include "headless/data/door.h"
+#include "headless/data/ingress_filter.h"
 #include "headless/secure/seal.h"
 #include "headless/secure/sign.h"
 
@@ -91,7 +91,7 @@ struct leader_snapshot {
     uint64_t hold_time_ns, app_idle_ns;
     bool accept_control;
     struct sign_policy signing; /* of commands */
-    struct door door;
+    struct ingress_filter ingress_filter;
 
     /* With keys: what frames are opened with, and sealed with. */
     struct keyring keyring;

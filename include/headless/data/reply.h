@@ -1,5 +1,5 @@
 /*
- * reply: the one door through which answers leave.
+ * reply: the one ingress_filter through which answers leave.
  *
  * An answer for a client of this pod is checked against the fence (only the present leader's
  * answers leave; leader_snapshot_accepts_reply) and sent from the very address and port that the client spoke

@@ -1,4 +1,4 @@
-#include "headless/data/door.h"
+#include "headless/data/ingress_filter.h"
 
 static bool has_all_of(const struct config_cidrs *cidrs, enum address_family family)
 {
@@ -9,12 +9,12 @@ static bool has_all_of(const struct config_cidrs *cidrs, enum address_family fam
     return false;
 }
 
-struct door door_make(const struct config *config)
+struct ingress_filter ingress_filter_make(const struct config *config)
 {
     const struct config_cidrs *allow = &config->data_allow;
     bool is_open = has_all_of(allow, ADDRESS_V4) && has_all_of(allow, ADDRESS_V6);
 
-    return (struct door){
+    return (struct ingress_filter){
         .is_guarded = !is_open || config->data_rate > 0,
         .allow = *allow,
         .rule = limit_rule_make(config->data_rate,
@@ -22,18 +22,18 @@ struct door door_make(const struct config *config)
     };
 }
 
-uint32_t door_admit(const struct door *door, struct limit *limit, const struct datagram *piece,
-                    uint64_t now_ns)
+uint32_t ingress_filter_admit(const struct ingress_filter *ingress_filter, struct limit *limit,
+                              const struct datagram *piece, uint64_t now_ns)
 {
     uint32_t count = datagram_count(piece);
     uint32_t admitted = count;
 
-    if (!config_cidrs_contain(&door->allow, &piece->peer)) {
+    if (!config_cidrs_contain(&ingress_filter->allow, &piece->peer)) {
         counters_drop(limit->counters, DROP_acl, count);
         return 0;
     }
-    if (door->rule.period_ns) {
-        admitted = limit_take(limit, &door->rule, &piece->peer, count, now_ns);
+    if (ingress_filter->rule.period_ns) {
+        admitted = limit_take(limit, &ingress_filter->rule, &piece->peer, count, now_ns);
         counters_drop(limit->counters, DROP_rate, count - admitted);
     }
     return admitted;

@@ -1,5 +1,5 @@
 /*
- * door: who may send to the data port and to multicast groups, and how much (data.allow,
+ * ingress_filter: who may send to the data port and to multicast groups, and how much (data.allow,
  * data.rate).
  *
  * First the address, then the rate: who is not allowed in takes no place in the table of sources.
@@ -11,8 +11,8 @@
  *
  * Pure but for the table and its counters, which are the working thread's. Never blocks.
  */
-#ifndef HEADLESS_DATA_DOOR_H
-#define HEADLESS_DATA_DOOR_H
+#ifndef HEADLESS_DATA_INGRESS_FILTER_H
+#define HEADLESS_DATA_INGRESS_FILTER_H
 
 #include <stdbool.h>
 
@@ -20,16 +20,16 @@
 #include "headless/data/limit.h"
 #include "headless/data/slab.h"
 
-struct door {
+struct ingress_filter {
     bool is_guarded; /* not everybody may send whatever he likes */
     struct config_cidrs allow;
     struct limit_rule rule;
 };
 
-struct door door_make(const struct config *config);
+struct ingress_filter ingress_filter_make(const struct config *config);
 
 /* How many of a piece's datagrams may pass, from the first on; the others are counted here. */
-uint32_t door_admit(const struct door *door, struct limit *limit, const struct datagram *piece,
-                    uint64_t now_ns);
+uint32_t ingress_filter_admit(const struct ingress_filter *ingress_filter, struct limit *limit,
+                              const struct datagram *piece, uint64_t now_ns);
 
 #endif

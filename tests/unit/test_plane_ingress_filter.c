@@ -38,11 +38,11 @@ static void guard(int pod, const char *range, bool rate)
     cr_assert_not_null(snapshot);
     allow(&config, range ? range : "0.0.0.0/0");
     allow(&config, "::/0");
-    snapshot->door = door_make(&config);
+    snapshot->ingress_filter = ingress_filter_make(&config);
     if (rate) {
-        snapshot->door.rule = (struct limit_rule){.period_ns = 3600 * NS_PER_SEC,
-                                                  .depth_ns = BURST * 3600 * NS_PER_SEC};
-        snapshot->door.is_guarded = true;
+        snapshot->ingress_filter.rule = (struct limit_rule){.period_ns = 3600 * NS_PER_SEC,
+                                                            .depth_ns = BURST * 3600 * NS_PER_SEC};
+        snapshot->ingress_filter.is_guarded = true;
     }
     snapshot_publish(&data_planes[pod].publisher, snapshot);
 }
@@ -66,15 +66,16 @@ static void expect_whole(size_t number, size_t bytes)
     cr_assert_str_eq(heard(), "");
 }
 
-/* ---- what makes a door ---- */
+/* ---- what makes a ingress_filter ---- */
 
-static struct door door_of(const char *first, const char *second, uint32_t rate, uint32_t burst)
+static struct ingress_filter door_of(const char *first, const char *second, uint32_t rate,
+                                     uint32_t burst)
 {
     struct config config = {.data_rate = rate, .data_burst = burst};
 
     allow(&config, first);
     allow(&config, second);
-    return door_make(&config);
+    return ingress_filter_make(&config);
 }
 
 Test(plane_door, everybody_and_no_rate_is_no_guard)
@@ -88,11 +89,11 @@ Test(plane_door, everybody_and_no_rate_is_no_guard)
 
 Test(plane_door, a_burst_is_a_second_of_the_rate_if_nothing_is_said)
 {
-    struct door door = door_of("0.0.0.0/0", "::/0", 1000, 0);
+    struct ingress_filter ingress_filter = door_of("0.0.0.0/0", "::/0", 1000, 0);
 
-    cr_assert_eq(door.rule.depth_ns, NS_PER_SEC);
-    door = door_of("0.0.0.0/0", "::/0", 1000, 64);
-    cr_assert_eq(door.rule.depth_ns, 64 * NS_PER_MS);
+    cr_assert_eq(ingress_filter.rule.depth_ns, NS_PER_SEC);
+    ingress_filter = door_of("0.0.0.0/0", "::/0", 1000, 64);
+    cr_assert_eq(ingress_filter.rule.depth_ns, 64 * NS_PER_MS);
 }
 
 /* ---- data.allow ---- */
@@ -295,7 +296,7 @@ Test(plane_door, groups_have_the_same_door_and_the_same_tokens)
     cr_assert_eq(count(A, DROPPED(rate)), 2);
 }
 
-/* In frames, on the relay port: the ingress pod has asked at its own door. */
+/* In frames, on the relay port: the ingress pod has asked at its own ingress_filter. */
 Test(plane_door, what_members_relay_is_not_asked)
 {
     publish(A, A, 1, 0);
