@@ -55,7 +55,7 @@ struct limit_counts {
     uint64_t skipped;                  /* by the sender: too late to be sent */
 };
 
-struct limit {
+struct rate_limiter {
     struct limit_options options;
     struct limit_counts counts;
     int in, out; /* in: bound to listen; out: connected to `to`; -1 where a mode has none */
@@ -67,12 +67,12 @@ bool limit_is_stopping(void);
 int limit_open_connected(const struct sockaddr_in *to) LIMIT_MUST_USE;
 
 /* The modes. Each returns 0 when it was stopped, or a negative errno. */
-int limit_receive(struct limit *l) LIMIT_MUST_USE;
-int limit_one(struct limit *l) LIMIT_MUST_USE;
-int limit_fanout(struct limit *l) LIMIT_MUST_USE;
-int limit_receive_gso(struct limit *l) LIMIT_MUST_USE;
-int limit_gro_gso(struct limit *l) LIMIT_MUST_USE;
-int limit_receive_pack_gso(struct limit *l) LIMIT_MUST_USE;
-int limit_send(struct limit *l) LIMIT_MUST_USE;
+int limit_receive(struct rate_limiter *l) LIMIT_MUST_USE;
+int limit_one(struct rate_limiter *l) LIMIT_MUST_USE;
+int limit_fanout(struct rate_limiter *l) LIMIT_MUST_USE;
+int limit_receive_gso(struct rate_limiter *l) LIMIT_MUST_USE;
+int limit_gro_gso(struct rate_limiter *l) LIMIT_MUST_USE;
+int limit_receive_pack_gso(struct rate_limiter *l) LIMIT_MUST_USE;
+int limit_send(struct rate_limiter *l) LIMIT_MUST_USE;
 
 #endif

@@ -8,7 +8,7 @@
 
 #define BUFFER_BYTES 2048
 
-int limit_one(struct limit *l)
+int limit_one(struct rate_limiter *l)
 {
     uint8_t buffer[BUFFER_BYTES];
 
@@ -37,7 +37,7 @@ int limit_one(struct limit *l)
 }
 
 /* To so many addresses, from `to` upwards. */
-static void send_to_all(struct limit *l, const uint8_t *datagram, size_t length)
+static void send_to_all(struct rate_limiter *l, const uint8_t *datagram, size_t length)
 {
     struct sockaddr_in to = l->options.to;
 
@@ -53,7 +53,7 @@ static void send_to_all(struct limit *l, const uint8_t *datagram, size_t length)
     }
 }
 
-int limit_fanout(struct limit *l)
+int limit_fanout(struct rate_limiter *l)
 {
     uint8_t buffer[BUFFER_BYTES];
 
@@ -73,7 +73,7 @@ int limit_fanout(struct limit *l)
     return 0;
 }
 
-int limit_receive_gso(struct limit *l)
+int limit_receive_gso(struct rate_limiter *l)
 {
     struct trains t;
     struct reader r;
@@ -100,7 +100,7 @@ int limit_receive_gso(struct limit *l)
     return rc;
 }
 
-static void add_merged(struct limit *l, struct reader *r, struct trains *t, unsigned i)
+static void add_merged(struct rate_limiter *l, struct reader *r, struct trains *t, unsigned i)
 {
     size_t length = r->messages[i].msg_len;
     size_t segment = reader_segment(r, i);
@@ -111,7 +111,7 @@ static void add_merged(struct limit *l, struct reader *r, struct trains *t, unsi
     trains_add(t, (struct iovec){reader_buffer(r, i), length}, segment, datagrams);
 }
 
-int limit_gro_gso(struct limit *l)
+int limit_gro_gso(struct rate_limiter *l)
 {
     struct trains t;
     struct reader r;

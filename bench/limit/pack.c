@@ -102,7 +102,7 @@ static void add_frames(struct packer *p, struct trains *t)
     p->count = 0;
 }
 
-int limit_receive_pack_gso(struct limit *l)
+int limit_receive_pack_gso(struct rate_limiter *l)
 {
     struct packer p = {.count = 0};
     struct trains t;

@@ -24,7 +24,7 @@
 #define SIZES       4096U /* drawn once, used again and again */
 
 struct sending {
-    struct limit *l;
+    struct rate_limiter *l;
     int *flows;
     unsigned flow;
     uint64_t number; /* datagrams tried */
@@ -172,7 +172,7 @@ static void run(struct sending *s)
     s->flow = (unsigned)o->flows; /* to be closed, all of them */
 }
 
-int limit_send(struct limit *l)
+int limit_send(struct rate_limiter *l)
 {
     struct sending *s = calloc(1, sizeof(*s));
     int rc;

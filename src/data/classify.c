@@ -159,11 +159,11 @@ static void take_train(struct worker *worker, const struct datagram *train, bool
 }
 
 /* What the ingress_filter lets in of a piece: all of it, its head in *head, or NULL for nothing. Out of line,
- * so that who has no limit does not pay for it. */
+ * so that who has no limiter does not pay for it. */
 static __attribute__((noinline)) const struct datagram *
 let_in(struct worker *worker, const struct datagram *piece, struct datagram *head)
 {
-    uint32_t admitted = ingress_filter_admit(&worker->snapshot->ingress_filter, &worker->limit,
+    uint32_t admitted = ingress_filter_admit(&worker->snapshot->ingress_filter, &worker->limiter,
                                              piece, worker->now_ns);
 
     if (admitted == 0)

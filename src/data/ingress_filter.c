@@ -17,24 +17,25 @@ struct ingress_filter ingress_filter_make(const struct config *config)
     return (struct ingress_filter){
         .is_guarded = !is_open || config->data_rate > 0,
         .allow = *allow,
-        .rule = limit_rule_make(config->data_rate,
+        .rule = rate_limit_make(config->data_rate,
                                 config->data_burst ? config->data_burst : config->data_rate),
     };
 }
 
-uint32_t ingress_filter_admit(const struct ingress_filter *ingress_filter, struct limit *limit,
-                              const struct datagram *piece, uint64_t now_ns)
+uint32_t ingress_filter_admit(const struct ingress_filter *ingress_filter,
+                              struct rate_limiter *limiter, const struct datagram *piece,
+                              uint64_t now_ns)
 {
     uint32_t count = datagram_count(piece);
     uint32_t admitted = count;
 
     if (!config_cidrs_contain(&ingress_filter->allow, &piece->peer)) {
-        counters_drop(limit->counters, DROP_acl, count);
+        counters_drop(limiter->counters, DROP_acl, count);
         return 0;
     }
     if (ingress_filter->rule.period_ns) {
-        admitted = limit_take(limit, &ingress_filter->rule, &piece->peer, count, now_ns);
-        counters_drop(limit->counters, DROP_rate, count - admitted);
+        admitted = rate_limiter_take(limiter, &ingress_filter->rule, &piece->peer, count, now_ns);
+        counters_drop(limiter->counters, DROP_rate, count - admitted);
     }
     return admitted;
 }

@@ -25,7 +25,7 @@ int worker_init(struct worker *worker, const struct worker_setup *setup)
     if (!rc)
         rc = mailbox_init(&worker->mailbox, setup->supervisor_waker);
     if (!rc)
-        rc = limit_init(&worker->limit, &worker->counters);
+        rc = rate_limiter_init(&worker->limiter, &worker->counters);
     if (rc)
         return rc;
     rc = gate_init(&worker->gate, config, setup->identity, setup->windows);
@@ -62,7 +62,7 @@ void worker_fini(struct worker *worker)
     reply_fini(&worker->replier);
     relay_fini(&worker->relay);
     gate_fini(&worker->gate);
-    limit_fini(&worker->limit);
+    rate_limiter_fini(&worker->limiter);
     mailbox_fini(&worker->mailbox);
     waker_fini(&worker->waker);
 }

@@ -40,7 +40,7 @@ static void guard(int pod, const char *range, bool rate)
     allow(&config, "::/0");
     snapshot->ingress_filter = ingress_filter_make(&config);
     if (rate) {
-        snapshot->ingress_filter.rule = (struct limit_rule){.period_ns = 3600 * NS_PER_SEC,
+        snapshot->ingress_filter.rule = (struct rate_limit){.period_ns = 3600 * NS_PER_SEC,
                                                             .depth_ns = BURST * 3600 * NS_PER_SEC};
         snapshot->ingress_filter.is_guarded = true;
     }
@@ -249,8 +249,8 @@ Test(plane_door, a_loop_is_found_before_the_door)
     run(A);
     cr_assert_eq(count(A, DROPPED(loop)), 1);
     cr_assert_eq(count(A, DROPPED(acl)), 0);
-    for (size_t i = 0; i < (size_t)LIMIT_SETS * LIMIT_WAYS; i++)
-        cr_assert_eq(data_planes[A].workers[0].limit.buckets[i].source, 0);
+    for (size_t i = 0; i < (size_t)RATE_LIMITER_SETS * RATE_LIMITER_WAYS; i++)
+        cr_assert_eq(data_planes[A].workers[0].limiter.buckets[i].source, 0);
 }
 
 Test(plane_door, who_is_not_allowed_takes_no_place_in_the_table)
@@ -260,8 +260,8 @@ Test(plane_door, who_is_not_allowed_takes_no_place_in_the_table)
     say_from(&neighbour, A, "x");
     run(A);
     cr_assert_eq(count(A, DROPPED(acl)), 1);
-    for (size_t i = 0; i < (size_t)LIMIT_SETS * LIMIT_WAYS; i++)
-        cr_assert_eq(data_planes[A].workers[0].limit.buckets[i].source, 0);
+    for (size_t i = 0; i < (size_t)RATE_LIMITER_SETS * RATE_LIMITER_WAYS; i++)
+        cr_assert_eq(data_planes[A].workers[0].limiter.buckets[i].source, 0);
 }
 
 /* ---- other ways in ---- */

@@ -17,19 +17,20 @@
 #include <stdbool.h>
 
 #include "headless/config/config.h"
-#include "headless/data/limit.h"
+#include "headless/data/rate_limiter.h"
 #include "headless/data/slab.h"
 
 struct ingress_filter {
     bool is_guarded; /* not everybody may send whatever he likes */
     struct config_cidrs allow;
-    struct limit_rule rule;
+    struct rate_limit rule;
 };
 
 struct ingress_filter ingress_filter_make(const struct config *config);
 
 /* How many of a piece's datagrams may pass, from the first on; the others are counted here. */
-uint32_t ingress_filter_admit(const struct ingress_filter *ingress_filter, struct limit *limit,
-                              const struct datagram *piece, uint64_t now_ns);
+uint32_t ingress_filter_admit(const struct ingress_filter *ingress_filter,
+                              struct rate_limiter *limiter, const struct datagram *piece,
+                              uint64_t now_ns);
 
 #endif

@@ -54,8 +54,8 @@ struct worker {
     struct udp_socket order_notice; /* connected to app.notify, for what the order reports */
     struct mailbox mailbox;
     struct budget bad_json_answers;
-    struct limit limit;     /* what each source has used up */
-    struct budget refusals; /* of commands: so many go to the supervisor, who tells */
+    struct rate_limiter limiter; /* what each source has used up */
+    struct budget refusals;      /* of commands: so many go to the supervisor, who tells */
     struct sign_seen seen;
 
     const struct leader_snapshot *snapshot; /* of this slice */

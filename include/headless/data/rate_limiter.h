@@ -1,5 +1,5 @@
 /*
- * limit: how many datagrams one source may send: a token bucket for each, in a table of fixed size.
+ * limiter: how many datagrams one source may send: a token bucket for each, in a table of fixed size.
  *
  * A source is what one party can hardly have many of: an IPv4 address; of IPv6 the /64, within
  * which a host takes any address it likes. Link-local addresses count one by one, since all hosts
@@ -10,7 +10,7 @@
  * the same as none, and its place is free. A change of the rule keeps what was used up, but never
  * more than the new bucket holds.
  *
- * The table is set-associative: a keyed hash of the source picks a set of LIMIT_WAYS buckets, all
+ * The table is set-associative: a keyed hash of the source picks a set of RATE_LIMITER_WAYS buckets, all
  * of which are looked at. The key is drawn at start, so nobody can aim at a set; the hash stands
  * for the source, of which two are taken for one once in 2^64 pairs.
  *
@@ -20,7 +20,7 @@
  *     newcomer is turned away, and who is forgotten gains;
  *   - a flood of spoofed sources, of few datagrams each, pushes out its own kind. Who sends far
  *     above the rate has used up most, and stays known;
- *   - who has as many addresses as there are places can make us forget. A limit per source does not
+ *   - who has as many addresses as there are places can make us forget. A limiter per source does not
  *     hold such a one anyway.
  *
  * Owner: one working thread. Others have tables of their own, so that nothing is shared or locked;
@@ -32,45 +32,46 @@
  * Nothing here blocks; only init allocates, memory that is not touched before it is used.
  * Technique: generic cell rate algorithm (ITU-T I.371), as a virtual schedule.
  */
-#ifndef HEADLESS_DATA_LIMIT_H
-#define HEADLESS_DATA_LIMIT_H
+#ifndef HEADLESS_DATA_RATE_LIMITER_H
+#define HEADLESS_DATA_RATE_LIMITER_H
 
 #include <stdint.h>
 
 #include "headless/base/address.h"
 #include "headless/base/counters.h"
 
-#define LIMIT_WAYS 8    /* two cache lines */
-#define LIMIT_SETS 2048 /* a power of two; with the ways 16,384 sources, 256 KiB */
+#define RATE_LIMITER_WAYS 8    /* two cache lines */
+#define RATE_LIMITER_SETS 2048 /* a power of two; with the ways 16,384 sources, 256 KiB */
 
 /* Of all sources. */
-struct limit_rule {
-    uint64_t period_ns; /* in which one token comes back; 0: no limit */
+struct rate_limit {
+    uint64_t period_ns; /* in which one token comes back; 0: no limiter */
     uint64_t depth_ns;  /* in which an empty bucket is full: burst times period */
 };
 
-struct limit_bucket {
+struct token_bucket {
     uint64_t source;     /* hash of it; 0: free */
     uint64_t full_at_ns; /* when it will be full, or has been */
 };
 
-struct limit {
-    struct limit_bucket *buckets; /* set after set */
+struct rate_limiter {
+    struct token_bucket *buckets; /* set after set */
     uint8_t key[16];
     struct counters *counters;
 };
 
-/* rate: datagrams a second, 1 to 10^9, or 0: no limit. burst: at once, 1 to 10^6. The period is
- * rounded up, so the limit is below the rate by at most rate / 10^9 of it. */
-struct limit_rule limit_rule_make(uint32_t rate, uint32_t burst);
+/* rate: datagrams a second, 1 to 10^9, or 0: no limiter. burst: at once, 1 to 10^6. The period is
+ * rounded up, so the limiter is below the rate by at most rate / 10^9 of it. */
+struct rate_limit rate_limit_make(uint32_t rate, uint32_t burst);
 
 /* Returns 0 or -ENOMEM. counters: of the owner. */
-int limit_init(struct limit *limit, struct counters *counters) __attribute__((warn_unused_result));
-void limit_fini(struct limit *limit);
+int rate_limiter_init(struct rate_limiter *limiter, struct counters *counters)
+    __attribute__((warn_unused_result));
+void rate_limiter_fini(struct rate_limiter *limiter);
 
 /* n datagrams have come from source: how many of them may pass? Those are paid for, the others cost
- * nothing. The rule has a limit. */
-uint32_t limit_take(struct limit *limit, const struct limit_rule *rule,
-                    const struct address *source, uint32_t n, uint64_t now_ns);
+ * nothing. The rule has a limiter. */
+uint32_t rate_limiter_take(struct rate_limiter *limiter, const struct rate_limit *rule,
+                           const struct address *source, uint32_t n, uint64_t now_ns);
 
 #endif
