@@ -55,7 +55,7 @@ void supervisor_init_key_watch(struct supervisor *supervisor);
 /* What frames are to be sealed with, so that all can open them. */
 void supervisor_choose_key(struct supervisor *supervisor, struct supervisor_facts *facts);
 /* Has it been introduced? Then its frames come in from the next snapshot on. */
-bool supervisor_prime_gate(struct supervisor *supervisor, uint64_t instance, uint16_t slot);
+bool supervisor_reset_windows(struct supervisor *supervisor, uint64_t instance, uint16_t slot);
 /* Something from a member's address could not be verified. */
 void supervisor_doubt(struct supervisor *supervisor, const struct address *from);
 /* A look around, now and then: alarms, and questions. */

@@ -136,7 +136,7 @@ void supervisor_choose_key(struct supervisor *supervisor, struct supervisor_fact
     facts->seal_suite = all_have_aes(supervisor) ? SEAL_AES256_GCM : SEAL_CHACHA20_POLY1305;
 }
 
-bool supervisor_prime_gate(struct supervisor *supervisor, uint64_t instance, uint16_t slot)
+bool supervisor_reset_windows(struct supervisor *supervisor, uint64_t instance, uint16_t slot)
 {
     struct contact *contact = introductions_find(&supervisor->courier.introductions, instance);
     bool *is_primed = roster_primed(&supervisor->roster, slot);
@@ -149,7 +149,7 @@ bool supervisor_prime_gate(struct supervisor *supervisor, uint64_t instance, uin
         introductions_begin_anew(&supervisor->courier.introductions, contact);
         return false;
     }
-    gate_prime(supervisor->data_plane->windows, slot, contact->theirs.counters);
+    frame_auth_reset_windows(supervisor->data_plane->windows, slot, contact->theirs.counters);
     *is_primed = contact->is_primed = true;
     return true;
 }

@@ -139,7 +139,7 @@ static void put_members(struct supervisor *supervisor, struct leader_snapshot *s
         snapshot->members[i].is_alive = is_alive(supervisor, i);
         snapshot->members[i].slot = roster_slot(&supervisor->roster, member->instance);
         snapshot->members[i].is_introduced =
-            supervisor_prime_gate(supervisor, member->instance, snapshot->members[i].slot);
+            supervisor_reset_windows(supervisor, member->instance, snapshot->members[i].slot);
     }
 }
 

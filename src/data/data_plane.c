@@ -111,11 +111,11 @@ static void attach_groups(const struct data_plane *data_plane)
     }
 }
 
-static int open_gates(struct data_plane *data_plane)
+static int open_frame_auths(struct data_plane *data_plane)
 {
     if (!config_has_keys(data_plane->config))
         return 0;
-    data_plane->windows = gate_make_windows();
+    data_plane->windows = frame_auth_create_windows();
     return data_plane->windows ? 0 : -ENOMEM;
 }
 
@@ -196,7 +196,7 @@ int data_plane_open(struct data_plane *data_plane, const struct config *config,
     if (!rc)
         rc = open_receivers(data_plane);
     if (!rc)
-        rc = open_gates(data_plane);
+        rc = open_frame_auths(data_plane);
     if (!rc)
         rc = open_workers(data_plane, supervisor_waker);
     if (!rc && config->workers == 0)

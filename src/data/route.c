@@ -284,7 +284,7 @@ void route_frame(struct worker *worker, struct datagram *datagram)
 
     counters_add(&worker->counters, COUNTER_FRAMES_RECEIVED, 1);
     counters_add(&worker->counters, COUNTER_BYTES_RELAY, datagram->length);
-    reason = gate_pass(&worker->gate, worker->snapshot, datagram);
+    reason = frame_auth_check(&worker->frame_auth, worker->snapshot, datagram);
     if (reason != DROP_REASON_COUNT) {
         counters_add(&worker->counters, COUNTER_RECEIVED_RELAY, 1);
         drop(worker, reason, 1);

@@ -28,7 +28,7 @@ int worker_init(struct worker *worker, const struct worker_setup *setup)
         rc = rate_limiter_init(&worker->limiter, &worker->counters);
     if (rc)
         return rc;
-    rc = gate_init(&worker->gate, config, setup->identity, setup->windows);
+    rc = frame_auth_init(&worker->frame_auth, config, setup->identity, setup->windows);
     if (rc)
         return rc;
     rc = relay_init(&worker->relay, config, setup->identity, (uint16_t)setup->index,
@@ -61,7 +61,7 @@ void worker_fini(struct worker *worker)
     hold_fini(&worker->hold);
     reply_fini(&worker->replier);
     relay_fini(&worker->relay);
-    gate_fini(&worker->gate);
+    frame_auth_fini(&worker->frame_auth);
     rate_limiter_fini(&worker->limiter);
     mailbox_fini(&worker->mailbox);
     waker_fini(&worker->waker);

@@ -40,7 +40,7 @@ struct data_plane {
     struct snapshot_publisher publisher;
     struct udp_socket data_sockets[RECEIVERS_MAX], relay_sockets[RECEIVERS_MAX];
     struct groups groups;
-    struct replay_window *windows; /* gate.h; NULL: no keys */
+    struct replay_window *windows; /* frame_auth.h; NULL: no keys */
     size_t receiver_count, worker_count;
     struct receiver *data_receivers, *relay_receivers; /* receiver_count each */
     struct worker *workers;                            /* worker_count */

@@ -18,7 +18,7 @@
 
 #include "headless/base/budget.h"
 #include "headless/data/app.h"
-#include "headless/data/gate.h"
+#include "headless/data/frame_auth.h"
 #include "headless/data/hold.h"
 #include "headless/data/mailbox.h"
 #include "headless/data/order.h"
@@ -44,7 +44,7 @@ struct worker {
     struct worker_input inputs[WORKER_INPUTS_MAX];
     struct waker waker;
 
-    struct gate gate;
+    struct frame_auth frame_auth;
     struct relay relay;
     struct traffic traffic;
     struct replier replier;
@@ -84,7 +84,7 @@ struct worker_setup {
     struct snapshot_publisher *publisher;
     const struct udp_socket *data_socket;
     struct waker *supervisor_waker; /* woken for a command */
-    struct replay_window *windows;  /* gate.h */
+    struct replay_window *windows;  /* frame_auth.h */
     size_t index, worker_count;
     size_t rcvbuf_bytes; /* what a socket is granted: paces the release of held ones */
 };

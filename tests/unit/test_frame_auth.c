@@ -1,10 +1,10 @@
-/* The gate: which frames come in, and under which reason the others are counted. */
+/* The frame_auth: which frames come in, and under which reason the others are counted. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "headless/data/gate.h"
+#include "headless/data/frame_auth.h"
 #include "headless/wire/frame.h"
 
 #define THEM UINT64_C(0x7777000011112222)
@@ -14,7 +14,7 @@
 
 static struct config config;
 static struct identity identity;
-static struct gate gate;
+static struct frame_auth frame_auth;
 static struct leader_snapshot snapshot;
 static struct replay_window *windows;
 static struct seal_lane lane;
@@ -22,14 +22,14 @@ static uint8_t buffer[256];
 static struct datagram datagram;
 static struct frame_header header;
 
-static void open_gate(enum config_keys mode)
+static void open_frame_auth(enum config_keys mode)
 {
-    static const uint64_t counters[GATE_LANES] = {100, 0};
+    static const uint64_t counters[FRAME_AUTH_NONCE_SPACES] = {100, 0};
 
-    gate_fini(&gate);
+    frame_auth_fini(&frame_auth);
     config.keys_mode = mode;
-    cr_assert_eq(gate_init(&gate, &config, &identity, windows), 0);
-    gate_prime(windows, SLOT, counters);
+    cr_assert_eq(frame_auth_init(&frame_auth, &config, &identity, windows), 0);
+    frame_auth_reset_windows(windows, SLOT, counters);
 }
 
 static void setup(void)
@@ -37,7 +37,7 @@ static void setup(void)
     cr_assert_geq(sodium_init(), 0);
     (void)snprintf(config.keys, sizeof(config.keys), "/nonexistent");
     identity = (struct identity){.instance = US, .cluster = frame_cluster_id("blue")};
-    windows = gate_make_windows();
+    windows = frame_auth_create_windows();
     cr_assert_not_null(windows);
     memset(&snapshot, 0, sizeof(snapshot));
     snapshot.member_count = 2;
@@ -52,16 +52,16 @@ static void setup(void)
                                    .cluster = identity.cluster,
                                    .instance = THEM,
                                    .term = 7};
-    open_gate(CONFIG_KEYS_ENFORCE);
+    open_frame_auth(CONFIG_KEYS_ENFORCE);
 }
 
 static void teardown(void)
 {
-    gate_fini(&gate);
+    frame_auth_fini(&frame_auth);
     free(windows);
 }
 
-TestSuite(gate, .init = setup, .fini = teardown, .timeout = 30);
+TestSuite(frame_auth, .init = setup, .fini = teardown, .timeout = 30);
 
 /* A frame with one record, plain, at out. */
 static size_t put_frame(uint8_t *out)
@@ -106,7 +106,7 @@ static void assert_in(void)
     struct record record;
     size_t records;
 
-    cr_assert_eq(gate_pass(&gate, &snapshot, &datagram), IN);
+    cr_assert_eq(frame_auth_check(&frame_auth, &snapshot, &datagram), IN);
     cr_assert_eq(
         frame_open(datagram.payload, datagram.length, identity.cluster, &read, &records, &reader),
         FRAME_OK);
@@ -118,10 +118,10 @@ static void assert_in(void)
 
 static void assert_dropped(enum drop_reason reason)
 {
-    cr_assert_eq(gate_pass(&gate, &snapshot, &datagram), reason);
+    cr_assert_eq(frame_auth_check(&frame_auth, &snapshot, &datagram), reason);
 }
 
-Test(gate, a_sealed_frame_comes_in)
+Test(frame_auth, a_sealed_frame_comes_in)
 {
     for (int i = 0; i < 5000; i++) {
         our_frame();
@@ -129,7 +129,7 @@ Test(gate, a_sealed_frame_comes_in)
     }
 }
 
-Test(gate, not_twice)
+Test(frame_auth, not_twice)
 {
     uint8_t kept[sizeof(buffer)];
     struct datagram kept_datagram;
@@ -143,7 +143,7 @@ Test(gate, not_twice)
     assert_dropped(DROP_replay);
 }
 
-Test(gate, not_what_was_sent_before_the_introduction)
+Test(frame_auth, not_what_was_sent_before_the_introduction)
 {
     header.lane = 0; /* its lane 0 had counted to 100 by then */
     seal_lane_init(&lane, KEY_FOR_FRAMES, THEM, 0);
@@ -155,37 +155,37 @@ Test(gate, not_what_was_sent_before_the_introduction)
     assert_in();
 }
 
-Test(gate, not_open)
+Test(frame_auth, not_open)
 {
     open_frame();
     assert_dropped(DROP_auth);
 }
 
-Test(gate, open_while_keys_are_introduced)
+Test(frame_auth, open_while_keys_are_introduced)
 {
-    open_gate(CONFIG_KEYS_PERMISSIVE);
+    open_frame_auth(CONFIG_KEYS_PERMISSIVE);
     open_frame();
     assert_in();
     our_frame();
     assert_in();
-    open_gate(CONFIG_KEYS_NONE);
+    open_frame_auth(CONFIG_KEYS_NONE);
     open_frame();
     assert_in();
     our_frame();
     assert_in();
 }
 
-Test(gate, sealed_means_nothing_without_keys)
+Test(frame_auth, sealed_means_nothing_without_keys)
 {
     config.keys[0] = '\0';
-    open_gate(CONFIG_KEYS_ENFORCE);
+    open_frame_auth(CONFIG_KEYS_ENFORCE);
     our_frame();
     assert_dropped(DROP_key);
     open_frame();
     assert_in();
 }
 
-Test(gate, not_with_another_key)
+Test(frame_auth, not_with_another_key)
 {
     char text[KEY_TEXT_BYTES];
     struct key other;
@@ -200,7 +200,7 @@ Test(gate, not_with_another_key)
     assert_dropped(DROP_auth);
 }
 
-Test(gate, not_altered)
+Test(frame_auth, not_altered)
 {
     our_frame();
     for (size_t i = 0; i < datagram.length; i++) {
@@ -210,7 +210,7 @@ Test(gate, not_altered)
         memcpy(kept, buffer, sizeof(kept));
         buffer[i] ^= 1;
         datagram.payload = buffer;
-        reason = gate_pass(&gate, &snapshot, &datagram);
+        reason = frame_auth_check(&frame_auth, &snapshot, &datagram);
         /* Without its magic, version or cluster it is none, and the frame's reader says so. */
         cr_assert(i < 3 || (i >= 8 && i < 16) ? reason == IN : reason != IN, "byte %zu: %d", i,
                   (int)reason);
@@ -220,7 +220,7 @@ Test(gate, not_altered)
     assert_in(); /* and none of these has used it up */
 }
 
-Test(gate, not_from_who_has_not_been_introduced)
+Test(frame_auth, not_from_who_has_not_been_introduced)
 {
     snapshot.members[1].is_introduced = false;
     our_frame();
@@ -229,14 +229,14 @@ Test(gate, not_from_who_has_not_been_introduced)
     assert_in();
 }
 
-Test(gate, not_from_a_stranger)
+Test(frame_auth, not_from_a_stranger)
 {
     snapshot.member_count = 1;
     our_frame();
     assert_dropped(DROP_introduction);
 }
 
-Test(gate, not_for_another_pod)
+Test(frame_auth, not_for_another_pod)
 {
     sealed_frame(&snapshot.keyring.keys[0], US + 1);
     assert_dropped(DROP_misdirected);
@@ -245,7 +245,7 @@ Test(gate, not_for_another_pod)
 }
 
 /* Who plays a member's frame from elsewhere would have the answers sent there. */
-Test(gate, not_from_elsewhere)
+Test(frame_auth, not_from_elsewhere)
 {
     uint8_t kept[sizeof(buffer)];
 
@@ -258,7 +258,7 @@ Test(gate, not_from_elsewhere)
     assert_in();
 }
 
-Test(gate, copies_runs_and_answers_may_be_for_all)
+Test(frame_auth, copies_runs_and_answers_may_be_for_all)
 {
     static const uint8_t for_all[] = {FRAME_COPY, FRAME_REPLY};
 
@@ -269,21 +269,21 @@ Test(gate, copies_runs_and_answers_may_be_for_all)
     }
     header.type = FRAME_ORDER; /* the record stands where the run should: the reader's matter */
     sealed_frame(&snapshot.keyring.keys[0], 0);
-    cr_assert_eq(gate_pass(&gate, &snapshot, &datagram), IN);
+    cr_assert_eq(frame_auth_check(&frame_auth, &snapshot, &datagram), IN);
     header.type = FRAME_POSITION;
     sealed_frame(&snapshot.keyring.keys[0], 0);
     assert_dropped(DROP_misdirected);
 }
 
-Test(gate, not_of_a_lane_that_cannot_be)
+Test(frame_auth, not_of_a_lane_that_cannot_be)
 {
-    header.lane = GATE_LANES;
-    seal_lane_init(&lane, KEY_FOR_FRAMES, THEM, GATE_LANES);
+    header.lane = FRAME_AUTH_NONCE_SPACES;
+    seal_lane_init(&lane, KEY_FOR_FRAMES, THEM, FRAME_AUTH_NONCE_SPACES);
     our_frame();
     assert_dropped(DROP_malformed);
 }
 
-Test(gate, lanes_do_not_disturb_each_other)
+Test(frame_auth, lanes_do_not_disturb_each_other)
 {
     our_frame();
     assert_in();

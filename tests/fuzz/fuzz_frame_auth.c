@@ -1,5 +1,5 @@
 /*
- * The gate of sealed frames, and an input that is whoever sends to the relay port: members, a
+ * The frame_auth of sealed frames, and an input that is whoever sends to the relay port: members, a
  * former member, somebody with a key that we have not, and somebody without any, who alters, cuts,
  * and plays again what was sent.
  *
@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "fuzz.h"
-#include "headless/data/gate.h"
+#include "headless/data/frame_auth.h"
 #include "headless/wire/frame.h"
 
 #define US         UINT64_C(0x5555000011112222)
@@ -26,7 +26,8 @@
 
 /* The first two have been introduced, the third has not, the fourth is no member. */
 static const uint64_t senders[SENDERS] = {0x7777000011112222, 0x8888000011112222, OTHER, 0x9999};
-static const uint16_t lanes[LANES] = {0, 5, GATE_LANES}; /* the last is above all that count */
+static const uint16_t lanes[LANES] = {
+    0, 5, FRAME_AUTH_NONCE_SPACES}; /* the last is above all that count */
 
 struct sent {
     uint8_t bytes[BYTES_MAX], plain[BYTES_MAX];
@@ -37,7 +38,7 @@ struct sent {
 
 static struct identity identity;
 static struct leader_snapshot snapshot;
-static struct gate gate;
+static struct frame_auth frame_auth;
 static struct replay_window *windows;
 static struct key keys[3]; /* the third is another cluster's */
 static struct seal_lane lane_of[SENDERS][LANES];
@@ -64,19 +65,19 @@ static void make_keys(void)
     }
 }
 
-static void open_gate(void)
+static void open_frame_auth(void)
 {
     static struct config config = {.keys = "/nonexistent", .keys_mode = CONFIG_KEYS_ENFORCE};
 
-    if (gate.cache) {
-        seal_cache_init(gate.cache, KEY_FOR_FRAMES);
+    if (frame_auth.cache) {
+        seal_cache_init(frame_auth.cache, KEY_FOR_FRAMES);
         return;
     }
     FUZZ_CHECK(sodium_init() >= 0);
     make_keys();
     identity = (struct identity){.instance = US, .cluster = CLUSTER};
-    windows = gate_make_windows();
-    FUZZ_CHECK(windows && gate_init(&gate, &config, &identity, windows) == 0);
+    windows = frame_auth_create_windows();
+    FUZZ_CHECK(windows && frame_auth_init(&frame_auth, &config, &identity, windows) == 0);
     snapshot.member_count = SENDERS;
     snapshot.members[0] = (struct member){.instance = US, .is_introduced = true};
     for (uint16_t i = 0; i < SENDERS - 1; i++)
@@ -87,11 +88,11 @@ static void open_gate(void)
 
 static void begin(void)
 {
-    static const uint64_t counters[GATE_LANES] = {0};
+    static const uint64_t counters[FRAME_AUTH_NONCE_SPACES] = {0};
 
-    open_gate();
+    open_frame_auth();
     for (uint16_t slot = 0; slot < SENDERS; slot++)
-        gate_prime(windows, slot, counters);
+        frame_auth_reset_windows(windows, slot, counters);
     for (size_t i = 0; i < SENDERS; i++) {
         for (size_t k = 0; k < LANES; k++)
             seal_lane_init(&lane_of[i][k], KEY_FOR_FRAMES, senders[i], lanes[k]);
@@ -120,7 +121,7 @@ static enum drop_reason verdict_on(size_t sender, size_t lane, const struct key 
 {
     bool is_for_all = type == FRAME_REPLY || type == FRAME_COPY;
 
-    if (lanes[lane] >= GATE_LANES)
+    if (lanes[lane] >= FRAME_AUTH_NONCE_SPACES)
         return DROP_malformed;
     if (key == &keys[2])
         return DROP_key;
@@ -169,7 +170,7 @@ static struct sent *pick(struct input *in)
     return kept ? &sent[take(in) % kept] : NULL;
 }
 
-/* ---- at the gate ---- */
+/* ---- at the frame_auth ---- */
 
 /* Of exactly its size, so that AddressSanitizer sees what is read beyond. */
 static enum drop_reason offer(const uint8_t *bytes, size_t length, struct datagram *datagram,
@@ -179,7 +180,7 @@ static enum drop_reason offer(const uint8_t *bytes, size_t length, struct datagr
     FUZZ_CHECK(*ret_memory);
     memcpy(*ret_memory, bytes, length);
     *datagram = (struct datagram){.payload = *ret_memory, .length = (uint32_t)length};
-    return gate_pass(&gate, &snapshot, datagram);
+    return frame_auth_check(&frame_auth, &snapshot, datagram);
 }
 
 static void deliver(struct sent *one)

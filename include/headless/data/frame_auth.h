@@ -1,5 +1,5 @@
 /*
- * gate: which frames come in.
+ * frame_auth: which frames come in.
  *
  * Without keys each frame of a member's address does. With them a frame must be sealed (unless
  * keys.mode lets open ones pass), by a member that has been introduced (wire/introduction.h), for
@@ -11,8 +11,8 @@
  *
  * Owner: its worker's thread; the windows are shared. No allocation but at init, no lock.
  */
-#ifndef HEADLESS_DATA_GATE_H
-#define HEADLESS_DATA_GATE_H
+#ifndef HEADLESS_DATA_FRAME_AUTH_H
+#define HEADLESS_DATA_FRAME_AUTH_H
 
 #include "headless/base/counters.h"
 #include "headless/data/identity.h"
@@ -21,32 +21,34 @@
 #include "headless/secure/replay.h"
 #include "headless/wire/introduction.h"
 
-#define GATE_LANES INTRODUCTION_LANES_MAX /* threads of a sender */
+#define FRAME_AUTH_NONCE_SPACES INTRODUCTION_LANES_MAX /* threads of a sender */
 
-struct gate {
+struct frame_auth {
     const struct identity *identity;
     bool has_keys, takes_open;
     struct replay_window *windows; /* all slots' and lanes'; NULL: no keys */
     struct seal_cache *cache;      /* NULL: no keys */
 };
 
-/* The windows of a process: MEMBERS_MAX x GATE_LANES. NULL: out of memory. */
-struct replay_window *gate_make_windows(void);
+/* The windows of a process: MEMBERS_MAX x FRAME_AUTH_NONCE_SPACES. NULL: out of memory. */
+struct replay_window *frame_auth_create_windows(void);
 /* Supervisor: a member with this slot has been introduced; its lanes have counted so far. */
-void gate_prime(struct replay_window *windows, uint16_t slot,
-                const uint64_t counters[static GATE_LANES]);
+void frame_auth_reset_windows(struct replay_window *windows, uint16_t slot,
+                              const uint64_t counters[static FRAME_AUTH_NONCE_SPACES]);
 
 /* windows: of the process, or NULL without keys. Returns 0 or -ENOMEM. */
-int gate_init(struct gate *gate, const struct config *config, const struct identity *identity,
-              struct replay_window *windows) __attribute__((warn_unused_result));
-void gate_fini(struct gate *gate);
+int frame_auth_init(struct frame_auth *frame_auth, const struct config *config,
+                    const struct identity *identity, struct replay_window *windows)
+    __attribute__((warn_unused_result));
+void frame_auth_fini(struct frame_auth *frame_auth);
 
 /*
  * Let a datagram of the relay port in, or tell why not (DROP_REASON_COUNT: it is in). What is
  * sealed is opened in place, and *datagram becomes the plain frame. What is not a frame at all
  * passes: the frame's reader has the words for it.
  */
-enum drop_reason gate_pass(struct gate *gate, const struct leader_snapshot *snapshot,
-                           struct datagram *datagram);
+enum drop_reason frame_auth_check(struct frame_auth *frame_auth,
+                                  const struct leader_snapshot *snapshot,
+                                  struct datagram *datagram);
 
 #endif
