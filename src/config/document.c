@@ -16,7 +16,7 @@ struct texts {
 
 static void describe_modes(struct document_program *p, struct document_option *options)
 {
-    options[p->option_count++] = (struct document_option){.letter = 'c',
+    options[p->option_count++] = (struct document_option){.queued = 'c',
                                                           .name = CONFIG_FILE_FLAG,
                                                           .value = "FILE",
                                                           .help = "Read options from a YAML file."};
@@ -25,7 +25,7 @@ static void describe_modes(struct document_program *p, struct document_option *o
 
         if (m->help)
             options[p->option_count++] =
-                (struct document_option){.letter = m->letter, .name = m->name, .help = m->help};
+                (struct document_option){.queued = m->queued, .name = m->name, .help = m->help};
     }
 }
 

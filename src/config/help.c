@@ -42,10 +42,10 @@ static void help_modes(FILE *out)
                   CONFIG_FILE_FLAG " FILE");
     for (size_t i = 0; i < config_mode_flag_count; i++) {
         const struct mode_flag *m = &config_mode_flags[i];
-        const char letter[] = {'-', m->letter, ',', '\0'};
+        const char queued[] = {'-', m->queued, ',', '\0'};
 
         if (m->help)
-            (void)fprintf(out, "  %3s --%-16s %s\n", m->letter ? letter : "", m->name, m->help);
+            (void)fprintf(out, "  %3s --%-16s %s\n", m->queued ? queued : "", m->name, m->help);
     }
     (void)fputc('\n', out);
 }

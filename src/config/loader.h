@@ -80,7 +80,7 @@ void config_read_flags(struct loader *l);
 /* What may be asked for besides options. */
 struct mode_flag {
     const char *name;
-    char letter; /* 0: none */
+    char queued; /* 0: none */
     enum config_mode mode;
     const char *help; /* NULL: for those who build headlessd, not for those who run it */
 };

@@ -3,21 +3,22 @@
 
 #include "supervisor_internal.h"
 
-#define COMMAND_TAKEN_MAX MAILBOX_LETTERS /* a slice: letters come back while we read */
+#define COMMAND_TAKEN_MAX COMMAND_QUEUE_LENGTH /* a slice: letters come back while we read */
 #define UNSAID_TEXT       32
 
 /* All pods have been sent a multicast one: more than one answer would be an amplifier. */
-static bool may_answer(const struct supervisor *supervisor, const struct letter *letter)
+static bool may_answer(const struct supervisor *supervisor, const struct queued_command *queued)
 {
-    return !letter->is_multicast || supervisor_is_self(supervisor->config, letter->command.target);
+    return !queued->is_multicast || supervisor_is_self(supervisor->config, queued->command.target);
 }
 
-static void answer(struct supervisor *supervisor, const struct letter *letter, const char *text)
+static void answer(struct supervisor *supervisor, const struct queued_command *queued,
+                   const char *text)
 {
     size_t length = strlen(text);
 
-    if (length <= letter->length && may_answer(supervisor, letter))
-        data_plane_send_reply(supervisor->data_plane, &letter->client, &letter->local, text,
+    if (length <= queued->length && may_answer(supervisor, queued))
+        data_plane_send_reply(supervisor->data_plane, &queued->client, &queued->local, text,
                               length);
 }
 
@@ -31,8 +32,8 @@ static const char *tell_unsaid(uint64_t *unsaid, char text[static UNSAID_TEXT])
     return text;
 }
 
-static void refuse(struct supervisor *supervisor, const struct letter *letter, size_t counter,
-                   const char *text)
+static void refuse(struct supervisor *supervisor, const struct queued_command *queued,
+                   size_t counter, const char *text)
 {
     char client[ADDRESS_TEXT_MAX], unsaid[UNSAID_TEXT];
 
@@ -42,14 +43,14 @@ static void refuse(struct supervisor *supervisor, const struct letter *letter, s
         log_note_suppressed(LOG_LEVEL_WARN);
         return;
     }
-    log_warn("command_refused", "leader \"%s\" asked for by %s: %.*s%s", letter->command.target,
-             address_format(&letter->client, client), (int)strcspn(text, "\n"), text,
+    log_warn("command_refused", "leader \"%s\" asked for by %s: %.*s%s", queued->command.target,
+             address_format(&queued->client, client), (int)strcspn(text, "\n"), text,
              tell_unsaid(&supervisor->refusals_unsaid, unsaid));
-    answer(supervisor, letter, text);
+    answer(supervisor, queued, text);
 }
 
 /* Who may not command is told so, and no more: the log says why. */
-static void refuse_stranger(struct supervisor *supervisor, const struct letter *letter,
+static void refuse_stranger(struct supervisor *supervisor, const struct queued_command *queued,
                             size_t counter, const char *why)
 {
     char client[ADDRESS_TEXT_MAX], unsaid[UNSAID_TEXT];
@@ -62,15 +63,15 @@ static void refuse_stranger(struct supervisor *supervisor, const struct letter *
         return;
     }
     log_warn("command_refused", "leader \"%s\" asked for by %s: no auth: %s%s",
-             letter->command.target, address_format(&letter->client, client), why,
+             queued->command.target, address_format(&queued->client, client), why,
              tell_unsaid(&supervisor->strangers_unsaid, unsaid));
-    answer(supervisor, letter, "no auth\n");
+    answer(supervisor, queued, "no auth\n");
 }
 
-static void refuse_signature(struct supervisor *supervisor, const struct letter *letter,
+static void refuse_signature(struct supervisor *supervisor, const struct queued_command *queued,
                              enum sign_verdict verdict)
 {
-    const struct control_signature *signature = &letter->command.signature;
+    const struct control_signature *signature = &queued->command.signature;
     char why[256];
 
     (void)snprintf(why, sizeof(why), "%s", sign_reason(verdict));
@@ -79,16 +80,17 @@ static void refuse_signature(struct supervisor *supervisor, const struct letter 
     else if (verdict == SIGN_WRONG_TIME)
         (void)snprintf(why, sizeof(why), "%+lld s: %s",
                        (long long)sign_ahead_s(signature, clock_real_s()), sign_reason(verdict));
-    refuse_stranger(supervisor, letter, sign_counter(verdict), why);
+    refuse_stranger(supervisor, queued, sign_counter(verdict), why);
 }
 
-static void confirm(struct supervisor *supervisor, const struct letter *letter, uint64_t term)
+static void confirm(struct supervisor *supervisor, const struct queued_command *queued,
+                    uint64_t term)
 {
     char text[32];
 
     counters_add(&supervisor->counters, COUNTER_CONTROL_OK, 1);
     (void)snprintf(text, sizeof(text), "ok %llu\n", (unsigned long long)term);
-    answer(supervisor, letter, text);
+    answer(supervisor, queued, text);
 }
 
 /* 0 as a condition can never be met: there is no term 0. */
@@ -99,10 +101,11 @@ static uint64_t condition_of(const struct control_command *command)
     return command->if_term ? command->if_term : UINT64_MAX;
 }
 
-static void pass_on(struct supervisor *supervisor, const struct letter *letter, uint64_t instance)
+static void pass_on(struct supervisor *supervisor, const struct queued_command *queued,
+                    uint64_t instance)
 {
     struct election_event event = {
-        .type = ELECTION_COMMAND, .instance = instance, .if_term = condition_of(&letter->command)};
+        .type = ELECTION_COMMAND, .instance = instance, .if_term = condition_of(&queued->command)};
     size_t place = 0;
 
     while (place < ELECTION_COMMANDS_MAX && supervisor->is_waiting[place])
@@ -112,7 +115,7 @@ static void pass_on(struct supervisor *supervisor, const struct letter *letter, 
         counters_drop(&supervisor->counters, DROP_rate, 1);
         return;
     }
-    supervisor->waiting[place] = *letter;
+    supervisor->waiting[place] = *queued;
     supervisor->is_waiting[place] = true;
     event.token = place + 1;
     supervisor_feed(supervisor, &event);
@@ -131,17 +134,17 @@ bool supervisor_is_self(const struct config *config, const char *text)
  * Whoever reaches a data port may not override a majority: that takes a shell in the very pod,
  * which is then the one to lead. Where there is a majority, it is a command like others.
  */
-static void force(struct supervisor *supervisor, const struct letter *letter)
+static void force(struct supervisor *supervisor, const struct queued_command *queued)
 {
     const uint64_t us = supervisor->data_plane->identity.instance;
 
     /* IPv4 hosts take nothing from outside that bears their own address; IPv6 hosts do. */
-    bool is_ours = address_is_loopback(&letter->client) ||
-                   (letter->client.family == ADDRESS_V4 &&
-                    address_equal_ip(&letter->client, &supervisor->config->self));
+    bool is_ours = address_is_loopback(&queued->client) ||
+                   (queued->client.family == ADDRESS_V4 &&
+                    address_equal_ip(&queued->client, &supervisor->config->self));
 
-    if (!is_ours || !supervisor_is_self(supervisor->config, letter->command.target)) {
-        refuse_stranger(supervisor, letter, COUNTER_AUTH_ADDRESS,
+    if (!is_ours || !supervisor_is_self(supervisor->config, queued->command.target)) {
+        refuse_stranger(supervisor, queued, COUNTER_AUTH_ADDRESS,
                         "force is for whoever is in the very pod that is to lead");
         return;
     }
@@ -149,36 +152,36 @@ static void force(struct supervisor *supervisor, const struct letter *letter)
     if (supervisor->election.claim_cause == ELECTION_BY_FORCE &&
         supervisor->election.state == ELECTION_LEADER)
         log_warn("leader_forced", "this pod leads without a majority, because it was told to");
-    pass_on(supervisor, letter, us);
+    pass_on(supervisor, queued, us);
 }
 
-static void take(struct supervisor *supervisor, const struct letter *letter)
+static void take(struct supervisor *supervisor, const struct queued_command *queued)
 {
-    enum sign_verdict verdict = letter->verdict;
+    enum sign_verdict verdict = queued->verdict;
     const struct config_cidrs *allow =
         verdict == SIGN_VALID ? NULL : &supervisor->settings.control_allow;
     uint64_t instance;
 
     if (verdict == SIGN_VALID) /* another worker may have had it, too */
-        verdict = sign_seen_take(&supervisor->seen, &letter->command.signature, clock_real_s());
+        verdict = sign_seen_take(&supervisor->seen, &queued->command.signature, clock_real_s());
     if (sign_is_refused(verdict)) {
-        refuse_signature(supervisor, letter, verdict);
+        refuse_signature(supervisor, queued, verdict);
         return;
     }
-    if (letter->command.is_forced) { /* also where there is no list: all have been restarted */
-        force(supervisor, letter);
+    if (queued->command.is_forced) { /* also where there is no list: all have been restarted */
+        force(supervisor, queued);
         return;
     }
-    switch (command_check(&letter->command, &letter->client, allow, &supervisor->election.list,
+    switch (command_check(&queued->command, &queued->client, allow, &supervisor->election.list,
                           &instance)) {
     case COMMAND_LEGAL:
-        pass_on(supervisor, letter, instance);
+        pass_on(supervisor, queued, instance);
         break;
     case COMMAND_NO_MEMBER:
-        refuse(supervisor, letter, COUNTER_CONTROL_NO_MEMBER, "no member\n");
+        refuse(supervisor, queued, COUNTER_CONTROL_NO_MEMBER, "no member\n");
         break;
     case COMMAND_NO_AUTH:
-        refuse_stranger(supervisor, letter, COUNTER_AUTH_ADDRESS,
+        refuse_stranger(supervisor, queued, COUNTER_AUTH_ADDRESS,
                         "its address is not in control.allow");
         break;
     }
@@ -186,24 +189,24 @@ static void take(struct supervisor *supervisor, const struct letter *letter)
 
 void supervisor_answer(struct supervisor *supervisor, const struct election_action *action)
 {
-    const struct letter *letter;
+    const struct queued_command *queued;
 
     if (action->token == 0) /* of the configuration: the log tells */
         return;
-    letter = &supervisor->waiting[action->token - 1];
+    queued = &supervisor->waiting[action->token - 1];
     supervisor->is_waiting[action->token - 1] = false;
     switch (action->answer) {
     case ELECTION_OK:
-        confirm(supervisor, letter, action->term);
+        confirm(supervisor, queued, action->term);
         break;
     case ELECTION_NO_MEMBER:
-        refuse(supervisor, letter, COUNTER_CONTROL_NO_MEMBER, "no member\n");
+        refuse(supervisor, queued, COUNTER_CONTROL_NO_MEMBER, "no member\n");
         break;
     case ELECTION_NO_QUORUM:
-        refuse(supervisor, letter, COUNTER_CONTROL_NO_QUORUM, "no quorum\n");
+        refuse(supervisor, queued, COUNTER_CONTROL_NO_QUORUM, "no quorum\n");
         break;
     case ELECTION_BAD_TERM:
-        refuse(supervisor, letter, COUNTER_CONTROL_BAD_TERM, "bad term\n");
+        refuse(supervisor, queued, COUNTER_CONTROL_BAD_TERM, "bad term\n");
         break;
     }
 }
@@ -211,16 +214,16 @@ void supervisor_answer(struct supervisor *supervisor, const struct election_acti
 /* While a snapshot waits to be published none is taken: its answer would come before its effect. */
 size_t supervisor_take_commands(struct supervisor *supervisor)
 {
-    struct letter letter;
+    struct queued_command queued;
     size_t taken = 0;
 
     for (size_t i = 0; i < supervisor->data_plane->worker_count; i++) {
-        struct mailbox *mailbox = &supervisor->data_plane->workers[i].mailbox;
+        struct command_queue *command_queue = &supervisor->data_plane->workers[i].command_queue;
 
         for (size_t n = 0; n < COMMAND_TAKEN_MAX && !supervisor->is_unpublished &&
-                           mailbox_try_read(mailbox, &letter);
+                           command_queue_try_read(command_queue, &queued);
              n++, taken++)
-            take(supervisor, &letter);
+            take(supervisor, &queued);
     }
     return taken;
 }

@@ -44,13 +44,13 @@ static enum sign_verdict judge(struct worker *worker, const struct datagram *dat
 }
 
 /*
- * The mailbox is for those who may command. A forged command, and one that has been here, gets
+ * The command_queue is for those who may command. A forged command, and one that has been here, gets
  * there only now and then, so that the supervisor can say so: a flood of them leaves it free.
  */
 static void take_command(struct worker *worker, const struct datagram *datagram,
                          const struct control_command *command)
 {
-    const struct letter letter = {
+    const struct queued_command queued = {
         .command = *command,
         .verdict = judge(worker, datagram, command),
         .client = datagram->peer,
@@ -58,15 +58,15 @@ static void take_command(struct worker *worker, const struct datagram *datagram,
         .length = datagram->length,
         .is_multicast = datagram->source == SOURCE_GROUP,
     };
-    bool is_refused = sign_is_refused(letter.verdict);
+    bool is_refused = sign_is_refused(queued.verdict);
 
     /* Counted by the supervisor, under its result. */
     if ((!is_refused || budget_take(&worker->refusals, worker->now_ns)) &&
-        mailbox_try_post(&worker->mailbox, &letter))
+        command_queue_try_post(&worker->command_queue, &queued))
         return;
     if (is_refused) {
         counters_add(&worker->counters, COUNTER_CONTROL_NO_AUTH, 1);
-        counters_add(&worker->counters, sign_counter(letter.verdict), 1);
+        counters_add(&worker->counters, sign_counter(queued.verdict), 1);
     } else {
         counters_drop(&worker->counters, DROP_rate, 1);
     }

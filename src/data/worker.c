@@ -17,13 +17,13 @@ int worker_init(struct worker *worker, const struct worker_setup *setup)
     worker->publisher = setup->publisher;
     worker->data_socket = setup->data_socket;
     worker->bad_json_answers = budget_make(10 * NS_PER_MS, 100);
-    worker->refusals = budget_make(100 * NS_PER_MS, MAILBOX_LETTERS / 2);
+    worker->refusals = budget_make(100 * NS_PER_MS, COMMAND_QUEUE_LENGTH / 2);
     sign_seen_init(&worker->seen, clock_real_s());
     rc = waker_init(&worker->waker, config->workers == 0);
     if (!rc)
         rc = snapshot_publisher_register(setup->publisher, &worker->reader);
     if (!rc)
-        rc = mailbox_init(&worker->mailbox, setup->supervisor_waker);
+        rc = command_queue_init(&worker->command_queue, setup->supervisor_waker);
     if (!rc)
         rc = rate_limiter_init(&worker->limiter, &worker->counters);
     if (rc)
@@ -63,7 +63,7 @@ void worker_fini(struct worker *worker)
     relay_fini(&worker->relay);
     frame_auth_fini(&worker->frame_auth);
     rate_limiter_fini(&worker->limiter);
-    mailbox_fini(&worker->mailbox);
+    command_queue_fini(&worker->command_queue);
     waker_fini(&worker->waker);
 }
 
@@ -148,7 +148,7 @@ static void tell_refusal(struct worker *worker)
     atomic_store_explicit(&worker->refused_instance, worker->relay.refused_instance,
                           memory_order_seq_cst);
     worker->relay.refused_instance = 0;
-    waker_wake(worker->mailbox.reader_waker);
+    waker_wake(worker->command_queue.reader_waker);
 }
 
 void worker_flush(struct worker *worker)

@@ -86,7 +86,7 @@ static void put_values(const char *command, const struct document_option *option
 
     for (size_t i = 0; i < count; i++) {
         const struct document_option *o = &options[i];
-        const char letter[] = {o->letter, '\0'};
+        const char queued[] = {o->queued, '\0'};
 
         if (!o->value)
             continue;
@@ -96,9 +96,9 @@ static void put_values(const char *command, const struct document_option *option
             (void)fputs(" | ", out);
             put_pattern(command, "--", o->alias, out);
         }
-        if (o->letter) {
+        if (o->queued) {
             (void)fputs(" | ", out);
-            put_pattern(command, "-", letter, out);
+            put_pattern(command, "-", queued, out);
         }
         (void)fprintf(out, ") echo \"%s\" ;;\n",
                       document_is_file(o->value) ? "FILE" : document_words(o->value, words));

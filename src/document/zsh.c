@@ -52,8 +52,8 @@ static void put_specs(FILE *out, const struct document_option *options, size_t c
         const struct document_option *o = &options[i];
         char flag[80];
 
-        if (o->letter) {
-            (void)snprintf(flag, sizeof(flag), "-%c", o->letter);
+        if (o->queued) {
+            (void)snprintf(flag, sizeof(flag), "-%c", o->queued);
             put_spec(out, flag, o->value ? "+" : "", o);
         }
         (void)snprintf(flag, sizeof(flag), "--%.70s", o->name);

@@ -218,7 +218,7 @@ static bool decode_hex(const struct span *text, uint8_t *out, size_t bytes)
     if ((size_t)(text->end - text->next) != 2 * bytes)
         return false;
     for (size_t i = 0; i < 2 * bytes; i++) {
-        uint8_t c = text->next[i], low = c | 0x20; /* a letter's lower case */
+        uint8_t c = text->next[i], low = c | 0x20; /* a queued's lower case */
         bool is_digit = c >= '0' && c <= '9';
 
         if (!is_digit && (low < 'a' || low > 'f'))

@@ -8,7 +8,7 @@
 #include "headless/document/document.h"
 
 static const struct document_option options[] = {
-    {.letter = 'c', .name = "config", .value = "FILE", .help = "Read: a [file]."},
+    {.queued = 'c', .name = "config", .value = "FILE", .help = "Read: a [file]."},
     {.name = "format", .alias = "form", .value = "framed|raw|udp://HOST:PORT", .help = "it's how"},
     {.name = "help", .help = ".Sh is a macro"},
 };

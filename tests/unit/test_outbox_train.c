@@ -118,13 +118,13 @@ static void teardown(void)
 
 TestSuite(outbox_train, .init = setup, .fini = teardown, .timeout = 20);
 
-static size_t next_letter;
+static size_t next_queued;
 
 static void add_to(const struct address *to, const struct address *from, size_t length)
 {
     outbox_add(&outbox, &(struct outbox_message){.to = to,
                                                  .from = from,
-                                                 .parts = {{bytes[next_letter++ % 26], length}},
+                                                 .parts = {{bytes[next_queued++ % 26], length}},
                                                  .part_count = 1,
                                                  .weight = 1,
                                                  .account = OUTBOX_REPLIES});
@@ -137,7 +137,7 @@ static void add(size_t length)
 
 static void flush(void)
 {
-    next_letter = 0;
+    next_queued = 0;
     outbox_flush(&outbox);
 }
 

@@ -185,14 +185,14 @@ Test(data_plane, an_old_leader_is_demoted_with_the_next_datagram)
 
 Test(data_plane, a_command_goes_to_the_supervisor_and_not_to_the_app)
 {
-    struct letter letter;
+    struct queued_command queued;
 
     publish(A, A, 1, 0);
     say(A, " {\"leader\": \"b\", \"if_term\": 3}\n");
     run(A);
-    cr_assert(mailbox_try_read(&data_planes[A].workers[0].mailbox, &letter));
-    cr_assert_str_eq(letter.command.target, "b");
-    cr_assert_eq(letter.command.if_term, 3);
+    cr_assert(command_queue_try_read(&data_planes[A].workers[0].command_queue, &queued));
+    cr_assert_str_eq(queued.command.target, "b");
+    cr_assert_eq(queued.command.if_term, 3);
     cr_assert_eq(count(A, COUNTER_DELIVERED), 0);
     /* Its result is counted by the supervisor, who is not here. */
     counters_add(&data_planes[A].workers[0].counters, COUNTER_CONTROL_OK, 1);

@@ -157,18 +157,18 @@ Test(plane_groups, only_the_leader_answers_a_probe)
 /* Every pod hears a command; who may answer has to know how it came. */
 Test(plane_groups, a_command_is_marked)
 {
-    struct letter letter;
+    struct queued_command queued;
 
     publish_both(A, 1);
     say_to_group(&client, "{\"leader\":\"127.0.77.2\"}");
     say(A, "{\"leader\":\"127.0.77.2\"}");
     run_both();
-    cr_assert(mailbox_try_read(&data_planes[B].workers[0].mailbox, &letter));
-    cr_assert(letter.is_multicast);
-    cr_assert(mailbox_try_read(&data_planes[A].workers[0].mailbox, &letter));
-    cr_assert_not(letter.is_multicast);
-    cr_assert(mailbox_try_read(&data_planes[A].workers[0].mailbox, &letter));
-    cr_assert(letter.is_multicast);
+    cr_assert(command_queue_try_read(&data_planes[B].workers[0].command_queue, &queued));
+    cr_assert(queued.is_multicast);
+    cr_assert(command_queue_try_read(&data_planes[A].workers[0].command_queue, &queued));
+    cr_assert_not(queued.is_multicast);
+    cr_assert(command_queue_try_read(&data_planes[A].workers[0].command_queue, &queued));
+    cr_assert(queued.is_multicast);
     for (int i = 0; i < PODS; i++) /* the supervisor counts them */
         counters_add(&data_planes[i].workers[0].counters, COUNTER_CONTROL_OK, i == A ? 2 : 1);
 }

@@ -218,7 +218,7 @@ Test(plane_door, the_head_of_a_train_goes_raw_as_one)
 
 Test(plane_door, commands_count_against_the_rate)
 {
-    struct letter letter;
+    struct queued_command queued;
 
     publish(A, A, 1, 0);
     guard(A, NULL, true);
@@ -228,9 +228,9 @@ Test(plane_door, commands_count_against_the_rate)
     say_from(&neighbour, A, "{\"leader\":\"10.9.9.8\"}");
     run(A);
     cr_assert_eq(count(A, DROPPED(rate)), 1);
-    cr_assert(mailbox_try_read(&data_planes[A].workers[0].mailbox, &letter));
-    cr_assert_str_eq(letter.command.target, "10.9.9.8");
-    cr_assert_not(mailbox_try_read(&data_planes[A].workers[0].mailbox, &letter));
+    cr_assert(command_queue_try_read(&data_planes[A].workers[0].command_queue, &queued));
+    cr_assert_str_eq(queued.command.target, "10.9.9.8");
+    cr_assert_not(command_queue_try_read(&data_planes[A].workers[0].command_queue, &queued));
     counters_add(&data_planes[A].workers[0].counters, COUNTER_CONTROL_NO_MEMBER,
                  1); /* the supervisor's part */
 }

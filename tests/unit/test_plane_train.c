@@ -164,7 +164,7 @@ Test(plane_train, a_command_in_a_train_is_found)
     struct address to;
     static char texts[3][22] = {"before the command 12", "{\"leader\":\"10.9.9.9\"}",
                                 "after the command 123"};
-    struct letter letter;
+    struct queued_command queued;
     struct outbox outbox;
 
     relay_raw_from_b();
@@ -178,8 +178,8 @@ Test(plane_train, a_command_in_a_train_is_found)
     run(B);
     cr_assert_eq(count(B, COUNTER_RECEIVED_DATA), 3);
     cr_assert_eq(count(B, COUNTER_RELAYED), 2);
-    cr_assert(mailbox_try_read(&data_planes[B].workers[0].mailbox, &letter));
-    cr_assert_str_eq(letter.command.target, "10.9.9.9");
+    cr_assert(command_queue_try_read(&data_planes[B].workers[0].command_queue, &queued));
+    cr_assert_str_eq(queued.command.target, "10.9.9.9");
     counters_add(&data_planes[B].workers[0].counters, COUNTER_CONTROL_NO_MEMBER,
                  1); /* the supervisor's part */
     run(A);

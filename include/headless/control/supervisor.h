@@ -108,7 +108,7 @@ struct supervisor_told {
 struct supervisor {
     const struct config *config;
     struct data_plane *data_plane;
-    struct waker waker; /* of mailboxes, reloads, refusals, discovery */
+    struct waker waker; /* of command_queues, reloads, refusals, discovery */
     int epoll_fd, timer_fd;
     uint64_t timer_ns; /* the timer is set to this */
     struct courier courier;
@@ -139,7 +139,8 @@ struct supervisor {
     struct budget strangers; /* the same for those who may not command: may not use up the other */
     uint64_t refusals_unsaid, strangers_unsaid; /* since the last line about one */
     struct sign_seen seen; /* signed commands that were taken, by whichever worker */
-    struct letter waiting[ELECTION_COMMANDS_MAX]; /* commands whose outcome is not known yet */
+    struct queued_command
+        waiting[ELECTION_COMMANDS_MAX]; /* commands whose outcome is not known yet */
     bool is_waiting[ELECTION_COMMANDS_MAX];
 
     _Atomic unsigned wishes; /* of the main thread: SUPERVISOR_RESIGN, SUPERVISOR_LEAVE */

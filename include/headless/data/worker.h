@@ -10,7 +10,7 @@
  * allocated or locked in it.
  *
  * Everything in struct worker belongs to the worker's thread, except counters, traffic, hold count
- * and session count, which anyone may read, and what goes to the supervisor: the mailbox's other
+ * and session count, which anyone may read, and what goes to the supervisor: the command_queue's other
  * end, and refused_instance.
  */
 #ifndef HEADLESS_DATA_WORKER_H
@@ -18,9 +18,9 @@
 
 #include "headless/base/budget.h"
 #include "headless/data/app.h"
+#include "headless/data/command_queue.h"
 #include "headless/data/frame_auth.h"
 #include "headless/data/hold.h"
-#include "headless/data/mailbox.h"
 #include "headless/data/order.h"
 
 /* Data, relay and group receivers, one app reader. */
@@ -52,7 +52,7 @@ struct worker {
     struct app app;
     struct order *order;            /* NULL: the route is not ordered */
     struct udp_socket order_notice; /* connected to app.notify, for what the order reports */
-    struct mailbox mailbox;
+    struct command_queue command_queue;
     struct budget bad_json_answers;
     struct rate_limiter limiter; /* what each source has used up */
     struct budget refusals;      /* of commands: so many go to the supervisor, who tells */

@@ -24,7 +24,7 @@
 #define DOCUMENT_WORDS_MAX 256           /* bytes of all words to choose from, with NUL */
 
 struct document_option {
-    char letter;       /* 0: only the long one */
+    char queued;       /* 0: only the long one */
     const char *name;  /* without dashes */
     const char *alias; /* a second long one, or NULL */
     const char *value; /* how it is called; NULL: takes none */
