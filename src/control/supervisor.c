@@ -20,8 +20,8 @@ static bool is_known(struct supervisor *supervisor, const struct address *from)
         if (address_equal_ip(&e->list.members[i].address, from))
             return true;
     }
-    if (supervisor->courier.has_keys &&
-        introductions_find_address(&supervisor->courier.introductions, from))
+    if (supervisor->transport.has_keys &&
+        introductions_find_address(&supervisor->transport.introductions, from))
         return true; /* it has proved to have a key */
     for (uint32_t i = 0; i < e->acquaintance_count; i++) {
         if (address_equal_ip(&e->acquaintances[i].member.address, from))
@@ -77,18 +77,18 @@ static size_t read_peers(struct supervisor *supervisor)
     struct election_member members[ELECTION_PAGE];
     struct election_message message;
     struct address from;
-    enum courier_result result;
+    enum peer_transport_result result;
     size_t n;
 
     for (n = 0; n < PEER_BATCH; n++) {
-        result = courier_receive(&supervisor->courier, &message, members, &from);
-        if (result == COURIER_EMPTY)
+        result = peer_transport_receive(&supervisor->transport, &message, members, &from);
+        if (result == PEER_TRANSPORT_EMPTY)
             break;
-        if (result == COURIER_MESSAGE)
+        if (result == PEER_TRANSPORT_MESSAGE)
             take_message(supervisor, &message, members, &from);
-        else if (result == COURIER_INTRODUCTION)
+        else if (result == PEER_TRANSPORT_HANDSHAKE)
             key_watch_verify(&supervisor->key_watch, &from);
-        else if (result == COURIER_UNVERIFIED && is_known(supervisor, &from))
+        else if (result == PEER_TRANSPORT_UNVERIFIED && is_known(supervisor, &from))
             supervisor_doubt(supervisor, &from);
     }
     return n;
@@ -107,7 +107,7 @@ static size_t take_refusals(struct supervisor *supervisor)
     uint64_t instance;
     size_t n = 0;
 
-    for (; n < PEER_BATCH && courier_take_refusal(&supervisor->courier, &instance); n++) {
+    for (; n < PEER_BATCH && peer_transport_take_refusal(&supervisor->transport, &instance); n++) {
         if (instance)
             hear_refusal(supervisor, instance);
     }

@@ -28,7 +28,7 @@ static void send_one(struct supervisor *supervisor, const struct address *to,
     }
     if (message->type == ELECTION_HEARTBEAT || message->type == ELECTION_ACK)
         message->flags |= agreement_flags(&supervisor->agreement);
-    courier_send(&supervisor->courier, to, message, members);
+    peer_transport_send(&supervisor->transport, to, message, members);
 }
 
 static void send_all(struct supervisor *supervisor, struct election_action *action)

@@ -90,7 +90,7 @@ static const struct contact *hearer(struct supervisor *supervisor, uint16_t inde
     const struct election *e = &supervisor->election;
 
     return is_other(supervisor, index) && election_may_be_alive(e, index)
-               ? introductions_find(&supervisor->courier.introductions,
+               ? introductions_find(&supervisor->transport.introductions,
                                     e->list.members[index].instance)
                : NULL;
 }
@@ -123,7 +123,7 @@ void supervisor_choose_key(struct supervisor *supervisor, struct supervisor_fact
 {
     const struct keyring *ring = &supervisor->settings.keyring;
 
-    facts->introductions = supervisor->courier.introductions.changes;
+    facts->introductions = supervisor->transport.introductions.changes;
     if (ring->count == 0)
         return;
     facts->seal_key = ring->keys[0].id; /* if there is none that all have */
@@ -138,7 +138,7 @@ void supervisor_choose_key(struct supervisor *supervisor, struct supervisor_fact
 
 bool supervisor_reset_windows(struct supervisor *supervisor, uint64_t instance, uint16_t slot)
 {
-    struct contact *contact = introductions_find(&supervisor->courier.introductions, instance);
+    struct contact *contact = introductions_find(&supervisor->transport.introductions, instance);
     bool *is_primed = roster_primed(&supervisor->roster, slot);
 
     if (!contact || !is_primed || !supervisor->data_plane->windows)
@@ -146,7 +146,7 @@ bool supervisor_reset_windows(struct supervisor *supervisor, uint64_t instance, 
     if (*is_primed)
         return true;
     if (contact->is_primed) { /* in another seat, long ago: a fresh answer tells how far it is */
-        introductions_begin_anew(&supervisor->courier.introductions, contact);
+        introductions_begin_anew(&supervisor->transport.introductions, contact);
         return false;
     }
     frame_auth_reset_windows(supervisor->data_plane->windows, slot, contact->theirs.counters);
@@ -197,8 +197,8 @@ static void meet_suspects(struct supervisor *supervisor, uint64_t now_ns)
 
         if (!ip)
             continue;
-        introductions_doubt(&supervisor->courier.introductions, ip);
-        courier_meet(&supervisor->courier, ip);
+        introductions_doubt(&supervisor->transport.introductions, ip);
+        peer_transport_start_handshake(&supervisor->transport, ip);
     }
 }
 
@@ -208,25 +208,26 @@ static void meet_members(struct supervisor *supervisor)
 
     for (uint16_t i = 0; i < list->count; i++) {
         if (is_other(supervisor, i))
-            courier_meet(&supervisor->courier, &list->members[i].address);
+            peer_transport_start_handshake(&supervisor->transport, &list->members[i].address);
     }
 }
 
 void supervisor_watch_keys(struct supervisor *supervisor, uint64_t now_ns)
 {
-    bool is_keyless = supervisor->courier.is_sealing && supervisor->settings.keyring.count == 0;
+    bool is_keyless = supervisor->transport.is_sealing && supervisor->settings.keyring.count == 0;
 
     if (now_ns < supervisor->keys_looked_ns + LOOK_NS)
         return;
     supervisor->keys_looked_ns = now_ns;
     if (!supervisor->is_unpublished) /* first the threads can open it, then others hear of it */
-        introductions_take_keys(&supervisor->courier.introductions, &supervisor->settings.keyring);
+        introductions_take_keys(&supervisor->transport.introductions,
+                                &supervisor->settings.keyring);
     tell_mismatches(supervisor, now_ns);
     if (is_keyless || key_watch_count(&supervisor->key_watch, now_ns) > 0)
         supervisor_feed(supervisor, &(struct election_event){.type = ELECTION_AUTH_FAILED});
     meet_members(supervisor);
-    if (supervisor->courier.is_sealing)
+    if (supervisor->transport.is_sealing)
         meet_suspects(supervisor, now_ns);
-    if (supervisor->courier.introductions.changes != supervisor->facts.introductions)
+    if (supervisor->transport.introductions.changes != supervisor->facts.introductions)
         supervisor_publish(supervisor);
 }

@@ -66,7 +66,7 @@ static int open_sleep(struct supervisor *supervisor)
     if (!rc)
         rc = watch(supervisor, supervisor->timer_fd);
     if (!rc)
-        rc = watch(supervisor, supervisor->courier.socket.fd);
+        rc = watch(supervisor, supervisor->transport.socket.fd);
     return rc;
 }
 
@@ -104,7 +104,7 @@ int supervisor_open(struct supervisor *supervisor, const struct config *config)
     (void)supervisor_read_keys(supervisor);
     supervisor->settings = settings_of(supervisor, config);
     supervisor_init_key_watch(supervisor);
-    rc = courier_open(&supervisor->courier, config, &supervisor->counters);
+    rc = peer_transport_open(&supervisor->transport, config, &supervisor->counters);
     if (!rc) {
         rc = open_sleep(supervisor);
         if (rc)
@@ -225,10 +225,10 @@ int supervisor_join(struct supervisor *supervisor, struct data_plane *data_plane
     uint64_t stored_term;
 
     supervisor->data_plane = data_plane;
-    courier_introduce(&supervisor->courier, &data_plane->identity);
-    introductions_tell_lanes(&supervisor->courier.introductions, supervisor->lanes,
+    peer_transport_set_identity(&supervisor->transport, &data_plane->identity);
+    introductions_tell_lanes(&supervisor->transport.introductions, supervisor->lanes,
                              collect_lanes(supervisor));
-    introductions_take_keys(&supervisor->courier.introductions, &supervisor->settings.keyring);
+    introductions_take_keys(&supervisor->transport.introductions, &supervisor->settings.keyring);
     roster_init(&supervisor->roster, data_plane);
     agreement_init(&supervisor->agreement, supervisor->config);
     stored_term = store_open(&supervisor->store, config);
@@ -325,7 +325,7 @@ void supervisor_close(struct supervisor *supervisor)
     keyring_wipe(&supervisor->settings.keyring);
     keyring_wipe(&supervisor->reloaded.keyring);
     waker_fini(&supervisor->waker);
-    courier_close(&supervisor->courier);
+    peer_transport_close(&supervisor->transport);
     if (supervisor->timer_fd >= 0)
         (void)close(supervisor->timer_fd);
     if (supervisor->epoll_fd >= 0)

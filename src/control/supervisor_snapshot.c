@@ -83,7 +83,7 @@ static struct supervisor_facts gather(struct supervisor *supervisor)
     memset(facts.live, 0, sizeof(facts.live));
     for (uint16_t i = 0; i < list->count; i++)
         facts.live[i / 64] |= (uint64_t)is_alive(supervisor, i) << i % 64;
-    if (facts.introductions != supervisor->courier.introductions.changes ||
+    if (facts.introductions != supervisor->transport.introductions.changes ||
         memcmp(facts.live, supervisor->facts.live, sizeof(facts.live)) != 0 ||
         facts.list_version != supervisor->facts.list_version ||
         facts.list_term != supervisor->facts.list_term)
@@ -318,8 +318,8 @@ void supervisor_tell(struct supervisor *supervisor)
         tell_pulse(supervisor, slot, e->list.members[i].instance);
     }
     tell(&report->state, (uint32_t)e->state);
-    tell(&report->keys, supervisor->courier.introductions.ring.count); /* the last to take them */
-    tell(&report->introduced, introductions_count(&supervisor->courier.introductions));
+    tell(&report->keys, supervisor->transport.introductions.ring.count); /* the last to take them */
+    tell(&report->introduced, introductions_count(&supervisor->transport.introductions));
     tell(&report->key_mismatches,
          (uint32_t)key_watch_count(&supervisor->key_watch, clock_now_ns()));
     tell(&report->fresh, e->is_fresh);

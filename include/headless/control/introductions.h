@@ -14,7 +14,7 @@
  * An answer is as long as the question, goes only to where the question says that it was sent from,
  * and is given once. Asking is paced by address, whatever comes in.
  *
- * A state machine without I/O: the courier carries what it makes. Owner: the supervisor's thread.
+ * A state machine without I/O: the transport carries what it makes. Owner: the supervisor's thread.
  * Nothing blocks or allocates. Units: nanoseconds of clock_now_ns.
  */
 #ifndef HEADLESS_CONTROL_INTRODUCTIONS_H

@@ -29,10 +29,10 @@
 #include "headless/base/budget.h"
 #include "headless/control/agreement.h"
 #include "headless/control/command.h"
-#include "headless/control/courier.h"
 #include "headless/control/discovery.h"
 #include "headless/control/election.h"
 #include "headless/control/key_watch.h"
+#include "headless/control/peer_transport.h"
 #include "headless/control/pulse.h"
 #include "headless/control/roster.h"
 #include "headless/control/store.h"
@@ -111,7 +111,7 @@ struct supervisor {
     struct waker waker; /* of command_queues, reloads, refusals, discovery */
     int epoll_fd, timer_fd;
     uint64_t timer_ns; /* the timer is set to this */
-    struct courier courier;
+    struct peer_transport transport;
     struct discovery discovery;
     struct store store;
     struct roster roster;

@@ -1,5 +1,5 @@
 /*
- * courier: carries the election's messages from pod to pod.
+ * transport: carries the election's messages from pod to pod.
  *
  * One UDP socket, self:peer.port, bound exclusively, so that a second daemon on this address fails
  * at once; nothing else arrives here, so a flood of data cannot delay a heartbeat. Each message
@@ -13,8 +13,8 @@
  *
  * Owner: the supervisor's thread. Never blocks. Counts what it sends, takes and drops.
  */
-#ifndef HEADLESS_CONTROL_COURIER_H
-#define HEADLESS_CONTROL_COURIER_H
+#ifndef HEADLESS_CONTROL_PEER_TRANSPORT_H
+#define HEADLESS_CONTROL_PEER_TRANSPORT_H
 
 #include "headless/base/counters.h"
 #include "headless/config/config.h"
@@ -23,7 +23,7 @@
 #include "headless/net/udp.h"
 #include "headless/wire/election_message.h"
 
-struct courier {
+struct peer_transport {
     const struct config *config;
     struct udp_socket socket;
     uint64_t cluster, instance;
@@ -34,35 +34,37 @@ struct courier {
 };
 
 /* Bind. Logs what failed and how to mend it; returns a negative errno. */
-int courier_open(struct courier *courier, const struct config *config, struct counters *counters)
-    __attribute__((warn_unused_result));
-void courier_close(struct courier *courier);
+int peer_transport_open(struct peer_transport *transport, const struct config *config,
+                        struct counters *counters) __attribute__((warn_unused_result));
+void peer_transport_close(struct peer_transport *transport);
 
 /* Before the first message: who we are. */
-void courier_introduce(struct courier *courier, const struct identity *identity);
+void peer_transport_set_identity(struct peer_transport *transport, const struct identity *identity);
 
 /* Send to the peer port of this host. A message that cannot be sent is as good as lost. */
-void courier_send(struct courier *courier, const struct address *to,
-                  const struct election_message *message, const struct election_member *members);
+void peer_transport_send(struct peer_transport *transport, const struct address *to,
+                         const struct election_message *message,
+                         const struct election_member *members);
 
 /* With keys: ask this pod for an introduction, if there is reason to, and it is time. */
-void courier_meet(struct courier *courier, const struct address *ip);
+void peer_transport_start_handshake(struct peer_transport *transport, const struct address *ip);
 
-enum courier_result {
-    COURIER_MESSAGE,      /* a well-formed message of our cluster; the outputs are filled */
-    COURIER_INTRODUCTION, /* somebody with a key of ours; *ret_from is filled */
-    COURIER_UNVERIFIED,   /* of our cluster, but not to be believed, counted; *ret_from is filled */
-    COURIER_DROPPED,      /* something else, counted */
-    COURIER_EMPTY         /* nothing there */
+enum peer_transport_result {
+    PEER_TRANSPORT_MESSAGE,   /* a well-formed message of our cluster; the outputs are filled */
+    PEER_TRANSPORT_HANDSHAKE, /* somebody with a key of ours; *ret_from is filled */
+    PEER_TRANSPORT_UNVERIFIED, /* of our cluster, but not to be believed, counted; *ret_from is filled */
+    PEER_TRANSPORT_DROPPED, /* something else, counted */
+    PEER_TRANSPORT_EMPTY    /* nothing there */
 };
-enum courier_result courier_receive(struct courier *courier, struct election_message *ret_message,
-                                    struct election_member ret_members[static ELECTION_PAGE],
-                                    struct address *ret_from);
+enum peer_transport_result
+peer_transport_receive(struct peer_transport *transport, struct election_message *ret_message,
+                       struct election_member ret_members[static ELECTION_PAGE],
+                       struct address *ret_from);
 
 /*
  * Take one refusal off the error queue. False: there is none. *ret_instance is to whom the refused
  * message was written, or 0 when it was none of ours, or written to nobody in particular.
  */
-bool courier_take_refusal(struct courier *courier, uint64_t *ret_instance);
+bool peer_transport_take_refusal(struct peer_transport *transport, uint64_t *ret_instance);
 
 #endif

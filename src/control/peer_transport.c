@@ -1,0 +1,268 @@
+#include "headless/control/peer_transport.h"
+
+#include <errno.h>
+#include <sodium.h>
+
+#include "headless/base/clock.h"
+#include "headless/base/log.h"
+#include "headless/wire/peer.h"
+
+int peer_transport_open(struct peer_transport *transport, const struct config *config,
+                        struct counters *counters)
+{
+    const struct udp_options options = {.rcvbuf_bytes = config->rcvbuf_bytes, .error_queue = true};
+    const struct address at = address_with_port(config->bind, config->peer_port);
+    char text[ADDRESS_TEXT_MAX];
+    int rc;
+
+    memset(transport, 0, sizeof(*transport));
+    transport->config = config;
+    transport->socket.fd = -1;
+    transport->counters = counters;
+    transport->has_keys = config_has_keys(config);
+    transport->is_sealing = config_seals(config);
+    transport->takes_open = config_takes_open(config);
+    rc = udp_open(&at, &options, &transport->socket);
+    if (rc)
+        log_error("bind_failed", "cannot bind %s (peer.port): %s%s", address_format(&at, text),
+                  strerror(-rc), rc == -EADDRINUSE ? "; is another headlessd running here?" : "");
+    return rc;
+}
+
+void peer_transport_close(struct peer_transport *transport)
+{
+    udp_close(&transport->socket);
+    introductions_fini(&transport->introductions);
+}
+
+void peer_transport_set_identity(struct peer_transport *transport, const struct identity *identity)
+{
+    transport->cluster = identity->cluster;
+    transport->instance = identity->instance;
+    randombytes_buf(transport->token_key, sizeof(transport->token_key));
+    introductions_init(&transport->introductions, identity->cluster, identity->instance,
+                       &transport->config->self);
+}
+
+static uint64_t token_of(const struct peer_transport *transport, const struct peer_header *header)
+{
+    const uint64_t fields[] = {header->cluster, header->from, header->to, header->type};
+    uint8_t hash[crypto_shorthash_BYTES];
+    uint64_t token;
+
+    (void)crypto_shorthash(hash, (const uint8_t *)fields, sizeof(fields), transport->token_key);
+    memcpy(&token, hash, sizeof(token));
+    return token;
+}
+
+/* ---- sending ---- */
+
+static void post(struct peer_transport *transport, const struct address *to, const uint8_t *bytes,
+                 size_t length)
+{
+    const struct address there = address_with_port(*to, transport->config->peer_port);
+    int rc = udp_send_one(&transport->socket, &there, &transport->config->self, bytes, length);
+
+    counters_add(transport->counters, rc ? COUNTER_PEER_UNSENT : COUNTER_PEER_SENT, 1);
+}
+
+void peer_transport_start_handshake(struct peer_transport *transport, const struct address *ip)
+{
+    uint8_t bytes[INTRODUCTIONS_SEALED];
+    /* Who sends open asks those that asked it before: they have to hear of its new keys. */
+    bool may_ask =
+        transport->is_sealing ||
+        (transport->has_keys && introductions_find_address(&transport->introductions, ip));
+    size_t length =
+        may_ask ? introductions_ask(&transport->introductions, ip, clock_now_ns(), bytes) : 0;
+
+    if (length)
+        post(transport, ip, bytes, length);
+}
+
+/* For whom is it: the instance that is meant, or whoever is at that address? */
+static struct contact *find_contact(struct peer_transport *transport, const struct address *to,
+                                    uint64_t instance)
+{
+    return instance ? introductions_find(&transport->introductions, instance)
+                    : introductions_find_address(&transport->introductions, to);
+}
+
+/* The plain message is at buffer + SEAL_BLOCK_BYTES. */
+static void send_sealed(struct peer_transport *transport, const struct address *to,
+                        uint64_t instance, uint8_t *buffer, size_t length)
+{
+    const struct contact *contact = find_contact(transport, to, instance);
+    uint8_t *message = buffer + SEAL_BLOCK_BYTES;
+    struct peer_header header;
+
+    if (contact) {
+        peer_put_to(message, contact->instance);
+        if (peer_read_header(message, length, &header))
+            peer_put_token(message, token_of(transport, &header));
+        length = introductions_seal(&transport->introductions, contact, buffer, length);
+    }
+    if (contact && length) {
+        post(transport, to, buffer, length);
+    } else {
+        counters_add(transport->counters, COUNTER_PEER_UNSENT, 1);
+        peer_transport_start_handshake(transport, to);
+    }
+}
+
+void peer_transport_send(struct peer_transport *transport, const struct address *to,
+                         const struct election_message *message,
+                         const struct election_member *members)
+{
+    uint8_t buffer[PEER_BYTES_MAX + SEAL_BYTES], *bytes = buffer + SEAL_BLOCK_BYTES;
+    size_t length = peer_put(bytes, transport->cluster, message, members);
+    struct peer_header header;
+
+    if (transport->is_sealing) {
+        send_sealed(transport, to, message->to, buffer, length);
+        return;
+    }
+    if (peer_read_header(bytes, length, &header))
+        peer_put_token(bytes, token_of(transport, &header));
+    post(transport, to, bytes, length);
+}
+
+/* ---- receiving ---- */
+
+/* What arrived, and where it came from. */
+struct arrival {
+    uint8_t bytes[PEER_BYTES_MAX + SEAL_BYTES + 1]; /* one more than is legal: what is too long */
+    size_t length;
+    const uint8_t *plain; /* the message in it */
+    struct address from;
+};
+
+static bool read_one(struct peer_transport *transport, struct arrival *arrival)
+{
+    struct sockaddr_storage sa;
+    socklen_t sa_length = sizeof(sa);
+    ssize_t n = recvfrom(transport->socket.fd, arrival->bytes, sizeof(arrival->bytes), MSG_DONTWAIT,
+                         (struct sockaddr *)&sa, &sa_length);
+
+    if (n < 0)
+        return false;
+    arrival->length = (size_t)n;
+    arrival->plain = arrival->bytes;
+    address_from_sockaddr((struct sockaddr *)&sa, &arrival->from);
+    return true;
+}
+
+static enum peer_transport_result refuse(struct peer_transport *transport,
+                                         enum introductions_verdict verdict)
+{
+    static const struct {
+        size_t counter;
+        enum peer_transport_result result;
+    } verdicts[] = {
+        [INTRODUCTIONS_MALFORMED] = {COUNTER_PEER_MALFORMED, PEER_TRANSPORT_DROPPED},
+        [INTRODUCTIONS_KEY] = {COUNTER_PEER_KEY, PEER_TRANSPORT_UNVERIFIED},
+        [INTRODUCTIONS_STRANGER] = {COUNTER_PEER_INTRODUCTION, PEER_TRANSPORT_DROPPED},
+        [INTRODUCTIONS_MISDIRECTED] = {COUNTER_PEER_MISDIRECTED, PEER_TRANSPORT_DROPPED},
+        [INTRODUCTIONS_REPLAY] = {COUNTER_PEER_REPLAY, PEER_TRANSPORT_DROPPED},
+        [INTRODUCTIONS_FORGED] = {COUNTER_PEER_AUTH, PEER_TRANSPORT_UNVERIFIED},
+    };
+
+    counters_add(transport->counters, verdicts[verdict].counter, 1);
+    return verdicts[verdict].result;
+}
+
+static enum peer_transport_result hear_introduction(struct peer_transport *transport,
+                                                    struct arrival *arrival)
+{
+    uint32_t before = introductions_count(&transport->introductions);
+    uint8_t answer[INTRODUCTIONS_SEALED];
+    enum introductions_verdict verdict;
+    size_t length;
+
+    verdict = introductions_hear(&transport->introductions, &arrival->from, arrival->bytes,
+                                 arrival->length, clock_now_ns(), answer, &length);
+    if (verdict != INTRODUCTIONS_OK)
+        return refuse(transport, verdict);
+    counters_add(transport->counters, COUNTER_PEER_RECEIVED, 1);
+    if (introductions_count(&transport->introductions) > before)
+        counters_add(transport->counters, COUNTER_INTRODUCED, 1);
+    if (length)
+        post(transport, &arrival->from, answer, length);
+    return PEER_TRANSPORT_HANDSHAKE;
+}
+
+static enum peer_transport_result open_sealed(struct peer_transport *transport,
+                                              struct arrival *arrival)
+{
+    enum introductions_verdict verdict = introductions_open(
+        &transport->introductions, &arrival->from, arrival->bytes, arrival->length, clock_now_ns());
+
+    if (verdict != INTRODUCTIONS_OK)
+        return refuse(transport, verdict);
+    arrival->plain = arrival->bytes + SEAL_BLOCK_BYTES;
+    arrival->length -= SEAL_BYTES;
+    return PEER_TRANSPORT_MESSAGE;
+}
+
+/* PEER_TRANSPORT_MESSAGE: it may be read. */
+static enum peer_transport_result admit(struct peer_transport *transport, struct arrival *arrival)
+{
+    struct peer_header header;
+
+    if (peer_open_header(arrival->bytes, arrival->length, transport->cluster, &header) != PEER_OK)
+        return PEER_TRANSPORT_MESSAGE; /* peer_open has the words for it */
+    if (!peer_is_sealed(arrival->bytes) && transport->takes_open)
+        return PEER_TRANSPORT_MESSAGE;
+    if (!peer_is_sealed(arrival->bytes) || !transport->has_keys) {
+        counters_add(transport->counters,
+                     transport->has_keys ? COUNTER_PEER_AUTH : COUNTER_PEER_KEY, 1);
+        return PEER_TRANSPORT_UNVERIFIED;
+    }
+    return header.type == PEER_INTRODUCTION ? hear_introduction(transport, arrival)
+                                            : open_sealed(transport, arrival);
+}
+
+enum peer_transport_result
+peer_transport_receive(struct peer_transport *transport, struct election_message *ret_message,
+                       struct election_member ret_members[static ELECTION_PAGE],
+                       struct address *ret_from)
+{
+    static const size_t drops[] = {[PEER_MALFORMED] = COUNTER_PEER_MALFORMED,
+                                   [PEER_BAD_VERSION] = COUNTER_PEER_VERSION,
+                                   [PEER_BAD_CLUSTER] = COUNTER_PEER_CLUSTER};
+    enum peer_transport_result result;
+    enum peer_verdict verdict;
+    struct arrival arrival;
+
+    if (!read_one(transport, &arrival)) /* a pending refusal is told once, and waits in its queue */
+        return errno == EAGAIN || errno == EWOULDBLOCK ? PEER_TRANSPORT_EMPTY
+                                                       : PEER_TRANSPORT_DROPPED;
+    result = admit(transport, &arrival);
+    if (result != PEER_TRANSPORT_DROPPED)
+        *ret_from = arrival.from;
+    if (result != PEER_TRANSPORT_MESSAGE)
+        return result;
+    verdict =
+        peer_open(arrival.plain, arrival.length, transport->cluster, ret_message, ret_members);
+    if (verdict != PEER_OK) {
+        counters_add(transport->counters, drops[verdict], 1);
+        return PEER_TRANSPORT_DROPPED;
+    }
+    counters_add(transport->counters, COUNTER_PEER_RECEIVED, 1);
+    return PEER_TRANSPORT_MESSAGE;
+}
+
+bool peer_transport_take_refusal(struct peer_transport *transport, uint64_t *ret_instance)
+{
+    struct udp_failure failure;
+    struct peer_header header;
+
+    if (!udp_take_error(transport->socket.fd, &failure))
+        return false;
+    *ret_instance = 0;
+    if (failure.error == ECONNREFUSED && failure.is_remote &&
+        peer_read_header(failure.quoted, failure.length, &header) &&
+        header.from == transport->instance && header.token == token_of(transport, &header))
+        *ret_instance = header.to;
+    return true;
+}
