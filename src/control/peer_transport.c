@@ -32,7 +32,7 @@ int peer_transport_open(struct peer_transport *transport, const struct config *c
 void peer_transport_close(struct peer_transport *transport)
 {
     udp_close(&transport->socket);
-    introductions_fini(&transport->introductions);
+    handshake_fini(&transport->handshake);
 }
 
 void peer_transport_set_identity(struct peer_transport *transport, const struct identity *identity)
@@ -40,8 +40,8 @@ void peer_transport_set_identity(struct peer_transport *transport, const struct 
     transport->cluster = identity->cluster;
     transport->instance = identity->instance;
     randombytes_buf(transport->token_key, sizeof(transport->token_key));
-    introductions_init(&transport->introductions, identity->cluster, identity->instance,
-                       &transport->config->self);
+    handshake_init(&transport->handshake, identity->cluster, identity->instance,
+                   &transport->config->self);
 }
 
 static uint64_t token_of(const struct peer_transport *transport, const struct peer_header *header)
@@ -68,41 +68,40 @@ static void post(struct peer_transport *transport, const struct address *to, con
 
 void peer_transport_start_handshake(struct peer_transport *transport, const struct address *ip)
 {
-    uint8_t bytes[INTRODUCTIONS_SEALED];
+    uint8_t bytes[HANDSHAKE_SEALED];
     /* Who sends open asks those that asked it before: they have to hear of its new keys. */
-    bool may_ask =
-        transport->is_sealing ||
-        (transport->has_keys && introductions_find_address(&transport->introductions, ip));
+    bool may_ask = transport->is_sealing ||
+                   (transport->has_keys && handshake_find_address(&transport->handshake, ip));
     size_t length =
-        may_ask ? introductions_ask(&transport->introductions, ip, clock_now_ns(), bytes) : 0;
+        may_ask ? handshake_request(&transport->handshake, ip, clock_now_ns(), bytes) : 0;
 
     if (length)
         post(transport, ip, bytes, length);
 }
 
 /* For whom is it: the instance that is meant, or whoever is at that address? */
-static struct contact *find_contact(struct peer_transport *transport, const struct address *to,
-                                    uint64_t instance)
+static struct handshake_peer *find_handshake_peer(struct peer_transport *transport,
+                                                  const struct address *to, uint64_t instance)
 {
-    return instance ? introductions_find(&transport->introductions, instance)
-                    : introductions_find_address(&transport->introductions, to);
+    return instance ? handshake_find(&transport->handshake, instance)
+                    : handshake_find_address(&transport->handshake, to);
 }
 
 /* The plain message is at buffer + SEAL_BLOCK_BYTES. */
 static void send_sealed(struct peer_transport *transport, const struct address *to,
                         uint64_t instance, uint8_t *buffer, size_t length)
 {
-    const struct contact *contact = find_contact(transport, to, instance);
+    const struct handshake_peer *peer = find_handshake_peer(transport, to, instance);
     uint8_t *message = buffer + SEAL_BLOCK_BYTES;
     struct peer_header header;
 
-    if (contact) {
-        peer_put_to(message, contact->instance);
+    if (peer) {
+        peer_put_to(message, peer->instance);
         if (peer_read_header(message, length, &header))
             peer_put_token(message, token_of(transport, &header));
-        length = introductions_seal(&transport->introductions, contact, buffer, length);
+        length = handshake_seal(&transport->handshake, peer, buffer, length);
     }
-    if (contact && length) {
+    if (peer && length) {
         post(transport, to, buffer, length);
     } else {
         counters_add(transport->counters, COUNTER_PEER_UNSENT, 1);
@@ -153,18 +152,18 @@ static bool read_one(struct peer_transport *transport, struct arrival *arrival)
 }
 
 static enum peer_transport_result refuse(struct peer_transport *transport,
-                                         enum introductions_verdict verdict)
+                                         enum handshake_verdict verdict)
 {
     static const struct {
         size_t counter;
         enum peer_transport_result result;
     } verdicts[] = {
-        [INTRODUCTIONS_MALFORMED] = {COUNTER_PEER_MALFORMED, PEER_TRANSPORT_DROPPED},
-        [INTRODUCTIONS_KEY] = {COUNTER_PEER_KEY, PEER_TRANSPORT_UNVERIFIED},
-        [INTRODUCTIONS_STRANGER] = {COUNTER_PEER_INTRODUCTION, PEER_TRANSPORT_DROPPED},
-        [INTRODUCTIONS_MISDIRECTED] = {COUNTER_PEER_MISDIRECTED, PEER_TRANSPORT_DROPPED},
-        [INTRODUCTIONS_REPLAY] = {COUNTER_PEER_REPLAY, PEER_TRANSPORT_DROPPED},
-        [INTRODUCTIONS_FORGED] = {COUNTER_PEER_AUTH, PEER_TRANSPORT_UNVERIFIED},
+        [HANDSHAKE_MALFORMED] = {COUNTER_PEER_MALFORMED, PEER_TRANSPORT_DROPPED},
+        [HANDSHAKE_KEY] = {COUNTER_PEER_KEY, PEER_TRANSPORT_UNVERIFIED},
+        [HANDSHAKE_UNKNOWN] = {COUNTER_PEER_INTRODUCTION, PEER_TRANSPORT_DROPPED},
+        [HANDSHAKE_MISDIRECTED] = {COUNTER_PEER_MISDIRECTED, PEER_TRANSPORT_DROPPED},
+        [HANDSHAKE_REPLAY] = {COUNTER_PEER_REPLAY, PEER_TRANSPORT_DROPPED},
+        [HANDSHAKE_FORGED] = {COUNTER_PEER_AUTH, PEER_TRANSPORT_UNVERIFIED},
     };
 
     counters_add(transport->counters, verdicts[verdict].counter, 1);
@@ -174,17 +173,17 @@ static enum peer_transport_result refuse(struct peer_transport *transport,
 static enum peer_transport_result hear_introduction(struct peer_transport *transport,
                                                     struct arrival *arrival)
 {
-    uint32_t before = introductions_count(&transport->introductions);
-    uint8_t answer[INTRODUCTIONS_SEALED];
-    enum introductions_verdict verdict;
+    uint32_t before = handshake_count(&transport->handshake);
+    uint8_t answer[HANDSHAKE_SEALED];
+    enum handshake_verdict verdict;
     size_t length;
 
-    verdict = introductions_hear(&transport->introductions, &arrival->from, arrival->bytes,
-                                 arrival->length, clock_now_ns(), answer, &length);
-    if (verdict != INTRODUCTIONS_OK)
+    verdict = handshake_receive(&transport->handshake, &arrival->from, arrival->bytes,
+                                arrival->length, clock_now_ns(), answer, &length);
+    if (verdict != HANDSHAKE_OK)
         return refuse(transport, verdict);
     counters_add(transport->counters, COUNTER_PEER_RECEIVED, 1);
-    if (introductions_count(&transport->introductions) > before)
+    if (handshake_count(&transport->handshake) > before)
         counters_add(transport->counters, COUNTER_INTRODUCED, 1);
     if (length)
         post(transport, &arrival->from, answer, length);
@@ -194,10 +193,10 @@ static enum peer_transport_result hear_introduction(struct peer_transport *trans
 static enum peer_transport_result open_sealed(struct peer_transport *transport,
                                               struct arrival *arrival)
 {
-    enum introductions_verdict verdict = introductions_open(
-        &transport->introductions, &arrival->from, arrival->bytes, arrival->length, clock_now_ns());
+    enum handshake_verdict verdict = handshake_open(
+        &transport->handshake, &arrival->from, arrival->bytes, arrival->length, clock_now_ns());
 
-    if (verdict != INTRODUCTIONS_OK)
+    if (verdict != HANDSHAKE_OK)
         return refuse(transport, verdict);
     arrival->plain = arrival->bytes + SEAL_BLOCK_BYTES;
     arrival->length -= SEAL_BYTES;
@@ -218,8 +217,8 @@ static enum peer_transport_result admit(struct peer_transport *transport, struct
                      transport->has_keys ? COUNTER_PEER_AUTH : COUNTER_PEER_KEY, 1);
         return PEER_TRANSPORT_UNVERIFIED;
     }
-    return header.type == PEER_INTRODUCTION ? hear_introduction(transport, arrival)
-                                            : open_sealed(transport, arrival);
+    return header.type == PEER_HANDSHAKE ? hear_introduction(transport, arrival)
+                                         : open_sealed(transport, arrival);
 }
 
 enum peer_transport_result

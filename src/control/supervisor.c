@@ -21,7 +21,7 @@ static bool is_known(struct supervisor *supervisor, const struct address *from)
             return true;
     }
     if (supervisor->transport.has_keys &&
-        introductions_find_address(&supervisor->transport.introductions, from))
+        handshake_find_address(&supervisor->transport.handshake, from))
         return true; /* it has proved to have a key */
     for (uint32_t i = 0; i < e->acquaintance_count; i++) {
         if (address_equal_ip(&e->acquaintances[i].member.address, from))

@@ -1,6 +1,6 @@
 /*
  * Keys: read by the main thread when they change, taken over by the supervisor's. Who has to be
- * asked for an introduction; what everybody can open; who cannot be verified.
+ * asked for an handshake_message; what everybody can open; who cannot be verified.
  */
 #include <stdio.h>
 
@@ -9,7 +9,7 @@
 #define LOOK_NS            (50 * NS_PER_MS)
 /* How long nothing can be verified before there is an alarm: the detection time within these. A
  * suspect has been asked twice by then. */
-#define PERSISTENCE_MIN_NS (3 * INTRODUCTIONS_ASK_NS)
+#define PERSISTENCE_MIN_NS (3 * HANDSHAKE_RETRY_NS)
 #define PERSISTENCE_MAX_NS NS_PER_SEC
 
 /* ---- the main thread ---- */
@@ -85,22 +85,21 @@ static bool is_other(const struct supervisor *supervisor, uint16_t index)
 }
 
 /* The n-th member, if what we seal is for it: another one, live, and introduced; else NULL. */
-static const struct contact *hearer(struct supervisor *supervisor, uint16_t index)
+static const struct handshake_peer *hearer(struct supervisor *supervisor, uint16_t index)
 {
     const struct election *e = &supervisor->election;
 
     return is_other(supervisor, index) && election_may_be_alive(e, index)
-               ? introductions_find(&supervisor->transport.introductions,
-                                    e->list.members[index].instance)
+               ? handshake_find(&supervisor->transport.handshake, e->list.members[index].instance)
                : NULL;
 }
 
 static bool all_have(struct supervisor *supervisor, uint32_t id)
 {
     for (uint16_t i = 0; i < supervisor->election.list.count; i++) {
-        const struct contact *contact = hearer(supervisor, i);
+        const struct handshake_peer *handshake_peer = hearer(supervisor, i);
 
-        if (contact && !contact_has_key(contact, id))
+        if (handshake_peer && !handshake_peer_has_key(handshake_peer, id))
             return false;
     }
     return true;
@@ -111,10 +110,10 @@ static bool all_have_aes(struct supervisor *supervisor)
     uint8_t suites = seal_suites();
 
     for (uint16_t i = 0; i < supervisor->election.list.count; i++) {
-        const struct contact *contact = hearer(supervisor, i);
+        const struct handshake_peer *handshake_peer = hearer(supervisor, i);
 
-        if (contact)
-            suites &= contact->theirs.suites;
+        if (handshake_peer)
+            suites &= handshake_peer->theirs.suites;
     }
     return suites >> SEAL_AES256_GCM & 1;
 }
@@ -123,7 +122,7 @@ void supervisor_choose_key(struct supervisor *supervisor, struct supervisor_fact
 {
     const struct keyring *ring = &supervisor->settings.keyring;
 
-    facts->introductions = supervisor->transport.introductions.changes;
+    facts->handshake = supervisor->transport.handshake.changes;
     if (ring->count == 0)
         return;
     facts->seal_key = ring->keys[0].id; /* if there is none that all have */
@@ -138,19 +137,22 @@ void supervisor_choose_key(struct supervisor *supervisor, struct supervisor_fact
 
 bool supervisor_reset_windows(struct supervisor *supervisor, uint64_t instance, uint16_t slot)
 {
-    struct contact *contact = introductions_find(&supervisor->transport.introductions, instance);
+    struct handshake_peer *handshake_peer =
+        handshake_find(&supervisor->transport.handshake, instance);
     bool *is_primed = roster_primed(&supervisor->roster, slot);
 
-    if (!contact || !is_primed || !supervisor->data_plane->windows)
+    if (!handshake_peer || !is_primed || !supervisor->data_plane->windows)
         return false;
     if (*is_primed)
         return true;
-    if (contact->is_primed) { /* in another seat, long ago: a fresh answer tells how far it is */
-        introductions_begin_anew(&supervisor->transport.introductions, contact);
+    if (handshake_peer
+            ->is_primed) { /* in another seat, long ago: a fresh answer tells how far it is */
+        handshake_restart(&supervisor->transport.handshake, handshake_peer);
         return false;
     }
-    frame_auth_reset_windows(supervisor->data_plane->windows, slot, contact->theirs.counters);
-    *is_primed = contact->is_primed = true;
+    frame_auth_reset_windows(supervisor->data_plane->windows, slot,
+                             handshake_peer->theirs.counters);
+    *is_primed = handshake_peer->is_primed = true;
     return true;
 }
 
@@ -197,7 +199,7 @@ static void meet_suspects(struct supervisor *supervisor, uint64_t now_ns)
 
         if (!ip)
             continue;
-        introductions_doubt(&supervisor->transport.introductions, ip);
+        handshake_suspect(&supervisor->transport.handshake, ip);
         peer_transport_start_handshake(&supervisor->transport, ip);
     }
 }
@@ -220,14 +222,13 @@ void supervisor_watch_keys(struct supervisor *supervisor, uint64_t now_ns)
         return;
     supervisor->keys_looked_ns = now_ns;
     if (!supervisor->is_unpublished) /* first the threads can open it, then others hear of it */
-        introductions_take_keys(&supervisor->transport.introductions,
-                                &supervisor->settings.keyring);
+        handshake_set_keys(&supervisor->transport.handshake, &supervisor->settings.keyring);
     tell_mismatches(supervisor, now_ns);
     if (is_keyless || key_watch_count(&supervisor->key_watch, now_ns) > 0)
         supervisor_feed(supervisor, &(struct election_event){.type = ELECTION_AUTH_FAILED});
     meet_members(supervisor);
     if (supervisor->transport.is_sealing)
         meet_suspects(supervisor, now_ns);
-    if (supervisor->transport.introductions.changes != supervisor->facts.introductions)
+    if (supervisor->transport.handshake.changes != supervisor->facts.handshake)
         supervisor_publish(supervisor);
 }

@@ -206,7 +206,7 @@ static void fill_election_config(const struct supervisor *supervisor, uint64_t s
             seat_of(config->leader_list.list[i].name, &config->leader_list.list[i].address);
 }
 
-_Static_assert(WORKERS_MAX <= INTRODUCTION_LANES_MAX, "each thread has a lane");
+_Static_assert(WORKERS_MAX <= HANDSHAKE_NONCE_SPACES_MAX, "each thread has a lane");
 
 /* The threads' counters are told to whom we introduce ourselves to. */
 static uint8_t collect_lanes(struct supervisor *supervisor)
@@ -226,9 +226,9 @@ int supervisor_join(struct supervisor *supervisor, struct data_plane *data_plane
 
     supervisor->data_plane = data_plane;
     peer_transport_set_identity(&supervisor->transport, &data_plane->identity);
-    introductions_tell_lanes(&supervisor->transport.introductions, supervisor->lanes,
-                             collect_lanes(supervisor));
-    introductions_take_keys(&supervisor->transport.introductions, &supervisor->settings.keyring);
+    handshake_set_nonce_spaces(&supervisor->transport.handshake, supervisor->lanes,
+                               collect_lanes(supervisor));
+    handshake_set_keys(&supervisor->transport.handshake, &supervisor->settings.keyring);
     roster_init(&supervisor->roster, data_plane);
     agreement_init(&supervisor->agreement, supervisor->config);
     stored_term = store_open(&supervisor->store, config);

@@ -83,7 +83,7 @@ static struct supervisor_facts gather(struct supervisor *supervisor)
     memset(facts.live, 0, sizeof(facts.live));
     for (uint16_t i = 0; i < list->count; i++)
         facts.live[i / 64] |= (uint64_t)is_alive(supervisor, i) << i % 64;
-    if (facts.introductions != supervisor->transport.introductions.changes ||
+    if (facts.handshake != supervisor->transport.handshake.changes ||
         memcmp(facts.live, supervisor->facts.live, sizeof(facts.live)) != 0 ||
         facts.list_version != supervisor->facts.list_version ||
         facts.list_term != supervisor->facts.list_term)
@@ -138,7 +138,7 @@ static void put_members(struct supervisor *supervisor, struct leader_snapshot *s
         add_member(snapshot, member->instance, member->name.text, &member->address);
         snapshot->members[i].is_alive = is_alive(supervisor, i);
         snapshot->members[i].slot = roster_slot(&supervisor->roster, member->instance);
-        snapshot->members[i].is_introduced =
+        snapshot->members[i].is_authenticated =
             supervisor_reset_windows(supervisor, member->instance, snapshot->members[i].slot);
     }
 }
@@ -318,8 +318,8 @@ void supervisor_tell(struct supervisor *supervisor)
         tell_pulse(supervisor, slot, e->list.members[i].instance);
     }
     tell(&report->state, (uint32_t)e->state);
-    tell(&report->keys, supervisor->transport.introductions.ring.count); /* the last to take them */
-    tell(&report->introduced, introductions_count(&supervisor->transport.introductions));
+    tell(&report->keys, supervisor->transport.handshake.ring.count); /* the last to take them */
+    tell(&report->introduced, handshake_count(&supervisor->transport.handshake));
     tell(&report->key_mismatches,
          (uint32_t)key_watch_count(&supervisor->key_watch, clock_now_ns()));
     tell(&report->fresh, e->is_fresh);

@@ -79,7 +79,7 @@ static enum drop_reason open_sealed(struct frame_auth *frame_auth,
     key = keyring_find(&snapshot->keyring, block.key);
     if (!key)
         return DROP_key;
-    if (!member || !member->is_introduced)
+    if (!member || !member->is_authenticated)
         return DROP_introduction;
     if (!is_for_us(frame_auth, header, block.value))
         return DROP_misdirected;

@@ -82,7 +82,7 @@ static __attribute__((unused)) void publish(int pod, int leader, uint64_t term,
         snapshot->members[i] = (struct member){.address = configs[i].self,
                                                .instance = data_planes[i].identity.instance,
                                                .is_alive = true,
-                                               .is_introduced = true,
+                                               .is_authenticated = true,
                                                .slot = (uint16_t)(10 + i)};
     snapshot->keyring.count = 1;
     cr_assert(

@@ -41,8 +41,9 @@ static void setup(void)
     cr_assert_not_null(windows);
     memset(&snapshot, 0, sizeof(snapshot));
     snapshot.member_count = 2;
-    snapshot.members[0] = (struct member){.instance = US, .slot = SLOT + 1, .is_introduced = true};
-    snapshot.members[1] = (struct member){.instance = THEM, .slot = SLOT, .is_introduced = true};
+    snapshot.members[0] =
+        (struct member){.instance = US, .slot = SLOT + 1, .is_authenticated = true};
+    snapshot.members[1] = (struct member){.instance = THEM, .slot = SLOT, .is_authenticated = true};
     snapshot.keyring.count = 1;
     cr_assert(key_parse("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", &snapshot.keyring.keys[0]));
     seal_lane_init(&lane, KEY_FOR_FRAMES, THEM, 1);
@@ -222,10 +223,10 @@ Test(frame_auth, not_altered)
 
 Test(frame_auth, not_from_who_has_not_been_introduced)
 {
-    snapshot.members[1].is_introduced = false;
+    snapshot.members[1].is_authenticated = false;
     our_frame();
     assert_dropped(DROP_introduction);
-    snapshot.members[1].is_introduced = true;
+    snapshot.members[1].is_authenticated = true;
     assert_in();
 }
 

@@ -8,7 +8,7 @@
  * of what we sent, and evidence that the process there has gone.
  *
  * With keys, messages are sealed and opened here, and who is not known yet is asked for an
- * introduction instead of being sent something (introductions.h). Whether an address may speak at
+ * handshake_message instead of being sent something (handshake.h). Whether an address may speak at
  * all is the caller's question.
  *
  * Owner: the supervisor's thread. Never blocks. Counts what it sends, takes and drops.
@@ -18,7 +18,7 @@
 
 #include "headless/base/counters.h"
 #include "headless/config/config.h"
-#include "headless/control/introductions.h"
+#include "headless/control/handshake.h"
 #include "headless/data/identity.h"
 #include "headless/net/udp.h"
 #include "headless/wire/election_message.h"
@@ -29,7 +29,7 @@ struct peer_transport {
     uint64_t cluster, instance;
     uint8_t token_key[16];
     bool has_keys, is_sealing, takes_open;
-    struct introductions introductions;
+    struct handshake handshake;
     struct counters *counters;
 };
 
@@ -46,7 +46,7 @@ void peer_transport_send(struct peer_transport *transport, const struct address 
                          const struct election_message *message,
                          const struct election_member *members);
 
-/* With keys: ask this pod for an introduction, if there is reason to, and it is time. */
+/* With keys: ask this pod for an handshake_message, if there is reason to, and it is time. */
 void peer_transport_start_handshake(struct peer_transport *transport, const struct address *ip);
 
 enum peer_transport_result {

@@ -13,7 +13,7 @@
  *   supervisor_snapshot.c     the snapshot of the data threads
  *   supervisor_tell.c     what the log is told of leaders
  *   supervisor_command.c  {"leader": ...} and its answer
- *   supervisor_keys.c     keys, introductions, who cannot be verified
+ *   supervisor_keys.c     keys, handshake, who cannot be verified
  *   supervisor_order.c    members that want another order
  *
  * A leader outside the cluster (relay.format raw or proxy-v2) is not elected: it never expires.
@@ -94,7 +94,7 @@ struct supervisor_facts {
     uint64_t live[ELECTION_BITMAP_WORDS]; /* of the list */
     uint64_t gave_way; /* the leader before this one did; a bool without padding */
     uint64_t votes_needed;
-    uint64_t seal_key, seal_suite, introductions;
+    uint64_t seal_key, seal_suite, handshake;
 };
 
 #define SUPERVISOR_LEADER_TEXT (ADDRESS_TEXT_MAX + CONFIG_NAME_MAX + 40)

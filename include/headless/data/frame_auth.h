@@ -2,7 +2,7 @@
  * frame_auth: which frames come in.
  *
  * Without keys each frame of a member's address does. With them a frame must be sealed (unless
- * keys.mode lets open ones pass), by a member that has been introduced (wire/introduction.h), for
+ * keys.mode lets open ones pass), by a member that has been introduced (wire/handshake_message.h), for
  * this pod, with a key that we have, and must not have come before. The cheap questions come first.
  *
  * The replay windows are shared by all workers: a frame played again from another port may reach
@@ -19,9 +19,9 @@
 #include "headless/data/leader_snapshot.h"
 #include "headless/data/slab.h"
 #include "headless/secure/replay.h"
-#include "headless/wire/introduction.h"
+#include "headless/wire/handshake_message.h"
 
-#define FRAME_AUTH_NONCE_SPACES INTRODUCTION_LANES_MAX /* threads of a sender */
+#define FRAME_AUTH_NONCE_SPACES HANDSHAKE_NONCE_SPACES_MAX /* threads of a sender */
 
 struct frame_auth {
     const struct identity *identity;

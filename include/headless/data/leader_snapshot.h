@@ -44,7 +44,7 @@ struct member {
     struct address address;     /* IP, port 0 */
     bool is_alive;              /* as far as we know */
     uint16_t slot;              /* by which data threads count what goes to it and comes from it */
-    bool is_introduced;         /* with keys: its replay windows are set, its frames may come in */
+    bool is_authenticated;      /* with keys: its replay windows are set, its frames may come in */
 };
 
 enum leader_kind {

@@ -47,7 +47,7 @@ enum peer_verdict { PEER_OK, PEER_MALFORMED, PEER_BAD_VERSION, PEER_BAD_CLUSTER 
 struct peer_header {
     uint64_t cluster, from, to, token;
     uint16_t flags; /* enum election_flag */
-    uint8_t type;   /* enum election_message_type, or PEER_INTRODUCTION */
+    uint8_t type;   /* enum election_message_type, or PEER_HANDSHAKE */
 };
 
 /*

@@ -1,4 +1,4 @@
-#include "headless/wire/introduction.h"
+#include "headless/wire/handshake_message.h"
 
 #include <string.h>
 
@@ -6,15 +6,15 @@
 
 #define IP_BYTES 16 /* also of IPv4: what is not used is 0 */
 
-_Static_assert(INTRODUCTION_BYTES <= PEER_BYTES_MAX, "it must fit the courier's buffer");
+_Static_assert(HANDSHAKE_MESSAGE_BYTES <= PEER_BYTES_MAX, "it must fit the courier's buffer");
 
-void introduction_put(uint8_t out[static INTRODUCTION_BYTES], uint64_t cluster,
-                      const struct introduction *introduction)
+void handshake_message_put(uint8_t out[static HANDSHAKE_MESSAGE_BYTES], uint64_t cluster,
+                           const struct handshake_message *message)
 {
-    const struct introduction *i = introduction;
+    const struct handshake_message *i = message;
     uint8_t *next = peer_put_header(
         out, &(struct peer_header){
-                 .cluster = cluster, .from = i->from, .to = i->to, .type = PEER_INTRODUCTION});
+                 .cluster = cluster, .from = i->from, .to = i->to, .type = PEER_HANDSHAKE});
 
     next = put_be64(next, i->nonce);
     next = put_be64(next, i->echo);
@@ -25,9 +25,9 @@ void introduction_put(uint8_t out[static INTRODUCTION_BYTES], uint64_t cluster,
     *next++ = i->address.family == ADDRESS_V6 ? 6 : 4;
     memcpy(next, i->address.ip, IP_BYTES);
     next += IP_BYTES;
-    for (size_t k = 0; k < INTRODUCTION_KEYS_MAX; k++)
+    for (size_t k = 0; k < HANDSHAKE_KEYS_MAX; k++)
         next = put_be32(next, i->keys[k]);
-    for (size_t k = 0; k < INTRODUCTION_LANES_MAX; k++)
+    for (size_t k = 0; k < HANDSHAKE_NONCE_SPACES_MAX; k++)
         next = put_be64(next, i->counters[k]);
 }
 
@@ -48,33 +48,33 @@ static bool is_address(const struct address *a)
            (a->family == ADDRESS_V6 || memcmp(a->ip + 4, zeros, IP_BYTES - 4) == 0);
 }
 
-static bool is_plausible(const struct introduction *i)
+static bool is_plausible(const struct handshake_message *i)
 {
-    if (i->from == 0 || i->key_count == 0 || i->key_count > INTRODUCTION_KEYS_MAX ||
-        i->lane_count > INTRODUCTION_LANES_MAX || i->suites == 0 || !is_address(&i->address))
+    if (i->from == 0 || i->key_count == 0 || i->key_count > HANDSHAKE_KEYS_MAX ||
+        i->lane_count > HANDSHAKE_NONCE_SPACES_MAX || i->suites == 0 || !is_address(&i->address))
         return false;
-    for (size_t k = 0; k < INTRODUCTION_KEYS_MAX; k++) {
+    for (size_t k = 0; k < HANDSHAKE_KEYS_MAX; k++) {
         if ((i->keys[k] != 0) != (k < i->key_count))
             return false;
     }
-    for (size_t k = i->lane_count; k < INTRODUCTION_LANES_MAX; k++) {
+    for (size_t k = i->lane_count; k < HANDSHAKE_NONCE_SPACES_MAX; k++) {
         if (i->counters[k] != 0)
             return false;
     }
     return true;
 }
 
-enum peer_verdict introduction_open(const uint8_t *data, size_t length, uint64_t cluster,
-                                    struct introduction *ret_introduction)
+enum peer_verdict handshake_message_open(const uint8_t *data, size_t length, uint64_t cluster,
+                                         struct handshake_message *ret_message)
 {
     const uint8_t *in = data + PEER_HEADER_BYTES;
-    struct introduction i = {0};
+    struct handshake_message i = {0};
     struct peer_header header;
     enum peer_verdict verdict = peer_open_header(data, length, cluster, &header);
 
     if (verdict != PEER_OK)
         return verdict;
-    if (length != INTRODUCTION_BYTES || header.type != PEER_INTRODUCTION || header.flags != 0 ||
+    if (length != HANDSHAKE_MESSAGE_BYTES || header.type != PEER_HANDSHAKE || header.flags != 0 ||
         data[6] != 0 || data[7] != 0)
         return PEER_MALFORMED;
     i.from = header.from;
@@ -87,22 +87,22 @@ enum peer_verdict introduction_open(const uint8_t *data, size_t length, uint64_t
     i.lane_count = in[22];
     i.address = get_address(in[23], in + 24);
     in += 24 + IP_BYTES;
-    for (size_t k = 0; k < INTRODUCTION_KEYS_MAX; k++, in += 4)
+    for (size_t k = 0; k < HANDSHAKE_KEYS_MAX; k++, in += 4)
         i.keys[k] = get_be32(in);
-    for (size_t k = 0; k < INTRODUCTION_LANES_MAX; k++, in += 8)
+    for (size_t k = 0; k < HANDSHAKE_NONCE_SPACES_MAX; k++, in += 8)
         i.counters[k] = get_be64(in);
     if (!is_plausible(&i))
         return PEER_MALFORMED;
-    *ret_introduction = i;
+    *ret_message = i;
     return PEER_OK;
 }
 
 /* FNV-1a over 32-bit words: it only has to tell a change. */
-uint32_t introduction_digest(const struct introduction *introduction)
+uint32_t handshake_message_digest(const struct handshake_message *message)
 {
-    uint32_t digest = 2166136261U ^ introduction->suites;
+    uint32_t digest = 2166136261U ^ message->suites;
 
-    for (size_t k = 0; k < introduction->key_count && k < INTRODUCTION_KEYS_MAX; k++)
-        digest = (digest ^ introduction->keys[k]) * 16777619U;
+    for (size_t k = 0; k < message->key_count && k < HANDSHAKE_KEYS_MAX; k++)
+        digest = (digest ^ message->keys[k]) * 16777619U;
     return digest ? digest : 1;
 }

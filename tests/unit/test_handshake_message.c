@@ -1,12 +1,12 @@
-/* An introduction as bytes: what is written is read, and there is one spelling. */
+/* An handshake_message as bytes: what is written is read, and there is one spelling. */
 #include <criterion/criterion.h>
 #include <string.h>
 
-#include "headless/wire/introduction.h"
+#include "headless/wire/handshake_message.h"
 
 #define CLUSTER UINT64_C(0x0123456789abcdef)
 
-static const struct introduction original = {
+static const struct handshake_message original = {
     .from = 1,
     .to = 2,
     .nonce = 3,
@@ -19,23 +19,23 @@ static const struct introduction original = {
     .address = {.family = ADDRESS_V4, .ip = {10, 0, 0, 1}},
     .counters = {21, 0, 23},
 };
-static uint8_t bytes[INTRODUCTION_BYTES];
+static uint8_t bytes[HANDSHAKE_MESSAGE_BYTES];
 
 static void setup(void)
 {
-    introduction_put(bytes, CLUSTER, &original);
+    handshake_message_put(bytes, CLUSTER, &original);
 }
 
 TestSuite(introduction_wire, .init = setup, .timeout = 30);
 
-static enum peer_verdict open_bytes(struct introduction *ret_introduction)
+static enum peer_verdict open_bytes(struct handshake_message *ret_message)
 {
-    return introduction_open(bytes, sizeof(bytes), CLUSTER, ret_introduction);
+    return handshake_message_open(bytes, sizeof(bytes), CLUSTER, ret_message);
 }
 
 Test(introduction_wire, what_is_written_is_read)
 {
-    struct introduction read;
+    struct handshake_message read;
 
     cr_assert_eq(open_bytes(&read), PEER_OK);
     cr_assert_eq(read.from, 1);
@@ -53,8 +53,8 @@ Test(introduction_wire, what_is_written_is_read)
 
 Test(introduction_wire, whatever_is_read_is_written_the_same)
 {
-    uint8_t again[INTRODUCTION_BYTES];
-    struct introduction read;
+    uint8_t again[HANDSHAKE_MESSAGE_BYTES];
+    struct handshake_message read;
 
     for (size_t i = 0; i < sizeof(bytes); i++) {
         for (unsigned bit = 0; bit < 8; bit++) {
@@ -62,7 +62,7 @@ Test(introduction_wire, whatever_is_read_is_written_the_same)
             bytes[i] ^= (uint8_t)(1U << bit);
             if (open_bytes(&read) != PEER_OK)
                 continue;
-            introduction_put(again, CLUSTER, &read);
+            handshake_message_put(again, CLUSTER, &read);
             memcpy(again + PEER_TOKEN_OFFSET, bytes + PEER_TOKEN_OFFSET,
                    8); /* means nothing here */
             cr_assert_arr_eq(again, bytes, sizeof(bytes), "byte %zu", i);
@@ -72,44 +72,45 @@ Test(introduction_wire, whatever_is_read_is_written_the_same)
 
 Test(introduction_wire, an_address_has_one_spelling)
 {
-    struct introduction other = original, read;
+    struct handshake_message other = original, read;
 
     cr_assert_eq(address_parse_ip("fd00::1", &other.address), 0);
-    introduction_put(bytes, CLUSTER, &other);
+    handshake_message_put(bytes, CLUSTER, &other);
     cr_assert_eq(open_bytes(&read), PEER_OK);
     cr_assert(address_equal(&read.address, &other.address));
     /* IPv4, mapped into IPv6; and with something behind it */
     other.address = (struct address){.family = ADDRESS_V6, .ip = {[10] = 0xff, 0xff, 10, 0, 0, 1}};
-    introduction_put(bytes, CLUSTER, &other);
+    handshake_message_put(bytes, CLUSTER, &other);
     cr_assert_eq(open_bytes(&read), PEER_MALFORMED);
     other.address = (struct address){.family = ADDRESS_V4, .ip = {10, 0, 0, 1, 1}};
-    introduction_put(bytes, CLUSTER, &other);
+    handshake_message_put(bytes, CLUSTER, &other);
     cr_assert_eq(open_bytes(&read), PEER_MALFORMED);
 }
 
 Test(introduction_wire, another_length_is_malformed)
 {
-    struct introduction read;
-    uint8_t longer[INTRODUCTION_BYTES + 1] = {0};
+    struct handshake_message read;
+    uint8_t longer[HANDSHAKE_MESSAGE_BYTES + 1] = {0};
 
     memcpy(longer, bytes, sizeof(bytes));
-    cr_assert_eq(introduction_open(longer, sizeof(longer), CLUSTER, &read), PEER_MALFORMED);
+    cr_assert_eq(handshake_message_open(longer, sizeof(longer), CLUSTER, &read), PEER_MALFORMED);
     for (size_t length = 0; length < sizeof(bytes); length++)
-        cr_assert_eq(introduction_open(bytes, length, CLUSTER, &read), PEER_MALFORMED);
+        cr_assert_eq(handshake_message_open(bytes, length, CLUSTER, &read), PEER_MALFORMED);
 }
 
 Test(introduction_wire, version_and_cluster_have_verdicts)
 {
-    struct introduction read;
+    struct handshake_message read;
 
-    cr_assert_eq(introduction_open(bytes, sizeof(bytes), CLUSTER + 1, &read), PEER_BAD_CLUSTER);
+    cr_assert_eq(handshake_message_open(bytes, sizeof(bytes), CLUSTER + 1, &read),
+                 PEER_BAD_CLUSTER);
     bytes[2]++;
     cr_assert_eq(open_bytes(&read), PEER_BAD_VERSION);
 }
 
 Test(introduction_wire, no_election_message_is_one)
 {
-    struct introduction read;
+    struct handshake_message read;
 
     for (uint8_t type = 0; type < ELECTION_MESSAGE_COUNT; type++) {
         bytes[3] = type;
@@ -119,31 +120,31 @@ Test(introduction_wire, no_election_message_is_one)
 
 Test(introduction_wire, a_pod_without_keys_or_suites_does_not_introduce_itself)
 {
-    struct introduction none = original, read;
+    struct handshake_message none = original, read;
 
     none.key_count = 0;
     memset(none.keys, 0, sizeof(none.keys));
-    introduction_put(bytes, CLUSTER, &none);
+    handshake_message_put(bytes, CLUSTER, &none);
     cr_assert_eq(open_bytes(&read), PEER_MALFORMED);
     none = original;
     none.suites = 0;
-    introduction_put(bytes, CLUSTER, &none);
+    handshake_message_put(bytes, CLUSTER, &none);
     cr_assert_eq(open_bytes(&read), PEER_MALFORMED);
 }
 
 Test(introduction_wire, the_digest_tells_keys_and_suites_apart)
 {
-    struct introduction other = original;
+    struct handshake_message other = original;
 
-    cr_assert_neq(introduction_digest(&original), 0);
+    cr_assert_neq(handshake_message_digest(&original), 0);
     other.nonce = other.known = 99;
-    cr_assert_eq(introduction_digest(&original), introduction_digest(&other));
+    cr_assert_eq(handshake_message_digest(&original), handshake_message_digest(&other));
     other.keys[1]++;
-    cr_assert_neq(introduction_digest(&original), introduction_digest(&other));
+    cr_assert_neq(handshake_message_digest(&original), handshake_message_digest(&other));
     other = original;
     other.suites = 2;
-    cr_assert_neq(introduction_digest(&original), introduction_digest(&other));
+    cr_assert_neq(handshake_message_digest(&original), handshake_message_digest(&other));
     other = original;
     other.key_count = 1;
-    cr_assert_neq(introduction_digest(&original), introduction_digest(&other));
+    cr_assert_neq(handshake_message_digest(&original), handshake_message_digest(&other));
 }

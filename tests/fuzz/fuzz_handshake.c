@@ -12,7 +12,7 @@
 
 #include "fuzz.h"
 #include "headless/base/clock.h"
-#include "headless/control/introductions.h"
+#include "headless/control/handshake.h"
 
 #define CLUSTER   UINT64_C(0x0102030405060708)
 #define PODS      3
@@ -26,12 +26,12 @@ struct sent {
     size_t length;
     struct address source;
     uint64_t from, to; /* instances; to 0: whoever is there */
-    uint64_t echo;     /* of an introduction */
+    uint64_t echo;     /* of an handshake_message */
     bool is_introduction;
     bool is_opened; /* by whom it was meant for */
 };
 
-static struct introductions pods[PODS];
+static struct handshake pods[PODS];
 static struct key keys[4];
 static struct seal_cache cache; /* of one who knows all keys, and looks into everything */
 static struct seal_lane data_lane;
@@ -105,15 +105,15 @@ static void set_keys(size_t pod, uint8_t bits)
     }
     if (ring.count == 0)
         ring.keys[ring.count++] = keys[0];
-    introductions_take_keys(&pods[pod], &ring);
+    handshake_set_keys(&pods[pod], &ring);
 }
 
 static void start(size_t pod, uint8_t key_bits)
 {
     const struct address self = address_of(pod);
 
-    introductions_init(&pods[pod], CLUSTER, ++instances, &self);
-    introductions_tell_lanes(&pods[pod], data_lanes, 1);
+    handshake_init(&pods[pod], CLUSTER, ++instances, &self);
+    handshake_set_nonce_spaces(&pods[pod], data_lanes, 1);
     set_keys(pod, key_bits);
 }
 
@@ -128,10 +128,10 @@ static const struct key *key_of(uint32_t id)
     return NULL;
 }
 
-/* Look into an introduction: what does it echo? */
+/* Look into an handshake_message: what does it echo? */
 static uint64_t read_echo(const struct sent *one)
 {
-    struct introduction introduction;
+    struct handshake_message handshake_message;
     uint8_t bytes[BYTES_MAX];
     struct seal_sender sender = {.instance = one->from};
     struct seal_block block;
@@ -141,10 +141,10 @@ static uint64_t read_echo(const struct sent *one)
     sender.counter = block.value;
     FUZZ_CHECK(seal_unwrap(&cache, key_of(block.key), &sender, &block, bytes, one->length));
     peer_put_sealed(bytes + SEAL_BLOCK_BYTES, false);
-    FUZZ_CHECK(introduction_open(bytes + SEAL_BLOCK_BYTES, one->length - SEAL_BYTES, CLUSTER,
-                                 &introduction) == PEER_OK);
-    FUZZ_CHECK(introduction.nonce || introduction.echo);
-    return introduction.echo;
+    FUZZ_CHECK(handshake_message_open(bytes + SEAL_BLOCK_BYTES, one->length - SEAL_BYTES, CLUSTER,
+                                      &handshake_message) == PEER_OK);
+    FUZZ_CHECK(handshake_message.nonce || handshake_message.echo);
+    return handshake_message.echo;
 }
 
 static void keep(size_t from, uint64_t to, const uint8_t *bytes, size_t length, bool introduces)
@@ -163,40 +163,40 @@ static void keep(size_t from, uint64_t to, const uint8_t *bytes, size_t length, 
 
 static void ask(struct input *in)
 {
-    uint8_t bytes[INTRODUCTIONS_SEALED], code = take(in);
+    uint8_t bytes[HANDSHAKE_SEALED], code = take(in);
     size_t from = code % PODS, to = code / 4 % PODS, length;
     const struct address address = address_of(to);
 
-    length = introductions_ask(&pods[from], &address, now_ns, bytes);
-    FUZZ_CHECK(length == 0 || length == INTRODUCTIONS_SEALED);
+    length = handshake_request(&pods[from], &address, now_ns, bytes);
+    FUZZ_CHECK(length == 0 || length == HANDSHAKE_SEALED);
     if (length)
         keep(from, 0, bytes, length, true);
-    FUZZ_CHECK(introductions_ask(&pods[from], &address, now_ns, bytes) == 0);
+    FUZZ_CHECK(handshake_request(&pods[from], &address, now_ns, bytes) == 0);
 }
 
 static void say(struct input *in)
 {
     uint8_t bytes[BYTES_MAX], code = take(in);
     size_t from = code % PODS, to = code / 4 % PODS, length;
-    struct contact *contact = introductions_find(&pods[from], pods[to].instance);
+    struct handshake_peer *peer = handshake_find(&pods[from], pods[to].instance);
     struct election_message message = {
         .type = ELECTION_PROBE, .from = pods[from].instance, .to = pods[to].instance};
 
-    if (!contact)
+    if (!peer)
         return;
     message.term = code;
     length = peer_put(bytes + SEAL_BLOCK_BYTES, CLUSTER, &message, NULL);
-    length = introductions_seal(&pods[from], contact, bytes, length);
+    length = handshake_seal(&pods[from], peer, bytes, length);
     if (length)
         keep(from, message.to, bytes, length, false);
 }
 
 /* ---- what arrives ---- */
 
-static bool is_waited_for(const struct introductions *pod, uint64_t echo)
+static bool is_waited_for(const struct handshake *pod, uint64_t echo)
 {
-    for (size_t i = 0; echo && i < sizeof(pod->contacts) / sizeof(pod->contacts[0]); i++) {
-        if (pod->contacts[i].nonce == echo)
+    for (size_t i = 0; echo && i < sizeof(pod->peers) / sizeof(pod->peers[0]); i++) {
+        if (pod->peers[i].nonce == echo)
             return true;
     }
     return false;
@@ -204,26 +204,26 @@ static bool is_waited_for(const struct introductions *pod, uint64_t echo)
 
 static void hear(size_t to, const struct sent *one, const struct address *from, uint8_t *bytes)
 {
-    struct introductions *pod = &pods[to];
-    uint8_t answer[INTRODUCTIONS_SEALED];
-    bool was_known = introductions_find(pod, one->from);
+    struct handshake *pod = &pods[to];
+    uint8_t answer[HANDSHAKE_SEALED];
+    bool was_known = handshake_find(pod, one->from);
     bool is_waited = is_waited_for(pod, one->echo);
     uint64_t changes = pod->changes;
-    enum introductions_verdict verdict;
+    enum handshake_verdict verdict;
     size_t length = SIZE_MAX;
     struct seal_block block;
 
     FUZZ_CHECK(seal_read_block(one->bytes, one->length, &block));
-    verdict = introductions_hear(pod, from, bytes, one->length, now_ns, answer, &length);
-    if (verdict != INTRODUCTIONS_OK) {
-        FUZZ_CHECK((verdict == INTRODUCTIONS_KEY) == !keyring_find(&pod->ring, block.key));
-        FUZZ_CHECK(verdict == INTRODUCTIONS_KEY || verdict == INTRODUCTIONS_MISDIRECTED ||
-                   verdict == INTRODUCTIONS_REPLAY);
+    verdict = handshake_receive(pod, from, bytes, one->length, now_ns, answer, &length);
+    if (verdict != HANDSHAKE_OK) {
+        FUZZ_CHECK((verdict == HANDSHAKE_KEY) == !keyring_find(&pod->ring, block.key));
+        FUZZ_CHECK(verdict == HANDSHAKE_KEY || verdict == HANDSHAKE_MISDIRECTED ||
+                   verdict == HANDSHAKE_REPLAY);
         return;
     }
     FUZZ_CHECK(address_equal_ip(from, &one->source) && (!one->to || one->to == pod->instance));
     FUZZ_CHECK(one->from != pod->instance && keyring_find(&pod->ring, block.key));
-    FUZZ_CHECK(!introductions_find(pod, one->from) || was_known || is_waited);
+    FUZZ_CHECK(!handshake_find(pod, one->from) || was_known || is_waited);
     FUZZ_CHECK(pod->changes == changes || is_waited);
     FUZZ_CHECK(!is_waited_for(pod, one->echo));
     FUZZ_CHECK(length == 0 || length == one->length);
@@ -231,32 +231,32 @@ static void hear(size_t to, const struct sent *one, const struct address *from, 
         keep(to, one->from, answer, length, true);
 }
 
-static enum introductions_verdict expected_of(struct introductions *pod, const struct sent *one,
-                                              const struct address *from)
+static enum handshake_verdict expected_of(struct handshake *pod, const struct sent *one,
+                                          const struct address *from)
 {
-    struct contact *contact = introductions_find(pod, one->from);
+    struct handshake_peer *peer = handshake_find(pod, one->from);
     struct seal_block block;
 
     FUZZ_CHECK(seal_read_block(one->bytes, one->length, &block));
     if (!keyring_find(&pod->ring, block.key))
-        return INTRODUCTIONS_KEY;
-    if (!contact)
-        return INTRODUCTIONS_STRANGER;
+        return HANDSHAKE_KEY;
+    if (!peer)
+        return HANDSHAKE_UNKNOWN;
     if (one->to != pod->instance)
-        return INTRODUCTIONS_MISDIRECTED;
-    if (one->is_opened || !replay_is_new(&contact->window, block.value))
-        return INTRODUCTIONS_REPLAY;
-    return address_equal_ip(&contact->address, from) ? INTRODUCTIONS_OK : INTRODUCTIONS_MISDIRECTED;
+        return HANDSHAKE_MISDIRECTED;
+    if (one->is_opened || !replay_is_new(&peer->window, block.value))
+        return HANDSHAKE_REPLAY;
+    return address_equal_ip(&peer->address, from) ? HANDSHAKE_OK : HANDSHAKE_MISDIRECTED;
 }
 
 static void open_message(size_t to, struct sent *one, const struct address *from, uint8_t *bytes)
 {
-    enum introductions_verdict expected = expected_of(&pods[to], one, from);
+    enum handshake_verdict expected = expected_of(&pods[to], one, from);
     struct election_member members[ELECTION_PAGE];
     struct election_message message;
 
-    FUZZ_CHECK(introductions_open(&pods[to], from, bytes, one->length, now_ns) == expected);
-    if (expected != INTRODUCTIONS_OK)
+    FUZZ_CHECK(handshake_open(&pods[to], from, bytes, one->length, now_ns) == expected);
+    if (expected != HANDSHAKE_OK)
         return;
     one->is_opened = true;
     FUZZ_CHECK(peer_open(bytes + SEAL_BLOCK_BYTES, one->length - SEAL_BYTES, CLUSTER, &message,
@@ -290,19 +290,19 @@ static void deliver(struct input *in, struct sent *one)
 static void deliver_false(size_t to, uint8_t *bytes, size_t length)
 {
     const struct address from = address_of(PODS);
-    struct introductions *pod = &pods[to];
-    uint32_t count = introductions_count(pod);
-    uint8_t answer[INTRODUCTIONS_SEALED], *copy = malloc(length + !length);
+    struct handshake *pod = &pods[to];
+    uint32_t count = handshake_count(pod);
+    uint8_t answer[HANDSHAKE_SEALED], *copy = malloc(length + !length);
     uint64_t changes = pod->changes;
     size_t answer_length = 0;
 
     FUZZ_CHECK(copy);
     memcpy(copy, bytes, length);
-    FUZZ_CHECK(introductions_hear(pod, &from, copy, length, now_ns, answer, &answer_length) !=
-               INTRODUCTIONS_OK);
+    FUZZ_CHECK(handshake_receive(pod, &from, copy, length, now_ns, answer, &answer_length) !=
+               HANDSHAKE_OK);
     memcpy(copy, bytes, length);
-    FUZZ_CHECK(introductions_open(pod, &from, copy, length, now_ns) != INTRODUCTIONS_OK);
-    FUZZ_CHECK(introductions_count(pod) == count && pod->changes == changes);
+    FUZZ_CHECK(handshake_open(pod, &from, copy, length, now_ns) != HANDSHAKE_OK);
+    FUZZ_CHECK(handshake_count(pod) == count && pod->changes == changes);
     free(copy);
 }
 
