@@ -17,7 +17,7 @@ const struct election_member *command_find_target(const struct election_list *li
     return NULL;
 }
 
-enum command_verdict command_check(const struct control_command *command,
+enum command_verdict command_check(const struct leader_command *command,
                                    const struct address *client, const struct config_cidrs *allow,
                                    const struct election_list *list, uint64_t *ret_instance)
 {

@@ -71,7 +71,7 @@ static void refuse_stranger(struct supervisor *supervisor, const struct queued_c
 static void refuse_signature(struct supervisor *supervisor, const struct queued_command *queued,
                              enum sign_verdict verdict)
 {
-    const struct control_signature *signature = &queued->command.signature;
+    const struct leader_command_signature *signature = &queued->command.signature;
     char why[256];
 
     (void)snprintf(why, sizeof(why), "%s", sign_reason(verdict));
@@ -94,7 +94,7 @@ static void confirm(struct supervisor *supervisor, const struct queued_command *
 }
 
 /* 0 as a condition can never be met: there is no term 0. */
-static uint64_t condition_of(const struct control_command *command)
+static uint64_t condition_of(const struct leader_command *command)
 {
     if (!command->has_if_term)
         return 0;

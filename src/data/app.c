@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "headless/wire/control.h"
+#include "headless/wire/leader_command.h"
 
 #define WHOAMI_MAX           512
 #define PRIVILEGED_PORTS_END 1024
@@ -94,7 +94,7 @@ void app_answer_probe(struct app *app, const struct request *request, const char
 {
     char self[ADDRESS_TEXT_MAX], ingress[ADDRESS_TEXT_MAX];
     size_t limit = request->record.length < WHOAMI_MAX ? request->record.length : WHOAMI_MAX;
-    const struct control_probe_answer content = {
+    const struct probe_reply content = {
         .nonce = nonce,
         .leader_name = app->identity->name,
         .leader_address = address_format_ip(&app->identity->self, self),
@@ -102,7 +102,7 @@ void app_answer_probe(struct app *app, const struct request *request, const char
         .term = app->replier->snapshot->term,
     };
     char *text = scratch_take(app, WHOAMI_MAX);
-    size_t length = control_put_probe_answer(text, limit, &content);
+    size_t length = probe_reply_put(text, limit, &content);
 
     counters_add(app->counters, COUNTER_CONTROL_PROBE, 1);
     if (length > 0 && may_answer(app, request))

@@ -33,7 +33,7 @@ static bool is_raw_from_member(const struct worker *worker, const struct address
 }
 
 static enum sign_verdict judge(struct worker *worker, const struct datagram *datagram,
-                               const struct control_command *command)
+                               const struct leader_command *command)
 {
     uint64_t now_s = clock_real_s();
     enum sign_verdict verdict = sign_judge(&worker->snapshot->signing, worker->config->cluster,
@@ -48,7 +48,7 @@ static enum sign_verdict judge(struct worker *worker, const struct datagram *dat
  * there only now and then, so that the supervisor can say so: a flood of them leaves it free.
  */
 static void take_command(struct worker *worker, const struct datagram *datagram,
-                         const struct control_command *command)
+                         const struct leader_command *command)
 {
     const struct queued_command queued = {
         .command = *command,
@@ -87,18 +87,18 @@ static void refuse_bad_json(struct worker *worker, const struct datagram *datagr
 /* True when it was a control message, and ends here. */
 static bool is_control(struct worker *worker, const struct datagram *datagram)
 {
-    struct control_command command;
-    struct control_probe probe;
+    struct leader_command command;
+    struct probe probe;
 
-    switch (control_classify(datagram->payload, datagram->length, &command, &probe)) {
-    case CONTROL_COMMAND:
+    switch (leader_command_classify(datagram->payload, datagram->length, &command, &probe)) {
+    case LEADER_COMMAND_CLASS_COMMAND:
         take_command(worker, datagram, &command);
         return true;
-    case CONTROL_BAD:
+    case LEADER_COMMAND_CLASS_BAD:
         refuse_bad_json(worker, datagram);
         return true;
-    case CONTROL_PROBE: /* answered where requests are delivered */
-    case CONTROL_DATA:
+    case LEADER_COMMAND_CLASS_PROBE: /* answered where requests are delivered */
+    case LEADER_COMMAND_CLASS_DATA:
         break;
     }
     return false;
@@ -115,7 +115,7 @@ static bool is_passed_on(const struct worker *worker, const struct datagram *pie
         return false;
     for (uint32_t i = 0; may_be_control && i < datagram_count(piece); i++) {
         datagram_part(piece, i, &one);
-        if (control_is_possible(one.payload, one.length))
+        if (leader_command_is_possible(one.payload, one.length))
             return false;
     }
     return true;
@@ -140,7 +140,8 @@ static void begin_request(const struct worker *worker, const struct datagram *pi
 static void take_one(struct worker *worker, const struct datagram *one, bool may_be_control,
                      struct request *request)
 {
-    if (may_be_control && control_is_possible(one->payload, one->length) && is_control(worker, one))
+    if (may_be_control && leader_command_is_possible(one->payload, one->length) &&
+        is_control(worker, one))
         return;
     request->record.payload = one->payload;
     request->record.length = (uint16_t)one->length;

@@ -20,12 +20,12 @@ static void drop(struct worker *worker, enum drop_reason reason, uint64_t n)
 /* A probe looks like data until it is here: the leader answers it in the app's place. */
 void route_deliver(struct worker *worker, const struct request *request)
 {
-    struct control_command command;
-    struct control_probe probe;
+    struct leader_command command;
+    struct probe probe;
 
     if (worker->snapshot->accept_control && request->record.length > 0 &&
-        control_classify(request->record.payload, request->record.length, &command, &probe) ==
-            CONTROL_PROBE)
+        leader_command_classify(request->record.payload, request->record.length, &command,
+                                &probe) == LEADER_COMMAND_CLASS_PROBE)
         app_answer_probe(&worker->app, request, probe.nonce);
     else
         worker->app.ops->deliver(&worker->app, request);

@@ -7,7 +7,7 @@
 
 #include "headless/base/counters.h"
 
-_Static_assert(crypto_auth_hmacsha256_BYTES == CONTROL_MAC_BYTES, "as libsodium makes it");
+_Static_assert(crypto_auth_hmacsha256_BYTES == LEADER_COMMAND_MAC_BYTES, "as libsodium makes it");
 
 /* ---- refusals ---- */
 
@@ -47,7 +47,7 @@ const char *sign_reason(enum sign_verdict refusal)
 void sign_key_make(const struct key *key, struct sign_key *ret_key)
 {
     memcpy(ret_key->name, key->name, sizeof(ret_key->name));
-    key_derive(key, KEY_FOR_CONTROL, 0, 0, ret_key->subkey);
+    key_derive(key, KEY_FOR_COMMANDS, 0, 0, ret_key->subkey);
 }
 
 void sign_policy_make(const struct keyring *ring, bool is_required, struct sign_policy *ret_policy)
@@ -69,7 +69,7 @@ static const struct sign_key *find_key(const struct sign_policy *policy, const c
 /* ---- the mac ---- */
 
 static void make_mac(const struct sign_key *key, const char *cluster, const uint8_t *payload,
-                     size_t covered, uint8_t ret_mac[static CONTROL_MAC_BYTES])
+                     size_t covered, uint8_t ret_mac[static LEADER_COMMAND_MAC_BYTES])
 {
     crypto_auth_hmacsha256_state state;
 
@@ -83,7 +83,7 @@ static void make_mac(const struct sign_key *key, const char *cluster, const uint
 
 /* ---- judging ---- */
 
-int64_t sign_ahead_s(const struct control_signature *signature, uint64_t now_s)
+int64_t sign_ahead_s(const struct leader_command_signature *signature, uint64_t now_s)
 {
     return (int64_t)(signature->time_s - now_s);
 }
@@ -95,11 +95,11 @@ static uint64_t distance(uint64_t a, uint64_t b)
 
 /* The cheap questions first: anybody can ask them. */
 static enum sign_verdict verify(const struct sign_policy *policy, const char *cluster,
-                                const uint8_t *payload, const struct control_signature *signature,
-                                uint64_t now_s)
+                                const uint8_t *payload,
+                                const struct leader_command_signature *signature, uint64_t now_s)
 {
     const struct sign_key *key = find_key(policy, signature->key);
-    uint8_t mac[CONTROL_MAC_BYTES];
+    uint8_t mac[LEADER_COMMAND_MAC_BYTES];
 
     if (!key)
         return SIGN_UNKNOWN_KEY;
@@ -110,18 +110,18 @@ static enum sign_verdict verify(const struct sign_policy *policy, const char *cl
 }
 
 enum sign_verdict sign_judge(const struct sign_policy *policy, const char *cluster,
-                             const uint8_t *payload, const struct control_command *command,
+                             const uint8_t *payload, const struct leader_command *command,
                              uint64_t now_s)
 {
     /* A pod that has no keys yet, while they are introduced, cannot tell and was not told to. */
-    if (!policy->is_required && (policy->count == 0 || command->signing == CONTROL_UNSIGNED))
+    if (!policy->is_required && (policy->count == 0 || command->signing == LEADER_COMMAND_UNSIGNED))
         return SIGN_PLAIN;
     switch (command->signing) {
-    case CONTROL_UNSIGNED:
+    case LEADER_COMMAND_UNSIGNED:
         return SIGN_UNSIGNED;
-    case CONTROL_MISSIGNED:
+    case LEADER_COMMAND_MISSIGNED:
         return SIGN_MALFORMED;
-    case CONTROL_SIGNED:
+    case LEADER_COMMAND_SIGNED:
         break;
     }
     return verify(policy, cluster, payload, &command->signature, now_s);
@@ -150,8 +150,8 @@ static void forget(struct sign_seen *seen, uint64_t now_s)
     }
 }
 
-enum sign_verdict sign_seen_take(struct sign_seen *seen, const struct control_signature *signature,
-                                 uint64_t now_s)
+enum sign_verdict sign_seen_take(struct sign_seen *seen,
+                                 const struct leader_command_signature *signature, uint64_t now_s)
 {
     forget(seen, now_s);
     for (uint32_t i = 0; i < seen->count; i++) {
@@ -172,9 +172,9 @@ enum sign_verdict sign_seen_take(struct sign_seen *seen, const struct control_si
 size_t sign_command(char *text, size_t size, const struct sign_key *key, const char *cluster,
                     const struct sign_stamp *stamp)
 {
-    char stamped[SIGN_BYTES_MAX], hex[2 * CONTROL_MAC_BYTES + 1];
+    char stamped[SIGN_BYTES_MAX], hex[2 * LEADER_COMMAND_MAC_BYTES + 1];
     size_t length = strlen(text), covered, n;
-    uint8_t mac[CONTROL_MAC_BYTES];
+    uint8_t mac[LEADER_COMMAND_MAC_BYTES];
 
     if (length < 2 || text[0] != '{' || text[length - 1] != '}')
         return 0;

@@ -33,7 +33,7 @@ TestSuite(command, .init = setup, .timeout = 30);
 /* Returns the instance; 0: no member, UINT64_MAX: no auth. */
 static uint64_t check(const char *target, const char *client)
 {
-    struct control_command command = {0};
+    struct leader_command command = {0};
     struct address from;
     uint64_t instance = 77;
 

@@ -71,7 +71,7 @@ Test(keyring, subkeys_are_those_of_another_implementation) /* Python's hashlib.b
     assert_hex(subkey, "f643a70d376fb73689dc32ef27a94962319a7e69e318609e7dbbb9b66e991377");
     key_derive(&key, KEY_FOR_PEER, 0x0123456789abcdef, 0, subkey);
     assert_hex(subkey, "d976834b4312c96f0926ba3558b60fbbbcee87698a697d7cc7e28a5e012ecec5");
-    key_derive(&key, KEY_FOR_CONTROL, 0, 0, subkey);
+    key_derive(&key, KEY_FOR_COMMANDS, 0, 0, subkey);
     assert_hex(subkey, "9e33f5a9479e4bfa87a0ea094600c51521e36d6b4b6670a1748d177a87dc6c8e");
 }
 

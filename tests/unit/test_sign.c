@@ -57,14 +57,15 @@ TestSuite(sign, .init = setup, .timeout = 60);
 static bool judge_bytes(const char *text, size_t length, uint64_t now_s, const char *cluster,
                         enum sign_verdict *ret_verdict)
 {
-    struct control_command command;
-    struct control_probe probe;
+    struct leader_command command;
+    struct probe probe;
     uint8_t *exact = malloc(length);
     bool is_command;
 
     cr_assert_not_null(exact);
     memcpy(exact, text, length);
-    is_command = control_classify(exact, length, &command, &probe) == CONTROL_COMMAND;
+    is_command =
+        leader_command_classify(exact, length, &command, &probe) == LEADER_COMMAND_CLASS_COMMAND;
     if (is_command)
         *ret_verdict = sign_judge(&policy, cluster, exact, &command, now_s);
     free(exact);
@@ -86,7 +87,7 @@ static enum sign_verdict judge(const char *text)
 
 static const char *sign(const char *command, const char *cluster, struct sign_stamp stamp)
 {
-    static char text[CONTROL_BYTES_MAX];
+    static char text[LEADER_COMMAND_BYTES_MAX];
     struct sign_key key;
 
     sign_key_make(&ring.keys[0], &key);
@@ -176,7 +177,7 @@ Test(sign, another_cluster_s_commands_mean_nothing_here)
 
 Test(sign, keys_are_found_by_their_name)
 {
-    char other[KEY_TEXT_BYTES], text[CONTROL_BYTES_MAX];
+    char other[KEY_TEXT_BYTES], text[LEADER_COMMAND_BYTES_MAX];
 
     key_draw(other);
     (void)snprintf(text, sizeof(text), "%s", sign("{\"leader\":\"b\"}", CLUSTER, stamp));
@@ -250,7 +251,7 @@ Test(sign, every_refusal_has_a_counter_and_words)
 
 static enum sign_verdict take(uint64_t nonce, uint64_t time_s, uint64_t now_s)
 {
-    const struct control_signature signature = {.nonce = nonce, .time_s = time_s};
+    const struct leader_command_signature signature = {.nonce = nonce, .time_s = time_s};
 
     return sign_seen_take(&seen, &signature, now_s);
 }
@@ -333,9 +334,9 @@ Test(sign, nothing_passes_twice_however_the_clock_moves)
 
 Test(sign, the_longest_that_is_signed_is_understood)
 {
-    char command[CONTROL_BYTES_MAX], name[64];
-    struct control_command read;
-    struct control_probe probe;
+    char command[LEADER_COMMAND_BYTES_MAX], name[64];
+    struct leader_command read;
+    struct probe probe;
     struct sign_key key;
     size_t length, plain;
 
@@ -349,13 +350,14 @@ Test(sign, the_longest_that_is_signed_is_understood)
                           &(struct sign_stamp){UINT64_MAX, UINT64_MAX});
     cr_assert_eq(length, strlen(command));
     cr_assert_lt(length - plain, SIGN_BYTES_MAX);
-    cr_assert_eq(control_classify((uint8_t *)command, length, &read, &probe), CONTROL_COMMAND);
-    cr_assert_eq(read.signing, CONTROL_SIGNED);
+    cr_assert_eq(leader_command_classify((uint8_t *)command, length, &read, &probe),
+                 LEADER_COMMAND_CLASS_COMMAND);
+    cr_assert_eq(read.signing, LEADER_COMMAND_SIGNED);
 }
 
 Test(sign, only_what_fits_is_signed)
 {
-    char text[CONTROL_BYTES_MAX];
+    char text[LEADER_COMMAND_BYTES_MAX];
     struct sign_key key;
 
     sign_key_make(&ring.keys[0], &key);
@@ -373,7 +375,7 @@ Test(sign, only_what_fits_is_signed)
 Test(sign, only_objects_are_signed)
 {
     static const char *const others[] = {"", "{", "}", "{\"leader\":\"b\"} ", "x{}", "[]"};
-    char text[CONTROL_BYTES_MAX];
+    char text[LEADER_COMMAND_BYTES_MAX];
     struct sign_key key;
 
     sign_key_make(&ring.keys[0], &key);

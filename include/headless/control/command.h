@@ -12,8 +12,8 @@
 #define HEADLESS_CONTROL_COMMAND_H
 
 #include "headless/config/config.h"
-#include "headless/wire/control.h"
 #include "headless/wire/election_message.h"
+#include "headless/wire/leader_command.h"
 
 enum command_verdict {
     COMMAND_LEGAL, /* *ret_instance is to lead */
@@ -22,7 +22,7 @@ enum command_verdict {
 };
 
 /* allow: who may command; NULL: has shown by a signature that it may. */
-enum command_verdict command_check(const struct control_command *command,
+enum command_verdict command_check(const struct leader_command *command,
                                    const struct address *client, const struct config_cidrs *allow,
                                    const struct election_list *list, uint64_t *ret_instance);
 

@@ -12,12 +12,12 @@
 #include "headless/base/ring.h"
 #include "headless/base/waker.h"
 #include "headless/secure/sign.h"
-#include "headless/wire/control.h"
+#include "headless/wire/leader_command.h"
 
 #define COMMAND_QUEUE_LENGTH 16
 
 struct queued_command {
-    struct control_command command;
+    struct leader_command command;
     enum sign_verdict verdict; /* the worker's, who has no marks but its own */
     struct address client;     /* who gave it: is answered there */
     struct address local;      /* from here */

@@ -41,9 +41,9 @@ struct keyring {
 
 /* For what a subkey is. */
 enum key_purpose {
-    KEY_FOR_FRAMES = 1,  /* instance: the sender; lane: its thread */
-    KEY_FOR_PEER = 2,    /* instance: the sender; lane 0 */
-    KEY_FOR_CONTROL = 3, /* neither: signs commands of people */
+    KEY_FOR_FRAMES = 1,   /* instance: the sender; lane: its thread */
+    KEY_FOR_PEER = 2,     /* instance: the sender; lane 0 */
+    KEY_FOR_COMMANDS = 3, /* neither: signs commands of people */
 };
 
 /*

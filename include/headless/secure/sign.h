@@ -25,14 +25,14 @@
 #include <stdint.h>
 
 #include "headless/secure/keyring.h"
-#include "headless/wire/control.h"
+#include "headless/wire/leader_command.h"
 
 #define SIGN_WINDOW_S  5
 #define SIGN_SEEN_MAX  640 /* more than are obeyed in the time a mark is kept */
 #define SIGN_BYTES_MAX 256 /* more than a signature adds to a command */
 
-_Static_assert(CONTROL_KEY_MAX >= KEY_NAME_MAX, "a key's name must fit a command");
-_Static_assert(CONTROL_MAC_BYTES == KEY_BYTES, "HMAC-SHA-256");
+_Static_assert(LEADER_COMMAND_KEY_MAX >= KEY_NAME_MAX, "a key's name must fit a command");
+_Static_assert(LEADER_COMMAND_MAC_BYTES == KEY_BYTES, "HMAC-SHA-256");
 
 /* What became of it: the first two go on, all others are refused. */
 enum sign_verdict {
@@ -77,11 +77,11 @@ void sign_policy_make(const struct keyring *ring, bool is_required, struct sign_
 /* All but repetition: that is sign_seen_take's. The payload is the one the command was read from.
  * now_s: CLOCK_REALTIME. */
 enum sign_verdict sign_judge(const struct sign_policy *policy, const char *cluster,
-                             const uint8_t *payload, const struct control_command *command,
+                             const uint8_t *payload, const struct leader_command *command,
                              uint64_t now_s);
 
 /* By how much the signer's clock seems to be ahead; for people. */
-int64_t sign_ahead_s(const struct control_signature *signature, uint64_t now_s);
+int64_t sign_ahead_s(const struct leader_command_signature *signature, uint64_t now_s);
 
 /* Marks of the commands that were taken. */
 struct sign_seen {
@@ -95,8 +95,8 @@ struct sign_seen {
 /* An empty table; nothing that was signed before now_s is taken. */
 void sign_seen_init(struct sign_seen *seen, uint64_t now_s);
 /* Of a SIGN_VALID command, and only of these: SIGN_VALID again, once, or a refusal. */
-enum sign_verdict sign_seen_take(struct sign_seen *seen, const struct control_signature *signature,
-                                 uint64_t now_s);
+enum sign_verdict sign_seen_take(struct sign_seen *seen,
+                                 const struct leader_command_signature *signature, uint64_t now_s);
 
 /* When and how often: what differs between two signatures of one command. */
 struct sign_stamp {

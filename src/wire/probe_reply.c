@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "headless/wire/control.h"
+#include "headless/wire/leader_command.h"
 
 struct output {
     char *out;
@@ -49,7 +49,7 @@ static void put_member(struct output *o, const char *separator_and_key, const ch
     put_value(o, value);
 }
 
-size_t control_put_probe_answer(char *out, size_t limit, const struct control_probe_answer *answer)
+size_t probe_reply_put(char *out, size_t limit, const struct probe_reply *answer)
 {
     struct output full = {.out = out, .limit = limit};
     struct output brief = full;

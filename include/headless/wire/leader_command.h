@@ -5,7 +5,7 @@
  *                                       mac
  *   {"probe":"NONCE","pad":"..."}       comes back with leader, via, term
  *
- * A command is a datagram of at most CONTROL_BYTES_MAX whose whole payload, white space aside, is
+ * A command is a datagram of at most LEADER_COMMAND_BYTES_MAX whose whole payload, white space aside, is
  * one JSON object with the key "leader", no unknown key and no duplicate key. leader, key, nonce
  * and mac are strings of printable ASCII without spaces, not empty (escapes are decoded first, so
  * "\/" is fine and "\u0000" is not); if_term and time are whole numbers of 64 bits without sign,
@@ -16,75 +16,84 @@
  * last member; what the mac covers ends in front of the comma before it.
  *
  * What begins as a command ({ then the key "leader") but is broken (syntax, a key twice, a nested,
- * wrong-typed or impossible value, anything after the object) is CONTROL_BAD: answered "bad json",
+ * wrong-typed or impossible value, anything after the object) is LEADER_COMMAND_CLASS_BAD: answered "bad json",
  * never delivered. Everything else is data, also when it contains the word "leader" somewhere. Of
  * several faults the first decides: an unknown key makes it data, any other makes it bad.
  *
- * A probe is a datagram of at most CONTROL_PROBE_BYTES_MAX with the key "probe" first, then
+ * A probe is a datagram of at most PROBE_BYTES_MAX with the key "probe" first, then
  * optionally "pad", and nothing else; both are printable ASCII without " and \ , the nonce 1 to 63
  * bytes. Anything that is not exactly so is data: there are no bad probes.
  *
- * control_classify looks at the bytes without allocating for everything that is not a command; only
+ * leader_command_classify looks at the bytes without allocating for everything that is not a command; only
  * then json-c decodes the strings. json-c keeps the last of duplicate keys and saturates big
  * numbers: keys and numbers are read here. Any thread; never blocks.
  */
-#ifndef HEADLESS_WIRE_CONTROL_H
-#define HEADLESS_WIRE_CONTROL_H
+#ifndef HEADLESS_WIRE_LEADER_COMMAND_H
+#define HEADLESS_WIRE_LEADER_COMMAND_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#define CONTROL_BYTES_MAX       1024
-#define CONTROL_PROBE_BYTES_MAX 2048 /* room for a pad that fills any usual MTU */
-#define CONTROL_TARGET_MAX      64   /* bytes of an address or pod name, with NUL */
-#define CONTROL_NONCE_MAX       64   /* bytes of a probe's nonce, with NUL */
-#define CONTROL_KEY_MAX         64   /* bytes of a key's name, with NUL */
-#define CONTROL_MAC_BYTES       32
+#define LEADER_COMMAND_BYTES_MAX  1024
+#define PROBE_BYTES_MAX           2048 /* room for a pad that fills any usual MTU */
+#define LEADER_COMMAND_TARGET_MAX 64   /* bytes of an address or pod name, with NUL */
+#define PROBE_NONCE_MAX           64   /* bytes of a probe's nonce, with NUL */
+#define LEADER_COMMAND_KEY_MAX    64   /* bytes of a key's name, with NUL */
+#define LEADER_COMMAND_MAC_BYTES  32
 
-enum control_class { CONTROL_DATA, CONTROL_COMMAND, CONTROL_PROBE, CONTROL_BAD };
+enum leader_command_class {
+    LEADER_COMMAND_CLASS_DATA,
+    LEADER_COMMAND_CLASS_COMMAND,
+    LEADER_COMMAND_CLASS_PROBE,
+    LEADER_COMMAND_CLASS_BAD
+};
 
 /* Of the members key, time, nonce and mac: none; all, and as they have to be; or anything else. */
-enum control_signing { CONTROL_UNSIGNED, CONTROL_SIGNED, CONTROL_MISSIGNED };
+enum leader_command_signing {
+    LEADER_COMMAND_UNSIGNED,
+    LEADER_COMMAND_SIGNED,
+    LEADER_COMMAND_MISSIGNED
+};
 
 /* Read, not verified: that is secure/sign.h's. */
-struct control_signature {
-    char key[CONTROL_KEY_MAX]; /* the key's name */
-    uint64_t time_s;           /* since 1970, by the signer's clock */
+struct leader_command_signature {
+    char key[LEADER_COMMAND_KEY_MAX]; /* the key's name */
+    uint64_t time_s;                  /* since 1970, by the signer's clock */
     uint64_t nonce;
-    uint8_t mac[CONTROL_MAC_BYTES];
+    uint8_t mac[LEADER_COMMAND_MAC_BYTES];
     size_t covered; /* the mac is over so many bytes of the datagram, its first ones */
 };
 
-struct control_command {
-    char target[CONTROL_TARGET_MAX]; /* address or pod name, not empty, printable ASCII */
+struct leader_command {
+    char target[LEADER_COMMAND_TARGET_MAX]; /* address or pod name, not empty, printable ASCII */
     bool has_if_term;
     uint64_t if_term;
     bool is_forced; /* without a majority, if there is none */
-    enum control_signing signing;
-    struct control_signature signature; /* only with CONTROL_SIGNED; else zeros */
+    enum leader_command_signing signing;
+    struct leader_command_signature signature; /* only with LEADER_COMMAND_SIGNED; else zeros */
 };
 
-struct control_probe {
-    char nonce[CONTROL_NONCE_MAX]; /* printable ASCII without " and \ , so it can be echoed raw */
+struct probe {
+    char nonce[PROBE_NONCE_MAX]; /* printable ASCII without " and \ , so it can be echoed raw */
 };
 
 /* Only what begins so can be anything but data; most datagrams do not. */
-static inline bool control_is_possible(const uint8_t *payload, size_t length)
+static inline bool leader_command_is_possible(const uint8_t *payload, size_t length)
 {
     return length > 0 && (payload[0] == '{' || payload[0] <= ' '); /* or white space */
 }
 
 /*
  * COMMAND fills ret_command, PROBE fills ret_probe; otherwise the outputs stay untouched. Payload
- * need not end in NUL. Out of memory, a command is CONTROL_BAD.
+ * need not end in NUL. Out of memory, a command is LEADER_COMMAND_CLASS_BAD.
  */
-enum control_class control_classify(const uint8_t *payload, size_t length,
-                                    struct control_command *ret_command,
-                                    struct control_probe *ret_probe);
+enum leader_command_class leader_command_classify(const uint8_t *payload, size_t length,
+                                                  struct leader_command *ret_command,
+                                                  struct probe *ret_probe);
 
 /* What a probe's answer says. Names and addresses may be NULL: null in the answer. */
-struct control_probe_answer {
+struct probe_reply {
     const char *nonce, *leader_name, *leader_address, *via_address;
     uint64_t term;
 };
@@ -95,6 +104,6 @@ struct control_probe_answer {
  * even that is, nothing. Always JSON, also with odd names: " and \ are escaped, bytes that are not
  * printable ASCII become \u00XX. Returns the bytes written (no NUL), at most limit.
  */
-size_t control_put_probe_answer(char *out, size_t limit, const struct control_probe_answer *answer);
+size_t probe_reply_put(char *out, size_t limit, const struct probe_reply *answer);
 
 #endif

@@ -1,4 +1,4 @@
-#include "headless/wire/control.h"
+#include "headless/wire/leader_command.h"
 
 #include <json-c/json.h>
 #include <string.h>
@@ -206,7 +206,7 @@ static bool check_strings(struct json_object *object, const struct scan *scan)
         length = (size_t)json_object_get_string_len(value);
         if (!is_printable((const uint8_t *)json_object_get_string(value), length, '!'))
             return false;
-        if (m == LEADER && length >= CONTROL_TARGET_MAX)
+        if (m == LEADER && length >= LEADER_COMMAND_TARGET_MAX)
             return false;
     }
     return true;
@@ -229,32 +229,32 @@ static bool decode_hex(const struct span *text, uint8_t *out, size_t bytes)
 }
 
 /* As it is spelled, without escapes: one spelling is enough for what no person writes. */
-static enum control_signing read_signature(const uint8_t *payload, const struct scan *scan,
-                                           struct control_signature *ret_signature)
+static enum leader_command_signing read_signature(const uint8_t *payload, const struct scan *scan,
+                                                  struct leader_command_signature *ret_signature)
 {
     const bool *seen = scan->seen;
     const struct span *key = &scan->text[KEY];
-    struct control_signature signature = {.time_s = scan->number[TIME]};
+    struct leader_command_signature signature = {.time_s = scan->number[TIME]};
     uint8_t nonce[8] = {0};
 
     if (!seen[KEY] && !seen[TIME] && !seen[NONCE] && !seen[MAC])
-        return CONTROL_UNSIGNED;
+        return LEADER_COMMAND_UNSIGNED;
     if (!seen[KEY] || !seen[TIME] || !seen[NONCE] || scan->last != MAC)
-        return CONTROL_MISSIGNED;
+        return LEADER_COMMAND_MISSIGNED;
     if ((size_t)(key->end - key->next) >= sizeof(signature.key) ||
         !decode_hex(&scan->text[NONCE], nonce, sizeof(nonce)) ||
         !decode_hex(&scan->text[MAC], signature.mac, sizeof(signature.mac)))
-        return CONTROL_MISSIGNED;
+        return LEADER_COMMAND_MISSIGNED;
     memcpy(signature.key, key->next, (size_t)(key->end - key->next));
     signature.nonce = get_be64(nonce);
     signature.covered = (size_t)(scan->comma - payload);
     *ret_signature = signature;
-    return CONTROL_SIGNED;
+    return LEADER_COMMAND_SIGNED;
 }
 
 /* Decode the strings of a scanned command; an escape that JSON does not have fails here. */
 static bool parse_command(const uint8_t *payload, size_t length, const struct scan *scan,
-                          struct control_command *ret_command)
+                          struct leader_command *ret_command)
 {
     const bool *seen = scan->seen;
     struct json_tokener *tokener = json_tokener_new_ex(2);
@@ -266,7 +266,7 @@ static bool parse_command(const uint8_t *payload, size_t length, const struct sc
     json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
     object = json_tokener_parse_ex(tokener, (const char *)payload, (int)length);
     if (object && check_strings(object, scan)) {
-        struct control_command command = {
+        struct leader_command command = {
             .has_if_term = seen[IF_TERM],
             .if_term = scan->number[IF_TERM],
             .is_forced = scan->number[FORCE],
@@ -284,18 +284,18 @@ static bool parse_command(const uint8_t *payload, size_t length, const struct sc
     return is_good;
 }
 
-static enum control_class classify_command(const uint8_t *payload, size_t length,
-                                           struct control_command *ret_command)
+static enum leader_command_class classify_command(const uint8_t *payload, size_t length,
+                                                  struct leader_command *ret_command)
 {
     struct span s = {payload, payload + length};
     struct scan scan = {.first = MEMBER_COUNT};
     enum scan_verdict verdict = scan_object(&s, &scan);
 
     if (verdict == SCAN_FOREIGN || (verdict == SCAN_OK && !scan.seen[LEADER]))
-        return CONTROL_DATA;
+        return LEADER_COMMAND_CLASS_DATA;
     if (verdict == SCAN_OK && parse_command(payload, length, &scan, ret_command))
-        return CONTROL_COMMAND;
-    return scan.first == LEADER ? CONTROL_BAD : CONTROL_DATA;
+        return LEADER_COMMAND_CLASS_COMMAND;
+    return scan.first == LEADER ? LEADER_COMMAND_CLASS_BAD : LEADER_COMMAND_CLASS_DATA;
 }
 
 /* -------------------------------------------------------------------------------------- a probe */
@@ -320,40 +320,41 @@ static bool take_plain_member(struct span *s, const char *name, struct span *ret
            take_plain_string(s, ret_value);
 }
 
-static enum control_class classify_probe(const uint8_t *payload, size_t length,
-                                         struct control_probe *ret_probe)
+static enum leader_command_class classify_probe(const uint8_t *payload, size_t length,
+                                                struct probe *ret_probe)
 {
     struct span s = {payload, payload + length};
     struct span nonce, pad;
     size_t nonce_length;
 
     if (!take_char(&s, '{') || !take_plain_member(&s, "probe", &nonce))
-        return CONTROL_DATA;
+        return LEADER_COMMAND_CLASS_DATA;
     if (take_char(&s, ',') && !take_plain_member(&s, "pad", &pad))
-        return CONTROL_DATA;
+        return LEADER_COMMAND_CLASS_DATA;
     if (!take_char(&s, '}'))
-        return CONTROL_DATA;
+        return LEADER_COMMAND_CLASS_DATA;
     skip_space(&s);
     nonce_length = (size_t)(nonce.end - nonce.next);
-    if (s.next != s.end || nonce_length == 0 || nonce_length >= CONTROL_NONCE_MAX)
-        return CONTROL_DATA;
-    *ret_probe = (struct control_probe){0};
+    if (s.next != s.end || nonce_length == 0 || nonce_length >= PROBE_NONCE_MAX)
+        return LEADER_COMMAND_CLASS_DATA;
+    *ret_probe = (struct probe){0};
     memcpy(ret_probe->nonce, nonce.next, nonce_length);
-    return CONTROL_PROBE;
+    return LEADER_COMMAND_CLASS_PROBE;
 }
 
-enum control_class control_classify(const uint8_t *payload, size_t length,
-                                    struct control_command *ret_command,
-                                    struct control_probe *ret_probe)
+enum leader_command_class leader_command_classify(const uint8_t *payload, size_t length,
+                                                  struct leader_command *ret_command,
+                                                  struct probe *ret_probe)
 {
     struct span s = {payload, payload + length};
 
-    if (length > CONTROL_PROBE_BYTES_MAX || !take_char(&s, '{'))
-        return CONTROL_DATA;
+    if (length > PROBE_BYTES_MAX || !take_char(&s, '{'))
+        return LEADER_COMMAND_CLASS_DATA;
     skip_space(&s);
     if (s.end - s.next > 7 && memcmp(s.next, "\"probe\"", 7) == 0)
         return classify_probe(payload, length, ret_probe);
-    if (length <= CONTROL_BYTES_MAX && memmem(s.next, (size_t)(s.end - s.next), "\"leader\"", 8))
+    if (length <= LEADER_COMMAND_BYTES_MAX &&
+        memmem(s.next, (size_t)(s.end - s.next), "\"leader\"", 8))
         return classify_command(payload, length, ret_command);
-    return CONTROL_DATA;
+    return LEADER_COMMAND_CLASS_DATA;
 }

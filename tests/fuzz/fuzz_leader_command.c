@@ -36,21 +36,21 @@ static const struct sign_policy *fuzz_policy(void)
     return &policy;
 }
 
-static enum sign_verdict judge(const uint8_t *data, const struct control_command *command)
+static enum sign_verdict judge(const uint8_t *data, const struct leader_command *command)
 {
     return sign_judge(fuzz_policy(), "headless", data, command, command->signature.time_s);
 }
 
-static void check_signature(const uint8_t *data, size_t size, const struct control_command *command)
+static void check_signature(const uint8_t *data, size_t size, const struct leader_command *command)
 {
-    const struct control_signature *signature = &command->signature;
-    const struct control_signature none = {0};
+    const struct leader_command_signature *signature = &command->signature;
+    const struct leader_command_signature none = {0};
     enum sign_verdict verdict = judge(data, command);
 
-    if (command->signing != CONTROL_SIGNED) {
+    if (command->signing != LEADER_COMMAND_SIGNED) {
         FUZZ_CHECK(memcmp(signature, &none, sizeof(none)) == 0);
         FUZZ_CHECK(verdict ==
-                   (command->signing == CONTROL_UNSIGNED ? SIGN_UNSIGNED : SIGN_MALFORMED));
+                   (command->signing == LEADER_COMMAND_UNSIGNED ? SIGN_UNSIGNED : SIGN_MALFORMED));
         return;
     }
     check_text(signature->key, sizeof(signature->key), '!');
@@ -60,19 +60,20 @@ static void check_signature(const uint8_t *data, size_t size, const struct contr
 }
 
 /* What we sign, we believe; unless a byte of it is another. */
-static void check_signing(const struct control_command *command, const char *plain)
+static void check_signing(const struct leader_command *command, const char *plain)
 {
     const struct sign_stamp stamp = {command->if_term, command->signature.nonce};
-    struct control_command again;
-    struct control_probe probe;
-    char text[CONTROL_BYTES_MAX];
+    struct leader_command again;
+    struct probe probe;
+    char text[LEADER_COMMAND_BYTES_MAX];
     size_t length;
 
     (void)snprintf(text, sizeof(text), "%s", plain);
     length = sign_command(text, sizeof(text), &fuzz_policy()->keys[0], "headless", &stamp);
     FUZZ_CHECK(length == strlen(text) && length > strlen(plain));
-    FUZZ_CHECK(control_classify((const uint8_t *)text, length, &again, &probe) == CONTROL_COMMAND);
-    FUZZ_CHECK(again.signing == CONTROL_SIGNED && again.signature.time_s == stamp.time_s &&
+    FUZZ_CHECK(leader_command_classify((const uint8_t *)text, length, &again, &probe) ==
+               LEADER_COMMAND_CLASS_COMMAND);
+    FUZZ_CHECK(again.signing == LEADER_COMMAND_SIGNED && again.signature.time_s == stamp.time_s &&
                again.signature.nonce == stamp.nonce);
     FUZZ_CHECK(judge((const uint8_t *)text, &again) == SIGN_VALID);
     text[stamp.nonce % again.signature.covered] ^= 1;
@@ -80,11 +81,11 @@ static void check_signing(const struct control_command *command, const char *pla
 }
 
 /* The target, spelled by json-c as a command of its own, means the same. */
-static void check_command(const struct control_command *command)
+static void check_command(const struct leader_command *command)
 {
     struct json_object *object = json_object_new_object();
-    struct control_command again;
-    struct control_probe probe;
+    struct leader_command again;
+    struct probe probe;
     const char *text;
 
     check_text(command->target, sizeof(command->target), '!');
@@ -92,16 +93,16 @@ static void check_command(const struct control_command *command)
     json_object_object_add(object, "leader", json_object_new_string(command->target));
     json_object_object_add(object, "if_term", json_object_new_uint64(command->if_term));
     text = json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN);
-    FUZZ_CHECK(control_classify((const uint8_t *)text, strlen(text), &again, &probe) ==
-               CONTROL_COMMAND);
+    FUZZ_CHECK(leader_command_classify((const uint8_t *)text, strlen(text), &again, &probe) ==
+               LEADER_COMMAND_CLASS_COMMAND);
     FUZZ_CHECK(strcmp(again.target, command->target) == 0);
     FUZZ_CHECK(again.has_if_term && again.if_term == command->if_term &&
-               again.signing == CONTROL_UNSIGNED);
+               again.signing == LEADER_COMMAND_UNSIGNED);
     check_signing(command, text);
     json_object_put(object);
 }
 
-static void check_answer(const struct control_probe_answer *answer, size_t limit, bool must_fit)
+static void check_answer(const struct probe_reply *answer, size_t limit, bool must_fit)
 {
     char out[OUT_BYTES + 1];
     struct json_object *object;
@@ -110,7 +111,7 @@ static void check_answer(const struct control_probe_answer *answer, size_t limit
     if (limit > OUT_BYTES)
         limit = OUT_BYTES;
     memset(out, 0x55, sizeof(out));
-    length = control_put_probe_answer(out, limit, answer);
+    length = probe_reply_put(out, limit, answer);
     FUZZ_CHECK(length <= limit && out[limit] == 0x55);
     FUZZ_CHECK(length > 0 || !must_fit);
     out[length] = '\0';
@@ -119,9 +120,9 @@ static void check_answer(const struct control_probe_answer *answer, size_t limit
     json_object_put(object);
 }
 
-static void check_probe(const struct control_probe *probe, size_t size)
+static void check_probe(const struct probe *probe, size_t size)
 {
-    struct control_probe_answer answer = {.nonce = probe->nonce, .leader_name = "pod-0"};
+    struct probe_reply answer = {.nonce = probe->nonce, .leader_name = "pod-0"};
 
     check_text(probe->nonce, sizeof(probe->nonce), ' ');
     FUZZ_CHECK(!strpbrk(probe->nonce, "\"\\"));
@@ -132,7 +133,7 @@ static void check_probe(const struct control_probe *probe, size_t size)
 static void check_odd_name(const uint8_t *data, size_t size)
 {
     char name[128] = {0};
-    struct control_probe_answer answer = {.nonce = "n", .leader_name = name, .via_address = name};
+    struct probe_reply answer = {.nonce = "n", .leader_name = name, .via_address = name};
 
     memcpy(name, data, size < sizeof(name) ? size : sizeof(name) - 1);
     check_answer(&answer, size, false);
@@ -140,17 +141,17 @@ static void check_odd_name(const uint8_t *data, size_t size)
     check_answer(&answer, OUT_BYTES, false);
 }
 
-static void check_space_behind(const uint8_t *data, size_t size, enum control_class class)
+static void check_space_behind(const uint8_t *data, size_t size, enum leader_command_class class)
 {
-    uint8_t longer[CONTROL_PROBE_BYTES_MAX];
-    struct control_command command;
-    struct control_probe probe;
+    uint8_t longer[PROBE_BYTES_MAX];
+    struct leader_command command;
+    struct probe probe;
 
-    if (size >= (class == CONTROL_PROBE ? CONTROL_PROBE_BYTES_MAX : CONTROL_BYTES_MAX))
+    if (size >= (class == LEADER_COMMAND_CLASS_PROBE ? PROBE_BYTES_MAX : LEADER_COMMAND_BYTES_MAX))
         return;
     memcpy(longer, data, size);
     longer[size] = '\n';
-    FUZZ_CHECK(control_classify(longer, size + 1, &command, &probe) == class);
+    FUZZ_CHECK(leader_command_classify(longer, size + 1, &command, &probe) == class);
 }
 
 static bool is_untouched(const void *output, size_t size)
@@ -164,22 +165,22 @@ static bool is_untouched(const void *output, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct control_command command;
-    struct control_probe probe;
-    enum control_class class;
+    struct leader_command command;
+    struct probe probe;
+    enum leader_command_class class;
 
     memset(&command, UNTOUCHED, sizeof(command));
     memset(&probe, UNTOUCHED, sizeof(probe));
-    class = control_classify(data, size, &command, &probe);
-    if (class == CONTROL_COMMAND || class == CONTROL_BAD)
-        FUZZ_CHECK(size <= CONTROL_BYTES_MAX);
-    if (class == CONTROL_COMMAND) {
+    class = leader_command_classify(data, size, &command, &probe);
+    if (class == LEADER_COMMAND_CLASS_COMMAND || class == LEADER_COMMAND_CLASS_BAD)
+        FUZZ_CHECK(size <= LEADER_COMMAND_BYTES_MAX);
+    if (class == LEADER_COMMAND_CLASS_COMMAND) {
         check_command(&command);
         check_signature(data, size, &command);
     } else {
         FUZZ_CHECK(is_untouched(&command, sizeof(command)));
     }
-    if (class == CONTROL_PROBE)
+    if (class == LEADER_COMMAND_CLASS_PROBE)
         check_probe(&probe, size);
     else
         FUZZ_CHECK(is_untouched(&probe, sizeof(probe)));
