@@ -5,7 +5,7 @@
 
 #include "headless/base/log.h"
 #include "headless/net/batch.h"
-#include "net/control_message.h"
+#include "net/cmsg.h"
 
 /* A message; its parts are parts[first_part ... + part_count) of the outbox. Or a run of messages:
  * slices of one part, of `slice` bytes each, the last one maybe shorter. */
@@ -19,7 +19,7 @@ struct outbox_entry {
 /* Neighbours that leave as one; often only one. The n-th is what the n-th header sends. */
 struct outbox_train {
     struct sockaddr_storage name;
-    struct control_buffer control;
+    struct cmsg_buffer cmsg;
     struct address to, from; /* as asked for: to know the next neighbour by */
     size_t bytes, segment;   /* segment: of every one but the last, which may be shorter */
     bool is_closed;          /* nothing can follow */
@@ -104,7 +104,7 @@ static bool begin_train(struct outbox *outbox, const struct outbox_message *mess
             return false;
     }
     if (address_is_set(&train->from))
-        control_put_source(header, &train->control, outbox->socket->family, &train->from);
+        cmsg_put_source(header, &train->cmsg, outbox->socket->family, &train->from);
     outbox->train_count++;
     return true;
 }
@@ -122,7 +122,7 @@ static void grow_train(struct outbox *outbox, size_t count, size_t part_count, s
     train->is_closed |= bytes < count * train->segment;
     outbox->spans[last].count += count;
     if (was_single && outbox->spans[last].count > 1)
-        control_put_segment(header, &train->control, (uint16_t)train->segment);
+        cmsg_put_segment(header, &train->cmsg, (uint16_t)train->segment);
 }
 
 /* The next entry is the last of the last train, and its parts are still to come. */
@@ -314,7 +314,7 @@ static void take_message(struct outbox *outbox, const struct outbox_entry *entry
 
     header->msg_iov = parts;
     header->msg_iovlen = entry->part_count;
-    control_drop_segment(header);
+    cmsg_drop_segment(header);
     if (entry->messages == 1)
         return;
     slice->iov_base = (uint8_t *)parts->iov_base + n * entry->slice;

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "headless/base/clock.h"
-#include "net/control_message.h"
+#include "net/cmsg.h"
 
 enum udp_error udp_classify_error(int error_number)
 {
@@ -272,12 +272,12 @@ bool udp_has_error(int fd)
 
 bool udp_take_error(int fd, struct udp_failure *ret_failure)
 {
-    struct control_buffer control;
+    struct cmsg_buffer cmsg;
     struct iovec part = {ret_failure->quoted, sizeof(ret_failure->quoted)};
     struct msghdr header = {.msg_iov = &part,
                             .msg_iovlen = 1,
-                            .msg_control = control.bytes,
-                            .msg_controllen = sizeof(control.bytes)};
+                            .msg_control = cmsg.bytes,
+                            .msg_controllen = sizeof(cmsg.bytes)};
     struct sock_extended_err extended;
     ssize_t n = recvmsg(fd, &header, MSG_ERRQUEUE | MSG_DONTWAIT);
 
@@ -317,7 +317,7 @@ int udp_send_one(const struct udp_socket *socket, const struct address *to,
                  const struct address *from, const void *payload, size_t length)
 {
     struct sockaddr_storage name;
-    struct control_buffer control;
+    struct cmsg_buffer cmsg;
     struct iovec part = {.iov_len = length};
     struct msghdr header = {.msg_name = &name, .msg_iov = &part, .msg_iovlen = 1};
 
@@ -326,7 +326,7 @@ int udp_send_one(const struct udp_socket *socket, const struct address *to,
     if (!header.msg_namelen)
         return -EAFNOSUPPORT;
     if (socket->wildcard && address_is_set(from))
-        control_put_source(&header, &control, socket->family, from);
+        cmsg_put_source(&header, &cmsg, socket->family, from);
     return send_message(socket->fd, &header);
 }
 

@@ -18,7 +18,7 @@
  *     path takes is refused as a whole (EMSGSIZE), as is one that a firewall dislikes: then its
  *     datagrams are sent one by one, and each has its own fate. EIO and EINVAL mean that trains do
  *     not work on this socket: the same, and none are made from then on.
- *   - recvmmsg overwrites name length, control length and flags of the messages that it filled:
+ *   - recvmmsg overwrites name length, cmsg length and flags of the messages that it filled:
  *     only these are set again. Its timeout argument is never used.
  *
  * Threads: an inbox or outbox belongs to one thread. Blocking: inbox_receive as its flags say;
@@ -47,7 +47,7 @@ struct inbox_slot;
 struct inbox {
     size_t batch;
     struct mmsghdr *headers;
-    struct inbox_slot *slots; /* names, control buffers, iovecs */
+    struct inbox_slot *slots; /* names, cmsg buffers, iovecs */
 };
 
 struct inbox_message {

@@ -1,16 +1,16 @@
-#include "net/control_message.h"
+#include "net/cmsg.h"
 
 #include <netinet/udp.h>
 
-void control_put_source(struct msghdr *header, struct control_buffer *control, int socket_family,
-                        const struct address *source)
+void cmsg_put_source(struct msghdr *header, struct cmsg_buffer *cmsg, int socket_family,
+                     const struct address *source)
 {
     struct sockaddr_storage sa;
-    struct cmsghdr *c = (struct cmsghdr *)control->bytes;
+    struct cmsghdr *c = (struct cmsghdr *)cmsg->bytes;
 
     if (!address_to_sockaddr(source, socket_family, &sa))
         return;
-    header->msg_control = control->bytes;
+    header->msg_control = cmsg->bytes;
     if (socket_family == AF_INET6) {
         struct in6_pktinfo info = {.ipi6_addr = ((struct sockaddr_in6 *)&sa)->sin6_addr};
 
@@ -29,19 +29,19 @@ void control_put_source(struct msghdr *header, struct control_buffer *control, i
     }
 }
 
-void control_put_segment(struct msghdr *header, struct control_buffer *control, uint16_t bytes)
+void cmsg_put_segment(struct msghdr *header, struct cmsg_buffer *cmsg, uint16_t bytes)
 {
     size_t used = header->msg_control ? header->msg_controllen : 0;
-    struct cmsghdr *c = (struct cmsghdr *)(void *)(control->bytes + used);
+    struct cmsghdr *c = (struct cmsghdr *)(void *)(cmsg->bytes + used);
 
     *c = (struct cmsghdr){
         .cmsg_len = CMSG_LEN(sizeof(bytes)), .cmsg_level = IPPROTO_UDP, .cmsg_type = UDP_SEGMENT};
     memcpy(CMSG_DATA(c), &bytes, sizeof(bytes));
-    header->msg_control = control->bytes;
+    header->msg_control = cmsg->bytes;
     header->msg_controllen = used + CMSG_SPACE(sizeof(bytes));
 }
 
-void control_drop_segment(struct msghdr *header)
+void cmsg_drop_segment(struct msghdr *header)
 {
     header->msg_controllen -= CMSG_SPACE(sizeof(uint16_t)); /* it was put last */
     if (header->msg_controllen == 0)
@@ -68,7 +68,7 @@ static void read_ipv6(const struct cmsghdr *c, struct address *ret_local)
     address_from_sockaddr((struct sockaddr *)&in6, ret_local);
 }
 
-void control_read(struct msghdr *header, struct address *ret_local, uint32_t *ret_segment)
+void cmsg_read(struct msghdr *header, struct address *ret_local, uint32_t *ret_segment)
 {
     int segment;
 
