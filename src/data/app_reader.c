@@ -179,7 +179,7 @@ static size_t read_socket(struct app_reader *reader, const struct epoll_event *e
     if (event->events & EPOLLERR)
         note_refusals(reader, fd);
     n = receiver_read(&reader->receiver, fd, &local, event->data.u64 >> 32, MSG_DONTWAIT);
-    if (n == -ENOBUFS && reader->receiver.lane_count)
+    if (n == -ENOBUFS && reader->receiver.pair_count)
         receiver_wait_for_slots(&reader->receiver);
     if (n > 0 && health_of(reader) == APP_UP) /* else this may be what a dead app had answered */
         set_up(reader);

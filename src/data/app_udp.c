@@ -57,7 +57,7 @@ static void close_descriptor(struct app_udp *udp, int fd)
 {
     /* The reader may be about to read it: let it do the closing, or another session's socket could
      * take the number meanwhile. Where there is no reader thread, or it lags, close at once. */
-    if (udp->reader.receiver.lane_count &&
+    if (udp->reader.receiver.pair_count &&
         ring_try_stage(&udp->reader.closing, (void *)(intptr_t)fd))
         (void)ring_publish(&udp->reader.closing);
     else
@@ -196,7 +196,7 @@ static void udp_tick(struct app *app)
     uint64_t idle_ns = app->replier->snapshot->app_idle_ns;
     struct session *session;
 
-    if (udp->reader.receiver.lane_count == 0) /* no thread of its own */
+    if (udp->reader.receiver.pair_count == 0) /* no thread of its own */
         app_reader_tick(&udp->reader, app->replier->now_ns);
     /* Between slices nothing is in the outbox. A bounded number: the rest goes with the next tick.
      */

@@ -56,16 +56,16 @@ static void *allocate(size_t count, size_t size)
 }
 
 /* Whom the n-th receiver of a kind deals out to: every receiver_count-th worker, or just one. */
-static size_t count_lanes(const struct config *config, size_t receiver)
+static size_t count_pairs(const struct config *config, size_t receiver)
 {
     if (config->workers <= config->receivers)
         return config->workers ? 1 : 0;
     return (config->workers - receiver + config->receivers - 1) / config->receivers;
 }
 
-static size_t worker_of_lane(const struct config *config, size_t receiver, size_t lane)
+static size_t worker_of_pair(const struct config *config, size_t receiver, size_t pair)
 {
-    return (receiver + lane * config->receivers) % config->workers;
+    return (receiver + pair * config->receivers) % config->workers;
 }
 
 static int open_receivers(struct data_plane *data_plane)
@@ -80,13 +80,13 @@ static int open_receivers(struct data_plane *data_plane)
     if (!data_plane->data_receivers || !data_plane->relay_receivers)
         return -ENOMEM;
     for (size_t i = 0; !rc && i < data_plane->receiver_count; i++) {
-        size_t lanes = count_lanes(config, i);
+        size_t pairs = count_pairs(config, i);
 
         rc = receiver_init(&data_plane->data_receivers[i], SOURCE_DATA, config->ring, config->batch,
-                           lanes);
+                           pairs);
         if (!rc)
             rc = receiver_init(&data_plane->relay_receivers[i], SOURCE_RELAY, config->ring,
-                               config->batch, lanes);
+                               config->batch, pairs);
         data_plane->data_receivers[i].socket = &data_plane->data_sockets[i];
         data_plane->relay_receivers[i].socket = &data_plane->relay_sockets[i];
     }
@@ -95,9 +95,9 @@ static int open_receivers(struct data_plane *data_plane)
 
 static void attach(const struct data_plane *data_plane, struct receiver *receiver, size_t index)
 {
-    for (size_t i = 0; i < receiver->lane_count; i++)
-        worker_attach(&data_plane->workers[worker_of_lane(data_plane->config, index, i)],
-                      &receiver->lanes[i], &receiver->waker);
+    for (size_t i = 0; i < receiver->pair_count; i++)
+        worker_attach(&data_plane->workers[worker_of_pair(data_plane->config, index, i)],
+                      &receiver->pairs[i], &receiver->waker);
 }
 
 /* A group's receiver deals out to all workers. */
@@ -106,8 +106,8 @@ static void attach_groups(const struct data_plane *data_plane)
     for (size_t i = 0; i < data_plane->groups.count; i++) {
         struct receiver *receiver = &data_plane->groups.list[i].receiver;
 
-        for (size_t k = 0; k < receiver->lane_count; k++)
-            worker_attach(&data_plane->workers[k], &receiver->lanes[k], &receiver->waker);
+        for (size_t k = 0; k < receiver->pair_count; k++)
+            worker_attach(&data_plane->workers[k], &receiver->pairs[k], &receiver->waker);
     }
 }
 
@@ -151,8 +151,8 @@ static int open_workers(struct data_plane *data_plane, struct waker *supervisor_
     for (size_t i = 0; i < data_plane->worker_count; i++) {
         struct app_reader *reader = app_reader(&data_plane->workers[i].app);
 
-        if (reader && reader->receiver.lane_count)
-            worker_attach(&data_plane->workers[i], &reader->receiver.lanes[0],
+        if (reader && reader->receiver.pair_count)
+            worker_attach(&data_plane->workers[i], &reader->receiver.pairs[0],
                           &reader->receiver.waker);
     }
     return 0;

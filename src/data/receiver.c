@@ -9,20 +9,20 @@
 
 #define RECLAIM_BATCH 64
 
-static int lanes_init(struct receiver *receiver, size_t slots, size_t workers)
+static int pairs_init(struct receiver *receiver, size_t slots, size_t workers)
 {
     int rc = 0;
 
-    receiver->lanes = aligned_alloc(CACHE_LINE_BYTES, workers * sizeof(*receiver->lanes));
-    if (!receiver->lanes)
+    receiver->pairs = aligned_alloc(CACHE_LINE_BYTES, workers * sizeof(*receiver->pairs));
+    if (!receiver->pairs)
         return -ENOMEM;
-    memset(receiver->lanes, 0, workers * sizeof(*receiver->lanes));
-    for (; !rc && receiver->lane_count < workers; receiver->lane_count++) {
-        struct receiver_lane *lane = &receiver->lanes[receiver->lane_count];
+    memset(receiver->pairs, 0, workers * sizeof(*receiver->pairs));
+    for (; !rc && receiver->pair_count < workers; receiver->pair_count++) {
+        struct ring_pair *pair = &receiver->pairs[receiver->pair_count];
 
-        rc = ring_init(&lane->out, (uint32_t)slots, 0);
+        rc = ring_init(&pair->out, (uint32_t)slots, 0);
         if (!rc)
-            rc = ring_init(&lane->back, (uint32_t)slots, 0);
+            rc = ring_init(&pair->back, (uint32_t)slots, 0);
     }
     return rc;
 }
@@ -42,7 +42,7 @@ int receiver_init(struct receiver *receiver, enum datagram_source source, size_t
     if (!rc)
         rc = inbox_init(&receiver->inbox, batch);
     if (!rc && workers)
-        rc = lanes_init(receiver, slots, workers);
+        rc = pairs_init(receiver, slots, workers);
     if (rc)
         receiver_fini(receiver);
     return rc;
@@ -50,13 +50,13 @@ int receiver_init(struct receiver *receiver, enum datagram_source source, size_t
 
 void receiver_fini(struct receiver *receiver)
 {
-    for (size_t i = 0; i < receiver->lane_count; i++) {
-        ring_fini(&receiver->lanes[i].out);
-        ring_fini(&receiver->lanes[i].back);
+    for (size_t i = 0; i < receiver->pair_count; i++) {
+        ring_fini(&receiver->pairs[i].out);
+        ring_fini(&receiver->pairs[i].back);
     }
-    free(receiver->lanes);
-    receiver->lanes = NULL;
-    receiver->lane_count = 0;
+    free(receiver->pairs);
+    receiver->pairs = NULL;
+    receiver->pair_count = 0;
     inbox_fini(&receiver->inbox);
     slab_fini(&receiver->slab);
 }
@@ -165,12 +165,12 @@ static size_t lane_of(const struct receiver *receiver, const struct datagram *da
     uint8_t hash[crypto_shorthash_BYTES];
     uint64_t number;
 
-    if (receiver->lane_count == 1)
+    if (receiver->pair_count == 1)
         return 0;
     (void)crypto_shorthash(hash, (const uint8_t *)&datagram->peer, sizeof(datagram->peer),
                            receiver->hash_key);
     memcpy(&number, hash, sizeof(number));
-    return number % receiver->lane_count;
+    return number % receiver->pair_count;
 }
 
 void receiver_dispatch(struct receiver *receiver, size_t n)
@@ -180,21 +180,21 @@ void receiver_dispatch(struct receiver *receiver, size_t n)
     for (size_t i = 0; i < n; i++) {
         struct datagram *datagram = receiver->received[i];
 
-        struct receiver_lane *lane = &receiver->lanes[lane_of(receiver, datagram)];
+        struct ring_pair *pair = &receiver->pairs[lane_of(receiver, datagram)];
 
         /* Never full: the ring has a place for every slot of the slab. */
-        (void)ring_try_stage(&lane->out, datagram);
-        lane->staged += datagram_count(datagram);
+        (void)ring_try_stage(&pair->out, datagram);
+        pair->staged += datagram_count(datagram);
     }
-    for (size_t i = 0; i < receiver->lane_count; i++) {
-        struct receiver_lane *lane = &receiver->lanes[i];
+    for (size_t i = 0; i < receiver->pair_count; i++) {
+        struct ring_pair *pair = &receiver->pairs[i];
 
-        atomic_store_explicit(&lane->dealt, lane->staged, memory_order_relaxed);
-        if (!ring_publish(&lane->out))
+        atomic_store_explicit(&pair->dealt, pair->staged, memory_order_relaxed);
+        if (!ring_publish(&pair->out))
             continue;
         if (last)
             worker_wake(last);
-        last = lane->worker;
+        last = pair->worker;
     }
     if (last)
         worker_call(last, n); /* the others are awake by now */
@@ -205,8 +205,8 @@ void receiver_reclaim(struct receiver *receiver)
     void *returned[RECLAIM_BATCH];
     size_t n;
 
-    for (size_t i = 0; i < receiver->lane_count; i++) {
-        while ((n = ring_take(&receiver->lanes[i].back, returned, RECLAIM_BATCH)) > 0) {
+    for (size_t i = 0; i < receiver->pair_count; i++) {
+        while ((n = ring_take(&receiver->pairs[i].back, returned, RECLAIM_BATCH)) > 0) {
             for (size_t k = 0; k < n; k++)
                 slab_give(&receiver->slab, returned[k]);
         }
@@ -222,8 +222,8 @@ void receiver_recycle(struct receiver *receiver, struct datagram *const *datagra
 void receiver_wait_for_slots(struct receiver *receiver)
 {
     waker_prepare(&receiver->waker);
-    for (size_t i = 0; i < receiver->lane_count; i++) {
-        if (!ring_is_empty(&receiver->lanes[i].back)) {
+    for (size_t i = 0; i < receiver->pair_count; i++) {
+        if (!ring_is_empty(&receiver->pairs[i].back)) {
             waker_cancel(&receiver->waker);
             return;
         }
@@ -252,18 +252,18 @@ static size_t receiver_do_work(void *self)
 const struct agent_ops receiver_agent_ops = {.do_work = receiver_do_work, .idle = NULL};
 
 /* The two numbers are not of one moment: taken first, so that the difference is never negative. */
-static uint64_t lane_queued(const struct receiver_lane *lane)
+static uint64_t pair_queued(const struct ring_pair *pair)
 {
-    uint64_t taken = atomic_load_explicit(&lane->taken, memory_order_acquire);
+    uint64_t taken = atomic_load_explicit(&pair->taken, memory_order_acquire);
 
-    return atomic_load_explicit(&lane->dealt, memory_order_relaxed) - taken;
+    return atomic_load_explicit(&pair->dealt, memory_order_relaxed) - taken;
 }
 
 uint64_t receiver_queued(const struct receiver *receiver)
 {
     uint64_t queued = 0;
 
-    for (size_t i = 0; i < receiver->lane_count; i++)
-        queued += lane_queued(&receiver->lanes[i]);
+    for (size_t i = 0; i < receiver->pair_count; i++)
+        queued += pair_queued(&receiver->pairs[i]);
     return queued;
 }

@@ -67,10 +67,10 @@ void worker_fini(struct worker *worker)
     waker_fini(&worker->waker);
 }
 
-void worker_attach(struct worker *worker, struct receiver_lane *lane, struct waker *receiver_waker)
+void worker_attach(struct worker *worker, struct ring_pair *pair, struct waker *receiver_waker)
 {
-    lane->worker = worker;
-    worker->inputs[worker->input_count++] = (struct worker_input){lane, receiver_waker};
+    pair->worker = worker;
+    worker->inputs[worker->input_count++] = (struct worker_input){pair, receiver_waker};
 }
 
 /* Where nobody waits for the copies: at the leader, whose own app answers, unless a majority has to
@@ -249,10 +249,10 @@ uint64_t worker_sleep_ns(const struct worker *worker)
 
 static size_t take_input(struct worker *worker, const struct worker_input *input)
 {
-    struct receiver_lane *lane = input->lane;
-    uint64_t datagrams = atomic_load_explicit(&lane->taken, memory_order_relaxed);
+    struct ring_pair *pair = input->pair;
+    uint64_t datagrams = atomic_load_explicit(&pair->taken, memory_order_relaxed);
     void *taken[BATCH_MAX];
-    size_t n = ring_take(&lane->out, taken, worker->config->batch);
+    size_t n = ring_take(&pair->out, taken, worker->config->batch);
 
     if (n == 0)
         return 0;
@@ -262,11 +262,11 @@ static size_t take_input(struct worker *worker, const struct worker_input *input
         datagrams += datagram_count(taken[i]);
     }
     worker_flush(worker); /* messages may point into the slots until here */
-    /* release: pairs with lane_queued, so that dealt is never seen older than taken */
-    atomic_store_explicit(&lane->taken, datagrams, memory_order_release);
+    /* release: pairs with pair_queued, so that dealt is never seen older than taken */
+    atomic_store_explicit(&pair->taken, datagrams, memory_order_release);
     for (size_t i = 0; i < n; i++)
-        (void)ring_try_stage(&lane->back, taken[i]); /* a place for every slot */
-    if (ring_publish(&lane->back))
+        (void)ring_try_stage(&pair->back, taken[i]); /* a place for every slot */
+    if (ring_publish(&pair->back))
         waker_wake(input->receiver_waker);
     return n;
 }
@@ -291,7 +291,7 @@ static size_t worker_do_work(void *self)
 static bool has_input(struct worker *worker)
 {
     for (size_t i = 0; i < worker->input_count; i++) {
-        if (!ring_is_empty(&worker->inputs[i].lane->out))
+        if (!ring_is_empty(&worker->inputs[i].pair->out))
             return true;
     }
     return snapshot_is_newer(worker->publisher, &worker->reader);

@@ -77,7 +77,7 @@ enum app_health { APP_UP, APP_DOUBTED, APP_DOWN };
  * completion.
  */
 struct app_reader {
-    struct receiver receiver; /* one lane, to its worker */
+    struct receiver receiver; /* one pair, to its worker */
     int epoll_fd;
     struct address app_address;
     struct ring closing; /* descriptors of ended sessions: closed here, where they are read */

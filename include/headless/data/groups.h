@@ -41,7 +41,7 @@ struct groups {
 };
 
 /*
- * Join, and make the receivers, each with a lane for every worker (workers: 0: none). The data
+ * Join, and make the receivers, each with a pair for every worker (workers: 0: none). The data
  * sockets are bound already and stay; they may have to make room. Returns 0 or -ENOMEM and the
  * like; only what is no matter of the network fails.
  */

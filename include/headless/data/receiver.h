@@ -32,7 +32,7 @@
 struct worker;
 
 /* The pair of rings between one receiver and one worker. */
-struct receiver_lane {
+struct ring_pair {
     struct ring out;  /* receiver to worker: datagrams */
     struct ring back; /* worker to receiver: slots */
     struct worker *worker;
@@ -53,8 +53,8 @@ struct receiver {
     size_t armed_count;                   /* positions 0..armed_count-1 have buffers, but for the */
     size_t used_count;                    /* first used_count, which the last read filled */
     struct datagram *received[BATCH_MAX]; /* of the last read */
-    size_t lane_count;                    /* 0: run to completion */
-    struct receiver_lane *lanes;
+    size_t pair_count;                    /* 0: run to completion */
+    struct ring_pair *pairs;
     struct waker waker; /* sleeps here when the slab is empty */
     uint8_t hash_key[16];
     struct counters counters;
@@ -62,7 +62,7 @@ struct receiver {
 };
 
 /*
- * slots: slab size, a power of two, at least 2 * batch. workers: lanes to make, 0 for none.
+ * slots: slab size, a power of two, at least 2 * batch. workers: pairs to make, 0 for none.
  * Returns 0 or a negative errno; on failure nothing is left behind.
  */
 int receiver_init(struct receiver *receiver, enum datagram_source source, size_t slots,
@@ -77,7 +77,7 @@ void receiver_fini(struct receiver *receiver);
 int receiver_read(struct receiver *receiver, int fd, const struct address *local, uint64_t session,
                   int flags);
 
-/* Deal the last n received out to the lanes; publish and call the worker, once each. */
+/* Deal the last n received out to the pairs; publish and call the worker, once each. */
 void receiver_dispatch(struct receiver *receiver, size_t n);
 
 /* Slots back into the slab: from the return rings, or directly in run to completion. */

@@ -28,7 +28,7 @@
 
 /* One receiver's rings to this worker. */
 struct worker_input {
-    struct receiver_lane *lane;
+    struct ring_pair *pair;
     struct waker *receiver_waker;
 };
 
@@ -93,8 +93,8 @@ int worker_init(struct worker *worker, const struct worker_setup *setup)
     __attribute__((warn_unused_result));
 void worker_fini(struct worker *worker);
 
-/* Before the threads start: take from this lane. */
-void worker_attach(struct worker *worker, struct receiver_lane *lane, struct waker *receiver_waker);
+/* Before the threads start: take from this pair. */
+void worker_attach(struct worker *worker, struct ring_pair *pair, struct waker *receiver_waker);
 
 /* A slice: begin, upkeep (held ones and timers; returns how much it did), handle up to a batch of
  * datagrams, flush. Their memory is free after the flush. Begin again before each batch: sending
