@@ -5,7 +5,7 @@
 
 #define ANSWERS_PER_SECOND 2000
 #define ANSWERS_BURST      500
-#define PEER_LANE          0
+#define PEER_NONCE_SPACE   0
 
 void handshake_init(struct handshake *i, uint64_t cluster, uint64_t instance,
                     const struct address *self)
@@ -15,15 +15,15 @@ void handshake_init(struct handshake *i, uint64_t cluster, uint64_t instance,
     i->instance = instance;
     i->self = address_with_port(*self, 0);
     i->answers = budget_make(NS_PER_SEC / ANSWERS_PER_SECOND, ANSWERS_BURST);
-    seal_lane_init(&i->lane, KEY_FOR_PEER, instance, PEER_LANE);
+    nonce_space_init(&i->nonce_space, KEY_FOR_PEER, instance, PEER_NONCE_SPACE);
     seal_cache_init(&i->cache, KEY_FOR_PEER);
 }
 
-void handshake_set_nonce_spaces(struct handshake *i, const struct seal_lane *const *lanes,
+void handshake_set_nonce_spaces(struct handshake *i, const struct nonce_space *const *nonce_spaces,
                                 uint8_t count)
 {
-    i->lanes = lanes;
-    i->lane_count = count;
+    i->nonce_spaces = nonce_spaces;
+    i->nonce_space_count = count;
 }
 
 void handshake_fini(struct handshake *i)
@@ -39,12 +39,12 @@ static struct handshake_message describe_us(const struct handshake *i)
                                    .address = i->self,
                                    .suites = seal_suites(),
                                    .key_count = (uint8_t)i->ring.count,
-                                   .lane_count = i->lane_count};
+                                   .nonce_space_count = i->nonce_space_count};
 
     for (uint32_t k = 0; k < i->ring.count; k++)
         us.keys[k] = i->ring.keys[k].id;
-    for (uint8_t k = 0; k < i->lane_count; k++)
-        us.counters[k] = seal_lane_last(i->lanes[k]);
+    for (uint8_t k = 0; k < i->nonce_space_count; k++)
+        us.counters[k] = nonce_space_last(i->nonce_spaces[k]);
     return us;
 }
 
@@ -83,11 +83,11 @@ static enum seal_suite common_suite(const struct handshake_peer *peer)
 static size_t write_sealed(struct handshake *i, const struct handshake_message *handshake_message,
                            const struct key *key, uint8_t out[static HANDSHAKE_SEALED])
 {
-    uint64_t counter = seal_lane_count(&i->lane);
+    uint64_t counter = nonce_space_next(&i->nonce_space);
 
     handshake_message_put(out + SEAL_BLOCK_BYTES, i->cluster, handshake_message);
     peer_put_sealed(out + SEAL_BLOCK_BYTES, true);
-    return seal_wrap(&i->lane, key, SEAL_CHACHA20_POLY1305, counter, counter, out,
+    return seal_wrap(&i->nonce_space, key, SEAL_CHACHA20_POLY1305, counter, counter, out,
                      HANDSHAKE_MESSAGE_BYTES);
 }
 
@@ -220,7 +220,7 @@ static enum handshake_verdict read_sealed(struct handshake *i, uint8_t *data, si
                                           struct handshake_message *ret_theirs,
                                           struct seal_block *ret_block)
 {
-    struct seal_sender sender = {.lane = PEER_LANE};
+    struct seal_sender sender = {.nonce_space = PEER_NONCE_SPACE};
     const struct handshake_peer *peer;
     struct peer_header header;
     const struct key *key;
@@ -286,15 +286,15 @@ size_t handshake_seal(struct handshake *i, const struct handshake_peer *peer, ui
     if (!key)
         return 0;
     peer_put_sealed(buffer + SEAL_BLOCK_BYTES, true);
-    counter = seal_lane_count(&i->lane);
-    return seal_wrap(&i->lane, key, common_suite(peer), counter, counter, buffer, length);
+    counter = nonce_space_next(&i->nonce_space);
+    return seal_wrap(&i->nonce_space, key, common_suite(peer), counter, counter, buffer, length);
 }
 
 enum handshake_verdict handshake_open(struct handshake *i, const struct address *from,
                                       uint8_t *data, size_t length, uint64_t now_ns)
 {
     struct handshake_peer *peer;
-    struct seal_sender sender = {.lane = PEER_LANE};
+    struct seal_sender sender = {.nonce_space = PEER_NONCE_SPACE};
     struct peer_header header;
     struct seal_block block;
     const struct key *key;

@@ -209,12 +209,12 @@ static void fill_election_config(const struct supervisor *supervisor, uint64_t s
 _Static_assert(WORKERS_MAX <= HANDSHAKE_NONCE_SPACES_MAX, "each thread has a lane");
 
 /* The threads' counters are told to whom we introduce ourselves to. */
-static uint8_t collect_lanes(struct supervisor *supervisor)
+static uint8_t collect_nonce_spaces(struct supervisor *supervisor)
 {
     const struct data_plane *data_plane = supervisor->data_plane;
 
     for (size_t i = 0; i < data_plane->worker_count; i++)
-        supervisor->lanes[i] = &data_plane->workers[i].relay.lane;
+        supervisor->nonce_spaces[i] = &data_plane->workers[i].relay.nonce_space;
     return (uint8_t)data_plane->worker_count;
 }
 
@@ -226,8 +226,8 @@ int supervisor_join(struct supervisor *supervisor, struct data_plane *data_plane
 
     supervisor->data_plane = data_plane;
     peer_transport_set_identity(&supervisor->transport, &data_plane->identity);
-    handshake_set_nonce_spaces(&supervisor->transport.handshake, supervisor->lanes,
-                               collect_lanes(supervisor));
+    handshake_set_nonce_spaces(&supervisor->transport.handshake, supervisor->nonce_spaces,
+                               collect_nonce_spaces(supervisor));
     handshake_set_keys(&supervisor->transport.handshake, &supervisor->settings.keyring);
     roster_init(&supervisor->roster, data_plane);
     agreement_init(&supervisor->agreement, supervisor->config);

@@ -12,16 +12,17 @@ struct replay_window *frame_auth_create_windows(void)
     return calloc((size_t)MEMBERS_MAX * FRAME_AUTH_NONCE_SPACES, sizeof(struct replay_window));
 }
 
-static struct replay_window *window_of(struct replay_window *windows, uint16_t slot, uint16_t lane)
+static struct replay_window *window_of(struct replay_window *windows, uint16_t slot,
+                                       uint16_t nonce_space)
 {
-    return &windows[(size_t)slot * FRAME_AUTH_NONCE_SPACES + lane];
+    return &windows[(size_t)slot * FRAME_AUTH_NONCE_SPACES + nonce_space];
 }
 
 void frame_auth_reset_windows(struct replay_window *windows, uint16_t slot,
                               const uint64_t counters[static FRAME_AUTH_NONCE_SPACES])
 {
-    for (uint16_t lane = 0; lane < FRAME_AUTH_NONCE_SPACES; lane++)
-        replay_reset(window_of(windows, slot, lane), counters[lane]);
+    for (uint16_t nonce_space = 0; nonce_space < FRAME_AUTH_NONCE_SPACES; nonce_space++)
+        replay_reset(window_of(windows, slot, nonce_space), counters[nonce_space]);
 }
 
 int frame_auth_init(struct frame_auth *frame_auth, const struct config *config,
@@ -68,13 +69,13 @@ static enum drop_reason open_sealed(struct frame_auth *frame_auth,
                                     const struct frame_header *header, struct datagram *datagram)
 {
     const struct member *member = leader_snapshot_find_instance(snapshot, header->instance);
-    const struct seal_sender sender = {header->instance, header->lane, header->sequence};
+    const struct seal_sender sender = {header->instance, header->nonce_space, header->sequence};
     struct replay_window *window;
     struct seal_block block;
     const struct key *key;
 
     if (!seal_read_block(datagram->payload, datagram->length, &block) ||
-        header->lane >= FRAME_AUTH_NONCE_SPACES)
+        header->nonce_space >= FRAME_AUTH_NONCE_SPACES)
         return DROP_malformed;
     key = keyring_find(&snapshot->keyring, block.key);
     if (!key)
@@ -83,7 +84,7 @@ static enum drop_reason open_sealed(struct frame_auth *frame_auth,
         return DROP_introduction;
     if (!is_for_us(frame_auth, header, block.value))
         return DROP_misdirected;
-    window = window_of(frame_auth->windows, member->slot, header->lane);
+    window = window_of(frame_auth->windows, member->slot, header->nonce_space);
     if (!replay_is_new(window, header->sequence))
         return DROP_replay;
     if (!seal_unwrap(frame_auth->cache, key, &sender, &block, bytes_of(datagram), datagram->length))

@@ -160,7 +160,7 @@ int receiver_read(struct receiver *receiver, int fd, const struct address *local
     return kept;
 }
 
-static size_t lane_of(const struct receiver *receiver, const struct datagram *datagram)
+static size_t nonce_space_of(const struct receiver *receiver, const struct datagram *datagram)
 {
     uint8_t hash[crypto_shorthash_BYTES];
     uint64_t number;
@@ -180,7 +180,7 @@ void receiver_dispatch(struct receiver *receiver, size_t n)
     for (size_t i = 0; i < n; i++) {
         struct datagram *datagram = receiver->received[i];
 
-        struct ring_pair *pair = &receiver->pairs[lane_of(receiver, datagram)];
+        struct ring_pair *pair = &receiver->pairs[nonce_space_of(receiver, datagram)];
 
         /* Never full: the ring has a place for every slot of the slab. */
         (void)ring_try_stage(&pair->out, datagram);

@@ -8,7 +8,7 @@
 #define REOPEN_NS NS_PER_SEC
 
 int relay_init(struct relay *relay, const struct config *config, const struct identity *identity,
-               uint16_t lane, struct counters *counters, struct traffic *traffic)
+               uint16_t nonce_space, struct counters *counters, struct traffic *traffic)
 {
     *relay = (struct relay){.identity = identity,
                             .format = config->relay_format,
@@ -18,7 +18,7 @@ int relay_init(struct relay *relay, const struct config *config, const struct id
                             .is_sealing = config_seals(config),
                             .counters = counters,
                             .traffic = traffic};
-    seal_lane_init(&relay->lane, KEY_FOR_FRAMES, identity->instance, lane);
+    nonce_space_init(&relay->nonce_space, KEY_FOR_FRAMES, identity->instance, nonce_space);
     if (relay->is_sealing && !(relay->large = malloc(UDP_PAYLOAD_MAX)))
         return -ENOMEM;
     if (!config_makes_copies(config))
@@ -43,7 +43,7 @@ void relay_fini(struct relay *relay)
     free(relay->large);
     relay->copies = NULL;
     relay->large = NULL;
-    sodium_memzero(&relay->lane.subkey, sizeof(relay->lane.subkey));
+    sodium_memzero(&relay->nonce_space.subkey, sizeof(relay->nonce_space.subkey));
 }
 
 void relay_seal_with(struct relay *relay, const struct key *key, enum seal_suite suite)
@@ -119,7 +119,7 @@ static struct relay_link *link_to_member(struct relay *relay, const struct relay
 
     if (link && link->instance != member->instance) {
         link->instance = member->instance;
-        link->instance_from = seal_lane_last(&relay->lane) + 1;
+        link->instance_from = nonce_space_last(&relay->nonce_space) + 1;
     }
     if (link)
         link->slot = member->slot;

@@ -119,7 +119,8 @@ static bool is_our_frame(const struct relay *relay, const struct relay_link *lin
     return failure->error == ECONNREFUSED && failure->is_remote &&
            frame_read_header(failure->quoted, failure->length, &header) &&
            header.cluster == relay->identity->cluster &&
-           header.instance == relay->identity->instance && header.lane == relay->lane.lane &&
+           header.instance == relay->identity->instance &&
+           header.nonce_space == relay->nonce_space.nonce_space &&
            header.sequence >= link->instance_from && header.sequence <= link->sequence &&
            header.sequence + EVIDENCE_AGE > link->sequence;
 }

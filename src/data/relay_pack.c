@@ -51,7 +51,7 @@ static struct relay_frame *frame_begin(struct relay *relay, struct relay_link *l
     frame = &link->frames[link->frame_count];
     out = frame_of(relay, link, link->frame_count);
     link->header = *header;
-    link->header.lane = relay->lane.lane;
+    link->header.nonce_space = relay->nonce_space.nonce_space;
     link->header.cluster = relay->identity->cluster;
     link->header.instance = relay->identity->instance;
     frame_put_header(out, &link->header);
@@ -209,7 +209,7 @@ static void seal_frame(struct relay *relay, const struct relay_link *link,
         frame->bytes += frame->payload_bytes;
         frame->payload = NULL;
     }
-    frame->bytes = seal_wrap(&relay->lane, relay->key, relay->suite, link->sequence,
+    frame->bytes = seal_wrap(&relay->nonce_space, relay->key, relay->suite, link->sequence,
                              receiver_of(link, frame), frame->start, frame->bytes);
 }
 
@@ -230,7 +230,7 @@ void relay_pack_finish(struct relay *relay, struct relay_link *link)
     frame_close(link);
     couple_all(relay, link);
     for (size_t i = 0; i < link->frame_count; i++) {
-        link->sequence = seal_lane_count(&relay->lane);
+        link->sequence = nonce_space_next(&relay->nonce_space);
         frame_put_sequence(frame_of(relay, link, i), link->sequence);
         link->frames[i].start = relay_link_buffer(link, i);
         if (relay->is_sealing)

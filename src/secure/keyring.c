@@ -20,15 +20,15 @@ static const char name_characters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmno
 
 /* ---- derivation ---- */
 
-void key_derive(const struct key *key, enum key_purpose purpose, uint64_t instance, uint16_t lane,
-                uint8_t ret_subkey[static KEY_BYTES])
+void key_derive(const struct key *key, enum key_purpose purpose, uint64_t instance,
+                uint16_t nonce_space, uint8_t ret_subkey[static KEY_BYTES])
 {
     uint8_t input[sizeof(context) - 1 + 1 + 8 + 2], *next = input + sizeof(context) - 1;
 
     memcpy(input, context, sizeof(context) - 1);
     *next++ = (uint8_t)purpose;
     next = put_be64(next, instance);
-    (void)put_be16(next, lane);
+    (void)put_be16(next, nonce_space);
     /* Cannot fail: the lengths are constants within the function's bounds. */
     (void)crypto_generichash(ret_subkey, KEY_BYTES, input, sizeof(input), key->secret, KEY_BYTES);
 }

@@ -30,7 +30,7 @@ void frame_put_header(uint8_t out[static FRAME_HEADER_BYTES], const struct frame
     out[3] = header->type;
     out[FLAGS_OFFSET] = 0;
     out[5] = header->hops;
-    put_be16(out + 6, header->lane);
+    put_be16(out + 6, header->nonce_space);
     put_be64(out + 8, header->cluster);
     put_be64(out + 16, header->instance);
     put_be64(out + 24, header->term);
@@ -202,7 +202,7 @@ static struct frame_header get_header(const uint8_t *data)
 {
     return (struct frame_header){.type = data[3],
                                  .hops = data[5],
-                                 .lane = get_be16(data + 6),
+                                 .nonce_space = get_be16(data + 6),
                                  .cluster = get_be64(data + 8),
                                  .instance = get_be64(data + 16),
                                  .term = get_be64(data + 24),

@@ -21,7 +21,7 @@ void handshake_message_put(uint8_t out[static HANDSHAKE_MESSAGE_BYTES], uint64_t
     next = put_be32(next, i->known);
     *next++ = i->suites;
     *next++ = i->key_count;
-    *next++ = i->lane_count;
+    *next++ = i->nonce_space_count;
     *next++ = i->address.family == ADDRESS_V6 ? 6 : 4;
     memcpy(next, i->address.ip, IP_BYTES);
     next += IP_BYTES;
@@ -51,13 +51,14 @@ static bool is_address(const struct address *a)
 static bool is_plausible(const struct handshake_message *i)
 {
     if (i->from == 0 || i->key_count == 0 || i->key_count > HANDSHAKE_KEYS_MAX ||
-        i->lane_count > HANDSHAKE_NONCE_SPACES_MAX || i->suites == 0 || !is_address(&i->address))
+        i->nonce_space_count > HANDSHAKE_NONCE_SPACES_MAX || i->suites == 0 ||
+        !is_address(&i->address))
         return false;
     for (size_t k = 0; k < HANDSHAKE_KEYS_MAX; k++) {
         if ((i->keys[k] != 0) != (k < i->key_count))
             return false;
     }
-    for (size_t k = i->lane_count; k < HANDSHAKE_NONCE_SPACES_MAX; k++) {
+    for (size_t k = i->nonce_space_count; k < HANDSHAKE_NONCE_SPACES_MAX; k++) {
         if (i->counters[k] != 0)
             return false;
     }
@@ -84,7 +85,7 @@ enum peer_verdict handshake_message_open(const uint8_t *data, size_t length, uin
     i.known = get_be32(in + 16);
     i.suites = in[20];
     i.key_count = in[21];
-    i.lane_count = in[22];
+    i.nonce_space_count = in[22];
     i.address = get_address(in[23], in + 24);
     in += 24 + IP_BYTES;
     for (size_t k = 0; k < HANDSHAKE_KEYS_MAX; k++, in += 4)

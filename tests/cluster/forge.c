@@ -159,7 +159,7 @@ static size_t make_frame(const struct making *m, uint8_t *out)
 /* The plain message is at buffer + SEAL_BLOCK_BYTES. */
 static size_t seal(const struct making *m, bool is_frame, uint8_t *buffer, size_t length)
 {
-    struct seal_lane lane;
+    struct nonce_space nonce_space;
     struct key key;
     char text[KEY_TEXT_BYTES];
 
@@ -168,13 +168,13 @@ static size_t seal(const struct making *m, bool is_frame, uint8_t *buffer, size_
         exit(1);
     if (m->key_id)
         key.id = m->key_id;
-    seal_lane_init(&lane, is_frame ? KEY_FOR_FRAMES : KEY_FOR_PEER, m->from, 0);
+    nonce_space_init(&nonce_space, is_frame ? KEY_FOR_FRAMES : KEY_FOR_PEER, m->from, 0);
     if (is_frame)
         frame_put_sealed(buffer + SEAL_BLOCK_BYTES, true);
     else
         peer_put_sealed(buffer + SEAL_BLOCK_BYTES, true);
-    return seal_wrap(&lane, &key, SEAL_CHACHA20_POLY1305, COUNTER, is_frame ? m->to : COUNTER,
-                     buffer, length);
+    return seal_wrap(&nonce_space, &key, SEAL_CHACHA20_POLY1305, COUNTER,
+                     is_frame ? m->to : COUNTER, buffer, length);
 }
 
 static size_t make_body(const struct making *m, const char *kind, uint8_t *out)

@@ -13,20 +13,20 @@
 #include "headless/data/frame_auth.h"
 #include "headless/wire/frame.h"
 
-#define US         UINT64_C(0x5555000011112222)
-#define OTHER      UINT64_C(0x6666000011112222) /* a member, to whom frames may be addressed */
-#define CLUSTER    UINT64_C(0x0102030405060708)
-#define SENDERS    4
-#define LANES      3
-#define SENT_MAX   24
-#define BYTES_MAX  256
-#define STEPS_MAX  200
-#define BODY_BYTES 64
-#define PASSES     DROP_REASON_COUNT
+#define US           UINT64_C(0x5555000011112222)
+#define OTHER        UINT64_C(0x6666000011112222) /* a member, to whom frames may be addressed */
+#define CLUSTER      UINT64_C(0x0102030405060708)
+#define SENDERS      4
+#define NONCE_SPACES 3
+#define SENT_MAX     24
+#define BYTES_MAX    256
+#define STEPS_MAX    200
+#define BODY_BYTES   64
+#define PASSES       DROP_REASON_COUNT
 
 /* The first two have been introduced, the third has not, the fourth is no member. */
 static const uint64_t senders[SENDERS] = {0x7777000011112222, 0x8888000011112222, OTHER, 0x9999};
-static const uint16_t lanes[LANES] = {
+static const uint16_t nonce_spaces[NONCE_SPACES] = {
     0, 5, FRAME_AUTH_NONCE_SPACES}; /* the last is above all that count */
 
 struct sent {
@@ -41,7 +41,7 @@ static struct leader_snapshot snapshot;
 static struct frame_auth frame_auth;
 static struct replay_window *windows;
 static struct key keys[3]; /* the third is another cluster's */
-static struct seal_lane lane_of[SENDERS][LANES];
+static struct nonce_space nonce_space_of[SENDERS][NONCE_SPACES];
 static struct sent sent[SENT_MAX];
 static size_t sent_count;
 
@@ -94,8 +94,8 @@ static void begin(void)
     for (uint16_t slot = 0; slot < SENDERS; slot++)
         frame_auth_reset_windows(windows, slot, counters);
     for (size_t i = 0; i < SENDERS; i++) {
-        for (size_t k = 0; k < LANES; k++)
-            seal_lane_init(&lane_of[i][k], KEY_FOR_FRAMES, senders[i], lanes[k]);
+        for (size_t k = 0; k < NONCE_SPACES; k++)
+            nonce_space_init(&nonce_space_of[i][k], KEY_FOR_FRAMES, senders[i], nonce_spaces[k]);
     }
     sent_count = 0;
 }
@@ -116,12 +116,12 @@ static size_t put_plain(struct input *in, uint8_t *out, const struct frame_heade
     return length + record.length;
 }
 
-static enum drop_reason verdict_on(size_t sender, size_t lane, const struct key *key,
+static enum drop_reason verdict_on(size_t sender, size_t nonce_space, const struct key *key,
                                    uint64_t receiver, uint8_t type)
 {
     bool is_for_all = type == FRAME_REPLY || type == FRAME_COPY;
 
-    if (lanes[lane] >= FRAME_AUTH_NONCE_SPACES)
+    if (nonce_spaces[nonce_space] >= FRAME_AUTH_NONCE_SPACES)
         return DROP_malformed;
     if (key == &keys[2])
         return DROP_key;
@@ -136,7 +136,7 @@ static void seal(struct input *in)
 {
     static const uint64_t receivers[] = {US, US, US, 0, OTHER};
     struct sent *one = &sent[sent_count % SENT_MAX];
-    size_t sender = take(in) % SENDERS, lane = take(in) % LANES;
+    size_t sender = take(in) % SENDERS, nonce_space = take(in) % NONCE_SPACES;
     const struct key *key = &keys[take(in) % 3];
     uint64_t receiver = receivers[take(in) % 5];
     uint8_t code = take(in);
@@ -144,21 +144,21 @@ static void seal(struct input *in)
         code & 1 && seal_suites() >> SEAL_AES256_GCM & 1 ? SEAL_AES256_GCM : SEAL_CHACHA20_POLY1305;
     struct frame_header header = {.type = (uint8_t)(FRAME_DATA + code / 2 % 3),
                                   .hops = 1,
-                                  .lane = lanes[lane],
+                                  .nonce_space = nonce_spaces[nonce_space],
                                   .cluster = CLUSTER,
                                   .instance = senders[sender],
                                   .term = take(in)};
 
     if (code & 0x80) /* counters that went to others */
-        (void)seal_lane_count(&lane_of[sender][lane]);
-    header.sequence = seal_lane_count(&lane_of[sender][lane]);
+        (void)nonce_space_next(&nonce_space_of[sender][nonce_space]);
+    header.sequence = nonce_space_next(&nonce_space_of[sender][nonce_space]);
     one->plain_length = put_plain(in, one->plain, &header);
     memcpy(one->bytes + SEAL_BLOCK_BYTES, one->plain, one->plain_length);
     frame_put_sealed(one->bytes + SEAL_BLOCK_BYTES, true);
-    one->length = seal_wrap(&lane_of[sender][lane], key, suite, header.sequence, receiver,
-                            one->bytes, one->plain_length);
+    one->length = seal_wrap(&nonce_space_of[sender][nonce_space], key, suite, header.sequence,
+                            receiver, one->bytes, one->plain_length);
     FUZZ_CHECK(one->length == one->plain_length + SEAL_BYTES);
-    one->verdict = verdict_on(sender, lane, key, receiver, header.type);
+    one->verdict = verdict_on(sender, nonce_space, key, receiver, header.type);
     one->is_in = false;
     sent_count++;
 }

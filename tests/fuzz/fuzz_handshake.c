@@ -34,8 +34,8 @@ struct sent {
 static struct handshake pods[PODS];
 static struct key keys[4];
 static struct seal_cache cache; /* of one who knows all keys, and looks into everything */
-static struct seal_lane data_pair;
-static const struct seal_lane *const data_pairs[] = {&data_pair};
+static struct nonce_space data_pair;
+static const struct nonce_space *const data_pairs[] = {&data_pair};
 static struct sent sent[SENT_MAX];
 static size_t sent_count;
 static uint64_t now_ns, instances, random_state;
@@ -350,7 +350,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     random_state = instances = sent_count = 0;
     now_ns = NS_PER_SEC;
     seal_cache_init(&cache, KEY_FOR_PEER);
-    seal_lane_init(&data_pair, KEY_FOR_FRAMES, 1, 1);
+    nonce_space_init(&data_pair, KEY_FOR_FRAMES, 1, 1);
     for (size_t pod = 0; pod < PODS; pod++)
         start(pod, 0x3);
     memcpy(bytes, data, size < sizeof(bytes) ? size : sizeof(bytes));

@@ -33,7 +33,7 @@ static void check_bounds(const struct handshake_message *handshake_message)
     FUZZ_CHECK(handshake_message->from != 0 && handshake_message->suites != 0);
     FUZZ_CHECK(handshake_message->key_count >= 1);
     FUZZ_CHECK(handshake_message->key_count <= HANDSHAKE_KEYS_MAX);
-    FUZZ_CHECK(handshake_message->lane_count <= HANDSHAKE_NONCE_SPACES_MAX);
+    FUZZ_CHECK(handshake_message->nonce_space_count <= HANDSHAKE_NONCE_SPACES_MAX);
     FUZZ_CHECK(handshake_message_digest(handshake_message) != 0);
     other.keys[0] ^= 1;
     FUZZ_CHECK(handshake_message_digest(&other) != handshake_message_digest(handshake_message));

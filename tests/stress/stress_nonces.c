@@ -13,13 +13,13 @@
 #include "headless/secure/seal.h"
 #include "stress.h"
 
-#define PODS    8     /* at a time */
-#define LANES   3     /* threads a pod */
-#define LIVES   7     /* of each pod: it restarts */
-#define SEALS   60000 /* of a thread in a life */
-#define NOTES   ((size_t)PODS * LANES * LIVES * SEALS)
-#define KEYS    4 /* in use, one after the other */
-#define MESSAGE (SEAL_HEADER_BYTES + 8)
+#define PODS         8     /* at a time */
+#define NONCE_SPACES 3     /* threads a pod */
+#define LIVES        7     /* of each pod: it restarts */
+#define SEALS        60000 /* of a thread in a life */
+#define NOTES        ((size_t)PODS * NONCE_SPACES * LIVES * SEALS)
+#define KEYS         4 /* in use, one after the other */
+#define MESSAGE      (SEAL_HEADER_BYTES + 8)
 
 struct note {
     uint64_t high, low;
@@ -96,14 +96,14 @@ int __wrap_crypto_aead_aes256gcm_encrypt_afternm(unsigned char *c, unsigned long
 
 struct sealer {
     pthread_t thread;
-    struct seal_lane lane;
+    struct nonce_space nonce_space;
 };
 
 /* As a data thread does: frames in turn, sometimes with another key or cipher than before. */
 static void *seal(void *self)
 {
     struct sealer *s = self;
-    uint64_t random = s->lane.instance | 1;
+    uint64_t random = s->nonce_space.instance | 1;
     uint8_t buffer[MESSAGE + SEAL_BYTES] = {0};
 
     for (int i = 0; i < SEALS; i++) {
@@ -112,32 +112,34 @@ static void *seal(void *self)
 
         if (draw % 1000 == 0)
             key = draw / 1000 % KEYS; /* members disagree for a moment during a rotation */
-        (void)seal_wrap(&s->lane, &keys[key], draw & 1 ? SEAL_AES256_GCM : SEAL_CHACHA20_POLY1305,
-                        seal_lane_count(&s->lane), 0, buffer, MESSAGE);
+        (void)seal_wrap(&s->nonce_space, &keys[key],
+                        draw & 1 ? SEAL_AES256_GCM : SEAL_CHACHA20_POLY1305,
+                        nonce_space_next(&s->nonce_space), 0, buffer, MESSAGE);
     }
     return NULL;
 }
 
 static void live(void)
 {
-    static struct sealer sealers[PODS][LANES];
+    static struct sealer sealers[PODS][NONCE_SPACES];
 
     for (int pod = 0; pod < PODS; pod++) {
         uint64_t instance;
 
         randombytes_buf(&instance, sizeof(instance)); /* as identity_init does at every start */
-        for (uint16_t lane = 0; lane < LANES; lane++) {
-            struct sealer *s = &sealers[pod][lane];
+        for (uint16_t nonce_space = 0; nonce_space < NONCE_SPACES; nonce_space++) {
+            struct sealer *s = &sealers[pod][nonce_space];
 
-            /* The last thread of a pod is its supervisor: lane 0 as well, for another purpose. */
-            seal_lane_init(&s->lane, lane == LANES - 1 ? KEY_FOR_PEER : KEY_FOR_FRAMES, instance,
-                           lane == LANES - 1 ? 0 : lane);
+            /* The last thread of a pod is its supervisor: nonce_space 0 as well, for another purpose. */
+            nonce_space_init(&s->nonce_space,
+                             nonce_space == NONCE_SPACES - 1 ? KEY_FOR_PEER : KEY_FOR_FRAMES,
+                             instance, nonce_space == NONCE_SPACES - 1 ? 0 : nonce_space);
             STRESS_CHECK(pthread_create(&s->thread, NULL, seal, s) == 0);
         }
     }
     for (int pod = 0; pod < PODS; pod++) {
-        for (int lane = 0; lane < LANES; lane++)
-            STRESS_CHECK(pthread_join(sealers[pod][lane].thread, NULL) == 0);
+        for (int nonce_space = 0; nonce_space < NONCE_SPACES; nonce_space++)
+            STRESS_CHECK(pthread_join(sealers[pod][nonce_space].thread, NULL) == 0);
     }
 }
 
@@ -169,7 +171,7 @@ int main(void)
     for (size_t i = 1; i < NOTES; i++)
         STRESS_CHECK(compare(&notes[i - 1], &notes[i]) != 0);
     (void)printf("%zu seals of %d pods in %d lives with %d threads each, no key and nonce twice\n",
-                 NOTES, PODS, LIVES, LANES);
+                 NOTES, PODS, LIVES, NONCE_SPACES);
     free(notes);
     return 0;
 }

@@ -1,5 +1,5 @@
 /*
- * stress_replay: several threads offer the same counters of one lane; each is taken exactly once.
+ * stress_replay: several threads offer the same counters of one nonce_space; each is taken exactly once.
  *
  * Every thread walks through the counters at about the same pace, each in an order of its own, so
  * that words are contended and rounds pass while others are still in the one before.

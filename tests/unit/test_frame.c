@@ -159,7 +159,7 @@ Test(frame, reads_the_known_bytes)
     cr_assert_eq(records, 1);
     cr_assert_eq(header.type, FRAME_DATA);
     cr_assert_eq(header.hops, 1);
-    cr_assert_eq(header.lane, 0x0203);
+    cr_assert_eq(header.nonce_space, 0x0203);
     cr_assert_eq(header.cluster, CLUSTER);
     cr_assert_eq(header.instance, 0x0102030405060708);
     cr_assert_eq(header.term, 7);
@@ -315,7 +315,7 @@ Test(frame, every_bit_flip_in_the_header_has_its_verdict)
 
     for (size_t bit = 0; bit < FRAME_HEADER_BYTES * 8; bit++) {
         size_t at = bit / 8;
-        enum frame_verdict want = FRAME_OK; /* lane, instance, term, sequence: any value */
+        enum frame_verdict want = FRAME_OK; /* nonce_space, instance, term, sequence: any value */
 
         if (bit == 3 * 8 + 1)
             want = FRAME_OK; /* DATA becomes COPY */

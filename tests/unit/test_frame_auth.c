@@ -17,7 +17,7 @@ static struct identity identity;
 static struct frame_auth frame_auth;
 static struct leader_snapshot snapshot;
 static struct replay_window *windows;
-static struct seal_lane lane;
+static struct nonce_space nonce_space;
 static uint8_t buffer[256];
 static struct datagram datagram;
 static struct frame_header header;
@@ -46,10 +46,10 @@ static void setup(void)
     snapshot.members[1] = (struct member){.instance = THEM, .slot = SLOT, .is_authenticated = true};
     snapshot.keyring.count = 1;
     cr_assert(key_parse("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", &snapshot.keyring.keys[0]));
-    seal_lane_init(&lane, KEY_FOR_FRAMES, THEM, 1);
+    nonce_space_init(&nonce_space, KEY_FOR_FRAMES, THEM, 1);
     header = (struct frame_header){.type = FRAME_DATA,
                                    .hops = 1,
-                                   .lane = 1,
+                                   .nonce_space = 1,
                                    .cluster = identity.cluster,
                                    .instance = THEM,
                                    .term = 7};
@@ -87,11 +87,11 @@ static void sealed_frame(const struct key *key, uint64_t receiver)
 {
     size_t length;
 
-    header.sequence = seal_lane_count(&lane);
+    header.sequence = nonce_space_next(&nonce_space);
     length = put_frame(buffer + SEAL_BLOCK_BYTES);
     frame_put_sealed(buffer + SEAL_BLOCK_BYTES, true);
-    length =
-        seal_wrap(&lane, key, SEAL_CHACHA20_POLY1305, header.sequence, receiver, buffer, length);
+    length = seal_wrap(&nonce_space, key, SEAL_CHACHA20_POLY1305, header.sequence, receiver, buffer,
+                       length);
     datagram = (struct datagram){.payload = buffer, .length = (uint32_t)length};
 }
 
@@ -146,8 +146,8 @@ Test(frame_auth, not_twice)
 
 Test(frame_auth, not_what_was_sent_before_the_introduction)
 {
-    header.lane = 0; /* its lane 0 had counted to 100 by then */
-    seal_lane_init(&lane, KEY_FOR_FRAMES, THEM, 0);
+    header.nonce_space = 0; /* its nonce_space 0 had counted to 100 by then */
+    nonce_space_init(&nonce_space, KEY_FOR_FRAMES, THEM, 0);
     for (int i = 0; i < 100; i++) {
         our_frame();
         assert_dropped(DROP_replay);
@@ -196,7 +196,7 @@ Test(frame_auth, not_with_another_key)
     sealed_frame(&other, US);
     assert_dropped(DROP_key);
     other.id = snapshot.keyring.keys[0].id; /* it claims to be ours */
-    memset(&lane.subkey, 0, sizeof(lane.subkey));
+    memset(&nonce_space.subkey, 0, sizeof(nonce_space.subkey));
     sealed_frame(&other, US);
     assert_dropped(DROP_auth);
 }
@@ -278,8 +278,8 @@ Test(frame_auth, copies_runs_and_answers_may_be_for_all)
 
 Test(frame_auth, not_of_a_lane_that_cannot_be)
 {
-    header.lane = FRAME_AUTH_NONCE_SPACES;
-    seal_lane_init(&lane, KEY_FOR_FRAMES, THEM, FRAME_AUTH_NONCE_SPACES);
+    header.nonce_space = FRAME_AUTH_NONCE_SPACES;
+    nonce_space_init(&nonce_space, KEY_FOR_FRAMES, THEM, FRAME_AUTH_NONCE_SPACES);
     our_frame();
     assert_dropped(DROP_malformed);
 }
@@ -288,8 +288,8 @@ Test(frame_auth, lanes_do_not_disturb_each_other)
 {
     our_frame();
     assert_in();
-    header.lane = 2; /* the same counter again, of another thread */
-    seal_lane_init(&lane, KEY_FOR_FRAMES, THEM, 2);
+    header.nonce_space = 2; /* the same counter again, of another thread */
+    nonce_space_init(&nonce_space, KEY_FOR_FRAMES, THEM, 2);
     our_frame();
     assert_in();
 }

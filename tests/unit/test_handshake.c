@@ -16,14 +16,14 @@ enum { A, B, C, PODS };
 static struct handshake *pods[PODS];
 static struct keyring rings[3]; /* one key, another, both: the second is the newer */
 static struct address ips[PODS];
-static struct seal_lane lane;
-static const struct seal_lane *const lanes[] = {&lane};
+static struct nonce_space nonce_space;
+static const struct nonce_space *const nonce_spaces[] = {&nonce_space};
 static uint64_t now_ns;
 
 static void start(int pod, uint64_t instance)
 {
     handshake_init(pods[pod], CLUSTER, instance, &ips[pod]);
-    handshake_set_nonce_spaces(pods[pod], lanes, 1);
+    handshake_set_nonce_spaces(pods[pod], nonce_spaces, 1);
     handshake_set_keys(pods[pod], &rings[0]);
 }
 
@@ -41,7 +41,7 @@ static void setup(void)
     rings[2].count = 2;
     rings[2].keys[0] = rings[1].keys[0];
     rings[2].keys[1] = rings[0].keys[0];
-    seal_lane_init(&lane, KEY_FOR_FRAMES, 1, 0);
+    nonce_space_init(&nonce_space, KEY_FOR_FRAMES, 1, 0);
     now_ns = NS_PER_SEC;
     for (int i = 0; i < PODS; i++) {
         cr_assert_eq(address_parse_ip(texts[i], &ips[i]), 0);
@@ -406,7 +406,7 @@ Test(handshake, to_begin_anew_brings_fresh_counters)
     settle(A, B);
     cr_assert_eq(handshake_find(pods[B], instance(A))->theirs.counters[0], 0);
     for (int i = 0; i < 500; i++)
-        (void)seal_lane_count(&lane);
+        (void)nonce_space_next(&nonce_space);
     handshake_restart(pods[B], handshake_find(pods[B], instance(A)));
     cr_assert_not(knows(B, A));
     settle(B, A);
@@ -418,10 +418,10 @@ Test(handshake, to_begin_anew_brings_fresh_counters)
 Test(handshake, counters_are_told_once)
 {
     for (int i = 0; i < 77; i++)
-        (void)seal_lane_count(&lane);
+        (void)nonce_space_next(&nonce_space);
     settle(A, B);
     cr_assert_eq(handshake_find(pods[B], instance(A))->theirs.counters[0], 77);
-    (void)seal_lane_count(&lane);
+    (void)nonce_space_next(&nonce_space);
     handshake_set_keys(pods[A], &rings[2]);
     settle(A, B);
     cr_assert_eq(handshake_find(pods[B], instance(A))->theirs.counters[0], 77,

@@ -14,7 +14,7 @@ static const struct handshake_message original = {
     .known = 5,
     .suites = 6,
     .key_count = 2,
-    .lane_count = 3,
+    .nonce_space_count = 3,
     .keys = {11, 12},
     .address = {.family = ADDRESS_V4, .ip = {10, 0, 0, 1}},
     .counters = {21, 0, 23},
@@ -45,7 +45,7 @@ Test(introduction_wire, what_is_written_is_read)
     cr_assert_eq(read.known, 5);
     cr_assert_eq(read.suites, 6);
     cr_assert_eq(read.key_count, 2);
-    cr_assert_eq(read.lane_count, 3);
+    cr_assert_eq(read.nonce_space_count, 3);
     cr_assert(address_equal(&read.address, &original.address));
     cr_assert_arr_eq(read.keys, original.keys, sizeof(read.keys));
     cr_assert_arr_eq(read.counters, original.counters, sizeof(read.counters));

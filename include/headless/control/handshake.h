@@ -47,11 +47,12 @@ struct handshake_peer {
 struct handshake {
     uint64_t cluster, instance;
     struct address self; /* from where we send: nobody answers to elsewhere */
-    struct seal_lane lane;
+    struct nonce_space nonce_space;
     struct seal_cache cache;
     struct keyring ring;
-    const struct seal_lane *const *lanes; /* of the data threads: their counters are told */
-    uint8_t lane_count;
+    const struct nonce_space *const
+        *nonce_spaces; /* of the data threads: their counters are told */
+    uint8_t nonce_space_count;
     struct budget answers;
     uint64_t changes; /* grows when somebody is introduced, or has other keys */
     struct handshake_peer peers[HANDSHAKE_PEERS_MAX];
@@ -59,8 +60,8 @@ struct handshake {
 
 void handshake_init(struct handshake *i, uint64_t cluster, uint64_t instance,
                     const struct address *self);
-/* An array that stays, of pointers to lanes that stay; at most HANDSHAKE_NONCE_SPACES_MAX. */
-void handshake_set_nonce_spaces(struct handshake *i, const struct seal_lane *const *lanes,
+/* An array that stays, of pointers to nonce_spaces that stay; at most HANDSHAKE_NONCE_SPACES_MAX. */
+void handshake_set_nonce_spaces(struct handshake *i, const struct nonce_space *const *nonce_spaces,
                                 uint8_t count);
 void handshake_fini(struct handshake *i);
 

@@ -147,7 +147,7 @@ struct supervisor {
     struct supervisor_report report;
 
     struct key_watch key_watch;
-    const struct seal_lane *lanes[WORKERS_MAX]; /* of the data threads */
+    const struct nonce_space *nonce_spaces[WORKERS_MAX]; /* of the data threads */
     uint64_t keys_looked_ns;
     struct keyring keys;        /* the main thread's: as last read */
     char keys_why[KEYRING_WHY]; /* the main thread's: why not, as it was last told; "" */

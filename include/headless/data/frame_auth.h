@@ -6,7 +6,7 @@
  * this pod, with a key that we have, and must not have come before. The cheap questions come first.
  *
  * The replay windows are shared by all workers: a frame played again from another port may reach
- * another worker than the first. One per slot of a member and lane of it; the supervisor sets those
+ * another worker than the first. One per slot of a member and nonce_space of it; the supervisor sets those
  * of a slot before a snapshot says that the member is introduced.
  *
  * Owner: its worker's thread; the windows are shared. No allocation but at init, no lock.
@@ -26,13 +26,13 @@
 struct frame_auth {
     const struct identity *identity;
     bool has_keys, takes_open;
-    struct replay_window *windows; /* all slots' and lanes'; NULL: no keys */
+    struct replay_window *windows; /* all slots' and nonce_spaces'; NULL: no keys */
     struct seal_cache *cache;      /* NULL: no keys */
 };
 
 /* The windows of a process: MEMBERS_MAX x FRAME_AUTH_NONCE_SPACES. NULL: out of memory. */
 struct replay_window *frame_auth_create_windows(void);
-/* Supervisor: a member with this slot has been introduced; its lanes have counted so far. */
+/* Supervisor: a member with this slot has been introduced; its nonce_spaces have counted so far. */
 void frame_auth_reset_windows(struct replay_window *windows, uint16_t slot,
                               const uint64_t counters[static FRAME_AUTH_NONCE_SPACES]);
 

@@ -52,8 +52,8 @@ struct relay {
     size_t mtu;
     size_t batch;
     size_t train_max;
-    bool is_sealing;       /* frames are sealed; relay_seal_with says how */
-    struct seal_lane lane; /* of this thread: numbers its frames, and seals them */
+    bool is_sealing;                /* frames are sealed; relay_seal_with says how */
+    struct nonce_space nonce_space; /* of this thread: numbers its frames, and seals them */
     const struct key *key; /* of the present snapshot; NULL: there is none, frames are dropped */
     enum seal_suite suite;
     uint8_t *large; /* room for a sealed frame of any size; NULL: nothing is sealed */
@@ -81,7 +81,7 @@ struct relay_target {
 
 /* Returns 0 or -ENOMEM. */
 int relay_init(struct relay *relay, const struct config *config, const struct identity *identity,
-               uint16_t lane, struct counters *counters, struct traffic *traffic)
+               uint16_t nonce_space, struct counters *counters, struct traffic *traffic)
     __attribute__((warn_unused_result));
 void relay_fini(struct relay *relay);
 

@@ -7,7 +7,7 @@
  * named by its id, a fingerprint of its bytes: two pods that call different keys by one name
  * notice.
  *
- * No key is used itself. A subkey is made for one purpose, one sending instance and one lane, and
+ * No key is used itself. A subkey is made for one purpose, one sending instance and one nonce_space, and
  * so belongs to one thread of one process: it counts its own nonces, and none can be used twice.
  *
  * A keyring is a plain value: it is copied into what the threads read (the snapshot), and never changed
@@ -41,8 +41,8 @@ struct keyring {
 
 /* For what a subkey is. */
 enum key_purpose {
-    KEY_FOR_FRAMES = 1,   /* instance: the sender; lane: its thread */
-    KEY_FOR_PEER = 2,     /* instance: the sender; lane 0 */
+    KEY_FOR_FRAMES = 1,   /* instance: the sender; nonce_space: its thread */
+    KEY_FOR_PEER = 2,     /* instance: the sender; nonce_space 0 */
     KEY_FOR_COMMANDS = 3, /* neither: signs commands of people */
 };
 
@@ -68,7 +68,7 @@ bool keyring_equal(const struct keyring *a, const struct keyring *b);
 void keyring_wipe(struct keyring *ring);
 
 /* The subkey of a purpose. */
-void key_derive(const struct key *key, enum key_purpose purpose, uint64_t instance, uint16_t lane,
-                uint8_t ret_subkey[static KEY_BYTES]);
+void key_derive(const struct key *key, enum key_purpose purpose, uint64_t instance,
+                uint16_t nonce_space, uint8_t ret_subkey[static KEY_BYTES]);
 
 #endif

@@ -1,12 +1,12 @@
 /*
- * replay: which counters of one sender's lane have been seen, so that none is taken twice.
+ * replay: which counters of one sender's nonce_space have been seen, so that none is taken twice.
  *
  * A ring of words, each with 16 counters' bits and the number of the round in which they were seen.
  * A newer round overwrites a word, and what is older than its word is refused: so no counter is
  * ever accepted twice, and what comes late is accepted as long as its word has not been
  * overwritten, REPLAY_WINDOW counters later. Marked only after the message was found authentic.
  *
- * Several threads may share a window without a lock (frames of one lane, spoofed from another port,
+ * Several threads may share a window without a lock (frames of one nonce_space, spoofed from another port,
  * reach another worker): a word changes by compare-and-swap, and only one of two wins. The order is
  * relaxed: a word is complete in itself.
  *

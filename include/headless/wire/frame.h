@@ -3,7 +3,7 @@
  *
  *   frame  = header record record* [padding]            all integers big endian
  *
- *   header =  0 magic "hd"    2 version (1)    3 type        4 flags        5 hops    6 lane (16)
+ *   header =  0 magic "hd"    2 version (1)    3 type        4 flags        5 hops    6 nonce_space (16)
  *             8 cluster (64)  16 instance (64)  24 term (64)  32 sequence (64)         40 bytes
  *
  *      flags: 1 says that the rest is encrypted (secure/seal.h): what is described here
@@ -66,13 +66,13 @@ enum record_kind {
 };
 
 struct frame_header {
-    uint8_t type;      /* enum frame_type */
-    uint8_t hops;      /* relays so far, this one included: 1 or 2 */
-    uint16_t lane;     /* the sending thread of the sender; sequence counts per lane */
-    uint64_t cluster;  /* frame_cluster_id of the cluster's name */
-    uint64_t instance; /* of the sender */
-    uint64_t term;     /* the sender's; REPLY: in which the request was delivered */
-    uint64_t sequence; /* 1, 2, ... per (instance, lane), whoever the receiver is */
+    uint8_t type;         /* enum frame_type */
+    uint8_t hops;         /* relays so far, this one included: 1 or 2 */
+    uint16_t nonce_space; /* the sending thread of the sender; sequence counts per nonce_space */
+    uint64_t cluster;     /* frame_cluster_id of the cluster's name */
+    uint64_t instance;    /* of the sender */
+    uint64_t term;        /* the sender's; REPLY: in which the request was delivered */
+    uint64_t sequence;    /* 1, 2, ... per (instance, nonce_space), whoever the receiver is */
 };
 
 /* What stands between header and records, by the header's type. */

@@ -6,8 +6,8 @@
  * question and as answer, so that an answer is never longer than what it answers:
  *
  *   message = header of a peer message (peer.h) with the type PEER_HANDSHAKE
- *             nonce (64)   echo (64)   known (32)   suites (8)   keys (8)   lanes (8)   family (8)
- *             IP (128)   key ids (KEYS_MAX x 32)   counters (LANES_MAX x 64)
+ *             nonce (64)   echo (64)   known (32)   suites (8)   keys (8)   nonce_spaces (8)   family (8)
+ *             IP (128)   key ids (KEYS_MAX x 32)   counters (NONCE_SPACES_MAX x 64)
  *                                                                       all integers big endian
  *
  *   nonce    wants to be answered with this as echo; 0: does not
@@ -17,7 +17,7 @@
  *   key ids  those that the sender has, the newest first; the rest is 0
  *   IP       from where the sender sends it, and where alone it is answered: 4 or 16 bytes by the
  *            family (4, 6), the rest is 0. Played from elsewhere it makes nobody send anything
- *   counters the last used of each of its lanes; the rest is 0. Frames up to them are older than
+ *   counters the last used of each of its nonce_spaces; the rest is 0. Frames up to them are older than
  *            the answer
  *
  * It travels sealed. There is one spelling. Bytes only; any thread, never blocks.
@@ -38,7 +38,7 @@ struct handshake_message {
     uint64_t from, to; /* instances; to 0: not known */
     uint64_t nonce, echo;
     uint32_t known;
-    uint8_t suites, key_count, lane_count;
+    uint8_t suites, key_count, nonce_space_count;
     struct address address; /* IP, port 0 */
     uint32_t keys[HANDSHAKE_KEYS_MAX];
     uint64_t counters[HANDSHAKE_NONCE_SPACES_MAX];
