@@ -134,7 +134,7 @@ static void print_counts(const struct mode *mode, const struct limit_counts *c, 
     (void)printf(NUMBER("batches", c->batches));
     (void)printf(NUMBER("sent", c->sent));
     (void)printf(NUMBER("frames", c->frames));
-    (void)printf(NUMBER("trains", c->trains));
+    (void)printf(NUMBER("trains", c->gso_batches));
     (void)printf(NUMBER("unsent", c->unsent));
     (void)printf(NUMBER("skipped", c->skipped));
     (void)printf(NUMBER("span_ns", span_ns));

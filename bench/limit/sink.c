@@ -3,7 +3,7 @@
  * sink.
  *
  * As a sink it must cost the forwarder nothing, because a real one is another host. Who waits in
- * its socket is woken at each datagram, and trains are cut up on the way into its socket, both in
+ * its socket is woken at each datagram, and gso_batches are cut up on the way into its socket, both in
  * the time of whoever sends: --pause and --gro do without. --tell lets others read the count
  * meanwhile.
  */

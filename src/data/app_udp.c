@@ -324,7 +324,7 @@ int app_udp_init(struct app *app, size_t workers)
     if (!rc)
         rc = session_report_init(&udp->report);
     if (!rc)
-        rc = outbox_init(&udp->outbox, &udp->socket, config->batch, config->train);
+        rc = outbox_init(&udp->outbox, &udp->socket, config->batch, config->gso);
     if (rc)
         udp_close_app(app);
     return rc;

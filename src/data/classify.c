@@ -104,7 +104,7 @@ static bool is_control(struct worker *worker, const struct datagram *datagram)
     return false;
 }
 
-/* A train of which every datagram goes to the leader as it came. */
+/* A gro_batch of which every datagram goes to the leader as it came. */
 static bool is_passed_on(const struct worker *worker, const struct datagram *piece,
                          bool may_be_control)
 {
@@ -132,7 +132,7 @@ static void begin_request(const struct worker *worker, const struct datagram *pi
     if (worker->way == ROUTE_RELAY && !ret_request->is_multicast &&
         worker->config->relay_format == CONFIG_RELAY_FRAMED &&
         worker->config->route ==
-            CONFIG_ROUTE_LEADER) /* once a train; the others as they are sent */
+            CONFIG_ROUTE_LEADER) /* once a gro_batch; the others as they are sent */
         ret_request->record.tag =
             identity_tag(worker->identity, &ret_request->record.client, &ret_request->record.local);
 }
@@ -148,13 +148,13 @@ static void take_one(struct worker *worker, const struct datagram *one, bool may
     route_request(worker, request);
 }
 
-static void take_train(struct worker *worker, const struct datagram *train, bool may_be_control,
-                       struct request *request)
+static void take_gro_batch(struct worker *worker, const struct datagram *gro_batch,
+                           bool may_be_control, struct request *request)
 {
-    struct datagram one = *train;
+    struct datagram one = *gro_batch;
 
-    for (uint32_t i = 0; i < datagram_count(train); i++) {
-        datagram_part(train, i, &one);
+    for (uint32_t i = 0; i < datagram_count(gro_batch); i++) {
+        datagram_part(gro_batch, i, &one);
         take_one(worker, &one, may_be_control, request);
     }
 }
@@ -196,9 +196,9 @@ void classify_piece(struct worker *worker, const struct datagram *piece)
             return;
     }
     if (!raw && is_passed_on(worker, piece, may_be_control)) {
-        relay_raw_train(&worker->relay, &worker->leader, piece);
+        relay_raw_batch(&worker->relay, &worker->leader, piece);
         return;
     }
     begin_request(worker, piece, raw, &request);
-    (piece->segment ? take_train : take_one)(worker, piece, may_be_control, &request);
+    (piece->segment ? take_gro_batch : take_one)(worker, piece, may_be_control, &request);
 }

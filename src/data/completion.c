@@ -2,7 +2,7 @@
  * completion: run to completion (workers: 0). One thread reads its sockets and does a worker's job
  * in place, without rings. It sleeps in epoll_wait on all its sockets and the worker's eventfd:
  * against poll, which enters itself at each of them anew, that is cheaper by a tenth where one
- * train comes at a time. A socket that gave less than a batch is taken as drained until epoll says
+ * gro_batch comes at a time. A socket that gave less than a batch is taken as drained until epoll says
  * otherwise.
  */
 #include <errno.h>

@@ -92,7 +92,7 @@ static void arm(struct receiver *receiver)
         place(receiver, receiver->armed_count++, datagram);
 }
 
-/* What came into one position becomes a datagram, or a train; a truncated one is counted and not
+/* What came into one position becomes a datagram, or a gro_batch; a truncated one is counted and not
  * passed on. */
 static bool fill(struct receiver *receiver, size_t index, const struct address *local,
                  uint64_t session)
@@ -147,7 +147,7 @@ int receiver_read(struct receiver *receiver, int fd, const struct address *local
     if (n <= 0)
         return n;
     counters_add(&receiver->counters, COUNTER_RECEIVE_CALLS, 1);
-    counters_add(&receiver->counters, COUNTER_RECEIVE_TRAINS, (uint64_t)n);
+    counters_add(&receiver->counters, COUNTER_RECEIVE_GRO_BATCHES, (uint64_t)n);
     counters_add(&receiver->counters, COUNTER_RECEIVE_DATAGRAMS, datagrams);
     counters_observe(&receiver->counters, DISTRIBUTION_RECEIVE_BATCH, datagrams);
     if (receiver->source == SOURCE_DATA) {

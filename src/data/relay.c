@@ -14,7 +14,7 @@ int relay_init(struct relay *relay, const struct config *config, const struct id
                             .format = config->relay_format,
                             .mtu = config->relay_mtu,
                             .batch = config->batch,
-                            .train_max = config->train,
+                            .gso_max = config->gso,
                             .is_sealing = config_seals(config),
                             .counters = counters,
                             .traffic = traffic};
@@ -137,19 +137,19 @@ static struct relay_link *link_to_leader(struct relay *relay, const struct relay
     return link;
 }
 
-void relay_raw_train(struct relay *relay, const struct relay_target *leader,
-                     const struct datagram *train)
+void relay_raw_batch(struct relay *relay, const struct relay_target *leader,
+                     const struct datagram *gro_batch)
 {
-    struct relay_link *link = link_to_leader(relay, leader, datagram_count(train));
+    struct relay_link *link = link_to_leader(relay, leader, datagram_count(gro_batch));
 
     if (link)
         outbox_add_run(
             &link->outbox,
-            &(struct outbox_message){.parts = {outbox_part(train->payload, train->length)},
+            &(struct outbox_message){.parts = {outbox_part(gro_batch->payload, gro_batch->length)},
                                      .part_count = 1,
                                      .weight = 1,
                                      .account = OUTBOX_REQUESTS},
-            train->segment);
+            gro_batch->segment);
 }
 
 void relay_request(struct relay *relay, const struct relay_target *leader,
@@ -316,18 +316,18 @@ static const enum drop_reason reason_of_error[UDP_ERROR_COUNT] = {
 
 static void account_sends(struct outbox_sends *sends, struct counters *counters)
 {
-    struct distribution *trains = &counters->distributions[DISTRIBUTION_SEND_TRAIN];
+    struct distribution *gso_batches = &counters->distributions[DISTRIBUTION_SEND_GSO_BATCH];
 
     if (!sends->calls)
         return;
     counters_add(counters, COUNTER_SEND_CALLS, sends->calls);
-    counters_add(counters, COUNTER_SEND_TRAINS, sends->trains);
+    counters_add(counters, COUNTER_SEND_GSO_BATCHES, sends->gso_batches);
     counters_add(counters, COUNTER_SEND_DATAGRAMS, sends->datagrams);
     for (size_t i = 0; i < DISTRIBUTION_BUCKETS; i++) {
         if (sends->lengths[i])
-            distribution_add(trains, i, sends->lengths[i], 0);
+            distribution_add(gso_batches, i, sends->lengths[i], 0);
     }
-    distribution_add(trains, 0, 0, sends->datagrams);
+    distribution_add(gso_batches, 0, 0, sends->datagrams);
     *sends = (struct outbox_sends){0};
 }
 

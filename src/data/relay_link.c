@@ -31,7 +31,7 @@ int relay_link_open(const struct relay *relay, struct relay_link *link)
         return rc;
     rc = udp_open_connected(&link->to, &relay->identity->self, UNREAD_RCVBUF, &link->socket);
     if (!rc)
-        rc = outbox_init(&link->outbox, &link->socket, relay->batch, relay->train_max);
+        rc = outbox_init(&link->outbox, &link->socket, relay->batch, relay->gso_max);
     if (!rc && relay->format == CONFIG_RELAY_FRAMED)
         rc = udp_keep_errors(&link->socket);
     if (rc)

@@ -3,7 +3,7 @@
  * end of the batch, and the outbox. Private to data/; include/headless/data/relay.h has the why.
  *
  * A frame waits for its fellows: closed frames are kept until the flush, and there those of about
- * one size are padded to one size, so that they leave as one train. What a train may waste is
+ * one size are padded to one size, so that they leave as one gro_batch. What a gro_batch may waste is
  * bounded: FRAME_WASTE of its largest frame for each other one.
  *
  * Owner: its worker's thread. Only open allocates.

@@ -155,9 +155,9 @@ void relay_link_pack(struct relay *relay, struct relay_link *link,
         send_large(relay, link);
 }
 
-/* ---- trains ---- */
+/* ---- gso_batches ---- */
 
-/* How many frames from `first` on make a train; pads all but its last to its largest one. */
+/* How many frames from `first` on make a gro_batch; pads all but its last to its largest one. */
 static size_t couple(const struct relay *relay, struct relay_link *link, size_t first)
 {
     size_t largest = link->frames[first].bytes, smallest = largest, end = first + 1;
@@ -169,7 +169,7 @@ static size_t couple(const struct relay *relay, struct relay_link *link, size_t 
             (bytes > largest && bytes - smallest > bytes / FRAME_WASTE))
             break;
         largest = bytes > largest ? bytes : largest;
-        if (largest - bytes > largest / FRAME_WASTE) { /* short: a train's last may be */
+        if (largest - bytes > largest / FRAME_WASTE) { /* short: a gro_batch's last may be */
             end++;
             break;
         }
@@ -183,10 +183,10 @@ static size_t couple(const struct relay *relay, struct relay_link *link, size_t 
     return end;
 }
 
-/* Pads the frames so that as many as possible leave as trains. */
+/* Pads the frames so that as many as possible leave as gso_batches. */
 static void couple_all(const struct relay *relay, struct relay_link *link)
 {
-    for (size_t i = 0; relay->train_max > 1 && i < link->frame_count;)
+    for (size_t i = 0; relay->gso_max > 1 && i < link->frame_count;)
         i = couple(relay, link, i);
 }
 

@@ -7,7 +7,7 @@ int reply_init(struct replier *replier, const struct udp_socket *socket,
 {
     *replier = (struct replier){
         .socket = socket, .relay = relay, .relay_port = config->relay_port, .counters = counters};
-    return outbox_init(&replier->outbox, socket, config->batch, config->train);
+    return outbox_init(&replier->outbox, socket, config->batch, config->gso);
 }
 
 void reply_fini(struct replier *replier)

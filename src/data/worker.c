@@ -176,7 +176,7 @@ static void handle_frames(struct worker *worker, const struct datagram *piece)
 void worker_handle(struct worker *worker, const struct datagram *piece)
 {
     if (piece->segment)
-        worker_begin(worker); /* the train before may have waited for a full socket */
+        worker_begin(worker); /* the gro_batch before may have waited for a full socket */
     switch ((enum datagram_source)piece->source) {
     case SOURCE_DATA:
     case SOURCE_GROUP:

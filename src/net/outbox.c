@@ -17,7 +17,7 @@ struct outbox_entry {
 };
 
 /* Neighbours that leave as one; often only one. The n-th is what the n-th header sends. */
-struct outbox_train {
+struct gso_batch {
     struct sockaddr_storage name;
     struct cmsg_buffer cmsg;
     struct address to, from; /* as asked for: to know the next neighbour by */
@@ -26,19 +26,19 @@ struct outbox_train {
 };
 
 int outbox_init(struct outbox *outbox, const struct udp_socket *socket, size_t capacity,
-                size_t train_max)
+                size_t gso_max)
 {
     struct outbox made = {.socket = socket,
                           .capacity = capacity,
-                          .train_max = train_max < OUTBOX_TRAIN_MAX ? train_max : OUTBOX_TRAIN_MAX,
+                          .gso_max = gso_max < GSO_BATCH_MAX ? gso_max : GSO_BATCH_MAX,
                           .segment_max = OUTBOX_SEGMENT_MAX};
 
     made.headers = calloc(capacity, sizeof(*made.headers));
-    made.trains = calloc(capacity, sizeof(*made.trains));
+    made.gso_batches = calloc(capacity, sizeof(*made.gso_batches));
     made.spans = calloc(capacity, sizeof(*made.spans));
     made.entries = calloc(capacity, sizeof(*made.entries));
     made.parts = calloc(capacity * OUTBOX_PARTS, sizeof(*made.parts));
-    if (!made.headers || !made.trains || !made.spans || !made.entries || !made.parts) {
+    if (!made.headers || !made.gso_batches || !made.spans || !made.entries || !made.parts) {
         outbox_fini(&made);
         return -ENOMEM;
     }
@@ -49,12 +49,12 @@ int outbox_init(struct outbox *outbox, const struct udp_socket *socket, size_t c
 void outbox_fini(struct outbox *outbox)
 {
     free(outbox->headers);
-    free(outbox->trains);
+    free(outbox->gso_batches);
     free(outbox->spans);
     free(outbox->entries);
     free(outbox->parts);
     outbox->headers = NULL;
-    outbox->trains = NULL;
+    outbox->gso_batches = NULL;
     outbox->spans = NULL;
     outbox->entries = NULL;
     outbox->parts = NULL;
@@ -62,70 +62,71 @@ void outbox_fini(struct outbox *outbox)
 
 /* ---- adding ---- */
 
-static inline bool is_same(const struct address *wanted, const struct address *of_train)
+static inline bool is_same(const struct address *wanted, const struct address *of_gso_batch)
 {
-    return wanted ? address_equal(wanted, of_train) : !address_is_set(of_train);
+    return wanted ? address_equal(wanted, of_gso_batch) : !address_is_set(of_gso_batch);
 }
 
-/* Can the last train take one more, of these bytes? A shorter one, but not an empty one, ends it.
+/* Can the last gso_batch take one more, of these bytes? A shorter one, but not an empty one, ends it.
  */
 static bool has_seat(const struct outbox *outbox, const struct outbox_message *message,
                      size_t bytes)
 {
-    const struct outbox_train *train;
+    const struct gso_batch *gso_batch;
 
-    if (outbox->train_count == 0)
+    if (outbox->gso_batch_count == 0)
         return false;
-    train = &outbox->trains[outbox->train_count - 1];
-    return !train->is_closed && bytes <= train->segment && bytes > 0 &&
-           outbox->spans[outbox->train_count - 1].count < outbox->train_max &&
-           train->bytes + bytes <= UDP_PAYLOAD_MAX && is_same(message->to, &train->to) &&
-           is_same(message->from, &train->from);
+    gso_batch = &outbox->gso_batches[outbox->gso_batch_count - 1];
+    return !gso_batch->is_closed && bytes <= gso_batch->segment && bytes > 0 &&
+           outbox->spans[outbox->gso_batch_count - 1].count < outbox->gso_max &&
+           gso_batch->bytes + bytes <= UDP_PAYLOAD_MAX && is_same(message->to, &gso_batch->to) &&
+           is_same(message->from, &gso_batch->from);
 }
 
 /* False: the socket cannot reach that address. */
-static bool begin_train(struct outbox *outbox, const struct outbox_message *message, size_t bytes)
+static bool begin_gso_batch(struct outbox *outbox, const struct outbox_message *message,
+                            size_t bytes)
 {
-    struct outbox_train *train = &outbox->trains[outbox->train_count];
-    struct msghdr *header = &outbox->headers[outbox->train_count].msg_hdr;
+    struct gso_batch *gso_batch = &outbox->gso_batches[outbox->gso_batch_count];
+    struct msghdr *header = &outbox->headers[outbox->gso_batch_count].msg_hdr;
 
-    train->to = message->to ? *message->to : (struct address){0};
-    train->from = message->from ? *message->from : (struct address){0};
-    train->bytes = 0;
-    train->segment = bytes;
-    train->is_closed = bytes == 0 || bytes > outbox->segment_max;
-    outbox->spans[outbox->train_count] = (struct outbox_span){.first = outbox->count};
+    gso_batch->to = message->to ? *message->to : (struct address){0};
+    gso_batch->from = message->from ? *message->from : (struct address){0};
+    gso_batch->bytes = 0;
+    gso_batch->segment = bytes;
+    gso_batch->is_closed = bytes == 0 || bytes > outbox->segment_max;
+    outbox->spans[outbox->gso_batch_count] = (struct outbox_span){.first = outbox->count};
     *header = (struct msghdr){.msg_iov = &outbox->parts[outbox->part_count]};
     if (message->to) {
-        header->msg_name = &train->name;
+        header->msg_name = &gso_batch->name;
         header->msg_namelen =
-            address_to_sockaddr(message->to, outbox->socket->family, &train->name);
+            address_to_sockaddr(message->to, outbox->socket->family, &gso_batch->name);
         if (!header->msg_namelen)
             return false;
     }
-    if (address_is_set(&train->from))
-        cmsg_put_source(header, &train->cmsg, outbox->socket->family, &train->from);
-    outbox->train_count++;
+    if (address_is_set(&gso_batch->from))
+        cmsg_put_source(header, &gso_batch->cmsg, outbox->socket->family, &gso_batch->from);
+    outbox->gso_batch_count++;
     return true;
 }
 
-/* The last train gets `count` messages, of so many parts and bytes together. */
-static void grow_train(struct outbox *outbox, size_t count, size_t part_count, size_t bytes)
+/* The last gso_batch gets `count` messages, of so many parts and bytes together. */
+static void grow_gso_batch(struct outbox *outbox, size_t count, size_t part_count, size_t bytes)
 {
-    size_t last = outbox->train_count - 1;
-    struct outbox_train *train = &outbox->trains[last];
+    size_t last = outbox->gso_batch_count - 1;
+    struct gso_batch *gso_batch = &outbox->gso_batches[last];
     struct msghdr *header = &outbox->headers[last].msg_hdr;
     bool was_single = outbox->spans[last].count < 2;
 
     header->msg_iovlen += part_count;
-    train->bytes += bytes;
-    train->is_closed |= bytes < count * train->segment;
+    gso_batch->bytes += bytes;
+    gso_batch->is_closed |= bytes < count * gso_batch->segment;
     outbox->spans[last].count += count;
     if (was_single && outbox->spans[last].count > 1)
-        cmsg_put_segment(header, &train->cmsg, (uint16_t)train->segment);
+        cmsg_put_segment(header, &gso_batch->cmsg, (uint16_t)gso_batch->segment);
 }
 
-/* The next entry is the last of the last train, and its parts are still to come. */
+/* The next entry is the last of the last gso_batch, and its parts are still to come. */
 static struct outbox_entry *put_entry(struct outbox *outbox, const struct outbox_message *message)
 {
     struct outbox_entry *entry = &outbox->entries[outbox->count++];
@@ -135,7 +136,7 @@ static struct outbox_entry *put_entry(struct outbox *outbox, const struct outbox
                                    .messages = 1,
                                    .part_count = (uint8_t)message->part_count,
                                    .account = (uint8_t)message->account};
-    outbox->spans[outbox->train_count - 1].entries++;
+    outbox->spans[outbox->gso_batch_count - 1].entries++;
     return entry;
 }
 
@@ -144,7 +145,7 @@ static void seat(struct outbox *outbox, const struct outbox_message *message, si
     (void)put_entry(outbox, message);
     for (size_t i = 0; i < message->part_count; i++)
         outbox->parts[outbox->part_count++] = message->parts[i];
-    grow_train(outbox, 1, message->part_count, bytes);
+    grow_gso_batch(outbox, 1, message->part_count, bytes);
 }
 
 void outbox_add(struct outbox *outbox, const struct outbox_message *message)
@@ -155,7 +156,7 @@ void outbox_add(struct outbox *outbox, const struct outbox_message *message)
         outbox_flush(outbox);
     for (size_t i = 0; i < message->part_count; i++)
         bytes += message->parts[i].iov_len;
-    if (has_seat(outbox, message, bytes) || begin_train(outbox, message, bytes))
+    if (has_seat(outbox, message, bytes) || begin_gso_batch(outbox, message, bytes))
         seat(outbox, message, bytes);
     else
         outbox->tally[message->account].failed[UDP_ERROR_FAILED] += message->weight;
@@ -166,27 +167,27 @@ static size_t least(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* Of a run that begins with a seat in the last train: how many of its messages are seated there. */
+/* Of a run that begins with a seat in the last gso_batch: how many of its messages are seated there. */
 static size_t seat_run(struct outbox *outbox, const struct outbox_message *message, uint8_t *run,
                        size_t length, size_t segment)
 {
-    const struct outbox_train *train = &outbox->trains[outbox->train_count - 1];
+    const struct gso_batch *gso_batch = &outbox->gso_batches[outbox->gso_batch_count - 1];
     size_t count = (length + segment - 1) / segment, bytes;
     struct outbox_entry *entry;
 
-    if (segment != train->segment || train->is_closed)
-        count = 1; /* the last of that train, or one that travels alone */
+    if (segment != gso_batch->segment || gso_batch->is_closed)
+        count = 1; /* the last of that gso_batch, or one that travels alone */
     else
-        count = least(count, outbox->train_max - outbox->spans[outbox->train_count - 1].count);
-    count = least(count, (UDP_PAYLOAD_MAX - train->bytes) / segment + 1);
-    if (count > 1 && train->bytes + least(length, count * segment) > UDP_PAYLOAD_MAX)
+        count = least(count, outbox->gso_max - outbox->spans[outbox->gso_batch_count - 1].count);
+    count = least(count, (UDP_PAYLOAD_MAX - gso_batch->bytes) / segment + 1);
+    if (count > 1 && gso_batch->bytes + least(length, count * segment) > UDP_PAYLOAD_MAX)
         count--;
     bytes = least(length, count * segment);
     entry = put_entry(outbox, message);
     entry->messages = (uint16_t)count;
     entry->slice = (uint16_t)least(segment, bytes);
     outbox->parts[outbox->part_count++] = (struct iovec){run, bytes};
-    grow_train(outbox, count, 1, bytes);
+    grow_gso_batch(outbox, count, 1, bytes);
     return count;
 }
 
@@ -200,7 +201,7 @@ void outbox_add_run(struct outbox *outbox, const struct outbox_message *message,
 
         if (outbox->count == outbox->capacity)
             outbox_flush(outbox);
-        if (!has_seat(outbox, message, bytes) && !begin_train(outbox, message, bytes)) {
+        if (!has_seat(outbox, message, bytes) && !begin_gso_batch(outbox, message, bytes)) {
             outbox->tally[message->account].failed[UDP_ERROR_FAILED] += message->weight;
             seated = bytes;
         } else {
@@ -254,9 +255,9 @@ static void account_sent(struct outbox *outbox, struct outbox_span span)
         tally->messages += messages_of(entry, span);
         tally->sent += messages_of(entry, span) * entry->weight;
     }
-    outbox->sends.trains++;
+    outbox->sends.gso_batches++;
     outbox->sends.datagrams += span.count;
-    outbox->sends.lengths[distribution_bucket(DISTRIBUTION_SEND_TRAIN, span.count)]++;
+    outbox->sends.lengths[distribution_bucket(DISTRIBUTION_SEND_GSO_BATCH, span.count)]++;
 }
 
 static void account_failed(struct outbox *outbox, struct outbox_span span, enum udp_error error)
@@ -293,10 +294,10 @@ static bool is_worth_a_retry(struct outbox *outbox, enum udp_error error, struct
  */
 static void learn(struct outbox *outbox, size_t segment, int error_number)
 {
-    if (outbox->train_max == 1 ||
+    if (outbox->gso_max == 1 ||
         (error_number != EIO && (error_number != EINVAL || segment > OUTBOX_SEGMENT_SAFE)))
         return;
-    outbox->train_max = 1;
+    outbox->gso_max = 1;
     log_warn("trains_off",
              "the kernel refuses trains of datagrams (UDP_SEGMENT): %s; each is sent "
              "by itself from now on",
@@ -322,13 +323,13 @@ static void take_message(struct outbox *outbox, const struct outbox_entry *entry
     header->msg_iov = slice;
 }
 
-/* The messages of a train that the kernel did not take as such: each may still be sent or not. */
+/* The messages of a gso_batch that the kernel did not take as such: each may still be sent or not. */
 static void send_singly(struct outbox *outbox, const struct msghdr *header, struct outbox_span span,
                         struct effort *effort)
 {
-    struct mmsghdr headers[OUTBOX_TRAIN_MAX];
-    struct outbox_span spans[OUTBOX_TRAIN_MAX];
-    struct iovec slices[OUTBOX_TRAIN_MAX];
+    struct mmsghdr headers[GSO_BATCH_MAX];
+    struct outbox_span spans[GSO_BATCH_MAX];
+    struct iovec slices[GSO_BATCH_MAX];
     size_t count = 0;
 
     for (size_t i = span.first; i < span.first + span.entries; i++) {
@@ -365,7 +366,7 @@ static void send_spans(struct outbox *outbox, struct mmsghdr *headers,
         if (is_worth_a_retry(outbox, error, effort))
             continue;
         if (spans[next].count > 1 && error != UDP_ERROR_REFUSED && error != UDP_ERROR_FULL) {
-            learn(outbox, outbox->trains[next].segment, error_number);
+            learn(outbox, outbox->gso_batches[next].segment, error_number);
             send_singly(outbox, &headers[next].msg_hdr, spans[next], effort);
         } else {
             account_failed(outbox, spans[next], error);
@@ -377,14 +378,14 @@ static void send_spans(struct outbox *outbox, struct mmsghdr *headers,
 
 void outbox_discard(struct outbox *outbox)
 {
-    outbox->count = outbox->train_count = outbox->part_count = 0;
+    outbox->count = outbox->gso_batch_count = outbox->part_count = 0;
 }
 
 static void flush(struct outbox *outbox, bool may_wait)
 {
     struct effort effort = {.may_wait = may_wait};
 
-    send_spans(outbox, outbox->headers, outbox->spans, outbox->train_count, &effort);
+    send_spans(outbox, outbox->headers, outbox->spans, outbox->gso_batch_count, &effort);
     outbox_discard(outbox);
 }
 

@@ -53,7 +53,7 @@ static __attribute__((unused)) void configure(struct config *config, const char 
         .app_max_sessions = 16,
         .receivers = 1,
         .batch = 8,
-        .train = 64,
+        .gso = 64,
         .gro = true,
         .ring = 64,
     };
@@ -153,7 +153,7 @@ static __attribute__((unused)) void teardown(void)
                      (long long)ledger.answers);
         expect_spread(&numbers, DISTRIBUTION_RECEIVE_BATCH, COUNTER_RECEIVE_CALLS,
                       COUNTER_RECEIVE_DATAGRAMS);
-        expect_spread(&numbers, DISTRIBUTION_SEND_TRAIN, COUNTER_SEND_TRAINS,
+        expect_spread(&numbers, DISTRIBUTION_SEND_GSO_BATCH, COUNTER_SEND_GSO_BATCHES,
                       COUNTER_SEND_DATAGRAMS);
         data_plane_close(&data_planes[i]);
         waker_fini(&supervisor_wakers[i]);
@@ -178,9 +178,8 @@ static __attribute__((unused)) void say(int pod, const char *text)
     cr_assert_eq(udp_send_one(&client, &to, &from, text, strlen(text)), 0);
 }
 
-/* The client sends number datagrams of these bytes, "000...", "111...", as one train. */
-static __attribute__((unused)) void say_train(int pod, size_t number, size_t bytes,
-                                              size_t last_bytes)
+/* The client sends number datagrams of these bytes, "000...", "111...", as one gso_batch. */
+static __attribute__((unused)) void say_gso(int pod, size_t number, size_t bytes, size_t last_bytes)
 {
     struct address to = address_with_port(configs[pod].self, configs[pod].data_port);
     static uint8_t text[64][1400];
@@ -194,7 +193,7 @@ static __attribute__((unused)) void say_train(int pod, size_t number, size_t byt
                                 .parts = {{text[i], i + 1 < number ? bytes : last_bytes}},
                                 .part_count = 1});
     }
-    cr_assert_eq(outbox.train_count, 1);
+    cr_assert_eq(outbox.gso_batch_count, 1);
     outbox_flush(&outbox);
     cr_assert_eq(outbox.sends.datagrams, number);
     outbox_fini(&outbox);

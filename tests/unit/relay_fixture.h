@@ -7,7 +7,7 @@
 
 #include "headless/data/relay.h"
 
-static struct config config = {.cluster = "blue", .relay_mtu = 1400, .batch = 8, .train = 8};
+static struct config config = {.cluster = "blue", .relay_mtu = 1400, .batch = 8, .gso = 8};
 static struct identity identity;
 static struct counters counters;
 static struct traffic traffic;

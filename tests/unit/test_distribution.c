@@ -61,5 +61,5 @@ Test(distribution, threads_are_summed)
     cr_assert_eq(hold->buckets[distribution_bound_count(DISTRIBUTION_HOLD)], 1);
     cr_assert_eq(distribution_count(hold), 4);
     cr_assert_eq(hold->sum, (3 + 4 + 5 + 3600 * 1000) * DISTRIBUTION_MS);
-    cr_assert_eq(distribution_count(&sums[DISTRIBUTION_SEND_TRAIN]), 0);
+    cr_assert_eq(distribution_count(&sums[DISTRIBUTION_SEND_GSO_BATCH]), 0);
 }

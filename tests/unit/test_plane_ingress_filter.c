@@ -115,7 +115,7 @@ Test(plane_door, a_train_of_who_is_not_allowed_is_dropped_whole)
 {
     publish(A, A, 1, 0);
     guard(A, "127.0.0.2/32", false);
-    say_train(A, 20, 100, 40);
+    say_gso(A, 20, 100, 40);
     run(A);
     cr_assert_eq(count(A, DROPPED(acl)), 20);
     cr_assert_eq(count(A, COUNTER_DELIVERED), 0);
@@ -164,15 +164,15 @@ Test(plane_door, the_first_of_a_train_pass)
 {
     publish(A, A, 1, 0);
     guard(A, NULL, true);
-    say_train(A, 25, 100, 40);
+    say_gso(A, 25, 100, 40);
     run(A);
-    cr_assert_lt(count(A, COUNTER_RECEIVE_TRAINS), 25, "it came merged");
+    cr_assert_lt(count(A, COUNTER_RECEIVE_GRO_BATCHES), 25, "it came merged");
     cr_assert_eq(count(A, COUNTER_RECEIVED_DATA), 25);
     cr_assert_eq(count(A, DROPPED(rate)), 25 - BURST);
     expect_whole(BURST, 100);
 }
 
-/* What is left of it is a datagram, no train. */
+/* What is left of it is a datagram, no gso_batch. */
 Test(plane_door, one_of_a_train_passes)
 {
     publish(A, A, 1, 0);
@@ -182,7 +182,7 @@ Test(plane_door, one_of_a_train_passes)
     run(A);
     while (*heard())
         ;
-    say_train(A, 3, 100, 100);
+    say_gso(A, 3, 100, 100);
     run(A);
     cr_assert_eq(count(A, DROPPED(rate)), 2);
     expect_whole(1, 100);
@@ -192,7 +192,7 @@ Test(plane_door, a_whole_train_within_the_rate_passes_with_its_short_end)
 {
     publish(A, A, 1, 0);
     guard(A, NULL, true);
-    say_train(A, BURST, 100, 7);
+    say_gso(A, BURST, 100, 7);
     run(A);
     cr_assert_eq(count(A, DROPPED(rate)), 0);
     for (int i = 0; i < BURST - 1; i++)
@@ -200,16 +200,16 @@ Test(plane_door, a_whole_train_within_the_rate_passes_with_its_short_end)
     cr_assert_eq(strlen(heard()), 7);
 }
 
-/* Raw trains are not taken apart: the head goes on as one train. */
+/* Raw gso_batches are not taken apart: the head goes on as one gso_batch. */
 Test(plane_door, the_head_of_a_train_goes_raw_as_one)
 {
     relay_raw_from_b();
     guard(B, NULL, true);
-    say_train(B, 25, 100, 30);
+    say_gso(B, 25, 100, 30);
     run(B);
     cr_assert_eq(count(B, DROPPED(rate)), 25 - BURST);
     cr_assert_eq(count(B, COUNTER_RELAYED), BURST);
-    cr_assert_eq(count(B, COUNTER_SEND_TRAINS), 1);
+    cr_assert_eq(count(B, COUNTER_SEND_GSO_BATCHES), 1);
     cr_assert_eq(count(B, COUNTER_SEND_DATAGRAMS), BURST);
     run(A);
     cr_assert_eq(count(A, COUNTER_RECEIVED_DATA), BURST);

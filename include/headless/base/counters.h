@@ -166,11 +166,11 @@ enum drop_reason { DROP_REASONS(DROP_ENUM) DROP_REASON_COUNT };
     X(UNCONFIRMED, "relay_lost_total", "", "",                                                    \
       "Datagrams handed to a leader that was lost before it confirmed them")                      \
     X(SEND_CALLS, "send_calls_total", "", "", "System calls that sent datagrams")                 \
-    X(SEND_TRAINS, "send_trains_total", "", "",                                                   \
+    X(SEND_GSO_BATCHES, "send_trains_total", "", "",                                              \
       "What these gave to the kernel in one piece: trains of datagrams, or single ones")          \
     X(SEND_DATAGRAMS, "send_datagrams_total", "", "", "Datagrams in these")                       \
     X(RECEIVE_CALLS, "receive_calls_total", "", "", "System calls that received something")       \
-    X(RECEIVE_TRAINS, "receive_trains_total", "", "",                                             \
+    X(RECEIVE_GRO_BATCHES, "receive_trains_total", "", "",                                        \
       "What these got in one piece: merged datagrams, or single ones")                            \
     X(RECEIVE_DATAGRAMS, "receive_datagrams_total", "", "", "Datagrams in these")                 \
     X(APP_REFUSED, "app_refused_total", "", "", "Refusals by the app's port")                     \

@@ -149,7 +149,7 @@ struct config {
     char keys[CONFIG_TEXT_MAX]; /* a directory; "" none */
     enum config_keys keys_mode;
 
-    uint32_t receivers, workers, batch, train, ring;
+    uint32_t receivers, workers, batch, gso, ring;
     int gro;        /* 0: datagrams are received one by one */
     int seccomp;    /* 0: the process is not confined */
     int log_level;  /* enum log_level */

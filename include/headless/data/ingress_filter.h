@@ -3,7 +3,7 @@
  * data.rate).
  *
  * First the address, then the rate: who is not allowed in takes no place in the table of sources.
- * What is refused ends in the counter of its reason, acl or rate; a train is charged by the
+ * What is refused ends in the counter of its reason, acl or rate; a gro_batch is charged by the
  * datagram, and those at its front that the rate allows pass.
  *
  * The settings are part of the snapshot, so that a reload changes them between two batches. With both

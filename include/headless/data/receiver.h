@@ -36,7 +36,7 @@ struct ring_pair {
     struct ring out;  /* receiver to worker: datagrams */
     struct ring back; /* worker to receiver: slots */
     struct worker *worker;
-    /* Datagrams, those of trains included, into out and out of it: by the receiver, by the worker.
+    /* Datagrams, those of gso_batches included, into out and out of it: by the receiver, by the worker.
      */
     uint64_t staged;
     _Atomic uint64_t dealt;

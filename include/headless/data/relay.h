@@ -51,7 +51,7 @@ struct relay {
     enum config_relay format;
     size_t mtu;
     size_t batch;
-    size_t train_max;
+    size_t gso_max;
     bool is_sealing;                /* frames are sealed; relay_seal_with says how */
     struct nonce_space nonce_space; /* of this thread: numbers its frames, and seals them */
     const struct key *key; /* of the present snapshot; NULL: there is none, frames are dropped */
@@ -95,9 +95,9 @@ void relay_begin(struct relay *relay, uint64_t now_ns);
 void relay_request(struct relay *relay, const struct relay_target *leader,
                    const struct request *request);
 
-/* The same for a whole train, in the format raw: its payloads leave as they came, in one go. */
-void relay_raw_train(struct relay *relay, const struct relay_target *leader,
-                     const struct datagram *train);
+/* The same for a whole gro_batch, in the format raw: its payloads leave as they came, in one go. */
+void relay_raw_batch(struct relay *relay, const struct relay_target *leader,
+                     const struct datagram *gro_batch);
 
 /* Copies go to these from now on; those that wait still go to the former ones. The array must stay.
  */

@@ -4,7 +4,7 @@
  * A slot holds SLOT_BYTES, which is nearly every datagram. Behind each armed slot waits a spill
  * buffer for the rest of a large one (up to 65,507 bytes); a large datagram is then moved together
  * in its spill buffer, so that its payload is contiguous like every other. Spill memory that was
- * never needed is never touched, so it costs address space only. A train that arrives in one piece
+ * never needed is never touched, so it costs address space only. A gro_batch that arrives in one piece
  * (UDP_GRO) stays together: one slot, one spill buffer, one descriptor.
  *
  * Owner: the receiver's thread takes and gives back; a datagram in flight belongs to whoever has
@@ -29,8 +29,8 @@ struct datagram {
     const uint8_t *payload; /* contiguous, in slot or in spill */
     uint32_t length;
     uint32_t
-        segment;    /* a train: datagrams of so many bytes, the last may be shorter; 0: it is one */
-    uint8_t source; /* enum datagram_source */
+        segment; /* a gro_batch: datagrams of so many bytes, the last may be shorter; 0: it is one */
+    uint8_t source;       /* enum datagram_source */
     struct address peer;  /* who sent it */
     struct address local; /* the address and port of ours that it was sent to; SOURCE_GROUP: from
                              which it is answered, unset: the kernel's choice */
@@ -68,7 +68,7 @@ static inline void datagram_part(const struct datagram *piece, uint32_t i, struc
     ret_one->length = piece->segment && piece->segment < left ? piece->segment : left;
 }
 
-/* The first count datagrams of a train of more: these alone into *ret_head. */
+/* The first count datagrams of a gro_batch of more: these alone into *ret_head. */
 static inline void datagram_head(const struct datagram *piece, uint32_t count,
                                  struct datagram *ret_head)
 {

@@ -124,7 +124,7 @@ void worker_wake(void *self);
 /* ---- between the worker's own files ---- */
 
 /*
- * classify.c: what came from the data port or a group in one piece, a datagram or a train. Each
+ * classify.c: what came from the data port or a group in one piece, a datagram or a gro_batch. Each
  * datagram ends here, as a control message or a loop, or goes on to route.
  */
 void classify_piece(struct worker *worker, const struct datagram *piece);

@@ -3,10 +3,10 @@
  *
  * An inbox receives into buffers that its owner armed; an outbox collects messages of one socket
  * and sends them with as few system calls as it can. Neighbours of one size to one destination
- * leave as a train: one message that the kernel, or the network card, cuts into datagrams
+ * leave as a gso_batch: one message that the kernel, or the network card, cuts into datagrams
  * (UDP_SEGMENT). That saves the walk through the kernel for all but one of them, which costs far
- * more than the system call. The last of a train may be shorter. The other way round, an inbox may
- * get a train that the kernel did not cut, or merged, in one message (UDP_GRO).
+ * more than the system call. The last of a gso_batch may be shorter. The other way round, an inbox may
+ * get a gso_batch that the kernel did not cut, or merged, in one message (UDP_GRO).
  *
  * What the kernel forces (net/socket.c: __sys_sendmmsg, do_recvmmsg; net/ipv4/udp.c:
  * udp_send_skb):
@@ -14,9 +14,9 @@
  *     errno is seen only when that message is the first of the next call. So go on from the first
  *     unsent; on -1 that one is the culprit: classify, skip exactly one, go on.
  *   - A pending ICMP error is returned in place of a send: send the same message once more.
- *   - A train is at most 64 datagrams and 65,507 bytes. One whose datagrams are larger than the
+ *   - A gso_batch is at most 64 datagrams and 65,507 bytes. One whose datagrams are larger than the
  *     path takes is refused as a whole (EMSGSIZE), as is one that a firewall dislikes: then its
- *     datagrams are sent one by one, and each has its own fate. EIO and EINVAL mean that trains do
+ *     datagrams are sent one by one, and each has its own fate. EIO and EINVAL mean that gso_batches do
  *     not work on this socket: the same, and none are made from then on.
  *   - recvmmsg overwrites name length, cmsg length and flags of the messages that it filled:
  *     only these are set again. Its timeout argument is never used.
@@ -74,9 +74,10 @@ void inbox_read(const struct inbox *inbox, size_t index, struct inbox_message *r
 
 /* ---- sending ---- */
 
-#define OUTBOX_PARTS        3    /* iovecs a message */
-#define OUTBOX_TRAIN_MAX    64   /* UDP_MAX_SEGMENTS of the oldest kernels that know trains */
-#define OUTBOX_SEGMENT_MAX  1472 /* larger ones are no trains, unless the owner knows the path */
+#define OUTBOX_PARTS  3  /* iovecs a message */
+#define GSO_BATCH_MAX 64 /* UDP_MAX_SEGMENTS of the oldest kernels that know gso_batches */
+#define OUTBOX_SEGMENT_MAX \
+    1472 /* larger ones are no gso_batches, unless the owner knows the path */
 #define OUTBOX_SEGMENT_SAFE 1232 /* what every path takes: IPv6's least MTU */
 
 /* Accounts, so that one socket's requests, replies and copies are counted apart. */
@@ -89,10 +90,10 @@ struct outbox_tally {
     uint64_t failed[UDP_ERROR_COUNT];
 };
 
-/* How it was sent: datagrams / trains is the length of trains, trains / calls that of batches. */
+/* How it was sent: datagrams / gso_batches is the length of gso_batches, gso_batches / calls that of batches. */
 struct outbox_sends {
-    uint64_t calls, trains, datagrams;
-    uint32_t lengths[DISTRIBUTION_BUCKETS]; /* of trains: DISTRIBUTION_SEND_TRAIN */
+    uint64_t calls, gso_batches, datagrams;
+    uint32_t lengths[DISTRIBUTION_BUCKETS]; /* of gso_batches: DISTRIBUTION_SEND_GSO_BATCH */
 };
 
 /* What one header sends: entries first ... first + entries, of `count` messages together. */
@@ -101,15 +102,15 @@ struct outbox_span {
 };
 
 struct outbox_entry;
-struct outbox_train;
+struct gso_batch;
 struct outbox {
     const struct udp_socket *socket;
     size_t capacity, count; /* entries: messages, or runs of them */
-    size_t train_max;       /* datagrams a train; 1: none are made, or no longer */
-    size_t segment_max;     /* bytes of a datagram in a train; the owner may set it */
-    size_t train_count, part_count;
+    size_t gso_max;         /* datagrams a gso_batch; 1: none are made, or no longer */
+    size_t segment_max;     /* bytes of a datagram in a gso_batch; the owner may set it */
+    size_t gso_batch_count, part_count;
     struct mmsghdr *headers;
-    struct outbox_train *trains;
+    struct gso_batch *gso_batches;
     struct outbox_span *spans;
     struct outbox_entry *entries;
     struct iovec *parts;
@@ -137,9 +138,9 @@ static inline struct iovec outbox_part(const void *bytes, size_t length)
     return part;
 }
 
-/* train_max: datagrams a train at most, 1 to OUTBOX_TRAIN_MAX. Returns 0 or -ENOMEM. */
+/* gso_max: datagrams a gso_batch at most, 1 to GSO_BATCH_MAX. Returns 0 or -ENOMEM. */
 int outbox_init(struct outbox *outbox, const struct udp_socket *socket, size_t capacity,
-                size_t train_max) __attribute__((warn_unused_result));
+                size_t gso_max) __attribute__((warn_unused_result));
 void outbox_fini(struct outbox *outbox);
 
 /* Add a message; a full outbox is flushed first. An address that the socket cannot reach fails. */

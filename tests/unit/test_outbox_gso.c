@@ -1,5 +1,5 @@
 /*
- * outbox: trains. A scripted sendmmsg (linked with --wrap) that takes or refuses what it is given;
+ * outbox: gso_batches. A scripted sendmmsg (linked with --wrap) that takes or refuses what it is given;
  * what it took is cut into datagrams as the kernel would, and written down as text: the first byte
  * of each datagram and its length, "|" between messages.
  */
@@ -16,7 +16,7 @@
 
 #define MESSAGES 200
 
-static int refuse_trains_with, refuse_all_with, refusals_left;
+static int refuse_gso_with, refuse_all_with, refusals_left;
 static size_t calls, log_length;
 static char sent_log[16384];
 
@@ -54,7 +54,7 @@ static void write_down(struct msghdr *header)
     if (segment == 0)
         segment = length;
     else
-        cr_assert_leq((length + segment - 1) / segment, OUTBOX_TRAIN_MAX, "too long a train");
+        cr_assert_leq((length + segment - 1) / segment, GSO_BATCH_MAX, "too long a train");
     log_length += (size_t)snprintf(sent_log + log_length, sizeof(sent_log) - log_length, "|%s",
                                    has_source ? "@" : "");
     for (size_t at = 0; at < length || at == 0; at += segment ? segment : 1)
@@ -74,8 +74,8 @@ int __wrap_sendmmsg(int fd, struct mmsghdr *headers, unsigned count, int flags)
     for (i = 0; i < count; i++) {
         if (refusals_left != 0 &&
             (refuse_all_with ||
-             (refuse_trains_with && segment_of(&headers[i].msg_hdr, &has_source)))) {
-            errno = refuse_all_with ? refuse_all_with : refuse_trains_with;
+             (refuse_gso_with && segment_of(&headers[i].msg_hdr, &has_source)))) {
+            errno = refuse_all_with ? refuse_all_with : refuse_gso_with;
             refusals_left -= i == 0;
             break;
         }
@@ -99,7 +99,7 @@ static struct address here, there, elsewhere;
 
 static void setup(void)
 {
-    refuse_trains_with = refuse_all_with = 0;
+    refuse_gso_with = refuse_all_with = 0;
     refusals_left = -1;
     calls = log_length = 0;
     sent_log[0] = '\0';
@@ -108,7 +108,7 @@ static void setup(void)
     cr_assert_eq(address_parse("10.0.0.1:1000", 0, &here), 0);
     cr_assert_eq(address_parse("10.0.0.2:2000", 0, &there), 0);
     cr_assert_eq(address_parse("10.0.0.3:2000", 0, &elsewhere), 0);
-    cr_assert_eq(outbox_init(&outbox, &test_socket, MESSAGES, OUTBOX_TRAIN_MAX), 0);
+    cr_assert_eq(outbox_init(&outbox, &test_socket, MESSAGES, GSO_BATCH_MAX), 0);
 }
 
 static void teardown(void)
@@ -116,7 +116,7 @@ static void teardown(void)
     outbox_fini(&outbox);
 }
 
-TestSuite(outbox_train, .init = setup, .fini = teardown, .timeout = 20);
+TestSuite(gso_batch, .init = setup, .fini = teardown, .timeout = 20);
 
 static size_t next_queued;
 
@@ -150,19 +150,19 @@ static uint64_t counted(void)
     return sum;
 }
 
-Test(outbox_train, equal_neighbours_leave_as_one)
+Test(gso_batch, equal_neighbours_leave_as_one)
 {
     for (int i = 0; i < 4; i++)
         add(100);
     flush();
     cr_assert_str_eq(sent_log, "|a100 b100 c100 d100 ");
     cr_assert_eq(outbox.sends.calls, 1);
-    cr_assert_eq(outbox.sends.trains, 1);
+    cr_assert_eq(outbox.sends.gso_batches, 1);
     cr_assert_eq(outbox.sends.datagrams, 4);
     cr_assert_eq(outbox.tally[OUTBOX_REPLIES].messages, 4);
 }
 
-Test(outbox_train, a_shorter_one_is_the_last)
+Test(gso_batch, a_shorter_one_is_the_last)
 {
     add(100);
     add(100);
@@ -173,7 +173,7 @@ Test(outbox_train, a_shorter_one_is_the_last)
     cr_assert_str_eq(sent_log, "|a100 b100 c40 |d40 |e100 ");
 }
 
-Test(outbox_train, a_longer_one_begins_the_next)
+Test(gso_batch, a_longer_one_begins_the_next)
 {
     add(40);
     add(100);
@@ -182,7 +182,7 @@ Test(outbox_train, a_longer_one_begins_the_next)
     cr_assert_str_eq(sent_log, "|a40 |b100 c100 ");
 }
 
-Test(outbox_train, an_empty_datagram_stays_one)
+Test(gso_batch, an_empty_datagram_stays_one)
 {
     add(0);
     add(0);
@@ -193,7 +193,7 @@ Test(outbox_train, an_empty_datagram_stays_one)
     cr_assert_eq(outbox.tally[OUTBOX_REPLIES].messages, 4);
 }
 
-Test(outbox_train, each_address_has_its_own)
+Test(gso_batch, each_address_has_its_own)
 {
     add_to(&there, &here, 10);
     add_to(&there, &here, 10);
@@ -205,35 +205,35 @@ Test(outbox_train, each_address_has_its_own)
     cr_assert_str_eq(sent_log, "|@a10 b10 |@c10 |@d10 |e10 f10 ", "%s", sent_log);
 }
 
-Test(outbox_train, is_64_datagrams_at_most)
+Test(gso_batch, is_64_datagrams_at_most)
 {
     for (int i = 0; i < 130; i++)
         add(1);
     flush();
-    cr_assert_eq(outbox.sends.trains, 3);
+    cr_assert_eq(outbox.sends.gso_batches, 3);
     cr_assert_eq(outbox.sends.datagrams, 130);
     cr_assert_eq(outbox.sends.calls, 1);
 }
 
-Test(outbox_train, is_as_long_as_the_option_allows)
+Test(gso_batch, is_as_long_as_the_option_allows)
 {
-    outbox.train_max = 3;
+    outbox.gso_max = 3;
     for (int i = 0; i < 7; i++)
         add(9);
     flush();
     cr_assert_str_eq(sent_log, "|a9 b9 c9 |d9 e9 f9 |g9 ");
 }
 
-Test(outbox_train, is_one_message_of_65507_bytes_at_most)
+Test(gso_batch, is_one_message_of_65507_bytes_at_most)
 {
     for (int i = 0; i < 50; i++)
         add(1400);
     flush();
-    cr_assert_eq(outbox.sends.trains, 2); /* 46 and 4 */
+    cr_assert_eq(outbox.sends.gso_batches, 2); /* 46 and 4 */
     cr_assert_eq(counted(), 50);
 }
 
-Test(outbox_train, datagrams_larger_than_the_path_are_none)
+Test(gso_batch, datagrams_larger_than_the_path_are_none)
 {
     add(OUTBOX_SEGMENT_MAX + 1);
     add(OUTBOX_SEGMENT_MAX + 1);
@@ -241,12 +241,12 @@ Test(outbox_train, datagrams_larger_than_the_path_are_none)
     add(51);
     add(51);
     flush();
-    cr_assert_eq(outbox.sends.trains, 4);
+    cr_assert_eq(outbox.sends.gso_batches, 4);
 }
 
-Test(outbox_train, that_is_too_big_goes_singly_and_the_next_do_not)
+Test(gso_batch, that_is_too_big_goes_singly_and_the_next_do_not)
 {
-    refuse_trains_with = EMSGSIZE;
+    refuse_gso_with = EMSGSIZE;
     refusals_left = 2;
     add(100);
     add(100);
@@ -255,11 +255,11 @@ Test(outbox_train, that_is_too_big_goes_singly_and_the_next_do_not)
     add(100);
     flush();
     cr_assert_str_eq(sent_log, "|a100 |b100 |c90 |d100 e100 ", "%s", sent_log);
-    cr_assert_eq(outbox.train_max, OUTBOX_TRAIN_MAX, "any client could send such");
+    cr_assert_eq(outbox.gso_max, GSO_BATCH_MAX, "any client could send such");
     cr_assert_eq(counted(), 5);
 }
 
-Test(outbox_train, singly_each_has_its_own_fate)
+Test(gso_batch, singly_each_has_its_own_fate)
 {
     refuse_all_with = EMSGSIZE;
     add(100);
@@ -269,23 +269,23 @@ Test(outbox_train, singly_each_has_its_own_fate)
     cr_assert_eq(outbox.tally[OUTBOX_REPLIES].failed[UDP_ERROR_TOO_BIG], 2);
 }
 
-Test(outbox_train, keeps_its_source_when_it_goes_singly)
+Test(gso_batch, keeps_its_source_when_it_goes_singly)
 {
-    refuse_trains_with = EPERM;
+    refuse_gso_with = EPERM;
     add_to(&there, &here, 10);
     add_to(&there, &here, 10);
     flush();
     cr_assert_str_eq(sent_log, "|@a10 |@b10 ", "%s", sent_log);
 }
 
-/* Behind two messages, in one train with them. */
-Test(outbox_train, a_run_goes_singly_too)
+/* Behind two messages, in one gso_batch with them. */
+Test(gso_batch, a_run_goes_singly_too)
 {
     static uint8_t run[] = "0123456789ABCDEFGHIJKLM";
     const struct outbox_message message = {
         .parts = {{run, 23}}, .part_count = 1, .weight = 1, .account = OUTBOX_REPLIES};
 
-    refuse_trains_with = EMSGSIZE;
+    refuse_gso_with = EMSGSIZE;
     refusals_left = 2;
     add(10);
     add(10);
@@ -302,14 +302,14 @@ Test(outbox_train, a_run_goes_singly_too)
     cr_assert_eq(counted(), 8);
 }
 
-Test(outbox_train, is_given_up_where_the_kernel_cannot)
+Test(gso_batch, is_given_up_where_the_kernel_cannot)
 {
-    refuse_trains_with = EIO;
+    refuse_gso_with = EIO;
     for (int i = 0; i < 3; i++)
         add(100);
     flush();
     cr_assert_str_eq(sent_log, "|a100 |b100 |c100 ", "%s", sent_log);
-    cr_assert_eq(outbox.train_max, 1, "for good");
+    cr_assert_eq(outbox.gso_max, 1, "for good");
     calls = 0;
     for (int i = 0; i < 3; i++)
         add(100);
@@ -318,21 +318,21 @@ Test(outbox_train, is_given_up_where_the_kernel_cannot)
     cr_assert_eq(counted(), 6);
 }
 
-Test(outbox_train, invalid_is_for_good_only_where_it_cannot_mean_too_big)
+Test(gso_batch, invalid_is_for_good_only_where_it_cannot_mean_too_big)
 {
-    refuse_trains_with = EINVAL;
+    refuse_gso_with = EINVAL;
     add(OUTBOX_SEGMENT_SAFE + 1);
     add(OUTBOX_SEGMENT_SAFE + 1);
     flush();
-    cr_assert_eq(outbox.train_max, OUTBOX_TRAIN_MAX);
+    cr_assert_eq(outbox.gso_max, GSO_BATCH_MAX);
     add(OUTBOX_SEGMENT_SAFE);
     add(OUTBOX_SEGMENT_SAFE);
     flush();
-    cr_assert_eq(outbox.train_max, 1);
+    cr_assert_eq(outbox.gso_max, 1);
     cr_assert_eq(counted(), 4);
 }
 
-Test(outbox_train, a_pending_refusal_costs_it_nothing)
+Test(gso_batch, a_pending_refusal_costs_it_nothing)
 {
     refuse_all_with = ECONNREFUSED;
     refusals_left = 1;
@@ -343,7 +343,7 @@ Test(outbox_train, a_pending_refusal_costs_it_nothing)
     cr_assert(outbox.may_be_refused);
 }
 
-Test(outbox_train, refused_without_end_is_counted_whole)
+Test(gso_batch, refused_without_end_is_counted_whole)
 {
     refuse_all_with = ECONNREFUSED;
     add(5);
@@ -353,7 +353,7 @@ Test(outbox_train, refused_without_end_is_counted_whole)
     cr_assert_eq(outbox.tally[OUTBOX_REPLIES].failed[UDP_ERROR_REFUSED], 2);
 }
 
-Test(outbox_train, a_full_socket_is_waited_for_and_the_train_stays_whole)
+Test(gso_batch, a_full_socket_is_waited_for_and_the_train_stays_whole)
 {
     refuse_all_with = EAGAIN;
     refusals_left = 1;
@@ -396,19 +396,19 @@ static void add_by_chance(unsigned seed, bool as_runs)
     outbox_flush(&outbox);
 }
 
-Test(outbox_train, a_run_is_the_same_as_its_messages)
+Test(gso_batch, a_run_is_the_same_as_its_messages)
 {
     static char one_by_one[sizeof(sent_log)];
 
     outbox_fini(&outbox); /* no flush on the way: a run takes less room than its messages */
-    cr_assert_eq(outbox_init(&outbox, &test_socket, 12 * 90, OUTBOX_TRAIN_MAX), 0);
+    cr_assert_eq(outbox_init(&outbox, &test_socket, 12 * 90, GSO_BATCH_MAX), 0);
     for (size_t i = 0; i < sizeof(big); i++)
         big[i] = (uint8_t)('!' + i % 90);
     for (unsigned seed = 1; seed <= 300; seed++) {
         uint64_t sent;
 
         outbox.tally[OUTBOX_REPLIES] = (struct outbox_tally){0};
-        outbox.train_max = seed % 3 ? OUTBOX_TRAIN_MAX : seed % 7 + 1;
+        outbox.gso_max = seed % 3 ? GSO_BATCH_MAX : seed % 7 + 1;
         calls = log_length = 0;
         add_by_chance(seed, false);
         memcpy(one_by_one, sent_log, log_length + 1);

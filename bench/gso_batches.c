@@ -1,4 +1,4 @@
-#include "trains.h"
+#include "gso_batches.h"
 
 #include <netinet/in.h>
 #include <netinet/udp.h>
@@ -7,7 +7,7 @@
 #define BYTES_MAX    65507
 #define SEGMENTS_MAX 64
 
-/* How many messages from first on may go as one train. */
+/* How many messages from first on may go as one gso_batch. */
 static unsigned measure(const struct batch *batch, unsigned first, unsigned end)
 {
     size_t size = batch->vectors[first].iov_len;
@@ -41,24 +41,25 @@ static void add_segment_size(struct msghdr *header, uint8_t *control, size_t roo
     memcpy(CMSG_DATA(c), &segment, sizeof(segment));
 }
 
-void trains_build(struct trains *t, struct batch *batch, unsigned first, unsigned end, bool merge)
+void gso_batches_build(struct gso_batches *t, struct batch *batch, unsigned first, unsigned end,
+                       bool merge)
 {
     t->count = 0;
     while (first < end) {
         unsigned length = merge ? measure(batch, first, end) : 1;
-        struct mmsghdr *train = &t->headers[t->count];
+        struct mmsghdr *gso_batch = &t->headers[t->count];
 
-        *train = batch->messages[first];
-        train->msg_hdr.msg_iovlen = length;
+        *gso_batch = batch->messages[first];
+        gso_batch->msg_hdr.msg_iovlen = length;
         if (length > 1)
-            add_segment_size(&train->msg_hdr, t->controls[t->count], sizeof(t->controls[0]),
+            add_segment_size(&gso_batch->msg_hdr, t->controls[t->count], sizeof(t->controls[0]),
                              batch->vectors[first].iov_len);
         t->datagrams[t->count++] = length;
         first += length;
     }
 }
 
-unsigned trains_datagrams(const struct trains *t, unsigned from, unsigned count)
+unsigned gso_batches_datagrams(const struct gso_batches *t, unsigned from, unsigned count)
 {
     unsigned datagrams = 0;
 

@@ -1,4 +1,4 @@
-/* data_plane: trains through two pods: what arrives in one piece, and what leaves in one. */
+/* data_plane: gso_batches through two pods: what arrives in one piece, and what leaves in one. */
 #include "plane_fixture.h"
 
 TestSuite(plane_train, .init = setup, .fini = teardown, .timeout = 30);
@@ -19,20 +19,20 @@ static void expect_heard(size_t count, size_t bytes, size_t last_bytes)
 
 static bool came_merged(int pod)
 {
-    return count(pod, COUNTER_RECEIVE_TRAINS) < count(pod, COUNTER_RECEIVE_DATAGRAMS);
+    return count(pod, COUNTER_RECEIVE_GRO_BATCHES) < count(pod, COUNTER_RECEIVE_DATAGRAMS);
 }
 
 Test(plane_train, a_train_for_the_leader_is_answered_one_by_one_in_order)
 {
     publish(A, A, 1, 0);
-    say_train(A, 20, 100, 40);
+    say_gso(A, 20, 100, 40);
     run(A);
     cr_assert(came_merged(A));
     cr_assert_eq(count(A, COUNTER_RECEIVED_DATA), 20);
     cr_assert_eq(count(A, COUNTER_BYTES_DATA), 19 * 100 + 40);
     cr_assert_eq(count(A, COUNTER_DELIVERED), 20);
     cr_assert_eq(count(A, COUNTER_REPLIES_SENT), 20);
-    cr_assert_lt(count(A, COUNTER_SEND_TRAINS), 20, "the answers are trains too");
+    cr_assert_lt(count(A, COUNTER_SEND_GSO_BATCHES), 20, "the answers are trains too");
     expect_heard(20, 100, 40);
 }
 
@@ -41,7 +41,7 @@ Test(plane_train, a_train_larger_than_a_slot_stays_whole)
 {
     publish(A, A, 1, 0);
     publish(B, A, 1, 0);
-    say_train(B, 10, 1333, 1);
+    say_gso(B, 10, 1333, 1);
     run(B);
     run(A);
     run(B);
@@ -55,13 +55,13 @@ Test(plane_train, frames_of_one_batch_are_a_train)
 
     publish(A, A, 1, 0);
     publish(B, A, 1, 0);
-    say_train(B, 60, 100, 100);
+    say_gso(B, 60, 100, 100);
     run(B);
     cr_assert_eq(count(B, COUNTER_FRAMES_SENT), 6, "ten of them fit into a frame");
-    cr_assert_eq(count(B, COUNTER_SEND_TRAINS), 1);
+    cr_assert_eq(count(B, COUNTER_SEND_GSO_BATCHES), 1);
     cr_assert_eq(count(B, COUNTER_SEND_DATAGRAMS), 6);
     data_plane_read_numbers(&data_planes[B], &numbers);
-    cr_assert_eq(numbers.distributions[DISTRIBUTION_SEND_TRAIN].buckets[3], 1, "of 5 to 8");
+    cr_assert_eq(numbers.distributions[DISTRIBUTION_SEND_GSO_BATCH].buckets[3], 1, "of 5 to 8");
     cr_assert_eq(numbers.distributions[DISTRIBUTION_RECEIVE_BATCH].buckets[6], 1, "of 33 to 64");
     run(A);
     cr_assert(came_merged(A));
@@ -90,7 +90,7 @@ Test(plane_train, frames_of_about_one_size_are_padded_to_one)
     say_bytes(B, 1280 - 64);
     run(B);
     cr_assert_eq(count(B, COUNTER_FRAMES_SENT), 3);
-    cr_assert_eq(count(B, COUNTER_SEND_TRAINS), 1);
+    cr_assert_eq(count(B, COUNTER_SEND_GSO_BATCHES), 1);
     run(A);
     cr_assert_eq(count(A, COUNTER_DELIVERED), 3);
     run(B);
@@ -109,7 +109,7 @@ Test(plane_train, a_frame_that_would_waste_more_than_an_eighth_ends_the_train)
     say_bytes(B, 1250);
     run(B);
     cr_assert_eq(count(B, COUNTER_FRAMES_SENT), 4);
-    cr_assert_eq(count(B, COUNTER_SEND_TRAINS), 3);
+    cr_assert_eq(count(B, COUNTER_SEND_GSO_BATCHES), 3);
     run(A);
     cr_assert_eq(count(A, COUNTER_DELIVERED), 4);
     run(B);
@@ -137,7 +137,7 @@ Test(plane_train, a_large_datagram_stays_in_its_place)
 Test(plane_train, what_is_held_goes_on_one_by_one)
 {
     publish(A, PODS, 1, 0);
-    say_train(A, 30, 10, 10);
+    say_gso(A, 30, 10, 10);
     run(A);
     cr_assert_eq(hold_count(&data_planes[A].workers[0].hold), 30);
     publish(A, A, 2, 0);
@@ -149,16 +149,16 @@ Test(plane_train, what_is_held_goes_on_one_by_one)
 Test(plane_train, a_train_goes_raw_as_it_came)
 {
     relay_raw_from_b();
-    say_train(B, 50, 100, 30);
+    say_gso(B, 50, 100, 30);
     run(B);
     cr_assert_eq(count(B, COUNTER_RELAYED), 50);
-    cr_assert_eq(count(B, COUNTER_SEND_TRAINS), 1, "though batches are of 8");
+    cr_assert_eq(count(B, COUNTER_SEND_GSO_BATCHES), 1, "though batches are of 8");
     run(A);
     cr_assert_eq(count(A, COUNTER_RECEIVED_DATA), 50);
     cr_assert_eq(count(A, COUNTER_BYTES_DATA), 49 * 100 + 30);
 }
 
-/* A command in the middle of a train is one all the same, and the others go their way. */
+/* A command in the middle of a gso_batch is one all the same, and the others go their way. */
 Test(plane_train, a_command_in_a_train_is_found)
 {
     struct address to;
