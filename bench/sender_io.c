@@ -151,7 +151,7 @@ static bool is_from_target(const struct sender *s, const struct flow *f, unsigne
 }
 
 /* A whole answer to this flow: new, seen before, or too old to tell. */
-static void account_answer(struct sender *s, struct flow *f, const struct payload *p)
+static void account_reply(struct sender *s, struct flow *f, const struct payload *p)
 {
     uint64_t round_trip_ns = s->now_ns > p->intended_ns ? s->now_ns - p->intended_ns : 0;
 
@@ -210,7 +210,7 @@ static void account_received(struct sender *s, struct flow *f, unsigned i)
     else if (verdict == PAYLOAD_CORRUPT || !was_sent(s, f, &p, length))
         s->counts.corrupt++;
     else
-        account_answer(s, f, &p);
+        account_reply(s, f, &p);
 }
 
 static int read_flow(struct sender *s, struct flow *f)

@@ -161,7 +161,7 @@ static size_t probe_once(struct ctl_pod *pods, size_t count)
                                           .length = CTL_PROBE_BYTES,
                                           .tries = 1,
                                           .wait_ns = WAIT_NS,
-                                          .is_answer = ctl_is_probe_answer,
+                                          .is_reply = ctl_is_probe_answer,
                                           .nonce = nonce};
     size_t answered;
 

@@ -261,7 +261,7 @@ size_t samples_list(const struct reading *reading, struct sample ret_samples[sta
     add_gauge(&list, "multicast_groups", numbers->groups, "Multicast groups joined");
     add_gauge(&list, "ledger_requests", (uint64_t)ledger.requests,
               "Requests received minus all that became of them: 0 at rest");
-    add_gauge(&list, "ledger_answers", (uint64_t)ledger.answers,
+    add_gauge(&list, "ledger_answers", (uint64_t)ledger.replies,
               "Answers received minus all that became of them: 0 at rest");
     add_gauge(&list, "ledger_copies", (uint64_t)ledger.copies,
               "Copies made minus all that became of them: 0 at rest");

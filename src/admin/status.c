@@ -216,7 +216,7 @@ static struct json_object *describe_ledger(const struct data_plane_numbers *numb
     struct json_object *object = json_object_new_object();
 
     add_signed(object, "requests", ledger.requests);
-    add_signed(object, "answers", ledger.answers);
+    add_signed(object, "answers", ledger.replies);
     add_signed(object, "copies", ledger.copies);
     return object;
 }

@@ -57,8 +57,8 @@ struct ledger counters_ledger(const uint64_t sum[static COUNTER_COUNT], uint64_t
         sum[COUNTER_DELIVERED] + sum[COUNTER_RELAYED] +
         add_range(sum, COUNTER_CONTROL_OK, COUNTER_CONTROL_PROBE - COUNTER_CONTROL_OK + 1) +
         add_range(sum, COUNTER_DROPPED, DROP_REASON_COUNT) + inside;
-    uint64_t answers_in = sum[COUNTER_ANSWERS_APP] + sum[COUNTER_ANSWERS_RELAY];
-    uint64_t answers_out = sum[COUNTER_REPLIES_SENT] + sum[COUNTER_REPLIES_RELAYED] +
+    uint64_t replies_in = sum[COUNTER_REPLIES_FROM_APP] + sum[COUNTER_REPLIES_FROM_RELAY];
+    uint64_t replies_out = sum[COUNTER_REPLIES_SENT] + sum[COUNTER_REPLIES_RELAYED] +
                            sum[COUNTER_REPLIES_FENCED] + sum[COUNTER_REPLIES_SUPPRESSED] +
                            add_range(sum, COUNTER_REPLIES_DROPPED, DROP_REASON_COUNT);
 
@@ -66,6 +66,6 @@ struct ledger counters_ledger(const uint64_t sum[static COUNTER_COUNT], uint64_t
         sum[COUNTER_COPIES_SENT] + add_range(sum, COUNTER_COPIES_DROPPED, DROP_REASON_COUNT);
 
     return (struct ledger){.requests = (int64_t)(requests_in - requests_out),
-                           .answers = (int64_t)(answers_in - answers_out),
+                           .replies = (int64_t)(replies_in - replies_out),
                            .copies = (int64_t)(sum[COUNTER_COPIES_MADE] - copies_out)};
 }

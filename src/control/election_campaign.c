@@ -1,12 +1,12 @@
 /*
  * A campaign asks every seat of the list, each at its own time: again after
- * half an interval when it did not answer, and when its promise has run out
+ * half an interval when it did not reply, and when its promise has run out
  * when it said so. Pre-votes count for half a detection time. A round of votes
  * lasts as long; then it is pre-votes again.
  */
 #include "election_internal.h"
 
-#define ISOLATED_AFTER 2 /* detection times without a majority that answers */
+#define ISOLATED_AFTER 2 /* detection times without a majority that replies */
 
 static uint64_t half_detection(const struct election *e)
 {
@@ -183,7 +183,7 @@ void election_hear_grant(struct election *e, const struct election_event *event)
 {
     const struct election_message *m = event->message;
     const struct election_campaign *c = &e->campaign;
-    bool is_vote = m->type == ELECTION_VOTE_ANSWER;
+    bool is_vote = m->type == ELECTION_VOTE_REPLY;
     uint16_t index = find_voter(e, m->from);
     struct election_peer *peer = &e->peers[index];
 

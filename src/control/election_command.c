@@ -82,7 +82,7 @@ void election_hear_hand_over(struct election *e, const struct election_event *ev
 static void await(struct election *e, const struct election_event *event)
 {
     if (e->command_count == ELECTION_COMMANDS_MAX) {
-        election_answer(e, event->token, ELECTION_NO_QUORUM);
+        election_result(e, event->token, ELECTION_NO_QUORUM);
         return;
     }
     e->commands[e->command_count++] =
@@ -100,12 +100,12 @@ void election_command(struct election *e, const struct election_event *event)
     if (event->instance == e->leader &&
         (e->state == ELECTION_LEADER ? e->now_ns < e->valid_until_ns : election_hears_leader(e))) {
         /* Whatever its condition: a command that is repeated finds it done. */
-        election_answer(e, event->token, ELECTION_OK);
+        election_result(e, event->token, ELECTION_OK);
     } else if (event->if_term && event->if_term != e->term) {
-        election_answer(e, event->token, ELECTION_BAD_TERM);
+        election_result(e, event->token, ELECTION_BAD_TERM);
     } else if (index == ELECTION_NOT_FOUND || !e->list.members[index].is_eligible ||
                !is_alive(e, index)) {
-        election_answer(e, event->token, ELECTION_NO_MEMBER);
+        election_result(e, event->token, ELECTION_NO_MEMBER);
     } else {
         await(e, event);
         hand_over(e, event->instance);
@@ -123,10 +123,10 @@ static bool is_settled(struct election *e, const struct election_pending *comman
     bool leads = e->leader && (e->leader != election_self(e) || e->state == ELECTION_LEADER);
 
     if (e->term > command->term && leads)
-        election_answer(e, command->token,
+        election_result(e, command->token,
                         e->leader == command->target ? ELECTION_OK : ELECTION_BAD_TERM);
     else if (e->now_ns >= command->until_ns)
-        election_answer(e, command->token, ELECTION_NO_QUORUM);
+        election_result(e, command->token, ELECTION_NO_QUORUM);
     else
         return false;
     return true;
@@ -224,7 +224,7 @@ void election_command_tick(struct election *e)
         stop_tick(e);
 }
 
-/* ---- force: documented as unsafe; whoever does not answer now is no longer in the list ---- */
+/* ---- force: documented as unsafe; whoever does not reply now is no longer in the list ---- */
 
 void election_force(struct election *e)
 {

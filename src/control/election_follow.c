@@ -166,12 +166,12 @@ void election_hear_heartbeat(struct election *e, const struct election_event *ev
     take_terms_of_heartbeat(e, event);
     acknowledge(e, event);
     if (e->asked.type)
-        election_answer_asked(e);
+        election_reply_to_asked(e);
 }
 
 /* ---- what members seem to be ---- */
 
-/* Followers hear of each other now and then only: a new leader gives all a detection time to answer
+/* Followers hear of each other now and then only: a new leader gives all a detection time to reply
  * it, but for one that it was elected against. */
 static bool may_still_answer(const struct election *e, uint16_t index)
 {
@@ -213,7 +213,7 @@ void election_probe_leader(struct election *e)
     election_send(e, &e->leader_address, e->leader, &probe);
 }
 
-/* A leader answers with what it is known by: a heartbeat. */
+/* A leader replies with what it is known by: a heartbeat. */
 void election_hear_probe(struct election *e, const struct election_event *event)
 {
     const struct election_message *m = event->message;
@@ -366,5 +366,5 @@ void election_hear_refusal(struct election *e, uint64_t instance)
         reach_verdict(e);
     }
     if (e->asked.type)
-        election_answer_asked(e);
+        election_reply_to_asked(e);
 }

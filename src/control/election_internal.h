@@ -62,7 +62,7 @@ void election_send_all(struct election *e, const struct election_message *messag
 void election_send_page(struct election *e, const struct address *to, uint64_t instance,
                         uint16_t first);
 void election_push_list(struct election *e);
-void election_answer(struct election *e, uint64_t token, enum election_answer answer);
+void election_result(struct election *e, uint64_t token, enum election_result reply);
 
 /* ---- election_list.c ---- */
 uint16_t election_find(const struct election *e, uint64_t instance);
@@ -103,7 +103,7 @@ bool election_is_ready(const struct election *e);
 
 /* ---- election_vote.c ---- */
 void election_hear_request(struct election *e, const struct election_event *event);
-void election_answer_asked(struct election *e);
+void election_reply_to_asked(struct election *e);
 bool election_voted_later(const struct election *e, uint64_t leader, uint64_t term);
 bool election_may_promise(const struct election *e, uint64_t to);
 

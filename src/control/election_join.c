@@ -2,13 +2,13 @@
  * Who is there, and the first leader.
  *
  * WHO goes to every address that discovery or the configuration names; HERE
- * answers. A leader takes whoever says WHO into its list. Where nobody knows of
+ * replies. A leader takes whoever says WHO into its list. Where nobody knows of
  * a cluster, and enough have answered, the first in order asks the others for
  * their vote.
  */
 #include "election_internal.h"
 
-#define ANSWER_AGE    6 /* intervals for which an answer counts */
+#define ANSWER_AGE    6 /* intervals for which an reply counts */
 #define BOOT_PATIENCE 2 /* detection times between the candidates of a bootstrap */
 #define SEAT_PATIENCE 3 /* detection times for which no leader let us in */
 #define AUTH_MEMORY   (5 * NS_PER_SEC)
@@ -258,7 +258,7 @@ static bool is_patient(const struct election *e)
     return e->now_ns >= e->started_ns + 3 * e->detection_ns;
 }
 
-/* How many must answer; alone or two of us, after a while, need nobody. */
+/* How many must reply; alone or two of us, after a while, need nobody. */
 static size_t bootstrap_quorum(const struct election *e, size_t total)
 {
     if (total == 1 || (is_patient(e) && (e->config.quorum == ELECTION_QUORUM_NONE ||
@@ -291,7 +291,7 @@ static void consider_bootstrap(struct election *e)
         election_forget_list(e);
         return;
     }
-    if (!e->bootstrap_ns) /* others may still be about to answer */
+    if (!e->bootstrap_ns) /* others may still be about to reply */
         e->bootstrap_ns = e->now_ns + (e->list.count < total ? 2 * e->interval_ns : 0);
     rank = eligible_before(e);
     if (e->now_ns < e->bootstrap_ns + rank * BOOT_PATIENCE * e->detection_ns) {

@@ -6,7 +6,7 @@ static struct election_action *add(struct election *e, enum election_action_type
     struct election_action *action;
     size_t most = ELECTION_ACTIONS_MAX;
 
-    if (type != ELECTION_ANSWER)
+    if (type != ELECTION_RESULT)
         most -= ELECTION_COMMANDS_MAX; /* whoever asked waits for it, and nobody asks again */
     if (out->count >= most) {
         e->counts.actions_lost++; /* as if the network had lost it */
@@ -93,14 +93,14 @@ void election_push_list(struct election *e)
         election_send_page(e, NULL, 0, first);
 }
 
-void election_answer(struct election *e, uint64_t token, enum election_answer answer)
+void election_result(struct election *e, uint64_t token, enum election_result reply)
 {
-    struct election_action *action = add(e, ELECTION_ANSWER);
+    struct election_action *action = add(e, ELECTION_RESULT);
 
     if (!action)
         return;
     action->token = token;
-    action->answer = answer;
+    action->reply = reply;
     action->term = e->term;
 }
 
@@ -119,9 +119,9 @@ const char *election_message_name(enum election_message_type type)
         [ELECTION_ASK] = "ask",
         [ELECTION_TOLD] = "told",
         [ELECTION_PREVOTE] = "prevote",
-        [ELECTION_PREVOTE_ANSWER] = "prevote_answer",
+        [ELECTION_PREVOTE_REPLY] = "prevote_answer",
         [ELECTION_VOTE] = "vote",
-        [ELECTION_VOTE_ANSWER] = "vote_answer",
+        [ELECTION_VOTE_REPLY] = "vote_answer",
         [ELECTION_RESIGN] = "resign",
         [ELECTION_LEAVE] = "leave",
         [ELECTION_HAND_OVER] = "hand_over",

@@ -106,12 +106,12 @@ static void give_vote(struct election *e, const struct election_message *m)
     }
 }
 
-static void answer(struct election *e, const struct election_message *m, const struct address *from,
-                   uint16_t flags, uint64_t wait_ns)
+static void reply(struct election *e, const struct election_message *m, const struct address *from,
+                  uint16_t flags, uint64_t wait_ns)
 {
     bool is_vote = m->type == ELECTION_VOTE;
     struct election_message reply =
-        election_make(e, is_vote ? ELECTION_VOTE_ANSWER : ELECTION_PREVOTE_ANSWER);
+        election_make(e, is_vote ? ELECTION_VOTE_REPLY : ELECTION_PREVOTE_REPLY);
 
     reply.term = m->term;
     reply.stamp_ns = m->stamp_ns;
@@ -131,7 +131,7 @@ static void decide(struct election *e, const struct election_message *m, const s
 
     if (grant && m->type == ELECTION_VOTE)
         give_vote(e, m);
-    answer(e, m, from, (uint16_t)(flags | (grant ? ELECTION_FLAG_GRANTED : 0)), wait);
+    reply(e, m, from, (uint16_t)(flags | (grant ? ELECTION_FLAG_GRANTED : 0)), wait);
 }
 
 void election_hear_request(struct election *e, const struct election_event *event)
@@ -139,7 +139,7 @@ void election_hear_request(struct election *e, const struct election_event *even
     const struct election_message *m = event->message;
 
     decide(e, m, &event->from);
-    /* It has evidence and we have none: ask the leader, and answer when we know. */
+    /* It has evidence and we have none: ask the leader, and reply when we know. */
     if (m->flags & ELECTION_FLAG_EVIDENCE && m->leader == e->leader && e->refused != e->leader &&
         e->state != ELECTION_LEADER && bound_for(e, m) && e->config.on_refused_fast) {
         e->asked = *m;
@@ -148,7 +148,7 @@ void election_hear_request(struct election *e, const struct election_event *even
     }
 }
 
-void election_answer_asked(struct election *e)
+void election_reply_to_asked(struct election *e)
 {
     struct election_message asked = e->asked;
 

@@ -14,7 +14,7 @@ void handshake_init(struct handshake *i, uint64_t cluster, uint64_t instance,
     i->cluster = cluster;
     i->instance = instance;
     i->self = address_with_port(*self, 0);
-    i->answers = budget_make(NS_PER_SEC / ANSWERS_PER_SECOND, ANSWERS_BURST);
+    i->replies = budget_make(NS_PER_SEC / ANSWERS_PER_SECOND, ANSWERS_BURST);
     nonce_space_init(&i->nonce_space, KEY_FOR_PEER, instance, PEER_NONCE_SPACE);
     seal_cache_init(&i->cache, KEY_FOR_PEER);
 }
@@ -104,7 +104,7 @@ static bool is_done(const struct handshake *i, const struct handshake_peer *peer
     return peer->is_authenticated && knows_us(i, peer);
 }
 
-/* Of a question: an answer to it is fresh. */
+/* Of a question: an reply to it is fresh. */
 static uint64_t draw_nonce(struct handshake_peer *peer)
 {
     do
@@ -173,7 +173,7 @@ static void introduce(struct handshake *i, struct handshake_peer *peer,
     handshake_peer_remove_predecessors(i, peer);
 }
 
-/* The peer that answers a question of ours; what was asked at an address may be answered by
+/* The peer that replies a question of ours; what was asked at an address may be answered by
  * another instance than the one that was there. NULL: nobody was asked this. */
 static struct handshake_peer *find_asked(struct handshake *i,
                                          const struct handshake_message *theirs,
@@ -199,10 +199,10 @@ static struct handshake_peer *find_asked(struct handshake *i,
 }
 
 /* With the key of the question: that one both have. What we have asked already stays asked: else
- * two who ask each other at once would wait for answers that are never given. */
-static size_t answer(struct handshake *i, struct handshake_peer *peer,
-                     const struct handshake_message *theirs, const struct key *key,
-                     uint8_t out[static HANDSHAKE_SEALED])
+ * two who ask each other at once would wait for replies that are never given. */
+static size_t reply(struct handshake *i, struct handshake_peer *peer,
+                    const struct handshake_message *theirs, const struct key *key,
+                    uint8_t out[static HANDSHAKE_SEALED])
 {
     struct handshake_message ours = describe_us(i);
     bool is_news = !peer->is_authenticated ||
@@ -270,8 +270,8 @@ enum handshake_verdict handshake_receive(struct handshake *i, const struct addre
     /* Where the window was just set, it begins behind this one. */
     (void)replay_accept(&peer->window, block.value);
     *ret_length = 0;
-    if (theirs.nonce && budget_take(&i->answers, now_ns))
-        *ret_length = answer(i, peer, &theirs, keyring_find(&i->ring, block.key), out);
+    if (theirs.nonce && budget_take(&i->replies, now_ns))
+        *ret_length = reply(i, peer, &theirs, keyring_find(&i->ring, block.key), out);
     return HANDSHAKE_OK;
 }
 

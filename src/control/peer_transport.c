@@ -174,19 +174,19 @@ static enum peer_transport_result hear_introduction(struct peer_transport *trans
                                                     struct arrival *arrival)
 {
     uint32_t before = handshake_count(&transport->handshake);
-    uint8_t answer[HANDSHAKE_SEALED];
+    uint8_t reply[HANDSHAKE_SEALED];
     enum handshake_verdict verdict;
     size_t length;
 
     verdict = handshake_receive(&transport->handshake, &arrival->from, arrival->bytes,
-                                arrival->length, clock_now_ns(), answer, &length);
+                                arrival->length, clock_now_ns(), reply, &length);
     if (verdict != HANDSHAKE_OK)
         return refuse(transport, verdict);
     counters_add(transport->counters, COUNTER_PEER_RECEIVED, 1);
     if (handshake_count(&transport->handshake) > before)
         counters_add(transport->counters, COUNTER_INTRODUCED, 1);
     if (length)
-        post(transport, &arrival->from, answer, length);
+        post(transport, &arrival->from, reply, length);
     return PEER_TRANSPORT_HANDSHAKE;
 }
 

@@ -1,4 +1,4 @@
-/* What the election wants done: store, publish, send, answer, in this order. */
+/* What the election wants done: store, publish, send, reply, in this order. */
 #include "supervisor_internal.h"
 
 /* What only the driver knows: how much of its traffic has arrived, and how much fits in here. */
@@ -65,8 +65,8 @@ static void carry_out(struct supervisor *supervisor)
         case ELECTION_SEND_ALL:
             send_all(supervisor, action);
             break;
-        case ELECTION_ANSWER:
-            supervisor_answer(supervisor, action);
+        case ELECTION_RESULT:
+            supervisor_reply(supervisor, action);
             break;
         }
     }

@@ -6,18 +6,18 @@
 #define COMMAND_TAKEN_MAX COMMAND_QUEUE_LENGTH /* a slice: letters come back while we read */
 #define UNSAID_TEXT       32
 
-/* All pods have been sent a multicast one: more than one answer would be an amplifier. */
-static bool may_answer(const struct supervisor *supervisor, const struct queued_command *queued)
+/* All pods have been sent a multicast one: more than one reply would be an amplifier. */
+static bool may_reply(const struct supervisor *supervisor, const struct queued_command *queued)
 {
     return !queued->is_multicast || supervisor_is_self(supervisor->config, queued->command.target);
 }
 
-static void answer(struct supervisor *supervisor, const struct queued_command *queued,
-                   const char *text)
+static void reply(struct supervisor *supervisor, const struct queued_command *queued,
+                  const char *text)
 {
     size_t length = strlen(text);
 
-    if (length <= queued->length && may_answer(supervisor, queued))
+    if (length <= queued->length && may_reply(supervisor, queued))
         data_plane_send_reply(supervisor->data_plane, &queued->client, &queued->local, text,
                               length);
 }
@@ -46,7 +46,7 @@ static void refuse(struct supervisor *supervisor, const struct queued_command *q
     log_warn("command_refused", "leader \"%s\" asked for by %s: %.*s%s", queued->command.target,
              address_format(&queued->client, client), (int)strcspn(text, "\n"), text,
              tell_unsaid(&supervisor->refusals_unsaid, unsaid));
-    answer(supervisor, queued, text);
+    reply(supervisor, queued, text);
 }
 
 /* Who may not command is told so, and no more: the log says why. */
@@ -65,7 +65,7 @@ static void refuse_stranger(struct supervisor *supervisor, const struct queued_c
     log_warn("command_refused", "leader \"%s\" asked for by %s: no auth: %s%s",
              queued->command.target, address_format(&queued->client, client), why,
              tell_unsaid(&supervisor->strangers_unsaid, unsaid));
-    answer(supervisor, queued, "no auth\n");
+    reply(supervisor, queued, "no auth\n");
 }
 
 static void refuse_signature(struct supervisor *supervisor, const struct queued_command *queued,
@@ -90,7 +90,7 @@ static void confirm(struct supervisor *supervisor, const struct queued_command *
 
     counters_add(&supervisor->counters, COUNTER_CONTROL_OK, 1);
     (void)snprintf(text, sizeof(text), "ok %llu\n", (unsigned long long)term);
-    answer(supervisor, queued, text);
+    reply(supervisor, queued, text);
 }
 
 /* 0 as a condition can never be met: there is no term 0. */
@@ -187,7 +187,7 @@ static void take(struct supervisor *supervisor, const struct queued_command *que
     }
 }
 
-void supervisor_answer(struct supervisor *supervisor, const struct election_action *action)
+void supervisor_reply(struct supervisor *supervisor, const struct election_action *action)
 {
     const struct queued_command *queued;
 
@@ -195,7 +195,7 @@ void supervisor_answer(struct supervisor *supervisor, const struct election_acti
         return;
     queued = &supervisor->waiting[action->token - 1];
     supervisor->is_waiting[action->token - 1] = false;
-    switch (action->answer) {
+    switch (action->reply) {
     case ELECTION_OK:
         confirm(supervisor, queued, action->term);
         break;
@@ -211,7 +211,7 @@ void supervisor_answer(struct supervisor *supervisor, const struct election_acti
     }
 }
 
-/* While a snapshot waits to be published none is taken: its answer would come before its effect. */
+/* While a snapshot waits to be published none is taken: its reply would come before its effect. */
 size_t supervisor_take_commands(struct supervisor *supervisor)
 {
     struct queued_command queued;

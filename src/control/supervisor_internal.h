@@ -41,7 +41,7 @@ void supervisor_tell_change(struct supervisor *supervisor, const struct supervis
 /* Nobody has led for long: the log, once each time. */
 void supervisor_tell_waiting(struct supervisor *supervisor, uint64_t now_ns);
 /* Other pods that have answered of late. */
-unsigned supervisor_count_answered(const struct election *e);
+unsigned supervisor_count_command(const struct election *e);
 /* Does the one lead whom the configuration names? True also when it names none. */
 bool supervisor_has_wanted_leader(const struct supervisor *supervisor);
 /* If not, the log tells, and what to do. */
@@ -72,7 +72,7 @@ void supervisor_compare_order(struct supervisor *supervisor,
 /* Commands of clients, a bounded number; returns how many. */
 size_t supervisor_take_commands(struct supervisor *supervisor);
 /* The outcome of one. */
-void supervisor_answer(struct supervisor *supervisor, const struct election_action *action);
+void supervisor_reply(struct supervisor *supervisor, const struct election_action *action);
 /* Does this text mean this pod, by its address or its name? */
 bool supervisor_is_self(const struct config *config, const char *text);
 /* The configured leader has changed, and is meant. */

@@ -146,7 +146,7 @@ bool supervisor_reset_windows(struct supervisor *supervisor, uint64_t instance, 
     if (*is_primed)
         return true;
     if (handshake_peer
-            ->is_primed) { /* in another seat, long ago: a fresh answer tells how far it is */
+            ->is_primed) { /* in another seat, long ago: a fresh reply tells how far it is */
         handshake_restart(&supervisor->transport.handshake, handshake_peer);
         return false;
     }

@@ -39,7 +39,7 @@ static bool is_new_leader(const struct supervisor_facts *before,
 }
 
 /*
- * A leader that gave way in order may still have answers under way: they pass for a while, at the
+ * A leader that gave way in order may still have replies under way: they pass for a while, at the
  * pod that has resigned as well as at the others.
  */
 static void grant_grace(const struct supervisor *supervisor, const struct supervisor_facts *before,
@@ -325,7 +325,7 @@ void supervisor_tell(struct supervisor *supervisor)
     tell(&report->fresh, e->is_fresh);
     tell(&report->alive, alive);
     tell(&report->known, e->acquaintance_count);
-    tell(&report->answered, supervisor_count_answered(e));
+    tell(&report->answered, supervisor_count_command(e));
     atomic_store_explicit(&report->lookup, discovery_failure(&supervisor->discovery),
                           memory_order_relaxed);
     tell(&report->differing, differing);

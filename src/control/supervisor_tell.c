@@ -74,7 +74,7 @@ static void tell_alone(struct supervisor *supervisor)
 
 /* ---- nobody leads ---- */
 
-unsigned supervisor_count_answered(const struct election *e)
+unsigned supervisor_count_command(const struct election *e)
 {
     unsigned count = 0;
 
@@ -100,7 +100,7 @@ void supervisor_tell_waiting(struct supervisor *supervisor, uint64_t now_ns)
         log_warn("no_leader",
                  "none for %llu s: %u of %u other pods have answered: start the others, or compare "
                  "peers, discovery.dns, quorum.expect, cluster and keys",
-                 (unsigned long long)(WAITING_NS / NS_PER_SEC), supervisor_count_answered(e),
+                 (unsigned long long)(WAITING_NS / NS_PER_SEC), supervisor_count_command(e),
                  (unsigned)e->acquaintance_count);
     else
         log_warn("no_leader",

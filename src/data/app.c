@@ -10,10 +10,10 @@
 #define PRIVILEGED_PORTS_END 1024
 
 /*
- * A built-in app answers whatever comes, so two of them, or one and some other chatty server, would
- * answer each other for ever. Never answer a well-known port, nor our own.
+ * A built-in app replies whatever comes, so two of them, or one and some other chatty server, would
+ * reply each other for ever. Never reply a well-known port, nor our own.
  */
-static bool may_answer(struct app *app, const struct request *request)
+static bool may_reply(struct app *app, const struct request *request)
 {
     uint16_t port = request->record.client.port;
 
@@ -23,19 +23,19 @@ static bool may_answer(struct app *app, const struct request *request)
     return false;
 }
 
-static void answer(struct app *app, const struct request *request, const uint8_t *payload,
-                   size_t length)
+static void reply(struct app *app, const struct request *request, const uint8_t *payload,
+                  size_t length)
 {
     const struct origin origin = request_origin(request);
 
-    counters_add(app->counters, COUNTER_ANSWERS_APP, 1);
-    if (app_may_answer(app, request))
+    counters_add(app->counters, COUNTER_REPLIES_FROM_APP, 1);
+    if (app_may_reply(app, request))
         reply_send(app->replier, &origin, app->replier->snapshot->term, payload, length);
     else
         counters_add(app->counters, COUNTER_REPLIES_SUPPRESSED, 1);
 }
 
-/* Room for an answer that lives until the flush; flushes when the batch has used it up. */
+/* Room for an reply that lives until the flush; flushes when the batch has used it up. */
 static char *scratch_take(struct app *app, size_t bytes)
 {
     char *room;
@@ -66,8 +66,8 @@ static void discard_deliver(struct app *app, const struct request *request)
 static void echo_deliver(struct app *app, const struct request *request)
 {
     counters_add(app->counters, COUNTER_DELIVERED, 1);
-    if (may_answer(app, request))
-        answer(app, request, request->record.payload, request->record.length);
+    if (may_reply(app, request))
+        reply(app, request, request->record.payload, request->record.length);
 }
 
 static void whoami_deliver(struct app *app, const struct request *request)
@@ -77,7 +77,7 @@ static void whoami_deliver(struct app *app, const struct request *request)
     int length;
 
     counters_add(app->counters, COUNTER_DELIVERED, 1);
-    if (!may_answer(app, request))
+    if (!may_reply(app, request))
         return;
     text = scratch_take(app, WHOAMI_MAX);
     length = snprintf(text, WHOAMI_MAX, "%s %s leader term %llu via %s you %s\n",
@@ -87,10 +87,10 @@ static void whoami_deliver(struct app *app, const struct request *request)
                       address_format(&request->record.client, client));
     if (length > request->record.length)
         length = request->record.length; /* never more than we got */
-    answer(app, request, (const uint8_t *)text, (size_t)length);
+    reply(app, request, (const uint8_t *)text, (size_t)length);
 }
 
-void app_answer_probe(struct app *app, const struct request *request, const char *nonce)
+void app_reply_to_probe(struct app *app, const struct request *request, const char *nonce)
 {
     char self[ADDRESS_TEXT_MAX], ingress[ADDRESS_TEXT_MAX];
     size_t limit = request->record.length < WHOAMI_MAX ? request->record.length : WHOAMI_MAX;
@@ -105,8 +105,8 @@ void app_answer_probe(struct app *app, const struct request *request, const char
     size_t length = probe_reply_put(text, limit, &content);
 
     counters_add(app->counters, COUNTER_CONTROL_PROBE, 1);
-    if (length > 0 && may_answer(app, request))
-        answer(app, request, (const uint8_t *)text, length);
+    if (length > 0 && may_reply(app, request))
+        reply(app, request, (const uint8_t *)text, length);
 }
 
 static void no_answer(struct app *app, const struct datagram *datagram)

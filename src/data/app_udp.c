@@ -2,7 +2,7 @@
  * app_udp: a UDP server beside us as the app.
  *
  * An IPv4 loopback app is reached by one socket for all clients: each session has its own source
- * address out of 127.128.0.0/9, set per datagram by IP_PKTINFO, and the app's answer comes back to
+ * address out of 127.128.0.0/9, set per datagram by IP_PKTINFO, and the app's reply comes back to
  * that address. No descriptor and no port per client. Works unprivileged: the whole of 127/8 is
  * local to every network namespace, and SO_BINDTODEVICE needs no capability since Linux 5.7.
  *
@@ -144,10 +144,10 @@ static void udp_deliver(struct app *app, const struct request *request)
 {
     const struct origin origin = request_origin(request);
     struct session *session = sessions_find(&app->udp->sessions, &origin);
-    bool may_answer = app_may_answer(app, request);
+    bool may_reply = app_may_reply(app, request);
 
-    /* The app's answers do not say to which request: those that may leave need another session. */
-    if (!session || session->may_answer != may_answer)
+    /* The app's replies do not say to which request: those that may leave need another session. */
+    if (!session || session->may_reply != may_reply)
         session = session_open(app, &origin);
     if (!session) {
         counters_drop(app->counters, DROP_session_cap, 1);
@@ -159,12 +159,12 @@ static void udp_deliver(struct app *app, const struct request *request)
     }
     session->origin.tag = origin.tag; /* of the ingress pod's present instance */
     session->term = app->replier->snapshot->term;
-    session->may_answer = may_answer;
+    session->may_reply = may_reply;
     sessions_touch(&app->udp->sessions, session, true, app->replier->now_ns);
     send_to_app(app, session, &request->record);
 }
 
-/* ---- answers ---- */
+/* ---- replies ---- */
 
 static void udp_answer(struct app *app, const struct datagram *datagram)
 {
@@ -173,7 +173,7 @@ static void udp_answer(struct app *app, const struct datagram *datagram)
         udp->is_mux ? number_of_address(&datagram->local) : (uint32_t)datagram->session;
     struct session *session = sessions_by_number(&udp->sessions, number);
 
-    counters_add(app->counters, COUNTER_ANSWERS_APP, 1);
+    counters_add(app->counters, COUNTER_REPLIES_FROM_APP, 1);
     if (!address_equal(&datagram->peer, &udp->address)) {
         counters_drop_reply(app->counters, DROP_stranger, 1);
         return;
@@ -183,7 +183,7 @@ static void udp_answer(struct app *app, const struct datagram *datagram)
         return;
     }
     sessions_touch(&udp->sessions, session, false, app->replier->now_ns);
-    if (!session->may_answer) {
+    if (!session->may_reply) {
         counters_add(app->counters, COUNTER_REPLIES_SUPPRESSED, 1);
         return;
     }

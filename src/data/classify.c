@@ -2,10 +2,10 @@
  * classify: what a datagram on the data port, or to a multicast group, is. In this order:
  *
  *   malformed no source port: a frame with such a client would be refused as a whole
- *   loop      its source is a member's own port, or ours: two pods would answer each other for ever
+ *   loop      its source is a member's own port, or ours: two pods would reply each other for ever
  *   acl, rate not let in, or not so many (ingress_filter.h); before anything looks into it, so commands count
  *             as well. What a member relays raw is let in: behind its one address are all clients
- *   control   {"leader": ...}: to the supervisor, who answers; broken ones are answered here
+ *   control   {"leader": ...}: to the supervisor, who replies; broken ones are answered here
  *   data      everything else, also a probe, which travels like data and is answered by the leader
  */
 #include "headless/data/worker.h"
@@ -74,14 +74,14 @@ static void take_command(struct worker *worker, const struct datagram *datagram,
 
 static void refuse_bad_json(struct worker *worker, const struct datagram *datagram)
 {
-    static const char answer[] = "bad json\n";
+    static const char reply[] = "bad json\n";
 
     counters_add(&worker->counters, COUNTER_CONTROL_BAD_JSON, 1);
-    if (datagram->source != SOURCE_GROUP && /* every pod would answer it */
-        datagram->length >= sizeof(answer) - 1 &&
-        budget_take(&worker->bad_json_answers, worker->now_ns))
-        (void)udp_send_one(worker->data_socket, &datagram->peer, &datagram->local, answer,
-                           sizeof(answer) - 1);
+    if (datagram->source != SOURCE_GROUP && /* every pod would reply it */
+        datagram->length >= sizeof(reply) - 1 &&
+        budget_take(&worker->bad_json_replies, worker->now_ns))
+        (void)udp_send_one(worker->data_socket, &datagram->peer, &datagram->local, reply,
+                           sizeof(reply) - 1);
 }
 
 /* True when it was a control message, and ends here. */

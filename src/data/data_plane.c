@@ -287,8 +287,8 @@ void data_plane_watch(struct data_plane_quiet *quiet, const struct data_plane *d
 {
     /* Each datagram is one of these first; what the order says at rest is none. */
     static const size_t comings[] = {COUNTER_RECEIVED_DATA, COUNTER_RECEIVED_GROUP,
-                                     COUNTER_RECEIVED_RELAY, COUNTER_ANSWERS_APP,
-                                     COUNTER_ANSWERS_RELAY};
+                                     COUNTER_RECEIVED_RELAY, COUNTER_REPLIES_FROM_APP,
+                                     COUNTER_REPLIES_FROM_RELAY};
     struct data_plane_numbers numbers;
     uint64_t activity = 0;
 
@@ -300,7 +300,7 @@ void data_plane_watch(struct data_plane_quiet *quiet, const struct data_plane *d
     quiet->activity = activity;
 }
 
-/* No condition tells that the last answer has come: wait until there has been none for a while. */
+/* No condition tells that the last reply has come: wait until there has been none for a while. */
 static void wait_for_answers(const struct data_plane *data_plane, struct data_plane_quiet *quiet,
                              uint64_t quiet_ns)
 {

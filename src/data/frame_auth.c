@@ -49,7 +49,7 @@ void frame_auth_fini(struct frame_auth *frame_auth)
     frame_auth->cache = NULL;
 }
 
-/* An answer is for whoever gets it: the tag in it says whose it is. Copies are for all. */
+/* An reply is for whoever gets it: the tag in it says whose it is. Copies are for all. */
 static bool is_for_us(const struct frame_auth *frame_auth, const struct frame_header *header,
                       uint64_t receiver)
 {
@@ -89,7 +89,7 @@ static enum drop_reason open_sealed(struct frame_auth *frame_auth,
         return DROP_replay;
     if (!seal_unwrap(frame_auth->cache, key, &sender, &block, bytes_of(datagram), datagram->length))
         return DROP_auth;
-    /* Where it comes from is the ingress pod, to which the answer goes. */
+    /* Where it comes from is the ingress pod, to which the reply goes. */
     if (!address_equal_ip(&member->address, &datagram->peer))
         return DROP_misdirected;
     if (!replay_accept(window, header->sequence))

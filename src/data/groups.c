@@ -39,7 +39,7 @@ static int choose_interface(const struct config *config, const struct group *gro
     return 0;
 }
 
-/* From where its answers leave; the kernel has to choose where self is of the other family. */
+/* From where its replies leave; the kernel has to choose where self is of the other family. */
 static struct address answers_from(const struct config *config, const struct group *group)
 {
     if (config->self.family != group->address.family)

@@ -53,7 +53,7 @@ const struct request *order_keep(struct order *order, struct order_mark mark,
     return kept;
 }
 
-/* Only what its own leader numbered in this term may be answered: see app_may_answer. */
+/* Only what its own leader numbered in this term may be answered: see app_may_reply. */
 static void deliver_one(struct order *order, const struct queued_request *entry)
 {
     struct request request = entry->request;
@@ -171,7 +171,7 @@ static void take_members(struct order *order, const struct leader_snapshot *snap
         peers[count] = known < order->peer_count
                            ? order->peers[known]
                            : (struct order_peer){.instance = member->instance,
-                                                 .answers = budget_make(ORDER_ANSWER_EVERY_NS, 4)};
+                                                 .replies = budget_make(ORDER_ANSWER_EVERY_NS, 4)};
         peers[count].member = i;
         peers[count++].is_alive = member->is_alive;
     }

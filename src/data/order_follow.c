@@ -95,7 +95,7 @@ static enum turn begin_anew(struct order *order, const struct order_run *run, si
 }
 
 /* The message in front of the run is another here: the histories parted further back. Later frames
- * of an answer do not turn the search round. */
+ * of an reply do not turn the search round. */
 static enum turn find_parting(struct order *order, const struct order_run *run, size_t records)
 {
     uint64_t before = run->first - 1, start;
@@ -133,7 +133,7 @@ static enum turn compare_first(struct order *order, const struct order_run *run,
     return IN_TURN;
 }
 
-/* What is on its way as an answer is not asked for again for what comes beside it. */
+/* What is on its way as an reply is not asked for again for what comes beside it. */
 static enum turn too_early(struct order *order, const struct order_run *run, size_t records)
 {
     if (run->until && run->first == run->oldest) {
@@ -297,7 +297,7 @@ static uint64_t number_needed(const struct order *order)
     return order->tail > order_last(order) ? order->log.next : 0;
 }
 
-/* At once where something came out of turn, or an answer ended short of the tail; else again. */
+/* At once where something came out of turn, or an reply ended short of the tail; else again. */
 static bool is_time_to_ask(const struct order *order, uint64_t need)
 {
     bool is_answered = need >= order->until;

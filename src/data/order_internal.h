@@ -54,7 +54,7 @@ void order_diverge(struct order *order, uint64_t from);
 void order_announce(struct order *order);
 /* The leader: give what a majority has by now, and tell them so. */
 void order_commit_common(struct order *order);
-/* To each member that asked, as much of the history as one answer takes. */
+/* To each member that asked, as much of the history as one reply takes. */
 void order_answer_all(struct order *order);
 
 /* ---- order_follow.c ---- */

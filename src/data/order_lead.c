@@ -1,6 +1,6 @@
 /*
- * The leader's part: it numbers and publishes, answers the questions of members, and counts what a
- * majority has. And what any member answers a leader that asks.
+ * The leader's part: it numbers and publishes, replies the questions of members, and counts what a
+ * majority has. And what any member replies a leader that asks.
  */
 #include "order_internal.h"
 
@@ -113,10 +113,10 @@ void order_commit_common(struct order *order)
         publish(order, order->log.next, NULL);
 }
 
-/* ---- positions, and answers to them ---- */
+/* ---- positions, and replies to them ---- */
 
-/* Of the history, from where it was asked for: as much as one answer takes. */
-static void answer(struct order *order, struct order_peer *peer)
+/* Of the history, from where it was asked for: as much as one reply takes. */
+static void reply(struct order *order, struct order_peer *peer)
 {
     uint64_t first = order_min(order_max(peer->want, order->log.first), order->log.next);
     uint64_t until = first;
@@ -143,8 +143,8 @@ void order_answer_all(struct order *order)
 
         if (!peer->want || order_is_fresh(order))
             continue;
-        if (budget_take(&peer->answers, order->now_ns))
-            answer(order, peer);
+        if (budget_take(&peer->replies, order->now_ns))
+            reply(order, peer);
         else
             order->is_wanted = true; /* when it is its turn again */
     }
@@ -158,8 +158,8 @@ static void tell_position(struct order *order, const struct order_peer *peer)
     order->ops->tell_position(order->context, peer->member, &position);
 }
 
-/* A member answers its leader, and other members once its history is known to be the leader's. */
-static bool answers(const struct order *order, bool is_our_leader)
+/* A member replies its leader, and other members once its history is known to be the leader's. */
+static bool replies(const struct order *order, bool is_our_leader)
 {
     return order->role == ORDER_FOLLOWING ? is_our_leader || order->epoch == order->term
                                           : order->role != ORDER_IDLE;
@@ -172,7 +172,7 @@ void order_hear_position(struct order *order, uint64_t from, uint64_t term,
     struct order_peer *peer = &order->peers[index];
     bool is_our_leader = from == order->source;
 
-    if (index == order->peer_count || term != order->term || !answers(order, is_our_leader)) {
+    if (index == order->peer_count || term != order->term || !replies(order, is_our_leader)) {
         counters_add(order->counters, COUNTER_ORDER_REFUSED, 1);
         return;
     }

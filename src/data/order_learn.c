@@ -2,7 +2,7 @@
  * A new leader's part: it asks every member how far it is, takes over the best history among
  * those of a majority, and leads.
  *
- * Each member follows this leader by the time it answers, and so takes no number of a former one
+ * Each member follows this leader by the time it replies, and so takes no number of a former one
  * any more: what a majority has by then is all that can ever have been committed.
  *
  * With commits, a member that was restarted has forgotten what it once had, and does not count for
@@ -33,7 +33,7 @@ static void query(struct order *order)
 
 /* ---- who has answered ---- */
 
-struct answers {
+struct replies {
     size_t all, knowing; /* ourselves included; knowing: those that are not new */
     bool are_all, are_all_live;
     const struct order_peer *best; /* better than our own history; NULL: none is */
@@ -44,10 +44,10 @@ static bool is_better(const struct order_peer *peer, uint64_t epoch, uint64_t la
     return peer->epoch != epoch ? peer->epoch > epoch : peer->last > last;
 }
 
-static struct answers count_answers(const struct order *order)
+static struct replies count_answers(const struct order *order)
 {
     const struct order_position own = order_position(order);
-    struct answers answers = {
+    struct replies replies = {
         .all = 1, .knowing = own.epoch != 0, .are_all = true, .are_all_live = true};
     uint64_t epoch = own.epoch, last = own.last;
 
@@ -55,28 +55,28 @@ static struct answers count_answers(const struct order *order)
         const struct order_peer *peer = &order->peers[i];
 
         if (!peer->has_answered) {
-            answers.are_all = false;
-            answers.are_all_live &= !peer->is_alive;
+            replies.are_all = false;
+            replies.are_all_live &= !peer->is_alive;
             continue;
         }
-        answers.all++;
-        answers.knowing += peer->epoch != 0;
+        replies.all++;
+        replies.knowing += peer->epoch != 0;
         if (is_better(peer, epoch, last)) {
-            answers.best = peer;
+            replies.best = peer;
             epoch = peer->epoch;
             last = peer->last;
         }
     }
-    return answers;
+    return replies;
 }
 
-static bool are_enough(const struct order *order, const struct answers *answers)
+static bool are_enough(const struct order *order, const struct replies *replies)
 {
-    if (answers->are_all)
+    if (replies->are_all)
         return true;
-    if ((order->commits ? answers->knowing : answers->all) < order->needed)
+    if ((order->commits ? replies->knowing : replies->all) < order->needed)
         return false;
-    return answers->are_all_live || order->now_ns >= order->learn_ns + ORDER_PATIENCE_NS;
+    return replies->are_all_live || order->now_ns >= order->learn_ns + ORDER_PATIENCE_NS;
 }
 
 /* ---- and then ---- */
@@ -113,16 +113,16 @@ static void lead(struct order *order)
 
 void order_learn_consider(struct order *order)
 {
-    const struct answers answers = count_answers(order);
+    const struct replies replies = count_answers(order);
 
-    if (order->source || !are_enough(order, &answers))
+    if (order->source || !are_enough(order, &replies))
         return;
-    if (!answers.best) {
+    if (!replies.best) {
         lead(order);
         return;
     }
-    order_follow(order, answers.best->instance);
-    order->goal = answers.best->last;
+    order_follow(order, replies.best->instance);
+    order->goal = replies.best->last;
     order->goal_committed = highest_committed(order);
     order->progress = 0;
     order->progress_ns = order->now_ns;

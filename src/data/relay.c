@@ -169,8 +169,8 @@ void relay_request(struct relay *relay, const struct relay_target *leader,
                         NULL, &request->record);
 }
 
-void relay_answer(struct relay *relay, const struct address *to, const struct origin *origin,
-                  uint64_t term, const uint8_t *payload, size_t length)
+void relay_reply(struct relay *relay, const struct address *to, const struct origin *origin,
+                 uint64_t term, const uint8_t *payload, size_t length)
 {
     struct relay_link *link = link_to(relay, to);
     const struct record record = {.client = origin->client,
@@ -332,11 +332,11 @@ static void account_sends(struct outbox_sends *sends, struct counters *counters)
 }
 
 void relay_account(struct outbox *outbox, struct counters *counters, size_t requests_counter,
-                   size_t answers_counter)
+                   size_t replies_counter)
 {
     static const size_t drops[OUTBOX_ACCOUNTS] = {COUNTER_DROPPED, COUNTER_REPLIES_DROPPED,
                                                   COUNTER_COPIES_DROPPED};
-    const size_t sent[OUTBOX_ACCOUNTS] = {requests_counter, answers_counter, COUNTER_COPIES_SENT};
+    const size_t sent[OUTBOX_ACCOUNTS] = {requests_counter, replies_counter, COUNTER_COPIES_SENT};
 
     for (size_t account = 0; account < OUTBOX_ACCOUNTS; account++) {
         struct outbox_tally *tally = &outbox->tally[account];

@@ -5,7 +5,7 @@
 
 #include "headless/wire/proxy.h"
 
-#define UNREAD_RCVBUF 4096 /* nobody answers to a relay link */
+#define UNREAD_RCVBUF 4096 /* nobody replies to a relay link */
 #define EVIDENCE_AGE  4096 /* frames: what is refused was sent lately */
 #define ERRORS_MAX    16   /* taken off an error queue at once */
 

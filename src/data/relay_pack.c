@@ -192,7 +192,7 @@ static void couple_all(const struct relay *relay, struct relay_link *link)
 
 /* ---- sealing ---- */
 
-/* Who may open it: copies and answers are for whoever gets them, an answer by its tag. */
+/* Who may open it: copies and replies are for whoever gets them, an reply by its tag. */
 static uint64_t receiver_of(const struct relay_link *link, const struct relay_frame *frame)
 {
     return frame->type == FRAME_REPLY ? 0 : link->instance;

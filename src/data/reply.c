@@ -34,7 +34,7 @@ void reply_send(struct replier *replier, const struct origin *origin, uint64_t t
     }
     if (address_is_set(&origin->ingress)) {
         ingress = address_with_port(origin->ingress, replier->relay_port);
-        relay_answer(replier->relay, &ingress, origin, term, payload, length);
+        relay_reply(replier->relay, &ingress, origin, term, payload, length);
         return;
     }
     if (replier->outbox.count == 0 || term < replier->oldest_term)

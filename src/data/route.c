@@ -4,7 +4,7 @@
  * Nobody leads: hold. Else by the option route: leader: I lead: deliver; another leads: relay,
  * unless it was relayed often enough. local: deliver here. all: deliver here, and copy to all other
  * live members, which deliver and never pass on. ordered: as leader, but there it is numbered and
- * goes to all (order.h). What came to a multicast group goes as with local. Whose answers leave is
+ * goes to all (order.h). What came to a multicast group goes as with local. Whose replies leave is
  * decided where they come in (app.h).
  *
  * The hop limit makes loops impossible: the first hop goes from the ingress pod to whom it believes
@@ -17,7 +17,7 @@ static void drop(struct worker *worker, enum drop_reason reason, uint64_t n)
     counters_drop(&worker->counters, reason, n);
 }
 
-/* A probe looks like data until it is here: the leader answers it in the app's place. */
+/* A probe looks like data until it is here: the leader replies it in the app's place. */
 void route_deliver(struct worker *worker, const struct request *request)
 {
     struct leader_command command;
@@ -26,7 +26,7 @@ void route_deliver(struct worker *worker, const struct request *request)
     if (worker->snapshot->accept_control && request->record.length > 0 &&
         leader_command_classify(request->record.payload, request->record.length, &command,
                                 &probe) == LEADER_COMMAND_CLASS_PROBE)
-        app_answer_probe(&worker->app, request, probe.nonce);
+        app_reply_to_probe(&worker->app, request, probe.nonce);
     else
         worker->app.ops->deliver(&worker->app, request);
 }
@@ -184,7 +184,7 @@ static void take_request(struct worker *worker, struct request *request,
         }
         *ingress = (struct address){0};
     } else if (!leader_snapshot_find_member(worker->snapshot, ingress)) {
-        drop(worker, DROP_acl, 1); /* answers go to members only, whatever a frame says */
+        drop(worker, DROP_acl, 1); /* replies go to members only, whatever a frame says */
         return;
     }
     route_request(worker, request);
@@ -199,7 +199,7 @@ static void take_requests(struct worker *worker, const struct frame_header *head
         take_request(worker, &request, sender);
 }
 
-/* For our app. A leader that is late, or whose app is, holds it: nobody else would answer. */
+/* For our app. A leader that is late, or whose app is, holds it: nobody else would reply. */
 static void take_copy(struct worker *worker, const struct request *copy)
 {
     if (worker->snapshot->kind == LEADER_SELF)
@@ -242,7 +242,7 @@ static void take_order(struct worker *worker, const struct datagram *datagram,
         order_hear_position(worker->order, header->instance, header->term, &body.position);
 }
 
-/* An answer to a request of a client of ours: only for origins that we wrote ourselves. */
+/* An reply to a request of a client of ours: only for origins that we wrote ourselves. */
 static void take_answers(struct worker *worker, const struct frame_header *header,
                          struct frame_reader *reader)
 {
@@ -299,7 +299,7 @@ void route_frame(struct worker *worker, struct datagram *datagram)
         return;
     }
     if (header.type == FRAME_REPLY) {
-        counters_add(&worker->counters, COUNTER_ANSWERS_RELAY, records);
+        counters_add(&worker->counters, COUNTER_REPLIES_FROM_RELAY, records);
         take_answers(worker, &header, &reader);
         return;
     }

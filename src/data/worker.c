@@ -16,7 +16,7 @@ int worker_init(struct worker *worker, const struct worker_setup *setup)
     worker->identity = setup->identity;
     worker->publisher = setup->publisher;
     worker->data_socket = setup->data_socket;
-    worker->bad_json_answers = budget_make(10 * NS_PER_MS, 100);
+    worker->bad_json_replies = budget_make(10 * NS_PER_MS, 100);
     worker->refusals = budget_make(100 * NS_PER_MS, COMMAND_QUEUE_LENGTH / 2);
     sign_seen_init(&worker->seen, clock_real_s());
     rc = waker_init(&worker->waker, config->workers == 0);
@@ -73,7 +73,7 @@ void worker_attach(struct worker *worker, struct ring_pair *pair, struct waker *
     worker->inputs[worker->input_count++] = (struct worker_input){pair, receiver_waker};
 }
 
-/* Where nobody waits for the copies: at the leader, whose own app answers, unless a majority has to
+/* Where nobody waits for the copies: at the leader, whose own app replies, unless a majority has to
  * have a message first, or there may be no later. */
 static uint64_t linger_of(const struct worker *worker)
 {
@@ -186,7 +186,7 @@ void worker_handle(struct worker *worker, const struct datagram *piece)
         handle_frames(worker, piece);
         break;
     case SOURCE_APP: /* its socket does not merge */
-        worker->app.ops->answer(&worker->app, piece);
+        worker->app.ops->reply(&worker->app, piece);
         break;
     }
 }

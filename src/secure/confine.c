@@ -244,7 +244,7 @@ static const struct socket_kind {
 } sockets[] = {
     {AF_INET, SOCK_DGRAM, .is_all_pods = true},
     {AF_INET6, SOCK_DGRAM, .is_all_pods = true},
-    {AF_INET, SOCK_STREAM, .is_resolvers = true}, /* an answer that was cut */
+    {AF_INET, SOCK_STREAM, .is_resolvers = true}, /* an reply that was cut */
     {AF_INET6, SOCK_STREAM, .is_resolvers = true},
     {AF_UNIX, SOCK_STREAM, .is_resolvers = true}, /* nscd, resolved */
     {AF_UNIX, SOCK_DGRAM, .is_groups = true},     /* to ask for an interface's name */

@@ -49,22 +49,22 @@ static void put_member(struct output *o, const char *separator_and_key, const ch
     put_value(o, value);
 }
 
-size_t probe_reply_put(char *out, size_t limit, const struct probe_reply *answer)
+size_t probe_reply_put(char *out, size_t limit, const struct probe_reply *reply)
 {
     struct output full = {.out = out, .limit = limit};
     struct output brief = full;
     char term[sizeof(",\"term\":18446744073709551615}\n")];
 
-    (void)snprintf(term, sizeof(term), ",\"term\":%" PRIu64 "}\n", answer->term);
-    put_member(&full, "{\"probe\":", answer->nonce);
-    put_member(&full, ",\"leader\":", answer->leader_name);
-    put_member(&full, ",\"address\":", answer->leader_address);
-    put_member(&full, ",\"via\":", answer->via_address);
+    (void)snprintf(term, sizeof(term), ",\"term\":%" PRIu64 "}\n", reply->term);
+    put_member(&full, "{\"probe\":", reply->nonce);
+    put_member(&full, ",\"leader\":", reply->leader_name);
+    put_member(&full, ",\"address\":", reply->leader_address);
+    put_member(&full, ",\"via\":", reply->via_address);
     put_bytes(&full, term, strlen(term));
     if (!full.is_full)
         return full.length;
 
-    put_member(&brief, "{\"probe\":", answer->nonce);
+    put_member(&brief, "{\"probe\":", reply->nonce);
     put_bytes(&brief, "}", 1);
     return brief.is_full ? 0 : brief.length;
 }

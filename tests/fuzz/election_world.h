@@ -65,9 +65,9 @@ static struct election_member member_of(uint64_t instance)
 
 /* ---- what must be true of what it does ---- */
 
-static bool is_answer_to_vote(const struct election_message *m)
+static bool is_vote_reply(const struct election_message *m)
 {
-    return m->type == ELECTION_VOTE_ANSWER && m->flags & ELECTION_FLAG_GRANTED;
+    return m->type == ELECTION_VOTE_REPLY && m->flags & ELECTION_FLAG_GRANTED;
 }
 
 /* One vote a term; its own candidacy is one. */
@@ -112,7 +112,7 @@ static void check_message(const struct election_message *m,
 {
     if (m->type == ELECTION_VOTE)
         check_vote(m->term, SELF);
-    if (is_answer_to_vote(m)) {
+    if (is_vote_reply(m)) {
         FUZZ_CHECK(before->state != ELECTION_LEADER || before->valid_until_ns <= world.now_ns);
         check_vote(m->term, m->to);
         check_promises(m->to);
@@ -127,7 +127,7 @@ static void check_message(const struct election_message *m,
 static void check_action(const struct election_action *action,
                          const struct election_leadership *before)
 {
-    if (action->type == ELECTION_ANSWER) {
+    if (action->type == ELECTION_RESULT) {
         FUZZ_CHECK(action->token < 256);
         FUZZ_CHECK(++world.answers[action->token] <= world.commands[action->token]);
         return;

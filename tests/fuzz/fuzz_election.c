@@ -135,8 +135,8 @@ static void hear_answer(struct input *in)
         [ELECTION_HEARTBEAT] = ELECTION_ACK,
         [ELECTION_PROBE] = ELECTION_ALIVE,
         [ELECTION_ASK] = ELECTION_TOLD,
-        [ELECTION_PREVOTE] = ELECTION_PREVOTE_ANSWER,
-        [ELECTION_VOTE] = ELECTION_VOTE_ANSWER,
+        [ELECTION_PREVOTE] = ELECTION_PREVOTE_REPLY,
+        [ELECTION_VOTE] = ELECTION_VOTE_REPLY,
         [ELECTION_LEAVE] = ELECTION_LEAVE,
     };
     const struct election *e = &world.election;

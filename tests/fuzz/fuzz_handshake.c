@@ -5,7 +5,7 @@
  *
  * Nobody is believed who has not answered a nonce that is still waited for, and who was not asked
  * or heard. What was not sealed by one of the three is never believed, a message is opened once and
- * by whom it was meant for, and an answer is never longer than what it answers.
+ * by whom it was meant for, and an reply is never longer than what it replies.
  */
 #include <stdio.h>
 #include <string.h>
@@ -205,7 +205,7 @@ static bool is_waited_for(const struct handshake *pod, uint64_t echo)
 static void hear(size_t to, const struct sent *one, const struct address *from, uint8_t *bytes)
 {
     struct handshake *pod = &pods[to];
-    uint8_t answer[HANDSHAKE_SEALED];
+    uint8_t reply[HANDSHAKE_SEALED];
     bool was_known = handshake_find(pod, one->from);
     bool is_waited = is_waited_for(pod, one->echo);
     uint64_t changes = pod->changes;
@@ -214,7 +214,7 @@ static void hear(size_t to, const struct sent *one, const struct address *from, 
     struct seal_block block;
 
     FUZZ_CHECK(seal_read_block(one->bytes, one->length, &block));
-    verdict = handshake_receive(pod, from, bytes, one->length, now_ns, answer, &length);
+    verdict = handshake_receive(pod, from, bytes, one->length, now_ns, reply, &length);
     if (verdict != HANDSHAKE_OK) {
         FUZZ_CHECK((verdict == HANDSHAKE_KEY) == !keyring_find(&pod->ring, block.key));
         FUZZ_CHECK(verdict == HANDSHAKE_KEY || verdict == HANDSHAKE_MISDIRECTED ||
@@ -228,7 +228,7 @@ static void hear(size_t to, const struct sent *one, const struct address *from, 
     FUZZ_CHECK(!is_waited_for(pod, one->echo));
     FUZZ_CHECK(length == 0 || length == one->length);
     if (length)
-        keep(to, one->from, answer, length, true);
+        keep(to, one->from, reply, length, true);
 }
 
 static enum handshake_verdict expected_of(struct handshake *pod, const struct sent *one,
@@ -277,7 +277,7 @@ static void deliver(struct input *in, struct sent *one)
     uint8_t bytes[BYTES_MAX], code = take(in);
     size_t to = code % PODS;
     struct address from = address_of(code / 4 % (PODS + 1));
-    struct sent copy = *one; /* an answer may take its place */
+    struct sent copy = *one; /* an reply may take its place */
 
     memcpy(bytes, one->bytes, one->length);
     if (one->is_introduction)
@@ -292,13 +292,13 @@ static void deliver_false(size_t to, uint8_t *bytes, size_t length)
     const struct address from = address_of(PODS);
     struct handshake *pod = &pods[to];
     uint32_t count = handshake_count(pod);
-    uint8_t answer[HANDSHAKE_SEALED], *copy = malloc(length + !length);
+    uint8_t reply[HANDSHAKE_SEALED], *copy = malloc(length + !length);
     uint64_t changes = pod->changes;
     size_t answer_length = 0;
 
     FUZZ_CHECK(copy);
     memcpy(copy, bytes, length);
-    FUZZ_CHECK(handshake_receive(pod, &from, copy, length, now_ns, answer, &answer_length) !=
+    FUZZ_CHECK(handshake_receive(pod, &from, copy, length, now_ns, reply, &answer_length) !=
                HANDSHAKE_OK);
     memcpy(copy, bytes, length);
     FUZZ_CHECK(handshake_open(pod, &from, copy, length, now_ns) != HANDSHAKE_OK);

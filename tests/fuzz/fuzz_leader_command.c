@@ -1,7 +1,7 @@
 /*
  * Whatever a client sends to the data port. Commands and probes hold what their header promises, so
- * that the answer to them can be built without a second look; data and bad leave the outputs alone;
- * white space behind changes nothing; an answer never exceeds its limit, and a probe has one. What
+ * that the reply to them can be built without a second look; data and bad leave the outputs alone;
+ * white space behind changes nothing; an reply never exceeds its limit, and a probe has one. What
  * a signature covers ends at the last comma, and signing a command makes it a signed one.
  */
 #include <json-c/json.h>
@@ -102,7 +102,7 @@ static void check_command(const struct leader_command *command)
     json_object_put(object);
 }
 
-static void check_answer(const struct probe_reply *answer, size_t limit, bool must_fit)
+static void check_answer(const struct probe_reply *reply, size_t limit, bool must_fit)
 {
     char out[OUT_BYTES + 1];
     struct json_object *object;
@@ -111,7 +111,7 @@ static void check_answer(const struct probe_reply *answer, size_t limit, bool mu
     if (limit > OUT_BYTES)
         limit = OUT_BYTES;
     memset(out, 0x55, sizeof(out));
-    length = probe_reply_put(out, limit, answer);
+    length = probe_reply_put(out, limit, reply);
     FUZZ_CHECK(length <= limit && out[limit] == 0x55);
     FUZZ_CHECK(length > 0 || !must_fit);
     out[length] = '\0';
@@ -122,23 +122,23 @@ static void check_answer(const struct probe_reply *answer, size_t limit, bool mu
 
 static void check_probe(const struct probe *probe, size_t size)
 {
-    struct probe_reply answer = {.nonce = probe->nonce, .leader_name = "pod-0"};
+    struct probe_reply reply = {.nonce = probe->nonce, .leader_name = "pod-0"};
 
     check_text(probe->nonce, sizeof(probe->nonce), ' ');
     FUZZ_CHECK(!strpbrk(probe->nonce, "\"\\"));
-    check_answer(&answer, size, true);
+    check_answer(&reply, size, true);
 }
 
-/* The input as a name that found its way into an answer. */
+/* The input as a name that found its way into an reply. */
 static void check_odd_name(const uint8_t *data, size_t size)
 {
     char name[128] = {0};
-    struct probe_reply answer = {.nonce = "n", .leader_name = name, .via_address = name};
+    struct probe_reply reply = {.nonce = "n", .leader_name = name, .via_address = name};
 
     memcpy(name, data, size < sizeof(name) ? size : sizeof(name) - 1);
-    check_answer(&answer, size, false);
-    answer.nonce = name;
-    check_answer(&answer, OUT_BYTES, false);
+    check_answer(&reply, size, false);
+    reply.nonce = name;
+    check_answer(&reply, OUT_BYTES, false);
 }
 
 static void check_space_behind(const uint8_t *data, size_t size, enum leader_command_class class)

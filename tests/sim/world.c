@@ -72,7 +72,7 @@ static void carry_out(struct sim *sim, uint32_t index)
         sim_check_view(sim, index, &before);
     }
     for (size_t i = 0; i < actions->count; i++) {
-        if (actions->list[i].type == ELECTION_ANSWER)
+        if (actions->list[i].type == ELECTION_RESULT)
             sim->commands_answered++;
         else
             sim_send(sim, index, &actions->list[i]);

@@ -149,8 +149,8 @@ static __attribute__((unused)) void teardown(void)
                      (long long)ledger.requests);
         cr_expect_eq(ledger.copies, 0, "pod %d: %lld copies are not accounted for", i,
                      (long long)ledger.copies);
-        cr_expect_eq(ledger.answers, 0, "pod %d: %lld answers are not accounted for", i,
-                     (long long)ledger.answers);
+        cr_expect_eq(ledger.replies, 0, "pod %d: %lld answers are not accounted for", i,
+                     (long long)ledger.replies);
         expect_spread(&numbers, DISTRIBUTION_RECEIVE_BATCH, COUNTER_RECEIVE_CALLS,
                       COUNTER_RECEIVE_DATAGRAMS);
         expect_spread(&numbers, DISTRIBUTION_SEND_GSO_BATCH, COUNTER_SEND_GSO_BATCHES,
@@ -209,7 +209,7 @@ static __attribute__((unused)) void relay_raw_from_b(void)
     publish(B, A, 1, 0);
 }
 
-/* The next answer that the client has, "" when there is none now. */
+/* The next reply that the client has, "" when there is none now. */
 static __attribute__((unused)) const char *heard(void)
 {
     static char text[2048];

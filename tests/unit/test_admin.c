@@ -639,7 +639,7 @@ Test(admin, status_shows_gauges_and_a_gap_in_the_ledger)
     reading.numbers.held = 4;
     reading.numbers.relay_kernel_drops = 9;
     reading.numbers.counters[COUNTER_RECEIVED_DATA] = 3;
-    reading.numbers.counters[COUNTER_ANSWERS_APP] = 6;
+    reading.numbers.counters[COUNTER_REPLIES_FROM_APP] = 6;
     status = parse_status();
     cr_assert_eq(at(status, "gauges", "datagrams_held", NULL), 4);
     cr_assert_eq(at(status, "gauges", "socket_rcvbuf_bytes", "relay"), 425984);

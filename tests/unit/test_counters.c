@@ -95,7 +95,7 @@ Test(counters, each_way_out_closes_the_ledger_of_requests)
         counters_drop(&counters, (enum drop_reason)reason, 1);
         cr_assert_eq(ledger(0, 0).requests, 0, "reason %zu", reason);
     }
-    cr_assert_eq(ledger(0, 0).answers, 0, "nothing of it is an answer");
+    cr_assert_eq(ledger(0, 0).replies, 0, "nothing of it is an answer");
     counters_add(&counters, COUNTER_DELIVERED, 1);
     cr_assert_eq(ledger(0, 0).requests, -1, "counted twice");
 }
@@ -106,15 +106,15 @@ Test(counters, each_way_out_closes_the_ledger_of_answers)
                                             COUNTER_REPLIES_FENCED, COUNTER_REPLIES_SUPPRESSED};
 
     for (size_t i = 0; i < 4; i++) {
-        counters_add(&counters, i % 2 ? COUNTER_ANSWERS_APP : COUNTER_ANSWERS_RELAY, 5);
-        cr_assert_eq(ledger(0, 0).answers, 5);
+        counters_add(&counters, i % 2 ? COUNTER_REPLIES_FROM_APP : COUNTER_REPLIES_FROM_RELAY, 5);
+        cr_assert_eq(ledger(0, 0).replies, 5);
         counters_add(&counters, ways_out[i], 5);
-        cr_assert_eq(ledger(0, 0).answers, 0);
+        cr_assert_eq(ledger(0, 0).replies, 0);
     }
     for (size_t reason = 0; reason < DROP_REASON_COUNT; reason++) {
-        counters_add(&counters, COUNTER_ANSWERS_APP, 1);
+        counters_add(&counters, COUNTER_REPLIES_FROM_APP, 1);
         counters_drop_reply(&counters, (enum drop_reason)reason, 1);
-        cr_assert_eq(ledger(0, 0).answers, 0, "reason %zu", reason);
+        cr_assert_eq(ledger(0, 0).replies, 0, "reason %zu", reason);
     }
     cr_assert_eq(ledger(0, 0).requests, 0, "nothing of it is a request");
 }
@@ -131,7 +131,7 @@ Test(counters, each_way_out_closes_the_ledger_of_copies)
         cr_assert_eq(ledger(0, 0).copies, 0, "reason %zu", reason);
     }
     cr_assert_eq(ledger(0, 0).requests, 0, "the pod's own app is counted apart");
-    cr_assert_eq(ledger(0, 0).answers, 0);
+    cr_assert_eq(ledger(0, 0).replies, 0);
 }
 
 Test(counters, what_is_neither_request_nor_answer_leaves_the_ledger_alone)
@@ -145,5 +145,5 @@ Test(counters, what_is_neither_request_nor_answer_leaves_the_ledger_alone)
     for (size_t i = 0; i < sizeof(aside) / sizeof(*aside); i++)
         counters_add(&counters, aside[i], 7);
     cr_assert_eq(ledger(0, 0).requests, 0);
-    cr_assert_eq(ledger(0, 0).answers, 0);
+    cr_assert_eq(ledger(0, 0).replies, 0);
 }

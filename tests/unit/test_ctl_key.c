@@ -189,7 +189,7 @@ struct pod {
     char first[CTL_COMMAND_MAX], second[CTL_COMMAND_MAX];
 };
 
-/* A pod whose first answer is lost. */
+/* A pod whose first reply is lost. */
 static void *answer_second(void *context)
 {
     struct sockaddr_storage from;

@@ -21,7 +21,7 @@ static struct {
     uint32_t hosts[ANSWER_MAX];
 } script;
 static _Atomic unsigned lookups;
-static sem_t may_answer; /* each lookup takes one */
+static sem_t may_reply; /* each lookup takes one */
 static bool is_gated;
 
 static struct config config;
@@ -43,7 +43,7 @@ int __wrap_getaddrinfo(const char *node, const char *service, const struct addri
     cr_assert_str_eq(node, "pods.example.");
     cr_assert_eq(hints->ai_family, AF_INET);
     (void)atomic_fetch_add_explicit(&lookups, 1, memory_order_relaxed);
-    while (is_gated && sem_wait(&may_answer) != 0)
+    while (is_gated && sem_wait(&may_reply) != 0)
         ;
     for (size_t i = 0; i < script.count; i++) {
         sockets[i] = (struct sockaddr_in){.sin_family = AF_INET,
@@ -63,7 +63,7 @@ void __wrap_freeaddrinfo(struct addrinfo *found)
 static void setup(void)
 {
     log_init(LOG_LEVEL_ERROR, LOG_FORMAT_TEXT);
-    cr_assert_eq(sem_init(&may_answer, 0, 0), 0);
+    cr_assert_eq(sem_init(&may_reply, 0, 0), 0);
     cr_assert_eq(waker_init(&waker, false), 0);
     cr_assert_eq(address_parse_ip("10.0.0.1", &config.self), 0);
     (void)snprintf(config.discovery_dns, sizeof(config.discovery_dns), "pods.example.");
@@ -176,12 +176,12 @@ Test(discovery, tells_why_it_has_found_nothing)
     script.error = EAI_NONAME;
     cr_assert_eq(discovery_start(&discovery, &config, &waker), 0);
     cr_assert_str_eq(discovery_why(discovery_failure(&discovery)), "no answer yet");
-    (void)sem_post(&may_answer);
+    (void)sem_post(&may_reply);
     while (discovery_failure(&discovery) != EAI_NONAME)
         (void)sched_yield(); /* until the test's timeout */
     cr_assert_str_eq(discovery_why(EAI_NONAME), "Name or service not known");
     is_gated = false;
-    (void)sem_post(&may_answer);
+    (void)sem_post(&may_reply);
     script.error = 0;
     find(1, (const uint32_t[]){7});
     discovery_look(&discovery);
@@ -234,7 +234,7 @@ Test(discovery, a_stop_does_not_wait_for_a_lookup_that_blocks)
     start_ns = clock_now_ns();
     discovery_stop(&discovery);
     cr_assert_lt(clock_now_ns() - start_ns, NS_PER_SEC);
-    cr_assert_eq(sem_post(&may_answer), 0); /* late, and to nobody */
-    (void)nanosleep(&while_it_ends, NULL);  /* what would break, breaks in it */
+    cr_assert_eq(sem_post(&may_reply), 0); /* late, and to nobody */
+    (void)nanosleep(&while_it_ends, NULL); /* what would break, breaks in it */
     cr_assert_not(discovery_is_news(&discovery));
 }

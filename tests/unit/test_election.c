@@ -60,7 +60,7 @@ static bool is_granted(void)
     for (size_t i = 0; i < actions.count; i++) {
         const struct election_message *m = &actions.list[i].message;
 
-        if (m->type == ELECTION_VOTE_ANSWER)
+        if (m->type == ELECTION_VOTE_REPLY)
             return m->flags & ELECTION_FLAG_GRANTED;
     }
     cr_assert_fail("no answer to the vote");
@@ -192,7 +192,7 @@ static void grant(enum election_message_type type, uint64_t from)
     step(ELECTION_MESSAGE, &m, NULL);
 }
 
-static void answer_campaign(enum election_message_type type, uint64_t from)
+static void reply_to_campaign(enum election_message_type type, uint64_t from)
 {
     grant(type, from);
     step(ELECTION_TICK, NULL, NULL);
@@ -208,9 +208,9 @@ Test(election, the_vote_of_the_uninvited_for_itself_does_not_count)
     e.candidate_ns = now_ns;
     step(ELECTION_TICK, NULL, NULL);
     cr_assert_eq(e.campaign.stage, ELECTION_STAGE_PREVOTE);
-    answer_campaign(ELECTION_PREVOTE_ANSWER, LEADER);
+    reply_to_campaign(ELECTION_PREVOTE_REPLY, LEADER);
     cr_assert_eq(e.campaign.stage, ELECTION_STAGE_PREVOTE, "one of three, and itself");
-    answer_campaign(ELECTION_PREVOTE_ANSWER, OTHER);
+    reply_to_campaign(ELECTION_PREVOTE_REPLY, OTHER);
     cr_assert_eq(e.campaign.stage, ELECTION_STAGE_VOTE);
 }
 
@@ -340,9 +340,9 @@ Test(election, who_was_not_heard_yet_is_not_dead_to_a_new_leader)
     e.peers[2].heard_ns = now_ns - 9 * NS_PER_SEC; /* or said something long ago, as followers do */
     e.candidate_ns = now_ns;
     step(ELECTION_TICK, NULL, NULL);
-    answer_campaign(ELECTION_PREVOTE_ANSWER, LEADER);
+    reply_to_campaign(ELECTION_PREVOTE_REPLY, LEADER);
     cr_assert_eq(e.campaign.stage, ELECTION_STAGE_VOTE);
-    grant(ELECTION_VOTE_ANSWER, LEADER);
+    grant(ELECTION_VOTE_REPLY, LEADER);
     cr_assert_eq(e.state, ELECTION_LEADER);
     cr_assert_eq(live_in_heartbeat(), 7, "OTHER has not had the time to answer");
     now_ns += 801 * MS;
@@ -357,8 +357,8 @@ Test(election, who_was_deposed_is_dead_to_its_successor)
     e.heard_ns = now_ns - 9 * NS_PER_SEC;
     e.candidate_ns = now_ns;
     step(ELECTION_TICK, NULL, NULL);
-    answer_campaign(ELECTION_PREVOTE_ANSWER, LEADER);
-    grant(ELECTION_VOTE_ANSWER, LEADER);
+    reply_to_campaign(ELECTION_PREVOTE_REPLY, LEADER);
+    grant(ELECTION_VOTE_REPLY, LEADER);
     cr_assert_eq(e.state, ELECTION_LEADER);
     cr_assert_eq(live_in_heartbeat(), 3);
 }

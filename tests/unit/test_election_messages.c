@@ -81,7 +81,7 @@ Test(election_messages, who_goes_over_to_another_cluster_is_understood)
 /* Else one wrong number makes a leader of us that no fence ends. */
 Test(election_messages, a_vote_promises_no_more_than_was_asked_for)
 {
-    const struct election_message vote = {.type = ELECTION_VOTE_ANSWER,
+    const struct election_message vote = {.type = ELECTION_VOTE_REPLY,
                                           .from = MEMBER,
                                           .to = SELF,
                                           .term = 2,

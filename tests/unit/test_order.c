@@ -120,7 +120,7 @@ static void grow_apart(bool commits)
     check_agreement();
 }
 
-/* They grew apart further back than one answer reaches. */
+/* They grew apart further back than one reply reaches. */
 Test(order, the_parting_is_looked_for_answer_by_answer)
 {
     begin_world(false);

@@ -67,7 +67,7 @@ Test(order_help, a_leader_that_has_just_started)
     send_many(0, 100);
     pass(&w, 20);
     isolate(3, true);
-    send_many(0, 500); /* more than one answer takes */
+    send_many(0, 500); /* more than one reply takes */
     pass(&w, 20);
     restart(4);
     isolate(3, false);

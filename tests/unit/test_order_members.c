@@ -10,7 +10,7 @@ static void hear_run(size_t pod, const struct order_run *run)
     order_hear_run(&w.pods[pod].order, w.pods[0].instance, w.term, run, 0, &reader);
 }
 
-/* Later frames of an answer do not turn the search round. */
+/* Later frames of an reply do not turn the search round. */
 Test(order, the_search_goes_back_whatever_comes_behind)
 {
     const struct order_mark other = {.term = 99, .leader = 99};
@@ -308,7 +308,7 @@ Test(order, a_new_leader_gives_up_what_came_too_late)
     world_end(&w);
 }
 
-/* What a majority had is known to nobody who answers: those that were restarted have forgotten. */
+/* What a majority had is known to nobody who replies: those that were restarted have forgotten. */
 Test(order, those_that_have_forgotten_do_not_count)
 {
     begin_world(true);

@@ -327,7 +327,7 @@ Test(peer, what_cannot_be_meant)
     refuse("type 0", ELECTION_PROBE, 3, 0);
     refuse("type too high", ELECTION_PROBE, 3, ELECTION_MESSAGE_COUNT);
     refuse("a flag of heartbeats and ACKs", ELECTION_PROBE, 4, 0x40);
-    refuse("the other one", ELECTION_VOTE_ANSWER, 4, 0x80);
+    refuse("the other one", ELECTION_VOTE_REPLY, 4, 0x80);
     refuse("reserved", ELECTION_PROBE, 7, 1);
     refuse("from nobody", ELECTION_PROBE, 23, 0);
     refuse("no misses", ELECTION_VOTE, body + 16, 0);

@@ -128,7 +128,7 @@ Test(data_plane, the_second_hop_goes_only_towards_a_higher_term)
     cr_assert_eq(count(A, COUNTER_DELIVERED), 1);
     cr_assert_str_eq(heard(), "ping", "the answer leaves at once: its ingress pod leads now");
     cr_assert_eq(count(A, COUNTER_REPLIES_RELAYED), 0, "never to ourselves");
-    cr_assert_eq(count(B, COUNTER_ANSWERS_RELAY), 0);
+    cr_assert_eq(count(B, COUNTER_REPLIES_FROM_RELAY), 0);
 }
 
 Test(data_plane, an_answer_of_a_term_that_is_over_is_fenced)
@@ -137,7 +137,7 @@ Test(data_plane, an_answer_of_a_term_that_is_over_is_fenced)
     publish(B, A, 1, 0);
     say(B, "old");
     run(B);
-    run(A); /* the answer is on its way to B */
+    run(A); /* the reply is on its way to B */
     publish(B, B, 2, 0);
     run(B);
     cr_assert_str_eq(heard(), "");

@@ -1,4 +1,4 @@
-/* Multicast groups: each pod's app is given what comes, and the leader answers from its own
+/* Multicast groups: each pod's app is given what comes, and the leader replies from its own
  * address. All on lo, which both pods have joined. */
 #include <errno.h>
 
@@ -51,7 +51,7 @@ static void say_to_group(const struct udp_socket *from, const char *text)
     cr_assert_eq(udp_send_one(from, &group, &anywhere, text, strlen(text)), 0);
 }
 
-/* The next answer, and that it comes from this pod's data port. */
+/* The next reply, and that it comes from this pod's data port. */
 static void expect_answer(const char *text, int pod)
 {
     const struct address from =
@@ -60,14 +60,14 @@ static void expect_answer(const char *text, int pod)
     struct sockaddr_storage sa;
     socklen_t length = sizeof(sa);
     struct address peer;
-    char answer[2048];
-    ssize_t n = recvfrom(client.fd, answer, sizeof(answer) - 1, MSG_DONTWAIT,
-                         (struct sockaddr *)&sa, &length);
+    char reply[2048];
+    ssize_t n = recvfrom(client.fd, reply, sizeof(reply) - 1, MSG_DONTWAIT, (struct sockaddr *)&sa,
+                         &length);
 
     cr_assert_geq(n, 0, "no answer");
-    answer[n] = '\0';
+    reply[n] = '\0';
     address_from_sockaddr((struct sockaddr *)&sa, &peer);
-    cr_assert_str_eq(answer, text);
+    cr_assert_str_eq(reply, text);
     cr_assert(address_equal(&peer, &from));
 }
 
@@ -154,7 +154,7 @@ Test(plane_groups, only_the_leader_answers_a_probe)
         cr_assert_eq(count(i, COUNTER_CONTROL_PROBE), 1);
 }
 
-/* Every pod hears a command; who may answer has to know how it came. */
+/* Every pod hears a command; who may reply has to know how it came. */
 Test(plane_groups, a_command_is_marked)
 {
     struct queued_command queued;

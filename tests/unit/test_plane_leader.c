@@ -38,7 +38,7 @@ Test(plane_leader, what_a_late_leader_answers_is_fenced)
     cr_assert_eq(count(B, COUNTER_REPLIES_FENCED), 1);
 }
 
-/* It resigned: its snapshot names nobody, and the answers of its own term still pass. */
+/* It resigned: its snapshot names nobody, and the replies of its own term still pass. */
 Test(plane_leader, who_resigned_still_sends_its_last_answers)
 {
     struct leader_snapshot *snapshot;
@@ -98,7 +98,7 @@ Test(plane_leader, traffic_of_another_instance_is_not_this_members)
 }
 #endif
 
-/* The relay port of A is closed: its host answers the first frame, and the second send tells. */
+/* The relay port of A is closed: its host replies the first frame, and the second send tells. */
 static void close_relay_port_of_a(void)
 {
     udp_close(&data_planes[A].relay_sockets[0]);
@@ -197,7 +197,7 @@ Test(plane_leader, a_new_view_in_the_place_of_the_old_one_is_seen)
     for (uint64_t term = 2; term == 2 || snapshot_current(&data_planes[B].publisher) != known;
          term++)
         publish(B, A, term, 0);
-    publish(A, A, 1000, 0); /* its answers are not older than what B knows */
+    publish(A, A, 1000, 0); /* its replies are not older than what B knows */
     say(B, "to A");
     run(B);
     run(A);
@@ -205,7 +205,7 @@ Test(plane_leader, a_new_view_in_the_place_of_the_old_one_is_seen)
     cr_assert_str_eq(heard(), "to A");
 }
 
-/* An app's answer to a request of B's client, which comes when A's time is over. */
+/* An app's reply to a request of B's client, which comes when A's time is over. */
 Test(plane_leader, a_leader_whose_time_is_over_carries_no_answers_to_others)
 {
     struct worker *worker = &data_planes[A].workers[0];
@@ -214,7 +214,7 @@ Test(plane_leader, a_leader_whose_time_is_over_carries_no_answers_to_others)
 
     publish(A, A, 1, 0);
     worker_begin(worker);
-    counters_add(&worker->counters, COUNTER_ANSWERS_APP, 2);
+    counters_add(&worker->counters, COUNTER_REPLIES_FROM_APP, 2);
     reply_send(&worker->replier, &origin, 1, (const uint8_t *)"in time", 7);
     worker_flush(worker);
     set_valid_until(A, 1);
@@ -233,7 +233,7 @@ Test(plane_leader, answers_that_waited_meet_the_fence_again)
 
     publish(A, A, 1, 0);
     worker_begin(worker);
-    counters_add(&worker->counters, COUNTER_ANSWERS_APP, 1);
+    counters_add(&worker->counters, COUNTER_REPLIES_FROM_APP, 1);
     reply_send(&worker->replier, &origin, 1, (const uint8_t *)"waited", 6);
     set_valid_until(A, 1);
     worker_flush(worker);

@@ -1,4 +1,4 @@
-/* Routes local and all: whose app is given a datagram, and whose answer leaves. */
+/* Routes local and all: whose app is given a datagram, and whose reply leaves. */
 #include "plane_fixture.h"
 
 TestSuite(plane_routes, .init = setup, .fini = teardown, .timeout = 30);

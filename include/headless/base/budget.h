@@ -1,5 +1,5 @@
 /*
- * budget: a token bucket, for what must not happen too often (answers, log lines, commands).
+ * budget: a token bucket, for what must not happen too often (replies, log lines, commands).
  *
  * Owner: one thread. Never blocks.
  */

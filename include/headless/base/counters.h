@@ -8,7 +8,7 @@
  *   requests   received{data} + received{multicast} + received{relay} =
  *                  delivered + relayed + control{*} + dropped{*} + held (gauge) + queued (gauge) +
  *                  waiting (gauge; route ordered: numbered, and not delivered yet)
- *   answers    answers{app} + answers{relay} =
+ *   replies    replies{app} + replies{relay} =
  *                  replies{sent} + replies{relayed} + replies{fenced} + replies{suppressed} +
  *                  replies_dropped{*}
  *   copies     made = sent + dropped{*}         (routes all and ordered; the pod's own app is under
@@ -102,8 +102,9 @@ enum drop_reason { DROP_REASONS(DROP_ENUM) DROP_REASON_COUNT };
       "Control messages refused as no_auth, by reason")                                           \
     X(WITHHELD, "answers_withheld_total", "", "",                                                 \
       "Built-in answers not given, because they could start a loop")                              \
-    X(ANSWERS_APP, "answers_received_total", "from", "app", "Answers to be sent to clients")      \
-    X(ANSWERS_RELAY, "answers_received_total", "from", "relay", "Answers to be sent to clients")  \
+    X(REPLIES_FROM_APP, "answers_received_total", "from", "app", "Answers to be sent to clients") \
+    X(REPLIES_FROM_RELAY, "answers_received_total", "from", "relay",                              \
+      "Answers to be sent to clients")                                                            \
     X(REPLIES_SENT, "replies_sent_total", "", "", "Answers sent to clients")                      \
     X(REPLIES_RELAYED, "replies_relayed_total", "", "", "Answers carried to their ingress pod")   \
     X(REPLIES_FENCED, "replies_fenced_total", "", "",                                             \
@@ -245,7 +246,7 @@ void counters_collect(const struct counters *counters, uint64_t sum[static COUNT
 
 /* What the ledger says of a sum: in minus out; all are 0 at rest. */
 struct ledger {
-    int64_t requests, answers, copies;
+    int64_t requests, replies, copies;
 };
 struct ledger counters_ledger(const uint64_t sum[static COUNTER_COUNT], uint64_t inside);
 

@@ -3,7 +3,7 @@
  *
  * A thread looks discovery.dns up: at start, every discovery.interval, every second while there is
  * no leader, and at once when a stranger has knocked, but at most once a second. DNS only names
- * candidates: an answer that is empty or fails means that nothing is known, and the last one stays;
+ * candidates: an reply that is empty or fails means that nothing is known, and the last one stays;
  * it never tells that a pod has gone.
  *
  * getaddrinfo can block for many seconds and cannot be interrupted, so a stop does not wait for it:

@@ -2,7 +2,7 @@
  * election: who leads, as one pure function.
  *
  * election_step takes an event and the time, changes the state, and lists what is to be done:
- * messages to send, a leadership to publish, a term to store, a command to answer. No I/O, no clock, no
+ * messages to send, a leadership to publish, a term to store, a command to reply. No I/O, no clock, no
  * threads, no allocation: the supervisor feeds it and carries its actions out, and the simulator
  * runs the same function. Its rules, and why there are never two leaders: docs/election.md.
  *
@@ -51,8 +51,8 @@ enum election_cause {
     ELECTION_BY_OWN_VOTE,  /* we voted for somebody else */
     ELECTION_BY_APP,       /* our app is down, another's is up */
     ELECTION_BY_YIELD,     /* a bootstrapped leader gave way to the configured one */
-    ELECTION_BY_NO_QUORUM, /* no majority answers */
-    ELECTION_BY_QUORUM,    /* a majority answers again */
+    ELECTION_BY_NO_QUORUM, /* no majority replies */
+    ELECTION_BY_QUORUM,    /* a majority replies again */
     ELECTION_BY_LIST,      /* we are in the list now, or no longer */
     ELECTION_BY_AUTH,      /* nothing that we hear can be verified; or it can again */
     ELECTION_BY_STOP,      /* we were asked to stop */
@@ -124,7 +124,7 @@ struct election_event {
     size_t candidate_count;
     uint64_t instance;   /* REFUSED: whose; COMMAND: the target */
     uint64_t if_term;    /* COMMAND: only in this term; 0: in any */
-    uint64_t token;      /* COMMAND: comes back in the answer */
+    uint64_t token;      /* COMMAND: comes back in the reply */
     uint64_t generation; /* COMMAND: of the configuration that wants it; 0: somebody else does */
     bool is_up;          /* APP, PROGRESS */
     bool is_blind;       /* CANDIDATES: it is not known who may be there: do not begin a cluster */
@@ -135,7 +135,7 @@ struct election_event {
 enum election_action_type {
     ELECTION_SEND,     /* one message to one address */
     ELECTION_SEND_ALL, /* one message to every other member of the list; to: each one's instance */
-    ELECTION_ANSWER    /* a command's outcome */
+    ELECTION_RESULT    /* a command's outcome */
 };
 
 /* What the data data_plane needs. Nothing of this leader leaves or is relayed after valid_until_ns. */
@@ -145,10 +145,10 @@ struct election_leadership {
     uint64_t leader; /* instance, 0: none */
     enum election_cause cause;
     uint64_t valid_until_ns;
-    bool gave_way; /* the leader before this one did, in order: its last answers may still pass */
+    bool gave_way; /* the leader before this one did, in order: its last replies may still pass */
 };
 
-enum election_answer { ELECTION_OK, ELECTION_NO_MEMBER, ELECTION_NO_QUORUM, ELECTION_BAD_TERM };
+enum election_result { ELECTION_OK, ELECTION_NO_MEMBER, ELECTION_NO_QUORUM, ELECTION_BAD_TERM };
 
 struct election_action {
     enum election_action_type type;
@@ -157,7 +157,7 @@ struct election_action {
     const struct election_member *members; /* of the message; valid until the next step */
     uint64_t term;                         /* ANSWER */
     uint64_t token;                        /* ANSWER */
-    enum election_answer answer;
+    enum election_result reply;
 };
 
 /* In this order: store, publish, then the list; what is sent relies on what was published. */

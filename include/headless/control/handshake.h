@@ -3,7 +3,7 @@
  *
  * What a pod says is believed only after it has answered a nonce of ours (wire/handshake_message.h).
  * Then its messages are opened and, by counter, taken once. A pod is asked when there is something
- * to be sent to it, when it is in the list, and again after our keys have changed: the answers
+ * to be sent to it, when it is in the list, and again after our keys have changed: the replies
  * carry which keys each has, so that nobody seals with one that the other lacks.
  *
  *   A (starts)   nonce a               ─►  B   has a key of ours; not believed yet
@@ -11,7 +11,7 @@
  *   A believes B
  *   A            echo b                ─►  B   believes A
  *
- * An answer is as long as the question, goes only to where the question says that it was sent from,
+ * An reply is as long as the question, goes only to where the question says that it was sent from,
  * and is given once. Asking is paced by address, whatever comes in.
  *
  * A state machine without I/O: the transport carries what it makes. Owner: the supervisor's thread.
@@ -37,7 +37,7 @@ struct handshake_peer {
     bool is_authenticated;
     uint64_t nonce; /* of our last question; 0: it was answered */
     uint64_t asked_ns;
-    uint32_t asked;                  /* times since its last answer */
+    uint32_t asked;                  /* times since its last reply */
     struct handshake_message theirs; /* as it proved: keys, suites, counters at that time */
     uint64_t used_ns;                /* the least recently used one makes room */
     bool is_primed;                  /* replay windows of its frames were set by its counters */
@@ -46,14 +46,14 @@ struct handshake_peer {
 
 struct handshake {
     uint64_t cluster, instance;
-    struct address self; /* from where we send: nobody answers to elsewhere */
+    struct address self; /* from where we send: nobody replies to elsewhere */
     struct nonce_space nonce_space;
     struct seal_cache cache;
     struct keyring ring;
     const struct nonce_space *const
         *nonce_spaces; /* of the data threads: their counters are told */
     uint8_t nonce_space_count;
-    struct budget answers;
+    struct budget replies;
     uint64_t changes; /* grows when somebody is introduced, or has other keys */
     struct handshake_peer peers[HANDSHAKE_PEERS_MAX];
 };
@@ -101,7 +101,7 @@ enum handshake_verdict {
 };
 /*
  * A sealed handshake_message has come: data, opened in place. OK: it is authentic and new; *ret_length
- * is of the answer in out, or 0 when there is none to give.
+ * is of the reply in out, or 0 when there is none to give.
  */
 enum handshake_verdict handshake_receive(struct handshake *i, const struct address *from,
                                          uint8_t *data, size_t length, uint64_t now_ns,

@@ -3,7 +3,7 @@
  * back, and how many were not answered.
  *
  * An ACK brings back the stamp of its heartbeat, by our own clock: so the round trip needs no other
- * clock, and an ACK that comes twice, or answers somebody else's heartbeat, is known. The time
+ * clock, and an ACK that comes twice, or replies somebody else's heartbeat, is known. The time
  * includes what both supervisors need to wake up: it is what the election sees. It is smoothed as
  * TCP does it (RFC 6298: an eighth of the new one). A heartbeat counts as lost when it is the
  * PULSE_WINDOW-th before the one that is sent now, and still not answered.

@@ -12,7 +12,7 @@
  *   supervisor_act.c      what the election wants done
  *   supervisor_snapshot.c     the snapshot of the data threads
  *   supervisor_tell.c     what the log is told of leaders
- *   supervisor_command.c  {"leader": ...} and its answer
+ *   supervisor_command.c  {"leader": ...} and its reply
  *   supervisor_keys.c     keys, handshake, who cannot be verified
  *   supervisor_order.c    members that want another order
  *
@@ -135,7 +135,7 @@ struct supervisor {
     struct leader_history history;
 
     struct budget commands;
-    struct budget refusals;  /* answers and log lines for commands that were refused */
+    struct budget refusals;  /* replies and log lines for commands that were refused */
     struct budget strangers; /* the same for those who may not command: may not use up the other */
     uint64_t refusals_unsaid, strangers_unsaid; /* since the last line about one */
     struct sign_seen seen; /* signed commands that were taken, by whichever worker */

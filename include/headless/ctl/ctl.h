@@ -169,7 +169,7 @@ struct ctl_question {
     unsigned tries;
     uint64_t wait_ns; /* for the answers to one try */
     /* Is it the answer to this question? NULL: whatever comes is. */
-    bool (*is_answer)(const struct ctl_question *question, const char *answer);
+    bool (*is_reply)(const struct ctl_question *question, const char *answer);
     const char *nonce;
 };
 

@@ -1,14 +1,14 @@
 /*
  * app: what consumes requests at the leader, behind five operations.
  *
- * Built in: echo, whoami, discard; they answer from within deliver. udp://HOST:PORT is a UDP server
- * beside us (app_udp.c): its answers are read by an app reader and come back through answer.
+ * Built in: echo, whoami, discard; they reply from within deliver. udp://HOST:PORT is a UDP server
+ * beside us (app_udp.c): its replies are read by an app reader and come back through reply.
  *
  * With route local and all a pod's app is also given requests while the pod does not lead. Their
- * answers are suppressed, whoever leads when they come: the client has the answer of the leader of
- * that time. app_may_answer says whether the answer to this request may leave.
+ * replies are suppressed, whoever leads when they come: the client has the reply of the leader of
+ * that time. app_may_reply says whether the reply to this request may leave.
  *
- * Every request given to deliver ends as delivered or dropped; every answer goes to reply_send or
+ * Every request given to deliver ends as delivered or dropped; every reply goes to reply_send or
  * is dropped. Owner: its worker's thread.
  */
 #ifndef HEADLESS_DATA_APP_H
@@ -23,7 +23,7 @@ struct session_report;
 
 struct app_ops {
     void (*deliver)(struct app *app, const struct request *request);
-    void (*answer)(struct app *app, const struct datagram *datagram);
+    void (*reply)(struct app *app, const struct datagram *datagram);
     void (*flush)(struct app *app);
     void (*tick)(struct app *app); /* now and then: expire sessions */
     void (*close)(struct app *app);
@@ -35,7 +35,7 @@ struct app {
     const struct identity *identity;
     struct replier *replier; /* its snapshot and now_ns are those of this slice */
     struct counters *counters;
-    uint8_t *scratch; /* answers of this batch that are not parts of a request (whoami) */
+    uint8_t *scratch; /* replies of this batch that are not parts of a request (whoami) */
     size_t scratch_used;
     struct app_udp *udp; /* only with CONFIG_APP_UDP */
 };
@@ -50,14 +50,14 @@ int app_init(struct app *app, const struct config *config, const struct identity
 void app_fini(struct app *app);
 
 /* A copy has to be of our own term: else its sender took another for the leader. */
-static inline bool app_may_answer(const struct app *app, const struct request *request)
+static inline bool app_may_reply(const struct app *app, const struct request *request)
 {
     return app->replier->leads &&
            (!request->is_copy || request->term == app->replier->snapshot->term);
 }
 
 /* Answer to a probe, on behalf of any app: leader, via, term, never longer than the question. */
-void app_answer_probe(struct app *app, const struct request *request, const char *nonce);
+void app_reply_to_probe(struct app *app, const struct request *request, const char *nonce);
 
 /* ---- app_udp.c ---- */
 
@@ -67,12 +67,12 @@ int app_udp_init(struct app *app, size_t workers) __attribute__((warn_unused_res
 /*
  * A refusal makes an app doubted: its worker holds what comes, and the reader knocks. It is down
  * when it refused often or for long, which makes the leader hand over; and up when it
- * does not refuse a knock. An answer proves nothing: it may be the last that a dead one gave.
+ * does not refuse a knock. An reply proves nothing: it may be the last that a dead one gave.
  */
 enum app_health { APP_UP, APP_DOUBTED, APP_DOWN };
 
 /*
- * The reader of a UDP app's answers: the one socket of all sessions, or one socket a session,
+ * The reader of a UDP app's replies: the one socket of all sessions, or one socket a session,
  * behind one epoll descriptor. An agent of its own with workers, polled by its thread in run to
  * completion.
  */
@@ -111,7 +111,7 @@ bool app_is_up(const struct app *app);
 /* Its worker, before a batch: does it take what it is given, as far as we know? */
 bool app_is_taking(struct app *app);
 
-/* Its worker, between two batches: answer who has asked for the sessions (session_report.h). */
+/* Its worker, between two batches: reply who has asked for the sessions (session_report.h). */
 void app_report_sessions(struct app *app);
 /* Where to ask; NULL for built-in apps, which have none. */
 struct session_report *app_session_report(struct app *app);

@@ -21,7 +21,7 @@ struct queued_command {
     enum sign_verdict verdict; /* the worker's, who has no marks but its own */
     struct address client;     /* who gave it: is answered there */
     struct address local;      /* from here */
-    uint32_t length;           /* of the message: the answer must not be longer */
+    uint32_t length;           /* of the message: the reply must not be longer */
     bool is_multicast;         /* every pod has it: answered by the one that it names, if at all */
 };
 

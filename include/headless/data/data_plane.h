@@ -4,7 +4,7 @@
  *   data_plane_open   binds every socket and takes all memory; nothing is read yet
  *   data_plane_start  starts the threads
  *   data_plane_stop   new datagrams of clients are refused, what has come is read to the end; then a
- *                while for the answers; then the rest of the threads
+ *                while for the replies; then the rest of the threads
  *   data_plane_close  gives everything back
  *
  * With workers: 0 there are no rings: each receiver's thread reads, routes and sends

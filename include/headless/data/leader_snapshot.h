@@ -84,7 +84,7 @@ struct leader_snapshot {
     const char *cause;               /* a word: yaml, command, alone */
     _Atomic uint64_t valid_until_ns; /* clock_now_ns; after it nothing of this leader leaves */
 
-    /* The term before this one: its answers still pass until then (reply.grace); 0: none do. */
+    /* The term before this one: its replies still pass until then (reply.grace); 0: none do. */
     uint64_t previous_term, previous_until_ns;
 
     /* Settings that a reload may change while data flows. */
@@ -169,14 +169,14 @@ leader_snapshot_decide(const struct leader_snapshot *snapshot, uint64_t now_ns)
     return snapshot->kind == LEADER_SELF ? ROUTE_DELIVER : ROUTE_RELAY;
 }
 
-/* May this pod's app be given requests, and its answers leave, now? */
+/* May this pod's app be given requests, and its replies leave, now? */
 static inline bool leader_snapshot_leads(const struct leader_snapshot *snapshot, uint64_t now_ns)
 {
     return leader_snapshot_decide(snapshot, now_ns) == ROUTE_DELIVER;
 }
 
 /*
- * May an answer of this term leave through this pod? One whose leader gave way, within its grace;
+ * May an reply of this term leave through this pod? One whose leader gave way, within its grace;
  * the present term's; and a higher one, whose leader knows of a claim that is still on its way to
  * us.
  */

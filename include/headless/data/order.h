@@ -8,7 +8,7 @@
  *   IDLE ──► FOLLOWING ◄──► LEARNING ──► LEADING
  *
  *   order.c         what all have in common: the history, the app, the snapshot, time
- *   order_lead.c    the leader's part: numbers, answers, what a majority has
+ *   order_lead.c    the leader's part: numbers, replies, what a majority has
  *   order_follow.c  a member's part: runs come in, holes are asked for, orders that grew apart
  *   order_learn.c   a new leader's part
  *   order_help.c    what a member's source no longer has, it asks other members for
@@ -41,7 +41,7 @@
 
 #define ORDER_RETRY_NS     (5 * NS_PER_MS)   /* what was asked for and has not come */
 #define ORDER_ANNOUNCE_NS  (100 * NS_PER_MS) /* at rest: the last number */
-#define ORDER_PATIENCE_NS  (100 * NS_PER_MS) /* for more answers than a majority's */
+#define ORDER_PATIENCE_NS  (100 * NS_PER_MS) /* for more replies than a majority's */
 #define ORDER_PROGRESS_NS  (200 * NS_PER_MS) /* whom we learn from is silent for so long */
 #define ORDER_HELP_NS      (500 * NS_PER_MS) /* for help with what the leader no longer has */
 #define ORDER_ANSWER_BYTES 65536             /* of history, for one question */
@@ -82,7 +82,7 @@ struct order_peer {
     bool has_less;                   /* it cannot help: has said so in this round */
     uint64_t epoch, last, committed; /* by its own word, in this term */
     uint64_t want;                   /* it asked for numbers from here on; 0: nothing */
-    struct budget answers;
+    struct budget replies;
 };
 
 /* Whom we ask for what the source no longer has (order_help.c). */
@@ -125,7 +125,7 @@ struct order {
     uint64_t matched;   /* up to here we have what the source has; 0: not known */
     uint64_t tail;      /* the highest that it is known to have */
     uint64_t back;      /* looking for where we grew apart: ask from here; 0: not so */
-    uint64_t until;     /* an answer is coming, up to here */
+    uint64_t until;     /* an reply is coming, up to here */
     uint64_t asked;     /* the number asked for last */
     uint64_t asked_ns;  /* when */
     uint64_t join_tail; /* we are of one mind with a leader only from here on */
@@ -135,7 +135,7 @@ struct order {
     struct order_help help;
 
     /* LEARNING. */
-    uint64_t learn_ns, query_ns, progress_ns; /* since; the next query; the last answer */
+    uint64_t learn_ns, query_ns, progress_ns; /* since; the next query; the last reply */
     uint64_t goal, goal_committed;            /* of the history that we take over */
     uint64_t progress;                        /* so much of it had been compared at progress_ns */
 
@@ -185,7 +185,7 @@ void order_hear_run(struct order *order, uint64_t from, uint64_t term, const str
 void order_hear_position(struct order *order, uint64_t from, uint64_t term,
                          const struct order_position *position);
 
-/* Before everything is sent: questions, answers, news of what a majority has. */
+/* Before everything is sent: questions, replies, news of what a majority has. */
 void order_flush(struct order *order);
 
 /* When something is due. False: nothing was; else flush. */

@@ -1,5 +1,5 @@
 /*
- * relay: carries requests to the leader and answers to their ingress pods.
+ * relay: carries requests to the leader and replies to their ingress pods.
  *
  * One link per destination: a connected socket bound to our own address with a port of its own (so
  * that the other side's SO_REUSEPORT spreads our workers, and a refusal is attributed to one
@@ -18,7 +18,7 @@
  * for all. Sequences count the frames of this thread, whoever they go to: they are the nonces. A
  * record that needs a frame of its own is then put together in one piece and sent at once.
  *
- * Every request ends as relayed or as dropped, every answer likewise, when its message was sent or
+ * Every request ends as relayed or as dropped, every reply likewise, when its message was sent or
  * not.
  *
  * A host whose process has gone refuses frames, and the kernel gives back what was refused. If that
@@ -118,9 +118,9 @@ void relay_run(struct relay *relay, const struct relay_target *member, const str
 void relay_position(struct relay *relay, const struct relay_target *member,
                     const struct order_position *position);
 
-/* Carry an answer of that term to the relay port of its ingress pod. */
-void relay_answer(struct relay *relay, const struct address *to, const struct origin *origin,
-                  uint64_t term, const uint8_t *payload, size_t length);
+/* Carry an reply of that term to the relay port of its ingress pod. */
+void relay_reply(struct relay *relay, const struct address *to, const struct origin *origin,
+                 uint64_t term, const uint8_t *payload, size_t length);
 
 /* Send everything, but for copies whose time has not come. */
 void relay_flush(struct relay *relay);
@@ -131,6 +131,6 @@ uint64_t relay_rest_ns(const struct relay *relay);
 
 /* What became of a batch's messages, into the ledger: shared by all that own an outbox. */
 void relay_account(struct outbox *outbox, struct counters *counters, size_t requests_counter,
-                   size_t answers_counter);
+                   size_t replies_counter);
 
 #endif

@@ -1,13 +1,13 @@
 /*
- * reply: the one ingress_filter through which answers leave.
+ * reply: the one ingress_filter through which replies leave.
  *
- * An answer for a client of this pod is checked against the fence (only the present leader's
- * answers leave; leader_snapshot_accepts_reply) and sent from the very address and port that the client spoke
- * to. An answer for a client of another pod meets the same fence twice: here, and at that pod, to
+ * An reply for a client of this pod is checked against the fence (only the present leader's
+ * replies leave; leader_snapshot_accepts_reply) and sent from the very address and port that the client spoke
+ * to. An reply for a client of another pod meets the same fence twice: here, and at that pod, to
  * which it is carried with the term in which its request was delivered. What waited here for a
  * full socket meets it again before it leaves.
  *
- * Every answer that comes in here ends as sent, relayed, fenced or dropped. Payloads must stay
+ * Every reply that comes in here ends as sent, relayed, fenced or dropped. Payloads must stay
  * until reply_flush. Owner: its worker's thread. Blocking: as outbox_flush.
  */
 #ifndef HEADLESS_DATA_REPLY_H
@@ -25,7 +25,7 @@ struct replier {
     const struct leader_snapshot *snapshot; /* of this slice: set by reply_begin */
     uint64_t now_ns;
     bool leads;           /* this pod does, in this slice */
-    uint64_t oldest_term; /* of the answers in the outbox */
+    uint64_t oldest_term; /* of the replies in the outbox */
 };
 
 int reply_init(struct replier *replier, const struct udp_socket *socket,
@@ -37,7 +37,7 @@ void reply_fini(struct replier *replier);
 void reply_begin(struct replier *replier, const struct leader_snapshot *snapshot, bool leads,
                  uint64_t now_ns);
 
-/* Send an answer on its way: to the client, or to its ingress pod. */
+/* Send an reply on its way: to the client, or to its ingress pod. */
 void reply_send(struct replier *replier, const struct origin *origin, uint64_t term,
                 const uint8_t *payload, size_t length);
 

@@ -3,7 +3,7 @@
  *
  * The table of a worker: key (client, asked address, ingress pod) to session, and the number that
  * names a session towards the app. A session's number is its slot and an epoch that grows with
- * every use of the slot, so an answer to an ended session is told from one to its successor. Where
+ * every use of the slot, so an reply to an ended session is told from one to its successor. Where
  * the number is an address (127.128.0.0/9, see app_udp.c), no number comes back within
  * SESSION_REUSE_NS: slots are dealt first in, first out, and a slot not before its share of that
  * time is over.
@@ -27,7 +27,7 @@
 struct session {
     struct origin origin;
     uint64_t term;    /* in which its last request was delivered */
-    bool may_answer;  /* what it answers to that may leave */
+    bool may_reply;   /* what it replies to that may leave */
     uint64_t used_ns; /* last datagram, either way */
     uint64_t dealt_ns;
     uint64_t requests;
@@ -73,7 +73,7 @@ struct session *sessions_victim(const struct sessions *sessions, uint64_t now_ns
 struct session *sessions_open(struct sessions *sessions, const struct origin *origin,
                               uint64_t now_ns);
 
-/* A request or an answer passed: it is young again. */
+/* A request or an reply passed: it is young again. */
 void sessions_touch(struct sessions *sessions, struct session *session, bool is_request,
                     uint64_t now_ns);
 

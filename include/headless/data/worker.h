@@ -3,7 +3,7 @@
  *
  *   take (worker.c) ─► classify (classify.c) ─► route (route.c) ─┬─ app.c, app_udp.c
  *                                                                ├─ relay.c
- *                                            answers ─► reply.c  └─ hold.c
+ *                                            replies ─► reply.c  └─ hold.c
  *
  * One slice: load the snapshot, release what was held if there is a leader; for each input load the
  * snapshot again, take up to a batch, route each, flush every outbox, give the slots back. Nothing is
@@ -53,7 +53,7 @@ struct worker {
     struct order *order;            /* NULL: the route is not ordered */
     struct udp_socket order_notice; /* connected to app.notify, for what the order reports */
     struct command_queue command_queue;
-    struct budget bad_json_answers;
+    struct budget bad_json_replies;
     struct rate_limiter limiter; /* what each source has used up */
     struct budget refusals;      /* of commands: so many go to the supervisor, who tells */
     struct sign_seen seen;
@@ -140,7 +140,7 @@ void route_find_members(struct worker *worker);
 void route_request(struct worker *worker, const struct request *request);
 /* route.c: the same for one that comes out of hold. */
 void route_now(struct worker *worker, const struct request *request);
-/* route.c: a frame from another pod: requests to route, or answers to send. What was sealed is
+/* route.c: a frame from another pod: requests to route, or replies to send. What was sealed is
  * opened in its place. */
 void route_frame(struct worker *worker, struct datagram *datagram);
 

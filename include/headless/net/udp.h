@@ -32,7 +32,7 @@ struct udp_options {
 struct udp_socket {
     int fd;                /* -1: closed */
     int family;            /* AF_INET or AF_INET6 */
-    bool wildcard;         /* bound to any: answers must name their source */
+    bool wildcard;         /* bound to any: replies must name their source */
     struct address local;  /* as bound, with the port that the kernel gave */
     uint64_t rcvbuf_bytes; /* as granted: SO_RCVBUF halved, what was asked in the kernel's words */
 };
@@ -120,7 +120,7 @@ bool udp_take_error(int fd, struct udp_failure *ret_failure);
 void udp_refuse_new(const struct udp_socket *socket);
 
 /*
- * Send one datagram, for what is not a data path (control answers); again where refusals of earlier
+ * Send one datagram, for what is not a data path (control replies); again where refusals of earlier
  * ones are reported in its place. from unset: kernel's choice. Returns 0, or a negative errno: the
  * kernel did not take it.
  */

@@ -45,7 +45,7 @@
 #define RECORD_HEADER_MAX  (4 + 22 + 18 + 8 + 16)
 #define RECORD_PAYLOAD_MAX 65507
 
-/* DATA: requests for the leader. REPLY: answers. COPY: requests for the receiver's own app, whoever
+/* DATA: requests for the leader. REPLY: replies. COPY: requests for the receiver's own app, whoever
  * leads. ORDER, POSITION: see order.h; between header and records they have a run, or only a
  * position. */
 enum frame_type {

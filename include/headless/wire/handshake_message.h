@@ -3,7 +3,7 @@
  *
  * Nothing is believed of an instance before it has answered a nonce of ours: then it is there now,
  * and no message of a dead instance, or of an hour ago, can be played to us. One message serves as
- * question and as answer, so that an answer is never longer than what it answers:
+ * question and as reply, so that an reply is never longer than what it replies:
  *
  *   message = header of a peer message (peer.h) with the type PEER_HANDSHAKE
  *             nonce (64)   echo (64)   known (32)   suites (8)   keys (8)   nonce_spaces (8)   family (8)
@@ -11,14 +11,14 @@
  *                                                                       all integers big endian
  *
  *   nonce    wants to be answered with this as echo; 0: does not
- *   echo     the receiver's nonce; 0: this is no answer
+ *   echo     the receiver's nonce; 0: this is no reply
  *   known    what the sender knows of the receiver's keys (handshake_message_digest); 0: nothing
  *   suites   a bit for each that the sender has: 1 << enum seal_suite
  *   key ids  those that the sender has, the newest first; the rest is 0
  *   IP       from where the sender sends it, and where alone it is answered: 4 or 16 bytes by the
  *            family (4, 6), the rest is 0. Played from elsewhere it makes nobody send anything
  *   counters the last used of each of its nonce_spaces; the rest is 0. Frames up to them are older than
- *            the answer
+ *            the reply
  *
  * It travels sealed. There is one spelling. Bytes only; any thread, never blocks.
  */

@@ -92,7 +92,7 @@ enum leader_command_class leader_command_classify(const uint8_t *payload, size_t
                                                   struct leader_command *ret_command,
                                                   struct probe *ret_probe);
 
-/* What a probe's answer says. Names and addresses may be NULL: null in the answer. */
+/* What a probe's reply says. Names and addresses may be NULL: null in the reply. */
 struct probe_reply {
     const char *nonce, *leader_name, *leader_address, *via_address;
     uint64_t term;
@@ -104,6 +104,6 @@ struct probe_reply {
  * even that is, nothing. Always JSON, also with odd names: " and \ are escaped, bytes that are not
  * printable ASCII become \u00XX. Returns the bytes written (no NUL), at most limit.
  */
-size_t probe_reply_put(char *out, size_t limit, const struct probe_reply *answer);
+size_t probe_reply_put(char *out, size_t limit, const struct probe_reply *reply);
 
 #endif

@@ -37,7 +37,7 @@ struct order_run {
     struct order_mark before; /* of the message first - 1 */
     uint64_t base;            /* the first of the sender's own term; 0: it does not lead */
     uint64_t oldest;          /* in the sender's history; first that it does not have: none */
-    uint64_t until;           /* an answer: it ends before this number; 0: it is none */
+    uint64_t until;           /* an reply: it ends before this number; 0: it is none */
     uint64_t tail;            /* the highest that the sender has; 0: none yet */
     uint64_t committed;       /* the highest that a majority has, as far as the sender knows */
 };
