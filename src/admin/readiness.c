@@ -40,7 +40,7 @@ static bool lacks_key(struct admin *admin, char text[static READINESS_MAX])
             text, READINESS_MAX,
             "key: nothing that this pod hears can be verified: it has no key, or another "
             "than the other pods (keys; headlessctl key list)");
-    return supervisor_state(admin->supervisor) == ELECTION_KEY;
+    return supervisor_state(admin->supervisor) == ELECTION_UNAUTHENTICATED;
 }
 
 /* A leader outside needs no joining. */

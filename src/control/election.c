@@ -12,23 +12,23 @@ static const uint32_t transitions[ELECTION_STATE_COUNT][ELECTION_STATE_COUNT] = 
             [ELECTION_FOLLOWER] = BY(LIST),
             [ELECTION_CANDIDATE] = BY(BOOTSTRAP),
             [ELECTION_LEADER] = BY(FORCE),
-            [ELECTION_KEY] = BY(AUTH),
+            [ELECTION_UNAUTHENTICATED] = BY(AUTH),
             [ELECTION_OUT] = BY(STOP),
         },
     [ELECTION_FOLLOWER] =
         {
             [ELECTION_SUSPECT] = BY(SILENCE) | BY(EVIDENCE),
-            [ELECTION_CANDIDATE] = BY(RESIGN) | BY(COMMAND),
+            [ELECTION_CANDIDATE] = BY(STEP_DOWN) | BY(COMMAND),
             [ELECTION_JOINING] = BY(LIST) | BY(CLAIM),
             [ELECTION_OUT] = BY(STOP),
         },
     [ELECTION_SUSPECT] =
         {
             [ELECTION_FOLLOWER] = BY(CLAIM),
-            [ELECTION_CANDIDATE] = BY(VERDICT) | BY(EVIDENCE) | BY(RESIGN) | BY(COMMAND),
+            [ELECTION_CANDIDATE] = BY(VERDICT) | BY(EVIDENCE) | BY(STEP_DOWN) | BY(COMMAND),
             [ELECTION_LEADER] = BY(FORCE),
             [ELECTION_JOINING] = BY(LIST) | BY(CLAIM),
-            [ELECTION_KEY] = BY(AUTH),
+            [ELECTION_UNAUTHENTICATED] = BY(AUTH),
             [ELECTION_OUT] = BY(STOP),
         },
     [ELECTION_CANDIDATE] =
@@ -63,7 +63,7 @@ static const uint32_t transitions[ELECTION_STATE_COUNT][ELECTION_STATE_COUNT] = 
             [ELECTION_JOINING] = BY(LIST) | BY(CLAIM),
             [ELECTION_OUT] = BY(STOP),
         },
-    [ELECTION_KEY] =
+    [ELECTION_UNAUTHENTICATED] =
         {
             [ELECTION_JOINING] = BY(AUTH),
             [ELECTION_SUSPECT] = BY(AUTH),
@@ -131,21 +131,21 @@ bool election_has_list(const struct election *e)
  */
 size_t election_needed(const struct election *e)
 {
-    size_t seats = e->list.count > e->list.floor ? e->list.count : e->list.floor;
+    size_t entries = e->list.count > e->list.floor ? e->list.count : e->list.floor;
 
-    if (e->config.quorum == ELECTION_QUORUM_MAJORITY && seats < e->config.expect &&
+    if (e->config.quorum == ELECTION_QUORUM_MAJORITY && entries < e->config.expect &&
         !e->list.is_forced)
-        seats = e->config.expect;
+        entries = e->config.expect;
     if (e->config.quorum == ELECTION_QUORUM_NONE ||
         (e->config.quorum == ELECTION_QUORUM_AUTO && !e->list.wants_majority))
         return 1;
     if (ELECTION_IS_BROKEN(e, BROKEN_LIST_SHRINKING)) {
-        seats = 1;
+        entries = 1;
         for (uint16_t i = 0; i < e->list.count; i++)
-            seats += i != e->self_index && e->peers[i].heard_ns &&
-                     e->now_ns < e->peers[i].heard_ns + e->detection_ns;
+            entries += i != e->self_index && e->peers[i].heard_ns &&
+                       e->now_ns < e->peers[i].heard_ns + e->detection_ns;
     }
-    return seats / 2 + 1;
+    return entries / 2 + 1;
 }
 
 /* ---- the step ---- */
@@ -165,7 +165,7 @@ void election_init(struct election *e, const struct election_config *config, uin
         .seen_term = stored_term,
         .stored_term = stored_term,
         .generation = config->generation,
-        .is_fresh = true,
+        .is_volatile = true,
         .is_app_up = true,
         .self_index = ELECTION_NOT_FOUND,
     };
@@ -175,23 +175,23 @@ void election_init(struct election *e, const struct election_config *config, uin
 typedef void hear_fn(struct election *e, const struct election_event *event);
 
 static hear_fn *const hear[ELECTION_MESSAGE_COUNT] = {
-    [ELECTION_WHO] = election_hear_who,
-    [ELECTION_HERE] = election_hear_here,
+    [ELECTION_DISCOVER] = election_hear_discover,
+    [ELECTION_HELLO] = election_hear_hello,
     [ELECTION_HEARTBEAT] = election_hear_heartbeat,
     [ELECTION_ACK] = election_hear_ack,
-    [ELECTION_LIST_ASK] = election_hear_list_ask,
+    [ELECTION_LIST_REQUEST] = election_hear_list_request,
     [ELECTION_LIST_PAGE] = election_hear_list_page,
     [ELECTION_PROBE] = election_hear_probe,
     [ELECTION_ALIVE] = election_hear_alive,
-    [ELECTION_ASK] = election_hear_ask,
-    [ELECTION_TOLD] = election_hear_told,
+    [ELECTION_PROBE_REQUEST] = election_hear_probe_request,
+    [ELECTION_PROBE_REPORT] = election_hear_probe_report,
     [ELECTION_PREVOTE] = election_hear_request,
     [ELECTION_PREVOTE_REPLY] = election_hear_grant,
     [ELECTION_VOTE] = election_hear_request,
     [ELECTION_VOTE_REPLY] = election_hear_grant,
-    [ELECTION_RESIGN] = election_hear_resign,
+    [ELECTION_STEP_DOWN] = election_hear_resign,
     [ELECTION_LEAVE] = election_hear_leave,
-    [ELECTION_HAND_OVER] = election_hear_hand_over,
+    [ELECTION_TRANSFER] = election_hear_hand_over,
 };
 
 /*
@@ -277,7 +277,7 @@ static void run_timers(struct election *e)
 {
     switch (e->state) {
     case ELECTION_JOINING:
-    case ELECTION_KEY:
+    case ELECTION_UNAUTHENTICATED:
         election_join_tick(e);
         break;
     case ELECTION_FOLLOWER:
@@ -358,7 +358,7 @@ const char *election_state_name(enum election_state state)
         [ELECTION_JOINING] = "joining",   [ELECTION_FOLLOWER] = "follower",
         [ELECTION_SUSPECT] = "suspect",   [ELECTION_CANDIDATE] = "candidate",
         [ELECTION_LEADER] = "leader",     [ELECTION_RESIGNING] = "resigning",
-        [ELECTION_ISOLATED] = "isolated", [ELECTION_KEY] = "key",
+        [ELECTION_ISOLATED] = "isolated", [ELECTION_UNAUTHENTICATED] = "key",
         [ELECTION_OUT] = "out",
     };
 
@@ -381,7 +381,7 @@ const char *election_cause_name(enum election_cause cause)
     static const char *const names[ELECTION_CAUSE_COUNT] = {
         [ELECTION_BY_CLAIM] = "claim",       [ELECTION_BY_SILENCE] = "silence",
         [ELECTION_BY_VERDICT] = "verdict",   [ELECTION_BY_EVIDENCE] = "evidence",
-        [ELECTION_BY_RESIGN] = "resign",     [ELECTION_BY_COMMAND] = "command",
+        [ELECTION_BY_STEP_DOWN] = "resign",  [ELECTION_BY_COMMAND] = "command",
         [ELECTION_BY_VOTES] = "votes",       [ELECTION_BY_BOOTSTRAP] = "bootstrap",
         [ELECTION_BY_OWN_VOTE] = "own_vote", [ELECTION_BY_APP] = "app",
         [ELECTION_BY_YIELD] = "yield",       [ELECTION_BY_NO_QUORUM] = "no_quorum",

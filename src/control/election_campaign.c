@@ -1,6 +1,6 @@
 /*
- * A campaign asks every seat of the list, each at its own time: again after
- * half an interval when it did not reply, and when its promise has run out
+ * A campaign asks every entry of the list, each at its own time: again after
+ * half an interval when it did not reply, and when its lease_grant has run out
  * when it said so. Pre-votes count for half a detection time. A round of votes
  * lasts as long; then it is pre-votes again.
  */
@@ -13,10 +13,11 @@ static uint64_t half_detection(const struct election *e)
     return e->detection_ns / 2;
 }
 
-/* Whom to ask for this seat: the member, or the new instance that proves it dead. */
+/* Whom to ask for this entry: the member, or the new instance that proves it dead. */
 static const struct election_member *voter_of(const struct election *e, uint16_t index)
 {
-    return e->peers[index].heir.instance ? &e->peers[index].heir : &e->list.members[index];
+    return e->peers[index].successor.instance ? &e->peers[index].successor
+                                              : &e->list.members[index];
 }
 
 static uint16_t find_voter(const struct election *e, uint64_t instance)
@@ -45,10 +46,10 @@ static uint64_t next_term(const struct election *e)
 
     if (e->state == ELECTION_LEADER && seen > e->term + ELECTION_TERM_LEAP / 2)
         seen = election_max(e->term + ELECTION_TERM_LEAP / 2, e->voted_term);
-    if (!(e->campaign.flags & ELECTION_FLAG_JUMP))
+    if (!(e->campaign.flags & ELECTION_FLAG_TERM_SKIPPED))
         return seen + 1;
     /* Not all to the same place: who jumped before us may be forgotten too. */
-    return seen + ELECTION_TERM_JUMP + (election_self(e) * UINT64_C(0x9e3779b97f4a7c15) >> 58);
+    return seen + ELECTION_TERM_SKIP + (election_self(e) * UINT64_C(0x9e3779b97f4a7c15) >> 58);
 }
 
 static void start_votes(struct election *e)
@@ -61,8 +62,8 @@ static void start_votes(struct election *e)
     c->ends_ns = e->now_ns + half_detection(e);
     e->seen_term = election_max(e->seen_term, c->term);
     e->voted_term = c->term;
-    e->voted_for = e->promised_to = election_self(e);
-    e->promised_ns = c->ends_ns;
+    e->voted_for = e->lease_granted_to = election_self(e);
+    e->lease_granted_ns = c->ends_ns;
 }
 
 void election_campaign_start(struct election *e, enum election_stage stage,
@@ -80,7 +81,7 @@ void election_campaign_start(struct election *e, enum election_stage stage,
     c->stage = ELECTION_STAGE_PREVOTE;
     forget_grants(e);
     if ((stage == ELECTION_STAGE_VOTE || ELECTION_IS_BROKEN(e, BROKEN_PREVOTE)) &&
-        election_may_promise(e, election_self(e)))
+        election_may_grant_lease(e, election_self(e)))
         start_votes(e);
 }
 
@@ -89,8 +90,8 @@ void election_campaign_stop(struct election *e)
     if (e->campaign.stage == ELECTION_STAGE_NONE)
         return;
     e->campaign.stage = ELECTION_STAGE_NONE;
-    if (e->promised_to == election_self(e))
-        e->promised_ns = 0; /* only we could have used our own vote */
+    if (e->lease_granted_to == election_self(e))
+        e->lease_granted_ns = 0; /* only we could have used our own vote */
 }
 
 /* ---- asking ---- */
@@ -136,8 +137,8 @@ static void win(struct election *e)
     e->leader_address = e->config.self.address;
     e->claim_cause = cause;
     /* Who is elected again while it leads has not broken off either. */
-    e->gave_way = c->flags & ELECTION_FLAG_RESIGNED || e->state == ELECTION_LEADER;
-    e->is_jumped = c->flags & (ELECTION_FLAG_JUMP | ELECTION_FLAG_BOOTSTRAP);
+    e->gave_way = c->flags & ELECTION_FLAG_STEPPED_DOWN || e->state == ELECTION_LEADER;
+    e->is_term_skipped = c->flags & (ELECTION_FLAG_TERM_SKIPPED | ELECTION_FLAG_BOOTSTRAP);
     e->counts.elections_won++;
     election_enter(e, ELECTION_LEADER,
                    cause == ELECTION_BY_BOOTSTRAP ? ELECTION_BY_BOOTSTRAP : ELECTION_BY_VOTES);
@@ -149,34 +150,35 @@ static void win(struct election *e)
 static void count(struct election *e)
 {
     struct election_campaign *c = &e->campaign;
-    size_t grants = election_may_promise(e, election_self(e)), remember, needed;
+    size_t grants = election_may_grant_lease(e, election_self(e)), remember, needed;
 
-    remember = grants && !e->is_fresh && !e->is_uninvited;
+    remember = grants && !e->is_volatile && !e->is_unlisted;
     for (uint16_t i = 0; i < e->list.count; i++) {
         bool granted = i != e->self_index && e->peers[i].grant_ns > e->now_ns;
 
         grants += granted;
-        remember += granted && !e->peers[i].is_fresh;
+        remember += granted && !e->peers[i].is_volatile;
     }
     needed = election_needed(e);
-    if (grants < needed || (e->is_uninvited && remember < needed && grants < e->list.count))
+    if (grants < needed || (e->is_unlisted && remember < needed && grants < e->list.count))
         return;
     if (c->stage == ELECTION_STAGE_PREVOTE) {
-        if (e->now_ns >= c->ends_ns && election_may_promise(e, election_self(e)))
+        if (e->now_ns >= c->ends_ns && election_may_grant_lease(e, election_self(e)))
             start_votes(e);
-    } else if (remember >= needed || c->flags & (ELECTION_FLAG_JUMP | ELECTION_FLAG_BOOTSTRAP)) {
+    } else if (remember >= needed ||
+               c->flags & (ELECTION_FLAG_TERM_SKIPPED | ELECTION_FLAG_BOOTSTRAP)) {
         win(e);
     } else {
         /* Votes of this term may have been given and forgotten: go where none was. */
-        c->flags |= ELECTION_FLAG_JUMP;
+        c->flags |= ELECTION_FLAG_TERM_SKIPPED;
         start_votes(e);
     }
 }
 
-/* Nobody promises for longer than a request of ours asks for. */
-static uint64_t usable(const struct election *e, uint64_t promise_ns)
+/* Nobody lease_grants for longer than a request of ours asks for. */
+static uint64_t usable(const struct election *e, uint64_t lease_grant_ns)
 {
-    return election_min(promise_ns, e->config.interval_ns * e->config.misses) / 3 * 2;
+    return election_min(lease_grant_ns, e->config.interval_ns * e->config.misses) / 3 * 2;
 }
 
 void election_hear_grant(struct election *e, const struct election_event *event)
@@ -192,9 +194,9 @@ void election_hear_grant(struct election *e, const struct election_event *event)
         m->stamp_ns > e->now_ns || m->stamp_ns < c->started_ns || !election_see_term(e, m->seen))
         return;
     peer->heard_ns = e->now_ns;
-    peer->is_fresh = m->flags & ELECTION_FLAG_FRESH;
+    peer->is_volatile = m->flags & ELECTION_FLAG_VOLATILE;
     if (m->flags & ELECTION_FLAG_GRANTED) {
-        peer->grant_ns = m->stamp_ns + (is_vote ? usable(e, m->promise_ns) : half_detection(e));
+        peer->grant_ns = m->stamp_ns + (is_vote ? usable(e, m->lease_grant_ns) : half_detection(e));
         if (is_vote)
             peer->lease_ns = peer->grant_ns;
         return;
@@ -224,10 +226,10 @@ static bool majority_answers(const struct election *e)
     return n >= election_needed(e);
 }
 
-/* For the first leader, or uninvited: what it rests on may have changed, so look again. */
+/* For the first leader, or unlisted: what it rests on may have changed, so look again. */
 static bool is_short(const struct election *e)
 {
-    return e->campaign.flags & ELECTION_FLAG_BOOTSTRAP || e->is_uninvited;
+    return e->campaign.flags & ELECTION_FLAG_BOOTSTRAP || e->is_unlisted;
 }
 
 /* A round is over without a winner: the later in the list, the later again. */
@@ -274,7 +276,7 @@ static void check_isolation(struct election *e)
 static bool is_over(struct election *e)
 {
     const struct election_campaign *c = &e->campaign;
-    uint64_t limit = c->started_ns + (e->is_uninvited ? 2 : 1) * e->detection_ns;
+    uint64_t limit = c->started_ns + (e->is_unlisted ? 2 : 1) * e->detection_ns;
 
     if (c->stage == ELECTION_STAGE_VOTE)
         return e->now_ns >= c->ends_ns;
@@ -306,6 +308,6 @@ void election_campaign_tick(struct election *e)
     ask_all(e);
     if (c->ends_ns > e->now_ns)
         election_wake_at(e, c->ends_ns);
-    if (e->promised_ns > e->now_ns && c->stage == ELECTION_STAGE_PREVOTE)
-        election_wake_at(e, e->promised_ns);
+    if (e->lease_granted_ns > e->now_ns && c->stage == ELECTION_STAGE_PREVOTE)
+        election_wake_at(e, e->lease_granted_ns);
 }

@@ -17,7 +17,7 @@ static bool is_alive(const struct election *e, uint16_t index)
 
 static void tell_to_hand_over(struct election *e, uint64_t target)
 {
-    struct election_message m = election_make(e, ELECTION_HAND_OVER);
+    struct election_message m = election_make(e, ELECTION_TRANSFER);
     uint16_t index = election_find(e, target);
 
     m.leader = target;
@@ -118,7 +118,7 @@ void election_command(struct election *e, const struct election_event *event)
 }
 
 /* The outcome is the next claim: the target's, or another's. */
-static bool is_settled(struct election *e, const struct election_pending *command)
+static bool is_list_committed(struct election *e, const struct election_pending *command)
 {
     bool leads = e->leader && (e->leader != election_self(e) || e->state == ELECTION_LEADER);
 
@@ -165,7 +165,7 @@ void election_hear_leave(struct election *e, const struct election_event *event)
     }
     if (e->state != ELECTION_LEADER || index == ELECTION_NOT_FOUND)
         return;
-    if (election_keeps_seats(e)) { /* it may go: its seat waits for it */
+    if (election_keeps_entries(e)) { /* it may go: its entry waits for it */
         election_send(e, &event->from, event->message->from, &go);
         return;
     }
@@ -210,7 +210,7 @@ void election_command_tick(struct election *e)
     uint32_t kept = 0;
 
     for (uint32_t i = 0; i < e->command_count; i++) {
-        if (is_settled(e, &e->commands[i]))
+        if (is_list_committed(e, &e->commands[i]))
             continue;
         election_wake_at(e, e->commands[i].until_ns);
         e->commands[kept++] = e->commands[i];
@@ -246,13 +246,13 @@ void election_force(struct election *e)
     e->list.is_forced = true;
     e->list.floor = 0;
     election_campaign_stop(e);
-    e->campaign.flags = ELECTION_FLAG_JUMP;
-    e->seen_term += ELECTION_TERM_JUMP;
+    e->campaign.flags = ELECTION_FLAG_TERM_SKIPPED;
+    e->seen_term += ELECTION_TERM_SKIP;
     e->term = e->voted_term = e->seen_term;
     e->voted_for = e->leader = election_self(e);
     e->leader_address = e->config.self.address;
     e->claim_cause = ELECTION_BY_FORCE;
-    e->is_jumped = true;
+    e->is_term_skipped = true;
     election_enter(e, ELECTION_LEADER, ELECTION_BY_FORCE);
     election_lead_begin(e);
 }

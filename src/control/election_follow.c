@@ -30,7 +30,7 @@ static void give_way(struct election *e)
     if (e->state == ELECTION_LEADER || e->state == ELECTION_RESIGNING)
         election_lead_end(e);
     election_campaign_stop(e);
-    if (e->state == ELECTION_JOINING || e->state == ELECTION_KEY)
+    if (e->state == ELECTION_JOINING || e->state == ELECTION_UNAUTHENTICATED)
         return;
     if (!election_has_list(e)) { /* the draft of a list for a cluster that is there already */
         election_forget_list(e);
@@ -79,7 +79,7 @@ void election_hear_claim(struct election *e, uint64_t term, uint64_t leader,
         term < e->list.id.term || (term == e->term && !loses_tie(e, leader)))
         return;
     if (e->list.wants_majority || election_find(e, leader) != ELECTION_NOT_FOUND ||
-        e->state == ELECTION_JOINING || e->state == ELECTION_KEY) {
+        e->state == ELECTION_JOINING || e->state == ELECTION_UNAUTHENTICATED) {
         follow(e, term, leader, address);
         return;
     }
@@ -91,31 +91,32 @@ void election_hear_claim(struct election *e, uint64_t term, uint64_t leader,
     election_send_all(e, &alive);
     election_forget_list(e);
     election_enter(e, ELECTION_JOINING, ELECTION_BY_CLAIM);
-    e->who_ns = e->now_ns;
+    e->discover_ns = e->now_ns;
 }
 
 /* ---- heartbeats ---- */
 
-bool election_may_promise(const struct election *e, uint64_t to)
+bool election_may_grant_lease(const struct election *e, uint64_t to)
 {
-    return e->now_ns >= e->abstain_ns && (e->promised_to == to || e->now_ns >= e->promised_ns);
+    return e->now_ns >= e->abstain_ns &&
+           (e->lease_granted_to == to || e->now_ns >= e->lease_granted_ns);
 }
 
 static void acknowledge(struct election *e, const struct election_event *event)
 {
     struct election_message ack = election_make(e, ELECTION_ACK);
 
-    if (election_may_promise(e, event->message->from) && e->resigned_term != e->term) {
-        /* A shorter promise does not end a longer one, on which a lease may still rest. */
-        if (e->promised_to != event->message->from)
-            e->promised_ns = 0;
-        e->promised_to = event->message->from;
-        e->promised_ns = election_max(e->promised_ns, e->now_ns + e->detection_ns);
-        ack.promise_ns = e->detection_ns;
+    if (election_may_grant_lease(e, event->message->from) && e->resigned_term != e->term) {
+        /* A shorter lease_grant does not end a longer one, on which a lease may still rest. */
+        if (e->lease_granted_to != event->message->from)
+            e->lease_granted_ns = 0;
+        e->lease_granted_to = event->message->from;
+        e->lease_granted_ns = election_max(e->lease_granted_ns, e->now_ns + e->detection_ns);
+        ack.lease_grant_ns = e->detection_ns;
     }
     ack.stamp_ns = event->message->stamp_ns;
     ack.flags = (uint16_t)((election_is_ready(e) ? ELECTION_FLAG_APP : 0) |
-                           (e->is_fresh ? ELECTION_FLAG_FRESH : 0));
+                           (e->is_volatile ? ELECTION_FLAG_VOLATILE : 0));
     election_send(e, &event->from, event->message->from, &ack);
 }
 
@@ -128,15 +129,16 @@ static void take_terms_of_heartbeat(struct election *e, const struct election_ev
     e->detection_ns = e->interval_ns * (m->misses ? m->misses : 1);
     if (m->cause < ELECTION_CAUSE_COUNT)
         e->claim_cause = (enum election_cause)m->cause;
-    e->gave_way = m->flags & ELECTION_FLAG_RESIGNED;
-    if (e->is_fresh && e->state == ELECTION_JOINING) /* a predecessor's promise was as long */
+    e->gave_way = m->flags & ELECTION_FLAG_STEPPED_DOWN;
+    if (e->is_volatile &&
+        e->state == ELECTION_JOINING) /* a predecessor's lease_grant was as long */
         e->abstain_ns = election_max(e->abstain_ns, e->started_ns + e->detection_ns);
     if (newer == 0) {
         memcpy(e->live, m->live, sizeof(e->live));
         memcpy(e->ready, m->ready, sizeof(e->ready));
         e->live_list = m->list;
-        if (m->flags & ELECTION_FLAG_SETTLED && election_is_member(e))
-            e->is_fresh = false;
+        if (m->flags & ELECTION_FLAG_COMMITTED && election_is_member(e))
+            e->is_volatile = false;
     } else if (newer > 0) {
         election_want_list(e, &event->from, m->from, m->list);
     }
@@ -238,7 +240,7 @@ void election_hear_alive(struct election *e, const struct election_event *event)
 
 static void ask_others(struct election *e)
 {
-    struct election_message ask = election_make(e, ELECTION_ASK);
+    struct election_message ask = election_make(e, ELECTION_PROBE_REQUEST);
     uint16_t asked = 0;
 
     ask.leader = e->leader;
@@ -253,9 +255,9 @@ static void ask_others(struct election *e)
     }
 }
 
-void election_hear_ask(struct election *e, const struct election_event *event)
+void election_hear_probe_request(struct election *e, const struct election_event *event)
 {
-    struct election_message told = election_make(e, ELECTION_TOLD);
+    struct election_message told = election_make(e, ELECTION_PROBE_REPORT);
 
     told.leader = event->message->leader;
     if (e->leader == told.leader && election_hears_leader(e))
@@ -265,8 +267,8 @@ void election_hear_ask(struct election *e, const struct election_event *event)
     election_send(e, &event->from, event->message->from, &told);
 }
 
-/* Only patience: the promise of whoever hears the leader keeps it in office anyway. */
-void election_hear_told(struct election *e, const struct election_event *event)
+/* Only patience: the lease_grant of whoever hears the leader keeps it in office anyway. */
+void election_hear_probe_report(struct election *e, const struct election_event *event)
 {
     const struct election_message *m = event->message;
 
@@ -313,8 +315,8 @@ static void suspect(struct election *e)
     }
     if (!e->candidate_ns && e->now_ns >= verdict)
         reach_verdict(e);
-    if (e->candidate_ns && election_hears_only_strangers(e)) {
-        election_enter(e, ELECTION_KEY, ELECTION_BY_AUTH);
+    if (e->candidate_ns && election_hears_only_unknown(e)) {
+        election_enter(e, ELECTION_UNAUTHENTICATED, ELECTION_BY_AUTH);
         return;
     }
     if (e->candidate_ns && e->now_ns >= election_max(e->candidate_ns, e->patience_ns)) {
@@ -357,8 +359,8 @@ void election_hear_refusal(struct election *e, uint64_t instance)
          e->state != ELECTION_CANDIDATE))
         return;
     e->refused = instance;
-    if (e->promised_to == instance)
-        e->promised_ns = 0;
+    if (e->lease_granted_to == instance)
+        e->lease_granted_ns = 0;
     if (e->state != ELECTION_CANDIDATE) {
         election_enter(e, ELECTION_SUSPECT, ELECTION_BY_EVIDENCE);
         e->suspicion = 2;

@@ -66,20 +66,20 @@ void election_result(struct election *e, uint64_t token, enum election_result re
 
 /* ---- election_list.c ---- */
 uint16_t election_find(const struct election *e, uint64_t instance);
-bool election_is_seat(const struct election_member *listed, const struct election_member *other);
+bool election_is_entry(const struct election_member *listed, const struct election_member *other);
 /* Its place in leader_list; those that are not in it come after all others. */
 uint16_t election_rank(const struct election *e, const struct election_member *member);
-uint16_t election_find_seat(const struct election *e, const struct election_member *member);
+uint16_t election_find_entry(const struct election *e, const struct election_member *member);
 bool election_bit(const uint64_t *bits, uint16_t index);
 void election_set_bit(uint64_t *bits, uint16_t index);
-/* Nobody leaves the list: who is expected keeps a seat, also when it has gone. */
-bool election_keeps_seats(const struct election *e);
+/* Nobody leaves the list: who is expected keeps a entry, also when it has gone. */
+bool election_keeps_entries(const struct election *e);
 void election_request_change(struct election *e, enum election_change_type type, bool is_graceful,
                              const struct election_member *member);
 void election_run_changes(struct election *e);
-void election_seat_heirs(struct election *e);
-void election_check_settled(struct election *e);
-void election_hear_list_ask(struct election *e, const struct election_event *event);
+void election_replace_members(struct election *e);
+void election_check_list_committed(struct election *e);
+void election_hear_list_request(struct election *e, const struct election_event *event);
 void election_hear_list_page(struct election *e, const struct election_event *event);
 void election_want_list(struct election *e, const struct address *from, uint64_t instance,
                         struct election_list_id id);
@@ -92,8 +92,8 @@ void election_hear_claim(struct election *e, uint64_t term, uint64_t leader,
                          const struct address *address);
 void election_hear_probe(struct election *e, const struct election_event *event);
 void election_hear_alive(struct election *e, const struct election_event *event);
-void election_hear_ask(struct election *e, const struct election_event *event);
-void election_hear_told(struct election *e, const struct election_event *event);
+void election_hear_probe_request(struct election *e, const struct election_event *event);
+void election_hear_probe_report(struct election *e, const struct election_event *event);
 void election_hear_refusal(struct election *e, uint64_t instance);
 void election_probe_leader(struct election *e);
 void election_suspect_tick(struct election *e);
@@ -105,7 +105,7 @@ bool election_is_ready(const struct election *e);
 void election_hear_request(struct election *e, const struct election_event *event);
 void election_reply_to_asked(struct election *e);
 bool election_voted_later(const struct election *e, uint64_t leader, uint64_t term);
-bool election_may_promise(const struct election *e, uint64_t to);
+bool election_may_grant_lease(const struct election *e, uint64_t to);
 
 /* ---- election_campaign.c ---- */
 void election_campaign_start(struct election *e, enum election_stage stage,
@@ -132,14 +132,14 @@ uint16_t election_find_successor(const struct election *e);
 
 /* ---- election_join.c ---- */
 /* Messages come, and not one of them can be verified. */
-bool election_hears_only_strangers(const struct election *e);
+bool election_hears_only_unknown(const struct election *e);
 void election_join_tick(struct election *e);
 void election_look_around(struct election *e, uint64_t every_ns);
 /* A list of ourselves and all that answered and know of no cluster. False: there is a cluster. */
 bool election_draft_all(struct election *e);
 void election_take_candidates(struct election *e, const struct election_event *event);
-void election_hear_who(struct election *e, const struct election_event *event);
-void election_hear_here(struct election *e, const struct election_event *event);
+void election_hear_discover(struct election *e, const struct election_event *event);
+void election_hear_hello(struct election *e, const struct election_event *event);
 void election_tell_claim(struct election *e, const struct address *to, uint64_t instance);
 
 /* ---- election_command.c ---- */

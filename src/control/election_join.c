@@ -8,31 +8,31 @@
  */
 #include "election_internal.h"
 
-#define ANSWER_AGE    6 /* intervals for which an reply counts */
-#define BOOT_PATIENCE 2 /* detection times between the candidates of a bootstrap */
-#define SEAT_PATIENCE 3 /* detection times for which no leader let us in */
-#define AUTH_MEMORY   (5 * NS_PER_SEC)
+#define ANSWER_AGE       6 /* intervals for which an reply counts */
+#define BOOT_PATIENCE    2 /* detection times between the candidates of a bootstrap */
+#define REPLACE_PATIENCE 3 /* detection times for which no leader let us in */
+#define AUTH_MEMORY      (5 * NS_PER_SEC)
 
-/* ---- acquaintances ---- */
+/* ---- known_peers ---- */
 
-static struct election_acquaintance *find_address(struct election *e, const struct address *ip)
+static struct election_known_peer *find_address(struct election *e, const struct address *ip)
 {
-    for (uint32_t i = 0; i < e->acquaintance_count; i++) {
-        if (address_equal_ip(&e->acquaintances[i].member.address, ip))
-            return &e->acquaintances[i];
+    for (uint32_t i = 0; i < e->known_peer_count; i++) {
+        if (address_equal_ip(&e->known_peers[i].member.address, ip))
+            return &e->known_peers[i];
     }
     return NULL;
 }
 
-static struct election_acquaintance *meet(struct election *e, const struct address *address)
+static struct election_known_peer *meet(struct election *e, const struct address *address)
 {
-    struct election_acquaintance *known = find_address(e, address);
+    struct election_known_peer *known = find_address(e, address);
 
-    if (known || e->acquaintance_count == ELECTION_MEMBERS_MAX ||
+    if (known || e->known_peer_count == ELECTION_MEMBERS_MAX ||
         address_equal_ip(address, &e->config.self.address))
         return known;
-    known = &e->acquaintances[e->acquaintance_count++];
-    *known = (struct election_acquaintance){.member.address = address_with_port(*address, 0)};
+    known = &e->known_peers[e->known_peer_count++];
+    *known = (struct election_known_peer){.member.address = address_with_port(*address, 0)};
     return known;
 }
 
@@ -42,16 +42,16 @@ void election_take_candidates(struct election *e, const struct election_event *e
     uint32_t kept = 0;
 
     e->is_blind = event->is_blind;
-    for (uint32_t i = 0; i < e->acquaintance_count; i++) {
-        const struct election_acquaintance *known = &e->acquaintances[i];
+    for (uint32_t i = 0; i < e->known_peer_count; i++) {
+        const struct election_known_peer *known = &e->known_peers[i];
         bool keep = known->member.instance && e->now_ns < known->answered_ns + e->config.forget_ns;
 
         for (size_t k = 0; k < event->candidate_count && !keep; k++)
             keep = address_equal_ip(&event->candidates[k], &known->member.address);
         if (keep)
-            e->acquaintances[kept++] = *known;
+            e->known_peers[kept++] = *known;
     }
-    e->acquaintance_count = kept;
+    e->known_peer_count = kept;
     for (size_t k = 0; k < event->candidate_count; k++)
         (void)meet(e, &event->candidates[k]);
 }
@@ -66,13 +66,13 @@ static struct election_message make_card(const struct election *e, enum election
     m.leader = e->leader;
     m.leader_address = e->leader_address;
     m.flags = (uint16_t)((e->state == ELECTION_LEADER ? ELECTION_FLAG_LEADS : 0) |
-                         (election_has_list(e) && !e->is_uninvited ? ELECTION_FLAG_LISTED : 0));
+                         (election_has_list(e) && !e->is_unlisted ? ELECTION_FLAG_LISTED : 0));
     return m;
 }
 
 void election_tell_claim(struct election *e, const struct address *to, uint64_t instance)
 {
-    election_send_card(e, to, instance, make_card(e, ELECTION_HERE));
+    election_send_card(e, to, instance, make_card(e, ELECTION_HELLO));
 }
 
 /* A leader asks only where no live member is. */
@@ -89,25 +89,25 @@ void election_look_around(struct election *e, uint64_t every_ns)
 {
     struct election_message who;
 
-    if (e->now_ns >= e->who_ns + every_ns || !e->who_ns) {
-        e->who_ns = e->now_ns;
-        who = make_card(e, ELECTION_WHO);
-        for (uint32_t i = 0; i < e->acquaintance_count; i++) {
-            const struct address *to = &e->acquaintances[i].member.address;
+    if (e->now_ns >= e->discover_ns + every_ns || !e->discover_ns) {
+        e->discover_ns = e->now_ns;
+        who = make_card(e, ELECTION_DISCOVER);
+        for (uint32_t i = 0; i < e->known_peer_count; i++) {
+            const struct address *to = &e->known_peers[i].member.address;
 
             if (e->state != ELECTION_LEADER || !is_known(e, to))
                 election_send_card(e, to, 0, who);
         }
     }
-    if (e->acquaintance_count && e->state != ELECTION_LEADER)
-        election_wake_at(e, e->who_ns + every_ns);
+    if (e->known_peer_count && e->state != ELECTION_LEADER)
+        election_wake_at(e, e->discover_ns + every_ns);
 }
 
 static void remember(struct election *e, const struct election_event *event)
 {
     const struct election_message *m = event->message;
-    struct election_acquaintance *known = meet(e, &event->from);
-    uint16_t seat;
+    struct election_known_peer *known = meet(e, &event->from);
+    uint16_t entry;
 
     if (known) {
         known->member = event->members[0];
@@ -117,10 +117,10 @@ static void remember(struct election *e, const struct election_event *event)
         known->is_listed = m->flags & ELECTION_FLAG_LISTED;
     }
     /* A new instance with a listed name proves the old one dead. */
-    seat = election_find_seat(e, &event->members[0]);
-    if (seat != ELECTION_NOT_FOUND && seat != e->self_index && known &&
-        !(m->flags & ELECTION_FLAG_LISTED) && e->list.members[seat].instance != m->from)
-        e->peers[seat].heir = known->member;
+    entry = election_find_entry(e, &event->members[0]);
+    if (entry != ELECTION_NOT_FOUND && entry != e->self_index && known &&
+        !(m->flags & ELECTION_FLAG_LISTED) && e->list.members[entry].instance != m->from)
+        e->peers[entry].successor = known->member;
 }
 
 static void let_in(struct election *e, const struct election_event *event)
@@ -132,7 +132,7 @@ static void let_in(struct election *e, const struct election_event *event)
         election_find(e, member.instance) != ELECTION_NOT_FOUND)
         return;
     election_request_change(
-        e, election_find_seat(e, &member) == ELECTION_NOT_FOUND ? ELECTION_ADD : ELECTION_REPLACE,
+        e, election_find_entry(e, &member) == ELECTION_NOT_FOUND ? ELECTION_ADD : ELECTION_REPLACE,
         true, &member);
     election_run_changes(e);
 }
@@ -153,10 +153,10 @@ static void meet_as_leader(struct election *e, const struct election_event *even
     election_renew_if_behind(e);
 }
 
-void election_hear_who(struct election *e, const struct election_event *event)
+void election_hear_discover(struct election *e, const struct election_event *event)
 {
     const struct election_message *m = event->message;
-    struct election_message here = make_card(e, ELECTION_HERE);
+    struct election_message here = make_card(e, ELECTION_HELLO);
 
     if (m->member_count != 1 || event->members[0].instance != m->from ||
         !election_see_term(e, election_max(m->term, m->seen)))
@@ -172,10 +172,10 @@ void election_hear_who(struct election *e, const struct election_event *event)
 
 static void ask_leader(struct election *e, const struct address *address, uint64_t instance)
 {
-    election_send_card(e, address, instance, make_card(e, ELECTION_WHO));
+    election_send_card(e, address, instance, make_card(e, ELECTION_DISCOVER));
 }
 
-void election_hear_here(struct election *e, const struct election_event *event)
+void election_hear_hello(struct election *e, const struct election_event *event)
 {
     const struct election_message *m = event->message;
     bool from_leader = m->flags & ELECTION_FLAG_LEADS && m->leader == m->from;
@@ -194,7 +194,7 @@ void election_hear_here(struct election *e, const struct election_event *event)
         return;
     }
     /* Uninvited, we know better than to follow the dead, who may be our predecessor. */
-    if (!e->is_uninvited || from_leader)
+    if (!e->is_unlisted || from_leader)
         election_hear_claim(e, m->term, m->leader, &m->leader_address);
     election_renew_if_behind(e);
 }
@@ -203,7 +203,7 @@ void election_hear_here(struct election *e, const struct election_event *event)
 
 static int wish(const struct election *e, const struct election_member *member)
 {
-    if (election_is_seat(member, &e->config.leader))
+    if (election_is_entry(member, &e->config.leader))
         return 0;
     return election_rank(e, member) + 1;
 }
@@ -224,8 +224,8 @@ static bool draft_list(struct election *e)
 
     election_forget_list(e);
     list->members[list->count++] = e->config.self;
-    for (uint32_t i = 0; i < e->acquaintance_count; i++) {
-        const struct election_acquaintance *known = &e->acquaintances[i];
+    for (uint32_t i = 0; i < e->known_peer_count; i++) {
+        const struct election_known_peer *known = &e->known_peers[i];
         uint16_t at = list->count;
 
         if (!known->member.instance || e->now_ns > known->answered_ns + ANSWER_AGE * e->interval_ns)
@@ -278,13 +278,13 @@ static uint16_t eligible_before(const struct election *e)
 
 static void consider_bootstrap(struct election *e)
 {
-    size_t total = election_max(e->config.expect, e->acquaintance_count + 1);
+    size_t total = election_max(e->config.expect, e->known_peer_count + 1);
     uint64_t rank;
 
     if (e->is_blind || (total == 1 && e->config.is_discovering && !is_patient(e)) ||
         (total > 1 && e->now_ns < e->abstain_ns) || !e->config.self.is_eligible || e->is_stopping ||
         (e->leader && e->now_ns < e->heard_ns + e->detection_ns) ||
-        (total > 1 && !election_may_promise(e, election_self(e))))
+        (total > 1 && !election_may_grant_lease(e, election_self(e))))
         return;
     if (!draft_list(e) || e->list.count < bootstrap_quorum(e, total)) {
         e->bootstrap_ns = 0;
@@ -311,17 +311,17 @@ static void consider_bootstrap(struct election *e)
 /*
  * There is a cluster, but nobody who leads could let us in, and perhaps nobody else who may lead:
  * ask for the newest list that we hear of (who has it refuses candidates with an older one), to
- * stand for election in our predecessor's seat, or in one more. What it voted we do not know, nor
+ * stand for election in our predecessor's entry, or in one more. What it voted we do not know, nor
  * whether there is a newer list: so only votes of others count who have forgotten nothing, as many
  * as a majority; or everybody's.
  */
-static void consider_own_seat(struct election *e)
+static void consider_own_entry(struct election *e)
 {
-    const struct election_acquaintance *best = NULL;
+    const struct election_known_peer *best = NULL;
     uint64_t rank = 0; /* one after the other: two would each lack the other's vote */
 
-    for (uint32_t i = 0; i < e->acquaintance_count; i++) {
-        const struct election_acquaintance *known = &e->acquaintances[i];
+    for (uint32_t i = 0; i < e->known_peer_count; i++) {
+        const struct election_known_peer *known = &e->known_peers[i];
 
         if (!known->member.instance || e->now_ns > known->answered_ns + ANSWER_AGE * e->interval_ns)
             continue;
@@ -332,14 +332,14 @@ static void consider_own_seat(struct election *e)
     }
     if (!best || !e->config.self.is_eligible || e->is_stopping ||
         (e->leader && e->now_ns < e->heard_ns + e->detection_ns)) {
-        e->seat_ns = 0;
+        e->replace_ns = 0;
         return;
     }
-    if (!e->seat_ns)
-        e->seat_ns = e->now_ns + SEAT_PATIENCE * (1 + rank) * e->detection_ns;
-    if (e->now_ns < e->seat_ns || e->now_ns < e->seat_asked_ns + e->interval_ns)
+    if (!e->replace_ns)
+        e->replace_ns = e->now_ns + REPLACE_PATIENCE * (1 + rank) * e->detection_ns;
+    if (e->now_ns < e->replace_ns || e->now_ns < e->replace_asked_ns + e->interval_ns)
         return;
-    e->seat_asked_ns = e->now_ns;
+    e->replace_asked_ns = e->now_ns;
     e->arriving.id = (struct election_list_id){0}; /* whatever it was, it did not get here */
     election_want_list(e, &best->member.address, best->member.instance,
                        (struct election_list_id){0});
@@ -347,7 +347,7 @@ static void consider_own_seat(struct election *e)
 
 /* ---- time ---- */
 
-bool election_hears_only_strangers(const struct election *e)
+bool election_hears_only_unknown(const struct election *e)
 {
     /* In a slow cluster even friends are silent for long. */
     uint64_t silence_ns = election_max(AUTH_MEMORY / 5, e->detection_ns);
@@ -358,9 +358,9 @@ bool election_hears_only_strangers(const struct election *e)
 
 void election_join_tick(struct election *e)
 {
-    bool strangers = election_hears_only_strangers(e);
+    bool strangers = election_hears_only_unknown(e);
 
-    if (e->state == ELECTION_KEY && !strangers) {
+    if (e->state == ELECTION_UNAUTHENTICATED && !strangers) {
         e->heard_ns = e->now_ns;
         e->candidate_ns = 0;
         election_enter(e, election_is_member(e) ? ELECTION_SUSPECT : ELECTION_JOINING,
@@ -368,7 +368,7 @@ void election_join_tick(struct election *e)
         return;
     }
     if (e->state == ELECTION_JOINING && strangers) {
-        election_enter(e, ELECTION_KEY, ELECTION_BY_AUTH);
+        election_enter(e, ELECTION_UNAUTHENTICATED, ELECTION_BY_AUTH);
         return;
     }
     election_look_around(e, e->interval_ns);
@@ -376,5 +376,5 @@ void election_join_tick(struct election *e)
     if (e->state == ELECTION_JOINING)
         consider_bootstrap(e);
     if (e->state == ELECTION_JOINING)
-        consider_own_seat(e);
+        consider_own_entry(e);
 }

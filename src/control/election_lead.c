@@ -7,7 +7,7 @@
 
 /* ---- the lease ---- */
 
-/* The needed-th longest of what was promised; our own promise to ourselves does not end. */
+/* The needed-th longest of what was promised; our own lease_grant to ourselves does not end. */
 static uint64_t lease_of_majority(const struct election *e, size_t needed)
 {
     uint64_t longest[ELECTION_MEMBERS_MAX]; /* of the others, in falling order */
@@ -71,8 +71,8 @@ static struct election_message make_heartbeat(struct election *e)
     m.misses = (uint8_t)e->config.misses;
     m.count = e->list.count;
     m.cause = (uint8_t)e->claim_cause;
-    m.flags = (uint16_t)((e->is_settled ? ELECTION_FLAG_SETTLED : 0) |
-                         (e->gave_way ? ELECTION_FLAG_RESIGNED : 0));
+    m.flags = (uint16_t)((e->is_list_committed ? ELECTION_FLAG_COMMITTED : 0) |
+                         (e->gave_way ? ELECTION_FLAG_STEPPED_DOWN : 0));
     return m;
 }
 
@@ -97,7 +97,7 @@ static bool is_held_up(const struct election *e)
 {
     size_t have = 1;
 
-    if (e->is_settled || e->now_ns <= e->list_since_ns + 2 * e->interval_ns)
+    if (e->is_list_committed || e->now_ns <= e->list_since_ns + 2 * e->interval_ns)
         return false;
     for (uint16_t i = 0; i < e->list.count; i++)
         have += i != e->self_index && election_list_id_compare(e->peers[i].list, e->list.id) == 0;
@@ -113,7 +113,8 @@ void election_renew_if_behind(struct election *e)
         (e->seen_term <= e->term && !stuck) || e->now_ns >= e->valid_until_ns ||
         e->now_ns < e->campaign.started_ns + e->detection_ns)
         return;
-    election_campaign_start(e, ELECTION_STAGE_VOTE, e->claim_cause, stuck ? ELECTION_FLAG_JUMP : 0);
+    election_campaign_start(e, ELECTION_STAGE_VOTE, e->claim_cause,
+                            stuck ? ELECTION_FLAG_TERM_SKIPPED : 0);
 }
 
 void election_hear_ack(struct election *e, const struct election_event *event)
@@ -126,19 +127,19 @@ void election_hear_ack(struct election *e, const struct election_event *event)
         m->stamp_ns > e->now_ns)
         return;
     peer->is_app_up = m->flags & ELECTION_FLAG_APP;
-    peer->is_fresh = m->flags & ELECTION_FLAG_FRESH;
+    peer->is_volatile = m->flags & ELECTION_FLAG_VOLATILE;
     peer->list = m->list;
-    if (m->promise_ns && m->promise_ns <= PROMISE_MAX_NS) {
+    if (m->lease_grant_ns && m->lease_grant_ns <= PROMISE_MAX_NS) {
         uint64_t usable =
-            ELECTION_IS_BROKEN(e, BROKEN_FENCE) ? m->promise_ns * 2 : m->promise_ns / 3 * 2;
+            ELECTION_IS_BROKEN(e, BROKEN_FENCE) ? m->lease_grant_ns * 2 : m->lease_grant_ns / 3 * 2;
 
         peer->lease_ns = election_max(peer->lease_ns, m->stamp_ns + usable);
     }
     if (!election_see_term(e, m->seen))
         return;
     extend(e);
-    if (!e->is_settled)
-        election_check_settled(e);
+    if (!e->is_list_committed)
+        election_check_list_committed(e);
     election_run_changes(e);
 }
 
@@ -150,12 +151,12 @@ void election_lead_begin(struct election *e)
     e->list.id = (struct election_list_id){.term = e->term, .version = 1};
     e->interval_ns = e->config.interval_ns;
     e->detection_ns = e->config.interval_ns * e->config.misses;
-    e->is_settled = e->is_uninvited = false;
+    e->is_list_committed = e->is_unlisted = false;
     e->list_since_ns = e->led_since_ns = e->now_ns;
     e->heard_ns = e->now_ns;
     e->resigned_term = e->refused = e->wanted_until_ns = 0;
     e->candidate_ns = e->suspicion = 0;
-    election_seat_heirs(e);
+    election_replace_members(e);
     for (uint16_t i = 0; i < e->list.count; i++) {
         e->peers[i].list = (struct election_list_id){0};
         e->peers[i].is_app_up = true;
@@ -165,7 +166,7 @@ void election_lead_begin(struct election *e)
     e->fenced_ns = e->now_ns;
     election_push_list(e);
     send_heartbeats(e);
-    election_check_settled(e);
+    election_check_list_committed(e);
 }
 
 void election_lead_end(struct election *e)
@@ -174,8 +175,8 @@ void election_lead_end(struct election *e)
     e->change_count = 0;
     if (e->leader == election_self(e))
         e->leader = 0;
-    if (e->promised_to == election_self(e))
-        e->promised_ns = 0;
+    if (e->lease_granted_to == election_self(e))
+        e->lease_granted_ns = 0;
     for (uint16_t i = 0; i < e->list.count; i++)
         e->peers[i].lease_ns = 0;
 }
@@ -187,8 +188,8 @@ static void forget_the_dead(struct election *e)
 
         if (i != e->self_index && e->now_ns > since + e->config.forget_ns)
             election_request_change(e, ELECTION_REMOVE, false, &e->list.members[i]);
-        else if (i != e->self_index && e->peers[i].heir.instance)
-            election_request_change(e, ELECTION_REPLACE, false, &e->peers[i].heir);
+        else if (i != e->self_index && e->peers[i].successor.instance)
+            election_request_change(e, ELECTION_REPLACE, false, &e->peers[i].successor);
     }
     election_run_changes(e);
 }
@@ -196,9 +197,9 @@ static void forget_the_dead(struct election *e)
 /* Hand over by ourselves: to the configured leader, once, soon; or because our app is down. */
 static void consider_handing_over(struct election *e)
 {
-    uint16_t wanted = election_find_seat(e, &e->config.leader), other;
+    uint16_t wanted = election_find_entry(e, &e->config.leader), other;
 
-    if (!e->is_settled || e->campaign.stage != ELECTION_STAGE_NONE)
+    if (!e->is_list_committed || e->campaign.stage != ELECTION_STAGE_NONE)
         return;
     if (e->claim_cause == ELECTION_BY_BOOTSTRAP && !e->has_yielded &&
         wanted != ELECTION_NOT_FOUND && wanted != e->self_index &&
@@ -255,7 +256,7 @@ void election_lead_tick(struct election *e)
 
 /* ---- resigning ---- */
 
-/* Eligible, and promises us: so it is live, and may vote for itself as soon as we resign. */
+/* Eligible, and lease_grants us: so it is live, and may vote for itself as soon as we resign. */
 bool election_is_willing(const struct election *e, uint16_t index)
 {
     return index != e->self_index && e->list.members[index].is_eligible &&
@@ -274,10 +275,10 @@ uint16_t election_find_successor(const struct election *e)
     return ELECTION_NOT_FOUND;
 }
 
-/* Our time ends now, before anybody learns of it: that is what waives the promises. */
+/* Our time ends now, before anybody learns of it: that is what waives the lease_grants. */
 void election_resign(struct election *e, uint64_t successor, enum election_cause cause)
 {
-    struct election_message resign = election_make(e, ELECTION_RESIGN);
+    struct election_message resign = election_make(e, ELECTION_STEP_DOWN);
 
     resign.leader = successor;
     resign.cause = (uint8_t)cause;
@@ -304,7 +305,7 @@ static enum election_cause cause_of_resign(const struct election_message *m)
     return m->cause == ELECTION_BY_COMMAND || m->cause == ELECTION_BY_APP ||
                    m->cause == ELECTION_BY_YIELD
                ? (enum election_cause)m->cause
-               : ELECTION_BY_RESIGN;
+               : ELECTION_BY_STEP_DOWN;
 }
 
 void election_hear_resign(struct election *e, const struct election_event *event)
@@ -315,11 +316,12 @@ void election_hear_resign(struct election *e, const struct election_event *event
     if (m->term != e->term || m->from != e->leader)
         return;
     e->resigned_term = m->term;
-    if (e->promised_to == m->from && !election_voted_later(e, m->from, m->term))
-        e->promised_ns = 0;
+    if (e->lease_granted_to == m->from && !election_voted_later(e, m->from, m->term))
+        e->lease_granted_ns = 0;
     if (m->leader == election_self(e) && member && e->config.self.is_eligible) {
-        election_enter(e, ELECTION_CANDIDATE, ELECTION_BY_RESIGN);
-        election_campaign_start(e, ELECTION_STAGE_VOTE, cause_of_resign(m), ELECTION_FLAG_RESIGNED);
+        election_enter(e, ELECTION_CANDIDATE, ELECTION_BY_STEP_DOWN);
+        election_campaign_start(e, ELECTION_STAGE_VOTE, cause_of_resign(m),
+                                ELECTION_FLAG_STEPPED_DOWN);
     } else {
         e->patience_ns = e->now_ns + e->detection_ns / 2;
     }

@@ -12,17 +12,17 @@ uint16_t election_find(const struct election *e, uint64_t instance)
 }
 
 /* The same place in the cluster: by name, without one by address. Also: does this text mean it? */
-bool election_is_seat(const struct election_member *listed, const struct election_member *other)
+bool election_is_entry(const struct election_member *listed, const struct election_member *other)
 {
     if (other->name.text[0])
         return strcmp(listed->name.text, other->name.text) == 0;
     return address_is_set(&other->address) && address_equal_ip(&listed->address, &other->address);
 }
 
-uint16_t election_find_seat(const struct election *e, const struct election_member *member)
+uint16_t election_find_entry(const struct election *e, const struct election_member *member)
 {
     for (uint16_t i = 0; i < e->list.count; i++) {
-        if (election_is_seat(&e->list.members[i], member))
+        if (election_is_entry(&e->list.members[i], member))
             return i;
     }
     return ELECTION_NOT_FOUND;
@@ -32,7 +32,7 @@ uint16_t election_rank(const struct election *e, const struct election_member *m
 {
     uint16_t rank = 0;
 
-    while (rank < e->config.order_count && !election_is_seat(member, &e->config.order[rank]))
+    while (rank < e->config.order_count && !election_is_entry(member, &e->config.order[rank]))
         rank++;
     return rank;
 }
@@ -64,13 +64,13 @@ void election_forget_list(struct election *e)
     e->list.wants_majority = e->list.is_forced = false;
     e->list.id = (struct election_list_id){0};
     e->self_index = ELECTION_NOT_FOUND;
-    e->is_uninvited = false;
+    e->is_unlisted = false;
 }
 
 /* ---- the leader's changes: one at a time, each acknowledged by a majority ---- */
 
-/* Whoever is expected keeps a seat: the majority is of them, and a return needs it. */
-static uint16_t kept_seats(const struct election *e)
+/* Whoever is expected keeps a entry: the majority is of them, and a return needs it. */
+static uint16_t kept_entries(const struct election *e)
 {
     if (e->config.quorum == ELECTION_QUORUM_MAJORITY && e->config.expect > e->list.floor &&
         !e->list.is_forced)
@@ -78,9 +78,9 @@ static uint16_t kept_seats(const struct election *e)
     return e->list.floor;
 }
 
-bool election_keeps_seats(const struct election *e)
+bool election_keeps_entries(const struct election *e)
 {
-    return e->list.count <= kept_seats(e);
+    return e->list.count <= kept_entries(e);
 }
 
 void election_request_change(struct election *e, enum election_change_type type, bool is_graceful,
@@ -90,7 +90,7 @@ void election_request_change(struct election *e, enum election_change_type type,
         if (e->changes[i].member.instance == member->instance)
             return;
     }
-    if (type == ELECTION_REMOVE && election_keeps_seats(e))
+    if (type == ELECTION_REMOVE && election_keeps_entries(e))
         return;
     if (e->change_count == ELECTION_CHANGES_MAX)
         return; /* who wants in asks again; who is dead stays dead */
@@ -98,8 +98,8 @@ void election_request_change(struct election *e, enum election_change_type type,
         (struct election_change){.type = type, .is_graceful = is_graceful, .member = *member};
 }
 
-/* A new seat, by leader_list; after those of the same rank. */
-static uint16_t insert_seat(struct election *e, const struct election_member *member)
+/* A new entry, by leader_list; after those of the same rank. */
+static uint16_t insert_entry(struct election *e, const struct election_member *member)
 {
     uint16_t rank = election_rank(e, member);
     uint16_t at = e->list.count++;
@@ -113,17 +113,17 @@ static uint16_t insert_seat(struct election *e, const struct election_member *me
 
 static bool add_member(struct election *e, const struct election_member *member)
 {
-    uint16_t seat = election_find_seat(e, member);
+    uint16_t entry = election_find_entry(e, member);
 
-    if (election_find(e, member->instance) != ELECTION_NOT_FOUND || seat == e->self_index)
+    if (election_find(e, member->instance) != ELECTION_NOT_FOUND || entry == e->self_index)
         return false;
-    if (seat == ELECTION_NOT_FOUND) {
+    if (entry == ELECTION_NOT_FOUND) {
         if (e->list.count == ELECTION_MEMBERS_MAX)
             return false;
-        seat = insert_seat(e, member);
+        entry = insert_entry(e, member);
     }
-    e->list.members[seat] = *member;
-    e->peers[seat] = (struct election_peer){.heard_ns = e->now_ns, .is_app_up = true};
+    e->list.members[entry] = *member;
+    e->peers[entry] = (struct election_peer){.heard_ns = e->now_ns, .is_app_up = true};
     return true;
 }
 
@@ -149,23 +149,23 @@ static void make_change(struct election *e, const struct election_change *change
                                           : add_member(e, &change->member)))
         return;
     e->list.id.version++;
-    e->is_settled = false;
+    e->is_list_committed = false;
     e->list_since_ns = e->now_ns;
     election_list_changed(e);
     election_push_list(e);
     if (change->type == ELECTION_REMOVE) /* so that it knows, and may go */
         election_send_page(e, &change->member.address, change->member.instance, 0);
-    election_check_settled(e);
+    election_check_list_committed(e);
 }
 
 /*
- * Only a change of the seats must wait for the one before it. Another instance
- * in a seat changes no majority: it may come at any time, and must, for the
+ * Only a change of the entries must wait for the one before it. Another instance
+ * in a entry changes no majority: it may come at any time, and must, for the
  * dead acknowledge nothing.
  */
 static bool is_due(const struct election *e, const struct election_change *change)
 {
-    return e->is_settled || change->type == ELECTION_REPLACE;
+    return e->is_list_committed || change->type == ELECTION_REPLACE;
 }
 
 void election_run_changes(struct election *e)
@@ -186,31 +186,31 @@ void election_run_changes(struct election *e)
 }
 
 /* Elected by the votes of new instances: they are who acknowledges from now on. */
-void election_seat_heirs(struct election *e)
+void election_replace_members(struct election *e)
 {
     for (uint16_t i = 0; i < e->list.count; i++) {
-        if (i == e->self_index || !e->peers[i].heir.instance)
+        if (i == e->self_index || !e->peers[i].successor.instance)
             continue;
-        e->list.members[i] = e->peers[i].heir;
-        e->peers[i].heir.instance = 0;
+        e->list.members[i] = e->peers[i].successor;
+        e->peers[i].successor.instance = 0;
     }
 }
 
 /* Members that have forgotten a predecessor's votes do not count, unless our
  * term is above those. */
-void election_check_settled(struct election *e)
+void election_check_list_committed(struct election *e)
 {
-    size_t have = !e->is_fresh || e->is_jumped;
+    size_t have = !e->is_volatile || e->is_term_skipped;
 
     for (uint16_t i = 0; i < e->list.count; i++) {
         const struct election_peer *peer = &e->peers[i];
 
-        have += i != e->self_index && (!peer->is_fresh || e->is_jumped) &&
+        have += i != e->self_index && (!peer->is_volatile || e->is_term_skipped) &&
                 election_list_id_compare(peer->list, e->list.id) == 0;
     }
     if (have >= election_needed(e)) {
-        e->is_settled = true;
-        e->is_fresh = false;
+        e->is_list_committed = true;
+        e->is_volatile = false;
     }
 }
 
@@ -219,14 +219,14 @@ void election_check_settled(struct election *e)
 void election_want_list(struct election *e, const struct address *from, uint64_t instance,
                         struct election_list_id id)
 {
-    struct election_message ask = election_make(e, ELECTION_LIST_ASK);
+    struct election_message ask = election_make(e, ELECTION_LIST_REQUEST);
 
     ask.list = id;
     ask.first = election_list_id_compare(id, e->arriving.id) == 0 ? e->arrived : 0;
     election_send(e, from, instance, &ask);
 }
 
-void election_hear_list_ask(struct election *e, const struct election_event *event)
+void election_hear_list_request(struct election *e, const struct election_event *event)
 {
     const struct election_message *m = event->message;
     bool same = election_list_id_compare(m->list, e->list.id) == 0;
@@ -244,26 +244,26 @@ static void acknowledge_list(struct election *e, const struct election_event *ev
     struct election_message ack = election_make(e, ELECTION_ACK);
 
     ack.flags = (uint16_t)((election_is_ready(e) ? ELECTION_FLAG_APP : 0) |
-                           (e->is_fresh ? ELECTION_FLAG_FRESH : 0));
+                           (e->is_volatile ? ELECTION_FLAG_VOLATILE : 0));
     if (event->message->from == e->leader)
         election_send(e, &event->from, e->leader, &ack);
 }
 
-/* In our copy of the list, our predecessor's seat is ours, or there is one more; see join. */
-static void take_own_seat(struct election *e)
+/* In our copy of the list, our predecessor's entry is ours, or there is one more; see join. */
+static void take_own_entry(struct election *e)
 {
-    uint16_t seat = election_find_seat(e, &e->config.self);
+    uint16_t entry = election_find_entry(e, &e->config.self);
 
-    e->is_uninvited = false;
-    if (election_is_member(e) || e->state != ELECTION_JOINING || !e->seat_ns ||
-        e->now_ns < e->seat_ns || e->list.count == ELECTION_MEMBERS_MAX)
+    e->is_unlisted = false;
+    if (election_is_member(e) || e->state != ELECTION_JOINING || !e->replace_ns ||
+        e->now_ns < e->replace_ns || e->list.count == ELECTION_MEMBERS_MAX)
         return;
-    if (seat == ELECTION_NOT_FOUND)
-        seat = e->list.count++;
-    e->list.members[seat] = e->config.self;
-    e->self_index = seat;
-    e->is_uninvited = true;
-    e->seat_ns = 0;
+    if (entry == ELECTION_NOT_FOUND)
+        entry = e->list.count++;
+    e->list.members[entry] = e->config.self;
+    e->self_index = entry;
+    e->is_unlisted = true;
+    e->replace_ns = 0;
 }
 
 static void accept_list(struct election *e, const struct election_message *m)
@@ -278,7 +278,7 @@ static void accept_list(struct election *e, const struct election_message *m)
     memcpy(e->list.members, e->arriving.members, e->list.count * sizeof(e->list.members[0]));
     memset(e->peers, 0, e->list.count * sizeof(e->peers[0]));
     election_list_changed(e);
-    take_own_seat(e);
+    take_own_entry(e);
     if (election_is_member(e)) {
         if (e->state == ELECTION_JOINING)
             e->heard_ns = election_max(e->heard_ns, e->now_ns);
@@ -306,7 +306,7 @@ static void accept_list(struct election *e, const struct election_message *m)
  */
 static bool is_list_wanted(const struct election *e, const struct election_message *m)
 {
-    return e->state != ELECTION_LEADER && e->state != ELECTION_KEY &&
+    return e->state != ELECTION_LEADER && e->state != ELECTION_UNAUTHENTICATED &&
            (m->list.term >= e->voted_term || e->voted_for == election_self(e)) && m->count > 0 &&
            m->count <= ELECTION_MEMBERS_MAX && election_list_id_compare(m->list, e->list.id) > 0;
 }

@@ -108,23 +108,23 @@ const char *election_message_name(enum election_message_type type)
 {
     static const char *const names[ELECTION_MESSAGE_COUNT] = {
         [ELECTION_MESSAGE_NONE] = "none",
-        [ELECTION_WHO] = "who",
-        [ELECTION_HERE] = "here",
+        [ELECTION_DISCOVER] = "who",
+        [ELECTION_HELLO] = "here",
         [ELECTION_HEARTBEAT] = "heartbeat",
         [ELECTION_ACK] = "ack",
-        [ELECTION_LIST_ASK] = "list_ask",
+        [ELECTION_LIST_REQUEST] = "list_ask",
         [ELECTION_LIST_PAGE] = "list_page",
         [ELECTION_PROBE] = "probe",
         [ELECTION_ALIVE] = "alive",
-        [ELECTION_ASK] = "ask",
-        [ELECTION_TOLD] = "told",
+        [ELECTION_PROBE_REQUEST] = "ask",
+        [ELECTION_PROBE_REPORT] = "told",
         [ELECTION_PREVOTE] = "prevote",
         [ELECTION_PREVOTE_REPLY] = "prevote_answer",
         [ELECTION_VOTE] = "vote",
         [ELECTION_VOTE_REPLY] = "vote_answer",
-        [ELECTION_RESIGN] = "resign",
+        [ELECTION_STEP_DOWN] = "resign",
         [ELECTION_LEAVE] = "leave",
-        [ELECTION_HAND_OVER] = "hand_over",
+        [ELECTION_TRANSFER] = "hand_over",
     };
 
     return names[type];

@@ -22,7 +22,7 @@ static bool is_waived(const struct election *e, const struct election_message *m
         return !election_voted_later(e, leader, e->term);
     if (m->leader != leader || !leader || m->deposed_term < e->term)
         return false;
-    if (m->flags & ELECTION_FLAG_RESIGNED)
+    if (m->flags & ELECTION_FLAG_STEPPED_DOWN)
         return !election_voted_later(e, leader, m->deposed_term);
     return m->flags & ELECTION_FLAG_EVIDENCE && e->refused == leader && e->config.on_refused_fast;
 }
@@ -39,8 +39,8 @@ static uint64_t bound_for(const struct election *e, const struct election_messag
 
     if (ELECTION_IS_BROKEN(e, BROKEN_PROMISE))
         return 0;
-    if (e->promised_to != m->from && !is_waived(e, m, e->promised_to))
-        wait = election_max(wait, left(e, e->promised_ns));
+    if (e->lease_granted_to != m->from && !is_waived(e, m, e->lease_granted_to))
+        wait = election_max(wait, left(e, e->lease_granted_ns));
     if (e->leader != m->from && election_hears_leader(e) && !is_waived(e, m, e->leader))
         wait = election_max(wait, e->heard_ns + e->detection_ns - e->now_ns);
     if (e->state == ELECTION_LEADER)
@@ -59,7 +59,7 @@ static bool is_term_free(const struct election *e, const struct election_message
 
 static bool is_able(const struct election *e, const struct election_message *m)
 {
-    if (e->state == ELECTION_KEY || e->state == ELECTION_OUT)
+    if (e->state == ELECTION_UNAUTHENTICATED || e->state == ELECTION_OUT)
         return false;
     if (!(m->flags & ELECTION_FLAG_BOOTSTRAP))
         return true;
@@ -79,26 +79,26 @@ static uint16_t list_flags(const struct election *e, const struct election_messa
                   (election_find(e, m->from) == ELECTION_NOT_FOUND ? ELECTION_FLAG_NOT_LISTED : 0));
 }
 
-/* A vote is a promise: give it before it is answered, and stop wanting to lead. */
+/* A vote is a lease_grant: give it before it is answered, and stop wanting to lead. */
 static void give_vote(struct election *e, const struct election_message *m)
 {
     e->voted_term = m->term;
     e->voted_for = m->from;
     e->seen_term = election_max(e->seen_term, m->term);
-    /* A shorter promise does not end a longer one, on which a lease may still rest. */
-    if (e->promised_to != m->from)
-        e->promised_ns = 0;
-    e->promised_to = m->from;
-    e->promised_ns = election_max(e->promised_ns, e->now_ns + detection_of(m));
-    e->patience_ns = e->promised_ns;
+    /* A shorter lease_grant does not end a longer one, on which a lease may still rest. */
+    if (e->lease_granted_to != m->from)
+        e->lease_granted_ns = 0;
+    e->lease_granted_to = m->from;
+    e->lease_granted_ns = election_max(e->lease_granted_ns, e->now_ns + detection_of(m));
+    e->patience_ns = e->lease_granted_ns;
     if (e->state == ELECTION_LEADER) {
         election_lead_end(e);
         election_campaign_stop(e);
         election_enter(e, ELECTION_FOLLOWER, ELECTION_BY_OWN_VOTE);
     } else if (e->state == ELECTION_CANDIDATE || e->state == ELECTION_ISOLATED) {
         election_campaign_stop(e);
-        e->promised_to = m->from; /* stopping released our own vote */
-        e->promised_ns = e->patience_ns;
+        e->lease_granted_to = m->from; /* stopping released our own vote */
+        e->lease_granted_ns = e->patience_ns;
         if (!election_has_list(e))
             election_forget_list(e);
         election_enter(e, election_has_list(e) ? ELECTION_SUSPECT : ELECTION_JOINING,
@@ -117,8 +117,8 @@ static void reply(struct election *e, const struct election_message *m, const st
     reply.stamp_ns = m->stamp_ns;
     reply.leader = e->leader;
     reply.wait_ns = wait_ns;
-    reply.promise_ns = detection_of(m);
-    reply.flags = (uint16_t)(flags | (e->is_fresh ? ELECTION_FLAG_FRESH : 0));
+    reply.lease_grant_ns = detection_of(m);
+    reply.flags = (uint16_t)(flags | (e->is_volatile ? ELECTION_FLAG_VOLATILE : 0));
     election_send(e, from, m->from, &reply);
 }
 

@@ -23,8 +23,8 @@ static bool is_known(struct supervisor *supervisor, const struct address *from)
     if (supervisor->transport.has_keys &&
         handshake_find_address(&supervisor->transport.handshake, from))
         return true; /* it has proved to have a key */
-    for (uint32_t i = 0; i < e->acquaintance_count; i++) {
-        if (address_equal_ip(&e->acquaintances[i].member.address, from))
+    for (uint32_t i = 0; i < e->known_peer_count; i++) {
+        if (address_equal_ip(&e->known_peers[i].member.address, from))
             return true;
     }
     return false;
@@ -60,7 +60,7 @@ static void take_message(struct supervisor *supervisor, const struct election_me
 
     if (!is_known(supervisor, from)) {
         counters_add(&supervisor->counters, COUNTER_PEER_STRANGER, 1);
-        if (message->type == ELECTION_WHO)
+        if (message->type == ELECTION_DISCOVER)
             discovery_look(&supervisor->discovery); /* it may be new: DNS will tell */
         return;
     }

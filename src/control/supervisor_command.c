@@ -50,8 +50,8 @@ static void refuse(struct supervisor *supervisor, const struct queued_command *q
 }
 
 /* Who may not command is told so, and no more: the log says why. */
-static void refuse_stranger(struct supervisor *supervisor, const struct queued_command *queued,
-                            size_t counter, const char *why)
+static void refuse_unknown(struct supervisor *supervisor, const struct queued_command *queued,
+                           size_t counter, const char *why)
 {
     char client[ADDRESS_TEXT_MAX], unsaid[UNSAID_TEXT];
 
@@ -80,7 +80,7 @@ static void refuse_signature(struct supervisor *supervisor, const struct queued_
     else if (verdict == SIGN_WRONG_TIME)
         (void)snprintf(why, sizeof(why), "%+lld s: %s",
                        (long long)sign_ahead_s(signature, clock_real_s()), sign_reason(verdict));
-    refuse_stranger(supervisor, queued, sign_counter(verdict), why);
+    refuse_unknown(supervisor, queued, sign_counter(verdict), why);
 }
 
 static void confirm(struct supervisor *supervisor, const struct queued_command *queued,
@@ -144,8 +144,8 @@ static void force(struct supervisor *supervisor, const struct queued_command *qu
                     address_equal_ip(&queued->client, &supervisor->config->self));
 
     if (!is_ours || !supervisor_is_self(supervisor->config, queued->command.target)) {
-        refuse_stranger(supervisor, queued, COUNTER_AUTH_ADDRESS,
-                        "force is for whoever is in the very pod that is to lead");
+        refuse_unknown(supervisor, queued, COUNTER_AUTH_ADDRESS,
+                       "force is for whoever is in the very pod that is to lead");
         return;
     }
     supervisor_feed(supervisor, &(struct election_event){.type = ELECTION_FORCE});
@@ -181,8 +181,8 @@ static void take(struct supervisor *supervisor, const struct queued_command *que
         refuse(supervisor, queued, COUNTER_CONTROL_NO_MEMBER, "no member\n");
         break;
     case COMMAND_NO_AUTH:
-        refuse_stranger(supervisor, queued, COUNTER_AUTH_ADDRESS,
-                        "its address is not in control.allow");
+        refuse_unknown(supervisor, queued, COUNTER_AUTH_ADDRESS,
+                       "its address is not in control.allow");
         break;
     }
 }

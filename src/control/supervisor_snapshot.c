@@ -17,7 +17,8 @@ static enum leader_kind leader_kind(const struct supervisor *supervisor)
     if (address_is_set(&supervisor->outside))
         return LEADER_OUTSIDE;
     /* Who is not in the leader's list yet would be turned away by it: hold until then. */
-    if (!snapshot->leader || snapshot->state == ELECTION_JOINING || snapshot->state == ELECTION_KEY)
+    if (!snapshot->leader || snapshot->state == ELECTION_JOINING ||
+        snapshot->state == ELECTION_UNAUTHENTICATED)
         return LEADER_NONE;
     return snapshot->leader == supervisor->data_plane->identity.instance ? LEADER_SELF
                                                                          : LEADER_MEMBER;
@@ -322,9 +323,9 @@ void supervisor_tell(struct supervisor *supervisor)
     tell(&report->introduced, handshake_count(&supervisor->transport.handshake));
     tell(&report->key_mismatches,
          (uint32_t)key_watch_count(&supervisor->key_watch, clock_now_ns()));
-    tell(&report->fresh, e->is_fresh);
+    tell(&report->fresh, e->is_volatile);
     tell(&report->alive, alive);
-    tell(&report->known, e->acquaintance_count);
+    tell(&report->known, e->known_peer_count);
     tell(&report->answered, supervisor_count_command(e));
     atomic_store_explicit(&report->lookup, discovery_failure(&supervisor->discovery),
                           memory_order_relaxed);

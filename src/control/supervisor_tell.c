@@ -78,8 +78,8 @@ unsigned supervisor_count_command(const struct election *e)
 {
     unsigned count = 0;
 
-    for (uint32_t i = 0; i < e->acquaintance_count; i++)
-        count += e->acquaintances[i].member.instance != 0;
+    for (uint32_t i = 0; i < e->known_peer_count; i++)
+        count += e->known_peers[i].member.instance != 0;
     return count;
 }
 
@@ -101,7 +101,7 @@ void supervisor_tell_waiting(struct supervisor *supervisor, uint64_t now_ns)
                  "none for %llu s: %u of %u other pods have answered: start the others, or compare "
                  "peers, discovery.dns, quorum.expect, cluster and keys",
                  (unsigned long long)(WAITING_NS / NS_PER_SEC), supervisor_count_command(e),
-                 (unsigned)e->acquaintance_count);
+                 (unsigned)e->known_peer_count);
     else
         log_warn("no_leader",
                  "none for %llu s, state %s: %zu of %u members have to agree; which live: "
@@ -118,7 +118,7 @@ static void count_change(struct supervisor *supervisor)
         [ELECTION_BY_BOOTSTRAP] = COUNTER_LEADER_BOOTSTRAP,
         [ELECTION_BY_VERDICT] = COUNTER_LEADER_VERDICT,
         [ELECTION_BY_EVIDENCE] = COUNTER_LEADER_EVIDENCE,
-        [ELECTION_BY_RESIGN] = COUNTER_LEADER_RESIGN,
+        [ELECTION_BY_STEP_DOWN] = COUNTER_LEADER_RESIGN,
         [ELECTION_BY_COMMAND] = COUNTER_LEADER_COMMAND,
         [ELECTION_BY_FORCE] = COUNTER_LEADER_FORCE,
     };

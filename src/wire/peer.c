@@ -48,24 +48,24 @@ enum field {
 #define ANSWER  (KNOWN | STAMP | PROMISE | WAIT)
 
 static const uint32_t fields_of[ELECTION_MESSAGE_COUNT] = {
-    [ELECTION_WHO] = KNOWN | STAMP | LEADER | LEADER_ADDRESS | CARD,
-    [ELECTION_HERE] = KNOWN | STAMP | LEADER | LEADER_ADDRESS | CARD,
+    [ELECTION_DISCOVER] = KNOWN | STAMP | LEADER | LEADER_ADDRESS | CARD,
+    [ELECTION_HELLO] = KNOWN | STAMP | LEADER | LEADER_ADDRESS | CARD,
     [ELECTION_HEARTBEAT] =
         KNOWN | STAMP | INTERVAL | MISSES | CAUSE | RECEIVED | RCVBUF | GENERATION | COUNT | LIVE,
     [ELECTION_ACK] = KNOWN | STAMP | PROMISE | GENERATION,
-    [ELECTION_LIST_ASK] = KNOWN | FIRST,
+    [ELECTION_LIST_REQUEST] = KNOWN | FIRST,
     [ELECTION_LIST_PAGE] = KNOWN | COUNT | FLOOR | FIRST | MEMBERS,
     [ELECTION_PROBE] = KNOWN | STAMP,
     [ELECTION_ALIVE] = KNOWN | STAMP | LEADER | LEADER_ADDRESS,
-    [ELECTION_ASK] = KNOWN | LEADER,
-    [ELECTION_TOLD] = KNOWN | LEADER | WAIT,
+    [ELECTION_PROBE_REQUEST] = KNOWN | LEADER,
+    [ELECTION_PROBE_REPORT] = KNOWN | LEADER | WAIT,
     [ELECTION_PREVOTE] = REQUEST,
     [ELECTION_PREVOTE_REPLY] = ANSWER,
     [ELECTION_VOTE] = REQUEST,
     [ELECTION_VOTE_REPLY] = ANSWER,
-    [ELECTION_RESIGN] = KNOWN | LEADER | CAUSE,
+    [ELECTION_STEP_DOWN] = KNOWN | LEADER | CAUSE,
     [ELECTION_LEAVE] = KNOWN,
-    [ELECTION_HAND_OVER] = KNOWN | LEADER | GENERATION,
+    [ELECTION_TRANSFER] = KNOWN | LEADER | GENERATION,
 };
 
 /* ---- writing ---- */
@@ -119,7 +119,7 @@ static uint8_t *put_body(uint8_t *out, uint32_t fields, const struct election_me
     if (fields & LEADER_ADDRESS)
         out = put_address(out, &m->leader_address);
     if (fields & PROMISE)
-        out = put_be64(out, m->promise_ns);
+        out = put_be64(out, m->lease_grant_ns);
     if (fields & WAIT)
         out = put_be64(out, m->wait_ns);
     if (fields & CAUSE)
@@ -163,7 +163,7 @@ size_t peer_put(uint8_t out[static PEER_BYTES_MAX], uint64_t cluster,
         *next++ = count;
     for (uint8_t i = 0; fields & (CARD | MEMBERS) && i < count; i++)
         next = put_member(next, &members[i]);
-    if (message->type == ELECTION_WHO && next < out + PEER_WHO_BYTES) {
+    if (message->type == ELECTION_DISCOVER && next < out + PEER_WHO_BYTES) {
         memset(next, 0, (size_t)(out + PEER_WHO_BYTES - next));
         next = out + PEER_WHO_BYTES;
     }
@@ -254,7 +254,7 @@ static void take_body(struct reader *r, uint32_t fields, struct election_message
     if (fields & LEADER_ADDRESS)
         m->leader_address = take_address(r);
     if (fields & PROMISE)
-        m->promise_ns = take_64(r);
+        m->lease_grant_ns = take_64(r);
     if (fields & WAIT)
         m->wait_ns = take_64(r);
     if (fields & CAUSE)

@@ -4,7 +4,7 @@
  *
  * Of a single pod and whatever it hears: terms do not fall; the table of transitions holds; who
  * leads is the one that the leadership says, and for no longer than was promised; one vote a term, and
- * none against a promise; no vote while it leads; a command is answered once; whatever it sends is
+ * none against a lease_grant; no vote while it leads; a command is answered once; whatever it sends is
  * well-formed; the next deadline lies ahead.
  */
 #ifndef ELECTION_WORLD_H
@@ -40,8 +40,8 @@ struct world {
         uint64_t term, to;
     } votes[VOTES_MAX];
     size_t vote_count;
-    uint64_t promised_ns[INSTANCES + 1]; /* until when, by instance */
-    uint8_t commands[256], answers[256]; /* by token: how often */
+    uint64_t lease_granted_ns[INSTANCES + 1]; /* until when, by instance */
+    uint8_t commands[256], answers[256];      /* by token: how often */
 };
 
 static struct world world;
@@ -81,17 +81,17 @@ static void check_vote(uint64_t term, uint64_t to)
         world.vote_count++;
 }
 
-/* A promise given is kept to its end, unless it was waived meanwhile (waive). */
-static void check_promises(uint64_t to)
+/* A lease_grant given is kept to its end, unless it was waived meanwhile (waive). */
+static void check_lease_grants(uint64_t to)
 {
     for (uint64_t i = 1; i <= INSTANCES; i++)
-        FUZZ_CHECK(i == to || world.promised_ns[i] <= world.now_ns);
+        FUZZ_CHECK(i == to || world.lease_granted_ns[i] <= world.now_ns);
 }
 
-static void promise(uint64_t to, uint64_t for_ns)
+static void lease_grant(uint64_t to, uint64_t for_ns)
 {
-    if (to <= INSTANCES && world.promised_ns[to] < world.now_ns + for_ns)
-        world.promised_ns[to] = world.now_ns + for_ns;
+    if (to <= INSTANCES && world.lease_granted_ns[to] < world.now_ns + for_ns)
+        world.lease_granted_ns[to] = world.now_ns + for_ns;
 }
 
 static void check_sent(const struct election_action *action)
@@ -115,12 +115,12 @@ static void check_message(const struct election_message *m,
     if (is_vote_reply(m)) {
         FUZZ_CHECK(before->state != ELECTION_LEADER || before->valid_until_ns <= world.now_ns);
         check_vote(m->term, m->to);
-        check_promises(m->to);
-        promise(m->to, m->promise_ns);
+        check_lease_grants(m->to);
+        lease_grant(m->to, m->lease_grant_ns);
     }
-    if (m->type == ELECTION_ACK && m->promise_ns) {
-        check_promises(m->to);
-        promise(m->to, m->promise_ns);
+    if (m->type == ELECTION_ACK && m->lease_grant_ns) {
+        check_lease_grants(m->to);
+        lease_grant(m->to, m->lease_grant_ns);
     }
 }
 

@@ -54,10 +54,10 @@ static void waive(const struct election_message *m)
 {
     bool is_request = m->type == ELECTION_VOTE || m->type == ELECTION_PREVOTE;
 
-    if (m->type == ELECTION_RESIGN)
-        world.promised_ns[m->from] = 0;
-    if (is_request && m->flags & ELECTION_FLAG_RESIGNED && m->leader <= INSTANCES)
-        world.promised_ns[m->leader] = 0;
+    if (m->type == ELECTION_STEP_DOWN)
+        world.lease_granted_ns[m->from] = 0;
+    if (is_request && m->flags & ELECTION_FLAG_STEPPED_DOWN && m->leader <= INSTANCES)
+        world.lease_granted_ns[m->leader] = 0;
 }
 
 /* As it arrives: what the wire does not let through is not heard. */
@@ -113,7 +113,7 @@ static void hear_anything(struct input *in, uint8_t code)
     m.interval_ns = take_near(in, e->config.interval_ns, 10 * NS_PER_MS);
     m.misses = (uint8_t)take_near(in, e->config.misses, 1);
     m.count = (uint16_t)take_near(in, e->list.count, 1);
-    m.promise_ns =
+    m.lease_grant_ns =
         m.type == ELECTION_ACK || take(in) & 1 ? take_near(in, e->detection_ns, 10 * NS_PER_MS) : 0;
     m.wait_ns = take_near(in, 0, 10 * NS_PER_MS);
     m.deposed_term = take_near(in, e->term, 1);
@@ -131,10 +131,10 @@ static void hear_anything(struct input *in, uint8_t code)
 static void hear_answer(struct input *in)
 {
     static const uint8_t answer_of[ELECTION_MESSAGE_COUNT] = {
-        [ELECTION_WHO] = ELECTION_HERE,
+        [ELECTION_DISCOVER] = ELECTION_HELLO,
         [ELECTION_HEARTBEAT] = ELECTION_ACK,
         [ELECTION_PROBE] = ELECTION_ALIVE,
-        [ELECTION_ASK] = ELECTION_TOLD,
+        [ELECTION_PROBE_REQUEST] = ELECTION_PROBE_REPORT,
         [ELECTION_PREVOTE] = ELECTION_PREVOTE_REPLY,
         [ELECTION_VOTE] = ELECTION_VOTE_REPLY,
         [ELECTION_LEAVE] = ELECTION_LEAVE,
@@ -159,9 +159,9 @@ static void hear_answer(struct input *in)
     member = member_of(m.from);
     m.to = SELF;
     m.type = answer_of[question.type];
-    m.promise_ns = e->detection_ns;
+    m.lease_grant_ns = e->detection_ns;
     m.flags = m.type == ELECTION_ACK ? ELECTION_FLAG_APP : ELECTION_FLAG_GRANTED;
-    if (m.type == ELECTION_HERE) {
+    if (m.type == ELECTION_HELLO) {
         m.flags = 0;
         m.list = (struct election_list_id){0, 0};
         m.leader = 0;
@@ -257,7 +257,7 @@ static void happen(struct input *in, uint8_t op)
     case 2:
         event.type = ELECTION_REFUSED;
         event.instance = take_instance(in);
-        world.promised_ns[event.instance] = 0;
+        world.lease_granted_ns[event.instance] = 0;
         break;
     case 3:
         event.type = ELECTION_AUTH_FAILED;

@@ -1,5 +1,5 @@
 /*
- * Whatever a client sends to the data port. Commands and probes hold what their header promises, so
+ * Whatever a client sends to the data port. Commands and probes hold what their header lease_grants, so
  * that the reply to them can be built without a second look; data and bad leave the outputs alone;
  * white space behind changes nothing; an reply never exceeds its limit, and a probe has one. What
  * a signature covers ends at the last comma, and signing a command makes it a signed one.

@@ -96,7 +96,7 @@ static void check_succession(struct sim *sim, uint64_t term, uint64_t leader)
         return;
     for (uint32_t i = 0; i < sim->pod_count; i++) {
         /* Claiming again above what was voted in before is no deposition. */
-        bool renewed = leader == sim->top_leader && (term >= sim->top_term + ELECTION_TERM_JUMP ||
+        bool renewed = leader == sim->top_leader && (term >= sim->top_term + ELECTION_TERM_SKIP ||
                                                      sim->now_ns > sim->raised_ns + CLEAR_NS);
 
         if (sim->pods[i].config.self.instance == sim->top_leader && sim->quorum && !sim->forges &&
@@ -150,7 +150,7 @@ void sim_check_view(struct sim *sim, uint32_t index, const struct election_leade
         if (before->state != ELECTION_LEADER)
             pod->led_since_ns = sim->now_ns;
         if (leadership->term != before->term || before->state != ELECTION_LEADER) {
-            if (pod->election.is_jumped)
+            if (pod->election.is_term_skipped)
                 begin_era(sim, leadership->term);
             if (sim->quorum)
                 check_term(sim, leadership->term, leadership->leader);

@@ -275,7 +275,7 @@ static unsigned key_mismatch(struct sim *sim, bool trace)
         sim_step(sim, 0, &failed);
         wait_ms(sim, 100);
     }
-    return sim->pods[0].leadership.state == ELECTION_KEY ? 0 : NEVER_MS;
+    return sim->pods[0].leadership.state == ELECTION_UNAUTHENTICATED ? 0 : NEVER_MS;
 }
 
 static unsigned force(struct sim *sim, bool trace)

@@ -17,8 +17,8 @@ void sim_trace_message(const struct sim *sim, uint32_t pod, const char *what, ui
                  (unsigned long long)m->list.term, m->list.version, m->flags);
     if (m->wait_ns)
         (void)printf(" wait %.1f ms", (double)m->wait_ns / 1e6);
-    if (m->promise_ns)
-        (void)printf(" promise %.0f ms", (double)m->promise_ns / 1e6);
+    if (m->lease_grant_ns)
+        (void)printf(" promise %.0f ms", (double)m->lease_grant_ns / 1e6);
     (void)printf("\n");
 }
 
@@ -31,8 +31,8 @@ void sim_trace_view(const struct sim *sim, uint32_t pod)
                  "%llu.%u of %u\n",
                  pod, election_state_name(p->leadership.state),
                  election_cause_name(p->election.cause), (unsigned long long)p->leadership.term,
-                 (unsigned long long)p->leadership.leader, p->election.is_fresh ? " fresh" : "",
-                 p->election.is_settled ? " settled" : "", (double)p->valid_until_ns / 1e9,
+                 (unsigned long long)p->leadership.leader, p->election.is_volatile ? " fresh" : "",
+                 p->election.is_list_committed ? " settled" : "", (double)p->valid_until_ns / 1e9,
                  (unsigned long long)p->election.list.id.term, p->election.list.id.version,
                  p->election.list.count);
 }

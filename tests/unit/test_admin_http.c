@@ -143,7 +143,7 @@ Test(admin_http, what_was_refused_is_cut_to_a_line)
 
 Test(admin_http, readyz_without_keys_says_why)
 {
-    atomic_store(&supervisor.report.state, ELECTION_KEY);
+    atomic_store(&supervisor.report.state, ELECTION_UNAUTHENTICATED);
     start();
     cr_assert_eq(get("/readyz"), 503);
     cr_assert_not_null(strstr(body(), "key: nothing that this pod hears can be verified"));

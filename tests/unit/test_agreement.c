@@ -39,7 +39,7 @@ Test(agreement, who_differs_is_known_until_it_says_otherwise)
     cr_assert(agreement_differs(&agreement, 3, 7));
     cr_assert_not(agreement_differs(&agreement, 3, 8), "the next one in this slot");
     cr_assert_not(agreement_differs(&agreement, 2, 7));
-    cr_assert(hear(ELECTION_HEARTBEAT, 8, ELECTION_FLAG_SETTLED), "has no order");
+    cr_assert(hear(ELECTION_HEARTBEAT, 8, ELECTION_FLAG_COMMITTED), "has no order");
     cr_assert(agreement_differs(&agreement, 3, 8));
     cr_assert_not(hear(ELECTION_ACK, 8, ELECTION_FLAG_ORDERED));
     cr_assert_not(agreement_differs(&agreement, 3, 8));

@@ -81,7 +81,7 @@ static bool votes_for(uint64_t candidate, uint64_t term, uint16_t flags)
 
 static void resign(uint64_t term)
 {
-    struct election_message m = message(ELECTION_RESIGN, LEADER, term);
+    struct election_message m = message(ELECTION_STEP_DOWN, LEADER, term);
 
     m.leader = OTHER;
     step(ELECTION_MESSAGE, &m, NULL);
@@ -107,7 +107,7 @@ static void setup(void)
     for (uint16_t i = 0; i < 3; i++)
         e.list.members[i] = member(i + 1U);
     e.self_index = 0;
-    e.is_fresh = false;
+    e.is_volatile = false;
     now_ns += 10 * NS_PER_SEC;
 }
 
@@ -135,7 +135,7 @@ Test(election, the_word_of_an_old_resign_does_not_waive_a_later_vote)
     now_ns += MS;
     hear_heartbeat(LEADER, 1);
     now_ns += MS;
-    cr_assert_not(votes_for(OTHER, 3, ELECTION_FLAG_RESIGNED));
+    cr_assert_not(votes_for(OTHER, 3, ELECTION_FLAG_STEPPED_DOWN));
 }
 
 Test(election, a_resign_waives_what_was_promised_in_its_term)
@@ -152,7 +152,7 @@ Test(election, the_successor_s_word_waives_it_too)
 {
     hear_heartbeat(LEADER, 1);
     now_ns += MS;
-    cr_assert(votes_for(OTHER, 2, ELECTION_FLAG_RESIGNED));
+    cr_assert(votes_for(OTHER, 2, ELECTION_FLAG_STEPPED_DOWN));
 }
 
 /* Its lease may rest on the longer one still. */
@@ -188,7 +188,7 @@ static void grant(enum election_message_type type, uint64_t from)
     struct election_message m = message(type, from, e.campaign.term);
 
     m.flags = ELECTION_FLAG_GRANTED;
-    m.promise_ns = 800 * MS;
+    m.lease_grant_ns = 800 * MS;
     step(ELECTION_MESSAGE, &m, NULL);
 }
 
@@ -199,12 +199,12 @@ static void reply_to_campaign(enum election_message_type type, uint64_t from)
 }
 
 /*
- * It was forgotten while it was cut off, and has taken a seat in its own copy of the list. Two
+ * It was forgotten while it was cut off, and has taken a entry in its own copy of the list. Two
  * such, each with another half of what was left of the list, would each be a majority of three.
  */
 Test(election, the_vote_of_the_uninvited_for_itself_does_not_count)
 {
-    e.is_uninvited = true;
+    e.is_unlisted = true;
     e.candidate_ns = now_ns;
     step(ELECTION_TICK, NULL, NULL);
     cr_assert_eq(e.campaign.stage, ELECTION_STAGE_PREVOTE);
@@ -221,7 +221,7 @@ static void restarted(uint16_t flags_of_other)
     const struct election_member other = member(OTHER);
     struct election_event candidates = {
         .type = ELECTION_CANDIDATES, .candidates = &other.address, .candidate_count = 1};
-    struct election_message here = message(ELECTION_HERE, OTHER, 0);
+    struct election_message here = message(ELECTION_HELLO, OTHER, 0);
 
     memset(&e, 0, sizeof(e));
     election_init(&e, &config, now_ns);
@@ -277,7 +277,7 @@ static uint64_t asked_for_the_list(uint32_t version_of_leader, uint32_t version_
     restarted(ELECTION_FLAG_LISTED);
     for (unsigned heard = 0; heard < 100; heard++) {
         for (size_t i = 0; i < 2; i++) {
-            here = message(ELECTION_HERE, both[i].instance, 9);
+            here = message(ELECTION_HELLO, both[i].instance, 9);
             here.list = (struct election_list_id){.term = 9, .version = versions[i]};
             here.member_count = 1;
             here.flags = ELECTION_FLAG_LISTED;
@@ -286,7 +286,7 @@ static uint64_t asked_for_the_list(uint32_t version_of_leader, uint32_t version_
         now_ns += 200 * MS;
         step(ELECTION_TICK, NULL, NULL);
         for (size_t i = 0; i < actions.count; i++) {
-            if (actions.list[i].message.type == ELECTION_LIST_ASK)
+            if (actions.list[i].message.type == ELECTION_LIST_REQUEST)
                 return actions.list[i].message.to;
         }
     }
@@ -367,7 +367,7 @@ Test(election, who_was_deposed_is_dead_to_its_successor)
  * Above what is believed there must be room for all terms to come. */
 Test(election, a_term_near_the_end_of_all_terms_is_no_one_s)
 {
-    struct election_message who = message(ELECTION_WHO, OTHER, 1);
+    struct election_message who = message(ELECTION_DISCOVER, OTHER, 1);
     const struct election_member other = member(OTHER);
 
     restarted(0);

@@ -53,7 +53,7 @@ static void lead_two(void)
 Test(election_messages, who_goes_over_to_another_cluster_is_understood)
 {
     const struct election_member stranger = member(STRANGER);
-    struct election_message here = {.type = ELECTION_HERE,
+    struct election_message here = {.type = ELECTION_HELLO,
                                     .from = STRANGER,
                                     .to = SELF,
                                     .term = 9,
@@ -88,7 +88,7 @@ Test(election_messages, a_vote_promises_no_more_than_was_asked_for)
                                           .seen = 2,
                                           .flags = ELECTION_FLAG_GRANTED,
                                           .stamp_ns = 10 * NS_PER_SEC,
-                                          .promise_ns = 100 * NS_PER_SEC};
+                                          .lease_grant_ns = 100 * NS_PER_SEC};
     const struct election_event event = {
         .type = ELECTION_MESSAGE, .message = &vote, .from = member(MEMBER).address};
 

@@ -41,7 +41,7 @@ static void fill(uint8_t type)
         .leader = 0xa3,
         .deposed_term = 6,
         .stamp_ns = 123456789,
-        .promise_ns = 800000000,
+        .lease_grant_ns = 800000000,
         .wait_ns = 400000000,
         .interval_ns = 200000000,
         .received = 1000000,
@@ -56,7 +56,7 @@ static void fill(uint8_t type)
     members[1] = make_member(0xa2, "fd00::2", "");
     members[2] = make_member(0xa3, "10.0.0.3", "c");
     members[3] = make_member(0xa4, "10.0.0.4", "A.b_c:d%e-0");
-    if (type == ELECTION_WHO || type == ELECTION_HERE)
+    if (type == ELECTION_DISCOVER || type == ELECTION_HELLO)
         message.member_count = 1;
     if (type == ELECTION_LIST_PAGE)
         message.member_count = 4;
@@ -139,7 +139,7 @@ Test(peer, heartbeat)
 
 Test(peer, here)
 {
-    put(ELECTION_HERE);
+    put(ELECTION_HELLO);
     assert_bytes(HEADER("02", "2001") COMMON "00000000075bcd15"
                                              "00000000000000a3"
                                              "040a000003"
@@ -203,7 +203,7 @@ Test(peer, fields_that_a_type_has_not_are_zero)
 {
     put(ELECTION_ACK);
     cr_assert_eq(open_it(), PEER_OK);
-    cr_assert_eq(read_back.promise_ns, 800000000);
+    cr_assert_eq(read_back.lease_grant_ns, 800000000);
     cr_assert_eq(read_back.stamp_ns, 123456789);
     cr_assert_eq(read_back.leader, 0);
     cr_assert_eq(read_back.wait_ns, 0);
@@ -241,9 +241,9 @@ Test(peer, nobody_is_answered_with_more_than_he_sent)
 
     memset(longest, 'x', sizeof(longest) - 1);
     longest[sizeof(longest) - 1] = '\0';
-    put(ELECTION_WHO);
+    put(ELECTION_DISCOVER);
     who = length;
-    fill(ELECTION_HERE);
+    fill(ELECTION_HELLO);
     members[0] = make_member(1, "fd00::1", longest);
     cr_assert_eq(address_parse_ip("fd00::2", &message.leader_address), 0);
     here = peer_put(bytes, CLUSTER, &message, members);
@@ -335,20 +335,20 @@ Test(peer, what_cannot_be_meant)
     refuse("a cause beyond all", ELECTION_HEARTBEAT, body + 17, 64);
     refuse("a count beyond all", ELECTION_HEARTBEAT, body + 42, 1);
     refuse("a bit above the count", ELECTION_HEARTBEAT, body + 44 + 8, 0x61);
-    refuse("no card", ELECTION_HERE, body + 21, 0);
-    refuse("two cards", ELECTION_HERE, body + 21, 2);
-    refuse("a family that is none", ELECTION_HERE, body + 16, 5);
-    refuse("eligible in another spelling", ELECTION_HERE, body + 22 + 8, 2);
-    refuse("an instance of 0", ELECTION_HERE, body + 22 + 7, 0);
-    refuse("a space in a name", ELECTION_HERE, body + 22 + 15, ' ');
-    refuse("a NUL in a name", ELECTION_HERE, body + 22 + 16, 0);
-    refuse("a name too long", ELECTION_HERE, body + 22 + 14, 64);
+    refuse("no card", ELECTION_HELLO, body + 21, 0);
+    refuse("two cards", ELECTION_HELLO, body + 21, 2);
+    refuse("a family that is none", ELECTION_HELLO, body + 16, 5);
+    refuse("eligible in another spelling", ELECTION_HELLO, body + 22 + 8, 2);
+    refuse("an instance of 0", ELECTION_HELLO, body + 22 + 7, 0);
+    refuse("a space in a name", ELECTION_HELLO, body + 22 + 15, ' ');
+    refuse("a NUL in a name", ELECTION_HELLO, body + 22 + 16, 0);
+    refuse("a name too long", ELECTION_HELLO, body + 22 + 14, 64);
     refuse("five members", ELECTION_LIST_PAGE, body + 6, 5);
     refuse("no members", ELECTION_LIST_PAGE, body + 6, 0);
     refuse("members beyond the count", ELECTION_LIST_PAGE, body + 1, 7);
     refuse("a floor beyond all", ELECTION_LIST_PAGE, body + 2, 1);
-    refuse("a first beyond all", ELECTION_LIST_ASK, body, 1);
-    refuse("padding that is not zero", ELECTION_WHO, PEER_WHO_BYTES - 1, 1);
+    refuse("a first beyond all", ELECTION_LIST_REQUEST, body, 1);
+    refuse("padding that is not zero", ELECTION_DISCOVER, PEER_WHO_BYTES - 1, 1);
 }
 
 /* Pages of four that would never end; each is refused, wherever it claims to begin. */
@@ -373,7 +373,7 @@ Test(peer, a_list_of_a_thousand_is_none)
 
 Test(peer, ipv4_in_ipv6_is_not_a_spelling)
 {
-    fill(ELECTION_HERE);
+    fill(ELECTION_HELLO);
     members[0] = make_member(1, "fd00::1", "x");
     memset(members[0].address.ip, 0, 10);
     memset(members[0].address.ip + 10, 0xff, 2);

@@ -4,7 +4,7 @@
  *
  * With route ordered here and another there, an app gets nothing, or what is in no order. With
  * another ordered.commit an app gets what no majority has while the others' wait for one: nothing
- * breaks at once, and the promise does not hold. No pod can tell which setting is meant, so it is
+ * breaks at once, and the lease_grant does not hold. No pod can tell which setting is meant, so it is
  * told and nothing else: heartbeats and ACKs carry two flags, so the leader knows of all members,
  * and each of them of the leader.
  *

@@ -9,7 +9,7 @@
  * Owner: the thread that steps it (the supervisor). Others see what it publishes.
  * Units: nanoseconds of the pod's own clock (clock_now_ns); terms count from 1, 0 is none.
  * Technique: Raft's election with pre-vote and single-server membership change (Ongaro), leases by
- * promises (Gray and Cheriton), local health (Lifeguard).
+ * lease_grants (Gray and Cheriton), local health (Lifeguard).
  */
 #ifndef HEADLESS_CONTROL_ELECTION_H
 #define HEADLESS_CONTROL_ELECTION_H
@@ -18,7 +18,7 @@
 
 #define ELECTION_ACTIONS_MAX  192
 #define ELECTION_TERM_LEAP    1000 /* a claim further above the highest seen is refused */
-#define ELECTION_TERM_JUMP    16   /* over terms whose votes may have been forgotten */
+#define ELECTION_TERM_SKIP    16   /* over terms whose votes may have been forgotten */
 /* No term is higher, so that counting on never begins anew. Who knows of no term yet believes in
  * half of it: above that there is room for all terms to come. */
 #define ELECTION_TERM_MAX     (UINT64_C(1) << 62)
@@ -33,7 +33,7 @@ enum election_state {
     ELECTION_LEADER,
     ELECTION_RESIGNING,
     ELECTION_ISOLATED,
-    ELECTION_KEY,
+    ELECTION_UNAUTHENTICATED,
     ELECTION_OUT,
     ELECTION_STATE_COUNT
 };
@@ -44,7 +44,7 @@ enum election_cause {
     ELECTION_BY_SILENCE,   /* the leader's heartbeat is late */
     ELECTION_BY_VERDICT,   /* the leader is taken for dead */
     ELECTION_BY_EVIDENCE,  /* its host refused what we sent it */
-    ELECTION_BY_RESIGN,    /* the leader gave way to us */
+    ELECTION_BY_STEP_DOWN, /* the leader gave way to us */
     ELECTION_BY_COMMAND,   /* somebody asked for it */
     ELECTION_BY_VOTES,     /* a majority voted for us */
     ELECTION_BY_BOOTSTRAP, /* the same, and there was no cluster yet */
@@ -70,7 +70,7 @@ enum election_broken {
     BROKEN_TERM_CHECK,     /* votes again in a term */
     BROKEN_PREVOTE,        /* asks for votes without having asked for pre-votes */
     BROKEN_FENCE,          /* believes in its time longer than it was promised */
-    BROKEN_PROMISE,        /* gives pre-votes and votes in spite of its promise */
+    BROKEN_PROMISE,        /* gives pre-votes and votes in spite of its lease_grant */
     BROKEN_LIST_SHRINKING, /* takes the majority of who is alive */
     BROKEN_COUNT
 };
@@ -171,19 +171,20 @@ struct election_actions {
 
 /* ---- state ---- */
 
-/* A seat of the list as this pod sees it; the n-th belongs to the n-th member. */
+/* A entry of the list as this pod sees it; the n-th belongs to the n-th member. */
 struct election_peer {
     uint64_t heard_ns;            /* leader: its last ack; 0: none */
-    uint64_t lease_ns;            /* leader: by its promise we are valid until then */
+    uint64_t lease_ns;            /* leader: by its lease_grant we are valid until then */
     struct election_list_id list; /* leader: that it has */
-    bool is_app_up, is_fresh;
-    uint64_t ask_ns;             /* campaign: ask it then */
-    uint64_t grant_ns;           /* campaign: its grant counts until then; 0: none */
-    struct election_member heir; /* a new instance with this seat's name, not in the list yet */
+    bool is_app_up, is_volatile;
+    uint64_t ask_ns;   /* campaign: ask it then */
+    uint64_t grant_ns; /* campaign: its grant counts until then; 0: none */
+    struct election_member
+        successor; /* a new instance with this entry's name, not in the list yet */
 };
 
 /* Somebody met outside the list: at an address of discovery, or by a WHO. */
-struct election_acquaintance {
+struct election_known_peer {
     struct election_member member; /* instance 0: has not answered yet */
     uint64_t answered_ns;
     struct election_list_id list; /* that it has, if is_listed */
@@ -244,10 +245,10 @@ struct election {
 
     /* What we have given away. */
     uint64_t voted_term, voted_for;
-    uint64_t promised_to, promised_ns; /* until then we vote for nobody else */
-    uint64_t abstain_ns;               /* before: a predecessor's promise may still run */
-    bool is_fresh;      /* a predecessor's votes may count, and we do not know them */
-    uint64_t seen_term; /* the highest term heard of, claimed or not */
+    uint64_t lease_granted_to, lease_granted_ns; /* until then we vote for nobody else */
+    uint64_t abstain_ns; /* before: a predecessor's lease_grant may still run */
+    bool is_volatile;    /* a predecessor's votes may count, and we do not know them */
+    uint64_t seen_term;  /* the highest term heard of, claimed or not */
 
     /* Suspicion. */
     uint32_t suspicion;            /* steps taken: 0, 1 probed, 2 asked others */
@@ -269,21 +270,21 @@ struct election {
 
     /* Leading. */
     uint64_t heartbeat_ns, valid_until_ns, led_since_ns, fenced_ns, hold_down_ns;
-    bool is_settled;    /* a majority that forgot nothing has the list */
-    bool is_jumped;     /* our term is above all that could be forgotten */
-    uint64_t resign_ns; /* RESIGNING: until then */
+    bool is_list_committed; /* a majority that forgot nothing has the list */
+    bool is_term_skipped;   /* our term is above all that could be forgotten */
+    uint64_t resign_ns;     /* RESIGNING: until then */
     bool has_yielded;
     struct election_change changes[ELECTION_CHANGES_MAX];
     uint32_t change_count;
     uint64_t list_since_ns;
 
     /* Joining. */
-    struct election_acquaintance acquaintances[ELECTION_MEMBERS_MAX];
-    uint32_t acquaintance_count;
-    uint64_t who_ns, auth_failed_ns, verified_ns, bootstrap_ns;
-    uint64_t seat_ns; /* take a predecessor's seat then; 0: there is a leader, or no cluster */
-    uint64_t seat_asked_ns;
-    bool is_uninvited; /* we took that seat ourselves: our vote does not count */
+    struct election_known_peer known_peers[ELECTION_MEMBERS_MAX];
+    uint32_t known_peer_count;
+    uint64_t discover_ns, auth_failed_ns, verified_ns, bootstrap_ns;
+    uint64_t replace_ns; /* take a predecessor's entry then; 0: there is a leader, or no cluster */
+    uint64_t replace_asked_ns;
+    bool is_unlisted; /* we took that entry ourselves: our vote does not count */
 
     /* Commands. */
     struct election_pending commands[ELECTION_COMMANDS_MAX];

@@ -9,7 +9,7 @@
  *   HERE            the same (stamp echoed), leader, leader_address, list, flags LEADS, LISTED
  *   HEARTBEAT       term, stamp, interval, misses, list, count, live, ready, cause, received,
  *                   rcvbuf, generation, flags SETTLED, ORDERED, COMMIT
- *   ACK             term, stamp echoed, seen, promise (0: none now), list (that it has),
+ *   ACK             term, stamp echoed, seen, lease_grant (0: none now), list (that it has),
  *                   generation, flags APP, FRESH, ORDERED, COMMIT
  *   LIST_ASK        list, first
  *   LIST_PAGE       list, count, floor, flags MAJORITY, FORCED, first, members
@@ -20,7 +20,7 @@
  *   PREVOTE, VOTE   term, stamp, list, interval, misses, leader (deposed), deposed_term,
  *                   flags EVIDENCE, RESIGNED, BOOTSTRAP, JUMP
  *   PREVOTE_ANSWER, VOTE_ANSWER
- *                   term, stamp echoed, seen, promise, wait, list, flags GRANTED, FRESH, OLD_LIST,
+ *                   term, stamp echoed, seen, lease_grant, wait, list, flags GRANTED, FRESH, OLD_LIST,
  *                   NOT_LISTED
  *   RESIGN          term, leader (the successor)
  *   LEAVE           term; from the leader: you may go, your seat is kept
@@ -70,37 +70,37 @@ struct election_list {
 
 enum election_message_type {
     ELECTION_MESSAGE_NONE,
-    ELECTION_WHO,
-    ELECTION_HERE,
+    ELECTION_DISCOVER,
+    ELECTION_HELLO,
     ELECTION_HEARTBEAT,
     ELECTION_ACK,
-    ELECTION_LIST_ASK,
+    ELECTION_LIST_REQUEST,
     ELECTION_LIST_PAGE,
     ELECTION_PROBE,
     ELECTION_ALIVE,
-    ELECTION_ASK,
-    ELECTION_TOLD,
+    ELECTION_PROBE_REQUEST,
+    ELECTION_PROBE_REPORT,
     ELECTION_PREVOTE,
     ELECTION_PREVOTE_REPLY,
     ELECTION_VOTE,
     ELECTION_VOTE_REPLY,
-    ELECTION_RESIGN,
+    ELECTION_STEP_DOWN,
     ELECTION_LEAVE,
-    ELECTION_HAND_OVER,
+    ELECTION_TRANSFER,
     ELECTION_MESSAGE_COUNT
 };
 
 enum election_flag {
     ELECTION_FLAG_GRANTED = 1 << 0,
-    ELECTION_FLAG_FRESH = 1 << 1,
+    ELECTION_FLAG_VOLATILE = 1 << 1,
     ELECTION_FLAG_OLD_LIST = 1 << 2,   /* your list is older than mine */
     ELECTION_FLAG_NOT_LISTED = 1 << 3, /* and you are not in mine */
     ELECTION_FLAG_EVIDENCE = 1 << 4,
-    ELECTION_FLAG_RESIGNED = 1 << 5,
+    ELECTION_FLAG_STEPPED_DOWN = 1 << 5,
     ELECTION_FLAG_BOOTSTRAP = 1 << 6,
-    ELECTION_FLAG_JUMP = 1 << 7,
+    ELECTION_FLAG_TERM_SKIPPED = 1 << 7,
     ELECTION_FLAG_APP = 1 << 8,
-    ELECTION_FLAG_SETTLED = 1 << 9,
+    ELECTION_FLAG_COMMITTED = 1 << 9,
     ELECTION_FLAG_LEADS = 1 << 10,
     ELECTION_FLAG_LISTED = 1 << 11, /* I hold a list: there is a cluster */
     ELECTION_FLAG_MAJORITY = 1 << 12,
@@ -121,7 +121,7 @@ struct election_message {
     uint64_t leader; /* an instance: see the table */
     uint64_t deposed_term;
     uint64_t stamp_ns;
-    uint64_t promise_ns, wait_ns, interval_ns;
+    uint64_t lease_grant_ns, wait_ns, interval_ns;
     uint64_t received;     /* requests that the sender took over from the receiver, so far */
     uint64_t rcvbuf_bytes; /* of the sender's relay socket */
     uint64_t generation;   /* the highest leader_generation that it knows of */
