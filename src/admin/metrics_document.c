@@ -172,13 +172,13 @@ static void put_reasons(FILE *out)
                       drop_reason_prose((enum drop_reason)i));
 }
 
-/* A reading of nothing, in which everything that there may be is there. */
+/* A snapshot of nothing, in which everything that there may be is there. */
 static size_t list_all(struct sample ret_samples[static SAMPLES_MAX])
 {
     static const struct config config = {.route = CONFIG_ROUTE_ORDERED};
     static const struct leader_snapshot leadership;
     static const struct supervisor_report report;
-    const struct reading reading = {
+    const struct admin_snapshot snapshot = {
         .config = &config,
         .leadership = &leadership,
         .report = &report,
@@ -189,7 +189,7 @@ static size_t list_all(struct sample ret_samples[static SAMPLES_MAX])
         .numbers = {.group_rcvbuf_bytes = 1, .app_rcvbuf_bytes = 1},
     };
 
-    return samples_list(&reading, ret_samples);
+    return samples_list(&snapshot, ret_samples);
 }
 
 void metrics_document(FILE *out)

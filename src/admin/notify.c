@@ -7,10 +7,10 @@
 #include "headless/base/clock.h"
 #include "headless/base/log.h"
 
-static void tell_app(struct notifier *notifier, const struct reading *reading)
+static void tell_app(struct notifier *notifier, const struct admin_snapshot *snapshot)
 {
     size_t length = 0;
-    char *text = page_leader(reading, &length);
+    char *text = page_leader(snapshot, &length);
     bool sent = text && udp_tell(&notifier->socket, text, length) == 0;
 
     counters_add(&notifier->counters, sent ? COUNTER_NOTIFIED : COUNTER_NOTIFY_FAILED, 1);
@@ -20,26 +20,26 @@ static void tell_app(struct notifier *notifier, const struct reading *reading)
 static size_t notifier_do_work(void *self)
 {
     struct notifier *notifier = self;
-    const struct reading reading = {
+    const struct admin_snapshot snapshot = {
         .config = notifier->config,
         .identity = &notifier->data_plane->identity,
         .leadership = snapshot_acquire(&notifier->data_plane->publisher, &notifier->reader),
         .report = notifier->report,
         .now_ns = clock_now_ns(),
     };
-    const struct notice notice = notice_of(&reading);
+    const struct notice notice = notice_of(&snapshot);
     bool is_news = !notifier->has_told || !notice_is_same(&notice, &notifier->told);
 
     if (notifier->events && is_news)
         events_change(notifier->events);
     if (notifier->events) {
-        events_look(notifier->events, &notice, reading.now_ns);
-        connections_expire(&notifier->events->admin->connections, reading.now_ns);
+        events_look(notifier->events, &notice, snapshot.now_ns);
+        connections_expire(&notifier->events->admin->connections, snapshot.now_ns);
     }
     if (!is_news)
         return 0;
     if (notifier->socket.fd >= 0)
-        tell_app(notifier, &reading);
+        tell_app(notifier, &snapshot);
     notifier->told = notice;
     notifier->has_told = true;
     return 1;

@@ -273,9 +273,9 @@ static void put_body(const struct page *page)
                    "<a href=\"/livez\">/livez</a></nav></footer>\n</body>\n</html>\n");
 }
 
-char *page_html(const struct reading *reading, size_t *ret_length)
+char *page_html(const struct admin_snapshot *snapshot, size_t *ret_length)
 {
-    struct page page = {.status = status_describe(reading)};
+    struct page page = {.status = status_describe(snapshot)};
     char *text = NULL;
     bool is_whole;
 

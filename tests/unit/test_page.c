@@ -244,16 +244,16 @@ static struct config config;
 static struct identity identity;
 static struct leader_snapshot leadership;
 static struct supervisor_report report;
-static struct reading reading = {.config = &config,
-                                 .identity = &identity,
-                                 .leadership = &leadership,
-                                 .report = &report,
-                                 .now_ns = 100 * SEC,
-                                 .uptime_ns = 90 * SEC,
-                                 .is_ready = true,
-                                 .readiness = "ready",
-                                 .last_reload_succeeded = true,
-                                 .wall_ns = 1795749151042000000};
+static struct admin_snapshot snapshot = {.config = &config,
+                                         .identity = &identity,
+                                         .leadership = &leadership,
+                                         .report = &report,
+                                         .now_ns = 100 * SEC,
+                                         .uptime_ns = 90 * SEC,
+                                         .is_ready = true,
+                                         .readiness = "ready",
+                                         .last_reload_succeeded = true,
+                                         .wall_ns = 1795749151042000000};
 
 /* One pod, with a name that is a trap, which leads itself. */
 static void render(void)
@@ -273,7 +273,7 @@ static void render(void)
     atomic_init(&report.member_states[0], ELECTION_MEMBER_LEADER);
     leader_history_begin(&leadership.history, 90 * SEC, SEC / 4, 3);
     leader_history_put(&leadership.history, &leadership);
-    text = page_html(&reading, &length);
+    text = page_html(&snapshot, &length);
     cr_assert_not_null(text);
     cr_assert_eq(strlen(text), length);
 }
@@ -320,7 +320,7 @@ Test(page, it_says_that_nobody_leads_and_what_is_wrong)
 {
     leadership.kind = LEADER_NONE;
     (void)strcpy(leadership.wanted_leader, "pod-9");
-    (void)strcpy(reading.readiness, "ready, but for <b>");
+    (void)strcpy(snapshot.readiness, "ready, but for <b>");
     atomic_init(&report.key_mismatches, 2);
     atomic_init(&report.state, ELECTION_ISOLATED);
     render();

@@ -61,13 +61,13 @@ static struct session_entry entry_of(const char *client, const char *ingress, co
 static struct json_object *page_of(const struct session_entry *entries, size_t count,
                                    bool is_complete)
 {
-    const struct sessions_reading reading = {.entries = entries,
-                                             .count = count,
-                                             .total = 1234,
-                                             .is_complete = is_complete,
-                                             .now_ns = 5500 * NS_PER_MS};
+    const struct sessions_snapshot snapshot = {.entries = entries,
+                                               .count = count,
+                                               .total = 1234,
+                                               .is_complete = is_complete,
+                                               .now_ns = 5500 * NS_PER_MS};
     size_t length;
-    char *text = page_sessions(&reading, &length);
+    char *text = page_sessions(&snapshot, &length);
     struct json_object *page = json_tokener_parse(text);
 
     cr_assert_not_null(page, "%s", text);
@@ -98,7 +98,7 @@ Test(sessions, the_longest_page_fits_what_headlessctl_reads)
 {
     static struct session_entry entries[SESSION_REPORT_MAX];
     const char *ip = "2001:db8:1111:2222:3333:4444:5555:6666";
-    struct sessions_reading reading = {.entries = entries, .count = SESSION_REPORT_MAX};
+    struct sessions_snapshot snapshot = {.entries = entries, .count = SESSION_REPORT_MAX};
     size_t length;
     char *text;
 
@@ -107,8 +107,8 @@ Test(sessions, the_longest_page_fits_what_headlessctl_reads)
         entries[i].asked = entries[i].client;
         entries[i].requests = UINT64_MAX;
     }
-    reading.now_ns = UINT64_MAX;
-    text = page_sessions(&reading, &length);
+    snapshot.now_ns = UINT64_MAX;
+    text = page_sessions(&snapshot, &length);
     cr_assert_not_null(text);
     cr_assert_lt(length, ((size_t)1 << 20) - 1024); /* PAGE_MAX of http.c, with its header */
     free(text);

@@ -1,15 +1,15 @@
-#include "admin/reading.h"
+#include "admin/admin_snapshot.h"
 
 #include "admin/readiness.h"
 #include "headless/base/clock.h"
 #include "headless/base/log.h"
 #include "headless/secure/confine.h"
 
-void reading_take(struct admin *admin, struct reading *ret_reading)
+void admin_snapshot_take(struct admin *admin, struct admin_snapshot *ret_snapshot)
 {
     struct data_plane *data_plane = admin->data_plane;
     struct timespec wall;
-    struct reading reading = {
+    struct admin_snapshot snapshot = {
         .config = admin->config,
         .identity = &data_plane->identity,
         .leadership = snapshot_acquire(&data_plane->publisher, &admin->reader),
@@ -32,31 +32,32 @@ void reading_take(struct admin *admin, struct reading *ret_reading)
     };
 
     (void)clock_gettime(CLOCK_REALTIME, &wall);
-    reading.wall_ns = (uint64_t)wall.tv_sec * NS_PER_SEC + (uint64_t)wall.tv_nsec;
-    reading.uptime_ns = reading.now_ns - admin->started_ns;
-    data_plane_read_numbers(data_plane, &reading.numbers);
-    counters_collect(&admin->supervisor->counters, reading.numbers.counters);
-    counters_collect(&admin->notifier.counters, reading.numbers.counters);
-    distributions_collect(admin->supervisor->counters.distributions, reading.numbers.distributions);
-    for (size_t i = 0; i < reading.leadership->member_count; i++) {
-        uint16_t slot = reading.leadership->members[i].slot;
+    snapshot.wall_ns = (uint64_t)wall.tv_sec * NS_PER_SEC + (uint64_t)wall.tv_nsec;
+    snapshot.uptime_ns = snapshot.now_ns - admin->started_ns;
+    data_plane_read_numbers(data_plane, &snapshot.numbers);
+    counters_collect(&admin->supervisor->counters, snapshot.numbers.counters);
+    counters_collect(&admin->notifier.counters, snapshot.numbers.counters);
+    distributions_collect(admin->supervisor->counters.distributions,
+                          snapshot.numbers.distributions);
+    for (size_t i = 0; i < snapshot.leadership->member_count; i++) {
+        uint16_t slot = snapshot.leadership->members[i].slot;
 
         if (slot < MEMBERS_MAX)
-            data_plane_read_traffic(data_plane, slot, &reading.traffic[i].relayed,
-                                    &reading.traffic[i].received);
+            data_plane_read_traffic(data_plane, slot, &snapshot.traffic[i].relayed,
+                                    &snapshot.traffic[i].received);
     }
     (void)pthread_mutex_lock(&admin->options_lock);
-    reading.options = admin->options;
-    *ret_reading = reading;
+    snapshot.options = admin->options;
+    *ret_snapshot = snapshot;
 }
 
-void reading_complete(struct admin *admin, struct reading *reading)
+void admin_snapshot_complete(struct admin *admin, struct admin_snapshot *snapshot)
 {
-    process_read_usage(&reading->process);
-    reading->is_ready = readiness_tell(admin, reading->readiness);
+    process_read_usage(&snapshot->process);
+    snapshot->is_ready = readiness_tell(admin, snapshot->readiness);
 }
 
-void reading_drop(struct admin *admin)
+void admin_snapshot_drop(struct admin *admin)
 {
     (void)pthread_mutex_unlock(&admin->options_lock);
     snapshot_release(&admin->reader);
