@@ -1,4 +1,4 @@
-#include "headless/data/app.h"
+#include "data/app/app.h"
 
 #include <errno.h>
 #include <stdio.h>

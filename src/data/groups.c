@@ -1,4 +1,4 @@
-#include "headless/data/groups.h"
+#include "data/ingress/groups.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-#include "headless/data/hold.h"
+#include "data/hold.h"
 
 int hold_init(struct hold *hold, size_t arena_bytes, size_t release_bytes,
               struct counters *counters)

@@ -1,11 +1,11 @@
-#include "headless/data/receiver.h"
+#include "data/ingress/receiver.h"
 
 #include <errno.h>
 #include <sodium.h>
 #include <stdlib.h>
 
+#include "data/worker.h"
 #include "headless/base/log.h"
-#include "headless/data/worker.h"
 
 #define RECLAIM_BATCH 64
 

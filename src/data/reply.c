@@ -1,4 +1,4 @@
-#include "headless/data/reply.h"
+#include "data/app/reply.h"
 
 #include "headless/base/clock.h"
 

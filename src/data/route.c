@@ -10,7 +10,7 @@
  * The hop limit makes loops impossible: the first hop goes from the ingress pod to whom it believes
  * the leader, the second only towards a higher term than the sender knew.
  */
-#include "headless/data/worker.h"
+#include "data/worker.h"
 
 static void drop(struct worker *worker, enum drop_reason reason, uint64_t n)
 {

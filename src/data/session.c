@@ -1,4 +1,4 @@
-#include "headless/data/session.h"
+#include "data/app/session.h"
 
 #include <errno.h>
 #include <sodium.h>

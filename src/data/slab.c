@@ -1,4 +1,4 @@
-#include "headless/data/slab.h"
+#include "data/ingress/slab.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-#include "headless/data/worker.h"
+#include "data/worker.h"
 
 #include <errno.h>
 

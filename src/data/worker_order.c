@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "data/worker.h"
 #include "headless/base/log.h"
-#include "headless/data/worker.h"
 
 #define NOTICE_MAX 160
 

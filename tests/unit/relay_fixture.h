@@ -5,7 +5,7 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 
-#include "headless/data/relay.h"
+#include "data/relay/relay.h"
 
 static struct config config = {.cluster = "blue", .relay_mtu = 1400, .batch = 8, .gso = 8};
 static struct identity identity;

@@ -3,7 +3,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#include "headless/data/session.h"
+#include "data/app/session.h"
 
 #define START_NS (1000 * NS_PER_SEC)
 #define NUMBERS  (UINT32_C(1) << SESSION_NUMBER_BITS)

@@ -1,7 +1,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-#include "headless/data/slab.h"
+#include "data/ingress/slab.h"
 
 TestSuite(slab, .timeout = 60);
 

@@ -16,9 +16,9 @@
 #ifndef HEADLESS_DATA_DATA_PLANE_H
 #define HEADLESS_DATA_DATA_PLANE_H
 
-#include "headless/data/groups.h"
+#include "data/ingress/groups.h"
+#include "data/worker.h"
 #include "headless/data/session_report.h"
-#include "headless/data/worker.h"
 
 #define RECEIVERS_MAX 16
 

@@ -14,10 +14,10 @@
 #ifndef HEADLESS_DATA_FRAME_AUTH_H
 #define HEADLESS_DATA_FRAME_AUTH_H
 
+#include "data/ingress/slab.h"
 #include "headless/base/counters.h"
 #include "headless/data/identity.h"
 #include "headless/data/leader_snapshot.h"
-#include "headless/data/slab.h"
 #include "headless/secure/replay.h"
 #include "headless/wire/handshake_message.h"
 

@@ -16,9 +16,9 @@
 
 #include <stdbool.h>
 
+#include "data/ingress/slab.h"
 #include "headless/config/config.h"
 #include "headless/data/rate_limiter.h"
-#include "headless/data/slab.h"
 
 struct ingress_filter {
     bool is_guarded; /* not everybody may send whatever he likes */

@@ -10,11 +10,11 @@
  * Every reply that comes in here ends as sent, relayed, fenced or dropped. Payloads must stay
  * until reply_flush. Owner: its worker's thread. Blocking: as outbox_flush.
  */
-#ifndef HEADLESS_DATA_REPLY_H
-#define HEADLESS_DATA_REPLY_H
+#ifndef DATA_APP_REPLY_H
+#define DATA_APP_REPLY_H
 
+#include "data/relay/relay.h"
 #include "headless/data/leader_snapshot.h"
-#include "headless/data/relay.h"
 
 struct replier {
     const struct udp_socket *socket; /* the data socket of this worker */

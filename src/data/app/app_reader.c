@@ -2,7 +2,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#include "data/app_udp.h"
+#include "data/app/app_udp.h"
 #include "headless/base/clock.h"
 #include "headless/base/log.h"
 

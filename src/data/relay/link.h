@@ -11,7 +11,7 @@
 #ifndef DATA_RELAY_LINK_H
 #define DATA_RELAY_LINK_H
 
-#include "headless/data/relay.h"
+#include "data/relay/relay.h"
 
 #define FRAME_WASTE 8 /* an eighth: what costs more than a send of its own is not worth it */
 

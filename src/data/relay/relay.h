@@ -30,15 +30,15 @@
  * destination, not a new datagram); RELAY_LINKS_MAX links, the least recently used one is closed
  * for a new destination. Blocking: as outbox_flush.
  */
-#ifndef HEADLESS_DATA_RELAY_H
-#define HEADLESS_DATA_RELAY_H
+#ifndef DATA_RELAY_RELAY_H
+#define DATA_RELAY_RELAY_H
 
+#include "data/ingress/slab.h"
+#include "data/traffic.h"
 #include "headless/base/counters.h"
 #include "headless/config/config.h"
 #include "headless/data/identity.h"
 #include "headless/data/request.h"
-#include "headless/data/slab.h"
-#include "headless/data/traffic.h"
 #include "headless/net/batch.h"
 #include "headless/secure/seal.h"
 

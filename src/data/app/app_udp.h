@@ -2,8 +2,8 @@
 #ifndef HEADLESS_DATA_APP_UDP_H
 #define HEADLESS_DATA_APP_UDP_H
 
-#include "headless/data/app.h"
-#include "headless/data/session.h"
+#include "data/app/app.h"
+#include "data/app/session.h"
 #include "headless/data/session_report.h"
 
 struct app_udp {

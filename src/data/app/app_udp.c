@@ -15,7 +15,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "data/app_udp.h"
+#include "data/app/app_udp.h"
 #include "headless/base/log.h"
 
 #define SESSION_NETWORK      UINT32_C(0x7f800000) /* 127.128.0.0 */

@@ -7,8 +7,8 @@
  *
  * Single writer, its worker's thread; any thread reads.
  */
-#ifndef HEADLESS_DATA_TRAFFIC_H
-#define HEADLESS_DATA_TRAFFIC_H
+#ifndef DATA_TRAFFIC_H
+#define DATA_TRAFFIC_H
 
 #include "headless/data/leader_snapshot.h"
 

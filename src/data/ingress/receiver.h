@@ -17,14 +17,14 @@
  *
  * Owner: the receiver's thread. The return rings are the only way in from other threads.
  */
-#ifndef HEADLESS_DATA_RECEIVER_H
-#define HEADLESS_DATA_RECEIVER_H
+#ifndef DATA_INGRESS_RECEIVER_H
+#define DATA_INGRESS_RECEIVER_H
 
+#include "data/ingress/slab.h"
 #include "headless/base/agent.h"
 #include "headless/base/counters.h"
 #include "headless/base/ring.h"
 #include "headless/base/waker.h"
-#include "headless/data/slab.h"
 #include "headless/net/batch.h"
 
 #define WORKERS_MAX 16

@@ -11,8 +11,8 @@
  * the pointer. Free slots are a stack: the most recently used, warm in cache, goes first. Nothing
  * here blocks; only init allocates.
  */
-#ifndef HEADLESS_DATA_SLAB_H
-#define HEADLESS_DATA_SLAB_H
+#ifndef DATA_INGRESS_SLAB_H
+#define DATA_INGRESS_SLAB_H
 
 #include <stddef.h>
 #include <stdint.h>

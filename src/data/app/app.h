@@ -11,11 +11,11 @@
  * Every request given to deliver ends as delivered or dropped; every reply goes to reply_send or
  * is dropped. Owner: its worker's thread.
  */
-#ifndef HEADLESS_DATA_APP_H
-#define HEADLESS_DATA_APP_H
+#ifndef DATA_APP_APP_H
+#define DATA_APP_APP_H
 
-#include "headless/data/receiver.h"
-#include "headless/data/reply.h"
+#include "data/app/reply.h"
+#include "data/ingress/receiver.h"
 
 struct app;
 struct app_udp;

@@ -9,8 +9,8 @@
  * Owner: its worker's thread. Never blocks; only init allocates, and arena memory that was never
  * used is never touched.
  */
-#ifndef HEADLESS_DATA_HOLD_H
-#define HEADLESS_DATA_HOLD_H
+#ifndef DATA_HOLD_H
+#define DATA_HOLD_H
 
 #include "headless/base/clock.h"
 #include "headless/base/counters.h"

@@ -11,11 +11,11 @@
  *
  * Owner: the data_plane. Threads: those of data_plane.h.
  */
-#ifndef HEADLESS_DATA_GROUPS_H
-#define HEADLESS_DATA_GROUPS_H
+#ifndef DATA_INGRESS_GROUPS_H
+#define DATA_INGRESS_GROUPS_H
 
+#include "data/ingress/receiver.h"
 #include "headless/config/config.h"
-#include "headless/data/receiver.h"
 
 #define GROUPS_RETRY_NS (3 * NS_PER_SEC)
 

@@ -1,7 +1,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "data/relay_link.h"
+#include "data/relay/link.h"
 #include "headless/base/clock.h"
 #include "headless/base/log.h"
 

@@ -1,4 +1,4 @@
-#include "data/relay_link.h"
+#include "data/relay/link.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -8,7 +8,7 @@
  *   control   {"leader": ...}: to the supervisor, who replies; broken ones are answered here
  *   data      everything else, also a probe, which travels like data and is answered by the leader
  */
-#include "headless/data/worker.h"
+#include "data/worker.h"
 
 /* A member's own port is its data, relay or peer port; its sending sockets have other ports. */
 static bool is_loop(const struct worker *worker, const struct address *source,

@@ -2,7 +2,7 @@
  * Frames: records are packed into them, those of about one size are padded to one, and all are
  * sealed where there are keys.
  */
-#include "data/relay_link.h"
+#include "data/relay/link.h"
 
 /* A frame that will be sealed leaves room for it: the block in front, the tag behind. */
 static uint8_t *frame_of(const struct relay *relay, const struct relay_link *link, size_t number)

@@ -13,8 +13,8 @@
  *
  * Pure data structure: no socket, no clock. Owner: its worker's thread; only init allocates.
  */
-#ifndef HEADLESS_DATA_SESSION_H
-#define HEADLESS_DATA_SESSION_H
+#ifndef DATA_APP_SESSION_H
+#define DATA_APP_SESSION_H
 
 #include "headless/base/clock.h"
 #include "headless/data/request.h"

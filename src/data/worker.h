@@ -13,14 +13,14 @@
  * and session count, which anyone may read, and what goes to the supervisor: the command_queue's other
  * end, and refused_instance.
  */
-#ifndef HEADLESS_DATA_WORKER_H
-#define HEADLESS_DATA_WORKER_H
+#ifndef DATA_WORKER_H
+#define DATA_WORKER_H
 
+#include "data/app/app.h"
+#include "data/hold.h"
 #include "headless/base/budget.h"
-#include "headless/data/app.h"
 #include "headless/data/command_queue.h"
 #include "headless/data/frame_auth.h"
-#include "headless/data/hold.h"
 #include "headless/data/order.h"
 
 /* Data, relay and group receivers, one app reader. */
