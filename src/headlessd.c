@@ -272,6 +272,19 @@ static void say_goodbye(void)
     log_info("stopped", "bye");
 }
 
+static void log_renamed(const char *was, const char *is, void *context)
+{
+    (void)context;
+    log_warn("option_renamed", "%s is now %s: write %s, this is the last version that takes %s",
+             was, is, is, was);
+}
+
+static void print_renamed(const char *was, const char *is, void *context)
+{
+    (void)context;
+    (void)fprintf(stderr, "warning: %s is now %s\n", was, is);
+}
+
 static int run(struct config_set *options)
 {
     static struct daemon daemon; /* large, and one a process */
@@ -282,6 +295,7 @@ static int run(struct config_set *options)
     daemon.options = options;
     config_watch_init(&daemon.watch, config_path(options), config_digest_of(options));
     log_init((enum log_level)config->log_level, (enum log_format)config->log_format);
+    (void)config_list_renamed(options, log_renamed, NULL);
     (void)signal(SIGPIPE, SIG_IGN);
     (void)sigemptyset(&signals);
     (void)sigaddset(&signals, SIGTERM);
@@ -319,6 +333,7 @@ int main(int argc, char *argv[])
         status = run(options);
         break;
     case CONFIG_CHECK:
+        (void)config_list_renamed(options, print_renamed, NULL);
         (void)puts("ok");
         break;
     case CONFIG_DUMP:

@@ -5,26 +5,33 @@
 
 #include "loader.h"
 
-static void put_place(const struct loader *l, size_t option, const struct origin *origin)
+const char *loader_spell(size_t option, const struct origin *origin,
+                         char text[static OPTION_NAME_MAX])
 {
-    const struct config_option *o = &config_options[option];
-    char name[OPTION_NAME_MAX];
+    const char *key = origin->former ? origin->former : config_options[option].key;
 
+    if (origin->alias)
+        return origin->alias;
     switch (origin->source) {
-    case CONFIG_FILE:
-        (void)fprintf(l->errors, "%s:%u: %s", l->set->path, origin->line, o->key);
-        break;
     case CONFIG_ENVIRONMENT:
-        (void)fputs(origin->alias ? origin->alias : option_variable(o, name), l->errors);
-        break;
+        return option_variable_of_key(key, text);
     case CONFIG_FLAG:
-        (void)fprintf(l->errors, "--%s", origin->alias ? origin->alias : option_flag(o, name));
-        break;
+        return option_flag_of_key(key, text);
+    case CONFIG_FILE:
     case CONFIG_DEFAULT:
     default:
-        (void)fputs(o->key, l->errors);
-        break;
+        return key;
     }
+}
+
+static void put_place(const struct loader *l, size_t option, const struct origin *origin)
+{
+    char text[OPTION_NAME_MAX];
+
+    if (origin->source == CONFIG_FILE)
+        (void)fprintf(l->errors, "%s:%u: ", l->set->path, origin->line);
+    (void)fprintf(l->errors, "%s%s", origin->source == CONFIG_FLAG ? "--" : "",
+                  loader_spell(option, origin, text));
 }
 
 static void put_message(const struct loader *l, const char *format, va_list args)

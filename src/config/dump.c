@@ -58,19 +58,17 @@ static void put_path(FILE *out, const char *path)
 
 static void put_source(FILE *out, const struct config_set *set, size_t option)
 {
-    const struct config_option *o = &config_options[option];
     const struct origin *origin = &set->origins[option];
     char name[OPTION_NAME_MAX];
 
     if (origin->source == CONFIG_FILE) {
         put_path(out, set->path);
         (void)fprintf(out, ":%u", origin->line);
-    } else if (origin->source == CONFIG_ENVIRONMENT) {
-        (void)fputs(origin->alias ? origin->alias : option_variable(o, name), out);
-    } else if (origin->source == CONFIG_FLAG) {
-        (void)fprintf(out, "--%s", origin->alias ? origin->alias : option_flag(o, name));
-    } else {
+    } else if (origin->source == CONFIG_DEFAULT) {
         (void)fputs("default", out);
+    } else {
+        (void)fprintf(out, "%s%s", origin->source == CONFIG_FLAG ? "--" : "",
+                      loader_spell(option, origin, name));
     }
 }
 

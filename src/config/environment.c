@@ -72,6 +72,23 @@ static void read_option(struct loader *l, size_t option)
         config_assign(l, option, &origin, value);
 }
 
+/* A variable of an earlier version; beside the present one it would be two settings of one option. */
+static void read_former(struct loader *l, const struct option_rename *rename)
+{
+    const struct origin origin = {.source = CONFIG_ENVIRONMENT, .former = rename->was};
+    size_t option = option_by_key(rename->is);
+    const struct origin before = l->set->origins[option];
+    char name[OPTION_NAME_MAX];
+    const char *value = read_variable(option_variable_of_key(rename->was, name));
+
+    if (!value)
+        return;
+    if (before.source == CONFIG_ENVIRONMENT)
+        loader_refuse(l, option, &origin, "already set as %s", loader_spell(option, &before, name));
+    else
+        config_assign(l, option, &origin, value);
+}
+
 static void warn_unknown(const struct loader *l, const char *name)
 {
     struct suggestion near;
@@ -88,12 +105,14 @@ static void warn_unknown(const struct loader *l, const char *name)
 static void look_at_entry(const struct loader *l, const char *entry)
 {
     char name[128];
-    const char *equals = strchr(entry, '=');
+    const char *equals = strchr(entry, '='), *former;
 
     if (!equals || strncmp(entry, PREFIX, strlen(PREFIX)) != 0)
         return;
     (void)snprintf(name, sizeof(name), "%.*s", (int)(equals - entry), entry);
-    if (option_by_variable(name) == config_option_count && !is_service_link(name, equals + 1))
+    if (option_by_variable(name) == config_option_count &&
+        option_by_former_variable(name, &former) == config_option_count &&
+        !is_service_link(name, equals + 1))
         warn_unknown(l, name);
 }
 
@@ -101,6 +120,8 @@ void config_read_environment(struct loader *l)
 {
     for (size_t i = 0; i < config_option_count; i++)
         read_option(l, i);
+    for (size_t i = 0; i < config_rename_count; i++)
+        read_former(l, &config_renames[i]);
     for (char **entry = environ; entry && *entry; entry++)
         look_at_entry(l, *entry);
 }

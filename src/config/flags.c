@@ -30,6 +30,7 @@ struct flag {
     const char *text;           /* as given */
     const char *value;          /* NULL: none */
     size_t option;
+    const char *former; /* key of an earlier version; NULL: the name is of this one */
     enum config_mode mode;
 };
 
@@ -41,6 +42,8 @@ struct walk {
 static void classify(struct flag *flag)
 {
     flag->option = option_by_flag(flag->name);
+    if (flag->option == config_option_count)
+        flag->option = option_by_former_flag(flag->name, &flag->former);
     flag->kind = flag->option < config_option_count ? FLAG_OPTION : FLAG_UNKNOWN;
     if (strcmp(flag->name, CONFIG_FILE_FLAG) == 0) {
         flag->kind = FLAG_FILE;
@@ -142,11 +145,17 @@ static void assign_flag(struct loader *l, const struct flag *flag)
     const struct origin origin = {
         .source = CONFIG_FLAG,
         .alias = alias && strcmp(alias, flag->name) == 0 ? alias : NULL,
+        .former = flag->former,
     };
+    const struct origin before = l->set->origins[flag->option];
+    char name[OPTION_NAME_MAX];
 
     if (!flag->value)
         loader_refuse(l, flag->option, &origin, "needs a value");
-    else if (l->set->origins[flag->option].source == CONFIG_FLAG)
+    else if (before.source == CONFIG_FLAG && before.former != flag->former)
+        loader_refuse(l, flag->option, &origin, "already set as --%s",
+                      loader_spell(flag->option, &before, name));
+    else if (before.source == CONFIG_FLAG)
         loader_refuse(l, flag->option, &origin, "given twice");
     else
         config_assign(l, flag->option, &origin, flag->value);

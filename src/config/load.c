@@ -191,6 +191,25 @@ uint64_t config_digest_of(const struct config_set *set)
     return set->digest;
 }
 
+size_t config_list_renamed(const struct config_set *set,
+                           void (*each)(const char *was, const char *is, void *context),
+                           void *context)
+{
+    char was[OPTION_NAME_MAX], is[OPTION_NAME_MAX];
+    size_t count = 0;
+
+    for (size_t i = 0; i < config_option_count; i++) {
+        struct origin present = set->origins[i];
+
+        if (!present.former)
+            continue;
+        present.former = NULL;
+        each(loader_spell(i, &set->origins[i], was), loader_spell(i, &present, is), context);
+        count++;
+    }
+    return count;
+}
+
 size_t config_diff(const struct config_set *before, const struct config_set *after,
                    void (*each)(const char *option, bool reloadable, void *context), void *context)
 {

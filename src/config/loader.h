@@ -20,8 +20,9 @@
 /* Where an option got its value. */
 struct origin {
     enum config_source source;
-    unsigned line;     /* CONFIG_FILE */
-    const char *alias; /* variable or flag, where it was not the derived name; else NULL */
+    unsigned line;      /* CONFIG_FILE */
+    const char *alias;  /* variable or flag, where it was not the derived name; else NULL */
+    const char *former; /* key of an earlier version that the name was derived from; else NULL */
 };
 
 struct config_set {
@@ -54,6 +55,10 @@ void loader_complain(struct loader *l, const char *place, const char *format, ..
 /* The same for a line of the file. */
 void loader_complain_line(struct loader *l, unsigned line, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* The key, flag or variable by which an option was set there; returns text or a constant. */
+const char *loader_spell(size_t option, const struct origin *origin,
+                         char text[static OPTION_NAME_MAX]);
 
 /* Say how many errors were not shown. Returns -EINVAL when there were any, else 0. */
 int loader_finish(struct loader *l);

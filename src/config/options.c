@@ -454,7 +454,7 @@ const struct config_option config_options[] = {
      .preset = "64",
      RANGE(1, 256),
      .help = "Datagrams read or sent by one system call at most."},
-    {.key = "train",
+    {.key = "gso",
      .type = OPTION_NUMBER,
      FIELD(gso),
      .preset = "64",
@@ -500,6 +500,12 @@ const struct config_option config_options[] = {
      .help = "How lines are written to standard error."},
 };
 const size_t config_option_count = sizeof(config_options) / sizeof(config_options[0]);
+
+/* Remove a row in the release after the one that renamed the option. */
+const struct option_rename config_renames[] = {
+    {.was = "train", .is = "gso"},
+};
+const size_t config_rename_count = sizeof(config_renames) / sizeof(config_renames[0]);
 _Static_assert(sizeof(config_options) / sizeof(config_options[0]) <= OPTION_MAX,
                "raise OPTION_MAX");
 
@@ -551,19 +557,64 @@ size_t option_by_prefix(const char *prefix)
     return i;
 }
 
-const char *option_flag(const struct config_option *o, char text[static OPTION_NAME_MAX])
+static size_t find_former(const char *name, const char *(*spell)(const char *key, char *text),
+                          const char **ret_former)
 {
-    (void)snprintf(text, OPTION_NAME_MAX, "%s", o->key);
+    char text[OPTION_NAME_MAX];
+
+    for (size_t i = 0; i < config_rename_count; i++) {
+        if (strcmp(spell(config_renames[i].was, text), name) == 0) {
+            *ret_former = config_renames[i].was;
+            return option_by_key(config_renames[i].is);
+        }
+    }
+    return config_option_count;
+}
+
+static const char *spell_key(const char *key, char *text)
+{
+    (void)text;
+    return key;
+}
+
+size_t option_by_former_key(const char *key, const char **ret_former)
+{
+    return find_former(key, spell_key, ret_former);
+}
+
+size_t option_by_former_flag(const char *flag, const char **ret_former)
+{
+    return find_former(flag, option_flag_of_key, ret_former);
+}
+
+size_t option_by_former_variable(const char *variable, const char **ret_former)
+{
+    return find_former(variable, option_variable_of_key, ret_former);
+}
+
+const char *option_flag_of_key(const char *key, char text[static OPTION_NAME_MAX])
+{
+    (void)snprintf(text, OPTION_NAME_MAX, "%s", key);
     for (char *c = text; *c; c++)
         if (*c == '.' || *c == '_')
             *c = '-';
     return text;
 }
 
-const char *option_variable(const struct config_option *o, char text[static OPTION_NAME_MAX])
+const char *option_flag(const struct config_option *o, char text[static OPTION_NAME_MAX])
 {
-    (void)snprintf(text, OPTION_NAME_MAX, "HEADLESSD_%s", o->key);
+    return option_flag_of_key(o->key, text);
+}
+
+const char *option_variable_of_key(const char *key, char text[static OPTION_NAME_MAX])
+{
+    (void)snprintf(text, OPTION_NAME_MAX, "HEADLESSD_%s", key);
     for (char *c = text; *c; c++)
         *c = (char)(*c == '.' ? '_' : toupper((unsigned char)*c));
     return text;
+}
+
+const char *option_variable(const struct config_option *o, char text[static OPTION_NAME_MAX])
+{
+    return option_variable_of_key(o->key, text);
 }

@@ -21,6 +21,12 @@
 #define OPTION_NAME_MAX 64 /* bytes of a key, flag or variable, with NUL */
 #define OPTION_ALIASES  2
 
+/* A key of an earlier version. It is accepted for one release, with a warning; its flag and its
+ * variable follow from it as from every key. */
+struct option_rename {
+    const char *was, *is; /* keys */
+};
+
 /* How the text of an option becomes a field; one row each in value.c. */
 enum option_type {
     OPTION_NUMBER,   /* decimal, into 2, 4 or 8 bytes */
@@ -61,6 +67,8 @@ struct config_option {
 
 extern const struct config_option config_options[];
 extern const size_t config_option_count;
+extern const struct option_rename config_renames[];
+extern const size_t config_rename_count;
 
 /* The row of a key; config_option_count when there is none. */
 size_t option_by_key(const char *key);
@@ -71,6 +79,11 @@ size_t option_by_flag(const char *flag);
 /* The row of a variable such as HEADLESSD_SELF, aliases apart; config_option_count when none. */
 size_t option_by_variable(const char *variable);
 
+/* The same for former names: the option's row, and the former key, which is a constant. */
+size_t option_by_former_key(const char *key, const char **ret_former);
+size_t option_by_former_flag(const char *flag, const char **ret_former);
+size_t option_by_former_variable(const char *variable, const char **ret_former);
+
 /* The first row of the group of keys that begin with prefix and a dot; config_option_count: none.
  */
 size_t option_by_prefix(const char *prefix);
@@ -78,5 +91,7 @@ size_t option_by_prefix(const char *prefix);
 /* Derived names; they return their buffer, for use in calls. */
 const char *option_flag(const struct config_option *o, char text[static OPTION_NAME_MAX]);
 const char *option_variable(const struct config_option *o, char text[static OPTION_NAME_MAX]);
+const char *option_flag_of_key(const char *key, char text[static OPTION_NAME_MAX]);
+const char *option_variable_of_key(const char *key, char text[static OPTION_NAME_MAX]);
 
 #endif

@@ -262,6 +262,8 @@ int config_schema(FILE *out)
         add(definitions, config_options[i].key, new_option(&config_options[i]));
         add(properties, config_options[i].key, new_reference(config_options[i].key));
     }
+    for (size_t i = 0; i < config_rename_count; i++)
+        add(properties, config_renames[i].was, new_reference(config_renames[i].is));
     add_groups(properties);
     schema = new_mapping(properties);
     add_text(schema, "$schema", DRAFT);

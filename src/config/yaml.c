@@ -150,28 +150,44 @@ static void complain_unknown(struct reader *r, unsigned line)
                          *near.best ? ", did you mean " : "", near.best, *near.best ? "?" : "");
 }
 
+/* name: the option's at its first place, which is another one when it was renamed. */
+static void refuse_second(struct reader *r, unsigned line, const struct origin *first,
+                          const char *name)
+{
+    bool is_other = strcmp(name, r->key) != 0;
+
+    loader_complain_line(r->loader, line, "%s: already set in line %u%s%s", r->key, first->line,
+                         is_other ? ", as " : "", is_other ? name : "");
+}
+
 /* The option of the current key if it may be set here and now, else false, reported. */
-static bool find_option(struct reader *r, unsigned line, size_t *ret_option)
+static bool find_option(struct reader *r, unsigned line, size_t *ret_option,
+                        struct origin *ret_origin)
 {
     size_t option = option_by_key(r->key);
-    const struct origin *origin;
+    const struct origin *before;
+    const char *former = NULL;
+    char text[OPTION_NAME_MAX];
 
+    if (option == config_option_count)
+        option = option_by_former_key(r->key, &former);
     if (option == config_option_count) {
         complain_unknown(r, line);
         return false;
     }
-    origin = &r->loader->set->origins[option];
-    if (origin->source == CONFIG_FILE) {
-        loader_complain_line(r->loader, line, "%s: already set in line %u", r->key, origin->line);
+    before = &r->loader->set->origins[option];
+    if (before->source == CONFIG_FILE) {
+        refuse_second(r, line, before, loader_spell(option, before, text));
         return false;
     }
     *ret_option = option;
+    *ret_origin = (struct origin){.source = CONFIG_FILE, .line = line, .former = former};
     return true;
 }
 
 static void read_scalar(struct reader *r, unsigned line)
 {
-    const struct origin origin = {.source = CONFIG_FILE, .line = line};
+    struct origin origin;
     size_t group = option_by_prefix(r->key);
     bool is_group = group < config_option_count; /* quorum is an option as well */
     const char *text = scalar_text(r);
@@ -182,7 +198,7 @@ static void read_scalar(struct reader *r, unsigned line)
     if (is_group && option_by_key(r->key) == config_option_count)
         loader_complain_line(r->loader, line, "%s: is a group of options such as %s", r->key,
                              config_options[group].key);
-    else if (!find_option(r, line, &option))
+    else if (!find_option(r, line, &option, &origin))
         return;
     else if (is_null(r))
         loader_refuse(r->loader, option, &origin, "has no value");
@@ -211,10 +227,10 @@ static bool read_items(struct reader *r, size_t option)
 
 static bool read_sequence(struct reader *r, unsigned line)
 {
-    const struct origin origin = {.source = CONFIG_FILE, .line = line};
+    struct origin origin;
     size_t option;
 
-    if (!find_option(r, line, &option))
+    if (!find_option(r, line, &option, &origin))
         return skip(r);
     if (!value_is_list(&config_options[option])) {
         loader_refuse(r->loader, option, &origin, "takes one value, not a list");

@@ -257,6 +257,14 @@ int config_reload(const struct config_set *set, uint64_t *digest, FILE *errors,
                   struct config_set **ret_set);
 
 /*
+ * Calls each(name used, name now, context) for every option that was set by its former name: keys,
+ * variables, or flags without --, as they were written. Returns how many were.
+ */
+size_t config_list_renamed(const struct config_set *set,
+                           void (*each)(const char *was, const char *is, void *context),
+                           void *context);
+
+/*
  * Compare two sets row by row. Calls each(option name, can it change at run time, context) for
  * every option that differs; returns how many did.
  */
