@@ -140,10 +140,11 @@ static void document_option(FILE *out, const struct config_option *o)
 
 static void document_renames(FILE *out)
 {
-    (void)fputs("\n## Former names\n\nAccepted in this version only, in all three places, and logged "
-                "(`option_renamed`). The former and the present\nname in one place are an error."
-                "\n\n| former name | option |\n|---|---|\n",
-                out);
+    (void)fputs(
+        "\n## Former names\n\nAccepted in this version only, in all three places, and logged "
+        "(`option_renamed`). The former and the present\nname in one place are an error."
+        "\n\n| former name | option |\n|---|---|\n",
+        out);
     for (size_t i = 0; i < config_rename_count; i++)
         (void)fprintf(out, "| `%s` | `%s` |\n", config_renames[i].was, config_renames[i].is);
 }
