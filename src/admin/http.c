@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "admin/admin_snapshot.h"
+#include "admin/metric_renames.h"
 #include "admin/page.h"
 #include "admin/readiness.h"
 #include "headless/base/clock.h"
@@ -145,8 +146,20 @@ static void answer_page(struct admin *admin, struct answer *answer)
     answer_snapshot(admin, answer, html, page_html);
 }
 
+/* A scraper does not show an operator the help texts of the aliases. */
+static void log_renamed_metrics(struct admin *admin)
+{
+    if (metric_rename_count > 0 && !admin->has_logged_renames)
+        log_info("metrics_renamed",
+                 "/metrics has %zu metrics under their former names too, in this version only: see "
+                 "docs/metrics.md",
+                 metric_rename_count);
+    admin->has_logged_renames = true;
+}
+
 static void answer_metrics(struct admin *admin, struct answer *answer)
 {
+    log_renamed_metrics(admin);
     answer_snapshot(admin, answer, prometheus, page_metrics);
 }
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "admin/metric_renames.h"
 #include "admin/number.h"
 #include "admin/status.h"
 #include "headless/base/clock.h"
@@ -170,9 +171,14 @@ static void add_histograms(struct json_object *page, const struct data_plane_num
 {
     struct json_object *histograms = json_object_new_object();
 
-    for (size_t id = 0; id < DISTRIBUTION_COUNT; id++)
-        add(histograms, distribution_table[id].metric,
-            describe_histogram((enum distribution_id)id, &numbers->distributions[id]));
+    for (size_t id = 0; id < DISTRIBUTION_COUNT; id++) {
+        const char *metric = distribution_table[id].metric, *former = metric_former(metric);
+        const struct distribution_sum *sum = &numbers->distributions[id];
+
+        add(histograms, metric, describe_histogram((enum distribution_id)id, sum));
+        if (former)
+            add(histograms, former, describe_histogram((enum distribution_id)id, sum));
+    }
     add(page, "histograms", histograms);
 }
 
@@ -205,8 +211,15 @@ static void add_samples(struct json_object *page, const struct admin_snapshot *s
     struct json_object *counters = json_object_new_object();
     struct json_object *gauges = json_object_new_object();
 
-    for (size_t i = 0; i < count; i++)
-        add_sample(sample_is_counter(&samples[i]) ? counters : gauges, &samples[i]);
+    for (size_t i = 0; i < count; i++) {
+        struct json_object *group = sample_is_counter(&samples[i]) ? counters : gauges;
+        const char *former = metric_former(samples[i].info.metric);
+
+        add_sample(group, &samples[i]);
+        samples[i].info.metric = former;
+        if (former)
+            add_sample(group, &samples[i]);
+    }
     add(page, "counters", counters);
     add(page, "gauges", gauges);
 }
@@ -217,8 +230,9 @@ static struct json_object *describe_ledger(const struct data_plane_numbers *numb
     struct json_object *object = json_object_new_object();
 
     add_signed(object, "requests", ledger.requests);
-    add_signed(object, "answers", ledger.replies);
+    add_signed(object, "replies", ledger.replies);
     add_signed(object, "copies", ledger.copies);
+    add_signed(object, "answers", ledger.replies); /* former name of replies, for one release */
     return object;
 }
 

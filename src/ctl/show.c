@@ -208,7 +208,7 @@ void parts_put_ledger(FILE *out, const struct json_object *status)
 {
     const struct json_object *ledger = field_of(status, "ledger");
     int64_t requests = field_signed(ledger, "requests");
-    int64_t answers = field_signed(ledger, "answers");
+    int64_t answers = field_signed(ledger, "replies");
     int64_t copies = field_signed(ledger, "copies");
 
     (void)fprintf(out, PARTS_LABEL, "ledger");

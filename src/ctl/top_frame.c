@@ -62,9 +62,9 @@ static void put_rates(FILE *out, const struct top_frame *frame)
         const char *name, *metric, *label;
     } cells[][2] = {
         {{"from clients", "datagrams_received_total", "data"},
-         {"app answered", "answers_received_total", "app"}},
+         {"app answered", "replies_received_total", "app"}},
         {{"from pods", "datagrams_received_total", "relay"},
-         {"pods answered", "answers_received_total", "relay"}},
+         {"pods answered", "replies_received_total", "relay"}},
         {{"to this app", "datagrams_delivered_total", NULL},
          {"to clients", "replies_sent_total", NULL}},
         {{"relayed", "datagrams_relayed_total", NULL}, {"to pods", "replies_relayed_total", NULL}},
@@ -196,7 +196,7 @@ static void put_head(FILE *out, const struct top_frame *frame)
     const struct json_object *me = field_of(frame->now, "me");
     const struct json_object *gauges = field_of(frame->now, "gauges");
     const char *ledger = field_number(gauges, "ledger_requests") ||
-                                 field_number(gauges, "ledger_answers") ||
+                                 field_number(gauges, "ledger_replies") ||
                                  field_number(gauges, "ledger_copies")
                              ? COLOR_DOUBT
                              : COLOR_NONE;

@@ -17,12 +17,12 @@ facts_of_json()
         "received \($in.data + $in.multicast)", "delivered \($c.datagrams_delivered_total)",
         "between \(if $leads then $in.relay else $c.datagrams_relayed_total end)",
         "sent \($c.replies_sent_total)",
-        "back \(if $leads then $c.replies_relayed_total else $c.answers_received_total.relay end)",
-        "answered \(if $leads then $c.answers_received_total.app else "-" end)",
+        "back \(if $leads then $c.replies_relayed_total else $c.replies_received_total.relay end)",
+        "answered \(if $leads then $c.replies_received_total.app else "-" end)",
         "held \(.gauges.datagrams_held)", "queued \(.gauges.datagrams_queued)", "sessions \(.gauges.sessions)",
         (["datagrams", "replies", "copies"][] as $of | $c["\($of)_dropped_total"] | to_entries[] |
             select(.value > 0) | "dropped \(.key) \(.value)"),
-        "ledger \(.ledger | .requests == 0 and .answers == 0 and .copies == 0)",
+        "ledger \(.ledger | .requests == 0 and .replies == 0 and .copies == 0)",
         (.members[] | "member \(.name) \(.address) \(.state)")' "$1"
 }
 
@@ -49,10 +49,10 @@ facts_of_metrics()
     if ((leads)); then
         echo "between $(figure "$f" 'datagrams_received_total{socket="relay"}')"
         echo "back $(figure "$f" replies_relayed_total)"
-        echo "answered $(figure "$f" 'answers_received_total{from="app"}')"
+        echo "answered $(figure "$f" 'replies_received_total{from="app"}')"
     else
         echo "between $(figure "$f" datagrams_relayed_total)"
-        echo "back $(figure "$f" 'answers_received_total{from="relay"}')"
+        echo "back $(figure "$f" 'replies_received_total{from="relay"}')"
         echo "answered -"
     fi
     echo "sent $(figure "$f" replies_sent_total)"

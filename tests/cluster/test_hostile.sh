@@ -276,7 +276,7 @@ replays()
 
 are_introduced()
 {
-    [[ $(total members_introduced "${all[@]}") == 6 ]]
+    [[ $(total members_authenticated "${all[@]}") == 6 ]]
 }
 
 replays_after_a_restart()
@@ -294,7 +294,7 @@ replays_after_a_restart()
     begin
     replayed "$a" "$b" "$c"
     unmoved
-    expect "introduced" "$(total members_introduced "${all[@]}")" 6
+    expect "introduced" "$(total members_authenticated "${all[@]}")" 6
     # the other side: all that the leader has been told, told to its successor there
     pod_stop "$a"
     wait_until "another leads" 6000 agree_without "$a" "$b" "$c"
@@ -305,7 +305,7 @@ replays_after_a_restart()
     begin
     replayed "$a" "$b" "$c"
     unmoved
-    expect "introduced" "$(total members_introduced "${all[@]}")" 6
+    expect "introduced" "$(total members_authenticated "${all[@]}")" 6
     ledger_closes "${all[@]}"
 }
 

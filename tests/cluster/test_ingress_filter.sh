@@ -79,7 +79,7 @@ rate_holds_for_trains()
     expect "dropped" "$(dropped "$a" rate)" \
         $(($(metric "$a" 'datagrams_received_total{socket="data"}') - passed))
     expect_between "dropped" "$(dropped "$a" rate)" $((10000 / slow)) $((15000 / slow))
-    (($(metric "$a" receive_trains_total) < 15000 / slow)) || fail "no train came"
+    (($(metric "$a" receive_gro_batches_total) < 15000 / slow)) || fail "no train came"
 }
 
 commands_count()

@@ -300,7 +300,7 @@ Test(ctl_answers, an_event_is_a_line)
 
 Test(ctl_answers, a_gap_in_the_ledger_is_shown)
 {
-    struct json_object *status = json_tokener_parse("{\"ledger\":{\"requests\":-3,\"answers\":1}}");
+    struct json_object *status = json_tokener_parse("{\"ledger\":{\"requests\":-3,\"replies\":1}}");
     struct json_object *copies = json_tokener_parse("{\"ledger\":{\"copies\":5}}");
 
     ctl_show_status(out, status);

@@ -46,6 +46,7 @@ struct admin {
     const struct supervisor *supervisor;
     struct snapshot_reader reader; /* of the HTTP thread */
     struct progress progress;      /* of the HTTP thread */
+    bool has_logged_renames;       /* of the HTTP thread: metrics_renamed */
     struct MHD_Daemon *daemon;     /* NULL: admin.listen is none */
     struct notifier notifier;
     struct events events;

@@ -100,10 +100,10 @@ enum drop_reason { DROP_REASONS(DROP_ENUM) DROP_REASON_COUNT };
       "Control messages refused as no_auth, by reason")                                           \
     X(AUTH_ADDRESS, "control_no_auth_total", "reason", "address",                                 \
       "Control messages refused as no_auth, by reason")                                           \
-    X(WITHHELD, "answers_withheld_total", "", "",                                                 \
+    X(WITHHELD, "replies_withheld_total", "", "",                                                 \
       "Built-in answers not given, because they could start a loop")                              \
-    X(REPLIES_FROM_APP, "answers_received_total", "from", "app", "Answers to be sent to clients") \
-    X(REPLIES_FROM_RELAY, "answers_received_total", "from", "relay",                              \
+    X(REPLIES_FROM_APP, "replies_received_total", "from", "app", "Answers to be sent to clients") \
+    X(REPLIES_FROM_RELAY, "replies_received_total", "from", "relay",                              \
       "Answers to be sent to clients")                                                            \
     X(REPLIES_SENT, "replies_sent_total", "", "", "Answers sent to clients")                      \
     X(REPLIES_RELAYED, "replies_relayed_total", "", "", "Answers carried to their ingress pod")   \
@@ -150,7 +150,7 @@ enum drop_reason { DROP_REASONS(DROP_ENUM) DROP_REASON_COUNT };
       "Datagrams on the peer port that were not listened to")                                     \
     X(PEER_REPLAY, "peer_messages_dropped_total", "reason", "replay",                             \
       "Datagrams on the peer port that were not listened to")                                     \
-    X(INTRODUCED, "introductions_total", "", "",                                                  \
+    X(INTRODUCED, "handshakes_total", "", "",                                                     \
       "Members that proved to be there and to have a key of ours")                                \
     X(PEER_REFUSED, "peer_refusals_total", "", "",                                                \
       "Refusals by a member's host that quote what this pod sent")                                \
@@ -167,11 +167,11 @@ enum drop_reason { DROP_REASONS(DROP_ENUM) DROP_REASON_COUNT };
     X(UNCONFIRMED, "relay_lost_total", "", "",                                                    \
       "Datagrams handed to a leader that was lost before it confirmed them")                      \
     X(SEND_CALLS, "send_calls_total", "", "", "System calls that sent datagrams")                 \
-    X(SEND_GSO_BATCHES, "send_trains_total", "", "",                                              \
+    X(SEND_GSO_BATCHES, "send_gso_batches_total", "", "",                                         \
       "What these gave to the kernel in one piece: trains of datagrams, or single ones")          \
     X(SEND_DATAGRAMS, "send_datagrams_total", "", "", "Datagrams in these")                       \
     X(RECEIVE_CALLS, "receive_calls_total", "", "", "System calls that received something")       \
-    X(RECEIVE_GRO_BATCHES, "receive_trains_total", "", "",                                        \
+    X(RECEIVE_GRO_BATCHES, "receive_gro_batches_total", "", "",                                   \
       "What these got in one piece: merged datagrams, or single ones")                            \
     X(RECEIVE_DATAGRAMS, "receive_datagrams_total", "", "", "Datagrams in these")                 \
     X(APP_REFUSED, "app_refused_total", "", "", "Refusals by the app's port")                     \

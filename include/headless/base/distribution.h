@@ -36,7 +36,7 @@
     X(RECEIVE_BATCH, "receive_batch_datagrams", false,                                            \
       "Datagrams that one system call received; merged ones count each", 1, 2, 4, 8, 16, 32, 64,  \
       128, 256, 512, 1024, 4096)                                                                  \
-    X(SEND_GSO_BATCH, "send_train_datagrams", false,                                              \
+    X(SEND_GSO_BATCH, "send_gso_batch_datagrams", false,                                          \
       "Datagrams that the kernel was given in one piece, to be cut up", 1, 2, 4, 8, 16, 32, 64)   \
     X(HEARTBEAT, "heartbeat_round_trip_seconds", true,                                            \
       "From a heartbeat of this pod, while it leads, to its answer", 50 * DISTRIBUTION_US,        \
