@@ -298,9 +298,9 @@ static void learn(struct outbox *outbox, size_t segment, int error_number)
         (error_number != EIO && (error_number != EINVAL || segment > OUTBOX_SEGMENT_SAFE)))
         return;
     outbox->gso_max = 1;
-    log_warn("trains_off",
-             "the kernel refuses trains of datagrams (UDP_SEGMENT): %s; each is sent "
-             "by itself from now on",
+    log_warn("gso_off",
+             "the kernel refuses GSO batches (UDP_SEGMENT): %s; each datagram is sent by itself "
+             "from now on",
              strerror(error_number));
 }
 
