@@ -1,4 +1,4 @@
-/* One value from one place, and how errors name the place. */
+/* Assign one value, and name its place in errors. */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -37,7 +37,7 @@ static void put_place(const struct loader *l, size_t option, const struct origin
 static void put_message(const struct loader *l, const char *format, va_list args)
     __attribute__((format(printf, 2, 0)));
 
-/* Counts an error; true while there is room to show it. */
+/* Counts an error; true: it is one of the first LOADER_ERRORS_MAX, to be shown. */
 static bool count_error(struct loader *l)
 {
     return l->error_count++ < LOADER_ERRORS_MAX;
@@ -64,7 +64,7 @@ void loader_refuse(struct loader *l, size_t option, const struct origin *origin,
     va_end(args);
 }
 
-void loader_complain(struct loader *l, const char *place, const char *format, ...)
+void loader_error(struct loader *l, const char *place, const char *format, ...)
 {
     va_list args;
 
@@ -76,7 +76,7 @@ void loader_complain(struct loader *l, const char *place, const char *format, ..
     va_end(args);
 }
 
-void loader_complain_line(struct loader *l, unsigned line, const char *format, ...)
+void loader_error_line(struct loader *l, unsigned line, const char *format, ...)
 {
     va_list args;
 

@@ -27,12 +27,12 @@ struct option_rename {
     const char *was, *is; /* keys */
 };
 
-/* How the text of an option becomes a field; one row each in value.c. */
+/* The conversion from an option's text to its field; one row each in value.c. */
 enum option_type {
     OPTION_NUMBER,   /* decimal, into 2, 4 or 8 bytes */
     OPTION_DURATION, /* with a unit, into nanoseconds */
     OPTION_SIZE,     /* with a unit, into bytes */
-    OPTION_CHOICE,   /* one of some words, into the index of the word */
+    OPTION_CHOICE,   /* one of several words, into the index of the word */
     OPTION_TEXT,     /* printable, without spaces */
     OPTION_NAME,     /* a member's name, or auto */
     OPTION_LEADER,   /* a member's name or address, an outside address with a port, or none */
@@ -52,13 +52,13 @@ struct config_option {
     enum option_type type;
     size_t offset, size;        /* of the field in struct config */
     const char *preset;         /* the default, read by the same parser */
-    const char *preset_words;   /* what the default means, where its text says too little */
+    const char *preset_words;   /* the meaning of the default, where its text does not tell */
     uint64_t min, max;          /* of numbers, durations (ns) and sizes (bytes) */
     const char *zero;           /* word for 0, which may then be out of range, or for no text */
     bool power_of_two;          /* of numbers */
     const char *const *choices; /* index: the value; NULL entries cannot be chosen */
     size_t choice_count;        /* entries in choices */
-    const char *allowed;        /* for people, where the type does not tell */
+    const char *allowed;        /* allowed values, where the type does not tell */
     bool reloadable;            /* may change while running */
     const char *help;           /* one sentence */
     const char *flag_alias;     /* second spelling of the flag, without -- */
