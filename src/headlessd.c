@@ -18,7 +18,6 @@
 #include <string.h>
 
 #include "daemon.h"
-#include "headless/admin/pages.h"
 #include "headless/base/clock.h"
 #include "headless/base/log.h"
 #include "headless/secure/confine.h"

@@ -9,7 +9,7 @@
 #define PREFIX "headlessd_"
 
 /* Label values escape the quote as well, help texts do not. */
-static void put_escaped(FILE *out, const char *text, bool quoted)
+static void metrics_put_escaped(FILE *out, const char *text, bool quoted)
 {
     for (; *text; text++) {
         if (*text == '\n') {
@@ -25,7 +25,7 @@ static void put_escaped(FILE *out, const char *text, bool quoted)
 static void put_header(FILE *out, const char *metric, const char *help, const char *type)
 {
     (void)fprintf(out, "# HELP " PREFIX "%s ", metric);
-    put_escaped(out, help, false);
+    metrics_put_escaped(out, help, false);
     (void)fprintf(out, "\n# TYPE " PREFIX "%s %s\n", metric, type);
 }
 
@@ -39,7 +39,7 @@ void metrics_put(FILE *out, const struct sample *sample, bool header)
     (void)fprintf(out, PREFIX "%s", info->metric);
     if (info->label[0]) {
         (void)fprintf(out, "{%s=\"", info->label);
-        put_escaped(out, info->label_value, true);
+        metrics_put_escaped(out, info->label_value, true);
         (void)fputs("\"}", out);
     }
     (void)fprintf(out, " %s\n", number_format(sample, text));
@@ -117,7 +117,7 @@ static void put_aliases(FILE *out, const struct sample *samples, size_t count,
     }
 }
 
-char *page_metrics(const struct admin_snapshot *snapshot, size_t *ret_length)
+char *document_metrics(const struct admin_snapshot *snapshot, size_t *ret_length)
 {
     struct sample samples[SAMPLES_MAX];
     size_t count = samples_list(snapshot, samples);

@@ -5,6 +5,7 @@
 
 #include "admin/metric_renames.h"
 #include "admin/number.h"
+#include "headless/admin/admin.h"
 
 static const char head[] =
     "# Metrics\n"
@@ -91,7 +92,7 @@ static void put_queries(FILE *out)
 
 /* ---- the metrics ---- */
 
-static bool ends_with(const char *text, const char *end)
+static bool metric_ends_with(const char *text, const char *end)
 {
     size_t length = strlen(text), end_length = strlen(end);
 
@@ -100,9 +101,9 @@ static bool ends_with(const char *text, const char *end)
 
 static const char *unit_of(const char *metric)
 {
-    if (ends_with(metric, "_seconds") || ends_with(metric, "_seconds_total"))
+    if (metric_ends_with(metric, "_seconds") || metric_ends_with(metric, "_seconds_total"))
         return "seconds";
-    if (ends_with(metric, "_bytes") || ends_with(metric, "_bytes_total"))
+    if (metric_ends_with(metric, "_bytes") || metric_ends_with(metric, "_bytes_total"))
         return "bytes";
     return strstr(metric, "datagrams") ? "datagrams" : "";
 }

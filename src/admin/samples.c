@@ -1,5 +1,5 @@
 /* The list of all numbers that the admin port exposes: the counters, then the gauges. */
-#include "headless/admin/pages.h"
+#include "admin/documents.h"
 #include "headless/base/clock.h"
 
 struct list {
@@ -7,42 +7,43 @@ struct list {
     size_t count;
 };
 
-static void add(struct list *list, enum sample_type type, struct counter_info info, uint64_t value)
+static void sample_add(struct list *list, enum sample_type type, struct counter_info info,
+                       uint64_t value)
 {
     list->samples[list->count++] = (struct sample){type, info, value};
 }
 
 static void add_counter(struct list *list, const char *metric, uint64_t value, const char *help)
 {
-    add(list, SAMPLE_COUNTER, (struct counter_info){metric, "", "", help}, value);
+    sample_add(list, SAMPLE_COUNTER, (struct counter_info){metric, "", "", help}, value);
 }
 
 static void add_gauge(struct list *list, const char *metric, uint64_t value, const char *help)
 {
-    add(list, SAMPLE_GAUGE, (struct counter_info){metric, "", "", help}, value);
+    sample_add(list, SAMPLE_GAUGE, (struct counter_info){metric, "", "", help}, value);
 }
 
-static void add_drops(struct list *list, const char *socket, uint64_t drops)
+static void sample_add_drops(struct list *list, const char *socket, uint64_t drops)
 {
     static const char help[] = "Datagrams that the kernel dropped because the socket's receive "
                                "buffer was full; those of a session's own socket are added when "
                                "the session ends";
 
-    add(list, SAMPLE_COUNTER, (struct counter_info){"socket_drops_total", "socket", socket, help},
-        drops);
+    sample_add(list, SAMPLE_COUNTER,
+               (struct counter_info){"socket_drops_total", "socket", socket, help}, drops);
 }
 
-static void add_counters(struct list *list, const struct admin_snapshot *snapshot)
+static void sample_add_counters(struct list *list, const struct admin_snapshot *snapshot)
 {
     const struct data_plane_numbers *numbers = &snapshot->numbers;
 
     for (size_t i = 0; i < COUNTER_COUNT; i++)
-        add(list, SAMPLE_COUNTER, counter_describe(i), numbers->counters[i]);
-    add_drops(list, "data", numbers->data_kernel_drops);
-    add_drops(list, "multicast", numbers->group_kernel_drops);
-    add_drops(list, "relay", numbers->relay_kernel_drops);
-    add_drops(list, "app", numbers->app_kernel_drops);
-    add_drops(list, "peer", snapshot->peer_kernel_drops);
+        sample_add(list, SAMPLE_COUNTER, counter_describe(i), numbers->counters[i]);
+    sample_add_drops(list, "data", numbers->data_kernel_drops);
+    sample_add_drops(list, "multicast", numbers->group_kernel_drops);
+    sample_add_drops(list, "relay", numbers->relay_kernel_drops);
+    sample_add_drops(list, "app", numbers->app_kernel_drops);
+    sample_add_drops(list, "peer", snapshot->peer_kernel_drops);
 }
 
 static void add_rcvbuf(struct list *list, const char *socket, uint64_t bytes)
@@ -50,12 +51,12 @@ static void add_rcvbuf(struct list *list, const char *socket, uint64_t bytes)
     static const char help[] = "Receive buffer that the kernel granted to one such socket";
 
     if (bytes)
-        add(list, SAMPLE_GAUGE,
-            (struct counter_info){"socket_rcvbuf_bytes", "socket", socket, help}, bytes);
+        sample_add(list, SAMPLE_GAUGE,
+                   (struct counter_info){"socket_rcvbuf_bytes", "socket", socket, help}, bytes);
 }
 
 /* A socket that is not open has no row. */
-static void add_sockets(struct list *list, const struct admin_snapshot *snapshot)
+static void sample_add_sockets(struct list *list, const struct admin_snapshot *snapshot)
 {
     add_rcvbuf(list, "data", snapshot->data_rcvbuf_bytes);
     add_rcvbuf(list, "multicast", snapshot->numbers.group_rcvbuf_bytes);
@@ -64,7 +65,7 @@ static void add_sockets(struct list *list, const struct admin_snapshot *snapshot
     add_rcvbuf(list, "peer", snapshot->peer_rcvbuf_bytes);
 }
 
-static void add_leadership(struct list *list, const struct admin_snapshot *snapshot)
+static void sample_add_leadership(struct list *list, const struct admin_snapshot *snapshot)
 {
     add_gauge(list, "is_leader", admin_snapshot_is_leader(snapshot), "1 if this pod is the leader");
     add_gauge(list, "has_leader", admin_snapshot_has_leader(snapshot),
@@ -84,11 +85,11 @@ static void add_members(struct list *list, const struct admin_snapshot *snapshot
     for (size_t i = 0; i < snapshot->leadership->member_count; i++)
         count[admin_snapshot_member_state(snapshot, &snapshot->leadership->members[i])]++;
     for (size_t state = 0; state < ELECTION_MEMBER_STATE_COUNT; state++)
-        add(list, SAMPLE_GAUGE,
-            (struct counter_info){"members", "state",
-                                  election_member_state_name((enum election_member_state)state),
-                                  help},
-            count[state]);
+        sample_add(list, SAMPLE_GAUGE,
+                   (struct counter_info){
+                       "members", "state",
+                       election_member_state_name((enum election_member_state)state), help},
+                   count[state]);
 }
 
 /* Counters that stay 0 while everything works as designed. */
@@ -126,10 +127,10 @@ static void add_election(struct list *list, const struct admin_snapshot *snapsho
     uint32_t present = atomic_load_explicit(&report->state, memory_order_relaxed);
 
     for (uint32_t state = 0; state < ELECTION_STATE_COUNT; state++)
-        add(list, SAMPLE_GAUGE,
-            (struct counter_info){"election_state", "state",
-                                  election_state_name((enum election_state)state), help},
-            state == present);
+        sample_add(list, SAMPLE_GAUGE,
+                   (struct counter_info){"election_state", "state",
+                                         election_state_name((enum election_state)state), help},
+                   state == present);
     add_gauge(list, "election_votes_needed",
               atomic_load_explicit(&report->votes, memory_order_relaxed),
               "Votes needed to become leader; 1: no quorum is required");
@@ -153,7 +154,8 @@ static void add_election(struct list *list, const struct admin_snapshot *snapsho
               "leadership transfer");
     add_faults(list, report);
     add_keys(list, report);
-    add(list, SAMPLE_SECONDS,
+    sample_add(
+        list, SAMPLE_SECONDS,
         (struct counter_info){"leader_gap_seconds", "", "",
                               "How long this pod had no valid leader at the last change of leader"},
         atomic_load_explicit(&report->gap_ns, memory_order_relaxed));
@@ -181,7 +183,7 @@ bool admin_snapshot_has_leader(const struct admin_snapshot *snapshot)
                atomic_load_explicit(&snapshot->leadership->valid_until_ns, memory_order_relaxed);
 }
 
-static void add_order(struct list *list, const struct data_plane_numbers *numbers)
+static void sample_add_order(struct list *list, const struct data_plane_numbers *numbers)
 {
     add_gauge(list, "ordered_waiting", numbers->waiting,
               "Sequenced messages that were not delivered to the app yet");
@@ -223,9 +225,9 @@ static void add_log(struct list *list, const struct log_counts *log)
     static const char *const levels[LOG_LEVEL_COUNT] = {"error", "warn", "info", "debug"};
 
     for (size_t level = 0; level < LOG_LEVEL_COUNT; level++)
-        add(list, SAMPLE_COUNTER,
-            (struct counter_info){"log_lines_total", "level", levels[level], help},
-            log->written[level]);
+        sample_add(list, SAMPLE_COUNTER,
+                   (struct counter_info){"log_lines_total", "level", levels[level], help},
+                   log->written[level]);
     add_counter(list, "log_lines_suppressed_total", log->suppressed,
                 "Lines not logged because of the rate limit of their kind");
     add_counter(list, "log_lines_failed_total", log->failed,
@@ -237,7 +239,8 @@ static void add_process(struct list *list, const struct admin_snapshot *snapshot
 {
     const struct process_usage *process = &snapshot->process;
 
-    add(list, SAMPLE_COUNTER_SECONDS,
+    sample_add(
+        list, SAMPLE_COUNTER_SECONDS,
         (struct counter_info){"process_cpu_seconds_total", "", "",
                               "CPU time used by all threads of the process, user and system"},
         process->cpu_ns);
@@ -260,12 +263,12 @@ size_t samples_list(const struct admin_snapshot *snapshot,
     const struct ledger ledger = counters_ledger(numbers->counters, data_plane_inside(numbers));
     struct list list = {.samples = ret_samples};
 
-    add_counters(&list, snapshot);
+    sample_add_counters(&list, snapshot);
     add_gauge(&list, "datagrams_held", numbers->held, "Requests held while no leader is valid");
     add_gauge(&list, "datagrams_queued", numbers->queued,
               "Requests queued between a receiver and a worker thread");
     if (snapshot->config->route == CONFIG_ROUTE_ORDERED)
-        add_order(&list, numbers);
+        sample_add_order(&list, numbers);
     add_gauge(&list, "sessions", numbers->sessions,
               "Open sessions with the app, one for each client");
     add_gauge(&list, "multicast_groups", numbers->groups, "Multicast groups joined");
@@ -275,8 +278,8 @@ size_t samples_list(const struct admin_snapshot *snapshot,
               "Replies received minus replies accounted for; 0 when idle");
     add_gauge(&list, "ledger_copies", (uint64_t)ledger.copies,
               "Copies made minus copies accounted for; 0 when idle");
-    add_sockets(&list, snapshot);
-    add_leadership(&list, snapshot);
+    sample_add_sockets(&list, snapshot);
+    sample_add_leadership(&list, snapshot);
     add_members(&list, snapshot);
     add_election(&list, snapshot);
     add_admin(&list, snapshot);
@@ -286,9 +289,9 @@ size_t samples_list(const struct admin_snapshot *snapshot,
     add_gauge(&list, "uptime_seconds", snapshot->uptime_ns / NS_PER_SEC,
               "Seconds since the process started");
     add_process(&list, snapshot);
-    add(&list, SAMPLE_GAUGE,
-        (struct counter_info){"build_info", "version", HEADLESS_VERSION,
-                              "Always 1; the version is the label"},
-        1);
+    sample_add(&list, SAMPLE_GAUGE,
+               (struct counter_info){"build_info", "version", HEADLESS_VERSION,
+                                     "Always 1; the version is the label"},
+               1);
     return list.count;
 }

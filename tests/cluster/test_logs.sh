@@ -172,7 +172,7 @@ log_that_nobody_reads()
     ask "$a" '{"leader":"nobody"}' >/dev/null
     metric_becomes "$a" log_lines_failed_total 1
     http "$a:8080/" >"$work/page.html"
-    grep -qE 'standard error did not take: [1-9][0-9]*<' "$work/page.html" || fail "the page does not say so"
+    grep -qE 'Log lines that could not be written: [1-9][0-9]*<' "$work/page.html" || fail "the page does not say so"
 }
 
 no_member='control_messages_total{result="no_member"}'

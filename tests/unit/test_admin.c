@@ -5,7 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "headless/admin/pages.h"
+#include "admin/documents.h"
+#include "headless/admin/admin.h"
 
 #define SEC UINT64_C(1000000000)
 
@@ -115,7 +116,7 @@ static __attribute__((format(printf, 1, 2))) void assert_line(const char *format
 
 static void render_metrics(void)
 {
-    text = page_metrics(&snapshot, &length);
+    text = document_metrics(&snapshot, &length);
     cr_assert_not_null(text);
     cr_assert_eq(strlen(text), length);
 }
@@ -233,7 +234,7 @@ Test(admin, metrics_have_every_gauge)
     assert_line("headlessd_build_info{version=\"" HEADLESS_VERSION "\"} 1");
 }
 
-Test(admin, metrics_have_what_the_process_takes)
+Test(admin, metrics_have_the_usage_of_the_process)
 {
     render_metrics();
     assert_line("# TYPE headlessd_process_cpu_seconds_total counter");
@@ -244,7 +245,7 @@ Test(admin, metrics_have_what_the_process_takes)
     assert_line("headlessd_process_start_time_seconds 1795749061");
 }
 
-Test(admin, what_is_not_known_of_the_process_is_left_out)
+Test(admin, unknown_usage_of_the_process_is_left_out)
 {
     snapshot.process = (struct process_usage){0};
     render_metrics();
@@ -359,7 +360,7 @@ static void assert_leader_page(const char *leader, const char *me)
 {
     char expected[1024];
 
-    text = page_leader(&snapshot, &length);
+    text = document_leader(&snapshot, &length);
     cr_assert_not_null(text);
     cr_assert_eq(strlen(text), length);
     (void)snprintf(expected, sizeof(expected),
@@ -406,7 +407,7 @@ Test(admin, no_leader_is_null)
     assert_leader_page("null", ME("follower"));
 }
 
-Test(admin, a_leader_whose_time_is_over_leads_no_more)
+Test(admin, expired_leader_is_not_shown_as_leader)
 {
     lead(LEADER_SELF, "10.0.0.2", "pod-2");
     atomic_store_explicit(&leadership.valid_until_ns, snapshot.now_ns, memory_order_relaxed);
@@ -420,7 +421,7 @@ static struct json_object *parse_status(void)
 {
     struct json_object *status;
 
-    text = page_status(&snapshot, &length);
+    text = document_status(&snapshot, &length);
     cr_assert_not_null(text);
     cr_assert_eq(strlen(text), length);
     status = json_tokener_parse(text);
@@ -519,7 +520,7 @@ Test(admin, a_leader_knows_round_trips_and_losses)
     (void)json_object_put(status);
 }
 
-Test(admin, status_tells_since_when_who_leads_and_who_led)
+Test(admin, status_lists_the_last_leaders_with_their_times)
 {
     struct json_object *status = parse_status(), *changes, *time;
 
@@ -537,7 +538,7 @@ Test(admin, status_tells_since_when_who_leads_and_who_led)
     (void)json_object_put(status);
 }
 
-Test(admin, who_leads_no_more_has_no_age)
+Test(admin, expired_leader_has_no_age)
 {
     struct json_object *status;
 
@@ -547,7 +548,7 @@ Test(admin, who_leads_no_more_has_no_age)
     (void)json_object_put(status);
 }
 
-Test(admin, a_view_may_be_younger_than_the_reading)
+Test(admin, leader_snapshot_may_be_younger_than_the_admin_snapshot)
 {
     struct json_object *status;
 
@@ -571,7 +572,7 @@ Test(admin, status_has_the_traffic_of_each_member)
     (void)json_object_put(status);
 }
 
-Test(admin, it_is_told_whether_the_process_is_confined)
+Test(admin, metrics_show_whether_the_seccomp_filter_is_installed)
 {
     struct json_object *status;
 

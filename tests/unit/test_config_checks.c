@@ -53,9 +53,10 @@ Test(config_checks, signed_commands_need_keys)
 {
     struct loaded l;
 
-    expect_flags_refused("--control-accept: control.accept signed needs keys, a directory of those "
-                         "that commands are signed with: without any, no command would be accepted\n",
-                         "--control-accept=signed");
+    expect_flags_refused(
+        "--control-accept: control.accept signed needs keys, a directory of those "
+        "that commands are signed with: without any, no command would be accepted\n",
+        "--control-accept=signed");
     expect_values(&l, "--control-accept=signed", "--keys=/etc/keys");
     unload(&l);
 }
@@ -107,7 +108,7 @@ Test(config_checks, one_bound_address_is_self)
     expect_derived(&l, "127.0.0.12", "127.0.0.11", "127.0.0.12", "none");
 }
 
-Test(config_checks, something_is_found_without_any_option)
+Test(config_checks, self_and_name_are_derived_without_options)
 {
     const struct config *c;
     struct loaded l;
@@ -252,7 +253,7 @@ Test(config_checks, an_order_needs_one_thread_and_its_commit_a_quorum)
     unload(&l);
 }
 
-Test(config_checks, app_is_not_ourselves)
+Test(config_checks, app_target_is_not_an_own_socket)
 {
     struct loaded l;
 
@@ -268,7 +269,7 @@ Test(config_checks, app_is_not_ourselves)
     unload(&l);
 }
 
-Test(config_checks, silence_is_noticed_within_a_minute)
+Test(config_checks, detection_time_is_at_most_a_minute)
 {
     struct loaded l;
 
@@ -279,7 +280,7 @@ Test(config_checks, silence_is_noticed_within_a_minute)
     unload(&l);
 }
 
-Test(config_checks, somebody_may_send)
+Test(config_checks, one_source_must_be_allowed_to_send)
 {
     struct loaded l;
 
@@ -317,7 +318,7 @@ static void expect_reloadable(const char *option, bool reloadable, void *context
     (*count)++;
 }
 
-Test(config_checks, the_door_changes_at_run_time)
+Test(config_checks, ingress_filter_options_are_reloadable)
 {
     struct loaded before, after;
     size_t count = 0;
@@ -331,7 +332,7 @@ Test(config_checks, the_door_changes_at_run_time)
     unload(&after);
 }
 
-Test(config_checks, somebody_may_lead)
+Test(config_checks, one_pod_must_be_eligible)
 {
     struct loaded l;
 

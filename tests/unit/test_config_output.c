@@ -280,7 +280,7 @@ static void tell(const char *option, const char *value, void *context)
     (void)snprintf(told->text + length, sizeof(told->text) - length, "%s=%s\n", option, value);
 }
 
-Test(config_output, what_was_set_to_something_else_is_told)
+Test(config_output, options_that_differ_from_the_default_are_listed)
 {
     struct loaded l;
     struct told told = {0};
@@ -293,7 +293,7 @@ Test(config_output, what_was_set_to_something_else_is_told)
     unload(&l);
 }
 
-Test(config_output, nothing_is_told_of_defaults_and_of_what_follows_from_them)
+Test(config_output, defaults_and_derived_settings_are_not_listed_as_changed)
 {
     struct loaded l;
     struct told told = {0};

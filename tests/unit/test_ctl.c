@@ -191,7 +191,7 @@ Test(ctl, commands_are_what_pods_understand)
     cr_assert(command.is_forced);
 }
 
-Test(ctl, what_is_long_enough_is_not_padded)
+Test(ctl, long_command_is_not_padded)
 {
     char message[256];
 
@@ -202,7 +202,7 @@ Test(ctl, what_is_long_enough_is_not_padded)
     cr_assert_eq(strlen(message), 31);
 }
 
-Test(ctl, nobody_is_named_like_that)
+Test(ctl, invalid_names_are_refused_as_leader)
 {
     char message[512], name[80];
 

@@ -66,7 +66,7 @@ Test(ctl_answers, refusals_are_repeated)
                                 "have been carried out)\n");
 }
 
-Test(ctl_answers, an_apps_answer_is_no_ok)
+Test(ctl_answers, reply_of_an_app_is_not_ok)
 {
     cr_assert_not(show_command("ok 7\nfine", 1, false));
     cr_assert_not(show_command("{\"leader\":\"\x1b[2J\"}", 1, false));
@@ -115,7 +115,7 @@ static void open_server(void)
     cr_assert_eq(ctl_pods_open(&addresses, &pods), 0);
 }
 
-Test(ctl_answers, who_does_not_answer_is_asked_again)
+Test(ctl_answers, pod_without_a_reply_is_asked_again)
 {
     const struct ctl_question question = {
         .text = "hello", .length = 5, .tries = 3, .wait_ns = 20 * NS_PER_MS};
@@ -174,7 +174,7 @@ Test(ctl_answers, a_page_is_header_and_body)
     cr_assert_str_eq(page.body, "body\r\n\r\nmore");
 }
 
-Test(ctl_answers, what_is_no_page_is_refused)
+Test(ctl_answers, text_without_an_http_header_is_refused)
 {
     char wrong[][40] = {"",
                         "HTTP/1.",

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "admin/documents.h"
 #include "admin_fixture.h"
-#include "headless/admin/pages.h"
 
 static struct identity identity;
 static struct leader_snapshot leadership;
@@ -72,7 +72,7 @@ static long long value_of(const char *name)
 
 Test(metric_renames, metrics_have_both_names_with_one_value)
 {
-    text = page_metrics(&snapshot, &length);
+    text = document_metrics(&snapshot, &length);
     cr_assert_not_null(text);
     for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
         cr_expect_neq(value_of(lines[i].is), 0, "%s", lines[i].is);
@@ -82,7 +82,7 @@ Test(metric_renames, metrics_have_both_names_with_one_value)
 
 Test(metric_renames, alias_has_the_type_and_names_the_metric_in_its_help)
 {
-    text = page_metrics(&snapshot, &length);
+    text = document_metrics(&snapshot, &length);
     cr_assert_not_null(text);
     cr_expect_not_null(strstr(text, "\n# HELP headlessd_answers_received_total Deprecated alias of "
                                     "headlessd_replies_received_total\n"
@@ -116,7 +116,7 @@ Test(metric_renames, status_has_both_keys_with_one_value)
 {
     struct json_object *status;
 
-    text = page_status(&snapshot, &length);
+    text = document_status(&snapshot, &length);
     cr_assert_not_null(text);
     status = json_tokener_parse(text);
     cr_assert_not_null(status);

@@ -93,7 +93,7 @@ Test(notify, the_state_at_the_start_and_then_each_change)
     EXPECT_HEARD("{\"leader\":null,\"term\":5");
 }
 
-Test(notify, a_leader_whose_time_is_over_is_told_without_a_new_view)
+Test(notify, expired_leader_is_an_event_without_a_new_snapshot)
 {
     start();
     EXPECT_HEARD("{\"leader\":null");
@@ -130,7 +130,7 @@ Test(notify, the_longest_list_fits_into_a_datagram)
     (void)json_object_put(told);
 }
 
-Test(notify, nobody_is_told_without_an_address)
+Test(notify, nothing_is_sent_without_app_notify)
 {
     config.app_notify = (struct address){0};
     start();

@@ -173,7 +173,7 @@ Test(top, members_get_the_lines_that_are_left)
     cr_assert_null(strstr(text, "more"));
 }
 
-Test(top, how_long_somebody_leads_is_told_where_the_pod_knows)
+Test(top, age_of_the_leader_is_shown_if_known)
 {
     now = status_of("", "");
     (void)render();
@@ -183,7 +183,7 @@ Test(top, how_long_somebody_leads_is_told_where_the_pod_knows)
     assert_has("\nterm       7, by command, for 1d 02:03:04\n");
 }
 
-Test(top, silence_is_told)
+Test(top, silent_pod_is_reported)
 {
     frame.trouble = "Connection refused";
     frame.silent_ns = 3 * NS_PER_SEC;
