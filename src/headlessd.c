@@ -59,7 +59,7 @@ static void close_plane(struct daemon *d)
     data_plane_close(&d->data_plane);
 }
 
-static int join(struct daemon *d)
+static int join_cluster(struct daemon *d)
 {
     return supervisor_join(&d->supervisor, &d->data_plane);
 }
@@ -135,7 +135,7 @@ static const struct module {
     {"key memory", hide_memory, NULL},
     {"supervisor", open_supervisor, close_supervisor}, /* first: its port tells a second daemon */
     {"sockets", open_plane, close_plane},
-    {"leader", join, NULL},
+    {"leader", join_cluster, NULL},
     {"admin server", start_admin, stop_admin},
     {"confinement", confine, NULL}, /* all that listens is open; nothing was read from outside */
     {"supervisor thread", start_supervisor, stop_supervisor},
@@ -284,7 +284,7 @@ static void print_renamed(const char *was, const char *is, void *context)
     (void)fprintf(stderr, "warning: %s is now %s\n", was, is);
 }
 
-static int run(struct config_set *options)
+static int run_daemon(struct config_set *options)
 {
     static struct daemon daemon; /* large, and one a process */
     const struct config *config = config_values(options);
@@ -329,7 +329,7 @@ int main(int argc, char *argv[])
         return CONFIG_EXIT_USAGE;
     switch (mode) {
     case CONFIG_RUN:
-        status = run(options);
+        status = run_daemon(options);
         break;
     case CONFIG_CHECK:
         (void)config_list_renamed(options, print_renamed, NULL);

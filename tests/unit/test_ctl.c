@@ -234,12 +234,12 @@ Test(ctl, probes_are_what_pods_understand)
 
 Test(ctl, only_the_answer_to_this_probe_counts)
 {
-    const struct ctl_question question = {.nonce = "abc"};
+    const struct ctl_request request = {.nonce = "abc"};
 
-    cr_assert(ctl_is_probe_answer(&question, "{\"probe\":\"abc\",\"term\":1}\n"));
-    cr_assert_not(ctl_is_probe_answer(&question, "{\"probe\":\"abd\",\"term\":1}\n"));
-    cr_assert_not(ctl_is_probe_answer(&question, "{\"probe\":7}"));
-    cr_assert_not(ctl_is_probe_answer(&question, "[\"abc\"]"));
-    cr_assert_not(ctl_is_probe_answer(&question, "abc"));
-    cr_assert_not(ctl_is_probe_answer(&question, ""));
+    cr_assert(ctl_is_probe_reply(&request, "{\"probe\":\"abc\",\"term\":1}\n"));
+    cr_assert_not(ctl_is_probe_reply(&request, "{\"probe\":\"abd\",\"term\":1}\n"));
+    cr_assert_not(ctl_is_probe_reply(&request, "{\"probe\":7}"));
+    cr_assert_not(ctl_is_probe_reply(&request, "[\"abc\"]"));
+    cr_assert_not(ctl_is_probe_reply(&request, "abc"));
+    cr_assert_not(ctl_is_probe_reply(&request, ""));
 }

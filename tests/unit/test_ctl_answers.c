@@ -38,15 +38,15 @@ static const char *written(void)
 
 static struct ctl_pod pod;
 
-static bool show_command(const char *answer, unsigned tries, bool has_if_term)
+static bool show_command(const char *reply, unsigned tries, bool has_if_term)
 {
     cr_assert_eq(address_parse("10.0.0.1:12000", 0, &pod.address), 0);
-    pod.answered = answer != NULL;
+    pod.replied = reply != NULL;
     pod.tries = tries;
-    (void)snprintf(pod.answer, sizeof(pod.answer), "%s", answer ? answer : "");
+    (void)snprintf(pod.reply, sizeof(pod.reply), "%s", reply ? reply : "");
     teardown();
     setup(); /* an empty page */
-    return ctl_show_command_answer(out, &pod, has_if_term);
+    return ctl_show_command_reply(out, &pod, has_if_term);
 }
 
 Test(ctl_answers, ok_is_ok)
@@ -87,13 +87,13 @@ Test(ctl_answers, silence_has_a_reason)
 Test(ctl_answers, probe_answers_are_lines)
 {
     cr_assert_eq(address_parse("10.0.0.1:12000", 0, &pod.address), 0);
-    pod.answered = true;
+    pod.replied = true;
     pod.sent_ns = 1000;
-    pod.answered_ns = 1000 + 1234567;
-    (void)snprintf(pod.answer, sizeof(pod.answer), "%s",
+    pod.replied_ns = 1000 + 1234567;
+    (void)snprintf(pod.reply, sizeof(pod.reply), "%s",
                    "{\"probe\":\"n\",\"leader\":\"pod-1\",\"address\":\"10.0.0.3\","
                    "\"via\":\"10.0.0.1\",\"term\":7}\n");
-    ctl_show_probe_answer(out, &pod);
+    ctl_show_probe_reply(out, &pod);
     cr_assert_str_eq(written(), "10.0.0.1:12000: leader pod-1 (10.0.0.3), via 10.0.0.1, term 7, "
                                 "1.235 ms\n");
 }
@@ -117,12 +117,12 @@ static void open_server(void)
 
 Test(ctl_answers, pod_without_a_reply_is_asked_again)
 {
-    const struct ctl_question question = {
+    const struct ctl_request request = {
         .text = "hello", .length = 5, .tries = 3, .wait_ns = 20 * NS_PER_MS};
     char got[16];
 
     open_server();
-    cr_assert_eq(ctl_ask(pods, 1, &question), 0);
+    cr_assert_eq(ctl_ask(pods, 1, &request), 0);
     for (int i = 0; i < 3; i++)
         cr_assert_eq(recv(server.fd, got, sizeof(got), MSG_DONTWAIT), 5);
     cr_assert_eq(recv(server.fd, got, sizeof(got), MSG_DONTWAIT), -1);
@@ -132,32 +132,32 @@ Test(ctl_answers, pod_without_a_reply_is_asked_again)
 
 Test(ctl_answers, a_stale_answer_is_passed_over)
 {
-    const struct ctl_question question = {.text = "hello",
-                                          .length = 5,
-                                          .tries = 1,
-                                          .wait_ns = 5 * NS_PER_SEC,
-                                          .is_reply = ctl_is_probe_answer,
-                                          .nonce = "new"};
+    const struct ctl_request request = {.text = "hello",
+                                        .length = 5,
+                                        .tries = 1,
+                                        .wait_ns = 5 * NS_PER_SEC,
+                                        .is_reply = ctl_is_probe_reply,
+                                        .nonce = "new"};
 
     open_server();
     cr_assert_eq(
         udp_send_one(&server, &pods[0].socket.local, &server.local, "{\"probe\":\"old\"}", 15), 0);
     cr_assert_eq(
         udp_send_one(&server, &pods[0].socket.local, &server.local, "{\"probe\":\"new\"}", 15), 0);
-    cr_assert_eq(ctl_ask(pods, 1, &question), 1);
-    cr_assert_str_eq(pods[0].answer, "{\"probe\":\"new\"}");
+    cr_assert_eq(ctl_ask(pods, 1, &request), 1);
+    cr_assert_str_eq(pods[0].reply, "{\"probe\":\"new\"}");
     ctl_pods_close(pods, 1);
     udp_close(&server);
 }
 
 Test(ctl_answers, a_closed_port_is_not_waited_for)
 {
-    const struct ctl_question question = {
+    const struct ctl_request request = {
         .text = "hello", .length = 5, .tries = 3, .wait_ns = 20 * NS_PER_SEC};
 
     open_server();
     udp_close(&server);
-    cr_assert_eq(ctl_ask(pods, 1, &question), 0);
+    cr_assert_eq(ctl_ask(pods, 1, &request), 0);
     cr_assert_eq(pods[0].error, ECONNREFUSED);
     ctl_pods_close(pods, 1);
 }
@@ -166,10 +166,10 @@ Test(ctl_answers, a_closed_port_is_not_waited_for)
 
 Test(ctl_answers, a_page_is_header_and_body)
 {
-    struct ctl_page page;
+    struct ctl_response page;
     char good[] = "HTTP/1.1 503 Service Unavailable\r\nA: b\r\n\r\nbody\r\n\r\nmore";
 
-    cr_assert_eq(ctl_page_parse(good, &page), 0);
+    cr_assert_eq(ctl_response_parse(good, &page), 0);
     cr_assert_eq(page.status, 503);
     cr_assert_str_eq(page.body, "body\r\n\r\nmore");
 }
@@ -182,10 +182,10 @@ Test(ctl_answers, text_without_an_http_header_is_refused)
                         "HTTP/1.1 20\r\n\r\n",
                         "HTTP/1.1 200 OK\r\nA: b\r\n",
                         "SSH-2.0-x\r\n\r\n"};
-    struct ctl_page page;
+    struct ctl_response page;
 
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
-        cr_assert_eq(ctl_page_parse(wrong[i], &page), -EPROTO, "%s", wrong[i]);
+        cr_assert_eq(ctl_response_parse(wrong[i], &page), -EPROTO, "%s", wrong[i]);
 }
 
 static const char status_json[] =
@@ -340,7 +340,7 @@ struct members {
 };
 
 /* Each answers one message. */
-static void *answer(void *context)
+static void *reply(void *context)
 {
     const struct members *members = context;
     const struct address nowhere = {0};
@@ -365,24 +365,24 @@ static size_t answers_of(size_t count)
 {
     const struct ctl_options options = {
         .multicast = "239.79.1.1:12079", .interface = "lo", .hops = 1};
-    const struct ctl_question question = {.text = "hello", .length = 5, .wait_ns = 300 * NS_PER_MS};
+    const struct ctl_request request = {.text = "hello", .length = 5, .wait_ns = 300 * NS_PER_MS};
     const struct udp_options none = {0};
     struct members members = {.count = count};
     struct ctl_group group;
-    size_t answers;
+    size_t replies;
 
     cr_assert_eq(ctl_group_open(&options, &group), 0);
     for (size_t i = 0; i < count; i++)
         cr_assert_eq(multicast_open(&group.address, multicast_find_interface("lo"), &none,
                                     &members.sockets[i]),
                      0);
-    cr_assert_eq(pthread_create(&members.thread, NULL, answer, &members), 0);
-    answers = ctl_group_ask(out, &group, &question);
+    cr_assert_eq(pthread_create(&members.thread, NULL, reply, &members), 0);
+    replies = ctl_group_ask(out, &group, &request);
     cr_assert_eq(pthread_join(members.thread, NULL), 0);
     for (size_t i = 0; i < count; i++)
         udp_close(&members.sockets[i]);
     ctl_group_close(&group);
-    return answers;
+    return replies;
 }
 
 Test(ctl_answers, a_group_answers_once)
