@@ -72,8 +72,8 @@ static struct connection *choose_connection(struct connections *connections,
     return chosen;
 }
 
-static void log_shed(struct connections *connections, const struct connection *connection,
-                     uint64_t now_ns)
+static void warn_shed(struct connections *connections, const struct connection *connection,
+                      uint64_t now_ns)
 {
     char text[ADDRESS_TEXT_MAX];
     uint64_t suppressed;
@@ -141,7 +141,7 @@ struct connection *connections_enter(struct connections *connections, int fd,
     }
     (void)pthread_mutex_unlock(&connections->lock);
     if (is_crowded)
-        log_shed(connections, &closed, now_ns);
+        warn_shed(connections, &closed, now_ns);
     return connection;
 }
 
@@ -160,7 +160,7 @@ void connections_move(struct connections *connections, struct connection *connec
     }
     (void)pthread_mutex_unlock(&connections->lock);
     if (is_crowded)
-        log_shed(connections, &closed, now_ns);
+        warn_shed(connections, &closed, now_ns);
 }
 
 void connections_leave(struct connections *connections, struct connection *connection)

@@ -149,7 +149,7 @@ static void respond_page(struct admin *admin, struct http_response *response)
 }
 
 /* Once, because no scraper shows the help texts of the aliases to an operator. */
-static void log_renamed_metrics(struct admin *admin)
+static void report_renamed_metrics(struct admin *admin)
 {
     if (metric_rename_count > 0 && !admin->has_logged_renames)
         log_info("metrics_renamed",
@@ -161,7 +161,7 @@ static void log_renamed_metrics(struct admin *admin)
 
 static void respond_metrics(struct admin *admin, struct http_response *response)
 {
-    log_renamed_metrics(admin);
+    report_renamed_metrics(admin);
     respond_snapshot(admin, response, prometheus, document_metrics);
 }
 
