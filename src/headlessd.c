@@ -266,7 +266,7 @@ static void report_stopped(void)
 
     if (counts.suppressed || counts.failed)
         log_warn("log_incomplete",
-                 "since the start, %llu lines were not written because of the rate limit of their "
+                 "%llu lines were not written since the start because of the rate limit of their "
                  "kind, and %llu because writing to standard error failed",
                  (unsigned long long)counts.suppressed, (unsigned long long)counts.failed);
     log_info("stopped", "exited");

@@ -104,7 +104,7 @@ facts_of_page()
     done
     echo "sessions $(on_page "$f" gauges.sessions)"
     sed 's/<li /\n&/g' "$f" | sed -nE 's/^<li data-reason="([a-z_]+)">.* data-total="([0-9]+)".*/dropped \1 \2/p'
-    ledger="$(on_page "$f" ledger.requests) $(on_page "$f" ledger.answers) $(on_page "$f" ledger.copies)"
+    ledger="$(on_page "$f" ledger.requests) $(on_page "$f" ledger.replies) $(on_page "$f" ledger.copies)"
     echo "ledger $([[ $ledger == "0 0 0" ]] && echo true || echo false)"
     sed -nE 's/.*<tr role="row" data-member="([^"]*)" data-name="([^"]*)" data-state="([^"]*)">.*/member \2 \1 \3/p' "$f"
 }
