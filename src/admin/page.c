@@ -186,7 +186,7 @@ static void put_numbers(const struct page *page)
         {"counters.relay_lost_total", "Lost with leaders"},
         {"gauges.sessions", "Sessions"},
         {"ledger.requests", "Ledger, requests"},
-        {"ledger.replies", "Ledger, answers"},
+        {"ledger.replies", "Ledger, replies"},
         {"ledger.copies", "Ledger, copies"},
     };
     char text[PAGE_NUMBER_MAX];

@@ -16,12 +16,13 @@
 #define LOADER_ERRORS_MAX     20 /* shown; the rest is counted */
 #define CONFIG_FILE_BYTES_MAX ((size_t)1 << 20)
 
-/* Where an option got its value. */
+/* The source of an option's value. */
 struct origin {
     enum config_source source;
-    unsigned line;      /* CONFIG_FILE */
-    const char *alias;  /* variable or flag, where it was not the derived name; else NULL */
-    const char *former; /* key of an earlier version that the name was derived from; else NULL */
+    unsigned line;     /* CONFIG_FILE */
+    const char *alias; /* variable or flag, if it was not the derived name, otherwise NULL */
+    const char
+        *former; /* key of an earlier version that the name was derived from, otherwise NULL */
 };
 
 struct config_set {
@@ -59,7 +60,7 @@ void loader_error_line(struct loader *l, unsigned line, const char *format, ...)
 const char *loader_spell(size_t option, const struct origin *origin,
                          char text[static OPTION_NAME_MAX]);
 
-/* Write how many errors were not shown. Returns -EINVAL when there were any, else 0. */
+/* Write how many errors were not shown. Returns -EINVAL if there were any errors, otherwise 0. */
 int loader_finish(struct loader *l);
 
 /* Set an option from text; lists as text are comma-separated. */

@@ -3,7 +3,7 @@
  *
  * One row is one option. Its YAML key is written down; the flag and the variable follow from it:
  * relay.format is --relay-format and HEADLESSD_RELAY_FORMAT. To add an option, add a field to
- * struct config and a row to the table in options.c; nothing else.
+ * struct config and a row to the table in options.c.
  *
  * Technique: Knot DNS's configuration schema, Varnish's table of parameters.
  * Threads: constant data and pure functions, any thread.

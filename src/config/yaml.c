@@ -159,7 +159,7 @@ static void refuse_second(struct reader *r, unsigned line, const struct origin *
                       is_other ? ", as " : "", is_other ? name : "");
 }
 
-/* The option of the current key if it may be set here and now, else false, reported. */
+/* The option of the current key, if it may be set here; otherwise false, reported. */
 static bool find_option(struct reader *r, unsigned line, size_t *ret_option,
                         struct origin *ret_origin)
 {

@@ -1,4 +1,4 @@
-/* The pages of the admin port, rendered from readings made by hand; their server: test_admin_http
+/* The documents of the admin port, rendered from snapshots made by hand; their server: test_admin_http
  */
 #include <criterion/criterion.h>
 #include <json-c/json.h>
@@ -254,7 +254,7 @@ Test(admin, unknown_usage_of_the_process_is_left_out)
     cr_assert_eq(occurrences("resident"), 0);
 }
 
-Test(admin, a_refused_reload_shows)
+Test(admin, refused_reload_is_shown)
 {
     snapshot.last_reload_succeeded = false;
     render_metrics();
@@ -486,7 +486,7 @@ static void assert_no_pulse(struct json_object *member)
     cr_assert_not(json_object_object_get_ex(member, "lost", NULL));
 }
 
-Test(admin, a_follower_knows_when_it_heard_its_leader)
+Test(admin, follower_has_the_age_of_the_last_heartbeat)
 {
     struct json_object *status;
 
@@ -501,7 +501,7 @@ Test(admin, a_follower_knows_when_it_heard_its_leader)
     (void)json_object_put(status);
 }
 
-Test(admin, a_leader_knows_round_trips_and_losses)
+Test(admin, leader_has_round_trips_and_losses)
 {
     struct json_object *status;
 

@@ -31,7 +31,7 @@ Test(admin_http, every_path_answers)
 }
 
 /* Its worker never turns, as one that waits for a full socket. */
-Test(admin_http, sessions_of_a_worker_that_does_not_tell_are_missing)
+Test(admin_http, sessions_of_a_worker_without_a_report_are_missing)
 {
     data_plane_close(&data_plane);
     config.app_target.kind = CONFIG_APP_UDP;
@@ -141,7 +141,7 @@ Test(admin_http, refused_reason_is_cut_to_one_line)
     cr_assert_not_null(strstr(body(), "x (and 1 more, in the log)\n"));
 }
 
-Test(admin_http, readyz_without_keys_says_why)
+Test(admin_http, readyz_without_keys_names_the_reason)
 {
     atomic_store(&supervisor.report.state, ELECTION_UNAUTHENTICATED);
     start();
@@ -163,7 +163,7 @@ static void expect_joining(const char *part)
     cr_assert_eq(strcspn(body(), "\n"), strlen(body()) - 1, "more than a line: %s", body());
 }
 
-Test(admin_http, readyz_says_why_it_waits)
+Test(admin_http, readyz_names_the_reason_while_joining)
 {
     atomic_store(&supervisor.report.state, ELECTION_JOINING);
     config.quorum_expect = 3;
@@ -323,7 +323,7 @@ Test(admin_http, options_that_differ_are_shown)
 
 /* ---- odd clients ---- */
 
-Test(admin_http, an_unknown_path_is_told_the_known_ones)
+Test(admin_http, unknown_path_gets_the_list_of_paths)
 {
     start();
     cr_assert_eq(get("/nope"), 404);

@@ -1,4 +1,4 @@
-/* What is derived when not set, and what must fit together. */
+/* Derived settings, and the rules between options. */
 #include "config_fixture.h"
 
 TestSuite(config_checks, .init = clear_environment, .timeout = 30);
@@ -226,7 +226,7 @@ Test(config_checks, multicast_needs_frames_and_a_way_back)
     unload(&l);
 }
 
-Test(config_checks, routes_with_answers_need_frames)
+Test(config_checks, routes_with_replies_need_frames)
 {
     expect_flags_refused(
         "--route: routes local, all and ordered need relay.format framed: the others "

@@ -1,4 +1,4 @@
-/* What is printed from the table: the dump, which must load back, the help and the document. */
+/* The texts generated from the table: the dump, which must load back, the help and the documents. */
 #include "config_fixture.h"
 
 #include <ctype.h>
@@ -239,7 +239,7 @@ Test(config_output, examples_of_the_help_load)
     unload(&l);
 }
 
-/* What the table makes is what is in docs. */
+/* The generated documents are those in docs. */
 static void expect_committed(char *document, const char *name, const char *how)
 {
     const char *path = path_in_tree(__FILE__, name);

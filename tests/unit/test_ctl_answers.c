@@ -27,7 +27,7 @@ static void teardown(void)
 
 TestSuite(ctl_answers, .init = setup, .fini = teardown, .timeout = 30);
 
-/* What was written so far. */
+/* The text written so far. */
 static const char *written(void)
 {
     (void)fflush(out);
@@ -49,7 +49,7 @@ static bool show_command(const char *reply, unsigned tries, bool has_if_term)
     return ctl_show_command_reply(out, &pod, has_if_term);
 }
 
-Test(ctl_answers, ok_is_ok)
+Test(ctl_answers, reply_ok_with_a_term_is_ok)
 {
     cr_assert(show_command("ok 7\n", 1, false));
     cr_assert_str_eq(written(), "10.0.0.1:12000: ok 7\n");
@@ -84,7 +84,7 @@ Test(ctl_answers, silence_has_a_reason)
     cr_assert_str_eq(written(), "10.0.0.1:12000: no answer: nothing listens there\n");
 }
 
-Test(ctl_answers, probe_answers_are_lines)
+Test(ctl_answers, probe_replies_are_lines)
 {
     cr_assert_eq(address_parse("10.0.0.1:12000", 0, &pod.address), 0);
     pod.replied = true;
@@ -130,7 +130,7 @@ Test(ctl_answers, pod_without_a_reply_is_asked_again)
     udp_close(&server);
 }
 
-Test(ctl_answers, a_stale_answer_is_passed_over)
+Test(ctl_answers, stale_reply_is_ignored)
 {
     const struct ctl_request request = {.text = "hello",
                                         .length = 5,
@@ -150,7 +150,7 @@ Test(ctl_answers, a_stale_answer_is_passed_over)
     udp_close(&server);
 }
 
-Test(ctl_answers, a_closed_port_is_not_waited_for)
+Test(ctl_answers, closed_port_ends_the_wait)
 {
     const struct ctl_request request = {
         .text = "hello", .length = 5, .tries = 3, .wait_ns = 20 * NS_PER_SEC};
@@ -164,7 +164,7 @@ Test(ctl_answers, a_closed_port_is_not_waited_for)
 
 /* ---- pages ---- */
 
-Test(ctl_answers, a_page_is_header_and_body)
+Test(ctl_answers, response_is_header_and_body)
 {
     struct ctl_response page;
     char good[] = "HTTP/1.1 503 Service Unavailable\r\nA: b\r\n\r\nbody\r\n\r\nmore";
@@ -235,8 +235,8 @@ Test(ctl_answers, status_is_a_table)
     (void)json_object_put(status);
 }
 
-/* Printable, whoever answers there. */
-Test(ctl_answers, status_says_what_a_pod_waits_for)
+/* Printable, because it may be forged. */
+Test(ctl_answers, status_shows_why_a_pod_is_not_ready)
 {
     struct json_object *status = json_tokener_parse(
         "{\"uptime_seconds\":5,\"ready\":false,\"readiness\":\"joining: \\u001b[2Jnobody\"}");
@@ -249,7 +249,7 @@ Test(ctl_answers, status_says_what_a_pod_waits_for)
     (void)json_object_put(status);
 }
 
-/* What only some pods have. */
+/* Lines that only some pods have. */
 Test(ctl_answers, status_has_a_line_for_each_socket_and_for_copies)
 {
     struct json_object *status = json_tokener_parse(
@@ -312,14 +312,14 @@ Test(ctl_answers, a_gap_in_the_ledger_is_shown)
     (void)json_object_put(copies);
 }
 
-Test(ctl_answers, a_strange_status_is_shown_as_far_as_it_goes)
+Test(ctl_answers, malformed_status_is_shown_as_far_as_possible)
 {
-    static const char *const strange[] = {"{}", "[]", "7",
-                                          "{\"me\":7,\"counters\":[],\"leader\":1}",
-                                          "{\"counters\":{\"datagrams_dropped_total\":[1]}}"};
+    static const char *const malformed[] = {"{}", "[]", "7",
+                                            "{\"me\":7,\"counters\":[],\"leader\":1}",
+                                            "{\"counters\":{\"datagrams_dropped_total\":[1]}}"};
 
-    for (size_t i = 0; i < sizeof(strange) / sizeof(strange[0]); i++) {
-        struct json_object *status = json_tokener_parse(strange[i]);
+    for (size_t i = 0; i < sizeof(malformed) / sizeof(malformed[0]); i++) {
+        struct json_object *status = json_tokener_parse(malformed[i]);
 
         ctl_show_status(out, status);
         ctl_show_leader(out, status);
@@ -360,7 +360,7 @@ static void *reply(void *context)
     return NULL;
 }
 
-/* How many answers does a message get when so many of the group answer? */
+/* The number of replies to a message if so many members of the group reply. */
 static size_t answers_of(size_t count)
 {
     const struct ctl_options options = {
@@ -385,7 +385,7 @@ static size_t answers_of(size_t count)
     return replies;
 }
 
-Test(ctl_answers, a_group_answers_once)
+Test(ctl_answers, one_reply_of_a_group_is_right)
 {
     cr_assert_eq(answers_of(0), 0);
     cr_assert_str_eq(written(), "0 answered\n");
@@ -393,13 +393,13 @@ Test(ctl_answers, a_group_answers_once)
     cr_assert_not_null(strstr(written(), " ms: hello\n1 answered\n"));
 }
 
-Test(ctl_answers, two_answers_of_a_group_are_one_too_many)
+Test(ctl_answers, two_replies_of_a_group_are_an_error)
 {
     cr_assert_eq(answers_of(2), 2);
     cr_assert_not_null(strstr(written(), "\n2 answered, and only the leader should have\n"));
 }
 
-Test(ctl_answers, a_group_needs_an_interface_that_there_is)
+Test(ctl_answers, unknown_interface_is_refused)
 {
     const struct ctl_options options = {.multicast = "239.79.1.1", .interface = "no0", .hops = 1};
     struct ctl_group group;
@@ -407,8 +407,8 @@ Test(ctl_answers, a_group_needs_an_interface_that_there_is)
     cr_assert_eq(ctl_group_open(&options, &group), -EINVAL);
 }
 
-/* Whoever sits at that port may say anything, and a terminal obeys. */
-Test(ctl_answers, no_page_reaches_the_terminal_as_more_than_text)
+/* A reply may be forged, and must not control the terminal. */
+Test(ctl_answers, documents_are_printed_without_control_characters)
 {
     static const char odd[] =
         "{\"me\":{\"name\":\"a\\u001b[2J\",\"address\":\"\\r\",\"role\":\"\\n\"},\"cause\":"

@@ -1,4 +1,4 @@
-/* GET /events: what a stream is told and when, how many there are, and who reads slowly. */
+/* GET /events: the events of a stream, the limit of streams, slow readers. */
 #include "admin_fixture.h"
 #include "list_fixture.h"
 
@@ -118,7 +118,7 @@ Test(events, the_state_at_the_start_and_then_each_change)
     (void)close(fd);
 }
 
-Test(events, the_data_is_the_page_leader)
+Test(events, event_data_is_the_leader_document)
 {
     char *told;
     int fd;
@@ -173,7 +173,7 @@ Test(events, idle_stream_gets_keep_alive_comments)
 
 /* ---- how many ---- */
 
-Test(events, one_too_many_is_refused_and_probes_are_answered)
+Test(events, one_stream_too_many_is_refused_and_probes_succeed)
 {
     int streams[EVENTS_STREAMS_MAX], silent[63];
 
@@ -241,7 +241,7 @@ Test(events, only_get_and_head)
     cr_assert_eq(events_count(&admin.events), 0);
 }
 
-/* ---- who reads slowly, and the end ---- */
+/* ---- slow readers, and the end ---- */
 
 /* A list as long as can be, so that a few states fill every buffer. */
 static void publish_longest_list(void)

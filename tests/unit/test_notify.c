@@ -1,4 +1,4 @@
-/* What is sent to app.notify, and when. */
+/* The datagrams to app.notify. */
 #include <criterion/criterion.h>
 #include <json-c/json.h>
 #include <poll.h>
@@ -42,7 +42,7 @@ static void teardown(void)
 
 TestSuite(notify, .init = setup, .fini = teardown, .timeout = 60);
 
-/* As the supervisor would; instance 0: nobody leads. */
+/* As the supervisor does; instance 0: no leader. */
 static void publish(uint64_t term, uint64_t instance, uint64_t until_ns)
 {
     struct leader_snapshot *leadership = snapshot_draft(&data_plane.publisher);

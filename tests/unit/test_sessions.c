@@ -10,7 +10,7 @@
 
 TestSuite(sessions, .timeout = 30);
 
-Test(sessions, a_report_is_made_once_for_each_question)
+Test(sessions, report_is_made_once_for_each_request)
 {
     struct session_report report = {0};
 
@@ -29,7 +29,7 @@ Test(sessions, a_report_is_made_once_for_each_question)
     session_report_fini(&report);
 }
 
-Test(sessions, questions_may_wrap)
+Test(sessions, request_numbers_may_wrap)
 {
     struct session_report report = {0};
 
@@ -77,7 +77,7 @@ static struct json_object *page_of(const struct session_entry *entries, size_t c
     return page;
 }
 
-Test(sessions, a_page_is_whole)
+Test(sessions, document_is_complete)
 {
     const struct session_entry entries[] = {entry_of("10.1.1.1:7", "10.0.0.12", "127.128.0.9"),
                                             entry_of("[2001:db8::1]:7", NULL, NULL)};
@@ -94,7 +94,7 @@ Test(sessions, a_page_is_whole)
     (void)json_object_put(page);
 }
 
-Test(sessions, the_longest_page_fits_what_headlessctl_reads)
+Test(sessions, longest_document_fits_the_limit_of_headlessctl)
 {
     static struct session_entry entries[SESSION_REPORT_MAX];
     const char *ip = "2001:db8:1111:2222:3333:4444:5555:6666";
@@ -155,17 +155,17 @@ Test(sessions, a_table_says_when_some_are_missing)
     (void)json_object_put(page);
 }
 
-Test(sessions, no_table_reaches_the_terminal_as_more_than_text)
+Test(sessions, tables_are_printed_without_control_characters)
 {
-    static const char *const strange[] = {
+    static const char *const malformed[] = {
         "{}",
         "{\"sessions\":7}",
         "{\"sessions\":[7,null,{}],\"total\":\"x\",\"complete\":[]}",
         "{\"sessions\":[{\"client\":\"\\u001b[2J\",\"app_address\":\"\\u009b\"}]}",
     };
 
-    for (size_t i = 0; i < sizeof(strange) / sizeof(strange[0]); i++) {
-        struct json_object *page = json_tokener_parse(strange[i]);
+    for (size_t i = 0; i < sizeof(malformed) / sizeof(malformed[0]); i++) {
+        struct json_object *page = json_tokener_parse(malformed[i]);
         char *table = table_of(page);
 
         for (const char *c = table; *c; c++)

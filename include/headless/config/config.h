@@ -74,7 +74,7 @@ enum config_commit { CONFIG_COMMIT_NONE, CONFIG_COMMIT_MAJORITY };
 enum config_relay { CONFIG_RELAY_FRAMED, CONFIG_RELAY_RAW, CONFIG_RELAY_PROXY_V2 };
 enum config_proxy { CONFIG_PROXY_NONE, CONFIG_PROXY_V2 };
 enum config_control {
-    CONFIG_CONTROL_AUTO, /* signed with keys, else open: config_control() */
+    CONFIG_CONTROL_AUTO, /* signed with keys, otherwise open: config_control() */
     CONFIG_CONTROL_OPEN,
     CONFIG_CONTROL_SIGNED,
     CONFIG_CONTROL_NONE
@@ -99,7 +99,7 @@ struct config_app_target {
 struct config {
     char cluster[CONFIG_NAME_MAX];
     struct address self;        /* own IP, port 0; found from the default route when not set */
-    char name[CONFIG_NAME_MAX]; /* default: POD_NAME, else the text of self */
+    char name[CONFIG_NAME_MAX]; /* default: POD_NAME, otherwise the text of self */
     struct address bind;        /* IP of the sockets; the wildcard unless self is loopback */
 
     uint16_t data_port, relay_port, peer_port;

@@ -1,7 +1,7 @@
 /*
- * Keeps the page live: fetches it each second and at each change on /events, and replaces the parts that
- * differ; the pod renders all of them. The script adds what only the browser knows: rates, events since
- * the page was opened, and whether the pod still responds.
+ * Keeps the page live. It fetches the page each second and at each change on /events, and replaces the
+ * parts that differ; the pod renders all of them. The script adds what only the browser knows: rates,
+ * events since the page was opened, and whether the pod still responds.
  */
 "use strict";
 
