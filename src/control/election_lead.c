@@ -129,8 +129,7 @@ void election_hear_ack(struct election *e, const struct election_event *event)
     peer->is_fresh = m->flags & ELECTION_FLAG_FRESH;
     peer->list = m->list;
     if (m->promise_ns && m->promise_ns <= PROMISE_MAX_NS) {
-        uint64_t usable =
-            ELECTION_IS_BROKEN(e, BROKEN_FENCE) ? m->promise_ns * 2 : m->promise_ns / 3 * 2;
+        uint64_t usable = m->promise_ns / 3 * 2;
 
         peer->lease_ns = election_max(peer->lease_ns, m->stamp_ns + usable);
     }
