@@ -1,5 +1,5 @@
 # What the programs say of themselves, asked of them when they are built: man pages out of docs/man,
-# completion for bash and zsh, the schema for editors; and the unit file.
+# completion for bash, the schema for editors; and the unit file.
 set(documents ${CMAKE_BINARY_DIR}/documents)
 set(made)
 
@@ -24,18 +24,10 @@ foreach(page headlessd.8 headlessd.yaml.5 headlessctl.1 headless-bench.1)
     install(FILES ${documents}/${page} DESTINATION ${CMAKE_INSTALL_MANDIR}/man${section})
 endforeach()
 
-# Where zsh looks: what packages bring is in a directory of its own.
-set(zsh_functions zsh/site-functions)
-if(CMAKE_INSTALL_PREFIX STREQUAL "/usr")
-    set(zsh_functions zsh/vendor-completions)
-endif()
 foreach(program headlessd headlessctl headless-bench)
     make_document(bash/${program} ${program} bash)
-    make_document(zsh/_${program} ${program} zsh)
     install(FILES ${documents}/bash/${program}
             DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
-    install(FILES ${documents}/zsh/_${program}
-            DESTINATION ${CMAKE_INSTALL_DATADIR}/${zsh_functions})
 endforeach()
 
 make_document(headlessd.schema.json headlessd schema)

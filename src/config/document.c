@@ -141,8 +141,6 @@ enum config_exit config_print(enum config_mode mode)
         return print_document("man");
     case CONFIG_BASH:
         return print_document("bash");
-    case CONFIG_ZSH:
-        return print_document("zsh");
     case CONFIG_RUN:
     case CONFIG_CHECK:
     case CONFIG_DUMP:

@@ -17,7 +17,6 @@ const struct mode_flag config_mode_flags[] = {
     {"document-schema", 0, CONFIG_SCHEMA, NULL},
     {"document-man", 0, CONFIG_MAN, NULL},
     {"document-bash", 0, CONFIG_BASH, NULL},
-    {"document-zsh", 0, CONFIG_ZSH, NULL},
     {"document-metrics", 0, CONFIG_METRICS, NULL},
 };
 const size_t config_mode_flag_count = sizeof(config_mode_flags) / sizeof(config_mode_flags[0]);

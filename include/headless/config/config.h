@@ -210,7 +210,6 @@ enum config_mode {
     CONFIG_SCHEMA, /* docs/headlessd.schema.json */
     CONFIG_MAN,    /* document.h: manual pages out of their templates, completion */
     CONFIG_BASH,
-    CONFIG_ZSH,
     CONFIG_METRICS /* docs/metrics.md */
 };
 

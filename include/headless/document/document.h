@@ -3,7 +3,7 @@
  *
  * A program describes itself once, as a struct document_program that is filled from the tables that
  * also parse its command line. From it come its manual page (mdoc, the generated parts of it; the
- * prose around them is in docs/man), and its completion for bash and zsh. So an option that is
+ * prose around them is in docs/man), and its completion for bash. So an option that is
  * added to a table is documented and completed.
  *
  * How a value is called is one word that tells people and shells: "TIME", "HOST:PORT,...",
@@ -20,7 +20,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
-#define DOCUMENT_FLAG      "--document-" /* and "man", "bash" or "zsh" behind it */
+#define DOCUMENT_FLAG      "--document-" /* and "man" or "bash" behind it */
 #define DOCUMENT_WORDS_MAX 256           /* bytes of all words to choose from, with NUL */
 
 struct document_option {
@@ -70,13 +70,12 @@ struct document_program {
 int document_man(const struct document_program *program, FILE *in, FILE *out)
     __attribute__((warn_unused_result));
 
-/* Scripts for bash (also without the package bash-completion) and zsh (as a file in its fpath). */
+/* A script for bash, which also works without the package bash-completion. */
 void document_bash(const struct document_program *program, FILE *out);
-void document_zsh(const struct document_program *program, FILE *out);
 
 /*
- * For the flags --document-man, --document-bash and --document-zsh of a program: what is "man"
- * (reads standard input), "bash" or "zsh"; to standard output. Returns 0; -ENOENT for another word,
+ * For the flags --document-man and --document-bash of a program: what is "man" (reads standard
+ * input) or "bash"; to standard output. Returns 0; -ENOENT for another word,
  * -EINVAL as document_man, -EIO.
  */
 int document_print(const struct document_program *program, const char *what)
