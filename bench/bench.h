@@ -43,9 +43,9 @@ struct bench_command {
     const char *purpose;
 };
 
-/* For --document-WHAT (see headless/document/document.h); returns the exit code. */
-int bench_document(const struct bench_command *commands, size_t count, const char *examples,
-                   const char *what);
+extern const struct bench_command bench_commands[];
+extern const size_t bench_command_count;
+extern const char bench_examples[]; /* lines */
 
 int command_send(int argc, char **argv);
 int command_sink(int argc, char **argv);

@@ -1,5 +1,5 @@
 /* Value names, which the completion and the manual share, and the choice of the document. */
-#include "headless/document/document.h"
+#include "document.h"
 
 #include <ctype.h>
 #include <errno.h>

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "headless/document/document.h"
+#include "document/document.h"
 
 static const struct document_option options[] = {
     {.letter = 'c', .name = "config", .value = "FILE", .help = "Read: a [file]."},

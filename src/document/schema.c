@@ -1,14 +1,15 @@
 /*
- * --document-schema: what a file may say, as a JSON schema (draft 7, which editors know best).
- * Each option is one definition; the nested and the dotted spelling of its key refer to it. What
- * the schema refuses, the program refuses too; it cannot know all that must fit together.
+ * docs/headlessd.schema.json: what a file may say, as a JSON schema (draft 7, which editors know
+ * best). Each option is one definition; the nested and the dotted spelling of its key refer to it.
+ * What the schema refuses, the program refuses too; it cannot know all that must fit together.
  */
 #include <errno.h>
 #include <json-c/json.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "value.h"
+#include "config/value.h"
+#include "document.h"
 
 #define DRAFT       "http://json-schema.org/draft-07/schema#"
 #define PATTERN_MAX 256
@@ -270,7 +271,7 @@ static void add_groups(struct json_object *properties)
     }
 }
 
-int config_schema(FILE *out)
+int document_schema(FILE *out)
 {
     struct json_object *properties = json_object_new_object();
     struct json_object *definitions = json_object_new_object();
@@ -286,7 +287,7 @@ int config_schema(FILE *out)
     add_text(schema, "$schema", DRAFT);
     add_text(schema, "title", "headlessd.yaml");
     add_text(schema, "description",
-             "The configuration of headlessd. Made by headlessd --document-schema.");
+             "The configuration of headlessd. Made by headless-document schema.");
     add(schema, "definitions", definitions);
     text = json_object_to_json_string_ext(schema,
                                           JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);

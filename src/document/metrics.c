@@ -4,12 +4,12 @@
 #include <string.h>
 
 #include "admin/number.h"
+#include "document.h"
 
 static const char head[] =
     "# Metrics\n"
     "\n"
-    "<!-- Generated from the tables of metrics: headlessd --document-metrics > docs/metrics.md "
-    "-->\n"
+    "<!-- Generated from the tables of metrics: headless-document metrics > docs/metrics.md -->\n"
     "\n"
     "`GET /metrics` on the admin port, in Prometheus' text format. Each name begins with "
     "`headlessd_`. `GET /status` has\n"
@@ -192,7 +192,7 @@ static size_t list_all(struct sample ret_samples[static SAMPLES_MAX])
     return samples_list(&reading, ret_samples);
 }
 
-void metrics_document(FILE *out)
+void document_metrics(FILE *out)
 {
     struct sample samples[SAMPLES_MAX];
     size_t count = list_all(samples);
