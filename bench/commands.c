@@ -21,6 +21,8 @@ const size_t bench_command_count = sizeof(bench_commands) / sizeof(bench_command
 _Static_assert(sizeof(bench_commands) / sizeof(bench_commands[0]) <= BENCH_COMMANDS_MAX,
                "raise BENCH_COMMANDS_MAX");
 
+const char bench_note[] = "";
+
 const char bench_examples[] =
     "  headless-bench smoke\n"
     "  headless-bench sink --listen 127.0.0.1:9100 --echo\n"

@@ -10,6 +10,7 @@ static void print_usage(FILE *out)
     (void)fprintf(out, "Usage: " BENCH_PROGRAM " COMMAND [OPTION...]\n\nCommands:\n");
     for (size_t i = 0; i < bench_command_count; i++)
         (void)fprintf(out, "  %-8s %s\n", bench_commands[i].name, bench_commands[i].purpose);
+    (void)fputs(bench_note, out);
     (void)fprintf(out, "\n" BENCH_PROGRAM " COMMAND --help tells the options of a command.\n");
     (void)fprintf(out, "\nExamples:\n%s\n" BENCH_EXIT_TEXT "\n", bench_examples);
 }
