@@ -324,11 +324,11 @@ int main(int argc, char *argv[])
     case CONFIG_DUMP:
         config_dump(options, stdout);
         break;
-    case CONFIG_METRICS:
-        metrics_document(stdout);
+    case CONFIG_VERSION:
+        (void)puts("headlessd " HEADLESS_VERSION);
         break;
-    default:
-        status = (int)config_print(mode);
+    case CONFIG_HELP:
+        config_help(stdout);
         break;
     }
     config_destroy(options);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "document/document.h"
 #include "headless/admin/pages.h"
 
 #define SEC UINT64_C(1000000000)
@@ -323,7 +324,7 @@ Test(admin, the_document_has_each_metric_once)
     FILE *out = open_memstream(&text, &length);
     char row[128];
 
-    metrics_document(out);
+    document_metrics(out);
     (void)fclose(out);
     for (size_t i = 0; i < count; i++) {
         (void)snprintf(row, sizeof(row), "| `%s` | %s |", samples[i].info.metric,

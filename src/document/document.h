@@ -1,30 +1,29 @@
 /*
- * document: what a program says of itself to people and to shells, from its own tables.
+ * document: manual pages, completion, schema and reference pages, from the tables of the programs.
  *
- * A program describes itself once, as a struct document_program that is filled from the tables that
- * also parse its command line. From it come its manual page (mdoc, the generated parts of it; the
- * prose around them is in docs/man), and its completion for bash and zsh. So an option that is
- * added to a table is documented and completed.
+ * headless-document (main.c) is run when the product is built; nothing of this directory is in the
+ * programs that are shipped. A struct document_program is filled from the tables that also parse a
+ * program's command line. From it come its manual page (mdoc, the generated parts of it; the prose
+ * around them is in docs/man), and its completion for bash. So an option that is added to a table
+ * is documented and completed.
  *
- * How a value is called is one word that tells people and shells: "TIME", "HOST:PORT,...",
+ * A value's name is one word that tells people and shells: "TIME", "HOST:PORT,...",
  * "framed|raw|proxy-v2", "ADDRESS|auto". Of parts between bars, those in small letters are words to
  * choose from; FILE at its beginning, or behind a [, is the path of a file.
  *
- * Threads: pure functions, any thread. Blocking: they read and write streams, whose errors are the
- * caller's to look at.
+ * Threads: one. Blocking: it reads and writes streams, whose errors are the caller's to look at.
  */
-#ifndef HEADLESS_DOCUMENT_DOCUMENT_H
-#define HEADLESS_DOCUMENT_DOCUMENT_H
+#ifndef DOCUMENT_DOCUMENT_H
+#define DOCUMENT_DOCUMENT_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 
-#define DOCUMENT_FLAG      "--document-" /* and "man", "bash" or "zsh" behind it */
-#define DOCUMENT_WORDS_MAX 256           /* bytes of all words to choose from, with NUL */
+#define DOCUMENT_WORDS_MAX 256 /* bytes of all words to choose from, with NUL */
 
 struct document_option {
-    char queued;       /* 0: only the long one */
+    char letter;       /* 0: only the long one */
     const char *name;  /* without dashes */
     const char *alias; /* a second long one, or NULL */
     const char *value; /* how it is called; NULL: takes none */
@@ -70,17 +69,30 @@ struct document_program {
 int document_man(const struct document_program *program, FILE *in, FILE *out)
     __attribute__((warn_unused_result));
 
-/* Scripts for bash (also without the package bash-completion) and zsh (as a file in its fpath). */
+/* A script for bash, which also works without the package bash-completion. */
 void document_bash(const struct document_program *program, FILE *out);
-void document_zsh(const struct document_program *program, FILE *out);
 
 /*
- * For the flags --document-man, --document-bash and --document-zsh of a program: what is "man"
- * (reads standard input), "bash" or "zsh"; to standard output. Returns 0; -ENOENT for another word,
- * -EINVAL as document_man, -EIO.
+ * To standard output: what is "man" (reads standard input) or "bash". Returns 0; -ENOENT for
+ * another word, -EINVAL as document_man, -EIO.
  */
 int document_print(const struct document_program *program, const char *what)
     __attribute__((warn_unused_result));
+
+/* ---- the programs, from their tables; a description refers to static storage ---- */
+
+void document_describe_headlessd(struct document_program *ret_program);
+void document_describe_headlessctl(struct document_program *ret_program);
+void document_describe_bench(struct document_program *ret_program);
+
+/* ---- whole documents ---- */
+
+/* docs/options.md */
+void document_options(FILE *out);
+/* docs/metrics.md: all metrics of /metrics, and queries with the result that they must have. */
+void document_metrics(FILE *out);
+/* docs/headlessd.schema.json, for editors: a JSON schema (draft 7). Returns 0 or -ENOMEM. */
+int document_schema(FILE *out) __attribute__((warn_unused_result));
 
 /* ---- parts, for those who have more to say ---- */
 

@@ -1,8 +1,9 @@
-/* What headlessd says of itself, from the table of options: see document.h. */
+/* headlessd, from the table of options. */
 #include <stdio.h>
 #include <string.h>
 
-#include "loader.h"
+#include "config/loader.h"
+#include "document.h"
 
 #define OPTIONS_MAX (OPTION_MAX + 8)
 #define HELP_MAX    2048
@@ -16,16 +17,15 @@ struct texts {
 
 static void describe_modes(struct document_program *p, struct document_option *options)
 {
-    options[p->option_count++] = (struct document_option){.queued = 'c',
+    options[p->option_count++] = (struct document_option){.letter = 'c',
                                                           .name = CONFIG_FILE_FLAG,
                                                           .value = "FILE",
                                                           .help = "Read options from a YAML file."};
     for (size_t i = 0; i < config_mode_flag_count; i++) {
         const struct mode_flag *m = &config_mode_flags[i];
 
-        if (m->help)
-            options[p->option_count++] =
-                (struct document_option){.queued = m->queued, .name = m->name, .help = m->help};
+        options[p->option_count++] =
+            (struct document_option){.letter = m->letter, .name = m->name, .help = m->help};
     }
 }
 
@@ -93,62 +93,23 @@ static void put_keys(FILE *out)
     (void)fputs(".El\n", out);
 }
 
-static void describe(struct document_program *ret_program)
+void document_describe_headlessd(struct document_program *ret_program)
 {
     static struct document_option options[OPTIONS_MAX];
+    static struct document_exit exits[CONFIG_EXIT_COUNT];
     static struct texts texts[OPTION_MAX];
     struct document_program p = {.name = "headlessd",
                                  .section = "8",
                                  .purpose = "leader forwarder for UDP services",
                                  .options = options,
                                  .examples = config_help_examples,
-                                 .exits = config_exits,
-                                 .exit_count = config_exit_count,
+                                 .exits = exits,
+                                 .exit_count = CONFIG_EXIT_COUNT,
                                  .put_keys = put_keys};
 
     describe_modes(&p, options);
     describe_options(&p, options, texts);
+    for (size_t i = 0; i < CONFIG_EXIT_COUNT; i++)
+        exits[i] = (struct document_exit){(int)config_exits[i].code, config_exits[i].meaning};
     *ret_program = p;
-}
-
-static enum config_exit print_document(const char *what)
-{
-    struct document_program program;
-    int rc;
-
-    describe(&program);
-    rc = document_print(&program, what);
-    if (rc)
-        (void)fprintf(stderr, "headlessd: --document-%s: %s\n", what, strerror(-rc));
-    return rc ? CONFIG_EXIT_FAILED : CONFIG_EXIT_OK;
-}
-
-enum config_exit config_print(enum config_mode mode)
-{
-    switch (mode) {
-    case CONFIG_VERSION:
-        (void)puts("headlessd " HEADLESS_VERSION);
-        break;
-    case CONFIG_HELP:
-        config_help(stdout);
-        break;
-    case CONFIG_DOCS:
-        config_document(stdout);
-        break;
-    case CONFIG_SCHEMA:
-        return config_schema(stdout) ? CONFIG_EXIT_FAILED : CONFIG_EXIT_OK;
-    case CONFIG_MAN:
-        return print_document("man");
-    case CONFIG_BASH:
-        return print_document("bash");
-    case CONFIG_ZSH:
-        return print_document("zsh");
-    case CONFIG_RUN:
-    case CONFIG_CHECK:
-    case CONFIG_DUMP:
-    case CONFIG_METRICS:
-    default:
-        return CONFIG_EXIT_FAILED;
-    }
-    return CONFIG_EXIT_OK;
 }

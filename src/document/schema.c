@@ -1,17 +1,18 @@
 /*
- * --document-schema: what a file may say, as a JSON schema (draft 7, which editors know best).
- * Each option is one definition; the nested and the dotted spelling of its key refer to it. What
- * the schema refuses, the program refuses too; it cannot know all that must fit together.
+ * docs/headlessd.schema.json: what a file may say, as a JSON schema (draft 7, which editors know
+ * best). Each option is one definition; the nested and the dotted spelling of its key refer to it.
+ * What the schema refuses, the program refuses too; it cannot know all that must fit together.
  */
 #include <errno.h>
 #include <json-c/json.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "pattern.h"
-#include "value.h"
+#include "config/value.h"
+#include "document.h"
 
-#define DRAFT "http://json-schema.org/draft-07/schema#"
+#define DRAFT       "http://json-schema.org/draft-07/schema#"
+#define PATTERN_MAX 256
 
 static void add(struct json_object *object, const char *key, struct json_object *value)
 {
@@ -33,28 +34,47 @@ static struct json_object *new_typed(const char *type)
 
 /* ---- the value of one option */
 
+/*
+ * Patterns show the look of a value, and find a missing unit or a wrong address. They know no
+ * ranges: those of plain numbers are the schema's minimum and maximum, the others stand in the
+ * description, and --check-config knows them all.
+ */
+#define NAME        "[A-Za-z0-9._:%-]+"
+#define IPV4        "([0-9]{1,3}[.]){3}[0-9]{1,3}"
+#define IPV6        "[0-9A-Fa-f]*:[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*(%[!-~]+)?"
+#define IP          "(" IPV4 "|" IPV6 ")"
+#define IP_AND_PORT "(" IPV4 "|\\[" IPV6 "\\]):[0-9]+"
+
+/* A value, or one item of a list. */
+static const char *const patterns[OPTION_TYPE_COUNT] = {
+    [OPTION_NUMBER] = "[0-9]+",
+    [OPTION_DURATION] = "[0-9]+(h|m|s|ms|us|ns)|0",
+    [OPTION_SIZE] = "[0-9]+(GiB|MiB|KiB|B)?",
+    [OPTION_TEXT] = "[!-~]+",
+    [OPTION_NAME] = NAME,
+    [OPTION_LEADER] = "[!-~]+",
+    [OPTION_ADDRESS] = "auto|any|" IP,
+    [OPTION_LISTEN] = "none|off|:[0-9]+|" IP_AND_PORT,
+    [OPTION_TARGET] = "echo|whoami|discard|udp://" IP_AND_PORT,
+    [OPTION_PEERS] = "(" NAME "=)?" IP,
+    [OPTION_ORDER] = NAME,
+    [OPTION_CIDRS] = "any|" IP "(/[0-9]+)?",
+    [OPTION_GROUPS] = IP "(%[!-~]+)?",
+};
+
 static struct json_object *new_pattern(const struct config_option *o, bool is_whole_list)
 {
     struct json_object *schema = new_typed("string");
-    char *item = NULL, *text = NULL;
-    size_t item_size, text_size;
-    FILE *out = open_memstream(&item, &item_size);
+    char item[PATTERN_MAX], text[2 * PATTERN_MAX + 64];
 
-    if (out) {
-        pattern_put(out, o);
-        (void)fclose(out);
-    }
-    out = open_memstream(&text, &text_size);
-    if (out) {
-        if (is_whole_list)
-            (void)fprintf(out, "^(none|off| *%s *(, *%s *)*)$", item, item);
-        else
-            (void)fprintf(out, "^%s$", item);
-        (void)fclose(out);
-        add_text(schema, "pattern", text);
-    }
-    free(text);
-    free(item);
+    (void)snprintf(item, sizeof(item), "(%s%s%s%s)", patterns[o->type] ? patterns[o->type] : ".+",
+                   o->zero ? "|" : "", o->zero ? o->zero : "",
+                   o->zero && value_is_none(o->zero) ? "|off" : "");
+    if (is_whole_list)
+        (void)snprintf(text, sizeof(text), "^(none|off| *%s *(, *%s *)*)$", item, item);
+    else
+        (void)snprintf(text, sizeof(text), "^%s$", item);
+    add_text(schema, "pattern", text);
     return schema;
 }
 
@@ -251,7 +271,7 @@ static void add_groups(struct json_object *properties)
     }
 }
 
-int config_schema(FILE *out)
+int document_schema(FILE *out)
 {
     struct json_object *properties = json_object_new_object();
     struct json_object *definitions = json_object_new_object();
@@ -267,7 +287,7 @@ int config_schema(FILE *out)
     add_text(schema, "$schema", DRAFT);
     add_text(schema, "title", "headlessd.yaml");
     add_text(schema, "description",
-             "The configuration of headlessd. Made by headlessd --document-schema.");
+             "The configuration of headlessd. Made by headless-document schema.");
     add(schema, "definitions", definitions);
     text = json_object_to_json_string_ext(schema,
                                           JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);

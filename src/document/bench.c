@@ -1,9 +1,8 @@
-/* What headless-bench says of itself, from the tables of its commands. */
-#include "headless/document/document.h"
-
+/* headless-bench, from the tables of its commands. */
 #include <string.h>
 
 #include "argument.h"
+#include "document.h"
 
 static const struct document_option own_options[] = {
     {.name = "help", .help = "Print what there is, and stop."},
@@ -19,8 +18,8 @@ static const struct document_exit exits[] = {
 };
 
 /* options has room for ARGUMENT_ROWS_MAX and the own ones, which argp adds to each command. */
-static struct document_command describe(const struct bench_command *command,
-                                        struct document_option *options)
+static struct document_command describe_bench_command(const struct bench_command *command,
+                                                      struct document_option *options)
 {
     const struct argument_set *set = command->arguments;
 
@@ -37,27 +36,21 @@ static struct document_command describe(const struct bench_command *command,
                                      .option_count = set->count + OWN_OPTIONS};
 }
 
-int bench_document(const struct bench_command *commands, size_t count, const char *examples,
-                   const char *what)
+void document_describe_bench(struct document_program *ret_program)
 {
     static struct document_option options[BENCH_COMMANDS_MAX][ARGUMENT_ROWS_MAX + OWN_OPTIONS];
-    struct document_command list[BENCH_COMMANDS_MAX];
-    const struct document_program program = {.name = BENCH_PROGRAM,
+    static struct document_command commands[BENCH_COMMANDS_MAX];
+
+    for (size_t i = 0; i < bench_command_count; i++)
+        commands[i] = describe_bench_command(&bench_commands[i], options[i]);
+    *ret_program = (struct document_program){.name = BENCH_PROGRAM,
                                              .section = "1",
                                              .purpose = "load, loss and latency of a UDP service",
                                              .options = own_options,
                                              .option_count = OWN_OPTIONS,
-                                             .commands = list,
-                                             .command_count = count,
-                                             .examples = examples,
+                                             .commands = commands,
+                                             .command_count = bench_command_count,
+                                             .examples = bench_examples,
                                              .exits = exits,
                                              .exit_count = sizeof(exits) / sizeof(exits[0])};
-    int rc;
-
-    for (size_t i = 0; i < count; i++)
-        list[i] = describe(&commands[i], options[i]);
-    rc = document_print(&program, what);
-    if (rc)
-        (void)fprintf(stderr, BENCH_PROGRAM ": " DOCUMENT_FLAG "%s: %s\n", what, strerror(-rc));
-    return rc ? BENCH_EXIT_USAGE : BENCH_EXIT_OK;
 }

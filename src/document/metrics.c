@@ -4,12 +4,12 @@
 #include <string.h>
 
 #include "admin/number.h"
+#include "document.h"
 
 static const char head[] =
     "# Metrics\n"
     "\n"
-    "<!-- Generated from the tables of metrics: headlessd --document-metrics > docs/metrics.md "
-    "-->\n"
+    "<!-- Generated from the tables of metrics: headless-document metrics > docs/metrics.md -->\n"
     "\n"
     "`GET /metrics` on the admin port, in Prometheus' text format. Each name begins with "
     "`headlessd_`. `GET /status` has\n"
@@ -172,15 +172,15 @@ static void put_reasons(FILE *out)
                       drop_reason_prose((enum drop_reason)i));
 }
 
-/* A snapshot of nothing, in which everything that there may be is there. */
+/* A reading of nothing, in which everything that there may be is there. */
 static size_t list_all(struct sample ret_samples[static SAMPLES_MAX])
 {
     static const struct config config = {.route = CONFIG_ROUTE_ORDERED};
-    static const struct leader_snapshot leadership;
+    static const struct leader_snapshot snapshot;
     static const struct supervisor_report report;
-    const struct admin_snapshot snapshot = {
+    const struct admin_snapshot reading = {
         .config = &config,
-        .leadership = &leadership,
+        .leadership = &snapshot,
         .report = &report,
         .data_rcvbuf_bytes = 1,
         .relay_rcvbuf_bytes = 1,
@@ -189,10 +189,10 @@ static size_t list_all(struct sample ret_samples[static SAMPLES_MAX])
         .numbers = {.group_rcvbuf_bytes = 1, .app_rcvbuf_bytes = 1},
     };
 
-    return samples_list(&snapshot, ret_samples);
+    return samples_list(&reading, ret_samples);
 }
 
-void metrics_document(FILE *out)
+void document_metrics(FILE *out)
 {
     struct sample samples[SAMPLES_MAX];
     size_t count = list_all(samples);
