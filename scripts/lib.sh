@@ -13,7 +13,7 @@ build_packages=(gcc libc6-dev cmake ninja-build pkg-config libjson-c-dev libyaml
 # shellcheck disable=SC2034
 test_packages=(clang clang-format clang-tidy libclang-rt-14-dev llvm libcriterion-dev shellcheck cppcheck
     netcat-openbsd socat curl dnsmasq-base knot knot-dnsutils dnsperf iproute2 nftables iptables ethtool procps
-    jq prometheus util-linux libnetfilter-queue-dev faketime spin binutils strace
+    jq patch prometheus util-linux libnetfilter-queue-dev faketime spin binutils strace
     man-db mandoc tmux zsh systemd python3-yaml python3-jsonschema)
 # shellcheck disable=SC2034
 package_packages=(dpkg-dev file lintian)

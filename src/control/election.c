@@ -139,12 +139,6 @@ size_t election_needed(const struct election *e)
     if (e->config.quorum == ELECTION_QUORUM_NONE ||
         (e->config.quorum == ELECTION_QUORUM_AUTO && !e->list.wants_majority))
         return 1;
-    if (ELECTION_IS_BROKEN(e, BROKEN_LIST_SHRINKING)) {
-        entries = 1;
-        for (uint16_t i = 0; i < e->list.count; i++)
-            entries += i != e->self_index && e->peers[i].heard_ns &&
-                       e->now_ns < e->peers[i].heard_ns + e->detection_ns;
-    }
     return entries / 2 + 1;
 }
 

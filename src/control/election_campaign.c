@@ -80,8 +80,7 @@ void election_campaign_start(struct election *e, enum election_stage stage,
     c->ends_ns = 0;
     c->stage = ELECTION_STAGE_PREVOTE;
     forget_grants(e);
-    if ((stage == ELECTION_STAGE_VOTE || ELECTION_IS_BROKEN(e, BROKEN_PREVOTE)) &&
-        election_may_grant_lease(e, election_self(e)))
+    if (stage == ELECTION_STAGE_VOTE && election_may_grant_lease(e, election_self(e)))
         start_votes(e);
 }
 

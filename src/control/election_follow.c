@@ -146,8 +146,6 @@ static void take_terms_of_heartbeat(struct election *e, const struct election_ev
 
 static bool is_below(const struct election *e, const struct election_message *m)
 {
-    if (ELECTION_IS_BROKEN(e, BROKEN_TERM_CHECK))
-        return false;
     return m->term < e->term ||
            (m->term == e->term && e->leader && e->leader != m->from && !wins_tie(e, m->from));
 }

@@ -20,12 +20,6 @@
 #define ELECTION_NEVER     UINT64_MAX
 #define ELECTION_NOT_FOUND ELECTION_MEMBERS_MAX
 
-#ifdef ELECTION_BROKEN
-#define ELECTION_IS_BROKEN(e, fault) ((e)->config.broken == (fault))
-#else
-#define ELECTION_IS_BROKEN(e, fault) false
-#endif
-
 static inline uint64_t election_max(uint64_t a, uint64_t b)
 {
     return a > b ? a : b;

@@ -130,8 +130,7 @@ void election_hear_ack(struct election *e, const struct election_event *event)
     peer->is_volatile = m->flags & ELECTION_FLAG_VOLATILE;
     peer->list = m->list;
     if (m->lease_grant_ns && m->lease_grant_ns <= PROMISE_MAX_NS) {
-        uint64_t usable =
-            ELECTION_IS_BROKEN(e, BROKEN_FENCE) ? m->lease_grant_ns * 2 : m->lease_grant_ns / 3 * 2;
+        uint64_t usable = m->lease_grant_ns / 3 * 2;
 
         peer->lease_ns = election_max(peer->lease_ns, m->stamp_ns + usable);
     }

@@ -37,8 +37,6 @@ static uint64_t bound_for(const struct election *e, const struct election_messag
 {
     uint64_t wait = left(e, e->abstain_ns);
 
-    if (ELECTION_IS_BROKEN(e, BROKEN_PROMISE))
-        return 0;
     if (e->lease_granted_to != m->from && !is_waived(e, m, e->lease_granted_to))
         wait = election_max(wait, left(e, e->lease_granted_ns));
     if (e->leader != m->from && election_hears_leader(e) && !is_waived(e, m, e->leader))
@@ -50,8 +48,6 @@ static uint64_t bound_for(const struct election *e, const struct election_messag
 
 static bool is_term_free(const struct election *e, const struct election_message *m)
 {
-    if (ELECTION_IS_BROKEN(e, BROKEN_TERM_CHECK))
-        return m->term >= e->term;
     if (m->term <= e->term || m->term < e->voted_term)
         return false;
     return m->term > e->voted_term || e->voted_for == m->from;

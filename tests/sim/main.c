@@ -1,12 +1,13 @@
 /*
  * sim: runs seeds, replays one, runs the named scenarios.
  *
- *   sim --seeds 1..1000 [--jobs 2] [--seconds 600] [--broken NAME]
+ *   sim --seeds 1..1000 [--jobs 2] [--seconds 600]
  *   sim --seed 17 [--trace]
  *   sim --scenarios | --scenario NAME [--trace]
  *
  * Exit status 0: all passed; 1: some failed; 2: usage.
  */
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,18 +22,13 @@ struct command_line {
     struct sim_options options;
     uint64_t first, last;
     unsigned jobs;
-    const char *scenario, *broken;
+    const char *scenario;
     bool scenarios;
 };
 
 struct shared {
     _Atomic uint64_t passed, failed, steps;
 };
-
-static const char *const broken_names[BROKEN_COUNT] = {
-    [BROKEN_NONE] = "none",       [BROKEN_TERM_CHECK] = "term-check",
-    [BROKEN_PREVOTE] = "prevote", [BROKEN_FENCE] = "fence",
-    [BROKEN_PROMISE] = "promise", [BROKEN_LIST_SHRINKING] = "list-shrinking"};
 
 /* Counters of several processes: nothing else depends on their order. */
 static uint64_t add(_Atomic uint64_t *counter, uint64_t n)
@@ -52,11 +48,10 @@ static void run_seed(struct sim *sim, const struct sim_options *options)
 
 static void report_failure(const struct command_line *line, uint64_t seed, const struct sim *sim)
 {
-    (void)printf("seed %llu at %.3f s: %s\n    replay: sim --seed %llu --seconds "
-                 "%llu%s%s --trace\n",
+    (void)printf("seed %llu at %.3f s: %s\n    replay: %s --seed %llu --seconds %llu --trace\n",
                  (unsigned long long)seed, (double)sim->now_ns / 1e9, sim->failure,
-                 (unsigned long long)seed, (unsigned long long)line->options.seconds,
-                 line->broken ? " --broken " : "", line->broken ? line->broken : "");
+                 program_invocation_short_name, (unsigned long long)seed,
+                 (unsigned long long)line->options.seconds);
     (void)fflush(stdout);
 }
 
@@ -143,18 +138,6 @@ static int run_one(const struct command_line *line)
     return status;
 }
 
-static bool parse_broken(const char *name, struct command_line *ret_line)
-{
-    for (int i = 0; i < BROKEN_COUNT; i++) {
-        if (strcmp(name, broken_names[i]) == 0) {
-            ret_line->options.broken = (enum election_broken)i;
-            ret_line->broken = broken_names[i];
-            return true;
-        }
-    }
-    return false;
-}
-
 static bool parse(int argc, char **argv, struct command_line *ret_line)
 {
     for (int i = 1; i < argc; i++) {
@@ -182,7 +165,7 @@ static bool parse(int argc, char **argv, struct command_line *ret_line)
                 ret_line->jobs = (unsigned)strtoul(value, NULL, 10);
             } else if (strcmp(argv[i - 1], "--scenario") == 0) {
                 ret_line->scenario = value;
-            } else if (strcmp(argv[i - 1], "--broken") != 0 || !parse_broken(value, ret_line)) {
+            } else {
                 return false;
             }
         }
@@ -197,8 +180,6 @@ int main(int argc, char **argv)
 
     if (!parse(argc, argv, &line)) {
         (void)fprintf(stderr, "usage: sim --seeds FROM..TO [--jobs N] [--seconds N >= 70]\n"
-                              "           [--broken "
-                              "term-check|prevote|fence|promise|list-shrinking]\n"
                               "       sim --seed N [--trace]\n"
                               "       sim --scenarios | --scenario NAME [--trace]\n");
         return 2;

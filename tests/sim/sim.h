@@ -108,7 +108,6 @@ enum sim_fault {
 struct sim_options {
     uint64_t seed, seconds;
     bool trace;
-    enum election_broken broken;
 };
 
 struct sim {

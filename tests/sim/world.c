@@ -263,8 +263,7 @@ void sim_init(struct sim *sim, const struct sim_options *options, uint32_t pod_c
                                                .expect = (uint16_t)pod_count,
                                                .on_refused_fast = true,
                                                .forget_ns = 60 * NS_PER_SEC,
-                                               .tenure_ns = 5 * NS_PER_SEC,
-                                               .broken = options->broken};
+                                               .tenure_ns = 5 * NS_PER_SEC};
         self->address = (struct address){.family = ADDRESS_V4, .ip = {10, 0, 0, (uint8_t)(i + 1)}};
         (void)snprintf(self->name.text, sizeof(self->name.text), "pod-%u", i);
         self->is_eligible = true;

@@ -63,19 +63,6 @@ enum election_cause {
 
 enum election_quorum { ELECTION_QUORUM_AUTO, ELECTION_QUORUM_MAJORITY, ELECTION_QUORUM_NONE };
 
-#ifdef ELECTION_BROKEN
-/* Faults put in on purpose, for the simulator to find. Never compiled into the product. */
-enum election_broken {
-    BROKEN_NONE,
-    BROKEN_TERM_CHECK,     /* votes again in a term */
-    BROKEN_PREVOTE,        /* asks for votes without having asked for pre-votes */
-    BROKEN_FENCE,          /* believes in its time longer than it was promised */
-    BROKEN_PROMISE,        /* gives pre-votes and votes in spite of its lease_grant */
-    BROKEN_LIST_SHRINKING, /* takes the majority of who is alive */
-    BROKEN_COUNT
-};
-#endif
-
 struct election_config {
     struct election_member self; /* instance, address, name, eligible */
     uint64_t interval_ns;        /* heartbeat.interval */
@@ -93,9 +80,6 @@ struct election_config {
     struct election_member order[ELECTION_MEMBERS_MAX]; /* leader_list; the others come after it */
     uint16_t order_count;
     bool is_discovering; /* others may turn up by discovery: who is alone waits for them */
-#ifdef ELECTION_BROKEN
-    enum election_broken broken;
-#endif
 };
 
 /* ---- events ---- */
