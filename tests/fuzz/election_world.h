@@ -40,7 +40,7 @@ struct world {
         uint64_t term, to;
     } votes[VOTES_MAX];
     size_t vote_count;
-    uint64_t lease_granted_ns[INSTANCES + 1]; /* until when, by instance */
+    uint64_t granted_until_ns[INSTANCES + 1]; /* until when, by instance */
     uint8_t commands[256], answers[256];      /* by token: how often */
 };
 
@@ -85,13 +85,13 @@ static void check_vote(uint64_t term, uint64_t to)
 static void check_lease_grants(uint64_t to)
 {
     for (uint64_t i = 1; i <= INSTANCES; i++)
-        FUZZ_CHECK(i == to || world.lease_granted_ns[i] <= world.now_ns);
+        FUZZ_CHECK(i == to || world.granted_until_ns[i] <= world.now_ns);
 }
 
 static void lease_grant(uint64_t to, uint64_t for_ns)
 {
-    if (to <= INSTANCES && world.lease_granted_ns[to] < world.now_ns + for_ns)
-        world.lease_granted_ns[to] = world.now_ns + for_ns;
+    if (to <= INSTANCES && world.granted_until_ns[to] < world.now_ns + for_ns)
+        world.granted_until_ns[to] = world.now_ns + for_ns;
 }
 
 static void check_sent(const struct election_action *action)

@@ -55,9 +55,9 @@ static void waive(const struct election_message *m)
     bool is_request = m->type == ELECTION_VOTE || m->type == ELECTION_PREVOTE;
 
     if (m->type == ELECTION_STEP_DOWN)
-        world.lease_granted_ns[m->from] = 0;
+        world.granted_until_ns[m->from] = 0;
     if (is_request && m->flags & ELECTION_FLAG_STEPPED_DOWN && m->leader <= INSTANCES)
-        world.lease_granted_ns[m->leader] = 0;
+        world.granted_until_ns[m->leader] = 0;
 }
 
 /* As it arrives: what the wire does not let through is not heard. */
@@ -257,7 +257,7 @@ static void happen(struct input *in, uint8_t op)
     case 2:
         event.type = ELECTION_REFUSED;
         event.instance = take_instance(in);
-        world.lease_granted_ns[event.instance] = 0;
+        world.granted_until_ns[event.instance] = 0;
         break;
     case 3:
         event.type = ELECTION_AUTH_FAILED;

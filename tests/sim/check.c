@@ -79,9 +79,9 @@ static bool is_heard_by_majority(const struct sim *sim, uint32_t leader)
     const struct sim_pod *pod = &sim->pods[leader];
     uint32_t heard = 1;
 
-    if (!pod->is_up || pod->is_stalled || sim->now_ns > pod->left_office_ns + IN_OFFICE_NS ||
+    if (!pod->is_up || pod->is_stalled || sim->now_ns > pod->stopped_leading_ns + IN_OFFICE_NS ||
         sim->lossy || sim->slow || sim->now_ns < sim->loss_ns + CLEAR_NS ||
-        sim->now_ns < pod->led_since_ns + CLEAR_NS || sim->now_ns < pod->gave_way_ns + CLEAR_NS)
+        sim->now_ns < pod->led_since_ns + CLEAR_NS || sim->now_ns < pod->step_down_ns + CLEAR_NS)
         return false;
     for (uint32_t i = 0; i < sim->pod_count; i++)
         heard += i != leader && sim->pods[i].is_up && !sim->pods[i].is_stalled &&
@@ -127,19 +127,19 @@ static void check_valid(struct sim *sim, uint32_t index)
     }
 }
 
-void sim_check_view(struct sim *sim, uint32_t index, const struct election_leadership *before)
+void sim_check_leadership(struct sim *sim, uint32_t index, const struct election_leadership *before)
 {
     struct sim_pod *pod = &sim->pods[index];
     const struct election_leadership *leadership = &pod->leadership;
 
     pod->valid_until_ns = 0;
     if (leadership->state == ELECTION_LEADER || before->state != ELECTION_LEADER)
-        pod->left_office_ns =
-            leadership->state == ELECTION_LEADER ? UINT64_MAX / 2 : pod->left_office_ns;
+        pod->stopped_leading_ns =
+            leadership->state == ELECTION_LEADER ? UINT64_MAX / 2 : pod->stopped_leading_ns;
     else
-        pod->left_office_ns = sim->now_ns;
+        pod->stopped_leading_ns = sim->now_ns;
     if (leadership->state == ELECTION_RESIGNING)
-        pod->gave_way_ns = sim->now_ns;
+        pod->step_down_ns = sim->now_ns;
     if (leadership->term < before->term)
         sim_fail(sim, "pod %u: term fell from %llu to %llu", index,
                  (unsigned long long)before->term, (unsigned long long)leadership->term);
@@ -161,7 +161,7 @@ void sim_check_view(struct sim *sim, uint32_t index, const struct election_leade
     if (sim->options.trace &&
         (leadership->state != before->state || leadership->term != before->term ||
          leadership->leader != before->leader))
-        sim_trace_view(sim, index);
+        sim_trace_leadership(sim, index);
 }
 
 /* ---- after all have healed ---- */

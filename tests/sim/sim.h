@@ -80,8 +80,8 @@ struct sim_pod {
     struct election_leadership leadership;
     uint64_t valid_until_ns; /* real; 0: does not lead */
     uint64_t led_since_ns;
-    uint64_t gave_way_ns; /* was told to: stop, command, app */
-    uint64_t left_office_ns;
+    uint64_t step_down_ns; /* was told to: stop, command, app */
+    uint64_t stopped_leading_ns;
 };
 
 /* ---- the world ---- */
@@ -185,7 +185,7 @@ void sim_fault_end(struct sim *sim, const struct sim_event *event);
 void sim_heal(struct sim *sim);
 
 /* check.c */
-void sim_check_view(struct sim *sim, uint32_t pod, const struct election_leadership *before);
+void sim_check_leadership(struct sim *sim, uint32_t pod, const struct election_leadership *before);
 void sim_check_agreement(struct sim *sim);
 void sim_check_end(struct sim *sim);
 /* The pod that leads validly, if all live ones follow it; else -1. */
@@ -196,7 +196,7 @@ void sim_fail(struct sim *sim, const char *format, ...) __attribute__((format(pr
 /* trace.c */
 void sim_trace_message(const struct sim *sim, uint32_t pod, const char *what, uint32_t other,
                        const struct election_message *message);
-void sim_trace_view(const struct sim *sim, uint32_t pod);
+void sim_trace_leadership(const struct sim *sim, uint32_t pod);
 void sim_trace(const struct sim *sim, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

@@ -22,7 +22,7 @@ void sim_trace_message(const struct sim *sim, uint32_t pod, const char *what, ui
     (void)printf("\n");
 }
 
-void sim_trace_view(const struct sim *sim, uint32_t pod)
+void sim_trace_leadership(const struct sim *sim, uint32_t pod)
 {
     const struct sim_pod *p = &sim->pods[pod];
 

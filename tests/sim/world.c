@@ -69,7 +69,7 @@ static void carry_out(struct sim *sim, uint32_t index)
         struct election_leadership before = pod->leadership;
 
         pod->leadership = actions->leadership;
-        sim_check_view(sim, index, &before);
+        sim_check_leadership(sim, index, &before);
     }
     for (size_t i = 0; i < actions->count; i++) {
         if (actions->list[i].type == ELECTION_RESULT)
@@ -194,7 +194,7 @@ void sim_stop_pod(struct sim *sim, uint32_t index, uint64_t drain_ns)
     if (!sim->pods[index].is_up || sim->pods[index].is_stalled)
         return;
     sim_trace(sim, "%u is asked to stop", index);
-    sim->pods[index].gave_way_ns = sim->now_ns;
+    sim->pods[index].step_down_ns = sim->now_ns;
     sim_disturb(sim, index, sim->now_ns);
     sim_step(sim, index, &event);
     sim_at(sim, sim->now_ns + drain_ns, SIM_QUIT, index, pod_instance(sim, index), 0);
@@ -207,7 +207,7 @@ static void quit(struct sim *sim, const struct sim_event *happening)
 
     if (pod_instance(sim, happening->pod) != happening->a)
         return; /* another process by now */
-    sim->pods[happening->pod].gave_way_ns = sim->now_ns;
+    sim->pods[happening->pod].step_down_ns = sim->now_ns;
     sim_disturb(sim, happening->pod, sim->now_ns);
     sim_step(sim, happening->pod, &event);
 }
@@ -222,7 +222,7 @@ void sim_command(struct sim *sim, uint32_t index, uint32_t target, uint64_t toke
         return;
     sim_trace(sim, "%u is told: leader %u", index, target);
     for (uint32_t i = 0; i < sim->pod_count; i++)
-        sim->pods[i].gave_way_ns = sim->now_ns;
+        sim->pods[i].step_down_ns = sim->now_ns;
     sim->commands_sent++;
     sim_step(sim, index, &event);
 }
@@ -235,7 +235,7 @@ void sim_set_app(struct sim *sim, uint32_t index, bool is_up)
         return;
     sim_trace(sim, "%u: app %s", index, is_up ? "up" : "down");
     for (uint32_t i = 0; i < sim->pod_count; i++)
-        sim->pods[i].gave_way_ns = sim->now_ns;
+        sim->pods[i].step_down_ns = sim->now_ns;
     sim_step(sim, index, &event);
 }
 

@@ -205,7 +205,7 @@ static void reply_to_campaign(enum election_message_type type, uint64_t from)
 Test(election, the_vote_of_the_uninvited_for_itself_does_not_count)
 {
     e.is_unlisted = true;
-    e.candidate_ns = now_ns;
+    e.candidacy_ns = now_ns;
     step(ELECTION_TICK, NULL, NULL);
     cr_assert_eq(e.campaign.stage, ELECTION_STAGE_PREVOTE);
     reply_to_campaign(ELECTION_PREVOTE_REPLY, LEADER);
@@ -338,7 +338,7 @@ static uint64_t live_in_heartbeat(void)
 Test(election, who_was_not_heard_yet_is_not_dead_to_a_new_leader)
 {
     e.peers[2].heard_ns = now_ns - 9 * NS_PER_SEC; /* or said something long ago, as followers do */
-    e.candidate_ns = now_ns;
+    e.candidacy_ns = now_ns;
     step(ELECTION_TICK, NULL, NULL);
     reply_to_campaign(ELECTION_PREVOTE_REPLY, LEADER);
     cr_assert_eq(e.campaign.stage, ELECTION_STAGE_VOTE);
@@ -355,7 +355,7 @@ Test(election, who_was_deposed_is_dead_to_its_successor)
     e.leader = OTHER;
     e.term = 1;
     e.heard_ns = now_ns - 9 * NS_PER_SEC;
-    e.candidate_ns = now_ns;
+    e.candidacy_ns = now_ns;
     step(ELECTION_TICK, NULL, NULL);
     reply_to_campaign(ELECTION_PREVOTE_REPLY, LEADER);
     grant(ELECTION_VOTE_REPLY, LEADER);
