@@ -49,7 +49,7 @@ static uint64_t next_term(const struct election *e)
         seen = election_max(e->term + ELECTION_TERM_LEAP / 2, e->voted_term);
     if (!(e->campaign.flags & ELECTION_FLAG_TERM_SKIPPED))
         return seen + 1;
-    /* Spread by instance: a candidate that skipped terms before us may be forgotten too. */
+    /* Spread by instance: votes after the skip of another candidate may be forgotten, too. */
     return seen + ELECTION_TERM_SKIP + (election_self(e) * UINT64_C(0x9e3779b97f4a7c15) >> 58);
 }
 
@@ -228,8 +228,8 @@ static bool majority_replies(const struct election *e)
     return n >= election_needed(e);
 }
 
-/* A campaign of a bootstrap, or with our own entry, rests on a list that may change: it is
- * limited. */
+/* A campaign for a bootstrap or with our own entry is limited: the list that it rests on may
+ * change. */
 static bool is_limited(const struct election *e)
 {
     return e->campaign.flags & ELECTION_FLAG_BOOTSTRAP || e->is_unlisted;

@@ -107,7 +107,7 @@ void election_command(struct election *e, const struct election_event *event)
     e->generation = election_max(e->generation, event->generation);
     if (event->instance == e->leader &&
         (e->state == ELECTION_LEADER ? e->now_ns < e->valid_until_ns : election_hears_leader(e))) {
-        /* Whatever if_term says: the command is a repetition, and done. */
+        /* A repeated command is done, whatever if_term says. */
         election_result(e, event->token, ELECTION_OK);
     } else if (event->if_term && event->if_term != e->term) {
         election_result(e, event->token, ELECTION_BAD_TERM);

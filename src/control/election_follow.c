@@ -210,7 +210,7 @@ enum election_member_state election_describe(const struct election *e, uint16_t 
     return ELECTION_MEMBER_DEAD;
 }
 
-/* ---- suspicion ---- */
+/* ---- failure detection ---- */
 
 void election_probe_leader(struct election *e)
 {
