@@ -55,7 +55,7 @@ static void grant_grace(const struct supervisor *supervisor, const struct superv
         return;
     if (before->kind != LEADER_NONE && !is_late_news)
         facts->previous_term = before->term;
-    facts->previous_until_ns = resigned || supervisor->snapshot.gave_way
+    facts->previous_until_ns = resigned || supervisor->snapshot.previous_stepped_down
                                    ? clock_now_ns() + supervisor->settings.reply_grace_ns
                                    : 0;
 }
@@ -79,7 +79,7 @@ static struct supervisor_facts gather(struct supervisor *supervisor)
     facts.list_term = list->id.term;
     facts.list_version = list->id.version;
     facts.list_count = list->count;
-    facts.gave_way = supervisor->snapshot.gave_way;
+    facts.gave_way = supervisor->snapshot.previous_stepped_down;
     facts.votes_needed = election_needed(&supervisor->election);
     memset(facts.live, 0, sizeof(facts.live));
     for (uint16_t i = 0; i < list->count; i++)
@@ -239,7 +239,7 @@ static struct supervisor_cost sum_up(struct supervisor *supervisor,
     cost.held = numbers.held;
     cost.gap_ns = since_ns && now_ns > since_ns ? now_ns - since_ns : 0;
     /* In order of loss: who gave way goes on relaying what it got. */
-    if (before->leader && leader != before->leader && !supervisor->snapshot.gave_way)
+    if (before->leader && leader != before->leader && !supervisor->snapshot.previous_stepped_down)
         cost.lost = roster_unconfirmed(&supervisor->roster, before->leader);
     return cost;
 }
