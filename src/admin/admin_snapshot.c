@@ -40,7 +40,7 @@ void admin_snapshot_take(struct admin *admin, struct admin_snapshot *ret_snapsho
     distributions_collect(admin->supervisor->counters.distributions,
                           snapshot.numbers.distributions);
     for (size_t i = 0; i < snapshot.leadership->member_count; i++) {
-        uint16_t slot = snapshot.leadership->members[i].slot;
+        uint16_t slot = snapshot.leadership->members[i].member_index;
 
         if (slot < MEMBERS_MAX)
             data_plane_read_traffic(data_plane, slot, &snapshot.traffic[i].relayed,

@@ -71,9 +71,9 @@ static void add_pulse(struct json_object *pod, const struct admin_snapshot *snap
     const struct supervisor_pulse *pulse;
     uint64_t heard_ns, rtt_ns;
 
-    if (member->slot >= MEMBERS_MAX || member->instance == snapshot->identity->instance)
+    if (member->member_index >= MEMBERS_MAX || member->instance == snapshot->identity->instance)
         return;
-    pulse = &snapshot->report->pulses[member->slot];
+    pulse = &snapshot->report->pulses[member->member_index];
     heard_ns = atomic_load_explicit(&pulse->heard_ns, memory_order_relaxed);
     rtt_ns = atomic_load_explicit(&pulse->rtt_ns, memory_order_relaxed);
     if (heard_ns) /* perhaps after this snapshot began */

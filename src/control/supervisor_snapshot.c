@@ -100,8 +100,9 @@ static void add_member(struct leader_snapshot *snapshot, uint64_t instance, cons
 {
     struct member *member = &snapshot->members[snapshot->member_count++];
 
-    *member = (struct member){
-        .instance = instance, .address = address_with_port(*address, 0), .slot = MEMBER_INDEX_NONE};
+    *member = (struct member){.instance = instance,
+                              .address = address_with_port(*address, 0),
+                              .member_index = MEMBER_INDEX_NONE};
     (void)snprintf(member->name, sizeof(member->name), "%s", name);
 }
 
@@ -138,9 +139,9 @@ static void put_members(struct supervisor *supervisor, struct leader_snapshot *s
 
         add_member(snapshot, member->instance, member->name.text, &member->address);
         snapshot->members[i].is_alive = is_alive(supervisor, i);
-        snapshot->members[i].slot = roster_slot(&supervisor->roster, member->instance);
-        snapshot->members[i].is_authenticated =
-            supervisor_reset_windows(supervisor, member->instance, snapshot->members[i].slot);
+        snapshot->members[i].member_index = roster_slot(&supervisor->roster, member->instance);
+        snapshot->members[i].is_authenticated = supervisor_reset_windows(
+            supervisor, member->instance, snapshot->members[i].member_index);
     }
 }
 
@@ -153,7 +154,7 @@ static void put_leader(struct supervisor *supervisor, struct leader_snapshot *sn
     snapshot->leader = (struct address){0};
     snapshot->leader_name[0] = '\0';
     snapshot->leader_instance = facts->leader;
-    snapshot->leader_slot = roster_slot(&supervisor->roster, facts->leader);
+    snapshot->leader_index = roster_slot(&supervisor->roster, facts->leader);
     if (facts->kind == LEADER_OUTSIDE)
         snapshot->leader = supervisor->outside;
     else if (facts->kind == LEADER_SELF)

@@ -24,7 +24,7 @@ static void add_member(const char *ip, const char *name, uint64_t instance)
     cr_assert_eq(address_parse_ip(ip, &member->address), 0);
     (void)snprintf(member->name, sizeof(member->name), "%s", name);
     member->instance = instance;
-    member->slot = instance ? (uint16_t)(leadership.member_count - 1) : MEMBER_INDEX_NONE;
+    member->member_index = instance ? (uint16_t)(leadership.member_count - 1) : MEMBER_INDEX_NONE;
 }
 
 static void lead(enum leader_kind kind, const char *address, const char *name)
