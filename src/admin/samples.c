@@ -162,7 +162,7 @@ enum election_member_state admin_snapshot_member_state(const struct admin_snapsh
         return member->instance == snapshot->identity->instance ? ELECTION_MEMBER_SELF
                                                                 : ELECTION_MEMBER_DEAD;
     return (enum election_member_state)atomic_load_explicit(
-        &snapshot->report->member_states[member->member_index], memory_order_relaxed);
+        &snapshot->report->peers[member->member_index].state, memory_order_relaxed);
 }
 
 bool admin_snapshot_is_leader(const struct admin_snapshot *snapshot)

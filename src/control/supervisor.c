@@ -36,7 +36,7 @@ static void learn_from_heartbeat(struct supervisor *supervisor,
 {
     if (message->from != supervisor->facts.leader)
         return;
-    roster_confirm(&supervisor->roster, message->from, message->received);
+    peers_confirm(&supervisor->peers, message->from, message->received);
     if (supervisor->facts.rcvbuf_bytes != message->rcvbuf_bytes) {
         supervisor->facts.rcvbuf_bytes = message->rcvbuf_bytes;
         supervisor_publish_again(supervisor);
@@ -45,10 +45,9 @@ static void learn_from_heartbeat(struct supervisor *supervisor,
 
 static void feel_pulse(struct supervisor *supervisor, const struct election_message *message)
 {
-    uint16_t slot = roster_slot(&supervisor->roster, message->from);
     uint64_t rtt_ns;
 
-    if (pulse_hear(&supervisor->pulse, slot, message, clock_now_ns(), &rtt_ns))
+    if (peers_note_received(&supervisor->peers, message, clock_now_ns(), &rtt_ns))
         counters_observe(&supervisor->counters, DISTRIBUTION_HEARTBEAT, rtt_ns);
 }
 
@@ -64,12 +63,12 @@ static void take_message(struct supervisor *supervisor, const struct election_me
             discovery_look(&supervisor->discovery); /* it may be new: DNS will tell */
         return;
     }
-    key_watch_verify(&supervisor->key_watch, from);
+    peers_auth_succeed(&supervisor->peers, from);
     feel_pulse(supervisor, message);
     supervisor_feed(supervisor, &event);
     if (message->type == ELECTION_HEARTBEAT)
         learn_from_heartbeat(supervisor, message);
-    supervisor_compare_order(supervisor, message);
+    supervisor_check_settings(supervisor, message);
 }
 
 static size_t read_peers(struct supervisor *supervisor)
@@ -87,9 +86,9 @@ static size_t read_peers(struct supervisor *supervisor)
         if (result == PEER_TRANSPORT_MESSAGE)
             take_message(supervisor, &message, members, &from);
         else if (result == PEER_TRANSPORT_HANDSHAKE)
-            key_watch_verify(&supervisor->key_watch, &from);
+            peers_auth_succeed(&supervisor->peers, &from);
         else if (result == PEER_TRANSPORT_UNVERIFIED && is_known(supervisor, &from))
-            supervisor_doubt(supervisor, &from);
+            peers_auth_fail(&supervisor->peers, &from, clock_now_ns());
     }
     return n;
 }
@@ -120,7 +119,7 @@ static size_t take_refusals(struct supervisor *supervisor)
 
 /* ---- who may be there ---- */
 
-void supervisor_tell_candidates(struct supervisor *supervisor)
+void supervisor_feed_candidates(struct supervisor *supervisor)
 {
     const struct config *config = supervisor->config;
     struct address list[CONFIG_PEERS_MAX + DISCOVERY_MAX];
@@ -197,18 +196,18 @@ static void take_reload(struct supervisor *supervisor)
     supervisor->has_reload = false;
     (void)pthread_mutex_unlock(&supervisor->reload_lock);
     supervisor->facts.settings++;
-    supervisor->told.is_leader_unknown = false;
+    supervisor->logged.is_leader_unknown = false;
     supervisor_choose_key(supervisor, &supervisor->facts);
     supervisor_publish_again(supervisor);
     if (supervisor->settings.control_accept != accepted)
-        supervisor_warn_of_open_commands(supervisor);
+        supervisor_warn_open_commands(supervisor);
     /*
      * A changed leader in the file is a command only when its generation grew: above what anybody
      * has told of, for the same file reaches some pods later than others, and later commands.
      */
     if (supervisor->settings.leader_generation > supervisor->election.generation)
         supervisor_obey_settings(supervisor);
-    supervisor_compare_leader(supervisor);
+    supervisor_check_leader(supervisor);
 }
 
 static void take_wishes(struct supervisor *supervisor)
@@ -240,7 +239,7 @@ static size_t supervisor_do_work(void *self)
 
     done += read_peers(supervisor);
     if (discovery_is_news(&supervisor->discovery)) {
-        supervisor_tell_candidates(supervisor);
+        supervisor_feed_candidates(supervisor);
         done++;
     }
     if (has_reload(supervisor))
@@ -255,8 +254,8 @@ static size_t supervisor_do_work(void *self)
     if (clock_now_ns() >= supervisor->election.deadline_ns)
         supervisor_feed(supervisor, &(struct election_event){.type = ELECTION_TICK});
     discovery_hurry(&supervisor->discovery, is_leaderless(supervisor, now_ns));
-    supervisor_tell_waiting(supervisor, now_ns);
-    supervisor_tell(supervisor);
+    supervisor_log_leaderless(supervisor, now_ns);
+    supervisor_update_report(supervisor);
     return done;
 }
 

@@ -4,19 +4,17 @@
 /* What only the driver knows: how much of its traffic has arrived, and how much fits in here. */
 static void complete_heartbeat(struct supervisor *supervisor, struct election_message *message)
 {
-    message->received = roster_received(&supervisor->roster, message->to);
+    message->received = peers_received(&supervisor->peers, message->to);
     message->rcvbuf_bytes = supervisor->data_plane->relay_sockets[0].rcvbuf_bytes;
 }
 
 static void count_heartbeat(struct supervisor *supervisor, const struct election_message *message)
 {
-    uint16_t slot = roster_slot(&supervisor->roster, message->to);
-
-    if (slot == MEMBER_INDEX_NONE)
+    if (peers_index(&supervisor->peers, message->to) == MEMBER_INDEX_NONE)
         return;
     counters_add(&supervisor->counters, COUNTER_HEARTBEATS_SENT, 1);
     counters_add(&supervisor->counters, COUNTER_HEARTBEATS_LOST,
-                 pulse_send(&supervisor->pulse, slot, message));
+                 peers_note_sent(&supervisor->peers, message));
 }
 
 static void send_one(struct supervisor *supervisor, const struct address *to,
@@ -27,7 +25,7 @@ static void send_one(struct supervisor *supervisor, const struct address *to,
         count_heartbeat(supervisor, message);
     }
     if (message->type == ELECTION_HEARTBEAT || message->type == ELECTION_ACK)
-        message->flags |= agreement_flags(&supervisor->agreement);
+        message->flags |= supervisor->peers.flags;
     peer_transport_send(&supervisor->transport, to, message, members);
 }
 

@@ -236,7 +236,7 @@ void supervisor_obey_settings(struct supervisor *supervisor)
     if (!wanted[0])
         return;
     if (!member) {
-        supervisor->told.is_leader_unknown = true;
+        supervisor->logged.is_leader_unknown = true;
         log_warn("leader_unknown", "leader: \"%s\" is not a member: nothing was changed", wanted);
         return;
     }
@@ -246,7 +246,7 @@ void supervisor_obey_settings(struct supervisor *supervisor)
                                              .generation = supervisor->settings.leader_generation});
 }
 
-void supervisor_warn_of_open_commands(const struct supervisor *supervisor)
+void supervisor_warn_open_commands(const struct supervisor *supervisor)
 {
     if (supervisor->settings.control_accept == CONFIG_CONTROL_OPEN &&
         supervisor->settings.keyring.count > 0)

@@ -6,11 +6,7 @@
 
 #include "supervisor_internal.h"
 
-#define LOOK_NS            (50 * NS_PER_MS)
-/* How long nothing can be verified before there is an alarm: the detection time within these. A
- * suspect has been asked twice by then. */
-#define PERSISTENCE_MIN_NS (3 * HANDSHAKE_RETRY_NS)
-#define PERSISTENCE_MAX_NS NS_PER_SEC
+#define LOOK_NS (50 * NS_PER_MS)
 
 /* ---- the main thread ---- */
 
@@ -61,7 +57,7 @@ bool supervisor_read_keys(struct supervisor *supervisor)
     return is_news;
 }
 
-void supervisor_warn_open(const struct config *config)
+void supervisor_warn_unsealed(const struct config *config)
 {
     if (config->peers.count == 0 && !config->discovery_dns[0])
         return; /* alone */
@@ -135,51 +131,36 @@ void supervisor_choose_key(struct supervisor *supervisor, struct supervisor_fact
     facts->seal_suite = all_have_aes(supervisor) ? SEAL_AES256_GCM : SEAL_CHACHA20_POLY1305;
 }
 
-bool supervisor_reset_windows(struct supervisor *supervisor, uint64_t instance, uint16_t slot)
+bool supervisor_reset_windows(struct supervisor *supervisor, uint64_t instance)
 {
     struct handshake_peer *handshake_peer =
         handshake_find(&supervisor->transport.handshake, instance);
-    bool *is_primed = roster_primed(&supervisor->roster, slot);
+    struct peer *peer = peers_find(&supervisor->peers, instance);
 
-    if (!handshake_peer || !is_primed || !supervisor->data_plane->windows)
+    if (!handshake_peer || !peer || !supervisor->data_plane->windows)
         return false;
-    if (*is_primed)
+    if (peer->has_replay_windows)
         return true;
     if (handshake_peer
             ->is_primed) { /* in another seat, long ago: a fresh reply tells how far it is */
         handshake_restart(&supervisor->transport.handshake, handshake_peer);
         return false;
     }
-    frame_auth_reset_windows(supervisor->data_plane->windows, slot,
+    frame_auth_reset_windows(supervisor->data_plane->windows,
+                             peers_index(&supervisor->peers, instance),
                              handshake_peer->theirs.counters);
-    *is_primed = handshake_peer->is_primed = true;
+    peer->has_replay_windows = handshake_peer->is_primed = true;
     return true;
 }
 
 /* ---- who cannot be verified ---- */
-
-void supervisor_doubt(struct supervisor *supervisor, const struct address *from)
-{
-    key_watch_fail(&supervisor->key_watch, from, clock_now_ns());
-}
-
-void supervisor_init_key_watch(struct supervisor *supervisor)
-{
-    const struct config *config = supervisor->config;
-    uint64_t detection_ns = config->heartbeat_interval_ns * config->heartbeat_misses;
-
-    if (detection_ns > PERSISTENCE_MAX_NS)
-        detection_ns = PERSISTENCE_MAX_NS;
-    key_watch_init(&supervisor->key_watch,
-                   detection_ns < PERSISTENCE_MIN_NS ? PERSISTENCE_MIN_NS : detection_ns);
-}
 
 static void tell_mismatches(struct supervisor *supervisor, uint64_t now_ns)
 {
     struct address address;
     char text[ADDRESS_TEXT_MAX];
 
-    while (key_watch_take(&supervisor->key_watch, now_ns, &address))
+    while (peers_auth_take_mismatch(&supervisor->peers, now_ns, &address))
         log_error("key_mismatch", "nothing that comes from %s can be verified: %s",
                   address_format_ip(&address, text),
                   config_has_keys(supervisor->config)
@@ -194,8 +175,8 @@ static void tell_mismatches(struct supervisor *supervisor, uint64_t now_ns)
  */
 static void meet_suspects(struct supervisor *supervisor, uint64_t now_ns)
 {
-    for (size_t i = 0; i < ELECTION_MEMBERS_MAX; i++) {
-        const struct address *ip = key_watch_suspect(&supervisor->key_watch, i, now_ns);
+    for (size_t i = 0; i < PEERS_AUTH_MAX; i++) {
+        const struct address *ip = peers_auth_failing(&supervisor->peers, i, now_ns);
 
         if (!ip)
             continue;
@@ -224,7 +205,7 @@ void supervisor_watch_keys(struct supervisor *supervisor, uint64_t now_ns)
     if (!supervisor->is_unpublished) /* first the threads can open it, then others hear of it */
         handshake_set_keys(&supervisor->transport.handshake, &supervisor->settings.keyring);
     tell_mismatches(supervisor, now_ns);
-    if (is_keyless || key_watch_count(&supervisor->key_watch, now_ns) > 0)
+    if (is_keyless || peers_auth_count_mismatched(&supervisor->peers, now_ns) > 0)
         supervisor_feed(supervisor, &(struct election_event){.type = ELECTION_AUTH_FAILED});
     meet_members(supervisor);
     if (supervisor->transport.is_sealing)

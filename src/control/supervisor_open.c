@@ -100,10 +100,10 @@ int supervisor_open(struct supervisor *supervisor, const struct config *config)
     sign_seen_init(&supervisor->seen, clock_real_s());
     (void)pthread_mutex_init(&supervisor->reload_lock, NULL);
     warn_of_self(config);
-    supervisor_warn_open(config);
+    supervisor_warn_unsealed(config);
     (void)supervisor_read_keys(supervisor);
     supervisor->settings = settings_of(supervisor, config);
-    supervisor_init_key_watch(supervisor);
+    peers_init(&supervisor->peers, config);
     rc = peer_transport_open(&supervisor->transport, config, &supervisor->counters);
     if (!rc) {
         rc = open_sleep(supervisor);
@@ -229,8 +229,7 @@ int supervisor_join(struct supervisor *supervisor, struct data_plane *data_plane
     handshake_set_nonce_spaces(&supervisor->transport.handshake, supervisor->nonce_spaces,
                                collect_nonce_spaces(supervisor));
     handshake_set_keys(&supervisor->transport.handshake, &supervisor->settings.keyring);
-    roster_init(&supervisor->roster, data_plane);
-    agreement_init(&supervisor->agreement, supervisor->config);
+    peers_set_data_plane(&supervisor->peers, data_plane);
     stored_term = store_open(&supervisor->store, config);
     fill_election_config(supervisor, stored_term, &election_config);
     election_init(&supervisor->election, &election_config, clock_now_ns());
@@ -254,16 +253,16 @@ int supervisor_join(struct supervisor *supervisor, struct data_plane *data_plane
                  "set discovery.dns to the name of their headless Service",
                  (unsigned)config->quorum_expect);
     if (config->leader[0] && !is_peer(config, config->leader) && !config->discovery_dns[0]) {
-        supervisor->told.is_leader_unknown = true;
+        supervisor->logged.is_leader_unknown = true;
         log_warn(
             "leader_unknown",
             "leader: \"%s\" (leader, LEADER_IP) is not a member, another will lead: list it in "
             "peers, as ADDRESS or NAME=ADDRESS",
             config->leader);
     }
-    supervisor_warn_of_open_commands(supervisor);
-    supervisor_tell_candidates(supervisor);
-    supervisor_tell(supervisor);
+    supervisor_warn_open_commands(supervisor);
+    supervisor_feed_candidates(supervisor);
+    supervisor_update_report(supervisor);
     return 0;
 }
 

@@ -1,7 +1,7 @@
 /*
  * traffic: how many requests went to each member and came from each.
  *
- * By slot, which the supervisor deals out (roster.h). The numbers only grow; what a slot's member
+ * By member index, which the supervisor assigns (control/peers.h). The numbers only grow; what a slot's member
  * did is the difference between two readings. So it can be told what was handed to a leader that
  * died.
  *

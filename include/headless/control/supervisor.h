@@ -11,7 +11,7 @@
  *   supervisor.c          the thread: events in, the timer
  *   supervisor_act.c      what the election wants done
  *   supervisor_snapshot.c     the snapshot of the data threads
- *   supervisor_tell.c     what the log is told of leaders
+ *   supervisor_update_report.c     what the log is told of leaders
  *   supervisor_command.c  {"leader": ...} and its reply
  *   supervisor_keys.c     keys, handshake, who cannot be verified
  *   supervisor_order.c    members that want another order
@@ -27,14 +27,11 @@
 #include <pthread.h>
 
 #include "headless/base/budget.h"
-#include "headless/control/agreement.h"
 #include "headless/control/command.h"
 #include "headless/control/discovery.h"
 #include "headless/control/election.h"
-#include "headless/control/key_watch.h"
 #include "headless/control/peer_transport.h"
-#include "headless/control/pulse.h"
-#include "headless/control/roster.h"
+#include "headless/control/peers.h"
 #include "headless/control/store.h"
 #include "headless/data/data_plane.h"
 #include "headless/data/progress.h"
@@ -53,8 +50,9 @@ struct supervisor_settings {
     uint64_t leader_generation;
 };
 
-/* How this pod hears a member (pulse.h). */
-struct supervisor_pulse {
+/* A member as this pod sees it (control/peers.h). */
+struct supervisor_peer_report {
+    _Atomic uint8_t state;     /* enum election_member_state */
     _Atomic uint64_t heard_ns; /* 0: never, or nothing regular comes from it */
     _Atomic uint64_t rtt_ns;   /* 0: not known */
     _Atomic uint64_t lost;
@@ -77,8 +75,7 @@ struct supervisor_report {
     _Atomic uint32_t keys, introduced; /* that we have; members that have proved to have one */
     _Atomic uint32_t key_mismatches;   /* addresses of members that cannot be verified */
     _Atomic uint64_t leaps_refused, actions_lost, forbidden_transitions; /* election_counts */
-    _Atomic uint8_t member_states[MEMBERS_MAX];  /* by slot: enum election_member_state */
-    struct supervisor_pulse pulses[MEMBERS_MAX]; /* by slot */
+    struct supervisor_peer_report peers[MEMBERS_MAX];                    /* by member index */
 };
 
 /* What the present snapshot says; another means another snapshot. Compared as bytes: no padding. */
@@ -100,7 +97,7 @@ struct supervisor_facts {
 #define SUPERVISOR_LEADER_TEXT (ADDRESS_TEXT_MAX + CONFIG_NAME_MAX + 40)
 
 /* What the log was told last, so that it is told news only. */
-struct supervisor_told {
+struct supervisor_logged {
     char leader[SUPERVISOR_LEADER_TEXT]; /* "ADDRESS (NAME), term N"; "": none yet */
     bool is_alone, is_leader_unknown, is_waiting;
 };
@@ -114,10 +111,8 @@ struct supervisor {
     struct peer_transport transport;
     struct discovery discovery;
     struct store store;
-    struct roster roster;
+    struct peers peers;
     struct progress progress;
-    struct agreement agreement;
-    struct pulse pulse;
     struct election election;
     struct election_actions actions;
     struct counters counters;
@@ -131,7 +126,7 @@ struct supervisor {
     bool is_app_up, is_moving;
     uint64_t stalled_since_ns;
     uint64_t leaderless_since_ns; /* 0: there is a leader */
-    struct supervisor_told told;
+    struct supervisor_logged logged;
     struct leader_history history;
 
     struct budget commands;
@@ -146,7 +141,6 @@ struct supervisor {
     _Atomic unsigned wishes; /* of the main thread: SUPERVISOR_RESIGN, SUPERVISOR_LEAVE */
     struct supervisor_report report;
 
-    struct key_watch key_watch;
     const struct nonce_space *nonce_spaces[WORKERS_MAX]; /* of the data threads */
     uint64_t keys_looked_ns;
     struct keyring keys;        /* the main thread's: as last read */

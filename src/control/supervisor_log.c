@@ -3,7 +3,8 @@
 
 #include "supervisor_internal.h"
 
-#define WAITING_NS (10 * NS_PER_SEC) /* without a leader, until it is told */
+#define LEADERLESS_NS      (10 * NS_PER_SEC) /* without a leader, until it is logged */
+#define MISMATCH_PERIOD_NS (60 * NS_PER_SEC) /* each heartbeat would repeat it */
 
 /* ---- whom the configuration wished ---- */
 
@@ -20,9 +21,9 @@ bool supervisor_has_wanted_leader(const struct supervisor *supervisor)
 /* Once, until it comes or another is wished for: a mistyped name would be told at each change. */
 static void tell_unseen(struct supervisor *supervisor)
 {
-    if (supervisor->told.is_leader_unknown)
+    if (supervisor->logged.is_leader_unknown)
         return;
-    supervisor->told.is_leader_unknown = true;
+    supervisor->logged.is_leader_unknown = true;
     log_warn(
         "leader_unknown",
         "leader: \"%s\" is none of the members that were seen (%u), another leads: is that its "
@@ -31,13 +32,13 @@ static void tell_unseen(struct supervisor *supervisor)
         supervisor->config->cluster);
 }
 
-void supervisor_compare_leader(struct supervisor *supervisor)
+void supervisor_check_leader(struct supervisor *supervisor)
 {
     const char *wanted = supervisor->settings.leader;
     bool is_member = command_find_target(&supervisor->election.list, wanted) != NULL;
 
     if (is_member)
-        supervisor->told.is_leader_unknown = false;
+        supervisor->logged.is_leader_unknown = false;
     if (supervisor->facts.kind == LEADER_NONE || supervisor_has_wanted_leader(supervisor))
         return;
     if (is_member)
@@ -57,9 +58,9 @@ static void tell_alone(struct supervisor *supervisor)
     const struct config *config = supervisor->config;
     bool is_alone = supervisor->facts.kind == LEADER_SELF && supervisor->election.list.count == 1;
 
-    if (is_alone == supervisor->told.is_alone)
+    if (is_alone == supervisor->logged.is_alone)
         return;
-    supervisor->told.is_alone = is_alone;
+    supervisor->logged.is_alone = is_alone;
     if (!is_alone)
         return;
     if (supervisor->election.config.expect > 1)
@@ -74,7 +75,7 @@ static void tell_alone(struct supervisor *supervisor)
 
 /* ---- nobody leads ---- */
 
-unsigned supervisor_count_command(const struct election *e)
+unsigned supervisor_count_answered(const struct election *e)
 {
     unsigned count = 0;
 
@@ -83,30 +84,30 @@ unsigned supervisor_count_command(const struct election *e)
     return count;
 }
 
-void supervisor_tell_waiting(struct supervisor *supervisor, uint64_t now_ns)
+void supervisor_log_leaderless(struct supervisor *supervisor, uint64_t now_ns)
 {
     const struct election *e = &supervisor->election;
     uint64_t since_ns = supervisor->leaderless_since_ns;
 
     if (address_is_set(&supervisor->outside) || now_ns < since_ns ||
-        now_ns - since_ns < WAITING_NS) { /* in the future: until then one leads */
-        supervisor->told.is_waiting = false;
+        now_ns - since_ns < LEADERLESS_NS) { /* in the future: until then one leads */
+        supervisor->logged.is_waiting = false;
         return;
     }
-    if (supervisor->told.is_waiting || e->state == ELECTION_ISOLATED || e->state == ELECTION_OUT)
+    if (supervisor->logged.is_waiting || e->state == ELECTION_ISOLATED || e->state == ELECTION_OUT)
         return;
-    supervisor->told.is_waiting = true;
+    supervisor->logged.is_waiting = true;
     if (e->list.count == 0)
         log_warn("no_leader",
                  "none for %llu s: %u of %u other pods have answered: start the others, or compare "
                  "peers, discovery.dns, quorum.expect, cluster and keys",
-                 (unsigned long long)(WAITING_NS / NS_PER_SEC), supervisor_count_command(e),
+                 (unsigned long long)(LEADERLESS_NS / NS_PER_SEC), supervisor_count_answered(e),
                  (unsigned)e->known_peer_count);
     else
         log_warn("no_leader",
                  "none for %llu s, state %s: %zu of %u members have to agree; which live: "
                  "headlessctl status",
-                 (unsigned long long)(WAITING_NS / NS_PER_SEC), election_state_name(e->state),
+                 (unsigned long long)(LEADERLESS_NS / NS_PER_SEC), election_state_name(e->state),
                  election_needed(e), (unsigned)e->list.count);
 }
 
@@ -147,9 +148,9 @@ static void describe_leader(const struct supervisor *supervisor,
                    address_format_ip(ip, address), name, (unsigned long long)facts->term);
 }
 
-void supervisor_tell_change(struct supervisor *supervisor, const struct supervisor_cost *cost)
+void supervisor_log_change(struct supervisor *supervisor, const struct supervisor_cost *cost)
 {
-    char *former = supervisor->told.leader;
+    char *former = supervisor->logged.leader;
     char leader[SUPERVISOR_LEADER_TEXT];
 
     atomic_store_explicit(&supervisor->report.gap_ns, cost->gap_ns, memory_order_relaxed);
@@ -165,5 +166,26 @@ void supervisor_tell_change(struct supervisor *supervisor, const struct supervis
              (unsigned long long)cost->lost);
     (void)snprintf(former, SUPERVISOR_LEADER_TEXT, "%s", leader);
     tell_alone(supervisor);
-    supervisor_compare_leader(supervisor);
+    supervisor_check_leader(supervisor);
+}
+
+/* ---- a member has other settings ---- */
+
+void supervisor_check_settings(struct supervisor *supervisor,
+                               const struct election_message *message)
+{
+    static struct log_limit limit = {.period_ns = MISMATCH_PERIOD_NS};
+    const struct peer *peer = peers_find(&supervisor->peers, message->from);
+    char text[ADDRESS_TEXT_MAX];
+    uint64_t suppressed;
+
+    if (!peers_check_settings(&supervisor->peers, message) ||
+        !log_limit_pass(&limit, LOG_LEVEL_WARN, clock_now_ns(), &suppressed))
+        return;
+    log_warn("order_differs",
+             "%s (%s) has %s, and this pod %s: set the same in all pods, or their apps get "
+             "different messages",
+             address_format_ip(&peer->address, text), peer->name.text,
+             peers_describe_settings(message->flags),
+             peers_describe_settings(supervisor->peers.flags));
 }
