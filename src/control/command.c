@@ -1,4 +1,4 @@
-#include "headless/control/command.h"
+#include "command.h"
 
 #include <string.h>
 

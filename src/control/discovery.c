@@ -1,4 +1,4 @@
-#include "headless/control/discovery.h"
+#include "discovery.h"
 
 #include <errno.h>
 #include <netdb.h>

@@ -1,9 +1,9 @@
 /* handshake_internal: the table of peers, for who introduces. The supervisor's thread only.
  */
-#ifndef HEADLESS_CONTROL_HANDSHAKE_INTERNAL_H
-#define HEADLESS_CONTROL_HANDSHAKE_INTERNAL_H
+#ifndef CONTROL_HANDSHAKE_INTERNAL_H
+#define CONTROL_HANDSHAKE_INTERNAL_H
 
-#include "headless/control/handshake.h"
+#include "handshake.h"
 
 /* A new one; who has not been used for longest makes room, rather one that is not introduced. */
 struct handshake_peer *handshake_peer_add(struct handshake *i, uint64_t instance,

@@ -1,4 +1,4 @@
-#include "headless/control/peer_transport.h"
+#include "peer_transport.h"
 
 #include <errno.h>
 #include <sodium.h>

@@ -1,4 +1,4 @@
-#include "headless/control/peers.h"
+#include "peers.h"
 
 #include <string.h>
 

@@ -11,9 +11,9 @@
  * addresses outside the list have a table of their own; peers_update moves them when a member comes
  * or leaves.
  */
+#include "handshake.h"
 #include "headless/base/clock.h"
-#include "headless/control/handshake.h"
-#include "headless/control/peers.h"
+#include "peers.h"
 
 /* The detection time within these limits. A failing address has been asked twice by then. */
 #define PERSISTENCE_MIN_NS (3 * HANDSHAKE_RETRY_NS)

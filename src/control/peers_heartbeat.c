@@ -10,7 +10,7 @@
  * Only a leader sends heartbeats: a leader has these numbers of every member, a follower only knows
  * when it last heard its leader.
  */
-#include "headless/control/peers.h"
+#include "peers.h"
 
 #define SMOOTHING 8
 

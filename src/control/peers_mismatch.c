@@ -8,7 +8,7 @@
  * Heartbeats and ACKs carry two flags: the leader knows the settings of all members, and each
  * member those of the leader.
  */
-#include "headless/control/peers.h"
+#include "peers.h"
 
 #define PEERS_SETTINGS (ELECTION_FLAG_ORDERED | ELECTION_FLAG_COMMIT)
 

@@ -1,4 +1,4 @@
-#include "headless/control/store.h"
+#include "store.h"
 
 #include <errno.h>
 #include <fcntl.h>

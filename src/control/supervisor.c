@@ -206,13 +206,13 @@ static void take_reload(struct supervisor *supervisor)
      * has told of, for the same file reaches some pods later than others, and later commands.
      */
     if (supervisor->settings.leader_generation > supervisor->election.generation)
-        supervisor_obey_settings(supervisor);
+        supervisor_apply_wanted_leader(supervisor);
     supervisor_check_leader(supervisor);
 }
 
 static void take_wishes(struct supervisor *supervisor)
 {
-    unsigned wishes = atomic_exchange_explicit(&supervisor->wishes, 0, memory_order_seq_cst);
+    unsigned wishes = atomic_exchange_explicit(&supervisor->requests, 0, memory_order_seq_cst);
 
     if (wishes & SUPERVISOR_RESIGN)
         supervisor_feed(supervisor, &(struct election_event){.type = ELECTION_STOP});
@@ -248,7 +248,7 @@ static size_t supervisor_do_work(void *self)
         supervisor_publish_again(supervisor);
     watch_app(supervisor);
     watch_progress(supervisor, now_ns);
-    supervisor_watch_keys(supervisor, now_ns);
+    supervisor_check_keys(supervisor, now_ns);
     take_wishes(supervisor);
     done += supervisor_take_commands(supervisor);
     if (clock_now_ns() >= supervisor->election.deadline_ns)
@@ -267,7 +267,7 @@ static bool has_input(struct supervisor *supervisor)
         if (!ring_is_empty(&supervisor->data_plane->workers[i].command_queue.out))
             return true;
     }
-    return atomic_load_explicit(&supervisor->wishes, memory_order_seq_cst) ||
+    return atomic_load_explicit(&supervisor->requests, memory_order_seq_cst) ||
            has_reload(supervisor) || discovery_is_news(&supervisor->discovery) ||
            data_plane_has_refusal(supervisor->data_plane) ||
            data_plane_app_is_up(supervisor->data_plane) != supervisor->is_app_up;

@@ -39,13 +39,13 @@ static void refuse(struct supervisor *supervisor, const struct queued_command *q
 
     counters_add(&supervisor->counters, counter, 1);
     if (!budget_take(&supervisor->refusals, clock_now_ns())) {
-        supervisor->refusals_unsaid++;
+        supervisor->refusals_unlogged++;
         log_note_suppressed(LOG_LEVEL_WARN);
         return;
     }
     log_warn("command_refused", "leader \"%s\" asked for by %s: %.*s%s", queued->command.target,
              address_format(&queued->client, client), (int)strcspn(text, "\n"), text,
-             tell_unsaid(&supervisor->refusals_unsaid, unsaid));
+             tell_unsaid(&supervisor->refusals_unlogged, unsaid));
     reply(supervisor, queued, text);
 }
 
@@ -57,14 +57,14 @@ static void refuse_unknown(struct supervisor *supervisor, const struct queued_co
 
     counters_add(&supervisor->counters, COUNTER_CONTROL_NO_AUTH, 1);
     counters_add(&supervisor->counters, counter, 1);
-    if (!budget_take(&supervisor->strangers, clock_now_ns())) {
-        supervisor->strangers_unsaid++;
+    if (!budget_take(&supervisor->unauthorized, clock_now_ns())) {
+        supervisor->unauthorized_unlogged++;
         log_note_suppressed(LOG_LEVEL_WARN);
         return;
     }
     log_warn("command_refused", "leader \"%s\" asked for by %s: no auth: %s%s",
              queued->command.target, address_format(&queued->client, client), why,
-             tell_unsaid(&supervisor->strangers_unsaid, unsaid));
+             tell_unsaid(&supervisor->unauthorized_unlogged, unsaid));
     reply(supervisor, queued, "no auth\n");
 }
 
@@ -228,7 +228,7 @@ size_t supervisor_take_commands(struct supervisor *supervisor)
     return taken;
 }
 
-void supervisor_obey_settings(struct supervisor *supervisor)
+void supervisor_apply_wanted_leader(struct supervisor *supervisor)
 {
     const char *wanted = supervisor->settings.leader;
     const struct election_member *member = command_find_target(&supervisor->election.list, wanted);
@@ -255,7 +255,7 @@ void supervisor_warn_open_commands(const struct supervisor *supervisor)
                  "moves the lead without one");
 }
 
-void supervisor_give_up_commands(struct supervisor *supervisor)
+void supervisor_refuse_waiting(struct supervisor *supervisor)
 {
     for (size_t i = 0; i < ELECTION_COMMANDS_MAX; i++) {
         if (supervisor->is_waiting[i])

@@ -25,9 +25,9 @@ static void tell_keys(const struct keyring *ring, enum config_keys mode)
 /* Only news: it is tried every second. */
 static void tell_failure(struct supervisor *supervisor, const char *why)
 {
-    if (strcmp(supervisor->keys_why, why) == 0)
+    if (strcmp(supervisor->keys_failure, why) == 0)
         return;
-    (void)snprintf(supervisor->keys_why, sizeof(supervisor->keys_why), "%s", why);
+    (void)snprintf(supervisor->keys_failure, sizeof(supervisor->keys_failure), "%s", why);
     log_error("keys_failed", "%s (keys)%s", why,
               supervisor->keys.count ? "; the keys of before stay"
                                      : "; until there is a key this pod hears no other, and leads "
@@ -47,7 +47,7 @@ bool supervisor_read_keys(struct supervisor *supervisor)
         tell_failure(supervisor, why);
         return false;
     }
-    supervisor->keys_why[0] = '\0';
+    supervisor->keys_failure[0] = '\0';
     is_news = !keyring_equal(&ring, &supervisor->keys);
     if (is_news) {
         tell_keys(&ring, config->keys_mode);
@@ -195,13 +195,13 @@ static void meet_members(struct supervisor *supervisor)
     }
 }
 
-void supervisor_watch_keys(struct supervisor *supervisor, uint64_t now_ns)
+void supervisor_check_keys(struct supervisor *supervisor, uint64_t now_ns)
 {
     bool is_keyless = supervisor->transport.is_sealing && supervisor->settings.keyring.count == 0;
 
-    if (now_ns < supervisor->keys_looked_ns + LOOK_NS)
+    if (now_ns < supervisor->keys_checked_ns + LOOK_NS)
         return;
-    supervisor->keys_looked_ns = now_ns;
+    supervisor->keys_checked_ns = now_ns;
     if (!supervisor->is_unpublished) /* first the threads can open it, then others hear of it */
         handshake_set_keys(&supervisor->transport.handshake, &supervisor->settings.keyring);
     tell_mismatches(supervisor, now_ns);

@@ -91,12 +91,13 @@ void supervisor_log_leaderless(struct supervisor *supervisor, uint64_t now_ns)
 
     if (address_is_set(&supervisor->outside) || now_ns < since_ns ||
         now_ns - since_ns < LEADERLESS_NS) { /* in the future: until then one leads */
-        supervisor->logged.is_waiting = false;
+        supervisor->logged.is_leaderless = false;
         return;
     }
-    if (supervisor->logged.is_waiting || e->state == ELECTION_ISOLATED || e->state == ELECTION_OUT)
+    if (supervisor->logged.is_leaderless || e->state == ELECTION_ISOLATED ||
+        e->state == ELECTION_OUT)
         return;
-    supervisor->logged.is_waiting = true;
+    supervisor->logged.is_leaderless = true;
     if (e->list.count == 0)
         log_warn("no_leader",
                  "none for %llu s: %u of %u other pods have answered: start the others, or compare "

@@ -1,6 +1,7 @@
 /* The main thread's side: open, join, start, stop, and what it wishes in between. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
@@ -82,28 +83,43 @@ static void warn_of_self(const struct config *config)
                   address_format_ip(&config->self, text));
 }
 
-int supervisor_open(struct supervisor *supervisor, const struct config *config)
+static struct supervisor *allocate_supervisor(void)
 {
-    int rc;
+    struct supervisor *supervisor = aligned_alloc(_Alignof(struct supervisor), sizeof(*supervisor));
 
-    *supervisor = (struct supervisor){
-        .config = config,
-        .epoll_fd = -1,
-        .timer_fd = -1,
-        .waker.event_fd = -1,
-        .is_app_up = true,
-        .is_moving = true,
-        .commands = budget_make(NS_PER_SEC / COMMANDS_PER_SECOND, COMMANDS_PER_SECOND),
-        .refusals = budget_make(NS_PER_SEC / REFUSALS_PER_SECOND, REFUSALS_PER_SECOND),
-        .strangers = budget_make(NS_PER_SEC / REFUSALS_PER_SECOND, REFUSALS_PER_SECOND),
-    };
+    if (supervisor)
+        memset(supervisor, 0, sizeof(*supervisor));
+    return supervisor;
+}
+
+static void init_supervisor(struct supervisor *supervisor, const struct config *config)
+{
+    supervisor->config = config;
+    supervisor->epoll_fd = supervisor->timer_fd = supervisor->waker.event_fd = -1;
+    supervisor->transport.socket.fd = -1;
+    supervisor->is_app_up = supervisor->is_moving = true;
+    supervisor->commands = budget_make(NS_PER_SEC / COMMANDS_PER_SECOND, COMMANDS_PER_SECOND);
+    supervisor->refusals = budget_make(NS_PER_SEC / REFUSALS_PER_SECOND, REFUSALS_PER_SECOND);
+    supervisor->unauthorized = budget_make(NS_PER_SEC / REFUSALS_PER_SECOND, REFUSALS_PER_SECOND);
     sign_seen_init(&supervisor->seen, clock_real_s());
     (void)pthread_mutex_init(&supervisor->reload_lock, NULL);
+    peers_init(&supervisor->peers, config);
+}
+
+int supervisor_create(const struct config *config, struct supervisor **ret_supervisor)
+{
+    struct supervisor *supervisor = allocate_supervisor();
+    int rc;
+
+    if (!supervisor) {
+        log_error("supervisor_failed", "no memory");
+        return -ENOMEM;
+    }
+    init_supervisor(supervisor, config);
     warn_of_self(config);
     supervisor_warn_unsealed(config);
     (void)supervisor_read_keys(supervisor);
     supervisor->settings = settings_of(supervisor, config);
-    peers_init(&supervisor->peers, config);
     rc = peer_transport_open(&supervisor->transport, config, &supervisor->counters);
     if (!rc) {
         rc = open_sleep(supervisor);
@@ -112,7 +128,9 @@ int supervisor_open(struct supervisor *supervisor, const struct config *config)
                       strerror(-rc));
     }
     if (rc)
-        supervisor_close(supervisor);
+        supervisor_destroy(supervisor);
+    else
+        *ret_supervisor = supervisor;
     return rc;
 }
 
@@ -292,7 +310,7 @@ const struct agent *supervisor_find_stalled(const struct supervisor *supervisor,
 
 static void wish(struct supervisor *supervisor, unsigned what)
 {
-    (void)atomic_fetch_or_explicit(&supervisor->wishes, what, memory_order_seq_cst);
+    (void)atomic_fetch_or_explicit(&supervisor->requests, what, memory_order_seq_cst);
     waker_wake(&supervisor->waker);
 }
 
@@ -315,11 +333,13 @@ void supervisor_stop(struct supervisor *supervisor)
     }
     agent_stop(&supervisor->agent, NULL);
     discovery_stop(&supervisor->discovery);
-    supervisor_give_up_commands(supervisor);
+    supervisor_refuse_waiting(supervisor);
 }
 
-void supervisor_close(struct supervisor *supervisor)
+void supervisor_destroy(struct supervisor *supervisor)
 {
+    if (!supervisor)
+        return;
     keyring_wipe(&supervisor->keys);
     keyring_wipe(&supervisor->settings.keyring);
     keyring_wipe(&supervisor->reloaded.keyring);
@@ -329,6 +349,6 @@ void supervisor_close(struct supervisor *supervisor)
         (void)close(supervisor->timer_fd);
     if (supervisor->epoll_fd >= 0)
         (void)close(supervisor->epoll_fd);
-    supervisor->timer_fd = supervisor->epoll_fd = -1;
     (void)pthread_mutex_destroy(&supervisor->reload_lock);
+    free(supervisor);
 }

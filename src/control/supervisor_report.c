@@ -1,7 +1,55 @@
-/*
- * The report for the admin server: each field is published by itself, with a relaxed atomic store.
- */
+/* The report for the admin server, and the supervisor's other accessors. */
 #include "supervisor_internal.h"
+
+/* ---- accessors ---- */
+
+struct waker *supervisor_waker(struct supervisor *supervisor)
+{
+    return &supervisor->waker;
+}
+
+const char *supervisor_keys_failure(const struct supervisor *supervisor)
+{
+    return supervisor->keys_failure;
+}
+
+enum election_state supervisor_state(const struct supervisor *supervisor)
+{
+    return (enum election_state)atomic_load_explicit(&supervisor->report.state,
+                                                     memory_order_relaxed);
+}
+
+const struct supervisor_report *supervisor_report(const struct supervisor *supervisor)
+{
+    return &supervisor->report;
+}
+
+const struct counters *supervisor_counters(const struct supervisor *supervisor)
+{
+    return &supervisor->counters;
+}
+
+bool supervisor_is_leader_outside(const struct supervisor *supervisor)
+{
+    return address_is_set(&supervisor->outside);
+}
+
+uint64_t supervisor_peer_rcvbuf_bytes(const struct supervisor *supervisor)
+{
+    return supervisor->transport.socket.rcvbuf_bytes;
+}
+
+uint64_t supervisor_peer_kernel_drops(const struct supervisor *supervisor)
+{
+    return udp_kernel_drops(supervisor->transport.socket.fd);
+}
+
+const char *supervisor_lookup_reason(int lookup)
+{
+    return discovery_why(lookup);
+}
+
+/* ---- the report ---- */
 
 static void report_put(_Atomic uint32_t *field, uint32_t value)
 {
@@ -58,10 +106,10 @@ void supervisor_update_report(struct supervisor *supervisor)
     report_peers(supervisor);
     report_put(&report->state, (uint32_t)e->state);
     report_put(&report->keys, handshake->ring.count); /* the handshake takes new keys last */
-    report_put(&report->introduced, handshake_count(handshake));
+    report_put(&report->authenticated, handshake_count(handshake));
     report_put(&report->key_mismatches,
                (uint32_t)peers_auth_count_mismatched(&supervisor->peers, clock_now_ns()));
-    report_put(&report->fresh, e->is_volatile);
+    report_put(&report->is_volatile, e->is_volatile);
     report_put(&report->known, e->known_peer_count);
     report_put(&report->answered, supervisor_count_answered(e));
     atomic_store_explicit(&report->lookup, discovery_failure(&supervisor->discovery),

@@ -10,9 +10,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "control/handshake.h"
 #include "fuzz.h"
 #include "headless/base/clock.h"
-#include "headless/control/handshake.h"
 
 #define CLUSTER   UINT64_C(0x0102030405060708)
 #define PODS      3

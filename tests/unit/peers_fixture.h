@@ -7,7 +7,7 @@
 #include <criterion/criterion.h>
 #include <stdlib.h>
 
-#include "headless/control/peers.h"
+#include "control/peers.h"
 
 #define MS UINT64_C(1000000)
 #define A  0xa1

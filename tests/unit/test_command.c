@@ -2,7 +2,7 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 
-#include "headless/control/command.h"
+#include "control/command.h"
 
 static struct election_list list;
 static struct config_cidrs allow;

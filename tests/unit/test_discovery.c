@@ -8,9 +8,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "control/discovery.h"
 #include "headless/base/clock.h"
 #include "headless/base/log.h"
-#include "headless/control/discovery.h"
 
 #define ANSWER_MAX 300
 

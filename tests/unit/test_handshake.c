@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/handshake.h"
 #include "headless/base/clock.h"
-#include "headless/control/handshake.h"
 
 enum { A, B, C, PODS };
 

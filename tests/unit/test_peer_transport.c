@@ -4,8 +4,8 @@
 #include <poll.h>
 #include <stdio.h>
 
+#include "control/peer_transport.h"
 #include "headless/base/log.h"
-#include "headless/control/peer_transport.h"
 
 enum { A, B, TRANSPORTS };
 

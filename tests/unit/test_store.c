@@ -9,9 +9,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "control/store.h"
 #include "directory_fixture.h"
 #include "headless/base/log.h"
-#include "headless/control/store.h"
 
 static struct config config;
 static struct store store;

@@ -17,8 +17,8 @@
  * A state machine without I/O: the transport carries what it makes. Owner: the supervisor's thread.
  * Nothing blocks or allocates. Units: nanoseconds of clock_now_ns.
  */
-#ifndef HEADLESS_CONTROL_HANDSHAKE_H
-#define HEADLESS_CONTROL_HANDSHAKE_H
+#ifndef CONTROL_HANDSHAKE_H
+#define CONTROL_HANDSHAKE_H
 
 #include "headless/base/budget.h"
 #include "headless/secure/replay.h"

@@ -13,12 +13,12 @@
  *
  * Owner: the supervisor's thread. Never blocks. Counts what it sends, takes and drops.
  */
-#ifndef HEADLESS_CONTROL_PEER_TRANSPORT_H
-#define HEADLESS_CONTROL_PEER_TRANSPORT_H
+#ifndef CONTROL_PEER_TRANSPORT_H
+#define CONTROL_PEER_TRANSPORT_H
 
+#include "handshake.h"
 #include "headless/base/counters.h"
 #include "headless/config/config.h"
-#include "headless/control/handshake.h"
 #include "headless/data/identity.h"
 #include "headless/net/udp.h"
 #include "headless/wire/election_message.h"

@@ -12,8 +12,8 @@
  *
  * Owner: the supervisor's thread. Blocks only on the local file system.
  */
-#ifndef HEADLESS_CONTROL_STORE_H
-#define HEADLESS_CONTROL_STORE_H
+#ifndef CONTROL_STORE_H
+#define CONTROL_STORE_H
 
 #include "headless/config/config.h"
 

@@ -12,8 +12,8 @@
  * Threads: start and stop by the main thread; the rest by the supervisor, never blocking but for a
  * lock that is held for a copy.
  */
-#ifndef HEADLESS_CONTROL_DISCOVERY_H
-#define HEADLESS_CONTROL_DISCOVERY_H
+#ifndef CONTROL_DISCOVERY_H
+#define CONTROL_DISCOVERY_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -17,8 +17,8 @@
  * Owner: the supervisor's thread. Nothing blocks or allocates. Times are nanoseconds of
  * clock_now_ns; functions that take an instance do nothing for one that is not a member.
  */
-#ifndef HEADLESS_CONTROL_PEERS_H
-#define HEADLESS_CONTROL_PEERS_H
+#ifndef CONTROL_PEERS_H
+#define CONTROL_PEERS_H
 
 #include "headless/config/config.h"
 #include "headless/control/election.h"

@@ -8,8 +8,8 @@
  *
  * Pure function of its arguments; any thread.
  */
-#ifndef HEADLESS_CONTROL_COMMAND_H
-#define HEADLESS_CONTROL_COMMAND_H
+#ifndef CONTROL_COMMAND_H
+#define CONTROL_COMMAND_H
 
 #include "headless/config/config.h"
 #include "headless/wire/election_message.h"
