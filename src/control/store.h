@@ -1,14 +1,14 @@
 /*
- * store: keeps the highest term over restarts.
+ * store: keeps the highest term across restarts, in a file of three lines.
  *
  *   headlessd 1
  *   cluster NAME
  *   term N
  *
- * It is a hint, so that terms do not fall when all pods restart together: nothing in it is believed
- * without asking the others, and a file that is missing, broken or another cluster's counts as
- * none. It is written anew and renamed, without fsync. A full disk or a read-only one is said once,
- * and tried again with the next term; the file before it stays whole.
+ * The term is a hint, so that terms do not fall when all pods restart together. The other pods are
+ * asked before it is used, and a file that is missing, damaged or of another cluster counts as none.
+ * Each write makes a new file and renames it, without fsync. A failed write is logged once and
+ * retried with the next term; the previous file stays intact.
  *
  * Owner: the supervisor's thread. Blocks only on the local file system.
  */
@@ -20,13 +20,13 @@
 struct store {
     const char *path; /* NULL: store is none */
     const char *cluster;
-    bool has_failed; /* and it has been said */
+    bool has_failed; /* the last write; it has been logged */
 };
 
-/* The stored term; 0: none. Says why it ignores a file. */
+/* Returns the stored term; 0: none. Logs why a file is ignored. */
 uint64_t store_open(struct store *store, const struct config *config);
 
-/* Keep this term. False: it could not be written. */
+/* Store this term. False: it could not be written. */
 bool store_save(struct store *store, uint64_t term);
 
 #endif

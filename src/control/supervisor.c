@@ -1,18 +1,17 @@
-#include "headless/control/supervisor.h"
-
+/* The supervisor's thread: turns input into events, sleeps until the next deadline. */
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "supervisor_internal.h"
 
-#define PEER_BATCH 64 /* a slice */
+#define PEER_BATCH 64 /* messages per slice */
 
 /* ---- other pods ---- */
 
-/* Without a key only addresses tell who may speak: members, and whom the configuration or DNS
- * names. */
-static bool is_known(struct supervisor *supervisor, const struct address *from)
+/* Messages are accepted from addresses of members and of candidates that the configuration or DNS
+ * names; with keys, also from addresses of pods that have proved to have one. */
+static bool is_known_peer(struct supervisor *supervisor, const struct address *from)
 {
     const struct election *e = &supervisor->election;
 
@@ -22,7 +21,7 @@ static bool is_known(struct supervisor *supervisor, const struct address *from)
     }
     if (supervisor->transport.has_keys &&
         handshake_find_address(&supervisor->transport.handshake, from))
-        return true; /* it has proved to have a key */
+        return true;
     for (uint32_t i = 0; i < e->known_peer_count; i++) {
         if (address_equal_ip(&e->known_peers[i].member.address, from))
             return true;
@@ -30,7 +29,7 @@ static bool is_known(struct supervisor *supervisor, const struct address *from)
     return false;
 }
 
-/* What a heartbeat says to the driver. */
+/* Two fields of a heartbeat are for the supervisor, not for the election. */
 static void learn_from_heartbeat(struct supervisor *supervisor,
                                  const struct election_message *message)
 {
@@ -43,7 +42,7 @@ static void learn_from_heartbeat(struct supervisor *supervisor,
     }
 }
 
-static void feel_pulse(struct supervisor *supervisor, const struct election_message *message)
+static void note_received(struct supervisor *supervisor, const struct election_message *message)
 {
     uint64_t rtt_ns;
 
@@ -51,20 +50,20 @@ static void feel_pulse(struct supervisor *supervisor, const struct election_mess
         counters_observe(&supervisor->counters, DISTRIBUTION_HEARTBEAT, rtt_ns);
 }
 
-static void take_message(struct supervisor *supervisor, const struct election_message *message,
-                         const struct election_member *members, const struct address *from)
+static void take_peer_message(struct supervisor *supervisor, const struct election_message *message,
+                              const struct election_member *members, const struct address *from)
 {
     const struct election_event event = {
         .type = ELECTION_MESSAGE, .message = message, .members = members, .from = *from};
 
-    if (!is_known(supervisor, from)) {
+    if (!is_known_peer(supervisor, from)) {
         counters_add(&supervisor->counters, COUNTER_PEER_STRANGER, 1);
         if (message->type == ELECTION_DISCOVER)
-            discovery_look(&supervisor->discovery); /* it may be new: DNS will tell */
+            discovery_request(&supervisor->discovery); /* a new pod, which DNS may name by now */
         return;
     }
     peers_auth_succeed(&supervisor->peers, from);
-    feel_pulse(supervisor, message);
+    note_received(supervisor, message);
     supervisor_feed(supervisor, &event);
     if (message->type == ELECTION_HEARTBEAT)
         learn_from_heartbeat(supervisor, message);
@@ -84,16 +83,16 @@ static size_t read_peers(struct supervisor *supervisor)
         if (result == PEER_TRANSPORT_EMPTY)
             break;
         if (result == PEER_TRANSPORT_MESSAGE)
-            take_message(supervisor, &message, members, &from);
+            take_peer_message(supervisor, &message, members, &from);
         else if (result == PEER_TRANSPORT_HANDSHAKE)
             peers_auth_succeed(&supervisor->peers, &from);
-        else if (result == PEER_TRANSPORT_UNVERIFIED && is_known(supervisor, &from))
+        else if (result == PEER_TRANSPORT_UNVERIFIED && is_known_peer(supervisor, &from))
             peers_auth_fail(&supervisor->peers, &from, clock_now_ns());
     }
     return n;
 }
 
-static void hear_refusal(struct supervisor *supervisor, uint64_t instance)
+static void feed_refusal(struct supervisor *supervisor, uint64_t instance)
 {
     const struct election_event event = {.type = ELECTION_REFUSED, .instance = instance};
 
@@ -101,23 +100,23 @@ static void hear_refusal(struct supervisor *supervisor, uint64_t instance)
     supervisor_feed(supervisor, &event);
 }
 
-static size_t take_refusals(struct supervisor *supervisor)
+static size_t supervisor_take_refusals(struct supervisor *supervisor)
 {
     uint64_t instance;
     size_t n = 0;
 
     for (; n < PEER_BATCH && peer_transport_take_refusal(&supervisor->transport, &instance); n++) {
         if (instance)
-            hear_refusal(supervisor, instance);
+            feed_refusal(supervisor, instance);
     }
     while (data_plane_take_refusal(supervisor->data_plane, &instance)) {
-        hear_refusal(supervisor, instance);
+        feed_refusal(supervisor, instance);
         n++;
     }
     return n;
 }
 
-/* ---- who may be there ---- */
+/* ---- candidates ---- */
 
 void supervisor_feed_candidates(struct supervisor *supervisor)
 {
@@ -134,7 +133,7 @@ void supervisor_feed_candidates(struct supervisor *supervisor)
 
 /* ---- our own state ---- */
 
-static void watch_app(struct supervisor *supervisor)
+static void check_app(struct supervisor *supervisor)
 {
     bool is_up = data_plane_app_is_up(supervisor->data_plane);
 
@@ -142,17 +141,17 @@ static void watch_app(struct supervisor *supervisor)
         return;
     supervisor->is_app_up = is_up;
     if (is_up)
-        log_info("app_up", "the app takes datagrams again");
+        log_info("app_up", "the app accepts datagrams again");
     else
         log_warn("app_down", "the app refuses datagrams (app.target)");
     supervisor_feed(supervisor, &(struct election_event){.type = ELECTION_APP, .is_up = is_up});
 }
 
 /*
- * A pod whose data threads are stuck must not lead. That their loops have not turned may only mean
- * that the whole process was paused: so they are looked at twice, with time in between for them.
+ * A pod whose data threads are stuck must not lead. When no loop has run, the whole process may have
+ * been paused: so a stall counts only if it is still there after PROGRESS_CHALLENGE_NS.
  */
-static void watch_progress(struct supervisor *supervisor, uint64_t now_ns)
+static void check_progress(struct supervisor *supervisor, uint64_t now_ns)
 {
     const struct agent *stalled =
         progress_find_stalled(&supervisor->progress, supervisor->data_plane, now_ns);
@@ -175,7 +174,7 @@ static void watch_progress(struct supervisor *supervisor, uint64_t now_ns)
                     &(struct election_event){.type = ELECTION_PROGRESS, .is_up = is_moving});
 }
 
-/* ---- the main thread's wishes ---- */
+/* ---- requests of the main thread ---- */
 
 static bool has_reload(struct supervisor *supervisor)
 {
@@ -202,21 +201,21 @@ static void take_reload(struct supervisor *supervisor)
     if (supervisor->settings.control_accept != accepted)
         supervisor_warn_open_commands(supervisor);
     /*
-     * A changed leader in the file is a command only when its generation grew: above what anybody
-     * has told of, for the same file reaches some pods later than others, and later commands.
+     * A changed leader in the file is a command only when its generation is above the highest that
+     * any pod has sent: the same file reaches some pods later than others, and later than commands.
      */
     if (supervisor->settings.leader_generation > supervisor->election.generation)
         supervisor_apply_wanted_leader(supervisor);
     supervisor_check_leader(supervisor);
 }
 
-static void take_wishes(struct supervisor *supervisor)
+static void feed_requests(struct supervisor *supervisor)
 {
-    unsigned wishes = atomic_exchange_explicit(&supervisor->requests, 0, memory_order_seq_cst);
+    unsigned requests = atomic_exchange_explicit(&supervisor->requests, 0, memory_order_seq_cst);
 
-    if (wishes & SUPERVISOR_RESIGN)
+    if (requests & SUPERVISOR_RESIGN)
         supervisor_feed(supervisor, &(struct election_event){.type = ELECTION_STOP});
-    if (wishes & SUPERVISOR_LEAVE)
+    if (requests & SUPERVISOR_LEAVE)
         supervisor_feed(supervisor, &(struct election_event){.type = ELECTION_QUIT});
 }
 
@@ -235,10 +234,10 @@ static size_t supervisor_do_work(void *self)
     struct supervisor *supervisor = self;
     uint64_t now_ns = clock_now_ns();
     size_t done =
-        take_refusals(supervisor); /* before the reads, which would report them as errors */
+        supervisor_take_refusals(supervisor); /* before reads, which would return them as errors */
 
     done += read_peers(supervisor);
-    if (discovery_is_news(&supervisor->discovery)) {
+    if (discovery_has_news(&supervisor->discovery)) {
         supervisor_feed_candidates(supervisor);
         done++;
     }
@@ -246,34 +245,34 @@ static size_t supervisor_do_work(void *self)
         take_reload(supervisor);
     if (supervisor->is_unpublished)
         supervisor_publish_again(supervisor);
-    watch_app(supervisor);
-    watch_progress(supervisor, now_ns);
+    check_app(supervisor);
+    check_progress(supervisor, now_ns);
     supervisor_check_keys(supervisor, now_ns);
-    take_wishes(supervisor);
+    feed_requests(supervisor);
     done += supervisor_take_commands(supervisor);
     if (clock_now_ns() >= supervisor->election.deadline_ns)
         supervisor_feed(supervisor, &(struct election_event){.type = ELECTION_TICK});
-    discovery_hurry(&supervisor->discovery, is_leaderless(supervisor, now_ns));
+    discovery_set_fast(&supervisor->discovery, is_leaderless(supervisor, now_ns));
     supervisor_log_leaderless(supervisor, now_ns);
     supervisor_update_report(supervisor);
     return done;
 }
 
-static bool has_input(struct supervisor *supervisor)
+static bool supervisor_has_input(struct supervisor *supervisor)
 {
     if (supervisor->is_unpublished)
-        return false; /* commands wait for it, and it is tried again in a millisecond */
+        return false; /* commands wait until it is published; the next attempt is in 1 ms */
     for (size_t i = 0; i < supervisor->data_plane->worker_count; i++) {
         if (!ring_is_empty(&supervisor->data_plane->workers[i].command_queue.out))
             return true;
     }
     return atomic_load_explicit(&supervisor->requests, memory_order_seq_cst) ||
-           has_reload(supervisor) || discovery_is_news(&supervisor->discovery) ||
+           has_reload(supervisor) || discovery_has_news(&supervisor->discovery) ||
            data_plane_has_refusal(supervisor->data_plane) ||
            data_plane_app_is_up(supervisor->data_plane) != supervisor->is_app_up;
 }
 
-/* The kernel counts as clock_now_ns does: also while the machine is suspended. */
+/* CLOCK_BOOTTIME, as clock_now_ns: it also advances while the machine is suspended. */
 static void set_timer(struct supervisor *supervisor)
 {
     uint64_t at_ns = supervisor->election.deadline_ns;
@@ -295,7 +294,7 @@ static void supervisor_idle(void *self)
 
     set_timer(supervisor);
     waker_prepare(&supervisor->waker);
-    if (has_input(supervisor)) {
+    if (supervisor_has_input(supervisor)) {
         waker_cancel(&supervisor->waker);
         return;
     }

@@ -1,4 +1,4 @@
-/* What the log is told of leaders: who follows whom, who is alone, who was wished for. */
+/* Log lines about leaders and members: changes, the configured leader, a pod without others. */
 #include <stdio.h>
 
 #include "supervisor_internal.h"
@@ -6,7 +6,7 @@
 #define LEADERLESS_NS      (10 * NS_PER_SEC) /* without a leader, until it is logged */
 #define MISMATCH_PERIOD_NS (60 * NS_PER_SEC) /* each heartbeat would repeat it */
 
-/* ---- whom the configuration wished ---- */
+/* ---- the configured leader ---- */
 
 bool supervisor_has_wanted_leader(const struct supervisor *supervisor)
 {
@@ -18,16 +18,16 @@ bool supervisor_has_wanted_leader(const struct supervisor *supervisor)
     return member && member->instance == supervisor->facts.leader;
 }
 
-/* Once, until it comes or another is wished for: a mistyped name would be told at each change. */
-static void tell_unseen(struct supervisor *supervisor)
+/* Once, until it joins or another is configured: each leader change would repeat it. */
+static void warn_unknown_leader(struct supervisor *supervisor)
 {
     if (supervisor->logged.is_leader_unknown)
         return;
     supervisor->logged.is_leader_unknown = true;
     log_warn(
         "leader_unknown",
-        "leader: \"%s\" is none of the members that were seen (%u), another leads: is that its "
-        "name or address (leader, LEADER_IP), and does it run, with cluster \"%s\"?",
+        "leader: \"%s\" is none of the %u members, another pod leads: check its name or address "
+        "(leader, LEADER_IP), and that it runs, with cluster \"%s\"",
         supervisor->settings.leader, (unsigned)supervisor->election.list.count,
         supervisor->config->cluster);
 }
@@ -43,17 +43,17 @@ void supervisor_check_leader(struct supervisor *supervisor)
         return;
     if (is_member)
         log_warn("leader_differs",
-                 "another than the configured leader %s leads; to change that: headlessctl leader "
-                 "set %s, or a higher leader_generation beside it in the configuration",
+                 "another pod than the configured leader %s leads; to change that, run headlessctl "
+                 "leader set %s, or raise leader_generation in the configuration",
                  wanted, wanted);
     else
-        tell_unseen(supervisor);
+        warn_unknown_leader(supervisor);
 }
 
-/* ---- a pod that is alone ---- */
+/* ---- a pod without others ---- */
 
-/* Once, until it has had company. */
-static void tell_alone(struct supervisor *supervisor)
+/* Once, until another pod has been a member. */
+static void log_alone(struct supervisor *supervisor)
 {
     const struct config *config = supervisor->config;
     bool is_alone = supervisor->facts.kind == LEADER_SELF && supervisor->election.list.count == 1;
@@ -64,16 +64,17 @@ static void tell_alone(struct supervisor *supervisor)
     if (!is_alone)
         return;
     if (supervisor->election.config.expect > 1)
-        log_warn("others_missing",
-                 "none of the other pods that are configured (peers, discovery.dns, quorum.expect) "
-                 "was seen: this pod leads itself, as quorum lets it");
+        log_warn(
+            "others_missing",
+            "none of the other configured pods (peers, discovery.dns, quorum.expect) was seen: "
+            "this pod leads alone, as quorum allows");
     else
-        log_info("alone", "%s: this pod leads itself",
+        log_info("alone", "%s: this pod leads alone",
                  config->discovery_dns[0] ? "no other pod answers at discovery.dns"
                                           : "peers and discovery.dns name no other pod");
 }
 
-/* ---- nobody leads ---- */
+/* ---- no leader ---- */
 
 unsigned supervisor_count_answered(const struct election *e)
 {
@@ -90,7 +91,7 @@ void supervisor_log_leaderless(struct supervisor *supervisor, uint64_t now_ns)
     uint64_t since_ns = supervisor->leaderless_since_ns;
 
     if (address_is_set(&supervisor->outside) || now_ns < since_ns ||
-        now_ns - since_ns < LEADERLESS_NS) { /* in the future: until then one leads */
+        now_ns - since_ns < LEADERLESS_NS) { /* since_ns ahead: a leader is valid until then */
         supervisor->logged.is_leaderless = false;
         return;
     }
@@ -100,21 +101,22 @@ void supervisor_log_leaderless(struct supervisor *supervisor, uint64_t now_ns)
     supervisor->logged.is_leaderless = true;
     if (e->list.count == 0)
         log_warn("no_leader",
-                 "none for %llu s: %u of %u other pods have answered: start the others, or compare "
-                 "peers, discovery.dns, quorum.expect, cluster and keys",
+                 "no leader for %llu s; %u of %u other pods have answered: start the others, or "
+                 "compare peers, discovery.dns, quorum.expect, cluster and keys",
                  (unsigned long long)(LEADERLESS_NS / NS_PER_SEC), supervisor_count_answered(e),
                  (unsigned)e->known_peer_count);
     else
-        log_warn("no_leader",
-                 "none for %llu s, state %s: %zu of %u members have to agree; which live: "
-                 "headlessctl status",
-                 (unsigned long long)(LEADERLESS_NS / NS_PER_SEC), election_state_name(e->state),
-                 election_needed(e), (unsigned)e->list.count);
+        log_warn(
+            "no_leader",
+            "no leader for %llu s, state %s: %zu of %u members have to agree; headlessctl status "
+            "shows which are alive",
+            (unsigned long long)(LEADERLESS_NS / NS_PER_SEC), election_state_name(e->state),
+            election_needed(e), (unsigned)e->list.count);
 }
 
-/* ---- a leader follows another ---- */
+/* ---- a leader change ---- */
 
-static void count_change(struct supervisor *supervisor)
+static void count_leader_change(struct supervisor *supervisor)
 {
     static const size_t rows[ELECTION_CAUSE_COUNT] = {
         [ELECTION_BY_BOOTSTRAP] = COUNTER_LEADER_BOOTSTRAP,
@@ -129,9 +131,9 @@ static void count_change(struct supervisor *supervisor)
     counters_add(&supervisor->counters, row ? row : COUNTER_LEADER_OTHER, 1);
 }
 
-/* By the facts: the snapshot may wait for a free slot. */
-static void describe_leader(const struct supervisor *supervisor,
-                            char text[static SUPERVISOR_LEADER_TEXT])
+/* From the facts: the snapshot may not be published yet. */
+static void describe_new_leader(const struct supervisor *supervisor,
+                                char text[static SUPERVISOR_LEADER_TEXT])
 {
     const struct supervisor_facts *facts = &supervisor->facts;
     const struct election_list *list = &supervisor->election.list;
@@ -155,18 +157,18 @@ void supervisor_log_change(struct supervisor *supervisor, const struct superviso
     char leader[SUPERVISOR_LEADER_TEXT];
 
     atomic_store_explicit(&supervisor->report.gap_ns, cost->gap_ns, memory_order_relaxed);
-    count_change(supervisor);
+    count_leader_change(supervisor);
     if (cost->lost)
         counters_add(&supervisor->counters, COUNTER_UNCONFIRMED, cost->lost);
-    describe_leader(supervisor, leader);
+    describe_new_leader(supervisor, leader);
     log_info("leader_changed",
-             "leader %s, by %s, after %s; %llu ms without one, %llu held, %llu handed to the one "
-             "before and not confirmed",
+             "leader %s, by %s, after %s; %llu ms without a leader, %llu held, %llu relayed to the "
+             "previous one and not confirmed",
              leader, election_cause_name(supervisor->facts.cause), former[0] ? former : "none",
              (unsigned long long)(cost->gap_ns / NS_PER_MS), (unsigned long long)cost->held,
              (unsigned long long)cost->lost);
     (void)snprintf(former, SUPERVISOR_LEADER_TEXT, "%s", leader);
-    tell_alone(supervisor);
+    log_alone(supervisor);
     supervisor_check_leader(supervisor);
 }
 

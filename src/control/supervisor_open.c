@@ -1,4 +1,4 @@
-/* The main thread's side: open, join, start, stop, and what it wishes in between. */
+/* The main thread's side: create, join, start, stop, and its requests in between. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,8 +10,8 @@
 
 #define COMMANDS_PER_SECOND 50
 #define REFUSALS_PER_SECOND 10
-#define TENURE_NS           (5 * NS_PER_SEC) /* a leader keeps the lead so long before it hands over */
-#define LEAVE_LOOK_NS       (5 * NS_PER_MS)
+#define TENURE_NS           (5 * NS_PER_SEC) /* a leader stays this long before it transfers the lead */
+#define LEAVE_POLL_NS       (5 * NS_PER_MS)
 
 /* ---- settings ---- */
 
@@ -42,9 +42,9 @@ void supervisor_reload(struct supervisor *supervisor, const struct config *confi
     waker_wake(&supervisor->waker);
 }
 
-/* ---- open ---- */
+/* ---- create ---- */
 
-static int watch(struct supervisor *supervisor, int fd)
+static int watch_fd(struct supervisor *supervisor, int fd)
 {
     struct epoll_event event = {.events = EPOLLIN};
 
@@ -63,24 +63,25 @@ static int open_sleep(struct supervisor *supervisor)
         return -errno;
     rc = waker_init(&supervisor->waker, true);
     if (!rc)
-        rc = watch(supervisor, supervisor->waker.event_fd);
+        rc = watch_fd(supervisor, supervisor->waker.event_fd);
     if (!rc)
-        rc = watch(supervisor, supervisor->timer_fd);
+        rc = watch_fd(supervisor, supervisor->timer_fd);
     if (!rc)
-        rc = watch(supervisor, supervisor->transport.socket.fd);
+        rc = watch_fd(supervisor, supervisor->transport.socket.fd);
     return rc;
 }
 
-/* It may come later: an interface that is not up yet, an IPv6 address that is being tried out. */
+/* Not fatal: the interface may come up later, or IPv6 may still check the address for duplicates. */
 static void warn_of_self(const struct config *config)
 {
     char text[ADDRESS_TEXT_MAX];
 
     if (!udp_is_here(&config->self))
-        log_error("self_elsewhere",
-                  "self (POD_IP) is %s, which is no address of this machine or pod: nothing can be "
-                  "sent from it; take POD_IP from status.podIP, or leave it out",
-                  address_format_ip(&config->self, text));
+        log_error(
+            "self_elsewhere",
+            "self (POD_IP) is %s, which is no address of this machine or pod, so nothing can be "
+            "sent from it: take POD_IP from status.podIP, or omit it",
+            address_format_ip(&config->self, text));
 }
 
 static struct supervisor *allocate_supervisor(void)
@@ -152,31 +153,31 @@ static bool is_peer(const struct config *config, const char *text)
     return false;
 }
 
-/* In the formats that need no headlessd at the other end, an address that is no peer is outside. */
+/* Formats without frames need no headlessd at the leader: an address that is no peer is outside. */
 static bool find_outside(const struct config *config, struct address *ret_outside)
 {
     return config->relay_format != CONFIG_RELAY_FRAMED && config->leader[0] &&
            !is_peer(config, config->leader) && address_parse(config->leader, 0, ret_outside) == 0;
 }
 
-static struct election_member seat_of(const char *name, const struct address *address)
+static struct election_member member_of(const char *name, const struct address *address)
 {
-    struct election_member seat = {.address = *address};
+    struct election_member member = {.address = *address};
 
-    (void)snprintf(seat.name.text, sizeof(seat.name.text), "%s", name);
-    return seat;
+    (void)snprintf(member.name.text, sizeof(member.name.text), "%s", name);
+    return member;
 }
 
-static struct election_member seat_of_text(const char *text)
+static struct election_member member_of_text(const char *text)
 {
-    struct election_member seat = {0};
+    struct election_member member = {0};
 
-    if (address_parse_ip(text, &seat.address))
-        (void)snprintf(seat.name.text, sizeof(seat.name.text), "%s", text);
-    return seat;
+    if (address_parse_ip(text, &member.address))
+        (void)snprintf(member.name.text, sizeof(member.name.text), "%s", text);
+    return member;
 }
 
-/* As many as the peers, this pod included. */
+/* The peers, this pod included. */
 static uint16_t count_expected(const struct config *config)
 {
     char self[ADDRESS_TEXT_MAX];
@@ -203,7 +204,7 @@ static void fill_election_config(const struct supervisor *supervisor, uint64_t s
     const struct address self = address_with_port(config->self, 0);
 
     *ret_config = (struct election_config){
-        .self = seat_of(config->name, &self),
+        .self = member_of(config->name, &self),
         .interval_ns = config->heartbeat_interval_ns,
         .misses = config->heartbeat_misses,
         .quorum = quorums[config->quorum],
@@ -215,18 +216,18 @@ static void fill_election_config(const struct supervisor *supervisor, uint64_t s
         .tenure_ns = TENURE_NS,
         .stored_term = stored_term,
         .generation = config->leader_generation,
-        .leader = seat_of_text(config->leader),
+        .leader = member_of_text(config->leader),
     };
     ret_config->self.instance = supervisor->data_plane->identity.instance;
     ret_config->self.is_eligible = config->eligible;
     for (size_t i = 0; i < config->leader_list.count; i++)
         ret_config->order[ret_config->order_count++] =
-            seat_of(config->leader_list.list[i].name, &config->leader_list.list[i].address);
+            member_of(config->leader_list.list[i].name, &config->leader_list.list[i].address);
 }
 
-_Static_assert(WORKERS_MAX <= HANDSHAKE_NONCE_SPACES_MAX, "each thread has a lane");
+_Static_assert(WORKERS_MAX <= HANDSHAKE_NONCE_SPACES_MAX, "each worker has a nonce space");
 
-/* The threads' counters are told to whom we introduce ourselves to. */
+/* A handshake sends the data threads' nonce counters. */
 static uint8_t collect_nonce_spaces(struct supervisor *supervisor)
 {
     const struct data_plane *data_plane = supervisor->data_plane;
@@ -239,7 +240,7 @@ static uint8_t collect_nonce_spaces(struct supervisor *supervisor)
 int supervisor_join(struct supervisor *supervisor, struct data_plane *data_plane)
 {
     const struct config *config = supervisor->config;
-    static struct election_config election_config; /* large; copied by election_init */
+    static struct election_config election_config; /* large; election_init copies it */
     uint64_t stored_term;
 
     supervisor->data_plane = data_plane;
@@ -255,16 +256,18 @@ int supervisor_join(struct supervisor *supervisor, struct data_plane *data_plane
     if (find_outside(config, &supervisor->outside)) {
         supervisor->facts.kind = LEADER_OUTSIDE;
         supervisor_publish_again(supervisor);
-        log_info("leader_outside",
-                 "leader: %s is outside the cluster: all goes there; it is not elected, and not "
-                 "watched",
-                 config->leader);
+        log_info(
+            "leader_outside",
+            "leader: %s is outside the cluster: all requests go there; it is neither elected nor "
+            "monitored",
+            config->leader);
         return 0;
     }
     if (config->discovery_dns[0] && !config->quorum_expect && config->peers.count == 0)
-        log_warn("quorum_expect_unset",
-                 "discovery.dns without quorum.expect: a pod whose DNS names nobody else yet leads "
-                 "by itself; set quorum.expect to the number of pods");
+        log_warn(
+            "quorum_expect_unset",
+            "discovery.dns without quorum.expect: a pod whose DNS does not name the others yet "
+            "leads alone; set quorum.expect to the number of pods");
     if (config->quorum_expect > 1 && !config->discovery_dns[0] && config->peers.count == 0)
         log_warn("others_unnamed",
                  "quorum.expect is %u, and neither discovery.dns nor peers names the other pods: "
@@ -274,7 +277,7 @@ int supervisor_join(struct supervisor *supervisor, struct data_plane *data_plane
         supervisor->logged.is_leader_unknown = true;
         log_warn(
             "leader_unknown",
-            "leader: \"%s\" (leader, LEADER_IP) is not a member, another will lead: list it in "
+            "leader: \"%s\" (leader, LEADER_IP) is not a member, another pod will lead: list it in "
             "peers, as ADDRESS or NAME=ADDRESS",
             config->leader);
     }
@@ -308,28 +311,28 @@ const struct agent *supervisor_find_stalled(const struct supervisor *supervisor,
     return stalled;
 }
 
-static void wish(struct supervisor *supervisor, unsigned what)
+static void send_request(struct supervisor *supervisor, unsigned request)
 {
-    (void)atomic_fetch_or_explicit(&supervisor->requests, what, memory_order_seq_cst);
+    (void)atomic_fetch_or_explicit(&supervisor->requests, request, memory_order_seq_cst);
     waker_wake(&supervisor->waker);
 }
 
 void supervisor_resign(struct supervisor *supervisor)
 {
-    wish(supervisor, SUPERVISOR_RESIGN);
+    send_request(supervisor, SUPERVISOR_RESIGN);
 }
 
 void supervisor_stop(struct supervisor *supervisor)
 {
-    const struct timespec look = clock_to_timespec(LEAVE_LOOK_NS);
+    const struct timespec poll = clock_to_timespec(LEAVE_POLL_NS);
     const struct config *config = supervisor->config;
     uint64_t limit_ns =
         clock_now_ns() + 4 * config->heartbeat_interval_ns * config->heartbeat_misses;
 
     if (agent_is_started(&supervisor->agent) && !address_is_set(&supervisor->outside)) {
-        wish(supervisor, SUPERVISOR_LEAVE);
+        send_request(supervisor, SUPERVISOR_LEAVE);
         while (supervisor_state(supervisor) != ELECTION_OUT && clock_now_ns() < limit_ns)
-            (void)nanosleep(&look, NULL);
+            (void)nanosleep(&poll, NULL);
     }
     agent_stop(&supervisor->agent, NULL);
     discovery_stop(&supervisor->discovery);

@@ -46,7 +46,7 @@ uint64_t supervisor_peer_kernel_drops(const struct supervisor *supervisor)
 
 const char *supervisor_lookup_reason(int lookup)
 {
-    return discovery_why(lookup);
+    return discovery_reason(lookup);
 }
 
 /* ---- the report ---- */

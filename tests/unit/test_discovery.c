@@ -89,7 +89,7 @@ static void wait_for_news(void)
 {
     const struct timespec pause = clock_to_timespec(NS_PER_MS);
 
-    while (!discovery_is_news(&discovery))
+    while (!discovery_has_news(&discovery))
         (void)nanosleep(&pause, NULL);
 }
 
@@ -113,9 +113,9 @@ Test(discovery, without_a_name_there_is_none)
 {
     config.discovery_dns[0] = '\0';
     cr_assert_eq(discovery_start(&discovery, &config, &waker), 0);
-    discovery_look(&discovery);
-    discovery_hurry(&discovery, true);
-    cr_assert_not(discovery_is_news(&discovery));
+    discovery_request(&discovery);
+    discovery_set_fast(&discovery, true);
+    cr_assert_not(discovery_has_news(&discovery));
     cr_assert_not(discovery_is_known(&discovery));
     cr_assert_eq(discovery_take(&discovery, list), 0);
     cr_assert_eq(discovery_failure(&discovery), 0);
@@ -132,7 +132,7 @@ Test(discovery, finds_each_address_once_in_order)
     assert_host(0, "10.0.0.1");
     assert_host(1, "10.0.0.2");
     assert_host(2, "10.0.0.3");
-    cr_assert_not(discovery_is_news(&discovery), "taken");
+    cr_assert_not(discovery_has_news(&discovery), "taken");
 }
 
 Test(discovery, more_than_there_is_room_for_keeps_the_first)
@@ -156,16 +156,16 @@ Test(discovery, failures_and_empty_answers_keep_what_was_known)
     wait_for_news();
     cr_assert_eq(discovery_take(&discovery, list), 1);
     script.error = EAI_AGAIN;
-    discovery_look(&discovery);
+    discovery_request(&discovery);
     wait_for_lookups(2);
     script.error = 0;
     script.count = 0;
-    discovery_look(&discovery);
+    discovery_request(&discovery);
     wait_for_lookups(3);
-    discovery_look(&discovery);
+    discovery_request(&discovery);
     wait_for_lookups(4); /* so the third has been dealt with */
-    cr_assert_str_eq(discovery_why(discovery_failure(&discovery)), "the answer is empty");
-    cr_assert_not(discovery_is_news(&discovery));
+    cr_assert_str_eq(discovery_reason(discovery_failure(&discovery)), "the answer is empty");
+    cr_assert_not(discovery_has_news(&discovery));
     cr_assert(discovery_is_known(&discovery));
     cr_assert_eq(discovery_take(&discovery, list), 1);
 }
@@ -175,16 +175,16 @@ Test(discovery, tells_why_it_has_found_nothing)
     is_gated = true;
     script.error = EAI_NONAME;
     cr_assert_eq(discovery_start(&discovery, &config, &waker), 0);
-    cr_assert_str_eq(discovery_why(discovery_failure(&discovery)), "no answer yet");
+    cr_assert_str_eq(discovery_reason(discovery_failure(&discovery)), "no answer yet");
     (void)sem_post(&may_reply);
     while (discovery_failure(&discovery) != EAI_NONAME)
         (void)sched_yield(); /* until the test's timeout */
-    cr_assert_str_eq(discovery_why(EAI_NONAME), "Name or service not known");
+    cr_assert_str_eq(discovery_reason(EAI_NONAME), "Name or service not known");
     is_gated = false;
     (void)sem_post(&may_reply);
     script.error = 0;
     find(1, (const uint32_t[]){7});
-    discovery_look(&discovery);
+    discovery_request(&discovery);
     wait_for_news();
     cr_assert_eq(discovery_failure(&discovery), 0);
 }
@@ -196,13 +196,13 @@ Test(discovery, the_same_again_is_no_news)
     wait_for_news();
     (void)discovery_take(&discovery, list);
     find(2, (const uint32_t[]){2, 1});
-    discovery_look(&discovery);
+    discovery_request(&discovery);
     wait_for_lookups(2);
-    discovery_look(&discovery);
+    discovery_request(&discovery);
     wait_for_lookups(3);
-    cr_assert_not(discovery_is_news(&discovery));
+    cr_assert_not(discovery_has_news(&discovery));
     find(3, (const uint32_t[]){2, 1, 9});
-    discovery_look(&discovery);
+    discovery_request(&discovery);
     wait_for_news();
     cr_assert_eq(discovery_take(&discovery, list), 3);
 }
@@ -212,12 +212,12 @@ Test(discovery, hurried_or_asked_it_looks_once_a_second)
     uint64_t start_ns = clock_now_ns();
 
     cr_assert_eq(discovery_start(&discovery, &config, &waker), 0);
-    discovery_hurry(&discovery, true);
+    discovery_set_fast(&discovery, true);
     wait_for_lookups(3);
     cr_assert_geq(clock_now_ns() - start_ns, 2 * NS_PER_SEC);
-    discovery_hurry(&discovery, false);
-    discovery_look(&discovery);
-    discovery_look(&discovery);
+    discovery_set_fast(&discovery, false);
+    discovery_request(&discovery);
+    discovery_request(&discovery);
     wait_for_lookups(4);
     cr_assert_geq(clock_now_ns() - start_ns, 3 * NS_PER_SEC);
 }
@@ -236,5 +236,5 @@ Test(discovery, a_stop_does_not_wait_for_a_lookup_that_blocks)
     cr_assert_lt(clock_now_ns() - start_ns, NS_PER_SEC);
     cr_assert_eq(sem_post(&may_reply), 0); /* late, and to nobody */
     (void)nanosleep(&while_it_ends, NULL); /* what would break, breaks in it */
-    cr_assert_not(discovery_is_news(&discovery));
+    cr_assert_not(discovery_has_news(&discovery));
 }
