@@ -52,8 +52,8 @@ struct handshake {
     struct nonce_space nonce_space;
     struct seal_cache cache;
     struct keyring ring;
-    const struct nonce_space *const
-        *nonce_spaces; /* of the data threads: requests and replies carry their counters */
+    /* Of the data threads: requests and replies carry their counters. */
+    const struct nonce_space *const *nonce_spaces;
     uint8_t nonce_space_count;
     struct budget replies;
     uint64_t changes; /* grows when a peer is authenticated, or has other keys */

@@ -63,7 +63,7 @@ static void peers_remove(struct peers *peers, struct peer *peer)
     *peer = (struct peer){0};
 }
 
-/* An index is free: the table has room for a full list, and who left it was removed before. */
+/* An index is free: the table has room for a full list, and former members were removed before. */
 static struct peer *peers_add(struct peers *peers, uint64_t instance)
 {
     struct peer *peer;
@@ -109,7 +109,7 @@ void peers_update(struct peers *peers, const struct election_list *list)
 
 /* ---- requests ---- */
 
-/* What the data threads have counted for this member. False: it is none. */
+/* Counts of the data threads for this instance. False: it is no member. */
 static bool peers_read_traffic(const struct peers *peers, uint64_t instance, uint64_t *ret_relayed,
                                uint64_t *ret_received)
 {

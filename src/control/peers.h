@@ -121,7 +121,7 @@ uint64_t peers_auth_persistence_of(const struct config *config);
 void peers_auth_fail(struct peers *peers, const struct address *from, uint64_t now_ns);
 void peers_auth_succeed(struct peers *peers, const struct address *from);
 
-/* The address of entry i, below PEERS_AUTH_MAX, if verification fails there now; else NULL. */
+/* The address of entry i, below PEERS_AUTH_MAX, if verification fails there now; NULL: it does not. */
 const struct address *peers_auth_failing(struct peers *peers, size_t i, uint64_t now_ns);
 /* Addresses from which nothing could be verified for the persistence time. */
 size_t peers_auth_count_mismatched(struct peers *peers, uint64_t now_ns);

@@ -43,7 +43,7 @@ static void refuse_command(struct supervisor *supervisor, const struct queued_co
         log_note_suppressed(LOG_LEVEL_WARN);
         return;
     }
-    log_warn("command_refused", "leader \"%s\" asked for by %s: %.*s%s", queued->command.target,
+    log_warn("command_refused", "leader \"%s\" requested by %s: %.*s%s", queued->command.target,
              address_format(&queued->client, client), (int)strcspn(text, "\n"), text,
              format_unlogged(&supervisor->refusals_unlogged, unlogged));
     reply_to_client(supervisor, queued, text);
@@ -62,7 +62,7 @@ static void refuse_unauthorized(struct supervisor *supervisor, const struct queu
         log_note_suppressed(LOG_LEVEL_WARN);
         return;
     }
-    log_warn("command_refused", "leader \"%s\" asked for by %s: no auth: %s%s",
+    log_warn("command_refused", "leader \"%s\" requested by %s: no auth: %s%s",
              queued->command.target, address_format(&queued->client, client), why,
              format_unlogged(&supervisor->unauthorized_unlogged, unlogged));
     reply_to_client(supervisor, queued, "no auth\n");

@@ -101,7 +101,7 @@ bool supervisor_is_leader_outside(const struct supervisor *supervisor);
 uint64_t supervisor_peer_rcvbuf_bytes(const struct supervisor *supervisor);
 uint64_t supervisor_peer_kernel_drops(const struct supervisor *supervisor);
 
-/* What report.lookup means, in words. */
+/* The reason that report.lookup stands for, in words. */
 const char *supervisor_lookup_reason(int lookup);
 
 /*
