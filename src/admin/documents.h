@@ -85,15 +85,15 @@ size_t samples_list(const struct admin_snapshot *snapshot,
                     struct sample ret_samples[static SAMPLES_MAX]);
 
 /* Prometheus' text format 0.0.4. */
-char *document_metrics(const struct admin_snapshot *snapshot, size_t *ret_length);
+char *admin_document_metrics(const struct admin_snapshot *snapshot, size_t *ret_length);
 /* One line of it; header: with HELP and TYPE, for the first sample of a metric. */
 void metrics_put(FILE *out, const struct sample *sample, bool header);
 /* A whole histogram. */
 void metrics_put_histogram(FILE *out, enum distribution_id id, const struct distribution_sum *sum);
 
 /* JSON, one line. */
-char *document_leader(const struct admin_snapshot *snapshot, size_t *ret_length);
-char *document_status(const struct admin_snapshot *snapshot, size_t *ret_length);
+char *admin_document_leader(const struct admin_snapshot *snapshot, size_t *ret_length);
+char *admin_document_status(const struct admin_snapshot *snapshot, size_t *ret_length);
 
 /* The sessions that the workers reported (data_plane_list_sessions). */
 struct sessions_snapshot {
@@ -103,9 +103,9 @@ struct sessions_snapshot {
     bool is_complete; /* all workers reported theirs */
     uint64_t now_ns;
 };
-char *document_sessions(const struct sessions_snapshot *snapshot, size_t *ret_length);
+char *admin_document_sessions(const struct sessions_snapshot *snapshot, size_t *ret_length);
 
-/* The HTML page, rendered from the object of document_status. */
+/* The HTML page, rendered from the object of admin_document_status. */
 char *page_html(const struct admin_snapshot *snapshot, size_t *ret_length);
 
 #endif

@@ -70,7 +70,7 @@ static char *render_event(struct event_stream *stream, size_t *ret_length)
     int length;
 
     admin_snapshot_take(admin, &snapshot);
-    page = document_leader(&snapshot, &page_length); /* one line */
+    page = admin_document_leader(&snapshot, &page_length); /* one line */
     lock_events(stream->events);
     stream->event = leader_event_of(&snapshot);
     stream->has_said = true;

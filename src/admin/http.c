@@ -124,7 +124,7 @@ static void respond_leadership(struct admin *admin, struct http_response *respon
     admin_snapshot_take(admin, &snapshot);
     response->type = json;
     response->status = admin_snapshot_is_leader(&snapshot) ? MHD_HTTP_OK : status_of_others;
-    response->text = document_leader(&snapshot, &response->length);
+    response->text = admin_document_leader(&snapshot, &response->length);
     admin_snapshot_drop(admin);
 }
 
@@ -140,7 +140,7 @@ static void respond_leader_me(struct admin *admin, struct http_response *respons
 
 static void respond_status(struct admin *admin, struct http_response *response)
 {
-    respond_snapshot(admin, response, json, document_status);
+    respond_snapshot(admin, response, json, admin_document_status);
 }
 
 static void respond_page(struct admin *admin, struct http_response *response)
@@ -162,7 +162,7 @@ static void report_renamed_metrics(struct admin *admin)
 static void respond_metrics(struct admin *admin, struct http_response *response)
 {
     report_renamed_metrics(admin);
-    respond_snapshot(admin, response, prometheus, document_metrics);
+    respond_snapshot(admin, response, prometheus, admin_document_metrics);
 }
 
 /* Out of memory: no text, and the connection is closed. */
@@ -180,7 +180,7 @@ static void respond_sessions(struct admin *admin, struct http_response *response
     data_plane_read_numbers(admin->data_plane, &numbers);
     snapshot.total = numbers.sessions;
     snapshot.now_ns = clock_now_ns();
-    response->text = document_sessions(&snapshot, &response->length);
+    response->text = admin_document_sessions(&snapshot, &response->length);
     free(entries);
 }
 

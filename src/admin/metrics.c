@@ -117,7 +117,7 @@ static void put_aliases(FILE *out, const struct sample *samples, size_t count,
     }
 }
 
-char *document_metrics(const struct admin_snapshot *snapshot, size_t *ret_length)
+char *admin_document_metrics(const struct admin_snapshot *snapshot, size_t *ret_length)
 {
     struct sample samples[SAMPLES_MAX];
     size_t count = samples_list(snapshot, samples);

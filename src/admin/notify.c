@@ -10,7 +10,7 @@
 static void notify_app(struct notifier *notifier, const struct admin_snapshot *snapshot)
 {
     size_t length = 0;
-    char *text = document_leader(snapshot, &length);
+    char *text = admin_document_leader(snapshot, &length);
     bool sent = text && udp_tell(&notifier->socket, text, length) == 0;
 
     counters_add(&notifier->counters, sent ? COUNTER_NOTIFIED : COUNTER_NOTIFY_FAILED, 1);

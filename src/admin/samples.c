@@ -113,7 +113,7 @@ static void add_keys(struct list *list, const struct supervisor_report *report)
         list, "keys", atomic_load_explicit(&report->keys, memory_order_relaxed),
         "Keys that this pod has; 0: messages from a member's address are accepted unauthenticated");
     add_gauge(list, "members_authenticated",
-              atomic_load_explicit(&report->introduced, memory_order_relaxed),
+              atomic_load_explicit(&report->authenticated, memory_order_relaxed),
               "Instances that have proved by a handshake that they have one of these keys");
     add_gauge(
         list, "key_mismatch", atomic_load_explicit(&report->key_mismatches, memory_order_relaxed),
@@ -135,7 +135,8 @@ static void add_election(struct list *list, const struct admin_snapshot *snapsho
               atomic_load_explicit(&report->votes, memory_order_relaxed),
               "Votes needed to become leader; 1: no quorum is required");
     add_gauge(
-        list, "election_is_volatile", atomic_load_explicit(&report->fresh, memory_order_relaxed),
+        list, "election_is_volatile",
+        atomic_load_explicit(&report->is_volatile, memory_order_relaxed),
         "1 while this pod's vote state is volatile: it has just started, and its votes do not "
         "count yet");
     add_gauge(list, "members_alive", atomic_load_explicit(&report->alive, memory_order_relaxed),
@@ -164,11 +165,11 @@ static void add_election(struct list *list, const struct admin_snapshot *snapsho
 enum election_member_state admin_snapshot_member_state(const struct admin_snapshot *snapshot,
                                                        const struct member *member)
 {
-    if (member->slot >= MEMBERS_MAX) /* configured, but not in a list yet */
+    if (member->member_index >= MEMBERS_MAX) /* configured, but not in a list yet */
         return member->instance == snapshot->identity->instance ? ELECTION_MEMBER_SELF
                                                                 : ELECTION_MEMBER_DEAD;
     return (enum election_member_state)atomic_load_explicit(
-        &snapshot->report->member_states[member->slot], memory_order_relaxed);
+        &snapshot->report->peers[member->member_index].state, memory_order_relaxed);
 }
 
 bool admin_snapshot_is_leader(const struct admin_snapshot *snapshot)

@@ -37,7 +37,7 @@ static void put_session_entry(FILE *out, const struct session_entry *entry, uint
                   entry->requests);
 }
 
-char *document_sessions(const struct sessions_snapshot *snapshot, size_t *ret_length)
+char *admin_document_sessions(const struct sessions_snapshot *snapshot, size_t *ret_length)
 {
     char *text = NULL;
     FILE *out = open_memstream(&text, ret_length);

@@ -66,24 +66,24 @@ static struct json_object *status_describe_leader(const struct admin_snapshot *s
 }
 
 /* Unknown values are left out: this pod's own, and those that only a leader has. */
-static void add_pulse(struct json_object *pod, const struct admin_snapshot *snapshot,
-                      const struct member *member)
+static void add_peer(struct json_object *pod, const struct admin_snapshot *snapshot,
+                     const struct member *member)
 {
-    const struct supervisor_pulse *pulse;
+    const struct supervisor_peer_report *peer;
     uint64_t heard_ns, rtt_ns;
 
-    if (member->slot >= MEMBERS_MAX || member->instance == snapshot->identity->instance)
+    if (member->member_index >= MEMBERS_MAX || member->instance == snapshot->identity->instance)
         return;
-    pulse = &snapshot->report->pulses[member->slot];
-    heard_ns = atomic_load_explicit(&pulse->heard_ns, memory_order_relaxed);
-    rtt_ns = atomic_load_explicit(&pulse->rtt_ns, memory_order_relaxed);
+    peer = &snapshot->report->peers[member->member_index];
+    heard_ns = atomic_load_explicit(&peer->heard_ns, memory_order_relaxed);
+    rtt_ns = atomic_load_explicit(&peer->rtt_ns, memory_order_relaxed);
     if (heard_ns) /* may be after the start of this snapshot */
         add_number(pod, "heartbeat_age_ms",
                    snapshot->now_ns > heard_ns ? (snapshot->now_ns - heard_ns) / NS_PER_MS : 0);
     if (rtt_ns)
         add_number(pod, "rtt_us", rtt_ns / NS_PER_US);
-    if (atomic_load_explicit(&pulse->is_asked, memory_order_relaxed))
-        add_number(pod, "lost", atomic_load_explicit(&pulse->lost, memory_order_relaxed));
+    if (atomic_load_explicit(&peer->is_asked, memory_order_relaxed))
+        add_number(pod, "lost", atomic_load_explicit(&peer->lost, memory_order_relaxed));
 }
 
 /* The state of this member as this pod sees it. */
@@ -95,7 +95,7 @@ static void add_condition(struct json_object *pod, const struct admin_snapshot *
                     election_member_state_name(admin_snapshot_member_state(snapshot, member)));
     add_number(pod, "relayed", snapshot->traffic[i].relayed);
     add_number(pod, "received", snapshot->traffic[i].received);
-    add_pulse(pod, snapshot, member);
+    add_peer(pod, snapshot, member);
 }
 
 static struct json_object *describe_members(const struct admin_snapshot *snapshot, bool with_state)
@@ -252,7 +252,7 @@ static char *status_print(struct json_object *document, size_t *ret_length)
     return text;
 }
 
-char *document_leader(const struct admin_snapshot *snapshot, size_t *ret_length)
+char *admin_document_leader(const struct admin_snapshot *snapshot, size_t *ret_length)
 {
     struct json_object *document = json_object_new_object();
 
@@ -399,7 +399,7 @@ struct json_object *status_describe(const struct admin_snapshot *snapshot)
     return document;
 }
 
-char *document_status(const struct admin_snapshot *snapshot, size_t *ret_length)
+char *admin_document_status(const struct admin_snapshot *snapshot, size_t *ret_length)
 {
     struct json_object *document = status_describe(snapshot);
 

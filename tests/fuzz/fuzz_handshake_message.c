@@ -1,7 +1,7 @@
 /*
- * Whatever arrives on the peer port sealed as an handshake_message, once it has been opened. It is
- * refused with its output untouched, or within all bounds; then written again it gives the same
- * bytes, the token aside. No other reader takes it.
+ * A handshake message from the peer port, after its seal was opened. It is rejected with the output
+ * untouched, or all fields are within their bounds; written again it gives the same bytes except the
+ * token. peer_open does not accept it.
  */
 #include <string.h>
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "admin/documents.h"
-#include "headless/admin/admin.h"
+#include "document/document.h"
 
 #define SEC UINT64_C(1000000000)
 
@@ -25,7 +25,7 @@ static void add_member(const char *ip, const char *name, uint64_t instance)
     cr_assert_eq(address_parse_ip(ip, &member->address), 0);
     (void)snprintf(member->name, sizeof(member->name), "%s", name);
     member->instance = instance;
-    member->slot = instance ? (uint16_t)(leadership.member_count - 1) : MEMBER_INDEX_NONE;
+    member->member_index = instance ? (uint16_t)(leadership.member_count - 1) : MEMBER_INDEX_NONE;
 }
 
 static void lead(enum leader_kind kind, const char *address, const char *name)
@@ -57,8 +57,8 @@ static void setup(void)
     atomic_init(&report.alive, 2);
     atomic_init(&report.unconfirmed, 17);
     atomic_init(&report.gap_ns, 250 * SEC / 1000);
-    atomic_init(&report.member_states[0], ELECTION_MEMBER_LEADER);
-    atomic_init(&report.member_states[1], ELECTION_MEMBER_SELF);
+    atomic_init(&report.peers[0].state, ELECTION_MEMBER_LEADER);
+    atomic_init(&report.peers[1].state, ELECTION_MEMBER_SELF);
     snapshot =
         (struct admin_snapshot){.config = &config,
                                 .report = &report,
@@ -116,7 +116,7 @@ static __attribute__((format(printf, 1, 2))) void assert_line(const char *format
 
 static void render_metrics(void)
 {
-    text = document_metrics(&snapshot, &length);
+    text = admin_document_metrics(&snapshot, &length);
     cr_assert_not_null(text);
     cr_assert_eq(strlen(text), length);
 }
@@ -324,7 +324,7 @@ Test(admin, the_document_has_each_metric_once)
     FILE *out = open_memstream(&text, &length);
     char row[128];
 
-    metrics_document(out);
+    document_metrics(out);
     (void)fclose(out);
     for (size_t i = 0; i < count; i++) {
         (void)snprintf(row, sizeof(row), "| `%s` | %s |", samples[i].info.metric,
@@ -360,7 +360,7 @@ static void assert_leader_page(const char *leader, const char *me)
 {
     char expected[1024];
 
-    text = document_leader(&snapshot, &length);
+    text = admin_document_leader(&snapshot, &length);
     cr_assert_not_null(text);
     cr_assert_eq(strlen(text), length);
     (void)snprintf(expected, sizeof(expected),
@@ -421,7 +421,7 @@ static struct json_object *parse_status(void)
 {
     struct json_object *status;
 
-    text = document_status(&snapshot, &length);
+    text = admin_document_status(&snapshot, &length);
     cr_assert_not_null(text);
     cr_assert_eq(strlen(text), length);
     status = json_tokener_parse(text);
@@ -490,8 +490,8 @@ Test(admin, follower_has_the_age_of_the_last_heartbeat)
 {
     struct json_object *status;
 
-    atomic_init(&report.pulses[0].heard_ns, snapshot.now_ns - 120 * SEC / 1000);
-    atomic_init(&report.pulses[1].heard_ns, snapshot.now_ns); /* this pod's own: never told */
+    atomic_init(&report.peers[0].heard_ns, snapshot.now_ns - 120 * SEC / 1000);
+    atomic_init(&report.peers[1].heard_ns, snapshot.now_ns); /* this pod's own: never told */
     status = parse_status();
     cr_assert_eq(at(member_of(status, 0), "heartbeat_age_ms", NULL, NULL), 120);
     cr_assert_not(json_object_object_get_ex(member_of(status, 0), "rtt_us", NULL));
@@ -505,15 +505,15 @@ Test(admin, leader_has_round_trips_and_losses)
 {
     struct json_object *status;
 
-    atomic_init(&report.pulses[0].heard_ns, snapshot.now_ns + 1); /* while the page was made */
-    atomic_init(&report.pulses[0].rtt_ns, 83400);
-    atomic_init(&report.pulses[0].is_asked, true);
+    atomic_init(&report.peers[0].heard_ns, snapshot.now_ns + 1); /* while the page was made */
+    atomic_init(&report.peers[0].rtt_ns, 83400);
+    atomic_init(&report.peers[0].is_asked, true);
     status = parse_status();
     cr_assert_eq(at(member_of(status, 0), "heartbeat_age_ms", NULL, NULL), 0);
     cr_assert_eq(at(member_of(status, 0), "rtt_us", NULL, NULL), 83);
     cr_assert_eq(at(member_of(status, 0), "lost", NULL, NULL), 0);
     (void)json_object_put(status);
-    atomic_init(&report.pulses[0].lost, 5);
+    atomic_init(&report.peers[0].lost, 5);
     free(text);
     status = parse_status();
     cr_assert_eq(at(member_of(status, 0), "lost", NULL, NULL), 5);

@@ -23,8 +23,8 @@ static void fill_snapshot(void)
         .config = &config, .report = &report, .identity = &identity, .leadership = &leadership};
     for (size_t i = 0; i < COUNTER_COUNT; i++)
         snapshot.numbers.counters[i] = 1000 + i;
-    atomic_init(&report.fresh, 1);
-    atomic_init(&report.introduced, 7);
+    atomic_init(&report.is_volatile, 1);
+    atomic_init(&report.authenticated, 7);
     for (size_t id = 0; id < DISTRIBUTION_COUNT; id++) {
         snapshot.numbers.distributions[id].buckets[0] = 70 + id;
         snapshot.numbers.distributions[id].sum = 700 + id;
@@ -72,7 +72,7 @@ static long long value_of(const char *name)
 
 Test(metric_renames, metrics_have_both_names_with_one_value)
 {
-    text = document_metrics(&snapshot, &length);
+    text = admin_document_metrics(&snapshot, &length);
     cr_assert_not_null(text);
     for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
         cr_expect_neq(value_of(lines[i].is), 0, "%s", lines[i].is);
@@ -82,7 +82,7 @@ Test(metric_renames, metrics_have_both_names_with_one_value)
 
 Test(metric_renames, alias_has_the_type_and_names_the_metric_in_its_help)
 {
-    text = document_metrics(&snapshot, &length);
+    text = admin_document_metrics(&snapshot, &length);
     cr_assert_not_null(text);
     cr_expect_not_null(strstr(text, "\n# HELP headlessd_answers_received_total Deprecated alias of "
                                     "headlessd_replies_received_total\n"
@@ -116,7 +116,7 @@ Test(metric_renames, status_has_both_keys_with_one_value)
 {
     struct json_object *status;
 
-    text = document_status(&snapshot, &length);
+    text = admin_document_status(&snapshot, &length);
     cr_assert_not_null(text);
     status = json_tokener_parse(text);
     cr_assert_not_null(status);

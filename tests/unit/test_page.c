@@ -193,7 +193,7 @@ Test(page, options_are_shown_or_said_to_be_none)
 /* The requests and answers of each edge, in the order in which they are drawn. */
 static void expect_ways(const char *const totals[6])
 {
-    const char *at = strstr(text, "<svg class=\"lying\"");
+    const char *at = strstr(text, "<svg class=\"flow\"");
 
     for (size_t i = 0; i < 6; i++) {
         char total[64];
@@ -270,7 +270,7 @@ static void render(void)
     leadership.member_count = 1;
     leadership.cause = trap;
     leadership.term = 3;
-    atomic_init(&report.member_states[0], ELECTION_MEMBER_LEADER);
+    atomic_init(&report.peers[0].state, ELECTION_MEMBER_LEADER);
     leader_history_begin(&leadership.history, 90 * SEC, SEC / 4, 3);
     leader_history_put(&leadership.history, &leadership);
     text = page_html(&snapshot, &length);

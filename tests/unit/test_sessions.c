@@ -67,7 +67,7 @@ static struct json_object *page_of(const struct session_entry *entries, size_t c
                                                .is_complete = is_complete,
                                                .now_ns = 5500 * NS_PER_MS};
     size_t length;
-    char *text = document_sessions(&snapshot, &length);
+    char *text = admin_document_sessions(&snapshot, &length);
     struct json_object *page = json_tokener_parse(text);
 
     cr_assert_not_null(page, "%s", text);
@@ -108,7 +108,7 @@ Test(sessions, longest_document_fits_the_limit_of_headlessctl)
         entries[i].requests = UINT64_MAX;
     }
     snapshot.now_ns = UINT64_MAX;
-    text = document_sessions(&snapshot, &length);
+    text = admin_document_sessions(&snapshot, &length);
     cr_assert_not_null(text);
     cr_assert_lt(length, ((size_t)1 << 20) - 1024); /* PAGE_MAX of http.c, with its header */
     free(text);

@@ -23,8 +23,8 @@
 #ifndef HEADLESS_ADMIN_ADMIN_H
 #define HEADLESS_ADMIN_ADMIN_H
 
+#include <pthread.h>
 #include <stdatomic.h>
-#include <stdio.h>
 
 #include "headless/admin/connections.h"
 #include "headless/admin/events.h"
@@ -82,8 +82,5 @@ void admin_set_keys_result(struct admin *admin, const char *why);
  * Blocks while a document is rendered. */
 void admin_set_options(struct admin *admin, const struct config_set *started,
                        const struct config_set *newest);
-
-/* docs/metrics.md: every metric, and queries. Any thread. */
-void metrics_document(FILE *out);
 
 #endif

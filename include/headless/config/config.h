@@ -199,24 +199,11 @@ static inline enum config_control config_control(const struct config *config)
     return config->keys[0] ? CONFIG_CONTROL_SIGNED : CONFIG_CONTROL_OPEN;
 }
 
-/* The mode that the command line asks for. Modes from CONFIG_VERSION on are run by config_print,
- * except CONFIG_METRICS, whose tables are in admin/. */
-enum config_mode {
-    CONFIG_RUN,
-    CONFIG_CHECK,
-    CONFIG_DUMP,
-    CONFIG_VERSION,
-    CONFIG_HELP,
-    CONFIG_DOCS,   /* docs/options.md */
-    CONFIG_SCHEMA, /* docs/headlessd.schema.json */
-    CONFIG_MAN,    /* document.h: manual pages out of their templates, completion */
-    CONFIG_BASH,
-    CONFIG_ZSH,
-    CONFIG_METRICS /* docs/metrics.md */
-};
+/* The mode that the command line asks for. */
+enum config_mode { CONFIG_RUN, CONFIG_CHECK, CONFIG_DUMP, CONFIG_VERSION, CONFIG_HELP };
 
 /* Exit codes of headlessd. */
-enum config_exit { CONFIG_EXIT_OK, CONFIG_EXIT_FAILED, CONFIG_EXIT_USAGE };
+enum config_exit { CONFIG_EXIT_OK, CONFIG_EXIT_FAILED, CONFIG_EXIT_USAGE, CONFIG_EXIT_COUNT };
 
 /* The source that set an option last; kept per option for --dump-config and error messages. */
 enum config_source { CONFIG_DEFAULT, CONFIG_FILE, CONFIG_ENVIRONMENT, CONFIG_FLAG };
@@ -284,12 +271,5 @@ int config_list_changed(const struct config_set *started, const struct config_se
 /* --dump-config: YAML that loads to the same settings, each line with its source as a comment. */
 void config_dump(const struct config_set *set, FILE *out);
 void config_help(FILE *out);
-/* docs/options.md, generated. */
-void config_document(FILE *out);
-/* The same for editors: a JSON schema (draft 7). Returns 0 or -ENOMEM. */
-int config_schema(FILE *out) __attribute__((warn_unused_result));
-
-/* Run a mode from CONFIG_VERSION on: print to standard output; returns the exit code. */
-enum config_exit config_print(enum config_mode mode);
 
 #endif
