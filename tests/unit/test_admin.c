@@ -205,7 +205,7 @@ Test(admin, metrics_have_every_gauge)
     assert_line("headlessd_socket_rcvbuf_bytes{socket=\"data\"} 212992");
     assert_line("headlessd_socket_rcvbuf_bytes{socket=\"relay\"} 425984");
     assert_line("headlessd_ledger_requests 0");
-    assert_line("headlessd_ledger_answers -2");
+    assert_line("headlessd_ledger_replies -2");
     assert_line("headlessd_is_leader 0");
     assert_line("headlessd_has_leader 1");
     assert_line("headlessd_term 7");

@@ -210,7 +210,7 @@ static void expect_ways(const char *const totals[6])
 #define NUMBERS                                                                                \
     "\"counters\":{\"datagrams_received_total\":{\"data\":1000,\"multicast\":5,\"relay\":30}," \
     "\"datagrams_relayed_total\":40,\"datagrams_delivered_total\":50,"                         \
-    "\"answers_received_total\":{\"app\":60,\"relay\":70},"                                    \
+    "\"replies_received_total\":{\"app\":60,\"relay\":70},"                                    \
     "\"replies_sent_total\":80,\"replies_relayed_total\":90}"
 
 Test(page, the_picture_of_a_follower_ends_at_the_leader)
