@@ -46,7 +46,8 @@ struct agent {
 int agent_start(struct agent *agent, const char *name, const struct agent_ops *ops, void *self)
     __attribute__((warn_unused_result));
 
-/* Ask the agent to end, and wait until it has. wake (may be NULL) is called once, to end its sleep. */
+/* Ask the agent to end, and wait until it has. wake (may be NULL) is called once, to end its
+ * sleep. */
 void agent_stop(struct agent *agent, void (*wake)(void *self));
 
 /* Any thread. */

@@ -2,8 +2,8 @@
  * clock: the one clock of all timers and deadlines.
  *
  * CLOCK_BOOTTIME, in nanoseconds: monotonic, not changed by clock steps, and it counts suspended
- * time, so that lease grants have expired when a suspended machine resumes. A slice of work reads it
- * once and passes now_ns on. Any thread; never blocks.
+ * time, so that lease grants have expired when a suspended machine resumes. A slice of work reads
+ * it once and passes now_ns on. Any thread; never blocks.
  *
  * Wall time (clock_real_s) is used only for signed commands and for output.
  */

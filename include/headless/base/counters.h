@@ -82,8 +82,8 @@ enum drop_reason { DROP_REASONS(DROP_ENUM) DROP_REASON_COUNT };
 #define HELP_APP_NOTIFICATIONS     "Datagrams to app.notify, by result"
 
 /*
- * X(id, metric without "headlessd_", label, label value, help). A metric with an empty label has one
- * row. Rows of one metric stand together and share its help; no two metrics do.
+ * X(id, metric without "headlessd_", label, label value, help). A metric with an empty label has
+ * one row. Rows of one metric stand together and share its help; no two metrics do.
  */
 #define COUNTERS(X)                                                                               \
     X(RECEIVED_DATA, "datagrams_received_total", "socket", "data", HELP_DATAGRAMS_RECEIVED)       \

@@ -17,7 +17,8 @@
  *              loaded acquire by the producer (ring_try_stage)
  *
  * Technique: aeron_spsc_concurrent_array_queue (cached other index), ck_ring (free-running
- * indices). Threads: one producer, one consumer; ring_count: any. Never blocks. Only init allocates.
+ * indices). Threads: one producer, one consumer; ring_count: any. Never blocks. Only init
+ * allocates.
  */
 #ifndef HEADLESS_BASE_RING_H
 #define HEADLESS_BASE_RING_H

@@ -1,24 +1,25 @@
 /*
- * waker: lets a thread sleep until another one changes an input of it, and lets that other thread do
- * the work in its place.
+ * waker: lets a thread sleep until another one changes an input of it, and lets that other thread
+ * do the work in its place.
  *
  * The sleeper has inputs (rings, a snapshot pointer); the waking side changes an input and then
  * checks whether the sleeper sleeps. A wake-up between the sleeper's last check of its inputs and
  * its sleep must not be lost. Both sides therefore write first and read second:
  *
  *      sleeper                                  waking side
- *      state = PREPARED      (waker_prepare)    change an input       (ring_publish, snapshot_publish)
+ *      state = PREPARED      (waker_prepare)    change an input       (ring_publish,
+ * snapshot_publish)
  *      check all inputs                         check state           (waker_wake)
  *      all empty: ASLEEP     (waker_sleep)      not AWAKE: state = AWAKE, futex_wake
  *
  * All four accesses are sequentially consistent, a Dekker pair: at least one side sees the other's
- * write. If the state changes before the futex call, the kernel sees that it is no longer ASLEEP and
- * returns. Standalone fences are not used: ThreadSanitizer cannot see them. While the sleeper is
- * awake a wake-up costs one load; it is done once a batch.
+ * write. If the state changes before the futex call, the kernel sees that it is no longer ASLEEP
+ * and returns. Standalone fences are not used: ThreadSanitizer cannot see them. While the sleeper
+ * is awake a wake-up costs one load; it is done once a batch.
  *
- * Waking a thread and going to sleep again takes several microseconds, more than a slice of work for
- * one datagram. So a thread with input for a sleeper may borrow it instead: until it returns the
- * sleeper, it owns all that the sleeper owns.
+ * Waking a thread and going to sleep again takes several microseconds, more than a slice of work
+ * for one datagram. So a thread with input for a sleeper may borrow it instead: until it returns
+ * the sleeper, it owns all that the sleeper owns.
  *
  *      ASLEEP ── waker_borrow ──► LENT ── waker_return ──► ASLEEP     the sleeper did not run
  *                                 │
@@ -27,8 +28,9 @@
  *
  * No wake-up is lost: waker_wake turns LENT into CALLED, and waker_return then wakes the sleeper.
  *
- * A thread that must also sleep on sockets (run to completion) asks for an eventfd at init and polls
- * it in place of waker_sleep; it cannot be borrowed. Technique: ck_ec.h (event counts), futex(2).
+ * A thread that must also sleep on sockets (run to completion) asks for an eventfd at init and
+ * polls it in place of waker_sleep; it cannot be borrowed. Technique: ck_ec.h (event counts),
+ * futex(2).
  */
 #ifndef HEADLESS_BASE_WAKER_H
 #define HEADLESS_BASE_WAKER_H
