@@ -49,7 +49,7 @@
     X(duplicate, "an ordered entry that this pod has already")                                   \
     X(diverged, "an ordered entry removed before delivery: it is not in the common order")       \
     X(order_full, "ordered.history is full of entries that no majority has")                     \
-    X(rate, "above data.rate of its source, or leader commands faster than they are handled")       \
+    X(rate, "above data.rate of its source, or more leader commands than are handled")           \
     X(tag, "relayed as a client's of this pod, but without the tag of this pod")                 \
     X(no_leader, "no leader, and hold.time is 0")                                                \
     X(hold_overflow, "displaced by newer requests in the hold queue (hold.bytes)")               \

@@ -67,8 +67,8 @@ void log_write(struct log_place *place, enum log_level level, const char *event,
 /* Write each line of text, which is modified. Not limited: for the main thread. */
 void log_lines(enum log_level level, const char *event, char *text);
 
-/* True when this place may write a line now; *ret_suppressed is then the number suppressed before.
- * */
+/* True when this place may write a line now; *ret_suppressed is then the number suppressed
+ * before. */
 bool log_place_pass(struct log_place *place, uint64_t now_ns, uint64_t *ret_suppressed);
 
 struct log_counts log_count(void);

@@ -7,9 +7,8 @@
  * its sleep must not be lost. Both sides therefore write first and read second:
  *
  *      sleeper                                  waking side
- *      state = PREPARED      (waker_prepare)    change an input       (ring_publish,
- * snapshot_publish)
- *      check all inputs                         check state           (waker_wake)
+ *      state = PREPARED      (waker_prepare)    change an input     (ring_publish, ...)
+ *      check all inputs                         check state         (waker_wake)
  *      all empty: ASLEEP     (waker_sleep)      not AWAKE: state = AWAKE, futex_wake
  *
  * All four accesses are sequentially consistent, a Dekker pair: at least one side sees the other's

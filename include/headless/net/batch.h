@@ -142,8 +142,8 @@ int outbox_init(struct outbox *outbox, const struct udp_socket *socket, size_t c
                 size_t gso_max) __attribute__((warn_unused_result));
 void outbox_fini(struct outbox *outbox);
 
-/* Add a message; a full outbox is flushed first. It fails if the socket cannot reach the address.
- * */
+/* Add a message; a full outbox is flushed first. It fails if the socket cannot reach the
+ * address. */
 void outbox_add(struct outbox *outbox, const struct outbox_message *message);
 
 /*
