@@ -1,4 +1,4 @@
-/* An handshake_message as bytes: what is written is read, and there is one spelling. */
+/* handshake_message: round trips, and exactly one encoding. */
 #include <criterion/criterion.h>
 #include <string.h>
 
@@ -26,14 +26,14 @@ static void setup(void)
     handshake_message_put(bytes, CLUSTER, &original);
 }
 
-TestSuite(introduction_wire, .init = setup, .timeout = 30);
+TestSuite(handshake_message, .init = setup, .timeout = 30);
 
 static enum peer_verdict open_bytes(struct handshake_message *ret_message)
 {
     return handshake_message_open(bytes, sizeof(bytes), CLUSTER, ret_message);
 }
 
-Test(introduction_wire, what_is_written_is_read)
+Test(handshake_message, message_round_trips)
 {
     struct handshake_message read;
 
@@ -51,7 +51,7 @@ Test(introduction_wire, what_is_written_is_read)
     cr_assert_arr_eq(read.counters, original.counters, sizeof(read.counters));
 }
 
-Test(introduction_wire, whatever_is_read_is_written_the_same)
+Test(handshake_message, accepted_bytes_are_written_the_same)
 {
     uint8_t again[HANDSHAKE_MESSAGE_BYTES];
     struct handshake_message read;
@@ -64,13 +64,13 @@ Test(introduction_wire, whatever_is_read_is_written_the_same)
                 continue;
             handshake_message_put(again, CLUSTER, &read);
             memcpy(again + PEER_TOKEN_OFFSET, bytes + PEER_TOKEN_OFFSET,
-                   8); /* means nothing here */
+                   8); /* the token is not compared */
             cr_assert_arr_eq(again, bytes, sizeof(bytes), "byte %zu", i);
         }
     }
 }
 
-Test(introduction_wire, an_address_has_one_spelling)
+Test(handshake_message, address_has_one_encoding)
 {
     struct handshake_message other = original, read;
 
@@ -78,7 +78,7 @@ Test(introduction_wire, an_address_has_one_spelling)
     handshake_message_put(bytes, CLUSTER, &other);
     cr_assert_eq(open_bytes(&read), PEER_OK);
     cr_assert(address_equal(&read.address, &other.address));
-    /* IPv4, mapped into IPv6; and with something behind it */
+    /* IPv4 mapped into IPv6; IPv4 with a byte behind it */
     other.address = (struct address){.family = ADDRESS_V6, .ip = {[10] = 0xff, 0xff, 10, 0, 0, 1}};
     handshake_message_put(bytes, CLUSTER, &other);
     cr_assert_eq(open_bytes(&read), PEER_MALFORMED);
@@ -87,7 +87,7 @@ Test(introduction_wire, an_address_has_one_spelling)
     cr_assert_eq(open_bytes(&read), PEER_MALFORMED);
 }
 
-Test(introduction_wire, another_length_is_malformed)
+Test(handshake_message, another_length_is_malformed)
 {
     struct handshake_message read;
     uint8_t longer[HANDSHAKE_MESSAGE_BYTES + 1] = {0};
@@ -98,7 +98,7 @@ Test(introduction_wire, another_length_is_malformed)
         cr_assert_eq(handshake_message_open(bytes, length, CLUSTER, &read), PEER_MALFORMED);
 }
 
-Test(introduction_wire, version_and_cluster_have_verdicts)
+Test(handshake_message, version_and_cluster_have_their_verdicts)
 {
     struct handshake_message read;
 
@@ -108,7 +108,7 @@ Test(introduction_wire, version_and_cluster_have_verdicts)
     cr_assert_eq(open_bytes(&read), PEER_BAD_VERSION);
 }
 
-Test(introduction_wire, no_election_message_is_one)
+Test(handshake_message, election_message_is_malformed)
 {
     struct handshake_message read;
 
@@ -118,7 +118,7 @@ Test(introduction_wire, no_election_message_is_one)
     }
 }
 
-Test(introduction_wire, a_pod_without_keys_or_suites_does_not_introduce_itself)
+Test(handshake_message, message_without_keys_or_suites_is_malformed)
 {
     struct handshake_message none = original, read;
 
@@ -132,7 +132,7 @@ Test(introduction_wire, a_pod_without_keys_or_suites_does_not_introduce_itself)
     cr_assert_eq(open_bytes(&read), PEER_MALFORMED);
 }
 
-Test(introduction_wire, the_digest_tells_keys_and_suites_apart)
+Test(handshake_message, digest_depends_on_keys_and_suites)
 {
     struct handshake_message other = original;
 
