@@ -16,8 +16,8 @@ struct outbox_entry {
     uint8_t part_count, account;
 };
 
-/* Consecutive messages that leave as one, often only one. The n-th header sends the n-th of these.
- * */
+/* Consecutive messages that leave as one, often only one. The n-th header sends the n-th of
+ * these. */
 struct gso_batch {
     struct sockaddr_storage name;
     struct cmsg_buffer cmsg;

@@ -1,14 +1,14 @@
 /*
- * Whatever arrives on the peer port sealed as an handshake_message, once it has been opened. It is
- * refused with its output untouched, or within all bounds; then written again it gives the same
- * bytes, the token aside. No other reader takes it.
+ * Any handshake message, after it was opened. It is refused with its output untouched, or within
+ * all bounds; then written again it gives the same bytes, except for the token. No other parser
+ * accepts it.
  */
 #include <string.h>
 
 #include "fuzz.h"
 #include "headless/wire/handshake_message.h"
 
-/* The cluster that the input names, so that the fuzzer need not guess 64 bits. */
+/* The cluster of the input, so that the fuzzer need not guess 64 bits. */
 static uint64_t cluster_of(const uint8_t *data, size_t size)
 {
     uint64_t cluster = 0;

@@ -1,8 +1,8 @@
 /*
- * Whatever a client sends to the data port. Commands and probes hold what their header lease_grants, so
- * that the reply to them can be built without a second look; data and bad leave the outputs alone;
- * white space behind changes nothing; an reply never exceeds its limit, and a probe has one. What
- * a signature covers ends at the last comma, and signing a command makes it a signed one.
+ * Any datagram on the data port. Commands and probes keep the guarantees of leader_command.h, so
+ * that a reply can be built without further checks; data and bad leave the outputs untouched;
+ * trailing white space changes nothing; a reply never exceeds its limit. The bytes that a
+ * signature covers end at the last comma, and signing a command makes it a signed one.
  */
 #include <json-c/json.h>
 #include <string.h>
@@ -59,7 +59,7 @@ static void check_signature(const uint8_t *data, size_t size, const struct leade
     FUZZ_CHECK((verdict == SIGN_UNKNOWN_KEY) == (strcmp(signature->key, "k1") != 0));
 }
 
-/* What we sign, we believe; unless a byte of it is another. */
+/* A signed command is valid, unless a byte of it is changed. */
 static void check_signing(const struct leader_command *command, const char *plain)
 {
     const struct sign_stamp stamp = {command->if_term, command->signature.nonce};
@@ -80,7 +80,7 @@ static void check_signing(const struct leader_command *command, const char *plai
     FUZZ_CHECK(judge((const uint8_t *)text, &again) == SIGN_WRONG_MAC);
 }
 
-/* The target, spelled by json-c as a command of its own, means the same. */
+/* The target, written by json-c as a new command, is parsed to the same target. */
 static void check_command(const struct leader_command *command)
 {
     struct json_object *object = json_object_new_object();
@@ -129,7 +129,7 @@ static void check_probe(const struct probe *probe, size_t size)
     check_answer(&reply, size, true);
 }
 
-/* The input as a name that found its way into an reply. */
+/* The input as a name in a reply. */
 static void check_odd_name(const uint8_t *data, size_t size)
 {
     char name[128] = {0};

@@ -48,8 +48,8 @@ bool multicast_is_of_one_link(const struct address *group);
 /* True when an interface of this number exists. */
 bool multicast_has_interface(uint32_t interface);
 
-/* Leave the group; received datagrams can still be read. group and interface as in multicast_open.
- * */
+/* Leave the group; received datagrams can still be read. group and interface as in
+ * multicast_open. */
 void multicast_leave(const struct udp_socket *socket, const struct address *group,
                      uint32_t interface);
 
