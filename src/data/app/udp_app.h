@@ -1,15 +1,16 @@
-/* app_udp: what the sending side (app_udp.c) and the reading side (app_reader.c) share. */
-#ifndef HEADLESS_DATA_APP_UDP_H
-#define HEADLESS_DATA_APP_UDP_H
+/* udp_app: state shared by the sending side (udp_app.c) and the reading side (app_reader.c). */
+#ifndef DATA_APP_UDP_APP_H
+#define DATA_APP_UDP_APP_H
 
 #include "data/app/app.h"
 #include "data/app/session.h"
 #include "headless/data/session_report.h"
 
-struct app_udp {
-    struct address address;   /* the app's */
-    bool is_mux;              /* one socket for all sessions: an IPv4 loopback app */
-    struct udp_socket socket; /* the mux socket; else of the session that the outbox is for */
+struct udp_app {
+    struct address address; /* of the app */
+    bool is_mux;            /* one socket for all sessions: an IPv4 loopback app */
+    struct udp_socket
+        socket; /* the mux socket; else that of the session whose messages are in the outbox */
     struct outbox outbox;
     struct sessions sessions;
     struct session_report report;
@@ -18,7 +19,7 @@ struct app_udp {
 
 int app_reader_init(struct app_reader *reader, const struct config *config,
                     const struct address *app_address) __attribute__((warn_unused_result));
-/* A session's socket; either thread. What the kernel dropped there stays counted. */
+/* Close the socket of a session, in either thread; the drops of the kernel stay counted. */
 void app_reader_close(struct app_reader *reader, int fd);
 void app_reader_fini(struct app_reader *reader);
 
