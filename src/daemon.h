@@ -17,7 +17,7 @@ struct daemon {
     struct config_set *options;  /* as started with: the modules refer to it */
     struct config_set *reloaded; /* newest, or NULL */
     struct config_watch watch;   /* of the file */
-    struct supervisor supervisor;
+    struct supervisor *supervisor;
     struct data_plane data_plane;
     struct admin admin;
     struct data_plane_quiet quiet; /* while stopping */

@@ -40,19 +40,20 @@ static int hide_memory(struct daemon *d)
     return 0;
 }
 
-static int open_supervisor(struct daemon *d)
+static int create_supervisor(struct daemon *d)
 {
-    return supervisor_open(&d->supervisor, config_values(d->options));
+    return supervisor_create(config_values(d->options), &d->supervisor);
 }
 
-static void close_supervisor(struct daemon *d)
+static void destroy_supervisor(struct daemon *d)
 {
-    supervisor_close(&d->supervisor);
+    supervisor_destroy(d->supervisor);
 }
 
 static int open_plane(struct daemon *d)
 {
-    return data_plane_open(&d->data_plane, config_values(d->options), &d->supervisor.waker);
+    return data_plane_open(&d->data_plane, config_values(d->options),
+                           supervisor_waker(d->supervisor));
 }
 
 static void close_plane(struct daemon *d)
@@ -62,16 +63,16 @@ static void close_plane(struct daemon *d)
 
 static int join(struct daemon *d)
 {
-    return supervisor_join(&d->supervisor, &d->data_plane);
+    return supervisor_join(d->supervisor, &d->data_plane);
 }
 
 static int start_admin(struct daemon *d)
 {
-    int rc = admin_start(&d->admin, config_values(d->options), &d->data_plane, &d->supervisor);
+    int rc = admin_start(&d->admin, config_values(d->options), &d->data_plane, d->supervisor);
 
     if (!rc) {
         admin_set_options(&d->admin, d->options, d->options);
-        admin_set_keys_result(&d->admin, d->supervisor.keys_why);
+        admin_set_keys_result(&d->admin, supervisor_keys_failure(d->supervisor));
     }
     return rc;
 }
@@ -119,12 +120,12 @@ static void stop_plane(struct daemon *d)
 
 static int start_supervisor(struct daemon *d)
 {
-    return supervisor_start(&d->supervisor);
+    return supervisor_start(d->supervisor);
 }
 
 static void stop_supervisor(struct daemon *d)
 {
-    supervisor_stop(&d->supervisor);
+    supervisor_stop(d->supervisor);
 }
 
 /* A start that fails leaves nothing behind; stop may be NULL. */
@@ -134,7 +135,8 @@ static const struct module {
     void (*stop)(struct daemon *d);
 } modules[] = {
     {"key memory", hide_memory, NULL},
-    {"supervisor", open_supervisor, close_supervisor}, /* first: its port tells a second daemon */
+    /* First: its port is bound exclusively, so a second daemon at this address fails here. */
+    {"supervisor", create_supervisor, destroy_supervisor},
     {"sockets", open_plane, close_plane},
     {"leader", join, NULL},
     {"admin server", start_admin, stop_admin},
@@ -189,7 +191,7 @@ static void show_well(struct daemon *d, uint64_t now_ns)
     if (d->service.watchdog_ns == 0 || now_ns - d->looked_ns < d->service.watchdog_ns / WELL_PARTS)
         return;
     d->looked_ns = now_ns;
-    if (!supervisor_find_stalled(&d->supervisor, &d->progress, now_ns))
+    if (!supervisor_find_stalled(d->supervisor, &d->progress, now_ns))
         service_is_well(&d->service);
 }
 
@@ -225,7 +227,7 @@ static void look_around(struct daemon *d, uint64_t now_ns)
         daemon_reload(d, d->watch.seen ? "its file has changed" : "its file cannot be read",
                       d->watch.seen);
     if (daemon_read_keys(d))
-        supervisor_reload(&d->supervisor, daemon_config(d));
+        supervisor_reload(d->supervisor, daemon_config(d));
     if (now_ns < d->groups_ns + MULTICAST_RETRY_NS)
         return;
     d->groups_ns = now_ns;
@@ -255,7 +257,7 @@ static void wait_for_end(struct daemon *d, const sigset_t *signals)
     service_stopping(&d->service);
     log_info("stopping", "%s: serving what still comes for at most drain.time",
              signal == SIGTERM ? "SIGTERM" : "SIGINT");
-    supervisor_resign(&d->supervisor);
+    supervisor_resign(d->supervisor);
     drain(d, signals);
 }
 
@@ -324,11 +326,11 @@ int main(int argc, char *argv[])
     case CONFIG_DUMP:
         config_dump(options, stdout);
         break;
-    case CONFIG_METRICS:
-        metrics_document(stdout);
+    case CONFIG_VERSION:
+        (void)puts("headlessd " HEADLESS_VERSION);
         break;
-    default:
-        status = (int)config_print(mode);
+    case CONFIG_HELP:
+        config_help(stdout);
         break;
     }
     config_destroy(options);

@@ -127,7 +127,7 @@ int admin_start(struct admin *admin, const struct config *config, struct data_pl
     (void)pthread_mutex_init(&admin->options_lock, NULL);
     events_init(&admin->events, admin);
     connections_init(&admin->connections);
-    rc = notifier_start(&admin->notifier, config, data_plane, &supervisor->report,
+    rc = notifier_start(&admin->notifier, config, data_plane, supervisor_report(supervisor),
                         config->admin_listen.port ? &admin->events : NULL);
     if (rc)
         return rc;

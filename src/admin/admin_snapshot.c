@@ -15,8 +15,8 @@ void admin_snapshot_take(struct admin *admin, struct admin_snapshot *ret_snapsho
         .leadership = snapshot_acquire(&data_plane->publisher, &admin->reader),
         .data_rcvbuf_bytes = data_plane->data_sockets[0].rcvbuf_bytes,
         .relay_rcvbuf_bytes = data_plane->relay_sockets[0].rcvbuf_bytes,
-        .peer_rcvbuf_bytes = admin->supervisor->transport.socket.rcvbuf_bytes,
-        .peer_kernel_drops = udp_kernel_drops(admin->supervisor->transport.socket.fd),
+        .peer_rcvbuf_bytes = supervisor_peer_rcvbuf_bytes(admin->supervisor),
+        .peer_kernel_drops = supervisor_peer_kernel_drops(admin->supervisor),
         .event_streams = events_count(&admin->events),
         .connections = connections_read(&admin->connections),
         .now_ns = clock_now_ns(),
@@ -28,22 +28,22 @@ void admin_snapshot_take(struct admin *admin, struct admin_snapshot *ret_snapsho
         .reloads_refused = atomic_load_explicit(&admin->reloads_refused, memory_order_relaxed),
         .started_s = admin->started_s,
         .log = log_count(),
-        .report = &admin->supervisor->report,
+        .report = supervisor_report(admin->supervisor),
     };
 
     (void)clock_gettime(CLOCK_REALTIME, &wall);
     snapshot.wall_ns = (uint64_t)wall.tv_sec * NS_PER_SEC + (uint64_t)wall.tv_nsec;
     snapshot.uptime_ns = snapshot.now_ns - admin->started_ns;
     data_plane_read_numbers(data_plane, &snapshot.numbers);
-    counters_collect(&admin->supervisor->counters, snapshot.numbers.counters);
+    counters_collect(supervisor_counters(admin->supervisor), snapshot.numbers.counters);
     counters_collect(&admin->notifier.counters, snapshot.numbers.counters);
-    distributions_collect(admin->supervisor->counters.distributions,
+    distributions_collect(supervisor_counters(admin->supervisor)->distributions,
                           snapshot.numbers.distributions);
     for (size_t i = 0; i < snapshot.leadership->member_count; i++) {
-        uint16_t slot = snapshot.leadership->members[i].slot;
+        uint16_t index = snapshot.leadership->members[i].member_index;
 
-        if (slot < MEMBERS_MAX)
-            data_plane_read_traffic(data_plane, slot, &snapshot.traffic[i].relayed,
+        if (index < MEMBERS_MAX)
+            data_plane_read_traffic(data_plane, index, &snapshot.traffic[i].relayed,
                                     &snapshot.traffic[i].received);
     }
     (void)pthread_mutex_lock(&admin->options_lock);

@@ -109,7 +109,7 @@ static void add_keys(struct list *list, const struct supervisor_report *report)
     add_gauge(list, "keys", atomic_load_explicit(&report->keys, memory_order_relaxed),
               "Keys that this pod has; 0: whoever sends from a member's address is believed");
     add_gauge(list, "members_introduced",
-              atomic_load_explicit(&report->introduced, memory_order_relaxed),
+              atomic_load_explicit(&report->authenticated, memory_order_relaxed),
               "Instances that have proved to have one of these keys");
     add_gauge(list, "key_mismatch",
               atomic_load_explicit(&report->key_mismatches, memory_order_relaxed),
@@ -131,7 +131,7 @@ static void add_election(struct list *list, const struct admin_snapshot *snapsho
               atomic_load_explicit(&report->votes, memory_order_relaxed),
               "Votes that make a leader; 1: no quorum is wanted");
     add_gauge(
-        list, "election_is_fresh", atomic_load_explicit(&report->fresh, memory_order_relaxed),
+        list, "election_is_fresh", atomic_load_explicit(&report->is_volatile, memory_order_relaxed),
         "1 until this pod's votes count: it has just started, and its list is not settled yet");
     add_gauge(list, "members_alive", atomic_load_explicit(&report->alive, memory_order_relaxed),
               "Members that live, as far as this pod knows, itself included");
@@ -158,11 +158,11 @@ static void add_election(struct list *list, const struct admin_snapshot *snapsho
 enum election_member_state admin_snapshot_member_state(const struct admin_snapshot *snapshot,
                                                        const struct member *member)
 {
-    if (member->slot >= MEMBERS_MAX) /* configured, but not in a list yet */
+    if (member->member_index >= MEMBERS_MAX) /* configured, but not in a list yet */
         return member->instance == snapshot->identity->instance ? ELECTION_MEMBER_SELF
                                                                 : ELECTION_MEMBER_DEAD;
     return (enum election_member_state)atomic_load_explicit(
-        &snapshot->report->member_states[member->slot], memory_order_relaxed);
+        &snapshot->report->peers[member->member_index].state, memory_order_relaxed);
 }
 
 bool admin_snapshot_is_leader(const struct admin_snapshot *snapshot)

@@ -65,24 +65,24 @@ static struct json_object *describe_leader(const struct admin_snapshot *snapshot
 }
 
 /* What is not known is left out: this pod's own, and what only a leader knows. */
-static void add_pulse(struct json_object *pod, const struct admin_snapshot *snapshot,
-                      const struct member *member)
+static void add_peer(struct json_object *pod, const struct admin_snapshot *snapshot,
+                     const struct member *member)
 {
-    const struct supervisor_pulse *pulse;
+    const struct supervisor_peer_report *peer;
     uint64_t heard_ns, rtt_ns;
 
-    if (member->slot >= MEMBERS_MAX || member->instance == snapshot->identity->instance)
+    if (member->member_index >= MEMBERS_MAX || member->instance == snapshot->identity->instance)
         return;
-    pulse = &snapshot->report->pulses[member->slot];
-    heard_ns = atomic_load_explicit(&pulse->heard_ns, memory_order_relaxed);
-    rtt_ns = atomic_load_explicit(&pulse->rtt_ns, memory_order_relaxed);
+    peer = &snapshot->report->peers[member->member_index];
+    heard_ns = atomic_load_explicit(&peer->heard_ns, memory_order_relaxed);
+    rtt_ns = atomic_load_explicit(&peer->rtt_ns, memory_order_relaxed);
     if (heard_ns) /* perhaps after this snapshot began */
         add_number(pod, "heartbeat_age_ms",
                    snapshot->now_ns > heard_ns ? (snapshot->now_ns - heard_ns) / NS_PER_MS : 0);
     if (rtt_ns)
         add_number(pod, "rtt_us", rtt_ns / NS_PER_US);
-    if (atomic_load_explicit(&pulse->is_asked, memory_order_relaxed))
-        add_number(pod, "lost", atomic_load_explicit(&pulse->lost, memory_order_relaxed));
+    if (atomic_load_explicit(&peer->is_asked, memory_order_relaxed))
+        add_number(pod, "lost", atomic_load_explicit(&peer->lost, memory_order_relaxed));
 }
 
 /* How that member is, as this pod sees it. */
@@ -94,7 +94,7 @@ static void add_condition(struct json_object *pod, const struct admin_snapshot *
              election_member_state_name(admin_snapshot_member_state(snapshot, member)));
     add_number(pod, "relayed", snapshot->traffic[i].relayed);
     add_number(pod, "received", snapshot->traffic[i].received);
-    add_pulse(pod, snapshot, member);
+    add_peer(pod, snapshot, member);
 }
 
 static struct json_object *describe_members(const struct admin_snapshot *snapshot, bool with_state)

@@ -1,6 +1,12 @@
+/*
+ * The list of members: look-ups, the leader's changes of it, and its pages.
+ *
+ * A leader changes one entry at a time, and the next only when a majority has acknowledged the list
+ * (single-server membership changes, as in Raft). Members copy the list page by page.
+ */
 #include "election_internal.h"
 
-/* ---- looking things up ---- */
+/* ---- look-ups ---- */
 
 uint16_t election_find(const struct election *e, uint64_t instance)
 {
@@ -11,8 +17,8 @@ uint16_t election_find(const struct election *e, uint64_t instance)
     return ELECTION_NOT_FOUND;
 }
 
-/* The same place in the cluster: by name, without one by address. Also: does this text mean it? */
-bool election_is_entry(const struct election_member *listed, const struct election_member *other)
+bool election_is_same_entry(const struct election_member *listed,
+                            const struct election_member *other)
 {
     if (other->name.text[0])
         return strcmp(listed->name.text, other->name.text) == 0;
@@ -22,7 +28,7 @@ bool election_is_entry(const struct election_member *listed, const struct electi
 uint16_t election_find_entry(const struct election *e, const struct election_member *member)
 {
     for (uint16_t i = 0; i < e->list.count; i++) {
-        if (election_is_entry(&e->list.members[i], member))
+        if (election_is_same_entry(&e->list.members[i], member))
             return i;
     }
     return ELECTION_NOT_FOUND;
@@ -32,7 +38,7 @@ uint16_t election_rank(const struct election *e, const struct election_member *m
 {
     uint16_t rank = 0;
 
-    while (rank < e->config.order_count && !election_is_entry(member, &e->config.order[rank]))
+    while (rank < e->config.order_count && !election_is_same_entry(member, &e->config.order[rank]))
         rank++;
     return rank;
 }
@@ -67,10 +73,10 @@ void election_forget_list(struct election *e)
     e->is_unlisted = false;
 }
 
-/* ---- the leader's changes: one at a time, each acknowledged by a majority ---- */
+/* ---- the leader's changes ---- */
 
-/* Whoever is expected keeps a entry: the majority is of them, and a return needs it. */
-static uint16_t kept_entries(const struct election *e)
+/* Expected members keep an entry: they count for the majority, and return to it. */
+static uint16_t minimum_entries(const struct election *e)
 {
     if (e->config.quorum == ELECTION_QUORUM_MAJORITY && e->config.expect > e->list.floor &&
         !e->list.is_forced)
@@ -78,9 +84,9 @@ static uint16_t kept_entries(const struct election *e)
     return e->list.floor;
 }
 
-bool election_keeps_entries(const struct election *e)
+bool election_is_list_at_minimum(const struct election *e)
 {
-    return e->list.count <= kept_entries(e);
+    return e->list.count <= minimum_entries(e);
 }
 
 void election_request_change(struct election *e, enum election_change_type type, bool is_graceful,
@@ -90,15 +96,15 @@ void election_request_change(struct election *e, enum election_change_type type,
         if (e->changes[i].member.instance == member->instance)
             return;
     }
-    if (type == ELECTION_REMOVE && election_keeps_entries(e))
+    if (type == ELECTION_REMOVE && election_is_list_at_minimum(e))
         return;
     if (e->change_count == ELECTION_CHANGES_MAX)
-        return; /* who wants in asks again; who is dead stays dead */
+        return; /* a new instance asks again, and a dead one stays dead */
     e->changes[e->change_count++] =
         (struct election_change){.type = type, .is_graceful = is_graceful, .member = *member};
 }
 
-/* A new entry, by leader_list; after those of the same rank. */
+/* A new entry at its place in leader_list, after the entries of the same rank. */
 static uint16_t insert_entry(struct election *e, const struct election_member *member)
 {
     uint16_t rank = election_rank(e, member);
@@ -111,7 +117,7 @@ static uint16_t insert_entry(struct election *e, const struct election_member *m
     return at;
 }
 
-static bool add_member(struct election *e, const struct election_member *member)
+static bool add_list_member(struct election *e, const struct election_member *member)
 {
     uint16_t entry = election_find_entry(e, member);
 
@@ -127,7 +133,7 @@ static bool add_member(struct election *e, const struct election_member *member)
     return true;
 }
 
-static bool remove_member(struct election *e, const struct election_change *change)
+static bool remove_list_member(struct election *e, const struct election_change *change)
 {
     uint16_t index = election_find(e, change->member.instance);
     size_t after = (size_t)e->list.count - index - 1;
@@ -143,27 +149,27 @@ static bool remove_member(struct election *e, const struct election_change *chan
     return true;
 }
 
-static void make_change(struct election *e, const struct election_change *change)
+static void apply_change(struct election *e, const struct election_change *change)
 {
-    if (!(change->type == ELECTION_REMOVE ? remove_member(e, change)
-                                          : add_member(e, &change->member)))
+    if (!(change->type == ELECTION_REMOVE ? remove_list_member(e, change)
+                                          : add_list_member(e, &change->member)))
         return;
     e->list.id.version++;
     e->is_list_committed = false;
     e->list_since_ns = e->now_ns;
     election_list_changed(e);
     election_push_list(e);
-    if (change->type == ELECTION_REMOVE) /* so that it knows, and may go */
+    if (change->type == ELECTION_REMOVE) /* tells it that it has left */
         election_send_page(e, &change->member.address, change->member.instance, 0);
     election_check_list_committed(e);
 }
 
 /*
- * Only a change of the entries must wait for the one before it. Another instance
- * in a entry changes no majority: it may come at any time, and must, for the
- * dead acknowledge nothing.
+ * A change of the number of entries must wait until the one before it is committed. Another
+ * instance in an entry changes no majority, so it need not wait; and it must not, for a dead
+ * instance acknowledges nothing.
  */
-static bool is_due(const struct election *e, const struct election_change *change)
+static bool is_change_allowed(const struct election *e, const struct election_change *change)
 {
     return e->is_list_committed || change->type == ELECTION_REPLACE;
 }
@@ -175,29 +181,28 @@ void election_run_changes(struct election *e)
     while (i < e->change_count && e->campaign.stage == ELECTION_STAGE_NONE) {
         struct election_change change = e->changes[i];
 
-        if (!is_due(e, &change)) {
+        if (!is_change_allowed(e, &change)) {
             i++;
             continue;
         }
         e->change_count--;
         memmove(&e->changes[i], &e->changes[i + 1], (e->change_count - i) * sizeof(e->changes[0]));
-        make_change(e, &change);
+        apply_change(e, &change);
     }
 }
 
-/* Elected by the votes of new instances: they are who acknowledges from now on. */
-void election_replace_members(struct election *e)
+/* New instances have voted for us in the place of dead ones; from now on they are the members. */
+void election_apply_replacements(struct election *e)
 {
     for (uint16_t i = 0; i < e->list.count; i++) {
-        if (i == e->self_index || !e->peers[i].successor.instance)
+        if (i == e->self_index || !e->peers[i].replacement.instance)
             continue;
-        e->list.members[i] = e->peers[i].successor;
-        e->peers[i].successor.instance = 0;
+        e->list.members[i] = e->peers[i].replacement;
+        e->peers[i].replacement.instance = 0;
     }
 }
 
-/* Members that have forgotten a predecessor's votes do not count, unless our
- * term is above those. */
+/* Acks of members with volatile vote state count only if our term is above all forgotten votes. */
 void election_check_list_committed(struct election *e)
 {
     size_t have = !e->is_volatile || e->is_term_skipped;
@@ -216,8 +221,8 @@ void election_check_list_committed(struct election *e)
 
 /* ---- pages ---- */
 
-void election_want_list(struct election *e, const struct address *from, uint64_t instance,
-                        struct election_list_id id)
+void election_request_list(struct election *e, const struct address *from, uint64_t instance,
+                           struct election_list_id id)
 {
     struct election_message ask = election_make(e, ELECTION_LIST_REQUEST);
 
@@ -238,7 +243,7 @@ void election_hear_list_request(struct election *e, const struct election_event 
         election_send_page(e, &event->from, m->from, first);
 }
 
-/* The leader waits for it before it changes the list again: do not wait for its heartbeat. */
+/* At once, not with the next heartbeat: the leader makes no other change before. */
 static void acknowledge_list(struct election *e, const struct election_event *event)
 {
     struct election_message ack = election_make(e, ELECTION_ACK);
@@ -249,7 +254,7 @@ static void acknowledge_list(struct election *e, const struct election_event *ev
         election_send(e, &event->from, e->leader, &ack);
 }
 
-/* In our copy of the list, our predecessor's entry is ours, or there is one more; see join. */
+/* Takes our predecessor's entry in our own copy, or adds one: see consider_own_entry. */
 static void take_own_entry(struct election *e)
 {
     uint16_t entry = election_find_entry(e, &e->config.self);
@@ -299,10 +304,10 @@ static void accept_list(struct election *e, const struct election_message *m)
 }
 
 /*
- * Who has voted in a later term takes no list of an earlier leader: the
- * candidate may have won, and its majority must not be counted into another's
- * list. That leader sees so and renews its term. Our own vote for ourselves
- * binds only us: taking the list ends that round.
+ * After a vote in a later term, a list of an earlier leader is rejected: the candidate may have
+ * won, and its majority must not also acknowledge another leader's list. That leader learns of the
+ * later term and is elected again above it. A vote for ourselves binds only us: the list ends that
+ * round.
  */
 static bool is_list_wanted(const struct election *e, const struct election_message *m)
 {
@@ -315,7 +320,7 @@ void election_hear_list_page(struct election *e, const struct election_event *ev
 {
     const struct election_message *m = event->message;
 
-    if (!is_list_wanted(e, m) || !election_see_term(e, m->list.term))
+    if (!is_list_wanted(e, m) || !election_note_term(e, m->list.term))
         return;
     if (election_list_id_compare(m->list, e->arriving.id) != 0) {
         if (election_list_id_compare(m->list, e->arriving.id) < 0)
@@ -326,7 +331,7 @@ void election_hear_list_page(struct election *e, const struct election_event *ev
     }
     if (m->first != e->arrived || m->count != e->arriving.count ||
         m->member_count > m->count - m->first)
-        return; /* out of order: the next heartbeat makes us ask */
+        return; /* out of order: requested again after the next heartbeat */
     memcpy(&e->arriving.members[m->first], event->members,
            m->member_count * sizeof(event->members[0]));
     e->arrived = (uint16_t)(e->arrived + m->member_count);

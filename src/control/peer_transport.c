@@ -1,4 +1,5 @@
-#include "headless/control/peer_transport.h"
+/* Peer messages over one socket: sealing, opening, verdicts, refusals. */
+#include "peer_transport.h"
 
 #include <errno.h>
 #include <sodium.h>
@@ -57,8 +58,8 @@ static uint64_t token_of(const struct peer_transport *transport, const struct pe
 
 /* ---- sending ---- */
 
-static void post(struct peer_transport *transport, const struct address *to, const uint8_t *bytes,
-                 size_t length)
+static void peer_transport_post(struct peer_transport *transport, const struct address *to,
+                                const uint8_t *bytes, size_t length)
 {
     const struct address there = address_with_port(*to, transport->config->peer_port);
     int rc = udp_send_one(&transport->socket, &there, &transport->config->self, bytes, length);
@@ -69,17 +70,18 @@ static void post(struct peer_transport *transport, const struct address *to, con
 void peer_transport_start_handshake(struct peer_transport *transport, const struct address *ip)
 {
     uint8_t bytes[HANDSHAKE_SEALED];
-    /* Who sends open asks those that asked it before: they have to hear of its new keys. */
-    bool may_ask = transport->is_sealing ||
-                   (transport->has_keys && handshake_find_address(&transport->handshake, ip));
+    /* A pod that sends open messages (keys.mode none) sends requests only to pods that sent it one:
+     * they must learn its new keys. */
+    bool is_allowed = transport->is_sealing ||
+                      (transport->has_keys && handshake_find_address(&transport->handshake, ip));
     size_t length =
-        may_ask ? handshake_request(&transport->handshake, ip, clock_now_ns(), bytes) : 0;
+        is_allowed ? handshake_request(&transport->handshake, ip, clock_now_ns(), bytes) : 0;
 
     if (length)
-        post(transport, ip, bytes, length);
+        peer_transport_post(transport, ip, bytes, length);
 }
 
-/* For whom is it: the instance that is meant, or whoever is at that address? */
+/* The recipient: this instance, or, with instance 0, any at this address. */
 static struct handshake_peer *find_handshake_peer(struct peer_transport *transport,
                                                   const struct address *to, uint64_t instance)
 {
@@ -102,7 +104,7 @@ static void send_sealed(struct peer_transport *transport, const struct address *
         length = handshake_seal(&transport->handshake, peer, buffer, length);
     }
     if (peer && length) {
-        post(transport, to, buffer, length);
+        peer_transport_post(transport, to, buffer, length);
     } else {
         counters_add(transport->counters, COUNTER_PEER_UNSENT, 1);
         peer_transport_start_handshake(transport, to);
@@ -123,20 +125,21 @@ void peer_transport_send(struct peer_transport *transport, const struct address 
     }
     if (peer_read_header(bytes, length, &header))
         peer_put_token(bytes, token_of(transport, &header));
-    post(transport, to, bytes, length);
+    peer_transport_post(transport, to, bytes, length);
 }
 
 /* ---- receiving ---- */
 
-/* What arrived, and where it came from. */
+/* A received datagram and its source. */
 struct arrival {
-    uint8_t bytes[PEER_BYTES_MAX + SEAL_BYTES + 1]; /* one more than is legal: what is too long */
+    uint8_t
+        bytes[PEER_BYTES_MAX + SEAL_BYTES + 1]; /* one more than is legal, to detect longer ones */
     size_t length;
-    const uint8_t *plain; /* the message in it */
+    const uint8_t *plain; /* the opened message in it */
     struct address from;
 };
 
-static bool read_one(struct peer_transport *transport, struct arrival *arrival)
+static bool read_datagram(struct peer_transport *transport, struct arrival *arrival)
 {
     struct sockaddr_storage sa;
     socklen_t sa_length = sizeof(sa);
@@ -151,8 +154,8 @@ static bool read_one(struct peer_transport *transport, struct arrival *arrival)
     return true;
 }
 
-static enum peer_transport_result refuse(struct peer_transport *transport,
-                                         enum handshake_verdict verdict)
+static enum peer_transport_result count_refused(struct peer_transport *transport,
+                                                enum handshake_verdict verdict)
 {
     static const struct {
         size_t counter;
@@ -170,7 +173,7 @@ static enum peer_transport_result refuse(struct peer_transport *transport,
     return verdicts[verdict].result;
 }
 
-static enum peer_transport_result hear_introduction(struct peer_transport *transport,
+static enum peer_transport_result receive_handshake(struct peer_transport *transport,
                                                     struct arrival *arrival)
 {
     uint32_t before = handshake_count(&transport->handshake);
@@ -181,35 +184,36 @@ static enum peer_transport_result hear_introduction(struct peer_transport *trans
     verdict = handshake_receive(&transport->handshake, &arrival->from, arrival->bytes,
                                 arrival->length, clock_now_ns(), reply, &length);
     if (verdict != HANDSHAKE_OK)
-        return refuse(transport, verdict);
+        return count_refused(transport, verdict);
     counters_add(transport->counters, COUNTER_PEER_RECEIVED, 1);
     if (handshake_count(&transport->handshake) > before)
         counters_add(transport->counters, COUNTER_INTRODUCED, 1);
     if (length)
-        post(transport, &arrival->from, reply, length);
+        peer_transport_post(transport, &arrival->from, reply, length);
     return PEER_TRANSPORT_HANDSHAKE;
 }
 
-static enum peer_transport_result open_sealed(struct peer_transport *transport,
-                                              struct arrival *arrival)
+static enum peer_transport_result open_peer_message(struct peer_transport *transport,
+                                                    struct arrival *arrival)
 {
     enum handshake_verdict verdict = handshake_open(
         &transport->handshake, &arrival->from, arrival->bytes, arrival->length, clock_now_ns());
 
     if (verdict != HANDSHAKE_OK)
-        return refuse(transport, verdict);
+        return count_refused(transport, verdict);
     arrival->plain = arrival->bytes + SEAL_BLOCK_BYTES;
     arrival->length -= SEAL_BYTES;
     return PEER_TRANSPORT_MESSAGE;
 }
 
-/* PEER_TRANSPORT_MESSAGE: it may be read. */
-static enum peer_transport_result admit(struct peer_transport *transport, struct arrival *arrival)
+/* PEER_TRANSPORT_MESSAGE: peer_open may read it. */
+static enum peer_transport_result verify_datagram(struct peer_transport *transport,
+                                                  struct arrival *arrival)
 {
     struct peer_header header;
 
     if (peer_open_header(arrival->bytes, arrival->length, transport->cluster, &header) != PEER_OK)
-        return PEER_TRANSPORT_MESSAGE; /* peer_open has the words for it */
+        return PEER_TRANSPORT_MESSAGE; /* peer_open returns the verdict */
     if (!peer_is_sealed(arrival->bytes) && transport->takes_open)
         return PEER_TRANSPORT_MESSAGE;
     if (!peer_is_sealed(arrival->bytes) || !transport->has_keys) {
@@ -217,8 +221,8 @@ static enum peer_transport_result admit(struct peer_transport *transport, struct
                      transport->has_keys ? COUNTER_PEER_AUTH : COUNTER_PEER_KEY, 1);
         return PEER_TRANSPORT_UNVERIFIED;
     }
-    return header.type == PEER_HANDSHAKE ? hear_introduction(transport, arrival)
-                                         : open_sealed(transport, arrival);
+    return header.type == PEER_HANDSHAKE ? receive_handshake(transport, arrival)
+                                         : open_peer_message(transport, arrival);
 }
 
 enum peer_transport_result
@@ -233,10 +237,11 @@ peer_transport_receive(struct peer_transport *transport, struct election_message
     enum peer_verdict verdict;
     struct arrival arrival;
 
-    if (!read_one(transport, &arrival)) /* a pending refusal is told once, and waits in its queue */
+    /* recvfrom also returns a pending refusal, once, as an error; it stays in the error queue. */
+    if (!read_datagram(transport, &arrival))
         return errno == EAGAIN || errno == EWOULDBLOCK ? PEER_TRANSPORT_EMPTY
                                                        : PEER_TRANSPORT_DROPPED;
-    result = admit(transport, &arrival);
+    result = verify_datagram(transport, &arrival);
     if (result != PEER_TRANSPORT_DROPPED)
         *ret_from = arrival.from;
     if (result != PEER_TRANSPORT_MESSAGE)

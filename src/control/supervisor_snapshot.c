@@ -55,7 +55,7 @@ static void grant_grace(const struct supervisor *supervisor, const struct superv
         return;
     if (before->kind != LEADER_NONE && !is_late_news)
         facts->previous_term = before->term;
-    facts->previous_until_ns = resigned || supervisor->snapshot.gave_way
+    facts->previous_until_ns = resigned || supervisor->snapshot.previous_stepped_down
                                    ? clock_now_ns() + supervisor->settings.reply_grace_ns
                                    : 0;
 }
@@ -79,7 +79,7 @@ static struct supervisor_facts gather(struct supervisor *supervisor)
     facts.list_term = list->id.term;
     facts.list_version = list->id.version;
     facts.list_count = list->count;
-    facts.gave_way = supervisor->snapshot.gave_way;
+    facts.gave_way = supervisor->snapshot.previous_stepped_down;
     facts.votes_needed = election_needed(&supervisor->election);
     memset(facts.live, 0, sizeof(facts.live));
     for (uint16_t i = 0; i < list->count; i++)
@@ -100,8 +100,9 @@ static void add_member(struct leader_snapshot *snapshot, uint64_t instance, cons
 {
     struct member *member = &snapshot->members[snapshot->member_count++];
 
-    *member = (struct member){
-        .instance = instance, .address = address_with_port(*address, 0), .slot = MEMBER_INDEX_NONE};
+    *member = (struct member){.instance = instance,
+                              .address = address_with_port(*address, 0),
+                              .member_index = MEMBER_INDEX_NONE};
     (void)snprintf(member->name, sizeof(member->name), "%s", name);
 }
 
@@ -138,9 +139,9 @@ static void put_members(struct supervisor *supervisor, struct leader_snapshot *s
 
         add_member(snapshot, member->instance, member->name.text, &member->address);
         snapshot->members[i].is_alive = is_alive(supervisor, i);
-        snapshot->members[i].slot = roster_slot(&supervisor->roster, member->instance);
+        snapshot->members[i].member_index = peers_index(&supervisor->peers, member->instance);
         snapshot->members[i].is_authenticated =
-            supervisor_reset_windows(supervisor, member->instance, snapshot->members[i].slot);
+            supervisor_reset_windows(supervisor, member->instance);
     }
 }
 
@@ -153,7 +154,7 @@ static void put_leader(struct supervisor *supervisor, struct leader_snapshot *sn
     snapshot->leader = (struct address){0};
     snapshot->leader_name[0] = '\0';
     snapshot->leader_instance = facts->leader;
-    snapshot->leader_slot = roster_slot(&supervisor->roster, facts->leader);
+    snapshot->leader_index = peers_index(&supervisor->peers, facts->leader);
     if (facts->kind == LEADER_OUTSIDE)
         snapshot->leader = supervisor->outside;
     else if (facts->kind == LEADER_SELF)
@@ -239,8 +240,8 @@ static struct supervisor_cost sum_up(struct supervisor *supervisor,
     cost.held = numbers.held;
     cost.gap_ns = since_ns && now_ns > since_ns ? now_ns - since_ns : 0;
     /* In order of loss: who gave way goes on relaying what it got. */
-    if (before->leader && leader != before->leader && !supervisor->snapshot.gave_way)
-        cost.lost = roster_unconfirmed(&supervisor->roster, before->leader);
+    if (before->leader && leader != before->leader && !supervisor->snapshot.previous_stepped_down)
+        cost.lost = peers_unconfirmed(&supervisor->peers, before->leader);
     return cost;
 }
 
@@ -261,7 +262,7 @@ void supervisor_publish(struct supervisor *supervisor)
         leader_history_begin(&supervisor->history, now_ns, cost.gap_ns, facts.term);
     until_ns = valid_until(supervisor);
     if (memcmp(&facts, &before, sizeof(facts)) != 0) {
-        roster_update(&supervisor->roster, &supervisor->election.list);
+        peers_update(&supervisor->peers, &supervisor->election.list);
         supervisor_publish_again(supervisor);
     } else if (!supervisor->is_unpublished) {
         until_before_ns = atomic_load_explicit(&current->valid_until_ns, memory_order_relaxed);
@@ -270,71 +271,6 @@ void supervisor_publish(struct supervisor *supervisor)
             data_plane_wake(supervisor->data_plane); /* what is held may go */
     }
     if (is_new)
-        supervisor_tell_change(supervisor, &cost);
+        supervisor_log_change(supervisor, &cost);
     watch_gap(supervisor, now_ns);
-}
-
-/* ---- the report ---- */
-
-static void tell(_Atomic uint32_t *place, uint32_t value)
-{
-    atomic_store_explicit(place, value, memory_order_relaxed);
-}
-
-static void tell_long(_Atomic uint64_t *place, uint64_t value)
-{
-    atomic_store_explicit(place, value, memory_order_relaxed);
-}
-
-/* Who leads, or tries to again, hears all members regularly; a follower only its leader. */
-static void tell_pulse(struct supervisor *supervisor, uint16_t slot, uint64_t instance)
-{
-    const struct election *e = &supervisor->election;
-    const struct pulse_seat seat = pulse_read(&supervisor->pulse, slot, instance);
-    struct supervisor_pulse *told = &supervisor->report.pulses[slot];
-    bool is_asked = e->state == ELECTION_LEADER && seat.sent > 0;
-    bool is_heard = is_asked || e->state == ELECTION_ISOLATED || instance == e->leader;
-
-    tell_long(&told->heard_ns, is_heard ? seat.heard_ns : 0);
-    tell_long(&told->rtt_ns, is_asked ? seat.rtt_ns : 0);
-    tell_long(&told->lost, seat.lost);
-    atomic_store_explicit(&told->is_asked, is_asked, memory_order_relaxed);
-}
-
-void supervisor_tell(struct supervisor *supervisor)
-{
-    const struct election *e = &supervisor->election;
-    struct supervisor_report *report = &supervisor->report;
-    uint32_t alive = 0, differing = 0;
-
-    for (uint16_t i = 0; i < e->list.count; i++) {
-        uint16_t slot = roster_slot(&supervisor->roster, e->list.members[i].instance);
-        enum election_member_state state = election_describe(e, i);
-
-        alive += state != ELECTION_MEMBER_DEAD;
-        differing += agreement_differs(&supervisor->agreement, slot, e->list.members[i].instance);
-        if (slot == MEMBER_INDEX_NONE)
-            continue;
-        atomic_store_explicit(&report->member_states[slot], (uint8_t)state, memory_order_relaxed);
-        tell_pulse(supervisor, slot, e->list.members[i].instance);
-    }
-    tell(&report->state, (uint32_t)e->state);
-    tell(&report->keys, supervisor->transport.handshake.ring.count); /* the last to take them */
-    tell(&report->introduced, handshake_count(&supervisor->transport.handshake));
-    tell(&report->key_mismatches,
-         (uint32_t)key_watch_count(&supervisor->key_watch, clock_now_ns()));
-    tell(&report->fresh, e->is_volatile);
-    tell(&report->alive, alive);
-    tell(&report->known, e->known_peer_count);
-    tell(&report->answered, supervisor_count_command(e));
-    atomic_store_explicit(&report->lookup, discovery_failure(&supervisor->discovery),
-                          memory_order_relaxed);
-    tell(&report->differing, differing);
-    tell(&report->votes, (uint32_t)election_needed(e));
-    tell_long(&report->unconfirmed,
-              roster_unconfirmed(&supervisor->roster, supervisor->facts.leader));
-    tell_long(&report->hold_down_ns, e->hold_down_ns);
-    tell_long(&report->leaps_refused, e->counts.leaps_refused);
-    tell_long(&report->actions_lost, e->counts.actions_lost);
-    tell_long(&report->forbidden_transitions, e->counts.forbidden_transitions);
 }

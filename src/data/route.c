@@ -37,7 +37,7 @@ struct relay_target route_find_leader(const struct worker *worker)
     struct relay_target leader = {.to = snapshot->leader,
                                   .instance = snapshot->leader_instance,
                                   .term = snapshot->term,
-                                  .slot = snapshot->leader_slot};
+                                  .member_index = snapshot->leader_index};
 
     if (snapshot->kind != LEADER_OUTSIDE || !snapshot->leader.port)
         leader.to =
@@ -72,7 +72,7 @@ void route_find_members(struct worker *worker)
                 .to = address_with_port(member->address, worker->config->relay_port),
                 .instance = member->instance,
                 .term = snapshot->term,
-                .slot = member->slot};
+                .member_index = member->member_index};
     }
     relay_copies_to(&worker->relay, worker->members, count);
 }
@@ -266,7 +266,7 @@ static void count_traffic(struct worker *worker, const struct frame_header *head
     const struct member *member = leader_snapshot_find_instance(worker->snapshot, header->instance);
 
     if (member && address_equal_ip(&member->address, sender))
-        traffic_add(worker->traffic.received, member->slot, records);
+        traffic_add(worker->traffic.received, member->member_index, records);
 }
 
 void route_frame(struct worker *worker, struct datagram *datagram)

@@ -1,9 +1,9 @@
 /*
  * traffic: how many requests went to each member and came from each.
  *
- * By slot, which the supervisor deals out (roster.h). The numbers only grow; what a slot's member
- * did is the difference between two readings. So it can be told what was handed to a leader that
- * died.
+ * By member index, which the supervisor assigns (control/peers.h). The numbers only grow; the
+ * traffic of the member at an index is the difference between two readings, and so are the requests
+ * that were relayed to a leader that died.
  *
  * Single writer, its worker's thread; any thread reads.
  */

@@ -31,7 +31,7 @@ static struct relay_target target_of(const struct worker *worker, size_t index)
                                      address_with_port(member->address, worker->config->relay_port),
                                  .instance = member->instance,
                                  .term = worker->order->term,
-                                 .slot = member->slot};
+                                 .member_index = member->member_index};
 }
 
 static void send_run(void *context, size_t member, const struct order_run *run,

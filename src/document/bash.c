@@ -86,7 +86,7 @@ static void put_values(const char *command, const struct document_option *option
 
     for (size_t i = 0; i < count; i++) {
         const struct document_option *o = &options[i];
-        const char queued[] = {o->queued, '\0'};
+        const char letter[] = {o->letter, '\0'};
 
         if (!o->value)
             continue;
@@ -96,9 +96,9 @@ static void put_values(const char *command, const struct document_option *option
             (void)fputs(" | ", out);
             put_pattern(command, "--", o->alias, out);
         }
-        if (o->queued) {
+        if (o->letter) {
             (void)fputs(" | ", out);
-            put_pattern(command, "-", queued, out);
+            put_pattern(command, "-", letter, out);
         }
         (void)fprintf(out, ") echo \"%s\" ;;\n",
                       document_is_file(o->value) ? "FILE" : document_words(o->value, words));
@@ -179,7 +179,7 @@ static const char walk[] =
 
 void document_bash(const struct document_program *program, FILE *out)
 {
-    (void)fprintf(out, "# Completion of %s for bash, made by %s --document-bash.\n\n",
+    (void)fprintf(out, "# Completion of %s for bash, made by headless-document bash %s.\n\n",
                   program->name, program->name);
     put_words(program, out);
     put_sets(program, "options", put_options, out);

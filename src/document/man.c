@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "headless/document/document.h"
+#include "document.h"
 
 #define WIDTH    76
 #define LINE_MAX 1024
@@ -100,8 +100,8 @@ static void put_lines(FILE *out, const char *lines)
 static void put_option(FILE *out, const struct document_option *o)
 {
     (void)fputs(".It", out);
-    if (o->queued)
-        (void)fprintf(out, " Fl %c ,", o->queued);
+    if (o->letter)
+        (void)fprintf(out, " Fl %c ,", o->letter);
     (void)fputs(" Fl Fl", out);
     document_put_argument(out, o->name);
     if (o->alias) {

@@ -81,7 +81,7 @@ static void open_frame_auth(void)
     snapshot.members[0] = (struct member){.instance = SELF, .is_authenticated = true};
     for (uint16_t i = 0; i < SENDERS - 1; i++)
         snapshot.members[i + 1] = (struct member){
-            .instance = senders[i], .slot = (uint16_t)(i + 1), .is_authenticated = i < 2};
+            .instance = senders[i], .member_index = (uint16_t)(i + 1), .is_authenticated = i < 2};
     snapshot.keyring = (struct keyring){.count = 2, .keys = {keys[0], keys[1]}};
 }
 

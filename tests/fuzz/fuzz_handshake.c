@@ -1,18 +1,17 @@
 /*
- * Three pods with keys that get to know each other, over a network that the input is: what was sent
- * is delivered late, twice, elsewhere, altered, or never, to pods that were restarted meanwhile or
- * have other keys by now.
+ * Three pods with keys authenticate each other over a network that the input controls: messages are
+ * delivered late, twice, to another pod, altered, or never; pods restart or change keys meanwhile.
  *
- * Nobody is believed who has not answered a nonce that is still waited for, and who was not asked
- * or heard. What was not sealed by one of the three is never believed, a message is opened once and
- * by whom it was meant for, and an reply is never longer than what it replies.
+ * Checked: a pod is authenticated only by answering an outstanding nonce; a message that none of the
+ * three has sealed authenticates nobody and changes nothing; a message is opened once, and only by
+ * its recipient; a reply is never longer than its request.
  */
 #include <stdio.h>
 #include <string.h>
 
+#include "control/handshake.h"
 #include "fuzz.h"
 #include "headless/base/clock.h"
-#include "headless/control/handshake.h"
 
 #define CLUSTER   UINT64_C(0x0102030405060708)
 #define PODS      3
@@ -20,27 +19,27 @@
 #define STEPS_MAX 200
 #define BYTES_MAX (PEER_BYTES_MAX + SEAL_BYTES)
 
-/* Something on its way. */
+/* A message under way. */
 struct sent {
     uint8_t bytes[BYTES_MAX];
     size_t length;
     struct address source;
-    uint64_t from, to; /* instances; to 0: whoever is there */
-    uint64_t echo;     /* of an handshake_message */
-    bool is_introduction;
-    bool is_opened; /* by whom it was meant for */
+    uint64_t from, to; /* instances; to 0: any at the address */
+    uint64_t echo;     /* of a handshake message */
+    bool is_handshake;
+    bool is_opened; /* by its recipient */
 };
 
 static struct handshake pods[PODS];
 static struct key keys[4];
-static struct seal_cache cache; /* of one who knows all keys, and looks into everything */
+static struct seal_cache cache; /* of an observer that has all keys */
 static struct nonce_space data_pair;
 static const struct nonce_space *const data_pairs[] = {&data_pair};
 static struct sent sent[SENT_MAX];
 static size_t sent_count;
 static uint64_t now_ns, instances, random_state;
 
-/* ---- the same every time ---- */
+/* ---- deterministic keys and random bytes ---- */
 
 static const char *random_name(void)
 {
@@ -94,7 +93,7 @@ static struct address address_of(size_t pod)
     return (struct address){.family = ADDRESS_V4, .ip = {10, 0, 0, (uint8_t)(pod + 1)}};
 }
 
-/* The keys of a set of bits, the newest first; never none. */
+/* The keys of these bits, the newest first; at least one. */
 static void set_keys(size_t pod, uint8_t bits)
 {
     struct keyring ring = {0};
@@ -117,7 +116,7 @@ static void start(size_t pod, uint8_t key_bits)
     set_keys(pod, key_bits);
 }
 
-/* ---- what is sent ---- */
+/* ---- sending ---- */
 
 static const struct key *key_of(uint32_t id)
 {
@@ -128,7 +127,7 @@ static const struct key *key_of(uint32_t id)
     return NULL;
 }
 
-/* Look into an handshake_message: what does it echo? */
+/* The nonce that this handshake message echoes; 0: none. */
 static uint64_t read_echo(const struct sent *one)
 {
     struct handshake_message handshake_message;
@@ -147,7 +146,7 @@ static uint64_t read_echo(const struct sent *one)
     return handshake_message.echo;
 }
 
-static void keep(size_t from, uint64_t to, const uint8_t *bytes, size_t length, bool introduces)
+static void keep(size_t from, uint64_t to, const uint8_t *bytes, size_t length, bool is_handshake)
 {
     struct sent *one = &sent[sent_count++ % SENT_MAX];
 
@@ -155,9 +154,9 @@ static void keep(size_t from, uint64_t to, const uint8_t *bytes, size_t length, 
                          .source = address_of(from),
                          .from = pods[from].instance,
                          .to = to,
-                         .is_introduction = introduces};
+                         .is_handshake = is_handshake};
     memcpy(one->bytes, bytes, length);
-    if (introduces)
+    if (is_handshake)
         one->echo = read_echo(one);
 }
 
@@ -191,9 +190,9 @@ static void say(struct input *in)
         keep(from, message.to, bytes, length, false);
 }
 
-/* ---- what arrives ---- */
+/* ---- receiving ---- */
 
-static bool is_waited_for(const struct handshake *pod, uint64_t echo)
+static bool is_outstanding(const struct handshake *pod, uint64_t echo)
 {
     for (size_t i = 0; echo && i < sizeof(pod->peers) / sizeof(pod->peers[0]); i++) {
         if (pod->peers[i].nonce == echo)
@@ -207,7 +206,7 @@ static void hear(size_t to, const struct sent *one, const struct address *from, 
     struct handshake *pod = &pods[to];
     uint8_t reply[HANDSHAKE_SEALED];
     bool was_known = handshake_find(pod, one->from);
-    bool is_waited = is_waited_for(pod, one->echo);
+    bool was_outstanding = is_outstanding(pod, one->echo);
     uint64_t changes = pod->changes;
     enum handshake_verdict verdict;
     size_t length = SIZE_MAX;
@@ -223,9 +222,9 @@ static void hear(size_t to, const struct sent *one, const struct address *from, 
     }
     FUZZ_CHECK(address_equal_ip(from, &one->source) && (!one->to || one->to == pod->instance));
     FUZZ_CHECK(one->from != pod->instance && keyring_find(&pod->ring, block.key));
-    FUZZ_CHECK(!handshake_find(pod, one->from) || was_known || is_waited);
-    FUZZ_CHECK(pod->changes == changes || is_waited);
-    FUZZ_CHECK(!is_waited_for(pod, one->echo));
+    FUZZ_CHECK(!handshake_find(pod, one->from) || was_known || was_outstanding);
+    FUZZ_CHECK(pod->changes == changes || was_outstanding);
+    FUZZ_CHECK(!is_outstanding(pod, one->echo));
     FUZZ_CHECK(length == 0 || length == one->length);
     if (length)
         keep(to, one->from, reply, length, true);
@@ -271,22 +270,22 @@ static struct sent *pick(struct input *in)
     return kept ? &sent[(sent_count - 1 - take(in) % kept) % SENT_MAX] : NULL;
 }
 
-/* From where it says, or from where the input says. */
+/* From a source address that the input chooses. */
 static void deliver(struct input *in, struct sent *one)
 {
     uint8_t bytes[BYTES_MAX], code = take(in);
     size_t to = code % PODS;
     struct address from = address_of(code / 4 % (PODS + 1));
-    struct sent copy = *one; /* an reply may take its place */
+    struct sent copy = *one; /* a reply may overwrite it */
 
     memcpy(bytes, one->bytes, one->length);
-    if (one->is_introduction)
+    if (one->is_handshake)
         hear(to, &copy, &from, bytes);
     else
         open_message(to, one, &from, bytes);
 }
 
-/* Bytes that nobody sealed: nobody is believed for them, and they change nothing. */
+/* Bytes that no pod sealed: they authenticate nobody and change nothing. */
 static void deliver_false(size_t to, uint8_t *bytes, size_t length)
 {
     const struct address from = address_of(PODS);
@@ -294,11 +293,11 @@ static void deliver_false(size_t to, uint8_t *bytes, size_t length)
     uint32_t count = handshake_count(pod);
     uint8_t reply[HANDSHAKE_SEALED], *copy = malloc(length + !length);
     uint64_t changes = pod->changes;
-    size_t answer_length = 0;
+    size_t reply_length = 0;
 
     FUZZ_CHECK(copy);
     memcpy(copy, bytes, length);
-    FUZZ_CHECK(handshake_receive(pod, &from, copy, length, now_ns, reply, &answer_length) !=
+    FUZZ_CHECK(handshake_receive(pod, &from, copy, length, now_ns, reply, &reply_length) !=
                HANDSHAKE_OK);
     memcpy(copy, bytes, length);
     FUZZ_CHECK(handshake_open(pod, &from, copy, length, now_ns) != HANDSHAKE_OK);

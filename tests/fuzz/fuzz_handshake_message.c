@@ -1,14 +1,14 @@
 /*
- * Any handshake message, after it was opened. It is refused with its output untouched, or within
- * all bounds; then written again it gives the same bytes, except for the token. No other parser
- * accepts it.
+ * A handshake message from the peer port, after its seal was opened. It is rejected with the output
+ * untouched, or all fields are within their bounds; written again it gives the same bytes except the
+ * token. peer_open does not accept it.
  */
 #include <string.h>
 
 #include "fuzz.h"
 #include "headless/wire/handshake_message.h"
 
-/* The cluster of the input, so that the fuzzer need not guess 64 bits. */
+/* The cluster that the input names, so that the fuzzer need not guess 64 bits. */
 static uint64_t cluster_of(const uint8_t *data, size_t size)
 {
     uint64_t cluster = 0;

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Stands in for headlessd --document-options, --document-schema and --document-metrics.
+# Stands in for headless-document.
 case $1 in
---document-options) echo "# Options" ;;
---document-schema) echo "{}" ;;
---document-metrics) echo "# Metrics" ;;
+options) echo "# Options" ;;
+schema) echo "{}" ;;
+metrics) echo "# Metrics" ;;
 esac

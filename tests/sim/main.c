@@ -1,12 +1,13 @@
 /*
- * sim: runs seeds, replays one, runs the named scenarios.
+ * sim: runs seeds, replays one of them, runs the named scenarios.
  *
- *   sim --seeds 1..1000 [--jobs 2] [--seconds 600] [--broken NAME]
+ *   sim --seeds 1..1000 [--jobs 2] [--seconds 600]
  *   sim --seed 17 [--trace]
  *   sim --scenarios | --scenario NAME [--trace]
  *
  * Exit status 0: all passed; 1: some failed; 2: usage.
  */
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,7 +22,7 @@ struct command_line {
     struct sim_options options;
     uint64_t first, last;
     unsigned jobs;
-    const char *scenario, *broken;
+    const char *scenario;
     bool scenarios;
 };
 
@@ -29,13 +30,8 @@ struct shared {
     _Atomic uint64_t passed, failed, steps;
 };
 
-static const char *const broken_names[BROKEN_COUNT] = {
-    [BROKEN_NONE] = "none",       [BROKEN_TERM_CHECK] = "term-check",
-    [BROKEN_PREVOTE] = "prevote", [BROKEN_FENCE] = "fence",
-    [BROKEN_PROMISE] = "promise", [BROKEN_LIST_SHRINKING] = "list-shrinking"};
-
-/* Counters of several processes: nothing else depends on their order. */
-static uint64_t add(_Atomic uint64_t *counter, uint64_t n)
+/* Counters that several processes share; relaxed, as nothing else depends on their order. */
+static uint64_t add_shared(_Atomic uint64_t *counter, uint64_t n)
 {
     return atomic_fetch_add_explicit(counter, n, memory_order_relaxed) + n;
 }
@@ -52,11 +48,10 @@ static void run_seed(struct sim *sim, const struct sim_options *options)
 
 static void report_failure(const struct command_line *line, uint64_t seed, const struct sim *sim)
 {
-    (void)printf("seed %llu at %.3f s: %s\n    replay: sim --seed %llu --seconds "
-                 "%llu%s%s --trace\n",
+    (void)printf("seed %llu at %.3f s: %s\n    replay: %s --seed %llu --seconds %llu --trace\n",
                  (unsigned long long)seed, (double)sim->now_ns / 1e9, sim->failure,
-                 (unsigned long long)seed, (unsigned long long)line->options.seconds,
-                 line->broken ? " --broken " : "", line->broken ? line->broken : "");
+                 program_invocation_short_name, (unsigned long long)seed,
+                 (unsigned long long)line->options.seconds);
     (void)fflush(stdout);
 }
 
@@ -73,9 +68,9 @@ static void run_job(const struct command_line *line, unsigned job, struct shared
         run_seed(sim, &options);
         if (sim->failed)
             report_failure(line, seed, sim);
-        (void)add(sim->failed ? &shared->failed : &shared->passed, 1);
-        (void)add(&shared->steps, sim->steps);
-        done = add(&shared->passed, 0) + add(&shared->failed, 0);
+        (void)add_shared(sim->failed ? &shared->failed : &shared->passed, 1);
+        (void)add_shared(&shared->steps, sim->steps);
+        done = add_shared(&shared->passed, 0) + add_shared(&shared->failed, 0);
         if (done % 50 == 0 && isatty(STDERR_FILENO))
             (void)fprintf(stderr, "\r%llu of %llu", (unsigned long long)done,
                           (unsigned long long)total);
@@ -109,15 +104,15 @@ static int run_seeds(const struct command_line *line)
         int ended;
 
         if (wait(&ended) < 0 || ended != 0)
-            status = 1; /* it crashed */
+            status = 1; /* the job crashed */
     }
     (void)clock_gettime(CLOCK_MONOTONIC, &end);
     seconds = (double)(end.tv_sec - start.tv_sec) + (double)(end.tv_nsec - start.tv_nsec) / 1e9;
-    failed = add(&shared->failed, 0);
-    steps = add(&shared->steps, 0);
+    failed = add_shared(&shared->failed, 0);
+    steps = add_shared(&shared->steps, 0);
     (void)printf("%llu passed, %llu failed (%.1f s, %.0f ns a step and job)\n",
-                 (unsigned long long)add(&shared->passed, 0), (unsigned long long)failed, seconds,
-                 steps ? seconds * line->jobs * 1e9 / (double)steps : 0.0);
+                 (unsigned long long)add_shared(&shared->passed, 0), (unsigned long long)failed,
+                 seconds, steps ? seconds * line->jobs * 1e9 / (double)steps : 0.0);
     if (status)
         (void)puts("a job crashed: run its seeds one by one");
     return failed || status ? 1 : 0;
@@ -143,19 +138,7 @@ static int run_one(const struct command_line *line)
     return status;
 }
 
-static bool parse_broken(const char *name, struct command_line *ret_line)
-{
-    for (int i = 0; i < BROKEN_COUNT; i++) {
-        if (strcmp(name, broken_names[i]) == 0) {
-            ret_line->options.broken = (enum election_broken)i;
-            ret_line->broken = broken_names[i];
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool parse(int argc, char **argv, struct command_line *ret_line)
+static bool parse_command_line(int argc, char **argv, struct command_line *ret_line)
 {
     for (int i = 1; i < argc; i++) {
         const char *value = i + 1 < argc ? argv[i + 1] : NULL;
@@ -182,7 +165,7 @@ static bool parse(int argc, char **argv, struct command_line *ret_line)
                 ret_line->jobs = (unsigned)strtoul(value, NULL, 10);
             } else if (strcmp(argv[i - 1], "--scenario") == 0) {
                 ret_line->scenario = value;
-            } else if (strcmp(argv[i - 1], "--broken") != 0 || !parse_broken(value, ret_line)) {
+            } else {
                 return false;
             }
         }
@@ -195,10 +178,8 @@ int main(int argc, char **argv)
 {
     struct command_line line = {.options.seconds = 600, .jobs = 2};
 
-    if (!parse(argc, argv, &line)) {
+    if (!parse_command_line(argc, argv, &line)) {
         (void)fprintf(stderr, "usage: sim --seeds FROM..TO [--jobs N] [--seconds N >= 70]\n"
-                              "           [--broken "
-                              "term-check|prevote|fence|promise|list-shrinking]\n"
                               "       sim --seed N [--trace]\n"
                               "       sim --scenarios | --scenario NAME [--trace]\n");
         return 2;

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "control/supervisor_internal.h"
 #include "headless/admin/admin.h"
 #include "headless/base/clock.h"
 #include "headless/base/log.h"

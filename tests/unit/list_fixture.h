@@ -12,7 +12,7 @@ static inline void fill_list(struct leader_snapshot *snapshot)
     for (size_t i = 0; i < MEMBERS_MAX; i++) {
         struct member *member = &snapshot->members[i];
 
-        *member = (struct member){.instance = UINT64_MAX - i, .slot = MEMBER_INDEX_NONE};
+        *member = (struct member){.instance = UINT64_MAX - i, .member_index = MEMBER_INDEX_NONE};
         memset(member->name, 'n', sizeof(member->name) - 1);
         member->address.family = ADDRESS_V6;
         memset(member->address.ip, 0xfd, sizeof(member->address.ip));

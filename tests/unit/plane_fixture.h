@@ -83,14 +83,14 @@ static __attribute__((unused)) void publish(int pod, int leader, uint64_t term,
                                                .instance = data_planes[i].identity.instance,
                                                .is_alive = true,
                                                .is_authenticated = true,
-                                               .slot = (uint16_t)(10 + i)};
+                                               .member_index = (uint16_t)(10 + i)};
     snapshot->keyring.count = 1;
     cr_assert(
         key_parse("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", &snapshot->keyring.keys[0]));
     snapshot->seal_key = snapshot->keyring.keys[0].id;
     snapshot->seal_suite = SEAL_CHACHA20_POLY1305;
     snapshot->leader_instance = leader == PODS ? 0 : data_planes[leader].identity.instance;
-    snapshot->leader_slot = leader == PODS ? MEMBER_INDEX_NONE : (uint16_t)(10 + leader);
+    snapshot->leader_index = leader == PODS ? MEMBER_INDEX_NONE : (uint16_t)(10 + leader);
     snapshot_publish(&data_planes[pod].publisher, snapshot);
 }
 

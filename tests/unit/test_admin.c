@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "document/document.h"
 #include "headless/admin/pages.h"
 
 #define SEC UINT64_C(1000000000)
@@ -24,7 +25,7 @@ static void add_member(const char *ip, const char *name, uint64_t instance)
     cr_assert_eq(address_parse_ip(ip, &member->address), 0);
     (void)snprintf(member->name, sizeof(member->name), "%s", name);
     member->instance = instance;
-    member->slot = instance ? (uint16_t)(leadership.member_count - 1) : MEMBER_INDEX_NONE;
+    member->member_index = instance ? (uint16_t)(leadership.member_count - 1) : MEMBER_INDEX_NONE;
 }
 
 static void lead(enum leader_kind kind, const char *address, const char *name)
@@ -56,8 +57,8 @@ static void setup(void)
     atomic_init(&report.alive, 2);
     atomic_init(&report.unconfirmed, 17);
     atomic_init(&report.gap_ns, 250 * SEC / 1000);
-    atomic_init(&report.member_states[0], ELECTION_MEMBER_LEADER);
-    atomic_init(&report.member_states[1], ELECTION_MEMBER_SELF);
+    atomic_init(&report.peers[0].state, ELECTION_MEMBER_LEADER);
+    atomic_init(&report.peers[1].state, ELECTION_MEMBER_SELF);
     snapshot =
         (struct admin_snapshot){.config = &config,
                                 .report = &report,
@@ -323,7 +324,7 @@ Test(admin, the_document_has_each_metric_once)
     FILE *out = open_memstream(&text, &length);
     char row[128];
 
-    metrics_document(out);
+    document_metrics(out);
     (void)fclose(out);
     for (size_t i = 0; i < count; i++) {
         (void)snprintf(row, sizeof(row), "| `%s` | %s |", samples[i].info.metric,
@@ -489,8 +490,8 @@ Test(admin, a_follower_knows_when_it_heard_its_leader)
 {
     struct json_object *status;
 
-    atomic_init(&report.pulses[0].heard_ns, snapshot.now_ns - 120 * SEC / 1000);
-    atomic_init(&report.pulses[1].heard_ns, snapshot.now_ns); /* this pod's own: never told */
+    atomic_init(&report.peers[0].heard_ns, snapshot.now_ns - 120 * SEC / 1000);
+    atomic_init(&report.peers[1].heard_ns, snapshot.now_ns); /* this pod's own: never told */
     status = parse_status();
     cr_assert_eq(at(member_of(status, 0), "heartbeat_age_ms", NULL, NULL), 120);
     cr_assert_not(json_object_object_get_ex(member_of(status, 0), "rtt_us", NULL));
@@ -504,15 +505,15 @@ Test(admin, a_leader_knows_round_trips_and_losses)
 {
     struct json_object *status;
 
-    atomic_init(&report.pulses[0].heard_ns, snapshot.now_ns + 1); /* while the page was made */
-    atomic_init(&report.pulses[0].rtt_ns, 83400);
-    atomic_init(&report.pulses[0].is_asked, true);
+    atomic_init(&report.peers[0].heard_ns, snapshot.now_ns + 1); /* while the page was made */
+    atomic_init(&report.peers[0].rtt_ns, 83400);
+    atomic_init(&report.peers[0].is_asked, true);
     status = parse_status();
     cr_assert_eq(at(member_of(status, 0), "heartbeat_age_ms", NULL, NULL), 0);
     cr_assert_eq(at(member_of(status, 0), "rtt_us", NULL, NULL), 83);
     cr_assert_eq(at(member_of(status, 0), "lost", NULL, NULL), 0);
     (void)json_object_put(status);
-    atomic_init(&report.pulses[0].lost, 5);
+    atomic_init(&report.peers[0].lost, 5);
     free(text);
     status = parse_status();
     cr_assert_eq(at(member_of(status, 0), "lost", NULL, NULL), 5);

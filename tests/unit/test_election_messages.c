@@ -96,6 +96,6 @@ Test(election_messages, lease_grant_is_bounded_by_the_request)
     e.campaign = (struct election_campaign){
         .stage = ELECTION_STAGE_VOTE, .term = 2, .started_ns = 9 * NS_PER_SEC};
     election_step(&e, &event, 10 * NS_PER_SEC, &actions);
-    cr_assert_gt(e.peers[1].lease_ns, 10 * NS_PER_SEC);
-    cr_assert_leq(e.peers[1].lease_ns, 10 * NS_PER_SEC + 800 * NS_PER_MS);
+    cr_assert_gt(e.peers[1].lease_until_ns, 10 * NS_PER_SEC);
+    cr_assert_leq(e.peers[1].lease_until_ns, 10 * NS_PER_SEC + 800 * NS_PER_MS);
 }

@@ -42,8 +42,9 @@ static void setup(void)
     memset(&snapshot, 0, sizeof(snapshot));
     snapshot.member_count = 2;
     snapshot.members[0] =
-        (struct member){.instance = US, .slot = SLOT + 1, .is_authenticated = true};
-    snapshot.members[1] = (struct member){.instance = THEM, .slot = SLOT, .is_authenticated = true};
+        (struct member){.instance = US, .member_index = SLOT + 1, .is_authenticated = true};
+    snapshot.members[1] =
+        (struct member){.instance = THEM, .member_index = SLOT, .is_authenticated = true};
     snapshot.keyring.count = 1;
     cr_assert(key_parse("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", &snapshot.keyring.keys[0]));
     nonce_space_init(&nonce_space, KEY_FOR_FRAMES, THEM, 1);

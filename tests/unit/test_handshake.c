@@ -1,10 +1,10 @@
-/* Introductions: who is believed, from when on, and what a stranger, the dead and the past get. */
+/* Handshakes: when a peer is authenticated, and that unknown, former and replayed senders are not. */
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/handshake.h"
 #include "headless/base/clock.h"
-#include "headless/control/handshake.h"
 
 enum { A, B, C, PODS };
 
@@ -69,17 +69,17 @@ static bool knows(int pod, int other)
     return handshake_find(pods[pod], instance(other)) != NULL;
 }
 
-/* Gives data to `to` as from `from`. The answer replaces the data. */
+/* Pass data to `to` as from `from`. The reply replaces the data. */
 static enum handshake_verdict give(int from, int to, uint8_t *data, size_t *length)
 {
-    uint8_t answer[HANDSHAKE_SEALED];
+    uint8_t reply[HANDSHAKE_SEALED];
     size_t bytes = 0;
     enum handshake_verdict verdict =
-        handshake_receive(pods[to], &ips[from], data, *length, now_ns, answer, &bytes);
+        handshake_receive(pods[to], &ips[from], data, *length, now_ns, reply, &bytes);
 
     *length = verdict == HANDSHAKE_OK ? bytes : 0;
-    cr_assert_leq(*length, sizeof(answer));
-    memcpy(data, answer, *length);
+    cr_assert_leq(*length, sizeof(reply));
+    memcpy(data, reply, *length);
     return verdict;
 }
 
@@ -89,8 +89,8 @@ static bool deliver(int from, int to, uint8_t *data, size_t *length)
     return give(from, to, data, length) == HANDSHAKE_OK;
 }
 
-/* One asks, and all that follows from it is delivered. Returns how many messages there were. */
-static int ask(int from, int to)
+/* One pod sends a request; all messages that follow are delivered. Returns their number. */
+static int exchange(int from, int to)
 {
     uint8_t data[HANDSHAKE_SEALED];
     size_t length = handshake_request(pods[from], &ips[to], now_ns, data);
@@ -111,12 +111,12 @@ static void settle(int a, int b)
 {
     for (int i = 0; i < 3; i++) {
         now_ns += STEP_NS;
-        (void)ask(a, b);
-        (void)ask(b, a);
+        (void)exchange(a, b);
+        (void)exchange(b, a);
     }
 }
 
-/* A message of the election, sealed; its body is not looked at here. */
+/* A sealed election message; its body is not read here. */
 static size_t seal_message(int from, int to, uint8_t buffer[static SEALED])
 {
     struct handshake_peer *peer = handshake_find(pods[from], instance(to));
@@ -129,7 +129,7 @@ static size_t seal_message(int from, int to, uint8_t buffer[static SEALED])
     return handshake_seal(pods[from], peer, buffer, MESSAGE);
 }
 
-/* From where its sender is. */
+/* From its sender's address. */
 static enum handshake_verdict open_message(int to, uint8_t *data, size_t length)
 {
     struct peer_header header;
@@ -150,24 +150,24 @@ static enum handshake_verdict send_message(int from, int to)
     return open_message(to, buffer, length);
 }
 
-Test(handshake, three_messages_and_both_believe)
+Test(handshake, three_messages_authenticate_both_pods)
 {
-    cr_assert_eq(ask(A, B), 3);
+    cr_assert_eq(exchange(A, B), 3);
     cr_assert(knows(A, B));
     cr_assert(knows(B, A));
     cr_assert_eq(send_message(A, B), HANDSHAKE_OK);
     cr_assert_eq(send_message(B, A), HANDSHAKE_OK);
 }
 
-Test(handshake, who_is_known_is_not_asked_again)
+Test(handshake, an_authenticated_peer_gets_no_further_request)
 {
     settle(A, B);
     now_ns += STEP_NS;
-    cr_assert_eq(ask(A, B), 0);
-    cr_assert_eq(ask(B, A), 0);
+    cr_assert_eq(exchange(A, B), 0);
+    cr_assert_eq(exchange(B, A), 0);
 }
 
-Test(handshake, questions_are_paced)
+Test(handshake, requests_are_paced)
 {
     uint8_t data[HANDSHAKE_SEALED];
     int asked = 0;
@@ -178,7 +178,7 @@ Test(handshake, questions_are_paced)
     cr_assert_leq(asked, 10); /* 0.2, 0.4, 0.8 s, then every 1.6 s */
 }
 
-Test(handshake, an_answer_is_no_longer_than_the_question)
+Test(handshake, a_reply_is_no_longer_than_the_request)
 {
     uint8_t data[HANDSHAKE_SEALED];
     size_t length = handshake_request(pods[A], &ips[B], now_ns, data);
@@ -188,7 +188,7 @@ Test(handshake, an_answer_is_no_longer_than_the_question)
     cr_assert_eq(length, HANDSHAKE_SEALED);
 }
 
-Test(handshake, another_key_gets_no_answer)
+Test(handshake, a_request_with_an_unknown_key_gets_no_reply)
 {
     uint8_t data[HANDSHAKE_SEALED];
     size_t length;
@@ -202,7 +202,7 @@ Test(handshake, another_key_gets_no_answer)
     cr_assert_not(knows(B, A));
 }
 
-Test(handshake, without_a_key_nothing_is_asked)
+Test(handshake, without_a_key_no_request_is_sent)
 {
     uint8_t data[HANDSHAKE_SEALED];
     const struct keyring none = {0};
@@ -211,7 +211,7 @@ Test(handshake, without_a_key_nothing_is_asked)
     cr_assert_eq(handshake_request(pods[A], &ips[B], now_ns, data), 0);
 }
 
-/* A has two keys, B only the older: a question with each finds the one that both have. */
+/* A has two keys, B only the older: A tries each of them. */
 Test(handshake, a_common_key_is_found)
 {
     handshake_set_keys(pods[A], &rings[2]);
@@ -222,7 +222,7 @@ Test(handshake, a_common_key_is_found)
     cr_assert_eq(send_message(B, A), HANDSHAKE_OK);
 }
 
-Test(handshake, an_altered_one_is_not_authentic)
+Test(handshake, an_altered_message_is_not_authentic)
 {
     uint8_t data[HANDSHAKE_SEALED], copy[HANDSHAKE_SEALED];
     size_t length = handshake_request(pods[A], &ips[B], now_ns, data);
@@ -236,26 +236,26 @@ Test(handshake, an_altered_one_is_not_authentic)
     }
 }
 
-/* What was said to us, by somebody who has died since, does not make us believe in him. */
-Test(handshake, the_dead_are_not_believed)
+/* An old message of a pod that has ended since does not authenticate it. */
+Test(handshake, a_replayed_request_does_not_authenticate_its_sender)
 {
-    uint8_t question[HANDSHAKE_SEALED], message[SEALED];
-    size_t length = handshake_request(pods[A], &ips[B], now_ns, question);
+    uint8_t request[HANDSHAKE_SEALED], message[SEALED];
+    size_t length = handshake_request(pods[A], &ips[B], now_ns, request);
 
     settle(A, B);
     (void)seal_message(A, B, message);
     start(B, instance(B)); /* B restarts; as if it had drawn the same instance again */
     cr_assert_eq(open_message(B, message, SEALED), HANDSHAKE_UNKNOWN);
-    cr_assert(deliver(A, B, question, &length)); /* authentic, but old */
+    cr_assert(deliver(A, B, request, &length)); /* authentic, but old */
     cr_assert_not(knows(B, A));
 }
 
-Test(handshake, an_answer_to_an_older_question_counts_no_more)
+Test(handshake, a_reply_to_an_older_request_is_ignored)
 {
     uint8_t first[HANDSHAKE_SEALED], second[HANDSHAKE_SEALED];
     size_t first_length = handshake_request(pods[A], &ips[B], now_ns, first), second_length;
 
-    cr_assert(deliver(A, B, first, &first_length)); /* the answer is delayed */
+    cr_assert(deliver(A, B, first, &first_length)); /* the reply is delayed */
     now_ns += STEP_NS;
     second_length = handshake_request(pods[A], &ips[B], now_ns, second);
     cr_assert_gt(second_length, 0);
@@ -263,7 +263,7 @@ Test(handshake, an_answer_to_an_older_question_counts_no_more)
     cr_assert_not(knows(A, B));
 }
 
-Test(handshake, a_restarted_pod_is_met_anew)
+Test(handshake, a_restarted_pod_is_authenticated_again)
 {
     uint64_t before;
 
@@ -278,7 +278,7 @@ Test(handshake, a_restarted_pod_is_met_anew)
     cr_assert_eq(send_message(B, A), HANDSHAKE_OK);
 }
 
-Test(handshake, a_message_is_taken_once)
+Test(handshake, a_message_is_accepted_once)
 {
     uint8_t message[SEALED], copy[SEALED];
 
@@ -289,8 +289,8 @@ Test(handshake, a_message_is_taken_once)
     cr_assert_eq(open_message(B, copy, SEALED), HANDSHAKE_REPLAY);
 }
 
-/* Who plays it from elsewhere would be answered there, or be taken for the leader. */
-Test(handshake, a_message_comes_from_where_its_sender_is)
+/* Replayed from another address, it would direct replies there, or requests for a leader. */
+Test(handshake, a_message_is_accepted_only_from_its_senders_address)
 {
     uint8_t message[SEALED], copy[SEALED];
 
@@ -301,14 +301,14 @@ Test(handshake, a_message_comes_from_where_its_sender_is)
     cr_assert_eq(open_message(B, message, SEALED), HANDSHAKE_OK, "it was not used up");
 }
 
-/* B's window begins with what introduced A: what A sent before, and was kept back, is too old. */
-Test(handshake, what_came_before_the_introduction_is_too_old)
+/* B's window begins with the message that authenticated A: a delayed earlier one is too old. */
+Test(handshake, a_message_from_before_the_handshake_is_too_old)
 {
     uint8_t message[SEALED];
 
     settle(A, B);
     (void)seal_message(A, B, message);
-    memset(pods[B]->peers, 0, sizeof(pods[B]->peers)); /* forgotten, for want of room */
+    memset(pods[B]->peers, 0, sizeof(pods[B]->peers)); /* as if evicted */
     settle(A, B);
     settle(B, A);
     cr_assert_eq(send_message(A, B), HANDSHAKE_OK);
@@ -325,7 +325,7 @@ Test(handshake, a_message_is_for_one_instance)
     cr_assert_eq(open_message(C, message, SEALED), HANDSHAKE_MISDIRECTED);
 }
 
-Test(handshake, forged_ones_use_nothing_up)
+Test(handshake, a_forged_message_does_not_use_up_the_counter)
 {
     uint8_t message[SEALED], copy[SEALED];
 
@@ -337,8 +337,8 @@ Test(handshake, forged_ones_use_nothing_up)
     cr_assert_eq(open_message(B, message, SEALED), HANDSHAKE_OK);
 }
 
-/* Nobody seals with a key that the other is not known to have; nobody is cut off on the way. */
-Test(handshake, rotation_loses_nothing)
+/* No pod seals with a key that the other is not known to have, so no message is lost meanwhile. */
+Test(handshake, key_rotation_loses_no_message)
 {
     uint64_t changes;
 
@@ -346,7 +346,7 @@ Test(handshake, rotation_loses_nothing)
     changes = pods[A]->changes;
     handshake_set_keys(pods[B], &rings[2]);
     cr_assert_eq(send_message(A, B), HANDSHAKE_OK);
-    cr_assert_eq(send_message(B, A), HANDSHAKE_OK, "with the old one: A has no other");
+    cr_assert_eq(send_message(B, A), HANDSHAKE_OK, "with the old key: A has no other");
     settle(A, B);
     cr_assert(handshake_peer_has_key(handshake_find(pods[A], instance(B)), rings[1].keys[0].id));
     cr_assert_gt(pods[A]->changes, changes);
@@ -356,7 +356,7 @@ Test(handshake, rotation_loses_nothing)
     cr_assert_eq(send_message(B, A), HANDSHAKE_OK);
     settle(A, B);
     handshake_set_keys(pods[A], &rings[1]); /* the old one goes */
-    cr_assert_eq(send_message(B, A), HANDSHAKE_OK, "B seals with the new one by now");
+    cr_assert_eq(send_message(B, A), HANDSHAKE_OK, "B seals with the new key by now");
     cr_assert_eq(send_message(A, B), HANDSHAKE_OK);
     handshake_set_keys(pods[B], &rings[1]);
     settle(A, B);
@@ -364,8 +364,8 @@ Test(handshake, rotation_loses_nothing)
     cr_assert_eq(send_message(B, A), HANDSHAKE_OK);
 }
 
-/* Both have new keys, and their questions cross. */
-Test(handshake, who_ask_each_other_at_once_do_not_go_on_for_ever)
+/* Both have new keys, and their requests cross. */
+Test(handshake, crossing_requests_end)
 {
     uint8_t from_a[HANDSHAKE_SEALED], from_b[HANDSHAKE_SEALED];
     size_t a_length, b_length;
@@ -384,7 +384,7 @@ Test(handshake, who_ask_each_other_at_once_do_not_go_on_for_ever)
             (void)deliver(A, B, from_a, &a_length);
         if (b_length)
             (void)deliver(B, A, from_b, &b_length);
-        for (size_t i = 0; i < HANDSHAKE_SEALED; i++) { /* what B said to A, and A to B */
+        for (size_t i = 0; i < HANDSHAKE_SEALED; i++) { /* swap the messages to A and to B */
             uint8_t byte = from_a[i];
 
             from_a[i] = from_b[i];
@@ -399,9 +399,9 @@ Test(handshake, who_ask_each_other_at_once_do_not_go_on_for_ever)
     cr_assert(handshake_peer_has_key(handshake_find(pods[B], instance(A)), rings[1].keys[0].id));
 }
 
-/* A seat that is given anew needs counters of now: with those of long ago, what was sent since then
- * could be played again. */
-Test(handshake, to_begin_anew_brings_fresh_counters)
+/* A reused member index needs present counters: with old ones, frames sent since then could be
+ * replayed. */
+Test(handshake, a_restart_brings_present_counters)
 {
     settle(A, B);
     cr_assert_eq(handshake_find(pods[B], instance(A))->theirs.counters[0], 0);
@@ -415,7 +415,7 @@ Test(handshake, to_begin_anew_brings_fresh_counters)
     cr_assert_eq(send_message(A, B), HANDSHAKE_OK);
 }
 
-Test(handshake, counters_are_told_once)
+Test(handshake, counters_stay_those_of_the_first_handshake)
 {
     for (int i = 0; i < 77; i++)
         (void)nonce_space_next(&nonce_space);
@@ -425,68 +425,68 @@ Test(handshake, counters_are_told_once)
     handshake_set_keys(pods[A], &rings[2]);
     settle(A, B);
     cr_assert_eq(handshake_find(pods[B], instance(A))->theirs.counters[0], 77,
-                 "frames since then are counted by the gate");
+                 "the replay windows have counted frames since then");
 }
 
-/* Replayed questions of a crowd that has long gone push out nobody who is known. */
-Test(handshake, strangers_do_not_push_out_friends)
+/* Replayed requests of many former pods evict no authenticated peer. */
+Test(handshake, unauthenticated_peers_do_not_evict_authenticated_ones)
 {
-    static uint8_t questions[HANDSHAKE_PEERS_MAX + 10][HANDSHAKE_SEALED];
+    static uint8_t requests[HANDSHAKE_PEERS_MAX + 10][HANDSHAKE_SEALED];
     size_t length;
 
     for (size_t i = 0; i < HANDSHAKE_PEERS_MAX + 10; i++) {
         start(C, 10000 + i);
-        cr_assert_gt(handshake_request(pods[C], &ips[B], now_ns, questions[i]), 0);
+        cr_assert_gt(handshake_request(pods[C], &ips[B], now_ns, requests[i]), 0);
     }
     settle(A, B);
     for (size_t i = 0; i < HANDSHAKE_PEERS_MAX + 10; i++) {
         length = HANDSHAKE_SEALED;
         now_ns += NS_PER_SEC;
-        cr_assert(deliver(C, B, questions[i], &length));
+        cr_assert(deliver(C, B, requests[i], &length));
     }
     cr_assert(knows(B, A));
     cr_assert_eq(send_message(A, B), HANDSHAKE_OK);
 }
 
-Test(handshake, answers_are_limited)
+Test(handshake, replies_are_rate_limited)
 {
-    uint8_t question[HANDSHAKE_SEALED];
-    size_t answered = 0, length;
+    uint8_t request[HANDSHAKE_SEALED];
+    size_t replied = 0, length;
 
     for (uint64_t i = 0; i < 3000; i++) { /* all in one moment */
         start(A, 20000 + i);
-        length = handshake_request(pods[A], &ips[B], now_ns, question);
-        cr_assert(deliver(A, B, question, &length));
-        answered += length > 0;
+        length = handshake_request(pods[A], &ips[B], now_ns, request);
+        cr_assert(deliver(A, B, request, &length));
+        replied += length > 0;
     }
-    cr_assert_geq(answered, 100);
-    cr_assert_leq(answered, 1000);
+    cr_assert_geq(replied, 100);
+    cr_assert_leq(replied, 1000);
 }
 
-/* A question that somebody has overheard makes nobody send anything, wherever it is played. */
-Test(handshake, what_is_played_again_is_not_answered)
+/* A recorded request causes no reply, wherever it is replayed. */
+Test(handshake, a_replayed_request_gets_no_reply)
 {
-    uint8_t question[HANDSHAKE_SEALED], copy[HANDSHAKE_SEALED];
-    size_t length = handshake_request(pods[A], &ips[B], now_ns, question);
+    uint8_t request[HANDSHAKE_SEALED], copy[HANDSHAKE_SEALED];
+    size_t length = handshake_request(pods[A], &ips[B], now_ns, request);
 
-    memcpy(copy, question, sizeof(copy));
+    memcpy(copy, request, sizeof(copy));
     cr_assert_eq(give(C, B, copy, &length), HANDSHAKE_MISDIRECTED, "from elsewhere");
     length = HANDSHAKE_SEALED;
-    memcpy(copy, question, sizeof(copy));
+    memcpy(copy, request, sizeof(copy));
     cr_assert_eq(give(A, B, copy, &length), HANDSHAKE_OK);
     cr_assert_gt(length, 0);
     length = HANDSHAKE_SEALED;
-    memcpy(copy, question, sizeof(copy));
-    cr_assert_eq(give(A, B, copy, &length), HANDSHAKE_REPLAY, "before A is believed");
+    memcpy(copy, request, sizeof(copy));
+    cr_assert_eq(give(A, B, copy, &length), HANDSHAKE_REPLAY, "before A is authenticated");
     settle(A, B);
     length = HANDSHAKE_SEALED;
-    memcpy(copy, question, sizeof(copy));
+    memcpy(copy, request, sizeof(copy));
     cr_assert_eq(give(A, B, copy, &length), HANDSHAKE_REPLAY, "and after");
     cr_assert_eq(send_message(A, B), HANDSHAKE_OK);
     cr_assert_eq(send_message(B, A), HANDSHAKE_OK);
 }
 
-Test(handshake, an_answer_is_for_who_asked)
+Test(handshake, a_reply_is_accepted_only_by_the_requester)
 {
     uint8_t message[HANDSHAKE_SEALED], copy[HANDSHAKE_SEALED];
     size_t length = handshake_request(pods[A], &ips[B], now_ns, message);
@@ -501,42 +501,42 @@ Test(handshake, an_answer_is_for_who_asked)
 
 Test(handshake, refusals_have_their_reasons)
 {
-    uint8_t question[HANDSHAKE_SEALED], copy[HANDSHAKE_SEALED];
-    size_t length = handshake_request(pods[A], &ips[B], now_ns, question);
+    uint8_t request[HANDSHAKE_SEALED], copy[HANDSHAKE_SEALED];
+    size_t length = handshake_request(pods[A], &ips[B], now_ns, request);
 
-    memcpy(copy, question, sizeof(copy));
+    memcpy(copy, request, sizeof(copy));
     copy[sizeof(copy) - 1] ^= 1;
     cr_assert_eq(give(A, B, copy, &length), HANDSHAKE_FORGED);
     length = HANDSHAKE_SEALED - 1;
-    memcpy(copy, question, sizeof(copy));
+    memcpy(copy, request, sizeof(copy));
     cr_assert_eq(give(A, B, copy, &length), HANDSHAKE_MALFORMED);
     handshake_set_keys(pods[B], &rings[1]);
     length = HANDSHAKE_SEALED;
-    memcpy(copy, question, sizeof(copy));
+    memcpy(copy, request, sizeof(copy));
     cr_assert_eq(give(A, B, copy, &length), HANDSHAKE_KEY);
     length = HANDSHAKE_SEALED;
-    cr_assert_eq(give(B, A, question, &length), HANDSHAKE_MISDIRECTED, "our own");
+    cr_assert_eq(give(B, A, request, &length), HANDSHAKE_MISDIRECTED, "our own");
 }
 
-/* In its name comes what cannot be verified: it is asked, and its answer tells. */
+/* In its name comes what cannot be verified: it is asked, and its reply tells. */
 Test(handshake, who_is_doubted_is_asked_again)
 {
     settle(A, B);
     now_ns += STEP_NS;
     handshake_suspect(pods[A], &ips[C]); /* nobody has been met there */
-    cr_assert_eq(ask(A, B), 0);
+    cr_assert_eq(exchange(A, B), 0);
     handshake_suspect(pods[A], &ips[B]);
     cr_assert(knows(A, B), "it stays believed");
     cr_assert_eq(send_message(A, B), HANDSHAKE_OK);
-    cr_assert_eq(ask(A, B), 2);
-    cr_assert_eq(ask(A, B), 0, "once");
+    cr_assert_eq(exchange(A, B), 2);
+    cr_assert_eq(exchange(A, B), 0, "once");
     handshake_suspect(pods[A], &ips[B]);
-    cr_assert_eq(ask(A, B), 0, "and not at once again");
+    cr_assert_eq(exchange(A, B), 0, "and not at once again");
     now_ns += HANDSHAKE_RETRY_NS;
-    cr_assert_eq(ask(A, B), 2);
+    cr_assert_eq(exchange(A, B), 2);
 }
 
-/* Who does not answer is asked every 1.6 s; as long as something comes from there, more often. */
+/* Who does not reply is asked every 1.6 s; as long as something comes from there, more often. */
 Test(handshake, a_suspect_that_is_silent_is_asked_soon)
 {
     uint8_t data[HANDSHAKE_SEALED];

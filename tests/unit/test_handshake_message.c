@@ -1,4 +1,4 @@
-/* handshake_message: round trips, and exactly one encoding. */
+/* A handshake message as bytes: reading restores what was written; each value has one encoding. */
 #include <criterion/criterion.h>
 #include <string.h>
 
@@ -33,7 +33,7 @@ static enum peer_verdict open_bytes(struct handshake_message *ret_message)
     return handshake_message_open(bytes, sizeof(bytes), CLUSTER, ret_message);
 }
 
-Test(handshake_message, message_round_trips)
+Test(handshake_message, reading_restores_what_was_written)
 {
     struct handshake_message read;
 
@@ -51,7 +51,7 @@ Test(handshake_message, message_round_trips)
     cr_assert_arr_eq(read.counters, original.counters, sizeof(read.counters));
 }
 
-Test(handshake_message, accepted_bytes_are_written_the_same)
+Test(handshake_message, any_readable_message_is_written_the_same)
 {
     uint8_t again[HANDSHAKE_MESSAGE_BYTES];
     struct handshake_message read;
@@ -64,13 +64,13 @@ Test(handshake_message, accepted_bytes_are_written_the_same)
                 continue;
             handshake_message_put(again, CLUSTER, &read);
             memcpy(again + PEER_TOKEN_OFFSET, bytes + PEER_TOKEN_OFFSET,
-                   8); /* the token is not compared */
+                   8); /* the token is not part of the message */
             cr_assert_arr_eq(again, bytes, sizeof(bytes), "byte %zu", i);
         }
     }
 }
 
-Test(handshake_message, address_has_one_encoding)
+Test(handshake_message, an_address_has_one_encoding)
 {
     struct handshake_message other = original, read;
 
@@ -78,7 +78,7 @@ Test(handshake_message, address_has_one_encoding)
     handshake_message_put(bytes, CLUSTER, &other);
     cr_assert_eq(open_bytes(&read), PEER_OK);
     cr_assert(address_equal(&read.address, &other.address));
-    /* IPv4 mapped into IPv6; IPv4 with a byte behind it */
+    /* IPv4 mapped into IPv6; and IPv4 with a nonzero byte after it */
     other.address = (struct address){.family = ADDRESS_V6, .ip = {[10] = 0xff, 0xff, 10, 0, 0, 1}};
     handshake_message_put(bytes, CLUSTER, &other);
     cr_assert_eq(open_bytes(&read), PEER_MALFORMED);
@@ -98,7 +98,7 @@ Test(handshake_message, another_length_is_malformed)
         cr_assert_eq(handshake_message_open(bytes, length, CLUSTER, &read), PEER_MALFORMED);
 }
 
-Test(handshake_message, version_and_cluster_have_their_verdicts)
+Test(handshake_message, version_and_cluster_have_verdicts)
 {
     struct handshake_message read;
 
@@ -108,7 +108,7 @@ Test(handshake_message, version_and_cluster_have_their_verdicts)
     cr_assert_eq(open_bytes(&read), PEER_BAD_VERSION);
 }
 
-Test(handshake_message, election_message_is_malformed)
+Test(handshake_message, an_election_message_is_malformed)
 {
     struct handshake_message read;
 
@@ -118,7 +118,7 @@ Test(handshake_message, election_message_is_malformed)
     }
 }
 
-Test(handshake_message, message_without_keys_or_suites_is_malformed)
+Test(handshake_message, a_message_without_keys_or_suites_is_malformed)
 {
     struct handshake_message none = original, read;
 
@@ -132,7 +132,7 @@ Test(handshake_message, message_without_keys_or_suites_is_malformed)
     cr_assert_eq(open_bytes(&read), PEER_MALFORMED);
 }
 
-Test(handshake_message, digest_depends_on_keys_and_suites)
+Test(handshake_message, the_digest_depends_on_keys_and_suites)
 {
     struct handshake_message other = original;
 

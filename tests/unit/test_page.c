@@ -270,7 +270,7 @@ static void render(void)
     leadership.member_count = 1;
     leadership.cause = trap;
     leadership.term = 3;
-    atomic_init(&report.member_states[0], ELECTION_MEMBER_LEADER);
+    atomic_init(&report.peers[0].state, ELECTION_MEMBER_LEADER);
     leader_history_begin(&leadership.history, 90 * SEC, SEC / 4, 3);
     leader_history_put(&leadership.history, &leadership);
     text = page_html(&snapshot, &length);

@@ -4,8 +4,8 @@
 #include <poll.h>
 #include <stdio.h>
 
+#include "control/peer_transport.h"
 #include "headless/base/log.h"
-#include "headless/control/peer_transport.h"
 
 enum { A, B, TRANSPORTS };
 
@@ -74,7 +74,7 @@ Test(transport, a_message_arrives_with_its_sender)
     cr_assert_eq(count(B, COUNTER_PEER_RECEIVED), 1);
 }
 
-Test(transport, what_is_no_message_is_counted)
+Test(transport, a_malformed_message_is_counted)
 {
     const struct address to = address_with_port(configs[B].self, 12002);
     static const char longer[1000];
@@ -98,10 +98,10 @@ static void wait_for_refusal(void)
 {
     struct pollfd fd = {.fd = transports[A].socket.fd};
 
-    cr_assert_eq(poll(&fd, 1, 5000), 1, "no refusal comes");
+    cr_assert_eq(poll(&fd, 1, 5000), 1, "no refusal arrives");
 }
 
-Test(transport, a_refusal_names_whom_the_message_was_for)
+Test(transport, a_refusal_names_the_instance_that_the_message_was_for)
 {
     uint64_t instance;
 
@@ -114,8 +114,8 @@ Test(transport, a_refusal_names_whom_the_message_was_for)
     cr_assert_not(peer_transport_take_refusal(&transports[A], &instance));
 }
 
-/* Whoever forges one does not know the key of our tokens. */
-Test(transport, a_refusal_without_our_token_names_nobody)
+/* The sender of a forged ICMP message does not know the key of our tokens. */
+Test(transport, a_refusal_without_our_token_names_no_instance)
 {
     uint64_t instance = 77;
 
@@ -127,14 +127,14 @@ Test(transport, a_refusal_without_our_token_names_nobody)
     cr_assert_eq(instance, 0);
 }
 
-Test(transport, a_dead_host_does_not_keep_messages_from_the_living)
+Test(transport, refusals_of_a_dead_host_do_not_delay_other_messages)
 {
-    const struct address living = configs[A].self; /* ourselves */
+    const struct address live = configs[A].self; /* this pod itself */
 
     peer_transport_close(&transports[B]);
     for (int i = 0; i < 20; i++) {
         send_probe(A, &configs[B].self, 1); /* each is refused, and reported by the next send */
-        send_probe(A, &living, 2);
+        send_probe(A, &live, 2);
     }
     for (int i = 0; i < 20; i++) {
         enum peer_transport_result result;
@@ -146,7 +146,7 @@ Test(transport, a_dead_host_does_not_keep_messages_from_the_living)
     }
 }
 
-Test(transport, a_second_one_at_the_address_fails)
+Test(transport, a_second_transport_at_the_address_fails)
 {
     static struct peer_transport second;
 

@@ -21,6 +21,7 @@
 #ifndef HEADLESS_ADMIN_ADMIN_H
 #define HEADLESS_ADMIN_ADMIN_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "headless/admin/connections.h"

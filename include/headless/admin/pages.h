@@ -89,9 +89,6 @@ void metrics_put(FILE *out, const struct sample *sample, bool header);
 /* A whole histogram. */
 void metrics_put_histogram(FILE *out, enum distribution_id id, const struct distribution_sum *sum);
 
-/* docs/metrics.md: all that /metrics has, and what may be asked of it. */
-void metrics_document(FILE *out);
-
 /* JSON, one line. */
 char *page_leader(const struct admin_snapshot *snapshot, size_t *ret_length);
 char *page_status(const struct admin_snapshot *snapshot, size_t *ret_length);

@@ -43,8 +43,8 @@ struct member {
     char name[CONFIG_NAME_MAX]; /* "" when not known */
     struct address address;     /* IP, port 0 */
     bool is_alive;              /* as far as we know */
-    uint16_t slot;              /* by which data threads count what goes to it and comes from it */
-    bool is_authenticated;      /* with keys: its replay windows are set, its frames may come in */
+    uint16_t member_index; /* data threads count by it what goes to the member and comes from it */
+    bool is_authenticated; /* with keys: its replay windows are set, its frames may come in */
 };
 
 enum leader_kind {
@@ -80,7 +80,7 @@ struct leader_snapshot {
     uint64_t leader_instance;     /* 0: none, or outside */
     uint32_t votes_needed;        /* members that are a majority; 1: no quorum is wanted */
     uint64_t leader_rcvbuf_bytes; /* of its relay socket, by its own word; 0: not known */
-    uint16_t leader_slot;
+    uint16_t leader_index;
     const char *cause;               /* a word: yaml, command, alone */
     _Atomic uint64_t valid_until_ns; /* clock_now_ns; after it nothing of this leader leaves */
 

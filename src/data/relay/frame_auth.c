@@ -85,7 +85,7 @@ static enum drop_reason frame_auth_open(struct frame_auth *frame_auth,
         return DROP_introduction;
     if (!is_for_us(frame_auth, header, block.value))
         return DROP_misdirected;
-    window = window_of(frame_auth->windows, member->slot, header->nonce_space);
+    window = window_of(frame_auth->windows, member->member_index, header->nonce_space);
     if (!replay_is_new(window, header->sequence))
         return DROP_replay;
     if (!seal_unwrap(frame_auth->cache, key, &sender, &block, bytes_of(datagram), datagram->length))

@@ -40,7 +40,7 @@ struct relay_link {
     uint64_t used_ns, retry_ns; /* retry: not opened again before */
     uint64_t instance;          /* of the receiving member; 0: none */
     uint64_t instance_from;     /* the first sequence sent to that instance */
-    uint16_t slot;              /* member index, for the traffic counts */
+    uint16_t member_index;      /* for the traffic counts */
 };
 
 /* Returns 0 or a negative errno, with nothing left open. */

@@ -73,10 +73,10 @@ struct relay {
 
 /* A destination of requests or copies. */
 struct relay_target {
-    struct address to; /* its relay port if framed, else its data port */
-    uint64_t instance; /* 0: outside the cluster */
-    uint64_t term;     /* the snapshot's */
-    uint16_t slot;     /* member index, for the traffic counts */
+    struct address to;     /* its relay port if framed, else its data port */
+    uint64_t instance;     /* 0: outside the cluster */
+    uint64_t term;         /* of the snapshot */
+    uint16_t member_index; /* MEMBER_INDEX_NONE: outside the list */
 };
 
 /* Returns 0 or -ENOMEM. */
