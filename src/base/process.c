@@ -45,7 +45,7 @@ static uint64_t count_entries(void)
 
     if (!directory)
         return 0;
-    while ((entry = readdir(directory))) /* NOLINT(concurrency-mt-unsafe): a stream of our own */
+    while ((entry = readdir(directory))) /* NOLINT(concurrency-mt-unsafe): the stream is local */
         count += entry->d_name[0] != '.';
     (void)closedir(directory);
     return count > 0 ? count - 1 : 0;

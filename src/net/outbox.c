@@ -112,7 +112,7 @@ static bool begin_gso_batch(struct outbox *outbox, const struct outbox_message *
     return true;
 }
 
-/* Add `count` messages, of so many parts and bytes together, to the last GSO batch. */
+/* Add `count` messages to the last GSO batch; part_count and bytes are their sums. */
 static void grow_gso_batch(struct outbox *outbox, size_t count, size_t part_count, size_t bytes)
 {
     size_t last = outbox->gso_batch_count - 1;
@@ -226,14 +226,14 @@ static const uint8_t retries[UDP_ERROR_COUNT] = {[UDP_ERROR_REFUSED] = UDP_REFUS
                                                  [UDP_ERROR_TOO_BIG] = 1};
 
 /* State of one flush. */
-struct effort {
+struct flush_state {
     uint8_t tried[UDP_ERROR_COUNT]; /* retries of the first unsent message, for each error */
     bool may_wait; /* one wait a flush: a full socket must not block the thread for every message */
 };
 
-static void forget_tries(struct effort *effort)
+static void forget_tries(struct flush_state *state)
 {
-    memset(effort->tried, 0, sizeof(effort->tried));
+    memset(state->tried, 0, sizeof(state->tried));
 }
 
 /* True when the socket has room again within OUTBOX_WAIT_MS. */
@@ -274,20 +274,20 @@ static void account_failed(struct outbox *outbox, struct outbox_span span, enum 
 }
 
 /* True when the first unsent message is to be sent again. */
-static bool is_worth_a_retry(struct outbox *outbox, enum udp_error error, struct effort *effort)
+static bool is_worth_a_retry(struct outbox *outbox, enum udp_error error, struct flush_state *state)
 {
     if (error == UDP_ERROR_INTERRUPTED)
         return true;
     outbox->may_be_refused |= error == UDP_ERROR_REFUSED;
-    if (effort->tried[error] == retries[error])
+    if (state->tried[error] == retries[error])
         return false;
-    effort->tried[error]++;
+    state->tried[error]++;
     if (error != UDP_ERROR_FULL)
         return true;
-    if (!effort->may_wait)
+    if (!state->may_wait)
         return false;
-    effort->may_wait = wait_for_room(outbox->socket->fd);
-    return effort->may_wait;
+    state->may_wait = wait_for_room(outbox->socket->fd);
+    return state->may_wait;
 }
 
 /*
@@ -309,7 +309,7 @@ static void note_gso_error(struct outbox *outbox, size_t segment, int error_numb
 }
 
 static void send_spans(struct outbox *outbox, struct mmsghdr *headers,
-                       const struct outbox_span *spans, size_t count, struct effort *effort);
+                       const struct outbox_span *spans, size_t count, struct flush_state *state);
 
 /* Fill the header with the n-th message of an entry; of a run, with its n-th slice. */
 static void fill_header(struct outbox *outbox, const struct outbox_entry *entry, size_t n,
@@ -329,7 +329,7 @@ static void fill_header(struct outbox *outbox, const struct outbox_entry *entry,
 
 /* Send the messages of a GSO batch that the kernel refused one by one. */
 static void send_singly(struct outbox *outbox, const struct msghdr *header, struct outbox_span span,
-                        struct effort *effort)
+                        struct flush_state *state)
 {
     struct mmsghdr headers[GSO_BATCH_MAX];
     struct outbox_span spans[GSO_BATCH_MAX];
@@ -343,16 +343,16 @@ static void send_singly(struct outbox *outbox, const struct msghdr *header, stru
             fill_header(outbox, &outbox->entries[i], n, &slices[count], &headers[count].msg_hdr);
         }
     }
-    send_spans(outbox, headers, spans, count, effort);
+    send_spans(outbox, headers, spans, count, state);
 }
 
 /* The n-th header sends the n-th span. */
 static void send_spans(struct outbox *outbox, struct mmsghdr *headers,
-                       const struct outbox_span *spans, size_t count, struct effort *effort)
+                       const struct outbox_span *spans, size_t count, struct flush_state *state)
 {
     size_t next = 0;
 
-    forget_tries(effort);
+    forget_tries(state);
     while (next < count) {
         int n =
             sendmmsg(outbox->socket->fd, headers + next, (unsigned)(count - next), MSG_DONTWAIT);
@@ -363,19 +363,19 @@ static void send_spans(struct outbox *outbox, struct mmsghdr *headers,
         if (n > 0) {
             for (int i = 0; i < n; i++)
                 outbox_account_sent(outbox, spans[next++]);
-            forget_tries(effort);
+            forget_tries(state);
             outbox->may_be_refused |= next < count; /* the errno of that message is lost */
             continue;
         }
-        if (is_worth_a_retry(outbox, error, effort))
+        if (is_worth_a_retry(outbox, error, state))
             continue;
         if (spans[next].count > 1 && error != UDP_ERROR_REFUSED && error != UDP_ERROR_FULL) {
             note_gso_error(outbox, outbox->gso_batches[next].segment, error_number);
-            send_singly(outbox, &headers[next].msg_hdr, spans[next], effort);
+            send_singly(outbox, &headers[next].msg_hdr, spans[next], state);
         } else {
             account_failed(outbox, spans[next], error);
         }
-        forget_tries(effort);
+        forget_tries(state);
         next++;
     }
 }
@@ -387,9 +387,9 @@ void outbox_discard(struct outbox *outbox)
 
 static void outbox_send_all(struct outbox *outbox, bool may_wait)
 {
-    struct effort effort = {.may_wait = may_wait};
+    struct flush_state state = {.may_wait = may_wait};
 
-    send_spans(outbox, outbox->headers, outbox->spans, outbox->gso_batch_count, &effort);
+    send_spans(outbox, outbox->headers, outbox->spans, outbox->gso_batch_count, &state);
     outbox_discard(outbox);
 }
 

@@ -1,7 +1,7 @@
 /*
- * The tables list what is allowed; reasons that are not obvious stand beside the rows. The calls
- * were found by strace of every cluster test and, for code that no test reaches, in the sources of
- * glibc, libmicrohttpd and systemd's NSS modules.
+ * The tables list what is allowed; comments at the rows give reasons that are not obvious. The
+ * calls were found by strace of every cluster test and, for code that no test reaches, in the
+ * sources of glibc, libmicrohttpd and systemd's NSS modules.
  */
 #include "headless/secure/confine.h"
 

@@ -211,7 +211,7 @@ static bool check_strings(struct json_object *object, const struct scan *scan)
     return true;
 }
 
-/* Exactly so many bytes, as hex digits. */
+/* Decode hex digits of exactly this number of bytes. */
 static bool decode_hex(const struct span *text, uint8_t *out, size_t bytes)
 {
     if ((size_t)(text->end - text->next) != 2 * bytes)

@@ -34,7 +34,7 @@ static struct key keys[KEYS];
 static void write_down(enum seal_suite suite, const uint8_t key[static KEY_BYTES],
                        const uint8_t nonce[static 12])
 {
-    static const uint8_t hash_key[crypto_shorthash_siphashx24_KEYBYTES] = "told apart only";
+    static const uint8_t hash_key[crypto_shorthash_siphashx24_KEYBYTES] = "key of the test";
     uint8_t pair[1 + KEY_BYTES + 12], hash[crypto_shorthash_siphashx24_BYTES];
     size_t place = atomic_fetch_add_explicit(&note_count, 1, memory_order_relaxed);
 

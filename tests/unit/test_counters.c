@@ -106,7 +106,7 @@ Test(counters, each_end_of_a_request_balances_the_ledger)
         counters_drop(&counters, (enum drop_reason)reason, 1);
         cr_assert_eq(ledger(0, 0).requests, 0, "reason %zu", reason);
     }
-    cr_assert_eq(ledger(0, 0).replies, 0, "nothing of it is an answer");
+    cr_assert_eq(ledger(0, 0).replies, 0, "none of it is a reply");
     counters_add(&counters, COUNTER_DELIVERED, 1);
     cr_assert_eq(ledger(0, 0).requests, -1, "counted twice");
 }

@@ -69,7 +69,7 @@ static void run(const int *steps, size_t count)
     calls = sent_count = polls = 0;
     cr_assert_eq(outbox_init(&outbox, &test_socket, MESSAGES, 1), 0);
     for (size_t i = 0; i < MESSAGES; i++)
-        add(i, (uint32_t)(i + 1)); /* weights 1..5: who was counted where is told by the sum */
+        add(i, (uint32_t)(i + 1)); /* weights 1..5: each sum of weights identifies the messages */
     outbox_flush(&outbox);
     sent[sent_count] = '\0';
 }

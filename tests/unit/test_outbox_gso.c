@@ -54,7 +54,8 @@ static void write_down(struct msghdr *header)
     if (segment == 0)
         segment = length;
     else
-        cr_assert_leq((length + segment - 1) / segment, GSO_BATCH_MAX, "too long a train");
+        cr_assert_leq((length + segment - 1) / segment, GSO_BATCH_MAX,
+                      "a GSO batch that is too long");
     log_length += (size_t)snprintf(sent_log + log_length, sizeof(sent_log) - log_length, "|%s",
                                    has_source ? "@" : "");
     for (size_t at = 0; at < length || at == 0; at += segment ? segment : 1)

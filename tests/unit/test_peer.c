@@ -329,7 +329,7 @@ Test(peer, impossible_values_are_malformed)
     refuse("a flag of heartbeats and ACKs", ELECTION_PROBE, 4, 0x40);
     refuse("the other one", ELECTION_VOTE_REPLY, 4, 0x80);
     refuse("reserved", ELECTION_PROBE, 7, 1);
-    refuse("from nobody", ELECTION_PROBE, 23, 0);
+    refuse("from no instance", ELECTION_PROBE, 23, 0);
     refuse("no misses", ELECTION_VOTE, body + 16, 0);
     refuse("an interval of centuries", ELECTION_VOTE, body + 8, 1);
     refuse("a cause beyond all", ELECTION_HEARTBEAT, body + 17, 64);
@@ -338,7 +338,7 @@ Test(peer, impossible_values_are_malformed)
     refuse("no card", ELECTION_HELLO, body + 21, 0);
     refuse("two cards", ELECTION_HELLO, body + 21, 2);
     refuse("a family that is none", ELECTION_HELLO, body + 16, 5);
-    refuse("eligible in another spelling", ELECTION_HELLO, body + 22 + 8, 2);
+    refuse("another encoding of eligible", ELECTION_HELLO, body + 22 + 8, 2);
     refuse("an instance of 0", ELECTION_HELLO, body + 22 + 7, 0);
     refuse("a space in a name", ELECTION_HELLO, body + 22 + 15, ' ');
     refuse("a NUL in a name", ELECTION_HELLO, body + 22 + 16, 0);

@@ -221,7 +221,7 @@ Test(sign, unsigned_and_incomplete_signatures_are_refused)
     cr_assert_eq(judge(half), SIGN_MALFORMED);
     policy.is_required = false; /* control.accept: open */
     cr_assert_eq(judge("{\"leader\":\"b\"}"), SIGN_PLAIN);
-    cr_assert_eq(judge(half), SIGN_MALFORMED, "whoever signs means it");
+    cr_assert_eq(judge(half), SIGN_MALFORMED, "refused although none is required");
     cr_assert_eq(judge(KNOWN), SIGN_VALID);
     cr_assert_eq(judge(KNOWN_OTHER), SIGN_WRONG_MAC);
 }
@@ -234,7 +234,7 @@ Test(sign, without_keys_the_policy_decides)
     cr_assert_eq(judge(KNOWN), SIGN_UNKNOWN_KEY);
     policy.is_required = false;
     cr_assert_eq(judge("{\"leader\":\"b\"}"), SIGN_PLAIN);
-    cr_assert_eq(judge(KNOWN), SIGN_PLAIN, "cannot be told");
+    cr_assert_eq(judge(KNOWN), SIGN_PLAIN, "without keys it cannot be verified");
 }
 
 Test(sign, every_refusal_has_a_counter_and_a_text)

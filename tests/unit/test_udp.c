@@ -60,7 +60,7 @@ static void refuses_new(const char *bind, const char *reach)
     cr_assert_eq(send(after.fd, "after", 5, 0), 5);
     wait_for(&after, POLLERR);
     cr_assert_eq(recv(after.fd, text, sizeof(text), MSG_DONTWAIT), -1);
-    cr_assert_eq(errno, ECONNREFUSED, "%s: the client is told", bind);
+    cr_assert_eq(errno, ECONNREFUSED, "%s: the client gets an ICMP error", bind);
     cr_assert_eq(
         recvfrom(server.fd, text, sizeof(text), MSG_DONTWAIT, (struct sockaddr *)&sa, &length), 6,
         "%s: what had come", bind);

@@ -30,8 +30,8 @@ enum log_level {
 };
 enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON, LOG_FORMAT_AUTO /* text on a terminal */ };
 
-#define LOG_LINE_MAX  2048                /* bytes, with the newline */
-#define LOG_BURST     64                  /* lines: a command of the operator may cause so many */
+#define LOG_LINE_MAX  2048 /* bytes, with the newline */
+#define LOG_BURST     64   /* lines: one command of an operator may cause this many */
 #define LOG_PERIOD_NS UINT64_C(100000000) /* 10 lines a second in the long run */
 
 /* One place in the code that logs; any thread. */

@@ -53,7 +53,7 @@ bool multicast_has_interface(uint32_t interface);
 void multicast_leave(const struct udp_socket *socket, const struct address *group,
                      uint32_t interface);
 
-/* Send multicast by this interface, with so many hops. Returns 0 or a negative errno. */
+/* Send multicast by this interface, with this TTL. Returns 0 or a negative errno. */
 int multicast_send_by(const struct udp_socket *socket, uint32_t interface, int hops)
     __attribute__((warn_unused_result));
 

@@ -1,5 +1,5 @@
 /*
- * confine: a seccomp filter that limits what an attacker can do who takes the process over.
+ * confine: a seccomp filter that limits an attacker who takes the process over.
  *
  * The filter allows the system calls that serving needs, some of them with bounds on their
  * arguments. All others fail: those of use to an attacker only (execve, ptrace, mount, listen, ...)

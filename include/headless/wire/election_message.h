@@ -2,7 +2,7 @@
  * election_message: the messages between members as scalars; peer.h has their bytes.
  *
  * One struct for all types; the table names the fields that a type uses. Members (a page of the
- * list, or the sender alone in DISCOVER and HELLO) are passed beside it, at most ELECTION_PAGE a
+ * list, or the sender alone in DISCOVER and HELLO) are passed separately, at most ELECTION_PAGE a
  * message. Every message has term and list; seen is the highest term that its sender has seen.
  *
  *   type             fields
@@ -63,7 +63,7 @@ struct election_list_id {
 struct election_list {
     struct election_list_id id;
     uint16_t count;
-    uint16_t floor;      /* the quorum counts at least so many members; 0 once they have joined */
+    uint16_t floor; /* the quorum counts at least this number of members; 0 once they have joined */
     bool wants_majority; /* the list has had three members */
     bool is_forced;      /* quorum.expect is ignored until as many have joined again */
     struct election_member members[ELECTION_MEMBERS_MAX];

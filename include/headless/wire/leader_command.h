@@ -62,7 +62,7 @@ struct leader_command_signature {
     uint64_t time_s;                  /* since 1970, by the signer's clock */
     uint64_t nonce;
     uint8_t mac[LEADER_COMMAND_MAC_BYTES];
-    size_t covered; /* the mac covers so many of the first bytes of the datagram */
+    size_t covered; /* the mac covers this number of first bytes of the datagram */
 };
 
 struct leader_command {

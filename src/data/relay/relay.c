@@ -66,7 +66,7 @@ static struct relay_link *link_find(const struct relay *relay, const struct addr
     return NULL;
 }
 
-/* A new link in the table, or the least recently used one. */
+/* A new link in the table, or the least recently used one, flushed and closed. */
 static struct relay_link *link_place(struct relay *relay, const struct address *to)
 {
     struct relay_link *link = relay->links[0];
