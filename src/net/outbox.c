@@ -16,8 +16,7 @@ struct outbox_entry {
     uint8_t part_count, account;
 };
 
-/* Consecutive messages that leave as one, often only one. The n-th header sends the n-th of
- * these. */
+/* Consecutive messages that leave as one, often only one; the n-th header sends the n-th. */
 struct gso_batch {
     struct sockaddr_storage name;
     struct cmsg_buffer cmsg;
@@ -68,8 +67,7 @@ static inline bool is_same_address(const struct address *a, const struct address
     return a ? address_equal(a, of_batch) : !address_is_set(of_batch);
 }
 
-/* True when the last GSO batch can take a message of these bytes. A shorter one closes the batch;
- * an empty one cannot be in it. */
+/* True when the last GSO batch takes a message of these bytes: a shorter one closes it. */
 static bool fits_last_batch(const struct outbox *outbox, const struct outbox_message *message,
                             size_t bytes)
 {
@@ -218,8 +216,7 @@ void outbox_add_run(struct outbox *outbox, const struct outbox_message *message,
 
 /* ---- sending ---- */
 
-/* Retries of one message, for each error. EMSGSIZE and EACCES (ICMPv6: prohibited) may be ICMP
- * errors of earlier messages, but mostly are not. */
+/* Retries of one message. EMSGSIZE and EACCES may also be ICMP errors of earlier messages. */
 static const uint8_t retries[UDP_ERROR_COUNT] = {[UDP_ERROR_REFUSED] = UDP_REFUSED_RETRIES,
                                                  [UDP_ERROR_FULL] = 1,
                                                  [UDP_ERROR_DENIED] = 1,
@@ -291,10 +288,9 @@ static bool is_worth_a_retry(struct outbox *outbox, enum udp_error error, struct
 }
 
 /*
- * GSO may cease to work at any time, when the route changes to a device that cannot compute the
- * checksums: EIO. EINVAL means the same; but kernels before 6.14 also return it, where newer ones
- * return EMSGSIZE, for segments larger than the path takes. Any client can send those, so EINVAL
- * counts only for segments that every path takes.
+ * GSO ceases to work when the route changes to a device that cannot compute the checksums: EIO or
+ * EINVAL. Kernels before 6.14 also return EINVAL (newer ones EMSGSIZE) for segments larger than the
+ * path takes. Any client can send those, so EINVAL counts only for segments that every path takes.
  */
 static void note_gso_error(struct outbox *outbox, size_t segment, int error_number)
 {

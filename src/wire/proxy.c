@@ -63,8 +63,8 @@ static struct address proxy_get_address(const uint8_t *ip, bool is_v6, const uin
     return a;
 }
 
-/* Bytes of the addresses of a PROXY command to read; 0: skip them; -EBADMSG: not in the document.
- * */
+/* Bytes of the addresses of a PROXY command to read; 0: skip them; -EBADMSG: not in the
+ * document. */
 static int addresses_bytes(uint8_t family, uint8_t transport)
 {
     if (family > FAMILY_UNIX || transport > TRANSPORT_DGRAM)

@@ -102,7 +102,7 @@ static void check_command(const struct leader_command *command)
     json_object_put(object);
 }
 
-static void check_answer(const struct probe_reply *reply, size_t limit, bool must_fit)
+static void check_reply(const struct probe_reply *reply, size_t limit, bool must_fit)
 {
     char out[OUT_BYTES + 1];
     struct json_object *object;
@@ -126,7 +126,7 @@ static void check_probe(const struct probe *probe, size_t size)
 
     check_text(probe->nonce, sizeof(probe->nonce), ' ');
     FUZZ_CHECK(!strpbrk(probe->nonce, "\"\\"));
-    check_answer(&reply, size, true);
+    check_reply(&reply, size, true);
 }
 
 /* The input as a name in a reply. */
@@ -136,9 +136,9 @@ static void check_odd_name(const uint8_t *data, size_t size)
     struct probe_reply reply = {.nonce = "n", .leader_name = name, .via_address = name};
 
     memcpy(name, data, size < sizeof(name) ? size : sizeof(name) - 1);
-    check_answer(&reply, size, false);
+    check_reply(&reply, size, false);
     reply.nonce = name;
-    check_answer(&reply, OUT_BYTES, false);
+    check_reply(&reply, OUT_BYTES, false);
 }
 
 static void check_space_behind(const uint8_t *data, size_t size, enum leader_command_class class)

@@ -292,11 +292,11 @@ Test(leader_command, outputs_of_other_classes_stay_untouched)
     }
 }
 
-static const struct probe_reply answer = {.nonce = "n1",
-                                          .leader_name = "pod-0",
-                                          .leader_address = "10.0.0.1:12000",
-                                          .via_address = "10.0.0.2:12000",
-                                          .term = 7};
+static const struct probe_reply content = {.nonce = "n1",
+                                           .leader_name = "pod-0",
+                                           .leader_address = "10.0.0.1:12000",
+                                           .via_address = "10.0.0.2:12000",
+                                           .term = 7};
 
 Test(leader_command, probe_reply_is_exactly_this_line)
 {
@@ -304,7 +304,7 @@ Test(leader_command, probe_reply_is_exactly_this_line)
                                "\"10.0.0.1:12000\",\"via\":\"10.0.0.2:12000\",\"term\":7}\n";
     char out[256];
 
-    cr_assert_eq(probe_reply_put(out, sizeof(out), &answer), sizeof(want) - 1);
+    cr_assert_eq(probe_reply_put(out, sizeof(out), &content), sizeof(want) - 1);
     cr_assert_arr_eq(out, want, sizeof(want) - 1);
 }
 
@@ -316,7 +316,7 @@ Test(leader_command, probe_reply_never_exceeds_its_limit)
         size_t written, want = limit >= 91 ? 91 : limit >= 14 ? 14 : 0;
 
         memset(out, 0x55, sizeof(out));
-        written = probe_reply_put(out, limit, &answer);
+        written = probe_reply_put(out, limit, &content);
         cr_assert_eq(written, want, "%zu within %zu", written, limit);
         cr_assert_eq(out[limit], 0x55, "nothing is written behind the limit");
         cr_assert(written != 14 || memcmp(out, "{\"probe\":\"n1\"}", 14) == 0);

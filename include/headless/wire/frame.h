@@ -3,9 +3,8 @@
  *
  *   frame  = header record record* [padding]            all integers big endian
  *
- *   header =  0 magic "hd"     2 version (1)     3 type        4 flags   5 hops   6 nonce space
- * (16)
- *             8 cluster (64)  16 instance (64)  24 term (64)  32 sequence (64)             40 bytes
+ *   header =  0 magic "hd"    2 version (1)     3 type      4 flags   5 hops   6 nonce space (16)
+ *             8 cluster (64)  16 instance (64)  24 term (64)  32 sequence (64)           40 bytes
  *
  *      flags: 1 when the rest is encrypted (secure/seal.h). This file describes the plain frame;
  *      readers are given no other.

@@ -1,6 +1,5 @@
 /*
- * peer: a peer message (of one supervisor to another) as bytes; election_message.h has it as
- * scalars.
+ * peer: a message of one supervisor to another, as bytes; election_message.h has it as scalars.
  *
  *   message = header common body members                     all integers big endian
  *
@@ -10,8 +9,7 @@
  *      sealed: 1 when the rest is encrypted (secure/seal.h). This file describes the plain message;
  *      readers are given no other.
  *
- *   common =  term (64)   seen (64)   list term (64)   list version (32)                    28
- * bytes
+ *   common =  term (64)       seen (64)       list term (64)   list version (32)         28 bytes
  *
  *   body = the fields of the type, in this order:
  *      stamp (64)   interval (64)   misses (8)   leader (64)   deposed term (64)
