@@ -53,7 +53,8 @@ static bool is_for_us(const struct gate *gate, const struct frame_header *header
 {
     if (receiver)
         return receiver == gate->identity->instance;
-    return header->type == FRAME_REPLY || header->type == FRAME_COPY || header->type == FRAME_ORDER;
+    return header->type == FRAME_REPLY || header->type == FRAME_COPY ||
+           header->type == FRAME_ENTRIES;
 }
 
 /* The bytes of a datagram are ours, in a slot: read-only is what those further down are given. */

@@ -21,12 +21,12 @@ static void add_receiver(const struct receiver *receiver, struct plane_numbers *
     numbers->queued += receiver->source != SOURCE_RELAY ? receiver_queued(receiver) : 0;
 }
 
-static void add_order(const struct order *order, struct plane_numbers *numbers)
+static void add_order(const struct sequencer *order, struct plane_numbers *numbers)
 {
     numbers->waiting += atomic_load_explicit(&order->waiting, memory_order_relaxed);
-    numbers->order_last = atomic_load_explicit(&order->tail_number, memory_order_relaxed);
-    numbers->order_is_leading =
-        atomic_load_explicit(&order->role_now, memory_order_relaxed) == ORDER_LEADING;
+    numbers->sequencer_last = atomic_load_explicit(&order->last_index, memory_order_relaxed);
+    numbers->sequencer_is_leading =
+        atomic_load_explicit(&order->role_now, memory_order_relaxed) == SEQUENCER_LEADING;
 }
 
 static void add_app(struct app *app, struct plane_numbers *numbers)

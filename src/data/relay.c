@@ -260,17 +260,17 @@ void relay_copy(struct relay *relay, uint64_t term, const struct request *reques
 
 /* ---- the order ---- */
 
-void relay_publish(struct relay *relay, uint64_t term, const struct order_run *run,
+void relay_publish(struct relay *relay, uint64_t term, const struct entry_range *range,
                    const struct request *request)
 {
     if (relay->member_count)
         relay_link_pack(relay, relay->copies,
-                        &(struct frame_header){.type = FRAME_ORDER, .hops = 1, .term = term},
-                        &(union frame_body){.run = *run}, request ? &request->record : NULL);
+                        &(struct frame_header){.type = FRAME_ENTRIES, .hops = 1, .term = term},
+                        &(union frame_body){.range = *range}, request ? &request->record : NULL);
 }
 
-void relay_run(struct relay *relay, const struct relay_target *member, const struct order_run *run,
-               const struct request *request)
+void relay_entries(struct relay *relay, const struct relay_target *member,
+                   const struct entry_range *range, const struct request *request)
 {
     struct relay_link *link;
 
@@ -281,22 +281,20 @@ void relay_run(struct relay *relay, const struct relay_target *member, const str
     if (link)
         relay_link_pack(
             relay, link,
-            &(struct frame_header){.type = FRAME_ORDER, .hops = 1, .term = member->term},
-            &(union frame_body){.run = *run}, request ? &request->record : NULL);
+            &(struct frame_header){.type = FRAME_ENTRIES, .hops = 1, .term = member->term},
+            &(union frame_body){.range = *range}, request ? &request->record : NULL);
     else if (request)
         counters_drop_copies(relay->counters, DROP_send_failed, 1);
 }
 
-void relay_position(struct relay *relay, const struct relay_target *member,
-                    const struct order_position *position)
+void relay_ack(struct relay *relay, const struct relay_target *member, const struct entry_ack *ack)
 {
     struct relay_link *link = link_to_member(relay, member);
 
     if (link)
-        relay_link_pack(
-            relay, link,
-            &(struct frame_header){.type = FRAME_POSITION, .hops = 1, .term = member->term},
-            &(union frame_body){.position = *position}, NULL);
+        relay_link_pack(relay, link,
+                        &(struct frame_header){.type = FRAME_ACK, .hops = 1, .term = member->term},
+                        &(union frame_body){.ack = *ack}, NULL);
 }
 
 void relay_flush(struct relay *relay)

@@ -31,10 +31,10 @@ static void put_body(struct relay_link *link, uint8_t *out, uint8_t type,
 {
     if (body)
         link->body = *body;
-    if (type == FRAME_ORDER)
-        order_put_run(out, &link->body.run);
-    else if (type == FRAME_POSITION)
-        order_put_position(out, &link->body.position);
+    if (type == FRAME_ENTRIES)
+        entry_put_range(out, &link->body.range);
+    else if (type == FRAME_ACK)
+        entry_put_ack(out, &link->body.ack);
 }
 
 static struct relay_frame *frame_begin(struct relay *relay, struct relay_link *link,
@@ -66,10 +66,10 @@ static struct relay_frame *frame_begin(struct relay *relay, struct relay_link *l
 /* A run's records have consecutive numbers of one mark. */
 static bool goes_on(const struct relay_link *link, const union frame_body *body)
 {
-    const struct order_run *begun = &link->body.run, *run = &body->run;
+    const struct entry_range *begun = &link->body.range, *range = &body->range;
 
-    return begun->first + link->frames[link->frame_count].records == run->first &&
-           begun->until == run->until && order_mark_equal(begun->mark, run->mark);
+    return begun->first + link->frames[link->frame_count].records == range->first &&
+           begun->reply_end == range->reply_end && entry_id_equal(begun->id, range->id);
 }
 
 static bool fits(const struct relay *relay, const struct relay_link *link,

@@ -132,7 +132,7 @@ static void put_in_order(struct worker *worker, const struct request *request)
 {
     struct request first;
 
-    order_number(worker->order, tagged(worker, request, &first));
+    sequencer_append(worker->order, tagged(worker, request, &first));
 }
 
 /* Whose app is it for? There is a leader. */
@@ -236,10 +236,11 @@ static void take_order(struct worker *worker, const struct datagram *datagram,
     frame_get_body(datagram->payload, header, &body);
     if (!worker->order)
         drop(worker, DROP_route, records);
-    else if (header->type == FRAME_ORDER)
-        order_hear_run(worker->order, header->instance, header->term, &body.run, records, reader);
+    else if (header->type == FRAME_ENTRIES)
+        sequencer_take_entries(worker->order, header->instance, header->term, &body.range, records,
+                               reader);
     else
-        order_hear_position(worker->order, header->instance, header->term, &body.position);
+        sequencer_take_ack(worker->order, header->instance, header->term, &body.ack);
 }
 
 /* An answer to a request of a client of ours: only for origins that we wrote ourselves. */

@@ -46,7 +46,7 @@ int worker_init(struct worker *worker, const struct worker_setup *setup)
         rc = app_init(&worker->app, config, setup->identity, &worker->replier, &worker->counters,
                       setup->worker_count);
     if (!rc)
-        rc = worker_order_init(worker);
+        rc = worker_sequence_init(worker);
     return rc;
 }
 
@@ -56,7 +56,7 @@ void worker_fini(struct worker *worker)
         return; /* was never initialised */
     if (worker->app.ops)
         app_fini(&worker->app);
-    worker_order_fini(worker);
+    worker_sequence_fini(worker);
     hold_clear(&worker->hold, DROP_shutdown, clock_now_ns());
     hold_fini(&worker->hold);
     reply_fini(&worker->replier);
@@ -106,14 +106,14 @@ static void take_view(struct worker *worker)
 /* What it gives out for a new view, such as to the app, belongs to this slice: so it comes last. */
 static void begin_order(struct worker *worker)
 {
-    order_begin(worker->order, worker->now_ns);
+    sequencer_begin(worker->order, worker->now_ns);
     if (worker->order_generation != worker->generation) {
-        order_take_view(worker->order, worker->view);
+        sequencer_take_view(worker->order, worker->view);
         worker->order_has_news = true;
     }
     worker->order_generation = worker->generation;
     /* Who leads since a moment ago may not know yet which number is the next. */
-    if (worker->way == VIEW_DELIVER && !order_is_leading(worker->order))
+    if (worker->way == VIEW_DELIVER && !sequencer_is_leading(worker->order))
         worker->way = VIEW_HOLD;
 }
 
@@ -152,7 +152,7 @@ static void tell_refusal(struct worker *worker)
 void worker_flush(struct worker *worker)
 {
     if (worker->order)
-        order_flush(worker->order);
+        sequencer_flush(worker->order);
     reply_flush(&worker->replier); /* first: the others may wait for full sockets */
     worker->app.ops->flush(&worker->app);
     relay_flush(&worker->relay);
@@ -223,7 +223,7 @@ size_t worker_upkeep(struct worker *worker)
         worker->next_tick_ns = worker->now_ns + TICK_NS;
         worker->app.ops->tick(&worker->app);
     }
-    if (worker->order && (order_tick(worker->order) || worker->order_has_news)) {
+    if (worker->order && (sequencer_tick(worker->order) || worker->order_has_news)) {
         worker->order_has_news = false;
         worker_flush(worker);
     }
@@ -235,7 +235,7 @@ size_t worker_upkeep(struct worker *worker)
 uint64_t worker_sleep_ns(const struct worker *worker)
 {
     uint64_t sleep_ns = hold_is_empty(&worker->hold) ? AGENT_IDLE_MAX_NS : HOLD_RELEASE_PERIOD_NS;
-    uint64_t order_ns = worker->order ? order_sleep_ns(worker->order) : sleep_ns;
+    uint64_t order_ns = worker->order ? sequencer_sleep_ns(worker->order) : sleep_ns;
     uint64_t relay_ns = relay_sleep_ns(&worker->relay);
 
     if (relay_ns < sleep_ns)

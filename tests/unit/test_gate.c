@@ -267,10 +267,10 @@ Test(gate, copies_runs_and_answers_may_be_for_all)
         sealed_frame(&view.keyring.keys[0], 0);
         assert_in();
     }
-    header.type = FRAME_ORDER; /* the record stands where the run should: the reader's matter */
+    header.type = FRAME_ENTRIES; /* the record stands where the run should: the reader's matter */
     sealed_frame(&view.keyring.keys[0], 0);
     cr_assert_eq(gate_pass(&gate, &view, &datagram), IN);
-    header.type = FRAME_POSITION;
+    header.type = FRAME_ACK;
     sealed_frame(&view.keyring.keys[0], 0);
     assert_dropped(DROP_misdirected);
 }

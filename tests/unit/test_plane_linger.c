@@ -71,7 +71,7 @@ static void lead_alone(enum config_commit commit)
         view->votes_needed = 1;
         view_publish(&planes[i].board, view);
     }
-    while (!order_is_leading(planes[A].workers[0].order)) {
+    while (!sequencer_is_leading(planes[A].workers[0].order)) {
         run(A);
         run(B);
     }

@@ -111,12 +111,11 @@ void relay_linger(struct relay *relay, uint64_t linger_ns);
 
 /* The order: a run with one of its messages, or none, to each of them, or to one member; and to one
  * member how far we are. The run goes on where the one before ended, if it can. */
-void relay_publish(struct relay *relay, uint64_t term, const struct order_run *run,
+void relay_publish(struct relay *relay, uint64_t term, const struct entry_range *range,
                    const struct request *request);
-void relay_run(struct relay *relay, const struct relay_target *member, const struct order_run *run,
-               const struct request *request);
-void relay_position(struct relay *relay, const struct relay_target *member,
-                    const struct order_position *position);
+void relay_entries(struct relay *relay, const struct relay_target *member,
+                   const struct entry_range *range, const struct request *request);
+void relay_ack(struct relay *relay, const struct relay_target *member, const struct entry_ack *ack);
 
 /* Carry an answer of that term to the relay port of its ingress pod. */
 void relay_answer(struct relay *relay, const struct address *to, const struct origin *origin,

@@ -5,7 +5,7 @@
  * never pinned, and what is kept is kept here. The oldest goes first; the newest can be taken back.
  * Entries do not wrap: where the rest of the arena is too short for one, a filler takes it.
  *
- * Used by hold.h (until there is a leader) and order_log.h (the history of an order).
+ * Used by hold.h (until there is a leader) and entry_log.h (the history of an order).
  *
  * Owner: its worker's thread. Never blocks; only init allocates, and arena memory that was never
  * used is never touched.
@@ -16,7 +16,7 @@
 #include <stdbool.h>
 
 #include "headless/data/request.h"
-#include "headless/wire/order.h"
+#include "headless/wire/entry.h"
 
 /* Larger than an entry's head: so the rest of the arena is 0 or holds a head. */
 #define REQUEST_QUEUE_ALIGN 256
@@ -25,8 +25,8 @@ struct queued_request {
     size_t bytes; /* of the whole entry, payload and all */
     bool is_filler;
     union {
-        uint64_t since_ns;      /* hold */
-        struct order_mark mark; /* order_log */
+        uint64_t since_ns;  /* hold */
+        struct entry_id id; /* entry_log */
     };
     struct request request; /* its payload follows this head */
 };

@@ -21,7 +21,7 @@
 #include "headless/data/gate.h"
 #include "headless/data/hold.h"
 #include "headless/data/mailbox.h"
-#include "headless/data/order.h"
+#include "headless/sequencer/sequencer.h"
 
 /* Data, relay and group receivers, one app reader. */
 #define WORKER_INPUTS_MAX (2 * WORKERS_MAX + CONFIG_GROUPS_MAX + 1)
@@ -50,7 +50,7 @@ struct worker {
     struct replier replier;
     struct hold hold;
     struct app app;
-    struct order *order;            /* NULL: the route is not ordered */
+    struct sequencer *order;        /* NULL: the route is not ordered */
     struct udp_socket order_notice; /* connected to app.notify, for what the order reports */
     struct mailbox mailbox;
     struct budget bad_json_answers;
@@ -146,7 +146,7 @@ void route_frame(struct worker *worker, struct datagram *datagram);
 
 /* worker_order.c: the order of this worker, if the route is ordered. Returns 0 or a negative errno.
  */
-int worker_order_init(struct worker *worker) __attribute__((warn_unused_result));
-void worker_order_fini(struct worker *worker);
+int worker_sequence_init(struct worker *worker) __attribute__((warn_unused_result));
+void worker_sequence_fini(struct worker *worker);
 
 #endif

@@ -36,7 +36,7 @@
 #include <stdint.h>
 
 #include "headless/base/address.h"
-#include "headless/wire/order.h"
+#include "headless/wire/entry.h"
 
 #define FRAME_HEADER_BYTES 40
 #define FRAME_VERSION      1
@@ -52,8 +52,8 @@ enum frame_type {
     FRAME_DATA = 1,
     FRAME_REPLY = 2,
     FRAME_COPY = 3,
-    FRAME_ORDER = 4,
-    FRAME_POSITION = 5
+    FRAME_ENTRIES = 4,
+    FRAME_ACK = 5
 };
 
 enum record_kind {
@@ -77,8 +77,8 @@ struct frame_header {
 
 /* What stands between header and records, by the header's type. */
 union frame_body {
-    struct order_run run;           /* ORDER */
-    struct order_position position; /* POSITION */
+    struct entry_range range; /* ENTRIES */
+    struct entry_ack ack;     /* ACK */
 };
 
 struct record {

@@ -1,6 +1,6 @@
 /*
- * order_world: some pods with an order each, a network between them that loses, delays and repeats,
- * leaders that come and go, and what each pod's app was given.
+ * sequencer_world: some pods with an order each, a network between them that loses, delays and
+ * repeats, leaders that come and go, and what each pod's app was given.
  *
  * What an app knows is a map from numbers to messages: its events are taken at their word. Two apps
  * must never know two messages under one number.
@@ -11,7 +11,7 @@
 #include <criterion/criterion.h>
 #include <stdlib.h>
 
-#include "headless/data/order.h"
+#include "headless/sequencer/sequencer.h"
 
 #define PODS     5
 #define NUMBERS  20000 /* more than any run makes */
@@ -30,7 +30,7 @@ struct world;
 struct pod {
     struct world *world;
     size_t index;
-    struct order order;
+    struct sequencer sequencer;
     struct counters counters;
     struct view view;
     uint64_t instance;
@@ -42,9 +42,9 @@ struct packet {
     uint64_t at_ns, sent_ns;
     size_t from, to;
     uint64_t instance, term; /* of the sender */
-    bool is_run;
-    struct order_run run;
-    struct order_position position;
+    bool is_range;
+    struct entry_range range;
+    struct entry_ack ack;
     size_t records, bytes;
     uint8_t record[DATAGRAM];
 };
@@ -57,7 +57,7 @@ struct world {
     unsigned loss, twice, late; /* percent */
     uint64_t last_ns[PODS][PODS];
     bool commits;
-    size_t history_bytes;
+    size_t log_bytes;
     uint32_t message; /* the last that a client sent */
     uint64_t term;
     bool cuts[PODS][PODS];
@@ -106,7 +106,7 @@ static inline void put(struct world *w, const struct packet *packet)
 static inline struct packet make_packet(const struct pod *pod, size_t to)
 {
     return (struct packet){
-        .from = pod->index, .to = to, .instance = pod->instance, .term = pod->order.term};
+        .from = pod->index, .to = to, .instance = pod->instance, .term = pod->sequencer.term};
 }
 
 static inline void put_record(struct packet *packet, const struct record *record)
@@ -125,11 +125,11 @@ static inline struct packet *open_packet(struct world *w, const struct packet *w
 
         if (packet->from != wanted->from || packet->to != wanted->to)
             continue;
-        return packet->is_run && packet->sent_ns == w->now_ns && packet->term == wanted->term &&
+        return packet->is_range && packet->sent_ns == w->now_ns && packet->term == wanted->term &&
                        packet->instance == wanted->instance &&
-                       packet->run.until == wanted->run.until && packet->records > 0 &&
-                       packet->run.first + packet->records == wanted->run.first &&
-                       order_mark_equal(packet->run.mark, wanted->run.mark) &&
+                       packet->range.reply_end == wanted->range.reply_end && packet->records > 0 &&
+                       packet->range.first + packet->records == wanted->range.first &&
+                       entry_id_equal(packet->range.id, wanted->range.id) &&
                        packet->bytes + RECORD_HEADER_MAX + 16 < DATAGRAM
                    ? packet
                    : NULL;
@@ -137,14 +137,14 @@ static inline struct packet *open_packet(struct world *w, const struct packet *w
     return NULL;
 }
 
-static inline void op_send(void *context, size_t member, const struct order_run *run,
+static inline void op_send(void *context, size_t member, const struct entry_range *range,
                            const struct request *request)
 {
     struct pod *pod = context;
     struct packet packet = make_packet(pod, member), *open;
 
-    packet.is_run = true;
-    packet.run = *run;
+    packet.is_range = true;
+    packet.range = *range;
     open = request ? open_packet(pod->world, &packet) : NULL;
     if (request)
         put_record(open ? open : &packet, &request->record);
@@ -152,24 +152,23 @@ static inline void op_send(void *context, size_t member, const struct order_run 
         put(pod->world, &packet);
 }
 
-static inline void op_publish(void *context, const struct order_run *run,
+static inline void op_publish(void *context, const struct entry_range *range,
                               const struct request *request)
 {
     struct pod *pod = context;
 
     for (size_t i = 0; i < PODS; i++) {
         if (i != pod->index)
-            op_send(context, i, run, request);
+            op_send(context, i, range, request);
     }
 }
 
-static inline void op_tell_position(void *context, size_t member,
-                                    const struct order_position *position)
+static inline void op_send_ack(void *context, size_t member, const struct entry_ack *ack)
 {
     struct pod *pod = context;
     struct packet packet = make_packet(pod, member);
 
-    packet.position = *position;
+    packet.ack = *ack;
     put(pod->world, &packet);
 }
 
@@ -192,30 +191,30 @@ static inline void check_nobody_has(const struct pod *pod, uint64_t from, uint64
     const struct world *w = pod->world;
 
     for (size_t i = 0; i < PODS; i++) {
-        const struct order *order = &w->pods[i].order;
+        const struct sequencer *s = &w->pods[i].sequencer;
 
-        if (i == pod->index || !w->pods[i].is_alive || order->term != pod->order.term ||
-            order->epoch != order->term || w->cuts[i][pod->index] || w->cuts[pod->index][i])
+        if (i == pod->index || !w->pods[i].is_alive || s->term != pod->sequencer.term ||
+            s->normal_term != s->term || w->cuts[i][pod->index] || w->cuts[pod->index][i])
             continue;
-        cr_assert(order->log.next <= from || order->log.first > to,
+        cr_assert(s->log.next <= from || s->log.first > to,
                   "pod %zu is told that %llu to %llu are missing, and %zu has %llu to %llu",
                   pod->index, (unsigned long long)from, (unsigned long long)to, i,
-                  (unsigned long long)order->log.first, (unsigned long long)order->log.next - 1);
+                  (unsigned long long)s->log.first, (unsigned long long)s->log.next - 1);
     }
 }
 
-static inline void op_report(void *context, const struct order_event *event)
+static inline void op_report(void *context, const struct sequencer_event *event)
 {
     struct pod *pod = context;
     struct app_log *app = &pod->app;
 
-    if (event->type == ORDER_MISSING && pod->world->keeps_all)
+    if (event->type == SEQUENCER_MISSING && pod->world->keeps_all)
         check_nobody_has(pod, event->from, event->to);
 
-    if (event->type == ORDER_JOINED) {
+    if (event->type == SEQUENCER_JOINED) {
         app->next = app->run_from = event->from;
         app->joined++;
-    } else if (event->type == ORDER_MISSING) {
+    } else if (event->type == SEQUENCER_MISSING) {
         cr_assert_eq(event->from, app->next);
         app->next = event->to + 1;
         app->missing += event->to - event->from + 1;
@@ -230,15 +229,15 @@ static inline void op_report(void *context, const struct order_event *event)
 
 static inline void op_flush(void *context)
 {
-    order_flush(&((struct pod *)context)->order);
+    sequencer_flush(&((struct pod *)context)->sequencer);
 }
 
-static const struct order_ops world_ops = {.deliver = op_deliver,
-                                           .publish = op_publish,
-                                           .send = op_send,
-                                           .tell_position = op_tell_position,
-                                           .flush = op_flush,
-                                           .report = op_report};
+static const struct sequencer_ops world_ops = {.deliver = op_deliver,
+                                               .publish = op_publish,
+                                               .send = op_send,
+                                               .send_ack = op_send_ack,
+                                               .flush = op_flush,
+                                               .report = op_report};
 
 /* ---- pods ---- */
 
@@ -250,13 +249,13 @@ static inline struct address pod_address(size_t index)
 static inline void pod_start(struct world *w, size_t index)
 {
     struct pod *pod = &w->pods[index];
-    const struct order_setup setup = {.ops = &world_ops,
-                                      .context = pod,
-                                      .counters = &pod->counters,
-                                      .self = w->random,
-                                      .self_address = pod_address(index),
-                                      .commits = w->commits,
-                                      .history_bytes = w->history_bytes};
+    const struct sequencer_setup setup = {.ops = &world_ops,
+                                          .context = pod,
+                                          .counters = &pod->counters,
+                                          .self = w->random,
+                                          .self_address = pod_address(index),
+                                          .commits = w->commits,
+                                          .log_bytes = w->log_bytes};
 
     pod->world = w;
     pod->index = index;
@@ -264,19 +263,19 @@ static inline void pod_start(struct world *w, size_t index)
     pod->is_alive = true;
     pod->view = (struct view){0};
     memset(&pod->counters, 0, sizeof(pod->counters));
-    cr_assert_eq(order_init(&pod->order, &setup), 0);
+    cr_assert_eq(sequencer_init(&pod->sequencer, &setup), 0);
     (void)draw(w, 2);
 }
 
 static inline void pod_kill(struct world *w, size_t index)
 {
-    order_fini(&w->pods[index].order);
+    sequencer_fini(&w->pods[index].sequencer);
     w->pods[index].is_alive = false;
 }
 
 static inline void begin(struct world *w, struct pod *pod)
 {
-    order_begin(&pod->order, w->now_ns);
+    sequencer_begin(&pod->sequencer, w->now_ns);
 }
 
 /* This pod hears who leads, and which members there are. */
@@ -297,8 +296,8 @@ static inline void pod_hears(struct world *w, size_t index, size_t leader, uint6
                                            .address = pod_address(i),
                                            .is_alive = w->pods[i].is_alive};
     begin(w, pod);
-    order_take_view(&pod->order, view);
-    order_flush(&pod->order);
+    sequencer_take_view(&pod->sequencer, view);
+    sequencer_flush(&pod->sequencer);
 }
 
 static inline void all_hear(struct world *w, size_t leader)
@@ -319,9 +318,9 @@ static inline void client_sends(struct world *w, size_t leader)
     request.record.local.port = 12000;
     request.record.payload = (const uint8_t *)&message;
     begin(w, pod);
-    if (pod->is_alive && order_is_leading(&pod->order))
-        order_number(&pod->order, &request);
-    order_flush(&pod->order);
+    if (pod->is_alive && sequencer_is_leading(&pod->sequencer))
+        sequencer_append(&pod->sequencer, &request);
+    sequencer_flush(&pod->sequencer);
 }
 
 /* ---- time ---- */
@@ -334,13 +333,13 @@ static inline void arrive(struct world *w, const struct packet *packet)
     if (!pod->is_alive)
         return;
     begin(w, pod);
-    if (packet->is_run)
-        order_hear_run(&pod->order, packet->instance, packet->term, &packet->run, packet->records,
-                       &reader);
+    if (packet->is_range)
+        sequencer_take_entries(&pod->sequencer, packet->instance, packet->term, &packet->range,
+                               packet->records, &reader);
     else
-        order_hear_position(&pod->order, packet->instance, packet->term, &packet->position);
+        sequencer_take_ack(&pod->sequencer, packet->instance, packet->term, &packet->ack);
     if (draw(w, 3) == 0) /* a batch ends */
-        order_flush(&pod->order);
+        sequencer_flush(&pod->sequencer);
 }
 
 static inline void deliver_due(struct world *w)
@@ -373,13 +372,13 @@ static inline void pass(struct world *w, unsigned ms)
             if (!pod->is_alive)
                 continue;
             begin(w, pod);
-            (void)order_tick(&pod->order);
-            order_flush(&pod->order);
+            (void)sequencer_tick(&pod->sequencer);
+            sequencer_flush(&pod->sequencer);
         }
     }
 }
 
-static inline void world_begin(struct world *w, uint64_t seed, bool commits, size_t history_bytes)
+static inline void world_begin(struct world *w, uint64_t seed, bool commits, size_t log_bytes)
 {
     memset(w, 0, sizeof(*w));
     w->packets = calloc(PACKETS, sizeof(*w->packets));
@@ -387,7 +386,7 @@ static inline void world_begin(struct world *w, uint64_t seed, bool commits, siz
     w->random = seed * 0x9e3779b97f4a7c15u | 1;
     w->now_ns = 100 * NS_PER_SEC;
     w->commits = commits;
-    w->history_bytes = history_bytes;
+    w->log_bytes = log_bytes;
     for (size_t i = 0; i < PODS; i++)
         pod_start(w, i);
 }

@@ -1,8 +1,8 @@
-/* order_checks: what the tests of an order do and look at. One world a test. */
+/* sequencer_checks: what the tests of an order do and look at. One world a test. */
 #ifndef TESTS_ORDER_CHECKS_H
 #define TESTS_ORDER_CHECKS_H
 
-#include "order_world.h"
+#include "sequencer_world.h"
 
 #define KIB 1024u
 #define MIB (1024 * KIB)
@@ -11,7 +11,7 @@ static struct world w;
 
 static inline uint64_t delivered(size_t pod)
 {
-    return w.pods[pod].order.delivered;
+    return w.pods[pod].sequencer.delivered;
 }
 
 static inline void send_many(size_t leader, unsigned messages)
@@ -63,7 +63,7 @@ static inline void begin_world(bool commits)
     world_begin(&w, 7, commits, MIB);
     all_hear(&w, 0);
     pass(&w, 10);
-    cr_assert(order_is_leading(&w.pods[0].order));
+    cr_assert(sequencer_is_leading(&w.pods[0].sequencer));
 }
 
 /* Ten messages in a world whose histories are short. */

@@ -16,11 +16,11 @@ static void deliver(void *context, const struct request *request)
     route_deliver(context, request);
 }
 
-static void publish(void *context, const struct order_run *run, const struct request *request)
+static void publish(void *context, const struct entry_range *range, const struct request *request)
 {
     struct worker *worker = context;
 
-    relay_publish(&worker->relay, worker->order->term, run, request);
+    relay_publish(&worker->relay, worker->order->term, range, request);
 }
 
 static struct relay_target target_of(const struct worker *worker, size_t index)
@@ -34,21 +34,21 @@ static struct relay_target target_of(const struct worker *worker, size_t index)
                                  .slot = member->slot};
 }
 
-static void send_run(void *context, size_t member, const struct order_run *run,
-                     const struct request *request)
+static void send_range(void *context, size_t member, const struct entry_range *range,
+                       const struct request *request)
 {
     struct worker *worker = context;
     const struct relay_target target = target_of(worker, member);
 
-    relay_run(&worker->relay, &target, run, request);
+    relay_entries(&worker->relay, &target, range, request);
 }
 
-static void tell_position(void *context, size_t member, const struct order_position *position)
+static void send_ack(void *context, size_t member, const struct entry_ack *ack)
 {
     struct worker *worker = context;
     const struct relay_target target = target_of(worker, member);
 
-    relay_position(&worker->relay, &target, position);
+    relay_ack(&worker->relay, &target, ack);
 }
 
 static void flush(void *context)
@@ -58,16 +58,17 @@ static void flush(void *context)
 
 /* ---- what the app has to know ---- */
 
-static const char *const event_words[] = {
-    [ORDER_JOINED] = "joined", [ORDER_MISSING] = "missing", [ORDER_DIVERGED] = "diverged"};
+static const char *const event_words[] = {[SEQUENCER_JOINED] = "joined",
+                                          [SEQUENCER_MISSING] = "missing",
+                                          [SEQUENCER_DIVERGED] = "diverged"};
 
-static void log_event(const struct order_event *event)
+static void log_event(const struct sequencer_event *event)
 {
     unsigned long long from = event->from, to = event->to, term = event->term;
 
-    if (event->type == ORDER_JOINED)
+    if (event->type == SEQUENCER_JOINED)
         log_info("order_joined", "the order begins here with number %llu (term %llu)", from, term);
-    else if (event->type == ORDER_MISSING)
+    else if (event->type == SEQUENCER_MISSING)
         log_warn(
             "order_missing",
             "numbers %llu to %llu of the order are missing here: nobody who answers has them any "
@@ -83,7 +84,7 @@ static void log_event(const struct order_event *event)
 
 /* After all that it was given before: where app.notify is the app's own port, in the right place.
  */
-static void report(void *context, const struct order_event *event)
+static void report(void *context, const struct sequencer_event *event)
 {
     struct worker *worker = context;
     char text[NOTICE_MAX];
@@ -102,25 +103,26 @@ static void report(void *context, const struct order_event *event)
     counters_add(&worker->counters, rc ? COUNTER_NOTIFY_FAILED : COUNTER_NOTIFIED, 1);
 }
 
-static const struct order_ops ops = {.deliver = deliver,
-                                     .publish = publish,
-                                     .send = send_run,
-                                     .tell_position = tell_position,
-                                     .flush = flush,
-                                     .report = report};
+static const struct sequencer_ops ops = {.deliver = deliver,
+                                         .publish = publish,
+                                         .send = send_range,
+                                         .send_ack = send_ack,
+                                         .flush = flush,
+                                         .report = report};
 
 /* ---- begin and end ---- */
 
-int worker_order_init(struct worker *worker)
+int worker_sequence_init(struct worker *worker)
 {
     const struct config *config = worker->config;
-    const struct order_setup setup = {.ops = &ops,
-                                      .context = worker,
-                                      .counters = &worker->counters,
-                                      .self = worker->identity->instance,
-                                      .self_address = address_with_port(config->self, 0),
-                                      .commits = config->ordered_commit == CONFIG_COMMIT_MAJORITY,
-                                      .history_bytes = config->ordered_history_bytes};
+    const struct sequencer_setup setup = {.ops = &ops,
+                                          .context = worker,
+                                          .counters = &worker->counters,
+                                          .self = worker->identity->instance,
+                                          .self_address = address_with_port(config->self, 0),
+                                          .commits =
+                                              config->ordered_commit == CONFIG_COMMIT_MAJORITY,
+                                          .log_bytes = config->ordered_history_bytes};
     const struct address any = {0};
     int rc;
 
@@ -130,17 +132,17 @@ int worker_order_init(struct worker *worker)
     worker->order = calloc(1, sizeof(*worker->order));
     if (!worker->order)
         return -ENOMEM;
-    rc = order_init(worker->order, &setup);
+    rc = sequencer_init(worker->order, &setup);
     if (!rc && config->app_notify.port)
         rc = udp_open_connected(&config->app_notify, &any, 0, &worker->order_notice);
     return rc;
 }
 
-void worker_order_fini(struct worker *worker)
+void worker_sequence_fini(struct worker *worker)
 {
     if (!worker->order)
         return;
-    order_fini(worker->order);
+    sequencer_fini(worker->order);
     udp_close(&worker->order_notice);
     free(worker->order);
     worker->order = NULL;

@@ -5,16 +5,16 @@
 
 #define CLUSTER UINT64_C(0xa77b2ed1c2164d6e)
 
-static const struct order_run sample_run = {.first = 7,
-                                            .mark = {.term = 3, .leader = 0x1122334455667788},
-                                            .before = {.term = 2, .leader = 0x99},
-                                            .base = 5,
-                                            .oldest = 1,
-                                            .until = 9,
-                                            .tail = 8,
-                                            .committed = 6};
-static const struct order_position sample_position = {
-    .flags = ORDER_POSITION_QUERY, .want = 4, .epoch = 3, .last = 9, .committed = 8};
+static const struct entry_range sample_range = {.first = 7,
+                                                .id = {.term = 3, .leader = 0x1122334455667788},
+                                                .previous = {.term = 2, .leader = 0x99},
+                                                .term_first = 5,
+                                                .oldest = 1,
+                                                .reply_end = 9,
+                                                .last = 8,
+                                                .committed = 6};
+static const struct entry_ack sample_ack = {
+    .flags = ENTRY_ACK_QUERY, .request = 4, .normal_term = 3, .last = 9, .committed = 8};
 
 static const char payload[] = "hi";
 
@@ -28,10 +28,10 @@ static size_t put_frame(uint8_t *out, uint8_t type, unsigned records)
     cr_assert_eq(address_parse("10.0.0.1:5000", 0, &record.client), 0);
     cr_assert_eq(address_parse("10.0.0.2:12000", 0, &record.local), 0);
     frame_put_header(out, &header);
-    if (type == FRAME_ORDER)
-        order_put_run(out + FRAME_HEADER_BYTES, &sample_run);
-    else if (type == FRAME_POSITION)
-        order_put_position(out + FRAME_HEADER_BYTES, &sample_position);
+    if (type == FRAME_ENTRIES)
+        entry_put_range(out + FRAME_HEADER_BYTES, &sample_range);
+    else if (type == FRAME_ACK)
+        entry_put_ack(out + FRAME_HEADER_BYTES, &sample_ack);
     for (; records > 0; records--) {
         length += record_put_header(out + length, &record);
         memcpy(out + length, payload, record.length);
@@ -61,23 +61,23 @@ static size_t opened(const uint8_t *data, size_t length, union frame_body *ret_b
     return records;
 }
 
-Test(order_wire, a_run_with_records_comes_back)
+Test(sequencer_wire, a_run_with_records_comes_back)
 {
     uint8_t data[512];
-    size_t length = put_frame(data, FRAME_ORDER, 3);
+    size_t length = put_frame(data, FRAME_ENTRIES, 3);
     struct frame_reader reader;
     struct record record;
     union frame_body body;
 
     cr_assert_eq(opened(data, length, &body, &reader), 3);
-    cr_assert_eq(body.run.first, 7);
-    cr_assert(order_mark_equal(body.run.mark, sample_run.mark));
-    cr_assert(order_mark_equal(body.run.before, sample_run.before));
-    cr_assert_eq(body.run.base, 5);
-    cr_assert_eq(body.run.oldest, 1);
-    cr_assert_eq(body.run.until, 9);
-    cr_assert_eq(body.run.tail, 8);
-    cr_assert_eq(body.run.committed, 6);
+    cr_assert_eq(body.range.first, 7);
+    cr_assert(entry_id_equal(body.range.id, sample_range.id));
+    cr_assert(entry_id_equal(body.range.previous, sample_range.previous));
+    cr_assert_eq(body.range.term_first, 5);
+    cr_assert_eq(body.range.oldest, 1);
+    cr_assert_eq(body.range.reply_end, 9);
+    cr_assert_eq(body.range.last, 8);
+    cr_assert_eq(body.range.committed, 6);
     for (unsigned i = 0; i < 3; i++) {
         cr_assert(frame_next(&reader, &record));
         cr_assert_eq(record.length, 2);
@@ -86,10 +86,10 @@ Test(order_wire, a_run_with_records_comes_back)
     cr_assert_not(frame_next(&reader, &record));
 }
 
-Test(order_wire, a_run_may_be_without_records_and_padded)
+Test(sequencer_wire, a_run_may_be_without_records_and_padded)
 {
     uint8_t data[1024] = {0};
-    size_t length = put_frame(data, FRAME_ORDER, 0);
+    size_t length = put_frame(data, FRAME_ENTRIES, 0);
     struct frame_reader reader;
     struct record record;
     union frame_body body;
@@ -97,31 +97,31 @@ Test(order_wire, a_run_may_be_without_records_and_padded)
     cr_assert_eq(opened(data, length, &body, &reader), 0);
     cr_assert_not(frame_next(&reader, &record));
     cr_assert_eq(opened(data, length + 100, &body, &reader), 0);
-    cr_assert_eq(body.run.tail, 8);
+    cr_assert_eq(body.range.last, 8);
 }
 
-Test(order_wire, a_position_comes_back)
+Test(sequencer_wire, a_position_comes_back)
 {
     uint8_t data[1024] = {0};
-    size_t length = put_frame(data, FRAME_POSITION, 0);
+    size_t length = put_frame(data, FRAME_ACK, 0);
     struct frame_reader reader;
     union frame_body body;
 
     cr_assert_eq(opened(data, length + 7, &body, &reader), 0);
-    cr_assert_eq(body.position.flags, ORDER_POSITION_QUERY);
-    cr_assert_eq(body.position.want, 4);
-    cr_assert_eq(body.position.epoch, 3);
-    cr_assert_eq(body.position.last, 9);
-    cr_assert_eq(body.position.committed, 8);
-    length = put_frame(data, FRAME_POSITION, 1);
+    cr_assert_eq(body.ack.flags, ENTRY_ACK_QUERY);
+    cr_assert_eq(body.ack.request, 4);
+    cr_assert_eq(body.ack.normal_term, 3);
+    cr_assert_eq(body.ack.last, 9);
+    cr_assert_eq(body.ack.committed, 8);
+    length = put_frame(data, FRAME_ACK, 1);
     cr_assert_eq(verdict_of(data, length), FRAME_MALFORMED, "a position has no records");
 }
 
-Test(order_wire, truncated_bodies_are_refused)
+Test(sequencer_wire, truncated_bodies_are_refused)
 {
     uint8_t data[512];
 
-    for (uint8_t type = FRAME_ORDER; type <= FRAME_POSITION; type++) {
+    for (uint8_t type = FRAME_ENTRIES; type <= FRAME_ACK; type++) {
         size_t length = put_frame(data, type, 0);
 
         for (size_t cut = FRAME_HEADER_BYTES; cut < length; cut++) {
@@ -135,40 +135,40 @@ Test(order_wire, truncated_bodies_are_refused)
 }
 
 /* In bytes of the frame; each with the top bit set is a number that cannot be. */
-Test(order_wire, numbers_that_cannot_be_are_refused)
+Test(sequencer_wire, numbers_that_cannot_be_are_refused)
 {
-    static const size_t numbers[] = {0, 40, 48, 56, 64, 72};
+    static const size_t index[] = {0, 40, 48, 56, 64, 72};
     uint8_t data[512];
     size_t length;
 
-    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
-        length = put_frame(data, FRAME_ORDER, 1);
-        data[FRAME_HEADER_BYTES + numbers[i]] = 0x80;
-        cr_assert_eq(verdict_of(data, length), FRAME_MALFORMED, "at %zu", numbers[i]);
+    for (size_t i = 0; i < sizeof(index) / sizeof(index[0]); i++) {
+        length = put_frame(data, FRAME_ENTRIES, 1);
+        data[FRAME_HEADER_BYTES + index[i]] = 0x80;
+        cr_assert_eq(verdict_of(data, length), FRAME_MALFORMED, "at %zu", index[i]);
     }
-    length = put_frame(data, FRAME_ORDER, 1);
+    length = put_frame(data, FRAME_ENTRIES, 1);
     memset(data + FRAME_HEADER_BYTES, 0, 8);
     cr_assert_eq(verdict_of(data, length), FRAME_MALFORMED, "numbers begin at 1");
-    length = put_frame(data, FRAME_ORDER, 1);
+    length = put_frame(data, FRAME_ENTRIES, 1);
     memset(data + FRAME_HEADER_BYTES + 48, 0, 8);
     cr_assert_eq(verdict_of(data, length), FRAME_MALFORMED, "so does a history");
 }
 
-Test(order_wire, positions_that_cannot_be_are_refused)
+Test(sequencer_wire, positions_that_cannot_be_are_refused)
 {
-    static const size_t numbers[] = {8, 24, 32};
+    static const size_t index[] = {8, 24, 32};
     uint8_t data[512];
     size_t length;
 
-    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
-        length = put_frame(data, FRAME_POSITION, 0);
-        data[FRAME_HEADER_BYTES + numbers[i]] = 0x80;
-        cr_assert_eq(verdict_of(data, length), FRAME_MALFORMED, "at %zu", numbers[i]);
+    for (size_t i = 0; i < sizeof(index) / sizeof(index[0]); i++) {
+        length = put_frame(data, FRAME_ACK, 0);
+        data[FRAME_HEADER_BYTES + index[i]] = 0x80;
+        cr_assert_eq(verdict_of(data, length), FRAME_MALFORMED, "at %zu", index[i]);
     }
-    length = put_frame(data, FRAME_POSITION, 0);
+    length = put_frame(data, FRAME_ACK, 0);
     data[FRAME_HEADER_BYTES + 1] = 2;
     cr_assert_eq(verdict_of(data, length), FRAME_MALFORMED, "an unknown flag");
-    length = put_frame(data, FRAME_POSITION, 0);
+    length = put_frame(data, FRAME_ACK, 0);
     data[FRAME_HEADER_BYTES + 5] = 1;
     cr_assert_eq(verdict_of(data, length), FRAME_MALFORMED, "what has to be zero");
 }

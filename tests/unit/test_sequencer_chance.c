@@ -1,39 +1,39 @@
 /* order: what no member ever sends, and what chance brings about. */
-#include "order_checks.h"
+#include "sequencer_checks.h"
 
 /* ---- bad input ---- */
 
-Test(order, runs_of_others_are_dropped)
+Test(s, runs_of_others_are_dropped)
 {
-    const struct order_run run = {.first = 1, .oldest = 1, .tail = 1};
+    const struct entry_range range = {.first = 1, .oldest = 1, .last = 1};
     struct frame_reader reader = {0};
-    struct order *order = &w.pods[1].order;
+    struct sequencer *s = &w.pods[1].sequencer;
 
     begin_world(false);
     send_many(0, 5);
     pass(&w, 20);
-    order_hear_run(order, w.pods[2].instance, w.term, &run, 3, &reader);
+    sequencer_take_entries(s, w.pods[2].instance, w.term, &range, 3, &reader);
     cr_assert_eq(drops(&w.pods[1], DROP_order), 3, "not the leader's");
-    order_hear_run(order, w.pods[0].instance, w.term - 1, &run, 1, &reader);
+    sequencer_take_entries(s, w.pods[0].instance, w.term - 1, &range, 1, &reader);
     cr_assert_eq(drops(&w.pods[1], DROP_order), 4, "an old term");
-    order_hear_run(order, w.pods[0].instance, w.term + 1, &run, 1, &reader);
+    sequencer_take_entries(s, w.pods[0].instance, w.term + 1, &range, 1, &reader);
     cr_assert_eq(drops(&w.pods[1], DROP_order), 5, "a term that is not known yet");
     cr_assert_eq(delivered(1), 5);
     world_end(&w);
 }
 
-Test(order, numbers_of_the_future_are_not_believed)
+Test(s, numbers_of_the_future_are_not_believed)
 {
-    const struct order_run run = {
-        .first = ORDER_NUMBER_MAX, .oldest = 1, .tail = ORDER_NUMBER_MAX, .base = 1};
+    const struct entry_range range = {
+        .first = ENTRY_INDEX_MAX, .oldest = 1, .last = ENTRY_INDEX_MAX, .term_first = 1};
     struct frame_reader reader = {0};
-    struct order *order = &w.pods[1].order;
+    struct sequencer *s = &w.pods[1].sequencer;
 
     begin_world(false);
     send_many(0, 5);
     pass(&w, 20);
-    order_hear_run(order, w.pods[0].instance, w.term, &run, 2, &reader);
-    order_flush(order);
+    sequencer_take_entries(s, w.pods[0].instance, w.term, &range, 2, &reader);
+    sequencer_flush(s);
     cr_assert_eq(drops(&w.pods[1], DROP_ahead), 2);
     send_many(0, 5);
     pass(&w, 50);
@@ -42,19 +42,19 @@ Test(order, numbers_of_the_future_are_not_believed)
     world_end(&w);
 }
 
-Test(order, questions_without_end_are_answered_within_a_budget)
+Test(s, questions_without_end_are_answered_within_a_budget)
 {
-    const struct order_position position = {.want = 1};
+    const struct entry_ack ack = {.request = 1};
     uint64_t sum[COUNTER_COUNT] = {0};
 
     begin_world(false);
     send_many(0, 100);
     pass(&w, 20);
     for (unsigned i = 0; i < 1000; i++) {
-        order_hear_position(&w.pods[0].order, w.pods[1].instance, w.term, &position);
-        order_flush(&w.pods[0].order);
+        sequencer_take_ack(&w.pods[0].sequencer, w.pods[1].instance, w.term, &ack);
+        sequencer_flush(&w.pods[0].sequencer);
     }
-    order_hear_position(&w.pods[0].order, 4711, w.term, &position); /* a stranger's */
+    sequencer_take_ack(&w.pods[0].sequencer, 4711, w.term, &ack); /* a stranger's */
     counters_collect(&w.pods[0].counters, sum);
     cr_assert_leq(sum[COUNTER_ORDER_RESENT], 500);
     cr_assert_eq(sum[COUNTER_ORDER_REFUSED], 1);
@@ -97,7 +97,7 @@ static size_t spread_news(void)
 static bool all_are_of_one_mind(void)
 {
     for (size_t i = 0; i < PODS; i++) {
-        if (!w.pods[i].is_alive || w.pods[i].order.epoch != w.term)
+        if (!w.pods[i].is_alive || w.pods[i].sequencer.normal_term != w.term)
             return false;
     }
     return true;
@@ -184,7 +184,8 @@ static void live(uint64_t seed, bool commits)
     w.loss = w.twice = w.late = 0;
     leader = spread_news();
     pass(&w, 1000);
-    cr_assert(order_is_leading(&w.pods[leader].order), "seed %llu", (unsigned long long)seed);
+    cr_assert(sequencer_is_leading(&w.pods[leader].sequencer), "seed %llu",
+              (unsigned long long)seed);
     send_many(leader, 10);
     pass(&w, 200);
     check_agreement();
@@ -193,13 +194,13 @@ static void live(uint64_t seed, bool commits)
     world_end(&w);
 }
 
-Test(order, chance)
+Test(s, chance)
 {
     for (uint64_t seed = 1; seed <= 50; seed++)
         live(seed, false);
 }
 
-Test(order, chance_with_commit)
+Test(s, chance_with_commit)
 {
     for (uint64_t seed = 1; seed <= 50; seed++)
         live(seed, true);

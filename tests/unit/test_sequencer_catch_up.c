@@ -1,5 +1,5 @@
 /* order: what the leader no longer has, other members are asked for. */
-#include "order_checks.h"
+#include "sequencer_checks.h"
 
 static void restart(size_t pod)
 {
@@ -7,10 +7,10 @@ static void restart(size_t pod)
     pod_start(&w, pod);
 }
 
-static void forget_before(size_t pod, uint64_t number)
+static void forget_before(size_t pod, uint64_t index)
 {
-    while (w.pods[pod].order.log.first < number)
-        order_log_drop_oldest(&w.pods[pod].order.log);
+    while (w.pods[pod].sequencer.log.first < index)
+        entry_log_drop_oldest(&w.pods[pod].sequencer.log);
 }
 
 /* Pod 3 has 100 messages of 150; pod 4 has joined behind them, and all but pod 3 have 160. */
@@ -40,7 +40,7 @@ static void late_joiner_leads(bool commits)
     pod_kill(&w, 0);
     all_hear(&w, 4);
     pass(&w, 30);
-    cr_assert(order_is_leading(&w.pods[4].order));
+    cr_assert(sequencer_is_leading(&w.pods[4].sequencer));
     send_many(4, 10);
     pass(&w, 100);
     cr_assert_eq(delivered(3), 170);
@@ -50,18 +50,18 @@ static void late_joiner_leads(bool commits)
     world_end(&w);
 }
 
-Test(order_help, a_leader_that_joined_late_need_not_have_what_others_have)
+Test(sequencer_help, a_leader_that_joined_late_need_not_have_what_others_have)
 {
     late_joiner_leads(false);
 }
 
-Test(order_help, the_same_with_commit)
+Test(sequencer_help, the_same_with_commit)
 {
     late_joiner_leads(true);
 }
 
 /* It has nothing but the number that comes next. */
-Test(order_help, a_leader_that_has_just_started)
+Test(sequencer_help, a_leader_that_has_just_started)
 {
     begin_world(false);
     send_many(0, 100);
@@ -74,7 +74,7 @@ Test(order_help, a_leader_that_has_just_started)
     pod_kill(&w, 0);
     all_hear(&w, 4);
     pass(&w, 30);
-    cr_assert(order_is_leading(&w.pods[4].order));
+    cr_assert(sequencer_is_leading(&w.pods[4].sequencer));
     send_many(4, 10);
     pass(&w, 100);
     cr_assert_eq(w.pods[3].app.given, 610);
@@ -84,7 +84,7 @@ Test(order_help, a_leader_that_has_just_started)
 }
 
 /* The leader is not delayed by what it asks others than its source. */
-Test(order_help, a_leader_that_lags_itself)
+Test(sequencer_help, a_leader_that_lags_itself)
 {
     one_lags_and_one_is_new(false);
     forget_before(1, 140);
@@ -92,7 +92,7 @@ Test(order_help, a_leader_that_lags_itself)
     pod_kill(&w, 0);
     all_hear(&w, 3);
     pass(&w, 60);
-    cr_assert(order_is_leading(&w.pods[3].order));
+    cr_assert(sequencer_is_leading(&w.pods[3].sequencer));
     cr_assert_eq(w.pods[3].app.missing, 19, "what nobody has, and no more");
     cr_assert_eq(w.pods[3].app.given, 141);
     send_many(3, 10);
@@ -102,7 +102,7 @@ Test(order_help, a_leader_that_lags_itself)
 }
 
 /* Who reaches back furthest is not the first that is asked, nor the last. */
-Test(order_help, what_nobody_has_is_missing)
+Test(sequencer_help, what_nobody_has_is_missing)
 {
     one_lags_and_one_is_new(false);
     forget_before(0, 140);
@@ -117,7 +117,7 @@ Test(order_help, what_nobody_has_is_missing)
 }
 
 /* All others are thought to live, and say nothing: the order goes on without what is missing. */
-Test(order_help, the_silent_are_not_waited_for)
+Test(sequencer_help, the_silent_are_not_waited_for)
 {
     one_lags_and_one_is_new(false);
     for (size_t i = 0; i < 3; i++)
@@ -134,7 +134,7 @@ Test(order_help, the_silent_are_not_waited_for)
 }
 
 /* One that has answered once that it has less is not asked again, but the silent one is. */
-Test(order_help, who_is_slow_helps_late)
+Test(sequencer_help, who_is_slow_helps_late)
 {
     one_lags_and_one_is_new(false);
     forget_before(0, 140);
@@ -152,7 +152,7 @@ Test(order_help, who_is_slow_helps_late)
 }
 
 /* The one that helps goes silent in the middle of it: another goes on. */
-Test(order_help, a_helper_that_dies)
+Test(sequencer_help, a_helper_that_dies)
 {
     begin_world(false);
     isolate(3, true);
@@ -164,7 +164,7 @@ Test(order_help, a_helper_that_dies)
     while (delivered(3) < 500)
         pass(&w, 1);
     cr_assert_lt(delivered(3), 1500);
-    pod_kill(&w, w.pods[3].order.help.helper == w.pods[0].instance ? 0 : 1);
+    pod_kill(&w, w.pods[3].sequencer.catch_up.donor == w.pods[0].instance ? 0 : 1);
     pass(&w, 200);
     cr_assert_eq(w.pods[3].app.missing, 0);
     cr_assert_eq(delivered(3), 2000);
@@ -173,7 +173,7 @@ Test(order_help, a_helper_that_dies)
 }
 
 /* The leader's history goes on growing away meanwhile. */
-Test(order_help, the_gap_grows_while_it_is_filled)
+Test(sequencer_help, the_gap_grows_while_it_is_filled)
 {
     world_begin(&w, 3, false, 256 * KIB);
     all_hear(&w, 0);
@@ -182,7 +182,7 @@ Test(order_help, the_gap_grows_while_it_is_filled)
     send_many(0, 400);
     pass(&w, 20);
     for (size_t i = 0; i < PODS; i++)
-        cr_assert(i == 3 || w.pods[i].order.log.first == 1);
+        cr_assert(i == 3 || w.pods[i].sequencer.log.first == 1);
     isolate(3, false);
     forget_before(0, 300);
     send_many(0, 300);
@@ -193,11 +193,11 @@ Test(order_help, the_gap_grows_while_it_is_filled)
 }
 
 /* Only who is known to have the leader's order may tell others what it is. */
-Test(order_help, who_does_not_agree_with_the_leader_does_not_help)
+Test(sequencer_help, who_does_not_agree_with_the_leader_does_not_help)
 {
-    const struct order_position position = {.want = 1};
+    const struct entry_ack ack = {.request = 1};
     uint64_t sum[COUNTER_COUNT] = {0};
-    struct order *order = &w.pods[1].order;
+    struct sequencer *s = &w.pods[1].sequencer;
 
     begin_world(false);
     send_many(0, 20);
@@ -205,19 +205,19 @@ Test(order_help, who_does_not_agree_with_the_leader_does_not_help)
     isolate(1, true);
     all_hear(&w, 0);
     pass(&w, 20);
-    cr_assert_lt(order->epoch, w.term);
-    order_hear_position(order, w.pods[2].instance, w.term, &position);
-    order_flush(order);
+    cr_assert_lt(s->normal_term, w.term);
+    sequencer_take_ack(s, w.pods[2].instance, w.term, &ack);
+    sequencer_flush(s);
     counters_collect(&w.pods[1].counters, sum);
     cr_assert_eq(sum[COUNTER_ORDER_REFUSED], 1);
     cr_assert_eq(sum[COUNTER_ORDER_RESENT], 0);
     isolate(1, false);
     pass(&w, 150);
-    cr_assert_eq(order->epoch, w.term);
-    order_hear_position(order, w.pods[2].instance, w.term, &position);
-    order_hear_position(order, w.pods[2].instance, w.term - 1, &position);
-    order_hear_position(order, 4711, w.term, &position);
-    order_flush(order);
+    cr_assert_eq(s->normal_term, w.term);
+    sequencer_take_ack(s, w.pods[2].instance, w.term, &ack);
+    sequencer_take_ack(s, w.pods[2].instance, w.term - 1, &ack);
+    sequencer_take_ack(s, 4711, w.term, &ack);
+    sequencer_flush(s);
     counters_collect(&w.pods[1].counters, sum);
     cr_assert_eq(sum[COUNTER_ORDER_REFUSED], 4, "1, and 3 by now");
     cr_assert_eq(sum[COUNTER_ORDER_RESENT], 20);
@@ -225,18 +225,18 @@ Test(order_help, who_does_not_agree_with_the_leader_does_not_help)
 }
 
 /* What it says of itself counts for no majority. */
-Test(order_help, a_member_is_no_leader)
+Test(sequencer_help, a_member_is_no_leader)
 {
-    const struct order_position position = {.epoch = 1, .last = 900, .committed = 900};
-    struct order *order = &w.pods[1].order;
+    const struct entry_ack ack = {.normal_term = 1, .last = 900, .committed = 900};
+    struct sequencer *s = &w.pods[1].sequencer;
 
     begin_world(true);
     send_many(0, 20);
     pass(&w, 50);
-    order_hear_position(order, w.pods[2].instance, w.term, &position);
-    order_flush(order);
-    for (size_t i = 0; i < order->peer_count; i++)
-        cr_assert_eq(order->peers[i].last, 0);
+    sequencer_take_ack(s, w.pods[2].instance, w.term, &ack);
+    sequencer_flush(s);
+    for (size_t i = 0; i < s->peer_count; i++)
+        cr_assert_eq(s->peers[i].last, 0);
     cr_assert_eq(delivered(1), 20);
     world_end(&w);
 }

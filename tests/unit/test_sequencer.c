@@ -1,7 +1,7 @@
 /* order: one order for all, through loss, leaders that come and go, and pods that were cut off. */
-#include "order_checks.h"
+#include "sequencer_checks.h"
 
-Test(order, all_get_all)
+Test(s, all_get_all)
 {
     begin_world(false);
     send_many(0, 1000);
@@ -13,7 +13,7 @@ Test(order, all_get_all)
     world_end(&w);
 }
 
-Test(order, what_is_lost_is_asked_for)
+Test(s, what_is_lost_is_asked_for)
 {
     begin_world(false);
     w.loss = 10;
@@ -25,7 +25,7 @@ Test(order, what_is_lost_is_asked_for)
     world_end(&w);
 }
 
-Test(order, late_and_repeated_ones_change_nothing)
+Test(s, late_and_repeated_ones_change_nothing)
 {
     begin_world(false);
     w.twice = 50;
@@ -39,7 +39,7 @@ Test(order, late_and_repeated_ones_change_nothing)
 }
 
 /* The last ones before a pause are announced, and missed, too. */
-Test(order, the_last_message_is_missed)
+Test(s, the_last_message_is_missed)
 {
     begin_world(false);
     send_many(0, 10);
@@ -54,7 +54,7 @@ Test(order, the_last_message_is_missed)
     world_end(&w);
 }
 
-Test(order, with_commit_nobody_is_given_what_no_majority_has)
+Test(s, with_commit_nobody_is_given_what_no_majority_has)
 {
     begin_world(true);
     send_many(0, 100);
@@ -74,7 +74,7 @@ Test(order, with_commit_nobody_is_given_what_no_majority_has)
     world_end(&w);
 }
 
-Test(order, a_new_leader_learns_before_it_numbers)
+Test(s, a_new_leader_learns_before_it_numbers)
 {
     begin_world(false);
     w.cuts[0][2] = true; /* 2 misses the end, and leads then */
@@ -84,7 +84,7 @@ Test(order, a_new_leader_learns_before_it_numbers)
     pod_kill(&w, 0);
     all_hear(&w, 2);
     pass(&w, 50);
-    cr_assert(order_is_leading(&w.pods[2].order));
+    cr_assert(sequencer_is_leading(&w.pods[2].sequencer));
     cr_assert_eq(delivered(2), 50);
     send_many(2, 10);
     pass(&w, 30);
@@ -121,7 +121,7 @@ static void grow_apart(bool commits)
 }
 
 /* They grew apart further back than one answer reaches. */
-Test(order, the_parting_is_looked_for_answer_by_answer)
+Test(s, the_parting_is_looked_for_answer_by_answer)
 {
     begin_world(false);
     send_many(0, 500);
@@ -140,7 +140,7 @@ Test(order, the_parting_is_looked_for_answer_by_answer)
     world_end(&w);
 }
 
-Test(order, who_was_cut_off_is_told)
+Test(s, who_was_cut_off_is_told)
 {
     grow_apart(false);
     cr_assert_eq(w.pods[0].app.diverged, 30);
@@ -149,7 +149,7 @@ Test(order, who_was_cut_off_is_told)
     world_end(&w);
 }
 
-Test(order, with_commit_nothing_diverges)
+Test(s, with_commit_nothing_diverges)
 {
     grow_apart(true);
     for (size_t i = 0; i < PODS; i++)
@@ -159,7 +159,7 @@ Test(order, with_commit_nothing_diverges)
 }
 
 /* Away for longer than the history reaches back. */
-Test(order, a_gap_that_cannot_be_filled_is_told)
+Test(s, a_gap_that_cannot_be_filled_is_told)
 {
     begin_short_world();
     isolate(4, true);
@@ -176,7 +176,7 @@ Test(order, a_gap_that_cannot_be_filled_is_told)
 
 /* Both at once: what it has is another's, and the history of the leader no longer tells since when.
  */
-Test(order, apart_for_longer_than_the_history)
+Test(s, apart_for_longer_than_the_history)
 {
     begin_short_world();
     go_on_without_0();
@@ -193,7 +193,7 @@ Test(order, apart_for_longer_than_the_history)
     world_end(&w);
 }
 
-Test(order, who_joins_begins_at_the_present_number)
+Test(s, who_joins_begins_at_the_present_number)
 {
     begin_world(false);
     pod_kill(&w, 4);

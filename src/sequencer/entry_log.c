@@ -1,0 +1,87 @@
+#include "headless/sequencer/entry_log.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+int entry_log_init(struct entry_log *log, size_t bytes)
+{
+    size_t most = bytes / REQUEST_QUEUE_ALIGN;
+    int rc;
+
+    *log = (struct entry_log){.place_count = 1};
+    while (log->place_count < most)
+        log->place_count *= 2;
+    rc = request_queue_init(&log->queue, bytes);
+    if (!rc)
+        log->places = calloc(log->place_count, sizeof(struct queued_request *));
+    if (!rc && !log->places)
+        rc = -ENOMEM;
+    if (rc)
+        entry_log_fini(log);
+    return rc;
+}
+
+void entry_log_fini(struct entry_log *log)
+{
+    request_queue_fini(&log->queue);
+    free(log->places);
+    *log = (struct entry_log){0};
+}
+
+void entry_log_restart(struct entry_log *log, uint64_t next, const struct entry_id *before)
+{
+    if (log->first < log->next)
+        request_queue_cut(&log->queue, entry_log_at(log, log->first));
+    log->first = log->next = next;
+    log->knows_previous = before != NULL;
+    log->previous = before ? *before : (struct entry_id){0};
+}
+
+const struct request *entry_log_append(struct entry_log *log, struct entry_id id,
+                                       const struct request *request)
+{
+    struct queued_request *entry = request_queue_put(&log->queue, request);
+
+    if (!entry)
+        return NULL;
+    entry->id = id;
+    log->places[log->next++ & (log->place_count - 1)] = entry;
+    return &entry->request;
+}
+
+void entry_log_drop_oldest(struct entry_log *log)
+{
+    log->previous = entry_log_at(log, log->first)->id;
+    log->knows_previous = true;
+    log->first++;
+    request_queue_pop(&log->queue);
+}
+
+void entry_log_cut(struct entry_log *log, uint64_t from)
+{
+    from = from > log->first ? from : log->first;
+    if (from >= log->next)
+        return;
+    request_queue_cut(&log->queue, entry_log_at(log, from));
+    log->next = from;
+}
+
+bool entry_log_id(const struct entry_log *log, uint64_t index, struct entry_id *ret_id)
+{
+    if (index >= log->first && index < log->next)
+        *ret_id = entry_log_at(log, index)->id;
+    else if (index + 1 == log->first && log->knows_previous)
+        *ret_id = log->previous;
+    else
+        return false;
+    return true;
+}
+
+uint64_t entry_log_range_start(const struct entry_log *log, uint64_t index)
+{
+    const struct entry_id id = entry_log_at(log, index)->id;
+
+    while (index > log->first && entry_id_equal(entry_log_at(log, index - 1)->id, id))
+        index--;
+    return index;
+}
