@@ -258,32 +258,32 @@ void relay_copy(struct relay *relay, uint64_t term, const struct request *reques
                         NULL, &request->record);
 }
 
-/* ---- the order ---- */
+/* ---- the sequencer ---- */
 
 void relay_publish(struct relay *relay, uint64_t term, const struct entry_range *range,
-                   const struct request *request)
+                   const struct record *record)
 {
     if (relay->member_count)
         relay_link_pack(relay, relay->copies,
                         &(struct frame_header){.type = FRAME_ENTRIES, .hops = 1, .term = term},
-                        &(union frame_body){.range = *range}, request ? &request->record : NULL);
+                        &(union frame_body){.range = *range}, record);
 }
 
 void relay_entries(struct relay *relay, const struct relay_target *member,
-                   const struct entry_range *range, const struct request *request)
+                   const struct entry_range *range, const struct record *record)
 {
     struct relay_link *link;
 
-    relay_copies_flush(relay); /* before a run whose tail speaks of them */
+    relay_copies_flush(relay); /* before a range whose last index counts them */
     link = link_to_member(relay, member);
-    if (request)
+    if (record)
         counters_add(relay->counters, COUNTER_COPIES_MADE, 1);
     if (link)
         relay_link_pack(
             relay, link,
             &(struct frame_header){.type = FRAME_ENTRIES, .hops = 1, .term = member->term},
-            &(union frame_body){.range = *range}, request ? &request->record : NULL);
-    else if (request)
+            &(union frame_body){.range = *range}, record);
+    else if (record)
         counters_drop_copies(relay->counters, DROP_send_failed, 1);
 }
 

@@ -63,7 +63,7 @@ static struct relay_frame *frame_begin(struct relay *relay, struct relay_link *l
     return frame;
 }
 
-/* A run's records have consecutive numbers of one mark. */
+/* A range's records have consecutive indices and one id. */
 static bool goes_on(const struct relay_link *link, const union frame_body *body)
 {
     const struct entry_range *begun = &link->body.range, *range = &body->range;

@@ -1,7 +1,5 @@
-/*
- * What an order (order.h) wants done, by the hands of its worker: frames through the relay,
- * requests to the app, and what the app has to know as a datagram to app.notify.
- */
+#include "headless/data/sequence.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,17 +9,31 @@
 
 #define NOTICE_MAX 160
 
-static void deliver(void *context, const struct request *request)
+_Static_assert(VIEW_MEMBERS_MAX <= SEQUENCER_MEMBERS_MAX, "a sequencer knows all members");
+
+/* ---- entries to the app ---- */
+
+static void deliver_entry(struct worker *worker, const struct log_entry *entry)
 {
-    route_deliver(context, request);
+    struct request request = {.record = entry->record,
+                              .term = entry->id.term,
+                              .hops = 1,
+                              .is_copy = !sequencer_owns(&worker->sequence->sequencer, entry)};
+
+    if (address_equal_ip(&request.record.ingress, &worker->config->self))
+        request.record.ingress = (struct address){0};
+    route_deliver(worker, &request);
 }
 
-static void publish(void *context, const struct entry_range *range, const struct request *request)
+static void deliver_entries(struct worker *worker, const struct sequencer_action *action)
 {
-    struct worker *worker = context;
+    const struct entry_log *log = &worker->sequence->sequencer.log;
 
-    relay_publish(&worker->relay, worker->order->term, range, request);
+    for (uint64_t index = action->entries.first; index < action->entries.end; index++)
+        deliver_entry(worker, entry_log_at(log, index));
 }
+
+/* ---- frames to other pods ---- */
 
 static struct relay_target target_of(const struct worker *worker, size_t index)
 {
@@ -30,120 +42,237 @@ static struct relay_target target_of(const struct worker *worker, size_t index)
     return (struct relay_target){.to =
                                      address_with_port(member->address, worker->config->relay_port),
                                  .instance = member->instance,
-                                 .term = worker->order->term,
+                                 .term = worker->sequence->sequencer.term,
                                  .slot = member->slot};
 }
 
-static void send_range(void *context, size_t member, const struct entry_range *range,
-                       const struct request *request)
+static void send_entry(struct worker *worker, const struct sequencer_action *action, uint64_t index)
 {
-    struct worker *worker = context;
-    const struct relay_target target = target_of(worker, member);
+    const struct sequencer *sequencer = &worker->sequence->sequencer;
+    const struct record *record =
+        index < action->entries.end ? &entry_log_at(&sequencer->log, index)->record : NULL;
+    struct entry_range range;
 
-    relay_entries(&worker->relay, &target, range, request);
+    sequencer_make_range(sequencer, action, index, &range);
+    if (action->type == SEQUENCER_PUBLISH) {
+        relay_publish(&worker->relay, sequencer->term, &range, record);
+    } else {
+        const struct relay_target target = target_of(worker, action->member);
+
+        relay_entries(&worker->relay, &target, &range, record);
+    }
 }
 
-static void send_ack(void *context, size_t member, const struct entry_ack *ack)
+static void send_entries(struct worker *worker, const struct sequencer_action *action)
 {
-    struct worker *worker = context;
-    const struct relay_target target = target_of(worker, member);
+    uint64_t index = action->entries.first;
 
-    relay_ack(&worker->relay, &target, ack);
+    do {
+        send_entry(worker, action, index);
+    } while (++index < action->entries.end);
 }
 
-static void flush(void *context)
+static void send_ack(struct worker *worker, const struct sequencer_action *action)
 {
-    worker_flush(context);
+    const struct relay_target target = target_of(worker, action->member);
+
+    relay_ack(&worker->relay, &target, &action->ack);
 }
 
-/* ---- what the app has to know ---- */
+/* ---- reports ---- */
 
-static const char *const event_words[] = {[SEQUENCER_JOINED] = "joined",
-                                          [SEQUENCER_MISSING] = "missing",
-                                          [SEQUENCER_DIVERGED] = "diverged"};
+static const char *const report_words[] = {[SEQUENCER_JOINED] = "joined",
+                                           [SEQUENCER_MISSING] = "missing",
+                                           [SEQUENCER_DIVERGED] = "diverged"};
 
-static void log_event(const struct sequencer_event *event)
+static void log_report(const struct sequencer_report *report)
 {
-    unsigned long long from = event->from, to = event->to, term = event->term;
+    unsigned long long from = report->from, to = report->to, term = report->term;
 
-    if (event->type == SEQUENCER_JOINED)
-        log_info("order_joined", "the order begins here with number %llu (term %llu)", from, term);
-    else if (event->type == SEQUENCER_MISSING)
-        log_warn(
-            "order_missing",
-            "numbers %llu to %llu of the order are missing here: nobody who answers has them any "
-            "longer; a longer ordered.history keeps more",
-            from, to);
+    if (report->type == SEQUENCER_JOINED)
+        log_info("order_joined", "the ordered log begins here with index %llu (term %llu)", from,
+                 term);
+    else if (report->type == SEQUENCER_MISSING)
+        log_warn("order_missing",
+                 "entries %llu to %llu of the ordered log are missing here: no member that replies "
+                 "has them any longer; a longer ordered.history keeps more",
+                 from, to);
     else
-        log_warn(
-            "order_diverged",
-            "what the app was given as numbers %llu to %llu is not in the common order of term "
-            "%llu; its messages from %llu on follow",
-            from, to, term, from);
+        log_warn("order_diverged",
+                 "entries %llu to %llu that the app was given are not in the common log of term "
+                 "%llu; its entries from %llu on follow",
+                 from, to, term, from);
 }
 
-/* After all that it was given before: where app.notify is the app's own port, in the right place.
- */
-static void report(void *context, const struct sequencer_event *event)
+/* The app is given all earlier entries first: where app.notify is the app's own port, the report
+ * comes in its place between them. */
+static void report_to_app(struct worker *worker, const struct sequencer_report *report)
 {
-    struct worker *worker = context;
     char text[NOTICE_MAX];
     int length = snprintf(text, sizeof(text),
                           "{\"order\":{\"event\":\"%s\",\"from\":%llu,\"to\":%llu,\"term\":%llu}}",
-                          event_words[event->type], (unsigned long long)event->from,
-                          (unsigned long long)(event->to ? event->to : event->from),
-                          (unsigned long long)event->term);
+                          report_words[report->type], (unsigned long long)report->from,
+                          (unsigned long long)(report->to ? report->to : report->from),
+                          (unsigned long long)report->term);
     int rc;
 
-    log_event(event);
-    if (worker->order_notice.fd < 0)
+    log_report(report);
+    if (worker->sequence->notify.fd < 0)
         return;
     worker->app.ops->flush(&worker->app);
-    rc = udp_tell(&worker->order_notice, text, (size_t)length);
+    rc = udp_tell(&worker->sequence->notify, text, (size_t)length);
     counters_add(&worker->counters, rc ? COUNTER_NOTIFY_FAILED : COUNTER_NOTIFIED, 1);
 }
 
-static const struct sequencer_ops ops = {.deliver = deliver,
-                                         .publish = publish,
-                                         .send = send_range,
-                                         .send_ack = send_ack,
-                                         .flush = flush,
-                                         .report = report};
+/* ---- steps ---- */
+
+static void carry_out(struct worker *worker)
+{
+    const struct sequencer_actions *actions = &worker->sequence->actions;
+
+    for (size_t i = 0; i < actions->count; i++) {
+        const struct sequencer_action *action = &actions->list[i];
+
+        switch (action->type) {
+        case SEQUENCER_DELIVER:
+            deliver_entries(worker, action);
+            break;
+        case SEQUENCER_PUBLISH:
+        case SEQUENCER_SEND:
+            send_entries(worker, action);
+            break;
+        case SEQUENCER_SEND_ACK:
+            send_ack(worker, action);
+            break;
+        case SEQUENCER_REPORT:
+            report_to_app(worker, &action->report);
+            break;
+        }
+    }
+}
+
+static void publish_numbers(struct sequence *sequence)
+{
+    const struct sequencer *sequencer = &sequence->sequencer;
+    uint64_t last = sequencer_last(sequencer);
+
+    atomic_store_explicit(&sequence->waiting, last - sequencer->delivered, memory_order_relaxed);
+    atomic_store_explicit(&sequence->last, last, memory_order_relaxed);
+    atomic_store_explicit(&sequence->is_leading, sequencer_is_leading(sequencer),
+                          memory_order_relaxed);
+}
+
+static void step(struct worker *worker, const struct sequencer_event *event)
+{
+    struct sequence *sequence = worker->sequence;
+
+    while (!sequencer_step(&sequence->sequencer, event, worker->now_ns, &sequence->actions)) {
+        carry_out(worker);
+        worker_flush(worker); /* makes room in the log */
+    }
+    carry_out(worker);
+    publish_numbers(sequence);
+}
+
+void sequence_take_view(struct worker *worker)
+{
+    const struct view *view = worker->view;
+    struct sequencer_member members[VIEW_MEMBERS_MAX];
+    const struct sequencer_membership membership = {
+        .term = view->term,
+        .leader = view->kind == VIEW_LEADER_SELF     ? worker->identity->instance
+                  : view->kind == VIEW_LEADER_MEMBER ? view->leader_instance
+                                                     : 0,
+        .votes_needed = view->votes_needed,
+        .member_count = view->member_count,
+        .members = members};
+    const struct sequencer_event event = {.type = SEQUENCER_MEMBERSHIP, .membership = &membership};
+
+    for (size_t i = 0; i < view->member_count; i++)
+        members[i] = (struct sequencer_member){.instance = view->members[i].instance,
+                                               .is_alive = view->members[i].is_alive};
+    step(worker, &event);
+    worker->sequence->generation = worker->generation;
+    worker->sequence->needs_flush = true;
+}
+
+void sequence_append(struct worker *worker, const struct request *request)
+{
+    struct record record = request->record;
+    const struct sequencer_event event = {.type = SEQUENCER_APPEND, .record = &record};
+
+    if (!address_is_set(&record.ingress))
+        record.ingress = address_with_port(worker->config->self, 0);
+    step(worker, &event);
+}
+
+void sequence_take_frame(struct worker *worker, const struct frame_header *header,
+                         const union frame_body *body, size_t records, struct frame_reader *reader)
+{
+    struct sequencer_event event = {.from = header->instance, .term = header->term};
+
+    if (header->type == FRAME_ENTRIES) {
+        event.type = SEQUENCER_ENTRIES;
+        event.range = &body->range;
+        event.records = records;
+        event.reader = reader;
+    } else {
+        event.type = SEQUENCER_ACK;
+        event.ack = &body->ack;
+    }
+    step(worker, &event);
+}
+
+void sequence_flush(struct worker *worker)
+{
+    const struct sequencer_event event = {.type = SEQUENCER_FLUSH};
+
+    step(worker, &event);
+}
+
+bool sequence_tick(struct worker *worker)
+{
+    const struct sequencer_event event = {.type = SEQUENCER_TICK};
+    bool is_due = sequencer_is_due(&worker->sequence->sequencer, worker->now_ns);
+    bool needs_flush = worker->sequence->needs_flush;
+
+    if (is_due)
+        step(worker, &event);
+    worker->sequence->needs_flush = false;
+    return is_due || needs_flush;
+}
 
 /* ---- begin and end ---- */
 
-int worker_sequence_init(struct worker *worker)
+int sequence_init(struct worker *worker)
 {
     const struct config *config = worker->config;
-    const struct sequencer_setup setup = {.ops = &ops,
-                                          .context = worker,
-                                          .counters = &worker->counters,
+    const struct sequencer_setup setup = {.counters = &worker->counters,
                                           .self = worker->identity->instance,
-                                          .self_address = address_with_port(config->self, 0),
                                           .commits =
                                               config->ordered_commit == CONFIG_COMMIT_MAJORITY,
                                           .log_bytes = config->ordered_history_bytes};
     const struct address any = {0};
     int rc;
 
-    worker->order_notice.fd = -1;
     if (config->route != CONFIG_ROUTE_ORDERED)
         return 0;
-    worker->order = calloc(1, sizeof(*worker->order));
-    if (!worker->order)
+    worker->sequence = calloc(1, sizeof(*worker->sequence));
+    if (!worker->sequence)
         return -ENOMEM;
-    rc = sequencer_init(worker->order, &setup);
+    worker->sequence->notify.fd = -1;
+    rc = sequencer_init(&worker->sequence->sequencer, &setup);
     if (!rc && config->app_notify.port)
-        rc = udp_open_connected(&config->app_notify, &any, 0, &worker->order_notice);
+        rc = udp_open_connected(&config->app_notify, &any, 0, &worker->sequence->notify);
     return rc;
 }
 
-void worker_sequence_fini(struct worker *worker)
+void sequence_fini(struct worker *worker)
 {
-    if (!worker->order)
+    if (!worker->sequence)
         return;
-    sequencer_fini(worker->order);
-    udp_close(&worker->order_notice);
-    free(worker->order);
-    worker->order = NULL;
+    sequencer_fini(&worker->sequence->sequencer);
+    udp_close(&worker->sequence->notify);
+    free(worker->sequence);
+    worker->sequence = NULL;
 }

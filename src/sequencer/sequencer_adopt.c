@@ -1,16 +1,16 @@
 /*
- * A new leader's part: it asks every member how far it is, takes over the best history among
- * those of a majority, and leads.
+ * Log adoption by a new leader: it queries every member for its last index, adopts the best log
+ * among those of a majority, and leads.
  *
- * Each member follows this leader by the time it answers, and so takes no number of a former one
- * any more: what a majority has by then is all that can ever have been committed.
+ * Each member follows this leader by the time it acknowledges, and so takes no entry of a former
+ * leader any more: what a majority has by then is all that can ever have been committed.
  *
- * With commits, a member that was restarted has forgotten what it once had, and does not count for
- * the majority, unless all members have answered.
+ * With commits, a member that was restarted has lost what it once acknowledged, and does not count
+ * for the majority, unless all members have acknowledged.
  */
 #include "sequencer_internal.h"
 
-static void ask_around(struct sequencer *s)
+static void begin_queries(struct sequencer *s)
 {
     for (size_t i = 0; i < s->peer_count; i++)
         s->peers[i].has_acked = false;
@@ -20,23 +20,23 @@ static void ask_around(struct sequencer *s)
     s->query_ns = 0;
 }
 
-static void query(struct sequencer *s)
+static void query_members(struct sequencer *s)
 {
     const struct entry_ack ack = {.flags = ENTRY_ACK_QUERY};
 
     for (size_t i = 0; i < s->peer_count; i++) {
         if (!s->peers[i].has_acked)
-            s->ops->send_ack(s->context, s->peers[i].member, &ack);
+            sequencer_emit_ack(s, s->peers[i].member, &ack);
     }
     s->query_ns = s->now_ns + SEQUENCER_RETRY_NS;
 }
 
-/* ---- who has answered ---- */
+/* ---- acknowledgements ---- */
 
-struct answers {
-    size_t all, knowing; /* ourselves included; knowing: those that are not new */
+struct acks {
+    size_t all, knowing; /* ourselves included; knowing: those with a normal term */
     bool are_all, are_all_live;
-    const struct sequencer_peer *best; /* better than our own history; NULL: none is */
+    const struct sequencer_peer *best; /* better than our own log; NULL: none is */
 };
 
 static bool is_better(const struct sequencer_peer *peer, uint64_t normal_term, uint64_t last)
@@ -44,10 +44,10 @@ static bool is_better(const struct sequencer_peer *peer, uint64_t normal_term, u
     return peer->normal_term != normal_term ? peer->normal_term > normal_term : peer->last > last;
 }
 
-static struct answers count_answers(const struct sequencer *s)
+static struct acks count_acks(const struct sequencer *s)
 {
-    const struct entry_ack own = sequencer_ack(s);
-    struct answers answers = {
+    const struct entry_ack own = sequencer_make_ack(s);
+    struct acks acks = {
         .all = 1, .knowing = own.normal_term != 0, .are_all = true, .are_all_live = true};
     uint64_t normal_term = own.normal_term, last = own.last;
 
@@ -55,31 +55,31 @@ static struct answers count_answers(const struct sequencer *s)
         const struct sequencer_peer *peer = &s->peers[i];
 
         if (!peer->has_acked) {
-            answers.are_all = false;
-            answers.are_all_live &= !peer->is_alive;
+            acks.are_all = false;
+            acks.are_all_live &= !peer->is_alive;
             continue;
         }
-        answers.all++;
-        answers.knowing += peer->normal_term != 0;
+        acks.all++;
+        acks.knowing += peer->normal_term != 0;
         if (is_better(peer, normal_term, last)) {
-            answers.best = peer;
+            acks.best = peer;
             normal_term = peer->normal_term;
             last = peer->last;
         }
     }
-    return answers;
+    return acks;
 }
 
-static bool are_enough(const struct sequencer *s, const struct answers *answers)
+static bool are_enough(const struct sequencer *s, const struct acks *acks)
 {
-    if (answers->are_all)
+    if (acks->are_all)
         return true;
-    if ((s->commits ? answers->knowing : answers->all) < s->needed)
+    if ((s->commits ? acks->knowing : acks->all) < s->needed)
         return false;
-    return answers->are_all_live || s->now_ns >= s->adopt_ns + SEQUENCER_PATIENCE_NS;
+    return acks->are_all_live || s->now_ns >= s->adopt_ns + SEQUENCER_PATIENCE_NS;
 }
 
-/* ---- and then ---- */
+/* ---- adoption ---- */
 
 static uint64_t highest_committed(const struct sequencer *s)
 {
@@ -90,18 +90,18 @@ static uint64_t highest_committed(const struct sequencer *s)
     return committed;
 }
 
-static void lead(struct sequencer *s)
+static void become_leader(struct sequencer *s)
 {
-    static const struct entry_id nobody;
+    static const struct entry_id none;
     uint64_t committed = highest_committed(s);
 
     if (sequencer_is_new(s)) {
-        sequencer_restart(s, 1, &nobody);
+        sequencer_restart(s, 1, &none);
         sequencer_report(s, SEQUENCER_JOINED, 1, 0);
     }
     for (size_t i = 0; i < s->peer_count; i++)
-        s->peers[i].normal_term = s->peers[i].last = 0; /* until it says so of this term */
-    sequencer_set_role(s, SEQUENCER_LEADING);
+        s->peers[i].normal_term = s->peers[i].last = 0; /* until it acknowledges in this term */
+    s->role = SEQUENCER_LEADING;
     s->normal_term = s->term;
     s->term_first = s->log.next;
     sequencer_commit(s, sequencer_min(committed, sequencer_last(s)));
@@ -113,16 +113,16 @@ static void lead(struct sequencer *s)
 
 void sequencer_adopt_consider(struct sequencer *s)
 {
-    const struct answers answers = count_answers(s);
+    const struct acks acks = count_acks(s);
 
-    if (s->source || !are_enough(s, &answers))
+    if (s->source || !are_enough(s, &acks))
         return;
-    if (!answers.best) {
-        lead(s);
+    if (!acks.best) {
+        become_leader(s);
         return;
     }
-    sequencer_follow(s, answers.best->instance);
-    s->goal = answers.best->last;
+    sequencer_follow(s, acks.best->instance);
+    s->goal = acks.best->last;
     s->goal_committed = highest_committed(s);
     s->progress = 0;
     s->progress_ns = s->now_ns;
@@ -132,26 +132,26 @@ void sequencer_adopt_begin(struct sequencer *s)
 {
     for (size_t i = 0; i < s->peer_count; i++)
         s->peers[i].committed = 0;
-    ask_around(s);
+    begin_queries(s);
     sequencer_adopt_tick(s);
 }
 
 void sequencer_adopt_tick(struct sequencer *s)
 {
     if (s->source && s->now_ns >= s->progress_ns + SEQUENCER_PROGRESS_NS)
-        ask_around(s);
+        begin_queries(s);
     if (!s->source && s->now_ns >= s->query_ns)
-        query(s);
+        query_members(s);
     sequencer_adopt_consider(s);
 }
 
-uint64_t sequencer_adopt_ns(const struct sequencer *s)
+uint64_t sequencer_adopt_ns(const struct sequencer *s, uint64_t now_ns)
 {
     uint64_t patience_ns = s->adopt_ns + SEQUENCER_PATIENCE_NS;
 
     if (s->source)
         return sequencer_min(sequencer_request_ns(s), s->progress_ns + SEQUENCER_PROGRESS_NS);
-    return patience_ns > s->now_ns ? sequencer_min(s->query_ns, patience_ns) : s->query_ns;
+    return patience_ns > now_ns ? sequencer_min(s->query_ns, patience_ns) : s->query_ns;
 }
 
 void sequencer_adopt_progress(struct sequencer *s)
@@ -163,5 +163,5 @@ void sequencer_adopt_progress(struct sequencer *s)
         return;
     if (sequencer_last(s) > s->goal)
         sequencer_diverge(s, s->goal + 1);
-    lead(s);
+    become_leader(s);
 }

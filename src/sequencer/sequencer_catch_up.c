@@ -1,23 +1,23 @@
 /*
- * What a member's source no longer has, others may have: a leader that joined late, or whose
- * history is shorter, has less than those whom it leads.
+ * Catch-up: entries that a member's source no longer has may be in another member's log. A leader
+ * that joined late, or whose log is shorter, has fewer entries than its followers.
  *
- * They are asked one after the other, for a while. Who has it goes on being asked until what comes
- * next is in the source's history, too. Who has not says where its own begins: if nobody is left to
- * ask, ours goes on where the one begins that reaches back furthest, and the app is told what it
- * misses.
+ * The other members are asked one after the other, for a while. A donor is asked on until the next
+ * entry is in the source's log, too. A member without these entries replies where its own log
+ * begins: if no donor is left, our log continues where the nearest of them begins, and the app is
+ * told what is missing.
  *
- * A member helps only when its history is known to be the leader's (sequencer_take_ack), and one
- * that learns asks only those whose history is the source's: they agreed with the same leader last.
- * So what comes of it is the common order, and is compared as what the source itself sends.
+ * A member replies only when its log is known to be the leader's (sequencer_take_ack), and a new
+ * leader asks only those whose log is the source's: they agreed with the same leader last. So a
+ * donor's entries are of the common log, and are compared like the source's.
  */
 #include "sequencer_internal.h"
 
-#define HELP_TRIES 5 /* SEQUENCER_RETRY_NS each: then the next one is asked */
+#define TRIES_MAX 5 /* SEQUENCER_RETRY_NS each: then the next donor is asked */
 
-/* ---- whom to ask ---- */
+/* ---- donors ---- */
 
-static bool can_help(const struct sequencer *s, const struct sequencer_peer *peer)
+static bool can_donate(const struct sequencer *s, const struct sequencer_peer *peer)
 {
     size_t source = sequencer_find_peer(s, s->source);
 
@@ -27,7 +27,7 @@ static bool can_help(const struct sequencer *s, const struct sequencer_peer *pee
                                               peer->normal_term == s->peers[source].normal_term);
 }
 
-/* The first question to another than was asked before goes out at once. */
+/* The first request to another donor goes out at once. */
 static void turn_to(struct sequencer *s, uint64_t donor)
 {
     s->catch_up.donor = donor;
@@ -42,7 +42,7 @@ void sequencer_catch_up_end(struct sequencer *s)
 
 /* ---- a round ---- */
 
-/* The gap is told, and what comes behind it is asked for, of whom has it. */
+/* The gap is reported; the entries behind it are requested from the member that has them. */
 static void give_up(struct sequencer *s)
 {
     struct sequencer_catch_up *catch_up = &s->catch_up;
@@ -53,7 +53,7 @@ static void give_up(struct sequencer *s)
     sequencer_skip_to(s, &catch_up->nearest);
 }
 
-/* In turn, those that were silent again, too. */
+/* In turn, silent ones again, too. */
 static void ask_next(struct sequencer *s)
 {
     size_t last = sequencer_find_peer(s, s->catch_up.donor);
@@ -61,7 +61,7 @@ static void ask_next(struct sequencer *s)
     for (size_t i = 1; i <= s->peer_count; i++) {
         const struct sequencer_peer *peer = &s->peers[(last + i) % s->peer_count];
 
-        if (can_help(s, peer)) {
+        if (can_donate(s, peer)) {
             turn_to(s, peer->instance);
             return;
         }
@@ -69,9 +69,8 @@ static void ask_next(struct sequencer *s)
     give_up(s);
 }
 
-/* If something came of the round, the next one begins with what is missing then: who was asked
- * before may have that. */
-static void leave_helper(struct sequencer *s)
+/* After progress the next catch-up begins with what is missing then: any member may have that. */
+static void leave_donor(struct sequencer *s)
 {
     if (s->catch_up.has_progress)
         sequencer_catch_up_end(s);
@@ -85,16 +84,16 @@ static void leave_lacking(struct sequencer *s)
 
     if (donor < s->peer_count)
         s->peers[donor].lacks_entries = true;
-    leave_helper(s);
+    leave_donor(s);
 }
 
-static void begin(struct sequencer *s, const struct entry_range *range)
+static void begin_catch_up(struct sequencer *s, const struct entry_range *range)
 {
     for (size_t i = 0; i < s->peer_count; i++)
         s->peers[i].lacks_entries = false;
     s->catch_up = (struct sequencer_catch_up){
         .until = range->first, .since_ns = s->now_ns, .nearest = *range, .nearest_from = s->source};
-    s->progress_ns = s->now_ns; /* whom we learn from has answered */
+    s->progress_ns = s->now_ns; /* the member whose log is adopted has replied */
     ask_next(s);
 }
 
@@ -103,7 +102,7 @@ void sequencer_catch_up_seek(struct sequencer *s, const struct entry_range *rang
     struct sequencer_catch_up *catch_up = &s->catch_up;
 
     if (!catch_up->donor) {
-        begin(s, range);
+        begin_catch_up(s, range);
     } else if (catch_up->is_from_donor) {
         if (records && !catch_up->has_progress && range->first < catch_up->nearest.first) {
             catch_up->nearest = *range;
@@ -113,11 +112,11 @@ void sequencer_catch_up_seek(struct sequencer *s, const struct entry_range *rang
     }
 }
 
-void sequencer_catch_up_note(struct sequencer *s, size_t records, uint64_t was)
+void sequencer_catch_up_note(struct sequencer *s, size_t records, uint64_t match_before)
 {
     struct sequencer_catch_up *catch_up = &s->catch_up;
 
-    if (s->match_index > was) {
+    if (s->match_index > match_before) {
         catch_up->has_progress = true;
         catch_up->since_ns = s->now_ns;
     }
@@ -135,18 +134,16 @@ void sequencer_catch_up_check(struct sequencer *s)
     uint64_t patience_ns =
         s->role == SEQUENCER_ADOPTING ? SEQUENCER_PATIENCE_NS : SEQUENCER_CATCH_UP_NS;
     bool is_silent =
-        catch_up->tries >= HELP_TRIES && s->now_ns >= s->requested_ns + SEQUENCER_RETRY_NS;
+        catch_up->tries >= TRIES_MAX && s->now_ns >= s->requested_ns + SEQUENCER_RETRY_NS;
 
-    s->is_taking = true; /* a flush in the middle asks nothing */
     if (s->log.next >= catch_up->until && !s->backtrack) {
-        sequencer_catch_up_end(s); /* the source had it after all */
+        sequencer_catch_up_end(s); /* the source had them */
     } else if (s->now_ns < catch_up->since_ns + patience_ns) {
         if (is_gone || is_silent)
-            leave_helper(s);
+            leave_donor(s);
     } else if (catch_up->has_progress) {
         sequencer_catch_up_end(s);
     } else {
         give_up(s);
     }
-    s->is_taking = false;
 }

@@ -1,12 +1,12 @@
 /*
- * A member's part: the runs of its source come in, and what is missing is asked for.
+ * A member's part: it takes entries of its source in turn, and requests those that are missing.
  *
- * Nothing is kept out of turn: what comes after a hole is dropped, and the source is asked to go on
- * from there. So a lost frame costs one round trip, and the history needs no holes.
+ * Entries behind a gap are dropped, and the source is asked to go on from the gap. So a lost frame
+ * costs one round trip, and the log has no gaps.
  *
- * A run tells the mark of the message in front of it. Where ours has another, the two histories
- * parted before: we ask again from the beginning of our run of that mark, and so on back, until the
- * marks agree. What we have from there on is not in the common order.
+ * A range tells the id of the entry before it. If ours has another id, the two logs diverged
+ * earlier: we request again from where our entries of that id begin, and so on back, until the ids
+ * agree. Our entries from there on are not in the common log.
  */
 #include "sequencer_internal.h"
 
@@ -20,21 +20,20 @@ void sequencer_follow(struct sequencer *s, uint64_t source)
     s->catch_up = (struct sequencer_catch_up){0};
 }
 
-static void drop(struct sequencer *s, enum drop_reason reason, uint64_t n)
+static void drop_records(struct sequencer *s, enum drop_reason reason, uint64_t n)
 {
     counters_drop(s->counters, reason, n);
 }
 
-/* ---- where a run begins ---- */
+/* ---- where a range begins ---- */
 
-/* The first number that the app was given and that neither a majority is known to have, nor the
- * source. */
+/* The first delivered index that neither a majority nor the source is known to have. */
 static uint64_t first_unsure(const struct sequencer *s)
 {
     return sequencer_max(s->joined, sequencer_max(s->committed, s->match_index) + 1);
 }
 
-/* A pod that has just started takes part from the present number on; with commits from the first
+/* A pod that has just started takes part from the present index on; with commits from the first one
  * that a majority may not have yet. */
 static void join(struct sequencer *s, const struct entry_range *range)
 {
@@ -48,10 +47,10 @@ static void join(struct sequencer *s, const struct entry_range *range)
 }
 
 /*
- * Nobody has what lies between our history and this run: it will not come. What we have of its
- * order by then is a majority's, where that is waited for: it keeps the rest. What the app was
- * given, and was never compared with this source's, cannot be any more; unless the mark of our last
- * is that of the message in front of the run, for then it is of the same history.
+ * No member has the entries between our log and this range. With commits, our entries of this term
+ * are a majority's by then: a majority has the entries behind the gap. Delivered entries that were
+ * never compared with the source's log cannot be compared any more; except that if our last entry
+ * has the id of the entry before the range, it is of the same log.
  */
 void sequencer_skip_to(struct sequencer *s, const struct entry_range *range)
 {
@@ -67,7 +66,7 @@ void sequencer_skip_to(struct sequencer *s, const struct entry_range *range)
     counters_add(s->counters, COUNTER_ORDER_MISSED, range->first - from);
     sequencer_restart(s, range->first, &range->previous);
     if (s->commits)
-        s->committed = range->first - 1; /* what a source has dropped is a majority's */
+        s->committed = range->first - 1; /* a source drops only entries that a majority has */
     sequencer_report(s, SEQUENCER_MISSING, from, range->first - 1);
 }
 
@@ -76,11 +75,11 @@ enum turn { IN_TURN, TOO_EARLY, LONG_KNOWN };
 static enum turn turn_of(struct sequencer *s, const struct entry_range *range, size_t records);
 
 /*
- * The histories parted before the oldest number that either still has. So nothing that the app was
- * given is known to be in the common order, but for what a majority had: from there on it comes
- * anew, as far as the source still has it.
+ * The logs diverged before the oldest entry that either still has. So no delivered entry is known
+ * to be in the common log, except those that a majority had: from there on entries are taken again,
+ * as far as the source still has them.
  */
-static enum turn begin_anew(struct sequencer *s, const struct entry_range *range, size_t records)
+static enum turn restart_log(struct sequencer *s, const struct entry_range *range, size_t records)
 {
     uint64_t joined = s->joined, from;
 
@@ -93,20 +92,20 @@ static enum turn begin_anew(struct sequencer *s, const struct entry_range *range
     return turn_of(s, range, records);
 }
 
-/* The message in front of the run is another here: the histories parted further back. Later frames
- * of an answer do not turn the search round. */
-static enum turn find_parting(struct sequencer *s, const struct entry_range *range, size_t records)
+/* The entry before the range has another id here: the logs diverged further back. Later frames of a
+ * reply do not move the search forward again. */
+static enum turn search_back(struct sequencer *s, const struct entry_range *range, size_t records)
 {
     uint64_t before = range->first - 1, start;
 
     if (before < s->log.first) /* we have nothing older to compare */
         s->match_index = 0;
     if (before < s->log.first || (range->reply_end && range->first == range->oldest))
-        return begin_anew(s, range, records); /* nor has the source */
+        return restart_log(s, range, records); /* nor has the source */
     s->has_gap = true;
     if (s->backtrack && before >= s->backtrack)
         return TOO_EARLY;
-    /* Probably where its term began; at least where our mark began. */
+    /* Probably where its term began; at least where our entries of this id begin. */
     start = range->term_first && range->term_first <= before
                 ? range->term_first
                 : entry_log_range_start(&s->log, before);
@@ -114,27 +113,27 @@ static enum turn find_parting(struct sequencer *s, const struct entry_range *ran
     return TOO_EARLY;
 }
 
-/* It ends before what we still have. */
+/* The range ends before our oldest entry. */
 static enum turn far_back(struct sequencer *s, const struct entry_range *range, size_t records)
 {
     if (s->match_index || range->last + 1 >= s->log.first)
-        return LONG_KNOWN;                /* an old one */
-    return begin_anew(s, range, records); /* ours is all beyond the end of the source's history */
+        return LONG_KNOWN;                 /* a delayed one */
+    return restart_log(s, range, records); /* all of ours is beyond the source's last index */
 }
 
-/* It begins before what we still have, and reaches into it: is it the same there? */
+/* The range begins before our oldest entry and reaches into our log: are the ids equal there? */
 static enum turn compare_first(struct sequencer *s, const struct entry_range *range, size_t records)
 {
     if (s->log.knows_previous && !entry_id_equal(s->log.previous, range->id)) {
         s->match_index = 0;
-        return begin_anew(s, range, records);
+        return restart_log(s, range, records);
     }
     s->log.previous = range->id;
     s->log.knows_previous = true;
     return IN_TURN;
 }
 
-/* What is on its way as an answer is not asked for again for what comes beside it. */
+/* A gap that a reply on its way will fill is not requested again for published entries. */
 static enum turn too_early(struct sequencer *s, const struct entry_range *range, size_t records)
 {
     if (range->reply_end && range->first == range->oldest) {
@@ -146,7 +145,7 @@ static enum turn too_early(struct sequencer *s, const struct entry_range *range,
     return TOO_EARLY;
 }
 
-/* Can the run be taken from its first record on? If it is too early, more is to be asked for. */
+/* Can the range be taken from its first record on? Too early: entries before it are requested. */
 static enum turn turn_of(struct sequencer *s, const struct entry_range *range, size_t records)
 {
     struct entry_id before;
@@ -157,14 +156,14 @@ static enum turn turn_of(struct sequencer *s, const struct entry_range *range, s
         return far_back(s, range, records);
     if (range->first < s->log.first)
         return compare_first(s, range, records);
-    if (!entry_log_id(&s->log, range->first - 1, &before)) { /* we begin here */
+    if (!entry_log_id(&s->log, range->first - 1, &before)) { /* our log begins here */
         s->log.previous = range->previous;
         s->log.knows_previous = true;
         return IN_TURN;
     }
     if (entry_id_equal(before, range->previous))
         return IN_TURN;
-    return find_parting(s, range, records);
+    return search_back(s, range, records);
 }
 
 /* ---- its records ---- */
@@ -177,44 +176,44 @@ static bool is_known(const struct sequencer *s, uint64_t index, struct entry_id 
            (entry_log_id(&s->log, index, &ours) && entry_id_equal(ours, id));
 }
 
-/* One message; false: it cannot be taken now. */
-static bool take(struct sequencer *s, uint64_t index, struct entry_id id,
-                 const struct record *record)
+static enum sequencer_kept take_record(struct sequencer *s, uint64_t index, struct entry_id id,
+                                       const struct record *record)
 {
-    const struct request request = {.record = *record};
-
     if (index < s->log.next) {
         if (is_known(s, index, id)) {
-            drop(s, DROP_duplicate, 1);
-            return true;
+            drop_records(s, DROP_duplicate, 1);
+            return SEQUENCER_KEPT;
         }
         sequencer_diverge(s, index);
     }
-    if (sequencer_keep(s, id, &request))
-        return true;
-    drop(s, DROP_ahead, 1);
-    return false;
+    return sequencer_keep(s, id, record);
 }
 
-/* Returns the number up to which we have what the source has. */
-static uint64_t take_all(struct sequencer *s, const struct entry_range *range, size_t records,
+/* Up to taking.index our log is the source's then. False: flush first, and go on from there. */
+static bool take_records(struct sequencer *s, const struct entry_range *range, size_t records,
                          struct frame_reader *reader)
 {
-    uint64_t index = range->first;
+    struct frame_reader here = *reader;
     struct record record;
 
-    for (; frame_next(reader, &record); index++, records--) {
-        if (!take(s, index, range->id, &record)) {
-            drop(s, DROP_ahead, records - 1);
+    for (; frame_next(reader, &record); s->taking.index++, here = *reader) {
+        enum sequencer_kept kept = take_record(s, s->taking.index, range->id, &record);
+
+        if (kept == SEQUENCER_FLUSH_FIRST) {
+            *reader = here;
+            return false;
+        }
+        if (kept == SEQUENCER_NO_ROOM) {
+            drop_records(s, DROP_ahead, range->first + records - s->taking.index);
             break;
         }
     }
-    return index - 1;
+    return true;
 }
 
-/* ---- what a run says besides ---- */
+/* ---- what a range tells besides ---- */
 
-/* We have what the leader had when its term began: from now on our history is its own. */
+/* We have the entries that the leader had when its term began: our log is the leader's. */
 static void agree(struct sequencer *s, uint64_t match_index)
 {
     struct entry_id next;
@@ -227,12 +226,42 @@ static void agree(struct sequencer *s, uint64_t match_index)
     s->normal_term = s->term;
 }
 
-static void take_range(struct sequencer *s, const struct entry_range *range, size_t records,
-                       struct frame_reader *reader)
+static void deliver_taken(struct sequencer *s, const struct entry_range *range,
+                          uint64_t match_index)
 {
-    const uint64_t was = s->match_index;
+    if (!s->commits)
+        sequencer_deliver(s);
+    else if (s->role == SEQUENCER_ADOPTING) /* the source may not have heard of all commits */
+        sequencer_commit(
+            s, sequencer_min(sequencer_max(range->committed, s->goal_committed), match_index));
+    else if (s->normal_term == s->term)
+        sequencer_commit(s, sequencer_min(range->committed, match_index));
+}
+
+/* Its records have been taken. */
+static void finish_range(struct sequencer *s, const struct entry_range *range, size_t records)
+{
+    const uint64_t match_index = s->taking.index - 1;
+
+    s->match_index = sequencer_max(s->match_index, match_index);
+    if (s->backtrack) /* they diverged behind this range: go on comparing */
+        s->backtrack =
+            match_index < sequencer_min(sequencer_last(s), s->source_last) ? match_index + 1 : 0;
+    if (range->term_first && match_index + 1 >= range->term_first && match_index >= s->join_last)
+        agree(s, match_index);
+    deliver_taken(s, range, match_index);
+    s->owes_ack |= s->commits && range->committed < sequencer_last(s);
+    if (s->catch_up.is_from_donor)
+        sequencer_catch_up_note(s, records, s->taking.match_before);
+    if (s->role == SEQUENCER_ADOPTING)
+        sequencer_adopt_progress(s);
+}
+
+/* Where does the range begin? False: its records are not taken. */
+static bool begin_range(struct sequencer *s, const struct entry_range *range, size_t records)
+{
+    const uint64_t match_before = s->match_index;
     enum turn turn;
-    uint64_t match_index;
 
     if (sequencer_is_new(s))
         join(s, range);
@@ -241,56 +270,48 @@ static void take_range(struct sequencer *s, const struct entry_range *range, siz
     s->reply_end = sequencer_max(s->reply_end, range->reply_end);
     turn = turn_of(s, range, records);
     if (turn != IN_TURN) {
-        drop(s, turn == TOO_EARLY ? DROP_ahead : DROP_duplicate, records);
-        return;
+        drop_records(s, turn == TOO_EARLY ? DROP_ahead : DROP_duplicate, records);
+        return false;
     }
     if (range->reply_end)
-        s->has_gap = false; /* that it filled is not asked for again */
-    match_index = take_all(s, range, records, reader);
-    s->match_index = sequencer_max(s->match_index, match_index);
-    if (s->backtrack) /* they parted behind this run: go on comparing */
-        s->backtrack =
-            match_index < sequencer_min(sequencer_last(s), s->source_last) ? match_index + 1 : 0;
-    if (range->term_first && match_index + 1 >= range->term_first && match_index >= s->join_last)
-        agree(s, match_index);
-    if (!s->commits)
-        sequencer_deliver(s);
-    else if (s->role == SEQUENCER_ADOPTING) /* what it learns from may have fallen behind itself */
-        sequencer_commit(
-            s, sequencer_min(sequencer_max(range->committed, s->goal_committed), match_index));
-    else if (s->normal_term == s->term)
-        sequencer_commit(s, sequencer_min(range->committed, match_index));
-    s->owes_ack |= s->commits && range->committed < sequencer_last(s);
-    if (s->catch_up.is_from_donor)
-        sequencer_catch_up_note(s, records, was);
-    if (s->role == SEQUENCER_ADOPTING)
-        sequencer_adopt_progress(s);
+        s->has_gap = false; /* it fills the gap: no second request for that */
+    s->taking = (struct sequencer_taking){.index = range->first, .match_before = match_before};
+    return true;
 }
 
-void sequencer_take_entries(struct sequencer *s, uint64_t from, uint64_t term,
-                            const struct entry_range *range, size_t records,
-                            struct frame_reader *reader)
+static bool take_range(struct sequencer *s, const struct sequencer_event *event)
 {
-    bool is_asked = s->source && (from == s->source || from == s->catch_up.donor) &&
-                    term == s->term &&
-                    (s->role == SEQUENCER_FOLLOWING || s->role == SEQUENCER_ADOPTING);
+    if (!s->taking.is_unfinished && !begin_range(s, event->range, event->records))
+        return true;
+    s->taking.is_unfinished = !take_records(s, event->range, event->records, event->reader);
+    if (s->taking.is_unfinished)
+        return false;
+    finish_range(s, event->range, event->records);
+    return true;
+}
 
-    if (!is_asked) {
-        drop(s, DROP_order, records);
-        return;
+bool sequencer_take_entries(struct sequencer *s, const struct sequencer_event *event)
+{
+    bool is_requested =
+        s->source && (event->from == s->source || event->from == s->catch_up.donor) &&
+        event->term == s->term && (s->role == SEQUENCER_FOLLOWING || s->role == SEQUENCER_ADOPTING);
+    bool is_done;
+
+    if (!is_requested) {
+        drop_records(s, DROP_order, event->records);
+        return true;
     }
-    s->is_taking = true; /* a flush in the middle asks nothing */
-    s->catch_up.is_from_donor = from == s->catch_up.donor;
+    s->catch_up.is_from_donor = event->from == s->catch_up.donor;
     if (s->catch_up.is_from_donor)
         s->catch_up.tries = 0;
-    take_range(s, range, records, reader);
+    is_done = take_range(s, event);
     s->catch_up.is_from_donor = false;
-    s->is_taking = false;
+    return is_done;
 }
 
-/* ---- asking ---- */
+/* ---- requests ---- */
 
-/* The number to ask the source for; 0: nothing is missing. */
+/* The index to request from the source; 0: nothing is missing. */
 static uint64_t index_needed(const struct sequencer *s)
 {
     if (s->role == SEQUENCER_ADOPTING && sequencer_is_new(s))
@@ -302,24 +323,25 @@ static uint64_t index_needed(const struct sequencer *s)
     return s->source_last > sequencer_last(s) ? s->log.next : 0;
 }
 
-/* At once where something came out of turn, or an answer ended short of the tail; else again. */
+/* At once where entries came out of turn, or a reply ended short of the last index; else repeated.
+ */
 static bool is_time_to_request(const struct sequencer *s, uint64_t need)
 {
-    bool is_answered = need >= s->reply_end;
+    bool is_replied = need >= s->reply_end;
 
     if (s->now_ns >= s->requested_ns + SEQUENCER_RETRY_NS)
         return true;
-    return need != s->requested && (s->has_gap || is_answered);
+    return need != s->requested && (s->has_gap || is_replied);
 }
 
-/* Whom we can ask; NULL: nobody, or there is nothing to ask yet. */
+/* NULL: the source is no member, or has not told its last index yet. */
 static const struct sequencer_peer *find_source(const struct sequencer *s)
 {
-    size_t index = sequencer_find_peer(s, s->source);
+    size_t at = sequencer_find_peer(s, s->source);
 
-    if (index == s->peer_count || (!s->source_last && s->role != SEQUENCER_ADOPTING))
+    if (at == s->peer_count || (!s->source_last && s->role != SEQUENCER_ADOPTING))
         return NULL;
-    return &s->peers[index];
+    return &s->peers[at];
 }
 
 uint64_t sequencer_request_ns(const struct sequencer *s)
@@ -336,7 +358,7 @@ void sequencer_request(struct sequencer *s)
     if (source && s->catch_up.donor)
         sequencer_catch_up_check(s);
     need = source ? index_needed(s) : 0;
-    ack = sequencer_ack(s);
+    ack = sequencer_make_ack(s);
     if (need && is_time_to_request(s, need)) {
         ack.request = s->requested = need;
         s->requested_ns = s->now_ns;
@@ -346,12 +368,11 @@ void sequencer_request(struct sequencer *s)
     }
     if (ack.request && s->catch_up.donor) {
         s->catch_up.tries++;
-        s->ops->send_ack(s->context, s->peers[sequencer_find_peer(s, s->catch_up.donor)].member,
-                         &ack);
+        sequencer_emit_ack(s, s->peers[sequencer_find_peer(s, s->catch_up.donor)].member, &ack);
         ack.request = 0;
     }
     if (source && (ack.request || (s->owes_ack && s->normal_term == s->term))) {
-        s->ops->send_ack(s->context, source->member, &ack);
+        sequencer_emit_ack(s, source->member, &ack);
         s->owes_ack = false;
     }
 }

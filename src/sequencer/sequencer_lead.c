@@ -1,93 +1,95 @@
 /*
- * The leader's part: it numbers and publishes, answers the questions of members, and counts what a
- * majority has. And what any member answers a leader that asks.
+ * The leader's part: it appends and publishes, replies to requests of members, and commits what a
+ * majority has. And any member's reply to a new leader's query.
  */
 #include "sequencer_internal.h"
 
-#define ANNOUNCE_FIRST_NS (5 * NS_PER_MS)      /* after the last message; then twice as long, ... */
+#define ANNOUNCE_FIRST_NS (5 * NS_PER_MS)      /* after the last entry; then twice as long, ... */
 #define HEADROOM_BYTES    ((size_t)256 * 1024) /* a filler and an entry, of the largest */
+#define DATAGRAM_MAX      RECORD_PAYLOAD_MAX   /* of UDP over IPv4 */
 
-/* ---- numbering ---- */
+/* ---- append ---- */
 
-static struct entry_range range_at(const struct sequencer *s, uint64_t index)
+void sequencer_make_range(const struct sequencer *s, const struct sequencer_action *action,
+                          uint64_t index, struct entry_range *ret_range)
 {
-    struct entry_range range = {.first = index,
-                                .term_first = s->role == SEQUENCER_LEADING ? s->term_first : 0,
-                                .oldest = sequencer_max(s->log.first, 1),
-                                .last = sequencer_last(s),
-                                /* without commits, whatever is there may be given */
-                                .committed = s->commits ? s->committed : sequencer_last(s)};
-
+    *ret_range =
+        (struct entry_range){.first = index,
+                             .term_first = s->role == SEQUENCER_LEADING ? s->term_first : 0,
+                             .oldest = sequencer_max(s->log.first, 1),
+                             .reply_end = action->type == SEQUENCER_SEND ? action->entries.end : 0,
+                             .last = sequencer_last(s),
+                             /* without commits each entry may be delivered */
+                             .committed = s->commits ? s->committed : sequencer_last(s)};
     if (index < s->log.next)
-        (void)entry_log_id(&s->log, index, &range.id);
-    (void)entry_log_id(&s->log, index - 1, &range.previous);
-    return range;
+        (void)entry_log_id(&s->log, index, &ret_range->id);
+    (void)entry_log_id(&s->log, index - 1, &ret_range->previous);
 }
 
-static void publish(struct sequencer *s, uint64_t index, const struct request *request)
+/* The entry of this index; of the next one: only a range. */
+static void publish_entry(struct sequencer *s, uint64_t index)
 {
-    const struct entry_range range = range_at(s, index);
+    struct sequencer_action *action = sequencer_emit(s, SEQUENCER_PUBLISH);
 
+    action->entries.first = index;
+    action->entries.end = s->log.next;
     s->published_committed = s->committed;
-    s->ops->publish(s->context, &range, request);
 }
 
 void sequencer_announce(struct sequencer *s)
 {
-    publish(s, s->log.next, NULL);
+    publish_entry(s, s->log.next);
     s->announce_every_ns = sequencer_min(2 * s->announce_every_ns, SEQUENCER_ANNOUNCE_NS);
     s->announce_ns = s->now_ns + s->announce_every_ns;
 }
 
-static bool fits_a_frame(const struct request *request)
+static bool fits_a_frame(const struct record *record)
 {
-    return FRAME_HEADER_BYTES + ENTRY_RANGE_BYTES + record_header_bytes(&request->record) +
-               request->record.length <=
-           UDP_PAYLOAD_MAX;
+    return FRAME_HEADER_BYTES + ENTRY_RANGE_BYTES + record_header_bytes(record) + record->length <=
+           DATAGRAM_MAX;
 }
 
-/* What waits for a majority must fit into every other member's history, too, whose entries lie
- * otherwise: so some is left free. */
+/* Entries that are not committed must fit into every other member's log, too, where they may lie
+ * less densely: so some of ours is left free. */
 static bool has_room(const struct sequencer *s)
 {
-    const struct entry_log *log = &s->log;
     size_t waiting;
 
     if (!s->commits || s->delivered == sequencer_last(s))
         return true;
-    waiting = request_queue_since(&log->queue, entry_log_at(log, s->delivered + 1));
-    return waiting + HEADROOM_BYTES <= log->queue.arena_bytes;
+    waiting = entry_log_bytes_since(&s->log, s->delivered + 1);
+    return waiting + HEADROOM_BYTES <= s->log.queue.arena_bytes;
 }
 
-void sequencer_append(struct sequencer *s, const struct request *request)
+bool sequencer_append(struct sequencer *s, const struct record *record)
 {
     const struct entry_id id = {.term = s->term, .leader = s->self};
-    struct request named = *request;
-    const struct request *kept;
+    enum sequencer_kept kept;
 
-    if (!address_is_set(&named.record.ingress))
-        named.record.ingress = s->self_address;
-    if (!fits_a_frame(&named)) {
+    if (!fits_a_frame(record)) {
         counters_drop(s->counters, DROP_oversize, 1);
-        return;
+        return true;
     }
-    kept = has_room(s) ? sequencer_keep(s, id, &named) : NULL;
-    if (!kept) {
+    kept = has_room(s) ? sequencer_keep(s, id, record) : SEQUENCER_NO_ROOM;
+    if (kept == SEQUENCER_FLUSH_FIRST)
+        return false;
+    if (kept == SEQUENCER_NO_ROOM) {
         counters_drop(s->counters, DROP_order_full, 1);
-        return;
+        return true;
     }
     counters_add(s->counters, COUNTER_ORDER_NUMBERED, 1);
-    publish(s, sequencer_last(s), kept);
+    publish_entry(s, sequencer_last(s));
     s->announce_every_ns = ANNOUNCE_FIRST_NS;
     s->announce_ns = s->now_ns + ANNOUNCE_FIRST_NS;
     if (!s->commits)
         sequencer_deliver(s);
+    return true;
 }
 
-/* The highest number that so many of us have, this one included. */
+/* The highest index that a majority has, this one included. */
 static uint64_t majority_index(const struct sequencer *s)
 {
-    uint64_t had[VIEW_MEMBERS_MAX];
+    uint64_t had[SEQUENCER_MEMBERS_MAX];
     size_t count = 0;
 
     for (size_t i = 0; i < s->peer_count; i++) {
@@ -110,29 +112,26 @@ void sequencer_commit_majority(struct sequencer *s)
 {
     sequencer_commit(s, majority_index(s));
     if (s->committed != s->published_committed)
-        publish(s, s->log.next, NULL);
+        publish_entry(s, s->log.next);
 }
 
-/* ---- positions, and answers to them ---- */
+/* ---- acknowledgements, and replies to them ---- */
 
-/* Of the history, from where it was asked for: as much as one answer takes. */
-static void answer(struct sequencer *s, struct sequencer_peer *peer)
+/* Of the log, from where it was requested: as much as one reply takes. */
+static void reply_to(struct sequencer *s, struct sequencer_peer *peer)
 {
     uint64_t first = sequencer_min(sequencer_max(peer->request, s->log.first), s->log.next);
-    uint64_t until = first;
+    struct sequencer_action *action = sequencer_emit(s, SEQUENCER_SEND);
+    uint64_t end = first;
     size_t bytes = 0;
 
     peer->request = 0;
-    for (; until < s->log.next && bytes < SEQUENCER_REPLY_BYTES; until++)
-        bytes += RECORD_HEADER_MAX + entry_log_at(&s->log, until)->request.record.length;
-    for (uint64_t index = first; index < until || index == first; index++) {
-        struct entry_range range = range_at(s, index);
-
-        range.reply_end = until;
-        s->ops->send(s->context, peer->member, &range,
-                     index < until ? &entry_log_at(&s->log, index)->request : NULL);
-    }
-    counters_add(s->counters, COUNTER_ORDER_RESENT, until - first);
+    for (; end < s->log.next && bytes < SEQUENCER_REPLY_BYTES; end++)
+        bytes += RECORD_HEADER_MAX + entry_log_at(&s->log, end)->record.length;
+    action->member = peer->member;
+    action->entries.first = first;
+    action->entries.end = end;
+    counters_add(s->counters, COUNTER_ORDER_RESENT, end - first);
 }
 
 void sequencer_reply_all(struct sequencer *s)
@@ -144,47 +143,21 @@ void sequencer_reply_all(struct sequencer *s)
         if (!peer->request || sequencer_is_new(s))
             continue;
         if (budget_take(&peer->replies, s->now_ns))
-            answer(s, peer);
+            reply_to(s, peer);
         else
-            s->has_requests = true; /* when it is its turn again */
+            s->has_requests = true; /* when its budget allows */
     }
 }
 
-/* To a leader that asks: what we have. */
-static void send_ack(struct sequencer *s, const struct sequencer_peer *peer)
-{
-    const struct entry_ack ack = sequencer_ack(s);
-
-    s->ops->send_ack(s->context, peer->member, &ack);
-}
-
-/* A member answers its leader, and other members once its history is known to be the leader's. */
-static bool answers(const struct sequencer *s, bool is_our_leader)
+/* A member replies to its leader, and to other members once its log is known to be the leader's. */
+static bool replies_to(const struct sequencer *s, bool is_our_leader)
 {
     return s->role == SEQUENCER_FOLLOWING ? is_our_leader || s->normal_term == s->term
                                           : s->role != SEQUENCER_IDLE;
 }
 
-void sequencer_take_ack(struct sequencer *s, uint64_t from, uint64_t term,
-                        const struct entry_ack *ack)
+static void note_ack(struct sequencer_peer *peer, const struct entry_ack *ack)
 {
-    size_t index = sequencer_find_peer(s, from);
-    struct sequencer_peer *peer = &s->peers[index];
-    bool is_our_leader = from == s->source;
-
-    if (index == s->peer_count || term != s->term || !answers(s, is_our_leader)) {
-        counters_add(s->counters, COUNTER_ORDER_REFUSED, 1);
-        return;
-    }
-    if (ack->request) {
-        peer->request = ack->request;
-        s->has_requests = true;
-    }
-    if (s->role == SEQUENCER_FOLLOWING) {
-        if (is_our_leader && ack->flags & ENTRY_ACK_QUERY)
-            send_ack(s, peer);
-        return;
-    }
     if (ack->normal_term > peer->normal_term) /* what it had before may be gone */
         peer->last = 0;
     if (ack->normal_term >= peer->normal_term) {
@@ -193,6 +166,30 @@ void sequencer_take_ack(struct sequencer *s, uint64_t from, uint64_t term,
     }
     peer->committed = sequencer_max(peer->committed, ack->committed);
     peer->has_acked = true;
+}
+
+void sequencer_take_ack(struct sequencer *s, const struct sequencer_event *event)
+{
+    const struct entry_ack *ack = event->ack;
+    size_t at = sequencer_find_peer(s, event->from);
+    struct sequencer_peer *peer = &s->peers[at];
+    bool is_our_leader = event->from == s->source;
+
+    if (at == s->peer_count || event->term != s->term || !replies_to(s, is_our_leader)) {
+        counters_add(s->counters, COUNTER_ORDER_REFUSED, 1);
+        return;
+    }
+    if (ack->request) {
+        peer->request = ack->request;
+        s->has_requests = true;
+    }
+    if (s->role != SEQUENCER_FOLLOWING) {
+        note_ack(peer, ack);
+    } else if (is_our_leader && ack->flags & ENTRY_ACK_QUERY) {
+        const struct entry_ack own = sequencer_make_ack(s);
+
+        sequencer_emit_ack(s, peer->member, &own);
+    }
     if (s->role == SEQUENCER_ADOPTING)
         sequencer_adopt_consider(s);
 }

@@ -1,243 +1,14 @@
 /*
- * sequencer_world: some pods with an order each, a network between them that loses, delays and
- * repeats, leaders that come and go, and what each pod's app was given.
+ * sequencer_world: some pods with a sequencer each, a network between them that loses, delays and
+ * repeats, changes of the leader, and the messages that each pod's app was given.
  *
- * What an app knows is a map from numbers to messages: its events are taken at their word. Two apps
- * must never know two messages under one number.
+ * An app is a map from indices to messages, and applies the reports that it gets. Two apps must
+ * never have two messages under one index.
  */
-#ifndef TESTS_ORDER_WORLD_H
-#define TESTS_ORDER_WORLD_H
+#ifndef TESTS_SEQUENCER_WORLD_H
+#define TESTS_SEQUENCER_WORLD_H
 
-#include <criterion/criterion.h>
-#include <stdlib.h>
-
-#include "headless/sequencer/sequencer.h"
-
-#define PODS     5
-#define NUMBERS  20000 /* more than any run makes */
-#define PACKETS  16384
-#define DATAGRAM 1024
-
-struct app_log {
-    uint32_t known[NUMBERS]; /* by number: the message, 0: none */
-    uint64_t next;           /* 0: nothing yet */
-    uint64_t given, missing, diverged, joined;
-    uint64_t run_from; /* of the process that writes now */
-};
-
-struct world;
-
-struct pod {
-    struct world *world;
-    size_t index;
-    struct sequencer sequencer;
-    struct counters counters;
-    struct view view;
-    uint64_t instance;
-    bool is_alive;
-    struct app_log app;
-};
-
-struct packet {
-    uint64_t at_ns, sent_ns;
-    size_t from, to;
-    uint64_t instance, term; /* of the sender */
-    bool is_range;
-    struct entry_range range;
-    struct entry_ack ack;
-    size_t records, bytes;
-    uint8_t record[DATAGRAM];
-};
-
-struct world {
-    struct pod pods[PODS];
-    struct packet *packets; /* PACKETS, unordered */
-    size_t packet_count;
-    uint64_t now_ns, random;
-    unsigned loss, twice, late; /* percent */
-    uint64_t last_ns[PODS][PODS];
-    bool commits;
-    size_t log_bytes;
-    uint32_t message; /* the last that a client sent */
-    uint64_t term;
-    bool cuts[PODS][PODS];
-    bool keeps_all; /* what any member has in its history, no other may be told to be missing */
-};
-
-static inline uint64_t draw(struct world *w, uint64_t below)
-{
-    w->random ^= w->random << 13;
-    w->random ^= w->random >> 7;
-    w->random ^= w->random << 17;
-    return w->random % below;
-}
-
-/* ---- what an order wants done ---- */
-
-/* In order, but for some that come late. */
-static inline uint64_t when(struct world *w, size_t from, size_t to)
-{
-    uint64_t at_ns = w->now_ns + (1 + draw(w, 10)) * NS_PER_MS / 10;
-
-    if (draw(w, 100) < w->late)
-        return at_ns + 3 * NS_PER_MS;
-    if (at_ns <= w->last_ns[from][to])
-        at_ns = w->last_ns[from][to] + 1;
-    w->last_ns[from][to] = at_ns;
-    return at_ns;
-}
-
-static inline void put(struct world *w, const struct packet *packet)
-{
-    unsigned copies = draw(w, 100) < w->twice ? 2 : 1;
-
-    if (w->cuts[packet->from][packet->to])
-        return;
-    for (; copies > 0; copies--) {
-        if (draw(w, 100) < w->loss)
-            continue;
-        cr_assert_lt(w->packet_count, PACKETS);
-        w->packets[w->packet_count] = *packet;
-        w->packets[w->packet_count].sent_ns = w->now_ns;
-        w->packets[w->packet_count++].at_ns = when(w, packet->from, packet->to);
-    }
-}
-
-static inline struct packet make_packet(const struct pod *pod, size_t to)
-{
-    return (struct packet){
-        .from = pod->index, .to = to, .instance = pod->instance, .term = pod->sequencer.term};
-}
-
-static inline void put_record(struct packet *packet, const struct record *record)
-{
-    packet->records++;
-    packet->bytes += record_put_header(packet->record + packet->bytes, record);
-    memcpy(packet->record + packet->bytes, record->payload, record->length);
-    packet->bytes += record->length;
-}
-
-/* The last run to this pod, if it is still open for this one's message, as frames are. */
-static inline struct packet *open_packet(struct world *w, const struct packet *wanted)
-{
-    for (size_t i = w->packet_count; i > 0; i--) {
-        struct packet *packet = &w->packets[i - 1];
-
-        if (packet->from != wanted->from || packet->to != wanted->to)
-            continue;
-        return packet->is_range && packet->sent_ns == w->now_ns && packet->term == wanted->term &&
-                       packet->instance == wanted->instance &&
-                       packet->range.reply_end == wanted->range.reply_end && packet->records > 0 &&
-                       packet->range.first + packet->records == wanted->range.first &&
-                       entry_id_equal(packet->range.id, wanted->range.id) &&
-                       packet->bytes + RECORD_HEADER_MAX + 16 < DATAGRAM
-                   ? packet
-                   : NULL;
-    }
-    return NULL;
-}
-
-static inline void op_send(void *context, size_t member, const struct entry_range *range,
-                           const struct request *request)
-{
-    struct pod *pod = context;
-    struct packet packet = make_packet(pod, member), *open;
-
-    packet.is_range = true;
-    packet.range = *range;
-    open = request ? open_packet(pod->world, &packet) : NULL;
-    if (request)
-        put_record(open ? open : &packet, &request->record);
-    if (!open)
-        put(pod->world, &packet);
-}
-
-static inline void op_publish(void *context, const struct entry_range *range,
-                              const struct request *request)
-{
-    struct pod *pod = context;
-
-    for (size_t i = 0; i < PODS; i++) {
-        if (i != pod->index)
-            op_send(context, i, range, request);
-    }
-}
-
-static inline void op_send_ack(void *context, size_t member, const struct entry_ack *ack)
-{
-    struct pod *pod = context;
-    struct packet packet = make_packet(pod, member);
-
-    packet.ack = *ack;
-    put(pod->world, &packet);
-}
-
-static inline void op_deliver(void *context, const struct request *request)
-{
-    struct pod *pod = context;
-    struct app_log *app = &pod->app;
-    uint32_t message;
-
-    memcpy(&message, request->record.payload, sizeof(message));
-    cr_assert_lt(app->next, NUMBERS);
-    app->known[app->next++] = message;
-    app->given++;
-    counters_add(&pod->counters, COUNTER_DELIVERED, 1);
-}
-
-/* None has it whom this one can reach, and who is known to be of the leader's mind. */
-static inline void check_nobody_has(const struct pod *pod, uint64_t from, uint64_t to)
-{
-    const struct world *w = pod->world;
-
-    for (size_t i = 0; i < PODS; i++) {
-        const struct sequencer *s = &w->pods[i].sequencer;
-
-        if (i == pod->index || !w->pods[i].is_alive || s->term != pod->sequencer.term ||
-            s->normal_term != s->term || w->cuts[i][pod->index] || w->cuts[pod->index][i])
-            continue;
-        cr_assert(s->log.next <= from || s->log.first > to,
-                  "pod %zu is told that %llu to %llu are missing, and %zu has %llu to %llu",
-                  pod->index, (unsigned long long)from, (unsigned long long)to, i,
-                  (unsigned long long)s->log.first, (unsigned long long)s->log.next - 1);
-    }
-}
-
-static inline void op_report(void *context, const struct sequencer_event *event)
-{
-    struct pod *pod = context;
-    struct app_log *app = &pod->app;
-
-    if (event->type == SEQUENCER_MISSING && pod->world->keeps_all)
-        check_nobody_has(pod, event->from, event->to);
-
-    if (event->type == SEQUENCER_JOINED) {
-        app->next = app->run_from = event->from;
-        app->joined++;
-    } else if (event->type == SEQUENCER_MISSING) {
-        cr_assert_eq(event->from, app->next);
-        app->next = event->to + 1;
-        app->missing += event->to - event->from + 1;
-    } else {
-        cr_assert_eq(event->to + 1, app->next);
-        for (uint64_t n = event->from; n <= event->to; n++)
-            app->known[n] = 0;
-        app->next = event->from;
-        app->diverged += event->to - event->from + 1;
-    }
-}
-
-static inline void op_flush(void *context)
-{
-    sequencer_flush(&((struct pod *)context)->sequencer);
-}
-
-static const struct sequencer_ops world_ops = {.deliver = op_deliver,
-                                               .publish = op_publish,
-                                               .send = op_send,
-                                               .send_ack = op_send_ack,
-                                               .flush = op_flush,
-                                               .report = op_report};
+#include "sequencer_pod.h"
 
 /* ---- pods ---- */
 
@@ -249,11 +20,8 @@ static inline struct address pod_address(size_t index)
 static inline void pod_start(struct world *w, size_t index)
 {
     struct pod *pod = &w->pods[index];
-    const struct sequencer_setup setup = {.ops = &world_ops,
-                                          .context = pod,
-                                          .counters = &pod->counters,
+    const struct sequencer_setup setup = {.counters = &pod->counters,
                                           .self = w->random,
-                                          .self_address = pod_address(index),
                                           .commits = w->commits,
                                           .log_bytes = w->log_bytes};
 
@@ -261,7 +29,7 @@ static inline void pod_start(struct world *w, size_t index)
     pod->index = index;
     pod->instance = w->random;
     pod->is_alive = true;
-    pod->view = (struct view){0};
+    memset(&pod->view, 0, sizeof(pod->view));
     memset(&pod->counters, 0, sizeof(pod->counters));
     cr_assert_eq(sequencer_init(&pod->sequencer, &setup), 0);
     (void)draw(w, 2);
@@ -273,54 +41,48 @@ static inline void pod_kill(struct world *w, size_t index)
     w->pods[index].is_alive = false;
 }
 
-static inline void begin(struct world *w, struct pod *pod)
-{
-    sequencer_begin(&pod->sequencer, w->now_ns);
-}
-
-/* This pod hears who leads, and which members there are. */
-static inline void pod_hears(struct world *w, size_t index, size_t leader, uint64_t term)
+/* This pod learns the leader and the members. */
+static inline void pod_learns_leader(struct world *w, size_t index, size_t leader, uint64_t term)
 {
     struct pod *pod = &w->pods[index];
-    struct view *view = &pod->view;
+    struct sequencer_member members[PODS];
+    const struct sequencer_membership membership = {.term = term,
+                                                    .leader = w->pods[leader].instance,
+                                                    .votes_needed = PODS / 2 + 1,
+                                                    .member_count = PODS,
+                                                    .members = members};
 
-    if (!pod->is_alive || term < view->term)
+    if (!pod->is_alive || term < pod->view.term)
         return;
-    view->term = term;
-    view->kind = index == leader ? VIEW_LEADER_SELF : VIEW_LEADER_MEMBER;
-    view->leader_instance = w->pods[leader].instance;
-    view->votes_needed = PODS / 2 + 1;
-    view->member_count = PODS;
+    pod->view.term = term;
+    pod->view.leads = index == leader;
     for (size_t i = 0; i < PODS; i++)
-        view->members[i] = (struct member){.instance = w->pods[i].instance,
-                                           .address = pod_address(i),
-                                           .is_alive = w->pods[i].is_alive};
-    begin(w, pod);
-    sequencer_take_view(&pod->sequencer, view);
-    sequencer_flush(&pod->sequencer);
+        members[i] = (struct sequencer_member){.instance = w->pods[i].instance,
+                                               .is_alive = w->pods[i].is_alive};
+    step(pod, &(struct sequencer_event){.type = SEQUENCER_MEMBERSHIP, .membership = &membership});
+    flush(pod);
 }
 
-static inline void all_hear(struct world *w, size_t leader)
+static inline void all_learn(struct world *w, size_t leader)
 {
     w->term++;
     for (size_t i = 0; i < PODS; i++)
-        pod_hears(w, i, leader, w->term);
+        pod_learns_leader(w, i, leader, w->term);
 }
 
 static inline void client_sends(struct world *w, size_t leader)
 {
     struct pod *pod = &w->pods[leader];
     uint32_t message = ++w->message;
-    struct request request = {
-        .record = {.client = pod_address(99), .local = pod_address(0), .length = 4}};
+    struct record record = {.client = pod_address(99), .local = pod_address(0), .length = 4};
 
-    request.record.client.port = 5000;
-    request.record.local.port = 12000;
-    request.record.payload = (const uint8_t *)&message;
-    begin(w, pod);
+    record.client.port = 5000;
+    record.local.port = 12000;
+    record.ingress = pod_address(leader);
+    record.payload = (const uint8_t *)&message;
     if (pod->is_alive && sequencer_is_leading(&pod->sequencer))
-        sequencer_append(&pod->sequencer, &request);
-    sequencer_flush(&pod->sequencer);
+        step(pod, &(struct sequencer_event){.type = SEQUENCER_APPEND, .record = &record});
+    flush(pod);
 }
 
 /* ---- time ---- */
@@ -332,14 +94,12 @@ static inline void arrive(struct world *w, const struct packet *packet)
 
     if (!pod->is_alive)
         return;
-    begin(w, pod);
     if (packet->is_range)
-        sequencer_take_entries(&pod->sequencer, packet->instance, packet->term, &packet->range,
-                               packet->records, &reader);
+        take_entries(pod, packet->instance, packet->term, &packet->range, packet->records, &reader);
     else
-        sequencer_take_ack(&pod->sequencer, packet->instance, packet->term, &packet->ack);
+        take_ack(pod, packet->instance, packet->term, &packet->ack);
     if (draw(w, 3) == 0) /* a batch ends */
-        sequencer_flush(&pod->sequencer);
+        flush(pod);
 }
 
 static inline void deliver_due(struct world *w)
@@ -371,9 +131,8 @@ static inline void pass(struct world *w, unsigned ms)
 
             if (!pod->is_alive)
                 continue;
-            begin(w, pod);
-            (void)sequencer_tick(&pod->sequencer);
-            sequencer_flush(&pod->sequencer);
+            tick(pod);
+            flush(pod);
         }
     }
 }

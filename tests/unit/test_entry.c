@@ -1,4 +1,4 @@
-/* order, frame: runs and positions on the wire, and everything that is refused. */
+/* entry, frame: ranges and acknowledgements on the wire, and everything that is refused. */
 #include <criterion/criterion.h>
 
 #include "headless/wire/frame.h"
@@ -49,7 +49,7 @@ static enum frame_verdict verdict_of(const uint8_t *data, size_t length)
     return frame_open(data, length, CLUSTER, &header, &records, &reader);
 }
 
-/* Opens it, and looks at its body. */
+/* Opens it, and reads its body. */
 static size_t opened(const uint8_t *data, size_t length, union frame_body *ret_body,
                      struct frame_reader *ret_reader)
 {
@@ -61,7 +61,7 @@ static size_t opened(const uint8_t *data, size_t length, union frame_body *ret_b
     return records;
 }
 
-Test(sequencer_wire, a_run_with_records_comes_back)
+Test(entry, range_with_records_round_trip)
 {
     uint8_t data[512];
     size_t length = put_frame(data, FRAME_ENTRIES, 3);
@@ -86,7 +86,7 @@ Test(sequencer_wire, a_run_with_records_comes_back)
     cr_assert_not(frame_next(&reader, &record));
 }
 
-Test(sequencer_wire, a_run_may_be_without_records_and_padded)
+Test(entry, range_may_be_without_records_and_padded)
 {
     uint8_t data[1024] = {0};
     size_t length = put_frame(data, FRAME_ENTRIES, 0);
@@ -100,7 +100,7 @@ Test(sequencer_wire, a_run_may_be_without_records_and_padded)
     cr_assert_eq(body.range.last, 8);
 }
 
-Test(sequencer_wire, a_position_comes_back)
+Test(entry, acknowledgement_round_trip)
 {
     uint8_t data[1024] = {0};
     size_t length = put_frame(data, FRAME_ACK, 0);
@@ -114,10 +114,10 @@ Test(sequencer_wire, a_position_comes_back)
     cr_assert_eq(body.ack.last, 9);
     cr_assert_eq(body.ack.committed, 8);
     length = put_frame(data, FRAME_ACK, 1);
-    cr_assert_eq(verdict_of(data, length), FRAME_MALFORMED, "a position has no records");
+    cr_assert_eq(verdict_of(data, length), FRAME_MALFORMED, "an acknowledgement has no records");
 }
 
-Test(sequencer_wire, truncated_bodies_are_refused)
+Test(entry, truncated_bodies_are_refused)
 {
     uint8_t data[512];
 
@@ -134,8 +134,8 @@ Test(sequencer_wire, truncated_bodies_are_refused)
     }
 }
 
-/* In bytes of the frame; each with the top bit set is a number that cannot be. */
-Test(sequencer_wire, numbers_that_cannot_be_are_refused)
+/* Offsets in the frame; with the top bit set each is an index out of bounds. */
+Test(entry, indices_out_of_bounds_are_refused)
 {
     static const size_t index[] = {0, 40, 48, 56, 64, 72};
     uint8_t data[512];
@@ -148,13 +148,13 @@ Test(sequencer_wire, numbers_that_cannot_be_are_refused)
     }
     length = put_frame(data, FRAME_ENTRIES, 1);
     memset(data + FRAME_HEADER_BYTES, 0, 8);
-    cr_assert_eq(verdict_of(data, length), FRAME_MALFORMED, "numbers begin at 1");
+    cr_assert_eq(verdict_of(data, length), FRAME_MALFORMED, "indices begin at 1");
     length = put_frame(data, FRAME_ENTRIES, 1);
     memset(data + FRAME_HEADER_BYTES + 48, 0, 8);
-    cr_assert_eq(verdict_of(data, length), FRAME_MALFORMED, "so does a history");
+    cr_assert_eq(verdict_of(data, length), FRAME_MALFORMED, "so does a log");
 }
 
-Test(sequencer_wire, positions_that_cannot_be_are_refused)
+Test(entry, invalid_acknowledgements_are_refused)
 {
     static const size_t index[] = {8, 24, 32};
     uint8_t data[512];
@@ -170,5 +170,5 @@ Test(sequencer_wire, positions_that_cannot_be_are_refused)
     cr_assert_eq(verdict_of(data, length), FRAME_MALFORMED, "an unknown flag");
     length = put_frame(data, FRAME_ACK, 0);
     data[FRAME_HEADER_BYTES + 5] = 1;
-    cr_assert_eq(verdict_of(data, length), FRAME_MALFORMED, "what has to be zero");
+    cr_assert_eq(verdict_of(data, length), FRAME_MALFORMED, "must be zero");
 }

@@ -1,10 +1,10 @@
-/* entry_log, request_queue: a history by number, in a ring of bytes. */
+/* entry_log, arena_queue: a log by index, in a ring of bytes. */
 #include <criterion/criterion.h>
 #include <stdlib.h>
 
 #include "headless/sequencer/entry_log.h"
 
-#define BYTES (64u * REQUEST_QUEUE_ALIGN)
+#define BYTES (64u * ARENA_QUEUE_ALIGN)
 
 static struct entry_log history;
 static const struct entry_id first_id = {.term = 1, .leader = 7};
@@ -13,11 +13,10 @@ static const struct entry_id second_id = {.term = 2, .leader = 8};
 static bool append(struct entry_id id, uint64_t content, size_t length)
 {
     static uint8_t payload[8192];
-    const struct request request = {
-        .record = {.payload = payload, .length = (uint16_t)length, .tag = content}};
+    const struct record record = {.payload = payload, .length = (uint16_t)length, .tag = content};
 
     memset(payload, (int)content, length);
-    return entry_log_append(&history, id, &request);
+    return entry_log_append(&history, id, &record);
 }
 
 static void append_always(struct entry_id id, uint64_t content, size_t length)
@@ -26,11 +25,11 @@ static void append_always(struct entry_id id, uint64_t content, size_t length)
         entry_log_drop_oldest(&history);
 }
 
-/* Each number has what was put under it, in tag and payload. */
+/* Each index has its own record, by tag and payload. */
 static void check(void)
 {
     for (uint64_t index = history.first; index < history.next; index++) {
-        const struct record *record = &entry_log_at(&history, index)->request.record;
+        const struct record *record = &entry_log_at(&history, index)->record;
 
         cr_assert_eq(record->tag, index);
         for (size_t i = 0; i < record->length; i++)
@@ -51,7 +50,7 @@ static void teardown(void)
 
 TestSuite(entry_log, .init = setup, .fini = teardown);
 
-Test(entry_log, the_oldest_makes_room)
+Test(entry_log, oldest_entry_makes_room)
 {
     for (uint64_t index = 1; index <= 1000; index++) {
         append_always(first_id, index, (size_t)(index * 37 % 3000));
@@ -62,8 +61,8 @@ Test(entry_log, the_oldest_makes_room)
     cr_assert_leq(history.queue.used, BYTES);
 }
 
-/* At every place of the ring: the newest ones go, and others come in their place. */
-Test(entry_log, what_is_cut_off_is_replaced)
+/* At every place of the ring: the newest entries are cut off, and others follow in their place. */
+Test(entry_log, entries_that_are_cut_off_are_replaced)
 {
     for (uint64_t round = 0; round < 300; round++) {
         uint64_t from;
@@ -88,7 +87,7 @@ Test(entry_log, nothing_is_left_when_all_is_cut_off)
     check();
 }
 
-Test(entry_log, marks_of_what_it_holds_and_of_the_one_before)
+Test(entry_log, ids_of_its_entries_and_of_the_one_before)
 {
     struct entry_id id;
 
@@ -108,11 +107,11 @@ Test(entry_log, marks_of_what_it_holds_and_of_the_one_before)
     cr_assert_not(entry_log_id(&history, 2, &id));
 }
 
-Test(entry_log, what_is_larger_than_the_ring_has_no_room)
+Test(entry_log, entry_larger_than_the_ring_has_no_room)
 {
     entry_log_fini(&history);
-    cr_assert_eq(entry_log_init(&history, 4u * REQUEST_QUEUE_ALIGN), 0);
+    cr_assert_eq(entry_log_init(&history, 4u * ARENA_QUEUE_ALIGN), 0);
     entry_log_restart(&history, 1, NULL);
-    cr_assert_not(append(first_id, 1, 4u * REQUEST_QUEUE_ALIGN));
+    cr_assert_not(append(first_id, 1, 4u * ARENA_QUEUE_ALIGN));
     cr_assert(append(first_id, 1, 100));
 }

@@ -165,7 +165,7 @@ Test(relay_linger, requests_do_not_wait_and_keep_the_order_of_sequences)
 }
 
 /* Else it would ask for what is on its way. */
-Test(relay_linger, a_run_for_one_member_comes_behind_what_waits)
+Test(relay_linger, range_for_one_member_leaves_after_waiting_copies)
 {
     const struct request request = make_request(100);
     const struct entry_range range = {
@@ -175,7 +175,7 @@ Test(relay_linger, a_run_for_one_member_comes_behind_what_waits)
     copy_at(BEGIN, 100);
     expect_frame(1, 1);
     copy_at(BEGIN + 1, 100);
-    relay_entries(&relay, &members[0], &range, &request);
+    relay_entries(&relay, &members[0], &range, &request.record);
     expect_frame(1, 2);
     relay_flush(&relay);
     cr_expect_eq(frame_at(0, &sequence), 1);
