@@ -15,11 +15,13 @@ _Static_assert(VIEW_MEMBERS_MAX <= SEQUENCER_MEMBERS_MAX, "a sequencer knows all
 
 static void deliver_entry(struct worker *worker, const struct log_entry *entry)
 {
-    struct request request = {.record = entry->record,
-                              .term = entry->id.term,
-                              .hops = 1,
-                              .is_copy = !sequencer_owns(&worker->sequence->sequencer, entry)};
+    struct request request;
 
+    request.record = entry->record;
+    request.term = entry->id.term;
+    request.hops = 1;
+    request.is_copy = !sequencer_owns(&worker->sequence->sequencer, entry);
+    request.is_multicast = false;
     if (address_equal_ip(&request.record.ingress, &worker->config->self))
         request.record.ingress = (struct address){0};
     route_deliver(worker, &request);
@@ -106,7 +108,8 @@ static void log_report(const struct sequencer_report *report)
 
 /* The app is given all earlier entries first: where app.notify is the app's own port, the report
  * comes in its place between them. */
-static void report_to_app(struct worker *worker, const struct sequencer_report *report)
+static __attribute__((noinline, cold)) void report_to_app(struct worker *worker,
+                                                          const struct sequencer_report *report)
 {
     char text[NOTICE_MAX];
     int length = snprintf(text, sizeof(text),
@@ -171,7 +174,6 @@ static void step(struct worker *worker, const struct sequencer_event *event)
         worker_flush(worker); /* makes room in the log */
     }
     carry_out(worker);
-    publish_numbers(sequence);
 }
 
 void sequence_take_view(struct worker *worker)
@@ -228,6 +230,7 @@ void sequence_flush(struct worker *worker)
     const struct sequencer_event event = {.type = SEQUENCER_FLUSH};
 
     step(worker, &event);
+    publish_numbers(worker->sequence);
 }
 
 bool sequence_tick(struct worker *worker)

@@ -75,17 +75,6 @@ size_t entry_log_bytes_since(const struct entry_log *log, uint64_t index)
     return arena_queue_since(&log->queue, entry_log_at(log, index));
 }
 
-bool entry_log_id(const struct entry_log *log, uint64_t index, struct entry_id *ret_id)
-{
-    if (index >= log->first && index < log->next)
-        *ret_id = entry_log_at(log, index)->id;
-    else if (index + 1 == log->first && log->knows_previous)
-        *ret_id = log->previous;
-    else
-        return false;
-    return true;
-}
-
 uint64_t entry_log_range_start(const struct entry_log *log, uint64_t index)
 {
     const struct entry_id id = entry_log_at(log, index)->id;

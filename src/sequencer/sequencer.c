@@ -21,17 +21,6 @@ void sequencer_fini(struct sequencer *s)
 
 /* ---- actions ---- */
 
-/* There is room for all that one step may do: an action a member, and a few. */
-struct sequencer_action *sequencer_emit(struct sequencer *s, enum sequencer_action_type type)
-{
-    struct sequencer_actions *out = s->out;
-    struct sequencer_action *action =
-        &out->list[out->count < SEQUENCER_ACTIONS_MAX ? out->count++ : SEQUENCER_ACTIONS_MAX - 1];
-
-    action->type = type;
-    return action;
-}
-
 void sequencer_emit_ack(struct sequencer *s, uint32_t member, const struct entry_ack *ack)
 {
     struct sequencer_action *action = sequencer_emit(s, SEQUENCER_SEND_ACK);

@@ -24,8 +24,18 @@ static inline bool sequencer_is_new(const struct sequencer *s)
 
 /* ---- sequencer.c ---- */
 
-/* One more action of this step. */
-struct sequencer_action *sequencer_emit(struct sequencer *s, enum sequencer_action_type type);
+/* One more action of this step. There is room for all of one step: an action a member, and some. */
+static inline struct sequencer_action *sequencer_emit(struct sequencer *s,
+                                                      enum sequencer_action_type type)
+{
+    struct sequencer_actions *out = s->out;
+    struct sequencer_action *action = &out->list[out->count];
+
+    out->count += out->count < SEQUENCER_ACTIONS_MAX - 1;
+    action->type = type;
+    return action;
+}
+
 void sequencer_emit_ack(struct sequencer *s, uint32_t member, const struct entry_ack *ack);
 void sequencer_report(struct sequencer *s, enum sequencer_report_type type, uint64_t from,
                       uint64_t to);

@@ -13,17 +13,19 @@
 void sequencer_make_range(const struct sequencer *s, const struct sequencer_action *action,
                           uint64_t index, struct entry_range *ret_range)
 {
-    *ret_range =
-        (struct entry_range){.first = index,
-                             .term_first = s->role == SEQUENCER_LEADING ? s->term_first : 0,
-                             .oldest = sequencer_max(s->log.first, 1),
-                             .reply_end = action->type == SEQUENCER_SEND ? action->entries.end : 0,
-                             .last = sequencer_last(s),
-                             /* without commits each entry may be delivered */
-                             .committed = s->commits ? s->committed : sequencer_last(s)};
-    if (index < s->log.next)
-        (void)entry_log_id(&s->log, index, &ret_range->id);
-    (void)entry_log_id(&s->log, index - 1, &ret_range->previous);
+    static const struct entry_id none;
+    const uint64_t last = sequencer_last(s);
+
+    ret_range->first = index;
+    ret_range->id =
+        index >= s->log.first && index <= last ? entry_log_at(&s->log, index)->id : none;
+    if (!entry_log_id(&s->log, index - 1, &ret_range->previous))
+        ret_range->previous = none;
+    ret_range->term_first = s->role == SEQUENCER_LEADING ? s->term_first : 0;
+    ret_range->oldest = sequencer_max(s->log.first, 1);
+    ret_range->reply_end = action->type == SEQUENCER_SEND ? action->entries.end : 0;
+    ret_range->last = last;
+    ret_range->committed = s->commits ? s->committed : last; /* without commits: all */
 }
 
 /* The entry of this index; of the next one: only a range. */

@@ -20,7 +20,7 @@ struct sequence {
     uint64_t generation;      /* of the view that the sequencer knows */
     bool needs_flush;         /* actions were carried out since the last batch ended */
 
-    /* Published after each step. */
+    /* Published with each flush. */
     _Atomic uint64_t waiting; /* entries that were not delivered yet */
     _Atomic uint64_t last;    /* index */
     _Atomic bool is_leading;

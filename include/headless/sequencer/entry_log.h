@@ -50,7 +50,17 @@ static inline const struct log_entry *entry_log_at(const struct entry_log *log, 
 size_t entry_log_bytes_since(const struct entry_log *log, uint64_t index);
 
 /* The id of an index that it holds, or of the one before these. False: not known. */
-bool entry_log_id(const struct entry_log *log, uint64_t index, struct entry_id *ret_id);
+static inline bool entry_log_id(const struct entry_log *log, uint64_t index,
+                                struct entry_id *ret_id)
+{
+    if (index >= log->first && index < log->next)
+        *ret_id = entry_log_at(log, index)->id;
+    else if (index + 1 == log->first && log->knows_previous)
+        *ret_id = log->previous;
+    else
+        return false;
+    return true;
+}
 
 /* The first index of the consecutive entries up to this one that have its id, as far as the log
  * goes back. */
