@@ -49,6 +49,7 @@ static void give_up(struct sequencer *s)
 
     turn_to(s, catch_up->nearest_from == s->source ? 0 : catch_up->nearest_from);
     catch_up->has_progress = true;
+    catch_up->has_skipped = true;
     catch_up->since_ns = s->now_ns;
     sequencer_skip_to(s, &catch_up->nearest);
 }
@@ -101,7 +102,11 @@ void sequencer_catch_up_seek(struct sequencer *s, const struct entry_range *rang
 {
     struct sequencer_catch_up *catch_up = &s->catch_up;
 
-    if (!catch_up->donor) {
+    if (!catch_up->donor && catch_up->has_skipped && s->log.first == s->log.next) {
+        /* The source dropped more entries while donors were asked. Its log reached back furthest.
+         */
+        sequencer_skip_to(s, range);
+    } else if (!catch_up->donor) {
         begin_catch_up(s, range);
     } else if (catch_up->is_from_donor) {
         if (records && !catch_up->has_progress && range->first < catch_up->nearest.first) {

@@ -240,3 +240,23 @@ Test(sequencer_catch_up, follower_counts_no_acknowledgements)
     cr_assert_eq(delivered(1), 20);
     world_end(&w);
 }
+
+/* The leader's log drops entries faster than silent donors are given up. */
+Test(sequencer_catch_up, short_log_is_not_chased)
+{
+    begin_short_world();
+    isolate(4, true);
+    send_many(0, 500);
+    isolate(4, false);
+    for (size_t i = 1; i < 4; i++)
+        w.cuts[4][i] = true;
+    for (unsigned i = 0; i < 2000; i++) {
+        client_sends(&w, 0);
+        pass(&w, 1);
+    }
+    cr_assert_gt(w.pods[4].app.given, 1000);
+    pass(&w, 50);
+    cr_assert_eq(delivered(4), 2510);
+    check_agreement();
+    world_end(&w);
+}

@@ -147,6 +147,7 @@ struct sequencer_catch_up {
     uint64_t since_ns;          /* the last progress */
     unsigned tries;             /* requests since the donor was heard */
     bool has_progress;          /* since this catch-up began */
+    bool has_skipped;           /* no donor had the entries: our log began again behind the gap */
     bool is_from_donor;         /* the range in this step */
     struct entry_range nearest; /* of those beyond the gap: the one that begins first */
     uint64_t nearest_from;
