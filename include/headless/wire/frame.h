@@ -46,8 +46,8 @@
 #define RECORD_PAYLOAD_MAX 65507
 
 /* DATA: requests for the leader. REPLY: answers. COPY: requests for the receiver's own app, whoever
- * leads. ORDER, POSITION: see order.h; between header and records they have a run, or only a
- * position. */
+ * leads. ENTRIES, ACK: see entry.h; between header and records they have a range, or only an
+ * acknowledgement. */
 enum frame_type {
     FRAME_DATA = 1,
     FRAME_REPLY = 2,
@@ -142,7 +142,7 @@ enum frame_verdict frame_open(const uint8_t *data, size_t length, uint64_t clust
                               struct frame_header *ret_header, size_t *ret_records,
                               struct frame_reader *ret_reader);
 
-/* The body of a frame of type ORDER or POSITION that frame_open accepted. */
+/* The body of a frame of type ENTRIES or ACK that frame_open accepted. */
 void frame_get_body(const uint8_t *data, const struct frame_header *header,
                     union frame_body *ret_body);
 
