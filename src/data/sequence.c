@@ -53,15 +53,15 @@ static void send_entry(struct worker *worker, const struct sequencer_action *act
     const struct sequencer *sequencer = &worker->sequence->sequencer;
     const struct record *record =
         index < action->entries.end ? &entry_log_at(&sequencer->log, index)->record : NULL;
-    struct entry_range range;
+    union frame_body body;
 
-    sequencer_make_range(sequencer, action, index, &range);
+    sequencer_make_range(sequencer, action, index, &body.range);
     if (action->type == SEQUENCER_PUBLISH) {
-        relay_publish(&worker->relay, sequencer->term, &range, record);
+        relay_publish(&worker->relay, sequencer->term, &body, record);
     } else {
         const struct relay_target target = target_of(worker, action->member);
 
-        relay_entries(&worker->relay, &target, &range, record);
+        relay_entries(&worker->relay, &target, &body, record);
     }
 }
 

@@ -110,11 +110,12 @@ void relay_copy(struct relay *relay, uint64_t term, const struct request *reques
 void relay_linger(struct relay *relay, uint64_t linger_ns);
 
 /* The sequencer's frames: a range with one of its entries, or none, to each of them, or to one
- * member; and an acknowledgement to one member. A range continues the one before, if it can. */
-void relay_publish(struct relay *relay, uint64_t term, const struct entry_range *range,
+ * member; and an acknowledgement to one member. A range (in body) continues the one before, if it
+ * can. */
+void relay_publish(struct relay *relay, uint64_t term, const union frame_body *body,
                    const struct record *record);
 void relay_entries(struct relay *relay, const struct relay_target *member,
-                   const struct entry_range *range, const struct record *record);
+                   const union frame_body *body, const struct record *record);
 void relay_ack(struct relay *relay, const struct relay_target *member, const struct entry_ack *ack);
 
 /* Carry an answer of that term to the relay port of its ingress pod. */
