@@ -99,7 +99,7 @@ void arena_queue_pop(struct arena_queue *queue)
 }
 
 /* From the head of the queue to this entry. */
-static size_t distance(const struct arena_queue *queue, const void *entry)
+static size_t bytes_before(const struct arena_queue *queue, const void *entry)
 {
     size_t offset = (size_t)((const uint8_t *)entry - sizeof(struct head) - queue->arena);
 
@@ -108,13 +108,13 @@ static size_t distance(const struct arena_queue *queue, const void *entry)
 
 size_t arena_queue_since(const struct arena_queue *queue, const void *entry)
 {
-    return queue->used - distance(queue, entry);
+    return queue->used - bytes_before(queue, entry);
 }
 
 void arena_queue_cut(struct arena_queue *queue, const void *entry)
 {
     (void)arena_queue_oldest(queue); /* no filler at the head */
-    queue->used = distance(queue, entry);
+    queue->used = bytes_before(queue, entry);
     if (queue->used == 0)
         queue->head = 0;
 }

@@ -56,7 +56,7 @@ static size_t held_bytes(const struct request *request)
     return sizeof(struct held_request) + request->record.length;
 }
 
-static void fill(struct held_request *entry, const struct request *request, uint64_t now_ns)
+static void copy_request(struct held_request *entry, const struct request *request, uint64_t now_ns)
 {
     *entry = (struct held_request){.since_ns = now_ns, .request = *request};
     memcpy(entry + 1, request->record.payload, request->record.length);
@@ -73,7 +73,7 @@ void hold_put(struct hold *hold, const struct request *request, uint64_t now_ns)
     }
     while (!(entry = arena_queue_put(&hold->queue, held_bytes(request))))
         drop_oldest(hold, DROP_hold_overflow, now_ns);
-    fill(entry, request, now_ns);
+    copy_request(entry, request, now_ns);
     set_count(hold, hold_count(hold) + 1);
 }
 

@@ -127,7 +127,7 @@ void route_request(struct worker *worker, const struct request *request)
         hold(worker, request); /* behind those that came before it */
 }
 
-static void append(struct worker *worker, const struct request *request)
+static void append_entry(struct worker *worker, const struct request *request)
 {
     struct request first;
 
@@ -144,7 +144,7 @@ static void route_by_option(struct worker *worker, const struct request *request
     else if (worker->config->route == CONFIG_ROUTE_ALL && request->hops == 0)
         deliver_to_all(worker, request);
     else if (worker->way == VIEW_DELIVER && worker->sequence)
-        append(worker, request);
+        append_entry(worker, request);
     else if (worker->way == VIEW_DELIVER)
         route_deliver(worker, request);
     else

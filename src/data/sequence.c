@@ -129,7 +129,7 @@ static __attribute__((noinline, cold)) void report_to_app(struct worker *worker,
 
 /* ---- steps ---- */
 
-static void carry_out(struct worker *worker)
+static void carry_out_actions(struct worker *worker)
 {
     const struct sequencer_actions *actions = &worker->sequence->actions;
 
@@ -165,15 +165,15 @@ static void publish_numbers(struct sequence *sequence)
                           memory_order_relaxed);
 }
 
-static void step(struct worker *worker, const struct sequencer_event *event)
+static void sequence_step(struct worker *worker, const struct sequencer_event *event)
 {
     struct sequence *sequence = worker->sequence;
 
     while (!sequencer_step(&sequence->sequencer, event, worker->now_ns, &sequence->actions)) {
-        carry_out(worker);
+        carry_out_actions(worker);
         worker_flush(worker); /* makes room in the log */
     }
-    carry_out(worker);
+    carry_out_actions(worker);
 }
 
 void sequence_take_view(struct worker *worker)
@@ -193,7 +193,7 @@ void sequence_take_view(struct worker *worker)
     for (size_t i = 0; i < view->member_count; i++)
         members[i] = (struct sequencer_member){.instance = view->members[i].instance,
                                                .is_alive = view->members[i].is_alive};
-    step(worker, &event);
+    sequence_step(worker, &event);
     worker->sequence->generation = worker->generation;
     worker->sequence->needs_flush = true;
 }
@@ -205,7 +205,7 @@ void sequence_append(struct worker *worker, const struct request *request)
 
     if (!address_is_set(&record.ingress))
         record.ingress = address_with_port(worker->config->self, 0);
-    step(worker, &event);
+    sequence_step(worker, &event);
 }
 
 void sequence_take_frame(struct worker *worker, const struct frame_header *header,
@@ -222,14 +222,14 @@ void sequence_take_frame(struct worker *worker, const struct frame_header *heade
         event.type = SEQUENCER_ACK;
         event.ack = &body->ack;
     }
-    step(worker, &event);
+    sequence_step(worker, &event);
 }
 
 void sequence_flush(struct worker *worker)
 {
     const struct sequencer_event event = {.type = SEQUENCER_FLUSH};
 
-    step(worker, &event);
+    sequence_step(worker, &event);
     publish_numbers(worker->sequence);
 }
 
@@ -240,7 +240,7 @@ bool sequence_tick(struct worker *worker)
     bool needs_flush = worker->sequence->needs_flush;
 
     if (is_due)
-        step(worker, &event);
+        sequence_step(worker, &event);
     worker->sequence->needs_flush = false;
     return is_due || needs_flush;
 }

@@ -35,7 +35,7 @@ static uint64_t first_unsure(const struct sequencer *s)
 
 /* A pod that has just started takes part from the present index on; with commits from the first one
  * that a majority may not have yet. */
-static void join(struct sequencer *s, const struct entry_range *range)
+static void join_log(struct sequencer *s, const struct entry_range *range)
 {
     uint64_t next = range->first;
 
@@ -168,7 +168,7 @@ static enum turn turn_of(struct sequencer *s, const struct entry_range *range, s
 
 /* ---- its records ---- */
 
-static bool is_known(const struct sequencer *s, uint64_t index, struct entry_id id)
+static bool is_known_entry(const struct sequencer *s, uint64_t index, struct entry_id id)
 {
     struct entry_id ours;
 
@@ -180,7 +180,7 @@ static enum sequencer_kept take_record(struct sequencer *s, uint64_t index, stru
                                        const struct record *record)
 {
     if (index < s->log.next) {
-        if (is_known(s, index, id)) {
+        if (is_known_entry(s, index, id)) {
             drop_records(s, DROP_duplicate, 1);
             return SEQUENCER_KEPT;
         }
@@ -264,7 +264,7 @@ static bool begin_range(struct sequencer *s, const struct entry_range *range, si
     enum turn turn;
 
     if (sequencer_is_new(s))
-        join(s, range);
+        join_log(s, range);
     s->source_last =
         sequencer_max(s->source_last, sequencer_max(range->last, range->first + records - 1));
     s->reply_end = sequencer_max(s->reply_end, range->reply_end);

@@ -131,7 +131,7 @@ static uint64_t leader_of(const struct sim *sim, uint32_t index)
     return view->state == ELECTION_FOLLOWER || view->state == ELECTION_SUSPECT ? view->leader : 0;
 }
 
-/* What a broken variant makes of it. */
+/* A broken variant changes the event. */
 static void falsify(struct sim *sim, uint32_t index, struct sequencer_membership *membership)
 {
     const struct ordered_pod *pod = &sim->options.ordered->pods[index];
