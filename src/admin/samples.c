@@ -187,11 +187,11 @@ bool admin_snapshot_has_leader(const struct admin_snapshot *snapshot)
 static void sample_add_order(struct list *list, const struct data_plane_numbers *numbers)
 {
     add_gauge(list, "ordered_waiting", numbers->waiting,
-              "Sequenced messages that were not delivered to the app yet");
-    add_gauge(list, "ordered_last", numbers->order_last,
-              "Highest sequence number that this pod has");
-    add_gauge(list, "ordered_is_leading", numbers->order_is_leading,
-              "1 if this pod is the sequencer: it leads, and has learned the order");
+              "Entries of the ordered log that were not delivered to the app yet");
+    add_gauge(list, "ordered_last", numbers->sequencer_last,
+              "Highest index of the ordered log that this pod has");
+    add_gauge(list, "ordered_is_leading", numbers->sequencer_is_leading,
+              "1 if this pod appends to the ordered log: it leads, and has learned the log");
 }
 
 static void add_config(struct list *list, const struct admin_snapshot *snapshot)
