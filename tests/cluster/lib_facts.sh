@@ -90,7 +90,7 @@ on_page()
 facts_of_page()
 {
     local f=$1 ways ledger
-    mapfile -t ways < <(sed -n '/<svg class="lying"/p' "$f" | grep -oE '<text class="total"[^>]*>[^<]*' | sed 's/.*>//' | tr -d ,)
+    mapfile -t ways < <(sed -n '/<svg class="flow"/p' "$f" | grep -oE '<text class="total"[^>]*>[^<]*' | sed 's/.*>//' | tr -d ,)
     sed -nE 's|.*<h1 id="leader">([^<]*)</h1>.*|leader \1|p' "$f"
     sed -nE 's|.*<b id="term">([0-9]+)</b>.*|term \1|p' "$f"
     echo "received ${ways[0]}"
