@@ -23,7 +23,7 @@ stream_start()
     "${pod_wrapper[@]}" "$tools/udp_stream" "${stream_options[@]}" "$rate" 100 "$limit" "${targets[@]}" \
         >"$work/stream.out" 2>"$work/stream.log" &
     stream_pid=$!
-    wait_until "the stream begins" 3000 grep -q started "$work/stream.log"
+    wait_until "the stream begins" grep -q started "$work/stream.log"
 }
 
 # stream_end: sets sent, answered, lost, duplicated, refused, gap_ms, foreign.
@@ -45,7 +45,7 @@ answers_come()
 {
     local before
     before=$(total datagrams_delivered_total "$@")
-    wait_until "the new leader is given requests" 3000 delivers_more "$before" "$@"
+    wait_until "the new leader is given requests" delivers_more "$before" "$@"
 }
 
 delivers_more()
