@@ -216,6 +216,17 @@ show_logs()
     done
 }
 
+# What the pods that still answer have dropped.
+show_drops()
+{
+    local address drops
+    for address in "${!pod_pids[@]}"; do
+        drops=$(http "$address:8080/metrics" | grep -E '^headlessd_[a-z_]*(dropped|drops)_total.* [1-9]') || continue
+        echo "  --- drops of $address"
+        sed 's/^headlessd_/  /' <<<"$drops"
+    done
+}
+
 # ---- pods
 
 # http ADDRESS:PORT/PATH: the page; false when it is not 200.
@@ -352,7 +363,7 @@ pod_stop()
 pods_stop()
 {
     local address
-    ((scenario_failures == 0)) || show_logs
+    ((scenario_failures == 0)) || { show_logs && show_drops; }
     for address in "${!pod_pids[@]}"; do # all at once: each takes its time to drain
         kill -TERM "${pod_pids[$address]}" 2>/dev/null || true
     done

@@ -12,6 +12,7 @@ a=127.0.8.11 # leads
 b=127.0.8.12
 c=127.0.8.13
 pods=("$a" "$b" "$c")
+pod_environment+=(HEADLESSD_HOLD_TIME=1m)
 datagrams=300000
 [[ -z ${SANITIZED:-} ]] || datagrams=60000
 [[ -z ${CHECK_ALL:-} ]] || datagrams=3000000

@@ -160,7 +160,7 @@ ten_swaps_under_traffic()
 {
     local i pod
     map_write 'app.idle: 10s'
-    pods_start "$a" "$b" -- -c "$file" --leader "$a" --app echo --rcvbuf max
+    pods_start "$a" "$b" -- -c "$file" --leader "$a" --app echo --hold-time 1m --rcvbuf max
     "$bench" send --to "$a:12000,$b:12000" --flows 8 --size 64-1400 --rate 200/s --duration 10m --timeout 60s \
         --max-lateness 60s --json --expect-all >"$work/bench.out" 2>&1 &
     bench_pid=$!

@@ -29,7 +29,7 @@ stop_under_traffic()
 {
     local pod=$1 pid
     shift
-    pods_start "$a" "$b" -- --app echo --leader "$a" --drain-time 5m --rcvbuf max "$@"
+    pods_start "$a" "$b" -- --app echo --leader "$a" --drain-time 5m --hold-time 1m --rcvbuf max "$@"
     pid=${pod_pids[$pod]}
     traffic 3s
     wait_until "traffic" traffic_flows "$pod"
@@ -211,7 +211,7 @@ reload_under_traffic()
 {
     local i
     write_file 'log.level: info'
-    pods_start "$a" "$b" -- -c "$work/config.yaml" --leader "$a" --app echo --rcvbuf max
+    pods_start "$a" "$b" -- -c "$work/config.yaml" --leader "$a" --app echo --hold-time 1m --rcvbuf max
     traffic 3s
     wait_until "traffic" traffic_flows "$a"
     for i in {1..20}; do
