@@ -126,13 +126,17 @@ static unsigned command(struct sim *sim, bool trace)
     return until(sim, all_follow_2, 5000);
 }
 
+static void cut_link(struct sim *sim, uint32_t a, uint32_t b)
+{
+    sim_cut(sim, a, b, 1);
+    sim_cut(sim, b, a, 1);
+}
+
 static void cut_off(struct sim *sim, uint32_t pods)
 {
     for (uint32_t a = 0; a < pods; a++) {
-        for (uint32_t b = pods; b < sim->pod_count; b++) {
-            sim_cut(sim, a, b, 1);
-            sim_cut(sim, b, a, 1);
-        }
+        for (uint32_t b = pods; b < sim->pod_count; b++)
+            cut_link(sim, a, b);
     }
 }
 
@@ -177,6 +181,53 @@ static unsigned stalled_supervisor(struct sim *sim, bool trace)
     return until(sim, nobody_is_valid, 5000);
 }
 
+/* What leaves the leader its majority changes neither leader nor term, also not when it is over. */
+static unsigned leads_on(struct sim *sim, unsigned ms)
+{
+    uint64_t term = sim->pods[0].view.term;
+
+    wait_ms(sim, ms);
+    if (sim_valid_leader(sim) != 0 || sim->pods[0].view.term != term)
+        sim_fail(sim, "pod 0 was to lead on, in its term");
+    memset(sim->cuts, 0, sizeof(sim->cuts));
+    sim->lossy = 0;
+    return until(sim, has_leader, 5000);
+}
+
+static unsigned short_pause(struct sim *sim, bool trace)
+{
+    settle(sim, 5, trace);
+    sim_pause_pod(sim, 0, 300 * NS_PER_MS, true);
+    return leads_on(sim, 3000);
+}
+
+static unsigned long_pause(struct sim *sim, bool trace)
+{
+    settle(sim, 5, trace);
+    sim_pause_pod(sim, 0, 4 * NS_PER_SEC, true);
+    wait_ms(sim, 4000);
+    if (sim_valid_leader(sim) <= 0)
+        sim_fail(sim, "another pod was to lead");
+    return until(sim, has_leader, 5000);
+}
+
+static unsigned chain(struct sim *sim, bool trace)
+{
+    settle(sim, 5, trace);
+    cut_link(sim, 0, 3);
+    cut_link(sim, 0, 4);
+    cut_link(sim, 1, 4);
+    return leads_on(sim, 10000);
+}
+
+static unsigned loss_of_20_percent(struct sim *sim, bool trace)
+{
+    settle(sim, 5, trace);
+    sim->loss_permille = 200;
+    sim->lossy = 1;
+    return leads_on(sim, 60000);
+}
+
 static unsigned join(struct sim *sim, bool trace)
 {
     start(sim, 3, trace);
@@ -208,16 +259,11 @@ static unsigned rolling_restart(struct sim *sim, bool trace)
     return until(sim, has_leader, 0);
 }
 
-static void use_automatic_quorum(struct sim *sim)
-{
-    for (uint32_t i = 0; i < sim->pod_count; i++)
-        sim->pods[i].config.quorum = ELECTION_QUORUM_AUTO;
-}
-
 static unsigned scale_down_and_up(struct sim *sim, bool trace)
 {
     start(sim, 5, trace);
-    use_automatic_quorum(sim);
+    for (uint32_t i = 0; i < 5; i++)
+        sim->pods[i].config.quorum = ELECTION_QUORUM_AUTO;
     start_all(sim);
     wait_ms(sim, 5000);
     for (uint32_t i = 4; i >= 2; i--) {
@@ -311,6 +357,10 @@ static const struct {
     {"partition-elects", partition_elects, 1002, "three of five: another leads, later than that"},
     {"partition-heals", partition_heals, 3, "all agree again"},
     {"stalled-supervisor", stalled_supervisor, 533, "the data plane stops by itself"},
+    {"short-pause", short_pause, 0, "300 ms of the whole process: it leads on"},
+    {"long-pause", long_pause, 0, "five detection times: it follows another"},
+    {"chain", chain, 200, "nobody hears both ends: the leader at one end leads on"},
+    {"loss-of-20-percent", loss_of_20_percent, 0, "for a minute: it leads on"},
     {"join", join, 1, "in the list within 300 ms"},
     {"survivor-of-two", survivor_of_two, 800, "no quorum: leads after the detection time"},
     {"rolling-restart", rolling_restart, 0, "five pods, one after the other"},

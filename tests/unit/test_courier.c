@@ -94,7 +94,7 @@ static void wait_for_refusal(void)
 {
     struct pollfd fd = {.fd = couriers[A].socket.fd};
 
-    cr_assert_eq(poll(&fd, 1, 5000), 1, "no refusal comes");
+    cr_assert_eq(poll(&fd, 1, 20000), 1, "no refusal comes");
 }
 
 Test(courier, a_refusal_names_whom_the_message_was_for)
