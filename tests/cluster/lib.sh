@@ -223,7 +223,7 @@ show_drops()
     for address in "${!pod_pids[@]}"; do
         drops=$(http "$address:8080/metrics" | grep -E '^headlessd_[a-z_]*(dropped|drops)_total.* [1-9]') || continue
         echo "  --- drops of $address"
-        sed 's/^headlessd_/  /' <<<"$drops"
+        echo "${drops//headlessd_/  }"
     done
 }
 
