@@ -112,7 +112,7 @@ static int open_server(struct admin *admin, const struct config *config,
 }
 
 int admin_start(struct admin *admin, const struct config *config, struct data_plane *data_plane,
-                const struct supervisor *supervisor)
+                struct supervisor *supervisor)
 {
     int rc;
 

@@ -8,11 +8,14 @@
 void admin_snapshot_take(struct admin *admin, struct admin_snapshot *ret_snapshot)
 {
     struct data_plane *data_plane = admin->data_plane;
+    const struct leader_snapshot *published =
+        snapshot_acquire(&data_plane->publisher, &admin->reader);
     struct timespec wall;
     struct admin_snapshot snapshot = {
         .config = admin->config,
         .identity = &data_plane->identity,
-        .leadership = snapshot_acquire(&data_plane->publisher, &admin->reader),
+        .leadership = &published->leader,
+        .keys = &published->keys,
         .data_rcvbuf_bytes = data_plane->data_sockets[0].rcvbuf_bytes,
         .relay_rcvbuf_bytes = data_plane->relay_sockets[0].rcvbuf_bytes,
         .peer_rcvbuf_bytes = admin->supervisor->transport.socket.rcvbuf_bytes,
@@ -34,13 +37,14 @@ void admin_snapshot_take(struct admin *admin, struct admin_snapshot *ret_snapsho
     (void)clock_gettime(CLOCK_REALTIME, &wall);
     snapshot.wall_ns = (uint64_t)wall.tv_sec * NS_PER_SEC + (uint64_t)wall.tv_nsec;
     snapshot.uptime_ns = snapshot.now_ns - admin->started_ns;
+    supervisor_read_history(&admin->supervisor->report, &snapshot.history);
     data_plane_read_numbers(data_plane, &snapshot.numbers);
     counters_collect(&admin->supervisor->counters, snapshot.numbers.counters);
     counters_collect(&admin->notifier.counters, snapshot.numbers.counters);
     distributions_collect(admin->supervisor->counters.distributions,
                           snapshot.numbers.distributions);
     for (size_t i = 0; i < snapshot.leadership->member_count; i++) {
-        uint16_t slot = snapshot.leadership->members[i].slot;
+        uint16_t slot = snapshot.leadership->members[i].member_index;
 
         if (slot < MEMBERS_MAX)
             data_plane_read_traffic(data_plane, slot, &snapshot.traffic[i].relayed,

@@ -176,7 +176,7 @@ static void put_reasons(FILE *out)
 static size_t list_all(struct sample ret_samples[static SAMPLES_MAX])
 {
     static const struct config config = {.route = CONFIG_ROUTE_ORDERED};
-    static const struct leader_snapshot leadership;
+    static const struct leadership leadership;
     static const struct supervisor_report report;
     const struct admin_snapshot snapshot = {
         .config = &config,

@@ -7,14 +7,14 @@
 
 struct notice notice_of(const struct admin_snapshot *snapshot)
 {
-    const struct leader_snapshot *leadership = snapshot->leadership;
+    const struct leadership *leadership = snapshot->leadership;
     struct notice notice = {.term = leadership->term,
-                            .instance = leadership->leader_instance,
-                            .address = leadership->leader,
+                            .instance = leadership->instance,
+                            .address = leadership->address,
                             .cause = leadership->cause ? leadership->cause : "",
                             .is_usable = admin_snapshot_has_leader(snapshot)};
 
-    (void)snprintf(notice.name, sizeof(notice.name), "%s", leadership->leader_name);
+    (void)snprintf(notice.name, sizeof(notice.name), "%s", leadership->name);
     return notice;
 }
 

@@ -23,7 +23,8 @@ static size_t notifier_do_work(void *self)
     const struct admin_snapshot snapshot = {
         .config = notifier->config,
         .identity = &notifier->data_plane->identity,
-        .leadership = snapshot_acquire(&notifier->data_plane->publisher, &notifier->reader),
+        .leadership =
+            &snapshot_acquire(&notifier->data_plane->publisher, &notifier->reader)->leader,
         .report = notifier->report,
         .now_ns = clock_now_ns(),
     };
@@ -46,7 +47,7 @@ static size_t notifier_do_work(void *self)
 }
 
 /* Until the leader's time is over, as far as we know it now. */
-static uint64_t sleep_ns(const struct leader_snapshot *leadership)
+static uint64_t sleep_ns(const struct leadership *leadership)
 {
     uint64_t until_ns = atomic_load_explicit(&leadership->valid_until_ns, memory_order_relaxed);
     uint64_t now_ns = clock_now_ns();
@@ -58,7 +59,7 @@ static uint64_t sleep_ns(const struct leader_snapshot *leadership)
 static void notifier_idle(void *self)
 {
     struct notifier *notifier = self;
-    uint64_t limit_ns = sleep_ns(notifier->reader.snapshot);
+    uint64_t limit_ns = sleep_ns(&notifier->reader.snapshot->leader);
 
     waker_prepare(&notifier->waker);
     if (snapshot_is_newer(&notifier->data_plane->publisher, &notifier->reader)) {

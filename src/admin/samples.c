@@ -158,16 +158,16 @@ static void add_election(struct list *list, const struct admin_snapshot *snapsho
 enum election_member_state admin_snapshot_member_state(const struct admin_snapshot *snapshot,
                                                        const struct member *member)
 {
-    if (member->slot >= MEMBERS_MAX) /* configured, but not in a list yet */
+    if (member->member_index >= MEMBERS_MAX) /* configured, but not in a list yet */
         return member->instance == snapshot->identity->instance ? ELECTION_MEMBER_SELF
                                                                 : ELECTION_MEMBER_DEAD;
     return (enum election_member_state)atomic_load_explicit(
-        &snapshot->report->member_states[member->slot], memory_order_relaxed);
+        &snapshot->report->member_states[member->member_index], memory_order_relaxed);
 }
 
 bool admin_snapshot_is_leader(const struct admin_snapshot *snapshot)
 {
-    return leader_snapshot_leads(snapshot->leadership, snapshot->now_ns);
+    return leadership_leads(snapshot->leadership, snapshot->now_ns);
 }
 
 bool admin_snapshot_has_leader(const struct admin_snapshot *snapshot)

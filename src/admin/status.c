@@ -50,15 +50,15 @@ static struct json_object *describe_pod(const char *address, const char *name, u
 /* NULL, which is JSON's null, when there is none. */
 static struct json_object *describe_leader(const struct admin_snapshot *snapshot)
 {
-    const struct leader_snapshot *leadership = snapshot->leadership;
-    const struct member *member = leader_snapshot_find_member(leadership, &leadership->leader);
+    const struct leadership *leadership = snapshot->leadership;
+    const struct member *member = leadership_find_member(leadership, &leadership->address);
     char text[ADDRESS_TEXT_MAX];
 
     if (!admin_snapshot_has_leader(snapshot))
         return NULL;
     if (leadership->kind == LEADER_OUTSIDE)
-        return describe_pod(address_format(&leadership->leader, text), leadership->leader_name, 0);
-    return describe_pod(address_format_ip(&leadership->leader, text), leadership->leader_name,
+        return describe_pod(address_format(&leadership->address, text), leadership->name, 0);
+    return describe_pod(address_format_ip(&leadership->address, text), leadership->name,
                         leadership->kind == LEADER_SELF ? snapshot->identity->instance
                         : member                        ? member->instance
                                                         : 0);
@@ -71,9 +71,9 @@ static void add_pulse(struct json_object *pod, const struct admin_snapshot *snap
     const struct supervisor_pulse *pulse;
     uint64_t heard_ns, rtt_ns;
 
-    if (member->slot >= MEMBERS_MAX || member->instance == snapshot->identity->instance)
+    if (member->member_index >= MEMBERS_MAX || member->instance == snapshot->identity->instance)
         return;
-    pulse = &snapshot->report->pulses[member->slot];
+    pulse = &snapshot->report->pulses[member->member_index];
     heard_ns = atomic_load_explicit(&pulse->heard_ns, memory_order_relaxed);
     rtt_ns = atomic_load_explicit(&pulse->rtt_ns, memory_order_relaxed);
     if (heard_ns) /* perhaps after this snapshot began */
@@ -99,7 +99,7 @@ static void add_condition(struct json_object *pod, const struct admin_snapshot *
 
 static struct json_object *describe_members(const struct admin_snapshot *snapshot, bool with_state)
 {
-    const struct leader_snapshot *leadership = snapshot->leadership;
+    const struct leadership *leadership = snapshot->leadership;
     struct json_object *list = json_object_new_array();
     char text[ADDRESS_TEXT_MAX];
 
@@ -247,8 +247,7 @@ char *page_leader(const struct admin_snapshot *snapshot, size_t *ret_length)
     return print(page, ret_length);
 }
 
-static void add_configured_leader(struct json_object *page,
-                                  const struct leader_snapshot *leadership)
+static void add_configured_leader(struct json_object *page, const struct leadership *leadership)
 {
     struct json_object *wanted;
 
@@ -269,26 +268,26 @@ static struct json_object *describe_keys(const struct admin_snapshot *snapshot)
     static const char *const modes[] = {[CONFIG_KEYS_NONE] = "none",
                                         [CONFIG_KEYS_PERMISSIVE] = "permissive",
                                         [CONFIG_KEYS_ENFORCE] = "enforce"};
-    const struct leader_snapshot *leadership = snapshot->leadership;
+    const struct data_keys *keys = snapshot->keys;
     struct json_object *object = json_object_new_object();
     struct json_object *list = json_object_new_array();
     bool is_sealing = config_seals(snapshot->config);
     char id[16];
 
-    for (uint32_t i = 0; i < leadership->keyring.count; i++) {
-        const struct key *key = &leadership->keyring.keys[i];
+    for (uint32_t i = 0; i < keys->keyring.count; i++) {
+        const struct key *key = &keys->keyring.keys[i];
         struct json_object *entry = json_object_new_object();
 
         (void)snprintf(id, sizeof(id), "%08x", key->id);
         add_text(entry, "name", key->name);
         add_text(entry, "id", id);
-        add(entry, "seals", json_object_new_boolean(is_sealing && key->id == leadership->seal_key));
+        add(entry, "seals", json_object_new_boolean(is_sealing && key->id == keys->seal_key));
         if (!list || json_object_array_add(list, entry) < 0)
             (void)json_object_put(entry);
     }
     add_text(object, "mode",
              config_has_keys(snapshot->config) ? modes[snapshot->config->keys_mode] : "no keys");
-    add_text(object, "cipher", is_sealing ? seal_suite_name(leadership->seal_suite) : "none");
+    add_text(object, "cipher", is_sealing ? seal_suite_name(keys->seal_suite) : "none");
     add(object, "keys", list);
     return object;
 }
@@ -336,7 +335,7 @@ static struct json_object *describe_change(const struct admin_snapshot *snapshot
 /* The leaders that this pod has followed, the newest first. */
 static void add_changes(struct json_object *page, const struct admin_snapshot *snapshot)
 {
-    const struct leader_history *history = &snapshot->leadership->history;
+    const struct leader_history *history = &snapshot->history;
     struct json_object *list = json_object_new_array();
 
     if (admin_snapshot_has_leader(snapshot) && history->count &&

@@ -227,8 +227,8 @@ static bool is_leaderless(const struct supervisor *supervisor, uint64_t now_ns)
 {
     const struct leader_snapshot *snapshot = snapshot_current(&supervisor->data_plane->publisher);
 
-    return snapshot->kind == LEADER_NONE ||
-           now_ns >= atomic_load_explicit(&snapshot->valid_until_ns, memory_order_relaxed);
+    return snapshot->leader.kind == LEADER_NONE ||
+           now_ns >= atomic_load_explicit(&snapshot->leader.valid_until_ns, memory_order_relaxed);
 }
 
 static size_t supervisor_do_work(void *self)

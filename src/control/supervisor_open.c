@@ -99,6 +99,7 @@ int supervisor_open(struct supervisor *supervisor, const struct config *config)
     };
     sign_seen_init(&supervisor->seen, clock_real_s());
     (void)pthread_mutex_init(&supervisor->reload_lock, NULL);
+    (void)pthread_mutex_init(&supervisor->report.history_lock, NULL);
     warn_of_self(config);
     supervisor_warn_open(config);
     (void)supervisor_read_keys(supervisor);
@@ -332,4 +333,5 @@ void supervisor_close(struct supervisor *supervisor)
         (void)close(supervisor->epoll_fd);
     supervisor->timer_fd = supervisor->epoll_fd = -1;
     (void)pthread_mutex_destroy(&supervisor->reload_lock);
+    (void)pthread_mutex_destroy(&supervisor->report.history_lock);
 }

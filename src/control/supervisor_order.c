@@ -7,7 +7,7 @@ void supervisor_compare_order(struct supervisor *supervisor, const struct electi
 {
     static struct log_limit limit = {.period_ns = DIFFERS_PERIOD_NS};
     const struct leader_snapshot *snapshot = snapshot_current(&supervisor->data_plane->publisher);
-    const struct member *member = leader_snapshot_find_instance(snapshot, message->from);
+    const struct member *member = leadership_find_instance(&snapshot->leader, message->from);
     uint16_t slot = roster_slot(&supervisor->roster, message->from);
     char text[ADDRESS_TEXT_MAX];
     uint64_t suppressed;

@@ -95,18 +95,19 @@ static struct supervisor_facts gather(struct supervisor *supervisor)
 
 /* ---- the members ---- */
 
-static void add_member(struct leader_snapshot *snapshot, uint64_t instance, const char *name,
+static void add_member(struct leadership *leadership, uint64_t instance, const char *name,
                        const struct address *address)
 {
-    struct member *member = &snapshot->members[snapshot->member_count++];
+    struct member *member = &leadership->members[leadership->member_count++];
 
-    *member = (struct member){
-        .instance = instance, .address = address_with_port(*address, 0), .slot = MEMBER_INDEX_NONE};
+    *member = (struct member){.instance = instance,
+                              .address = address_with_port(*address, 0),
+                              .member_index = MEMBER_INDEX_NONE};
     (void)snprintf(member->name, sizeof(member->name), "%s", name);
 }
 
 /* Before there is a list, those that the configuration names: their ports are known already. */
-static void put_configured(const struct supervisor *supervisor, struct leader_snapshot *snapshot)
+static void put_configured(const struct supervisor *supervisor, struct leadership *leadership)
 {
     const struct config *config = supervisor->config;
     bool is_listed = false;
@@ -115,53 +116,53 @@ static void put_configured(const struct supervisor *supervisor, struct leader_sn
         const struct config_peer *peer = &config->peers.list[i];
         bool is_self = address_equal_ip(&peer->address, &config->self);
 
-        add_member(snapshot, is_self ? supervisor->data_plane->identity.instance : 0,
+        add_member(leadership, is_self ? supervisor->data_plane->identity.instance : 0,
                    is_self ? config->name : peer->name, &peer->address);
         is_listed |= is_self;
     }
     if (!is_listed)
-        add_member(snapshot, supervisor->data_plane->identity.instance, config->name,
+        add_member(leadership, supervisor->data_plane->identity.instance, config->name,
                    &config->self);
 }
 
-static void put_members(struct supervisor *supervisor, struct leader_snapshot *snapshot)
+static void put_members(struct supervisor *supervisor, struct leadership *leadership)
 {
     const struct election_list *list = &supervisor->election.list;
 
-    snapshot->member_count = 0;
+    leadership->member_count = 0;
     if (list->count == 0) {
-        put_configured(supervisor, snapshot);
+        put_configured(supervisor, leadership);
         return;
     }
     for (uint16_t i = 0; i < list->count; i++) {
         const struct election_member *member = &list->members[i];
 
-        add_member(snapshot, member->instance, member->name.text, &member->address);
-        snapshot->members[i].is_alive = is_alive(supervisor, i);
-        snapshot->members[i].slot = roster_slot(&supervisor->roster, member->instance);
-        snapshot->members[i].is_authenticated =
-            supervisor_reset_windows(supervisor, member->instance, snapshot->members[i].slot);
+        add_member(leadership, member->instance, member->name.text, &member->address);
+        leadership->members[i].is_alive = is_alive(supervisor, i);
+        leadership->members[i].member_index = roster_slot(&supervisor->roster, member->instance);
+        leadership->members[i].is_authenticated = supervisor_reset_windows(
+            supervisor, member->instance, leadership->members[i].member_index);
     }
 }
 
-static void put_leader(struct supervisor *supervisor, struct leader_snapshot *snapshot)
+static void put_leader(struct supervisor *supervisor, struct leadership *leadership)
 {
     const struct supervisor_facts *facts = &supervisor->facts;
     const struct election *e = &supervisor->election;
-    const struct member *leader = leader_snapshot_find_instance(snapshot, facts->leader);
+    const struct member *leader = leadership_find_instance(leadership, facts->leader);
 
-    snapshot->leader = (struct address){0};
-    snapshot->leader_name[0] = '\0';
-    snapshot->leader_instance = facts->leader;
-    snapshot->leader_slot = roster_slot(&supervisor->roster, facts->leader);
+    leadership->address = (struct address){0};
+    leadership->name[0] = '\0';
+    leadership->instance = facts->leader;
+    leadership->member_index = roster_slot(&supervisor->roster, facts->leader);
     if (facts->kind == LEADER_OUTSIDE)
-        snapshot->leader = supervisor->outside;
+        leadership->address = supervisor->outside;
     else if (facts->kind == LEADER_SELF)
-        snapshot->leader = address_with_port(supervisor->config->self, 0);
+        leadership->address = address_with_port(supervisor->config->self, 0);
     else if (facts->kind == LEADER_MEMBER)
-        snapshot->leader = e->leader_address;
+        leadership->address = e->leader_address;
     if (leader)
-        (void)snprintf(snapshot->leader_name, sizeof(snapshot->leader_name), "%s", leader->name);
+        (void)snprintf(leadership->name, sizeof(leadership->name), "%s", leader->name);
 }
 
 /* ---- publishing ---- */
@@ -175,7 +176,24 @@ static const char *cause_word(const struct supervisor *supervisor)
 
 static void set_valid_until(struct leader_snapshot *snapshot, uint64_t until_ns)
 {
-    atomic_store_explicit(&snapshot->valid_until_ns, until_ns, memory_order_relaxed);
+    atomic_store_explicit(&snapshot->leader.valid_until_ns, until_ns, memory_order_relaxed);
+}
+
+/* Before the snapshot: a reader of both finds the snapshot's leader in the history. */
+static void publish_history(struct supervisor *supervisor)
+{
+    struct supervisor_report *report = &supervisor->report;
+
+    (void)pthread_mutex_lock(&report->history_lock);
+    report->history = supervisor->history;
+    (void)pthread_mutex_unlock(&report->history_lock);
+}
+
+void supervisor_read_history(struct supervisor_report *report, struct leader_history *ret_history)
+{
+    (void)pthread_mutex_lock(&report->history_lock);
+    *ret_history = report->history;
+    (void)pthread_mutex_unlock(&report->history_lock);
 }
 
 void supervisor_publish_again(struct supervisor *supervisor)
@@ -189,27 +207,30 @@ void supervisor_publish_again(struct supervisor *supervisor)
         set_valid_until(snapshot_current(publisher), 0);
         return;
     }
-    put_members(supervisor, draft);
-    draft->term = facts->term;
-    draft->kind = facts->kind;
-    put_leader(supervisor, draft);
-    draft->cause = cause_word(supervisor);
-    draft->votes_needed = (uint32_t)facts->votes_needed;
-    draft->leader_rcvbuf_bytes = facts->rcvbuf_bytes;
-    draft->previous_term = facts->previous_term;
-    draft->previous_until_ns = facts->previous_until_ns;
-    draft->hold_time_ns = supervisor->settings.hold_time_ns;
-    draft->app_idle_ns = supervisor->settings.app_idle_ns;
-    draft->ingress_filter = supervisor->settings.ingress_filter;
-    draft->accept_control = supervisor->settings.control_accept != CONFIG_CONTROL_NONE;
-    draft->keyring = supervisor->settings.keyring;
-    draft->seal_key = (uint32_t)facts->seal_key;
-    draft->seal_suite = (enum seal_suite)facts->seal_suite;
+    put_members(supervisor, &draft->leader);
+    draft->leader.term = facts->term;
+    draft->leader.kind = facts->kind;
+    put_leader(supervisor, &draft->leader);
+    draft->leader.cause = cause_word(supervisor);
+    draft->leader.votes_needed = (uint32_t)facts->votes_needed;
+    draft->leader.rcvbuf_bytes = facts->rcvbuf_bytes;
+    draft->leader.previous_term = facts->previous_term;
+    draft->leader.previous_until_ns = facts->previous_until_ns;
+    draft->settings.hold_time_ns = supervisor->settings.hold_time_ns;
+    draft->settings.app_idle_ns = supervisor->settings.app_idle_ns;
+    draft->settings.ingress_filter = supervisor->settings.ingress_filter;
+    draft->settings.accept_control = supervisor->settings.control_accept != CONFIG_CONTROL_NONE;
+    draft->keys.keyring = supervisor->settings.keyring;
+    draft->keys.seal_key = (uint32_t)facts->seal_key;
+    draft->keys.seal_suite = (enum seal_suite)facts->seal_suite;
     sign_policy_make(&supervisor->settings.keyring,
-                     supervisor->settings.control_accept == CONFIG_CONTROL_SIGNED, &draft->signing);
-    memcpy(draft->wanted_leader, supervisor->settings.leader, sizeof(draft->wanted_leader));
-    draft->has_wanted_leader = supervisor_has_wanted_leader(supervisor);
-    leader_history_put(&supervisor->history, draft);
+                     supervisor->settings.control_accept == CONFIG_CONTROL_SIGNED,
+                     &draft->keys.signing);
+    memcpy(draft->leader.wanted_leader, supervisor->settings.leader,
+           sizeof(draft->leader.wanted_leader));
+    draft->leader.has_wanted_leader = supervisor_has_wanted_leader(supervisor);
+    leader_history_put(&supervisor->history, &draft->leader);
+    publish_history(supervisor);
     set_valid_until(draft, valid_until(supervisor));
     snapshot_publish(publisher, draft);
     data_plane_wake(supervisor->data_plane);
@@ -264,7 +285,8 @@ void supervisor_publish(struct supervisor *supervisor)
         roster_update(&supervisor->roster, &supervisor->election.list);
         supervisor_publish_again(supervisor);
     } else if (!supervisor->is_unpublished) {
-        until_before_ns = atomic_load_explicit(&current->valid_until_ns, memory_order_relaxed);
+        until_before_ns =
+            atomic_load_explicit(&current->leader.valid_until_ns, memory_order_relaxed);
         set_valid_until(current, until_ns);
         if (until_before_ns <= now_ns && until_ns > now_ns)
             data_plane_wake(supervisor->data_plane); /* what is held may go */

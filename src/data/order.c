@@ -157,7 +157,7 @@ size_t order_find_peer(const struct order *order, uint64_t instance)
     return i;
 }
 
-static void take_members(struct order *order, const struct leader_snapshot *snapshot)
+static void take_members(struct order *order, const struct leadership *snapshot)
 {
     struct order_peer peers[MEMBERS_MAX] = {0};
     size_t count = 0;
@@ -186,21 +186,21 @@ void order_set_role(struct order *order, enum order_role role)
     atomic_store_explicit(&order->role_now, role, memory_order_relaxed);
 }
 
-static void new_leader(struct order *order, const struct leader_snapshot *snapshot)
+static void new_leader(struct order *order, const struct leadership *snapshot)
 {
     order->term = snapshot->term;
     for (size_t i = 0; i < order->peer_count; i++)
         order->peers[i].epoch = order->peers[i].last = order->peers[i].want = 0;
     if (snapshot->kind == LEADER_MEMBER) {
         order_set_role(order, ORDER_FOLLOWING);
-        order_follow(order, snapshot->leader_instance);
+        order_follow(order, snapshot->instance);
     } else {
         order_set_role(order, ORDER_LEARNING);
         order_learn_begin(order);
     }
 }
 
-void order_take_snapshot(struct order *order, const struct leader_snapshot *snapshot)
+void order_take_snapshot(struct order *order, const struct leadership *snapshot)
 {
     bool is_led = snapshot->kind == LEADER_MEMBER || snapshot->kind == LEADER_SELF;
     uint64_t leader = order->role == ORDER_FOLLOWING ? order->source
@@ -209,7 +209,7 @@ void order_take_snapshot(struct order *order, const struct leader_snapshot *snap
 
     take_members(order, snapshot);
     /* Nobody: whoever led may go on in its term. */
-    if (is_led && (snapshot->term != order->term || snapshot->leader_instance != leader))
+    if (is_led && (snapshot->term != order->term || snapshot->instance != leader))
         new_leader(order, snapshot);
 }
 

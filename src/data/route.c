@@ -23,7 +23,7 @@ void route_deliver(struct worker *worker, const struct request *request)
     struct leader_command command;
     struct probe probe;
 
-    if (worker->snapshot->accept_control && request->record.length > 0 &&
+    if (worker->snapshot->settings.accept_control && request->record.length > 0 &&
         leader_command_classify(request->record.payload, request->record.length, &command,
                                 &probe) == LEADER_COMMAND_CLASS_PROBE)
         app_reply_to_probe(&worker->app, request, probe.nonce);
@@ -34,16 +34,16 @@ void route_deliver(struct worker *worker, const struct request *request)
 struct relay_target route_find_leader(const struct worker *worker)
 {
     const struct leader_snapshot *snapshot = worker->snapshot;
-    struct relay_target leader = {.to = snapshot->leader,
-                                  .instance = snapshot->leader_instance,
-                                  .term = snapshot->term,
-                                  .slot = snapshot->leader_slot};
+    struct relay_target leader = {.to = snapshot->leader.address,
+                                  .instance = snapshot->leader.instance,
+                                  .term = snapshot->leader.term,
+                                  .member_index = snapshot->leader.member_index};
 
-    if (snapshot->kind != LEADER_OUTSIDE || !snapshot->leader.port)
-        leader.to =
-            address_with_port(snapshot->leader, worker->config->relay_format == CONFIG_RELAY_FRAMED
-                                                    ? worker->config->relay_port
-                                                    : worker->config->data_port);
+    if (snapshot->leader.kind != LEADER_OUTSIDE || !snapshot->leader.address.port)
+        leader.to = address_with_port(snapshot->leader.address,
+                                      worker->config->relay_format == CONFIG_RELAY_FRAMED
+                                          ? worker->config->relay_port
+                                          : worker->config->data_port);
     return leader;
 }
 
@@ -63,16 +63,16 @@ void route_find_members(struct worker *worker)
     size_t count = 0;
 
     relay_copies_to(&worker->relay, worker->members, 0); /* what waits goes to the former ones */
-    for (size_t i = 0; i < snapshot->member_count; i++) {
-        const struct member *member = &snapshot->members[i];
+    for (size_t i = 0; i < snapshot->leader.member_count; i++) {
+        const struct member *member = &snapshot->leader.members[i];
 
         if (member->is_alive && !address_equal_ip(&member->address, &worker->config->self) &&
             !is_among(worker, count, &member->address))
             worker->members[count++] = (struct relay_target){
                 .to = address_with_port(member->address, worker->config->relay_port),
                 .instance = member->instance,
-                .term = snapshot->term,
-                .slot = member->slot};
+                .term = snapshot->leader.term,
+                .member_index = member->member_index};
     }
     relay_copies_to(&worker->relay, worker->members, count);
 }
@@ -94,7 +94,7 @@ static void deliver_to_all(struct worker *worker, const struct request *request)
 {
     struct request first;
 
-    relay_copy(&worker->relay, worker->snapshot->term, tagged(worker, request, &first));
+    relay_copy(&worker->relay, worker->snapshot->leader.term, tagged(worker, request, &first));
     route_deliver(worker, request);
 }
 
@@ -104,7 +104,7 @@ static void relay(struct worker *worker, const struct request *request)
 
     /* The second hop only towards a higher term; never a third; never back to us. */
     if (request->hops >= FRAME_HOPS_MAX ||
-        (request->hops > 0 && worker->snapshot->term <= request->term)) {
+        (request->hops > 0 && worker->snapshot->leader.term <= request->term)) {
         drop(worker, DROP_hops, 1);
         return;
     }
@@ -113,7 +113,7 @@ static void relay(struct worker *worker, const struct request *request)
 
 static void hold(struct worker *worker, const struct request *request)
 {
-    if (worker->snapshot->hold_time_ns == 0)
+    if (worker->snapshot->settings.hold_time_ns == 0)
         drop(worker, DROP_no_leader, 1);
     else
         hold_put(&worker->hold, request, worker->now_ns);
@@ -183,7 +183,7 @@ static void take_request(struct worker *worker, struct request *request,
             return;
         }
         *ingress = (struct address){0};
-    } else if (!leader_snapshot_find_member(worker->snapshot, ingress)) {
+    } else if (!leadership_find_member(&worker->snapshot->leader, ingress)) {
         drop(worker, DROP_acl, 1); /* replies go to members only, whatever a frame says */
         return;
     }
@@ -202,7 +202,7 @@ static void take_requests(struct worker *worker, const struct frame_header *head
 /* For our app. A leader that is late, or whose app is, holds it: nobody else would reply. */
 static void take_copy(struct worker *worker, const struct request *copy)
 {
-    if (worker->snapshot->kind == LEADER_SELF)
+    if (worker->snapshot->leader.kind == LEADER_SELF)
         route_request(worker, copy);
     else
         route_deliver(worker, copy);
@@ -263,10 +263,11 @@ static void take_answers(struct worker *worker, const struct frame_header *heade
 static void count_traffic(struct worker *worker, const struct frame_header *header,
                           const struct address *sender, size_t records)
 {
-    const struct member *member = leader_snapshot_find_instance(worker->snapshot, header->instance);
+    const struct member *member =
+        leadership_find_instance(&worker->snapshot->leader, header->instance);
 
     if (member && address_equal_ip(&member->address, sender))
-        traffic_add(worker->traffic.received, member->slot, records);
+        traffic_add(worker->traffic.received, member->member_index, records);
 }
 
 void route_frame(struct worker *worker, struct datagram *datagram)
@@ -292,7 +293,7 @@ void route_frame(struct worker *worker, struct datagram *datagram)
     }
     verdict = frame_open(datagram->payload, datagram->length, worker->identity->cluster, &header,
                          &records, &reader);
-    member = leader_snapshot_find_member(worker->snapshot, &sender);
+    member = leadership_find_member(&worker->snapshot->leader, &sender);
     if (verdict != FRAME_OK || !member) {
         counters_add(&worker->counters, COUNTER_RECEIVED_RELAY, 1);
         drop(worker, verdict != FRAME_OK ? reasons[verdict] : DROP_acl, 1);

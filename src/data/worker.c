@@ -77,7 +77,7 @@ void worker_attach(struct worker *worker, struct ring_pair *pair, struct waker *
  * have a message first, or there may be no later. */
 static uint64_t linger_of(const struct worker *worker)
 {
-    return worker->snapshot->kind == LEADER_SELF && !worker->is_ending &&
+    return worker->snapshot->leader.kind == LEADER_SELF && !worker->is_ending &&
                    !(worker->order && worker->order->commits)
                ? worker->config->relay_linger_ns
                : 0;
@@ -94,13 +94,13 @@ static void take_snapshot(struct worker *worker)
     worker->generation = snapshot->generation;
     worker->leader = route_find_leader(worker);
     worker->relay.leader_instance = worker->leader.instance;
-    relay_seal_with(&worker->relay, keyring_find(&snapshot->keyring, snapshot->seal_key),
-                    snapshot->seal_suite);
+    relay_seal_with(&worker->relay, keyring_find(&snapshot->keys.keyring, snapshot->keys.seal_key),
+                    snapshot->keys.seal_suite);
     if (worker->relay.copies)
         route_find_members(worker);
     relay_linger(&worker->relay, linger_of(worker));
-    hold_set_pace(&worker->hold, snapshot->leader_rcvbuf_bytes
-                                     ? snapshot->leader_rcvbuf_bytes / 4 / worker->worker_count
+    hold_set_pace(&worker->hold, snapshot->leader.rcvbuf_bytes
+                                     ? snapshot->leader.rcvbuf_bytes / 4 / worker->worker_count
                                      : worker->own_pace_bytes);
 }
 
@@ -109,7 +109,7 @@ static void begin_order(struct worker *worker)
 {
     order_begin(worker->order, worker->now_ns);
     if (worker->order_generation != worker->generation) {
-        order_take_snapshot(worker->order, worker->snapshot);
+        order_take_snapshot(worker->order, &worker->snapshot->leader);
         worker->order_has_news = true;
     }
     worker->order_generation = worker->generation;
@@ -124,10 +124,10 @@ void worker_begin(struct worker *worker)
 
     take_snapshot(worker);
     worker->now_ns = clock_now_ns(); /* after: a new snapshot may mean that something is sent */
-    worker->way = leader_snapshot_decide(worker->snapshot, worker->now_ns);
+    worker->way = leadership_decide(&worker->snapshot->leader, worker->now_ns);
     leads = worker->way == ROUTE_DELIVER;
     /* Given to an app that refuses it would be lost; held it may yet reach another leader's. */
-    if (worker->way == ROUTE_DELIVER && worker->snapshot->hold_time_ns &&
+    if (worker->way == ROUTE_DELIVER && worker->snapshot->settings.hold_time_ns &&
         !app_is_taking(&worker->app))
         worker->way = ROUTE_HOLD;
     relay_begin(&worker->relay, worker->now_ns);
@@ -204,7 +204,7 @@ static size_t release(struct worker *worker)
 {
     size_t released = 0, n = 1;
 
-    hold_expire(&worker->hold, worker->snapshot->hold_time_ns, worker->now_ns);
+    hold_expire(&worker->hold, worker->snapshot->settings.hold_time_ns, worker->now_ns);
     while (n > 0 && worker->way != ROUTE_HOLD) {
         n = hold_release(&worker->hold, worker->now_ns, route_held, worker);
         worker_flush(worker); /* what comes next may overwrite the arena */

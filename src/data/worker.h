@@ -66,7 +66,7 @@ struct worker {
     uint64_t until_ns;                      /* asleep: until then */
     bool is_ending;                         /* no slice may come after this one */
     struct relay_target leader;             /* of this snapshot */
-    enum leader_snapshot_decide way;        /* of this slice: what is done with requests */
+    enum route_decision way;                /* of this slice: what is done with requests */
     struct relay_target
         members[MEMBERS_MAX]; /* to whom copies go: the live ones but us, of this snapshot */
     uint64_t next_tick_ns;

@@ -25,13 +25,13 @@ static void publish(void *context, const struct order_run *run, const struct req
 
 static struct relay_target target_of(const struct worker *worker, size_t index)
 {
-    const struct member *member = &worker->snapshot->members[index];
+    const struct member *member = &worker->snapshot->leader.members[index];
 
     return (struct relay_target){.to =
                                      address_with_port(member->address, worker->config->relay_port),
                                  .instance = member->instance,
                                  .term = worker->order->term,
-                                 .slot = member->slot};
+                                 .member_index = member->member_index};
 }
 
 static void send_run(void *context, size_t member, const struct order_run *run,

@@ -78,12 +78,12 @@ static void open_frame_auth(void)
     identity = (struct identity){.instance = US, .cluster = CLUSTER};
     windows = frame_auth_create_windows();
     FUZZ_CHECK(windows && frame_auth_init(&frame_auth, &config, &identity, windows) == 0);
-    snapshot.member_count = SENDERS;
-    snapshot.members[0] = (struct member){.instance = US, .is_authenticated = true};
+    snapshot.leader.member_count = SENDERS;
+    snapshot.leader.members[0] = (struct member){.instance = US, .is_authenticated = true};
     for (uint16_t i = 0; i < SENDERS - 1; i++)
-        snapshot.members[i + 1] = (struct member){
-            .instance = senders[i], .slot = (uint16_t)(i + 1), .is_authenticated = i < 2};
-    snapshot.keyring = (struct keyring){.count = 2, .keys = {keys[0], keys[1]}};
+        snapshot.leader.members[i + 1] = (struct member){
+            .instance = senders[i], .member_index = (uint16_t)(i + 1), .is_authenticated = i < 2};
+    snapshot.keys.keyring = (struct keyring){.count = 2, .keys = {keys[0], keys[1]}};
 }
 
 static void begin(void)

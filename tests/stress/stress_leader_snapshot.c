@@ -37,21 +37,21 @@ static void fill(struct leader_snapshot *snapshot)
 {
     uint64_t generation = snapshot->generation;
 
-    snapshot->term = generation * 3;
-    snapshot->previous_term = generation * 3 - 1;
-    snapshot->hold_time_ns = generation * 7;
-    snapshot->app_idle_ns = ~generation;
-    snapshot->accept_control = generation % 2;
-    snapshot->kind = generation % 2 ? LEADER_SELF : LEADER_MEMBER;
-    snapshot->leader.port = (uint16_t)generation;
-    (void)snprintf(snapshot->leader_name, sizeof(snapshot->leader_name), "%llu",
+    snapshot->leader.term = generation * 3;
+    snapshot->leader.previous_term = generation * 3 - 1;
+    snapshot->settings.hold_time_ns = generation * 7;
+    snapshot->settings.app_idle_ns = ~generation;
+    snapshot->settings.accept_control = generation % 2;
+    snapshot->leader.kind = generation % 2 ? LEADER_SELF : LEADER_MEMBER;
+    snapshot->leader.address.port = (uint16_t)generation;
+    (void)snprintf(snapshot->leader.name, sizeof(snapshot->leader.name), "%llu",
                    (unsigned long long)generation);
-    snapshot->member_count = member_count(generation);
-    for (size_t i = 0; i < snapshot->member_count; i++) {
-        snapshot->members[i].instance = generation * 1000 + i;
-        snapshot->members[i].address.port = (uint16_t)(generation + i);
+    snapshot->leader.member_count = member_count(generation);
+    for (size_t i = 0; i < snapshot->leader.member_count; i++) {
+        snapshot->leader.members[i].instance = generation * 1000 + i;
+        snapshot->leader.members[i].address.port = (uint16_t)(generation + i);
     }
-    atomic_store_explicit(&snapshot->valid_until_ns, generation * 11, memory_order_relaxed);
+    atomic_store_explicit(&snapshot->leader.valid_until_ns, generation * 11, memory_order_relaxed);
 }
 
 static void check(const struct leader_snapshot *snapshot)
@@ -59,21 +59,21 @@ static void check(const struct leader_snapshot *snapshot)
     uint64_t generation = snapshot->generation;
     char name[CONFIG_NAME_MAX];
 
-    STRESS_CHECK(snapshot->term == generation * 3);
-    STRESS_CHECK(snapshot->previous_term == generation * 3 - 1);
-    STRESS_CHECK(snapshot->hold_time_ns == generation * 7);
-    STRESS_CHECK(snapshot->app_idle_ns == ~generation);
-    STRESS_CHECK(snapshot->accept_control == (generation % 2 == 1));
-    STRESS_CHECK(snapshot->kind == (generation % 2 ? LEADER_SELF : LEADER_MEMBER));
-    STRESS_CHECK(snapshot->leader.port == (uint16_t)generation);
+    STRESS_CHECK(snapshot->leader.term == generation * 3);
+    STRESS_CHECK(snapshot->leader.previous_term == generation * 3 - 1);
+    STRESS_CHECK(snapshot->settings.hold_time_ns == generation * 7);
+    STRESS_CHECK(snapshot->settings.app_idle_ns == ~generation);
+    STRESS_CHECK(snapshot->settings.accept_control == (generation % 2 == 1));
+    STRESS_CHECK(snapshot->leader.kind == (generation % 2 ? LEADER_SELF : LEADER_MEMBER));
+    STRESS_CHECK(snapshot->leader.address.port == (uint16_t)generation);
     (void)snprintf(name, sizeof(name), "%llu", (unsigned long long)generation);
-    STRESS_CHECK(strcmp(snapshot->leader_name, name) == 0);
-    STRESS_CHECK(snapshot->member_count == member_count(generation));
-    for (size_t i = 0; i < snapshot->member_count; i++) {
-        STRESS_CHECK(snapshot->members[i].instance == generation * 1000 + i);
-        STRESS_CHECK(snapshot->members[i].address.port == (uint16_t)(generation + i));
+    STRESS_CHECK(strcmp(snapshot->leader.name, name) == 0);
+    STRESS_CHECK(snapshot->leader.member_count == member_count(generation));
+    for (size_t i = 0; i < snapshot->leader.member_count; i++) {
+        STRESS_CHECK(snapshot->leader.members[i].instance == generation * 1000 + i);
+        STRESS_CHECK(snapshot->leader.members[i].address.port == (uint16_t)(generation + i));
     }
-    STRESS_CHECK(atomic_load_explicit(&snapshot->valid_until_ns, memory_order_relaxed) ==
+    STRESS_CHECK(atomic_load_explicit(&snapshot->leader.valid_until_ns, memory_order_relaxed) ==
                  generation * 11);
 }
 
@@ -105,7 +105,7 @@ static void *read_snapshots(void *context)
         if (reader->is_slow && stress_draw(&reader->random) % 16 == 0)
             (void)usleep(2000);
         check(snapshot); /* it is ours until the next snapshot_acquire */
-        is_last = strcmp(snapshot->cause, "last") == 0;
+        is_last = strcmp(snapshot->leader.cause, "last") == 0;
         if (!is_last && stress_draw(&reader->random) % 4 == 0)
             sleep_until_woken(reader);
     }
@@ -116,7 +116,7 @@ static void *read_snapshots(void *context)
 static void publish(struct leader_snapshot *draft, const char *cause)
 {
     fill(draft);
-    draft->cause = cause;
+    draft->leader.cause = cause;
     snapshot_publish(&publisher, draft);
     for (size_t i = 0; i < READERS; i++)
         waker_wake(&readers[i].waker);

@@ -32,7 +32,7 @@ struct pod {
     size_t index;
     struct order order;
     struct counters counters;
-    struct leader_snapshot snapshot;
+    struct leadership snapshot;
     uint64_t instance;
     bool is_alive;
     struct app_log app;
@@ -262,7 +262,7 @@ static inline void pod_start(struct world *w, size_t index)
     pod->index = index;
     pod->instance = w->random;
     pod->is_alive = true;
-    pod->snapshot = (struct leader_snapshot){0};
+    pod->snapshot = (struct leadership){0};
     memset(&pod->counters, 0, sizeof(pod->counters));
     cr_assert_eq(order_init(&pod->order, &setup), 0);
     (void)draw(w, 2);
@@ -283,13 +283,13 @@ static inline void begin(struct world *w, struct pod *pod)
 static inline void pod_hears(struct world *w, size_t index, size_t leader, uint64_t term)
 {
     struct pod *pod = &w->pods[index];
-    struct leader_snapshot *snapshot = &pod->snapshot;
+    struct leadership *snapshot = &pod->snapshot;
 
     if (!pod->is_alive || term < snapshot->term)
         return;
     snapshot->term = term;
     snapshot->kind = index == leader ? LEADER_SELF : LEADER_MEMBER;
-    snapshot->leader_instance = w->pods[leader].instance;
+    snapshot->instance = w->pods[leader].instance;
     snapshot->votes_needed = PODS / 2 + 1;
     snapshot->member_count = PODS;
     for (size_t i = 0; i < PODS; i++)

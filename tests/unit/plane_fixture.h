@@ -70,27 +70,29 @@ static __attribute__((unused)) void publish(int pod, int leader, uint64_t term,
     struct leader_snapshot *snapshot = snapshot_draft(&data_planes[pod].publisher);
 
     cr_assert_not_null(snapshot);
-    snapshot->previous_term = snapshot->term;
-    snapshot->previous_until_ns = previous_until_ns;
-    snapshot->term = term;
-    snapshot->kind = leader == PODS ? LEADER_NONE : leader == pod ? LEADER_SELF : LEADER_MEMBER;
-    snapshot->leader = leader == PODS ? (struct address){0} : configs[leader].self;
-    snapshot->hold_time_ns = 60 * NS_PER_SEC;
-    snapshot->accept_control = true;
-    snapshot->member_count = PODS;
+    snapshot->leader.previous_term = snapshot->leader.term;
+    snapshot->leader.previous_until_ns = previous_until_ns;
+    snapshot->leader.term = term;
+    snapshot->leader.kind = leader == PODS  ? LEADER_NONE
+                            : leader == pod ? LEADER_SELF
+                                            : LEADER_MEMBER;
+    snapshot->leader.address = leader == PODS ? (struct address){0} : configs[leader].self;
+    snapshot->settings.hold_time_ns = 60 * NS_PER_SEC;
+    snapshot->settings.accept_control = true;
+    snapshot->leader.member_count = PODS;
     for (int i = 0; i < PODS; i++)
-        snapshot->members[i] = (struct member){.address = configs[i].self,
-                                               .instance = data_planes[i].identity.instance,
-                                               .is_alive = true,
-                                               .is_authenticated = true,
-                                               .slot = (uint16_t)(10 + i)};
-    snapshot->keyring.count = 1;
+        snapshot->leader.members[i] = (struct member){.address = configs[i].self,
+                                                      .instance = data_planes[i].identity.instance,
+                                                      .is_alive = true,
+                                                      .is_authenticated = true,
+                                                      .member_index = (uint16_t)(10 + i)};
+    snapshot->keys.keyring.count = 1;
     cr_assert(
-        key_parse("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", &snapshot->keyring.keys[0]));
-    snapshot->seal_key = snapshot->keyring.keys[0].id;
-    snapshot->seal_suite = SEAL_CHACHA20_POLY1305;
-    snapshot->leader_instance = leader == PODS ? 0 : data_planes[leader].identity.instance;
-    snapshot->leader_slot = leader == PODS ? MEMBER_INDEX_NONE : (uint16_t)(10 + leader);
+        key_parse("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", &snapshot->keys.keyring.keys[0]));
+    snapshot->keys.seal_key = snapshot->keys.keyring.keys[0].id;
+    snapshot->keys.seal_suite = SEAL_CHACHA20_POLY1305;
+    snapshot->leader.instance = leader == PODS ? 0 : data_planes[leader].identity.instance;
+    snapshot->leader.member_index = leader == PODS ? MEMBER_INDEX_NONE : (uint16_t)(10 + leader);
     snapshot_publish(&data_planes[pod].publisher, snapshot);
 }
 

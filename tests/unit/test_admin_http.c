@@ -52,9 +52,9 @@ Test(admin_http, a_published_view_is_seen_and_not_held)
 
         draft = snapshot_draft(&data_plane.publisher);
         cr_assert_not_null(draft, "a view is still held");
-        draft->kind = LEADER_SELF;
-        draft->leader = config.self;
-        draft->term = term;
+        draft->leader.kind = LEADER_SELF;
+        draft->leader.address = config.self;
+        draft->leader.term = term;
         snapshot_publish(&data_plane.publisher, draft);
         cr_assert_eq(get("/leader/me"), 200);
         (void)snprintf(expected, sizeof(expected), "\"term\":%llu,", (unsigned long long)term);
@@ -78,7 +78,7 @@ Test(admin_http, the_longest_list_is_shown_whole)
     struct leader_snapshot *draft = snapshot_draft(&data_plane.publisher);
 
     start();
-    fill_list(draft);
+    fill_list(&draft->leader);
     snapshot_publish(&data_plane.publisher, draft);
     assert_whole_list("/leader", "leader_list");
     assert_whole_list("/status", "leader_list");
@@ -298,7 +298,7 @@ Test(admin_http, the_page_of_the_longest_list_is_whole)
     struct leader_snapshot *draft = snapshot_draft(&data_plane.publisher);
 
     start();
-    fill_list(draft);
+    fill_list(&draft->leader);
     snapshot_publish(&data_plane.publisher, draft);
     cr_assert_eq(get("/"), 200);
     cr_assert_not_null(strstr(body(), "data-member=\"fdfd:fdfd:fdfd:fdfd:fdfd:fdfd:fdfd:fd7f\""));

@@ -159,7 +159,7 @@ Test(data_plane, an_answer_of_the_term_before_passes_within_its_grace)
 Test(data_plane, a_leader_whose_time_is_over_neither_delivers_nor_answers)
 {
     publish(A, A, 1, 0);
-    atomic_store(&snapshot_current(&data_planes[A].publisher)->valid_until_ns, 1);
+    atomic_store(&snapshot_current(&data_planes[A].publisher)->leader.valid_until_ns, 1);
     say(A, "hello");
     run(A);
     cr_assert_eq(count(A, COUNTER_DELIVERED), 0);

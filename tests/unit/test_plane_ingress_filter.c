@@ -38,11 +38,11 @@ static void guard(int pod, const char *range, bool rate)
     cr_assert_not_null(snapshot);
     allow(&config, range ? range : "0.0.0.0/0");
     allow(&config, "::/0");
-    snapshot->ingress_filter = ingress_filter_make(&config);
+    snapshot->settings.ingress_filter = ingress_filter_make(&config);
     if (rate) {
-        snapshot->ingress_filter.rule = (struct rate_limit){.period_ns = 3600 * NS_PER_SEC,
-                                                            .depth_ns = BURST * 3600 * NS_PER_SEC};
-        snapshot->ingress_filter.is_guarded = true;
+        snapshot->settings.ingress_filter.rule = (struct rate_limit){
+            .period_ns = 3600 * NS_PER_SEC, .depth_ns = BURST * 3600 * NS_PER_SEC};
+        snapshot->settings.ingress_filter.is_guarded = true;
     }
     snapshot_publish(&data_planes[pod].publisher, snapshot);
 }

@@ -5,8 +5,8 @@ TestSuite(plane_leader, .init = setup, .fini = teardown, .timeout = 30);
 
 static void set_valid_until(int pod, uint64_t until_ns)
 {
-    atomic_store_explicit(&snapshot_current(&data_planes[pod].publisher)->valid_until_ns, until_ns,
-                          memory_order_relaxed);
+    atomic_store_explicit(&snapshot_current(&data_planes[pod].publisher)->leader.valid_until_ns,
+                          until_ns, memory_order_relaxed);
 }
 
 Test(plane_leader, a_follower_holds_when_its_leader_is_late_and_goes_on_when_it_is_heard)
@@ -50,8 +50,8 @@ Test(plane_leader, who_resigned_still_sends_its_last_answers)
     run(A);
     publish(B, PODS, 1, 0);
     snapshot = snapshot_draft(&data_planes[B].publisher);
-    snapshot->previous_term = 1;
-    snapshot->previous_until_ns = SNAPSHOT_NO_EXPIRY;
+    snapshot->leader.previous_term = 1;
+    snapshot->leader.previous_until_ns = SNAPSHOT_NO_EXPIRY;
     snapshot_publish(&data_planes[B].publisher, snapshot);
     set_valid_until(B, 0);
     run(B);
@@ -86,7 +86,7 @@ Test(plane_leader, traffic_of_another_instance_is_not_this_members)
 
     publish(A, A, 1, 0);
     publish(B, A, 1, 0);
-    snapshot_current(&data_planes[A].publisher)->members[B].instance ^=
+    snapshot_current(&data_planes[A].publisher)->leader.members[B].instance ^=
         1; /* A knows its predecessor */
     say(B, "new");
     run(B);
@@ -154,7 +154,7 @@ Test(plane_leader, held_ones_are_released_as_the_leader_has_room)
     cr_assert_eq(data_planes[B].workers[0].hold.release_bytes,
                  data_planes[B].relay_sockets[0].rcvbuf_bytes / 4);
     snapshot = snapshot_draft(&data_planes[B].publisher);
-    snapshot->leader_rcvbuf_bytes = 4096;
+    snapshot->leader.rcvbuf_bytes = 4096;
     snapshot_publish(&data_planes[B].publisher, snapshot);
     run(B);
     cr_assert_eq(data_planes[B].workers[0].hold.release_bytes, 1024);

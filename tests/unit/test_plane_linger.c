@@ -68,7 +68,7 @@ static void lead_alone(enum config_commit commit)
     publish_both(A, 1);
     for (int i = 0; i < PODS; i++) {
         snapshot = snapshot_draft(&data_planes[i].publisher);
-        snapshot->votes_needed = 1;
+        snapshot->leader.votes_needed = 1;
         snapshot_publish(&data_planes[i].publisher, snapshot);
     }
     while (!order_is_leading(data_planes[A].workers[0].order)) {

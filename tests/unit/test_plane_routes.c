@@ -81,7 +81,7 @@ Test(plane_routes, who_is_dead_gets_no_copy)
     use_route(CONFIG_ROUTE_ALL);
     publish_both(A, 1);
     snapshot = snapshot_draft(&data_planes[A].publisher);
-    snapshot->members[B].is_alive = false;
+    snapshot->leader.members[B].is_alive = false;
     snapshot_publish(&data_planes[A].publisher, snapshot);
     say(A, "hello");
     run(A);
@@ -97,9 +97,9 @@ Test(plane_routes, an_address_gets_one_copy)
     use_route(CONFIG_ROUTE_ALL);
     publish_both(A, 1);
     snapshot = snapshot_draft(&data_planes[A].publisher);
-    snapshot->members[2] = snapshot->members[3] = snapshot->members[B];
-    snapshot->member_count = 4;
-    snapshot->members[B].is_alive = false;
+    snapshot->leader.members[2] = snapshot->leader.members[3] = snapshot->leader.members[B];
+    snapshot->leader.member_count = 4;
+    snapshot->leader.members[B].is_alive = false;
     snapshot_publish(&data_planes[A].publisher, snapshot);
     say(A, "hello");
     run(A);
@@ -264,12 +264,13 @@ Test(plane_routes, a_leader_that_is_late_holds_copies)
 {
     use_route(CONFIG_ROUTE_ALL);
     publish_both(A, 1);
-    atomic_store(&snapshot_current(&data_planes[A].publisher)->valid_until_ns, 0);
+    atomic_store(&snapshot_current(&data_planes[A].publisher)->leader.valid_until_ns, 0);
     say(B, "hello");
     run(B);
     run(A);
     cr_assert_eq(count(A, COUNTER_DELIVERED), 0);
-    atomic_store(&snapshot_current(&data_planes[A].publisher)->valid_until_ns, SNAPSHOT_NO_EXPIRY);
+    atomic_store(&snapshot_current(&data_planes[A].publisher)->leader.valid_until_ns,
+                 SNAPSHOT_NO_EXPIRY);
     while (!hold_is_empty(&data_planes[A].workers[0].hold))
         run(A);
     run(B);

@@ -14,7 +14,7 @@ static void setup(void)
         cr_assert_eq(address_parse("127.0.0.1:9", 0, &members[i].to), 0);
         members[i].to.port = (uint16_t)(9 + i);
         members[i].instance = 100 + i;
-        members[i].slot = i;
+        members[i].member_index = i;
     }
     relay_copies_to(&relay, members, MEMBERS);
     relay_begin(&relay, 1);

@@ -20,7 +20,7 @@ static void setup(void)
     for (uint16_t i = 0; i < MEMBERS; i++) {
         cr_assert_eq(udp_open(&config.self, &options, &inboxes[i]), 0);
         members[i] = (struct relay_target){
-            .to = inboxes[i].local, .instance = 100 + i, .term = 7, .slot = i};
+            .to = inboxes[i].local, .instance = 100 + i, .term = 7, .member_index = i};
     }
     relay_copies_to(&relay, members, MEMBERS);
     relay_linger(&relay, LINGER);

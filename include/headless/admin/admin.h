@@ -43,7 +43,7 @@ struct admin_why {
 struct admin {
     const struct config *config;
     struct data_plane *data_plane;
-    const struct supervisor *supervisor;
+    struct supervisor *supervisor;
     struct snapshot_reader reader; /* of the HTTP thread */
     struct progress progress;      /* of the HTTP thread */
     struct MHD_Daemon *daemon;     /* NULL: admin.listen is none */
@@ -63,7 +63,7 @@ struct admin {
 
 /* Before the data threads start (registers a leadership reader). Logs what failed; a negative errno. */
 int admin_start(struct admin *admin, const struct config *config, struct data_plane *data_plane,
-                const struct supervisor *supervisor) __attribute__((warn_unused_result));
+                struct supervisor *supervisor) __attribute__((warn_unused_result));
 void admin_stop(struct admin *admin);
 
 /* Main thread: from now on not ready. */

@@ -32,6 +32,7 @@
 #include "headless/control/discovery.h"
 #include "headless/control/election.h"
 #include "headless/control/key_watch.h"
+#include "headless/control/leader_history.h"
 #include "headless/control/peer_transport.h"
 #include "headless/control/pulse.h"
 #include "headless/control/roster.h"
@@ -79,6 +80,8 @@ struct supervisor_report {
     _Atomic uint64_t leaps_refused, actions_lost, forbidden_transitions; /* election_counts */
     _Atomic uint8_t member_states[MEMBERS_MAX];  /* by slot: enum election_member_state */
     struct supervisor_pulse pulses[MEMBERS_MAX]; /* by slot */
+    pthread_mutex_t history_lock;                /* guards the one below: supervisor_read_history */
+    struct leader_history history;
 };
 
 /* What the present snapshot says; another means another snapshot. Compared as bytes: no padding. */
@@ -132,7 +135,7 @@ struct supervisor {
     uint64_t stalled_since_ns;
     uint64_t leaderless_since_ns; /* 0: there is a leader */
     struct supervisor_told told;
-    struct leader_history history;
+    struct leader_history history; /* copied into the report with each snapshot */
 
     struct budget commands;
     struct budget refusals;  /* replies and log lines for commands that were refused */
@@ -190,6 +193,9 @@ void supervisor_reload(struct supervisor *supervisor, const struct config *confi
 #define SUPERVISOR_STALL_NS UINT64_C(30000000000)
 const struct agent *supervisor_find_stalled(const struct supervisor *supervisor,
                                             struct progress *progress, uint64_t now_ns);
+
+/* Any thread: the leaders that this pod has followed. Waits for the supervisor, never for long. */
+void supervisor_read_history(struct supervisor_report *report, struct leader_history *ret_history);
 
 /* Any thread. */
 static inline enum election_state supervisor_state(const struct supervisor *supervisor)

@@ -167,7 +167,7 @@ void order_fini(struct order *order);
 
 /* A slice of work begins; a snapshot may be new. */
 void order_begin(struct order *order, uint64_t now_ns);
-void order_take_snapshot(struct order *order, const struct leader_snapshot *snapshot);
+void order_take_snapshot(struct order *order, const struct leadership *snapshot);
 
 /* Does it number, if the snapshot says that we lead? Until then requests have to be held. */
 static inline bool order_is_leading(const struct order *order)

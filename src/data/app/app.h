@@ -53,7 +53,7 @@ void app_fini(struct app *app);
 static inline bool app_may_reply(const struct app *app, const struct request *request)
 {
     return app->replier->leads &&
-           (!request->is_copy || request->term == app->replier->snapshot->term);
+           (!request->is_copy || request->term == app->replier->snapshot->leader.term);
 }
 
 /* Answer to a probe, on behalf of any app: leader, via, term, never longer than the question. */

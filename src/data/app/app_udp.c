@@ -158,7 +158,7 @@ static void udp_deliver(struct app *app, const struct request *request)
         return;
     }
     session->origin.tag = origin.tag; /* of the ingress pod's present instance */
-    session->term = app->replier->snapshot->term;
+    session->term = app->replier->snapshot->leader.term;
     session->may_reply = may_reply;
     sessions_touch(&app->udp->sessions, session, true, app->replier->now_ns);
     send_to_app(app, session, &request->record);
@@ -193,7 +193,7 @@ static void udp_answer(struct app *app, const struct datagram *datagram)
 static void udp_tick(struct app *app)
 {
     struct app_udp *udp = app->udp;
-    uint64_t idle_ns = app->replier->snapshot->app_idle_ns;
+    uint64_t idle_ns = app->replier->snapshot->settings.app_idle_ns;
     struct session *session;
 
     if (udp->reader.receiver.pair_count == 0) /* no thread of its own */

@@ -28,7 +28,7 @@ void reply_send(struct replier *replier, const struct origin *origin, uint64_t t
 {
     struct address ingress;
 
-    if (!leader_snapshot_accepts_reply(replier->snapshot, term, replier->now_ns)) {
+    if (!leadership_accepts_reply(&replier->snapshot->leader, term, replier->now_ns)) {
         counters_add(replier->counters, COUNTER_REPLIES_FENCED, 1);
         return;
     }
@@ -52,8 +52,8 @@ void reply_flush(struct replier *replier)
 {
     struct outbox *outbox = &replier->outbox;
 
-    if (outbox->count &&
-        !leader_snapshot_accepts_reply(replier->snapshot, replier->oldest_term, clock_now_ns())) {
+    if (outbox->count && !leadership_accepts_reply(&replier->snapshot->leader, replier->oldest_term,
+                                                   clock_now_ns())) {
         counters_add(replier->counters, COUNTER_REPLIES_FENCED, outbox->count);
         outbox_discard(outbox);
     }

@@ -2,7 +2,7 @@
  * reply: the one ingress_filter through which replies leave.
  *
  * An reply for a client of this pod is checked against the fence (only the present leader's
- * replies leave; leader_snapshot_accepts_reply) and sent from the very address and port that the client spoke
+ * replies leave; leadership_accepts_reply) and sent from the very address and port that the client spoke
  * to. An reply for a client of another pod meets the same fence twice: here, and at that pod, to
  * which it is carried with the term in which its request was delivered. What waited here for a
  * full socket meets it again before it leaves.

@@ -19,7 +19,7 @@ static bool is_loop(const struct worker *worker, const struct address *source,
     if (source->port != config->data_port && source->port != config->relay_port &&
         source->port != config->peer_port)
         return false;
-    return leader_snapshot_find_member(worker->snapshot, source) ||
+    return leadership_find_member(&worker->snapshot->leader, source) ||
            address_equal_ip(source, &config->self) ||
            address_equal_ip(source, local); /* an address of ours that is not self */
 }
@@ -28,7 +28,7 @@ static bool is_loop(const struct worker *worker, const struct address *source,
 static bool is_raw_from_member(const struct worker *worker, const struct address *source)
 {
     return worker->config->relay_format != CONFIG_RELAY_FRAMED &&
-           leader_snapshot_find_member(worker->snapshot, source) &&
+           leadership_find_member(&worker->snapshot->leader, source) &&
            !address_equal_ip(source, &worker->config->self);
 }
 
@@ -36,7 +36,7 @@ static enum sign_verdict judge(struct worker *worker, const struct datagram *dat
                                const struct leader_command *command)
 {
     uint64_t now_s = clock_real_s();
-    enum sign_verdict verdict = sign_judge(&worker->snapshot->signing, worker->config->cluster,
+    enum sign_verdict verdict = sign_judge(&worker->snapshot->keys.signing, worker->config->cluster,
                                            datagram->payload, command, now_s);
 
     return verdict == SIGN_VALID ? sign_seen_take(&worker->seen, &command->signature, now_s)
@@ -164,8 +164,8 @@ static void take_gro_batch(struct worker *worker, const struct datagram *gro_bat
 static __attribute__((noinline)) const struct datagram *
 let_in(struct worker *worker, const struct datagram *piece, struct datagram *head)
 {
-    uint32_t admitted = ingress_filter_admit(&worker->snapshot->ingress_filter, &worker->limiter,
-                                             piece, worker->now_ns);
+    uint32_t admitted = ingress_filter_admit(&worker->snapshot->settings.ingress_filter,
+                                             &worker->limiter, piece, worker->now_ns);
 
     if (admitted == 0)
         return NULL;
@@ -178,7 +178,7 @@ let_in(struct worker *worker, const struct datagram *piece, struct datagram *hea
 void classify_piece(struct worker *worker, const struct datagram *piece)
 {
     bool raw = is_raw_from_member(worker, &piece->peer);
-    bool may_be_control = worker->snapshot->accept_control && !raw;
+    bool may_be_control = worker->snapshot->settings.accept_control && !raw;
     struct datagram head;
     struct request request;
 
@@ -190,7 +190,7 @@ void classify_piece(struct worker *worker, const struct datagram *piece)
         counters_drop(&worker->counters, DROP_loop, datagram_count(piece));
         return;
     }
-    if (worker->snapshot->ingress_filter.is_guarded && !raw) {
+    if (worker->snapshot->settings.ingress_filter.is_guarded && !raw) {
         piece = let_in(worker, piece, &head);
         if (!piece)
             return;

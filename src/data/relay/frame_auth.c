@@ -68,7 +68,7 @@ static enum drop_reason open_sealed(struct frame_auth *frame_auth,
                                     const struct leader_snapshot *snapshot,
                                     const struct frame_header *header, struct datagram *datagram)
 {
-    const struct member *member = leader_snapshot_find_instance(snapshot, header->instance);
+    const struct member *member = leadership_find_instance(&snapshot->leader, header->instance);
     const struct seal_sender sender = {header->instance, header->nonce_space, header->sequence};
     struct replay_window *window;
     struct seal_block block;
@@ -77,14 +77,14 @@ static enum drop_reason open_sealed(struct frame_auth *frame_auth,
     if (!seal_read_block(datagram->payload, datagram->length, &block) ||
         header->nonce_space >= FRAME_AUTH_NONCE_SPACES)
         return DROP_malformed;
-    key = keyring_find(&snapshot->keyring, block.key);
+    key = keyring_find(&snapshot->keys.keyring, block.key);
     if (!key)
         return DROP_key;
     if (!member || !member->is_authenticated)
         return DROP_introduction;
     if (!is_for_us(frame_auth, header, block.value))
         return DROP_misdirected;
-    window = window_of(frame_auth->windows, member->slot, header->nonce_space);
+    window = window_of(frame_auth->windows, member->member_index, header->nonce_space);
     if (!replay_is_new(window, header->sequence))
         return DROP_replay;
     if (!seal_unwrap(frame_auth->cache, key, &sender, &block, bytes_of(datagram), datagram->length))

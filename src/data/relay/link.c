@@ -143,7 +143,8 @@ static void account(struct relay *relay, struct relay_link *link)
 {
     if (link->outbox.may_be_refused && relay->format == CONFIG_RELAY_FRAMED)
         take_refusals(relay, link);
-    traffic_add(relay->traffic->relayed, link->slot, link->outbox.tally[OUTBOX_REQUESTS].sent);
+    traffic_add(relay->traffic->relayed, link->member_index,
+                link->outbox.tally[OUTBOX_REQUESTS].sent);
     relay_account(&link->outbox, relay->counters, COUNTER_RELAYED, COUNTER_REPLIES_RELAYED);
 }
 

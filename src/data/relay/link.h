@@ -40,7 +40,7 @@ struct relay_link {
     uint64_t used_ns, retry_ns; /* retry: not to be opened again before */
     uint64_t instance;          /* of the leader that it serves; 0: none */
     uint64_t instance_from;     /* the first sequence that went to it */
-    uint16_t slot;
+    uint16_t member_index;
 };
 
 /* Returns 0 or a negative errno, with nothing left open. */

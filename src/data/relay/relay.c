@@ -84,7 +84,7 @@ static struct relay_link *link_place(struct relay *relay, const struct address *
         relay_link_flush(relay, link);
         relay_link_close(link);
     }
-    *link = (struct relay_link){.to = *to, .socket.fd = -1, .slot = MEMBER_INDEX_NONE};
+    *link = (struct relay_link){.to = *to, .socket.fd = -1, .member_index = MEMBER_INDEX_NONE};
     return link;
 }
 
@@ -122,7 +122,7 @@ static struct relay_link *link_to_member(struct relay *relay, const struct relay
         link->instance_from = nonce_space_last(&relay->nonce_space) + 1;
     }
     if (link)
-        link->slot = member->slot;
+        link->member_index = member->member_index;
     return link;
 }
 

@@ -76,7 +76,7 @@ struct relay_target {
     struct address to; /* its relay port if framed, else its data port */
     uint64_t instance; /* 0: outside the cluster */
     uint64_t term;     /* the snapshot's */
-    uint16_t slot;
+    uint16_t member_index;
 };
 
 /* Returns 0 or -ENOMEM. */
