@@ -265,7 +265,7 @@ static bool has_input(struct supervisor *supervisor)
     if (supervisor->is_unpublished)
         return false; /* commands wait for it, and it is tried again in a millisecond */
     for (size_t i = 0; i < supervisor->data_plane->worker_count; i++) {
-        if (!ring_is_empty(&supervisor->data_plane->workers[i].command_queue.out))
+        if (!ring_is_empty(&supervisor->data_plane->workers[i].classifier.commands.out))
             return true;
     }
     return atomic_load_explicit(&supervisor->wishes, memory_order_seq_cst) ||

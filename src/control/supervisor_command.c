@@ -218,7 +218,8 @@ size_t supervisor_take_commands(struct supervisor *supervisor)
     size_t taken = 0;
 
     for (size_t i = 0; i < supervisor->data_plane->worker_count; i++) {
-        struct command_queue *command_queue = &supervisor->data_plane->workers[i].command_queue;
+        struct command_queue *command_queue =
+            &supervisor->data_plane->workers[i].classifier.commands;
 
         for (size_t n = 0; n < COMMAND_TAKEN_MAX && !supervisor->is_unpublished &&
                            command_queue_try_read(command_queue, &queued);

@@ -215,7 +215,7 @@ static uint8_t collect_nonce_spaces(struct supervisor *supervisor)
     const struct data_plane *data_plane = supervisor->data_plane;
 
     for (size_t i = 0; i < data_plane->worker_count; i++)
-        supervisor->nonce_spaces[i] = &data_plane->workers[i].relay.nonce_space;
+        supervisor->nonce_spaces[i] = &data_plane->workers[i].routing.relay.nonce_space;
     return (uint8_t)data_plane->worker_count;
 }
 

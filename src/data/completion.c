@@ -31,7 +31,7 @@ int completion_init(struct completion *completion, struct receiver *data, struct
 
     *completion = (struct completion){.data = data,
                                       .relay = relay,
-                                      .app_reader = app_reader(&worker->app),
+                                      .app_reader = app_reader(&worker->routing.app),
                                       .worker = worker,
                                       .epoll_fd = epoll_create1(EPOLL_CLOEXEC),
                                       .ready = READY_ALL};

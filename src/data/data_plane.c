@@ -149,7 +149,7 @@ static int open_workers(struct data_plane *data_plane, struct waker *supervisor_
     }
     attach_groups(data_plane);
     for (size_t i = 0; i < data_plane->worker_count; i++) {
-        struct app_reader *reader = app_reader(&data_plane->workers[i].app);
+        struct app_reader *reader = app_reader(&data_plane->workers[i].routing.app);
 
         if (reader && reader->receiver.pair_count)
             worker_attach(&data_plane->workers[i], &reader->receiver.pairs[0],
@@ -246,7 +246,7 @@ static int start(struct agent *agent, const char *kind, size_t index, const stru
 
 static int start_worker(struct worker *worker)
 {
-    struct app_reader *reader = app_reader(&worker->app);
+    struct app_reader *reader = app_reader(&worker->routing.app);
     int rc = start(&worker->agent, "worker", worker->index, &worker_agent_ops, worker);
 
     if (!rc && reader)
@@ -329,7 +329,7 @@ void data_plane_stop(struct data_plane *data_plane, struct data_plane_quiet *qui
     for (size_t i = 0; i < data_plane->receiver_count; i++)
         agent_stop(&data_plane->relay_receivers[i].agent, NULL);
     for (size_t i = 0; i < data_plane->worker_count; i++) {
-        struct app_reader *reader = app_reader(&data_plane->workers[i].app);
+        struct app_reader *reader = app_reader(&data_plane->workers[i].routing.app);
 
         if (reader)
             agent_stop(&reader->receiver.agent, NULL);

@@ -66,11 +66,11 @@ void data_plane_read_numbers(const struct data_plane *data_plane,
     for (size_t i = 0; i < data_plane->worker_count; i++) {
         struct worker *worker = &data_plane->workers[i];
 
-        add_counters(&worker->counters, &numbers);
-        add_app(&worker->app, &numbers);
-        numbers.held += hold_count(&worker->hold);
-        if (worker->order)
-            add_order(worker->order, &numbers);
+        add_counters(&worker->routing.counters, &numbers);
+        add_app(&worker->routing.app, &numbers);
+        numbers.held += hold_count(&worker->routing.hold);
+        if (worker->routing.order)
+            add_order(worker->routing.order, &numbers);
     }
     *ret_numbers = numbers;
 }
@@ -81,7 +81,7 @@ void data_plane_read_traffic(const struct data_plane *data_plane, uint16_t slot,
     uint64_t relayed = 0, received = 0;
 
     for (size_t i = 0; i < data_plane->worker_count; i++) {
-        const struct traffic *traffic = &data_plane->workers[i].traffic;
+        const struct traffic *traffic = &data_plane->workers[i].routing.traffic;
 
         relayed += atomic_load_explicit(&traffic->relayed[slot], memory_order_relaxed);
         received += atomic_load_explicit(&traffic->received[slot], memory_order_relaxed);
@@ -114,7 +114,7 @@ bool data_plane_take_refusal(struct data_plane *data_plane, uint64_t *ret_instan
 bool data_plane_app_is_up(const struct data_plane *data_plane)
 {
     for (size_t i = 0; i < data_plane->worker_count; i++) {
-        if (!app_is_up(&data_plane->workers[i].app))
+        if (!app_is_up(&data_plane->workers[i].routing.app))
             return false;
     }
     return true;
@@ -144,7 +144,7 @@ static const struct agent *agent_at(const struct data_plane *data_plane, size_t 
     *end = index >= 2 * workers;
     if (*end)
         return NULL;
-    reader = app_reader(&data_plane->workers[index - workers].app);
+    reader = app_reader(&data_plane->workers[index - workers].routing.app);
     return reader ? &reader->receiver.agent : NULL;
 }
 

@@ -8,7 +8,7 @@
 
 static struct session_report *report_of(struct data_plane *data_plane, size_t worker)
 {
-    return app_session_report(&data_plane->workers[worker].app);
+    return app_session_report(&data_plane->workers[worker].routing.app);
 }
 
 static bool all_have_told(struct data_plane *data_plane)

@@ -13,24 +13,26 @@
 
 static void deliver(void *context, const struct request *request)
 {
-    route_deliver(context, request);
+    struct worker *worker = context;
+
+    route_deliver(&worker->routing, request);
 }
 
 static void publish(void *context, const struct order_run *run, const struct request *request)
 {
     struct worker *worker = context;
 
-    relay_publish(&worker->relay, worker->order->term, run, request);
+    relay_publish(&worker->routing.relay, worker->routing.order->term, run, request);
 }
 
 static struct relay_target target_of(const struct worker *worker, size_t index)
 {
-    const struct member *member = &worker->snapshot->leader.members[index];
+    const struct member *member = &worker->routing.snapshot->leader.members[index];
 
     return (struct relay_target){.to =
                                      address_with_port(member->address, worker->config->relay_port),
                                  .instance = member->instance,
-                                 .term = worker->order->term,
+                                 .term = worker->routing.order->term,
                                  .member_index = member->member_index};
 }
 
@@ -40,7 +42,7 @@ static void send_run(void *context, size_t member, const struct order_run *run,
     struct worker *worker = context;
     const struct relay_target target = target_of(worker, member);
 
-    relay_run(&worker->relay, &target, run, request);
+    relay_run(&worker->routing.relay, &target, run, request);
 }
 
 static void tell_position(void *context, size_t member, const struct order_position *position)
@@ -48,7 +50,7 @@ static void tell_position(void *context, size_t member, const struct order_posit
     struct worker *worker = context;
     const struct relay_target target = target_of(worker, member);
 
-    relay_position(&worker->relay, &target, position);
+    relay_position(&worker->routing.relay, &target, position);
 }
 
 static void flush(void *context)
@@ -97,9 +99,9 @@ static void report(void *context, const struct order_event *event)
     log_event(event);
     if (worker->order_notice.fd < 0)
         return;
-    worker->app.ops->flush(&worker->app);
+    worker->routing.app.ops->flush(&worker->routing.app);
     rc = udp_tell(&worker->order_notice, text, (size_t)length);
-    counters_add(&worker->counters, rc ? COUNTER_NOTIFY_FAILED : COUNTER_NOTIFIED, 1);
+    counters_add(&worker->routing.counters, rc ? COUNTER_NOTIFY_FAILED : COUNTER_NOTIFIED, 1);
 }
 
 static const struct order_ops ops = {.deliver = deliver,
@@ -116,8 +118,8 @@ int worker_order_init(struct worker *worker)
     const struct config *config = worker->config;
     const struct order_setup setup = {.ops = &ops,
                                       .context = worker,
-                                      .counters = &worker->counters,
-                                      .self = worker->identity->instance,
+                                      .counters = &worker->routing.counters,
+                                      .self = worker->routing.identity->instance,
                                       .self_address = address_with_port(config->self, 0),
                                       .commits = config->ordered_commit == CONFIG_COMMIT_MAJORITY,
                                       .history_bytes = config->ordered_history_bytes};
@@ -127,10 +129,10 @@ int worker_order_init(struct worker *worker)
     worker->order_notice.fd = -1;
     if (config->route != CONFIG_ROUTE_ORDERED)
         return 0;
-    worker->order = calloc(1, sizeof(*worker->order));
-    if (!worker->order)
+    worker->routing.order = calloc(1, sizeof(*worker->routing.order));
+    if (!worker->routing.order)
         return -ENOMEM;
-    rc = order_init(worker->order, &setup);
+    rc = order_init(worker->routing.order, &setup);
     if (!rc && config->app_notify.port)
         rc = udp_open_connected(&config->app_notify, &any, 0, &worker->order_notice);
     return rc;
@@ -138,10 +140,10 @@ int worker_order_init(struct worker *worker)
 
 void worker_order_fini(struct worker *worker)
 {
-    if (!worker->order)
+    if (!worker->routing.order)
         return;
-    order_fini(worker->order);
+    order_fini(worker->routing.order);
     udp_close(&worker->order_notice);
-    free(worker->order);
-    worker->order = NULL;
+    free(worker->routing.order);
+    worker->routing.order = NULL;
 }

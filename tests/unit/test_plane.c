@@ -70,7 +70,7 @@ Test(data_plane, a_batch_to_one_destination_is_one_frame)
 
 Test(data_plane, what_is_held_comes_out_in_order_and_before_what_is_new)
 {
-    struct hold *hold = &data_planes[A].workers[0].hold;
+    struct hold *hold = &data_planes[A].workers[0].routing.hold;
     uint64_t began_ns;
     char text[8];
 
@@ -163,7 +163,7 @@ Test(data_plane, a_leader_whose_time_is_over_neither_delivers_nor_answers)
     say(A, "hello");
     run(A);
     cr_assert_eq(count(A, COUNTER_DELIVERED), 0);
-    cr_assert_eq(hold_count(&data_planes[A].workers[0].hold), 1);
+    cr_assert_eq(hold_count(&data_planes[A].workers[0].routing.hold), 1);
     cr_assert_str_eq(heard(), "");
 }
 
@@ -190,12 +190,12 @@ Test(data_plane, a_command_goes_to_the_supervisor_and_not_to_the_app)
     publish(A, A, 1, 0);
     say(A, " {\"leader\": \"b\", \"if_term\": 3}\n");
     run(A);
-    cr_assert(command_queue_try_read(&data_planes[A].workers[0].command_queue, &queued));
+    cr_assert(command_queue_try_read(&data_planes[A].workers[0].classifier.commands, &queued));
     cr_assert_str_eq(queued.command.target, "b");
     cr_assert_eq(queued.command.if_term, 3);
     cr_assert_eq(count(A, COUNTER_DELIVERED), 0);
     /* Its result is counted by the supervisor, who is not here. */
-    counters_add(&data_planes[A].workers[0].counters, COUNTER_CONTROL_OK, 1);
+    counters_add(&data_planes[A].workers[0].routing.counters, COUNTER_CONTROL_OK, 1);
 }
 
 Test(data_plane, a_broken_command_is_answered_and_never_delivered)

@@ -134,8 +134,9 @@ Test(plane_groups, without_a_leader_it_is_held_and_then_given_to_each)
     cr_assert_str_eq(heard(), "");
     cr_assert_eq(count(A, COUNTER_DELIVERED), 0);
     publish_both(A, 1);
-    while (!hold_is_empty(&data_planes[A].workers[0].hold) || /* paced; the test has a time limit */
-           !hold_is_empty(&data_planes[B].workers[0].hold))
+    while (!hold_is_empty(
+               &data_planes[A].workers[0].routing.hold) || /* paced; the test has a time limit */
+           !hold_is_empty(&data_planes[B].workers[0].routing.hold))
         run_both();
     expect_answer("hello", A);
     cr_assert_str_eq(heard(), "");
@@ -163,14 +164,15 @@ Test(plane_groups, a_command_is_marked)
     say_to_group(&client, "{\"leader\":\"127.0.77.2\"}");
     say(A, "{\"leader\":\"127.0.77.2\"}");
     run_both();
-    cr_assert(command_queue_try_read(&data_planes[B].workers[0].command_queue, &queued));
+    cr_assert(command_queue_try_read(&data_planes[B].workers[0].classifier.commands, &queued));
     cr_assert(queued.is_multicast);
-    cr_assert(command_queue_try_read(&data_planes[A].workers[0].command_queue, &queued));
+    cr_assert(command_queue_try_read(&data_planes[A].workers[0].classifier.commands, &queued));
     cr_assert_not(queued.is_multicast);
-    cr_assert(command_queue_try_read(&data_planes[A].workers[0].command_queue, &queued));
+    cr_assert(command_queue_try_read(&data_planes[A].workers[0].classifier.commands, &queued));
     cr_assert(queued.is_multicast);
     for (int i = 0; i < PODS; i++) /* the supervisor counts them */
-        counters_add(&data_planes[i].workers[0].counters, COUNTER_CONTROL_OK, i == A ? 2 : 1);
+        counters_add(&data_planes[i].workers[0].routing.counters, COUNTER_CONTROL_OK,
+                     i == A ? 2 : 1);
 }
 
 Test(plane_groups, a_broken_command_is_not_answered_by_all)

@@ -139,9 +139,10 @@ Test(plane_train, what_is_held_goes_on_one_by_one)
     publish(A, PODS, 1, 0);
     say_gso(A, 30, 10, 10);
     run(A);
-    cr_assert_eq(hold_count(&data_planes[A].workers[0].hold), 30);
+    cr_assert_eq(hold_count(&data_planes[A].workers[0].routing.hold), 30);
     publish(A, A, 2, 0);
-    while (!hold_is_empty(&data_planes[A].workers[0].hold)) /* paced; the test has a time limit */
+    while (!hold_is_empty(
+        &data_planes[A].workers[0].routing.hold)) /* paced; the test has a time limit */
         run(A);
     expect_heard(30, 10, 10);
 }
@@ -178,9 +179,9 @@ Test(plane_train, a_command_in_a_train_is_found)
     run(B);
     cr_assert_eq(count(B, COUNTER_RECEIVED_DATA), 3);
     cr_assert_eq(count(B, COUNTER_RELAYED), 2);
-    cr_assert(command_queue_try_read(&data_planes[B].workers[0].command_queue, &queued));
+    cr_assert(command_queue_try_read(&data_planes[B].workers[0].classifier.commands, &queued));
     cr_assert_str_eq(queued.command.target, "10.9.9.9");
-    counters_add(&data_planes[B].workers[0].counters, COUNTER_CONTROL_NO_MEMBER,
+    counters_add(&data_planes[B].workers[0].routing.counters, COUNTER_CONTROL_NO_MEMBER,
                  1); /* the supervisor's part */
     run(A);
 }

@@ -228,10 +228,10 @@ Test(plane_door, commands_count_against_the_rate)
     say_from(&neighbour, A, "{\"leader\":\"10.9.9.8\"}");
     run(A);
     cr_assert_eq(count(A, DROPPED(rate)), 1);
-    cr_assert(command_queue_try_read(&data_planes[A].workers[0].command_queue, &queued));
+    cr_assert(command_queue_try_read(&data_planes[A].workers[0].classifier.commands, &queued));
     cr_assert_str_eq(queued.command.target, "10.9.9.8");
-    cr_assert_not(command_queue_try_read(&data_planes[A].workers[0].command_queue, &queued));
-    counters_add(&data_planes[A].workers[0].counters, COUNTER_CONTROL_NO_MEMBER,
+    cr_assert_not(command_queue_try_read(&data_planes[A].workers[0].classifier.commands, &queued));
+    counters_add(&data_planes[A].workers[0].routing.counters, COUNTER_CONTROL_NO_MEMBER,
                  1); /* the supervisor's part */
 }
 
@@ -250,7 +250,7 @@ Test(plane_door, a_loop_is_found_before_the_door)
     cr_assert_eq(count(A, DROPPED(loop)), 1);
     cr_assert_eq(count(A, DROPPED(acl)), 0);
     for (size_t i = 0; i < (size_t)RATE_LIMITER_SETS * RATE_LIMITER_WAYS; i++)
-        cr_assert_eq(data_planes[A].workers[0].limiter.buckets[i].source, 0);
+        cr_assert_eq(data_planes[A].workers[0].classifier.limiter.buckets[i].source, 0);
 }
 
 Test(plane_door, who_is_not_allowed_takes_no_place_in_the_table)
@@ -261,7 +261,7 @@ Test(plane_door, who_is_not_allowed_takes_no_place_in_the_table)
     run(A);
     cr_assert_eq(count(A, DROPPED(acl)), 1);
     for (size_t i = 0; i < (size_t)RATE_LIMITER_SETS * RATE_LIMITER_WAYS; i++)
-        cr_assert_eq(data_planes[A].workers[0].limiter.buckets[i].source, 0);
+        cr_assert_eq(data_planes[A].workers[0].classifier.limiter.buckets[i].source, 0);
 }
 
 /* ---- other ways in ---- */
@@ -275,7 +275,7 @@ static void take_piece(int pod, enum datagram_source source, const char *from)
                                 .peer = address_with_port(ip(from), 7777),
                                 .local = address_with_port(configs[pod].self, 12000)};
 
-    counters_add(&worker->counters,
+    counters_add(&worker->routing.counters,
                  source == SOURCE_GROUP ? COUNTER_RECEIVED_GROUP : COUNTER_RECEIVED_DATA, 1);
     worker_begin(worker);
     worker_handle(worker, &datagram);

@@ -17,7 +17,7 @@ Test(plane_leader, a_follower_holds_when_its_leader_is_late_and_goes_on_when_it_
     say(B, "wait");
     run(B);
     cr_assert_eq(count(B, COUNTER_RELAYED), 0);
-    cr_assert_eq(hold_count(&data_planes[B].workers[0].hold), 1);
+    cr_assert_eq(hold_count(&data_planes[B].workers[0].routing.hold), 1);
     set_valid_until(B, SNAPSHOT_NO_EXPIRY);
     run(B);
     run(A);
@@ -151,13 +151,13 @@ Test(plane_leader, held_ones_are_released_as_the_leader_has_room)
 
     publish(B, A, 1, 0);
     run(B);
-    cr_assert_eq(data_planes[B].workers[0].hold.release_bytes,
+    cr_assert_eq(data_planes[B].workers[0].routing.hold.release_bytes,
                  data_planes[B].relay_sockets[0].rcvbuf_bytes / 4);
     snapshot = snapshot_draft(&data_planes[B].publisher);
     snapshot->leader.rcvbuf_bytes = 4096;
     snapshot_publish(&data_planes[B].publisher, snapshot);
     run(B);
-    cr_assert_eq(data_planes[B].workers[0].hold.release_bytes, 1024);
+    cr_assert_eq(data_planes[B].workers[0].routing.hold.release_bytes, 1024);
 }
 
 /*
@@ -192,7 +192,7 @@ Test(plane_leader, a_new_view_in_the_place_of_the_old_one_is_seen)
 
     publish(B, B, 1, 0);
     run(B);
-    known = data_planes[B].workers[0].snapshot;
+    known = data_planes[B].workers[0].routing.snapshot;
     snapshot_release(&data_planes[B].workers[0].reader);
     for (uint64_t term = 2; term == 2 || snapshot_current(&data_planes[B].publisher) != known;
          term++)
@@ -214,12 +214,12 @@ Test(plane_leader, a_leader_whose_time_is_over_carries_no_answers_to_others)
 
     publish(A, A, 1, 0);
     worker_begin(worker);
-    counters_add(&worker->counters, COUNTER_REPLIES_FROM_APP, 2);
-    reply_send(&worker->replier, &origin, 1, (const uint8_t *)"in time", 7);
+    counters_add(&worker->routing.counters, COUNTER_REPLIES_FROM_APP, 2);
+    reply_send(&worker->routing.replier, &origin, 1, (const uint8_t *)"in time", 7);
     worker_flush(worker);
     set_valid_until(A, 1);
     worker_begin(worker);
-    reply_send(&worker->replier, &origin, 1, (const uint8_t *)"late", 4);
+    reply_send(&worker->routing.replier, &origin, 1, (const uint8_t *)"late", 4);
     worker_flush(worker);
     cr_assert_eq(count(A, COUNTER_REPLIES_RELAYED), 1);
     cr_assert_eq(count(A, COUNTER_REPLIES_FENCED), 1);
@@ -233,8 +233,8 @@ Test(plane_leader, answers_that_waited_meet_the_fence_again)
 
     publish(A, A, 1, 0);
     worker_begin(worker);
-    counters_add(&worker->counters, COUNTER_REPLIES_FROM_APP, 1);
-    reply_send(&worker->replier, &origin, 1, (const uint8_t *)"waited", 6);
+    counters_add(&worker->routing.counters, COUNTER_REPLIES_FROM_APP, 1);
+    reply_send(&worker->routing.replier, &origin, 1, (const uint8_t *)"waited", 6);
     set_valid_until(A, 1);
     worker_flush(worker);
     cr_assert_str_eq(heard(), "");

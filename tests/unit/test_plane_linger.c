@@ -71,7 +71,7 @@ static void lead_alone(enum config_commit commit)
         snapshot->leader.votes_needed = 1;
         snapshot_publish(&data_planes[i].publisher, snapshot);
     }
-    while (!order_is_leading(data_planes[A].workers[0].order)) {
+    while (!order_is_leading(data_planes[A].workers[0].routing.order)) {
         run(A);
         run(B);
     }

@@ -117,7 +117,8 @@ Test(plane_routes, without_a_leader_all_is_held_and_then_copied)
     run(B);
     cr_assert_eq(count(B, COUNTER_DELIVERED), 0);
     publish_both(A, 1);
-    while (!hold_is_empty(&data_planes[B].workers[0].hold)) /* paced; the test has a time limit */
+    while (!hold_is_empty(
+        &data_planes[B].workers[0].routing.hold)) /* paced; the test has a time limit */
         run(B);
     run(A);
     run(B);
@@ -271,7 +272,7 @@ Test(plane_routes, a_leader_that_is_late_holds_copies)
     cr_assert_eq(count(A, COUNTER_DELIVERED), 0);
     atomic_store(&snapshot_current(&data_planes[A].publisher)->leader.valid_until_ns,
                  SNAPSHOT_NO_EXPIRY);
-    while (!hold_is_empty(&data_planes[A].workers[0].hold))
+    while (!hold_is_empty(&data_planes[A].workers[0].routing.hold))
         run(A);
     run(B);
     cr_assert_str_eq(heard(), "hello");

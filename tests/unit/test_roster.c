@@ -81,9 +81,9 @@ Test(roster, what_is_not_confirmed_is_known)
 
     list_is(1, (const uint64_t[]){0xa});
     slot = roster_slot(&roster, 0xa);
-    traffic_add(workers[0].traffic.relayed, slot, 100);
-    traffic_add(workers[1].traffic.relayed, slot, 20);
-    traffic_add(workers[0].traffic.received, slot, 7);
+    traffic_add(workers[0].routing.traffic.relayed, slot, 100);
+    traffic_add(workers[1].routing.traffic.relayed, slot, 20);
+    traffic_add(workers[0].routing.traffic.received, slot, 7);
     cr_assert_eq(roster_unconfirmed(&roster, 0xa), 120);
     cr_assert_eq(roster_received(&roster, 0xa), 7);
     roster_confirm(&roster, 0xa, 90);
@@ -101,10 +101,10 @@ Test(roster, a_new_instance_starts_at_nothing)
 
     list_is(1, (const uint64_t[]){0xa});
     for (uint16_t i = 0; i < MEMBERS_MAX; i++)
-        traffic_add(workers[0].traffic.relayed, i, 50);
+        traffic_add(workers[0].routing.traffic.relayed, i, 50);
     list_is(1, (const uint64_t[]){0xb});
     slot = roster_slot(&roster, 0xb);
     cr_assert_eq(roster_unconfirmed(&roster, 0xb), 0);
-    traffic_add(workers[0].traffic.relayed, slot, 1);
+    traffic_add(workers[0].routing.traffic.relayed, slot, 1);
     cr_assert_eq(roster_unconfirmed(&roster, 0xb), 1);
 }
