@@ -9,15 +9,15 @@ void admin_snapshot_take(struct admin *admin, struct admin_snapshot *ret_snapsho
 {
     struct data_plane *data_plane = admin->data_plane;
     const struct leader_snapshot *published =
-        snapshot_acquire(&data_plane->publisher, &admin->reader);
+        snapshot_acquire(data_plane_publisher(data_plane), &admin->reader);
     struct timespec wall;
     struct admin_snapshot snapshot = {
         .config = admin->config,
-        .identity = &data_plane->identity,
+        .identity = data_plane_identity(data_plane),
         .leadership = &published->leader,
         .keys = &published->keys,
-        .data_rcvbuf_bytes = data_plane->data_sockets[0].rcvbuf_bytes,
-        .relay_rcvbuf_bytes = data_plane->relay_sockets[0].rcvbuf_bytes,
+        .data_rcvbuf_bytes = data_plane_data_rcvbuf_bytes(data_plane),
+        .relay_rcvbuf_bytes = data_plane_relay_rcvbuf_bytes(data_plane),
         .peer_rcvbuf_bytes = admin->supervisor->transport.socket.rcvbuf_bytes,
         .peer_kernel_drops = udp_kernel_drops(admin->supervisor->transport.socket.fd),
         .event_streams = events_count(&admin->events),

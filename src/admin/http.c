@@ -153,7 +153,7 @@ static void answer_metrics(struct admin *admin, struct answer *answer)
 /* Out of memory is no text, as everywhere. */
 static void answer_sessions(struct admin *admin, struct answer *answer)
 {
-    struct session_entry *entries = malloc(SESSION_REPORT_MAX * sizeof(*entries));
+    struct session_entry *entries = malloc(SESSION_ENTRIES_MAX * sizeof(*entries));
     struct sessions_snapshot snapshot = {.entries = entries};
     struct data_plane_numbers numbers;
 

@@ -22,9 +22,10 @@ static size_t notifier_do_work(void *self)
     struct notifier *notifier = self;
     const struct admin_snapshot snapshot = {
         .config = notifier->config,
-        .identity = &notifier->data_plane->identity,
+        .identity = data_plane_identity(notifier->data_plane),
         .leadership =
-            &snapshot_acquire(&notifier->data_plane->publisher, &notifier->reader)->leader,
+            &snapshot_acquire(data_plane_publisher(notifier->data_plane), &notifier->reader)
+                 ->leader,
         .report = notifier->report,
         .now_ns = clock_now_ns(),
     };
@@ -62,7 +63,7 @@ static void notifier_idle(void *self)
     uint64_t limit_ns = sleep_ns(&notifier->reader.snapshot->leader);
 
     waker_prepare(&notifier->waker);
-    if (snapshot_is_newer(&notifier->data_plane->publisher, &notifier->reader)) {
+    if (snapshot_is_newer(data_plane_publisher(notifier->data_plane), &notifier->reader)) {
         waker_cancel(&notifier->waker);
         return;
     }
@@ -93,9 +94,10 @@ static int start_thread(struct notifier *notifier)
     int rc = waker_init(&notifier->waker, false);
 
     if (!rc)
-        rc = snapshot_publisher_register(&notifier->data_plane->publisher, &notifier->reader);
+        rc = snapshot_publisher_register(data_plane_publisher(notifier->data_plane),
+                                         &notifier->reader);
     if (!rc) {
-        notifier->data_plane->watcher = &notifier->waker;
+        data_plane_set_watcher(notifier->data_plane, &notifier->waker);
         rc = agent_start(&notifier->agent, "notify", &notifier_agent_ops, notifier);
     }
     if (rc)
@@ -134,6 +136,6 @@ void notifier_stop(struct notifier *notifier)
     if (!notifier->data_plane)
         return; /* it was never started */
     agent_stop(&notifier->agent, wake);
-    notifier->data_plane->watcher = NULL;
+    data_plane_set_watcher(notifier->data_plane, NULL);
     udp_close(&notifier->socket);
 }

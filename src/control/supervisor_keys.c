@@ -81,7 +81,7 @@ void supervisor_warn_open(const struct config *config)
 static bool is_other(const struct supervisor *supervisor, uint16_t index)
 {
     return supervisor->election.list.members[index].instance !=
-           supervisor->data_plane->identity.instance;
+           data_plane_identity(supervisor->data_plane)->instance;
 }
 
 /* The n-th member, if what we seal is for it: another one, live, and introduced; else NULL. */
@@ -141,7 +141,7 @@ bool supervisor_reset_windows(struct supervisor *supervisor, uint64_t instance, 
         handshake_find(&supervisor->transport.handshake, instance);
     bool *is_primed = roster_primed(&supervisor->roster, slot);
 
-    if (!handshake_peer || !is_primed || !supervisor->data_plane->windows)
+    if (!handshake_peer || !is_primed || !data_plane_has_windows(supervisor->data_plane))
         return false;
     if (*is_primed)
         return true;
@@ -150,8 +150,7 @@ bool supervisor_reset_windows(struct supervisor *supervisor, uint64_t instance, 
         handshake_restart(&supervisor->transport.handshake, handshake_peer);
         return false;
     }
-    frame_auth_reset_windows(supervisor->data_plane->windows, slot,
-                             handshake_peer->theirs.counters);
+    data_plane_reset_windows(supervisor->data_plane, slot, handshake_peer->theirs.counters);
     *is_primed = handshake_peer->is_primed = true;
     return true;
 }

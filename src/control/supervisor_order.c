@@ -6,7 +6,8 @@
 void supervisor_compare_order(struct supervisor *supervisor, const struct election_message *message)
 {
     static struct log_limit limit = {.period_ns = DIFFERS_PERIOD_NS};
-    const struct leader_snapshot *snapshot = snapshot_current(&supervisor->data_plane->publisher);
+    const struct leader_snapshot *snapshot =
+        snapshot_current(data_plane_publisher(supervisor->data_plane));
     const struct member *member = leadership_find_instance(&snapshot->leader, message->from);
     uint16_t slot = roster_slot(&supervisor->roster, message->from);
     char text[ADDRESS_TEXT_MAX];

@@ -20,8 +20,9 @@ static enum leader_kind leader_kind(const struct supervisor *supervisor)
     if (!snapshot->leader || snapshot->state == ELECTION_JOINING ||
         snapshot->state == ELECTION_UNAUTHENTICATED)
         return LEADER_NONE;
-    return snapshot->leader == supervisor->data_plane->identity.instance ? LEADER_SELF
-                                                                         : LEADER_MEMBER;
+    return snapshot->leader == data_plane_identity(supervisor->data_plane)->instance
+               ? LEADER_SELF
+               : LEADER_MEMBER;
 }
 
 static uint64_t valid_until(const struct supervisor *supervisor)
@@ -116,12 +117,12 @@ static void put_configured(const struct supervisor *supervisor, struct leadershi
         const struct config_peer *peer = &config->peers.list[i];
         bool is_self = address_equal_ip(&peer->address, &config->self);
 
-        add_member(leadership, is_self ? supervisor->data_plane->identity.instance : 0,
+        add_member(leadership, is_self ? data_plane_identity(supervisor->data_plane)->instance : 0,
                    is_self ? config->name : peer->name, &peer->address);
         is_listed |= is_self;
     }
     if (!is_listed)
-        add_member(leadership, supervisor->data_plane->identity.instance, config->name,
+        add_member(leadership, data_plane_identity(supervisor->data_plane)->instance, config->name,
                    &config->self);
 }
 
@@ -198,7 +199,7 @@ void supervisor_read_history(struct supervisor_report *report, struct leader_his
 
 void supervisor_publish_again(struct supervisor *supervisor)
 {
-    struct snapshot_publisher *publisher = &supervisor->data_plane->publisher;
+    struct snapshot_publisher *publisher = data_plane_publisher(supervisor->data_plane);
     const struct supervisor_facts *facts = &supervisor->facts;
     struct leader_snapshot *draft = snapshot_draft(publisher);
 
@@ -267,7 +268,8 @@ static struct supervisor_cost sum_up(struct supervisor *supervisor,
 
 void supervisor_publish(struct supervisor *supervisor)
 {
-    struct leader_snapshot *current = snapshot_current(&supervisor->data_plane->publisher);
+    struct leader_snapshot *current =
+        snapshot_current(data_plane_publisher(supervisor->data_plane));
     const struct supervisor_facts before = supervisor->facts;
     struct supervisor_facts facts = gather(supervisor);
     uint64_t now_ns = clock_now_ns();

@@ -9,7 +9,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#include "headless/data/data_plane.h"
+#include "data/completion.h"
 
 /* Bits; those from READY_GROUP on are the groups'. */
 enum { READY_DATA = 1, READY_RELAY = 2, READY_APP = 4, WOKEN = 8, READY_GROUP = 16 };

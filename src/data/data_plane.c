@@ -1,4 +1,4 @@
-#include "headless/data/data_plane.h"
+#include "data/data_plane_internal.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -111,7 +111,7 @@ static void attach_groups(const struct data_plane *data_plane)
     }
 }
 
-static int open_frame_auths(struct data_plane *data_plane)
+static int open_windows(struct data_plane *data_plane)
 {
     if (!config_has_keys(data_plane->config))
         return 0;
@@ -175,12 +175,14 @@ static int open_completions(struct data_plane *data_plane)
     return rc;
 }
 
-int data_plane_open(struct data_plane *data_plane, const struct config *config,
-                    struct waker *supervisor_waker)
+int data_plane_open(const struct config *config, struct waker *supervisor_waker,
+                    struct data_plane **ret_data_plane)
 {
+    struct data_plane *data_plane = allocate(1, sizeof(*data_plane));
     int rc;
 
-    memset(data_plane, 0, sizeof(*data_plane));
+    if (!data_plane)
+        return -ENOMEM;
     data_plane->config = config;
     data_plane->receiver_count = config->receivers;
     data_plane->worker_count = config->workers ? config->workers : config->receivers;
@@ -196,18 +198,22 @@ int data_plane_open(struct data_plane *data_plane, const struct config *config,
     if (!rc)
         rc = open_receivers(data_plane);
     if (!rc)
-        rc = open_frame_auths(data_plane);
+        rc = open_windows(data_plane);
     if (!rc)
         rc = open_workers(data_plane, supervisor_waker);
     if (!rc && config->workers == 0)
         rc = open_completions(data_plane);
     if (rc)
         data_plane_close(data_plane);
+    else
+        *ret_data_plane = data_plane;
     return rc;
 }
 
 void data_plane_close(struct data_plane *data_plane)
 {
+    if (!data_plane)
+        return;
     for (size_t i = 0; data_plane->workers && i < data_plane->worker_count; i++)
         worker_fini(&data_plane->workers[i]);
     for (size_t i = 0; i < data_plane->receiver_count; i++) {
@@ -227,10 +233,7 @@ void data_plane_close(struct data_plane *data_plane)
     free(data_plane->windows);
     free(data_plane->data_receivers);
     free(data_plane->relay_receivers);
-    data_plane->completions = NULL;
-    data_plane->workers = NULL;
-    data_plane->windows = NULL;
-    data_plane->data_receivers = data_plane->relay_receivers = NULL;
+    free(data_plane);
 }
 
 /* ---- start and stop ---- */
@@ -337,10 +340,7 @@ void data_plane_stop(struct data_plane *data_plane, struct data_plane_quiet *qui
     }
 }
 
-void data_plane_wake(struct data_plane *data_plane)
+void data_plane_rejoin_groups(struct data_plane *data_plane)
 {
-    for (size_t i = 0; i < data_plane->worker_count; i++)
-        waker_wake(&data_plane->workers[i].waker);
-    if (data_plane->watcher)
-        waker_wake(data_plane->watcher);
+    multicast_groups_retry(&data_plane->groups);
 }

@@ -1,12 +1,94 @@
-/* What others may know of the data_plane while it runs, and the line that the supervisor sends through
- * it. */
-#include "headless/data/data_plane.h"
+/* What other threads may read of the data plane, and ask of it, while it runs. */
+#include "data/data_plane_internal.h"
+
+/* ---- the supervisor's ---- */
+
+void data_plane_wake(struct data_plane *data_plane)
+{
+    for (size_t i = 0; i < data_plane->worker_count; i++)
+        waker_wake(&data_plane->workers[i].waker);
+    if (data_plane->watcher)
+        waker_wake(data_plane->watcher);
+}
+
+bool data_plane_take_command(struct data_plane *data_plane, size_t worker,
+                             struct queued_command *ret_command)
+{
+    return command_queue_try_read(&data_plane->workers[worker].classifier.commands, ret_command);
+}
+
+bool data_plane_has_command(const struct data_plane *data_plane)
+{
+    for (size_t i = 0; i < data_plane->worker_count; i++) {
+        if (!ring_is_empty(&data_plane->workers[i].classifier.commands.out))
+            return true;
+    }
+    return false;
+}
 
 void data_plane_send_reply(struct data_plane *data_plane, const struct address *client,
                            const struct address *local, const char *text, size_t length)
 {
     (void)udp_send_one(&data_plane->data_sockets[0], client, local, text, length);
 }
+
+void data_plane_reset_windows(struct data_plane *data_plane, uint16_t member_index,
+                              const uint64_t counters[static HANDSHAKE_NONCE_SPACES_MAX])
+{
+    frame_auth_reset_windows(data_plane->windows, member_index, counters);
+}
+
+bool data_plane_has_windows(const struct data_plane *data_plane)
+{
+    return data_plane->windows != NULL;
+}
+
+size_t data_plane_nonce_spaces(const struct data_plane *data_plane,
+                               const struct nonce_space *ret_spaces[static WORKERS_MAX])
+{
+    for (size_t i = 0; i < data_plane->worker_count; i++)
+        ret_spaces[i] = &data_plane->workers[i].routing.relay.nonce_space;
+    return data_plane->worker_count;
+}
+
+/* ---- accessors ---- */
+
+const struct identity *data_plane_identity(const struct data_plane *data_plane)
+{
+    return &data_plane->identity;
+}
+
+const struct address *data_plane_local(const struct data_plane *data_plane)
+{
+    return &data_plane->data_sockets[0].local;
+}
+
+size_t data_plane_worker_count(const struct data_plane *data_plane)
+{
+    return data_plane->worker_count;
+}
+
+uint64_t data_plane_data_rcvbuf_bytes(const struct data_plane *data_plane)
+{
+    return data_plane->data_sockets[0].rcvbuf_bytes;
+}
+
+uint64_t data_plane_relay_rcvbuf_bytes(const struct data_plane *data_plane)
+{
+    return data_plane->relay_sockets[0].rcvbuf_bytes;
+}
+
+struct snapshot_publisher *data_plane_publisher(struct data_plane *data_plane)
+{
+    return &data_plane->publisher;
+}
+
+void data_plane_set_watcher(struct data_plane *data_plane, struct waker *watcher)
+{
+    data_plane->watcher = watcher;
+}
+
+/* ---- numbers ---- */
 
 static void add_counters(const struct counters *counters, struct data_plane_numbers *numbers)
 {
@@ -75,7 +157,7 @@ void data_plane_read_numbers(const struct data_plane *data_plane,
     *ret_numbers = numbers;
 }
 
-void data_plane_read_traffic(const struct data_plane *data_plane, uint16_t slot,
+void data_plane_read_traffic(const struct data_plane *data_plane, uint16_t member_index,
                              uint64_t *ret_relayed, uint64_t *ret_received)
 {
     uint64_t relayed = 0, received = 0;
@@ -83,8 +165,8 @@ void data_plane_read_traffic(const struct data_plane *data_plane, uint16_t slot,
     for (size_t i = 0; i < data_plane->worker_count; i++) {
         const struct traffic *traffic = &data_plane->workers[i].routing.traffic;
 
-        relayed += atomic_load_explicit(&traffic->relayed[slot], memory_order_relaxed);
-        received += atomic_load_explicit(&traffic->received[slot], memory_order_relaxed);
+        relayed += atomic_load_explicit(&traffic->relayed[member_index], memory_order_relaxed);
+        received += atomic_load_explicit(&traffic->received[member_index], memory_order_relaxed);
     }
     *ret_relayed = relayed;
     *ret_received = received;

@@ -1,7 +1,8 @@
 /* The sessions of all workers, for the admin port: asked, waited for, merged. */
 #include <stdlib.h>
 
-#include "headless/data/data_plane.h"
+#include "data/app/session_report.h"
+#include "data/data_plane_internal.h"
 
 #define WAIT_NS (50 * NS_PER_MS) /* a slice takes less; nothing else is answered meanwhile */
 #define LOOK_NS NS_PER_MS
@@ -53,7 +54,7 @@ static size_t merge(struct data_plane *data_plane, struct session_entry *ret_ent
     size_t next[WORKERS_MAX] = {0};
     size_t count;
 
-    for (count = 0; count < SESSION_REPORT_MAX; count++) {
+    for (count = 0; count < SESSION_ENTRIES_MAX; count++) {
         const struct session_entry *newest = NULL;
         size_t from = 0;
 
@@ -83,7 +84,7 @@ bool data_plane_list_sessions(struct data_plane *data_plane, struct session_entr
     const uint64_t now_ns = clock_now_ns();
     bool all_told;
 
-    if (now_ns - data_plane->sessions_asked_ns >= SESSION_REPORT_EVERY_NS) {
+    if (now_ns - data_plane->sessions_asked_ns >= SESSION_ENTRIES_EVERY_NS) {
         data_plane->sessions_asked_ns = now_ns;
         ask(data_plane);
         all_told = wait(data_plane);

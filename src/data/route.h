@@ -11,7 +11,7 @@
 
 #include "data/app/app.h"
 #include "data/hold.h"
-#include "headless/data/frame_auth.h"
+#include "data/relay/frame_auth.h"
 #include "headless/data/order.h"
 
 struct routing {

@@ -17,6 +17,8 @@
 #define DATA_WORKER_H
 
 #include "data/ingress/classify.h"
+#include "data/ingress/receiver.h"
+#include "headless/data/data_plane.h"
 
 /* Data, relay and group receivers, one app reader. */
 #define WORKER_INPUTS_MAX (2 * WORKERS_MAX + CONFIG_GROUPS_MAX + 1)

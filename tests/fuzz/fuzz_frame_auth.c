@@ -9,8 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "data/relay/frame_auth.h"
 #include "fuzz.h"
-#include "headless/data/frame_auth.h"
 #include "headless/wire/frame.h"
 
 #define US           UINT64_C(0x5555000011112222)

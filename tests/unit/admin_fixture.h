@@ -12,13 +12,14 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "data/data_plane_internal.h"
 #include "headless/admin/admin.h"
 #include "headless/base/clock.h"
 #include "headless/base/log.h"
 
 static struct config_set *set;
 static struct config config;
-static struct data_plane data_plane;
+static struct data_plane *data_plane;
 static struct admin admin;
 static struct waker waker;
 static struct supervisor supervisor;
@@ -54,19 +55,19 @@ static void setup(void)
     atomic_init(&supervisor.report.state, ELECTION_FOLLOWER);
     cr_assert_eq(pthread_mutex_init(&supervisor.report.history_lock, NULL), 0);
     cr_assert_eq(waker_init(&waker, false), 0);
-    cr_assert_eq(data_plane_open(&data_plane, &config, &waker), 0);
-    supervisor.data_plane = &data_plane;
+    cr_assert_eq(data_plane_open(&config, &waker, &data_plane), 0);
+    supervisor.data_plane = data_plane;
 }
 
 static __attribute__((unused)) void start(void)
 {
-    cr_assert_eq(admin_start(&admin, &config, &data_plane, &supervisor), 0);
+    cr_assert_eq(admin_start(&admin, &config, data_plane, &supervisor), 0);
 }
 
 static void teardown(void)
 {
     admin_stop(&admin);
-    data_plane_close(&data_plane);
+    data_plane_close(data_plane);
     waker_fini(&waker);
     config_destroy(set);
 }

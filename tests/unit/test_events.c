@@ -13,15 +13,15 @@ static void publish(uint64_t term, uint64_t until_ns)
     struct leader_snapshot *draft = NULL;
 
     while (!draft) /* the threads let go of an older one; the test has a time limit */
-        draft = snapshot_draft(&data_plane.publisher);
+        draft = snapshot_draft(&data_plane->publisher);
     draft->leader.kind = LEADER_MEMBER;
     draft->leader.term = term;
     draft->leader.cause = "command";
     draft->leader.instance = 7;
     cr_assert_eq(address_parse_ip("10.0.0.7", &draft->leader.address), 0);
     atomic_store_explicit(&draft->leader.valid_until_ns, until_ns, memory_order_relaxed);
-    snapshot_publish(&data_plane.publisher, draft);
-    data_plane_wake(&data_plane);
+    snapshot_publish(&data_plane->publisher, draft);
+    data_plane_wake(data_plane);
 }
 
 /* A line of the stream, without its end; "(end)" when there is none. */
@@ -246,11 +246,11 @@ Test(events, only_get_and_head)
 /* A list as long as can be, so that a few states fill every buffer. */
 static void publish_longest_list(void)
 {
-    struct leader_snapshot *draft = snapshot_draft(&data_plane.publisher);
+    struct leader_snapshot *draft = snapshot_draft(&data_plane->publisher);
 
     cr_assert_not_null(draft);
     fill_list(&draft->leader);
-    snapshot_publish(&data_plane.publisher, draft);
+    snapshot_publish(&data_plane->publisher, draft);
 }
 
 Test(events, a_slow_reader_is_told_the_latest_and_holds_nobody_up)

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "headless/data/frame_auth.h"
+#include "data/relay/frame_auth.h"
 #include "headless/wire/frame.h"
 
 #define THEM UINT64_C(0x7777000011112222)

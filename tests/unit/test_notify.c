@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <sys/socket.h>
 
+#include "data/data_plane_internal.h"
 #include "headless/admin/notify.h"
 #include "headless/base/clock.h"
 #include "list_fixture.h"

@@ -70,7 +70,7 @@ Test(data_plane, a_batch_to_one_destination_is_one_frame)
 
 Test(data_plane, what_is_held_comes_out_in_order_and_before_what_is_new)
 {
-    struct hold *hold = &data_planes[A].workers[0].routing.hold;
+    struct hold *hold = &data_planes[A]->workers[0].routing.hold;
     uint64_t began_ns;
     char text[8];
 
@@ -159,11 +159,11 @@ Test(data_plane, an_answer_of_the_term_before_passes_within_its_grace)
 Test(data_plane, a_leader_whose_time_is_over_neither_delivers_nor_answers)
 {
     publish(A, A, 1, 0);
-    atomic_store(&snapshot_current(&data_planes[A].publisher)->leader.valid_until_ns, 1);
+    atomic_store(&snapshot_current(&data_planes[A]->publisher)->leader.valid_until_ns, 1);
     say(A, "hello");
     run(A);
     cr_assert_eq(count(A, COUNTER_DELIVERED), 0);
-    cr_assert_eq(hold_count(&data_planes[A].workers[0].routing.hold), 1);
+    cr_assert_eq(hold_count(&data_planes[A]->workers[0].routing.hold), 1);
     cr_assert_str_eq(heard(), "");
 }
 
@@ -190,12 +190,12 @@ Test(data_plane, a_command_goes_to_the_supervisor_and_not_to_the_app)
     publish(A, A, 1, 0);
     say(A, " {\"leader\": \"b\", \"if_term\": 3}\n");
     run(A);
-    cr_assert(command_queue_try_read(&data_planes[A].workers[0].classifier.commands, &queued));
+    cr_assert(command_queue_try_read(&data_planes[A]->workers[0].classifier.commands, &queued));
     cr_assert_str_eq(queued.command.target, "b");
     cr_assert_eq(queued.command.if_term, 3);
     cr_assert_eq(count(A, COUNTER_DELIVERED), 0);
     /* Its result is counted by the supervisor, who is not here. */
-    counters_add(&data_planes[A].workers[0].routing.counters, COUNTER_CONTROL_OK, 1);
+    counters_add(&data_planes[A]->workers[0].routing.counters, COUNTER_CONTROL_OK, 1);
 }
 
 Test(data_plane, a_broken_command_is_answered_and_never_delivered)
@@ -248,7 +248,7 @@ Test(data_plane, an_app_socket_that_cannot_be_opened_is_an_error_and_no_crash)
 {
     const struct rlimit none = {.rlim_cur = 0, .rlim_max = 4096};
     static struct config config;
-    static struct data_plane data_plane;
+    struct data_plane *data_plane;
     struct waker waker;
 
     configure(&config, "127.0.77.3");
@@ -263,8 +263,8 @@ Test(data_plane, an_app_socket_that_cannot_be_opened_is_an_error_and_no_crash)
         (void)close(lowest_free);
         limit.rlim_cur = (rlim_t)lowest_free + more;
         cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
-        if (data_plane_open(&data_plane, &config, &waker) == 0)
-            data_plane_close(&data_plane);
+        if (data_plane_open(&config, &waker, &data_plane) == 0)
+            data_plane_close(data_plane);
         limit.rlim_cur = 1024;
         cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
     }

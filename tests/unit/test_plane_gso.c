@@ -60,7 +60,7 @@ Test(plane_train, frames_of_one_batch_are_a_train)
     cr_assert_eq(count(B, COUNTER_FRAMES_SENT), 6, "ten of them fit into a frame");
     cr_assert_eq(count(B, COUNTER_SEND_GSO_BATCHES), 1);
     cr_assert_eq(count(B, COUNTER_SEND_DATAGRAMS), 6);
-    data_plane_read_numbers(&data_planes[B], &numbers);
+    data_plane_read_numbers(data_planes[B], &numbers);
     cr_assert_eq(numbers.distributions[DISTRIBUTION_SEND_GSO_BATCH].buckets[3], 1, "of 5 to 8");
     cr_assert_eq(numbers.distributions[DISTRIBUTION_RECEIVE_BATCH].buckets[6], 1, "of 33 to 64");
     run(A);
@@ -139,10 +139,10 @@ Test(plane_train, what_is_held_goes_on_one_by_one)
     publish(A, PODS, 1, 0);
     say_gso(A, 30, 10, 10);
     run(A);
-    cr_assert_eq(hold_count(&data_planes[A].workers[0].routing.hold), 30);
+    cr_assert_eq(hold_count(&data_planes[A]->workers[0].routing.hold), 30);
     publish(A, A, 2, 0);
     while (!hold_is_empty(
-        &data_planes[A].workers[0].routing.hold)) /* paced; the test has a time limit */
+        &data_planes[A]->workers[0].routing.hold)) /* paced; the test has a time limit */
         run(A);
     expect_heard(30, 10, 10);
 }
@@ -179,9 +179,9 @@ Test(plane_train, a_command_in_a_train_is_found)
     run(B);
     cr_assert_eq(count(B, COUNTER_RECEIVED_DATA), 3);
     cr_assert_eq(count(B, COUNTER_RELAYED), 2);
-    cr_assert(command_queue_try_read(&data_planes[B].workers[0].classifier.commands, &queued));
+    cr_assert(command_queue_try_read(&data_planes[B]->workers[0].classifier.commands, &queued));
     cr_assert_str_eq(queued.command.target, "10.9.9.9");
-    counters_add(&data_planes[B].workers[0].routing.counters, COUNTER_CONTROL_NO_MEMBER,
+    counters_add(&data_planes[B]->workers[0].routing.counters, COUNTER_CONTROL_NO_MEMBER,
                  1); /* the supervisor's part */
     run(A);
 }

@@ -32,7 +32,7 @@ static void allow(struct config *config, const char *range)
 /* range NULL: all. rate: BURST datagrams, and then none for hours. */
 static void guard(int pod, const char *range, bool rate)
 {
-    struct leader_snapshot *snapshot = snapshot_draft(&data_planes[pod].publisher);
+    struct leader_snapshot *snapshot = snapshot_draft(&data_planes[pod]->publisher);
     struct config config = {0};
 
     cr_assert_not_null(snapshot);
@@ -44,7 +44,7 @@ static void guard(int pod, const char *range, bool rate)
             .period_ns = 3600 * NS_PER_SEC, .depth_ns = BURST * 3600 * NS_PER_SEC};
         snapshot->settings.ingress_filter.is_guarded = true;
     }
-    snapshot_publish(&data_planes[pod].publisher, snapshot);
+    snapshot_publish(&data_planes[pod]->publisher, snapshot);
 }
 
 static void say_from(const struct udp_socket *from, int pod, const char *text)
@@ -228,10 +228,10 @@ Test(plane_door, commands_count_against_the_rate)
     say_from(&neighbour, A, "{\"leader\":\"10.9.9.8\"}");
     run(A);
     cr_assert_eq(count(A, DROPPED(rate)), 1);
-    cr_assert(command_queue_try_read(&data_planes[A].workers[0].classifier.commands, &queued));
+    cr_assert(command_queue_try_read(&data_planes[A]->workers[0].classifier.commands, &queued));
     cr_assert_str_eq(queued.command.target, "10.9.9.8");
-    cr_assert_not(command_queue_try_read(&data_planes[A].workers[0].classifier.commands, &queued));
-    counters_add(&data_planes[A].workers[0].routing.counters, COUNTER_CONTROL_NO_MEMBER,
+    cr_assert_not(command_queue_try_read(&data_planes[A]->workers[0].classifier.commands, &queued));
+    counters_add(&data_planes[A]->workers[0].routing.counters, COUNTER_CONTROL_NO_MEMBER,
                  1); /* the supervisor's part */
 }
 
@@ -245,12 +245,12 @@ Test(plane_door, a_loop_is_found_before_the_door)
 
     publish(A, A, 1, 0);
     guard(A, "127.0.0.1/32", true);
-    cr_assert_eq(udp_send_one(&data_planes[B].data_sockets[0], &to, &from, "x", 1), 0);
+    cr_assert_eq(udp_send_one(&data_planes[B]->data_sockets[0], &to, &from, "x", 1), 0);
     run(A);
     cr_assert_eq(count(A, DROPPED(loop)), 1);
     cr_assert_eq(count(A, DROPPED(acl)), 0);
     for (size_t i = 0; i < (size_t)RATE_LIMITER_SETS * RATE_LIMITER_WAYS; i++)
-        cr_assert_eq(data_planes[A].workers[0].classifier.limiter.buckets[i].source, 0);
+        cr_assert_eq(data_planes[A]->workers[0].classifier.limiter.buckets[i].source, 0);
 }
 
 Test(plane_door, who_is_not_allowed_takes_no_place_in_the_table)
@@ -261,14 +261,14 @@ Test(plane_door, who_is_not_allowed_takes_no_place_in_the_table)
     run(A);
     cr_assert_eq(count(A, DROPPED(acl)), 1);
     for (size_t i = 0; i < (size_t)RATE_LIMITER_SETS * RATE_LIMITER_WAYS; i++)
-        cr_assert_eq(data_planes[A].workers[0].classifier.limiter.buckets[i].source, 0);
+        cr_assert_eq(data_planes[A]->workers[0].classifier.limiter.buckets[i].source, 0);
 }
 
 /* ---- other ways in ---- */
 
 static void take_piece(int pod, enum datagram_source source, const char *from)
 {
-    struct worker *worker = &data_planes[pod].workers[0];
+    struct worker *worker = &data_planes[pod]->workers[0];
     struct datagram datagram = {.payload = (const uint8_t *)"x",
                                 .length = 1,
                                 .source = (uint8_t)source,

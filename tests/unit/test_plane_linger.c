@@ -28,7 +28,7 @@ Test(plane_linger, copies_of_the_leader_wait_for_their_fellows)
     say_three(A);
     cr_assert_eq(count(A, COUNTER_DELIVERED), 3, "its own app does not wait");
     cr_assert_eq(count(A, COUNTER_COPIES_SENT), 1, "the first leaves at once");
-    atomic_store(&data_planes[A].completions[0].agent.stopping, true);
+    atomic_store(&data_planes[A]->completions[0].agent.stopping, true);
     run(A);
     cr_assert_eq(count(A, COUNTER_COPIES_SENT), 3, "at the end nothing waits");
     cr_assert_eq(count(A, COUNTER_FRAMES_SENT), 2);
@@ -67,11 +67,11 @@ static void lead_alone(enum config_commit commit)
     linger_for_ever(CONFIG_ROUTE_ORDERED);
     publish_both(A, 1);
     for (int i = 0; i < PODS; i++) {
-        snapshot = snapshot_draft(&data_planes[i].publisher);
+        snapshot = snapshot_draft(&data_planes[i]->publisher);
         snapshot->leader.votes_needed = 1;
-        snapshot_publish(&data_planes[i].publisher, snapshot);
+        snapshot_publish(&data_planes[i]->publisher, snapshot);
     }
-    while (!order_is_leading(data_planes[A].workers[0].routing.order)) {
+    while (!order_is_leading(data_planes[A]->workers[0].routing.order)) {
         run(A);
         run(B);
     }
@@ -84,7 +84,7 @@ Test(plane_linger, messages_of_an_order_wait_for_their_fellows)
     lead_alone(CONFIG_COMMIT_NONE);
     cr_assert_eq(count(A, COUNTER_DELIVERED), 3);
     cr_assert_leq(count(A, COUNTER_COPIES_SENT), 1);
-    atomic_store(&data_planes[A].completions[0].agent.stopping, true);
+    atomic_store(&data_planes[A]->completions[0].agent.stopping, true);
     run(A);
     cr_assert_eq(count(A, COUNTER_COPIES_SENT), 3);
 }

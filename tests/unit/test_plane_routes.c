@@ -80,9 +80,9 @@ Test(plane_routes, who_is_dead_gets_no_copy)
 
     use_route(CONFIG_ROUTE_ALL);
     publish_both(A, 1);
-    snapshot = snapshot_draft(&data_planes[A].publisher);
+    snapshot = snapshot_draft(&data_planes[A]->publisher);
     snapshot->leader.members[B].is_alive = false;
-    snapshot_publish(&data_planes[A].publisher, snapshot);
+    snapshot_publish(&data_planes[A]->publisher, snapshot);
     say(A, "hello");
     run(A);
     cr_assert_str_eq(heard(), "hello");
@@ -96,11 +96,11 @@ Test(plane_routes, an_address_gets_one_copy)
 
     use_route(CONFIG_ROUTE_ALL);
     publish_both(A, 1);
-    snapshot = snapshot_draft(&data_planes[A].publisher);
+    snapshot = snapshot_draft(&data_planes[A]->publisher);
     snapshot->leader.members[2] = snapshot->leader.members[3] = snapshot->leader.members[B];
     snapshot->leader.member_count = 4;
     snapshot->leader.members[B].is_alive = false;
-    snapshot_publish(&data_planes[A].publisher, snapshot);
+    snapshot_publish(&data_planes[A]->publisher, snapshot);
     say(A, "hello");
     run(A);
     cr_assert_str_eq(heard(), "hello");
@@ -118,7 +118,7 @@ Test(plane_routes, without_a_leader_all_is_held_and_then_copied)
     cr_assert_eq(count(B, COUNTER_DELIVERED), 0);
     publish_both(A, 1);
     while (!hold_is_empty(
-        &data_planes[B].workers[0].routing.hold)) /* paced; the test has a time limit */
+        &data_planes[B]->workers[0].routing.hold)) /* paced; the test has a time limit */
         run(B);
     run(A);
     run(B);
@@ -265,14 +265,14 @@ Test(plane_routes, a_leader_that_is_late_holds_copies)
 {
     use_route(CONFIG_ROUTE_ALL);
     publish_both(A, 1);
-    atomic_store(&snapshot_current(&data_planes[A].publisher)->leader.valid_until_ns, 0);
+    atomic_store(&snapshot_current(&data_planes[A]->publisher)->leader.valid_until_ns, 0);
     say(B, "hello");
     run(B);
     run(A);
     cr_assert_eq(count(A, COUNTER_DELIVERED), 0);
-    atomic_store(&snapshot_current(&data_planes[A].publisher)->leader.valid_until_ns,
+    atomic_store(&snapshot_current(&data_planes[A]->publisher)->leader.valid_until_ns,
                  SNAPSHOT_NO_EXPIRY);
-    while (!hold_is_empty(&data_planes[A].workers[0].routing.hold))
+    while (!hold_is_empty(&data_planes[A]->workers[0].routing.hold))
         run(A);
     run(B);
     cr_assert_str_eq(heard(), "hello");
@@ -282,9 +282,9 @@ Test(plane_routes, a_leader_that_is_late_holds_copies)
 Test(plane_routes, copies_are_not_taken_where_the_route_is_another)
 {
     use_route(CONFIG_ROUTE_ALL);
-    data_plane_close(&data_planes[A]);
+    data_plane_close(data_planes[A]);
     configs[A].route = CONFIG_ROUTE_LEADER;
-    cr_assert_eq(data_plane_open(&data_planes[A], &configs[A], &supervisor_wakers[A]), 0);
+    cr_assert_eq(data_plane_open(&configs[A], &supervisor_wakers[A], &data_planes[A]), 0);
     publish_both(A, 1);
     say(B, "hello");
     run(B);

@@ -1,7 +1,7 @@
 #include <criterion/criterion.h>
 
+#include "data/ingress/rate_limiter.h"
 #include "headless/base/clock.h"
-#include "headless/data/rate_limiter.h"
 
 #define START_NS UINT64_C(1000000000000)
 #define PLACES   ((size_t)RATE_LIMITER_SETS * RATE_LIMITER_WAYS)

@@ -2,6 +2,7 @@
 #include <criterion/criterion.h>
 #include <stdlib.h>
 
+#include "data/data_plane_internal.h"
 #include "headless/control/roster.h"
 
 static struct data_plane data_plane;

@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "data/app/session_report.h"
 #include "headless/admin/pages.h"
 #include "headless/ctl/ctl.h"
-#include "headless/data/session_report.h"
 
 TestSuite(sessions, .timeout = 30);
 
@@ -96,13 +96,13 @@ Test(sessions, a_page_is_whole)
 
 Test(sessions, the_longest_page_fits_what_headlessctl_reads)
 {
-    static struct session_entry entries[SESSION_REPORT_MAX];
+    static struct session_entry entries[SESSION_ENTRIES_MAX];
     const char *ip = "2001:db8:1111:2222:3333:4444:5555:6666";
-    struct sessions_snapshot snapshot = {.entries = entries, .count = SESSION_REPORT_MAX};
+    struct sessions_snapshot snapshot = {.entries = entries, .count = SESSION_ENTRIES_MAX};
     size_t length;
     char *text;
 
-    for (size_t i = 0; i < SESSION_REPORT_MAX; i++) {
+    for (size_t i = 0; i < SESSION_ENTRIES_MAX; i++) {
         entries[i] = entry_of("[2001:db8:1111:2222:3333:4444:5555:6666]:65535", ip, ip);
         entries[i].asked = entries[i].client;
         entries[i].requests = UINT64_MAX;

@@ -15,10 +15,18 @@
 #define HEADLESS_DATA_INGRESS_FILTER_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
-#include "data/ingress/slab.h"
 #include "headless/config/config.h"
-#include "headless/data/rate_limiter.h"
+
+struct datagram;
+struct rate_limiter;
+
+/* The rate of each source (data.rate, data.burst). */
+struct rate_limit {
+    uint64_t period_ns; /* in which one token comes back; 0: no limit */
+    uint64_t depth_ns;  /* in which an empty bucket is full: burst times period */
+};
 
 struct ingress_filter {
     bool is_guarded; /* not everybody may send whatever he likes */

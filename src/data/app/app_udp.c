@@ -225,12 +225,12 @@ static void fill_entry(const struct app_udp *udp, const struct session *session,
 
 void app_report_sessions(struct app *app)
 {
-    const struct session *newest[SESSION_REPORT_MAX];
+    const struct session *newest[SESSION_ENTRIES_MAX];
     struct app_udp *udp = app->udp;
 
     if (!udp || !session_report_is_wanted(&udp->report))
         return;
-    udp->report.count = sessions_newest(&udp->sessions, SESSION_REPORT_MAX, newest);
+    udp->report.count = sessions_newest(&udp->sessions, SESSION_ENTRIES_MAX, newest);
     for (size_t i = 0; i < udp->report.count; i++)
         fill_entry(udp, newest[i], &udp->report.entries[i]);
     session_report_publish(&udp->report);

@@ -7,10 +7,10 @@
 #ifndef DATA_INGRESS_CLASSIFY_H
 #define DATA_INGRESS_CLASSIFY_H
 
+#include "data/ingress/rate_limiter.h"
 #include "data/route.h"
 #include "headless/base/budget.h"
 #include "headless/data/command_queue.h"
-#include "headless/data/rate_limiter.h"
 #include "headless/secure/sign.h"
 
 struct classifier {

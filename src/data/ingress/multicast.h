@@ -17,8 +17,6 @@
 #include "data/ingress/receiver.h"
 #include "headless/config/config.h"
 
-#define MULTICAST_RETRY_NS (3 * NS_PER_SEC)
-
 struct multicast_group {
     const struct config_group *wanted;
     struct address address; /* IP and port */

@@ -1,4 +1,4 @@
-#include "headless/data/rate_limiter.h"
+#include "data/ingress/rate_limiter.h"
 
 #include <errno.h>
 #include <sodium.h>

@@ -27,8 +27,6 @@
 #include "headless/base/waker.h"
 #include "headless/net/batch.h"
 
-#define WORKERS_MAX 16
-
 struct worker;
 
 /* The pair of rings between one receiver and one worker. */

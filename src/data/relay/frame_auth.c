@@ -1,4 +1,4 @@
-#include "headless/data/frame_auth.h"
+#include "data/relay/frame_auth.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -4,34 +4,21 @@
  * Sessions belong to their worker. Who wants to know them asks, and wakes it; the worker copies the
  * newest of them between two batches, as it would handle one more; then they are the asker's to
  * read until it asks again. So a pod that nobody asks pays one load a slice, and one that is asked
- * all the time pays at most a report each SESSION_REPORT_EVERY_NS.
+ * all the time pays at most a report each SESSION_ENTRIES_EVERY_NS.
  *
  * Memory for a full report is taken at the start, and touched only when there is one.
  * Threads: init and fini the worker's owner; is_wanted and publish the worker; the rest one asker.
  */
-#ifndef HEADLESS_DATA_SESSION_REPORT_H
-#define HEADLESS_DATA_SESSION_REPORT_H
+#ifndef DATA_APP_SESSION_REPORT_H
+#define DATA_APP_SESSION_REPORT_H
 
 #include <stdatomic.h>
 #include <stdbool.h>
 
-#include "headless/base/address.h"
-#include "headless/base/clock.h"
-
-#define SESSION_REPORT_MAX      1000
-#define SESSION_REPORT_EVERY_NS (100 * NS_PER_MS)
-
-struct session_entry {
-    struct address client;
-    struct address asked;          /* to which the client spoke */
-    struct address ingress;        /* the pod that it spoke to; unset: this one */
-    struct address app;            /* as the app sees it; unset: by a socket of its own */
-    uint64_t opened_ns, active_ns; /* clock_now_ns; active: the last datagram, either way */
-    uint64_t requests;
-};
+#include "headless/data/session_entry.h"
 
 struct session_report {
-    struct session_entry *entries; /* SESSION_REPORT_MAX; NULL: an app without sessions */
+    struct session_entry *entries; /* SESSION_ENTRIES_MAX; NULL: an app without sessions */
     size_t count;
     _Atomic uint32_t wanted; /* grows with each question; by the asker */
     _Atomic uint32_t made;   /* which of them is answered; by the worker */

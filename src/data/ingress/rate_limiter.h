@@ -32,22 +32,17 @@
  * Nothing here blocks; only init allocates, memory that is not touched before it is used.
  * Technique: generic cell rate algorithm (ITU-T I.371), as a virtual schedule.
  */
-#ifndef HEADLESS_DATA_RATE_LIMITER_H
-#define HEADLESS_DATA_RATE_LIMITER_H
+#ifndef DATA_INGRESS_RATE_LIMITER_H
+#define DATA_INGRESS_RATE_LIMITER_H
 
 #include <stdint.h>
 
 #include "headless/base/address.h"
 #include "headless/base/counters.h"
+#include "headless/data/ingress_filter.h"
 
 #define RATE_LIMITER_WAYS 8    /* two cache lines */
 #define RATE_LIMITER_SETS 2048 /* a power of two; with the ways 16,384 sources, 256 KiB */
-
-/* Of all sources. */
-struct rate_limit {
-    uint64_t period_ns; /* in which one token comes back; 0: no limiter */
-    uint64_t depth_ns;  /* in which an empty bucket is full: burst times period */
-};
 
 struct token_bucket {
     uint64_t source;     /* hash of it; 0: free */

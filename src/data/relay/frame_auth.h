@@ -11,8 +11,8 @@
  *
  * Owner: its worker's thread; the windows are shared. No allocation but at init, no lock.
  */
-#ifndef HEADLESS_DATA_FRAME_AUTH_H
-#define HEADLESS_DATA_FRAME_AUTH_H
+#ifndef DATA_RELAY_FRAME_AUTH_H
+#define DATA_RELAY_FRAME_AUTH_H
 
 #include "data/ingress/slab.h"
 #include "headless/base/counters.h"
