@@ -88,8 +88,8 @@ void snapshot_publish(struct snapshot_publisher *publisher, struct leader_snapsh
     atomic_store_explicit(&publisher->current, draft, memory_order_seq_cst);
 }
 
-const struct leader_snapshot *snapshot_acquire(struct snapshot_publisher *publisher,
-                                               struct snapshot_reader *reader)
+const struct leader_snapshot *snapshot_switch(struct snapshot_publisher *publisher,
+                                              struct snapshot_reader *reader)
 {
     const struct leader_snapshot *snapshot;
 
@@ -100,8 +100,6 @@ const struct leader_snapshot *snapshot_acquire(struct snapshot_publisher *publis
     } else {
         /* acquire: pairs with snapshot_publish */
         snapshot = atomic_load_explicit(&publisher->current, memory_order_acquire);
-        if (snapshot == reader->snapshot)
-            return snapshot;
     }
     reader->snapshot = snapshot;
     /* release: we have read the older ones for the last time */

@@ -165,7 +165,7 @@ void worker_flush(struct worker *worker)
     if (routing->order)
         order_flush(routing->order);
     reply_flush(&routing->replier); /* first: the others may wait for full sockets */
-    routing->app.ops->flush(&routing->app);
+    app_flush(&routing->app);
     relay_flush(&routing->relay);
     routing->app.scratch_used = 0;
     if (routing->relay.refused_instance) {
@@ -237,7 +237,7 @@ size_t worker_upkeep(struct worker *worker)
     app_report_sessions(&routing->app);
     if (routing->now_ns >= worker->next_tick_ns) {
         worker->next_tick_ns = routing->now_ns + TICK_NS;
-        routing->app.ops->tick(&routing->app);
+        app_tick(&routing->app);
     }
     if (routing->order && (order_tick(routing->order) || worker->order_has_news)) {
         worker->order_has_news = false;

@@ -99,7 +99,7 @@ static void report(void *context, const struct order_event *event)
     log_event(event);
     if (worker->order_notice.fd < 0)
         return;
-    worker->routing.app.ops->flush(&worker->routing.app);
+    app_flush(&worker->routing.app);
     rc = udp_tell(&worker->order_notice, text, (size_t)length);
     counters_add(&worker->routing.counters, rc ? COUNTER_NOTIFY_FAILED : COUNTER_NOTIFIED, 1);
 }

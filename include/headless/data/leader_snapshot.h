@@ -135,9 +135,20 @@ void snapshot_publish(struct snapshot_publisher *publisher, struct leader_snapsh
 /* Supervisor: the present snapshot. */
 struct leader_snapshot *snapshot_current(struct snapshot_publisher *publisher);
 
+/* Reader: announces the present snapshot, when it has changed or the reader wakes. */
+const struct leader_snapshot *snapshot_switch(struct snapshot_publisher *publisher,
+                                              struct snapshot_reader *reader);
 /* Reader, once a batch: the present snapshot; the one acquired before must no longer be used. */
-const struct leader_snapshot *snapshot_acquire(struct snapshot_publisher *publisher,
-                                               struct snapshot_reader *reader);
+static inline const struct leader_snapshot *snapshot_acquire(struct snapshot_publisher *publisher,
+                                                             struct snapshot_reader *reader)
+{
+    /* acquire: pairs with snapshot_publish. No other snapshot can have this address: its buffer is
+     * not used again while the reader has announced it. */
+    if (reader->snapshot &&
+        atomic_load_explicit(&publisher->current, memory_order_acquire) == reader->snapshot)
+        return reader->snapshot;
+    return snapshot_switch(publisher, reader);
+}
 /* Reader, before it sleeps: it holds no snapshot. Call snapshot_is_newer between waker_prepare and
  * the sleep. */
 void snapshot_release(struct snapshot_reader *reader);

@@ -106,7 +106,12 @@ void frame_put_header(uint8_t out[static FRAME_HEADER_BYTES], const struct frame
 void frame_put_sequence(uint8_t out[static FRAME_HEADER_BYTES], uint64_t sequence);
 
 /* Bytes of the body of this type; 0: it has none. */
-size_t frame_body_bytes(uint8_t type);
+static inline size_t frame_body_bytes(uint8_t type)
+{
+    if (type == FRAME_ORDER)
+        return ORDER_RUN_BYTES;
+    return type == FRAME_POSITION ? ORDER_POSITION_BYTES : 0;
+}
 
 /* Say of a header that the rest is sealed, or no longer. */
 void frame_put_sealed(uint8_t out[static FRAME_HEADER_BYTES], bool is_sealed);

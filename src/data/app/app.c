@@ -109,21 +109,16 @@ void app_reply_to_probe(struct app *app, const struct request *request, const ch
         reply(app, request, (const uint8_t *)text, length);
 }
 
-static void no_answer(struct app *app, const struct datagram *datagram)
+static void no_reply(struct app *app, const struct datagram *datagram)
 {
     (void)app;
     (void)datagram;
 }
 
-static void nothing(struct app *app)
-{
-    (void)app;
-}
-
 static const struct app_ops builtin_ops[] = {
-    [CONFIG_APP_ECHO] = {echo_deliver, no_answer, nothing, nothing, nothing},
-    [CONFIG_APP_WHOAMI] = {whoami_deliver, no_answer, nothing, nothing, nothing},
-    [CONFIG_APP_DISCARD] = {discard_deliver, no_answer, nothing, nothing, nothing},
+    [CONFIG_APP_ECHO] = {echo_deliver, no_reply, NULL, NULL, NULL},
+    [CONFIG_APP_WHOAMI] = {whoami_deliver, no_reply, NULL, NULL, NULL},
+    [CONFIG_APP_DISCARD] = {discard_deliver, no_reply, NULL, NULL, NULL},
 };
 
 int app_init(struct app *app, const struct config *config, const struct identity *identity,
@@ -151,7 +146,7 @@ int app_init(struct app *app, const struct config *config, const struct identity
 
 void app_fini(struct app *app)
 {
-    if (app->ops)
+    if (app->ops && app->ops->close)
         app->ops->close(app);
     free(app->scratch);
     *app = (struct app){0};

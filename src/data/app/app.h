@@ -24,6 +24,7 @@ struct session_report;
 struct app_ops {
     void (*deliver)(struct app *app, const struct request *request);
     void (*reply)(struct app *app, const struct datagram *datagram);
+    /* NULL: nothing to do. */
     void (*flush)(struct app *app);
     void (*tick)(struct app *app); /* now and then: expire sessions */
     void (*close)(struct app *app);
@@ -48,6 +49,18 @@ int app_init(struct app *app, const struct config *config, const struct identity
              struct replier *replier, struct counters *counters, size_t workers)
     __attribute__((warn_unused_result));
 void app_fini(struct app *app);
+
+static inline void app_flush(struct app *app)
+{
+    if (app->ops->flush)
+        app->ops->flush(app);
+}
+
+static inline void app_tick(struct app *app)
+{
+    if (app->ops->tick)
+        app->ops->tick(app);
+}
 
 /* A copy has to be of our own term: else its sender took another for the leader. */
 static inline bool app_may_reply(const struct app *app, const struct request *request)
@@ -111,8 +124,13 @@ bool app_is_up(const struct app *app);
 /* Its worker, before a batch: does it take what it is given, as far as we know? */
 bool app_is_taking(struct app *app);
 
-/* Its worker, between two batches: reply who has asked for the sessions (session_report.h). */
-void app_report_sessions(struct app *app);
+/* Its worker, between two batches: reports the sessions, if they are asked for (session_report.h). */
+void app_udp_report_sessions(struct app *app);
+static inline void app_report_sessions(struct app *app)
+{
+    if (app->udp)
+        app_udp_report_sessions(app);
+}
 /* Where to ask; NULL for built-in apps, which have none. */
 struct session_report *app_session_report(struct app *app);
 

@@ -223,12 +223,12 @@ static void fill_entry(const struct app_udp *udp, const struct session *session,
         entry->app = address_of_number(sessions_number(&udp->sessions, session));
 }
 
-void app_report_sessions(struct app *app)
+void app_udp_report_sessions(struct app *app)
 {
     const struct session *newest[SESSION_ENTRIES_MAX];
     struct app_udp *udp = app->udp;
 
-    if (!udp || !session_report_is_wanted(&udp->report))
+    if (!session_report_is_wanted(&udp->report))
         return;
     udp->report.count = sessions_newest(&udp->sessions, SESSION_ENTRIES_MAX, newest);
     for (size_t i = 0; i < udp->report.count; i++)

@@ -15,14 +15,6 @@ void reply_fini(struct replier *replier)
     outbox_fini(&replier->outbox);
 }
 
-void reply_begin(struct replier *replier, const struct leader_snapshot *snapshot, bool leads,
-                 uint64_t now_ns)
-{
-    replier->snapshot = snapshot;
-    replier->now_ns = now_ns;
-    replier->leads = leads;
-}
-
 void reply_send(struct replier *replier, const struct origin *origin, uint64_t term,
                 const uint8_t *payload, size_t length)
 {
@@ -57,6 +49,7 @@ void reply_flush(struct replier *replier)
         counters_add(replier->counters, COUNTER_REPLIES_FENCED, outbox->count);
         outbox_discard(outbox);
     }
-    outbox_flush(outbox);
+    if (outbox->count)
+        outbox_flush(outbox);
     relay_account(&replier->outbox, replier->counters, COUNTER_RELAYED, COUNTER_REPLIES_SENT);
 }

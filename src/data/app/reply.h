@@ -34,8 +34,13 @@ int reply_init(struct replier *replier, const struct udp_socket *socket,
 void reply_fini(struct replier *replier);
 
 /* A slice of work begins. */
-void reply_begin(struct replier *replier, const struct leader_snapshot *snapshot, bool leads,
-                 uint64_t now_ns);
+static inline void reply_begin(struct replier *replier, const struct leader_snapshot *snapshot,
+                               bool leads, uint64_t now_ns)
+{
+    replier->snapshot = snapshot;
+    replier->now_ns = now_ns;
+    replier->leads = leads;
+}
 
 /* Send an reply on its way: to the client, or to its ingress pod. */
 void reply_send(struct replier *replier, const struct origin *origin, uint64_t term,
