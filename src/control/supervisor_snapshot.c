@@ -1,14 +1,14 @@
 /*
- * The snapshot of the data threads, made from what the election says.
+ * The leader snapshot of the data threads, made from the state of the election.
  *
- * Most steps only move the moment until which the leader is valid: that is one atomic field of the
- * snapshot that is there already. Anything else takes a new snapshot.
+ * Most steps only extend the time until which the leader is valid: one atomic field of the published
+ * snapshot. Any other change takes a new snapshot.
  */
 #include <stdio.h>
 
 #include "supervisor_internal.h"
 
-/* ---- what the snapshot is to say ---- */
+/* ---- facts ---- */
 
 static enum leader_kind leader_kind(const struct supervisor *supervisor)
 {
@@ -16,7 +16,7 @@ static enum leader_kind leader_kind(const struct supervisor *supervisor)
 
     if (address_is_set(&supervisor->outside))
         return LEADER_OUTSIDE;
-    /* Who is not in the leader's list yet would be turned away by it: hold until then. */
+    /* The leader refuses frames of a pod that is not in its list yet: hold until then. */
     if (!snapshot->leader || snapshot->state == ELECTION_JOINING ||
         snapshot->state == ELECTION_UNAUTHENTICATED)
         return LEADER_NONE;
@@ -32,7 +32,7 @@ static uint64_t valid_until(const struct supervisor *supervisor)
     return supervisor->facts.kind == LEADER_NONE ? 0 : supervisor->snapshot.valid_until_ns;
 }
 
-/* Does this name another leader, or the same one in another term? */
+/* Another leader, or the same one in another term? */
 static bool is_new_leader(const struct supervisor_facts *before,
                           const struct supervisor_facts *facts)
 {
@@ -41,15 +41,15 @@ static bool is_new_leader(const struct supervisor_facts *before,
 }
 
 /*
- * A leader that gave way in order may still have replies under way: they pass for a while, at the
- * pod that has resigned as well as at the others.
+ * Replies of a leader that stepped down may still be on their way: they pass for a while, at the pod
+ * that stepped down and at the others.
  */
 static void grant_grace(const struct supervisor *supervisor, const struct supervisor_facts *before,
                         struct supervisor_facts *facts)
 {
     bool resigned = before->kind == LEADER_SELF && supervisor->snapshot.state == ELECTION_RESIGNING;
 
-    /* Others may tell of the new leader before its own heartbeat says how it came to lead. */
+    /* Other members may announce the new leader before its own heartbeat has the cause. */
     bool is_late_news = facts->gave_way && !before->gave_way && facts->leader == before->leader;
 
     if (!resigned && !is_late_news && !is_new_leader(before, facts))
@@ -61,7 +61,7 @@ static void grant_grace(const struct supervisor *supervisor, const struct superv
                                    : 0;
 }
 
-/* To whom copies go, and who has to have a key. Else nobody asks, and no snapshot is made for it. */
+/* Only for copies and keys. Elsewhere nothing depends on it, so that it makes no new snapshot. */
 static bool is_alive(const struct supervisor *supervisor, uint16_t index)
 {
     return (!config_makes_copies(supervisor->config) && !config_has_keys(supervisor->config)) ||
@@ -107,7 +107,7 @@ static void add_member(struct leadership *leadership, uint64_t instance, const c
     (void)snprintf(member->name, sizeof(member->name), "%s", name);
 }
 
-/* Before there is a list, those that the configuration names: their ports are known already. */
+/* Before there is a list: the members that the configuration names. */
 static void put_configured(const struct supervisor *supervisor, struct leadership *leadership)
 {
     const struct config *config = supervisor->config;
@@ -204,7 +204,7 @@ void supervisor_publish_again(struct supervisor *supervisor)
     struct leader_snapshot *draft = snapshot_draft(publisher);
 
     supervisor->is_unpublished = draft == NULL;
-    if (!draft) { /* whatever the old snapshot says, it says it no longer */
+    if (!draft) { /* the published snapshot is out of date: its leader is no longer valid */
         set_valid_until(snapshot_current(publisher), 0);
         return;
     }
@@ -237,7 +237,7 @@ void supervisor_publish_again(struct supervisor *supervisor)
     data_plane_wake(supervisor->data_plane);
 }
 
-/* Remember since when nobody leads: from when the last one was no longer valid. */
+/* Remembers since when there is no leader: since the last one was no longer valid. */
 static void watch_gap(struct supervisor *supervisor, uint64_t now_ns)
 {
     uint64_t until_ns = valid_until(supervisor);
@@ -248,7 +248,7 @@ static void watch_gap(struct supervisor *supervisor, uint64_t now_ns)
         supervisor->leaderless_since_ns = now_ns;
 }
 
-/* What a change has cost so far, in time and in datagrams. */
+/* The cost of a change so far, in time and in datagrams. */
 static struct supervisor_cost sum_up(struct supervisor *supervisor,
                                      const struct supervisor_facts *before, uint64_t leader,
                                      uint64_t now_ns)
@@ -260,7 +260,7 @@ static struct supervisor_cost sum_up(struct supervisor *supervisor,
     data_plane_read_numbers(supervisor->data_plane, &numbers);
     cost.held = numbers.held;
     cost.gap_ns = since_ns && now_ns > since_ns ? now_ns - since_ns : 0;
-    /* In order of loss: who gave way goes on relaying what it got. */
+    /* A leader that stepped down relays what it has got: nothing is lost. */
     if (before->leader && leader != before->leader && !supervisor->snapshot.gave_way)
         cost.lost = roster_unconfirmed(&supervisor->roster, before->leader);
     return cost;
@@ -278,7 +278,8 @@ void supervisor_publish(struct supervisor *supervisor)
     struct supervisor_cost cost = {0};
 
     if (is_new)
-        cost = sum_up(supervisor, &before, facts.leader, now_ns); /* before what is held may go */
+        cost =
+            sum_up(supervisor, &before, facts.leader, now_ns); /* before held requests may leave */
     supervisor->facts = facts;
     if (is_new)
         leader_history_begin(&supervisor->history, now_ns, cost.gap_ns, facts.term);
@@ -291,7 +292,7 @@ void supervisor_publish(struct supervisor *supervisor)
             atomic_load_explicit(&current->leader.valid_until_ns, memory_order_relaxed);
         set_valid_until(current, until_ns);
         if (until_before_ns <= now_ns && until_ns > now_ns)
-            data_plane_wake(supervisor->data_plane); /* what is held may go */
+            data_plane_wake(supervisor->data_plane); /* held requests may leave */
     }
     if (is_new)
         supervisor_tell_change(supervisor, &cost);
@@ -310,7 +311,7 @@ static void tell_long(_Atomic uint64_t *place, uint64_t value)
     atomic_store_explicit(place, value, memory_order_relaxed);
 }
 
-/* Who leads, or tries to again, hears all members regularly; a follower only its leader. */
+/* A leader, also an isolated one, hears all members regularly; a follower only its leader. */
 static void tell_pulse(struct supervisor *supervisor, uint16_t slot, uint64_t instance)
 {
     const struct election *e = &supervisor->election;

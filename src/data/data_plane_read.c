@@ -1,4 +1,4 @@
-/* What other threads may read of the data plane, and ask of it, while it runs. */
+/* The part of the data plane that other threads use while it runs. */
 #include "data/data_plane_internal.h"
 
 /* ---- the supervisor's ---- */
@@ -90,20 +90,20 @@ void data_plane_set_watcher(struct data_plane *data_plane, struct waker *watcher
 
 /* ---- numbers ---- */
 
-static void add_counters(const struct counters *counters, struct data_plane_numbers *numbers)
+static void sum_counters(const struct counters *counters, struct data_plane_numbers *numbers)
 {
     counters_collect(counters, numbers->counters);
     distributions_collect(counters->distributions, numbers->distributions);
 }
 
-static void add_receiver(const struct receiver *receiver, struct data_plane_numbers *numbers)
+static void sum_receiver(const struct receiver *receiver, struct data_plane_numbers *numbers)
 {
-    add_counters(&receiver->counters, numbers);
-    /* Those of frames are counted as received by the worker. */
+    sum_counters(&receiver->counters, numbers);
+    /* The worker counts the requests of a frame as received, so none is queued before. */
     numbers->queued += receiver->source != SOURCE_RELAY ? receiver_queued(receiver) : 0;
 }
 
-static void add_order(const struct order *order, struct data_plane_numbers *numbers)
+static void sum_order(const struct order *order, struct data_plane_numbers *numbers)
 {
     numbers->waiting += atomic_load_explicit(&order->waiting, memory_order_relaxed);
     numbers->order_last = atomic_load_explicit(&order->tail_number, memory_order_relaxed);
@@ -111,13 +111,13 @@ static void add_order(const struct order *order, struct data_plane_numbers *numb
         atomic_load_explicit(&order->role_now, memory_order_relaxed) == ORDER_LEADING;
 }
 
-static void add_app(struct app *app, struct data_plane_numbers *numbers)
+static void sum_app(struct app *app, struct data_plane_numbers *numbers)
 {
     const struct app_reader *reader = app_reader(app);
     const struct udp_socket *socket = app_socket(app);
 
     if (reader) {
-        add_counters(&reader->receiver.counters, numbers);
+        sum_counters(&reader->receiver.counters, numbers);
         numbers->app_kernel_drops +=
             atomic_load_explicit(&reader->ended_drops, memory_order_relaxed);
     }
@@ -134,13 +134,13 @@ void data_plane_read_numbers(const struct data_plane *data_plane,
     struct data_plane_numbers numbers = {0};
 
     for (size_t i = 0; i < data_plane->receiver_count; i++) {
-        add_receiver(&data_plane->data_receivers[i], &numbers);
-        add_receiver(&data_plane->relay_receivers[i], &numbers);
+        sum_receiver(&data_plane->data_receivers[i], &numbers);
+        sum_receiver(&data_plane->relay_receivers[i], &numbers);
         numbers.data_kernel_drops += udp_kernel_drops(data_plane->data_sockets[i].fd);
         numbers.relay_kernel_drops += udp_kernel_drops(data_plane->relay_sockets[i].fd);
     }
     for (size_t i = 0; i < data_plane->groups.count; i++)
-        add_receiver(&data_plane->groups.list[i].receiver, &numbers);
+        sum_receiver(&data_plane->groups.list[i].receiver, &numbers);
     numbers.groups = multicast_groups_joined(&data_plane->groups);
     numbers.group_kernel_drops = multicast_groups_kernel_drops(&data_plane->groups);
     if (data_plane->groups.count > 0)
@@ -148,11 +148,11 @@ void data_plane_read_numbers(const struct data_plane *data_plane,
     for (size_t i = 0; i < data_plane->worker_count; i++) {
         struct worker *worker = &data_plane->workers[i];
 
-        add_counters(&worker->routing.counters, &numbers);
-        add_app(&worker->routing.app, &numbers);
+        sum_counters(&worker->routing.counters, &numbers);
+        sum_app(&worker->routing.app, &numbers);
         numbers.held += hold_count(&worker->routing.hold);
         if (worker->routing.order)
-            add_order(worker->routing.order, &numbers);
+            sum_order(worker->routing.order, &numbers);
     }
     *ret_numbers = numbers;
 }
@@ -202,8 +202,7 @@ bool data_plane_app_is_up(const struct data_plane *data_plane)
     return true;
 }
 
-/* The agents in one order, whether they run or not; NULL where there is none, *end past the last.
- */
+/* All agents in a fixed order, running or not. NULL: there is none at this index; *end: nor past it. */
 static const struct agent *agent_at(const struct data_plane *data_plane, size_t index, bool *end)
 {
     size_t receivers = data_plane->receiver_count;

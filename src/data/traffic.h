@@ -1,9 +1,9 @@
 /*
- * traffic: how many requests went to each member and came from each.
+ * traffic: how many requests went to each member and came from each, by member index.
  *
- * By slot, which the supervisor deals out (roster.h). The numbers only grow; what a slot's member
- * did is the difference between two readings. So it can be told what was handed to a leader that
- * died.
+ * The supervisor assigns the indexes (roster.h). The numbers only grow: the requests of one member
+ * are the difference of two values. From them the supervisor knows how many requests a leader that
+ * died had been given.
  *
  * Single writer, its worker's thread; any thread reads.
  */
@@ -17,13 +17,13 @@ struct traffic {
     _Atomic uint64_t received[MEMBERS_MAX];
 };
 
-/* counts: one of the two arrays. A member without a slot is not counted. */
-static inline void traffic_add(_Atomic uint64_t *counts, uint16_t slot, uint64_t n)
+/* counts: one of the two arrays. A member without an index is not counted. */
+static inline void traffic_add(_Atomic uint64_t *counts, uint16_t member_index, uint64_t n)
 {
-    if (slot >= MEMBERS_MAX)
+    if (member_index >= MEMBERS_MAX)
         return;
-    atomic_store_explicit(&counts[slot],
-                          atomic_load_explicit(&counts[slot], memory_order_relaxed) + n,
+    atomic_store_explicit(&counts[member_index],
+                          atomic_load_explicit(&counts[member_index], memory_order_relaxed) + n,
                           memory_order_relaxed);
 }
 

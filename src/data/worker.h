@@ -86,7 +86,7 @@ void worker_flush(struct worker *worker);
 /* Before a slice that may be the last: from now on nothing waits for a later slice. */
 void worker_end(struct worker *worker);
 
-/* How long the worker may sleep when nothing arrives. */
+/* The longest sleep while nothing arrives. */
 uint64_t worker_sleep_ns(const struct worker *worker);
 
 /*

@@ -38,7 +38,7 @@ int data_plane_open(const struct config *config, struct waker *supervisor_waker,
                     struct data_plane **ret_data_plane) __attribute__((warn_unused_result));
 int data_plane_start(struct data_plane *data_plane) __attribute__((warn_unused_result));
 
-/* Since when has no datagram come or gone, and none been held or queued? Zeroed at first. */
+/* The time since which no datagram has come or gone, or been held or queued. Zeroed at first. */
 struct data_plane_quiet {
     uint64_t since_ns;
     uint64_t activity; /* datagrams that had come by the last look */
@@ -107,7 +107,7 @@ const struct agent *data_plane_agent(const struct data_plane *data_plane, size_t
 
 /* ---- numbers ---- */
 
-/* What the process did so far, and what it holds; at rest the ledger of it closes. */
+/* Counters since the start, and the present contents; at rest their ledger closes. */
 struct data_plane_numbers {
     uint64_t counters[COUNTER_COUNT];
     struct distribution_sum distributions[DISTRIBUTION_COUNT];

@@ -155,7 +155,7 @@ void snapshot_release(struct snapshot_reader *reader);
 /* Reader, about to sleep: has another snapshot been published than the last acquired? */
 bool snapshot_is_newer(struct snapshot_publisher *publisher, const struct snapshot_reader *reader);
 
-/* What is done with a request now. */
+/* The decision on a request now. */
 enum route_decision {
     ROUTE_HOLD,    /* no leader is known at this moment */
     ROUTE_DELIVER, /* to the app of this pod */

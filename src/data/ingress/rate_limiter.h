@@ -1,33 +1,34 @@
 /*
- * limiter: how many datagrams one source may send: a token bucket for each, in a table of fixed size.
+ * rate_limiter: how many datagrams one source may send: a token bucket for each, in a table of fixed
+ * size.
  *
- * A source is what one party can hardly have many of: an IPv4 address; of IPv6 the /64, within
- * which a host takes any address it likes. Link-local addresses count one by one, since all hosts
- * of a link share one /64. Ports do not count.
+ * A source is an address range of which one party rarely has many: an IPv4 address; of IPv6 the /64,
+ * within which a host takes any address. Link-local addresses count one by one, since all hosts of a
+ * link share one /64. Ports do not count.
  *
- * A bucket is one number, the moment at which it will be full again (base/budget.h has the same):
- * the time until then, in nanoseconds, is what its source has used up. A full bucket therefore says
- * the same as none, and its place is free. A change of the rule keeps what was used up, but never
- * more than the new bucket holds.
+ * A bucket is one number, the time at which it will be full again (as in base/budget.h): the time
+ * until then, in nanoseconds, is what its source has used. A full bucket therefore equals a missing
+ * one, and its entry is free. A change of the rate keeps what was used, but never more than the new
+ * bucket holds.
  *
- * The table is set-associative: a keyed hash of the source picks a set of RATE_LIMITER_WAYS buckets, all
- * of which are looked at. The key is drawn at start, so nobody can aim at a set; the hash stands
- * for the source, of which two are taken for one once in 2^64 pairs.
+ * The table is set-associative: a keyed hash of the source picks a set of RATE_LIMITER_WAYS buckets,
+ * all of which are compared. The key is drawn at start, so that a sender cannot choose its set. The
+ * hash stands for the source; two sources have one hash once in 2^64 pairs.
  *
- * A set without a free place: the fullest bucket makes room, that of the source which has used up
- * least. It gets its few tokens back early, and is counted. So
- *   - a source within its rate is never refused, however many others there are, spoofed or not: no
- *     newcomer is turned away, and who is forgotten gains;
- *   - a flood of spoofed sources, of few datagrams each, pushes out its own kind. Who sends far
- *     above the rate has used up most, and stays known;
- *   - who has as many addresses as there are places can make us forget. A limiter per source does not
- *     hold such a one anyway.
+ * In a set without a free entry, the fullest bucket is replaced, that of the source which has used
+ * least. That source gets its few tokens back early, and this is counted. So
+ *   - a source within its rate is never refused, however many others there are, spoofed or not: a new
+ *     source always gets a bucket, and a replaced one gains
+ *   - a flood of spoofed sources, of few datagrams each, replaces its own buckets. A source far above
+ *     the rate has used most and keeps its bucket
+ *   - a party with as many addresses as the table has entries can empty it. A limit per source does
+ *     not stop such a party anyway
  *
- * Owner: one working thread. Others have tables of their own, so that nothing is shared or locked;
- * a client (address and port) stays with one of them, but a source with several ports may be dealt
- * out to several and then has a bucket in each. The rate is not divided among them: a source of one
- * port would get only its share. What the tables of all let through together is at most the number
- * of working threads times the rate.
+ * Owner: one worker thread. Each has a table of its own, so that nothing is shared or locked. A
+ * client (address and port) stays with one worker, but a source with several ports may be dealt out
+ * to several workers and then has a bucket in each. The rate is not divided among them: a source with
+ * one port would get only its share. All tables together let through at most the number of workers
+ * times the rate.
  *
  * Nothing here blocks; only init allocates, memory that is not touched before it is used.
  * Technique: generic cell rate algorithm (ITU-T I.371), as a virtual schedule.
@@ -55,8 +56,8 @@ struct rate_limiter {
     struct counters *counters;
 };
 
-/* rate: datagrams a second, 1 to 10^9, or 0: no limiter. burst: at once, 1 to 10^6. The period is
- * rounded up, so the limiter is below the rate by at most rate / 10^9 of it. */
+/* rate: datagrams a second, 1 to 10^9, or 0: no limit. burst: at once, 1 to 10^6. The period is
+ * rounded up, so the limit is below the rate by at most rate / 10^9 of it. */
 struct rate_limit rate_limit_make(uint32_t rate, uint32_t burst);
 
 /* Returns 0 or -ENOMEM. counters: of the owner. */
@@ -64,8 +65,7 @@ int rate_limiter_init(struct rate_limiter *limiter, struct counters *counters)
     __attribute__((warn_unused_result));
 void rate_limiter_fini(struct rate_limiter *limiter);
 
-/* n datagrams have come from source: how many of them may pass? Those are paid for, the others cost
- * nothing. The rule has a limiter. */
+/* Returns how many of n datagrams of this source pass: only these use tokens. The rule has a limit. */
 uint32_t rate_limiter_take(struct rate_limiter *limiter, const struct rate_limit *rule,
                            const struct address *source, uint32_t n, uint64_t now_ns);
 
