@@ -1,10 +1,10 @@
 /*
- * stress_view: one publisher that never waits, readers that hold snapshots, sleep and wake.
+ * stress_leader_snapshot: one publisher that never waits, readers that hold snapshots, sleep and wake.
  *
- * Every field of a snapshot is derived from its generation, so a reader sees at once when a slot is
- * written while it reads (and ThreadSanitizer sees it in any case). A reader must never see an
- * older snapshot after a newer one, and whoever sleeps must be woken for the last snapshot: it ends the
- * readers. One reader is slow on purpose, so that the publisher runs out of slots.
+ * Every field of a snapshot is derived from its generation, so that a reader sees at once when a
+ * buffer is written while it reads (and ThreadSanitizer sees it in any case). A reader must never see
+ * an older snapshot after a newer one. The last snapshot ends the readers, so a sleeping reader must
+ * be woken for it. One reader is slow on purpose, so that the publisher runs out of buffers.
  */
 #include <pthread.h>
 #include <sched.h>
@@ -170,11 +170,11 @@ int main(void)
     for (size_t i = 0; i < READERS; i++)
         STRESS_CHECK(pthread_join(threads[i], NULL) == 0);
 
-    (void)printf("published %llu views, no slot was free %llu times\n",
+    (void)printf("published %llu snapshots, no buffer was free %llu times\n",
                  (unsigned long long)snapshot_current(&publisher)->generation,
                  (unsigned long long)refused);
     for (size_t i = 0; i < READERS; i++) {
-        (void)printf("reader %zu: saw %llu views, slept %llu times\n", i,
+        (void)printf("reader %zu: saw %llu snapshots, slept %llu times\n", i,
                      (unsigned long long)readers[i].snapshots,
                      (unsigned long long)readers[i].sleeps);
         STRESS_CHECK(readers[i].snapshots > 10 && readers[i].sleeps > 0);

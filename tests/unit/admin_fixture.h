@@ -1,5 +1,5 @@
 /*
- * admin_fixture: an admin server on a loopback port, with a data_plane that was opened but not started;
+ * admin_fixture: an admin server on a loopback port, with a data plane that was opened but not started;
  * and a client that speaks to it.
  */
 #ifndef ADMIN_FIXTURE_H

@@ -1,8 +1,8 @@
 /*
- * plane_fixture: two pods in one process, without threads: each slice is called by hand, so every
- * order of events can be made on purpose. Real sockets on loopback; run to completion, whose slices
- * never block. With PLANE_SEALED defined the pods have keys and know each other, so that the same
- * tests are run on sealed frames.
+ * plane_fixture: two pods in one process, without threads: each slice is called by hand, so that a
+ * test controls the order of events. Real sockets on loopback; run to completion, whose slices never
+ * block. With PLANE_SEALED defined the pods have keys and are authenticated, so that the same tests
+ * run on sealed frames.
  */
 #ifndef PLANE_FIXTURE_H
 #define PLANE_FIXTURE_H
@@ -18,7 +18,7 @@
 enum { A, B, PODS };
 
 #ifdef PLANE_SEALED
-#define PLANE_KEYS "/nonexistent" /* what is there is the supervisor's to know */
+#define PLANE_KEYS "/nonexistent" /* only the supervisor reads it */
 #else
 #define PLANE_KEYS ""
 #endif
@@ -69,7 +69,7 @@ static __attribute__((unused)) uint64_t instance_of(int pod)
     return data_planes[pod] ? data_planes[pod]->identity.instance : 0;
 }
 
-/* What the supervisor would publish: who leads, in which term. leader: A, B, or PODS for nobody. */
+/* Publishes as the supervisor would. leader: A, B, or PODS for none. */
 static __attribute__((unused)) void publish(int pod, int leader, uint64_t term,
                                             uint64_t previous_until_ns)
 {
@@ -115,7 +115,7 @@ static __attribute__((unused)) void setup(void)
     cr_assert_eq(udp_open(&any, &options, &client), 0);
 }
 
-/* Before anything came: both pods anew, with this route, and what else their configs say by now. */
+/* Before any datagram: opens both pods again, with this route and their present configs. */
 static __attribute__((unused)) void use_route(enum config_route route)
 {
     for (int i = 0; i < PODS; i++) {
@@ -131,7 +131,7 @@ static __attribute__((unused)) void publish_both(int leader, uint64_t term)
     publish(B, leader, term, 0);
 }
 
-/* What was observed one by one is what was counted in sum. */
+/* The distribution has as many values as the counter, and their sum. */
 static __attribute__((unused)) void expect_spread(const struct data_plane_numbers *numbers,
                                                   enum distribution_id id, enum counter values,
                                                   enum counter sum)
@@ -144,7 +144,7 @@ static __attribute__((unused)) void expect_spread(const struct data_plane_number
                  distribution_table[id].metric, (unsigned long long)is->sum);
 }
 
-/* Every test ends with both ledgers closed: nothing is lost silently. */
+/* Every test ends with both ledgers closed: no datagram is lost without a counter. */
 static __attribute__((unused)) void teardown(void)
 {
     for (int i = 0; i < PODS; i++) {
@@ -157,7 +157,7 @@ static __attribute__((unused)) void teardown(void)
                      (long long)ledger.requests);
         cr_expect_eq(ledger.copies, 0, "pod %d: %lld copies are not accounted for", i,
                      (long long)ledger.copies);
-        cr_expect_eq(ledger.replies, 0, "pod %d: %lld answers are not accounted for", i,
+        cr_expect_eq(ledger.replies, 0, "pod %d: %lld replies are not accounted for", i,
                      (long long)ledger.replies);
         expect_spread(&numbers, DISTRIBUTION_RECEIVE_BATCH, COUNTER_RECEIVE_CALLS,
                       COUNTER_RECEIVE_DATAGRAMS);
@@ -186,7 +186,7 @@ static __attribute__((unused)) void say(int pod, const char *text)
     cr_assert_eq(udp_send_one(&client, &to, &from, text, strlen(text)), 0);
 }
 
-/* The client sends number datagrams of these bytes, "000...", "111...", as one gso_batch. */
+/* The client sends number datagrams of these bytes, "000...", "111...", as one GSO batch. */
 static __attribute__((unused)) void say_gso(int pod, size_t number, size_t bytes, size_t last_bytes)
 {
     struct address to = address_with_port(configs[pod].self, configs[pod].data_port);
@@ -207,7 +207,7 @@ static __attribute__((unused)) void say_gso(int pod, size_t number, size_t bytes
     outbox_fini(&outbox);
 }
 
-/* B hands on what comes, as it came; A leads. */
+/* B relays raw; A leads. */
 static __attribute__((unused)) void relay_raw_from_b(void)
 {
     data_plane_close(data_planes[B]);
@@ -217,7 +217,7 @@ static __attribute__((unused)) void relay_raw_from_b(void)
     publish(B, A, 1, 0);
 }
 
-/* The next reply that the client has, "" when there is none now. */
+/* The next reply of the client, "" when there is none now. */
 static __attribute__((unused)) const char *heard(void)
 {
     static char text[2048];

@@ -60,7 +60,7 @@ Test(snapshot, a_draft_is_a_copy_and_unseen_until_published)
     cr_assert_eq(atomic_load(&draft->leader.valid_until_ns), 1234);
 }
 
-Test(snapshot, a_reader_that_holds_a_view_keeps_it_and_stops_the_publisher)
+Test(snapshot, reader_that_holds_a_snapshot_keeps_it_and_stops_the_publisher)
 {
     const struct leader_snapshot *held = snapshot_acquire(&publisher, &reader);
 
@@ -75,7 +75,7 @@ Test(snapshot, a_reader_that_holds_a_view_keeps_it_and_stops_the_publisher)
     cr_assert_null(snapshot_draft(&publisher));
 }
 
-Test(snapshot, readers_that_sleep_stop_nobody)
+Test(snapshot, sleeping_readers_do_not_stop_the_publisher)
 {
     (void)snapshot_acquire(&publisher, &reader);
     snapshot_release(&reader);
@@ -106,7 +106,7 @@ Test(snapshot, a_reader_that_wakes_stops_the_publisher)
     cr_assert_not_null(snapshot_draft(&publisher));
 }
 
-Test(snapshot, news_is_what_was_not_acquired)
+Test(snapshot, snapshot_is_newer_until_it_is_acquired)
 {
     (void)snapshot_acquire(&publisher, &reader);
     cr_assert_not(snapshot_is_newer(&publisher, &reader));
@@ -116,7 +116,7 @@ Test(snapshot, news_is_what_was_not_acquired)
     cr_assert_not(snapshot_is_newer(&publisher, &reader));
 }
 
-Test(snapshot, takes_only_so_many_readers)
+Test(snapshot, readers_beyond_the_maximum_are_refused)
 {
     static struct snapshot_reader more[SNAPSHOT_READERS_MAX];
 
@@ -142,7 +142,7 @@ Test(snapshot, leads_until_its_time_is_over)
     cr_assert_not(leadership_leads(&snapshot->leader, 99));
 }
 
-Test(snapshot, answers_of_an_old_term_pass_only_within_their_grace)
+Test(snapshot, replies_of_an_old_term_pass_only_within_their_grace)
 {
     struct leader_snapshot *snapshot = snapshot_draft(&publisher);
 

@@ -9,7 +9,7 @@ static void set_valid_until(int pod, uint64_t until_ns)
                           until_ns, memory_order_relaxed);
 }
 
-Test(plane_leader, a_follower_holds_when_its_leader_is_late_and_goes_on_when_it_is_heard)
+Test(plane_leader, follower_holds_while_its_leader_is_late_and_relays_when_it_is_heard)
 {
     publish(A, A, 1, 0);
     publish(B, A, 1, 0);
@@ -25,7 +25,7 @@ Test(plane_leader, a_follower_holds_when_its_leader_is_late_and_goes_on_when_it_
     cr_assert_str_eq(heard(), "wait");
 }
 
-Test(plane_leader, what_a_late_leader_answers_is_fenced)
+Test(plane_leader, replies_of_a_late_leader_are_fenced)
 {
     publish(A, A, 1, 0);
     publish(B, A, 1, 0);
@@ -39,7 +39,7 @@ Test(plane_leader, what_a_late_leader_answers_is_fenced)
 }
 
 /* It resigned: its snapshot names nobody, and the replies of its own term still pass. */
-Test(plane_leader, who_resigned_still_sends_its_last_answers)
+Test(plane_leader, leader_that_stepped_down_still_sends_its_last_replies)
 {
     struct leader_snapshot *snapshot;
 
@@ -80,7 +80,7 @@ Test(plane_leader, traffic_is_counted_by_member)
 }
 
 #ifndef PLANE_SEALED /* there it does not come in at all */
-Test(plane_leader, traffic_of_another_instance_is_not_this_members)
+Test(plane_leader, traffic_of_another_instance_is_not_counted_for_the_member)
 {
     uint64_t relayed, received;
 
@@ -145,7 +145,7 @@ Test(plane_leader, a_refusal_of_another_instances_frame_is_ignored)
     cr_assert(data_plane_take_refusal(data_planes[B], &instance));
 }
 
-Test(plane_leader, held_ones_are_released_as_the_leader_has_room)
+Test(plane_leader, held_requests_are_released_as_the_leader_has_room)
 {
     struct leader_snapshot *snapshot;
 
@@ -164,7 +164,7 @@ Test(plane_leader, held_ones_are_released_as_the_leader_has_room)
  * A's process has gone, and a new one is at its address. What was refused to the old one is told
  * when the first frame goes to the new one, and is no evidence against it.
  */
-Test(plane_leader, a_refusal_to_a_predecessor_is_no_evidence)
+Test(plane_leader, refusal_to_a_predecessor_is_no_evidence)
 {
     publish(B, A, 1, 0);
     close_relay_port_of_a();
@@ -186,7 +186,7 @@ Test(plane_leader, a_refusal_to_a_predecessor_is_no_evidence)
 }
 
 /* While a data thread sleeps, snapshots may come and go in the very place of the one that it knew. */
-Test(plane_leader, a_new_view_in_the_place_of_the_old_one_is_seen)
+Test(plane_leader, new_snapshot_in_the_buffer_of_the_old_one_is_seen)
 {
     const struct leader_snapshot *known;
 
@@ -206,7 +206,7 @@ Test(plane_leader, a_new_view_in_the_place_of_the_old_one_is_seen)
 }
 
 /* An app's reply to a request of B's client, which comes when A's time is over. */
-Test(plane_leader, a_leader_whose_time_is_over_carries_no_answers_to_others)
+Test(plane_leader, leader_whose_time_is_over_relays_no_replies)
 {
     struct worker *worker = &data_planes[A]->workers[0];
     const struct origin origin = {
@@ -226,7 +226,7 @@ Test(plane_leader, a_leader_whose_time_is_over_carries_no_answers_to_others)
 }
 
 /* The slice began in time, but waited before it sent. */
-Test(plane_leader, answers_that_waited_meet_the_fence_again)
+Test(plane_leader, replies_that_waited_are_fenced_again)
 {
     struct worker *worker = &data_planes[A]->workers[0];
     struct origin origin = {.client = client.local, .local = configs[A].self};

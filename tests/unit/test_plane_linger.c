@@ -21,7 +21,7 @@ static void linger_for_ever(enum config_route route)
     use_route(route);
 }
 
-Test(plane_linger, copies_of_the_leader_wait_for_their_fellows)
+Test(plane_linger, copies_of_the_leader_wait_for_more_copies)
 {
     linger_for_ever(CONFIG_ROUTE_ALL);
     publish_both(A, 1);
@@ -47,7 +47,7 @@ Test(plane_linger, copies_of_a_follower_do_not_wait)
     run(A);
 }
 
-Test(plane_linger, who_ceases_to_lead_sends_what_waits)
+Test(plane_linger, pod_that_ceases_to_lead_sends_waiting_copies)
 {
     linger_for_ever(CONFIG_ROUTE_ALL);
     publish_both(A, 1);
@@ -79,7 +79,7 @@ static void lead_alone(enum config_commit commit)
     cr_assert_eq(count(A, COUNTER_ORDER_NUMBERED), 3);
 }
 
-Test(plane_linger, messages_of_an_order_wait_for_their_fellows)
+Test(plane_linger, messages_of_an_order_wait_for_more_messages)
 {
     lead_alone(CONFIG_COMMIT_NONE);
     cr_assert_eq(count(A, COUNTER_DELIVERED), 3);
@@ -90,7 +90,7 @@ Test(plane_linger, messages_of_an_order_wait_for_their_fellows)
 }
 
 /* Here the leader's app waits for the members. */
-Test(plane_linger, but_not_where_a_majority_must_have_them)
+Test(plane_linger, messages_that_a_majority_must_have_do_not_wait)
 {
     lead_alone(CONFIG_COMMIT_MAJORITY);
     cr_assert_eq(count(A, COUNTER_COPIES_SENT), 3);

@@ -3,7 +3,7 @@
 
 TestSuite(plane_routes, .init = setup, .fini = teardown, .timeout = 30);
 
-Test(plane_routes, local_asks_the_own_app_and_only_the_leader_answers)
+Test(plane_routes, local_delivers_to_the_own_app_and_only_the_leader_replies)
 {
     use_route(CONFIG_ROUTE_LOCAL);
     publish_both(A, 1);
@@ -22,7 +22,7 @@ Test(plane_routes, local_asks_the_own_app_and_only_the_leader_answers)
     cr_assert_eq(count(B, COUNTER_REPLIES_SUPPRESSED), 1);
 }
 
-Test(plane_routes, all_asks_every_app_and_the_leader_answers_through_the_ingress_pod)
+Test(plane_routes, all_delivers_to_every_app_and_the_leader_replies_through_the_ingress_pod)
 {
     use_route(CONFIG_ROUTE_ALL);
     publish_both(A, 1);
@@ -74,7 +74,7 @@ Test(plane_routes, copies_are_never_passed_on)
     cr_assert_str_eq(heard(), "", "nobody leads");
 }
 
-Test(plane_routes, who_is_dead_gets_no_copy)
+Test(plane_routes, dead_member_gets_no_copy)
 {
     struct leader_snapshot *snapshot;
 
@@ -191,7 +191,7 @@ static void app_says(const struct sockaddr_storage *to, const char *text)
                  (ssize_t)strlen(text));
 }
 
-Test(plane_routes, what_the_former_leader_was_to_answer_a_new_one_does_not)
+Test(plane_routes, new_leader_does_not_reply_to_copies_of_the_former_term)
 {
     struct sockaddr_storage session;
 
@@ -217,7 +217,7 @@ Test(plane_routes, what_the_former_leader_was_to_answer_a_new_one_does_not)
 
 /* What B was given as a follower, and what it was given as the leader, have sessions of their own.
  */
-Test(plane_routes, a_later_request_does_not_set_an_earlier_answer_free)
+Test(plane_routes, later_request_does_not_release_an_earlier_reply)
 {
     struct sockaddr_storage first, second;
 
@@ -245,7 +245,7 @@ Test(plane_routes, a_later_request_does_not_set_an_earlier_answer_free)
 }
 
 /* A answered it in term 1; when the copy arrives here, B leads in term 2. */
-Test(plane_routes, a_copy_of_a_former_term_is_not_answered_again)
+Test(plane_routes, copy_of_a_former_term_is_not_replied_to_again)
 {
     use_route(CONFIG_ROUTE_ALL);
     publish_both(A, 1);
@@ -279,7 +279,7 @@ Test(plane_routes, a_leader_that_is_late_holds_copies)
     cr_assert_eq(count(A, COUNTER_COPIES_MADE), 0, "delivered, and not passed on");
 }
 
-Test(plane_routes, copies_are_not_taken_where_the_route_is_another)
+Test(plane_routes, copies_are_dropped_where_the_route_is_another)
 {
     use_route(CONFIG_ROUTE_ALL);
     data_plane_close(data_planes[A]);
