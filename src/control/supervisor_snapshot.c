@@ -62,13 +62,13 @@ static void grant_grace(const struct supervisor *supervisor, const struct superv
 }
 
 /* Only for copies and keys. Elsewhere nothing depends on it, so that it makes no new snapshot. */
-static bool is_alive(const struct supervisor *supervisor, uint16_t index)
+static bool counts_as_alive(const struct supervisor *supervisor, uint16_t index)
 {
     return (!config_makes_copies(supervisor->config) && !config_has_keys(supervisor->config)) ||
            election_may_be_alive(&supervisor->election, index);
 }
 
-static struct supervisor_facts gather(struct supervisor *supervisor)
+static struct supervisor_facts gather_facts(struct supervisor *supervisor)
 {
     const struct election_list *list = &supervisor->election.list;
     struct supervisor_facts facts = supervisor->facts;
@@ -84,7 +84,7 @@ static struct supervisor_facts gather(struct supervisor *supervisor)
     facts.votes_needed = election_needed(&supervisor->election);
     memset(facts.live, 0, sizeof(facts.live));
     for (uint16_t i = 0; i < list->count; i++)
-        facts.live[i / 64] |= (uint64_t)is_alive(supervisor, i) << i % 64;
+        facts.live[i / 64] |= (uint64_t)counts_as_alive(supervisor, i) << i % 64;
     if (facts.handshake != supervisor->transport.handshake.changes ||
         memcmp(facts.live, supervisor->facts.live, sizeof(facts.live)) != 0 ||
         facts.list_version != supervisor->facts.list_version ||
@@ -96,7 +96,7 @@ static struct supervisor_facts gather(struct supervisor *supervisor)
 
 /* ---- the members ---- */
 
-static void add_member(struct leadership *leadership, uint64_t instance, const char *name,
+static void put_member(struct leadership *leadership, uint64_t instance, const char *name,
                        const struct address *address)
 {
     struct member *member = &leadership->members[leadership->member_count++];
@@ -117,12 +117,12 @@ static void put_configured(const struct supervisor *supervisor, struct leadershi
         const struct config_peer *peer = &config->peers.list[i];
         bool is_self = address_equal_ip(&peer->address, &config->self);
 
-        add_member(leadership, is_self ? data_plane_identity(supervisor->data_plane)->instance : 0,
+        put_member(leadership, is_self ? data_plane_identity(supervisor->data_plane)->instance : 0,
                    is_self ? config->name : peer->name, &peer->address);
         is_listed |= is_self;
     }
     if (!is_listed)
-        add_member(leadership, data_plane_identity(supervisor->data_plane)->instance, config->name,
+        put_member(leadership, data_plane_identity(supervisor->data_plane)->instance, config->name,
                    &config->self);
 }
 
@@ -138,15 +138,15 @@ static void put_members(struct supervisor *supervisor, struct leadership *leader
     for (uint16_t i = 0; i < list->count; i++) {
         const struct election_member *member = &list->members[i];
 
-        add_member(leadership, member->instance, member->name.text, &member->address);
-        leadership->members[i].is_alive = is_alive(supervisor, i);
+        put_member(leadership, member->instance, member->name.text, &member->address);
+        leadership->members[i].is_alive = counts_as_alive(supervisor, i);
         leadership->members[i].member_index = roster_slot(&supervisor->roster, member->instance);
         leadership->members[i].is_authenticated = supervisor_reset_windows(
             supervisor, member->instance, leadership->members[i].member_index);
     }
 }
 
-static void put_leader(struct supervisor *supervisor, struct leadership *leadership)
+static void put_leadership(struct supervisor *supervisor, struct leadership *leadership)
 {
     const struct supervisor_facts *facts = &supervisor->facts;
     const struct election *e = &supervisor->election;
@@ -211,7 +211,7 @@ void supervisor_publish_again(struct supervisor *supervisor)
     put_members(supervisor, &draft->leader);
     draft->leader.term = facts->term;
     draft->leader.kind = facts->kind;
-    put_leader(supervisor, &draft->leader);
+    put_leadership(supervisor, &draft->leader);
     draft->leader.cause = cause_word(supervisor);
     draft->leader.votes_needed = (uint32_t)facts->votes_needed;
     draft->leader.rcvbuf_bytes = facts->rcvbuf_bytes;
@@ -271,7 +271,7 @@ void supervisor_publish(struct supervisor *supervisor)
     struct leader_snapshot *current =
         snapshot_current(data_plane_publisher(supervisor->data_plane));
     const struct supervisor_facts before = supervisor->facts;
-    struct supervisor_facts facts = gather(supervisor);
+    struct supervisor_facts facts = gather_facts(supervisor);
     uint64_t now_ns = clock_now_ns();
     uint64_t until_before_ns, until_ns;
     bool is_new = is_new_leader(&before, &facts);
@@ -301,12 +301,12 @@ void supervisor_publish(struct supervisor *supervisor)
 
 /* ---- the report ---- */
 
-static void tell(_Atomic uint32_t *place, uint32_t value)
+static void report_word(_Atomic uint32_t *place, uint32_t value)
 {
     atomic_store_explicit(place, value, memory_order_relaxed);
 }
 
-static void tell_long(_Atomic uint64_t *place, uint64_t value)
+static void report_long(_Atomic uint64_t *place, uint64_t value)
 {
     atomic_store_explicit(place, value, memory_order_relaxed);
 }
@@ -320,9 +320,9 @@ static void tell_pulse(struct supervisor *supervisor, uint16_t slot, uint64_t in
     bool is_asked = e->state == ELECTION_LEADER && seat.sent > 0;
     bool is_heard = is_asked || e->state == ELECTION_ISOLATED || instance == e->leader;
 
-    tell_long(&told->heard_ns, is_heard ? seat.heard_ns : 0);
-    tell_long(&told->rtt_ns, is_asked ? seat.rtt_ns : 0);
-    tell_long(&told->lost, seat.lost);
+    report_long(&told->heard_ns, is_heard ? seat.heard_ns : 0);
+    report_long(&told->rtt_ns, is_asked ? seat.rtt_ns : 0);
+    report_long(&told->lost, seat.lost);
     atomic_store_explicit(&told->is_asked, is_asked, memory_order_relaxed);
 }
 
@@ -343,23 +343,24 @@ void supervisor_tell(struct supervisor *supervisor)
         atomic_store_explicit(&report->member_states[slot], (uint8_t)state, memory_order_relaxed);
         tell_pulse(supervisor, slot, e->list.members[i].instance);
     }
-    tell(&report->state, (uint32_t)e->state);
-    tell(&report->keys, supervisor->transport.handshake.ring.count); /* the last to take them */
-    tell(&report->introduced, handshake_count(&supervisor->transport.handshake));
-    tell(&report->key_mismatches,
-         (uint32_t)key_watch_count(&supervisor->key_watch, clock_now_ns()));
-    tell(&report->fresh, e->is_volatile);
-    tell(&report->alive, alive);
-    tell(&report->known, e->known_peer_count);
-    tell(&report->answered, supervisor_count_command(e));
+    report_word(&report->state, (uint32_t)e->state);
+    report_word(&report->keys,
+                supervisor->transport.handshake.ring.count); /* the last to take them */
+    report_word(&report->introduced, handshake_count(&supervisor->transport.handshake));
+    report_word(&report->key_mismatches,
+                (uint32_t)key_watch_count(&supervisor->key_watch, clock_now_ns()));
+    report_word(&report->fresh, e->is_volatile);
+    report_word(&report->alive, alive);
+    report_word(&report->known, e->known_peer_count);
+    report_word(&report->answered, supervisor_count_command(e));
     atomic_store_explicit(&report->lookup, discovery_failure(&supervisor->discovery),
                           memory_order_relaxed);
-    tell(&report->differing, differing);
-    tell(&report->votes, (uint32_t)election_needed(e));
-    tell_long(&report->unconfirmed,
-              roster_unconfirmed(&supervisor->roster, supervisor->facts.leader));
-    tell_long(&report->hold_down_ns, e->hold_down_ns);
-    tell_long(&report->leaps_refused, e->counts.leaps_refused);
-    tell_long(&report->actions_lost, e->counts.actions_lost);
-    tell_long(&report->forbidden_transitions, e->counts.forbidden_transitions);
+    report_word(&report->differing, differing);
+    report_word(&report->votes, (uint32_t)election_needed(e));
+    report_long(&report->unconfirmed,
+                roster_unconfirmed(&supervisor->roster, supervisor->facts.leader));
+    report_long(&report->hold_down_ns, e->hold_down_ns);
+    report_long(&report->leaps_refused, e->counts.leaps_refused);
+    report_long(&report->actions_lost, e->counts.actions_lost);
+    report_long(&report->forbidden_transitions, e->counts.forbidden_transitions);
 }

@@ -32,7 +32,7 @@ static int open_plane_socket(const struct config *config, const char *option, ui
 
 /* All are bound before any is read: with SO_REUSEPORT, a socket that is bound or closed later moves
  * flows to another socket. */
-static int open_sockets(struct data_plane *data_plane)
+static int open_plane_sockets(struct data_plane *data_plane)
 {
     const struct config *config = data_plane->config;
     int rc = 0;
@@ -195,7 +195,7 @@ int data_plane_open(const struct config *config, struct waker *supervisor_waker,
     snapshot_publisher_init(&data_plane->publisher);
     rc = identity_init(&data_plane->identity, config);
     if (!rc)
-        rc = open_sockets(data_plane);
+        rc = open_plane_sockets(data_plane);
     if (!rc)
         rc = multicast_groups_open(&data_plane->groups, config, data_plane->data_sockets,
                                    data_plane->receiver_count);

@@ -303,7 +303,7 @@ static size_t worker_do_work(void *self)
     return done;
 }
 
-static bool has_input(struct worker *worker)
+static bool worker_has_input(struct worker *worker)
 {
     for (size_t i = 0; i < worker->input_count; i++) {
         if (!ring_is_empty(&worker->inputs[i].pair->out))
@@ -315,7 +315,7 @@ static bool has_input(struct worker *worker)
 /* True: there is no input, and the snapshot is released, which a sleeper must not hold. */
 static bool try_rest(struct worker *worker)
 {
-    if (has_input(worker))
+    if (worker_has_input(worker))
         return false;
     snapshot_release(&worker->reader);
     return true;

@@ -27,7 +27,7 @@ struct reader {
 static struct snapshot_publisher publisher;
 static struct reader readers[READERS];
 
-/* Where the members of this generation end: every size comes along. */
+/* Over the generations, lists of every size are published. */
 static size_t member_count(uint64_t generation)
 {
     return generation % MEMBERS_MAX + 1;

@@ -13,7 +13,7 @@ static struct counters counters;
 static uint8_t payload[PAYLOAD_MAX];
 static uint64_t random_state;
 
-/* What must come out, oldest first: numbers, with the lengths and times they were put with. */
+/* The expected requests, oldest first: numbers, with the lengths and times they were put with. */
 static struct {
     uint64_t number;
     uint64_t since_ns;
@@ -117,7 +117,7 @@ static size_t release(uint64_t now_ns)
     return released;
 }
 
-/* What hold dropped since then were the oldest: forget them, and see that it counted them. */
+/* hold dropped the oldest since then: forget them, and check that it counted them. */
 static void forget_dropped(enum drop_reason reason, uint64_t dropped_before)
 {
     uint64_t lost = dropped(reason) - dropped_before;

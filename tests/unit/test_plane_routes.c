@@ -215,7 +215,7 @@ Test(plane_routes, new_leader_does_not_reply_to_copies_of_the_former_term)
     udp_close(&app);
 }
 
-/* What B was given as a follower, and what it was given as the leader, have sessions of their own.
+/* Requests that B got as a follower have another session than those that it got as the leader.
  */
 Test(plane_routes, later_request_does_not_release_an_earlier_reply)
 {

@@ -58,8 +58,9 @@ static bool is_raw_from_member(const struct routing *routing, const struct addre
 
 /* ---- commands ---- */
 
-static enum sign_verdict judge(struct classifier *classifier, const struct datagram *datagram,
-                               const struct leader_command *command)
+static enum sign_verdict judge_signature(struct classifier *classifier,
+                                         const struct datagram *datagram,
+                                         const struct leader_command *command)
 {
     const struct routing *routing = classifier->routing;
     uint64_t now_s = clock_real_s();
@@ -81,7 +82,7 @@ static void take_command(struct classifier *classifier, const struct datagram *d
     struct routing *routing = classifier->routing;
     const struct queued_command command = {
         .command = *content,
-        .verdict = judge(classifier, datagram, content),
+        .verdict = judge_signature(classifier, datagram, content),
         .client = datagram->peer,
         .local = datagram->local,
         .length = datagram->length,
