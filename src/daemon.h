@@ -18,7 +18,7 @@ struct daemon {
     struct config_set *reloaded; /* newest, or NULL */
     struct config_watch watch;   /* of the file */
     struct supervisor *supervisor;
-    struct data_plane data_plane;
+    struct data_plane *data_plane;
     struct admin admin;
     struct data_plane_quiet quiet; /* while stopping */
     uint64_t groups_ns;            /* last attempt to join missing groups */

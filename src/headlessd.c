@@ -51,23 +51,24 @@ static void destroy_supervisor(struct daemon *d)
 
 static int open_plane(struct daemon *d)
 {
-    return data_plane_open(&d->data_plane, config_values(d->options),
-                           supervisor_waker(d->supervisor));
+    return data_plane_open(config_values(d->options), supervisor_waker(d->supervisor),
+                           &d->data_plane);
 }
 
 static void close_plane(struct daemon *d)
 {
-    data_plane_close(&d->data_plane);
+    data_plane_close(d->data_plane);
+    d->data_plane = NULL;
 }
 
 static int join_cluster(struct daemon *d)
 {
-    return supervisor_join(d->supervisor, &d->data_plane);
+    return supervisor_join(d->supervisor, d->data_plane);
 }
 
 static int start_admin(struct daemon *d)
 {
-    int rc = admin_start(&d->admin, config_values(d->options), &d->data_plane, d->supervisor);
+    int rc = admin_start(&d->admin, config_values(d->options), d->data_plane, d->supervisor);
 
     if (!rc) {
         admin_set_options(&d->admin, d->options, d->options);
@@ -101,10 +102,10 @@ static int confine(struct daemon *d)
 
 static int start_plane(struct daemon *d)
 {
-    int rc = data_plane_start(&d->data_plane);
+    int rc = data_plane_start(d->data_plane);
 
     if (rc)
-        data_plane_stop(&d->data_plane, &d->quiet, 0); /* the threads that started */
+        data_plane_stop(d->data_plane, &d->quiet, 0); /* the threads that started */
     return rc;
 }
 
@@ -113,7 +114,7 @@ static void stop_plane(struct daemon *d)
 {
     uint64_t drain_ns = d->is_hurried ? 0 : daemon_config(d)->drain_time_ns;
 
-    data_plane_stop(&d->data_plane, &d->quiet,
+    data_plane_stop(d->data_plane, &d->quiet,
                     drain_ns < DRAIN_QUIET_NS ? drain_ns : DRAIN_QUIET_NS);
 }
 
@@ -178,10 +179,10 @@ static void report_started(const struct daemon *d)
              "headlessd %s, pod %s (%s, instance %016llx), cluster %s, %zu peers, data on %s, "
              "admin on %s, receive buffer %llu KiB",
              HEADLESS_VERSION, config->name, address_format_ip(&config->self, self),
-             (unsigned long long)d->data_plane.identity.instance, config->cluster,
-             config->peers.count, address_format(&d->data_plane.data_sockets[0].local, data),
+             (unsigned long long)data_plane_identity(d->data_plane)->instance, config->cluster,
+             config->peers.count, address_format(data_plane_local(d->data_plane), data),
              address_format(&config->admin_listen, admin),
-             (unsigned long long)d->data_plane.data_sockets[0].rcvbuf_bytes / 1024);
+             (unsigned long long)data_plane_data_rcvbuf_bytes(d->data_plane) / 1024);
 }
 
 /* Notify the service manager's watchdog while all threads make progress. */
@@ -206,7 +207,7 @@ static void drain(struct daemon *d, const sigset_t *signals)
     uint64_t end_ns = now_ns + daemon_config(d)->drain_time_ns;
 
     admin_set_stopping(&d->admin);
-    data_plane_watch(&d->quiet, &d->data_plane, now_ns);
+    data_plane_watch(&d->quiet, d->data_plane, now_ns);
     while (now_ns < end_ns && now_ns - d->quiet.since_ns < DRAIN_QUIET_NS) {
         int signal = sigtimedwait(signals, NULL, &look);
 
@@ -214,7 +215,7 @@ static void drain(struct daemon *d, const sigset_t *signals)
         if (d->is_hurried)
             return;
         now_ns = clock_now_ns();
-        data_plane_watch(&d->quiet, &d->data_plane, now_ns);
+        data_plane_watch(&d->quiet, d->data_plane, now_ns);
         notify_watchdog(d, now_ns);
     }
 }
@@ -228,10 +229,10 @@ static void poll_changes(struct daemon *d, uint64_t now_ns)
                       d->watch.seen);
     if (daemon_read_keys(d))
         supervisor_reload(d->supervisor, daemon_config(d));
-    if (now_ns < d->groups_ns + MULTICAST_RETRY_NS)
+    if (now_ns < d->groups_ns + DATA_PLANE_REJOIN_NS)
         return;
     d->groups_ns = now_ns;
-    multicast_groups_retry(&d->data_plane.groups);
+    data_plane_rejoin_groups(d->data_plane);
 }
 
 /* The interval of these checks, short enough for the service manager's watchdog. */

@@ -100,7 +100,7 @@ static int open_server(struct admin *admin, const struct config *config,
                   address_format(&config->admin_listen, text), strerror(-rc));
         return rc;
     }
-    rc = snapshot_publisher_register(&data_plane->publisher, &admin->reader);
+    rc = snapshot_publisher_register(data_plane_publisher(data_plane), &admin->reader);
     if (rc) {
         (void)close(fd);
         log_error("admin_failed", "too many threads: no snapshot reader is left for admin.listen");
@@ -113,7 +113,7 @@ static int open_server(struct admin *admin, const struct config *config,
 }
 
 int admin_start(struct admin *admin, const struct config *config, struct data_plane *data_plane,
-                const struct supervisor *supervisor)
+                struct supervisor *supervisor)
 {
     int rc;
 

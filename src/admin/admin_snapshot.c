@@ -8,13 +8,16 @@
 void admin_snapshot_take(struct admin *admin, struct admin_snapshot *ret_snapshot)
 {
     struct data_plane *data_plane = admin->data_plane;
+    const struct leader_snapshot *published =
+        snapshot_acquire(data_plane_publisher(data_plane), &admin->reader);
     struct timespec wall;
     struct admin_snapshot snapshot = {
         .config = admin->config,
-        .identity = &data_plane->identity,
-        .leadership = snapshot_acquire(&data_plane->publisher, &admin->reader),
-        .data_rcvbuf_bytes = data_plane->data_sockets[0].rcvbuf_bytes,
-        .relay_rcvbuf_bytes = data_plane->relay_sockets[0].rcvbuf_bytes,
+        .identity = data_plane_identity(data_plane),
+        .leadership = &published->leader,
+        .keys = &published->keys,
+        .data_rcvbuf_bytes = data_plane_data_rcvbuf_bytes(data_plane),
+        .relay_rcvbuf_bytes = data_plane_relay_rcvbuf_bytes(data_plane),
         .peer_rcvbuf_bytes = supervisor_peer_rcvbuf_bytes(admin->supervisor),
         .peer_kernel_drops = supervisor_peer_kernel_drops(admin->supervisor),
         .event_streams = events_count(&admin->events),
@@ -34,6 +37,7 @@ void admin_snapshot_take(struct admin *admin, struct admin_snapshot *ret_snapsho
     (void)clock_gettime(CLOCK_REALTIME, &wall);
     snapshot.wall_ns = (uint64_t)wall.tv_sec * NS_PER_SEC + (uint64_t)wall.tv_nsec;
     snapshot.uptime_ns = snapshot.now_ns - admin->started_ns;
+    supervisor_read_history(admin->supervisor, &snapshot.history);
     data_plane_read_numbers(data_plane, &snapshot.numbers);
     counters_collect(supervisor_counters(admin->supervisor), snapshot.numbers.counters);
     counters_collect(&admin->notifier.counters, snapshot.numbers.counters);

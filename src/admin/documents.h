@@ -27,7 +27,9 @@ struct json_object;
 struct admin_snapshot {
     const struct config *config;
     const struct identity *identity;
-    const struct leader_snapshot *leadership;
+    const struct leadership *leadership;
+    const struct data_keys *keys;
+    struct leader_history history;
     struct data_plane_numbers numbers; /* the supervisor's counters included */
     uint64_t data_rcvbuf_bytes, relay_rcvbuf_bytes, peer_rcvbuf_bytes, peer_kernel_drops;
     size_t event_streams;

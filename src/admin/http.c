@@ -168,7 +168,7 @@ static void respond_metrics(struct admin *admin, struct http_response *response)
 /* Out of memory: no text, and the connection is closed. */
 static void respond_sessions(struct admin *admin, struct http_response *response)
 {
-    struct session_entry *entries = malloc(SESSION_REPORT_MAX * sizeof(*entries));
+    struct session_entry *entries = malloc(SESSION_ENTRIES_MAX * sizeof(*entries));
     struct sessions_snapshot snapshot = {.entries = entries};
     struct data_plane_numbers numbers;
 

@@ -7,14 +7,14 @@
 
 struct leader_event leader_event_of(const struct admin_snapshot *snapshot)
 {
-    const struct leader_snapshot *leadership = snapshot->leadership;
+    const struct leadership *leadership = snapshot->leadership;
     struct leader_event event = {.term = leadership->term,
-                                 .instance = leadership->leader_instance,
-                                 .address = leadership->leader,
+                                 .instance = leadership->instance,
+                                 .address = leadership->address,
                                  .cause = leadership->cause ? leadership->cause : "",
                                  .is_usable = admin_snapshot_has_leader(snapshot)};
 
-    (void)snprintf(event.name, sizeof(event.name), "%s", leadership->leader_name);
+    (void)snprintf(event.name, sizeof(event.name), "%s", leadership->name);
     return event;
 }
 

@@ -22,8 +22,10 @@ static size_t notifier_do_work(void *self)
     struct notifier *notifier = self;
     const struct admin_snapshot snapshot = {
         .config = notifier->config,
-        .identity = &notifier->data_plane->identity,
-        .leadership = snapshot_acquire(&notifier->data_plane->publisher, &notifier->reader),
+        .identity = data_plane_identity(notifier->data_plane),
+        .leadership =
+            &snapshot_acquire(data_plane_publisher(notifier->data_plane), &notifier->reader)
+                 ->leader,
         .report = notifier->report,
         .now_ns = clock_now_ns(),
     };
@@ -46,7 +48,7 @@ static size_t notifier_do_work(void *self)
 }
 
 /* Until the leader's lease ends, as far as it is known now. */
-static uint64_t sleep_ns(const struct leader_snapshot *leadership)
+static uint64_t sleep_ns(const struct leadership *leadership)
 {
     uint64_t until_ns = atomic_load_explicit(&leadership->valid_until_ns, memory_order_relaxed);
     uint64_t now_ns = clock_now_ns();
@@ -58,10 +60,10 @@ static uint64_t sleep_ns(const struct leader_snapshot *leadership)
 static void notifier_idle(void *self)
 {
     struct notifier *notifier = self;
-    uint64_t limit_ns = sleep_ns(notifier->reader.snapshot);
+    uint64_t limit_ns = sleep_ns(&notifier->reader.snapshot->leader);
 
     waker_prepare(&notifier->waker);
-    if (snapshot_is_newer(&notifier->data_plane->publisher, &notifier->reader)) {
+    if (snapshot_is_newer(data_plane_publisher(notifier->data_plane), &notifier->reader)) {
         waker_cancel(&notifier->waker);
         return;
     }
@@ -92,9 +94,10 @@ static int notifier_start_thread(struct notifier *notifier)
     int rc = waker_init(&notifier->waker, false);
 
     if (!rc)
-        rc = snapshot_publisher_register(&notifier->data_plane->publisher, &notifier->reader);
+        rc = snapshot_publisher_register(data_plane_publisher(notifier->data_plane),
+                                         &notifier->reader);
     if (!rc) {
-        notifier->data_plane->watcher = &notifier->waker;
+        data_plane_set_watcher(notifier->data_plane, &notifier->waker);
         rc = agent_start(&notifier->agent, "notify", &notifier_agent_ops, notifier);
     }
     if (rc)
@@ -133,6 +136,6 @@ void notifier_stop(struct notifier *notifier)
     if (!notifier->data_plane)
         return; /* it was never started */
     agent_stop(&notifier->agent, notifier_wake);
-    notifier->data_plane->watcher = NULL;
+    data_plane_set_watcher(notifier->data_plane, NULL);
     udp_close(&notifier->socket);
 }

@@ -174,7 +174,7 @@ enum election_member_state admin_snapshot_member_state(const struct admin_snapsh
 
 bool admin_snapshot_is_leader(const struct admin_snapshot *snapshot)
 {
-    return leader_snapshot_leads(snapshot->leadership, snapshot->now_ns);
+    return leadership_leads(snapshot->leadership, snapshot->now_ns);
 }
 
 bool admin_snapshot_has_leader(const struct admin_snapshot *snapshot)

@@ -51,15 +51,15 @@ static struct json_object *describe_pod(const char *address, const char *name, u
 /* NULL, which json-c prints as null: there is no leader. */
 static struct json_object *status_describe_leader(const struct admin_snapshot *snapshot)
 {
-    const struct leader_snapshot *leadership = snapshot->leadership;
-    const struct member *member = leader_snapshot_find_member(leadership, &leadership->leader);
+    const struct leadership *leadership = snapshot->leadership;
+    const struct member *member = leadership_find_member(leadership, &leadership->address);
     char text[ADDRESS_TEXT_MAX];
 
     if (!admin_snapshot_has_leader(snapshot))
         return NULL;
     if (leadership->kind == LEADER_OUTSIDE)
-        return describe_pod(address_format(&leadership->leader, text), leadership->leader_name, 0);
-    return describe_pod(address_format_ip(&leadership->leader, text), leadership->leader_name,
+        return describe_pod(address_format(&leadership->address, text), leadership->name, 0);
+    return describe_pod(address_format_ip(&leadership->address, text), leadership->name,
                         leadership->kind == LEADER_SELF ? snapshot->identity->instance
                         : member                        ? member->instance
                                                         : 0);
@@ -100,7 +100,7 @@ static void add_condition(struct json_object *pod, const struct admin_snapshot *
 
 static struct json_object *describe_members(const struct admin_snapshot *snapshot, bool with_state)
 {
-    const struct leader_snapshot *leadership = snapshot->leadership;
+    const struct leadership *leadership = snapshot->leadership;
     struct json_object *list = json_object_new_array();
     char text[ADDRESS_TEXT_MAX];
 
@@ -262,8 +262,7 @@ char *admin_document_leader(const struct admin_snapshot *snapshot, size_t *ret_l
     return status_print(document, ret_length);
 }
 
-static void add_configured_leader(struct json_object *document,
-                                  const struct leader_snapshot *leadership)
+static void add_configured_leader(struct json_object *document, const struct leadership *leadership)
 {
     struct json_object *wanted;
 
@@ -285,29 +284,28 @@ static struct json_object *describe_keys(const struct admin_snapshot *snapshot)
     static const char *const modes[] = {[CONFIG_KEYS_NONE] = "none",
                                         [CONFIG_KEYS_PERMISSIVE] = "permissive",
                                         [CONFIG_KEYS_ENFORCE] = "enforce"};
-    const struct leader_snapshot *leadership = snapshot->leadership;
+    const struct data_keys *keys = snapshot->keys;
     struct json_object *object = json_object_new_object();
     struct json_object *list = json_object_new_array();
     bool is_sealing = config_seals(snapshot->config);
     char id[16];
 
-    for (uint32_t i = 0; i < leadership->keyring.count; i++) {
-        const struct key *key = &leadership->keyring.keys[i];
+    for (uint32_t i = 0; i < keys->keyring.count; i++) {
+        const struct key *key = &keys->keyring.keys[i];
         struct json_object *entry = json_object_new_object();
 
         (void)snprintf(id, sizeof(id), "%08x", key->id);
         status_add_text(entry, "name", key->name);
         status_add_text(entry, "id", id);
         status_add(entry, "seals",
-                   json_object_new_boolean(is_sealing && key->id == leadership->seal_key));
+                   json_object_new_boolean(is_sealing && key->id == keys->seal_key));
         if (!list || json_object_array_add(list, entry) < 0)
             (void)json_object_put(entry);
     }
     status_add_text(object, "mode",
                     config_has_keys(snapshot->config) ? modes[snapshot->config->keys_mode]
                                                       : "no keys");
-    status_add_text(object, "cipher",
-                    is_sealing ? seal_suite_name(leadership->seal_suite) : "none");
+    status_add_text(object, "cipher", is_sealing ? seal_suite_name(keys->seal_suite) : "none");
     status_add(object, "keys", list);
     return object;
 }
@@ -355,7 +353,7 @@ static struct json_object *describe_change(const struct admin_snapshot *snapshot
 /* The leaders that this pod followed, newest first. */
 static void add_changes(struct json_object *document, const struct admin_snapshot *snapshot)
 {
-    const struct leader_history *history = &snapshot->leadership->history;
+    const struct leader_history *history = &snapshot->history;
     struct json_object *list = json_object_new_array();
 
     if (admin_snapshot_has_leader(snapshot) && history->count &&

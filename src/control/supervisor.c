@@ -223,10 +223,11 @@ static void feed_requests(struct supervisor *supervisor)
 
 static bool is_leaderless(const struct supervisor *supervisor, uint64_t now_ns)
 {
-    const struct leader_snapshot *snapshot = snapshot_current(&supervisor->data_plane->publisher);
+    const struct leader_snapshot *snapshot =
+        snapshot_current(data_plane_publisher(supervisor->data_plane));
 
-    return snapshot->kind == LEADER_NONE ||
-           now_ns >= atomic_load_explicit(&snapshot->valid_until_ns, memory_order_relaxed);
+    return snapshot->leader.kind == LEADER_NONE ||
+           now_ns >= atomic_load_explicit(&snapshot->leader.valid_until_ns, memory_order_relaxed);
 }
 
 static size_t supervisor_do_work(void *self)
@@ -262,11 +263,8 @@ static bool supervisor_has_input(struct supervisor *supervisor)
 {
     if (supervisor->is_unpublished)
         return false; /* commands wait until it is published; the next attempt is in 1 ms */
-    for (size_t i = 0; i < supervisor->data_plane->worker_count; i++) {
-        if (!ring_is_empty(&supervisor->data_plane->workers[i].command_queue.out))
-            return true;
-    }
-    return atomic_load_explicit(&supervisor->requests, memory_order_seq_cst) ||
+    return data_plane_has_command(supervisor->data_plane) ||
+           atomic_load_explicit(&supervisor->requests, memory_order_seq_cst) ||
            has_reload(supervisor) || discovery_has_news(&supervisor->discovery) ||
            data_plane_has_refusal(supervisor->data_plane) ||
            data_plane_app_is_up(supervisor->data_plane) != supervisor->is_app_up;

@@ -7,7 +7,7 @@
 static void complete_heartbeat(struct supervisor *supervisor, struct election_message *message)
 {
     message->received = peers_received(&supervisor->peers, message->to);
-    message->rcvbuf_bytes = supervisor->data_plane->relay_sockets[0].rcvbuf_bytes;
+    message->rcvbuf_bytes = data_plane_relay_rcvbuf_bytes(supervisor->data_plane);
 }
 
 static void count_heartbeat(struct supervisor *supervisor, const struct election_message *message)
@@ -38,7 +38,7 @@ static void send_to_list(struct supervisor *supervisor, struct election_action *
     for (uint16_t i = 0; i < list->count; i++) {
         const struct election_member *member = &list->members[i];
 
-        if (member->instance == supervisor->data_plane->identity.instance)
+        if (member->instance == data_plane_identity(supervisor->data_plane)->instance)
             continue;
         action->message.to = member->instance;
         send_one(supervisor, &member->address, &action->message, action->members);

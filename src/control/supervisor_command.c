@@ -136,7 +136,7 @@ bool supervisor_is_self(const struct config *config, const char *text)
  */
 static void force_leader(struct supervisor *supervisor, const struct queued_command *queued)
 {
-    const uint64_t us = supervisor->data_plane->identity.instance;
+    const uint64_t us = data_plane_identity(supervisor->data_plane)->instance;
 
     /* IPv4 hosts drop datagrams from outside that carry their own address; IPv6 hosts do not. */
     bool is_ours = address_is_loopback(&queued->client) ||
@@ -217,11 +217,9 @@ size_t supervisor_take_commands(struct supervisor *supervisor)
     struct queued_command queued;
     size_t taken = 0;
 
-    for (size_t i = 0; i < supervisor->data_plane->worker_count; i++) {
-        struct command_queue *command_queue = &supervisor->data_plane->workers[i].command_queue;
-
+    for (size_t i = 0; i < data_plane_worker_count(supervisor->data_plane); i++) {
         for (size_t n = 0; n < COMMAND_TAKEN_MAX && !supervisor->is_unpublished &&
-                           command_queue_try_read(command_queue, &queued);
+                           data_plane_take_command(supervisor->data_plane, i, &queued);
              n++, taken++)
             handle_command(supervisor, &queued);
     }

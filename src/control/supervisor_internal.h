@@ -93,7 +93,7 @@ struct supervisor {
     uint64_t stalled_since_ns;
     uint64_t leaderless_since_ns; /* 0: there is a leader */
     struct supervisor_logged logged;
-    struct leader_history history;
+    struct leader_history history; /* copied into the report with each snapshot */
 
     struct budget commands;
     struct budget refusals;     /* replies and log lines for refused commands */

@@ -79,7 +79,7 @@ void supervisor_warn_unsealed(const struct config *config)
 static bool is_other(const struct supervisor *supervisor, uint16_t index)
 {
     return supervisor->election.list.members[index].instance !=
-           supervisor->data_plane->identity.instance;
+           data_plane_identity(supervisor->data_plane)->instance;
 }
 
 /* Member index, if our sealed messages are for it: another, live, authenticated member; or NULL. */
@@ -139,7 +139,7 @@ bool supervisor_reset_windows(struct supervisor *supervisor, uint64_t instance)
         handshake_find(&supervisor->transport.handshake, instance);
     struct peer *peer = peers_find(&supervisor->peers, instance);
 
-    if (!handshake_peer || !peer || !supervisor->data_plane->windows)
+    if (!handshake_peer || !peer || !data_plane_has_windows(supervisor->data_plane))
         return false;
     if (peer->has_replay_windows)
         return true;
@@ -148,8 +148,7 @@ bool supervisor_reset_windows(struct supervisor *supervisor, uint64_t instance)
         handshake_restart(&supervisor->transport.handshake, handshake_peer);
         return false;
     }
-    frame_auth_reset_windows(supervisor->data_plane->windows,
-                             peers_index(&supervisor->peers, instance),
+    data_plane_reset_windows(supervisor->data_plane, peers_index(&supervisor->peers, instance),
                              handshake_peer->theirs.counters);
     peer->has_replay_windows = handshake_peer->is_primed = true;
     return true;

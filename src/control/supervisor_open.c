@@ -104,6 +104,7 @@ static void init_supervisor(struct supervisor *supervisor, const struct config *
     supervisor->unauthorized = budget_make(NS_PER_SEC / REFUSALS_PER_SECOND, REFUSALS_PER_SECOND);
     sign_seen_init(&supervisor->seen, clock_real_s());
     (void)pthread_mutex_init(&supervisor->reload_lock, NULL);
+    (void)pthread_mutex_init(&supervisor->report.history_lock, NULL);
     peers_init(&supervisor->peers, config);
 }
 
@@ -218,7 +219,7 @@ static void fill_election_config(const struct supervisor *supervisor, uint64_t s
         .generation = config->leader_generation,
         .leader = member_of_text(config->leader),
     };
-    ret_config->self.instance = supervisor->data_plane->identity.instance;
+    ret_config->self.instance = data_plane_identity(supervisor->data_plane)->instance;
     ret_config->self.is_eligible = config->eligible;
     for (size_t i = 0; i < config->leader_list.count; i++)
         ret_config->order[ret_config->order_count++] =
@@ -230,11 +231,7 @@ _Static_assert(WORKERS_MAX <= HANDSHAKE_NONCE_SPACES_MAX, "each worker has a non
 /* A handshake sends the data threads' nonce counters. */
 static uint8_t collect_nonce_spaces(struct supervisor *supervisor)
 {
-    const struct data_plane *data_plane = supervisor->data_plane;
-
-    for (size_t i = 0; i < data_plane->worker_count; i++)
-        supervisor->nonce_spaces[i] = &data_plane->workers[i].relay.nonce_space;
-    return (uint8_t)data_plane->worker_count;
+    return (uint8_t)data_plane_nonce_spaces(supervisor->data_plane, supervisor->nonce_spaces);
 }
 
 int supervisor_join(struct supervisor *supervisor, struct data_plane *data_plane)
@@ -244,7 +241,7 @@ int supervisor_join(struct supervisor *supervisor, struct data_plane *data_plane
     uint64_t stored_term;
 
     supervisor->data_plane = data_plane;
-    peer_transport_set_identity(&supervisor->transport, &data_plane->identity);
+    peer_transport_set_identity(&supervisor->transport, data_plane_identity(data_plane));
     handshake_set_nonce_spaces(&supervisor->transport.handshake, supervisor->nonce_spaces,
                                collect_nonce_spaces(supervisor));
     handshake_set_keys(&supervisor->transport.handshake, &supervisor->settings.keyring);
@@ -353,5 +350,6 @@ void supervisor_destroy(struct supervisor *supervisor)
     if (supervisor->epoll_fd >= 0)
         (void)close(supervisor->epoll_fd);
     (void)pthread_mutex_destroy(&supervisor->reload_lock);
+    (void)pthread_mutex_destroy(&supervisor->report.history_lock);
     free(supervisor);
 }

@@ -29,6 +29,13 @@ const struct counters *supervisor_counters(const struct supervisor *supervisor)
     return &supervisor->counters;
 }
 
+void supervisor_read_history(struct supervisor *supervisor, struct leader_history *ret_history)
+{
+    (void)pthread_mutex_lock(&supervisor->report.history_lock);
+    *ret_history = supervisor->report.history;
+    (void)pthread_mutex_unlock(&supervisor->report.history_lock);
+}
+
 bool supervisor_is_leader_outside(const struct supervisor *supervisor)
 {
     return address_is_set(&supervisor->outside);

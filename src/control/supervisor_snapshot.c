@@ -1,14 +1,14 @@
 /*
- * The snapshot of the data threads, made from what the election says.
+ * The leader snapshot of the data threads, made from the state of the election.
  *
- * Most steps only move the moment until which the leader is valid: that is one atomic field of the
- * snapshot that is there already. Anything else takes a new snapshot.
+ * Most steps only extend the time until which the leader is valid: one atomic field of the published
+ * snapshot. Any other change takes a new snapshot.
  */
 #include <stdio.h>
 
 #include "supervisor_internal.h"
 
-/* ---- what the snapshot is to say ---- */
+/* ---- facts ---- */
 
 static enum leader_kind leader_kind(const struct supervisor *supervisor)
 {
@@ -16,12 +16,13 @@ static enum leader_kind leader_kind(const struct supervisor *supervisor)
 
     if (address_is_set(&supervisor->outside))
         return LEADER_OUTSIDE;
-    /* Who is not in the leader's list yet would be turned away by it: hold until then. */
+    /* The leader refuses frames of a pod that is not in its list yet: hold until then. */
     if (!snapshot->leader || snapshot->state == ELECTION_JOINING ||
         snapshot->state == ELECTION_UNAUTHENTICATED)
         return LEADER_NONE;
-    return snapshot->leader == supervisor->data_plane->identity.instance ? LEADER_SELF
-                                                                         : LEADER_MEMBER;
+    return snapshot->leader == data_plane_identity(supervisor->data_plane)->instance
+               ? LEADER_SELF
+               : LEADER_MEMBER;
 }
 
 static uint64_t valid_until(const struct supervisor *supervisor)
@@ -31,7 +32,7 @@ static uint64_t valid_until(const struct supervisor *supervisor)
     return supervisor->facts.kind == LEADER_NONE ? 0 : supervisor->snapshot.valid_until_ns;
 }
 
-/* Does this name another leader, or the same one in another term? */
+/* Another leader, or the same one in another term? */
 static bool is_new_leader(const struct supervisor_facts *before,
                           const struct supervisor_facts *facts)
 {
@@ -40,15 +41,15 @@ static bool is_new_leader(const struct supervisor_facts *before,
 }
 
 /*
- * A leader that gave way in order may still have replies under way: they pass for a while, at the
- * pod that has resigned as well as at the others.
+ * Replies of a leader that stepped down may still be on their way: they pass for a while, at the pod
+ * that stepped down and at the others.
  */
 static void grant_grace(const struct supervisor *supervisor, const struct supervisor_facts *before,
                         struct supervisor_facts *facts)
 {
     bool resigned = before->kind == LEADER_SELF && supervisor->snapshot.state == ELECTION_RESIGNING;
 
-    /* Others may tell of the new leader before its own heartbeat says how it came to lead. */
+    /* Other members may announce the new leader before its own heartbeat has the cause. */
     bool is_late_news = facts->gave_way && !before->gave_way && facts->leader == before->leader;
 
     if (!resigned && !is_late_news && !is_new_leader(before, facts))
@@ -60,14 +61,14 @@ static void grant_grace(const struct supervisor *supervisor, const struct superv
                                    : 0;
 }
 
-/* To whom copies go, and who has to have a key. Else nobody asks, and no snapshot is made for it. */
-static bool is_alive(const struct supervisor *supervisor, uint16_t index)
+/* Only for copies and keys. Elsewhere nothing depends on it, so that it makes no new snapshot. */
+static bool counts_as_alive(const struct supervisor *supervisor, uint16_t index)
 {
     return (!config_makes_copies(supervisor->config) && !config_has_keys(supervisor->config)) ||
            election_may_be_alive(&supervisor->election, index);
 }
 
-static struct supervisor_facts gather(struct supervisor *supervisor)
+static struct supervisor_facts gather_facts(struct supervisor *supervisor)
 {
     const struct election_list *list = &supervisor->election.list;
     struct supervisor_facts facts = supervisor->facts;
@@ -83,7 +84,7 @@ static struct supervisor_facts gather(struct supervisor *supervisor)
     facts.votes_needed = election_needed(&supervisor->election);
     memset(facts.live, 0, sizeof(facts.live));
     for (uint16_t i = 0; i < list->count; i++)
-        facts.live[i / 64] |= (uint64_t)is_alive(supervisor, i) << i % 64;
+        facts.live[i / 64] |= (uint64_t)counts_as_alive(supervisor, i) << i % 64;
     if (facts.handshake != supervisor->transport.handshake.changes ||
         memcmp(facts.live, supervisor->facts.live, sizeof(facts.live)) != 0 ||
         facts.list_version != supervisor->facts.list_version ||
@@ -95,10 +96,10 @@ static struct supervisor_facts gather(struct supervisor *supervisor)
 
 /* ---- the members ---- */
 
-static void add_member(struct leader_snapshot *snapshot, uint64_t instance, const char *name,
+static void put_member(struct leadership *leadership, uint64_t instance, const char *name,
                        const struct address *address)
 {
-    struct member *member = &snapshot->members[snapshot->member_count++];
+    struct member *member = &leadership->members[leadership->member_count++];
 
     *member = (struct member){.instance = instance,
                               .address = address_with_port(*address, 0),
@@ -106,8 +107,8 @@ static void add_member(struct leader_snapshot *snapshot, uint64_t instance, cons
     (void)snprintf(member->name, sizeof(member->name), "%s", name);
 }
 
-/* Before there is a list, those that the configuration names: their ports are known already. */
-static void put_configured(const struct supervisor *supervisor, struct leader_snapshot *snapshot)
+/* Before there is a list: the members that the configuration names. */
+static void put_configured(const struct supervisor *supervisor, struct leadership *leadership)
 {
     const struct config *config = supervisor->config;
     bool is_listed = false;
@@ -116,53 +117,53 @@ static void put_configured(const struct supervisor *supervisor, struct leader_sn
         const struct config_peer *peer = &config->peers.list[i];
         bool is_self = address_equal_ip(&peer->address, &config->self);
 
-        add_member(snapshot, is_self ? supervisor->data_plane->identity.instance : 0,
+        put_member(leadership, is_self ? data_plane_identity(supervisor->data_plane)->instance : 0,
                    is_self ? config->name : peer->name, &peer->address);
         is_listed |= is_self;
     }
     if (!is_listed)
-        add_member(snapshot, supervisor->data_plane->identity.instance, config->name,
+        put_member(leadership, data_plane_identity(supervisor->data_plane)->instance, config->name,
                    &config->self);
 }
 
-static void put_members(struct supervisor *supervisor, struct leader_snapshot *snapshot)
+static void put_members(struct supervisor *supervisor, struct leadership *leadership)
 {
     const struct election_list *list = &supervisor->election.list;
 
-    snapshot->member_count = 0;
+    leadership->member_count = 0;
     if (list->count == 0) {
-        put_configured(supervisor, snapshot);
+        put_configured(supervisor, leadership);
         return;
     }
     for (uint16_t i = 0; i < list->count; i++) {
         const struct election_member *member = &list->members[i];
 
-        add_member(snapshot, member->instance, member->name.text, &member->address);
-        snapshot->members[i].is_alive = is_alive(supervisor, i);
-        snapshot->members[i].member_index = peers_index(&supervisor->peers, member->instance);
-        snapshot->members[i].is_authenticated =
+        put_member(leadership, member->instance, member->name.text, &member->address);
+        leadership->members[i].is_alive = counts_as_alive(supervisor, i);
+        leadership->members[i].member_index = peers_index(&supervisor->peers, member->instance);
+        leadership->members[i].is_authenticated =
             supervisor_reset_windows(supervisor, member->instance);
     }
 }
 
-static void put_leader(struct supervisor *supervisor, struct leader_snapshot *snapshot)
+static void put_leadership(struct supervisor *supervisor, struct leadership *leadership)
 {
     const struct supervisor_facts *facts = &supervisor->facts;
     const struct election *e = &supervisor->election;
-    const struct member *leader = leader_snapshot_find_instance(snapshot, facts->leader);
+    const struct member *leader = leadership_find_instance(leadership, facts->leader);
 
-    snapshot->leader = (struct address){0};
-    snapshot->leader_name[0] = '\0';
-    snapshot->leader_instance = facts->leader;
-    snapshot->leader_index = peers_index(&supervisor->peers, facts->leader);
+    leadership->address = (struct address){0};
+    leadership->name[0] = '\0';
+    leadership->instance = facts->leader;
+    leadership->member_index = peers_index(&supervisor->peers, facts->leader);
     if (facts->kind == LEADER_OUTSIDE)
-        snapshot->leader = supervisor->outside;
+        leadership->address = supervisor->outside;
     else if (facts->kind == LEADER_SELF)
-        snapshot->leader = address_with_port(supervisor->config->self, 0);
+        leadership->address = address_with_port(supervisor->config->self, 0);
     else if (facts->kind == LEADER_MEMBER)
-        snapshot->leader = e->leader_address;
+        leadership->address = e->leader_address;
     if (leader)
-        (void)snprintf(snapshot->leader_name, sizeof(snapshot->leader_name), "%s", leader->name);
+        (void)snprintf(leadership->name, sizeof(leadership->name), "%s", leader->name);
 }
 
 /* ---- publishing ---- */
@@ -176,47 +177,60 @@ static const char *cause_word(const struct supervisor *supervisor)
 
 static void set_valid_until(struct leader_snapshot *snapshot, uint64_t until_ns)
 {
-    atomic_store_explicit(&snapshot->valid_until_ns, until_ns, memory_order_relaxed);
+    atomic_store_explicit(&snapshot->leader.valid_until_ns, until_ns, memory_order_relaxed);
+}
+
+/* Before the snapshot: a reader of both finds the snapshot's leader in the history. */
+static void publish_history(struct supervisor *supervisor)
+{
+    struct supervisor_report *report = &supervisor->report;
+
+    (void)pthread_mutex_lock(&report->history_lock);
+    report->history = supervisor->history;
+    (void)pthread_mutex_unlock(&report->history_lock);
 }
 
 void supervisor_publish_again(struct supervisor *supervisor)
 {
-    struct snapshot_publisher *publisher = &supervisor->data_plane->publisher;
+    struct snapshot_publisher *publisher = data_plane_publisher(supervisor->data_plane);
     const struct supervisor_facts *facts = &supervisor->facts;
     struct leader_snapshot *draft = snapshot_draft(publisher);
 
     supervisor->is_unpublished = draft == NULL;
-    if (!draft) { /* whatever the old snapshot says, it says it no longer */
+    if (!draft) { /* the published snapshot is out of date: its leader is no longer valid */
         set_valid_until(snapshot_current(publisher), 0);
         return;
     }
-    put_members(supervisor, draft);
-    draft->term = facts->term;
-    draft->kind = facts->kind;
-    put_leader(supervisor, draft);
-    draft->cause = cause_word(supervisor);
-    draft->votes_needed = (uint32_t)facts->votes_needed;
-    draft->leader_rcvbuf_bytes = facts->rcvbuf_bytes;
-    draft->previous_term = facts->previous_term;
-    draft->previous_until_ns = facts->previous_until_ns;
-    draft->hold_time_ns = supervisor->settings.hold_time_ns;
-    draft->app_idle_ns = supervisor->settings.app_idle_ns;
-    draft->ingress_filter = supervisor->settings.ingress_filter;
-    draft->accept_control = supervisor->settings.control_accept != CONFIG_CONTROL_NONE;
-    draft->keyring = supervisor->settings.keyring;
-    draft->seal_key = (uint32_t)facts->seal_key;
-    draft->seal_suite = (enum seal_suite)facts->seal_suite;
+    put_members(supervisor, &draft->leader);
+    draft->leader.term = facts->term;
+    draft->leader.kind = facts->kind;
+    put_leadership(supervisor, &draft->leader);
+    draft->leader.cause = cause_word(supervisor);
+    draft->leader.votes_needed = (uint32_t)facts->votes_needed;
+    draft->leader.rcvbuf_bytes = facts->rcvbuf_bytes;
+    draft->leader.previous_term = facts->previous_term;
+    draft->leader.previous_until_ns = facts->previous_until_ns;
+    draft->settings.hold_time_ns = supervisor->settings.hold_time_ns;
+    draft->settings.app_idle_ns = supervisor->settings.app_idle_ns;
+    draft->settings.ingress_filter = supervisor->settings.ingress_filter;
+    draft->settings.accept_control = supervisor->settings.control_accept != CONFIG_CONTROL_NONE;
+    draft->keys.keyring = supervisor->settings.keyring;
+    draft->keys.seal_key = (uint32_t)facts->seal_key;
+    draft->keys.seal_suite = (enum seal_suite)facts->seal_suite;
     sign_policy_make(&supervisor->settings.keyring,
-                     supervisor->settings.control_accept == CONFIG_CONTROL_SIGNED, &draft->signing);
-    memcpy(draft->wanted_leader, supervisor->settings.leader, sizeof(draft->wanted_leader));
-    draft->has_wanted_leader = supervisor_has_wanted_leader(supervisor);
-    leader_history_put(&supervisor->history, draft);
+                     supervisor->settings.control_accept == CONFIG_CONTROL_SIGNED,
+                     &draft->keys.signing);
+    memcpy(draft->leader.wanted_leader, supervisor->settings.leader,
+           sizeof(draft->leader.wanted_leader));
+    draft->leader.has_wanted_leader = supervisor_has_wanted_leader(supervisor);
+    leader_history_put(&supervisor->history, &draft->leader);
+    publish_history(supervisor);
     set_valid_until(draft, valid_until(supervisor));
     snapshot_publish(publisher, draft);
     data_plane_wake(supervisor->data_plane);
 }
 
-/* Remember since when nobody leads: from when the last one was no longer valid. */
+/* Remembers since when there is no leader: since the last one was no longer valid. */
 static void watch_gap(struct supervisor *supervisor, uint64_t now_ns)
 {
     uint64_t until_ns = valid_until(supervisor);
@@ -227,7 +241,7 @@ static void watch_gap(struct supervisor *supervisor, uint64_t now_ns)
         supervisor->leaderless_since_ns = now_ns;
 }
 
-/* What a change has cost so far, in time and in datagrams. */
+/* The cost of a change so far, in time and in datagrams. */
 static struct supervisor_cost sum_up(struct supervisor *supervisor,
                                      const struct supervisor_facts *before, uint64_t leader,
                                      uint64_t now_ns)
@@ -239,7 +253,7 @@ static struct supervisor_cost sum_up(struct supervisor *supervisor,
     data_plane_read_numbers(supervisor->data_plane, &numbers);
     cost.held = numbers.held;
     cost.gap_ns = since_ns && now_ns > since_ns ? now_ns - since_ns : 0;
-    /* In order of loss: who gave way goes on relaying what it got. */
+    /* A leader that stepped down relays what it has got: nothing is lost. */
     if (before->leader && leader != before->leader && !supervisor->snapshot.previous_stepped_down)
         cost.lost = peers_unconfirmed(&supervisor->peers, before->leader);
     return cost;
@@ -247,16 +261,17 @@ static struct supervisor_cost sum_up(struct supervisor *supervisor,
 
 void supervisor_publish(struct supervisor *supervisor)
 {
-    struct leader_snapshot *current = snapshot_current(&supervisor->data_plane->publisher);
+    struct leader_snapshot *current =
+        snapshot_current(data_plane_publisher(supervisor->data_plane));
     const struct supervisor_facts before = supervisor->facts;
-    struct supervisor_facts facts = gather(supervisor);
+    struct supervisor_facts facts = gather_facts(supervisor);
     uint64_t now_ns = clock_now_ns();
     uint64_t until_before_ns, until_ns;
     bool is_new = is_new_leader(&before, &facts);
     struct supervisor_cost cost = {0};
 
-    if (is_new)
-        cost = sum_up(supervisor, &before, facts.leader, now_ns); /* before what is held may go */
+    if (is_new) /* before held requests may leave */
+        cost = sum_up(supervisor, &before, facts.leader, now_ns);
     supervisor->facts = facts;
     if (is_new)
         leader_history_begin(&supervisor->history, now_ns, cost.gap_ns, facts.term);
@@ -265,10 +280,11 @@ void supervisor_publish(struct supervisor *supervisor)
         peers_update(&supervisor->peers, &supervisor->election.list);
         supervisor_publish_again(supervisor);
     } else if (!supervisor->is_unpublished) {
-        until_before_ns = atomic_load_explicit(&current->valid_until_ns, memory_order_relaxed);
+        until_before_ns =
+            atomic_load_explicit(&current->leader.valid_until_ns, memory_order_relaxed);
         set_valid_until(current, until_ns);
         if (until_before_ns <= now_ns && until_ns > now_ns)
-            data_plane_wake(supervisor->data_plane); /* what is held may go */
+            data_plane_wake(supervisor->data_plane); /* held requests may leave */
     }
     if (is_new)
         supervisor_log_change(supervisor, &cost);

@@ -25,27 +25,27 @@ void command_queue_fini(struct command_queue *command_queue)
 }
 
 bool command_queue_try_post(struct command_queue *command_queue,
-                            const struct queued_command *queued)
+                            const struct queued_command *command)
 {
-    void *free_queued;
+    void *place;
 
-    if (ring_take(&command_queue->back, &free_queued, 1) == 0)
+    if (ring_take(&command_queue->back, &place, 1) == 0)
         return false;
-    *(struct queued_command *)free_queued = *queued;
-    (void)ring_try_stage(&command_queue->out, free_queued); /* as many places as commands */
+    *(struct queued_command *)place = *command;
+    (void)ring_try_stage(&command_queue->out, place); /* never full: one entry a command */
     (void)ring_publish(&command_queue->out);
     waker_wake(command_queue->reader_waker);
     return true;
 }
 
-bool command_queue_try_read(struct command_queue *command_queue, struct queued_command *ret_queued)
+bool command_queue_try_read(struct command_queue *command_queue, struct queued_command *ret_command)
 {
-    void *queued;
+    void *place;
 
-    if (ring_take(&command_queue->out, &queued, 1) == 0)
+    if (ring_take(&command_queue->out, &place, 1) == 0)
         return false;
-    *ret_queued = *(struct queued_command *)queued;
-    (void)ring_try_stage(&command_queue->back, queued);
+    *ret_command = *(struct queued_command *)place;
+    (void)ring_try_stage(&command_queue->back, place);
     (void)ring_publish(&command_queue->back);
     return true;
 }

@@ -1,23 +1,21 @@
 /*
- * completion: run to completion (workers: 0). One thread reads its sockets and does a worker's job
- * in place, without rings. It sleeps in epoll_wait on all its sockets and the worker's eventfd:
- * against poll, which enters itself at each of them anew, that is cheaper by a tenth where one
- * gro_batch comes at a time. A socket that gave less than a batch is taken as drained until epoll says
- * otherwise.
+ * The thread sleeps in epoll_wait on all its sockets and the worker's eventfd. poll registers with
+ * every socket at each call; epoll saves a tenth of the cost of a slice with one GRO batch. A socket
+ * that gave less than a batch counts as drained until epoll reports it.
  */
 #include <errno.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#include "headless/data/data_plane.h"
+#include "data/completion.h"
 
-/* Bits; those from READY_GROUP on are the groups'. */
+/* Bits; READY_GROUP and above: one for each multicast group. */
 enum { READY_DATA = 1, READY_RELAY = 2, READY_APP = 4, WOKEN = 8, READY_GROUP = 16 };
 
 #define READY_ALL (~(unsigned)WOKEN)
 #define INPUTS    (4 + CONFIG_GROUPS_MAX)
 
-static int watch(struct completion *completion, int fd, uint32_t ready)
+static int completion_watch(struct completion *completion, int fd, uint32_t ready)
 {
     struct epoll_event event = {.events = EPOLLIN, .data.u32 = ready};
 
@@ -31,19 +29,19 @@ int completion_init(struct completion *completion, struct receiver *data, struct
 
     *completion = (struct completion){.data = data,
                                       .relay = relay,
-                                      .app_reader = app_reader(&worker->app),
+                                      .app_reader = app_reader(&worker->routing.app),
                                       .worker = worker,
                                       .epoll_fd = epoll_create1(EPOLL_CLOEXEC),
                                       .ready = READY_ALL};
     if (completion->epoll_fd < 0)
         return -errno;
-    rc = watch(completion, data->socket->fd, READY_DATA);
+    rc = completion_watch(completion, data->socket->fd, READY_DATA);
     if (!rc)
-        rc = watch(completion, relay->socket->fd, READY_RELAY);
+        rc = completion_watch(completion, relay->socket->fd, READY_RELAY);
     if (!rc && completion->app_reader)
-        rc = watch(completion, completion->app_reader->epoll_fd, READY_APP);
+        rc = completion_watch(completion, completion->app_reader->epoll_fd, READY_APP);
     if (!rc)
-        rc = watch(completion, worker->waker.event_fd, WOKEN);
+        rc = completion_watch(completion, worker->waker.event_fd, WOKEN);
     if (rc)
         completion_fini(completion);
     return rc;
@@ -51,7 +49,8 @@ int completion_init(struct completion *completion, struct receiver *data, struct
 
 int completion_add_group(struct completion *completion, struct receiver *group)
 {
-    int rc = watch(completion, group->socket->fd, (uint32_t)READY_GROUP << completion->group_count);
+    int rc = completion_watch(completion, group->socket->fd,
+                              (uint32_t)READY_GROUP << completion->group_count);
 
     if (!rc)
         completion->groups[completion->group_count++] = group;
@@ -65,7 +64,7 @@ void completion_fini(struct completion *completion)
     completion->epoll_fd = -1;
 }
 
-static size_t handle(struct worker *worker, struct receiver *receiver, size_t n)
+static size_t handle_batch(struct worker *worker, struct receiver *receiver, size_t n)
 {
     worker_begin(worker); /* the read before may have waited for a full socket */
     for (size_t i = 0; i < n; i++)
@@ -84,7 +83,7 @@ static size_t read_receiver(struct completion *completion, struct receiver *rece
     n = receiver_read(receiver, receiver->socket->fd, &receiver->socket->local, 0, MSG_DONTWAIT);
     if (n < (int)receiver->batch)
         completion->ready &= ~bit;
-    return n > 0 ? handle(completion->worker, receiver, (size_t)n) : 0;
+    return n > 0 ? handle_batch(completion->worker, receiver, (size_t)n) : 0;
 }
 
 static size_t read_app(struct completion *completion)
@@ -97,7 +96,7 @@ static size_t read_app(struct completion *completion)
     n = app_reader_read(reader, 0);
     if (n == 0)
         completion->ready &= ~(unsigned)READY_APP;
-    return handle(completion->worker, &reader->receiver, n);
+    return handle_batch(completion->worker, &reader->receiver, n);
 }
 
 static size_t read_groups(struct completion *completion)
@@ -147,7 +146,7 @@ static void completion_idle(void *self)
     if (completion->ready & WOKEN)
         waker_awake(&worker->waker);
     else
-        waker_cancel(&worker->waker); /* no read for nothing */
+        waker_cancel(&worker->waker); /* saves the read of the eventfd */
     completion->ready &= READY_ALL;
 }
 

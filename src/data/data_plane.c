@@ -1,4 +1,5 @@
-#include "headless/data/data_plane.h"
+/* Opens, starts, stops and closes all parts of the data plane, in order. */
+#include "data/data_plane_internal.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -11,8 +12,8 @@
 
 /* ---- open ---- */
 
-static int open_socket(const struct config *config, const char *option, uint16_t port,
-                       struct udp_socket *ret_socket)
+static int open_plane_socket(const struct config *config, const char *option, uint16_t port,
+                             struct udp_socket *ret_socket)
 {
     const struct udp_options options = {.reuse_port = config->receivers > 1,
                                         .local_address = true,
@@ -29,22 +30,24 @@ static int open_socket(const struct config *config, const char *option, uint16_t
     return rc;
 }
 
-/* All are bound before any is read: a socket that joins or leaves later moves flows. */
-static int open_sockets(struct data_plane *data_plane)
+/* All are bound before any is read: with SO_REUSEPORT, a socket that is bound or closed later moves
+ * flows to another socket. */
+static int open_plane_sockets(struct data_plane *data_plane)
 {
     const struct config *config = data_plane->config;
     int rc = 0;
 
     for (size_t i = 0; !rc && i < data_plane->receiver_count; i++) {
-        rc = open_socket(config, "data.port", config->data_port, &data_plane->data_sockets[i]);
+        rc =
+            open_plane_socket(config, "data.port", config->data_port, &data_plane->data_sockets[i]);
         if (!rc)
-            rc = open_socket(config, "relay.port", config->relay_port,
-                             &data_plane->relay_sockets[i]);
+            rc = open_plane_socket(config, "relay.port", config->relay_port,
+                                   &data_plane->relay_sockets[i]);
     }
     return rc;
 }
 
-static void *allocate(size_t count, size_t size)
+static void *allocate_aligned(size_t count, size_t size)
 {
     /* C11: the size has to be a multiple of the alignment. */
     size_t bytes = (count * size + CACHE_LINE_BYTES - 1) / CACHE_LINE_BYTES * CACHE_LINE_BYTES;
@@ -55,7 +58,7 @@ static void *allocate(size_t count, size_t size)
     return memory;
 }
 
-/* Whom the n-th receiver of a kind deals out to: every receiver_count-th worker, or just one. */
+/* The n-th receiver of a kind deals out to every receiver_count-th worker, or to just one. */
 static size_t count_pairs(const struct config *config, size_t receiver)
 {
     if (config->workers <= config->receivers)
@@ -74,9 +77,9 @@ static int open_receivers(struct data_plane *data_plane)
     int rc = 0;
 
     data_plane->data_receivers =
-        allocate(data_plane->receiver_count, sizeof(*data_plane->data_receivers));
+        allocate_aligned(data_plane->receiver_count, sizeof(*data_plane->data_receivers));
     data_plane->relay_receivers =
-        allocate(data_plane->receiver_count, sizeof(*data_plane->relay_receivers));
+        allocate_aligned(data_plane->receiver_count, sizeof(*data_plane->relay_receivers));
     if (!data_plane->data_receivers || !data_plane->relay_receivers)
         return -ENOMEM;
     for (size_t i = 0; !rc && i < data_plane->receiver_count; i++) {
@@ -93,14 +96,15 @@ static int open_receivers(struct data_plane *data_plane)
     return rc;
 }
 
-static void attach(const struct data_plane *data_plane, struct receiver *receiver, size_t index)
+static void attach_workers(const struct data_plane *data_plane, struct receiver *receiver,
+                           size_t index)
 {
     for (size_t i = 0; i < receiver->pair_count; i++)
         worker_attach(&data_plane->workers[worker_of_pair(data_plane->config, index, i)],
                       &receiver->pairs[i], &receiver->waker);
 }
 
-/* A group's receiver deals out to all workers. */
+/* The receiver of a multicast group deals out to all workers. */
 static void attach_groups(const struct data_plane *data_plane)
 {
     for (size_t i = 0; i < data_plane->groups.count; i++) {
@@ -111,7 +115,7 @@ static void attach_groups(const struct data_plane *data_plane)
     }
 }
 
-static int open_frame_auths(struct data_plane *data_plane)
+static int open_windows(struct data_plane *data_plane)
 {
     if (!config_has_keys(data_plane->config))
         return 0;
@@ -130,7 +134,7 @@ static int open_workers(struct data_plane *data_plane, struct waker *supervisor_
                                  .rcvbuf_bytes = data_plane->relay_sockets[0].rcvbuf_bytes};
     int rc = 0;
 
-    data_plane->workers = allocate(data_plane->worker_count, sizeof(*data_plane->workers));
+    data_plane->workers = allocate_aligned(data_plane->worker_count, sizeof(*data_plane->workers));
     if (!data_plane->workers)
         return -ENOMEM;
     for (size_t i = 0; !rc && i < data_plane->worker_count; i++) {
@@ -144,12 +148,12 @@ static int open_workers(struct data_plane *data_plane, struct waker *supervisor_
         return rc;
     }
     for (size_t i = 0; i < data_plane->receiver_count; i++) {
-        attach(data_plane, &data_plane->data_receivers[i], i);
-        attach(data_plane, &data_plane->relay_receivers[i], i);
+        attach_workers(data_plane, &data_plane->data_receivers[i], i);
+        attach_workers(data_plane, &data_plane->relay_receivers[i], i);
     }
     attach_groups(data_plane);
     for (size_t i = 0; i < data_plane->worker_count; i++) {
-        struct app_reader *reader = app_reader(&data_plane->workers[i].app);
+        struct app_reader *reader = app_reader(&data_plane->workers[i].routing.app);
 
         if (reader && reader->receiver.pair_count)
             worker_attach(&data_plane->workers[i], &reader->receiver.pairs[0],
@@ -163,7 +167,7 @@ static int open_completions(struct data_plane *data_plane)
     int rc = 0;
 
     data_plane->completions =
-        allocate(data_plane->receiver_count, sizeof(*data_plane->completions));
+        allocate_aligned(data_plane->receiver_count, sizeof(*data_plane->completions));
     if (!data_plane->completions)
         return -ENOMEM;
     for (size_t i = 0; !rc && i < data_plane->receiver_count; i++)
@@ -175,12 +179,14 @@ static int open_completions(struct data_plane *data_plane)
     return rc;
 }
 
-int data_plane_open(struct data_plane *data_plane, const struct config *config,
-                    struct waker *supervisor_waker)
+int data_plane_open(const struct config *config, struct waker *supervisor_waker,
+                    struct data_plane **ret_data_plane)
 {
+    struct data_plane *data_plane = allocate_aligned(1, sizeof(*data_plane));
     int rc;
 
-    memset(data_plane, 0, sizeof(*data_plane));
+    if (!data_plane)
+        return -ENOMEM;
     data_plane->config = config;
     data_plane->receiver_count = config->receivers;
     data_plane->worker_count = config->workers ? config->workers : config->receivers;
@@ -189,25 +195,29 @@ int data_plane_open(struct data_plane *data_plane, const struct config *config,
     snapshot_publisher_init(&data_plane->publisher);
     rc = identity_init(&data_plane->identity, config);
     if (!rc)
-        rc = open_sockets(data_plane);
+        rc = open_plane_sockets(data_plane);
     if (!rc)
         rc = multicast_groups_open(&data_plane->groups, config, data_plane->data_sockets,
                                    data_plane->receiver_count);
     if (!rc)
         rc = open_receivers(data_plane);
     if (!rc)
-        rc = open_frame_auths(data_plane);
+        rc = open_windows(data_plane);
     if (!rc)
         rc = open_workers(data_plane, supervisor_waker);
     if (!rc && config->workers == 0)
         rc = open_completions(data_plane);
     if (rc)
         data_plane_close(data_plane);
+    else
+        *ret_data_plane = data_plane;
     return rc;
 }
 
 void data_plane_close(struct data_plane *data_plane)
 {
+    if (!data_plane)
+        return;
     for (size_t i = 0; data_plane->workers && i < data_plane->worker_count; i++)
         worker_fini(&data_plane->workers[i]);
     for (size_t i = 0; i < data_plane->receiver_count; i++) {
@@ -227,16 +237,13 @@ void data_plane_close(struct data_plane *data_plane)
     free(data_plane->windows);
     free(data_plane->data_receivers);
     free(data_plane->relay_receivers);
-    data_plane->completions = NULL;
-    data_plane->workers = NULL;
-    data_plane->windows = NULL;
-    data_plane->data_receivers = data_plane->relay_receivers = NULL;
+    free(data_plane);
 }
 
 /* ---- start and stop ---- */
 
-static int start(struct agent *agent, const char *kind, size_t index, const struct agent_ops *ops,
-                 void *self)
+static int start_agent(struct agent *agent, const char *kind, size_t index,
+                       const struct agent_ops *ops, void *self)
 {
     char name[16];
 
@@ -246,11 +253,12 @@ static int start(struct agent *agent, const char *kind, size_t index, const stru
 
 static int start_worker(struct worker *worker)
 {
-    struct app_reader *reader = app_reader(&worker->app);
-    int rc = start(&worker->agent, "worker", worker->index, &worker_agent_ops, worker);
+    struct app_reader *reader = app_reader(&worker->routing.app);
+    int rc = start_agent(&worker->agent, "worker", worker->index, &worker_agent_ops, worker);
 
     if (!rc && reader)
-        rc = start(&reader->receiver.agent, "app", worker->index, &app_reader_agent_ops, reader);
+        rc = start_agent(&reader->receiver.agent, "app", worker->index, &app_reader_agent_ops,
+                         reader);
     return rc;
 }
 
@@ -259,18 +267,18 @@ int data_plane_start(struct data_plane *data_plane)
     int rc = 0;
 
     for (size_t i = 0; !rc && data_plane->completions && i < data_plane->receiver_count; i++)
-        rc = start(&data_plane->completions[i].agent, "data", i, &completion_agent_ops,
-                   &data_plane->completions[i]);
+        rc = start_agent(&data_plane->completions[i].agent, "data", i, &completion_agent_ops,
+                         &data_plane->completions[i]);
     if (data_plane->completions || rc)
         return rc;
     for (size_t i = 0; !rc && i < data_plane->worker_count; i++)
         rc = start_worker(&data_plane->workers[i]);
     for (size_t i = 0; !rc && i < data_plane->receiver_count; i++) {
-        rc = start(&data_plane->relay_receivers[i].agent, "relay", i, &receiver_agent_ops,
-                   &data_plane->relay_receivers[i]);
+        rc = start_agent(&data_plane->relay_receivers[i].agent, "relay", i, &receiver_agent_ops,
+                         &data_plane->relay_receivers[i]);
         if (!rc)
-            rc = start(&data_plane->data_receivers[i].agent, "data", i, &receiver_agent_ops,
-                       &data_plane->data_receivers[i]);
+            rc = start_agent(&data_plane->data_receivers[i].agent, "data", i, &receiver_agent_ops,
+                             &data_plane->data_receivers[i]);
     }
     return rc ? rc : multicast_groups_start(&data_plane->groups);
 }
@@ -280,35 +288,36 @@ static void wake_completion(void *self)
     waker_wake(&((struct completion *)self)->worker->waker);
 }
 
-/* ---- is it quiet? ---- */
+/* ---- quiet ---- */
 
 void data_plane_watch(struct data_plane_quiet *quiet, const struct data_plane *data_plane,
                       uint64_t now_ns)
 {
-    /* Each datagram is one of these first; what the order says at rest is none. */
-    static const size_t comings[] = {COUNTER_RECEIVED_DATA, COUNTER_RECEIVED_GROUP,
-                                     COUNTER_RECEIVED_RELAY, COUNTER_REPLIES_FROM_APP,
-                                     COUNTER_REPLIES_FROM_RELAY};
+    /* Each datagram is counted under one of these first. Frames that the order sends at rest are
+     * not. */
+    static const size_t arrivals[] = {COUNTER_RECEIVED_DATA, COUNTER_RECEIVED_GROUP,
+                                      COUNTER_RECEIVED_RELAY, COUNTER_REPLIES_FROM_APP,
+                                      COUNTER_REPLIES_FROM_RELAY};
     struct data_plane_numbers numbers;
     uint64_t activity = 0;
 
     data_plane_read_numbers(data_plane, &numbers);
-    for (size_t i = 0; i < sizeof(comings) / sizeof(comings[0]); i++)
-        activity += numbers.counters[comings[i]];
+    for (size_t i = 0; i < sizeof(arrivals) / sizeof(arrivals[0]); i++)
+        activity += numbers.counters[arrivals[i]];
     if (activity != quiet->activity || data_plane_inside(&numbers) || !quiet->since_ns)
         quiet->since_ns = now_ns;
     quiet->activity = activity;
 }
 
-/* No condition tells that the last reply has come: wait until there has been none for a while. */
-static void wait_for_answers(const struct data_plane *data_plane, struct data_plane_quiet *quiet,
+/* No condition tells that the last reply has come: wait until none has come for a while. */
+static void wait_for_replies(const struct data_plane *data_plane, struct data_plane_quiet *quiet,
                              uint64_t quiet_ns)
 {
     const struct timespec look = clock_to_timespec(STOP_LOOK_NS);
     uint64_t now_ns = clock_now_ns(), end_ns = now_ns + 2 * quiet_ns;
 
     do {
-        (void)nanosleep(&look, NULL); /* also for what came just before clients were refused */
+        (void)nanosleep(&look, NULL); /* also for datagrams that came just before the refusal */
         now_ns = clock_now_ns();
         data_plane_watch(quiet, data_plane, now_ns);
     } while (now_ns < end_ns && now_ns - quiet->since_ns < quiet_ns);
@@ -323,13 +332,13 @@ void data_plane_stop(struct data_plane *data_plane, struct data_plane_quiet *qui
     for (size_t i = 0; i < data_plane->receiver_count; i++)
         agent_stop(&data_plane->data_receivers[i].agent, NULL);
     multicast_groups_stop(&data_plane->groups);
-    wait_for_answers(data_plane, quiet, quiet_ns);
+    wait_for_replies(data_plane, quiet, quiet_ns);
     for (size_t i = 0; data_plane->completions && i < data_plane->receiver_count; i++)
         agent_stop(&data_plane->completions[i].agent, wake_completion);
     for (size_t i = 0; i < data_plane->receiver_count; i++)
         agent_stop(&data_plane->relay_receivers[i].agent, NULL);
     for (size_t i = 0; i < data_plane->worker_count; i++) {
-        struct app_reader *reader = app_reader(&data_plane->workers[i].app);
+        struct app_reader *reader = app_reader(&data_plane->workers[i].routing.app);
 
         if (reader)
             agent_stop(&reader->receiver.agent, NULL);
@@ -337,10 +346,7 @@ void data_plane_stop(struct data_plane *data_plane, struct data_plane_quiet *qui
     }
 }
 
-void data_plane_wake(struct data_plane *data_plane)
+void data_plane_rejoin_groups(struct data_plane *data_plane)
 {
-    for (size_t i = 0; i < data_plane->worker_count; i++)
-        waker_wake(&data_plane->workers[i].waker);
-    if (data_plane->watcher)
-        waker_wake(data_plane->watcher);
+    multicast_groups_retry(&data_plane->groups);
 }

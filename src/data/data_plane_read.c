@@ -1,6 +1,30 @@
-/* What others may know of the data_plane while it runs, and the line that the supervisor sends through
- * it. */
-#include "headless/data/data_plane.h"
+/* The part of the data plane that other threads use while it runs. */
+#include "data/data_plane_internal.h"
+
+/* ---- the supervisor's ---- */
+
+void data_plane_wake(struct data_plane *data_plane)
+{
+    for (size_t i = 0; i < data_plane->worker_count; i++)
+        waker_wake(&data_plane->workers[i].waker);
+    if (data_plane->watcher)
+        waker_wake(data_plane->watcher);
+}
+
+bool data_plane_take_command(struct data_plane *data_plane, size_t worker,
+                             struct queued_command *ret_command)
+{
+    return command_queue_try_read(&data_plane->workers[worker].classifier.commands, ret_command);
+}
+
+bool data_plane_has_command(const struct data_plane *data_plane)
+{
+    for (size_t i = 0; i < data_plane->worker_count; i++) {
+        if (!ring_is_empty(&data_plane->workers[i].classifier.commands.out))
+            return true;
+    }
+    return false;
+}
 
 void data_plane_send_reply(struct data_plane *data_plane, const struct address *client,
                            const struct address *local, const char *text, size_t length)
@@ -8,20 +32,78 @@ void data_plane_send_reply(struct data_plane *data_plane, const struct address *
     (void)udp_send_one(&data_plane->data_sockets[0], client, local, text, length);
 }
 
-static void add_counters(const struct counters *counters, struct data_plane_numbers *numbers)
+void data_plane_reset_windows(struct data_plane *data_plane, uint16_t member_index,
+                              const uint64_t counters[static HANDSHAKE_NONCE_SPACES_MAX])
+{
+    frame_auth_reset_windows(data_plane->windows, member_index, counters);
+}
+
+bool data_plane_has_windows(const struct data_plane *data_plane)
+{
+    return data_plane->windows != NULL;
+}
+
+size_t data_plane_nonce_spaces(const struct data_plane *data_plane,
+                               const struct nonce_space *ret_spaces[static WORKERS_MAX])
+{
+    for (size_t i = 0; i < data_plane->worker_count; i++)
+        ret_spaces[i] = &data_plane->workers[i].routing.relay.nonce_space;
+    return data_plane->worker_count;
+}
+
+/* ---- accessors ---- */
+
+const struct identity *data_plane_identity(const struct data_plane *data_plane)
+{
+    return &data_plane->identity;
+}
+
+const struct address *data_plane_local(const struct data_plane *data_plane)
+{
+    return &data_plane->data_sockets[0].local;
+}
+
+size_t data_plane_worker_count(const struct data_plane *data_plane)
+{
+    return data_plane->worker_count;
+}
+
+uint64_t data_plane_data_rcvbuf_bytes(const struct data_plane *data_plane)
+{
+    return data_plane->data_sockets[0].rcvbuf_bytes;
+}
+
+uint64_t data_plane_relay_rcvbuf_bytes(const struct data_plane *data_plane)
+{
+    return data_plane->relay_sockets[0].rcvbuf_bytes;
+}
+
+struct snapshot_publisher *data_plane_publisher(struct data_plane *data_plane)
+{
+    return &data_plane->publisher;
+}
+
+void data_plane_set_watcher(struct data_plane *data_plane, struct waker *watcher)
+{
+    data_plane->watcher = watcher;
+}
+
+/* ---- numbers ---- */
+
+static void sum_counters(const struct counters *counters, struct data_plane_numbers *numbers)
 {
     counters_collect(counters, numbers->counters);
     distributions_collect(counters->distributions, numbers->distributions);
 }
 
-static void add_receiver(const struct receiver *receiver, struct data_plane_numbers *numbers)
+static void sum_receiver(const struct receiver *receiver, struct data_plane_numbers *numbers)
 {
-    add_counters(&receiver->counters, numbers);
-    /* Those of frames are counted as received by the worker. */
+    sum_counters(&receiver->counters, numbers);
+    /* The worker counts the requests of a frame as received, so none is queued before. */
     numbers->queued += receiver->source != SOURCE_RELAY ? receiver_queued(receiver) : 0;
 }
 
-static void add_sequence(const struct sequence *sequence, struct data_plane_numbers *numbers)
+static void sum_sequence(const struct sequence *sequence, struct data_plane_numbers *numbers)
 {
     numbers->waiting += atomic_load_explicit(&sequence->waiting, memory_order_relaxed);
     numbers->sequencer_last = atomic_load_explicit(&sequence->last, memory_order_relaxed);
@@ -29,13 +111,13 @@ static void add_sequence(const struct sequence *sequence, struct data_plane_numb
         atomic_load_explicit(&sequence->is_leading, memory_order_relaxed);
 }
 
-static void add_app(struct app *app, struct data_plane_numbers *numbers)
+static void sum_app(struct app *app, struct data_plane_numbers *numbers)
 {
     const struct app_reader *reader = app_reader(app);
     const struct udp_socket *socket = app_socket(app);
 
     if (reader) {
-        add_counters(&reader->receiver.counters, numbers);
+        sum_counters(&reader->receiver.counters, numbers);
         numbers->app_kernel_drops +=
             atomic_load_explicit(&reader->ended_drops, memory_order_relaxed);
     }
@@ -52,13 +134,13 @@ void data_plane_read_numbers(const struct data_plane *data_plane,
     struct data_plane_numbers numbers = {0};
 
     for (size_t i = 0; i < data_plane->receiver_count; i++) {
-        add_receiver(&data_plane->data_receivers[i], &numbers);
-        add_receiver(&data_plane->relay_receivers[i], &numbers);
+        sum_receiver(&data_plane->data_receivers[i], &numbers);
+        sum_receiver(&data_plane->relay_receivers[i], &numbers);
         numbers.data_kernel_drops += udp_kernel_drops(data_plane->data_sockets[i].fd);
         numbers.relay_kernel_drops += udp_kernel_drops(data_plane->relay_sockets[i].fd);
     }
     for (size_t i = 0; i < data_plane->groups.count; i++)
-        add_receiver(&data_plane->groups.list[i].receiver, &numbers);
+        sum_receiver(&data_plane->groups.list[i].receiver, &numbers);
     numbers.groups = multicast_groups_joined(&data_plane->groups);
     numbers.group_kernel_drops = multicast_groups_kernel_drops(&data_plane->groups);
     if (data_plane->groups.count > 0)
@@ -66,25 +148,25 @@ void data_plane_read_numbers(const struct data_plane *data_plane,
     for (size_t i = 0; i < data_plane->worker_count; i++) {
         struct worker *worker = &data_plane->workers[i];
 
-        add_counters(&worker->counters, &numbers);
-        add_app(&worker->app, &numbers);
-        numbers.held += hold_count(&worker->hold);
-        if (worker->sequence)
-            add_sequence(worker->sequence, &numbers);
+        sum_counters(&worker->routing.counters, &numbers);
+        sum_app(&worker->routing.app, &numbers);
+        numbers.held += hold_count(&worker->routing.hold);
+        if (worker->routing.sequence)
+            sum_sequence(worker->routing.sequence, &numbers);
     }
     *ret_numbers = numbers;
 }
 
-void data_plane_read_traffic(const struct data_plane *data_plane, uint16_t slot,
+void data_plane_read_traffic(const struct data_plane *data_plane, uint16_t member_index,
                              uint64_t *ret_relayed, uint64_t *ret_received)
 {
     uint64_t relayed = 0, received = 0;
 
     for (size_t i = 0; i < data_plane->worker_count; i++) {
-        const struct traffic *traffic = &data_plane->workers[i].traffic;
+        const struct traffic *traffic = &data_plane->workers[i].routing.traffic;
 
-        relayed += atomic_load_explicit(&traffic->relayed[slot], memory_order_relaxed);
-        received += atomic_load_explicit(&traffic->received[slot], memory_order_relaxed);
+        relayed += atomic_load_explicit(&traffic->relayed[member_index], memory_order_relaxed);
+        received += atomic_load_explicit(&traffic->received[member_index], memory_order_relaxed);
     }
     *ret_relayed = relayed;
     *ret_received = received;
@@ -114,14 +196,13 @@ bool data_plane_take_refusal(struct data_plane *data_plane, uint64_t *ret_instan
 bool data_plane_app_is_up(const struct data_plane *data_plane)
 {
     for (size_t i = 0; i < data_plane->worker_count; i++) {
-        if (!app_is_up(&data_plane->workers[i].app))
+        if (!app_is_up(&data_plane->workers[i].routing.app))
             return false;
     }
     return true;
 }
 
-/* The agents in one order, whether they run or not; NULL where there is none, *end past the last.
- */
+/* All agents in a fixed order, running or not. NULL: there is none at this index; *end: nor past it. */
 static const struct agent *agent_at(const struct data_plane *data_plane, size_t index, bool *end)
 {
     size_t receivers = data_plane->receiver_count;
@@ -144,7 +225,7 @@ static const struct agent *agent_at(const struct data_plane *data_plane, size_t 
     *end = index >= 2 * workers;
     if (*end)
         return NULL;
-    reader = app_reader(&data_plane->workers[index - workers].app);
+    reader = app_reader(&data_plane->workers[index - workers].routing.app);
     return reader ? &reader->receiver.agent : NULL;
 }
 

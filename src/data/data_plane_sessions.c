@@ -1,17 +1,18 @@
-/* The sessions of all workers, for the admin port: asked, waited for, merged. */
+/* The sessions of all workers, for the admin port: requested, waited for, merged. */
 #include <stdlib.h>
 
-#include "headless/data/data_plane.h"
+#include "data/app/session_report.h"
+#include "data/data_plane_internal.h"
 
-#define WAIT_NS (50 * NS_PER_MS) /* a slice takes less; nothing else is answered meanwhile */
+#define WAIT_NS (50 * NS_PER_MS) /* a slice takes less; the admin thread serves nothing meanwhile */
 #define LOOK_NS NS_PER_MS
 
 static struct session_report *report_of(struct data_plane *data_plane, size_t worker)
 {
-    return app_session_report(&data_plane->workers[worker].app);
+    return app_session_report(&data_plane->workers[worker].routing.app);
 }
 
-static bool all_have_told(struct data_plane *data_plane)
+static bool all_have_reported(struct data_plane *data_plane)
 {
     for (size_t i = 0; i < data_plane->worker_count; i++) {
         struct session_report *report = report_of(data_plane, i);
@@ -22,7 +23,7 @@ static bool all_have_told(struct data_plane *data_plane)
     return true;
 }
 
-static void ask(struct data_plane *data_plane)
+static void ask_workers(struct data_plane *data_plane)
 {
     for (size_t i = 0; i < data_plane->worker_count; i++) {
         struct session_report *report = report_of(data_plane, i);
@@ -34,12 +35,12 @@ static void ask(struct data_plane *data_plane)
     }
 }
 
-static bool wait(struct data_plane *data_plane)
+static bool wait_for_reports(struct data_plane *data_plane)
 {
     const struct timespec look = clock_to_timespec(LOOK_NS);
     const uint64_t end_ns = clock_now_ns() + WAIT_NS;
 
-    while (!all_have_told(data_plane)) {
+    while (!all_have_reported(data_plane)) {
         if (clock_now_ns() >= end_ns)
             return false;
         (void)nanosleep(&look, NULL);
@@ -47,13 +48,13 @@ static bool wait(struct data_plane *data_plane)
     return true;
 }
 
-/* Each report is in order: the newest of their heads is the next. */
-static size_t merge(struct data_plane *data_plane, struct session_entry *ret_entries)
+/* Each report is sorted: the newest of their next entries comes next. */
+static size_t merge_reports(struct data_plane *data_plane, struct session_entry *ret_entries)
 {
     size_t next[WORKERS_MAX] = {0};
     size_t count;
 
-    for (count = 0; count < SESSION_REPORT_MAX; count++) {
+    for (count = 0; count < SESSION_ENTRIES_MAX; count++) {
         const struct session_entry *newest = NULL;
         size_t from = 0;
 
@@ -81,15 +82,15 @@ bool data_plane_list_sessions(struct data_plane *data_plane, struct session_entr
                               size_t *ret_count)
 {
     const uint64_t now_ns = clock_now_ns();
-    bool all_told;
+    bool is_complete;
 
-    if (now_ns - data_plane->sessions_asked_ns >= SESSION_REPORT_EVERY_NS) {
+    if (now_ns - data_plane->sessions_asked_ns >= SESSION_ENTRIES_EVERY_NS) {
         data_plane->sessions_asked_ns = now_ns;
-        ask(data_plane);
-        all_told = wait(data_plane);
+        ask_workers(data_plane);
+        is_complete = wait_for_reports(data_plane);
     } else {
-        all_told = all_have_told(data_plane);
+        is_complete = all_have_reported(data_plane);
     }
-    *ret_count = merge(data_plane, ret_entries);
-    return all_told;
+    *ret_count = merge_reports(data_plane, ret_entries);
+    return is_complete;
 }

@@ -26,29 +26,29 @@ void hold_set_pace(struct hold *hold, size_t release_bytes)
     hold->release_bytes = hold->pace_bytes = release_bytes;
 }
 
-static void set_count(struct hold *hold, uint64_t count)
+static void hold_set_count(struct hold *hold, uint64_t count)
 {
     atomic_store_explicit(&hold->count, count, memory_order_relaxed);
 }
 
-static void observe(struct hold *hold, const struct held_request *oldest, uint64_t now_ns)
+static void observe_age(struct hold *hold, const struct held_request *oldest, uint64_t now_ns)
 {
     counters_observe(hold->counters, DISTRIBUTION_HOLD,
                      now_ns > oldest->since_ns ? now_ns - oldest->since_ns : 0);
 }
 
-/* Forget the oldest entry. */
-static void pop(struct hold *hold)
+/* Removes the oldest entry. */
+static void hold_pop(struct hold *hold)
 {
     arena_queue_pop(&hold->queue);
-    set_count(hold, hold_count(hold) - 1);
+    hold_set_count(hold, hold_count(hold) - 1);
 }
 
 static void drop_oldest(struct hold *hold, enum drop_reason reason, uint64_t now_ns)
 {
-    observe(hold, arena_queue_oldest(&hold->queue), now_ns);
+    observe_age(hold, arena_queue_oldest(&hold->queue), now_ns);
     counters_drop(hold->counters, reason, 1);
-    pop(hold);
+    hold_pop(hold);
 }
 
 static size_t held_bytes(const struct request *request)
@@ -56,7 +56,7 @@ static size_t held_bytes(const struct request *request)
     return sizeof(struct held_request) + request->record.length;
 }
 
-static void fill(struct held_request *entry, const struct request *request, uint64_t now_ns)
+static void hold_fill(struct held_request *entry, const struct request *request, uint64_t now_ns)
 {
     *entry = (struct held_request){.since_ns = now_ns, .request = *request};
     memcpy(entry + 1, request->record.payload, request->record.length);
@@ -73,8 +73,8 @@ void hold_put(struct hold *hold, const struct request *request, uint64_t now_ns)
     }
     while (!(entry = arena_queue_put(&hold->queue, held_bytes(request))))
         drop_oldest(hold, DROP_hold_overflow, now_ns);
-    fill(entry, request, now_ns);
-    set_count(hold, hold_count(hold) + 1);
+    hold_fill(entry, request, now_ns);
+    hold_set_count(hold, hold_count(hold) + 1);
 }
 
 void hold_expire(struct hold *hold, uint64_t limit_ns, uint64_t now_ns)
@@ -90,7 +90,7 @@ static void begin_period(struct hold *hold, uint64_t now_ns)
     size_t used = hold->queue.used, arena_bytes = hold->queue.arena_bytes;
 
     hold->next_release_ns = now_ns + HOLD_RELEASE_PERIOD_NS;
-    /* More came in behind the held ones than went out: at this pace it would never end. */
+    /* More requests arrived than were released: at this pace the queue would never be empty. */
     if (hold->used_before_release && used >= hold->used_before_release)
         hold->pace_bytes = 2 * hold->pace_bytes < arena_bytes ? 2 * hold->pace_bytes : arena_bytes;
     hold->used_before_release = used;
@@ -108,11 +108,11 @@ size_t hold_release(struct hold *hold, uint64_t now_ns,
     while (hold->left_bytes > 0 && released < HOLD_RELEASE_MAX &&
            (oldest = arena_queue_oldest(&hold->queue))) {
         each(context, &oldest->request);
-        observe(hold, oldest, now_ns);
+        observe_age(hold, oldest, now_ns);
         released++;
         bytes = arena_queue_bytes(held_bytes(&oldest->request));
         hold->left_bytes -= bytes < hold->left_bytes ? bytes : hold->left_bytes;
-        pop(hold);
+        hold_pop(hold);
     }
     if (hold_is_empty(hold)) {
         hold->pace_bytes = hold->release_bytes;

@@ -2,25 +2,24 @@
 
 #include <errno.h>
 
-static uint64_t valid_until(const struct leader_snapshot *snapshot)
-{
-    return atomic_load_explicit(&snapshot->valid_until_ns, memory_order_relaxed);
-}
-
 void snapshot_publisher_init(struct snapshot_publisher *publisher)
 {
+    struct leader_snapshot *first = &publisher->buffers[0];
+
     memset(publisher, 0, sizeof(*publisher));
-    publisher->slots[0].generation = 1;
-    publisher->slots[0].cause = "start";
-    atomic_init(&publisher->slots[0].valid_until_ns, SNAPSHOT_NO_EXPIRY);
-    atomic_init(&publisher->current, &publisher->slots[0]);
+    first->generation = 1;
+    first->leader.cause = "start";
+    atomic_init(&first->leader.valid_until_ns, SNAPSHOT_NO_EXPIRY);
+    atomic_init(&publisher->current, first);
 }
 
 void snapshot_publisher_wipe(struct snapshot_publisher *publisher)
 {
     for (size_t i = 0; i < SNAPSHOT_BUFFERS; i++) {
-        keyring_wipe(&publisher->slots[i].keyring);
-        sodium_memzero(&publisher->slots[i].signing, sizeof(publisher->slots[i].signing));
+        struct data_keys *keys = &publisher->buffers[i].keys;
+
+        keyring_wipe(&keys->keyring);
+        sodium_memzero(&keys->signing, sizeof(keys->signing));
     }
 }
 
@@ -40,34 +39,45 @@ struct leader_snapshot *snapshot_current(struct snapshot_publisher *publisher)
     return atomic_load_explicit(&publisher->current, memory_order_relaxed);
 }
 
-/* A slot is free when every reader is asleep or has announced a generation behind it. */
-static bool slot_is_free(const struct snapshot_publisher *publisher,
-                         const struct leader_snapshot *slot)
+/* A buffer is free when every reader is asleep or has announced a generation behind it. */
+static bool is_free(const struct snapshot_publisher *publisher,
+                    const struct leader_snapshot *buffer)
 {
     for (size_t i = 0; i < publisher->reader_count; i++) {
         if (atomic_load_explicit(&publisher->readers[i]->announced, memory_order_seq_cst) <=
-            slot->generation)
+            buffer->generation)
             return false;
     }
     return true;
 }
 
+/* Not by memcpy as a whole: valid_until_ns is atomic. */
+static void copy_leadership(struct leadership *to, const struct leadership *from)
+{
+    const size_t before = offsetof(struct leadership, valid_until_ns);
+    const size_t after = offsetof(struct leadership, previous_term);
+
+    memcpy(to, from, before);
+    atomic_store_explicit(&to->valid_until_ns,
+                          atomic_load_explicit(&from->valid_until_ns, memory_order_relaxed),
+                          memory_order_relaxed);
+    memcpy((char *)to + after, (const char *)from + after, sizeof(*to) - after);
+}
+
 struct leader_snapshot *snapshot_draft(struct snapshot_publisher *publisher)
 {
-    struct leader_snapshot *current = snapshot_current(publisher);
+    const struct leader_snapshot *current = snapshot_current(publisher);
 
     for (size_t i = 0; i < SNAPSHOT_BUFFERS; i++) {
-        struct leader_snapshot *slot = &publisher->slots[i];
+        struct leader_snapshot *draft = &publisher->buffers[i];
 
-        if (slot == current || !slot_is_free(publisher, slot))
+        if (draft == current || !is_free(publisher, draft))
             continue;
-        memcpy(slot, current, offsetof(struct leader_snapshot, valid_until_ns));
-        atomic_store_explicit(&slot->valid_until_ns, valid_until(current), memory_order_relaxed);
-        memcpy((char *)slot + offsetof(struct leader_snapshot, previous_term),
-               (char *)current + offsetof(struct leader_snapshot, previous_term),
-               sizeof(*slot) - offsetof(struct leader_snapshot, previous_term));
-        slot->generation = current->generation + 1;
-        return slot;
+        draft->generation = current->generation + 1;
+        copy_leadership(&draft->leader, &current->leader);
+        draft->settings = current->settings;
+        draft->keys = current->keys;
+        return draft;
     }
     return NULL;
 }
@@ -78,8 +88,8 @@ void snapshot_publish(struct snapshot_publisher *publisher, struct leader_snapsh
     atomic_store_explicit(&publisher->current, draft, memory_order_seq_cst);
 }
 
-const struct leader_snapshot *snapshot_acquire(struct snapshot_publisher *publisher,
-                                               struct snapshot_reader *reader)
+const struct leader_snapshot *snapshot_switch(struct snapshot_publisher *publisher,
+                                              struct snapshot_reader *reader)
 {
     const struct leader_snapshot *snapshot;
 
@@ -90,8 +100,6 @@ const struct leader_snapshot *snapshot_acquire(struct snapshot_publisher *publis
     } else {
         /* acquire: pairs with snapshot_publish */
         snapshot = atomic_load_explicit(&publisher->current, memory_order_acquire);
-        if (snapshot == reader->snapshot)
-            return snapshot;
     }
     reader->snapshot = snapshot;
     /* release: we have read the older ones for the last time */
@@ -110,47 +118,22 @@ bool snapshot_is_newer(struct snapshot_publisher *publisher, const struct snapsh
     return atomic_load_explicit(&publisher->current, memory_order_seq_cst) != reader->snapshot;
 }
 
-const struct member *leader_snapshot_find_member(const struct leader_snapshot *snapshot,
-                                                 const struct address *ip)
+const struct member *leadership_find_member(const struct leadership *leadership,
+                                            const struct address *ip)
 {
-    for (size_t i = 0; i < snapshot->member_count; i++) {
-        if (address_equal_ip(&snapshot->members[i].address, ip))
-            return &snapshot->members[i];
+    for (size_t i = 0; i < leadership->member_count; i++) {
+        if (address_equal_ip(&leadership->members[i].address, ip))
+            return &leadership->members[i];
     }
     return NULL;
 }
 
-const struct member *leader_snapshot_find_instance(const struct leader_snapshot *snapshot,
-                                                   uint64_t instance)
+const struct member *leadership_find_instance(const struct leadership *leadership,
+                                              uint64_t instance)
 {
-    for (size_t i = 0; instance && i < snapshot->member_count; i++) {
-        if (snapshot->members[i].instance == instance)
-            return &snapshot->members[i];
+    for (size_t i = 0; instance && i < leadership->member_count; i++) {
+        if (leadership->members[i].instance == instance)
+            return &leadership->members[i];
     }
     return NULL;
-}
-
-/* ---- who led ---- */
-
-void leader_history_begin(struct leader_history *history, uint64_t now_ns, uint64_t gap_ns,
-                          uint64_t term)
-{
-    memmove(history->changes + 1, history->changes,
-            (LEADER_CHANGES_MAX - 1) * sizeof(history->changes[0]));
-    history->changes[0] =
-        (struct leader_change){.since_ns = now_ns, .gap_ns = gap_ns, .term = term, .cause = ""};
-    history->count += history->count < LEADER_CHANGES_MAX;
-}
-
-/* A name may be learned late: as long as it leads, it is what the snapshot says. */
-void leader_history_put(struct leader_history *history, struct leader_snapshot *draft)
-{
-    struct leader_change *newest = &history->changes[0];
-
-    if (history->count && draft->kind != LEADER_NONE && newest->term == draft->term) {
-        newest->leader = draft->leader;
-        memcpy(newest->leader_name, draft->leader_name, sizeof(newest->leader_name));
-        newest->cause = draft->cause;
-    }
-    draft->history = *history;
 }

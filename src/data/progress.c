@@ -20,7 +20,7 @@ const struct agent *progress_find_stalled(struct progress *progress,
     const struct agent *stalled = NULL;
     const struct agent *agent;
 
-    /* All of them, also after the first that stalls: every watch must stay up to date. */
+    /* Also those after the first that stalls: every watch must stay up to date. */
     for (size_t i = 0; i < PROGRESS_AGENTS_MAX && (agent = data_plane_agent(data_plane, i)); i++) {
         if (progress_is_stalled(progress, i, agent, PROGRESS_STALL_NS, now_ns) && !stalled)
             stalled = agent;

@@ -1,246 +1,267 @@
 /*
- * route: where a request goes, and what a frame from another pod holds.
+ * Without a leader: hold. Else by the option route:
  *
- * Nobody leads: hold. Else by the option route: leader: I lead: deliver; another leads: relay,
- * unless it was relayed often enough. local: deliver here. all: deliver here, and copy to all other
- * live members, which deliver and never pass on. ordered: as leader, but there it is numbered and
- * goes to all (sequencer.h). What came to a multicast group goes as with local. Whose replies leave
- * is decided where they come in (app.h).
+ *   leader   this pod leads: deliver; another leads: relay, unless it was relayed often enough
+ *   local    deliver here
+ *   all      deliver here, and copy to all other live members, which deliver and never pass on
+ *   ordered  as leader, but the leader appends it to the log, from which all deliver (sequence.h)
  *
- * The hop limit makes loops impossible: the first hop goes from the ingress pod to whom it believes
- * the leader, the second only towards a higher term than the sender knew.
+ * A datagram to a multicast group is routed as with local. The replies that may leave are chosen
+ * where they come in (app.h).
+ *
+ * The hop limit makes loops impossible: the first hop goes from the ingress pod to the leader that
+ * it knows, the second only towards a higher term than the sender knew.
  */
-#include "data/worker.h"
+#include "data/route.h"
 
-static void drop(struct worker *worker, enum drop_reason reason, uint64_t n)
+#include "data/sequence.h"
+
+static void route_drop(struct routing *routing, enum drop_reason reason, uint64_t n)
 {
-    counters_drop(&worker->counters, reason, n);
+    counters_drop(&routing->counters, reason, n);
 }
 
-/* A probe looks like data until it is here: the leader replies it in the app's place. */
-void route_deliver(struct worker *worker, const struct request *request)
+/* Until here a probe is treated as data: the leader replies to it in the app's place. */
+void route_deliver(struct routing *routing, const struct request *request)
 {
     struct leader_command command;
     struct probe probe;
 
-    if (worker->snapshot->accept_control && request->record.length > 0 &&
+    if (routing->snapshot->settings.accept_control && request->record.length > 0 &&
         leader_command_classify(request->record.payload, request->record.length, &command,
                                 &probe) == LEADER_COMMAND_CLASS_PROBE)
-        app_reply_to_probe(&worker->app, request, probe.nonce);
+        app_reply_to_probe(&routing->app, request, probe.nonce);
     else
-        worker->app.ops->deliver(&worker->app, request);
+        routing->app.ops->deliver(&routing->app, request);
 }
 
-struct relay_target route_find_leader(const struct worker *worker)
+/* In frames to the leader's relay port, else to its data port. */
+static struct relay_target find_leader(const struct routing *routing)
 {
-    const struct leader_snapshot *snapshot = worker->snapshot;
-    struct relay_target leader = {.to = snapshot->leader,
-                                  .instance = snapshot->leader_instance,
-                                  .term = snapshot->term,
-                                  .member_index = snapshot->leader_index};
+    const struct config *config = routing->config;
+    const struct leadership *leader = &routing->snapshot->leader;
+    struct relay_target target = {.to = leader->address,
+                                  .instance = leader->instance,
+                                  .term = leader->term,
+                                  .member_index = leader->member_index};
 
-    if (snapshot->kind != LEADER_OUTSIDE || !snapshot->leader.port)
-        leader.to =
-            address_with_port(snapshot->leader, worker->config->relay_format == CONFIG_RELAY_FRAMED
-                                                    ? worker->config->relay_port
-                                                    : worker->config->data_port);
-    return leader;
+    if (leader->kind != LEADER_OUTSIDE || !leader->address.port)
+        target.to = address_with_port(leader->address, config->relay_format == CONFIG_RELAY_FRAMED
+                                                           ? config->relay_port
+                                                           : config->data_port);
+    return target;
 }
 
-/* An address that has been given to another pod may be two members': one copy is enough. */
-static bool is_among(const struct worker *worker, size_t count, const struct address *address)
+/* Two members may have one address, after it was given to another pod: one copy is enough. */
+static bool is_among(const struct routing *routing, size_t count, const struct address *address)
 {
     for (size_t i = 0; i < count; i++) {
-        if (address_equal_ip(&worker->members[i].to, address))
+        if (address_equal_ip(&routing->members[i].to, address))
             return true;
     }
     return false;
 }
 
-void route_find_members(struct worker *worker)
+static void find_members(struct routing *routing)
 {
-    const struct leader_snapshot *snapshot = worker->snapshot;
+    const struct config *config = routing->config;
+    const struct leadership *leader = &routing->snapshot->leader;
     size_t count = 0;
 
-    relay_copies_to(&worker->relay, worker->members, 0); /* what waits goes to the former ones */
-    for (size_t i = 0; i < snapshot->member_count; i++) {
-        const struct member *member = &snapshot->members[i];
+    relay_copies_to(&routing->relay, routing->members,
+                    0); /* waiting copies go to the former ones */
+    for (size_t i = 0; i < leader->member_count; i++) {
+        const struct member *member = &leader->members[i];
 
-        if (member->is_alive && !address_equal_ip(&member->address, &worker->config->self) &&
-            !is_among(worker, count, &member->address))
-            worker->members[count++] = (struct relay_target){
-                .to = address_with_port(member->address, worker->config->relay_port),
-                .instance = member->instance,
-                .term = snapshot->term,
-                .member_index = member->member_index};
+        if (member->is_alive && !address_equal_ip(&member->address, &config->self) &&
+            !is_among(routing, count, &member->address))
+            routing->members[count++] =
+                (struct relay_target){.to = address_with_port(member->address, config->relay_port),
+                                      .instance = member->instance,
+                                      .term = leader->term,
+                                      .member_index = member->member_index};
     }
-    relay_copies_to(&worker->relay, worker->members, count);
+    relay_copies_to(&routing->relay, routing->members, count);
 }
 
-/* What was held may have no tag yet; nor has, once in 2^64, what has been given 0. */
-static const struct request *tagged(const struct worker *worker, const struct request *request,
+void route_take_snapshot(struct routing *routing)
+{
+    const struct data_keys *keys = &routing->snapshot->keys;
+
+    routing->leader = find_leader(routing);
+    routing->relay.leader_instance = routing->leader.instance;
+    relay_seal_with(&routing->relay, keyring_find(&keys->keyring, keys->seal_key),
+                    keys->seal_suite);
+    if (routing->relay.copies)
+        find_members(routing);
+}
+
+/* A held request may have no tag yet. Nor has, once in 2^64, a request whose tag is 0. */
+static const struct request *tagged(const struct routing *routing, const struct request *request,
                                     struct request *room)
 {
     if (request->hops > 0 || request->record.tag ||
-        worker->config->relay_format != CONFIG_RELAY_FRAMED)
+        routing->config->relay_format != CONFIG_RELAY_FRAMED)
         return request;
     *room = *request;
-    room->record.tag = identity_tag(worker->identity, &room->record.client, &room->record.local);
+    room->record.tag = identity_tag(routing->identity, &room->record.client, &room->record.local);
     return room;
 }
 
-/* To our app, and to all others': here it is counted as delivered, there as received. */
-static void deliver_to_all(struct worker *worker, const struct request *request)
+/* Counted here as delivered, at the other members as received. */
+static void deliver_to_all(struct routing *routing, const struct request *request)
 {
     struct request first;
 
-    relay_copy(&worker->relay, worker->snapshot->term, tagged(worker, request, &first));
-    route_deliver(worker, request);
+    relay_copy(&routing->relay, routing->snapshot->leader.term, tagged(routing, request, &first));
+    route_deliver(routing, request);
 }
 
-static void relay(struct worker *worker, const struct request *request)
+static void route_relay(struct routing *routing, const struct request *request)
 {
     struct request first;
 
     /* The second hop only towards a higher term; never a third; never back to us. */
     if (request->hops >= FRAME_HOPS_MAX ||
-        (request->hops > 0 && worker->snapshot->term <= request->term)) {
-        drop(worker, DROP_hops, 1);
+        (request->hops > 0 && routing->snapshot->leader.term <= request->term)) {
+        route_drop(routing, DROP_hops, 1);
         return;
     }
-    relay_request(&worker->relay, &worker->leader, tagged(worker, request, &first));
+    relay_request(&routing->relay, &routing->leader, tagged(routing, request, &first));
 }
 
-static void hold(struct worker *worker, const struct request *request)
+static void route_hold(struct routing *routing, const struct request *request)
 {
-    if (worker->snapshot->hold_time_ns == 0)
-        drop(worker, DROP_no_leader, 1);
+    if (routing->snapshot->settings.hold_time_ns == 0)
+        route_drop(routing, DROP_no_leader, 1);
     else
-        hold_put(&worker->hold, request, worker->now_ns);
+        hold_put(&routing->hold, request, routing->now_ns);
 }
 
-void route_request(struct worker *worker, const struct request *request)
+void route_request(struct routing *routing, const struct request *request)
 {
-    if (hold_is_empty(&worker->hold))
-        route_now(worker, request);
+    if (hold_is_empty(&routing->hold))
+        route_now(routing, request);
     else
-        hold(worker, request); /* behind those that came before it */
+        route_hold(routing, request); /* behind those that came before it */
 }
 
-static void append(struct worker *worker, const struct request *request)
+/* The request may have been held, without a tag, until this pod led. */
+static void append_to_log(struct routing *routing, const struct request *request)
 {
     struct request first;
 
-    sequence_append(worker, tagged(worker, request, &first));
+    sequence_append(routing, tagged(routing, request, &first));
 }
 
-/* Whose app is it for? There is a leader. */
-static void route_by_option(struct worker *worker, const struct request *request)
+/* There is a leader. */
+static void route_by_option(struct routing *routing, const struct request *request)
 {
-    /* What another pod relays it has taken for the leader's, whatever the option says there. */
+    /* A request that another pod relays is for the leader, whatever the option says there. */
     if (request->is_multicast ||
-        (worker->config->route == CONFIG_ROUTE_LOCAL && request->hops == 0))
-        route_deliver(worker, request);
-    else if (worker->config->route == CONFIG_ROUTE_ALL && request->hops == 0)
-        deliver_to_all(worker, request);
-    else if (worker->way == ROUTE_DELIVER && worker->sequence)
-        append(worker, request);
-    else if (worker->way == ROUTE_DELIVER)
-        route_deliver(worker, request);
+        (routing->config->route == CONFIG_ROUTE_LOCAL && request->hops == 0))
+        route_deliver(routing, request);
+    else if (routing->config->route == CONFIG_ROUTE_ALL && request->hops == 0)
+        deliver_to_all(routing, request);
+    else if (routing->decision == ROUTE_DELIVER && routing->sequence)
+        append_to_log(routing, request);
+    else if (routing->decision == ROUTE_DELIVER)
+        route_deliver(routing, request);
     else
-        relay(worker, request);
+        route_relay(routing, request);
 }
 
-void route_now(struct worker *worker, const struct request *request)
+void route_now(struct routing *routing, const struct request *request)
 {
-    if (worker->way == ROUTE_HOLD)
-        hold(worker, request);
+    if (routing->decision == ROUTE_HOLD)
+        route_hold(routing, request);
     else if (request->is_copy)
-        route_deliver(worker, request);
+        route_deliver(routing, request);
     else
-        route_by_option(worker, request);
+        route_by_option(routing, request);
 }
 
 /* ---- frames ---- */
 
-static bool has_our_tag(const struct worker *worker, const struct record *record)
+static bool has_our_tag(const struct routing *routing, const struct record *record)
 {
-    return identity_tag(worker->identity, &record->client, &record->local) == record->tag;
+    return identity_tag(routing->identity, &record->client, &record->local) == record->tag;
 }
 
-static void take_request(struct worker *worker, struct request *request,
+static void take_request(struct routing *routing, struct request *request,
                          const struct address *sender)
 {
     struct address *ingress = &request->record.ingress;
 
     if (!address_is_set(ingress))
-        *ingress = *sender; /* the first hop: who sent it is the ingress pod */
-    if (address_equal_ip(ingress, &worker->config->self)) {
-        /* Ours, come back because we lead by now: never relay to self. */
-        if (!has_our_tag(worker, &request->record)) {
-            drop(worker, DROP_tag, 1);
+        *ingress = *sender; /* the first hop: its sender is the ingress pod */
+    if (address_equal_ip(ingress, &routing->config->self)) {
+        /* Ours, come back because this pod leads by now: never relay to self. */
+        if (!has_our_tag(routing, &request->record)) {
+            route_drop(routing, DROP_tag, 1);
             return;
         }
         *ingress = (struct address){0};
-    } else if (!leader_snapshot_find_member(worker->snapshot, ingress)) {
-        drop(worker, DROP_acl, 1); /* replies go to members only, whatever a frame says */
+    } else if (!leadership_find_member(&routing->snapshot->leader, ingress)) {
+        route_drop(routing, DROP_acl, 1); /* replies go to members only, whatever a frame says */
         return;
     }
-    route_request(worker, request);
+    route_request(routing, request);
 }
 
-static void take_requests(struct worker *worker, const struct frame_header *header,
+static void take_requests(struct routing *routing, const struct frame_header *header,
                           struct frame_reader *reader, const struct address *sender)
 {
     struct request request = {.term = header->term, .hops = header->hops};
 
     while (frame_next(reader, &request.record))
-        take_request(worker, &request, sender);
+        take_request(routing, &request, sender);
 }
 
-/* For our app. A leader that is late, or whose app is, holds it: nobody else would reply. */
-static void take_copy(struct worker *worker, const struct request *copy)
+/* For this pod's app. A leader that has no valid time yet, or whose app refuses, holds it: no other
+ * pod's reply leaves. */
+static void take_copy(struct routing *routing, const struct request *copy)
 {
-    if (worker->snapshot->kind == LEADER_SELF)
-        route_request(worker, copy);
+    if (routing->snapshot->leader.kind == LEADER_SELF)
+        route_request(routing, copy);
     else
-        route_deliver(worker, copy);
+        route_deliver(routing, copy);
 }
 
-static void take_copies(struct worker *worker, const struct frame_header *header,
+static void take_copies(struct routing *routing, const struct frame_header *header,
                         struct frame_reader *reader, const struct address *sender)
 {
     struct request request = {.term = header->term, .hops = header->hops, .is_copy = true};
 
     while (frame_next(reader, &request.record)) {
-        if (worker->config->route != CONFIG_ROUTE_ALL) {
-            drop(worker, DROP_route, 1);
+        if (routing->config->route != CONFIG_ROUTE_ALL) {
+            route_drop(routing, DROP_route, 1);
         } else if (header->hops != 1 || address_is_set(&request.record.ingress)) {
-            drop(worker, DROP_hops, 1); /* copies are made by the ingress pod */
+            route_drop(routing, DROP_hops, 1); /* copies are made by the ingress pod */
         } else {
             request.record.ingress = *sender;
-            take_copy(worker, &request);
+            take_copy(routing, &request);
             request.record.ingress = (struct address){0};
         }
     }
 }
 
-/* A frame of the sequencer. Its records are for our app, with the ingress pod in each. */
-static void take_sequencer_frame(struct worker *worker, const struct datagram *datagram,
+/* A frame of the sequencer. Its records are for this pod's app, with the ingress pod in each. */
+static void take_sequencer_frame(struct routing *routing, const struct datagram *datagram,
                                  const struct frame_header *header, struct frame_reader *reader,
                                  size_t records)
 {
     union frame_body body;
 
     frame_get_body(datagram->payload, header, &body);
-    if (!worker->sequence)
-        drop(worker, DROP_route, records);
+    if (!routing->sequence)
+        route_drop(routing, DROP_route, records);
     else
-        sequence_take_frame(worker, header, &body, records, reader);
+        sequence_take_frame(routing, header, &body, records, reader);
 }
 
-/* An reply to a request of a client of ours: only for origins that we wrote ourselves. */
-static void take_answers(struct worker *worker, const struct frame_header *header,
+/* A reply to a client of this pod: only for origins that this pod wrote itself. */
+static void take_replies(struct routing *routing, const struct frame_header *header,
                          struct frame_reader *reader)
 {
     struct record record;
@@ -249,24 +270,25 @@ static void take_answers(struct worker *worker, const struct frame_header *heade
         const struct origin origin = {
             .client = record.client, .local = record.local, .tag = record.tag};
 
-        if (!has_our_tag(worker, &record))
-            counters_drop_reply(&worker->counters, DROP_tag, 1);
+        if (!has_our_tag(routing, &record))
+            counters_drop_reply(&routing->counters, DROP_tag, 1);
         else
-            reply_send(&worker->replier, &origin, header->term, record.payload, record.length);
+            reply_send(&routing->replier, &origin, header->term, record.payload, record.length);
     }
 }
 
-/* What a member handed over, for it to know what a dead leader had got. */
-static void count_traffic(struct worker *worker, const struct frame_header *header,
+/* The sender compares it with what it relayed, to know what a dead leader had received. */
+static void count_traffic(struct routing *routing, const struct frame_header *header,
                           const struct address *sender, size_t records)
 {
-    const struct member *member = leader_snapshot_find_instance(worker->snapshot, header->instance);
+    const struct member *member =
+        leadership_find_instance(&routing->snapshot->leader, header->instance);
 
     if (member && address_equal_ip(&member->address, sender))
-        traffic_add(worker->traffic.received, member->member_index, records);
+        traffic_add(routing->traffic.received, member->member_index, records);
 }
 
-void route_frame(struct worker *worker, struct datagram *datagram)
+void route_frame(struct routing *routing, struct datagram *datagram)
 {
     static const enum drop_reason reasons[] = {[FRAME_MALFORMED] = DROP_malformed,
                                                [FRAME_BAD_VERSION] = DROP_version,
@@ -279,34 +301,34 @@ void route_frame(struct worker *worker, struct datagram *datagram)
     const struct member *member;
     size_t records;
 
-    counters_add(&worker->counters, COUNTER_FRAMES_RECEIVED, 1);
-    counters_add(&worker->counters, COUNTER_BYTES_RELAY, datagram->length);
-    reason = frame_auth_check(&worker->frame_auth, worker->snapshot, datagram);
+    counters_add(&routing->counters, COUNTER_FRAMES_RECEIVED, 1);
+    counters_add(&routing->counters, COUNTER_BYTES_RELAY, datagram->length);
+    reason = frame_auth_check(&routing->frame_auth, routing->snapshot, datagram);
     if (reason != DROP_REASON_COUNT) {
-        counters_add(&worker->counters, COUNTER_RECEIVED_RELAY, 1);
-        drop(worker, reason, 1);
+        counters_add(&routing->counters, COUNTER_RECEIVED_RELAY, 1);
+        route_drop(routing, reason, 1);
         return;
     }
-    verdict = frame_open(datagram->payload, datagram->length, worker->identity->cluster, &header,
+    verdict = frame_open(datagram->payload, datagram->length, routing->identity->cluster, &header,
                          &records, &reader);
-    member = leader_snapshot_find_member(worker->snapshot, &sender);
+    member = leadership_find_member(&routing->snapshot->leader, &sender);
     if (verdict != FRAME_OK || !member) {
-        counters_add(&worker->counters, COUNTER_RECEIVED_RELAY, 1);
-        drop(worker, verdict != FRAME_OK ? reasons[verdict] : DROP_acl, 1);
+        counters_add(&routing->counters, COUNTER_RECEIVED_RELAY, 1);
+        route_drop(routing, verdict != FRAME_OK ? reasons[verdict] : DROP_acl, 1);
         return;
     }
     if (header.type == FRAME_REPLY) {
-        counters_add(&worker->counters, COUNTER_REPLIES_FROM_RELAY, records);
-        take_answers(worker, &header, &reader);
+        counters_add(&routing->counters, COUNTER_REPLIES_FROM_RELAY, records);
+        take_replies(routing, &header, &reader);
         return;
     }
-    counters_add(&worker->counters, COUNTER_RECEIVED_RELAY, records);
+    counters_add(&routing->counters, COUNTER_RECEIVED_RELAY, records);
     if (header.type == FRAME_DATA) {
-        count_traffic(worker, &header, &sender, records);
-        take_requests(worker, &header, &reader, &sender);
+        count_traffic(routing, &header, &sender, records);
+        take_requests(routing, &header, &reader, &sender);
     } else if (header.type == FRAME_COPY) {
-        take_copies(worker, &header, &reader, &sender);
+        take_copies(routing, &header, &reader, &sender);
     } else {
-        take_sequencer_frame(worker, datagram, &header, &reader, records);
+        take_sequencer_frame(routing, datagram, &header, &reader, records);
     }
 }

@@ -1,4 +1,4 @@
-#include "headless/data/sequence.h"
+#include "data/sequence.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -13,72 +13,73 @@ _Static_assert(MEMBERS_MAX <= SEQUENCER_MEMBERS_MAX, "a sequencer knows all memb
 
 /* ---- entries to the app ---- */
 
-static void deliver_entry(struct worker *worker, const struct log_entry *entry)
+static void deliver_entry(struct routing *routing, const struct log_entry *entry)
 {
     struct request request;
 
     request.record = entry->record;
     request.term = entry->id.term;
     request.hops = 1;
-    request.is_copy = !sequencer_owns(&worker->sequence->sequencer, entry);
+    request.is_copy = !sequencer_owns(&routing->sequence->sequencer, entry);
     request.is_multicast = false;
-    if (address_equal_ip(&request.record.ingress, &worker->config->self))
+    if (address_equal_ip(&request.record.ingress, &routing->config->self))
         request.record.ingress = (struct address){0};
-    route_deliver(worker, &request);
+    route_deliver(routing, &request);
 }
 
-static void deliver_entries(struct worker *worker, const struct sequencer_action *action)
+static void deliver_entries(struct routing *routing, const struct sequencer_action *action)
 {
-    const struct entry_log *log = &worker->sequence->sequencer.log;
+    const struct entry_log *log = &routing->sequence->sequencer.log;
 
     for (uint64_t index = action->entries.first; index < action->entries.end; index++)
-        deliver_entry(worker, entry_log_at(log, index));
+        deliver_entry(routing, entry_log_at(log, index));
 }
 
 /* ---- frames to other pods ---- */
 
-static struct relay_target target_of(const struct worker *worker, size_t index)
+static struct relay_target target_of(const struct routing *routing, size_t index)
 {
-    const struct member *member = &worker->snapshot->members[index];
+    const struct member *member = &routing->snapshot->leader.members[index];
 
-    return (struct relay_target){.to =
-                                     address_with_port(member->address, worker->config->relay_port),
-                                 .instance = member->instance,
-                                 .term = worker->sequence->sequencer.term,
-                                 .member_index = member->member_index};
+    return (struct relay_target){
+        .to = address_with_port(member->address, routing->config->relay_port),
+        .instance = member->instance,
+        .term = routing->sequence->sequencer.term,
+        .member_index = member->member_index};
 }
 
-static void send_entry(struct worker *worker, const struct sequencer_action *action, uint64_t index)
+static void send_entry(struct routing *routing, const struct sequencer_action *action,
+                       uint64_t index)
 {
-    const struct sequencer *sequencer = &worker->sequence->sequencer;
+    const struct sequencer *sequencer = &routing->sequence->sequencer;
     const struct record *record =
         index < action->entries.end ? &entry_log_at(&sequencer->log, index)->record : NULL;
     struct entry_range range;
 
     sequencer_make_range(sequencer, action, index, &range);
     if (action->type == SEQUENCER_PUBLISH) {
-        relay_publish(&worker->relay, sequencer->term, &range, record);
+        relay_publish(&routing->relay, sequencer->term, &range, record);
     } else {
-        const struct relay_target target = target_of(worker, action->member);
+        const struct relay_target target = target_of(routing, action->member);
 
-        relay_entries(&worker->relay, &target, &range, record);
+        relay_entries(&routing->relay, &target, &range, record);
     }
 }
 
-static void send_entries(struct worker *worker, const struct sequencer_action *action)
+static void send_entries(struct routing *routing, const struct sequencer_action *action)
 {
     uint64_t index = action->entries.first;
 
     do {
-        send_entry(worker, action, index);
+        send_entry(routing, action, index);
     } while (++index < action->entries.end);
 }
 
-static void send_ack(struct worker *worker, const struct sequencer_action *action)
+static void send_ack(struct routing *routing, const struct sequencer_action *action)
 {
-    const struct relay_target target = target_of(worker, action->member);
+    const struct relay_target target = target_of(routing, action->member);
 
-    relay_ack(&worker->relay, &target, &action->ack);
+    relay_ack(&routing->relay, &target, &action->ack);
 }
 
 /* ---- reports ---- */
@@ -108,7 +109,7 @@ static void log_report(const struct sequencer_report *report)
 
 /* The app is given all earlier entries first: where app.notify is the app's own port, the report
  * comes in its place between them. */
-static __attribute__((noinline, cold)) void report_to_app(struct worker *worker,
+static __attribute__((noinline, cold)) void report_to_app(struct routing *routing,
                                                           const struct sequencer_report *report)
 {
     char text[NOTICE_MAX];
@@ -120,35 +121,35 @@ static __attribute__((noinline, cold)) void report_to_app(struct worker *worker,
     int rc;
 
     log_report(report);
-    if (worker->sequence->notify.fd < 0)
+    if (routing->sequence->notify.fd < 0)
         return;
-    worker->app.ops->flush(&worker->app);
-    rc = udp_tell(&worker->sequence->notify, text, (size_t)length);
-    counters_add(&worker->counters, rc ? COUNTER_NOTIFY_FAILED : COUNTER_NOTIFIED, 1);
+    app_flush(&routing->app);
+    rc = udp_tell(&routing->sequence->notify, text, (size_t)length);
+    counters_add(&routing->counters, rc ? COUNTER_NOTIFY_FAILED : COUNTER_NOTIFIED, 1);
 }
 
 /* ---- steps ---- */
 
-static void carry_out(struct worker *worker)
+static void carry_out(struct routing *routing)
 {
-    const struct sequencer_actions *actions = &worker->sequence->actions;
+    const struct sequencer_actions *actions = &routing->sequence->actions;
 
     for (size_t i = 0; i < actions->count; i++) {
         const struct sequencer_action *action = &actions->list[i];
 
         switch (action->type) {
         case SEQUENCER_DELIVER:
-            deliver_entries(worker, action);
+            deliver_entries(routing, action);
             break;
         case SEQUENCER_PUBLISH:
         case SEQUENCER_SEND:
-            send_entries(worker, action);
+            send_entries(routing, action);
             break;
         case SEQUENCER_SEND_ACK:
-            send_ack(worker, action);
+            send_ack(routing, action);
             break;
         case SEQUENCER_REPORT:
-            report_to_app(worker, &action->report);
+            report_to_app(routing, &action->report);
             break;
         }
     }
@@ -165,50 +166,50 @@ static void publish_numbers(struct sequence *sequence)
                           memory_order_relaxed);
 }
 
-static void step(struct worker *worker, const struct sequencer_event *event)
+static void step(struct routing *routing, const struct sequencer_event *event)
 {
-    struct sequence *sequence = worker->sequence;
+    struct sequence *sequence = routing->sequence;
 
-    while (!sequencer_step(&sequence->sequencer, event, worker->now_ns, &sequence->actions)) {
-        carry_out(worker);
-        worker_flush(worker); /* makes room in the log */
+    while (!sequencer_step(&sequence->sequencer, event, routing->now_ns, &sequence->actions)) {
+        carry_out(routing);
+        worker_flush(sequence->worker); /* makes room in the log */
     }
-    carry_out(worker);
+    carry_out(routing);
 }
 
-void sequence_take_view(struct worker *worker)
+void sequence_take_snapshot(struct routing *routing)
 {
-    const struct leader_snapshot *snapshot = worker->snapshot;
+    const struct leadership *leader = &routing->snapshot->leader;
     struct sequencer_member members[MEMBERS_MAX];
     const struct sequencer_membership membership = {
-        .term = snapshot->term,
-        .leader = snapshot->kind == LEADER_SELF     ? worker->identity->instance
-                  : snapshot->kind == LEADER_MEMBER ? snapshot->leader_instance
-                                                    : 0,
-        .votes_needed = snapshot->votes_needed,
-        .member_count = snapshot->member_count,
+        .term = leader->term,
+        .leader = leader->kind == LEADER_SELF     ? routing->identity->instance
+                  : leader->kind == LEADER_MEMBER ? leader->instance
+                                                  : 0,
+        .votes_needed = leader->votes_needed,
+        .member_count = leader->member_count,
         .members = members};
     const struct sequencer_event event = {.type = SEQUENCER_MEMBERSHIP, .membership = &membership};
 
-    for (size_t i = 0; i < snapshot->member_count; i++)
-        members[i] = (struct sequencer_member){.instance = snapshot->members[i].instance,
-                                               .is_alive = snapshot->members[i].is_alive};
-    step(worker, &event);
-    worker->sequence->generation = worker->generation;
-    worker->sequence->needs_flush = true;
+    for (size_t i = 0; i < leader->member_count; i++)
+        members[i] = (struct sequencer_member){.instance = leader->members[i].instance,
+                                               .is_alive = leader->members[i].is_alive};
+    step(routing, &event);
+    routing->sequence->generation = routing->snapshot->generation;
+    routing->sequence->needs_flush = true;
 }
 
-void sequence_append(struct worker *worker, const struct request *request)
+void sequence_append(struct routing *routing, const struct request *request)
 {
     struct record record = request->record;
     const struct sequencer_event event = {.type = SEQUENCER_APPEND, .record = &record};
 
     if (!address_is_set(&record.ingress))
-        record.ingress = address_with_port(worker->config->self, 0);
-    step(worker, &event);
+        record.ingress = address_with_port(routing->config->self, 0);
+    step(routing, &event);
 }
 
-void sequence_take_frame(struct worker *worker, const struct frame_header *header,
+void sequence_take_frame(struct routing *routing, const struct frame_header *header,
                          const union frame_body *body, size_t records, struct frame_reader *reader)
 {
     struct sequencer_event event = {.from = header->instance, .term = header->term};
@@ -222,36 +223,36 @@ void sequence_take_frame(struct worker *worker, const struct frame_header *heade
         event.type = SEQUENCER_ACK;
         event.ack = &body->ack;
     }
-    step(worker, &event);
+    step(routing, &event);
 }
 
-void sequence_flush(struct worker *worker)
+void sequence_flush(struct routing *routing)
 {
     const struct sequencer_event event = {.type = SEQUENCER_FLUSH};
 
-    step(worker, &event);
-    publish_numbers(worker->sequence);
+    step(routing, &event);
+    publish_numbers(routing->sequence);
 }
 
-bool sequence_tick(struct worker *worker)
+bool sequence_tick(struct routing *routing)
 {
     const struct sequencer_event event = {.type = SEQUENCER_TICK};
-    bool is_due = sequencer_is_due(&worker->sequence->sequencer, worker->now_ns);
-    bool needs_flush = worker->sequence->needs_flush;
+    bool is_due = sequencer_is_due(&routing->sequence->sequencer, routing->now_ns);
+    bool needs_flush = routing->sequence->needs_flush;
 
     if (is_due)
-        step(worker, &event);
-    worker->sequence->needs_flush = false;
+        step(routing, &event);
+    routing->sequence->needs_flush = false;
     return is_due || needs_flush;
 }
 
 /* ---- begin and end ---- */
 
-int sequence_init(struct worker *worker)
+int sequence_init(struct routing *routing, struct worker *worker)
 {
-    const struct config *config = worker->config;
-    const struct sequencer_setup setup = {.counters = &worker->counters,
-                                          .self = worker->identity->instance,
+    const struct config *config = routing->config;
+    const struct sequencer_setup setup = {.counters = &routing->counters,
+                                          .self = routing->identity->instance,
                                           .commits =
                                               config->ordered_commit == CONFIG_COMMIT_MAJORITY,
                                           .log_bytes = config->ordered_history_bytes};
@@ -260,22 +261,23 @@ int sequence_init(struct worker *worker)
 
     if (config->route != CONFIG_ROUTE_ORDERED)
         return 0;
-    worker->sequence = calloc(1, sizeof(*worker->sequence));
-    if (!worker->sequence)
+    routing->sequence = calloc(1, sizeof(*routing->sequence));
+    if (!routing->sequence)
         return -ENOMEM;
-    worker->sequence->notify.fd = -1;
-    rc = sequencer_init(&worker->sequence->sequencer, &setup);
+    routing->sequence->notify.fd = -1;
+    routing->sequence->worker = worker;
+    rc = sequencer_init(&routing->sequence->sequencer, &setup);
     if (!rc && config->app_notify.port)
-        rc = udp_open_connected(&config->app_notify, &any, 0, &worker->sequence->notify);
+        rc = udp_open_connected(&config->app_notify, &any, 0, &routing->sequence->notify);
     return rc;
 }
 
-void sequence_fini(struct worker *worker)
+void sequence_fini(struct routing *routing)
 {
-    if (!worker->sequence)
+    if (!routing->sequence)
         return;
-    sequencer_fini(&worker->sequence->sequencer);
-    udp_close(&worker->sequence->notify);
-    free(worker->sequence);
-    worker->sequence = NULL;
+    sequencer_fini(&routing->sequence->sequencer);
+    udp_close(&routing->sequence->notify);
+    free(routing->sequence);
+    routing->sequence = NULL;
 }

@@ -1,9 +1,9 @@
 /*
- * traffic: how many requests went to each member and came from each.
+ * traffic: how many requests went to each member and came from each, by member index.
  *
- * By member index, which the supervisor assigns (control/peers.h). The numbers only grow; the
- * traffic of the member at an index is the difference between two readings, and so are the requests
- * that were relayed to a leader that died.
+ * The supervisor assigns the indices (control/peers.h). The numbers only grow: the requests of one
+ * member are the difference of two values, and so are the requests that were relayed to a leader
+ * that died.
  *
  * Single writer, its worker's thread; any thread reads.
  */
@@ -17,13 +17,13 @@ struct traffic {
     _Atomic uint64_t received[MEMBERS_MAX];
 };
 
-/* counts: one of the two arrays. A member without a slot is not counted. */
-static inline void traffic_add(_Atomic uint64_t *counts, uint16_t slot, uint64_t n)
+/* counts: one of the two arrays. A member without an index is not counted. */
+static inline void traffic_add(_Atomic uint64_t *counts, uint16_t member_index, uint64_t n)
 {
-    if (slot >= MEMBERS_MAX)
+    if (member_index >= MEMBERS_MAX)
         return;
-    atomic_store_explicit(&counts[slot],
-                          atomic_load_explicit(&counts[slot], memory_order_relaxed) + n,
+    atomic_store_explicit(&counts[member_index],
+                          atomic_load_explicit(&counts[member_index], memory_order_relaxed) + n,
                           memory_order_relaxed);
 }
 

@@ -3,67 +3,73 @@
 #include <errno.h>
 
 #define TICK_NS    (100 * NS_PER_MS)
-#define BORROW_MAX 16 /* messages: with more, two threads are faster than one wake-up is dear */
+#define BORROW_MAX 16 /* messages: with more, two threads at once save more than a wake-up costs */
+
+static int open_routing(struct routing *routing, const struct worker_setup *setup,
+                        size_t pace_bytes)
+{
+    const struct config *config = setup->config;
+    struct counters *counters = &routing->counters;
+    int rc;
+
+    routing->config = config;
+    routing->identity = setup->identity;
+    rc = frame_auth_init(&routing->frame_auth, config, setup->identity, setup->windows);
+    if (!rc)
+        rc = relay_init(&routing->relay, config, setup->identity, (uint16_t)setup->index, counters,
+                        &routing->traffic);
+    if (!rc)
+        rc = reply_init(&routing->replier, setup->data_socket, config, &routing->relay, counters);
+    if (!rc)
+        rc = hold_init(&routing->hold, config->hold_bytes / setup->worker_count, pace_bytes,
+                       counters);
+    if (!rc)
+        rc = app_init(&routing->app, config, setup->identity, &routing->replier, counters,
+                      setup->worker_count);
+    return rc;
+}
 
 int worker_init(struct worker *worker, const struct worker_setup *setup)
 {
-    const struct config *config = setup->config;
     int rc;
 
     memset(worker, 0, sizeof(*worker));
     worker->index = setup->index;
-    worker->config = config;
-    worker->identity = setup->identity;
+    worker->worker_count = setup->worker_count;
+    worker->config = setup->config;
     worker->publisher = setup->publisher;
-    worker->data_socket = setup->data_socket;
-    worker->bad_json_replies = budget_make(10 * NS_PER_MS, 100);
-    worker->refusals = budget_make(100 * NS_PER_MS, COMMAND_QUEUE_LENGTH / 2);
-    sign_seen_init(&worker->seen, clock_real_s());
-    rc = waker_init(&worker->waker, config->workers == 0);
+    worker->own_pace_bytes = setup->rcvbuf_bytes / 4 / setup->worker_count;
+    rc = waker_init(&worker->waker, setup->config->workers == 0);
     if (!rc)
         rc = snapshot_publisher_register(setup->publisher, &worker->reader);
     if (!rc)
-        rc = command_queue_init(&worker->command_queue, setup->supervisor_waker);
+        rc = classifier_init(&worker->classifier, &worker->routing, setup->data_socket,
+                             setup->supervisor_waker);
     if (!rc)
-        rc = rate_limiter_init(&worker->limiter, &worker->counters);
-    if (rc)
-        return rc;
-    rc = frame_auth_init(&worker->frame_auth, config, setup->identity, setup->windows);
-    if (rc)
-        return rc;
-    rc = relay_init(&worker->relay, config, setup->identity, (uint16_t)setup->index,
-                    &worker->counters, &worker->traffic);
-    if (rc)
-        return rc;
-    rc =
-        reply_init(&worker->replier, setup->data_socket, config, &worker->relay, &worker->counters);
-    worker->worker_count = setup->worker_count;
-    worker->own_pace_bytes = setup->rcvbuf_bytes / 4 / setup->worker_count;
+        rc = open_routing(&worker->routing, setup, worker->own_pace_bytes);
     if (!rc)
-        rc = hold_init(&worker->hold, config->hold_bytes / setup->worker_count,
-                       worker->own_pace_bytes, &worker->counters);
-    if (!rc)
-        rc = app_init(&worker->app, config, setup->identity, &worker->replier, &worker->counters,
-                      setup->worker_count);
-    if (!rc)
-        rc = sequence_init(worker);
+        rc = sequence_init(&worker->routing, worker);
     return rc;
+}
+
+static void close_routing(struct routing *routing)
+{
+    hold_clear(&routing->hold, DROP_shutdown, clock_now_ns());
+    hold_fini(&routing->hold);
+    reply_fini(&routing->replier);
+    relay_fini(&routing->relay);
+    frame_auth_fini(&routing->frame_auth);
 }
 
 void worker_fini(struct worker *worker)
 {
     if (!worker->config)
         return; /* was never initialised */
-    if (worker->app.ops)
-        app_fini(&worker->app);
-    sequence_fini(worker);
-    hold_clear(&worker->hold, DROP_shutdown, clock_now_ns());
-    hold_fini(&worker->hold);
-    reply_fini(&worker->replier);
-    relay_fini(&worker->relay);
-    frame_auth_fini(&worker->frame_auth);
-    rate_limiter_fini(&worker->limiter);
-    command_queue_fini(&worker->command_queue);
+    if (worker->routing.app.ops)
+        app_fini(&worker->routing.app);
+    sequence_fini(&worker->routing);
+    close_routing(&worker->routing);
+    classifier_fini(&worker->classifier);
     waker_fini(&worker->waker);
 }
 
@@ -73,12 +79,17 @@ void worker_attach(struct worker *worker, struct ring_pair *pair, struct waker *
     worker->inputs[worker->input_count++] = (struct worker_input){pair, receiver_waker};
 }
 
-/* Where nobody waits for the copies: at the leader, whose own app replies, unless a majority has to
- * have a message first, or there may be no later. */
+/*
+ * Copies may wait only at the leader, where no reply depends on them: its own app replies. They do
+ * not wait where a majority has to have a message first, or where no later slice may come.
+ */
 static uint64_t linger_of(const struct worker *worker)
 {
-    return worker->snapshot->kind == LEADER_SELF && !worker->is_ending &&
-                   !(worker->sequence && worker->sequence->sequencer.commits)
+    const struct routing *routing = &worker->routing;
+    bool waits_for_majority = routing->sequence && routing->sequence->sequencer.commits;
+
+    return routing->snapshot->leader.kind == LEADER_SELF && !worker->is_ending &&
+                   !waits_for_majority
                ? worker->config->relay_linger_ns
                : 0;
 }
@@ -86,77 +97,75 @@ static uint64_t linger_of(const struct worker *worker)
 static void take_snapshot(struct worker *worker)
 {
     const struct leader_snapshot *snapshot = snapshot_acquire(worker->publisher, &worker->reader);
+    struct routing *routing = &worker->routing;
 
-    /* Not by address: while we slept, other snapshots may have come and gone in this place. */
+    /* Not by address: during a sleep, other snapshots may have used this buffer. */
     if (snapshot->generation == worker->generation)
         return;
-    worker->snapshot = snapshot;
+    routing->snapshot = snapshot;
     worker->generation = snapshot->generation;
-    worker->leader = route_find_leader(worker);
-    worker->relay.leader_instance = worker->leader.instance;
-    relay_seal_with(&worker->relay, keyring_find(&snapshot->keyring, snapshot->seal_key),
-                    snapshot->seal_suite);
-    if (worker->relay.copies)
-        route_find_members(worker);
-    relay_linger(&worker->relay, linger_of(worker));
-    hold_set_pace(&worker->hold, snapshot->leader_rcvbuf_bytes
-                                     ? snapshot->leader_rcvbuf_bytes / 4 / worker->worker_count
-                                     : worker->own_pace_bytes);
+    route_take_snapshot(routing);
+    relay_linger(&routing->relay, linger_of(worker));
+    hold_set_pace(&routing->hold, snapshot->leader.rcvbuf_bytes
+                                      ? snapshot->leader.rcvbuf_bytes / 4 / worker->worker_count
+                                      : worker->own_pace_bytes);
 }
 
-/* The actions for a new snapshot, such as deliveries, belong to this slice: so it comes last. */
-static void begin_sequence(struct worker *worker)
+/* Last in worker_begin: the actions for a new snapshot, such as deliveries, belong to this slice. */
+static void begin_sequence(struct routing *routing)
 {
-    if (worker->sequence->generation != worker->generation)
-        sequence_take_view(worker);
+    if (routing->sequence->generation != routing->snapshot->generation)
+        sequence_take_snapshot(routing);
     /* A new leader has to adopt a log first. */
-    if (worker->way == ROUTE_DELIVER && !sequencer_is_leading(&worker->sequence->sequencer))
-        worker->way = ROUTE_HOLD;
+    if (routing->decision == ROUTE_DELIVER && !sequencer_is_leading(&routing->sequence->sequencer))
+        routing->decision = ROUTE_HOLD;
 }
 
 void worker_begin(struct worker *worker)
 {
+    struct routing *routing = &worker->routing;
     bool leads;
 
     take_snapshot(worker);
-    worker->now_ns = clock_now_ns(); /* after: a new snapshot may mean that something is sent */
-    worker->way = leader_snapshot_decide(worker->snapshot, worker->now_ns);
-    leads = worker->way == ROUTE_DELIVER;
-    /* Given to an app that refuses it would be lost; held it may yet reach another leader's. */
-    if (worker->way == ROUTE_DELIVER && worker->snapshot->hold_time_ns &&
-        !app_is_taking(&worker->app))
-        worker->way = ROUTE_HOLD;
-    relay_begin(&worker->relay, worker->now_ns);
-    reply_begin(&worker->replier, worker->snapshot, leads, worker->now_ns);
-    if (worker->sequence)
-        begin_sequence(worker);
+    routing->now_ns = clock_now_ns(); /* after the snapshot, for which something may be sent */
+    routing->decision = leadership_decide(&routing->snapshot->leader, routing->now_ns);
+    leads = routing->decision == ROUTE_DELIVER;
+    /* An app that refuses would lose the request; a held one may yet reach another leader's app. */
+    if (leads && routing->snapshot->settings.hold_time_ns && !app_is_taking(&routing->app))
+        routing->decision = ROUTE_HOLD;
+    relay_begin(&routing->relay, routing->now_ns);
+    reply_begin(&routing->replier, routing->snapshot, leads, routing->now_ns);
+    if (routing->sequence)
+        begin_sequence(routing);
 }
 
 void worker_end(struct worker *worker)
 {
     worker->is_ending = true;
-    relay_linger(&worker->relay, 0);
+    relay_linger(&worker->routing.relay, 0);
 }
 
-static void tell_refusal(struct worker *worker)
+static void pass_refusal(struct worker *worker, uint64_t instance)
 {
     /* seq_cst: before the look at the supervisor's state in waker_wake */
-    atomic_store_explicit(&worker->refused_instance, worker->relay.refused_instance,
-                          memory_order_seq_cst);
-    worker->relay.refused_instance = 0;
-    waker_wake(worker->command_queue.reader_waker);
+    atomic_store_explicit(&worker->refused_instance, instance, memory_order_seq_cst);
+    waker_wake(worker->classifier.commands.reader_waker);
 }
 
 void worker_flush(struct worker *worker)
 {
-    if (worker->sequence)
-        sequence_flush(worker);
-    reply_flush(&worker->replier); /* first: the others may wait for full sockets */
-    worker->app.ops->flush(&worker->app);
-    relay_flush(&worker->relay);
-    worker->app.scratch_used = 0;
-    if (worker->relay.refused_instance)
-        tell_refusal(worker);
+    struct routing *routing = &worker->routing;
+
+    if (routing->sequence)
+        sequence_flush(routing);
+    reply_flush(&routing->replier); /* first: the others may wait for full sockets */
+    app_flush(&routing->app);
+    relay_flush(&routing->relay);
+    routing->app.scratch_used = 0;
+    if (routing->relay.refused_instance) {
+        pass_refusal(worker, routing->relay.refused_instance);
+        routing->relay.refused_instance = 0;
+    }
 }
 
 static void handle_frames(struct worker *worker, const struct datagram *piece)
@@ -165,45 +174,47 @@ static void handle_frames(struct worker *worker, const struct datagram *piece)
 
     for (uint32_t i = 0; i < datagram_count(piece); i++) {
         datagram_part(piece, i, &frame);
-        route_frame(worker, &frame);
+        route_frame(&worker->routing, &frame);
     }
 }
 
 void worker_handle(struct worker *worker, const struct datagram *piece)
 {
     if (piece->segment)
-        worker_begin(worker); /* the gro_batch before may have waited for a full socket */
+        worker_begin(worker); /* the batch before may have waited for a full socket */
     switch ((enum datagram_source)piece->source) {
     case SOURCE_DATA:
     case SOURCE_GROUP:
-        classify_piece(worker, piece);
+        classify_piece(&worker->classifier, piece);
         break;
     case SOURCE_RELAY:
         handle_frames(worker, piece);
         break;
     case SOURCE_APP: /* its socket does not merge */
-        worker->app.ops->reply(&worker->app, piece);
+        worker->routing.app.ops->reply(&worker->routing.app, piece);
         break;
     }
 }
 
 /* ---- held requests and timers ---- */
 
-/* Never back into hold: whether there is a leader is decided once a slice. */
+/* Never back into hold: the decision is made once a slice. */
 static void route_held(void *context, const struct request *request)
 {
-    route_now((struct worker *)context, request);
+    route_now(context, request);
 }
 
-/* In portions: before each it is looked whether there is still a leader, and an app that takes. */
-static size_t release(struct worker *worker)
+/* In portions: before each, worker_begin looks whether there is still a leader, and whether its app
+ * takes requests. */
+static size_t release_held(struct worker *worker)
 {
+    struct routing *routing = &worker->routing;
     size_t released = 0, n = 1;
 
-    hold_expire(&worker->hold, worker->snapshot->hold_time_ns, worker->now_ns);
-    while (n > 0 && worker->way != ROUTE_HOLD) {
-        n = hold_release(&worker->hold, worker->now_ns, route_held, worker);
-        worker_flush(worker); /* what comes next may overwrite the arena */
+    hold_expire(&routing->hold, routing->snapshot->settings.hold_time_ns, routing->now_ns);
+    while (n > 0 && routing->decision != ROUTE_HOLD) {
+        n = hold_release(&routing->hold, routing->now_ns, route_held, routing);
+        worker_flush(worker); /* the next requests may overwrite the arena */
         worker_begin(worker);
         released += n;
     }
@@ -212,29 +223,31 @@ static size_t release(struct worker *worker)
 
 size_t worker_upkeep(struct worker *worker)
 {
+    struct routing *routing = &worker->routing;
     size_t released = 0;
 
-    if (!hold_is_empty(&worker->hold))
-        released = release(worker);
-    app_report_sessions(&worker->app);
-    if (worker->now_ns >= worker->next_tick_ns) {
-        worker->next_tick_ns = worker->now_ns + TICK_NS;
-        worker->app.ops->tick(&worker->app);
+    if (!hold_is_empty(&routing->hold))
+        released = release_held(worker);
+    app_report_sessions(&routing->app);
+    if (routing->now_ns >= worker->next_tick_ns) {
+        worker->next_tick_ns = routing->now_ns + TICK_NS;
+        app_tick(&routing->app);
     }
-    if (worker->sequence && sequence_tick(worker))
+    if (routing->sequence && sequence_tick(routing))
         worker_flush(worker);
-    if (relay_sleep_ns(&worker->relay) == 0)
-        relay_flush(&worker->relay);
+    if (relay_sleep_ns(&routing->relay) == 0)
+        relay_flush(&routing->relay);
     return released;
 }
 
 uint64_t worker_sleep_ns(const struct worker *worker)
 {
-    uint64_t sleep_ns = hold_is_empty(&worker->hold) ? AGENT_IDLE_MAX_NS : HOLD_RELEASE_PERIOD_NS;
-    uint64_t sequence_ns = worker->sequence
-                               ? sequencer_sleep_ns(&worker->sequence->sequencer, worker->now_ns)
+    const struct routing *routing = &worker->routing;
+    uint64_t sleep_ns = hold_is_empty(&routing->hold) ? AGENT_IDLE_MAX_NS : HOLD_RELEASE_PERIOD_NS;
+    uint64_t sequence_ns = routing->sequence
+                               ? sequencer_sleep_ns(&routing->sequence->sequencer, routing->now_ns)
                                : sleep_ns;
-    uint64_t relay_ns = relay_sleep_ns(&worker->relay);
+    uint64_t relay_ns = relay_sleep_ns(&routing->relay);
 
     if (relay_ns < sleep_ns)
         sleep_ns = relay_ns;
@@ -261,7 +274,7 @@ static size_t take_input(struct worker *worker, const struct worker_input *input
     /* release: pairs with pair_queued, so that dealt is never seen older than taken */
     atomic_store_explicit(&pair->taken, datagrams, memory_order_release);
     for (size_t i = 0; i < n; i++)
-        (void)ring_try_stage(&pair->back, taken[i]); /* a place for every slot */
+        (void)ring_try_stage(&pair->back, taken[i]); /* never full: a place for every slot */
     if (ring_publish(&pair->back))
         waker_wake(input->receiver_waker);
     return n;
@@ -278,13 +291,13 @@ static size_t worker_do_work(void *self)
     done = worker_upkeep(worker);
     for (size_t i = 0; i < worker->input_count; i++)
         done += take_input(worker, &worker->inputs[i]);
-    /* At the end what is held and may go is work, also while it is not yet its turn. */
-    if (agent_is_stopping(&worker->agent) && !hold_is_empty(&worker->hold))
-        done += worker->way != ROUTE_HOLD;
+    /* While stopping, held requests that may leave count as work, also between two periods. */
+    if (agent_is_stopping(&worker->agent) && !hold_is_empty(&worker->routing.hold))
+        done += worker->routing.decision != ROUTE_HOLD;
     return done;
 }
 
-static bool has_input(struct worker *worker)
+static bool worker_has_input(struct worker *worker)
 {
     for (size_t i = 0; i < worker->input_count; i++) {
         if (!ring_is_empty(&worker->inputs[i].pair->out))
@@ -293,10 +306,10 @@ static bool has_input(struct worker *worker)
     return snapshot_is_newer(worker->publisher, &worker->reader);
 }
 
-/* Leaves nothing behind that a sleeper must not hold; false: there is more to do. */
-static bool is_at_rest(struct worker *worker)
+/* True: there is no input, and the snapshot is released, which a sleeper must not hold. */
+static bool try_rest(struct worker *worker)
 {
-    if (has_input(worker))
+    if (worker_has_input(worker))
         return false;
     snapshot_release(&worker->reader);
     return true;
@@ -305,15 +318,15 @@ static bool is_at_rest(struct worker *worker)
 static void worker_idle(void *self)
 {
     struct worker *worker = self;
-    uint64_t sleep_ns = worker_sleep_ns(worker), rest_ns = relay_rest_ns(&worker->relay);
+    uint64_t sleep_ns = worker_sleep_ns(worker), rest_ns = relay_rest_ns(&worker->routing.relay);
 
-    /* Should a borrower leave copies behind, we wake up in time: so it need not wake us for them.
-     */
+    /* A borrower may leave copies behind. This wakes up in time for them, so that the borrower need
+     * not wake this thread. */
     if (rest_ns > 0 && rest_ns < sleep_ns)
         sleep_ns = rest_ns;
-    worker->until_ns = worker->now_ns + sleep_ns;
+    worker->until_ns = worker->routing.now_ns + sleep_ns;
     waker_prepare(&worker->waker);
-    if (is_at_rest(worker))
+    if (try_rest(worker))
         waker_sleep(&worker->waker, sleep_ns);
     else
         waker_cancel(&worker->waker);
@@ -326,9 +339,10 @@ void worker_call(struct worker *worker, size_t received)
         return;
     }
     (void)worker_do_work(worker);
-    /* Something is due before it would wake up: it has to know. */
-    waker_return(&worker->waker, worker->now_ns + worker_sleep_ns(worker) < worker->until_ns ||
-                                     !is_at_rest(worker));
+    /* Wake it if something is due before it would wake up by itself. */
+    waker_return(&worker->waker,
+                 worker->routing.now_ns + worker_sleep_ns(worker) < worker->until_ns ||
+                     !try_rest(worker));
 }
 
 void worker_wake(void *self)

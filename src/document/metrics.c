@@ -191,11 +191,11 @@ static void put_metric_renames(FILE *out)
 static size_t list_all(struct sample ret_samples[static SAMPLES_MAX])
 {
     static const struct config config = {.route = CONFIG_ROUTE_ORDERED};
-    static const struct leader_snapshot snapshot;
+    static const struct leadership leadership;
     static const struct supervisor_report report;
     const struct admin_snapshot reading = {
         .config = &config,
-        .leadership = &snapshot,
+        .leadership = &leadership,
         .report = &report,
         .data_rcvbuf_bytes = 1,
         .relay_rcvbuf_bytes = 1,

@@ -92,14 +92,6 @@ void nonce_space_init(struct nonce_space *nonce_space, enum key_purpose purpose,
     atomic_init(&nonce_space->counter, 0);
 }
 
-uint64_t nonce_space_next(struct nonce_space *nonce_space)
-{
-    uint64_t counter = atomic_load_explicit(&nonce_space->counter, memory_order_relaxed) + 1;
-
-    atomic_store_explicit(&nonce_space->counter, counter, memory_order_relaxed);
-    return counter;
-}
-
 size_t seal_wrap(struct nonce_space *nonce_space, const struct key *key, enum seal_suite suite,
                  uint64_t counter, uint64_t value, uint8_t *buffer, size_t length)
 {

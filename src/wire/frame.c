@@ -211,13 +211,6 @@ static struct frame_header get_header(const uint8_t *data)
 
 /* ---- bodies ---- */
 
-size_t frame_body_bytes(uint8_t type)
-{
-    if (type == FRAME_ENTRIES)
-        return ENTRY_RANGE_BYTES;
-    return type == FRAME_ACK ? ENTRY_ACK_BYTES : 0;
-}
-
 static bool read_body(uint8_t type, const uint8_t *in, size_t length, union frame_body *ret_body)
 {
     if (type == FRAME_ENTRIES)

@@ -262,7 +262,7 @@ impossible()
     expect "unicast" "$(ask "$c" hello)" hello
     ip -n "$(net_place "$c")" link set eth0 multicast on
     wait_until "it is tried again" metric_is "$c" multicast_groups 1
-    expect_match "what it says then" "$(tail -n 1 "$log")" "info +group_joined: multicast.groups: $ipv4 is joined"
+    expect_match "what it says then" "$(tail -n 1 "$log")" "info +group_joined: multicast.groups: joined $ipv4"
     expect "told once" "$(grep -c multicast_failed "$log")" 1
     answers_in_groups "$ipv4"
     ledger_closes "$c"

@@ -8,8 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "data/relay/frame_auth.h"
 #include "fuzz.h"
-#include "headless/data/frame_auth.h"
 #include "headless/wire/frame.h"
 
 #define SELF         UINT64_C(0x5555000011112222)
@@ -77,12 +77,12 @@ static void open_frame_auth(void)
     identity = (struct identity){.instance = SELF, .cluster = CLUSTER};
     windows = frame_auth_create_windows();
     FUZZ_CHECK(windows && frame_auth_init(&frame_auth, &config, &identity, windows) == 0);
-    snapshot.member_count = SENDERS;
-    snapshot.members[0] = (struct member){.instance = SELF, .is_authenticated = true};
+    snapshot.leader.member_count = SENDERS;
+    snapshot.leader.members[0] = (struct member){.instance = SELF, .is_authenticated = true};
     for (uint16_t i = 0; i < SENDERS - 1; i++)
-        snapshot.members[i + 1] = (struct member){
+        snapshot.leader.members[i + 1] = (struct member){
             .instance = senders[i], .member_index = (uint16_t)(i + 1), .is_authenticated = i < 2};
-    snapshot.keyring = (struct keyring){.count = 2, .keys = {keys[0], keys[1]}};
+    snapshot.keys.keyring = (struct keyring){.count = 2, .keys = {keys[0], keys[1]}};
 }
 
 static void begin(void)

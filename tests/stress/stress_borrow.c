@@ -2,10 +2,10 @@
  * stress_borrow: a worker that sleeps whenever it can, and threads that wake it or work in its
  * place.
  *
- * What the worker owns is plain memory: ThreadSanitizer sees whether it goes along with each loan.
- * Each source has a ring of its own, whose numbers must arrive once and in order, whoever takes
- * them out. Again and again all sources wait until all has been taken: a call that falls into a
- * loan and is forgotten would leave numbers behind that nobody else's call brings to light.
+ * The state of the worker is plain memory: ThreadSanitizer sees whether each loan synchronizes it.
+ * Each source has a ring of its own, whose numbers must arrive once and in order, whichever thread
+ * takes them out. Repeatedly all sources wait until every ring is empty: a call that was made during
+ * a loan and lost would leave numbers behind that no other call would find.
  */
 #include <pthread.h>
 #include <sched.h>
@@ -28,7 +28,7 @@ static struct waker waker;
 static pthread_barrier_t meeting;
 static bool is_over; /* written by one between two meetings */
 
-/* The worker's, or of who has borrowed it. */
+/* The worker's, or the borrower's. */
 static uint64_t taken[SOURCES], ended, in_place, in_thread;
 static uint64_t sleeps; /* the worker thread's */
 

@@ -1,10 +1,10 @@
 /*
- * stress_view: one publisher that never waits, readers that hold snapshots, sleep and wake.
+ * stress_leader_snapshot: one publisher that never waits, readers that hold snapshots, sleep and wake.
  *
- * Every field of a snapshot is derived from its generation, so a reader sees at once when a slot is
- * written while it reads (and ThreadSanitizer sees it in any case). A reader must never see an
- * older snapshot after a newer one, and whoever sleeps must be woken for the last snapshot: it ends the
- * readers. One reader is slow on purpose, so that the publisher runs out of slots.
+ * Every field of a snapshot is derived from its generation, so that a reader sees at once when a
+ * buffer is written while it reads (and ThreadSanitizer sees it in any case). A reader must never see
+ * an older snapshot after a newer one. The last snapshot ends the readers, so a sleeping reader must
+ * be woken for it. One reader is slow on purpose, so that the publisher runs out of buffers.
  */
 #include <pthread.h>
 #include <sched.h>
@@ -27,7 +27,7 @@ struct reader {
 static struct snapshot_publisher publisher;
 static struct reader readers[READERS];
 
-/* Where the members of this generation end: every size comes along. */
+/* Over the generations, lists of every size are published. */
 static size_t member_count(uint64_t generation)
 {
     return generation % MEMBERS_MAX + 1;
@@ -37,21 +37,21 @@ static void fill(struct leader_snapshot *snapshot)
 {
     uint64_t generation = snapshot->generation;
 
-    snapshot->term = generation * 3;
-    snapshot->previous_term = generation * 3 - 1;
-    snapshot->hold_time_ns = generation * 7;
-    snapshot->app_idle_ns = ~generation;
-    snapshot->accept_control = generation % 2;
-    snapshot->kind = generation % 2 ? LEADER_SELF : LEADER_MEMBER;
-    snapshot->leader.port = (uint16_t)generation;
-    (void)snprintf(snapshot->leader_name, sizeof(snapshot->leader_name), "%llu",
+    snapshot->leader.term = generation * 3;
+    snapshot->leader.previous_term = generation * 3 - 1;
+    snapshot->settings.hold_time_ns = generation * 7;
+    snapshot->settings.app_idle_ns = ~generation;
+    snapshot->settings.accept_control = generation % 2;
+    snapshot->leader.kind = generation % 2 ? LEADER_SELF : LEADER_MEMBER;
+    snapshot->leader.address.port = (uint16_t)generation;
+    (void)snprintf(snapshot->leader.name, sizeof(snapshot->leader.name), "%llu",
                    (unsigned long long)generation);
-    snapshot->member_count = member_count(generation);
-    for (size_t i = 0; i < snapshot->member_count; i++) {
-        snapshot->members[i].instance = generation * 1000 + i;
-        snapshot->members[i].address.port = (uint16_t)(generation + i);
+    snapshot->leader.member_count = member_count(generation);
+    for (size_t i = 0; i < snapshot->leader.member_count; i++) {
+        snapshot->leader.members[i].instance = generation * 1000 + i;
+        snapshot->leader.members[i].address.port = (uint16_t)(generation + i);
     }
-    atomic_store_explicit(&snapshot->valid_until_ns, generation * 11, memory_order_relaxed);
+    atomic_store_explicit(&snapshot->leader.valid_until_ns, generation * 11, memory_order_relaxed);
 }
 
 static void check(const struct leader_snapshot *snapshot)
@@ -59,21 +59,21 @@ static void check(const struct leader_snapshot *snapshot)
     uint64_t generation = snapshot->generation;
     char name[CONFIG_NAME_MAX];
 
-    STRESS_CHECK(snapshot->term == generation * 3);
-    STRESS_CHECK(snapshot->previous_term == generation * 3 - 1);
-    STRESS_CHECK(snapshot->hold_time_ns == generation * 7);
-    STRESS_CHECK(snapshot->app_idle_ns == ~generation);
-    STRESS_CHECK(snapshot->accept_control == (generation % 2 == 1));
-    STRESS_CHECK(snapshot->kind == (generation % 2 ? LEADER_SELF : LEADER_MEMBER));
-    STRESS_CHECK(snapshot->leader.port == (uint16_t)generation);
+    STRESS_CHECK(snapshot->leader.term == generation * 3);
+    STRESS_CHECK(snapshot->leader.previous_term == generation * 3 - 1);
+    STRESS_CHECK(snapshot->settings.hold_time_ns == generation * 7);
+    STRESS_CHECK(snapshot->settings.app_idle_ns == ~generation);
+    STRESS_CHECK(snapshot->settings.accept_control == (generation % 2 == 1));
+    STRESS_CHECK(snapshot->leader.kind == (generation % 2 ? LEADER_SELF : LEADER_MEMBER));
+    STRESS_CHECK(snapshot->leader.address.port == (uint16_t)generation);
     (void)snprintf(name, sizeof(name), "%llu", (unsigned long long)generation);
-    STRESS_CHECK(strcmp(snapshot->leader_name, name) == 0);
-    STRESS_CHECK(snapshot->member_count == member_count(generation));
-    for (size_t i = 0; i < snapshot->member_count; i++) {
-        STRESS_CHECK(snapshot->members[i].instance == generation * 1000 + i);
-        STRESS_CHECK(snapshot->members[i].address.port == (uint16_t)(generation + i));
+    STRESS_CHECK(strcmp(snapshot->leader.name, name) == 0);
+    STRESS_CHECK(snapshot->leader.member_count == member_count(generation));
+    for (size_t i = 0; i < snapshot->leader.member_count; i++) {
+        STRESS_CHECK(snapshot->leader.members[i].instance == generation * 1000 + i);
+        STRESS_CHECK(snapshot->leader.members[i].address.port == (uint16_t)(generation + i));
     }
-    STRESS_CHECK(atomic_load_explicit(&snapshot->valid_until_ns, memory_order_relaxed) ==
+    STRESS_CHECK(atomic_load_explicit(&snapshot->leader.valid_until_ns, memory_order_relaxed) ==
                  generation * 11);
 }
 
@@ -105,7 +105,7 @@ static void *read_snapshots(void *context)
         if (reader->is_slow && stress_draw(&reader->random) % 16 == 0)
             (void)usleep(2000);
         check(snapshot); /* it is ours until the next snapshot_acquire */
-        is_last = strcmp(snapshot->cause, "last") == 0;
+        is_last = strcmp(snapshot->leader.cause, "last") == 0;
         if (!is_last && stress_draw(&reader->random) % 4 == 0)
             sleep_until_woken(reader);
     }
@@ -116,7 +116,7 @@ static void *read_snapshots(void *context)
 static void publish(struct leader_snapshot *draft, const char *cause)
 {
     fill(draft);
-    draft->cause = cause;
+    draft->leader.cause = cause;
     snapshot_publish(&publisher, draft);
     for (size_t i = 0; i < READERS; i++)
         waker_wake(&readers[i].waker);
@@ -170,11 +170,11 @@ int main(void)
     for (size_t i = 0; i < READERS; i++)
         STRESS_CHECK(pthread_join(threads[i], NULL) == 0);
 
-    (void)printf("published %llu views, no slot was free %llu times\n",
+    (void)printf("published %llu snapshots, no buffer was free %llu times\n",
                  (unsigned long long)snapshot_current(&publisher)->generation,
                  (unsigned long long)refused);
     for (size_t i = 0; i < READERS; i++) {
-        (void)printf("reader %zu: saw %llu views, slept %llu times\n", i,
+        (void)printf("reader %zu: saw %llu snapshots, slept %llu times\n", i,
                      (unsigned long long)readers[i].snapshots,
                      (unsigned long long)readers[i].sleeps);
         STRESS_CHECK(readers[i].snapshots > 10 && readers[i].sleeps > 0);

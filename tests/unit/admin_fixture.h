@@ -1,5 +1,5 @@
 /*
- * admin_fixture: an admin server on a loopback port, with a data_plane that was opened but not started;
+ * admin_fixture: an admin server on a loopback port, with a data plane that was opened but not started;
  * and a client that speaks to it.
  */
 #ifndef ADMIN_FIXTURE_H
@@ -13,13 +13,14 @@
 #include <unistd.h>
 
 #include "control/supervisor_internal.h"
+#include "data/data_plane_internal.h"
 #include "headless/admin/admin.h"
 #include "headless/base/clock.h"
 #include "headless/base/log.h"
 
 static struct config_set *set;
 static struct config config;
-static struct data_plane data_plane;
+static struct data_plane *data_plane;
 static struct admin admin;
 static struct waker waker;
 static struct supervisor supervisor;
@@ -53,20 +54,21 @@ static void setup(void)
     config.data_port = config.relay_port = 0; /* the kernel's choice */
     config.admin_listen = address_with_port(config.bind, find_port(&config.bind));
     atomic_init(&supervisor.report.state, ELECTION_FOLLOWER);
+    cr_assert_eq(pthread_mutex_init(&supervisor.report.history_lock, NULL), 0);
     cr_assert_eq(waker_init(&waker, false), 0);
-    cr_assert_eq(data_plane_open(&data_plane, &config, &waker), 0);
-    supervisor.data_plane = &data_plane;
+    cr_assert_eq(data_plane_open(&config, &waker, &data_plane), 0);
+    supervisor.data_plane = data_plane;
 }
 
 static __attribute__((unused)) void start(void)
 {
-    cr_assert_eq(admin_start(&admin, &config, &data_plane, &supervisor), 0);
+    cr_assert_eq(admin_start(&admin, &config, data_plane, &supervisor), 0);
 }
 
 static void teardown(void)
 {
     admin_stop(&admin);
-    data_plane_close(&data_plane);
+    data_plane_close(data_plane);
     waker_fini(&waker);
     config_destroy(set);
 }

@@ -6,7 +6,7 @@
 
 #include "headless/data/leader_snapshot.h"
 
-static inline void fill_list(struct leader_snapshot *snapshot)
+static inline void fill_list(struct leadership *snapshot)
 {
     snapshot->member_count = MEMBERS_MAX;
     for (size_t i = 0; i < MEMBERS_MAX; i++) {

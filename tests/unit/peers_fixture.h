@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "control/peers.h"
+#include "data/data_plane_internal.h"
 
 #define MS UINT64_C(1000000)
 #define A  0xa1

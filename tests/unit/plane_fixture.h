@@ -1,8 +1,8 @@
 /*
- * plane_fixture: two pods in one process, without threads: each slice is called by hand, so every
- * order of events can be made on purpose. Real sockets on loopback; run to completion, whose slices
- * never block. With PLANE_SEALED defined the pods have keys and know each other, so that the same
- * tests are run on sealed frames.
+ * plane_fixture: two pods in one process, without threads: each slice is called by hand, so that a
+ * test controls the order of events. Real sockets on loopback; run to completion, whose slices never
+ * block. With PLANE_SEALED defined the pods have keys and are authenticated, so that the same tests
+ * run on sealed frames.
  */
 #ifndef PLANE_FIXTURE_H
 #define PLANE_FIXTURE_H
@@ -13,18 +13,18 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "headless/data/data_plane.h"
+#include "data/data_plane_internal.h"
 
 enum { A, B, PODS };
 
 #ifdef PLANE_SEALED
-#define PLANE_KEYS "/nonexistent" /* what is there is the supervisor's to know */
+#define PLANE_KEYS "/nonexistent" /* only the supervisor reads it */
 #else
 #define PLANE_KEYS ""
 #endif
 
 static struct config configs[PODS];
-static struct data_plane data_planes[PODS];
+static struct data_plane *data_planes[PODS];
 static struct waker supervisor_wakers[PODS];
 static struct udp_socket client;
 
@@ -63,35 +63,43 @@ static __attribute__((unused)) void configure(struct config *config, const char 
     (void)snprintf(config->name, sizeof(config->name), "%s", self);
 }
 
-/* What the supervisor would publish: who leads, in which term. leader: A, B, or PODS for nobody. */
+/* 0, as of a member that is not known yet: the pod is closed. */
+static __attribute__((unused)) uint64_t instance_of(int pod)
+{
+    return data_planes[pod] ? data_planes[pod]->identity.instance : 0;
+}
+
+/* Publishes as the supervisor would. leader: A, B, or PODS for none. */
 static __attribute__((unused)) void publish(int pod, int leader, uint64_t term,
                                             uint64_t previous_until_ns)
 {
-    struct leader_snapshot *snapshot = snapshot_draft(&data_planes[pod].publisher);
+    struct leader_snapshot *snapshot = snapshot_draft(&data_planes[pod]->publisher);
 
     cr_assert_not_null(snapshot);
-    snapshot->previous_term = snapshot->term;
-    snapshot->previous_until_ns = previous_until_ns;
-    snapshot->term = term;
-    snapshot->kind = leader == PODS ? LEADER_NONE : leader == pod ? LEADER_SELF : LEADER_MEMBER;
-    snapshot->leader = leader == PODS ? (struct address){0} : configs[leader].self;
-    snapshot->hold_time_ns = 60 * NS_PER_SEC;
-    snapshot->accept_control = true;
-    snapshot->member_count = PODS;
+    snapshot->leader.previous_term = snapshot->leader.term;
+    snapshot->leader.previous_until_ns = previous_until_ns;
+    snapshot->leader.term = term;
+    snapshot->leader.kind = leader == PODS  ? LEADER_NONE
+                            : leader == pod ? LEADER_SELF
+                                            : LEADER_MEMBER;
+    snapshot->leader.address = leader == PODS ? (struct address){0} : configs[leader].self;
+    snapshot->settings.hold_time_ns = 60 * NS_PER_SEC;
+    snapshot->settings.accept_control = true;
+    snapshot->leader.member_count = PODS;
     for (int i = 0; i < PODS; i++)
-        snapshot->members[i] = (struct member){.address = configs[i].self,
-                                               .instance = data_planes[i].identity.instance,
-                                               .is_alive = true,
-                                               .is_authenticated = true,
-                                               .member_index = (uint16_t)(10 + i)};
-    snapshot->keyring.count = 1;
+        snapshot->leader.members[i] = (struct member){.address = configs[i].self,
+                                                      .instance = instance_of(i),
+                                                      .is_alive = true,
+                                                      .is_authenticated = true,
+                                                      .member_index = (uint16_t)(10 + i)};
+    snapshot->keys.keyring.count = 1;
     cr_assert(
-        key_parse("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", &snapshot->keyring.keys[0]));
-    snapshot->seal_key = snapshot->keyring.keys[0].id;
-    snapshot->seal_suite = SEAL_CHACHA20_POLY1305;
-    snapshot->leader_instance = leader == PODS ? 0 : data_planes[leader].identity.instance;
-    snapshot->leader_index = leader == PODS ? MEMBER_INDEX_NONE : (uint16_t)(10 + leader);
-    snapshot_publish(&data_planes[pod].publisher, snapshot);
+        key_parse("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", &snapshot->keys.keyring.keys[0]));
+    snapshot->keys.seal_key = snapshot->keys.keyring.keys[0].id;
+    snapshot->keys.seal_suite = SEAL_CHACHA20_POLY1305;
+    snapshot->leader.instance = leader == PODS ? 0 : data_planes[leader]->identity.instance;
+    snapshot->leader.member_index = leader == PODS ? MEMBER_INDEX_NONE : (uint16_t)(10 + leader);
+    snapshot_publish(&data_planes[pod]->publisher, snapshot);
 }
 
 static __attribute__((unused)) void setup(void)
@@ -102,18 +110,18 @@ static __attribute__((unused)) void setup(void)
     for (int i = 0; i < PODS; i++) {
         configure(&configs[i], pod_ips[i]);
         cr_assert_eq(waker_init(&supervisor_wakers[i], true), 0);
-        cr_assert_eq(data_plane_open(&data_planes[i], &configs[i], &supervisor_wakers[i]), 0);
+        cr_assert_eq(data_plane_open(&configs[i], &supervisor_wakers[i], &data_planes[i]), 0);
     }
     cr_assert_eq(udp_open(&any, &options, &client), 0);
 }
 
-/* Before anything came: both pods anew, with this route, and what else their configs say by now. */
+/* Before any datagram: opens both pods again, with this route and their present configs. */
 static __attribute__((unused)) void use_route(enum config_route route)
 {
     for (int i = 0; i < PODS; i++) {
-        data_plane_close(&data_planes[i]);
+        data_plane_close(data_planes[i]);
         configs[i].route = route;
-        cr_assert_eq(data_plane_open(&data_planes[i], &configs[i], &supervisor_wakers[i]), 0);
+        cr_assert_eq(data_plane_open(&configs[i], &supervisor_wakers[i], &data_planes[i]), 0);
     }
 }
 
@@ -123,7 +131,7 @@ static __attribute__((unused)) void publish_both(int leader, uint64_t term)
     publish(B, leader, term, 0);
 }
 
-/* What was observed one by one is what was counted in sum. */
+/* The distribution has as many values as the counter, and their sum. */
 static __attribute__((unused)) void expect_spread(const struct data_plane_numbers *numbers,
                                                   enum distribution_id id, enum counter values,
                                                   enum counter sum)
@@ -136,26 +144,26 @@ static __attribute__((unused)) void expect_spread(const struct data_plane_number
                  distribution_table[id].metric, (unsigned long long)is->sum);
 }
 
-/* Every test ends with both ledgers closed: nothing is lost silently. */
+/* Every test ends with both ledgers closed: no datagram is lost without a counter. */
 static __attribute__((unused)) void teardown(void)
 {
     for (int i = 0; i < PODS; i++) {
         struct data_plane_numbers numbers;
         struct ledger ledger;
 
-        data_plane_read_numbers(&data_planes[i], &numbers);
+        data_plane_read_numbers(data_planes[i], &numbers);
         ledger = counters_ledger(numbers.counters, data_plane_inside(&numbers));
         cr_expect_eq(ledger.requests, 0, "pod %d: %lld requests are not accounted for", i,
                      (long long)ledger.requests);
         cr_expect_eq(ledger.copies, 0, "pod %d: %lld copies are not accounted for", i,
                      (long long)ledger.copies);
-        cr_expect_eq(ledger.replies, 0, "pod %d: %lld answers are not accounted for", i,
+        cr_expect_eq(ledger.replies, 0, "pod %d: %lld replies are not accounted for", i,
                      (long long)ledger.replies);
         expect_spread(&numbers, DISTRIBUTION_RECEIVE_BATCH, COUNTER_RECEIVE_CALLS,
                       COUNTER_RECEIVE_DATAGRAMS);
         expect_spread(&numbers, DISTRIBUTION_SEND_GSO_BATCH, COUNTER_SEND_GSO_BATCHES,
                       COUNTER_SEND_DATAGRAMS);
-        data_plane_close(&data_planes[i]);
+        data_plane_close(data_planes[i]);
         waker_fini(&supervisor_wakers[i]);
     }
     udp_close(&client);
@@ -165,8 +173,8 @@ static __attribute__((unused)) void teardown(void)
 static __attribute__((unused)) void run(int pod)
 {
     for (int idle = 0; idle < 2;) {
-        data_planes[pod].completions[0].ready = ~0U; /* whatever epoll would say */
-        idle = completion_agent_ops.do_work(&data_planes[pod].completions[0]) ? 0 : idle + 1;
+        data_planes[pod]->completions[0].ready = ~0U; /* whatever epoll would say */
+        idle = completion_agent_ops.do_work(&data_planes[pod]->completions[0]) ? 0 : idle + 1;
     }
 }
 
@@ -178,7 +186,7 @@ static __attribute__((unused)) void say(int pod, const char *text)
     cr_assert_eq(udp_send_one(&client, &to, &from, text, strlen(text)), 0);
 }
 
-/* The client sends number datagrams of these bytes, "000...", "111...", as one gso_batch. */
+/* The client sends number datagrams of these bytes, "000...", "111...", as one GSO batch. */
 static __attribute__((unused)) void say_gso(int pod, size_t number, size_t bytes, size_t last_bytes)
 {
     struct address to = address_with_port(configs[pod].self, configs[pod].data_port);
@@ -199,17 +207,17 @@ static __attribute__((unused)) void say_gso(int pod, size_t number, size_t bytes
     outbox_fini(&outbox);
 }
 
-/* B hands on what comes, as it came; A leads. */
+/* B relays raw; A leads. */
 static __attribute__((unused)) void relay_raw_from_b(void)
 {
-    data_plane_close(&data_planes[B]);
+    data_plane_close(data_planes[B]);
     configs[B].relay_format = CONFIG_RELAY_RAW;
-    cr_assert_eq(data_plane_open(&data_planes[B], &configs[B], &supervisor_wakers[B]), 0);
+    cr_assert_eq(data_plane_open(&configs[B], &supervisor_wakers[B], &data_planes[B]), 0);
     publish(A, A, 1, 0);
     publish(B, A, 1, 0);
 }
 
-/* The next reply that the client has, "" when there is none now. */
+/* The next reply of the client, "" when there is none now. */
 static __attribute__((unused)) const char *heard(void)
 {
     static char text[2048];
@@ -223,7 +231,7 @@ static __attribute__((unused)) uint64_t count(int pod, size_t counter)
 {
     struct data_plane_numbers numbers;
 
-    data_plane_read_numbers(&data_planes[pod], &numbers);
+    data_plane_read_numbers(data_planes[pod], &numbers);
     return numbers.counters[counter];
 }
 

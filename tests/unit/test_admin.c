@@ -12,7 +12,8 @@
 
 static struct config config;
 static struct identity identity;
-static struct leader_snapshot leadership;
+static struct leadership leadership;
+static struct data_keys published_keys;
 static struct admin_snapshot snapshot;
 static struct supervisor_report report;
 static char *text;
@@ -31,13 +32,15 @@ static void add_member(const char *ip, const char *name, uint64_t instance)
 static void lead(enum leader_kind kind, const char *address, const char *name)
 {
     leadership.kind = kind;
-    cr_assert_eq(address_parse(address, 0, &leadership.leader), 0);
-    (void)snprintf(leadership.leader_name, sizeof(leadership.leader_name), "%s", name);
+    cr_assert_eq(address_parse(address, 0, &leadership.address), 0);
+    (void)snprintf(leadership.name, sizeof(leadership.name), "%s", name);
 }
 
 /* pod-2 of three, 90 s old; pod-1 leads; pod-3 is only known by address. */
 static void setup(void)
 {
+    struct leader_history history = {0};
+
     (void)snprintf(config.cluster, sizeof(config.cluster), "headless");
     identity.instance = 0xa2;
     cr_assert_eq(address_parse_ip("10.0.0.2", &identity.self), 0);
@@ -49,9 +52,9 @@ static void setup(void)
     add_member("10.0.0.2", "pod-2", 0xa2);
     add_member("10.0.0.3", "", 0);
     lead(LEADER_MEMBER, "10.0.0.1", "pod-1");
-    leader_history_begin(&leadership.history, 40 * SEC, 0, 6);
-    leader_history_begin(&leadership.history, 85 * SEC, 35 * SEC / 1000, 7);
-    leader_history_put(&leadership.history, &leadership);
+    leader_history_begin(&history, 40 * SEC, 0, 6);
+    leader_history_begin(&history, 85 * SEC, 35 * SEC / 1000, 7);
+    leader_history_put(&history, &leadership);
     atomic_init(&report.state, ELECTION_FOLLOWER);
     atomic_init(&report.votes, 2);
     atomic_init(&report.alive, 2);
@@ -64,6 +67,8 @@ static void setup(void)
                                 .report = &report,
                                 .identity = &identity,
                                 .leadership = &leadership,
+                                .keys = &published_keys,
+                                .history = history,
                                 .data_rcvbuf_bytes = 212992,
                                 .relay_rcvbuf_bytes = 425984,
                                 .now_ns = 100 * SEC,
@@ -402,7 +407,7 @@ Test(admin, leader_is_outside_and_has_its_port)
 Test(admin, no_leader_is_null)
 {
     leadership.kind = LEADER_NONE;
-    leadership.leader = (struct address){0};
+    leadership.address = (struct address){0};
     cr_assert(!admin_snapshot_has_leader(&snapshot) && !admin_snapshot_is_leader(&snapshot));
     assert_leader_page("null", ME("follower"));
 }
@@ -552,7 +557,7 @@ Test(admin, leader_snapshot_may_be_younger_than_the_admin_snapshot)
 {
     struct json_object *status;
 
-    leadership.history.changes[0].since_ns = snapshot.now_ns + 5;
+    snapshot.history.changes[0].since_ns = snapshot.now_ns + 5;
     status = parse_status();
     cr_assert_eq(at(status, "leader_age_ms", NULL, NULL), 0);
     (void)json_object_put(status);

@@ -33,10 +33,10 @@ Test(admin_http, every_path_answers)
 /* Its worker never turns, as one that waits for a full socket. */
 Test(admin_http, sessions_of_a_worker_without_a_report_are_missing)
 {
-    data_plane_close(&data_plane);
+    data_plane_close(data_plane);
     config.app_target.kind = CONFIG_APP_UDP;
     cr_assert_eq(address_parse("127.0.0.1:9", 0, &config.app_target.address), 0);
-    cr_assert_eq(data_plane_open(&data_plane, &config, &waker), 0);
+    cr_assert_eq(data_plane_open(&config, &waker, &data_plane), 0);
     start();
     cr_assert_eq(get("/sessions"), 200);
     cr_assert_str_eq(body(), "{\"total\":0,\"complete\":false,\"sessions\":[]}\n");
@@ -50,12 +50,12 @@ Test(admin_http, published_snapshot_is_shown_and_released)
     for (uint64_t term = 1; term <= 3 * SNAPSHOT_BUFFERS; term++) {
         char expected[32];
 
-        draft = snapshot_draft(&data_plane.publisher);
+        draft = snapshot_draft(&data_plane->publisher);
         cr_assert_not_null(draft, "a view is still held");
-        draft->kind = LEADER_SELF;
-        draft->leader = config.self;
-        draft->term = term;
-        snapshot_publish(&data_plane.publisher, draft);
+        draft->leader.kind = LEADER_SELF;
+        draft->leader.address = config.self;
+        draft->leader.term = term;
+        snapshot_publish(&data_plane->publisher, draft);
         cr_assert_eq(get("/leader/me"), 200);
         (void)snprintf(expected, sizeof(expected), "\"term\":%llu,", (unsigned long long)term);
         cr_assert_not_null(strstr(body(), expected));
@@ -75,11 +75,11 @@ static void assert_whole_list(const char *path, const char *key)
 
 Test(admin_http, the_longest_list_is_shown_whole)
 {
-    struct leader_snapshot *draft = snapshot_draft(&data_plane.publisher);
+    struct leader_snapshot *draft = snapshot_draft(&data_plane->publisher);
 
     start();
-    fill_list(draft);
-    snapshot_publish(&data_plane.publisher, draft);
+    fill_list(&draft->leader);
+    snapshot_publish(&data_plane->publisher, draft);
     assert_whole_list("/leader", "leader_list");
     assert_whole_list("/status", "leader_list");
     assert_whole_list("/status", "members");
@@ -201,7 +201,7 @@ static void backdate(void)
 
 Test(admin_http, livez_names_a_thread_that_stalls)
 {
-    struct agent *agent = &data_plane.workers[0].agent;
+    struct agent *agent = &data_plane->workers[0].agent;
     uint64_t before_ns;
 
     (void)snprintf(agent->name, sizeof(agent->name), "worker-0");
@@ -243,7 +243,7 @@ Test(admin_http, livez_gives_the_supervisor_more_time)
  * done again. */
 Test(admin_http, livez_forgives_a_pause_of_the_whole_process)
 {
-    struct agent *agent = &data_plane.workers[0].agent;
+    struct agent *agent = &data_plane->workers[0].agent;
     bool was_quick = false, was_challenged = false;
     unsigned status = 0;
     int fd;
@@ -307,11 +307,11 @@ Test(admin_http, the_page_and_its_files_are_served_with_a_strict_policy)
 
 Test(admin_http, the_page_of_the_longest_list_is_whole)
 {
-    struct leader_snapshot *draft = snapshot_draft(&data_plane.publisher);
+    struct leader_snapshot *draft = snapshot_draft(&data_plane->publisher);
 
     start();
-    fill_list(draft);
-    snapshot_publish(&data_plane.publisher, draft);
+    fill_list(&draft->leader);
+    snapshot_publish(&data_plane->publisher, draft);
     cr_assert_eq(get("/"), 200);
     cr_assert_not_null(strstr(body(), "data-member=\"fdfd:fdfd:fdfd:fdfd:fdfd:fdfd:fdfd:fd7f\""));
     cr_assert_str_eq(body() + strlen(body()) - 8, "</html>\n");
@@ -562,7 +562,7 @@ Test(admin_http, no_port_means_no_server)
     config.admin_listen = (struct address){0};
     start();
     cr_assert_null(admin.daemon);
-    cr_assert_eq(data_plane.publisher.reader_count, data_plane.worker_count);
+    cr_assert_eq(data_plane->publisher.reader_count, data_plane->worker_count);
     admin_set_stopping(&admin);
     admin_set_reload_result(&admin, "headlessd.yaml:1: hold.tme: no such option\n");
 }
@@ -572,15 +572,15 @@ Test(admin_http, a_taken_port_is_an_error)
     static struct admin second;
 
     start();
-    cr_assert_eq(admin_start(&second, &config, &data_plane, &supervisor), -EADDRINUSE);
+    cr_assert_eq(admin_start(&second, &config, data_plane, &supervisor), -EADDRINUSE);
     cr_assert_eq(get("/livez"), 200);
     cr_assert_eq(address_parse("192.0.2.1:8080", 0, &config.admin_listen), 0);
-    cr_assert_eq(admin_start(&second, &config, &data_plane, &supervisor), -EADDRNOTAVAIL);
+    cr_assert_eq(admin_start(&second, &config, data_plane, &supervisor), -EADDRNOTAVAIL);
 }
 
 Test(admin_http, start_fails_when_no_snapshot_reader_is_left)
 {
-    data_plane.publisher.reader_count = SNAPSHOT_READERS_MAX;
-    cr_assert_eq(admin_start(&admin, &config, &data_plane, &supervisor), -ENOSPC);
+    data_plane->publisher.reader_count = SNAPSHOT_READERS_MAX;
+    cr_assert_eq(admin_start(&admin, &config, data_plane, &supervisor), -ENOSPC);
     cr_assert_null(admin.daemon);
 }

@@ -10,18 +10,18 @@ TestSuite(events, .init = setup, .fini = teardown, .timeout = 60);
 /* As the supervisor would: pod 7, which may be led by until then. */
 static void publish(uint64_t term, uint64_t until_ns)
 {
-    struct leader_snapshot *leadership = NULL;
+    struct leader_snapshot *draft = NULL;
 
-    while (!leadership) /* the threads let go of an older one; the test has a time limit */
-        leadership = snapshot_draft(&data_plane.publisher);
-    leadership->kind = LEADER_MEMBER;
-    leadership->term = term;
-    leadership->cause = "command";
-    leadership->leader_instance = 7;
-    cr_assert_eq(address_parse_ip("10.0.0.7", &leadership->leader), 0);
-    atomic_store_explicit(&leadership->valid_until_ns, until_ns, memory_order_relaxed);
-    snapshot_publish(&data_plane.publisher, leadership);
-    data_plane_wake(&data_plane);
+    while (!draft) /* the threads let go of an older one; the test has a time limit */
+        draft = snapshot_draft(&data_plane->publisher);
+    draft->leader.kind = LEADER_MEMBER;
+    draft->leader.term = term;
+    draft->leader.cause = "command";
+    draft->leader.instance = 7;
+    cr_assert_eq(address_parse_ip("10.0.0.7", &draft->leader.address), 0);
+    atomic_store_explicit(&draft->leader.valid_until_ns, until_ns, memory_order_relaxed);
+    snapshot_publish(&data_plane->publisher, draft);
+    data_plane_wake(data_plane);
 }
 
 /* A line of the stream, without its end; "(end)" when there is none. */
@@ -246,11 +246,11 @@ Test(events, only_get_and_head)
 /* A list as long as can be, so that a few states fill every buffer. */
 static void publish_longest_list(void)
 {
-    struct leader_snapshot *leadership = snapshot_draft(&data_plane.publisher);
+    struct leader_snapshot *draft = snapshot_draft(&data_plane->publisher);
 
-    cr_assert_not_null(leadership);
-    fill_list(leadership);
-    snapshot_publish(&data_plane.publisher, leadership);
+    cr_assert_not_null(draft);
+    fill_list(&draft->leader);
+    snapshot_publish(&data_plane->publisher, draft);
 }
 
 Test(events, slow_reader_gets_the_latest_state_and_delays_no_other)

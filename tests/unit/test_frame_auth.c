@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "headless/data/frame_auth.h"
+#include "data/relay/frame_auth.h"
 #include "headless/wire/frame.h"
 
 #define THEM UINT64_C(0x7777000011112222)
@@ -40,13 +40,14 @@ static void setup(void)
     windows = frame_auth_create_windows();
     cr_assert_not_null(windows);
     memset(&snapshot, 0, sizeof(snapshot));
-    snapshot.member_count = 2;
-    snapshot.members[0] =
+    snapshot.leader.member_count = 2;
+    snapshot.leader.members[0] =
         (struct member){.instance = US, .member_index = SLOT + 1, .is_authenticated = true};
-    snapshot.members[1] =
+    snapshot.leader.members[1] =
         (struct member){.instance = THEM, .member_index = SLOT, .is_authenticated = true};
-    snapshot.keyring.count = 1;
-    cr_assert(key_parse("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", &snapshot.keyring.keys[0]));
+    snapshot.keys.keyring.count = 1;
+    cr_assert(
+        key_parse("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", &snapshot.keys.keyring.keys[0]));
     nonce_space_init(&nonce_space, KEY_FOR_FRAMES, THEM, 1);
     header = (struct frame_header){.type = FRAME_DATA,
                                    .hops = 1,
@@ -98,7 +99,7 @@ static void sealed_frame(const struct key *key, uint64_t receiver)
 
 static void our_frame(void)
 {
-    sealed_frame(&snapshot.keyring.keys[0], US);
+    sealed_frame(&snapshot.keys.keyring.keys[0], US);
 }
 
 static void assert_in(void)
@@ -196,7 +197,7 @@ Test(frame_auth, frame_with_another_key_is_dropped)
     cr_assert(key_parse(text, &other));
     sealed_frame(&other, US);
     assert_dropped(DROP_key);
-    other.id = snapshot.keyring.keys[0].id; /* it claims the id of a known key */
+    other.id = snapshot.keys.keyring.keys[0].id; /* it claims the id of a known key */
     memset(&nonce_space.subkey, 0, sizeof(nonce_space.subkey));
     sealed_frame(&other, US);
     assert_dropped(DROP_auth);
@@ -224,25 +225,25 @@ Test(frame_auth, altered_frame_is_dropped)
 
 Test(frame_auth, frame_of_a_member_before_its_handshake_is_dropped)
 {
-    snapshot.members[1].is_authenticated = false;
+    snapshot.leader.members[1].is_authenticated = false;
     our_frame();
     assert_dropped(DROP_introduction);
-    snapshot.members[1].is_authenticated = true;
+    snapshot.leader.members[1].is_authenticated = true;
     assert_in();
 }
 
 Test(frame_auth, frame_of_an_unlisted_instance_is_dropped)
 {
-    snapshot.member_count = 1;
+    snapshot.leader.member_count = 1;
     our_frame();
     assert_dropped(DROP_introduction);
 }
 
 Test(frame_auth, frame_for_another_instance_is_dropped)
 {
-    sealed_frame(&snapshot.keyring.keys[0], US + 1);
+    sealed_frame(&snapshot.keys.keyring.keys[0], US + 1);
     assert_dropped(DROP_misdirected);
-    sealed_frame(&snapshot.keyring.keys[0], 0);
+    sealed_frame(&snapshot.keys.keyring.keys[0], 0);
     assert_dropped(DROP_misdirected);
 }
 
@@ -266,14 +267,14 @@ Test(frame_auth, copies_runs_and_replies_may_be_for_all)
 
     for (size_t i = 0; i < sizeof(for_all); i++) {
         header.type = for_all[i];
-        sealed_frame(&snapshot.keyring.keys[0], 0);
+        sealed_frame(&snapshot.keys.keyring.keys[0], 0);
         assert_in();
     }
     header.type = FRAME_ENTRIES; /* the record is in place of the range, which frame_open checks */
-    sealed_frame(&snapshot.keyring.keys[0], 0);
+    sealed_frame(&snapshot.keys.keyring.keys[0], 0);
     cr_assert_eq(frame_auth_check(&frame_auth, &snapshot, &datagram), IN);
     header.type = FRAME_ACK;
-    sealed_frame(&snapshot.keyring.keys[0], 0);
+    sealed_frame(&snapshot.keys.keyring.keys[0], 0);
     assert_dropped(DROP_misdirected);
 }
 

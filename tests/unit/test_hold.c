@@ -13,7 +13,7 @@ static struct counters counters;
 static uint8_t payload[PAYLOAD_MAX];
 static uint64_t random_state;
 
-/* What must come out, oldest first: numbers, with the lengths and times they were put with. */
+/* The expected requests, oldest first: numbers, with the lengths and times they were put with. */
 static struct {
     uint64_t number;
     uint64_t since_ns;
@@ -117,7 +117,7 @@ static size_t release(uint64_t now_ns)
     return released;
 }
 
-/* What hold dropped since then were the oldest: forget them, and see that it counted them. */
+/* hold dropped the oldest since then: forget them, and check that it counted them. */
 static void forget_dropped(enum drop_reason reason, uint64_t dropped_before)
 {
     uint64_t lost = dropped(reason) - dropped_before;
@@ -128,7 +128,7 @@ static void forget_dropped(enum drop_reason reason, uint64_t dropped_before)
     cr_assert_leq(hold.queue.used, hold.queue.arena_bytes);
 }
 
-Test(hold, releases_in_order_what_was_put)
+Test(hold, requests_are_released_in_order)
 {
     cr_assert_eq(hold_init(&hold, 1 << 20, 1 << 20, &counters), 0);
     cr_assert(hold_is_empty(&hold));
@@ -158,7 +158,7 @@ static void assert_times(uint64_t values, uint64_t sum_ns)
     cr_assert_eq(sums[DISTRIBUTION_HOLD].sum, sum_ns);
 }
 
-Test(hold, how_long_each_was_held_is_known_whatever_became_of_it)
+Test(hold, hold_time_of_each_request_is_observed_even_if_it_is_dropped)
 {
     cr_assert_eq(hold_init(&hold, 4096, 1 << 20, &counters), 0);
     put(100, START_NS);
@@ -191,7 +191,7 @@ Test(hold, without_memory_everything_is_dropped_and_counted)
     cr_assert_eq(hold_release(&hold, START_NS, expect_oldest, &hold), 0);
 }
 
-Test(hold, what_can_never_fit_pushes_nothing_out)
+Test(hold, request_that_can_never_fit_evicts_nothing)
 {
     cr_assert_eq(hold_init(&hold, 8192, 8192, &counters), 0);
     put(100, START_NS);
@@ -214,7 +214,7 @@ Test(hold, overflow_drops_the_oldest_first)
     cr_assert_eq(model_count, 0);
 }
 
-Test(hold, expires_what_is_too_old_and_no_more)
+Test(hold, only_requests_that_are_too_old_expire)
 {
     cr_assert_eq(hold_init(&hold, 1 << 20, 1 << 20, &counters), 0);
     for (unsigned i = 0; i < 10; i++)
@@ -259,7 +259,7 @@ Test(hold, release_keeps_its_pace)
     cr_assert_leq(rounds, 15);
 }
 
-Test(hold, empties_although_more_comes_in_than_the_pace_lets_out)
+Test(hold, queue_empties_although_more_arrives_than_the_pace_releases)
 {
     uint64_t now_ns = START_NS;
     unsigned periods = 0;
@@ -278,7 +278,7 @@ Test(hold, empties_although_more_comes_in_than_the_pace_lets_out)
     cr_assert_eq(hold.pace_bytes, 4096, "the next leader is spared again");
 }
 
-Test(hold, one_that_is_larger_than_the_pace_goes_alone)
+Test(hold, request_larger_than_the_pace_is_released_alone)
 {
     cr_assert_eq(hold_init(&hold, 1 << 20, 1000, &counters), 0);
     put(PAYLOAD_MAX, START_NS);

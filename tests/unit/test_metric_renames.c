@@ -9,7 +9,8 @@
 #include "admin_fixture.h"
 
 static struct identity identity;
-static struct leader_snapshot leadership;
+static struct leadership leadership;
+static struct data_keys published_keys;
 static struct supervisor_report report;
 static struct admin_snapshot snapshot;
 static char *text;
@@ -19,8 +20,11 @@ static size_t length;
 static void fill_snapshot(void)
 {
     leadership.cause = "";
-    snapshot = (struct admin_snapshot){
-        .config = &config, .report = &report, .identity = &identity, .leadership = &leadership};
+    snapshot = (struct admin_snapshot){.config = &config,
+                                       .report = &report,
+                                       .identity = &identity,
+                                       .leadership = &leadership,
+                                       .keys = &published_keys};
     for (size_t i = 0; i < COUNTER_COUNT; i++)
         snapshot.numbers.counters[i] = 1000 + i;
     atomic_init(&report.is_volatile, 1);

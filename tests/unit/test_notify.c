@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <sys/socket.h>
 
+#include "data/data_plane_internal.h"
 #include "headless/admin/notify.h"
 #include "headless/base/clock.h"
 #include "list_fixture.h"
@@ -45,16 +46,16 @@ TestSuite(notify, .init = setup, .fini = teardown, .timeout = 60);
 /* As the supervisor does; instance 0: no leader. */
 static void publish(uint64_t term, uint64_t instance, uint64_t until_ns)
 {
-    struct leader_snapshot *leadership = snapshot_draft(&data_plane.publisher);
+    struct leader_snapshot *draft = snapshot_draft(&data_plane.publisher);
 
-    cr_assert_not_null(leadership);
-    leadership->term = term;
-    leadership->cause = "command";
-    leadership->kind = instance ? LEADER_MEMBER : LEADER_NONE;
-    leadership->leader_instance = instance;
-    (void)address_parse_ip("10.0.0.7", &leadership->leader);
-    atomic_store_explicit(&leadership->valid_until_ns, until_ns, memory_order_relaxed);
-    snapshot_publish(&data_plane.publisher, leadership);
+    cr_assert_not_null(draft);
+    draft->leader.term = term;
+    draft->leader.cause = "command";
+    draft->leader.kind = instance ? LEADER_MEMBER : LEADER_NONE;
+    draft->leader.instance = instance;
+    (void)address_parse_ip("10.0.0.7", &draft->leader.address);
+    atomic_store_explicit(&draft->leader.valid_until_ns, until_ns, memory_order_relaxed);
+    snapshot_publish(&data_plane.publisher, draft);
     data_plane_wake(&data_plane);
 }
 
@@ -118,11 +119,11 @@ Test(notify, a_refusal_does_not_cost_the_next_one)
 Test(notify, the_longest_list_fits_into_a_datagram)
 {
     struct json_object *told, *list;
-    struct leader_snapshot *leadership = snapshot_draft(&data_plane.publisher);
+    struct leader_snapshot *draft = snapshot_draft(&data_plane.publisher);
 
-    cr_assert_not_null(leadership);
-    fill_list(leadership);
-    snapshot_publish(&data_plane.publisher, leadership);
+    cr_assert_not_null(draft);
+    fill_list(&draft->leader);
+    snapshot_publish(&data_plane.publisher, draft);
     start();
     told = json_tokener_parse(heard());
     cr_assert(json_object_object_get_ex(told, "leader_list", &list));

@@ -242,11 +242,13 @@ Test(page, the_picture_of_a_leader_has_its_app)
 
 static struct config config;
 static struct identity identity;
-static struct leader_snapshot leadership;
+static struct leadership leadership;
+static struct data_keys keys;
 static struct supervisor_report report;
 static struct admin_snapshot snapshot = {.config = &config,
                                          .identity = &identity,
                                          .leadership = &leadership,
+                                         .keys = &keys,
                                          .report = &report,
                                          .now_ns = 100 * SEC,
                                          .uptime_ns = 90 * SEC,
@@ -262,17 +264,17 @@ static void render(void)
 
     (void)strcpy(config.cluster, trap);
     (void)strcpy(identity.name, trap);
-    (void)strcpy(leadership.leader_name, trap);
+    (void)strcpy(leadership.name, trap);
     cr_assert_eq(address_parse_ip("10.0.0.1", &identity.self), 0);
-    leadership.leader = identity.self;
+    leadership.address = identity.self;
     leadership.members[0] = (struct member){.instance = 1, .address = identity.self};
     (void)strcpy(leadership.members[0].name, trap);
     leadership.member_count = 1;
     leadership.cause = trap;
     leadership.term = 3;
     atomic_init(&report.peers[0].state, ELECTION_MEMBER_LEADER);
-    leader_history_begin(&leadership.history, 90 * SEC, SEC / 4, 3);
-    leader_history_put(&leadership.history, &leadership);
+    leader_history_begin(&snapshot.history, 90 * SEC, SEC / 4, 3);
+    leader_history_put(&snapshot.history, &leadership);
     text = page_html(&snapshot, &length);
     cr_assert_not_null(text);
     cr_assert_eq(strlen(text), length);

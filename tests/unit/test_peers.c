@@ -75,9 +75,9 @@ Test(peers, requests_that_are_not_confirmed_are_counted)
 
     list_is(1, (const uint64_t[]){0xa});
     index = peers_index(&peers, 0xa);
-    traffic_add(workers[0].traffic.relayed, index, 100);
-    traffic_add(workers[1].traffic.relayed, index, 20);
-    traffic_add(workers[0].traffic.received, index, 7);
+    traffic_add(workers[0].routing.traffic.relayed, index, 100);
+    traffic_add(workers[1].routing.traffic.relayed, index, 20);
+    traffic_add(workers[0].routing.traffic.received, index, 7);
     cr_assert_eq(peers_unconfirmed(&peers, 0xa), 120);
     cr_assert_eq(peers_received(&peers, 0xa), 7);
     peers_confirm(&peers, 0xa, 90);
@@ -95,11 +95,11 @@ Test(peers, a_new_instance_starts_at_zero)
 
     list_is(1, (const uint64_t[]){0xa});
     for (uint16_t i = 0; i < MEMBERS_MAX; i++)
-        traffic_add(workers[0].traffic.relayed, i, 50);
+        traffic_add(workers[0].routing.traffic.relayed, i, 50);
     list_is(1, (const uint64_t[]){0xb});
     index = peers_index(&peers, 0xb);
     cr_assert_eq(peers_unconfirmed(&peers, 0xb), 0);
-    traffic_add(workers[0].traffic.relayed, index, 1);
+    traffic_add(workers[0].routing.traffic.relayed, index, 1);
     cr_assert_eq(peers_unconfirmed(&peers, 0xb), 1);
 }
 
@@ -110,8 +110,8 @@ Test(peers, an_instance_at_a_reused_index_inherits_nothing)
 
     only_member_is(A);
     index = peers_index(&peers, A);
-    traffic_add(workers[0].traffic.relayed, index, 100);
-    traffic_add(workers[0].traffic.received, index, 9);
+    traffic_add(workers[0].routing.traffic.relayed, index, 100);
+    traffic_add(workers[0].routing.traffic.received, index, 9);
     peers_confirm(&peers, A, 60);
     peer = peers_find(&peers, A);
     peer->has_replay_windows = peer->is_mismatched = true;
@@ -127,6 +127,6 @@ Test(peers, an_instance_at_a_reused_index_inherits_nothing)
     cr_assert_eq(peer->state, ELECTION_MEMBER_DEAD);
     cr_assert_eq(peer->heard_ns, 0);
     cr_assert_eq(peer->rtt_ns, 0);
-    traffic_add(workers[0].traffic.relayed, index, 5);
+    traffic_add(workers[0].routing.traffic.relayed, index, 5);
     cr_assert_eq(peers_unconfirmed(&peers, B), 5);
 }

@@ -31,7 +31,7 @@ void *__wrap_aligned_alloc(size_t alignment, size_t bytes)
 
 TestSuite(data_plane, .init = setup, .fini = teardown, .timeout = 30);
 
-Test(data_plane, the_leader_answers_its_own_client)
+Test(data_plane, leader_replies_to_its_own_client)
 {
     publish(A, A, 1, 0);
     say(A, "hello");
@@ -40,7 +40,7 @@ Test(data_plane, the_leader_answers_its_own_client)
     cr_assert_eq(count(A, COUNTER_DELIVERED), 1);
 }
 
-Test(data_plane, a_follower_carries_there_and_back)
+Test(data_plane, follower_relays_request_and_reply)
 {
     publish(A, A, 1, 0);
     publish(B, A, 1, 0);
@@ -68,9 +68,9 @@ Test(data_plane, a_batch_to_one_destination_is_one_frame)
     run(B);
 }
 
-Test(data_plane, what_is_held_comes_out_in_order_and_before_what_is_new)
+Test(data_plane, held_requests_leave_in_order_and_before_new_ones)
 {
-    struct hold *hold = &data_planes[A].workers[0].hold;
+    struct hold *hold = &data_planes[A]->workers[0].routing.hold;
     uint64_t began_ns;
     char text[8];
 
@@ -101,7 +101,7 @@ Test(data_plane, what_is_held_comes_out_in_order_and_before_what_is_new)
     cr_assert_str_eq(heard(), "new");
 }
 
-Test(data_plane, two_pods_that_believe_in_each_other_do_not_circulate)
+Test(data_plane, two_pods_that_take_each_other_for_the_leader_do_not_circulate)
 {
     publish(A, B, 1, 0);
     publish(B, A, 1, 0);
@@ -131,7 +131,7 @@ Test(data_plane, the_second_hop_goes_only_towards_a_higher_term)
     cr_assert_eq(count(B, COUNTER_REPLIES_FROM_RELAY), 0);
 }
 
-Test(data_plane, an_answer_of_a_term_that_is_over_is_fenced)
+Test(data_plane, reply_of_an_old_term_is_fenced)
 {
     publish(A, A, 1, 0);
     publish(B, A, 1, 0);
@@ -144,7 +144,7 @@ Test(data_plane, an_answer_of_a_term_that_is_over_is_fenced)
     cr_assert_eq(count(B, COUNTER_REPLIES_FENCED), 1);
 }
 
-Test(data_plane, an_answer_of_the_term_before_passes_within_its_grace)
+Test(data_plane, reply_of_the_previous_term_passes_within_its_grace)
 {
     publish(A, A, 1, 0);
     publish(B, A, 1, 0);
@@ -156,14 +156,14 @@ Test(data_plane, an_answer_of_the_term_before_passes_within_its_grace)
     cr_assert_str_eq(heard(), "old");
 }
 
-Test(data_plane, a_leader_whose_time_is_over_neither_delivers_nor_answers)
+Test(data_plane, leader_whose_time_is_over_neither_delivers_nor_replies)
 {
     publish(A, A, 1, 0);
-    atomic_store(&snapshot_current(&data_planes[A].publisher)->valid_until_ns, 1);
+    atomic_store(&snapshot_current(&data_planes[A]->publisher)->leader.valid_until_ns, 1);
     say(A, "hello");
     run(A);
     cr_assert_eq(count(A, COUNTER_DELIVERED), 0);
-    cr_assert_eq(hold_count(&data_planes[A].workers[0].hold), 1);
+    cr_assert_eq(hold_count(&data_planes[A]->workers[0].routing.hold), 1);
     cr_assert_str_eq(heard(), "");
 }
 
@@ -185,20 +185,20 @@ Test(data_plane, an_old_leader_is_demoted_with_the_next_datagram)
 
 Test(data_plane, a_command_goes_to_the_supervisor_and_not_to_the_app)
 {
-    struct queued_command queued;
+    struct queued_command command;
 
     publish(A, A, 1, 0);
     say(A, " {\"leader\": \"b\", \"if_term\": 3}\n");
     run(A);
-    cr_assert(command_queue_try_read(&data_planes[A].workers[0].command_queue, &queued));
-    cr_assert_str_eq(queued.command.target, "b");
-    cr_assert_eq(queued.command.if_term, 3);
+    cr_assert(command_queue_try_read(&data_planes[A]->workers[0].classifier.commands, &command));
+    cr_assert_str_eq(command.command.target, "b");
+    cr_assert_eq(command.command.if_term, 3);
     cr_assert_eq(count(A, COUNTER_DELIVERED), 0);
     /* Its result is counted by the supervisor, who is not here. */
-    counters_add(&data_planes[A].workers[0].counters, COUNTER_CONTROL_OK, 1);
+    counters_add(&data_planes[A]->workers[0].routing.counters, COUNTER_CONTROL_OK, 1);
 }
 
-Test(data_plane, a_broken_command_is_answered_and_never_delivered)
+Test(data_plane, malformed_command_is_replied_to_and_never_delivered)
 {
     publish(A, A, 1, 0);
     say(A, "{\"leader\": 5}");
@@ -244,11 +244,11 @@ Test(data_plane, nothing_is_allocated_for_a_datagram)
     cr_assert_eq(allocations, 0);
 }
 
-Test(data_plane, an_app_socket_that_cannot_be_opened_is_an_error_and_no_crash)
+Test(data_plane, app_socket_that_cannot_be_opened_is_an_error_and_no_crash)
 {
     const struct rlimit none = {.rlim_cur = 0, .rlim_max = 4096};
     static struct config config;
-    static struct data_plane data_plane;
+    struct data_plane *data_plane;
     struct waker waker;
 
     configure(&config, "127.0.77.3");
@@ -263,8 +263,8 @@ Test(data_plane, an_app_socket_that_cannot_be_opened_is_an_error_and_no_crash)
         (void)close(lowest_free);
         limit.rlim_cur = (rlim_t)lowest_free + more;
         cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
-        if (data_plane_open(&data_plane, &config, &waker) == 0)
-            data_plane_close(&data_plane);
+        if (data_plane_open(&config, &waker, &data_plane) == 0)
+            data_plane_close(data_plane);
         limit.rlim_cur = 1024;
         cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
     }

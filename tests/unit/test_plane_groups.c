@@ -17,8 +17,8 @@ static void join(struct config *config)
 
 static void reopen(int pod)
 {
-    data_plane_close(&data_planes[pod]);
-    cr_assert_eq(data_plane_open(&data_planes[pod], &configs[pod], &supervisor_wakers[pod]), 0);
+    data_plane_close(data_planes[pod]);
+    cr_assert_eq(data_plane_open(&configs[pod], &supervisor_wakers[pod], &data_planes[pod]), 0);
 }
 
 static void setup_groups(void)
@@ -31,7 +31,7 @@ static void setup_groups(void)
     for (int i = 0; i < PODS; i++) {
         join(&configs[i]);
         reopen(i);
-        cr_assert_eq(multicast_groups_joined(&data_planes[i].groups), 1);
+        cr_assert_eq(multicast_groups_joined(&data_planes[i]->groups), 1);
     }
 }
 
@@ -99,22 +99,22 @@ static void each_app_once(enum config_route route)
     each_was_given(2, B);
 }
 
-Test(plane_groups, each_app_is_given_it_once_with_route_leader)
+Test(plane_groups, each_app_gets_it_once_with_route_leader)
 {
     each_app_once(CONFIG_ROUTE_LEADER);
 }
 
-Test(plane_groups, each_app_is_given_it_once_with_route_local)
+Test(plane_groups, each_app_gets_it_once_with_route_local)
 {
     each_app_once(CONFIG_ROUTE_LOCAL);
 }
 
-Test(plane_groups, each_app_is_given_it_once_with_route_all)
+Test(plane_groups, each_app_gets_it_once_with_route_all)
 {
     each_app_once(CONFIG_ROUTE_ALL);
 }
 
-Test(plane_groups, a_train_is_taken_apart)
+Test(plane_groups, gro_batch_is_split)
 {
     publish_both(A, 1);
     for (int i = 0; i < 20; i++)
@@ -126,7 +126,7 @@ Test(plane_groups, a_train_is_taken_apart)
     each_was_given(20, A);
 }
 
-Test(plane_groups, without_a_leader_it_is_held_and_then_given_to_each)
+Test(plane_groups, without_a_leader_it_is_held_and_then_given_to_each_app)
 {
     publish_both(PODS, 0);
     say_to_group(&client, "hello");
@@ -134,15 +134,16 @@ Test(plane_groups, without_a_leader_it_is_held_and_then_given_to_each)
     cr_assert_str_eq(heard(), "");
     cr_assert_eq(count(A, COUNTER_DELIVERED), 0);
     publish_both(A, 1);
-    while (!hold_is_empty(&data_planes[A].workers[0].hold) || /* paced; the test has a time limit */
-           !hold_is_empty(&data_planes[B].workers[0].hold))
+    while (!hold_is_empty(
+               &data_planes[A]->workers[0].routing.hold) || /* paced; the test has a time limit */
+           !hold_is_empty(&data_planes[B]->workers[0].routing.hold))
         run_both();
     expect_answer("hello", A);
     cr_assert_str_eq(heard(), "");
     each_was_given(1, A);
 }
 
-Test(plane_groups, only_the_leader_answers_a_probe)
+Test(plane_groups, only_the_leader_replies_to_a_probe)
 {
     publish_both(A, 1);
     say_to_group(&client, "{\"probe\":\"12\",\"pad\":\"                                       "
@@ -155,25 +156,26 @@ Test(plane_groups, only_the_leader_answers_a_probe)
 }
 
 /* Every pod hears a command; who may reply has to know how it came. */
-Test(plane_groups, a_command_is_marked)
+Test(plane_groups, command_is_marked_as_multicast)
 {
-    struct queued_command queued;
+    struct queued_command command;
 
     publish_both(A, 1);
     say_to_group(&client, "{\"leader\":\"127.0.77.2\"}");
     say(A, "{\"leader\":\"127.0.77.2\"}");
     run_both();
-    cr_assert(command_queue_try_read(&data_planes[B].workers[0].command_queue, &queued));
-    cr_assert(queued.is_multicast);
-    cr_assert(command_queue_try_read(&data_planes[A].workers[0].command_queue, &queued));
-    cr_assert_not(queued.is_multicast);
-    cr_assert(command_queue_try_read(&data_planes[A].workers[0].command_queue, &queued));
-    cr_assert(queued.is_multicast);
+    cr_assert(command_queue_try_read(&data_planes[B]->workers[0].classifier.commands, &command));
+    cr_assert(command.is_multicast);
+    cr_assert(command_queue_try_read(&data_planes[A]->workers[0].classifier.commands, &command));
+    cr_assert_not(command.is_multicast);
+    cr_assert(command_queue_try_read(&data_planes[A]->workers[0].classifier.commands, &command));
+    cr_assert(command.is_multicast);
     for (int i = 0; i < PODS; i++) /* the supervisor counts them */
-        counters_add(&data_planes[i].workers[0].counters, COUNTER_CONTROL_OK, i == A ? 2 : 1);
+        counters_add(&data_planes[i]->workers[0].routing.counters, COUNTER_CONTROL_OK,
+                     i == A ? 2 : 1);
 }
 
-Test(plane_groups, a_broken_command_is_not_answered_by_all)
+Test(plane_groups, malformed_command_is_not_replied_to_by_all)
 {
     publish_both(A, 1);
     say_to_group(&client, "{\"leader\":\"127.0.77.2\"");
@@ -183,9 +185,9 @@ Test(plane_groups, a_broken_command_is_not_answered_by_all)
         cr_assert_eq(count(i, COUNTER_CONTROL_BAD_JSON), 1);
 }
 
-Test(plane_groups, from_a_members_own_port_it_is_a_loop)
+Test(plane_groups, source_that_is_a_members_own_port_is_a_loop)
 {
-    const struct udp_socket *own = &data_planes[B].data_sockets[0];
+    const struct udp_socket *own = &data_planes[B]->data_sockets[0];
 
     publish_both(A, 1);
     cr_assert_eq(multicast_send_by(own, multicast_find_interface("lo"), 1), 0);
@@ -195,11 +197,11 @@ Test(plane_groups, from_a_members_own_port_it_is_a_loop)
         cr_assert_eq(count(i, DROPPED(loop)), 1);
 }
 
-Test(plane_groups, who_has_left_is_given_what_had_come_and_no_more)
+Test(plane_groups, pod_that_left_the_group_gets_received_datagrams_and_no_more)
 {
     publish_both(A, 1);
     say_to_group(&client, "before");
-    multicast_groups_leave(&data_planes[A].groups);
+    multicast_groups_leave(&data_planes[A]->groups);
     say_to_group(&client, "after");
     run_both();
     expect_answer("before", A);
@@ -209,21 +211,22 @@ Test(plane_groups, who_has_left_is_given_what_had_come_and_no_more)
 }
 
 /* The sockets of the data port are of all addresses, and there are two of them. */
-Test(plane_groups, wildcard_sockets_get_none_of_it)
+Test(plane_groups, wildcard_data_sockets_do_not_receive_multicast)
 {
-    data_plane_close(&data_planes[B]);
+    data_plane_close(data_planes[B]);
+    data_planes[B] = NULL;
     configs[A].receivers = 2;
     configs[A].bind = address_any(ADDRESS_V6);
     configs[A].self = ip("127.0.0.1");
     reopen(A);
-    cr_assert_eq(multicast_groups_joined(&data_planes[A].groups), 1);
-    cr_assert_eq(data_plane_open(&data_planes[B], &configs[B], &supervisor_wakers[B]), -EADDRINUSE,
+    cr_assert_eq(multicast_groups_joined(&data_planes[A]->groups), 1);
+    cr_assert_eq(data_plane_open(&configs[B], &supervisor_wakers[B], &data_planes[B]), -EADDRINUSE,
                  "nobody else may have a part of the data port");
     publish(A, A, 1, 0);
     say_to_group(&client, "hello");
     for (int i = 0; i < 2; i++) {
-        data_planes[A].completions[i].ready = ~0U;
-        (void)completion_agent_ops.do_work(&data_planes[A].completions[i]);
+        data_planes[A]->completions[i].ready = ~0U;
+        (void)completion_agent_ops.do_work(&data_planes[A]->completions[i]);
     }
     expect_answer("hello", A);
     cr_assert_str_eq(heard(), "");
@@ -235,7 +238,7 @@ Test(plane_groups, wildcard_sockets_get_none_of_it)
 }
 
 /* No such interface: the group is left out, and unicast goes on. */
-Test(plane_groups, a_group_that_cannot_be_joined_is_left_out)
+Test(plane_groups, group_that_cannot_be_joined_is_left_out)
 {
     struct config_groups *groups = &configs[A].multicast_groups;
 
@@ -244,7 +247,7 @@ Test(plane_groups, a_group_that_cannot_be_joined_is_left_out)
     groups->list[0] = (struct config_group){.address = ip("239.77.1.2"), .interface = "nosuch"};
     groups->list[1] = (struct config_group){.address = ip("239.77.1.3"), .interface = "9999999"};
     reopen(A);
-    cr_assert_eq(multicast_groups_joined(&data_planes[A].groups), 1);
+    cr_assert_eq(multicast_groups_joined(&data_planes[A]->groups), 1);
     publish_both(A, 1);
     say(A, "unicast");
     run_both();

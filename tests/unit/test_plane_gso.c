@@ -1,7 +1,7 @@
-/* data_plane: gso_batches through two pods: what arrives in one piece, and what leaves in one. */
+/* data_plane: GRO and GSO batches through two pods. */
 #include "plane_fixture.h"
 
-TestSuite(plane_train, .init = setup, .fini = teardown, .timeout = 30);
+TestSuite(plane_gso, .init = setup, .fini = teardown, .timeout = 30);
 
 static void expect_heard(size_t count, size_t bytes, size_t last_bytes)
 {
@@ -22,7 +22,7 @@ static bool came_merged(int pod)
     return count(pod, COUNTER_RECEIVE_GRO_BATCHES) < count(pod, COUNTER_RECEIVE_DATAGRAMS);
 }
 
-Test(plane_train, a_train_for_the_leader_is_answered_one_by_one_in_order)
+Test(plane_gso, gro_batch_at_the_leader_is_replied_to_one_by_one_in_order)
 {
     publish(A, A, 1, 0);
     say_gso(A, 20, 100, 40);
@@ -32,12 +32,12 @@ Test(plane_train, a_train_for_the_leader_is_answered_one_by_one_in_order)
     cr_assert_eq(count(A, COUNTER_BYTES_DATA), 19 * 100 + 40);
     cr_assert_eq(count(A, COUNTER_DELIVERED), 20);
     cr_assert_eq(count(A, COUNTER_REPLIES_SENT), 20);
-    cr_assert_lt(count(A, COUNTER_SEND_GSO_BATCHES), 20, "the answers are trains too");
+    cr_assert_lt(count(A, COUNTER_SEND_GSO_BATCHES), 20, "the replies are GSO batches too");
     expect_heard(20, 100, 40);
 }
 
 /* Larger than a slot: it lies in slot and spill, and a datagram of it across their border. */
-Test(plane_train, a_train_larger_than_a_slot_stays_whole)
+Test(plane_gso, gro_batch_larger_than_a_slot_stays_whole)
 {
     publish(A, A, 1, 0);
     publish(B, A, 1, 0);
@@ -49,7 +49,7 @@ Test(plane_train, a_train_larger_than_a_slot_stays_whole)
     cr_assert_eq(count(B, COUNTER_RELAYED), 10);
 }
 
-Test(plane_train, frames_of_one_batch_are_a_train)
+Test(plane_gso, frames_of_one_batch_are_a_gso_batch)
 {
     struct data_plane_numbers numbers;
 
@@ -60,7 +60,7 @@ Test(plane_train, frames_of_one_batch_are_a_train)
     cr_assert_eq(count(B, COUNTER_FRAMES_SENT), 6, "ten of them fit into a frame");
     cr_assert_eq(count(B, COUNTER_SEND_GSO_BATCHES), 1);
     cr_assert_eq(count(B, COUNTER_SEND_DATAGRAMS), 6);
-    data_plane_read_numbers(&data_planes[B], &numbers);
+    data_plane_read_numbers(data_planes[B], &numbers);
     cr_assert_eq(numbers.distributions[DISTRIBUTION_SEND_GSO_BATCH].buckets[3], 1, "of 5 to 8");
     cr_assert_eq(numbers.distributions[DISTRIBUTION_RECEIVE_BATCH].buckets[6], 1, "of 33 to 64");
     run(A);
@@ -81,7 +81,7 @@ static void say_bytes(int pod, size_t bytes)
 }
 
 /* 1,330 and 1,280 bytes differ by less than an eighth: the smaller one is padded. */
-Test(plane_train, frames_of_about_one_size_are_padded_to_one)
+Test(plane_gso, frames_of_about_one_size_are_padded_to_one)
 {
     publish(A, A, 1, 0);
     publish(B, A, 1, 0);
@@ -99,7 +99,7 @@ Test(plane_train, frames_of_about_one_size_are_padded_to_one)
     cr_assert_eq(strlen(heard()), 1280 - 64);
 }
 
-Test(plane_train, a_frame_that_would_waste_more_than_an_eighth_ends_the_train)
+Test(plane_gso, frame_that_would_waste_more_than_an_eighth_ends_the_gso_batch)
 {
     publish(A, A, 1, 0);
     publish(B, A, 1, 0);
@@ -118,7 +118,7 @@ Test(plane_train, a_frame_that_would_waste_more_than_an_eighth_ends_the_train)
 }
 
 /* One too large for a frame's room travels alone, between the others and in order. */
-Test(plane_train, a_large_datagram_stays_in_its_place)
+Test(plane_gso, large_datagram_keeps_its_place)
 {
     publish(A, A, 1, 0);
     publish(B, A, 1, 0);
@@ -134,19 +134,20 @@ Test(plane_train, a_large_datagram_stays_in_its_place)
     cr_assert_eq(strlen(heard()), 601);
 }
 
-Test(plane_train, what_is_held_goes_on_one_by_one)
+Test(plane_gso, held_datagrams_of_a_gro_batch_leave_one_by_one)
 {
     publish(A, PODS, 1, 0);
     say_gso(A, 30, 10, 10);
     run(A);
-    cr_assert_eq(hold_count(&data_planes[A].workers[0].hold), 30);
+    cr_assert_eq(hold_count(&data_planes[A]->workers[0].routing.hold), 30);
     publish(A, A, 2, 0);
-    while (!hold_is_empty(&data_planes[A].workers[0].hold)) /* paced; the test has a time limit */
+    while (!hold_is_empty(
+        &data_planes[A]->workers[0].routing.hold)) /* paced; the test has a time limit */
         run(A);
     expect_heard(30, 10, 10);
 }
 
-Test(plane_train, a_train_goes_raw_as_it_came)
+Test(plane_gso, gro_batch_is_relayed_raw_as_it_came)
 {
     relay_raw_from_b();
     say_gso(B, 50, 100, 30);
@@ -158,13 +159,13 @@ Test(plane_train, a_train_goes_raw_as_it_came)
     cr_assert_eq(count(A, COUNTER_BYTES_DATA), 49 * 100 + 30);
 }
 
-/* A command in the middle of a gso_batch is one all the same, and the others go their way. */
-Test(plane_train, a_command_in_a_train_is_found)
+/* A command in the middle of a GRO batch is found, and the other datagrams are routed. */
+Test(plane_gso, command_in_a_gro_batch_is_found)
 {
     struct address to;
     static char texts[3][22] = {"before the command 12", "{\"leader\":\"10.9.9.9\"}",
                                 "after the command 123"};
-    struct queued_command queued;
+    struct queued_command command;
     struct outbox outbox;
 
     relay_raw_from_b();
@@ -178,9 +179,9 @@ Test(plane_train, a_command_in_a_train_is_found)
     run(B);
     cr_assert_eq(count(B, COUNTER_RECEIVED_DATA), 3);
     cr_assert_eq(count(B, COUNTER_RELAYED), 2);
-    cr_assert(command_queue_try_read(&data_planes[B].workers[0].command_queue, &queued));
-    cr_assert_str_eq(queued.command.target, "10.9.9.9");
-    counters_add(&data_planes[B].workers[0].counters, COUNTER_CONTROL_NO_MEMBER,
+    cr_assert(command_queue_try_read(&data_planes[B]->workers[0].classifier.commands, &command));
+    cr_assert_str_eq(command.command.target, "10.9.9.9");
+    counters_add(&data_planes[B]->workers[0].routing.counters, COUNTER_CONTROL_NO_MEMBER,
                  1); /* the supervisor's part */
     run(A);
 }

@@ -1,11 +1,11 @@
-/* data_plane: who may send to the data port, how much, and in which order that is asked. */
+/* data_plane: which sources may send to the data port, how much, and the order of these checks. */
 #include "plane_fixture.h"
 
 #define BURST 10
 
 static struct udp_socket neighbour; /* another client, from 127.0.0.2 */
 
-static void setup_door(void)
+static void setup_filter(void)
 {
     const struct udp_options options = {0};
     struct address from = ip("127.0.0.2");
@@ -14,13 +14,13 @@ static void setup_door(void)
     cr_assert_eq(udp_open(&from, &options, &neighbour), 0);
 }
 
-static void teardown_door(void)
+static void teardown_filter(void)
 {
     udp_close(&neighbour);
     teardown();
 }
 
-TestSuite(plane_door, .init = setup_door, .fini = teardown_door, .timeout = 30);
+TestSuite(plane_ingress_filter, .init = setup_filter, .fini = teardown_filter, .timeout = 30);
 
 static void allow(struct config *config, const char *range)
 {
@@ -32,19 +32,19 @@ static void allow(struct config *config, const char *range)
 /* range NULL: all. rate: BURST datagrams, and then none for hours. */
 static void guard(int pod, const char *range, bool rate)
 {
-    struct leader_snapshot *snapshot = snapshot_draft(&data_planes[pod].publisher);
+    struct leader_snapshot *snapshot = snapshot_draft(&data_planes[pod]->publisher);
     struct config config = {0};
 
     cr_assert_not_null(snapshot);
     allow(&config, range ? range : "0.0.0.0/0");
     allow(&config, "::/0");
-    snapshot->ingress_filter = ingress_filter_make(&config);
+    snapshot->settings.ingress_filter = ingress_filter_make(&config);
     if (rate) {
-        snapshot->ingress_filter.rule = (struct rate_limit){.period_ns = 3600 * NS_PER_SEC,
-                                                            .depth_ns = BURST * 3600 * NS_PER_SEC};
-        snapshot->ingress_filter.is_guarded = true;
+        snapshot->settings.ingress_filter.rule = (struct rate_limit){
+            .period_ns = 3600 * NS_PER_SEC, .depth_ns = BURST * 3600 * NS_PER_SEC};
+        snapshot->settings.ingress_filter.is_guarded = true;
     }
-    snapshot_publish(&data_planes[pod].publisher, snapshot);
+    snapshot_publish(&data_planes[pod]->publisher, snapshot);
 }
 
 static void say_from(const struct udp_socket *from, int pod, const char *text)
@@ -66,10 +66,10 @@ static void expect_whole(size_t number, size_t bytes)
     cr_assert_str_eq(heard(), "");
 }
 
-/* ---- what makes a ingress_filter ---- */
+/* ---- settings ---- */
 
-static struct ingress_filter door_of(const char *first, const char *second, uint32_t rate,
-                                     uint32_t burst)
+static struct ingress_filter filter_of(const char *first, const char *second, uint32_t rate,
+                                       uint32_t burst)
 {
     struct config config = {.data_rate = rate, .data_burst = burst};
 
@@ -78,27 +78,27 @@ static struct ingress_filter door_of(const char *first, const char *second, uint
     return ingress_filter_make(&config);
 }
 
-Test(plane_door, everybody_and_no_rate_is_no_guard)
+Test(plane_ingress_filter, without_allow_list_and_rate_nothing_is_guarded)
 {
-    cr_assert_not(door_of("0.0.0.0/0", "::/0", 0, 0).is_guarded);
-    cr_assert_not(door_of("::/0", "0.0.0.0/0", 0, 0).is_guarded);
-    cr_assert(door_of("0.0.0.0/0", "0.0.0.0/0", 0, 0).is_guarded, "no IPv6");
-    cr_assert(door_of("0.0.0.0/0", "::/1", 0, 0).is_guarded);
-    cr_assert(door_of("0.0.0.0/0", "::/0", 1, 0).is_guarded);
+    cr_assert_not(filter_of("0.0.0.0/0", "::/0", 0, 0).is_guarded);
+    cr_assert_not(filter_of("::/0", "0.0.0.0/0", 0, 0).is_guarded);
+    cr_assert(filter_of("0.0.0.0/0", "0.0.0.0/0", 0, 0).is_guarded, "no IPv6");
+    cr_assert(filter_of("0.0.0.0/0", "::/1", 0, 0).is_guarded);
+    cr_assert(filter_of("0.0.0.0/0", "::/0", 1, 0).is_guarded);
 }
 
-Test(plane_door, a_burst_is_a_second_of_the_rate_if_nothing_is_said)
+Test(plane_ingress_filter, burst_defaults_to_one_second_of_the_rate)
 {
-    struct ingress_filter ingress_filter = door_of("0.0.0.0/0", "::/0", 1000, 0);
+    struct ingress_filter ingress_filter = filter_of("0.0.0.0/0", "::/0", 1000, 0);
 
     cr_assert_eq(ingress_filter.rule.depth_ns, NS_PER_SEC);
-    ingress_filter = door_of("0.0.0.0/0", "::/0", 1000, 64);
+    ingress_filter = filter_of("0.0.0.0/0", "::/0", 1000, 64);
     cr_assert_eq(ingress_filter.rule.depth_ns, 64 * NS_PER_MS);
 }
 
 /* ---- data.allow ---- */
 
-Test(plane_door, who_is_not_allowed_is_dropped_and_counted)
+Test(plane_ingress_filter, datagram_of_a_source_not_allowed_is_dropped_and_counted)
 {
     publish(A, A, 1, 0);
     guard(A, "127.0.0.1/32", false);
@@ -111,7 +111,7 @@ Test(plane_door, who_is_not_allowed_is_dropped_and_counted)
     cr_assert_eq(count(A, COUNTER_REPLIES_SENT), 1);
 }
 
-Test(plane_door, a_train_of_who_is_not_allowed_is_dropped_whole)
+Test(plane_ingress_filter, gro_batch_of_a_source_not_allowed_is_dropped_whole)
 {
     publish(A, A, 1, 0);
     guard(A, "127.0.0.2/32", false);
@@ -121,7 +121,7 @@ Test(plane_door, a_train_of_who_is_not_allowed_is_dropped_whole)
     cr_assert_eq(count(A, COUNTER_DELIVERED), 0);
 }
 
-Test(plane_door, a_command_needs_the_door_as_well)
+Test(plane_ingress_filter, command_has_to_pass_the_filter)
 {
     publish(A, A, 1, 0);
     guard(A, "127.0.0.2/32", false);
@@ -133,7 +133,7 @@ Test(plane_door, a_command_needs_the_door_as_well)
     cr_assert_str_eq(heard(), "");
 }
 
-Test(plane_door, another_view_opens_it)
+Test(plane_ingress_filter, new_snapshot_changes_the_filter)
 {
     publish(A, A, 1, 0);
     guard(A, "127.0.0.2/32", false);
@@ -148,7 +148,7 @@ Test(plane_door, another_view_opens_it)
 
 /* ---- data.rate ---- */
 
-Test(plane_door, beyond_the_rate_is_dropped_and_others_are_not_harmed)
+Test(plane_ingress_filter, datagrams_beyond_the_rate_are_dropped_and_other_sources_pass)
 {
     publish(A, A, 1, 0);
     guard(A, NULL, true);
@@ -160,7 +160,7 @@ Test(plane_door, beyond_the_rate_is_dropped_and_others_are_not_harmed)
     cr_assert_eq(count(A, COUNTER_DELIVERED), BURST + 1);
 }
 
-Test(plane_door, the_first_of_a_train_pass)
+Test(plane_ingress_filter, first_datagrams_of_a_gro_batch_pass)
 {
     publish(A, A, 1, 0);
     guard(A, NULL, true);
@@ -172,8 +172,8 @@ Test(plane_door, the_first_of_a_train_pass)
     expect_whole(BURST, 100);
 }
 
-/* What is left of it is a datagram, no gso_batch. */
-Test(plane_door, one_of_a_train_passes)
+/* The rest is one datagram, no GRO batch. */
+Test(plane_ingress_filter, one_datagram_of_a_gro_batch_passes)
 {
     publish(A, A, 1, 0);
     guard(A, NULL, true);
@@ -188,7 +188,7 @@ Test(plane_door, one_of_a_train_passes)
     expect_whole(1, 100);
 }
 
-Test(plane_door, a_whole_train_within_the_rate_passes_with_its_short_end)
+Test(plane_ingress_filter, whole_gro_batch_within_the_rate_passes_with_its_short_end)
 {
     publish(A, A, 1, 0);
     guard(A, NULL, true);
@@ -200,8 +200,8 @@ Test(plane_door, a_whole_train_within_the_rate_passes_with_its_short_end)
     cr_assert_eq(strlen(heard()), 7);
 }
 
-/* Raw gso_batches are not taken apart: the head goes on as one gso_batch. */
-Test(plane_door, the_head_of_a_train_goes_raw_as_one)
+/* Raw GRO batches are not split: the head leaves as one GSO batch. */
+Test(plane_ingress_filter, head_of_a_gro_batch_is_relayed_raw_in_one_piece)
 {
     relay_raw_from_b();
     guard(B, NULL, true);
@@ -216,9 +216,9 @@ Test(plane_door, the_head_of_a_train_goes_raw_as_one)
     cr_assert_eq(count(A, COUNTER_BYTES_DATA), BURST * 100);
 }
 
-Test(plane_door, commands_count_against_the_rate)
+Test(plane_ingress_filter, commands_count_against_the_rate)
 {
-    struct queued_command queued;
+    struct queued_command command;
 
     publish(A, A, 1, 0);
     guard(A, NULL, true);
@@ -228,32 +228,33 @@ Test(plane_door, commands_count_against_the_rate)
     say_from(&neighbour, A, "{\"leader\":\"10.9.9.8\"}");
     run(A);
     cr_assert_eq(count(A, DROPPED(rate)), 1);
-    cr_assert(command_queue_try_read(&data_planes[A].workers[0].command_queue, &queued));
-    cr_assert_str_eq(queued.command.target, "10.9.9.8");
-    cr_assert_not(command_queue_try_read(&data_planes[A].workers[0].command_queue, &queued));
-    counters_add(&data_planes[A].workers[0].counters, COUNTER_CONTROL_NO_MEMBER,
+    cr_assert(command_queue_try_read(&data_planes[A]->workers[0].classifier.commands, &command));
+    cr_assert_str_eq(command.command.target, "10.9.9.8");
+    cr_assert_not(
+        command_queue_try_read(&data_planes[A]->workers[0].classifier.commands, &command));
+    counters_add(&data_planes[A]->workers[0].routing.counters, COUNTER_CONTROL_NO_MEMBER,
                  1); /* the supervisor's part */
 }
 
 /* ---- the order ---- */
 
 /* A loop is none of its business, and costs no token: another pod's port at 127.0.77.2. */
-Test(plane_door, a_loop_is_found_before_the_door)
+Test(plane_ingress_filter, loop_is_found_before_the_filter)
 {
     struct address to = address_with_port(configs[A].self, configs[A].data_port);
     struct address from = configs[B].self;
 
     publish(A, A, 1, 0);
     guard(A, "127.0.0.1/32", true);
-    cr_assert_eq(udp_send_one(&data_planes[B].data_sockets[0], &to, &from, "x", 1), 0);
+    cr_assert_eq(udp_send_one(&data_planes[B]->data_sockets[0], &to, &from, "x", 1), 0);
     run(A);
     cr_assert_eq(count(A, DROPPED(loop)), 1);
     cr_assert_eq(count(A, DROPPED(acl)), 0);
     for (size_t i = 0; i < (size_t)RATE_LIMITER_SETS * RATE_LIMITER_WAYS; i++)
-        cr_assert_eq(data_planes[A].workers[0].limiter.buckets[i].source, 0);
+        cr_assert_eq(data_planes[A]->workers[0].classifier.limiter.buckets[i].source, 0);
 }
 
-Test(plane_door, who_is_not_allowed_takes_no_place_in_the_table)
+Test(plane_ingress_filter, source_not_allowed_takes_no_entry_in_the_table)
 {
     publish(A, A, 1, 0);
     guard(A, "127.0.0.1/32", true);
@@ -261,28 +262,28 @@ Test(plane_door, who_is_not_allowed_takes_no_place_in_the_table)
     run(A);
     cr_assert_eq(count(A, DROPPED(acl)), 1);
     for (size_t i = 0; i < (size_t)RATE_LIMITER_SETS * RATE_LIMITER_WAYS; i++)
-        cr_assert_eq(data_planes[A].workers[0].limiter.buckets[i].source, 0);
+        cr_assert_eq(data_planes[A]->workers[0].classifier.limiter.buckets[i].source, 0);
 }
 
 /* ---- other ways in ---- */
 
 static void take_piece(int pod, enum datagram_source source, const char *from)
 {
-    struct worker *worker = &data_planes[pod].workers[0];
+    struct worker *worker = &data_planes[pod]->workers[0];
     struct datagram datagram = {.payload = (const uint8_t *)"x",
                                 .length = 1,
                                 .source = (uint8_t)source,
                                 .peer = address_with_port(ip(from), 7777),
                                 .local = address_with_port(configs[pod].self, 12000)};
 
-    counters_add(&worker->counters,
+    counters_add(&worker->routing.counters,
                  source == SOURCE_GROUP ? COUNTER_RECEIVED_GROUP : COUNTER_RECEIVED_DATA, 1);
     worker_begin(worker);
     worker_handle(worker, &datagram);
     worker_flush(worker);
 }
 
-Test(plane_door, groups_have_the_same_door_and_the_same_tokens)
+Test(plane_ingress_filter, multicast_has_the_same_filter_and_the_same_tokens)
 {
     publish(A, A, 1, 0);
     guard(A, "127.0.0.1/32", true);
@@ -297,7 +298,7 @@ Test(plane_door, groups_have_the_same_door_and_the_same_tokens)
 }
 
 /* In frames, on the relay port: the ingress pod has asked at its own ingress_filter. */
-Test(plane_door, what_members_relay_is_not_asked)
+Test(plane_ingress_filter, frames_of_members_are_not_filtered)
 {
     publish(A, A, 1, 0);
     publish(B, A, 1, 0);
@@ -311,7 +312,7 @@ Test(plane_door, what_members_relay_is_not_asked)
 }
 
 /* And raw, on the data port, behind the member's one address. */
-Test(plane_door, what_members_relay_raw_is_not_asked)
+Test(plane_ingress_filter, datagrams_that_members_relay_raw_are_not_filtered)
 {
     relay_raw_from_b();
     guard(B, "10.0.0.0/8", true);

@@ -21,14 +21,14 @@ static void linger_for_ever(enum config_route route)
     use_route(route);
 }
 
-Test(plane_linger, copies_of_the_leader_wait_for_their_fellows)
+Test(plane_linger, copies_of_the_leader_wait_for_more_copies)
 {
     linger_for_ever(CONFIG_ROUTE_ALL);
     publish_both(A, 1);
     say_three(A);
     cr_assert_eq(count(A, COUNTER_DELIVERED), 3, "its own app does not wait");
     cr_assert_eq(count(A, COUNTER_COPIES_SENT), 1, "the first leaves at once");
-    atomic_store(&data_planes[A].completions[0].agent.stopping, true);
+    atomic_store(&data_planes[A]->completions[0].agent.stopping, true);
     run(A);
     cr_assert_eq(count(A, COUNTER_COPIES_SENT), 3, "at the end nothing waits");
     cr_assert_eq(count(A, COUNTER_FRAMES_SENT), 2);
@@ -47,7 +47,7 @@ Test(plane_linger, copies_of_a_follower_do_not_wait)
     run(A);
 }
 
-Test(plane_linger, who_ceases_to_lead_sends_what_waits)
+Test(plane_linger, pod_that_ceases_to_lead_sends_waiting_copies)
 {
     linger_for_ever(CONFIG_ROUTE_ALL);
     publish_both(A, 1);
@@ -67,11 +67,11 @@ static void lead_alone(enum config_commit commit)
     linger_for_ever(CONFIG_ROUTE_ORDERED);
     publish_both(A, 1);
     for (int i = 0; i < PODS; i++) {
-        snapshot = snapshot_draft(&data_planes[i].publisher);
-        snapshot->votes_needed = 1;
-        snapshot_publish(&data_planes[i].publisher, snapshot);
+        snapshot = snapshot_draft(&data_planes[i]->publisher);
+        snapshot->leader.votes_needed = 1;
+        snapshot_publish(&data_planes[i]->publisher, snapshot);
     }
-    while (!sequencer_is_leading(&data_planes[A].workers[0].sequence->sequencer)) {
+    while (!sequencer_is_leading(&data_planes[A]->workers[0].routing.sequence->sequencer)) {
         run(A);
         run(B);
     }
@@ -84,13 +84,13 @@ Test(plane_linger, ordered_entries_wait_for_their_batch)
     lead_alone(CONFIG_COMMIT_NONE);
     cr_assert_eq(count(A, COUNTER_DELIVERED), 3);
     cr_assert_leq(count(A, COUNTER_COPIES_SENT), 1);
-    atomic_store(&data_planes[A].completions[0].agent.stopping, true);
+    atomic_store(&data_planes[A]->completions[0].agent.stopping, true);
     run(A);
     cr_assert_eq(count(A, COUNTER_COPIES_SENT), 3);
 }
 
 /* Here the leader's app waits for the members. */
-Test(plane_linger, but_not_where_a_majority_must_have_them)
+Test(plane_linger, messages_that_a_majority_must_have_do_not_wait)
 {
     lead_alone(CONFIG_COMMIT_MAJORITY);
     cr_assert_eq(count(A, COUNTER_COPIES_SENT), 3);

@@ -3,7 +3,7 @@
 
 TestSuite(plane_routes, .init = setup, .fini = teardown, .timeout = 30);
 
-Test(plane_routes, local_asks_the_own_app_and_only_the_leader_answers)
+Test(plane_routes, local_delivers_to_the_own_app_and_only_the_leader_replies)
 {
     use_route(CONFIG_ROUTE_LOCAL);
     publish_both(A, 1);
@@ -22,7 +22,7 @@ Test(plane_routes, local_asks_the_own_app_and_only_the_leader_answers)
     cr_assert_eq(count(B, COUNTER_REPLIES_SUPPRESSED), 1);
 }
 
-Test(plane_routes, all_asks_every_app_and_the_leader_answers_through_the_ingress_pod)
+Test(plane_routes, all_delivers_to_every_app_and_the_leader_replies_through_the_ingress_pod)
 {
     use_route(CONFIG_ROUTE_ALL);
     publish_both(A, 1);
@@ -74,15 +74,15 @@ Test(plane_routes, copies_are_never_passed_on)
     cr_assert_str_eq(heard(), "", "nobody leads");
 }
 
-Test(plane_routes, who_is_dead_gets_no_copy)
+Test(plane_routes, dead_member_gets_no_copy)
 {
     struct leader_snapshot *snapshot;
 
     use_route(CONFIG_ROUTE_ALL);
     publish_both(A, 1);
-    snapshot = snapshot_draft(&data_planes[A].publisher);
-    snapshot->members[B].is_alive = false;
-    snapshot_publish(&data_planes[A].publisher, snapshot);
+    snapshot = snapshot_draft(&data_planes[A]->publisher);
+    snapshot->leader.members[B].is_alive = false;
+    snapshot_publish(&data_planes[A]->publisher, snapshot);
     say(A, "hello");
     run(A);
     cr_assert_str_eq(heard(), "hello");
@@ -96,11 +96,11 @@ Test(plane_routes, an_address_gets_one_copy)
 
     use_route(CONFIG_ROUTE_ALL);
     publish_both(A, 1);
-    snapshot = snapshot_draft(&data_planes[A].publisher);
-    snapshot->members[2] = snapshot->members[3] = snapshot->members[B];
-    snapshot->member_count = 4;
-    snapshot->members[B].is_alive = false;
-    snapshot_publish(&data_planes[A].publisher, snapshot);
+    snapshot = snapshot_draft(&data_planes[A]->publisher);
+    snapshot->leader.members[2] = snapshot->leader.members[3] = snapshot->leader.members[B];
+    snapshot->leader.member_count = 4;
+    snapshot->leader.members[B].is_alive = false;
+    snapshot_publish(&data_planes[A]->publisher, snapshot);
     say(A, "hello");
     run(A);
     cr_assert_str_eq(heard(), "hello");
@@ -117,7 +117,8 @@ Test(plane_routes, without_a_leader_all_is_held_and_then_copied)
     run(B);
     cr_assert_eq(count(B, COUNTER_DELIVERED), 0);
     publish_both(A, 1);
-    while (!hold_is_empty(&data_planes[B].workers[0].hold)) /* paced; the test has a time limit */
+    while (!hold_is_empty(
+        &data_planes[B]->workers[0].routing.hold)) /* paced; the test has a time limit */
         run(B);
     run(A);
     run(B);
@@ -190,7 +191,7 @@ static void app_says(const struct sockaddr_storage *to, const char *text)
                  (ssize_t)strlen(text));
 }
 
-Test(plane_routes, what_the_former_leader_was_to_answer_a_new_one_does_not)
+Test(plane_routes, new_leader_does_not_reply_to_copies_of_the_former_term)
 {
     struct sockaddr_storage session;
 
@@ -214,9 +215,9 @@ Test(plane_routes, what_the_former_leader_was_to_answer_a_new_one_does_not)
     udp_close(&app);
 }
 
-/* What B was given as a follower, and what it was given as the leader, have sessions of their own.
+/* Requests that B got as a follower have another session than those that it got as the leader.
  */
-Test(plane_routes, a_later_request_does_not_set_an_earlier_answer_free)
+Test(plane_routes, later_request_does_not_release_an_earlier_reply)
 {
     struct sockaddr_storage first, second;
 
@@ -244,7 +245,7 @@ Test(plane_routes, a_later_request_does_not_set_an_earlier_answer_free)
 }
 
 /* A answered it in term 1; when the copy arrives here, B leads in term 2. */
-Test(plane_routes, a_copy_of_a_former_term_is_not_answered_again)
+Test(plane_routes, copy_of_a_former_term_is_not_replied_to_again)
 {
     use_route(CONFIG_ROUTE_ALL);
     publish_both(A, 1);
@@ -264,25 +265,26 @@ Test(plane_routes, a_leader_that_is_late_holds_copies)
 {
     use_route(CONFIG_ROUTE_ALL);
     publish_both(A, 1);
-    atomic_store(&snapshot_current(&data_planes[A].publisher)->valid_until_ns, 0);
+    atomic_store(&snapshot_current(&data_planes[A]->publisher)->leader.valid_until_ns, 0);
     say(B, "hello");
     run(B);
     run(A);
     cr_assert_eq(count(A, COUNTER_DELIVERED), 0);
-    atomic_store(&snapshot_current(&data_planes[A].publisher)->valid_until_ns, SNAPSHOT_NO_EXPIRY);
-    while (!hold_is_empty(&data_planes[A].workers[0].hold))
+    atomic_store(&snapshot_current(&data_planes[A]->publisher)->leader.valid_until_ns,
+                 SNAPSHOT_NO_EXPIRY);
+    while (!hold_is_empty(&data_planes[A]->workers[0].routing.hold))
         run(A);
     run(B);
     cr_assert_str_eq(heard(), "hello");
     cr_assert_eq(count(A, COUNTER_COPIES_MADE), 0, "delivered, and not passed on");
 }
 
-Test(plane_routes, copies_are_not_taken_where_the_route_is_another)
+Test(plane_routes, copies_are_dropped_where_the_route_is_another)
 {
     use_route(CONFIG_ROUTE_ALL);
-    data_plane_close(&data_planes[A]);
+    data_plane_close(data_planes[A]);
     configs[A].route = CONFIG_ROUTE_LEADER;
-    cr_assert_eq(data_plane_open(&data_planes[A], &configs[A], &supervisor_wakers[A]), 0);
+    cr_assert_eq(data_plane_open(&configs[A], &supervisor_wakers[A], &data_planes[A]), 0);
     publish_both(A, 1);
     say(B, "hello");
     run(B);

@@ -19,7 +19,7 @@ static void turn(void)
     (void)atomic_fetch_add_explicit(&agent.duty_cycles, 1, memory_order_relaxed);
 }
 
-Test(progress, an_agent_stalls_a_second_after_it_was_first_seen_there)
+Test(progress, agent_stalls_a_second_after_its_count_was_first_seen)
 {
     turn();
     cr_assert_not(is_stalled(&agent, 50 * SEC), "first look, however late");
@@ -30,7 +30,7 @@ Test(progress, an_agent_stalls_a_second_after_it_was_first_seen_there)
     cr_assert(is_stalled(&agent, 63 * SEC));
 }
 
-Test(progress, an_agent_that_moves_is_no_longer_convicted)
+Test(progress, agent_that_moves_is_no_longer_convicted)
 {
     cr_assert_not(is_stalled(&agent, 1 * SEC));
     progress.convicted = &agent;
@@ -41,7 +41,7 @@ Test(progress, an_agent_that_moves_is_no_longer_convicted)
     cr_assert_null(progress.convicted);
 }
 
-Test(progress, another_agent_in_the_same_place_is_watched_anew)
+Test(progress, other_agent_at_the_same_index_is_watched_from_the_start)
 {
     static struct agent next;
 

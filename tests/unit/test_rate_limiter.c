@@ -1,7 +1,7 @@
 #include <criterion/criterion.h>
 
+#include "data/ingress/rate_limiter.h"
 #include "headless/base/clock.h"
-#include "headless/data/rate_limiter.h"
 
 #define START_NS UINT64_C(1000000000000)
 #define PLACES   ((size_t)RATE_LIMITER_SETS * RATE_LIMITER_WAYS)
@@ -19,7 +19,7 @@ static void teardown(void)
     rate_limiter_fini(&limiter);
 }
 
-TestSuite(limiter, .init = setup, .fini = teardown, .timeout = 60);
+TestSuite(rate_limiter, .init = setup, .fini = teardown, .timeout = 60);
 
 static struct address at(const char *text)
 {
@@ -30,7 +30,7 @@ static struct address at(const char *text)
 }
 
 /* The n-th of as many IPv4 addresses as one likes. */
-static struct address stranger(uint32_t n)
+static struct address spoofed_source(uint32_t n)
 {
     return (struct address){
         .family = ADDRESS_V4,
@@ -65,7 +65,7 @@ static size_t used_places(void)
 
 /* ---- the rule ---- */
 
-Test(limiter, a_rate_becomes_a_period_and_a_depth)
+Test(rate_limiter, a_rate_becomes_a_period_and_a_depth)
 {
     struct rate_limit rule = rate_limit_make(1000, 50);
 
@@ -78,7 +78,7 @@ Test(limiter, a_rate_becomes_a_period_and_a_depth)
 }
 
 /* Rounded to the strict side, and by little. */
-Test(limiter, never_more_than_the_rate_where_it_divides_no_second)
+Test(rate_limiter, never_more_than_the_rate_where_it_divides_no_second)
 {
     static const uint32_t rates[] = {3, 7, 999, 300007, 999999, 1000000};
 
@@ -94,7 +94,7 @@ Test(limiter, never_more_than_the_rate_where_it_divides_no_second)
 
 /* ---- one source ---- */
 
-Test(limiter, a_burst_passes_and_then_the_rate)
+Test(rate_limiter, a_burst_passes_and_then_the_rate)
 {
     struct rate_limit rule = rate_limit_make(1000, 5);
 
@@ -106,7 +106,7 @@ Test(limiter, a_burst_passes_and_then_the_rate)
     cr_assert_eq(take(&rule, "10.0.0.1", 1, START_NS + NS_PER_MS), 0);
 }
 
-Test(limiter, nothing_is_saved_beyond_the_burst)
+Test(rate_limiter, nothing_is_saved_beyond_the_burst)
 {
     struct rate_limit rule = rate_limit_make(1000, 5);
 
@@ -115,7 +115,7 @@ Test(limiter, nothing_is_saved_beyond_the_burst)
     cr_assert_eq(take(&rule, "10.0.0.1", 100, START_NS + 3600 * NS_PER_SEC), 5);
 }
 
-Test(limiter, of_a_train_as_many_pass_as_there_are_tokens)
+Test(rate_limiter, as_many_datagrams_of_a_gro_batch_pass_as_there_are_tokens)
 {
     struct rate_limit rule = rate_limit_make(1000, 64);
 
@@ -125,7 +125,7 @@ Test(limiter, of_a_train_as_many_pass_as_there_are_tokens)
 }
 
 /* Else who sends too much would never get anything. */
-Test(limiter, what_is_refused_costs_nothing)
+Test(rate_limiter, refused_datagrams_use_no_tokens)
 {
     struct rate_limit rule = rate_limit_make(1000, 1);
     uint64_t passed = 0;
@@ -136,7 +136,7 @@ Test(limiter, what_is_refused_costs_nothing)
 }
 
 /* However it is asked: in any time no more than the burst and what the time gave. */
-Test(limiter, keeps_its_rate_for_ever)
+Test(rate_limiter, rate_holds_for_a_long_time)
 {
     struct rate_limit rule = rate_limit_make(1000000, 70);
     uint64_t now_ns = START_NS, random = 42, passed = 0, asked = 0;
@@ -155,7 +155,7 @@ Test(limiter, keeps_its_rate_for_ever)
     cr_assert_gt(passed, (now_ns - START_NS) / 1000 * 8 / 10);
 }
 
-Test(limiter, a_new_rule_keeps_what_was_used_up_but_no_more_than_it_holds)
+Test(rate_limiter, new_rule_keeps_used_tokens_but_no_more_than_it_holds)
 {
     struct rate_limit slow = rate_limit_make(1, 1000), quick = rate_limit_make(1000, 10);
     struct rate_limit wide = rate_limit_make(1000, 2000);
@@ -166,7 +166,7 @@ Test(limiter, a_new_rule_keeps_what_was_used_up_but_no_more_than_it_holds)
     cr_assert_eq(take(&wide, "10.0.0.1", 9999, START_NS + 3 * NS_PER_MS), 1990);
 }
 
-Test(limiter, the_clock_may_wrap)
+Test(rate_limiter, the_clock_may_wrap)
 {
     struct rate_limit rule = rate_limit_make(1000, 5);
     uint64_t before_ns = UINT64_MAX - NS_PER_MS;
@@ -192,33 +192,33 @@ static bool are_one(const char *a, const char *b)
     return take(&rule, b, 1, now_ns) == 0;
 }
 
-Test(limiter, ports_are_one_source)
+Test(rate_limiter, ports_are_one_source)
 {
     cr_assert(are_one("10.0.0.1:1000", "10.0.0.1:1001"));
     cr_assert(are_one("[2001:db8::1]:1000", "[2001:db8::1]:1001"));
 }
 
-Test(limiter, ipv4_counts_by_address)
+Test(rate_limiter, ipv4_counts_by_address)
 {
     cr_assert_not(are_one("10.0.0.1", "10.0.0.2"));
     cr_assert_not(are_one("10.0.0.1", "11.0.0.1"));
 }
 
-Test(limiter, ipv6_counts_by_the_64)
+Test(rate_limiter, ipv6_counts_by_the_64_prefix)
 {
     cr_assert(are_one("2001:db8:1:2::1", "2001:db8:1:2:ffff:ffff:ffff:ffff"));
     cr_assert_not(are_one("2001:db8:1:2::1", "2001:db8:1:3::1"));
     cr_assert_not(are_one("2001:db8:1:2::1", "3001:db8:1:2::1"));
 }
 
-Test(limiter, hosts_of_a_link_are_not_one)
+Test(rate_limiter, link_local_hosts_are_separate_sources)
 {
     cr_assert_not(are_one("fe80::1%1", "fe80::2%1"));
     cr_assert_not(are_one("fe80::1%1", "fe80::1%2"));
     cr_assert(are_one("fe80::1%1", "fe80::1%1"));
 }
 
-Test(limiter, the_families_do_not_meet)
+Test(rate_limiter, ipv4_and_ipv6_are_separate_sources)
 {
     cr_assert_not(are_one("10.0.0.1", "a00:1::"));
 }
@@ -232,7 +232,7 @@ static void find_set_of(struct address *sources, size_t count)
     size_t wanted = SIZE_MAX, found = 0;
 
     for (uint32_t n = 0; found < count; n++) {
-        struct address address = stranger(n);
+        struct address address = spoofed_source(n);
         size_t set = 0;
 
         (void)rate_limiter_take(&limiter, &rule, &address, 1, START_NS);
@@ -247,7 +247,7 @@ static void find_set_of(struct address *sources, size_t count)
     cr_assert_eq(used_places(), 0);
 }
 
-Test(limiter, the_fullest_makes_room_and_is_counted)
+Test(rate_limiter, fullest_bucket_is_replaced_and_counted)
 {
     const struct rate_limit rule = rate_limit_make(1000, 100);
     struct address sources[RATE_LIMITER_WAYS + 1];
@@ -270,7 +270,7 @@ Test(limiter, the_fullest_makes_room_and_is_counted)
     cr_assert_eq(forgotten(), 2);
 }
 
-Test(limiter, a_full_bucket_is_a_free_place)
+Test(rate_limiter, full_bucket_is_a_free_entry)
 {
     const struct rate_limit rule = rate_limit_make(1000, 100);
     struct address sources[2 * RATE_LIMITER_WAYS];
@@ -289,7 +289,7 @@ Test(limiter, a_full_bucket_is_a_free_place)
  * 200,000 spoofed sources a second, each with one datagram, which takes it a second to get back:
  * ten times as many as there are places. Beside them one that keeps to its rate, and one far above.
  */
-Test(limiter, a_flood_of_spoofed_sources_changes_nothing_for_the_others)
+Test(rate_limiter, a_flood_of_spoofed_sources_changes_nothing_for_the_others)
 {
     const struct rate_limit rule = rate_limit_make(1, 10);
     struct address legal = at("192.0.2.1"), loud = at("192.0.2.2");
@@ -297,7 +297,7 @@ Test(limiter, a_flood_of_spoofed_sources_changes_nothing_for_the_others)
 
     for (uint32_t i = 0; i < 600000; i++) { /* three seconds */
         uint64_t now_ns = START_NS + (uint64_t)i * 5000;
-        struct address spoofed = stranger(i);
+        struct address spoofed = spoofed_source(i);
 
         cr_assert_eq(rate_limiter_take(&limiter, &rule, &spoofed, 1, now_ns), 1,
                      "no newcomer is refused");
@@ -313,12 +313,12 @@ Test(limiter, a_flood_of_spoofed_sources_changes_nothing_for_the_others)
 }
 
 /* Not at one set: they are spread as a hash spreads. */
-Test(limiter, neighbours_do_not_share_a_set)
+Test(rate_limiter, neighbours_do_not_share_a_set)
 {
     const struct rate_limit rule = rate_limit_make(1, 1);
 
     for (uint32_t n = 0; n < PLACES / 8; n++) {
-        struct address address = stranger(n << 8); /* one bit pattern */
+        struct address address = spoofed_source(n << 8); /* one bit pattern */
 
         (void)rate_limiter_take(&limiter, &rule, &address, 1, START_NS);
     }
@@ -326,7 +326,7 @@ Test(limiter, neighbours_do_not_share_a_set)
 }
 
 /* Two processes put one source into different sets: nobody can find out which. */
-Test(limiter, each_table_has_a_key_of_its_own)
+Test(rate_limiter, each_table_has_a_key_of_its_own)
 {
     struct rate_limiter other;
 

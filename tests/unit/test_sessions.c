@@ -6,8 +6,8 @@
 #include <stdlib.h>
 
 #include "admin/documents.h"
+#include "data/app/session_report.h"
 #include "headless/ctl/ctl.h"
-#include "headless/data/session_report.h"
 
 TestSuite(sessions, .timeout = 30);
 
@@ -97,13 +97,13 @@ Test(sessions, document_is_complete)
 
 Test(sessions, longest_document_fits_the_buffer_of_headlessctl)
 {
-    static struct session_entry entries[SESSION_REPORT_MAX];
+    static struct session_entry entries[SESSION_ENTRIES_MAX];
     const char *ip = "2001:db8:1111:2222:3333:4444:5555:6666";
-    struct sessions_snapshot snapshot = {.entries = entries, .count = SESSION_REPORT_MAX};
+    struct sessions_snapshot snapshot = {.entries = entries, .count = SESSION_ENTRIES_MAX};
     size_t length;
     char *text;
 
-    for (size_t i = 0; i < SESSION_REPORT_MAX; i++) {
+    for (size_t i = 0; i < SESSION_ENTRIES_MAX; i++) {
         entries[i] = entry_of("[2001:db8:1111:2222:3333:4444:5555:6666]:65535", ip, ip);
         entries[i].asked = entries[i].client;
         entries[i].requests = UINT64_MAX;

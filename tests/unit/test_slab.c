@@ -73,7 +73,7 @@ Test(slab, spills_run_out_before_slots)
     slab_fini(&slab);
 }
 
-Test(slab, the_last_given_goes_first_and_keeps_its_slot)
+Test(slab, last_returned_slot_is_taken_first)
 {
     struct slab slab;
     struct datagram *first, *second;
@@ -91,8 +91,8 @@ Test(slab, the_last_given_goes_first_and_keeps_its_slot)
     slab_fini(&slab); /* of an empty one: harmless */
 }
 
-/* What is left is again a gso_batch of the same segments, or one datagram, which has none. */
-Test(slab, the_head_of_a_train)
+/* The rest is a GRO batch of the same segments, or one datagram, which has none. */
+Test(slab, head_of_a_gro_batch_is_a_smaller_batch)
 {
     static const uint8_t payload[250];
     const struct datagram gso_batch = {.payload = payload, .length = 250, .segment = 100};

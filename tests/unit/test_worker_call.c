@@ -36,7 +36,7 @@ static bool is_asleep(struct worker *worker)
 /* One datagram, read and handed over in this thread. */
 static void receive_one(void)
 {
-    struct receiver *receiver = &data_planes[A].data_receivers[0];
+    struct receiver *receiver = &data_planes[A]->data_receivers[0];
     int n;
 
     say(A, "hello");
@@ -52,7 +52,7 @@ static void receive_one(void)
  */
 static bool sleeps_on(uint64_t until_ns)
 {
-    struct worker *worker = &data_planes[A].workers[0];
+    struct worker *worker = &data_planes[A]->workers[0];
     bool sleeps = false, is_valid = false;
 
     while (!is_valid) {
@@ -74,14 +74,14 @@ static bool sleeps_on(uint64_t until_ns)
     return sleeps;
 }
 
-Test(worker_call, nothing_is_left_to_do)
+Test(worker_call, worker_sleeps_on_when_nothing_is_left_to_do)
 {
     cr_expect(sleeps_on(0));
     cr_expect_eq(count(A, COUNTER_COPIES_SENT), count(A, COUNTER_COPIES_MADE));
     cr_expect_geq(count(A, COUNTER_DELIVERED), 1);
 }
 
-Test(worker_call, what_is_due_later_than_it_wakes_up)
+Test(worker_call, worker_sleeps_on_when_work_is_due_after_its_wake_up)
 {
     (void)sleeps_on(0); /* the first copy does not wait */
     cr_expect(sleeps_on(0));
@@ -89,7 +89,7 @@ Test(worker_call, what_is_due_later_than_it_wakes_up)
     cr_expect_geq(count(A, COUNTER_DELIVERED), 2);
 }
 
-Test(worker_call, what_is_due_before_it_would_wake_up)
+Test(worker_call, worker_is_woken_when_work_is_due_before_its_wake_up)
 {
     (void)sleeps_on(0);
     cr_expect_not(sleeps_on(clock_now_ns() + 2 * HOUR_NS));

@@ -46,7 +46,7 @@ struct admin_why {
 struct admin {
     const struct config *config;
     struct data_plane *data_plane;
-    const struct supervisor *supervisor;
+    struct supervisor *supervisor;
     struct snapshot_reader reader; /* of the HTTP thread */
     struct progress progress;      /* of the HTTP thread */
     bool has_logged_renames;       /* of the HTTP thread: metrics_renamed */
@@ -69,7 +69,7 @@ struct admin {
 /* Before the data threads start (registers a snapshot reader). Logs an error and returns a negative
  * errno. */
 int admin_start(struct admin *admin, const struct config *config, struct data_plane *data_plane,
-                const struct supervisor *supervisor) __attribute__((warn_unused_result));
+                struct supervisor *supervisor) __attribute__((warn_unused_result));
 void admin_stop(struct admin *admin);
 
 /* Main thread: /readyz answers 503 from now on. */

@@ -15,6 +15,7 @@
 
 #include "headless/admin/events.h"
 #include "headless/control/supervisor.h"
+#include "headless/net/udp.h"
 
 struct notifier {
     const struct config *config;

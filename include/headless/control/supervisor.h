@@ -15,9 +15,12 @@
 #ifndef HEADLESS_CONTROL_SUPERVISOR_H
 #define HEADLESS_CONTROL_SUPERVISOR_H
 
+#include <pthread.h>
+
 #include "headless/base/counters.h"
 #include "headless/config/config.h"
 #include "headless/control/election.h"
+#include "headless/control/leader_history.h"
 #include "headless/data/data_plane.h"
 #include "headless/data/progress.h"
 
@@ -36,7 +39,8 @@ struct supervisor_peer_report {
     _Atomic bool is_asked; /* this pod sends it heartbeats, so lost is meaningful */
 };
 
-/* For the admin server. Each field is published by itself: relaxed loads and stores. */
+/* For the admin server. Each field is published by itself: relaxed loads and stores; except the
+ * history, which has a lock. */
 struct supervisor_report {
     _Atomic uint32_t state;          /* enum election_state */
     _Atomic uint32_t votes;          /* votes that are a majority; 1: no quorum is required */
@@ -54,6 +58,8 @@ struct supervisor_report {
     _Atomic uint32_t key_mismatches; /* addresses from which nothing can be verified */
     _Atomic uint64_t leaps_refused, actions_lost, forbidden_transitions; /* election_counts */
     struct supervisor_peer_report peers[MEMBERS_MAX];                    /* by member index */
+    pthread_mutex_t history_lock; /* guards the one below: supervisor_read_history */
+    struct leader_history history;
 };
 
 /* ---- the main thread ---- */
@@ -93,6 +99,9 @@ void supervisor_reload(struct supervisor *supervisor, const struct config *confi
 enum election_state supervisor_state(const struct supervisor *supervisor);
 const struct supervisor_report *supervisor_report(const struct supervisor *supervisor);
 const struct counters *supervisor_counters(const struct supervisor *supervisor);
+
+/* The last leaders that this pod followed. Waits while the supervisor copies them. */
+void supervisor_read_history(struct supervisor *supervisor, struct leader_history *ret_history);
 
 /* The leader is outside the cluster. Constant after supervisor_join. */
 bool supervisor_is_leader_outside(const struct supervisor *supervisor);

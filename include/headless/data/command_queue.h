@@ -1,9 +1,11 @@
 /*
- * command_queue: commands on their way from a worker to the supervisor.
+ * command_queue: leader commands on their way from a worker to the supervisor.
  *
- * A fixed number of commands, a ring out and a ring back, as between receiver and worker. When all
- * commands are under way the command is dropped and counted (rate): commands are rare, a storm of
- * them is not our friend's. Never blocks; only init allocates.
+ * A fixed number of commands, a ring out and a ring back, as between receiver and worker. While all
+ * commands are in use, the next one is dropped and counted (rate): commands are rare, so a flood of
+ * them is not legitimate. Never blocks; only init allocates.
+ *
+ * Threads: try_post by the worker, try_read by the supervisor; init and fini while neither runs.
  */
 #ifndef HEADLESS_DATA_COMMAND_QUEUE_H
 #define HEADLESS_DATA_COMMAND_QUEUE_H
@@ -18,11 +20,11 @@
 
 struct queued_command {
     struct leader_command command;
-    enum sign_verdict verdict; /* the worker's, who has no marks but its own */
-    struct address client;     /* who gave it: is answered there */
-    struct address local;      /* from here */
+    enum sign_verdict verdict; /* by the worker, which knows only the signatures that it has seen */
+    struct address client;     /* its sender: the reply goes there */
+    struct address local;      /* the reply leaves from here */
     uint32_t length;           /* of the message: the reply must not be longer */
-    bool is_multicast;         /* every pod has it: answered by the one that it names, if at all */
+    bool is_multicast;         /* every pod has it: only the pod that it names may reply */
 };
 
 struct command_queue {
@@ -35,11 +37,12 @@ int command_queue_init(struct command_queue *command_queue, struct waker *reader
     __attribute__((warn_unused_result));
 void command_queue_fini(struct command_queue *command_queue);
 
-/* Worker: false when no queued is free. Wakes the reader. */
+/* Worker: copies the command in and wakes the reader; false: the queue is full. */
 bool command_queue_try_post(struct command_queue *command_queue,
-                            const struct queued_command *queued);
+                            const struct queued_command *command);
 
-/* Supervisor: copy the next queued out; false when there is none. */
-bool command_queue_try_read(struct command_queue *command_queue, struct queued_command *ret_queued);
+/* Supervisor: copies the next command out; false: there is none. */
+bool command_queue_try_read(struct command_queue *command_queue,
+                            struct queued_command *ret_command);
 
 #endif

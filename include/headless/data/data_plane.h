@@ -1,55 +1,113 @@
 /*
- * data_plane: the data data_plane as a whole: sockets, receivers, workers, and the snapshot they share.
+ * data_plane: sockets, receivers and workers, and the leader snapshot that they share.
  *
  *   data_plane_open   binds every socket and takes all memory; nothing is read yet
  *   data_plane_start  starts the threads
- *   data_plane_stop   new datagrams of clients are refused, what has come is read to the end; then a
- *                while for the replies; then the rest of the threads
+ *   data_plane_stop   refuses new datagrams of clients, reads received ones to the end, waits a
+ *                     while for replies, then ends the other threads
  *   data_plane_close  gives everything back
  *
- * With workers: 0 there are no rings: each receiver's thread reads, routes and sends
- * (completion.c).
+ * With workers: 0 there are no rings: each receiver's thread reads, routes and sends.
  *
- * Threads: the four above by the main thread; data_plane_wake, data_plane_take_refusal and data_plane_send_reply
- * by the supervisor; those that read by any.
+ * Threads: open, start, stop, close and rejoin by the main thread. Wake, take and send functions
+ * and data_plane_reset_windows by the supervisor. data_plane_list_sessions by the admin thread. Read
+ * functions and the accessors by any thread. Only stop and list_sessions wait.
  */
 #ifndef HEADLESS_DATA_DATA_PLANE_H
 #define HEADLESS_DATA_DATA_PLANE_H
 
-#include "data/ingress/multicast.h"
-#include "data/worker.h"
-#include "headless/data/session_report.h"
+#include "headless/base/agent.h"
+#include "headless/base/counters.h"
+#include "headless/base/waker.h"
+#include "headless/data/command_queue.h"
+#include "headless/data/identity.h"
+#include "headless/data/leader_snapshot.h"
+#include "headless/data/session_entry.h"
+#include "headless/wire/handshake_message.h"
 
-#define RECEIVERS_MAX 16
+#define RECEIVERS_MAX        16
+#define WORKERS_MAX          16
+#define DATA_PLANE_REJOIN_NS (3 * NS_PER_SEC) /* between two calls of data_plane_rejoin_groups */
 
-/* Run to completion: one thread with its sockets and its worker. */
-struct completion {
-    struct receiver *data, *relay;
-    struct receiver *groups[CONFIG_GROUPS_MAX];
-    size_t group_count;
-    struct app_reader *app_reader; /* NULL: built-in app */
-    struct worker *worker;
-    int epoll_fd;
-    unsigned ready; /* bits of the sockets that may have more */
-    struct agent agent;
+struct data_plane;
+
+/* ---- life ---- */
+
+/* supervisor_waker is woken for each command. Logs what failed; returns a negative errno. */
+int data_plane_open(const struct config *config, struct waker *supervisor_waker,
+                    struct data_plane **ret_data_plane) __attribute__((warn_unused_result));
+int data_plane_start(struct data_plane *data_plane) __attribute__((warn_unused_result));
+
+/* The time since which no datagram has come or gone, or been held or queued. Zeroed at first. */
+struct data_plane_quiet {
+    uint64_t since_ns;
+    uint64_t activity; /* datagrams that had come by the last look */
 };
+void data_plane_watch(struct data_plane_quiet *quiet, const struct data_plane *data_plane,
+                      uint64_t now_ns);
 
-struct data_plane {
-    const struct config *config;
-    struct identity identity;
-    struct snapshot_publisher publisher;
-    struct udp_socket data_sockets[RECEIVERS_MAX], relay_sockets[RECEIVERS_MAX];
-    struct multicast_groups groups;
-    struct replay_window *windows; /* frame_auth.h; NULL: no keys */
-    size_t receiver_count, worker_count;
-    struct receiver *data_receivers, *relay_receivers; /* receiver_count each */
-    struct worker *workers;                            /* worker_count */
-    struct completion *completions;                    /* receiver_count, or NULL */
-    uint64_t sessions_asked_ns;                        /* when; the admin thread's */
-    struct waker *watcher; /* woken with the workers; NULL: nobody. Set while no thread runs */
-};
+/* Waits until it has been quiet for quiet_ns, but at most twice as long. */
+void data_plane_stop(struct data_plane *data_plane, struct data_plane_quiet *quiet,
+                     uint64_t quiet_ns);
+/* NULL: nothing to do. */
+void data_plane_close(struct data_plane *data_plane);
 
-/* What the process did so far, and what it holds; at rest the ledger of it closes. */
+/* Joins multicast groups that are not joined, and those whose interface has gone. Asks the kernel. */
+void data_plane_rejoin_groups(struct data_plane *data_plane);
+
+/* ---- the supervisor's ---- */
+
+/* After snapshot_publish: end every sleep that the snapshot may change. */
+void data_plane_wake(struct data_plane *data_plane);
+
+/* The next command that this worker received, worker: 0 .. data_plane_worker_count - 1; false: none. */
+bool data_plane_take_command(struct data_plane *data_plane, size_t worker,
+                             struct queued_command *ret_command);
+/* Has any worker a command? */
+bool data_plane_has_command(const struct data_plane *data_plane);
+
+/* Send a line to a client from the address that it spoke to; not for the data path. */
+void data_plane_send_reply(struct data_plane *data_plane, const struct address *client,
+                           const struct address *local, const char *text, size_t length);
+
+/* A leader whose host has refused our frames; false: none. has: only look. */
+bool data_plane_take_refusal(struct data_plane *data_plane, uint64_t *ret_instance);
+bool data_plane_has_refusal(const struct data_plane *data_plane);
+
+/*
+ * Before a snapshot says that a member is authenticated: the counter of each of its nonce spaces so
+ * far.
+ */
+void data_plane_reset_windows(struct data_plane *data_plane, uint16_t member_index,
+                              const uint64_t counters[static HANDSHAKE_NONCE_SPACES_MAX]);
+/* Are there replay windows? Only with keys. */
+bool data_plane_has_windows(const struct data_plane *data_plane);
+
+/* The nonce space of each worker; returns how many. They stay where they are until close. */
+size_t data_plane_nonce_spaces(const struct data_plane *data_plane,
+                               const struct nonce_space *ret_spaces[static WORKERS_MAX]);
+
+/* ---- accessors ---- */
+
+/* Constant after data_plane_open. */
+const struct identity *data_plane_identity(const struct data_plane *data_plane);
+const struct address *data_plane_local(const struct data_plane *data_plane); /* data.port */
+size_t data_plane_worker_count(const struct data_plane *data_plane);
+uint64_t data_plane_data_rcvbuf_bytes(const struct data_plane *data_plane); /* as granted, of one */
+uint64_t data_plane_relay_rcvbuf_bytes(const struct data_plane *data_plane);
+
+/* The supervisor publishes there; readers register before the threads start. */
+struct snapshot_publisher *data_plane_publisher(struct data_plane *data_plane);
+
+/* While no data thread runs: data_plane_wake wakes this one too; NULL: none. */
+void data_plane_set_watcher(struct data_plane *data_plane, struct waker *watcher);
+
+/* The data threads, to watch their progress: NULL after the last. */
+const struct agent *data_plane_agent(const struct data_plane *data_plane, size_t index);
+
+/* ---- numbers ---- */
+
+/* Counters since the start, and the present contents; at rest their ledger closes. */
 struct data_plane_numbers {
     uint64_t counters[COUNTER_COUNT];
     struct distribution_sum distributions[DISTRIBUTION_COUNT];
@@ -59,6 +117,8 @@ struct data_plane_numbers {
     uint64_t data_kernel_drops, relay_kernel_drops, group_kernel_drops, app_kernel_drops;
     uint64_t group_rcvbuf_bytes, app_rcvbuf_bytes; /* as granted, of one; 0: there is none */
 };
+void data_plane_read_numbers(const struct data_plane *data_plane,
+                             struct data_plane_numbers *ret_numbers);
 
 /* Requests that are neither done nor dropped. */
 static inline uint64_t data_plane_inside(const struct data_plane_numbers *numbers)
@@ -66,64 +126,20 @@ static inline uint64_t data_plane_inside(const struct data_plane_numbers *number
     return numbers->held + numbers->queued + numbers->waiting;
 }
 
-/* supervisor_waker is woken for each command. Logs what failed; returns a negative errno. */
-int data_plane_open(struct data_plane *data_plane, const struct config *config,
-                    struct waker *supervisor_waker) __attribute__((warn_unused_result));
-int data_plane_start(struct data_plane *data_plane) __attribute__((warn_unused_result));
+/* Requests relayed to this member and received from it, so far. */
+void data_plane_read_traffic(const struct data_plane *data_plane, uint16_t member_index,
+                             uint64_t *ret_relayed, uint64_t *ret_received);
 
-/* Since when has nothing come, nothing gone, and nothing been held or queued? Zeroed at first. */
-struct data_plane_quiet {
-    uint64_t since_ns;
-    uint64_t activity; /* how much had come by the last look */
-};
-void data_plane_watch(struct data_plane_quiet *quiet, const struct data_plane *data_plane,
-                      uint64_t now_ns);
-
-/* Waits until it has been quiet for quiet_ns, but at most twice as long. */
-void data_plane_stop(struct data_plane *data_plane, struct data_plane_quiet *quiet,
-                     uint64_t quiet_ns);
-void data_plane_close(struct data_plane *data_plane);
-
-/* After snapshot_publish: end every sleep that the snapshot may change. */
-void data_plane_wake(struct data_plane *data_plane);
-
-/* Send a line to a client from the address it spoke to; not for the data path. */
-void data_plane_send_reply(struct data_plane *data_plane, const struct address *client,
-                           const struct address *local, const char *text, size_t length);
-
-void data_plane_read_numbers(const struct data_plane *data_plane,
-                             struct data_plane_numbers *ret_numbers);
+/* False: the app refuses what it is given. Built-in apps never do. */
+bool data_plane_app_is_up(const struct data_plane *data_plane);
 
 /*
  * One thread at a time (admin): the sessions with the last datagrams, of all workers, at most
- * SESSION_REPORT_MAX; ret_entries has room for them. Waits until the workers have told them, at
- * most 50 ms, and asks them only once in SESSION_REPORT_EVERY_NS: until then they are those of the
- * last time. Returns false when not all workers did tell: then some are missing.
+ * SESSION_ENTRIES_MAX; ret_entries has room for them. Waits until the workers have reported them, at
+ * most 50 ms, and asks them only once in SESSION_ENTRIES_EVERY_NS: until then they are those of the
+ * last time. Returns false when some workers have not reported: then some sessions are missing.
  */
 bool data_plane_list_sessions(struct data_plane *data_plane, struct session_entry *ret_entries,
                               size_t *ret_count);
-
-/* The data threads, for who watches their progress: NULL after the last. */
-const struct agent *data_plane_agent(const struct data_plane *data_plane, size_t index);
-
-/* By slot: requests relayed to that member and received from it, so far. */
-void data_plane_read_traffic(const struct data_plane *data_plane, uint16_t slot,
-                             uint64_t *ret_relayed, uint64_t *ret_received);
-
-/* Supervisor: a leader whose host has refused our frames; false: none. has: only look. */
-bool data_plane_take_refusal(struct data_plane *data_plane, uint64_t *ret_instance);
-bool data_plane_has_refusal(const struct data_plane *data_plane);
-
-/* Does the app take what it is given? Built-in apps always do. */
-bool data_plane_app_is_up(const struct data_plane *data_plane);
-
-/* completion.c */
-extern const struct agent_ops completion_agent_ops;
-int completion_init(struct completion *completion, struct receiver *data, struct receiver *relay,
-                    struct worker *worker) __attribute__((warn_unused_result));
-void completion_fini(struct completion *completion);
-/* Read this one too, of a multicast group. */
-int completion_add_group(struct completion *completion, struct receiver *group)
-    __attribute__((warn_unused_result));
 
 #endif

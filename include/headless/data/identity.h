@@ -1,9 +1,9 @@
 /*
- * identity: who this process is, drawn once at start.
+ * identity: instance, cluster, address and name of this process, and the secret of its tags.
  *
- * instance is a fresh 64-bit random number for every start: a pod's address and name come back
- * after a restart, its instance never does. The secret makes record tags: only the pod that wrote a
- * record's client and local address can have made its tag, so a REPLY cannot make us send to a
+ * instance is a new 64-bit random number at every start: a pod's address and name come back after a
+ * restart, its instance never does. The secret makes record tags: only the pod that wrote a record's
+ * client and local address can have made its tag, so a REPLY frame cannot make this pod send to a
  * third party.
  *
  * Constant after identity_init; any thread.

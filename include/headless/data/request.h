@@ -1,9 +1,8 @@
 /*
- * request: a client's datagram inside the process, and where its reply must go.
+ * request: a client's datagram inside the process, and the destination of its reply.
  *
- * The record is the same that travels in frames (wire/frame.h), so relaying is writing it down. Its
- * ingress is unset when the client spoke to this very pod; else it is the pod through which the
- * reply has to leave.
+ * The record is the same as in frames (wire/frame.h), so that relaying only writes it. Its ingress is
+ * unset when the client sent to this pod; else it is the pod through which the reply has to leave.
  */
 #ifndef HEADLESS_DATA_REQUEST_H
 #define HEADLESS_DATA_REQUEST_H
@@ -15,13 +14,13 @@ struct request {
     uint64_t term;        /* of the frame that brought it; 0 when it came from the client */
     uint8_t hops;         /* relays so far: 0, 1 or 2 */
     bool is_copy;         /* for this pod's app, whoever leads */
-    bool is_multicast;    /* every pod has been sent it: for this pod's app, whatever route says */
+    bool is_multicast;    /* every pod has it: for this pod's app, whatever the option route says */
 };
 
-/* Where an reply goes: a request without its payload. 24-byte addresses, comparable as bytes. */
+/* The destination of a reply: a request without its payload. 24-byte addresses, comparable as bytes. */
 struct origin {
-    struct address client;  /* who asked */
-    struct address local;   /* the address and port that was asked, and has to reply */
+    struct address client;  /* its sender */
+    struct address local;   /* the address and port it was sent to, from which the reply leaves */
     struct address ingress; /* pod of the client; unset: this one */
     uint64_t tag;           /* proves to the ingress pod that it wrote this origin itself */
 };

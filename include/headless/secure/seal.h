@@ -75,7 +75,13 @@ struct nonce_space {
 void nonce_space_init(struct nonce_space *nonce_space, enum key_purpose purpose, uint64_t instance,
                       uint16_t number);
 /* Owner: the next counter, from 1; never the same twice. */
-uint64_t nonce_space_next(struct nonce_space *nonce_space);
+static inline uint64_t nonce_space_next(struct nonce_space *nonce_space)
+{
+    uint64_t counter = atomic_load_explicit(&nonce_space->counter, memory_order_relaxed) + 1;
+
+    atomic_store_explicit(&nonce_space->counter, counter, memory_order_relaxed);
+    return counter;
+}
 /* Any thread: the last counter. */
 static inline uint64_t nonce_space_last(const struct nonce_space *nonce_space)
 {

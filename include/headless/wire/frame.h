@@ -106,7 +106,12 @@ void frame_put_header(uint8_t out[static FRAME_HEADER_BYTES], const struct frame
 void frame_put_sequence(uint8_t out[static FRAME_HEADER_BYTES], uint64_t sequence);
 
 /* Bytes of the body of this type; 0: none. */
-size_t frame_body_bytes(uint8_t type);
+static inline size_t frame_body_bytes(uint8_t type)
+{
+    if (type == FRAME_ENTRIES)
+        return ENTRY_RANGE_BYTES;
+    return type == FRAME_ACK ? ENTRY_ACK_BYTES : 0;
+}
 
 /* Set or clear the flag sealed of a header. */
 void frame_put_sealed(uint8_t out[static FRAME_HEADER_BYTES], bool is_sealed);

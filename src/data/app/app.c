@@ -30,7 +30,7 @@ static void builtin_reply(struct app *app, const struct request *request, const 
 
     counters_add(app->counters, COUNTER_REPLIES_FROM_APP, 1);
     if (app_may_reply(app, request))
-        reply_send(app->replier, &origin, app->replier->snapshot->term, payload, length);
+        reply_send(app->replier, &origin, app->replier->snapshot->leader.term, payload, length);
     else
         counters_add(app->counters, COUNTER_REPLIES_SUPPRESSED, 1);
 }
@@ -82,7 +82,7 @@ static void whoami_deliver(struct app *app, const struct request *request)
     text = scratch_take(app, WHOAMI_MAX);
     length = snprintf(text, WHOAMI_MAX, "%s %s leader term %llu via %s you %s\n",
                       app->identity->name, address_format_ip(&app->identity->self, self),
-                      (unsigned long long)app->replier->snapshot->term,
+                      (unsigned long long)app->replier->snapshot->leader.term,
                       address_format_ip(ingress_of(app, request), ingress),
                       address_format(&request->record.client, client));
     if (length > request->record.length)
@@ -99,7 +99,7 @@ void app_reply_to_probe(struct app *app, const struct request *request, const ch
         .leader_name = app->identity->name,
         .leader_address = address_format_ip(&app->identity->self, self),
         .via_address = address_format_ip(ingress_of(app, request), ingress),
-        .term = app->replier->snapshot->term,
+        .term = app->replier->snapshot->leader.term,
     };
     char *text = scratch_take(app, WHOAMI_MAX);
     size_t length = probe_reply_put(text, limit, &content);
@@ -115,18 +115,10 @@ static void builtin_ignore_reply(struct app *app, const struct datagram *datagra
     (void)datagram;
 }
 
-static void builtin_do_nothing(struct app *app)
-{
-    (void)app;
-}
-
 static const struct app_ops builtin_ops[] = {
-    [CONFIG_APP_ECHO] = {echo_deliver, builtin_ignore_reply, builtin_do_nothing, builtin_do_nothing,
-                         builtin_do_nothing},
-    [CONFIG_APP_WHOAMI] = {whoami_deliver, builtin_ignore_reply, builtin_do_nothing,
-                           builtin_do_nothing, builtin_do_nothing},
-    [CONFIG_APP_DISCARD] = {discard_deliver, builtin_ignore_reply, builtin_do_nothing,
-                            builtin_do_nothing, builtin_do_nothing},
+    [CONFIG_APP_ECHO] = {echo_deliver, builtin_ignore_reply, NULL, NULL, NULL},
+    [CONFIG_APP_WHOAMI] = {whoami_deliver, builtin_ignore_reply, NULL, NULL, NULL},
+    [CONFIG_APP_DISCARD] = {discard_deliver, builtin_ignore_reply, NULL, NULL, NULL},
 };
 
 int app_init(struct app *app, const struct config *config, const struct identity *identity,
@@ -154,7 +146,7 @@ int app_init(struct app *app, const struct config *config, const struct identity
 
 void app_fini(struct app *app)
 {
-    if (app->ops)
+    if (app->ops && app->ops->close)
         app->ops->close(app);
     free(app->scratch);
     *app = (struct app){0};

@@ -24,6 +24,7 @@ struct session_report;
 struct app_ops {
     void (*deliver)(struct app *app, const struct request *request);
     void (*reply)(struct app *app, const struct datagram *datagram);
+    /* NULL: nothing to do. */
     void (*flush)(struct app *app);
     void (*tick)(struct app *app); /* periodic: expire sessions */
     void (*close)(struct app *app);
@@ -49,12 +50,24 @@ int app_init(struct app *app, const struct config *config, const struct identity
     __attribute__((warn_unused_result));
 void app_fini(struct app *app);
 
+static inline void app_flush(struct app *app)
+{
+    if (app->ops->flush)
+        app->ops->flush(app);
+}
+
+static inline void app_tick(struct app *app)
+{
+    if (app->ops->tick)
+        app->ops->tick(app);
+}
+
 /* True when the reply may be sent. A copy must have the present term: a sender with another term
  * follows another leader. */
 static inline bool app_may_reply(const struct app *app, const struct request *request)
 {
     return app->replier->leads &&
-           (!request->is_copy || request->term == app->replier->snapshot->term);
+           (!request->is_copy || request->term == app->replier->snapshot->leader.term);
 }
 
 /* Reply to a probe, for any app: leader, via, term; never longer than the probe. */
@@ -115,7 +128,12 @@ bool app_is_up(const struct app *app);
 bool app_is_taking(struct app *app);
 
 /* Its worker, between two batches: make the session report if one is wanted (session_report.h). */
-void app_report_sessions(struct app *app);
+void udp_app_report_sessions(struct app *app);
+static inline void app_report_sessions(struct app *app)
+{
+    if (app->udp)
+        udp_app_report_sessions(app);
+}
 /* The report to ask for; NULL for built-in apps, which have no sessions. */
 struct session_report *app_session_report(struct app *app);
 

@@ -15,20 +15,12 @@ void reply_fini(struct replier *replier)
     outbox_fini(&replier->outbox);
 }
 
-void reply_begin(struct replier *replier, const struct leader_snapshot *snapshot, bool leads,
-                 uint64_t now_ns)
-{
-    replier->snapshot = snapshot;
-    replier->now_ns = now_ns;
-    replier->leads = leads;
-}
-
 void reply_send(struct replier *replier, const struct origin *origin, uint64_t term,
                 const uint8_t *payload, size_t length)
 {
     struct address ingress;
 
-    if (!leader_snapshot_accepts_reply(replier->snapshot, term, replier->now_ns)) {
+    if (!leadership_accepts_reply(&replier->snapshot->leader, term, replier->now_ns)) {
         counters_add(replier->counters, COUNTER_REPLIES_FENCED, 1);
         return;
     }
@@ -52,11 +44,12 @@ void reply_flush(struct replier *replier)
 {
     struct outbox *outbox = &replier->outbox;
 
-    if (outbox->count &&
-        !leader_snapshot_accepts_reply(replier->snapshot, replier->oldest_term, clock_now_ns())) {
+    if (outbox->count && !leadership_accepts_reply(&replier->snapshot->leader, replier->oldest_term,
+                                                   clock_now_ns())) {
         counters_add(replier->counters, COUNTER_REPLIES_FENCED, outbox->count);
         outbox_discard(outbox);
     }
-    outbox_flush(outbox);
+    if (outbox->count)
+        outbox_flush(outbox);
     relay_account(&replier->outbox, replier->counters, COUNTER_RELAYED, COUNTER_REPLIES_SENT);
 }

@@ -2,10 +2,10 @@
  * reply: the one place where replies are sent.
  *
  * A reply to a client of this pod is checked against the fence (only replies of the present leader
- * are sent; leader_snapshot_accepts_reply) and sent from the address and port to which the client
- * sent its request. A reply to a client of another pod is checked twice: here, and at that pod, to
- * which it is relayed with the term in which its request was delivered. Replies that waited for the
- * end of the batch are checked again before they are sent.
+ * are sent; leadership_accepts_reply) and sent from the address and port to which the client sent
+ * its request. A reply to a client of another pod is checked twice: here, and at that pod, to which
+ * it is relayed with the term in which its request was delivered. Replies that waited for the end of
+ * the batch are checked again before they are sent.
  *
  * Every reply ends as sent, relayed, fenced or dropped. Payloads must stay until reply_flush.
  * Owner: its worker's thread. Blocking: as outbox_flush.
@@ -34,8 +34,13 @@ int reply_init(struct replier *replier, const struct udp_socket *socket,
 void reply_fini(struct replier *replier);
 
 /* Begin a slice of work. */
-void reply_begin(struct replier *replier, const struct leader_snapshot *snapshot, bool leads,
-                 uint64_t now_ns);
+static inline void reply_begin(struct replier *replier, const struct leader_snapshot *snapshot,
+                               bool leads, uint64_t now_ns)
+{
+    replier->snapshot = snapshot;
+    replier->now_ns = now_ns;
+    replier->leads = leads;
+}
 
 /* Send a reply to the client, or to its ingress pod. */
 void reply_send(struct replier *replier, const struct origin *origin, uint64_t term,

@@ -1,11 +1,11 @@
-#include "headless/data/session_report.h"
+#include "data/app/session_report.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
 int session_report_init(struct session_report *report)
 {
-    report->entries = calloc(SESSION_REPORT_MAX, sizeof(*report->entries));
+    report->entries = calloc(SESSION_ENTRIES_MAX, sizeof(*report->entries));
     return report->entries ? 0 : -ENOMEM;
 }
 

@@ -161,7 +161,7 @@ static void udp_app_deliver(struct app *app, const struct request *request)
         return;
     }
     session->origin.tag = origin.tag; /* the ingress pod may have been restarted */
-    session->term = app->replier->snapshot->term;
+    session->term = app->replier->snapshot->leader.term;
     session->may_reply = may_reply;
     sessions_touch(&app->udp->sessions, session, true, app->replier->now_ns);
     send_to_app(app, session, &request->record);
@@ -196,7 +196,7 @@ static void udp_app_reply(struct app *app, const struct datagram *datagram)
 static void udp_app_tick(struct app *app)
 {
     struct udp_app *udp = app->udp;
-    uint64_t idle_ns = app->replier->snapshot->app_idle_ns;
+    uint64_t idle_ns = app->replier->snapshot->settings.app_idle_ns;
     struct session *session;
 
     if (udp->reader.receiver.pair_count == 0) /* no reader thread */
@@ -225,14 +225,14 @@ static void fill_entry(const struct udp_app *udp, const struct session *session,
         entry->app = address_of_number(sessions_number(&udp->sessions, session));
 }
 
-void app_report_sessions(struct app *app)
+void udp_app_report_sessions(struct app *app)
 {
-    const struct session *newest[SESSION_REPORT_MAX];
+    const struct session *newest[SESSION_ENTRIES_MAX];
     struct udp_app *udp = app->udp;
 
-    if (!udp || !session_report_is_wanted(&udp->report))
+    if (!session_report_is_wanted(&udp->report))
         return;
-    udp->report.count = sessions_newest(&udp->sessions, SESSION_REPORT_MAX, newest);
+    udp->report.count = sessions_newest(&udp->sessions, SESSION_ENTRIES_MAX, newest);
     for (size_t i = 0; i < udp->report.count; i++)
         fill_entry(udp, newest[i], &udp->report.entries[i]);
     session_report_publish(&udp->report);

@@ -4,7 +4,7 @@
 
 #include "data/app/app.h"
 #include "data/app/session.h"
-#include "headless/data/session_report.h"
+#include "data/app/session_report.h"
 
 struct udp_app {
     struct address address; /* of the app */

@@ -1,4 +1,5 @@
-#include "headless/data/ingress_filter.h"
+#include "data/ingress/rate_limiter.h"
+#include "data/ingress/slab.h"
 
 static bool has_all_of(const struct config_cidrs *cidrs, enum address_family family)
 {

@@ -1,3 +1,4 @@
+/* Joins multicast groups, and joins again after a failure or the loss of an interface. */
 #include "data/ingress/multicast.h"
 
 #include <errno.h>
@@ -7,25 +8,25 @@
 #include "headless/base/log.h"
 #include "headless/net/multicast.h"
 
-/* What each failure is mended by. */
-static const char *hint(int rc)
+/* The remedy for each failure. */
+static const char *remedy(int rc)
 {
     switch (rc) {
     case -ENODEV:
     case -EINVAL:
-        return "name an interface that there is, as in GROUP%eth0";
+        return "name an interface that exists, as in GROUP%eth0";
     case -ENXIO:
-        return "it is of one link, and that interface has gone: restart";
+        return "it is bound to one link, whose interface has gone: restart";
     case -EADDRINUSE:
-        return "another process has data.port of all addresses";
+        return "another process is bound to data.port of all addresses";
     case -EAFNOSUPPORT:
-        return "this host has no such addresses";
+        return "this host has no addresses of this family";
     default:
         return "name an interface that has multicast, as in GROUP%eth0, or leave the group out";
     }
 }
 
-/* Once it was joined on an interface, the kernel is not left to choose another. */
+/* The kernel chooses an interface only for the first join: later its choice could be another. */
 static int choose_interface(const struct config *config, const struct multicast_group *group,
                             uint32_t *ret_interface)
 {
@@ -39,8 +40,8 @@ static int choose_interface(const struct config *config, const struct multicast_
     return 0;
 }
 
-/* From where its replies leave; the kernel has to choose where self is of the other family. */
-static struct address answers_from(const struct config *config, const struct multicast_group *group)
+/* The source of its replies. Unset, so that the kernel chooses, where self is of the other family. */
+static struct address replies_from(const struct config *config, const struct multicast_group *group)
 {
     if (config->self.family != group->address.family)
         return (struct address){0};
@@ -48,10 +49,10 @@ static struct address answers_from(const struct config *config, const struct mul
 }
 
 /*
- * A data socket of all addresses has the groups' addresses too: only meanwhile others may be bound
- * to a part of them, or they could take the clients' datagrams away.
+ * A data socket bound to all addresses has the groups' addresses too. It shares them only while the
+ * group is bound: otherwise another process could bind a part of them and take datagrams of clients.
  */
-static int bind_beside(const struct multicast_groups *groups, struct multicast_group *group,
+static int bind_shared(const struct multicast_groups *groups, struct multicast_group *group,
                        uint32_t interface)
 {
     int rc;
@@ -68,13 +69,13 @@ static int bind_beside(const struct multicast_groups *groups, struct multicast_g
     return 0;
 }
 
-static int join(const struct multicast_groups *groups, struct multicast_group *group)
+static int join_group(const struct multicast_groups *groups, struct multicast_group *group)
 {
     uint32_t interface;
     int rc = choose_interface(groups->config, group, &interface);
 
     if (!rc && !group->is_bound)
-        rc = bind_beside(groups, group, interface);
+        rc = bind_shared(groups, group, interface);
     if (!rc && group->bound_interface && group->bound_interface != interface)
         return -ENXIO;
     if (!rc)
@@ -98,31 +99,30 @@ static const char *name_of(const struct config_group *wanted, char name[static N
     return name;
 }
 
-static void tell_failure(const struct config_group *wanted, int rc, bool is_last)
+static void log_join_failure(const struct config_group *wanted, int rc, bool is_last)
 {
     char name[NAME_MAX_BYTES];
 
     log_error("multicast_failed", "multicast.groups: cannot join %s: %s; unicast goes on; %s%s",
-              name_of(wanted, name), strerror(-rc), hint(rc),
-              is_last ? "" : "; it is tried again every few seconds");
+              name_of(wanted, name), strerror(-rc), remedy(rc),
+              is_last ? "" : "; trying again every few seconds");
 }
 
-static void join_or_tell(const struct multicast_groups *groups, struct multicast_group *group,
-                         bool is_again)
+static void join_or_log(const struct multicast_groups *groups, struct multicast_group *group,
+                        bool is_again)
 {
     char name[NAME_MAX_BYTES];
-    int rc = join(groups, group);
+    int rc = join_group(groups, group);
 
     if (!rc && is_again)
-        log_info("group_joined", "multicast.groups: %s is joined now",
-                 name_of(group->wanted, name));
-    if (rc && rc != group->told &&
-        !(group->was_joined && rc == -ENODEV)) /* that it is lost is told */
-        tell_failure(group->wanted, rc, rc == -ENXIO);
-    group->told = rc;
+        log_info("group_joined", "multicast.groups: joined %s", name_of(group->wanted, name));
+    if (rc && rc != group->logged_errno &&
+        !(group->was_joined && rc == -ENODEV)) /* its loss has been logged */
+        log_join_failure(group->wanted, rc, rc == -ENXIO);
+    group->logged_errno = rc;
 }
 
-/* The membership ends with the interface, and does not come back with it. */
+/* The membership ends with the interface, and does not return with it. */
 static void leave_lost(struct multicast_group *group)
 {
     char name[NAME_MAX_BYTES];
@@ -130,7 +130,7 @@ static void leave_lost(struct multicast_group *group)
     multicast_leave(&group->socket, &group->address, group->interface);
     atomic_store_explicit(&group->is_joined, false, memory_order_relaxed);
     log_warn("group_lost",
-             "multicast.groups: the interface of %s has gone; it is joined again with the next one",
+             "multicast.groups: the interface of %s has gone; joining again when it is back",
              name_of(group->wanted, name));
 }
 
@@ -148,7 +148,7 @@ void multicast_groups_retry(struct multicast_groups *groups)
             !multicast_has_interface(group->interface))
             leave_lost(group);
         if (!is_joined(group))
-            join_or_tell(groups, group, true);
+            join_or_log(groups, group, true);
     }
 }
 
@@ -175,12 +175,12 @@ static int open_group(struct multicast_groups *groups, const struct config_group
     group->address = address_with_port(wanted->address, config->data_port);
     rc = multicast_create(&group->address, &options, &group->socket);
     if (rc) {
-        tell_failure(wanted, rc, true);
+        log_join_failure(wanted, rc, true);
         return 0;
     }
     groups->count++;
-    group->socket.local = answers_from(config, group);
-    join_or_tell(groups, group, false);
+    group->socket.local = replies_from(config, group);
+    join_or_log(groups, group, false);
     rc =
         receiver_init(&group->receiver, SOURCE_GROUP, config->ring, config->batch, config->workers);
     group->receiver.socket = &group->socket;

@@ -1,4 +1,4 @@
-#include "headless/data/rate_limiter.h"
+#include "data/ingress/rate_limiter.h"
 
 #include <errno.h>
 #include <sodium.h>
@@ -55,10 +55,10 @@ static uint64_t hash_source(const struct rate_limiter *limiter, const struct add
         memset(source.ip + 8, 0, 8);
     (void)crypto_shorthash(bytes, (const uint8_t *)&source, sizeof(source), limiter->key);
     memcpy(&hash, bytes, sizeof(hash));
-    return hash ? hash : 1; /* 0 is nobody */
+    return hash ? hash : 1; /* 0: a free entry */
 }
 
-/* The difference is right over a wrap of the clock, too. */
+/* Right also when the clock wraps between the two. */
 static uint64_t used_ns(const struct token_bucket *bucket, uint64_t now_ns)
 {
     int64_t left_ns = (int64_t)(bucket->full_at_ns - now_ns);
@@ -66,9 +66,9 @@ static uint64_t used_ns(const struct token_bucket *bucket, uint64_t now_ns)
     return bucket->source && left_ns > 0 ? (uint64_t)left_ns : 0;
 }
 
-/* A place for a source that has none: free, or else of who has used up least. */
-static struct token_bucket *make_room(struct rate_limiter *limiter, struct token_bucket *set,
-                                      uint64_t now_ns)
+/* The entry for a new source: a free one, or that of the source which has used least. */
+static struct token_bucket *replace_fullest(struct rate_limiter *limiter, struct token_bucket *set,
+                                            uint64_t now_ns)
 {
     struct token_bucket *fullest = set;
     uint64_t least_ns = used_ns(set, now_ns);
@@ -86,7 +86,8 @@ static struct token_bucket *make_room(struct rate_limiter *limiter, struct token
     return fullest;
 }
 
-static struct token_bucket *find(struct rate_limiter *limiter, uint64_t source, uint64_t now_ns)
+static struct token_bucket *find_bucket(struct rate_limiter *limiter, uint64_t source,
+                                        uint64_t now_ns)
 {
     struct token_bucket *set =
         &limiter->buckets[(source & (RATE_LIMITER_SETS - 1)) * RATE_LIMITER_WAYS];
@@ -96,7 +97,7 @@ static struct token_bucket *find(struct rate_limiter *limiter, uint64_t source, 
         if (set[i].source == source)
             return &set[i];
     }
-    room = make_room(limiter, set, now_ns);
+    room = replace_fullest(limiter, set, now_ns);
     *room = (struct token_bucket){.source = source, .full_at_ns = now_ns};
     return room;
 }
@@ -104,11 +105,11 @@ static struct token_bucket *find(struct rate_limiter *limiter, uint64_t source, 
 uint32_t rate_limiter_take(struct rate_limiter *limiter, const struct rate_limit *rule,
                            const struct address *source, uint32_t n, uint64_t now_ns)
 {
-    struct token_bucket *bucket = find(limiter, hash_source(limiter, source), now_ns);
+    struct token_bucket *bucket = find_bucket(limiter, hash_source(limiter, source), now_ns);
     uint64_t used = used_ns(bucket, now_ns);
     uint64_t room_ns;
 
-    if (used > rule->depth_ns) /* by another rule than the present one */
+    if (used > rule->depth_ns) /* used under another rule, before a reload */
         used = rule->depth_ns;
     room_ns = rule->depth_ns - used;
     if (n * rule->period_ns > room_ns)

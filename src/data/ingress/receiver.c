@@ -61,7 +61,7 @@ void receiver_fini(struct receiver *receiver)
     slab_fini(&receiver->slab);
 }
 
-static void place(struct receiver *receiver, size_t index, struct datagram *datagram)
+static void arm_position(struct receiver *receiver, size_t index, struct datagram *datagram)
 {
     inbox_arm(&receiver->inbox, index, datagram->slot, SLOT_BYTES, datagram->spill + SLOT_BYTES,
               SPILL_BYTES - SLOT_BYTES);
@@ -69,10 +69,10 @@ static void place(struct receiver *receiver, size_t index, struct datagram *data
 }
 
 /*
- * Arm again what the last read used up, and only that: a read of one datagram must not pay for a
- * whole batch. When the slab runs short, buffers from the end of the armed range fill the front.
+ * Arms only the positions that the last read used up: a read of one datagram must not pay for a whole
+ * batch. When the slab runs short, buffers from the end of the armed range fill the front.
  */
-static void arm(struct receiver *receiver)
+static void arm_used(struct receiver *receiver)
 {
     struct datagram *datagram;
     size_t index;
@@ -83,19 +83,19 @@ static void arm(struct receiver *receiver)
             datagram = receiver->armed[--receiver->armed_count];
         if (!datagram)
             break;
-        place(receiver, index, datagram);
+        arm_position(receiver, index, datagram);
     }
     if (index < receiver->used_count)
         receiver->armed_count = index;
     receiver->used_count = 0;
     while (receiver->armed_count < receiver->batch && (datagram = slab_take(&receiver->slab)))
-        place(receiver, receiver->armed_count++, datagram);
+        arm_position(receiver, receiver->armed_count++, datagram);
 }
 
-/* What came into one position becomes a datagram, or a gro_batch; a truncated one is counted and not
- * passed on. */
-static bool fill(struct receiver *receiver, size_t index, const struct address *local,
-                 uint64_t session)
+/* Turns the message in one position into a datagram or GRO batch. False: it was truncated, and is
+ * counted. */
+static bool fill_datagram(struct receiver *receiver, size_t index, const struct address *local,
+                          uint64_t session)
 {
     struct datagram *datagram = receiver->armed[index];
     struct inbox_message message;
@@ -109,7 +109,7 @@ static bool fill(struct receiver *receiver, size_t index, const struct address *
     datagram->length = message.length;
     datagram->segment = message.segment < message.length ? message.segment : 0;
     datagram->payload = datagram->slot;
-    if (message.truncated) { /* cannot happen below 66 KiB; never pass on what is not whole */
+    if (message.truncated) { /* cannot happen below 66 KiB */
         counters_drop(&receiver->counters, DROP_truncated, datagram_count(datagram));
         return false;
     }
@@ -129,14 +129,14 @@ int receiver_read(struct receiver *receiver, int fd, const struct address *local
     int kept = 0;
     int n;
 
-    arm(receiver);
+    arm_used(receiver);
     if (receiver->armed_count == 0)
         return -ENOBUFS;
     n = inbox_receive(&receiver->inbox, fd, receiver->armed_count, flags);
     for (int i = 0; i < n; i++) {
         struct datagram *datagram = receiver->armed[i];
 
-        if (fill(receiver, (size_t)i, local, session))
+        if (fill_datagram(receiver, (size_t)i, local, session))
             receiver->received[kept++] = datagram;
         else
             slab_give(&receiver->slab, datagram);
@@ -160,7 +160,7 @@ int receiver_read(struct receiver *receiver, int fd, const struct address *local
     return kept;
 }
 
-static size_t nonce_space_of(const struct receiver *receiver, const struct datagram *datagram)
+static size_t choose_pair(const struct receiver *receiver, const struct datagram *datagram)
 {
     uint8_t hash[crypto_shorthash_BYTES];
     uint64_t number;
@@ -179,8 +179,7 @@ void receiver_dispatch(struct receiver *receiver, size_t n)
 
     for (size_t i = 0; i < n; i++) {
         struct datagram *datagram = receiver->received[i];
-
-        struct ring_pair *pair = &receiver->pairs[nonce_space_of(receiver, datagram)];
+        struct ring_pair *pair = &receiver->pairs[choose_pair(receiver, datagram)];
 
         /* Never full: the ring has a place for every slot of the slab. */
         (void)ring_try_stage(&pair->out, datagram);
@@ -243,7 +242,7 @@ static size_t receiver_do_work(void *self)
         receiver_wait_for_slots(receiver);
         return 1; /* the socket was not read yet */
     }
-    if (n <= 0) /* timeout, EINTR, or a pending error that says nothing about a datagram */
+    if (n <= 0) /* timeout, EINTR, or a pending error that concerns no datagram */
         return 0;
     receiver_dispatch(receiver, (size_t)n);
     return (size_t)n;
@@ -251,7 +250,8 @@ static size_t receiver_do_work(void *self)
 
 const struct agent_ops receiver_agent_ops = {.do_work = receiver_do_work, .idle = NULL};
 
-/* The two numbers are not of one moment: taken first, so that the difference is never negative. */
+/* The two are not read at one moment. taken is read first, so that the difference is never
+ * negative. */
 static uint64_t pair_queued(const struct ring_pair *pair)
 {
     uint64_t taken = atomic_load_explicit(&pair->taken, memory_order_acquire);

@@ -3,19 +3,18 @@
  *
  *   socket ── recvmmsg ──► slab ── ring per worker ──► worker ── return ring per worker ──► slab
  *
- * The worker of a datagram is known only after the read: among the receiver's, by a keyed hash of
- * the sender's address, so one client (for relay frames: one sending thread of a pod) stays with
- * one worker and in order. So the rings carry pointers, and return rings bring the slots back; both
- * are as large as the slab and can never be full. When the slab is empty the receiver waits for a
- * return and does not read: the kernel drops then, and its counter says so.
+ * The worker of a datagram is known only after the read: a keyed hash of the sender's address picks
+ * one of the receiver's workers, so that a client (for relay frames: a sending thread of a pod) stays
+ * with one worker and in order. So the rings carry pointers, and return rings bring the slots back.
+ * Both are as large as the slab and can never be full. While the slab is empty the receiver waits for
+ * a return and does not read: the kernel drops then, and its counter says so.
  *
- * Trains travel through the rings in one piece, as the kernel gave them; the worker takes them
- * apart.
+ * GRO batches travel through the rings in one piece, as the kernel gave them; the worker splits them.
  *
- * The data, group, relay and app's sockets are all read by this one piece of code.
- * Run to completion (workers: 0) uses receiver_read and receiver_recycle without the rings.
+ * One receiver each reads the data, multicast, relay and app sockets. Run to completion (workers: 0)
+ * uses receiver_read and receiver_recycle without the rings.
  *
- * Owner: the receiver's thread. The return rings are the only way in from other threads.
+ * Owner: the receiver's thread. Other threads reach it only through the return rings.
  */
 #ifndef DATA_INGRESS_RECEIVER_H
 #define DATA_INGRESS_RECEIVER_H
@@ -27,8 +26,6 @@
 #include "headless/base/waker.h"
 #include "headless/net/batch.h"
 
-#define WORKERS_MAX 16
-
 struct worker;
 
 /* The pair of rings between one receiver and one worker. */
@@ -36,8 +33,8 @@ struct ring_pair {
     struct ring out;  /* receiver to worker: datagrams */
     struct ring back; /* worker to receiver: slots */
     struct worker *worker;
-    /* Datagrams, those of gso_batches included, into out and out of it: by the receiver, by the worker.
-     */
+    /* Datagrams put into out (staged, dealt: the receiver's) and taken out of it (taken: the
+     * worker's); each datagram of a GRO batch counts. */
     uint64_t staged;
     _Atomic uint64_t dealt;
     _Alignas(CACHE_LINE_BYTES) _Atomic uint64_t taken;
@@ -50,7 +47,7 @@ struct receiver {
     struct slab slab;
     struct inbox inbox;
     struct datagram *armed[BATCH_MAX];
-    size_t armed_count;                   /* positions 0..armed_count-1 have buffers, but for the */
+    size_t armed_count;                   /* positions 0..armed_count-1 have buffers, except the */
     size_t used_count;                    /* first used_count, which the last read filled */
     struct datagram *received[BATCH_MAX]; /* of the last read */
     size_t pair_count;                    /* 0: run to completion */
@@ -77,17 +74,17 @@ void receiver_fini(struct receiver *receiver);
 int receiver_read(struct receiver *receiver, int fd, const struct address *local, uint64_t session,
                   int flags);
 
-/* Deal the last n received out to the pairs; publish and call the worker, once each. */
+/* Deals the last n received datagrams out to the pairs; publishes and calls each worker once. */
 void receiver_dispatch(struct receiver *receiver, size_t n);
 
-/* Slots back into the slab: from the return rings, or directly in run to completion. */
+/* Gives slots back to the slab: from the return rings, or directly in run to completion. */
 void receiver_reclaim(struct receiver *receiver);
 void receiver_recycle(struct receiver *receiver, struct datagram *const *datagrams, size_t n);
 
-/* Wait until a worker gave slots back, at most AGENT_IDLE_MAX_NS. */
+/* Waits until a worker has given slots back, at most AGENT_IDLE_MAX_NS. */
 void receiver_wait_for_slots(struct receiver *receiver);
 
-/* The agent of a data, group or relay receiver: reads, deals out; blocks in recvmmsg when idle. */
+/* The agent of a data, multicast or relay receiver: reads, deals out; blocks in recvmmsg when idle. */
 extern const struct agent_ops receiver_agent_ops;
 
 /* Any thread: datagrams read and not yet taken by a worker. */

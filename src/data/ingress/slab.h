@@ -1,15 +1,15 @@
 /*
  * slab: a receiver's fixed memory for datagrams on their way through the process.
  *
- * A slot holds SLOT_BYTES, which is nearly every datagram. Behind each armed slot waits a spill
- * buffer for the rest of a large one (up to 65,507 bytes); a large datagram is then moved together
- * in its spill buffer, so that its payload is contiguous like every other. Spill memory that was
- * never needed is never touched, so it costs address space only. A gro_batch that arrives in one piece
- * (UDP_GRO) stays together: one slot, one spill buffer, one descriptor.
+ * A slot holds SLOT_BYTES, enough for nearly every datagram. Each armed slot has a spill buffer for
+ * the rest of a large datagram (up to 65,507 bytes), which is then moved into its spill buffer as a
+ * whole, so that every payload is contiguous. Spill memory that was never needed is never touched and
+ * costs address space only. A batch that the kernel delivers in one piece (UDP_GRO) stays together:
+ * one slot, one spill buffer, one descriptor.
  *
- * Owner: the receiver's thread takes and gives back; a datagram in flight belongs to whoever has
- * the pointer. Free slots are a stack: the most recently used, warm in cache, goes first. Nothing
- * here blocks; only init allocates.
+ * Owner: the receiver's thread takes and gives back; a datagram in flight belongs to the thread that
+ * has the pointer. Free slots are a stack: the most recently used one, warm in cache, is taken first.
+ * Nothing here blocks; only init allocates.
  */
 #ifndef DATA_INGRESS_SLAB_H
 #define DATA_INGRESS_SLAB_H
@@ -28,14 +28,13 @@ enum datagram_source { SOURCE_DATA, SOURCE_RELAY, SOURCE_APP, SOURCE_GROUP };
 struct datagram {
     const uint8_t *payload; /* contiguous, in slot or in spill */
     uint32_t length;
-    uint32_t
-        segment; /* a gro_batch: datagrams of so many bytes, the last may be shorter; 0: it is one */
-    uint8_t source;       /* enum datagram_source */
-    struct address peer;  /* who sent it */
-    struct address local; /* the address and port of ours that it was sent to; SOURCE_GROUP: from
-                             which it is answered, unset: the kernel's choice */
+    uint32_t segment;    /* GRO batch: bytes of each datagram but a shorter last; 0: one datagram */
+    uint8_t source;      /* enum datagram_source */
+    struct address peer; /* its sender */
+    struct address local; /* our address and port that it was sent to; SOURCE_GROUP: the source of
+                             replies, unset: the kernel's choice */
     uint64_t session;     /* SOURCE_APP on a connected socket: the session's id, else 0 */
-    uint8_t *slot;        /* its memory, fixed for life */
+    uint8_t *slot;        /* its memory, for the life of the slab */
     uint8_t *spill;       /* a spill buffer, while armed or in use, else NULL */
 };
 
@@ -52,13 +51,13 @@ int slab_init(struct slab *slab, size_t slot_count, size_t spill_count)
     __attribute__((warn_unused_result));
 void slab_fini(struct slab *slab);
 
-/* How many datagrams came in this piece. */
+/* Datagrams in this piece. */
 static inline uint32_t datagram_count(const struct datagram *datagram)
 {
     return datagram->segment ? (datagram->length + datagram->segment - 1) / datagram->segment : 1;
 }
 
-/* The i-th of these: payload and length into *ret_one, a copy of the piece otherwise. */
+/* The i-th of them: payload and length into *ret_one, which is a copy of the piece otherwise. */
 static inline void datagram_part(const struct datagram *piece, uint32_t i, struct datagram *ret_one)
 {
     uint32_t left = piece->length - i * piece->segment;
@@ -68,7 +67,7 @@ static inline void datagram_part(const struct datagram *piece, uint32_t i, struc
     ret_one->length = piece->segment && piece->segment < left ? piece->segment : left;
 }
 
-/* The first count datagrams of a gro_batch of more: these alone into *ret_head. */
+/* The first count datagrams of a larger GRO batch into *ret_head. */
 static inline void datagram_head(const struct datagram *piece, uint32_t count,
                                  struct datagram *ret_head)
 {
@@ -81,10 +80,10 @@ static inline void datagram_head(const struct datagram *piece, uint32_t count,
 /* A free slot with a spill buffer, or NULL when either has run out. */
 struct datagram *slab_take(struct slab *slab);
 
-/* Back again, spill included. */
+/* Gives slot and spill buffer back. */
 void slab_give(struct slab *slab, struct datagram *datagram);
 
-/* Give back the spill buffer alone, of a datagram that did not need it. */
+/* Gives only the spill buffer back, of a datagram that did not need it. */
 void slab_give_spill(struct slab *slab, struct datagram *datagram);
 
 #endif

@@ -1,4 +1,4 @@
-#include "headless/data/frame_auth.h"
+#include "data/relay/frame_auth.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -70,7 +70,7 @@ static enum drop_reason frame_auth_open(struct frame_auth *frame_auth,
                                         const struct frame_header *header,
                                         struct datagram *datagram)
 {
-    const struct member *member = leader_snapshot_find_instance(snapshot, header->instance);
+    const struct member *member = leadership_find_instance(&snapshot->leader, header->instance);
     const struct seal_sender sender = {header->instance, header->nonce_space, header->sequence};
     struct replay_window *window;
     struct seal_block block;
@@ -79,7 +79,7 @@ static enum drop_reason frame_auth_open(struct frame_auth *frame_auth,
     if (!seal_read_block(datagram->payload, datagram->length, &block) ||
         header->nonce_space >= FRAME_AUTH_NONCE_SPACES)
         return DROP_malformed;
-    key = keyring_find(&snapshot->keyring, block.key);
+    key = keyring_find(&snapshot->keys.keyring, block.key);
     if (!key)
         return DROP_key;
     if (!member || !member->is_authenticated)

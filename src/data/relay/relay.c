@@ -52,11 +52,6 @@ void relay_seal_with(struct relay *relay, const struct key *key, enum seal_suite
     relay->suite = suite;
 }
 
-void relay_begin(struct relay *relay, uint64_t now_ns)
-{
-    relay->now_ns = now_ns;
-}
-
 static struct relay_link *link_find(const struct relay *relay, const struct address *to)
 {
     for (size_t i = 0; i < relay->link_count; i++) {
@@ -233,11 +228,11 @@ uint64_t relay_rest_ns(const struct relay *relay)
     return relay->copies_due_ns - relay->now_ns;
 }
 
-uint64_t relay_sleep_ns(const struct relay *relay)
+uint64_t relay_copies_sleep_ns(const struct relay *relay)
 {
     const struct relay_link *copies = relay->copies;
 
-    if (!copies || (copies->frame_count == 0 && !copies->is_packing))
+    if (copies->frame_count == 0 && !copies->is_packing)
         return UINT64_MAX;
     return relay_rest_ns(relay);
 }

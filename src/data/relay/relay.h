@@ -89,7 +89,10 @@ void relay_fini(struct relay *relay);
 void relay_seal_with(struct relay *relay, const struct key *key, enum seal_suite suite);
 
 /* Begin a slice of work. */
-void relay_begin(struct relay *relay, uint64_t now_ns);
+static inline void relay_begin(struct relay *relay, uint64_t now_ns)
+{
+    relay->now_ns = now_ns;
+}
 
 /* Send a request to the leader. Its payload must stay until relay_flush. */
 void relay_request(struct relay *relay, const struct relay_target *leader,
@@ -125,7 +128,11 @@ void relay_reply(struct relay *relay, const struct address *to, const struct ori
 /* Send everything except copies that are not due. */
 void relay_flush(struct relay *relay);
 /* Time until delayed copies are due: 0: now; UINT64_MAX: there are none. */
-uint64_t relay_sleep_ns(const struct relay *relay);
+uint64_t relay_copies_sleep_ns(const struct relay *relay);
+static inline uint64_t relay_sleep_ns(const struct relay *relay)
+{
+    return relay->copies ? relay_copies_sleep_ns(relay) : UINT64_MAX;
+}
 /* Time by which a copy made now would be delayed. */
 uint64_t relay_rest_ns(const struct relay *relay);
 

@@ -4,36 +4,22 @@
  * Sessions belong to their worker. The asking thread requests a report and wakes the worker; the
  * worker copies its newest sessions between two batches; then the asking thread may read the report
  * until it asks again. Without requests this costs the worker one load a slice, and with many at
- * most one report every SESSION_REPORT_EVERY_NS.
+ * most one report every SESSION_ENTRIES_EVERY_NS.
  *
  * Memory for a full report is allocated at the start, and touched by the first report only.
  * Threads: init and fini the owner of the worker; is_wanted and publish the worker; the rest one
  * asking thread. Nothing blocks.
  */
-#ifndef HEADLESS_DATA_SESSION_REPORT_H
-#define HEADLESS_DATA_SESSION_REPORT_H
+#ifndef DATA_APP_SESSION_REPORT_H
+#define DATA_APP_SESSION_REPORT_H
 
 #include <stdatomic.h>
 #include <stdbool.h>
 
-#include "headless/base/address.h"
-#include "headless/base/clock.h"
-
-#define SESSION_REPORT_MAX      1000
-#define SESSION_REPORT_EVERY_NS (100 * NS_PER_MS)
-
-struct session_entry {
-    struct address client;
-    struct address asked;   /* to which the client sent */
-    struct address ingress; /* the ingress pod; unset: this one */
-    struct address
-        app; /* the source address that the app sees; unset: the session has a socket of its own */
-    uint64_t opened_ns, active_ns; /* clock_now_ns; active: the last datagram in either direction */
-    uint64_t requests;
-};
+#include "headless/data/session_entry.h"
 
 struct session_report {
-    struct session_entry *entries; /* SESSION_REPORT_MAX; NULL: an app without sessions */
+    struct session_entry *entries; /* SESSION_ENTRIES_MAX; NULL: an app without sessions */
     size_t count;
     _Atomic uint32_t wanted; /* number of requests; written by the asking thread */
     _Atomic uint32_t made;   /* number of the request that was answered; written by the worker */

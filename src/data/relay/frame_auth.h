@@ -12,8 +12,8 @@
  *
  * Owner: its worker's thread; the windows are shared. Only init allocates. No lock, never blocks.
  */
-#ifndef HEADLESS_DATA_FRAME_AUTH_H
-#define HEADLESS_DATA_FRAME_AUTH_H
+#ifndef DATA_RELAY_FRAME_AUTH_H
+#define DATA_RELAY_FRAME_AUTH_H
 
 #include "data/ingress/slab.h"
 #include "headless/base/counters.h"

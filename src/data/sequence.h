@@ -4,18 +4,20 @@
  *
  * Owner: its worker's thread, except the numbers, which anyone may read.
  */
-#ifndef HEADLESS_DATA_SEQUENCE_H
-#define HEADLESS_DATA_SEQUENCE_H
+#ifndef DATA_SEQUENCE_H
+#define DATA_SEQUENCE_H
 
 #include "headless/net/udp.h"
 #include "headless/sequencer/sequencer.h"
 
 struct worker;
+struct routing;
 struct request;
 
 struct sequence {
     struct sequencer sequencer;
     struct sequencer_actions actions;
+    struct worker *worker;    /* its outboxes are flushed when the log needs room */
     struct udp_socket notify; /* connected to app.notify, for reports; fd -1: there is none */
     uint64_t generation;      /* of the snapshot that the sequencer knows */
     bool needs_flush;         /* actions were carried out since the last batch ended */
@@ -26,20 +28,21 @@ struct sequence {
     _Atomic bool is_leading;
 };
 
-/* Allocates worker->sequence if the route is ordered. Returns 0 or a negative errno. */
-int sequence_init(struct worker *worker) __attribute__((warn_unused_result));
-void sequence_fini(struct worker *worker);
+/* Allocates routing->sequence if the route is ordered. Returns 0 or a negative errno. */
+int sequence_init(struct routing *routing, struct worker *worker)
+    __attribute__((warn_unused_result));
+void sequence_fini(struct routing *routing);
 
-/* The worker's snapshot is a new one. */
-void sequence_take_view(struct worker *worker);
+/* The slice's snapshot is a new one. */
+void sequence_take_snapshot(struct routing *routing);
 /* A client's request, at the leader. */
-void sequence_append(struct worker *worker, const struct request *request);
+void sequence_append(struct routing *routing, const struct request *request);
 /* A frame of type ENTRIES or ACK. */
-void sequence_take_frame(struct worker *worker, const struct frame_header *header,
+void sequence_take_frame(struct routing *routing, const struct frame_header *header,
                          const union frame_body *body, size_t records, struct frame_reader *reader);
 /* First in worker_flush. */
-void sequence_flush(struct worker *worker);
+void sequence_flush(struct routing *routing);
 /* What is due by time. True: flush then. */
-bool sequence_tick(struct worker *worker);
+bool sequence_tick(struct routing *routing);
 
 #endif

@@ -1,0 +1,24 @@
+/* data_plane_internal: what the data plane consists of. For data_plane*.c and tests. */
+#ifndef DATA_DATA_PLANE_INTERNAL_H
+#define DATA_DATA_PLANE_INTERNAL_H
+
+#include "data/completion.h"
+#include "data/ingress/multicast.h"
+#include "headless/data/data_plane.h"
+
+struct data_plane {
+    const struct config *config;
+    struct identity identity;
+    struct snapshot_publisher publisher;
+    struct udp_socket data_sockets[RECEIVERS_MAX], relay_sockets[RECEIVERS_MAX];
+    struct multicast_groups groups;
+    struct replay_window *windows; /* frame_auth.h; NULL: no keys */
+    size_t receiver_count, worker_count;
+    struct receiver *data_receivers, *relay_receivers; /* receiver_count each */
+    struct worker *workers;                            /* worker_count */
+    struct completion *completions;                    /* receiver_count, or NULL */
+    uint64_t sessions_asked_ns;                        /* when; the admin thread's */
+    struct waker *watcher; /* woken with the workers; NULL: none. Set while no thread runs */
+};
+
+#endif

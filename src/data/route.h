@@ -1,0 +1,54 @@
+/*
+ * route: where a request goes, and what a frame from another pod contains.
+ *
+ * struct routing has all that this needs: the slice's snapshot, time and decision, and the modules
+ * that a request can end in. It is part of its worker (worker.h), which sets the first block at each
+ * slice; counters, traffic, hold count and session count may be read by any thread, all else belongs
+ * to the worker's thread. Nothing here blocks longer than outbox_flush or allocates.
+ */
+#ifndef DATA_ROUTE_H
+#define DATA_ROUTE_H
+
+#include "data/app/app.h"
+#include "data/hold.h"
+#include "data/relay/frame_auth.h"
+
+struct sequence;
+
+struct routing {
+    /* Of this slice. */
+    const struct leader_snapshot *snapshot;
+    uint64_t now_ns;
+    enum route_decision decision;
+    struct relay_target leader; /* of this snapshot */
+    struct relay_target
+        members[MEMBERS_MAX]; /* copies go there: the live members except this pod */
+
+    const struct config *config;
+    const struct identity *identity;
+    struct frame_auth frame_auth;
+    struct relay relay;
+    struct replier replier;
+    struct hold hold;
+    struct app app;
+    struct sequence *sequence; /* NULL: the route is not ordered */
+    struct traffic traffic;
+    struct counters counters;
+};
+
+/* The leader and the members that receive copies, from a new snapshot. */
+void route_take_snapshot(struct routing *routing);
+
+/* A request from a client: to an app, to the leader, or into hold. */
+void route_request(struct routing *routing, const struct request *request);
+
+/* The same for a request that comes out of hold. */
+void route_now(struct routing *routing, const struct request *request);
+
+/* To this pod's app; a probe is replied to in its place. */
+void route_deliver(struct routing *routing, const struct request *request);
+
+/* A frame from another pod: requests to route, or replies to send. A sealed frame is opened in place. */
+void route_frame(struct routing *routing, struct datagram *datagram);
+
+#endif
