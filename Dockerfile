@@ -28,7 +28,7 @@ RUN case $LIBRARIES in \
         *) echo "LIBRARIES is packages or carried, not \"$LIBRARIES\"" >&2 && exit 1 ;; \
     esac \
     && cmake -S /src -B /build -G Ninja -DCMAKE_BUILD_TYPE=Release -DHEADLESS_TESTS=OFF \
-        -DHEADLESS_DOCUMENTS=OFF -DCMAKE_EXE_LINKER_FLAGS="$flags" \
+        -DHEADLESS_DOCUMENTS=OFF -DHEADLESS_BENCH_FULL=OFF -DCMAKE_EXE_LINKER_FLAGS="$flags" \
         -DCMAKE_INSTALL_PREFIX=/usr \
     && cmake --build /build && DESTDIR=/image cmake --install /build --strip
 RUN if [ "$LIBRARIES" = carried ]; then \
@@ -47,7 +47,7 @@ RUN if [ "$LIBRARIES" = packages ]; then \
             libjson-c5 libyaml-0-2 libmicrohttpd12 libsodium23 libseccomp2 \
         && rm -rf /var/lib/apt/lists/*; \
     fi
-# headlessd, headlessctl and headless-bench
+# headlessd, headlessctl, and headless-bench with send and sink
 COPY --from=build /image/ /
 USER 1001:0
 # The clients' port alone: what else listens is for pods and operators, and is named in the manifests.

@@ -43,9 +43,13 @@ struct bench_command {
     const char *purpose;
 };
 
-/* For --document-WHAT (see headless/document/document.h); returns the exit code. */
-int bench_document(const struct bench_command *commands, size_t count, const char *examples,
-                   const char *what);
+/*
+ * commands.c has all commands, commands_small.c those of the container image. A note tells which
+ * are missing: a line break and lines, or "".
+ */
+extern const struct bench_command bench_commands[];
+extern const size_t bench_command_count;
+extern const char bench_note[], bench_examples[];
 
 int command_send(int argc, char **argv);
 int command_sink(int argc, char **argv);

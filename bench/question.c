@@ -33,7 +33,7 @@ static uint64_t sum(const struct wire *w)
 
 void question_build(const struct question *q, uint8_t ret_bytes[static QUESTION_SIZE])
 {
-    struct wire w = {.magic = htole32(q->is_answer ? MAGIC_ANSWER : MAGIC_QUESTION),
+    struct wire w = {.magic = htole32(q->is_reply ? MAGIC_ANSWER : MAGIC_QUESTION),
                      .number = htole32(q->number),
                      .run = htole64(q->run),
                      .unique = htole64(q->unique)};
@@ -53,7 +53,7 @@ bool question_parse(const uint8_t *bytes, size_t length, struct question *ret_qu
         return false;
     if (w.checksum != sum(&w))
         return false;
-    *ret_question = (struct question){.is_answer = le32toh(w.magic) == MAGIC_ANSWER,
+    *ret_question = (struct question){.is_reply = le32toh(w.magic) == MAGIC_ANSWER,
                                       .number = le32toh(w.number),
                                       .run = le64toh(w.run),
                                       .unique = le64toh(w.unique)};
@@ -76,7 +76,7 @@ static bool await(int fd, const struct question *q, uint64_t *ret_unique)
         if (ppoll(&pollfd, 1, &ts, NULL) <= 0)
             return false;
         length = recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT);
-        if (length > 0 && question_parse(bytes, (size_t)length, &answer) && answer.is_answer &&
+        if (length > 0 && question_parse(bytes, (size_t)length, &answer) && answer.is_reply &&
             answer.number == q->number && answer.run == q->run) {
             *ret_unique = answer.unique;
             return true;

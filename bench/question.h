@@ -26,7 +26,7 @@
 #define QUESTION_SIZE 40
 
 struct question {
-    bool is_answer;
+    bool is_reply;
     uint32_t number;
     uint64_t run;
     uint64_t unique;

@@ -24,13 +24,13 @@
 
 #include "batch.h"
 #include "bench.h"
+#include "gso_batches.h"
 #include "headless/base/address.h"
 #include "headless/base/histogram.h"
 #include "places.h"
 #include "progress.h"
 #include "samples.h"
 #include "sizes.h"
-#include "trains.h"
 #include "watch.h"
 #include "window.h"
 
@@ -67,7 +67,7 @@ struct send_counts {
     uint64_t unsent;    /* refused by the kernel for good (firewall, size, no route) */
     uint64_t unpaced;   /* open loop: still to be sent when the time was over */
     uint64_t refused;   /* ICMP errors that came back (nobody listens there) */
-    uint64_t ungrouped; /* trains that the kernel refused: their datagrams were sent singly */
+    uint64_t ungrouped; /* gso_batches that the kernel refused: their datagrams were sent singly */
     uint64_t full;      /* waits for room in the kernel's send buffer */
     uint64_t received;  /* whatever came in */
     uint64_t answered;  /* first answers, whole and in time */
@@ -100,10 +100,10 @@ struct sender {
     struct sockaddr_storage targets[SEND_TARGETS_MAX]; /* for unconnected flows */
     socklen_t target_lengths[SEND_TARGETS_MAX];
     struct batch in, out;
-    uint16_t tags[BATCH_SIZE]; /* of the messages in out */
-    struct trains trains;      /* the same messages, as they are sent */
-    bool gso;                  /* until the kernel refuses */
-    struct places places;      /* closed loop only */
+    uint16_t tags[BATCH_SIZE];      /* of the messages in out */
+    struct gso_batches gso_batches; /* the same messages, as they are sent */
+    bool gso;                       /* until the kernel refuses */
+    struct places places;           /* closed loop only */
     int epoll_fd, stop_fd;
     struct samples *samples;         /* NULL: none are taken */
     uint64_t run_sent, run_answered; /* of all trials, late ones included */

@@ -76,31 +76,31 @@ static void move_on(struct sender *s, struct flow *f, unsigned count)
     f->next_sequence += count;
 }
 
-/* The kernel wants no such train (larger than the MTU, no UDP_SEGMENT): from here on singly. */
+/* The kernel wants no such gso_batch (larger than the MTU, no UDP_SEGMENT): from here on singly. */
 static void ungroup(struct sender *s, unsigned done, unsigned count, int error_number)
 {
     s->counts.ungrouped++;
     if (error_number != EMSGSIZE)
         s->gso = false;
-    trains_build(&s->trains, &s->out, done, count, false);
+    gso_batches_build(&s->gso_batches, &s->out, done, count, false);
 }
 
 /* Send the first count messages of s->out. Returns how many are dealt with, or -errno. */
 static int send_built(struct sender *s, struct flow *f, unsigned count)
 {
-    struct trains *t = &s->trains;
+    struct gso_batches *t = &s->gso_batches;
     unsigned retries = 0;
     unsigned done = 0; /* datagrams, */
-    unsigned gone = 0; /* and trains of t */
+    unsigned gone = 0; /* and gso_batches of t */
 
-    trains_build(t, &s->out, 0, count, s->gso);
+    gso_batches_build(t, &s->out, 0, count, s->gso);
     while (done < count) {
         uint64_t now_ns = clock_now_ns();
         int sent = sendmmsg(f->fd, &t->headers[gone], t->count - gone, MSG_DONTWAIT);
         enum batch_error error = sent < 0 ? batch_classify_error(errno) : BATCH_RETRY;
 
         if (sent > 0) {
-            unsigned datagrams = trains_datagrams(t, gone, (unsigned)sent);
+            unsigned datagrams = gso_batches_datagrams(t, gone, (unsigned)sent);
 
             account_sent(s, done, datagrams, now_ns);
             move_on(s, f, datagrams);
@@ -151,7 +151,7 @@ static bool is_from_target(const struct sender *s, const struct flow *f, unsigne
 }
 
 /* A whole answer to this flow: new, seen before, or too old to tell. */
-static void account_answer(struct sender *s, struct flow *f, const struct payload *p)
+static void account_reply(struct sender *s, struct flow *f, const struct payload *p)
 {
     uint64_t round_trip_ns = s->now_ns > p->intended_ns ? s->now_ns - p->intended_ns : 0;
 
@@ -210,7 +210,7 @@ static void account_received(struct sender *s, struct flow *f, unsigned i)
     else if (verdict == PAYLOAD_CORRUPT || !was_sent(s, f, &p, length))
         s->counts.corrupt++;
     else
-        account_answer(s, f, &p);
+        account_reply(s, f, &p);
 }
 
 static int read_flow(struct sender *s, struct flow *f)

@@ -47,9 +47,9 @@ static void account_foreign(struct sink *s, unsigned i)
     uint8_t *bytes = batch_buffer(&s->batch, i);
     struct question q;
 
-    if (question_parse(bytes, s->batch.messages[i].msg_len, &q) && !q.is_answer &&
+    if (question_parse(bytes, s->batch.messages[i].msg_len, &q) && !q.is_reply &&
         tracker_count(&s->tracker, q.run, &q.unique)) {
-        q.is_answer = true;
+        q.is_reply = true;
         question_build(&q, bytes);
         s->questions |= UINT64_C(1) << i;
         s->counts.asked++;
@@ -83,7 +83,7 @@ static void account_batch(struct sink *s, unsigned count)
 }
 
 /* Two echo servers that are spoofed into talking to each other would never end. */
-static bool may_answer(const struct sink *s, unsigned i)
+static bool may_reply(const struct sink *s, unsigned i)
 {
     struct address from;
 
@@ -120,7 +120,7 @@ static bool is_question(const struct sink *s, unsigned i)
 static void answer_questions(struct sink *s, unsigned count)
 {
     for (unsigned i = 0; i < count; i++)
-        if (is_question(s, i) && may_answer(s, i))
+        if (is_question(s, i) && may_reply(s, i))
             (void)sendmsg(s->fd, &s->batch.messages[i].msg_hdr, MSG_DONTWAIT);
 }
 
@@ -131,7 +131,7 @@ static void echo_batch(struct sink *s, unsigned count)
     for (unsigned i = 0; i < count; i++) {
         bool question = is_question(s, i);
 
-        if (!question && may_answer(s, i))
+        if (!question && may_reply(s, i))
             continue;
         answer_run(s, first, i);
         s->counts.unanswered += !question;

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #define MARGIN      20.0
-#define LETTER      6.7 /* the width of a letter of 12 px, on the safe side */
+#define QUEUED      6.7 /* the width of a letter of 12 px, on the safe side */
 #define ENTRY_SPACE 34.0
 #define ROW_HEIGHT  20.0
 #define TICKS_MAX   32
@@ -184,7 +184,7 @@ void svg_begin(struct svg *svg, FILE *file, double width, double height, const c
 
 static double entry_width(const struct svg_entry *entry)
 {
-    return ENTRY_SPACE + LETTER * (double)strlen(entry->name);
+    return ENTRY_SPACE + QUEUED * (double)strlen(entry->name);
 }
 
 /* The place of each entry, row by row; writes when there is a chart to write to. */

@@ -1,44 +1,36 @@
-# What the programs say of themselves, asked of them when they are built: man pages out of docs/man,
-# completion for bash and zsh, the schema for editors; and the unit file.
+# What headless-document makes of the programs' tables: man pages out of docs/man, completion for
+# bash, the schema for editors; and the unit file.
 set(documents ${CMAKE_BINARY_DIR}/documents)
 set(made)
 
-# make_document(OUTPUT PROGRAM WHAT [INPUT])
-function(make_document output program what)
+# make_document(OUTPUT INPUT ARGUMENT...): INPUT may be ""
+function(make_document output input)
     get_filename_component(directory ${documents}/${output} DIRECTORY)
     file(MAKE_DIRECTORY ${directory})
     set(from)
-    if(ARGC GREATER 3)
-        set(from < ${ARGV3})
+    if(input)
+        set(from < ${input})
     endif()
     add_custom_command(OUTPUT ${documents}/${output}
-                       COMMAND ${program} --document-${what} ${from} > ${documents}/${output}
-                       DEPENDS ${program} ${ARGV3} VERBATIM)
+                       COMMAND headless-document ${ARGN} ${from} > ${documents}/${output}
+                       DEPENDS headless-document ${input} VERBATIM)
     set(made ${made} ${documents}/${output} PARENT_SCOPE)
 endfunction()
 
 foreach(page headlessd.8 headlessd.yaml.5 headlessctl.1 headless-bench.1)
     string(REGEX REPLACE "[.].*" "" program ${page})
     string(REGEX REPLACE ".*[.]" "" section ${page})
-    make_document(${page} ${program} man ${PROJECT_SOURCE_DIR}/docs/man/${page}.in)
+    make_document(${page} ${PROJECT_SOURCE_DIR}/docs/man/${page}.in man ${program})
     install(FILES ${documents}/${page} DESTINATION ${CMAKE_INSTALL_MANDIR}/man${section})
 endforeach()
 
-# Where zsh looks: what packages bring is in a directory of its own.
-set(zsh_functions zsh/site-functions)
-if(CMAKE_INSTALL_PREFIX STREQUAL "/usr")
-    set(zsh_functions zsh/vendor-completions)
-endif()
 foreach(program headlessd headlessctl headless-bench)
-    make_document(bash/${program} ${program} bash)
-    make_document(zsh/_${program} ${program} zsh)
+    make_document(bash/${program} "" bash ${program})
     install(FILES ${documents}/bash/${program}
             DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
-    install(FILES ${documents}/zsh/_${program}
-            DESTINATION ${CMAKE_INSTALL_DATADIR}/${zsh_functions})
 endforeach()
 
-make_document(headlessd.schema.json headlessd schema)
+make_document(headlessd.schema.json "" schema)
 install(FILES ${documents}/headlessd.schema.json DESTINATION ${CMAKE_INSTALL_DATADIR}/headlessd)
 add_custom_target(documents ALL DEPENDS ${made})
 

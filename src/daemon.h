@@ -10,19 +10,19 @@
 #include "headless/config/config.h"
 #include "headless/config/watch.h"
 #include "headless/control/supervisor.h"
-#include "headless/data/plane.h"
+#include "headless/data/data_plane.h"
 #include "headless/data/progress.h"
 
 struct daemon {
     struct config_set *options;  /* as started with: the modules refer to it */
     struct config_set *reloaded; /* newest, or NULL */
     struct config_watch watch;   /* of the file */
-    struct supervisor supervisor;
-    struct plane plane;
+    struct supervisor *supervisor;
+    struct data_plane data_plane;
     struct admin admin;
-    struct plane_quiet quiet; /* while stopping */
-    uint64_t groups_ns;       /* looked for groups to join then */
-    bool is_hurried;          /* by a second signal */
+    struct data_plane_quiet quiet; /* while stopping */
+    uint64_t groups_ns;            /* looked for groups to join then */
+    bool is_hurried;               /* by a second signal */
     struct service service;
     struct progress progress; /* of the other threads, for the service manager */
     uint64_t looked_ns;       /* at it, last */

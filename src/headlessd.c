@@ -2,7 +2,7 @@
  * headlessd: reads like a table of contents.
  *
  *   configuration   config/        options from flags, environment and file
- *   who leads       control/       the supervisor: election, commands, the leader view
+ *   who leads       control/       the supervisor: election, commands, the leader snapshot
  *   data            data/          receivers, workers, app, relay, replies: the way of a datagram
  *   operators       admin/         HTTP: probes, metrics, status
  *   confinement     secure/        what the process gives up once its sockets are open
@@ -40,38 +40,39 @@ static int hide_memory(struct daemon *d)
     return 0;
 }
 
-static int open_supervisor(struct daemon *d)
+static int create_supervisor(struct daemon *d)
 {
-    return supervisor_open(&d->supervisor, config_values(d->options));
+    return supervisor_create(config_values(d->options), &d->supervisor);
 }
 
-static void close_supervisor(struct daemon *d)
+static void destroy_supervisor(struct daemon *d)
 {
-    supervisor_close(&d->supervisor);
+    supervisor_destroy(d->supervisor);
 }
 
 static int open_plane(struct daemon *d)
 {
-    return plane_open(&d->plane, config_values(d->options), &d->supervisor.waker);
+    return data_plane_open(&d->data_plane, config_values(d->options),
+                           supervisor_waker(d->supervisor));
 }
 
 static void close_plane(struct daemon *d)
 {
-    plane_close(&d->plane);
+    data_plane_close(&d->data_plane);
 }
 
 static int join(struct daemon *d)
 {
-    return supervisor_join(&d->supervisor, &d->plane);
+    return supervisor_join(d->supervisor, &d->data_plane);
 }
 
 static int start_admin(struct daemon *d)
 {
-    int rc = admin_start(&d->admin, config_values(d->options), &d->plane, &d->supervisor);
+    int rc = admin_start(&d->admin, config_values(d->options), &d->data_plane, d->supervisor);
 
     if (!rc) {
         admin_set_options(&d->admin, d->options, d->options);
-        admin_set_keys_result(&d->admin, d->supervisor.keys_why);
+        admin_set_keys_result(&d->admin, supervisor_keys_failure(d->supervisor));
     }
     return rc;
 }
@@ -101,10 +102,10 @@ static int confine(struct daemon *d)
 
 static int start_plane(struct daemon *d)
 {
-    int rc = plane_start(&d->plane);
+    int rc = data_plane_start(&d->data_plane);
 
     if (rc)
-        plane_stop(&d->plane, &d->quiet, 0); /* those that did start */
+        data_plane_stop(&d->data_plane, &d->quiet, 0); /* those that did start */
     return rc;
 }
 
@@ -113,17 +114,18 @@ static void stop_plane(struct daemon *d)
 {
     uint64_t drain_ns = d->is_hurried ? 0 : daemon_config(d)->drain_time_ns;
 
-    plane_stop(&d->plane, &d->quiet, drain_ns < DRAIN_QUIET_NS ? drain_ns : DRAIN_QUIET_NS);
+    data_plane_stop(&d->data_plane, &d->quiet,
+                    drain_ns < DRAIN_QUIET_NS ? drain_ns : DRAIN_QUIET_NS);
 }
 
 static int start_supervisor(struct daemon *d)
 {
-    return supervisor_start(&d->supervisor);
+    return supervisor_start(d->supervisor);
 }
 
 static void stop_supervisor(struct daemon *d)
 {
-    supervisor_stop(&d->supervisor);
+    supervisor_stop(d->supervisor);
 }
 
 /* A start that fails leaves nothing behind; stop may be NULL. */
@@ -133,7 +135,8 @@ static const struct module {
     void (*stop)(struct daemon *d);
 } modules[] = {
     {"key memory", hide_memory, NULL},
-    {"supervisor", open_supervisor, close_supervisor}, /* first: its port tells a second daemon */
+    /* First: its port is bound exclusively, so a second daemon at this address fails here. */
+    {"supervisor", create_supervisor, destroy_supervisor},
     {"sockets", open_plane, close_plane},
     {"leader", join, NULL},
     {"admin server", start_admin, stop_admin},
@@ -176,10 +179,10 @@ static void say_hello(const struct daemon *d)
              "headlessd %s, pod %s (%s, instance %016llx), cluster %s, %zu peers, data on %s, "
              "admin on %s, receive buffer %llu KiB",
              HEADLESS_VERSION, config->name, address_format_ip(&config->self, self),
-             (unsigned long long)d->plane.identity.instance, config->cluster, config->peers.count,
-             address_format(&d->plane.data_sockets[0].local, data),
+             (unsigned long long)d->data_plane.identity.instance, config->cluster,
+             config->peers.count, address_format(&d->data_plane.data_sockets[0].local, data),
              address_format(&config->admin_listen, admin),
-             (unsigned long long)d->plane.data_sockets[0].rcvbuf_bytes / 1024);
+             (unsigned long long)d->data_plane.data_sockets[0].rcvbuf_bytes / 1024);
 }
 
 /* To the service manager's watchdog, while the threads turn. */
@@ -188,7 +191,7 @@ static void show_well(struct daemon *d, uint64_t now_ns)
     if (d->service.watchdog_ns == 0 || now_ns - d->looked_ns < d->service.watchdog_ns / WELL_PARTS)
         return;
     d->looked_ns = now_ns;
-    if (!supervisor_find_stalled(&d->supervisor, &d->progress, now_ns))
+    if (!supervisor_find_stalled(d->supervisor, &d->progress, now_ns))
         service_is_well(&d->service);
 }
 
@@ -203,7 +206,7 @@ static void drain(struct daemon *d, const sigset_t *signals)
     uint64_t end_ns = now_ns + daemon_config(d)->drain_time_ns;
 
     admin_set_stopping(&d->admin);
-    plane_watch(&d->quiet, &d->plane, now_ns);
+    data_plane_watch(&d->quiet, &d->data_plane, now_ns);
     while (now_ns < end_ns && now_ns - d->quiet.since_ns < DRAIN_QUIET_NS) {
         int signal = sigtimedwait(signals, NULL, &look);
 
@@ -211,7 +214,7 @@ static void drain(struct daemon *d, const sigset_t *signals)
         if (d->is_hurried)
             return;
         now_ns = clock_now_ns();
-        plane_watch(&d->quiet, &d->plane, now_ns);
+        data_plane_watch(&d->quiet, &d->data_plane, now_ns);
         show_well(d, now_ns);
     }
 }
@@ -224,11 +227,11 @@ static void look_around(struct daemon *d, uint64_t now_ns)
         daemon_reload(d, d->watch.seen ? "its file has changed" : "its file cannot be read",
                       d->watch.seen);
     if (daemon_read_keys(d))
-        supervisor_reload(&d->supervisor, daemon_config(d));
-    if (now_ns < d->groups_ns + GROUPS_RETRY_NS)
+        supervisor_reload(d->supervisor, daemon_config(d));
+    if (now_ns < d->groups_ns + MULTICAST_RETRY_NS)
         return;
     d->groups_ns = now_ns;
-    groups_retry(&d->plane.groups);
+    multicast_groups_retry(&d->data_plane.groups);
 }
 
 /* How often that is, and what is told to who watches whether we are well. */
@@ -254,7 +257,7 @@ static void wait_for_end(struct daemon *d, const sigset_t *signals)
     service_stopping(&d->service);
     log_info("stopping", "%s: serving what still comes for at most drain.time",
              signal == SIGTERM ? "SIGTERM" : "SIGINT");
-    supervisor_resign(&d->supervisor);
+    supervisor_resign(d->supervisor);
     drain(d, signals);
 }
 
@@ -323,11 +326,11 @@ int main(int argc, char *argv[])
     case CONFIG_DUMP:
         config_dump(options, stdout);
         break;
-    case CONFIG_METRICS:
-        metrics_document(stdout);
+    case CONFIG_VERSION:
+        (void)puts("headlessd " HEADLESS_VERSION);
         break;
-    default:
-        status = (int)config_print(mode);
+    case CONFIG_HELP:
+        config_help(stdout);
         break;
     }
     config_destroy(options);

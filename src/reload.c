@@ -41,9 +41,9 @@ static int read_options(struct daemon *d, uint64_t *digest, struct config_set **
 
 bool daemon_read_keys(struct daemon *d)
 {
-    bool is_news = supervisor_read_keys(&d->supervisor);
+    bool is_news = supervisor_read_keys(d->supervisor);
 
-    admin_set_keys_result(&d->admin, d->supervisor.keys_why);
+    admin_set_keys_result(&d->admin, supervisor_keys_failure(d->supervisor));
     return is_news;
 }
 
@@ -64,7 +64,7 @@ static void read_again(struct daemon *d, uint64_t digest)
     log_info("reloaded", "%zu options changed", config_diff(before, after, say_changed, NULL));
     log_set_level((enum log_level)config_values(after)->log_level);
     (void)daemon_read_keys(d);
-    supervisor_reload(&d->supervisor, config_values(after));
+    supervisor_reload(d->supervisor, config_values(after));
     config_destroy(d->reloaded);
     d->reloaded = after;
     admin_set_options(&d->admin, d->options, after);

@@ -8,11 +8,11 @@
  *
  *   main.c    modes, sockets, JSON                 options.c  the command line
  *   loops.c   one, fanout, receive-gso, gro-gso    reader.c   recvmmsg into 64 buffers
- *   pack.c    receive-pack-gso                     trains.c   sendmmsg of GSO trains
+ *   pack.c    receive-pack-gso                     gso_batches.c   sendmmsg of GSO gso_batches
  *   sink.c    receive                              send.c     a cheap paced sender
  *
  * A loop goes on until limit_is_stopping, which it asks once a batch; SIGINT and SIGTERM end a wait
- * of at most 100 ms. An error in sending costs the train it happened to and is counted.
+ * of at most 100 ms. An error in sending costs the gso_batch it happened to and is counted.
  *
  * Owner: one thread, all of it. Only the start of a loop allocates.
  */
@@ -34,7 +34,7 @@ struct limit_options {
     uint64_t rcvbuf_bytes; /* as it is asked for; 0: as much as is granted */
     /* of receive: */
     uint64_t pause_us; /* between looks, without waiting in the socket; 0: wait */
-    bool gro;          /* take trains as they are, and count what is in them */
+    bool gro;          /* take gso_batches as they are, and count what is in them */
     const char *tell;  /* a file that always has the number received; NULL: none */
     uint64_t members;  /* of fanout: destinations, from `to` upwards */
     /* of send: */
@@ -50,12 +50,12 @@ struct limit_counts {
     uint64_t batches;                  /* system calls that received any */
     uint64_t sent;                     /* client datagrams handed to the kernel */
     uint64_t frames;                   /* datagrams that carry them: fewer when packed */
-    uint64_t trains;                   /* what was handed over at once: one datagram or more */
+    uint64_t gso_batches;              /* what was handed over at once: one datagram or more */
     uint64_t unsent;                   /* refused by the kernel */
     uint64_t skipped;                  /* by the sender: too late to be sent */
 };
 
-struct limit {
+struct rate_limiter {
     struct limit_options options;
     struct limit_counts counts;
     int in, out; /* in: bound to listen; out: connected to `to`; -1 where a mode has none */
@@ -67,12 +67,12 @@ bool limit_is_stopping(void);
 int limit_open_connected(const struct sockaddr_in *to) LIMIT_MUST_USE;
 
 /* The modes. Each returns 0 when it was stopped, or a negative errno. */
-int limit_receive(struct limit *l) LIMIT_MUST_USE;
-int limit_one(struct limit *l) LIMIT_MUST_USE;
-int limit_fanout(struct limit *l) LIMIT_MUST_USE;
-int limit_receive_gso(struct limit *l) LIMIT_MUST_USE;
-int limit_gro_gso(struct limit *l) LIMIT_MUST_USE;
-int limit_receive_pack_gso(struct limit *l) LIMIT_MUST_USE;
-int limit_send(struct limit *l) LIMIT_MUST_USE;
+int limit_receive(struct rate_limiter *l) LIMIT_MUST_USE;
+int limit_one(struct rate_limiter *l) LIMIT_MUST_USE;
+int limit_fanout(struct rate_limiter *l) LIMIT_MUST_USE;
+int limit_receive_gso(struct rate_limiter *l) LIMIT_MUST_USE;
+int limit_gro_gso(struct rate_limiter *l) LIMIT_MUST_USE;
+int limit_receive_pack_gso(struct rate_limiter *l) LIMIT_MUST_USE;
+int limit_send(struct rate_limiter *l) LIMIT_MUST_USE;
 
 #endif

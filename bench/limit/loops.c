@@ -3,12 +3,12 @@
 #include <errno.h>
 #include <sys/socket.h>
 
+#include "gso_batches.h"
 #include "reader.h"
-#include "trains.h"
 
 #define BUFFER_BYTES 2048
 
-int limit_one(struct limit *l)
+int limit_one(struct rate_limiter *l)
 {
     uint8_t buffer[BUFFER_BYTES];
 
@@ -31,13 +31,13 @@ int limit_one(struct limit *l)
         }
         l->counts.sent++;
         l->counts.frames++;
-        l->counts.trains++;
+        l->counts.gso_batches++;
     }
     return 0;
 }
 
 /* To so many addresses, from `to` upwards. */
-static void send_to_all(struct limit *l, const uint8_t *datagram, size_t length)
+static void send_to_all(struct rate_limiter *l, const uint8_t *datagram, size_t length)
 {
     struct sockaddr_in to = l->options.to;
 
@@ -47,13 +47,13 @@ static void send_to_all(struct limit *l, const uint8_t *datagram, size_t length)
         } else {
             l->counts.sent++;
             l->counts.frames++;
-            l->counts.trains++;
+            l->counts.gso_batches++;
         }
         to.sin_addr.s_addr = htonl(ntohl(to.sin_addr.s_addr) + 1);
     }
 }
 
-int limit_fanout(struct limit *l)
+int limit_fanout(struct rate_limiter *l)
 {
     uint8_t buffer[BUFFER_BYTES];
 
@@ -73,13 +73,13 @@ int limit_fanout(struct limit *l)
     return 0;
 }
 
-int limit_receive_gso(struct limit *l)
+int limit_receive_gso(struct rate_limiter *l)
 {
-    struct trains t;
+    struct gso_batches t;
     struct reader r;
     int rc = reader_init(&r, BUFFER_BYTES, READER_PAYLOAD);
 
-    trains_init(&t);
+    gso_batches_init(&t);
     while (!rc && !limit_is_stopping()) {
         int n = reader_receive(&r, l->in);
 
@@ -87,12 +87,12 @@ int limit_receive_gso(struct limit *l)
             size_t length = r.messages[i].msg_len;
 
             l->counts.received_bytes += length;
-            trains_add(&t, (struct iovec){reader_buffer(&r, (unsigned)i), length}, length, 1);
+            gso_batches_add(&t, (struct iovec){reader_buffer(&r, (unsigned)i), length}, length, 1);
         }
         if (n > 0) {
             l->counts.received += (uint64_t)n;
             l->counts.batches++;
-            trains_send(&t, l->out, &l->counts);
+            gso_batches_send(&t, l->out, &l->counts);
         }
         rc = n < 0 ? n : 0;
     }
@@ -100,7 +100,7 @@ int limit_receive_gso(struct limit *l)
     return rc;
 }
 
-static void add_merged(struct limit *l, struct reader *r, struct trains *t, unsigned i)
+static void add_merged(struct rate_limiter *l, struct reader *r, struct gso_batches *t, unsigned i)
 {
     size_t length = r->messages[i].msg_len;
     size_t segment = reader_segment(r, i);
@@ -108,16 +108,16 @@ static void add_merged(struct limit *l, struct reader *r, struct trains *t, unsi
 
     l->counts.received += datagrams;
     l->counts.received_bytes += length;
-    trains_add(t, (struct iovec){reader_buffer(r, i), length}, segment, datagrams);
+    gso_batches_add(t, (struct iovec){reader_buffer(r, i), length}, segment, datagrams);
 }
 
-int limit_gro_gso(struct limit *l)
+int limit_gro_gso(struct rate_limiter *l)
 {
-    struct trains t;
+    struct gso_batches t;
     struct reader r;
     int rc = reader_init_merged(&r, l->in);
 
-    trains_init(&t);
+    gso_batches_init(&t);
     while (!rc && !limit_is_stopping()) {
         int n = reader_receive(&r, l->in);
 
@@ -125,7 +125,7 @@ int limit_gro_gso(struct limit *l)
             add_merged(l, &r, &t, (unsigned)i);
         if (n > 0) {
             l->counts.batches++;
-            trains_send(&t, l->out, &l->counts);
+            gso_batches_send(&t, l->out, &l->counts);
         }
         rc = n < 0 ? n : 0;
     }

@@ -17,7 +17,7 @@
 
 static const struct mode {
     const char *name;
-    int (*run_fn)(struct limit *l);
+    int (*run_fn)(struct rate_limiter *l);
     unsigned needs;
     const char *purpose;
 } modes[] = {
@@ -101,7 +101,7 @@ static int open_bound(struct limit_options *o)
     return -error;
 }
 
-static int open_sockets(struct limit *l, unsigned needs)
+static int open_sockets(struct rate_limiter *l, unsigned needs)
 {
     l->in = l->out = -1;
     if (!(needs & OPTIONS_LISTEN))
@@ -134,7 +134,7 @@ static void print_counts(const struct mode *mode, const struct limit_counts *c, 
     (void)printf(NUMBER("batches", c->batches));
     (void)printf(NUMBER("sent", c->sent));
     (void)printf(NUMBER("frames", c->frames));
-    (void)printf(NUMBER("trains", c->trains));
+    (void)printf(NUMBER("trains", c->gso_batches));
     (void)printf(NUMBER("unsent", c->unsent));
     (void)printf(NUMBER("skipped", c->skipped));
     (void)printf(NUMBER("span_ns", span_ns));
@@ -154,7 +154,7 @@ int main(int argc, char **argv)
 {
     const struct sigaction action = {.sa_handler = stop}; /* no SA_RESTART: it ends a wait */
     const struct mode *mode = argc > 1 ? find_mode(argv[1]) : NULL;
-    struct limit l = {0};
+    struct rate_limiter l = {0};
     uint64_t start_ns;
     int rc;
 

@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gso_batches.h"
 #include "headless/wire/frame.h"
 #include "reader.h"
-#include "trains.h"
 
 #define BUFFER_BYTES  2048
 #define FRAME_ROOM    1372 /* the payload within headlessd's default relay.mtu */
@@ -82,7 +82,7 @@ static void pack(struct packer *p, const struct sockaddr_in *client, const uint8
 }
 
 /* One larger than FRAME_ROOM holds one large record, and goes as it is. */
-static void add_frames(struct packer *p, struct trains *t)
+static void add_frames(struct packer *p, struct gso_batches *t)
 {
     size_t largest = 0;
 
@@ -97,21 +97,21 @@ static void add_frames(struct packer *p, struct trains *t)
             memset(frame + length, 0, END_BYTES);
             length = largest;
         }
-        trains_add(t, (struct iovec){frame, length}, length, p->records[i]);
+        gso_batches_add(t, (struct iovec){frame, length}, length, p->records[i]);
     }
     p->count = 0;
 }
 
-int limit_receive_pack_gso(struct limit *l)
+int limit_receive_pack_gso(struct rate_limiter *l)
 {
     struct packer p = {.count = 0};
-    struct trains t;
+    struct gso_batches t;
     struct reader r;
     int rc = reader_init(&r, BUFFER_BYTES, READER_NAMES);
 
     if (!rc)
         rc = packer_init(&p, &l->options.listen);
-    trains_init(&t);
+    gso_batches_init(&t);
     while (!rc && !limit_is_stopping()) {
         int n = reader_receive(&r, l->in);
 
@@ -123,7 +123,7 @@ int limit_receive_pack_gso(struct limit *l)
             l->counts.received += (uint64_t)n;
             l->counts.batches++;
             add_frames(&p, &t);
-            trains_send(&t, l->out, &l->counts);
+            gso_batches_send(&t, l->out, &l->counts);
         }
         rc = n < 0 ? n : 0;
     }

@@ -2,7 +2,7 @@
  * send: an open loop that costs little, so that a small machine has its time left for what is
  * measured.
  *
- * A burst (or, with --gso, a train) of one flow is sent when it is due, then it is the next flow's
+ * A burst (or, with --gso, a gso_batch) of one flow is sent when it is due, then it is the next flow's
  * turn. Who was not woken in time catches up for at most LATE_MAX_NS; what should have left before
  * that is skipped and counted, because a burst of what was missed would overflow any receive
  * buffer. Payloads are filler without checksum: headless-bench send is for those who want to see
@@ -24,7 +24,7 @@
 #define SIZES       4096U /* drawn once, used again and again */
 
 struct sending {
-    struct limit *l;
+    struct rate_limiter *l;
     int *flows;
     unsigned flow;
     uint64_t number; /* datagrams tried */
@@ -118,7 +118,7 @@ static void transmit(struct sending *s, unsigned messages, uint64_t weight)
         }
         counts->sent += weight * (uint64_t)sent;
         counts->frames += weight * (uint64_t)sent;
-        counts->trains += (uint64_t)sent;
+        counts->gso_batches += (uint64_t)sent;
         done += (unsigned)sent;
     }
     s->number += weight * messages;
@@ -172,7 +172,7 @@ static void run(struct sending *s)
     s->flow = (unsigned)o->flows; /* to be closed, all of them */
 }
 
-int limit_send(struct limit *l)
+int limit_send(struct rate_limiter *l)
 {
     struct sending *s = calloc(1, sizeof(*s));
     int rc;

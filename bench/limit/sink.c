@@ -3,7 +3,7 @@
  * sink.
  *
  * As a sink it must cost the forwarder nothing, because a real one is another host. Who waits in
- * its socket is woken at each datagram, and trains are cut up on the way into its socket, both in
+ * its socket is woken at each datagram, and gso_batches are cut up on the way into its socket, both in
  * the time of whoever sends: --pause and --gro do without. --tell lets others read the count
  * meanwhile.
  */
@@ -20,7 +20,7 @@
 #define TELL_SELDOM  4096 /* the same where every pause tells, too */
 #define TELL_BYTES   21
 
-static void take(struct limit *l, struct reader *r, unsigned n)
+static void take(struct rate_limiter *l, struct reader *r, unsigned n)
 {
     for (unsigned i = 0; i < n; i++) {
         size_t length = r->messages[i].msg_len;
@@ -32,7 +32,7 @@ static void take(struct limit *l, struct reader *r, unsigned n)
 }
 
 /* In place and of one width: a reader sees one number or the other. */
-static void tell(const struct limit *l, int fd)
+static void tell(const struct rate_limiter *l, int fd)
 {
     char text[TELL_BYTES + 1];
 
@@ -41,7 +41,7 @@ static void tell(const struct limit *l, int fd)
         perror("udp-limit: --tell");
 }
 
-static int open_told(const struct limit *l)
+static int open_told(const struct rate_limiter *l)
 {
     int fd = open(l->options.tell, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 
@@ -51,7 +51,7 @@ static int open_told(const struct limit *l)
     return fd;
 }
 
-static int run(struct limit *l, struct reader *r, int told_fd)
+static int run(struct rate_limiter *l, struct reader *r, int told_fd)
 {
     const struct timespec pause = clock_to_timespec(l->options.pause_us * NS_PER_US);
     uint64_t every = l->options.pause_us ? TELL_SELDOM : TELL_EVERY;
@@ -74,7 +74,7 @@ static int run(struct limit *l, struct reader *r, int told_fd)
     return 0;
 }
 
-int limit_receive(struct limit *l)
+int limit_receive(struct rate_limiter *l)
 {
     struct reader r;
     int told_fd = -1;

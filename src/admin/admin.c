@@ -85,7 +85,8 @@ static int start_server(struct admin *admin, int listen_fd)
     return rc;
 }
 
-static int open_server(struct admin *admin, const struct config *config, struct plane *plane)
+static int open_server(struct admin *admin, const struct config *config,
+                       struct data_plane *data_plane)
 {
     char text[ADDRESS_TEXT_MAX];
     int fd = -1, rc;
@@ -98,7 +99,7 @@ static int open_server(struct admin *admin, const struct config *config, struct 
                   address_format(&config->admin_listen, text), strerror(-rc));
         return rc;
     }
-    rc = view_board_register(&plane->board, &admin->reader);
+    rc = snapshot_publisher_register(&data_plane->publisher, &admin->reader);
     if (rc) {
         (void)close(fd);
         log_error("admin_failed", "too many threads: no view reader is left for admin.listen");
@@ -110,13 +111,13 @@ static int open_server(struct admin *admin, const struct config *config, struct 
     return rc;
 }
 
-int admin_start(struct admin *admin, const struct config *config, struct plane *plane,
+int admin_start(struct admin *admin, const struct config *config, struct data_plane *data_plane,
                 const struct supervisor *supervisor)
 {
     int rc;
 
     *admin = (struct admin){.config = config,
-                            .plane = plane,
+                            .data_plane = data_plane,
                             .supervisor = supervisor,
                             .started_ns = clock_now_ns(),
                             .started_s = clock_real_s()};
@@ -126,11 +127,11 @@ int admin_start(struct admin *admin, const struct config *config, struct plane *
     (void)pthread_mutex_init(&admin->options_lock, NULL);
     events_init(&admin->events, admin);
     connections_init(&admin->connections);
-    rc = notifier_start(&admin->notifier, config, plane, &supervisor->report,
+    rc = notifier_start(&admin->notifier, config, data_plane, supervisor_report(supervisor),
                         config->admin_listen.port ? &admin->events : NULL);
     if (rc)
         return rc;
-    rc = open_server(admin, config, plane);
+    rc = open_server(admin, config, data_plane);
     if (rc)
         notifier_stop(&admin->notifier);
     return rc;

@@ -10,8 +10,8 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "admin/admin_snapshot.h"
 #include "admin/http.h"
-#include "admin/reading.h"
 #include "headless/base/clock.h"
 
 #define SEND_BUFFER_BYTES (32 * 1024) /* what the kernel may keep of states that are over */
@@ -64,18 +64,18 @@ static enum next choose_next(struct event_stream *stream)
 static char *render_event(struct event_stream *stream, size_t *ret_length)
 {
     struct admin *admin = stream->events->admin;
-    struct reading reading;
+    struct admin_snapshot snapshot;
     char *page, *text = NULL;
     size_t page_length;
     int length;
 
-    reading_take(admin, &reading);
-    page = page_leader(&reading, &page_length); /* one line */
+    admin_snapshot_take(admin, &snapshot);
+    page = page_leader(&snapshot, &page_length); /* one line */
     lock(stream->events);
-    stream->notice = notice_of(&reading);
+    stream->notice = notice_of(&snapshot);
     stream->has_said = true;
     unlock(stream->events);
-    reading_drop(admin);
+    admin_snapshot_drop(admin);
     if (!page)
         return NULL;
     length = asprintf(&text, "retry: 1000\nid: %llu\nevent: leader\ndata: %s\n",

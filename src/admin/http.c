@@ -11,9 +11,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "admin/admin_snapshot.h"
 #include "admin/page.h"
 #include "admin/readiness.h"
-#include "admin/reading.h"
 #include "headless/base/clock.h"
 
 #define CHALLENGE_LOOK_NS   (10 * NS_PER_MS)
@@ -99,29 +99,30 @@ static void answer_readyz(struct admin *admin, struct answer *answer)
 }
 
 /* A page of all that is now. */
-static void answer_reading(struct admin *admin, struct answer *answer, const char *type,
-                           char *(*page)(const struct reading *reading, size_t *ret_length))
+static void answer_snapshot(struct admin *admin, struct answer *answer, const char *type,
+                            char *(*page)(const struct admin_snapshot *snapshot,
+                                          size_t *ret_length))
 {
-    struct reading reading;
+    struct admin_snapshot snapshot;
 
-    reading_take(admin, &reading);
-    reading_complete(admin, &reading);
+    admin_snapshot_take(admin, &snapshot);
+    admin_snapshot_complete(admin, &snapshot);
     answer->status = MHD_HTTP_OK;
     answer->type = type;
-    answer->text = page(&reading, &answer->length);
-    reading_drop(admin);
+    answer->text = page(&snapshot, &answer->length);
+    admin_snapshot_drop(admin);
 }
 
 /* What may be asked for often, and by every client. */
 static void answer_who_leads(struct admin *admin, struct answer *answer, unsigned status_of_others)
 {
-    struct reading reading;
+    struct admin_snapshot snapshot;
 
-    reading_take(admin, &reading);
+    admin_snapshot_take(admin, &snapshot);
     answer->type = json;
-    answer->status = reading_is_leader(&reading) ? MHD_HTTP_OK : status_of_others;
-    answer->text = page_leader(&reading, &answer->length);
-    reading_drop(admin);
+    answer->status = admin_snapshot_is_leader(&snapshot) ? MHD_HTTP_OK : status_of_others;
+    answer->text = page_leader(&snapshot, &answer->length);
+    admin_snapshot_drop(admin);
 }
 
 static void answer_leader(struct admin *admin, struct answer *answer)
@@ -136,35 +137,35 @@ static void answer_leader_me(struct admin *admin, struct answer *answer)
 
 static void answer_status(struct admin *admin, struct answer *answer)
 {
-    answer_reading(admin, answer, json, page_status);
+    answer_snapshot(admin, answer, json, page_status);
 }
 
 static void answer_page(struct admin *admin, struct answer *answer)
 {
-    answer_reading(admin, answer, html, page_html);
+    answer_snapshot(admin, answer, html, page_html);
 }
 
 static void answer_metrics(struct admin *admin, struct answer *answer)
 {
-    answer_reading(admin, answer, prometheus, page_metrics);
+    answer_snapshot(admin, answer, prometheus, page_metrics);
 }
 
 /* Out of memory is no text, as everywhere. */
 static void answer_sessions(struct admin *admin, struct answer *answer)
 {
     struct session_entry *entries = malloc(SESSION_REPORT_MAX * sizeof(*entries));
-    struct sessions_reading reading = {.entries = entries};
-    struct plane_numbers numbers;
+    struct sessions_snapshot snapshot = {.entries = entries};
+    struct data_plane_numbers numbers;
 
     answer->status = MHD_HTTP_OK;
     answer->type = json;
     if (!entries)
         return;
-    reading.is_complete = plane_list_sessions(admin->plane, entries, &reading.count);
-    plane_read_numbers(admin->plane, &numbers);
-    reading.total = numbers.sessions;
-    reading.now_ns = clock_now_ns();
-    answer->text = page_sessions(&reading, &answer->length);
+    snapshot.is_complete = data_plane_list_sessions(admin->data_plane, entries, &snapshot.count);
+    data_plane_read_numbers(admin->data_plane, &numbers);
+    snapshot.total = numbers.sessions;
+    snapshot.now_ns = clock_now_ns();
+    answer->text = page_sessions(&snapshot, &answer->length);
     free(entries);
 }
 

@@ -62,10 +62,10 @@ void metrics_put_histogram(FILE *out, enum distribution_id id, const struct dist
     (void)fprintf(out, PREFIX "%s_count %" PRIu64 "\n", info->metric, count);
 }
 
-char *page_metrics(const struct reading *reading, size_t *ret_length)
+char *page_metrics(const struct admin_snapshot *snapshot, size_t *ret_length)
 {
     struct sample samples[SAMPLES_MAX];
-    size_t count = samples_list(reading, samples);
+    size_t count = samples_list(snapshot, samples);
     char *text = NULL;
     FILE *out = open_memstream(&text, ret_length);
 
@@ -75,7 +75,7 @@ char *page_metrics(const struct reading *reading, size_t *ret_length)
         metrics_put(out, &samples[i],
                     i == 0 || strcmp(samples[i].info.metric, samples[i - 1].info.metric) != 0);
     for (size_t id = 0; id < DISTRIBUTION_COUNT; id++)
-        metrics_put_histogram(out, (enum distribution_id)id, &reading->numbers.distributions[id]);
+        metrics_put_histogram(out, (enum distribution_id)id, &snapshot->numbers.distributions[id]);
     if (fclose(out) != 0) { /* out of memory */
         free(text);
         return NULL;

@@ -5,16 +5,16 @@
 
 #include "headless/admin/pages.h"
 
-struct notice notice_of(const struct reading *reading)
+struct notice notice_of(const struct admin_snapshot *snapshot)
 {
-    const struct view *view = reading->view;
-    struct notice notice = {.term = view->term,
-                            .instance = view->leader_instance,
-                            .address = view->leader,
-                            .cause = view->cause ? view->cause : "",
-                            .is_usable = reading_has_leader(reading)};
+    const struct leader_snapshot *leadership = snapshot->leadership;
+    struct notice notice = {.term = leadership->term,
+                            .instance = leadership->leader_instance,
+                            .address = leadership->leader,
+                            .cause = leadership->cause ? leadership->cause : "",
+                            .is_usable = admin_snapshot_has_leader(snapshot)};
 
-    (void)snprintf(notice.name, sizeof(notice.name), "%s", view->leader_name);
+    (void)snprintf(notice.name, sizeof(notice.name), "%s", leadership->leader_name);
     return notice;
 }
 

@@ -7,10 +7,10 @@
 #include "headless/base/clock.h"
 #include "headless/base/log.h"
 
-static void tell_app(struct notifier *notifier, const struct reading *reading)
+static void tell_app(struct notifier *notifier, const struct admin_snapshot *snapshot)
 {
     size_t length = 0;
-    char *text = page_leader(reading, &length);
+    char *text = page_leader(snapshot, &length);
     bool sent = text && udp_tell(&notifier->socket, text, length) == 0;
 
     counters_add(&notifier->counters, sent ? COUNTER_NOTIFIED : COUNTER_NOTIFY_FAILED, 1);
@@ -20,35 +20,35 @@ static void tell_app(struct notifier *notifier, const struct reading *reading)
 static size_t notifier_do_work(void *self)
 {
     struct notifier *notifier = self;
-    const struct reading reading = {
+    const struct admin_snapshot snapshot = {
         .config = notifier->config,
-        .identity = &notifier->plane->identity,
-        .view = view_acquire(&notifier->plane->board, &notifier->reader),
+        .identity = &notifier->data_plane->identity,
+        .leadership = snapshot_acquire(&notifier->data_plane->publisher, &notifier->reader),
         .report = notifier->report,
         .now_ns = clock_now_ns(),
     };
-    const struct notice notice = notice_of(&reading);
+    const struct notice notice = notice_of(&snapshot);
     bool is_news = !notifier->has_told || !notice_is_same(&notice, &notifier->told);
 
     if (notifier->events && is_news)
         events_change(notifier->events);
     if (notifier->events) {
-        events_look(notifier->events, &notice, reading.now_ns);
-        connections_expire(&notifier->events->admin->connections, reading.now_ns);
+        events_look(notifier->events, &notice, snapshot.now_ns);
+        connections_expire(&notifier->events->admin->connections, snapshot.now_ns);
     }
     if (!is_news)
         return 0;
     if (notifier->socket.fd >= 0)
-        tell_app(notifier, &reading);
+        tell_app(notifier, &snapshot);
     notifier->told = notice;
     notifier->has_told = true;
     return 1;
 }
 
 /* Until the leader's time is over, as far as we know it now. */
-static uint64_t sleep_ns(const struct view *view)
+static uint64_t sleep_ns(const struct leader_snapshot *leadership)
 {
-    uint64_t until_ns = atomic_load_explicit(&view->valid_until_ns, memory_order_relaxed);
+    uint64_t until_ns = atomic_load_explicit(&leadership->valid_until_ns, memory_order_relaxed);
     uint64_t now_ns = clock_now_ns();
 
     return until_ns > now_ns && until_ns - now_ns < AGENT_IDLE_MAX_NS ? until_ns - now_ns
@@ -58,14 +58,14 @@ static uint64_t sleep_ns(const struct view *view)
 static void notifier_idle(void *self)
 {
     struct notifier *notifier = self;
-    uint64_t limit_ns = sleep_ns(notifier->reader.view);
+    uint64_t limit_ns = sleep_ns(notifier->reader.snapshot);
 
     waker_prepare(&notifier->waker);
-    if (view_is_news(&notifier->plane->board, &notifier->reader)) {
+    if (snapshot_is_newer(&notifier->data_plane->publisher, &notifier->reader)) {
         waker_cancel(&notifier->waker);
         return;
     }
-    view_release(&notifier->reader);
+    snapshot_release(&notifier->reader);
     waker_sleep(&notifier->waker, limit_ns);
 }
 
@@ -92,9 +92,9 @@ static int start_thread(struct notifier *notifier)
     int rc = waker_init(&notifier->waker, false);
 
     if (!rc)
-        rc = view_board_register(&notifier->plane->board, &notifier->reader);
+        rc = snapshot_publisher_register(&notifier->data_plane->publisher, &notifier->reader);
     if (!rc) {
-        notifier->plane->watcher = &notifier->waker;
+        notifier->data_plane->watcher = &notifier->waker;
         rc = agent_start(&notifier->agent, "notify", &notifier_agent_ops, notifier);
     }
     if (rc)
@@ -102,13 +102,17 @@ static int start_thread(struct notifier *notifier)
     return rc;
 }
 
-int notifier_start(struct notifier *notifier, const struct config *config, struct plane *plane,
-                   const struct supervisor_report *report, struct events *events)
+int notifier_start(struct notifier *notifier, const struct config *config,
+                   struct data_plane *data_plane, const struct supervisor_report *report,
+                   struct events *events)
 {
     int rc;
 
-    *notifier = (struct notifier){
-        .config = config, .plane = plane, .report = report, .socket.fd = -1, .events = events};
+    *notifier = (struct notifier){.config = config,
+                                  .data_plane = data_plane,
+                                  .report = report,
+                                  .socket.fd = -1,
+                                  .events = events};
     if (config->app_notify.port == 0 && !events)
         return 0;
     rc = open_socket(notifier);
@@ -126,9 +130,9 @@ static void wake(void *self)
 
 void notifier_stop(struct notifier *notifier)
 {
-    if (!notifier->plane)
+    if (!notifier->data_plane)
         return; /* it was never started */
     agent_stop(&notifier->agent, wake);
-    notifier->plane->watcher = NULL;
+    notifier->data_plane->watcher = NULL;
     udp_close(&notifier->socket);
 }

@@ -185,7 +185,7 @@ static void put_numbers(const struct page *page)
         {"counters.relay_lost_total", "Lost with leaders"},
         {"gauges.sessions", "Sessions"},
         {"ledger.requests", "Ledger, requests"},
-        {"ledger.answers", "Ledger, answers"},
+        {"ledger.replies", "Ledger, answers"},
         {"ledger.copies", "Ledger, copies"},
     };
     char text[PAGE_NUMBER_MAX];
@@ -273,9 +273,9 @@ static void put_body(const struct page *page)
                    "<a href=\"/livez\">/livez</a></nav></footer>\n</body>\n</html>\n");
 }
 
-char *page_html(const struct reading *reading, size_t *ret_length)
+char *page_html(const struct admin_snapshot *snapshot, size_t *ret_length)
 {
-    struct page page = {.status = status_describe(reading)};
+    struct page page = {.status = status_describe(snapshot)};
     char *text = NULL;
     bool is_whole;
 

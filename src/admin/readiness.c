@@ -32,7 +32,7 @@ static bool lacks_key(struct admin *admin, char text[static READINESS_MAX])
 {
     const struct admin_why why = copy_why(admin);
 
-    if (why.keys[0] && read_report(&admin->supervisor->report.keys) == 0)
+    if (why.keys[0] && read_report(&supervisor_report(admin->supervisor)->keys) == 0)
         (void)snprintf(text, READINESS_MAX,
                        "key: %s (keys); until there is a key this pod hears no other", why.keys);
     else
@@ -40,14 +40,14 @@ static bool lacks_key(struct admin *admin, char text[static READINESS_MAX])
             text, READINESS_MAX,
             "key: nothing that this pod hears can be verified: it has no key, or another "
             "than the other pods (keys; headlessctl key list)");
-    return supervisor_state(admin->supervisor) == ELECTION_KEY;
+    return supervisor_state(admin->supervisor) == ELECTION_UNAUTHENTICATED;
 }
 
 /* A leader outside needs no joining. */
 static bool has_joined(struct admin *admin, char text[static READINESS_MAX])
 {
     (void)snprintf(text, READINESS_MAX, "ready");
-    return address_is_set(&admin->supervisor->outside) ||
+    return supervisor_is_leader_outside(admin->supervisor) ||
            supervisor_state(admin->supervisor) != ELECTION_JOINING;
 }
 
@@ -75,13 +75,13 @@ static bool knows_no_name(struct admin *admin, char text[static READINESS_MAX])
 
 static bool finds_no_name(struct admin *admin, char text[static READINESS_MAX])
 {
-    const struct supervisor_report *report = &admin->supervisor->report;
+    const struct supervisor_report *report = supervisor_report(admin->supervisor);
     int failure = atomic_load_explicit(&report->lookup, memory_order_relaxed);
 
     (void)snprintf(text, READINESS_MAX,
                    "joining: discovery.dns: no address for \"%s\": %s; is that the name of the "
                    "pods' headless Service, and do network policies let DNS through?",
-                   admin->config->discovery_dns, discovery_why(failure));
+                   admin->config->discovery_dns, supervisor_lookup_reason(failure));
     return failure && read_report(&report->known) == 0;
 }
 
@@ -94,12 +94,12 @@ static bool is_alone(struct admin *admin, char text[static READINESS_MAX])
                    "mend the name or quorum.expect",
                    config->discovery_dns[0] ? "discovery.dns" : "peers",
                    (unsigned)config->quorum_expect);
-    return read_report(&admin->supervisor->report.known) == 0;
+    return read_report(&supervisor_report(admin->supervisor)->known) == 0;
 }
 
 static bool waits(struct admin *admin, char text[static READINESS_MAX])
 {
-    const struct supervisor_report *report = &admin->supervisor->report;
+    const struct supervisor_report *report = supervisor_report(admin->supervisor);
 
     (void)snprintf(text, READINESS_MAX,
                    "joining: %u of %u other pods that peers and discovery.dns name have answered, "

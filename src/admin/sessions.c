@@ -37,18 +37,18 @@ static void put_entry(FILE *out, const struct session_entry *entry, uint64_t now
                   entry->requests);
 }
 
-char *page_sessions(const struct sessions_reading *reading, size_t *ret_length)
+char *page_sessions(const struct sessions_snapshot *snapshot, size_t *ret_length)
 {
     char *text = NULL;
     FILE *out = open_memstream(&text, ret_length);
 
     if (!out)
         return NULL;
-    (void)fprintf(out, "{\"total\":%" PRIu64 ",\"complete\":%s,\"sessions\":[", reading->total,
-                  reading->is_complete ? "true" : "false");
-    for (size_t i = 0; i < reading->count; i++) {
+    (void)fprintf(out, "{\"total\":%" PRIu64 ",\"complete\":%s,\"sessions\":[", snapshot->total,
+                  snapshot->is_complete ? "true" : "false");
+    for (size_t i = 0; i < snapshot->count; i++) {
         (void)fputs(i > 0 ? "," : "", out);
-        put_entry(out, &reading->entries[i], reading->now_ns);
+        put_entry(out, &snapshot->entries[i], snapshot->now_ns);
     }
     (void)fputs("]}\n", out);
     if (fclose(out) != 0) {

@@ -48,91 +48,92 @@ static struct json_object *describe_pod(const char *address, const char *name, u
 }
 
 /* NULL, which is JSON's null, when there is none. */
-static struct json_object *describe_leader(const struct reading *reading)
+static struct json_object *describe_leader(const struct admin_snapshot *snapshot)
 {
-    const struct view *view = reading->view;
-    const struct member *member = view_find_member(view, &view->leader);
+    const struct leader_snapshot *leadership = snapshot->leadership;
+    const struct member *member = leader_snapshot_find_member(leadership, &leadership->leader);
     char text[ADDRESS_TEXT_MAX];
 
-    if (!reading_has_leader(reading))
+    if (!admin_snapshot_has_leader(snapshot))
         return NULL;
-    if (view->kind == VIEW_LEADER_OUTSIDE)
-        return describe_pod(address_format(&view->leader, text), view->leader_name, 0);
-    return describe_pod(address_format_ip(&view->leader, text), view->leader_name,
-                        view->kind == VIEW_LEADER_SELF ? reading->identity->instance
-                        : member                       ? member->instance
-                                                       : 0);
+    if (leadership->kind == LEADER_OUTSIDE)
+        return describe_pod(address_format(&leadership->leader, text), leadership->leader_name, 0);
+    return describe_pod(address_format_ip(&leadership->leader, text), leadership->leader_name,
+                        leadership->kind == LEADER_SELF ? snapshot->identity->instance
+                        : member                        ? member->instance
+                                                        : 0);
 }
 
 /* What is not known is left out: this pod's own, and what only a leader knows. */
-static void add_pulse(struct json_object *pod, const struct reading *reading,
-                      const struct member *member)
+static void add_peer(struct json_object *pod, const struct admin_snapshot *snapshot,
+                     const struct member *member)
 {
-    const struct supervisor_pulse *pulse;
+    const struct supervisor_peer_report *peer;
     uint64_t heard_ns, rtt_ns;
 
-    if (member->slot >= VIEW_MEMBERS_MAX || member->instance == reading->identity->instance)
+    if (member->member_index >= MEMBERS_MAX || member->instance == snapshot->identity->instance)
         return;
-    pulse = &reading->report->pulses[member->slot];
-    heard_ns = atomic_load_explicit(&pulse->heard_ns, memory_order_relaxed);
-    rtt_ns = atomic_load_explicit(&pulse->rtt_ns, memory_order_relaxed);
-    if (heard_ns) /* perhaps after this reading began */
+    peer = &snapshot->report->peers[member->member_index];
+    heard_ns = atomic_load_explicit(&peer->heard_ns, memory_order_relaxed);
+    rtt_ns = atomic_load_explicit(&peer->rtt_ns, memory_order_relaxed);
+    if (heard_ns) /* perhaps after this snapshot began */
         add_number(pod, "heartbeat_age_ms",
-                   reading->now_ns > heard_ns ? (reading->now_ns - heard_ns) / NS_PER_MS : 0);
+                   snapshot->now_ns > heard_ns ? (snapshot->now_ns - heard_ns) / NS_PER_MS : 0);
     if (rtt_ns)
         add_number(pod, "rtt_us", rtt_ns / NS_PER_US);
-    if (atomic_load_explicit(&pulse->is_asked, memory_order_relaxed))
-        add_number(pod, "lost", atomic_load_explicit(&pulse->lost, memory_order_relaxed));
+    if (atomic_load_explicit(&peer->is_asked, memory_order_relaxed))
+        add_number(pod, "lost", atomic_load_explicit(&peer->lost, memory_order_relaxed));
 }
 
 /* How that member is, as this pod sees it. */
-static void add_condition(struct json_object *pod, const struct reading *reading, size_t i)
+static void add_condition(struct json_object *pod, const struct admin_snapshot *snapshot, size_t i)
 {
-    const struct member *member = &reading->view->members[i];
+    const struct member *member = &snapshot->leadership->members[i];
 
-    add_text(pod, "state", election_member_state_name(reading_member_state(reading, member)));
-    add_number(pod, "relayed", reading->traffic[i].relayed);
-    add_number(pod, "received", reading->traffic[i].received);
-    add_pulse(pod, reading, member);
+    add_text(pod, "state",
+             election_member_state_name(admin_snapshot_member_state(snapshot, member)));
+    add_number(pod, "relayed", snapshot->traffic[i].relayed);
+    add_number(pod, "received", snapshot->traffic[i].received);
+    add_peer(pod, snapshot, member);
 }
 
-static struct json_object *describe_members(const struct reading *reading, bool with_state)
+static struct json_object *describe_members(const struct admin_snapshot *snapshot, bool with_state)
 {
-    const struct view *view = reading->view;
+    const struct leader_snapshot *leadership = snapshot->leadership;
     struct json_object *list = json_object_new_array();
     char text[ADDRESS_TEXT_MAX];
 
-    for (size_t i = 0; i < view->member_count; i++) {
-        const struct member *member = &view->members[i];
+    for (size_t i = 0; i < leadership->member_count; i++) {
+        const struct member *member = &leadership->members[i];
         struct json_object *pod =
             describe_pod(address_format_ip(&member->address, text), member->name, member->instance);
 
         if (with_state)
-            add_condition(pod, reading, i);
+            add_condition(pod, snapshot, i);
         if (!list || json_object_array_add(list, pod) < 0)
             (void)json_object_put(pod);
     }
     return list;
 }
 
-static struct json_object *describe_me(const struct reading *reading)
+static struct json_object *describe_me(const struct admin_snapshot *snapshot)
 {
-    const struct identity *identity = reading->identity;
+    const struct identity *identity = snapshot->identity;
     char text[ADDRESS_TEXT_MAX];
     struct json_object *me =
         describe_pod(address_format_ip(&identity->self, text), identity->name, identity->instance);
 
-    add_text(me, "role", reading_is_leader(reading) ? "leader" : "follower");
+    add_text(me, "role", admin_snapshot_is_leader(snapshot) ? "leader" : "follower");
     return me;
 }
 
-static void add_leadership(struct json_object *page, const struct reading *reading)
+static void add_leadership(struct json_object *page, const struct admin_snapshot *snapshot)
 {
-    add(page, "leader", describe_leader(reading));
-    add_number(page, "term", reading->view->term);
-    add_text(page, "cause", reading->view->cause);
-    add(page, "leader_list", describe_members(reading, false));
-    add(page, "me", describe_me(reading));
+    add(page, "leader", describe_leader(snapshot));
+    add_number(page, "term", snapshot->leadership->term);
+    add_text(page, "cause", snapshot->leadership->cause);
+    add(page, "leader_list", describe_members(snapshot, false));
+    add(page, "me", describe_me(snapshot));
 }
 
 static struct json_object *describe_seconds(uint64_t ns)
@@ -165,7 +166,7 @@ static struct json_object *describe_histogram(enum distribution_id id,
     return object;
 }
 
-static void add_histograms(struct json_object *page, const struct plane_numbers *numbers)
+static void add_histograms(struct json_object *page, const struct data_plane_numbers *numbers)
 {
     struct json_object *histograms = json_object_new_object();
 
@@ -197,10 +198,10 @@ static void add_sample(struct json_object *group, const struct sample *sample)
         add_signed(values, key, (int64_t)sample->value);
 }
 
-static void add_samples(struct json_object *page, const struct reading *reading)
+static void add_samples(struct json_object *page, const struct admin_snapshot *snapshot)
 {
     struct sample samples[SAMPLES_MAX];
-    size_t count = samples_list(reading, samples);
+    size_t count = samples_list(snapshot, samples);
     struct json_object *counters = json_object_new_object();
     struct json_object *gauges = json_object_new_object();
 
@@ -210,13 +211,13 @@ static void add_samples(struct json_object *page, const struct reading *reading)
     add(page, "gauges", gauges);
 }
 
-static struct json_object *describe_ledger(const struct plane_numbers *numbers)
+static struct json_object *describe_ledger(const struct data_plane_numbers *numbers)
 {
-    const struct ledger ledger = counters_ledger(numbers->counters, plane_inside(numbers));
+    const struct ledger ledger = counters_ledger(numbers->counters, data_plane_inside(numbers));
     struct json_object *object = json_object_new_object();
 
     add_signed(object, "requests", ledger.requests);
-    add_signed(object, "answers", ledger.answers);
+    add_signed(object, "answers", ledger.replies);
     add_signed(object, "copies", ledger.copies);
     return object;
 }
@@ -236,71 +237,73 @@ static char *print(struct json_object *page, size_t *ret_length)
     return text;
 }
 
-char *page_leader(const struct reading *reading, size_t *ret_length)
+char *page_leader(const struct admin_snapshot *snapshot, size_t *ret_length)
 {
     struct json_object *page = json_object_new_object();
 
     if (!page)
         return NULL;
-    add_leadership(page, reading);
+    add_leadership(page, snapshot);
     return print(page, ret_length);
 }
 
-static void add_configured_leader(struct json_object *page, const struct view *view)
+static void add_configured_leader(struct json_object *page,
+                                  const struct leader_snapshot *leadership)
 {
     struct json_object *wanted;
 
-    if (!view->wanted_leader[0])
+    if (!leadership->wanted_leader[0])
         return;
     wanted = json_object_new_object();
-    add_text(wanted, "name", view->wanted_leader);
-    add(wanted, "leads", json_object_new_boolean(view->has_wanted_leader));
-    if (!view->has_wanted_leader)
+    add_text(wanted, "name", leadership->wanted_leader);
+    add(wanted, "leads", json_object_new_boolean(leadership->has_wanted_leader));
+    if (!leadership->has_wanted_leader)
         add_text(wanted, "to_make_it_lead",
                  "headlessctl leader set NAME, or a higher leader_generation in the configuration");
     add(page, "configured_leader", wanted);
 }
 
 /* Never the keys themselves: their names, and by which id others know them. */
-static struct json_object *describe_keys(const struct reading *reading)
+static struct json_object *describe_keys(const struct admin_snapshot *snapshot)
 {
     static const char *const modes[] = {[CONFIG_KEYS_NONE] = "none",
                                         [CONFIG_KEYS_PERMISSIVE] = "permissive",
                                         [CONFIG_KEYS_ENFORCE] = "enforce"};
-    const struct view *view = reading->view;
+    const struct leader_snapshot *leadership = snapshot->leadership;
     struct json_object *object = json_object_new_object();
     struct json_object *list = json_object_new_array();
-    bool is_sealing = config_seals(reading->config);
+    bool is_sealing = config_seals(snapshot->config);
     char id[16];
 
-    for (uint32_t i = 0; i < view->keyring.count; i++) {
-        const struct key *key = &view->keyring.keys[i];
+    for (uint32_t i = 0; i < leadership->keyring.count; i++) {
+        const struct key *key = &leadership->keyring.keys[i];
         struct json_object *entry = json_object_new_object();
 
         (void)snprintf(id, sizeof(id), "%08x", key->id);
         add_text(entry, "name", key->name);
         add_text(entry, "id", id);
-        add(entry, "seals", json_object_new_boolean(is_sealing && key->id == view->seal_key));
+        add(entry, "seals", json_object_new_boolean(is_sealing && key->id == leadership->seal_key));
         if (!list || json_object_array_add(list, entry) < 0)
             (void)json_object_put(entry);
     }
     add_text(object, "mode",
-             config_has_keys(reading->config) ? modes[reading->config->keys_mode] : "no keys");
-    add_text(object, "cipher", is_sealing ? seal_suite_name(view->seal_suite) : "none");
+             config_has_keys(snapshot->config) ? modes[snapshot->config->keys_mode] : "no keys");
+    add_text(object, "cipher", is_sealing ? seal_suite_name(leadership->seal_suite) : "none");
     add(object, "keys", list);
     return object;
 }
 
-/* A view may be a moment younger than the reading's time. */
-static uint64_t age(const struct reading *reading, uint64_t at_ns)
+/* A leadership may be a moment younger than the snapshot's time. */
+static uint64_t age(const struct admin_snapshot *snapshot, uint64_t at_ns)
 {
-    return reading->now_ns > at_ns ? reading->now_ns - at_ns : 0;
+    return snapshot->now_ns > at_ns ? snapshot->now_ns - at_ns : 0;
 }
 
 /* The time of day, UTC, of so long ago. */
-static void add_time(struct json_object *object, const struct reading *reading, uint64_t age_ns)
+static void add_time(struct json_object *object, const struct admin_snapshot *snapshot,
+                     uint64_t age_ns)
 {
-    uint64_t wall_ns = reading->wall_ns - age_ns;
+    uint64_t wall_ns = snapshot->wall_ns - age_ns;
     time_t seconds = (time_t)(wall_ns / NS_PER_SEC);
     char second[24] = "", text[40];
     struct tm tm;
@@ -312,14 +315,14 @@ static void add_time(struct json_object *object, const struct reading *reading, 
     add_text(object, "time", text);
 }
 
-static struct json_object *describe_change(const struct reading *reading,
-                                           const struct view_change *change)
+static struct json_object *describe_change(const struct admin_snapshot *snapshot,
+                                           const struct leader_change *change)
 {
     struct json_object *object = json_object_new_object();
     char text[ADDRESS_TEXT_MAX];
 
-    add_time(object, reading, age(reading, change->since_ns));
-    add_number(object, "age_ms", age(reading, change->since_ns) / NS_PER_MS);
+    add_time(object, snapshot, age(snapshot, change->since_ns));
+    add_number(object, "age_ms", age(snapshot, change->since_ns) / NS_PER_MS);
     add_text(object, "address",
              change->leader.port ? address_format(&change->leader, text)
                                  : address_format_ip(&change->leader, text));
@@ -331,16 +334,16 @@ static struct json_object *describe_change(const struct reading *reading,
 }
 
 /* The leaders that this pod has followed, the newest first. */
-static void add_changes(struct json_object *page, const struct reading *reading)
+static void add_changes(struct json_object *page, const struct admin_snapshot *snapshot)
 {
-    const struct view_history *history = &reading->view->history;
+    const struct leader_history *history = &snapshot->leadership->history;
     struct json_object *list = json_object_new_array();
 
-    if (reading_has_leader(reading) && history->count &&
-        history->changes[0].term == reading->view->term)
-        add_number(page, "leader_age_ms", age(reading, history->changes[0].since_ns) / NS_PER_MS);
+    if (admin_snapshot_has_leader(snapshot) && history->count &&
+        history->changes[0].term == snapshot->leadership->term)
+        add_number(page, "leader_age_ms", age(snapshot, history->changes[0].since_ns) / NS_PER_MS);
     for (size_t i = 0; i < history->count; i++) {
-        struct json_object *change = describe_change(reading, &history->changes[i]);
+        struct json_object *change = describe_change(snapshot, &history->changes[i]);
 
         if (!list || json_object_array_add(list, change) < 0)
             (void)json_object_put(change);
@@ -348,37 +351,37 @@ static void add_changes(struct json_object *page, const struct reading *reading)
     add(page, "changes", list);
 }
 
-struct json_object *status_describe(const struct reading *reading)
+struct json_object *status_describe(const struct admin_snapshot *snapshot)
 {
     struct json_object *page = json_object_new_object();
 
     if (!page)
         return NULL;
     add_text(page, "version", HEADLESS_VERSION);
-    add_time(page, reading, 0);
-    add_text(page, "cluster", reading->config->cluster);
-    add_leadership(page, reading);
-    add_changes(page, reading);
+    add_time(page, snapshot, 0);
+    add_text(page, "cluster", snapshot->config->cluster);
+    add_leadership(page, snapshot);
+    add_changes(page, snapshot);
     add_text(page, "state",
-             election_state_name((enum election_state)atomic_load_explicit(&reading->report->state,
+             election_state_name((enum election_state)atomic_load_explicit(&snapshot->report->state,
                                                                            memory_order_relaxed)));
-    add_configured_leader(page, reading->view);
-    add(page, "members", describe_members(reading, true));
-    add(page, "keys", describe_keys(reading));
-    add_number(page, "uptime_seconds", reading->uptime_ns / NS_PER_SEC);
-    add(page, "ready", json_object_new_boolean(reading->is_ready));
-    add_text(page, "readiness", reading->readiness);
-    add(page, "confined", json_object_new_boolean(reading->confined));
-    add(page, "ledger", describe_ledger(&reading->numbers));
-    add(page, "options", json_object_get(reading->options));
-    add_samples(page, reading);
-    add_histograms(page, &reading->numbers);
+    add_configured_leader(page, snapshot->leadership);
+    add(page, "members", describe_members(snapshot, true));
+    add(page, "keys", describe_keys(snapshot));
+    add_number(page, "uptime_seconds", snapshot->uptime_ns / NS_PER_SEC);
+    add(page, "ready", json_object_new_boolean(snapshot->is_ready));
+    add_text(page, "readiness", snapshot->readiness);
+    add(page, "confined", json_object_new_boolean(snapshot->confined));
+    add(page, "ledger", describe_ledger(&snapshot->numbers));
+    add(page, "options", json_object_get(snapshot->options));
+    add_samples(page, snapshot);
+    add_histograms(page, &snapshot->numbers);
     return page;
 }
 
-char *page_status(const struct reading *reading, size_t *ret_length)
+char *page_status(const struct admin_snapshot *snapshot, size_t *ret_length)
 {
-    struct json_object *page = status_describe(reading);
+    struct json_object *page = status_describe(snapshot);
 
     return page ? print(page, ret_length) : NULL;
 }

@@ -4,8 +4,8 @@
 
 #include "headless/admin/pages.h"
 
-/* To be put by the caller, before the reading is dropped. NULL: out of memory; what little memory
+/* To be put by the caller, before the snapshot is dropped. NULL: out of memory; what little memory
  * had no room for is missing. */
-struct json_object *status_describe(const struct reading *reading);
+struct json_object *status_describe(const struct admin_snapshot *snapshot);
 
 #endif

@@ -13,12 +13,6 @@ const struct mode_flag config_mode_flags[] = {
     {"dump-config", 0, CONFIG_DUMP, "Print the settings and their sources as YAML, and stop."},
     {"version", 0, CONFIG_VERSION, "Print the version, and stop."},
     {"help", 'h', CONFIG_HELP, "Print this, and stop."},
-    {"document-options", 0, CONFIG_DOCS, NULL},
-    {"document-schema", 0, CONFIG_SCHEMA, NULL},
-    {"document-man", 0, CONFIG_MAN, NULL},
-    {"document-bash", 0, CONFIG_BASH, NULL},
-    {"document-zsh", 0, CONFIG_ZSH, NULL},
-    {"document-metrics", 0, CONFIG_METRICS, NULL},
 };
 const size_t config_mode_flag_count = sizeof(config_mode_flags) / sizeof(config_mode_flags[0]);
 

@@ -1,4 +1,4 @@
-/* --help, which teaches, and docs/options.md, which is complete; both from the table. */
+/* --help, from the table of options. */
 #include <stdio.h>
 #include <string.h>
 
@@ -28,12 +28,11 @@ static const char help_spellings[] =
     "HEADLESSD_RELAY_FORMAT. Flags beat the environment, that beats the file. Durations and sizes\n"
     "carry units: 200ms, 16MiB. Lists are separated by commas.\n";
 
-const struct document_exit config_exits[] = {
+const struct config_exit_text config_exits[CONFIG_EXIT_COUNT] = {
     {CONFIG_EXIT_OK, "stopped by SIGTERM or SIGINT, or what was asked for is printed"},
     {CONFIG_EXIT_FAILED, "could not start, as when a port is taken"},
     {CONFIG_EXIT_USAGE, "an option, a variable or the file is wrong, or cannot be read"},
 };
-const size_t config_exit_count = sizeof(config_exits) / sizeof(config_exits[0]);
 
 /* -c, and what may be asked for besides options: "  -h, --help  ..." */
 static void help_modes(FILE *out)
@@ -44,8 +43,7 @@ static void help_modes(FILE *out)
         const struct mode_flag *m = &config_mode_flags[i];
         const char letter[] = {'-', m->letter, ',', '\0'};
 
-        if (m->help)
-            (void)fprintf(out, "  %3s --%-16s %s\n", m->letter ? letter : "", m->name, m->help);
+        (void)fprintf(out, "  %3s --%-16s %s\n", m->letter ? letter : "", m->name, m->help);
     }
     (void)fputc('\n', out);
 }
@@ -75,78 +73,6 @@ void config_help(FILE *out)
         help_option(out, &config_options[i]);
     }
     (void)fputs("\nExit codes:\n", out);
-    for (size_t i = 0; i < config_exit_count; i++)
+    for (size_t i = 0; i < CONFIG_EXIT_COUNT; i++)
         (void)fprintf(out, "  %d  %s\n", config_exits[i].code, config_exits[i].meaning);
-}
-
-static const char document_head[] =
-    "# Options\n"
-    "\n"
-    "<!-- Generated from the table of options: headlessd --document-options > docs/options.md -->\n"
-    "\n"
-    "Every option can be set in three places. The command line beats the environment, the\n"
-    "environment beats the file, the file beats the default.\n"
-    "\n"
-    "| where | spelling of `relay.format` |\n"
-    "|---|---|\n"
-    "| command line | `--relay-format raw` or `--relay-format=raw` |\n"
-    "| environment | `HEADLESSD_RELAY_FORMAT=raw` |\n"
-    "| file (`-c FILE`, YAML) | `relay.format: raw`, or `format: raw` under `relay:` |\n"
-    "\n"
-    "- Durations carry a unit: `ns`, `us`, `ms`, `s`, `m` or `h`; only `0` needs none. Sizes "
-    "carry\n"
-    "  `B`, `KiB`, `MiB` or `GiB`; a bare number is bytes. Numbers are whole and decimal.\n"
-    "- Lists are YAML lists or texts with commas: `[10.0.0.1, 10.0.0.2]` or `10.0.0.1,10.0.0.2`.\n"
-    "- `off` is taken as `none`. An empty variable counts as not set.\n"
-    "- Nothing is ignored in silence: an unknown key or flag, a key or flag given twice, or a "
-    "wrong\n"
-    "  value is an error with its place, and the program does not start (exit code 2). An unknown\n"
-    "  variable that begins with `HEADLESSD_` is a warning. The variables that Kubernetes injects\n"
-    "  for Services named `headlessd` or `headlessd-...` (`HEADLESSD_SERVICE_HOST`,\n"
-    "  `HEADLESSD_PORT=tcp://...`, even `HEADLESSD_DATA_PORT=udp://...`) are passed over.\n"
-    "- YAML anchors, aliases, tags and further documents are refused; a file has at most 1 MiB.\n"
-    "- The file is read again at SIGHUP, and by itself about two seconds after its content has\n"
-    "  changed: written in place, replaced by rename, or as a ConfigMap that is mounted (not with\n"
-    "  `subPath`, which Kubernetes does not renew). Options that say `yes` under *reloads* change\n"
-    "  at once; the others are named in the log (`option_needs_restart`) and wait for the next\n"
-    "  start. With any error in it nothing changes, and the log has file and line\n"
-    "  (`config_error`); so has a file that is gone. A file that is not written in one go should\n"
-    "  be renamed into its place. What is no regular file (a pipe) is read only once.\n"
-    "- `--check-config` prints `ok` or every error; `--dump-config` prints what is in force and\n"
-    "  where it came from, as a file that loads to the same settings.\n";
-
-static void document_default(FILE *out, const struct config_option *o)
-{
-    if (o->preset_words)
-        (void)fprintf(out, "%s (`%s`)", o->preset_words, o->preset);
-    else
-        (void)fprintf(out, "`%s`", o->preset);
-}
-
-static void document_option(FILE *out, const struct config_option *o)
-{
-    char allowed[VALUE_TEXT_MAX];
-
-    (void)fprintf(out, "| `%s` | ", o->key);
-    document_default(out, o);
-    (void)fprintf(out, " | %s | %s | %s", value_allowed(o, allowed), o->reloadable ? "yes" : "no",
-                  o->help);
-    if (o->flag_alias)
-        (void)fprintf(out, " Also `--%s`.", o->flag_alias);
-    for (size_t i = 0; i < OPTION_ALIASES && o->aliases[i]; i++)
-        (void)fprintf(out, "%s`%s`", i ? ", " : " Also the variable ", o->aliases[i]);
-    (void)fprintf(out, "%s |\n", o->aliases[0] ? "." : "");
-}
-
-void config_document(FILE *out)
-{
-    (void)fputs(document_head, out);
-    for (size_t i = 0; i < config_option_count; i++) {
-        if (config_options[i].group)
-            (void)fprintf(
-                out,
-                "\n## %s\n\n| option | default | allowed | reloads | |\n|---|---|---|---|---|\n",
-                config_options[i].group);
-        document_option(out, &config_options[i]);
-    }
 }

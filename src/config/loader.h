@@ -1,6 +1,6 @@
 /*
  * loader: one load in progress, from defaults over file and environment to flags. Private to
- * config.
+ * config, but for the tables, which document/ prints.
  *
  * Every source hands its texts to config_assign with the place they came from; later sources
  * overwrite earlier ones. All errors are written, not only the first, each beginning with its
@@ -11,7 +11,6 @@
 #ifndef HEADLESS_CONFIG_LOADER_H
 #define HEADLESS_CONFIG_LOADER_H
 
-#include "headless/document/document.h"
 #include "value.h"
 
 #define LOADER_ERRORS_MAX     20 /* shown; the rest is counted */
@@ -82,16 +81,19 @@ struct mode_flag {
     const char *name;
     char letter; /* 0: none */
     enum config_mode mode;
-    const char *help; /* NULL: for those who build headlessd, not for those who run it */
+    const char *help;
 };
 extern const struct mode_flag config_mode_flags[];
 extern const size_t config_mode_flag_count;
 #define CONFIG_FILE_FLAG "config"
 
 /* Of --help and the manual. */
+struct config_exit_text {
+    enum config_exit code;
+    const char *meaning;
+};
 extern const char config_help_examples[];
-extern const struct document_exit config_exits[];
-extern const size_t config_exit_count;
+extern const struct config_exit_text config_exits[CONFIG_EXIT_COUNT];
 
 /* Needs no settings. */
 static inline bool config_answers_alone(enum config_mode mode)

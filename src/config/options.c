@@ -456,7 +456,7 @@ const struct config_option config_options[] = {
      .help = "Datagrams read or sent by one system call at most."},
     {.key = "train",
      .type = OPTION_NUMBER,
-     FIELD(train),
+     FIELD(gso),
      .preset = "64",
      RANGE(1, 64),
      .help =

@@ -15,14 +15,6 @@
 #define VALUE_TEXT_MAX 256 /* bytes of one value or list item as text, with NUL */
 #define VALUE_WHY_MAX  512 /* bytes of an explanation, with NUL */
 
-struct value_unit {
-    const char *name;
-    uint64_t factor;
-};
-
-/* Largest first, with a last row without a name. */
-extern const struct value_unit value_time_units[], value_size_units[];
-
 /* Set the field of o from text; lists take commas between items. Returns 0 or -EINVAL. */
 int value_parse(const struct config_option *o, const char *text, struct config *config,
                 char why[static VALUE_WHY_MAX]);

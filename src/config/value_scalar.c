@@ -6,8 +6,13 @@
 #include "headless/base/clock.h"
 #include "value.h"
 
+struct value_unit {
+    const char *name; /* NULL: after the last one */
+    uint64_t factor;
+};
+
 /* Largest first: a value is written in the largest unit that divides it. */
-const struct value_unit value_time_units[] = {
+static const struct value_unit time_units[] = {
     {"h", 3600 * NS_PER_SEC},
     {"m", 60 * NS_PER_SEC},
     {"s", NS_PER_SEC},
@@ -16,7 +21,7 @@ const struct value_unit value_time_units[] = {
     {"ns", 1},
     {NULL, 0},
 };
-const struct value_unit value_size_units[] = {
+static const struct value_unit size_units[] = {
     {"GiB", UINT64_C(1) << 30},
     {"MiB", UINT64_C(1) << 20},
     {"KiB", UINT64_C(1) << 10},
@@ -150,7 +155,7 @@ static int parse_duration(const struct config_option *o, const char *text, void 
         return value_refuse(why, text, "has a leading zero");
     if (!*unit && number != 0)
         return value_refuse(why, text, "has no unit, use " TIME_HINT);
-    if (*unit && !scale(value_time_units, unit, &number))
+    if (*unit && !scale(time_units, unit, &number))
         return value_refuse(why, text, "has an unknown unit, use " TIME_HINT);
     return store_in_range(o, text, number, field, why);
 }
@@ -169,7 +174,7 @@ static int parse_size(const struct config_option *o, const char *text, void *fie
         return value_refuse(why, text, "is not a size, use a whole number and " SIZE_HINT);
     if (has_leading_zero(text, digits))
         return value_refuse(why, text, "has a leading zero");
-    if (*unit && !scale(value_size_units, unit, &number))
+    if (*unit && !scale(size_units, unit, &number))
         return value_refuse(why, text, "has an unknown unit, use " SIZE_HINT);
     return store_in_range(o, text, number, field, why);
 }
@@ -204,7 +209,7 @@ static void format_duration(const struct config_option *o, const void *field, si
                             char *text)
 {
     (void)item;
-    (void)put_united(text, VALUE_TEXT_MAX, fetch(o, field), value_time_units);
+    (void)put_united(text, VALUE_TEXT_MAX, fetch(o, field), time_units);
 }
 
 static void format_size(const struct config_option *o, const void *field, size_t item, char *text)
@@ -215,7 +220,7 @@ static void format_size(const struct config_option *o, const void *field, size_t
     if (bytes == 0 && o->zero)
         (void)snprintf(text, VALUE_TEXT_MAX, "%s", o->zero);
     else
-        (void)put_united(text, VALUE_TEXT_MAX, bytes, value_size_units);
+        (void)put_united(text, VALUE_TEXT_MAX, bytes, size_units);
 }
 
 static void allow_number(const struct config_option *o, char *text)
@@ -237,12 +242,12 @@ static void allow_united(const struct config_option *o, const struct value_unit 
 
 static void allow_duration(const struct config_option *o, char *text)
 {
-    allow_united(o, value_time_units, text);
+    allow_united(o, time_units, text);
 }
 
 static void allow_size(const struct config_option *o, char *text)
 {
-    allow_united(o, value_size_units, text);
+    allow_united(o, size_units, text);
 }
 
 static bool choice_is(const struct config_option *o, size_t i, const char *text)

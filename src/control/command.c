@@ -1,4 +1,4 @@
-#include "headless/control/command.h"
+#include "command.h"
 
 #include <string.h>
 
@@ -17,7 +17,7 @@ const struct election_member *command_find_target(const struct election_list *li
     return NULL;
 }
 
-enum command_verdict command_check(const struct control_command *command,
+enum command_verdict command_check(const struct leader_command *command,
                                    const struct address *client, const struct config_cidrs *allow,
                                    const struct election_list *list, uint64_t *ret_instance)
 {
@@ -26,7 +26,7 @@ enum command_verdict command_check(const struct control_command *command,
     if (allow && !config_cidrs_contain(allow, client))
         return COMMAND_NO_AUTH;
     target = command_find_target(list, command->target);
-    /* A loopback member is another pod's word for itself, unless we are all on one machine. */
+    /* A loopback address means another pod's own host, unless all pods run on one machine. */
     if (!target || (address_is_loopback(&target->address) && !address_is_loopback(client)))
         return COMMAND_NO_MEMBER;
     *ret_instance = target->instance;

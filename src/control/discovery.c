@@ -1,4 +1,5 @@
-#include "headless/control/discovery.h"
+/* A thread that resolves discovery.dns, and the result that it shares with the supervisor. */
+#include "discovery.h"
 
 #include <errno.h>
 #include <netdb.h>
@@ -11,21 +12,21 @@
 #include "headless/base/log.h"
 
 #define DISCOVERY_STOP_NS (200 * NS_PER_MS)
-#define LOOK_AGAIN_NS     NS_PER_SEC
-#define COMPLAIN_NS       (60 * NS_PER_SEC)
+#define FAST_INTERVAL_NS  NS_PER_SEC
+#define WARN_INTERVAL_NS  (60 * NS_PER_SEC)
 
-/* Beside the codes of getaddrinfo, which are below 0. */
+/* Reasons of our own; the codes of getaddrinfo are below 0. */
 #define FOUND_NOTHING     1
 #define NO_ANSWER_YET     2
 
 struct discovery_shared {
-    pthread_mutex_t lock; /* guards all that follows, but for what is constant */
-    pthread_cond_t wake;  /* of the thread; at the end, of its owner */
+    pthread_mutex_t lock; /* guards all that follows up to the constants */
+    pthread_cond_t wake;  /* wakes the thread; at the end, its owner */
     int users;            /* the thread and its owner */
-    bool is_stopping, is_hurried, is_asked;
-    bool is_known, is_news;
-    int failure;                /* of the last lookup: of getaddrinfo, one of the two above, or 0 */
-    struct waker *reader_waker; /* of the owner: not after is_stopping */
+    bool is_stopping, is_fast, is_requested;
+    bool is_known, has_news;
+    int failure;                /* of the last lookup: getaddrinfo's, one of the two above, or 0 */
+    struct waker *reader_waker; /* the owner's; not used once is_stopping is set */
     struct address list[DISCOVERY_MAX];
     size_t count;
 
@@ -34,25 +35,25 @@ struct discovery_shared {
     int family;
     uint64_t interval_ns;
 
-    /* Of the thread. */
-    uint64_t complained_ns; /* 0: not since the last success */
+    /* The thread's own. */
+    uint64_t warned_ns; /* 0: not since the last success */
     unsigned jitter;
 };
 
 /* ---- one lookup ---- */
 
-static int compare(const void *a, const void *b)
+static int discovery_compare(const void *a, const void *b)
 {
     return memcmp(a, b, sizeof(struct address));
 }
 
-static size_t without_twins(struct address *list, size_t count)
+static size_t remove_duplicates(struct address *list, size_t count)
 {
     size_t kept = 0;
 
     if (count == 0)
         return 0;
-    qsort(list, count, sizeof(*list), compare);
+    qsort(list, count, sizeof(*list), discovery_compare);
     for (size_t i = 0; i < count; i++) {
         if (kept == 0 || !address_equal(&list[kept - 1], &list[i]))
             list[kept++] = list[i];
@@ -60,83 +61,85 @@ static size_t without_twins(struct address *list, size_t count)
     return kept;
 }
 
-/* What is found beyond the room makes place by order, so that all pods keep the same ones. */
-static size_t collect(const struct addrinfo *found, struct address list[static DISCOVERY_MAX])
+/* Of more addresses than there is room for, the first in sorted order are kept, the same in all pods. */
+static size_t discovery_collect(const struct addrinfo *found,
+                                struct address list[static DISCOVERY_MAX])
 {
     struct address all[2 * DISCOVERY_MAX];
     size_t count = 0;
 
     for (const struct addrinfo *i = found; i; i = i->ai_next) {
         if (count == 2 * (size_t)DISCOVERY_MAX) {
-            count = without_twins(all, count);
+            count = remove_duplicates(all, count);
             count = count < DISCOVERY_MAX ? count : DISCOVERY_MAX;
         }
         address_from_sockaddr(i->ai_addr, &all[count]);
         all[count] = address_with_port(all[count], 0);
         count += address_is_set(&all[count]) && !address_is_any(&all[count]);
     }
-    count = without_twins(all, count);
+    count = remove_duplicates(all, count);
     count = count < DISCOVERY_MAX ? count : DISCOVERY_MAX;
     memcpy(list, all, count * sizeof(*list));
     return count;
 }
 
-static void complain(struct discovery_shared *shared, const char *why)
+static void discovery_warn(struct discovery_shared *shared, const char *why)
 {
     uint64_t now_ns = clock_now_ns();
 
-    if (shared->complained_ns && now_ns < shared->complained_ns + COMPLAIN_NS)
+    if (shared->warned_ns && now_ns < shared->warned_ns + WARN_INTERVAL_NS)
         return;
-    shared->complained_ns = now_ns;
+    shared->warned_ns = now_ns;
     log_warn(
         "discovery_failed",
-        "discovery.dns: no address for \"%s\": %s; see the name (a dot at its end keeps search "
-        "domains out) and /etc/resolv.conf; trying again",
+        "discovery.dns: no address for \"%s\": %s; check the name (a final dot disables search "
+        "domains) and /etc/resolv.conf; retrying",
         shared->name, why);
 }
 
-/* Returns how many; 0: nothing is known, and why. Blocks. */
-static size_t look_up(struct discovery_shared *shared, struct address list[static DISCOVERY_MAX],
-                      int *ret_failure)
+/* Returns the number of addresses; 0: none, and *ret_failure says why. Blocks. */
+static size_t discovery_look_up(struct discovery_shared *shared,
+                                struct address list[static DISCOVERY_MAX], int *ret_failure)
 {
     const struct addrinfo hints = {.ai_family = shared->family, .ai_socktype = SOCK_DGRAM};
     struct addrinfo *found = NULL;
     int rc = getaddrinfo(shared->name, NULL, &hints, &found);
-    size_t count = rc ? 0 : collect(found, list);
+    size_t count = rc ? 0 : discovery_collect(found, list);
 
     if (rc == 0)
         freeaddrinfo(found);
     *ret_failure = count ? 0 : rc ? rc : FOUND_NOTHING;
     if (count == 0)
-        complain(shared, discovery_why(*ret_failure));
+        discovery_warn(shared, discovery_reason(*ret_failure));
     else
-        shared->complained_ns = 0;
+        shared->warned_ns = 0;
     return count;
 }
 
 /* ---- the thread ---- */
 
-/* With the lock. */
-static void keep(struct discovery_shared *shared, const struct address *list, size_t count)
+/* The lock is held. */
+static void discovery_keep(struct discovery_shared *shared, const struct address *list,
+                           size_t count)
 {
     if (shared->is_known && count == shared->count &&
         memcmp(list, shared->list, count * sizeof(*list)) == 0)
         return;
     memcpy(shared->list, list, count * sizeof(*list));
     shared->count = count;
-    shared->is_known = shared->is_news = true;
+    shared->is_known = shared->has_news = true;
     log_info("discovery_changed", "discovery.dns: %s has %zu addresses", shared->name, count);
     waker_wake(shared->reader_waker);
 }
 
-/* Ten percent more or less, so that pods do not ask in step. */
+/* Within ten percent, so that pods do not query DNS in step. */
 static uint64_t next_interval(struct discovery_shared *shared)
 {
     shared->jitter = shared->jitter * 1103515245U + 12345U;
     return shared->interval_ns * (90 + (shared->jitter >> 16) % 21) / 100;
 }
 
-static struct timespec after(struct timespec from, uint64_t ns)
+static struct timespec time_after(struct timespec from, uint64_t ns)
 {
     ns += (uint64_t)from.tv_nsec;
     from.tv_sec += (time_t)(ns / NS_PER_SEC);
@@ -144,7 +147,7 @@ static struct timespec after(struct timespec from, uint64_t ns)
     return from;
 }
 
-/* With the lock: until it is time to look again, or to stop. */
+/* The lock is held. Returns when the next lookup is due, or at a stop. */
 static void wait_for_turn(struct discovery_shared *shared)
 {
     uint64_t looked_ns = clock_now_ns();
@@ -152,20 +155,21 @@ static void wait_for_turn(struct discovery_shared *shared)
     struct timespec until;
 
     while (!shared->is_stopping) {
-        bool soon = shared->is_hurried || shared->is_asked;
-        uint64_t pause_ns = soon && interval_ns > LOOK_AGAIN_NS ? LOOK_AGAIN_NS : interval_ns;
+        bool is_soon = shared->is_fast || shared->is_requested;
+        uint64_t pause_ns =
+            is_soon && interval_ns > FAST_INTERVAL_NS ? FAST_INTERVAL_NS : interval_ns;
         uint64_t now_ns = clock_now_ns();
 
         if (now_ns >= looked_ns + pause_ns)
             break;
         (void)clock_gettime(CLOCK_MONOTONIC, &until);
-        until = after(until, looked_ns + pause_ns - now_ns);
+        until = time_after(until, looked_ns + pause_ns - now_ns);
         (void)pthread_cond_timedwait(&shared->wake, &shared->lock, &until);
     }
-    shared->is_asked = false;
+    shared->is_requested = false;
 }
 
-static void leave(struct discovery_shared *shared)
+static void discovery_release(struct discovery_shared *shared)
 {
     bool is_last;
 
@@ -180,26 +184,26 @@ static void leave(struct discovery_shared *shared)
     free(shared);
 }
 
-static void *run(void *argument)
+static void *discovery_run(void *argument)
 {
     struct discovery_shared *shared = argument;
     struct address list[DISCOVERY_MAX];
     size_t count;
     int failure;
 
-    (void)pthread_setname_np(pthread_self(), "resolver"); /* its owner may not: it is detached */
+    (void)pthread_setname_np(pthread_self(), "resolver"); /* here, since the thread is detached */
     (void)pthread_mutex_lock(&shared->lock);
     while (!shared->is_stopping) {
         (void)pthread_mutex_unlock(&shared->lock);
-        count = look_up(shared, list, &failure);
+        count = discovery_look_up(shared, list, &failure);
         (void)pthread_mutex_lock(&shared->lock);
         shared->failure = failure;
         if (count && !shared->is_stopping)
-            keep(shared, list, count);
+            discovery_keep(shared, list, count);
         wait_for_turn(shared);
     }
     (void)pthread_mutex_unlock(&shared->lock);
-    leave(shared);
+    discovery_release(shared);
     return NULL;
 }
 
@@ -243,14 +247,14 @@ int discovery_start(struct discovery *discovery, const struct config *config,
         return -ENOMEM;
     (void)sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-    rc = pthread_create(&thread, NULL, run, shared);
+    rc = pthread_create(&thread, NULL, discovery_run, shared);
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (rc) {
         shared->users = 1;
-        leave(shared);
+        discovery_release(shared);
         return -rc;
     }
-    (void)pthread_detach(thread); /* a lookup may last longer than anyone would wait for it */
+    (void)pthread_detach(thread); /* a lookup may outlast discovery_stop */
     discovery->shared = shared;
     return 0;
 }
@@ -266,19 +270,19 @@ void discovery_stop(struct discovery *discovery)
     shared->is_stopping = true;
     (void)pthread_cond_signal(&shared->wake);
     (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until = after(until, DISCOVERY_STOP_NS);
-    /* Alone again, or out of patience: then the thread ends when its lookup does. */
+    until = time_after(until, DISCOVERY_STOP_NS);
+    /* After the limit, the thread ends by itself when its lookup returns. */
     while (shared->users > 1 &&
            pthread_cond_timedwait(&shared->wake, &shared->lock, &until) != ETIMEDOUT)
         ;
     (void)pthread_mutex_unlock(&shared->lock);
-    leave(shared);
+    discovery_release(shared);
     discovery->shared = NULL;
 }
 
 /* ---- the supervisor's side ---- */
 
-static void set(struct discovery *discovery, bool *flag, bool value)
+static void discovery_set(struct discovery *discovery, bool *flag, bool value)
 {
     struct discovery_shared *shared = discovery->shared;
 
@@ -290,19 +294,19 @@ static void set(struct discovery *discovery, bool *flag, bool value)
     (void)pthread_mutex_unlock(&shared->lock);
 }
 
-void discovery_hurry(struct discovery *discovery, bool hurried)
+void discovery_set_fast(struct discovery *discovery, bool is_fast)
 {
     if (discovery->shared)
-        set(discovery, &discovery->shared->is_hurried, hurried);
+        discovery_set(discovery, &discovery->shared->is_fast, is_fast);
 }
 
-void discovery_look(struct discovery *discovery)
+void discovery_request(struct discovery *discovery)
 {
     if (discovery->shared)
-        set(discovery, &discovery->shared->is_asked, true);
+        discovery_set(discovery, &discovery->shared->is_requested, true);
 }
 
-static bool get(const struct discovery *discovery, const bool *flag)
+static bool discovery_get(const struct discovery *discovery, const bool *flag)
 {
     bool value;
 
@@ -312,14 +316,14 @@ static bool get(const struct discovery *discovery, const bool *flag)
     return value;
 }
 
-bool discovery_is_news(const struct discovery *discovery)
+bool discovery_has_news(const struct discovery *discovery)
 {
-    return discovery->shared && get(discovery, &discovery->shared->is_news);
+    return discovery->shared && discovery_get(discovery, &discovery->shared->has_news);
 }
 
 bool discovery_is_known(const struct discovery *discovery)
 {
-    return discovery->shared && get(discovery, &discovery->shared->is_known);
+    return discovery->shared && discovery_get(discovery, &discovery->shared->is_known);
 }
 
 int discovery_failure(const struct discovery *discovery)
@@ -335,7 +339,7 @@ int discovery_failure(const struct discovery *discovery)
     return failure;
 }
 
-const char *discovery_why(int failure)
+const char *discovery_reason(int failure)
 {
     if (failure == NO_ANSWER_YET)
         return "no answer yet";
@@ -352,7 +356,7 @@ size_t discovery_take(struct discovery *discovery, struct address ret_list[stati
     (void)pthread_mutex_lock(&shared->lock);
     count = shared->count;
     memcpy(ret_list, shared->list, count * sizeof(*ret_list));
-    shared->is_news = false;
+    shared->has_news = false;
     (void)pthread_mutex_unlock(&shared->lock);
     return count;
 }

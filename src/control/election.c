@@ -1,8 +1,12 @@
+/*
+ * The step: hands an event to the function that handles it, runs the timers of the state, and
+ * publishes the result. Also the transition table, and what every other part uses.
+ */
 #include "election_internal.h"
 
-#define HEALTH_MAX 8
+#define HEALTH_MAX 8 /* intervals by which late timers delay our failure verdict, at most */
 
-/* ---- the transition table: docs/election.md shows its picture ---- */
+/* ---- the transition table; docs/election.md draws it ---- */
 
 #define BY(cause)  (1u << ELECTION_BY_##cause)
 
@@ -12,23 +16,23 @@ static const uint32_t transitions[ELECTION_STATE_COUNT][ELECTION_STATE_COUNT] = 
             [ELECTION_FOLLOWER] = BY(LIST),
             [ELECTION_CANDIDATE] = BY(BOOTSTRAP),
             [ELECTION_LEADER] = BY(FORCE),
-            [ELECTION_KEY] = BY(AUTH),
+            [ELECTION_UNAUTHENTICATED] = BY(AUTH),
             [ELECTION_OUT] = BY(STOP),
         },
     [ELECTION_FOLLOWER] =
         {
             [ELECTION_SUSPECT] = BY(SILENCE) | BY(EVIDENCE),
-            [ELECTION_CANDIDATE] = BY(RESIGN) | BY(COMMAND),
+            [ELECTION_CANDIDATE] = BY(STEP_DOWN) | BY(COMMAND),
             [ELECTION_JOINING] = BY(LIST) | BY(CLAIM),
             [ELECTION_OUT] = BY(STOP),
         },
     [ELECTION_SUSPECT] =
         {
             [ELECTION_FOLLOWER] = BY(CLAIM),
-            [ELECTION_CANDIDATE] = BY(VERDICT) | BY(EVIDENCE) | BY(RESIGN) | BY(COMMAND),
+            [ELECTION_CANDIDATE] = BY(VERDICT) | BY(EVIDENCE) | BY(STEP_DOWN) | BY(COMMAND),
             [ELECTION_LEADER] = BY(FORCE),
             [ELECTION_JOINING] = BY(LIST) | BY(CLAIM),
-            [ELECTION_KEY] = BY(AUTH),
+            [ELECTION_UNAUTHENTICATED] = BY(AUTH),
             [ELECTION_OUT] = BY(STOP),
         },
     [ELECTION_CANDIDATE] =
@@ -63,7 +67,7 @@ static const uint32_t transitions[ELECTION_STATE_COUNT][ELECTION_STATE_COUNT] = 
             [ELECTION_JOINING] = BY(LIST) | BY(CLAIM),
             [ELECTION_OUT] = BY(STOP),
         },
-    [ELECTION_KEY] =
+    [ELECTION_UNAUTHENTICATED] =
         {
             [ELECTION_JOINING] = BY(AUTH),
             [ELECTION_SUSPECT] = BY(AUTH),
@@ -90,23 +94,23 @@ void election_enter(struct election *e, enum election_state state, enum election
     e->counts.transitions[state]++;
 }
 
-/* ---- small things that every part uses ---- */
+/* ---- functions that every part uses ---- */
 
 void election_wake_at(struct election *e, uint64_t at_ns)
 {
     e->deadline_ns = election_min(e->deadline_ns, at_ns);
 }
 
-uint64_t election_believable_term(const struct election *e)
+uint64_t election_term_limit(const struct election *e)
 {
     return e->term ? e->seen_term + ELECTION_TERM_LEAP : ELECTION_TERM_MAX / 2;
 }
 
-bool election_see_term(struct election *e, uint64_t term)
+bool election_note_term(struct election *e, uint64_t term)
 {
     if (term <= e->seen_term)
         return true;
-    if (term > election_believable_term(e)) {
+    if (term > election_term_limit(e)) {
         e->counts.leaps_refused++;
         return false;
     }
@@ -125,27 +129,20 @@ bool election_has_list(const struct election *e)
 }
 
 /*
- * With quorum majority it is of quorum.expect at least, however many have left:
- * else those that left could come back, find nobody, and be enough to begin
- * anew.
+ * quorum: majority counts quorum.expect members at least, however many have left. Otherwise those
+ * that left could return, find only each other, and form a second cluster.
  */
 size_t election_needed(const struct election *e)
 {
-    size_t seats = e->list.count > e->list.floor ? e->list.count : e->list.floor;
+    size_t entries = e->list.count > e->list.floor ? e->list.count : e->list.floor;
 
-    if (e->config.quorum == ELECTION_QUORUM_MAJORITY && seats < e->config.expect &&
+    if (e->config.quorum == ELECTION_QUORUM_MAJORITY && entries < e->config.expect &&
         !e->list.is_forced)
-        seats = e->config.expect;
+        entries = e->config.expect;
     if (e->config.quorum == ELECTION_QUORUM_NONE ||
         (e->config.quorum == ELECTION_QUORUM_AUTO && !e->list.wants_majority))
         return 1;
-    if (ELECTION_IS_BROKEN(e, BROKEN_LIST_SHRINKING)) {
-        seats = 1;
-        for (uint16_t i = 0; i < e->list.count; i++)
-            seats += i != e->self_index && e->peers[i].heard_ns &&
-                     e->now_ns < e->peers[i].heard_ns + e->detection_ns;
-    }
-    return seats / 2 + 1;
+    return entries / 2 + 1;
 }
 
 /* ---- the step ---- */
@@ -165,7 +162,7 @@ void election_init(struct election *e, const struct election_config *config, uin
         .seen_term = stored_term,
         .stored_term = stored_term,
         .generation = config->generation,
-        .is_fresh = true,
+        .is_volatile = true,
         .is_app_up = true,
         .self_index = ELECTION_NOT_FOUND,
     };
@@ -175,28 +172,28 @@ void election_init(struct election *e, const struct election_config *config, uin
 typedef void hear_fn(struct election *e, const struct election_event *event);
 
 static hear_fn *const hear[ELECTION_MESSAGE_COUNT] = {
-    [ELECTION_WHO] = election_hear_who,
-    [ELECTION_HERE] = election_hear_here,
+    [ELECTION_DISCOVER] = election_hear_discover,
+    [ELECTION_HELLO] = election_hear_hello,
     [ELECTION_HEARTBEAT] = election_hear_heartbeat,
     [ELECTION_ACK] = election_hear_ack,
-    [ELECTION_LIST_ASK] = election_hear_list_ask,
+    [ELECTION_LIST_REQUEST] = election_hear_list_request,
     [ELECTION_LIST_PAGE] = election_hear_list_page,
     [ELECTION_PROBE] = election_hear_probe,
     [ELECTION_ALIVE] = election_hear_alive,
-    [ELECTION_ASK] = election_hear_ask,
-    [ELECTION_TOLD] = election_hear_told,
-    [ELECTION_PREVOTE] = election_hear_request,
-    [ELECTION_PREVOTE_ANSWER] = election_hear_grant,
-    [ELECTION_VOTE] = election_hear_request,
-    [ELECTION_VOTE_ANSWER] = election_hear_grant,
-    [ELECTION_RESIGN] = election_hear_resign,
+    [ELECTION_PROBE_REQUEST] = election_hear_probe_request,
+    [ELECTION_PROBE_REPORT] = election_hear_probe_report,
+    [ELECTION_PREVOTE] = election_hear_vote_request,
+    [ELECTION_PREVOTE_REPLY] = election_hear_vote_reply,
+    [ELECTION_VOTE] = election_hear_vote_request,
+    [ELECTION_VOTE_REPLY] = election_hear_vote_reply,
+    [ELECTION_STEP_DOWN] = election_hear_step_down,
     [ELECTION_LEAVE] = election_hear_leave,
-    [ELECTION_HAND_OVER] = election_hear_hand_over,
+    [ELECTION_TRANSFER] = election_hear_transfer,
 };
 
 /*
- * A stored term is a hint. Of a cluster that began anew while we were away we would be so far ahead
- * that nobody there listened to us.
+ * The stored term is a hint. If the cluster was created again while this instance was away, it may
+ * be so far above the cluster's terms that every member would reject its messages.
  */
 static void forget_stale_hint(struct election *e, const struct election_message *m)
 {
@@ -206,7 +203,7 @@ static void forget_stale_hint(struct election *e, const struct election_message 
         e->seen_term = e->stored_term = theirs;
 }
 
-static void take_message(struct election *e, const struct election_event *event)
+static void dispatch_message(struct election *e, const struct election_event *event)
 {
     const struct election_message *m = event->message;
     uint16_t index;
@@ -223,14 +220,14 @@ static void take_message(struct election *e, const struct election_event *event)
     hear[m->type](e, event);
 }
 
-static void take_event(struct election *e, const struct election_event *event)
+static void dispatch_event(struct election *e, const struct election_event *event)
 {
     switch (event->type) {
     case ELECTION_MESSAGE:
-        take_message(e, event);
+        dispatch_message(e, event);
         break;
     case ELECTION_CANDIDATES:
-        election_take_candidates(e, event);
+        election_set_candidates(e, event);
         break;
     case ELECTION_REFUSED:
         election_hear_refusal(e, event->instance);
@@ -247,7 +244,7 @@ static void take_event(struct election *e, const struct election_event *event)
     case ELECTION_PROGRESS:
         e->is_stuck = !event->is_up;
         if (e->is_stuck)
-            election_give_way(e, ELECTION_BY_APP);
+            election_step_down_to_successor(e, ELECTION_BY_APP);
         break;
     case ELECTION_STOP:
         election_stop(e);
@@ -264,7 +261,8 @@ static void take_event(struct election *e, const struct election_event *event)
     }
 }
 
-/* Whoever sees its own timers run late should doubt its own verdicts. */
+/* Local health, as in Lifeguard: an instance whose own timers run late delays its failure
+ * verdicts. */
 static void measure_health(struct election *e)
 {
     if (e->now_ns > e->deadline_ns + e->interval_ns / 2)
@@ -277,7 +275,7 @@ static void run_timers(struct election *e)
 {
     switch (e->state) {
     case ELECTION_JOINING:
-    case ELECTION_KEY:
+    case ELECTION_UNAUTHENTICATED:
         election_join_tick(e);
         break;
     case ELECTION_FOLLOWER:
@@ -300,26 +298,29 @@ static void run_timers(struct election *e)
     election_command_tick(e);
 }
 
-static void publish(struct election *e)
+static void publish_leadership(struct election *e)
 {
-    struct election_view view = {.state = e->state, .term = e->term, .cause = e->claim_cause};
+    struct election_leadership leadership = {
+        .state = e->state, .term = e->term, .cause = e->claim_cause};
     struct election_actions *out = e->out;
 
     if (e->state == ELECTION_LEADER) {
-        view.leader = election_self(e);
-        view.valid_until_ns = e->valid_until_ns;
+        leadership.leader = election_self(e);
+        leadership.valid_until_ns = e->valid_until_ns;
     } else if (e->leader && e->leader != election_self(e) && e->state != ELECTION_OUT) {
-        view.leader = e->leader;
-        view.valid_until_ns = e->heard_ns ? e->heard_ns + 2 * e->interval_ns : 0;
-        if (e->refused == e->leader || (e->config.holds_on_resign && e->resigned_term == e->term))
-            view.valid_until_ns = 0;
+        leadership.leader = e->leader;
+        leadership.valid_until_ns = e->heard_ns ? e->heard_ns + 2 * e->interval_ns : 0;
+        if (e->refused == e->leader ||
+            (e->config.holds_on_resign && e->stepped_down_term == e->term))
+            leadership.valid_until_ns = 0;
     }
-    view.gave_way = e->gave_way;
-    out->publishes = view.state != e->published.state || view.term != e->published.term ||
-                     view.leader != e->published.leader ||
-                     view.valid_until_ns != e->published.valid_until_ns;
+    leadership.previous_stepped_down = e->previous_stepped_down;
+    out->publishes = leadership.state != e->published.state ||
+                     leadership.term != e->published.term ||
+                     leadership.leader != e->published.leader ||
+                     leadership.valid_until_ns != e->published.valid_until_ns;
     if (out->publishes)
-        out->view = e->published = view;
+        out->leadership = e->published = leadership;
     out->stores = e->seen_term > e->stored_term;
     if (out->stores)
         out->stored_term = e->stored_term = e->seen_term;
@@ -338,17 +339,17 @@ void election_step(struct election *e, const struct election_event *event, uint6
     e->out = ret_actions;
     if (event->type == ELECTION_TICK)
         measure_health(e);
-    take_event(e, event);
-    do { /* a state that was entered has timers of its own */
+    dispatch_event(e, event);
+    do { /* a new state has timers of its own */
         before = e->state;
         e->deadline_ns = ELECTION_NEVER;
         run_timers(e);
     } while (e->state != before);
-    publish(e);
+    publish_leadership(e);
     e->out = NULL;
 }
 
-/* ---- names ---- */
+/* ---- names: logs, metrics and /status show them, so they outlive the identifiers ---- */
 
 const char *election_state_name(enum election_state state)
 {
@@ -356,7 +357,7 @@ const char *election_state_name(enum election_state state)
         [ELECTION_JOINING] = "joining",   [ELECTION_FOLLOWER] = "follower",
         [ELECTION_SUSPECT] = "suspect",   [ELECTION_CANDIDATE] = "candidate",
         [ELECTION_LEADER] = "leader",     [ELECTION_RESIGNING] = "resigning",
-        [ELECTION_ISOLATED] = "isolated", [ELECTION_KEY] = "key",
+        [ELECTION_ISOLATED] = "isolated", [ELECTION_UNAUTHENTICATED] = "key",
         [ELECTION_OUT] = "out",
     };
 
@@ -379,7 +380,7 @@ const char *election_cause_name(enum election_cause cause)
     static const char *const names[ELECTION_CAUSE_COUNT] = {
         [ELECTION_BY_CLAIM] = "claim",       [ELECTION_BY_SILENCE] = "silence",
         [ELECTION_BY_VERDICT] = "verdict",   [ELECTION_BY_EVIDENCE] = "evidence",
-        [ELECTION_BY_RESIGN] = "resign",     [ELECTION_BY_COMMAND] = "command",
+        [ELECTION_BY_STEP_DOWN] = "resign",  [ELECTION_BY_COMMAND] = "command",
         [ELECTION_BY_VOTES] = "votes",       [ELECTION_BY_BOOTSTRAP] = "bootstrap",
         [ELECTION_BY_OWN_VOTE] = "own_vote", [ELECTION_BY_APP] = "app",
         [ELECTION_BY_YIELD] = "yield",       [ELECTION_BY_NO_QUORUM] = "no_quorum",

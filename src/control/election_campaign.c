@@ -1,22 +1,24 @@
 /*
- * A campaign asks every seat of the list, each at its own time: again after
- * half an interval when it did not answer, and when its promise has run out
- * when it said so. Pre-votes count for half a detection time. A round of votes
- * lasts as long; then it is pre-votes again.
+ * Our own candidacy: a campaign first collects pre-votes, then votes of one term.
+ *
+ * Each member is asked on its own schedule: again after half an interval without a reply, or when
+ * the lease grant that it named in a refusal has ended. A pre-vote counts for half the detection
+ * time. A round of votes lasts as long; after it the campaign collects pre-votes again.
  */
 #include "election_internal.h"
 
-#define ISOLATED_AFTER 2 /* detection times without a majority that answers */
+#define ISOLATED_AFTER 2 /* detection times without replies of a majority */
 
 static uint64_t half_detection(const struct election *e)
 {
     return e->detection_ns / 2;
 }
 
-/* Whom to ask for this seat: the member, or the new instance that proves it dead. */
+/* The voter of this entry: the member, or the new instance whose existence proves it dead. */
 static const struct election_member *voter_of(const struct election *e, uint16_t index)
 {
-    return e->peers[index].heir.instance ? &e->peers[index].heir : &e->list.members[index];
+    return e->peers[index].replacement.instance ? &e->peers[index].replacement
+                                                : &e->list.members[index];
 }
 
 static uint16_t find_voter(const struct election *e, uint64_t instance)
@@ -30,39 +32,39 @@ static uint16_t find_voter(const struct election *e, uint64_t instance)
 
 /* ---- rounds ---- */
 
-static void forget_grants(struct election *e)
+static void reset_votes(struct election *e)
 {
     for (uint16_t i = 0; i < e->list.count; i++) {
-        e->peers[i].grant_ns = 0;
+        e->peers[i].vote_until_ns = 0;
         e->peers[i].ask_ns = 0;
     }
 }
 
-/* A leader far behind a term that it heard of climbs by steps that nobody refuses as a leap. */
+/* A leader far below a term that it has seen rises in steps that no member rejects as a leap. */
 static uint64_t next_term(const struct election *e)
 {
     uint64_t seen = election_max(election_max(e->seen_term, e->term), e->voted_term);
 
     if (e->state == ELECTION_LEADER && seen > e->term + ELECTION_TERM_LEAP / 2)
         seen = election_max(e->term + ELECTION_TERM_LEAP / 2, e->voted_term);
-    if (!(e->campaign.flags & ELECTION_FLAG_JUMP))
+    if (!(e->campaign.flags & ELECTION_FLAG_TERM_SKIPPED))
         return seen + 1;
-    /* Not all to the same place: who jumped before us may be forgotten too. */
-    return seen + ELECTION_TERM_JUMP + (election_self(e) * UINT64_C(0x9e3779b97f4a7c15) >> 58);
+    /* Spread by instance: votes after the skip of another candidate may be forgotten, too. */
+    return seen + ELECTION_TERM_SKIP + (election_self(e) * UINT64_C(0x9e3779b97f4a7c15) >> 58);
 }
 
 static void start_votes(struct election *e)
 {
     struct election_campaign *c = &e->campaign;
 
-    forget_grants(e);
+    reset_votes(e);
     c->stage = ELECTION_STAGE_VOTE;
     c->term = next_term(e);
     c->ends_ns = e->now_ns + half_detection(e);
     e->seen_term = election_max(e->seen_term, c->term);
     e->voted_term = c->term;
-    e->voted_for = e->promised_to = election_self(e);
-    e->promised_ns = c->ends_ns;
+    e->voted_for = e->granted_to = election_self(e);
+    e->granted_until_ns = c->ends_ns;
 }
 
 void election_campaign_start(struct election *e, enum election_stage stage,
@@ -78,9 +80,8 @@ void election_campaign_start(struct election *e, enum election_stage stage,
     c->deposed_term = e->term;
     c->ends_ns = 0;
     c->stage = ELECTION_STAGE_PREVOTE;
-    forget_grants(e);
-    if ((stage == ELECTION_STAGE_VOTE || ELECTION_IS_BROKEN(e, BROKEN_PREVOTE)) &&
-        election_may_promise(e, election_self(e)))
+    reset_votes(e);
+    if (stage == ELECTION_STAGE_VOTE && election_may_grant_lease(e, election_self(e)))
         start_votes(e);
 }
 
@@ -89,13 +90,13 @@ void election_campaign_stop(struct election *e)
     if (e->campaign.stage == ELECTION_STAGE_NONE)
         return;
     e->campaign.stage = ELECTION_STAGE_NONE;
-    if (e->promised_to == election_self(e))
-        e->promised_ns = 0; /* only we could have used our own vote */
+    if (e->granted_to == election_self(e))
+        e->granted_until_ns = 0; /* no one else relies on our grant to ourselves */
 }
 
-/* ---- asking ---- */
+/* ---- requests ---- */
 
-static void ask(struct election *e, uint16_t index)
+static void request_vote(struct election *e, uint16_t index)
 {
     const struct election_campaign *c = &e->campaign;
     const struct election_member *voter = voter_of(e, index);
@@ -114,18 +115,18 @@ static void ask(struct election *e, uint16_t index)
         e->now_ns + e->interval_ns / 2 + (e->state == ELECTION_ISOLATED ? e->interval_ns : 0);
 }
 
-static void ask_all(struct election *e)
+static void request_votes(struct election *e)
 {
     for (uint16_t i = 0; i < e->list.count; i++) {
-        if (i == e->self_index || e->peers[i].grant_ns > e->now_ns)
+        if (i == e->self_index || e->peers[i].vote_until_ns > e->now_ns)
             continue;
         if (e->peers[i].ask_ns <= e->now_ns)
-            ask(e, i);
+            request_vote(e, i);
         election_wake_at(e, e->peers[i].ask_ns);
     }
 }
 
-static void win(struct election *e)
+static void win_election(struct election *e)
 {
     struct election_campaign *c = &e->campaign;
     enum election_cause cause = c->cause;
@@ -135,68 +136,71 @@ static void win(struct election *e)
     e->leader = election_self(e);
     e->leader_address = e->config.self.address;
     e->claim_cause = cause;
-    /* Who is elected again while it leads has not broken off either. */
-    e->gave_way = c->flags & ELECTION_FLAG_RESIGNED || e->state == ELECTION_LEADER;
-    e->is_jumped = c->flags & (ELECTION_FLAG_JUMP | ELECTION_FLAG_BOOTSTRAP);
+    /* A leader that is elected again has not failed either. */
+    e->previous_stepped_down = c->flags & ELECTION_FLAG_STEPPED_DOWN || e->state == ELECTION_LEADER;
+    e->is_term_skipped = c->flags & (ELECTION_FLAG_TERM_SKIPPED | ELECTION_FLAG_BOOTSTRAP);
     e->counts.elections_won++;
     election_enter(e, ELECTION_LEADER,
                    cause == ELECTION_BY_BOOTSTRAP ? ELECTION_BY_BOOTSTRAP : ELECTION_BY_VOTES);
     election_lead_begin(e);
 }
 
-/* ---- counting ---- */
+/* ---- counting votes ---- */
 
-static void count(struct election *e)
+/* certain: votes of members without volatile vote state. */
+static void count_votes(struct election *e)
 {
     struct election_campaign *c = &e->campaign;
-    size_t grants = election_may_promise(e, election_self(e)), remember, needed;
+    size_t grants = election_may_grant_lease(e, election_self(e)), certain, needed;
 
-    remember = grants && !e->is_fresh && !e->is_uninvited;
+    certain = grants && !e->is_volatile && !e->is_unlisted;
     for (uint16_t i = 0; i < e->list.count; i++) {
-        bool granted = i != e->self_index && e->peers[i].grant_ns > e->now_ns;
+        bool granted = i != e->self_index && e->peers[i].vote_until_ns > e->now_ns;
 
         grants += granted;
-        remember += granted && !e->peers[i].is_fresh;
+        certain += granted && !e->peers[i].is_volatile;
     }
     needed = election_needed(e);
-    if (grants < needed || (e->is_uninvited && remember < needed && grants < e->list.count))
+    if (grants < needed || (e->is_unlisted && certain < needed && grants < e->list.count))
         return;
     if (c->stage == ELECTION_STAGE_PREVOTE) {
-        if (e->now_ns >= c->ends_ns && election_may_promise(e, election_self(e)))
+        if (e->now_ns >= c->ends_ns && election_may_grant_lease(e, election_self(e)))
             start_votes(e);
-    } else if (remember >= needed || c->flags & (ELECTION_FLAG_JUMP | ELECTION_FLAG_BOOTSTRAP)) {
-        win(e);
+    } else if (certain >= needed ||
+               c->flags & (ELECTION_FLAG_TERM_SKIPPED | ELECTION_FLAG_BOOTSTRAP)) {
+        win_election(e);
     } else {
-        /* Votes of this term may have been given and forgotten: go where none was. */
-        c->flags |= ELECTION_FLAG_JUMP;
+        /* Members may have voted in this term and forgotten it: skip to terms without votes. */
+        c->flags |= ELECTION_FLAG_TERM_SKIPPED;
         start_votes(e);
     }
 }
 
-/* Nobody promises for longer than a request of ours asks for. */
-static uint64_t usable(const struct election *e, uint64_t promise_ns)
+/* Two thirds of a lease grant, which lasts no longer than our request asked for. */
+static uint64_t usable_grant(const struct election *e, uint64_t lease_grant_ns)
 {
-    return election_min(promise_ns, e->config.interval_ns * e->config.misses) / 3 * 2;
+    return election_min(lease_grant_ns, e->config.interval_ns * e->config.misses) / 3 * 2;
 }
 
-void election_hear_grant(struct election *e, const struct election_event *event)
+void election_hear_vote_reply(struct election *e, const struct election_event *event)
 {
     const struct election_message *m = event->message;
     const struct election_campaign *c = &e->campaign;
-    bool is_vote = m->type == ELECTION_VOTE_ANSWER;
+    bool is_vote = m->type == ELECTION_VOTE_REPLY;
     uint16_t index = find_voter(e, m->from);
     struct election_peer *peer = &e->peers[index];
 
     if (c->stage == ELECTION_STAGE_NONE || index == ELECTION_NOT_FOUND ||
         is_vote != (c->stage == ELECTION_STAGE_VOTE) || (is_vote && m->term != c->term) ||
-        m->stamp_ns > e->now_ns || m->stamp_ns < c->started_ns || !election_see_term(e, m->seen))
+        m->stamp_ns > e->now_ns || m->stamp_ns < c->started_ns || !election_note_term(e, m->seen))
         return;
     peer->heard_ns = e->now_ns;
-    peer->is_fresh = m->flags & ELECTION_FLAG_FRESH;
+    peer->is_volatile = m->flags & ELECTION_FLAG_VOLATILE;
     if (m->flags & ELECTION_FLAG_GRANTED) {
-        peer->grant_ns = m->stamp_ns + (is_vote ? usable(e, m->promise_ns) : half_detection(e));
+        peer->vote_until_ns =
+            m->stamp_ns + (is_vote ? usable_grant(e, m->lease_grant_ns) : half_detection(e));
         if (is_vote)
-            peer->lease_ns = peer->grant_ns;
+            peer->lease_until_ns = peer->vote_until_ns;
         return;
     }
     peer->ask_ns = e->now_ns + (m->wait_ns ? election_min(m->wait_ns, e->detection_ns) + NS_PER_MS
@@ -208,13 +212,13 @@ void election_hear_grant(struct election *e, const struct election_event *event)
         election_forget_list(e);
         election_enter(e, ELECTION_JOINING, ELECTION_BY_LIST);
     } else {
-        election_want_list(e, &event->from, m->from, m->list);
+        election_request_list(e, &event->from, m->from, m->list);
     }
 }
 
 /* ---- time ---- */
 
-static bool majority_answers(const struct election *e)
+static bool majority_replies(const struct election *e)
 {
     size_t n = 1;
 
@@ -224,18 +228,19 @@ static bool majority_answers(const struct election *e)
     return n >= election_needed(e);
 }
 
-/* For the first leader, or uninvited: what it rests on may have changed, so look again. */
-static bool is_short(const struct election *e)
+/* A campaign for a bootstrap or with our own entry is limited: the list that it rests on may
+ * change. */
+static bool is_campaign_limited(const struct election *e)
 {
-    return e->campaign.flags & ELECTION_FLAG_BOOTSTRAP || e->is_uninvited;
+    return e->campaign.flags & ELECTION_FLAG_BOOTSTRAP || e->is_unlisted;
 }
 
-/* A round is over without a winner: the later in the list, the later again. */
+/* The round ended without a winner. The next one starts later the later we are in the list. */
 static void end_round(struct election *e)
 {
     struct election_campaign *c = &e->campaign;
 
-    if (is_short(e) || e->state == ELECTION_LEADER) {
+    if (is_campaign_limited(e) || e->state == ELECTION_LEADER) {
         election_campaign_stop(e);
         if (e->state != ELECTION_LEADER) {
             election_forget_list(e);
@@ -244,7 +249,7 @@ static void end_round(struct election *e)
         return;
     }
     c->stage = ELECTION_STAGE_PREVOTE;
-    forget_grants(e);
+    reset_votes(e);
     c->ends_ns = e->now_ns + (1u + e->self_index) * e->interval_ns / 2;
 }
 
@@ -255,30 +260,30 @@ static void check_isolation(struct election *e)
     if (e->state == ELECTION_LEADER || e->campaign.flags & ELECTION_FLAG_BOOTSTRAP)
         return;
     if (e->state == ELECTION_ISOLATED) {
-        election_look_around(e, 5 * e->interval_ns);
-        if (majority_answers(e)) {
+        election_discover(e, 5 * e->interval_ns);
+        if (majority_replies(e)) {
             e->campaign.started_ns = e->now_ns;
             election_enter(e, ELECTION_CANDIDATE, ELECTION_BY_QUORUM);
         }
         return;
     }
-    election_look_around(e, 5 * e->interval_ns);
+    election_discover(e, 5 * e->interval_ns);
     if (e->now_ns < after) {
         election_wake_at(e, after);
-    } else if (!majority_answers(e)) {
+    } else if (!majority_replies(e)) {
         election_enter(e, ELECTION_ISOLATED, ELECTION_BY_NO_QUORUM);
     }
 }
 
-/* Pre-votes may be asked for as long as it takes, in most campaigns. */
-static bool is_over(struct election *e)
+/* Most campaigns collect pre-votes without a limit. */
+static bool is_round_over(struct election *e)
 {
     const struct election_campaign *c = &e->campaign;
-    uint64_t limit = c->started_ns + (e->is_uninvited ? 2 : 1) * e->detection_ns;
+    uint64_t limit = c->started_ns + (e->is_unlisted ? 2 : 1) * e->detection_ns;
 
     if (c->stage == ELECTION_STAGE_VOTE)
         return e->now_ns >= c->ends_ns;
-    if (!is_short(e))
+    if (!is_campaign_limited(e))
         return false;
     election_wake_at(e, limit);
     return e->now_ns >= limit;
@@ -291,7 +296,7 @@ void election_campaign_tick(struct election *e)
 
     if (c->stage == ELECTION_STAGE_NONE)
         return;
-    if (is_over(e)) {
+    if (is_round_over(e)) {
         end_round(e);
         if (c->stage == ELECTION_STAGE_NONE)
             return;
@@ -299,13 +304,13 @@ void election_campaign_tick(struct election *e)
     check_isolation(e);
     do {
         term = c->term;
-        count(e);
+        count_votes(e);
     } while (c->stage != ELECTION_STAGE_NONE && c->term != term); /* our own vote may be enough */
     if (c->stage == ELECTION_STAGE_NONE)
         return; /* won */
-    ask_all(e);
+    request_votes(e);
     if (c->ends_ns > e->now_ns)
         election_wake_at(e, c->ends_ns);
-    if (e->promised_ns > e->now_ns && c->stage == ELECTION_STAGE_PREVOTE)
-        election_wake_at(e, e->promised_ns);
+    if (e->granted_until_ns > e->now_ns && c->stage == ELECTION_STAGE_PREVOTE)
+        election_wake_at(e, e->granted_until_ns);
 }

@@ -1,10 +1,17 @@
+/*
+ * Leader commands, leaving the list, and force.
+ *
+ * A command makes the leader step down in favour of the target, which asks for that itself; its
+ * result is known with the next claim. An instance that stops steps down at once and leaves the
+ * list later, when its data plane has drained.
+ */
 #include "election_internal.h"
 
-#define OUTCOME_WITHIN_NS (3 * NS_PER_SEC)
+#define RESULT_WITHIN_NS (3 * NS_PER_SEC)
 
 /* ---- commands ---- */
 
-static bool is_alive(const struct election *e, uint16_t index)
+static bool is_target_alive(const struct election *e, uint16_t index)
 {
     if (index == e->self_index)
         return true;
@@ -12,12 +19,12 @@ static bool is_alive(const struct election *e, uint16_t index)
         return election_may_be_alive(e, index);
     if (election_hears_leader(e))
         return election_bit(e->live, index);
-    return e->list.members[index].instance != e->leader; /* nobody knows better */
+    return e->list.members[index].instance != e->leader; /* no leader reports it */
 }
 
-static void tell_to_hand_over(struct election *e, uint64_t target)
+static void send_transfer(struct election *e, uint64_t target)
 {
-    struct election_message m = election_make(e, ELECTION_HAND_OVER);
+    struct election_message m = election_make(e, ELECTION_TRANSFER);
     uint16_t index = election_find(e, target);
 
     m.leader = target;
@@ -27,69 +34,70 @@ static void tell_to_hand_over(struct election *e, uint64_t target)
         election_send(e, &e->list.members[index].address, target, &m);
 }
 
-/* We are the target. The leader is told until it gives way; who cannot be reached is waited out. */
-static void want_to_lead(struct election *e)
+/* We are the target: ask the leader to step down; if it is silent, stand for election. */
+static void accept_transfer(struct election *e)
 {
     bool member = e->state == ELECTION_FOLLOWER || e->state == ELECTION_SUSPECT;
 
     if (!e->config.self.is_eligible || (!member && e->state != ELECTION_CANDIDATE))
         return;
-    e->wanted_term = e->term;
-    e->wanted_until_ns = e->now_ns + OUTCOME_WITHIN_NS;
-    e->wanted_ns = e->now_ns;
+    e->transfer_term = e->term;
+    e->transfer_until_ns = e->now_ns + RESULT_WITHIN_NS;
+    e->transfer_since_ns = e->now_ns;
 }
 
-static void press(struct election *e)
+static void pursue_transfer(struct election *e)
 {
     bool late = e->now_ns >= e->heard_ns + e->interval_ns * 3 / 2 || !election_hears_leader(e);
 
-    if (e->now_ns >= e->wanted_until_ns || e->term != e->wanted_term ||
+    if (e->now_ns >= e->transfer_until_ns || e->term != e->transfer_term ||
         (e->state != ELECTION_FOLLOWER && e->state != ELECTION_SUSPECT))
         return;
-    if (late && e->now_ns >= e->wanted_ns + 2 * e->interval_ns) {
+    if (late && e->now_ns >= e->transfer_since_ns + 2 * e->interval_ns) {
         election_enter(e, ELECTION_CANDIDATE, ELECTION_BY_COMMAND);
         election_campaign_start(e, ELECTION_STAGE_PREVOTE, ELECTION_BY_COMMAND, 0);
         return;
     }
-    if (e->now_ns >= e->pressed_ns + e->interval_ns) {
-        e->pressed_ns = e->now_ns;
-        tell_to_hand_over(e, election_self(e));
+    if (e->now_ns >= e->transfer_sent_ns + e->interval_ns) {
+        e->transfer_sent_ns = e->now_ns;
+        send_transfer(e, election_self(e));
     }
-    election_wake_at(e, e->pressed_ns + e->interval_ns);
+    election_wake_at(e, e->transfer_sent_ns + e->interval_ns);
 }
 
-static void hand_over(struct election *e, uint64_t target)
+static void transfer_to(struct election *e, uint64_t target)
 {
     uint16_t index = election_find(e, target);
 
-    /* Who is not willing yet, for it has just started, asks again. */
-    if (e->state == ELECTION_LEADER && index != ELECTION_NOT_FOUND && election_is_willing(e, index))
-        election_resign(e, target, ELECTION_BY_COMMAND);
+    /* A target that has just started may not succeed yet; it asks again. */
+    if (e->state == ELECTION_LEADER && index != ELECTION_NOT_FOUND &&
+        election_may_succeed(e, index))
+        election_step_down(e, target, ELECTION_BY_COMMAND);
 }
 
-void election_hear_hand_over(struct election *e, const struct election_event *event)
+void election_hear_transfer(struct election *e, const struct election_event *event)
 {
     const struct election_message *m = event->message;
 
     if (m->term != e->term)
-        return; /* of a term that is over: that command has been overtaken */
+        return; /* of an earlier term: that command has its result already */
     if (m->leader == election_self(e))
-        want_to_lead(e);
+        accept_transfer(e);
     else
-        hand_over(e, m->leader);
+        transfer_to(e, m->leader);
 }
 
-static void await(struct election *e, const struct election_event *event)
+static void add_command(struct election *e, const struct election_event *event)
 {
     if (e->command_count == ELECTION_COMMANDS_MAX) {
-        election_answer(e, event->token, ELECTION_NO_QUORUM);
+        election_result(e, event->token, ELECTION_NO_QUORUM);
         return;
     }
     e->commands[e->command_count++] =
         (struct election_pending){.token = event->token,
                                   .target = event->instance,
                                   .term = e->term,
-                                  .until_ns = e->now_ns + OUTCOME_WITHIN_NS};
+                                  .until_ns = e->now_ns + RESULT_WITHIN_NS};
 }
 
 void election_command(struct election *e, const struct election_event *event)
@@ -99,34 +107,34 @@ void election_command(struct election *e, const struct election_event *event)
     e->generation = election_max(e->generation, event->generation);
     if (event->instance == e->leader &&
         (e->state == ELECTION_LEADER ? e->now_ns < e->valid_until_ns : election_hears_leader(e))) {
-        /* Whatever its condition: a command that is repeated finds it done. */
-        election_answer(e, event->token, ELECTION_OK);
+        /* A repeated command is done, whatever if_term says. */
+        election_result(e, event->token, ELECTION_OK);
     } else if (event->if_term && event->if_term != e->term) {
-        election_answer(e, event->token, ELECTION_BAD_TERM);
+        election_result(e, event->token, ELECTION_BAD_TERM);
     } else if (index == ELECTION_NOT_FOUND || !e->list.members[index].is_eligible ||
-               !is_alive(e, index)) {
-        election_answer(e, event->token, ELECTION_NO_MEMBER);
+               !is_target_alive(e, index)) {
+        election_result(e, event->token, ELECTION_NO_MEMBER);
     } else {
-        await(e, event);
-        hand_over(e, event->instance);
+        add_command(e, event);
+        transfer_to(e, event->instance);
         if (e->state == ELECTION_RESIGNING)
             return;
-        tell_to_hand_over(e, event->instance);
+        send_transfer(e, event->instance);
         if (event->instance == election_self(e))
-            want_to_lead(e);
+            accept_transfer(e);
     }
 }
 
-/* The outcome is the next claim: the target's, or another's. */
-static bool is_settled(struct election *e, const struct election_pending *command)
+/* The next claim decides the result. False: not known yet. */
+static bool finish_command(struct election *e, const struct election_pending *command)
 {
     bool leads = e->leader && (e->leader != election_self(e) || e->state == ELECTION_LEADER);
 
     if (e->term > command->term && leads)
-        election_answer(e, command->token,
+        election_result(e, command->token,
                         e->leader == command->target ? ELECTION_OK : ELECTION_BAD_TERM);
     else if (e->now_ns >= command->until_ns)
-        election_answer(e, command->token, ELECTION_NO_QUORUM);
+        election_result(e, command->token, ELECTION_NO_QUORUM);
     else
         return false;
     return true;
@@ -134,11 +142,11 @@ static bool is_settled(struct election *e, const struct election_pending *comman
 
 /* ---- stopping ---- */
 
-/* A leader that finds nobody to take over goes on, and looks again with each heartbeat. */
+/* A leader without a possible successor goes on leading, and tries again with each heartbeat. */
 void election_stop(struct election *e)
 {
     e->is_stopping = true;
-    election_give_way(e, ELECTION_BY_STOP);
+    election_step_down_to_successor(e, ELECTION_BY_STOP);
 }
 
 void election_quit(struct election *e)
@@ -165,7 +173,7 @@ void election_hear_leave(struct election *e, const struct election_event *event)
     }
     if (e->state != ELECTION_LEADER || index == ELECTION_NOT_FOUND)
         return;
-    if (election_keeps_seats(e)) { /* it may go: its seat waits for it */
+    if (election_is_list_at_minimum(e)) { /* it may leave, and its entry stays */
         election_send(e, &event->from, event->message->from, &go);
         return;
     }
@@ -173,8 +181,9 @@ void election_hear_leave(struct election *e, const struct election_event *event)
     election_run_changes(e);
 }
 
-/* A follower leaves the list before it goes; who resigned, once there is another leader. */
-static void stop_tick(struct election *e)
+/* A follower asks the leader to remove it; an instance that stepped down waits for the next
+ * leader. */
+static void leave_tick(struct election *e)
 {
     struct election_message leave = election_make(e, ELECTION_LEAVE);
 
@@ -199,8 +208,8 @@ static void stop_tick(struct election *e)
 
 static void resign_tick(struct election *e)
 {
-    if (e->now_ns < e->resign_ns)
-        election_wake_at(e, e->resign_ns);
+    if (e->now_ns < e->resigning_until_ns)
+        election_wake_at(e, e->resigning_until_ns);
     else
         election_enter(e, ELECTION_FOLLOWER, ELECTION_BY_LIMIT);
 }
@@ -210,7 +219,7 @@ void election_command_tick(struct election *e)
     uint32_t kept = 0;
 
     for (uint32_t i = 0; i < e->command_count; i++) {
-        if (is_settled(e, &e->commands[i]))
+        if (finish_command(e, &e->commands[i]))
             continue;
         election_wake_at(e, e->commands[i].until_ns);
         e->commands[kept++] = e->commands[i];
@@ -218,18 +227,18 @@ void election_command_tick(struct election *e)
     e->command_count = kept;
     if (e->state == ELECTION_RESIGNING)
         resign_tick(e);
-    if (e->wanted_until_ns)
-        press(e);
+    if (e->transfer_until_ns)
+        pursue_transfer(e);
     if (e->is_leaving && e->state != ELECTION_OUT)
-        stop_tick(e);
+        leave_tick(e);
 }
 
-/* ---- force: documented as unsafe; whoever does not answer now is no longer in the list ---- */
+/* ---- force: documented as unsafe; removes every member that does not reply from the list ---- */
 
 void election_force(struct election *e)
 {
     if (e->state != ELECTION_ISOLATED && e->state != ELECTION_CANDIDATE &&
-        e->state != ELECTION_SUSPECT && (e->state != ELECTION_JOINING || !election_draft_all(e)))
+        e->state != ELECTION_SUSPECT && (e->state != ELECTION_JOINING || !election_draft_list(e)))
         return;
     for (uint16_t i = e->list.count; i-- > 0;) {
         bool silent = !e->peers[i].heard_ns || e->now_ns > e->peers[i].heard_ns + e->detection_ns;
@@ -246,13 +255,13 @@ void election_force(struct election *e)
     e->list.is_forced = true;
     e->list.floor = 0;
     election_campaign_stop(e);
-    e->campaign.flags = ELECTION_FLAG_JUMP;
-    e->seen_term += ELECTION_TERM_JUMP;
+    e->campaign.flags = ELECTION_FLAG_TERM_SKIPPED;
+    e->seen_term += ELECTION_TERM_SKIP;
     e->term = e->voted_term = e->seen_term;
     e->voted_for = e->leader = election_self(e);
     e->leader_address = e->config.self.address;
     e->claim_cause = ELECTION_BY_FORCE;
-    e->is_jumped = true;
+    e->is_term_skipped = true;
     election_enter(e, ELECTION_LEADER, ELECTION_BY_FORCE);
     election_lead_begin(e);
 }

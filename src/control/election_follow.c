@@ -1,11 +1,17 @@
+/*
+ * A follower's side: the claim that it follows, the leader's heartbeats, and the failure detection
+ * that makes it a candidate. A late heartbeat leads to a probe, then to indirect probes through
+ * other members (as in SWIM), then to the failure verdict and, in the order of succession, to a
+ * candidacy.
+ */
 #include "election_internal.h"
 
-#define ASKED_MEMBERS 3
+#define INDIRECT_PROBES 3 /* members that are asked whether they hear the leader */
 
 bool election_hears_leader(const struct election *e)
 {
     return e->leader && e->heard_ns && e->now_ns < e->heard_ns + e->detection_ns &&
-           e->refused != e->leader && e->resigned_term != e->term;
+           e->refused != e->leader && e->stepped_down_term != e->term;
 }
 
 bool election_is_ready(const struct election *e)
@@ -15,24 +21,25 @@ bool election_is_ready(const struct election *e)
 
 /* ---- claims ---- */
 
-/* Same term, another leader (without quorum only): the earlier in the list, then the lower. */
+/* Two leaders of one term (possible without quorum): the earlier in the list wins, then the lower
+ * instance. */
 static bool wins_tie(const struct election *e, uint64_t instance)
 {
-    uint16_t its = election_find(e, instance), present = election_find(e, e->leader);
+    uint16_t theirs = election_find(e, instance), current = election_find(e, e->leader);
 
-    if (its == ELECTION_NOT_FOUND || present == ELECTION_NOT_FOUND)
+    if (theirs == ELECTION_NOT_FOUND || current == ELECTION_NOT_FOUND)
         return instance < e->leader;
-    return its < present;
+    return theirs < current;
 }
 
-static void give_way(struct election *e)
+static void end_own_candidacy(struct election *e)
 {
     if (e->state == ELECTION_LEADER || e->state == ELECTION_RESIGNING)
         election_lead_end(e);
     election_campaign_stop(e);
-    if (e->state == ELECTION_JOINING || e->state == ELECTION_KEY)
+    if (e->state == ELECTION_JOINING || e->state == ELECTION_UNAUTHENTICATED)
         return;
-    if (!election_has_list(e)) { /* the draft of a list for a cluster that is there already */
+    if (!election_has_list(e)) { /* our draft of a first list; there is a cluster already */
         election_forget_list(e);
         election_enter(e, ELECTION_JOINING, ELECTION_BY_CLAIM);
         return;
@@ -40,24 +47,24 @@ static void give_way(struct election *e)
     election_enter(e, ELECTION_FOLLOWER, ELECTION_BY_CLAIM);
 }
 
-static void follow(struct election *e, uint64_t term, uint64_t leader,
-                   const struct address *address)
+static void follow_claim(struct election *e, uint64_t term, uint64_t leader,
+                         const struct address *address)
 {
     if (term != e->term || leader != e->leader) {
         e->claim_cause = ELECTION_BY_CLAIM;
-        e->gave_way = false;
+        e->previous_stepped_down = false;
     }
     e->term = term;
     e->leader = leader;
     e->leader_address = address_with_port(*address, 0);
     e->heard_ns = e->now_ns;
     e->suspicion = 0;
-    e->candidate_ns = e->patience_ns = 0;
+    e->candidacy_ns = e->earliest_candidacy_ns = 0;
     e->refused = 0;
-    give_way(e);
+    end_own_candidacy(e);
 }
 
-/* Two clusters that grew apart, with leaders of one term: the winner claims again, above it. */
+/* Two clusters that split, with leaders of one term: the winner claims a higher term. */
 static bool loses_tie(struct election *e, uint64_t leader)
 {
     if (e->state != ELECTION_LEADER || leader == election_self(e))
@@ -69,57 +76,57 @@ static bool loses_tie(struct election *e, uint64_t leader)
     return false;
 }
 
-/* Somebody else's word. A leader that we cannot hear is suspected from now on, not from before. */
+/* Failure detection of the claimed leader starts now, also if this is another member's report. */
 void election_hear_claim(struct election *e, uint64_t term, uint64_t leader,
                          const struct address *address)
 {
     struct election_message alive;
 
-    if (!leader || leader == election_self(e) || term < e->term || !election_see_term(e, term) ||
+    if (!leader || leader == election_self(e) || term < e->term || !election_note_term(e, term) ||
         term < e->list.id.term || (term == e->term && !loses_tie(e, leader)))
         return;
     if (e->list.wants_majority || election_find(e, leader) != ELECTION_NOT_FOUND ||
-        e->state == ELECTION_JOINING || e->state == ELECTION_KEY) {
-        follow(e, term, leader, address);
+        e->state == ELECTION_JOINING || e->state == ELECTION_UNAUTHENTICATED) {
+        follow_claim(e, term, leader, address);
         return;
     }
-    /* Another cluster of ours, grown apart: all of us go over to it. */
-    follow(e, term, leader, address);
+    /* The other half of a cluster that split: all members of this half join it. */
+    follow_claim(e, term, leader, address);
     alive = election_make(e, ELECTION_ALIVE);
     alive.leader = leader;
     alive.leader_address = e->leader_address;
     election_send_all(e, &alive);
     election_forget_list(e);
     election_enter(e, ELECTION_JOINING, ELECTION_BY_CLAIM);
-    e->who_ns = e->now_ns;
+    e->discover_ns = e->now_ns;
 }
 
 /* ---- heartbeats ---- */
 
-bool election_may_promise(const struct election *e, uint64_t to)
+bool election_may_grant_lease(const struct election *e, uint64_t to)
 {
-    return e->now_ns >= e->abstain_ns && (e->promised_to == to || e->now_ns >= e->promised_ns);
+    return e->now_ns >= e->abstain_ns && (e->granted_to == to || e->now_ns >= e->granted_until_ns);
 }
 
 static void acknowledge(struct election *e, const struct election_event *event)
 {
     struct election_message ack = election_make(e, ELECTION_ACK);
 
-    if (election_may_promise(e, event->message->from) && e->resigned_term != e->term) {
-        /* A shorter promise does not end a longer one, on which a lease may still rest. */
-        if (e->promised_to != event->message->from)
-            e->promised_ns = 0;
-        e->promised_to = event->message->from;
-        e->promised_ns = election_max(e->promised_ns, e->now_ns + e->detection_ns);
-        ack.promise_ns = e->detection_ns;
+    if (election_may_grant_lease(e, event->message->from) && e->stepped_down_term != e->term) {
+        /* A shorter grant does not end a longer one, on which a lease may still rest. */
+        if (e->granted_to != event->message->from)
+            e->granted_until_ns = 0;
+        e->granted_to = event->message->from;
+        e->granted_until_ns = election_max(e->granted_until_ns, e->now_ns + e->detection_ns);
+        ack.lease_grant_ns = e->detection_ns;
     }
     ack.stamp_ns = event->message->stamp_ns;
     ack.flags = (uint16_t)((election_is_ready(e) ? ELECTION_FLAG_APP : 0) |
-                           (e->is_fresh ? ELECTION_FLAG_FRESH : 0));
+                           (e->is_volatile ? ELECTION_FLAG_VOLATILE : 0));
     election_send(e, &event->from, event->message->from, &ack);
 }
 
-static void take_terms_of_heartbeat(struct election *e, const struct election_event *event)
+static void take_heartbeat_settings(struct election *e, const struct election_event *event)
 {
     const struct election_message *m = event->message;
     int newer = election_list_id_compare(m->list, e->list.id);
@@ -128,24 +135,23 @@ static void take_terms_of_heartbeat(struct election *e, const struct election_ev
     e->detection_ns = e->interval_ns * (m->misses ? m->misses : 1);
     if (m->cause < ELECTION_CAUSE_COUNT)
         e->claim_cause = (enum election_cause)m->cause;
-    e->gave_way = m->flags & ELECTION_FLAG_RESIGNED;
-    if (e->is_fresh && e->state == ELECTION_JOINING) /* a predecessor's promise was as long */
+    e->previous_stepped_down = m->flags & ELECTION_FLAG_STEPPED_DOWN;
+    /* A predecessor's grant may last as long as this leader's detection time. */
+    if (e->is_volatile && e->state == ELECTION_JOINING)
         e->abstain_ns = election_max(e->abstain_ns, e->started_ns + e->detection_ns);
     if (newer == 0) {
         memcpy(e->live, m->live, sizeof(e->live));
         memcpy(e->ready, m->ready, sizeof(e->ready));
         e->live_list = m->list;
-        if (m->flags & ELECTION_FLAG_SETTLED && election_is_member(e))
-            e->is_fresh = false;
+        if (m->flags & ELECTION_FLAG_COMMITTED && election_is_member(e))
+            e->is_volatile = false;
     } else if (newer > 0) {
-        election_want_list(e, &event->from, m->from, m->list);
+        election_request_list(e, &event->from, m->from, m->list);
     }
 }
 
-static bool is_below(const struct election *e, const struct election_message *m)
+static bool is_claim_too_low(const struct election *e, const struct election_message *m)
 {
-    if (ELECTION_IS_BROKEN(e, BROKEN_TERM_CHECK))
-        return false;
     return m->term < e->term ||
            (m->term == e->term && e->leader && e->leader != m->from && !wins_tie(e, m->from));
 }
@@ -154,28 +160,29 @@ void election_hear_heartbeat(struct election *e, const struct election_event *ev
 {
     const struct election_message *m = event->message;
 
-    if (is_below(e, m)) {
-        election_tell_claim(e, &event->from, m->from);
+    if (is_claim_too_low(e, m)) {
+        election_send_claim(e, &event->from, m->from);
         return;
     }
-    if (!election_see_term(e, m->term))
+    if (!election_note_term(e, m->term))
         return;
-    if (m->term == e->term && e->resigned_term == m->term)
-        return; /* sent before it resigned */
-    follow(e, m->term, m->from, &event->from);
-    take_terms_of_heartbeat(e, event);
+    if (m->term == e->term && e->stepped_down_term == m->term)
+        return; /* sent before it stepped down */
+    follow_claim(e, m->term, m->from, &event->from);
+    take_heartbeat_settings(e, event);
     acknowledge(e, event);
-    if (e->asked.type)
-        election_answer_asked(e);
+    if (e->pending_request.type)
+        election_decide_pending(e);
 }
 
-/* ---- what members seem to be ---- */
+/* ---- the states of members ---- */
 
-/* Followers hear of each other now and then only: a new leader gives all a detection time to answer
- * it, but for one that it was elected against. */
-static bool may_still_answer(const struct election *e, uint16_t index)
+/* Followers rarely exchange messages, so a new leader gives every member one detection time to
+ * reply, except a deposed leader that failed. */
+static bool may_still_reply(const struct election *e, uint16_t index)
 {
-    bool is_deposed = e->list.members[index].instance == e->campaign.deposed && !e->gave_way;
+    bool is_deposed =
+        e->list.members[index].instance == e->campaign.deposed && !e->previous_stepped_down;
 
     return !is_deposed && e->now_ns < e->led_since_ns + e->detection_ns;
 }
@@ -183,7 +190,7 @@ static bool may_still_answer(const struct election *e, uint16_t index)
 bool election_may_be_alive(const struct election *e, uint16_t index)
 {
     if (e->state == ELECTION_LEADER)
-        return election_is_live(e, index) || may_still_answer(e, index);
+        return election_is_live(e, index) || may_still_reply(e, index);
     return index == e->self_index || e->list.members[index].instance == e->leader ||
            election_list_id_compare(e->live_list, e->list.id) != 0 || election_bit(e->live, index);
 }
@@ -203,7 +210,7 @@ enum election_member_state election_describe(const struct election *e, uint16_t 
     return ELECTION_MEMBER_DEAD;
 }
 
-/* ---- suspicion ---- */
+/* ---- failure detection ---- */
 
 void election_probe_leader(struct election *e)
 {
@@ -213,7 +220,7 @@ void election_probe_leader(struct election *e)
     election_send(e, &e->leader_address, e->leader, &probe);
 }
 
-/* A leader answers with what it is known by: a heartbeat. */
+/* A leader replies with a heartbeat, others with ALIVE. */
 void election_hear_probe(struct election *e, const struct election_event *event)
 {
     const struct election_message *m = event->message;
@@ -236,46 +243,47 @@ void election_hear_alive(struct election *e, const struct election_event *event)
     election_hear_claim(e, m->term, m->leader, &m->leader_address);
 }
 
-static void ask_others(struct election *e)
+static void send_probe_requests(struct election *e)
 {
-    struct election_message ask = election_make(e, ELECTION_ASK);
-    uint16_t asked = 0;
+    struct election_message request = election_make(e, ELECTION_PROBE_REQUEST);
+    uint16_t sent = 0;
 
-    ask.leader = e->leader;
-    for (uint16_t i = 1; i < e->list.count && asked < ASKED_MEMBERS; i++) {
+    request.leader = e->leader;
+    for (uint16_t i = 1; i < e->list.count && sent < INDIRECT_PROBES; i++) {
         uint16_t index = (uint16_t)((e->self_index + i) % e->list.count);
         const struct election_member *member = &e->list.members[index];
 
         if (member->instance == e->leader || !election_bit(e->live, index))
             continue;
-        election_send(e, &member->address, member->instance, &ask);
-        asked++;
+        election_send(e, &member->address, member->instance, &request);
+        sent++;
     }
 }
 
-void election_hear_ask(struct election *e, const struct election_event *event)
+void election_hear_probe_request(struct election *e, const struct election_event *event)
 {
-    struct election_message told = election_make(e, ELECTION_TOLD);
+    struct election_message report = election_make(e, ELECTION_PROBE_REPORT);
 
-    told.leader = event->message->leader;
-    if (e->leader == told.leader && election_hears_leader(e))
-        told.wait_ns = e->heard_ns + e->detection_ns - e->now_ns;
-    else if (e->leader == told.leader && e->state != ELECTION_LEADER)
+    report.leader = event->message->leader;
+    if (e->leader == report.leader && election_hears_leader(e))
+        report.wait_ns = e->heard_ns + e->detection_ns - e->now_ns;
+    else if (e->leader == report.leader && e->state != ELECTION_LEADER)
         election_probe_leader(e);
-    election_send(e, &event->from, event->message->from, &told);
+    election_send(e, &event->from, event->message->from, &report);
 }
 
-/* Only patience: the promise of whoever hears the leader keeps it in office anyway. */
-void election_hear_told(struct election *e, const struct election_event *event)
+/* It only delays our candidacy; the lease grants of members that hear the leader protect it
+ * anyway. */
+void election_hear_probe_report(struct election *e, const struct election_event *event)
 {
     const struct election_message *m = event->message;
 
     if (e->state == ELECTION_SUSPECT && m->leader == e->leader && m->wait_ns)
-        e->patience_ns =
-            election_max(e->patience_ns, e->now_ns + election_min(m->wait_ns, e->detection_ns));
+        e->earliest_candidacy_ns = election_max(
+            e->earliest_candidacy_ns, e->now_ns + election_min(m->wait_ns, e->detection_ns));
 }
 
-/* How many that are ready stand between the dead leader and us, going round the list. */
+/* Number of ready members between the failed leader and us, going round the list. */
 static uint64_t succession_rank(const struct election *e)
 {
     uint16_t from = election_find(e, e->leader);
@@ -295,29 +303,29 @@ static uint64_t succession_rank(const struct election *e)
     return election_is_ready(e) ? rank : ready;
 }
 
-static void reach_verdict(struct election *e)
+static void decide_candidacy(struct election *e)
 {
-    e->candidate_ns = e->config.self.is_eligible && !e->is_stopping && !e->is_stuck
+    e->candidacy_ns = e->config.self.is_eligible && !e->is_stopping && !e->is_stuck
                           ? e->now_ns + succession_rank(e) * e->interval_ns
                           : ELECTION_NEVER;
 }
 
-static void suspect(struct election *e)
+static void suspect_leader(struct election *e)
 {
     uint64_t half = e->heard_ns + e->detection_ns / 2;
     uint64_t verdict = e->heard_ns + e->detection_ns + e->health * e->interval_ns;
 
     if (e->suspicion < 2 && e->now_ns >= half) {
-        ask_others(e);
+        send_probe_requests(e);
         e->suspicion = 2;
     }
-    if (!e->candidate_ns && e->now_ns >= verdict)
-        reach_verdict(e);
-    if (e->candidate_ns && election_hears_only_strangers(e)) {
-        election_enter(e, ELECTION_KEY, ELECTION_BY_AUTH);
+    if (!e->candidacy_ns && e->now_ns >= verdict)
+        decide_candidacy(e);
+    if (e->candidacy_ns && election_hears_only_unauthenticated(e)) {
+        election_enter(e, ELECTION_UNAUTHENTICATED, ELECTION_BY_AUTH);
         return;
     }
-    if (e->candidate_ns && e->now_ns >= election_max(e->candidate_ns, e->patience_ns)) {
+    if (e->candidacy_ns && e->now_ns >= election_max(e->candidacy_ns, e->earliest_candidacy_ns)) {
         bool evidence = e->refused && e->refused == e->leader;
 
         election_enter(e, ELECTION_CANDIDATE,
@@ -329,7 +337,8 @@ static void suspect(struct election *e)
     }
     if (e->suspicion < 2)
         election_wake_at(e, half);
-    election_wake_at(e, e->candidate_ns ? election_max(e->candidate_ns, e->patience_ns) : verdict);
+    election_wake_at(e, e->candidacy_ns ? election_max(e->candidacy_ns, e->earliest_candidacy_ns)
+                                        : verdict);
 }
 
 void election_suspect_tick(struct election *e)
@@ -343,7 +352,7 @@ void election_suspect_tick(struct election *e)
             election_probe_leader(e);
     }
     if (e->state == ELECTION_SUSPECT)
-        suspect(e);
+        suspect_leader(e);
     else
         election_wake_at(e, late);
 }
@@ -357,14 +366,14 @@ void election_hear_refusal(struct election *e, uint64_t instance)
          e->state != ELECTION_CANDIDATE))
         return;
     e->refused = instance;
-    if (e->promised_to == instance)
-        e->promised_ns = 0;
+    if (e->granted_to == instance)
+        e->granted_until_ns = 0;
     if (e->state != ELECTION_CANDIDATE) {
         election_enter(e, ELECTION_SUSPECT, ELECTION_BY_EVIDENCE);
         e->suspicion = 2;
-        e->patience_ns = 0;
-        reach_verdict(e);
+        e->earliest_candidacy_ns = 0;
+        decide_candidacy(e);
     }
-    if (e->asked.type)
-        election_answer_asked(e);
+    if (e->pending_request.type)
+        election_decide_pending(e);
 }

@@ -1,15 +1,18 @@
 /*
- * election_internal: what the parts of the election tell each other.
+ * election_internal: what the source files of the election declare for each other.
  *
  *   election.c           the step, its timers, the transition table
  *   election_send.c      messages and other actions
  *   election_list.c      the list, its pages, its changes
- *   election_follow.c    claims, heartbeats, suspicion, evidence
- *   election_vote.c      what we grant
- *   election_campaign.c  what we ask for
- *   election_lead.c      heartbeats, the lease, resigning
- *   election_join.c      who is there, the first leader
- *   election_command.c   commands, and stopping
+ *   election_follow.c    claims, heartbeats, failure detection, evidence
+ *   election_vote.c      votes for others
+ *   election_campaign.c  our own candidacy
+ *   election_lead.c      the leader: lease, heartbeats, stepping down
+ *   election_join.c      discovery, the first leader
+ *   election_command.c   leader commands, leaving, force
+ *
+ * Functions named election_hear_X handle a received message X. Functions named election_X_tick run
+ * the timers of a state, and call election_wake_at for the next one.
  */
 #ifndef HEADLESS_CONTROL_ELECTION_INTERNAL_H
 #define HEADLESS_CONTROL_ELECTION_INTERNAL_H
@@ -19,12 +22,6 @@
 
 #define ELECTION_NEVER     UINT64_MAX
 #define ELECTION_NOT_FOUND ELECTION_MEMBERS_MAX
-
-#ifdef ELECTION_BROKEN
-#define ELECTION_IS_BROKEN(e, fault) ((e)->config.broken == (fault))
-#else
-#define ELECTION_IS_BROKEN(e, fault) false
-#endif
 
 static inline uint64_t election_max(uint64_t a, uint64_t b)
 {
@@ -42,77 +39,93 @@ static inline uint64_t election_self(const struct election *e)
 }
 
 /* ---- election.c ---- */
+/* Makes a transition that the table allows; counts one that it does not, and stays. */
 void election_enter(struct election *e, enum election_state state, enum election_cause cause);
+/* Asks for a TICK at at_ns or earlier. */
 void election_wake_at(struct election *e, uint64_t at_ns);
-/* No higher term is believed in. */
-uint64_t election_believable_term(const struct election *e);
-/* A term heard of. False: it is too far above what we know; counted. */
-bool election_see_term(struct election *e, uint64_t term);
+/* The highest term that this instance accepts. */
+uint64_t election_term_limit(const struct election *e);
+/* Notes a term from a message. False: it is above the limit, and counted. */
+bool election_note_term(struct election *e, uint64_t term);
 bool election_is_member(const struct election *e);
-/* Has it a list that a leader made? A list of a bootstrap under way is none. */
+/* True if a leader made our list; false for the draft of a bootstrap under way. */
 bool election_has_list(const struct election *e);
 
 /* ---- election_send.c ---- */
+/* A message with the fields that all types have. */
 struct election_message election_make(const struct election *e, enum election_message_type type);
 void election_send(struct election *e, const struct address *to, uint64_t instance,
                    const struct election_message *message);
-void election_send_card(struct election *e, const struct address *to, uint64_t instance,
-                        struct election_message message);
+/* With our own member entry, as DISCOVER and HELLO carry it. */
+void election_send_with_self(struct election *e, const struct address *to, uint64_t instance,
+                             struct election_message message);
 void election_send_all(struct election *e, const struct election_message *message);
+/* One page of the list, from member number first on; to NULL: to all members. */
 void election_send_page(struct election *e, const struct address *to, uint64_t instance,
                         uint16_t first);
+/* All pages to all members. */
 void election_push_list(struct election *e);
-void election_answer(struct election *e, uint64_t token, enum election_answer answer);
+void election_result(struct election *e, uint64_t token, enum election_result reply);
 
 /* ---- election_list.c ---- */
+/* Index of an instance, or ELECTION_NOT_FOUND. */
 uint16_t election_find(const struct election *e, uint64_t instance);
-bool election_is_seat(const struct election_member *listed, const struct election_member *other);
-/* Its place in leader_list; those that are not in it come after all others. */
+/* True if both have the same entry: the same name, or without a name the same address. */
+bool election_is_same_entry(const struct election_member *listed,
+                            const struct election_member *other);
+/* Index of the entry with this member's name (or address), or ELECTION_NOT_FOUND. */
+uint16_t election_find_entry(const struct election *e, const struct election_member *member);
+/* Position in leader_list; members that are not in it rank after all that are. */
 uint16_t election_rank(const struct election *e, const struct election_member *member);
-uint16_t election_find_seat(const struct election *e, const struct election_member *member);
 bool election_bit(const uint64_t *bits, uint16_t index);
 void election_set_bit(uint64_t *bits, uint16_t index);
-/* Nobody leaves the list: who is expected keeps a seat, also when it has gone. */
-bool election_keeps_seats(const struct election *e);
+/* True if no entry may be removed: expected members keep theirs, also after they have left. */
+bool election_is_list_at_minimum(const struct election *e);
 void election_request_change(struct election *e, enum election_change_type type, bool is_graceful,
                              const struct election_member *member);
 void election_run_changes(struct election *e);
-void election_seat_heirs(struct election *e);
-void election_check_settled(struct election *e);
-void election_hear_list_ask(struct election *e, const struct election_event *event);
+void election_apply_replacements(struct election *e);
+void election_check_list_committed(struct election *e);
+void election_hear_list_request(struct election *e, const struct election_event *event);
 void election_hear_list_page(struct election *e, const struct election_event *event);
-void election_want_list(struct election *e, const struct address *from, uint64_t instance,
-                        struct election_list_id id);
+void election_request_list(struct election *e, const struct address *from, uint64_t instance,
+                           struct election_list_id id);
 void election_forget_list(struct election *e);
+/* Updates what follows from the members of the list; call it after each change. */
 void election_list_changed(struct election *e);
 
 /* ---- election_follow.c ---- */
 void election_hear_heartbeat(struct election *e, const struct election_event *event);
+/* A claim reported by the leader itself or by another member. */
 void election_hear_claim(struct election *e, uint64_t term, uint64_t leader,
                          const struct address *address);
 void election_hear_probe(struct election *e, const struct election_event *event);
 void election_hear_alive(struct election *e, const struct election_event *event);
-void election_hear_ask(struct election *e, const struct election_event *event);
-void election_hear_told(struct election *e, const struct election_event *event);
+void election_hear_probe_request(struct election *e, const struct election_event *event);
+void election_hear_probe_report(struct election *e, const struct election_event *event);
 void election_hear_refusal(struct election *e, uint64_t instance);
 void election_probe_leader(struct election *e);
 void election_suspect_tick(struct election *e);
+/* A heartbeat arrived within the detection time, and the leader has neither failed nor stepped
+ * down. */
 bool election_hears_leader(const struct election *e);
-/* Fit to lead and to deliver. */
+/* True if this instance can lead and deliver to its app. */
 bool election_is_ready(const struct election *e);
+bool election_may_grant_lease(const struct election *e, uint64_t to);
 
 /* ---- election_vote.c ---- */
-void election_hear_request(struct election *e, const struct election_event *event);
-void election_answer_asked(struct election *e);
+void election_hear_vote_request(struct election *e, const struct election_event *event);
+/* Decides the request that was kept until there is evidence. */
+void election_decide_pending(struct election *e);
+/* True if we voted for this leader in a term later than this one. */
 bool election_voted_later(const struct election *e, uint64_t leader, uint64_t term);
-bool election_may_promise(const struct election *e, uint64_t to);
 
 /* ---- election_campaign.c ---- */
 void election_campaign_start(struct election *e, enum election_stage stage,
                              enum election_cause cause, uint16_t flags);
 void election_campaign_stop(struct election *e);
 void election_campaign_tick(struct election *e);
-void election_hear_grant(struct election *e, const struct election_event *event);
+void election_hear_vote_reply(struct election *e, const struct election_event *event);
 
 /* ---- election_lead.c ---- */
 void election_lead_begin(struct election *e);
@@ -121,31 +134,32 @@ void election_lead_end(struct election *e);
 void election_hear_ack(struct election *e, const struct election_event *event);
 void election_send_heartbeat(struct election *e, const struct address *to, uint64_t instance);
 void election_renew_if_behind(struct election *e);
-void election_resign(struct election *e, uint64_t successor, enum election_cause cause);
-/* Resign, if we lead and there is somebody to take over. */
-void election_give_way(struct election *e, enum election_cause cause);
-void election_hear_resign(struct election *e, const struct election_event *event);
-/* Heard within a detection time; leaders and candidates know. */
+void election_step_down(struct election *e, uint64_t successor, enum election_cause cause);
+/* Steps down if we lead and a member may succeed. */
+void election_step_down_to_successor(struct election *e, enum election_cause cause);
+void election_hear_step_down(struct election *e, const struct election_event *event);
+/* True if a message of it arrived within the detection time; known to leaders and candidates. */
 bool election_is_live(const struct election *e, uint16_t index);
-bool election_is_willing(const struct election *e, uint16_t index);
+bool election_may_succeed(const struct election *e, uint16_t index);
 uint16_t election_find_successor(const struct election *e);
 
 /* ---- election_join.c ---- */
-/* Messages come, and not one of them can be verified. */
-bool election_hears_only_strangers(const struct election *e);
+/* True if messages arrive, and none of them can be authenticated. */
+bool election_hears_only_unauthenticated(const struct election *e);
 void election_join_tick(struct election *e);
-void election_look_around(struct election *e, uint64_t every_ns);
-/* A list of ourselves and all that answered and know of no cluster. False: there is a cluster. */
-bool election_draft_all(struct election *e);
-void election_take_candidates(struct election *e, const struct election_event *event);
-void election_hear_who(struct election *e, const struct election_event *event);
-void election_hear_here(struct election *e, const struct election_event *event);
-void election_tell_claim(struct election *e, const struct address *to, uint64_t instance);
+/* Sends DISCOVER to all known peers, if the last round was every_ns ago. */
+void election_discover(struct election *e, uint64_t every_ns);
+/* Drafts a list of this instance and all known peers without a list. False: there is a cluster. */
+bool election_draft_list(struct election *e);
+void election_set_candidates(struct election *e, const struct election_event *event);
+void election_hear_discover(struct election *e, const struct election_event *event);
+void election_hear_hello(struct election *e, const struct election_event *event);
+void election_send_claim(struct election *e, const struct address *to, uint64_t instance);
 
 /* ---- election_command.c ---- */
 void election_command(struct election *e, const struct election_event *event);
 void election_command_tick(struct election *e);
-void election_hear_hand_over(struct election *e, const struct election_event *event);
+void election_hear_transfer(struct election *e, const struct election_event *event);
 void election_stop(struct election *e);
 void election_quit(struct election *e);
 void election_hear_leave(struct election *e, const struct election_event *event);

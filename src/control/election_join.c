@@ -1,64 +1,64 @@
 /*
- * Who is there, and the first leader.
+ * Discovery and the first leader.
  *
- * WHO goes to every address that discovery or the configuration names; HERE
- * answers. A leader takes whoever says WHO into its list. Where nobody knows of
- * a cluster, and enough have answered, the first in order asks the others for
- * their vote.
+ * DISCOVER goes to every address from the configuration and from DNS; HELLO is its reply. A leader
+ * adds the sender of a DISCOVER to its list. Where no known peer has a list and enough have
+ * answered, the first in order asks the others to vote for it.
  */
 #include "election_internal.h"
 
-#define ANSWER_AGE    6 /* intervals for which an answer counts */
-#define BOOT_PATIENCE 2 /* detection times between the candidates of a bootstrap */
-#define SEAT_PATIENCE 3 /* detection times for which no leader let us in */
-#define AUTH_MEMORY   (5 * NS_PER_SEC)
+#define REPLY_AGE       6 /* intervals for which a reply counts */
+#define BOOTSTRAP_DELAY 2 /* detection times between the candidates of a bootstrap */
+#define REPLACE_DELAY   3 /* detection times without a leader that adds us */
+#define AUTH_MEMORY     (5 * NS_PER_SEC)
 
-/* ---- acquaintances ---- */
+/* ---- known peers ---- */
 
-static struct election_acquaintance *find_address(struct election *e, const struct address *ip)
+static struct election_known_peer *find_known_peer(struct election *e, const struct address *ip)
 {
-    for (uint32_t i = 0; i < e->acquaintance_count; i++) {
-        if (address_equal_ip(&e->acquaintances[i].member.address, ip))
-            return &e->acquaintances[i];
+    for (uint32_t i = 0; i < e->known_peer_count; i++) {
+        if (address_equal_ip(&e->known_peers[i].member.address, ip))
+            return &e->known_peers[i];
     }
     return NULL;
 }
 
-static struct election_acquaintance *meet(struct election *e, const struct address *address)
+static struct election_known_peer *add_known_peer(struct election *e, const struct address *address)
 {
-    struct election_acquaintance *known = find_address(e, address);
+    struct election_known_peer *known = find_known_peer(e, address);
 
-    if (known || e->acquaintance_count == ELECTION_MEMBERS_MAX ||
+    if (known || e->known_peer_count == ELECTION_MEMBERS_MAX ||
         address_equal_ip(address, &e->config.self.address))
         return known;
-    known = &e->acquaintances[e->acquaintance_count++];
-    *known = (struct election_acquaintance){.member.address = address_with_port(*address, 0)};
+    known = &e->known_peers[e->known_peer_count++];
+    *known = (struct election_known_peer){.member.address = address_with_port(*address, 0)};
     return known;
 }
 
-/* Forget whom discovery no longer names and who has not answered for long. */
-void election_take_candidates(struct election *e, const struct election_event *event)
+/* Forgets known peers that discovery no longer names and that have not answered for forget_ns. */
+void election_set_candidates(struct election *e, const struct election_event *event)
 {
     uint32_t kept = 0;
 
     e->is_blind = event->is_blind;
-    for (uint32_t i = 0; i < e->acquaintance_count; i++) {
-        const struct election_acquaintance *known = &e->acquaintances[i];
+    for (uint32_t i = 0; i < e->known_peer_count; i++) {
+        const struct election_known_peer *known = &e->known_peers[i];
         bool keep = known->member.instance && e->now_ns < known->answered_ns + e->config.forget_ns;
 
         for (size_t k = 0; k < event->candidate_count && !keep; k++)
             keep = address_equal_ip(&event->candidates[k], &known->member.address);
         if (keep)
-            e->acquaintances[kept++] = *known;
+            e->known_peers[kept++] = *known;
     }
-    e->acquaintance_count = kept;
+    e->known_peer_count = kept;
     for (size_t k = 0; k < event->candidate_count; k++)
-        (void)meet(e, &event->candidates[k]);
+        (void)add_known_peer(e, &event->candidates[k]);
 }
 
-/* ---- WHO and HERE ---- */
+/* ---- DISCOVER and HELLO ---- */
 
-static struct election_message make_card(const struct election *e, enum election_message_type type)
+static struct election_message make_discovery(const struct election *e,
+                                              enum election_message_type type)
 {
     struct election_message m = election_make(e, type);
 
@@ -66,17 +66,17 @@ static struct election_message make_card(const struct election *e, enum election
     m.leader = e->leader;
     m.leader_address = e->leader_address;
     m.flags = (uint16_t)((e->state == ELECTION_LEADER ? ELECTION_FLAG_LEADS : 0) |
-                         (election_has_list(e) && !e->is_uninvited ? ELECTION_FLAG_LISTED : 0));
+                         (election_has_list(e) && !e->is_unlisted ? ELECTION_FLAG_LISTED : 0));
     return m;
 }
 
-void election_tell_claim(struct election *e, const struct address *to, uint64_t instance)
+void election_send_claim(struct election *e, const struct address *to, uint64_t instance)
 {
-    election_send_card(e, to, instance, make_card(e, ELECTION_HERE));
+    election_send_with_self(e, to, instance, make_discovery(e, ELECTION_HELLO));
 }
 
-/* A leader asks only where no live member is. */
-static bool is_known(const struct election *e, const struct address *address)
+/* A leader sends no DISCOVER to the addresses of live members. */
+static bool has_live_member_at(const struct election *e, const struct address *address)
 {
     for (uint16_t i = 0; i < e->list.count; i++) {
         if (address_equal_ip(&e->list.members[i].address, address))
@@ -85,29 +85,29 @@ static bool is_known(const struct election *e, const struct address *address)
     return false;
 }
 
-void election_look_around(struct election *e, uint64_t every_ns)
+void election_discover(struct election *e, uint64_t every_ns)
 {
-    struct election_message who;
+    struct election_message discover;
 
-    if (e->now_ns >= e->who_ns + every_ns || !e->who_ns) {
-        e->who_ns = e->now_ns;
-        who = make_card(e, ELECTION_WHO);
-        for (uint32_t i = 0; i < e->acquaintance_count; i++) {
-            const struct address *to = &e->acquaintances[i].member.address;
+    if (e->now_ns >= e->discover_ns + every_ns || !e->discover_ns) {
+        e->discover_ns = e->now_ns;
+        discover = make_discovery(e, ELECTION_DISCOVER);
+        for (uint32_t i = 0; i < e->known_peer_count; i++) {
+            const struct address *to = &e->known_peers[i].member.address;
 
-            if (e->state != ELECTION_LEADER || !is_known(e, to))
-                election_send_card(e, to, 0, who);
+            if (e->state != ELECTION_LEADER || !has_live_member_at(e, to))
+                election_send_with_self(e, to, 0, discover);
         }
     }
-    if (e->acquaintance_count && e->state != ELECTION_LEADER)
-        election_wake_at(e, e->who_ns + every_ns);
+    if (e->known_peer_count && e->state != ELECTION_LEADER)
+        election_wake_at(e, e->discover_ns + every_ns);
 }
 
-static void remember(struct election *e, const struct election_event *event)
+static void note_sender(struct election *e, const struct election_event *event)
 {
     const struct election_message *m = event->message;
-    struct election_acquaintance *known = meet(e, &event->from);
-    uint16_t seat;
+    struct election_known_peer *known = add_known_peer(e, &event->from);
+    uint16_t entry;
 
     if (known) {
         known->member = event->members[0];
@@ -116,14 +116,14 @@ static void remember(struct election *e, const struct election_event *event)
         known->list = m->list;
         known->is_listed = m->flags & ELECTION_FLAG_LISTED;
     }
-    /* A new instance with a listed name proves the old one dead. */
-    seat = election_find_seat(e, &event->members[0]);
-    if (seat != ELECTION_NOT_FOUND && seat != e->self_index && known &&
-        !(m->flags & ELECTION_FLAG_LISTED) && e->list.members[seat].instance != m->from)
-        e->peers[seat].heir = known->member;
+    /* A new instance with the name of a listed one proves that the listed one is dead. */
+    entry = election_find_entry(e, &event->members[0]);
+    if (entry != ELECTION_NOT_FOUND && entry != e->self_index && known &&
+        !(m->flags & ELECTION_FLAG_LISTED) && e->list.members[entry].instance != m->from)
+        e->peers[entry].replacement = known->member;
 }
 
-static void let_in(struct election *e, const struct election_event *event)
+static void admit_member(struct election *e, const struct election_event *event)
 {
     struct election_member member = event->members[0];
 
@@ -132,13 +132,13 @@ static void let_in(struct election *e, const struct election_event *event)
         election_find(e, member.instance) != ELECTION_NOT_FOUND)
         return;
     election_request_change(
-        e, election_find_seat(e, &member) == ELECTION_NOT_FOUND ? ELECTION_ADD : ELECTION_REPLACE,
+        e, election_find_entry(e, &member) == ELECTION_NOT_FOUND ? ELECTION_ADD : ELECTION_REPLACE,
         true, &member);
     election_run_changes(e);
 }
 
-/* A newcomer; or a leader or a member of another cluster of ours that grew apart. */
-static void meet_as_leader(struct election *e, const struct election_event *event)
+/* From a new instance, or from the other half of a cluster that split. */
+static void hear_discover_as_leader(struct election *e, const struct election_event *event)
 {
     const struct election_message *m = event->message;
 
@@ -146,64 +146,65 @@ static void meet_as_leader(struct election *e, const struct election_event *even
         election_hear_claim(e, m->term, m->from, &event->from);
     else if (m->flags & ELECTION_FLAG_LISTED && m->term == e->term &&
              election_find(e, m->from) == ELECTION_NOT_FOUND)
-        e->seen_term = election_max(e->seen_term, e->term + 1); /* claim above what it knows */
+        e->seen_term = election_max(e->seen_term, e->term + 1); /* claim a term above its own */
     if (e->state != ELECTION_LEADER)
         return;
-    let_in(e, event);
+    admit_member(e, event);
     election_renew_if_behind(e);
 }
 
-void election_hear_who(struct election *e, const struct election_event *event)
+void election_hear_discover(struct election *e, const struct election_event *event)
 {
     const struct election_message *m = event->message;
-    struct election_message here = make_card(e, ELECTION_HERE);
+    struct election_message hello = make_discovery(e, ELECTION_HELLO);
 
     if (m->member_count != 1 || event->members[0].instance != m->from ||
-        !election_see_term(e, election_max(m->term, m->seen)))
+        !election_note_term(e, election_max(m->term, m->seen)))
         return;
-    remember(e, event);
-    here.stamp_ns = m->stamp_ns;
-    election_send_card(e, &event->from, m->from, here);
+    note_sender(e, event);
+    hello.stamp_ns = m->stamp_ns;
+    election_send_with_self(e, &event->from, m->from, hello);
     if (e->state == ELECTION_LEADER)
-        meet_as_leader(e, event);
-    else if (m->flags & ELECTION_FLAG_LEADS) /* and does not have us in its list */
+        hear_discover_as_leader(e, event);
+    else if (m->flags & ELECTION_FLAG_LEADS) /* a leader whose list lacks us */
         election_hear_claim(e, m->term, m->from, &event->from);
 }
 
-static void ask_leader(struct election *e, const struct address *address, uint64_t instance)
+static void send_discover(struct election *e, const struct address *address, uint64_t instance)
 {
-    election_send_card(e, address, instance, make_card(e, ELECTION_WHO));
+    election_send_with_self(e, address, instance, make_discovery(e, ELECTION_DISCOVER));
 }
 
-void election_hear_here(struct election *e, const struct election_event *event)
+void election_hear_hello(struct election *e, const struct election_event *event)
 {
     const struct election_message *m = event->message;
     bool from_leader = m->flags & ELECTION_FLAG_LEADS && m->leader == m->from;
 
     if (m->member_count != 1 || event->members[0].instance != m->from ||
-        !election_see_term(e, election_max(m->term, m->seen)))
+        !election_note_term(e, election_max(m->term, m->seen)))
         return;
-    remember(e, event);
+    note_sender(e, event);
     if (e->state == ELECTION_JOINING) {
         if (from_leader && !e->leader && !e->term)
-            ask_leader(e, &event->from, m->from);
+            send_discover(e, &event->from, m->from);
         if (from_leader)
             election_hear_claim(e, m->term, m->leader, &event->from);
-        else if (m->leader && !find_address(e, &m->leader_address))
-            ask_leader(e, &m->leader_address, m->leader);
+        else if (m->leader && !find_known_peer(e, &m->leader_address))
+            send_discover(e, &m->leader_address, m->leader);
         return;
     }
-    /* Uninvited, we know better than to follow the dead, who may be our predecessor. */
-    if (!e->is_uninvited || from_leader)
+    /* With our own entry, a third party's claim does not count: its leader is dead, and may be our
+     * predecessor. */
+    if (!e->is_unlisted || from_leader)
         election_hear_claim(e, m->term, m->leader, &m->leader_address);
     election_renew_if_behind(e);
 }
 
 /* ---- the first leader ---- */
 
-static int wish(const struct election *e, const struct election_member *member)
+static int bootstrap_rank(const struct election *e, const struct election_member *member)
 {
-    if (election_is_seat(member, &e->config.leader))
+    if (election_is_same_entry(member, &e->config.leader))
         return 0;
     return election_rank(e, member) + 1;
 }
@@ -211,24 +212,24 @@ static int wish(const struct election *e, const struct election_member *member)
 static bool comes_before(const struct election *e, const struct election_member *a,
                          const struct election_member *b)
 {
-    int wish_a = wish(e, a), wish_b = wish(e, b);
+    int rank_a = bootstrap_rank(e, a), rank_b = bootstrap_rank(e, b);
 
-    return wish_a != wish_b ? wish_a < wish_b
+    return rank_a != rank_b ? rank_a < rank_b
                             : memcmp(&a->address, &b->address, sizeof(a->address)) < 0;
 }
 
-/* A list of all that answered and know of no cluster, in order. False: somebody knows of one. */
-static bool draft_list(struct election *e)
+/* Drafts a list, in order, of all that answered. False: one of them has a list already. */
+static bool draft_members(struct election *e)
 {
     struct election_list *list = &e->list;
 
     election_forget_list(e);
     list->members[list->count++] = e->config.self;
-    for (uint32_t i = 0; i < e->acquaintance_count; i++) {
-        const struct election_acquaintance *known = &e->acquaintances[i];
+    for (uint32_t i = 0; i < e->known_peer_count; i++) {
+        const struct election_known_peer *known = &e->known_peers[i];
         uint16_t at = list->count;
 
-        if (!known->member.instance || e->now_ns > known->answered_ns + ANSWER_AGE * e->interval_ns)
+        if (!known->member.instance || e->now_ns > known->answered_ns + REPLY_AGE * e->interval_ns)
             continue;
         if (known->is_listed)
             return false;
@@ -240,9 +241,9 @@ static bool draft_list(struct election *e)
     return true;
 }
 
-bool election_draft_all(struct election *e)
+bool election_draft_list(struct election *e)
 {
-    if (!draft_list(e)) {
+    if (!draft_members(e)) {
         election_forget_list(e);
         return false;
     }
@@ -253,15 +254,15 @@ bool election_draft_all(struct election *e)
     return true;
 }
 
-static bool is_patient(const struct election *e)
+static bool has_waited(const struct election *e)
 {
     return e->now_ns >= e->started_ns + 3 * e->detection_ns;
 }
 
-/* How many must answer; alone or two of us, after a while, need nobody. */
+/* Members that must have answered, with us. One of one, or after a while one of two, is enough. */
 static size_t bootstrap_quorum(const struct election *e, size_t total)
 {
-    if (total == 1 || (is_patient(e) && (e->config.quorum == ELECTION_QUORUM_NONE ||
+    if (total == 1 || (has_waited(e) && (e->config.quorum == ELECTION_QUORUM_NONE ||
                                          (e->config.quorum == ELECTION_QUORUM_AUTO && total == 2))))
         return 1;
     return total / 2 + 1;
@@ -278,23 +279,23 @@ static uint16_t eligible_before(const struct election *e)
 
 static void consider_bootstrap(struct election *e)
 {
-    size_t total = election_max(e->config.expect, e->acquaintance_count + 1);
+    size_t total = election_max(e->config.expect, e->known_peer_count + 1);
     uint64_t rank;
 
-    if (e->is_blind || (total == 1 && e->config.is_discovering && !is_patient(e)) ||
+    if (e->is_blind || (total == 1 && e->config.is_discovering && !has_waited(e)) ||
         (total > 1 && e->now_ns < e->abstain_ns) || !e->config.self.is_eligible || e->is_stopping ||
         (e->leader && e->now_ns < e->heard_ns + e->detection_ns) ||
-        (total > 1 && !election_may_promise(e, election_self(e))))
+        (total > 1 && !election_may_grant_lease(e, election_self(e))))
         return;
-    if (!draft_list(e) || e->list.count < bootstrap_quorum(e, total)) {
+    if (!draft_members(e) || e->list.count < bootstrap_quorum(e, total)) {
         e->bootstrap_ns = 0;
         election_forget_list(e);
         return;
     }
-    if (!e->bootstrap_ns) /* others may still be about to answer */
+    if (!e->bootstrap_ns) /* replies of the others may still arrive */
         e->bootstrap_ns = e->now_ns + (e->list.count < total ? 2 * e->interval_ns : 0);
     rank = eligible_before(e);
-    if (e->now_ns < e->bootstrap_ns + rank * BOOT_PATIENCE * e->detection_ns) {
+    if (e->now_ns < e->bootstrap_ns + rank * BOOTSTRAP_DELAY * e->detection_ns) {
         election_forget_list(e);
         return;
     }
@@ -309,21 +310,22 @@ static void consider_bootstrap(struct election *e)
 }
 
 /*
- * There is a cluster, but nobody who leads could let us in, and perhaps nobody else who may lead:
- * ask for the newest list that we hear of (who has it refuses candidates with an older one), to
- * stand for election in our predecessor's seat, or in one more. What it voted we do not know, nor
- * whether there is a newer list: so only votes of others count who have forgotten nothing, as many
- * as a majority; or everybody's.
+ * There is a cluster, but no leader could add us, and perhaps no other eligible member is left.
+ * Then this instance asks for the newest list that a known peer has (a member with a newer list
+ * would reject the candidacy), takes its predecessor's entry in its own copy, or adds one, and
+ * stands for election. It knows neither what its predecessor voted nor whether there is a newer
+ * list, so only votes of members without volatile vote state count, and they must be a majority; or
+ * every member must vote for it.
  */
-static void consider_own_seat(struct election *e)
+static void consider_own_entry(struct election *e)
 {
-    const struct election_acquaintance *best = NULL;
-    uint64_t rank = 0; /* one after the other: two would each lack the other's vote */
+    const struct election_known_peer *best = NULL;
+    uint64_t rank = 0; /* in turn: two at once would lack each other's vote */
 
-    for (uint32_t i = 0; i < e->acquaintance_count; i++) {
-        const struct election_acquaintance *known = &e->acquaintances[i];
+    for (uint32_t i = 0; i < e->known_peer_count; i++) {
+        const struct election_known_peer *known = &e->known_peers[i];
 
-        if (!known->member.instance || e->now_ns > known->answered_ns + ANSWER_AGE * e->interval_ns)
+        if (!known->member.instance || e->now_ns > known->answered_ns + REPLY_AGE * e->interval_ns)
             continue;
         if (known->is_listed && (!best || election_list_id_compare(known->list, best->list) > 0))
             best = known;
@@ -332,24 +334,24 @@ static void consider_own_seat(struct election *e)
     }
     if (!best || !e->config.self.is_eligible || e->is_stopping ||
         (e->leader && e->now_ns < e->heard_ns + e->detection_ns)) {
-        e->seat_ns = 0;
+        e->replace_ns = 0;
         return;
     }
-    if (!e->seat_ns)
-        e->seat_ns = e->now_ns + SEAT_PATIENCE * (1 + rank) * e->detection_ns;
-    if (e->now_ns < e->seat_ns || e->now_ns < e->seat_asked_ns + e->interval_ns)
+    if (!e->replace_ns)
+        e->replace_ns = e->now_ns + REPLACE_DELAY * (1 + rank) * e->detection_ns;
+    if (e->now_ns < e->replace_ns || e->now_ns < e->replace_asked_ns + e->interval_ns)
         return;
-    e->seat_asked_ns = e->now_ns;
-    e->arriving.id = (struct election_list_id){0}; /* whatever it was, it did not get here */
-    election_want_list(e, &best->member.address, best->member.instance,
-                       (struct election_list_id){0});
+    e->replace_asked_ns = e->now_ns;
+    e->arriving.id = (struct election_list_id){0}; /* its pages did not arrive */
+    election_request_list(e, &best->member.address, best->member.instance,
+                          (struct election_list_id){0});
 }
 
 /* ---- time ---- */
 
-bool election_hears_only_strangers(const struct election *e)
+bool election_hears_only_unauthenticated(const struct election *e)
 {
-    /* In a slow cluster even friends are silent for long. */
+    /* With long intervals, members that can be authenticated are silent for long, too. */
     uint64_t silence_ns = election_max(AUTH_MEMORY / 5, e->detection_ns);
 
     return e->auth_failed_ns && e->now_ns < e->auth_failed_ns + AUTH_MEMORY &&
@@ -358,23 +360,23 @@ bool election_hears_only_strangers(const struct election *e)
 
 void election_join_tick(struct election *e)
 {
-    bool strangers = election_hears_only_strangers(e);
+    bool unauthenticated = election_hears_only_unauthenticated(e);
 
-    if (e->state == ELECTION_KEY && !strangers) {
+    if (e->state == ELECTION_UNAUTHENTICATED && !unauthenticated) {
         e->heard_ns = e->now_ns;
-        e->candidate_ns = 0;
+        e->candidacy_ns = 0;
         election_enter(e, election_is_member(e) ? ELECTION_SUSPECT : ELECTION_JOINING,
                        ELECTION_BY_AUTH);
         return;
     }
-    if (e->state == ELECTION_JOINING && strangers) {
-        election_enter(e, ELECTION_KEY, ELECTION_BY_AUTH);
+    if (e->state == ELECTION_JOINING && unauthenticated) {
+        election_enter(e, ELECTION_UNAUTHENTICATED, ELECTION_BY_AUTH);
         return;
     }
-    election_look_around(e, e->interval_ns);
+    election_discover(e, e->interval_ns);
     election_wake_at(e, e->now_ns + e->interval_ns);
     if (e->state == ELECTION_JOINING)
         consider_bootstrap(e);
     if (e->state == ELECTION_JOINING)
-        consider_own_seat(e);
+        consider_own_entry(e);
 }

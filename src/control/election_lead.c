@@ -1,13 +1,19 @@
+/*
+ * The leader: its lease, its heartbeats, and stepping down.
+ *
+ * The leader is valid as long as a majority has granted it a lease; each ack to a heartbeat extends
+ * one of them. Before it tells anybody that it steps down, its own validity ends.
+ */
 #include "election_internal.h"
 
 #define YIELD_WITHIN_NS  (30 * NS_PER_SEC)
 #define HOLD_DOWN_MAX_NS (600 * NS_PER_SEC)
-#define PROMISE_MAX_NS   (120 * NS_PER_SEC)
-#define LOOK_AROUND      5 /* intervals; where there is no majority to tell us apart, 2 */
+#define GRANT_MAX_NS     (120 * NS_PER_SEC) /* an ack that grants more is ignored */
+#define DISCOVER_EVERY   5 /* intervals; 2 without quorum, where only this finds the other half */
 
 /* ---- the lease ---- */
 
-/* The needed-th longest of what was promised; our own promise to ourselves does not end. */
+/* End of the needed-th longest lease; our own grant to ourselves does not end. */
 static uint64_t lease_of_majority(const struct election *e, size_t needed)
 {
     uint64_t longest[ELECTION_MEMBERS_MAX]; /* of the others, in falling order */
@@ -15,7 +21,7 @@ static uint64_t lease_of_majority(const struct election *e, size_t needed)
 
     memset(longest, 0, want * sizeof(longest[0]));
     for (uint16_t i = 0; i < e->list.count; i++) {
-        uint64_t lease = i == e->self_index ? 0 : e->peers[i].lease_ns;
+        uint64_t lease = i == e->self_index ? 0 : e->peers[i].lease_until_ns;
 
         for (size_t at = 0; at < want; at++) {
             uint64_t other = longest[at];
@@ -27,7 +33,7 @@ static uint64_t lease_of_majority(const struct election *e, size_t needed)
     return want ? longest[want - 1] : 0;
 }
 
-static void extend(struct election *e)
+static void extend_validity(struct election *e)
 {
     size_t needed = election_needed(e);
 
@@ -71,8 +77,8 @@ static struct election_message make_heartbeat(struct election *e)
     m.misses = (uint8_t)e->config.misses;
     m.count = e->list.count;
     m.cause = (uint8_t)e->claim_cause;
-    m.flags = (uint16_t)((e->is_settled ? ELECTION_FLAG_SETTLED : 0) |
-                         (e->gave_way ? ELECTION_FLAG_RESIGNED : 0));
+    m.flags = (uint16_t)((e->is_list_committed ? ELECTION_FLAG_COMMITTED : 0) |
+                         (e->previous_stepped_down ? ELECTION_FLAG_STEPPED_DOWN : 0));
     return m;
 }
 
@@ -91,29 +97,31 @@ static void send_heartbeats(struct election *e)
     e->heartbeat_ns = e->now_ns + e->interval_ns;
 }
 
-/* A majority has the list, but too many of it are fresh: a term above all that they forgot helps.
- */
-static bool is_held_up(const struct election *e)
+/* A majority has the list, but too many of it have volatile vote state: a skip to a term above all
+ * forgotten votes makes their acks count. */
+static bool is_commit_blocked(const struct election *e)
 {
     size_t have = 1;
 
-    if (e->is_settled || e->now_ns <= e->list_since_ns + 2 * e->interval_ns)
+    if (e->is_list_committed || e->now_ns <= e->list_since_ns + 2 * e->interval_ns)
         return false;
     for (uint16_t i = 0; i < e->list.count; i++)
         have += i != e->self_index && election_list_id_compare(e->peers[i].list, e->list.id) == 0;
     return have >= election_needed(e);
 }
 
-/* A later term has been voted in, or was led elsewhere: claim again above it, without a gap. */
+/* There are votes or a leader of a later term: be elected again above it, and stay valid
+ * meanwhile. */
 void election_renew_if_behind(struct election *e)
 {
-    bool stuck = is_held_up(e);
+    bool blocked = is_commit_blocked(e);
 
     if (e->state != ELECTION_LEADER || e->campaign.stage != ELECTION_STAGE_NONE ||
-        (e->seen_term <= e->term && !stuck) || e->now_ns >= e->valid_until_ns ||
+        (e->seen_term <= e->term && !blocked) || e->now_ns >= e->valid_until_ns ||
         e->now_ns < e->campaign.started_ns + e->detection_ns)
         return;
-    election_campaign_start(e, ELECTION_STAGE_VOTE, e->claim_cause, stuck ? ELECTION_FLAG_JUMP : 0);
+    election_campaign_start(e, ELECTION_STAGE_VOTE, e->claim_cause,
+                            blocked ? ELECTION_FLAG_TERM_SKIPPED : 0);
 }
 
 void election_hear_ack(struct election *e, const struct election_event *event)
@@ -126,46 +134,45 @@ void election_hear_ack(struct election *e, const struct election_event *event)
         m->stamp_ns > e->now_ns)
         return;
     peer->is_app_up = m->flags & ELECTION_FLAG_APP;
-    peer->is_fresh = m->flags & ELECTION_FLAG_FRESH;
+    peer->is_volatile = m->flags & ELECTION_FLAG_VOLATILE;
     peer->list = m->list;
-    if (m->promise_ns && m->promise_ns <= PROMISE_MAX_NS) {
-        uint64_t usable =
-            ELECTION_IS_BROKEN(e, BROKEN_FENCE) ? m->promise_ns * 2 : m->promise_ns / 3 * 2;
+    if (m->lease_grant_ns && m->lease_grant_ns <= GRANT_MAX_NS) {
+        uint64_t usable = m->lease_grant_ns / 3 * 2;
 
-        peer->lease_ns = election_max(peer->lease_ns, m->stamp_ns + usable);
+        peer->lease_until_ns = election_max(peer->lease_until_ns, m->stamp_ns + usable);
     }
-    if (!election_see_term(e, m->seen))
+    if (!election_note_term(e, m->seen))
         return;
-    extend(e);
-    if (!e->is_settled)
-        election_check_settled(e);
+    extend_validity(e);
+    if (!e->is_list_committed)
+        election_check_list_committed(e);
     election_run_changes(e);
 }
 
-/* ---- office ---- */
+/* ---- begin, end, timers ---- */
 
-/* Elected, or elected again: publish the list under the new term before anything changes in it. */
+/* Elected, or elected again: send the list under the new term before any change of it. */
 void election_lead_begin(struct election *e)
 {
     e->list.id = (struct election_list_id){.term = e->term, .version = 1};
     e->interval_ns = e->config.interval_ns;
     e->detection_ns = e->config.interval_ns * e->config.misses;
-    e->is_settled = e->is_uninvited = false;
+    e->is_list_committed = e->is_unlisted = false;
     e->list_since_ns = e->led_since_ns = e->now_ns;
     e->heard_ns = e->now_ns;
-    e->resigned_term = e->refused = e->wanted_until_ns = 0;
-    e->candidate_ns = e->suspicion = 0;
-    election_seat_heirs(e);
+    e->stepped_down_term = e->refused = e->transfer_until_ns = 0;
+    e->candidacy_ns = e->suspicion = 0;
+    election_apply_replacements(e);
     for (uint16_t i = 0; i < e->list.count; i++) {
         e->peers[i].list = (struct election_list_id){0};
         e->peers[i].is_app_up = true;
     }
     election_list_changed(e);
-    extend(e);
+    extend_validity(e);
     e->fenced_ns = e->now_ns;
     election_push_list(e);
     send_heartbeats(e);
-    election_check_settled(e);
+    election_check_list_committed(e);
 }
 
 void election_lead_end(struct election *e)
@@ -174,43 +181,43 @@ void election_lead_end(struct election *e)
     e->change_count = 0;
     if (e->leader == election_self(e))
         e->leader = 0;
-    if (e->promised_to == election_self(e))
-        e->promised_ns = 0;
+    if (e->granted_to == election_self(e))
+        e->granted_until_ns = 0;
     for (uint16_t i = 0; i < e->list.count; i++)
-        e->peers[i].lease_ns = 0;
+        e->peers[i].lease_until_ns = 0;
 }
 
-static void forget_the_dead(struct election *e)
+static void remove_dead_members(struct election *e)
 {
     for (uint16_t i = 0; i < e->list.count; i++) {
         uint64_t since = election_max(e->peers[i].heard_ns, e->led_since_ns);
 
         if (i != e->self_index && e->now_ns > since + e->config.forget_ns)
             election_request_change(e, ELECTION_REMOVE, false, &e->list.members[i]);
-        else if (i != e->self_index && e->peers[i].heir.instance)
-            election_request_change(e, ELECTION_REPLACE, false, &e->peers[i].heir);
+        else if (i != e->self_index && e->peers[i].replacement.instance)
+            election_request_change(e, ELECTION_REPLACE, false, &e->peers[i].replacement);
     }
     election_run_changes(e);
 }
 
-/* Hand over by ourselves: to the configured leader, once, soon; or because our app is down. */
-static void consider_handing_over(struct election *e)
+/* Transfers that need no command: to the configured leader, once; or because our app is down. */
+static void consider_transfer(struct election *e)
 {
-    uint16_t wanted = election_find_seat(e, &e->config.leader), other;
+    uint16_t wanted = election_find_entry(e, &e->config.leader), successor;
 
-    if (!e->is_settled || e->campaign.stage != ELECTION_STAGE_NONE)
+    if (!e->is_list_committed || e->campaign.stage != ELECTION_STAGE_NONE)
         return;
     if (e->claim_cause == ELECTION_BY_BOOTSTRAP && !e->has_yielded &&
         wanted != ELECTION_NOT_FOUND && wanted != e->self_index &&
-        e->now_ns < e->led_since_ns + YIELD_WITHIN_NS && election_is_willing(e, wanted)) {
+        e->now_ns < e->led_since_ns + YIELD_WITHIN_NS && election_may_succeed(e, wanted)) {
         e->has_yielded = true;
-        election_resign(e, e->list.members[wanted].instance, ELECTION_BY_YIELD);
+        election_step_down(e, e->list.members[wanted].instance, ELECTION_BY_YIELD);
         return;
     }
-    other = election_find_successor(e);
-    if (e->is_app_up || other == ELECTION_NOT_FOUND)
+    successor = election_find_successor(e);
+    if (e->is_app_up || successor == ELECTION_NOT_FOUND)
         return;
-    if (e->now_ns >= e->led_since_ns + 2 * e->hold_down_ns) /* it has not been flapping */
+    if (e->now_ns >= e->led_since_ns + 2 * e->hold_down_ns) /* the app has been stable */
         e->hold_down_ns = 0;
     if (e->now_ns < e->led_since_ns + e->hold_down_ns) {
         election_wake_at(e, e->led_since_ns + e->hold_down_ns);
@@ -218,7 +225,7 @@ static void consider_handing_over(struct election *e)
     }
     e->hold_down_ns =
         e->hold_down_ns ? election_min(2 * e->hold_down_ns, HOLD_DOWN_MAX_NS) : e->config.tenure_ns;
-    election_resign(e, e->list.members[other].instance, ELECTION_BY_APP);
+    election_step_down(e, e->list.members[successor].instance, ELECTION_BY_APP);
 }
 
 void election_lead_tick(struct election *e)
@@ -229,16 +236,16 @@ void election_lead_tick(struct election *e)
         return;
     if (e->now_ns >= e->heartbeat_ns) {
         send_heartbeats(e);
-        extend(e);
-        forget_the_dead(e);
+        extend_validity(e);
+        remove_dead_members(e);
         election_renew_if_behind(e);
-        election_look_around(e, (election_needed(e) == 1 ? 2 : LOOK_AROUND) * e->interval_ns);
+        election_discover(e, (election_needed(e) == 1 ? 2 : DISCOVER_EVERY) * e->interval_ns);
         if (e->is_stopping)
-            election_give_way(e, ELECTION_BY_STOP);
+            election_step_down_to_successor(e, ELECTION_BY_STOP);
         else if (e->is_stuck)
-            election_give_way(e, ELECTION_BY_APP);
+            election_step_down_to_successor(e, ELECTION_BY_APP);
         else if (!e->is_app_up || e->claim_cause == ELECTION_BY_BOOTSTRAP)
-            consider_handing_over(e);
+            consider_transfer(e);
         if (e->state != ELECTION_LEADER)
             return;
     }
@@ -253,74 +260,75 @@ void election_lead_tick(struct election *e)
     election_wake_at(e, election_min(limit, e->heartbeat_ns));
 }
 
-/* ---- resigning ---- */
+/* ---- stepping down ---- */
 
-/* Eligible, and promises us: so it is live, and may vote for itself as soon as we resign. */
-bool election_is_willing(const struct election *e, uint16_t index)
+/* It is eligible, and its lease grant proves it live and free to vote once we have stepped down. */
+bool election_may_succeed(const struct election *e, uint16_t index)
 {
     return index != e->self_index && e->list.members[index].is_eligible &&
-           e->now_ns < e->peers[index].lease_ns;
+           e->now_ns < e->peers[index].lease_until_ns;
 }
 
-/* The first member after us that is willing and has its app up. */
+/* The first member after us in the list that may succeed and has its app up. */
 uint16_t election_find_successor(const struct election *e)
 {
     for (uint16_t i = 1; i < e->list.count; i++) {
         uint16_t index = (uint16_t)((e->self_index + i) % e->list.count);
 
-        if (election_is_willing(e, index) && e->peers[index].is_app_up)
+        if (election_may_succeed(e, index) && e->peers[index].is_app_up)
             return index;
     }
     return ELECTION_NOT_FOUND;
 }
 
-/* Our time ends now, before anybody learns of it: that is what waives the promises. */
-void election_resign(struct election *e, uint64_t successor, enum election_cause cause)
+/* Our validity ends before any member learns of it; only therefore may they waive their grants. */
+void election_step_down(struct election *e, uint64_t successor, enum election_cause cause)
 {
-    struct election_message resign = election_make(e, ELECTION_RESIGN);
+    struct election_message step_down = election_make(e, ELECTION_STEP_DOWN);
 
-    resign.leader = successor;
-    resign.cause = (uint8_t)cause;
+    step_down.leader = successor;
+    step_down.cause = (uint8_t)cause;
     election_campaign_stop(e);
     election_lead_end(e);
-    e->resigned_term = e->term;
-    e->patience_ns = e->now_ns + e->detection_ns;
-    e->resign_ns = e->now_ns + 2 * e->detection_ns;
-    election_send_all(e, &resign);
+    e->stepped_down_term = e->term;
+    e->earliest_candidacy_ns = e->now_ns + e->detection_ns;
+    e->resigning_until_ns = e->now_ns + 2 * e->detection_ns;
+    election_send_all(e, &step_down);
     election_enter(e, ELECTION_RESIGNING, cause);
 }
 
-void election_give_way(struct election *e, enum election_cause cause)
+void election_step_down_to_successor(struct election *e, enum election_cause cause)
 {
     uint16_t successor = election_find_successor(e);
 
     if (e->state == ELECTION_LEADER && successor != ELECTION_NOT_FOUND)
-        election_resign(e, e->list.members[successor].instance, cause);
+        election_step_down(e, e->list.members[successor].instance, cause);
 }
 
-/* Why the successor leads: by a command, because of an app, or for no reason of its own. */
-static enum election_cause cause_of_resign(const struct election_message *m)
+/* The cause with which the successor leads: that of the transfer, or just STEP_DOWN. */
+static enum election_cause cause_of_step_down(const struct election_message *m)
 {
     return m->cause == ELECTION_BY_COMMAND || m->cause == ELECTION_BY_APP ||
                    m->cause == ELECTION_BY_YIELD
                ? (enum election_cause)m->cause
-               : ELECTION_BY_RESIGN;
+               : ELECTION_BY_STEP_DOWN;
 }
 
-void election_hear_resign(struct election *e, const struct election_event *event)
+void election_hear_step_down(struct election *e, const struct election_event *event)
 {
     const struct election_message *m = event->message;
     bool member = e->state == ELECTION_FOLLOWER || e->state == ELECTION_SUSPECT;
 
     if (m->term != e->term || m->from != e->leader)
         return;
-    e->resigned_term = m->term;
-    if (e->promised_to == m->from && !election_voted_later(e, m->from, m->term))
-        e->promised_ns = 0;
+    e->stepped_down_term = m->term;
+    if (e->granted_to == m->from && !election_voted_later(e, m->from, m->term))
+        e->granted_until_ns = 0;
     if (m->leader == election_self(e) && member && e->config.self.is_eligible) {
-        election_enter(e, ELECTION_CANDIDATE, ELECTION_BY_RESIGN);
-        election_campaign_start(e, ELECTION_STAGE_VOTE, cause_of_resign(m), ELECTION_FLAG_RESIGNED);
+        election_enter(e, ELECTION_CANDIDATE, ELECTION_BY_STEP_DOWN);
+        election_campaign_start(e, ELECTION_STAGE_VOTE, cause_of_step_down(m),
+                                ELECTION_FLAG_STEPPED_DOWN);
     } else {
-        e->patience_ns = e->now_ns + e->detection_ns / 2;
+        e->earliest_candidacy_ns = e->now_ns + e->detection_ns / 2;
     }
 }

@@ -1,6 +1,12 @@
+/*
+ * The list of members: look-ups, the leader's changes of it, and its pages.
+ *
+ * A leader changes one entry at a time, and the next only when a majority has acknowledged the list
+ * (single-server membership changes, as in Raft). Members copy the list page by page.
+ */
 #include "election_internal.h"
 
-/* ---- looking things up ---- */
+/* ---- look-ups ---- */
 
 uint16_t election_find(const struct election *e, uint64_t instance)
 {
@@ -11,18 +17,18 @@ uint16_t election_find(const struct election *e, uint64_t instance)
     return ELECTION_NOT_FOUND;
 }
 
-/* The same place in the cluster: by name, without one by address. Also: does this text mean it? */
-bool election_is_seat(const struct election_member *listed, const struct election_member *other)
+bool election_is_same_entry(const struct election_member *listed,
+                            const struct election_member *other)
 {
     if (other->name.text[0])
         return strcmp(listed->name.text, other->name.text) == 0;
     return address_is_set(&other->address) && address_equal_ip(&listed->address, &other->address);
 }
 
-uint16_t election_find_seat(const struct election *e, const struct election_member *member)
+uint16_t election_find_entry(const struct election *e, const struct election_member *member)
 {
     for (uint16_t i = 0; i < e->list.count; i++) {
-        if (election_is_seat(&e->list.members[i], member))
+        if (election_is_same_entry(&e->list.members[i], member))
             return i;
     }
     return ELECTION_NOT_FOUND;
@@ -32,7 +38,7 @@ uint16_t election_rank(const struct election *e, const struct election_member *m
 {
     uint16_t rank = 0;
 
-    while (rank < e->config.order_count && !election_is_seat(member, &e->config.order[rank]))
+    while (rank < e->config.order_count && !election_is_same_entry(member, &e->config.order[rank]))
         rank++;
     return rank;
 }
@@ -64,13 +70,13 @@ void election_forget_list(struct election *e)
     e->list.wants_majority = e->list.is_forced = false;
     e->list.id = (struct election_list_id){0};
     e->self_index = ELECTION_NOT_FOUND;
-    e->is_uninvited = false;
+    e->is_unlisted = false;
 }
 
-/* ---- the leader's changes: one at a time, each acknowledged by a majority ---- */
+/* ---- the leader's changes ---- */
 
-/* Whoever is expected keeps a seat: the majority is of them, and a return needs it. */
-static uint16_t kept_seats(const struct election *e)
+/* Expected members keep an entry: they count for the majority, and return to it. */
+static uint16_t minimum_entries(const struct election *e)
 {
     if (e->config.quorum == ELECTION_QUORUM_MAJORITY && e->config.expect > e->list.floor &&
         !e->list.is_forced)
@@ -78,9 +84,9 @@ static uint16_t kept_seats(const struct election *e)
     return e->list.floor;
 }
 
-bool election_keeps_seats(const struct election *e)
+bool election_is_list_at_minimum(const struct election *e)
 {
-    return e->list.count <= kept_seats(e);
+    return e->list.count <= minimum_entries(e);
 }
 
 void election_request_change(struct election *e, enum election_change_type type, bool is_graceful,
@@ -90,16 +96,16 @@ void election_request_change(struct election *e, enum election_change_type type,
         if (e->changes[i].member.instance == member->instance)
             return;
     }
-    if (type == ELECTION_REMOVE && election_keeps_seats(e))
+    if (type == ELECTION_REMOVE && election_is_list_at_minimum(e))
         return;
     if (e->change_count == ELECTION_CHANGES_MAX)
-        return; /* who wants in asks again; who is dead stays dead */
+        return; /* a new instance asks again, and a dead one stays dead */
     e->changes[e->change_count++] =
         (struct election_change){.type = type, .is_graceful = is_graceful, .member = *member};
 }
 
-/* A new seat, by leader_list; after those of the same rank. */
-static uint16_t insert_seat(struct election *e, const struct election_member *member)
+/* A new entry at its place in leader_list, after the entries of the same rank. */
+static uint16_t insert_entry(struct election *e, const struct election_member *member)
 {
     uint16_t rank = election_rank(e, member);
     uint16_t at = e->list.count++;
@@ -111,23 +117,23 @@ static uint16_t insert_seat(struct election *e, const struct election_member *me
     return at;
 }
 
-static bool add_member(struct election *e, const struct election_member *member)
+static bool add_list_member(struct election *e, const struct election_member *member)
 {
-    uint16_t seat = election_find_seat(e, member);
+    uint16_t entry = election_find_entry(e, member);
 
-    if (election_find(e, member->instance) != ELECTION_NOT_FOUND || seat == e->self_index)
+    if (election_find(e, member->instance) != ELECTION_NOT_FOUND || entry == e->self_index)
         return false;
-    if (seat == ELECTION_NOT_FOUND) {
+    if (entry == ELECTION_NOT_FOUND) {
         if (e->list.count == ELECTION_MEMBERS_MAX)
             return false;
-        seat = insert_seat(e, member);
+        entry = insert_entry(e, member);
     }
-    e->list.members[seat] = *member;
-    e->peers[seat] = (struct election_peer){.heard_ns = e->now_ns, .is_app_up = true};
+    e->list.members[entry] = *member;
+    e->peers[entry] = (struct election_peer){.heard_ns = e->now_ns, .is_app_up = true};
     return true;
 }
 
-static bool remove_member(struct election *e, const struct election_change *change)
+static bool remove_list_member(struct election *e, const struct election_change *change)
 {
     uint16_t index = election_find(e, change->member.instance);
     size_t after = (size_t)e->list.count - index - 1;
@@ -143,29 +149,29 @@ static bool remove_member(struct election *e, const struct election_change *chan
     return true;
 }
 
-static void make_change(struct election *e, const struct election_change *change)
+static void apply_change(struct election *e, const struct election_change *change)
 {
-    if (!(change->type == ELECTION_REMOVE ? remove_member(e, change)
-                                          : add_member(e, &change->member)))
+    if (!(change->type == ELECTION_REMOVE ? remove_list_member(e, change)
+                                          : add_list_member(e, &change->member)))
         return;
     e->list.id.version++;
-    e->is_settled = false;
+    e->is_list_committed = false;
     e->list_since_ns = e->now_ns;
     election_list_changed(e);
     election_push_list(e);
-    if (change->type == ELECTION_REMOVE) /* so that it knows, and may go */
+    if (change->type == ELECTION_REMOVE) /* tells it that it has left */
         election_send_page(e, &change->member.address, change->member.instance, 0);
-    election_check_settled(e);
+    election_check_list_committed(e);
 }
 
 /*
- * Only a change of the seats must wait for the one before it. Another instance
- * in a seat changes no majority: it may come at any time, and must, for the
- * dead acknowledge nothing.
+ * A change of the number of entries must wait until the one before it is committed. Another
+ * instance in an entry changes no majority, so it need not wait; and it must not, for a dead
+ * instance acknowledges nothing.
  */
-static bool is_due(const struct election *e, const struct election_change *change)
+static bool is_change_allowed(const struct election *e, const struct election_change *change)
 {
-    return e->is_settled || change->type == ELECTION_REPLACE;
+    return e->is_list_committed || change->type == ELECTION_REPLACE;
 }
 
 void election_run_changes(struct election *e)
@@ -175,58 +181,57 @@ void election_run_changes(struct election *e)
     while (i < e->change_count && e->campaign.stage == ELECTION_STAGE_NONE) {
         struct election_change change = e->changes[i];
 
-        if (!is_due(e, &change)) {
+        if (!is_change_allowed(e, &change)) {
             i++;
             continue;
         }
         e->change_count--;
         memmove(&e->changes[i], &e->changes[i + 1], (e->change_count - i) * sizeof(e->changes[0]));
-        make_change(e, &change);
+        apply_change(e, &change);
     }
 }
 
-/* Elected by the votes of new instances: they are who acknowledges from now on. */
-void election_seat_heirs(struct election *e)
+/* New instances have voted for us in the place of dead ones; from now on they are the members. */
+void election_apply_replacements(struct election *e)
 {
     for (uint16_t i = 0; i < e->list.count; i++) {
-        if (i == e->self_index || !e->peers[i].heir.instance)
+        if (i == e->self_index || !e->peers[i].replacement.instance)
             continue;
-        e->list.members[i] = e->peers[i].heir;
-        e->peers[i].heir.instance = 0;
+        e->list.members[i] = e->peers[i].replacement;
+        e->peers[i].replacement.instance = 0;
     }
 }
 
-/* Members that have forgotten a predecessor's votes do not count, unless our
- * term is above those. */
-void election_check_settled(struct election *e)
+/* Acks of members with volatile vote state count only if our term is above all forgotten votes. */
+void election_check_list_committed(struct election *e)
 {
-    size_t have = !e->is_fresh || e->is_jumped;
+    size_t have = !e->is_volatile || e->is_term_skipped;
 
     for (uint16_t i = 0; i < e->list.count; i++) {
         const struct election_peer *peer = &e->peers[i];
 
-        have += i != e->self_index && (!peer->is_fresh || e->is_jumped) &&
+        have += i != e->self_index && (!peer->is_volatile || e->is_term_skipped) &&
                 election_list_id_compare(peer->list, e->list.id) == 0;
     }
     if (have >= election_needed(e)) {
-        e->is_settled = true;
-        e->is_fresh = false;
+        e->is_list_committed = true;
+        e->is_volatile = false;
     }
 }
 
 /* ---- pages ---- */
 
-void election_want_list(struct election *e, const struct address *from, uint64_t instance,
-                        struct election_list_id id)
+void election_request_list(struct election *e, const struct address *from, uint64_t instance,
+                           struct election_list_id id)
 {
-    struct election_message ask = election_make(e, ELECTION_LIST_ASK);
+    struct election_message ask = election_make(e, ELECTION_LIST_REQUEST);
 
     ask.list = id;
     ask.first = election_list_id_compare(id, e->arriving.id) == 0 ? e->arrived : 0;
     election_send(e, from, instance, &ask);
 }
 
-void election_hear_list_ask(struct election *e, const struct election_event *event)
+void election_hear_list_request(struct election *e, const struct election_event *event)
 {
     const struct election_message *m = event->message;
     bool same = election_list_id_compare(m->list, e->list.id) == 0;
@@ -238,32 +243,32 @@ void election_hear_list_ask(struct election *e, const struct election_event *eve
         election_send_page(e, &event->from, m->from, first);
 }
 
-/* The leader waits for it before it changes the list again: do not wait for its heartbeat. */
+/* At once, not with the next heartbeat: the leader makes no other change before. */
 static void acknowledge_list(struct election *e, const struct election_event *event)
 {
     struct election_message ack = election_make(e, ELECTION_ACK);
 
     ack.flags = (uint16_t)((election_is_ready(e) ? ELECTION_FLAG_APP : 0) |
-                           (e->is_fresh ? ELECTION_FLAG_FRESH : 0));
+                           (e->is_volatile ? ELECTION_FLAG_VOLATILE : 0));
     if (event->message->from == e->leader)
         election_send(e, &event->from, e->leader, &ack);
 }
 
-/* In our copy of the list, our predecessor's seat is ours, or there is one more; see join. */
-static void take_own_seat(struct election *e)
+/* Takes our predecessor's entry in our own copy, or adds one: see consider_own_entry. */
+static void take_own_entry(struct election *e)
 {
-    uint16_t seat = election_find_seat(e, &e->config.self);
+    uint16_t entry = election_find_entry(e, &e->config.self);
 
-    e->is_uninvited = false;
-    if (election_is_member(e) || e->state != ELECTION_JOINING || !e->seat_ns ||
-        e->now_ns < e->seat_ns || e->list.count == ELECTION_MEMBERS_MAX)
+    e->is_unlisted = false;
+    if (election_is_member(e) || e->state != ELECTION_JOINING || !e->replace_ns ||
+        e->now_ns < e->replace_ns || e->list.count == ELECTION_MEMBERS_MAX)
         return;
-    if (seat == ELECTION_NOT_FOUND)
-        seat = e->list.count++;
-    e->list.members[seat] = e->config.self;
-    e->self_index = seat;
-    e->is_uninvited = true;
-    e->seat_ns = 0;
+    if (entry == ELECTION_NOT_FOUND)
+        entry = e->list.count++;
+    e->list.members[entry] = e->config.self;
+    e->self_index = entry;
+    e->is_unlisted = true;
+    e->replace_ns = 0;
 }
 
 static void accept_list(struct election *e, const struct election_message *m)
@@ -278,7 +283,7 @@ static void accept_list(struct election *e, const struct election_message *m)
     memcpy(e->list.members, e->arriving.members, e->list.count * sizeof(e->list.members[0]));
     memset(e->peers, 0, e->list.count * sizeof(e->peers[0]));
     election_list_changed(e);
-    take_own_seat(e);
+    take_own_entry(e);
     if (election_is_member(e)) {
         if (e->state == ELECTION_JOINING)
             e->heard_ns = election_max(e->heard_ns, e->now_ns);
@@ -299,14 +304,14 @@ static void accept_list(struct election *e, const struct election_message *m)
 }
 
 /*
- * Who has voted in a later term takes no list of an earlier leader: the
- * candidate may have won, and its majority must not be counted into another's
- * list. That leader sees so and renews its term. Our own vote for ourselves
- * binds only us: taking the list ends that round.
+ * After a vote in a later term, a list of an earlier leader is rejected: the candidate may have
+ * won, and its majority must not also acknowledge another leader's list. That leader learns of the
+ * later term and is elected again above it. A vote for ourselves binds only us: the list ends that
+ * round.
  */
 static bool is_list_wanted(const struct election *e, const struct election_message *m)
 {
-    return e->state != ELECTION_LEADER && e->state != ELECTION_KEY &&
+    return e->state != ELECTION_LEADER && e->state != ELECTION_UNAUTHENTICATED &&
            (m->list.term >= e->voted_term || e->voted_for == election_self(e)) && m->count > 0 &&
            m->count <= ELECTION_MEMBERS_MAX && election_list_id_compare(m->list, e->list.id) > 0;
 }
@@ -315,7 +320,7 @@ void election_hear_list_page(struct election *e, const struct election_event *ev
 {
     const struct election_message *m = event->message;
 
-    if (!is_list_wanted(e, m) || !election_see_term(e, m->list.term))
+    if (!is_list_wanted(e, m) || !election_note_term(e, m->list.term))
         return;
     if (election_list_id_compare(m->list, e->arriving.id) != 0) {
         if (election_list_id_compare(m->list, e->arriving.id) < 0)
@@ -326,7 +331,7 @@ void election_hear_list_page(struct election *e, const struct election_event *ev
     }
     if (m->first != e->arrived || m->count != e->arriving.count ||
         m->member_count > m->count - m->first)
-        return; /* out of order: the next heartbeat makes us ask */
+        return; /* out of order: requested again after the next heartbeat */
     memcpy(&e->arriving.members[m->first], event->members,
            m->member_count * sizeof(event->members[0]));
     e->arrived = (uint16_t)(e->arrived + m->member_count);

@@ -1,15 +1,19 @@
+/*
+ * Makes messages, and adds them and command results to the actions of the step. A step that wants
+ * more actions than there is room for loses messages, as a network does, but no results.
+ */
 #include "election_internal.h"
 
-static struct election_action *add(struct election *e, enum election_action_type type)
+static struct election_action *add_action(struct election *e, enum election_action_type type)
 {
     struct election_actions *out = e->out;
     struct election_action *action;
-    size_t most = ELECTION_ACTIONS_MAX;
+    size_t limit = ELECTION_ACTIONS_MAX;
 
-    if (type != ELECTION_ANSWER)
-        most -= ELECTION_COMMANDS_MAX; /* whoever asked waits for it, and nobody asks again */
-    if (out->count >= most) {
-        e->counts.actions_lost++; /* as if the network had lost it */
+    if (type != ELECTION_RESULT)
+        limit -= ELECTION_COMMANDS_MAX; /* a result is sent once, and its client waits for it */
+    if (out->count >= limit) {
+        e->counts.actions_lost++; /* as a message that the network lost */
         return NULL;
     }
     action = &out->list[out->count++];
@@ -35,7 +39,7 @@ void election_send(struct election *e, const struct address *to, uint64_t instan
 
     if (!address_is_set(to))
         return;
-    action = add(e, ELECTION_SEND);
+    action = add_action(e, ELECTION_SEND);
     if (!action)
         return;
     action->to = *to;
@@ -43,8 +47,8 @@ void election_send(struct election *e, const struct address *to, uint64_t instan
     action->message.to = instance;
 }
 
-void election_send_card(struct election *e, const struct address *to, uint64_t instance,
-                        struct election_message message)
+void election_send_with_self(struct election *e, const struct address *to, uint64_t instance,
+                             struct election_message message)
 {
     size_t before = e->out->count;
 
@@ -60,25 +64,24 @@ void election_send_all(struct election *e, const struct election_message *messag
 
     if (e->list.count < 2)
         return;
-    action = add(e, ELECTION_SEND_ALL);
+    action = add_action(e, ELECTION_SEND_ALL);
     if (action)
         action->message = *message;
 }
 
-/* to NULL: everybody. */
 void election_send_page(struct election *e, const struct address *to, uint64_t instance,
                         uint16_t first)
 {
     struct election_message message = election_make(e, ELECTION_LIST_PAGE);
     size_t before = e->out->count;
-    unsigned left = (unsigned)(e->list.count - first);
+    unsigned rest = (unsigned)(e->list.count - first);
 
     message.count = e->list.count;
     message.floor = e->list.floor;
     message.flags = (uint16_t)((e->list.wants_majority ? ELECTION_FLAG_MAJORITY : 0) |
                                (e->list.is_forced ? ELECTION_FLAG_FORCED : 0));
     message.first = first;
-    message.member_count = (uint8_t)(left < ELECTION_PAGE ? left : ELECTION_PAGE);
+    message.member_count = (uint8_t)(rest < ELECTION_PAGE ? rest : ELECTION_PAGE);
     if (to)
         election_send(e, to, instance, &message);
     else
@@ -93,39 +96,13 @@ void election_push_list(struct election *e)
         election_send_page(e, NULL, 0, first);
 }
 
-void election_answer(struct election *e, uint64_t token, enum election_answer answer)
+void election_result(struct election *e, uint64_t token, enum election_result reply)
 {
-    struct election_action *action = add(e, ELECTION_ANSWER);
+    struct election_action *action = add_action(e, ELECTION_RESULT);
 
     if (!action)
         return;
     action->token = token;
-    action->answer = answer;
+    action->reply = reply;
     action->term = e->term;
-}
-
-const char *election_message_name(enum election_message_type type)
-{
-    static const char *const names[ELECTION_MESSAGE_COUNT] = {
-        [ELECTION_MESSAGE_NONE] = "none",
-        [ELECTION_WHO] = "who",
-        [ELECTION_HERE] = "here",
-        [ELECTION_HEARTBEAT] = "heartbeat",
-        [ELECTION_ACK] = "ack",
-        [ELECTION_LIST_ASK] = "list_ask",
-        [ELECTION_LIST_PAGE] = "list_page",
-        [ELECTION_PROBE] = "probe",
-        [ELECTION_ALIVE] = "alive",
-        [ELECTION_ASK] = "ask",
-        [ELECTION_TOLD] = "told",
-        [ELECTION_PREVOTE] = "prevote",
-        [ELECTION_PREVOTE_ANSWER] = "prevote_answer",
-        [ELECTION_VOTE] = "vote",
-        [ELECTION_VOTE_ANSWER] = "vote_answer",
-        [ELECTION_RESIGN] = "resign",
-        [ELECTION_LEAVE] = "leave",
-        [ELECTION_HAND_OVER] = "hand_over",
-    };
-
-    return names[type];
 }

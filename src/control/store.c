@@ -1,4 +1,4 @@
-#include "headless/control/store.h"
+#include "store.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,13 +12,13 @@
 
 #define STORE_BYTES_MAX 512
 
-static void ignore(const struct store *store, const char *why)
+static void store_ignore(const struct store *store, const char *why)
 {
     log_warn("store_ignored", "store: %s is not used: %s", store->path, why);
 }
 
-/* Returns the bytes read, into text with a NUL; or a negative errno. */
-static int read_file(const char *path, char text[static STORE_BYTES_MAX])
+/* Reads into text, with a NUL. Returns the number of bytes, or a negative errno. */
+static int store_read_file(const char *path, char text[static STORE_BYTES_MAX])
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     ssize_t n;
@@ -34,8 +34,8 @@ static int read_file(const char *path, char text[static STORE_BYTES_MAX])
     return rc;
 }
 
-/* Exactly the three lines; a number that overflows does not come back as the same text. */
-static const char *parse(const struct store *store, const char *text, uint64_t *ret_term)
+/* The text must be exactly the three lines: a number that overflows fails the comparison, too. */
+static const char *store_parse(const struct store *store, const char *text, uint64_t *ret_term)
 {
     static const char head[] = "headlessd 1\ncluster ", middle[] = "\nterm ";
     char expected[STORE_BYTES_MAX];
@@ -72,17 +72,17 @@ uint64_t store_open(struct store *store, const struct config *config)
         (struct store){.path = config->store[0] ? config->store : NULL, .cluster = config->cluster};
     if (!store->path)
         return 0;
-    rc = read_file(store->path, text);
+    rc = store_read_file(store->path, text);
     if (rc == -ENOENT)
         return 0;
-    why = rc < 0 ? strerror(-rc) : parse(store, text, &term);
+    why = rc < 0 ? strerror(-rc) : store_parse(store, text, &term);
     if (why)
-        ignore(store, why);
+        store_ignore(store, why);
     return why ? 0 : term;
 }
 
-/* A link in its place is not followed. */
-static int write_file(const char *path, const char *text)
+/* O_NOFOLLOW: a symbolic link at this path is not followed. */
+static int store_write_file(const char *path, const char *text)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
     size_t length = strlen(text);
@@ -109,12 +109,12 @@ bool store_save(struct store *store, uint64_t term)
     (void)snprintf(text, sizeof(text), "headlessd 1\ncluster %s\nterm %" PRIu64 "\n",
                    store->cluster, term);
     (void)snprintf(temporary, sizeof(temporary), "%s.tmp", store->path);
-    rc = write_file(temporary, text);
+    rc = store_write_file(temporary, text);
     if (!rc && rename(temporary, store->path) < 0)
         rc = -errno;
     if (rc && !store->has_failed)
         log_warn("store_failed",
-                 "store: cannot write %s: %s; after a restart of all pods terms may begin anew",
+                 "store: cannot write %s: %s; terms may restart at 1 when all pods restart",
                  store->path, strerror(-rc));
     store->has_failed = rc != 0;
     return rc == 0;

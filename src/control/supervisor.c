@@ -1,18 +1,17 @@
-#include "headless/control/supervisor.h"
-
+/* The supervisor's thread: turns input into events, sleeps until the next deadline. */
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "supervisor_internal.h"
 
-#define PEER_BATCH 64 /* a slice */
+#define PEER_BATCH 64 /* messages per slice */
 
 /* ---- other pods ---- */
 
-/* Without a key only addresses tell who may speak: members, and whom the configuration or DNS
- * names. */
-static bool is_known(struct supervisor *supervisor, const struct address *from)
+/* Messages are accepted from addresses of members and of candidates that the configuration or DNS
+ * names; with keys, also from addresses of pods that have proved to have one. */
+static bool is_known_peer(struct supervisor *supervisor, const struct address *from)
 {
     const struct election *e = &supervisor->election;
 
@@ -20,56 +19,55 @@ static bool is_known(struct supervisor *supervisor, const struct address *from)
         if (address_equal_ip(&e->list.members[i].address, from))
             return true;
     }
-    if (supervisor->courier.has_keys &&
-        introductions_find_address(&supervisor->courier.introductions, from))
-        return true; /* it has proved to have a key */
-    for (uint32_t i = 0; i < e->acquaintance_count; i++) {
-        if (address_equal_ip(&e->acquaintances[i].member.address, from))
+    if (supervisor->transport.has_keys &&
+        handshake_find_address(&supervisor->transport.handshake, from))
+        return true;
+    for (uint32_t i = 0; i < e->known_peer_count; i++) {
+        if (address_equal_ip(&e->known_peers[i].member.address, from))
             return true;
     }
     return false;
 }
 
-/* What a heartbeat says to the driver. */
+/* Two fields of a heartbeat are for the supervisor, not for the election. */
 static void learn_from_heartbeat(struct supervisor *supervisor,
                                  const struct election_message *message)
 {
     if (message->from != supervisor->facts.leader)
         return;
-    roster_confirm(&supervisor->roster, message->from, message->received);
+    peers_confirm(&supervisor->peers, message->from, message->received);
     if (supervisor->facts.rcvbuf_bytes != message->rcvbuf_bytes) {
         supervisor->facts.rcvbuf_bytes = message->rcvbuf_bytes;
         supervisor_publish_again(supervisor);
     }
 }
 
-static void feel_pulse(struct supervisor *supervisor, const struct election_message *message)
+static void note_received(struct supervisor *supervisor, const struct election_message *message)
 {
-    uint16_t slot = roster_slot(&supervisor->roster, message->from);
     uint64_t rtt_ns;
 
-    if (pulse_hear(&supervisor->pulse, slot, message, clock_now_ns(), &rtt_ns))
+    if (peers_note_received(&supervisor->peers, message, clock_now_ns(), &rtt_ns))
         counters_observe(&supervisor->counters, DISTRIBUTION_HEARTBEAT, rtt_ns);
 }
 
-static void take_message(struct supervisor *supervisor, const struct election_message *message,
-                         const struct election_member *members, const struct address *from)
+static void take_peer_message(struct supervisor *supervisor, const struct election_message *message,
+                              const struct election_member *members, const struct address *from)
 {
     const struct election_event event = {
         .type = ELECTION_MESSAGE, .message = message, .members = members, .from = *from};
 
-    if (!is_known(supervisor, from)) {
+    if (!is_known_peer(supervisor, from)) {
         counters_add(&supervisor->counters, COUNTER_PEER_STRANGER, 1);
-        if (message->type == ELECTION_WHO)
-            discovery_look(&supervisor->discovery); /* it may be new: DNS will tell */
+        if (message->type == ELECTION_DISCOVER)
+            discovery_request(&supervisor->discovery); /* a new pod, which DNS may name by now */
         return;
     }
-    key_watch_verify(&supervisor->key_watch, from);
-    feel_pulse(supervisor, message);
+    peers_auth_succeed(&supervisor->peers, from);
+    note_received(supervisor, message);
     supervisor_feed(supervisor, &event);
     if (message->type == ELECTION_HEARTBEAT)
         learn_from_heartbeat(supervisor, message);
-    supervisor_compare_order(supervisor, message);
+    supervisor_check_settings(supervisor, message);
 }
 
 static size_t read_peers(struct supervisor *supervisor)
@@ -77,24 +75,24 @@ static size_t read_peers(struct supervisor *supervisor)
     struct election_member members[ELECTION_PAGE];
     struct election_message message;
     struct address from;
-    enum courier_result result;
+    enum peer_transport_result result;
     size_t n;
 
     for (n = 0; n < PEER_BATCH; n++) {
-        result = courier_receive(&supervisor->courier, &message, members, &from);
-        if (result == COURIER_EMPTY)
+        result = peer_transport_receive(&supervisor->transport, &message, members, &from);
+        if (result == PEER_TRANSPORT_EMPTY)
             break;
-        if (result == COURIER_MESSAGE)
-            take_message(supervisor, &message, members, &from);
-        else if (result == COURIER_INTRODUCTION)
-            key_watch_verify(&supervisor->key_watch, &from);
-        else if (result == COURIER_UNVERIFIED && is_known(supervisor, &from))
-            supervisor_doubt(supervisor, &from);
+        if (result == PEER_TRANSPORT_MESSAGE)
+            take_peer_message(supervisor, &message, members, &from);
+        else if (result == PEER_TRANSPORT_HANDSHAKE)
+            peers_auth_succeed(&supervisor->peers, &from);
+        else if (result == PEER_TRANSPORT_UNVERIFIED && is_known_peer(supervisor, &from))
+            peers_auth_fail(&supervisor->peers, &from, clock_now_ns());
     }
     return n;
 }
 
-static void hear_refusal(struct supervisor *supervisor, uint64_t instance)
+static void feed_refusal(struct supervisor *supervisor, uint64_t instance)
 {
     const struct election_event event = {.type = ELECTION_REFUSED, .instance = instance};
 
@@ -102,25 +100,25 @@ static void hear_refusal(struct supervisor *supervisor, uint64_t instance)
     supervisor_feed(supervisor, &event);
 }
 
-static size_t take_refusals(struct supervisor *supervisor)
+static size_t supervisor_take_refusals(struct supervisor *supervisor)
 {
     uint64_t instance;
     size_t n = 0;
 
-    for (; n < PEER_BATCH && courier_take_refusal(&supervisor->courier, &instance); n++) {
+    for (; n < PEER_BATCH && peer_transport_take_refusal(&supervisor->transport, &instance); n++) {
         if (instance)
-            hear_refusal(supervisor, instance);
+            feed_refusal(supervisor, instance);
     }
-    while (plane_take_refusal(supervisor->plane, &instance)) {
-        hear_refusal(supervisor, instance);
+    while (data_plane_take_refusal(supervisor->data_plane, &instance)) {
+        feed_refusal(supervisor, instance);
         n++;
     }
     return n;
 }
 
-/* ---- who may be there ---- */
+/* ---- candidates ---- */
 
-void supervisor_tell_candidates(struct supervisor *supervisor)
+void supervisor_feed_candidates(struct supervisor *supervisor)
 {
     const struct config *config = supervisor->config;
     struct address list[CONFIG_PEERS_MAX + DISCOVERY_MAX];
@@ -135,28 +133,28 @@ void supervisor_tell_candidates(struct supervisor *supervisor)
 
 /* ---- our own state ---- */
 
-static void watch_app(struct supervisor *supervisor)
+static void check_app(struct supervisor *supervisor)
 {
-    bool is_up = plane_app_is_up(supervisor->plane);
+    bool is_up = data_plane_app_is_up(supervisor->data_plane);
 
     if (is_up == supervisor->is_app_up)
         return;
     supervisor->is_app_up = is_up;
     if (is_up)
-        log_info("app_up", "the app takes datagrams again");
+        log_info("app_up", "the app accepts datagrams again");
     else
         log_warn("app_down", "the app refuses datagrams (app.target)");
     supervisor_feed(supervisor, &(struct election_event){.type = ELECTION_APP, .is_up = is_up});
 }
 
 /*
- * A pod whose data threads are stuck must not lead. That their loops have not turned may only mean
- * that the whole process was paused: so they are looked at twice, with time in between for them.
+ * A pod whose data threads are stuck must not lead. When no loop has run, the whole process may have
+ * been paused: so a stall counts only if it is still there after PROGRESS_CHALLENGE_NS.
  */
-static void watch_progress(struct supervisor *supervisor, uint64_t now_ns)
+static void check_progress(struct supervisor *supervisor, uint64_t now_ns)
 {
     const struct agent *stalled =
-        progress_find_stalled(&supervisor->progress, supervisor->plane, now_ns);
+        progress_find_stalled(&supervisor->progress, supervisor->data_plane, now_ns);
     bool is_moving = true;
 
     if (!stalled)
@@ -176,7 +174,7 @@ static void watch_progress(struct supervisor *supervisor, uint64_t now_ns)
                     &(struct election_event){.type = ELECTION_PROGRESS, .is_up = is_moving});
 }
 
-/* ---- the main thread's wishes ---- */
+/* ---- requests of the main thread ---- */
 
 static bool has_reload(struct supervisor *supervisor)
 {
@@ -197,27 +195,27 @@ static void take_reload(struct supervisor *supervisor)
     supervisor->has_reload = false;
     (void)pthread_mutex_unlock(&supervisor->reload_lock);
     supervisor->facts.settings++;
-    supervisor->told.is_leader_unknown = false;
+    supervisor->logged.is_leader_unknown = false;
     supervisor_choose_key(supervisor, &supervisor->facts);
     supervisor_publish_again(supervisor);
     if (supervisor->settings.control_accept != accepted)
-        supervisor_warn_of_open_commands(supervisor);
+        supervisor_warn_open_commands(supervisor);
     /*
-     * A changed leader in the file is a command only when its generation grew: above what anybody
-     * has told of, for the same file reaches some pods later than others, and later commands.
+     * A changed leader in the file is a command only when its generation is above the highest that
+     * any pod has sent: the same file reaches some pods later than others, and later than commands.
      */
     if (supervisor->settings.leader_generation > supervisor->election.generation)
-        supervisor_obey_settings(supervisor);
-    supervisor_compare_leader(supervisor);
+        supervisor_apply_wanted_leader(supervisor);
+    supervisor_check_leader(supervisor);
 }
 
-static void take_wishes(struct supervisor *supervisor)
+static void feed_requests(struct supervisor *supervisor)
 {
-    unsigned wishes = atomic_exchange_explicit(&supervisor->wishes, 0, memory_order_seq_cst);
+    unsigned requests = atomic_exchange_explicit(&supervisor->requests, 0, memory_order_seq_cst);
 
-    if (wishes & SUPERVISOR_RESIGN)
+    if (requests & SUPERVISOR_RESIGN)
         supervisor_feed(supervisor, &(struct election_event){.type = ELECTION_STOP});
-    if (wishes & SUPERVISOR_LEAVE)
+    if (requests & SUPERVISOR_LEAVE)
         supervisor_feed(supervisor, &(struct election_event){.type = ELECTION_QUIT});
 }
 
@@ -225,10 +223,10 @@ static void take_wishes(struct supervisor *supervisor)
 
 static bool is_leaderless(const struct supervisor *supervisor, uint64_t now_ns)
 {
-    const struct view *view = view_current(&supervisor->plane->board);
+    const struct leader_snapshot *snapshot = snapshot_current(&supervisor->data_plane->publisher);
 
-    return view->kind == VIEW_LEADER_NONE ||
-           now_ns >= atomic_load_explicit(&view->valid_until_ns, memory_order_relaxed);
+    return snapshot->kind == LEADER_NONE ||
+           now_ns >= atomic_load_explicit(&snapshot->valid_until_ns, memory_order_relaxed);
 }
 
 static size_t supervisor_do_work(void *self)
@@ -236,45 +234,45 @@ static size_t supervisor_do_work(void *self)
     struct supervisor *supervisor = self;
     uint64_t now_ns = clock_now_ns();
     size_t done =
-        take_refusals(supervisor); /* before the reads, which would report them as errors */
+        supervisor_take_refusals(supervisor); /* before reads, which would return them as errors */
 
     done += read_peers(supervisor);
-    if (discovery_is_news(&supervisor->discovery)) {
-        supervisor_tell_candidates(supervisor);
+    if (discovery_has_news(&supervisor->discovery)) {
+        supervisor_feed_candidates(supervisor);
         done++;
     }
     if (has_reload(supervisor))
         take_reload(supervisor);
     if (supervisor->is_unpublished)
         supervisor_publish_again(supervisor);
-    watch_app(supervisor);
-    watch_progress(supervisor, now_ns);
-    supervisor_watch_keys(supervisor, now_ns);
-    take_wishes(supervisor);
+    check_app(supervisor);
+    check_progress(supervisor, now_ns);
+    supervisor_check_keys(supervisor, now_ns);
+    feed_requests(supervisor);
     done += supervisor_take_commands(supervisor);
     if (clock_now_ns() >= supervisor->election.deadline_ns)
         supervisor_feed(supervisor, &(struct election_event){.type = ELECTION_TICK});
-    discovery_hurry(&supervisor->discovery, is_leaderless(supervisor, now_ns));
-    supervisor_tell_waiting(supervisor, now_ns);
-    supervisor_tell(supervisor);
+    discovery_set_fast(&supervisor->discovery, is_leaderless(supervisor, now_ns));
+    supervisor_log_leaderless(supervisor, now_ns);
+    supervisor_update_report(supervisor);
     return done;
 }
 
-static bool has_input(struct supervisor *supervisor)
+static bool supervisor_has_input(struct supervisor *supervisor)
 {
     if (supervisor->is_unpublished)
-        return false; /* commands wait for it, and it is tried again in a millisecond */
-    for (size_t i = 0; i < supervisor->plane->worker_count; i++) {
-        if (!ring_is_empty(&supervisor->plane->workers[i].mailbox.out))
+        return false; /* commands wait until it is published; the next attempt is in 1 ms */
+    for (size_t i = 0; i < supervisor->data_plane->worker_count; i++) {
+        if (!ring_is_empty(&supervisor->data_plane->workers[i].command_queue.out))
             return true;
     }
-    return atomic_load_explicit(&supervisor->wishes, memory_order_seq_cst) ||
-           has_reload(supervisor) || discovery_is_news(&supervisor->discovery) ||
-           plane_has_refusal(supervisor->plane) ||
-           plane_app_is_up(supervisor->plane) != supervisor->is_app_up;
+    return atomic_load_explicit(&supervisor->requests, memory_order_seq_cst) ||
+           has_reload(supervisor) || discovery_has_news(&supervisor->discovery) ||
+           data_plane_has_refusal(supervisor->data_plane) ||
+           data_plane_app_is_up(supervisor->data_plane) != supervisor->is_app_up;
 }
 
-/* The kernel counts as clock_now_ns does: also while the machine is suspended. */
+/* CLOCK_BOOTTIME, as clock_now_ns: it also advances while the machine is suspended. */
 static void set_timer(struct supervisor *supervisor)
 {
     uint64_t at_ns = supervisor->election.deadline_ns;
@@ -296,7 +294,7 @@ static void supervisor_idle(void *self)
 
     set_timer(supervisor);
     waker_prepare(&supervisor->waker);
-    if (has_input(supervisor)) {
+    if (supervisor_has_input(supervisor)) {
         waker_cancel(&supervisor->waker);
         return;
     }

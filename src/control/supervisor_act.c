@@ -1,22 +1,22 @@
-/* What the election wants done: store, publish, send, answer, in this order. */
+/* Carries out the election's actions: store, publish, send, reply, in this order. */
+#include <inttypes.h>
+
 #include "supervisor_internal.h"
 
-/* What only the driver knows: how much of its traffic has arrived, and how much fits in here. */
+/* The election knows neither how many requests of that member have arrived nor our buffer size. */
 static void complete_heartbeat(struct supervisor *supervisor, struct election_message *message)
 {
-    message->received = roster_received(&supervisor->roster, message->to);
-    message->rcvbuf_bytes = supervisor->plane->relay_sockets[0].rcvbuf_bytes;
+    message->received = peers_received(&supervisor->peers, message->to);
+    message->rcvbuf_bytes = supervisor->data_plane->relay_sockets[0].rcvbuf_bytes;
 }
 
 static void count_heartbeat(struct supervisor *supervisor, const struct election_message *message)
 {
-    uint16_t slot = roster_slot(&supervisor->roster, message->to);
-
-    if (slot == VIEW_SLOT_NONE)
+    if (peers_index(&supervisor->peers, message->to) == MEMBER_INDEX_NONE)
         return;
     counters_add(&supervisor->counters, COUNTER_HEARTBEATS_SENT, 1);
     counters_add(&supervisor->counters, COUNTER_HEARTBEATS_LOST,
-                 pulse_send(&supervisor->pulse, slot, message));
+                 peers_note_sent(&supervisor->peers, message));
 }
 
 static void send_one(struct supervisor *supervisor, const struct address *to,
@@ -27,18 +27,18 @@ static void send_one(struct supervisor *supervisor, const struct address *to,
         count_heartbeat(supervisor, message);
     }
     if (message->type == ELECTION_HEARTBEAT || message->type == ELECTION_ACK)
-        message->flags |= agreement_flags(&supervisor->agreement);
-    courier_send(&supervisor->courier, to, message, members);
+        message->flags |= supervisor->peers.flags;
+    peer_transport_send(&supervisor->transport, to, message, members);
 }
 
-static void send_all(struct supervisor *supervisor, struct election_action *action)
+static void send_to_list(struct supervisor *supervisor, struct election_action *action)
 {
     const struct election_list *list = &supervisor->election.list;
 
     for (uint16_t i = 0; i < list->count; i++) {
         const struct election_member *member = &list->members[i];
 
-        if (member->instance == supervisor->plane->identity.instance)
+        if (member->instance == supervisor->data_plane->identity.instance)
             continue;
         action->message.to = member->instance;
         send_one(supervisor, &member->address, &action->message, action->members);
@@ -53,7 +53,7 @@ static void carry_out(struct supervisor *supervisor)
         counters_add(&supervisor->counters, COUNTER_STORE_FAILED,
                      !store_save(&supervisor->store, actions->stored_term));
     if (actions->publishes)
-        supervisor->view = actions->view;
+        supervisor->snapshot = actions->leadership;
     supervisor_publish(supervisor);
     for (size_t i = 0; i < actions->count; i++) {
         struct election_action *action = &actions->list[i];
@@ -63,42 +63,43 @@ static void carry_out(struct supervisor *supervisor)
             send_one(supervisor, &action->to, &action->message, action->members);
             break;
         case ELECTION_SEND_ALL:
-            send_all(supervisor, action);
+            send_to_list(supervisor, action);
             break;
-        case ELECTION_ANSWER:
-            supervisor_answer(supervisor, action);
+        case ELECTION_RESULT:
+            supervisor_reply(supervisor, action);
             break;
         }
     }
 }
 
-static void tell_state(const struct supervisor *supervisor, enum election_state before)
+static void log_state(const struct supervisor *supervisor, enum election_state before)
 {
     const struct election *e = &supervisor->election;
 
     log_debug("state_changed", "%s -> %s, by %s", election_state_name(before),
               election_state_name(e->state), election_cause_name(e->cause));
     if (e->state == ELECTION_ISOLATED)
-        log_warn("isolated",
-                 "no majority answers (%zu of %u members are needed): this pod no longer leads; "
-                 "what comes is held. If the others will not come back: headlessctl leader set %s "
-                 "--force, on this pod",
-                 election_needed(e), (unsigned)e->list.count, supervisor->config->name);
+        log_warn(
+            "isolated",
+            "no majority answers (%zu of %u members are needed): this pod no longer leads and "
+            "holds requests. If the other pods are lost for good, run on this pod: headlessctl "
+            "leader set %s --force",
+            election_needed(e), (unsigned)e->list.count, supervisor->config->name);
     else if (before == ELECTION_ISOLATED)
         log_info("not_isolated", "a majority answers again, or another leads");
 }
 
-/* What no honest member says: somebody else's cluster, or an attack. */
-static void tell_leap(void)
+/* No member of this cluster sends such a term. */
+static void log_term_leap(const struct supervisor *supervisor)
 {
     static struct log_limit limit = {.period_ns = NS_PER_SEC};
     uint64_t suppressed;
 
     if (log_limit_pass(&limit, LOG_LEVEL_ERROR, clock_now_ns(), &suppressed))
         log_error("term_leap",
-                  "a term more than %d above all that is known was refused: is that another "
-                  "cluster of this name, or somebody who lies? (%llu more)",
-                  ELECTION_TERM_LEAP, (unsigned long long)suppressed);
+                  "rejected a term more than %d above the highest seen, %" PRIu64
+                  ": another cluster with this name, or forged (%" PRIu64 " more)",
+                  ELECTION_TERM_LEAP, supervisor->election.seen_term, suppressed);
 }
 
 void supervisor_feed(struct supervisor *supervisor, const struct election_event *event)
@@ -110,9 +111,9 @@ void supervisor_feed(struct supervisor *supervisor, const struct election_event 
         return;
     election_step(&supervisor->election, event, clock_now_ns(), &supervisor->actions);
     if (supervisor->election.state != before)
-        tell_state(supervisor, before);
+        log_state(supervisor, before);
     if (supervisor->election.counts.leaps_refused != leaps)
-        tell_leap();
+        log_term_leap(supervisor);
     if (supervisor->election.state != ELECTION_OUT)
         carry_out(supervisor);
 }

@@ -1,75 +1,77 @@
-/* {"leader": ...}: who may, whom it names, what came of it. */
+/* {"leader": ...}: permission, target, result. */
 #include <stdio.h>
 
 #include "supervisor_internal.h"
 
-#define COMMAND_TAKEN_MAX MAILBOX_LETTERS /* a slice: letters come back while we read */
-#define UNSAID_TEXT       32
+#define COMMAND_TAKEN_MAX COMMAND_QUEUE_LENGTH /* per slice: workers refill it while we read */
+#define UNLOGGED_TEXT     32
 
-/* All pods have been sent a multicast one: more than one answer would be an amplifier. */
-static bool may_answer(const struct supervisor *supervisor, const struct letter *letter)
+/* All pods receive a multicast command; more than one reply would amplify it. */
+static bool may_reply_to(const struct supervisor *supervisor, const struct queued_command *queued)
 {
-    return !letter->is_multicast || supervisor_is_self(supervisor->config, letter->command.target);
+    return !queued->is_multicast || supervisor_is_self(supervisor->config, queued->command.target);
 }
 
-static void answer(struct supervisor *supervisor, const struct letter *letter, const char *text)
+static void reply_to_client(struct supervisor *supervisor, const struct queued_command *queued,
+                            const char *text)
 {
     size_t length = strlen(text);
 
-    if (length <= letter->length && may_answer(supervisor, letter))
-        plane_send_answer(supervisor->plane, &letter->client, &letter->local, text, length);
+    if (length <= queued->length && may_reply_to(supervisor, queued))
+        data_plane_send_reply(supervisor->data_plane, &queued->client, &queued->local, text,
+                              length);
 }
 
-/* " (3 more)": since the last line; nothing when there were none. */
-static const char *tell_unsaid(uint64_t *unsaid, char text[static UNSAID_TEXT])
+/* " (3 more)" since the last line; "" when there were none. */
+static const char *format_unlogged(uint64_t *unlogged, char text[static UNLOGGED_TEXT])
 {
     text[0] = '\0';
-    if (*unsaid)
-        (void)snprintf(text, UNSAID_TEXT, " (%llu more)", (unsigned long long)*unsaid);
-    *unsaid = 0;
+    if (*unlogged)
+        (void)snprintf(text, UNLOGGED_TEXT, " (%llu more)", (unsigned long long)*unlogged);
+    *unlogged = 0;
     return text;
 }
 
-static void refuse(struct supervisor *supervisor, const struct letter *letter, size_t counter,
-                   const char *text)
+static void refuse_command(struct supervisor *supervisor, const struct queued_command *queued,
+                           size_t counter, const char *text)
 {
-    char client[ADDRESS_TEXT_MAX], unsaid[UNSAID_TEXT];
+    char client[ADDRESS_TEXT_MAX], unlogged[UNLOGGED_TEXT];
 
     counters_add(&supervisor->counters, counter, 1);
     if (!budget_take(&supervisor->refusals, clock_now_ns())) {
-        supervisor->refusals_unsaid++;
+        supervisor->refusals_unlogged++;
         log_note_suppressed(LOG_LEVEL_WARN);
         return;
     }
-    log_warn("command_refused", "leader \"%s\" asked for by %s: %.*s%s", letter->command.target,
-             address_format(&letter->client, client), (int)strcspn(text, "\n"), text,
-             tell_unsaid(&supervisor->refusals_unsaid, unsaid));
-    answer(supervisor, letter, text);
+    log_warn("command_refused", "leader \"%s\" requested by %s: %.*s%s", queued->command.target,
+             address_format(&queued->client, client), (int)strcspn(text, "\n"), text,
+             format_unlogged(&supervisor->refusals_unlogged, unlogged));
+    reply_to_client(supervisor, queued, text);
 }
 
-/* Who may not command is told so, and no more: the log says why. */
-static void refuse_stranger(struct supervisor *supervisor, const struct letter *letter,
-                            size_t counter, const char *why)
+/* The client is told "no auth" and no more; the log has the reason. */
+static void refuse_unauthorized(struct supervisor *supervisor, const struct queued_command *queued,
+                                size_t counter, const char *why)
 {
-    char client[ADDRESS_TEXT_MAX], unsaid[UNSAID_TEXT];
+    char client[ADDRESS_TEXT_MAX], unlogged[UNLOGGED_TEXT];
 
     counters_add(&supervisor->counters, COUNTER_CONTROL_NO_AUTH, 1);
     counters_add(&supervisor->counters, counter, 1);
-    if (!budget_take(&supervisor->strangers, clock_now_ns())) {
-        supervisor->strangers_unsaid++;
+    if (!budget_take(&supervisor->unauthorized, clock_now_ns())) {
+        supervisor->unauthorized_unlogged++;
         log_note_suppressed(LOG_LEVEL_WARN);
         return;
     }
-    log_warn("command_refused", "leader \"%s\" asked for by %s: no auth: %s%s",
-             letter->command.target, address_format(&letter->client, client), why,
-             tell_unsaid(&supervisor->strangers_unsaid, unsaid));
-    answer(supervisor, letter, "no auth\n");
+    log_warn("command_refused", "leader \"%s\" requested by %s: no auth: %s%s",
+             queued->command.target, address_format(&queued->client, client), why,
+             format_unlogged(&supervisor->unauthorized_unlogged, unlogged));
+    reply_to_client(supervisor, queued, "no auth\n");
 }
 
-static void refuse_signature(struct supervisor *supervisor, const struct letter *letter,
+static void refuse_signature(struct supervisor *supervisor, const struct queued_command *queued,
                              enum sign_verdict verdict)
 {
-    const struct control_signature *signature = &letter->command.signature;
+    const struct leader_command_signature *signature = &queued->command.signature;
     char why[256];
 
     (void)snprintf(why, sizeof(why), "%s", sign_reason(verdict));
@@ -78,40 +80,42 @@ static void refuse_signature(struct supervisor *supervisor, const struct letter 
     else if (verdict == SIGN_WRONG_TIME)
         (void)snprintf(why, sizeof(why), "%+lld s: %s",
                        (long long)sign_ahead_s(signature, clock_real_s()), sign_reason(verdict));
-    refuse_stranger(supervisor, letter, sign_counter(verdict), why);
+    refuse_unauthorized(supervisor, queued, sign_counter(verdict), why);
 }
 
-static void confirm(struct supervisor *supervisor, const struct letter *letter, uint64_t term)
+static void confirm_command(struct supervisor *supervisor, const struct queued_command *queued,
+                            uint64_t term)
 {
     char text[32];
 
     counters_add(&supervisor->counters, COUNTER_CONTROL_OK, 1);
     (void)snprintf(text, sizeof(text), "ok %llu\n", (unsigned long long)term);
-    answer(supervisor, letter, text);
+    reply_to_client(supervisor, queued, text);
 }
 
-/* 0 as a condition can never be met: there is no term 0. */
-static uint64_t condition_of(const struct control_command *command)
+/* No term is 0, so if_term 0 must never match; to the election 0 means no condition. */
+static uint64_t condition_of(const struct leader_command *command)
 {
     if (!command->has_if_term)
         return 0;
     return command->if_term ? command->if_term : UINT64_MAX;
 }
 
-static void pass_on(struct supervisor *supervisor, const struct letter *letter, uint64_t instance)
+static void feed_command(struct supervisor *supervisor, const struct queued_command *queued,
+                         uint64_t instance)
 {
     struct election_event event = {
-        .type = ELECTION_COMMAND, .instance = instance, .if_term = condition_of(&letter->command)};
+        .type = ELECTION_COMMAND, .instance = instance, .if_term = condition_of(&queued->command)};
     size_t place = 0;
 
     while (place < ELECTION_COMMANDS_MAX && supervisor->is_waiting[place])
         place++;
-    /* Only what may be done uses up the budget: who may not command must not silence who may. */
+    /* Only permitted commands use this budget: refused clients must not block permitted ones. */
     if (place == ELECTION_COMMANDS_MAX || !budget_take(&supervisor->commands, clock_now_ns())) {
         counters_drop(&supervisor->counters, DROP_rate, 1);
         return;
     }
-    supervisor->waiting[place] = *letter;
+    supervisor->waiting[place] = *queued;
     supervisor->is_waiting[place] = true;
     event.token = place + 1;
     supervisor_feed(supervisor, &event);
@@ -127,104 +131,104 @@ bool supervisor_is_self(const struct config *config, const char *text)
 }
 
 /*
- * Whoever reaches a data port may not override a majority: that takes a shell in the very pod,
- * which is then the one to lead. Where there is a majority, it is a command like others.
+ * Overriding a majority takes a shell in the pod that is to lead: access to a data port is not
+ * enough. Where there is a majority, a forced command is treated as any other.
  */
-static void force(struct supervisor *supervisor, const struct letter *letter)
+static void force_leader(struct supervisor *supervisor, const struct queued_command *queued)
 {
-    const uint64_t us = supervisor->plane->identity.instance;
+    const uint64_t us = supervisor->data_plane->identity.instance;
 
-    /* IPv4 hosts take nothing from outside that bears their own address; IPv6 hosts do. */
-    bool is_ours = address_is_loopback(&letter->client) ||
-                   (letter->client.family == ADDRESS_V4 &&
-                    address_equal_ip(&letter->client, &supervisor->config->self));
+    /* IPv4 hosts drop datagrams from outside that carry their own address; IPv6 hosts do not. */
+    bool is_ours = address_is_loopback(&queued->client) ||
+                   (queued->client.family == ADDRESS_V4 &&
+                    address_equal_ip(&queued->client, &supervisor->config->self));
 
-    if (!is_ours || !supervisor_is_self(supervisor->config, letter->command.target)) {
-        refuse_stranger(supervisor, letter, COUNTER_AUTH_ADDRESS,
-                        "force is for whoever is in the very pod that is to lead");
+    if (!is_ours || !supervisor_is_self(supervisor->config, queued->command.target)) {
+        refuse_unauthorized(supervisor, queued, COUNTER_AUTH_ADDRESS,
+                            "force is accepted only from inside the pod that is to lead");
         return;
     }
     supervisor_feed(supervisor, &(struct election_event){.type = ELECTION_FORCE});
     if (supervisor->election.claim_cause == ELECTION_BY_FORCE &&
         supervisor->election.state == ELECTION_LEADER)
-        log_warn("leader_forced", "this pod leads without a majority, because it was told to");
-    pass_on(supervisor, letter, us);
+        log_warn("leader_forced", "this pod leads without a majority, by a forced command");
+    feed_command(supervisor, queued, us);
 }
 
-static void take(struct supervisor *supervisor, const struct letter *letter)
+static void handle_command(struct supervisor *supervisor, const struct queued_command *queued)
 {
-    enum sign_verdict verdict = letter->verdict;
+    enum sign_verdict verdict = queued->verdict;
     const struct config_cidrs *allow =
         verdict == SIGN_VALID ? NULL : &supervisor->settings.control_allow;
     uint64_t instance;
 
-    if (verdict == SIGN_VALID) /* another worker may have had it, too */
-        verdict = sign_seen_take(&supervisor->seen, &letter->command.signature, clock_real_s());
+    if (verdict == SIGN_VALID) /* another worker may have received it as well */
+        verdict = sign_seen_take(&supervisor->seen, &queued->command.signature, clock_real_s());
     if (sign_is_refused(verdict)) {
-        refuse_signature(supervisor, letter, verdict);
+        refuse_signature(supervisor, queued, verdict);
         return;
     }
-    if (letter->command.is_forced) { /* also where there is no list: all have been restarted */
-        force(supervisor, letter);
+    if (queued->command.is_forced) { /* also without a list: all pods may have restarted */
+        force_leader(supervisor, queued);
         return;
     }
-    switch (command_check(&letter->command, &letter->client, allow, &supervisor->election.list,
+    switch (command_check(&queued->command, &queued->client, allow, &supervisor->election.list,
                           &instance)) {
     case COMMAND_LEGAL:
-        pass_on(supervisor, letter, instance);
+        feed_command(supervisor, queued, instance);
         break;
     case COMMAND_NO_MEMBER:
-        refuse(supervisor, letter, COUNTER_CONTROL_NO_MEMBER, "no member\n");
+        refuse_command(supervisor, queued, COUNTER_CONTROL_NO_MEMBER, "no member\n");
         break;
     case COMMAND_NO_AUTH:
-        refuse_stranger(supervisor, letter, COUNTER_AUTH_ADDRESS,
-                        "its address is not in control.allow");
+        refuse_unauthorized(supervisor, queued, COUNTER_AUTH_ADDRESS,
+                            "its address is not in control.allow");
         break;
     }
 }
 
-void supervisor_answer(struct supervisor *supervisor, const struct election_action *action)
+void supervisor_reply(struct supervisor *supervisor, const struct election_action *action)
 {
-    const struct letter *letter;
+    const struct queued_command *queued;
 
-    if (action->token == 0) /* of the configuration: the log tells */
+    if (action->token == 0) /* of the configuration: nobody waits for a reply */
         return;
-    letter = &supervisor->waiting[action->token - 1];
+    queued = &supervisor->waiting[action->token - 1];
     supervisor->is_waiting[action->token - 1] = false;
-    switch (action->answer) {
+    switch (action->reply) {
     case ELECTION_OK:
-        confirm(supervisor, letter, action->term);
+        confirm_command(supervisor, queued, action->term);
         break;
     case ELECTION_NO_MEMBER:
-        refuse(supervisor, letter, COUNTER_CONTROL_NO_MEMBER, "no member\n");
+        refuse_command(supervisor, queued, COUNTER_CONTROL_NO_MEMBER, "no member\n");
         break;
     case ELECTION_NO_QUORUM:
-        refuse(supervisor, letter, COUNTER_CONTROL_NO_QUORUM, "no quorum\n");
+        refuse_command(supervisor, queued, COUNTER_CONTROL_NO_QUORUM, "no quorum\n");
         break;
     case ELECTION_BAD_TERM:
-        refuse(supervisor, letter, COUNTER_CONTROL_BAD_TERM, "bad term\n");
+        refuse_command(supervisor, queued, COUNTER_CONTROL_BAD_TERM, "bad term\n");
         break;
     }
 }
 
-/* While a view waits to be published none is taken: its answer would come before its effect. */
+/* None is taken while a snapshot is unpublished: its reply would precede its effect. */
 size_t supervisor_take_commands(struct supervisor *supervisor)
 {
-    struct letter letter;
+    struct queued_command queued;
     size_t taken = 0;
 
-    for (size_t i = 0; i < supervisor->plane->worker_count; i++) {
-        struct mailbox *mailbox = &supervisor->plane->workers[i].mailbox;
+    for (size_t i = 0; i < supervisor->data_plane->worker_count; i++) {
+        struct command_queue *command_queue = &supervisor->data_plane->workers[i].command_queue;
 
         for (size_t n = 0; n < COMMAND_TAKEN_MAX && !supervisor->is_unpublished &&
-                           mailbox_try_read(mailbox, &letter);
+                           command_queue_try_read(command_queue, &queued);
              n++, taken++)
-            take(supervisor, &letter);
+            handle_command(supervisor, &queued);
     }
     return taken;
 }
 
-void supervisor_obey_settings(struct supervisor *supervisor)
+void supervisor_apply_wanted_leader(struct supervisor *supervisor)
 {
     const char *wanted = supervisor->settings.leader;
     const struct election_member *member = command_find_target(&supervisor->election.list, wanted);
@@ -232,7 +236,7 @@ void supervisor_obey_settings(struct supervisor *supervisor)
     if (!wanted[0])
         return;
     if (!member) {
-        supervisor->told.is_leader_unknown = true;
+        supervisor->logged.is_leader_unknown = true;
         log_warn("leader_unknown", "leader: \"%s\" is not a member: nothing was changed", wanted);
         return;
     }
@@ -242,20 +246,21 @@ void supervisor_obey_settings(struct supervisor *supervisor)
                                              .generation = supervisor->settings.leader_generation});
 }
 
-void supervisor_warn_of_open_commands(const struct supervisor *supervisor)
+void supervisor_warn_open_commands(const struct supervisor *supervisor)
 {
     if (supervisor->settings.control_accept == CONFIG_CONTROL_OPEN &&
         supervisor->settings.keyring.count > 0)
         log_warn("commands_open",
-                 "there are keys, but control.accept is open: whoever can send from control.allow "
-                 "moves the lead without one");
+                 "control.accept is open although there are keys: a client in control.allow can "
+                 "change the leader without a key");
 }
 
-void supervisor_give_up_commands(struct supervisor *supervisor)
+void supervisor_refuse_waiting(struct supervisor *supervisor)
 {
     for (size_t i = 0; i < ELECTION_COMMANDS_MAX; i++) {
         if (supervisor->is_waiting[i])
-            refuse(supervisor, &supervisor->waiting[i], COUNTER_CONTROL_NO_QUORUM, "no quorum\n");
+            refuse_command(supervisor, &supervisor->waiting[i], COUNTER_CONTROL_NO_QUORUM,
+                           "no quorum\n");
         supervisor->is_waiting[i] = false;
     }
 }

@@ -1,85 +1,192 @@
-/* supervisor_internal: what the parts of the supervisor tell each other. Its thread only. */
-#ifndef HEADLESS_CONTROL_SUPERVISOR_INTERNAL_H
-#define HEADLESS_CONTROL_SUPERVISOR_INTERNAL_H
+/*
+ * supervisor_internal: the supervisor's state, and what its files call of each other.
+ *
+ *   supervisor.c           the thread: turns input into events, sleeps until the next deadline
+ *   supervisor_act.c       carries out the election's actions
+ *   supervisor_snapshot.c  the leader snapshot for the data threads
+ *   supervisor_report.c    the report for the admin server, and other accessors
+ *   supervisor_log.c       log lines about leaders and members
+ *   supervisor_command.c   {"leader": ...} and its reply
+ *   supervisor_keys.c      keys, handshakes, failed verifications
+ *   supervisor_open.c      the main thread's side: create, join, start, stop
+ *
+ * Owner: the supervisor's thread, where no other is named.
+ */
+#ifndef CONTROL_SUPERVISOR_INTERNAL_H
+#define CONTROL_SUPERVISOR_INTERNAL_H
 
+#include <pthread.h>
+
+#include "command.h"
+#include "discovery.h"
+#include "headless/base/budget.h"
 #include "headless/base/clock.h"
 #include "headless/base/log.h"
 #include "headless/control/supervisor.h"
+#include "peer_transport.h"
+#include "peers.h"
+#include "store.h"
+
+_Static_assert(ELECTION_MEMBERS_MAX == MEMBERS_MAX, "a list must fit a leader snapshot");
+_Static_assert(ELECTION_NAME_MAX == CONFIG_NAME_MAX, "a name must fit a leader snapshot");
 
 enum { SUPERVISOR_RESIGN = 1, SUPERVISOR_LEAVE = 2 };
+
+/* Options that a reload may change; a copy, so that the thread never reads another thread's config. */
+struct supervisor_settings {
+    uint64_t hold_time_ns, app_idle_ns, reply_grace_ns;
+    struct ingress_filter ingress_filter;
+    enum config_control control_accept;
+    struct config_cidrs control_allow;
+    struct keyring keyring; /* as last read; count 0: none */
+    char leader[CONFIG_NAME_MAX];
+    uint64_t leader_generation;
+};
+
+/* Facts that the published snapshot states; a change takes a new snapshot. Compared as bytes: no
+ * padding. */
+struct supervisor_facts {
+    enum leader_kind kind;
+    enum election_cause cause;
+    uint64_t term, leader;
+    uint64_t previous_term, previous_until_ns;
+    uint64_t rcvbuf_bytes; /* of the leader's relay socket */
+    uint64_t list_term;
+    uint32_t list_version, list_count;
+    uint64_t settings;                    /* number of reloads */
+    uint64_t live[ELECTION_BITMAP_WORDS]; /* of the list */
+    uint64_t gave_way; /* the previous leader stepped down; a bool without padding */
+    uint64_t votes_needed;
+    uint64_t seal_key, seal_suite, handshake;
+};
+
+#define SUPERVISOR_LEADER_TEXT (ADDRESS_TEXT_MAX + CONFIG_NAME_MAX + 40)
+
+/* The last state that was logged: only changes are logged. */
+struct supervisor_logged {
+    char leader[SUPERVISOR_LEADER_TEXT]; /* "ADDRESS (NAME), term N"; "": none yet */
+    bool is_alone, is_leader_unknown, is_leaderless;
+};
+
+struct supervisor {
+    const struct config *config;
+    struct data_plane *data_plane;
+    struct waker waker; /* for command queues, reloads, refusals, discovery */
+    int epoll_fd, timer_fd;
+    uint64_t timer_ns; /* expiry that the timer is set to */
+    struct peer_transport transport;
+    struct discovery discovery;
+    struct store store;
+    struct peers peers;
+    struct progress progress;
+    struct election election;
+    struct election_actions actions;
+    struct counters counters;
+    struct agent agent;
+
+    struct supervisor_settings settings;
+    struct supervisor_facts facts;       /* of the snapshot that is published, or is due */
+    struct election_leadership snapshot; /* as the election last said */
+    struct address outside;              /* leader outside the cluster; unset: none */
+    bool is_unpublished;                 /* the snapshot is older than the facts: no free slot */
+    bool is_app_up, is_moving;
+    uint64_t stalled_since_ns;
+    uint64_t leaderless_since_ns; /* 0: there is a leader */
+    struct supervisor_logged logged;
+    struct leader_history history;
+
+    struct budget commands;
+    struct budget refusals;     /* replies and log lines for refused commands */
+    struct budget unauthorized; /* the same for clients without permission: separate, so that they
+                                   cannot use up the other budget */
+    uint64_t refusals_unlogged, unauthorized_unlogged; /* since the last line */
+    struct sign_seen seen; /* signed commands that were taken, by whichever worker */
+    struct queued_command waiting[ELECTION_COMMANDS_MAX]; /* commands without a result yet */
+    bool is_waiting[ELECTION_COMMANDS_MAX];
+
+    _Atomic unsigned requests; /* of the main thread: SUPERVISOR_RESIGN, SUPERVISOR_LEAVE */
+    struct supervisor_report report;
+
+    const struct nonce_space *nonce_spaces[WORKERS_MAX]; /* of the data threads */
+    uint64_t keys_checked_ns;
+    struct keyring keys;            /* main thread: as last read */
+    char keys_failure[KEYRING_WHY]; /* main thread: as last logged; "": none */
+
+    pthread_mutex_t reload_lock; /* guards the two below */
+    struct supervisor_settings reloaded;
+    bool has_reload;
+};
 
 /* ---- supervisor.c ---- */
 
 extern const struct agent_ops supervisor_agent_ops;
-/* Who may be there, by configuration and by discovery. */
-void supervisor_tell_candidates(struct supervisor *supervisor);
+/* Tell the election which pods may exist, by configuration and by discovery. */
+void supervisor_feed_candidates(struct supervisor *supervisor);
 
 /* ---- supervisor_act.c ---- */
 
-/* One step of the election, and what it wants done. After OUT nothing happens any more. */
+/* One step of the election, and its actions. No effect once this pod has left the list (OUT). */
 void supervisor_feed(struct supervisor *supervisor, const struct election_event *event);
 
-/* ---- supervisor_view.c ---- */
+/* ---- supervisor_snapshot.c ---- */
 
-/* Make the data threads see what the election says now. */
+/* Publish the election's present result to the data threads. */
 void supervisor_publish(struct supervisor *supervisor);
-/* A view that waited for a free slot. */
+/* Publish a new snapshot of the present facts; retried while no slot is free. */
 void supervisor_publish_again(struct supervisor *supervisor);
-/* The report, for whoever shows it. */
-void supervisor_tell(struct supervisor *supervisor);
 
-/* ---- supervisor_tell.c ---- */
+/* ---- supervisor_report.c ---- */
 
-/* What it took until a new leader was known: how long there was none, as this pod saw it, and
- * datagrams, held here and handed to the one before that are not confirmed. */
+/* Publish the report for the admin server. */
+void supervisor_update_report(struct supervisor *supervisor);
+
+/* ---- supervisor_log.c ---- */
+
+/* Cost of a leader change: time without a leader as this pod saw it, datagrams held here, and
+ * datagrams relayed to the previous leader and not confirmed. */
 struct supervisor_cost {
     uint64_t gap_ns, held, lost;
 };
 
-/* The facts name a new leader: the log and the counters. */
-void supervisor_tell_change(struct supervisor *supervisor, const struct supervisor_cost *cost);
-/* Nobody has led for long: the log, once each time. */
-void supervisor_tell_waiting(struct supervisor *supervisor, uint64_t now_ns);
-/* Other pods that have answered of late. */
+/* The facts name a new leader: log and count it. */
+void supervisor_log_change(struct supervisor *supervisor, const struct supervisor_cost *cost);
+/* Log, once each time, that there has been no leader for long. */
+void supervisor_log_leaderless(struct supervisor *supervisor, uint64_t now_ns);
+/* Other pods that have answered recently. */
 unsigned supervisor_count_answered(const struct election *e);
-/* Does the one lead whom the configuration names? True also when it names none. */
+/* The configured leader leads, or none is configured. */
 bool supervisor_has_wanted_leader(const struct supervisor *supervisor);
-/* If not, the log tells, and what to do. */
-void supervisor_compare_leader(struct supervisor *supervisor);
+/* If another leads, log that, and what to do. */
+void supervisor_check_leader(struct supervisor *supervisor);
+/* Compare the sender's settings for the ordered route with ours; log a mismatch, rarely. */
+void supervisor_check_settings(struct supervisor *supervisor,
+                               const struct election_message *message);
 
 /* ---- supervisor_keys.c ---- */
 
-/* Without keys, or with keys that are not enforced: the log says so. */
-void supervisor_warn_open(const struct config *config);
-void supervisor_init_key_watch(struct supervisor *supervisor);
-/* What frames are to be sealed with, so that all can open them. */
+/* Log that there are no keys, or that they are not enforced. */
+void supervisor_warn_unsealed(const struct config *config);
+/* Choose the key and the cipher suite that all members can open. */
 void supervisor_choose_key(struct supervisor *supervisor, struct supervisor_facts *facts);
-/* Has it been introduced? Then its frames come in from the next view on. */
-bool supervisor_prime_gate(struct supervisor *supervisor, uint64_t instance, uint16_t slot);
-/* Something from a member's address could not be verified. */
-void supervisor_doubt(struct supervisor *supervisor, const struct address *from);
-/* A look around, now and then: alarms, and questions. */
-void supervisor_watch_keys(struct supervisor *supervisor, uint64_t now_ns);
-
-/* ---- supervisor_order.c ---- */
-
-/* Does the sender want the order that we want? If not, the log tells, now and then. */
-void supervisor_compare_order(struct supervisor *supervisor,
-                              const struct election_message *message);
+/* Set a member's replay windows once it is authenticated. True: its frames are accepted from the
+ * next snapshot on. */
+bool supervisor_reset_windows(struct supervisor *supervisor, uint64_t instance);
+/* Every 50 ms: take over new keys, log mismatches, request handshakes. */
+void supervisor_check_keys(struct supervisor *supervisor, uint64_t now_ns);
 
 /* ---- supervisor_command.c ---- */
 
-/* Commands of clients, a bounded number; returns how many. */
+/* Take commands of clients, a bounded number; returns how many. */
 size_t supervisor_take_commands(struct supervisor *supervisor);
-/* The outcome of one. */
-void supervisor_answer(struct supervisor *supervisor, const struct election_action *action);
-/* Does this text mean this pod, by its address or its name? */
+/* Send the result of one. */
+void supervisor_reply(struct supervisor *supervisor, const struct election_action *action);
+/* This text names this pod, by its address or its name. */
 bool supervisor_is_self(const struct config *config, const char *text);
-/* The configured leader has changed, and is meant. */
-void supervisor_obey_settings(struct supervisor *supervisor);
-/* Say so when plain commands are obeyed although keys are there. */
-void supervisor_warn_of_open_commands(const struct supervisor *supervisor);
-/* At the end: those that wait will never know. */
-void supervisor_give_up_commands(struct supervisor *supervisor);
+/* The configured leader has changed, with a higher generation: command it. */
+void supervisor_apply_wanted_leader(struct supervisor *supervisor);
+/* Log that unsigned commands are accepted although there are keys. */
+void supervisor_warn_open_commands(const struct supervisor *supervisor);
+/* At the end: refuse the commands that have no result yet. */
+void supervisor_refuse_waiting(struct supervisor *supervisor);
 
 #endif

@@ -1,41 +1,38 @@
 /*
- * Keys: read by the main thread when they change, taken over by the supervisor's. Who has to be
- * asked for an introduction; what everybody can open; who cannot be verified.
+ * Keys: the main thread reads them, the supervisor's thread takes them over. It chooses the key that
+ * all members can open, requests handshakes, and reports addresses that cannot be verified.
  */
 #include <stdio.h>
 
 #include "supervisor_internal.h"
 
-#define LOOK_NS            (50 * NS_PER_MS)
-/* How long nothing can be verified before there is an alarm: the detection time within these. A
- * suspect has been asked twice by then. */
-#define PERSISTENCE_MIN_NS (3 * INTRODUCTIONS_ASK_NS)
-#define PERSISTENCE_MAX_NS NS_PER_SEC
+#define CHECK_NS (50 * NS_PER_MS)
 
 /* ---- the main thread ---- */
 
-static void tell_keys(const struct keyring *ring, enum config_keys mode)
+static void log_keys(const struct keyring *ring, enum config_keys mode)
 {
     static const char *const words[] = {
-        [CONFIG_KEYS_NONE] = "sends open, takes open and sealed (keys.mode none)",
-        [CONFIG_KEYS_PERMISSIVE] = "sends sealed, takes open and sealed (keys.mode permissive)",
-        [CONFIG_KEYS_ENFORCE] = "sends and takes only sealed",
+        [CONFIG_KEYS_NONE] = "sends open messages, accepts open and sealed ones (keys.mode none)",
+        [CONFIG_KEYS_PERMISSIVE] =
+            "sends sealed messages, accepts open and sealed ones (keys.mode permissive)",
+        [CONFIG_KEYS_ENFORCE] = "sends and accepts only sealed messages",
     };
 
     log_info("keys_read", "%u keys, the newest is %s (%08x); this pod %s", ring->count,
              ring->keys[0].name, ring->keys[0].id, words[mode]);
 }
 
-/* Only news: it is tried every second. */
-static void tell_failure(struct supervisor *supervisor, const char *why)
+/* Only changes: reading is tried every second. */
+static void log_keys_failure(struct supervisor *supervisor, const char *why)
 {
-    if (strcmp(supervisor->keys_why, why) == 0)
+    if (strcmp(supervisor->keys_failure, why) == 0)
         return;
-    (void)snprintf(supervisor->keys_why, sizeof(supervisor->keys_why), "%s", why);
+    (void)snprintf(supervisor->keys_failure, sizeof(supervisor->keys_failure), "%s", why);
     log_error("keys_failed", "%s (keys)%s", why,
-              supervisor->keys.count ? "; the keys of before stay"
-                                     : "; until there is a key this pod hears no other, and leads "
-                                       "none");
+              supervisor->keys.count
+                  ? "; keeping the previous keys"
+                  : "; without a key this pod accepts no message of other pods, and does not lead");
 }
 
 bool supervisor_read_keys(struct supervisor *supervisor)
@@ -43,37 +40,38 @@ bool supervisor_read_keys(struct supervisor *supervisor)
     const struct config *config = supervisor->config;
     char why[KEYRING_WHY];
     struct keyring ring;
-    bool is_news;
+    bool has_changed;
 
     if (!config_has_keys(config))
         return false;
     if (keyring_load(config->keys, &ring, why)) {
-        tell_failure(supervisor, why);
+        log_keys_failure(supervisor, why);
         return false;
     }
-    supervisor->keys_why[0] = '\0';
-    is_news = !keyring_equal(&ring, &supervisor->keys);
-    if (is_news) {
-        tell_keys(&ring, config->keys_mode);
+    supervisor->keys_failure[0] = '\0';
+    has_changed = !keyring_equal(&ring, &supervisor->keys);
+    if (has_changed) {
+        log_keys(&ring, config->keys_mode);
         supervisor->keys = ring;
     }
     keyring_wipe(&ring);
-    return is_news;
+    return has_changed;
 }
 
-void supervisor_warn_open(const struct config *config)
+void supervisor_warn_unsealed(const struct config *config)
 {
     if (config->peers.count == 0 && !config->discovery_dns[0])
-        return; /* alone */
+        return; /* no other pod is configured */
     if (!config_has_keys(config))
-        log_warn("no_keys",
-                 "pods believe whoever sends from a member's address: make a key (headlessctl key "
-                 "new), give it to all pods, and name its directory with keys");
+        log_warn(
+            "no_keys",
+            "pods trust every message from a member's address: make a key (headlessctl key new), "
+            "give it to all pods, and set keys to its directory");
     else if (config->keys_mode != CONFIG_KEYS_ENFORCE)
-        log_warn("keys_not_enforced",
-                 "open messages are still believed: when all pods have the keys, set keys.mode to "
-                 "%s",
-                 config->keys_mode == CONFIG_KEYS_NONE ? "permissive, then to enforce" : "enforce");
+        log_warn(
+            "keys_not_enforced",
+            "open messages are still accepted: when all pods have the keys, set keys.mode to %s",
+            config->keys_mode == CONFIG_KEYS_NONE ? "permissive, then to enforce" : "enforce");
 }
 
 /* ---- the supervisor's thread ---- */
@@ -81,26 +79,25 @@ void supervisor_warn_open(const struct config *config)
 static bool is_other(const struct supervisor *supervisor, uint16_t index)
 {
     return supervisor->election.list.members[index].instance !=
-           supervisor->plane->identity.instance;
+           supervisor->data_plane->identity.instance;
 }
 
-/* The n-th member, if what we seal is for it: another one, live, and introduced; else NULL. */
-static const struct contact *hearer(struct supervisor *supervisor, uint16_t index)
+/* Member index, if our sealed messages are for it: another, live, authenticated member; or NULL. */
+static const struct handshake_peer *find_recipient(struct supervisor *supervisor, uint16_t index)
 {
     const struct election *e = &supervisor->election;
 
     return is_other(supervisor, index) && election_may_be_alive(e, index)
-               ? introductions_find(&supervisor->courier.introductions,
-                                    e->list.members[index].instance)
+               ? handshake_find(&supervisor->transport.handshake, e->list.members[index].instance)
                : NULL;
 }
 
-static bool all_have(struct supervisor *supervisor, uint32_t id)
+static bool all_have_key(struct supervisor *supervisor, uint32_t id)
 {
     for (uint16_t i = 0; i < supervisor->election.list.count; i++) {
-        const struct contact *contact = hearer(supervisor, i);
+        const struct handshake_peer *handshake_peer = find_recipient(supervisor, i);
 
-        if (contact && !contact_has_key(contact, id))
+        if (handshake_peer && !handshake_peer_has_key(handshake_peer, id))
             return false;
     }
     return true;
@@ -111,10 +108,10 @@ static bool all_have_aes(struct supervisor *supervisor)
     uint8_t suites = seal_suites();
 
     for (uint16_t i = 0; i < supervisor->election.list.count; i++) {
-        const struct contact *contact = hearer(supervisor, i);
+        const struct handshake_peer *handshake_peer = find_recipient(supervisor, i);
 
-        if (contact)
-            suites &= contact->theirs.suites;
+        if (handshake_peer)
+            suites &= handshake_peer->theirs.suites;
     }
     return suites >> SEAL_AES256_GCM & 1;
 }
@@ -123,12 +120,12 @@ void supervisor_choose_key(struct supervisor *supervisor, struct supervisor_fact
 {
     const struct keyring *ring = &supervisor->settings.keyring;
 
-    facts->introductions = supervisor->courier.introductions.changes;
+    facts->handshake = supervisor->transport.handshake.changes;
     if (ring->count == 0)
         return;
-    facts->seal_key = ring->keys[0].id; /* if there is none that all have */
+    facts->seal_key = ring->keys[0].id; /* used when no key is common to all */
     for (uint32_t k = 0; k < ring->count; k++) {
-        if (all_have(supervisor, ring->keys[k].id)) {
+        if (all_have_key(supervisor, ring->keys[k].id)) {
             facts->seal_key = ring->keys[k].id;
             break;
         }
@@ -136,97 +133,86 @@ void supervisor_choose_key(struct supervisor *supervisor, struct supervisor_fact
     facts->seal_suite = all_have_aes(supervisor) ? SEAL_AES256_GCM : SEAL_CHACHA20_POLY1305;
 }
 
-bool supervisor_prime_gate(struct supervisor *supervisor, uint64_t instance, uint16_t slot)
+bool supervisor_reset_windows(struct supervisor *supervisor, uint64_t instance)
 {
-    struct contact *contact = introductions_find(&supervisor->courier.introductions, instance);
-    bool *is_primed = roster_primed(&supervisor->roster, slot);
+    struct handshake_peer *handshake_peer =
+        handshake_find(&supervisor->transport.handshake, instance);
+    struct peer *peer = peers_find(&supervisor->peers, instance);
 
-    if (!contact || !is_primed || !supervisor->plane->windows)
+    if (!handshake_peer || !peer || !supervisor->data_plane->windows)
         return false;
-    if (*is_primed)
+    if (peer->has_replay_windows)
         return true;
-    if (contact->is_primed) { /* in another seat, long ago: a fresh answer tells how far it is */
-        introductions_begin_anew(&supervisor->courier.introductions, contact);
+    if (handshake_peer
+            ->is_primed) { /* at another index, long ago: a new handshake brings present counters */
+        handshake_restart(&supervisor->transport.handshake, handshake_peer);
         return false;
     }
-    gate_prime(supervisor->plane->windows, slot, contact->theirs.counters);
-    *is_primed = contact->is_primed = true;
+    frame_auth_reset_windows(supervisor->data_plane->windows,
+                             peers_index(&supervisor->peers, instance),
+                             handshake_peer->theirs.counters);
+    peer->has_replay_windows = handshake_peer->is_primed = true;
     return true;
 }
 
-/* ---- who cannot be verified ---- */
+/* ---- failed verifications ---- */
 
-void supervisor_doubt(struct supervisor *supervisor, const struct address *from)
-{
-    key_watch_fail(&supervisor->key_watch, from, clock_now_ns());
-}
-
-void supervisor_init_key_watch(struct supervisor *supervisor)
-{
-    const struct config *config = supervisor->config;
-    uint64_t detection_ns = config->heartbeat_interval_ns * config->heartbeat_misses;
-
-    if (detection_ns > PERSISTENCE_MAX_NS)
-        detection_ns = PERSISTENCE_MAX_NS;
-    key_watch_init(&supervisor->key_watch,
-                   detection_ns < PERSISTENCE_MIN_NS ? PERSISTENCE_MIN_NS : detection_ns);
-}
-
-static void tell_mismatches(struct supervisor *supervisor, uint64_t now_ns)
+static void log_mismatches(struct supervisor *supervisor, uint64_t now_ns)
 {
     struct address address;
     char text[ADDRESS_TEXT_MAX];
 
-    while (key_watch_take(&supervisor->key_watch, now_ns, &address))
-        log_error("key_mismatch", "nothing that comes from %s can be verified: %s",
+    while (peers_auth_take_mismatch(&supervisor->peers, now_ns, &address))
+        log_error("key_mismatch", "no message from %s can be verified: %s",
                   address_format_ip(&address, text),
                   config_has_keys(supervisor->config)
                       ? "it has other keys than this pod, or none; compare headlessctl key list on "
                         "both (keys)"
-                      : "it seals, and this pod has no keys; give it the same (keys)");
+                      : "it seals messages, and this pod has no keys; give it the same (keys)");
 }
 
 /*
- * A follower may have nothing to say to another: what is forged in its name is all that comes from
- * there, until it is asked. And who has another key learns of it by our questions.
+ * Followers exchange no messages of their own: without a handshake, forged messages could be all
+ * that comes from a live member's address. The request also shows a pod with another key that its
+ * key differs.
  */
-static void meet_suspects(struct supervisor *supervisor, uint64_t now_ns)
+static void request_handshakes_of_failing(struct supervisor *supervisor, uint64_t now_ns)
 {
-    for (size_t i = 0; i < ELECTION_MEMBERS_MAX; i++) {
-        const struct address *ip = key_watch_suspect(&supervisor->key_watch, i, now_ns);
+    for (size_t i = 0; i < PEERS_AUTH_MAX; i++) {
+        const struct address *ip = peers_auth_failing(&supervisor->peers, i, now_ns);
 
         if (!ip)
             continue;
-        introductions_doubt(&supervisor->courier.introductions, ip);
-        courier_meet(&supervisor->courier, ip);
+        handshake_suspect(&supervisor->transport.handshake, ip);
+        peer_transport_start_handshake(&supervisor->transport, ip);
     }
 }
 
-static void meet_members(struct supervisor *supervisor)
+static void request_handshakes_of_members(struct supervisor *supervisor)
 {
     const struct election_list *list = &supervisor->election.list;
 
     for (uint16_t i = 0; i < list->count; i++) {
         if (is_other(supervisor, i))
-            courier_meet(&supervisor->courier, &list->members[i].address);
+            peer_transport_start_handshake(&supervisor->transport, &list->members[i].address);
     }
 }
 
-void supervisor_watch_keys(struct supervisor *supervisor, uint64_t now_ns)
+void supervisor_check_keys(struct supervisor *supervisor, uint64_t now_ns)
 {
-    bool is_keyless = supervisor->courier.is_sealing && supervisor->settings.keyring.count == 0;
+    bool is_keyless = supervisor->transport.is_sealing && supervisor->settings.keyring.count == 0;
 
-    if (now_ns < supervisor->keys_looked_ns + LOOK_NS)
+    if (now_ns < supervisor->keys_checked_ns + CHECK_NS)
         return;
-    supervisor->keys_looked_ns = now_ns;
-    if (!supervisor->is_unpublished) /* first the threads can open it, then others hear of it */
-        introductions_take_keys(&supervisor->courier.introductions, &supervisor->settings.keyring);
-    tell_mismatches(supervisor, now_ns);
-    if (is_keyless || key_watch_count(&supervisor->key_watch, now_ns) > 0)
+    supervisor->keys_checked_ns = now_ns;
+    if (!supervisor->is_unpublished) /* data threads must have the keys before others use them */
+        handshake_set_keys(&supervisor->transport.handshake, &supervisor->settings.keyring);
+    log_mismatches(supervisor, now_ns);
+    if (is_keyless || peers_auth_count_mismatched(&supervisor->peers, now_ns) > 0)
         supervisor_feed(supervisor, &(struct election_event){.type = ELECTION_AUTH_FAILED});
-    meet_members(supervisor);
-    if (supervisor->courier.is_sealing)
-        meet_suspects(supervisor, now_ns);
-    if (supervisor->courier.introductions.changes != supervisor->facts.introductions)
+    request_handshakes_of_members(supervisor);
+    if (supervisor->transport.is_sealing)
+        request_handshakes_of_failing(supervisor, now_ns);
+    if (supervisor->transport.handshake.changes != supervisor->facts.handshake)
         supervisor_publish(supervisor);
 }

@@ -1,6 +1,7 @@
-/* The main thread's side: open, join, start, stop, and what it wishes in between. */
+/* The main thread's side: create, join, start, stop, and its requests in between. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
@@ -9,8 +10,8 @@
 
 #define COMMANDS_PER_SECOND 50
 #define REFUSALS_PER_SECOND 10
-#define TENURE_NS           (5 * NS_PER_SEC) /* a leader keeps the lead so long before it hands over */
-#define LEAVE_LOOK_NS       (5 * NS_PER_MS)
+#define TENURE_NS           (5 * NS_PER_SEC) /* a leader stays this long before it transfers the lead */
+#define LEAVE_POLL_NS       (5 * NS_PER_MS)
 
 /* ---- settings ---- */
 
@@ -21,7 +22,7 @@ static struct supervisor_settings settings_of(const struct supervisor *superviso
         .hold_time_ns = config->hold_time_ns,
         .app_idle_ns = config->app_idle_ns,
         .reply_grace_ns = config->reply_grace_ns,
-        .door = door_make(config),
+        .ingress_filter = ingress_filter_make(config),
         .control_accept = config_control(config),
         .control_allow = config->control_allow,
         .leader_generation = config->leader_generation,
@@ -41,9 +42,9 @@ void supervisor_reload(struct supervisor *supervisor, const struct config *confi
     waker_wake(&supervisor->waker);
 }
 
-/* ---- open ---- */
+/* ---- create ---- */
 
-static int watch(struct supervisor *supervisor, int fd)
+static int watch_fd(struct supervisor *supervisor, int fd)
 {
     struct epoll_event event = {.events = EPOLLIN};
 
@@ -62,49 +63,65 @@ static int open_sleep(struct supervisor *supervisor)
         return -errno;
     rc = waker_init(&supervisor->waker, true);
     if (!rc)
-        rc = watch(supervisor, supervisor->waker.event_fd);
+        rc = watch_fd(supervisor, supervisor->waker.event_fd);
     if (!rc)
-        rc = watch(supervisor, supervisor->timer_fd);
+        rc = watch_fd(supervisor, supervisor->timer_fd);
     if (!rc)
-        rc = watch(supervisor, supervisor->courier.socket.fd);
+        rc = watch_fd(supervisor, supervisor->transport.socket.fd);
     return rc;
 }
 
-/* It may come later: an interface that is not up yet, an IPv6 address that is being tried out. */
+/* Not fatal: the interface may come up later, or IPv6 may still check the address for duplicates. */
 static void warn_of_self(const struct config *config)
 {
     char text[ADDRESS_TEXT_MAX];
 
     if (!udp_is_here(&config->self))
-        log_error("self_elsewhere",
-                  "self (POD_IP) is %s, which is no address of this machine or pod: nothing can be "
-                  "sent from it; take POD_IP from status.podIP, or leave it out",
-                  address_format_ip(&config->self, text));
+        log_error(
+            "self_elsewhere",
+            "self (POD_IP) is %s, which is no address of this machine or pod, so nothing can be "
+            "sent from it: take POD_IP from status.podIP, or omit it",
+            address_format_ip(&config->self, text));
 }
 
-int supervisor_open(struct supervisor *supervisor, const struct config *config)
+static struct supervisor *allocate_supervisor(void)
 {
-    int rc;
+    struct supervisor *supervisor = aligned_alloc(_Alignof(struct supervisor), sizeof(*supervisor));
 
-    *supervisor = (struct supervisor){
-        .config = config,
-        .epoll_fd = -1,
-        .timer_fd = -1,
-        .waker.event_fd = -1,
-        .is_app_up = true,
-        .is_moving = true,
-        .commands = budget_make(NS_PER_SEC / COMMANDS_PER_SECOND, COMMANDS_PER_SECOND),
-        .refusals = budget_make(NS_PER_SEC / REFUSALS_PER_SECOND, REFUSALS_PER_SECOND),
-        .strangers = budget_make(NS_PER_SEC / REFUSALS_PER_SECOND, REFUSALS_PER_SECOND),
-    };
+    if (supervisor)
+        memset(supervisor, 0, sizeof(*supervisor));
+    return supervisor;
+}
+
+static void init_supervisor(struct supervisor *supervisor, const struct config *config)
+{
+    supervisor->config = config;
+    supervisor->epoll_fd = supervisor->timer_fd = supervisor->waker.event_fd = -1;
+    supervisor->transport.socket.fd = -1;
+    supervisor->is_app_up = supervisor->is_moving = true;
+    supervisor->commands = budget_make(NS_PER_SEC / COMMANDS_PER_SECOND, COMMANDS_PER_SECOND);
+    supervisor->refusals = budget_make(NS_PER_SEC / REFUSALS_PER_SECOND, REFUSALS_PER_SECOND);
+    supervisor->unauthorized = budget_make(NS_PER_SEC / REFUSALS_PER_SECOND, REFUSALS_PER_SECOND);
     sign_seen_init(&supervisor->seen, clock_real_s());
     (void)pthread_mutex_init(&supervisor->reload_lock, NULL);
+    peers_init(&supervisor->peers, config);
+}
+
+int supervisor_create(const struct config *config, struct supervisor **ret_supervisor)
+{
+    struct supervisor *supervisor = allocate_supervisor();
+    int rc;
+
+    if (!supervisor) {
+        log_error("supervisor_failed", "no memory");
+        return -ENOMEM;
+    }
+    init_supervisor(supervisor, config);
     warn_of_self(config);
-    supervisor_warn_open(config);
+    supervisor_warn_unsealed(config);
     (void)supervisor_read_keys(supervisor);
     supervisor->settings = settings_of(supervisor, config);
-    supervisor_init_key_watch(supervisor);
-    rc = courier_open(&supervisor->courier, config, &supervisor->counters);
+    rc = peer_transport_open(&supervisor->transport, config, &supervisor->counters);
     if (!rc) {
         rc = open_sleep(supervisor);
         if (rc)
@@ -112,7 +129,9 @@ int supervisor_open(struct supervisor *supervisor, const struct config *config)
                       strerror(-rc));
     }
     if (rc)
-        supervisor_close(supervisor);
+        supervisor_destroy(supervisor);
+    else
+        *ret_supervisor = supervisor;
     return rc;
 }
 
@@ -134,31 +153,31 @@ static bool is_peer(const struct config *config, const char *text)
     return false;
 }
 
-/* In the formats that need no headlessd at the other end, an address that is no peer is outside. */
+/* Formats without frames need no headlessd at the leader: an address that is no peer is outside. */
 static bool find_outside(const struct config *config, struct address *ret_outside)
 {
     return config->relay_format != CONFIG_RELAY_FRAMED && config->leader[0] &&
            !is_peer(config, config->leader) && address_parse(config->leader, 0, ret_outside) == 0;
 }
 
-static struct election_member seat_of(const char *name, const struct address *address)
+static struct election_member member_of(const char *name, const struct address *address)
 {
-    struct election_member seat = {.address = *address};
+    struct election_member member = {.address = *address};
 
-    (void)snprintf(seat.name.text, sizeof(seat.name.text), "%s", name);
-    return seat;
+    (void)snprintf(member.name.text, sizeof(member.name.text), "%s", name);
+    return member;
 }
 
-static struct election_member seat_of_text(const char *text)
+static struct election_member member_of_text(const char *text)
 {
-    struct election_member seat = {0};
+    struct election_member member = {0};
 
-    if (address_parse_ip(text, &seat.address))
-        (void)snprintf(seat.name.text, sizeof(seat.name.text), "%s", text);
-    return seat;
+    if (address_parse_ip(text, &member.address))
+        (void)snprintf(member.name.text, sizeof(member.name.text), "%s", text);
+    return member;
 }
 
-/* As many as the peers, this pod included. */
+/* The peers, this pod included. */
 static uint16_t count_expected(const struct config *config)
 {
     char self[ADDRESS_TEXT_MAX];
@@ -185,7 +204,7 @@ static void fill_election_config(const struct supervisor *supervisor, uint64_t s
     const struct address self = address_with_port(config->self, 0);
 
     *ret_config = (struct election_config){
-        .self = seat_of(config->name, &self),
+        .self = member_of(config->name, &self),
         .interval_ns = config->heartbeat_interval_ns,
         .misses = config->heartbeat_misses,
         .quorum = quorums[config->quorum],
@@ -197,73 +216,74 @@ static void fill_election_config(const struct supervisor *supervisor, uint64_t s
         .tenure_ns = TENURE_NS,
         .stored_term = stored_term,
         .generation = config->leader_generation,
-        .leader = seat_of_text(config->leader),
+        .leader = member_of_text(config->leader),
     };
-    ret_config->self.instance = supervisor->plane->identity.instance;
+    ret_config->self.instance = supervisor->data_plane->identity.instance;
     ret_config->self.is_eligible = config->eligible;
     for (size_t i = 0; i < config->leader_list.count; i++)
         ret_config->order[ret_config->order_count++] =
-            seat_of(config->leader_list.list[i].name, &config->leader_list.list[i].address);
+            member_of(config->leader_list.list[i].name, &config->leader_list.list[i].address);
 }
 
-_Static_assert(WORKERS_MAX <= INTRODUCTION_LANES_MAX, "each thread has a lane");
+_Static_assert(WORKERS_MAX <= HANDSHAKE_NONCE_SPACES_MAX, "each worker has a nonce space");
 
-/* The threads' counters are told to whom we introduce ourselves to. */
-static uint8_t collect_lanes(struct supervisor *supervisor)
+/* A handshake sends the data threads' nonce counters. */
+static uint8_t collect_nonce_spaces(struct supervisor *supervisor)
 {
-    const struct plane *plane = supervisor->plane;
+    const struct data_plane *data_plane = supervisor->data_plane;
 
-    for (size_t i = 0; i < plane->worker_count; i++)
-        supervisor->lanes[i] = &plane->workers[i].relay.lane;
-    return (uint8_t)plane->worker_count;
+    for (size_t i = 0; i < data_plane->worker_count; i++)
+        supervisor->nonce_spaces[i] = &data_plane->workers[i].relay.nonce_space;
+    return (uint8_t)data_plane->worker_count;
 }
 
-int supervisor_join(struct supervisor *supervisor, struct plane *plane)
+int supervisor_join(struct supervisor *supervisor, struct data_plane *data_plane)
 {
     const struct config *config = supervisor->config;
-    static struct election_config election_config; /* large; copied by election_init */
+    static struct election_config election_config; /* large; election_init copies it */
     uint64_t stored_term;
 
-    supervisor->plane = plane;
-    courier_introduce(&supervisor->courier, &plane->identity);
-    introductions_tell_lanes(&supervisor->courier.introductions, supervisor->lanes,
-                             collect_lanes(supervisor));
-    introductions_take_keys(&supervisor->courier.introductions, &supervisor->settings.keyring);
-    roster_init(&supervisor->roster, plane);
-    agreement_init(&supervisor->agreement, supervisor->config);
+    supervisor->data_plane = data_plane;
+    peer_transport_set_identity(&supervisor->transport, &data_plane->identity);
+    handshake_set_nonce_spaces(&supervisor->transport.handshake, supervisor->nonce_spaces,
+                               collect_nonce_spaces(supervisor));
+    handshake_set_keys(&supervisor->transport.handshake, &supervisor->settings.keyring);
+    peers_set_data_plane(&supervisor->peers, data_plane);
     stored_term = store_open(&supervisor->store, config);
     fill_election_config(supervisor, stored_term, &election_config);
     election_init(&supervisor->election, &election_config, clock_now_ns());
     supervisor_publish_again(supervisor); /* the configured members, before there is a list */
     if (find_outside(config, &supervisor->outside)) {
-        supervisor->facts.kind = VIEW_LEADER_OUTSIDE;
+        supervisor->facts.kind = LEADER_OUTSIDE;
         supervisor_publish_again(supervisor);
-        log_info("leader_outside",
-                 "leader: %s is outside the cluster: all goes there; it is not elected, and not "
-                 "watched",
-                 config->leader);
+        log_info(
+            "leader_outside",
+            "leader: %s is outside the cluster: all requests go there; it is neither elected nor "
+            "monitored",
+            config->leader);
         return 0;
     }
     if (config->discovery_dns[0] && !config->quorum_expect && config->peers.count == 0)
-        log_warn("quorum_expect_unset",
-                 "discovery.dns without quorum.expect: a pod whose DNS names nobody else yet leads "
-                 "by itself; set quorum.expect to the number of pods");
+        log_warn(
+            "quorum_expect_unset",
+            "discovery.dns without quorum.expect: a pod whose DNS does not name the others yet "
+            "leads alone; set quorum.expect to the number of pods");
     if (config->quorum_expect > 1 && !config->discovery_dns[0] && config->peers.count == 0)
         log_warn("others_unnamed",
                  "quorum.expect is %u, and neither discovery.dns nor peers names the other pods: "
                  "set discovery.dns to the name of their headless Service",
                  (unsigned)config->quorum_expect);
     if (config->leader[0] && !is_peer(config, config->leader) && !config->discovery_dns[0]) {
-        supervisor->told.is_leader_unknown = true;
+        supervisor->logged.is_leader_unknown = true;
         log_warn(
             "leader_unknown",
-            "leader: \"%s\" (leader, LEADER_IP) is not a member, another will lead: list it in "
+            "leader: \"%s\" (leader, LEADER_IP) is not a member, another pod will lead: list it in "
             "peers, as ADDRESS or NAME=ADDRESS",
             config->leader);
     }
-    supervisor_warn_of_open_commands(supervisor);
-    supervisor_tell_candidates(supervisor);
-    supervisor_tell(supervisor);
+    supervisor_warn_open_commands(supervisor);
+    supervisor_feed_candidates(supervisor);
+    supervisor_update_report(supervisor);
     return 0;
 }
 
@@ -282,7 +302,7 @@ const struct agent *supervisor_find_stalled(const struct supervisor *supervisor,
                                             struct progress *progress, uint64_t now_ns)
 {
     const struct agent *self = &supervisor->agent;
-    const struct agent *stalled = progress_find_stalled(progress, supervisor->plane, now_ns);
+    const struct agent *stalled = progress_find_stalled(progress, supervisor->data_plane, now_ns);
 
     if (agent_is_started(self) &&
         progress_is_stalled(progress, PROGRESS_OTHER, self, SUPERVISOR_STALL_NS, now_ns) &&
@@ -291,45 +311,47 @@ const struct agent *supervisor_find_stalled(const struct supervisor *supervisor,
     return stalled;
 }
 
-static void wish(struct supervisor *supervisor, unsigned what)
+static void send_request(struct supervisor *supervisor, unsigned request)
 {
-    (void)atomic_fetch_or_explicit(&supervisor->wishes, what, memory_order_seq_cst);
+    (void)atomic_fetch_or_explicit(&supervisor->requests, request, memory_order_seq_cst);
     waker_wake(&supervisor->waker);
 }
 
 void supervisor_resign(struct supervisor *supervisor)
 {
-    wish(supervisor, SUPERVISOR_RESIGN);
+    send_request(supervisor, SUPERVISOR_RESIGN);
 }
 
 void supervisor_stop(struct supervisor *supervisor)
 {
-    const struct timespec look = clock_to_timespec(LEAVE_LOOK_NS);
+    const struct timespec poll = clock_to_timespec(LEAVE_POLL_NS);
     const struct config *config = supervisor->config;
     uint64_t limit_ns =
         clock_now_ns() + 4 * config->heartbeat_interval_ns * config->heartbeat_misses;
 
     if (agent_is_started(&supervisor->agent) && !address_is_set(&supervisor->outside)) {
-        wish(supervisor, SUPERVISOR_LEAVE);
+        send_request(supervisor, SUPERVISOR_LEAVE);
         while (supervisor_state(supervisor) != ELECTION_OUT && clock_now_ns() < limit_ns)
-            (void)nanosleep(&look, NULL);
+            (void)nanosleep(&poll, NULL);
     }
     agent_stop(&supervisor->agent, NULL);
     discovery_stop(&supervisor->discovery);
-    supervisor_give_up_commands(supervisor);
+    supervisor_refuse_waiting(supervisor);
 }
 
-void supervisor_close(struct supervisor *supervisor)
+void supervisor_destroy(struct supervisor *supervisor)
 {
+    if (!supervisor)
+        return;
     keyring_wipe(&supervisor->keys);
     keyring_wipe(&supervisor->settings.keyring);
     keyring_wipe(&supervisor->reloaded.keyring);
     waker_fini(&supervisor->waker);
-    courier_close(&supervisor->courier);
+    peer_transport_close(&supervisor->transport);
     if (supervisor->timer_fd >= 0)
         (void)close(supervisor->timer_fd);
     if (supervisor->epoll_fd >= 0)
         (void)close(supervisor->epoll_fd);
-    supervisor->timer_fd = supervisor->epoll_fd = -1;
     (void)pthread_mutex_destroy(&supervisor->reload_lock);
+    free(supervisor);
 }

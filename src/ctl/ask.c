@@ -78,7 +78,7 @@ static void receive_from(struct ctl_pod *pod, const struct ctl_question *questio
         return;
     }
     pod->answer[n] = '\0';
-    if (question->is_answer && !question->is_answer(question, pod->answer))
+    if (question->is_reply && !question->is_reply(question, pod->answer))
         return;
     pod->answered = true;
     pod->answered_ns = clock_now_ns();
@@ -128,7 +128,7 @@ size_t ctl_ask(struct ctl_pod *pods, size_t count, const struct ctl_question *qu
     for (size_t i = 0; i < count; i++) {
         pods[i].answered = false;
         pods[i].tries = 0;
-        if (!question->is_answer) /* cannot be told by what it says */
+        if (!question->is_reply) /* cannot be told by what it says */
             forget_answers(&pods[i]);
     }
     for (unsigned try = 0; try < question->tries; try++) {

@@ -7,7 +7,7 @@
 
 #include "headless/base/clock.h"
 #include "headless/ctl/ctl.h"
-#include "headless/wire/control.h"
+#include "headless/wire/leader_command.h"
 
 void ctl_put_printable(FILE *out, const char *text)
 {
@@ -30,7 +30,7 @@ static bool can_be_somebody(const char *who)
         if (who[i] <= ' ' || who[i] > '~')
             return false;
     }
-    return length > 0 && length < CONTROL_TARGET_MAX;
+    return length > 0 && length < LEADER_COMMAND_TARGET_MAX;
 }
 
 size_t ctl_put_command(char *out, size_t size, const char *who, const struct ctl_options *options)

@@ -164,13 +164,7 @@ static const char *set_version(struct ctl_options *options, const char *text)
     return NULL;
 }
 
-/* One row to add one. set returns NULL, or what is wrong with the text. */
-static const struct option_row {
-    const char *name, *value; /* value NULL: takes none */
-    unsigned bit;             /* 0: every command takes it */
-    const char *(*set)(struct ctl_options *options, const char *text);
-    const char *help;
-} rows[] = {
+const struct ctl_option_row ctl_option_rows[] = {
     {"admin", "HOST:PORT", CTL_OPTION_ADMIN, set_admin,
      "admin port of the pod (HEADLESSD_ADMIN_LISTEN, 127.0.0.1:8080)"},
     {"data", "HOST:PORT,...", CTL_OPTION_DATA, set_data,
@@ -199,7 +193,8 @@ static const struct option_row {
     {"help", NULL, 0, set_help, "this text"},
     {"version", NULL, 0, set_version, "name and version"},
 };
-#define ROW_COUNT (sizeof(rows) / sizeof(rows[0]))
+#define ROW_COUNT (sizeof(ctl_option_rows) / sizeof(ctl_option_rows[0]))
+const size_t ctl_option_row_count = ROW_COUNT;
 _Static_assert(ROW_COUNT <= CTL_OPTIONS_MAX, "raise CTL_OPTIONS_MAX");
 
 const char *ctl_option_name(unsigned bits)
@@ -212,27 +207,7 @@ const char *ctl_option_name(unsigned bits)
     return names[__builtin_ctz(bits)];
 }
 
-void ctl_options_help(FILE *out)
-{
-    for (size_t i = 0; i < ROW_COUNT; i++)
-        (void)fprintf(out, "  --%-9s %-14s %s\n", rows[i].name, rows[i].value ? rows[i].value : "",
-                      rows[i].help);
-}
-
-size_t ctl_options_describe(unsigned bits,
-                            struct document_option ret_options[static CTL_OPTIONS_MAX])
-{
-    size_t count = 0;
-
-    for (size_t i = 0; i < ROW_COUNT; i++) {
-        if (rows[i].bit == 0 || rows[i].bit & bits)
-            ret_options[count++] = (struct document_option){
-                .name = rows[i].name, .value = rows[i].value, .help = rows[i].help};
-    }
-    return count;
-}
-
-static int take(struct ctl_options *options, const struct option_row *row, const char *text)
+static int take(struct ctl_options *options, const struct ctl_option_row *row, const char *text)
 {
     const char *wrong = row->set(options, text);
 
@@ -252,13 +227,14 @@ int ctl_options_parse(int argc, char **argv, struct ctl_options *ret_options)
     int row = -1, value;
 
     for (size_t i = 0; i < ROW_COUNT; i++)
-        table[i] = (struct option){.name = rows[i].name,
-                                   .has_arg = rows[i].value ? required_argument : no_argument};
+        table[i] =
+            (struct option){.name = ctl_option_rows[i].name,
+                            .has_arg = ctl_option_rows[i].value ? required_argument : no_argument};
     optind = 0; /* GNU: start again, also in tests */
     while ((value = getopt_long(argc, argv, "h", table, &row)) != -1) {
         if (value == 'h')
             options.help = true;
-        else if (value != 0 || take(&options, &rows[row], optarg))
+        else if (value != 0 || take(&options, &ctl_option_rows[row], optarg))
             return -EINVAL; /* getopt_long has said why */
     }
     options.word_count = argc - optind;

@@ -2,14 +2,14 @@
  * completion: run to completion (workers: 0). One thread reads its sockets and does a worker's job
  * in place, without rings. It sleeps in epoll_wait on all its sockets and the worker's eventfd:
  * against poll, which enters itself at each of them anew, that is cheaper by a tenth where one
- * train comes at a time. A socket that gave less than a batch is taken as drained until epoll says
+ * gro_batch comes at a time. A socket that gave less than a batch is taken as drained until epoll says
  * otherwise.
  */
 #include <errno.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#include "headless/data/plane.h"
+#include "headless/data/data_plane.h"
 
 /* Bits; those from READY_GROUP on are the groups'. */
 enum { READY_DATA = 1, READY_RELAY = 2, READY_APP = 4, WOKEN = 8, READY_GROUP = 16 };
@@ -135,11 +135,11 @@ static void completion_idle(void *self)
     int n;
 
     waker_prepare(&worker->waker);
-    if (view_is_news(worker->board, &worker->reader)) {
+    if (snapshot_is_newer(worker->publisher, &worker->reader)) {
         waker_cancel(&worker->waker);
         return;
     }
-    view_release(&worker->reader);
+    snapshot_release(&worker->reader);
     n = epoll_wait(completion->epoll_fd, events, INPUTS,
                    (int)((worker_sleep_ns(worker) + NS_PER_MS - 1) / NS_PER_MS));
     for (int i = 0; i < n; i++)

@@ -14,14 +14,14 @@ bool progress_is_stalled(struct progress *progress, size_t index, const struct a
     return now_ns - watch->since_ns > limit_ns;
 }
 
-const struct agent *progress_find_stalled(struct progress *progress, const struct plane *plane,
-                                          uint64_t now_ns)
+const struct agent *progress_find_stalled(struct progress *progress,
+                                          const struct data_plane *data_plane, uint64_t now_ns)
 {
     const struct agent *stalled = NULL;
     const struct agent *agent;
 
     /* All of them, also after the first that stalls: every watch must stay up to date. */
-    for (size_t i = 0; i < PROGRESS_AGENTS_MAX && (agent = plane_agent(plane, i)); i++) {
+    for (size_t i = 0; i < PROGRESS_AGENTS_MAX && (agent = data_plane_agent(data_plane, i)); i++) {
         if (progress_is_stalled(progress, i, agent, PROGRESS_STALL_NS, now_ns) && !stalled)
             stalled = agent;
     }

@@ -4,46 +4,46 @@
  * Nobody leads: hold. Else by the option route: leader: I lead: deliver; another leads: relay,
  * unless it was relayed often enough. local: deliver here. all: deliver here, and copy to all other
  * live members, which deliver and never pass on. ordered: as leader, but there it is numbered and
- * goes to all (order.h). What came to a multicast group goes as with local. Whose answers leave is
- * decided where they come in (app.h).
+ * goes to all (sequencer.h). What came to a multicast group goes as with local. Whose replies leave
+ * is decided where they come in (app.h).
  *
  * The hop limit makes loops impossible: the first hop goes from the ingress pod to whom it believes
  * the leader, the second only towards a higher term than the sender knew.
  */
-#include "headless/data/worker.h"
+#include "data/worker.h"
 
 static void drop(struct worker *worker, enum drop_reason reason, uint64_t n)
 {
     counters_drop(&worker->counters, reason, n);
 }
 
-/* A probe looks like data until it is here: the leader answers it in the app's place. */
+/* A probe looks like data until it is here: the leader replies it in the app's place. */
 void route_deliver(struct worker *worker, const struct request *request)
 {
-    struct control_command command;
-    struct control_probe probe;
+    struct leader_command command;
+    struct probe probe;
 
-    if (worker->view->accept_control && request->record.length > 0 &&
-        control_classify(request->record.payload, request->record.length, &command, &probe) ==
-            CONTROL_PROBE)
-        app_answer_probe(&worker->app, request, probe.nonce);
+    if (worker->snapshot->accept_control && request->record.length > 0 &&
+        leader_command_classify(request->record.payload, request->record.length, &command,
+                                &probe) == LEADER_COMMAND_CLASS_PROBE)
+        app_reply_to_probe(&worker->app, request, probe.nonce);
     else
         worker->app.ops->deliver(&worker->app, request);
 }
 
 struct relay_target route_find_leader(const struct worker *worker)
 {
-    const struct view *view = worker->view;
-    struct relay_target leader = {.to = view->leader,
-                                  .instance = view->leader_instance,
-                                  .term = view->term,
-                                  .slot = view->leader_slot};
+    const struct leader_snapshot *snapshot = worker->snapshot;
+    struct relay_target leader = {.to = snapshot->leader,
+                                  .instance = snapshot->leader_instance,
+                                  .term = snapshot->term,
+                                  .member_index = snapshot->leader_index};
 
-    if (view->kind != VIEW_LEADER_OUTSIDE || !view->leader.port)
+    if (snapshot->kind != LEADER_OUTSIDE || !snapshot->leader.port)
         leader.to =
-            address_with_port(view->leader, worker->config->relay_format == CONFIG_RELAY_FRAMED
-                                                ? worker->config->relay_port
-                                                : worker->config->data_port);
+            address_with_port(snapshot->leader, worker->config->relay_format == CONFIG_RELAY_FRAMED
+                                                    ? worker->config->relay_port
+                                                    : worker->config->data_port);
     return leader;
 }
 
@@ -59,20 +59,20 @@ static bool is_among(const struct worker *worker, size_t count, const struct add
 
 void route_find_members(struct worker *worker)
 {
-    const struct view *view = worker->view;
+    const struct leader_snapshot *snapshot = worker->snapshot;
     size_t count = 0;
 
     relay_copies_to(&worker->relay, worker->members, 0); /* what waits goes to the former ones */
-    for (size_t i = 0; i < view->member_count; i++) {
-        const struct member *member = &view->members[i];
+    for (size_t i = 0; i < snapshot->member_count; i++) {
+        const struct member *member = &snapshot->members[i];
 
         if (member->is_alive && !address_equal_ip(&member->address, &worker->config->self) &&
             !is_among(worker, count, &member->address))
             worker->members[count++] = (struct relay_target){
                 .to = address_with_port(member->address, worker->config->relay_port),
                 .instance = member->instance,
-                .term = view->term,
-                .slot = member->slot};
+                .term = snapshot->term,
+                .member_index = member->member_index};
     }
     relay_copies_to(&worker->relay, worker->members, count);
 }
@@ -94,7 +94,7 @@ static void deliver_to_all(struct worker *worker, const struct request *request)
 {
     struct request first;
 
-    relay_copy(&worker->relay, worker->view->term, tagged(worker, request, &first));
+    relay_copy(&worker->relay, worker->snapshot->term, tagged(worker, request, &first));
     route_deliver(worker, request);
 }
 
@@ -104,7 +104,7 @@ static void relay(struct worker *worker, const struct request *request)
 
     /* The second hop only towards a higher term; never a third; never back to us. */
     if (request->hops >= FRAME_HOPS_MAX ||
-        (request->hops > 0 && worker->view->term <= request->term)) {
+        (request->hops > 0 && worker->snapshot->term <= request->term)) {
         drop(worker, DROP_hops, 1);
         return;
     }
@@ -113,7 +113,7 @@ static void relay(struct worker *worker, const struct request *request)
 
 static void hold(struct worker *worker, const struct request *request)
 {
-    if (worker->view->hold_time_ns == 0)
+    if (worker->snapshot->hold_time_ns == 0)
         drop(worker, DROP_no_leader, 1);
     else
         hold_put(&worker->hold, request, worker->now_ns);
@@ -127,12 +127,11 @@ void route_request(struct worker *worker, const struct request *request)
         hold(worker, request); /* behind those that came before it */
 }
 
-/* It is numbered by the leader, who may lead since a moment ago. */
-static void put_in_order(struct worker *worker, const struct request *request)
+static void append(struct worker *worker, const struct request *request)
 {
     struct request first;
 
-    order_number(worker->order, tagged(worker, request, &first));
+    sequence_append(worker, tagged(worker, request, &first));
 }
 
 /* Whose app is it for? There is a leader. */
@@ -144,9 +143,9 @@ static void route_by_option(struct worker *worker, const struct request *request
         route_deliver(worker, request);
     else if (worker->config->route == CONFIG_ROUTE_ALL && request->hops == 0)
         deliver_to_all(worker, request);
-    else if (worker->way == VIEW_DELIVER && worker->order)
-        put_in_order(worker, request);
-    else if (worker->way == VIEW_DELIVER)
+    else if (worker->way == ROUTE_DELIVER && worker->sequence)
+        append(worker, request);
+    else if (worker->way == ROUTE_DELIVER)
         route_deliver(worker, request);
     else
         relay(worker, request);
@@ -154,7 +153,7 @@ static void route_by_option(struct worker *worker, const struct request *request
 
 void route_now(struct worker *worker, const struct request *request)
 {
-    if (worker->way == VIEW_HOLD)
+    if (worker->way == ROUTE_HOLD)
         hold(worker, request);
     else if (request->is_copy)
         route_deliver(worker, request);
@@ -183,8 +182,8 @@ static void take_request(struct worker *worker, struct request *request,
             return;
         }
         *ingress = (struct address){0};
-    } else if (!view_find_member(worker->view, ingress)) {
-        drop(worker, DROP_acl, 1); /* answers go to members only, whatever a frame says */
+    } else if (!leader_snapshot_find_member(worker->snapshot, ingress)) {
+        drop(worker, DROP_acl, 1); /* replies go to members only, whatever a frame says */
         return;
     }
     route_request(worker, request);
@@ -199,10 +198,10 @@ static void take_requests(struct worker *worker, const struct frame_header *head
         take_request(worker, &request, sender);
 }
 
-/* For our app. A leader that is late, or whose app is, holds it: nobody else would answer. */
+/* For our app. A leader that is late, or whose app is, holds it: nobody else would reply. */
 static void take_copy(struct worker *worker, const struct request *copy)
 {
-    if (worker->view->kind == VIEW_LEADER_SELF)
+    if (worker->snapshot->kind == LEADER_SELF)
         route_request(worker, copy);
     else
         route_deliver(worker, copy);
@@ -226,23 +225,21 @@ static void take_copies(struct worker *worker, const struct frame_header *header
     }
 }
 
-/* A frame of the order. Its records are for our app, with the ingress pod in each. */
-static void take_order(struct worker *worker, const struct datagram *datagram,
-                       const struct frame_header *header, struct frame_reader *reader,
-                       size_t records)
+/* A frame of the sequencer. Its records are for our app, with the ingress pod in each. */
+static void take_sequencer_frame(struct worker *worker, const struct datagram *datagram,
+                                 const struct frame_header *header, struct frame_reader *reader,
+                                 size_t records)
 {
     union frame_body body;
 
     frame_get_body(datagram->payload, header, &body);
-    if (!worker->order)
+    if (!worker->sequence)
         drop(worker, DROP_route, records);
-    else if (header->type == FRAME_ORDER)
-        order_hear_run(worker->order, header->instance, header->term, &body.run, records, reader);
     else
-        order_hear_position(worker->order, header->instance, header->term, &body.position);
+        sequence_take_frame(worker, header, &body, records, reader);
 }
 
-/* An answer to a request of a client of ours: only for origins that we wrote ourselves. */
+/* An reply to a request of a client of ours: only for origins that we wrote ourselves. */
 static void take_answers(struct worker *worker, const struct frame_header *header,
                          struct frame_reader *reader)
 {
@@ -263,10 +260,10 @@ static void take_answers(struct worker *worker, const struct frame_header *heade
 static void count_traffic(struct worker *worker, const struct frame_header *header,
                           const struct address *sender, size_t records)
 {
-    const struct member *member = view_find_instance(worker->view, header->instance);
+    const struct member *member = leader_snapshot_find_instance(worker->snapshot, header->instance);
 
     if (member && address_equal_ip(&member->address, sender))
-        traffic_add(worker->traffic.received, member->slot, records);
+        traffic_add(worker->traffic.received, member->member_index, records);
 }
 
 void route_frame(struct worker *worker, struct datagram *datagram)
@@ -284,7 +281,7 @@ void route_frame(struct worker *worker, struct datagram *datagram)
 
     counters_add(&worker->counters, COUNTER_FRAMES_RECEIVED, 1);
     counters_add(&worker->counters, COUNTER_BYTES_RELAY, datagram->length);
-    reason = gate_pass(&worker->gate, worker->view, datagram);
+    reason = frame_auth_check(&worker->frame_auth, worker->snapshot, datagram);
     if (reason != DROP_REASON_COUNT) {
         counters_add(&worker->counters, COUNTER_RECEIVED_RELAY, 1);
         drop(worker, reason, 1);
@@ -292,14 +289,14 @@ void route_frame(struct worker *worker, struct datagram *datagram)
     }
     verdict = frame_open(datagram->payload, datagram->length, worker->identity->cluster, &header,
                          &records, &reader);
-    member = view_find_member(worker->view, &sender);
+    member = leader_snapshot_find_member(worker->snapshot, &sender);
     if (verdict != FRAME_OK || !member) {
         counters_add(&worker->counters, COUNTER_RECEIVED_RELAY, 1);
         drop(worker, verdict != FRAME_OK ? reasons[verdict] : DROP_acl, 1);
         return;
     }
     if (header.type == FRAME_REPLY) {
-        counters_add(&worker->counters, COUNTER_ANSWERS_RELAY, records);
+        counters_add(&worker->counters, COUNTER_REPLIES_FROM_RELAY, records);
         take_answers(worker, &header, &reader);
         return;
     }
@@ -310,6 +307,6 @@ void route_frame(struct worker *worker, struct datagram *datagram)
     } else if (header.type == FRAME_COPY) {
         take_copies(worker, &header, &reader, &sender);
     } else {
-        take_order(worker, datagram, &header, &reader, records);
+        take_sequencer_frame(worker, datagram, &header, &reader, records);
     }
 }

@@ -1,4 +1,4 @@
-#include "headless/data/worker.h"
+#include "data/worker.h"
 
 #include <errno.h>
 
@@ -14,21 +14,21 @@ int worker_init(struct worker *worker, const struct worker_setup *setup)
     worker->index = setup->index;
     worker->config = config;
     worker->identity = setup->identity;
-    worker->board = setup->board;
+    worker->publisher = setup->publisher;
     worker->data_socket = setup->data_socket;
-    worker->bad_json_answers = budget_make(10 * NS_PER_MS, 100);
-    worker->refusals = budget_make(100 * NS_PER_MS, MAILBOX_LETTERS / 2);
+    worker->bad_json_replies = budget_make(10 * NS_PER_MS, 100);
+    worker->refusals = budget_make(100 * NS_PER_MS, COMMAND_QUEUE_LENGTH / 2);
     sign_seen_init(&worker->seen, clock_real_s());
     rc = waker_init(&worker->waker, config->workers == 0);
     if (!rc)
-        rc = view_board_register(setup->board, &worker->reader);
+        rc = snapshot_publisher_register(setup->publisher, &worker->reader);
     if (!rc)
-        rc = mailbox_init(&worker->mailbox, setup->supervisor_waker);
+        rc = command_queue_init(&worker->command_queue, setup->supervisor_waker);
     if (!rc)
-        rc = limit_init(&worker->limit, &worker->counters);
+        rc = rate_limiter_init(&worker->limiter, &worker->counters);
     if (rc)
         return rc;
-    rc = gate_init(&worker->gate, config, setup->identity, setup->windows);
+    rc = frame_auth_init(&worker->frame_auth, config, setup->identity, setup->windows);
     if (rc)
         return rc;
     rc = relay_init(&worker->relay, config, setup->identity, (uint16_t)setup->index,
@@ -46,7 +46,7 @@ int worker_init(struct worker *worker, const struct worker_setup *setup)
         rc = app_init(&worker->app, config, setup->identity, &worker->replier, &worker->counters,
                       setup->worker_count);
     if (!rc)
-        rc = worker_order_init(worker);
+        rc = sequence_init(worker);
     return rc;
 }
 
@@ -56,82 +56,80 @@ void worker_fini(struct worker *worker)
         return; /* was never initialised */
     if (worker->app.ops)
         app_fini(&worker->app);
-    worker_order_fini(worker);
+    sequence_fini(worker);
     hold_clear(&worker->hold, DROP_shutdown, clock_now_ns());
     hold_fini(&worker->hold);
     reply_fini(&worker->replier);
     relay_fini(&worker->relay);
-    gate_fini(&worker->gate);
-    limit_fini(&worker->limit);
-    mailbox_fini(&worker->mailbox);
+    frame_auth_fini(&worker->frame_auth);
+    rate_limiter_fini(&worker->limiter);
+    command_queue_fini(&worker->command_queue);
     waker_fini(&worker->waker);
 }
 
-void worker_attach(struct worker *worker, struct receiver_lane *lane, struct waker *receiver_waker)
+void worker_attach(struct worker *worker, struct ring_pair *pair, struct waker *receiver_waker)
 {
-    lane->worker = worker;
-    worker->inputs[worker->input_count++] = (struct worker_input){lane, receiver_waker};
+    pair->worker = worker;
+    worker->inputs[worker->input_count++] = (struct worker_input){pair, receiver_waker};
 }
 
-/* Where nobody waits for the copies: at the leader, whose own app answers, unless a majority has to
+/* Where nobody waits for the copies: at the leader, whose own app replies, unless a majority has to
  * have a message first, or there may be no later. */
 static uint64_t linger_of(const struct worker *worker)
 {
-    return worker->view->kind == VIEW_LEADER_SELF && !worker->is_ending &&
-                   !(worker->order && worker->order->commits)
+    return worker->snapshot->kind == LEADER_SELF && !worker->is_ending &&
+                   !(worker->sequence && worker->sequence->sequencer.commits)
                ? worker->config->relay_linger_ns
                : 0;
 }
 
-static void take_view(struct worker *worker)
+static void take_snapshot(struct worker *worker)
 {
-    const struct view *view = view_acquire(worker->board, &worker->reader);
+    const struct leader_snapshot *snapshot = snapshot_acquire(worker->publisher, &worker->reader);
 
-    /* Not by address: while we slept, other views may have come and gone in this place. */
-    if (view->generation == worker->generation)
+    /* Not by address: while we slept, other snapshots may have come and gone in this place. */
+    if (snapshot->generation == worker->generation)
         return;
-    worker->view = view;
-    worker->generation = view->generation;
+    worker->snapshot = snapshot;
+    worker->generation = snapshot->generation;
     worker->leader = route_find_leader(worker);
     worker->relay.leader_instance = worker->leader.instance;
-    relay_seal_with(&worker->relay, keyring_find(&view->keyring, view->seal_key), view->seal_suite);
+    relay_seal_with(&worker->relay, keyring_find(&snapshot->keyring, snapshot->seal_key),
+                    snapshot->seal_suite);
     if (worker->relay.copies)
         route_find_members(worker);
     relay_linger(&worker->relay, linger_of(worker));
-    hold_set_pace(&worker->hold, view->leader_rcvbuf_bytes
-                                     ? view->leader_rcvbuf_bytes / 4 / worker->worker_count
+    hold_set_pace(&worker->hold, snapshot->leader_rcvbuf_bytes
+                                     ? snapshot->leader_rcvbuf_bytes / 4 / worker->worker_count
                                      : worker->own_pace_bytes);
 }
 
-/* What it gives out for a new view, such as to the app, belongs to this slice: so it comes last. */
-static void begin_order(struct worker *worker)
+/* The actions for a new snapshot, such as deliveries, belong to this slice: so it comes last. */
+static void begin_sequence(struct worker *worker)
 {
-    order_begin(worker->order, worker->now_ns);
-    if (worker->order_generation != worker->generation) {
-        order_take_view(worker->order, worker->view);
-        worker->order_has_news = true;
-    }
-    worker->order_generation = worker->generation;
-    /* Who leads since a moment ago may not know yet which number is the next. */
-    if (worker->way == VIEW_DELIVER && !order_is_leading(worker->order))
-        worker->way = VIEW_HOLD;
+    if (worker->sequence->generation != worker->generation)
+        sequence_take_view(worker);
+    /* A new leader has to adopt a log first. */
+    if (worker->way == ROUTE_DELIVER && !sequencer_is_leading(&worker->sequence->sequencer))
+        worker->way = ROUTE_HOLD;
 }
 
 void worker_begin(struct worker *worker)
 {
     bool leads;
 
-    take_view(worker);
-    worker->now_ns = clock_now_ns(); /* after: a new view may mean that something is sent */
-    worker->way = view_way(worker->view, worker->now_ns);
-    leads = worker->way == VIEW_DELIVER;
+    take_snapshot(worker);
+    worker->now_ns = clock_now_ns(); /* after: a new snapshot may mean that something is sent */
+    worker->way = leader_snapshot_decide(worker->snapshot, worker->now_ns);
+    leads = worker->way == ROUTE_DELIVER;
     /* Given to an app that refuses it would be lost; held it may yet reach another leader's. */
-    if (worker->way == VIEW_DELIVER && worker->view->hold_time_ns && !app_is_taking(&worker->app))
-        worker->way = VIEW_HOLD;
+    if (worker->way == ROUTE_DELIVER && worker->snapshot->hold_time_ns &&
+        !app_is_taking(&worker->app))
+        worker->way = ROUTE_HOLD;
     relay_begin(&worker->relay, worker->now_ns);
-    reply_begin(&worker->replier, worker->view, leads, worker->now_ns);
-    if (worker->order)
-        begin_order(worker);
+    reply_begin(&worker->replier, worker->snapshot, leads, worker->now_ns);
+    if (worker->sequence)
+        begin_sequence(worker);
 }
 
 void worker_end(struct worker *worker)
@@ -146,13 +144,13 @@ static void tell_refusal(struct worker *worker)
     atomic_store_explicit(&worker->refused_instance, worker->relay.refused_instance,
                           memory_order_seq_cst);
     worker->relay.refused_instance = 0;
-    waker_wake(worker->mailbox.reader_waker);
+    waker_wake(worker->command_queue.reader_waker);
 }
 
 void worker_flush(struct worker *worker)
 {
-    if (worker->order)
-        order_flush(worker->order);
+    if (worker->sequence)
+        sequence_flush(worker);
     reply_flush(&worker->replier); /* first: the others may wait for full sockets */
     worker->app.ops->flush(&worker->app);
     relay_flush(&worker->relay);
@@ -174,7 +172,7 @@ static void handle_frames(struct worker *worker, const struct datagram *piece)
 void worker_handle(struct worker *worker, const struct datagram *piece)
 {
     if (piece->segment)
-        worker_begin(worker); /* the train before may have waited for a full socket */
+        worker_begin(worker); /* the gro_batch before may have waited for a full socket */
     switch ((enum datagram_source)piece->source) {
     case SOURCE_DATA:
     case SOURCE_GROUP:
@@ -184,7 +182,7 @@ void worker_handle(struct worker *worker, const struct datagram *piece)
         handle_frames(worker, piece);
         break;
     case SOURCE_APP: /* its socket does not merge */
-        worker->app.ops->answer(&worker->app, piece);
+        worker->app.ops->reply(&worker->app, piece);
         break;
     }
 }
@@ -202,8 +200,8 @@ static size_t release(struct worker *worker)
 {
     size_t released = 0, n = 1;
 
-    hold_expire(&worker->hold, worker->view->hold_time_ns, worker->now_ns);
-    while (n > 0 && worker->way != VIEW_HOLD) {
+    hold_expire(&worker->hold, worker->snapshot->hold_time_ns, worker->now_ns);
+    while (n > 0 && worker->way != ROUTE_HOLD) {
         n = hold_release(&worker->hold, worker->now_ns, route_held, worker);
         worker_flush(worker); /* what comes next may overwrite the arena */
         worker_begin(worker);
@@ -223,10 +221,8 @@ size_t worker_upkeep(struct worker *worker)
         worker->next_tick_ns = worker->now_ns + TICK_NS;
         worker->app.ops->tick(&worker->app);
     }
-    if (worker->order && (order_tick(worker->order) || worker->order_has_news)) {
-        worker->order_has_news = false;
+    if (worker->sequence && sequence_tick(worker))
         worker_flush(worker);
-    }
     if (relay_sleep_ns(&worker->relay) == 0)
         relay_flush(&worker->relay);
     return released;
@@ -235,22 +231,24 @@ size_t worker_upkeep(struct worker *worker)
 uint64_t worker_sleep_ns(const struct worker *worker)
 {
     uint64_t sleep_ns = hold_is_empty(&worker->hold) ? AGENT_IDLE_MAX_NS : HOLD_RELEASE_PERIOD_NS;
-    uint64_t order_ns = worker->order ? order_sleep_ns(worker->order) : sleep_ns;
+    uint64_t sequence_ns = worker->sequence
+                               ? sequencer_sleep_ns(&worker->sequence->sequencer, worker->now_ns)
+                               : sleep_ns;
     uint64_t relay_ns = relay_sleep_ns(&worker->relay);
 
     if (relay_ns < sleep_ns)
         sleep_ns = relay_ns;
-    return order_ns < sleep_ns ? order_ns : sleep_ns;
+    return sequence_ns < sleep_ns ? sequence_ns : sleep_ns;
 }
 
 /* ---- the agent with rings ---- */
 
 static size_t take_input(struct worker *worker, const struct worker_input *input)
 {
-    struct receiver_lane *lane = input->lane;
-    uint64_t datagrams = atomic_load_explicit(&lane->taken, memory_order_relaxed);
+    struct ring_pair *pair = input->pair;
+    uint64_t datagrams = atomic_load_explicit(&pair->taken, memory_order_relaxed);
     void *taken[BATCH_MAX];
-    size_t n = ring_take(&lane->out, taken, worker->config->batch);
+    size_t n = ring_take(&pair->out, taken, worker->config->batch);
 
     if (n == 0)
         return 0;
@@ -260,11 +258,11 @@ static size_t take_input(struct worker *worker, const struct worker_input *input
         datagrams += datagram_count(taken[i]);
     }
     worker_flush(worker); /* messages may point into the slots until here */
-    /* release: pairs with lane_queued, so that dealt is never seen older than taken */
-    atomic_store_explicit(&lane->taken, datagrams, memory_order_release);
+    /* release: pairs with pair_queued, so that dealt is never seen older than taken */
+    atomic_store_explicit(&pair->taken, datagrams, memory_order_release);
     for (size_t i = 0; i < n; i++)
-        (void)ring_try_stage(&lane->back, taken[i]); /* a place for every slot */
-    if (ring_publish(&lane->back))
+        (void)ring_try_stage(&pair->back, taken[i]); /* a place for every slot */
+    if (ring_publish(&pair->back))
         waker_wake(input->receiver_waker);
     return n;
 }
@@ -282,17 +280,17 @@ static size_t worker_do_work(void *self)
         done += take_input(worker, &worker->inputs[i]);
     /* At the end what is held and may go is work, also while it is not yet its turn. */
     if (agent_is_stopping(&worker->agent) && !hold_is_empty(&worker->hold))
-        done += worker->way != VIEW_HOLD;
+        done += worker->way != ROUTE_HOLD;
     return done;
 }
 
 static bool has_input(struct worker *worker)
 {
     for (size_t i = 0; i < worker->input_count; i++) {
-        if (!ring_is_empty(&worker->inputs[i].lane->out))
+        if (!ring_is_empty(&worker->inputs[i].pair->out))
             return true;
     }
-    return view_is_news(worker->board, &worker->reader);
+    return snapshot_is_newer(worker->publisher, &worker->reader);
 }
 
 /* Leaves nothing behind that a sleeper must not hold; false: there is more to do. */
@@ -300,7 +298,7 @@ static bool is_at_rest(struct worker *worker)
 {
     if (has_input(worker))
         return false;
-    view_release(&worker->reader);
+    snapshot_release(&worker->reader);
     return true;
 }
 

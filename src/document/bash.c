@@ -179,7 +179,7 @@ static const char walk[] =
 
 void document_bash(const struct document_program *program, FILE *out)
 {
-    (void)fprintf(out, "# Completion of %s for bash, made by %s --document-bash.\n\n",
+    (void)fprintf(out, "# Completion of %s for bash, made by headless-document bash %s.\n\n",
                   program->name, program->name);
     put_words(program, out);
     put_sets(program, "options", put_options, out);

@@ -1,5 +1,5 @@
-/* What bash, zsh and man have in common: how a value is called, and who is asked for what. */
-#include "headless/document/document.h"
+/* Value names, which the completion and the manual share, and the choice of the document. */
+#include "document.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -46,8 +46,6 @@ int document_print(const struct document_program *program, const char *what)
         rc = document_man(program, stdin, stdout);
     else if (strcmp(what, "bash") == 0)
         document_bash(program, stdout);
-    else if (strcmp(what, "zsh") == 0)
-        document_zsh(program, stdout);
     else
         return -ENOENT;
     if (rc)

@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "headless/document/document.h"
+#include "document.h"
 
 #define WIDTH    76
 #define LINE_MAX 1024

@@ -5,10 +5,10 @@
  *
  * Threads: pure functions, any thread.
  */
-#ifndef HEADLESS_DOCUMENT_WORDS_H
-#define HEADLESS_DOCUMENT_WORDS_H
+#ifndef DOCUMENT_WORDS_H
+#define DOCUMENT_WORDS_H
 
-#include "headless/document/document.h"
+#include "document.h"
 
 #define WORDS_MAX 64 /* bytes of a command's words, with NUL */
 

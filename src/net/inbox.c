@@ -2,12 +2,12 @@
 #include <stdlib.h>
 
 #include "headless/net/batch.h"
-#include "net/control_message.h"
+#include "net/cmsg.h"
 
 struct inbox_slot {
     struct sockaddr_storage name;
     struct iovec parts[2];
-    struct control_buffer control;
+    struct cmsg_buffer cmsg;
 };
 
 int inbox_init(struct inbox *inbox, size_t batch)
@@ -45,8 +45,8 @@ void inbox_arm(struct inbox *inbox, size_t index, void *head, size_t head_bytes,
         .msg_namelen = sizeof(slot->name),
         .msg_iov = slot->parts,
         .msg_iovlen = spill ? 2 : 1,
-        .msg_control = slot->control.bytes,
-        .msg_controllen = sizeof(slot->control.bytes),
+        .msg_control = slot->cmsg.bytes,
+        .msg_controllen = sizeof(slot->cmsg.bytes),
     };
 }
 
@@ -62,7 +62,7 @@ void inbox_read(const struct inbox *inbox, size_t index, struct inbox_message *r
     struct mmsghdr *received = &inbox->headers[index];
 
     address_from_sockaddr((struct sockaddr *)&inbox->slots[index].name, &ret_message->peer);
-    control_read(&received->msg_hdr, &ret_message->local, &ret_message->segment);
+    cmsg_read(&received->msg_hdr, &ret_message->local, &ret_message->segment);
     ret_message->length = received->msg_len;
     ret_message->truncated = received->msg_hdr.msg_flags & MSG_TRUNC;
 }

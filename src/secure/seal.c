@@ -34,22 +34,22 @@ const char *seal_suite_name(enum seal_suite suite)
 /* ---- subkeys ---- */
 
 void seal_subkey_init(struct seal_subkey *subkey, const struct key *key, enum key_purpose purpose,
-                      uint64_t instance, uint16_t lane, enum seal_suite suite)
+                      uint64_t instance, uint16_t nonce_space, enum seal_suite suite)
 {
-    key_derive(key, purpose, instance, lane, subkey->key);
+    key_derive(key, purpose, instance, nonce_space, subkey->key);
     if (suite == SEAL_AES256_GCM)
         (void)crypto_aead_aes256gcm_beforenm(&subkey->aes, subkey->key);
     subkey->id = key->id;
     subkey->suite = (uint8_t)suite;
-    subkey->lane = lane;
+    subkey->nonce_space = nonce_space;
     subkey->instance = instance;
 }
 
 static bool is_for(const struct seal_subkey *subkey, const struct key *key, uint8_t suite,
-                   uint64_t instance, uint16_t lane)
+                   uint64_t instance, uint16_t nonce_space)
 {
     return subkey->id == key->id && subkey->suite == suite && subkey->instance == instance &&
-           subkey->lane == lane;
+           subkey->nonce_space == nonce_space;
 }
 
 static void make_nonce(uint8_t nonce[static NONCE_BYTES], uint64_t counter)
@@ -82,42 +82,44 @@ bool seal_read_block(const uint8_t *data, size_t length, struct seal_block *ret_
 
 /* ---- sealing ---- */
 
-void seal_lane_init(struct seal_lane *lane, enum key_purpose purpose, uint64_t instance,
-                    uint16_t number)
+void nonce_space_init(struct nonce_space *nonce_space, enum key_purpose purpose, uint64_t instance,
+                      uint16_t number)
 {
-    sodium_memzero(&lane->subkey, sizeof(lane->subkey));
-    lane->purpose = purpose;
-    lane->instance = instance;
-    lane->lane = number;
-    atomic_init(&lane->counter, 0);
+    sodium_memzero(&nonce_space->subkey, sizeof(nonce_space->subkey));
+    nonce_space->purpose = purpose;
+    nonce_space->instance = instance;
+    nonce_space->nonce_space = number;
+    atomic_init(&nonce_space->counter, 0);
 }
 
-uint64_t seal_lane_count(struct seal_lane *lane)
+uint64_t nonce_space_next(struct nonce_space *nonce_space)
 {
-    uint64_t counter = atomic_load_explicit(&lane->counter, memory_order_relaxed) + 1;
+    uint64_t counter = atomic_load_explicit(&nonce_space->counter, memory_order_relaxed) + 1;
 
-    atomic_store_explicit(&lane->counter, counter, memory_order_relaxed);
+    atomic_store_explicit(&nonce_space->counter, counter, memory_order_relaxed);
     return counter;
 }
 
-size_t seal_wrap(struct seal_lane *lane, const struct key *key, enum seal_suite suite,
+size_t seal_wrap(struct nonce_space *nonce_space, const struct key *key, enum seal_suite suite,
                  uint64_t counter, uint64_t value, uint8_t *buffer, size_t length)
 {
     const struct seal_block block = {.key = key->id, .suite = (uint8_t)suite, .value = value};
     uint8_t *body = buffer + AAD_BYTES, nonce[NONCE_BYTES];
     size_t body_bytes = length - SEAL_HEADER_BYTES;
 
-    if (!is_for(&lane->subkey, key, (uint8_t)suite, lane->instance, lane->lane))
-        seal_subkey_init(&lane->subkey, key, lane->purpose, lane->instance, lane->lane, suite);
+    if (!is_for(&nonce_space->subkey, key, (uint8_t)suite, nonce_space->instance,
+                nonce_space->nonce_space))
+        seal_subkey_init(&nonce_space->subkey, key, nonce_space->purpose, nonce_space->instance,
+                         nonce_space->nonce_space, suite);
     memmove(buffer, buffer + SEAL_BLOCK_BYTES, SEAL_HEADER_BYTES);
     put_block(buffer + SEAL_HEADER_BYTES, &block);
     make_nonce(nonce, counter);
     if (suite == SEAL_AES256_GCM)
         (void)crypto_aead_aes256gcm_encrypt_afternm(body, NULL, body, body_bytes, buffer, AAD_BYTES,
-                                                    NULL, nonce, &lane->subkey.aes);
+                                                    NULL, nonce, &nonce_space->subkey.aes);
     else
-        (void)crypto_aead_chacha20poly1305_ietf_encrypt(body, NULL, body, body_bytes, buffer,
-                                                        AAD_BYTES, NULL, nonce, lane->subkey.key);
+        (void)crypto_aead_chacha20poly1305_ietf_encrypt(
+            body, NULL, body, body_bytes, buffer, AAD_BYTES, NULL, nonce, nonce_space->subkey.key);
     return length + SEAL_BYTES;
 }
 
@@ -134,7 +136,7 @@ void seal_cache_wipe(struct seal_cache *cache)
     sodium_memzero(cache, sizeof(*cache));
 }
 
-/* In place. What is not authentic is not written by libsodium: the place is cleared. */
+/* Decrypt in place. libsodium clears the output when it is not authentic. */
 static bool open_body(const struct seal_subkey *subkey, uint64_t counter, uint8_t *data,
                       size_t length)
 {
@@ -153,14 +155,16 @@ bool seal_unwrap(struct seal_cache *cache, const struct key *key, const struct s
                  const struct seal_block *block, uint8_t *data, size_t length)
 {
     size_t place =
-        (size_t)(sender->instance ^ sender->instance >> 32 ^ key->id ^ sender->lane) % SEAL_CACHE;
+        (size_t)(sender->instance ^ sender->instance >> 32 ^ key->id ^ sender->nonce_space) %
+        SEAL_CACHE;
     struct seal_subkey *known = &cache->subkeys[place], made;
-    bool is_known = is_for(known, key, block->suite, sender->instance, sender->lane), is_authentic;
+    bool is_known = is_for(known, key, block->suite, sender->instance, sender->nonce_space),
+         is_authentic;
 
     if (!(seal_suites() >> block->suite & 1))
-        return false; /* nobody of ours seals with what we said that we have not */
+        return false; /* peers seal only with suites that this pod has announced */
     if (!is_known)
-        seal_subkey_init(&made, key, cache->purpose, sender->instance, sender->lane,
+        seal_subkey_init(&made, key, cache->purpose, sender->instance, sender->nonce_space,
                          (enum seal_suite)block->suite);
     is_authentic = open_body(is_known ? known : &made, sender->counter, data, length);
     if (is_authentic && !is_known)

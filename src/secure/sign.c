@@ -7,7 +7,7 @@
 
 #include "headless/base/counters.h"
 
-_Static_assert(crypto_auth_hmacsha256_BYTES == CONTROL_MAC_BYTES, "as libsodium makes it");
+_Static_assert(crypto_auth_hmacsha256_BYTES == LEADER_COMMAND_MAC_BYTES, "as libsodium makes it");
 
 /* ---- refusals ---- */
 
@@ -17,19 +17,20 @@ static const struct {
 } refusals[SIGN_VERDICT_COUNT] = {
     [SIGN_UNSIGNED] = {COUNTER_AUTH_UNSIGNED,
                        "it is not signed (control.accept): headlessctl leader set --keys signs"},
-    [SIGN_MALFORMED] = {COUNTER_AUTH_MALFORMED,
-                        "its signature is not whole: key, time, nonce of 16 hex digits and, as the "
-                        "last, mac of 64"},
-    [SIGN_UNKNOWN_KEY] = {COUNTER_AUTH_KEY, "its key is not there"},
-    [SIGN_WRONG_TIME] = {COUNTER_AUTH_TIME, "its time is off: do the clocks differ?"},
+    [SIGN_MALFORMED] =
+        {COUNTER_AUTH_MALFORMED,
+         "its signature is incomplete: it needs key, time, nonce (16 hex digits) and, "
+         "as the last member, mac (64)"},
+    [SIGN_UNKNOWN_KEY] = {COUNTER_AUTH_KEY, "this pod does not have its key"},
+    [SIGN_WRONG_TIME] = {COUNTER_AUTH_TIME, "its time is more than 5 s off this pod's clock"},
     [SIGN_WRONG_MAC] = {COUNTER_AUTH_MAC,
                         "its mac is wrong: signed with another key of that name, for another "
-                        "cluster, or changed on its way"},
-    [SIGN_REPLAYED] = {COUNTER_AUTH_REPLAY, "it has been here before"},
+                        "cluster, or changed on the way"},
+    [SIGN_REPLAYED] = {COUNTER_AUTH_REPLAY, "it was received before"},
     [SIGN_TOO_OLD] = {COUNTER_AUTH_REPLAY,
-                      "it may have been here before: it was signed before this pod started, or "
-                      "this pod's clock went back"},
-    [SIGN_FULL] = {COUNTER_AUTH_FULL, "too many signed ones in a few seconds"},
+                      "it may be a replay: it was signed before this pod started, or the clock of "
+                      "this pod was set back"},
+    [SIGN_FULL] = {COUNTER_AUTH_FULL, "too many signed commands within 5 s"},
 };
 
 size_t sign_counter(enum sign_verdict refusal)
@@ -47,7 +48,7 @@ const char *sign_reason(enum sign_verdict refusal)
 void sign_key_make(const struct key *key, struct sign_key *ret_key)
 {
     memcpy(ret_key->name, key->name, sizeof(ret_key->name));
-    key_derive(key, KEY_FOR_CONTROL, 0, 0, ret_key->subkey);
+    key_derive(key, KEY_FOR_COMMANDS, 0, 0, ret_key->subkey);
 }
 
 void sign_policy_make(const struct keyring *ring, bool is_required, struct sign_policy *ret_policy)
@@ -69,7 +70,7 @@ static const struct sign_key *find_key(const struct sign_policy *policy, const c
 /* ---- the mac ---- */
 
 static void make_mac(const struct sign_key *key, const char *cluster, const uint8_t *payload,
-                     size_t covered, uint8_t ret_mac[static CONTROL_MAC_BYTES])
+                     size_t covered, uint8_t ret_mac[static LEADER_COMMAND_MAC_BYTES])
 {
     crypto_auth_hmacsha256_state state;
 
@@ -81,61 +82,61 @@ static void make_mac(const struct sign_key *key, const char *cluster, const uint
     sodium_memzero(&state, sizeof(state));
 }
 
-/* ---- judging ---- */
+/* ---- verification ---- */
 
-int64_t sign_ahead_s(const struct control_signature *signature, uint64_t now_s)
+int64_t sign_ahead_s(const struct leader_command_signature *signature, uint64_t now_s)
 {
     return (int64_t)(signature->time_s - now_s);
 }
 
-static uint64_t distance(uint64_t a, uint64_t b)
+static uint64_t sign_distance(uint64_t a, uint64_t b)
 {
     return a > b ? a - b : b - a;
 }
 
-/* The cheap questions first: anybody can ask them. */
+/* Cheap checks first: any sender can cause them. */
 static enum sign_verdict verify(const struct sign_policy *policy, const char *cluster,
-                                const uint8_t *payload, const struct control_signature *signature,
-                                uint64_t now_s)
+                                const uint8_t *payload,
+                                const struct leader_command_signature *signature, uint64_t now_s)
 {
     const struct sign_key *key = find_key(policy, signature->key);
-    uint8_t mac[CONTROL_MAC_BYTES];
+    uint8_t mac[LEADER_COMMAND_MAC_BYTES];
 
     if (!key)
         return SIGN_UNKNOWN_KEY;
-    if (distance(signature->time_s, now_s) > SIGN_WINDOW_S)
+    if (sign_distance(signature->time_s, now_s) > SIGN_WINDOW_S)
         return SIGN_WRONG_TIME;
     make_mac(key, cluster, payload, signature->covered, mac);
     return sodium_memcmp(mac, signature->mac, sizeof(mac)) == 0 ? SIGN_VALID : SIGN_WRONG_MAC;
 }
 
 enum sign_verdict sign_judge(const struct sign_policy *policy, const char *cluster,
-                             const uint8_t *payload, const struct control_command *command,
+                             const uint8_t *payload, const struct leader_command *command,
                              uint64_t now_s)
 {
-    /* A pod that has no keys yet, while they are introduced, cannot tell and was not told to. */
-    if (!policy->is_required && (policy->count == 0 || command->signing == CONTROL_UNSIGNED))
+    /* During a roll-out a pod without keys cannot verify, and is not required to. */
+    if (!policy->is_required && (policy->count == 0 || command->signing == LEADER_COMMAND_UNSIGNED))
         return SIGN_PLAIN;
     switch (command->signing) {
-    case CONTROL_UNSIGNED:
+    case LEADER_COMMAND_UNSIGNED:
         return SIGN_UNSIGNED;
-    case CONTROL_MISSIGNED:
+    case LEADER_COMMAND_MISSIGNED:
         return SIGN_MALFORMED;
-    case CONTROL_SIGNED:
+    case LEADER_COMMAND_SIGNED:
         break;
     }
     return verify(policy, cluster, payload, &command->signature, now_s);
 }
 
-/* ---- repetition ---- */
+/* ---- replay ---- */
 
 void sign_seen_init(struct sign_seen *seen, uint64_t now_s)
 {
     *seen = (struct sign_seen){.floor_s = now_s};
 }
 
-/* A command of this time would be refused as too old or too new by now. */
-static void forget(struct sign_seen *seen, uint64_t now_s)
+/* Remove marks whose commands are refused by their time. */
+static void sign_forget(struct sign_seen *seen, uint64_t now_s)
 {
     for (uint32_t i = 0; i < seen->count;) {
         uint64_t time_s = seen->marks[i].time_s;
@@ -150,10 +151,10 @@ static void forget(struct sign_seen *seen, uint64_t now_s)
     }
 }
 
-enum sign_verdict sign_seen_take(struct sign_seen *seen, const struct control_signature *signature,
-                                 uint64_t now_s)
+enum sign_verdict sign_seen_take(struct sign_seen *seen,
+                                 const struct leader_command_signature *signature, uint64_t now_s)
 {
-    forget(seen, now_s);
+    sign_forget(seen, now_s);
     for (uint32_t i = 0; i < seen->count; i++) {
         if (seen->marks[i].nonce == signature->nonce)
             return SIGN_REPLAYED;
@@ -172,9 +173,9 @@ enum sign_verdict sign_seen_take(struct sign_seen *seen, const struct control_si
 size_t sign_command(char *text, size_t size, const struct sign_key *key, const char *cluster,
                     const struct sign_stamp *stamp)
 {
-    char stamped[SIGN_BYTES_MAX], hex[2 * CONTROL_MAC_BYTES + 1];
+    char stamped[SIGN_BYTES_MAX], hex[2 * LEADER_COMMAND_MAC_BYTES + 1];
     size_t length = strlen(text), covered, n;
-    uint8_t mac[CONTROL_MAC_BYTES];
+    uint8_t mac[LEADER_COMMAND_MAC_BYTES];
 
     if (length < 2 || text[0] != '{' || text[length - 1] != '}')
         return 0;

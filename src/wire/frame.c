@@ -30,7 +30,7 @@ void frame_put_header(uint8_t out[static FRAME_HEADER_BYTES], const struct frame
     out[3] = header->type;
     out[FLAGS_OFFSET] = 0;
     out[5] = header->hops;
-    put_be16(out + 6, header->lane);
+    put_be16(out + 6, header->nonce_space);
     put_be64(out + 8, header->cluster);
     put_be64(out + 16, header->instance);
     put_be64(out + 24, header->term);
@@ -52,7 +52,7 @@ bool frame_is_sealed(const uint8_t data[static FRAME_HEADER_BYTES])
     return data[FLAGS_OFFSET] == FRAME_SEALED;
 }
 
-/* ------------------------------------------------------------------------ one record's bytes */
+/* ---- records ---- */
 
 static uint8_t kind_of(const struct record *record)
 {
@@ -85,7 +85,7 @@ size_t record_header_bytes(const struct record *record)
     return header_bytes_of(kind_of(record));
 }
 
-static uint8_t *put_ip(uint8_t *out, const struct address *a)
+static uint8_t *frame_put_ip(uint8_t *out, const struct address *a)
 {
     size_t bytes = a->family == ADDRESS_V6 ? 16 : 4;
 
@@ -99,13 +99,13 @@ size_t record_put_header(uint8_t *out, const struct record *record)
 
     *next++ = kind_of(record);
     *next++ = 0;
-    next = put_be16(put_ip(next, &record->client), record->client.port);
+    next = put_be16(frame_put_ip(next, &record->client), record->client.port);
     if (record->client.family == ADDRESS_V6)
         next = put_be32(next, record->client.scope);
-    next = put_be16(put_ip(next, &record->local), record->local.port);
+    next = put_be16(frame_put_ip(next, &record->local), record->local.port);
     next = put_be64(next, record->tag);
     if (address_is_set(&record->ingress))
-        next = put_ip(next, &record->ingress);
+        next = frame_put_ip(next, &record->ingress);
     return (size_t)(next - out);
 }
 
@@ -161,7 +161,7 @@ static bool is_end(const uint8_t *in, const uint8_t *end)
     return memcmp(in, zeros, left < RECORD_FIXED_BYTES ? left : RECORD_FIXED_BYTES) == 0;
 }
 
-/* The first byte after a good record, or NULL. */
+/* The first byte after a valid record, or NULL. */
 static const uint8_t *check_record(const uint8_t *in, const uint8_t *end)
 {
     size_t left = (size_t)(end - in);
@@ -191,7 +191,7 @@ static enum frame_verdict check_header(const uint8_t *data, size_t length, uint6
         return FRAME_MALFORMED;
     if (get_be64(data + 8) != cluster)
         return FRAME_BAD_CLUSTER;
-    if (data[3] < FRAME_DATA || data[3] > FRAME_POSITION)
+    if (data[3] < FRAME_DATA || data[3] > FRAME_ACK)
         return FRAME_MALFORMED;
     if (data[FLAGS_OFFSET] != 0 || data[5] < 1 || data[5] > FRAME_HOPS_MAX)
         return FRAME_MALFORMED;
@@ -202,7 +202,7 @@ static struct frame_header get_header(const uint8_t *data)
 {
     return (struct frame_header){.type = data[3],
                                  .hops = data[5],
-                                 .lane = get_be16(data + 6),
+                                 .nonce_space = get_be16(data + 6),
                                  .cluster = get_be64(data + 8),
                                  .instance = get_be64(data + 16),
                                  .term = get_be64(data + 24),
@@ -213,16 +213,16 @@ static struct frame_header get_header(const uint8_t *data)
 
 size_t frame_body_bytes(uint8_t type)
 {
-    if (type == FRAME_ORDER)
-        return ORDER_RUN_BYTES;
-    return type == FRAME_POSITION ? ORDER_POSITION_BYTES : 0;
+    if (type == FRAME_ENTRIES)
+        return ENTRY_RANGE_BYTES;
+    return type == FRAME_ACK ? ENTRY_ACK_BYTES : 0;
 }
 
 static bool read_body(uint8_t type, const uint8_t *in, size_t length, union frame_body *ret_body)
 {
-    if (type == FRAME_ORDER)
-        return order_get_run(in, length, &ret_body->run);
-    return type != FRAME_POSITION || order_get_position(in, length, &ret_body->position);
+    if (type == FRAME_ENTRIES)
+        return entry_get_range(in, length, &ret_body->range);
+    return type != FRAME_ACK || entry_get_ack(in, length, &ret_body->ack);
 }
 
 void frame_get_body(const uint8_t *data, const struct frame_header *header,
@@ -260,7 +260,7 @@ enum frame_verdict frame_open(const uint8_t *data, size_t length, uint64_t clust
         if (!next)
             return FRAME_MALFORMED;
     }
-    if (data[3] == FRAME_POSITION ? records > 0 : records == 0 && data[3] != FRAME_ORDER)
+    if (data[3] == FRAME_ACK ? records > 0 : records == 0 && data[3] != FRAME_ENTRIES)
         return FRAME_MALFORMED;
     *ret_header = get_header(data);
     *ret_records = records;

@@ -8,7 +8,7 @@
 TestSuite(question, .timeout = 60);
 TestSuite(tracker, .timeout = 60);
 
-static const struct question original = {.is_answer = true, .number = 7, .run = 99, .unique = 12};
+static const struct question original = {.is_reply = true, .number = 7, .run = 99, .unique = 12};
 
 Test(question, comes_back_as_it_was_built)
 {
@@ -17,7 +17,7 @@ Test(question, comes_back_as_it_was_built)
 
     question_build(&original, bytes);
     cr_assert(question_parse(bytes, sizeof(bytes), &q));
-    cr_assert(q.is_answer && q.number == 7 && q.run == 99 && q.unique == 12);
+    cr_assert(q.is_reply && q.number == 7 && q.run == 99 && q.unique == 12);
 }
 
 Test(question, damaged_and_other_ones_are_none)

@@ -1,34 +1,34 @@
-/* What a sender hands to the kernel, and what it writes down: trains and samples. */
+/* What a sender hands to the kernel, and what it writes down: gso_batches and samples. */
 #include <criterion/criterion.h>
 #include <netinet/udp.h>
 #include <stdio.h>
 #include <unistd.h>
 
+#include "gso_batches.h"
 #include "headless/base/clock.h"
 #include "samples.h"
-#include "trains.h"
 
-TestSuite(trains, .timeout = 60);
+TestSuite(gso_batches, .timeout = 60);
 TestSuite(samples, .timeout = 60);
 
-/* ---- trains ---- */
+/* ---- gso_batches ---- */
 
 static struct batch batch;
-static struct trains trains;
+static struct gso_batches gso_batches;
 
 static unsigned build(const size_t *sizes, unsigned count, bool merge)
 {
     cr_assert_eq(batch_init(&batch), 0);
     for (unsigned i = 0; i < count; i++)
         batch_address(&batch, i, sizes[i], NULL, 0);
-    trains_build(&trains, &batch, 0, count, merge);
+    gso_batches_build(&gso_batches, &batch, 0, count, merge);
     batch_fini(&batch);
-    return trains.count;
+    return gso_batches.count;
 }
 
-static unsigned segment_size(unsigned train)
+static unsigned segment_size(unsigned gso_batch)
 {
-    const struct cmsghdr *c = CMSG_FIRSTHDR(&trains.headers[train].msg_hdr);
+    const struct cmsghdr *c = CMSG_FIRSTHDR(&gso_batches.headers[gso_batch].msg_hdr);
     uint16_t size;
 
     if (!c)
@@ -38,34 +38,34 @@ static unsigned segment_size(unsigned train)
     return size;
 }
 
-Test(trains, unmerged_are_the_messages_themselves)
+Test(gso_batches, unmerged_are_the_messages_themselves)
 {
     static const size_t sizes[] = {100, 100, 100};
 
     cr_assert_eq(build(sizes, 3, false), 3);
     for (unsigned i = 0; i < 3; i++) {
-        cr_assert_eq(trains.datagrams[i], 1);
-        cr_assert_eq(trains.headers[i].msg_hdr.msg_iov, &batch.vectors[i]);
+        cr_assert_eq(gso_batches.datagrams[i], 1);
+        cr_assert_eq(gso_batches.headers[i].msg_hdr.msg_iov, &batch.vectors[i]);
         cr_assert_eq(segment_size(i), 0);
     }
 }
 
-Test(trains, equal_neighbours_go_together_and_a_shorter_one_ends_it)
+Test(gso_batches, equal_neighbours_go_together_and_a_shorter_one_ends_it)
 {
     static const size_t sizes[] = {100, 100, 60, 60, 200, 100, 100};
 
     cr_assert_eq(build(sizes, 7, true), 4);
-    cr_assert_eq(trains.datagrams[0], 3);
+    cr_assert_eq(gso_batches.datagrams[0], 3);
     cr_assert_eq(segment_size(0), 100);
-    cr_assert_eq(trains.headers[0].msg_hdr.msg_iovlen, 3);
-    cr_assert_eq(trains.datagrams[1], 1, "60 before 200");
+    cr_assert_eq(gso_batches.headers[0].msg_hdr.msg_iovlen, 3);
+    cr_assert_eq(gso_batches.datagrams[1], 1, "60 before 200");
     cr_assert_eq(segment_size(1), 0);
-    cr_assert_eq(trains.datagrams[2], 2, "200, 100");
+    cr_assert_eq(gso_batches.datagrams[2], 2, "200, 100");
     cr_assert_eq(segment_size(2), 200);
-    cr_assert_eq(trains.datagrams[3], 1, "what comes after a shorter one begins anew");
+    cr_assert_eq(gso_batches.datagrams[3], 1, "what comes after a shorter one begins anew");
 }
 
-Test(trains, none_is_larger_than_a_datagram_can_be)
+Test(gso_batches, none_is_larger_than_a_datagram_can_be)
 {
     size_t sizes[BATCH_SIZE];
     unsigned all = 0;
@@ -73,13 +73,13 @@ Test(trains, none_is_larger_than_a_datagram_can_be)
     for (unsigned i = 0; i < BATCH_SIZE; i++)
         sizes[i] = 1472;
     cr_assert_eq(build(sizes, BATCH_SIZE, true), 2);
-    for (unsigned i = 0; i < trains.count; i++) {
-        cr_assert_leq(trains.datagrams[i] * 1472, 65507);
-        all += trains.datagrams[i];
+    for (unsigned i = 0; i < gso_batches.count; i++) {
+        cr_assert_leq(gso_batches.datagrams[i] * 1472, 65507);
+        all += gso_batches.datagrams[i];
     }
     cr_assert_eq(all, BATCH_SIZE);
-    cr_assert_eq(trains_datagrams(&trains, 0, 2), BATCH_SIZE);
-    cr_assert_eq(trains_datagrams(&trains, 1, 1), BATCH_SIZE - 65507 / 1472);
+    cr_assert_eq(gso_batches_datagrams(&gso_batches, 0, 2), BATCH_SIZE);
+    cr_assert_eq(gso_batches_datagrams(&gso_batches, 1, 1), BATCH_SIZE - 65507 / 1472);
 }
 
 /* ---- samples ---- */

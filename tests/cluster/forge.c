@@ -4,7 +4,7 @@
  *   forge [OPTION...] peer|frame|text TYPE SOURCE_IP:PORT TO_IP:PORT >> TAPE
  *
  * One message as it leaves a pod, onto a tape (tape.h) at standard output, for hostile to send.
- * Peer TYPE: of enum election_message_type, or 64, an introduction; frame TYPE: of enum frame_type;
+ * Peer TYPE: of enum election_message_type, or 64, an handshake_message; frame TYPE: of enum frame_type;
  * text is the payload alone.
  *
  *   -c NAME       cluster (default headless)
@@ -23,7 +23,7 @@
 #include "headless/base/bytes.h"
 #include "headless/secure/seal.h"
 #include "headless/wire/frame.h"
-#include "headless/wire/introduction.h"
+#include "headless/wire/handshake_message.h"
 #include "tape.h"
 
 #define PAYLOAD_MAX 1024
@@ -94,16 +94,16 @@ static void take_option(struct making *m, int option)
 
 static size_t make_introduction(const struct making *m, uint8_t *out)
 {
-    const struct introduction introduction = {.from = m->from,
-                                              .to = m->to,
-                                              .nonce = 1,
-                                              .address = address_with_port(m->source, 0),
-                                              .suites = 1 << SEAL_CHACHA20_POLY1305,
-                                              .key_count = 1,
-                                              .keys = {m->key_id ? m->key_id : 1}};
+    const struct handshake_message handshake_message = {.from = m->from,
+                                                        .to = m->to,
+                                                        .nonce = 1,
+                                                        .address = address_with_port(m->source, 0),
+                                                        .suites = 1 << SEAL_CHACHA20_POLY1305,
+                                                        .key_count = 1,
+                                                        .keys = {m->key_id ? m->key_id : 1}};
 
-    introduction_put(out, frame_cluster_id(m->cluster), &introduction);
-    return INTRODUCTION_BYTES;
+    handshake_message_put(out, frame_cluster_id(m->cluster), &handshake_message);
+    return HANDSHAKE_MESSAGE_BYTES;
 }
 
 static size_t make_peer(const struct making *m, uint8_t *out)
@@ -131,7 +131,7 @@ static size_t make_peer(const struct making *m, uint8_t *out)
                                            .name = {"forged"},
                                            .is_eligible = true};
 
-    if (m->type == PEER_INTRODUCTION)
+    if (m->type == PEER_HANDSHAKE)
         return make_introduction(m, out);
     return peer_put(out, frame_cluster_id(m->cluster), &message, &member);
 }
@@ -159,7 +159,7 @@ static size_t make_frame(const struct making *m, uint8_t *out)
 /* The plain message is at buffer + SEAL_BLOCK_BYTES. */
 static size_t seal(const struct making *m, bool is_frame, uint8_t *buffer, size_t length)
 {
-    struct seal_lane lane;
+    struct nonce_space nonce_space;
     struct key key;
     char text[KEY_TEXT_BYTES];
 
@@ -168,13 +168,13 @@ static size_t seal(const struct making *m, bool is_frame, uint8_t *buffer, size_
         exit(1);
     if (m->key_id)
         key.id = m->key_id;
-    seal_lane_init(&lane, is_frame ? KEY_FOR_FRAMES : KEY_FOR_PEER, m->from, 0);
+    nonce_space_init(&nonce_space, is_frame ? KEY_FOR_FRAMES : KEY_FOR_PEER, m->from, 0);
     if (is_frame)
         frame_put_sealed(buffer + SEAL_BLOCK_BYTES, true);
     else
         peer_put_sealed(buffer + SEAL_BLOCK_BYTES, true);
-    return seal_wrap(&lane, &key, SEAL_CHACHA20_POLY1305, COUNTER, is_frame ? m->to : COUNTER,
-                     buffer, length);
+    return seal_wrap(&nonce_space, &key, SEAL_CHACHA20_POLY1305, COUNTER,
+                     is_frame ? m->to : COUNTER, buffer, length);
 }
 
 static size_t make_body(const struct making *m, const char *kind, uint8_t *out)

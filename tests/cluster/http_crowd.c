@@ -4,7 +4,7 @@
  *   http_crowd ADDRESS:PORT COUNT [SOURCE...]
  *
  * COUNT connections at any time, from the SOURCEs in turn; a quarter each says nothing, half a
- * request, a byte a second, or a whole request whose answer it never reads. One that the server
+ * request, a byte a second, or a whole request whose reply it never reads. One that the server
  * closes is opened again a second later. "ready" is written to standard error when so many were
  * opened. Ends at SIGTERM, and prints how often they were opened and how often the server closed
  * them.

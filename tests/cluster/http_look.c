@@ -56,7 +56,7 @@ static void print_metric(const char *body, const char *name)
 
 int main(int argc, char **argv)
 {
-    static char answer[ANSWER_MAX];
+    static char reply[ANSWER_MAX];
     struct address to;
     const char *body;
 
@@ -64,9 +64,9 @@ int main(int argc, char **argv)
         (void)fputs("usage: http_look ADDRESS:PORT PATH [METRIC...]\n", stderr);
         return 2;
     }
-    if (get(&to, argv[2], answer) < 0 || strncmp(answer, "HTTP/1.1 200 ", 13) != 0)
+    if (get(&to, argv[2], reply) < 0 || strncmp(reply, "HTTP/1.1 200 ", 13) != 0)
         return 1;
-    body = strstr(answer, "\r\n\r\n");
+    body = strstr(reply, "\r\n\r\n");
     if (!body)
         return 1;
     body += 4;

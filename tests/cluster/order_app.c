@@ -100,7 +100,7 @@ int main(int argc, char **argv)
         if (n < 0 && is_last)
             break;
         if (n < 0)
-            continue; /* a signal, the timeout, or a refusal of an answer */
+            continue; /* a signal, the timeout, or a refusal of an reply */
         write_down(file, datagram, (size_t)n);
         if (datagram[0] != '{')
             (void)sendto(fd, datagram, (size_t)n, 0, (struct sockaddr *)&from, from_length);

@@ -214,7 +214,7 @@ no_secret()
     wait_until "it is no longer the key" says 503 'joining: '
     expect "lines about keys" "$(grep -c ' keys_failed: ' "$work/$a.log")" 3
     echo "no key" >"$keys/2026-12"
-    wait_until "the keys of before stay" grep -q ' keys_failed: .*2026-12.*the keys of before stay' "$work/$a.log"
+    wait_until "the previous keys are kept" grep -q ' keys_failed: .*2026-12.*keeping the previous keys' "$work/$a.log"
 }
 
 place=()

@@ -375,5 +375,18 @@ for arguments in "send" "send --to 127.0.0.1:1 --size 20" "send --to 127.0.0.1:1
 done
 grep -q "unknown command 'nosuch'" "$work/usage.err" || fail "the unknown command is not named"
 
+echo "the image's build has send and sink, and says so"
+small=$build/bench/headless-bench-small
+"$small" --help >"$work/small.out" || fail "small --help: exit code $?"
+grep -q "This build has send and sink only" "$work/small.out" || fail "small --help: $(cat "$work/small.out")"
+for command in send sink; do
+    "$small" "$command" --help >/dev/null || fail "small $command --help: exit code $?"
+done
+for command in smoke search compare plot; do
+    code=0
+    "$small" "$command" --help >/dev/null 2>"$work/usage.err" || code=$?
+    expect "exit code of small $command" "$code" 2
+done
+
 ((failures == 0)) || { echo "0 passed, 1 failed" && exit 1; }
 echo "all figures add up"

@@ -30,9 +30,9 @@ lone_pod()
 {
     pods_start "$a" -- --name one
     expect "lines about it" "$(said "$a" alone)" 1
-    expect_match "why" "$(line "$a" alone)" "peers and discovery.dns name no other pod: this pod leads itself$"
+    expect_match "why" "$(line "$a" alone)" "peers and discovery.dns name no other pod: this pod leads alone$"
     expect_match "the leader" "$(line "$a" leader_changed)" \
-        "leader $a \(one\), term 1, by bootstrap, after none; [0-9]+ ms without one, 0 held, 0 handed "
+        "leader $a \(one\), term 1, by bootstrap, after none; [0-9]+ ms without a leader, 0 held, 0 relayed "
     expect "others missing" "$(said "$a" others_missing)" 0
 }
 
@@ -55,7 +55,7 @@ nobody_leads()
 {
     pod_start_alone "$a" --peers "$a,$b,$c" --quorum majority
     wait_until "it is told" says "$a" no_leader 1
-    expect_match "the line" "$(line "$a" no_leader)" "none for 10 s: 0 of 2 other pods have answered: start the others"
+    expect_match "the line" "$(line "$a" no_leader)" "no leader for 10 s; 0 of 2 other pods have answered: start the others"
     pod_launch "$b" --peers "$a,$b,$c" --quorum majority
     wait_until "they agree" agree any "$a" "$b"
     expect "lines about it" "$(said "$a" no_leader) $(said "$b" no_leader)" "1 0"
@@ -92,7 +92,7 @@ leader_that_nobody_has_seen()
     lead "$a" "$b"
     lead "$b" "$a"
     expect_match "the warning" "$(line "$a" leader_unknown)" \
-        "leader: \"$c\" is none of the members that were seen \(2\).*leader, LEADER_IP"
+        "leader: \"$c\" is none of the 2 members.*leader, LEADER_IP"
     expect "lines about it" "$(said "$a" leader_unknown) $(said "$a" leader_differs)" "1 0"
     pod_launch "$c" --peers "$a,$b,$c" --leader "$c"
     wait_until "it follows" agree "$b" "$a" "$b" "$c"
@@ -124,7 +124,7 @@ change_in_one_line()
     wait_until "it is told" says "$b" leader_changed 2
     last=$(line "$b" leader_changed)
     expect_match "the line" "$last" "leader ($b \(two\)|$c \(three\)), term [0-9]+, by (verdict|evidence), \
-after $a \(one\), term [0-9]+; [1-9][0-9]* ms without one, 5 held, 3 handed to the one before and not confirmed$"
+after $a \(one\), term [0-9]+; [1-9][0-9]* ms without a leader, 5 held, 3 relayed to the previous one and not confirmed$"
     expect "the gap, as in /metrics" "$(metric "$b" leader_gap_seconds | awk '{ print int($1 * 1000) }')" \
         "$(sed -E 's/.*; ([0-9]+) ms without.*/\1/' <<<"$last")"
     pod_kill "$a"

@@ -156,14 +156,24 @@ exit_codes_of_headlessd()
     ends 0 "$headlessd" --version
     ends 0 "$headlessd" --check-config
     ends 1 "$headlessd" --self "$a"
-    # shellcheck disable=SC2016 # the inner shell expands it
-    ends 1 sh -c 'echo @nonsense@ | "$1" --document-man' sh "$headlessd"
-    # shellcheck disable=SC2016
-    ends 1 sh -c '"$1" --document-bash >/dev/full' sh "$headlessd"
     ends 2 "$headlessd" --no-such-option
     ends 2 "$headlessd" -c "$work/none.yaml"
     ends 2 env HEADLESSD_WORKERS=many "$headlessd" --check-config
     documented "$headlessd"
+}
+
+exit_codes_of_headless_document()
+{
+    local document=${headlessd%/*}/headless-document
+    seen=()
+    ends 0 "$document" schema
+    # shellcheck disable=SC2016 # the inner shell expands it
+    ends 1 sh -c 'echo @nonsense@ | "$1" man headlessd' sh "$document"
+    # shellcheck disable=SC2016
+    ends 1 sh -c '"$1" bash headlessd >/dev/full' sh "$document"
+    ends 2 "$document"
+    ends 2 "$document" man nobody
+    ends 2 "$document" poem
 }
 
 exit_codes_of_headlessctl()
@@ -205,6 +215,7 @@ run "a manager that is not there stops nobody" no_manager
 run "the watchdog sees threads that stall" watchdog
 run "the watchdog of another process" watchdog_of_another
 run "exit codes of headlessd" exit_codes_of_headlessd
+run "exit codes of headless-document" exit_codes_of_headless_document
 run "exit codes of headlessctl" exit_codes_of_headlessctl
 run "exit codes of headless-bench" exit_codes_of_headless_bench
 finish

@@ -4,12 +4,12 @@
  *
  *   udp_app LISTEN:PORT echo|source|proxy|quiet|burst [DIRECTORY]
  *
- *   echo     answers each datagram as it is
- *   source   answers "from IP:PORT PAYLOAD"
- *   proxy    reads a PROXY v2 header and answers "client IP:PORT asked IP:PORT PAYLOAD", or
+ *   echo     replies each datagram as it is
+ *   source   replies "from IP:PORT PAYLOAD"
+ *   proxy    reads a PROXY v2 header and replies "client IP:PORT asked IP:PORT PAYLOAD", or
  *            "no header"
- *   quiet    answers nothing
- *   burst    answers nothing, but a datagram of another sender makes it send 1,000 to the first
+ *   quiet    replies nothing
+ *   burst    replies nothing, but a datagram of another sender makes it send 1,000 to the first
  * one; says "sent" then
  *
  * With DIRECTORY what it says to the n-th datagram (quiet: the datagram) is also the file
@@ -66,7 +66,7 @@ static void save(const char *directory, unsigned long number, const char *payloa
         fail("udp_app: rename");
 }
 
-/* What to answer, into out; returns its length. */
+/* What to reply, into out; returns its length. */
 static size_t compose(enum mode mode, const uint8_t *datagram, size_t length,
                       const struct address *source, char out[static PAYLOAD_MAX])
 {
@@ -110,7 +110,7 @@ static void burst(int fd, const struct address *source)
 int main(int argc, char **argv)
 {
     static uint8_t datagram[PAYLOAD_MAX];
-    static char answer[PAYLOAD_MAX];
+    static char reply[PAYLOAD_MAX];
     struct address at;
     enum mode mode = MODE_ECHO;
     int fd;
@@ -135,12 +135,12 @@ int main(int argc, char **argv)
         if (n < 0)
             fail("udp_app: recvfrom");
         address_from_sockaddr((struct sockaddr *)&from, &source);
-        length = compose(mode, datagram, (size_t)n, &source, answer);
+        length = compose(mode, datagram, (size_t)n, &source, reply);
         if (argc == 4)
-            save(argv[3], number, answer, length);
+            save(argv[3], number, reply, length);
         if (mode == MODE_BURST)
             burst(fd, &source);
         else if (mode != MODE_QUIET)
-            (void)sendto(fd, answer, length, 0, (struct sockaddr *)&from, from_length);
+            (void)sendto(fd, reply, length, 0, (struct sockaddr *)&from, from_length);
     }
 }

@@ -1,19 +1,19 @@
 /*
  * udp_ask: a client. Sends datagrams to one address from one connected socket, waits for as many
- * answers, prints them. An answer from another address than the asked one is not received.
+ * replies, prints them. An reply from another address than the asked one is not received.
  *
  *   udp_ask [-s IP[:PORT]] [-t MS] [-k COUNT] [-z BYTES] [-e] [-n] [-r] TO:PORT [TEXT | -]
  *
  *   TEXT   the payload; "-" reads it from standard input, any bytes; nothing: no bytes
  *   -s     source address, and port
- *   -t     wait so long for each answer (default 10000)
+ *   -t     wait so long for each reply (default 10000)
  *   -k     send COUNT datagrams "TEXT 1", "TEXT 2" ...
  *   -z     the payload is BYTES bytes of a pattern instead
- *   -e     each answer must be as its datagram, in order; print nothing then
- *   -n     wait for no answer
- *   -r     stay: after the answers, wait the time out for more and count them as answers too
+ *   -e     each reply must be as its datagram, in order; print nothing then
+ *   -n     wait for no reply
+ *   -r     stay: after the replies, wait the time out for more and count them as replies too
  *
- * Exit code: 0 all answers came, 1 not all, 2 usage, 3 an answer differs, 4 the kernel said no.
+ * Exit code: 0 all replies came, 1 not all, 2 usage, 3 an reply differs, 4 the kernel said no.
  */
 #include <errno.h>
 #include <poll.h>
@@ -147,7 +147,7 @@ static void ask(const struct asking *a, unsigned long number)
 /* True when one came in time. */
 static bool hear(const struct asking *a, unsigned long number)
 {
-    static char answer[PAYLOAD_MAX], expected[PAYLOAD_MAX];
+    static char reply[PAYLOAD_MAX], expected[PAYLOAD_MAX];
     struct pollfd pfd = {.fd = a->fd, .events = POLLIN};
     uint64_t end_ns = clock_now_ns() + (uint64_t)a->timeout_ms * NS_PER_MS;
     uint64_t now_ns;
@@ -155,16 +155,16 @@ static bool hear(const struct asking *a, unsigned long number)
 
     while (n < 0 && (now_ns = clock_now_ns()) < end_ns) {
         if (poll(&pfd, 1, (int)((end_ns - now_ns) / NS_PER_MS) + 1) > 0)
-            n = recv(a->fd, answer, sizeof(answer), MSG_DONTWAIT); /* may fail: refused */
+            n = recv(a->fd, reply, sizeof(reply), MSG_DONTWAIT); /* may fail: refused */
     }
     if (n < 0)
         return false;
     if (!a->compare) {
-        (void)fwrite(answer, 1, (size_t)n, stdout);
-        if (n > 0 && answer[n - 1] != '\n')
+        (void)fwrite(reply, 1, (size_t)n, stdout);
+        if (n > 0 && reply[n - 1] != '\n')
             (void)putchar('\n');
     } else if ((size_t)n != compose(a, number, expected) ||
-               memcmp(answer, expected, (size_t)n) != 0) {
+               memcmp(reply, expected, (size_t)n) != 0) {
         (void)fprintf(stderr, "udp_ask: answer %lu (%zd bytes) is not its datagram\n", number, n);
         exit(ASK_DIFFERS);
     }

@@ -4,15 +4,15 @@
  *
  *   udp_stream [-a] [-i INTERFACE] RATE SIZE MILLISECONDS ADDRESS:PORT...
  *
- * -a: each datagram goes to all of them, and one answer is enough. One connected socket a pod. An
- * ADDRESS may be a multicast group, to which it is sent by INTERFACE; whoever answers is heard. A
+ * -a: each datagram goes to all of them, and one reply is enough. One connected socket a pod. An
+ * ADDRESS may be a multicast group, to which it is sent by INTERFACE; whoever replies is heard. A
  * pod whose host refuses a datagram is gone: it gets no more, and what it was sent from the refused
  * one on was not lost, since the client knows. Ends after MILLISECONDS, or at SIGTERM; then waits
- * for answers as long as they come, at most LINGER_MS after the last. Prints one line:
+ * for replies as long as they come, at most LINGER_MS after the last. Prints one line:
  *
  *   sent N answered N lost N duplicated N refused N gap_ms N foreign N
  *
- * gap_ms: the longest time between two answers that followed each other. foreign: answers that are
+ * gap_ms: the longest time between two replies that followed each other. foreign: replies that are
  * none of ours, or came with another length. "started" on standard error when the first was sent.
  */
 #include <errno.h>

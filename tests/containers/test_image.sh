@@ -26,6 +26,7 @@ described()
     for program in headlessd headlessctl headless-bench; do
         expect_match "$program" "$(in_client "$program" --version)" "^$program "
     done
+    expect_match "commands of headless-bench" "$(in_client headless-bench --help)" "This build has send and sink only"
 }
 
 # podman keeps no time here, so ask now.

@@ -1,11 +1,11 @@
 /*
- * election_world: one pod's election and what must be true of each of its steps, for
- * fuzz_election.c, which plays everybody else.
+ * election_world: the election of one instance, and the conditions that hold after each of its
+ * steps. fuzz_election.c plays all other instances.
  *
- * Of a single pod and whatever it hears: terms do not fall; the table of transitions holds; who
- * leads is the one that the view says, and for no longer than was promised; one vote a term, and
- * none against a promise; no vote while it leads; a command is answered once; whatever it sends is
- * well-formed; the next deadline lies ahead.
+ * Conditions, whatever the instance receives: terms do not fall; each transition is in the table;
+ * the published leader is itself if and only if it leads, and its validity is bounded; it gives one
+ * vote a term, none against a lease grant, and none while it is valid; a command has one result;
+ * each message that it sends is well-formed; the next deadline lies ahead.
  */
 #ifndef ELECTION_WORLD_H
 #define ELECTION_WORLD_H
@@ -25,23 +25,23 @@
 #define VOTES_MAX   64
 #define SPINS_MAX   32 /* ticks at one moment */
 #define LEASE_NS    (80 * NS_PER_SEC)
-#define ANSWERS_MAX 4
+#define REPLIES_MAX 4
 
-/* ---- the world of one pod ---- */
+/* ---- the state of one instance ---- */
 
 struct world {
     struct election election;
     struct election_actions actions;
-    struct election_message heard[ANSWERS_MAX]; /* what it sent last, to be answered */
-    struct address heard_to[ANSWERS_MAX];
-    size_t heard_count;
+    struct election_message sent[REPLIES_MAX]; /* the messages of the last step, to be answered */
+    struct address sent_to[REPLIES_MAX];
+    size_t sent_count;
     uint64_t now_ns, term;
     struct {
         uint64_t term, to;
     } votes[VOTES_MAX];
     size_t vote_count;
-    uint64_t promised_ns[INSTANCES + 1]; /* until when, by instance */
-    uint8_t commands[256], answers[256]; /* by token: how often */
+    uint64_t granted_until_ns[INSTANCES + 1]; /* until when, by instance */
+    uint8_t commands[256], results[256];      /* number by token */
 };
 
 static struct world world;
@@ -63,14 +63,14 @@ static struct election_member member_of(uint64_t instance)
     return member;
 }
 
-/* ---- what must be true of what it does ---- */
+/* ---- the conditions ---- */
 
-static bool is_answer_to_vote(const struct election_message *m)
+static bool is_vote_reply(const struct election_message *m)
 {
-    return m->type == ELECTION_VOTE_ANSWER && m->flags & ELECTION_FLAG_GRANTED;
+    return m->type == ELECTION_VOTE_REPLY && m->flags & ELECTION_FLAG_GRANTED;
 }
 
-/* One vote a term; its own candidacy is one. */
+/* One vote a term; a vote request counts as its vote for itself. */
 static void check_vote(uint64_t term, uint64_t to)
 {
     for (size_t i = 0; i < world.vote_count; i++)
@@ -81,17 +81,17 @@ static void check_vote(uint64_t term, uint64_t to)
         world.vote_count++;
 }
 
-/* A promise given is kept to its end, unless it was waived meanwhile (waive). */
-static void check_promises(uint64_t to)
+/* A lease grant is kept to its end, unless it is waived (waive). */
+static void check_lease_grants(uint64_t to)
 {
     for (uint64_t i = 1; i <= INSTANCES; i++)
-        FUZZ_CHECK(i == to || world.promised_ns[i] <= world.now_ns);
+        FUZZ_CHECK(i == to || world.granted_until_ns[i] <= world.now_ns);
 }
 
-static void promise(uint64_t to, uint64_t for_ns)
+static void note_lease_grant(uint64_t to, uint64_t for_ns)
 {
-    if (to <= INSTANCES && world.promised_ns[to] < world.now_ns + for_ns)
-        world.promised_ns[to] = world.now_ns + for_ns;
+    if (to <= INSTANCES && world.granted_until_ns[to] < world.now_ns + for_ns)
+        world.granted_until_ns[to] = world.now_ns + for_ns;
 }
 
 static void check_sent(const struct election_action *action)
@@ -107,52 +107,55 @@ static void check_sent(const struct election_action *action)
     FUZZ_CHECK(action->type == ELECTION_SEND_ALL || address_is_set(&action->to));
 }
 
-static void check_message(const struct election_message *m, const struct election_view *before)
+static void check_message(const struct election_message *m,
+                          const struct election_leadership *before)
 {
     if (m->type == ELECTION_VOTE)
         check_vote(m->term, SELF);
-    if (is_answer_to_vote(m)) {
+    if (is_vote_reply(m)) {
         FUZZ_CHECK(before->state != ELECTION_LEADER || before->valid_until_ns <= world.now_ns);
         check_vote(m->term, m->to);
-        check_promises(m->to);
-        promise(m->to, m->promise_ns);
+        check_lease_grants(m->to);
+        note_lease_grant(m->to, m->lease_grant_ns);
     }
-    if (m->type == ELECTION_ACK && m->promise_ns) {
-        check_promises(m->to);
-        promise(m->to, m->promise_ns);
+    if (m->type == ELECTION_ACK && m->lease_grant_ns) {
+        check_lease_grants(m->to);
+        note_lease_grant(m->to, m->lease_grant_ns);
     }
 }
 
-static void check_action(const struct election_action *action, const struct election_view *before)
+static void check_action(const struct election_action *action,
+                         const struct election_leadership *before)
 {
-    if (action->type == ELECTION_ANSWER) {
+    if (action->type == ELECTION_RESULT) {
         FUZZ_CHECK(action->token < 256);
-        FUZZ_CHECK(++world.answers[action->token] <= world.commands[action->token]);
+        FUZZ_CHECK(++world.results[action->token] <= world.commands[action->token]);
         return;
     }
     check_sent(action);
     check_message(&action->message, before);
-    if (world.heard_count < ANSWERS_MAX) {
-        world.heard_to[world.heard_count] = action->to;
-        world.heard[world.heard_count++] = action->message;
+    if (world.sent_count < REPLIES_MAX) {
+        world.sent_to[world.sent_count] = action->to;
+        world.sent[world.sent_count++] = action->message;
     }
 }
 
-static void check_actions(const struct election_view *before)
+static void check_actions(const struct election_leadership *before)
 {
     FUZZ_CHECK(world.actions.count <= ELECTION_ACTIONS_MAX);
-    world.heard_count = 0;
+    world.sent_count = 0;
     for (size_t i = 0; i < world.actions.count; i++)
         check_action(&world.actions.list[i], before);
 }
 
-static void check_view(const struct election_view *view)
+static void check_leadership(const struct election_leadership *leadership)
 {
-    FUZZ_CHECK(view->state < ELECTION_STATE_COUNT && view->cause < ELECTION_CAUSE_COUNT);
-    FUZZ_CHECK((view->state == ELECTION_LEADER) == (view->leader == SELF));
-    FUZZ_CHECK(view->leader != 0 || view->valid_until_ns == 0);
-    if (view->state == ELECTION_LEADER)
-        FUZZ_CHECK(view->valid_until_ns <= world.now_ns + LEASE_NS);
+    FUZZ_CHECK(leadership->state < ELECTION_STATE_COUNT &&
+               leadership->cause < ELECTION_CAUSE_COUNT);
+    FUZZ_CHECK((leadership->state == ELECTION_LEADER) == (leadership->leader == SELF));
+    FUZZ_CHECK(leadership->leader != 0 || leadership->valid_until_ns == 0);
+    if (leadership->state == ELECTION_LEADER)
+        FUZZ_CHECK(leadership->valid_until_ns <= world.now_ns + LEASE_NS);
 }
 
 static void check_state(void)
@@ -173,16 +176,16 @@ static void check_state(void)
 
 static void step(const struct election_event *event)
 {
-    const struct election_view before = world.election.published;
+    const struct election_leadership before = world.election.published;
 
     election_step(&world.election, event, world.now_ns, &world.actions);
     if (world.actions.publishes)
-        check_view(&world.actions.view);
+        check_leadership(&world.actions.leadership);
     check_actions(&before);
     check_state();
 }
 
-/* Whoever waits for a deadline that does not move turns in circles. */
+/* A deadline that does not advance would make the supervisor spin. */
 static void tick(void)
 {
     const struct election_event event = {.type = ELECTION_TICK};

@@ -1,7 +1,7 @@
 /*
- * One pod's election, and an input that plays everybody else: the clock, the hosts that refuse, the
- * people who command, and members that may say whatever the wire can carry.
- * What must be true after each step: election_world.h.
+ * fuzz_election: the election of one instance; the input plays the clock, the ICMP refusals, the
+ * commands, and all other members, which may send whatever the wire can carry. election_world.h has
+ * the conditions that hold after each step.
  */
 #include "election_world.h"
 
@@ -29,7 +29,7 @@ static uint64_t take_u64(struct input *in)
     return value;
 }
 
-/* Mostly near what is expected: a byte says how far off, in units, or that it is something else. */
+/* Mostly near the expected value: a byte is the distance in units, or selects another value. */
 static uint64_t take_near(struct input *in, uint64_t expected, uint64_t unit)
 {
     static const uint64_t odd[] = {0, 1, UINT64_MAX, UINT64_MAX - 1, UINT64_C(1) << 63, 1000};
@@ -47,20 +47,20 @@ static uint64_t take_instance(struct input *in)
     return take(in) % INSTANCES + 1;
 }
 
-/* ---- what the others say ---- */
+/* ---- messages of others ---- */
 
-/* By what a message says, what we owe its subject may be over: see election_vote.c. */
+/* A message may waive the lease grant to its subject: see election_vote.c. */
 static void waive(const struct election_message *m)
 {
     bool is_request = m->type == ELECTION_VOTE || m->type == ELECTION_PREVOTE;
 
-    if (m->type == ELECTION_RESIGN)
-        world.promised_ns[m->from] = 0;
-    if (is_request && m->flags & ELECTION_FLAG_RESIGNED && m->leader <= INSTANCES)
-        world.promised_ns[m->leader] = 0;
+    if (m->type == ELECTION_STEP_DOWN)
+        world.granted_until_ns[m->from] = 0;
+    if (is_request && m->flags & ELECTION_FLAG_STEPPED_DOWN && m->leader <= INSTANCES)
+        world.granted_until_ns[m->leader] = 0;
 }
 
-/* As it arrives: what the wire does not let through is not heard. */
+/* Delivers a message through the wire format, which rejects what it cannot carry. */
 static void hear(const struct election_message *message, const struct election_member *members,
                  const struct address *from)
 {
@@ -93,7 +93,7 @@ static void fill_members(struct input *in, struct election_message *m,
     }
 }
 
-/* Any type, any fields; what is left out of the input is as a member of good will would have it. */
+/* Any type, any fields; fields that the input leaves out have the value of a correct member. */
 static void hear_anything(struct input *in, uint8_t code)
 {
     const struct election *e = &world.election;
@@ -113,7 +113,7 @@ static void hear_anything(struct input *in, uint8_t code)
     m.interval_ns = take_near(in, e->config.interval_ns, 10 * NS_PER_MS);
     m.misses = (uint8_t)take_near(in, e->config.misses, 1);
     m.count = (uint16_t)take_near(in, e->list.count, 1);
-    m.promise_ns =
+    m.lease_grant_ns =
         m.type == ELECTION_ACK || take(in) & 1 ? take_near(in, e->detection_ns, 10 * NS_PER_MS) : 0;
     m.wait_ns = take_near(in, 0, 10 * NS_PER_MS);
     m.deposed_term = take_near(in, e->term, 1);
@@ -127,41 +127,41 @@ static void hear_anything(struct input *in, uint8_t code)
     hear(&m, members, &from);
 }
 
-/* Answers to what it has just sent, in the way of a member of good will. */
-static void hear_answer(struct input *in)
+/* Replies to one of the messages that it has just sent, as a correct member does. */
+static void hear_reply(struct input *in)
 {
-    static const uint8_t answer_of[ELECTION_MESSAGE_COUNT] = {
-        [ELECTION_WHO] = ELECTION_HERE,
+    static const uint8_t reply_type[ELECTION_MESSAGE_COUNT] = {
+        [ELECTION_DISCOVER] = ELECTION_HELLO,
         [ELECTION_HEARTBEAT] = ELECTION_ACK,
         [ELECTION_PROBE] = ELECTION_ALIVE,
-        [ELECTION_ASK] = ELECTION_TOLD,
-        [ELECTION_PREVOTE] = ELECTION_PREVOTE_ANSWER,
-        [ELECTION_VOTE] = ELECTION_VOTE_ANSWER,
+        [ELECTION_PROBE_REQUEST] = ELECTION_PROBE_REPORT,
+        [ELECTION_PREVOTE] = ELECTION_PREVOTE_REPLY,
+        [ELECTION_VOTE] = ELECTION_VOTE_REPLY,
         [ELECTION_LEAVE] = ELECTION_LEAVE,
     };
     const struct election *e = &world.election;
     uint8_t code = take(in);
-    struct election_message m, question;
+    struct election_message m, request;
     struct election_member member;
     struct address from;
 
-    if (world.heard_count == 0)
+    if (world.sent_count == 0)
         return;
-    question = world.heard[code % world.heard_count];
-    from = world.heard_to[code % world.heard_count];
-    m = question;
+    request = world.sent[code % world.sent_count];
+    from = world.sent_to[code % world.sent_count];
+    m = request;
     m.from = address_is_set(&from) ? from.ip[3] : code / 16 % PODS + 1;
-    if (question.to)
-        m.from = question.to;
-    if (m.from == SELF || m.from > INSTANCES || !answer_of[question.type])
+    if (request.to)
+        m.from = request.to;
+    if (m.from == SELF || m.from > INSTANCES || !reply_type[request.type])
         return;
     from = address_of(m.from);
     member = member_of(m.from);
     m.to = SELF;
-    m.type = answer_of[question.type];
-    m.promise_ns = e->detection_ns;
+    m.type = reply_type[request.type];
+    m.lease_grant_ns = e->detection_ns;
     m.flags = m.type == ELECTION_ACK ? ELECTION_FLAG_APP : ELECTION_FLAG_GRANTED;
-    if (m.type == ELECTION_HERE) {
+    if (m.type == ELECTION_HELLO) {
         m.flags = 0;
         m.list = (struct election_list_id){0, 0};
         m.leader = 0;
@@ -170,7 +170,7 @@ static void hear_answer(struct input *in)
     hear(&m, &member, &from);
 }
 
-/* A leader whose list has everybody: heartbeats, and the list if it is asked for. */
+/* A leader with a list of four: a heartbeat, then its list if it is newer than ours. */
 static void hear_leader(struct input *in)
 {
     struct election *e = &world.election;
@@ -198,7 +198,7 @@ static void hear_leader(struct input *in)
     hear(&m, members, &from);
 }
 
-/* ---- everything else that happens ---- */
+/* ---- other events ---- */
 
 static void pass_time(uint8_t code)
 {
@@ -213,7 +213,7 @@ static void pass_time(uint8_t code)
     tick();
 }
 
-static void tell_candidates(struct input *in)
+static void set_candidates(struct input *in)
 {
     struct election_event event = {.type = ELECTION_CANDIDATES};
     struct address candidates[PODS];
@@ -228,7 +228,7 @@ static void tell_candidates(struct input *in)
     step(&event);
 }
 
-static void command(struct input *in)
+static void send_command(struct input *in)
 {
     struct election_event event = {.type = ELECTION_COMMAND, .instance = take_instance(in)};
     uint8_t code = take(in);
@@ -242,7 +242,7 @@ static void command(struct input *in)
     step(&event);
 }
 
-static void happen(struct input *in, uint8_t op)
+static void run_event(struct input *in, uint8_t op)
 {
     struct election_event event = {0};
 
@@ -252,12 +252,12 @@ static void happen(struct input *in, uint8_t op)
         pass_time(take(in));
         return;
     case 1:
-        tell_candidates(in);
+        set_candidates(in);
         return;
     case 2:
         event.type = ELECTION_REFUSED;
         event.instance = take_instance(in);
-        world.promised_ns[event.instance] = 0;
+        world.granted_until_ns[event.instance] = 0;
         break;
     case 3:
         event.type = ELECTION_AUTH_FAILED;
@@ -269,7 +269,7 @@ static void happen(struct input *in, uint8_t op)
         event.type = ELECTION_PROGRESS;
         break;
     case 6:
-        command(in);
+        send_command(in);
         return;
     case 7:
         event.type = op & 0x10 ? ELECTION_STOP : op & 0x20 ? ELECTION_QUIT : ELECTION_FORCE;
@@ -280,13 +280,13 @@ static void happen(struct input *in, uint8_t op)
         hear_leader(in);
         return;
     default:
-        hear_answer(in);
+        hear_reply(in);
         return;
     }
     step(&event);
 }
 
-static void begin(struct input *in)
+static void init_world(struct input *in)
 {
     uint8_t code = take(in);
     struct election_config config = {.self = member_of(SELF),
@@ -318,14 +318,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct input in = {data, data + size};
 
-    begin(&in);
+    init_world(&in);
     for (unsigned i = 0; i < STEPS_MAX && in.next < in.end; i++) {
         uint8_t op = take(&in);
 
         if (op & OP_MESSAGE)
             hear_anything(&in, op & 0x7f);
         else
-            happen(&in, op);
+            run_event(&in, op);
     }
     return 0;
 }

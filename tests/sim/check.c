@@ -1,18 +1,18 @@
 /*
  * check: the invariants.
  *
- * After each published view: one leader a term; terms never fall; with quorum
- * never two valid at one moment; a leader that a majority hears, and that hears
- * it, keeps its office and its term. After the faults have healed: all agree in
- * time, nothing changes after that, and few messages.
+ * After each published leadership: one leader a term; terms never fall; with quorum, never two
+ * valid leaders at one moment; a leader that exchanges messages with a majority is not deposed.
+ * After all faults have ended: all pods agree within a limit, nothing changes after that, and the
+ * number of messages is bounded.
  */
 #include <stdio.h>
 
 #include "sim.h"
 
-#define CLEAR_NS       (4 * NS_PER_SEC)  /* for so long must links be clear to count as heard */
-#define IN_OFFICE_NS   (100 * NS_PER_MS) /* who left it longer ago is not deposed */
-#define AGREE_SLACK_NS (300 * NS_PER_MS) /* the way of messages, and joining after a restart */
+#define CLEAR_NS       (4 * NS_PER_SEC)  /* a link counts as clear this long after its last fault */
+#define DEPOSED_NS     (100 * NS_PER_MS) /* a leader that stopped longer ago is not deposed */
+#define AGREE_SLACK_NS (300 * NS_PER_MS) /* for messages, and for joining after a restart */
 
 void sim_fail(struct sim *sim, const char *format, ...)
 {
@@ -30,10 +30,10 @@ void sim_fail(struct sim *sim, const char *format, ...)
 /* ---- one leader a term ---- */
 
 /*
- * When all that knew of a term lost it with their files, it may be given again: nobody is left to
- * know better. A run that keeps all its files never gets away with that.
+ * If all pods that knew a term have lost their files, it may be given again, for no pod remembers
+ * it. In a run that keeps all files this is never accepted.
  */
-static void begin_era(struct sim *sim, uint64_t term)
+static void forget_terms(struct sim *sim, uint64_t term)
 {
     if (!sim->files_lost || term > sim->top_term)
         return;
@@ -56,7 +56,7 @@ static void check_term(struct sim *sim, uint64_t term, uint64_t leader)
     }
 }
 
-/* ---- a leader that is heard ---- */
+/* ---- a leader with a majority ---- */
 
 static bool is_clear(const struct sim *sim, uint32_t a, uint32_t b)
 {
@@ -79,9 +79,9 @@ static bool is_heard_by_majority(const struct sim *sim, uint32_t leader)
     const struct sim_pod *pod = &sim->pods[leader];
     uint32_t heard = 1;
 
-    if (!pod->is_up || pod->is_stalled || sim->now_ns > pod->left_office_ns + IN_OFFICE_NS ||
+    if (!pod->is_up || pod->is_stalled || sim->now_ns > pod->stopped_leading_ns + DEPOSED_NS ||
         sim->lossy || sim->slow || sim->now_ns < sim->loss_ns + CLEAR_NS ||
-        sim->now_ns < pod->led_since_ns + CLEAR_NS || sim->now_ns < pod->gave_way_ns + CLEAR_NS)
+        sim->now_ns < pod->led_since_ns + CLEAR_NS || sim->now_ns < pod->step_down_ns + CLEAR_NS)
         return false;
     for (uint32_t i = 0; i < sim->pod_count; i++)
         heard += i != leader && sim->pods[i].is_up && !sim->pods[i].is_stalled &&
@@ -95,18 +95,18 @@ static void check_succession(struct sim *sim, uint64_t term, uint64_t leader)
     if (term <= sim->top_term)
         return;
     for (uint32_t i = 0; i < sim->pod_count; i++) {
-        /* Claiming again above what was voted in before is no deposition. */
-        bool renewed = leader == sim->top_leader && (term >= sim->top_term + ELECTION_TERM_JUMP ||
+        /* Election of the same leader again, above a voted term, is no deposition. */
+        bool renewed = leader == sim->top_leader && (term >= sim->top_term + ELECTION_TERM_SKIP ||
                                                      sim->now_ns > sim->raised_ns + CLEAR_NS);
 
         if (sim->pods[i].config.self.instance == sim->top_leader && sim->quorum && !sim->forges &&
             !renewed && is_heard_by_majority(sim, i))
-            sim_fail(sim, "pod %u, leader of term %llu and heard by a majority, was deposed", i,
+            sim_fail(sim, "pod %u, the leader of term %llu with a majority, was deposed", i,
                      (unsigned long long)sim->top_term);
     }
     if (sim->agreed_ns)
-        sim_fail(sim, "leader %llu of term %llu after all had agreed", (unsigned long long)leader,
-                 (unsigned long long)term);
+        sim_fail(sim, "leader %llu of term %llu appeared after all pods had agreed",
+                 (unsigned long long)leader, (unsigned long long)term);
     sim->top_term = term;
     sim->top_leader = leader;
 }
@@ -122,47 +122,49 @@ static void check_valid(struct sim *sim, uint32_t index)
     for (uint32_t i = 0; i < sim->pod_count; i++) {
         if (i != index && sim->pods[i].valid_until_ns > sim->now_ns)
             sim_fail(sim, "two valid leaders: pod %u in term %llu, pod %u in term %llu", i,
-                     (unsigned long long)sim->pods[i].view.term, index,
-                     (unsigned long long)pod->view.term);
+                     (unsigned long long)sim->pods[i].leadership.term, index,
+                     (unsigned long long)pod->leadership.term);
     }
 }
 
-void sim_check_view(struct sim *sim, uint32_t index, const struct election_view *before)
+void sim_check_leadership(struct sim *sim, uint32_t index, const struct election_leadership *before)
 {
     struct sim_pod *pod = &sim->pods[index];
-    const struct election_view *view = &pod->view;
+    const struct election_leadership *leadership = &pod->leadership;
 
     pod->valid_until_ns = 0;
-    if (view->state == ELECTION_LEADER || before->state != ELECTION_LEADER)
-        pod->left_office_ns = view->state == ELECTION_LEADER ? UINT64_MAX / 2 : pod->left_office_ns;
+    if (leadership->state == ELECTION_LEADER || before->state != ELECTION_LEADER)
+        pod->stopped_leading_ns =
+            leadership->state == ELECTION_LEADER ? UINT64_MAX / 2 : pod->stopped_leading_ns;
     else
-        pod->left_office_ns = sim->now_ns;
-    if (view->state == ELECTION_RESIGNING)
-        pod->gave_way_ns = sim->now_ns;
-    if (view->term < before->term)
+        pod->stopped_leading_ns = sim->now_ns;
+    if (leadership->state == ELECTION_RESIGNING)
+        pod->step_down_ns = sim->now_ns;
+    if (leadership->term < before->term)
         sim_fail(sim, "pod %u: term fell from %llu to %llu", index,
-                 (unsigned long long)before->term, (unsigned long long)view->term);
-    if (view->state == ELECTION_LEADER) {
-        uint64_t until = sim_real(pod, view->valid_until_ns);
+                 (unsigned long long)before->term, (unsigned long long)leadership->term);
+    if (leadership->state == ELECTION_LEADER) {
+        uint64_t until = sim_real(pod, leadership->valid_until_ns);
 
         pod->valid_until_ns = until > 4 * NS_PER_US ? until - 4 * NS_PER_US : 0;
         if (before->state != ELECTION_LEADER)
             pod->led_since_ns = sim->now_ns;
-        if (view->term != before->term || before->state != ELECTION_LEADER) {
-            if (pod->election.is_jumped)
-                begin_era(sim, view->term);
+        if (leadership->term != before->term || before->state != ELECTION_LEADER) {
+            if (pod->election.is_term_skipped)
+                forget_terms(sim, leadership->term);
             if (sim->quorum)
-                check_term(sim, view->term, view->leader);
-            check_succession(sim, view->term, view->leader);
+                check_term(sim, leadership->term, leadership->leader);
+            check_succession(sim, leadership->term, leadership->leader);
         }
         check_valid(sim, index);
     }
-    if (sim->options.trace && (view->state != before->state || view->term != before->term ||
-                               view->leader != before->leader))
-        sim_trace_view(sim, index);
+    if (sim->options.trace &&
+        (leadership->state != before->state || leadership->term != before->term ||
+         leadership->leader != before->leader))
+        sim_trace_leadership(sim, index);
 }
 
-/* ---- after all have healed ---- */
+/* ---- after the faults have ended ---- */
 
 int sim_valid_leader(const struct sim *sim)
 {
@@ -180,10 +182,11 @@ int sim_agreed_leader(const struct sim *sim)
     for (uint32_t i = 0; i < sim->pod_count && leader >= 0; i++) {
         const struct sim_pod *pod = &sim->pods[i];
 
-        /* A heartbeat may be late by our clock, and nothing wrong. */
+        /* SUSPECT is allowed: by a fast clock a heartbeat is late although nothing is wrong. */
         if (pod->is_up && (int)i != leader &&
-            ((pod->view.state != ELECTION_FOLLOWER && pod->view.state != ELECTION_SUSPECT) ||
-             pod->view.leader != sim->pods[leader].config.self.instance))
+            ((pod->leadership.state != ELECTION_FOLLOWER &&
+              pod->leadership.state != ELECTION_SUSPECT) ||
+             pod->leadership.leader != sim->pods[leader].config.self.instance))
             return -1;
     }
     return leader;
@@ -191,7 +194,8 @@ int sim_agreed_leader(const struct sim *sim)
 
 void sim_check_agreement(struct sim *sim)
 {
-    /* A new instance may first have to find out that nobody else may lead, one after the other. */
+    /* New instances may first have to wait, in turn, until it is known that no other one can
+     * lead. */
     unsigned detections = sim->is_limited ? 5 + 3 * sim->pod_count : 3;
     uint64_t patience_ns = detections * sim_detection(sim) + AGREE_SLACK_NS;
 
@@ -202,7 +206,7 @@ void sim_check_agreement(struct sim *sim)
     sim->agreed_ns = sim->now_ns;
     sim->quiet_messages = sim->messages;
     if (sim_agreed_leader(sim) < 0)
-        sim_fail(sim, "no agreement %u detection times after all had healed", detections);
+        sim_fail(sim, "no agreement %u detection times after the last fault", detections);
 }
 
 void sim_check_end(struct sim *sim)
@@ -212,7 +216,7 @@ void sim_check_end(struct sim *sim)
     if (sim->failed)
         return;
     if (sim_agreed_leader(sim) < 0) {
-        sim_fail(sim, "no agreement at the end");
+        sim_fail(sim, "no agreement at the end of the run");
         return;
     }
     for (uint32_t i = 0; i < sim->pod_count; i++) {
@@ -221,10 +225,10 @@ void sim_check_end(struct sim *sim)
 
         interval = own < interval ? own : interval;
     }
-    /* A heartbeat and an ack for each follower; by a fast clock each is late, and probed for. */
+    /* A heartbeat and an ack for each follower; by a fast clock each is late and causes a probe. */
     per_second = 5 * (sim->pod_count - 1) * NS_PER_SEC / interval + 10;
     if ((sim->messages - sim->quiet_messages) / ((sim->ends_ns - sim->agreed_ns) / NS_PER_SEC) >
         per_second)
-        sim_fail(sim, "%llu messages while quiet",
+        sim_fail(sim, "%llu messages without faults, more than the limit",
                  (unsigned long long)(sim->messages - sim->quiet_messages));
 }

@@ -1,4 +1,4 @@
-/* faults: what happens to a run, drawn from its seed. */
+/* faults: the faults, clocks and settings of a run, drawn from its seed. */
 #include "sim.h"
 
 static uint32_t pick(struct sim *sim)
@@ -46,13 +46,13 @@ static void split(struct sim *sim, uint64_t sides, int change)
     }
 }
 
-/* argument: bit 0 it hears nobody, bit 1 nobody hears it */
-static void leave_alone(struct sim *sim, uint32_t pod, uint64_t how, int change)
+/* directions: bit 0: to the pod, bit 1: from the pod */
+static void isolate(struct sim *sim, uint32_t pod, uint64_t directions, int change)
 {
     for (uint32_t i = 0; i < sim->pod_count; i++) {
-        if (i != pod && how & 1)
+        if (i != pod && directions & 1)
             sim_cut(sim, i, pod, change);
-        if (i != pod && how & 2)
+        if (i != pod && directions & 2)
             sim_cut(sim, pod, i, change);
     }
 }
@@ -69,8 +69,8 @@ static void disturb_network(struct sim *sim, enum sim_fault fault)
         break;
     case FAULT_ALONE:
         argument = random_between(&sim->random, 1, 3);
-        sim_trace(sim, "%u alone (%llu)", pod, (unsigned long long)argument);
-        leave_alone(sim, pod, argument, 1);
+        sim_trace(sim, "%u is isolated (%llu)", pod, (unsigned long long)argument);
+        isolate(sim, pod, argument, 1);
         break;
     case FAULT_LOSS:
         sim->loss_permille = (uint32_t)random_between(&sim->random, 10, 500);
@@ -131,9 +131,9 @@ static void disturb_pod(struct sim *sim, enum sim_fault fault)
     }
 }
 
-/* ---- what operators and strangers do ---- */
+/* ---- commands, and forged refusals ---- */
 
-static void command(struct sim *sim, enum sim_fault fault)
+static void send_commands(struct sim *sim, enum sim_fault fault)
 {
     uint64_t n = fault == FAULT_STORM ? random_between(&sim->random, 5, 50) : 1;
     bool to_all = random_chance(&sim->random, 500);
@@ -152,14 +152,14 @@ static void command(struct sim *sim, enum sim_fault fault)
     }
 }
 
-static void forge(struct sim *sim)
+static void forge_refusal(struct sim *sim)
 {
     uint32_t at = pick(sim), of = pick(sim);
 
     sim_at(sim, sim->now_ns, SIM_REFUSAL, at, sim->pods[of].config.self.instance, 0);
 }
 
-/* ---- drawing ---- */
+/* ---- the next fault ---- */
 
 void sim_fault(struct sim *sim)
 {
@@ -188,10 +188,10 @@ void sim_fault(struct sim *sim)
         break;
     case FAULT_COMMAND:
     case FAULT_STORM:
-        command(sim, fault);
+        send_commands(sim, fault);
         break;
     case FAULT_FORGE:
-        forge(sim);
+        forge_refusal(sim);
         break;
     case FAULT_COUNT:
         break;
@@ -204,7 +204,7 @@ void sim_fault(struct sim *sim)
 void sim_fault_end(struct sim *sim, const struct sim_event *event)
 {
     if (sim->is_healed)
-        return; /* healed with everything else */
+        return; /* ended with all other faults */
     switch ((enum sim_fault)event->a) {
     case FAULT_CUT:
         sim_cut(sim, event->pod, (uint32_t)event->b, -1);
@@ -213,7 +213,7 @@ void sim_fault_end(struct sim *sim, const struct sim_event *event)
         split(sim, event->b, -1);
         break;
     case FAULT_ALONE:
-        leave_alone(sim, event->pod, event->b, -1);
+        isolate(sim, event->pod, event->b, -1);
         break;
     case FAULT_LOSS:
         sim->lossy--;
@@ -250,7 +250,7 @@ void sim_heal(struct sim *sim)
     }
 }
 
-/* ---- a run's own mixture ---- */
+/* ---- the settings of a run ---- */
 
 static void set_clocks(struct sim *sim)
 {
@@ -259,7 +259,7 @@ static void set_clocks(struct sim *sim)
     for (uint32_t i = 0; i < sim->pod_count; i++) {
         struct sim_pod *pod = &sim->pods[i];
 
-        /* The widest: one clock 1.5 times as fast as another. */
+        /* At the widest, one clock is 1.5 times as fast as another. */
         pod->clock_ppm = wide ? random_between(&sim->random, 817000, 1224000)
                               : random_between(&sim->random, 999000, 1001000);
         if (wide && random_chance(&sim->random, 500))
@@ -285,7 +285,7 @@ static void set_intervals(struct sim *sim)
     sim->shrinks = automatic;
 }
 
-/* Who may lead, and in which order: in some runs not everybody, and not by address. */
+/* In some runs not every pod may lead, and leader_list orders them, not their addresses. */
 static void set_roles(struct sim *sim)
 {
     struct election_member order[SIM_PODS_MAX];
@@ -329,7 +329,8 @@ void sim_faults_init(struct sim *sim)
     if (!sim->forges)
         sim->weights[FAULT_FORGE] = 0;
     sim->weights[FAULT_STORM] /= 4;
-    /* A list that has shrunk is no match for those that left, came back, and begin anew. */
+    /* Pods that left a list that shrank may return and form a second cluster: see
+     * docs/election.md. */
     if (sim->shrinks && sim->weights[FAULT_STOP])
         sim->quorum = false;
     for (uint32_t i = 0; i < sim->pod_count; i++)

@@ -1,12 +1,15 @@
 /*
- * sim: runs seeds, replays one, runs the named scenarios.
+ * sim: runs seeds, replays one of them, runs the named scenarios.
  *
- *   sim --seeds 1..1000 [--jobs 2] [--seconds 600] [--broken NAME]
- *   sim --seed 17 [--trace]
+ *   sim --seeds 1..1000 [--jobs 2] [--seconds 600] [--ordered [--broken NAME]]
+ *   sim --seed 17 [--trace] [--ordered]
  *   sim --scenarios | --scenario NAME [--trace]
+ *
+ * With --ordered the pods have sequencers and clients, too (ordered.h).
  *
  * Exit status 0: all passed; 1: some failed; 2: usage.
  */
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,27 +18,28 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "sim.h"
+#include "ordered.h"
 
 struct command_line {
     struct sim_options options;
     uint64_t first, last;
     unsigned jobs;
     const char *scenario, *broken;
-    bool scenarios;
+    bool scenarios, ordered;
+    enum ordered_broken ordered_broken;
 };
 
 struct shared {
     _Atomic uint64_t passed, failed, steps;
 };
 
-static const char *const broken_names[BROKEN_COUNT] = {
-    [BROKEN_NONE] = "none",       [BROKEN_TERM_CHECK] = "term-check",
-    [BROKEN_PREVOTE] = "prevote", [BROKEN_FENCE] = "fence",
-    [BROKEN_PROMISE] = "promise", [BROKEN_LIST_SHRINKING] = "list-shrinking"};
+static const char *const ordered_broken_names[ORDERED_BROKEN_COUNT] = {
+    [ORDERED_SOUND] = "sound",
+    [ORDERED_COMMIT_ALONE] = "commit-alone",
+    [ORDERED_NO_ADOPTION] = "no-adoption"};
 
-/* Counters of several processes: nothing else depends on their order. */
-static uint64_t add(_Atomic uint64_t *counter, uint64_t n)
+/* Counters that several processes share; relaxed, as nothing else depends on their order. */
+static uint64_t add_shared(_Atomic uint64_t *counter, uint64_t n)
 {
     return atomic_fetch_add_explicit(counter, n, memory_order_relaxed) + n;
 }
@@ -46,40 +50,59 @@ static void run_seed(struct sim *sim, const struct sim_options *options)
 
     sim_init(sim, options, (uint32_t)random_between(&random, 2, SIM_PODS_MAX));
     sim_faults_init(sim);
+    ordered_init(sim);
     sim_run(sim, sim->ends_ns);
     sim_check_end(sim);
+    ordered_check_end(sim);
 }
 
 static void report_failure(const struct command_line *line, uint64_t seed, const struct sim *sim)
 {
-    (void)printf("seed %llu at %.3f s: %s\n    replay: sim --seed %llu --seconds "
-                 "%llu%s%s --trace\n",
+    (void)printf("seed %llu at %.3f s: %s\n    replay: %s --seed %llu --seconds "
+                 "%llu%s%s%s --trace\n",
                  (unsigned long long)seed, (double)sim->now_ns / 1e9, sim->failure,
-                 (unsigned long long)seed, (unsigned long long)line->options.seconds,
-                 line->broken ? " --broken " : "", line->broken ? line->broken : "");
+                 program_invocation_short_name, (unsigned long long)seed,
+                 (unsigned long long)line->options.seconds, line->broken ? " --broken " : "",
+                 line->broken ? line->broken : "", line->ordered ? " --ordered" : "");
     (void)fflush(stdout);
+}
+
+static struct ordered *make_ordered(const struct command_line *line)
+{
+    struct ordered *ordered = line->ordered ? calloc(1, sizeof(*ordered)) : NULL;
+
+    if (line->ordered && !ordered)
+        abort();
+    if (ordered)
+        ordered->broken = line->ordered_broken;
+    return ordered;
 }
 
 static void run_job(const struct command_line *line, unsigned job, struct shared *shared)
 {
     struct sim *sim = calloc(1, sizeof(*sim));
     struct sim_options options = line->options;
+    struct ordered *ordered = make_ordered(line);
     uint64_t total = line->last - line->first + 1;
 
     for (uint64_t seed = line->first + job; sim && seed <= line->last; seed += line->jobs) {
         uint64_t done;
 
         options.seed = seed;
+        options.ordered = ordered;
         run_seed(sim, &options);
         if (sim->failed)
             report_failure(line, seed, sim);
-        (void)add(sim->failed ? &shared->failed : &shared->passed, 1);
-        (void)add(&shared->steps, sim->steps);
-        done = add(&shared->passed, 0) + add(&shared->failed, 0);
+        (void)add_shared(sim->failed ? &shared->failed : &shared->passed, 1);
+        (void)add_shared(&shared->steps, sim->steps);
+        done = add_shared(&shared->passed, 0) + add_shared(&shared->failed, 0);
         if (done % 50 == 0 && isatty(STDERR_FILENO))
             (void)fprintf(stderr, "\r%llu of %llu", (unsigned long long)done,
                           (unsigned long long)total);
     }
+    if (sim)
+        ordered_fini(sim);
+    free(ordered);
     free(sim);
 }
 
@@ -109,15 +132,15 @@ static int run_seeds(const struct command_line *line)
         int ended;
 
         if (wait(&ended) < 0 || ended != 0)
-            status = 1; /* it crashed */
+            status = 1; /* the job crashed */
     }
     (void)clock_gettime(CLOCK_MONOTONIC, &end);
     seconds = (double)(end.tv_sec - start.tv_sec) + (double)(end.tv_nsec - start.tv_nsec) / 1e9;
-    failed = add(&shared->failed, 0);
-    steps = add(&shared->steps, 0);
+    failed = add_shared(&shared->failed, 0);
+    steps = add_shared(&shared->steps, 0);
     (void)printf("%llu passed, %llu failed (%.1f s, %.0f ns a step and job)\n",
-                 (unsigned long long)add(&shared->passed, 0), (unsigned long long)failed, seconds,
-                 steps ? seconds * line->jobs * 1e9 / (double)steps : 0.0);
+                 (unsigned long long)add_shared(&shared->passed, 0), (unsigned long long)failed,
+                 seconds, steps ? seconds * line->jobs * 1e9 / (double)steps : 0.0);
     if (status)
         (void)puts("a job crashed: run its seeds one by one");
     return failed || status ? 1 : 0;
@@ -133,11 +156,16 @@ static int run_one(const struct command_line *line)
     if (line->scenarios || line->scenario) {
         status = sim_run_scenarios(sim, line->scenario, line->options.trace);
     } else {
-        run_seed(sim, &line->options);
+        struct sim_options options = line->options;
+
+        options.ordered = make_ordered(line);
+        run_seed(sim, &options);
         if (sim->failed)
             report_failure(line, line->options.seed, sim);
         (void)printf("%d passed, %d failed\n", !sim->failed, sim->failed);
         status = sim->failed;
+        ordered_fini(sim);
+        free(options.ordered);
     }
     free(sim);
     return status;
@@ -145,17 +173,18 @@ static int run_one(const struct command_line *line)
 
 static bool parse_broken(const char *name, struct command_line *ret_line)
 {
-    for (int i = 0; i < BROKEN_COUNT; i++) {
-        if (strcmp(name, broken_names[i]) == 0) {
-            ret_line->options.broken = (enum election_broken)i;
-            ret_line->broken = broken_names[i];
+    for (int i = 0; i < ORDERED_BROKEN_COUNT; i++) {
+        if (strcmp(name, ordered_broken_names[i]) == 0) {
+            ret_line->ordered = true;
+            ret_line->ordered_broken = (enum ordered_broken)i;
+            ret_line->broken = ordered_broken_names[i];
             return true;
         }
     }
     return false;
 }
 
-static bool parse(int argc, char **argv, struct command_line *ret_line)
+static bool parse_command_line(int argc, char **argv, struct command_line *ret_line)
 {
     for (int i = 1; i < argc; i++) {
         const char *value = i + 1 < argc ? argv[i + 1] : NULL;
@@ -165,6 +194,8 @@ static bool parse(int argc, char **argv, struct command_line *ret_line)
             ret_line->options.trace = true;
         } else if (strcmp(argv[i], "--scenarios") == 0) {
             ret_line->scenarios = true;
+        } else if (strcmp(argv[i], "--ordered") == 0) {
+            ret_line->ordered = true;
         } else if (!value) {
             return false;
         } else {
@@ -195,11 +226,10 @@ int main(int argc, char **argv)
 {
     struct command_line line = {.options.seconds = 600, .jobs = 2};
 
-    if (!parse(argc, argv, &line)) {
+    if (!parse_command_line(argc, argv, &line)) {
         (void)fprintf(stderr, "usage: sim --seeds FROM..TO [--jobs N] [--seconds N >= 70]\n"
-                              "           [--broken "
-                              "term-check|prevote|fence|promise|list-shrinking]\n"
-                              "       sim --seed N [--trace]\n"
+                              "           [--ordered [--broken commit-alone|no-adoption]]\n"
+                              "       sim --seed N [--trace] [--ordered]\n"
                               "       sim --scenarios | --scenario NAME [--trace]\n");
         return 2;
     }

@@ -1,4 +1,4 @@
-/* network: loss, delay, duplication, reordering, cuts, and hosts that refuse for the dead. */
+/* network: loss, delay, duplication, reordering, cuts, and ICMP port unreachable of dead pods. */
 #include "sim.h"
 
 #define REFUSALS_AT_ONCE 6 /* then one a second, as kernels do */
@@ -54,7 +54,7 @@ static void put(struct sim *sim, uint32_t from, uint32_t to, const struct electi
     struct sim_packet *packet = &sim->packets[index];
 
     if (index >= SIM_PACKETS)
-        return; /* an overfull network loses */
+        return; /* the network is full: the packet is lost */
     sim->free_packet = packet->next_free;
     packet->from_pod = from;
     packet->message = action->message;
@@ -65,8 +65,8 @@ static void put(struct sim *sim, uint32_t from, uint32_t to, const struct electi
     sim_at(sim, sim->now_ns + transit(sim), SIM_PACKET, to, index, 0);
 }
 
-static void send_one(struct sim *sim, uint32_t from, const struct address *address,
-                     const struct election_action *action, uint64_t instance)
+static void send_packet(struct sim *sim, uint32_t from, const struct address *address,
+                        const struct election_action *action, uint64_t instance)
 {
     uint32_t to = pod_at(sim, address);
 
@@ -87,17 +87,18 @@ void sim_send(struct sim *sim, uint32_t from, const struct election_action *acti
     const struct election *e = &sim->pods[from].election;
 
     if (action->type == ELECTION_SEND) {
-        send_one(sim, from, &action->to, action, action->message.to);
+        send_packet(sim, from, &action->to, action, action->message.to);
         return;
     }
     for (uint16_t i = 0; i < e->list.count; i++) {
         if (e->list.members[i].instance != sim->pods[from].config.self.instance)
-            send_one(sim, from, &e->list.members[i].address, action, e->list.members[i].instance);
+            send_packet(sim, from, &e->list.members[i].address, action,
+                        e->list.members[i].instance);
     }
 }
 
-/* The sender's socket learns that nobody listens; the quoted payload says for which instance. */
-static void refuse(struct sim *sim, uint32_t pod, uint32_t sender, uint64_t instance)
+/* ICMP port unreachable to the sender; the quoted payload names the instance that it is about. */
+static void send_refusal(struct sim *sim, uint32_t pod, uint32_t sender, uint64_t instance)
 {
     struct sim_pod *dead = &sim->pods[pod];
     uint64_t second = sim->now_ns / NS_PER_SEC;
@@ -123,7 +124,7 @@ void sim_deliver(struct sim *sim, const struct sim_event *event)
         .type = ELECTION_MESSAGE, .message = &packet->message, .members = packet->members};
 
     if (!pod->is_up) {
-        refuse(sim, event->pod, packet->from_pod, packet->message.to);
+        send_refusal(sim, event->pod, packet->from_pod, packet->message.to);
         sim_release(sim, index);
         return;
     }

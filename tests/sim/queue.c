@@ -1,4 +1,4 @@
-/* queue: a binary heap, by time and then by order of arrival. */
+/* queue: the events in a binary heap, by time, then by the order in which they were added. */
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -1,12 +1,11 @@
 /*
  * sim: a cluster in one thread, as discrete events.
  *
- * Every pod runs the real election_step. Time, the network, the clocks and all
- * faults come from one seeded generator, so a seed is a run, and a failing run
- * can be replayed. After every step the invariants are checked (check.c).
+ * Every pod runs the real election_step. One seeded generator decides the network, the clocks and
+ * all faults, so a seed determines a run, and a failing run can be replayed. check.c checks the
+ * invariants after every step.
  *
- * Times are real nanoseconds from the start of the run; a pod sees its own
- * clock.
+ * Times are real nanoseconds since the start of the run; a pod sees its own clock only.
  */
 #ifndef HEADLESS_TESTS_SIM_H
 #define HEADLESS_TESTS_SIM_H
@@ -21,7 +20,7 @@
 #define SIM_EVENTS    65536
 #define SIM_PACKETS   32768
 #define SIM_TERMS     8192
-#define SIM_QUIET_NS  (65 * NS_PER_SEC) /* at the end of each run */
+#define SIM_QUIET_NS  (65 * NS_PER_SEC) /* without faults, at the end of each run */
 #define SIM_CLOCK_PPM 1000000
 
 /* ---- events ---- */
@@ -29,15 +28,18 @@
 enum sim_event_type {
     SIM_TICK,
     SIM_PACKET,
-    SIM_REFUSAL, /* a: the instance */
+    SIM_REFUSAL, /* ICMP port unreachable; a: the instance that it is about */
     SIM_RESUME,
     SIM_FAULT,     /* draw the next fault */
     SIM_FAULT_END, /* a: enum sim_fault, b: its argument */
     SIM_START,
     SIM_QUIT,    /* a: the instance that was asked to stop */
-    SIM_COMMAND, /* a: pod that is the target */
+    SIM_COMMAND, /* a: the target pod, b: token */
     SIM_APP,     /* a: up or down */
-    SIM_HEAL
+    SIM_HEAL,
+    SIM_FRAME, /* a: of the sequencers */
+    SIM_SEQUENCER_TICK,
+    SIM_CLIENT /* a: the message, b: hops */
 };
 
 struct sim_event {
@@ -72,16 +74,16 @@ struct sim_pod {
     uint64_t resumes_ns;
     uint64_t clock_offset_ns, clock_ppm;
     uint64_t tick_ns;            /* the earliest tick in the queue; 0: none */
-    uint64_t host_refuses_until; /* its host lives, its process does not */
+    uint64_t host_refuses_until; /* its process is dead, its host alive */
     uint64_t refusals_left, refusal_second;
     uint64_t started_ns;
     uint64_t stored_term;
-    /* the data plane's side */
-    struct election_view view;
-    uint64_t valid_until_ns; /* real; 0: does not lead */
+    /* the side of the data plane */
+    struct election_leadership leadership;
+    uint64_t valid_until_ns; /* real time; 0: does not lead */
     uint64_t led_since_ns;
-    uint64_t gave_way_ns; /* was told to: stop, command, app */
-    uint64_t left_office_ns;
+    uint64_t step_down_ns; /* last cause to step down: stop, command, app */
+    uint64_t stopped_leading_ns;
 };
 
 /* ---- the world ---- */
@@ -92,9 +94,9 @@ enum sim_fault {
     FAULT_STOP,
     FAULT_PAUSE,
     FAULT_STALL,
-    FAULT_CUT,   /* one link, both ways or one way */
-    FAULT_SPLIT, /* two sides */
-    FAULT_ALONE, /* one pod hears nobody, or is heard by nobody */
+    FAULT_CUT,   /* one link, in one or both directions */
+    FAULT_SPLIT, /* the pods into two sides */
+    FAULT_ALONE, /* one pod from all others, in one or both directions */
     FAULT_LOSS,
     FAULT_DELAY,
     FAULT_DUPLICATE,
@@ -105,10 +107,12 @@ enum sim_fault {
     FAULT_COUNT
 };
 
+struct ordered;
+
 struct sim_options {
     uint64_t seed, seconds;
+    struct ordered *ordered; /* with sequencers (ordered.h); NULL: elections only */
     bool trace;
-    enum election_broken broken;
 };
 
 struct sim {
@@ -124,12 +128,11 @@ struct sim {
     uint64_t steps, messages, instances;
 
     /* network */
-    uint32_t cuts[SIM_PODS_MAX][SIM_PODS_MAX];         /* how many faults cut from -> to */
-    uint64_t disturbed_ns[SIM_PODS_MAX][SIM_PODS_MAX]; /* last moment at which it
-                                                          was not clear */
+    uint32_t cuts[SIM_PODS_MAX][SIM_PODS_MAX];         /* number of faults that cut from -> to */
+    uint64_t disturbed_ns[SIM_PODS_MAX][SIM_PODS_MAX]; /* last time at which it was not clear */
     uint32_t loss_permille, duplicate_permille;
-    uint32_t lossy, slow, duplicating; /* faults under way */
-    uint64_t loss_ns; /* last moment with loss, delay: everybody may miss something */
+    uint32_t lossy, slow, duplicating; /* number of such faults now */
+    uint64_t loss_ns;                  /* last time with loss or delay, which disturb every link */
     uint64_t delay_ns, jitter_ns, slow_ns;
 
     /* faults */
@@ -137,16 +140,16 @@ struct sim {
     uint64_t fault_every_ns;
     bool forges, loses_files, shrinks;
     uint32_t files_lost;
-    bool quorum; /* wanted, so that two valid leaders must never be */
+    bool quorum; /* the run has a quorum, so two valid leaders are a failure */
 
     /* check */
     struct {
         uint64_t term, leader;
     } terms[SIM_TERMS];
     uint64_t top_term, top_leader;
-    uint64_t top_voted, raised_ns; /* a later term was voted in, and not for the leader */
+    uint64_t top_voted, raised_ns; /* last vote in a later term, not for the leader */
     uint64_t agreed_ns, quiet_messages;
-    bool is_limited; /* some pods may not lead */
+    bool is_limited; /* some pods are not eligible */
     uint64_t commands_sent, commands_answered;
     bool is_healed, failed;
     char failure[256];
@@ -157,14 +160,14 @@ void sim_init(struct sim *sim, const struct sim_options *options, uint32_t pod_c
 void sim_start_pod(struct sim *sim, uint32_t pod, bool keeps_file);
 void sim_crash_pod(struct sim *sim, uint32_t pod, bool host_lives);
 void sim_pause_pod(struct sim *sim, uint32_t pod, uint64_t for_ns, bool whole);
-/* Asked to stop; its data plane goes on for so long, then it leaves. */
+/* Asks the pod to stop; its data plane drains for drain_ns, then the pod leaves the list. */
 void sim_stop_pod(struct sim *sim, uint32_t pod, uint64_t drain_ns);
 void sim_command(struct sim *sim, uint32_t pod, uint32_t target, uint64_t token);
 void sim_set_app(struct sim *sim, uint32_t pod, bool is_up);
 void sim_step(struct sim *sim, uint32_t pod, const struct election_event *event);
 void sim_at(struct sim *sim, uint64_t at_ns, enum sim_event_type type, uint32_t pod, uint64_t a,
             uint64_t b);
-/* Until real time at_ns, or a failure. */
+/* Runs until real time until_ns, or a failure. */
 void sim_run(struct sim *sim, uint64_t until_ns);
 uint64_t sim_local(const struct sim_pod *pod, uint64_t real_ns);
 uint64_t sim_real(const struct sim_pod *pod, uint64_t local_ns);
@@ -175,7 +178,7 @@ void sim_network_init(struct sim *sim);
 void sim_send(struct sim *sim, uint32_t from, const struct election_action *action);
 void sim_deliver(struct sim *sim, const struct sim_event *event);
 void sim_cut(struct sim *sim, uint32_t from, uint32_t to, int change);
-/* Until then its links are not clear. */
+/* Marks the links of the pod as not clear until until_ns. */
 void sim_disturb(struct sim *sim, uint32_t pod, uint64_t until_ns);
 void sim_release(struct sim *sim, uint32_t packet);
 
@@ -186,18 +189,19 @@ void sim_fault_end(struct sim *sim, const struct sim_event *event);
 void sim_heal(struct sim *sim);
 
 /* check.c */
-void sim_check_view(struct sim *sim, uint32_t pod, const struct election_view *before);
+void sim_check_leadership(struct sim *sim, uint32_t pod, const struct election_leadership *before);
 void sim_check_agreement(struct sim *sim);
 void sim_check_end(struct sim *sim);
-/* The pod that leads validly, if all live ones follow it; else -1. */
+/* The valid leader, if all live pods follow it; otherwise -1. */
 int sim_agreed_leader(const struct sim *sim);
+/* A pod that is a valid leader, or -1. */
 int sim_valid_leader(const struct sim *sim);
 void sim_fail(struct sim *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* trace.c */
 void sim_trace_message(const struct sim *sim, uint32_t pod, const char *what, uint32_t other,
                        const struct election_message *message);
-void sim_trace_view(const struct sim *sim, uint32_t pod);
+void sim_trace_leadership(const struct sim *sim, uint32_t pod);
 void sim_trace(const struct sim *sim, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

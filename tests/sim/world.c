@@ -1,7 +1,7 @@
-/* world: pods, their clocks, and the loop. */
+/* world: the pods, their clocks, and the event loop. */
 #include <stdio.h>
 
-#include "sim.h"
+#include "ordered.h"
 
 /* ---- clocks ---- */
 
@@ -10,7 +10,7 @@ uint64_t sim_local(const struct sim_pod *pod, uint64_t real_ns)
     return pod->clock_offset_ns + real_ns / 1000 * pod->clock_ppm / 1000;
 }
 
-/* The first real moment at which its clock shows this. */
+/* The first real time at which the pod's clock shows local_ns. */
 uint64_t sim_real(const struct sim_pod *pod, uint64_t local_ns)
 {
     if (local_ns <= pod->clock_offset_ns)
@@ -53,12 +53,12 @@ static void schedule_tick(struct sim *sim, uint32_t index)
         return;
     at = at > sim->now_ns ? at : sim->now_ns + 1000;
     if (pod->tick_ns && pod->tick_ns <= at)
-        return; /* that one will look again */
+        return; /* an earlier tick is queued, and schedules the next one */
     pod->tick_ns = at;
     sim_at(sim, at, SIM_TICK, index, 0, 0);
 }
 
-static void carry_out(struct sim *sim, uint32_t index)
+static void apply_actions(struct sim *sim, uint32_t index)
 {
     struct sim_pod *pod = &sim->pods[index];
     struct election_actions *actions = &sim->actions;
@@ -66,13 +66,13 @@ static void carry_out(struct sim *sim, uint32_t index)
     if (actions->stores)
         pod->stored_term = actions->stored_term;
     if (actions->publishes) {
-        struct election_view before = pod->view;
+        struct election_leadership before = pod->leadership;
 
-        pod->view = actions->view;
-        sim_check_view(sim, index, &before);
+        pod->leadership = actions->leadership;
+        sim_check_leadership(sim, index, &before);
     }
     for (size_t i = 0; i < actions->count; i++) {
-        if (actions->list[i].type == ELECTION_ANSWER)
+        if (actions->list[i].type == ELECTION_RESULT)
             sim->commands_answered++;
         else
             sim_send(sim, index, &actions->list[i]);
@@ -92,7 +92,7 @@ void sim_step(struct sim *sim, uint32_t index, const struct election_event *even
         if (pod->config.self.instance != sim->top_leader)
             sim->raised_ns = sim->now_ns;
     }
-    carry_out(sim, index);
+    apply_actions(sim, index);
     if (pod->election.counts.forbidden_transitions)
         sim_fail(sim, "pod %u: %s -> %s by %s is not in the table", index,
                  election_state_name(pod->election.forbidden >> 12),
@@ -105,6 +105,7 @@ void sim_step(struct sim *sim, uint32_t index, const struct election_event *even
         return;
     }
     schedule_tick(sim, index);
+    ordered_refresh(sim, index);
 }
 
 /* ---- pods ---- */
@@ -127,21 +128,22 @@ void sim_start_pod(struct sim *sim, uint32_t index, bool keeps_file)
     pod->is_stalled = false;
     pod->resumes_ns = pod->tick_ns = pod->host_refuses_until = 0;
     pod->started_ns = sim->now_ns;
-    pod->view = (struct election_view){0};
+    pod->leadership = (struct election_leadership){0};
     pod->valid_until_ns = 0;
     sim_trace(sim, "%u starts, instance %llu", index,
               (unsigned long long)pod->config.self.instance);
     election_init(&pod->election, &pod->config, sim_local(pod, sim->now_ns));
+    ordered_start(sim, index);
     sim_step(sim, index, &event);
 }
 
-/* The data plane's own sockets are refused first: it is always sending. */
+/* Data planes send all the time, so they get ICMP port unreachable before the election does. */
 static void refuse_traffic(struct sim *sim, uint32_t index)
 {
     uint64_t instance = sim->pods[index].config.self.instance;
 
     for (uint32_t i = 0; i < sim->pod_count; i++) {
-        if (i != index && sim->pods[i].is_up && sim->pods[i].view.leader == instance &&
+        if (i != index && sim->pods[i].is_up && sim->pods[i].leadership.leader == instance &&
             !sim->cuts[i][index] && !sim->cuts[index][i] && random_chance(&sim->random, 600))
             sim_at(sim, sim->now_ns + random_between(&sim->random, NS_PER_MS, 30 * NS_PER_MS),
                    SIM_REFUSAL, i, instance, 0);
@@ -152,9 +154,9 @@ void sim_crash_pod(struct sim *sim, uint32_t index, bool host_lives)
 {
     struct sim_pod *pod = &sim->pods[index];
 
-    if (!pod->is_up)
+    if (!pod->is_up || !ordered_may_lose(sim, index))
         return;
-    sim_trace(sim, "%u dies%s", index, host_lives ? ", its host lives" : "");
+    sim_trace(sim, "%u dies%s", index, host_lives ? ", its host is alive" : "");
     pod->is_up = false;
     pod->is_stalled = false;
     pod->valid_until_ns = 0;
@@ -191,25 +193,25 @@ void sim_stop_pod(struct sim *sim, uint32_t index, uint64_t drain_ns)
 {
     const struct election_event event = {.type = ELECTION_STOP};
 
-    if (!sim->pods[index].is_up || sim->pods[index].is_stalled)
+    if (!sim->pods[index].is_up || sim->pods[index].is_stalled || !ordered_may_lose(sim, index))
         return;
     sim_trace(sim, "%u is asked to stop", index);
-    sim->pods[index].gave_way_ns = sim->now_ns;
+    sim->pods[index].step_down_ns = sim->now_ns;
     sim_disturb(sim, index, sim->now_ns);
     sim_step(sim, index, &event);
     sim_at(sim, sim->now_ns + drain_ns, SIM_QUIT, index, pod_instance(sim, index), 0);
 }
 
 /* Its data plane has stopped. */
-static void quit(struct sim *sim, const struct sim_event *happening)
+static void quit_pod(struct sim *sim, const struct sim_event *event)
 {
-    const struct election_event event = {.type = ELECTION_QUIT};
+    const struct election_event quit = {.type = ELECTION_QUIT};
 
-    if (pod_instance(sim, happening->pod) != happening->a)
-        return; /* another process by now */
-    sim->pods[happening->pod].gave_way_ns = sim->now_ns;
-    sim_disturb(sim, happening->pod, sim->now_ns);
-    sim_step(sim, happening->pod, &event);
+    if (pod_instance(sim, event->pod) != event->a)
+        return; /* a later instance runs by now */
+    sim->pods[event->pod].step_down_ns = sim->now_ns;
+    sim_disturb(sim, event->pod, sim->now_ns);
+    sim_step(sim, event->pod, &quit);
 }
 
 void sim_command(struct sim *sim, uint32_t index, uint32_t target, uint64_t token)
@@ -220,9 +222,9 @@ void sim_command(struct sim *sim, uint32_t index, uint32_t target, uint64_t toke
 
     if (!sim->pods[index].is_up || sim->pods[index].is_stalled)
         return;
-    sim_trace(sim, "%u is told: leader %u", index, target);
+    sim_trace(sim, "%u gets the command: leader %u", index, target);
     for (uint32_t i = 0; i < sim->pod_count; i++)
-        sim->pods[i].gave_way_ns = sim->now_ns;
+        sim->pods[i].step_down_ns = sim->now_ns;
     sim->commands_sent++;
     sim_step(sim, index, &event);
 }
@@ -235,7 +237,7 @@ void sim_set_app(struct sim *sim, uint32_t index, bool is_up)
         return;
     sim_trace(sim, "%u: app %s", index, is_up ? "up" : "down");
     for (uint32_t i = 0; i < sim->pod_count; i++)
-        sim->pods[i].gave_way_ns = sim->now_ns;
+        sim->pods[i].step_down_ns = sim->now_ns;
     sim_step(sim, index, &event);
 }
 
@@ -263,8 +265,7 @@ void sim_init(struct sim *sim, const struct sim_options *options, uint32_t pod_c
                                                .expect = (uint16_t)pod_count,
                                                .on_refused_fast = true,
                                                .forget_ns = 60 * NS_PER_SEC,
-                                               .tenure_ns = 5 * NS_PER_SEC,
-                                               .broken = options->broken};
+                                               .tenure_ns = 5 * NS_PER_SEC};
         self->address = (struct address){.family = ADDRESS_V4, .ip = {10, 0, 0, (uint8_t)(i + 1)}};
         (void)snprintf(self->name.text, sizeof(self->name.text), "pod-%u", i);
         self->is_eligible = true;
@@ -279,7 +280,7 @@ static void tick(struct sim *sim, uint32_t index)
     struct sim_pod *pod = &sim->pods[index];
 
     if (pod->tick_ns != sim->now_ns)
-        return; /* of a former life, or overtaken by an earlier one */
+        return; /* of an earlier instance, or replaced by an earlier tick */
     pod->tick_ns = 0;
     if (!pod->is_up)
         return;
@@ -295,25 +296,26 @@ static void resume(struct sim *sim, uint32_t index)
 
     if (!pod->is_stalled || pod->resumes_ns != sim->now_ns)
         return;
-    sim_trace(sim, "%u goes on", index);
+    sim_trace(sim, "%u resumes", index);
     pod->is_stalled = false;
     pod->tick_ns = 0;
     schedule_tick(sim, index);
+    ordered_resume(sim, index);
 }
 
-/* What reaches a process that does not run waits in its socket. */
+/* Messages for a paused process wait in its socket. */
 static bool must_wait(struct sim *sim, const struct sim_event *event)
 {
     const struct sim_pod *pod = &sim->pods[event->pod];
 
-    if (!pod->is_stalled ||
-        (event->type != SIM_PACKET && event->type != SIM_REFUSAL && event->type != SIM_QUIT))
+    if (!pod->is_stalled || (event->type != SIM_PACKET && event->type != SIM_REFUSAL &&
+                             event->type != SIM_QUIT && event->type != SIM_FRAME))
         return false;
     sim_at(sim, pod->resumes_ns, event->type, event->pod, event->a, event->b);
     return true;
 }
 
-static void happen(struct sim *sim, const struct sim_event *event)
+static void handle_event(struct sim *sim, const struct sim_event *event)
 {
     const struct election_event refusal = {.type = ELECTION_REFUSED, .instance = event->a};
 
@@ -326,7 +328,7 @@ static void happen(struct sim *sim, const struct sim_event *event)
         sim_deliver(sim, event);
         break;
     case SIM_REFUSAL:
-        sim_trace(sim, "%u was refused by the host of instance %llu", event->pod,
+        sim_trace(sim, "%u gets port unreachable for instance %llu", event->pod,
                   (unsigned long long)event->a);
         sim_step(sim, event->pod, &refusal);
         break;
@@ -343,10 +345,10 @@ static void happen(struct sim *sim, const struct sim_event *event)
         sim_start_pod(sim, event->pod, event->a);
         break;
     case SIM_QUIT:
-        quit(sim, event);
+        quit_pod(sim, event);
         break;
     case SIM_COMMAND:
-        /* One that waits for its turn may still be carried out three seconds later. */
+        /* A command may take effect up to three seconds later. */
         if (sim->now_ns + 4 * NS_PER_SEC < sim->heal_ns)
             sim_command(sim, event->pod, (uint32_t)event->a, event->b);
         break;
@@ -355,6 +357,16 @@ static void happen(struct sim *sim, const struct sim_event *event)
         break;
     case SIM_HEAL:
         sim_heal(sim);
+        break;
+    case SIM_FRAME:
+        ordered_deliver(sim, event);
+        break;
+    case SIM_SEQUENCER_TICK:
+        if (!sim->pods[event->pod].is_stalled)
+            ordered_tick(sim, event->pod);
+        break;
+    case SIM_CLIENT:
+        ordered_client(sim, event);
         break;
     }
 }
@@ -371,7 +383,7 @@ void sim_run(struct sim *sim, uint64_t until_ns)
         sim->now_ns = event.at_ns;
         if (must_wait(sim, &event))
             continue;
-        happen(sim, &event);
+        handle_event(sim, &event);
         if (sim->is_healed)
             sim_check_agreement(sim);
     }

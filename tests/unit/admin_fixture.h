@@ -1,5 +1,5 @@
 /*
- * admin_fixture: an admin server on a loopback port, with a plane that was opened but not started;
+ * admin_fixture: an admin server on a loopback port, with a data_plane that was opened but not started;
  * and a client that speaks to it.
  */
 #ifndef ADMIN_FIXTURE_H
@@ -12,13 +12,14 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "control/supervisor_internal.h"
 #include "headless/admin/admin.h"
 #include "headless/base/clock.h"
 #include "headless/base/log.h"
 
 static struct config_set *set;
 static struct config config;
-static struct plane plane;
+static struct data_plane data_plane;
 static struct admin admin;
 static struct waker waker;
 static struct supervisor supervisor;
@@ -53,19 +54,19 @@ static void setup(void)
     config.admin_listen = address_with_port(config.bind, find_port(&config.bind));
     atomic_init(&supervisor.report.state, ELECTION_FOLLOWER);
     cr_assert_eq(waker_init(&waker, false), 0);
-    cr_assert_eq(plane_open(&plane, &config, &waker), 0);
-    supervisor.plane = &plane;
+    cr_assert_eq(data_plane_open(&data_plane, &config, &waker), 0);
+    supervisor.data_plane = &data_plane;
 }
 
 static __attribute__((unused)) void start(void)
 {
-    cr_assert_eq(admin_start(&admin, &config, &plane, &supervisor), 0);
+    cr_assert_eq(admin_start(&admin, &config, &data_plane, &supervisor), 0);
 }
 
 static void teardown(void)
 {
     admin_stop(&admin);
-    plane_close(&plane);
+    data_plane_close(&data_plane);
     waker_fini(&waker);
     config_destroy(set);
 }

@@ -4,15 +4,15 @@
 
 #include <string.h>
 
-#include "headless/data/view.h"
+#include "headless/data/leader_snapshot.h"
 
-static inline void fill_list(struct view *view)
+static inline void fill_list(struct leader_snapshot *snapshot)
 {
-    view->member_count = VIEW_MEMBERS_MAX;
-    for (size_t i = 0; i < VIEW_MEMBERS_MAX; i++) {
-        struct member *member = &view->members[i];
+    snapshot->member_count = MEMBERS_MAX;
+    for (size_t i = 0; i < MEMBERS_MAX; i++) {
+        struct member *member = &snapshot->members[i];
 
-        *member = (struct member){.instance = UINT64_MAX - i, .slot = VIEW_SLOT_NONE};
+        *member = (struct member){.instance = UINT64_MAX - i, .member_index = MEMBER_INDEX_NONE};
         memset(member->name, 'n', sizeof(member->name) - 1);
         member->address.family = ADDRESS_V6;
         memset(member->address.ip, 0xfd, sizeof(member->address.ip));

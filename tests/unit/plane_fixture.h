@@ -13,7 +13,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "headless/data/plane.h"
+#include "headless/data/data_plane.h"
 
 enum { A, B, PODS };
 
@@ -24,7 +24,7 @@ enum { A, B, PODS };
 #endif
 
 static struct config configs[PODS];
-static struct plane planes[PODS];
+static struct data_plane data_planes[PODS];
 static struct waker supervisor_wakers[PODS];
 static struct udp_socket client;
 
@@ -53,7 +53,7 @@ static __attribute__((unused)) void configure(struct config *config, const char 
         .app_max_sessions = 16,
         .receivers = 1,
         .batch = 8,
-        .train = 64,
+        .gso = 64,
         .gro = true,
         .ring = 64,
     };
@@ -67,32 +67,31 @@ static __attribute__((unused)) void configure(struct config *config, const char 
 static __attribute__((unused)) void publish(int pod, int leader, uint64_t term,
                                             uint64_t previous_until_ns)
 {
-    struct view *view = view_draft(&planes[pod].board);
+    struct leader_snapshot *snapshot = snapshot_draft(&data_planes[pod].publisher);
 
-    cr_assert_not_null(view);
-    view->previous_term = view->term;
-    view->previous_until_ns = previous_until_ns;
-    view->term = term;
-    view->kind = leader == PODS  ? VIEW_LEADER_NONE
-                 : leader == pod ? VIEW_LEADER_SELF
-                                 : VIEW_LEADER_MEMBER;
-    view->leader = leader == PODS ? (struct address){0} : configs[leader].self;
-    view->hold_time_ns = 60 * NS_PER_SEC;
-    view->accept_control = true;
-    view->member_count = PODS;
+    cr_assert_not_null(snapshot);
+    snapshot->previous_term = snapshot->term;
+    snapshot->previous_until_ns = previous_until_ns;
+    snapshot->term = term;
+    snapshot->kind = leader == PODS ? LEADER_NONE : leader == pod ? LEADER_SELF : LEADER_MEMBER;
+    snapshot->leader = leader == PODS ? (struct address){0} : configs[leader].self;
+    snapshot->hold_time_ns = 60 * NS_PER_SEC;
+    snapshot->accept_control = true;
+    snapshot->member_count = PODS;
     for (int i = 0; i < PODS; i++)
-        view->members[i] = (struct member){.address = configs[i].self,
-                                           .instance = planes[i].identity.instance,
-                                           .is_alive = true,
-                                           .is_introduced = true,
-                                           .slot = (uint16_t)(10 + i)};
-    view->keyring.count = 1;
-    cr_assert(key_parse("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", &view->keyring.keys[0]));
-    view->seal_key = view->keyring.keys[0].id;
-    view->seal_suite = SEAL_CHACHA20_POLY1305;
-    view->leader_instance = leader == PODS ? 0 : planes[leader].identity.instance;
-    view->leader_slot = leader == PODS ? VIEW_SLOT_NONE : (uint16_t)(10 + leader);
-    view_publish(&planes[pod].board, view);
+        snapshot->members[i] = (struct member){.address = configs[i].self,
+                                               .instance = data_planes[i].identity.instance,
+                                               .is_alive = true,
+                                               .is_authenticated = true,
+                                               .member_index = (uint16_t)(10 + i)};
+    snapshot->keyring.count = 1;
+    cr_assert(
+        key_parse("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", &snapshot->keyring.keys[0]));
+    snapshot->seal_key = snapshot->keyring.keys[0].id;
+    snapshot->seal_suite = SEAL_CHACHA20_POLY1305;
+    snapshot->leader_instance = leader == PODS ? 0 : data_planes[leader].identity.instance;
+    snapshot->leader_index = leader == PODS ? MEMBER_INDEX_NONE : (uint16_t)(10 + leader);
+    snapshot_publish(&data_planes[pod].publisher, snapshot);
 }
 
 static __attribute__((unused)) void setup(void)
@@ -103,7 +102,7 @@ static __attribute__((unused)) void setup(void)
     for (int i = 0; i < PODS; i++) {
         configure(&configs[i], pod_ips[i]);
         cr_assert_eq(waker_init(&supervisor_wakers[i], true), 0);
-        cr_assert_eq(plane_open(&planes[i], &configs[i], &supervisor_wakers[i]), 0);
+        cr_assert_eq(data_plane_open(&data_planes[i], &configs[i], &supervisor_wakers[i]), 0);
     }
     cr_assert_eq(udp_open(&any, &options, &client), 0);
 }
@@ -112,9 +111,9 @@ static __attribute__((unused)) void setup(void)
 static __attribute__((unused)) void use_route(enum config_route route)
 {
     for (int i = 0; i < PODS; i++) {
-        plane_close(&planes[i]);
+        data_plane_close(&data_planes[i]);
         configs[i].route = route;
-        cr_assert_eq(plane_open(&planes[i], &configs[i], &supervisor_wakers[i]), 0);
+        cr_assert_eq(data_plane_open(&data_planes[i], &configs[i], &supervisor_wakers[i]), 0);
     }
 }
 
@@ -125,7 +124,7 @@ static __attribute__((unused)) void publish_both(int leader, uint64_t term)
 }
 
 /* What was observed one by one is what was counted in sum. */
-static __attribute__((unused)) void expect_spread(const struct plane_numbers *numbers,
+static __attribute__((unused)) void expect_spread(const struct data_plane_numbers *numbers,
                                                   enum distribution_id id, enum counter values,
                                                   enum counter sum)
 {
@@ -141,22 +140,22 @@ static __attribute__((unused)) void expect_spread(const struct plane_numbers *nu
 static __attribute__((unused)) void teardown(void)
 {
     for (int i = 0; i < PODS; i++) {
-        struct plane_numbers numbers;
+        struct data_plane_numbers numbers;
         struct ledger ledger;
 
-        plane_read_numbers(&planes[i], &numbers);
-        ledger = counters_ledger(numbers.counters, plane_inside(&numbers));
+        data_plane_read_numbers(&data_planes[i], &numbers);
+        ledger = counters_ledger(numbers.counters, data_plane_inside(&numbers));
         cr_expect_eq(ledger.requests, 0, "pod %d: %lld requests are not accounted for", i,
                      (long long)ledger.requests);
         cr_expect_eq(ledger.copies, 0, "pod %d: %lld copies are not accounted for", i,
                      (long long)ledger.copies);
-        cr_expect_eq(ledger.answers, 0, "pod %d: %lld answers are not accounted for", i,
-                     (long long)ledger.answers);
+        cr_expect_eq(ledger.replies, 0, "pod %d: %lld answers are not accounted for", i,
+                     (long long)ledger.replies);
         expect_spread(&numbers, DISTRIBUTION_RECEIVE_BATCH, COUNTER_RECEIVE_CALLS,
                       COUNTER_RECEIVE_DATAGRAMS);
-        expect_spread(&numbers, DISTRIBUTION_SEND_TRAIN, COUNTER_SEND_TRAINS,
+        expect_spread(&numbers, DISTRIBUTION_SEND_GSO_BATCH, COUNTER_SEND_GSO_BATCHES,
                       COUNTER_SEND_DATAGRAMS);
-        plane_close(&planes[i]);
+        data_plane_close(&data_planes[i]);
         waker_fini(&supervisor_wakers[i]);
     }
     udp_close(&client);
@@ -166,8 +165,8 @@ static __attribute__((unused)) void teardown(void)
 static __attribute__((unused)) void run(int pod)
 {
     for (int idle = 0; idle < 2;) {
-        planes[pod].completions[0].ready = ~0U; /* whatever epoll would say */
-        idle = completion_agent_ops.do_work(&planes[pod].completions[0]) ? 0 : idle + 1;
+        data_planes[pod].completions[0].ready = ~0U; /* whatever epoll would say */
+        idle = completion_agent_ops.do_work(&data_planes[pod].completions[0]) ? 0 : idle + 1;
     }
 }
 
@@ -179,9 +178,8 @@ static __attribute__((unused)) void say(int pod, const char *text)
     cr_assert_eq(udp_send_one(&client, &to, &from, text, strlen(text)), 0);
 }
 
-/* The client sends number datagrams of these bytes, "000...", "111...", as one train. */
-static __attribute__((unused)) void say_train(int pod, size_t number, size_t bytes,
-                                              size_t last_bytes)
+/* The client sends number datagrams of these bytes, "000...", "111...", as one gso_batch. */
+static __attribute__((unused)) void say_gso(int pod, size_t number, size_t bytes, size_t last_bytes)
 {
     struct address to = address_with_port(configs[pod].self, configs[pod].data_port);
     static uint8_t text[64][1400];
@@ -195,7 +193,7 @@ static __attribute__((unused)) void say_train(int pod, size_t number, size_t byt
                                 .parts = {{text[i], i + 1 < number ? bytes : last_bytes}},
                                 .part_count = 1});
     }
-    cr_assert_eq(outbox.train_count, 1);
+    cr_assert_eq(outbox.gso_batch_count, 1);
     outbox_flush(&outbox);
     cr_assert_eq(outbox.sends.datagrams, number);
     outbox_fini(&outbox);
@@ -204,14 +202,14 @@ static __attribute__((unused)) void say_train(int pod, size_t number, size_t byt
 /* B hands on what comes, as it came; A leads. */
 static __attribute__((unused)) void relay_raw_from_b(void)
 {
-    plane_close(&planes[B]);
+    data_plane_close(&data_planes[B]);
     configs[B].relay_format = CONFIG_RELAY_RAW;
-    cr_assert_eq(plane_open(&planes[B], &configs[B], &supervisor_wakers[B]), 0);
+    cr_assert_eq(data_plane_open(&data_planes[B], &configs[B], &supervisor_wakers[B]), 0);
     publish(A, A, 1, 0);
     publish(B, A, 1, 0);
 }
 
-/* The next answer that the client has, "" when there is none now. */
+/* The next reply that the client has, "" when there is none now. */
 static __attribute__((unused)) const char *heard(void)
 {
     static char text[2048];
@@ -223,9 +221,9 @@ static __attribute__((unused)) const char *heard(void)
 
 static __attribute__((unused)) uint64_t count(int pod, size_t counter)
 {
-    struct plane_numbers numbers;
+    struct data_plane_numbers numbers;
 
-    plane_read_numbers(&planes[pod], &numbers);
+    data_plane_read_numbers(&data_planes[pod], &numbers);
     return numbers.counters[counter];
 }
 

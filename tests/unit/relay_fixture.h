@@ -5,15 +5,15 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 
-#include "headless/data/relay.h"
+#include "data/relay/relay.h"
 
-static struct config config = {.cluster = "blue", .relay_mtu = 1400, .batch = 8, .train = 8};
+static struct config config = {.cluster = "blue", .relay_mtu = 1400, .batch = 8, .gso = 8};
 static struct identity identity;
 static struct counters counters;
 static struct traffic traffic;
 static struct relay relay;
 
-/* Before it is opened: its frames are sealed, when it is given a key. */
+/* Call it before open_relay: frames are sealed once there is a key. */
 static void have_keys(void)
 {
     (void)snprintf(config.keys, sizeof(config.keys), "/nonexistent");

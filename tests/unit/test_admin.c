@@ -5,33 +5,34 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "document/document.h"
 #include "headless/admin/pages.h"
 
 #define SEC UINT64_C(1000000000)
 
 static struct config config;
 static struct identity identity;
-static struct view view;
-static struct reading reading;
+static struct leader_snapshot leadership;
+static struct admin_snapshot snapshot;
 static struct supervisor_report report;
 static char *text;
 static size_t length;
 
 static void add_member(const char *ip, const char *name, uint64_t instance)
 {
-    struct member *member = &view.members[view.member_count++];
+    struct member *member = &leadership.members[leadership.member_count++];
 
     cr_assert_eq(address_parse_ip(ip, &member->address), 0);
     (void)snprintf(member->name, sizeof(member->name), "%s", name);
     member->instance = instance;
-    member->slot = instance ? (uint16_t)(view.member_count - 1) : VIEW_SLOT_NONE;
+    member->member_index = instance ? (uint16_t)(leadership.member_count - 1) : MEMBER_INDEX_NONE;
 }
 
-static void lead(enum view_leader kind, const char *address, const char *name)
+static void lead(enum leader_kind kind, const char *address, const char *name)
 {
-    view.kind = kind;
-    cr_assert_eq(address_parse(address, 0, &view.leader), 0);
-    (void)snprintf(view.leader_name, sizeof(view.leader_name), "%s", name);
+    leadership.kind = kind;
+    cr_assert_eq(address_parse(address, 0, &leadership.leader), 0);
+    (void)snprintf(leadership.leader_name, sizeof(leadership.leader_name), "%s", name);
 }
 
 /* pod-2 of three, 90 s old; pod-1 leads; pod-3 is only known by address. */
@@ -41,45 +42,46 @@ static void setup(void)
     identity.instance = 0xa2;
     cr_assert_eq(address_parse_ip("10.0.0.2", &identity.self), 0);
     (void)snprintf(identity.name, sizeof(identity.name), "pod-2");
-    view.term = 7;
-    view.cause = "command";
-    atomic_init(&view.valid_until_ns, VIEW_FOREVER);
+    leadership.term = 7;
+    leadership.cause = "command";
+    atomic_init(&leadership.valid_until_ns, SNAPSHOT_NO_EXPIRY);
     add_member("10.0.0.1", "pod-1", 0xa1);
     add_member("10.0.0.2", "pod-2", 0xa2);
     add_member("10.0.0.3", "", 0);
-    lead(VIEW_LEADER_MEMBER, "10.0.0.1", "pod-1");
-    view_history_begin(&view.history, 40 * SEC, 0, 6);
-    view_history_begin(&view.history, 85 * SEC, 35 * SEC / 1000, 7);
-    view_history_put(&view.history, &view);
+    lead(LEADER_MEMBER, "10.0.0.1", "pod-1");
+    leader_history_begin(&leadership.history, 40 * SEC, 0, 6);
+    leader_history_begin(&leadership.history, 85 * SEC, 35 * SEC / 1000, 7);
+    leader_history_put(&leadership.history, &leadership);
     atomic_init(&report.state, ELECTION_FOLLOWER);
     atomic_init(&report.votes, 2);
     atomic_init(&report.alive, 2);
     atomic_init(&report.unconfirmed, 17);
     atomic_init(&report.gap_ns, 250 * SEC / 1000);
-    atomic_init(&report.member_states[0], ELECTION_MEMBER_LEADER);
-    atomic_init(&report.member_states[1], ELECTION_MEMBER_SELF);
-    reading = (struct reading){.config = &config,
-                               .report = &report,
-                               .identity = &identity,
-                               .view = &view,
-                               .data_rcvbuf_bytes = 212992,
-                               .relay_rcvbuf_bytes = 425984,
-                               .now_ns = 100 * SEC,
-                               .uptime_ns = 90 * SEC,
-                               .is_ready = true,
-                               .readiness = "ready",
-                               .last_reload_succeeded = true,
-                               .config_loaded_s = 1700000000,
-                               .reloads = 5,
-                               .reloads_refused = 3,
-                               .connections = {.open = 9, .shed = 8, .expired = 6},
-                               .log = {.written = {1, 2, 30, 0}, .suppressed = 7, .failed = 4},
-                               .started_s = 1795749061,
-                               .process = {.cpu_ns = 1250 * SEC / 1000,
-                                           .resident_bytes = 5 << 20,
-                                           .open_fds = 31,
-                                           .max_fds = 1024},
-                               .wall_ns = 1795749151042000000}; /* 2026-11-27T03:12:31.042Z */
+    atomic_init(&report.peers[0].state, ELECTION_MEMBER_LEADER);
+    atomic_init(&report.peers[1].state, ELECTION_MEMBER_SELF);
+    snapshot =
+        (struct admin_snapshot){.config = &config,
+                                .report = &report,
+                                .identity = &identity,
+                                .leadership = &leadership,
+                                .data_rcvbuf_bytes = 212992,
+                                .relay_rcvbuf_bytes = 425984,
+                                .now_ns = 100 * SEC,
+                                .uptime_ns = 90 * SEC,
+                                .is_ready = true,
+                                .readiness = "ready",
+                                .last_reload_succeeded = true,
+                                .config_loaded_s = 1700000000,
+                                .reloads = 5,
+                                .reloads_refused = 3,
+                                .connections = {.open = 9, .shed = 8, .expired = 6},
+                                .log = {.written = {1, 2, 30, 0}, .suppressed = 7, .failed = 4},
+                                .started_s = 1795749061,
+                                .process = {.cpu_ns = 1250 * SEC / 1000,
+                                            .resident_bytes = 5 << 20,
+                                            .open_fds = 31,
+                                            .max_fds = 1024},
+                                .wall_ns = 1795749151042000000}; /* 2026-11-27T03:12:31.042Z */
 }
 
 static void teardown(void)
@@ -114,7 +116,7 @@ static __attribute__((format(printf, 1, 2))) void assert_line(const char *format
 
 static void render_metrics(void)
 {
-    text = page_metrics(&reading, &length);
+    text = page_metrics(&snapshot, &length);
     cr_assert_not_null(text);
     cr_assert_eq(strlen(text), length);
 }
@@ -122,7 +124,7 @@ static void render_metrics(void)
 Test(admin, metrics_have_help_and_type_once_before_their_samples)
 {
     struct sample samples[SAMPLES_MAX];
-    size_t count = samples_list(&reading, samples);
+    size_t count = samples_list(&snapshot, samples);
 
     render_metrics();
     cr_assert_leq(count, SAMPLES_MAX);
@@ -159,7 +161,7 @@ Test(admin, metrics_are_lines_of_the_text_format)
 Test(admin, metrics_have_every_counter)
 {
     for (size_t i = 0; i < COUNTER_COUNT; i++)
-        reading.numbers.counters[i] = 1000 + i;
+        snapshot.numbers.counters[i] = 1000 + i;
     render_metrics();
     for (size_t i = 0; i < COUNTER_COUNT; i++) {
         const struct counter_info info = counter_describe(i);
@@ -174,19 +176,19 @@ Test(admin, metrics_have_every_counter)
 
 Test(admin, metrics_have_every_gauge)
 {
-    reading.numbers.held = 11;
-    reading.numbers.queued = 12;
-    reading.numbers.sessions = 13;
-    reading.numbers.data_kernel_drops = 14;
-    reading.numbers.relay_kernel_drops = 15;
-    reading.numbers.group_kernel_drops = 16;
-    reading.peer_kernel_drops = 17;
-    reading.numbers.app_kernel_drops = 18;
-    reading.numbers.group_rcvbuf_bytes = 4096;
-    reading.peer_rcvbuf_bytes = 8192;
-    reading.numbers.groups = 2;
-    reading.numbers.counters[COUNTER_RECEIVED_DATA] = 23;
-    reading.numbers.counters[COUNTER_REPLIES_SENT] = 2;
+    snapshot.numbers.held = 11;
+    snapshot.numbers.queued = 12;
+    snapshot.numbers.sessions = 13;
+    snapshot.numbers.data_kernel_drops = 14;
+    snapshot.numbers.relay_kernel_drops = 15;
+    snapshot.numbers.group_kernel_drops = 16;
+    snapshot.peer_kernel_drops = 17;
+    snapshot.numbers.app_kernel_drops = 18;
+    snapshot.numbers.group_rcvbuf_bytes = 4096;
+    snapshot.peer_rcvbuf_bytes = 8192;
+    snapshot.numbers.groups = 2;
+    snapshot.numbers.counters[COUNTER_RECEIVED_DATA] = 23;
+    snapshot.numbers.counters[COUNTER_REPLIES_SENT] = 2;
     render_metrics();
     assert_line("headlessd_datagrams_held 11");
     assert_line("headlessd_datagrams_queued 12");
@@ -245,7 +247,7 @@ Test(admin, metrics_have_what_the_process_takes)
 
 Test(admin, what_is_not_known_of_the_process_is_left_out)
 {
-    reading.process = (struct process_usage){0};
+    snapshot.process = (struct process_usage){0};
     render_metrics();
     assert_line("headlessd_process_cpu_seconds_total 0");
     cr_assert_eq(occurrences("_fds"), 0);
@@ -254,14 +256,14 @@ Test(admin, what_is_not_known_of_the_process_is_left_out)
 
 Test(admin, a_refused_reload_shows)
 {
-    reading.last_reload_succeeded = false;
+    snapshot.last_reload_succeeded = false;
     render_metrics();
     assert_line("headlessd_config_last_reload_successful 0");
 }
 
 Test(admin, a_counter_at_its_end_is_a_number)
 {
-    reading.numbers.counters[COUNTER_BYTES_DATA] = UINT64_MAX;
+    snapshot.numbers.counters[COUNTER_BYTES_DATA] = UINT64_MAX;
     render_metrics();
     assert_line("headlessd_received_bytes_total{socket=\"data\"} 18446744073709551615");
 }
@@ -283,8 +285,8 @@ Test(admin, labels_and_help_are_escaped)
 
 static void spread(void)
 {
-    struct distribution_sum *batches = &reading.numbers.distributions[DISTRIBUTION_RECEIVE_BATCH];
-    struct distribution_sum *beats = &reading.numbers.distributions[DISTRIBUTION_HEARTBEAT];
+    struct distribution_sum *batches = &snapshot.numbers.distributions[DISTRIBUTION_RECEIVE_BATCH];
+    struct distribution_sum *beats = &snapshot.numbers.distributions[DISTRIBUTION_HEARTBEAT];
 
     batches->buckets[0] = 6; /* of 1 */
     batches->buckets[2] = 3; /* of 3 or 4 */
@@ -318,11 +320,11 @@ Test(admin, histograms_are_cumulative_and_their_last_bucket_has_all)
 Test(admin, the_document_has_each_metric_once)
 {
     struct sample samples[SAMPLES_MAX];
-    size_t count = samples_list(&reading, samples);
+    size_t count = samples_list(&snapshot, samples);
     FILE *out = open_memstream(&text, &length);
     char row[128];
 
-    metrics_document(out);
+    document_metrics(out);
     (void)fclose(out);
     for (size_t i = 0; i < count; i++) {
         (void)snprintf(row, sizeof(row), "| `%s` | %s |", samples[i].info.metric,
@@ -358,7 +360,7 @@ static void assert_leader_page(const char *leader, const char *me)
 {
     char expected[1024];
 
-    text = page_leader(&reading, &length);
+    text = page_leader(&snapshot, &length);
     cr_assert_not_null(text);
     cr_assert_eq(strlen(text), length);
     (void)snprintf(expected, sizeof(expected),
@@ -368,7 +370,7 @@ static void assert_leader_page(const char *leader, const char *me)
 
 Test(admin, leader_is_another_member)
 {
-    cr_assert(reading_has_leader(&reading) && !reading_is_leader(&reading));
+    cr_assert(admin_snapshot_has_leader(&snapshot) && !admin_snapshot_is_leader(&snapshot));
     assert_leader_page(
         "{\"address\":\"10.0.0.1\",\"name\":\"pod-1\",\"instance\":\"00000000000000a1\"}",
         ME("follower"));
@@ -376,15 +378,15 @@ Test(admin, leader_is_another_member)
 
 Test(admin, leader_is_a_member_of_unknown_instance)
 {
-    lead(VIEW_LEADER_MEMBER, "10.0.0.3", "");
+    lead(LEADER_MEMBER, "10.0.0.3", "");
     assert_leader_page("{\"address\":\"10.0.0.3\",\"name\":\"\",\"instance\":\"\"}",
                        ME("follower"));
 }
 
 Test(admin, leader_is_this_pod)
 {
-    lead(VIEW_LEADER_SELF, "10.0.0.2", "pod-2");
-    cr_assert(reading_has_leader(&reading) && reading_is_leader(&reading));
+    lead(LEADER_SELF, "10.0.0.2", "pod-2");
+    cr_assert(admin_snapshot_has_leader(&snapshot) && admin_snapshot_is_leader(&snapshot));
     assert_leader_page(
         "{\"address\":\"10.0.0.2\",\"name\":\"pod-2\",\"instance\":\"00000000000000a2\"}",
         ME("leader"));
@@ -392,24 +394,24 @@ Test(admin, leader_is_this_pod)
 
 Test(admin, leader_is_outside_and_has_its_port)
 {
-    lead(VIEW_LEADER_OUTSIDE, "192.0.2.9:9100", "");
+    lead(LEADER_OUTSIDE, "192.0.2.9:9100", "");
     assert_leader_page("{\"address\":\"192.0.2.9:9100\",\"name\":\"\",\"instance\":\"\"}",
                        ME("follower"));
 }
 
 Test(admin, no_leader_is_null)
 {
-    view.kind = VIEW_LEADER_NONE;
-    view.leader = (struct address){0};
-    cr_assert(!reading_has_leader(&reading) && !reading_is_leader(&reading));
+    leadership.kind = LEADER_NONE;
+    leadership.leader = (struct address){0};
+    cr_assert(!admin_snapshot_has_leader(&snapshot) && !admin_snapshot_is_leader(&snapshot));
     assert_leader_page("null", ME("follower"));
 }
 
 Test(admin, a_leader_whose_time_is_over_leads_no_more)
 {
-    lead(VIEW_LEADER_SELF, "10.0.0.2", "pod-2");
-    atomic_store_explicit(&view.valid_until_ns, reading.now_ns, memory_order_relaxed);
-    cr_assert(!reading_has_leader(&reading) && !reading_is_leader(&reading));
+    lead(LEADER_SELF, "10.0.0.2", "pod-2");
+    atomic_store_explicit(&leadership.valid_until_ns, snapshot.now_ns, memory_order_relaxed);
+    cr_assert(!admin_snapshot_has_leader(&snapshot) && !admin_snapshot_is_leader(&snapshot));
     assert_leader_page("null", ME("follower"));
 }
 
@@ -419,7 +421,7 @@ static struct json_object *parse_status(void)
 {
     struct json_object *status;
 
-    text = page_status(&reading, &length);
+    text = page_status(&snapshot, &length);
     cr_assert_not_null(text);
     cr_assert_eq(strlen(text), length);
     status = json_tokener_parse(text);
@@ -488,8 +490,8 @@ Test(admin, a_follower_knows_when_it_heard_its_leader)
 {
     struct json_object *status;
 
-    atomic_init(&report.pulses[0].heard_ns, reading.now_ns - 120 * SEC / 1000);
-    atomic_init(&report.pulses[1].heard_ns, reading.now_ns); /* this pod's own: never told */
+    atomic_init(&report.peers[0].heard_ns, snapshot.now_ns - 120 * SEC / 1000);
+    atomic_init(&report.peers[1].heard_ns, snapshot.now_ns); /* this pod's own: never told */
     status = parse_status();
     cr_assert_eq(at(member_of(status, 0), "heartbeat_age_ms", NULL, NULL), 120);
     cr_assert_not(json_object_object_get_ex(member_of(status, 0), "rtt_us", NULL));
@@ -503,15 +505,15 @@ Test(admin, a_leader_knows_round_trips_and_losses)
 {
     struct json_object *status;
 
-    atomic_init(&report.pulses[0].heard_ns, reading.now_ns + 1); /* while the page was made */
-    atomic_init(&report.pulses[0].rtt_ns, 83400);
-    atomic_init(&report.pulses[0].is_asked, true);
+    atomic_init(&report.peers[0].heard_ns, snapshot.now_ns + 1); /* while the page was made */
+    atomic_init(&report.peers[0].rtt_ns, 83400);
+    atomic_init(&report.peers[0].is_asked, true);
     status = parse_status();
     cr_assert_eq(at(member_of(status, 0), "heartbeat_age_ms", NULL, NULL), 0);
     cr_assert_eq(at(member_of(status, 0), "rtt_us", NULL, NULL), 83);
     cr_assert_eq(at(member_of(status, 0), "lost", NULL, NULL), 0);
     (void)json_object_put(status);
-    atomic_init(&report.pulses[0].lost, 5);
+    atomic_init(&report.peers[0].lost, 5);
     free(text);
     status = parse_status();
     cr_assert_eq(at(member_of(status, 0), "lost", NULL, NULL), 5);
@@ -540,7 +542,7 @@ Test(admin, who_leads_no_more_has_no_age)
 {
     struct json_object *status;
 
-    atomic_store_explicit(&view.valid_until_ns, reading.now_ns, memory_order_relaxed);
+    atomic_store_explicit(&leadership.valid_until_ns, snapshot.now_ns, memory_order_relaxed);
     status = parse_status();
     cr_assert_not(json_object_object_get_ex(status, "leader_age_ms", NULL));
     (void)json_object_put(status);
@@ -550,7 +552,7 @@ Test(admin, a_view_may_be_younger_than_the_reading)
 {
     struct json_object *status;
 
-    view.history.changes[0].since_ns = reading.now_ns + 5;
+    leadership.history.changes[0].since_ns = snapshot.now_ns + 5;
     status = parse_status();
     cr_assert_eq(at(status, "leader_age_ms", NULL, NULL), 0);
     (void)json_object_put(status);
@@ -560,8 +562,8 @@ Test(admin, status_has_the_traffic_of_each_member)
 {
     struct json_object *status, *list;
 
-    reading.traffic[0].relayed = 12;
-    reading.traffic[1].received = 7;
+    snapshot.traffic[0].relayed = 12;
+    snapshot.traffic[1].received = 7;
     status = parse_status();
     cr_assert(json_object_object_get_ex(status, "members", &list));
     cr_assert_eq(at(json_object_array_get_idx(list, 0), "relayed", NULL, NULL), 12);
@@ -574,7 +576,7 @@ Test(admin, it_is_told_whether_the_process_is_confined)
 {
     struct json_object *status;
 
-    reading.confined = true;
+    snapshot.confined = true;
     status = parse_status();
     cr_assert_eq(at(status, "confined", NULL, NULL), 1);
     (void)json_object_put(status);
@@ -587,8 +589,8 @@ Test(admin, status_is_ready_as_readyz_says)
 {
     struct json_object *status, *said;
 
-    reading.is_ready = false;
-    (void)strcpy(reading.readiness, "stopping");
+    snapshot.is_ready = false;
+    (void)strcpy(snapshot.readiness, "stopping");
     status = parse_status();
     cr_assert_eq(at(status, "ready", NULL, NULL), 0);
     cr_assert(json_object_object_get_ex(status, "readiness", &said));
@@ -601,7 +603,7 @@ Test(admin, status_has_every_counter)
     struct json_object *status;
 
     for (size_t i = 0; i < COUNTER_COUNT; i++)
-        reading.numbers.counters[i] = 1000 + i;
+        snapshot.numbers.counters[i] = 1000 + i;
     status = parse_status();
     for (size_t i = 0; i < COUNTER_COUNT; i++) {
         const struct counter_info info = counter_describe(i);
@@ -636,10 +638,10 @@ Test(admin, status_shows_gauges_and_a_gap_in_the_ledger)
 {
     struct json_object *status;
 
-    reading.numbers.held = 4;
-    reading.numbers.relay_kernel_drops = 9;
-    reading.numbers.counters[COUNTER_RECEIVED_DATA] = 3;
-    reading.numbers.counters[COUNTER_ANSWERS_APP] = 6;
+    snapshot.numbers.held = 4;
+    snapshot.numbers.relay_kernel_drops = 9;
+    snapshot.numbers.counters[COUNTER_RECEIVED_DATA] = 3;
+    snapshot.numbers.counters[COUNTER_REPLIES_FROM_APP] = 6;
     status = parse_status();
     cr_assert_eq(at(status, "gauges", "datagrams_held", NULL), 4);
     cr_assert_eq(at(status, "gauges", "socket_rcvbuf_bytes", "relay"), 425984);

@@ -1,4 +1,4 @@
-/* The admin server on a loopback port: real requests to a plane that was opened but not started. */
+/* The admin server on a loopback port: real requests to a data_plane that was opened but not started. */
 #include <json-c/json.h>
 #include <netdb.h>
 
@@ -33,10 +33,10 @@ Test(admin_http, every_path_answers)
 /* Its worker never turns, as one that waits for a full socket. */
 Test(admin_http, sessions_of_a_worker_that_does_not_tell_are_missing)
 {
-    plane_close(&plane);
+    data_plane_close(&data_plane);
     config.app_target.kind = CONFIG_APP_UDP;
     cr_assert_eq(address_parse("127.0.0.1:9", 0, &config.app_target.address), 0);
-    cr_assert_eq(plane_open(&plane, &config, &waker), 0);
+    cr_assert_eq(data_plane_open(&data_plane, &config, &waker), 0);
     start();
     cr_assert_eq(get("/sessions"), 200);
     cr_assert_str_eq(body(), "{\"total\":0,\"complete\":false,\"sessions\":[]}\n");
@@ -44,18 +44,18 @@ Test(admin_http, sessions_of_a_worker_that_does_not_tell_are_missing)
 
 Test(admin_http, a_published_view_is_seen_and_not_held)
 {
-    struct view *draft;
+    struct leader_snapshot *draft;
 
     start();
-    for (uint64_t term = 1; term <= 3 * VIEW_SLOTS; term++) {
+    for (uint64_t term = 1; term <= 3 * SNAPSHOT_BUFFERS; term++) {
         char expected[32];
 
-        draft = view_draft(&plane.board);
+        draft = snapshot_draft(&data_plane.publisher);
         cr_assert_not_null(draft, "a view is still held");
-        draft->kind = VIEW_LEADER_SELF;
+        draft->kind = LEADER_SELF;
         draft->leader = config.self;
         draft->term = term;
-        view_publish(&plane.board, draft);
+        snapshot_publish(&data_plane.publisher, draft);
         cr_assert_eq(get("/leader/me"), 200);
         (void)snprintf(expected, sizeof(expected), "\"term\":%llu,", (unsigned long long)term);
         cr_assert_not_null(strstr(body(), expected));
@@ -69,17 +69,17 @@ static void assert_whole_list(const char *path, const char *key)
     cr_assert_eq(get(path), 200);
     page = json_tokener_parse(body());
     cr_assert(json_object_object_get_ex(page, key, &list), "no %s in %s", key, path);
-    cr_assert_eq(json_object_array_length(list), VIEW_MEMBERS_MAX);
+    cr_assert_eq(json_object_array_length(list), MEMBERS_MAX);
     (void)json_object_put(page);
 }
 
 Test(admin_http, the_longest_list_is_shown_whole)
 {
-    struct view *draft = view_draft(&plane.board);
+    struct leader_snapshot *draft = snapshot_draft(&data_plane.publisher);
 
     start();
     fill_list(draft);
-    view_publish(&plane.board, draft);
+    snapshot_publish(&data_plane.publisher, draft);
     assert_whole_list("/leader", "leader_list");
     assert_whole_list("/status", "leader_list");
     assert_whole_list("/status", "members");
@@ -143,7 +143,7 @@ Test(admin_http, what_was_refused_is_cut_to_a_line)
 
 Test(admin_http, readyz_without_keys_says_why)
 {
-    atomic_store(&supervisor.report.state, ELECTION_KEY);
+    atomic_store(&supervisor.report.state, ELECTION_UNAUTHENTICATED);
     start();
     cr_assert_eq(get("/readyz"), 503);
     cr_assert_not_null(strstr(body(), "key: nothing that this pod hears can be verified"));
@@ -201,7 +201,7 @@ static void backdate(void)
 
 Test(admin_http, livez_names_a_thread_that_stalls)
 {
-    struct agent *agent = &plane.workers[0].agent;
+    struct agent *agent = &data_plane.workers[0].agent;
     uint64_t before_ns;
 
     (void)snprintf(agent->name, sizeof(agent->name), "worker-0");
@@ -243,7 +243,7 @@ Test(admin_http, livez_gives_the_supervisor_more_time)
  * done again. */
 Test(admin_http, livez_forgives_a_pause_of_the_whole_process)
 {
-    struct agent *agent = &plane.workers[0].agent;
+    struct agent *agent = &data_plane.workers[0].agent;
     bool was_quick = false, was_challenged = false;
     unsigned status = 0;
     int fd;
@@ -307,11 +307,11 @@ Test(admin_http, the_page_and_its_files_are_served_with_a_strict_policy)
 
 Test(admin_http, the_page_of_the_longest_list_is_whole)
 {
-    struct view *draft = view_draft(&plane.board);
+    struct leader_snapshot *draft = snapshot_draft(&data_plane.publisher);
 
     start();
     fill_list(draft);
-    view_publish(&plane.board, draft);
+    snapshot_publish(&data_plane.publisher, draft);
     cr_assert_eq(get("/"), 200);
     cr_assert_not_null(strstr(body(), "data-member=\"fdfd:fdfd:fdfd:fdfd:fdfd:fdfd:fdfd:fd7f\""));
     cr_assert_str_eq(body() + strlen(body()) - 8, "</html>\n");
@@ -562,7 +562,7 @@ Test(admin_http, no_port_means_no_server)
     config.admin_listen = (struct address){0};
     start();
     cr_assert_null(admin.daemon);
-    cr_assert_eq(plane.board.reader_count, plane.worker_count);
+    cr_assert_eq(data_plane.publisher.reader_count, data_plane.worker_count);
     admin_set_stopping(&admin);
     admin_set_reload_result(&admin, "headlessd.yaml:1: hold.tme: no such option\n");
 }
@@ -572,15 +572,15 @@ Test(admin_http, a_taken_port_is_an_error)
     static struct admin second;
 
     start();
-    cr_assert_eq(admin_start(&second, &config, &plane, &supervisor), -EADDRINUSE);
+    cr_assert_eq(admin_start(&second, &config, &data_plane, &supervisor), -EADDRINUSE);
     cr_assert_eq(get("/livez"), 200);
     cr_assert_eq(address_parse("192.0.2.1:8080", 0, &config.admin_listen), 0);
-    cr_assert_eq(admin_start(&second, &config, &plane, &supervisor), -EADDRNOTAVAIL);
+    cr_assert_eq(admin_start(&second, &config, &data_plane, &supervisor), -EADDRNOTAVAIL);
 }
 
 Test(admin_http, a_full_board_is_an_error)
 {
-    plane.board.reader_count = VIEW_READERS_MAX;
-    cr_assert_eq(admin_start(&admin, &config, &plane, &supervisor), -ENOSPC);
+    data_plane.publisher.reader_count = SNAPSHOT_READERS_MAX;
+    cr_assert_eq(admin_start(&admin, &config, &data_plane, &supervisor), -ENOSPC);
     cr_assert_null(admin.daemon);
 }

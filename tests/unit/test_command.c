@@ -1,8 +1,8 @@
-/* Who may command, and whom a command names. */
+/* Permission and target of leader commands. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 
-#include "headless/control/command.h"
+#include "control/command.h"
 
 static struct election_list list;
 static struct config_cidrs allow;
@@ -33,7 +33,7 @@ TestSuite(command, .init = setup, .timeout = 30);
 /* Returns the instance; 0: no member, UINT64_MAX: no auth. */
 static uint64_t check(const char *target, const char *client)
 {
-    struct control_command command = {0};
+    struct leader_command command = {0};
     struct address from;
     uint64_t instance = 77;
 
@@ -52,7 +52,7 @@ static uint64_t check(const char *target, const char *client)
     return 0;
 }
 
-Test(command, a_member_by_address_or_name)
+Test(command, a_target_is_found_by_address_or_name)
 {
     cr_assert_eq(check("10.0.0.1", "10.9.9.9:5000"), 1);
     cr_assert_eq(check("pod-1", "10.9.9.9:5000"), 1);
@@ -61,7 +61,7 @@ Test(command, a_member_by_address_or_name)
     cr_assert_eq(check("::ffff:10.0.0.1", "10.9.9.9:5000"), 1);
 }
 
-Test(command, nobody_else)
+Test(command, a_target_that_is_no_member_is_refused)
 {
     static const char *const others[] = {
         "10.0.0.9", "0.0.0.0", "::",    "224.0.0.1", "255.255.255.255", "10.0.0.1:12000",
@@ -72,31 +72,31 @@ Test(command, nobody_else)
         cr_assert_eq(check(others[i], "10.9.9.9:5000"), 0, "%s", others[i]);
 }
 
-Test(command, loopback_is_another_pods_word_for_itself)
+Test(command, a_loopback_target_is_refused_to_remote_clients)
 {
     cr_assert_eq(check("127.0.0.3", "10.9.9.9:5000"), 0);
     cr_assert_eq(check("pod-3", "10.9.9.9:5000"), 0);
     cr_assert_eq(check("127.0.0.3", "127.0.0.1:5000"), 3);
 }
 
-Test(command, only_from_where_it_is_allowed)
+Test(command, a_client_outside_control_allow_is_refused)
 {
     cr_assert_eq(check("pod-1", "192.168.0.1:5000"), UINT64_MAX);
-    cr_assert_eq(check("nobody", "192.168.0.1:5000"), UINT64_MAX, "tells strangers nothing");
+    cr_assert_eq(check("nobody", "192.168.0.1:5000"), UINT64_MAX, "does not reveal members");
     allow.count = 0;
     cr_assert_eq(check("pod-1", "10.9.9.9:5000"), UINT64_MAX);
 }
 
-Test(command, an_unnamed_member_has_no_empty_name)
+Test(command, a_member_without_a_name_is_found_by_address)
 {
     list.members[0].name.text[0] = '\0';
     cr_assert_eq(check("10.0.0.1", "10.9.9.9:5000"), 1);
 }
 
-Test(command, who_has_signed_needs_no_address)
+Test(command, a_signed_command_is_accepted_from_any_address)
 {
     cr_assert_eq(check("10.0.0.1", "192.0.2.1:5000"), UINT64_MAX);
     allowed = NULL;
     cr_assert_eq(check("10.0.0.1", "192.0.2.1:5000"), 1);
-    cr_assert_eq(check("10.0.0.99", "192.0.2.1:5000"), 0, "but a member");
+    cr_assert_eq(check("10.0.0.99", "192.0.2.1:5000"), 0, "but it needs a member");
 }

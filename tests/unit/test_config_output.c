@@ -1,5 +1,6 @@
 /* What is printed from the table: the dump, which must load back, the help and the document. */
 #include "config_fixture.h"
+#include "document/document.h"
 
 #include <ctype.h>
 
@@ -249,21 +250,20 @@ static void expect_committed(char *document, const char *name, const char *how)
     cr_assert_not_null(file, "%s cannot be opened", path);
     text[fread(text, 1, sizeof(text) - 1, file)] = '\0';
     (void)fclose(file);
-    cr_expect(strcmp(text, document) == 0, "run headlessd %s >%s and look at the difference", how,
-              name);
+    cr_expect(strcmp(text, document) == 0,
+              "run headless-document %s >%s and look at the difference", how, name);
     free(document);
 }
 
 static void print_schema(FILE *out)
 {
-    cr_assert_eq(config_schema(out), 0);
+    cr_assert_eq(document_schema(out), 0);
 }
 
 Test(config_output, documents_are_up_to_date)
 {
-    expect_committed(print_to_text(config_document), "docs/options.md", "--document-options");
-    expect_committed(print_to_text(print_schema), "docs/headlessd.schema.json",
-                     "--document-schema");
+    expect_committed(print_to_text(document_options), "docs/options.md", "options");
+    expect_committed(print_to_text(print_schema), "docs/headlessd.schema.json", "schema");
 }
 
 /* ---- what differs from the default ---- */

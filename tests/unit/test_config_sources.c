@@ -204,8 +204,6 @@ Test(config_sources, modes)
     cr_expect_eq(l.mode, CONFIG_HELP);
     load_flags(&l, "--version", "--dump-config");
     cr_expect_eq(l.mode, CONFIG_VERSION);
-    load_flags(&l, "--document-options");
-    cr_expect_eq(l.mode, CONFIG_DOCS);
 }
 
 Test(config_sources, file_by_any_spelling)

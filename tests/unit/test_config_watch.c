@@ -206,7 +206,7 @@ Test(config_watch, a_large_file_has_the_digest_of_its_text)
     cr_expect_neq(config_digest_file(path), config_digest(text, sizeof(text) - 1));
 }
 
-/* Between the look and the reading it may change once more: then it is looked at again. */
+/* Between the look and the snapshot it may change once more: then it is looked at again. */
 Test(config_watch, what_is_not_what_was_seen_is_not_judged)
 {
     static char *const argv[] = {"headlessd", "-c", path, NULL};

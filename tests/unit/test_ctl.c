@@ -5,7 +5,7 @@
 
 #include "headless/base/clock.h"
 #include "headless/ctl/ctl.h"
-#include "headless/wire/control.h"
+#include "headless/wire/leader_command.h"
 
 static struct ctl_options options;
 static struct ctl_addresses addresses;
@@ -166,8 +166,8 @@ Test(ctl, a_group_is_a_multicast_address)
 
 Test(ctl, commands_are_what_pods_understand)
 {
-    struct control_command command;
-    struct control_probe probe;
+    struct leader_command command;
+    struct probe probe;
     char message[256];
     size_t n = ctl_put_command(message, sizeof(message), "pod/\"2", &options);
 
@@ -175,7 +175,8 @@ Test(ctl, commands_are_what_pods_understand)
     n = ctl_pad_command(message, sizeof(message), n);
     cr_assert_eq(n, CTL_COMMAND_BYTES_MIN);
     cr_assert_eq(n, strlen(message));
-    cr_assert_eq(control_classify((uint8_t *)message, n, &command, &probe), CONTROL_COMMAND);
+    cr_assert_eq(leader_command_classify((uint8_t *)message, n, &command, &probe),
+                 LEADER_COMMAND_CLASS_COMMAND);
     cr_assert_str_eq(command.target, "pod/\"2");
     cr_assert_not(command.has_if_term);
 
@@ -183,7 +184,8 @@ Test(ctl, commands_are_what_pods_understand)
     options.given = CTL_OPTION_IF_TERM;
     options.force = true;
     n = ctl_put_command(message, sizeof(message), "10.0.0.2", &options);
-    cr_assert_eq(control_classify((uint8_t *)message, n, &command, &probe), CONTROL_COMMAND);
+    cr_assert_eq(leader_command_classify((uint8_t *)message, n, &command, &probe),
+                 LEADER_COMMAND_CLASS_COMMAND);
     cr_assert(command.has_if_term);
     cr_assert_eq(command.if_term, UINT64_MAX);
     cr_assert(command.is_forced);
@@ -205,9 +207,9 @@ Test(ctl, nobody_is_named_like_that)
     char message[512], name[80];
 
     memset(name, 'x', sizeof(name));
-    name[CONTROL_TARGET_MAX] = '\0';
+    name[LEADER_COMMAND_TARGET_MAX] = '\0';
     cr_assert_eq(ctl_put_command(message, sizeof(message), name, &options), 0);
-    name[CONTROL_TARGET_MAX - 1] = '\0';
+    name[LEADER_COMMAND_TARGET_MAX - 1] = '\0';
     cr_assert_neq(ctl_put_command(message, sizeof(message), name, &options), 0);
     cr_assert_eq(ctl_put_command(message, sizeof(message), "", &options), 0);
     cr_assert_eq(ctl_put_command(message, sizeof(message), "pod 2", &options), 0);
@@ -216,8 +218,8 @@ Test(ctl, nobody_is_named_like_that)
 
 Test(ctl, probes_are_what_pods_understand)
 {
-    struct control_command command;
-    struct control_probe probe;
+    struct leader_command command;
+    struct probe probe;
     char message[CTL_PROBE_BYTES + 1], nonce[17], next[17];
 
     ctl_draw_nonce(nonce);
@@ -225,8 +227,8 @@ Test(ctl, probes_are_what_pods_understand)
     cr_assert_str_neq(nonce, next);
     ctl_put_probe(message, nonce);
     cr_assert_eq(strlen(message), CTL_PROBE_BYTES);
-    cr_assert_eq(control_classify((uint8_t *)message, CTL_PROBE_BYTES, &command, &probe),
-                 CONTROL_PROBE);
+    cr_assert_eq(leader_command_classify((uint8_t *)message, CTL_PROBE_BYTES, &command, &probe),
+                 LEADER_COMMAND_CLASS_PROBE);
     cr_assert_str_eq(probe.nonce, nonce);
 }
 

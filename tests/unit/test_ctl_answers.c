@@ -136,7 +136,7 @@ Test(ctl_answers, a_stale_answer_is_passed_over)
                                           .length = 5,
                                           .tries = 1,
                                           .wait_ns = 5 * NS_PER_SEC,
-                                          .is_answer = ctl_is_probe_answer,
+                                          .is_reply = ctl_is_probe_answer,
                                           .nonce = "new"};
 
     open_server();

@@ -189,7 +189,7 @@ struct pod {
     char first[CTL_COMMAND_MAX], second[CTL_COMMAND_MAX];
 };
 
-/* A pod whose first answer is lost. */
+/* A pod whose first reply is lost. */
 static void *answer_second(void *context)
 {
     struct sockaddr_storage from;
@@ -205,16 +205,16 @@ static void *answer_second(void *context)
 
 static uint64_t nonce_of(const char *text)
 {
-    struct control_command command;
-    struct control_probe probe;
+    struct leader_command command;
+    struct probe probe;
     struct sign_policy policy;
     struct keyring ring = {.count = 1};
 
     cr_assert(key_parse(COUNTING, &ring.keys[0]));
     (void)snprintf(ring.keys[0].name, sizeof(ring.keys[0].name), "key-1");
     sign_policy_make(&ring, true, &policy);
-    cr_assert_eq(control_classify((const uint8_t *)text, strlen(text), &command, &probe),
-                 CONTROL_COMMAND);
+    cr_assert_eq(leader_command_classify((const uint8_t *)text, strlen(text), &command, &probe),
+                 LEADER_COMMAND_CLASS_COMMAND);
     cr_assert_str_eq(command.target, "pod-2");
     cr_assert_eq(sign_judge(&policy, "headless", (const uint8_t *)text, &command, clock_real_s()),
                  SIGN_VALID);
@@ -264,7 +264,7 @@ Test(ctl_key, what_is_printed_is_a_signed_line, .init = cr_redirect_stdout)
 
 Test(ctl_key, the_longest_command_fits)
 {
-    char who[CONTROL_TARGET_MAX], name[KEY_NAME_MAX];
+    char who[LEADER_COMMAND_TARGET_MAX], name[KEY_NAME_MAX];
 
     memset(who, '"', sizeof(who) - 1); /* each takes two bytes */
     who[sizeof(who) - 1] = '\0';

@@ -8,9 +8,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "control/discovery.h"
 #include "headless/base/clock.h"
 #include "headless/base/log.h"
-#include "headless/control/discovery.h"
 
 #define ANSWER_MAX 300
 
@@ -21,7 +21,7 @@ static struct {
     uint32_t hosts[ANSWER_MAX];
 } script;
 static _Atomic unsigned lookups;
-static sem_t may_answer; /* each lookup takes one */
+static sem_t may_reply; /* each lookup takes one */
 static bool is_gated;
 
 static struct config config;
@@ -43,7 +43,7 @@ int __wrap_getaddrinfo(const char *node, const char *service, const struct addri
     cr_assert_str_eq(node, "pods.example.");
     cr_assert_eq(hints->ai_family, AF_INET);
     (void)atomic_fetch_add_explicit(&lookups, 1, memory_order_relaxed);
-    while (is_gated && sem_wait(&may_answer) != 0)
+    while (is_gated && sem_wait(&may_reply) != 0)
         ;
     for (size_t i = 0; i < script.count; i++) {
         sockets[i] = (struct sockaddr_in){.sin_family = AF_INET,
@@ -63,7 +63,7 @@ void __wrap_freeaddrinfo(struct addrinfo *found)
 static void setup(void)
 {
     log_init(LOG_LEVEL_ERROR, LOG_FORMAT_TEXT);
-    cr_assert_eq(sem_init(&may_answer, 0, 0), 0);
+    cr_assert_eq(sem_init(&may_reply, 0, 0), 0);
     cr_assert_eq(waker_init(&waker, false), 0);
     cr_assert_eq(address_parse_ip("10.0.0.1", &config.self), 0);
     (void)snprintf(config.discovery_dns, sizeof(config.discovery_dns), "pods.example.");
@@ -84,12 +84,12 @@ static void find(size_t count, const uint32_t *hosts)
     memcpy(script.hosts, hosts, count * sizeof(*hosts));
 }
 
-/* The state is looked at until it is there; the suite's limit ends what never comes. */
+/* Polls; the suite's timeout is the limit. */
 static void wait_for_news(void)
 {
     const struct timespec pause = clock_to_timespec(NS_PER_MS);
 
-    while (!discovery_is_news(&discovery))
+    while (!discovery_has_news(&discovery))
         (void)nanosleep(&pause, NULL);
 }
 
@@ -109,20 +109,20 @@ static void assert_host(size_t index, const char *ip)
     cr_assert_eq(list[index].port, 0);
 }
 
-Test(discovery, without_a_name_there_is_none)
+Test(discovery, without_a_name_nothing_is_looked_up)
 {
     config.discovery_dns[0] = '\0';
     cr_assert_eq(discovery_start(&discovery, &config, &waker), 0);
-    discovery_look(&discovery);
-    discovery_hurry(&discovery, true);
-    cr_assert_not(discovery_is_news(&discovery));
+    discovery_request(&discovery);
+    discovery_set_fast(&discovery, true);
+    cr_assert_not(discovery_has_news(&discovery));
     cr_assert_not(discovery_is_known(&discovery));
     cr_assert_eq(discovery_take(&discovery, list), 0);
     cr_assert_eq(discovery_failure(&discovery), 0);
     cr_assert_eq(lookups, 0);
 }
 
-Test(discovery, finds_each_address_once_in_order)
+Test(discovery, addresses_are_sorted_without_duplicates)
 {
     find(4, (const uint32_t[]){3, 1, 2, 3});
     cr_assert_eq(discovery_start(&discovery, &config, &waker), 0);
@@ -132,10 +132,10 @@ Test(discovery, finds_each_address_once_in_order)
     assert_host(0, "10.0.0.1");
     assert_host(1, "10.0.0.2");
     assert_host(2, "10.0.0.3");
-    cr_assert_not(discovery_is_news(&discovery), "taken");
+    cr_assert_not(discovery_has_news(&discovery), "taken");
 }
 
-Test(discovery, more_than_there_is_room_for_keeps_the_first)
+Test(discovery, of_too_many_addresses_the_first_are_kept)
 {
     uint32_t hosts[ANSWER_MAX];
 
@@ -149,75 +149,75 @@ Test(discovery, more_than_there_is_room_for_keeps_the_first)
     assert_host(DISCOVERY_MAX - 1, "10.0.0.129");
 }
 
-Test(discovery, failures_and_empty_answers_keep_what_was_known)
+Test(discovery, failures_and_empty_answers_keep_the_previous_result)
 {
     find(1, (const uint32_t[]){7});
     cr_assert_eq(discovery_start(&discovery, &config, &waker), 0);
     wait_for_news();
     cr_assert_eq(discovery_take(&discovery, list), 1);
     script.error = EAI_AGAIN;
-    discovery_look(&discovery);
+    discovery_request(&discovery);
     wait_for_lookups(2);
     script.error = 0;
     script.count = 0;
-    discovery_look(&discovery);
+    discovery_request(&discovery);
     wait_for_lookups(3);
-    discovery_look(&discovery);
-    wait_for_lookups(4); /* so the third has been dealt with */
-    cr_assert_str_eq(discovery_why(discovery_failure(&discovery)), "the answer is empty");
-    cr_assert_not(discovery_is_news(&discovery));
+    discovery_request(&discovery);
+    wait_for_lookups(4); /* so the third result was processed */
+    cr_assert_str_eq(discovery_reason(discovery_failure(&discovery)), "the answer is empty");
+    cr_assert_not(discovery_has_news(&discovery));
     cr_assert(discovery_is_known(&discovery));
     cr_assert_eq(discovery_take(&discovery, list), 1);
 }
 
-Test(discovery, tells_why_it_has_found_nothing)
+Test(discovery, the_reason_of_a_failed_lookup_is_reported)
 {
     is_gated = true;
     script.error = EAI_NONAME;
     cr_assert_eq(discovery_start(&discovery, &config, &waker), 0);
-    cr_assert_str_eq(discovery_why(discovery_failure(&discovery)), "no answer yet");
-    (void)sem_post(&may_answer);
+    cr_assert_str_eq(discovery_reason(discovery_failure(&discovery)), "no answer yet");
+    (void)sem_post(&may_reply);
     while (discovery_failure(&discovery) != EAI_NONAME)
         (void)sched_yield(); /* until the test's timeout */
-    cr_assert_str_eq(discovery_why(EAI_NONAME), "Name or service not known");
+    cr_assert_str_eq(discovery_reason(EAI_NONAME), "Name or service not known");
     is_gated = false;
-    (void)sem_post(&may_answer);
+    (void)sem_post(&may_reply);
     script.error = 0;
     find(1, (const uint32_t[]){7});
-    discovery_look(&discovery);
+    discovery_request(&discovery);
     wait_for_news();
     cr_assert_eq(discovery_failure(&discovery), 0);
 }
 
-Test(discovery, the_same_again_is_no_news)
+Test(discovery, an_unchanged_result_is_no_news)
 {
     find(2, (const uint32_t[]){1, 2});
     cr_assert_eq(discovery_start(&discovery, &config, &waker), 0);
     wait_for_news();
     (void)discovery_take(&discovery, list);
     find(2, (const uint32_t[]){2, 1});
-    discovery_look(&discovery);
+    discovery_request(&discovery);
     wait_for_lookups(2);
-    discovery_look(&discovery);
+    discovery_request(&discovery);
     wait_for_lookups(3);
-    cr_assert_not(discovery_is_news(&discovery));
+    cr_assert_not(discovery_has_news(&discovery));
     find(3, (const uint32_t[]){2, 1, 9});
-    discovery_look(&discovery);
+    discovery_request(&discovery);
     wait_for_news();
     cr_assert_eq(discovery_take(&discovery, list), 3);
 }
 
-Test(discovery, hurried_or_asked_it_looks_once_a_second)
+Test(discovery, fast_polling_and_requests_look_up_once_a_second)
 {
     uint64_t start_ns = clock_now_ns();
 
     cr_assert_eq(discovery_start(&discovery, &config, &waker), 0);
-    discovery_hurry(&discovery, true);
+    discovery_set_fast(&discovery, true);
     wait_for_lookups(3);
     cr_assert_geq(clock_now_ns() - start_ns, 2 * NS_PER_SEC);
-    discovery_hurry(&discovery, false);
-    discovery_look(&discovery);
-    discovery_look(&discovery);
+    discovery_set_fast(&discovery, false);
+    discovery_request(&discovery);
+    discovery_request(&discovery);
     wait_for_lookups(4);
     cr_assert_geq(clock_now_ns() - start_ns, 3 * NS_PER_SEC);
 }
@@ -234,7 +234,7 @@ Test(discovery, a_stop_does_not_wait_for_a_lookup_that_blocks)
     start_ns = clock_now_ns();
     discovery_stop(&discovery);
     cr_assert_lt(clock_now_ns() - start_ns, 10 * NS_PER_SEC);
-    cr_assert_eq(sem_post(&may_answer), 0); /* late, and to nobody */
-    (void)nanosleep(&while_it_ends, NULL);  /* what would break, breaks in it */
-    cr_assert_not(discovery_is_news(&discovery));
+    cr_assert_eq(sem_post(&may_reply), 0); /* late: nobody reads the result */
+    (void)nanosleep(&while_it_ends, NULL); /* a use after free would happen here */
+    cr_assert_not(discovery_has_news(&discovery));
 }

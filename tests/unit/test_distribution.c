@@ -31,7 +31,7 @@ Test(distribution, bounds_rise_and_every_metric_has_some)
     }
 }
 
-Test(distribution, a_bound_belongs_to_its_bucket)
+Test(distribution, value_equal_to_a_bound_is_in_its_bucket)
 {
     for (size_t id = 0; id < DISTRIBUTION_COUNT; id++) {
         const uint64_t *bounds = distribution_table[id].bounds;
@@ -61,5 +61,5 @@ Test(distribution, threads_are_summed)
     cr_assert_eq(hold->buckets[distribution_bound_count(DISTRIBUTION_HOLD)], 1);
     cr_assert_eq(distribution_count(hold), 4);
     cr_assert_eq(hold->sum, (3 + 4 + 5 + 3600 * 1000) * DISTRIBUTION_MS);
-    cr_assert_eq(distribution_count(&sums[DISTRIBUTION_SEND_TRAIN]), 0);
+    cr_assert_eq(distribution_count(&sums[DISTRIBUTION_SEND_GSO_BATCH]), 0);
 }

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "headless/document/document.h"
+#include "document/document.h"
 
 static const struct document_option options[] = {
     {.letter = 'c', .name = "config", .value = "FILE", .help = "Read: a [file]."},
@@ -47,17 +47,6 @@ static char *bash_text(void)
     FILE *out = open_memstream(&text, &size);
 
     document_bash(&program, out);
-    (void)fclose(out);
-    return text;
-}
-
-static char *zsh_text(void)
-{
-    char *text = NULL;
-    size_t size = 0;
-    FILE *out = open_memstream(&text, &size);
-
-    document_zsh(&program, out);
     (void)fclose(out);
     return text;
 }
@@ -198,22 +187,6 @@ Test(document, bash_knows_commands_options_and_values)
     expect_in(script, "complete -F _a_tool a-tool\n");
     cr_expect_null(strstr(script, "NAME"), "the walk has its name");
     cr_expect_null(strstr(script, "--help\" |"), "--help takes no value");
-    free(script);
-}
-
-Test(document, zsh_is_given_what_it_would_not_take_amiss)
-{
-    char *script = zsh_text();
-
-    cr_expect_eq(strncmp(script, "#compdef a-tool\n", 16), 0);
-    expect_in(script, "        '-c+[Read\\: a \\[file\\].]:FILE:_files'\n");
-    expect_in(script, "        '--config=[Read\\: a \\[file\\].]:FILE:_files'\n");
-    expect_in(script,
-              "        '--form=[it'\\''s how]:framed|raw|udp\\://HOST\\:PORT:(framed raw)'\n");
-    expect_in(script, "        '1:WHO:()'\n");
-    expect_in(script, "        '*:FILE...:_files'\n");
-    expect_in(script, "        'get:who leads'\n        'set:tell'\n");
-    expect_in(script, "        'leader:several'\n        'plot:draw'\n");
     free(script);
 }
 

@@ -1,4 +1,4 @@
-/* Single steps of the election that chance finds late: see also tests/sim and tests/model. */
+/* election: single steps that random runs rarely reach; tests/sim and tests/model have the rest. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 
@@ -7,7 +7,7 @@
 
 #define MS NS_PER_MS
 
-/* Pod 1 of three; 2 is the candidate and leader, 3 another. */
+/* The tested instance is 1 of three; 2 is the leader or a candidate, 3 the other member. */
 enum { SELF = 1, LEADER = 2, OTHER = 3 };
 
 static struct election e;
@@ -60,10 +60,10 @@ static bool is_granted(void)
     for (size_t i = 0; i < actions.count; i++) {
         const struct election_message *m = &actions.list[i].message;
 
-        if (m->type == ELECTION_VOTE_ANSWER)
+        if (m->type == ELECTION_VOTE_REPLY)
             return m->flags & ELECTION_FLAG_GRANTED;
     }
-    cr_assert_fail("no answer to the vote");
+    cr_assert_fail("no reply to the vote request");
     return false;
 }
 
@@ -79,15 +79,15 @@ static bool votes_for(uint64_t candidate, uint64_t term, uint16_t flags)
     return is_granted();
 }
 
-static void resign(uint64_t term)
+static void hear_step_down(uint64_t term)
 {
-    struct election_message m = message(ELECTION_RESIGN, LEADER, term);
+    struct election_message m = message(ELECTION_STEP_DOWN, LEADER, term);
 
     m.leader = OTHER;
     step(ELECTION_MESSAGE, &m, NULL);
 }
 
-/* A member of the three that follows nobody yet, and is bound to nobody. */
+/* A member of three that follows no leader yet, and has granted no lease. */
 static void setup(void)
 {
     const struct election_config config = {.self = member(SELF),
@@ -107,56 +107,56 @@ static void setup(void)
     for (uint16_t i = 0; i < 3; i++)
         e.list.members[i] = member(i + 1U);
     e.self_index = 0;
-    e.is_fresh = false;
+    e.is_volatile = false;
     now_ns += 10 * NS_PER_SEC;
 }
 
 TestSuite(election, .init = setup);
 
 /*
- * Pod 2 led term 1 and resigned, which we missed. It stands again, has our vote in term 2, and
- * leads by it. Then the heartbeat and the RESIGN of term 1 arrive after all.
+ * Instance 2 led term 1 and stepped down, which we missed. It stands again, gets our vote in term 2
+ * and leads by it. Then the heartbeat and the STEP_DOWN of term 1 arrive late.
  */
-Test(election, an_old_resign_does_not_waive_a_later_vote)
+Test(election, late_step_down_does_not_waive_a_later_vote)
 {
     cr_assert(votes_for(LEADER, 2, 0));
     now_ns += MS;
     hear_heartbeat(LEADER, 1);
     now_ns += MS;
-    resign(1);
+    hear_step_down(1);
     now_ns += MS;
     cr_assert_not(votes_for(OTHER, 3, 0));
 }
 
-/* The same, told by the successor. */
-Test(election, the_word_of_an_old_resign_does_not_waive_a_later_vote)
+/* The same, reported by the successor. */
+Test(election, report_of_a_late_step_down_does_not_waive_a_later_vote)
 {
     cr_assert(votes_for(LEADER, 2, 0));
     now_ns += MS;
     hear_heartbeat(LEADER, 1);
     now_ns += MS;
-    cr_assert_not(votes_for(OTHER, 3, ELECTION_FLAG_RESIGNED));
+    cr_assert_not(votes_for(OTHER, 3, ELECTION_FLAG_STEPPED_DOWN));
 }
 
-Test(election, a_resign_waives_what_was_promised_in_its_term)
+Test(election, step_down_waives_the_lease_grant_of_its_term)
 {
     hear_heartbeat(LEADER, 1);
     now_ns += MS;
     cr_assert_not(votes_for(OTHER, 2, 0));
-    resign(1);
+    hear_step_down(1);
     now_ns += MS;
     cr_assert(votes_for(OTHER, 3, 0));
 }
 
-Test(election, the_successor_s_word_waives_it_too)
+Test(election, report_by_the_successor_waives_the_lease_grant)
 {
     hear_heartbeat(LEADER, 1);
     now_ns += MS;
-    cr_assert(votes_for(OTHER, 2, ELECTION_FLAG_RESIGNED));
+    cr_assert(votes_for(OTHER, 2, ELECTION_FLAG_STEPPED_DOWN));
 }
 
-/* Its lease may rest on the longer one still. */
-Test(election, a_shorter_promise_does_not_end_a_longer_one)
+/* The leader's lease may still rest on the longer grant. */
+Test(election, shorter_lease_grant_does_not_end_a_longer_one)
 {
     struct election_message quick = message(ELECTION_HEARTBEAT, LEADER, 1);
 
@@ -164,13 +164,13 @@ Test(election, a_shorter_promise_does_not_end_a_longer_one)
     now_ns += MS;
     quick.interval_ns = 10 * MS;
     step(ELECTION_MESSAGE, &quick, NULL);
-    now_ns += 500 * MS; /* silent for long, by the shorter ones */
+    now_ns += 500 * MS; /* longer than the detection time of the shorter grant */
     cr_assert_not(votes_for(OTHER, 2, 0));
     now_ns += 500 * MS;
     cr_assert(votes_for(OTHER, 3, 0));
 }
 
-Test(election, a_shorter_vote_does_not_end_a_longer_promise)
+Test(election, shorter_vote_does_not_end_a_longer_lease_grant)
 {
     struct election_message vote = message(ELECTION_VOTE, LEADER, 2);
 
@@ -188,71 +188,72 @@ static void grant(enum election_message_type type, uint64_t from)
     struct election_message m = message(type, from, e.campaign.term);
 
     m.flags = ELECTION_FLAG_GRANTED;
-    m.promise_ns = 800 * MS;
+    m.lease_grant_ns = 800 * MS;
     step(ELECTION_MESSAGE, &m, NULL);
 }
 
-static void answer_campaign(enum election_message_type type, uint64_t from)
+static void reply_to_campaign(enum election_message_type type, uint64_t from)
 {
     grant(type, from);
     step(ELECTION_TICK, NULL, NULL);
 }
 
 /*
- * It was forgotten while it was cut off, and has taken a seat in its own copy of the list. Two
- * such, each with another half of what was left of the list, would each be a majority of three.
+ * This instance was removed while it was cut off, and has added an entry to its own copy of the
+ * list. Two such instances, each with another half of the remaining list, would each have a
+ * majority of three.
  */
-Test(election, the_vote_of_the_uninvited_for_itself_does_not_count)
+Test(election, self_vote_of_unlisted_candidate_is_ignored)
 {
-    e.is_uninvited = true;
-    e.candidate_ns = now_ns;
+    e.is_unlisted = true;
+    e.candidacy_ns = now_ns;
     step(ELECTION_TICK, NULL, NULL);
     cr_assert_eq(e.campaign.stage, ELECTION_STAGE_PREVOTE);
-    answer_campaign(ELECTION_PREVOTE_ANSWER, LEADER);
-    cr_assert_eq(e.campaign.stage, ELECTION_STAGE_PREVOTE, "one of three, and itself");
-    answer_campaign(ELECTION_PREVOTE_ANSWER, OTHER);
+    reply_to_campaign(ELECTION_PREVOTE_REPLY, LEADER);
+    cr_assert_eq(e.campaign.stage, ELECTION_STAGE_PREVOTE, "only one other of three granted it");
+    reply_to_campaign(ELECTION_PREVOTE_REPLY, OTHER);
     cr_assert_eq(e.campaign.stage, ELECTION_STAGE_VOTE);
 }
 
-/* A pod that was restarted, and one other of the same fate; the third does not come back. */
-static void restarted(uint16_t flags_of_other)
+/* A restarted instance, and one other that was restarted too; the third stays away. */
+static void restart_two(uint16_t flags_of_other)
 {
     const struct election_config config = e.config;
     const struct election_member other = member(OTHER);
     struct election_event candidates = {
         .type = ELECTION_CANDIDATES, .candidates = &other.address, .candidate_count = 1};
-    struct election_message here = message(ELECTION_HERE, OTHER, 0);
+    struct election_message hello = message(ELECTION_HELLO, OTHER, 0);
 
     memset(&e, 0, sizeof(e));
     election_init(&e, &config, now_ns);
     election_step(&e, &candidates, now_ns, &actions);
     now_ns += 5 * NS_PER_SEC;
-    here.list = (struct election_list_id){0};
-    here.member_count = 1;
-    here.flags = flags_of_other;
-    step(ELECTION_MESSAGE, &here, &other);
-    cr_assert_eq(e.state, ELECTION_JOINING, "a majority of three is two, but both are asked");
+    hello.list = (struct election_list_id){0};
+    hello.member_count = 1;
+    hello.flags = flags_of_other;
+    step(ELECTION_MESSAGE, &hello, &other);
+    cr_assert_eq(e.state, ELECTION_JOINING, "the third may still answer");
 }
 
-Test(election, force_leads_those_that_are_there)
+Test(election, force_leads_the_members_that_answer)
 {
-    restarted(0);
+    restart_two(0);
     step(ELECTION_FORCE, NULL, NULL);
     cr_assert_eq(e.state, ELECTION_LEADER);
     cr_assert_eq(e.list.count, 2);
-    cr_assert_eq(election_needed(&e), 2, "of those that are there");
+    cr_assert_eq(election_needed(&e), 2, "a majority of the two that answer");
 }
 
-Test(election, force_does_nothing_where_there_is_a_cluster_to_join)
+Test(election, force_is_ignored_where_a_cluster_can_be_joined)
 {
-    restarted(ELECTION_FLAG_LISTED);
+    restart_two(ELECTION_FLAG_LISTED);
     step(ELECTION_FORCE, NULL, NULL);
     cr_assert_eq(e.state, ELECTION_JOINING);
     cr_assert_eq(e.list.count, 0);
 }
 
-/* The configuration of another pod was changed before ours, and has been obeyed. */
-Test(election, the_highest_generation_goes_round)
+/* The configuration of another pod was changed before ours, and its command carried out. */
+Test(election, highest_generation_is_kept_and_passed_on)
 {
     struct election_message m = message(ELECTION_HEARTBEAT, LEADER, 1);
 
@@ -267,43 +268,44 @@ Test(election, the_highest_generation_goes_round)
     cr_assert_eq(actions.list[0].message.generation, 9);
 }
 
-/* A pod that was restarted hears two members of a cluster without a leader: whom does it ask? */
-static uint64_t asked_for_the_list(uint32_t version_of_leader, uint32_t version_of_other)
+/* A restarted instance gets HELLO from two members of a cluster without a leader. Returns which of
+ * them it asks for the list. */
+static uint64_t list_request_target(uint32_t version_of_leader, uint32_t version_of_other)
 {
     const struct election_member both[] = {member(LEADER), member(OTHER)};
     const uint32_t versions[] = {version_of_leader, version_of_other};
-    struct election_message here;
+    struct election_message hello;
 
-    restarted(ELECTION_FLAG_LISTED);
+    restart_two(ELECTION_FLAG_LISTED);
     for (unsigned heard = 0; heard < 100; heard++) {
         for (size_t i = 0; i < 2; i++) {
-            here = message(ELECTION_HERE, both[i].instance, 9);
-            here.list = (struct election_list_id){.term = 9, .version = versions[i]};
-            here.member_count = 1;
-            here.flags = ELECTION_FLAG_LISTED;
-            step(ELECTION_MESSAGE, &here, &both[i]);
+            hello = message(ELECTION_HELLO, both[i].instance, 9);
+            hello.list = (struct election_list_id){.term = 9, .version = versions[i]};
+            hello.member_count = 1;
+            hello.flags = ELECTION_FLAG_LISTED;
+            step(ELECTION_MESSAGE, &hello, &both[i]);
         }
         now_ns += 200 * MS;
         step(ELECTION_TICK, NULL, NULL);
         for (size_t i = 0; i < actions.count; i++) {
-            if (actions.list[i].message.type == ELECTION_LIST_ASK)
+            if (actions.list[i].message.type == ELECTION_LIST_REQUEST)
                 return actions.list[i].message.to;
         }
     }
-    cr_assert_fail("it asked nobody");
+    cr_assert_fail("no LIST_REQUEST was sent");
     return 0;
 }
 
-/* With the older one it could never be elected: who has the newer one refuses. */
-Test(election, the_uninvited_asks_for_the_newest_list)
+/* With the older list it could not be elected: a member with the newer one rejects it. */
+Test(election, unlisted_instance_requests_the_newest_list)
 {
-    cr_assert_eq(asked_for_the_list(1, 2), OTHER);
+    cr_assert_eq(list_request_target(1, 2), OTHER);
     setup();
-    cr_assert_eq(asked_for_the_list(2, 1), LEADER);
+    cr_assert_eq(list_request_target(2, 1), LEADER);
 }
 
-/* The wire refuses it too (test_peer); this is what stands between it and the fixed arrays. */
-Test(election, a_list_of_a_thousand_changes_nothing)
+/* The wire rejects it too (test_peer); this check protects the fixed arrays. */
+Test(election, list_of_a_thousand_members_is_ignored)
 {
     const struct election before = e;
     const struct election_member page[ELECTION_PAGE] = {member(7), member(8), member(9),
@@ -318,12 +320,12 @@ Test(election, a_list_of_a_thousand_changes_nothing)
         m.member_count = ELECTION_PAGE;
         step(ELECTION_MESSAGE, &m, page);
     }
-    cr_assert_eq(memcmp(&e.list, &before.list, sizeof(e.list)), 0, "it keeps its list");
+    cr_assert_eq(memcmp(&e.list, &before.list, sizeof(e.list)), 0, "the list is unchanged");
     cr_assert_eq(e.arrived, 0);
     cr_assert_eq(memcmp(&e.arriving, &before.arriving, sizeof(e.arriving)), 0);
 }
 
-/* Whom the next heartbeat calls live, as a bitmap. */
+/* The bitmap of live members in the next heartbeat. */
 static uint64_t live_in_heartbeat(void)
 {
     for (size_t i = 0; i < actions.count; i++) {
@@ -334,60 +336,60 @@ static uint64_t live_in_heartbeat(void)
     return 0;
 }
 
-/* Else a command that names it, right after the change of the leader, would be refused. */
-Test(election, who_was_not_heard_yet_is_not_dead_to_a_new_leader)
+/* Otherwise a command that names it, right after the change of leader, would be rejected. */
+Test(election, silent_member_is_not_yet_dead_to_a_new_leader)
 {
-    e.peers[2].heard_ns = now_ns - 9 * NS_PER_SEC; /* or said something long ago, as followers do */
-    e.candidate_ns = now_ns;
+    e.peers[2].heard_ns = now_ns - 9 * NS_PER_SEC; /* followers rarely exchange messages */
+    e.candidacy_ns = now_ns;
     step(ELECTION_TICK, NULL, NULL);
-    answer_campaign(ELECTION_PREVOTE_ANSWER, LEADER);
+    reply_to_campaign(ELECTION_PREVOTE_REPLY, LEADER);
     cr_assert_eq(e.campaign.stage, ELECTION_STAGE_VOTE);
-    grant(ELECTION_VOTE_ANSWER, LEADER);
+    grant(ELECTION_VOTE_REPLY, LEADER);
     cr_assert_eq(e.state, ELECTION_LEADER);
-    cr_assert_eq(live_in_heartbeat(), 7, "OTHER has not had the time to answer");
+    cr_assert_eq(live_in_heartbeat(), 7, "OTHER has not had the time to reply");
     now_ns += 801 * MS;
     step(ELECTION_TICK, NULL, NULL);
-    cr_assert_eq(live_in_heartbeat() & 4, 0, "and now it is dead");
+    cr_assert_eq(live_in_heartbeat() & 4, 0, "OTHER is dead");
 }
 
-Test(election, who_was_deposed_is_dead_to_its_successor)
+Test(election, deposed_leader_is_dead_to_its_successor)
 {
     e.leader = OTHER;
     e.term = 1;
     e.heard_ns = now_ns - 9 * NS_PER_SEC;
-    e.candidate_ns = now_ns;
+    e.candidacy_ns = now_ns;
     step(ELECTION_TICK, NULL, NULL);
-    answer_campaign(ELECTION_PREVOTE_ANSWER, LEADER);
-    grant(ELECTION_VOTE_ANSWER, LEADER);
+    reply_to_campaign(ELECTION_PREVOTE_REPLY, LEADER);
+    grant(ELECTION_VOTE_REPLY, LEADER);
     cr_assert_eq(e.state, ELECTION_LEADER);
     cr_assert_eq(live_in_heartbeat(), 3);
 }
 
-/* Terms are counted upwards from what others say: near the end of 64 bits they would begin anew.
- * Above what is believed there must be room for all terms to come. */
-Test(election, a_term_near_the_end_of_all_terms_is_no_one_s)
+/* New terms count up from the highest seen. A term near the end of 64 bits would make them wrap, so
+ * the highest accepted term leaves room for all later ones. */
+Test(election, term_above_half_of_the_maximum_is_rejected)
 {
-    struct election_message who = message(ELECTION_WHO, OTHER, 1);
+    struct election_message discover = message(ELECTION_DISCOVER, OTHER, 1);
     const struct election_member other = member(OTHER);
 
-    restarted(0);
-    e.seen_term = 5000; /* a hint, which a lower term might end */
-    who.member_count = 1;
-    who.seen = UINT64_MAX;
-    step(ELECTION_MESSAGE, &who, &other);
+    restart_two(0);
+    e.seen_term = 5000; /* a hint, which a lower term could replace */
+    discover.member_count = 1;
+    discover.seen = UINT64_MAX;
+    step(ELECTION_MESSAGE, &discover, &other);
     cr_assert_eq(e.seen_term, 5000, "%llu", (unsigned long long)e.seen_term);
     cr_assert_eq(e.counts.leaps_refused, 1);
     cr_assert_not(votes_for(OTHER, UINT64_MAX, 0));
     cr_assert_eq(e.voted_term, 0);
-    who.seen = ELECTION_TERM_MAX / 2;
-    step(ELECTION_MESSAGE, &who, &other);
+    discover.seen = ELECTION_TERM_MAX / 2;
+    step(ELECTION_MESSAGE, &discover, &other);
     cr_assert_eq(e.seen_term, ELECTION_TERM_MAX / 2);
-    who.seen++;
-    step(ELECTION_MESSAGE, &who, &other);
+    discover.seen++;
+    step(ELECTION_MESSAGE, &discover, &other);
     cr_assert_eq(e.seen_term, ELECTION_TERM_MAX / 2);
 }
 
-Test(election, a_stored_term_out_of_this_world_is_not_believed)
+Test(election, stored_term_above_half_of_the_maximum_is_ignored)
 {
     struct election_config config = e.config;
 

@@ -10,18 +10,18 @@ TestSuite(events, .init = setup, .fini = teardown, .timeout = 60);
 /* As the supervisor would: pod 7, which may be led by until then. */
 static void publish(uint64_t term, uint64_t until_ns)
 {
-    struct view *view = NULL;
+    struct leader_snapshot *leadership = NULL;
 
-    while (!view) /* the threads let go of an older one; the test has a time limit */
-        view = view_draft(&plane.board);
-    view->kind = VIEW_LEADER_MEMBER;
-    view->term = term;
-    view->cause = "command";
-    view->leader_instance = 7;
-    cr_assert_eq(address_parse_ip("10.0.0.7", &view->leader), 0);
-    atomic_store_explicit(&view->valid_until_ns, until_ns, memory_order_relaxed);
-    view_publish(&plane.board, view);
-    plane_wake(&plane);
+    while (!leadership) /* the threads let go of an older one; the test has a time limit */
+        leadership = snapshot_draft(&data_plane.publisher);
+    leadership->kind = LEADER_MEMBER;
+    leadership->term = term;
+    leadership->cause = "command";
+    leadership->leader_instance = 7;
+    cr_assert_eq(address_parse_ip("10.0.0.7", &leadership->leader), 0);
+    atomic_store_explicit(&leadership->valid_until_ns, until_ns, memory_order_relaxed);
+    snapshot_publish(&data_plane.publisher, leadership);
+    data_plane_wake(&data_plane);
 }
 
 /* A line of the stream, without its end; "(end)" when there is none. */
@@ -110,7 +110,7 @@ Test(events, the_state_at_the_start_and_then_each_change)
     for (unsigned term = 3; term < 20; term++) {
         char expected[32];
 
-        publish(term, VIEW_FOREVER);
+        publish(term, SNAPSHOT_NO_EXPIRY);
         (void)snprintf(expected, sizeof(expected), "\"term\":%u,", term);
         cr_assert_gt(hear_until(fd, expected), id);
         id++;
@@ -124,7 +124,7 @@ Test(events, the_data_is_the_page_leader)
     int fd;
 
     start();
-    publish(3, VIEW_FOREVER);
+    publish(3, SNAPSHOT_NO_EXPIRY);
     fd = open_stream();
     (void)hear_until(fd, "\"term\":3,");
     cr_assert_geq(asprintf(&told, "%s\n", answer + strlen("data: ")), 0);
@@ -166,7 +166,7 @@ Test(events, a_stream_without_news_is_kept_alive)
         if (strncmp(line, "data: ", 6) == 0) /* the notifier's first look may say it once more */
             backdate(EVENTS_KEEP_ALIVE_NS);
     }
-    publish(3, VIEW_FOREVER);
+    publish(3, SNAPSHOT_NO_EXPIRY);
     (void)hear_until(fd, "\"term\":3,");
     (void)close(fd);
 }
@@ -188,7 +188,7 @@ Test(events, one_too_many_is_refused_and_probes_are_answered)
     cr_assert_eq(get("/livez"), 200);
     cr_assert_eq(get("/metrics"), 200);
     cr_assert_not_null(strstr(body(), "\nheadlessd_event_streams 16\n"));
-    publish(3, VIEW_FOREVER);
+    publish(3, SNAPSHOT_NO_EXPIRY);
     for (size_t i = 0; i < EVENTS_STREAMS_MAX; i++)
         (void)hear_until(streams[i], "\"term\":3,");
     for (size_t i = 0; i < 63; i++)
@@ -211,7 +211,7 @@ Test(events, one_client_does_not_take_all)
     cr_assert_eq(get("/events"), 503);
     cr_assert_eq(strncmp(body(), "8 streams are open from your address", 36), 0);
     other = open_stream_from("127.0.0.2");
-    publish(3, VIEW_FOREVER);
+    publish(3, SNAPSHOT_NO_EXPIRY);
     (void)hear_until(other, "\"term\":3,");
     (void)hear_until(streams[0], "\"term\":3,");
     (void)close(streams[3]);
@@ -246,11 +246,11 @@ Test(events, only_get_and_head)
 /* A list as long as can be, so that a few states fill every buffer. */
 static void publish_longest_list(void)
 {
-    struct view *view = view_draft(&plane.board);
+    struct leader_snapshot *leadership = snapshot_draft(&data_plane.publisher);
 
-    cr_assert_not_null(view);
-    fill_list(view);
-    view_publish(&plane.board, view);
+    cr_assert_not_null(leadership);
+    fill_list(leadership);
+    snapshot_publish(&data_plane.publisher, leadership);
 }
 
 Test(events, a_slow_reader_is_told_the_latest_and_holds_nobody_up)
@@ -268,7 +268,7 @@ Test(events, a_slow_reader_is_told_the_latest_and_holds_nobody_up)
     for (unsigned term = 1; term <= changes; term++) {
         char expected[32];
 
-        publish(term, VIEW_FOREVER);
+        publish(term, SNAPSHOT_NO_EXPIRY);
         (void)snprintf(expected, sizeof(expected), "\"term\":%u,", term);
         (void)hear_until(quick, expected);
     }
@@ -308,7 +308,7 @@ Test(events, a_reader_that_stands_still_does_not_hold_the_end_up)
     fd = open_stream();
     (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
     for (unsigned term = 1; term <= 20; term++) {
-        publish(term, VIEW_FOREVER);
+        publish(term, SNAPSHOT_NO_EXPIRY);
         (void)usleep(5000); /* to be told most of them; none of it is necessary */
     }
     before_ns = clock_now_ns();

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "headless/data/hold.h"
+#include "data/hold.h"
 
 #define PAYLOAD_MAX 65507
 #define START_NS    (1000 * NS_PER_SEC)

@@ -12,7 +12,7 @@
 #define PATIENCE_MS 30000
 
 static struct config config;
-static struct plane plane;
+static struct data_plane data_plane;
 static struct supervisor_report report;
 static struct notifier notifier;
 static struct udp_socket app;
@@ -25,13 +25,13 @@ static void setup(void)
     cr_assert_eq(address_parse("127.0.0.1:0", 0, &at), 0);
     cr_assert_eq(udp_open(&at, &options, &app), 0);
     config.app_notify = app.local;
-    view_board_init(&plane.board);
-    plane.identity.instance = 1;
+    snapshot_publisher_init(&data_plane.publisher);
+    data_plane.identity.instance = 1;
 }
 
 static void start(void)
 {
-    cr_assert_eq(notifier_start(&notifier, &config, &plane, &report, NULL), 0);
+    cr_assert_eq(notifier_start(&notifier, &config, &data_plane, &report, NULL), 0);
 }
 
 static void teardown(void)
@@ -45,17 +45,17 @@ TestSuite(notify, .init = setup, .fini = teardown, .timeout = 60);
 /* As the supervisor would; instance 0: nobody leads. */
 static void publish(uint64_t term, uint64_t instance, uint64_t until_ns)
 {
-    struct view *view = view_draft(&plane.board);
+    struct leader_snapshot *leadership = snapshot_draft(&data_plane.publisher);
 
-    cr_assert_not_null(view);
-    view->term = term;
-    view->cause = "command";
-    view->kind = instance ? VIEW_LEADER_MEMBER : VIEW_LEADER_NONE;
-    view->leader_instance = instance;
-    (void)address_parse_ip("10.0.0.7", &view->leader);
-    atomic_store_explicit(&view->valid_until_ns, until_ns, memory_order_relaxed);
-    view_publish(&plane.board, view);
-    plane_wake(&plane);
+    cr_assert_not_null(leadership);
+    leadership->term = term;
+    leadership->cause = "command";
+    leadership->kind = instance ? LEADER_MEMBER : LEADER_NONE;
+    leadership->leader_instance = instance;
+    (void)address_parse_ip("10.0.0.7", &leadership->leader);
+    atomic_store_explicit(&leadership->valid_until_ns, until_ns, memory_order_relaxed);
+    snapshot_publish(&data_plane.publisher, leadership);
+    data_plane_wake(&data_plane);
 }
 
 /* The next datagram that the app is sent. */
@@ -82,12 +82,12 @@ Test(notify, the_state_at_the_start_and_then_each_change)
 {
     start();
     EXPECT_HEARD("{\"leader\":null,\"term\":0");
-    publish(3, 7, VIEW_FOREVER);
+    publish(3, 7, SNAPSHOT_NO_EXPIRY);
     EXPECT_HEARD("{\"leader\":{\"address\":\"10.0.0.7\"");
-    publish(3, 7, VIEW_FOREVER); /* another view that says the same */
-    publish(4, 7, VIEW_FOREVER);
+    publish(3, 7, SNAPSHOT_NO_EXPIRY); /* another leadership that says the same */
+    publish(4, 7, SNAPSHOT_NO_EXPIRY);
     EXPECT_HEARD("\"term\":4");
-    publish(5, 8, VIEW_FOREVER);
+    publish(5, 8, SNAPSHOT_NO_EXPIRY);
     EXPECT_HEARD("\"term\":5");
     publish(5, 0, 0);
     EXPECT_HEARD("{\"leader\":null,\"term\":5");
@@ -107,26 +107,26 @@ Test(notify, a_refusal_does_not_cost_the_next_one)
     start();
     EXPECT_HEARD("\"term\":0");
     udp_close(&app);
-    publish(3, 7, VIEW_FOREVER);
+    publish(3, 7, SNAPSHOT_NO_EXPIRY);
     while (atomic_load(&notifier.counters.value[COUNTER_NOTIFIED]) < 2)
         ; /* the test has a time limit */
     cr_assert_eq(udp_open(&config.app_notify, &(struct udp_options){0}, &app), 0);
-    publish(4, 7, VIEW_FOREVER);
+    publish(4, 7, SNAPSHOT_NO_EXPIRY);
     EXPECT_HEARD("\"term\":4");
 }
 
 Test(notify, the_longest_list_fits_into_a_datagram)
 {
     struct json_object *told, *list;
-    struct view *view = view_draft(&plane.board);
+    struct leader_snapshot *leadership = snapshot_draft(&data_plane.publisher);
 
-    cr_assert_not_null(view);
-    fill_list(view);
-    view_publish(&plane.board, view);
+    cr_assert_not_null(leadership);
+    fill_list(leadership);
+    snapshot_publish(&data_plane.publisher, leadership);
     start();
     told = json_tokener_parse(heard());
     cr_assert(json_object_object_get_ex(told, "leader_list", &list));
-    cr_assert_eq(json_object_array_length(list), VIEW_MEMBERS_MAX);
+    cr_assert_eq(json_object_array_length(list), MEMBERS_MAX);
     (void)json_object_put(told);
 }
 
@@ -135,5 +135,5 @@ Test(notify, nobody_is_told_without_an_address)
     config.app_notify = (struct address){0};
     start();
     cr_assert_eq(notifier.socket.fd, -1);
-    cr_assert_null(plane.watcher);
+    cr_assert_null(data_plane.watcher);
 }

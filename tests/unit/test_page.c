@@ -193,7 +193,7 @@ Test(page, options_are_shown_or_said_to_be_none)
 /* The requests and answers of each edge, in the order in which they are drawn. */
 static void expect_ways(const char *const totals[6])
 {
-    const char *at = strstr(text, "<svg class=\"lying\"");
+    const char *at = strstr(text, "<svg class=\"flow\"");
 
     for (size_t i = 0; i < 6; i++) {
         char total[64];
@@ -242,18 +242,18 @@ Test(page, the_picture_of_a_leader_has_its_app)
 
 static struct config config;
 static struct identity identity;
-static struct view view;
+static struct leader_snapshot leadership;
 static struct supervisor_report report;
-static struct reading reading = {.config = &config,
-                                 .identity = &identity,
-                                 .view = &view,
-                                 .report = &report,
-                                 .now_ns = 100 * SEC,
-                                 .uptime_ns = 90 * SEC,
-                                 .is_ready = true,
-                                 .readiness = "ready",
-                                 .last_reload_succeeded = true,
-                                 .wall_ns = 1795749151042000000};
+static struct admin_snapshot snapshot = {.config = &config,
+                                         .identity = &identity,
+                                         .leadership = &leadership,
+                                         .report = &report,
+                                         .now_ns = 100 * SEC,
+                                         .uptime_ns = 90 * SEC,
+                                         .is_ready = true,
+                                         .readiness = "ready",
+                                         .last_reload_succeeded = true,
+                                         .wall_ns = 1795749151042000000};
 
 /* One pod, with a name that is a trap, which leads itself. */
 static void render(void)
@@ -262,26 +262,26 @@ static void render(void)
 
     (void)strcpy(config.cluster, trap);
     (void)strcpy(identity.name, trap);
-    (void)strcpy(view.leader_name, trap);
+    (void)strcpy(leadership.leader_name, trap);
     cr_assert_eq(address_parse_ip("10.0.0.1", &identity.self), 0);
-    view.leader = identity.self;
-    view.members[0] = (struct member){.instance = 1, .address = identity.self};
-    (void)strcpy(view.members[0].name, trap);
-    view.member_count = 1;
-    view.cause = trap;
-    view.term = 3;
-    atomic_init(&report.member_states[0], ELECTION_MEMBER_LEADER);
-    view_history_begin(&view.history, 90 * SEC, SEC / 4, 3);
-    view_history_put(&view.history, &view);
-    text = page_html(&reading, &length);
+    leadership.leader = identity.self;
+    leadership.members[0] = (struct member){.instance = 1, .address = identity.self};
+    (void)strcpy(leadership.members[0].name, trap);
+    leadership.member_count = 1;
+    leadership.cause = trap;
+    leadership.term = 3;
+    atomic_init(&report.peers[0].state, ELECTION_MEMBER_LEADER);
+    leader_history_begin(&leadership.history, 90 * SEC, SEC / 4, 3);
+    leader_history_put(&leadership.history, &leadership);
+    text = page_html(&snapshot, &length);
     cr_assert_not_null(text);
     cr_assert_eq(strlen(text), length);
 }
 
 Test(page, names_cannot_become_part_of_the_page)
 {
-    view.kind = VIEW_LEADER_SELF;
-    atomic_init(&view.valid_until_ns, VIEW_FOREVER);
+    leadership.kind = LEADER_SELF;
+    atomic_init(&leadership.valid_until_ns, SNAPSHOT_NO_EXPIRY);
     render();
     expect_none("<script>alert");
     expect_none("</script>\"");
@@ -291,8 +291,8 @@ Test(page, names_cannot_become_part_of_the_page)
 
 Test(page, it_has_nothing_that_its_policy_forbids)
 {
-    view.kind = VIEW_LEADER_SELF;
-    atomic_init(&view.valid_until_ns, VIEW_FOREVER);
+    leadership.kind = LEADER_SELF;
+    atomic_init(&leadership.valid_until_ns, SNAPSHOT_NO_EXPIRY);
     render();
     expect_none(" style=");
     expect_none("<style");
@@ -304,8 +304,8 @@ Test(page, it_has_nothing_that_its_policy_forbids)
 
 Test(page, it_says_who_leads_since_when_and_why)
 {
-    view.kind = VIEW_LEADER_SELF;
-    atomic_init(&view.valid_until_ns, VIEW_FOREVER);
+    leadership.kind = LEADER_SELF;
+    atomic_init(&leadership.valid_until_ns, SNAPSHOT_NO_EXPIRY);
     render();
     expect("data-leads=\"yes\"");
     expect("10.0.0.1 · term <b id=\"term\">3</b>");
@@ -318,9 +318,9 @@ Test(page, it_says_who_leads_since_when_and_why)
 
 Test(page, it_says_that_nobody_leads_and_what_is_wrong)
 {
-    view.kind = VIEW_LEADER_NONE;
-    (void)strcpy(view.wanted_leader, "pod-9");
-    (void)strcpy(reading.readiness, "ready, but for <b>");
+    leadership.kind = LEADER_NONE;
+    (void)strcpy(leadership.wanted_leader, "pod-9");
+    (void)strcpy(snapshot.readiness, "ready, but for <b>");
     atomic_init(&report.key_mismatches, 2);
     atomic_init(&report.state, ELECTION_ISOLATED);
     render();

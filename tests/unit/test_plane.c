@@ -1,4 +1,4 @@
-/* plane: the way of datagrams through two pods. */
+/* data_plane: the way of datagrams through two pods. */
 #include "plane_fixture.h"
 
 /* Linked with --wrap: what our own code allocates. */
@@ -29,9 +29,9 @@ void *__wrap_aligned_alloc(size_t alignment, size_t bytes)
     return __real_aligned_alloc(alignment, bytes);
 }
 
-TestSuite(plane, .init = setup, .fini = teardown, .timeout = 30);
+TestSuite(data_plane, .init = setup, .fini = teardown, .timeout = 30);
 
-Test(plane, the_leader_answers_its_own_client)
+Test(data_plane, the_leader_answers_its_own_client)
 {
     publish(A, A, 1, 0);
     say(A, "hello");
@@ -40,7 +40,7 @@ Test(plane, the_leader_answers_its_own_client)
     cr_assert_eq(count(A, COUNTER_DELIVERED), 1);
 }
 
-Test(plane, a_follower_carries_there_and_back)
+Test(data_plane, a_follower_carries_there_and_back)
 {
     publish(A, A, 1, 0);
     publish(B, A, 1, 0);
@@ -55,7 +55,7 @@ Test(plane, a_follower_carries_there_and_back)
     cr_assert_eq(count(B, COUNTER_DELIVERED), 0);
 }
 
-Test(plane, a_batch_to_one_destination_is_one_frame)
+Test(data_plane, a_batch_to_one_destination_is_one_frame)
 {
     publish(A, A, 1, 0);
     publish(B, A, 1, 0);
@@ -68,9 +68,9 @@ Test(plane, a_batch_to_one_destination_is_one_frame)
     run(B);
 }
 
-Test(plane, what_is_held_comes_out_in_order_and_before_what_is_new)
+Test(data_plane, what_is_held_comes_out_in_order_and_before_what_is_new)
 {
-    struct hold *hold = &planes[A].workers[0].hold;
+    struct hold *hold = &data_planes[A].workers[0].hold;
     uint64_t began_ns;
     char text[8];
 
@@ -101,7 +101,7 @@ Test(plane, what_is_held_comes_out_in_order_and_before_what_is_new)
     cr_assert_str_eq(heard(), "new");
 }
 
-Test(plane, two_pods_that_believe_in_each_other_do_not_circulate)
+Test(data_plane, two_pods_that_believe_in_each_other_do_not_circulate)
 {
     publish(A, B, 1, 0);
     publish(B, A, 1, 0);
@@ -115,7 +115,7 @@ Test(plane, two_pods_that_believe_in_each_other_do_not_circulate)
     cr_assert_eq(count(B, COUNTER_RELAYED), 0);
 }
 
-Test(plane, the_second_hop_goes_only_towards_a_higher_term)
+Test(data_plane, the_second_hop_goes_only_towards_a_higher_term)
 {
     publish(A, B, 1, 0); /* A has not heard of the change */
     publish(B, A, 2, 0); /* B knows that A leads in term 2 */
@@ -128,46 +128,46 @@ Test(plane, the_second_hop_goes_only_towards_a_higher_term)
     cr_assert_eq(count(A, COUNTER_DELIVERED), 1);
     cr_assert_str_eq(heard(), "ping", "the answer leaves at once: its ingress pod leads now");
     cr_assert_eq(count(A, COUNTER_REPLIES_RELAYED), 0, "never to ourselves");
-    cr_assert_eq(count(B, COUNTER_ANSWERS_RELAY), 0);
+    cr_assert_eq(count(B, COUNTER_REPLIES_FROM_RELAY), 0);
 }
 
-Test(plane, an_answer_of_a_term_that_is_over_is_fenced)
+Test(data_plane, an_answer_of_a_term_that_is_over_is_fenced)
 {
     publish(A, A, 1, 0);
     publish(B, A, 1, 0);
     say(B, "old");
     run(B);
-    run(A); /* the answer is on its way to B */
+    run(A); /* the reply is on its way to B */
     publish(B, B, 2, 0);
     run(B);
     cr_assert_str_eq(heard(), "");
     cr_assert_eq(count(B, COUNTER_REPLIES_FENCED), 1);
 }
 
-Test(plane, an_answer_of_the_term_before_passes_within_its_grace)
+Test(data_plane, an_answer_of_the_term_before_passes_within_its_grace)
 {
     publish(A, A, 1, 0);
     publish(B, A, 1, 0);
     say(B, "old");
     run(B);
     run(A);
-    publish(B, B, 2, VIEW_FOREVER);
+    publish(B, B, 2, SNAPSHOT_NO_EXPIRY);
     run(B);
     cr_assert_str_eq(heard(), "old");
 }
 
-Test(plane, a_leader_whose_time_is_over_neither_delivers_nor_answers)
+Test(data_plane, a_leader_whose_time_is_over_neither_delivers_nor_answers)
 {
     publish(A, A, 1, 0);
-    atomic_store(&view_current(&planes[A].board)->valid_until_ns, 1);
+    atomic_store(&snapshot_current(&data_planes[A].publisher)->valid_until_ns, 1);
     say(A, "hello");
     run(A);
     cr_assert_eq(count(A, COUNTER_DELIVERED), 0);
-    cr_assert_eq(hold_count(&planes[A].workers[0].hold), 1);
+    cr_assert_eq(hold_count(&data_planes[A].workers[0].hold), 1);
     cr_assert_str_eq(heard(), "");
 }
 
-Test(plane, an_old_leader_is_demoted_with_the_next_datagram)
+Test(data_plane, an_old_leader_is_demoted_with_the_next_datagram)
 {
     publish(A, A, 1, 0);
     publish(B, B, 2, 0);
@@ -183,22 +183,22 @@ Test(plane, an_old_leader_is_demoted_with_the_next_datagram)
     cr_assert_str_eq(heard(), "two");
 }
 
-Test(plane, a_command_goes_to_the_supervisor_and_not_to_the_app)
+Test(data_plane, a_command_goes_to_the_supervisor_and_not_to_the_app)
 {
-    struct letter letter;
+    struct queued_command queued;
 
     publish(A, A, 1, 0);
     say(A, " {\"leader\": \"b\", \"if_term\": 3}\n");
     run(A);
-    cr_assert(mailbox_try_read(&planes[A].workers[0].mailbox, &letter));
-    cr_assert_str_eq(letter.command.target, "b");
-    cr_assert_eq(letter.command.if_term, 3);
+    cr_assert(command_queue_try_read(&data_planes[A].workers[0].command_queue, &queued));
+    cr_assert_str_eq(queued.command.target, "b");
+    cr_assert_eq(queued.command.if_term, 3);
     cr_assert_eq(count(A, COUNTER_DELIVERED), 0);
     /* Its result is counted by the supervisor, who is not here. */
-    counters_add(&planes[A].workers[0].counters, COUNTER_CONTROL_OK, 1);
+    counters_add(&data_planes[A].workers[0].counters, COUNTER_CONTROL_OK, 1);
 }
 
-Test(plane, a_broken_command_is_answered_and_never_delivered)
+Test(data_plane, a_broken_command_is_answered_and_never_delivered)
 {
     publish(A, A, 1, 0);
     say(A, "{\"leader\": 5}");
@@ -208,7 +208,7 @@ Test(plane, a_broken_command_is_answered_and_never_delivered)
     cr_assert_eq(count(A, COUNTER_CONTROL_BAD_JSON), 1);
 }
 
-Test(plane, a_datagram_larger_than_a_frame_travels_alone)
+Test(data_plane, a_datagram_larger_than_a_frame_travels_alone)
 {
     static char large[4000];
 
@@ -225,7 +225,7 @@ Test(plane, a_datagram_larger_than_a_frame_travels_alone)
     cr_assert_str_eq(heard(), "small");
 }
 
-Test(plane, nothing_is_allocated_for_a_datagram)
+Test(data_plane, nothing_is_allocated_for_a_datagram)
 {
     publish(A, A, 1, 0);
     publish(B, A, 1, 0);
@@ -244,18 +244,18 @@ Test(plane, nothing_is_allocated_for_a_datagram)
     cr_assert_eq(allocations, 0);
 }
 
-Test(plane, an_app_socket_that_cannot_be_opened_is_an_error_and_no_crash)
+Test(data_plane, an_app_socket_that_cannot_be_opened_is_an_error_and_no_crash)
 {
     const struct rlimit none = {.rlim_cur = 0, .rlim_max = 4096};
     static struct config config;
-    static struct plane plane;
+    static struct data_plane data_plane;
     struct waker waker;
 
     configure(&config, "127.0.77.3");
     config.app_target.kind = CONFIG_APP_UDP;
     cr_assert_eq(address_parse("127.0.77.4:9999", 0, &config.app_target.address), 0);
     cr_assert_eq(waker_init(&waker, true), 0);
-    /* The sockets that the plane has before its app: two, and the eventfd of its one thread. */
+    /* The sockets that the data_plane has before its app: two, and the eventfd of its one thread. */
     for (rlim_t more = 0; more < 8; more++) {
         struct rlimit limit = none;
         int lowest_free = dup(client.fd);
@@ -263,8 +263,8 @@ Test(plane, an_app_socket_that_cannot_be_opened_is_an_error_and_no_crash)
         (void)close(lowest_free);
         limit.rlim_cur = (rlim_t)lowest_free + more;
         cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
-        if (plane_open(&plane, &config, &waker) == 0)
-            plane_close(&plane);
+        if (data_plane_open(&data_plane, &config, &waker) == 0)
+            data_plane_close(&data_plane);
         limit.rlim_cur = 1024;
         cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
     }

@@ -1,4 +1,4 @@
-/* Multicast groups: each pod's app is given what comes, and the leader answers from its own
+/* Multicast groups: each pod's app is given what comes, and the leader replies from its own
  * address. All on lo, which both pods have joined. */
 #include <errno.h>
 
@@ -17,8 +17,8 @@ static void join(struct config *config)
 
 static void reopen(int pod)
 {
-    plane_close(&planes[pod]);
-    cr_assert_eq(plane_open(&planes[pod], &configs[pod], &supervisor_wakers[pod]), 0);
+    data_plane_close(&data_planes[pod]);
+    cr_assert_eq(data_plane_open(&data_planes[pod], &configs[pod], &supervisor_wakers[pod]), 0);
 }
 
 static void setup_groups(void)
@@ -31,7 +31,7 @@ static void setup_groups(void)
     for (int i = 0; i < PODS; i++) {
         join(&configs[i]);
         reopen(i);
-        cr_assert_eq(groups_joined(&planes[i].groups), 1);
+        cr_assert_eq(multicast_groups_joined(&data_planes[i].groups), 1);
     }
 }
 
@@ -51,7 +51,7 @@ static void say_to_group(const struct udp_socket *from, const char *text)
     cr_assert_eq(udp_send_one(from, &group, &anywhere, text, strlen(text)), 0);
 }
 
-/* The next answer, and that it comes from this pod's data port. */
+/* The next reply, and that it comes from this pod's data port. */
 static void expect_answer(const char *text, int pod)
 {
     const struct address from =
@@ -60,14 +60,14 @@ static void expect_answer(const char *text, int pod)
     struct sockaddr_storage sa;
     socklen_t length = sizeof(sa);
     struct address peer;
-    char answer[2048];
-    ssize_t n = recvfrom(client.fd, answer, sizeof(answer) - 1, MSG_DONTWAIT,
-                         (struct sockaddr *)&sa, &length);
+    char reply[2048];
+    ssize_t n = recvfrom(client.fd, reply, sizeof(reply) - 1, MSG_DONTWAIT, (struct sockaddr *)&sa,
+                         &length);
 
     cr_assert_geq(n, 0, "no answer");
-    answer[n] = '\0';
+    reply[n] = '\0';
     address_from_sockaddr((struct sockaddr *)&sa, &peer);
-    cr_assert_str_eq(answer, text);
+    cr_assert_str_eq(reply, text);
     cr_assert(address_equal(&peer, &from));
 }
 
@@ -134,8 +134,8 @@ Test(plane_groups, without_a_leader_it_is_held_and_then_given_to_each)
     cr_assert_str_eq(heard(), "");
     cr_assert_eq(count(A, COUNTER_DELIVERED), 0);
     publish_both(A, 1);
-    while (!hold_is_empty(&planes[A].workers[0].hold) || /* paced; the test has a time limit */
-           !hold_is_empty(&planes[B].workers[0].hold))
+    while (!hold_is_empty(&data_planes[A].workers[0].hold) || /* paced; the test has a time limit */
+           !hold_is_empty(&data_planes[B].workers[0].hold))
         run_both();
     expect_answer("hello", A);
     cr_assert_str_eq(heard(), "");
@@ -154,23 +154,23 @@ Test(plane_groups, only_the_leader_answers_a_probe)
         cr_assert_eq(count(i, COUNTER_CONTROL_PROBE), 1);
 }
 
-/* Every pod hears a command; who may answer has to know how it came. */
+/* Every pod hears a command; who may reply has to know how it came. */
 Test(plane_groups, a_command_is_marked)
 {
-    struct letter letter;
+    struct queued_command queued;
 
     publish_both(A, 1);
     say_to_group(&client, "{\"leader\":\"127.0.77.2\"}");
     say(A, "{\"leader\":\"127.0.77.2\"}");
     run_both();
-    cr_assert(mailbox_try_read(&planes[B].workers[0].mailbox, &letter));
-    cr_assert(letter.is_multicast);
-    cr_assert(mailbox_try_read(&planes[A].workers[0].mailbox, &letter));
-    cr_assert_not(letter.is_multicast);
-    cr_assert(mailbox_try_read(&planes[A].workers[0].mailbox, &letter));
-    cr_assert(letter.is_multicast);
+    cr_assert(command_queue_try_read(&data_planes[B].workers[0].command_queue, &queued));
+    cr_assert(queued.is_multicast);
+    cr_assert(command_queue_try_read(&data_planes[A].workers[0].command_queue, &queued));
+    cr_assert_not(queued.is_multicast);
+    cr_assert(command_queue_try_read(&data_planes[A].workers[0].command_queue, &queued));
+    cr_assert(queued.is_multicast);
     for (int i = 0; i < PODS; i++) /* the supervisor counts them */
-        counters_add(&planes[i].workers[0].counters, COUNTER_CONTROL_OK, i == A ? 2 : 1);
+        counters_add(&data_planes[i].workers[0].counters, COUNTER_CONTROL_OK, i == A ? 2 : 1);
 }
 
 Test(plane_groups, a_broken_command_is_not_answered_by_all)
@@ -185,7 +185,7 @@ Test(plane_groups, a_broken_command_is_not_answered_by_all)
 
 Test(plane_groups, from_a_members_own_port_it_is_a_loop)
 {
-    const struct udp_socket *own = &planes[B].data_sockets[0];
+    const struct udp_socket *own = &data_planes[B].data_sockets[0];
 
     publish_both(A, 1);
     cr_assert_eq(multicast_send_by(own, multicast_find_interface("lo"), 1), 0);
@@ -199,7 +199,7 @@ Test(plane_groups, who_has_left_is_given_what_had_come_and_no_more)
 {
     publish_both(A, 1);
     say_to_group(&client, "before");
-    groups_leave(&planes[A].groups);
+    multicast_groups_leave(&data_planes[A].groups);
     say_to_group(&client, "after");
     run_both();
     expect_answer("before", A);
@@ -211,19 +211,19 @@ Test(plane_groups, who_has_left_is_given_what_had_come_and_no_more)
 /* The sockets of the data port are of all addresses, and there are two of them. */
 Test(plane_groups, wildcard_sockets_get_none_of_it)
 {
-    plane_close(&planes[B]);
+    data_plane_close(&data_planes[B]);
     configs[A].receivers = 2;
     configs[A].bind = address_any(ADDRESS_V6);
     configs[A].self = ip("127.0.0.1");
     reopen(A);
-    cr_assert_eq(groups_joined(&planes[A].groups), 1);
-    cr_assert_eq(plane_open(&planes[B], &configs[B], &supervisor_wakers[B]), -EADDRINUSE,
+    cr_assert_eq(multicast_groups_joined(&data_planes[A].groups), 1);
+    cr_assert_eq(data_plane_open(&data_planes[B], &configs[B], &supervisor_wakers[B]), -EADDRINUSE,
                  "nobody else may have a part of the data port");
     publish(A, A, 1, 0);
     say_to_group(&client, "hello");
     for (int i = 0; i < 2; i++) {
-        planes[A].completions[i].ready = ~0U;
-        (void)completion_agent_ops.do_work(&planes[A].completions[i]);
+        data_planes[A].completions[i].ready = ~0U;
+        (void)completion_agent_ops.do_work(&data_planes[A].completions[i]);
     }
     expect_answer("hello", A);
     cr_assert_str_eq(heard(), "");
@@ -244,7 +244,7 @@ Test(plane_groups, a_group_that_cannot_be_joined_is_left_out)
     groups->list[0] = (struct config_group){.address = ip("239.77.1.2"), .interface = "nosuch"};
     groups->list[1] = (struct config_group){.address = ip("239.77.1.3"), .interface = "9999999"};
     reopen(A);
-    cr_assert_eq(groups_joined(&planes[A].groups), 1);
+    cr_assert_eq(multicast_groups_joined(&data_planes[A].groups), 1);
     publish_both(A, 1);
     say(A, "unicast");
     run_both();

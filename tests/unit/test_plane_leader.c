@@ -1,11 +1,11 @@
-/* plane: leaders whose time runs out, who are counted with, and who are refused. */
+/* data_plane: leaders whose time runs out, who are counted with, and who are refused. */
 #include "plane_fixture.h"
 
 TestSuite(plane_leader, .init = setup, .fini = teardown, .timeout = 30);
 
 static void set_valid_until(int pod, uint64_t until_ns)
 {
-    atomic_store_explicit(&view_current(&planes[pod].board)->valid_until_ns, until_ns,
+    atomic_store_explicit(&snapshot_current(&data_planes[pod].publisher)->valid_until_ns, until_ns,
                           memory_order_relaxed);
 }
 
@@ -17,8 +17,8 @@ Test(plane_leader, a_follower_holds_when_its_leader_is_late_and_goes_on_when_it_
     say(B, "wait");
     run(B);
     cr_assert_eq(count(B, COUNTER_RELAYED), 0);
-    cr_assert_eq(hold_count(&planes[B].workers[0].hold), 1);
-    set_valid_until(B, VIEW_FOREVER);
+    cr_assert_eq(hold_count(&data_planes[B].workers[0].hold), 1);
+    set_valid_until(B, SNAPSHOT_NO_EXPIRY);
     run(B);
     run(A);
     run(B);
@@ -38,10 +38,10 @@ Test(plane_leader, what_a_late_leader_answers_is_fenced)
     cr_assert_eq(count(B, COUNTER_REPLIES_FENCED), 1);
 }
 
-/* It resigned: its view names nobody, and the answers of its own term still pass. */
+/* It resigned: its snapshot names nobody, and the replies of its own term still pass. */
 Test(plane_leader, who_resigned_still_sends_its_last_answers)
 {
-    struct view *view;
+    struct leader_snapshot *snapshot;
 
     publish(A, A, 1, 0);
     publish(B, A, 1, 0);
@@ -49,10 +49,10 @@ Test(plane_leader, who_resigned_still_sends_its_last_answers)
     run(B);
     run(A);
     publish(B, PODS, 1, 0);
-    view = view_draft(&planes[B].board);
-    view->previous_term = 1;
-    view->previous_until_ns = VIEW_FOREVER;
-    view_publish(&planes[B].board, view);
+    snapshot = snapshot_draft(&data_planes[B].publisher);
+    snapshot->previous_term = 1;
+    snapshot->previous_until_ns = SNAPSHOT_NO_EXPIRY;
+    snapshot_publish(&data_planes[B].publisher, snapshot);
     set_valid_until(B, 0);
     run(B);
     cr_assert_str_eq(heard(), "last");
@@ -69,10 +69,10 @@ Test(plane_leader, traffic_is_counted_by_member)
     run(B);
     run(A);
     run(B);
-    plane_read_traffic(&planes[B], 10, &relayed, &received);
+    data_plane_read_traffic(&data_planes[B], 10, &relayed, &received);
     cr_assert_eq(relayed, 5);
     cr_assert_eq(received, 0, "answers are no requests");
-    plane_read_traffic(&planes[A], 11, &relayed, &received);
+    data_plane_read_traffic(&data_planes[A], 11, &relayed, &received);
     cr_assert_eq(relayed, 0);
     cr_assert_eq(received, 5);
     for (int i = 0; i < 5; i++)
@@ -86,28 +86,29 @@ Test(plane_leader, traffic_of_another_instance_is_not_this_members)
 
     publish(A, A, 1, 0);
     publish(B, A, 1, 0);
-    view_current(&planes[A].board)->members[B].instance ^= 1; /* A knows its predecessor */
+    snapshot_current(&data_planes[A].publisher)->members[B].instance ^=
+        1; /* A knows its predecessor */
     say(B, "new");
     run(B);
     run(A);
-    plane_read_traffic(&planes[A], 11, &relayed, &received);
+    data_plane_read_traffic(&data_planes[A], 11, &relayed, &received);
     cr_assert_eq(received, 0);
     run(B);
     cr_assert_str_eq(heard(), "new", "it is served all the same");
 }
 #endif
 
-/* The relay port of A is closed: its host answers the first frame, and the second send tells. */
+/* The relay port of A is closed: its host replies the first frame, and the second send tells. */
 static void close_relay_port_of_a(void)
 {
-    udp_close(&planes[A].relay_sockets[0]);
+    udp_close(&data_planes[A].relay_sockets[0]);
 }
 
 static void open_relay_port_of_a(void)
 {
-    struct address at = planes[A].relay_sockets[0].local;
+    struct address at = data_planes[A].relay_sockets[0].local;
 
-    cr_assert_eq(udp_open(&at, &(struct udp_options){0}, &planes[A].relay_sockets[0]), 0);
+    cr_assert_eq(udp_open(&at, &(struct udp_options){0}, &data_planes[A].relay_sockets[0]), 0);
 }
 
 Test(plane_leader, a_refusal_is_evidence_against_the_leader)
@@ -118,13 +119,13 @@ Test(plane_leader, a_refusal_is_evidence_against_the_leader)
     close_relay_port_of_a();
     say(B, "one");
     run(B);
-    cr_assert_not(plane_has_refusal(&planes[B]), "nothing has told yet");
+    cr_assert_not(data_plane_has_refusal(&data_planes[B]), "nothing has told yet");
     say(B, "two");
     run(B);
-    cr_assert(plane_has_refusal(&planes[B]));
-    cr_assert(plane_take_refusal(&planes[B], &instance));
-    cr_assert_eq(instance, planes[A].identity.instance);
-    cr_assert_not(plane_take_refusal(&planes[B], &instance), "taken");
+    cr_assert(data_plane_has_refusal(&data_planes[B]));
+    cr_assert(data_plane_take_refusal(&data_planes[B], &instance));
+    cr_assert_eq(instance, data_planes[A].identity.instance);
+    cr_assert_not(data_plane_take_refusal(&data_planes[B], &instance), "taken");
     cr_assert_eq(count(B, COUNTER_REFUSALS_IGNORED), 0);
 }
 
@@ -137,26 +138,26 @@ Test(plane_leader, a_refusal_of_another_instances_frame_is_ignored)
     close_relay_port_of_a();
     say(B, "one");
     run(B);
-    planes[B].identity.instance ^= 1;
+    data_planes[B].identity.instance ^= 1;
     say(B, "two");
     run(B);
     cr_assert_eq(count(B, COUNTER_REFUSALS_IGNORED), 1);
-    cr_assert(plane_take_refusal(&planes[B], &instance));
+    cr_assert(data_plane_take_refusal(&data_planes[B], &instance));
 }
 
 Test(plane_leader, held_ones_are_released_as_the_leader_has_room)
 {
-    struct view *view;
+    struct leader_snapshot *snapshot;
 
     publish(B, A, 1, 0);
     run(B);
-    cr_assert_eq(planes[B].workers[0].hold.release_bytes,
-                 planes[B].relay_sockets[0].rcvbuf_bytes / 4);
-    view = view_draft(&planes[B].board);
-    view->leader_rcvbuf_bytes = 4096;
-    view_publish(&planes[B].board, view);
+    cr_assert_eq(data_planes[B].workers[0].hold.release_bytes,
+                 data_planes[B].relay_sockets[0].rcvbuf_bytes / 4);
+    snapshot = snapshot_draft(&data_planes[B].publisher);
+    snapshot->leader_rcvbuf_bytes = 4096;
+    snapshot_publish(&data_planes[B].publisher, snapshot);
     run(B);
-    cr_assert_eq(planes[B].workers[0].hold.release_bytes, 1024);
+    cr_assert_eq(data_planes[B].workers[0].hold.release_bytes, 1024);
 }
 
 /*
@@ -170,32 +171,33 @@ Test(plane_leader, a_refusal_to_a_predecessor_is_no_evidence)
     say(B, "to the old one");
     run(B);
     open_relay_port_of_a();
-    planes[A].identity.instance ^= 1;
+    data_planes[A].identity.instance ^= 1;
     publish(B, A, 2, 0);
     say(B, "to the new one");
     run(B);
-    cr_assert_not(plane_has_refusal(&planes[B]), "the new one has refused nothing yet");
+    cr_assert_not(data_plane_has_refusal(&data_planes[B]), "the new one has refused nothing yet");
     cr_assert_eq(count(B, COUNTER_REFUSALS_IGNORED), 1);
     close_relay_port_of_a();
     say(B, "one more");
     run(B);
     say(B, "again");
     run(B);
-    cr_assert(plane_has_refusal(&planes[B]), "but now it has");
+    cr_assert(data_plane_has_refusal(&data_planes[B]), "but now it has");
 }
 
-/* While a data thread sleeps, views may come and go in the very place of the one that it knew. */
+/* While a data thread sleeps, snapshots may come and go in the very place of the one that it knew. */
 Test(plane_leader, a_new_view_in_the_place_of_the_old_one_is_seen)
 {
-    const struct view *known;
+    const struct leader_snapshot *known;
 
     publish(B, B, 1, 0);
     run(B);
-    known = planes[B].workers[0].view;
-    view_release(&planes[B].workers[0].reader);
-    for (uint64_t term = 2; term == 2 || view_current(&planes[B].board) != known; term++)
+    known = data_planes[B].workers[0].snapshot;
+    snapshot_release(&data_planes[B].workers[0].reader);
+    for (uint64_t term = 2; term == 2 || snapshot_current(&data_planes[B].publisher) != known;
+         term++)
         publish(B, A, term, 0);
-    publish(A, A, 1000, 0); /* its answers are not older than what B knows */
+    publish(A, A, 1000, 0); /* its replies are not older than what B knows */
     say(B, "to A");
     run(B);
     run(A);
@@ -203,16 +205,16 @@ Test(plane_leader, a_new_view_in_the_place_of_the_old_one_is_seen)
     cr_assert_str_eq(heard(), "to A");
 }
 
-/* An app's answer to a request of B's client, which comes when A's time is over. */
+/* An app's reply to a request of B's client, which comes when A's time is over. */
 Test(plane_leader, a_leader_whose_time_is_over_carries_no_answers_to_others)
 {
-    struct worker *worker = &planes[A].workers[0];
+    struct worker *worker = &data_planes[A].workers[0];
     const struct origin origin = {
         .client = ip("127.0.0.1"), .local = configs[B].self, .ingress = configs[B].self};
 
     publish(A, A, 1, 0);
     worker_begin(worker);
-    counters_add(&worker->counters, COUNTER_ANSWERS_APP, 2);
+    counters_add(&worker->counters, COUNTER_REPLIES_FROM_APP, 2);
     reply_send(&worker->replier, &origin, 1, (const uint8_t *)"in time", 7);
     worker_flush(worker);
     set_valid_until(A, 1);
@@ -226,12 +228,12 @@ Test(plane_leader, a_leader_whose_time_is_over_carries_no_answers_to_others)
 /* The slice began in time, but waited before it sent. */
 Test(plane_leader, answers_that_waited_meet_the_fence_again)
 {
-    struct worker *worker = &planes[A].workers[0];
+    struct worker *worker = &data_planes[A].workers[0];
     struct origin origin = {.client = client.local, .local = configs[A].self};
 
     publish(A, A, 1, 0);
     worker_begin(worker);
-    counters_add(&worker->counters, COUNTER_ANSWERS_APP, 1);
+    counters_add(&worker->counters, COUNTER_REPLIES_FROM_APP, 1);
     reply_send(&worker->replier, &origin, 1, (const uint8_t *)"waited", 6);
     set_valid_until(A, 1);
     worker_flush(worker);

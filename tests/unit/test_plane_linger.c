@@ -28,7 +28,7 @@ Test(plane_linger, copies_of_the_leader_wait_for_their_fellows)
     say_three(A);
     cr_assert_eq(count(A, COUNTER_DELIVERED), 3, "its own app does not wait");
     cr_assert_eq(count(A, COUNTER_COPIES_SENT), 1, "the first leaves at once");
-    atomic_store(&planes[A].completions[0].agent.stopping, true);
+    atomic_store(&data_planes[A].completions[0].agent.stopping, true);
     run(A);
     cr_assert_eq(count(A, COUNTER_COPIES_SENT), 3, "at the end nothing waits");
     cr_assert_eq(count(A, COUNTER_FRAMES_SENT), 2);
@@ -60,18 +60,18 @@ Test(plane_linger, who_ceases_to_lead_sends_what_waits)
 
 static void lead_alone(enum config_commit commit)
 {
-    struct view *view;
+    struct leader_snapshot *snapshot;
 
     for (int i = 0; i < PODS; i++)
         configs[i].ordered_commit = commit;
     linger_for_ever(CONFIG_ROUTE_ORDERED);
     publish_both(A, 1);
     for (int i = 0; i < PODS; i++) {
-        view = view_draft(&planes[i].board);
-        view->votes_needed = 1;
-        view_publish(&planes[i].board, view);
+        snapshot = snapshot_draft(&data_planes[i].publisher);
+        snapshot->votes_needed = 1;
+        snapshot_publish(&data_planes[i].publisher, snapshot);
     }
-    while (!order_is_leading(planes[A].workers[0].order)) {
+    while (!sequencer_is_leading(&data_planes[A].workers[0].sequence->sequencer)) {
         run(A);
         run(B);
     }
@@ -79,12 +79,12 @@ static void lead_alone(enum config_commit commit)
     cr_assert_eq(count(A, COUNTER_ORDER_NUMBERED), 3);
 }
 
-Test(plane_linger, messages_of_an_order_wait_for_their_fellows)
+Test(plane_linger, ordered_entries_wait_for_their_batch)
 {
     lead_alone(CONFIG_COMMIT_NONE);
     cr_assert_eq(count(A, COUNTER_DELIVERED), 3);
     cr_assert_leq(count(A, COUNTER_COPIES_SENT), 1);
-    atomic_store(&planes[A].completions[0].agent.stopping, true);
+    atomic_store(&data_planes[A].completions[0].agent.stopping, true);
     run(A);
     cr_assert_eq(count(A, COUNTER_COPIES_SENT), 3);
 }

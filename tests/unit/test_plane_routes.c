@@ -1,4 +1,4 @@
-/* Routes local and all: whose app is given a datagram, and whose answer leaves. */
+/* Routes local and all: whose app is given a datagram, and whose reply leaves. */
 #include "plane_fixture.h"
 
 TestSuite(plane_routes, .init = setup, .fini = teardown, .timeout = 30);
@@ -76,13 +76,13 @@ Test(plane_routes, copies_are_never_passed_on)
 
 Test(plane_routes, who_is_dead_gets_no_copy)
 {
-    struct view *view;
+    struct leader_snapshot *snapshot;
 
     use_route(CONFIG_ROUTE_ALL);
     publish_both(A, 1);
-    view = view_draft(&planes[A].board);
-    view->members[B].is_alive = false;
-    view_publish(&planes[A].board, view);
+    snapshot = snapshot_draft(&data_planes[A].publisher);
+    snapshot->members[B].is_alive = false;
+    snapshot_publish(&data_planes[A].publisher, snapshot);
     say(A, "hello");
     run(A);
     cr_assert_str_eq(heard(), "hello");
@@ -92,15 +92,15 @@ Test(plane_routes, who_is_dead_gets_no_copy)
 /* Its address is a dead member's, too, who is listed before it. */
 Test(plane_routes, an_address_gets_one_copy)
 {
-    struct view *view;
+    struct leader_snapshot *snapshot;
 
     use_route(CONFIG_ROUTE_ALL);
     publish_both(A, 1);
-    view = view_draft(&planes[A].board);
-    view->members[2] = view->members[3] = view->members[B];
-    view->member_count = 4;
-    view->members[B].is_alive = false;
-    view_publish(&planes[A].board, view);
+    snapshot = snapshot_draft(&data_planes[A].publisher);
+    snapshot->members[2] = snapshot->members[3] = snapshot->members[B];
+    snapshot->member_count = 4;
+    snapshot->members[B].is_alive = false;
+    snapshot_publish(&data_planes[A].publisher, snapshot);
     say(A, "hello");
     run(A);
     cr_assert_str_eq(heard(), "hello");
@@ -117,7 +117,7 @@ Test(plane_routes, without_a_leader_all_is_held_and_then_copied)
     run(B);
     cr_assert_eq(count(B, COUNTER_DELIVERED), 0);
     publish_both(A, 1);
-    while (!hold_is_empty(&planes[B].workers[0].hold)) /* paced; the test has a time limit */
+    while (!hold_is_empty(&data_planes[B].workers[0].hold)) /* paced; the test has a time limit */
         run(B);
     run(A);
     run(B);
@@ -264,13 +264,13 @@ Test(plane_routes, a_leader_that_is_late_holds_copies)
 {
     use_route(CONFIG_ROUTE_ALL);
     publish_both(A, 1);
-    atomic_store(&view_current(&planes[A].board)->valid_until_ns, 0);
+    atomic_store(&snapshot_current(&data_planes[A].publisher)->valid_until_ns, 0);
     say(B, "hello");
     run(B);
     run(A);
     cr_assert_eq(count(A, COUNTER_DELIVERED), 0);
-    atomic_store(&view_current(&planes[A].board)->valid_until_ns, VIEW_FOREVER);
-    while (!hold_is_empty(&planes[A].workers[0].hold))
+    atomic_store(&snapshot_current(&data_planes[A].publisher)->valid_until_ns, SNAPSHOT_NO_EXPIRY);
+    while (!hold_is_empty(&data_planes[A].workers[0].hold))
         run(A);
     run(B);
     cr_assert_str_eq(heard(), "hello");
@@ -280,9 +280,9 @@ Test(plane_routes, a_leader_that_is_late_holds_copies)
 Test(plane_routes, copies_are_not_taken_where_the_route_is_another)
 {
     use_route(CONFIG_ROUTE_ALL);
-    plane_close(&planes[A]);
+    data_plane_close(&data_planes[A]);
     configs[A].route = CONFIG_ROUTE_LEADER;
-    cr_assert_eq(plane_open(&planes[A], &configs[A], &supervisor_wakers[A]), 0);
+    cr_assert_eq(data_plane_open(&data_planes[A], &configs[A], &supervisor_wakers[A]), 0);
     publish_both(A, 1);
     say(B, "hello");
     run(B);

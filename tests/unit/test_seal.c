@@ -1,27 +1,27 @@
-/* Sealing: bytes as another implementation makes them, and nothing altered is opened. */
+/* seal: bytes equal those of another implementation, and altered ones are refused. */
 #include <criterion/criterion.h>
 #include <string.h>
 
 #include "headless/secure/seal.h"
 
-#define INSTANCE UINT64_C(0x0123456789abcdef)
-#define COUNTER  UINT64_C(0x0102030405060708)
-#define VALUE    UINT64_C(0x1122334455667788)
-#define BODY     "the quick brown fox"
-#define LENGTH   (SEAL_HEADER_BYTES + sizeof(BODY) - 1)
-#define SEALED   (LENGTH + SEAL_BYTES)
-#define LANE     3
+#define INSTANCE    UINT64_C(0x0123456789abcdef)
+#define COUNTER     UINT64_C(0x0102030405060708)
+#define VALUE       UINT64_C(0x1122334455667788)
+#define BODY        "the quick brown fox"
+#define LENGTH      (SEAL_HEADER_BYTES + sizeof(BODY) - 1)
+#define SEALED      (LENGTH + SEAL_BYTES)
+#define NONCE_SPACE 3
 
 static struct key key;
-static struct seal_lane lane;
+static struct nonce_space nonce_space;
 static struct seal_cache cache;
-static const struct seal_sender sender = {INSTANCE, LANE, COUNTER};
+static const struct seal_sender sender = {INSTANCE, NONCE_SPACE, COUNTER};
 
 static void setup(void)
 {
     cr_assert_geq(sodium_init(), 0);
     cr_assert(key_parse("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", &key));
-    seal_lane_init(&lane, KEY_FOR_FRAMES, INSTANCE, LANE);
+    nonce_space_init(&nonce_space, KEY_FOR_FRAMES, INSTANCE, NONCE_SPACE);
     seal_cache_init(&cache, KEY_FOR_FRAMES);
 }
 
@@ -37,7 +37,7 @@ static void fill(uint8_t *plain)
 static void seal(enum seal_suite suite, uint8_t buffer[static SEALED])
 {
     fill(buffer + SEAL_BLOCK_BYTES);
-    cr_assert_eq(seal_wrap(&lane, &key, suite, COUNTER, VALUE, buffer, LENGTH), SEALED);
+    cr_assert_eq(seal_wrap(&nonce_space, &key, suite, COUNTER, VALUE, buffer, LENGTH), SEALED);
 }
 
 static bool open_it(const struct seal_sender *from, uint8_t *data, size_t length)
@@ -54,7 +54,7 @@ static bool has(enum seal_suite suite)
 }
 
 /* Python's cryptography: nonce 0 | counter, header and block as additional data. */
-Test(seal, bytes_are_those_of_another_implementation)
+Test(seal, bytes_equal_those_of_another_implementation)
 {
     static const char *const expected[] = {
         [SEAL_CHACHA20_POLY1305] =
@@ -78,7 +78,7 @@ Test(seal, bytes_are_those_of_another_implementation)
     }
 }
 
-Test(seal, what_was_sealed_is_opened)
+Test(seal, sealed_message_is_opened)
 {
     uint8_t plain[LENGTH], buffer[SEALED];
     struct seal_block block;
@@ -97,7 +97,7 @@ Test(seal, what_was_sealed_is_opened)
     }
 }
 
-Test(seal, any_flipped_bit_is_noticed)
+Test(seal, any_flipped_bit_is_detected)
 {
     uint8_t sealed[SEALED], altered[SEALED];
 
@@ -117,11 +117,11 @@ Test(seal, any_flipped_bit_is_noticed)
     }
 }
 
-Test(seal, another_sender_lane_counter_key_or_purpose_does_not_open)
+Test(seal, another_sender_nonce_space_counter_key_or_purpose_is_refused)
 {
-    const struct seal_sender others[] = {{INSTANCE + 1, LANE, COUNTER},
-                                         {INSTANCE, LANE + 1, COUNTER},
-                                         {INSTANCE, LANE, COUNTER + 1}};
+    const struct seal_sender others[] = {{INSTANCE + 1, NONCE_SPACE, COUNTER},
+                                         {INSTANCE, NONCE_SPACE + 1, COUNTER},
+                                         {INSTANCE, NONCE_SPACE, COUNTER + 1}};
     uint8_t sealed[SEALED], copy[SEALED];
     char text[KEY_TEXT_BYTES];
     struct seal_block block;
@@ -144,10 +144,11 @@ Test(seal, another_sender_lane_counter_key_or_purpose_does_not_open)
     cr_assert(open_it(&sender, sealed, SEALED), "the original itself");
 }
 
-/* What fails must not push out what is good, nor be taken for it later. */
-Test(seal, a_forgery_leaves_the_cache_as_it_was)
+/* A failed message must not evict a subkey from the cache, nor enter it. */
+Test(seal, forgery_does_not_change_the_cache)
 {
-    const struct seal_sender forged = {INSTANCE + SEAL_CACHE, LANE, COUNTER}; /* the same place */
+    const struct seal_sender forged = {INSTANCE + SEAL_CACHE, NONCE_SPACE,
+                                       COUNTER}; /* the same place */
     struct seal_cache before;
     uint8_t sealed[SEALED], copy[SEALED];
 
@@ -165,15 +166,15 @@ Test(seal, counters_never_repeat)
     uint64_t last = 0;
 
     for (int i = 0; i < 1000; i++) {
-        uint64_t counter = seal_lane_count(&lane);
+        uint64_t counter = nonce_space_next(&nonce_space);
 
         cr_assert_eq(counter, last + 1);
         last = counter;
     }
-    cr_assert_eq(atomic_load(&lane.counter), last);
+    cr_assert_eq(atomic_load(&nonce_space.counter), last);
 }
 
-Test(seal, a_block_has_one_spelling)
+Test(seal, block_has_one_encoding)
 {
     uint8_t sealed[SEALED];
     struct seal_block block;

@@ -1,7 +1,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-#include "headless/data/slab.h"
+#include "data/ingress/slab.h"
 
 TestSuite(slab, .timeout = 60);
 
@@ -91,18 +91,18 @@ Test(slab, the_last_given_goes_first_and_keeps_its_slot)
     slab_fini(&slab); /* of an empty one: harmless */
 }
 
-/* What is left is again a train of the same segments, or one datagram, which has none. */
+/* What is left is again a gso_batch of the same segments, or one datagram, which has none. */
 Test(slab, the_head_of_a_train)
 {
     static const uint8_t payload[250];
-    const struct datagram train = {.payload = payload, .length = 250, .segment = 100};
+    const struct datagram gso_batch = {.payload = payload, .length = 250, .segment = 100};
     struct datagram head;
 
-    datagram_head(&train, 2, &head);
+    datagram_head(&gso_batch, 2, &head);
     cr_assert_eq(datagram_count(&head), 2);
     cr_assert_eq(head.length, 200);
     cr_assert_eq(head.segment, 100);
-    datagram_head(&train, 1, &head);
+    datagram_head(&gso_batch, 1, &head);
     cr_assert_eq(datagram_count(&head), 1);
     cr_assert_eq(head.length, 100);
     cr_assert_eq(head.segment, 0);

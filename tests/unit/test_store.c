@@ -1,4 +1,4 @@
-/* The stored term: what is written is read; whatever else is there counts as nothing. */
+/* The stored term: reading restores what was written; any other content counts as no term. */
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -9,9 +9,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "control/store.h"
 #include "directory_fixture.h"
 #include "headless/base/log.h"
-#include "headless/control/store.h"
 
 static struct config config;
 static struct store store;
@@ -40,7 +40,7 @@ static void write_text(const char *text)
     cr_assert_eq(fclose(file), 0);
 }
 
-Test(store, what_is_saved_is_loaded)
+Test(store, a_saved_term_is_loaded)
 {
     cr_assert_eq(store_open(&store, &config), 0, "a file that is not there");
     cr_assert(store_save(&store, 7));
@@ -49,7 +49,7 @@ Test(store, what_is_saved_is_loaded)
     cr_assert_eq(store_open(&store, &config), UINT64_MAX);
 }
 
-Test(store, nobody_else_may_read_it)
+Test(store, only_the_owner_may_read_the_file)
 {
     struct stat status;
 
@@ -59,14 +59,14 @@ Test(store, nobody_else_may_read_it)
     cr_assert_eq(status.st_mode & 0777, 0600);
 }
 
-Test(store, none_does_nothing)
+Test(store, without_a_path_nothing_is_stored)
 {
     config.store[0] = '\0';
     cr_assert_eq(store_open(&store, &config), 0);
     cr_assert(store_save(&store, 7));
 }
 
-Test(store, whatever_is_no_store_counts_as_nothing)
+Test(store, a_malformed_file_counts_as_no_term)
 {
     static const char *const broken[] = {
         "",
@@ -90,15 +90,15 @@ Test(store, whatever_is_no_store_counts_as_nothing)
     cr_assert_eq(store_open(&store, &config), 7);
 }
 
-Test(store, a_directory_in_its_place)
+Test(store, a_directory_at_the_path_is_no_store)
 {
     cr_assert_eq(mkdir(config.store, 0700), 0);
     cr_assert_eq(store_open(&store, &config), 0);
     cr_assert_not(store_save(&store, 7));
 }
 
-/* Also for root, whom permissions do not stop: the directory is a file. */
-Test(store, what_cannot_be_written_leaves_the_old_one_whole)
+/* A directory at the temporary path fails the write for root, too. */
+Test(store, a_failed_write_leaves_the_previous_file_intact)
 {
     char temporary[CONFIG_TEXT_MAX];
 
@@ -113,9 +113,9 @@ Test(store, what_cannot_be_written_leaves_the_old_one_whole)
     cr_assert_eq(store_open(&store, &config), 9);
 }
 
-Test(store, a_full_disk_leaves_the_old_one_whole)
+Test(store, a_full_disk_leaves_the_previous_file_intact)
 {
-    const struct rlimit few = {10, 10}; /* bytes a file: a write ends there, as on a full disk */
+    const struct rlimit few = {10, 10}; /* bytes per file: writes fail beyond, as on a full disk */
 
     (void)store_open(&store, &config);
     cr_assert(store_save(&store, 7));
@@ -125,7 +125,7 @@ Test(store, a_full_disk_leaves_the_old_one_whole)
     cr_assert_eq(store_open(&store, &config), 7);
 }
 
-Test(store, a_link_is_not_followed)
+Test(store, a_symbolic_link_is_not_followed)
 {
     char temporary[CONFIG_TEXT_MAX], other[CONFIG_TEXT_MAX];
     struct stat status;

@@ -36,7 +36,7 @@ static bool is_asleep(struct worker *worker)
 /* One datagram, read and handed over in this thread. */
 static void receive_one(void)
 {
-    struct receiver *receiver = &planes[A].data_receivers[0];
+    struct receiver *receiver = &data_planes[A].data_receivers[0];
     int n;
 
     say(A, "hello");
@@ -52,7 +52,7 @@ static void receive_one(void)
  */
 static bool sleeps_on(uint64_t until_ns)
 {
-    struct worker *worker = &planes[A].workers[0];
+    struct worker *worker = &data_planes[A].workers[0];
     bool sleeps = false, is_valid = false;
 
     while (!is_valid) {

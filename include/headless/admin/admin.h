@@ -10,7 +10,7 @@
  *   /status     everything as JSON;  /metrics    everything for Prometheus
  *   /sessions   which clients the app's newest sessions are of, as JSON
  *
- * One thread of libmicrohttpd's. It reads counters and the leader view as any reader does, asks the
+ * One thread of libmicrohttpd's. It reads counters and the leader leadership as any reader does, asks the
  * workers for their sessions (session_report.h), and can change nothing. Bounded: connections
  * (connections.h), their time and the request size; each connection serves one request.
  * Streams have places of their own, beside those of all other requests.
@@ -21,6 +21,7 @@
 #ifndef HEADLESS_ADMIN_ADMIN_H
 #define HEADLESS_ADMIN_ADMIN_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "headless/admin/connections.h"
@@ -42,11 +43,11 @@ struct admin_why {
 
 struct admin {
     const struct config *config;
-    struct plane *plane;
+    struct data_plane *data_plane;
     const struct supervisor *supervisor;
-    struct view_reader reader; /* of the HTTP thread */
-    struct progress progress;  /* of the HTTP thread */
-    struct MHD_Daemon *daemon; /* NULL: admin.listen is none */
+    struct snapshot_reader reader; /* of the HTTP thread */
+    struct progress progress;      /* of the HTTP thread */
+    struct MHD_Daemon *daemon;     /* NULL: admin.listen is none */
     struct notifier notifier;
     struct events events;
     struct connections connections;
@@ -61,8 +62,8 @@ struct admin {
     struct json_object *options;  /* that differ from the default, by name; NULL: not known */
 };
 
-/* Before the data threads start (registers a view reader). Logs what failed; a negative errno. */
-int admin_start(struct admin *admin, const struct config *config, struct plane *plane,
+/* Before the data threads start (registers a leadership reader). Logs what failed; a negative errno. */
+int admin_start(struct admin *admin, const struct config *config, struct data_plane *data_plane,
                 const struct supervisor *supervisor) __attribute__((warn_unused_result));
 void admin_stop(struct admin *admin);
 

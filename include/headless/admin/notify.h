@@ -8,8 +8,8 @@
  * event. On its way it ends connections to the admin port that take too long (connections.h).
  * A datagram that is lost is not sent again; who must be sure asks /leader.
  *
- * Owner: its thread, which is woken with the workers for each new view and looks at least every 100
- * ms, since a leader's time also ends without a new view. Start and stop: the main thread.
+ * Owner: its thread, which is woken with the workers for each new leadership and looks at least every 100
+ * ms, since a leader's time also ends without a new leadership. Start and stop: the main thread.
  */
 #ifndef HEADLESS_ADMIN_NOTIFY_H
 #define HEADLESS_ADMIN_NOTIFY_H
@@ -19,9 +19,9 @@
 
 struct notifier {
     const struct config *config;
-    struct plane *plane;
+    struct data_plane *data_plane;
     const struct supervisor_report *report;
-    struct view_reader reader;
+    struct snapshot_reader reader;
     struct waker waker;
     struct udp_socket socket; /* connected to app.notify; fd -1: none */
     struct events *events;    /* NULL: none */
@@ -32,12 +32,12 @@ struct notifier {
 };
 
 /*
- * Before the other threads start (registers a view reader). Does nothing when app.notify is none
+ * Before the other threads start (registers a leadership reader). Does nothing when app.notify is none
  * and events is NULL. Logs what failed; returns a negative errno.
  */
-int notifier_start(struct notifier *notifier, const struct config *config, struct plane *plane,
-                   const struct supervisor_report *report, struct events *events)
-    __attribute__((warn_unused_result));
+int notifier_start(struct notifier *notifier, const struct config *config,
+                   struct data_plane *data_plane, const struct supervisor_report *report,
+                   struct events *events) __attribute__((warn_unused_result));
 void notifier_stop(struct notifier *notifier);
 
 #endif

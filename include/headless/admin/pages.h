@@ -1,7 +1,7 @@
 /*
- * pages: what the admin port says, rendered from one reading of the process.
+ * pages: what the admin port says, rendered from one snapshot of the process.
  *
- * A reading is taken once a request; rendering then touches no thread, socket or clock. Counters
+ * A snapshot is taken once a request; rendering then touches no thread, socket or clock. Counters
  * are read while the data threads run, so sums that must add up do so only at rest.
  *
  * Every number is one sample of one list (samples.c), which /metrics, /status and docs/metrics.md
@@ -22,11 +22,11 @@ struct json_object;
 
 #define READINESS_MAX 1024 /* bytes, with NUL */
 
-struct reading {
+struct admin_snapshot {
     const struct config *config;
     const struct identity *identity;
-    const struct view *view;
-    struct plane_numbers numbers; /* the supervisor's counters included */
+    const struct leader_snapshot *leadership;
+    struct data_plane_numbers numbers; /* the supervisor's counters included */
     uint64_t data_rcvbuf_bytes, relay_rcvbuf_bytes, peer_rcvbuf_bytes, peer_kernel_drops;
     size_t event_streams;
     struct connection_counts connections;
@@ -41,21 +41,21 @@ struct reading {
     struct json_object *options; /* name: value, of those not at their default; NULL: not known */
     struct {
         uint64_t relayed, received; /* requests, to this member and from it */
-    } traffic[VIEW_MEMBERS_MAX];    /* by place in the view */
-    /* of a complete one only (admin/reading.h) */
+    } traffic[MEMBERS_MAX];         /* by place in the leadership */
+    /* of a complete one only (admin/snapshot.h) */
     struct process_usage process;
     bool is_ready;
     char readiness[READINESS_MAX]; /* what /readyz says, without its newline */
 };
 
 /* Does this pod lead now? */
-bool reading_is_leader(const struct reading *reading);
+bool admin_snapshot_is_leader(const struct admin_snapshot *snapshot);
 /* Does this pod know a leader that it may use now, itself or another? */
-bool reading_has_leader(const struct reading *reading);
+bool admin_snapshot_has_leader(const struct admin_snapshot *snapshot);
 
 /* How a member seems to this pod. */
-enum election_member_state reading_member_state(const struct reading *reading,
-                                                const struct member *member);
+enum election_member_state admin_snapshot_member_state(const struct admin_snapshot *snapshot,
+                                                       const struct member *member);
 
 /* SECONDS: nanoseconds here and seconds, with a fraction, where it is shown. */
 enum sample_type { SAMPLE_COUNTER, SAMPLE_COUNTER_SECONDS, SAMPLE_GAUGE, SAMPLE_SECONDS };
@@ -79,32 +79,30 @@ static inline bool sample_is_seconds(const struct sample *sample)
 #define SAMPLES_MAX (COUNTER_COUNT + 95)
 
 /* Everything, the samples of one metric next to each other. Returns how many. */
-size_t samples_list(const struct reading *reading, struct sample ret_samples[static SAMPLES_MAX]);
+size_t samples_list(const struct admin_snapshot *snapshot,
+                    struct sample ret_samples[static SAMPLES_MAX]);
 
 /* Prometheus' text format 0.0.4. */
-char *page_metrics(const struct reading *reading, size_t *ret_length);
+char *page_metrics(const struct admin_snapshot *snapshot, size_t *ret_length);
 /* One metric of it; header: its first sample, which brings HELP and TYPE. */
 void metrics_put(FILE *out, const struct sample *sample, bool header);
 /* A whole histogram. */
 void metrics_put_histogram(FILE *out, enum distribution_id id, const struct distribution_sum *sum);
 
-/* docs/metrics.md: all that /metrics has, and what may be asked of it. */
-void metrics_document(FILE *out);
-
 /* JSON, one line. */
-char *page_leader(const struct reading *reading, size_t *ret_length);
-char *page_status(const struct reading *reading, size_t *ret_length);
+char *page_leader(const struct admin_snapshot *snapshot, size_t *ret_length);
+char *page_status(const struct admin_snapshot *snapshot, size_t *ret_length);
 
-/* What the workers told of their sessions (plane_list_sessions). */
-struct sessions_reading {
+/* What the workers told of their sessions (data_plane_list_sessions). */
+struct sessions_snapshot {
     const struct session_entry *entries; /* count, the newest first */
     size_t count;
     uint64_t total;   /* alive, also those that are not in entries */
     bool is_complete; /* all workers told theirs */
     uint64_t now_ns;
 };
-char *page_sessions(const struct sessions_reading *reading, size_t *ret_length);
+char *page_sessions(const struct sessions_snapshot *snapshot, size_t *ret_length);
 /* HTML, for people: what page_status says, and no more. */
-char *page_html(const struct reading *reading, size_t *ret_length);
+char *page_html(const struct admin_snapshot *snapshot, size_t *ret_length);
 
 #endif

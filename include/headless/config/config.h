@@ -149,7 +149,7 @@ struct config {
     char keys[CONFIG_TEXT_MAX]; /* a directory; "" none */
     enum config_keys keys_mode;
 
-    uint32_t receivers, workers, batch, train, ring;
+    uint32_t receivers, workers, batch, gso, ring;
     int gro;        /* 0: datagrams are received one by one */
     int seccomp;    /* 0: the process is not confined */
     int log_level;  /* enum log_level */
@@ -198,24 +198,11 @@ static inline enum config_control config_control(const struct config *config)
     return config->keys[0] ? CONFIG_CONTROL_SIGNED : CONFIG_CONTROL_OPEN;
 }
 
-/* What the command line asked for besides options; from CONFIG_VERSION on, config_print
- * does it; but for CONFIG_METRICS, which config/ knows nothing of. */
-enum config_mode {
-    CONFIG_RUN,
-    CONFIG_CHECK,
-    CONFIG_DUMP,
-    CONFIG_VERSION,
-    CONFIG_HELP,
-    CONFIG_DOCS,   /* docs/options.md */
-    CONFIG_SCHEMA, /* docs/headlessd.schema.json */
-    CONFIG_MAN,    /* document.h: manual pages out of their templates, completion */
-    CONFIG_BASH,
-    CONFIG_ZSH,
-    CONFIG_METRICS /* docs/metrics.md */
-};
+/* What the command line asked for besides options. */
+enum config_mode { CONFIG_RUN, CONFIG_CHECK, CONFIG_DUMP, CONFIG_VERSION, CONFIG_HELP };
 
 /* Exit codes of headlessd. */
-enum config_exit { CONFIG_EXIT_OK, CONFIG_EXIT_FAILED, CONFIG_EXIT_USAGE };
+enum config_exit { CONFIG_EXIT_OK, CONFIG_EXIT_FAILED, CONFIG_EXIT_USAGE, CONFIG_EXIT_COUNT };
 
 /* Who set an option last; kept per option for --dump-config and for error messages. */
 enum config_source { CONFIG_DEFAULT, CONFIG_FILE, CONFIG_ENVIRONMENT, CONFIG_FLAG };
@@ -275,12 +262,5 @@ int config_list_changed(const struct config_set *started, const struct config_se
 /* --dump-config: YAML that loads to the same settings, each line with its source as a comment. */
 void config_dump(const struct config_set *set, FILE *out);
 void config_help(FILE *out);
-/* docs/options.md, generated. */
-void config_document(FILE *out);
-/* The same for editors: a JSON schema (draft 7). Returns 0 or -ENOMEM. */
-int config_schema(FILE *out) __attribute__((warn_unused_result));
-
-/* To standard output what a mode from CONFIG_VERSION on asks for; returns the exit code. */
-enum config_exit config_print(enum config_mode mode);
 
 #endif

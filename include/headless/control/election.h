@@ -1,15 +1,19 @@
 /*
- * election: who leads, as one pure function.
+ * election: decides which instance is the leader, as one pure function.
  *
- * election_step takes an event and the time, changes the state, and lists what is to be done:
- * messages to send, a view to publish, a term to store, a command to answer. No I/O, no clock, no
- * threads, no allocation: the supervisor feeds it and carries its actions out, and the simulator
- * runs the same function. Its rules, and why there are never two leaders: docs/election.md.
+ * election_step takes one event and the time, changes the state, and returns actions: messages to
+ * send, a leadership to publish, a term to store, the result of a command. It does no I/O, reads no
+ * clock, starts no thread and allocates nothing. The supervisor feeds it events and carries its
+ * actions out; the simulator (tests/sim) runs the same function. docs/election.md has the rules and
+ * the argument why there are never two valid leaders.
  *
- * Owner: the thread that steps it (the supervisor). Others see what it publishes.
- * Units: nanoseconds of the pod's own clock (clock_now_ns); terms count from 1, 0 is none.
- * Technique: Raft's election with pre-vote and single-server membership change (Ongaro), leases by
- * promises (Gray and Cheriton), local health (Lifeguard).
+ * Owner: the thread that calls election_step (the supervisor); other threads read what it
+ * publishes.
+ * Blocking: never.
+ * Units: nanoseconds of the local clock (clock_now_ns). Terms count from 1; 0 means no term.
+ * Errors: none. A message that breaks a rule is ignored; some are counted (struct election_counts).
+ * Technique: Raft's election with pre-vote and single-server membership changes (Ongaro), leases
+ * (Gray and Cheriton), local health (Lifeguard).
  */
 #ifndef HEADLESS_CONTROL_ELECTION_H
 #define HEADLESS_CONTROL_ELECTION_H
@@ -17,101 +21,86 @@
 #include "headless/wire/election_message.h"
 
 #define ELECTION_ACTIONS_MAX  192
-#define ELECTION_TERM_LEAP    1000 /* a claim further above the highest seen is refused */
-#define ELECTION_TERM_JUMP    16   /* over terms whose votes may have been forgotten */
-/* No term is higher, so that counting on never begins anew. Who knows of no term yet believes in
- * half of it: above that there is room for all terms to come. */
+#define ELECTION_TERM_LEAP    1000 /* a term further above the highest seen one is rejected */
+#define ELECTION_TERM_SKIP    16   /* terms left out because their votes may be forgotten */
+/* No term is higher, so terms never wrap. An instance that knows no term yet accepts at most half
+ * of it: the other half is room for all later terms. */
 #define ELECTION_TERM_MAX     (UINT64_C(1) << 62)
-#define ELECTION_CHANGES_MAX  16 /* list changes that wait for their turn */
-#define ELECTION_COMMANDS_MAX 8  /* commands that wait for their outcome */
+#define ELECTION_CHANGES_MAX  16 /* list changes in the queue */
+#define ELECTION_COMMANDS_MAX 8  /* commands without a result yet */
 
+/* The names in logs, metrics and /status are in election_state_name. */
 enum election_state {
-    ELECTION_JOINING,
-    ELECTION_FOLLOWER,
-    ELECTION_SUSPECT,
-    ELECTION_CANDIDATE,
-    ELECTION_LEADER,
-    ELECTION_RESIGNING,
-    ELECTION_ISOLATED,
-    ELECTION_KEY,
-    ELECTION_OUT,
+    ELECTION_JOINING,         /* not in the list of a cluster */
+    ELECTION_FOLLOWER,        /* in the list, and the leader's heartbeats arrive */
+    ELECTION_SUSPECT,         /* the leader's heartbeats are late */
+    ELECTION_CANDIDATE,       /* asks for pre-votes or votes */
+    ELECTION_LEADER,          /* elected; valid until valid_until_ns */
+    ELECTION_RESIGNING,       /* stepped down; no new leader is known yet */
+    ELECTION_ISOLATED,        /* a leader or candidate without a majority that replies */
+    ELECTION_UNAUTHENTICATED, /* receives only messages that fail authentication */
+    ELECTION_OUT,             /* left the list for good */
     ELECTION_STATE_COUNT
 };
 
-/* Why a state was left; each transition allows some of them. */
+/* The reason of a transition. The table in election.c allows some of them for a pair of states. */
 enum election_cause {
-    ELECTION_BY_CLAIM,     /* a claim as high as ours or higher was seen */
+    ELECTION_BY_CLAIM,     /* a claim at least as high as ours arrived */
     ELECTION_BY_SILENCE,   /* the leader's heartbeat is late */
-    ELECTION_BY_VERDICT,   /* the leader is taken for dead */
-    ELECTION_BY_EVIDENCE,  /* its host refused what we sent it */
-    ELECTION_BY_RESIGN,    /* the leader gave way to us */
-    ELECTION_BY_COMMAND,   /* somebody asked for it */
+    ELECTION_BY_VERDICT,   /* failure verdict: no heartbeat for the detection time */
+    ELECTION_BY_EVIDENCE,  /* the leader's host answered with ICMP port unreachable */
+    ELECTION_BY_STEP_DOWN, /* the leader stepped down in our favour */
+    ELECTION_BY_COMMAND,   /* a leader command */
     ELECTION_BY_VOTES,     /* a majority voted for us */
-    ELECTION_BY_BOOTSTRAP, /* the same, and there was no cluster yet */
-    ELECTION_BY_OWN_VOTE,  /* we voted for somebody else */
-    ELECTION_BY_APP,       /* our app is down, another's is up */
-    ELECTION_BY_YIELD,     /* a bootstrapped leader gave way to the configured one */
-    ELECTION_BY_NO_QUORUM, /* no majority answers */
-    ELECTION_BY_QUORUM,    /* a majority answers again */
-    ELECTION_BY_LIST,      /* we are in the list now, or no longer */
-    ELECTION_BY_AUTH,      /* nothing that we hear can be verified; or it can again */
-    ELECTION_BY_STOP,      /* we were asked to stop */
-    ELECTION_BY_LIMIT,     /* waited long enough */
+    ELECTION_BY_BOOTSTRAP, /* the same, for the first leader of a cluster */
+    ELECTION_BY_OWN_VOTE,  /* we voted for another candidate */
+    ELECTION_BY_APP,       /* our app is down, another member's is up */
+    ELECTION_BY_YIELD,     /* a bootstrapped leader steps down for the configured one */
+    ELECTION_BY_NO_QUORUM, /* no majority replies */
+    ELECTION_BY_QUORUM,    /* a majority replies again */
+    ELECTION_BY_LIST,      /* a list arrived that has us now, or no longer has us */
+    ELECTION_BY_AUTH,      /* nothing that arrives can be authenticated, or something can again */
+    ELECTION_BY_STOP,      /* the process is stopping */
+    ELECTION_BY_LIMIT,     /* a time limit expired */
     ELECTION_BY_FORCE,     /* headlessctl leader set --force */
     ELECTION_CAUSE_COUNT
 };
 
 enum election_quorum { ELECTION_QUORUM_AUTO, ELECTION_QUORUM_MAJORITY, ELECTION_QUORUM_NONE };
 
-#ifdef ELECTION_BROKEN
-/* Faults put in on purpose, for the simulator to find. Never compiled into the product. */
-enum election_broken {
-    BROKEN_NONE,
-    BROKEN_TERM_CHECK,     /* votes again in a term */
-    BROKEN_PREVOTE,        /* asks for votes without having asked for pre-votes */
-    BROKEN_FENCE,          /* believes in its time longer than it was promised */
-    BROKEN_PROMISE,        /* gives pre-votes and votes in spite of its promise */
-    BROKEN_LIST_SHRINKING, /* takes the majority of who is alive */
-    BROKEN_COUNT
-};
-#endif
-
 struct election_config {
     struct election_member self; /* instance, address, name, eligible */
     uint64_t interval_ns;        /* heartbeat.interval */
     uint32_t misses;             /* heartbeat.misses; interval x misses is the detection time */
     enum election_quorum quorum;
-    uint16_t expect;      /* quorum.expect; 0 or 1: nobody else is expected */
+    uint16_t expect;      /* quorum.expect; 0 or 1: no other member is expected */
     bool on_refused_fast; /* failover.on_refused: fast */
-    bool holds_on_resign; /* requests wait then: the old leader would not pass them on */
+    bool holds_on_resign; /* hold requests then: the old leader would not relay them */
     uint64_t forget_ns;   /* member.forget */
-    uint64_t tenure_ns;   /* a leader stays so long before it hands over by itself */
-    uint64_t stored_term; /* from the store; a hint */
-    uint64_t generation;  /* leader_generation, as at the start */
-    /* Members by name, else by address; neither set: none. */
-    struct election_member leader;                      /* configured: begins */
-    struct election_member order[ELECTION_MEMBERS_MAX]; /* leader_list; the others come after it */
+    uint64_t tenure_ns;   /* a leader leads for at least this long before it transfers by itself */
+    uint64_t stored_term; /* read from the store; only a hint */
+    uint64_t generation;  /* leader_generation at the start */
+    /* Members are identified by name, without a name by address; neither set means no member. */
+    struct election_member leader;                      /* the configured first leader */
+    struct election_member order[ELECTION_MEMBERS_MAX]; /* leader_list; the others rank after it */
     uint16_t order_count;
-    bool is_discovering; /* others may turn up by discovery: who is alone waits for them */
-#ifdef ELECTION_BROKEN
-    enum election_broken broken;
-#endif
+    bool is_discovering; /* discovery is on: an instance that finds no other one waits longer */
 };
 
 /* ---- events ---- */
 
 enum election_event_type {
-    ELECTION_TICK,       /* deadline_ns has come */
-    ELECTION_MESSAGE,    /* an authentic message of our cluster */
-    ELECTION_CANDIDATES, /* who may be there: peers and discovery; replaces what was known */
-    ELECTION_REFUSED,    /* a host refused what we sent to this instance, and quoted it rightly */
-    ELECTION_AUTH_FAILED,
-    ELECTION_APP,      /* our app is up or down */
-    ELECTION_PROGRESS, /* our data threads are stuck, or move again */
-    ELECTION_COMMAND,  /* {"leader": target} */
-    ELECTION_STOP,     /* give the lead away, do not take it again; still a member */
-    ELECTION_QUIT,     /* leave the list, then OUT */
-    ELECTION_FORCE,
+    ELECTION_TICK,        /* deadline_ns is reached */
+    ELECTION_MESSAGE,     /* an authenticated message of our cluster */
+    ELECTION_CANDIDATES,  /* all addresses from peers and discovery; replaces the previous ones */
+    ELECTION_REFUSED,     /* ICMP port unreachable for what we sent to this instance, quoting it */
+    ELECTION_AUTH_FAILED, /* a message failed authentication */
+    ELECTION_APP,         /* our app is up or down */
+    ELECTION_PROGRESS,    /* our data threads are stuck, or make progress again */
+    ELECTION_COMMAND,     /* {"leader": target} */
+    ELECTION_STOP,        /* step down and never stand again; still a member */
+    ELECTION_QUIT,        /* leave the list, then OUT */
+    ELECTION_FORCE,       /* headlessctl leader set --force */
     ELECTION_EVENT_COUNT
 };
 
@@ -119,74 +108,78 @@ struct election_event {
     enum election_event_type type;
     const struct election_message *message;
     const struct election_member *members; /* of the message: message->member_count */
-    struct address from;                   /* MESSAGE: where it came from */
+    struct address from;                   /* MESSAGE: the sender's address */
     const struct address *candidates;      /* CANDIDATES */
     size_t candidate_count;
-    uint64_t instance;   /* REFUSED: whose; COMMAND: the target */
+    uint64_t instance;   /* REFUSED: the destination; COMMAND: the target */
     uint64_t if_term;    /* COMMAND: only in this term; 0: in any */
-    uint64_t token;      /* COMMAND: comes back in the answer */
-    uint64_t generation; /* COMMAND: of the configuration that wants it; 0: somebody else does */
+    uint64_t token;      /* COMMAND: returned with the result */
+    uint64_t generation; /* COMMAND: leader_generation if it comes from a configuration, else 0 */
     bool is_up;          /* APP, PROGRESS */
-    bool is_blind;       /* CANDIDATES: it is not known who may be there: do not begin a cluster */
+    bool is_blind;       /* CANDIDATES: DNS has not answered yet, so do not begin a cluster */
 };
 
 /* ---- actions ---- */
 
 enum election_action_type {
     ELECTION_SEND,     /* one message to one address */
-    ELECTION_SEND_ALL, /* one message to every other member of the list; to: each one's instance */
-    ELECTION_ANSWER    /* a command's outcome */
+    ELECTION_SEND_ALL, /* one message to each other member; message.to: that member's instance */
+    ELECTION_RESULT    /* the result of a command */
 };
 
-/* What the data plane needs. Nothing of this leader leaves or is relayed after valid_until_ns. */
-struct election_view {
+/* What the data plane needs. It neither relays to this leader nor passes its replies after
+ * valid_until_ns. */
+struct election_leadership {
     enum election_state state;
     uint64_t term;
-    uint64_t leader; /* instance, 0: none */
+    uint64_t leader; /* instance; 0: none */
     enum election_cause cause;
     uint64_t valid_until_ns;
-    bool gave_way; /* the leader before this one did, in order: its last answers may still pass */
+    bool previous_stepped_down; /* the previous leader stepped down in order: its last replies may
+                                   still pass for reply.grace */
 };
 
-enum election_answer { ELECTION_OK, ELECTION_NO_MEMBER, ELECTION_NO_QUORUM, ELECTION_BAD_TERM };
+enum election_result { ELECTION_OK, ELECTION_NO_MEMBER, ELECTION_NO_QUORUM, ELECTION_BAD_TERM };
 
 struct election_action {
     enum election_action_type type;
     struct address to;                     /* SEND */
     struct election_message message;       /* SEND, SEND_ALL */
     const struct election_member *members; /* of the message; valid until the next step */
-    uint64_t term;                         /* ANSWER */
-    uint64_t token;                        /* ANSWER */
-    enum election_answer answer;
+    uint64_t term;                         /* RESULT */
+    uint64_t token;                        /* RESULT */
+    enum election_result reply;            /* RESULT */
 };
 
-/* In this order: store, publish, then the list; what is sent relies on what was published. */
+/* Carry them out in this order: store, publish, then the list. A message that is sent relies on
+ * what was published before. */
 struct election_actions {
     bool stores, publishes;
-    uint64_t stored_term;      /* stores: keep it */
-    struct election_view view; /* publishes */
+    uint64_t stored_term;                  /* if stores: write it to the store */
+    struct election_leadership leadership; /* if publishes */
     size_t count;
     struct election_action list[ELECTION_ACTIONS_MAX];
 };
 
 /* ---- state ---- */
 
-/* A seat of the list as this pod sees it; the n-th belongs to the n-th member. */
+/* What this instance knows of a member; peers[n] belongs to list.members[n]. */
 struct election_peer {
-    uint64_t heard_ns;            /* leader: its last ack; 0: none */
-    uint64_t lease_ns;            /* leader: by its promise we are valid until then */
-    struct election_list_id list; /* leader: that it has */
-    bool is_app_up, is_fresh;
-    uint64_t ask_ns;             /* campaign: ask it then */
-    uint64_t grant_ns;           /* campaign: its grant counts until then; 0: none */
-    struct election_member heir; /* a new instance with this seat's name, not in the list yet */
+    uint64_t heard_ns;            /* last message from it; 0: none */
+    uint64_t lease_until_ns;      /* leader: end of the lease that rests on its lease grant */
+    struct election_list_id list; /* leader: the list that it acknowledged last */
+    bool is_app_up, is_volatile;
+    uint64_t ask_ns;        /* campaign: time of the next request to it */
+    uint64_t vote_until_ns; /* campaign: its pre-vote or vote counts until then; 0: none */
+    /* A new instance with this entry's name, which is not in the list yet. */
+    struct election_member replacement;
 };
 
-/* Somebody met outside the list: at an address of discovery, or by a WHO. */
-struct election_acquaintance {
+/* A known peer: an address from discovery or the configuration, or the sender of a DISCOVER. */
+struct election_known_peer {
     struct election_member member; /* instance 0: has not answered yet */
     uint64_t answered_ns;
-    struct election_list_id list; /* that it has, if is_listed */
+    struct election_list_id list; /* its list, if is_listed */
     bool is_listed;
 };
 
@@ -195,11 +188,11 @@ enum election_stage { ELECTION_STAGE_NONE, ELECTION_STAGE_PREVOTE, ELECTION_STAG
 struct election_campaign {
     enum election_stage stage;
     enum election_cause cause;
-    uint64_t term;         /* VOTE: asked for */
+    uint64_t term;         /* VOTE: the requested term */
     uint64_t started_ns;   /* of the whole campaign */
-    uint64_t ends_ns;      /* VOTE: of this round; PREVOTE: ask nobody before */
-    uint64_t deposed;      /* instance against which there is evidence, or which resigned, */
-    uint64_t deposed_term; /* and the term that it led in */
+    uint64_t ends_ns;      /* VOTE: end of this round; PREVOTE: start of the next round of votes */
+    uint64_t deposed;      /* instance of the leader that failed or stepped down */
+    uint64_t deposed_term; /* and the term that it led */
     uint16_t flags;        /* of the requests */
 };
 
@@ -215,12 +208,12 @@ struct election_pending {
     uint64_t token, target, term, until_ns;
 };
 
-/* Numbers for metrics; they only grow. */
+/* Counters for metrics. */
 struct election_counts {
     uint64_t transitions[ELECTION_STATE_COUNT];
-    uint64_t forbidden_transitions; /* a bug: see the table */
-    uint64_t leaps_refused;         /* claims too far above */
-    uint64_t actions_lost;          /* more than ELECTION_ACTIONS_MAX in one step */
+    uint64_t forbidden_transitions; /* not in the table: a bug */
+    uint64_t leaps_refused;         /* terms more than ELECTION_TERM_LEAP above the highest seen */
+    uint64_t actions_lost;          /* actions beyond ELECTION_ACTIONS_MAX in one step */
     uint64_t elections_won;
 };
 
@@ -229,106 +222,115 @@ struct election {
     enum election_state state;
     enum election_cause cause; /* of the last transition */
     uint64_t now_ns, started_ns;
-    uint64_t deadline_ns; /* wants a TICK then */
+    uint64_t deadline_ns; /* the next TICK is due then */
 
-    /* The claim that we follow. */
+    /* The claim that this instance follows. */
     uint64_t term, leader;
     struct address leader_address;
     enum election_cause claim_cause;
-    bool gave_way;         /* the leader before it did */
-    uint64_t interval_ns;  /* the leader's */
-    uint64_t detection_ns; /* the leader's interval x misses */
-    uint64_t live[ELECTION_BITMAP_WORDS], ready[ELECTION_BITMAP_WORDS]; /* as the leader says */
-    struct election_list_id live_list; /* whose members these bits are about */
+    bool previous_stepped_down; /* the leader before this one stepped down */
+    uint64_t interval_ns;       /* the leader's */
+    uint64_t detection_ns;      /* the leader's interval x misses */
+    uint64_t live[ELECTION_BITMAP_WORDS], ready[ELECTION_BITMAP_WORDS]; /* from its heartbeat */
+    struct election_list_id live_list; /* the list that these bits index */
     uint64_t heard_ns;                 /* its last heartbeat */
 
-    /* What we have given away. */
+    /* Votes and lease grants that this instance gave. */
     uint64_t voted_term, voted_for;
-    uint64_t promised_to, promised_ns; /* until then we vote for nobody else */
-    uint64_t abstain_ns;               /* before: a predecessor's promise may still run */
-    bool is_fresh;      /* a predecessor's votes may count, and we do not know them */
-    uint64_t seen_term; /* the highest term heard of, claimed or not */
+    uint64_t granted_to, granted_until_ns; /* the lease grant: no vote for another one until then */
+    uint64_t abstain_ns; /* no votes before: a predecessor's lease grant may still run */
+    bool is_volatile;    /* volatile vote state: a predecessor may have voted, in unknown terms */
+    uint64_t seen_term;  /* the highest term in any message, claimed or not */
 
-    /* Suspicion. */
-    uint32_t suspicion;            /* steps taken: 0, 1 probed, 2 asked others */
-    uint64_t candidate_ns;         /* the verdict is there, and this is our turn; 0: no verdict */
-    uint64_t patience_ns;          /* no candidacy before */
-    uint64_t refused;              /* instance that evidence is against */
-    uint64_t resigned_term;        /* the leader of this term has resigned */
-    uint32_t health;               /* 0..8: how late our own timers run */
-    struct election_message asked; /* a pre-vote that waits for our own evidence; type 0: none */
-    struct address asked_from;
+    /* Failure detection. */
+    uint32_t suspicion;    /* 0: none, 1: probed the leader, 2: asked other members too */
+    uint64_t candidacy_ns; /* after the failure verdict: our turn to stand; 0: no verdict */
+    uint64_t earliest_candidacy_ns; /* no candidacy before */
+    uint64_t refused;               /* instance whose host answered with ICMP port unreachable */
+    uint64_t stepped_down_term;     /* the leader of this term stepped down */
+    uint32_t health;                /* 0..8: how late our own timers run */
+    struct election_message pending_request; /* a request that waits for evidence; type 0: none */
+    struct address pending_from;
 
     struct election_campaign campaign;
 
-    /* The list, and one that is arriving by pages. */
+    /* The list, and a newer one whose pages are arriving. */
     struct election_list list, arriving;
-    uint16_t arrived;    /* members of arriving */
+    uint16_t arrived;    /* members of arriving so far */
     uint16_t self_index; /* ELECTION_MEMBERS_MAX: not in it */
     struct election_peer peers[ELECTION_MEMBERS_MAX];
 
-    /* Leading. */
-    uint64_t heartbeat_ns, valid_until_ns, led_since_ns, fenced_ns, hold_down_ns;
-    bool is_settled;    /* a majority that forgot nothing has the list */
-    bool is_jumped;     /* our term is above all that could be forgotten */
-    uint64_t resign_ns; /* RESIGNING: until then */
-    bool has_yielded;
+    /* As the leader. */
+    uint64_t heartbeat_ns; /* the next heartbeat */
+    uint64_t valid_until_ns, led_since_ns;
+    uint64_t fenced_ns;          /* end of the last lease that was valid */
+    uint64_t hold_down_ns;       /* how long to lead before the next transfer because of the app */
+    bool is_list_committed;      /* acknowledged by a majority without volatile vote state */
+    bool is_term_skipped;        /* our term is above every term with a forgotten vote */
+    uint64_t resigning_until_ns; /* limit of RESIGNING */
+    bool has_yielded;            /* to the configured leader, once */
     struct election_change changes[ELECTION_CHANGES_MAX];
     uint32_t change_count;
     uint64_t list_since_ns;
 
     /* Joining. */
-    struct election_acquaintance acquaintances[ELECTION_MEMBERS_MAX];
-    uint32_t acquaintance_count;
-    uint64_t who_ns, auth_failed_ns, verified_ns, bootstrap_ns;
-    uint64_t seat_ns; /* take a predecessor's seat then; 0: there is a leader, or no cluster */
-    uint64_t seat_asked_ns;
-    bool is_uninvited; /* we took that seat ourselves: our vote does not count */
+    struct election_known_peer known_peers[ELECTION_MEMBERS_MAX];
+    uint32_t known_peer_count;
+    uint64_t discover_ns; /* last round of DISCOVER */
+    uint64_t auth_failed_ns, verified_ns, bootstrap_ns;
+    uint64_t replace_ns; /* take a predecessor's entry then; 0: there is a leader, or no cluster */
+    uint64_t replace_asked_ns;
+    bool is_unlisted; /* we took that entry ourselves: our own vote does not count */
 
     /* Commands. */
     struct election_pending commands[ELECTION_COMMANDS_MAX];
     uint32_t command_count;
-    uint64_t wanted_term, wanted_until_ns, wanted_ns; /* we are the target, since */
-    uint64_t pressed_ns;                              /* told the leader so last */
+    /* A transfer to us: of this term, until and since when. */
+    uint64_t transfer_term, transfer_until_ns, transfer_since_ns;
+    uint64_t transfer_sent_ns; /* last TRANSFER to the leader */
 
     bool is_app_up, is_stuck, is_stopping, is_leaving;
     bool is_blind;
     uint64_t stop_ns, leave_ns; /* limit of leaving; next LEAVE */
     uint64_t stored_term;
-    uint64_t generation; /* the highest leader_generation that anybody has told of */
-    struct election_view published;
+    uint64_t generation; /* the highest leader_generation in any message */
+    struct election_leadership published;
     struct election_counts counts;
     uint16_t forbidden;           /* the last forbidden transition: from << 12 | to << 8 | cause */
     struct election_actions *out; /* during a step only */
 };
 
-/* Fill *e, which the caller has zeroed or used before; config is copied. */
+/* Initializes *e, which the caller has zeroed or used before; copies config. */
 void election_init(struct election *e, const struct election_config *config, uint64_t now_ns);
 
-/* One event. Actions are replaced; their members point into *e until the next step. */
+/* Handles one event. Replaces the actions; their members point into *e until the next step. */
 void election_step(struct election *e, const struct election_event *event, uint64_t now_ns,
                    struct election_actions *ret_actions);
 
-/* Votes that a majority takes in this list; 1 where no quorum is wanted. */
+/* Number of votes that make a majority of this list; 1 if no quorum is wanted. */
 size_t election_needed(const struct election *e);
 
-/* A member as this pod sees it: the leader by what it heard, the others by the leader's word. */
+/* A member as this instance sees it: the leader by its heartbeats, the others as the leader
+ * reports them. */
 enum election_member_state {
     ELECTION_MEMBER_DEAD,
-    ELECTION_MEMBER_SUSPECT, /* the leader: late */
+    ELECTION_MEMBER_SUSPECT, /* the leader, whose heartbeat is late */
     ELECTION_MEMBER_ALIVE,
     ELECTION_MEMBER_LEADER,
     ELECTION_MEMBER_SELF, /* and not leading */
     ELECTION_MEMBER_STATE_COUNT
 };
-/* Not known to be dead. Who has just taken over, or has a new list, knows of nobody yet. */
+/* True unless the member is known to be dead. A new leader, or the owner of a new list, knows of no
+ * member yet, so all may be alive. */
 bool election_may_be_alive(const struct election *e, uint16_t index);
 enum election_member_state election_describe(const struct election *e, uint16_t index);
 const char *election_member_state_name(enum election_member_state state);
 
+/* The names in logs, metrics and /status; older than some identifiers: UNAUTHENTICATED is "key",
+ * BY_STEP_DOWN is "resign". */
 const char *election_state_name(enum election_state state);
 const char *election_cause_name(enum election_cause cause);
-/* Does the table allow this? */
+/* True if the transition table has this transition. */
 bool election_allows(enum election_state from, enum election_state to, enum election_cause cause);
 
 #endif

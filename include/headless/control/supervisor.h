@@ -1,200 +1,114 @@
 /*
- * supervisor: the one thread that decides who leads and publishes it to the data threads.
+ * supervisor: the one thread that runs the election and publishes its result to the data threads.
  *
- * It feeds the election (election.h) with what happens: messages of other pods, refusals, the
- * clock, commands of clients, the state of the app, addresses from discovery; and carries out what
- * the election wants, in this order: the term is stored, the view is published, then messages go
- * out. So what the others are told is already true here. It sleeps in epoll, on the peer socket, a
- * timer for the election's next deadline, and an eventfd for everything that other threads have for
- * it.
+ * It feeds the election (election.h) with events: messages of other pods, refusals, the clock,
+ * commands of clients, the state of the app, addresses from discovery. It carries out the
+ * election's actions in this order: store the term, publish the leader snapshot, send messages. So
+ * everything that a message states is already true at this pod. The thread sleeps in epoll: on the peer
+ * socket, on a timer for the election's next deadline, and on an eventfd for all other threads.
  *
- *   supervisor.c          the thread: events in, the timer
- *   supervisor_act.c      what the election wants done
- *   supervisor_view.c     the view of the data threads
- *   supervisor_tell.c     what the log is told of leaders
- *   supervisor_command.c  {"leader": ...} and its answer
- *   supervisor_keys.c     keys, introductions, who cannot be verified
- *   supervisor_order.c    members that want another order
+ * A leader outside the cluster (relay.format raw or proxy-v2) is not elected, and never expires.
  *
- * A leader outside the cluster (relay.format raw or proxy-v2) is not elected: it never expires.
- *
- * Threads: open, join, start, leave, stop, close, reload and resign by the main thread; the report
- * by any; the rest of the fields is the supervisor's.
+ * Threads: the main thread calls create, join, start, resign, stop, destroy, read_keys,
+ * keys_failure and reload; any thread may call the functions under "readers".
  */
 #ifndef HEADLESS_CONTROL_SUPERVISOR_H
 #define HEADLESS_CONTROL_SUPERVISOR_H
 
-#include <pthread.h>
-
-#include "headless/base/budget.h"
-#include "headless/control/agreement.h"
-#include "headless/control/command.h"
-#include "headless/control/courier.h"
-#include "headless/control/discovery.h"
+#include "headless/base/counters.h"
+#include "headless/config/config.h"
 #include "headless/control/election.h"
-#include "headless/control/key_watch.h"
-#include "headless/control/pulse.h"
-#include "headless/control/roster.h"
-#include "headless/control/store.h"
-#include "headless/data/plane.h"
+#include "headless/data/data_plane.h"
 #include "headless/data/progress.h"
 
-_Static_assert(ELECTION_MEMBERS_MAX == VIEW_MEMBERS_MAX, "a list must fit a view");
-_Static_assert(ELECTION_NAME_MAX == CONFIG_NAME_MAX, "a name must fit a view");
+/* The supervisor's own stall limit: it writes the store, and a volume may block for long. Restarting
+ * the pod would not make the volume faster; meanwhile nobody renews its lease, so it does not lead. */
+#define SUPERVISOR_STALL_NS UINT64_C(30000000000)
 
-/* What a reload may change here; a copy, so that the supervisor never reads somebody's config. */
-struct supervisor_settings {
-    uint64_t hold_time_ns, app_idle_ns, reply_grace_ns;
-    struct door door;
-    enum config_control control_accept;
-    struct config_cidrs control_allow;
-    struct keyring keyring; /* as last read; count 0: none */
-    char leader[CONFIG_NAME_MAX];
-    uint64_t leader_generation;
-};
+struct supervisor;
 
-/* How this pod hears a member (pulse.h). */
-struct supervisor_pulse {
-    _Atomic uint64_t heard_ns; /* 0: never, or nothing regular comes from it */
+/* A member as this pod sees it. */
+struct supervisor_peer_report {
+    _Atomic uint8_t state;     /* enum election_member_state */
+    _Atomic uint64_t heard_ns; /* 0: never, or this pod and that member exchange no heartbeats */
     _Atomic uint64_t rtt_ns;   /* 0: not known */
     _Atomic uint64_t lost;
-    _Atomic bool is_asked; /* it gets heartbeats from us: lost says something */
+    _Atomic bool is_asked; /* this pod sends it heartbeats, so lost is meaningful */
 };
 
-/* For whoever shows it; each field by itself. */
+/* For the admin server. Each field is published by itself: relaxed loads and stores. */
 struct supervisor_report {
-    _Atomic uint32_t state;        /* enum election_state */
-    _Atomic uint32_t votes;        /* that a majority takes; 1: no quorum is wanted */
-    _Atomic uint32_t fresh;        /* 1: we do not know what a predecessor voted */
-    _Atomic uint32_t alive;        /* members that are, as far as we know; this pod included */
-    _Atomic uint32_t known;        /* other pods that peers or discovery.dns names */
-    _Atomic uint32_t answered;     /* of those; while this pod joins */
-    _Atomic int lookup;            /* of discovery.dns, the last one: discovery_failure */
-    _Atomic uint32_t differing;    /* members of another route ordered or ordered.commit */
-    _Atomic uint64_t unconfirmed;  /* requests handed to the present leader and not confirmed */
-    _Atomic uint64_t gap_ns;       /* without a leader, at the last change */
-    _Atomic uint64_t hold_down_ns; /* a leader hands over because of its app only after so long */
-    _Atomic uint32_t keys, introduced; /* that we have; members that have proved to have one */
-    _Atomic uint32_t key_mismatches;   /* addresses of members that cannot be verified */
+    _Atomic uint32_t state;          /* enum election_state */
+    _Atomic uint32_t votes;          /* votes that are a majority; 1: no quorum is required */
+    _Atomic uint32_t is_volatile;    /* 1: the votes of a predecessor at this pod are not known */
+    _Atomic uint32_t alive;          /* members not known to be dead; this pod included */
+    _Atomic uint32_t known;          /* other pods that peers or discovery.dns names */
+    _Atomic uint32_t answered;       /* of those, while this pod joins */
+    _Atomic int lookup;              /* last lookup of discovery.dns: supervisor_lookup_reason */
+    _Atomic uint32_t differing;      /* members with another route ordered or ordered.commit */
+    _Atomic uint64_t unconfirmed;    /* requests relayed to the present leader and not confirmed */
+    _Atomic uint64_t gap_ns;         /* time without a leader before the last change */
+    _Atomic uint64_t hold_down_ns;   /* a leader whose app is down keeps the lead until then */
+    _Atomic uint32_t keys;           /* of this pod */
+    _Atomic uint32_t authenticated;  /* pods that have proved to have one of them */
+    _Atomic uint32_t key_mismatches; /* addresses from which nothing can be verified */
     _Atomic uint64_t leaps_refused, actions_lost, forbidden_transitions; /* election_counts */
-    _Atomic uint8_t member_states[VIEW_MEMBERS_MAX];  /* by slot: enum election_member_state */
-    struct supervisor_pulse pulses[VIEW_MEMBERS_MAX]; /* by slot */
+    struct supervisor_peer_report peers[MEMBERS_MAX];                    /* by member index */
 };
 
-/* What the present view says; another means another view. Compared as bytes: no padding. */
-struct supervisor_facts {
-    enum view_leader kind;
-    enum election_cause cause;
-    uint64_t term, leader;
-    uint64_t previous_term, previous_until_ns;
-    uint64_t rcvbuf_bytes; /* of the leader's relay socket */
-    uint64_t list_term;
-    uint32_t list_version, list_count;
-    uint64_t settings;                    /* how often they were reloaded */
-    uint64_t live[ELECTION_BITMAP_WORDS]; /* of the list */
-    uint64_t gave_way; /* the leader before this one did; a bool without padding */
-    uint64_t votes_needed;
-    uint64_t seal_key, seal_suite, introductions;
-};
+/* ---- the main thread ---- */
 
-#define SUPERVISOR_LEADER_TEXT (ADDRESS_TEXT_MAX + CONFIG_NAME_MAX + 40)
-
-/* What the log was told last, so that it is told news only. */
-struct supervisor_told {
-    char leader[SUPERVISOR_LEADER_TEXT]; /* "ADDRESS (NAME), term N"; "": none yet */
-    bool is_alone, is_leader_unknown, is_waiting;
-};
-
-struct supervisor {
-    const struct config *config;
-    struct plane *plane;
-    struct waker waker; /* of mailboxes, reloads, refusals, discovery */
-    int epoll_fd, timer_fd;
-    uint64_t timer_ns; /* the timer is set to this */
-    struct courier courier;
-    struct discovery discovery;
-    struct store store;
-    struct roster roster;
-    struct progress progress;
-    struct agreement agreement;
-    struct pulse pulse;
-    struct election election;
-    struct election_actions actions;
-    struct counters counters;
-    struct agent agent;
-
-    struct supervisor_settings settings;
-    struct supervisor_facts facts; /* of the view that is published, or is to be */
-    struct election_view view;     /* as the election last said */
-    struct address outside;        /* a leader outside the cluster; unset: none */
-    bool is_unpublished;           /* the view lags behind the facts: no slot was free */
-    bool is_app_up, is_moving;
-    uint64_t stalled_since_ns;
-    uint64_t leaderless_since_ns; /* 0: there is a leader */
-    struct supervisor_told told;
-    struct view_history history;
-
-    struct budget commands;
-    struct budget refusals;  /* answers and log lines for commands that were refused */
-    struct budget strangers; /* the same for those who may not command: may not use up the other */
-    uint64_t refusals_unsaid, strangers_unsaid; /* since the last line about one */
-    struct sign_seen seen; /* signed commands that were taken, by whichever worker */
-    struct letter waiting[ELECTION_COMMANDS_MAX]; /* commands whose outcome is not known yet */
-    bool is_waiting[ELECTION_COMMANDS_MAX];
-
-    _Atomic unsigned wishes; /* of the main thread: SUPERVISOR_RESIGN, SUPERVISOR_LEAVE */
-    struct supervisor_report report;
-
-    struct key_watch key_watch;
-    const struct seal_lane *lanes[WORKERS_MAX]; /* of the data threads */
-    uint64_t keys_looked_ns;
-    struct keyring keys;        /* the main thread's: as last read */
-    char keys_why[KEYRING_WHY]; /* the main thread's: why not, as it was last told; "" */
-
-    pthread_mutex_t reload_lock; /* guards the two below */
-    struct supervisor_settings reloaded;
-    bool has_reload;
-};
-
-/* First, before the plane: binds the peer port, exclusively, so that a second daemon on this
- * address fails here. Logs what failed; returns a negative errno. */
-int supervisor_open(struct supervisor *supervisor, const struct config *config)
+/* Before the data plane: binds the peer port exclusively, so that a second daemon at this address
+ * fails here. Keeps config. Logs a failure and returns a negative errno. */
+int supervisor_create(const struct config *config, struct supervisor **ret_supervisor)
     __attribute__((warn_unused_result));
+/* NULL is allowed. */
+void supervisor_destroy(struct supervisor *supervisor);
 
-/* After plane_open: take the first step, in which a pod that is alone leads. */
-int supervisor_join(struct supervisor *supervisor, struct plane *plane)
+/* Woken by other threads that have something for the supervisor. */
+struct waker *supervisor_waker(struct supervisor *supervisor);
+
+/* After data_plane_open: take the first step of the election, in which a pod that is alone leads. */
+int supervisor_join(struct supervisor *supervisor, struct data_plane *data_plane)
     __attribute__((warn_unused_result));
 
 int supervisor_start(struct supervisor *supervisor) __attribute__((warn_unused_result));
 
-/* Give the lead away, if there is somebody to take it, and do not take it again. */
+/* Transfer leadership if another member can lead, and do not take it again. */
 void supervisor_resign(struct supervisor *supervisor);
 
-/* Leave the list, wait until that is done or is taking too long, and end the thread. */
+/* Leave the list, wait for that at most four detection times, and end the thread. */
 void supervisor_stop(struct supervisor *supervisor);
-void supervisor_close(struct supervisor *supervisor);
 
-/* Read the keys again. True: they are others than before; supervisor_reload takes them over. */
+/* Read the keys again. True: they have changed; supervisor_reload applies them. */
 bool supervisor_read_keys(struct supervisor *supervisor);
+/* Why the keys could not be read; "" when they were, or none are configured. */
+const char *supervisor_keys_failure(const struct supervisor *supervisor);
 
-/* Take these settings over soon, and the keys as last read. */
+/* Apply these settings soon, and the keys as last read. */
 void supervisor_reload(struct supervisor *supervisor, const struct config *config);
 
+/* ---- readers: any thread ---- */
+
+enum election_state supervisor_state(const struct supervisor *supervisor);
+const struct supervisor_report *supervisor_report(const struct supervisor *supervisor);
+const struct counters *supervisor_counters(const struct supervisor *supervisor);
+
+/* The leader is outside the cluster. Constant after supervisor_join. */
+bool supervisor_is_leader_outside(const struct supervisor *supervisor);
+
+/* The peer socket's receive buffer, and datagrams that the kernel dropped there. */
+uint64_t supervisor_peer_rcvbuf_bytes(const struct supervisor *supervisor);
+uint64_t supervisor_peer_kernel_drops(const struct supervisor *supervisor);
+
+/* The reason that report.lookup stands for, in words. */
+const char *supervisor_lookup_reason(int lookup);
+
 /*
- * Any thread, with a watch of its own: the first thread that stalls, of the plane or, for more than
- * SUPERVISOR_STALL_NS, the supervisor itself; or NULL. That one writes the store, and a volume may
- * take long: to restart the pod for it would not make the volume quicker. Meanwhile it does not
- * lead, for nobody renews its time.
+ * The first thread that stalls, of the data plane, or the supervisor itself after
+ * SUPERVISOR_STALL_NS; NULL: none. progress belongs to the caller.
  */
-#define SUPERVISOR_STALL_NS UINT64_C(30000000000)
 const struct agent *supervisor_find_stalled(const struct supervisor *supervisor,
                                             struct progress *progress, uint64_t now_ns);
-
-/* Any thread. */
-static inline enum election_state supervisor_state(const struct supervisor *supervisor)
-{
-    return (enum election_state)atomic_load_explicit(&supervisor->report.state,
-                                                     memory_order_relaxed);
-}
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * ctl: what headlessctl is made of; its command table is src/headlessctl.c.
+ * ctl: what headlessctl is made of; src/headlessctl.c calls the command that was named.
  *
  * Reads go to a pod's admin port by HTTP, commands and probes to data ports by UDP, as any client
  * would send them. One thread; everything blocks, for at most the times named here. What is wrong
@@ -14,14 +14,13 @@
 #include <time.h>
 
 #include "headless/config/config.h"
-#include "headless/document/document.h"
 #include "headless/net/udp.h"
 #include "headless/secure/sign.h"
 
 struct json_object;
 
 /* Exit codes. */
-enum ctl_exit { CTL_OK, CTL_NO /* the pod says no, or nothing */, CTL_USAGE };
+enum ctl_exit { CTL_OK, CTL_NO /* the pod says no, or nothing */, CTL_USAGE, CTL_EXIT_COUNT };
 
 /* ---- options.c: the command line ---- */
 
@@ -45,7 +44,7 @@ enum ctl_option {
     CTL_OPTION_PRINT = 1 << 15
 };
 
-#define CTL_OPTIONS_MAX 32 /* all that there are */
+#define CTL_OPTIONS_MAX 32 /* rows */
 
 struct ctl_options {
     const char *admin, *data, *service, *multicast, *interface; /* NULL: not given */
@@ -62,18 +61,41 @@ int ctl_options_parse(int argc, char **argv, struct ctl_options *ret_options)
     __attribute__((warn_unused_result));
 /* The name of the first option in bits, with its dashes. */
 const char *ctl_option_name(unsigned bits);
-/* The lines of --help, one an option. */
-void ctl_options_help(FILE *out);
-/* The options that a command with these bits takes, for its documents; returns how many. */
-size_t ctl_options_describe(unsigned bits,
-                            struct document_option ret_options[static CTL_OPTIONS_MAX]);
 
-/* ---- document.c: what headlessctl says of itself ---- */
+/* One row an option. set returns NULL, or what is wrong with the text. */
+struct ctl_option_row {
+    const char *name, *value; /* value NULL: takes none */
+    unsigned bit;             /* 0: every command takes it */
+    const char *(*set)(struct ctl_options *options, const char *text);
+    const char *help;
+};
+extern const struct ctl_option_row ctl_option_rows[];
+extern const size_t ctl_option_row_count;
 
-/* The end of --help: examples and exit codes. */
-void ctl_help_end(FILE *out);
-/* For --document-WHAT; returns the exit code. */
-enum ctl_exit ctl_document(const struct document_command *commands, size_t count, const char *what);
+/* ---- commands.c: one row a command ---- */
+
+#define CTL_COMMANDS_MAX 16 /* rows */
+
+struct ctl_command {
+    const char *words[2]; /* the second may be NULL */
+    const char *operand;  /* NULL: takes none; "[...]": need not be there */
+    unsigned options;     /* bits of enum ctl_option that it takes */
+    int (*run)(const struct ctl_options *options, const char *operand);
+    const char *help;
+};
+extern const struct ctl_command ctl_commands[];
+extern const size_t ctl_command_count;
+
+/* ---- help.c: --help, and texts that the manual has too ---- */
+
+struct ctl_exit_text {
+    enum ctl_exit code;
+    const char *meaning;
+};
+extern const char ctl_examples[];
+extern const struct ctl_exit_text ctl_exits[CTL_EXIT_COUNT];
+
+void ctl_help(FILE *out);
 
 /* ---- address.c: from what was typed to addresses ---- */
 
@@ -169,7 +191,7 @@ struct ctl_question {
     unsigned tries;
     uint64_t wait_ns; /* for the answers to one try */
     /* Is it the answer to this question? NULL: whatever comes is. */
-    bool (*is_answer)(const struct ctl_question *question, const char *answer);
+    bool (*is_reply)(const struct ctl_question *question, const char *answer);
     const char *nonce;
 };
 

@@ -12,12 +12,12 @@
 #ifndef HEADLESS_DATA_PROGRESS_H
 #define HEADLESS_DATA_PROGRESS_H
 
-#include "headless/data/plane.h"
+#include "headless/data/data_plane.h"
 
 #define PROGRESS_STALL_NS     (10 * AGENT_IDLE_MAX_NS)
 #define PROGRESS_CHALLENGE_NS (3 * AGENT_IDLE_MAX_NS)
 #define PROGRESS_AGENTS_MAX   (3 * RECEIVERS_MAX + 2 * WORKERS_MAX + CONFIG_GROUPS_MAX)
-#define PROGRESS_OTHER        PROGRESS_AGENTS_MAX /* place of one more, that is not the plane's */
+#define PROGRESS_OTHER        PROGRESS_AGENTS_MAX /* place of one more, that is not the data_plane's */
 
 struct progress_watch {
     const struct agent *agent; /* NULL: not watched yet */
@@ -34,8 +34,8 @@ struct progress {
 bool progress_is_stalled(struct progress *progress, size_t index, const struct agent *agent,
                          uint64_t limit_ns, uint64_t now_ns);
 
-/* Look at all agents of the plane: the first that stalls for PROGRESS_STALL_NS, or NULL. */
-const struct agent *progress_find_stalled(struct progress *progress, const struct plane *plane,
-                                          uint64_t now_ns);
+/* Look at all agents of the data_plane: the first that stalls for PROGRESS_STALL_NS, or NULL. */
+const struct agent *progress_find_stalled(struct progress *progress,
+                                          const struct data_plane *data_plane, uint64_t now_ns);
 
 #endif

@@ -1,9 +1,9 @@
 /*
- * request: a client's datagram inside the process, and where its answer must go.
+ * request: a client's datagram inside the process, and where its reply must go.
  *
  * The record is the same that travels in frames (wire/frame.h), so relaying is writing it down. Its
  * ingress is unset when the client spoke to this very pod; else it is the pod through which the
- * answer has to leave.
+ * reply has to leave.
  */
 #ifndef HEADLESS_DATA_REQUEST_H
 #define HEADLESS_DATA_REQUEST_H
@@ -18,10 +18,10 @@ struct request {
     bool is_multicast;    /* every pod has been sent it: for this pod's app, whatever route says */
 };
 
-/* Where an answer goes: a request without its payload. 24-byte addresses, comparable as bytes. */
+/* Where an reply goes: a request without its payload. 24-byte addresses, comparable as bytes. */
 struct origin {
     struct address client;  /* who asked */
-    struct address local;   /* the address and port that was asked, and has to answer */
+    struct address local;   /* the address and port that was asked, and has to reply */
     struct address ingress; /* pod of the client; unset: this one */
     uint64_t tag;           /* proves to the ingress pod that it wrote this origin itself */
 };

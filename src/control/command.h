@@ -1,0 +1,33 @@
+/*
+ * command: permission and target of a {"leader": ...} command. Its signature was verified before
+ * (secure/sign.h).
+ *
+ * The target must be a member, given by address or name. Nothing else can lead, so unknown
+ * addresses, multicast, 0.0.0.0 and loopback from outside are all refused as "no member". The
+ * election decides what a legal command does.
+ *
+ * Pure functions of their arguments; any thread.
+ */
+#ifndef CONTROL_COMMAND_H
+#define CONTROL_COMMAND_H
+
+#include "headless/config/config.h"
+#include "headless/wire/election_message.h"
+#include "headless/wire/leader_command.h"
+
+enum command_verdict {
+    COMMAND_LEGAL, /* *ret_instance is the target */
+    COMMAND_NO_MEMBER,
+    COMMAND_NO_AUTH
+};
+
+/* allow: addresses that may command; NULL: the command has a valid signature. */
+enum command_verdict command_check(const struct leader_command *command,
+                                   const struct address *client, const struct config_cidrs *allow,
+                                   const struct election_list *list, uint64_t *ret_instance);
+
+/* The member with this address or name; NULL: none. */
+const struct election_member *command_find_target(const struct election_list *list,
+                                                  const char *text);
+
+#endif

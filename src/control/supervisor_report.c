@@ -1,0 +1,124 @@
+/* The report for the admin server, and the supervisor's other accessors. */
+#include "supervisor_internal.h"
+
+/* ---- accessors ---- */
+
+struct waker *supervisor_waker(struct supervisor *supervisor)
+{
+    return &supervisor->waker;
+}
+
+const char *supervisor_keys_failure(const struct supervisor *supervisor)
+{
+    return supervisor->keys_failure;
+}
+
+enum election_state supervisor_state(const struct supervisor *supervisor)
+{
+    return (enum election_state)atomic_load_explicit(&supervisor->report.state,
+                                                     memory_order_relaxed);
+}
+
+const struct supervisor_report *supervisor_report(const struct supervisor *supervisor)
+{
+    return &supervisor->report;
+}
+
+const struct counters *supervisor_counters(const struct supervisor *supervisor)
+{
+    return &supervisor->counters;
+}
+
+bool supervisor_is_leader_outside(const struct supervisor *supervisor)
+{
+    return address_is_set(&supervisor->outside);
+}
+
+uint64_t supervisor_peer_rcvbuf_bytes(const struct supervisor *supervisor)
+{
+    return supervisor->transport.socket.rcvbuf_bytes;
+}
+
+uint64_t supervisor_peer_kernel_drops(const struct supervisor *supervisor)
+{
+    return udp_kernel_drops(supervisor->transport.socket.fd);
+}
+
+const char *supervisor_lookup_reason(int lookup)
+{
+    return discovery_reason(lookup);
+}
+
+/* ---- the report ---- */
+
+static void report_put(_Atomic uint32_t *field, uint32_t value)
+{
+    atomic_store_explicit(field, value, memory_order_relaxed);
+}
+
+static void report_put_long(_Atomic uint64_t *field, uint64_t value)
+{
+    atomic_store_explicit(field, value, memory_order_relaxed);
+}
+
+/* A leader, or an isolated former one, hears all members regularly; a follower only its leader. */
+static void report_peer(struct supervisor *supervisor, const struct peer *peer)
+{
+    const struct election *e = &supervisor->election;
+    struct supervisor_peer_report *report =
+        &supervisor->report.peers[peers_index(&supervisor->peers, peer->instance)];
+    bool is_asked = e->state == ELECTION_LEADER && peer->heartbeats_sent > 0;
+    bool is_heard = is_asked || e->state == ELECTION_ISOLATED || peer->instance == e->leader;
+
+    atomic_store_explicit(&report->state, (uint8_t)peer->state, memory_order_relaxed);
+    report_put_long(&report->heard_ns, is_heard ? peer->heard_ns : 0);
+    report_put_long(&report->rtt_ns, is_asked ? peer->rtt_ns : 0);
+    report_put_long(&report->lost, peer->heartbeats_lost);
+    atomic_store_explicit(&report->is_asked, is_asked, memory_order_relaxed);
+}
+
+static void report_peers(struct supervisor *supervisor)
+{
+    const struct election *e = &supervisor->election;
+    uint32_t alive = 0, differing = 0;
+
+    for (uint16_t i = 0; i < e->list.count; i++) {
+        struct peer *peer = peers_find(&supervisor->peers, e->list.members[i].instance);
+        enum election_member_state state = election_describe(e, i);
+
+        alive += state != ELECTION_MEMBER_DEAD;
+        if (!peer)
+            continue;
+        differing += peer->is_mismatched;
+        peer->state = state;
+        report_peer(supervisor, peer);
+    }
+    report_put(&supervisor->report.alive, alive);
+    report_put(&supervisor->report.differing, differing);
+}
+
+void supervisor_update_report(struct supervisor *supervisor)
+{
+    const struct election *e = &supervisor->election;
+    const struct handshake *handshake = &supervisor->transport.handshake;
+    struct supervisor_report *report = &supervisor->report;
+
+    report_peers(supervisor);
+    report_put(&report->state, (uint32_t)e->state);
+    report_put(&report->keys, handshake->ring.count); /* the handshake takes new keys last */
+    report_put(&report->authenticated, handshake_count(handshake));
+    report_put(&report->key_mismatches,
+               (uint32_t)peers_auth_count_mismatched(&supervisor->peers, clock_now_ns()));
+    report_put(&report->is_volatile, e->is_volatile);
+    report_put(&report->known, e->known_peer_count);
+    report_put(&report->answered, supervisor_count_answered(e));
+    atomic_store_explicit(&report->lookup, discovery_failure(&supervisor->discovery),
+                          memory_order_relaxed);
+    report_put(&report->votes, (uint32_t)election_needed(e));
+    report_put_long(&report->unconfirmed,
+                    peers_unconfirmed(&supervisor->peers, supervisor->facts.leader));
+    report_put_long(&report->hold_down_ns, e->hold_down_ns);
+    report_put_long(&report->leaps_refused, e->counts.leaps_refused);
+    report_put_long(&report->actions_lost, e->counts.actions_lost);
+    report_put_long(&report->forbidden_transitions, e->counts.forbidden_transitions);
+}

@@ -1,0 +1,346 @@
+#include "headless/data/data_plane.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "headless/base/clock.h"
+#include "headless/base/log.h"
+
+#define STOP_LOOK_NS (10 * NS_PER_MS)
+
+/* ---- open ---- */
+
+static int open_socket(const struct config *config, const char *option, uint16_t port,
+                       struct udp_socket *ret_socket)
+{
+    const struct udp_options options = {.reuse_port = config->receivers > 1,
+                                        .local_address = true,
+                                        .merged = config->gro,
+                                        .rcvbuf_bytes = config->rcvbuf_bytes,
+                                        .receive_timeout_ns = AGENT_IDLE_MAX_NS};
+    const struct address at = address_with_port(config->bind, port);
+    char text[ADDRESS_TEXT_MAX];
+    int rc = udp_open(&at, &options, ret_socket);
+
+    if (rc)
+        log_error("bind_failed", "cannot bind %s (%s): %s", address_format(&at, text), option,
+                  strerror(-rc));
+    return rc;
+}
+
+/* All are bound before any is read: a socket that joins or leaves later moves flows. */
+static int open_sockets(struct data_plane *data_plane)
+{
+    const struct config *config = data_plane->config;
+    int rc = 0;
+
+    for (size_t i = 0; !rc && i < data_plane->receiver_count; i++) {
+        rc = open_socket(config, "data.port", config->data_port, &data_plane->data_sockets[i]);
+        if (!rc)
+            rc = open_socket(config, "relay.port", config->relay_port,
+                             &data_plane->relay_sockets[i]);
+    }
+    return rc;
+}
+
+static void *allocate(size_t count, size_t size)
+{
+    /* C11: the size has to be a multiple of the alignment. */
+    size_t bytes = (count * size + CACHE_LINE_BYTES - 1) / CACHE_LINE_BYTES * CACHE_LINE_BYTES;
+    void *memory = aligned_alloc(CACHE_LINE_BYTES, bytes);
+
+    if (memory)
+        memset(memory, 0, bytes);
+    return memory;
+}
+
+/* Whom the n-th receiver of a kind deals out to: every receiver_count-th worker, or just one. */
+static size_t count_pairs(const struct config *config, size_t receiver)
+{
+    if (config->workers <= config->receivers)
+        return config->workers ? 1 : 0;
+    return (config->workers - receiver + config->receivers - 1) / config->receivers;
+}
+
+static size_t worker_of_pair(const struct config *config, size_t receiver, size_t pair)
+{
+    return (receiver + pair * config->receivers) % config->workers;
+}
+
+static int open_receivers(struct data_plane *data_plane)
+{
+    const struct config *config = data_plane->config;
+    int rc = 0;
+
+    data_plane->data_receivers =
+        allocate(data_plane->receiver_count, sizeof(*data_plane->data_receivers));
+    data_plane->relay_receivers =
+        allocate(data_plane->receiver_count, sizeof(*data_plane->relay_receivers));
+    if (!data_plane->data_receivers || !data_plane->relay_receivers)
+        return -ENOMEM;
+    for (size_t i = 0; !rc && i < data_plane->receiver_count; i++) {
+        size_t pairs = count_pairs(config, i);
+
+        rc = receiver_init(&data_plane->data_receivers[i], SOURCE_DATA, config->ring, config->batch,
+                           pairs);
+        if (!rc)
+            rc = receiver_init(&data_plane->relay_receivers[i], SOURCE_RELAY, config->ring,
+                               config->batch, pairs);
+        data_plane->data_receivers[i].socket = &data_plane->data_sockets[i];
+        data_plane->relay_receivers[i].socket = &data_plane->relay_sockets[i];
+    }
+    return rc;
+}
+
+static void attach(const struct data_plane *data_plane, struct receiver *receiver, size_t index)
+{
+    for (size_t i = 0; i < receiver->pair_count; i++)
+        worker_attach(&data_plane->workers[worker_of_pair(data_plane->config, index, i)],
+                      &receiver->pairs[i], &receiver->waker);
+}
+
+/* A group's receiver deals out to all workers. */
+static void attach_groups(const struct data_plane *data_plane)
+{
+    for (size_t i = 0; i < data_plane->groups.count; i++) {
+        struct receiver *receiver = &data_plane->groups.list[i].receiver;
+
+        for (size_t k = 0; k < receiver->pair_count; k++)
+            worker_attach(&data_plane->workers[k], &receiver->pairs[k], &receiver->waker);
+    }
+}
+
+static int open_frame_auths(struct data_plane *data_plane)
+{
+    if (!config_has_keys(data_plane->config))
+        return 0;
+    data_plane->windows = frame_auth_create_windows();
+    return data_plane->windows ? 0 : -ENOMEM;
+}
+
+static int open_workers(struct data_plane *data_plane, struct waker *supervisor_waker)
+{
+    struct worker_setup setup = {.config = data_plane->config,
+                                 .identity = &data_plane->identity,
+                                 .publisher = &data_plane->publisher,
+                                 .supervisor_waker = supervisor_waker,
+                                 .windows = data_plane->windows,
+                                 .worker_count = data_plane->worker_count,
+                                 .rcvbuf_bytes = data_plane->relay_sockets[0].rcvbuf_bytes};
+    int rc = 0;
+
+    data_plane->workers = allocate(data_plane->worker_count, sizeof(*data_plane->workers));
+    if (!data_plane->workers)
+        return -ENOMEM;
+    for (size_t i = 0; !rc && i < data_plane->worker_count; i++) {
+        setup.index = i;
+        setup.data_socket = &data_plane->data_sockets[i % data_plane->receiver_count];
+        rc = worker_init(&data_plane->workers[i], &setup);
+    }
+    if (rc) {
+        log_error("app_failed", "cannot set up a worker or its app socket (app.target): %s",
+                  strerror(-rc));
+        return rc;
+    }
+    for (size_t i = 0; i < data_plane->receiver_count; i++) {
+        attach(data_plane, &data_plane->data_receivers[i], i);
+        attach(data_plane, &data_plane->relay_receivers[i], i);
+    }
+    attach_groups(data_plane);
+    for (size_t i = 0; i < data_plane->worker_count; i++) {
+        struct app_reader *reader = app_reader(&data_plane->workers[i].app);
+
+        if (reader && reader->receiver.pair_count)
+            worker_attach(&data_plane->workers[i], &reader->receiver.pairs[0],
+                          &reader->receiver.waker);
+    }
+    return 0;
+}
+
+static int open_completions(struct data_plane *data_plane)
+{
+    int rc = 0;
+
+    data_plane->completions =
+        allocate(data_plane->receiver_count, sizeof(*data_plane->completions));
+    if (!data_plane->completions)
+        return -ENOMEM;
+    for (size_t i = 0; !rc && i < data_plane->receiver_count; i++)
+        rc = completion_init(&data_plane->completions[i], &data_plane->data_receivers[i],
+                             &data_plane->relay_receivers[i], &data_plane->workers[i]);
+    for (size_t i = 0; !rc && i < data_plane->groups.count; i++)
+        rc = completion_add_group(&data_plane->completions[i % data_plane->receiver_count],
+                                  &data_plane->groups.list[i].receiver);
+    return rc;
+}
+
+int data_plane_open(struct data_plane *data_plane, const struct config *config,
+                    struct waker *supervisor_waker)
+{
+    int rc;
+
+    memset(data_plane, 0, sizeof(*data_plane));
+    data_plane->config = config;
+    data_plane->receiver_count = config->receivers;
+    data_plane->worker_count = config->workers ? config->workers : config->receivers;
+    for (size_t i = 0; i < RECEIVERS_MAX; i++)
+        data_plane->data_sockets[i].fd = data_plane->relay_sockets[i].fd = -1;
+    snapshot_publisher_init(&data_plane->publisher);
+    rc = identity_init(&data_plane->identity, config);
+    if (!rc)
+        rc = open_sockets(data_plane);
+    if (!rc)
+        rc = multicast_groups_open(&data_plane->groups, config, data_plane->data_sockets,
+                                   data_plane->receiver_count);
+    if (!rc)
+        rc = open_receivers(data_plane);
+    if (!rc)
+        rc = open_frame_auths(data_plane);
+    if (!rc)
+        rc = open_workers(data_plane, supervisor_waker);
+    if (!rc && config->workers == 0)
+        rc = open_completions(data_plane);
+    if (rc)
+        data_plane_close(data_plane);
+    return rc;
+}
+
+void data_plane_close(struct data_plane *data_plane)
+{
+    for (size_t i = 0; data_plane->workers && i < data_plane->worker_count; i++)
+        worker_fini(&data_plane->workers[i]);
+    for (size_t i = 0; i < data_plane->receiver_count; i++) {
+        if (data_plane->completions)
+            completion_fini(&data_plane->completions[i]);
+        if (data_plane->data_receivers)
+            receiver_fini(&data_plane->data_receivers[i]);
+        if (data_plane->relay_receivers)
+            receiver_fini(&data_plane->relay_receivers[i]);
+        udp_close(&data_plane->data_sockets[i]);
+        udp_close(&data_plane->relay_sockets[i]);
+    }
+    multicast_groups_close(&data_plane->groups);
+    snapshot_publisher_wipe(&data_plane->publisher);
+    free(data_plane->completions);
+    free(data_plane->workers);
+    free(data_plane->windows);
+    free(data_plane->data_receivers);
+    free(data_plane->relay_receivers);
+    data_plane->completions = NULL;
+    data_plane->workers = NULL;
+    data_plane->windows = NULL;
+    data_plane->data_receivers = data_plane->relay_receivers = NULL;
+}
+
+/* ---- start and stop ---- */
+
+static int start(struct agent *agent, const char *kind, size_t index, const struct agent_ops *ops,
+                 void *self)
+{
+    char name[16];
+
+    (void)snprintf(name, sizeof(name), "%s-%u", kind, (unsigned)index);
+    return agent_start(agent, name, ops, self);
+}
+
+static int start_worker(struct worker *worker)
+{
+    struct app_reader *reader = app_reader(&worker->app);
+    int rc = start(&worker->agent, "worker", worker->index, &worker_agent_ops, worker);
+
+    if (!rc && reader)
+        rc = start(&reader->receiver.agent, "app", worker->index, &app_reader_agent_ops, reader);
+    return rc;
+}
+
+int data_plane_start(struct data_plane *data_plane)
+{
+    int rc = 0;
+
+    for (size_t i = 0; !rc && data_plane->completions && i < data_plane->receiver_count; i++)
+        rc = start(&data_plane->completions[i].agent, "data", i, &completion_agent_ops,
+                   &data_plane->completions[i]);
+    if (data_plane->completions || rc)
+        return rc;
+    for (size_t i = 0; !rc && i < data_plane->worker_count; i++)
+        rc = start_worker(&data_plane->workers[i]);
+    for (size_t i = 0; !rc && i < data_plane->receiver_count; i++) {
+        rc = start(&data_plane->relay_receivers[i].agent, "relay", i, &receiver_agent_ops,
+                   &data_plane->relay_receivers[i]);
+        if (!rc)
+            rc = start(&data_plane->data_receivers[i].agent, "data", i, &receiver_agent_ops,
+                       &data_plane->data_receivers[i]);
+    }
+    return rc ? rc : multicast_groups_start(&data_plane->groups);
+}
+
+static void wake_completion(void *self)
+{
+    waker_wake(&((struct completion *)self)->worker->waker);
+}
+
+/* ---- is it quiet? ---- */
+
+void data_plane_watch(struct data_plane_quiet *quiet, const struct data_plane *data_plane,
+                      uint64_t now_ns)
+{
+    /* Each datagram is one of these first; what the order says at rest is none. */
+    static const size_t comings[] = {COUNTER_RECEIVED_DATA, COUNTER_RECEIVED_GROUP,
+                                     COUNTER_RECEIVED_RELAY, COUNTER_REPLIES_FROM_APP,
+                                     COUNTER_REPLIES_FROM_RELAY};
+    struct data_plane_numbers numbers;
+    uint64_t activity = 0;
+
+    data_plane_read_numbers(data_plane, &numbers);
+    for (size_t i = 0; i < sizeof(comings) / sizeof(comings[0]); i++)
+        activity += numbers.counters[comings[i]];
+    if (activity != quiet->activity || data_plane_inside(&numbers) || !quiet->since_ns)
+        quiet->since_ns = now_ns;
+    quiet->activity = activity;
+}
+
+/* No condition tells that the last reply has come: wait until there has been none for a while. */
+static void wait_for_answers(const struct data_plane *data_plane, struct data_plane_quiet *quiet,
+                             uint64_t quiet_ns)
+{
+    const struct timespec look = clock_to_timespec(STOP_LOOK_NS);
+    uint64_t now_ns = clock_now_ns(), end_ns = now_ns + 2 * quiet_ns;
+
+    do {
+        (void)nanosleep(&look, NULL); /* also for what came just before clients were refused */
+        now_ns = clock_now_ns();
+        data_plane_watch(quiet, data_plane, now_ns);
+    } while (now_ns < end_ns && now_ns - quiet->since_ns < quiet_ns);
+}
+
+void data_plane_stop(struct data_plane *data_plane, struct data_plane_quiet *quiet,
+                     uint64_t quiet_ns)
+{
+    for (size_t i = 0; i < data_plane->receiver_count; i++)
+        udp_refuse_new(&data_plane->data_sockets[i]);
+    multicast_groups_leave(&data_plane->groups);
+    for (size_t i = 0; i < data_plane->receiver_count; i++)
+        agent_stop(&data_plane->data_receivers[i].agent, NULL);
+    multicast_groups_stop(&data_plane->groups);
+    wait_for_answers(data_plane, quiet, quiet_ns);
+    for (size_t i = 0; data_plane->completions && i < data_plane->receiver_count; i++)
+        agent_stop(&data_plane->completions[i].agent, wake_completion);
+    for (size_t i = 0; i < data_plane->receiver_count; i++)
+        agent_stop(&data_plane->relay_receivers[i].agent, NULL);
+    for (size_t i = 0; i < data_plane->worker_count; i++) {
+        struct app_reader *reader = app_reader(&data_plane->workers[i].app);
+
+        if (reader)
+            agent_stop(&reader->receiver.agent, NULL);
+        agent_stop(&data_plane->workers[i].agent, worker_wake);
+    }
+}
+
+void data_plane_wake(struct data_plane *data_plane)
+{
+    for (size_t i = 0; i < data_plane->worker_count; i++)
+        waker_wake(&data_plane->workers[i].waker);
+    if (data_plane->watcher)
+        waker_wake(data_plane->watcher);
+}

@@ -1,0 +1,162 @@
+/* What others may know of the data_plane while it runs, and the line that the supervisor sends through
+ * it. */
+#include "headless/data/data_plane.h"
+
+void data_plane_send_reply(struct data_plane *data_plane, const struct address *client,
+                           const struct address *local, const char *text, size_t length)
+{
+    (void)udp_send_one(&data_plane->data_sockets[0], client, local, text, length);
+}
+
+static void add_counters(const struct counters *counters, struct data_plane_numbers *numbers)
+{
+    counters_collect(counters, numbers->counters);
+    distributions_collect(counters->distributions, numbers->distributions);
+}
+
+static void add_receiver(const struct receiver *receiver, struct data_plane_numbers *numbers)
+{
+    add_counters(&receiver->counters, numbers);
+    /* Those of frames are counted as received by the worker. */
+    numbers->queued += receiver->source != SOURCE_RELAY ? receiver_queued(receiver) : 0;
+}
+
+static void add_sequence(const struct sequence *sequence, struct data_plane_numbers *numbers)
+{
+    numbers->waiting += atomic_load_explicit(&sequence->waiting, memory_order_relaxed);
+    numbers->sequencer_last = atomic_load_explicit(&sequence->last, memory_order_relaxed);
+    numbers->sequencer_is_leading =
+        atomic_load_explicit(&sequence->is_leading, memory_order_relaxed);
+}
+
+static void add_app(struct app *app, struct data_plane_numbers *numbers)
+{
+    const struct app_reader *reader = app_reader(app);
+    const struct udp_socket *socket = app_socket(app);
+
+    if (reader) {
+        add_counters(&reader->receiver.counters, numbers);
+        numbers->app_kernel_drops +=
+            atomic_load_explicit(&reader->ended_drops, memory_order_relaxed);
+    }
+    if (socket) {
+        numbers->app_kernel_drops += udp_kernel_drops(socket->fd);
+        numbers->app_rcvbuf_bytes = socket->rcvbuf_bytes;
+    }
+    numbers->sessions += app_session_count(app);
+}
+
+void data_plane_read_numbers(const struct data_plane *data_plane,
+                             struct data_plane_numbers *ret_numbers)
+{
+    struct data_plane_numbers numbers = {0};
+
+    for (size_t i = 0; i < data_plane->receiver_count; i++) {
+        add_receiver(&data_plane->data_receivers[i], &numbers);
+        add_receiver(&data_plane->relay_receivers[i], &numbers);
+        numbers.data_kernel_drops += udp_kernel_drops(data_plane->data_sockets[i].fd);
+        numbers.relay_kernel_drops += udp_kernel_drops(data_plane->relay_sockets[i].fd);
+    }
+    for (size_t i = 0; i < data_plane->groups.count; i++)
+        add_receiver(&data_plane->groups.list[i].receiver, &numbers);
+    numbers.groups = multicast_groups_joined(&data_plane->groups);
+    numbers.group_kernel_drops = multicast_groups_kernel_drops(&data_plane->groups);
+    if (data_plane->groups.count > 0)
+        numbers.group_rcvbuf_bytes = data_plane->groups.list[0].socket.rcvbuf_bytes;
+    for (size_t i = 0; i < data_plane->worker_count; i++) {
+        struct worker *worker = &data_plane->workers[i];
+
+        add_counters(&worker->counters, &numbers);
+        add_app(&worker->app, &numbers);
+        numbers.held += hold_count(&worker->hold);
+        if (worker->sequence)
+            add_sequence(worker->sequence, &numbers);
+    }
+    *ret_numbers = numbers;
+}
+
+void data_plane_read_traffic(const struct data_plane *data_plane, uint16_t slot,
+                             uint64_t *ret_relayed, uint64_t *ret_received)
+{
+    uint64_t relayed = 0, received = 0;
+
+    for (size_t i = 0; i < data_plane->worker_count; i++) {
+        const struct traffic *traffic = &data_plane->workers[i].traffic;
+
+        relayed += atomic_load_explicit(&traffic->relayed[slot], memory_order_relaxed);
+        received += atomic_load_explicit(&traffic->received[slot], memory_order_relaxed);
+    }
+    *ret_relayed = relayed;
+    *ret_received = received;
+}
+
+bool data_plane_has_refusal(const struct data_plane *data_plane)
+{
+    for (size_t i = 0; i < data_plane->worker_count; i++) {
+        if (atomic_load_explicit(&data_plane->workers[i].refused_instance, memory_order_seq_cst))
+            return true;
+    }
+    return false;
+}
+
+bool data_plane_take_refusal(struct data_plane *data_plane, uint64_t *ret_instance)
+{
+    uint64_t instance = 0;
+
+    for (size_t i = 0; i < data_plane->worker_count && !instance; i++)
+        instance = atomic_exchange_explicit(&data_plane->workers[i].refused_instance, 0,
+                                            memory_order_seq_cst);
+    if (instance)
+        *ret_instance = instance;
+    return instance != 0;
+}
+
+bool data_plane_app_is_up(const struct data_plane *data_plane)
+{
+    for (size_t i = 0; i < data_plane->worker_count; i++) {
+        if (!app_is_up(&data_plane->workers[i].app))
+            return false;
+    }
+    return true;
+}
+
+/* The agents in one order, whether they run or not; NULL where there is none, *end past the last.
+ */
+static const struct agent *agent_at(const struct data_plane *data_plane, size_t index, bool *end)
+{
+    size_t receivers = data_plane->receiver_count;
+    size_t workers = data_plane->worker_count;
+    const struct app_reader *reader;
+
+    if (index < receivers)
+        return &data_plane->data_receivers[index].agent;
+    if (index < 2 * receivers)
+        return &data_plane->relay_receivers[index - receivers].agent;
+    if (index < 3 * receivers)
+        return data_plane->completions ? &data_plane->completions[index - 2 * receivers].agent
+                                       : NULL;
+    index -= 3 * receivers;
+    if (index < data_plane->groups.count)
+        return &data_plane->groups.list[index].receiver.agent;
+    index -= data_plane->groups.count;
+    if (index < workers)
+        return &data_plane->workers[index].agent;
+    *end = index >= 2 * workers;
+    if (*end)
+        return NULL;
+    reader = app_reader(&data_plane->workers[index - workers].app);
+    return reader ? &reader->receiver.agent : NULL;
+}
+
+const struct agent *data_plane_agent(const struct data_plane *data_plane, size_t index)
+{
+    bool end = false;
+
+    for (size_t i = 0; !end; i++) {
+        const struct agent *agent = agent_at(data_plane, i, &end);
+
+        if (agent && agent_is_started(agent) && index-- == 0)
+            return agent;
+    }
+    return NULL;
+}

@@ -1,0 +1,70 @@
+/*
+ * groups: the sockets of multicast.groups, and their receivers.
+ *
+ * One socket and one receiver for each group, however many the data port has: each socket of a
+ * group is given every datagram. They deal out to all workers, or are read by the completions. What
+ * comes is answered through the data socket, from self, never from the group's address.
+ *
+ * A group that cannot be joined is logged and tried again (multicast_groups_retry); unicast goes on. Its
+ * socket and receiver are there all the same, and nothing comes. So the data threads see no
+ * difference: joining is the main thread's, and only the kernel is told.
+ *
+ * Owner: the data_plane. Threads: those of data_plane.h.
+ */
+#ifndef DATA_INGRESS_MULTICAST_H
+#define DATA_INGRESS_MULTICAST_H
+
+#include "data/ingress/receiver.h"
+#include "headless/config/config.h"
+
+#define MULTICAST_RETRY_NS (3 * NS_PER_SEC)
+
+struct multicast_group {
+    const struct config_group *wanted;
+    struct address address; /* IP and port */
+    struct udp_socket socket;
+    struct receiver receiver;
+    /* The main thread's, but for is_joined, which any may read. */
+    uint32_t interface;       /* its index, when it is joined or was; 0: the kernel's choice */
+    uint32_t bound_interface; /* what a socket of one link is bound to; 0: to none */
+    bool is_bound, was_joined;
+    int told; /* why it cannot be joined, as it was last told; 0: nothing */
+    _Atomic bool is_joined;
+};
+
+struct multicast_groups {
+    const struct config *config;
+    const struct udp_socket *data_sockets;
+    size_t data_socket_count;
+    size_t count;                 /* of those that have a socket */
+    struct multicast_group *list; /* room for all of multicast.groups; NULL: none */
+};
+
+/*
+ * Join, and make the receivers, each with a pair for every worker (workers: 0: none). The data
+ * sockets are bound already and stay; they may have to make room. Returns 0 or -ENOMEM and the
+ * like; only what is no matter of the network fails.
+ */
+int multicast_groups_open(struct multicast_groups *groups, const struct config *config,
+                          const struct udp_socket *data_sockets, size_t data_socket_count)
+    __attribute__((warn_unused_result));
+void multicast_groups_close(struct multicast_groups *groups);
+
+/* Join what is not joined, and what was on an interface that has gone. Asks the kernel, and may
+ * take a while. The main thread, now and then, between multicast_groups_open and multicast_groups_leave. */
+void multicast_groups_retry(struct multicast_groups *groups);
+
+/* Any thread: how many are joined. */
+size_t multicast_groups_joined(const struct multicast_groups *groups);
+
+/* One thread a group, for workers that have threads; and their end, after multicast_groups_leave. */
+int multicast_groups_start(struct multicast_groups *groups) __attribute__((warn_unused_result));
+void multicast_groups_stop(struct multicast_groups *groups);
+
+/* Nothing comes any more; what has come can still be read. */
+void multicast_groups_leave(struct multicast_groups *groups);
+
+/* Any thread: datagrams that the kernel dropped at their sockets. */
+uint64_t multicast_groups_kernel_drops(const struct multicast_groups *groups);
+
+#endif

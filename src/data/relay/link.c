@@ -1,0 +1,175 @@
+#include "data/relay/link.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "headless/wire/proxy.h"
+
+#define UNREAD_RCVBUF 4096 /* nothing is received on a relay link */
+#define EVIDENCE_AGE  4096 /* frames: a refused one must be among the last sent */
+#define ERRORS_MAX    16   /* entries taken off an error queue at once */
+
+int relay_link_make_room(const struct relay *relay, struct relay_link *link)
+{
+    size_t room = address_payload_max(&link->to, relay->mtu);
+    size_t smallest = FRAME_HEADER_BYTES + ENTRY_RANGE_BYTES + RECORD_HEADER_MAX + SEAL_BYTES;
+
+    link->buffer_bytes = room > smallest ? room : smallest;
+    link->buffers = malloc(relay->batch * link->buffer_bytes);
+    link->frames = calloc(relay->batch, sizeof(*link->frames));
+    if (link->buffers && link->frames)
+        return 0;
+    relay_link_close(link);
+    return -ENOMEM;
+}
+
+int relay_link_open(const struct relay *relay, struct relay_link *link)
+{
+    int rc = relay_link_make_room(relay, link);
+
+    if (rc)
+        return rc;
+    rc = udp_open_connected(&link->to, &relay->identity->self, UNREAD_RCVBUF, &link->socket);
+    if (!rc)
+        rc = outbox_init(&link->outbox, &link->socket, relay->batch, relay->gso_max);
+    if (!rc && relay->format == CONFIG_RELAY_FRAMED)
+        rc = udp_keep_errors(&link->socket);
+    if (rc)
+        relay_link_close(link);
+    else
+        link->outbox.segment_max = address_payload_max(&link->to, relay->mtu);
+    return rc;
+}
+
+void relay_link_close(struct relay_link *link)
+{
+    udp_close(&link->socket);
+    outbox_fini(&link->outbox);
+    free(link->buffers);
+    free(link->frames);
+    link->buffers = NULL;
+    link->frames = NULL;
+    link->frame_count = 0;
+    link->is_packing = false;
+}
+
+/* ---- sending ---- */
+
+void relay_link_send_plain(struct relay *relay, struct relay_link *link,
+                           const struct record *record)
+{
+    struct outbox_message message = {.weight = 1, .account = OUTBOX_REQUESTS};
+    uint8_t *buffer;
+
+    if (link->outbox.count == link->outbox.capacity)
+        relay_link_flush(relay, link);
+    buffer = relay_link_buffer(link, link->outbox.count);
+    if (relay->format == CONFIG_RELAY_PROXY_V2) {
+        size_t bytes = proxy_put_header(buffer, &record->client, &record->local);
+
+        if (bytes + record->length > UDP_PAYLOAD_MAX) {
+            counters_drop(relay->counters, DROP_oversize, 1);
+            return;
+        }
+        message.parts[message.part_count++] = (struct iovec){buffer, bytes};
+    }
+    message.parts[message.part_count++] = outbox_part(record->payload, record->length);
+    outbox_add(&link->outbox, &message);
+}
+
+static void relay_link_post(struct relay_link *link, const struct relay_frame *frame)
+{
+    static const enum outbox_account account_of_type[] = {[FRAME_DATA] = OUTBOX_REQUESTS,
+                                                          [FRAME_REPLY] = OUTBOX_REPLIES,
+                                                          [FRAME_COPY] = OUTBOX_COPIES,
+                                                          [FRAME_ENTRIES] = OUTBOX_COPIES,
+                                                          [FRAME_ACK] = OUTBOX_COPIES};
+    struct outbox_message message = {
+        .parts = {outbox_part(frame->start, frame->bytes)},
+        .part_count = 1,
+        .weight = frame->records,
+        .account = account_of_type[frame->type],
+    };
+
+    if (frame->payload)
+        message.parts[message.part_count++] = outbox_part(frame->payload, frame->payload_bytes);
+    outbox_add(&link->outbox, &message);
+}
+
+/* Post the frames of this link, or the copies. */
+static void post_frames(struct relay *relay, struct relay_link *link,
+                        const struct relay_link *frames)
+{
+    for (size_t i = 0; i < frames->frame_count; i++)
+        relay_link_post(link, &frames->frames[i]);
+    counters_add(relay->counters, COUNTER_FRAMES_SENT, frames->frame_count);
+}
+
+/* ---- evidence ---- */
+
+/*
+ * True when the ICMP error quotes a frame that this link sent lately to its present receiver.
+ * Errors about a predecessor at this address may still be in the queue.
+ */
+static bool is_our_frame(const struct relay *relay, const struct relay_link *link,
+                         const struct udp_failure *failure)
+{
+    struct frame_header header;
+
+    return failure->error == ECONNREFUSED && failure->is_remote &&
+           frame_read_header(failure->quoted, failure->length, &header) &&
+           header.cluster == relay->identity->cluster &&
+           header.instance == relay->identity->instance &&
+           header.nonce_space == relay->nonce_space.nonce_space &&
+           header.sequence >= link->instance_from && header.sequence <= link->sequence &&
+           header.sequence + EVIDENCE_AGE > link->sequence;
+}
+
+static void relay_link_take_errors(struct relay *relay, struct relay_link *link)
+{
+    struct udp_failure failure;
+
+    link->outbox.may_be_refused = false;
+    for (unsigned i = 0; i < ERRORS_MAX && udp_take_error(link->socket.fd, &failure); i++) {
+        if (!is_our_frame(relay, link, &failure))
+            counters_add(relay->counters, COUNTER_REFUSALS_IGNORED, 1);
+        else if (link->instance && link->instance == relay->leader_instance)
+            relay->refused_instance = link->instance;
+    }
+}
+
+/* Count the results. traffic: requests only, since the leader confirms no others. */
+static void account(struct relay *relay, struct relay_link *link)
+{
+    if (link->outbox.may_be_refused && relay->format == CONFIG_RELAY_FRAMED)
+        relay_link_take_errors(relay, link);
+    traffic_add(relay->traffic->relayed, link->member_index,
+                link->outbox.tally[OUTBOX_REQUESTS].sent);
+    relay_account(&link->outbox, relay->counters, COUNTER_RELAYED, COUNTER_REPLIES_RELAYED);
+}
+
+void relay_link_flush(struct relay *relay, struct relay_link *link)
+{
+    if (link->socket.fd < 0)
+        return;
+    relay_pack_finish(relay, link);
+    if (link->frame_count) {
+        post_frames(relay, link, link);
+        link->frame_count = 0;
+    }
+    if (link->outbox.count == 0)
+        return;
+    outbox_flush(&link->outbox);
+    account(relay, link);
+}
+
+/* ---- copies ---- */
+
+void relay_link_send_copies(struct relay *relay, struct relay_link *link,
+                            const struct relay_link *copies)
+{
+    link->sequence = copies->sequence;
+    post_frames(relay, link, copies);
+    outbox_flush_now(&link->outbox); /* a full socket must not delay the other members */
+    account(relay, link);
+}

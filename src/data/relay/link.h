@@ -1,0 +1,92 @@
+/*
+ * relay_link: one destination of a worker's relay: a connected socket, the frames of the current
+ * batch, and an outbox. Private to data/relay/; relay.h explains the design.
+ *
+ * Closed frames are kept until the flush, which pads frames of similar size to one size, so that
+ * they leave as one GSO batch. The padding of each frame is at most 1/FRAME_WASTE of the largest
+ * one.
+ *
+ * Owner: its worker's thread. Blocking: as outbox_flush. Only relay_link_open allocates.
+ */
+#ifndef DATA_RELAY_LINK_H
+#define DATA_RELAY_LINK_H
+
+#include "data/relay/relay.h"
+
+#define FRAME_WASTE 8 /* more than an eighth would cost more than a message of its own */
+
+/* A frame in the buffer of the same index, closed or being packed. */
+struct relay_frame {
+    size_t bytes;
+    uint32_t records;
+    uint8_t type;           /* enum frame_type */
+    uint8_t *start;         /* after relay_pack_finish: its first byte */
+    const uint8_t *payload; /* of a record too large for the buffer, sent as an iovec; else NULL */
+    size_t payload_bytes;
+};
+
+struct relay_link {
+    struct address to;
+    struct udp_socket socket;
+    struct outbox outbox;
+    uint8_t *buffers; /* one per message, buffer_bytes each: a frame, or a PROXY v2 header */
+    size_t buffer_bytes;
+    struct relay_frame *frames; /* one per buffer */
+    size_t frame_count;         /* closed frames */
+    bool is_packing;            /* frames[frame_count] is being packed */
+    struct frame_header header; /* of that frame */
+    union frame_body body;      /* of that frame, where its type has one */
+    uint64_t sequence;          /* of the last frame sent over this link */
+    uint64_t used_ns, retry_ns; /* retry: not opened again before */
+    uint64_t instance;          /* of the receiving member; 0: none */
+    uint64_t instance_from;     /* the first sequence sent to that instance */
+    uint16_t member_index;      /* for the traffic counts */
+};
+
+/* Returns 0 or a negative errno, with nothing left open. */
+int relay_link_open(const struct relay *relay, struct relay_link *link)
+    __attribute__((warn_unused_result));
+void relay_link_close(struct relay_link *link);
+/* Allocate only the buffers: for the link that packs copies. */
+int relay_link_make_room(const struct relay *relay, struct relay_link *link)
+    __attribute__((warn_unused_result));
+
+/* The n-th buffer: of a frame, or of a PROXY v2 header. */
+static inline uint8_t *relay_link_buffer(const struct relay_link *link, size_t number)
+{
+    return link->buffers + number * link->buffer_bytes;
+}
+
+/* ---- pack.c ---- */
+
+/*
+ * Pack a record into the frame of the link; a frame is closed when it is full or the header
+ * differs. body: NULL for types without one. record: NULL: a frame with a body only.
+ */
+void relay_link_pack(struct relay *relay, struct relay_link *link,
+                     const struct frame_header *header, const union frame_body *body,
+                     const struct record *record);
+
+/* Close the last frame; returns the number of records in all frames. */
+size_t relay_pack_close(struct relay_link *link);
+/* Prepare the frames for sending: close the last, pad to equal sizes, assign sequences, seal. */
+void relay_pack_finish(struct relay *relay, struct relay_link *link);
+
+/* ---- link.c ---- */
+
+/* Send the payload unchanged, or behind a PROXY v2 header. */
+void relay_link_send_plain(struct relay *relay, struct relay_link *link,
+                           const struct record *record);
+
+/* Send everything, and count the results. */
+void relay_link_flush(struct relay *relay, struct relay_link *link);
+
+/* ---- copies ---- */
+
+/* Send the finished frames of copies over this link, which must be flushed; count the results. */
+void relay_link_send_copies(struct relay *relay, struct relay_link *link,
+                            const struct relay_link *copies);
+/* relay.c: finish the copies and send them to all members. */
+void relay_copies_flush(struct relay *relay);
+
+#endif

@@ -1,0 +1,136 @@
+/*
+ * relay: sends requests to the leader, copies to members and replies to their ingress pods.
+ *
+ * One link per destination: a connected socket bound to this pod's address with a port of its own
+ * (so that SO_REUSEPORT at the receiver spreads the workers of this pod, and an ICMP error belongs
+ * to one destination), the frame being packed, and an outbox. Records are packed into frames and,
+ * except for copies, are sent at the end of the current batch (relay_flush). A record too large for
+ * a frame is sent alone, its payload as an iovec (without keys: no copy), and IP fragments it. In
+ * the formats raw and proxy-v2 a request is sent unchanged, also as an iovec, to the data port of
+ * the leader.
+ *
+ * Copies (routes all and ordered) are packed once for all members: the same bytes are sent over
+ * each link. Each send wakes a member, so copies are delayed for up to relay.linger after the last
+ * ones were sent, and coalesced (like interrupt moderation): the first after a pause is not
+ * delayed. A copy whose payload is sent as an iovec flushes them.
+ *
+ * With keys each frame is padded and then sealed in its buffer at the flush; copies once for all
+ * members. Sequences count the frames of this thread over all destinations: they are the nonces. A
+ * record that needs a frame of its own is then copied into one buffer and sent at once.
+ *
+ * Every request and every reply is counted as relayed or as dropped, when its message was sent or
+ * not.
+ *
+ * When the leader's process has gone, its host answers with ICMP port unreachable, and the kernel
+ * returns the beginning of the refused frame. If this link sent that frame lately, it is evidence
+ * against the leader at the other end: refused_instance. Only a sender that knows this pod's
+ * instance and the port of the link can forge it; see docs/threat-model.md.
+ *
+ * Owner: its worker's thread. Memory: the buffers of a link are allocated when it is opened (for a
+ * new destination, not for a datagram). At RELAY_LINKS_MAX links the least recently used one is
+ * closed for a new destination. Blocking: as outbox_flush.
+ */
+#ifndef DATA_RELAY_RELAY_H
+#define DATA_RELAY_RELAY_H
+
+#include "data/ingress/slab.h"
+#include "data/traffic.h"
+#include "headless/base/counters.h"
+#include "headless/config/config.h"
+#include "headless/data/identity.h"
+#include "headless/data/request.h"
+#include "headless/net/batch.h"
+#include "headless/secure/seal.h"
+
+#define RELAY_LINKS_MAX (CONFIG_PEERS_MAX + 2) /* every member, and a leader outside */
+
+struct relay_link;
+
+struct relay {
+    const struct identity *identity;
+    enum config_relay format;
+    size_t mtu;
+    size_t batch;
+    size_t gso_max;
+    bool is_sealing;                /* frames are sealed; relay_seal_with says how */
+    struct nonce_space nonce_space; /* of this thread: its counter is the sequence */
+    const struct key *key;          /* of the present snapshot; NULL: none, frames are dropped */
+    enum seal_suite suite;
+    uint8_t *large; /* a buffer for a sealed frame of any size; NULL: frames are not sealed */
+    struct relay_link *links[RELAY_LINKS_MAX];
+    size_t link_count;
+    struct relay_link *copies; /* packs copies, has no socket; NULL: the route makes none */
+    const struct relay_target *members; /* the receivers of copies */
+    size_t member_count;
+    uint64_t linger_ns;       /* least time between two sends of copies */
+    uint64_t copies_due_ns;   /* delayed copies are sent at this time */
+    uint64_t now_ns;          /* of this slice: set by relay_begin */
+    uint64_t leader_instance; /* by the present snapshot; only its ICMP errors are evidence */
+    struct counters *counters;
+    struct traffic *traffic;
+    uint64_t refused_instance; /* evidence since the worker last took it; 0: none */
+};
+
+/* A destination of requests or copies. */
+struct relay_target {
+    struct address to;     /* its relay port if framed, else its data port */
+    uint64_t instance;     /* 0: outside the cluster */
+    uint64_t term;         /* of the snapshot */
+    uint16_t member_index; /* MEMBER_INDEX_NONE: outside the list */
+};
+
+/* Returns 0 or -ENOMEM. */
+int relay_init(struct relay *relay, const struct config *config, const struct identity *identity,
+               uint16_t nonce_space, struct counters *counters, struct traffic *traffic)
+    __attribute__((warn_unused_result));
+void relay_fini(struct relay *relay);
+
+/* Set key and suite; the key must stay until the next call. */
+void relay_seal_with(struct relay *relay, const struct key *key, enum seal_suite suite);
+
+/* Begin a slice of work. */
+void relay_begin(struct relay *relay, uint64_t now_ns);
+
+/* Send a request to the leader. Its payload must stay until relay_flush. */
+void relay_request(struct relay *relay, const struct relay_target *leader,
+                   const struct request *request);
+
+/* The same for a whole GRO batch, in the format raw: its payloads are sent unchanged, as one
+ * run. */
+void relay_raw_batch(struct relay *relay, const struct relay_target *leader,
+                     const struct datagram *gro_batch);
+
+/* Set the receivers of copies; delayed copies are first sent to the former ones. The array must
+ * stay. */
+void relay_copies_to(struct relay *relay, const struct relay_target *members, size_t count);
+/* Copy a request to each receiver, for its app. Its payload must stay until relay_flush. */
+void relay_copy(struct relay *relay, uint64_t term, const struct request *request);
+
+/* Set the least time between two sends of copies; 0: they are sent at the end of each batch. */
+void relay_linger(struct relay *relay, uint64_t linger_ns);
+
+/* Route ordered: send a range with one of its entries, or none, to each receiver of copies or to
+ * one member; and an acknowledgement to one member. A range that continues the one before joins its
+ * frame. */
+void relay_publish(struct relay *relay, uint64_t term, const struct entry_range *range,
+                   const struct record *record);
+void relay_entries(struct relay *relay, const struct relay_target *member,
+                   const struct entry_range *range, const struct record *record);
+void relay_ack(struct relay *relay, const struct relay_target *member, const struct entry_ack *ack);
+
+/* Send a reply of this term to the relay port of its ingress pod. */
+void relay_reply(struct relay *relay, const struct address *to, const struct origin *origin,
+                 uint64_t term, const uint8_t *payload, size_t length);
+
+/* Send everything except copies that are not due. */
+void relay_flush(struct relay *relay);
+/* Time until delayed copies are due: 0: now; UINT64_MAX: there are none. */
+uint64_t relay_sleep_ns(const struct relay *relay);
+/* Time by which a copy made now would be delayed. */
+uint64_t relay_rest_ns(const struct relay *relay);
+
+/* Count the results of an outbox in the ledger; for all owners of an outbox. */
+void relay_account(struct outbox *outbox, struct counters *counters, size_t requests_counter,
+                   size_t replies_counter);
+
+#endif

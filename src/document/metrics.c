@@ -1,0 +1,206 @@
+/* docs/metrics.md, out of the lists that /metrics is made of. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "admin/number.h"
+#include "document.h"
+
+static const char head[] =
+    "# Metrics\n"
+    "\n"
+    "<!-- Generated from the tables of metrics: headless-document metrics > docs/metrics.md -->\n"
+    "\n"
+    "`GET /metrics` on the admin port, in Prometheus' text format. Each name begins with "
+    "`headlessd_`. `GET /status` has\n"
+    "the same numbers as JSON, under the same names without that prefix: `counters`, `gauges`, "
+    "`histograms`; a label's value is\n"
+    "a key there. No client's address is in a label.\n"
+    "\n"
+    "- Counters begin at 0 when the process starts and only grow.\n"
+    "- The kernel's drops and a data thread's numbers are read while it works: what has to add up "
+    "does so at rest.\n"
+    "- `process_...` are those that Prometheus' client libraries have for every process, with this "
+    "prefix.\n"
+    "- Where no unit is given, it is a plain number of what the metric is about.\n"
+    "- `members` in `/status` says how each is heard: `heartbeat_age_ms` since its last message, "
+    "and "
+    "at the leader also `rtt_us`,\n"
+    "  the smoothed round trip of its heartbeats, and `lost`, how many of them were not answered. "
+    "What a pod does not know\n"
+    "  is left out: a follower hears its leader only, and no pod itself.\n";
+
+/* ---- what may be asked ---- */
+
+/* The test reads these out of the document and asks a Prometheus that watches three pods. */
+static const struct {
+    const char *title, *meaning, *promql, *result;
+} questions[] = {
+    {"All pods are scraped", "With the name of the job that scrapes them.",
+     "min(up{job=\"headlessd\"})", "1"},
+    {"Exactly one leads", "More than one, also for a moment, is what must never be.",
+     "sum(headlessd_is_leader)", "1"},
+    {"All know it", "", "min(headlessd_has_leader)", "1"},
+    {"The ledger of requests closes",
+     "What came, minus what became of it, for each pod; `headlessd_ledger_requests` is the same, "
+     "made by the pod. More than 0 for a moment is what a thread has in its hands; for long, or "
+     "less than 0, is a bug.",
+     "sum by (instance) (headlessd_datagrams_received_total)\n"
+     "  - sum by (instance) ({__name__=~\"headlessd_datagrams_(delivered|relayed|dropped)_total|"
+     "headlessd_control_messages_total|headlessd_datagrams_(held|queued)|"
+     "headlessd_ordered_waiting\"})",
+     "0"},
+    {"The ledger of answers closes", "",
+     "sum by (instance) (headlessd_answers_received_total)\n"
+     "  - sum by (instance) ({__name__=~\"headlessd_replies_(sent|relayed|fenced|suppressed|"
+     "dropped)_total\"})",
+     "0"},
+    {"The ledger of copies closes", "Routes `all` and `ordered`.",
+     "sum by (instance) (headlessd_copies_total)\n"
+     "  - sum by (instance) ({__name__=~\"headlessd_copies_(sent|dropped)_total\"})",
+     "0"},
+    {"Nothing is lost between pods",
+     "What all pods carried to others, minus what came from others. Not after a pod was restarted "
+     "or killed, nor when a kernel dropped something.",
+     "sum(headlessd_datagrams_relayed_total) + sum(headlessd_copies_sent_total)\n"
+     "  - sum(headlessd_datagrams_received_total{socket=\"relay\"})",
+     "0"},
+    {"The kernel dropped nothing", "Else its receive buffer is too small, or the pod too slow.",
+     "sum(headlessd_socket_drops_total)", "0"},
+    {"Batches have all that was received", "",
+     "headlessd_receive_batch_datagrams_sum - headlessd_receive_datagrams_total", "0"},
+    {"Trains have all that was sent", "",
+     "headlessd_send_train_datagrams_sum - headlessd_send_datagrams_total", "0"},
+};
+
+static void put_questions(FILE *out)
+{
+    (void)fputs("\n## What to ask\n\nEach of these has the value that stands under it, at rest. "
+                "`tests/cluster/test_prometheus.sh` takes them from here,\nand asks a Prometheus "
+                "that scrapes three pods.\n",
+                out);
+    for (size_t i = 0; i < sizeof(questions) / sizeof(questions[0]); i++)
+        (void)fprintf(out, "\n**%s.**%s%s\n\n```promql\n%s\n```\n\nis `%s`\n", questions[i].title,
+                      *questions[i].meaning ? " " : "", questions[i].meaning, questions[i].promql,
+                      questions[i].result);
+}
+
+/* ---- the metrics ---- */
+
+static bool ends_with(const char *text, const char *end)
+{
+    size_t length = strlen(text), end_length = strlen(end);
+
+    return length >= end_length && strcmp(text + length - end_length, end) == 0;
+}
+
+static const char *unit_of(const char *metric)
+{
+    if (ends_with(metric, "_seconds") || ends_with(metric, "_seconds_total"))
+        return "seconds";
+    if (ends_with(metric, "_bytes") || ends_with(metric, "_bytes_total"))
+        return "bytes";
+    return strstr(metric, "datagrams") ? "datagrams" : "";
+}
+
+static void put_row(FILE *out, const char *metric, const char *type, const char *help)
+{
+    (void)fprintf(out, "| `%s` | %s | %s | %s", metric, type, unit_of(metric), help);
+}
+
+/* Which values a metric's label has. Drop reasons have a table of their own, and the lone value of
+ * the version's label is another tomorrow. */
+static void put_labels(FILE *out, const struct sample *samples, size_t count)
+{
+    if (count == 1 || count == DROP_REASON_COUNT)
+        return;
+    (void)fprintf(out, " (`%s`", samples[0].info.label);
+    for (size_t i = 0; i < count; i++)
+        (void)fprintf(out, "%s%s", i ? ", " : ": ", samples[i].info.label_value);
+    (void)fputs(")", out);
+}
+
+static size_t count_of_metric(const struct sample *samples, size_t count)
+{
+    size_t n = 1;
+
+    while (n < count && strcmp(samples[n].info.metric, samples[0].info.metric) == 0)
+        n++;
+    return n;
+}
+
+static void put_metrics(FILE *out, const struct sample *samples, size_t count, bool counters)
+{
+    (void)fprintf(out, "\n## %s\n\n| metric | type | unit | |\n|---|---|---|---|\n",
+                  counters ? "Counters" : "Gauges");
+    for (size_t i = 0, n; i < count; i += n) {
+        n = count_of_metric(&samples[i], count - i);
+        if (sample_is_counter(&samples[i]) != counters)
+            continue;
+        put_row(out, samples[i].info.metric, counters ? "counter" : "gauge", samples[i].info.help);
+        put_labels(out, &samples[i], n);
+        (void)fputs(" |\n", out);
+    }
+}
+
+static void put_histograms(FILE *out)
+{
+    char text[NUMBER_TEXT_MAX];
+
+    (void)fputs("\n## Histograms\n\n`_bucket`, `_sum` and `_count`.\n\n"
+                "| metric | type | unit | |\n|---|---|---|---|\n",
+                out);
+    for (size_t id = 0; id < DISTRIBUTION_COUNT; id++) {
+        const struct distribution_info *info = &distribution_table[id];
+
+        put_row(out, info->metric, "histogram", info->help);
+        for (size_t i = 0; i <= distribution_bound_count((enum distribution_id)id); i++)
+            (void)fprintf(out, "%s%s", i ? ", " : " (`le`: ",
+                          number_format_bound((enum distribution_id)id, i, text));
+        (void)fputs(") |\n", out);
+    }
+}
+
+static void put_reasons(FILE *out)
+{
+    (void)fputs("\n## Why something was dropped\n\nThe label `reason` of "
+                "`datagrams_dropped_total` (requests), `replies_dropped_total` (answers) and\n"
+                "`copies_dropped_total` (copies for other members).\n\n| reason | |\n|---|---|\n",
+                out);
+    for (size_t i = 0; i < DROP_REASON_COUNT; i++)
+        (void)fprintf(out, "| `%s` | %s |\n", counter_describe(COUNTER_DROPPED + i).label_value,
+                      drop_reason_prose((enum drop_reason)i));
+}
+
+/* A reading of nothing, in which everything that there may be is there. */
+static size_t list_all(struct sample ret_samples[static SAMPLES_MAX])
+{
+    static const struct config config = {.route = CONFIG_ROUTE_ORDERED};
+    static const struct leader_snapshot snapshot;
+    static const struct supervisor_report report;
+    const struct admin_snapshot reading = {
+        .config = &config,
+        .leadership = &snapshot,
+        .report = &report,
+        .data_rcvbuf_bytes = 1,
+        .relay_rcvbuf_bytes = 1,
+        .peer_rcvbuf_bytes = 1,
+        .process = {.resident_bytes = 1, .open_fds = 1, .max_fds = 1},
+        .numbers = {.group_rcvbuf_bytes = 1, .app_rcvbuf_bytes = 1},
+    };
+
+    return samples_list(&reading, ret_samples);
+}
+
+void document_metrics(FILE *out)
+{
+    struct sample samples[SAMPLES_MAX];
+    size_t count = list_all(samples);
+
+    (void)fputs(head, out);
+    put_questions(out);
+    put_metrics(out, samples, count, true);
+    put_metrics(out, samples, count, false);
+    put_histograms(out);
+    put_reasons(out);
+}

@@ -1,0 +1,87 @@
+#include "net/cmsg.h"
+
+#include <netinet/udp.h>
+
+void cmsg_put_source(struct msghdr *header, struct cmsg_buffer *cmsg, int socket_family,
+                     const struct address *source)
+{
+    struct sockaddr_storage sa;
+    struct cmsghdr *c = (struct cmsghdr *)cmsg->bytes;
+
+    if (!address_to_sockaddr(source, socket_family, &sa))
+        return;
+    header->msg_control = cmsg->bytes;
+    if (socket_family == AF_INET6) {
+        struct in6_pktinfo info = {.ipi6_addr = ((struct sockaddr_in6 *)&sa)->sin6_addr};
+
+        *c = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof(info)),
+                              .cmsg_level = IPPROTO_IPV6,
+                              .cmsg_type = IPV6_PKTINFO};
+        memcpy(CMSG_DATA(c), &info, sizeof(info));
+        header->msg_controllen = CMSG_SPACE(sizeof(info));
+    } else {
+        struct in_pktinfo info = {.ipi_spec_dst = ((struct sockaddr_in *)&sa)->sin_addr};
+
+        *c = (struct cmsghdr){
+            .cmsg_len = CMSG_LEN(sizeof(info)), .cmsg_level = IPPROTO_IP, .cmsg_type = IP_PKTINFO};
+        memcpy(CMSG_DATA(c), &info, sizeof(info));
+        header->msg_controllen = CMSG_SPACE(sizeof(info));
+    }
+}
+
+void cmsg_put_segment(struct msghdr *header, struct cmsg_buffer *cmsg, uint16_t bytes)
+{
+    size_t used = header->msg_control ? header->msg_controllen : 0;
+    struct cmsghdr *c = (struct cmsghdr *)(void *)(cmsg->bytes + used);
+
+    *c = (struct cmsghdr){
+        .cmsg_len = CMSG_LEN(sizeof(bytes)), .cmsg_level = IPPROTO_UDP, .cmsg_type = UDP_SEGMENT};
+    memcpy(CMSG_DATA(c), &bytes, sizeof(bytes));
+    header->msg_control = cmsg->bytes;
+    header->msg_controllen = used + CMSG_SPACE(sizeof(bytes));
+}
+
+void cmsg_drop_segment(struct msghdr *header)
+{
+    header->msg_controllen -= CMSG_SPACE(sizeof(uint16_t)); /* it is the last one */
+    if (header->msg_controllen == 0)
+        header->msg_control = NULL;
+}
+
+static void read_ipv4(const struct cmsghdr *c, struct address *ret_local)
+{
+    struct sockaddr_in in = {.sin_family = AF_INET};
+    struct in_pktinfo info;
+
+    memcpy(&info, CMSG_DATA(c), sizeof(info));
+    in.sin_addr = info.ipi_addr;
+    address_from_sockaddr((struct sockaddr *)&in, ret_local);
+}
+
+static void read_ipv6(const struct cmsghdr *c, struct address *ret_local)
+{
+    struct sockaddr_in6 in6 = {.sin6_family = AF_INET6};
+    struct in6_pktinfo info;
+
+    memcpy(&info, CMSG_DATA(c), sizeof(info));
+    in6.sin6_addr = info.ipi6_addr;
+    address_from_sockaddr((struct sockaddr *)&in6, ret_local);
+}
+
+void cmsg_read(struct msghdr *header, struct address *ret_local, uint32_t *ret_segment)
+{
+    int segment;
+
+    *ret_local = (struct address){0};
+    *ret_segment = 0;
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c; c = CMSG_NXTHDR(header, c)) {
+        if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
+            read_ipv4(c, ret_local);
+        } else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
+            read_ipv6(c, ret_local);
+        } else if (c->cmsg_level == IPPROTO_UDP && c->cmsg_type == UDP_GRO) {
+            memcpy(&segment, CMSG_DATA(c), sizeof(segment));
+            *ret_segment = segment > 0 ? (uint32_t)segment : 0;
+        }
+    }
+}

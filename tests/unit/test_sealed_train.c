@@ -1,3 +1,0 @@
-/* The tests of test_plane_train.c, on sealed frames. */
-#define PLANE_SEALED
-#include "test_plane_train.c" // NOLINT(bugprone-suspicious-include): once more, with keys
