@@ -166,9 +166,7 @@ environment_before=("${pod_environment[@]}")
 faketime=$(find /usr/lib -path '*/faketime/libfaketime.so.1' 2>/dev/null | head -n 1)
 if [[ -z $faketime ]]; then
     skip "clocks that step" "needs faketime"
-elif [[ -n ${SANITIZED:-} ]]; then
-    skip "clocks that step" "sanitizers and a preloaded library do not go together"
-else
+elif [[ -z ${SANITIZED:-} ]]; then # sanitizers and a preloaded library do not go together
     run "clocks that step" clock_steps
 fi
 finish

@@ -33,19 +33,24 @@ stop_under_traffic()
     pid=${pod_pids[$pod]}
     traffic 3s
     wait_until "traffic" traffic_flows "$pod"
+    ask_on "$pod" &
+    app_pids[asking]=$!
     kill -TERM "$pid"
     wait_until "not ready" is_not_ready "$pod"
     http "$pod:8080/livez" >/dev/null || fail "/livez says no while it drains"
     wait "$bench_pid" || fail "lost under SIGTERM: $(jq -c .counts "$work/bench.out")"
-    wait_until "the ledger closes before it ends" is_closed_when_asked "$pod"
+    wait_until "the ledger closes before it ends" is_closed "$pod"
+    app_stop asking
     wait_until "it ends after a quiet second" has_ended "$pid"
 }
 
-# A question keeps it from being quiet until it is looked at again.
-is_closed_when_asked()
+# ask_on ADDRESS: without an end, so that it is not quiet for a second until somebody has looked at it.
+ask_on()
 {
-    ask "$1" more >/dev/null
-    is_closed "$1"
+    while :; do
+        echo more 2>/dev/null >"/dev/udp/$1/12000" || true
+        sleep 0.1 # the pace of this client
+    done
 }
 
 is_not_ready()
