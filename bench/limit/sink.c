@@ -1,11 +1,11 @@
 /*
- * receive: counts and throws away; in a pod the least that any forwarder must do, at a leader a
+ * receive: counts and discards; in a pod the minimum that any forwarder must do, at a leader a
  * sink.
  *
- * As a sink it must cost the forwarder nothing, because a real one is another host. Who waits in
- * its socket is woken at each datagram, and gso_batches are cut up on the way into its socket, both in
- * the time of whoever sends: --pause and --gro do without. --tell lets others read the count
- * meanwhile.
+ * As a sink it must cost the forwarder nothing, because a real one is another host. A reader that
+ * waits in its socket is woken at each datagram, and GSO batches are split on the way into its
+ * socket, both in the sender's CPU time: --pause and --gro avoid that. --tell writes the count to a
+ * file for other programs.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,10 +17,10 @@
 
 #define BUFFER_BYTES 2048
 #define TELL_EVERY   64   /* datagrams; a fraction of a percent of a second's load */
-#define TELL_SELDOM  4096 /* the same where every pause tells, too */
+#define TELL_SELDOM  4096 /* the same with --pause, where every pause writes, too */
 #define TELL_BYTES   21
 
-static void take(struct rate_limiter *l, struct reader *r, unsigned n)
+static void limit_sink_take(struct limit_loop *l, struct reader *r, unsigned n)
 {
     for (unsigned i = 0; i < n; i++) {
         size_t length = r->messages[i].msg_len;
@@ -31,8 +31,8 @@ static void take(struct rate_limiter *l, struct reader *r, unsigned n)
     l->counts.batches++;
 }
 
-/* In place and of one width: a reader sees one number or the other. */
-static void tell(const struct rate_limiter *l, int fd)
+/* In place and of one width: a reader sees either the old or the new number. */
+static void limit_sink_report(const struct limit_loop *l, int fd)
 {
     char text[TELL_BYTES + 1];
 
@@ -41,17 +41,17 @@ static void tell(const struct rate_limiter *l, int fd)
         perror("udp-limit: --tell");
 }
 
-static int open_told(const struct rate_limiter *l)
+static int open_told(const struct limit_loop *l)
 {
     int fd = open(l->options.tell, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 
     if (fd < 0)
         return -errno;
-    tell(l, fd);
+    limit_sink_report(l, fd);
     return fd;
 }
 
-static int run(struct rate_limiter *l, struct reader *r, int told_fd)
+static int limit_sink_run(struct limit_loop *l, struct reader *r, int told_fd)
 {
     const struct timespec pause = clock_to_timespec(l->options.pause_us * NS_PER_US);
     uint64_t every = l->options.pause_us ? TELL_SELDOM : TELL_EVERY;
@@ -63,10 +63,10 @@ static int run(struct rate_limiter *l, struct reader *r, int told_fd)
         if (n < 0)
             return n;
         if (n > 0)
-            take(l, r, (unsigned)n);
+            limit_sink_take(l, r, (unsigned)n);
         if (told_fd >= 0 && l->counts.received >= told + (n ? every : 1)) {
             told = l->counts.received;
-            tell(l, told_fd);
+            limit_sink_report(l, told_fd);
         }
         if (n == 0 && l->options.pause_us)
             (void)nanosleep(&pause, NULL);
@@ -74,7 +74,7 @@ static int run(struct rate_limiter *l, struct reader *r, int told_fd)
     return 0;
 }
 
-int limit_receive(struct rate_limiter *l)
+int limit_receive(struct limit_loop *l)
 {
     struct reader r;
     int told_fd = -1;
@@ -86,9 +86,9 @@ int limit_receive(struct rate_limiter *l)
         rc = told_fd < 0 ? told_fd : 0;
     }
     if (!rc)
-        rc = run(l, &r, told_fd);
+        rc = limit_sink_run(l, &r, told_fd);
     if (told_fd >= 0) {
-        tell(l, told_fd);
+        limit_sink_report(l, told_fd);
         (void)close(told_fd);
     }
     reader_fini(&r);
