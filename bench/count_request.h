@@ -1,21 +1,22 @@
 /*
- * question: how a sender asks a sink what has come of its run, where nothing echoes.
+ * count_request: a sender asks a sink for the number of datagrams of its run that have arrived,
+ * for services that do not echo.
  *
  *   offset  bytes
- *        0  4      magic "hlsQ", of the answer "hlsR"
- *        4  4      number of the question, comes back
+ *        0  4      magic: "hlsQ" of the request, "hlsR" of the reply
+ *        4  4      number of the request, returned in the reply
  *        8  8      run
- *       16  8      unique datagrams of that run so far (question: 0)
+ *       16  8      unique datagrams of that run so far (request: 0)
  *       24  8      zero
  *       32  8      checksum over bytes 0 to 31
  *
- * Question and answer have the same 40 bytes, so nothing is amplified, and no payload is as short.
- * A sink answers only for a run that it has seen datagrams of: who knows its 64 random bits.
+ * Request and reply both have 40 bytes, so that nothing is amplified, and every payload is longer.
+ * A sink replies only if it has received datagrams of the run, a random 64-bit number.
  *
  * Threads: building and parsing are pure; asking blocks, one thread a socket.
  */
-#ifndef BENCH_QUESTION_H
-#define BENCH_QUESTION_H
+#ifndef BENCH_COUNT_REQUEST_H
+#define BENCH_COUNT_REQUEST_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -23,26 +24,27 @@
 
 #include "bench.h"
 
-#define QUESTION_SIZE 40
+#define COUNT_REQUEST_SIZE 40
 
-struct question {
+struct count_request {
     bool is_reply;
     uint32_t number;
     uint64_t run;
     uint64_t unique;
 };
 
-void question_build(const struct question *q, uint8_t ret_bytes[static QUESTION_SIZE]);
+void count_request_build(const struct count_request *q,
+                         uint8_t ret_bytes[static COUNT_REQUEST_SIZE]);
 
-/* False when it is none, with *ret_question untouched. */
-bool question_parse(const uint8_t *bytes, size_t length,
-                    struct question *ret_question) BENCH_MUST_USE;
+/* False if the bytes are neither request nor reply, with *ret_request untouched. */
+bool count_request_parse(const uint8_t *bytes, size_t length,
+                         struct count_request *ret_request) BENCH_MUST_USE;
 
 /*
- * Ask over a connected socket until two answers in a row are equal: all that is under way has come.
- * Blocks for some 100 ms, at most some seconds. Returns 0, -ETIMEDOUT when nobody answers, or
- * another negative errno.
+ * Ask over a connected socket until two consecutive replies are equal: no more datagrams arrive.
+ * Blocks for some 100 ms, at most some seconds. Returns 0, -ETIMEDOUT without any reply, or another
+ * negative errno.
  */
-int question_ask(int fd, uint64_t run, uint64_t *ret_unique) BENCH_MUST_USE;
+int count_request_ask(int fd, uint64_t run, uint64_t *ret_unique) BENCH_MUST_USE;
 
 #endif
