@@ -228,10 +228,10 @@ static void look_around(struct daemon *d, uint64_t now_ns)
                       d->watch.seen);
     if (daemon_read_keys(d))
         supervisor_reload(d->supervisor, daemon_config(d));
-    if (now_ns < d->groups_ns + GROUPS_RETRY_NS)
+    if (now_ns < d->groups_ns + MULTICAST_RETRY_NS)
         return;
     d->groups_ns = now_ns;
-    groups_retry(&d->data_plane.groups);
+    multicast_groups_retry(&d->data_plane.groups);
 }
 
 /* How often that is, and what is told to who watches whether we are well. */

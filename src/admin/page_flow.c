@@ -1,14 +1,15 @@
 /*
  * The way of a datagram as this pod sees it, as a picture: client, ingress, leader, app. Requests
- * go one way, answers the other. It is drawn twice, lying for wide screens and standing for narrow
- * ones; the style shows one of them. The words below it say the same without the picture.
+ * go one way, answers the other. The words below it say the same without the picture.
  */
 #include "admin/page.h"
 
 #include <string.h>
 
-#define NODE_COUNT 4
-#define NAME_SHOWN 17 /* characters of a name that fit */
+#define NODE_COUNT  4
+#define NODE_WIDTH  152
+#define NODE_HEIGHT 84
+#define NAME_SHOWN  17 /* characters of a name that fit */
 
 struct node {
     const char *role, *name, *state; /* state: a word for the style */
@@ -26,15 +27,24 @@ struct flow {
     struct edge edges[NODE_COUNT - 1];
 };
 
-struct layout {
-    const char *name;
-    int width, height;           /* of the picture */
-    int node_width, node_height; /* of a box */
-    int x, y, step_x, step_y;    /* of the first box, and to the next */
+/* An arrow, and its text: how quickly, and how many in all. */
+struct arrow {
+    int x, y, dx, dy;
+    int text_x, text_y;
+    const char *anchor; /* of the text, a word for the style */
 };
 
-static const struct layout lying = {"lying", 884, 100, 152, 84, 0, 8, 244, 0};
-static const struct layout standing = {"standing", 320, 468, 184, 72, 68, 0, 0, 132};
+/* Senders and ingress above, app and leader below, so that it is as readable on a phone. */
+static const struct place {
+    int x, y;
+} places[NODE_COUNT] = {{0, 0}, {244, 0}, {244, 164}, {0, 164}};
+
+/* From each node to the next one, and back. */
+static const struct arrow arrows[NODE_COUNT - 1][2] = {
+    {{158, 34, 80, 0, 198, 12, "middle"}, {238, 50, -80, 0, 198, 67, "middle"}},
+    {{272, 90, 0, 68, 262, 120, "end"}, {290, 158, 0, -68, 300, 120, "start"}},
+    {{238, 198, -80, 0, 198, 176, "middle"}, {158, 214, 80, 0, 198, 231, "middle"}},
+};
 
 /* ---- what there is to draw ---- */
 
@@ -81,11 +91,9 @@ static void put_text(const struct page *page, const char *class, int x, int y, c
              (long long)y, text);
 }
 
-static void put_node(const struct page *page, const struct layout *layout, const struct node *node,
-                     int i)
+static void put_node(const struct page *page, const struct place *place, const struct node *node)
 {
-    int x = layout->x + i * layout->step_x, y = layout->y + i * layout->step_y;
-    int middle = x + layout->node_width / 2;
+    int middle = place->x + NODE_WIDTH / 2;
     char name[NAME_SHOWN + 4];
     bool is_long = strlen(node->name) > NAME_SHOWN;
 
@@ -94,88 +102,56 @@ static void put_node(const struct page *page, const struct layout *layout, const
     page_put(page,
              "<g class=\"node %s\"><rect x=\"%lld\" y=\"%lld\" width=\"%lld\" height=\"%lld\" "
              "rx=\"10\"/>",
-             node->state, (long long)x, (long long)y, (long long)layout->node_width,
-             (long long)layout->node_height);
-    put_text(page, "role", middle, y + layout->node_height / 2 - 10, node->role);
-    put_text(page, "name", middle, y + layout->node_height / 2 + 14, name);
+             node->state, (long long)place->x, (long long)place->y, (long long)NODE_WIDTH,
+             (long long)NODE_HEIGHT);
+    put_text(page, "role", middle, place->y + NODE_HEIGHT / 2 - 10, node->role);
+    put_text(page, "name", middle, place->y + NODE_HEIGHT / 2 + 14, name);
     page_put(page, "</g>");
 }
 
-/* One way: an arrow, how quickly, and how many in all. */
-struct way {
-    const char *what; /* requests, answers */
-    int64_t total;
-    int x, y, dx, dy; /* the arrow */
-    int text_x, text_y;
-    const char *anchor;
-};
-
-static void put_way(const struct page *page, const struct edge *edge, const struct way *way)
+static void put_arrow(const struct page *page, const struct arrow *arrow)
 {
-    const long long end_x = way->x + way->dx, end_y = way->y + way->dy;
-    const long long wing_x = way->dx ? (way->dx > 0 ? 7 : -7) : 5;
-    const long long wing_y = way->dy ? (way->dy > 0 ? 7 : -7) : 5;
+    const long long end_x = arrow->x + arrow->dx, end_y = arrow->y + arrow->dy;
+    const long long wing_x = arrow->dx ? (arrow->dx > 0 ? 7 : -7) : 5;
+    const long long wing_y = arrow->dy ? (arrow->dy > 0 ? 7 : -7) : 5;
+
+    page_put(page, "<path class=\"line\" d=\"M%lld %lldL%lld %lld\"/>", (long long)arrow->x,
+             (long long)arrow->y, end_x, end_y);
+    page_put(page, "<path class=\"head\" d=\"M%lld %lldl%lld %lldM%lld %lldl%lld %lld\"/>", end_x,
+             end_y, -wing_x, -wing_y, end_x, end_y, arrow->dx ? -wing_x : wing_x,
+             arrow->dx ? wing_y : -wing_y);
+}
+
+/* what: requests or answers */
+static void put_way(const struct page *page, const struct edge *edge, const struct arrow *arrow,
+                    const char *what, int64_t total)
+{
     char text[PAGE_NUMBER_MAX];
 
-    page_put(page, "<g class=\"way %s %s\"><path class=\"line\" d=\"M%lld %lldL%lld %lld\"/>",
-             way->what, way->anchor, (long long)way->x, (long long)way->y, end_x, end_y);
-    page_put(page, "<path class=\"head\" d=\"M%lld %lldl%lld %lldM%lld %lldl%lld %lld\"/>", end_x,
-             end_y, -wing_x, -wing_y, end_x, end_y, way->dx ? -wing_x : wing_x,
-             way->dx ? wing_y : -wing_y);
-    if (edge->is_elsewhere) {
-        put_text(page, "total", way->text_x, way->text_y + 15, "–");
-        page_put(page, "</g>");
-        return;
-    }
-    page_put(page,
-             "<text class=\"rate\" x=\"%lld\" y=\"%lld\" data-key=\"%s %s\" "
-             "data-total=\"%lld\"></text>",
-             (long long)way->text_x, (long long)way->text_y, way->what, edge->key,
-             (long long)way->total);
-    put_text(page, "total", way->text_x, way->text_y + 15, page_group(way->total, text));
+    page_put(page, "<g class=\"way %s %s\">", what, arrow->anchor);
+    put_arrow(page, arrow);
+    if (!edge->is_elsewhere)
+        page_put(page,
+                 "<text class=\"rate\" x=\"%lld\" y=\"%lld\" data-key=\"%s %s\" "
+                 "data-total=\"%lld\"></text>",
+                 (long long)arrow->text_x, (long long)arrow->text_y, what, edge->key,
+                 (long long)total);
+    put_text(page, "total", arrow->text_x, arrow->text_y + 15,
+             edge->is_elsewhere ? "–" : page_group(total, text));
     page_put(page, "</g>");
 }
 
-static void put_edge_lying(const struct page *page, const struct edge *edge, int i)
+static void put_picture(const struct page *page, const struct flow *flow)
 {
-    int from = lying.x + i * lying.step_x + lying.node_width + 6;
-    int length = lying.step_x - lying.node_width - 12, middle = from + length / 2;
-    const struct way there = {"requests", edge->requests, from, 42,      length,
-                              0,          middle,         20,   "middle"};
-    const struct way back = {"answers", edge->answers, from + length, 58, -length, 0, middle,
-                             75,        "middle"};
-
-    put_way(page, edge, &there);
-    put_way(page, edge, &back);
-}
-
-static void put_edge_standing(const struct page *page, const struct edge *edge, int i)
-{
-    int from = standing.y + i * standing.step_y + standing.node_height + 6;
-    int length = standing.step_y - standing.node_height - 12, middle = from + length / 2;
-    const struct way there = {"requests", edge->requests, 148,  from, 0, length,
-                              136,        middle - 3,     "end"};
-    const struct way back = {"answers", edge->answers, 172,        from + length, 0,
-                             -length,   184,           middle - 3, "start"};
-
-    put_way(page, edge, &there);
-    put_way(page, edge, &back);
-}
-
-static void put_picture(const struct page *page, const struct flow *flow,
-                        const struct layout *layout)
-{
-    page_put(page,
-             "<svg class=\"%s\" viewBox=\"0 0 %lld %lld\" role=\"img\" "
-             "aria-label=\"Clients to ingress to leader to app, and back\">",
-             layout->name, (long long)layout->width, (long long)layout->height);
+    page_put(page, "<svg class=\"flow\" viewBox=\"-1 -1 398 250\" role=\"img\" "
+                   "aria-label=\"Clients to ingress to leader to app, and back\">");
     for (int i = 0; i < NODE_COUNT; i++)
-        put_node(page, layout, &flow->nodes[i], i);
+        put_node(page, &places[i], &flow->nodes[i]);
     for (int i = 0; i < NODE_COUNT - 1; i++) {
-        if (layout == &lying)
-            put_edge_lying(page, &flow->edges[i], i);
-        else
-            put_edge_standing(page, &flow->edges[i], i);
+        const struct edge *edge = &flow->edges[i];
+
+        put_way(page, edge, &arrows[i][0], "requests", edge->requests);
+        put_way(page, edge, &arrows[i][1], "answers", edge->answers);
     }
     page_put(page, "</svg>\n");
 }
@@ -205,8 +181,7 @@ void page_put_flow(const struct page *page)
     page_put(page,
              "<section class=\"card wide\" aria-labelledby=\"flow\"><h2 id=\"flow\">The way of "
              "a datagram</h2><figure>");
-    put_picture(page, &flow, &lying);
-    put_picture(page, &flow, &standing);
+    put_picture(page, &flow);
     page_put(page, "<figcaption class=\"hint\">");
     put_words(page, &flow);
     page_put(page, "</figcaption></figure></section>\n");

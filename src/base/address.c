@@ -15,7 +15,7 @@ size_t address_payload_max(const struct address *a, size_t mtu)
     return mtu > headers ? mtu - headers : 0;
 }
 
-static bool parse_number(const char *text, unsigned long max, unsigned long *ret_number)
+static bool address_parse_number(const char *text, unsigned long max, unsigned long *ret_number)
 {
     char *end;
     unsigned long number;
@@ -34,7 +34,7 @@ static bool parse_scope(const char *text, uint32_t *ret_scope)
 {
     unsigned long number;
 
-    if (parse_number(text, UINT32_MAX, &number))
+    if (address_parse_number(text, UINT32_MAX, &number))
         *ret_scope = (uint32_t)number;
     else
         *ret_scope = if_nametoindex(text);
@@ -101,13 +101,13 @@ int address_parse(const char *text, uint16_t default_port, struct address *ret_a
         return -EINVAL;
     memcpy(host, host_start, (size_t)(host_end - host_start));
     host[host_end - host_start] = '\0';
-    if (port_text && !parse_number(port_text, UINT16_MAX, &port))
+    if (port_text && !address_parse_number(port_text, UINT16_MAX, &port))
         return -EINVAL;
     rc = address_parse_ip(host, &a);
     if (rc)
         return rc;
     if (*text == '[' && a.family == ADDRESS_V4 && !strchr(host, ':'))
-        return -EINVAL; /* [10.0.0.1] is nobody's notation */
+        return -EINVAL; /* brackets are for IPv6 only */
     a.port = (uint16_t)port;
     *ret_address = a;
     return 0;
@@ -257,7 +257,7 @@ int cidr_parse(const char *text, struct cidr *ret_cidr)
     if (address_parse_ip(host, &range.base) || range.base.scope)
         return -EINVAL;
     bits = range.base.family == ADDRESS_V4 ? 32 : 128;
-    if (slash && !parse_number(slash + 1, bits, &bits))
+    if (slash && !address_parse_number(slash + 1, bits, &bits))
         return -EINVAL;
     range.bits = (uint8_t)bits;
     clear_host_bits(&range);

@@ -17,7 +17,7 @@ static inline void cpu_pause(void)
 #endif
 }
 
-static size_t slice(struct agent *agent)
+static size_t run_slice(struct agent *agent)
 {
     size_t done = agent->ops->do_work(agent->self);
 
@@ -27,13 +27,12 @@ static size_t slice(struct agent *agent)
     return done;
 }
 
-/* Spin while it pays: the budget doubles when work came during a spin and halves when it did not.
- */
+/* The budget doubles when work arrived during a spin, and halves when none did. */
 static bool spin(struct agent *agent, unsigned *budget)
 {
     for (unsigned i = 0; i < *budget; i++) {
         cpu_pause();
-        if (i % 16 == 15 && slice(agent) > 0) {
+        if (i % 16 == 15 && run_slice(agent) > 0) {
             *budget = *budget * 2 < SPIN_MAX ? *budget * 2 : SPIN_MAX;
             return true;
         }
@@ -42,24 +41,24 @@ static bool spin(struct agent *agent, unsigned *budget)
     return false;
 }
 
-static void *run(void *argument)
+static void *agent_run(void *argument)
 {
     struct agent *agent = argument;
     unsigned spin_budget = 16;
     uint64_t end_ns;
 
-    /* By the thread itself: for another's name glibc writes a file of /proc, which confinement
-     * (secure/confine.h) forbids. */
+    /* Only the thread itself can do this: for another thread glibc writes a file of /proc, which
+     * confinement (secure/confine.h) forbids. */
     (void)pthread_setname_np(pthread_self(), agent->name);
     while (!agent_is_stopping(agent)) {
-        if (slice(agent) > 0 || !agent->ops->idle)
+        if (run_slice(agent) > 0 || !agent->ops->idle)
             continue;
         if (!spin(agent, &spin_budget))
             agent->ops->idle(agent->self);
     }
-    /* What was there when we were stopped; bounded, since more may come as fast as we work. */
+    /* Drain the inputs. Bounded: more may arrive as fast as it is handled. */
     end_ns = clock_now_ns() + AGENT_DRAIN_MAX_NS;
-    while (slice(agent) > 0 && clock_now_ns() < end_ns)
+    while (run_slice(agent) > 0 && clock_now_ns() < end_ns)
         ;
     return NULL;
 }
@@ -77,7 +76,7 @@ int agent_start(struct agent *agent, const char *name, const struct agent_ops *o
 
     (void)sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-    rc = pthread_create(&agent->thread, NULL, run, agent);
+    rc = pthread_create(&agent->thread, NULL, agent_run, agent);
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (rc)
         return -rc;

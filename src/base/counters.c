@@ -26,11 +26,11 @@ struct counter_info counter_describe(size_t index)
     if (index >= COUNTER_REPLIES_DROPPED)
         return (struct counter_info){"replies_dropped_total", "reason",
                                      reason_names[index - COUNTER_REPLIES_DROPPED],
-                                     "Answers dropped, by reason"};
+                                     "Replies dropped, by reason"};
     if (index >= COUNTER_DROPPED)
         return (struct counter_info){"datagrams_dropped_total", "reason",
                                      reason_names[index - COUNTER_DROPPED],
-                                     "Datagrams dropped, by reason"};
+                                     "Requests dropped, by reason"};
     return counter_rows[index];
 }
 
@@ -40,7 +40,7 @@ void counters_collect(const struct counters *counters, uint64_t sum[static COUNT
         sum[i] += atomic_load_explicit(&counters->value[i], memory_order_relaxed);
 }
 
-static uint64_t add_range(const uint64_t *sum, size_t from, size_t count)
+static uint64_t sum_range(const uint64_t *sum, size_t from, size_t count)
 {
     uint64_t total = 0;
 
@@ -55,15 +55,15 @@ struct ledger counters_ledger(const uint64_t sum[static COUNTER_COUNT], uint64_t
         sum[COUNTER_RECEIVED_DATA] + sum[COUNTER_RECEIVED_GROUP] + sum[COUNTER_RECEIVED_RELAY];
     uint64_t requests_out =
         sum[COUNTER_DELIVERED] + sum[COUNTER_RELAYED] +
-        add_range(sum, COUNTER_CONTROL_OK, COUNTER_CONTROL_PROBE - COUNTER_CONTROL_OK + 1) +
-        add_range(sum, COUNTER_DROPPED, DROP_REASON_COUNT) + inside;
+        sum_range(sum, COUNTER_CONTROL_OK, COUNTER_CONTROL_PROBE - COUNTER_CONTROL_OK + 1) +
+        sum_range(sum, COUNTER_DROPPED, DROP_REASON_COUNT) + inside;
     uint64_t replies_in = sum[COUNTER_REPLIES_FROM_APP] + sum[COUNTER_REPLIES_FROM_RELAY];
     uint64_t replies_out = sum[COUNTER_REPLIES_SENT] + sum[COUNTER_REPLIES_RELAYED] +
                            sum[COUNTER_REPLIES_FENCED] + sum[COUNTER_REPLIES_SUPPRESSED] +
-                           add_range(sum, COUNTER_REPLIES_DROPPED, DROP_REASON_COUNT);
+                           sum_range(sum, COUNTER_REPLIES_DROPPED, DROP_REASON_COUNT);
 
     uint64_t copies_out =
-        sum[COUNTER_COPIES_SENT] + add_range(sum, COUNTER_COPIES_DROPPED, DROP_REASON_COUNT);
+        sum[COUNTER_COPIES_SENT] + sum_range(sum, COUNTER_COPIES_DROPPED, DROP_REASON_COUNT);
 
     return (struct ledger){.requests = (int64_t)(requests_in - requests_out),
                            .replies = (int64_t)(replies_in - replies_out),

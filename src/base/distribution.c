@@ -15,7 +15,7 @@ size_t distribution_bound_count(enum distribution_id id)
     return count;
 }
 
-/* Most values are small: the first bounds are looked at first. */
+/* A linear search: most values are small. */
 size_t distribution_bucket(enum distribution_id id, uint64_t value)
 {
     const uint64_t *bounds = distribution_table[id].bounds;

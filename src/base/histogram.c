@@ -69,7 +69,7 @@ uint64_t histogram_percentile(const struct histogram *h, double percent)
         return 0;
     if (percent <= 0)
         return h->min;
-    /* 99.9 % of 1,000 computes as a hair over 999: do not let that ask for the next value. */
+    /* 99.9 % of 1,000 computes as slightly more than 999, which must not select the next value. */
     rank = percent / 100 * (double)h->count * (1 - 1e-12);
     for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++) {
         seen += h->buckets[i];

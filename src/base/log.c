@@ -37,8 +37,8 @@ bool log_enabled(enum log_level level)
     return (int)level <= atomic_load_explicit(&log_level_now, memory_order_relaxed);
 }
 
-/* A JSON string's inside: control characters and non-ASCII bytes as \u00XX, cut to fit. */
-static size_t put_escaped(char *out, size_t room, const char *text)
+/* The inside of a JSON string: control characters and non-ASCII bytes as \u00XX, cut to fit. */
+static size_t log_put_escaped(char *out, size_t room, const char *text)
 {
     size_t n = 0;
 
@@ -77,9 +77,9 @@ static size_t put_time(char *out, size_t room)
     return n;
 }
 
-/* ---- every line ends in one count ---- */
+/* ---- counts: every line ends in exactly one ---- */
 
-static void count(_Atomic uint64_t *counter)
+static void log_add_one(_Atomic uint64_t *counter)
 {
     (void)atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
 }
@@ -99,12 +99,12 @@ struct log_counts log_count(void)
 void log_note_suppressed(enum log_level level)
 {
     if (log_enabled(level))
-        count(&counts.suppressed);
+        log_add_one(&counts.suppressed);
 }
 
 /* ---- budgets ---- */
 
-/* The bucket of budget.h, for several threads at once; nothing else hangs on its order. */
+/* The token bucket of budget.h, shared by threads. Relaxed: it orders no other memory. */
 bool log_place_pass(struct log_place *place, uint64_t now_ns, uint64_t *ret_suppressed)
 {
     uint64_t full_at_ns = atomic_load_explicit(&place->full_at_ns, memory_order_relaxed);
@@ -113,8 +113,8 @@ bool log_place_pass(struct log_place *place, uint64_t now_ns, uint64_t *ret_supp
     do {
         after_ns = (full_at_ns > now_ns ? full_at_ns : now_ns) + LOG_PERIOD_NS;
         if (after_ns - now_ns > LOG_BURST * LOG_PERIOD_NS) {
-            count(&place->suppressed);
-            count(&counts.suppressed);
+            log_add_one(&place->suppressed);
+            log_add_one(&counts.suppressed);
             return false;
         }
     } while (!atomic_compare_exchange_weak_explicit(&place->full_at_ns, &full_at_ns, after_ns,
@@ -130,7 +130,7 @@ bool log_limit_pass(struct log_limit *limit, enum log_level level, uint64_t now_
         return false;
     if (now_ns < limit->next_ns) {
         limit->suppressed++;
-        count(&counts.suppressed);
+        log_add_one(&counts.suppressed);
         return false;
     }
     limit->next_ns = now_ns + limit->period_ns;
@@ -141,7 +141,7 @@ bool log_limit_pass(struct log_limit *limit, enum log_level level, uint64_t now_
 
 /* ---- lines ---- */
 
-static void put_line(enum log_level level, const char *event, const char *message)
+static void log_put_line(enum log_level level, const char *event, const char *message)
 {
     char line[LOG_LINE_MAX];
     ssize_t taken;
@@ -153,7 +153,7 @@ static void put_line(enum log_level level, const char *event, const char *messag
         n += (size_t)snprintf(line + n, sizeof(line) - n,
                               "\",\"level\":\"%s\",\"event\":\"%.64s\",\"message\":\"",
                               level_names[level], event);
-        n += put_escaped(line + n, sizeof(line) - n - 3, message);
+        n += log_put_escaped(line + n, sizeof(line) - n - 3, message);
         line[n++] = '"';
         line[n++] = '}';
     } else {
@@ -163,16 +163,16 @@ static void put_line(enum log_level level, const char *event, const char *messag
         n += put_plain(line + n, sizeof(line) - n - 1, message);
     }
     line[n++] = '\n';
-    do /* a log that cannot be written is reported where it can: in /metrics */
+    do /* a line that cannot be written is counted in /metrics */
         taken = write(STDERR_FILENO, line, n);
     while (taken < 0 && errno == EINTR);
-    count(taken == (ssize_t)n ? &counts.written[level] : &counts.failed);
+    log_add_one(taken == (ssize_t)n ? &counts.written[level] : &counts.failed);
 }
 
 void log_write(struct log_place *place, enum log_level level, const char *event, const char *format,
                ...)
 {
-    char message[MESSAGE_MAX + 64]; /* room for what is appended */
+    char message[MESSAGE_MAX + 64]; /* room for the suppressed count */
     uint64_t suppressed = 0;
     size_t length;
     va_list args;
@@ -186,7 +186,7 @@ void log_write(struct log_place *place, enum log_level level, const char *event,
     if (suppressed)
         (void)snprintf(message + length, sizeof(message) - length,
                        " (%llu more like this were not written)", (unsigned long long)suppressed);
-    put_line(level, event, message);
+    log_put_line(level, event, message);
 }
 
 void log_lines(enum log_level level, const char *event, char *text)

@@ -19,7 +19,7 @@ static uint64_t read_cpu_ns(void)
     return (uint64_t)used.tv_sec * NS_PER_SEC + (uint64_t)used.tv_nsec;
 }
 
-/* "SIZE RESIDENT ...", in pages. */
+/* The file holds "SIZE RESIDENT ...", in pages. */
 static uint64_t read_resident_bytes(void)
 {
     char text[128] = "", *resident = text;
@@ -36,7 +36,7 @@ static uint64_t read_resident_bytes(void)
     return strtoull(resident, NULL, 10) * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
-/* Without the one that it is counted with. */
+/* Descriptors in /proc/self/fd, without the one that reads it. */
 static uint64_t count_entries(void)
 {
     DIR *directory = opendir("/proc/self/fd");
@@ -45,13 +45,13 @@ static uint64_t count_entries(void)
 
     if (!directory)
         return 0;
-    while ((entry = readdir(directory))) /* NOLINT(concurrency-mt-unsafe): a stream of our own */
+    while ((entry = readdir(directory))) /* NOLINT(concurrency-mt-unsafe): the stream is local */
         count += entry->d_name[0] != '.';
     (void)closedir(directory);
     return count > 0 ? count - 1 : 0;
 }
 
-/* Since Linux 6.2 it is the directory's size. */
+/* Since Linux 6.2 the size of the directory is the number of descriptors. */
 static uint64_t read_open_fds(void)
 {
     struct stat status;

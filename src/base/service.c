@@ -12,7 +12,7 @@
 
 #include "headless/base/clock.h"
 
-/* A path, or an abstract name behind an @. */
+/* name: a path, or @ and an abstract name. */
 static int connect_to(const char *name, int *ret_fd)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -37,7 +37,7 @@ static int connect_to(const char *name, int *ret_fd)
     return rc;
 }
 
-/* The manager's word, in microseconds, if it is for this process; else 0. */
+/* WATCHDOG_USEC in nanoseconds when it is meant for this process; else 0. */
 static uint64_t read_watchdog(void)
 {
     const char *usec = getenv("WATCHDOG_USEC");
@@ -78,7 +78,7 @@ void service_close(struct service *service)
     service->fd = -1;
 }
 
-static void tell(const struct service *service, const char *text)
+static void notify_manager(const struct service *service, const char *text)
 {
     if (service->fd >= 0)
         (void)send(service->fd, text, strlen(text), MSG_NOSIGNAL);
@@ -86,10 +86,10 @@ static void tell(const struct service *service, const char *text)
 
 void service_ready(const struct service *service)
 {
-    tell(service, "READY=1");
+    notify_manager(service, "READY=1");
 }
 
-/* With the time, by which the manager knows its reload from another. It takes CLOCK_MONOTONIC. */
+/* The manager matches the reload by its time, which must be CLOCK_MONOTONIC. */
 void service_reloading(const struct service *service)
 {
     struct timespec now;
@@ -99,15 +99,15 @@ void service_reloading(const struct service *service)
     (void)snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%llu",
                    (unsigned long long)now.tv_sec * 1000000 +
                        (unsigned long long)now.tv_nsec / NS_PER_US);
-    tell(service, text);
+    notify_manager(service, text);
 }
 
 void service_stopping(const struct service *service)
 {
-    tell(service, "STOPPING=1");
+    notify_manager(service, "STOPPING=1");
 }
 
 void service_is_well(const struct service *service)
 {
-    tell(service, "WATCHDOG=1");
+    notify_manager(service, "WATCHDOG=1");
 }

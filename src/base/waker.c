@@ -37,8 +37,8 @@ void waker_cancel(struct waker *waker)
     atomic_store_explicit(&waker->state, AWAKE, memory_order_relaxed);
 }
 
-/* seq_cst throughout: an order with the inputs (waker.h), and what is owned goes along. */
-static bool change(struct waker *waker, uint32_t from, uint32_t to)
+/* seq_cst: ordered with the inputs (waker.h), and passes on what the sleeper owns. */
+static bool change_state(struct waker *waker, uint32_t from, uint32_t to)
 {
     return atomic_compare_exchange_strong_explicit(&waker->state, &from, to, memory_order_seq_cst,
                                                    memory_order_seq_cst);
@@ -58,13 +58,13 @@ void waker_sleep(struct waker *waker, uint64_t timeout_ns)
 {
     const struct timespec timeout = clock_to_timespec(timeout_ns);
 
-    if (!change(waker, PREPARED, ASLEEP))
+    if (!change_state(waker, PREPARED, ASLEEP))
         return; /* woken already */
-    /* EAGAIN (no longer asleep), EINTR and ETIMEDOUT all mean: look at the state again. */
+    /* EAGAIN (no longer asleep), EINTR and ETIMEDOUT all mean: check the state again. */
     futex_wait(waker, ASLEEP, &timeout);
-    while (!change(waker, ASLEEP, AWAKE) &&
+    while (!change_state(waker, ASLEEP, AWAKE) &&
            atomic_load_explicit(&waker->state, memory_order_seq_cst) != AWAKE) {
-        (void)change(waker, LENT, CALLED);
+        (void)change_state(waker, LENT, CALLED);
         futex_wait(waker, CALLED, NULL);
     }
 }
@@ -75,10 +75,10 @@ void waker_awake(struct waker *waker)
 
     waker_cancel(waker);
     while (read(waker->event_fd, &count, sizeof(count)) < 0 && errno == EINTR)
-        ; /* EAGAIN: nobody woke us, a socket did */
+        ; /* EAGAIN: a socket ended the poll, not waker_wake */
 }
 
-static void tell(struct waker *waker)
+static void write_event_fd(struct waker *waker)
 {
     const uint64_t one = 1;
 
@@ -88,26 +88,25 @@ static void tell(struct waker *waker)
 
 void waker_wake(struct waker *waker)
 {
-    /* One of these succeeds unless somebody else woke or called it, or it was borrowed or given
-     * back meanwhile: then we look again. */
+    /* A change fails when another thread changed the state meanwhile: then check it again. */
     for (;;) {
         switch (atomic_load_explicit(&waker->state, memory_order_seq_cst)) {
         case PREPARED: /* on its way into waker_sleep, or in poll */
-            if (!change(waker, PREPARED, AWAKE))
+            if (!change_state(waker, PREPARED, AWAKE))
                 break;
             if (waker->event_fd >= 0)
-                tell(waker);
+                write_event_fd(waker);
             return;
         case ASLEEP:
-            if (!change(waker, ASLEEP, AWAKE))
+            if (!change_state(waker, ASLEEP, AWAKE))
                 break;
             futex_wake(waker);
             return;
         case LENT:
-            if (!change(waker, LENT, CALLED))
+            if (!change_state(waker, LENT, CALLED))
                 break;
             return;
-        default: /* AWAKE, CALLED: it will look at its inputs */
+        default: /* AWAKE, CALLED: the sleeper will check its inputs */
             return;
         }
     }
@@ -115,12 +114,12 @@ void waker_wake(struct waker *waker)
 
 bool waker_borrow(struct waker *waker)
 {
-    return change(waker, ASLEEP, LENT);
+    return change_state(waker, ASLEEP, LENT);
 }
 
 void waker_return(struct waker *waker, bool wake)
 {
-    if (!wake && change(waker, LENT, ASLEEP))
+    if (!wake && change_state(waker, LENT, ASLEEP))
         return;
     atomic_store_explicit(&waker->state, AWAKE, memory_order_seq_cst);
     futex_wake(waker);

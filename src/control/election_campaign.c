@@ -230,7 +230,7 @@ static bool majority_replies(const struct election *e)
 
 /* A campaign for a bootstrap or with our own entry is limited: the list that it rests on may
  * change. */
-static bool is_limited(const struct election *e)
+static bool is_campaign_limited(const struct election *e)
 {
     return e->campaign.flags & ELECTION_FLAG_BOOTSTRAP || e->is_unlisted;
 }
@@ -240,7 +240,7 @@ static void end_round(struct election *e)
 {
     struct election_campaign *c = &e->campaign;
 
-    if (is_limited(e) || e->state == ELECTION_LEADER) {
+    if (is_campaign_limited(e) || e->state == ELECTION_LEADER) {
         election_campaign_stop(e);
         if (e->state != ELECTION_LEADER) {
             election_forget_list(e);
@@ -283,7 +283,7 @@ static bool is_round_over(struct election *e)
 
     if (c->stage == ELECTION_STAGE_VOTE)
         return e->now_ns >= c->ends_ns;
-    if (!is_limited(e))
+    if (!is_campaign_limited(e))
         return false;
     election_wake_at(e, limit);
     return e->now_ns >= limit;

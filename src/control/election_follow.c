@@ -245,31 +245,31 @@ void election_hear_alive(struct election *e, const struct election_event *event)
 
 static void send_probe_requests(struct election *e)
 {
-    struct election_message ask = election_make(e, ELECTION_PROBE_REQUEST);
-    uint16_t asked = 0;
+    struct election_message request = election_make(e, ELECTION_PROBE_REQUEST);
+    uint16_t sent = 0;
 
-    ask.leader = e->leader;
-    for (uint16_t i = 1; i < e->list.count && asked < INDIRECT_PROBES; i++) {
+    request.leader = e->leader;
+    for (uint16_t i = 1; i < e->list.count && sent < INDIRECT_PROBES; i++) {
         uint16_t index = (uint16_t)((e->self_index + i) % e->list.count);
         const struct election_member *member = &e->list.members[index];
 
         if (member->instance == e->leader || !election_bit(e->live, index))
             continue;
-        election_send(e, &member->address, member->instance, &ask);
-        asked++;
+        election_send(e, &member->address, member->instance, &request);
+        sent++;
     }
 }
 
 void election_hear_probe_request(struct election *e, const struct election_event *event)
 {
-    struct election_message told = election_make(e, ELECTION_PROBE_REPORT);
+    struct election_message report = election_make(e, ELECTION_PROBE_REPORT);
 
-    told.leader = event->message->leader;
-    if (e->leader == told.leader && election_hears_leader(e))
-        told.wait_ns = e->heard_ns + e->detection_ns - e->now_ns;
-    else if (e->leader == told.leader && e->state != ELECTION_LEADER)
+    report.leader = event->message->leader;
+    if (e->leader == report.leader && election_hears_leader(e))
+        report.wait_ns = e->heard_ns + e->detection_ns - e->now_ns;
+    else if (e->leader == report.leader && e->state != ELECTION_LEADER)
         election_probe_leader(e);
-    election_send(e, &event->from, event->message->from, &told);
+    election_send(e, &event->from, event->message->from, &report);
 }
 
 /* It only delays our candidacy; the lease grants of members that hear the leader protect it

@@ -106,29 +106,3 @@ void election_result(struct election *e, uint64_t token, enum election_result re
     action->reply = reply;
     action->term = e->term;
 }
-
-const char *election_message_name(enum election_message_type type)
-{
-    static const char *const names[ELECTION_MESSAGE_COUNT] = {
-        [ELECTION_MESSAGE_NONE] = "none",
-        [ELECTION_DISCOVER] = "who",
-        [ELECTION_HELLO] = "here",
-        [ELECTION_HEARTBEAT] = "heartbeat",
-        [ELECTION_ACK] = "ack",
-        [ELECTION_LIST_REQUEST] = "list_ask",
-        [ELECTION_LIST_PAGE] = "list_page",
-        [ELECTION_PROBE] = "probe",
-        [ELECTION_ALIVE] = "alive",
-        [ELECTION_PROBE_REQUEST] = "ask",
-        [ELECTION_PROBE_REPORT] = "told",
-        [ELECTION_PREVOTE] = "prevote",
-        [ELECTION_PREVOTE_REPLY] = "prevote_answer",
-        [ELECTION_VOTE] = "vote",
-        [ELECTION_VOTE_REPLY] = "vote_answer",
-        [ELECTION_STEP_DOWN] = "resign",
-        [ELECTION_LEAVE] = "leave",
-        [ELECTION_TRANSFER] = "hand_over",
-    };
-
-    return names[type];
-}

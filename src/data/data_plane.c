@@ -191,8 +191,8 @@ int data_plane_open(struct data_plane *data_plane, const struct config *config,
     if (!rc)
         rc = open_sockets(data_plane);
     if (!rc)
-        rc = groups_open(&data_plane->groups, config, data_plane->data_sockets,
-                         data_plane->receiver_count);
+        rc = multicast_groups_open(&data_plane->groups, config, data_plane->data_sockets,
+                                   data_plane->receiver_count);
     if (!rc)
         rc = open_receivers(data_plane);
     if (!rc)
@@ -220,7 +220,7 @@ void data_plane_close(struct data_plane *data_plane)
         udp_close(&data_plane->data_sockets[i]);
         udp_close(&data_plane->relay_sockets[i]);
     }
-    groups_close(&data_plane->groups);
+    multicast_groups_close(&data_plane->groups);
     snapshot_publisher_wipe(&data_plane->publisher);
     free(data_plane->completions);
     free(data_plane->workers);
@@ -272,7 +272,7 @@ int data_plane_start(struct data_plane *data_plane)
             rc = start(&data_plane->data_receivers[i].agent, "data", i, &receiver_agent_ops,
                        &data_plane->data_receivers[i]);
     }
-    return rc ? rc : groups_start(&data_plane->groups);
+    return rc ? rc : multicast_groups_start(&data_plane->groups);
 }
 
 static void wake_completion(void *self)
@@ -319,10 +319,10 @@ void data_plane_stop(struct data_plane *data_plane, struct data_plane_quiet *qui
 {
     for (size_t i = 0; i < data_plane->receiver_count; i++)
         udp_refuse_new(&data_plane->data_sockets[i]);
-    groups_leave(&data_plane->groups);
+    multicast_groups_leave(&data_plane->groups);
     for (size_t i = 0; i < data_plane->receiver_count; i++)
         agent_stop(&data_plane->data_receivers[i].agent, NULL);
-    groups_stop(&data_plane->groups);
+    multicast_groups_stop(&data_plane->groups);
     wait_for_answers(data_plane, quiet, quiet_ns);
     for (size_t i = 0; data_plane->completions && i < data_plane->receiver_count; i++)
         agent_stop(&data_plane->completions[i].agent, wake_completion);

@@ -59,8 +59,8 @@ void data_plane_read_numbers(const struct data_plane *data_plane,
     }
     for (size_t i = 0; i < data_plane->groups.count; i++)
         add_receiver(&data_plane->groups.list[i].receiver, &numbers);
-    numbers.groups = groups_joined(&data_plane->groups);
-    numbers.group_kernel_drops = groups_kernel_drops(&data_plane->groups);
+    numbers.groups = multicast_groups_joined(&data_plane->groups);
+    numbers.group_kernel_drops = multicast_groups_kernel_drops(&data_plane->groups);
     if (data_plane->groups.count > 0)
         numbers.group_rcvbuf_bytes = data_plane->groups.list[0].socket.rcvbuf_bytes;
     for (size_t i = 0; i < data_plane->worker_count; i++) {

@@ -1,17 +1,17 @@
 /*
  * worker: takes datagrams from the receivers and sends each on its way.
  *
- *   take (worker.c) ─► classify (classify.c) ─► route (route.c) ─┬─ app.c, app_udp.c
+ *   take (worker.c) ─► classify (classify.c) ─► route (route.c) ─┬─ app.c, udp_app.c
  *                                                                ├─ relay.c
  *                                            replies ─► reply.c  └─ hold.c
  *
  * One slice: load the snapshot, release what was held if there is a leader; for each input load the
- * snapshot again, take up to a batch, route each, flush every outbox, give the slots back. Nothing is
- * allocated or locked in it.
+ * snapshot again, take up to a batch, route each, flush every outbox, give the slots back. Nothing
+ * is allocated or locked in it.
  *
  * Everything in struct worker belongs to the worker's thread, except counters, traffic, hold count
- * and session count, which anyone may read, and what goes to the supervisor: the command_queue's other
- * end, and refused_instance.
+ * and session count, which anyone may read, and what goes to the supervisor: the command_queue's
+ * other end, and refused_instance.
  */
 #ifndef DATA_WORKER_H
 #define DATA_WORKER_H
@@ -129,8 +129,8 @@ void worker_wake(void *self);
  */
 void classify_piece(struct worker *worker, const struct datagram *piece);
 
-/* route.c: where requests go by the present snapshot: to the leader's relay port in frames, else to its
- * data port. */
+/* route.c: where requests go by the present snapshot: to the leader's relay port in frames, else
+ * to its data port. */
 struct relay_target route_find_leader(const struct worker *worker);
 /* route.c: to our app, or as a probe. */
 void route_deliver(struct worker *worker, const struct request *request);

@@ -43,7 +43,7 @@ void cmsg_put_segment(struct msghdr *header, struct cmsg_buffer *cmsg, uint16_t 
 
 void cmsg_drop_segment(struct msghdr *header)
 {
-    header->msg_controllen -= CMSG_SPACE(sizeof(uint16_t)); /* it was put last */
+    header->msg_controllen -= CMSG_SPACE(sizeof(uint16_t)); /* it is the last one */
     if (header->msg_controllen == 0)
         header->msg_control = NULL;
 }

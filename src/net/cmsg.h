@@ -1,11 +1,11 @@
 /*
  * cmsg: the ancillary data of UDP sockets, read and written in one place.
  *
- * Private to net/. The local address of a datagram (IP_PKTINFO, IPV6_PKTINFO) is the address it was
- * sent to when receiving, and the address it shall come from when sending. A dual-stack socket
- * tells and takes IPv4 as IPv4-mapped IPv6 (net/ipv4/ip_sockglue.c: ip_cmsg_send). Several
- * datagrams of one size travel as one message, with that size beside it: UDP_SEGMENT when sending,
- * UDP_GRO when receiving (net/ipv4/udp.c: udp_cmsg_send, udp_cmsg_recv).
+ * Private to net/. Any thread; never blocks. PKTINFO (IP_PKTINFO, IPV6_PKTINFO) holds the
+ * destination address of a received datagram, and sets the source address of a sent one. A
+ * dual-stack socket uses IPv4-mapped IPv6 for IPv4 (net/ipv4/ip_sockglue.c: ip_cmsg_send). Several
+ * datagrams of one size are one message with that size as cmsg: UDP_SEGMENT when sending, UDP_GRO
+ * when receiving (net/ipv4/udp.c: udp_cmsg_send, udp_cmsg_recv).
  */
 #ifndef HEADLESS_NET_CMSG_H
 #define HEADLESS_NET_CMSG_H
@@ -24,16 +24,15 @@ struct cmsg_buffer {
 void cmsg_put_source(struct msghdr *header, struct cmsg_buffer *cmsg, int socket_family,
                      const struct address *source);
 
-/* Behind what is there: cut the message into datagrams of this size (UDP_SEGMENT). */
+/* Append UDP_SEGMENT: the kernel cuts the message into datagrams of this size. */
 void cmsg_put_segment(struct msghdr *header, struct cmsg_buffer *cmsg, uint16_t bytes);
 
-/* Take it away again; the message goes as one. */
+/* Remove UDP_SEGMENT, which must be the last cmsg. */
 void cmsg_drop_segment(struct msghdr *header);
 
 /*
- * What the kernel tells of a received message: the address it was sent to (port 0; unset when it
- * did not tell), and of how many bytes each are the datagrams that it merged (UDP_GRO; 0: it is
- * one).
+ * Read the cmsgs of a received message: its destination address (port 0; unset without PKTINFO),
+ * and the size of the datagrams that the kernel merged (UDP_GRO; 0: one datagram).
  */
 void cmsg_read(struct msghdr *header, struct address *ret_local, uint32_t *ret_segment);
 

@@ -18,7 +18,7 @@ uint32_t multicast_find_interface(const char *name)
     return *end == '\0' && if_indextoname(number, known) ? number : MULTICAST_ANY_INTERFACE;
 }
 
-/* Of loopback addresses the kernel lists one, and has them all. */
+/* The kernel lists one loopback address, and has the whole network. */
 static bool has_address(const struct ifaddrs *entry, const struct address *address)
 {
     struct address listed;
@@ -66,7 +66,7 @@ static int change_membership(const struct udp_socket *socket, const struct addre
     return setsockopt(socket->fd, level, change, &request, sizeof(request)) < 0 ? -errno : 0;
 }
 
-/* The kernel takes memberships on any interface, and then nothing ever comes. */
+/* The kernel also accepts a membership on an interface without multicast, and delivers nothing. */
 int multicast_join(const struct udp_socket *socket, const struct address *group, uint32_t interface)
 {
     if (interface != MULTICAST_ANY_INTERFACE &&
@@ -90,7 +90,7 @@ int multicast_bind(const struct udp_socket *socket, const struct address *group,
     struct address at = *group;
 
     if (at.family == ADDRESS_V6)
-        at.scope = interface; /* a group of one link cannot be bound without */
+        at.scope = interface; /* required for a link-local group */
     return udp_bind(socket, &at);
 }
 
@@ -136,7 +136,7 @@ static int send_by_ipv4(int fd, uint32_t interface, int hops)
 
     if (setsockopt(fd, IPPROTO_IP, IP_MULTICAST_TTL, &hops, sizeof(hops)) < 0)
         return -errno;
-    /* Its address is of no wider scope, so the kernel would send from 0.0.0.0. */
+    /* The loopback address has host scope, so the kernel would send from 0.0.0.0. */
     if (interface_flags(fd, interface) & IFF_LOOPBACK)
         request.imr_address.s_addr = htonl(INADDR_LOOPBACK);
     if (interface != MULTICAST_ANY_INTERFACE &&

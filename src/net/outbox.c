@@ -7,8 +7,8 @@
 #include "headless/net/batch.h"
 #include "net/cmsg.h"
 
-/* A message; its parts are parts[first_part ... + part_count) of the outbox. Or a run of messages:
- * slices of one part, of `slice` bytes each, the last one maybe shorter. */
+/* A message, with part_count parts from parts[first_part] of the outbox; or a run of messages:
+ * slices of one part, of `slice` bytes each, the last one may be shorter. */
 struct outbox_entry {
     size_t first_part;
     uint32_t weight; /* of each message */
@@ -16,13 +16,13 @@ struct outbox_entry {
     uint8_t part_count, account;
 };
 
-/* Neighbours that leave as one; often only one. The n-th is what the n-th header sends. */
+/* Consecutive messages that leave as one, often only one; the n-th header sends the n-th. */
 struct gso_batch {
     struct sockaddr_storage name;
     struct cmsg_buffer cmsg;
-    struct address to, from; /* as asked for: to know the next neighbour by */
-    size_t bytes, segment;   /* segment: of every one but the last, which may be shorter */
-    bool is_closed;          /* nothing can follow */
+    struct address to, from; /* compared with those of the next message */
+    size_t bytes, segment; /* segment: bytes of every message but the last, which may be shorter */
+    bool is_closed;        /* takes no more messages */
 };
 
 int outbox_init(struct outbox *outbox, const struct udp_socket *socket, size_t capacity,
@@ -62,15 +62,14 @@ void outbox_fini(struct outbox *outbox)
 
 /* ---- adding ---- */
 
-static inline bool is_same(const struct address *wanted, const struct address *of_gso_batch)
+static inline bool is_same_address(const struct address *a, const struct address *of_batch)
 {
-    return wanted ? address_equal(wanted, of_gso_batch) : !address_is_set(of_gso_batch);
+    return a ? address_equal(a, of_batch) : !address_is_set(of_batch);
 }
 
-/* Can the last gso_batch take one more, of these bytes? A shorter one, but not an empty one, ends it.
- */
-static bool has_seat(const struct outbox *outbox, const struct outbox_message *message,
-                     size_t bytes)
+/* True when the last GSO batch takes a message of these bytes: a shorter one closes it. */
+static bool fits_last_batch(const struct outbox *outbox, const struct outbox_message *message,
+                            size_t bytes)
 {
     const struct gso_batch *gso_batch;
 
@@ -79,8 +78,9 @@ static bool has_seat(const struct outbox *outbox, const struct outbox_message *m
     gso_batch = &outbox->gso_batches[outbox->gso_batch_count - 1];
     return !gso_batch->is_closed && bytes <= gso_batch->segment && bytes > 0 &&
            outbox->spans[outbox->gso_batch_count - 1].count < outbox->gso_max &&
-           gso_batch->bytes + bytes <= UDP_PAYLOAD_MAX && is_same(message->to, &gso_batch->to) &&
-           is_same(message->from, &gso_batch->from);
+           gso_batch->bytes + bytes <= UDP_PAYLOAD_MAX &&
+           is_same_address(message->to, &gso_batch->to) &&
+           is_same_address(message->from, &gso_batch->from);
 }
 
 /* False: the socket cannot reach that address. */
@@ -110,7 +110,7 @@ static bool begin_gso_batch(struct outbox *outbox, const struct outbox_message *
     return true;
 }
 
-/* The last gso_batch gets `count` messages, of so many parts and bytes together. */
+/* Add `count` messages to the last GSO batch; part_count and bytes are their sums. */
 static void grow_gso_batch(struct outbox *outbox, size_t count, size_t part_count, size_t bytes)
 {
     size_t last = outbox->gso_batch_count - 1;
@@ -126,8 +126,9 @@ static void grow_gso_batch(struct outbox *outbox, size_t count, size_t part_coun
         cmsg_put_segment(header, &gso_batch->cmsg, (uint16_t)gso_batch->segment);
 }
 
-/* The next entry is the last of the last gso_batch, and its parts are still to come. */
-static struct outbox_entry *put_entry(struct outbox *outbox, const struct outbox_message *message)
+/* Append an entry to the last GSO batch; the caller appends its parts. */
+static struct outbox_entry *append_entry(struct outbox *outbox,
+                                         const struct outbox_message *message)
 {
     struct outbox_entry *entry = &outbox->entries[outbox->count++];
 
@@ -140,9 +141,10 @@ static struct outbox_entry *put_entry(struct outbox *outbox, const struct outbox
     return entry;
 }
 
-static void seat(struct outbox *outbox, const struct outbox_message *message, size_t bytes)
+static void append_message(struct outbox *outbox, const struct outbox_message *message,
+                           size_t bytes)
 {
-    (void)put_entry(outbox, message);
+    (void)append_entry(outbox, message);
     for (size_t i = 0; i < message->part_count; i++)
         outbox->parts[outbox->part_count++] = message->parts[i];
     grow_gso_batch(outbox, 1, message->part_count, bytes);
@@ -156,36 +158,36 @@ void outbox_add(struct outbox *outbox, const struct outbox_message *message)
         outbox_flush(outbox);
     for (size_t i = 0; i < message->part_count; i++)
         bytes += message->parts[i].iov_len;
-    if (has_seat(outbox, message, bytes) || begin_gso_batch(outbox, message, bytes))
-        seat(outbox, message, bytes);
+    if (fits_last_batch(outbox, message, bytes) || begin_gso_batch(outbox, message, bytes))
+        append_message(outbox, message, bytes);
     else
         outbox->tally[message->account].failed[UDP_ERROR_FAILED] += message->weight;
 }
 
-static size_t least(size_t a, size_t b)
+static size_t smaller(size_t a, size_t b)
 {
     return a < b ? a : b;
 }
 
-/* Of a run that begins with a seat in the last gso_batch: how many of its messages are seated there. */
-static size_t seat_run(struct outbox *outbox, const struct outbox_message *message, uint8_t *run,
-                       size_t length, size_t segment)
+/* Append messages of a run to the last GSO batch, which fits the first; returns their number. */
+static size_t append_run(struct outbox *outbox, const struct outbox_message *message, uint8_t *run,
+                         size_t length, size_t segment)
 {
     const struct gso_batch *gso_batch = &outbox->gso_batches[outbox->gso_batch_count - 1];
     size_t count = (length + segment - 1) / segment, bytes;
     struct outbox_entry *entry;
 
     if (segment != gso_batch->segment || gso_batch->is_closed)
-        count = 1; /* the last of that gso_batch, or one that travels alone */
+        count = 1; /* it closes that batch, or leaves alone */
     else
-        count = least(count, outbox->gso_max - outbox->spans[outbox->gso_batch_count - 1].count);
-    count = least(count, (UDP_PAYLOAD_MAX - gso_batch->bytes) / segment + 1);
-    if (count > 1 && gso_batch->bytes + least(length, count * segment) > UDP_PAYLOAD_MAX)
+        count = smaller(count, outbox->gso_max - outbox->spans[outbox->gso_batch_count - 1].count);
+    count = smaller(count, (UDP_PAYLOAD_MAX - gso_batch->bytes) / segment + 1);
+    if (count > 1 && gso_batch->bytes + smaller(length, count * segment) > UDP_PAYLOAD_MAX)
         count--;
-    bytes = least(length, count * segment);
-    entry = put_entry(outbox, message);
+    bytes = smaller(length, count * segment);
+    entry = append_entry(outbox, message);
     entry->messages = (uint16_t)count;
-    entry->slice = (uint16_t)least(segment, bytes);
+    entry->slice = (uint16_t)smaller(segment, bytes);
     outbox->parts[outbox->part_count++] = (struct iovec){run, bytes};
     grow_gso_batch(outbox, count, 1, bytes);
     return count;
@@ -197,42 +199,41 @@ void outbox_add_run(struct outbox *outbox, const struct outbox_message *message,
     size_t left = message->parts[0].iov_len;
 
     while (left > 0) {
-        size_t bytes = least(segment, left), seated;
+        size_t bytes = smaller(segment, left), taken;
 
         if (outbox->count == outbox->capacity)
             outbox_flush(outbox);
-        if (!has_seat(outbox, message, bytes) && !begin_gso_batch(outbox, message, bytes)) {
+        if (!fits_last_batch(outbox, message, bytes) && !begin_gso_batch(outbox, message, bytes)) {
             outbox->tally[message->account].failed[UDP_ERROR_FAILED] += message->weight;
-            seated = bytes;
+            taken = bytes;
         } else {
-            seated = least(left, segment * seat_run(outbox, message, run, left, segment));
+            taken = smaller(left, segment * append_run(outbox, message, run, left, segment));
         }
-        run += seated;
-        left -= seated;
+        run += taken;
+        left -= taken;
     }
 }
 
 /* ---- sending ---- */
 
-/* How often one message is tried again for each error. EMSGSIZE and EACCES (ICMPv6: prohibited) may
- * be reports of ICMP about others too, but mostly are not. */
+/* Retries of one message. EMSGSIZE and EACCES may also be ICMP errors of earlier messages. */
 static const uint8_t retries[UDP_ERROR_COUNT] = {[UDP_ERROR_REFUSED] = UDP_REFUSED_RETRIES,
                                                  [UDP_ERROR_FULL] = 1,
                                                  [UDP_ERROR_DENIED] = 1,
                                                  [UDP_ERROR_TOO_BIG] = 1};
 
-/* What one flush remembers. */
-struct effort {
-    uint8_t tried[UDP_ERROR_COUNT]; /* how often the present culprit was, for each error */
-    bool may_wait; /* one wait a flush: a full socket must not hold the thread for every message */
+/* State of one flush. */
+struct flush_state {
+    uint8_t tried[UDP_ERROR_COUNT]; /* retries of the first unsent message, for each error */
+    bool may_wait; /* one wait a flush: a full socket must not block the thread for every message */
 };
 
-static void forget_tries(struct effort *effort)
+static void forget_tries(struct flush_state *state)
 {
-    memset(effort->tried, 0, sizeof(effort->tried));
+    memset(state->tried, 0, sizeof(state->tried));
 }
 
-/* True when the socket took what it had in time, so that sending may go on. */
+/* True when the socket has room again within OUTBOX_WAIT_MS. */
 static bool wait_for_room(int fd)
 {
     struct pollfd pfd = {.fd = fd, .events = POLLOUT};
@@ -240,13 +241,13 @@ static bool wait_for_room(int fd)
     return poll(&pfd, 1, OUTBOX_WAIT_MS) > 0 && (pfd.revents & POLLOUT);
 }
 
-/* How many messages of this entry are in the span: all, unless it is a slice of a run. */
+/* Messages of this entry in the span: all, unless the span is one slice of a run. */
 static size_t messages_of(const struct outbox_entry *entry, struct outbox_span span)
 {
     return span.entries == 1 ? span.count : entry->messages;
 }
 
-static void account_sent(struct outbox *outbox, struct outbox_span span)
+static void outbox_account_sent(struct outbox *outbox, struct outbox_span span)
 {
     for (size_t i = span.first; i < span.first + span.entries; i++) {
         const struct outbox_entry *entry = &outbox->entries[i];
@@ -269,47 +270,46 @@ static void account_failed(struct outbox *outbox, struct outbox_span span, enum 
     }
 }
 
-/* Is the first unsent one to be tried again? */
-static bool is_worth_a_retry(struct outbox *outbox, enum udp_error error, struct effort *effort)
+/* True when the first unsent message is to be sent again. */
+static bool is_worth_a_retry(struct outbox *outbox, enum udp_error error, struct flush_state *state)
 {
     if (error == UDP_ERROR_INTERRUPTED)
         return true;
     outbox->may_be_refused |= error == UDP_ERROR_REFUSED;
-    if (effort->tried[error] == retries[error])
+    if (state->tried[error] == retries[error])
         return false;
-    effort->tried[error]++;
+    state->tried[error]++;
     if (error != UDP_ERROR_FULL)
         return true;
-    if (!effort->may_wait)
+    if (!state->may_wait)
         return false;
-    effort->may_wait = wait_for_room(outbox->socket->fd);
-    return effort->may_wait;
+    state->may_wait = wait_for_room(outbox->socket->fd);
+    return state->may_wait;
 }
 
 /*
- * Trains may cease to work at any time, when the route leads over a device that cannot do their
- * checksums: EIO. EINVAL says the same; but kernels before 6.14 also say it, where newer ones say
- * EMSGSIZE, of segments larger than the path takes. Those any client can send, so they prove
- * nothing.
+ * GSO ceases to work when the route changes to a device that cannot compute the checksums: EIO or
+ * EINVAL. Kernels before 6.14 also return EINVAL (newer ones EMSGSIZE) for segments larger than the
+ * path takes. Any client can send those, so EINVAL counts only for segments that every path takes.
  */
-static void learn(struct outbox *outbox, size_t segment, int error_number)
+static void note_gso_error(struct outbox *outbox, size_t segment, int error_number)
 {
     if (outbox->gso_max == 1 ||
         (error_number != EIO && (error_number != EINVAL || segment > OUTBOX_SEGMENT_SAFE)))
         return;
     outbox->gso_max = 1;
     log_warn("trains_off",
-             "the kernel refuses trains of datagrams (UDP_SEGMENT): %s; each is sent "
-             "by itself from now on",
+             "the kernel refused a GSO batch (UDP_SEGMENT): %s; datagrams are sent one by one from "
+             "now on",
              strerror(error_number));
 }
 
 static void send_spans(struct outbox *outbox, struct mmsghdr *headers,
-                       const struct outbox_span *spans, size_t count, struct effort *effort);
+                       const struct outbox_span *spans, size_t count, struct flush_state *state);
 
-/* The n-th message of an entry; a slice of a run becomes a part of its own. */
-static void take_message(struct outbox *outbox, const struct outbox_entry *entry, size_t n,
-                         struct iovec *slice, struct msghdr *header)
+/* Fill the header with the n-th message of an entry; of a run, with its n-th slice. */
+static void fill_header(struct outbox *outbox, const struct outbox_entry *entry, size_t n,
+                        struct iovec *slice, struct msghdr *header)
 {
     struct iovec *parts = &outbox->parts[entry->first_part];
 
@@ -319,13 +319,13 @@ static void take_message(struct outbox *outbox, const struct outbox_entry *entry
     if (entry->messages == 1)
         return;
     slice->iov_base = (uint8_t *)parts->iov_base + n * entry->slice;
-    slice->iov_len = least(entry->slice, parts->iov_len - n * entry->slice);
+    slice->iov_len = smaller(entry->slice, parts->iov_len - n * entry->slice);
     header->msg_iov = slice;
 }
 
-/* The messages of a gso_batch that the kernel did not take as such: each may still be sent or not. */
+/* Send the messages of a GSO batch that the kernel refused one by one. */
 static void send_singly(struct outbox *outbox, const struct msghdr *header, struct outbox_span span,
-                        struct effort *effort)
+                        struct flush_state *state)
 {
     struct mmsghdr headers[GSO_BATCH_MAX];
     struct outbox_span spans[GSO_BATCH_MAX];
@@ -336,19 +336,19 @@ static void send_singly(struct outbox *outbox, const struct msghdr *header, stru
         for (size_t n = 0; n < outbox->entries[i].messages; n++, count++) {
             spans[count] = (struct outbox_span){.first = i, .entries = 1, .count = 1};
             headers[count].msg_hdr = *header;
-            take_message(outbox, &outbox->entries[i], n, &slices[count], &headers[count].msg_hdr);
+            fill_header(outbox, &outbox->entries[i], n, &slices[count], &headers[count].msg_hdr);
         }
     }
-    send_spans(outbox, headers, spans, count, effort);
+    send_spans(outbox, headers, spans, count, state);
 }
 
 /* The n-th header sends the n-th span. */
 static void send_spans(struct outbox *outbox, struct mmsghdr *headers,
-                       const struct outbox_span *spans, size_t count, struct effort *effort)
+                       const struct outbox_span *spans, size_t count, struct flush_state *state)
 {
     size_t next = 0;
 
-    forget_tries(effort);
+    forget_tries(state);
     while (next < count) {
         int n =
             sendmmsg(outbox->socket->fd, headers + next, (unsigned)(count - next), MSG_DONTWAIT);
@@ -358,20 +358,20 @@ static void send_spans(struct outbox *outbox, struct mmsghdr *headers,
         outbox->sends.calls++;
         if (n > 0) {
             for (int i = 0; i < n; i++)
-                account_sent(outbox, spans[next++]);
-            forget_tries(effort);
-            outbox->may_be_refused |= next < count; /* the errno of that one is lost */
+                outbox_account_sent(outbox, spans[next++]);
+            forget_tries(state);
+            outbox->may_be_refused |= next < count; /* the errno of that message is lost */
             continue;
         }
-        if (is_worth_a_retry(outbox, error, effort))
+        if (is_worth_a_retry(outbox, error, state))
             continue;
         if (spans[next].count > 1 && error != UDP_ERROR_REFUSED && error != UDP_ERROR_FULL) {
-            learn(outbox, outbox->gso_batches[next].segment, error_number);
-            send_singly(outbox, &headers[next].msg_hdr, spans[next], effort);
+            note_gso_error(outbox, outbox->gso_batches[next].segment, error_number);
+            send_singly(outbox, &headers[next].msg_hdr, spans[next], state);
         } else {
             account_failed(outbox, spans[next], error);
         }
-        forget_tries(effort);
+        forget_tries(state);
         next++;
     }
 }
@@ -381,20 +381,20 @@ void outbox_discard(struct outbox *outbox)
     outbox->count = outbox->gso_batch_count = outbox->part_count = 0;
 }
 
-static void flush(struct outbox *outbox, bool may_wait)
+static void outbox_send_all(struct outbox *outbox, bool may_wait)
 {
-    struct effort effort = {.may_wait = may_wait};
+    struct flush_state state = {.may_wait = may_wait};
 
-    send_spans(outbox, outbox->headers, outbox->spans, outbox->gso_batch_count, &effort);
+    send_spans(outbox, outbox->headers, outbox->spans, outbox->gso_batch_count, &state);
     outbox_discard(outbox);
 }
 
 void outbox_flush(struct outbox *outbox)
 {
-    flush(outbox, true);
+    outbox_send_all(outbox, true);
 }
 
 void outbox_flush_now(struct outbox *outbox)
 {
-    flush(outbox, false);
+    outbox_send_all(outbox, false);
 }

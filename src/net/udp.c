@@ -16,7 +16,7 @@ enum udp_error udp_classify_error(int error_number)
     case EINTR:
         return UDP_ERROR_INTERRUPTED;
     case ECONNREFUSED:
-    case EHOSTUNREACH: /* the send's own, or a pending ICMP error too: another try tells */
+    case EHOSTUNREACH: /* of this send, or a pending ICMP error: sending again tells them apart */
     case EHOSTDOWN:
     case ENONET:
     case EOPNOTSUPP:
@@ -47,7 +47,7 @@ static int set_int(int fd, int level, int name, int value)
     return setsockopt(fd, level, name, &value, sizeof(value)) < 0 ? -errno : 0;
 }
 
-/* As much as asked for, or as is granted; never a failure: the figure is reported instead. */
+/* Returns the granted bytes, which may be fewer than wanted; that is no failure. */
 static uint64_t set_rcvbuf(int fd, uint64_t wanted)
 {
     const uint64_t most = UINT64_C(256) << 20;
@@ -57,10 +57,10 @@ static uint64_t set_rcvbuf(int fd, uint64_t wanted)
 
     (void)set_int(fd, SOL_SOCKET, SO_RCVBUF, value);
     (void)getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &granted, &length);
-    return (uint64_t)granted / 2; /* the kernel doubles what it is asked for */
+    return (uint64_t)granted / 2; /* the kernel doubles the value set */
 }
 
-/* What concerns an IPv4 peer of an IPv6 socket is IPv4's to report. */
+/* Errors of IPv4 peers of an IPv6 socket are reported by IPv4, so both are enabled. */
 static int keep_errors(int fd, int family)
 {
     int rc = 0;
@@ -75,20 +75,20 @@ int udp_keep_errors(const struct udp_socket *socket)
     return keep_errors(socket->fd, socket->family);
 }
 
-/* Else a wildcard socket is given what comes to any group that any process of the host has joined;
- * several of them each. Kernels before 4.20 do not know it for IPv6. */
-static void take_no_foreign_multicast(int fd, int family)
+/* With IP_MULTICAST_ALL on, every wildcard socket receives each group that any process of the host
+ * has joined. Kernels before 4.20 do not have the option for IPv6. */
+static void disable_foreign_multicast(int fd, int family)
 {
     (void)set_int(fd, IPPROTO_IP, IP_MULTICAST_ALL, 0);
     if (family == AF_INET6)
         (void)set_int(fd, IPPROTO_IPV6, IPV6_MULTICAST_ALL, 0);
 }
 
-static int set_options(int fd, int family, bool dual_stack, const struct udp_options *options)
+static int udp_set_options(int fd, int family, bool dual_stack, const struct udp_options *options)
 {
     int rc = 0;
 
-    take_no_foreign_multicast(fd, family);
+    disable_foreign_multicast(fd, family);
     if (family == AF_INET6)
         rc = set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, !dual_stack);
     if (!rc && options->reuse_port)
@@ -100,7 +100,7 @@ static int set_options(int fd, int family, bool dual_stack, const struct udp_opt
                                 : set_int(fd, IPPROTO_IP, IP_PKTINFO, 1);
     if (!rc && options->error_queue)
         rc = keep_errors(fd, family);
-    if (!rc && options->merged) /* without it they come one by one, which works too */
+    if (!rc && options->merged) /* best effort: without it datagrams arrive one by one */
         (void)set_int(fd, IPPROTO_UDP, UDP_GRO, 1);
     if (!rc && options->loopback_only &&
         setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "lo", sizeof("lo")) < 0)
@@ -140,7 +140,7 @@ static int create_family(int family, bool wildcard, const struct udp_options *op
     s.fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (s.fd < 0)
         return -errno;
-    rc = set_options(s.fd, family, wildcard, options);
+    rc = udp_set_options(s.fd, family, wildcard, options);
     if (rc) {
         (void)close(s.fd);
         return rc;
@@ -298,7 +298,7 @@ bool udp_take_error(int fd, struct udp_failure *ret_failure)
     return true;
 }
 
-/* Again while the kernel reports what earlier datagrams suffered. Returns 0 or a negative errno. */
+/* Send again while the kernel reports ICMP errors of earlier datagrams. 0 or a negative errno. */
 static int send_message(int fd, const struct msghdr *header)
 {
     int error = 0;
@@ -348,7 +348,7 @@ void udp_refuse_new(const struct udp_socket *socket)
     struct sockaddr_storage sa;
     socklen_t length;
 
-    /* A bound address reaches itself; a wildcard reaches loopback, of IPv4 where IPv6 is off. */
+    /* A bound address reaches itself; a wildcard reaches loopback: IPv4 where IPv6 is off. */
     if (socket->wildcard)
         self = socket->family == AF_INET6 ? v6 : v4;
     length = address_to_sockaddr(&self, socket->family, &sa);

@@ -1,7 +1,7 @@
 /*
- * The tables say what is allowed; reasons that are not obvious stand beside the rows. Found by
- * strace of every cluster test, and in the sources of glibc, libmicrohttpd and systemd's NSS
- * modules for what tests do not reach.
+ * The tables list what is allowed; comments at the rows give reasons that are not obvious. The
+ * calls were found by strace of every cluster test and, for code that no test reaches, in the
+ * sources of glibc, libmicrohttpd and systemd's NSS modules.
  */
 #include "headless/secure/confine.h"
 
@@ -50,7 +50,7 @@ static const int allowed_calls[] = {
     SCMP_SYS(epoll_pwait),
     SCMP_SYS(poll),
     SCMP_SYS(ppoll),
-    SCMP_SYS(select), /* libmicrohttpd's second choice */
+    SCMP_SYS(select), /* libmicrohttpd without epoll */
     SCMP_SYS(pselect6),
     SCMP_SYS(eventfd2),
     SCMP_SYS(timerfd_create),
@@ -58,7 +58,7 @@ static const int allowed_calls[] = {
     SCMP_SYS(futex),
     SCMP_SYS(restart_syscall),
     SCMP_SYS(sched_yield),
-    /* time, where the vDSO does not know it */
+    /* time, where the vDSO cannot read the clock */
     SCMP_SYS(clock_gettime),
     SCMP_SYS(clock_getres),
     SCMP_SYS(clock_nanosleep),
@@ -102,7 +102,7 @@ static const int allowed_calls[] = {
     SCMP_SYS(getcpu),
     SCMP_SYS(exit),
     SCMP_SYS(exit_group),
-    /* what libraries ask */
+    /* queries of libraries */
     SCMP_SYS(getpid),
     SCMP_SYS(getuid),
     SCMP_SYS(geteuid),
@@ -121,7 +121,7 @@ static const int file_calls[] = {
     SCMP_SYS(renameat2),
 };
 
-/* What is of use to an intruder only: EPERM, as without the privilege, so that it is understood. */
+/* Calls of use to an attacker only: EPERM, as without the privilege. */
 static const int refused_calls[] = {
     /* other programs, other processes */
     SCMP_SYS(execve),
@@ -134,7 +134,7 @@ static const int refused_calls[] = {
     SCMP_SYS(process_vm_readv),
     SCMP_SYS(process_vm_writev),
     SCMP_SYS(pidfd_getfd),
-    /* code that is no file */
+    /* code without a file */
     SCMP_SYS(memfd_create),
     SCMP_SYS(memfd_secret),
     SCMP_SYS(pkey_mprotect),
@@ -142,7 +142,7 @@ static const int refused_calls[] = {
     /* a way in */
     SCMP_SYS(listen),
     SCMP_SYS(socketpair),
-    /* another world */
+    /* namespaces and mounts */
     SCMP_SYS(mount),
     SCMP_SYS(umount2),
     SCMP_SYS(move_mount),
@@ -179,7 +179,7 @@ static const int refused_calls[] = {
 
 /*
  * (argument & mask) == value. int arguments are masked to 32 bits: the kernel ignores the upper
- * ones, which may be anything.
+ * bits, which are undefined.
  */
 struct bound {
     int call;
@@ -190,27 +190,27 @@ struct bound {
 
 #define INT_BITS     UINT64_C(0xffffffff)
 #define THREAD_FLAGS ((uint64_t)(CLONE_VM | CLONE_THREAD | CLONE_SIGHAND))
-#define NEW_WORLD                                                                          \
+#define NAMESPACE_FLAGS                                                                    \
     ((uint64_t)(CLONE_NEWNS | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | \
                 CLONE_NEWUTS | CLONE_NEWCGROUP | CLONE_PTRACE | CLONE_PARENT))
 #define WRITE_FLAGS  ((uint64_t)(O_ACCMODE | O_CREAT | O_TRUNC))
 
 /* clang-format off */
 static const struct bound bounds[] = {
-    /* A thread, no process. clone3 has its flags in memory, where a filter cannot look: it is
-     * ENOSYS like all that is not named here, and glibc takes clone. */
-    {SCMP_SYS(clone), true, 0, THREAD_FLAGS | NEW_WORLD, THREAD_FLAGS},
+    /* A thread, not a process. clone3 has its flags in memory, which a filter cannot read: it is
+     * ENOSYS like all calls not named here, and glibc falls back to clone. */
+    {SCMP_SYS(clone), true, 0, THREAD_FLAGS | NAMESPACE_FLAGS, THREAD_FLAGS},
     {SCMP_SYS(clone), false, 0, CLONE_THREAD, 0},
-    /* No memory becomes code. NSS modules were loaded before (name_services.c). */
+    /* No executable memory. NSS modules were loaded before (name_services.c). */
     {SCMP_SYS(mmap), true, 2, PROT_EXEC, 0},
     {SCMP_SYS(mmap), false, 2, PROT_EXEC, PROT_EXEC},
     {SCMP_SYS(mprotect), true, 2, PROT_EXEC, 0},
     {SCMP_SYS(mprotect), false, 2, PROT_EXEC, PROT_EXEC},
     /* abort() */
-    {SCMP_SYS(tgkill), true, 0, INT_BITS, 0}, /* 0: replaced by our process */
-    /* Names of threads. */
+    {SCMP_SYS(tgkill), true, 0, INT_BITS, 0}, /* 0: replaced by the pid */
+    /* Thread names. */
     {SCMP_SYS(prctl), true, 0, INT_BITS, PR_SET_NAME},
-    /* libmicrohttpd; stdio where a stream is a terminal; the resolver; interfaces in addresses. */
+    /* libmicrohttpd; stdio on terminals; the resolver; interfaces in addresses. */
     {SCMP_SYS(fcntl), true, 1, INT_BITS, F_GETFL},
     {SCMP_SYS(fcntl), true, 1, INT_BITS, F_SETFL},
     {SCMP_SYS(fcntl), true, 1, INT_BITS, F_GETFD},
@@ -224,7 +224,7 @@ static const struct bound bounds[] = {
     {SCMP_SYS(prlimit64), true, 2, UINT64_MAX, 0},
 };
 
-/* Unless needs.files: files are opened for reading. */
+/* Without needs.files: files are opened for reading only. */
 static const struct bound read_only[] = {
     {SCMP_SYS(openat), true, 2, WRITE_FLAGS, 0},
     {SCMP_SYS(openat), false, 2, O_WRONLY, O_WRONLY},
@@ -240,15 +240,15 @@ static const struct bound read_only[] = {
 
 static const struct socket_kind {
     int domain, type;
-    bool is_all_pods, is_resolvers, is_groups; /* or only with that need */
+    bool is_always, is_resolvers, is_groups; /* always, or only with that need */
 } sockets[] = {
-    {AF_INET, SOCK_DGRAM, .is_all_pods = true},
-    {AF_INET6, SOCK_DGRAM, .is_all_pods = true},
-    {AF_INET, SOCK_STREAM, .is_resolvers = true}, /* an reply that was cut */
+    {AF_INET, SOCK_DGRAM, .is_always = true},
+    {AF_INET6, SOCK_DGRAM, .is_always = true},
+    {AF_INET, SOCK_STREAM, .is_resolvers = true}, /* a truncated reply is asked for again */
     {AF_INET6, SOCK_STREAM, .is_resolvers = true},
     {AF_UNIX, SOCK_STREAM, .is_resolvers = true}, /* nscd, resolved */
-    {AF_UNIX, SOCK_DGRAM, .is_groups = true},     /* to ask for an interface's name */
-    /* Which addresses there are; it says "raw" for itself. */
+    {AF_UNIX, SOCK_DGRAM, .is_groups = true},     /* for the name of an interface */
+    /* The list of addresses; netlink sockets are always SOCK_RAW. */
     {AF_NETLINK, SOCK_RAW, .is_resolvers = true, .is_groups = true},
 };
 
@@ -258,7 +258,7 @@ static bool is_socket_allowed(int domain, int type, const struct confine_needs *
 {
     for (size_t i = 0; i < COUNT(sockets); i++) {
         if (sockets[i].domain == domain && (sockets[i].type == type || type == ANY_TYPE) &&
-            (sockets[i].is_all_pods || (needs->resolver && sockets[i].is_resolvers) ||
+            (sockets[i].is_always || (needs->resolver && sockets[i].is_resolvers) ||
              (needs->groups && sockets[i].is_groups)))
             return true;
     }
@@ -302,9 +302,8 @@ static int add_socket(scmp_filter_ctx filter, uint32_t action, int domain, int t
     return seccomp_rule_add_array(filter, action, SCMP_SYS(socket), type == ANY_TYPE ? 1 : 2, are);
 }
 
-/* What is not allowed has its rules as well: EPERM is what raw sockets are refused with elsewhere.
- */
-static int add_sockets(scmp_filter_ctx filter, const struct confine_needs *needs)
+/* Forbidden sockets have rules too, for EPERM: the error of raw sockets without the privilege. */
+static int confine_add_sockets(scmp_filter_ctx filter, const struct confine_needs *needs)
 {
     int rc = 0;
 
@@ -335,22 +334,22 @@ static int add_rules(scmp_filter_ctx filter, const struct confine_needs *needs)
     if (!rc && !needs->files)
         rc = add_bounds(filter, read_only, COUNT(read_only));
     if (!rc)
-        rc = add_sockets(filter, needs);
+        rc = confine_add_sockets(filter, needs);
     return rc;
 }
 
-/* Older kernels do not know the last ones, and do without. Without the threads that run already it
- * would be no confinement. */
+/* Older kernels do not have the last ones, which are optional. TSYNC is not: without it the running
+ * threads would be unconfined. */
 static int set_attributes(scmp_filter_ctx filter)
 {
     if (seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1) < 0)
         return -ENOSYS;
-    /* Another architecture's calls: the preset is to kill. */
+    /* Calls of another architecture; the default would be to kill. */
     (void)seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ERRNO(ENOSYS));
     (void)seccomp_attr_set(filter, SCMP_FLTATR_API_SYSRAWRC, 1); /* the kernel's errno */
     (void)seccomp_attr_set(filter, SCMP_FLTATR_CTL_LOG, 1);
-    /* Kernels before 5.16 slow down whoever has a filter, as a guard against Spectre between code
-     * that trusts each other less than our threads do. */
+    /* Kernels before 5.16 slow down processes with a filter, against Spectre between threads that
+     * do not trust each other. The threads of this process do. */
     (void)seccomp_attr_set(filter, SCMP_FLTATR_CTL_SSB, 1);
     (void)seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2); /* a tree, not a list */
     return 0;

@@ -33,7 +33,7 @@ void key_derive(const struct key *key, enum key_purpose purpose, uint64_t instan
     (void)crypto_generichash(ret_subkey, KEY_BYTES, input, sizeof(input), key->secret, KEY_BYTES);
 }
 
-/* A fingerprint: a subkey of a purpose of its own, cut to 32 bits. */
+/* A fingerprint: the first 32 bits of a subkey with a purpose of its own. */
 static uint32_t id_of(const struct key *key)
 {
     uint8_t subkey[KEY_BYTES];
@@ -99,8 +99,8 @@ void key_draw(char text[static KEY_TEXT_BYTES])
 
 /* ---- the directory ---- */
 
-static int complain(char why[static KEYRING_WHY], int rc, const char *directory, const char *name,
-                    const char *what)
+static int keyring_fail(char why[static KEYRING_WHY], int rc, const char *directory,
+                        const char *name, const char *what)
 {
     (void)snprintf(why, KEYRING_WHY, "%s%s%s: %s", directory, *name ? "/" : "", name, what);
     return rc;
@@ -111,7 +111,7 @@ static bool is_name(const char *name)
     return name[strspn(name, name_characters)] == '\0' && strlen(name) < KEY_NAME_MAX;
 }
 
-/* 1: a key; 0: no regular file; else a negative errno. */
+/* Returns 1: a key; 0: no regular file; else a negative errno. */
 static int read_key(int directory, const char *name, struct key *ret_key)
 {
     char text[FILE_MAX + 1] = {0};
@@ -138,7 +138,7 @@ static int read_key(int directory, const char *name, struct key *ret_key)
     return 1;
 }
 
-/* Newest first: by the numbers in their names. */
+/* Insert by name, the highest (newest) first. */
 static void insert(struct keyring *ring, const struct key *key)
 {
     uint32_t at = ring->count++;
@@ -157,15 +157,15 @@ static int take_file(int directory, const char *path, const char *name, struct k
     int rc;
 
     if (!is_name(name))
-        return complain(why, -EINVAL, path, name,
-                        "a key's name is up to 63 letters, digits and - . _");
+        return keyring_fail(why, -EINVAL, path, name,
+                            "a key's name is up to 63 letters, digits and - . _");
     rc = read_key(directory, name, &key);
     if (rc <= 0)
-        return rc ? complain(why, rc, path, name, rc == -EBADMSG ? what : strerror(-rc)) : 0;
+        return rc ? keyring_fail(why, rc, path, name, rc == -EBADMSG ? what : strerror(-rc)) : 0;
     if (keyring_find(ring, key.id))
-        rc = complain(why, -EEXIST, path, name, "is the same key as another; remove one");
+        rc = keyring_fail(why, -EEXIST, path, name, "is the same key as another; remove one");
     else if (ring->count == KEYRING_MAX)
-        rc = complain(why, -E2BIG, path, "", "has more than 8 keys; remove old ones");
+        rc = keyring_fail(why, -E2BIG, path, "", "has more than 8 keys; remove old ones");
     else
         insert(ring, &key);
     sodium_memzero(&key, sizeof(key));
@@ -183,8 +183,8 @@ static int load_all(DIR *directory, const char *path, struct keyring *ring,
             rc = take_file(dirfd(directory), path, entry->d_name, ring, why);
     }
     if (!rc && ring->count == 0)
-        rc = complain(why, -ENOENT, path, "",
-                      "holds no key; write one: headlessctl key new DIRECTORY/NAME");
+        rc = keyring_fail(why, -ENOENT, path, "",
+                          "holds no key; write one: headlessctl key new DIRECTORY/NAME");
     return rc;
 }
 
@@ -195,7 +195,7 @@ int keyring_load(const char *directory, struct keyring *ret_ring, char why[stati
     int rc;
 
     if (!opened)
-        return complain(why, -errno, directory, "", strerror(errno));
+        return keyring_fail(why, -errno, directory, "", strerror(errno));
     rc = load_all(opened, directory, &ring, why);
     (void)closedir(opened);
     if (!rc)

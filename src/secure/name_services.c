@@ -10,7 +10,7 @@
 #define LINE_MAX_BYTES 1024
 #define WORD_ENDS      " \t\n["
 
-/* glibc's name for a service's module, so that it finds it loaded. */
+/* The file name that glibc uses, so that glibc finds the module loaded. */
 static bool load_module(const char *service)
 {
     char name[64];
@@ -18,14 +18,14 @@ static bool load_module(const char *service)
 
     if (length < 0 || (size_t)length >= sizeof(name))
         return false;
-    if (!dlopen(name, RTLD_NOW | RTLD_NODELETE)) { /* never closed: it is to stay */
+    if (!dlopen(name, RTLD_NOW | RTLD_NODELETE)) { /* never closed */
         log_debug("name_service_missing", "%s", dlerror());
         return false;
     }
     return true;
 }
 
-/* "files [NOTFOUND=return] dns": words, and in brackets what to do after one. */
+/* "files [NOTFOUND=return] dns": service names, and actions in brackets, which are skipped. */
 static size_t load_services(char *text)
 {
     size_t loaded = 0;

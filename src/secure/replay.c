@@ -23,7 +23,7 @@ static uint64_t bit_of(uint64_t counter)
     return UINT64_C(1) << (counter & (BITS - 1));
 }
 
-/* The word with this counter in it, or 0 when it must be refused: no word with a bit is 0. */
+/* The word with this counter marked, or 0 when it must be refused: a word with a bit is never 0. */
 static uint64_t marked(uint64_t word, uint64_t counter)
 {
     uint64_t round = counter >> ROUND_SHIFT;

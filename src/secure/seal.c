@@ -136,7 +136,7 @@ void seal_cache_wipe(struct seal_cache *cache)
     sodium_memzero(cache, sizeof(*cache));
 }
 
-/* In place. What is not authentic is not written by libsodium: the place is cleared. */
+/* Decrypt in place. libsodium clears the output when it is not authentic. */
 static bool open_body(const struct seal_subkey *subkey, uint64_t counter, uint8_t *data,
                       size_t length)
 {
@@ -162,7 +162,7 @@ bool seal_unwrap(struct seal_cache *cache, const struct key *key, const struct s
          is_authentic;
 
     if (!(seal_suites() >> block->suite & 1))
-        return false; /* nobody of ours seals with what we said that we have not */
+        return false; /* peers seal only with suites that this pod has announced */
     if (!is_known)
         seal_subkey_init(&made, key, cache->purpose, sender->instance, sender->nonce_space,
                          (enum seal_suite)block->suite);

@@ -17,19 +17,20 @@ static const struct {
 } refusals[SIGN_VERDICT_COUNT] = {
     [SIGN_UNSIGNED] = {COUNTER_AUTH_UNSIGNED,
                        "it is not signed (control.accept): headlessctl leader set --keys signs"},
-    [SIGN_MALFORMED] = {COUNTER_AUTH_MALFORMED,
-                        "its signature is not whole: key, time, nonce of 16 hex digits and, as the "
-                        "last, mac of 64"},
-    [SIGN_UNKNOWN_KEY] = {COUNTER_AUTH_KEY, "its key is not there"},
-    [SIGN_WRONG_TIME] = {COUNTER_AUTH_TIME, "its time is off: do the clocks differ?"},
+    [SIGN_MALFORMED] =
+        {COUNTER_AUTH_MALFORMED,
+         "its signature is incomplete: it needs key, time, nonce (16 hex digits) and, "
+         "as the last member, mac (64)"},
+    [SIGN_UNKNOWN_KEY] = {COUNTER_AUTH_KEY, "this pod does not have its key"},
+    [SIGN_WRONG_TIME] = {COUNTER_AUTH_TIME, "its time is more than 5 s off this pod's clock"},
     [SIGN_WRONG_MAC] = {COUNTER_AUTH_MAC,
                         "its mac is wrong: signed with another key of that name, for another "
-                        "cluster, or changed on its way"},
-    [SIGN_REPLAYED] = {COUNTER_AUTH_REPLAY, "it has been here before"},
+                        "cluster, or changed on the way"},
+    [SIGN_REPLAYED] = {COUNTER_AUTH_REPLAY, "it was received before"},
     [SIGN_TOO_OLD] = {COUNTER_AUTH_REPLAY,
-                      "it may have been here before: it was signed before this pod started, or "
-                      "this pod's clock went back"},
-    [SIGN_FULL] = {COUNTER_AUTH_FULL, "too many signed ones in a few seconds"},
+                      "it may be a replay: it was signed before this pod started, or the clock of "
+                      "this pod was set back"},
+    [SIGN_FULL] = {COUNTER_AUTH_FULL, "too many signed commands within 5 s"},
 };
 
 size_t sign_counter(enum sign_verdict refusal)
@@ -81,19 +82,19 @@ static void make_mac(const struct sign_key *key, const char *cluster, const uint
     sodium_memzero(&state, sizeof(state));
 }
 
-/* ---- judging ---- */
+/* ---- verification ---- */
 
 int64_t sign_ahead_s(const struct leader_command_signature *signature, uint64_t now_s)
 {
     return (int64_t)(signature->time_s - now_s);
 }
 
-static uint64_t distance(uint64_t a, uint64_t b)
+static uint64_t sign_distance(uint64_t a, uint64_t b)
 {
     return a > b ? a - b : b - a;
 }
 
-/* The cheap questions first: anybody can ask them. */
+/* Cheap checks first: any sender can cause them. */
 static enum sign_verdict verify(const struct sign_policy *policy, const char *cluster,
                                 const uint8_t *payload,
                                 const struct leader_command_signature *signature, uint64_t now_s)
@@ -103,7 +104,7 @@ static enum sign_verdict verify(const struct sign_policy *policy, const char *cl
 
     if (!key)
         return SIGN_UNKNOWN_KEY;
-    if (distance(signature->time_s, now_s) > SIGN_WINDOW_S)
+    if (sign_distance(signature->time_s, now_s) > SIGN_WINDOW_S)
         return SIGN_WRONG_TIME;
     make_mac(key, cluster, payload, signature->covered, mac);
     return sodium_memcmp(mac, signature->mac, sizeof(mac)) == 0 ? SIGN_VALID : SIGN_WRONG_MAC;
@@ -113,7 +114,7 @@ enum sign_verdict sign_judge(const struct sign_policy *policy, const char *clust
                              const uint8_t *payload, const struct leader_command *command,
                              uint64_t now_s)
 {
-    /* A pod that has no keys yet, while they are introduced, cannot tell and was not told to. */
+    /* During a roll-out a pod without keys cannot verify, and is not required to. */
     if (!policy->is_required && (policy->count == 0 || command->signing == LEADER_COMMAND_UNSIGNED))
         return SIGN_PLAIN;
     switch (command->signing) {
@@ -127,15 +128,15 @@ enum sign_verdict sign_judge(const struct sign_policy *policy, const char *clust
     return verify(policy, cluster, payload, &command->signature, now_s);
 }
 
-/* ---- repetition ---- */
+/* ---- replay ---- */
 
 void sign_seen_init(struct sign_seen *seen, uint64_t now_s)
 {
     *seen = (struct sign_seen){.floor_s = now_s};
 }
 
-/* A command of this time would be refused as too old or too new by now. */
-static void forget(struct sign_seen *seen, uint64_t now_s)
+/* Remove marks whose commands are refused by their time. */
+static void sign_forget(struct sign_seen *seen, uint64_t now_s)
 {
     for (uint32_t i = 0; i < seen->count;) {
         uint64_t time_s = seen->marks[i].time_s;
@@ -153,7 +154,7 @@ static void forget(struct sign_seen *seen, uint64_t now_s)
 enum sign_verdict sign_seen_take(struct sign_seen *seen,
                                  const struct leader_command_signature *signature, uint64_t now_s)
 {
-    forget(seen, now_s);
+    sign_forget(seen, now_s);
     for (uint32_t i = 0; i < seen->count; i++) {
         if (seen->marks[i].nonce == signature->nonce)
             return SIGN_REPLAYED;

@@ -52,7 +52,7 @@ bool frame_is_sealed(const uint8_t data[static FRAME_HEADER_BYTES])
     return data[FLAGS_OFFSET] == FRAME_SEALED;
 }
 
-/* ------------------------------------------------------------------------ one record's bytes */
+/* ---- records ---- */
 
 static uint8_t kind_of(const struct record *record)
 {
@@ -85,7 +85,7 @@ size_t record_header_bytes(const struct record *record)
     return header_bytes_of(kind_of(record));
 }
 
-static uint8_t *put_ip(uint8_t *out, const struct address *a)
+static uint8_t *frame_put_ip(uint8_t *out, const struct address *a)
 {
     size_t bytes = a->family == ADDRESS_V6 ? 16 : 4;
 
@@ -99,13 +99,13 @@ size_t record_put_header(uint8_t *out, const struct record *record)
 
     *next++ = kind_of(record);
     *next++ = 0;
-    next = put_be16(put_ip(next, &record->client), record->client.port);
+    next = put_be16(frame_put_ip(next, &record->client), record->client.port);
     if (record->client.family == ADDRESS_V6)
         next = put_be32(next, record->client.scope);
-    next = put_be16(put_ip(next, &record->local), record->local.port);
+    next = put_be16(frame_put_ip(next, &record->local), record->local.port);
     next = put_be64(next, record->tag);
     if (address_is_set(&record->ingress))
-        next = put_ip(next, &record->ingress);
+        next = frame_put_ip(next, &record->ingress);
     return (size_t)(next - out);
 }
 
@@ -161,7 +161,7 @@ static bool is_end(const uint8_t *in, const uint8_t *end)
     return memcmp(in, zeros, left < RECORD_FIXED_BYTES ? left : RECORD_FIXED_BYTES) == 0;
 }
 
-/* The first byte after a good record, or NULL. */
+/* The first byte after a valid record, or NULL. */
 static const uint8_t *check_record(const uint8_t *in, const uint8_t *end)
 {
     size_t left = (size_t)(end - in);

@@ -4,34 +4,35 @@
 
 #include "headless/base/bytes.h"
 
-#define IP_BYTES 16 /* also of IPv4: what is not used is 0 */
+#define IP_BYTES 16 /* of IPv4 too: unused bytes are 0 */
 
-_Static_assert(HANDSHAKE_MESSAGE_BYTES <= PEER_BYTES_MAX, "it must fit the courier's buffer");
+_Static_assert(HANDSHAKE_MESSAGE_BYTES <= PEER_BYTES_MAX,
+               "it must fit the buffer of peer_transport.c");
 
 void handshake_message_put(uint8_t out[static HANDSHAKE_MESSAGE_BYTES], uint64_t cluster,
                            const struct handshake_message *message)
 {
-    const struct handshake_message *i = message;
+    const struct handshake_message *m = message;
     uint8_t *next = peer_put_header(
         out, &(struct peer_header){
-                 .cluster = cluster, .from = i->from, .to = i->to, .type = PEER_HANDSHAKE});
+                 .cluster = cluster, .from = m->from, .to = m->to, .type = PEER_HANDSHAKE});
 
-    next = put_be64(next, i->nonce);
-    next = put_be64(next, i->echo);
-    next = put_be32(next, i->known);
-    *next++ = i->suites;
-    *next++ = i->key_count;
-    *next++ = i->nonce_space_count;
-    *next++ = i->address.family == ADDRESS_V6 ? 6 : 4;
-    memcpy(next, i->address.ip, IP_BYTES);
+    next = put_be64(next, m->nonce);
+    next = put_be64(next, m->echo);
+    next = put_be32(next, m->known);
+    *next++ = m->suites;
+    *next++ = m->key_count;
+    *next++ = m->nonce_space_count;
+    *next++ = m->address.family == ADDRESS_V6 ? 6 : 4;
+    memcpy(next, m->address.ip, IP_BYTES);
     next += IP_BYTES;
     for (size_t k = 0; k < HANDSHAKE_KEYS_MAX; k++)
-        next = put_be32(next, i->keys[k]);
+        next = put_be32(next, m->keys[k]);
     for (size_t k = 0; k < HANDSHAKE_NONCE_SPACES_MAX; k++)
-        next = put_be64(next, i->counters[k]);
+        next = put_be64(next, m->counters[k]);
 }
 
-static struct address get_address(uint8_t family, const uint8_t *ip)
+static struct address handshake_get_address(uint8_t family, const uint8_t *ip)
 {
     struct address a = {.family = family == 4 ? ADDRESS_V4 : family == 6 ? ADDRESS_V6 : 0};
 
@@ -39,7 +40,7 @@ static struct address get_address(uint8_t family, const uint8_t *ip)
     return a;
 }
 
-/* In its one spelling: what a shorter one does not use is 0. */
+/* In its one encoding: the bytes that IPv4 does not use are 0. */
 static bool is_address(const struct address *a)
 {
     static const uint8_t zeros[IP_BYTES];
@@ -48,18 +49,18 @@ static bool is_address(const struct address *a)
            (a->family == ADDRESS_V6 || memcmp(a->ip + 4, zeros, IP_BYTES - 4) == 0);
 }
 
-static bool is_plausible(const struct handshake_message *i)
+static bool is_valid_handshake(const struct handshake_message *m)
 {
-    if (i->from == 0 || i->key_count == 0 || i->key_count > HANDSHAKE_KEYS_MAX ||
-        i->nonce_space_count > HANDSHAKE_NONCE_SPACES_MAX || i->suites == 0 ||
-        !is_address(&i->address))
+    if (m->from == 0 || m->key_count == 0 || m->key_count > HANDSHAKE_KEYS_MAX ||
+        m->nonce_space_count > HANDSHAKE_NONCE_SPACES_MAX || m->suites == 0 ||
+        !is_address(&m->address))
         return false;
     for (size_t k = 0; k < HANDSHAKE_KEYS_MAX; k++) {
-        if ((i->keys[k] != 0) != (k < i->key_count))
+        if ((m->keys[k] != 0) != (k < m->key_count))
             return false;
     }
-    for (size_t k = i->nonce_space_count; k < HANDSHAKE_NONCE_SPACES_MAX; k++) {
-        if (i->counters[k] != 0)
+    for (size_t k = m->nonce_space_count; k < HANDSHAKE_NONCE_SPACES_MAX; k++) {
+        if (m->counters[k] != 0)
             return false;
     }
     return true;
@@ -69,7 +70,7 @@ enum peer_verdict handshake_message_open(const uint8_t *data, size_t length, uin
                                          struct handshake_message *ret_message)
 {
     const uint8_t *in = data + PEER_HEADER_BYTES;
-    struct handshake_message i = {0};
+    struct handshake_message m = {0};
     struct peer_header header;
     enum peer_verdict verdict = peer_open_header(data, length, cluster, &header);
 
@@ -78,27 +79,27 @@ enum peer_verdict handshake_message_open(const uint8_t *data, size_t length, uin
     if (length != HANDSHAKE_MESSAGE_BYTES || header.type != PEER_HANDSHAKE || header.flags != 0 ||
         data[6] != 0 || data[7] != 0)
         return PEER_MALFORMED;
-    i.from = header.from;
-    i.to = header.to;
-    i.nonce = get_be64(in);
-    i.echo = get_be64(in + 8);
-    i.known = get_be32(in + 16);
-    i.suites = in[20];
-    i.key_count = in[21];
-    i.nonce_space_count = in[22];
-    i.address = get_address(in[23], in + 24);
+    m.from = header.from;
+    m.to = header.to;
+    m.nonce = get_be64(in);
+    m.echo = get_be64(in + 8);
+    m.known = get_be32(in + 16);
+    m.suites = in[20];
+    m.key_count = in[21];
+    m.nonce_space_count = in[22];
+    m.address = handshake_get_address(in[23], in + 24);
     in += 24 + IP_BYTES;
     for (size_t k = 0; k < HANDSHAKE_KEYS_MAX; k++, in += 4)
-        i.keys[k] = get_be32(in);
+        m.keys[k] = get_be32(in);
     for (size_t k = 0; k < HANDSHAKE_NONCE_SPACES_MAX; k++, in += 8)
-        i.counters[k] = get_be64(in);
-    if (!is_plausible(&i))
+        m.counters[k] = get_be64(in);
+    if (!is_valid_handshake(&m))
         return PEER_MALFORMED;
-    *ret_message = i;
+    *ret_message = m;
     return PEER_OK;
 }
 
-/* FNV-1a over 32-bit words: it only has to tell a change. */
+/* FNV-1a over 32-bit words: it only has to detect a change. */
 uint32_t handshake_message_digest(const struct handshake_message *message)
 {
     uint32_t digest = 2166136261U ^ message->suites;

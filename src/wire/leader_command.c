@@ -5,63 +5,62 @@
 
 #include "headless/base/bytes.h"
 
-/* A run of payload bytes: what is left to scan, or the inside of a string as it is spelled. */
+/* Payload bytes: those left to scan, or the inside of a string with its escapes. */
 struct span {
     const uint8_t *next, *end;
 };
 
 enum member { LEADER, IF_TERM, FORCE, KEY, TIME, NONCE, MAC, MEMBER_COUNT };
 
-enum kind { STRING, NUMBER, TRUTH };
+enum kind { STRING, NUMBER, BOOL };
 
 static const struct {
     const char *name;
     enum kind kind;
 } members[MEMBER_COUNT] = {
-    [LEADER] = {"leader", STRING}, [IF_TERM] = {"if_term", NUMBER}, [FORCE] = {"force", TRUTH},
+    [LEADER] = {"leader", STRING}, [IF_TERM] = {"if_term", NUMBER}, [FORCE] = {"force", BOOL},
     [KEY] = {"key", STRING},       [TIME] = {"time", NUMBER},       [NONCE] = {"nonce", STRING},
     [MAC] = {"mac", STRING},
 };
 
-/* FOREIGN: an object that is not ours. BROKEN: any other fault, met before an unknown key. */
+/* FOREIGN: an object with an unknown key. BROKEN: any other fault, found before an unknown key. */
 enum scan_verdict { SCAN_OK, SCAN_BROKEN, SCAN_FOREIGN };
 
 struct scan {
     bool seen[MEMBER_COUNT];
     enum member first, last;
     const uint8_t *comma;           /* in front of the last member; NULL: it is the only one */
-    uint64_t number[MEMBER_COUNT];  /* of a TRUTH: 1 or 0 */
-    struct span text[MEMBER_COUNT]; /* of a STRING, as it is spelled */
+    uint64_t number[MEMBER_COUNT];  /* BOOL: 1 or 0 */
+    struct span text[MEMBER_COUNT]; /* STRING: with its escapes */
 };
 
-/* ----------------------------------------------------------------------------------- the tokens */
+/* ---- tokens ---- */
 
-static void skip_space(struct span *s)
+static void span_skip_space(struct span *s)
 {
     while (s->next < s->end &&
            (*s->next == ' ' || *s->next == '\t' || *s->next == '\n' || *s->next == '\r'))
         s->next++;
 }
 
-/* Step over c and the white space in front of it; false and unmoved when something else is there.
- */
-static bool take_char(struct span *s, char c)
+/* Step over c and the white space in front of it. False and unmoved when another byte follows. */
+static bool span_take_char(struct span *s, char c)
 {
     struct span ahead = *s;
 
-    skip_space(&ahead);
+    span_skip_space(&ahead);
     if (ahead.next == ahead.end || *ahead.next != (uint8_t)c)
         return false;
     s->next = ahead.next + 1;
     return true;
 }
 
-/* A string, as it is spelled. Escapes are stepped over, not judged. */
-static bool take_string(struct span *s, struct span *ret_inside)
+/* A string with its escapes, which are skipped, not checked. */
+static bool span_take_string(struct span *s, struct span *ret_inside)
 {
     struct span ahead = *s;
 
-    if (!take_char(&ahead, '"'))
+    if (!span_take_char(&ahead, '"'))
         return false;
     ret_inside->next = ahead.next;
     for (; ahead.next < ahead.end && *ahead.next >= 0x20; ahead.next++) {
@@ -76,13 +75,13 @@ static bool take_string(struct span *s, struct span *ret_inside)
     return false;
 }
 
-/* A whole number below 2^64, without leading zeros. What follows the digits is the caller's. */
-static bool take_number(struct span *s, uint64_t *ret_number)
+/* A whole number below 2^64, without leading zeros. The caller checks what follows the digits. */
+static bool span_take_number(struct span *s, uint64_t *ret_number)
 {
     const uint8_t *first;
     uint64_t number = 0;
 
-    skip_space(s);
+    span_skip_space(s);
     first = s->next;
     for (; s->next < s->end && *s->next >= '0' && *s->next <= '9'; s->next++) {
         if (__builtin_mul_overflow(number, 10U, &number) ||
@@ -95,21 +94,21 @@ static bool take_number(struct span *s, uint64_t *ret_number)
     return true;
 }
 
-static bool take_word(struct span *s, const char *word)
+static bool span_take_word(struct span *s, const char *word)
 {
     size_t length = strlen(word);
 
-    skip_space(s);
+    span_skip_space(s);
     if ((size_t)(s->end - s->next) < length || memcmp(s->next, word, length) != 0)
         return false;
     s->next += length;
     return true;
 }
 
-static bool take_truth(struct span *s, uint64_t *ret_number)
+static bool span_take_bool(struct span *s, uint64_t *ret_number)
 {
-    *ret_number = take_word(s, "true");
-    return *ret_number || take_word(s, "false");
+    *ret_number = span_take_word(s, "true");
+    return *ret_number || span_take_word(s, "false");
 }
 
 static bool span_equal(const struct span *s, const char *text)
@@ -129,7 +128,7 @@ static bool is_printable(const uint8_t *text, size_t length, char first)
     return length > 0;
 }
 
-/* ------------------------------------------------------------------------------------ a command */
+/* ---- commands ---- */
 
 static enum member find_member(const struct span *key)
 {
@@ -144,13 +143,13 @@ static bool scan_value(struct span *s, struct scan *scan, enum member m)
 {
     switch (members[m].kind) {
     case NUMBER:
-        return take_number(s, &scan->number[m]);
-    case TRUTH:
-        return take_truth(s, &scan->number[m]);
+        return span_take_number(s, &scan->number[m]);
+    case BOOL:
+        return span_take_bool(s, &scan->number[m]);
     case STRING:
         break;
     }
-    return take_string(s, &scan->text[m]);
+    return span_take_string(s, &scan->text[m]);
 }
 
 static enum scan_verdict scan_member(struct span *s, struct scan *scan)
@@ -158,7 +157,7 @@ static enum scan_verdict scan_member(struct span *s, struct scan *scan)
     struct span key;
     enum member m;
 
-    if (!take_string(s, &key))
+    if (!span_take_string(s, &key))
         return SCAN_BROKEN;
     m = find_member(&key);
     if (m == MEMBER_COUNT)
@@ -166,7 +165,7 @@ static enum scan_verdict scan_member(struct span *s, struct scan *scan)
     if (!scan->comma)
         scan->first = m;
     scan->last = m;
-    if (scan->seen[m] || !take_char(s, ':'))
+    if (scan->seen[m] || !span_take_char(s, ':'))
         return SCAN_BROKEN;
     scan->seen[m] = true;
     return scan_value(s, scan, m) ? SCAN_OK : SCAN_BROKEN;
@@ -177,18 +176,18 @@ static enum scan_verdict scan_object(struct span *s, struct scan *scan)
 {
     enum scan_verdict verdict;
 
-    if (!take_char(s, '{'))
+    if (!span_take_char(s, '{'))
         return SCAN_FOREIGN;
     verdict = scan_member(s, scan);
-    while (verdict == SCAN_OK && take_char(s, ',')) {
+    while (verdict == SCAN_OK && span_take_char(s, ',')) {
         scan->comma = s->next - 1;
         verdict = scan_member(s, scan);
     }
     if (verdict != SCAN_OK)
         return verdict;
-    if (!take_char(s, '}'))
+    if (!span_take_char(s, '}'))
         return SCAN_BROKEN;
-    skip_space(s);
+    span_skip_space(s);
     return s->next == s->end ? SCAN_OK : SCAN_BROKEN;
 }
 
@@ -212,13 +211,13 @@ static bool check_strings(struct json_object *object, const struct scan *scan)
     return true;
 }
 
-/* Exactly so many bytes, as hex digits. */
+/* Decode hex digits of exactly this number of bytes. */
 static bool decode_hex(const struct span *text, uint8_t *out, size_t bytes)
 {
     if ((size_t)(text->end - text->next) != 2 * bytes)
         return false;
     for (size_t i = 0; i < 2 * bytes; i++) {
-        uint8_t c = text->next[i], low = c | 0x20; /* a queued's lower case */
+        uint8_t c = text->next[i], low = c | 0x20; /* lower case of a letter */
         bool is_digit = c >= '0' && c <= '9';
 
         if (!is_digit && (low < 'a' || low > 'f'))
@@ -228,7 +227,7 @@ static bool decode_hex(const struct span *text, uint8_t *out, size_t bytes)
     return true;
 }
 
-/* As it is spelled, without escapes: one spelling is enough for what no person writes. */
+/* Escapes are not decoded: programs write signatures, so one encoding is enough. */
 static enum leader_command_signing read_signature(const uint8_t *payload, const struct scan *scan,
                                                   struct leader_command_signature *ret_signature)
 {
@@ -298,12 +297,12 @@ static enum leader_command_class classify_command(const uint8_t *payload, size_t
     return scan.first == LEADER ? LEADER_COMMAND_CLASS_BAD : LEADER_COMMAND_CLASS_DATA;
 }
 
-/* -------------------------------------------------------------------------------------- a probe */
+/* ---- probes ---- */
 
-/* A string that can be echoed as it is: no escapes, ASCII only. */
-static bool take_plain_string(struct span *s, struct span *ret_inside)
+/* A string that can be returned unchanged: no escapes, ASCII only. */
+static bool span_take_plain_string(struct span *s, struct span *ret_inside)
 {
-    if (!take_string(s, ret_inside))
+    if (!span_take_string(s, ret_inside))
         return false;
     for (const uint8_t *c = ret_inside->next; c < ret_inside->end; c++) {
         if (*c == '\\' || *c > '~')
@@ -312,12 +311,12 @@ static bool take_plain_string(struct span *s, struct span *ret_inside)
     return true;
 }
 
-static bool take_plain_member(struct span *s, const char *name, struct span *ret_value)
+static bool span_take_plain_member(struct span *s, const char *name, struct span *ret_value)
 {
     struct span key;
 
-    return take_string(s, &key) && span_equal(&key, name) && take_char(s, ':') &&
-           take_plain_string(s, ret_value);
+    return span_take_string(s, &key) && span_equal(&key, name) && span_take_char(s, ':') &&
+           span_take_plain_string(s, ret_value);
 }
 
 static enum leader_command_class classify_probe(const uint8_t *payload, size_t length,
@@ -327,13 +326,13 @@ static enum leader_command_class classify_probe(const uint8_t *payload, size_t l
     struct span nonce, pad;
     size_t nonce_length;
 
-    if (!take_char(&s, '{') || !take_plain_member(&s, "probe", &nonce))
+    if (!span_take_char(&s, '{') || !span_take_plain_member(&s, "probe", &nonce))
         return LEADER_COMMAND_CLASS_DATA;
-    if (take_char(&s, ',') && !take_plain_member(&s, "pad", &pad))
+    if (span_take_char(&s, ',') && !span_take_plain_member(&s, "pad", &pad))
         return LEADER_COMMAND_CLASS_DATA;
-    if (!take_char(&s, '}'))
+    if (!span_take_char(&s, '}'))
         return LEADER_COMMAND_CLASS_DATA;
-    skip_space(&s);
+    span_skip_space(&s);
     nonce_length = (size_t)(nonce.end - nonce.next);
     if (s.next != s.end || nonce_length == 0 || nonce_length >= PROBE_NONCE_MAX)
         return LEADER_COMMAND_CLASS_DATA;
@@ -348,9 +347,9 @@ enum leader_command_class leader_command_classify(const uint8_t *payload, size_t
 {
     struct span s = {payload, payload + length};
 
-    if (length > PROBE_BYTES_MAX || !take_char(&s, '{'))
+    if (length > PROBE_BYTES_MAX || !span_take_char(&s, '{'))
         return LEADER_COMMAND_CLASS_DATA;
-    skip_space(&s);
+    span_skip_space(&s);
     if (s.end - s.next > 7 && memcmp(s.next, "\"probe\"", 7) == 0)
         return classify_probe(payload, length, ret_probe);
     if (length <= LEADER_COMMAND_BYTES_MAX &&

@@ -5,13 +5,13 @@
 #include "headless/base/bytes.h"
 
 #define BITMAP_MAX   ((ELECTION_MEMBERS_MAX + 7) / 8)
-#define INTERVAL_MAX UINT64_C(60000000000) /* ns: a minute between heartbeats is none */
+#define INTERVAL_MAX UINT64_C(60000000000) /* ns: longer intervals are malformed */
 #define CAUSES_MAX   64
 #define ORDER_FLAGS  (ELECTION_FLAG_ORDERED | ELECTION_FLAG_COMMIT)
 
 _Static_assert(PEER_HEADER_BYTES + PEER_COMMON_BYTES + 8 + 17 + 8 + 1 + PEER_MEMBER_BYTES <=
-                   PEER_WHO_BYTES,
-               "a HERE must not be longer than a WHO");
+                   PEER_DISCOVER_BYTES,
+               "a HELLO must not be longer than a DISCOVER");
 _Static_assert(PEER_HEADER_BYTES + PEER_COMMON_BYTES + 3 * 2 + 1 +
                        ELECTION_PAGE * PEER_MEMBER_BYTES <=
                    PEER_BYTES_MAX,
@@ -20,7 +20,7 @@ _Static_assert(PEER_HEADER_BYTES + PEER_COMMON_BYTES + 6 * 8 + 2 + 2 + 2 * BITMA
                    PEER_BYTES_MAX,
                "a heartbeat must fit");
 
-/* ---- which type has which fields: docs/protocol.md shows it ---- */
+/* ---- the fields of each type (docs/protocol.md) ---- */
 
 enum field {
     STAMP = 1 << 0,
@@ -29,7 +29,7 @@ enum field {
     LEADER = 1 << 3,
     DEPOSED_TERM = 1 << 4,
     LEADER_ADDRESS = 1 << 5,
-    PROMISE = 1 << 6,
+    LEASE_GRANT = 1 << 6,
     WAIT = 1 << 7,
     CAUSE = 1 << 8,
     RECEIVED = 1 << 9,
@@ -38,31 +38,31 @@ enum field {
     LIVE = 1 << 12,
     FLOOR = 1 << 13,
     FIRST = 1 << 14,
-    CARD = 1 << 15,    /* exactly one member: the sender */
-    MEMBERS = 1 << 16, /* some: a page of the list */
+    SENDER = 1 << 15,  /* exactly one member: the sender itself */
+    MEMBERS = 1 << 16, /* one or more: a page of the list */
     GENERATION = 1 << 17,
     KNOWN = 1 << 18 /* the type exists */
 };
 
-#define REQUEST (KNOWN | STAMP | INTERVAL | MISSES | LEADER | DEPOSED_TERM)
-#define ANSWER  (KNOWN | STAMP | PROMISE | WAIT)
+#define VOTE_REQUEST (KNOWN | STAMP | INTERVAL | MISSES | LEADER | DEPOSED_TERM)
+#define VOTE_REPLY   (KNOWN | STAMP | LEASE_GRANT | WAIT)
 
 static const uint32_t fields_of[ELECTION_MESSAGE_COUNT] = {
-    [ELECTION_DISCOVER] = KNOWN | STAMP | LEADER | LEADER_ADDRESS | CARD,
-    [ELECTION_HELLO] = KNOWN | STAMP | LEADER | LEADER_ADDRESS | CARD,
+    [ELECTION_DISCOVER] = KNOWN | STAMP | LEADER | LEADER_ADDRESS | SENDER,
+    [ELECTION_HELLO] = KNOWN | STAMP | LEADER | LEADER_ADDRESS | SENDER,
     [ELECTION_HEARTBEAT] =
         KNOWN | STAMP | INTERVAL | MISSES | CAUSE | RECEIVED | RCVBUF | GENERATION | COUNT | LIVE,
-    [ELECTION_ACK] = KNOWN | STAMP | PROMISE | GENERATION,
+    [ELECTION_ACK] = KNOWN | STAMP | LEASE_GRANT | GENERATION,
     [ELECTION_LIST_REQUEST] = KNOWN | FIRST,
     [ELECTION_LIST_PAGE] = KNOWN | COUNT | FLOOR | FIRST | MEMBERS,
     [ELECTION_PROBE] = KNOWN | STAMP,
     [ELECTION_ALIVE] = KNOWN | STAMP | LEADER | LEADER_ADDRESS,
     [ELECTION_PROBE_REQUEST] = KNOWN | LEADER,
     [ELECTION_PROBE_REPORT] = KNOWN | LEADER | WAIT,
-    [ELECTION_PREVOTE] = REQUEST,
-    [ELECTION_PREVOTE_REPLY] = ANSWER,
-    [ELECTION_VOTE] = REQUEST,
-    [ELECTION_VOTE_REPLY] = ANSWER,
+    [ELECTION_PREVOTE] = VOTE_REQUEST,
+    [ELECTION_PREVOTE_REPLY] = VOTE_REPLY,
+    [ELECTION_VOTE] = VOTE_REQUEST,
+    [ELECTION_VOTE_REPLY] = VOTE_REPLY,
     [ELECTION_STEP_DOWN] = KNOWN | LEADER | CAUSE,
     [ELECTION_LEAVE] = KNOWN,
     [ELECTION_TRANSFER] = KNOWN | LEADER | GENERATION,
@@ -70,7 +70,7 @@ static const uint32_t fields_of[ELECTION_MESSAGE_COUNT] = {
 
 /* ---- writing ---- */
 
-static uint8_t *put_address(uint8_t *out, const struct address *a)
+static uint8_t *peer_put_address(uint8_t *out, const struct address *a)
 {
     size_t bytes = a->family == ADDRESS_V6 ? 16 : a->family == ADDRESS_V4 ? 4 : 0;
 
@@ -79,13 +79,13 @@ static uint8_t *put_address(uint8_t *out, const struct address *a)
     return out + bytes;
 }
 
-static uint8_t *put_member(uint8_t *out, const struct election_member *member)
+static uint8_t *peer_put_member(uint8_t *out, const struct election_member *member)
 {
     size_t length = strnlen(member->name.text, ELECTION_NAME_MAX - 1);
 
     out = put_be64(out, member->instance);
     *out++ = member->is_eligible;
-    out = put_address(out, &member->address);
+    out = peer_put_address(out, &member->address);
     *out++ = (uint8_t)length;
     memcpy(out, member->name.text, length);
     return out + length;
@@ -104,7 +104,7 @@ static size_t bitmap_bytes(uint16_t count)
     return count <= ELECTION_MEMBERS_MAX ? ((size_t)count + 7) / 8 : 0;
 }
 
-static uint8_t *put_body(uint8_t *out, uint32_t fields, const struct election_message *m)
+static uint8_t *peer_put_body(uint8_t *out, uint32_t fields, const struct election_message *m)
 {
     if (fields & STAMP)
         out = put_be64(out, m->stamp_ns);
@@ -117,8 +117,8 @@ static uint8_t *put_body(uint8_t *out, uint32_t fields, const struct election_me
     if (fields & DEPOSED_TERM)
         out = put_be64(out, m->deposed_term);
     if (fields & LEADER_ADDRESS)
-        out = put_address(out, &m->leader_address);
-    if (fields & PROMISE)
+        out = peer_put_address(out, &m->leader_address);
+    if (fields & LEASE_GRANT)
         out = put_be64(out, m->lease_grant_ns);
     if (fields & WAIT)
         out = put_be64(out, m->wait_ns);
@@ -158,26 +158,26 @@ size_t peer_put(uint8_t out[static PEER_BYTES_MAX], uint64_t cluster,
     next = put_be64(next, message->seen);
     next = put_be64(next, message->list.term);
     next = put_be32(next, message->list.version);
-    next = put_body(next, fields, message);
-    if (fields & (CARD | MEMBERS))
+    next = peer_put_body(next, fields, message);
+    if (fields & (SENDER | MEMBERS))
         *next++ = count;
-    for (uint8_t i = 0; fields & (CARD | MEMBERS) && i < count; i++)
-        next = put_member(next, &members[i]);
-    if (message->type == ELECTION_DISCOVER && next < out + PEER_WHO_BYTES) {
-        memset(next, 0, (size_t)(out + PEER_WHO_BYTES - next));
-        next = out + PEER_WHO_BYTES;
+    for (uint8_t i = 0; fields & (SENDER | MEMBERS) && i < count; i++)
+        next = peer_put_member(next, &members[i]);
+    if (message->type == ELECTION_DISCOVER && next < out + PEER_DISCOVER_BYTES) {
+        memset(next, 0, (size_t)(out + PEER_DISCOVER_BYTES - next));
+        next = out + PEER_DISCOVER_BYTES;
     }
     return (size_t)(next - out);
 }
 
-/* ---- reading: what lies beyond the end reads as 0, and is_short tells ---- */
+/* ---- reading: bytes beyond the end read as 0, and is_short is set ---- */
 
 struct reader {
     const uint8_t *next, *end;
     bool is_short;
 };
 
-static const uint8_t *take(struct reader *r, size_t bytes)
+static const uint8_t *peer_take(struct reader *r, size_t bytes)
 {
     static const uint8_t zeros[64];
     const uint8_t *at = r->next;
@@ -193,17 +193,17 @@ static const uint8_t *take(struct reader *r, size_t bytes)
 
 static uint64_t take_64(struct reader *r)
 {
-    return get_be64(take(r, 8));
+    return get_be64(peer_take(r, 8));
 }
 
 static uint16_t take_16(struct reader *r)
 {
-    return get_be16(take(r, 2));
+    return get_be16(peer_take(r, 2));
 }
 
 static uint8_t take_8(struct reader *r)
 {
-    return *take(r, 1);
+    return *peer_take(r, 1);
 }
 
 static struct address take_address(struct reader *r)
@@ -212,7 +212,7 @@ static struct address take_address(struct reader *r)
     size_t bytes = family == 6 ? 16 : family == 4 ? 4 : 0;
     struct address a = {.family = bytes == 16 ? ADDRESS_V6 : bytes == 4 ? ADDRESS_V4 : 0};
 
-    memcpy(a.ip, take(r, bytes), bytes);
+    memcpy(a.ip, peer_take(r, bytes), bytes);
     return a;
 }
 
@@ -227,13 +227,13 @@ static struct election_member take_member(struct reader *r)
     if (length >= ELECTION_NAME_MAX)
         r->is_short = true;
     else
-        memcpy(member.name.text, take(r, length), length);
+        memcpy(member.name.text, peer_take(r, length), length);
     return member;
 }
 
 static void take_bits(struct reader *r, uint64_t *bits, size_t bytes)
 {
-    const uint8_t *in = take(r, bytes);
+    const uint8_t *in = peer_take(r, bytes);
 
     for (size_t i = 0; i < bytes; i++)
         bits[i / 8] |= (uint64_t)in[i] << (i % 8 * 8);
@@ -253,7 +253,7 @@ static void take_body(struct reader *r, uint32_t fields, struct election_message
         m->deposed_term = take_64(r);
     if (fields & LEADER_ADDRESS)
         m->leader_address = take_address(r);
-    if (fields & PROMISE)
+    if (fields & LEASE_GRANT)
         m->lease_grant_ns = take_64(r);
     if (fields & WAIT)
         m->wait_ns = take_64(r);
@@ -277,7 +277,7 @@ static void take_body(struct reader *r, uint32_t fields, struct election_message
         m->first = take_16(r);
 }
 
-/* ---- what cannot be meant ---- */
+/* ---- values that no sender may send ---- */
 
 static bool has_bits_above(const uint64_t *bits, uint16_t count)
 {
@@ -288,7 +288,7 @@ static bool has_bits_above(const uint64_t *bits, uint16_t count)
     return false;
 }
 
-static bool is_named(const struct election_name *name)
+static bool is_valid_name(const struct election_name *name)
 {
     static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
                                   "-._:%";
@@ -296,22 +296,22 @@ static bool is_named(const struct election_name *name)
     return name->text[strspn(name->text, allowed)] == '\0';
 }
 
-/* Those of the order are said where they are listened to. */
-static bool are_flags_known(const struct election_message *m)
+/* The flags of route ordered are allowed where they are read. */
+static bool are_flags_allowed(const struct election_message *m)
 {
     return !(m->flags & ORDER_FLAGS) || m->type == ELECTION_HEARTBEAT || m->type == ELECTION_ACK;
 }
 
-static bool is_plausible(uint32_t fields, const struct election_message *m,
-                         const struct election_member *members)
+static bool is_valid_message(uint32_t fields, const struct election_message *m,
+                             const struct election_member *members)
 {
-    if (m->from == 0 || !are_flags_known(m) || m->count > ELECTION_MEMBERS_MAX ||
+    if (m->from == 0 || !are_flags_allowed(m) || m->count > ELECTION_MEMBERS_MAX ||
         m->floor > ELECTION_MEMBERS_MAX || m->first > ELECTION_MEMBERS_MAX ||
         m->cause >= CAUSES_MAX)
         return false;
     if (fields & INTERVAL && (!m->interval_ns || m->interval_ns > INTERVAL_MAX || !m->misses))
         return false;
-    if (fields & CARD && m->member_count != 1)
+    if (fields & SENDER && m->member_count != 1)
         return false;
     if (fields & MEMBERS && (!m->member_count || m->first + m->member_count > m->count))
         return false;
@@ -319,15 +319,15 @@ static bool is_plausible(uint32_t fields, const struct election_message *m,
         return false;
     for (uint8_t i = 0; i < m->member_count; i++) {
         if (!members[i].instance || !address_is_set(&members[i].address) ||
-            !address_is_canonical(&members[i].address) || !is_named(&members[i].name))
+            !address_is_canonical(&members[i].address) || !is_valid_name(&members[i].name))
             return false;
     }
     return !address_is_set(&m->leader_address) || address_is_canonical(&m->leader_address);
 }
 
-/* One spelling: written again, it must be the same bytes, the token aside. */
-static bool is_spelled_so(const uint8_t *data, size_t length, uint64_t cluster,
-                          const struct election_message *m, const struct election_member *members)
+/* One encoding: written again, the bytes must be the same, except for the token. */
+static bool is_encoding_of(const uint8_t *data, size_t length, uint64_t cluster,
+                           const struct election_message *m, const struct election_member *members)
 {
     uint8_t again[PEER_BYTES_MAX];
 
@@ -362,16 +362,16 @@ enum peer_verdict peer_open(const uint8_t *data, size_t length, uint64_t cluster
     m.term = take_64(&r);
     m.seen = take_64(&r);
     m.list.term = take_64(&r);
-    m.list.version = get_be32(take(&r, 4));
+    m.list.version = get_be32(peer_take(&r, 4));
     take_body(&r, fields, &m);
-    if (fields & (CARD | MEMBERS))
+    if (fields & (SENDER | MEMBERS))
         m.member_count = take_8(&r);
     if (m.member_count > ELECTION_PAGE)
         return PEER_MALFORMED;
     for (uint8_t i = 0; i < m.member_count; i++)
         members[i] = take_member(&r);
-    if (r.is_short || !is_plausible(fields, &m, members) ||
-        !is_spelled_so(data, length, cluster, &m, members))
+    if (r.is_short || !is_valid_message(fields, &m, members) ||
+        !is_encoding_of(data, length, cluster, &m, members))
         return PEER_MALFORMED;
     *ret_message = m;
     memcpy(ret_members, members, sizeof(members));

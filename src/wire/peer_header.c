@@ -1,4 +1,4 @@
-/* The 40 bytes that every message between supervisors begins with. */
+/* The first 40 bytes of every peer message. */
 #include <string.h>
 
 #include "headless/base/bytes.h"

@@ -1,4 +1,4 @@
-/* What a probe is answered with. */
+/* The reply to a probe. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,7 +11,7 @@ struct output {
     bool is_full;
 };
 
-static void put_bytes(struct output *o, const char *bytes, size_t length)
+static void probe_put_bytes(struct output *o, const char *bytes, size_t length)
 {
     if (length > o->limit - o->length)
         o->is_full = true;
@@ -21,32 +21,32 @@ static void put_bytes(struct output *o, const char *bytes, size_t length)
     o->length += length;
 }
 
-static void put_value(struct output *o, const char *value)
+static void probe_put_string(struct output *o, const char *value)
 {
     char escape[7];
 
     if (!value) {
-        put_bytes(o, "null", 4);
+        probe_put_bytes(o, "null", 4);
         return;
     }
-    put_bytes(o, "\"", 1);
+    probe_put_bytes(o, "\"", 1);
     for (const char *c = value; *c && !o->is_full; c++) {
         if (*c == '"' || *c == '\\')
-            put_bytes(o, "\\", 1);
+            probe_put_bytes(o, "\\", 1);
         if (*c >= ' ' && *c <= '~') {
-            put_bytes(o, c, 1);
+            probe_put_bytes(o, c, 1);
         } else {
             (void)snprintf(escape, sizeof(escape), "\\u%04x", (uint8_t)*c);
-            put_bytes(o, escape, 6);
+            probe_put_bytes(o, escape, 6);
         }
     }
-    put_bytes(o, "\"", 1);
+    probe_put_bytes(o, "\"", 1);
 }
 
-static void put_member(struct output *o, const char *separator_and_key, const char *value)
+static void probe_put_member(struct output *o, const char *separator_and_key, const char *value)
 {
-    put_bytes(o, separator_and_key, strlen(separator_and_key));
-    put_value(o, value);
+    probe_put_bytes(o, separator_and_key, strlen(separator_and_key));
+    probe_put_string(o, value);
 }
 
 size_t probe_reply_put(char *out, size_t limit, const struct probe_reply *reply)
@@ -56,15 +56,15 @@ size_t probe_reply_put(char *out, size_t limit, const struct probe_reply *reply)
     char term[sizeof(",\"term\":18446744073709551615}\n")];
 
     (void)snprintf(term, sizeof(term), ",\"term\":%" PRIu64 "}\n", reply->term);
-    put_member(&full, "{\"probe\":", reply->nonce);
-    put_member(&full, ",\"leader\":", reply->leader_name);
-    put_member(&full, ",\"address\":", reply->leader_address);
-    put_member(&full, ",\"via\":", reply->via_address);
-    put_bytes(&full, term, strlen(term));
+    probe_put_member(&full, "{\"probe\":", reply->nonce);
+    probe_put_member(&full, ",\"leader\":", reply->leader_name);
+    probe_put_member(&full, ",\"address\":", reply->leader_address);
+    probe_put_member(&full, ",\"via\":", reply->via_address);
+    probe_put_bytes(&full, term, strlen(term));
     if (!full.is_full)
         return full.length;
 
-    put_member(&brief, "{\"probe\":", reply->nonce);
-    put_bytes(&brief, "}", 1);
+    probe_put_member(&brief, "{\"probe\":", reply->nonce);
+    probe_put_bytes(&brief, "}", 1);
     return brief.is_full ? 0 : brief.length;
 }

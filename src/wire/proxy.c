@@ -16,7 +16,7 @@ static const uint8_t signature[12] = {'\r', '\n', '\r', '\n', 0,   '\r',
                                       '\n', 'Q',  'U',  'I',  'T', '\n'};
 static const uint8_t v4_mapped_prefix[12] = {[10] = 0xff, [11] = 0xff};
 
-static uint8_t *put_ip(uint8_t *out, const struct address *a, bool as_v6)
+static uint8_t *proxy_put_ip(uint8_t *out, const struct address *a, bool as_v6)
 {
     if (!as_v6) {
         memcpy(out, a->ip, 4);
@@ -43,14 +43,14 @@ size_t proxy_put_header(uint8_t out[static PROXY_HEADER_MAX], const struct addre
     *next++ = 2U << 4 | COMMAND_PROXY;
     *next++ = (uint8_t)(family << 4 | TRANSPORT_DGRAM);
     next = put_be16(next, as_v6 ? V6_BYTES : V4_BYTES);
-    next = put_ip(next, client, as_v6);
-    next = put_ip(next, local, as_v6);
+    next = proxy_put_ip(next, client, as_v6);
+    next = proxy_put_ip(next, local, as_v6);
     next = put_be16(next, client->port);
     next = put_be16(next, local->port);
     return (size_t)(next - out);
 }
 
-static struct address get_address(const uint8_t *ip, bool is_v6, const uint8_t *port)
+static struct address proxy_get_address(const uint8_t *ip, bool is_v6, const uint8_t *port)
 {
     struct address a = {.family = ADDRESS_V4, .port = get_be16(port)};
 
@@ -63,7 +63,8 @@ static struct address get_address(const uint8_t *ip, bool is_v6, const uint8_t *
     return a;
 }
 
-/* Whether the addresses that a PROXY command announces are for us, can be skipped, or are wrong. */
+/* Bytes of the addresses of a PROXY command to read; 0: skip them; -EBADMSG: not in the
+ * document. */
 static int addresses_bytes(uint8_t family, uint8_t transport)
 {
     if (family > FAMILY_UNIX || transport > TRANSPORT_DGRAM)
@@ -93,8 +94,8 @@ int proxy_parse_header(const uint8_t *data, size_t length, struct address *ret_c
         size_t ip_bytes = needed == V6_BYTES ? 16 : 4;
         const uint8_t *ips = data + FIXED_BYTES;
 
-        client = get_address(ips, needed == V6_BYTES, ips + 2 * ip_bytes);
-        local = get_address(ips + ip_bytes, needed == V6_BYTES, ips + 2 * ip_bytes + 2);
+        client = proxy_get_address(ips, needed == V6_BYTES, ips + 2 * ip_bytes);
+        local = proxy_get_address(ips + ip_bytes, needed == V6_BYTES, ips + 2 * ip_bytes + 2);
     }
     *ret_client = client;
     *ret_local = local;

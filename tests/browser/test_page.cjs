@@ -78,7 +78,7 @@ test("without JavaScript the page shows the same, and reloads itself", async () 
     const { page, wrong, close } = await open("b", { ...WIDE, javaScriptEnabled: false });
     await checkWho(page);
     assert.match(await text(page, "#contact"), /^as of \d\d:\d\d:\d\d UTC$/);
-    assert.equal(await page.locator("svg.lying .node").count(), 4);
+    assert.equal(await page.locator("svg.flow .node").count(), 4);
     const first = await text(page, "#contact");
     await pods.waitUntil("a refresh", 8000, async () => (await text(page, "#contact")) !== first);
     await shoot(page, "without-javascript");
@@ -117,7 +117,7 @@ async function compare(page, name) {
         members: [...document.querySelectorAll("[data-member]")].map((e) => [e.dataset.member,
             ...[...e.querySelectorAll("[data-total]")].map((n) => n.dataset.total)]),
         reasons: [...document.querySelectorAll("[data-reason]")].map((e) => [e.dataset.reason, e.querySelector("[data-total]").dataset.total]),
-        ways: [...document.querySelectorAll("svg.lying .way")].map((e) => e.querySelector(".total").textContent),
+        ways: [...document.querySelectorAll("svg.flow .way")].map((e) => e.querySelector(".total").textContent),
     }));
     const said = await pods.status(name);
     const at = (path) => path.split(".").reduce((object, key) => object?.[key], said);
@@ -175,7 +175,7 @@ function keepAsking() {
 
 test("rates are updated", async () => {
     const { page, wrong, close } = await open("b");
-    const first = "svg.lying .way.requests";
+    const first = "svg.flow .way.requests";
     const stop = keepAsking();
     try {
         await page.waitForSelector(`${first}.busy`, { state: "attached" });
@@ -214,8 +214,9 @@ test("a phone shows it without horizontal scrolling", async () => {
             .filter((e) => e.getBoundingClientRect().right > innerWidth + 0.5 && !e.closest(".unseen, thead")).map((e) => e.outerHTML.slice(0, 80)));
         assert.deepEqual(wide, []);
         assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 360);
-        assert.ok(await page.locator("svg.standing").isVisible());
-        assert.ok(!(await page.locator("svg.lying").isVisible()));
+        assert.ok(await page.locator("svg.flow").isVisible());
+        const sizes = await page.evaluate(() => [...document.querySelectorAll("svg.flow .name")].map((e) => e.getBoundingClientRect().height));
+        assert.ok(sizes.length === 4 && Math.min(...sizes) > 11, `too small to read: ${sizes}`);
         await shoot(page, `phone-${name}`);
         await close();
         assert.deepEqual(wrong, []);

@@ -106,7 +106,7 @@ others_are_refused()
     logs "$a" 'no auth: key "key-1": its mac is wrong'
     mv "$others/key-1" "$others/key-2"
     expect "an unknown key" "$(order "$a" "$b" --keys "$others")" "no auth"
-    logs "$a" 'no auth: key "key-2": its key is not there'
+    logs "$a" 'no auth: key "key-2": this pod does not have its key'
     mv "$others/key-2" "$others/key-1"
     expect "another cluster" "$(order "$a" "$b" --keys "$keys" --cluster blue)" "no auth"
     line=$(signed "$b")
@@ -114,7 +114,7 @@ others_are_refused()
     expect "the signature of another" "$(give "$a" "${line/\"time\"/\"if_term\":1,\"time\"}")" \
         "no auth"
     expect "a part of one" "$(give "$a" "${line%%,\"mac\"*}}")" "no auth"
-    logs "$a" "no auth: its signature is not whole"
+    logs "$a" "no auth: its signature is incomplete"
     expect "leader" "$(leader_of "$b")" "$a"
     expect "term" "$(metric "$a" term)" 1
     expect "unsigned" "$(no_auth "$a" unsigned)" 2
@@ -134,7 +134,7 @@ once_and_in_time()
     line=$(signed "$b")
     expect "the first time" "$(give "$a" "$line")" "ok 2"
     expect "again" "$(give "$a" "$line")" "no auth"
-    logs "$a" "no auth: it has been here before"
+    logs "$a" "no auth: it was received before"
     expect "a space longer" "$(give "$a" "$line ")" "no auth"
     expect "signed anew" "$(order "$a" "$a" --keys "$keys")" "ok 3"
     expect "again, to undo it" "$(give "$a" "$line")" "no auth"
@@ -142,7 +142,7 @@ once_and_in_time()
     # One that was never given, but is older than five seconds.
     wait_until "its time is over" 8000 is_past $((EPOCHSECONDS + 6))
     expect "too late" "$(give "$a" "$old")" "no auth"
-    logs "$a" "its time is off: do the clocks differ?"
+    logs "$a" "its time is more than 5 s off this pod's clock"
     expect "again, long after" "$(give "$a" "$line")" "no auth"
     expect "out of time" "$(no_auth "$a" time)" 2
     expect "leader" "$(leader_of "$b")" "$a"

@@ -1,7 +1,7 @@
 /*
- * fuzz: what every target under tests/fuzz shares.
+ * fuzz: declarations shared by the targets under tests/fuzz.
  *
- * A target is one function. With libFuzzer it explores; with play.c it plays the files of its
+ * A target is one function. With libFuzzer it explores; with play.c it runs the files of its
  * corpus, their prefixes and their bit flips, in every build.
  */
 #ifndef FUZZ_H
@@ -14,7 +14,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* A property of the parser, also without sanitizers and with NDEBUG. */
+/* Assert a property, also without sanitizers and with NDEBUG. */
 #define FUZZ_CHECK(condition)                                                               \
     do {                                                                                    \
         if (!(condition)) {                                                                 \

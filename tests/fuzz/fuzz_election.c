@@ -228,7 +228,7 @@ static void set_candidates(struct input *in)
     step(&event);
 }
 
-static void run_command(struct input *in)
+static void send_command(struct input *in)
 {
     struct election_event event = {.type = ELECTION_COMMAND, .instance = take_instance(in)};
     uint8_t code = take(in);
@@ -269,7 +269,7 @@ static void run_event(struct input *in, uint8_t op)
         event.type = ELECTION_PROGRESS;
         break;
     case 6:
-        run_command(in);
+        send_command(in);
         return;
     case 7:
         event.type = op & 0x10 ? ELECTION_STOP : op & 0x20 ? ELECTION_QUIT : ELECTION_FORCE;

@@ -1,14 +1,14 @@
 /*
- * Whatever arrives on the relay port. A frame is refused with its outputs untouched, or it opens;
- * then its records lie within it, would all be accepted from a writer, and written again they give
- * the same bytes: there is one spelling of a frame, padding aside.
+ * Any datagram on the relay port. frame_open refuses it with its outputs untouched, or accepts it:
+ * then its records lie within it and are valid, and written again they give the same bytes. A frame
+ * has one encoding, except for padding.
  */
 #include <string.h>
 
 #include "fuzz.h"
 #include "headless/wire/frame.h"
 
-/* The cluster that the input names, so that the fuzzer need not guess 64 bits. */
+/* The cluster of the input, so that the fuzzer need not guess 64 bits. */
 static uint64_t cluster_of(const uint8_t *data, size_t size)
 {
     uint64_t cluster = 0;
@@ -28,7 +28,7 @@ static void check_refused(const uint8_t *data, size_t size, uint64_t cluster)
     FUZZ_CHECK(header.type == 77 && records == 77 && !reader.next && !reader.end);
 }
 
-/* The same for what stands between header and records; returns the bytes so far. */
+/* The same for the body between header and records; returns the bytes so far. */
 static size_t rewrite_body(const uint8_t *data, const struct frame_header *header, uint8_t *copy)
 {
     union frame_body body;

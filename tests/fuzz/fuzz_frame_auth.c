@@ -1,10 +1,9 @@
 /*
- * The frame_auth of sealed frames, and an input that is whoever sends to the relay port: members, a
- * former member, somebody with a key that we have not, and somebody without any, who alters, cuts,
- * and plays again what was sent.
+ * frame_auth with sealed frames. The input acts as all senders to the relay port: members, a former
+ * member, a sender with an unknown key, and one without a key that alters, cuts and replays frames.
  *
- * Each verdict is known beforehand, and must be just that one. What is let in is what was sealed,
- * to the byte, once. What the input makes up itself is never let in.
+ * Each verdict is known beforehand and must be exactly that. An accepted frame has the bytes that
+ * were sealed, and is accepted once. Frames that the input makes up are never accepted.
  */
 #include <stdio.h>
 #include <string.h>
@@ -13,7 +12,7 @@
 #include "headless/data/frame_auth.h"
 #include "headless/wire/frame.h"
 
-#define US           UINT64_C(0x5555000011112222)
+#define SELF         UINT64_C(0x5555000011112222)
 #define OTHER        UINT64_C(0x6666000011112222) /* a member, to whom frames may be addressed */
 #define CLUSTER      UINT64_C(0x0102030405060708)
 #define SENDERS      4
@@ -24,15 +23,15 @@
 #define BODY_BYTES   64
 #define PASSES       DROP_REASON_COUNT
 
-/* The first two have been introduced, the third has not, the fourth is no member. */
+/* The first two have completed the handshake, the third has not, the fourth is no member. */
 static const uint64_t senders[SENDERS] = {0x7777000011112222, 0x8888000011112222, OTHER, 0x9999};
 static const uint16_t nonce_spaces[NONCE_SPACES] = {
-    0, 5, FRAME_AUTH_NONCE_SPACES}; /* the last is above all that count */
+    0, 5, FRAME_AUTH_NONCE_SPACES}; /* the last is invalid */
 
 struct sent {
     uint8_t bytes[BYTES_MAX], plain[BYTES_MAX];
     size_t length, plain_length;
-    enum drop_reason verdict; /* of the first time */
+    enum drop_reason verdict; /* expected the first time */
     bool is_in;
 };
 
@@ -40,7 +39,7 @@ static struct identity identity;
 static struct leader_snapshot snapshot;
 static struct frame_auth frame_auth;
 static struct replay_window *windows;
-static struct key keys[3]; /* the third is another cluster's */
+static struct key keys[3]; /* the third is of another cluster */
 static struct nonce_space nonce_space_of[SENDERS][NONCE_SPACES];
 static struct sent sent[SENT_MAX];
 static size_t sent_count;
@@ -75,11 +74,11 @@ static void open_frame_auth(void)
     }
     FUZZ_CHECK(sodium_init() >= 0);
     make_keys();
-    identity = (struct identity){.instance = US, .cluster = CLUSTER};
+    identity = (struct identity){.instance = SELF, .cluster = CLUSTER};
     windows = frame_auth_create_windows();
     FUZZ_CHECK(windows && frame_auth_init(&frame_auth, &config, &identity, windows) == 0);
     snapshot.member_count = SENDERS;
-    snapshot.members[0] = (struct member){.instance = US, .is_authenticated = true};
+    snapshot.members[0] = (struct member){.instance = SELF, .is_authenticated = true};
     for (uint16_t i = 0; i < SENDERS - 1; i++)
         snapshot.members[i + 1] = (struct member){
             .instance = senders[i], .member_index = (uint16_t)(i + 1), .is_authenticated = i < 2};
@@ -134,7 +133,7 @@ static enum drop_reason verdict_on(size_t sender, size_t nonce_space, const stru
 
 static void seal(struct input *in)
 {
-    static const uint64_t receivers[] = {US, US, US, 0, OTHER};
+    static const uint64_t receivers[] = {SELF, SELF, SELF, 0, OTHER};
     struct sent *one = &sent[sent_count % SENT_MAX];
     size_t sender = take(in) % SENDERS, nonce_space = take(in) % NONCE_SPACES;
     const struct key *key = &keys[take(in) % 3];
@@ -149,7 +148,7 @@ static void seal(struct input *in)
                                   .instance = senders[sender],
                                   .term = take(in)};
 
-    if (code & 0x80) /* counters that went to others */
+    if (code & 0x80) /* counters of frames to others */
         (void)nonce_space_next(&nonce_space_of[sender][nonce_space]);
     header.sequence = nonce_space_next(&nonce_space_of[sender][nonce_space]);
     one->plain_length = put_plain(in, one->plain, &header);
@@ -170,9 +169,9 @@ static struct sent *pick(struct input *in)
     return kept ? &sent[take(in) % kept] : NULL;
 }
 
-/* ---- at the frame_auth ---- */
+/* ---- checking ---- */
 
-/* Of exactly its size, so that AddressSanitizer sees what is read beyond. */
+/* Exact size, so that AddressSanitizer sees reads beyond it. */
 static enum drop_reason offer(const uint8_t *bytes, size_t length, struct datagram *datagram,
                               uint8_t **ret_memory)
 {
@@ -198,7 +197,8 @@ static void deliver(struct sent *one)
     free(memory);
 }
 
-/* What passes without having been opened is no frame of ours: its reader says so. */
+/* A datagram that passes without being opened is no frame of this cluster: frame_open refuses
+ * it. */
 static void deliver_false(const uint8_t *bytes, size_t length)
 {
     struct datagram datagram;
@@ -230,7 +230,7 @@ static void cut(struct input *in, const struct sent *one)
     deliver_false(one->bytes, take(in) % one->length);
 }
 
-/* Header and block of one, body and tag of another. */
+/* Header and block of one frame, body and tag of another. */
 static void splice(struct input *in, const struct sent *one)
 {
     const struct sent *other = pick(in);

@@ -1,8 +1,8 @@
 /*
- * Whatever a client sends to the data port. Commands and probes hold what their header lease_grants, so
- * that the reply to them can be built without a second look; data and bad leave the outputs alone;
- * white space behind changes nothing; an reply never exceeds its limit, and a probe has one. What
- * a signature covers ends at the last comma, and signing a command makes it a signed one.
+ * Any datagram on the data port. Commands and probes keep the guarantees of leader_command.h, so
+ * that a reply can be built without further checks; data and bad leave the outputs untouched;
+ * trailing white space changes nothing; a reply never exceeds its limit. The bytes that a
+ * signature covers end at the last comma, and signing a command makes it a signed one.
  */
 #include <json-c/json.h>
 #include <string.h>
@@ -59,7 +59,7 @@ static void check_signature(const uint8_t *data, size_t size, const struct leade
     FUZZ_CHECK((verdict == SIGN_UNKNOWN_KEY) == (strcmp(signature->key, "k1") != 0));
 }
 
-/* What we sign, we believe; unless a byte of it is another. */
+/* A signed command is valid, unless a byte of it is changed. */
 static void check_signing(const struct leader_command *command, const char *plain)
 {
     const struct sign_stamp stamp = {command->if_term, command->signature.nonce};
@@ -80,7 +80,7 @@ static void check_signing(const struct leader_command *command, const char *plai
     FUZZ_CHECK(judge((const uint8_t *)text, &again) == SIGN_WRONG_MAC);
 }
 
-/* The target, spelled by json-c as a command of its own, means the same. */
+/* The target, written by json-c as a new command, is parsed to the same target. */
 static void check_command(const struct leader_command *command)
 {
     struct json_object *object = json_object_new_object();
@@ -102,7 +102,7 @@ static void check_command(const struct leader_command *command)
     json_object_put(object);
 }
 
-static void check_answer(const struct probe_reply *reply, size_t limit, bool must_fit)
+static void check_reply(const struct probe_reply *reply, size_t limit, bool must_fit)
 {
     char out[OUT_BYTES + 1];
     struct json_object *object;
@@ -126,19 +126,19 @@ static void check_probe(const struct probe *probe, size_t size)
 
     check_text(probe->nonce, sizeof(probe->nonce), ' ');
     FUZZ_CHECK(!strpbrk(probe->nonce, "\"\\"));
-    check_answer(&reply, size, true);
+    check_reply(&reply, size, true);
 }
 
-/* The input as a name that found its way into an reply. */
+/* The input as a name in a reply. */
 static void check_odd_name(const uint8_t *data, size_t size)
 {
     char name[128] = {0};
     struct probe_reply reply = {.nonce = "n", .leader_name = name, .via_address = name};
 
     memcpy(name, data, size < sizeof(name) ? size : sizeof(name) - 1);
-    check_answer(&reply, size, false);
+    check_reply(&reply, size, false);
     reply.nonce = name;
-    check_answer(&reply, OUT_BYTES, false);
+    check_reply(&reply, OUT_BYTES, false);
 }
 
 static void check_space_behind(const uint8_t *data, size_t size, enum leader_command_class class)

@@ -1,14 +1,14 @@
 /*
- * Whatever arrives on the peer port. A message is refused with its outputs untouched, or it opens;
+ * Any datagram on the peer port. peer_open refuses it with its outputs untouched, or accepts it:
  * then it is within all bounds that the election relies on, and written again it gives the same
- * bytes, the token aside.
+ * bytes, except for the token.
  */
 #include <string.h>
 
 #include "fuzz.h"
 #include "headless/wire/peer.h"
 
-/* The cluster that the input names, so that the fuzzer need not guess 64 bits. */
+/* The cluster of the input, so that the fuzzer need not guess 64 bits. */
 static uint64_t cluster_of(const uint8_t *data, size_t size)
 {
     uint64_t cluster = 0;

@@ -1,7 +1,6 @@
 /*
- * A datagram from a load balancer that speaks PROXY v2. A header is refused with its outputs
- * untouched, or it lies within the datagram; its addresses then are canonical and survive being
- * written and read once more.
+ * A datagram with a PROXY v2 header. The header is refused with its outputs untouched, or it lies
+ * within the datagram; then its addresses are canonical and round-trip.
  */
 #include <errno.h>
 #include <string.h>

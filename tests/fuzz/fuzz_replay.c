@@ -1,9 +1,9 @@
 /*
- * The replay window against a memory that forgets nothing. The input is a list of counters, near
- * each other, far ahead, late, and from the beginning and the end of what a counter may be.
+ * The replay window against a model that keeps all counters. The input is a list of counters: near
+ * each other, far ahead, late, and at both ends of the range.
  *
- * None is taken twice, none at or below the floor; what is younger than the window is taken; and
- * what is refused although it is new is refused because a newer round has taken its word.
+ * None is accepted twice, none at or below the floor; all within the window are accepted; a new
+ * counter is refused only when a newer round has overwritten its word.
  */
 #include <string.h>
 
@@ -11,12 +11,12 @@
 #include "headless/secure/replay.h"
 
 #define WINDOW    ((uint64_t)REPLAY_WINDOW)
-#define SPAN      16384U /* counters that the memory knows: base .. base + SPAN - 1 */
+#define SPAN      16384U /* counters that the model keeps: base .. base + SPAN - 1 */
 #define BYTES_MAX 4096U
 #define WORD      16U /* counters that share a word */
 
 struct memory {
-    uint64_t base, floor, top; /* top: the highest taken; below base: none */
+    uint64_t base, floor, top; /* top: the highest accepted; below base: none */
     uint8_t taken[SPAN];
 };
 
@@ -33,7 +33,7 @@ static bool is_taken(const struct memory *memory, uint64_t counter)
     return memory->taken[counter - memory->base];
 }
 
-/* Has a newer round taken the word of this counter? */
+/* True when a newer round has overwritten the word of this counter. */
 static bool is_overtaken(const struct memory *memory, uint64_t counter)
 {
     uint64_t word = counter / WORD * WORD + WINDOW;
@@ -71,7 +71,7 @@ static void offer(struct memory *memory, struct replay_window *window, uint64_t 
         memory->top = counter;
 }
 
-/* Two bytes: what kind of a step, and 14 bits of distance. */
+/* Two bytes: the kind of step, and 14 bits of distance. */
 static void step(struct memory *memory, struct replay_window *window, unsigned code)
 {
     uint64_t distance = code & (SPAN - 1), latest = memory->top;
@@ -82,7 +82,7 @@ static void step(struct memory *memory, struct replay_window *window, unsigned c
     case 0:
         offer(memory, window, memory->base + distance);
         break;
-    case 1: /* ahead of all, by little */
+    case 1: /* slightly ahead of all */
         if (latest + distance % 64 < memory->base + SPAN)
             offer(memory, window, latest + distance % 64);
         break;

@@ -5,8 +5,8 @@
  *
  * Plays each file, every prefix of it, and the file with each single bit flipped (of files longer
  * than PLAY_BYTES_MAX only that many prefixes and bytes). Each input lies in memory of its exact
- * size, so that AddressSanitizer sees a read beyond it. Without a file, or with one that cannot be
- * read, it fails: a corpus that went missing is no success.
+ * size, so that AddressSanitizer sees a read beyond it. It fails without a file, or when one
+ * cannot be read: a missing corpus must not pass.
  */
 #include <stdbool.h>
 #include <string.h>
@@ -22,7 +22,7 @@ static void play(const uint8_t *data, size_t length)
 
     if (!exact)
         abort();
-    memcpy(exact + 1, data, length); /* at an odd address: no parser may count on alignment */
+    memcpy(exact + 1, data, length); /* at an odd address: no parser may rely on alignment */
     (void)LLVMFuzzerTestOneInput(exact + 1, length);
     free(exact);
 }

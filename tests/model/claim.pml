@@ -1,100 +1,102 @@
 /*
- * Claim, promise, vote and fence of docs/election.md, for three members: is there ever a moment with
- * two valid leaders, or a term with two? Every interleaving, every loss, delay and repetition.
+ * Claims, lease grants, votes and leases of docs/election.md for three members, as a Promela model.
+ * Property: never two valid leaders at one moment, never two leaders in one term, in every
+ * interleaving and with every loss, delay and repetition of messages.
  *
- *   scripts/check-model          this model, and broken ones that must fail
+ *   scripts/check-model          checks this model, and broken variants that must fail
  *
- * Time is not counted; what matters of it is its order. A promise is made before the lease that rests
- * on it begins, and a lease ends first (2/3 of the promise, counted from an earlier moment, by clocks
- * within 1.5x): so a promise may only run out when no lease rests on it any more, and with it dies
- * the message that would still have granted one. Anything else may happen at any time.
+ * The model has no clock, only the order of events. A lease grant is given before the lease that rests
+ * on it begins, and the lease ends first: it is 2/3 of the grant, counted from an earlier moment, by
+ * clocks within 1.5x. So a grant may end only when no lease rests on it any more, and a message that
+ * would still have granted a lease is lost with it. All other events may happen at any time.
  *
- * Left to the simulator (tests/sim): new instances that have forgotten, changes of the list, discovery.
+ * The simulator (tests/sim) covers the rest: new instances with volatile vote state, changes of the
+ * list, discovery.
  */
 #define MEMBERS  3
 #define TERMS    4 /* 1 to TERMS - 1 */
 #define MAJORITY 2
 #define NONE     MEMBERS
 
-/* A seat, as a voter. */
-byte term[MEMBERS];          /* of the claim that it follows */
-byte voted[MEMBERS];         /* the highest term that it voted in */
-byte promised[MEMBERS] = NONE; /* to whom */
-byte promised_term[MEMBERS];   /* and for which term */
+/* A member as a voter. */
+byte term[MEMBERS];           /* of the claim that it follows */
+byte voted[MEMBERS];          /* the highest term that it voted in */
+byte granted[MEMBERS] = NONE; /* the member that has its lease grant */
+byte granted_term[MEMBERS];   /* and the term of that grant */
 
-/* The one message of a seat under way to promised[seat]: an ack, or a vote. */
+/* The one message in flight from a voter to granted[voter]: an ack or a vote. */
 bit ack[MEMBERS], vote[MEMBERS];
 
 /* A member, as a candidate and as a leader. */
-byte asks[MEMBERS];  /* the term that it asks votes for; 0: no candidate */
-byte votes[MEMBERS]; /* bits of the seats that gave theirs, and whose promise has not run out */
+byte asks[MEMBERS];  /* the term of its vote requests; 0: no candidate */
+byte votes[MEMBERS]; /* bits of the voters that voted for it and whose grant has not ended */
 byte leads[MEMBERS]; /* its term; 0: no leader */
-byte lease[MEMBERS]; /* bits of the seats on whose promise it relies; its own does not end */
+byte lease[MEMBERS]; /* bits of the voters whose grant its lease rests on; its own does not end */
 bit dead[MEMBERS];
 
-/* What has been said and may be heard at any time from then on. */
-byte claimed[TERMS] = NONE; /* who led in this term */
-bit resigned[TERMS];
+/* Messages to all members; once sent, they may arrive at any time, any number of times. */
+byte claimed[TERMS] = NONE; /* the leader of this term */
+bit stepped_down[TERMS];
 
-#define BIT(seat)       (1 << (seat))
+#define BIT(voter)      (1 << (voter))
 #define COUNT(bits)     (((bits) & 1) + (((bits) >> 1) & 1) + (((bits) >> 2) & 1))
 #define VALID(m)        (leads[m] > 0 && !dead[m] && COUNT(lease[m] | BIT(m)) >= MAJORITY)
 #define HIGHEST(m)      (voted[m] > term[m] -> voted[m] : term[m])
-#define OTHER(seat)     (promised[seat] != NONE && promised[seat] != m)
+#define OTHER(voter)    (granted[voter] != NONE && granted[voter] != m)
 
-#ifdef BROKEN_PROMISE
-#define BOUND(seat) false /* votes in spite of its promise */
+#ifdef BROKEN_GRANT
+#define BOUND(voter) false /* votes against its grant */
 #else
-#define BOUND(seat) OTHER(seat)
+#define BOUND(voter) OTHER(voter)
 #endif
 
 #ifdef BROKEN_TERM_CHECK
-#define MAY_VOTE(seat, t) (t >= voted[seat] && t > term[seat]) /* again in a term */
+#define MAY_VOTE(voter, t) (t >= voted[voter] && t > term[voter]) /* twice in a term */
 #else
-#define MAY_VOTE(seat, t) (t > voted[seat] && t > term[seat])
+#define MAY_VOTE(voter, t) (t > voted[voter] && t > term[voter])
 #endif
 
 #ifdef BROKEN_FENCE
-#define RELIED_ON(seat) false /* a lease that may end after the promise that it rests on */
+#define RELIED_ON(voter) false /* a grant may end before the lease that rests on it */
 #else
-#define RELIED_ON(seat) ((lease[promised[seat]] | votes[promised[seat]]) & BIT(seat))
+#define RELIED_ON(voter) ((lease[granted[voter]] | votes[granted[voter]]) & BIT(voter))
 #endif
 
 #ifdef BROKEN_WAIVER
-#define PROMISED_FOR(seat, t) t /* an old heartbeat makes a vote look like an old promise */
+#define GRANTED_TERM(voter, t) t /* a late heartbeat dates a vote back to its term */
 #else
-#define PROMISED_FOR(seat, t) (t > promised_term[seat] -> t : promised_term[seat])
+#define GRANTED_TERM(voter, t) (t > granted_term[voter] -> t : granted_term[voter])
 #endif
 
-#ifdef BROKEN_RESIGN
-#define RESIGNS_FIRST false /* says so, and goes on */
+#ifdef BROKEN_STEP_DOWN
+#define ENDS_FIRST false /* announces it, and keeps leading */
 #else
-#define RESIGNS_FIRST true
+#define ENDS_FIRST true
 #endif
 
-inline end_office(m)
+inline stop_leading(m)
 {
     leads[m] = 0;
     lease[m] = 0;
 }
 
-inline release(seat)
+inline release(voter)
 {
-    promised[seat] = NONE;
-    promised_term[seat] = 0;
-    ack[seat] = 0;
-    vote[seat] = 0;
+    granted[voter] = NONE;
+    granted_term[voter] = 0;
+    ack[voter] = 0;
+    vote[voter] = 0;
 }
 
-inline promise_to(seat, whom, t)
+inline grant_to(voter, grantee, t)
 {
-    promised[seat] = whom;
-    promised_term[seat] = t;
+    granted[voter] = grantee;
+    granted_term[voter] = t;
 }
 
 #ifdef REACH
 byte elections;
-#define COUNT_ELECTION elections++; assert(elections < 3) /* must fail: leaders do follow each other */
+#define COUNT_ELECTION elections++; assert(elections < 3) /* must fail: there are three elections */
 #else
 #define COUNT_ELECTION skip
 #endif
@@ -104,9 +106,9 @@ inline check()
     assert(!(VALID(0) && VALID(1)) && !(VALID(0) && VALID(2)) && !(VALID(1) && VALID(2)));
 }
 
-/* ---- what a member does ---- */
+/* ---- actions of a member ---- */
 
-/* A term above all that it knows, with its own vote, which it may only give when it is free. */
+/* Stands in a term above all that it knows, with its own vote, which its grant must allow. */
 inline stand(m)
 {
     atomic {
@@ -114,7 +116,7 @@ inline stand(m)
         asks[m] = HIGHEST(m) + 1;
         voted[m] = asks[m];
         release(m);
-        promise_to(m, m, asks[m]);
+        grant_to(m, m, asks[m]);
         votes[m] = BIT(m);
     }
 }
@@ -125,7 +127,7 @@ inline win(m)
         !dead[m] && asks[m] > term[m] && COUNT(votes[m]) >= MAJORITY ->
         term[m] = asks[m];
         leads[m] = asks[m];
-        lease[m] = votes[m] & ~BIT(m); /* a vote is a promise */
+        lease[m] = votes[m] & ~BIT(m); /* a vote is a lease grant */
         asks[m] = 0;
         votes[m] = 0;
         /* never two in a term */
@@ -136,144 +138,144 @@ inline win(m)
     }
 }
 
-/* Its own time ends first, then it says so. */
-inline resign(m)
+/* Its lease ends first, then it announces that. */
+inline step_down(m)
 {
     atomic {
         leads[m] > 0 && !dead[m] ->
-        resigned[leads[m]] = 1;
+        stepped_down[leads[m]] = 1;
         if
-        :: RESIGNS_FIRST -> release(m); end_office(m)
+        :: ENDS_FIRST -> release(m); stop_leading(m)
         :: else
         fi;
     }
 }
 
-inline die(m)
+inline crash(m)
 {
     atomic {
         !dead[m] ->
         dead[m] = 1;
-        end_office(m);
+        stop_leading(m);
         asks[m] = 0;
         votes[m] = 0;
     }
 }
 
-/* ---- what a seat hears, late or again ---- */
+/* ---- messages, which may arrive late or twice ---- */
 
-inline hear_request(seat, m)
+inline hear_request(voter, m)
 {
     atomic {
-        !dead[seat] && seat != m && asks[m] > 0 && MAY_VOTE(seat, asks[m]) && !BOUND(seat) &&
-        !VALID(seat) ->
-        /* who led, or stood, does so no longer */
-        end_office(seat);
-        asks[seat] = 0;
-        votes[seat] = 0;
-        voted[seat] = asks[m];
-        release(seat);
-        promise_to(seat, m, asks[m]);
-        vote[seat] = 1;
+        !dead[voter] && voter != m && asks[m] > 0 && MAY_VOTE(voter, asks[m]) && !BOUND(voter) &&
+        !VALID(voter) ->
+        /* a leader or candidate that votes for another is neither any longer */
+        stop_leading(voter);
+        asks[voter] = 0;
+        votes[voter] = 0;
+        voted[voter] = asks[m];
+        release(voter);
+        grant_to(voter, m, asks[m]);
+        vote[voter] = 1;
     }
 }
 
-/* Follows it whatever it has promised; promises only when it is free. */
-inline hear_heartbeat(seat, t)
+/* It follows the leader in any case, and grants a lease if it has granted none to another. */
+inline hear_heartbeat(voter, t)
 {
     atomic {
-        !dead[seat] && claimed[t] != NONE && claimed[t] != seat && t >= term[seat] ->
-        term[seat] = t;
-        end_office(seat);
+        !dead[voter] && claimed[t] != NONE && claimed[t] != voter && t >= term[voter] ->
+        term[voter] = t;
+        stop_leading(voter);
         if
-        :: asks[seat] > 0 -> asks[seat] = 0; votes[seat] = 0
+        :: asks[voter] > 0 -> asks[voter] = 0; votes[voter] = 0
         :: else
         fi;
         if
-        :: promised[seat] == seat -> release(seat) /* its own candidacy is over */
+        :: granted[voter] == voter -> release(voter) /* its own candidacy is over */
         :: else
         fi;
         if
-        :: promised[seat] == NONE || promised[seat] == claimed[t] ->
-           promise_to(seat, claimed[t], PROMISED_FOR(seat, t));
-           ack[seat] = 1
+        :: granted[voter] == NONE || granted[voter] == claimed[t] ->
+           grant_to(voter, claimed[t], GRANTED_TERM(voter, t));
+           ack[voter] = 1
         :: else
         fi;
     }
 }
 
-inline hear_ack(seat, m)
+inline hear_ack(voter, m)
 {
     atomic {
-        ack[seat] && promised[seat] == m && !dead[m] ->
-        ack[seat] = 0;
+        ack[voter] && granted[voter] == m && !dead[m] ->
+        ack[voter] = 0;
         if
-        :: leads[m] == promised_term[seat] && leads[m] > 0 ->
-           lease[m] = lease[m] | BIT(seat);
+        :: leads[m] == granted_term[voter] && leads[m] > 0 ->
+           lease[m] = lease[m] | BIT(voter);
            check()
         :: else
         fi;
     }
 }
 
-inline hear_vote(seat, m)
+inline hear_vote(voter, m)
 {
     atomic {
-        vote[seat] && promised[seat] == m && !dead[m] ->
-        vote[seat] = 0;
+        vote[voter] && granted[voter] == m && !dead[m] ->
+        vote[voter] = 0;
         if
-        :: asks[m] == promised_term[seat] -> votes[m] = votes[m] | BIT(seat)
+        :: asks[m] == granted_term[voter] -> votes[m] = votes[m] | BIT(voter)
         :: else
         fi;
     }
 }
 
-/* ---- time, and what waives a promise ---- */
+/* ---- time, and waived grants ---- */
 
-inline lease_ends(seat, m)
+inline lease_ends(voter, m)
 {
     atomic {
-        lease[m] & BIT(seat) -> lease[m] = lease[m] & ~BIT(seat);
+        lease[m] & BIT(voter) -> lease[m] = lease[m] & ~BIT(voter);
     }
 }
 
-inline vote_ages(seat, m)
+inline vote_ages(voter, m)
 {
     atomic {
-        seat != m && (votes[m] & BIT(seat)) -> votes[m] = votes[m] & ~BIT(seat);
+        voter != m && (votes[m] & BIT(voter)) -> votes[m] = votes[m] & ~BIT(voter);
     }
 }
 
-inline promise_ends(seat)
+inline grant_ends(voter)
 {
     atomic {
-        promised[seat] != NONE && promised[seat] != seat && !RELIED_ON(seat) -> release(seat);
+        granted[voter] != NONE && granted[voter] != voter && !RELIED_ON(voter) -> release(voter);
     }
 }
 
-/* A candidate's promise to itself is for a while; a valid leader's does not end. */
-inline own_promise_ends(seat)
+/* A candidate's grant to itself ends; a valid leader's does not. */
+inline own_grant_ends(voter)
 {
     atomic {
-        promised[seat] == seat && leads[seat] == 0 -> release(seat); asks[seat] = 0; votes[seat] = 0;
+        granted[voter] == voter && leads[voter] == 0 -> release(voter); asks[voter] = 0; votes[voter] = 0;
     }
 }
 
-/* RESIGN of that leader in that term; or its host says that it is dead. */
-inline promise_waived(seat)
+/* By STEP_DOWN of that leader in that term, or by a port unreachable of its host. */
+inline grant_waived(voter)
 {
     atomic {
-        promised[seat] != NONE && promised[seat] != seat &&
-        ((claimed[promised_term[seat]] == promised[seat] && resigned[promised_term[seat]]) ||
-         dead[promised[seat]]) ->
-        release(seat);
+        granted[voter] != NONE && granted[voter] != voter &&
+        ((claimed[granted_term[voter]] == granted[voter] && stepped_down[granted_term[voter]]) ||
+         dead[granted[voter]]) ->
+        release(voter);
     }
 }
 
-/* What passes between a seat and a member, and between a seat and whoever led in a term. */
-#define BETWEEN(seat)                                                                              \
-    ::hear_request(seat, _pid) ::hear_ack(seat, _pid) ::hear_vote(seat, _pid)                      \
-    ::lease_ends(seat, _pid) ::vote_ages(seat, _pid)
+/* Events between one voter and this member. */
+#define BETWEEN(voter)                                                                              \
+    ::hear_request(voter, _pid) ::hear_ack(voter, _pid) ::hear_vote(voter, _pid)                      \
+    ::lease_ends(voter, _pid) ::vote_ages(voter, _pid)
 
 active [MEMBERS] proctype member()
 {
@@ -281,16 +283,16 @@ end: /* when all are dead */
     do
     :: stand(_pid)
     :: win(_pid)
-    :: resign(_pid)
-    :: die(_pid)
+    :: step_down(_pid)
+    :: crash(_pid)
     BETWEEN(0)
     BETWEEN(1)
     BETWEEN(2)
     :: hear_heartbeat(_pid, 1)
     :: hear_heartbeat(_pid, 2)
     :: hear_heartbeat(_pid, 3)
-    :: promise_ends(_pid)
-    :: own_promise_ends(_pid)
-    :: promise_waived(_pid)
+    :: grant_ends(_pid)
+    :: own_grant_ends(_pid)
+    :: grant_waived(_pid)
     od
 }

@@ -65,8 +65,8 @@ static void put(struct sim *sim, uint32_t from, uint32_t to, const struct electi
     sim_at(sim, sim->now_ns + transit(sim), SIM_PACKET, to, index, 0);
 }
 
-static void send_to(struct sim *sim, uint32_t from, const struct address *address,
-                    const struct election_action *action, uint64_t instance)
+static void send_packet(struct sim *sim, uint32_t from, const struct address *address,
+                        const struct election_action *action, uint64_t instance)
 {
     uint32_t to = pod_at(sim, address);
 
@@ -87,12 +87,13 @@ void sim_send(struct sim *sim, uint32_t from, const struct election_action *acti
     const struct election *e = &sim->pods[from].election;
 
     if (action->type == ELECTION_SEND) {
-        send_to(sim, from, &action->to, action, action->message.to);
+        send_packet(sim, from, &action->to, action, action->message.to);
         return;
     }
     for (uint16_t i = 0; i < e->list.count; i++) {
         if (e->list.members[i].instance != sim->pods[from].config.self.instance)
-            send_to(sim, from, &e->list.members[i].address, action, e->list.members[i].instance);
+            send_packet(sim, from, &e->list.members[i].address, action,
+                        e->list.members[i].instance);
     }
 }
 

@@ -32,7 +32,7 @@ static void wait_ms(struct sim *sim, unsigned ms)
     sim_run(sim, sim->now_ns + ms * NS_PER_MS);
 }
 
-static void prepare(struct sim *sim, uint32_t pods, bool trace)
+static void prepare_sim(struct sim *sim, uint32_t pods, bool trace)
 {
     const struct sim_options options = {.seed = 1, .seconds = 600, .trace = trace};
 
@@ -51,7 +51,7 @@ static void start_all(struct sim *sim)
 /* A cluster with pod 0 leading, whose next heartbeat is due now. */
 static void start_settled(struct sim *sim, uint32_t pods, bool trace)
 {
-    prepare(sim, pods, trace);
+    prepare_sim(sim, pods, trace);
     start_all(sim);
     wait_ms(sim, 10000);
     if (sim_agreed_leader(sim) != 0)
@@ -83,14 +83,14 @@ static bool pod_2_has_joined(const struct sim *sim)
 
 static unsigned run_alone(struct sim *sim, bool trace)
 {
-    prepare(sim, 1, trace);
+    prepare_sim(sim, 1, trace);
     start_all(sim);
     return until(sim, has_leader, 1000);
 }
 
 static unsigned run_cold_start(struct sim *sim, bool trace)
 {
-    prepare(sim, 5, trace);
+    prepare_sim(sim, 5, trace);
     start_all(sim);
     return until(sim, has_leader, 5000);
 }
@@ -179,7 +179,7 @@ static unsigned run_stalled_supervisor(struct sim *sim, bool trace)
 
 static unsigned run_join(struct sim *sim, bool trace)
 {
-    prepare(sim, 3, trace);
+    prepare_sim(sim, 3, trace);
     sim_start_pod(sim, 0, true);
     sim_start_pod(sim, 1, true);
     wait_ms(sim, 10000);
@@ -216,7 +216,7 @@ static void use_automatic_quorum(struct sim *sim)
 
 static unsigned run_scale_down_and_up(struct sim *sim, bool trace)
 {
-    prepare(sim, 5, trace);
+    prepare_sim(sim, 5, trace);
     use_automatic_quorum(sim);
     start_all(sim);
     wait_ms(sim, 5000);
@@ -243,7 +243,7 @@ static unsigned run_kill_all(struct sim *sim, bool trace)
 
 static unsigned run_configured_leader(struct sim *sim, bool trace)
 {
-    prepare(sim, 3, trace);
+    prepare_sim(sim, 3, trace);
     for (uint32_t i = 0; i < 3; i++)
         sim->pods[i].config.leader.name = sim->pods[2].config.self.name;
     sim_start_pod(sim, 0, true);
@@ -269,7 +269,7 @@ static unsigned run_key_mismatch(struct sim *sim, bool trace)
 {
     const struct election_event failed = {.type = ELECTION_AUTH_FAILED};
 
-    prepare(sim, 2, trace);
+    prepare_sim(sim, 2, trace);
     sim_start_pod(sim, 0, true);
     for (unsigned i = 0; i < 100; i++) {
         sim_step(sim, 0, &failed);

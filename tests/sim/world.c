@@ -312,7 +312,7 @@ static bool must_wait(struct sim *sim, const struct sim_event *event)
     return true;
 }
 
-static void handle(struct sim *sim, const struct sim_event *event)
+static void handle_event(struct sim *sim, const struct sim_event *event)
 {
     const struct election_event refusal = {.type = ELECTION_REFUSED, .instance = event->a};
 
@@ -370,7 +370,7 @@ void sim_run(struct sim *sim, uint64_t until_ns)
         sim->now_ns = event.at_ns;
         if (must_wait(sim, &event))
             continue;
-        handle(sim, &event);
+        handle_event(sim, &event);
         if (sim->is_healed)
             sim_check_agreement(sim);
     }

@@ -1,11 +1,11 @@
 /*
- * stress_nonces: ten million seals of many threads and pods, restarts and rotations among them, and
- * no pair of key and nonce twice.
+ * stress_nonces: ten million seals by many threads and pods, with restarts and key rotations, must
+ * use no pair of key and nonce twice.
  *
- * The cipher is a stand-in that writes down what it was given (the linker wraps libsodium's): the
- * subkey itself and the nonce, as 128 bits of a hash. At the end the notes are sorted; two that are
- * equal are a nonce used twice, which would give away what both sealed. Subkeys are told apart by
- * their bytes, so it does not matter how they came to be.
+ * The cipher is replaced (the linker wraps libsodium's) by one that records the subkey itself and
+ * the nonce, as 128 bits of a hash. At the end the records are sorted; two equal ones are a reused
+ * nonce, which would reveal both messages. Subkeys are compared by their bytes, however they were
+ * derived.
  */
 #include <pthread.h>
 #include <string.h>
@@ -13,12 +13,12 @@
 #include "headless/secure/seal.h"
 #include "stress.h"
 
-#define PODS         8     /* at a time */
+#define PODS         8     /* at the same time */
 #define NONCE_SPACES 3     /* threads a pod */
-#define LIVES        7     /* of each pod: it restarts */
-#define SEALS        60000 /* of a thread in a life */
+#define LIVES        7     /* restarts of each pod */
+#define SEALS        60000 /* of a thread between restarts */
 #define NOTES        ((size_t)PODS * NONCE_SPACES * LIVES * SEALS)
-#define KEYS         4 /* in use, one after the other */
+#define KEYS         4 /* used one after the other */
 #define MESSAGE      (SEAL_HEADER_BYTES + 8)
 
 struct note {
@@ -29,17 +29,17 @@ static struct note *notes;
 static _Atomic size_t note_count;
 static struct key keys[KEYS];
 
-/* ---- the stand-in ---- */
+/* ---- the cipher ---- */
 
 static void write_down(enum seal_suite suite, const uint8_t key[static KEY_BYTES],
                        const uint8_t nonce[static 12])
 {
-    static const uint8_t hash_key[crypto_shorthash_siphashx24_KEYBYTES] = "told apart only";
+    static const uint8_t hash_key[crypto_shorthash_siphashx24_KEYBYTES] = "key of the test";
     uint8_t pair[1 + KEY_BYTES + 12], hash[crypto_shorthash_siphashx24_BYTES];
     size_t place = atomic_fetch_add_explicit(&note_count, 1, memory_order_relaxed);
 
     STRESS_CHECK(place < NOTES);
-    pair[0] = (uint8_t)suite; /* the same subkey in another cipher is another key */
+    pair[0] = (uint8_t)suite; /* the same subkey with another cipher is another key */
     memcpy(pair + 1, key, KEY_BYTES);
     memcpy(pair + 1 + KEY_BYTES, nonce, 12);
     (void)crypto_shorthash_siphashx24(hash, pair, sizeof(pair), hash_key);
@@ -99,7 +99,7 @@ struct sealer {
     struct nonce_space nonce_space;
 };
 
-/* As a data thread does: frames in turn, sometimes with another key or cipher than before. */
+/* As a data thread: frames in turn, sometimes with another key or cipher than before. */
 static void *seal(void *self)
 {
     struct sealer *s = self;
@@ -111,7 +111,7 @@ static void *seal(void *self)
         size_t key = (size_t)i * KEYS / SEALS;
 
         if (draw % 1000 == 0)
-            key = draw / 1000 % KEYS; /* members disagree for a moment during a rotation */
+            key = draw / 1000 % KEYS; /* members may differ for a moment during a rotation */
         (void)seal_wrap(&s->nonce_space, &keys[key],
                         draw & 1 ? SEAL_AES256_GCM : SEAL_CHACHA20_POLY1305,
                         nonce_space_next(&s->nonce_space), 0, buffer, MESSAGE);
@@ -130,7 +130,7 @@ static void live(void)
         for (uint16_t nonce_space = 0; nonce_space < NONCE_SPACES; nonce_space++) {
             struct sealer *s = &sealers[pod][nonce_space];
 
-            /* The last thread of a pod is its supervisor: nonce_space 0 as well, for another purpose. */
+            /* The last thread is the supervisor: nonce space 0 too, for another purpose. */
             nonce_space_init(&s->nonce_space,
                              nonce_space == NONCE_SPACES - 1 ? KEY_FOR_PEER : KEY_FOR_FRAMES,
                              instance, nonce_space == NONCE_SPACES - 1 ? 0 : nonce_space);

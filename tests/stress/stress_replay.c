@@ -1,8 +1,9 @@
 /*
- * stress_replay: several threads offer the same counters of one nonce_space; each is taken exactly once.
+ * stress_replay: several threads offer the same counters of one nonce space; each counter must be
+ * accepted exactly once.
  *
- * Every thread walks through the counters at about the same pace, each in an order of its own, so
- * that words are contended and rounds pass while others are still in the one before.
+ * All threads go through the counters at about the same speed, each in another order, so that words
+ * are contended and some threads are a round ahead of others.
  */
 #include <pthread.h>
 
@@ -11,7 +12,7 @@
 
 #define THREADS  4
 #define COUNTERS (1 << 20)
-#define SHUFFLE  256 /* less than the window: none may be lost */
+#define SHUFFLE  256 /* less than the window: none may be refused */
 
 static struct replay_window window;
 static _Atomic uint8_t taken[COUNTERS + SHUFFLE];
@@ -22,7 +23,7 @@ struct offerer {
     uint64_t seed, accepted;
 };
 
-/* A block of counters in an order of this thread's own; then all wait for each other. */
+/* Offer a block of counters in the order of this thread; then all threads wait for each other. */
 static void offer_block(struct offerer *o, uint64_t first)
 {
     uint16_t order[SHUFFLE];

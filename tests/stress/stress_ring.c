@@ -1,10 +1,10 @@
 /*
  * stress_ring: two threads, a ring out and a ring back, as between receiver and worker.
  *
- * The producer writes plain memory, sends it and may use it again only when it has come back: so
- * ThreadSanitizer sees whether the rings order the memory that travels through them. Every element
+ * The producer writes plain memory, sends it, and reuses it only when it has come back: so
+ * ThreadSanitizer checks that the rings order the memory that passes through them. Every element
  * must arrive exactly once and in order. Both sides sleep as soon as they have nothing to do, which
- * makes the danger of a lost wake-up as large as it can be. All indices start shortly before 2^32.
+ * makes lost wake-ups most likely. All indices start shortly before 2^32.
  */
 #include <pthread.h>
 
@@ -25,18 +25,18 @@ struct round {
     struct ring out, back;
     struct waker producer_waker, consumer_waker;
     struct cell cells[CELLS_MAX];
-    uint64_t produced, producer_sleeps; /* the producer's */
-    uint64_t consumed, consumer_sleeps; /* the consumer's */
+    uint64_t produced, producer_sleeps; /* of the producer */
+    uint64_t consumed, consumer_sleeps; /* of the consumer */
 };
 
 static void send_cell(struct round *round, struct cell *cell, uint64_t number)
 {
     cell->number = number;
     cell->inverse = ~number;
-    STRESS_CHECK(ring_try_stage(&round->out, cell)); /* a place for every cell */
+    STRESS_CHECK(ring_try_stage(&round->out, cell)); /* there is room for every cell */
 }
 
-/* At least one cell that is back from the consumer. */
+/* Take back at least one cell from the consumer. */
 static size_t wait_for_cells(struct round *round, void **ret_cells, size_t max)
 {
     size_t n;
@@ -128,7 +128,7 @@ static void run_round(struct round *round)
     STRESS_CHECK(pthread_join(consumer, NULL) == 0);
 
     STRESS_CHECK(round->consumed == round->produced);
-    STRESS_CHECK(round->produced > BEFORE_END); /* the indices did wrap */
+    STRESS_CHECK(round->produced > BEFORE_END); /* the indices have wrapped */
     STRESS_CHECK(round->producer_sleeps > 0 || round->consumer_sleeps > 0);
     ring_fini(&round->out);
     ring_fini(&round->back);

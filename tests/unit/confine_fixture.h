@@ -1,6 +1,6 @@
 /*
- * confine_fixture: a child process that confines itself and tries something; what came of it is
- * written into memory that it shares with the test.
+ * confine_fixture: a child process that confines itself and makes calls; it writes their results
+ * into memory that it shares with the test.
  */
 #ifndef CONFINE_FIXTURE_H
 #define CONFINE_FIXTURE_H

@@ -13,7 +13,7 @@ static struct counters counters;
 static struct traffic traffic;
 static struct relay relay;
 
-/* Before it is opened: its frames are sealed, when it is given a key. */
+/* Call it before open_relay: frames are sealed once there is a key. */
 static void have_keys(void)
 {
     (void)snprintf(config.keys, sizeof(config.keys), "/nonexistent");

@@ -1,4 +1,4 @@
-/* address: one spelling per address, whatever the kernel or a person calls it. */
+/* address: the kernel and users have several forms of an address, struct address has one. */
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -23,7 +23,7 @@ static struct cidr cidr_of(const char *text)
     return range;
 }
 
-/* What is typed, and how it is printed; NULL: refused. The default port is 9. */
+/* Text that is parsed, and the text that it is printed as; NULL: refused. The default port is 9. */
 static const struct {
     const char *typed, *printed;
 } texts[] = {
@@ -74,7 +74,7 @@ static const struct {
     {"1111111111111111111111111111111111111111111111111111111111111111111111111111111", NULL},
 };
 
-Test(address, what_is_typed_is_printed_in_one_form_or_refused)
+Test(address, typed_address_is_printed_in_one_form_or_refused)
 {
     char text[ADDRESS_TEXT_MAX];
 
@@ -176,7 +176,7 @@ Test(address, sockaddr_round_trip_on_both_kinds_of_socket)
     }
 }
 
-Test(address, unset_address_and_unknown_family_go_nowhere)
+Test(address, unset_address_and_unknown_family_have_no_sockaddr)
 {
     struct sockaddr unknown = {.sa_family = AF_UNIX};
     struct sockaddr_storage sa;
@@ -188,7 +188,7 @@ Test(address, unset_address_and_unknown_family_go_nowhere)
     cr_assert(address_equal(&a, &none));
 }
 
-Test(address, equal_ip_looks_neither_at_port_nor_at_scope)
+Test(address, equal_ip_ignores_port_and_scope)
 {
     struct address a = ip_of("fe80::1%1"), b = ip_of("fe80::1%2"), v4 = ip_of("10.0.0.1");
 
@@ -308,7 +308,7 @@ Test(cidr, host_bits_are_cleared)
     cr_assert_eq(range.bits, 25);
 }
 
-Test(cidr, nonsense_is_refused)
+Test(cidr, invalid_text_is_refused)
 {
     static const char *const rows[] = {"",
                                        "/8",

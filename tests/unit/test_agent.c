@@ -1,4 +1,4 @@
-/* agent: how a thread of bounded slices starts, sleeps and ends. */
+/* agent: a thread of bounded slices starts, sleeps and ends. */
 #include <criterion/criterion.h>
 
 #include "headless/base/agent.h"
@@ -32,7 +32,7 @@ static void no_idle(void *self)
     (void)self;
 }
 
-Test(agent, a_stop_ends_a_thread_whose_work_never_ends)
+Test(agent, stop_ends_a_thread_whose_work_never_ends)
 {
     static const struct agent_ops ops = {.do_work = endless};
     static struct agent agent;
@@ -45,7 +45,7 @@ Test(agent, a_stop_ends_a_thread_whose_work_never_ends)
     cr_assert_not(agent_is_started(&agent));
 }
 
-Test(agent, what_was_there_at_the_stop_is_worked_off)
+Test(agent, stop_drains_the_inputs)
 {
     static const struct agent_ops ops = {.do_work = countdown, .idle = no_idle};
     static struct agent agent;

@@ -25,7 +25,7 @@ Test(budget, starts_full_and_runs_out)
     cr_assert_not(budget_take(&budget, START_NS + 100));
 }
 
-Test(budget, never_saves_more_than_its_burst)
+Test(budget, never_accumulates_more_than_its_burst)
 {
     struct budget budget = budget_make(100, 5);
 
@@ -44,15 +44,15 @@ Test(budget, works_from_time_zero)
     cr_assert_eq(take_all(&budget, 10), 1);
 }
 
-Test(budget, without_burst_gives_nothing)
+Test(budget, burst_of_zero_refuses_all)
 {
     struct budget budget = budget_make(10, 0);
 
     cr_assert_not(budget_take(&budget, START_NS));
 }
 
-/* However it is asked: in any window no more than burst + what the time gave. */
-Test(budget, keeps_its_rate_for_ever)
+/* At random times of asking: no window has more than burst + elapsed time / period. */
+Test(budget, rate_is_bounded_in_every_window)
 {
     struct budget budget = budget_make(1000, 7);
     uint64_t now_ns = START_NS, random = 42, taken = 0;

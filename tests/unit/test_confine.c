@@ -1,6 +1,6 @@
 /*
- * confine: in a child process that confined itself, what an intruder would want is refused. Each
- * forbidden call is also made without the filter, where it must end otherwise: else its refusal
+ * confine: in a confined child process, calls of use to an attacker are refused. Each forbidden
+ * call is also made without the filter, where it must have another result: otherwise its refusal
  * would prove nothing.
  */
 #include <fcntl.h>
@@ -20,13 +20,13 @@
 
 TestSuite(confine, .init = setup, .timeout = 60);
 
-/* ---- what is refused ---- */
+/* ---- refused calls ---- */
 
 struct call {
     const char *name;
     long number, arguments[5];
     int confined;       /* the errno within the filter */
-    bool is_privileged; /* without it, the kernel may say the same */
+    bool is_privileged; /* without the filter, the kernel may return the same error */
 };
 
 static int make_call(const struct call *call)
@@ -38,7 +38,7 @@ static int make_call(const struct call *call)
 
 static char page[4096] __attribute__((aligned(4096)));
 
-/* Calls that do no harm where they are not refused. */
+/* Calls that are harmless where they are not refused. */
 static size_t list_calls(const struct call **ret_calls)
 {
     static struct call calls[RESULTS_MAX];
@@ -102,7 +102,7 @@ static void make_calls(void)
         results[i] = make_call(&calls[i]);
 }
 
-Test(confine, what_is_refused_would_go_without_it, .disabled = !CONFINE_IS_POSSIBLE)
+Test(confine, forbidden_calls_end_otherwise_without_the_filter, .disabled = !CONFINE_IS_POSSIBLE)
 {
     const struct call *calls;
     size_t count = list_calls(&calls);
@@ -113,7 +113,7 @@ Test(confine, what_is_refused_would_go_without_it, .disabled = !CONFINE_IS_POSSI
                   "%s: %s without the filter", calls[i].name, strerror(results[i]));
 }
 
-Test(confine, what_serving_does_not_need_is_refused, .disabled = !CONFINE_IS_POSSIBLE)
+Test(confine, forbidden_calls_are_refused, .disabled = !CONFINE_IS_POSSIBLE)
 {
     const struct call *calls;
     size_t count = list_calls(&calls);
@@ -133,7 +133,7 @@ static void try_fork(void)
     results[0] = child < 0 ? errno : 0;
 }
 
-Test(confine, no_other_process, .disabled = !CONFINE_IS_POSSIBLE)
+Test(confine, processes_are_refused, .disabled = !CONFINE_IS_POSSIBLE)
 {
     cr_assert_eq(run_child(NULL, try_fork), 0);
     cr_assert_eq(results[0], 0);
@@ -152,7 +152,7 @@ static void *try_exec_when_told(void *argument)
     return argument;
 }
 
-Test(confine, threads_that_run_already_are_confined_as_well, .disabled = !CONFINE_IS_POSSIBLE)
+Test(confine, running_threads_are_confined, .disabled = !CONFINE_IS_POSSIBLE)
 {
     pid_t child = fork();
     int status;
@@ -187,7 +187,7 @@ static void hide(void)
     abort();
 }
 
-Test(confine, memory_with_keys_is_not_dumped)
+Test(confine, process_with_keys_is_not_dumpable)
 {
     int status = run_child(NULL, hide);
 

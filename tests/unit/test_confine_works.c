@@ -1,6 +1,6 @@
 /*
- * confine: in a child process that confined itself, what serving takes goes as without, and what
- * only some configurations need goes with those.
+ * confine: in a confined child process, the calls of serving work, and those of some configurations
+ * work with these.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -23,14 +23,14 @@
 
 TestSuite(confine_works, .init = setup, .timeout = 60);
 
-/* ---- what works ---- */
+/* ---- allowed calls ---- */
 
 static int worked(bool ok)
 {
     return ok ? 0 : errno ? errno : EINVAL;
 }
 
-/* A datagram to ourselves, by the calls for many. */
+/* A datagram to the own socket, by sendmmsg and recvmmsg. */
 static int echo(int family)
 {
     struct sockaddr_storage at = {.ss_family = (sa_family_t)family};
@@ -60,7 +60,7 @@ static int echo_v4(void)
 
 static int echo_v6(void)
 {
-    return echo(AF_INET6); /* ENETUNREACH and the like where there is none */
+    return echo(AF_INET6); /* ENETUNREACH and others without IPv6 */
 }
 
 static int sleep_in_epoll(void)
@@ -94,7 +94,7 @@ static int start_thread(void)
     return rc ? rc : result;
 }
 
-/* As the C library maps, moves and returns it. */
+/* Memory, as the C library maps, moves and unmaps it. */
 static int use_memory(void)
 {
     char *large = malloc(64 << 20), *larger = large ? realloc(large, 128 << 20) : NULL;
@@ -120,7 +120,7 @@ static int read_file(void)
     return worked(ok && fclose(file) == 0);
 }
 
-/* As keys are read. */
+/* The calls of keyring_load. */
 static int read_directory(void)
 {
     DIR *entries = opendir("/proc/self");
@@ -179,7 +179,7 @@ static void try_works(void)
     }
 }
 
-Test(confine_works, what_serving_takes_works, .disabled = !CONFINE_IS_POSSIBLE)
+Test(confine_works, calls_of_serving_work, .disabled = !CONFINE_IS_POSSIBLE)
 {
     int unconfined[WORKS_COUNT];
 
@@ -192,7 +192,7 @@ Test(confine_works, what_serving_takes_works, .disabled = !CONFINE_IS_POSSIBLE)
                      results[i], unconfined[i]);
 }
 
-Test(confine_works, abort_still_ends_the_process, .disabled = !CONFINE_IS_POSSIBLE)
+Test(confine_works, abort_ends_the_process, .disabled = !CONFINE_IS_POSSIBLE)
 {
     int status = run_child(&nothing_special, abort);
 
@@ -200,7 +200,7 @@ Test(confine_works, abort_still_ends_the_process, .disabled = !CONFINE_IS_POSSIB
     cr_assert_eq(WTERMSIG(status), SIGABRT);
 }
 
-/* ---- what not every configuration needs ---- */
+/* ---- calls of some configurations ---- */
 
 static int open_socket(int family, int type)
 {
@@ -224,7 +224,7 @@ static void resolve(void)
     results[6] = listen(-1, 1) < 0 ? errno : 0;
 }
 
-Test(confine_works, a_resolver_gets_its_sockets_and_no_others, .disabled = !CONFINE_IS_POSSIBLE)
+Test(confine_works, resolver_sockets_need_the_resolver, .disabled = !CONFINE_IS_POSSIBLE)
 {
     const struct confine_needs needs = {.resolver = true};
 
@@ -247,7 +247,7 @@ static void write_and_rename(void)
     results[1] = syscall(SYS_execve, "/nonexistent", NULL, NULL) < 0 ? errno : 0;
 }
 
-Test(confine_works, files_are_written_where_that_is_needed, .disabled = !CONFINE_IS_POSSIBLE)
+Test(confine_works, writing_files_needs_files, .disabled = !CONFINE_IS_POSSIBLE)
 {
     const struct confine_needs needs = {.files = true};
     char path[96];
@@ -261,7 +261,7 @@ Test(confine_works, files_are_written_where_that_is_needed, .disabled = !CONFINE
     cr_expect_eq(rmdir(directory), 0);
 }
 
-Test(confine_works, not_with_a_sanitizer, .disabled = CONFINE_IS_POSSIBLE)
+Test(confine_works, sanitizer_builds_are_not_confined, .disabled = CONFINE_IS_POSSIBLE)
 {
     cr_assert_eq(confine_start(&nothing_special), -ENOTSUP);
     cr_assert_not(confine_is_on());

@@ -15,7 +15,7 @@ static struct ledger ledger(uint64_t held, uint64_t queued)
     return counters_ledger(sum, held + queued);
 }
 
-Test(counters, every_number_has_a_description_of_its_own)
+Test(counters, every_number_has_a_description)
 {
     for (size_t i = 0; i < COUNTER_COUNT; i++) {
         struct counter_info one = counter_describe(i);
@@ -27,8 +27,10 @@ Test(counters, every_number_has_a_description_of_its_own)
         for (size_t j = 0; j < i; j++) {
             struct counter_info other = counter_describe(j);
 
-            if (strcmp(one.metric, other.metric) != 0)
+            if (strcmp(one.metric, other.metric) != 0) {
+                cr_assert_str_neq(one.help, other.help, "%s, %s", one.metric, other.metric);
                 continue;
+            }
             cr_assert_str_neq(one.label_value, other.label_value, "%s", one.metric);
             cr_assert_str_eq(one.label, other.label, "%s: one label a metric", one.metric);
             cr_assert_str_eq(one.help, other.help, "%s: one help text a metric", one.metric);
@@ -36,8 +38,8 @@ Test(counters, every_number_has_a_description_of_its_own)
     }
 }
 
-/* The text format wants all lines of one metric together. */
-Test(counters, the_numbers_of_one_metric_are_neighbours)
+/* The text format of Prometheus requires all lines of one metric together. */
+Test(counters, numbers_of_one_metric_are_adjacent)
 {
     for (size_t i = 2; i < COUNTER_COUNT; i++) {
         const char *metric = counter_describe(i).metric;
@@ -59,6 +61,15 @@ Test(counters, drop_reasons_are_named)
     cr_assert_str_eq(counter_describe(COUNTER_RECEIVED_DATA).label_value, "data");
 }
 
+Test(counters, every_drop_reason_has_its_own_text)
+{
+    for (size_t i = 0; i < DROP_REASON_COUNT; i++) {
+        for (size_t j = 0; j < i; j++)
+            cr_assert_str_neq(drop_reason_prose((enum drop_reason)i),
+                              drop_reason_prose((enum drop_reason)j));
+    }
+}
+
 Test(counters, collect_adds_the_threads)
 {
     memset(sum, 0, sizeof(sum));
@@ -73,7 +84,7 @@ Test(counters, collect_adds_the_threads)
         cr_assert_eq(sum[i], i + 1 + (UINT64_C(1) << 40));
 }
 
-Test(counters, each_way_out_closes_the_ledger_of_requests)
+Test(counters, each_end_of_a_request_balances_the_ledger)
 {
     static const enum counter ways_in[] = {COUNTER_RECEIVED_DATA, COUNTER_RECEIVED_RELAY,
                                            COUNTER_RECEIVED_GROUP};
@@ -95,12 +106,12 @@ Test(counters, each_way_out_closes_the_ledger_of_requests)
         counters_drop(&counters, (enum drop_reason)reason, 1);
         cr_assert_eq(ledger(0, 0).requests, 0, "reason %zu", reason);
     }
-    cr_assert_eq(ledger(0, 0).replies, 0, "nothing of it is an answer");
+    cr_assert_eq(ledger(0, 0).replies, 0, "none of it is a reply");
     counters_add(&counters, COUNTER_DELIVERED, 1);
     cr_assert_eq(ledger(0, 0).requests, -1, "counted twice");
 }
 
-Test(counters, each_way_out_closes_the_ledger_of_answers)
+Test(counters, each_end_of_a_reply_balances_the_ledger)
 {
     static const enum counter ways_out[] = {COUNTER_REPLIES_SENT, COUNTER_REPLIES_RELAYED,
                                             COUNTER_REPLIES_FENCED, COUNTER_REPLIES_SUPPRESSED};
@@ -119,7 +130,7 @@ Test(counters, each_way_out_closes_the_ledger_of_answers)
     cr_assert_eq(ledger(0, 0).requests, 0, "nothing of it is a request");
 }
 
-Test(counters, each_way_out_closes_the_ledger_of_copies)
+Test(counters, each_end_of_a_copy_balances_the_ledger)
 {
     counters_add(&counters, COUNTER_COPIES_MADE, 5);
     cr_assert_eq(ledger(0, 0).copies, 5);
@@ -134,7 +145,7 @@ Test(counters, each_way_out_closes_the_ledger_of_copies)
     cr_assert_eq(ledger(0, 0).replies, 0);
 }
 
-Test(counters, what_is_neither_request_nor_answer_leaves_the_ledger_alone)
+Test(counters, other_counters_do_not_enter_the_ledger)
 {
     static const enum counter aside[] = {COUNTER_BYTES_DATA,      COUNTER_BYTES_RELAY,
                                          COUNTER_BYTES_GROUP,     COUNTER_FRAMES_RECEIVED,

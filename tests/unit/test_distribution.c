@@ -31,7 +31,7 @@ Test(distribution, bounds_rise_and_every_metric_has_some)
     }
 }
 
-Test(distribution, a_bound_belongs_to_its_bucket)
+Test(distribution, value_equal_to_a_bound_is_in_its_bucket)
 {
     for (size_t id = 0; id < DISTRIBUTION_COUNT; id++) {
         const uint64_t *bounds = distribution_table[id].bounds;

@@ -1,5 +1,5 @@
-/* What the election sends must be what the wire lets through, or nobody hears it; and not all that
- * the wire lets through can be meant. */
+/* The wire format must accept every message that the election sends; the election must ignore some
+ * that the wire format accepts. */
 #include <criterion/criterion.h>
 #include <string.h>
 
@@ -9,7 +9,7 @@
 
 #define CLUSTER 77
 
-enum { SELF = 1, MEMBER = 2, STRANGER = 3 };
+enum { SELF = 1, MEMBER = 2, FOREIGN = 3 };
 
 static struct election e;
 static struct election_actions actions;
@@ -33,7 +33,7 @@ static bool is_readable(const struct election_action *action)
     return peer_open(bytes, length, CLUSTER, &message, members) == PEER_OK;
 }
 
-/* Two pods without a quorum, and we lead them. */
+/* Two pods without a quorum, led by this one. */
 static void lead_two(void)
 {
     const struct election_config config = {
@@ -49,37 +49,37 @@ static void lead_two(void)
     e.list.count = 2;
 }
 
-/* Without a quorum two clusters may grow apart. The loser's leader takes its members with it. */
-Test(election_messages, who_goes_over_to_another_cluster_is_understood)
+/* Without a quorum two clusters may form. The losing leader brings its members to the other one. */
+Test(election_messages, messages_of_a_merge_of_clusters_are_accepted)
 {
-    const struct election_member stranger = member(STRANGER);
-    struct election_message here = {.type = ELECTION_HELLO,
-                                    .from = STRANGER,
-                                    .to = SELF,
-                                    .term = 9,
-                                    .seen = 9,
-                                    .leader = STRANGER,
-                                    .leader_address = stranger.address,
-                                    .flags = ELECTION_FLAG_LEADS | ELECTION_FLAG_LISTED,
-                                    .member_count = 1};
+    const struct election_member foreign = member(FOREIGN);
+    struct election_message hello = {.type = ELECTION_HELLO,
+                                     .from = FOREIGN,
+                                     .to = SELF,
+                                     .term = 9,
+                                     .seen = 9,
+                                     .leader = FOREIGN,
+                                     .leader_address = foreign.address,
+                                     .flags = ELECTION_FLAG_LEADS | ELECTION_FLAG_LISTED,
+                                     .member_count = 1};
     const struct election_event event = {
-        .type = ELECTION_MESSAGE, .message = &here, .members = &stranger, .from = stranger.address};
+        .type = ELECTION_MESSAGE, .message = &hello, .members = &foreign, .from = foreign.address};
     unsigned told = 0;
 
     lead_two();
     election_step(&e, &event, 10 * NS_PER_SEC, &actions);
-    cr_assert_eq(e.leader, STRANGER);
+    cr_assert_eq(e.leader, FOREIGN);
     for (size_t i = 0; i < actions.count; i++) {
         cr_assert(is_readable(&actions.list[i]), "%s",
                   election_message_name(actions.list[i].message.type));
         told +=
-            actions.list[i].type == ELECTION_SEND_ALL && actions.list[i].message.leader == STRANGER;
+            actions.list[i].type == ELECTION_SEND_ALL && actions.list[i].message.leader == FOREIGN;
     }
     cr_assert_eq(told, 1);
 }
 
-/* Else one wrong number makes a leader of us that no fence ends. */
-Test(election_messages, a_vote_promises_no_more_than_was_asked_for)
+/* A larger lease grant would let this pod lead beyond every fence. */
+Test(election_messages, lease_grant_is_bounded_by_the_request)
 {
     const struct election_message vote = {.type = ELECTION_VOTE_REPLY,
                                           .from = MEMBER,

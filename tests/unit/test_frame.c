@@ -1,11 +1,11 @@
-/* frame: the bytes on the wire, what comes back out of them, and everything that is refused. */
+/* frame: the bytes on the wire, round trips, and every refusal. */
 #include <criterion/criterion.h>
 #include <stdlib.h>
 
 #include "headless/wire/frame.h"
 
 #define CLUSTER  UINT64_C(0xa77b2ed1c2164d6e) /* "headless" */
-#define SENTINEL 0xee                         /* what untouched outputs are filled with */
+#define SENTINEL 0xee                         /* fills outputs that must stay untouched */
 
 /* Hop 1, IPv4 only, one record "hi", then the end record and one byte of padding. */
 static const uint8_t frame_v4[] = {'h', 'd', 1, 1, 0, 1, 0x02, 0x03, 0xa7, 0x7b, 0x2e, 0xd1, 0xc2,
@@ -178,7 +178,7 @@ Test(frame, reads_the_known_bytes)
     assert_same_record(&got, &want_v6);
 }
 
-Test(frame, records_of_all_families_come_back)
+Test(frame, records_of_all_families_round_trip)
 {
     static const char *const clients[] = {"10.0.0.1:1", "[2001:db8::1]:65535", "[fe80::1%7]:99"};
     static const char *const locals[] = {"10.0.0.2:12000", "[fd00::2]:12000", "0.0.0.0:0"};
@@ -241,7 +241,7 @@ Test(frame, remainder_too_short_for_an_end_record_must_be_zero)
 Test(frame, truncated_at_every_byte_is_refused)
 {
     for (size_t length = 0; length < sizeof(frame_v6); length++) {
-        uint8_t *exact = malloc(length + 1); /* reads behind it are seen by the sanitizer */
+        uint8_t *exact = malloc(length + 1); /* exact: the sanitizer sees reads behind it */
 
         cr_assert_not_null(exact);
         memcpy(exact + 1, frame_v6, length);
@@ -254,7 +254,7 @@ Test(frame, truncated_at_every_byte_is_refused)
     }
 }
 
-/* One byte of a good frame replaced. */
+/* One byte of a valid frame replaced. */
 static const struct {
     const char *what;
     size_t offset;
@@ -286,7 +286,7 @@ static const struct {
     {"reserved byte", FRAME_V4_RECORD + 3, 1, FRAME_MALFORMED},
 };
 
-Test(frame, each_broken_field_has_its_verdict)
+Test(frame, each_invalid_field_has_its_verdict)
 {
     uint8_t frame[sizeof(frame_v4)];
 
@@ -297,7 +297,7 @@ Test(frame, each_broken_field_has_its_verdict)
     }
 }
 
-Test(frame, version_comes_before_cluster_and_cluster_before_the_rest)
+Test(frame, version_is_checked_before_cluster_and_cluster_before_the_rest)
 {
     uint8_t frame[sizeof(frame_v4)];
 
@@ -331,7 +331,7 @@ Test(frame, every_bit_flip_in_the_header_has_its_verdict)
     }
 }
 
-Test(frame, one_bad_record_costs_the_whole_frame)
+Test(frame, one_invalid_record_invalidates_the_frame)
 {
     struct record good = record_of("10.0.0.1:1", "10.0.0.2:12000", NULL, "x", 1);
     struct record portless = record_of("10.0.0.1:0", "10.0.0.2:12000", NULL, "y", 1);
@@ -347,7 +347,7 @@ Test(frame, one_bad_record_costs_the_whole_frame)
     cr_assert(header.type == SENTINEL && records == SENTINEL && !reader.next, "untouched");
 }
 
-Test(frame, only_padding_is_no_frame)
+Test(frame, frame_without_records_is_malformed)
 {
     uint8_t frame[FRAME_HEADER_BYTES + 100] = {0};
 
@@ -364,7 +364,7 @@ static enum frame_verdict verdict_of_record(const struct record *record)
     return verdict_of(frame, FRAME_HEADER_BYTES + put_record(frame + FRAME_HEADER_BYTES, record));
 }
 
-Test(frame, the_writer_can_ask_what_the_reader_will_refuse)
+Test(frame, record_is_valid_agrees_with_the_reader)
 {
     static const uint8_t mapped[16] = {[10] = 0xff, [11] = 0xff, [12] = 10, [15] = 1};
     struct record good = record_of("[fd00::1]:1", "[fd00::2]:12000", "fd00::3", "x", 1);
@@ -384,7 +384,7 @@ Test(frame, the_writer_can_ask_what_the_reader_will_refuse)
     }
 }
 
-Test(frame, what_cannot_be_written_is_no_record_either)
+Test(frame, record_that_cannot_be_encoded_is_invalid)
 {
     struct record good = record_of("10.0.0.1:1", "10.0.0.2:12000", NULL, "x", 1);
     struct record bad[4] = {good, good, good, good};

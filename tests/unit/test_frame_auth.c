@@ -1,4 +1,4 @@
-/* The frame_auth: which frames come in, and under which reason the others are counted. */
+/* frame_auth: accepted frames, and the drop reasons of the others. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,7 +65,7 @@ static void teardown(void)
 
 TestSuite(frame_auth, .init = setup, .fini = teardown, .timeout = 30);
 
-/* A frame with one record, plain, at out. */
+/* Write a plain frame with one record to out. */
 static size_t put_frame(uint8_t *out)
 {
     struct record record = {.payload = (const uint8_t *)"hello", .length = 5};
@@ -123,7 +123,7 @@ static void assert_dropped(enum drop_reason reason)
     cr_assert_eq(frame_auth_check(&frame_auth, &snapshot, &datagram), reason);
 }
 
-Test(frame_auth, a_sealed_frame_comes_in)
+Test(frame_auth, sealed_frame_is_accepted)
 {
     for (int i = 0; i < 5000; i++) {
         our_frame();
@@ -131,7 +131,7 @@ Test(frame_auth, a_sealed_frame_comes_in)
     }
 }
 
-Test(frame_auth, not_twice)
+Test(frame_auth, replayed_frame_is_dropped)
 {
     uint8_t kept[sizeof(buffer)];
     struct datagram kept_datagram;
@@ -145,9 +145,9 @@ Test(frame_auth, not_twice)
     assert_dropped(DROP_replay);
 }
 
-Test(frame_auth, not_what_was_sent_before_the_introduction)
+Test(frame_auth, frame_of_before_the_handshake_is_dropped)
 {
-    header.nonce_space = 0; /* its nonce_space 0 had counted to 100 by then */
+    header.nonce_space = 0; /* by then nonce space 0 had used 100 counters */
     nonce_space_init(&nonce_space, KEY_FOR_FRAMES, THEM, 0);
     for (int i = 0; i < 100; i++) {
         our_frame();
@@ -157,13 +157,13 @@ Test(frame_auth, not_what_was_sent_before_the_introduction)
     assert_in();
 }
 
-Test(frame_auth, not_open)
+Test(frame_auth, plain_frame_is_dropped)
 {
     open_frame();
     assert_dropped(DROP_auth);
 }
 
-Test(frame_auth, open_while_keys_are_introduced)
+Test(frame_auth, plain_frame_is_accepted_during_the_roll_out)
 {
     open_frame_auth(CONFIG_KEYS_PERMISSIVE);
     open_frame();
@@ -177,7 +177,7 @@ Test(frame_auth, open_while_keys_are_introduced)
     assert_in();
 }
 
-Test(frame_auth, sealed_means_nothing_without_keys)
+Test(frame_auth, sealed_frame_is_dropped_without_keys)
 {
     config.keys[0] = '\0';
     open_frame_auth(CONFIG_KEYS_ENFORCE);
@@ -187,7 +187,7 @@ Test(frame_auth, sealed_means_nothing_without_keys)
     assert_in();
 }
 
-Test(frame_auth, not_with_another_key)
+Test(frame_auth, frame_with_another_key_is_dropped)
 {
     char text[KEY_TEXT_BYTES];
     struct key other;
@@ -196,13 +196,13 @@ Test(frame_auth, not_with_another_key)
     cr_assert(key_parse(text, &other));
     sealed_frame(&other, US);
     assert_dropped(DROP_key);
-    other.id = snapshot.keyring.keys[0].id; /* it claims to be ours */
+    other.id = snapshot.keyring.keys[0].id; /* it claims the id of a known key */
     memset(&nonce_space.subkey, 0, sizeof(nonce_space.subkey));
     sealed_frame(&other, US);
     assert_dropped(DROP_auth);
 }
 
-Test(frame_auth, not_altered)
+Test(frame_auth, altered_frame_is_dropped)
 {
     our_frame();
     for (size_t i = 0; i < datagram.length; i++) {
@@ -213,16 +213,16 @@ Test(frame_auth, not_altered)
         buffer[i] ^= 1;
         datagram.payload = buffer;
         reason = frame_auth_check(&frame_auth, &snapshot, &datagram);
-        /* Without its magic, version or cluster it is none, and the frame's reader says so. */
+        /* Without its magic, version or cluster it is no frame: frame_open refuses it. */
         cr_assert(i < 3 || (i >= 8 && i < 16) ? reason == IN : reason != IN, "byte %zu: %d", i,
                   (int)reason);
         memcpy(buffer, kept, sizeof(kept));
     }
     datagram.payload = buffer;
-    assert_in(); /* and none of these has used it up */
+    assert_in(); /* the altered ones did not use up its counter */
 }
 
-Test(frame_auth, not_from_who_has_not_been_introduced)
+Test(frame_auth, frame_of_a_member_before_its_handshake_is_dropped)
 {
     snapshot.members[1].is_authenticated = false;
     our_frame();
@@ -231,14 +231,14 @@ Test(frame_auth, not_from_who_has_not_been_introduced)
     assert_in();
 }
 
-Test(frame_auth, not_from_a_stranger)
+Test(frame_auth, frame_of_an_unlisted_instance_is_dropped)
 {
     snapshot.member_count = 1;
     our_frame();
     assert_dropped(DROP_introduction);
 }
 
-Test(frame_auth, not_for_another_pod)
+Test(frame_auth, frame_for_another_instance_is_dropped)
 {
     sealed_frame(&snapshot.keyring.keys[0], US + 1);
     assert_dropped(DROP_misdirected);
@@ -246,8 +246,8 @@ Test(frame_auth, not_for_another_pod)
     assert_dropped(DROP_misdirected);
 }
 
-/* Who plays a member's frame from elsewhere would have the answers sent there. */
-Test(frame_auth, not_from_elsewhere)
+/* Replies would be sent to the address from which a frame is replayed. */
+Test(frame_auth, frame_from_another_address_is_dropped)
 {
     uint8_t kept[sizeof(buffer)];
 
@@ -256,11 +256,11 @@ Test(frame_auth, not_from_elsewhere)
     cr_assert_eq(address_parse("10.0.0.66:12001", 0, &datagram.peer), 0);
     assert_dropped(DROP_misdirected);
     memcpy(buffer, kept, sizeof(kept));  /* it was not used up */
-    datagram.peer = (struct address){0}; /* as the member's here */
+    datagram.peer = (struct address){0}; /* the address of the member in this test */
     assert_in();
 }
 
-Test(frame_auth, copies_runs_and_answers_may_be_for_all)
+Test(frame_auth, copies_runs_and_replies_may_be_for_all)
 {
     static const uint8_t for_all[] = {FRAME_COPY, FRAME_REPLY};
 
@@ -269,7 +269,7 @@ Test(frame_auth, copies_runs_and_answers_may_be_for_all)
         sealed_frame(&snapshot.keyring.keys[0], 0);
         assert_in();
     }
-    header.type = FRAME_ORDER; /* the record stands where the run should: the reader's matter */
+    header.type = FRAME_ORDER; /* the record is in place of the run, which frame_open checks */
     sealed_frame(&snapshot.keyring.keys[0], 0);
     cr_assert_eq(frame_auth_check(&frame_auth, &snapshot, &datagram), IN);
     header.type = FRAME_POSITION;
@@ -277,7 +277,7 @@ Test(frame_auth, copies_runs_and_answers_may_be_for_all)
     assert_dropped(DROP_misdirected);
 }
 
-Test(frame_auth, not_of_a_lane_that_cannot_be)
+Test(frame_auth, frame_of_an_invalid_nonce_space_is_dropped)
 {
     header.nonce_space = FRAME_AUTH_NONCE_SPACES;
     nonce_space_init(&nonce_space, KEY_FOR_FRAMES, THEM, FRAME_AUTH_NONCE_SPACES);
@@ -285,11 +285,11 @@ Test(frame_auth, not_of_a_lane_that_cannot_be)
     assert_dropped(DROP_malformed);
 }
 
-Test(frame_auth, lanes_do_not_disturb_each_other)
+Test(frame_auth, nonce_spaces_are_independent)
 {
     our_frame();
     assert_in();
-    header.nonce_space = 2; /* the same counter again, of another thread */
+    header.nonce_space = 2; /* the same counter in another nonce space */
     nonce_space_init(&nonce_space, KEY_FOR_FRAMES, THEM, 2);
     our_frame();
     assert_in();

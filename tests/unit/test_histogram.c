@@ -3,7 +3,7 @@
 
 #include "headless/base/histogram.h"
 
-/* 58 KiB each: too large for comfort on a stack. */
+/* Static: 58 KiB each, too large for a stack. */
 static struct histogram h, other, whole;
 
 static uint64_t random_state;

@@ -1,4 +1,4 @@
-/* Keys: what a directory holds, and subkeys as another implementation makes them. */
+/* keyring: reading a directory, and subkeys that equal those of another implementation. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <sodium.h>
@@ -60,7 +60,7 @@ static void assert_hex(const uint8_t *bytes, const char *hex)
     cr_assert_str_eq(text, hex);
 }
 
-Test(keyring, subkeys_are_those_of_another_implementation) /* Python's hashlib.blake2b */
+Test(keyring, subkeys_equal_those_of_another_implementation) /* Python's hashlib.blake2b */
 {
     uint8_t subkey[KEY_BYTES];
     struct key key;
@@ -75,7 +75,7 @@ Test(keyring, subkeys_are_those_of_another_implementation) /* Python's hashlib.b
     assert_hex(subkey, "9e33f5a9479e4bfa87a0ea094600c51521e36d6b4b6670a1748d177a87dc6c8e");
 }
 
-Test(keyring, every_field_of_a_subkey_counts)
+Test(keyring, every_input_changes_the_subkey)
 {
     uint8_t subkeys[5][KEY_BYTES];
     struct key key, other;
@@ -95,7 +95,7 @@ Test(keyring, every_field_of_a_subkey_counts)
     }
 }
 
-Test(keyring, a_key_is_base64_or_hex)
+Test(keyring, key_is_base64_or_hex)
 {
     static const char *const same[] = {COUNTING, " \n" COUNTING "\r\n",
                                        "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8", COUNTING_HEX,
@@ -131,7 +131,7 @@ Test(keyring, new_keys_differ_and_can_be_read)
     cr_assert_neq(key.id, 0);
 }
 
-Test(keyring, the_newest_comes_first)
+Test(keyring, newest_key_comes_first)
 {
     static const char *const order[] = {"2026-11", "2026-9", "2026-2", "2025-12"};
 
@@ -148,8 +148,8 @@ Test(keyring, the_newest_comes_first)
     cr_assert_null(keyring_find(&ring, 0));
 }
 
-/* As the kubelet lays a Secret out: ..data is swapped, names are links into it. */
-Test(keyring, a_mounted_secret_is_read)
+/* The layout of a Secret that kubelet mounts: names are links into ..data, which is swapped. */
+Test(keyring, mounted_secret_is_read)
 {
     char path[256];
 
@@ -175,25 +175,25 @@ static void assert_refused(int error, const char *word)
     cr_assert_eq(ring.count, 99, "the ring was touched");
 }
 
-Test(keyring, no_key_is_no_keyring)
+Test(keyring, directory_without_keys_is_refused)
 {
     assert_refused(-ENOENT, "headlessctl key new");
 }
 
-Test(keyring, no_directory_is_no_keyring)
+Test(keyring, missing_directory_is_refused)
 {
     cr_assert_eq(keyring_load("/nonexistent/keys", &ring, why), -ENOENT);
     cr_assert_not_null(strstr(why, "/nonexistent/keys"));
 }
 
-Test(keyring, what_is_no_key_is_named)
+Test(keyring, invalid_key_is_named)
 {
     write_new("good");
     write_file("passphrase", "correct horse battery staple\n");
     assert_refused(-EBADMSG, "passphrase");
 }
 
-Test(keyring, a_long_file_is_no_key)
+Test(keyring, long_file_is_refused)
 {
     char text[2048];
 
@@ -203,20 +203,20 @@ Test(keyring, a_long_file_is_no_key)
     assert_refused(-EBADMSG, "long");
 }
 
-Test(keyring, a_name_must_be_one)
+Test(keyring, invalid_name_is_refused)
 {
     write_new("my key");
     assert_refused(-EINVAL, "my key");
 }
 
-Test(keyring, the_same_key_twice_is_a_mistake)
+Test(keyring, duplicate_key_is_refused)
 {
     write_file("a", COUNTING);
     write_file("b", COUNTING_HEX);
     assert_refused(-EEXIST, "same key");
 }
 
-Test(keyring, nine_keys_are_too_many)
+Test(keyring, nine_keys_are_refused)
 {
     char name[8];
 
@@ -231,7 +231,7 @@ Test(keyring, nine_keys_are_too_many)
     assert_refused(-E2BIG, "8 keys");
 }
 
-Test(keyring, equal_means_names_and_bytes)
+Test(keyring, equal_compares_names_and_bytes)
 {
     struct keyring other;
 

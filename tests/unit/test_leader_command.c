@@ -1,4 +1,4 @@
-/* control: what is a command, what is a probe, what is broken, and what is simply data. */
+/* leader_command: the classes command, probe, bad and data. */
 #include <criterion/criterion.h>
 #include <inttypes.h>
 #include <json-c/json.h>
@@ -171,15 +171,15 @@ static const struct {
     {"probe cut", LITERAL("{\"probe\""), LEADER_COMMAND_CLASS_DATA},
 };
 
-Test(control, each_payload_has_its_class)
+Test(leader_command, each_payload_has_its_class)
 {
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
         cr_expect_eq(class_of(cases[i].payload, cases[i].length), cases[i].class, "%s: %s",
                      cases[i].what, cases[i].payload);
 }
 
-/* A prefix is never taken for the whole, and breaks from data to bad when the key is complete. */
-Test(control, command_truncated_at_every_byte)
+/* A prefix is never a command: it is data until the key is complete, and then bad. */
+Test(leader_command, command_truncated_at_every_byte_is_no_command)
 {
     static const char text[] = "{\"leader\":\"10.0.0.1\",\"if_term\":12,\"key\":\"k\"}";
     size_t whole = sizeof(text) - 1;
@@ -191,7 +191,7 @@ Test(control, command_truncated_at_every_byte)
     cr_expect_eq(class_of(text, whole), LEADER_COMMAND_CLASS_COMMAND);
 }
 
-Test(control, probe_truncated_at_every_byte_is_data)
+Test(leader_command, probe_truncated_at_every_byte_is_data)
 {
     static const char text[] = "{\"probe\":\"abc\",\"pad\":\"xxx\"}";
 
@@ -209,7 +209,7 @@ static struct leader_command command_of(const char *payload)
     return command;
 }
 
-Test(control, command_values_are_read)
+Test(leader_command, command_values_are_read)
 {
     struct leader_command plain = command_of("{\"leader\":\"10.0.0.12\"}");
     struct leader_command full = command_of("{\"mac\":\"m\",\"nonce\":\"n\",\"time\":3,\"key\":"
@@ -221,7 +221,7 @@ Test(control, command_values_are_read)
     cr_assert(full.has_if_term && full.if_term == 0 && full.signing == LEADER_COMMAND_MISSIGNED);
 }
 
-Test(control, if_term_reaches_the_largest_number_and_no_further)
+Test(leader_command, if_term_takes_64_bits_and_no_more)
 {
     struct leader_command largest =
         command_of("{\"leader\":\"a\",\"if_term\":18446744073709551615}");
@@ -229,7 +229,7 @@ Test(control, if_term_reaches_the_largest_number_and_no_further)
     cr_assert_eq(largest.if_term, UINT64_MAX);
 }
 
-Test(control, target_of_63_bytes_fits_and_64_do_not)
+Test(leader_command, target_of_63_bytes_fits_and_64_do_not)
 {
     char text[128];
     int length = snprintf(text, sizeof(text), "{\"leader\":\"%063d\"}", 0);
@@ -248,7 +248,7 @@ static size_t fill(char *out, size_t length, const char *front, char filler, con
     return length;
 }
 
-Test(control, sizes_beyond_the_bounds_are_data)
+Test(leader_command, sizes_beyond_the_bounds_are_data)
 {
     static char text[4096];
     static const char front[] = "{\"leader\":\"a\"", probe[] = "{\"probe\":\"n\",\"pad\":\"";
@@ -260,7 +260,7 @@ Test(control, sizes_beyond_the_bounds_are_data)
     cr_assert_eq(class_of(text, fill(text, 2049, probe, 'x', "\"}")), LEADER_COMMAND_CLASS_DATA);
 }
 
-Test(control, nonce_of_63_bytes_fits_and_64_do_not)
+Test(leader_command, nonce_of_63_bytes_fits_and_64_do_not)
 {
     struct leader_command command;
     struct probe probe;
@@ -273,7 +273,7 @@ Test(control, nonce_of_63_bytes_fits_and_64_do_not)
     cr_assert_eq(class_of(text, (size_t)length), LEADER_COMMAND_CLASS_DATA);
 }
 
-Test(control, outputs_of_other_classes_stay_untouched)
+Test(leader_command, outputs_of_other_classes_stay_untouched)
 {
     struct leader_command command, command_before;
     struct probe probe, probe_before;
@@ -292,23 +292,23 @@ Test(control, outputs_of_other_classes_stay_untouched)
     }
 }
 
-static const struct probe_reply answer = {.nonce = "n1",
-                                          .leader_name = "pod-0",
-                                          .leader_address = "10.0.0.1:12000",
-                                          .via_address = "10.0.0.2:12000",
-                                          .term = 7};
+static const struct probe_reply content = {.nonce = "n1",
+                                           .leader_name = "pod-0",
+                                           .leader_address = "10.0.0.1:12000",
+                                           .via_address = "10.0.0.2:12000",
+                                           .term = 7};
 
-Test(control, probe_answer_is_exactly_this_line)
+Test(leader_command, probe_reply_is_exactly_this_line)
 {
     static const char want[] = "{\"probe\":\"n1\",\"leader\":\"pod-0\",\"address\":"
                                "\"10.0.0.1:12000\",\"via\":\"10.0.0.2:12000\",\"term\":7}\n";
     char out[256];
 
-    cr_assert_eq(probe_reply_put(out, sizeof(out), &answer), sizeof(want) - 1);
+    cr_assert_eq(probe_reply_put(out, sizeof(out), &content), sizeof(want) - 1);
     cr_assert_arr_eq(out, want, sizeof(want) - 1);
 }
 
-Test(control, probe_answer_never_exceeds_its_limit)
+Test(leader_command, probe_reply_never_exceeds_its_limit)
 {
     char out[256];
 
@@ -316,14 +316,14 @@ Test(control, probe_answer_never_exceeds_its_limit)
         size_t written, want = limit >= 91 ? 91 : limit >= 14 ? 14 : 0;
 
         memset(out, 0x55, sizeof(out));
-        written = probe_reply_put(out, limit, &answer);
+        written = probe_reply_put(out, limit, &content);
         cr_assert_eq(written, want, "%zu within %zu", written, limit);
         cr_assert_eq(out[limit], 0x55, "nothing is written behind the limit");
         cr_assert(written != 14 || memcmp(out, "{\"probe\":\"n1\"}", 14) == 0);
     }
 }
 
-Test(control, probe_answer_with_odd_names_is_still_json)
+Test(leader_command, probe_reply_with_odd_names_is_json)
 {
     const struct probe_reply odd = {.nonce = "n",
                                     .leader_name = "a\"b\\c\n\xc3\xa9",

@@ -1,4 +1,4 @@
-/* control: what of a command is its signature. Whether it is right: test_sign.c */
+/* leader_command: parsing of signatures. test_sign.c verifies them. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>
@@ -42,7 +42,7 @@ Test(leader_command_signature, signatures_are_read)
                  "up to the comma, white space included");
 }
 
-Test(leader_command_signature, members_of_a_signature_in_any_order_but_mac_last)
+Test(leader_command_signature, mac_is_last_and_other_members_have_any_order)
 {
     static const char *const parts[] = {"\"key\":\"k\"", "\"time\":1", NONCE};
     char text[256];
@@ -59,7 +59,7 @@ Test(leader_command_signature, members_of_a_signature_in_any_order_but_mac_last)
     }
 }
 
-Test(leader_command_signature, three_quarters_of_a_signature_are_none)
+Test(leader_command_signature, incomplete_signature_is_missigned)
 {
     static const char *const parts[] = {"\"key\":\"k\"", "\"time\":1", NONCE, MAC};
     char text[256];
@@ -73,7 +73,7 @@ Test(leader_command_signature, three_quarters_of_a_signature_are_none)
     }
 }
 
-Test(leader_command_signature, signatures_that_are_no_hex_or_too_long)
+Test(leader_command_signature, invalid_hex_and_long_keys_are_missigned)
 {
     static const char *const others[] = {
         "\"key\":\"k\",\"time\":1,\"nonce\":\"0123456789abcde\"," MAC,
@@ -93,7 +93,7 @@ Test(leader_command_signature, signatures_that_are_no_hex_or_too_long)
     }
 }
 
-Test(leader_command_signature, members_of_a_signature_twice_are_refused)
+Test(leader_command_signature, duplicate_members_of_a_signature_are_refused)
 {
     static const char *const parts[] = {"\"key\":\"k\"", "\"time\":1", NONCE, MAC};
     struct leader_command command;

@@ -1,4 +1,4 @@
-/* log: each event is one line, in JSON always valid JSON, whatever the message holds. */
+/* log: each event is one line, and valid JSON with any message. */
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <json-c/json.h>
@@ -15,7 +15,7 @@
 static int captured = -1;
 static int real_stderr = -1;
 
-/* Standard error into memory until the text is taken. Each test is its own process. */
+/* Redirect standard error to memory until the text is taken. Each test is its own process. */
 static void capture_start(void)
 {
     captured = memfd_create("stderr", MFD_CLOEXEC);
@@ -115,7 +115,7 @@ Test(log, text_line_cannot_be_forged_by_a_message)
     cr_assert_not_null(strstr(line, "Z error odd: a?error forged: b??[2J\n"), "%s", line);
 }
 
-/* Messages of growing length, of characters that grow when escaped and of such that do not. */
+/* Messages of growing length, of characters that grow when escaped and of others. */
 Test(log, long_lines_are_cut_and_stay_lines)
 {
     static const struct {
@@ -211,7 +211,7 @@ Test(log, lines_of_threads_do_not_mix, .timeout = 30)
     free(rest);
 }
 
-Test(log, limit_lets_one_line_a_period_through_and_counts_the_rest)
+Test(log, limit_passes_one_line_a_period_and_counts_the_rest)
 {
     struct log_limit limit = {.period_ns = 100};
     uint64_t suppressed = 99;
@@ -237,9 +237,9 @@ Test(log, limit_lets_one_line_a_period_through_and_counts_the_rest)
     cr_assert_eq(log_count().suppressed, 3, "what is not written anyway is not counted");
 }
 
-/* ---- each place in the code has a budget ---- */
+/* ---- each place in the code has a token bucket ---- */
 
-Test(log, a_place_has_a_burst_and_gets_a_line_back_each_period)
+Test(log, place_has_a_burst_and_regains_a_line_each_period)
 {
     struct log_place place = {0};
     uint64_t suppressed = 99, now_ns = 5000 * LOG_PERIOD_NS;
@@ -272,7 +272,7 @@ static void say_other(void)
     log_warn("other", "%s", "first");
 }
 
-Test(log, who_floods_one_place_silences_no_other)
+Test(log, flood_at_one_place_does_not_suppress_another)
 {
     const char *text;
     char *line;
@@ -291,8 +291,8 @@ Test(log, who_floods_one_place_silences_no_other)
     cr_assert_not_null(line);
 }
 
-/* Those of a level that is off need no budget. */
-Test(log, what_is_not_written_anyway_is_not_counted)
+/* Lines of a level that is off take nothing from a budget. */
+Test(log, lines_of_a_level_that_is_off_are_not_counted)
 {
     log_init(LOG_LEVEL_ERROR, LOG_FORMAT_TEXT);
     for (int i = 0; i < 2 * LOG_BURST; i++)
@@ -300,7 +300,7 @@ Test(log, what_is_not_written_anyway_is_not_counted)
     cr_assert_eq(log_count().suppressed, 0);
 }
 
-Test(log, the_line_after_a_gap_tells_how_many_are_missing, .timeout = 30)
+Test(log, line_after_suppressed_ones_tells_their_number, .timeout = 30)
 {
     struct log_place place = {0};
     const struct timespec period = {.tv_nsec = LOG_PERIOD_NS / 10};
@@ -333,7 +333,7 @@ Test(log, lines_of_a_text_are_lines_of_the_log)
     cr_assert_not_null(strstr(said, " error config_error: rest\n"), "%s", said);
 }
 
-/* ---- every line ends in one count ---- */
+/* ---- counts: every line ends in exactly one ---- */
 
 Test(log, lines_are_counted_by_level)
 {
@@ -354,8 +354,8 @@ Test(log, lines_are_counted_by_level)
     cr_assert_eq(counts.suppressed + counts.failed, 0);
 }
 
-/* A pipe whose reader is behind, and one whose reader has gone. */
-Test(log, what_standard_error_does_not_take_is_counted)
+/* A pipe that is full, and one whose reader has closed it. */
+Test(log, lines_that_standard_error_refuses_are_counted)
 {
     char block[4096] = "";
     int ends[2], before = dup(STDERR_FILENO);

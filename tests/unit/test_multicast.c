@@ -47,7 +47,7 @@ static void say(const struct udp_socket *from, const struct address *group)
     cr_assert_eq(udp_send_one(from, group, &nowhere, "hello", 5), 0);
 }
 
-/* How many datagrams are there? */
+/* The number of datagrams that wait. */
 static size_t take_all(const struct udp_socket *socket)
 {
     char text[16];
@@ -58,7 +58,7 @@ static size_t take_all(const struct udp_socket *socket)
     return n;
 }
 
-Test(multicast, each_socket_of_a_group_gets_one_and_no_other_does)
+Test(multicast, each_socket_of_a_group_gets_one_copy_and_no_other_does)
 {
     struct udp_socket client = open_at("127.0.0.1:0"), wildcard = open_at("[::]:0");
     const struct address group = address_with_port(at("239.78.1.1"), wildcard.local.port);
@@ -85,7 +85,7 @@ Test(multicast, each_socket_of_a_group_gets_one_and_no_other_does)
     udp_close(&another);
 }
 
-Test(multicast, a_wildcard_socket_shares_only_when_told)
+Test(multicast, wildcard_socket_shares_its_port_only_on_request)
 {
     struct udp_socket wildcard = open_at("[::]:0"), socket;
     const struct address group = address_with_port(at("239.78.1.1"), wildcard.local.port);
@@ -99,7 +99,7 @@ Test(multicast, a_wildcard_socket_shares_only_when_told)
     udp_close(&wildcard);
 }
 
-Test(multicast, loopback_addresses_are_of_lo)
+Test(multicast, loopback_addresses_belong_to_lo)
 {
     const struct address listed = at("127.0.0.1"), unlisted = at("127.0.78.1"),
                          foreign = at("192.0.2.1");
@@ -117,7 +117,7 @@ Test(multicast, loopback_addresses_are_of_lo)
     cr_assert_eq(multicast_find_interface(""), MULTICAST_ANY_INTERFACE);
 }
 
-Test(multicast, where_it_cannot_be_joined_is_told)
+Test(multicast, join_fails_where_no_multicast_is_possible)
 {
     const struct address group = at("239.78.1.1:12078"), link = at("[ff02::1234]:12078");
     struct udp_socket socket;

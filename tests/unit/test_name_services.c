@@ -6,7 +6,7 @@
 
 #include "headless/secure/name_services.h"
 
-/* glibc brings these two, and nothing loads them by itself. */
+/* Two modules of glibc, which are not loaded by default. */
 #define A_MODULE       "libnss_compat.so.2"
 #define ANOTHER_MODULE "libnss_hesiod.so.2"
 
@@ -48,7 +48,7 @@ static bool is_loaded(const char *module)
     return handle != NULL;
 }
 
-Test(name_services, the_hosts_are_found_by_modules_that_stay)
+Test(name_services, modules_of_hosts_are_loaded_and_stay)
 {
     cr_assert_not(is_loaded(A_MODULE));
     cr_assert_eq(load("passwd: hesiod\n# hosts: hesiod\n  hosts:\tcompat [NOTFOUND=return] nosuch "
@@ -58,13 +58,13 @@ Test(name_services, the_hosts_are_found_by_modules_that_stay)
     cr_assert_not(is_loaded(ANOTHER_MODULE));
 }
 
-Test(name_services, brackets_may_touch_the_words)
+Test(name_services, brackets_may_follow_without_space)
 {
     cr_assert_eq(load("hosts: compat[UNAVAIL=return  SUCCESS=continue]hesiod"), 2);
     cr_assert(is_loaded(ANOTHER_MODULE));
 }
 
-Test(name_services, whatever_else_is_there_loads_nothing)
+Test(name_services, other_lines_load_nothing)
 {
     static const char *const texts[] = {
         "",

@@ -1,7 +1,7 @@
 /*
- * outbox: every way in which sendmmsg can fail, by a scripted sendmmsg (linked with --wrap).
- * Whatever one message suffers, the rest of its batch must go out, in order, and every message must
- * be counted once.
+ * outbox: every error of sendmmsg, by a scripted sendmmsg (linked with --wrap). After the failure
+ * of one message the rest of its batch must be sent, in order, and every message must be counted
+ * once.
  */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -16,7 +16,7 @@
 static const int *script;
 static size_t script_length, calls, polls;
 static int poll_result;
-static char sent[64]; /* first payload byte of each message that left */
+static char sent[64]; /* first payload byte of each message sent */
 static size_t sent_count;
 
 int __wrap_sendmmsg(int fd, struct mmsghdr *headers, unsigned count, int flags);
@@ -69,7 +69,7 @@ static void run(const int *steps, size_t count)
     calls = sent_count = polls = 0;
     cr_assert_eq(outbox_init(&outbox, &test_socket, MESSAGES, 1), 0);
     for (size_t i = 0; i < MESSAGES; i++)
-        add(i, (uint32_t)(i + 1)); /* weights 1..5: who was counted where is told by the sum */
+        add(i, (uint32_t)(i + 1)); /* weights 1..5: each sum of weights identifies the messages */
     outbox_flush(&outbox);
     sent[sent_count] = '\0';
 }
@@ -105,7 +105,7 @@ static void teardown(void)
 
 TestSuite(outbox, .init = setup, .fini = teardown, .timeout = 20);
 
-Test(outbox, a_batch_leaves_in_one_call)
+Test(outbox, batch_is_sent_by_one_call)
 {
     RUN(MESSAGES);
     cr_assert_str_eq(sent, "abcde");
@@ -113,28 +113,28 @@ Test(outbox, a_batch_leaves_in_one_call)
     cr_assert_eq(outbox.tally[OUTBOX_REQUESTS].messages, MESSAGES);
 }
 
-Test(outbox, a_partial_send_goes_on_with_the_first_unsent)
+Test(outbox, partial_send_continues_at_the_first_unsent)
 {
     RUN(2, 1);
     cr_assert_str_eq(sent, "abcde");
     cr_assert_eq(calls, 3);
 }
 
-Test(outbox, interrupted_is_no_failure)
+Test(outbox, interrupted_send_is_repeated)
 {
     RUN(-EINTR, -EINTR, 3, -EINTR);
     cr_assert_str_eq(sent, "abcde");
 }
 
-Test(outbox, a_pending_refusal_costs_one_retry_and_no_message)
+Test(outbox, pending_refusal_costs_one_retry_and_no_message)
 {
     RUN(2, -ECONNREFUSED, 3);
     cr_assert_str_eq(sent, "abcde");
     cr_assert_eq(FAILED(UDP_ERROR_REFUSED), 0);
 }
 
-/* Forged, or for many to whom we sent before. */
-Test(outbox, a_burst_of_refusals_costs_no_message)
+/* Forged ICMP errors, or those of many earlier datagrams. */
+Test(outbox, burst_of_refusals_costs_no_message)
 {
     RUN(1, -ECONNREFUSED, -EHOSTUNREACH, -ECONNREFUSED, -ENETUNREACH, -EHOSTDOWN, -ECONNREFUSED, 1,
         -ECONNREFUSED, -ECONNREFUSED, 3);
@@ -144,21 +144,21 @@ Test(outbox, a_burst_of_refusals_costs_no_message)
 
 #define FOUR_TIMES(what) what, what, what, what
 
-Test(outbox, refused_without_end_loses_that_message_alone)
+Test(outbox, endless_refusals_lose_only_that_message)
 {
     RUN(1, FOUR_TIMES(FOUR_TIMES(-ECONNREFUSED)), -ECONNREFUSED, 3);
     cr_assert_str_eq(sent, "acde");
     cr_assert_eq(FAILED(UDP_ERROR_REFUSED), 2);
 }
 
-/* ICMP says these too. */
-Test(outbox, a_pending_report_of_size_or_filter_costs_no_message)
+/* ICMP reports these errors, too. */
+Test(outbox, pending_size_or_filter_error_costs_no_message)
 {
     RUN(2, -EMSGSIZE, 2, -EACCES);
     cr_assert_str_eq(sent, "abcde");
 }
 
-Test(outbox, too_big_loses_that_message_alone)
+Test(outbox, too_big_loses_only_that_message)
 {
     RUN(2, -EMSGSIZE, -EMSGSIZE, 2);
     cr_assert_str_eq(sent, "abde");
@@ -166,14 +166,14 @@ Test(outbox, too_big_loses_that_message_alone)
     cr_assert_eq(polls, 0);
 }
 
-Test(outbox, denied_by_a_firewall_loses_that_message_alone)
+Test(outbox, denied_by_a_firewall_loses_only_that_message)
 {
     RUN(-EPERM, -EPERM, 4);
     cr_assert_str_eq(sent, "bcde");
     cr_assert_eq(FAILED(UDP_ERROR_DENIED), 1);
 }
 
-Test(outbox, a_full_buffer_is_waited_for)
+Test(outbox, flush_waits_for_a_full_buffer)
 {
     RUN(1, -EAGAIN, 4);
     cr_assert_str_eq(sent, "abcde");
@@ -181,13 +181,13 @@ Test(outbox, a_full_buffer_is_waited_for)
     cr_assert_eq(FAILED(UDP_ERROR_FULL), 0);
 }
 
-Test(outbox, no_buffers_is_tried_again_although_the_socket_stays_writable)
+Test(outbox, enobufs_is_retried_although_the_socket_is_writable)
 {
     RUN(-ENOBUFS, 5);
     cr_assert_str_eq(sent, "abcde");
 }
 
-Test(outbox, a_buffer_that_stays_full_is_waited_for_once_a_flush)
+Test(outbox, flush_waits_once_for_a_buffer_that_stays_full)
 {
     poll_result = 0;
     RUN(-EAGAIN, -EAGAIN, -EAGAIN, 2);
@@ -196,7 +196,7 @@ Test(outbox, a_buffer_that_stays_full_is_waited_for_once_a_flush)
     cr_assert_eq(FAILED(UDP_ERROR_FULL), 1 + 2 + 3);
 }
 
-Test(outbox, no_route_is_counted_and_the_rest_goes_out)
+Test(outbox, no_route_is_counted_and_the_rest_is_sent)
 {
     RUN(1, -ENETDOWN, 3);
     cr_assert_str_eq(sent, "acde");
@@ -210,7 +210,7 @@ Test(outbox, every_message_failing_ends_the_flush)
     cr_assert_eq(FAILED(UDP_ERROR_FATAL), 5);
 }
 
-Test(outbox, a_full_outbox_flushes_itself)
+Test(outbox, full_outbox_flushes_itself)
 {
     run(NULL, 0);
     for (size_t i = 0; i < MESSAGES + 1; i++)
@@ -219,7 +219,7 @@ Test(outbox, a_full_outbox_flushes_itself)
     cr_assert_eq(outbox.tally[OUTBOX_REQUESTS].messages, 2 * MESSAGES);
 }
 
-Test(outbox, an_address_of_another_family_fails_at_once)
+Test(outbox, address_of_another_family_fails_at_once)
 {
     struct address v6 = address_any(ADDRESS_V6);
 
@@ -233,7 +233,7 @@ Test(outbox, an_address_of_another_family_fails_at_once)
     cr_assert_eq(outbox.tally[OUTBOX_REPLIES].failed[UDP_ERROR_FAILED], 7);
 }
 
-Test(outbox, errors_have_one_meaning_each)
+Test(outbox, each_errno_has_one_class)
 {
     cr_assert_eq(udp_classify_error(EINTR), UDP_ERROR_INTERRUPTED);
     cr_assert_eq(udp_classify_error(ECONNREFUSED), UDP_ERROR_REFUSED);

@@ -1,7 +1,7 @@
 /*
- * outbox: gso_batches. A scripted sendmmsg (linked with --wrap) that takes or refuses what it is given;
- * what it took is cut into datagrams as the kernel would, and written down as text: the first byte
- * of each datagram and its length, "|" between messages.
+ * outbox: GSO batches. A scripted sendmmsg (linked with --wrap) takes or refuses messages; it cuts
+ * those that it takes into datagrams as the kernel would, and logs them as text: the first byte of
+ * each datagram and its length, "|" between messages.
  */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -54,7 +54,8 @@ static void write_down(struct msghdr *header)
     if (segment == 0)
         segment = length;
     else
-        cr_assert_leq((length + segment - 1) / segment, GSO_BATCH_MAX, "too long a train");
+        cr_assert_leq((length + segment - 1) / segment, GSO_BATCH_MAX,
+                      "a GSO batch that is too long");
     log_length += (size_t)snprintf(sent_log + log_length, sizeof(sent_log) - log_length, "|%s",
                                    has_source ? "@" : "");
     for (size_t at = 0; at < length || at == 0; at += segment ? segment : 1)
@@ -150,7 +151,7 @@ static uint64_t counted(void)
     return sum;
 }
 
-Test(gso_batch, equal_neighbours_leave_as_one)
+Test(gso_batch, equal_neighbours_are_one_message)
 {
     for (int i = 0; i < 4; i++)
         add(100);
@@ -162,7 +163,7 @@ Test(gso_batch, equal_neighbours_leave_as_one)
     cr_assert_eq(outbox.tally[OUTBOX_REPLIES].messages, 4);
 }
 
-Test(gso_batch, a_shorter_one_is_the_last)
+Test(gso_batch, shorter_datagram_is_the_last)
 {
     add(100);
     add(100);
@@ -173,7 +174,7 @@ Test(gso_batch, a_shorter_one_is_the_last)
     cr_assert_str_eq(sent_log, "|a100 b100 c40 |d40 |e100 ");
 }
 
-Test(gso_batch, a_longer_one_begins_the_next)
+Test(gso_batch, longer_datagram_begins_the_next)
 {
     add(40);
     add(100);
@@ -182,7 +183,7 @@ Test(gso_batch, a_longer_one_begins_the_next)
     cr_assert_str_eq(sent_log, "|a40 |b100 c100 ");
 }
 
-Test(gso_batch, an_empty_datagram_stays_one)
+Test(gso_batch, empty_datagram_is_not_batched)
 {
     add(0);
     add(0);
@@ -193,7 +194,7 @@ Test(gso_batch, an_empty_datagram_stays_one)
     cr_assert_eq(outbox.tally[OUTBOX_REPLIES].messages, 4);
 }
 
-Test(gso_batch, each_address_has_its_own)
+Test(gso_batch, each_address_has_its_own_batch)
 {
     add_to(&there, &here, 10);
     add_to(&there, &here, 10);
@@ -205,7 +206,7 @@ Test(gso_batch, each_address_has_its_own)
     cr_assert_str_eq(sent_log, "|@a10 b10 |@c10 |@d10 |e10 f10 ", "%s", sent_log);
 }
 
-Test(gso_batch, is_64_datagrams_at_most)
+Test(gso_batch, has_at_most_64_datagrams)
 {
     for (int i = 0; i < 130; i++)
         add(1);
@@ -215,7 +216,7 @@ Test(gso_batch, is_64_datagrams_at_most)
     cr_assert_eq(outbox.sends.calls, 1);
 }
 
-Test(gso_batch, is_as_long_as_the_option_allows)
+Test(gso_batch, has_at_most_gso_max_datagrams)
 {
     outbox.gso_max = 3;
     for (int i = 0; i < 7; i++)
@@ -224,7 +225,7 @@ Test(gso_batch, is_as_long_as_the_option_allows)
     cr_assert_str_eq(sent_log, "|a9 b9 c9 |d9 e9 f9 |g9 ");
 }
 
-Test(gso_batch, is_one_message_of_65507_bytes_at_most)
+Test(gso_batch, has_at_most_65507_bytes)
 {
     for (int i = 0; i < 50; i++)
         add(1400);
@@ -233,7 +234,7 @@ Test(gso_batch, is_one_message_of_65507_bytes_at_most)
     cr_assert_eq(counted(), 50);
 }
 
-Test(gso_batch, datagrams_larger_than_the_path_are_none)
+Test(gso_batch, datagrams_larger_than_the_path_are_not_batched)
 {
     add(OUTBOX_SEGMENT_MAX + 1);
     add(OUTBOX_SEGMENT_MAX + 1);
@@ -244,7 +245,7 @@ Test(gso_batch, datagrams_larger_than_the_path_are_none)
     cr_assert_eq(outbox.sends.gso_batches, 4);
 }
 
-Test(gso_batch, that_is_too_big_goes_singly_and_the_next_do_not)
+Test(gso_batch, too_big_is_sent_singly_and_the_next_is_batched)
 {
     refuse_gso_with = EMSGSIZE;
     refusals_left = 2;
@@ -259,7 +260,7 @@ Test(gso_batch, that_is_too_big_goes_singly_and_the_next_do_not)
     cr_assert_eq(counted(), 5);
 }
 
-Test(gso_batch, singly_each_has_its_own_fate)
+Test(gso_batch, sent_singly_each_datagram_succeeds_or_fails)
 {
     refuse_all_with = EMSGSIZE;
     add(100);
@@ -269,7 +270,7 @@ Test(gso_batch, singly_each_has_its_own_fate)
     cr_assert_eq(outbox.tally[OUTBOX_REPLIES].failed[UDP_ERROR_TOO_BIG], 2);
 }
 
-Test(gso_batch, keeps_its_source_when_it_goes_singly)
+Test(gso_batch, keeps_its_source_when_sent_singly)
 {
     refuse_gso_with = EPERM;
     add_to(&there, &here, 10);
@@ -278,8 +279,8 @@ Test(gso_batch, keeps_its_source_when_it_goes_singly)
     cr_assert_str_eq(sent_log, "|@a10 |@b10 ", "%s", sent_log);
 }
 
-/* Behind two messages, in one gso_batch with them. */
-Test(gso_batch, a_run_goes_singly_too)
+/* Behind two messages, in one GSO batch with them. */
+Test(gso_batch, run_is_sent_singly_too)
 {
     static uint8_t run[] = "0123456789ABCDEFGHIJKLM";
     const struct outbox_message message = {
@@ -302,7 +303,7 @@ Test(gso_batch, a_run_goes_singly_too)
     cr_assert_eq(counted(), 8);
 }
 
-Test(gso_batch, is_given_up_where_the_kernel_cannot)
+Test(gso_batch, is_disabled_where_the_kernel_cannot)
 {
     refuse_gso_with = EIO;
     for (int i = 0; i < 3; i++)
@@ -318,7 +319,7 @@ Test(gso_batch, is_given_up_where_the_kernel_cannot)
     cr_assert_eq(counted(), 6);
 }
 
-Test(gso_batch, invalid_is_for_good_only_where_it_cannot_mean_too_big)
+Test(gso_batch, einval_disables_only_for_sizes_that_every_path_takes)
 {
     refuse_gso_with = EINVAL;
     add(OUTBOX_SEGMENT_SAFE + 1);
@@ -332,7 +333,7 @@ Test(gso_batch, invalid_is_for_good_only_where_it_cannot_mean_too_big)
     cr_assert_eq(counted(), 4);
 }
 
-Test(gso_batch, a_pending_refusal_costs_it_nothing)
+Test(gso_batch, pending_refusal_costs_no_datagram)
 {
     refuse_all_with = ECONNREFUSED;
     refusals_left = 1;
@@ -343,7 +344,7 @@ Test(gso_batch, a_pending_refusal_costs_it_nothing)
     cr_assert(outbox.may_be_refused);
 }
 
-Test(gso_batch, refused_without_end_is_counted_whole)
+Test(gso_batch, endless_refusals_count_every_datagram)
 {
     refuse_all_with = ECONNREFUSED;
     add(5);
@@ -353,7 +354,7 @@ Test(gso_batch, refused_without_end_is_counted_whole)
     cr_assert_eq(outbox.tally[OUTBOX_REPLIES].failed[UDP_ERROR_REFUSED], 2);
 }
 
-Test(gso_batch, a_full_socket_is_waited_for_and_the_train_stays_whole)
+Test(gso_batch, flush_waits_for_a_full_socket_and_keeps_the_batch)
 {
     refuse_all_with = EAGAIN;
     refusals_left = 1;
@@ -365,7 +366,7 @@ Test(gso_batch, a_full_socket_is_waited_for_and_the_train_stays_whole)
 
 static uint8_t big[70000];
 
-/* Some messages and runs of messages out of big: runs as such, or message by message. */
+/* Random messages and runs of messages out of big: runs as such, or message by message. */
 static void add_by_chance(unsigned seed, bool as_runs)
 {
     static const size_t sizes[] = {1, 10, 10, 10, 100, 1400, 1500};
@@ -396,7 +397,7 @@ static void add_by_chance(unsigned seed, bool as_runs)
     outbox_flush(&outbox);
 }
 
-Test(gso_batch, a_run_is_the_same_as_its_messages)
+Test(gso_batch, run_equals_its_messages)
 {
     static char one_by_one[sizeof(sent_log)];
 

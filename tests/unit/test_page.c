@@ -193,7 +193,7 @@ Test(page, options_are_shown_or_said_to_be_none)
 /* The requests and answers of each edge, in the order in which they are drawn. */
 static void expect_ways(const char *const totals[6])
 {
-    const char *at = strstr(text, "<svg class=\"lying\"");
+    const char *at = strstr(text, "<svg class=\"flow\"");
 
     for (size_t i = 0; i < 6; i++) {
         char total[64];

@@ -1,4 +1,4 @@
-/* Peer messages as bytes: known answers, round trips, everything that is malformed. */
+/* peer: known bytes, round trips, and every malformed message. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>
@@ -23,7 +23,7 @@ static struct election_member make_member(uint64_t instance, const char *ip, con
     return member;
 }
 
-/* A message of this type in which every field has a value, also those that the type has not. */
+/* A message of this type in which every field has a value, even if the type does not have it. */
 static void fill(uint8_t type)
 {
     message = (struct election_message){
@@ -104,15 +104,15 @@ static void assert_bytes(const char *hex)
     "0000000000000007" \
     "00000002"
 
-/* ---- known answers ---- */
+/* ---- known bytes ---- */
 
-Test(peer, leave_is_header_and_common)
+Test(peer, bytes_of_leave)
 {
     put(ELECTION_LEAVE);
     assert_bytes(HEADER("10", "2001") COMMON);
 }
 
-Test(peer, vote)
+Test(peer, bytes_of_vote)
 {
     put(ELECTION_VOTE);
     assert_bytes(HEADER("0d", "2001") COMMON "00000000075bcd15"
@@ -122,7 +122,7 @@ Test(peer, vote)
                                              "0000000000000006");
 }
 
-Test(peer, heartbeat)
+Test(peer, bytes_of_heartbeat)
 {
     put(ELECTION_HEARTBEAT);
     assert_bytes(HEADER("03", "2001") COMMON "00000000075bcd15"
@@ -137,7 +137,7 @@ Test(peer, heartbeat)
                                              "010000000000000020");
 }
 
-Test(peer, here)
+Test(peer, bytes_of_hello)
 {
     put(ELECTION_HELLO);
     assert_bytes(HEADER("02", "2001") COMMON "00000000075bcd15"
@@ -151,7 +151,7 @@ Test(peer, here)
                                              "706f642d31");
 }
 
-Test(peer, list_page)
+Test(peer, bytes_of_list_page)
 {
     put(ELECTION_LIST_PAGE);
     assert_bytes(HEADER("06", "2001") COMMON "0046"
@@ -181,7 +181,7 @@ Test(peer, list_page)
 
 /* ---- round trips ---- */
 
-Test(peer, what_is_read_is_what_was_written)
+Test(peer, every_type_round_trips)
 {
     for (uint8_t type = 1; type < ELECTION_MESSAGE_COUNT; type++) {
         uint8_t again[PEER_BYTES_MAX];
@@ -199,7 +199,7 @@ Test(peer, what_is_read_is_what_was_written)
     }
 }
 
-Test(peer, fields_that_a_type_has_not_are_zero)
+Test(peer, fields_that_a_type_lacks_are_zero)
 {
     put(ELECTION_ACK);
     cr_assert_eq(open_it(), PEER_OK);
@@ -234,24 +234,24 @@ Test(peer, every_count_of_members_has_its_bitmaps)
     }
 }
 
-Test(peer, nobody_is_answered_with_more_than_he_sent)
+Test(peer, reply_is_never_longer_than_its_request)
 {
     char longest[ELECTION_NAME_MAX];
-    size_t who, here;
+    size_t discover, hello;
 
     memset(longest, 'x', sizeof(longest) - 1);
     longest[sizeof(longest) - 1] = '\0';
     put(ELECTION_DISCOVER);
-    who = length;
+    discover = length;
     fill(ELECTION_HELLO);
     members[0] = make_member(1, "fd00::1", longest);
     cr_assert_eq(address_parse_ip("fd00::2", &message.leader_address), 0);
-    here = peer_put(bytes, CLUSTER, &message, members);
-    cr_assert_leq(here, who);
-    cr_assert_eq(who, PEER_WHO_BYTES);
+    hello = peer_put(bytes, CLUSTER, &message, members);
+    cr_assert_leq(hello, discover);
+    cr_assert_eq(discover, PEER_DISCOVER_BYTES);
 }
 
-Test(peer, a_token_is_beside_the_message)
+Test(peer, token_does_not_change_the_message)
 {
     struct peer_header header;
 
@@ -269,9 +269,9 @@ Test(peer, a_token_is_beside_the_message)
     cr_assert_not(peer_read_header(bytes, PEER_HEADER_BYTES, &header));
 }
 
-/* ---- what is refused ---- */
+/* ---- refusals ---- */
 
-Test(peer, cut_short_or_longer)
+Test(peer, another_length_is_malformed)
 {
     for (uint8_t type = 1; type < ELECTION_MESSAGE_COUNT; type++) {
         size_t whole;
@@ -286,7 +286,7 @@ Test(peer, cut_short_or_longer)
     }
 }
 
-Test(peer, another_version_or_cluster)
+Test(peer, version_and_cluster_have_their_verdicts)
 {
     put(ELECTION_PROBE);
     bytes[2] = 2;
@@ -298,7 +298,7 @@ Test(peer, another_version_or_cluster)
     assert_refused("magic");
 }
 
-Test(peer, heartbeats_and_acks_tell_of_the_order)
+Test(peer, only_heartbeats_and_acks_have_the_flags_of_the_order)
 {
     const uint8_t types[] = {ELECTION_HEARTBEAT, ELECTION_ACK};
 
@@ -311,7 +311,7 @@ Test(peer, heartbeats_and_acks_tell_of_the_order)
     }
 }
 
-/* refuse WHAT TYPE: bytes[at] becomes value, and the message is none. */
+/* Set bytes[at] to value: the message must be malformed. */
 static void refuse(const char *what, uint8_t type, size_t at, uint8_t value)
 {
     put(type);
@@ -320,7 +320,7 @@ static void refuse(const char *what, uint8_t type, size_t at, uint8_t value)
     assert_refused(what);
 }
 
-Test(peer, what_cannot_be_meant)
+Test(peer, impossible_values_are_malformed)
 {
     const size_t body = PEER_HEADER_BYTES + PEER_COMMON_BYTES;
 
@@ -329,7 +329,7 @@ Test(peer, what_cannot_be_meant)
     refuse("a flag of heartbeats and ACKs", ELECTION_PROBE, 4, 0x40);
     refuse("the other one", ELECTION_VOTE_REPLY, 4, 0x80);
     refuse("reserved", ELECTION_PROBE, 7, 1);
-    refuse("from nobody", ELECTION_PROBE, 23, 0);
+    refuse("from no instance", ELECTION_PROBE, 23, 0);
     refuse("no misses", ELECTION_VOTE, body + 16, 0);
     refuse("an interval of centuries", ELECTION_VOTE, body + 8, 1);
     refuse("a cause beyond all", ELECTION_HEARTBEAT, body + 17, 64);
@@ -338,7 +338,7 @@ Test(peer, what_cannot_be_meant)
     refuse("no card", ELECTION_HELLO, body + 21, 0);
     refuse("two cards", ELECTION_HELLO, body + 21, 2);
     refuse("a family that is none", ELECTION_HELLO, body + 16, 5);
-    refuse("eligible in another spelling", ELECTION_HELLO, body + 22 + 8, 2);
+    refuse("another encoding of eligible", ELECTION_HELLO, body + 22 + 8, 2);
     refuse("an instance of 0", ELECTION_HELLO, body + 22 + 7, 0);
     refuse("a space in a name", ELECTION_HELLO, body + 22 + 15, ' ');
     refuse("a NUL in a name", ELECTION_HELLO, body + 22 + 16, 0);
@@ -348,11 +348,11 @@ Test(peer, what_cannot_be_meant)
     refuse("members beyond the count", ELECTION_LIST_PAGE, body + 1, 7);
     refuse("a floor beyond all", ELECTION_LIST_PAGE, body + 2, 1);
     refuse("a first beyond all", ELECTION_LIST_REQUEST, body, 1);
-    refuse("padding that is not zero", ELECTION_DISCOVER, PEER_WHO_BYTES - 1, 1);
+    refuse("padding that is not zero", ELECTION_DISCOVER, PEER_DISCOVER_BYTES - 1, 1);
 }
 
-/* Pages of four that would never end; each is refused, wherever it claims to begin. */
-Test(peer, a_list_of_a_thousand_is_none)
+/* Pages of four of an endless list: each is refused, at any claimed beginning. */
+Test(peer, list_of_a_thousand_is_malformed)
 {
     for (uint16_t first = 0; first < 1000; first += ELECTION_PAGE) {
         fill(ELECTION_LIST_PAGE);
@@ -371,7 +371,7 @@ Test(peer, a_list_of_a_thousand_is_none)
     assert_refused("one more");
 }
 
-Test(peer, ipv4_in_ipv6_is_not_a_spelling)
+Test(peer, ipv4_mapped_into_ipv6_is_malformed)
 {
     fill(ELECTION_HELLO);
     members[0] = make_member(1, "fd00::1", "x");

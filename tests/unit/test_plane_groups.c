@@ -31,7 +31,7 @@ static void setup_groups(void)
     for (int i = 0; i < PODS; i++) {
         join(&configs[i]);
         reopen(i);
-        cr_assert_eq(groups_joined(&data_planes[i].groups), 1);
+        cr_assert_eq(multicast_groups_joined(&data_planes[i].groups), 1);
     }
 }
 
@@ -199,7 +199,7 @@ Test(plane_groups, who_has_left_is_given_what_had_come_and_no_more)
 {
     publish_both(A, 1);
     say_to_group(&client, "before");
-    groups_leave(&data_planes[A].groups);
+    multicast_groups_leave(&data_planes[A].groups);
     say_to_group(&client, "after");
     run_both();
     expect_answer("before", A);
@@ -216,7 +216,7 @@ Test(plane_groups, wildcard_sockets_get_none_of_it)
     configs[A].bind = address_any(ADDRESS_V6);
     configs[A].self = ip("127.0.0.1");
     reopen(A);
-    cr_assert_eq(groups_joined(&data_planes[A].groups), 1);
+    cr_assert_eq(multicast_groups_joined(&data_planes[A].groups), 1);
     cr_assert_eq(data_plane_open(&data_planes[B], &configs[B], &supervisor_wakers[B]), -EADDRINUSE,
                  "nobody else may have a part of the data port");
     publish(A, A, 1, 0);
@@ -244,7 +244,7 @@ Test(plane_groups, a_group_that_cannot_be_joined_is_left_out)
     groups->list[0] = (struct config_group){.address = ip("239.77.1.2"), .interface = "nosuch"};
     groups->list[1] = (struct config_group){.address = ip("239.77.1.3"), .interface = "9999999"};
     reopen(A);
-    cr_assert_eq(groups_joined(&data_planes[A].groups), 1);
+    cr_assert_eq(multicast_groups_joined(&data_planes[A].groups), 1);
     publish_both(A, 1);
     say(A, "unicast");
     run_both();

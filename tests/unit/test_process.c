@@ -19,7 +19,7 @@ static struct process_usage usage_now(void)
     return usage;
 }
 
-/* Until its own clock says that it has taken so much. */
+/* Use so much CPU time, by the thread's own clock. */
 static void *burn(void *wanted_ns)
 {
     struct timespec used;
@@ -30,7 +30,7 @@ static void *burn(void *wanted_ns)
     return NULL;
 }
 
-Test(process, cpu_time_has_that_of_threads_that_have_ended)
+Test(process, cpu_time_includes_ended_threads)
 {
     uint64_t wanted_ns = 20 * NS_PER_MS, before = usage_now().cpu_ns, after;
     pthread_t thread;
@@ -42,8 +42,8 @@ Test(process, cpu_time_has_that_of_threads_that_have_ended)
     cr_assert_lt(after - before, NS_PER_SEC, "and not its unit's thousandfold");
 }
 
-/* Not of malloc: what is only written, a compiler may leave out. */
-Test(process, memory_that_is_used_is_resident)
+/* mmap, not malloc: a compiler may omit memory that is only written. */
+Test(process, used_memory_is_resident)
 {
     const size_t bytes = 32 << 20;
     uint64_t before = usage_now().resident_bytes;
@@ -57,7 +57,7 @@ Test(process, memory_that_is_used_is_resident)
     cr_assert_lt(usage_now().resident_bytes, before + bytes / 2);
 }
 
-Test(process, open_files_are_counted_without_that_which_counts)
+Test(process, open_files_do_not_include_the_one_that_counts)
 {
     uint64_t before = usage_now().open_fds;
     int fd;
@@ -71,7 +71,7 @@ Test(process, open_files_are_counted_without_that_which_counts)
     cr_assert_eq(usage_now().open_fds, before);
 }
 
-Test(process, the_limit_is_the_one_in_force)
+Test(process, limit_is_the_soft_limit)
 {
     struct rlimit limit;
 

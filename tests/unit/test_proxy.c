@@ -1,4 +1,4 @@
-/* proxy: PROXY protocol v2 headers as HAProxy's document spells them, and the broken ones. */
+/* proxy: PROXY protocol v2 headers by HAProxy's document, and malformed ones. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -50,7 +50,7 @@ Test(proxy, writes_exactly_these_bytes)
     cr_assert_arr_eq(out, known_v6, sizeof(known_v6));
 }
 
-Test(proxy, addresses_come_back)
+Test(proxy, addresses_round_trip)
 {
     static const char *const texts[] = {"192.0.2.1:40000", "[2001:db8::1]:65535", "0.0.0.0:0",
                                         "[::]:1"};
@@ -92,7 +92,7 @@ Test(proxy, unset_local_is_written_as_zeros_of_the_clients_family)
     cr_assert(address_is_any(&got_local));
 }
 
-Test(proxy, payload_and_tlvs_behind_the_addresses_are_not_looked_at)
+Test(proxy, tlvs_are_skipped_and_the_payload_is_not_read)
 {
     uint8_t datagram[sizeof(known_v4) + 5 + 7];
     struct address client, local;
@@ -105,7 +105,7 @@ Test(proxy, payload_and_tlvs_behind_the_addresses_are_not_looked_at)
     cr_assert_eq(client.port, 40000);
 }
 
-/* Bytes 12 to 15 of an IPv4 header of 12 address bytes replaced; rc 0: skipped, addresses unset. */
+/* Bytes 12 to 15 of an IPv4 header with 12 address bytes replaced; rc 0: addresses unset. */
 static const struct {
     const char *what;
     uint8_t version_command, family, length_high, length_low;
@@ -157,7 +157,7 @@ Test(proxy, each_field_has_its_verdict)
     }
 }
 
-Test(proxy, every_bit_of_the_signature_counts)
+Test(proxy, every_bit_of_the_signature_is_checked)
 {
     struct address client, local;
     uint8_t header[sizeof(known_v4)];

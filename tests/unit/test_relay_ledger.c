@@ -1,4 +1,4 @@
-/* What is not packed ends in the ledger all the same: copies made are sent or dropped. */
+/* relay: records that cannot be packed are counted, and copies made are sent or dropped. */
 #include "relay_fixture.h"
 
 #define MEMBERS 3
@@ -27,8 +27,8 @@ static void teardown(void)
 
 TestSuite(relay_ledger, .init = setup, .fini = teardown, .timeout = 30);
 
-/* There is no key yet. */
-Test(relay_ledger, a_message_for_one_member_is_one_copy)
+/* There is no key: every copy is dropped. */
+Test(relay_ledger, message_for_one_member_is_one_copy)
 {
     const struct request request = make_request(100);
     const struct order_run run = {.first = 1};
@@ -39,7 +39,7 @@ Test(relay_ledger, a_message_for_one_member_is_one_copy)
     cr_assert_eq(count(COUNTER_COPIES_DROPPED + DROP_key), 1);
 }
 
-Test(relay_ledger, a_message_for_all_is_a_copy_for_each)
+Test(relay_ledger, message_for_all_is_a_copy_for_each)
 {
     const struct request request = make_request(100);
     const struct order_run run = {.first = 1};
@@ -50,7 +50,7 @@ Test(relay_ledger, a_message_for_all_is_a_copy_for_each)
     cr_assert_eq(count(COUNTER_COPIES_DROPPED + DROP_key), MEMBERS);
 }
 
-Test(relay_ledger, what_is_too_large_with_all_around_it)
+Test(relay_ledger, record_too_large_with_its_headers_is_dropped)
 {
     const struct request request = make_request(RECORD_PAYLOAD_MAX);
     const struct order_run run = {.first = 1};

@@ -1,4 +1,5 @@
-/* Copies wait for their fellows, up to relay.linger after the last ones left; nothing else does. */
+/* relay: copies are delayed and coalesced, up to relay.linger after the last ones; others are
+ * not. */
 #include <sys/socket.h>
 
 #include "headless/base/clock.h"
@@ -6,7 +7,7 @@
 
 #define MEMBERS 2
 #define LINGER  NS_PER_MS
-#define BEGIN   (100 * NS_PER_MS) /* of time, as the relay is told */
+#define BEGIN   (100 * NS_PER_MS) /* now_ns of the first batch */
 
 static struct udp_socket inboxes[MEMBERS];
 static struct relay_target members[MEMBERS];
@@ -45,7 +46,7 @@ static void copy_at(uint64_t now_ns, uint16_t length)
     relay_flush(&relay);
 }
 
-/* The next frame that a member has got: its records, 0 when there is none; and its sequence. */
+/* The next frame that a member has received: its records, 0 when there is none; its sequence. */
 static size_t frame_at(size_t member, uint64_t *ret_sequence)
 {
     static uint8_t bytes[UDP_PAYLOAD_MAX];
@@ -80,7 +81,7 @@ static void expect_silence(void)
         cr_expect_eq(frame_at(i, &sequence), 0);
 }
 
-Test(relay_linger, the_first_leaves_at_once)
+Test(relay_linger, first_copy_is_sent_at_once)
 {
     copy_at(BEGIN, 100);
     expect_frame(1, 1);
@@ -88,7 +89,7 @@ Test(relay_linger, the_first_leaves_at_once)
     cr_expect_eq(relay_rest_ns(&relay), LINGER);
 }
 
-Test(relay_linger, what_follows_leaves_together_when_it_is_due)
+Test(relay_linger, later_copies_are_sent_together_when_due)
 {
     copy_at(BEGIN, 100);
     expect_frame(1, 1);
@@ -107,7 +108,7 @@ Test(relay_linger, what_follows_leaves_together_when_it_is_due)
     cr_expect_eq(relay_sleep_ns(&relay), UINT64_MAX);
 }
 
-Test(relay_linger, after_a_pause_nothing_waits)
+Test(relay_linger, copy_after_a_pause_is_not_delayed)
 {
     copy_at(BEGIN, 100);
     copy_at(BEGIN + LINGER, 100);
@@ -117,7 +118,7 @@ Test(relay_linger, after_a_pause_nothing_waits)
     cr_expect_eq(relay_rest_ns(&relay), 0);
 }
 
-Test(relay_linger, full_frames_do_not_wait)
+Test(relay_linger, full_frames_are_not_delayed)
 {
     copy_at(BEGIN, 100);
     expect_frame(1, 1);
@@ -128,8 +129,8 @@ Test(relay_linger, full_frames_do_not_wait)
     expect_silence();
 }
 
-/* Its payload is not ours beyond the batch. */
-Test(relay_linger, a_large_one_takes_the_others_along)
+/* Its payload does not stay beyond the batch. */
+Test(relay_linger, large_copy_flushes_the_delayed_ones)
 {
     copy_at(BEGIN, 100);
     copy_at(BEGIN + 1, 100);
@@ -142,7 +143,7 @@ Test(relay_linger, a_large_one_takes_the_others_along)
     cr_expect_eq(relay_sleep_ns(&relay), LINGER - 1);
 }
 
-Test(relay_linger, requests_do_not_wait_and_keep_the_order_of_sequences)
+Test(relay_linger, requests_are_not_delayed_and_sequences_rise)
 {
     const struct request request = make_request(100);
 
@@ -164,8 +165,8 @@ Test(relay_linger, requests_do_not_wait_and_keep_the_order_of_sequences)
     }
 }
 
-/* Else it would ask for what is on its way. */
-Test(relay_linger, a_run_for_one_member_comes_behind_what_waits)
+/* Otherwise the member would ask for the delayed copies. */
+Test(relay_linger, run_for_one_member_follows_delayed_copies)
 {
     const struct request request = make_request(100);
     const struct order_run run = {
@@ -182,7 +183,7 @@ Test(relay_linger, a_run_for_one_member_comes_behind_what_waits)
     cr_expect_eq(sequence, 3);
 }
 
-Test(relay_linger, what_waits_goes_to_the_former_members)
+Test(relay_linger, delayed_copies_go_to_the_former_members)
 {
     copy_at(BEGIN, 100);
     expect_frame(1, 1);
@@ -194,7 +195,7 @@ Test(relay_linger, what_waits_goes_to_the_former_members)
     cr_expect_eq(count(COUNTER_COPIES_MADE), 2 * MEMBERS);
 }
 
-Test(relay_linger, a_key_that_is_taken_away_takes_what_waits_along)
+Test(relay_linger, delayed_copies_without_a_key_are_dropped)
 {
     struct key key;
 

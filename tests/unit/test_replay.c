@@ -1,4 +1,4 @@
-/* The replay window: each counter once, also late, also in any order. */
+/* replay: each counter is accepted once, late or in any order. */
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +14,7 @@ static void setup(void)
 
 TestSuite(replay, .init = setup, .timeout = 60);
 
-Test(replay, each_counter_is_taken_once)
+Test(replay, each_counter_is_accepted_once)
 {
     for (uint64_t c = 1; c < 10000; c++) {
         cr_assert(replay_is_new(&window, c));
@@ -24,7 +24,7 @@ Test(replay, each_counter_is_taken_once)
     }
 }
 
-Test(replay, zero_and_what_cannot_be_counted_to_are_refused)
+Test(replay, zero_and_counters_above_the_maximum_are_refused)
 {
     cr_assert_not(replay_accept(&window, 0));
     cr_assert_not(replay_accept(&window, REPLAY_COUNTER_MAX + 1));
@@ -33,7 +33,7 @@ Test(replay, zero_and_what_cannot_be_counted_to_are_refused)
     cr_assert_not(replay_accept(&window, REPLAY_COUNTER_MAX));
 }
 
-Test(replay, late_ones_are_taken_within_the_window)
+Test(replay, late_counters_are_accepted_within_the_window)
 {
     cr_assert(replay_accept(&window, 5000));
     cr_assert(replay_accept(&window, 5000 - REPLAY_WINDOW + 16));
@@ -42,7 +42,7 @@ Test(replay, late_ones_are_taken_within_the_window)
     cr_assert(replay_accept(&window, 4999));
 }
 
-Test(replay, a_jump_ahead_does_not_reopen_the_past)
+Test(replay, jump_ahead_does_not_reopen_old_counters)
 {
     for (uint64_t c = 1; c <= 3000; c++)
         cr_assert(replay_accept(&window, c));
@@ -51,7 +51,7 @@ Test(replay, a_jump_ahead_does_not_reopen_the_past)
         cr_assert_not(replay_accept(&window, c), "%lu", (unsigned long)c);
 }
 
-Test(replay, what_was_before_our_time_is_refused)
+Test(replay, counters_up_to_the_floor_are_refused)
 {
     replay_reset(&window, 100000);
     cr_assert_not(replay_accept(&window, 1));
@@ -60,15 +60,15 @@ Test(replay, what_was_before_our_time_is_refused)
     cr_assert(replay_accept(&window, 200000));
 }
 
-Test(replay, a_reset_begins_anew)
+Test(replay, reset_clears_the_window)
 {
     cr_assert(replay_accept(&window, 7));
     replay_reset(&window, 0);
     cr_assert(replay_accept(&window, 7));
 }
 
-/* Against a model that remembers everything: nothing twice, and nothing young refused. */
-Test(replay, random_orders_agree_with_a_perfect_memory)
+/* Against a model that keeps all counters: none is accepted twice, no recent one is refused. */
+Test(replay, random_orders_agree_with_a_model)
 {
     enum { TOP = 60000, STEPS = 400000 };
     static bool seen[TOP + 1];

@@ -3,7 +3,7 @@
 
 #include "headless/base/ring.h"
 
-/* Where the indices begin: in the middle of nowhere, and so that they wrap after a few elements. */
+/* First values of the indices: an arbitrary one, and ones that wrap after a few elements. */
 static const uint32_t starts[] = {0, 1000, UINT32_MAX - 2, UINT32_MAX};
 
 static int elements[64];
@@ -22,7 +22,7 @@ Test(ring, refuses_impossible_capacities)
     cr_assert_null(ring.slots, "untouched on failure");
 }
 
-Test(ring, staged_elements_are_unseen_until_published)
+Test(ring, staged_elements_are_invisible_until_published)
 {
     for (size_t s = 0; s < sizeof(starts) / sizeof(*starts); s++) {
         struct ring ring;
@@ -92,7 +92,7 @@ Test(ring, takes_no_more_than_asked)
     ring_fini(&ring);
 }
 
-/* Random steps against what a queue is: numbers that go in and come out in order. */
+/* Random steps against a model of a queue: numbers come out in the order in which they went in. */
 Test(ring, behaves_like_a_queue)
 {
     struct ring ring;

@@ -1,4 +1,4 @@
-/* Sealing: bytes as another implementation makes them, and nothing altered is opened. */
+/* seal: bytes equal those of another implementation, and altered ones are refused. */
 #include <criterion/criterion.h>
 #include <string.h>
 
@@ -54,7 +54,7 @@ static bool has(enum seal_suite suite)
 }
 
 /* Python's cryptography: nonce 0 | counter, header and block as additional data. */
-Test(seal, bytes_are_those_of_another_implementation)
+Test(seal, bytes_equal_those_of_another_implementation)
 {
     static const char *const expected[] = {
         [SEAL_CHACHA20_POLY1305] =
@@ -78,7 +78,7 @@ Test(seal, bytes_are_those_of_another_implementation)
     }
 }
 
-Test(seal, what_was_sealed_is_opened)
+Test(seal, sealed_message_is_opened)
 {
     uint8_t plain[LENGTH], buffer[SEALED];
     struct seal_block block;
@@ -97,7 +97,7 @@ Test(seal, what_was_sealed_is_opened)
     }
 }
 
-Test(seal, any_flipped_bit_is_noticed)
+Test(seal, any_flipped_bit_is_detected)
 {
     uint8_t sealed[SEALED], altered[SEALED];
 
@@ -117,7 +117,7 @@ Test(seal, any_flipped_bit_is_noticed)
     }
 }
 
-Test(seal, another_sender_lane_counter_key_or_purpose_does_not_open)
+Test(seal, another_sender_nonce_space_counter_key_or_purpose_is_refused)
 {
     const struct seal_sender others[] = {{INSTANCE + 1, NONCE_SPACE, COUNTER},
                                          {INSTANCE, NONCE_SPACE + 1, COUNTER},
@@ -144,8 +144,8 @@ Test(seal, another_sender_lane_counter_key_or_purpose_does_not_open)
     cr_assert(open_it(&sender, sealed, SEALED), "the original itself");
 }
 
-/* What fails must not push out what is good, nor be taken for it later. */
-Test(seal, a_forgery_leaves_the_cache_as_it_was)
+/* A failed message must not evict a subkey from the cache, nor enter it. */
+Test(seal, forgery_does_not_change_the_cache)
 {
     const struct seal_sender forged = {INSTANCE + SEAL_CACHE, NONCE_SPACE,
                                        COUNTER}; /* the same place */
@@ -174,7 +174,7 @@ Test(seal, counters_never_repeat)
     cr_assert_eq(atomic_load(&nonce_space.counter), last);
 }
 
-Test(seal, a_block_has_one_spelling)
+Test(seal, block_has_one_encoding)
 {
     uint8_t sealed[SEALED];
     struct seal_block block;

@@ -1,4 +1,4 @@
-/* What a service manager is told, and what is made of the variables by which it asks. */
+/* service: the messages to a service manager, and the variables that it sets. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stddef.h>
@@ -39,7 +39,7 @@ static void stop_manager(void)
 
 TestSuite(service, .init = start_manager, .fini = stop_manager, .timeout = 60);
 
-/* "" when nothing has come. */
+/* "" when there is no message. */
 static const char *told(void)
 {
     static char text[256];
@@ -49,7 +49,7 @@ static const char *told(void)
     return text;
 }
 
-Test(service, each_word_is_one_datagram)
+Test(service, each_message_is_one_datagram)
 {
     struct service service;
     unsigned long long usec = 0;
@@ -72,7 +72,7 @@ Test(service, each_word_is_one_datagram)
     cr_expect_str_eq(told(), "", "closed");
 }
 
-Test(service, children_do_not_speak_for_us)
+Test(service, variables_are_not_inherited_by_children)
 {
     struct service service;
 
@@ -96,7 +96,7 @@ Test(service, without_a_manager_nothing_happens)
     service_close(&service);
 }
 
-Test(service, a_socket_that_cannot_be)
+Test(service, invalid_socket_names_are_refused)
 {
     char name[200];
     struct service service;
@@ -131,7 +131,7 @@ static uint64_t watchdog_of(const char *usec, const char *pid)
     return service.watchdog_ns;
 }
 
-Test(service, the_watchdog_is_asked_for_in_microseconds)
+Test(service, watchdog_period_is_read_in_microseconds)
 {
     char pid[16];
 
@@ -145,8 +145,8 @@ Test(service, the_watchdog_is_asked_for_in_microseconds)
     cr_expect_eq(watchdog_of("99999999999999999999", NULL), 0);
 }
 
-/* Its queue is full because it does not read: the word is lost, and we go on. */
-Test(service, a_manager_that_does_not_read_holds_nobody_up)
+/* Its queue is full because it does not read: the message is dropped without blocking. */
+Test(service, manager_that_does_not_read_does_not_block)
 {
     struct service service;
 

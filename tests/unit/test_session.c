@@ -71,7 +71,7 @@ Test(session, is_found_until_closed)
     cr_assert_eq(count(), 0);
 }
 
-Test(session, client_local_and_ingress_make_it_and_the_tag_does_not)
+Test(session, key_is_client_local_and_ingress_without_the_tag)
 {
     struct origin origin = origin_of(1);
     struct session *session;
@@ -90,7 +90,7 @@ Test(session, client_local_and_ingress_make_it_and_the_tag_does_not)
     cr_assert_null(sessions_find(&sessions, &origin));
 }
 
-Test(session, the_number_leads_back_to_it_until_it_ends)
+Test(session, number_finds_its_session_until_it_ends)
 {
     static const uint32_t capacities[] = {1, 2, 3, 1000, 65536};
 
@@ -111,14 +111,14 @@ Test(session, the_number_leads_back_to_it_until_it_ends)
         sessions_close(&sessions, session);
         cr_assert_null(sessions_by_number(&sessions, number));
         successor = open_client(capacities[i] + 1, START_NS);
-        cr_assert_eq(successor, session, "the only free slot");
-        cr_assert_null(sessions_by_number(&sessions, number), "an answer to the one before");
+        cr_assert_eq(successor, session, "the only free index");
+        cr_assert_null(sessions_by_number(&sessions, number), "a reply to its predecessor");
         cr_assert_neq(sessions_number(&sessions, successor), number);
         sessions_fini(&sessions);
     }
 }
 
-Test(session, foreign_numbers_lead_nowhere)
+Test(session, unassigned_numbers_find_nothing)
 {
     cr_assert_eq(sessions_init(&sessions, 10, false), 0);
     for (uint32_t number = 0; number < 64; number++)
@@ -132,7 +132,7 @@ Test(session, foreign_numbers_lead_nowhere)
     cr_assert_null(sessions_by_number(&sessions, UINT32_MAX));
 }
 
-Test(session, slots_are_dealt_first_in_first_out)
+Test(session, indices_are_assigned_first_in_first_out)
 {
     struct session *first, *second;
 
@@ -147,10 +147,10 @@ Test(session, slots_are_dealt_first_in_first_out)
 }
 
 /*
- * One slot is used over and over, as early as it is allowed. Its numbers must all differ until
- * SESSION_REUSE_NS has passed; the broadcast address' number never comes.
+ * One index is reused as early as it is allowed. Its numbers must all differ until SESSION_REUSE_NS
+ * has passed; the number of the broadcast address is never used.
  */
-Test(session, no_number_comes_back_before_its_time)
+Test(session, no_number_is_reused_within_the_reuse_time)
 {
     const uint32_t capacity = 64;
     uint64_t now_ns = START_NS;
@@ -165,7 +165,7 @@ Test(session, no_number_comes_back_before_its_time)
     first_number = sessions_number(&sessions, session);
     do {
         sessions_close(&sessions, session);
-        cr_assert_not(sessions_has_room(&sessions, now_ns + sessions.reuse_ns - 1), "it rests");
+        cr_assert_not(sessions_has_room(&sessions, now_ns + sessions.reuse_ns - 1), "too early");
         now_ns += sessions.reuse_ns;
         cr_assert(sessions_has_room(&sessions, now_ns));
         session = open_client(0, now_ns);
@@ -176,7 +176,7 @@ Test(session, no_number_comes_back_before_its_time)
     cr_assert_geq(now_ns - START_NS, SESSION_REUSE_NS);
 }
 
-Test(session, slots_do_not_rest_where_numbers_are_no_addresses)
+Test(session, index_is_reused_at_once_if_numbers_are_not_addresses)
 {
     struct session *session;
 
@@ -186,7 +186,7 @@ Test(session, slots_do_not_rest_where_numbers_are_no_addresses)
     cr_assert(sessions_has_room(&sessions, START_NS));
 }
 
-Test(session, the_oldest_of_one_datagram_goes_first)
+Test(session, oldest_session_of_one_request_is_evictable)
 {
     struct session *session[3];
 
@@ -199,7 +199,8 @@ Test(session, the_oldest_of_one_datagram_goes_first)
     cr_assert_not(sessions_has_room(&sessions, START_NS + 3));
     cr_assert_eq(sessions_victim(&sessions, START_NS + 3), session[0]);
     sessions_touch(&sessions, session[0], false, START_NS + 3);
-    cr_assert_eq(sessions_victim(&sessions, START_NS + 4), session[1], "an answer makes it young");
+    cr_assert_eq(sessions_victim(&sessions, START_NS + 4), session[1],
+                 "a reply makes it the newest");
     sessions_touch(&sessions, session[1], true, START_NS + 4);
     cr_assert_eq(sessions_victim(&sessions, START_NS + 5), session[2], "the second datagram");
     sessions_touch(&sessions, session[2], true, START_NS + 5);
@@ -208,7 +209,7 @@ Test(session, the_oldest_of_one_datagram_goes_first)
     cr_assert_null(sessions_victim(&sessions, START_NS + 7), "all saw more than one");
 }
 
-Test(session, nobody_is_ended_when_that_would_make_no_room)
+Test(session, no_session_is_evictable_if_its_index_cannot_be_reused)
 {
     struct session *session;
 
@@ -216,14 +217,14 @@ Test(session, nobody_is_ended_when_that_would_make_no_room)
     (void)open_client(1, START_NS);
     session = open_client(2, START_NS);
     cr_assert_null(sessions_victim(&sessions, START_NS + sessions.reuse_ns - 1),
-                   "its slot would have to rest");
+                   "its index cannot be assigned yet");
     cr_assert_not_null(sessions_victim(&sessions, START_NS + sessions.reuse_ns));
     sessions_close(&sessions, session);
     cr_assert_null(sessions_victim(&sessions, START_NS + sessions.reuse_ns),
-                   "a free slot is there");
+                   "there is a free index");
 }
 
-Test(session, idle_ones_come_oldest_first)
+Test(session, idle_sessions_come_oldest_first)
 {
     struct session *single, *busy;
 
@@ -243,14 +244,14 @@ Test(session, idle_ones_come_oldest_first)
     cr_assert_null(sessions_idle(&sessions, IDLE_NS, START_NS + IDLE_NS + 5));
 }
 
-/* ---- random steps against a plain table ---- */
+/* ---- random steps against a model ---- */
 
 static struct {
     bool is_open;
     uint64_t used_ns, requests;
 } model[CLIENTS];
 
-/* The one used longest ago, among those of one request only or among all; CLIENTS: none. */
+/* The least recently used, of those with one request or of all; CLIENTS: none. */
 static uint32_t model_oldest(bool single_only)
 {
     uint32_t oldest = CLIENTS;
@@ -322,7 +323,7 @@ static void compare_with_model(uint64_t idle_ns, uint64_t now_ns)
     cr_assert(!idle || now_ns - idle->used_ns >= idle_ns);
 }
 
-Test(session, behaves_like_a_plain_table)
+Test(session, random_steps_agree_with_a_model)
 {
     uint64_t random = 42, now_ns = START_NS;
 
@@ -343,7 +344,7 @@ Test(session, behaves_like_a_plain_table)
     }
 }
 
-Test(session, the_newest_are_those_with_the_last_datagrams)
+Test(session, newest_are_those_with_the_latest_datagrams)
 {
     const struct session *newest[CLIENTS];
 

@@ -1,4 +1,5 @@
-/* Sessions as an operator sees them: a worker's report, the page of it, and headlessctl's table. */
+/* Sessions as an operator sees them: the report of a worker, GET /sessions, and headlessctl
+ * sessions. */
 #include <criterion/criterion.h>
 #include <json-c/json.h>
 #include <stdio.h>
@@ -10,7 +11,7 @@
 
 TestSuite(sessions, .timeout = 30);
 
-Test(sessions, a_report_is_made_once_for_each_question)
+Test(sessions, report_is_made_once_for_each_request)
 {
     struct session_report report = {0};
 
@@ -19,7 +20,7 @@ Test(sessions, a_report_is_made_once_for_each_question)
     session_report_ask(&report);
     cr_assert(session_report_is_wanted(&report));
     cr_assert_not(session_report_is_made(&report));
-    session_report_ask(&report); /* the asker gave up, and asks again: it is one question */
+    session_report_ask(&report); /* asked again before the reply: still one request */
     report.count = 1;
     session_report_publish(&report);
     cr_assert(session_report_is_made(&report));
@@ -29,7 +30,7 @@ Test(sessions, a_report_is_made_once_for_each_question)
     session_report_fini(&report);
 }
 
-Test(sessions, questions_may_wrap)
+Test(sessions, request_numbers_may_wrap)
 {
     struct session_report report = {0};
 
@@ -42,7 +43,7 @@ Test(sessions, questions_may_wrap)
     cr_assert_not(session_report_is_wanted(&report));
 }
 
-/* ---- the page ---- */
+/* ---- the document ---- */
 
 static struct session_entry entry_of(const char *client, const char *ingress, const char *app)
 {
@@ -77,7 +78,7 @@ static struct json_object *page_of(const struct session_entry *entries, size_t c
     return page;
 }
 
-Test(sessions, a_page_is_whole)
+Test(sessions, document_is_complete)
 {
     const struct session_entry entries[] = {entry_of("10.1.1.1:7", "10.0.0.12", "127.128.0.9"),
                                             entry_of("[2001:db8::1]:7", NULL, NULL)};
@@ -94,7 +95,7 @@ Test(sessions, a_page_is_whole)
     (void)json_object_put(page);
 }
 
-Test(sessions, the_longest_page_fits_what_headlessctl_reads)
+Test(sessions, longest_document_fits_the_buffer_of_headlessctl)
 {
     static struct session_entry entries[SESSION_REPORT_MAX];
     const char *ip = "2001:db8:1111:2222:3333:4444:5555:6666";
@@ -127,7 +128,7 @@ static char *table_of(const struct json_object *page)
     return text;
 }
 
-Test(sessions, a_table_is_as_wide_as_it_must_be)
+Test(sessions, table_is_as_wide_as_needed)
 {
     const struct session_entry entries[] = {entry_of("10.1.1.1:7", "10.0.0.12", "127.128.0.9"),
                                             entry_of("10.1.1.1:54321", NULL, NULL)};
@@ -144,7 +145,7 @@ Test(sessions, a_table_is_as_wide_as_it_must_be)
     (void)json_object_put(page);
 }
 
-Test(sessions, a_table_says_when_some_are_missing)
+Test(sessions, table_says_when_sessions_are_missing)
 {
     struct json_object *page = page_of(NULL, 0, false);
     char *table = table_of(page);
@@ -155,7 +156,7 @@ Test(sessions, a_table_says_when_some_are_missing)
     (void)json_object_put(page);
 }
 
-Test(sessions, no_table_reaches_the_terminal_as_more_than_text)
+Test(sessions, control_characters_do_not_reach_the_terminal)
 {
     static const char *const strange[] = {
         "{}",

@@ -1,4 +1,4 @@
-/* Signed commands: as another implementation signs them; what is refused, and why; once only. */
+/* sign: signatures equal those of another implementation; refusals; each command once. */
 #include <criterion/criterion.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -98,7 +98,7 @@ static const char *sign(const char *command, const char *cluster, struct sign_st
 
 static const struct sign_stamp stamp = {TIME_S, NONCE};
 
-/* ---- as others do it ---- */
+/* ---- another implementation ---- */
 
 Test(sign, signatures_of_another_implementation_are_valid)
 {
@@ -107,23 +107,23 @@ Test(sign, signatures_of_another_implementation_are_valid)
     cr_assert_eq(judge_at(KNOWN_OTHER, TIME_S, ""), SIGN_VALID);
 }
 
-Test(sign, we_sign_as_another_implementation_does)
+Test(sign, signatures_equal_those_of_another_implementation)
 {
     cr_assert_str_eq(sign("{\"leader\":\"b\",\"if_term\":7}", CLUSTER, stamp), KNOWN);
     cr_assert_str_eq(sign("{\"leader\":\"b\",\"if_term\":7}", "", stamp), KNOWN_OTHER);
 }
 
-Test(sign, white_space_behind_the_mac_is_nobody_s)
+Test(sign, white_space_behind_the_mac_is_ignored)
 {
     cr_assert_eq(judge(KNOWN "\n"), SIGN_VALID, "as nc sends it");
     cr_assert_eq(judge(KNOWN "    "), SIGN_VALID);
     cr_assert_eq(judge(" " KNOWN), SIGN_WRONG_MAC, "in front of it is signed");
 }
 
-/* ---- refused ---- */
+/* ---- refusals ---- */
 
-/* In front of the mac every bit counts; the mac's own text may change from A to a. */
-Test(sign, no_bit_can_be_flipped)
+/* Every bit in front of the mac is covered; the hex digits of the mac may change case. */
+Test(sign, any_flipped_bit_is_detected)
 {
     size_t length = sizeof(KNOWN) - 1, refused = 0, commands = 0;
 
@@ -145,7 +145,7 @@ Test(sign, no_bit_can_be_flipped)
     cr_assert_leq(commands - refused, 64);
 }
 
-Test(sign, no_byte_can_be_inserted_or_removed)
+Test(sign, any_inserted_or_removed_byte_is_detected)
 {
     static const char known[] = KNOWN;
     size_t length = sizeof(known) - 1, mac_at = (size_t)(strstr(known, ",\"mac\"") - known);
@@ -168,7 +168,7 @@ Test(sign, no_byte_can_be_inserted_or_removed)
     cr_assert_eq(passed, 5, "white space between the last tokens");
 }
 
-Test(sign, another_cluster_s_commands_mean_nothing_here)
+Test(sign, commands_of_another_cluster_are_refused)
 {
     cr_assert_eq(judge(KNOWN_OTHER), SIGN_WRONG_MAC);
     cr_assert_eq(judge_at(KNOWN, TIME_S, "headles"), SIGN_WRONG_MAC);
@@ -195,7 +195,7 @@ Test(sign, keys_are_found_by_their_name)
     cr_assert_eq(judge(text), SIGN_VALID, "not only the newest");
 }
 
-Test(sign, five_seconds_on_either_side)
+Test(sign, clock_may_differ_by_five_seconds)
 {
     cr_assert_eq(judge_at(KNOWN, TIME_S + 5, CLUSTER), SIGN_VALID);
     cr_assert_eq(judge_at(KNOWN, TIME_S + 6, CLUSTER), SIGN_WRONG_TIME);
@@ -213,7 +213,7 @@ Test(sign, the_largest_times_do_not_wrap)
     cr_assert_eq(judge_at(text, UINT64_MAX - 5, CLUSTER), SIGN_VALID);
 }
 
-Test(sign, unsigned_and_half_signed_ones)
+Test(sign, unsigned_and_incomplete_signatures_are_refused)
 {
     static const char half[] = "{\"leader\":\"b\",\"key\":\"k1\"}";
 
@@ -221,12 +221,12 @@ Test(sign, unsigned_and_half_signed_ones)
     cr_assert_eq(judge(half), SIGN_MALFORMED);
     policy.is_required = false; /* control.accept: open */
     cr_assert_eq(judge("{\"leader\":\"b\"}"), SIGN_PLAIN);
-    cr_assert_eq(judge(half), SIGN_MALFORMED, "whoever signs means it");
+    cr_assert_eq(judge(half), SIGN_MALFORMED, "refused although none is required");
     cr_assert_eq(judge(KNOWN), SIGN_VALID);
     cr_assert_eq(judge(KNOWN_OTHER), SIGN_WRONG_MAC);
 }
 
-Test(sign, without_keys)
+Test(sign, without_keys_the_policy_decides)
 {
     ring.count = 0;
     sign_policy_make(&ring, true, &policy);
@@ -234,10 +234,10 @@ Test(sign, without_keys)
     cr_assert_eq(judge(KNOWN), SIGN_UNKNOWN_KEY);
     policy.is_required = false;
     cr_assert_eq(judge("{\"leader\":\"b\"}"), SIGN_PLAIN);
-    cr_assert_eq(judge(KNOWN), SIGN_PLAIN, "cannot be told");
+    cr_assert_eq(judge(KNOWN), SIGN_PLAIN, "without keys it cannot be verified");
 }
 
-Test(sign, every_refusal_has_a_counter_and_words)
+Test(sign, every_refusal_has_a_counter_and_a_text)
 {
     for (enum sign_verdict verdict = SIGN_PLAIN + 1; verdict < SIGN_VERDICT_COUNT; verdict++) {
         cr_assert(sign_is_refused(verdict));
@@ -247,7 +247,7 @@ Test(sign, every_refusal_has_a_counter_and_words)
     cr_assert(!sign_is_refused(SIGN_VALID) && !sign_is_refused(SIGN_PLAIN));
 }
 
-/* ---- once only ---- */
+/* ---- replay ---- */
 
 static enum sign_verdict take(uint64_t nonce, uint64_t time_s, uint64_t now_s)
 {
@@ -256,7 +256,7 @@ static enum sign_verdict take(uint64_t nonce, uint64_t time_s, uint64_t now_s)
     return sign_seen_take(&seen, &signature, now_s);
 }
 
-Test(sign, a_nonce_passes_once)
+Test(sign, nonce_is_accepted_once)
 {
     cr_assert_eq(take(1, TIME_S, TIME_S), SIGN_VALID);
     cr_assert_eq(take(1, TIME_S, TIME_S), SIGN_REPLAYED);
@@ -264,9 +264,8 @@ Test(sign, a_nonce_passes_once)
     cr_assert_eq(take(1, TIME_S + 1, TIME_S + 1), SIGN_REPLAYED, "whatever its time");
 }
 
-/* Whatever is in the window is either marked or new: the mark lives as long as the time may pass.
- */
-Test(sign, marks_live_as_long_as_their_window)
+/* A mark is kept as long as the time of its command is acceptable. */
+Test(sign, marks_are_kept_for_the_window)
 {
     cr_assert_eq(take(1, TIME_S + 5, TIME_S), SIGN_VALID, "a clock that is ahead");
     for (uint64_t now_s = TIME_S; now_s <= TIME_S + 10; now_s++)
@@ -276,7 +275,7 @@ Test(sign, marks_live_as_long_as_their_window)
     cr_assert_eq(seen.count, 1, "the first has gone");
 }
 
-Test(sign, a_clock_that_is_set_back_opens_nothing)
+Test(sign, clock_set_back_allows_no_replay)
 {
     cr_assert_eq(take(1, TIME_S, TIME_S), SIGN_VALID);
     cr_assert_eq(take(2, TIME_S + 60, TIME_S + 60), SIGN_VALID);
@@ -285,14 +284,14 @@ Test(sign, a_clock_that_is_set_back_opens_nothing)
     cr_assert_eq(take(3, TIME_S + 1, TIME_S + 1), SIGN_VALID, "after all that was forgotten");
 }
 
-Test(sign, nothing_older_than_the_table_passes)
+Test(sign, commands_older_than_the_table_are_refused)
 {
     sign_seen_init(&seen, TIME_S);
     cr_assert_eq(take(1, TIME_S - 1, TIME_S), SIGN_TOO_OLD);
     cr_assert_eq(take(2, TIME_S, TIME_S), SIGN_VALID);
 }
 
-Test(sign, a_full_table_refuses_and_forgets_nothing)
+Test(sign, full_table_refuses_and_keeps_its_marks)
 {
     for (uint64_t nonce = 0; nonce < SIGN_SEEN_MAX; nonce++)
         cr_assert_eq(take(nonce, TIME_S + nonce % 5, TIME_S), SIGN_VALID);
@@ -303,8 +302,8 @@ Test(sign, a_full_table_refuses_and_forgets_nothing)
     cr_assert_eq(seen.count, SIGN_SEEN_MAX - SIGN_SEEN_MAX / 5 + 1);
 }
 
-/* Against a model with a long memory: a nonce passes at most once, wherever the clock goes. */
-Test(sign, nothing_passes_twice_however_the_clock_moves)
+/* Against a model that keeps all nonces: each is accepted at most once, whatever the clock does. */
+Test(sign, no_nonce_is_accepted_twice_under_a_moving_clock)
 {
     static bool taken[2000];
     uint64_t now_s = TIME_S, random = 1, passed = 0;
@@ -332,7 +331,7 @@ Test(sign, nothing_passes_twice_however_the_clock_moves)
 
 /* ---- signing ---- */
 
-Test(sign, the_longest_that_is_signed_is_understood)
+Test(sign, longest_signed_command_is_parsed)
 {
     char command[LEADER_COMMAND_BYTES_MAX], name[64];
     struct leader_command read;
@@ -355,7 +354,7 @@ Test(sign, the_longest_that_is_signed_is_understood)
     cr_assert_eq(read.signing, LEADER_COMMAND_SIGNED);
 }
 
-Test(sign, only_what_fits_is_signed)
+Test(sign, command_that_does_not_fit_is_not_signed)
 {
     char text[LEADER_COMMAND_BYTES_MAX];
     struct sign_key key;

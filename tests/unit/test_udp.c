@@ -1,4 +1,4 @@
-/* UDP sockets: errors with what they are about, and the end of taking datagrams. */
+/* UDP sockets: the error queue, and udp_refuse_new. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <poll.h>
@@ -37,7 +37,7 @@ static struct udp_socket connect_to(const struct address *to)
     return socket;
 }
 
-/* Whatever there is, an error too. */
+/* Also returns for an error. */
 static void wait_for(const struct udp_socket *socket, short events)
 {
     struct pollfd fd = {.fd = socket->fd, .events = events};
@@ -60,12 +60,12 @@ static void refuses_new(const char *bind, const char *reach)
     cr_assert_eq(send(after.fd, "after", 5, 0), 5);
     wait_for(&after, POLLERR);
     cr_assert_eq(recv(after.fd, text, sizeof(text), MSG_DONTWAIT), -1);
-    cr_assert_eq(errno, ECONNREFUSED, "%s: the client is told", bind);
+    cr_assert_eq(errno, ECONNREFUSED, "%s: the client gets an ICMP error", bind);
     cr_assert_eq(
         recvfrom(server.fd, text, sizeof(text), MSG_DONTWAIT, (struct sockaddr *)&sa, &length), 6,
         "%s: what had come", bind);
     address_from_sockaddr((struct sockaddr *)&sa, &client);
-    /* and answers leave as ever, from the address that was asked */
+    /* replies still leave, from the address of the request */
     cr_assert_eq(udp_send_one(&server, &client, &there, "answer", 6), 0, "%s", bind);
     wait_for(&before, POLLIN);
     cr_assert_eq(recv(before.fd, text, sizeof(text), MSG_DONTWAIT), 6, "%s", bind);
@@ -74,7 +74,7 @@ static void refuses_new(const char *bind, const char *reach)
     udp_close(&after);
 }
 
-Test(udp, new_datagrams_are_refused_and_old_ones_read)
+Test(udp, refuse_new_refuses_new_datagrams_and_keeps_old_ones)
 {
     refuses_new("127.0.79.1:0", "127.0.79.1");
     refuses_new("[::]:0", "127.0.79.1");
@@ -104,14 +104,14 @@ static void gives_back(const char *bind, const char *closed)
     udp_close(&sender);
 }
 
-Test(udp, a_refusal_gives_back_what_was_refused)
+Test(udp, error_queue_quotes_the_refused_datagram)
 {
     gives_back("127.0.79.2:0", "127.0.79.3:0");
     gives_back("[::]:0", "127.0.79.3:0");
     gives_back("[::1]:0", "[::1]:0");
 }
 
-Test(udp, an_address_is_here_or_elsewhere)
+Test(udp, is_here_knows_local_addresses)
 {
     static const struct {
         const char *ip;

@@ -16,7 +16,7 @@ static bool is_readable(int fd)
     return poll(&polled, 1, 0) == 1;
 }
 
-Test(waker, a_wake_between_prepare_and_sleep_is_not_lost)
+Test(waker, wake_between_prepare_and_sleep_is_not_lost)
 {
     struct waker waker;
     uint64_t began_ns = clock_now_ns();
@@ -30,7 +30,7 @@ Test(waker, a_wake_between_prepare_and_sleep_is_not_lost)
     waker_fini(&waker);
 }
 
-Test(waker, sleeps_until_its_timeout_when_nobody_wakes_it)
+Test(waker, sleep_ends_at_its_timeout_without_a_wake)
 {
     struct waker waker;
     uint64_t began_ns = clock_now_ns();
@@ -70,7 +70,7 @@ Test(waker, another_thread_wakes_a_sleeper)
     waker_fini(&waker);
 }
 
-Test(waker, the_eventfd_is_written_only_for_a_sleeper_and_once)
+Test(waker, eventfd_is_written_once_and_only_for_a_sleeper)
 {
     struct waker waker;
 
@@ -145,7 +145,7 @@ static void join(struct sleeper *sleeper)
     waker_fini(&sleeper->waker);
 }
 
-Test(waker, one_that_prepares_to_sleep_still_looks_at_its_own)
+Test(waker, sleeper_that_prepares_cannot_be_borrowed)
 {
     struct waker waker;
 
@@ -155,7 +155,7 @@ Test(waker, one_that_prepares_to_sleep_still_looks_at_its_own)
     waker_fini(&waker);
 }
 
-Test(waker, a_sleeper_that_is_given_back_sleeps_on)
+Test(waker, returned_sleeper_sleeps_on)
 {
     struct sleeper sleeper;
 
@@ -166,7 +166,7 @@ Test(waker, a_sleeper_that_is_given_back_sleeps_on)
     join(&sleeper);
 }
 
-Test(waker, the_borrower_may_leave_the_rest_to_the_sleeper)
+Test(waker, borrower_may_wake_the_sleeper_at_return)
 {
     struct sleeper sleeper;
 
@@ -175,7 +175,7 @@ Test(waker, the_borrower_may_leave_the_rest_to_the_sleeper)
     join(&sleeper);
 }
 
-Test(waker, who_is_woken_while_lent_is_woken_when_given_back)
+Test(waker, wake_while_lent_wakes_the_sleeper_at_return)
 {
     struct sleeper sleeper;
 
@@ -187,7 +187,7 @@ Test(waker, who_is_woken_while_lent_is_woken_when_given_back)
     join(&sleeper);
 }
 
-Test(waker, who_wakes_by_itself_waits_for_what_it_has_lent)
+Test(waker, sleeper_whose_timeout_ends_waits_for_the_borrower)
 {
     struct sleeper sleeper;
 

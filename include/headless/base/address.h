@@ -44,7 +44,8 @@ static inline bool address_is_set(const struct address *a)
     return a->family != ADDRESS_NONE;
 }
 
-/* Several times a datagram: in words, which compilers do not make of a memcmp of 24 bytes. */
+/* Called several times a datagram. Compares 64-bit words; compilers do not make these of
+ * a memcmp of 24 bytes. */
 static inline bool address_equal(const struct address *a, const struct address *b)
 {
     uint64_t x[3], y[3];
@@ -92,8 +93,8 @@ const char *address_format(const struct address *a, char text[static ADDRESS_TEX
 /* The same without the port and without brackets. */
 const char *address_format_ip(const struct address *a, char text[static ADDRESS_TEXT_MAX]);
 
-/* Of a family, and IPv4 not mapped into IPv6, padding and unused bytes 0: as it may be on the wire.
- */
+/* True when the family is set, IPv4 is not mapped into IPv6, and unused bytes are 0: the only form
+ * that the wire allows. */
 bool address_is_canonical(const struct address *a);
 
 /* From the kernel's form, IPv4-mapped IPv6 unmapped. Unknown families give ADDRESS_NONE. */
@@ -117,7 +118,7 @@ struct address address_any(enum address_family family);
 /* Parse "10.0.0.0/8" or a lone IP (all bits). Host bits are cleared. Returns 0 or -EINVAL. */
 int cidr_parse(const char *text, struct cidr *ret_cidr);
 
-/* In words: with data.allow, up to 32 times a datagram. */
+/* Compares 64-bit words: data.allow calls it up to 32 times a datagram. */
 static inline bool cidr_contains(const struct cidr *range, const struct address *a)
 {
     uint64_t x[2], y[2];

@@ -1,5 +1,5 @@
 /*
- * budget: a token bucket, for what must not happen too often (replies, log lines, commands).
+ * budget: a token bucket that bounds the rate of an action (replies, log lines, commands).
  *
  * Owner: one thread. Never blocks.
  */
@@ -11,8 +11,8 @@
 
 struct budget {
     uint64_t period_ns;  /* one token comes back in this time */
-    uint64_t burst;      /* tokens at most */
-    uint64_t full_at_ns; /* when the bucket will be full again: the whole state in one number */
+    uint64_t burst;      /* capacity in tokens */
+    uint64_t full_at_ns; /* time at which the bucket is full again; this is the whole state */
 };
 
 static inline struct budget budget_make(uint64_t period_ns, uint64_t burst)

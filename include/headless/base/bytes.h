@@ -1,5 +1,7 @@
 /*
- * bytes: big-endian integers at any alignment, as they are on the wire.
+ * bytes: reads and writes big-endian integers at any alignment, the byte order of the wire.
+ *
+ * Any thread. The caller checks that the bytes are there.
  */
 #ifndef HEADLESS_BASE_BYTES_H
 #define HEADLESS_BASE_BYTES_H

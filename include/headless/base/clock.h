@@ -1,12 +1,11 @@
 /*
  * clock: the one clock of all timers and deadlines.
  *
- * CLOCK_BOOTTIME, in nanoseconds: monotonic, unmoved by clock steps, and it counts suspended time,
- * so that a paused virtual machine does not wake up believing that its promises still hold.
- * A slice of work reads it once and passes now_ns on. Any thread; never blocks.
+ * CLOCK_BOOTTIME, in nanoseconds: monotonic, not changed by clock steps, and it counts suspended
+ * time, so that lease grants have expired when a suspended machine resumes. A slice of work reads
+ * it once and passes now_ns on. Any thread; never blocks.
  *
- * People's clocks are another matter: clock_real_s, for what they have signed and for what they
- * are shown, and for nothing else.
+ * Wall time (clock_real_s) is used only for signed commands and for output.
  */
 #ifndef HEADLESS_BASE_CLOCK_H
 #define HEADLESS_BASE_CLOCK_H
@@ -26,7 +25,7 @@ static inline uint64_t clock_now_ns(void)
     return (uint64_t)ts.tv_sec * NS_PER_SEC + (uint64_t)ts.tv_nsec;
 }
 
-/* CLOCK_REALTIME: seconds since 1970, as far as this machine knows. It may be set back. */
+/* CLOCK_REALTIME: seconds since 1970. It may be wrong, and may be set back. */
 static inline uint64_t clock_real_s(void)
 {
     struct timespec ts;

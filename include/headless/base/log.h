@@ -1,17 +1,18 @@
 /*
  * log: one line per event on standard error, as text or as JSON lines.
  *
- * Every message has a stable event name ("leader_changed") for people who search and alert; all are
- * in docs/logs.md (scripts/check-logs).
+ * Every message has a stable event name ("leader_changed") for searches and alerts; docs/logs.md
+ * lists all (scripts/check-logs).
  *
- * No place in the code can fill a disk, whatever comes from outside: each has a budget of lines,
- * LOG_BURST at once and LOG_PERIOD_NS for each to come back. What may come with each datagram is
- * limited more tightly, by a struct log_limit. The first line after those that were not written
- * says how many they were. log_count counts every line: written, kept back by a budget, or not
- * taken by standard error.
+ * Input from outside must not fill a disk: each place in the code that logs has a token bucket of
+ * LOG_BURST lines, and one line comes back every LOG_PERIOD_NS. Events that a single datagram can
+ * cause are limited further, by a struct log_limit. The first line after suppressed ones says how
+ * many were suppressed. log_count counts every line: written, suppressed, or refused by standard
+ * error.
  *
- * Threads: log_init once, before the threads; the rest from any thread (one write(2) a line).
- * Blocking: as long as standard error does. Never allocates; long lines are cut at LOG_LINE_MAX.
+ * Threads: log_init once, before other threads start; the rest from any thread (one write(2) a
+ * line). Blocking: as long as standard error blocks. Never allocates; long lines are cut at
+ * LOG_LINE_MAX.
  */
 #ifndef HEADLESS_BASE_LOG_H
 #define HEADLESS_BASE_LOG_H
@@ -29,53 +30,54 @@ enum log_level {
 };
 enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON, LOG_FORMAT_AUTO /* text on a terminal */ };
 
-#define LOG_LINE_MAX  2048                /* bytes, with the newline */
-#define LOG_BURST     64                  /* lines: as many as an order of the operator may cause */
-#define LOG_PERIOD_NS UINT64_C(100000000) /* 10 lines a second, if they do not end */
+#define LOG_LINE_MAX  2048 /* bytes, with the newline */
+#define LOG_BURST     64   /* lines: one command of an operator may cause this many */
+#define LOG_PERIOD_NS UINT64_C(100000000) /* 10 lines a second in the long run */
 
 /* One place in the code that logs; any thread. */
 struct log_place {
-    _Atomic uint64_t full_at_ns; /* when its budget will be whole again */
-    _Atomic uint64_t suppressed; /* since the last line */
+    _Atomic uint64_t full_at_ns; /* time at which its bucket is full again, as in budget.h */
+    _Atomic uint64_t suppressed; /* lines since the last written one */
 };
 
-/* A budget for one kind of line: at most one a period; says how many it swallowed. */
+/* At most one line a period, and the number suppressed in between. */
 struct log_limit {
     uint64_t period_ns;
     uint64_t next_ns; /* owned by the thread that logs */
     uint64_t suppressed;
 };
 
-/* Lines, since the start. */
+/* Lines since the start. */
 struct log_counts {
     uint64_t written[LOG_LEVEL_COUNT];
-    uint64_t suppressed; /* by budgets, of places and limits */
-    uint64_t failed;     /* standard error did not take them, or not whole */
+    uint64_t suppressed; /* by a place or a limit */
+    uint64_t failed;     /* standard error did not take them, or only in part */
 };
 
 void log_init(enum log_level level, enum log_format format);
 
-/* The level alone, at run time (reload). Any thread. */
+/* Change the level at run time (reload). Any thread. */
 void log_set_level(enum log_level level);
 bool log_enabled(enum log_level level);
 
-/* place: whose budget it is; NULL: not limited. */
+/* place: the budget that it takes from; NULL: not limited. */
 void log_write(struct log_place *place, enum log_level level, const char *event, const char *format,
                ...) __attribute__((format(printf, 4, 5)));
 
-/* Each line of a text, which is changed. Not limited: for the main thread. */
+/* Write each line of text, which is modified. Not limited: for the main thread. */
 void log_lines(enum log_level level, const char *event, char *text);
 
-/* True when a line may be written there now; *ret_suppressed then tells how many were not. */
+/* True when this place may write a line now; *ret_suppressed is then the number suppressed
+ * before. */
 bool log_place_pass(struct log_place *place, uint64_t now_ns, uint64_t *ret_suppressed);
 
 struct log_counts log_count(void);
 
-/* A line of this level was kept back by a budget that is neither a place's nor a limit. */
+/* Count a line of this level that the caller suppressed by a budget of its own. */
 void log_note_suppressed(enum log_level level);
 
-/* True when a line of this level may be written now; *ret_suppressed then tells how many were not.
- * What is not written anyway is not counted. */
+/* True when a line of this level may be written now; *ret_suppressed is then the number suppressed
+ * before. Lines of a level that is switched off are not counted. */
 bool log_limit_pass(struct log_limit *limit, enum log_level level, uint64_t now_ns,
                     uint64_t *ret_suppressed);
 

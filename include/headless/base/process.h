@@ -1,21 +1,21 @@
 /*
- * process: what this process takes of the machine, as Prometheus' client libraries tell it of
- * every process (process_cpu_seconds_total and its like).
+ * process: CPU time, memory and descriptors of this process, under the names that Prometheus'
+ * client libraries use (process_cpu_seconds_total and so on).
  *
- * Any thread. Blocks for as long as /proc takes, which is microseconds, and on kernels before 6.2
- * longer with many open files: not for the data path.
+ * Any thread, but not the data path: reads /proc, which takes microseconds, and on kernels before
+ * 6.2 longer with many open files.
  */
 #ifndef HEADLESS_BASE_PROCESS_H
 #define HEADLESS_BASE_PROCESS_H
 
 #include <stdint.h>
 
-/* 0: not known, as where there is no /proc. */
+/* A value of 0 is unknown, for example without /proc. */
 struct process_usage {
-    uint64_t cpu_ns;         /* of all threads, those that have ended too; user and kernel */
-    uint64_t resident_bytes; /* of its memory, those in RAM */
+    uint64_t cpu_ns;         /* user and kernel time of all threads, ended ones included */
+    uint64_t resident_bytes; /* resident set size */
     uint64_t open_fds;
-    uint64_t max_fds; /* RLIMIT_NOFILE, as it is in force */
+    uint64_t max_fds; /* soft RLIMIT_NOFILE */
 };
 
 void process_read_usage(struct process_usage *ret_usage);

@@ -1,13 +1,13 @@
 /*
- * service: tell a service manager such as systemd how we are.
+ * service: reports the state of the daemon to a service manager such as systemd.
  *
  * The protocol of sd_notify(3): one datagram of text to the UNIX socket that NOTIFY_SOCKET names.
- * It is guaranteed to stay, and its authors show it as code to copy, so that daemons need not link
- * libsystemd with all that it draws in. The socket is opened once, at the start: later the process
- * may have shut itself off from opening any. Without a manager nothing happens.
+ * sd_notify(3) guarantees that it stays and prints code to copy, so libsystemd and its dependencies
+ * are not needed. The socket is opened at the start, because confinement may forbid UNIX sockets
+ * later. Without a manager the calls do nothing.
  *
- * Threads: the main thread. Nothing blocks: when the manager does not read, the word is lost, which
- * it gets over (READY=1 comes first, into an empty queue).
+ * Threads: the main thread. Nothing blocks: when the manager does not read, a message is dropped
+ * (READY=1 is the first, into an empty queue).
  */
 #ifndef HEADLESS_BASE_SERVICE_H
 #define HEADLESS_BASE_SERVICE_H
@@ -15,23 +15,23 @@
 #include <stdint.h>
 
 struct service {
-    int fd;               /* negative: nobody wants to know */
-    uint64_t watchdog_ns; /* how often to show that we are well; 0: never */
+    int fd;               /* negative: no service manager */
+    uint64_t watchdog_ns; /* the manager's WATCHDOG_USEC; 0: no watchdog */
 };
 
 /*
- * Look into the environment, and take what is there out of it: what we start is not the service.
- * Returns 0, also without a manager; -EINVAL when NOTIFY_SOCKET names no socket, or another
- * negative errno. *ret_service can be used in any case.
+ * Read NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID, and unset them: child processes are not the
+ * service. Returns 0, also without a manager; -EINVAL when NOTIFY_SOCKET is neither a path nor an
+ * abstract name, or another negative errno. *ret_service can be used in any case.
  */
 int service_open(struct service *ret_service) __attribute__((warn_unused_result));
 void service_close(struct service *service);
 
-/* From now on it serves. Also the end of a reload. */
+/* The daemon serves; also at the end of a reload. */
 void service_ready(const struct service *service);
 void service_reloading(const struct service *service);
 void service_stopping(const struct service *service);
-/* To be called at least each watchdog_ns while all is well. */
+/* Call it at least once every watchdog_ns while the daemon works. */
 void service_is_well(const struct service *service);
 
 #endif

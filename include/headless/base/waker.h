@@ -1,34 +1,34 @@
 /*
- * waker: how a thread sleeps until one of several others has something for it, and how one of these
- * does the work in its place.
+ * waker: lets a thread sleep until another one changes an input of it, and lets that other thread
+ * do the work in its place.
  *
- * The sleeper has inputs (rings, a snapshot pointer); each waking side changes an input and then asks
- * whether the sleeper sleeps. The danger is the wake-up that falls between the sleeper's last look
- * and its sleep. Both sides therefore write first and look second:
+ * The sleeper has inputs (rings, a snapshot pointer); the waking side changes an input and then
+ * checks whether the sleeper sleeps. A wake-up between the sleeper's last check of its inputs and
+ * its sleep must not be lost. Both sides therefore write first and read second:
  *
  *      sleeper                                  waking side
- *      state = PREPARED     (waker_prepare)     input = new          (ring_publish, snapshot_publish)
- *      look at all inputs                       look at state        (waker_wake)
- *      nothing: ASLEEP      (waker_sleep)       not AWAKE: state = AWAKE, futex_wake
+ *      state = PREPARED      (waker_prepare)    change an input     (ring_publish, ...)
+ *      check all inputs                         check state         (waker_wake)
+ *      all empty: ASLEEP     (waker_sleep)      not AWAKE: state = AWAKE, futex_wake
  *
- * All four are sequentially consistent, a Dekker pair: at least one side sees the other's write. If
- * the state changes before the futex call, the kernel sees that it is no longer ASLEEP and returns.
- * No standalone fences, which ThreadSanitizer cannot see. A wake-up costs the waking side one load
- * as long as the sleeper is awake, so it is done once a batch.
+ * All four accesses are sequentially consistent, a Dekker pair: at least one side sees the other's
+ * write. If the state changes before the futex call, the kernel sees that it is no longer ASLEEP
+ * and returns. Standalone fences are not used: ThreadSanitizer cannot see them. While the sleeper
+ * is awake a wake-up costs one load; it is done once a batch.
  *
- * Waking a thread and falling asleep behind it takes several microseconds, more than a slice of
- * work for one datagram. So whoever has something for a sleeper may borrow it instead: what the
- * sleeper owns becomes the borrower's until it gives it back.
+ * Waking a thread and going to sleep again takes several microseconds, more than a slice of work
+ * for one datagram. So a thread with input for a sleeper may borrow it instead: until it returns
+ * the sleeper, it owns all that the sleeper owns.
  *
- *      ASLEEP ── waker_borrow ──► LENT ── waker_return ──► ASLEEP     the sleeper never ran
+ *      ASLEEP ── waker_borrow ──► LENT ── waker_return ──► ASLEEP     the sleeper did not run
  *                                 │
- *                                 └─ waker_wake, or the sleeper's time is over ──► CALLED
- *                                    CALLED ── waker_return ──► AWAKE     it runs after all
+ *                                 └─ waker_wake, or the sleeper's timeout ──► CALLED
+ *                                    CALLED ── waker_return ──► AWAKE     the sleeper runs
  *
- * Nothing is lost: who changes an input while it is lent finds LENT, and leaves CALLED behind.
+ * No wake-up is lost: waker_wake turns LENT into CALLED, and waker_return then wakes the sleeper.
  *
- * A thread that must sleep on sockets too (run to completion) gives an eventfd at init and polls it
- * in place of waker_sleep; it cannot be borrowed. Source of the idea: ck_ec.h (event counts), Linux
+ * A thread that must also sleep on sockets (run to completion) asks for an eventfd at init and
+ * polls it in place of waker_sleep; it cannot be borrowed. Technique: ck_ec.h (event counts),
  * futex(2).
  */
 #ifndef HEADLESS_BASE_WAKER_H
@@ -43,25 +43,25 @@ struct waker {
     int event_fd; /* -1: the sleeper uses waker_sleep */
 };
 
-/* with_event_fd: for a sleeper that polls. Returns 0 or a negative errno. */
+/* with_event_fd: the sleeper polls. Returns 0 or a negative errno. */
 int waker_init(struct waker *waker, bool with_event_fd) __attribute__((warn_unused_result));
 void waker_fini(struct waker *waker);
 
-/* Sleeper: announce that we are about to sleep. Then look at every input once more. */
+/* Sleeper: announce the sleep. Then check every input once more. */
 void waker_prepare(struct waker *waker);
-/* Sleeper: an input was there after all. */
+/* Sleeper: an input was not empty; stay awake. */
 void waker_cancel(struct waker *waker);
-/* Sleeper: block until woken or for timeout_ns; may return early for no reason. */
+/* Sleeper: block until woken or for timeout_ns; may return early without a wake-up. */
 void waker_sleep(struct waker *waker, uint64_t timeout_ns);
-/* Sleeper with an eventfd, after poll: awake again, eventfd emptied. */
+/* Sleeper with an eventfd, after poll: set the state to awake and empty the eventfd. */
 void waker_awake(struct waker *waker);
 
-/* Any thread, after its change to an input is visible. Never blocks. */
+/* Any thread, after it changed an input. Never blocks. */
 void waker_wake(struct waker *waker);
 
 /*
- * Any thread: do the sleeper's work in its place. False when it is not asleep, or lent to another:
- * then waker_wake. waker_return: wake asks that the sleeper goes on with it.
+ * Any thread: borrow the sleeper. False when it does not sleep, or is lent already: then call
+ * waker_wake. waker_return: wake says that work is left for the sleeper.
  */
 bool waker_borrow(struct waker *waker) __attribute__((warn_unused_result));
 void waker_return(struct waker *waker, bool wake);

@@ -16,7 +16,7 @@
 #ifndef HEADLESS_DATA_DATA_PLANE_H
 #define HEADLESS_DATA_DATA_PLANE_H
 
-#include "data/ingress/groups.h"
+#include "data/ingress/multicast.h"
 #include "data/worker.h"
 #include "headless/data/session_report.h"
 
@@ -39,7 +39,7 @@ struct data_plane {
     struct identity identity;
     struct snapshot_publisher publisher;
     struct udp_socket data_sockets[RECEIVERS_MAX], relay_sockets[RECEIVERS_MAX];
-    struct groups groups;
+    struct multicast_groups groups;
     struct replay_window *windows; /* frame_auth.h; NULL: no keys */
     size_t receiver_count, worker_count;
     struct receiver *data_receivers, *relay_receivers; /* receiver_count each */

@@ -1,15 +1,16 @@
 /*
- * frame_auth: which frames come in.
+ * frame_auth: authentication of relay frames.
  *
- * Without keys each frame of a member's address does. With them a frame must be sealed (unless
- * keys.mode lets open ones pass), by a member that has been introduced (wire/handshake_message.h), for
- * this pod, with a key that we have, and must not have come before. The cheap questions come first.
+ * Without keys every frame from the address of a member is accepted. With keys a frame must be
+ * sealed (unless keys.mode accepts plain ones), by a member that has completed the handshake
+ * (wire/handshake_message.h), for this pod, with a known key, and must not be a replay. Cheap
+ * checks come first.
  *
- * The replay windows are shared by all workers: a frame played again from another port may reach
- * another worker than the first. One per slot of a member and nonce_space of it; the supervisor sets those
- * of a slot before a snapshot says that the member is introduced.
+ * The replay windows are shared by all workers: a frame replayed from another port may reach
+ * another worker than the first. There is one per member index and nonce space; the supervisor
+ * resets those of a member before it publishes a snapshot in which the member is authenticated.
  *
- * Owner: its worker's thread; the windows are shared. No allocation but at init, no lock.
+ * Owner: its worker's thread; the windows are shared. Only init allocates. No lock, never blocks.
  */
 #ifndef HEADLESS_DATA_FRAME_AUTH_H
 #define HEADLESS_DATA_FRAME_AUTH_H
@@ -26,13 +27,13 @@
 struct frame_auth {
     const struct identity *identity;
     bool has_keys, takes_open;
-    struct replay_window *windows; /* all slots' and nonce_spaces'; NULL: no keys */
+    struct replay_window *windows; /* by member index and nonce space; NULL: no keys */
     struct seal_cache *cache;      /* NULL: no keys */
 };
 
 /* The windows of a process: MEMBERS_MAX x FRAME_AUTH_NONCE_SPACES. NULL: out of memory. */
 struct replay_window *frame_auth_create_windows(void);
-/* Supervisor: a member with this slot has been introduced; its nonce_spaces have counted so far. */
+/* Supervisor: reset the windows of a member; counters: the last used of its nonce spaces. */
 void frame_auth_reset_windows(struct replay_window *windows, uint16_t slot,
                               const uint64_t counters[static FRAME_AUTH_NONCE_SPACES]);
 
@@ -43,9 +44,9 @@ int frame_auth_init(struct frame_auth *frame_auth, const struct config *config,
 void frame_auth_fini(struct frame_auth *frame_auth);
 
 /*
- * Let a datagram of the relay port in, or tell why not (DROP_REASON_COUNT: it is in). What is
- * sealed is opened in place, and *datagram becomes the plain frame. What is not a frame at all
- * passes: the frame's reader has the words for it.
+ * Check a datagram of the relay port. Returns the reason to drop it, or DROP_REASON_COUNT. A sealed
+ * frame is opened in place, and *datagram becomes the plain frame. A datagram that is no frame of
+ * this cluster passes: frame_open refuses it with its own verdict.
  */
 enum drop_reason frame_auth_check(struct frame_auth *frame_auth,
                                   const struct leader_snapshot *snapshot,

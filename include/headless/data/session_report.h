@@ -1,13 +1,14 @@
 /*
- * session_report: what a worker's sessions are, for the admin thread, without a lock.
+ * session_report: a copy of a worker's newest sessions for the admin thread, without a lock.
  *
- * Sessions belong to their worker. Who wants to know them asks, and wakes it; the worker copies the
- * newest of them between two batches, as it would handle one more; then they are the asker's to
- * read until it asks again. So a pod that nobody asks pays one load a slice, and one that is asked
- * all the time pays at most a report each SESSION_REPORT_EVERY_NS.
+ * Sessions belong to their worker. The asking thread requests a report and wakes the worker; the
+ * worker copies its newest sessions between two batches; then the asking thread may read the report
+ * until it asks again. Without requests this costs the worker one load a slice, and with many at
+ * most one report every SESSION_REPORT_EVERY_NS.
  *
- * Memory for a full report is taken at the start, and touched only when there is one.
- * Threads: init and fini the worker's owner; is_wanted and publish the worker; the rest one asker.
+ * Memory for a full report is allocated at the start, and touched by the first report only.
+ * Threads: init and fini the owner of the worker; is_wanted and publish the worker; the rest one
+ * asking thread. Nothing blocks.
  */
 #ifndef HEADLESS_DATA_SESSION_REPORT_H
 #define HEADLESS_DATA_SESSION_REPORT_H
@@ -23,36 +24,37 @@
 
 struct session_entry {
     struct address client;
-    struct address asked;          /* to which the client spoke */
-    struct address ingress;        /* the pod that it spoke to; unset: this one */
-    struct address app;            /* as the app sees it; unset: by a socket of its own */
-    uint64_t opened_ns, active_ns; /* clock_now_ns; active: the last datagram, either way */
+    struct address asked;   /* to which the client sent */
+    struct address ingress; /* the ingress pod; unset: this one */
+    struct address
+        app; /* the source address that the app sees; unset: the session has a socket of its own */
+    uint64_t opened_ns, active_ns; /* clock_now_ns; active: the last datagram in either direction */
     uint64_t requests;
 };
 
 struct session_report {
     struct session_entry *entries; /* SESSION_REPORT_MAX; NULL: an app without sessions */
     size_t count;
-    _Atomic uint32_t wanted; /* grows with each question; by the asker */
-    _Atomic uint32_t made;   /* which of them is answered; by the worker */
+    _Atomic uint32_t wanted; /* number of requests; written by the asking thread */
+    _Atomic uint32_t made;   /* number of the request that was answered; written by the worker */
 };
 
 /* Returns 0 or -ENOMEM. */
 int session_report_init(struct session_report *report) __attribute__((warn_unused_result));
 void session_report_fini(struct session_report *report);
 
-/* Worker: then fill entries and count, and publish. */
+/* Worker: true when a report is wanted; then fill entries and count, and publish. */
 static inline bool session_report_is_wanted(const struct session_report *report)
 {
-    /* acquire: pairs with session_report_ask, after which the asker reads no more */
+    /* acquire: pairs with session_report_ask, after which the asking thread does not read */
     return atomic_load_explicit(&report->wanted, memory_order_acquire) !=
            atomic_load_explicit(&report->made, memory_order_relaxed);
 }
 void session_report_publish(struct session_report *report);
 
-/* Asker: ask, if the last question was answered. Then wake the worker. */
+/* Asking thread: request a report, unless a request is pending. Then wake the worker. */
 void session_report_ask(struct session_report *report);
-/* Asker: is it answered? Then entries and count may be read. */
+/* Asking thread: true when the report is made; then entries and count may be read. */
 bool session_report_is_made(const struct session_report *report);
 
 #endif

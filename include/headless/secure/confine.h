@@ -1,18 +1,18 @@
 /*
- * confine: the process gives up what it will never need, so that who takes it over gets no more.
+ * confine: a seccomp filter that limits an attacker who takes the process over.
  *
- * A seccomp filter names the system calls that serving takes, some of them with bounds on their
- * arguments. All others fail: those that only an intruder would want (execve, ptrace, mount,
- * listen, ...) with EPERM, all others with ENOSYS, on which the C library falls back to older
- * calls. Nothing is killed: a call that we forgot costs one function, not the service. The kernel
- * logs each refused call where it logs seccomp at all (audit type 1326).
+ * The filter allows the system calls that serving needs, some of them with bounds on their
+ * arguments. All others fail: those of use to an attacker only (execve, ptrace, mount, listen, ...)
+ * with EPERM, all others with ENOSYS, on which the C library falls back to older calls. No call
+ * kills the process: a forgotten call breaks one function, not the service. The kernel logs each
+ * refused call where it logs seccomp at all (audit type 1326).
  *
  * Not possible afterwards: another program or process, memory that is made executable, raw and
  * packet sockets, a listening socket, files opened for writing unless needs.files says so.
  * docs/confinement.md has the reasons.
  *
- * Threads: main thread, during the start. The filter holds for all threads, those that run already
- * included; it can be neither removed nor widened.
+ * Threads: main thread, during the start. The filter applies to all threads, running ones included;
+ * it can be neither removed nor widened.
  */
 #ifndef HEADLESS_SECURE_CONFINE_H
 #define HEADLESS_SECURE_CONFINE_H
@@ -20,8 +20,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Not with a sanitizer, which does what the filter forbids, nor with the calls of 32-bit machines.
- */
+/* Not with a sanitizer, which makes calls that the filter forbids, nor on 32-bit machines. */
 #if defined(__has_feature)
 #define CONFINE_HAS(feature) __has_feature(feature)
 #else
@@ -34,28 +33,29 @@
 #define CONFINE_IS_POSSIBLE true
 #endif
 
-/* What not every configuration needs. */
+/* Calls that only some configurations need. */
 struct confine_needs {
-    bool resolver; /* names are looked up: TCP, unix and netlink sockets; blocks to read modules */
-    bool files;    /* files are written, and renamed */
-    bool groups;   /* interfaces are looked up, again and again: netlink, unix datagrams */
+    bool
+        resolver; /* name lookups: TCP, unix and netlink sockets; reads NSS modules, which blocks */
+    bool files;   /* writing and renaming files */
+    bool groups;  /* interface lookups: netlink sockets, unix datagrams */
 };
 
 /*
- * After the listening sockets are open. Also sets no_new_privs. -ENOTSUP: not in this build; else
- * what the kernel says that refuses: -EINVAL or -ENOSYS without seccomp, -EPERM or -EACCES under
- * another filter. The process goes on unconfined then; the caller decides.
+ * Call it after the listening sockets are open. Also sets no_new_privs. Returns 0; -ENOTSUP: not in
+ * this build; else the error of the kernel: -EINVAL or -ENOSYS without seccomp, -EPERM or -EACCES
+ * under another filter. On failure the process runs unconfined; the caller decides.
  */
 int confine_start(const struct confine_needs *needs) __attribute__((warn_unused_result));
 
-/* Any thread: does our filter hold? */
+/* Any thread: true when the filter is installed. */
 bool confine_is_on(void);
 
 /*
- * For a process that holds keys, before it reads the first one and before confine_start, which
- * forbids it: no core dump, and nobody of the same UID may attach or read its memory
- * (PR_SET_DUMPABLE 0, RLIMIT_CORE 0; PR_SET_DUMPABLE also makes /proc/PID root's). Children would
- * inherit the limit only, but there are none. Returns 0 or a negative errno.
+ * For a process that holds keys: no core dump, and no process of the same UID may attach or read
+ * its memory (PR_SET_DUMPABLE 0, RLIMIT_CORE 0; PR_SET_DUMPABLE also gives /proc/PID to root).
+ * Call it before the first key is read, and before confine_start, which forbids it. Children would
+ * inherit only the limit, but there are none. Returns 0 or a negative errno.
  */
 int confine_hide_memory(void) __attribute__((warn_unused_result));
 

@@ -1,5 +1,5 @@
 /*
- * name_services: the modules by which getaddrinfo finds hosts, loaded while that is still possible.
+ * name_services: loads the NSS modules of getaddrinfo before confinement forbids it.
  *
  * Threads: main thread, during the start. Reads files.
  */
@@ -9,9 +9,9 @@
 #include <stddef.h>
 
 /*
- * Loads the modules that the line "hosts:" of this file (nsswitch.conf(5)) names, and keeps them:
- * glibc would load them at the first lookup, when no more code can be mapped. A file or module that
- * is not there is none: glibc passes it over as well. Returns how many were loaded.
+ * Load the modules that the line "hosts:" of this file (nsswitch.conf(5)) names, for the life of
+ * the process: glibc would load them at the first lookup, when no more code can be mapped. A
+ * missing file or module is skipped, as glibc does. Returns the number of loaded modules.
  */
 size_t name_services_load(const char *path);
 

@@ -1,30 +1,31 @@
 /*
- * election_message: what members say to each other, as scalars; peer.h gives them bytes.
+ * election_message: the messages between members as scalars; peer.h has their bytes.
  *
- * One struct for all types; the table says which fields a type uses. Members (of a list page, or
- * the sender's own card in WHO and HERE) stand beside it, at most ELECTION_PAGE a message.
+ * One struct for all types; the table names the fields that a type uses. Members (a page of the
+ * list, or the sender alone in DISCOVER and HELLO) are passed separately, at most ELECTION_PAGE a
+ * message. Every message has term and list; seen is the highest term that its sender has seen.
  *
- *   type            fields
- *   WHO             stamp, term, seen, members[0]: the sender's card
- *   HERE            the same (stamp echoed), leader, leader_address, list, flags LEADS, LISTED
- *   HEARTBEAT       term, stamp, interval, misses, list, count, live, ready, cause, received,
- *                   rcvbuf, generation, flags SETTLED, ORDERED, COMMIT
- *   ACK             term, stamp echoed, seen, lease_grant (0: none now), list (that it has),
- *                   generation, flags APP, FRESH, ORDERED, COMMIT
- *   LIST_ASK        list, first
- *   LIST_PAGE       list, count, floor, flags MAJORITY, FORCED, first, members
- *   PROBE           term, stamp
- *   ALIVE           stamp echoed, term, leader, leader_address
- *   ASK             leader: "do you hear it?"
- *   TOLD            leader, wait (0: no)
- *   PREVOTE, VOTE   term, stamp, list, interval, misses, leader (deposed), deposed_term,
- *                   flags EVIDENCE, RESIGNED, BOOTSTRAP, JUMP
- *   PREVOTE_ANSWER, VOTE_ANSWER
- *                   term, stamp echoed, seen, lease_grant, wait, list, flags GRANTED, FRESH, OLD_LIST,
- *                   NOT_LISTED
- *   RESIGN          term, leader (the successor)
- *   LEAVE           term; from the leader: you may go, your seat is kept
- *   HAND_OVER       term, leader (the target), generation
+ *   type             fields
+ *   DISCOVER         stamp, term, seen, members[0]: the sender
+ *   HELLO            the same (stamp echoed), leader, leader_address, list, flags LEADS, LISTED
+ *   HEARTBEAT        term, stamp, interval, misses, list, count, live, ready, cause, received,
+ *                    rcvbuf, generation, flags COMMITTED, ORDERED, COMMIT
+ *   ACK              term, stamp echoed, seen, lease_grant (0: none now), list (that it has),
+ *                    generation, flags APP, VOLATILE, ORDERED, COMMIT
+ *   LIST_REQUEST     list, first
+ *   LIST_PAGE        list, count, floor, flags MAJORITY, FORCED, first, members
+ *   PROBE            term, stamp
+ *   ALIVE            stamp echoed, term, leader, leader_address
+ *   PROBE_REQUEST    leader: is it heard by the receiver?
+ *   PROBE_REPORT     leader, wait (0: it is not heard)
+ *   PREVOTE, VOTE    term, stamp, list, interval, misses, leader (deposed), deposed_term,
+ *                    flags EVIDENCE, STEPPED_DOWN, BOOTSTRAP, TERM_SKIPPED
+ *   PREVOTE_REPLY, VOTE_REPLY
+ *                    term, stamp echoed, seen, lease_grant, wait, list,
+ *                    flags GRANTED, VOLATILE, OLD_LIST, NOT_LISTED
+ *   STEP_DOWN        term, leader (the successor), cause
+ *   LEAVE            term; from the leader: the receiver may go, its list entry is kept
+ *   TRANSFER         term, leader (the target), generation
  *
  * Pure values; any thread.
  */
@@ -53,7 +54,7 @@ struct election_member {
     bool is_eligible;
 };
 
-/* Lists are ordered by the term of the leader that made them, then by its count. */
+/* Lists are ordered by the term of the leader that made them, then by the number of its change. */
 struct election_list_id {
     uint64_t term;
     uint32_t version;
@@ -62,9 +63,9 @@ struct election_list_id {
 struct election_list {
     struct election_list_id id;
     uint16_t count;
-    uint16_t floor;      /* the quorum is of at least so many seats; 0 once they have come */
-    bool wants_majority; /* it has had three members */
-    bool is_forced;      /* quorum.expect does not count until they have come again */
+    uint16_t floor; /* the quorum counts at least this number of members; 0 once they have joined */
+    bool wants_majority; /* the list has had three members */
+    bool is_forced;      /* quorum.expect is ignored until as many have joined again */
     struct election_member members[ELECTION_MEMBERS_MAX];
 };
 
@@ -93,8 +94,8 @@ enum election_message_type {
 enum election_flag {
     ELECTION_FLAG_GRANTED = 1 << 0,
     ELECTION_FLAG_VOLATILE = 1 << 1,
-    ELECTION_FLAG_OLD_LIST = 1 << 2,   /* your list is older than mine */
-    ELECTION_FLAG_NOT_LISTED = 1 << 3, /* and you are not in mine */
+    ELECTION_FLAG_OLD_LIST = 1 << 2,   /* the receiver's list is older than the sender's */
+    ELECTION_FLAG_NOT_LISTED = 1 << 3, /* and the receiver is not in the sender's list */
     ELECTION_FLAG_EVIDENCE = 1 << 4,
     ELECTION_FLAG_STEPPED_DOWN = 1 << 5,
     ELECTION_FLAG_BOOTSTRAP = 1 << 6,
@@ -102,7 +103,7 @@ enum election_flag {
     ELECTION_FLAG_APP = 1 << 8,
     ELECTION_FLAG_COMMITTED = 1 << 9,
     ELECTION_FLAG_LEADS = 1 << 10,
-    ELECTION_FLAG_LISTED = 1 << 11, /* I hold a list: there is a cluster */
+    ELECTION_FLAG_LISTED = 1 << 11, /* the sender holds a list: there is a cluster */
     ELECTION_FLAG_MAJORITY = 1 << 12,
     ELECTION_FLAG_FORCED = 1 << 13,
     ELECTION_FLAG_ORDERED = 1 << 14, /* route ordered */
@@ -122,7 +123,7 @@ struct election_message {
     uint64_t deposed_term;
     uint64_t stamp_ns;
     uint64_t lease_grant_ns, wait_ns, interval_ns;
-    uint64_t received;     /* requests that the sender took over from the receiver, so far */
+    uint64_t received;     /* requests of the receiver that the sender has received so far */
     uint64_t rcvbuf_bytes; /* of the sender's relay socket */
     uint64_t generation;   /* the highest leader_generation that it knows of */
     struct election_list_id list;
@@ -130,6 +131,7 @@ struct election_message {
     uint64_t live[ELECTION_BITMAP_WORDS], ready[ELECTION_BITMAP_WORDS];
 };
 
+/* The name in logs and traces. */
 const char *election_message_name(enum election_message_type type);
 
 /* -1, 0, 1: a is older than, as old as, newer than b. */

@@ -3,29 +3,29 @@
  *
  *   frame  = header record record* [padding]            all integers big endian
  *
- *   header =  0 magic "hd"    2 version (1)    3 type        4 flags        5 hops    6 nonce_space (16)
- *             8 cluster (64)  16 instance (64)  24 term (64)  32 sequence (64)         40 bytes
+ *   header =  0 magic "hd"    2 version (1)     3 type      4 flags   5 hops   6 nonce space (16)
+ *             8 cluster (64)  16 instance (64)  24 term (64)  32 sequence (64)           40 bytes
  *
- *      flags: 1 says that the rest is encrypted (secure/seal.h): what is described here
- *      is the plain frame, and a reader is given no other.
+ *      flags: 1 when the rest is encrypted (secure/seal.h). This file describes the plain frame;
+ *      readers are given no other.
  *
  *   record = length(16) kind(8) zero(8) client local tag(64) [ingress] payload[length]
  *      Bits of kind: always RECORD_PRESENT; RECORD_CLIENT_V6, RECORD_LOCAL_V6, RECORD_INGRESS (an
- *      ingress IP follows the tag, because this is the second hop and the frame's sender is not the
+ *      ingress IP follows the tag: this is the second hop, and the sender of the frame is not the
  *      ingress pod), RECORD_INGRESS_V6 (only with RECORD_INGRESS).
  *      client: IP(4 or 16) port(16), IPv6 followed by scope(32).   local: IP port(16), no scope.
  *
- *   padding  begins with the end record, four zero bytes, and goes on with anything: it is ignored.
- *      Where fewer than four bytes are left, these are zero and are the end record cut short. So a
- *      frame can be padded to any length, by 0 bytes, by 1, or by 1,000.
+ *   padding begins with the end record, four zero bytes; the bytes behind it are ignored. Where
+ *      fewer than four bytes are left, these are zero: the end record cut short. So a frame can be
+ *      padded by any number of bytes, 0 included.
  *
- * There is one spelling of a record: IPv4 mapped into IPv6 is malformed, and so are flags and bits
- * of kind that version 1 does not know, a client without port, an ingress of all zeros, a payload
- * over RECORD_PAYLOAD_MAX. A sender asks record_is_valid before it packs a record, because one bad
- * record costs its neighbours in the frame: a UDP source port can be 0 on the wire, for one.
+ * A record has one encoding: IPv4 mapped into IPv6 is malformed, and so are flags and bits of kind
+ * that version 1 does not define, a client without port, an ingress of all zeros, a payload over
+ * RECORD_PAYLOAD_MAX. A sender checks record_is_valid before it packs a record, because one invalid
+ * record invalidates the whole frame: the source port of a UDP datagram may be 0, for example.
  *
  * The writer packs records into the caller's buffer; the reader checks the whole frame before it
- * gives out the first record, so a frame is taken whole or not at all. Bytes only: no socket, no
+ * returns the first record, so a frame is taken whole or not at all. Bytes only: no socket, no
  * clock, no allocation. Any thread, never blocks. Parsers never read outside [data, data+length).
  */
 #ifndef HEADLESS_WIRE_FRAME_H
@@ -45,9 +45,8 @@
 #define RECORD_HEADER_MAX  (4 + 22 + 18 + 8 + 16)
 #define RECORD_PAYLOAD_MAX 65507
 
-/* DATA: requests for the leader. REPLY: replies. COPY: requests for the receiver's own app, whoever
- * leads. ORDER, POSITION: see order.h; between header and records they have a run, or only a
- * position. */
+/* DATA: requests for the leader. REPLY: replies. COPY: requests for the receiver's own app, on
+ * every member. ORDER, POSITION: see order.h, the body between header and records. */
 enum frame_type {
     FRAME_DATA = 1,
     FRAME_REPLY = 2,
@@ -68,14 +67,14 @@ enum record_kind {
 struct frame_header {
     uint8_t type;         /* enum frame_type */
     uint8_t hops;         /* relays so far, this one included: 1 or 2 */
-    uint16_t nonce_space; /* the sending thread of the sender; sequence counts per nonce_space */
+    uint16_t nonce_space; /* the sending thread of the sender */
     uint64_t cluster;     /* frame_cluster_id of the cluster's name */
     uint64_t instance;    /* of the sender */
-    uint64_t term;        /* the sender's; REPLY: in which the request was delivered */
-    uint64_t sequence;    /* 1, 2, ... per (instance, nonce_space), whoever the receiver is */
+    uint64_t term;        /* the sender's; REPLY: that in which the request was delivered */
+    uint64_t sequence;    /* 1, 2, ... per (instance, nonce space), over all receivers */
 };
 
-/* What stands between header and records, by the header's type. */
+/* The bytes between header and records, by the type of the header. */
 union frame_body {
     struct order_run run;           /* ORDER */
     struct order_position position; /* POSITION */
@@ -83,7 +82,7 @@ union frame_body {
 
 struct record {
     struct address client;  /* with port and scope */
-    struct address local;   /* the address and port that the client spoke to */
+    struct address local;   /* the address and port to which the client sent */
     uint64_t tag;           /* the ingress pod's, over client and local */
     struct address ingress; /* IP, port 0; unset: the frame's sender is the ingress pod */
     const uint8_t *payload; /* inside the frame when read */
@@ -93,50 +92,49 @@ struct record {
 enum frame_verdict { FRAME_OK, FRAME_MALFORMED, FRAME_BAD_VERSION, FRAME_BAD_CLUSTER };
 
 struct frame_reader {
-    const uint8_t *next, *end; /* end: of the last record; padding is not in it */
+    const uint8_t *next, *end; /* end: behind the last record, in front of the padding */
 };
 
-/* 64 bits of BLAKE2b over the name: two clusters that meet on one network do not mix. */
+/* 64 bits of BLAKE2b over the name: keeps clusters on one network apart. */
 uint64_t frame_cluster_id(const char *cluster);
 
-/* Write the 40 bytes; the caller vouches for type and hops. */
+/* Write the 40 bytes; the caller checks type and hops. */
 void frame_put_header(uint8_t out[static FRAME_HEADER_BYTES], const struct frame_header *header);
 
-/* Only its sequence, into a header that is there. */
+/* Overwrite the sequence of a header. */
 void frame_put_sequence(uint8_t out[static FRAME_HEADER_BYTES], uint64_t sequence);
 
-/* Bytes of the body of this type; 0: it has none. */
+/* Bytes of the body of this type; 0: none. */
 size_t frame_body_bytes(uint8_t type);
 
-/* Say of a header that the rest is sealed, or no longer. */
+/* Set or clear the flag sealed of a header. */
 void frame_put_sealed(uint8_t out[static FRAME_HEADER_BYTES], bool is_sealed);
-/* Does the header say so? Of a frame whose header frame_read_header could read. */
+/* Read the flag sealed, of a frame that frame_read_header accepted. */
 bool frame_is_sealed(const uint8_t data[static FRAME_HEADER_BYTES]);
 
-/* Read the header of a frame whose beginning was given back by the network. False: it is none. */
+/* Read the header of a frame, or of its beginning that an ICMP error quotes. False: no frame. */
 bool frame_read_header(const uint8_t *data, size_t length, struct frame_header *ret_header);
 
 /*
- * Whether a frame with this record would be accepted: client has a port; client, local and (if set)
- * ingress are in their canonical form; the payload is not too long. Payload itself is not looked
- * at.
+ * True when a reader accepts a frame with this record: client has a port; client, local and (if
+ * set) ingress are canonical; the payload is not too long. The payload itself is not checked.
  */
 bool record_is_valid(const struct record *record);
 
-/* Bytes of a record's header (without payload). */
+/* Bytes of the header of a record, without its payload. */
 size_t record_header_bytes(const struct record *record);
 
 /*
- * Write a valid record's header only (for a payload that another iovec carries); returns its bytes,
- * which are record_header_bytes(record) and at most RECORD_HEADER_MAX.
+ * Write the header of a valid record (its payload may be in another iovec). Returns its bytes:
+ * record_header_bytes(record), at most RECORD_HEADER_MAX.
  */
 size_t record_put_header(uint8_t *out, const struct record *record);
 
 /*
  * Check a whole frame: magic, version, cluster, flags, type, hops, then every record and the
  * padding; at least one record, unless there is a body. On FRAME_OK fills header, the number of
- * records, and a reader; else leaves them untouched. What is too short to hold a version or, in
- * version 1, a header is malformed; a verdict on version or cluster says nothing about the rest.
+ * records, and a reader; else leaves them untouched. Data too short for a version or, in version 1,
+ * for a header is malformed; a verdict on version or cluster says nothing about the rest.
  */
 enum frame_verdict frame_open(const uint8_t *data, size_t length, uint64_t cluster,
                               struct frame_header *ret_header, size_t *ret_records,
@@ -147,8 +145,8 @@ void frame_get_body(const uint8_t *data, const struct frame_header *header,
                     union frame_body *ret_body);
 
 /*
- * The next record of a frame that frame_open accepted, in the same buffer, unchanged; false at its
- * end. Nothing is checked a second time.
+ * The next record of a frame that frame_open accepted, in the same unchanged buffer; false at its
+ * end. Nothing is checked again.
  */
 bool frame_next(struct frame_reader *reader, struct record *ret_record);
 

@@ -1,26 +1,29 @@
 /*
- * message: how two pods with keys get to know each other, as bytes.
+ * handshake_message: the handshake of two pods with keys, as bytes.
  *
- * Nothing is believed of an instance before it has answered a nonce of ours: then it is there now,
- * and no message of a dead instance, or of an hour ago, can be played to us. One message serves as
- * question and as reply, so that an reply is never longer than what it replies:
+ * An instance is authenticated when it has returned a nonce of this pod: then it is running now,
+ * and recorded messages of a dead instance cannot be replayed. Request and reply have one format,
+ * so a reply is never longer than its request:
  *
  *   message = header of a peer message (peer.h) with the type PEER_HANDSHAKE
- *             nonce (64)   echo (64)   known (32)   suites (8)   keys (8)   nonce_spaces (8)   family (8)
- *             IP (128)   key ids (KEYS_MAX x 32)   counters (NONCE_SPACES_MAX x 64)
+ *             nonce (64)   echo (64)   known (32)   suites (8)   keys (8)   nonce spaces (8)
+ *             family (8)   IP (128)    key ids (KEYS_MAX x 32)   counters (NONCE_SPACES_MAX x 64)
  *                                                                       all integers big endian
  *
- *   nonce    wants to be answered with this as echo; 0: does not
- *   echo     the receiver's nonce; 0: this is no reply
- *   known    what the sender knows of the receiver's keys (handshake_message_digest); 0: nothing
- *   suites   a bit for each that the sender has: 1 << enum seal_suite
- *   key ids  those that the sender has, the newest first; the rest is 0
- *   IP       from where the sender sends it, and where alone it is answered: 4 or 16 bytes by the
- *            family (4, 6), the rest is 0. Played from elsewhere it makes nobody send anything
- *   counters the last used of each of its nonce_spaces; the rest is 0. Frames up to them are older than
- *            the reply
+ *   nonce         the receiver is to return it as echo; 0: no reply is wanted
+ *   echo          the receiver's nonce; 0: this is no reply
+ *   known         digest of the receiver's keys as known to the sender (handshake_message_digest);
+ *                 0: unknown
+ *   suites        a bit for each suite of the sender: 1 << enum seal_suite
+ *   keys          number of key ids
+ *   nonce spaces  number of counters
+ *   IP            the source address, and the only one that is answered: 4 or 16 bytes by the
+ *                 family (4, 6), the rest is 0. A replay from another address is not answered
+ *   key ids       those of the sender, the newest first; the rest is 0
+ *   counters      the last used of each of its nonce spaces; the rest is 0. Frames up to them are
+ *                 older than the reply
  *
- * It travels sealed. There is one spelling. Bytes only; any thread, never blocks.
+ * It is always sealed. It has exactly one encoding. Bytes only; any thread, never blocks.
  */
 #ifndef HEADLESS_WIRE_HANDSHAKE_MESSAGE_H
 #define HEADLESS_WIRE_HANDSHAKE_MESSAGE_H
@@ -44,14 +47,14 @@ struct handshake_message {
     uint64_t counters[HANDSHAKE_NONCE_SPACES_MAX];
 };
 
-/* The token is 0, and the header does not say sealed. */
+/* Write a message, not sealed, with the token 0. */
 void handshake_message_put(uint8_t out[static HANDSHAKE_MESSAGE_BYTES], uint64_t cluster,
                            const struct handshake_message *message);
-/* Malformed, or of another type: the output is untouched. */
+/* Read a message. PEER_MALFORMED also for another type; then the output is untouched. */
 enum peer_verdict handshake_message_open(const uint8_t *data, size_t length, uint64_t cluster,
                                          struct handshake_message *ret_message);
 
-/* Of key ids and suites, to tell whether another knows them. Never 0. */
+/* Digest of key ids and suites, for the field known. Never 0. */
 uint32_t handshake_message_digest(const struct handshake_message *message);
 
 #endif

@@ -1,17 +1,17 @@
 /*
- * peer: a message between two supervisors, as bytes (election_message.h has it as scalars).
+ * peer: a message of one supervisor to another, as bytes; election_message.h has it as scalars.
  *
  *   message = header common body members                     all integers big endian
  *
- *   header =  0 magic "hp"    2 version (1)    3 type        4 flags (16)   6 zero (8)   7 sealed
- * (8) 8 cluster (64)  16 from (64)     24 to (64)    32 token (64)           40 bytes
+ *   header =  0 magic "hp"    2 version (1)   3 type       4 flags (16)   6 zero (8)   7 sealed (8)
+ *             8 cluster (64)  16 from (64)    24 to (64)   32 token (64)               40 bytes
  *
- *      sealed: 1 says that the rest is encrypted (secure/seal.h): what is described here is the
- *      plain message, and a reader is given no other.
+ *      sealed: 1 when the rest is encrypted (secure/seal.h). This file describes the plain message;
+ *      readers are given no other.
  *
- *   common =  term (64) seen (64) list term (64) list version (32)                   28 bytes
+ *   common =  term (64)       seen (64)       list term (64)   list version (32)         28 bytes
  *
- *   body: the fields that the type has, in this order:
+ *   body = the fields of the type, in this order:
  *      stamp (64)   interval (64)   misses (8)   leader (64)   deposed term (64)
  *      leader address   lease_grant (64)   wait (64)   cause (8)   received (64)   rcvbuf (64)
  *      count (16), then with LIVE the two bitmaps live and ready of (count + 7) / 8 bytes each,
@@ -21,29 +21,29 @@
  *   members = number (8), then each: instance (64) eligible (8: 0 or 1) address name
  *   name    = length (8: 0 to 63) bytes: letters, digits and - . _ : %
  *
- * The token is by whom a sender knows its own message again when the network gives its beginning
- * back in an ICMP error; to the receiver it means nothing. Times are nanoseconds. A WHO is padded
- * with zeros to PEER_WHO_BYTES, so that nobody is answered with more bytes than he sent.
+ * By the token a sender recognizes its own message when an ICMP error quotes it; receivers ignore
+ * it. Times are nanoseconds. A DISCOVER is padded with zeros to PEER_DISCOVER_BYTES, so that no
+ * reply is longer than its request.
  *
- * There is one spelling of a message: whatever would be written differently is malformed. Bytes
- * only: no socket, no clock, no allocation. Any thread, never blocks.
+ * A message has exactly one encoding: any other is malformed. Bytes only: no socket, no clock, no
+ * allocation. Any thread, never blocks.
  */
 #ifndef HEADLESS_WIRE_PEER_H
 #define HEADLESS_WIRE_PEER_H
 
 #include "headless/wire/election_message.h"
 
-#define PEER_VERSION      1
-#define PEER_HEADER_BYTES 40
-#define PEER_TOKEN_OFFSET 32
-#define PEER_COMMON_BYTES 28
-#define PEER_MEMBER_BYTES (8 + 1 + 17 + ELECTION_NAME_MAX) /* the longest */
-#define PEER_WHO_BYTES    208                              /* no HERE is longer */
-#define PEER_BYTES_MAX    512                              /* no message is longer */
+#define PEER_VERSION        1
+#define PEER_HEADER_BYTES   40
+#define PEER_TOKEN_OFFSET   32
+#define PEER_COMMON_BYTES   28
+#define PEER_MEMBER_BYTES   (8 + 1 + 17 + ELECTION_NAME_MAX) /* the longest */
+#define PEER_DISCOVER_BYTES 208                              /* no HELLO is longer */
+#define PEER_BYTES_MAX      512                              /* no message is longer */
 
 enum peer_verdict { PEER_OK, PEER_MALFORMED, PEER_BAD_VERSION, PEER_BAD_CLUSTER };
 
-/* What can be read off a message of which only the beginning has come back. */
+/* The part of a message that can be read from its beginning alone, as an ICMP error quotes it. */
 struct peer_header {
     uint64_t cluster, from, to, token;
     uint16_t flags; /* enum election_flag */
@@ -51,28 +51,28 @@ struct peer_header {
 };
 
 /*
- * Write a message; members: message->member_count of them. Returns its bytes. What a sender of ours
- * cannot mean (a type or name that peer_open would refuse) is its caller's fault, but never writes
- * beyond PEER_BYTES_MAX. The token is 0.
+ * Write a message; members: message->member_count of them. Returns its bytes. The caller must not
+ * pass a type or name that peer_open refuses; even then it never writes beyond PEER_BYTES_MAX. The
+ * token is 0.
  */
 size_t peer_put(uint8_t out[static PEER_BYTES_MAX], uint64_t cluster,
                 const struct election_message *message, const struct election_member *members);
 
-/* Into a message that peer_put wrote: for whom it is, and the token. */
+/* Set the receiving instance, and the token, of a message that peer_put wrote. */
 void peer_put_to(uint8_t *message, uint64_t to);
 void peer_put_token(uint8_t *message, uint64_t token);
 
 /* Write the 40 bytes of a header, the token being 0; returns the first byte after them. */
 uint8_t *peer_put_header(uint8_t out[static PEER_HEADER_BYTES], const struct peer_header *header);
 
-/* Say of a header that the rest is sealed, or no longer; and ask whether it says so. */
+/* Write and read the field sealed of a header. */
 void peer_put_sealed(uint8_t out[static PEER_HEADER_BYTES], bool is_sealed);
 bool peer_is_sealed(const uint8_t data[static PEER_HEADER_BYTES]);
 
-/* The header alone. False: it is none of this version. */
+/* Read the header alone. False: not a header of this version. */
 bool peer_read_header(const uint8_t *data, size_t length, struct peer_header *ret_header);
 
-/* The same with a verdict: of what was received. */
+/* The same for a received message, with a verdict. */
 enum peer_verdict peer_open_header(const uint8_t *data, size_t length, uint64_t cluster,
                                    struct peer_header *ret_header);
 

@@ -4,8 +4,8 @@
  *    0 signature (12 bytes)   12 version 2 and command   13 family and transport   14 length (16)
  *   16 source IP, destination IP, source port, destination port, then TLVs
  *
- * One header in front of each datagram's payload tells the receiver the true client and the address
- * it spoke to. Bytes only; any thread; never blocks.
+ * A header in front of the payload of each datagram tells the receiver the true client and the
+ * address to which the client sent. Bytes only; any thread; never blocks.
  */
 #ifndef HEADLESS_WIRE_PROXY_H
 #define HEADLESS_WIRE_PROXY_H

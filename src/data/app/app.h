@@ -1,15 +1,15 @@
 /*
- * app: what consumes requests at the leader, behind five operations.
+ * app: the consumer of requests, behind five operations.
  *
- * Built in: echo, whoami, discard; they reply from within deliver. udp://HOST:PORT is a UDP server
- * beside us (app_udp.c): its replies are read by an app reader and come back through reply.
+ * Built-in apps are echo, whoami and discard, which reply within deliver. udp://HOST:PORT is a UDP
+ * server (udp_app.c): an app reader reads its replies, which are passed to the operation reply.
  *
- * With route local and all a pod's app is also given requests while the pod does not lead. Their
- * replies are suppressed, whoever leads when they come: the client has the reply of the leader of
- * that time. app_may_reply says whether the reply to this request may leave.
+ * With the routes local and all the app also gets requests while its pod does not lead. Replies to
+ * these are suppressed, whoever leads when they arrive: the client gets the reply of the pod that
+ * led at the time of the request. app_may_reply decides it for a request.
  *
- * Every request given to deliver ends as delivered or dropped; every reply goes to reply_send or
- * is dropped. Owner: its worker's thread.
+ * Every request given to deliver ends as delivered or dropped; every reply goes to reply_send or is
+ * suppressed or dropped. Owner: its worker's thread. Blocking: as outbox_flush.
  */
 #ifndef DATA_APP_APP_H
 #define DATA_APP_APP_H
@@ -18,14 +18,14 @@
 #include "data/ingress/receiver.h"
 
 struct app;
-struct app_udp;
+struct udp_app;
 struct session_report;
 
 struct app_ops {
     void (*deliver)(struct app *app, const struct request *request);
     void (*reply)(struct app *app, const struct datagram *datagram);
     void (*flush)(struct app *app);
-    void (*tick)(struct app *app); /* now and then: expire sessions */
+    void (*tick)(struct app *app); /* periodic: expire sessions */
     void (*close)(struct app *app);
 };
 
@@ -33,93 +33,96 @@ struct app {
     const struct app_ops *ops;
     const struct config *config;
     const struct identity *identity;
-    struct replier *replier; /* its snapshot and now_ns are those of this slice */
+    struct replier *replier; /* has snapshot and now_ns of this slice */
     struct counters *counters;
-    uint8_t *scratch; /* replies of this batch that are not parts of a request (whoami) */
+    uint8_t *scratch; /* replies of this batch whose bytes are not in a request (whoami) */
     size_t scratch_used;
-    struct app_udp *udp; /* only with CONFIG_APP_UDP */
+    struct udp_app *udp; /* only with CONFIG_APP_UDP */
 };
 
 /*
- * workers: among how many the sessions are divided. Returns 0 or a negative errno; -ENODEV and
- * others from the app's socket.
+ * workers: the number that share app.max_sessions. Returns 0 or a negative errno; -ENODEV and
+ * others are from the app's socket.
  */
 int app_init(struct app *app, const struct config *config, const struct identity *identity,
              struct replier *replier, struct counters *counters, size_t workers)
     __attribute__((warn_unused_result));
 void app_fini(struct app *app);
 
-/* A copy has to be of our own term: else its sender took another for the leader. */
+/* True when the reply may be sent. A copy must have the present term: a sender with another term
+ * follows another leader. */
 static inline bool app_may_reply(const struct app *app, const struct request *request)
 {
     return app->replier->leads &&
            (!request->is_copy || request->term == app->replier->snapshot->term);
 }
 
-/* Answer to a probe, on behalf of any app: leader, via, term, never longer than the question. */
+/* Reply to a probe, for any app: leader, via, term; never longer than the probe. */
 void app_reply_to_probe(struct app *app, const struct request *request, const char *nonce);
 
-/* ---- app_udp.c ---- */
+/* ---- udp_app.c ---- */
 
-extern const struct app_ops app_udp_ops;
-int app_udp_init(struct app *app, size_t workers) __attribute__((warn_unused_result));
+extern const struct app_ops udp_app_ops;
+int udp_app_init(struct app *app, size_t workers) __attribute__((warn_unused_result));
 
 /*
- * A refusal makes an app doubted: its worker holds what comes, and the reader knocks. It is down
- * when it refused often or for long, which makes the leader hand over; and up when it
- * does not refuse a knock. An reply proves nothing: it may be the last that a dead one gave.
+ * A refusal (ICMP port unreachable) makes the app doubted: its worker holds requests, and the
+ * reader sends health checks, empty datagrams. The app is down when it has refused several in a
+ * row, or for app.fail, and the leader then transfers leadership; it is up when it does not refuse
+ * a health check. A reply is no proof: it may be the last one of a dead app.
  */
 enum app_health { APP_UP, APP_DOUBTED, APP_DOWN };
 
 /*
- * The reader of a UDP app's replies: the one socket of all sessions, or one socket a session,
- * behind one epoll descriptor. An agent of its own with workers, polled by its thread in run to
- * completion.
+ * The reader of a UDP app's replies: from the one socket of all sessions, or from one socket a
+ * session, by one epoll descriptor. It is an agent when there are workers; in run to completion the
+ * worker's thread polls it.
  */
 struct app_reader {
     struct receiver receiver; /* one pair, to its worker */
     int epoll_fd;
     struct address app_address;
-    struct ring closing; /* descriptors of ended sessions: closed here, where they are read */
+    struct ring closing; /* descriptors of ended sessions, for this thread to close */
 
     /* Health. */
     uint64_t fail_ns;          /* app.fail */
-    uint64_t refused_since_ns; /* 0: has answered since, or never refused */
+    uint64_t refused_since_ns; /* 0: not refusing */
     uint32_t refused;          /* in a row */
-    struct udp_socket knock;   /* while it is not up: to see whether it refuses */
-    uint64_t knock_ns;         /* when to look again; 0: not knocking */
-    _Atomic uint32_t health;   /* enum app_health; by the reader, and by its worker UP -> DOUBTED */
-    _Atomic uint64_t ended_drops; /* of the kernel, at sockets of sessions that have ended */
+    struct udp_socket check;   /* for health checks, while it is not up */
+    uint64_t check_ns;         /* time of the next health check; 0: none was sent */
+    _Atomic uint32_t
+        health; /* enum app_health; written by the reader, UP -> DOUBTED also by its worker */
+    _Atomic uint64_t ended_drops; /* drops of the kernel at sockets of ended sessions */
 };
 extern const struct agent_ops app_reader_agent_ops;
 
-/* The reader of this app, to start as an agent or to poll; NULL for built-in apps. */
+/* The reader of this app, to be started as an agent or polled; NULL for built-in apps. */
 struct app_reader *app_reader(struct app *app);
 
-/* Run to completion: read once without blocking; datagrams in receiver.received. */
+/* Run to completion: read one socket, waiting up to timeout_ms; datagrams in receiver.received. */
 size_t app_reader_read(struct app_reader *reader, int timeout_ms);
 
-/* Health: once in a while. Knocks at an app that is doubted or down, by an empty datagram. */
+/* Periodic: send health checks to an app that is doubted or down, and evaluate them. */
 void app_reader_tick(struct app_reader *reader, uint64_t now_ns);
 
-/* Its worker: a socket of its own was refused, which the reader may not see. */
+/* Its worker: a send was refused, which the reader may not see. */
 void app_reader_doubt(struct app_reader *reader);
 
-/* Any thread: is it not down? */
+/* Any thread: true unless the app is down. */
 bool app_is_up(const struct app *app);
 
-/* Its worker, before a batch: does it take what it is given, as far as we know? */
+/* Its worker, before a batch: true when the app is up and no refusal is pending. */
 bool app_is_taking(struct app *app);
 
-/* Its worker, between two batches: reply who has asked for the sessions (session_report.h). */
+/* Its worker, between two batches: make the session report if one is wanted (session_report.h). */
 void app_report_sessions(struct app *app);
-/* Where to ask; NULL for built-in apps, which have none. */
+/* The report to ask for; NULL for built-in apps, which have no sessions. */
 struct session_report *app_session_report(struct app *app);
 
-/* Any thread: sessions alive now. */
+/* Any thread: number of open sessions. */
 uint64_t app_session_count(const struct app *app);
 
-/* Any thread: the one socket of all sessions; NULL where there is none, or each has its own. */
+/* Any thread: the one socket of all sessions; NULL where each session has its own. */
 const struct udp_socket *app_socket(const struct app *app);
 
 #endif

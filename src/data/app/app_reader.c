@@ -2,17 +2,17 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#include "data/app/app_udp.h"
+#include "data/app/udp_app.h"
 #include "headless/base/clock.h"
 #include "headless/base/log.h"
 
-#define EVENTS_MAX   64
-#define CLOSING_RING 4096
-#define REFUSALS_MAX 3 /* in a row, and the app is down */
-#define KNOCK_NS     (200 * NS_PER_MS)
-#define DOUBT_NS     (30 * NS_PER_MS) /* between knocks until it is clear */
-/* Other hosts say that a port is closed six times, then once a second: silence tells only then. */
-#define REMOTE_NS    (1200 * NS_PER_MS)
+#define EVENTS_MAX       64
+#define CLOSING_RING     4096
+#define REFUSALS_MAX     3 /* in a row: then the app is down */
+#define CHECK_NS         (200 * NS_PER_MS)
+#define DOUBTED_CHECK_NS (30 * NS_PER_MS) /* between health checks of a doubted app */
+/* Linux hosts limit ICMP to bursts of six, then one a second: only a longer silence is a sign. */
+#define REMOTE_CHECK_NS  (1200 * NS_PER_MS)
 
 int app_reader_init(struct app_reader *reader, const struct config *config,
                     const struct address *app_address)
@@ -21,7 +21,7 @@ int app_reader_init(struct app_reader *reader, const struct config *config,
 
     reader->app_address = *app_address;
     reader->fail_ns = config->app_fail_ns;
-    reader->knock.fd = -1;
+    reader->check.fd = -1;
     reader->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (reader->epoll_fd < 0)
         return -errno;
@@ -41,7 +41,7 @@ void app_reader_fini(struct app_reader *reader)
             (void)close((int)(intptr_t)fd);
         ring_fini(&reader->closing);
     }
-    udp_close(&reader->knock);
+    udp_close(&reader->check);
     receiver_fini(&reader->receiver);
     if (reader->epoll_fd >= 0)
         (void)close(reader->epoll_fd);
@@ -88,46 +88,46 @@ static void judge_refusals(struct app_reader *reader, uint64_t refused)
         app_reader_doubt(reader);
 }
 
-/* Where nobody listens, this is refused before the next look; where somebody does, it is heard. */
-static void knock(struct app_reader *reader)
+/* Send an empty datagram. If the port is closed, the refusal arrives before the next check. */
+static void send_check(struct app_reader *reader)
 {
     const struct address any = {0};
 
-    if (reader->knock.fd < 0 &&
-        udp_open_connected(&reader->app_address, &any, 0, &reader->knock) != 0)
+    if (reader->check.fd < 0 &&
+        udp_open_connected(&reader->app_address, &any, 0, &reader->check) != 0)
         return;
-    (void)send(reader->knock.fd, "", 0, MSG_DONTWAIT);
+    (void)send(reader->check.fd, "", 0, MSG_DONTWAIT);
 }
 
-static bool was_refused(const struct app_reader *reader)
+static bool check_was_refused(const struct app_reader *reader)
 {
-    return reader->knock.fd < 0 || udp_has_error(reader->knock.fd);
+    return reader->check.fd < 0 || udp_has_error(reader->check.fd);
 }
 
-static uint64_t knock_period_ns(const struct app_reader *reader)
+static uint64_t check_period_ns(const struct app_reader *reader)
 {
     if (!address_is_loopback(&reader->app_address))
-        return REMOTE_NS;
-    return health_of(reader) == APP_DOWN ? KNOCK_NS : DOUBT_NS;
+        return REMOTE_CHECK_NS;
+    return health_of(reader) == APP_DOWN ? CHECK_NS : DOUBTED_CHECK_NS;
 }
 
 void app_reader_tick(struct app_reader *reader, uint64_t now_ns)
 {
     if (health_of(reader) == APP_UP) {
-        udp_close(&reader->knock);
-        reader->knock_ns = 0;
+        udp_close(&reader->check);
+        reader->check_ns = 0;
         return;
     }
-    if (now_ns < reader->knock_ns)
+    if (now_ns < reader->check_ns)
         return;
-    if (reader->knock_ns && !was_refused(reader)) {
+    if (reader->check_ns && !check_was_refused(reader)) {
         set_up(reader);
         return;
     }
-    if (reader->knock_ns)
+    if (reader->check_ns)
         judge_refusals(reader, 1);
-    knock(reader);
-    reader->knock_ns = now_ns + knock_period_ns(reader);
+    send_check(reader);
+    reader->check_ns = now_ns + check_period_ns(reader);
 }
 
 bool app_is_up(const struct app *app)
@@ -137,7 +137,7 @@ bool app_is_up(const struct app *app)
 
 bool app_is_taking(struct app *app)
 {
-    struct app_udp *udp = app->udp;
+    struct udp_app *udp = app->udp;
 
     if (!udp)
         return true;
@@ -148,7 +148,7 @@ bool app_is_taking(struct app *app)
 
 /* ---- reading ---- */
 
-/* A refusal says that the app is not there: counted, and logged at most once a second. */
+/* Count refusals, and log them at most once a second. */
 static void note_refusals(struct app_reader *reader, int fd)
 {
     static _Thread_local struct log_limit limit = {.period_ns = NS_PER_SEC};
@@ -157,19 +157,22 @@ static void note_refusals(struct app_reader *reader, int fd)
     struct udp_failure failure;
     uint64_t refused = 0;
 
-    app_reader_doubt(reader); /* at once: its worker goes on sending meanwhile */
+    app_reader_doubt(reader); /* first: its worker is sending meanwhile */
     while (udp_take_error(fd, &failure))
         refused++;
-    /* A connected socket has no error queue: the event itself is the one refusal. */
+    /* A connected socket has no error queue: the event itself is one refusal. */
     refused = refused ? refused : 1;
     counters_add(&reader->receiver.counters, COUNTER_APP_REFUSED, refused);
     judge_refusals(reader, refused);
     if (log_limit_pass(&limit, LOG_LEVEL_WARN, clock_now_ns(), &suppressed))
-        log_warn("app_refused", "the app at %s refuses datagrams: is it listening? (%llu more)",
-                 address_format(&reader->app_address, text), (unsigned long long)suppressed);
+        log_warn(
+            "app_refused",
+            "the app at %s refuses datagrams (port closed): start it or correct app.target (%llu "
+            "more)",
+            address_format(&reader->app_address, text), (unsigned long long)suppressed);
 }
 
-/* Read one ready socket once; what came is dealt out, or left in receiver.received. */
+/* Read one ready socket once; the datagrams are in receiver.received. */
 static size_t read_socket(struct app_reader *reader, const struct epoll_event *event)
 {
     const struct address local = {0};
@@ -181,7 +184,7 @@ static size_t read_socket(struct app_reader *reader, const struct epoll_event *e
     n = receiver_read(&reader->receiver, fd, &local, event->data.u64 >> 32, MSG_DONTWAIT);
     if (n == -ENOBUFS && reader->receiver.pair_count)
         receiver_wait_for_slots(&reader->receiver);
-    if (n > 0 && health_of(reader) == APP_UP) /* else this may be what a dead app had answered */
+    if (n > 0 && health_of(reader) == APP_UP) /* otherwise it may be an old reply of a dead app */
         set_up(reader);
     return n > 0 ? (size_t)n : 0;
 }
@@ -205,7 +208,7 @@ size_t app_reader_read(struct app_reader *reader, int timeout_ms)
 {
     struct epoll_event event;
 
-    /* One socket at a time: its datagrams must be handled before received is filled again. */
+    /* One socket: its datagrams must be handled before received is filled again. */
     if (epoll_wait(reader->epoll_fd, &event, 1, timeout_ms) != 1)
         return 0;
     return read_socket(reader, &event);
@@ -215,9 +218,8 @@ static size_t app_reader_do_work(void *self)
 {
     struct app_reader *reader = self;
     struct epoll_event events[EVENTS_MAX];
-    uint64_t patience_ns = health_of(reader) == APP_UP ? AGENT_IDLE_MAX_NS : DOUBT_NS;
-    int timeout_ms =
-        agent_is_stopping(&reader->receiver.agent) ? 0 : (int)(patience_ns / NS_PER_MS);
+    uint64_t wait_ns = health_of(reader) == APP_UP ? AGENT_IDLE_MAX_NS : DOUBTED_CHECK_NS;
+    int timeout_ms = agent_is_stopping(&reader->receiver.agent) ? 0 : (int)(wait_ns / NS_PER_MS);
     size_t done = 0;
     int ready;
 

@@ -1,14 +1,14 @@
 /*
- * reply: the one ingress_filter through which replies leave.
+ * reply: the one place where replies are sent.
  *
- * An reply for a client of this pod is checked against the fence (only the present leader's
- * replies leave; leader_snapshot_accepts_reply) and sent from the very address and port that the client spoke
- * to. An reply for a client of another pod meets the same fence twice: here, and at that pod, to
- * which it is carried with the term in which its request was delivered. What waited here for a
- * full socket meets it again before it leaves.
+ * A reply to a client of this pod is checked against the fence (only replies of the present leader
+ * are sent; leader_snapshot_accepts_reply) and sent from the address and port to which the client
+ * sent its request. A reply to a client of another pod is checked twice: here, and at that pod, to
+ * which it is relayed with the term in which its request was delivered. Replies that waited for the
+ * end of the batch are checked again before they are sent.
  *
- * Every reply that comes in here ends as sent, relayed, fenced or dropped. Payloads must stay
- * until reply_flush. Owner: its worker's thread. Blocking: as outbox_flush.
+ * Every reply ends as sent, relayed, fenced or dropped. Payloads must stay until reply_flush.
+ * Owner: its worker's thread. Blocking: as outbox_flush.
  */
 #ifndef DATA_APP_REPLY_H
 #define DATA_APP_REPLY_H
@@ -24,7 +24,7 @@ struct replier {
     struct counters *counters;
     const struct leader_snapshot *snapshot; /* of this slice: set by reply_begin */
     uint64_t now_ns;
-    bool leads;           /* this pod does, in this slice */
+    bool leads;           /* this pod leads in this slice */
     uint64_t oldest_term; /* of the replies in the outbox */
 };
 
@@ -33,11 +33,11 @@ int reply_init(struct replier *replier, const struct udp_socket *socket,
     __attribute__((warn_unused_result));
 void reply_fini(struct replier *replier);
 
-/* A slice of work begins. */
+/* Begin a slice of work. */
 void reply_begin(struct replier *replier, const struct leader_snapshot *snapshot, bool leads,
                  uint64_t now_ns);
 
-/* Send an reply on its way: to the client, or to its ingress pod. */
+/* Send a reply to the client, or to its ingress pod. */
 void reply_send(struct replier *replier, const struct origin *origin, uint64_t term,
                 const uint8_t *payload, size_t length);
 

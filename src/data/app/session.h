@@ -1,17 +1,17 @@
 /*
- * session: one client as a UDP app sees it.
+ * session: one client of a UDP app.
  *
- * The table of a worker: key (client, asked address, ingress pod) to session, and the number that
- * names a session towards the app. A session's number is its slot and an epoch that grows with
- * every use of the slot, so an reply to an ended session is told from one to its successor. Where
- * the number is an address (127.128.0.0/9, see app_udp.c), no number comes back within
- * SESSION_REUSE_NS: slots are dealt first in, first out, and a slot not before its share of that
- * time is over.
+ * The table of a worker maps (client, address that it sent to, ingress pod) to a session, and the
+ * number by which the app knows a session to it. A number is the index of the session in the table
+ * and an epoch that grows with every use of the index, so a reply to an ended session is told from
+ * a reply to its successor. Where the number is an address (127.128.0.0/9, see udp_app.c), it is
+ * not reused within SESSION_REUSE_NS: indices are assigned first in, first out, each at most once
+ * per SESSION_REUSE_NS / epochs.
  *
- * At the cap, the oldest session that saw only one datagram goes first (a flood of spoofed sources
- * eats itself); when every session saw more, the new client is refused.
+ * When the table is full, the oldest session with only one request is evictable (so a flood of
+ * spoofed sources evicts itself); when every session has had more, the new client is refused.
  *
- * Pure data structure: no socket, no clock. Owner: its worker's thread; only init allocates.
+ * Pure data structure: no socket, no clock. Owner: its worker's thread. Only init allocates.
  */
 #ifndef DATA_APP_SESSION_H
 #define DATA_APP_SESSION_H
@@ -26,10 +26,10 @@
 /* Links of intrusive lists are indices + 1; 0 ends a list. */
 struct session {
     struct origin origin;
-    uint64_t term;    /* in which its last request was delivered */
-    bool may_reply;   /* what it replies to that may leave */
-    uint64_t used_ns; /* last datagram, either way */
-    uint64_t dealt_ns;
+    uint64_t term;        /* in which its last request was delivered */
+    bool may_reply;       /* replies may be sent */
+    uint64_t used_ns;     /* last datagram in either direction */
+    uint64_t assigned_ns; /* time at which the index was assigned */
     uint64_t requests;
     uint32_t epoch;
     uint32_t newer, older, next_in_bucket;
@@ -45,17 +45,17 @@ struct session_list {
 };
 
 struct sessions {
-    uint32_t capacity, slot_bits, epochs;
+    uint32_t capacity, index_bits, epochs;
     uint32_t bucket_mask;
-    uint64_t reuse_ns; /* least time between two uses of one slot */
+    uint64_t reuse_ns; /* least time between two uses of one index */
     uint8_t hash_key[16];
-    struct session *slots;
+    struct session *table;
     uint32_t *buckets;
     struct session_list free, single, established;
-    _Atomic uint64_t count; /* alive; written by the owner, read by anyone */
+    _Atomic uint64_t count; /* open; written by the owner, read by any thread */
 };
 
-/* capacity: 1..2^20. numbers_are_addresses: keep SESSION_REUSE_NS. Returns 0 or -ENOMEM. */
+/* capacity: 1..2^20. numbers_are_addresses: respect SESSION_REUSE_NS. Returns 0 or -ENOMEM. */
 int sessions_init(struct sessions *sessions, uint32_t capacity, bool numbers_are_addresses)
     __attribute__((warn_unused_result));
 void sessions_fini(struct sessions *sessions);
@@ -63,30 +63,30 @@ void sessions_fini(struct sessions *sessions);
 /* The session of this origin, or NULL. */
 struct session *sessions_find(struct sessions *sessions, const struct origin *origin);
 
-/* May a new one be opened without evicting? */
+/* True when a session can be opened without eviction. */
 bool sessions_has_room(const struct sessions *sessions, uint64_t now_ns);
 
-/* The session to end for a new one, or NULL: none may be. */
+/* The evictable session, or NULL. */
 struct session *sessions_victim(const struct sessions *sessions, uint64_t now_ns);
 
-/* A new session; NULL when none is free (sessions_has_room tells). */
+/* Open a session; NULL when the table is full. Check sessions_has_room first. */
 struct session *sessions_open(struct sessions *sessions, const struct origin *origin,
                               uint64_t now_ns);
 
-/* A request or an reply passed: it is young again. */
+/* Note a request or a reply: the session becomes the newest. */
 void sessions_touch(struct sessions *sessions, struct session *session, bool is_request,
                     uint64_t now_ns);
 
 /* The oldest session if it has been idle for idle_ns, else NULL. */
 struct session *sessions_idle(const struct sessions *sessions, uint64_t idle_ns, uint64_t now_ns);
 
-/* Those with the last datagrams, newest first, at most max. Returns how many. */
+/* The sessions with the latest datagrams, newest first, at most max. Returns their number. */
 size_t sessions_newest(const struct sessions *sessions, size_t max,
                        const struct session *ret_newest[]);
 
 void sessions_close(struct sessions *sessions, struct session *session);
 
-/* The number that names a session towards the app; and back, NULL when it has ended. */
+/* The number of a session; and the session of a number, NULL when it has ended. */
 uint32_t sessions_number(const struct sessions *sessions, const struct session *session);
 struct session *sessions_by_number(const struct sessions *sessions, uint32_t number);
 

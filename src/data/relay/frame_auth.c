@@ -49,7 +49,7 @@ void frame_auth_fini(struct frame_auth *frame_auth)
     frame_auth->cache = NULL;
 }
 
-/* An reply is for whoever gets it: the tag in it says whose it is. Copies are for all. */
+/* Replies have no receiver: their tag names the ingress pod. Copies are for all. */
 static bool is_for_us(const struct frame_auth *frame_auth, const struct frame_header *header,
                       uint64_t receiver)
 {
@@ -58,15 +58,16 @@ static bool is_for_us(const struct frame_auth *frame_auth, const struct frame_he
     return header->type == FRAME_REPLY || header->type == FRAME_COPY || header->type == FRAME_ORDER;
 }
 
-/* The bytes of a datagram are ours, in a slot: read-only is what those further down are given. */
+/* The bytes are in a slot of this process; the datagram is const for later readers only. */
 static uint8_t *bytes_of(const struct datagram *datagram)
 {
     return (uint8_t *)(uintptr_t)datagram->payload;
 }
 
-static enum drop_reason open_sealed(struct frame_auth *frame_auth,
-                                    const struct leader_snapshot *snapshot,
-                                    const struct frame_header *header, struct datagram *datagram)
+static enum drop_reason frame_auth_open(struct frame_auth *frame_auth,
+                                        const struct leader_snapshot *snapshot,
+                                        const struct frame_header *header,
+                                        struct datagram *datagram)
 {
     const struct member *member = leader_snapshot_find_instance(snapshot, header->instance);
     const struct seal_sender sender = {header->instance, header->nonce_space, header->sequence};
@@ -89,7 +90,7 @@ static enum drop_reason open_sealed(struct frame_auth *frame_auth,
         return DROP_replay;
     if (!seal_unwrap(frame_auth->cache, key, &sender, &block, bytes_of(datagram), datagram->length))
         return DROP_auth;
-    /* Where it comes from is the ingress pod, to which the reply goes. */
+    /* The source address is taken for the ingress pod, to which replies are sent. */
     if (!address_equal_ip(&member->address, &datagram->peer))
         return DROP_misdirected;
     if (!replay_accept(window, header->sequence))
@@ -107,8 +108,9 @@ enum drop_reason frame_auth_check(struct frame_auth *frame_auth,
 
     if (!frame_read_header(datagram->payload, datagram->length, &header) ||
         header.cluster != frame_auth->identity->cluster)
-        return PASSES; /* none of ours */
+        return PASSES; /* frame_open refuses it with its own verdict */
     if (!frame_is_sealed(datagram->payload))
         return frame_auth->takes_open ? PASSES : DROP_auth;
-    return frame_auth->has_keys ? open_sealed(frame_auth, snapshot, &header, datagram) : DROP_key;
+    return frame_auth->has_keys ? frame_auth_open(frame_auth, snapshot, &header, datagram)
+                                : DROP_key;
 }

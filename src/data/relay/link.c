@@ -5,9 +5,9 @@
 
 #include "headless/wire/proxy.h"
 
-#define UNREAD_RCVBUF 4096 /* nobody replies to a relay link */
-#define EVIDENCE_AGE  4096 /* frames: what is refused was sent lately */
-#define ERRORS_MAX    16   /* taken off an error queue at once */
+#define UNREAD_RCVBUF 4096 /* nothing is received on a relay link */
+#define EVIDENCE_AGE  4096 /* frames: a refused one must be among the last sent */
+#define ERRORS_MAX    16   /* entries taken off an error queue at once */
 
 int relay_link_make_room(const struct relay *relay, struct relay_link *link)
 {
@@ -77,7 +77,7 @@ void relay_link_send_plain(struct relay *relay, struct relay_link *link,
     outbox_add(&link->outbox, &message);
 }
 
-static void post(struct relay_link *link, const struct relay_frame *frame)
+static void relay_link_post(struct relay_link *link, const struct relay_frame *frame)
 {
     static const enum outbox_account account_of_type[] = {[FRAME_DATA] = OUTBOX_REQUESTS,
                                                           [FRAME_REPLY] = OUTBOX_REPLIES,
@@ -96,20 +96,20 @@ static void post(struct relay_link *link, const struct relay_frame *frame)
     outbox_add(&link->outbox, &message);
 }
 
-/* Those of this link, or of the copies that go this way as well. */
+/* Post the frames of this link, or the copies. */
 static void post_frames(struct relay *relay, struct relay_link *link,
                         const struct relay_link *frames)
 {
     for (size_t i = 0; i < frames->frame_count; i++)
-        post(link, &frames->frames[i]);
+        relay_link_post(link, &frames->frames[i]);
     counters_add(relay->counters, COUNTER_FRAMES_SENT, frames->frame_count);
 }
 
 /* ---- evidence ---- */
 
 /*
- * Does this give back a frame that we sent over this link not long ago, to whom it serves now? What
- * was refused to a predecessor at this address may still wait in the queue.
+ * True when the ICMP error quotes a frame that this link sent lately to its present receiver.
+ * Errors about a predecessor at this address may still be in the queue.
  */
 static bool is_our_frame(const struct relay *relay, const struct relay_link *link,
                          const struct udp_failure *failure)
@@ -125,7 +125,7 @@ static bool is_our_frame(const struct relay *relay, const struct relay_link *lin
            header.sequence + EVIDENCE_AGE > link->sequence;
 }
 
-static void take_refusals(struct relay *relay, struct relay_link *link)
+static void relay_link_take_errors(struct relay *relay, struct relay_link *link)
 {
     struct udp_failure failure;
 
@@ -138,11 +138,11 @@ static void take_refusals(struct relay *relay, struct relay_link *link)
     }
 }
 
-/* What became of it; the leader confirms requests, nobody confirms copies. */
+/* Count the results. traffic: requests only, since the leader confirms no others. */
 static void account(struct relay *relay, struct relay_link *link)
 {
     if (link->outbox.may_be_refused && relay->format == CONFIG_RELAY_FRAMED)
-        take_refusals(relay, link);
+        relay_link_take_errors(relay, link);
     traffic_add(relay->traffic->relayed, link->member_index,
                 link->outbox.tally[OUTBOX_REQUESTS].sent);
     relay_account(&link->outbox, relay->counters, COUNTER_RELAYED, COUNTER_REPLIES_RELAYED);
@@ -170,6 +170,6 @@ void relay_link_send_copies(struct relay *relay, struct relay_link *link,
 {
     link->sequence = copies->sequence;
     post_frames(relay, link, copies);
-    outbox_flush_now(&link->outbox); /* one that is full must not cost the others their time */
+    outbox_flush_now(&link->outbox); /* a full socket must not delay the other members */
     account(relay, link);
 }

@@ -1,27 +1,27 @@
 /*
- * relay_link: one destination of a worker's relay: a connected socket, the frames that wait for the
- * end of the batch, and the outbox. Private to data/; include/headless/data/relay.h has the why.
+ * relay_link: one destination of a worker's relay: a connected socket, the frames of the current
+ * batch, and an outbox. Private to data/relay/; relay.h explains the design.
  *
- * A frame waits for its fellows: closed frames are kept until the flush, and there those of about
- * one size are padded to one size, so that they leave as one gro_batch. What a gro_batch may waste is
- * bounded: FRAME_WASTE of its largest frame for each other one.
+ * Closed frames are kept until the flush, which pads frames of similar size to one size, so that
+ * they leave as one GSO batch. The padding of each frame is at most 1/FRAME_WASTE of the largest
+ * one.
  *
- * Owner: its worker's thread. Only open allocates.
+ * Owner: its worker's thread. Blocking: as outbox_flush. Only relay_link_open allocates.
  */
 #ifndef DATA_RELAY_LINK_H
 #define DATA_RELAY_LINK_H
 
 #include "data/relay/relay.h"
 
-#define FRAME_WASTE 8 /* an eighth: what costs more than a send of its own is not worth it */
+#define FRAME_WASTE 8 /* more than an eighth would cost more than a message of its own */
 
-/* A frame in the buffer of its number, closed or being packed. */
+/* A frame in the buffer of the same index, closed or being packed. */
 struct relay_frame {
     size_t bytes;
     uint32_t records;
     uint8_t type;           /* enum frame_type */
-    uint8_t *start;         /* finished: its first byte */
-    const uint8_t *payload; /* of one record too large for the buffer, by iovec; else NULL */
+    uint8_t *start;         /* after relay_pack_finish: its first byte */
+    const uint8_t *payload; /* of a record too large for the buffer, sent as an iovec; else NULL */
     size_t payload_bytes;
 };
 
@@ -32,22 +32,22 @@ struct relay_link {
     uint8_t *buffers; /* one per message, buffer_bytes each: a frame, or a PROXY v2 header */
     size_t buffer_bytes;
     struct relay_frame *frames; /* one per buffer */
-    size_t frame_count;         /* closed */
-    bool is_packing;            /* the frame after those */
-    struct frame_header header; /* of that one */
-    union frame_body body;      /* of that one, where its type has one */
-    uint64_t sequence;          /* of the last frame that went this way */
-    uint64_t used_ns, retry_ns; /* retry: not to be opened again before */
-    uint64_t instance;          /* of the leader that it serves; 0: none */
-    uint64_t instance_from;     /* the first sequence that went to it */
-    uint16_t member_index;
+    size_t frame_count;         /* closed frames */
+    bool is_packing;            /* frames[frame_count] is being packed */
+    struct frame_header header; /* of that frame */
+    union frame_body body;      /* of that frame, where its type has one */
+    uint64_t sequence;          /* of the last frame sent over this link */
+    uint64_t used_ns, retry_ns; /* retry: not opened again before */
+    uint64_t instance;          /* of the receiving member; 0: none */
+    uint64_t instance_from;     /* the first sequence sent to that instance */
+    uint16_t member_index;      /* for the traffic counts */
 };
 
 /* Returns 0 or a negative errno, with nothing left open. */
 int relay_link_open(const struct relay *relay, struct relay_link *link)
     __attribute__((warn_unused_result));
 void relay_link_close(struct relay_link *link);
-/* Only the buffers: for the link that packs copies. */
+/* Allocate only the buffers: for the link that packs copies. */
 int relay_link_make_room(const struct relay *relay, struct relay_link *link)
     __attribute__((warn_unused_result));
 
@@ -57,37 +57,36 @@ static inline uint8_t *relay_link_buffer(const struct relay_link *link, size_t n
     return link->buffers + number * link->buffer_bytes;
 }
 
-/* ---- relay_pack.c ---- */
+/* ---- pack.c ---- */
 
 /*
- * Put a record into the link's frame, opening and closing frames as its room and header demand.
- * body: NULL for types without one. record: NULL: a frame that only has a body.
+ * Pack a record into the frame of the link; a frame is closed when it is full or the header
+ * differs. body: NULL for types without one. record: NULL: a frame with a body only.
  */
 void relay_link_pack(struct relay *relay, struct relay_link *link,
                      const struct frame_header *header, const union frame_body *body,
                      const struct record *record);
 
-/* Close the last frame; returns how many records are in all of them. */
+/* Close the last frame; returns the number of records in all frames. */
 size_t relay_pack_close(struct relay_link *link);
-/* Ready to leave: the last frame closed, each of a size with its neighbours, numbered and sealed.
- */
+/* Prepare the frames for sending: close the last, pad to equal sizes, assign sequences, seal. */
 void relay_pack_finish(struct relay *relay, struct relay_link *link);
 
-/* ---- relay_link.c ---- */
+/* ---- link.c ---- */
 
-/* The payload as it came, or behind a PROXY v2 header. */
+/* Send the payload unchanged, or behind a PROXY v2 header. */
 void relay_link_send_plain(struct relay *relay, struct relay_link *link,
                            const struct record *record);
 
-/* Send everything, and account it. */
+/* Send everything, and count the results. */
 void relay_link_flush(struct relay *relay, struct relay_link *link);
 
 /* ---- copies ---- */
 
-/* Sends the finished frames of copies over this link, where nothing waits, and accounts them. */
+/* Send the finished frames of copies over this link, which must be flushed; count the results. */
 void relay_link_send_copies(struct relay *relay, struct relay_link *link,
                             const struct relay_link *copies);
-/* relay.c: finish and send to all members. */
+/* relay.c: finish the copies and send them to all members. */
 void relay_copies_flush(struct relay *relay);
 
 #endif

@@ -1,10 +1,10 @@
 /*
- * Frames: records are packed into them, those of about one size are padded to one, and all are
- * sealed where there are keys.
+ * Packs records into frames, pads frames of similar size to one size, and seals them when there are
+ * keys.
  */
 #include "data/relay/link.h"
 
-/* A frame that will be sealed leaves room for it: the block in front, the tag behind. */
+/* The first byte of a frame in its buffer; the block of a sealed frame is in front of it. */
 static uint8_t *frame_of(const struct relay *relay, const struct relay_link *link, size_t number)
 {
     return relay_link_buffer(link, number) + (relay->is_sealing ? SEAL_BLOCK_BYTES : 0);
@@ -20,14 +20,14 @@ static size_t frame_room(const struct relay *relay, const struct relay_link *lin
     return link->buffer_bytes - seal_bytes(relay);
 }
 
-static void frame_close(struct relay_link *link)
+static void relay_pack_end(struct relay_link *link)
 {
     link->frame_count += link->is_packing;
     link->is_packing = false;
 }
 
-static void put_body(struct relay_link *link, uint8_t *out, uint8_t type,
-                     const union frame_body *body)
+static void relay_pack_put_body(struct relay_link *link, uint8_t *out, uint8_t type,
+                                const union frame_body *body)
 {
     if (body)
         link->body = *body;
@@ -37,9 +37,9 @@ static void put_body(struct relay_link *link, uint8_t *out, uint8_t type,
         order_put_position(out, &link->body.position);
 }
 
-static struct relay_frame *frame_begin(struct relay *relay, struct relay_link *link,
-                                       const struct frame_header *header,
-                                       const union frame_body *body)
+static struct relay_frame *relay_pack_begin(struct relay *relay, struct relay_link *link,
+                                            const struct frame_header *header,
+                                            const union frame_body *body)
 {
     struct relay_frame *frame;
     uint8_t *out;
@@ -56,15 +56,15 @@ static struct relay_frame *frame_begin(struct relay *relay, struct relay_link *l
     link->header.instance = relay->identity->instance;
     frame_put_header(out, &link->header);
     frame_put_sealed(out, relay->is_sealing);
-    put_body(link, out + FRAME_HEADER_BYTES, header->type, body);
+    relay_pack_put_body(link, out + FRAME_HEADER_BYTES, header->type, body);
     *frame = (struct relay_frame){.bytes = FRAME_HEADER_BYTES + frame_body_bytes(header->type),
                                   .type = header->type};
     link->is_packing = true;
     return frame;
 }
 
-/* A run's records have consecutive numbers of one mark. */
-static bool goes_on(const struct relay_link *link, const union frame_body *body)
+/* The records of a run have consecutive numbers and one mark. */
+static bool continues_run(const struct relay_link *link, const union frame_body *body)
 {
     const struct order_run *begun = &link->body.run, *run = &body->run;
 
@@ -72,17 +72,18 @@ static bool goes_on(const struct relay_link *link, const union frame_body *body)
            begun->until == run->until && order_mark_equal(begun->mark, run->mark);
 }
 
-static bool fits(const struct relay *relay, const struct relay_link *link,
-                 const struct frame_header *header, const union frame_body *body, size_t bytes)
+static bool relay_pack_fits(const struct relay *relay, const struct relay_link *link,
+                            const struct frame_header *header, const union frame_body *body,
+                            size_t bytes)
 {
     const struct relay_frame *frame = &link->frames[link->frame_count];
 
     return frame->bytes + bytes <= frame_room(relay, link) && link->header.type == header->type &&
            link->header.hops == header->hops && link->header.term == header->term &&
-           (!body || goes_on(link, body));
+           (!body || continues_run(link, body));
 }
 
-/* What is for one member has been counted as a copy already. */
+/* A record for one member was counted as a copy before. */
 static void drop_record(struct relay *relay, const struct relay_link *link, uint8_t type,
                         enum drop_reason reason)
 {
@@ -106,18 +107,18 @@ static void put_record(const struct relay *relay, struct relay_link *link,
 
     frame->records++;
     frame->bytes += header_bytes;
-    if (frame->bytes + record->length > frame_room(relay, link)) { /* alone, payload by iovec */
+    if (frame->bytes + record->length > frame_room(relay, link)) { /* alone, payload as an iovec */
         frame->payload = record->payload;
         frame->payload_bytes = record->length;
-        frame_close(link);
+        relay_pack_end(link);
         return;
     }
     memcpy(out + header_bytes, record->payload, record->length);
     frame->bytes += record->length;
 }
 
-/* Sealed, there is room for one of them in one piece; and copies may wait, which its payload
- * cannot. */
+/* Send a frame with a large payload at once: relay->large holds one sealed frame, and the payload
+ * of a copy does not stay until delayed copies are sent. */
 static void send_large(struct relay *relay, struct relay_link *link)
 {
     if (link == relay->copies)
@@ -143,22 +144,23 @@ void relay_link_pack(struct relay *relay, struct relay_link *link,
             drop_record(relay, link, header->type, DROP_key);
         return;
     }
-    if (link->is_packing && (!record || !fits(relay, link, header, body, bytes)))
-        frame_close(link);
+    if (link->is_packing && (!record || !relay_pack_fits(relay, link, header, body, bytes)))
+        relay_pack_end(link);
     frame = link->is_packing ? &link->frames[link->frame_count]
-                             : frame_begin(relay, link, header, body);
+                             : relay_pack_begin(relay, link, header, body);
     if (record)
         put_record(relay, link, frame, record);
     else
-        frame_close(link);
+        relay_pack_end(link);
     if (frame->payload && (relay->is_sealing || link == relay->copies))
         send_large(relay, link);
 }
 
-/* ---- gso_batches ---- */
+/* ---- GSO batches ---- */
 
-/* How many frames from `first` on make a gro_batch; pads all but its last to its largest one. */
-static size_t couple(const struct relay *relay, struct relay_link *link, size_t first)
+/* Find the frames from `first` on that make a GSO batch, and pad all but the last to the largest.
+ * Returns the index behind the batch. */
+static size_t coalesce(const struct relay *relay, struct relay_link *link, size_t first)
 {
     size_t largest = link->frames[first].bytes, smallest = largest, end = first + 1;
 
@@ -169,7 +171,7 @@ static size_t couple(const struct relay *relay, struct relay_link *link, size_t 
             (bytes > largest && bytes - smallest > bytes / FRAME_WASTE))
             break;
         largest = bytes > largest ? bytes : largest;
-        if (largest - bytes > largest / FRAME_WASTE) { /* short: a gro_batch's last may be */
+        if (largest - bytes > largest / FRAME_WASTE) { /* only the last may be shorter */
             end++;
             break;
         }
@@ -183,16 +185,16 @@ static size_t couple(const struct relay *relay, struct relay_link *link, size_t 
     return end;
 }
 
-/* Pads the frames so that as many as possible leave as gso_batches. */
-static void couple_all(const struct relay *relay, struct relay_link *link)
+/* Pad the frames so that as few messages as possible are sent. */
+static void coalesce_all(const struct relay *relay, struct relay_link *link)
 {
     for (size_t i = 0; relay->gso_max > 1 && i < link->frame_count;)
-        i = couple(relay, link, i);
+        i = coalesce(relay, link, i);
 }
 
 /* ---- sealing ---- */
 
-/* Who may open it: copies and replies are for whoever gets them, an reply by its tag. */
+/* The instance that may open the frame; 0: any. Copies are for all, a reply is bound by its tag. */
 static uint64_t receiver_of(const struct relay_link *link, const struct relay_frame *frame)
 {
     return frame->type == FRAME_REPLY ? 0 : link->instance;
@@ -217,18 +219,18 @@ size_t relay_pack_close(struct relay_link *link)
 {
     size_t records = 0;
 
-    frame_close(link);
+    relay_pack_end(link);
     for (size_t i = 0; i < link->frame_count; i++)
         records += link->frames[i].records;
     return records;
 }
 
-/* Numbered when it leaves, not when it is begun: what waits for fellows does not arrive as an old
- * one. */
+/* Assign the sequence at flush: a frame delayed by relay.linger must not fall behind the receiver's
+ * replay window. */
 void relay_pack_finish(struct relay *relay, struct relay_link *link)
 {
-    frame_close(link);
-    couple_all(relay, link);
+    relay_pack_end(link);
+    coalesce_all(relay, link);
     for (size_t i = 0; i < link->frame_count; i++) {
         link->sequence = nonce_space_next(&relay->nonce_space);
         frame_put_sequence(frame_of(relay, link, i), link->sequence);

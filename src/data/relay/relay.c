@@ -66,7 +66,7 @@ static struct relay_link *link_find(const struct relay *relay, const struct addr
     return NULL;
 }
 
-/* A place in the table: a new one, or that of the link that was idle for longest. */
+/* A new link in the table, or the least recently used one, flushed and closed. */
 static struct relay_link *link_place(struct relay *relay, const struct address *to)
 {
     struct relay_link *link = relay->links[0];
@@ -88,7 +88,7 @@ static struct relay_link *link_place(struct relay *relay, const struct address *
     return link;
 }
 
-/* The open link to a destination, or NULL when there is no way there at the moment. */
+/* The open link to a destination, or NULL when no socket can be opened. */
 static struct relay_link *link_to(struct relay *relay, const struct address *to)
 {
     struct relay_link *link = link_find(relay, to);
@@ -108,7 +108,7 @@ static struct relay_link *link_to(struct relay *relay, const struct address *to)
     if (!rc)
         return link;
     link->retry_ns = relay->now_ns + REOPEN_NS;
-    log_warn("relay_unreachable", "cannot open a relay socket to %s: %s; trying again in a second",
+    log_warn("relay_unreachable", "cannot open a relay socket to %s: %s; next try in a second",
              address_format(to, text), strerror(-rc));
     return NULL;
 }
@@ -126,7 +126,7 @@ static struct relay_link *link_to_member(struct relay *relay, const struct relay
     return link;
 }
 
-/* NULL: so many requests have been dropped. */
+/* NULL: the requests were dropped. */
 static struct relay_link *link_to_leader(struct relay *relay, const struct relay_target *leader,
                                          uint32_t requests)
 {
@@ -190,7 +190,7 @@ void relay_reply(struct relay *relay, const struct address *to, const struct ori
 
 /* ---- copies ---- */
 
-/* What waits for the members by itself leaves before, also to be numbered before. */
+/* Frames of the links are sent first, so that sequences stay in order on each link. */
 static void send_copies(struct relay *relay, uint64_t records)
 {
     for (size_t i = 0; i < relay->link_count; i++)
@@ -213,7 +213,7 @@ void relay_copies_flush(struct relay *relay)
     if (relay->copies->frame_count == 0)
         return;
     counters_add(relay->counters, COUNTER_COPIES_MADE, records * relay->member_count);
-    if (relay->is_sealing && !relay->key) /* it was taken away while they waited */
+    if (relay->is_sealing && !relay->key) /* the key was removed while they were delayed */
         counters_drop_copies(relay->counters, DROP_key, records * relay->member_count);
     else
         send_copies(relay, records);
@@ -258,7 +258,7 @@ void relay_copy(struct relay *relay, uint64_t term, const struct request *reques
                         NULL, &request->record);
 }
 
-/* ---- the order ---- */
+/* ---- route ordered ---- */
 
 void relay_publish(struct relay *relay, uint64_t term, const struct order_run *run,
                    const struct request *request)
@@ -274,7 +274,7 @@ void relay_run(struct relay *relay, const struct relay_target *member, const str
 {
     struct relay_link *link;
 
-    relay_copies_flush(relay); /* before a run whose tail speaks of them */
+    relay_copies_flush(relay); /* they precede the run, whose tail includes them */
     link = link_to_member(relay, member);
     if (request)
         counters_add(relay->counters, COUNTER_COPIES_MADE, 1);

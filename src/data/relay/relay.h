@@ -1,34 +1,34 @@
 /*
- * relay: carries requests to the leader and replies to their ingress pods.
+ * relay: sends requests to the leader, copies to members and replies to their ingress pods.
  *
- * One link per destination: a connected socket bound to our own address with a port of its own (so
- * that the other side's SO_REUSEPORT spreads our workers, and a refusal is attributed to one
- * destination), the frame being packed, and an outbox. Records are packed into frames and, but for
- * copies, never wait for more than the current batch: relay_flush ends it. A record larger than a
- * frame's room travels alone, its payload by iovec (without keys: no copy), and is left to IP
- * fragmentation. In the formats raw and proxy-v2 a request is sent as it came, to the leader's data
- * port, also by iovec.
+ * One link per destination: a connected socket bound to this pod's address with a port of its own
+ * (so that SO_REUSEPORT at the receiver spreads the workers of this pod, and an ICMP error belongs
+ * to one destination), the frame being packed, and an outbox. Records are packed into frames and,
+ * except for copies, are sent at the end of the current batch (relay_flush). A record too large for
+ * a frame is sent alone, its payload as an iovec (without keys: no copy), and IP fragments it. In
+ * the formats raw and proxy-v2 a request is sent unchanged, also as an iovec, to the data port of
+ * the leader.
  *
- * Copies (routes all and ordered) are packed once for all members: the same bytes go out over each
- * link. Each send wakes a member, so copies may wait for more of them, up to relay.linger after the
- * last ones left (as interrupt moderation does): the first after a pause never waits. One whose
- * payload is not packed takes them along at once.
+ * Copies (routes all and ordered) are packed once for all members: the same bytes are sent over
+ * each link. Each send wakes a member, so copies are delayed for up to relay.linger after the last
+ * ones were sent, and coalesced (like interrupt moderation): the first after a pause is not
+ * delayed. A copy whose payload is sent as an iovec flushes them.
  *
- * With keys each frame is sealed at the flush, in its buffer, when it has been padded; copies once
- * for all. Sequences count the frames of this thread, whoever they go to: they are the nonces. A
- * record that needs a frame of its own is then put together in one piece and sent at once.
+ * With keys each frame is padded and then sealed in its buffer at the flush; copies once for all
+ * members. Sequences count the frames of this thread over all destinations: they are the nonces. A
+ * record that needs a frame of its own is then copied into one buffer and sent at once.
  *
- * Every request ends as relayed or as dropped, every reply likewise, when its message was sent or
+ * Every request and every reply is counted as relayed or as dropped, when its message was sent or
  * not.
  *
- * A host whose process has gone refuses frames, and the kernel gives back what was refused. If that
- * is the beginning of a frame that this link sent lately, it is evidence against the leader that
- * the link serves: refused_instance. Who does not know our instance and the link's port cannot
- * forge it; docs/threat-model.md says who may.
+ * When the leader's process has gone, its host answers with ICMP port unreachable, and the kernel
+ * returns the beginning of the refused frame. If this link sent that frame lately, it is evidence
+ * against the leader at the other end: refused_instance. Only a sender that knows this pod's
+ * instance and the port of the link can forge it; see docs/threat-model.md.
  *
- * Owner: its worker's thread. Memory: a link's buffers are allocated when it is opened (a new
- * destination, not a new datagram); RELAY_LINKS_MAX links, the least recently used one is closed
- * for a new destination. Blocking: as outbox_flush.
+ * Owner: its worker's thread. Memory: the buffers of a link are allocated when it is opened (for a
+ * new destination, not for a datagram). At RELAY_LINKS_MAX links the least recently used one is
+ * closed for a new destination. Blocking: as outbox_flush.
  */
 #ifndef DATA_RELAY_RELAY_H
 #define DATA_RELAY_RELAY_H
@@ -53,29 +53,29 @@ struct relay {
     size_t batch;
     size_t gso_max;
     bool is_sealing;                /* frames are sealed; relay_seal_with says how */
-    struct nonce_space nonce_space; /* of this thread: numbers its frames, and seals them */
-    const struct key *key; /* of the present snapshot; NULL: there is none, frames are dropped */
+    struct nonce_space nonce_space; /* of this thread: its counter is the sequence */
+    const struct key *key;          /* of the present snapshot; NULL: none, frames are dropped */
     enum seal_suite suite;
-    uint8_t *large; /* room for a sealed frame of any size; NULL: nothing is sealed */
+    uint8_t *large; /* a buffer for a sealed frame of any size; NULL: frames are not sealed */
     struct relay_link *links[RELAY_LINKS_MAX];
     size_t link_count;
-    struct relay_link *copies;          /* packs them, has no socket; NULL: the route makes none */
-    const struct relay_target *members; /* to whom copies go */
+    struct relay_link *copies; /* packs copies, has no socket; NULL: the route makes none */
+    const struct relay_target *members; /* the receivers of copies */
     size_t member_count;
-    uint64_t linger_ns;       /* copies leave at most so often */
-    uint64_t copies_due_ns;   /* those that wait, not before */
+    uint64_t linger_ns;       /* least time between two sends of copies */
+    uint64_t copies_due_ns;   /* delayed copies are sent at this time */
     uint64_t now_ns;          /* of this slice: set by relay_begin */
-    uint64_t leader_instance; /* by the present snapshot; only its refusals are evidence */
+    uint64_t leader_instance; /* by the present snapshot; only its ICMP errors are evidence */
     struct counters *counters;
     struct traffic *traffic;
-    uint64_t refused_instance; /* seen since the worker last took it; 0: none */
+    uint64_t refused_instance; /* evidence since the worker last took it; 0: none */
 };
 
-/* Where requests, or copies of them, go. */
+/* A destination of requests or copies. */
 struct relay_target {
     struct address to;     /* its relay port if framed, else its data port */
     uint64_t instance;     /* 0: outside the cluster */
-    uint64_t term;         /* the snapshot's */
+    uint64_t term;         /* of the snapshot */
     uint16_t member_index; /* MEMBER_INDEX_NONE: outside the list */
 };
 
@@ -85,32 +85,32 @@ int relay_init(struct relay *relay, const struct config *config, const struct id
     __attribute__((warn_unused_result));
 void relay_fini(struct relay *relay);
 
-/* Key and suite from now on; the key must stay until the next call. */
+/* Set key and suite; the key must stay until the next call. */
 void relay_seal_with(struct relay *relay, const struct key *key, enum seal_suite suite);
 
-/* A slice of work begins. */
+/* Begin a slice of work. */
 void relay_begin(struct relay *relay, uint64_t now_ns);
 
-/* Carry a request to the leader. Its payload must stay until relay_flush. */
+/* Send a request to the leader. Its payload must stay until relay_flush. */
 void relay_request(struct relay *relay, const struct relay_target *leader,
                    const struct request *request);
 
-/* The same for a whole gro_batch, in the format raw: its payloads leave as they came, in one go. */
+/* The same for a whole GRO batch, in the format raw: its payloads are sent unchanged, as one
+ * run. */
 void relay_raw_batch(struct relay *relay, const struct relay_target *leader,
                      const struct datagram *gro_batch);
 
-/* Copies go to these from now on; those that wait still go to the former ones. The array must stay.
- */
+/* Set the receivers of copies; delayed copies are first sent to the former ones. The array must
+ * stay. */
 void relay_copies_to(struct relay *relay, const struct relay_target *members, size_t count);
-/* Copy a request to each of them, for its own app. Its payload must stay until relay_flush. */
+/* Copy a request to each receiver, for its app. Its payload must stay until relay_flush. */
 void relay_copy(struct relay *relay, uint64_t term, const struct request *request);
 
-/* How long copies may wait for more of them, since those before have left; 0: for the end of the
- * batch. */
+/* Set the least time between two sends of copies; 0: they are sent at the end of each batch. */
 void relay_linger(struct relay *relay, uint64_t linger_ns);
 
-/* The order: a run with one of its messages, or none, to each of them, or to one member; and to one
- * member how far we are. The run goes on where the one before ended, if it can. */
+/* Route ordered: send a run with one of its messages, or none, to each receiver of copies or to one
+ * member; and a position to one member. A run that continues the one before joins its frame. */
 void relay_publish(struct relay *relay, uint64_t term, const struct order_run *run,
                    const struct request *request);
 void relay_run(struct relay *relay, const struct relay_target *member, const struct order_run *run,
@@ -118,18 +118,18 @@ void relay_run(struct relay *relay, const struct relay_target *member, const str
 void relay_position(struct relay *relay, const struct relay_target *member,
                     const struct order_position *position);
 
-/* Carry an reply of that term to the relay port of its ingress pod. */
+/* Send a reply of this term to the relay port of its ingress pod. */
 void relay_reply(struct relay *relay, const struct address *to, const struct origin *origin,
                  uint64_t term, const uint8_t *payload, size_t length);
 
-/* Send everything, but for copies whose time has not come. */
+/* Send everything except copies that are not due. */
 void relay_flush(struct relay *relay);
-/* In how long they are due: 0, now; UINT64_MAX: none waits. */
+/* Time until delayed copies are due: 0: now; UINT64_MAX: there are none. */
 uint64_t relay_sleep_ns(const struct relay *relay);
-/* In how long copies would be due that come now; 0: at once. */
+/* Time by which a copy made now would be delayed. */
 uint64_t relay_rest_ns(const struct relay *relay);
 
-/* What became of a batch's messages, into the ledger: shared by all that own an outbox. */
+/* Count the results of an outbox in the ledger; for all owners of an outbox. */
 void relay_account(struct outbox *outbox, struct counters *counters, size_t requests_counter,
                    size_t replies_counter);
 

@@ -5,21 +5,21 @@
  * group is given every datagram. They deal out to all workers, or are read by the completions. What
  * comes is answered through the data socket, from self, never from the group's address.
  *
- * A group that cannot be joined is logged and tried again (groups_retry); unicast goes on. Its
+ * A group that cannot be joined is logged and tried again (multicast_groups_retry); unicast goes on. Its
  * socket and receiver are there all the same, and nothing comes. So the data threads see no
  * difference: joining is the main thread's, and only the kernel is told.
  *
  * Owner: the data_plane. Threads: those of data_plane.h.
  */
-#ifndef DATA_INGRESS_GROUPS_H
-#define DATA_INGRESS_GROUPS_H
+#ifndef DATA_INGRESS_MULTICAST_H
+#define DATA_INGRESS_MULTICAST_H
 
 #include "data/ingress/receiver.h"
 #include "headless/config/config.h"
 
-#define GROUPS_RETRY_NS (3 * NS_PER_SEC)
+#define MULTICAST_RETRY_NS (3 * NS_PER_SEC)
 
-struct group {
+struct multicast_group {
     const struct config_group *wanted;
     struct address address; /* IP and port */
     struct udp_socket socket;
@@ -32,12 +32,12 @@ struct group {
     _Atomic bool is_joined;
 };
 
-struct groups {
+struct multicast_groups {
     const struct config *config;
     const struct udp_socket *data_sockets;
     size_t data_socket_count;
-    size_t count;       /* of those that have a socket */
-    struct group *list; /* room for all of multicast.groups; NULL: none */
+    size_t count;                 /* of those that have a socket */
+    struct multicast_group *list; /* room for all of multicast.groups; NULL: none */
 };
 
 /*
@@ -45,26 +45,26 @@ struct groups {
  * sockets are bound already and stay; they may have to make room. Returns 0 or -ENOMEM and the
  * like; only what is no matter of the network fails.
  */
-int groups_open(struct groups *groups, const struct config *config,
-                const struct udp_socket *data_sockets, size_t data_socket_count)
+int multicast_groups_open(struct multicast_groups *groups, const struct config *config,
+                          const struct udp_socket *data_sockets, size_t data_socket_count)
     __attribute__((warn_unused_result));
-void groups_close(struct groups *groups);
+void multicast_groups_close(struct multicast_groups *groups);
 
 /* Join what is not joined, and what was on an interface that has gone. Asks the kernel, and may
- * take a while. The main thread, now and then, between groups_open and groups_leave. */
-void groups_retry(struct groups *groups);
+ * take a while. The main thread, now and then, between multicast_groups_open and multicast_groups_leave. */
+void multicast_groups_retry(struct multicast_groups *groups);
 
 /* Any thread: how many are joined. */
-size_t groups_joined(const struct groups *groups);
+size_t multicast_groups_joined(const struct multicast_groups *groups);
 
-/* One thread a group, for workers that have threads; and their end, after groups_leave. */
-int groups_start(struct groups *groups) __attribute__((warn_unused_result));
-void groups_stop(struct groups *groups);
+/* One thread a group, for workers that have threads; and their end, after multicast_groups_leave. */
+int multicast_groups_start(struct multicast_groups *groups) __attribute__((warn_unused_result));
+void multicast_groups_stop(struct multicast_groups *groups);
 
 /* Nothing comes any more; what has come can still be read. */
-void groups_leave(struct groups *groups);
+void multicast_groups_leave(struct multicast_groups *groups);
 
 /* Any thread: datagrams that the kernel dropped at their sockets. */
-uint64_t groups_kernel_drops(const struct groups *groups);
+uint64_t multicast_groups_kernel_drops(const struct multicast_groups *groups);
 
 #endif

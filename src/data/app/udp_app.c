@@ -1,13 +1,15 @@
 /*
- * app_udp: a UDP server beside us as the app.
+ * udp_app: a UDP server as the app.
  *
- * An IPv4 loopback app is reached by one socket for all clients: each session has its own source
- * address out of 127.128.0.0/9, set per datagram by IP_PKTINFO, and the app's reply comes back to
- * that address. No descriptor and no port per client. Works unprivileged: the whole of 127/8 is
- * local to every network namespace, and SO_BINDTODEVICE needs no capability since Linux 5.7.
+ * An app on IPv4 loopback is reached by one socket for all clients: each session has its own source
+ * address in 127.128.0.0/9, set per datagram by IP_PKTINFO, to which the app replies. No client
+ * needs a descriptor or port of its own. This works unprivileged: all of 127/8 is local in every
+ * network namespace, and SO_BINDTODEVICE needs no capability since Linux 5.7.
  *
- * Elsewhere (another host, IPv6 loopback, which is one address) each session has a connected
+ * For other apps (another host; IPv6 loopback, which is one address) each session has a connected
  * socket.
+ *
+ * Owner: its worker's thread, except for the reader. Blocking: as outbox_flush.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -15,7 +17,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "data/app/app_udp.h"
+#include "data/app/udp_app.h"
 #include "headless/base/log.h"
 
 #define SESSION_NETWORK      UINT32_C(0x7f800000) /* 127.128.0.0 */
@@ -38,13 +40,13 @@ static uint32_t number_of_address(const struct address *address)
     return ntohl(ip) - SESSION_NETWORK;
 }
 
-static void flush(struct app *app)
+static void udp_app_flush(struct app *app)
 {
-    struct app_udp *udp = app->udp;
+    struct udp_app *udp = app->udp;
 
     if (udp->outbox.count)
         outbox_flush(&udp->outbox);
-    /* Not only when a send said so: of a batch of which a part went out the error is lost. */
+    /* Also set after a partial send, whose errno is lost. */
     if (udp->outbox.may_be_refused)
         app_reader_doubt(&udp->reader);
     udp->outbox.may_be_refused = false;
@@ -53,10 +55,11 @@ static void flush(struct app *app)
 
 /* ---- sessions ---- */
 
-static void close_descriptor(struct app_udp *udp, int fd)
+static void udp_app_close_fd(struct udp_app *udp, int fd)
 {
-    /* The reader may be about to read it: let it do the closing, or another session's socket could
-     * take the number meanwhile. Where there is no reader thread, or it lags, close at once. */
+    /* The reader thread may be about to read the descriptor, so it closes it: a new session's
+     * socket must not get the same number before. Without a reader thread, or when its ring is
+     * full, close. */
     if (udp->reader.receiver.pair_count &&
         ring_try_stage(&udp->reader.closing, (void *)(intptr_t)fd))
         (void)ring_publish(&udp->reader.closing);
@@ -64,16 +67,16 @@ static void close_descriptor(struct app_udp *udp, int fd)
         app_reader_close(&udp->reader, fd);
 }
 
-static void session_close(struct app *app, struct session *session)
+static void udp_app_close_session(struct app *app, struct session *session)
 {
     if (session->fd >= 0)
-        close_descriptor(app->udp, session->fd);
+        udp_app_close_fd(app->udp, session->fd);
     sessions_close(&app->udp->sessions, session);
 }
 
-static int session_connect(struct app *app, struct session *session)
+static int udp_app_connect_session(struct app *app, struct session *session)
 {
-    struct app_udp *udp = app->udp;
+    struct udp_app *udp = app->udp;
     const struct address any = {0};
     struct udp_socket socket;
     struct epoll_event event = {.events = EPOLLIN};
@@ -91,9 +94,9 @@ static int session_connect(struct app *app, struct session *session)
     return 0;
 }
 
-static struct session *session_open(struct app *app, const struct origin *origin)
+static struct session *udp_app_open_session(struct app *app, const struct origin *origin)
 {
-    struct app_udp *udp = app->udp;
+    struct udp_app *udp = app->udp;
     uint64_t now_ns = app->replier->now_ns;
     struct session *session;
 
@@ -102,12 +105,12 @@ static struct session *session_open(struct app *app, const struct origin *origin
 
         if (!victim)
             return NULL;
-        flush(app); /* messages of this batch may use its header or its socket */
-        session_close(app, victim);
+        udp_app_flush(app); /* messages of this batch may use its PROXY header or socket */
+        udp_app_close_session(app, victim);
         counters_add(app->counters, COUNTER_SESSIONS_EVICTED, 1);
     }
     session = sessions_open(&udp->sessions, origin, now_ns);
-    if (!udp->is_mux && session_connect(app, session) != 0) {
+    if (!udp->is_mux && udp_app_connect_session(app, session) != 0) {
         sessions_close(&udp->sessions, session);
         return NULL;
     }
@@ -122,7 +125,7 @@ static struct session *session_open(struct app *app, const struct origin *origin
 
 static void send_to_app(struct app *app, struct session *session, const struct record *record)
 {
-    struct app_udp *udp = app->udp;
+    struct udp_app *udp = app->udp;
     struct outbox_message message = {.weight = 1, .account = OUTBOX_REQUESTS};
     struct address source;
 
@@ -131,7 +134,7 @@ static void send_to_app(struct app *app, struct session *session, const struct r
         message.to = &udp->address;
         message.from = &source;
     } else if (udp->socket.fd != session->fd) {
-        flush(app); /* the batch to one socket is the unit */
+        udp_app_flush(app); /* an outbox sends to one socket */
         udp->socket.fd = session->fd;
     }
     if (session->proxy_bytes)
@@ -140,15 +143,15 @@ static void send_to_app(struct app *app, struct session *session, const struct r
     outbox_add(&udp->outbox, &message);
 }
 
-static void udp_deliver(struct app *app, const struct request *request)
+static void udp_app_deliver(struct app *app, const struct request *request)
 {
     const struct origin origin = request_origin(request);
     struct session *session = sessions_find(&app->udp->sessions, &origin);
     bool may_reply = app_may_reply(app, request);
 
-    /* The app's replies do not say to which request: those that may leave need another session. */
+    /* A reply of the app does not name its request: one session has only requests of one kind. */
     if (!session || session->may_reply != may_reply)
-        session = session_open(app, &origin);
+        session = udp_app_open_session(app, &origin);
     if (!session) {
         counters_drop(app->counters, DROP_session_cap, 1);
         return;
@@ -157,7 +160,7 @@ static void udp_deliver(struct app *app, const struct request *request)
         counters_drop(app->counters, DROP_oversize, 1);
         return;
     }
-    session->origin.tag = origin.tag; /* of the ingress pod's present instance */
+    session->origin.tag = origin.tag; /* the ingress pod may have been restarted */
     session->term = app->replier->snapshot->term;
     session->may_reply = may_reply;
     sessions_touch(&app->udp->sessions, session, true, app->replier->now_ns);
@@ -166,9 +169,9 @@ static void udp_deliver(struct app *app, const struct request *request)
 
 /* ---- replies ---- */
 
-static void udp_answer(struct app *app, const struct datagram *datagram)
+static void udp_app_reply(struct app *app, const struct datagram *datagram)
 {
-    struct app_udp *udp = app->udp;
+    struct udp_app *udp = app->udp;
     uint32_t number =
         udp->is_mux ? number_of_address(&datagram->local) : (uint32_t)datagram->session;
     struct session *session = sessions_by_number(&udp->sessions, number);
@@ -190,33 +193,32 @@ static void udp_answer(struct app *app, const struct datagram *datagram)
     reply_send(app->replier, &session->origin, session->term, datagram->payload, datagram->length);
 }
 
-static void udp_tick(struct app *app)
+static void udp_app_tick(struct app *app)
 {
-    struct app_udp *udp = app->udp;
+    struct udp_app *udp = app->udp;
     uint64_t idle_ns = app->replier->snapshot->app_idle_ns;
     struct session *session;
 
-    if (udp->reader.receiver.pair_count == 0) /* no thread of its own */
+    if (udp->reader.receiver.pair_count == 0) /* no reader thread */
         app_reader_tick(&udp->reader, app->replier->now_ns);
-    /* Between slices nothing is in the outbox. A bounded number: the rest goes with the next tick.
-     */
+    /* Between slices the outbox is empty. Bounded: the next tick closes the rest. */
     for (unsigned i = 0; i < 1024; i++) {
         session = sessions_idle(&udp->sessions, idle_ns, app->replier->now_ns);
         if (!session)
             return;
-        session_close(app, session);
+        udp_app_close_session(app, session);
     }
 }
 
-/* ---- what an operator asks ---- */
+/* ---- session report ---- */
 
-static void fill_entry(const struct app_udp *udp, const struct session *session,
+static void fill_entry(const struct udp_app *udp, const struct session *session,
                        struct session_entry *entry)
 {
     *entry = (struct session_entry){.client = session->origin.client,
                                     .asked = session->origin.local,
                                     .ingress = session->origin.ingress,
-                                    .opened_ns = session->dealt_ns,
+                                    .opened_ns = session->assigned_ns,
                                     .active_ns = session->used_ns,
                                     .requests = session->requests};
     if (udp->is_mux)
@@ -226,7 +228,7 @@ static void fill_entry(const struct app_udp *udp, const struct session *session,
 void app_report_sessions(struct app *app)
 {
     const struct session *newest[SESSION_REPORT_MAX];
-    struct app_udp *udp = app->udp;
+    struct udp_app *udp = app->udp;
 
     if (!udp || !session_report_is_wanted(&udp->report))
         return;
@@ -241,13 +243,13 @@ struct session_report *app_session_report(struct app *app)
     return app->udp ? &app->udp->report : NULL;
 }
 
-static void udp_close_app(struct app *app)
+static void udp_app_close(struct app *app)
 {
-    struct app_udp *udp = app->udp;
+    struct udp_app *udp = app->udp;
 
     for (uint32_t i = 0; i < udp->sessions.capacity; i++) {
-        if (udp->sessions.slots && udp->sessions.slots[i].in_use && udp->sessions.slots[i].fd >= 0)
-            (void)close(udp->sessions.slots[i].fd);
+        if (udp->sessions.table && udp->sessions.table[i].in_use && udp->sessions.table[i].fd >= 0)
+            (void)close(udp->sessions.table[i].fd);
     }
     app_reader_fini(&udp->reader);
     outbox_fini(&udp->outbox);
@@ -259,11 +261,12 @@ static void udp_close_app(struct app *app)
     app->udp = NULL;
 }
 
-const struct app_ops app_udp_ops = {udp_deliver, udp_answer, flush, udp_tick, udp_close_app};
+const struct app_ops udp_app_ops = {udp_app_deliver, udp_app_reply, udp_app_flush, udp_app_tick,
+                                    udp_app_close};
 
 /* ---- start ---- */
 
-/* One descriptor a session: as many as the limit allows, shared by the workers. */
+/* Sessions of one worker. With a descriptor each, RLIMIT_NOFILE bounds the sum over workers. */
 static uint32_t session_limit(uint32_t wanted, bool is_mux, size_t workers)
 {
     struct rlimit limit;
@@ -277,14 +280,14 @@ static uint32_t session_limit(uint32_t wanted, bool is_mux, size_t workers)
                          ? (uint32_t)(limit.rlim_cur - DESCRIPTORS_RESERVED)
                          : (uint32_t)workers;
             log_warn("app_sessions_limited",
-                     "app.max_sessions: %u, as many as open files are allowed (RLIMIT_NOFILE)",
+                     "app.max_sessions reduced to %u: RLIMIT_NOFILE allows no more sockets",
                      wanted);
         }
     }
     return (wanted + (uint32_t)workers - 1) / (uint32_t)workers;
 }
 
-static int open_mux(struct app_udp *udp, const struct config *config)
+static int open_mux(struct udp_app *udp, const struct config *config)
 {
     const struct udp_options options = {.local_address = true,
                                         .loopback_only = true,
@@ -300,10 +303,10 @@ static int open_mux(struct app_udp *udp, const struct config *config)
     return epoll_ctl(udp->reader.epoll_fd, EPOLL_CTL_ADD, udp->socket.fd, &event) < 0 ? -errno : 0;
 }
 
-int app_udp_init(struct app *app, size_t workers)
+int udp_app_init(struct app *app, size_t workers)
 {
     const struct config *config = app->config;
-    struct app_udp *udp = aligned_alloc(64, (sizeof(*udp) + 63) / 64 * 64);
+    struct udp_app *udp = aligned_alloc(64, (sizeof(*udp) + 63) / 64 * 64);
     int rc;
 
     if (!udp)
@@ -326,7 +329,7 @@ int app_udp_init(struct app *app, size_t workers)
     if (!rc)
         rc = outbox_init(&udp->outbox, &udp->socket, config->batch, config->gso);
     if (rc)
-        udp_close_app(app);
+        udp_app_close(app);
     return rc;
 }
 

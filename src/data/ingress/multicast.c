@@ -1,4 +1,4 @@
-#include "data/ingress/groups.h"
+#include "data/ingress/multicast.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -26,7 +26,7 @@ static const char *hint(int rc)
 }
 
 /* Once it was joined on an interface, the kernel is not left to choose another. */
-static int choose_interface(const struct config *config, const struct group *group,
+static int choose_interface(const struct config *config, const struct multicast_group *group,
                             uint32_t *ret_interface)
 {
     const char *name = group->wanted->interface;
@@ -40,7 +40,7 @@ static int choose_interface(const struct config *config, const struct group *gro
 }
 
 /* From where its replies leave; the kernel has to choose where self is of the other family. */
-static struct address answers_from(const struct config *config, const struct group *group)
+static struct address answers_from(const struct config *config, const struct multicast_group *group)
 {
     if (config->self.family != group->address.family)
         return (struct address){0};
@@ -51,7 +51,8 @@ static struct address answers_from(const struct config *config, const struct gro
  * A data socket of all addresses has the groups' addresses too: only meanwhile others may be bound
  * to a part of them, or they could take the clients' datagrams away.
  */
-static int bind_beside(const struct groups *groups, struct group *group, uint32_t interface)
+static int bind_beside(const struct multicast_groups *groups, struct multicast_group *group,
+                       uint32_t interface)
 {
     int rc;
 
@@ -67,7 +68,7 @@ static int bind_beside(const struct groups *groups, struct group *group, uint32_
     return 0;
 }
 
-static int join(const struct groups *groups, struct group *group)
+static int join(const struct multicast_groups *groups, struct multicast_group *group)
 {
     uint32_t interface;
     int rc = choose_interface(groups->config, group, &interface);
@@ -106,7 +107,8 @@ static void tell_failure(const struct config_group *wanted, int rc, bool is_last
               is_last ? "" : "; it is tried again every few seconds");
 }
 
-static void join_or_tell(const struct groups *groups, struct group *group, bool is_again)
+static void join_or_tell(const struct multicast_groups *groups, struct multicast_group *group,
+                         bool is_again)
 {
     char name[NAME_MAX_BYTES];
     int rc = join(groups, group);
@@ -121,7 +123,7 @@ static void join_or_tell(const struct groups *groups, struct group *group, bool 
 }
 
 /* The membership ends with the interface, and does not come back with it. */
-static void leave_lost(struct group *group)
+static void leave_lost(struct multicast_group *group)
 {
     char name[NAME_MAX_BYTES];
 
@@ -132,15 +134,15 @@ static void leave_lost(struct group *group)
              name_of(group->wanted, name));
 }
 
-static bool is_joined(const struct group *group)
+static bool is_joined(const struct multicast_group *group)
 {
     return atomic_load_explicit(&group->is_joined, memory_order_relaxed);
 }
 
-void groups_retry(struct groups *groups)
+void multicast_groups_retry(struct multicast_groups *groups)
 {
     for (size_t i = 0; i < groups->count; i++) {
-        struct group *group = &groups->list[i];
+        struct multicast_group *group = &groups->list[i];
 
         if (is_joined(group) && group->interface != MULTICAST_ANY_INTERFACE &&
             !multicast_has_interface(group->interface))
@@ -150,7 +152,7 @@ void groups_retry(struct groups *groups)
     }
 }
 
-size_t groups_joined(const struct groups *groups)
+size_t multicast_groups_joined(const struct multicast_groups *groups)
 {
     size_t count = 0;
 
@@ -159,13 +161,13 @@ size_t groups_joined(const struct groups *groups)
     return count;
 }
 
-static int open_group(struct groups *groups, const struct config_group *wanted)
+static int open_group(struct multicast_groups *groups, const struct config_group *wanted)
 {
     const struct config *config = groups->config;
     const struct udp_options options = {.merged = config->gro,
                                         .rcvbuf_bytes = config->rcvbuf_bytes,
                                         .receive_timeout_ns = AGENT_IDLE_MAX_NS};
-    struct group *group = &groups->list[groups->count];
+    struct multicast_group *group = &groups->list[groups->count];
     int rc;
 
     memset(group, 0, sizeof(*group));
@@ -185,13 +187,13 @@ static int open_group(struct groups *groups, const struct config_group *wanted)
     return rc;
 }
 
-int groups_open(struct groups *groups, const struct config *config,
-                const struct udp_socket *data_sockets, size_t data_socket_count)
+int multicast_groups_open(struct multicast_groups *groups, const struct config *config,
+                          const struct udp_socket *data_sockets, size_t data_socket_count)
 {
     const struct config_groups *wanted = &config->multicast_groups;
     int rc = 0;
 
-    *groups = (struct groups){
+    *groups = (struct multicast_groups){
         .config = config, .data_sockets = data_sockets, .data_socket_count = data_socket_count};
     if (wanted->count == 0)
         return 0;
@@ -203,17 +205,17 @@ int groups_open(struct groups *groups, const struct config *config,
     return rc;
 }
 
-void groups_close(struct groups *groups)
+void multicast_groups_close(struct multicast_groups *groups)
 {
     for (size_t i = 0; i < groups->count; i++) {
         receiver_fini(&groups->list[i].receiver);
         udp_close(&groups->list[i].socket);
     }
     free(groups->list);
-    *groups = (struct groups){0};
+    *groups = (struct multicast_groups){0};
 }
 
-int groups_start(struct groups *groups)
+int multicast_groups_start(struct multicast_groups *groups)
 {
     int rc = 0;
 
@@ -227,16 +229,16 @@ int groups_start(struct groups *groups)
     return rc;
 }
 
-void groups_stop(struct groups *groups)
+void multicast_groups_stop(struct multicast_groups *groups)
 {
     for (size_t i = 0; i < groups->count; i++)
         agent_stop(&groups->list[i].receiver.agent, NULL);
 }
 
-void groups_leave(struct groups *groups)
+void multicast_groups_leave(struct multicast_groups *groups)
 {
     for (size_t i = 0; i < groups->count; i++) {
-        struct group *group = &groups->list[i];
+        struct multicast_group *group = &groups->list[i];
 
         if (is_joined(group))
             multicast_leave(&group->socket, &group->address, group->interface);
@@ -244,7 +246,7 @@ void groups_leave(struct groups *groups)
     }
 }
 
-uint64_t groups_kernel_drops(const struct groups *groups)
+uint64_t multicast_groups_kernel_drops(const struct multicast_groups *groups)
 {
     uint64_t drops = 0;
 

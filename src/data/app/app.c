@@ -10,10 +10,10 @@
 #define PRIVILEGED_PORTS_END 1024
 
 /*
- * A built-in app replies whatever comes, so two of them, or one and some other chatty server, would
- * reply each other for ever. Never reply a well-known port, nor our own.
+ * A built-in app replies to every datagram, so two of them, or one and another server that does so,
+ * would send replies to each other for ever. Never reply to a well-known port or the data port.
  */
-static bool may_reply(struct app *app, const struct request *request)
+static bool builtin_may_reply(struct app *app, const struct request *request)
 {
     uint16_t port = request->record.client.port;
 
@@ -23,8 +23,8 @@ static bool may_reply(struct app *app, const struct request *request)
     return false;
 }
 
-static void reply(struct app *app, const struct request *request, const uint8_t *payload,
-                  size_t length)
+static void builtin_reply(struct app *app, const struct request *request, const uint8_t *payload,
+                          size_t length)
 {
     const struct origin origin = request_origin(request);
 
@@ -35,7 +35,7 @@ static void reply(struct app *app, const struct request *request, const uint8_t 
         counters_add(app->counters, COUNTER_REPLIES_SUPPRESSED, 1);
 }
 
-/* Room for an reply that lives until the flush; flushes when the batch has used it up. */
+/* Room for a reply that stays until the flush; flushes when the batch has used it up. */
 static char *scratch_take(struct app *app, size_t bytes)
 {
     char *room;
@@ -50,7 +50,7 @@ static char *scratch_take(struct app *app, size_t bytes)
     return room;
 }
 
-static const struct address *via(const struct app *app, const struct request *request)
+static const struct address *ingress_of(const struct app *app, const struct request *request)
 {
     const struct address *ingress = &request->record.ingress;
 
@@ -66,8 +66,8 @@ static void discard_deliver(struct app *app, const struct request *request)
 static void echo_deliver(struct app *app, const struct request *request)
 {
     counters_add(app->counters, COUNTER_DELIVERED, 1);
-    if (may_reply(app, request))
-        reply(app, request, request->record.payload, request->record.length);
+    if (builtin_may_reply(app, request))
+        builtin_reply(app, request, request->record.payload, request->record.length);
 }
 
 static void whoami_deliver(struct app *app, const struct request *request)
@@ -77,17 +77,17 @@ static void whoami_deliver(struct app *app, const struct request *request)
     int length;
 
     counters_add(app->counters, COUNTER_DELIVERED, 1);
-    if (!may_reply(app, request))
+    if (!builtin_may_reply(app, request))
         return;
     text = scratch_take(app, WHOAMI_MAX);
     length = snprintf(text, WHOAMI_MAX, "%s %s leader term %llu via %s you %s\n",
                       app->identity->name, address_format_ip(&app->identity->self, self),
                       (unsigned long long)app->replier->snapshot->term,
-                      address_format_ip(via(app, request), ingress),
+                      address_format_ip(ingress_of(app, request), ingress),
                       address_format(&request->record.client, client));
     if (length > request->record.length)
-        length = request->record.length; /* never more than we got */
-    reply(app, request, (const uint8_t *)text, (size_t)length);
+        length = request->record.length; /* a reply is never longer than its request */
+    builtin_reply(app, request, (const uint8_t *)text, (size_t)length);
 }
 
 void app_reply_to_probe(struct app *app, const struct request *request, const char *nonce)
@@ -98,32 +98,35 @@ void app_reply_to_probe(struct app *app, const struct request *request, const ch
         .nonce = nonce,
         .leader_name = app->identity->name,
         .leader_address = address_format_ip(&app->identity->self, self),
-        .via_address = address_format_ip(via(app, request), ingress),
+        .via_address = address_format_ip(ingress_of(app, request), ingress),
         .term = app->replier->snapshot->term,
     };
     char *text = scratch_take(app, WHOAMI_MAX);
     size_t length = probe_reply_put(text, limit, &content);
 
     counters_add(app->counters, COUNTER_CONTROL_PROBE, 1);
-    if (length > 0 && may_reply(app, request))
-        reply(app, request, (const uint8_t *)text, length);
+    if (length > 0 && builtin_may_reply(app, request))
+        builtin_reply(app, request, (const uint8_t *)text, length);
 }
 
-static void no_answer(struct app *app, const struct datagram *datagram)
+static void builtin_ignore_reply(struct app *app, const struct datagram *datagram)
 {
     (void)app;
     (void)datagram;
 }
 
-static void nothing(struct app *app)
+static void builtin_do_nothing(struct app *app)
 {
     (void)app;
 }
 
 static const struct app_ops builtin_ops[] = {
-    [CONFIG_APP_ECHO] = {echo_deliver, no_answer, nothing, nothing, nothing},
-    [CONFIG_APP_WHOAMI] = {whoami_deliver, no_answer, nothing, nothing, nothing},
-    [CONFIG_APP_DISCARD] = {discard_deliver, no_answer, nothing, nothing, nothing},
+    [CONFIG_APP_ECHO] = {echo_deliver, builtin_ignore_reply, builtin_do_nothing, builtin_do_nothing,
+                         builtin_do_nothing},
+    [CONFIG_APP_WHOAMI] = {whoami_deliver, builtin_ignore_reply, builtin_do_nothing,
+                           builtin_do_nothing, builtin_do_nothing},
+    [CONFIG_APP_DISCARD] = {discard_deliver, builtin_ignore_reply, builtin_do_nothing,
+                            builtin_do_nothing, builtin_do_nothing},
 };
 
 int app_init(struct app *app, const struct config *config, const struct identity *identity,
@@ -137,8 +140,8 @@ int app_init(struct app *app, const struct config *config, const struct identity
     if (!app->scratch)
         return -ENOMEM;
     if (config->app_target.kind == CONFIG_APP_UDP) {
-        app->ops = &app_udp_ops;
-        rc = app_udp_init(app, workers);
+        app->ops = &udp_app_ops;
+        rc = udp_app_init(app, workers);
     } else {
         app->ops = &builtin_ops[config->app_target.kind];
     }
