@@ -15,10 +15,10 @@
 #include "headless/base/clock.h"
 #include "reader.h"
 
-#define BUFFER_BYTES 2048
-#define TELL_EVERY   64   /* datagrams; a fraction of a percent of a second's load */
-#define TELL_SELDOM  4096 /* the same with --pause, where every pause writes, too */
-#define TELL_BYTES   21
+#define BUFFER_BYTES  2048
+#define REPORT_EVERY  64   /* datagrams; a fraction of a percent of a second's load */
+#define REPORT_SELDOM 4096 /* the same with --pause, where every pause writes, too */
+#define REPORT_BYTES  21
 
 static void limit_sink_take(struct limit_loop *l, struct reader *r, unsigned n)
 {
@@ -34,14 +34,14 @@ static void limit_sink_take(struct limit_loop *l, struct reader *r, unsigned n)
 /* In place and of one width: a reader sees either the old or the new number. */
 static void limit_sink_report(const struct limit_loop *l, int fd)
 {
-    char text[TELL_BYTES + 1];
+    char text[REPORT_BYTES + 1];
 
     (void)snprintf(text, sizeof(text), "%20llu\n", (unsigned long long)l->counts.received);
-    if (pwrite(fd, text, TELL_BYTES, 0) < 0)
+    if (pwrite(fd, text, REPORT_BYTES, 0) < 0)
         perror("udp-limit: --tell");
 }
 
-static int open_told(const struct limit_loop *l)
+static int open_count_file(const struct limit_loop *l)
 {
     int fd = open(l->options.tell, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 
@@ -51,11 +51,11 @@ static int open_told(const struct limit_loop *l)
     return fd;
 }
 
-static int limit_sink_run(struct limit_loop *l, struct reader *r, int told_fd)
+static int limit_sink_run(struct limit_loop *l, struct reader *r, int count_fd)
 {
     const struct timespec pause = clock_to_timespec(l->options.pause_us * NS_PER_US);
-    uint64_t every = l->options.pause_us ? TELL_SELDOM : TELL_EVERY;
-    uint64_t told = 0;
+    uint64_t every = l->options.pause_us ? REPORT_SELDOM : REPORT_EVERY;
+    uint64_t reported = 0;
 
     while (!limit_is_stopping()) {
         int n = reader_receive(r, l->in);
@@ -64,9 +64,9 @@ static int limit_sink_run(struct limit_loop *l, struct reader *r, int told_fd)
             return n;
         if (n > 0)
             limit_sink_take(l, r, (unsigned)n);
-        if (told_fd >= 0 && l->counts.received >= told + (n ? every : 1)) {
-            told = l->counts.received;
-            limit_sink_report(l, told_fd);
+        if (count_fd >= 0 && l->counts.received >= reported + (n ? every : 1)) {
+            reported = l->counts.received;
+            limit_sink_report(l, count_fd);
         }
         if (n == 0 && l->options.pause_us)
             (void)nanosleep(&pause, NULL);
@@ -77,19 +77,19 @@ static int limit_sink_run(struct limit_loop *l, struct reader *r, int told_fd)
 int limit_receive(struct limit_loop *l)
 {
     struct reader r;
-    int told_fd = -1;
+    int count_fd = -1;
     int rc = l->options.gro ? reader_init_merged(&r, l->in)
                             : reader_init(&r, BUFFER_BYTES, READER_PAYLOAD);
 
     if (!rc && l->options.tell) {
-        told_fd = open_told(l);
-        rc = told_fd < 0 ? told_fd : 0;
+        count_fd = open_count_file(l);
+        rc = count_fd < 0 ? count_fd : 0;
     }
     if (!rc)
-        rc = limit_sink_run(l, &r, told_fd);
-    if (told_fd >= 0) {
-        limit_sink_report(l, told_fd);
-        (void)close(told_fd);
+        rc = limit_sink_run(l, &r, count_fd);
+    if (count_fd >= 0) {
+        limit_sink_report(l, count_fd);
+        (void)close(count_fd);
     }
     reader_fini(&r);
     return rc;

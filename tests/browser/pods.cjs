@@ -33,10 +33,10 @@ const url = (name) => `http://${ADDRESSES[name]}:8080/`;
 /** The response to GET, as {status, headers, text}; null when there is none. */
 function get(name, path) {
     return new Promise((resolve) => {
-        const request = http.get(new URL(path, url(name)), { timeout: 2000 }, (answer) => {
+        const request = http.get(new URL(path, url(name)), { timeout: 2000 }, (reply) => {
             let text = "";
-            answer.on("data", (part) => (text += part));
-            answer.on("end", () => resolve({ status: answer.statusCode, headers: answer.headers, text }));
+            reply.on("data", (part) => (text += part));
+            reply.on("end", () => resolve({ status: reply.statusCode, headers: reply.headers, text }));
         });
         request.on("error", () => resolve(null));
         request.on("timeout", () => request.destroy());
@@ -44,14 +44,14 @@ function get(name, path) {
 }
 
 async function status(name) {
-    const answer = await get(name, "/status");
-    return answer && JSON.parse(answer.text);
+    const reply = await get(name, "/status");
+    return reply && JSON.parse(reply.text);
 }
 
 /** The name of the leader according to this pod, or null. */
 async function leaderOf(name) {
-    const answer = await get(name, "/leader");
-    return answer && (JSON.parse(answer.text).leader?.name ?? null);
+    const reply = await get(name, "/leader");
+    return reply && (JSON.parse(reply.text).leader?.name ?? null);
 }
 
 function start(name) {
@@ -92,9 +92,9 @@ async function stopAll() {
 async function ask(name, count, payload = Buffer.alloc(100)) {
     const socket = dgram.createSocket("udp4");
     for (let i = 0; i < count; i++) {
-        const answer = new Promise((resolve) => socket.once("message", resolve));
+        const reply = new Promise((resolve) => socket.once("message", resolve));
         socket.send(payload, 12000, ADDRESSES[name]);
-        await Promise.race([answer, pause(1000).then(() => Promise.reject(new Error(`${name} does not answer`)))]);
+        await Promise.race([reply, pause(1000).then(() => Promise.reject(new Error(`${name} does not reply`)))]);
     }
     socket.close();
 }

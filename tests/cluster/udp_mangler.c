@@ -162,7 +162,7 @@ static bool may_pass(struct mangler *m)
 
 static void handle(struct mangler *m)
 {
-    static const char stranger[] = "{\"leader\":\"nobody\"} and other things that are not ours";
+    static const char foreign[] = "{\"leader\":\"nobody\"} and other things that are not ours";
     unsigned long n = ++m->received;
     enum action action = choose(m, n);
     bool was_held = m->held.length > 0;
@@ -172,7 +172,7 @@ static void handle(struct mangler *m)
     if (was_held)
         release_held(m, action);
     if (n % 19 == 0 && n >= m->first && n <= m->last) {
-        send_bytes(m, &m->now, stranger, sizeof(stranger));
+        send_bytes(m, &m->now, foreign, sizeof(foreign));
         m->strangers++;
     }
 }
