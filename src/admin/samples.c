@@ -181,8 +181,9 @@ static void add_order(struct list *list, const struct data_plane_numbers *number
 {
     add_gauge(list, "ordered_waiting", numbers->waiting,
               "Numbered messages that the app was not given yet");
-    add_gauge(list, "ordered_last", numbers->order_last, "The highest number of the order here");
-    add_gauge(list, "ordered_is_leading", numbers->order_is_leading,
+    add_gauge(list, "ordered_last", numbers->sequencer_last,
+              "The highest number of the order here");
+    add_gauge(list, "ordered_is_leading", numbers->sequencer_is_leading,
               "1 if this pod numbers: it leads, and has learned the order");
 }
 

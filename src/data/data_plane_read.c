@@ -21,12 +21,12 @@ static void add_receiver(const struct receiver *receiver, struct data_plane_numb
     numbers->queued += receiver->source != SOURCE_RELAY ? receiver_queued(receiver) : 0;
 }
 
-static void add_order(const struct order *order, struct data_plane_numbers *numbers)
+static void add_sequence(const struct sequence *sequence, struct data_plane_numbers *numbers)
 {
-    numbers->waiting += atomic_load_explicit(&order->waiting, memory_order_relaxed);
-    numbers->order_last = atomic_load_explicit(&order->tail_number, memory_order_relaxed);
-    numbers->order_is_leading =
-        atomic_load_explicit(&order->role_now, memory_order_relaxed) == ORDER_LEADING;
+    numbers->waiting += atomic_load_explicit(&sequence->waiting, memory_order_relaxed);
+    numbers->sequencer_last = atomic_load_explicit(&sequence->last, memory_order_relaxed);
+    numbers->sequencer_is_leading =
+        atomic_load_explicit(&sequence->is_leading, memory_order_relaxed);
 }
 
 static void add_app(struct app *app, struct data_plane_numbers *numbers)
@@ -69,8 +69,8 @@ void data_plane_read_numbers(const struct data_plane *data_plane,
         add_counters(&worker->counters, &numbers);
         add_app(&worker->app, &numbers);
         numbers.held += hold_count(&worker->hold);
-        if (worker->order)
-            add_order(worker->order, &numbers);
+        if (worker->sequence)
+            add_sequence(worker->sequence, &numbers);
     }
     *ret_numbers = numbers;
 }

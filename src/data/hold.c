@@ -1,16 +1,23 @@
 #include "data/hold.h"
 
+#include <string.h>
+
+struct held_request {
+    uint64_t since_ns;
+    struct request request; /* its payload follows */
+};
+
 int hold_init(struct hold *hold, size_t arena_bytes, size_t release_bytes,
               struct counters *counters)
 {
     *hold = (struct hold){
         .release_bytes = release_bytes, .pace_bytes = release_bytes, .counters = counters};
-    return request_queue_init(&hold->queue, arena_bytes);
+    return arena_queue_init(&hold->queue, arena_bytes);
 }
 
 void hold_fini(struct hold *hold)
 {
-    request_queue_fini(&hold->queue);
+    arena_queue_fini(&hold->queue);
     *hold = (struct hold){0};
 }
 
@@ -24,7 +31,7 @@ static void set_count(struct hold *hold, uint64_t count)
     atomic_store_explicit(&hold->count, count, memory_order_relaxed);
 }
 
-static void observe(struct hold *hold, const struct queued_request *oldest, uint64_t now_ns)
+static void observe(struct hold *hold, const struct held_request *oldest, uint64_t now_ns)
 {
     counters_observe(hold->counters, DISTRIBUTION_HOLD,
                      now_ns > oldest->since_ns ? now_ns - oldest->since_ns : 0);
@@ -33,36 +40,48 @@ static void observe(struct hold *hold, const struct queued_request *oldest, uint
 /* Forget the oldest entry. */
 static void pop(struct hold *hold)
 {
-    request_queue_pop(&hold->queue);
+    arena_queue_pop(&hold->queue);
     set_count(hold, hold_count(hold) - 1);
 }
 
 static void drop_oldest(struct hold *hold, enum drop_reason reason, uint64_t now_ns)
 {
-    observe(hold, request_queue_oldest(&hold->queue), now_ns);
+    observe(hold, arena_queue_oldest(&hold->queue), now_ns);
     counters_drop(hold->counters, reason, 1);
     pop(hold);
 }
 
+static size_t held_bytes(const struct request *request)
+{
+    return sizeof(struct held_request) + request->record.length;
+}
+
+static void fill(struct held_request *entry, const struct request *request, uint64_t now_ns)
+{
+    *entry = (struct held_request){.since_ns = now_ns, .request = *request};
+    memcpy(entry + 1, request->record.payload, request->record.length);
+    entry->request.record.payload = (const uint8_t *)(entry + 1);
+}
+
 void hold_put(struct hold *hold, const struct request *request, uint64_t now_ns)
 {
-    struct queued_request *entry;
+    struct held_request *entry;
 
-    if (request_queue_bytes(request) > hold->queue.arena_bytes) {
+    if (arena_queue_bytes(held_bytes(request)) > hold->queue.arena_bytes) {
         counters_drop(hold->counters, DROP_hold_overflow, 1);
         return;
     }
-    while (!(entry = request_queue_put(&hold->queue, request)))
+    while (!(entry = arena_queue_put(&hold->queue, held_bytes(request))))
         drop_oldest(hold, DROP_hold_overflow, now_ns);
-    entry->since_ns = now_ns;
+    fill(entry, request, now_ns);
     set_count(hold, hold_count(hold) + 1);
 }
 
 void hold_expire(struct hold *hold, uint64_t limit_ns, uint64_t now_ns)
 {
-    const struct queued_request *oldest;
+    const struct held_request *oldest;
 
-    while ((oldest = request_queue_oldest(&hold->queue)) && now_ns - oldest->since_ns >= limit_ns)
+    while ((oldest = arena_queue_oldest(&hold->queue)) && now_ns - oldest->since_ns >= limit_ns)
         drop_oldest(hold, DROP_hold_expired, now_ns);
 }
 
@@ -81,17 +100,18 @@ static void begin_period(struct hold *hold, uint64_t now_ns)
 size_t hold_release(struct hold *hold, uint64_t now_ns,
                     void (*each)(void *context, const struct request *request), void *context)
 {
-    struct queued_request *oldest;
-    size_t released = 0;
+    const struct held_request *oldest;
+    size_t released = 0, bytes;
 
     if (!hold_is_empty(hold) && now_ns >= hold->next_release_ns)
         begin_period(hold, now_ns);
     while (hold->left_bytes > 0 && released < HOLD_RELEASE_MAX &&
-           (oldest = request_queue_oldest(&hold->queue))) {
+           (oldest = arena_queue_oldest(&hold->queue))) {
         each(context, &oldest->request);
         observe(hold, oldest, now_ns);
         released++;
-        hold->left_bytes -= oldest->bytes < hold->left_bytes ? oldest->bytes : hold->left_bytes;
+        bytes = arena_queue_bytes(held_bytes(&oldest->request));
+        hold->left_bytes -= bytes < hold->left_bytes ? bytes : hold->left_bytes;
         pop(hold);
     }
     if (hold_is_empty(hold)) {
@@ -103,6 +123,6 @@ size_t hold_release(struct hold *hold, uint64_t now_ns,
 
 void hold_clear(struct hold *hold, enum drop_reason reason, uint64_t now_ns)
 {
-    while (request_queue_oldest(&hold->queue))
+    while (arena_queue_oldest(&hold->queue))
         drop_oldest(hold, reason, now_ns);
 }

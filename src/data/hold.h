@@ -1,10 +1,10 @@
 /*
  * hold: keeps requests while no leader is valid.
  *
- * One arena of fixed size a worker (request_queue.h): requests come out in order. Full: the oldest
- * go (hold_overflow). Older than hold.time: they go too (hold_expired). The release is paced, since
- * a new leader's socket cannot take seconds of traffic at once: at most a quarter of a receive
- * buffer per HOLD_RELEASE_PERIOD_NS, so that four pods may release at once.
+ * One arena of fixed size a worker (base/arena_queue.h): requests come out in order. Full: the
+ * oldest go (hold_overflow). Older than hold.time: they go too (hold_expired). The release is
+ * paced, since a new leader's socket cannot take seconds of traffic at once: at most a quarter of a
+ * receive buffer per HOLD_RELEASE_PERIOD_NS, so that four pods may release at once.
  *
  * Owner: its worker's thread. Never blocks; only init allocates, and arena memory that was never
  * used is never touched.
@@ -12,15 +12,16 @@
 #ifndef DATA_HOLD_H
 #define DATA_HOLD_H
 
+#include "headless/base/arena_queue.h"
 #include "headless/base/clock.h"
 #include "headless/base/counters.h"
-#include "headless/data/request_queue.h"
+#include "headless/data/request.h"
 
 #define HOLD_RELEASE_PERIOD_NS (2 * NS_PER_MS)
 #define HOLD_RELEASE_MAX       64 /* in one go: the leader's time may be over meanwhile */
 
 struct hold {
-    struct request_queue queue; /* of no bytes: everything that should be held is dropped at once */
+    struct arena_queue queue;   /* of no bytes: everything that should be held is dropped at once */
     size_t release_bytes;       /* per period, at first */
     size_t pace_bytes;          /* per period now: doubled while more comes in than goes out */
     size_t used_before_release; /* the last one; 0: none since it was empty */

@@ -4,8 +4,8 @@
  * Nobody leads: hold. Else by the option route: leader: I lead: deliver; another leads: relay,
  * unless it was relayed often enough. local: deliver here. all: deliver here, and copy to all other
  * live members, which deliver and never pass on. ordered: as leader, but there it is numbered and
- * goes to all (order.h). What came to a multicast group goes as with local. Whose replies leave is
- * decided where they come in (app.h).
+ * goes to all (sequencer.h). What came to a multicast group goes as with local. Whose replies leave
+ * is decided where they come in (app.h).
  *
  * The hop limit makes loops impossible: the first hop goes from the ingress pod to whom it believes
  * the leader, the second only towards a higher term than the sender knew.
@@ -127,12 +127,11 @@ void route_request(struct worker *worker, const struct request *request)
         hold(worker, request); /* behind those that came before it */
 }
 
-/* It is numbered by the leader, who may lead since a moment ago. */
-static void put_in_order(struct worker *worker, const struct request *request)
+static void append(struct worker *worker, const struct request *request)
 {
     struct request first;
 
-    order_number(worker->order, tagged(worker, request, &first));
+    sequence_append(worker, tagged(worker, request, &first));
 }
 
 /* Whose app is it for? There is a leader. */
@@ -144,8 +143,8 @@ static void route_by_option(struct worker *worker, const struct request *request
         route_deliver(worker, request);
     else if (worker->config->route == CONFIG_ROUTE_ALL && request->hops == 0)
         deliver_to_all(worker, request);
-    else if (worker->way == ROUTE_DELIVER && worker->order)
-        put_in_order(worker, request);
+    else if (worker->way == ROUTE_DELIVER && worker->sequence)
+        append(worker, request);
     else if (worker->way == ROUTE_DELIVER)
         route_deliver(worker, request);
     else
@@ -226,20 +225,18 @@ static void take_copies(struct worker *worker, const struct frame_header *header
     }
 }
 
-/* A frame of the order. Its records are for our app, with the ingress pod in each. */
-static void take_order(struct worker *worker, const struct datagram *datagram,
-                       const struct frame_header *header, struct frame_reader *reader,
-                       size_t records)
+/* A frame of the sequencer. Its records are for our app, with the ingress pod in each. */
+static void take_sequencer_frame(struct worker *worker, const struct datagram *datagram,
+                                 const struct frame_header *header, struct frame_reader *reader,
+                                 size_t records)
 {
     union frame_body body;
 
     frame_get_body(datagram->payload, header, &body);
-    if (!worker->order)
+    if (!worker->sequence)
         drop(worker, DROP_route, records);
-    else if (header->type == FRAME_ORDER)
-        order_hear_run(worker->order, header->instance, header->term, &body.run, records, reader);
     else
-        order_hear_position(worker->order, header->instance, header->term, &body.position);
+        sequence_take_frame(worker, header, &body, records, reader);
 }
 
 /* An reply to a request of a client of ours: only for origins that we wrote ourselves. */
@@ -310,6 +307,6 @@ void route_frame(struct worker *worker, struct datagram *datagram)
     } else if (header.type == FRAME_COPY) {
         take_copies(worker, &header, &reader, &sender);
     } else {
-        take_order(worker, datagram, &header, &reader, records);
+        take_sequencer_frame(worker, datagram, &header, &reader, records);
     }
 }

@@ -46,7 +46,7 @@ int worker_init(struct worker *worker, const struct worker_setup *setup)
         rc = app_init(&worker->app, config, setup->identity, &worker->replier, &worker->counters,
                       setup->worker_count);
     if (!rc)
-        rc = worker_order_init(worker);
+        rc = sequence_init(worker);
     return rc;
 }
 
@@ -56,7 +56,7 @@ void worker_fini(struct worker *worker)
         return; /* was never initialised */
     if (worker->app.ops)
         app_fini(&worker->app);
-    worker_order_fini(worker);
+    sequence_fini(worker);
     hold_clear(&worker->hold, DROP_shutdown, clock_now_ns());
     hold_fini(&worker->hold);
     reply_fini(&worker->replier);
@@ -78,7 +78,7 @@ void worker_attach(struct worker *worker, struct ring_pair *pair, struct waker *
 static uint64_t linger_of(const struct worker *worker)
 {
     return worker->snapshot->kind == LEADER_SELF && !worker->is_ending &&
-                   !(worker->order && worker->order->commits)
+                   !(worker->sequence && worker->sequence->sequencer.commits)
                ? worker->config->relay_linger_ns
                : 0;
 }
@@ -104,17 +104,13 @@ static void take_snapshot(struct worker *worker)
                                      : worker->own_pace_bytes);
 }
 
-/* What it gives out for a new snapshot, such as to the app, belongs to this slice: so it comes last. */
-static void begin_order(struct worker *worker)
+/* The actions for a new snapshot, such as deliveries, belong to this slice: so it comes last. */
+static void begin_sequence(struct worker *worker)
 {
-    order_begin(worker->order, worker->now_ns);
-    if (worker->order_generation != worker->generation) {
-        order_take_snapshot(worker->order, worker->snapshot);
-        worker->order_has_news = true;
-    }
-    worker->order_generation = worker->generation;
-    /* Who leads since a moment ago may not know yet which number is the next. */
-    if (worker->way == ROUTE_DELIVER && !order_is_leading(worker->order))
+    if (worker->sequence->generation != worker->generation)
+        sequence_take_view(worker);
+    /* A new leader has to adopt a log first. */
+    if (worker->way == ROUTE_DELIVER && !sequencer_is_leading(&worker->sequence->sequencer))
         worker->way = ROUTE_HOLD;
 }
 
@@ -132,8 +128,8 @@ void worker_begin(struct worker *worker)
         worker->way = ROUTE_HOLD;
     relay_begin(&worker->relay, worker->now_ns);
     reply_begin(&worker->replier, worker->snapshot, leads, worker->now_ns);
-    if (worker->order)
-        begin_order(worker);
+    if (worker->sequence)
+        begin_sequence(worker);
 }
 
 void worker_end(struct worker *worker)
@@ -153,8 +149,8 @@ static void tell_refusal(struct worker *worker)
 
 void worker_flush(struct worker *worker)
 {
-    if (worker->order)
-        order_flush(worker->order);
+    if (worker->sequence)
+        sequence_flush(worker);
     reply_flush(&worker->replier); /* first: the others may wait for full sockets */
     worker->app.ops->flush(&worker->app);
     relay_flush(&worker->relay);
@@ -225,10 +221,8 @@ size_t worker_upkeep(struct worker *worker)
         worker->next_tick_ns = worker->now_ns + TICK_NS;
         worker->app.ops->tick(&worker->app);
     }
-    if (worker->order && (order_tick(worker->order) || worker->order_has_news)) {
-        worker->order_has_news = false;
+    if (worker->sequence && sequence_tick(worker))
         worker_flush(worker);
-    }
     if (relay_sleep_ns(&worker->relay) == 0)
         relay_flush(&worker->relay);
     return released;
@@ -237,12 +231,14 @@ size_t worker_upkeep(struct worker *worker)
 uint64_t worker_sleep_ns(const struct worker *worker)
 {
     uint64_t sleep_ns = hold_is_empty(&worker->hold) ? AGENT_IDLE_MAX_NS : HOLD_RELEASE_PERIOD_NS;
-    uint64_t order_ns = worker->order ? order_sleep_ns(worker->order) : sleep_ns;
+    uint64_t sequence_ns = worker->sequence
+                               ? sequencer_sleep_ns(&worker->sequence->sequencer, worker->now_ns)
+                               : sleep_ns;
     uint64_t relay_ns = relay_sleep_ns(&worker->relay);
 
     if (relay_ns < sleep_ns)
         sleep_ns = relay_ns;
-    return order_ns < sleep_ns ? order_ns : sleep_ns;
+    return sequence_ns < sleep_ns ? sequence_ns : sleep_ns;
 }
 
 /* ---- the agent with rings ---- */

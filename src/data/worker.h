@@ -21,7 +21,7 @@
 #include "headless/base/budget.h"
 #include "headless/data/command_queue.h"
 #include "headless/data/frame_auth.h"
-#include "headless/data/order.h"
+#include "headless/data/sequence.h"
 
 /* Data, relay and group receivers, one app reader. */
 #define WORKER_INPUTS_MAX (2 * WORKERS_MAX + CONFIG_GROUPS_MAX + 1)
@@ -50,8 +50,7 @@ struct worker {
     struct replier replier;
     struct hold hold;
     struct app app;
-    struct order *order;            /* NULL: the route is not ordered */
-    struct udp_socket order_notice; /* connected to app.notify, for what the order reports */
+    struct sequence *sequence; /* NULL: the route is not ordered */
     struct command_queue command_queue;
     struct budget bad_json_replies;
     struct rate_limiter limiter; /* what each source has used up */
@@ -60,8 +59,6 @@ struct worker {
 
     const struct leader_snapshot *snapshot; /* of this slice */
     uint64_t generation;                    /* of that snapshot */
-    uint64_t order_generation;              /* of the one that the order has */
-    bool order_has_news;                    /* it gave something out for that snapshot */
     uint64_t now_ns;                        /* of this slice */
     uint64_t until_ns;                      /* asleep: until then */
     bool is_ending;                         /* no slice may come after this one */
@@ -143,10 +140,5 @@ void route_now(struct worker *worker, const struct request *request);
 /* route.c: a frame from another pod: requests to route, or replies to send. What was sealed is
  * opened in its place. */
 void route_frame(struct worker *worker, struct datagram *datagram);
-
-/* worker_order.c: the order of this worker, if the route is ordered. Returns 0 or a negative errno.
- */
-int worker_order_init(struct worker *worker) __attribute__((warn_unused_result));
-void worker_order_fini(struct worker *worker);
 
 #endif

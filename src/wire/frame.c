@@ -191,7 +191,7 @@ static enum frame_verdict check_header(const uint8_t *data, size_t length, uint6
         return FRAME_MALFORMED;
     if (get_be64(data + 8) != cluster)
         return FRAME_BAD_CLUSTER;
-    if (data[3] < FRAME_DATA || data[3] > FRAME_POSITION)
+    if (data[3] < FRAME_DATA || data[3] > FRAME_ACK)
         return FRAME_MALFORMED;
     if (data[FLAGS_OFFSET] != 0 || data[5] < 1 || data[5] > FRAME_HOPS_MAX)
         return FRAME_MALFORMED;
@@ -213,16 +213,16 @@ static struct frame_header get_header(const uint8_t *data)
 
 size_t frame_body_bytes(uint8_t type)
 {
-    if (type == FRAME_ORDER)
-        return ORDER_RUN_BYTES;
-    return type == FRAME_POSITION ? ORDER_POSITION_BYTES : 0;
+    if (type == FRAME_ENTRIES)
+        return ENTRY_RANGE_BYTES;
+    return type == FRAME_ACK ? ENTRY_ACK_BYTES : 0;
 }
 
 static bool read_body(uint8_t type, const uint8_t *in, size_t length, union frame_body *ret_body)
 {
-    if (type == FRAME_ORDER)
-        return order_get_run(in, length, &ret_body->run);
-    return type != FRAME_POSITION || order_get_position(in, length, &ret_body->position);
+    if (type == FRAME_ENTRIES)
+        return entry_get_range(in, length, &ret_body->range);
+    return type != FRAME_ACK || entry_get_ack(in, length, &ret_body->ack);
 }
 
 void frame_get_body(const uint8_t *data, const struct frame_header *header,
@@ -260,7 +260,7 @@ enum frame_verdict frame_open(const uint8_t *data, size_t length, uint64_t clust
         if (!next)
             return FRAME_MALFORMED;
     }
-    if (data[3] == FRAME_POSITION ? records > 0 : records == 0 && data[3] != FRAME_ORDER)
+    if (data[3] == FRAME_ACK ? records > 0 : records == 0 && data[3] != FRAME_ENTRIES)
         return FRAME_MALFORMED;
     *ret_header = get_header(data);
     *ret_records = records;

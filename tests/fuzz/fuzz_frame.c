@@ -34,10 +34,10 @@ static size_t rewrite_body(const uint8_t *data, const struct frame_header *heade
     union frame_body body;
 
     frame_get_body(data, header, &body);
-    if (header->type == FRAME_ORDER)
-        order_put_run(copy + FRAME_HEADER_BYTES, &body.run);
-    else if (header->type == FRAME_POSITION)
-        order_put_position(copy + FRAME_HEADER_BYTES, &body.position);
+    if (header->type == FRAME_ENTRIES)
+        entry_put_range(copy + FRAME_HEADER_BYTES, &body.range);
+    else if (header->type == FRAME_ACK)
+        entry_put_ack(copy + FRAME_HEADER_BYTES, &body.ack);
     return FRAME_HEADER_BYTES + frame_body_bytes(header->type);
 }
 

@@ -1,9 +1,11 @@
 /*
  * sim: runs seeds, replays one of them, runs the named scenarios.
  *
- *   sim --seeds 1..1000 [--jobs 2] [--seconds 600]
- *   sim --seed 17 [--trace]
+ *   sim --seeds 1..1000 [--jobs 2] [--seconds 600] [--ordered [--broken NAME]]
+ *   sim --seed 17 [--trace] [--ordered]
  *   sim --scenarios | --scenario NAME [--trace]
+ *
+ * With --ordered the pods have sequencers and clients, too (ordered.h).
  *
  * Exit status 0: all passed; 1: some failed; 2: usage.
  */
@@ -16,19 +18,25 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "sim.h"
+#include "ordered.h"
 
 struct command_line {
     struct sim_options options;
     uint64_t first, last;
     unsigned jobs;
-    const char *scenario;
-    bool scenarios;
+    const char *scenario, *broken;
+    bool scenarios, ordered;
+    enum ordered_broken ordered_broken;
 };
 
 struct shared {
     _Atomic uint64_t passed, failed, steps;
 };
+
+static const char *const ordered_broken_names[ORDERED_BROKEN_COUNT] = {
+    [ORDERED_SOUND] = "sound",
+    [ORDERED_COMMIT_ALONE] = "commit-alone",
+    [ORDERED_NO_ADOPTION] = "no-adoption"};
 
 /* Counters that several processes share; relaxed, as nothing else depends on their order. */
 static uint64_t add_shared(_Atomic uint64_t *counter, uint64_t n)
@@ -42,29 +50,46 @@ static void run_seed(struct sim *sim, const struct sim_options *options)
 
     sim_init(sim, options, (uint32_t)random_between(&random, 2, SIM_PODS_MAX));
     sim_faults_init(sim);
+    ordered_init(sim);
     sim_run(sim, sim->ends_ns);
     sim_check_end(sim);
+    ordered_check_end(sim);
 }
 
 static void report_failure(const struct command_line *line, uint64_t seed, const struct sim *sim)
 {
-    (void)printf("seed %llu at %.3f s: %s\n    replay: %s --seed %llu --seconds %llu --trace\n",
+    (void)printf("seed %llu at %.3f s: %s\n    replay: %s --seed %llu --seconds "
+                 "%llu%s%s%s --trace\n",
                  (unsigned long long)seed, (double)sim->now_ns / 1e9, sim->failure,
                  program_invocation_short_name, (unsigned long long)seed,
-                 (unsigned long long)line->options.seconds);
+                 (unsigned long long)line->options.seconds, line->broken ? " --broken " : "",
+                 line->broken ? line->broken : "", line->ordered ? " --ordered" : "");
     (void)fflush(stdout);
+}
+
+static struct ordered *make_ordered(const struct command_line *line)
+{
+    struct ordered *ordered = line->ordered ? calloc(1, sizeof(*ordered)) : NULL;
+
+    if (line->ordered && !ordered)
+        abort();
+    if (ordered)
+        ordered->broken = line->ordered_broken;
+    return ordered;
 }
 
 static void run_job(const struct command_line *line, unsigned job, struct shared *shared)
 {
     struct sim *sim = calloc(1, sizeof(*sim));
     struct sim_options options = line->options;
+    struct ordered *ordered = make_ordered(line);
     uint64_t total = line->last - line->first + 1;
 
     for (uint64_t seed = line->first + job; sim && seed <= line->last; seed += line->jobs) {
         uint64_t done;
 
         options.seed = seed;
+        options.ordered = ordered;
         run_seed(sim, &options);
         if (sim->failed)
             report_failure(line, seed, sim);
@@ -75,6 +100,9 @@ static void run_job(const struct command_line *line, unsigned job, struct shared
             (void)fprintf(stderr, "\r%llu of %llu", (unsigned long long)done,
                           (unsigned long long)total);
     }
+    if (sim)
+        ordered_fini(sim);
+    free(ordered);
     free(sim);
 }
 
@@ -128,14 +156,32 @@ static int run_one(const struct command_line *line)
     if (line->scenarios || line->scenario) {
         status = sim_run_scenarios(sim, line->scenario, line->options.trace);
     } else {
-        run_seed(sim, &line->options);
+        struct sim_options options = line->options;
+
+        options.ordered = make_ordered(line);
+        run_seed(sim, &options);
         if (sim->failed)
             report_failure(line, line->options.seed, sim);
         (void)printf("%d passed, %d failed\n", !sim->failed, sim->failed);
         status = sim->failed;
+        ordered_fini(sim);
+        free(options.ordered);
     }
     free(sim);
     return status;
+}
+
+static bool parse_broken(const char *name, struct command_line *ret_line)
+{
+    for (int i = 0; i < ORDERED_BROKEN_COUNT; i++) {
+        if (strcmp(name, ordered_broken_names[i]) == 0) {
+            ret_line->ordered = true;
+            ret_line->ordered_broken = (enum ordered_broken)i;
+            ret_line->broken = ordered_broken_names[i];
+            return true;
+        }
+    }
+    return false;
 }
 
 static bool parse_command_line(int argc, char **argv, struct command_line *ret_line)
@@ -148,6 +194,8 @@ static bool parse_command_line(int argc, char **argv, struct command_line *ret_l
             ret_line->options.trace = true;
         } else if (strcmp(argv[i], "--scenarios") == 0) {
             ret_line->scenarios = true;
+        } else if (strcmp(argv[i], "--ordered") == 0) {
+            ret_line->ordered = true;
         } else if (!value) {
             return false;
         } else {
@@ -165,7 +213,7 @@ static bool parse_command_line(int argc, char **argv, struct command_line *ret_l
                 ret_line->jobs = (unsigned)strtoul(value, NULL, 10);
             } else if (strcmp(argv[i - 1], "--scenario") == 0) {
                 ret_line->scenario = value;
-            } else {
+            } else if (strcmp(argv[i - 1], "--broken") != 0 || !parse_broken(value, ret_line)) {
                 return false;
             }
         }
@@ -180,7 +228,8 @@ int main(int argc, char **argv)
 
     if (!parse_command_line(argc, argv, &line)) {
         (void)fprintf(stderr, "usage: sim --seeds FROM..TO [--jobs N] [--seconds N >= 70]\n"
-                              "       sim --seed N [--trace]\n"
+                              "           [--ordered [--broken commit-alone|no-adoption]]\n"
+                              "       sim --seed N [--trace] [--ordered]\n"
                               "       sim --scenarios | --scenario NAME [--trace]\n");
         return 2;
     }

@@ -36,7 +36,10 @@ enum sim_event_type {
     SIM_QUIT,    /* a: the instance that was asked to stop */
     SIM_COMMAND, /* a: the target pod, b: token */
     SIM_APP,     /* a: up or down */
-    SIM_HEAL
+    SIM_HEAL,
+    SIM_FRAME, /* a: of the sequencers */
+    SIM_SEQUENCER_TICK,
+    SIM_CLIENT /* a: the message, b: hops */
 };
 
 struct sim_event {
@@ -104,8 +107,11 @@ enum sim_fault {
     FAULT_COUNT
 };
 
+struct ordered;
+
 struct sim_options {
     uint64_t seed, seconds;
+    struct ordered *ordered; /* with sequencers (ordered.h); NULL: elections only */
     bool trace;
 };
 

@@ -1,7 +1,7 @@
 /* world: the pods, their clocks, and the event loop. */
 #include <stdio.h>
 
-#include "sim.h"
+#include "ordered.h"
 
 /* ---- clocks ---- */
 
@@ -105,6 +105,7 @@ void sim_step(struct sim *sim, uint32_t index, const struct election_event *even
         return;
     }
     schedule_tick(sim, index);
+    ordered_refresh(sim, index);
 }
 
 /* ---- pods ---- */
@@ -132,6 +133,7 @@ void sim_start_pod(struct sim *sim, uint32_t index, bool keeps_file)
     sim_trace(sim, "%u starts, instance %llu", index,
               (unsigned long long)pod->config.self.instance);
     election_init(&pod->election, &pod->config, sim_local(pod, sim->now_ns));
+    ordered_start(sim, index);
     sim_step(sim, index, &event);
 }
 
@@ -152,7 +154,7 @@ void sim_crash_pod(struct sim *sim, uint32_t index, bool host_lives)
 {
     struct sim_pod *pod = &sim->pods[index];
 
-    if (!pod->is_up)
+    if (!pod->is_up || !ordered_may_lose(sim, index))
         return;
     sim_trace(sim, "%u dies%s", index, host_lives ? ", its host is alive" : "");
     pod->is_up = false;
@@ -191,7 +193,7 @@ void sim_stop_pod(struct sim *sim, uint32_t index, uint64_t drain_ns)
 {
     const struct election_event event = {.type = ELECTION_STOP};
 
-    if (!sim->pods[index].is_up || sim->pods[index].is_stalled)
+    if (!sim->pods[index].is_up || sim->pods[index].is_stalled || !ordered_may_lose(sim, index))
         return;
     sim_trace(sim, "%u is asked to stop", index);
     sim->pods[index].step_down_ns = sim->now_ns;
@@ -298,6 +300,7 @@ static void resume(struct sim *sim, uint32_t index)
     pod->is_stalled = false;
     pod->tick_ns = 0;
     schedule_tick(sim, index);
+    ordered_resume(sim, index);
 }
 
 /* Messages for a paused process wait in its socket. */
@@ -305,8 +308,8 @@ static bool must_wait(struct sim *sim, const struct sim_event *event)
 {
     const struct sim_pod *pod = &sim->pods[event->pod];
 
-    if (!pod->is_stalled ||
-        (event->type != SIM_PACKET && event->type != SIM_REFUSAL && event->type != SIM_QUIT))
+    if (!pod->is_stalled || (event->type != SIM_PACKET && event->type != SIM_REFUSAL &&
+                             event->type != SIM_QUIT && event->type != SIM_FRAME))
         return false;
     sim_at(sim, pod->resumes_ns, event->type, event->pod, event->a, event->b);
     return true;
@@ -354,6 +357,16 @@ static void handle_event(struct sim *sim, const struct sim_event *event)
         break;
     case SIM_HEAL:
         sim_heal(sim);
+        break;
+    case SIM_FRAME:
+        ordered_deliver(sim, event);
+        break;
+    case SIM_SEQUENCER_TICK:
+        if (!sim->pods[event->pod].is_stalled)
+            ordered_tick(sim, event->pod);
+        break;
+    case SIM_CLIENT:
+        ordered_client(sim, event);
         break;
     }
 }

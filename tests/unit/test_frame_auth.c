@@ -269,10 +269,10 @@ Test(frame_auth, copies_runs_and_replies_may_be_for_all)
         sealed_frame(&snapshot.keyring.keys[0], 0);
         assert_in();
     }
-    header.type = FRAME_ORDER; /* the record is in place of the run, which frame_open checks */
+    header.type = FRAME_ENTRIES; /* the record is in place of the range, which frame_open checks */
     sealed_frame(&snapshot.keyring.keys[0], 0);
     cr_assert_eq(frame_auth_check(&frame_auth, &snapshot, &datagram), IN);
-    header.type = FRAME_POSITION;
+    header.type = FRAME_ACK;
     sealed_frame(&snapshot.keyring.keys[0], 0);
     assert_dropped(DROP_misdirected);
 }

@@ -71,7 +71,7 @@ static void lead_alone(enum config_commit commit)
         snapshot->votes_needed = 1;
         snapshot_publish(&data_planes[i].publisher, snapshot);
     }
-    while (!order_is_leading(data_planes[A].workers[0].order)) {
+    while (!sequencer_is_leading(&data_planes[A].workers[0].sequence->sequencer)) {
         run(A);
         run(B);
     }
@@ -79,7 +79,7 @@ static void lead_alone(enum config_commit commit)
     cr_assert_eq(count(A, COUNTER_ORDER_NUMBERED), 3);
 }
 
-Test(plane_linger, messages_of_an_order_wait_for_their_fellows)
+Test(plane_linger, ordered_entries_wait_for_their_batch)
 {
     lead_alone(CONFIG_COMMIT_NONE);
     cr_assert_eq(count(A, COUNTER_DELIVERED), 3);

@@ -55,7 +55,7 @@ struct data_plane_numbers {
     struct distribution_sum distributions[DISTRIBUTION_COUNT];
     uint64_t held, queued, sessions, groups; /* groups: multicast groups joined */
     uint64_t waiting;                        /* route ordered: numbered, and not delivered yet */
-    uint64_t order_last, order_is_leading;
+    uint64_t sequencer_last, sequencer_is_leading;
     uint64_t data_kernel_drops, relay_kernel_drops, group_kernel_drops, app_kernel_drops;
     uint64_t group_rcvbuf_bytes, app_rcvbuf_bytes; /* as granted, of one; 0: there is none */
 };

@@ -36,7 +36,7 @@
 #include <stdint.h>
 
 #include "headless/base/address.h"
-#include "headless/wire/order.h"
+#include "headless/wire/entry.h"
 
 #define FRAME_HEADER_BYTES 40
 #define FRAME_VERSION      1
@@ -46,13 +46,14 @@
 #define RECORD_PAYLOAD_MAX 65507
 
 /* DATA: requests for the leader. REPLY: replies. COPY: requests for the receiver's own app, on
- * every member. ORDER, POSITION: see order.h, the body between header and records. */
+ * every member. ENTRIES, ACK: see entry.h; between header and records they have a range, or only
+ * an acknowledgement. */
 enum frame_type {
     FRAME_DATA = 1,
     FRAME_REPLY = 2,
     FRAME_COPY = 3,
-    FRAME_ORDER = 4,
-    FRAME_POSITION = 5
+    FRAME_ENTRIES = 4,
+    FRAME_ACK = 5
 };
 
 enum record_kind {
@@ -76,8 +77,8 @@ struct frame_header {
 
 /* The bytes between header and records, by the type of the header. */
 union frame_body {
-    struct order_run run;           /* ORDER */
-    struct order_position position; /* POSITION */
+    struct entry_range range; /* ENTRIES */
+    struct entry_ack ack;     /* ACK */
 };
 
 struct record {
@@ -140,7 +141,7 @@ enum frame_verdict frame_open(const uint8_t *data, size_t length, uint64_t clust
                               struct frame_header *ret_header, size_t *ret_records,
                               struct frame_reader *ret_reader);
 
-/* The body of a frame of type ORDER or POSITION that frame_open accepted. */
+/* The body of a frame of type ENTRIES or ACK that frame_open accepted. */
 void frame_get_body(const uint8_t *data, const struct frame_header *header,
                     union frame_body *ret_body);
 

@@ -55,7 +55,8 @@ static bool is_for_us(const struct frame_auth *frame_auth, const struct frame_he
 {
     if (receiver)
         return receiver == frame_auth->identity->instance;
-    return header->type == FRAME_REPLY || header->type == FRAME_COPY || header->type == FRAME_ORDER;
+    return header->type == FRAME_REPLY || header->type == FRAME_COPY ||
+           header->type == FRAME_ENTRIES;
 }
 
 /* The bytes are in a slot of this process; the datagram is const for later readers only. */

@@ -12,7 +12,7 @@
 int relay_link_make_room(const struct relay *relay, struct relay_link *link)
 {
     size_t room = address_payload_max(&link->to, relay->mtu);
-    size_t smallest = FRAME_HEADER_BYTES + ORDER_RUN_BYTES + RECORD_HEADER_MAX + SEAL_BYTES;
+    size_t smallest = FRAME_HEADER_BYTES + ENTRY_RANGE_BYTES + RECORD_HEADER_MAX + SEAL_BYTES;
 
     link->buffer_bytes = room > smallest ? room : smallest;
     link->buffers = malloc(relay->batch * link->buffer_bytes);
@@ -82,8 +82,8 @@ static void relay_link_post(struct relay_link *link, const struct relay_frame *f
     static const enum outbox_account account_of_type[] = {[FRAME_DATA] = OUTBOX_REQUESTS,
                                                           [FRAME_REPLY] = OUTBOX_REPLIES,
                                                           [FRAME_COPY] = OUTBOX_COPIES,
-                                                          [FRAME_ORDER] = OUTBOX_COPIES,
-                                                          [FRAME_POSITION] = OUTBOX_COPIES};
+                                                          [FRAME_ENTRIES] = OUTBOX_COPIES,
+                                                          [FRAME_ACK] = OUTBOX_COPIES};
     struct outbox_message message = {
         .parts = {outbox_part(frame->start, frame->bytes)},
         .part_count = 1,

@@ -31,10 +31,10 @@ static void relay_pack_put_body(struct relay_link *link, uint8_t *out, uint8_t t
 {
     if (body)
         link->body = *body;
-    if (type == FRAME_ORDER)
-        order_put_run(out, &link->body.run);
-    else if (type == FRAME_POSITION)
-        order_put_position(out, &link->body.position);
+    if (type == FRAME_ENTRIES)
+        entry_put_range(out, &link->body.range);
+    else if (type == FRAME_ACK)
+        entry_put_ack(out, &link->body.ack);
 }
 
 static struct relay_frame *relay_pack_begin(struct relay *relay, struct relay_link *link,
@@ -63,13 +63,13 @@ static struct relay_frame *relay_pack_begin(struct relay *relay, struct relay_li
     return frame;
 }
 
-/* The records of a run have consecutive numbers and one mark. */
-static bool continues_run(const struct relay_link *link, const union frame_body *body)
+/* The records of a range have consecutive indices and one entry id. */
+static bool continues_range(const struct relay_link *link, const union frame_body *body)
 {
-    const struct order_run *begun = &link->body.run, *run = &body->run;
+    const struct entry_range *begun = &link->body.range, *range = &body->range;
 
-    return begun->first + link->frames[link->frame_count].records == run->first &&
-           begun->until == run->until && order_mark_equal(begun->mark, run->mark);
+    return begun->first + link->frames[link->frame_count].records == range->first &&
+           begun->reply_end == range->reply_end && entry_id_equal(begun->id, range->id);
 }
 
 static bool relay_pack_fits(const struct relay *relay, const struct relay_link *link,
@@ -80,7 +80,7 @@ static bool relay_pack_fits(const struct relay *relay, const struct relay_link *
 
     return frame->bytes + bytes <= frame_room(relay, link) && link->header.type == header->type &&
            link->header.hops == header->hops && link->header.term == header->term &&
-           (!body || continues_run(link, body));
+           (!body || continues_range(link, body));
 }
 
 /* A record for one member was counted as a copy before. */

@@ -260,43 +260,41 @@ void relay_copy(struct relay *relay, uint64_t term, const struct request *reques
 
 /* ---- route ordered ---- */
 
-void relay_publish(struct relay *relay, uint64_t term, const struct order_run *run,
-                   const struct request *request)
+void relay_publish(struct relay *relay, uint64_t term, const struct entry_range *range,
+                   const struct record *record)
 {
     if (relay->member_count)
         relay_link_pack(relay, relay->copies,
-                        &(struct frame_header){.type = FRAME_ORDER, .hops = 1, .term = term},
-                        &(union frame_body){.run = *run}, request ? &request->record : NULL);
+                        &(struct frame_header){.type = FRAME_ENTRIES, .hops = 1, .term = term},
+                        &(union frame_body){.range = *range}, record);
 }
 
-void relay_run(struct relay *relay, const struct relay_target *member, const struct order_run *run,
-               const struct request *request)
+void relay_entries(struct relay *relay, const struct relay_target *member,
+                   const struct entry_range *range, const struct record *record)
 {
     struct relay_link *link;
 
-    relay_copies_flush(relay); /* they precede the run, whose tail includes them */
+    relay_copies_flush(relay); /* they precede a range whose last index counts them */
     link = link_to_member(relay, member);
-    if (request)
+    if (record)
         counters_add(relay->counters, COUNTER_COPIES_MADE, 1);
     if (link)
         relay_link_pack(
             relay, link,
-            &(struct frame_header){.type = FRAME_ORDER, .hops = 1, .term = member->term},
-            &(union frame_body){.run = *run}, request ? &request->record : NULL);
-    else if (request)
+            &(struct frame_header){.type = FRAME_ENTRIES, .hops = 1, .term = member->term},
+            &(union frame_body){.range = *range}, record);
+    else if (record)
         counters_drop_copies(relay->counters, DROP_send_failed, 1);
 }
 
-void relay_position(struct relay *relay, const struct relay_target *member,
-                    const struct order_position *position)
+void relay_ack(struct relay *relay, const struct relay_target *member, const struct entry_ack *ack)
 {
     struct relay_link *link = link_to_member(relay, member);
 
     if (link)
-        relay_link_pack(
-            relay, link,
-            &(struct frame_header){.type = FRAME_POSITION, .hops = 1, .term = member->term},
-            &(union frame_body){.position = *position}, NULL);
+        relay_link_pack(relay, link,
+                        &(struct frame_header){.type = FRAME_ACK, .hops = 1, .term = member->term},
+                        &(union frame_body){.ack = *ack}, NULL);
 }
 
 void relay_flush(struct relay *relay)

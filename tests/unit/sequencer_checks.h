@@ -1,8 +1,8 @@
-/* order_checks: what the tests of an order do and look at. One world a test. */
-#ifndef TESTS_ORDER_CHECKS_H
-#define TESTS_ORDER_CHECKS_H
+/* sequencer_checks: steps and checks that the sequencer's tests share. One world a test. */
+#ifndef TESTS_SEQUENCER_CHECKS_H
+#define TESTS_SEQUENCER_CHECKS_H
 
-#include "order_world.h"
+#include "sequencer_world.h"
 
 #define KIB 1024u
 #define MIB (1024 * KIB)
@@ -11,7 +11,7 @@ static struct world w;
 
 static inline uint64_t delivered(size_t pod)
 {
-    return w.pods[pod].order.delivered;
+    return w.pods[pod].sequencer.delivered;
 }
 
 static inline void send_many(size_t leader, unsigned messages)
@@ -23,23 +23,23 @@ static inline void send_many(size_t leader, unsigned messages)
     }
 }
 
-/* No two apps know two messages under one number. */
-static inline void check_orders(void)
+/* No two apps have two messages under one index. */
+static inline void check_indices(void)
 {
-    for (uint64_t n = 1; n < NUMBERS; n++) {
+    for (uint64_t n = 1; n < INDICES; n++) {
         uint32_t message = 0;
 
         for (size_t i = 0; i < PODS; i++) {
             uint32_t known = w.pods[i].app.known[n];
 
-            cr_assert(!known || !message || known == message, "number %llu: %u and %u, at pod %zu",
+            cr_assert(!known || !message || known == message, "index %llu: %u and %u, at pod %zu",
                       (unsigned long long)n, message, known, i);
             message = known ? known : message;
         }
     }
 }
 
-/* All that live have the same, up to the end. */
+/* All live pods delivered the same entries, up to the last one. */
 static inline void check_agreement(void)
 {
     uint64_t last = 0;
@@ -49,7 +49,7 @@ static inline void check_agreement(void)
     for (size_t i = 0; i < PODS; i++)
         cr_assert(!w.pods[i].is_alive || delivered(i) == last, "pod %zu has %llu of %llu", i,
                   (unsigned long long)delivered(i), (unsigned long long)last);
-    check_orders();
+    check_indices();
 }
 
 static inline void isolate(size_t pod, bool is_cut)
@@ -61,16 +61,16 @@ static inline void isolate(size_t pod, bool is_cut)
 static inline void begin_world(bool commits)
 {
     world_begin(&w, 7, commits, MIB);
-    all_hear(&w, 0);
+    all_learn(&w, 0);
     pass(&w, 10);
-    cr_assert(order_is_leading(&w.pods[0].order));
+    cr_assert(sequencer_is_leading(&w.pods[0].sequencer));
 }
 
-/* Ten messages in a world whose histories are short. */
+/* Ten messages in a world with short logs. */
 static inline void begin_short_world(void)
 {
     world_begin(&w, 3, false, 64 * KIB);
-    all_hear(&w, 0);
+    all_learn(&w, 0);
     pass(&w, 10);
     send_many(0, 10);
     pass(&w, 5);
@@ -82,7 +82,7 @@ static inline void go_on_without_0(void)
     isolate(0, true);
     w.term++;
     for (size_t i = 1; i < PODS; i++)
-        pod_hears(&w, i, 1, w.term);
+        pod_learns_leader(&w, i, 1, w.term);
 }
 
 #endif

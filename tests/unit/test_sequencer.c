@@ -1,7 +1,7 @@
-/* order: one order for all, through loss, leaders that come and go, and pods that were cut off. */
-#include "order_checks.h"
+/* sequencer: one order for all apps, through loss, leader changes, and pods that were cut off. */
+#include "sequencer_checks.h"
 
-Test(order, all_get_all)
+Test(sequencer, all_apps_get_all_messages)
 {
     begin_world(false);
     send_many(0, 1000);
@@ -13,7 +13,7 @@ Test(order, all_get_all)
     world_end(&w);
 }
 
-Test(order, what_is_lost_is_asked_for)
+Test(sequencer, lost_entries_are_requested)
 {
     begin_world(false);
     w.loss = 10;
@@ -25,7 +25,7 @@ Test(order, what_is_lost_is_asked_for)
     world_end(&w);
 }
 
-Test(order, late_and_repeated_ones_change_nothing)
+Test(sequencer, late_and_duplicate_entries_change_nothing)
 {
     begin_world(false);
     w.twice = 50;
@@ -38,8 +38,8 @@ Test(order, late_and_repeated_ones_change_nothing)
     world_end(&w);
 }
 
-/* The last ones before a pause are announced, and missed, too. */
-Test(order, the_last_message_is_missed)
+/* The last entry before a pause is announced, so that its loss is noticed. */
+Test(sequencer, loss_of_the_last_entry_is_noticed)
 {
     begin_world(false);
     send_many(0, 10);
@@ -54,7 +54,7 @@ Test(order, the_last_message_is_missed)
     world_end(&w);
 }
 
-Test(order, with_commit_nobody_is_given_what_no_majority_has)
+Test(sequencer, with_commit_only_entries_of_a_majority_are_delivered)
 {
     begin_world(true);
     send_many(0, 100);
@@ -74,7 +74,7 @@ Test(order, with_commit_nobody_is_given_what_no_majority_has)
     world_end(&w);
 }
 
-Test(order, a_new_leader_learns_before_it_numbers)
+Test(sequencer, new_leader_adopts_a_log_before_it_appends)
 {
     begin_world(false);
     w.cuts[0][2] = true; /* 2 misses the end, and leads then */
@@ -82,9 +82,9 @@ Test(order, a_new_leader_learns_before_it_numbers)
     pass(&w, 3);
     cr_assert_lt(delivered(2), 50);
     pod_kill(&w, 0);
-    all_hear(&w, 2);
+    all_learn(&w, 2);
     pass(&w, 50);
-    cr_assert(order_is_leading(&w.pods[2].order));
+    cr_assert(sequencer_is_leading(&w.pods[2].sequencer));
     cr_assert_eq(delivered(2), 50);
     send_many(2, 10);
     pass(&w, 30);
@@ -93,8 +93,8 @@ Test(order, a_new_leader_learns_before_it_numbers)
     world_end(&w);
 }
 
-/* It numbered for itself and one other; the rest went on without them. */
-static void grow_apart(bool commits)
+/* It appended for itself and one other; the rest continued without them. */
+static void diverge(bool commits)
 {
     begin_world(commits);
     send_many(0, 100);
@@ -105,23 +105,23 @@ static void grow_apart(bool commits)
     }
     w.term++;
     for (size_t i = 2; i < PODS; i++)
-        pod_hears(&w, i, 2, w.term);
+        pod_learns_leader(&w, i, 2, w.term);
     send_many(0, 30);
     pass(&w, 200);
     send_many(2, 20);
     pass(&w, 50);
     cr_assert_eq(delivered(2), 120);
     memset(w.cuts, 0, sizeof(w.cuts));
-    pod_hears(&w, 0, 2, w.term);
-    pod_hears(&w, 1, 2, w.term);
+    pod_learns_leader(&w, 0, 2, w.term);
+    pod_learns_leader(&w, 1, 2, w.term);
     send_many(2, 5);
     pass(&w, 300);
     cr_assert_eq(delivered(2), 125);
     check_agreement();
 }
 
-/* They grew apart further back than one reply reaches. */
-Test(order, the_parting_is_looked_for_answer_by_answer)
+/* They diverged further back than one reply reaches. */
+Test(sequencer, divergence_is_searched_reply_by_reply)
 {
     begin_world(false);
     send_many(0, 500);
@@ -131,8 +131,8 @@ Test(order, the_parting_is_looked_for_answer_by_answer)
     send_many(0, 700);
     send_many(1, 600);
     memset(w.cuts, 0, sizeof(w.cuts));
-    pod_hears(&w, 0, 1, w.term);
-    send_many(1, 400); /* what comes meanwhile does not begin the search anew */
+    pod_learns_leader(&w, 0, 1, w.term);
+    send_many(1, 400); /* entries that come meanwhile do not restart the search */
     pass(&w, 20);
     cr_assert_eq(delivered(0), 1500);
     cr_assert_eq(w.pods[0].app.diverged, 700);
@@ -140,26 +140,26 @@ Test(order, the_parting_is_looked_for_answer_by_answer)
     world_end(&w);
 }
 
-Test(order, who_was_cut_off_is_told)
+Test(sequencer, divergence_is_reported_to_pods_that_were_cut_off)
 {
-    grow_apart(false);
+    diverge(false);
     cr_assert_eq(w.pods[0].app.diverged, 30);
     cr_assert_eq(w.pods[1].app.diverged, 30);
     cr_assert_eq(w.pods[3].app.diverged, 0);
     world_end(&w);
 }
 
-Test(order, with_commit_nothing_diverges)
+Test(sequencer, with_commit_nothing_diverges)
 {
-    grow_apart(true);
+    diverge(true);
     for (size_t i = 0; i < PODS; i++)
         cr_assert_eq(w.pods[i].app.diverged, 0);
-    cr_assert_eq(drops(&w.pods[0], DROP_diverged), 30, "what it had numbered, nobody was given");
+    cr_assert_eq(drops(&w.pods[0], DROP_diverged), 30, "no app was given what it appended");
     world_end(&w);
 }
 
-/* Away for longer than the history reaches back. */
-Test(order, a_gap_that_cannot_be_filled_is_told)
+/* Away for longer than the log reaches back. */
+Test(sequencer, gap_that_cannot_be_filled_is_reported)
 {
     begin_short_world();
     isolate(4, true);
@@ -174,9 +174,9 @@ Test(order, a_gap_that_cannot_be_filled_is_told)
     world_end(&w);
 }
 
-/* Both at once: what it has is another's, and the history of the leader no longer tells since when.
- */
-Test(order, apart_for_longer_than_the_history)
+/* Both: its entries are not the leader's, and the leader's log no longer reaches back to where they
+ * diverged. */
+Test(sequencer, cut_off_for_longer_than_the_log)
 {
     begin_short_world();
     go_on_without_0();
@@ -184,7 +184,7 @@ Test(order, apart_for_longer_than_the_history)
     send_many(0, 2000);
     send_many(1, 1000);
     memset(w.cuts, 0, sizeof(w.cuts));
-    pod_hears(&w, 0, 1, w.term);
+    pod_learns_leader(&w, 0, 1, w.term);
     send_many(1, 10);
     pass(&w, 300);
     cr_assert_eq(delivered(0), 1020);
@@ -193,7 +193,7 @@ Test(order, apart_for_longer_than_the_history)
     world_end(&w);
 }
 
-Test(order, who_joins_begins_at_the_present_number)
+Test(sequencer, joining_pod_begins_at_the_present_index)
 {
     begin_world(false);
     pod_kill(&w, 4);
@@ -201,12 +201,12 @@ Test(order, who_joins_begins_at_the_present_number)
     pass(&w, 200);
     pod_start(&w, 4);
     for (size_t i = 0; i < PODS; i++)
-        pod_hears(&w, i, 0, w.term);
+        pod_learns_leader(&w, i, 0, w.term);
     pass(&w, 200);
     send_many(0, 10);
     pass(&w, 20);
     cr_assert_eq(w.pods[4].app.given, 10);
-    cr_assert_eq(w.pods[4].app.run_from, 101);
+    cr_assert_eq(w.pods[4].app.first_index, 101);
     check_agreement();
     world_end(&w);
 }

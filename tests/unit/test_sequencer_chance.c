@@ -1,39 +1,37 @@
-/* order: what no member ever sends, and what chance brings about. */
-#include "order_checks.h"
+/* sequencer: input that no member ever sends, and random runs. */
+#include "sequencer_checks.h"
 
 /* ---- bad input ---- */
 
-Test(order, runs_of_others_are_dropped)
+Test(sequencer, entries_of_other_senders_are_dropped)
 {
-    const struct order_run run = {.first = 1, .oldest = 1, .tail = 1};
+    const struct entry_range range = {.first = 1, .oldest = 1, .last = 1};
     struct frame_reader reader = {0};
-    struct order *order = &w.pods[1].order;
 
     begin_world(false);
     send_many(0, 5);
     pass(&w, 20);
-    order_hear_run(order, w.pods[2].instance, w.term, &run, 3, &reader);
+    take_entries(&w.pods[1], w.pods[2].instance, w.term, &range, 3, &reader);
     cr_assert_eq(drops(&w.pods[1], DROP_order), 3, "not the leader's");
-    order_hear_run(order, w.pods[0].instance, w.term - 1, &run, 1, &reader);
+    take_entries(&w.pods[1], w.pods[0].instance, w.term - 1, &range, 1, &reader);
     cr_assert_eq(drops(&w.pods[1], DROP_order), 4, "an old term");
-    order_hear_run(order, w.pods[0].instance, w.term + 1, &run, 1, &reader);
+    take_entries(&w.pods[1], w.pods[0].instance, w.term + 1, &range, 1, &reader);
     cr_assert_eq(drops(&w.pods[1], DROP_order), 5, "a term that is not known yet");
     cr_assert_eq(delivered(1), 5);
     world_end(&w);
 }
 
-Test(order, numbers_of_the_future_are_not_believed)
+Test(sequencer, indices_of_the_future_are_not_taken)
 {
-    const struct order_run run = {
-        .first = ORDER_NUMBER_MAX, .oldest = 1, .tail = ORDER_NUMBER_MAX, .base = 1};
+    const struct entry_range range = {
+        .first = ENTRY_INDEX_MAX, .oldest = 1, .last = ENTRY_INDEX_MAX, .term_first = 1};
     struct frame_reader reader = {0};
-    struct order *order = &w.pods[1].order;
 
     begin_world(false);
     send_many(0, 5);
     pass(&w, 20);
-    order_hear_run(order, w.pods[0].instance, w.term, &run, 2, &reader);
-    order_flush(order);
+    take_entries(&w.pods[1], w.pods[0].instance, w.term, &range, 2, &reader);
+    flush(&w.pods[1]);
     cr_assert_eq(drops(&w.pods[1], DROP_ahead), 2);
     send_many(0, 5);
     pass(&w, 50);
@@ -42,19 +40,19 @@ Test(order, numbers_of_the_future_are_not_believed)
     world_end(&w);
 }
 
-Test(order, questions_without_end_are_answered_within_a_budget)
+Test(sequencer, endless_requests_get_replies_within_a_budget)
 {
-    const struct order_position position = {.want = 1};
+    const struct entry_ack ack = {.request = 1};
     uint64_t sum[COUNTER_COUNT] = {0};
 
     begin_world(false);
     send_many(0, 100);
     pass(&w, 20);
     for (unsigned i = 0; i < 1000; i++) {
-        order_hear_position(&w.pods[0].order, w.pods[1].instance, w.term, &position);
-        order_flush(&w.pods[0].order);
+        take_ack(&w.pods[0], w.pods[1].instance, w.term, &ack);
+        flush(&w.pods[0]);
     }
-    order_hear_position(&w.pods[0].order, 4711, w.term, &position); /* a stranger's */
+    take_ack(&w.pods[0], 4711, w.term, &ack); /* of an unknown instance */
     counters_collect(&w.pods[0].counters, sum);
     cr_assert_leq(sum[COUNTER_ORDER_RESENT], 500);
     cr_assert_eq(sum[COUNTER_ORDER_REFUSED], 1);
@@ -65,7 +63,7 @@ Test(order, questions_without_end_are_answered_within_a_budget)
 
 /* ---- chance ---- */
 
-/* Each leader follows the former at any moment, and not all hear of it at once. */
+/* A leader may change at any moment, and not all pods learn it at once. */
 static void change_leader(void)
 {
     size_t leader = draw(&w, PODS);
@@ -75,55 +73,54 @@ static void change_leader(void)
     w.term++;
     for (size_t i = 0; i < PODS; i++) {
         if (i == leader || draw(&w, 100) < 70)
-            pod_hears(&w, i, leader, w.term);
+            pod_learns_leader(&w, i, leader, w.term);
     }
 }
 
-/* The latest leader, and all that lags behind, as heartbeats would have it in the end. */
-static size_t spread_news(void)
+/* All pods learn the latest leader, as they do by heartbeats. */
+static size_t all_learn_the_leader(void)
 {
     size_t leader = 0;
 
     for (size_t i = 0; i < PODS; i++) {
-        if (w.pods[i].is_alive && w.pods[i].snapshot.term == w.term &&
-            w.pods[i].snapshot.kind == LEADER_SELF)
+        if (w.pods[i].is_alive && w.pods[i].snapshot.term == w.term && w.pods[i].snapshot.leads)
             leader = i;
     }
     for (size_t i = 0; i < PODS; i++)
-        pod_hears(&w, i, leader, w.term);
+        pod_learns_leader(&w, i, leader, w.term);
     return leader;
 }
 
-static bool all_are_of_one_mind(void)
+static bool all_agree(void)
 {
     for (size_t i = 0; i < PODS; i++) {
-        if (!w.pods[i].is_alive || w.pods[i].order.epoch != w.term)
+        if (!w.pods[i].is_alive || w.pods[i].sequencer.normal_term != w.term)
             return false;
     }
     return true;
 }
 
-/* It comes back with nothing, as a restarted pod does. */
+/* It comes back with an empty log. */
 static void restart_one(void)
 {
     size_t pod = draw(&w, PODS);
 
-    if (!all_are_of_one_mind() || w.pods[pod].snapshot.kind == LEADER_SELF)
+    if (!all_agree() || w.pods[pod].snapshot.leads)
         return;
     pod_kill(&w, pod);
     pod_start(&w, pod);
-    if (!w.commits) /* what it knew when it died nobody can correct */
+    if (!w.commits) /* no report can correct what it had when it died */
         memset(w.pods[pod].app.known, 0, sizeof(w.pods[pod].app.known));
-    (void)spread_news();
+    (void)all_learn_the_leader();
 }
 
-/* One that has just come back leads, while another has been away for some messages. */
+/* A pod that has just restarted leads, while another has been cut off for some entries. */
 static void let_the_newest_lead(void)
 {
     size_t pod = draw(&w, PODS), away = (pod + 1 + draw(&w, PODS - 1)) % PODS;
-    size_t leader = spread_news();
+    size_t leader = all_learn_the_leader();
 
-    if (!all_are_of_one_mind() || pod == leader || away == leader)
+    if (!all_agree() || pod == leader || away == leader)
         return;
     isolate(away, true);
     send_many(leader, 20 + (unsigned)draw(&w, 100));
@@ -132,12 +129,12 @@ static void let_the_newest_lead(void)
     pod_start(&w, pod);
     if (!w.commits)
         memset(w.pods[pod].app.known, 0, sizeof(w.pods[pod].app.known));
-    (void)spread_news();
+    (void)all_learn_the_leader();
     pass(&w, 10);
     memset(w.cuts, 0, sizeof(w.cuts));
     w.term++;
     for (size_t i = 0; i < PODS; i++)
-        pod_hears(&w, i, pod, w.term);
+        pod_learns_leader(&w, i, pod, w.term);
     pass(&w, 50);
 }
 
@@ -146,7 +143,7 @@ static void live(uint64_t seed, bool commits)
     size_t leader;
 
     world_begin(&w, seed, commits, seed % 3 ? MIB : 128 * KIB);
-    all_hear(&w, 0);
+    all_learn(&w, 0);
     w.loss = seed % 2 ? (unsigned)draw(&w, 30) : 0;
     w.keeps_all = w.loss == 0;
     w.twice = (unsigned)draw(&w, 20);
@@ -157,7 +154,7 @@ static void live(uint64_t seed, bool commits)
             change_leader();
             break;
         case 1:
-            (void)spread_news();
+            (void)all_learn_the_leader();
             break;
         case 2:
             restart_one();
@@ -174,17 +171,18 @@ static void live(uint64_t seed, bool commits)
         default:
             break;
         }
-        for (size_t i = 0; i < PODS; i++) /* whoever believes that it leads */
+        for (size_t i = 0; i < PODS; i++) /* each that believes that it leads */
             client_sends(&w, i);
         pass(&w, 1 + (unsigned)draw(&w, 5));
         if (commits)
-            check_orders();
+            check_indices();
     }
     memset(w.cuts, 0, sizeof(w.cuts));
     w.loss = w.twice = w.late = 0;
-    leader = spread_news();
+    leader = all_learn_the_leader();
     pass(&w, 1000);
-    cr_assert(order_is_leading(&w.pods[leader].order), "seed %llu", (unsigned long long)seed);
+    cr_assert(sequencer_is_leading(&w.pods[leader].sequencer), "seed %llu",
+              (unsigned long long)seed);
     send_many(leader, 10);
     pass(&w, 200);
     check_agreement();
@@ -193,13 +191,13 @@ static void live(uint64_t seed, bool commits)
     world_end(&w);
 }
 
-Test(order, chance)
+Test(sequencer, chance)
 {
     for (uint64_t seed = 1; seed <= 50; seed++)
         live(seed, false);
 }
 
-Test(order, chance_with_commit)
+Test(sequencer, chance_with_commit)
 {
     for (uint64_t seed = 1; seed <= 50; seed++)
         live(seed, true);
