@@ -19,7 +19,7 @@
 /* Connect, send the request, read to the end. Returns the number of bytes, or -1. */
 static ssize_t get(const struct address *to, const char *path, char out[static ANSWER_MAX])
 {
-    const struct timeval patience = {.tv_sec = 2};
+    const struct timeval patience = {.tv_sec = 10};
     struct sockaddr_storage sa;
     int family = to->family == ADDRESS_V6 ? AF_INET6 : AF_INET;
     socklen_t sa_length = address_to_sockaddr(to, family, &sa);

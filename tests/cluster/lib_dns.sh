@@ -4,6 +4,7 @@
 #   dns_set NAME ADDRESS...    the addresses of that name; returns when they are answered
 #   dns_silent, dns_heard      questions vanish; they arrive again
 #   dns_stop                   nobody listens there
+#   dns_patience S N           their lookups take up to N attempts of S seconds
 #   dns_asked ADDRESS...       these pods ask it: they get an /etc/resolv.conf of their own
 #
 # The name server is seen by this mount namespace and these processes only; no file of the machine is
@@ -26,7 +27,7 @@ dns_start()
         --local=/test/ --user=root --log-facility=- 2>"$work/dns.out" &
     dns_pid=$!
     app_pids[dns]=$dns_pid
-    wait_until "the name server answers" 3000 dns_answers
+    wait_until "the name server answers" dns_answers
 }
 
 dns_stop()
@@ -61,7 +62,7 @@ dns_set()
         echo "$address $name"
     done >"$work/hosts"
     kill -HUP "$dns_pid"
-    wait_until "the name server knows" 3000 dns_has "$name" "$(printf '%s\n' "$@" | sort | xargs)"
+    wait_until "the name server knows" dns_has "$name" "$(printf '%s\n' "$@" | sort | xargs)"
 }
 
 dns_silent()
@@ -78,10 +79,16 @@ dns_heard()
     nft delete table inet silence
 }
 
+# dns_patience SECONDS ATTEMPTS: how long these pods wait for an answer.
+dns_patience()
+{
+    printf 'nameserver %s\noptions timeout:%d attempts:%d\n' "$dns_address" "$1" "$2" >"$work/resolv.conf"
+}
+
 dns_asked()
 {
     local address
-    printf 'nameserver %s\noptions timeout:1 attempts:1\n' "$dns_address" >"$work/resolv.conf"
+    dns_patience 1 1
     cat >"$work/with_dns" <<SCRIPT
 #!/bin/sh
 exec unshare --mount sh -c 'mount --bind "\$0" /etc/resolv.conf && exec "\$@"' \

@@ -32,7 +32,7 @@ start_five()
     for address in "${all[@]}"; do
         pod_wait "$address"
     done
-    wait_until "all follow the configured leader" 6000 agree "${all[0]}" "${all[@]}"
+    wait_until "all follow the configured leader" agree "${all[0]}" "${all[@]}"
 }
 
 kill_it()
@@ -75,9 +75,9 @@ one_run()
     shift 3
     start_five "$@"
     stream_start "$rate" 30000 "${targets[@]}"
-    wait_until "traffic flows" 5000 delivers_more $((rate / 2)) "${all[0]}"
+    wait_until "traffic flows" delivers_more $((rate / 2)) "${all[0]}"
     "$fault"
-    wait_until "the others agree on another" 5000 agree_without "${all[0]}" "${followers[@]}"
+    wait_until "the others agree on another" agree_without "${all[0]}" "${followers[@]}"
     answers_come "${followers[@]}"
     told=$(total relay_lost_total "${followers[@]}")
     held=$(held_meanwhile)

@@ -53,17 +53,17 @@ live()
     answers_come "${pods[@]}"
     expect_match "the answer to a signed command" \
         "$("$headlessctl" --data "$c" leader set "$b" --keys "$keys")" " ok "
-    wait_until "all follow the commanded one" 20000 agree "$b" "${pods[@]}"
+    wait_until "all follow the commanded one" agree "$b" "${pods[@]}"
     answers_come "${pods[@]}"
     key_new key-2
-    wait_until "the new key is read" 20000 is_sealing key-2 "${pods[@]}"
+    wait_until "the new key is read" is_sealing key-2 "${pods[@]}"
     for pod in "${pods[@]}"; do
         for page in metrics status leader readyz; do
             http "$pod:8080/$page" >/dev/null || fail "no /$page from $pod"
         done
     done
     pod_kill "$b"
-    wait_until "another one leads" 30000 agree_without "$b" "$a" "$c"
+    wait_until "another one leads" agree_without "$b" "$a" "$c"
     pod_launch "$b" --peers "$(IFS=,; echo "${pods[*]}")" --leader "$a" --app echo --route "$route" --keys "$keys"
     pod_wait "$b"
     answers_come "${pods[@]}"

@@ -61,7 +61,7 @@ many_clients()
     start_app echo
     pods_start "$a" "$b" -- --app "udp://$app" --leader "$a" "$@"
     "$bench" send --to "$a:12000,$b:12000" --flows 200 --size 48-1400 --count 10000 \
-        --outstanding 64 --expect-all >"$work/bench.out" 2>&1 ||
+        --outstanding 64 --timeout 60s --expect-all >"$work/bench.out" 2>&1 ||
         fail "not all came back: $(grep -E 'answered|missing|corrupt|reordered' "$work/bench.out")"
     expect "sessions" "$(metric "$a" sessions)" 200
     expect "opened" "$(metric "$a" sessions_opened_total)" 200
@@ -87,8 +87,7 @@ sessions_expire()
     start_app source "$1"
     pods_start "$a" -- --app "udp://$1" --app-idle 1s
     first=$(ask -s 127.0.4.201:40001 "$a" hi)
-    expect "sessions" "$(metric "$a" sessions)" 1
-    metric_becomes "$a" sessions 0 2500
+    metric_becomes "$a" sessions 0
     [[ $(ask -s 127.0.4.201:40001 "$a" hi) != "$first" ]] || fail "the source was used again"
     expect "opened" "$(metric "$a" sessions_opened_total)" 2
     ledger_closes "$a"
@@ -138,7 +137,7 @@ session_cap_all_established()
             "$(ask_status -k 2 -s "127.0.4.201:4000$i" "$a:12000" hi)" 0
     done
     expect "a fifth client" "$(ask_status -t 100 "$a:12000" hi)" 1
-    expect "shed" "$(dropped "$a" session_cap)" 1
+    dropped_becomes "$a" session_cap 1
     expect "evicted" "$(metric "$a" sessions_evicted_total)" 0
     expect "the first" "$(ask_status -s 127.0.4.201:40001 "$a:12000" hi)" 0
     ledger_closes "$a"
@@ -157,15 +156,15 @@ app_answers_a_stopped_pod()
 {
     local dropped
     start_app burst "$1"
-    pods_start "$a" -- --app "udp://$1" --app-idle 1s --rcvbuf 4KiB "${@:2}"
+    pods_start "$a" -- --app "udp://$1" --app-idle 5s --rcvbuf 4KiB "${@:2}"
     "$tools/udp_ask" -n "$a:12000" hi || fail "cannot send"
     metric_becomes "$a" datagrams_delivered_total 1
     pod_freeze "$a"
     "$tools/udp_ask" -n "$1" go || fail "cannot send"
-    wait_until "the app has answered" 5000 grep -q sent "$work/app.log"
+    wait_until "the app has answered" grep -q sent "$work/app.log"
     pod_thaw "$a"
-    metric_becomes "$a" sessions 0 5000
-    wait_until "each answer was received or dropped" 2000 answers_are "$a" 1000
+    metric_becomes "$a" sessions 0
+    wait_until "each answer was received or dropped" answers_are "$a" 1000
     dropped=$(metric "$a" 'socket_drops_total{socket="app"}')
     expect_between "dropped by the kernel" "$dropped" 900 1000
     expect "app, in headlessctl status" "$("$headlessctl" --admin "$a" status | grep -oE '^ +app +[0-9]+ ' | xargs)" "app $dropped"
@@ -177,8 +176,8 @@ app_is_not_there()
     local target=$1
     pods_start "$a" "$b" -- --app "udp://$target" --leader "$a"
     "$tools/udp_ask" -n -k 20 "$b:12000" "nobody" || fail "cannot send"
-    wait_until "20 came" 2000 metric_is "$a" 'datagrams_received_total{socket="relay"}' 20
-    wait_until "refusals are counted" 2000 app_was_refused
+    wait_until "20 came" metric_is "$a" 'datagrams_received_total{socket="relay"}' 20
+    wait_until "refusals are counted" app_was_refused
     ledger_closes "$a" "$b"
     expect_match "said so" "$(grep -c 'app_refused' "$work/$a.log")" '^[1-9]'
     # and when it comes, it is used
@@ -278,6 +277,8 @@ wildcard_followers()
     plug "$ns2" 2
     pod_in "$ns1" 10.99.4.1
     pod_in "$ns2" 10.99.4.2
+    wait_until "the first leads" follows_in "$ns1" 10.99.4.1 10.99.4.1
+    wait_until "the second follows" follows_in "$ns2" 10.99.4.2 10.99.4.1
     # clients in the leader's network ask the follower at two of its addresses, IPv4 and IPv6
     for asked in 10.99.4.2 10.99.4.102 "[fd99::2]" "[fd99::102]"; do
         expect_match "follower asked at $asked" \
@@ -307,7 +308,14 @@ pod_in()
     pod_wrapper=(ip netns exec "$1")
     pod_launch "$2" --peers 10.99.4.1,10.99.4.2 --leader 10.99.4.1 --app whoami
     pod_wrapper=()
-    wait_until "pod $2 says started" 5000 grep -q 'started:' "$work/$2.log"
+    wait_until "pod $2 says started" grep -q 'started:' "$work/$2.log"
+}
+
+# follows_in NAMESPACE ADDRESS LEADER
+follows_in()
+{
+    local pod_wrapper=(ip netns exec "$1")
+    [[ $(leader_of "$2") == "$3" ]]
 }
 
 run "one session a client, by source addresses" mux_sessions
@@ -320,7 +328,7 @@ run "an IPv6 app" ipv6_app
 run "an IPv6 app, without rings" ipv6_app --workers 0
 run "sessions expire, IPv4" sessions_expire "$app"
 run "sessions expire, IPv6" sessions_expire "$app6"
-run "sessions in use do not expire" sessions_stay_when_used
+run_timed "sessions in use do not expire" sessions_stay_when_used
 run "the cap on sessions" session_cap
 run "the cap, when all are established" session_cap_all_established
 run "a stopped pod's app answers, IPv4" app_answers_a_stopped_pod "$app"

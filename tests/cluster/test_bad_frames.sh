@@ -120,7 +120,7 @@ flipped_bits()
     start
     for seed in {1..20}; do # in portions that a socket's buffer holds
         frame -f "$seed" -k 200 -n 2
-        wait_until "200 more came" 5000 frames_came $((200 * seed))
+        wait_until "200 more came" frames_came $((200 * seed))
     done
     # wherever the flips went: all accounted for, and most of those in headers found out
     ledger_closes "$a" "$b"
@@ -193,7 +193,7 @@ forged_answers()
     start
     "$tools/udp_app" 127.0.3.200:40000 quiet "$work" 2>"$work/victim.log" &
     app_pids[victim]=$!
-    wait_until "victim listens" 2000 grep -q listening "$work/victim.log"
+    wait_until "victim listens" grep -q listening "$work/victim.log"
     "$tools/frame_send" -s "$a" -T 2 -C 127.0.3.200:40000 -L "$b:12000" -n 3 -k 5 "$b:12001" ||
         fail "cannot send"
     metric_becomes "$b" 'replies_dropped_total{reason="tag"}' 15
@@ -212,7 +212,7 @@ ingress_of_a_stranger()
     start
     "$tools/udp_app" 127.0.3.200:12001 quiet "$work" 2>"$work/victim.log" &
     app_pids[victim]=$!
-    wait_until "victim listens" 2000 grep -q listening "$work/victim.log"
+    wait_until "victim listens" grep -q listening "$work/victim.log"
     frame -H 2 -I 127.0.3.200 -k 5
     dropped_becomes "$a" acl 5
     ledger_closes "$a" "$b"
@@ -256,7 +256,7 @@ chatty_ports_are_not_answered()
         expect "from port $port" "$(ask_status -t 100 -s "127.0.3.200:$port" "$a:12000" "hi")" 1
         expect "from port $port" "$(ask_status -t 100 -s "127.0.3.200:$port" "$b:12000" "hi")" 1
     done
-    expect "withheld" "$(metric "$a" answers_withheld_total)" 10
+    metric_becomes "$a" answers_withheld_total 10
     expect "delivered" "$(metric "$a" datagrams_delivered_total)" 10
     expect "from port 1024" "$(ask_status -s 127.0.3.200:1024 -e "$a:12000" "hi")" 0
     still_serves

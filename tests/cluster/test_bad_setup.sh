@@ -37,7 +37,7 @@ write()
 ends()
 {
     local status=0
-    timeout 10 env -i "${setting[@]}" "$headlessd" --config "$file" >"$work/said" 2>&1 || status=$?
+    timeout 60 env -i "${setting[@]}" "$headlessd" --config "$file" >"$work/said" 2>&1 || status=$?
     expect "exit status ($1)" "$status" 2
     expect "lines that it says ($1)" "$(wc -l <"$work/said")" 1
     expect_match "what it says" "$(<"$work/said")" "$1"
@@ -94,13 +94,13 @@ start()
 {
     "${place[@]}" env -i "${setting[@]}" "$headlessd" --config "$file" >"$work/$a.log" 2>&1 &
     pod_pids[$a]=$!
-    wait_until "it lives" 5000 is_alive "$a"
+    wait_until "it lives" is_alive "$a"
 }
 
 # readyz: what it says, after its status.
 readyz()
 {
-    curl -s --max-time 2 -w '%{stderr}%{http_code}' "http://$a:8080/readyz" 2>"$work/code" >"$work/body" || true
+    curl -s --max-time 10 -w '%{stderr}%{http_code}' "http://$a:8080/readyz" 2>"$work/code" >"$work/body" || true
     echo "$(<"$work/code") $(<"$work/body")"
 }
 
@@ -127,7 +127,7 @@ address_of_another()
 {
     set_up POD_IP=192.0.2.1 # documentation: nobody has it
     start
-    wait_until "/readyz names POD_IP" 3000 says 503 'joining: self \(POD_IP\) is 192.0.2.1, .*status.podIP'
+    wait_until "/readyz names POD_IP" says 503 'joining: self \(POD_IP\) is 192.0.2.1, .*status.podIP'
     ctl_says 'joining: self \(POD_IP\) is 192.0.2.1, ' || fail "headlessctl status does not say so"
     told self_elsewhere 'error self_elsewhere: self \(POD_IP\) is 192.0.2.1, .*status.podIP'
     expect "lines of level error" "$(grep -c ' error ' "$work/$a.log")" 1
@@ -148,8 +148,8 @@ address_is_found_out()
         mapfile -t setting < <(printf '%s\n' "${setting[@]}" | grep -v '^POD_IP=')
         setting+=("$ip")
         start
-        wait_until "it has found its address ($ip)" 3000 has_self
-        wait_until "ready" 3000 says 200 'ready$'
+        wait_until "it has found its address ($ip)" has_self
+        wait_until "ready" says 200 'ready$'
         expect "lines of level error" "$(grep -c ' error ' "$work/$a.log")" 0
         pod_stop "$a"
     done
@@ -161,7 +161,7 @@ nothing_named()
     set_up HEADLESSD_DISCOVERY_DNS=
     write 'quorum.expect: 3'
     start
-    wait_until "/readyz names discovery.dns" 3000 says 503 'joining: quorum.expect is 3, .*set discovery.dns to '
+    wait_until "/readyz names discovery.dns" says 503 'joining: quorum.expect is 3, .*set discovery.dns to '
     told others_unnamed 'quorum.expect is 3, .*set discovery.dns to '
 }
 
@@ -170,14 +170,14 @@ name_without_address()
     dns_start
     set_up HEADLESSD_DISCOVERY_DNS=nobody.test.
     start
-    wait_until "/readyz has the name" 3000 says 503 \
+    wait_until "/readyz has the name" says 503 \
         'joining: discovery.dns: no address for "nobody.test.": Name or service not known; '
     told discovery_failed 'discovery.dns: no address for "nobody.test.": Name or service not known; '
     dns_set nobody.test "$a"
-    wait_until "then it has one: its own" 5000 says 503 \
+    wait_until "then it has one: its own" says 503 \
         'joining: discovery.dns names no other pod, and quorum.expect is 3: '
     dns_set nobody.test "$a" 127.0.73.12 127.0.73.13
-    wait_until "then there are others" 5000 says 503 'joining: 0 of 2 other pods .*12001 and 12002/udp pass '
+    wait_until "then there are others" says 503 'joining: 0 of 2 other pods .*12001 and 12002/udp pass '
 }
 
 option_on_reload()
@@ -185,16 +185,16 @@ option_on_reload()
     set_up
     write 'hold.time: 2s'
     start
-    wait_until "ready" 3000 says 200 'ready$'
+    wait_until "ready" says 200 'ready$'
     write 'hold.time: 2s' 'hold.tme: 3s'
-    wait_until "/readyz has the line" 5000 says 200 \
+    wait_until "/readyz has the line" says 200 \
         'ready, .*refused: .*headlessd.yaml:2: hold.tme: no such option, did you mean hold.time\?$'
     ctl_says 'ready, .*headlessd.yaml:2: hold.tme' || fail "headlessctl status does not say so"
     told config_error 'headlessd.yaml:2: hold.tme: no such option, did you mean hold.time\?'
     write 'hold.time: 2 s' 'hold.tme: 3s'
-    wait_until "two errors are one line" 5000 says 200 'ready, .*headlessd.yaml:1: hold.time: .*and 1 more'
+    wait_until "two errors are one line" says 200 'ready, .*headlessd.yaml:1: hold.time: .*and 1 more'
     write 'hold.time: 3s'
-    wait_until "it is mended" 5000 says 200 'ready$'
+    wait_until "it is mended" says 200 'ready$'
 }
 
 # Without the Secret the kubelet mounts an empty directory, as it is optional.
@@ -203,18 +203,18 @@ no_secret()
     local keys=$work/secret
     set_up HEADLESSD_KEYS="$keys"
     start
-    wait_until "/readyz has the directory" 3000 says 503 "key: $keys: No such file or directory \(keys\)"
+    wait_until "/readyz has the directory" says 503 "key: $keys: No such file or directory \(keys\)"
     told keys_failed "$keys: No such file or directory \(keys\)"
     mkdir "$keys"
-    wait_until "an empty one" 3000 says 503 "key: $keys: holds no key; .*headlessctl key new"
+    wait_until "an empty one" says 503 "key: $keys: holds no key; .*headlessctl key new"
     echo "no key" >"$keys/2026-11"
-    wait_until "what is no key" 3000 says 503 "key: .*2026-11"
+    wait_until "what is no key" says 503 "key: .*2026-11"
     head -c 32 /dev/urandom | base64 >"$keys/2026-11"
-    wait_until "the kubelet brings it" 3000 grep -q ' keys_read: ' "$work/$a.log"
-    wait_until "it is no longer the key" 10000 says 503 'joining: '
+    wait_until "the kubelet brings it" grep -q ' keys_read: ' "$work/$a.log"
+    wait_until "it is no longer the key" says 503 'joining: '
     expect "lines about keys" "$(grep -c ' keys_failed: ' "$work/$a.log")" 3
     echo "no key" >"$keys/2026-12"
-    wait_until "the previous keys are kept" 3000 grep -q ' keys_failed: .*2026-12.*keeping the previous keys' "$work/$a.log"
+    wait_until "the previous keys are kept" grep -q ' keys_failed: .*2026-12.*keeping the previous keys' "$work/$a.log"
 }
 
 place=()

@@ -5,6 +5,7 @@
 #   tests/cluster/test_bench.sh BUILD_DIR
 #
 # Alone: it checks measured times
+# Timed: it keeps a pace, and checks measured times
 # Single-threaded: no command has more than one thread
 set -euo pipefail
 

@@ -64,7 +64,7 @@ zone:
 END
     knotd -c "$work/knot.conf" >"$work/knot.out" 2>"$work/knot.log" &
     app_pids[knot]=$!
-    wait_until "Knot answers" 8000 knot_answers
+    wait_until "Knot answers" knot_answers
 }
 
 knot_answers()
@@ -78,7 +78,7 @@ dig()
 {
     local pod=$1
     shift
-    kdig "@$pod" -p 12000 +short +timeout=2 +retry=0 "$@" 2>&1 || true
+    kdig "@$pod" -p 12000 +short +timeout=10 +retry=0 "$@" 2>&1 || true
 }
 
 # ask_by_hand: a few questions through each pod.
@@ -96,7 +96,7 @@ ask_by_hand()
 # flood FLOODER POD: 5,000 queries, none lost.
 flood()
 {
-    dnsperf -s "$2" -p 12000 -d "$work/queries" -n $((5000 / names + 1)) -Q 1000000 -q 50 -t 5 \
+    dnsperf -s "$2" -p 12000 -d "$work/queries" -n $((5000 / names + 1)) -Q 1000000 -q 50 -t 60 \
         -c 8 >"$work/dnsperf.$1" 2>&1
 }
 

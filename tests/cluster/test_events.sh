@@ -25,7 +25,7 @@ has_heard()
 # hears NAME TEXT
 hears()
 {
-    wait_until "$1 hears '$2'" 5000 has_heard "$@"
+    wait_until "$1 hears '$2'" has_heard "$@"
 }
 
 # leader_event ADDRESS: how the event begins that says so.
@@ -43,7 +43,7 @@ ids_grow()
 # status_of ADDRESS [CURL_OPTION...]
 status_of()
 {
-    curl -s -m 5 -o "$work/answer" -w '%{http_code}' "${@:2}" "http://$1:8080/events" || true
+    curl -s -m 60 -o "$work/answer" -w '%{http_code}' "${@:2}" "http://$1:8080/events" || true
 }
 
 start()
@@ -53,15 +53,13 @@ start()
 
 a_kill_is_told()
 {
-    local told started
+    local told
     start
     listen b "$b"
     hears b "$(leader_event "$a")"
-    started=$(now_ms)
     pod_kill "$a"
-    wait_until "another leads" 5000 agree_without "$a" "$b" "$c"
+    wait_until "another leads" agree_without "$a" "$b" "$c"
     hears b "$(leader_event "$(leader_of "$b")")"
-    expect_between "milliseconds until it was told" $(($(now_ms) - started)) 0 $((3000 * slow))
     hears b "\"term\":$(metric "$b" term),"
     told=$(sed -n 's/^data: //p' "$work/b.events" | tail -n 1)
     expect "the last event, and /leader" "$told" "$(http "$b:8080/leader")"
@@ -126,10 +124,10 @@ headlessctl_follows()
     app_pids[ctl]=$pid
     hears ctl ": $a"
     lead "$c" "$a"
-    wait_until "its pod follows" 3000 agree "$c" "$b"
+    wait_until "its pod follows" agree "$c" "$b"
     hears ctl "term $(metric "$b" term), by command: $c"
     pod_stop "$b"
-    wait_until "headlessctl ends" 2000 has_ended "$pid"
+    wait_until "headlessctl ends" has_ended "$pid"
     wait "$pid" || status=$?
     unset "app_pids[ctl]"
     expect "exit status of headlessctl" "$status" 1
@@ -154,7 +152,7 @@ the_end_of_a_pod_ends_its_streams()
     hears a "$(leader_event "$a")"
     pid=${app_pids[a]}
     pod_stop "$a"
-    wait_until "the reader ends" 2000 has_ended "$pid"
+    wait_until "the reader ends" has_ended "$pid"
     wait "$pid" || status=$?
     unset "app_pids[a]"
     expect "exit status of curl" "$status" 0
@@ -167,7 +165,7 @@ a_silent_stream_is_kept_alive()
     start
     listen a "$a"
     hears a "$(leader_event "$a")"
-    wait_until "a comment line" 50000 grep -q '^: $' "$work/a.events"
+    wait_until "a comment line" grep -q '^: $' "$work/a.events"
     lead "$b" "$a"
     hears a "$(leader_event "$b")"
 }

@@ -5,6 +5,7 @@
 #   tests/cluster/test_footprint.sh BUILD_DIR
 #
 # Alone: it measures milliseconds
+# Timed: it measures milliseconds
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
 # shellcheck source-path=SCRIPTDIR source=lib_dns.sh
@@ -34,7 +35,7 @@ livez_after()
 {
     rm -f "$work/$a.executed"
     launch "$a"
-    wait_until "it is executed" 5000 test -s "$work/$a.executed"
+    wait_until "it is executed" test -s "$work/$a.executed"
     until is_alive "$a" 2>/dev/null || has_ended "${pod_pids[$a]}"; do
         : # each look takes some milliseconds
     done
@@ -69,7 +70,7 @@ is_light()
     for pod in "$a" "$b" "$c"; do
         launch "$pod"
     done
-    wait_until "three agree" 10000 agree any "$a" "$b" "$c"
+    wait_until "three agree" agree any "$a" "$b" "$c"
     for pod in "$a" "$b" "$c"; do
         http "$pod:8080/metrics" >"$work/page"
         http "$pod:8080/status" >"$work/page"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Somebody on the pods' network who knows the protocol, hears what passes, sends from whatever address,
-# and has no key. Three pods in namespaces, settings as they ship, a client that asks all the while.
+# and has no key. Three pods in namespaces, a client that asks all the while.
 #
 #   tests/cluster/test_hostile.sh BUILD_DIR
 # Alone: floods take all there is.
@@ -26,7 +26,8 @@ all=("${net_pods[@]}")
 a=${all[0]} # leads
 b=${all[1]}
 c=${all[2]}
-pod_environment+=(HEADLESSD_HEARTBEAT_INTERVAL=200ms)
+pod_environment+=(HEADLESSD_RCVBUF=max)
+as_shipped
 flood=200000 # datagrams
 [[ -z ${CHECK_ALL:-} ]] || flood=600000 # three seconds and more of 200,000/s
 [[ -z ${SANITIZED:-} ]] || flood=30000
@@ -53,8 +54,8 @@ start()
     for address in "${all[@]}"; do
         pod_wait "$address"
     done
-    wait_until "all follow the configured leader" 6000 agree "$a" "${all[@]}"
-    wait_until "their votes count" 6000 are_settled "${all[@]}"
+    wait_until "all follow the configured leader" agree "$a" "${all[@]}"
+    wait_until "their votes count" are_settled "${all[@]}"
 }
 
 start_sealed()
@@ -62,8 +63,8 @@ start_sealed()
     rm -rf "$keys"
     key_new "$keys/key-1"
     start --keys "$keys" --control-allow 127.0.0.0/8 "$@"
-    stream_start 500 120000 "$b"
-    wait_until "answers are on the tape" 3000 is_taped 1 2 "$b:12001"
+    stream_start 100 600000 "$b"
+    wait_until "answers are on the tape" is_taped 1 2 "$b:12001"
 }
 
 # instance ADDRESS
@@ -140,7 +141,7 @@ refused()
     before=$(refused_by "$at" "$reason") sum=$(refusals "${at%:*}")
     count=$(attack "$@" "$at" | cut -d ' ' -f 2)
     ((count > 0)) || fail "nothing was sent: $*"
-    wait_until "$count refused by $at as $reason ($*)" 3000 is_refused "$at" "$reason" \
+    wait_until "$count refused by $at as $reason ($*)" is_refused "$at" "$reason" \
         $((before + count)) $((sum + count))
 }
 
@@ -262,7 +263,7 @@ all_refused()
     shift
     sum=$(refusals "${at%:*}")
     count=$(attack -n 200 "$@" "$tape" "$at" | cut -d ' ' -f 2)
-    wait_until "all $count replays refused by $at $*" 3000 has_refused "${at%:*}" \
+    wait_until "all $count replays refused by $at $*" has_refused "${at%:*}" \
         $((sum + count)) "$greetings"
 }
 
@@ -288,20 +289,20 @@ replays_after_a_restart()
     pod_stop "$c"
     pod_launch "$c" --peers "$(IFS=,; echo "${all[*]}")" --app echo --keys "$keys"
     pod_wait "$c"
-    wait_until "it follows" 6000 agree "$a" "${all[@]}"
+    wait_until "it follows" agree "$a" "${all[@]}"
     [[ $(instance "$c") != "$first" ]] || fail "the same instance"
-    wait_until "all are introduced" 3000 are_introduced
+    wait_until "all are introduced" are_introduced
     begin
     replayed "$a" "$b" "$c"
     unmoved
     expect "introduced" "$(total members_introduced "${all[@]}")" 6
     # the other side: all that the leader has been told, told to its successor there
     pod_stop "$a"
-    wait_until "another leads" 6000 agree_without "$a" "$b" "$c"
+    wait_until "another leads" agree_without "$a" "$b" "$c"
     pod_launch "$a" --peers "$(IFS=,; echo "${all[*]}")" --app echo --keys "$keys"
     pod_wait "$a"
-    wait_until "it follows" 6000 agree any "${all[@]}"
-    wait_until "all are introduced" 3000 are_introduced
+    wait_until "it follows" agree any "${all[@]}"
+    wait_until "all are introduced" are_introduced
     begin
     replayed "$a" "$b" "$c"
     unmoved
@@ -317,12 +318,12 @@ has_keys()
 replays_after_rotation()
 {
     start_sealed
-    wait_until "messages under the old key are on the tape" 5000 is_taped 5 3 "$b:12002"
-    wait_until "frames under the old key are on the tape" 5000 is_taped 5 1 "$a:12001"
+    wait_until "messages under the old key are on the tape" is_taped 5 3 "$b:12002"
+    wait_until "frames under the old key are on the tape" is_taped 5 1 "$a:12001"
     key_new "$keys/key-2"
-    wait_until "both keys are known" 5000 has_keys 6
+    wait_until "both keys are known" has_keys 6
     rm "$keys/key-1"
-    wait_until "the old key is forgotten" 5000 has_keys 3
+    wait_until "the old key is forgotten" has_keys 3
     begin
     refused "$b:12002" key -w 3 -n 5 -k 20 "$tape"
     refused "$a:12001" key -w 1 -n 5 -k 20 "$tape"
@@ -362,7 +363,7 @@ overheard_refusals()
         attack -i -a -o -n 5 -w 2 "$tape" "$a:12001" >/dev/null
     done
     expect_between "refusals that were believed" "$(total peer_refusals_total "$b" "$c")" 1 1000
-    wait_until "all follow the leader" 1000 agree "$a" "${all[@]}"
+    wait_until "all follow the leader" agree "$a" "${all[@]}"
     undisturbed
 }
 
@@ -382,7 +383,8 @@ forged_commands()
     rm -f "$work/forged"
     forge -p "$command" text 0 "$enemy:40000" "$b:12000" >"$work/forged"
     attack -k 100 "$work/forged" "$b:12000" >/dev/null
-    wait_until "100 commands refused, or too many" 2000 are_refused 100
+    wait_until "100 commands refused, or too many" are_refused 100
+    ledger_closes "$b"
     heard=$(($(net_heard "$enemy") - ${before_heard% *}))
     expect_between "bytes of answers" "$heard" 0 $((100 * (28 + ${#command})))
     before_heard="$(net_heard "$enemy") ${before_heard#* }"
@@ -419,7 +421,7 @@ flooded()
     took=$(attack -r 200000 -k "$flood" "$@" "$at" | cut -d ' ' -f 4)
     counted=$(($(counted "$at") - sum))
     spent=$(($(cpu_us "${at%:*}") - spent))
-    expect_between "us of CPU for $counted datagrams" "$spent" 0 $((counted * 15 * slow + 500000))
+    expect_between "us of CPU for $counted datagrams" "$spent" 0 $((counted * 15 + 500000))
     # What is missing did not get through the queue of the machine's network devices.
     expect_between "of $flood sent to $at, counted" "$counted" $((flood / 10)) $((flood + 5000)) # and some of the client's
     [[ -z ${V:-} ]] || echo "  $scenario: $at in $took ms, counted $counted, refused $(($(refusals "${at%:*}") - refused)), $spent us"
@@ -459,7 +461,7 @@ the_dead_are_not_kept_alive()
     ip netns exec "$(net_place "$enemy")" "$tools/hostile" -r 1000 -k 20000 -w 3 -n 5 -m tag "$tape" \
         "$c:12002" >/dev/null &
     pod_kill "$a"
-    wait_until "another leads" 5000 agree_without "$a" "$b" "$c"
+    wait_until "another leads" agree_without "$a" "$b" "$c"
     kill "$pid" "$!"
     wait "$pid" "$!" 2>/dev/null || true
     stream_end
@@ -478,13 +480,13 @@ without_keys_it_is_believed()
     done
     attack "$work/forged" "$b:12002" >/dev/null
     attack "$work/forged" "$c:12002" >/dev/null
-    wait_until "a resignation in the leader's name" 4000 agree "$c" "${all[@]}"
+    wait_until "a resignation in the leader's name" agree "$c" "${all[@]}"
     forge -f "$(instance "$c")" -p "a forged question" frame 1 "$b:40000" "$c:12001" >"$work/forged"
     attack -k 7 "$work/forged" "$c:12001" >/dev/null
     metric_becomes "$c" datagrams_delivered_total 7
     forge -p "{\"leader\":\"$a\"}" text 0 "$enemy:40000" "$b:12000" >"$work/forged"
     attack "$work/forged" "$b:12000" >/dev/null
-    wait_until "a command of whoever" 4000 agree "$a" "${all[@]}"
+    wait_until "a command of whoever" agree "$a" "${all[@]}"
     ledger_closes "${all[@]}"
 }
 
@@ -497,6 +499,6 @@ run_long "replays after a restart of either side" replays_after_a_restart
 run_long "replays after rotation" replays_after_rotation
 run_long "forged refusals" forged_refusals
 run_long "overheard refusals" overheard_refusals
-run_long "floods" floods
+run_timed "floods" floods
 run_long "the dead are not kept alive" the_dead_are_not_kept_alive
 finish

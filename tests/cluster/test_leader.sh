@@ -45,7 +45,7 @@ command_moves_the_lead()
     leads "$a" 1 "$a" "$b" "$c"
     # as people do it, with nc, newline and all; to each pod, as the first version wanted it
     for pod in "$c" "$a" "$b"; do
-        answer=$(echo "{\"leader\":\"$b\"}" | nc -u -W 1 -w 2 "$pod" 12000)
+        answer=$(echo "{\"leader\":\"$b\"}" | nc -u -W 1 -w 30 "$pod" 12000)
         expect "answer of $pod" "$answer" "ok 2"
         # what comes after the answer meets the new leader
         expect_match "next datagram" "$(ask "$pod" "$question")" "^$b $b leader term 2 via $pod "
@@ -55,7 +55,7 @@ command_moves_the_lead()
     answer=$(ask "$a" "{\"leader\":\"$c\"}") # one pod is enough
     expect "answer" "$answer" "ok 3"
     for pod in "$a" "$b" "$c"; do
-        wait_until "$pod follows" 2000 metric_is "$pod" term 3
+        wait_until "$pod follows" metric_is "$pod" term 3
     done
     leads "$c" 3 "$a" "$b" "$c"
     together_closes "$a" "$b" "$c"
@@ -196,9 +196,9 @@ command_storm_is_bounded()
         "$tools/udp_ask" -n "$a:12000" "{\"leader\":\"$b\"}" || fail "cannot send"
         "$tools/udp_ask" -n "$b:12000" "{\"leader\":\"$a\"}" || fail "cannot send"
     done
-    wait_until "each has its outcome" 5000 is_closed "$a"
-    wait_until "each has its outcome" 5000 is_closed "$b"
-    wait_until "they agree" 2000 agree any "$a" "$b"
+    wait_until "each has its outcome" is_closed "$a"
+    wait_until "each has its outcome" is_closed "$b"
+    wait_until "they agree" agree any "$a" "$b"
     expect_between "term" "$(metric "$a" term)" 2 16
     expect_match "still serves" "$(ask "$b" "$question")" "leader term"
     ledger_closes "$a" "$b"
@@ -234,12 +234,12 @@ whoami_is_cut_to_the_question()
 held_until_somebody_leads()
 {
     local pid
-    pod_start_alone "$a" --peers "$a,$b,$c" --app echo --hold-time 30s
+    pod_start_alone "$a" --peers "$a,$b,$c" --app echo --hold-time 1m
     expect "has_leader" "$(metric "$a" has_leader)" 0
     expect "/leader" "$(http "$a:8080/leader" | jq -r .leader)" null
     if http "$a:8080/readyz" >/dev/null; then fail "ready before it has joined"; fi
     # -e: the answers are to come in the order of the questions
-    "$tools/udp_ask" -t 20000 -k 500 -e "$a:12000" "held" &
+    "$tools/udp_ask" -t 60000 -k 500 -e "$a:12000" "held" &
     pid=$!
     metric_becomes "$a" datagrams_held 500
     pod_launch "$b" --peers "$a,$b,$c" --app echo --leader "$b"
@@ -261,11 +261,10 @@ held_ones_expire()
 {
     pod_start_alone "$a" --peers "$a,$b,$c" --app echo --hold-time 300ms
     "$tools/udp_ask" -n -k 20 "$a:12000" "too old" || fail "cannot send"
-    metric_becomes "$a" datagrams_held 20 250
     dropped_becomes "$a" hold_expired 20
     expect "held" "$(metric "$a" datagrams_held)" 0
     pod_launch "$b" --peers "$a,$b,$c" --app echo
-    wait_until "a leader" 5000 has_leader "$a"
+    wait_until "a leader" has_leader "$a"
     expect "later ones" "$(ask "$a" "fresh")" fresh
     ledger_closes "$a" "$b"
 }
@@ -273,12 +272,12 @@ held_ones_expire()
 full_hold_drops_the_oldest()
 {
     local pid
-    pod_start_alone "$a" --peers "$a,$b,$c" --app echo --hold-time 30s --hold-bytes 16KiB
+    pod_start_alone "$a" --peers "$a,$b,$c" --app echo --hold-time 1m --hold-bytes 16KiB
     "$tools/udp_ask" -n -k 100 "$a:12000" "old" || fail "cannot send"
-    wait_until "100 came" 2000 metric_is "$a" 'datagrams_received_total{socket="data"}' 100
-    "$tools/udp_ask" -t 10000 -k 10 -e "$a:12000" "young" &
+    wait_until "100 came" metric_is "$a" 'datagrams_received_total{socket="data"}' 100
+    "$tools/udp_ask" -t 60000 -k 10 -e "$a:12000" "young" &
     pid=$!
-    wait_until "110 came" 2000 metric_is "$a" 'datagrams_received_total{socket="data"}' 110
+    wait_until "110 came" metric_is "$a" 'datagrams_received_total{socket="data"}' 110
     pod_launch "$b" --peers "$a,$b,$c" --app echo
     wait "$pid" || fail "the youngest were not kept: status $?"
     expect_between "overflow" "$(dropped "$a" hold_overflow)" 40 95
@@ -289,7 +288,7 @@ full_hold_drops_the_oldest()
 
 held_at_the_end_is_counted()
 {
-    pod_start_alone "$a" --peers "$a,$b,$c" --app echo --hold-time 30s
+    pod_start_alone "$a" --peers "$a,$b,$c" --app echo --hold-time 1m
     "$tools/udp_ask" -n -k 20 "$a:12000" "never answered" || fail "cannot send"
     metric_becomes "$a" datagrams_held 20
     pod_stop "$a" # with 0, though it holds

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Load through two followers: nothing lost, nothing overtaken, nothing damaged, every ledger closed
-# to the datagram, memory flat. 300,000 datagrams; 3,000,000 with CHECK_ALL=1.
+# to the datagram, memory flat. 300,000 datagrams, a fifth of it with sanitizers; 3,000,000 with CHECK_ALL=1.
 #
 #   tests/cluster/test_load.sh BUILD_DIR
 #
@@ -12,7 +12,9 @@ a=127.0.8.11 # leads
 b=127.0.8.12
 c=127.0.8.13
 pods=("$a" "$b" "$c")
+pod_environment+=(HEADLESSD_HOLD_TIME=1m)
 datagrams=300000
+[[ -z ${SANITIZED:-} ]] || datagrams=60000
 [[ -z ${CHECK_ALL:-} ]] || datagrams=3000000
 growth_most_kib=3072
 
@@ -21,7 +23,7 @@ load()
 {
     local count=$1
     shift
-    "$bench" send --flows 64 --size 64-1400 --count "$count" --json "$@" \
+    "$bench" send --flows 64 --size 64-1400 --count "$count" --timeout 60s --json "$@" \
         >"$work/bench.out" 2>"$work/bench.err" &
     bench_pid=$!
 }
@@ -76,7 +78,7 @@ nothing_is_lost()
     shift
     pods_start "${pods[@]}" -- --app echo --leader "$a" --rcvbuf max "$@"
     load "$count" --to "$b:12000,$c:12000" --outstanding 512 --expect-all
-    wait_until "a third is delivered" 600000 has_delivered $((count / 3))
+    wait_until "a third is delivered" has_delivered $((count / 3))
     for pod in "${pods[@]}"; do
         third[$pod]=$(rss_kib "$pod")
     done
@@ -121,14 +123,14 @@ lead_moves_under_load()
 {
     local leader
     pods_start "${pods[@]}" -- --app echo --leader "$a" --rcvbuf max
-    load 1000000 --to "$a:12000,$b:12000,$c:12000" --outstanding 128 --duration 4s --expect-all
+    load 1000000 --to "$a:12000,$b:12000,$c:12000" --outstanding 128 --expect-all
     for leader in "$b" "$c" "$a" "$b" "$a" "$c" "$b" "$a" "$c" "$a"; do
         lead "$leader" "$leader"
         lead "$leader" "${pods[@]}"
     done
     kill -TERM "$bench_pid" 2>/dev/null || true # enough: it waits for what is under way, or has ended
     wait "$bench_pid" || true
-    expect_between answered "$(count answered)" 1000 1000000
+    expect_between answered "$(count answered)" 100 1000000
     expect "answered, of those sent" "$(count answered)" "$(count sent)"
     for figure in missing duplicate corrupt misrouted foreign; do
         expect "$figure" "$(count "$figure")" 0
@@ -144,6 +146,6 @@ run_longer "$datagrams datagrams" nothing_is_lost "$datagrams"
 run_longer "$((datagrams / 3)) datagrams, without rings" nothing_is_lost $((datagrams / 3)) --workers 0
 run_longer "$((datagrams / 3)) datagrams, two receivers and two workers" \
     nothing_is_lost $((datagrams / 3)) --receivers 2 --workers 2
-run "small buffers: what is missing is what the kernel dropped" losses_are_accounted_for
+run_timed "small buffers: what is missing is what the kernel dropped" losses_are_accounted_for
 run "the lead moves ten times under load" lead_moves_under_load
 finish

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The network between the pods fails: split in two, one way, not for all alike; loses, doubles,
-# reorders. Five pods in namespaces, settings as they ship.
+# reorders. Five pods in namespaces. What must not happen in so many milliseconds is for tests/sim, and for CHECK_ALL.
 #
 #   tests/cluster/test_partition.sh BUILD_DIR
 # shellcheck source-path=SCRIPTDIR source=lib.sh
@@ -15,7 +15,7 @@ net_possible || {
 }
 net_make 5
 all=("${net_pods[@]}")
-pod_environment+=(HEADLESSD_HEARTBEAT_INTERVAL=200ms)
+as_shipped
 
 # start N OPTION...: the first N pods.
 start()
@@ -29,7 +29,7 @@ start()
     for address in "${pods[@]}"; do
         pod_wait "$address"
     done
-    wait_until "all follow the configured leader" 6000 agree "${all[0]}" "${pods[@]}"
+    wait_until "all follow the configured leader" agree "${all[0]}" "${pods[@]}"
 }
 
 # cut_sides "A..." "B...": nothing passes between the two.
@@ -43,19 +43,27 @@ cut_sides()
     done
 }
 
-# A pod answers its clients, through whoever leads.
-answers()
+# answer ADDRESS...: these pods answer their clients, through whoever leads.
+answer()
 {
-    [[ $(ask -t 300 "$1" "hello") == hello || $(ask -t 300 "$1" "again") == again ]]
+    local address
+    for address in "$@"; do
+        wait_until "$address answers" answers "$address"
+    done
 }
 
-count_answering()
+answers()
 {
-    local address n=0
+    [[ $(ask -t 1000 "$1" "hello") == hello ]]
+}
+
+# silent ADDRESS...: these do not.
+silent()
+{
+    local address
     for address in "$@"; do
-        if answers "$address"; then n=$((n + 1)); fi
+        expect "answer of $address" "$(ask -t 300 "$address" "hello")" ""
     done
-    echo "$n"
 }
 
 no_leader_at()
@@ -71,16 +79,16 @@ two_against_three()
     local leader
     start 5 --hold-time 0
     cut_sides "${all[*]:0:2}" "${all[*]:2}"
-    wait_until "the three agree" 4000 agree_without "${all[0]}" "${all[@]:2}"
-    wait_until "the two have no leader" 3000 no_leader_at "${all[@]:0:2}"
-    expect "pods of the three that answer" "$(count_answering "${all[@]:2}")" 3
-    expect "pods of the two that answer" "$(count_answering "${all[@]:0:2}")" 0
+    wait_until "the three agree" agree_without "${all[0]}" "${all[@]:2}"
+    wait_until "the two have no leader" no_leader_at "${all[@]:0:2}"
+    answer "${all[@]:2}"
+    silent "${all[@]:0:2}"
     expect "the former leader leads" "$(leaders "${all[0]}")" ""
     leader=$(leader_of "${all[2]}")
     net_heal
-    wait_until "all agree after healing" 8000 agree any "${all[@]}"
+    wait_until "all agree after healing" agree any "${all[@]}"
     expect "the returned leader does not take the lead back" "$(leader_of "${all[0]}")" "$leader"
-    expect "pods that answer" "$(count_answering "${all[@]}")" 5
+    answer "${all[@]}"
     ledger_closes "${all[@]}"
 }
 
@@ -89,11 +97,12 @@ three_with_the_leader()
 {
     start 5 --hold-time 0
     cut_sides "${all[*]:0:3}" "${all[*]:3}"
-    wait_until "the two have no leader" 4000 no_leader_at "${all[@]:3}"
+    wait_until "the two have no leader" no_leader_at "${all[@]:3}"
     expect "the leader" "$(leader_of "${all[1]}")" "${all[0]}"
-    expect "pods that answer" "$(count_answering "${all[@]}")" 3
+    answer "${all[@]:0:3}"
+    silent "${all[@]:3}"
     net_heal
-    wait_until "all agree after healing" 8000 agree any "${all[@]}"
+    wait_until "all agree after healing" agree any "${all[@]}"
     ledger_closes "${all[@]}"
 }
 
@@ -101,11 +110,11 @@ two_against_two()
 {
     start 4 --hold-time 0
     cut_sides "${all[*]:0:2}" "${all[*]:2:2}"
-    wait_until "no side leads" 4000 no_leader_at "${all[@]:0:4}"
-    expect "pods that answer" "$(count_answering "${all[@]:0:4}")" 0
+    wait_until "no side leads" no_leader_at "${all[@]:0:4}"
+    silent "${all[@]:0:4}"
     net_heal
-    wait_until "all agree after healing" 8000 agree any "${all[@]:0:4}"
-    expect "pods that answer" "$(count_answering "${all[@]:0:4}")" 4
+    wait_until "all agree after healing" agree any "${all[@]:0:4}"
+    answer "${all[@]:0:4}"
     ledger_closes "${all[@]:0:4}"
 }
 
@@ -113,10 +122,10 @@ one_against_two()
 {
     start 3 --hold-time 0
     net_alone "${all[0]}"
-    wait_until "the two agree" 4000 agree_without "${all[0]}" "${all[@]:1:2}"
-    wait_until "the one has no leader" 3000 no_leader_at "${all[0]}"
+    wait_until "the two agree" agree_without "${all[0]}" "${all[@]:1:2}"
+    wait_until "the one has no leader" no_leader_at "${all[0]}"
     net_heal
-    wait_until "all agree after healing" 8000 agree any "${all[@]:0:3}"
+    wait_until "all agree after healing" agree any "${all[@]:0:3}"
     ledger_closes "${all[@]:0:3}"
 }
 
@@ -128,10 +137,10 @@ leader_is_not_heard()
     for other in "${all[@]:1:2}"; do
         net_cut_from "${all[0]}" "$other"
     done
-    wait_until "the others agree" 5000 agree_without "${all[0]}" "${all[@]:1:2}"
+    wait_until "the others agree" agree_without "${all[0]}" "${all[@]:1:2}"
     expect "the one that is not heard leads" "$(leaders "${all[0]}")" ""
     net_heal
-    wait_until "all agree after healing" 8000 agree any "${all[@]:0:3}"
+    wait_until "all agree after healing" agree any "${all[@]:0:3}"
     ledger_closes "${all[@]:0:3}"
 }
 
@@ -142,12 +151,12 @@ one_follower_is_deaf()
     start 5 --hold-time 0
     term=$(metric "${all[1]}" term)
     net_cut "${all[0]}" "${all[4]}"
-    wait_until "it knows that it hears nobody" 4000 no_leader_at "${all[4]}"
+    wait_until "it knows that it hears nobody" no_leader_at "${all[4]}"
     sleep 2 # longer than two detection times: nothing must happen in it
     expect "the leader" "$(leader_of "${all[1]}")" "${all[0]}"
     expect "term" "$(metric "${all[1]}" term)" "$term"
     net_heal
-    wait_until "all agree after healing" 8000 agree "${all[0]}" "${all[@]}"
+    wait_until "all agree after healing" agree "${all[0]}" "${all[@]}"
     ledger_closes "${all[@]}"
 }
 
@@ -159,10 +168,10 @@ loss_of_20_percent()
     term=$(metric "${all[1]}" term)
     net_loss 20
     sleep 8 # ten detection times: nothing must happen in it
-    wait_until "the leader leads" 2000 metric_is "${all[0]}" is_leader 1
+    wait_until "the leader leads" metric_is "${all[0]}" is_leader 1
     expect "term" "$(metric "${all[0]}" term)" "$term"
     net_heal
-    wait_until "all agree" 8000 agree "${all[0]}" "${all[@]}"
+    wait_until "all agree" agree "${all[0]}" "${all[@]}"
     ledger_closes "${all[@]}"
 }
 
@@ -177,7 +186,7 @@ loss_of_50_percent()
         two_at_once_never
     done
     net_heal
-    wait_until "all agree" 8000 agree any "${all[@]}"
+    wait_until "all agree" agree any "${all[@]}"
     ledger_closes "${all[@]}"
 }
 
@@ -197,14 +206,14 @@ two_at_once_never()
 returns_from_long_isolation()
 {
     local gone=$1
-    start 5 --member-forget 2s --hold-time 0
+    start 5 --member-forget 5s --hold-time 0
     net_alone "$gone"
-    wait_until "the others are four" 8000 members_are 4 "$gone"
+    wait_until "the others are four" members_are 4 "$gone"
     net_heal
-    wait_until "all are five again" 8000 members_are 5 none
-    wait_until "all agree" 3000 agree any "${all[@]}"
+    wait_until "all are five again" members_are 5 none
+    wait_until "all agree" agree any "${all[@]}"
     expect "leaders" "$(leaders "${all[@]}")" "$agreed"
-    expect "pods that answer" "$(count_answering "${all[@]}")" 5
+    answer "${all[@]}"
     ledger_closes "${all[@]}"
 }
 
@@ -227,7 +236,7 @@ doubled_and_shuffled()
     net_shuffle 30
     for ((i = 0; i < 40; i++)); do
         for address in "${all[@]}"; do
-            [[ $(ask -t 3000 "$address" "number $i") != "number $i" ]] || sum=$((sum + 1))
+            [[ $(ask "$address" "number $i") != "number $i" ]] || sum=$((sum + 1))
         done
     done
     expect "answered" "$sum" 200
@@ -248,10 +257,10 @@ elected_while_shuffled()
     start 5
     net_shuffle 30
     pod_kill "${all[0]}"
-    wait_until "the others agree" 5000 agree_without "${all[0]}" "${all[@]:1}"
+    wait_until "the others agree" agree_without "${all[0]}" "${all[@]:1}"
     two_at_once_never
     net_unshuffle
-    wait_until "they still agree" 8000 agree any "${all[@]:1}"
+    wait_until "they still agree" agree any "${all[@]:1}"
     ledger_closes "${all[@]:1}"
 }
 
@@ -266,11 +275,11 @@ chain()
     net_cut "${all[0]}" "${all[4]}"
     net_cut "${all[1]}" "${all[4]}"
     sleep 3 # almost four detection times: nothing must happen in it
-    wait_until "those that hear the leader follow it" 1000 agree "${all[0]}" "${all[@]:0:3}"
+    wait_until "those that hear the leader follow it" agree "${all[0]}" "${all[@]:0:3}"
     expect "leaders" "$(leaders "${all[@]}")" "${all[0]}"
     expect "term" "$(metric "${all[0]}" term)" "$term"
     net_heal
-    wait_until "all agree after healing" 8000 agree any "${all[@]}"
+    wait_until "all agree after healing" agree any "${all[@]}"
     ledger_closes "${all[@]}"
 }
 
@@ -283,7 +292,7 @@ strangers_flood()
     before=$(metric "${all[0]}" 'peer_messages_dropped_total{reason="malformed"}')
     for port in 12001 12002; do
         "${pod_wrapper[@]}" "$build/bench/limit/udp-limit" send --to "${all[0]}:$port" --size 100 \
-            --rate $((50000 / slow)) --flows 4 --duration 4 >"$work/flood-$port.out" 2>&1 &
+            --rate 50000 --flows 4 --duration 4 >"$work/flood-$port.out" 2>&1 &
         floods+=($!)
     done
     for ((i = 0; i < 50; i++)); do
@@ -291,7 +300,7 @@ strangers_flood()
     done
     wait "${floods[@]}" || fail "the flood failed: $(cat "$work"/flood-*.out)"
     expect_between "answered during the flood" "$sum" 45 50
-    wait_until "all follow the leader" 3000 agree "${all[0]}" "${all[@]}"
+    wait_until "all follow the leader" agree "${all[0]}" "${all[@]}"
     expect "term" "$(metric "${all[0]}" term)" "$term"
     expect_between "messages that were none" \
         $(($(metric "${all[0]}" 'peer_messages_dropped_total{reason="malformed"}') - before)) 1000 1000000
@@ -311,17 +320,17 @@ forced_without_majority()
     leader=${all[1]}
     pod_kill "${all[0]}"
     pod_kill "${all[2]}"
-    wait_until "one of three has no leader" 4000 no_leader_at "$leader"
+    wait_until "one of three has no leader" no_leader_at "$leader"
     expect "not from outside" "$(status_of "${pod_wrapper[@]}" "$headlessctl" --data "$leader" \
         leader set "$leader" --force)" 1
     expect "a command without force" "$(status_of force_not "$leader")" 1
     expect "still nobody" "$(leader_of "$leader")" none
-    wait_until "it can be forced" 4000 force "$leader" 127.0.0.1 "$leader" >/dev/null
+    wait_until "it can be forced" force "$leader" 127.0.0.1 "$leader" >/dev/null
     expect "the leader" "$(leader_of "$leader")" "$leader"
     expect "why" "$(leader_cause "$leader")" force
-    expect "answers" "$(count_answering "$leader")" 1
+    answer "$leader"
     pod_start_alone "${all[0]}" --peers "$(IFS=,; echo "${all[*]:0:3}")" --app echo
-    wait_until "one that returns follows it" 5000 agree "$leader" "$leader" "${all[0]}"
+    wait_until "one that returns follows it" agree "$leader" "$leader" "${all[0]}"
     ledger_closes "$leader" "${all[0]}"
 }
 
@@ -342,14 +351,14 @@ run_long "3 | 2, the leader with the three" three_with_the_leader
 run "2 | 2" two_against_two
 run "1 | 2" one_against_two
 run "nobody hears the leader" leader_is_not_heard
-run_long "one follower does not hear the leader" one_follower_is_deaf
-run "20 % loss changes nothing" loss_of_20_percent
+run_timed "one follower does not hear the leader" one_follower_is_deaf
+run_timed "20 % loss changes nothing" loss_of_20_percent
 run_long "50 % loss makes no two leaders" loss_of_50_percent
 run_long "a follower returns from long isolation" returns_from_long_isolation "${all[4]}"
 run "a leader returns from long isolation" returns_from_long_isolation "${all[0]}"
 run "packets doubled and shuffled change nothing" doubled_and_shuffled
 run_long "an election among doubled and shuffled packets" elected_while_shuffled
-run "a chain in which nobody hears both ends" chain
-run "a flood from outside on the ports of members" strangers_flood
+run_timed "a chain in which nobody hears both ends" chain
+run_timed "a flood from outside on the ports of members" strangers_flood
 run "one of three, forced" forced_without_majority
 finish

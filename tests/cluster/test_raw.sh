@@ -27,7 +27,7 @@ came()
 # arrives NUMBER FILE: the NUMBER-th datagram is that file.
 arrives()
 {
-    wait_until "datagram $1 arrives" 2000 came "$1"
+    wait_until "datagram $1 arrives" came "$1"
     cmp -s "$out/$1" "$2" || fail "datagram $1 is not as it was sent ($(wc -c <"$2") bytes)"
 }
 
@@ -85,7 +85,7 @@ one_client_stays_in_order()
         "$tools/udp_ask" -n -k 100 "$b:12000" "series $i, number" || fail "cannot send"
         metric_becomes "$b" datagrams_relayed_total $((100 * i))
     done
-    wait_until "1000 came" 3000 came 1000
+    wait_until "1000 came" came 1000
     expect "in order" "$(cd "$out" && awk 1 {1..1000} | md5sum)" \
         "$(for s in {1..10}; do printf "series $s, number %d\n" {1..100}; done | md5sum)"
     ledger_closes "$a" "$b"
@@ -98,7 +98,7 @@ socat_as_leader()
     pods_start "$a" "$b" -- --relay-format raw --leader 127.0.6.99:9101
     head -c 1400 /dev/urandom >"$work/sent"
     "$tools/udp_ask" -n "$a:12000" - <"$work/sent" || fail "cannot send"
-    wait_until "socat wrote what was sent" 2000 cmp -s "$work/sent" "$work/socat.bytes"
+    wait_until "socat wrote what was sent" cmp -s "$work/sent" "$work/socat.bytes"
     ledger_closes "$a" "$b"
 }
 
@@ -119,14 +119,14 @@ proxy_header_tells_the_client()
     arrives 3 "$work/expected"
     # many in one batch, each with its own header
     "$tools/udp_ask" -n -s "$client:40004" -k 50 "$last:12000" "x" || fail "cannot send"
-    wait_until "50 more came" 2000 came 53
+    wait_until "50 more came" came 53
     printf 'client %s:40004 asked %s:12000 x 50' "$client" "$last" >"$work/expected"
     arrives 53 "$work/expected"
     # with the header it is larger than UDP takes; one that just fits arrives
     "$tools/udp_ask" -n -z 65507 "$last:12000" || fail "cannot send"
     dropped_becomes "$last" oversize 1
     "$tools/udp_ask" -n -z 65455 "$last:12000" || fail "cannot send"
-    wait_until "the largest came" 2000 came 54
+    wait_until "the largest came" came 54
     ledger_closes "${pods[@]}"
 }
 
@@ -150,7 +150,7 @@ commands_of_members_are_data()
         --control-accept none
     pod_wait "$a"
     pod_wait "$b"
-    wait_until "their votes count" 3000 are_settled "$a" "$b"
+    wait_until "their votes count" are_settled "$a" "$b"
     "$tools/udp_ask" -n "$b:12000" "$text" || fail "cannot send" # b relays it
     metric_becomes "$a" datagrams_delivered_total 1
     expect "from a member's address" "$(ask_status -s "$b" -e "$a:12000" "$text")" 0

@@ -39,13 +39,13 @@ says()
     (($(said "$1" "$2") == $3))
 }
 
-# says_within POD EVENT TIMES MS: how long that took counts.
+# says_within POD EVENT TIMES MS: where times are judged, how long that took counts.
 says_within()
 {
     local started
     started=$(now_ms)
-    wait_until "$1 says $2, $3 times" 5000 says "$1" "$2" "$3"
-    expect_between "milliseconds until $1 said $2" $(($(now_ms) - started)) 0 $(($4 * slow))
+    wait_until "$1 says $2, $3 times" says "$1" "$2" "$3"
+    timed expect_between "milliseconds until $1 said $2" $(($(now_ms) - started)) 0 "$4"
 }
 
 config_map_swap()
@@ -102,16 +102,16 @@ broken_file()
     map_write 'hold.time: 30s'
     pod_start_alone "$a" -c "$file" --peers "$all_three" --log-format json
     map_write 'hold.time: 0' 'hold.tme: 1s'
-    metric_becomes "$a" config_last_reload_successful 0 5000
+    metric_becomes "$a" config_last_reload_successful 0
     metric_becomes "$a" config_reloads_refused_total 1
     expect_match "the log" "$(<"$work/$a.log")" \
         '"event":"config_error","message":"[^"]*headlessd.yaml:2: hold.tme: no such option'
     "$tools/udp_ask" -n -k 5 "$a:12000" "held" || fail "cannot send"
     metric_becomes "$a" datagrams_held 5
     map_write 'hold.time: 0' '# mended' 'hold.tme: 1s'
-    metric_becomes "$a" config_reloads_refused_total 2 5000
+    metric_becomes "$a" config_reloads_refused_total 2
     map_write 'hold.time: 0'
-    metric_becomes "$a" config_last_reload_successful 1 5000
+    metric_becomes "$a" config_last_reload_successful 1
     dropped_becomes "$a" hold_expired 5
     expect "reloads and refused ones" \
         "$(metric "$a" config_reloads_total config_reloads_refused_total)" "3 2"
@@ -160,9 +160,9 @@ ten_swaps_under_traffic()
 {
     local i pod
     map_write 'app.idle: 10s'
-    pods_start "$a" "$b" -- -c "$file" --leader "$a" --app echo --rcvbuf max --heartbeat-interval 250ms
-    "$bench" send --to "$a:12000,$b:12000" --flows 8 --size 64-1400 --rate 1000/s --duration 60s \
-        --max-lateness 10s --json --expect-all >"$work/bench.out" 2>&1 &
+    pods_start "$a" "$b" -- -c "$file" --leader "$a" --app echo --hold-time 1m --rcvbuf max
+    "$bench" send --to "$a:12000,$b:12000" --flows 8 --size 64-1400 --rate 200/s --duration 10m --timeout 60s \
+        --max-lateness 60s --json --expect-all >"$work/bench.out" 2>&1 &
     bench_pid=$!
     for i in {1..10}; do
         map_write "app.idle: $((i + 10))s"
@@ -171,14 +171,14 @@ ten_swaps_under_traffic()
             continue
         fi
         for pod in "$a" "$b"; do
-            wait_until "$pod reads it" 5000 has_reloaded "$pod" $((i - 7))
+            wait_until "$pod reads it" has_reloaded "$pod" $((i - 7))
         done
     done
     kill -INT "$bench_pid"
     wait "$bench_pid" || true
     expect "what was lost, mistaken or doubled" \
         "$(jq -c '.counts | [.missing, .corrupt, .duplicate, .refused]' "$work/bench.out")" "[0,0,0,0]"
-    expect_between "answers" "$(jq .counts.answered "$work/bench.out")" 1000 1000000
+    expect_between "answers" "$(jq .counts.answered "$work/bench.out")" 200 1000000
     expect "refused" "$(metric "$a" config_reloads_refused_total)" 0
     ledger_closes "$a" "$b"
 }
@@ -204,7 +204,7 @@ configuration_from_a_pipe()
     printf 'app.idle: 10s\nname: piped\n' >"$work/pipe" &
     pods_start "$a" -- -c "$work/pipe"
     expect "its name" "$(http "$a:8080/leader" | jq -r .me.name)" piped
-    metric_becomes "$a" uptime_seconds 3 5000 # three looks, had there been any
+    wait_until "three seconds are over" is_up_for "$a" 3 # three looks, had there been any
     expect "reloads" "$(metric "$a" config_reloads_total)" 0
     rm "$work/pipe"
 }
@@ -215,6 +215,6 @@ run "a broken file is told once, with its line, and changes nothing" broken_file
 run "a file that vanishes is told once" file_that_vanishes
 run "what needs a restart is named" what_needs_a_restart
 run "ten swaps under traffic lose nothing" ten_swaps_under_traffic
-run "SIGHUP is at once, and the change is not read twice" sighup_is_quicker_and_not_doubled
+run_timed "SIGHUP is at once, and the change is not read twice" sighup_is_quicker_and_not_doubled
 run "a configuration from a pipe is not waited for" configuration_from_a_pipe
 finish

@@ -42,17 +42,17 @@ ready_reload_stop()
     manage "$1"
     printf 'drain.time: 50ms\nlog.level: info\n' >"$work/pod.yaml"
     pods_start "$a" -- -c "$work/pod.yaml"
-    wait_until "READY comes" 3000 has_said "READY=1"
+    wait_until "READY comes" has_said "READY=1"
     before=$(usec_now)
     printf 'drain.time: 60ms\nlog.level: warn\n' >"$work/pod.yaml"
     kill -HUP "${pod_pids[$a]}"
-    wait_until "RELOADING and READY come" 3000 has_said "READY=1,RELOADING=1 MONOTONIC_USEC=T,READY=1"
+    wait_until "RELOADING and READY come" has_said "READY=1,RELOADING=1 MONOTONIC_USEC=T,READY=1"
     after=$(usec_now)
     usec=$(sed -nE 's/.*MONOTONIC_USEC=([0-9]+).*/\1/p' "$work/manager.out")
     expect_between "the time of the reload" "$usec" $((before - 20000)) $((after + 20000))
     echo "log.level: loud" >"$work/pod.yaml" # wrong: nothing changes, and the manager is not left waiting
     kill -HUP "${pod_pids[$a]}"
-    wait_until "a reload that fails ends, too" 3000 has_said \
+    wait_until "a reload that fails ends, too" has_said \
         "READY=1,RELOADING=1 MONOTONIC_USEC=T,READY=1,RELOADING=1 MONOTONIC_USEC=T,READY=1"
     pod_stop "$a"
     expect_match "the end" "$(said)" ',READY=1,STOPPING=1$'
@@ -65,8 +65,8 @@ no_ready_before_it_serves()
     local status=0
     manage "$work/notify"
     pods_start "$a"
-    wait_until "READY comes" 3000 has_said "READY=1"
-    timeout 5 env -i "${pod_environment[@]}" "$headlessd" --self "$a" 2>/dev/null || status=$?
+    wait_until "READY comes" has_said "READY=1"
+    timeout 60 env -i "${pod_environment[@]}" "$headlessd" --self "$a" 2>/dev/null || status=$?
     expect "exit status of the second" "$status" 1
     expect "what was said" "$(said)" "READY=1"
     pod_environment=("${environment[@]}")
@@ -109,11 +109,11 @@ watchdog()
 {
     manage "$work/notify" WATCHDOG_USEC=2000000
     pods_start "$a"
-    wait_until "it shows that it is well" 5000 watchdog_more_than 2
+    wait_until "it shows that it is well" watchdog_more_than 2
     app_start stall "$tools/stall_thread" "${pod_pids[$a]}" worker 60000
-    wait_until "nothing more comes" 10000 is_silent
+    wait_until "nothing more comes" is_silent
     app_stop stall
-    wait_until "it comes again" 5000 watchdog_more_than "$(watchdog_count)"
+    wait_until "it comes again" watchdog_more_than "$(watchdog_count)"
     pod_stop "$a"
     pod_environment=("${environment[@]}")
 }
@@ -123,7 +123,7 @@ watchdog_of_another()
 {
     manage "$work/notify" WATCHDOG_USEC=100000 WATCHDOG_PID=1
     pods_start "$a"
-    wait_until "READY comes" 3000 has_said "READY=1"
+    wait_until "READY comes" has_said "READY=1"
     sleep 0.3 # three periods
     expect "what was said" "$(said)" "READY=1"
     pod_environment=("${environment[@]}")
@@ -135,7 +135,7 @@ watchdog_of_another()
 ends()
 {
     local status=0
-    timeout 20 env -i "${pod_environment[@]}" "${@:2}" >"$work/out" 2>&1 </dev/null || status=$?
+    timeout 60 env -i "${pod_environment[@]}" "${@:2}" >"$work/out" 2>&1 </dev/null || status=$?
     expect "exit status of ${*:2}: $(tail -n 1 "$work/out")" "$status" "$1"
     seen+=("$1")
 }
@@ -196,9 +196,9 @@ exit_codes_of_headless_bench()
 {
     seen=()
     pods_start "$a"
-    ends 0 "$bench" send --to "$a:12000" --count 100 --expect-all
+    ends 0 "$bench" send --to "$a:12000" --count 100 --timeout 60s --expect-all
     ends 1 "$bench" send --to 127.0.24.99:12000 --count 10 --rate 1k --timeout 50ms \
-        --max-lateness 10s --expect-all
+        --max-lateness 60s --expect-all
     ends 2 "$bench"
     ends 2 "$bench" send --to "$a:12000" --flows many
     ends 2 "$bench" conquer

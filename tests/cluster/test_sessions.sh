@@ -69,7 +69,7 @@ under_load()
     done
     wait "$load" || fail "the load: status $?"
     ((asked > 2)) || fail "asked $asked times only"
-    wait_until "all workers have told" 2000 is_complete
+    wait_until "all workers have told" is_complete
     expect "sessions in the page" "$(jq '.sessions | length' "$work/page")" 1000
     expect "sessions in all" "$(jq .total "$work/page")" "$(metric "$a" sessions)"
     ledger_closes "$a" "$b"

@@ -29,7 +29,7 @@ signed()
 # give POD LINE: as people do it; its answer.
 give()
 {
-    echo "$2" | nc -u -W 1 -w 2 "$1" 12000 || true
+    echo "$2" | nc -u -W 1 -w 30 "$1" 12000 || true
 }
 
 # order POD LEADER OPTION...: by headlessctl; what it says of the pod, without the address.
@@ -65,7 +65,7 @@ has_logged()
 
 logs()
 {
-    wait_until "the log of $1 says \"$2\"" 2000 has_logged "$1" "$2"
+    wait_until "the log of $1 says \"$2\"" has_logged "$1" "$2"
 }
 
 is_past()
@@ -88,7 +88,7 @@ signed_ones_are_obeyed()
     expect "if_term of another term" "$(order "$a" "$a" --keys "$keys" --if-term 7)" "bad term"
     expect "if_term of this one" "$(order "$a" "$a" --keys "$keys" --if-term 4)" "ok 5"
     expect "nobody" "$(order "$a" 127.0.21.99 --keys "$keys")" "no member"
-    wait_until "they agree" 2000 agree "$a" "$a" "$b"
+    wait_until "they agree" agree "$a" "$a" "$b"
     expect "refused" "$(no_auth "$a" mac)" 0
     expect "counted as ok" "$(total 'control_messages_total{result="ok"}' "$a" "$b")" 4
     refusals_add_up "$a" 0
@@ -130,7 +130,7 @@ once_and_in_time()
     local line old started=$EPOCHSECONDS
     pods_start "$a" "$b" -- --leader "$a" --keys "$keys"
     old=$(signed "$b")
-    wait_until "the pods' first second is over" 3000 is_past "$started"
+    wait_until "the pods' first second is over" is_past "$started"
     line=$(signed "$b")
     expect "the first time" "$(give "$a" "$line")" "ok 2"
     expect "again" "$(give "$a" "$line")" "no auth"
@@ -140,7 +140,7 @@ once_and_in_time()
     expect "again, to undo it" "$(give "$a" "$line")" "no auth"
     expect "replayed" "$(no_auth "$a" replay)" 3
     # One that was never given, but is older than five seconds.
-    wait_until "its time is over" 8000 is_past $((EPOCHSECONDS + 6))
+    wait_until "its time is over" is_past $((EPOCHSECONDS + 6))
     expect "too late" "$(give "$a" "$old")" "no auth"
     logs "$a" "its time is more than 5 s off this pod's clock"
     expect "again, long after" "$(give "$a" "$line")" "no auth"
@@ -152,15 +152,14 @@ once_and_in_time()
 # Two workers: each has marks of its own, the supervisor those of both.
 once_whichever_worker_has_it()
 {
-    local line port oks=0
+    local line port
     pods_start "$a" "$b" -- --leader "$a" --keys "$keys" --receivers 2 --workers 2
     line=$(signed "$b")
     for port in {41001..41024}; do
-        [[ $(ask -t 100 -s "127.0.0.1:$port" "$a" "$line") != ok* ]] || oks=$((oks + 1))
+        "$tools/udp_ask" -n -s "127.0.0.1:$port" "$a:12000" "$line" || fail "cannot send"
     done
-    expect_between "obeyed" "$oks" 0 1 # its answer may take longer than we wait
-    expect "ok" "$(metric "$a" 'control_messages_total{result="ok"}')" 1
-    expect "replayed" "$(no_auth "$a" replay)" 23
+    metric_becomes "$a" 'control_messages_total{result="ok"}' 1
+    metric_becomes "$a" 'control_no_auth_total{reason="replay"}' 23
     refusals_add_up "$a" 23
 }
 
@@ -171,11 +170,12 @@ not_again_after_a_restart()
     pods_start "$a" "$b" -- --leader "$a" --keys "$keys"
     line=$(signed "$b")
     expect "the first time" "$(give "$a" "$line")" "ok 2"
-    wait_until "another second" 2000 is_past "$EPOCHSECONDS"
+    wait_until "another second" is_past "$EPOCHSECONDS"
     pod_stop "$a"
     pod_launch "$a" --peers "$a,$b" --keys "$keys"
     pod_wait "$a"
-    wait_until "it follows" 5000 agree "$b" "$a" "$b"
+    wait_until "it follows" agree "$b" "$a" "$b"
+    wait_until "it votes" is_up_for "$a" 4
     expect "back" "$(order "$b" "$a" --keys "$keys")" "ok 3"
     expect "again" "$(give "$a" "$line")" "no auth"
     expect_between "refused for its age" \
@@ -290,7 +290,7 @@ floods_keep_nobody_from_commanding()
     pids+=($!)
     flood "$a" "{\"leader\":\"$b\"}" unsigned &
     pids+=($!)
-    wait_until "the floods run" 5000 has_refused 1000
+    wait_until "the floods run" has_refused 1000
     for leader in "$b" "$a" "$b" "$a" "$b" "$a"; do
         term=$((term + 1))
         answer_in_flood "$leader"
@@ -298,13 +298,13 @@ floods_keep_nobody_from_commanding()
         answer_in_flood 127.0.21.99
         expect "answer to a wish that cannot be, in the flood" "$answer" "no member"
     done
-    wait_until "the floods run on" 20000 has_refused 5000
+    wait_until "the floods run on" has_refused 5000
     touch "$work/stop"
     wait "${pids[@]}"
     for lines in forged replayed unsigned; do
         sent=$((sent + $(<"$work/$lines.sent")))
     done
-    wait_until "all have been read" 5000 is_closed "$a"
+    wait_until "all have been read" is_closed "$a"
     refusals_add_up "$a" $((sent - $(kernel_drops "$a")))
     expect "for its rate" "$(dropped "$a" rate)" 0
     expect "heartbeats were missed" "$(metric "$b" 'leader_changes_total{cause="verdict"}')" 0
@@ -325,5 +325,5 @@ run "pods without keys obey plainly" pods_without_keys_obey_plainly
 run "a key of the past is good" key_of_the_past_is_good
 run "force needs a signature, too" force_needs_a_signature_too
 run "signed without keys is an error" signed_without_keys_is_an_error
-run "floods keep nobody from commanding" floods_keep_nobody_from_commanding
+run_timed "floods keep nobody from commanding" floods_keep_nobody_from_commanding
 finish

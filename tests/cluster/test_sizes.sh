@@ -61,7 +61,7 @@ mixed_sizes()
 {
     pods_start "$a" "$b" -- --app echo --leader "$a"
     "$bench" send --to "$a:12000,$b:12000" --flows 8 --size 48:3,1308:1,1400:2,2048:1,9000:1 \
-        --count 5000 --outstanding 12 --burst 8 --expect-all >"$work/bench.out" 2>&1 ||
+        --count 5000 --outstanding 12 --burst 8 --timeout 60s --expect-all >"$work/bench.out" 2>&1 ||
         fail "not all came back whole: $(grep -E 'answered|missing|corrupt' "$work/bench.out")"
     expect "delivered" "$(metric "$a" datagrams_delivered_total)" 5000
     together_closes "$a" "$b"

@@ -41,7 +41,7 @@ terminal_end() # if a scenario did not
 # What is typed before the shell reads stands between what it prints.
 type_line()
 {
-    wait_until "the shell waits for a line" 5000 is_prompted
+    wait_until "the shell waits for a line" is_prompted
     terminal send-keys -l "$1"
     terminal send-keys Enter
 }
@@ -69,7 +69,7 @@ is_not_shown()
 # shows REGEX
 shows()
 {
-    wait_until "the screen shows '$1'" 5000 is_shown "$1" || true
+    wait_until "the screen shows '$1'" is_shown "$1" || true
     is_shown "$1" || screen | grep -v ^ledger # the word is for a ledger that does not close: scripts/run-cluster
 }
 
@@ -131,7 +131,7 @@ follows_the_size()
     watch "$a"
     shows "^REQUESTS +PER SECOND +TOTAL   ANSWERS +PER SECOND +TOTAL"
     terminal resize-window -y 9 -x 40
-    wait_until "it fits in 40 columns" 2000 fits 40
+    wait_until "it fits in 40 columns" fits 40
     shows "^  # MEMBER"
     is_not_shown "^REQUESTS" || fail "what does not fit is on the screen"
     terminal resize-window -y 40 -x 120
@@ -189,7 +189,7 @@ says_when_the_pod_is_gone()
     shows "^no answer for [0-9]+ s: Connection refused; what follows is from before"
     shows "^pod        b \($b\)"
     pod_launch "$b" --peers "a=$a,b=$b,c=$c"
-    wait_until "its answers are shown" 10000 is_not_shown "^no answer"
+    wait_until "its answers are shown" is_not_shown "^no answer"
     shows "^pod        b \($b\)"
     pod_freeze "$b"
     shows "^no answer for [0-9]+ s: Connection timed out"
@@ -252,7 +252,7 @@ numbers_agree_at_rest()
     done
     for i in "$b:12000 --count 2000" "$c:12000 --count 1000" "$a:12000 --count 500"; do
         # shellcheck disable=SC2086 # words
-        "$bench" send --closed-loop --size 100 --expect-all --to $i >/dev/null || fail "the bench: status $?"
+        "$bench" send --closed-loop --size 100 --timeout 60s --expect-all --to $i >/dev/null || fail "the bench: status $?"
     done
     printf 'no frame' >"/dev/udp/$a/12001"
     for i in {1..3}; do
@@ -271,11 +271,11 @@ numbers_agree_at_rest()
     done
     terminal_close
     pod_kill "$a" # and after another has come to lead
-    wait_until "b and c follow another" 10000 agree_without "$a" "$b" "$c"
+    wait_until "b and c follow another" agree_without "$a" "$b" "$c"
     expect "answer" "$(ask "$b" again)" again
     ledger_closes "$b" "$c"
-    wait_until "a is dead, at b" 5000 metric_is "$b" 'members{state="dead"}' 1
-    wait_until "a is dead, at c" 5000 metric_is "$c" 'members{state="dead"}' 1
+    wait_until "a is dead, at b" metric_is "$b" 'members{state="dead"}' 1
+    wait_until "a is dead, at c" metric_is "$c" 'members{state="dead"}' 1
     all_four_agree "$b"
     all_four_agree "$c"
 }

@@ -6,7 +6,7 @@
  *
  *   TEXT   the payload; "-" reads it from standard input, any bytes; omitted: empty
  *   -s     source address, and port
- *   -t     timeout of each reply (default 2000)
+ *   -t     timeout of each reply in ms (default 10000)
  *   -k     send COUNT datagrams "TEXT 1", "TEXT 2" ...
  *   -z     the payload is BYTES bytes of a pattern instead
  *   -e     each reply must equal its datagram, in order; prints nothing
@@ -174,7 +174,7 @@ static bool receive_reply(const struct asking *a, unsigned long number)
 
 int main(int argc, char **argv)
 {
-    static struct asking a = {.fd = -1, .timeout_ms = 2000, .count = 1, .text = ""};
+    static struct asking a = {.fd = -1, .timeout_ms = 10000, .count = 1, .text = ""};
     unsigned long heard = 0;
 
     read_arguments(&a, argc, argv);

@@ -28,7 +28,7 @@
 #include "headless/net/multicast.h"
 
 #define TARGETS_MAX 16
-#define LINGER_MS   3000
+#define LINGER_MS   10000
 #define PORTION     64
 #define BYTES_MAX   1400
 

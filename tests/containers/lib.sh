@@ -137,13 +137,13 @@ pods_up()
 {
     local address before=$scenario_failures
     for address in "$@"; do
-        wait_until "pod $address ready" 10000 is_ready_or_gone "$address"
+        wait_until "pod $address ready" is_ready_or_gone "$address"
     done
     ((scenario_failures == before)) || return 0
-    wait_until "all agree" 10000 agree any "$@"
-    wait_until "their votes count" 10000 are_settled "$@"
+    wait_until "all agree" agree any "$@"
+    wait_until "their votes count" are_settled "$@"
     for address in "$@"; do
-        metric_becomes "$address" members_alive $# 10000
+        metric_becomes "$address" members_alive $#
     done
 }
 
@@ -172,7 +172,7 @@ pod_term()
 pod_gone()
 {
     local id=${pod_ids[$1]}
-    wait_until "pod $1 ends after SIGTERM" 15000 has_exited "$1"
+    wait_until "pod $1 ends after SIGTERM" has_exited "$1"
     expect "exit status of pod $1" "$(podman container inspect --format '{{.State.ExitCode}}' "$id")" 0
     pod_remove "$1"
 }

@@ -40,7 +40,7 @@ two_wire_versions()
     pod_launch "$d"
     pod_launch "$e"
     for address in "$a" "$b" "$c" "$d" "$e"; do
-        wait_until "$address counts messages of the other version" 5000 meets_another_version "$address"
+        wait_until "$address counts messages of the other version" meets_another_version "$address"
     done
     expect "leaders" "$(leaders "$a" "$b" "$c" "$d" "$e")" "$agreed"
     for address in "$d" "$e"; do
@@ -65,7 +65,7 @@ all_metric()
 {
     local address
     for address in "${pods[@]}"; do
-        metric_becomes "$address" "$1" "$2" 10000
+        metric_becomes "$address" "$1" "$2"
     done
 }
 
@@ -121,14 +121,14 @@ key_rotated()
     stream_start 500 60000 "${pods[@]}"
     for address in "${pods[@]}"; do
         give "$address" 0 1
-        metric_becomes "$address" keys 2 10000
+        metric_becomes "$address" keys 2
     done
     for address in "${pods[@]}"; do
-        wait_until "$address seals with the new key" 10000 seals_with "$address" 1
+        wait_until "$address seals with the new key" seals_with "$address" 1
     done
     for address in "${pods[@]}"; do
         give "$address" 1
-        metric_becomes "$address" keys 1 10000
+        metric_becomes "$address" keys 1
     done
     stream_end
     expect "lost" "$lost" 0

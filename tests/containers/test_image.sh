@@ -124,7 +124,7 @@ missing_secret()
     mkdir "$work/keys-a"
     pod_options=(--volume "$work/keys-a:/run/secrets/headlessd:ro")
     pod_launch "$a"
-    wait_until "it lives" 5000 is_alive "$a"
+    wait_until "it lives" is_alive "$a"
     expect_match "readyz" "$(curl -s "http://$a:8080/readyz")" "^key: "
     grep -q 'keys_failed.*/run/secrets/headlessd' "$work/$a.log" || fail "its log does not name the directory"
     mount_write "$work/keys-a" 2026-11 "$(head -c 32 /dev/urandom | base64)"

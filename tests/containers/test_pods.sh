@@ -26,7 +26,7 @@ five_under_one_leader()
 {
     base_config 5 whoami
     pods_launch "${pods[@]}"
-    wait_until "DNS has all" 3000 dns_has "${pods[@]}"
+    wait_until "DNS has all" dns_has "${pods[@]}"
     expect "leaders" "$(leaders "${pods[@]}")" "$agreed"
     leader_answers_through "${pods[@]}"
     expect "pods that the client reaches by their name" \
@@ -58,7 +58,7 @@ leader_killed()
     stream_start 500 60000 "${others[@]}"
     answers_come "$leader"
     pod_kill "$leader"
-    wait_until "another leads" 5000 agree_without "$leader" "${others[@]}"
+    wait_until "another leads" agree_without "$leader" "${others[@]}"
     answers_come "${others[@]}"
     stream_end
     expect_between "milliseconds in the dark" "$gap_ms" 0 2500
@@ -80,8 +80,8 @@ leader_stopped()
     stream_start 500 2500 "${pods[@]}"
     answers_come "$leader"
     pod_term "$leader"
-    wait_until "another leads" 5000 agree_without "$leader" "${others[@]}"
-    wait_until "the stream is over" 6000 has_ended "$stream_pid"
+    wait_until "another leads" agree_without "$leader" "${others[@]}"
+    wait_until "the stream is over" has_ended "$stream_pid"
     stream_end
     expect "lost" "$lost" 0
     expect "refused" "$refused" 0
@@ -100,7 +100,7 @@ scaled_up_and_down()
         pod_launch "$address"
     done
     pods_up "${pods[@]}"
-    wait_until "DNS has all" 3000 dns_has "${pods[@]}"
+    wait_until "DNS has all" dns_has "${pods[@]}"
     all_answer "${three[@]}"
     for address in "${three[@]}"; do
         pod_term "$address"
@@ -109,7 +109,7 @@ scaled_up_and_down()
         pod_gone "$address"
     done
     pods_up "${two[@]}"
-    wait_until "DNS has two" 3000 dns_has "${two[@]}"
+    wait_until "DNS has two" dns_has "${two[@]}"
     all_answer "${two[@]}"
     stream_end
     expect "lost" "$lost" 0
@@ -133,7 +133,7 @@ restarted_one_by_one()
         expect "lost while $address was restarted" "$lost" 0
         total_sent=$((total_sent + sent))
     done
-    wait_until "DNS has the new ones" 3000 dns_has "${pods[@]}"
+    wait_until "DNS has the new ones" dns_has "${pods[@]}"
     expect_between "sent" "$total_sent" 2000 100000
     all_answer "${pods[@]}"
     ledger_closes "${pods[@]}"

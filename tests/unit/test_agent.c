@@ -40,7 +40,7 @@ Test(agent, stop_ends_a_thread_whose_work_never_ends)
 
     cr_assert_eq(agent_start(&agent, "endless", &ops, NULL), 0);
     agent_stop(&agent, NULL);
-    cr_assert_lt(clock_now_ns() - before_ns, 10 * AGENT_DRAIN_MAX_NS);
+    cr_assert_lt(clock_now_ns() - before_ns, 20 * AGENT_DRAIN_MAX_NS);
     cr_assert_gt(atomic_load(&slices), 0);
     cr_assert_not(agent_is_started(&agent));
 }

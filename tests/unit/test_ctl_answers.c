@@ -365,7 +365,8 @@ static size_t answers_of(size_t count)
 {
     const struct ctl_options options = {
         .multicast = "239.79.1.1:12079", .interface = "lo", .hops = 1};
-    const struct ctl_question question = {.text = "hello", .length = 5, .wait_ns = 300 * NS_PER_MS};
+    const struct ctl_question question = {
+        .text = "hello", .length = 5, .wait_ns = count ? 5 * NS_PER_SEC : 300 * NS_PER_MS};
     const struct udp_options none = {0};
     struct members members = {.count = count};
     struct ctl_group group;

@@ -233,7 +233,7 @@ Test(discovery, a_stop_does_not_wait_for_a_lookup_that_blocks)
     wait_for_lookups(1);
     start_ns = clock_now_ns();
     discovery_stop(&discovery);
-    cr_assert_lt(clock_now_ns() - start_ns, NS_PER_SEC);
+    cr_assert_lt(clock_now_ns() - start_ns, 10 * NS_PER_SEC);
     cr_assert_eq(sem_post(&may_reply), 0); /* late: nobody reads the result */
     (void)nanosleep(&while_it_ends, NULL); /* a use after free would happen here */
     cr_assert_not(discovery_has_news(&discovery));

@@ -2,7 +2,7 @@
 #include "admin_fixture.h"
 #include "list_fixture.h"
 
-#define PATIENCE_MS 5000
+#define PATIENCE_MS 30000
 #define REQUEST     "GET /events HTTP/1.1\r\nHost: pod\r\n\r\n"
 
 TestSuite(events, .init = setup, .fini = teardown, .timeout = 60);
@@ -140,7 +140,7 @@ Test(events, a_leader_whose_time_is_over_is_told_without_a_new_view)
 
     start();
     fd = open_stream();
-    publish(3, clock_now_ns() + NS_PER_SEC); /* enough for a slow machine to tell it first */
+    publish(3, clock_now_ns() + 5 * NS_PER_SEC); /* enough for a slow machine to tell it first */
     (void)hear_until(fd, "data: {\"leader\":{\"address\":\"10.0.0.7\"");
     (void)hear_until(fd, "data: {\"leader\":null,\"term\":3");
     (void)close(fd);
@@ -290,7 +290,7 @@ Test(events, the_end_of_the_server_ends_the_streams)
     (void)hear_event(fd);
     before_ns = clock_now_ns();
     admin_stop(&admin);
-    cr_assert_lt(clock_now_ns() - before_ns, 2 * NS_PER_SEC);
+    cr_assert_lt(clock_now_ns() - before_ns, 10 * NS_PER_SEC);
     while (strcmp(read_line(fd), "(end)") != 0)
         ;
     cr_assert_eq(events_count(&admin.events), 0);
@@ -313,6 +313,6 @@ Test(events, a_reader_that_stands_still_does_not_hold_the_end_up)
     }
     before_ns = clock_now_ns();
     admin_stop(&admin);
-    cr_assert_lt(clock_now_ns() - before_ns, 2 * NS_PER_SEC);
+    cr_assert_lt(clock_now_ns() - before_ns, 10 * NS_PER_SEC);
     (void)close(fd);
 }

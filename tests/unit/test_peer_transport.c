@@ -98,7 +98,7 @@ static void wait_for_refusal(void)
 {
     struct pollfd fd = {.fd = transports[A].socket.fd};
 
-    cr_assert_eq(poll(&fd, 1, 5000), 1, "no refusal arrives");
+    cr_assert_eq(poll(&fd, 1, 20000), 1, "no refusal arrives");
 }
 
 Test(transport, a_refusal_names_the_instance_that_the_message_was_for)

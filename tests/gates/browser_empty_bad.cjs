@@ -1,2 +1,0 @@
-// Not a single test.
-require("node:test");

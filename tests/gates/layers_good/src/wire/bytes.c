@@ -1,2 +1,0 @@
-#include "headless/wire/bytes.h"
-#include "private.h"

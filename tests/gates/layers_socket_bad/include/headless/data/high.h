@@ -1,1 +1,0 @@
-#include "headless/wire/bytes.h"

@@ -1,1 +1,0 @@
-#include "headless/data/high.h"

@@ -1,1 +1,0 @@
-#include "headless/base/low.h"

@@ -1,3 +1,0 @@
-#include <criterion/criterion.h>
-
-TestSuite(empty);
