@@ -21,77 +21,77 @@ static void teardown(void)
 
 TestSuite(command_queue, .init = setup, .fini = teardown, .timeout = 60);
 
-static struct queued_command make_command(uint32_t number)
+static struct queued_command queued_with(uint32_t number)
 {
-    struct queued_command command = {.command = {.has_if_term = true, .if_term = number},
-                                     .length = number};
+    struct queued_command queued = {.command = {.has_if_term = true, .if_term = number},
+                                    .length = number};
 
-    (void)snprintf(command.command.target, sizeof(command.command.target), "pod-%u", number);
-    (void)address_parse("[fd00::1]:12000", 0, &command.client);
-    (void)address_parse("127.0.0.11:12000", 0, &command.local);
-    return command;
+    (void)snprintf(queued.command.target, sizeof(queued.command.target), "pod-%u", number);
+    (void)address_parse("[fd00::1]:12000", 0, &queued.client);
+    (void)address_parse("127.0.0.11:12000", 0, &queued.local);
+    return queued;
 }
 
-static void expect_command(uint32_t number)
+static void expect_queued(uint32_t number)
 {
-    struct queued_command expected = make_command(number);
-    struct queued_command command;
+    struct queued_command expected = queued_with(number);
+    struct queued_command queued;
 
-    cr_assert(command_queue_try_read(&command_queue, &command));
-    cr_assert_eq(command.length, number);
-    cr_assert_eq(command.command.if_term, number);
-    cr_assert_str_eq(command.command.target, expected.command.target);
-    cr_assert(address_equal(&command.client, &expected.client));
-    cr_assert(address_equal(&command.local, &expected.local));
+    cr_assert(command_queue_try_read(&command_queue, &queued));
+    cr_assert_eq(queued.length, number);
+    cr_assert_eq(queued.command.if_term, number);
+    cr_assert_str_eq(queued.command.target, expected.command.target);
+    cr_assert(address_equal(&queued.client, &expected.client));
+    cr_assert(address_equal(&queued.local, &expected.local));
 }
 
-Test(command_queue, a_new_queue_is_empty)
+Test(command_queue, is_empty_at_first)
 {
-    struct queued_command command = make_command(7);
+    struct queued_command queued = queued_with(7);
 
-    cr_assert_not(command_queue_try_read(&command_queue, &command));
-    cr_assert_eq(command.length, 7, "untouched");
+    cr_assert_not(command_queue_try_read(&command_queue, &queued));
+    cr_assert_eq(queued.length, 7, "untouched");
 }
 
-Test(command_queue, accepts_as_many_commands_as_it_has_entries)
+Test(command_queue, takes_as_many_as_it_has_letters)
 {
-    struct queued_command command;
+    struct queued_command queued;
 
     for (uint32_t round = 0; round < 3; round++) {
         for (uint32_t i = 0; i < COMMAND_QUEUE_LENGTH; i++) {
-            command = make_command(round * 100 + i);
-            cr_assert(command_queue_try_post(&command_queue, &command));
+            queued = queued_with(round * 100 + i);
+            cr_assert(command_queue_try_post(&command_queue, &queued));
         }
-        cr_assert_not(command_queue_try_post(&command_queue, &command), "all entries are in use");
+        cr_assert_not(command_queue_try_post(&command_queue, &queued), "all are under way");
         for (uint32_t i = 0; i < COMMAND_QUEUE_LENGTH; i++)
-            expect_command(round * 100 + i);
-        cr_assert_not(command_queue_try_read(&command_queue, &command));
+            expect_queued(round * 100 + i);
+        cr_assert_not(command_queue_try_read(&command_queue, &queued));
     }
 }
 
-Test(command_queue, an_entry_is_free_after_its_command_was_read)
+Test(command_queue, a_letter_is_free_again_once_read)
 {
-    struct queued_command command = make_command(0);
+    struct queued_command queued = queued_with(0);
 
     for (uint32_t i = 0; i < COMMAND_QUEUE_LENGTH; i++)
-        cr_assert(command_queue_try_post(&command_queue, &command));
+        cr_assert(command_queue_try_post(&command_queue, &queued));
     for (uint32_t i = 0; i < COMMAND_QUEUE_LENGTH; i++)
-        expect_command(0);
+        expect_queued(0);
     for (uint32_t i = 1; i < 1000; i++) {
-        command = make_command(i);
-        cr_assert(command_queue_try_post(&command_queue, &command));
-        expect_command(i);
+        queued = queued_with(i);
+        cr_assert(command_queue_try_post(&command_queue, &queued));
+        expect_queued(i);
     }
 }
 
-Test(command_queue, posting_wakes_a_sleeping_reader)
+Test(command_queue, wakes_a_reader_that_sleeps)
 {
-    struct queued_command command = make_command(1);
+    struct queued_command queued = queued_with(1);
     struct pollfd polled = {.fd = waker.event_fd, .events = POLLIN};
 
-    cr_assert(command_queue_try_post(&command_queue, &command));
-    cr_assert_eq(poll(&polled, 1, 0), 0, "the reader was awake");
+    cr_assert(command_queue_try_post(&command_queue, &queued));
+    cr_assert_eq(poll(&polled, 1, 0), 0, "it was awake");
     waker_prepare(&waker);
-    cr_assert(command_queue_try_post(&command_queue, &command));
+    cr_assert(command_queue_try_post(&command_queue, &queued));
     cr_assert_eq(poll(&polled, 1, 0), 1);
 }
