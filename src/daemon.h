@@ -1,6 +1,6 @@
 /*
- * daemon: what headlessd consists of. Private to the program: headlessd.c starts, drains and stops
- * it, reload.c reads its configuration again. Owner: the main thread.
+ * daemon: the state of headlessd. Private to the program: headlessd.c starts, drains and stops it,
+ * reload.c reloads its configuration. Owner: the main thread.
  */
 #ifndef DAEMON_H
 #define DAEMON_H
@@ -21,27 +21,27 @@ struct daemon {
     struct data_plane data_plane;
     struct admin admin;
     struct data_plane_quiet quiet; /* while stopping */
-    uint64_t groups_ns;            /* looked for groups to join then */
+    uint64_t groups_ns;            /* last attempt to join missing groups */
     bool is_hurried;               /* by a second signal */
     struct service service;
     struct progress progress; /* of the other threads, for the service manager */
-    uint64_t looked_ns;       /* at it, last */
+    uint64_t looked_ns;       /* last check of progress */
 };
 
-/* As it was configured last. */
+/* The settings in force. */
 static inline const struct config *daemon_config(const struct daemon *d)
 {
     return config_values(d->reloaded ? d->reloaded : d->options);
 }
 
 /*
- * Reads the configuration again, and takes it if it has no errors; logs what came of it.
- * why: for the log. digest: of the content that is expected; 0: any. Blocks while files are read.
+ * Reload the configuration; it takes effect if it has no errors. Logs the result.
+ * why: for the log. digest: of the expected content; 0: any. Blocks while files are read.
  */
 void daemon_reload(struct daemon *d, const char *why, uint64_t digest);
 
-/* Reads the keys again, and tells the operators why not. True: they are others than before. Blocks
- * likewise. */
+/* Read the keys again; /readyz shows an error. True: they have changed. Blocks while files are
+ * read. */
 bool daemon_read_keys(struct daemon *d);
 
 #endif

@@ -1,7 +1,7 @@
 /*
- * headlessctl: ask a pod, tell the pods.
+ * headlessctl: read a pod's state, send commands to the pods.
  *
- * Finds the command that the words name, and runs it with its options; see ctl/.
+ * Finds the command that the words name, and runs it with its options; the parts are in ctl/.
  */
 #include <stdio.h>
 #include <string.h>
@@ -17,13 +17,13 @@ static bool is_called(const struct ctl_command *command, const struct ctl_option
     return true;
 }
 
-static int refuse(const char *what, const char *wrong)
+static int refuse_word(const char *what, const char *wrong)
 {
     (void)fprintf(stderr, "headlessctl: \"%s\" %s; see headlessctl --help\n", what, wrong);
     return CTL_USAGE;
 }
 
-static int refuse_unknown(const struct ctl_options *options)
+static int refuse_unknown_command(const struct ctl_options *options)
 {
     char words[128];
 
@@ -34,11 +34,11 @@ static int refuse_unknown(const struct ctl_options *options)
     (void)snprintf(words, sizeof(words), "%s%s%s", options->words[0],
                    options->word_count > 1 ? " " : "",
                    options->word_count > 1 ? options->words[1] : "");
-    return refuse(words, "is no command");
+    return refuse_word(words, "is no command");
 }
 
-/* Right command: are its operand and its options, too? */
-static int run(const struct ctl_command *command, const struct ctl_options *options)
+/* Checks operand and options, and runs the command. */
+static int run_checked(const struct ctl_command *command, const struct ctl_options *options)
 {
     int used = command->words[1] ? 2 : 1;
     unsigned foreign = options->given & ~command->options;
@@ -47,11 +47,11 @@ static int run(const struct ctl_command *command, const struct ctl_options *opti
     if (command->operand && used < options->word_count)
         operand = options->words[used++];
     else if (command->operand && command->operand[0] != '[')
-        return refuse(command->operand, "is missing");
+        return refuse_word(command->operand, "is missing");
     if (used < options->word_count)
-        return refuse(options->words[used], "is one word too many");
+        return refuse_word(options->words[used], "is one word too many");
     if (foreign)
-        return refuse(ctl_option_name(foreign), "means nothing to this command");
+        return refuse_word(ctl_option_name(foreign), "means nothing to this command");
     return command->run(options, operand);
 }
 
@@ -73,7 +73,7 @@ int main(int argc, char *argv[])
     }
     for (size_t i = 0; i < ctl_command_count; i++) {
         if (is_called(&ctl_commands[i], &options))
-            return run(&ctl_commands[i], &options);
+            return run_checked(&ctl_commands[i], &options);
     }
-    return refuse_unknown(&options);
+    return refuse_unknown_command(&options);
 }

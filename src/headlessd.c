@@ -1,16 +1,16 @@
 /*
- * headlessd: reads like a table of contents.
+ * headlessd: starts, drains and stops the modules.
  *
  *   configuration   config/        options from flags, environment and file
- *   who leads       control/       the supervisor: election, commands, the leader snapshot
- *   data            data/          receivers, workers, app, relay, replies: the way of a datagram
+ *   leadership      control/       the supervisor: election, commands, the leader snapshot
+ *   data            data/          receivers, workers, app, relay, replies: the path of a datagram
  *   operators       admin/         HTTP: probes, metrics, status
- *   confinement     secure/        what the process gives up once its sockets are open
- *   reloading       reload.c       the configuration, while it runs
+ *   confinement     secure/        the seccomp filter, once all sockets are open
+ *   reloading       reload.c       the configuration, at run time
  *
  * The main thread starts the modules in the order of one table, then waits for signals, and stops
- * them in the reverse order. SIGTERM and SIGINT drain and exit 0. The configuration is read again
- * at SIGHUP, and when its file has changed. A service manager is told of all that (base/service.h).
+ * them in the reverse order. SIGTERM and SIGINT drain and exit 0. The configuration is reloaded at
+ * SIGHUP and when its file has changed. A service manager gets notifications (base/service.h).
  */
 #include <errno.h>
 #include <signal.h>
@@ -18,19 +18,18 @@
 #include <string.h>
 
 #include "daemon.h"
-#include "headless/admin/pages.h"
 #include "headless/base/clock.h"
 #include "headless/base/log.h"
 #include "headless/secure/confine.h"
 
 #define DRAIN_LOOK_NS  (50 * NS_PER_MS)
 #define DRAIN_QUIET_NS NS_PER_SEC
-#define LOOK_NS        NS_PER_SEC /* at keys and configuration */
-#define WELL_PARTS     4 /* of the watchdog's time: one look that was unlucky does not kill */
+#define LOOK_NS        NS_PER_SEC /* interval of checks for new keys and configuration */
+#define WATCHDOG_PARTS 4 /* checks per watchdog time: one late check does not end the process */
 
 /* ---- the modules, in the order of their start ---- */
 
-/* Before the first key is read. */
+/* Before the first key is read: keep keys out of core dumps. */
 static int hide_memory(struct daemon *d)
 {
     int rc = config_has_keys(config_values(d->options)) ? confine_hide_memory() : 0;
@@ -61,7 +60,7 @@ static void close_plane(struct daemon *d)
     data_plane_close(&d->data_plane);
 }
 
-static int join(struct daemon *d)
+static int join_cluster(struct daemon *d)
 {
     return supervisor_join(d->supervisor, &d->data_plane);
 }
@@ -82,7 +81,7 @@ static void stop_admin(struct daemon *d)
     admin_stop(&d->admin);
 }
 
-/* Some kernels and sandboxes have no seccomp: serving without is better than not at all. */
+/* Some kernels and sandboxes have no seccomp: then serve without a filter. */
 static int confine(struct daemon *d)
 {
     const struct config *config = config_values(d->options);
@@ -95,7 +94,7 @@ static int confine(struct daemon *d)
         log_debug("unconfined", "%s",
                   config->seccomp ? "seccomp: not in this build" : "seccomp: false");
     else if (rc)
-        log_warn("unconfined", "seccomp: the kernel refuses the filter (%s): all system calls stay",
+        log_warn("unconfined", "the kernel refuses the seccomp filter (%s): running without it",
                  strerror(-rc));
     return 0;
 }
@@ -105,11 +104,11 @@ static int start_plane(struct daemon *d)
     int rc = data_plane_start(&d->data_plane);
 
     if (rc)
-        data_plane_stop(&d->data_plane, &d->quiet, 0); /* those that did start */
+        data_plane_stop(&d->data_plane, &d->quiet, 0); /* the threads that started */
     return rc;
 }
 
-/* The last answers may take as long as the drain waits for more datagrams. */
+/* The last replies get as long as the drain waits for more datagrams. */
 static void stop_plane(struct daemon *d)
 {
     uint64_t drain_ns = d->is_hurried ? 0 : daemon_config(d)->drain_time_ns;
@@ -128,7 +127,7 @@ static void stop_supervisor(struct daemon *d)
     supervisor_stop(d->supervisor);
 }
 
-/* A start that fails leaves nothing behind; stop may be NULL. */
+/* A failed start releases everything itself; stop may be NULL. */
 static const struct module {
     const char *name;
     int (*start)(struct daemon *d);
@@ -138,11 +137,11 @@ static const struct module {
     /* First: its port is bound exclusively, so a second daemon at this address fails here. */
     {"supervisor", create_supervisor, destroy_supervisor},
     {"sockets", open_plane, close_plane},
-    {"leader", join, NULL},
+    {"leader", join_cluster, NULL},
     {"admin server", start_admin, stop_admin},
-    {"confinement", confine, NULL}, /* all that listens is open; nothing was read from outside */
+    {"confinement", confine, NULL}, /* all sockets are open, and nothing was received yet */
     {"supervisor thread", start_supervisor, stop_supervisor},
-    {"data threads", start_plane, stop_plane}, /* last: now datagrams are read */
+    {"data threads", start_plane, stop_plane}, /* last: from now on datagrams are received */
 };
 #define MODULE_COUNT (sizeof(modules) / sizeof(modules[0]))
 
@@ -170,7 +169,7 @@ static int start_modules(struct daemon *d)
 
 /* ---- running ---- */
 
-static void say_hello(const struct daemon *d)
+static void report_started(const struct daemon *d)
 {
     const struct config *config = config_values(d->options);
     char self[ADDRESS_TEXT_MAX], data[ADDRESS_TEXT_MAX], admin[ADDRESS_TEXT_MAX];
@@ -185,10 +184,11 @@ static void say_hello(const struct daemon *d)
              (unsigned long long)d->data_plane.data_sockets[0].rcvbuf_bytes / 1024);
 }
 
-/* To the service manager's watchdog, while the threads turn. */
-static void show_well(struct daemon *d, uint64_t now_ns)
+/* Notify the service manager's watchdog while all threads make progress. */
+static void notify_watchdog(struct daemon *d, uint64_t now_ns)
 {
-    if (d->service.watchdog_ns == 0 || now_ns - d->looked_ns < d->service.watchdog_ns / WELL_PARTS)
+    if (d->service.watchdog_ns == 0 ||
+        now_ns - d->looked_ns < d->service.watchdog_ns / WATCHDOG_PARTS)
         return;
     d->looked_ns = now_ns;
     if (!supervisor_find_stalled(d->supervisor, &d->progress, now_ns))
@@ -196,8 +196,8 @@ static void show_well(struct daemon *d, uint64_t now_ns)
 }
 
 /*
- * Keep serving until it has been quiet for a second (what is held or queued is not quiet), until
- * drain.time is over, or a second signal comes.
+ * Serve until nothing was received, held or queued for a second, until drain.time is over, or until a
+ * second signal.
  */
 static void drain(struct daemon *d, const sigset_t *signals)
 {
@@ -215,14 +215,14 @@ static void drain(struct daemon *d, const sigset_t *signals)
             return;
         now_ns = clock_now_ns();
         data_plane_watch(&d->quiet, &d->data_plane, now_ns);
-        show_well(d, now_ns);
+        notify_watchdog(d, now_ns);
     }
 }
 
-/* What nobody tells us of: another configuration, new keys, networks that have come. */
-static void look_around(struct daemon *d, uint64_t now_ns)
+/* Poll for changes that cause no event: configuration file, keys, interfaces of multicast groups. */
+static void poll_changes(struct daemon *d, uint64_t now_ns)
 {
-    show_well(d, now_ns);
+    notify_watchdog(d, now_ns);
     if (config_watch_look(&d->watch, now_ns))
         daemon_reload(d, d->watch.seen ? "its file has changed" : "its file cannot be read",
                       d->watch.seen);
@@ -234,49 +234,62 @@ static void look_around(struct daemon *d, uint64_t now_ns)
     multicast_groups_retry(&d->data_plane.groups);
 }
 
-/* How often that is, and what is told to who watches whether we are well. */
-static uint64_t look_time_ns(const struct daemon *d)
+/* The interval of these checks, short enough for the service manager's watchdog. */
+static uint64_t poll_interval_ns(const struct daemon *d)
 {
-    uint64_t well_ns = d->service.watchdog_ns / WELL_PARTS;
+    uint64_t watchdog_ns = d->service.watchdog_ns / WATCHDOG_PARTS;
 
-    return well_ns && well_ns < LOOK_NS ? well_ns : LOOK_NS;
+    return watchdog_ns && watchdog_ns < LOOK_NS ? watchdog_ns : LOOK_NS;
 }
 
 static void wait_for_end(struct daemon *d, const sigset_t *signals)
 {
-    const struct timespec look = clock_to_timespec(look_time_ns(d));
+    const struct timespec look = clock_to_timespec(poll_interval_ns(d));
     int signal = 0;
 
     service_ready(&d->service);
     while (signal != SIGTERM && signal != SIGINT) {
-        look_around(d, clock_now_ns());
+        poll_changes(d, clock_now_ns());
         signal = sigtimedwait(signals, NULL, &look);
         if (signal == SIGHUP)
             daemon_reload(d, "SIGHUP", 0);
     }
     service_stopping(&d->service);
-    log_info("stopping", "%s: serving what still comes for at most drain.time",
+    log_info("stopping", "%s: serving remaining datagrams for at most drain.time",
              signal == SIGTERM ? "SIGTERM" : "SIGINT");
     supervisor_resign(d->supervisor);
     drain(d, signals);
 }
 
-/* Lines that no later line can tell of. */
-static void say_goodbye(void)
+/* Lines that were lost and that no later line can count. */
+static void report_stopped(void)
 {
     const struct log_counts counts = log_count();
 
     if (counts.suppressed || counts.failed)
         log_warn("log_incomplete",
-                 "%llu lines were not written since the start because many of their kind had just "
-                 "been, and %llu because standard error did not take them",
+                 "%llu lines were not written since the start because of the rate limit of their "
+                 "kind, and %llu because writing to standard error failed",
                  (unsigned long long)counts.suppressed, (unsigned long long)counts.failed);
-    log_info("stopped", "bye");
+    log_info("stopped", "exited");
 }
 
-static int run(struct config_set *options)
+static void warn_renamed(const char *was, const char *is, void *context)
 {
-    static struct daemon daemon; /* large, and one a process */
+    (void)context;
+    log_warn("option_renamed", "%s is now %s: write %s, this is the last version that takes %s",
+             was, is, is, was);
+}
+
+static void print_renamed(const char *was, const char *is, void *context)
+{
+    (void)context;
+    (void)fprintf(stderr, "warning: %s is now %s\n", was, is);
+}
+
+static int run_daemon(struct config_set *options)
+{
+    static struct daemon daemon; /* static because it is large; one for each process */
     const struct config *config = config_values(options);
     sigset_t signals;
     int rc;
@@ -284,6 +297,7 @@ static int run(struct config_set *options)
     daemon.options = options;
     config_watch_init(&daemon.watch, config_path(options), config_digest_of(options));
     log_init((enum log_level)config->log_level, (enum log_format)config->log_format);
+    (void)config_list_renamed(options, warn_renamed, NULL);
     (void)signal(SIGPIPE, SIG_IGN);
     (void)sigemptyset(&signals);
     (void)sigaddset(&signals, SIGTERM);
@@ -293,16 +307,16 @@ static int run(struct config_set *options)
 
     rc = service_open(&daemon.service);
     if (rc)
-        log_warn("service_unheard", "cannot tell the service manager: NOTIFY_SOCKET: %s",
+        log_warn("service_unheard", "cannot notify the service manager: NOTIFY_SOCKET: %s",
                  strerror(-rc));
     if (start_modules(&daemon)) {
         service_close(&daemon.service);
         return CONFIG_EXIT_FAILED;
     }
-    say_hello(&daemon);
+    report_started(&daemon);
     wait_for_end(&daemon, &signals);
     stop_modules(&daemon, MODULE_COUNT);
-    say_goodbye();
+    report_stopped();
     service_close(&daemon.service);
     config_destroy(daemon.reloaded);
     return CONFIG_EXIT_OK;
@@ -318,9 +332,10 @@ int main(int argc, char *argv[])
         return CONFIG_EXIT_USAGE;
     switch (mode) {
     case CONFIG_RUN:
-        status = run(options);
+        status = run_daemon(options);
         break;
     case CONFIG_CHECK:
+        (void)config_list_renamed(options, print_renamed, NULL);
         (void)puts("ok");
         break;
     case CONFIG_DUMP:

@@ -1,4 +1,4 @@
-/* headlessd's configuration, read again: validated before it replaces the old one. */
+/* Reload of headlessd's configuration: validated before it replaces the old one. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -6,16 +6,16 @@
 #include "daemon.h"
 #include "headless/base/log.h"
 
-static void say_changed(const char *option, bool reloadable, void *context)
+static void report_changed(const char *option, bool reloadable, void *context)
 {
     (void)context;
     if (reloadable)
         log_info("option_reloaded", "%s", option);
     else
-        log_warn("option_needs_restart", "%s changed: it takes effect at the next start", option);
+        log_warn("option_needs_restart", "%s changed: restart the pod to apply it", option);
 }
 
-/* As config_reload, but what it writes becomes lines of the log. */
+/* config_reload, with its errors and warnings as lines of the log. */
 static int read_options(struct daemon *d, uint64_t *digest, struct config_set **ret_after)
 {
     char *text = NULL;
@@ -41,14 +41,14 @@ static int read_options(struct daemon *d, uint64_t *digest, struct config_set **
 
 bool daemon_read_keys(struct daemon *d)
 {
-    bool is_news = supervisor_read_keys(d->supervisor);
+    bool is_changed = supervisor_read_keys(d->supervisor);
 
     admin_set_keys_result(&d->admin, supervisor_keys_failure(d->supervisor));
-    return is_news;
+    return is_changed;
 }
 
-/* digest: of the content that is expected; 0: any. Another one is looked at again first. */
-static void read_again(struct daemon *d, uint64_t digest)
+/* digest: of the expected content, 0: any. Another content is left to the next check of the file. */
+static void reload_options(struct daemon *d, uint64_t digest)
 {
     const struct config_set *before = d->reloaded ? d->reloaded : d->options;
     struct config_set *after;
@@ -58,10 +58,10 @@ static void read_again(struct daemon *d, uint64_t digest)
         return;
     config_watch_judge(&d->watch, digest);
     if (rc) {
-        log_error("reload_failed", "the configuration has errors: nothing was changed");
+        log_error("reload_failed", "the configuration has errors: keeping the previous one");
         return;
     }
-    log_info("reloaded", "%zu options changed", config_diff(before, after, say_changed, NULL));
+    log_info("reloaded", "%zu options changed", config_diff(before, after, report_changed, NULL));
     log_set_level((enum log_level)config_values(after)->log_level);
     (void)daemon_read_keys(d);
     supervisor_reload(d->supervisor, config_values(after));
@@ -74,6 +74,6 @@ void daemon_reload(struct daemon *d, const char *why, uint64_t digest)
 {
     log_info("reloading", "the configuration: %s", why);
     service_reloading(&d->service);
-    read_again(d, digest);
+    reload_options(d, digest);
     service_ready(&d->service);
 }

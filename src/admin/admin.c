@@ -11,17 +11,17 @@
 #include "headless/base/clock.h"
 #include "headless/base/log.h"
 
-#define REQUEST_IDLE_SECONDS 2U             /* until the request is whole; then http.c's */
-#define CONNECTION_BYTES     ((size_t)8192) /* for the request's and the answer's header */
+#define REQUEST_IDLE_SECONDS 2U             /* until the request is complete; then http.c's limit */
+#define CONNECTION_BYTES     ((size_t)8192) /* for the headers of request and response */
 
-/* ---- the listening socket: ours, for an exact errno ---- */
+/* ---- the listening socket, opened here to get an exact errno ---- */
 
-static int set_options(int fd, int family, bool wildcard)
+static int set_listen_options(int fd, int family, bool wildcard)
 {
     const int on = 1, v6_only = !wildcard;
 
     if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0)
-        return -errno; /* without it a restart would wait for the old connections' TIME_WAIT */
+        return -errno; /* without it bind fails while old connections are in TIME_WAIT */
     if (family == AF_INET6 &&
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6_only, sizeof(v6_only)) < 0)
         return -errno;
@@ -37,7 +37,7 @@ static int listen_family(const struct address *at, int family, int *ret_fd)
 
     if (fd < 0)
         return -errno;
-    rc = set_options(fd, family, address_is_any(at));
+    rc = set_listen_options(fd, family, address_is_any(at));
     if (!rc && (bind(fd, (struct sockaddr *)&sa, length) < 0 || listen(fd, SOMAXCONN) < 0))
         rc = -errno;
     if (rc) {
@@ -48,7 +48,7 @@ static int listen_family(const struct address *at, int family, int *ret_fd)
     return 0;
 }
 
-/* The wildcard of either family means both, and IPv4 alone where the kernel has no IPv6. */
+/* The wildcard of either family means both; IPv4 only where the kernel has no IPv6. */
 static int listen_at(const struct address *at, int *ret_fd)
 {
     const struct address any_v6 = address_with_port(address_any(ADDRESS_V6), at->port);
@@ -65,7 +65,8 @@ static int listen_at(const struct address *at, int *ret_fd)
 
 /* ---- the server ---- */
 
-/* Takes listen_fd over, also on failure. With all signals blocked: they are the main thread's. */
+/* Takes ownership of listen_fd, also on failure. All signals are blocked in the HTTP thread: the main
+ * thread handles them. */
 static int start_server(struct admin *admin, int listen_fd)
 {
     const unsigned flags = MHD_USE_AUTO_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME;
@@ -102,7 +103,7 @@ static int open_server(struct admin *admin, const struct config *config,
     rc = snapshot_publisher_register(&data_plane->publisher, &admin->reader);
     if (rc) {
         (void)close(fd);
-        log_error("admin_failed", "too many threads: no view reader is left for admin.listen");
+        log_error("admin_failed", "too many threads: no snapshot reader is left for admin.listen");
         return rc;
     }
     rc = start_server(admin, fd);
@@ -140,7 +141,7 @@ int admin_start(struct admin *admin, const struct config *config, struct data_pl
 void admin_stop(struct admin *admin)
 {
     notifier_stop(&admin->notifier);
-    events_close(&admin->events); /* MHD wants none suspended when it stops */
+    events_close(&admin->events); /* MHD must not stop with suspended connections */
     if (admin->daemon)
         MHD_stop_daemon(admin->daemon);
     admin->daemon = NULL;
@@ -153,7 +154,7 @@ void admin_set_stopping(struct admin *admin)
     atomic_store_explicit(&admin->stopping, true, memory_order_relaxed);
 }
 
-/* The first line, and how many more there are. */
+/* The first line, and the number of further ones. */
 static void set_why(struct admin *admin, char place[static ADMIN_WHY_MAX], const char *why)
 {
     int length = (int)strcspn(why, "\n");

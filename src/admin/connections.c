@@ -6,17 +6,17 @@
 
 #define SHED_LINE_NS (10 * NS_PER_SEC)
 
-static const size_t rooms[CONNECTION_CLASS_COUNT] = {
-    [CONNECTION_ASKING] = CONNECTIONS_ASKING,
-    [CONNECTION_ANSWERED] = CONNECTIONS_ANSWERED,
+static const size_t limits[CONNECTION_CLASS_COUNT] = {
+    [CONNECTION_REQUESTING] = CONNECTIONS_REQUESTING,
+    [CONNECTION_RESPONDING] = CONNECTIONS_RESPONDING,
     [CONNECTION_STREAM] = CONNECTIONS_MAX, /* events.c has a limit of its own */
-    [CONNECTION_GOING] = CONNECTIONS_MAX,
+    [CONNECTION_CLOSING] = CONNECTIONS_MAX,
 };
 
-/* 0: as long as it likes. */
+/* 0: no limit. */
 static const uint64_t limits_ns[CONNECTION_CLASS_COUNT] = {
-    [CONNECTION_ASKING] = CONNECTIONS_ASKING_NS,
-    [CONNECTION_ANSWERED] = CONNECTIONS_ANSWERED_NS,
+    [CONNECTION_REQUESTING] = CONNECTIONS_REQUESTING_NS,
+    [CONNECTION_RESPONDING] = CONNECTIONS_RESPONDING_NS,
 };
 
 void connections_init(struct connections *connections)
@@ -36,7 +36,7 @@ static void set_class(struct connections *connections, struct connection *connec
     connection->since_ns = now_ns;
 }
 
-/* How many of its class are of its address. */
+/* The number of connections of its class that have its address. */
 static size_t weigh(const struct connections *connections, const struct connection *connection)
 {
     size_t weight = 0;
@@ -50,9 +50,9 @@ static size_t weigh(const struct connections *connections, const struct connecti
     return weight;
 }
 
-/* Of the address with the most, the oldest; all of one each, the oldest. Never the newest of two.
- */
-static struct connection *choose(struct connections *connections, enum connection_class class)
+/* The oldest of the address with the most connections; among equals the oldest of all. */
+static struct connection *choose_connection(struct connections *connections,
+                                            enum connection_class class)
 {
     struct connection *chosen = NULL;
     size_t most = 0;
@@ -72,8 +72,8 @@ static struct connection *choose(struct connections *connections, enum connectio
     return chosen;
 }
 
-static void say_shed(struct connections *connections, const struct connection *connection,
-                     uint64_t now_ns)
+static void warn_shed(struct connections *connections, const struct connection *connection,
+                      uint64_t now_ns)
 {
     char text[ADDRESS_TEXT_MAX];
     uint64_t suppressed;
@@ -82,34 +82,36 @@ static void say_shed(struct connections *connections, const struct connection *c
         return;
     log_warn("admin_crowded",
              "too many connections to admin.listen: closed one of %s, which %s (and %llu others "
-             "since the last such line); a NetworkPolicy keeps strangers away",
+             "since the last such line); restrict access with a NetworkPolicy",
              address_format_ip(&connection->client, text),
-             connection->class == CONNECTION_ASKING ? "sent no whole request"
-                                                    : "did not read its answer",
+             connection->class == CONNECTION_REQUESTING ? "sent no complete request"
+                                                        : "did not read its response",
              (unsigned long long)suppressed);
 }
 
-/* libmicrohttpd is told by epoll that it has ended, and closes it: in its next turn, not in this
- * call, in which it may be at work on any of them. */
-static void shut(struct connections *connections, struct connection *connection, uint64_t now_ns)
+/* Only shut down: libmicrohttpd closes it in its next turn, after epoll reports its end. During this
+ * call it may be working on any connection. */
+static void close_later(struct connections *connections, struct connection *connection,
+                        uint64_t now_ns)
 {
     (void)shutdown(connection->fd, SHUT_RDWR);
-    set_class(connections, connection, CONNECTION_GOING, now_ns);
+    set_class(connections, connection, CONNECTION_CLOSING, now_ns);
 }
 
-/* True: one had to go, and was this. Its line comes without the lock: standard error may block. */
-static bool make_room(struct connections *connections, enum connection_class class, uint64_t now_ns,
-                      struct connection *ret_gone)
+/* True: *ret_closed was closed. The caller logs it after the lock, because standard error may
+ * block. */
+static bool shed_connection(struct connections *connections, enum connection_class class,
+                            uint64_t now_ns, struct connection *ret_closed)
 {
     struct connection *connection;
 
-    if (connections->count[class] <= rooms[class])
+    if (connections->count[class] <= limits[class])
         return false;
-    connection = choose(connections, class);
+    connection = choose_connection(connections, class);
     if (!connection)
         return false;
-    *ret_gone = *connection;
-    shut(connections, connection, now_ns);
+    *ret_closed = *connection;
+    close_later(connections, connection, now_ns);
     connections->shed++;
     return true;
 }
@@ -126,7 +128,7 @@ static struct connection *find_free(struct connections *connections)
 struct connection *connections_enter(struct connections *connections, int fd,
                                      const struct address *client, uint64_t now_ns)
 {
-    struct connection *connection, gone;
+    struct connection *connection, closed;
     bool is_crowded = false;
 
     (void)pthread_mutex_lock(&connections->lock);
@@ -134,31 +136,31 @@ struct connection *connections_enter(struct connections *connections, int fd,
     if (connection) {
         connection->fd = fd;
         connection->client = *client;
-        set_class(connections, connection, CONNECTION_ASKING, now_ns);
-        is_crowded = make_room(connections, CONNECTION_ASKING, now_ns, &gone);
+        set_class(connections, connection, CONNECTION_REQUESTING, now_ns);
+        is_crowded = shed_connection(connections, CONNECTION_REQUESTING, now_ns, &closed);
     }
     (void)pthread_mutex_unlock(&connections->lock);
     if (is_crowded)
-        say_shed(connections, &gone, now_ns);
+        warn_shed(connections, &closed, now_ns);
     return connection;
 }
 
 void connections_move(struct connections *connections, struct connection *connection,
                       enum connection_class class, uint64_t now_ns)
 {
-    struct connection gone;
+    struct connection closed;
     bool is_crowded = false;
 
     if (!connection)
         return;
     (void)pthread_mutex_lock(&connections->lock);
-    if (connection->class != class && connection->class != CONNECTION_GOING) {
+    if (connection->class != class && connection->class != CONNECTION_CLOSING) {
         set_class(connections, connection, class, now_ns);
-        is_crowded = make_room(connections, class, now_ns, &gone);
+        is_crowded = shed_connection(connections, class, now_ns, &closed);
     }
     (void)pthread_mutex_unlock(&connections->lock);
     if (is_crowded)
-        say_shed(connections, &gone, now_ns);
+        warn_shed(connections, &closed, now_ns);
 }
 
 void connections_leave(struct connections *connections, struct connection *connection)
@@ -179,7 +181,7 @@ void connections_expire(struct connections *connections, uint64_t now_ns)
 
         if (limit_ns == 0 || now_ns < connection->since_ns + limit_ns)
             continue;
-        shut(connections, connection, now_ns);
+        close_later(connections, connection, now_ns);
         connections->expired++;
     }
     (void)pthread_mutex_unlock(&connections->lock);

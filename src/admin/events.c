@@ -14,37 +14,37 @@
 #include "admin/http.h"
 #include "headless/base/clock.h"
 
-#define SEND_BUFFER_BYTES (32 * 1024) /* what the kernel may keep of states that are over */
-#define UNREACHABLE_MS    30000       /* a host that has gone gives its place back, too */
+#define SEND_BUFFER_BYTES (32 * 1024) /* bounds the outdated events in the kernel */
+#define UNREACHABLE_MS    30000       /* TCP_USER_TIMEOUT: frees the entry of a vanished host */
 #define BLOCK_BYTES       ((size_t)1024)
 #define TOLD_NOTHING      UINT64_MAX
 
-static void lock(struct events *events)
+static void lock_events(struct events *events)
 {
     (void)pthread_mutex_lock(&events->lock);
 }
 
-static void unlock(struct events *events)
+static void unlock_events(struct events *events)
 {
     (void)pthread_mutex_unlock(&events->lock);
 }
 
-/* ---- what a stream says ---- */
+/* ---- the content of a stream ---- */
 
 enum next { NEXT_EVENT, NEXT_KEEP_ALIVE, NEXT_END, NEXT_NOTHING };
 
-/* With nothing to say it sleeps: its connection is suspended on return. */
+/* NEXT_NOTHING: the connection is suspended on return. */
 static enum next choose_next(struct event_stream *stream)
 {
     struct events *events = stream->events;
     uint64_t now_ns = clock_now_ns();
     enum next next = NEXT_NOTHING;
 
-    lock(events);
+    lock_events(events);
     if (stream->is_gone)
         next = NEXT_END;
     else if (stream->told != events->changes)
-        next = NEXT_EVENT; /* also as the last word */
+        next = NEXT_EVENT; /* also when closed */
     else if (events->is_closed)
         next = NEXT_END;
     else if (now_ns - stream->told_ns >= EVENTS_KEEP_ALIVE_NS)
@@ -56,11 +56,11 @@ static enum next choose_next(struct event_stream *stream)
         stream->told = events->changes;
         stream->told_ns = now_ns;
     }
-    unlock(events);
+    unlock_events(events);
     return next;
 }
 
-/* Rendered after the number was read: it is at least as new as that change. */
+/* Rendered after stream->told was read, so it is at least as new as that change. */
 static char *render_event(struct event_stream *stream, size_t *ret_length)
 {
     struct admin *admin = stream->events->admin;
@@ -70,11 +70,11 @@ static char *render_event(struct event_stream *stream, size_t *ret_length)
     int length;
 
     admin_snapshot_take(admin, &snapshot);
-    page = page_leader(&snapshot, &page_length); /* one line */
-    lock(stream->events);
-    stream->notice = notice_of(&snapshot);
+    page = admin_document_leader(&snapshot, &page_length); /* one line */
+    lock_events(stream->events);
+    stream->event = leader_event_of(&snapshot);
     stream->has_said = true;
-    unlock(stream->events);
+    unlock_events(stream->events);
     admin_snapshot_drop(admin);
     if (!page)
         return NULL;
@@ -87,7 +87,7 @@ static char *render_event(struct event_stream *stream, size_t *ret_length)
     return text;
 }
 
-/* What is to be said now, into text. 0 while there is nothing, else an end for MHD. */
+/* Render the next event or comment into text. Returns 0, or an end of stream for MHD. */
 static ssize_t prepare(struct event_stream *stream)
 {
     enum next next = choose_next(stream);
@@ -106,8 +106,8 @@ static ssize_t prepare(struct event_stream *stream)
     return stream->text ? 0 : MHD_CONTENT_READER_END_WITH_ERROR;
 }
 
-/* MHD's content reader: whenever the connection takes more. */
-static ssize_t read_stream(void *cls, uint64_t position, char *out, size_t max)
+/* MHD's content reader, called when the connection can take more. */
+static ssize_t read_event_stream(void *cls, uint64_t position, char *out, size_t max)
 {
     struct event_stream *stream = cls;
     ssize_t end = stream->said < stream->length ? 0 : prepare(stream);
@@ -123,16 +123,16 @@ static ssize_t read_stream(void *cls, uint64_t position, char *out, size_t max)
     return (ssize_t)n;
 }
 
-/* ---- places ---- */
+/* ---- entries ---- */
 
-/* Also when the response could not be queued. */
-static void release(void *cls)
+/* Called by MHD, also if the response could not be queued. */
+static void release_stream(void *cls)
 {
     struct event_stream *stream = cls;
 
-    lock(stream->events);
+    lock_events(stream->events);
     stream->connection = NULL;
-    unlock(stream->events);
+    unlock_events(stream->events);
     free(stream->text);
     stream->text = NULL;
 }
@@ -182,18 +182,18 @@ int events_open(struct events *events, struct MHD_Connection *connection,
     struct MHD_Response *response;
     int rc;
 
-    lock(events);
+    lock_events(events);
     rc = take_place(events, connection, &stream);
-    unlock(events);
+    unlock_events(events);
     if (rc)
         return rc;
-    response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK_BYTES, read_stream, stream,
-                                                 release);
+    response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK_BYTES, read_event_stream,
+                                                 stream, release_stream);
     if (!response) {
-        release(stream);
+        release_stream(stream);
         return -ENOMEM;
     }
-    /* The connection's end is the end: of chunks, MHD would send the last one to a HEAD as well. */
+    /* The stream ends with the connection: with chunks, MHD would send the last chunk to a HEAD too. */
     (void)MHD_set_response_options(response, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT, MHD_RO_END);
     (void)setsockopt(stream->fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
     (void)setsockopt(stream->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &patience_ms, sizeof(patience_ms));
@@ -205,17 +205,17 @@ size_t events_count(struct events *events)
 {
     size_t count = 0;
 
-    lock(events);
+    lock_events(events);
     for (size_t i = 0; i < EVENTS_STREAMS_MAX; i++)
         count += events->streams[i].connection != NULL;
-    unlock(events);
+    unlock_events(events);
     return count;
 }
 
 /* ---- waking ---- */
 
 /* Locked. */
-static void wake(struct event_stream *stream)
+static void wake_stream(struct event_stream *stream)
 {
     if (!stream->connection || !stream->is_asleep)
         return;
@@ -225,16 +225,16 @@ static void wake(struct event_stream *stream)
 
 void events_change(struct events *events)
 {
-    lock(events);
+    lock_events(events);
     events->changes++;
     for (size_t i = 0; i < EVENTS_STREAMS_MAX; i++)
-        wake(&events->streams[i]);
-    unlock(events);
+        wake_stream(&events->streams[i]);
+    unlock_events(events);
 }
 
 /*
- * MHD does not look at a suspended connection. Its socket is open as long as it is suspended. Who
- * only shuts his sending side down counts as gone too: the two look the same until we write.
+ * MHD does not read a suspended connection, whose socket stays open. A client that has only shut down
+ * its sending side counts as gone as well: the two look the same until a write.
  */
 static bool has_left(int fd)
 {
@@ -244,26 +244,26 @@ static bool has_left(int fd)
     return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
 }
 
-void events_look(struct events *events, const struct notice *now, uint64_t now_ns)
+void events_look(struct events *events, const struct leader_event *now, uint64_t now_ns)
 {
     bool is_wrong = false;
 
-    lock(events);
+    lock_events(events);
     for (size_t i = 0; i < EVENTS_STREAMS_MAX; i++) {
         struct event_stream *stream = &events->streams[i];
 
         if (!stream->connection || !stream->is_asleep)
             continue;
         stream->is_gone = has_left(stream->fd);
-        if (stream->has_said && !notice_is_same(&stream->notice, now)) {
-            events->changes += !is_wrong; /* an id of its own, and the event is new to it */
+        if (stream->has_said && !leader_event_is_same(&stream->event, now)) {
+            events->changes += !is_wrong; /* one new id for all of them */
             is_wrong = true;
-            wake(stream);
+            wake_stream(stream);
         } else if (stream->is_gone || now_ns >= stream->told_ns + EVENTS_KEEP_ALIVE_NS) {
-            wake(stream);
+            wake_stream(stream);
         }
     }
-    unlock(events);
+    unlock_events(events);
 }
 
 /* ---- start and end ---- */
@@ -277,13 +277,13 @@ void events_init(struct events *events, struct admin *admin)
 void events_close(struct events *events)
 {
     const struct timespec look = {.tv_nsec = 2 * NS_PER_MS};
-    uint64_t end_ns = clock_now_ns() + EVENTS_LAST_WORD_NS;
+    uint64_t end_ns = clock_now_ns() + EVENTS_CLOSE_NS;
 
-    lock(events);
+    lock_events(events);
     events->is_closed = true;
     for (size_t i = 0; i < EVENTS_STREAMS_MAX; i++)
-        wake(&events->streams[i]);
-    unlock(events);
+        wake_stream(&events->streams[i]);
+    unlock_events(events);
     while (events_count(events) > 0 && clock_now_ns() < end_ns)
-        (void)nanosleep(&look, NULL); /* MHD closes what it has not sent by its own end */
+        (void)nanosleep(&look, NULL); /* MHD closes the rest when it stops */
 }

@@ -1,8 +1,8 @@
 /*
- * The paths, as a table. A request is answered as soon as its header is there: libmicrohttpd then
- * ignores a body and closes the connection after the answer. So a connection serves one request,
- * and an idle client holds none of the few that there are. Who holds one too long has to go
- * (connections.h).
+ * The paths, as a table. The response is queued as soon as the request's header is complete:
+ * libmicrohttpd then ignores a body and closes the connection after the response. So a connection
+ * serves one request, and an idle client does not occupy one of the few connections. A connection
+ * that is open too long is closed (connections.h).
  */
 #include "admin/http.h"
 
@@ -12,12 +12,13 @@
 #include <stdlib.h>
 
 #include "admin/admin_snapshot.h"
+#include "admin/metric_renames.h"
 #include "admin/page.h"
 #include "admin/readiness.h"
 #include "headless/base/clock.h"
 
-#define CHALLENGE_LOOK_NS   (10 * NS_PER_MS)
-#define ANSWER_IDLE_SECONDS 10U /* nothing of the answer was taken for so long */
+#define CHALLENGE_LOOK_NS     (10 * NS_PER_MS)
+#define RESPONSE_IDLE_SECONDS 10U /* without a byte of the response taken */
 
 static const char text_plain[] = "text/plain; charset=utf-8";
 static const char json[] = "application/json";
@@ -28,23 +29,23 @@ static const char javascript[] = "text/javascript; charset=utf-8";
 static const char svg[] = "image/svg+xml";
 static const char prometheus[] = "text/plain; version=0.0.4; charset=utf-8";
 
-/* Nothing from elsewhere, nothing written into the page, and the page in no other's frame. */
+/* No content from other origins, no inline script or style, no framing by other pages. */
 static const char page_policy[] =
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-struct answer {
-    struct MHD_Connection *connection; /* whose answer */
+struct http_response {
+    struct MHD_Connection *connection;
     unsigned status;
     const char *type;
     char *text; /* malloc'd; NULL: out of memory */
     size_t length;
-    struct MHD_Response *stream; /* in place of a text */
-    const unsigned char *file;   /* the same; of the program */
+    struct MHD_Response *stream; /* instead of a text */
+    const unsigned char *file;   /* instead of a text; constant */
 };
 
-/* Threads turn their loops at least every AGENT_IDLE_MAX_NS: one that stalls is given three times
- * that, once, to show that it was only the whole process that had been paused. */
+/* A thread loops at least every AGENT_IDLE_MAX_NS. One that seems stalled gets three times that,
+ * once, to make progress: the whole process may have been paused. */
 static const struct agent *find_stalled(struct admin *admin)
 {
     const struct timespec look = clock_to_timespec(CHALLENGE_LOOK_NS);
@@ -64,140 +65,153 @@ static const struct agent *find_stalled(struct admin *admin)
 
 /* ---- the paths ---- */
 
-static __attribute__((format(printf, 3, 4))) void say(struct answer *answer, unsigned status,
-                                                      const char *format, ...)
+static __attribute__((format(printf, 3, 4))) void
+respond_text(struct http_response *response, unsigned status, const char *format, ...)
 {
     va_list args;
     int length;
 
     va_start(args, format);
-    length = vasprintf(&answer->text, format, args);
+    length = vasprintf(&response->text, format, args);
     va_end(args);
     if (length < 0)
-        answer->text = NULL;
-    answer->length = length < 0 ? 0 : (size_t)length;
-    answer->status = status;
-    answer->type = text_plain;
+        response->text = NULL;
+    response->length = length < 0 ? 0 : (size_t)length;
+    response->status = status;
+    response->type = text_plain;
 }
 
-static void answer_livez(struct admin *admin, struct answer *answer)
+static void respond_livez(struct admin *admin, struct http_response *response)
 {
     const struct agent *stalled = find_stalled(admin);
 
     if (stalled)
-        say(answer, MHD_HTTP_SERVICE_UNAVAILABLE, "%s makes no progress\n", stalled->name);
+        respond_text(response, MHD_HTTP_SERVICE_UNAVAILABLE, "%s makes no progress\n",
+                     stalled->name);
     else
-        say(answer, MHD_HTTP_OK, "ok\n");
+        respond_text(response, MHD_HTTP_OK, "ok\n");
 }
 
-static void answer_readyz(struct admin *admin, struct answer *answer)
+static void respond_readyz(struct admin *admin, struct http_response *response)
 {
     char text[READINESS_MAX];
     bool is_ready = readiness_tell(admin, text);
 
-    say(answer, is_ready ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE, "%s\n", text);
+    respond_text(response, is_ready ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE, "%s\n", text);
 }
 
-/* A page of all that is now. */
-static void answer_snapshot(struct admin *admin, struct answer *answer, const char *type,
-                            char *(*page)(const struct admin_snapshot *snapshot,
-                                          size_t *ret_length))
+/* A document rendered from a complete snapshot. */
+static void respond_snapshot(struct admin *admin, struct http_response *response, const char *type,
+                             char *(*render)(const struct admin_snapshot *snapshot,
+                                             size_t *ret_length))
 {
     struct admin_snapshot snapshot;
 
     admin_snapshot_take(admin, &snapshot);
     admin_snapshot_complete(admin, &snapshot);
-    answer->status = MHD_HTTP_OK;
-    answer->type = type;
-    answer->text = page(&snapshot, &answer->length);
+    response->status = MHD_HTTP_OK;
+    response->type = type;
+    response->text = render(&snapshot, &response->length);
     admin_snapshot_drop(admin);
 }
 
-/* What may be asked for often, and by every client. */
-static void answer_who_leads(struct admin *admin, struct answer *answer, unsigned status_of_others)
+/* Cheap, because every client may request it often. */
+static void respond_leadership(struct admin *admin, struct http_response *response,
+                               unsigned status_of_others)
 {
     struct admin_snapshot snapshot;
 
     admin_snapshot_take(admin, &snapshot);
-    answer->type = json;
-    answer->status = admin_snapshot_is_leader(&snapshot) ? MHD_HTTP_OK : status_of_others;
-    answer->text = page_leader(&snapshot, &answer->length);
+    response->type = json;
+    response->status = admin_snapshot_is_leader(&snapshot) ? MHD_HTTP_OK : status_of_others;
+    response->text = admin_document_leader(&snapshot, &response->length);
     admin_snapshot_drop(admin);
 }
 
-static void answer_leader(struct admin *admin, struct answer *answer)
+static void respond_leader(struct admin *admin, struct http_response *response)
 {
-    answer_who_leads(admin, answer, MHD_HTTP_OK);
+    respond_leadership(admin, response, MHD_HTTP_OK);
 }
 
-static void answer_leader_me(struct admin *admin, struct answer *answer)
+static void respond_leader_me(struct admin *admin, struct http_response *response)
 {
-    answer_who_leads(admin, answer, MHD_HTTP_SERVICE_UNAVAILABLE);
+    respond_leadership(admin, response, MHD_HTTP_SERVICE_UNAVAILABLE);
 }
 
-static void answer_status(struct admin *admin, struct answer *answer)
+static void respond_status(struct admin *admin, struct http_response *response)
 {
-    answer_snapshot(admin, answer, json, page_status);
+    respond_snapshot(admin, response, json, admin_document_status);
 }
 
-static void answer_page(struct admin *admin, struct answer *answer)
+static void respond_page(struct admin *admin, struct http_response *response)
 {
-    answer_snapshot(admin, answer, html, page_html);
+    respond_snapshot(admin, response, html, page_html);
 }
 
-static void answer_metrics(struct admin *admin, struct answer *answer)
+/* Once, because no scraper shows the help texts of the aliases to an operator. */
+static void report_renamed_metrics(struct admin *admin)
 {
-    answer_snapshot(admin, answer, prometheus, page_metrics);
+    if (metric_rename_count > 0 && !admin->has_logged_renames)
+        log_info("metrics_renamed",
+                 "/metrics has %zu metrics under their former names too, in this version only: see "
+                 "docs/metrics.md",
+                 metric_rename_count);
+    admin->has_logged_renames = true;
 }
 
-/* Out of memory is no text, as everywhere. */
-static void answer_sessions(struct admin *admin, struct answer *answer)
+static void respond_metrics(struct admin *admin, struct http_response *response)
+{
+    report_renamed_metrics(admin);
+    respond_snapshot(admin, response, prometheus, admin_document_metrics);
+}
+
+/* Out of memory: no text, and the connection is closed. */
+static void respond_sessions(struct admin *admin, struct http_response *response)
 {
     struct session_entry *entries = malloc(SESSION_REPORT_MAX * sizeof(*entries));
     struct sessions_snapshot snapshot = {.entries = entries};
     struct data_plane_numbers numbers;
 
-    answer->status = MHD_HTTP_OK;
-    answer->type = json;
+    response->status = MHD_HTTP_OK;
+    response->type = json;
     if (!entries)
         return;
     snapshot.is_complete = data_plane_list_sessions(admin->data_plane, entries, &snapshot.count);
     data_plane_read_numbers(admin->data_plane, &numbers);
     snapshot.total = numbers.sessions;
     snapshot.now_ns = clock_now_ns();
-    answer->text = page_sessions(&snapshot, &answer->length);
+    response->text = admin_document_sessions(&snapshot, &response->length);
     free(entries);
 }
 
-static void answer_events(struct admin *admin, struct answer *answer)
+static void respond_events(struct admin *admin, struct http_response *response)
 {
-    int rc = events_open(&admin->events, answer->connection, &answer->stream);
+    int rc = events_open(&admin->events, response->connection, &response->stream);
 
-    answer->status = MHD_HTTP_OK;
-    answer->type = event_stream;
+    response->status = MHD_HTTP_OK;
+    response->type = event_stream;
     if (rc == -EUSERS)
-        say(answer, MHD_HTTP_SERVICE_UNAVAILABLE,
-            "%d streams are open, and there are no more; /leader answers at once\n",
-            EVENTS_STREAMS_MAX);
+        respond_text(response, MHD_HTTP_SERVICE_UNAVAILABLE,
+                     "%d streams are open, which is the limit; use /leader\n", EVENTS_STREAMS_MAX);
     else if (rc == -EDQUOT)
-        say(answer, MHD_HTTP_SERVICE_UNAVAILABLE,
-            "%d streams are open from your address, and it gets no more; /leader answers at once\n",
-            EVENTS_STREAMS_EACH);
+        respond_text(response, MHD_HTTP_SERVICE_UNAVAILABLE,
+                     "%d streams are open from your address, which is the limit; use /leader\n",
+                     EVENTS_STREAMS_EACH);
     else if (rc == -ESHUTDOWN)
-        say(answer, MHD_HTTP_SERVICE_UNAVAILABLE, "stopping\n");
+        respond_text(response, MHD_HTTP_SERVICE_UNAVAILABLE, "stopping\n");
 }
 
 static const struct path {
     const char *path;
-    void (*answer)(struct admin *admin, struct answer *answer);
+    void (*respond)(struct admin *admin, struct http_response *response);
 } paths[] = {
-    {"/livez", answer_livez},         {"/readyz", answer_readyz},     {"/leader", answer_leader},
-    {"/leader/me", answer_leader_me}, {"/events", answer_events},     {"/status", answer_status},
-    {"/metrics", answer_metrics},     {"/sessions", answer_sessions}, {"/", answer_page},
+    {"/livez", respond_livez},         {"/readyz", respond_readyz},     {"/leader", respond_leader},
+    {"/leader/me", respond_leader_me}, {"/events", respond_events},     {"/status", respond_status},
+    {"/metrics", respond_metrics},     {"/sessions", respond_sessions}, {"/", respond_page},
 };
 #define PATH_COUNT (sizeof(paths) / sizeof(paths[0]))
 
-/* What the page is made of besides; in the program (page.h). */
+/* The page's files, which are part of the program (page.h). */
 static const struct file {
     const char *path, *type;
     const unsigned char *bytes;
@@ -208,88 +222,88 @@ static const struct file {
     {"/page.svg", svg, page_svg, &page_svg_length},
 };
 
-static bool answer_file(const char *url, struct answer *answer)
+static bool respond_file(const char *url, struct http_response *response)
 {
     for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
         if (strcmp(url, files[i].path) == 0) {
-            answer->status = MHD_HTTP_OK;
-            answer->type = files[i].type;
-            answer->file = files[i].bytes;
-            answer->length = *files[i].length;
+            response->status = MHD_HTTP_OK;
+            response->type = files[i].type;
+            response->file = files[i].bytes;
+            response->length = *files[i].length;
             return true;
         }
     }
     return false;
 }
 
-static void answer_unknown(struct answer *answer)
+static void respond_unknown(struct http_response *response)
 {
     char list[256] = "";
     size_t n = 0;
 
     for (size_t i = 0; i < PATH_COUNT && n < sizeof(list); i++)
         n += (size_t)snprintf(list + n, sizeof(list) - n, " %s", paths[i].path);
-    say(answer, MHD_HTTP_NOT_FOUND, "not found; there are%s\n", list);
+    respond_text(response, MHD_HTTP_NOT_FOUND, "not found; paths are%s\n", list);
 }
 
-static void fill_answer(struct admin *admin, const char *url, const char *method,
-                        struct answer *answer)
+static void fill_response(struct admin *admin, const char *url, const char *method,
+                          struct http_response *response)
 {
     if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0) {
-        say(answer, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD\n");
+        respond_text(response, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD are allowed\n");
         return;
     }
     for (size_t i = 0; i < PATH_COUNT; i++) {
         if (strcmp(url, paths[i].path) == 0) {
-            paths[i].answer(admin, answer);
+            paths[i].respond(admin, response);
             return;
         }
     }
-    if (!answer_file(url, answer))
-        answer_unknown(answer);
+    if (!respond_file(url, response))
+        respond_unknown(response);
 }
 
-/* Takes the text over. NULL: out of memory. */
-static struct MHD_Response *make_response(const struct answer *answer)
+/* Takes ownership of the text. NULL: out of memory. */
+static struct MHD_Response *make_mhd_response(const struct http_response *response)
 {
-    struct MHD_Response *response;
+    struct MHD_Response *mhd;
 
-    if (answer->file)
-        return MHD_create_response_from_buffer(answer->length, (void *)(uintptr_t)answer->file,
+    if (response->file)
+        return MHD_create_response_from_buffer(response->length, (void *)(uintptr_t)response->file,
                                                MHD_RESPMEM_PERSISTENT);
-    if (answer->stream || !answer->text)
-        return answer->stream;
-    response = MHD_create_response_from_buffer(answer->length, answer->text, MHD_RESPMEM_MUST_FREE);
-    if (!response)
-        free(answer->text);
-    return response;
+    if (response->stream || !response->text)
+        return response->stream;
+    mhd = MHD_create_response_from_buffer(response->length, response->text, MHD_RESPMEM_MUST_FREE);
+    if (!mhd)
+        free(response->text);
+    return mhd;
 }
 
-/* For browsers; a type is one of the constants above. */
-static void add_policy(struct MHD_Response *response, const struct answer *answer)
+/* Headers for browsers. type is one of the constants above. */
+static void add_policy(struct MHD_Response *mhd, const struct http_response *response)
 {
-    (void)MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
-    if (answer->type != html && !answer->file)
+    (void)MHD_add_response_header(mhd, "X-Content-Type-Options", "nosniff");
+    if (response->type != html && !response->file)
         return;
-    (void)MHD_add_response_header(response, "Content-Security-Policy", page_policy);
-    (void)MHD_add_response_header(response, "Referrer-Policy", "no-referrer");
+    (void)MHD_add_response_header(mhd, "Content-Security-Policy", page_policy);
+    (void)MHD_add_response_header(mhd, "Referrer-Policy", "no-referrer");
 }
 
-/* Takes the text or stream over. MHD_NO closes the connection. */
-static enum MHD_Result send_answer(const struct answer *answer)
+/* Takes ownership of the text or stream. MHD_NO closes the connection. */
+static enum MHD_Result send_response(const struct http_response *response)
 {
-    struct MHD_Response *response = make_response(answer);
+    struct MHD_Response *mhd = make_mhd_response(response);
     enum MHD_Result result;
 
-    if (!response)
+    if (!mhd)
         return MHD_NO;
-    (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, answer->type);
-    (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
-    add_policy(response, answer);
-    if (answer->status == MHD_HTTP_METHOD_NOT_ALLOWED)
-        (void)MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
-    result = MHD_queue_response(answer->connection, answer->status, response);
-    MHD_destroy_response(response);
+    (void)MHD_add_response_header(mhd, MHD_HTTP_HEADER_CONTENT_TYPE, response->type);
+    (void)MHD_add_response_header(mhd, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+    add_policy(mhd, response);
+    if (response->status == MHD_HTTP_METHOD_NOT_ALLOWED)
+        (void)MHD_add_response_header(mhd, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
+    result = MHD_queue_response(response->connection, response->status, mhd);
+    MHD_destroy_response(mhd);
     return result;
 }
 
@@ -321,29 +335,29 @@ void http_notify(void *cls, struct MHD_Connection *connection, void **socket_con
         connections_leave(&admin->connections, *socket_context);
 }
 
-/* Its request is whole. */
-static void move_on(struct admin *admin, const struct answer *answer)
+/* Its request is complete. */
+static void http_move_on(struct admin *admin, const struct http_response *response)
 {
     const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(answer->connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+        MHD_get_connection_info(response->connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
 
-    (void)MHD_set_connection_option(answer->connection, MHD_CONNECTION_OPTION_TIMEOUT,
-                                    ANSWER_IDLE_SECONDS);
+    (void)MHD_set_connection_option(response->connection, MHD_CONNECTION_OPTION_TIMEOUT,
+                                    RESPONSE_IDLE_SECONDS);
     connections_move(&admin->connections, info->socket_context,
-                     answer->stream ? CONNECTION_STREAM : CONNECTION_ANSWERED, clock_now_ns());
+                     response->stream ? CONNECTION_STREAM : CONNECTION_RESPONDING, clock_now_ns());
 }
 
 enum MHD_Result http_handle(void *cls, struct MHD_Connection *connection, const char *url,
                             const char *method, const char *version, const char *upload_data,
                             size_t *upload_data_size, void **request_state)
 {
-    struct answer answer = {.connection = connection};
+    struct http_response response = {.connection = connection};
 
     (void)version;
     (void)upload_data;
     (void)upload_data_size;
     (void)request_state;
-    fill_answer(cls, url, method, &answer);
-    move_on(cls, &answer);
-    return send_answer(&answer);
+    fill_response(cls, url, method, &response);
+    http_move_on(cls, &response);
+    return send_response(&response);
 }

@@ -6,16 +6,16 @@
 
 #include "headless/base/address.h"
 
-/* Its access handler; cls is the struct admin. HTTP thread only, as the other two. */
+/* The access handler; cls is the struct admin. HTTP thread only, like the others. */
 enum MHD_Result http_handle(void *cls, struct MHD_Connection *connection, const char *url,
                             const char *method, const char *version, const char *upload_data,
                             size_t *upload_data_size, void **request_state);
 
-/* A connection came or ends; cls is the struct admin. */
+/* A connection was accepted or ends; cls is the struct admin. */
 void http_notify(void *cls, struct MHD_Connection *connection, void **socket_context,
                  enum MHD_ConnectionNotificationCode code);
 
-/* The client's IP, its port 0. */
+/* The client's IP address; port 0. */
 struct address http_client(struct MHD_Connection *connection);
 
 #endif

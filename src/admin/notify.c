@@ -2,15 +2,15 @@
 
 #include <stdlib.h>
 
+#include "admin/documents.h"
 #include "headless/admin/admin.h"
-#include "headless/admin/pages.h"
 #include "headless/base/clock.h"
 #include "headless/base/log.h"
 
-static void tell_app(struct notifier *notifier, const struct admin_snapshot *snapshot)
+static void notify_app(struct notifier *notifier, const struct admin_snapshot *snapshot)
 {
     size_t length = 0;
-    char *text = page_leader(snapshot, &length);
+    char *text = admin_document_leader(snapshot, &length);
     bool sent = text && udp_tell(&notifier->socket, text, length) == 0;
 
     counters_add(&notifier->counters, sent ? COUNTER_NOTIFIED : COUNTER_NOTIFY_FAILED, 1);
@@ -27,25 +27,25 @@ static size_t notifier_do_work(void *self)
         .report = notifier->report,
         .now_ns = clock_now_ns(),
     };
-    const struct notice notice = notice_of(&snapshot);
-    bool is_news = !notifier->has_told || !notice_is_same(&notice, &notifier->told);
+    const struct leader_event event = leader_event_of(&snapshot);
+    bool is_change = !notifier->has_sent || !leader_event_is_same(&event, &notifier->sent);
 
-    if (notifier->events && is_news)
+    if (notifier->events && is_change)
         events_change(notifier->events);
     if (notifier->events) {
-        events_look(notifier->events, &notice, snapshot.now_ns);
+        events_look(notifier->events, &event, snapshot.now_ns);
         connections_expire(&notifier->events->admin->connections, snapshot.now_ns);
     }
-    if (!is_news)
+    if (!is_change)
         return 0;
     if (notifier->socket.fd >= 0)
-        tell_app(notifier, &snapshot);
-    notifier->told = notice;
-    notifier->has_told = true;
+        notify_app(notifier, &snapshot);
+    notifier->sent = event;
+    notifier->has_sent = true;
     return 1;
 }
 
-/* Until the leader's time is over, as far as we know it now. */
+/* Until the leader's lease ends, as far as it is known now. */
 static uint64_t sleep_ns(const struct leader_snapshot *leadership)
 {
     uint64_t until_ns = atomic_load_explicit(&leadership->valid_until_ns, memory_order_relaxed);
@@ -72,7 +72,7 @@ static void notifier_idle(void *self)
 static const struct agent_ops notifier_agent_ops = {.do_work = notifier_do_work,
                                                     .idle = notifier_idle};
 
-static int open_socket(struct notifier *notifier)
+static int notifier_open_socket(struct notifier *notifier)
 {
     const struct address any = {0};
     char text[ADDRESS_TEXT_MAX];
@@ -87,7 +87,7 @@ static int open_socket(struct notifier *notifier)
     return rc;
 }
 
-static int start_thread(struct notifier *notifier)
+static int notifier_start_thread(struct notifier *notifier)
 {
     int rc = waker_init(&notifier->waker, false);
 
@@ -98,7 +98,7 @@ static int start_thread(struct notifier *notifier)
         rc = agent_start(&notifier->agent, "notify", &notifier_agent_ops, notifier);
     }
     if (rc)
-        log_error("notify_failed", "cannot start who tells of a new leader: %s", strerror(-rc));
+        log_error("notify_failed", "cannot start the notifier thread: %s", strerror(-rc));
     return rc;
 }
 
@@ -115,15 +115,15 @@ int notifier_start(struct notifier *notifier, const struct config *config,
                                   .events = events};
     if (config->app_notify.port == 0 && !events)
         return 0;
-    rc = open_socket(notifier);
+    rc = notifier_open_socket(notifier);
     if (!rc)
-        rc = start_thread(notifier);
+        rc = notifier_start_thread(notifier);
     if (rc)
         notifier_stop(notifier);
     return rc;
 }
 
-static void wake(void *self)
+static void notifier_wake(void *self)
 {
     waker_wake(&((struct notifier *)self)->waker);
 }
@@ -132,7 +132,7 @@ void notifier_stop(struct notifier *notifier)
 {
     if (!notifier->data_plane)
         return; /* it was never started */
-    agent_stop(&notifier->agent, wake);
+    agent_stop(&notifier->agent, notifier_wake);
     notifier->data_plane->watcher = NULL;
     udp_close(&notifier->socket);
 }

@@ -1,8 +1,8 @@
-/* number: values as both pages print them, so that they agree to the digit. Private to admin/. */
+/* number: the text of a value, the same in every document. Private to admin/. */
 #ifndef ADMIN_NUMBER_H
 #define ADMIN_NUMBER_H
 
-#include "headless/admin/pages.h"
+#include "admin/documents.h"
 
 #define NUMBER_TEXT_MAX 32
 

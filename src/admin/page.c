@@ -1,4 +1,4 @@
-/* The document: who leads, what is wrong, and this pod. */
+/* The frame of the page: leader, warnings, this pod. */
 #include "admin/page.h"
 
 #include <stdlib.h>
@@ -13,7 +13,7 @@ struct word {
 };
 
 /* NULL: not in the table. */
-static const char *look_up(const struct word *words, size_t count, const char *word)
+static const char *page_find_word(const struct word *words, size_t count, const char *word)
 {
     for (size_t i = 0; i < count; i++) {
         if (strcmp(words[i].word, word) == 0)
@@ -25,16 +25,16 @@ static const char *look_up(const struct word *words, size_t count, const char *w
 const char *page_cause(const char *cause)
 {
     static const struct word causes[] = {
-        {"bootstrap", "nobody led yet when these pods found each other"},
-        {"verdict", "the one before had been silent for too long"},
-        {"evidence", "the host of the one before refused what it was sent"},
-        {"resign", "the one before gave the lead away"},
+        {"bootstrap", "there was no leader when these pods found each other"},
+        {"verdict", "the previous leader missed its heartbeats"},
+        {"evidence", "the previous leader's host refused a datagram"},
+        {"resign", "the previous leader stepped down"},
         {"command", "a command named it"},
         {"force", "a command forced it, without votes"},
-        {"app", "the app of the one before was down"},
+        {"app", "the previous leader's app was down"},
         {"yaml", "the configuration names it, outside the cluster"},
     };
-    const char *meaning = look_up(causes, sizeof(causes) / sizeof(causes[0]), cause);
+    const char *meaning = page_find_word(causes, sizeof(causes) / sizeof(causes[0]), cause);
 
     return meaning ? meaning : cause;
 }
@@ -45,12 +45,12 @@ const char *page_state(const char *state)
         {"leader", "leads"}, {"self", "alive"}, {"alive", "alive"},
         {"suspect", "late"}, {"dead", "dead"},
     };
-    const char *meaning = look_up(states, sizeof(states) / sizeof(states[0]), state);
+    const char *meaning = page_find_word(states, sizeof(states) / sizeof(states[0]), state);
 
     return meaning ? meaning : state;
 }
 
-/* ---- what needs somebody's attention ---- */
+/* ---- warnings ---- */
 
 static void put_notice(const struct page *page, const char *before, const char *value,
                        const char *after)
@@ -63,10 +63,10 @@ static void put_leader_notice(const struct page *page)
     struct json_object *wanted = page_find(page->status, "configured_leader");
 
     if (!page_find(page->status, "leader"))
-        put_notice(page, "Nobody leads: what comes is held for hold.time.", "", "");
+        put_notice(page, "There is no leader: datagrams are held for hold.time.", "", "");
     if (wanted && !page_number(wanted, "leads"))
         put_notice(page,
-                   "Another than the configured leader leads. To change that: headlessctl "
+                   "The leader is not the configured one. To change that: headlessctl "
                    "leader set ",
                    page_text(wanted, "name"), ", or a higher leader_generation.");
 }
@@ -80,12 +80,12 @@ static void put_signs(const struct page *page)
 {
     static const struct sign signs[] = {
         {"gauges.key_mismatch",
-         "Members whose messages this pod cannot verify, since they have other keys, or none: "},
+         "Members whose messages this pod cannot verify, because they have other keys, or none: "},
         {"gauges.order_differing_members",
-         "Members with another route or ordered.commit than here: "},
-        {"counters.log_lines_failed_total", "Lines of the log that standard error did not take: "},
+         "Members whose route or ordered.commit differs from this pod's: "},
+        {"counters.log_lines_failed_total", "Log lines that could not be written: "},
         {"counters.election_forbidden_transitions_total",
-         "Transitions that the election's table does not allow, which is a bug: "},
+         "State transitions that the election's table forbids, which is a bug: "},
     };
 
     for (size_t i = 0; i < sizeof(signs) / sizeof(signs[0]); i++) {
@@ -105,14 +105,15 @@ static void put_notices(const struct page *page)
     page_put(page, "<ul class=\"notices\" aria-label=\"What needs attention\">");
     put_leader_notice(page);
     if (strcmp(state, "isolated") == 0)
-        put_notice(page, "This pod is isolated: it hears no majority of the members.", "", "");
+        put_notice(page, "This pod is isolated: it has no contact with a majority of the members.",
+                   "", "");
     if (strcmp(readiness, "ready") != 0)
         put_notice(page, "Readiness: ", readiness, "");
     put_signs(page);
     page_put(page, "</ul>\n");
 }
 
-/* ---- who leads ---- */
+/* ---- the leader ---- */
 
 static void put_since(const struct page *page)
 {
@@ -144,7 +145,7 @@ static void put_succession(const struct page *page)
     page_put(page, "</ol>");
 }
 
-static void put_leader(const struct page *page)
+static void page_put_leader(const struct page *page)
 {
     struct json_object *leader = page_find(page->status, "leader");
     const char *cause = page_text(page->status, "cause");
@@ -185,7 +186,7 @@ static void put_numbers(const struct page *page)
         {"counters.relay_lost_total", "Lost with leaders"},
         {"gauges.sessions", "Sessions"},
         {"ledger.requests", "Ledger, requests"},
-        {"ledger.replies", "Ledger, answers"},
+        {"ledger.replies", "Ledger, replies"},
         {"ledger.copies", "Ledger, copies"},
     };
     char text[PAGE_NUMBER_MAX];
@@ -195,7 +196,7 @@ static void put_numbers(const struct page *page)
                  page_group(page_number(page->status, numbers[i].word), text));
 }
 
-/* How long nobody led before the present leader did, as far as this pod knows. */
+/* The time without a leader before the present one, as this pod saw it. */
 static void put_gap(const struct page *page)
 {
     struct json_object *changes = page_find(page->status, "changes");
@@ -225,13 +226,13 @@ static void put_this_pod(const struct page *page)
     put_fact(page, "Cipher", "keys.cipher", page_text(page->status, "keys.cipher"));
     put_numbers(page);
     put_gap(page);
-    page_put(page, "</dl><p class=\"hint\">The ledger is what came in minus what became of it: 0 "
-                   "at rest.</p></section>\n");
+    page_put(page, "</dl><p class=\"hint\">The ledger is received minus accounted for: 0 "
+                   "when idle.</p></section>\n");
 }
 
-/* ---- the document ---- */
+/* ---- the frame ---- */
 
-static void put_head(const struct page *page)
+static void page_put_head(const struct page *page)
 {
     struct json_object *leader = page_find(page->status, "leader");
 
@@ -249,7 +250,7 @@ static void put_head(const struct page *page)
              page_pod(page_find(page->status, "me")));
 }
 
-static void put_body(const struct page *page)
+static void page_put_body(const struct page *page)
 {
     page_put(page,
              "<body>\n<a class=\"skip\" href=\"#main\">Skip to the content</a>\n"
@@ -260,7 +261,7 @@ static void put_body(const struct page *page)
     page_put_time(page, page->status);
     page_put(page, "</p></header>\n<main id=\"main\" tabindex=\"-1\">\n");
     put_notices(page);
-    put_leader(page);
+    page_put_leader(page);
     put_this_pod(page);
     page_put_flow(page);
     page_put_members(page);
@@ -283,8 +284,8 @@ char *page_html(const struct admin_snapshot *snapshot, size_t *ret_length)
         return NULL;
     page.out = open_memstream(&text, ret_length);
     if (page.out) {
-        put_head(&page);
-        put_body(&page);
+        page_put_head(&page);
+        page_put_body(&page);
         is_whole = !ferror(page.out);
         is_whole = fclose(page.out) == 0 && is_whole;
         if (!is_whole) {

@@ -1,16 +1,16 @@
 /*
- * page: what the page at / is written with. Private to admin/.
+ * page: the HTML page at /. Private to admin/.
  *
- *   page.c          the document: who leads, what is wrong, this pod
+ *   page.c          the frame: leader, warnings, this pod
  *   page_members.c  the members, as a table
- *   page_flow.c     the way of a datagram, as a picture
+ *   page_flow.c     the path of a datagram, as a picture
  *   page_lists.c    drops, events, options
  *   page_put.c      these helpers
  *   page/           style, script and icon, which CMake puts into the program
  *
- * All of it is written from the object that GET /status prints, so the two cannot differ; what is
- * missing there is a dash here. The script asks for the page again and changes what has changed:
- * the page is rendered here and nowhere else.
+ * The page is written from the object of GET /status, so the two cannot differ; a missing value is a
+ * dash here. The script fetches the page again and replaces the parts that differ, so only this code
+ * renders it.
  */
 #ifndef ADMIN_PAGE_H
 #define ADMIN_PAGE_H
@@ -23,24 +23,24 @@
 #define PAGE_NUMBER_MAX   32 /* "-9,223,372,036,854,775,808" */
 #define PAGE_DURATION_MAX 32
 
-/* Writes to an open_memstream: what it has no memory for, its fclose tells. */
+/* Writes to an open_memstream, whose fclose reports a lack of memory. */
 struct page {
     FILE *out;
     struct json_object *status;
 };
 
 /*
- * HTML as it stands in format; %s and %lld, the only conversions, are values: they are escaped for
- * text and for attributes in quotes. So there is no way to write a value that is not.
+ * Writes format as HTML. %s and %lld are the only conversions; their values are escaped for text and
+ * for attributes in quotes, so no value can be written unescaped.
  */
 void page_put(const struct page *page, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* By a path with dots, "counters.frames_total.in". NULL, "", 0 where there is no such. */
+/* By a path with dots, "counters.frames_total.in". NULL, "" or 0 if there is none. */
 struct json_object *page_find(struct json_object *object, const char *path);
 const char *page_text(struct json_object *object, const char *path);
 int64_t page_number(struct json_object *object, const char *path);
-/* Of a list; 0 where it is none. */
+/* The length of a list; 0 if it is none. */
 size_t page_count(struct json_object *list);
 
 /* "12,345"; they return their buffer. */
@@ -50,9 +50,9 @@ const char *page_duration(uint64_t ms, char text[static PAGE_DURATION_MAX]);
 
 /* A pod: its name, or its address when it has none. */
 const char *page_pod(struct json_object *pod);
-/* A time of day, as "time" has it. */
+/* The time of day in "time". */
 void page_put_time(const struct page *page, struct json_object *object);
-/* Where the script shows how quickly a number grows; key: which, within the page. */
+/* The element in which the script shows the rate of a number; key identifies it within the page. */
 void page_put_rate(const struct page *page, const char *key, const char *of, int64_t total);
 
 void page_put_members(const struct page *page);
@@ -61,9 +61,9 @@ void page_put_drops(const struct page *page);
 void page_put_events(const struct page *page);
 void page_put_options(const struct page *page);
 
-/* Why a leader leads, as a sentence, by the word that /status has for it. */
+/* The cause of a leader change as a sentence; cause is the word in /status. */
 const char *page_cause(const char *cause);
-/* A member's state, in words. */
+/* A member's state as text. */
 const char *page_state(const char *state);
 
 /* page/ */

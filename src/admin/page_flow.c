@@ -77,10 +77,10 @@ static struct flow gather(const struct page *page)
                    leads ? counter(page, "datagrams_received_total.relay")
                          : counter(page, "datagrams_relayed_total"),
                    leads ? counter(page, "replies_relayed_total")
-                         : counter(page, "answers_received_total.relay"),
+                         : counter(page, "replies_received_total.relay"),
                    false},
                   {"app", counter(page, "datagrams_delivered_total"),
-                   counter(page, "answers_received_total.app"), !leads}}};
+                   counter(page, "replies_received_total.app"), !leads}}};
 }
 
 /* ---- drawing ---- */

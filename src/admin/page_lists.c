@@ -31,7 +31,7 @@ static int64_t dropped(const struct page *page, const char *metric, const char *
     return page_number(page->status, path);
 }
 
-/* Those that are not 0, the most first. */
+/* The drops that are not 0, largest first. */
 static size_t list_drops(const struct page *page, struct drop list[REASON_COUNT + SOCKET_COUNT])
 {
     static const char *const metrics[] = {"datagrams_dropped_total", "replies_dropped_total",
@@ -49,8 +49,8 @@ static size_t list_drops(const struct page *page, struct drop list[REASON_COUNT 
         } else {
             const char *socket = sockets[i - REASON_COUNT];
 
-            drop = (struct drop){socket, "the kernel dropped it: this socket was full", "socket",
-                                 dropped(page, "socket_drops_total", socket)};
+            drop = (struct drop){socket, "the kernel dropped it: this socket's buffer was full",
+                                 "socket", dropped(page, "socket_drops_total", socket)};
         }
         if (drop.count == 0)
             continue;
@@ -62,7 +62,7 @@ static size_t list_drops(const struct page *page, struct drop list[REASON_COUNT 
     return count;
 }
 
-static void put_drop(const struct page *page, const struct drop *drop, int64_t most)
+static void page_put_drop(const struct page *page, const struct drop *drop, int64_t most)
 {
     long long width = (long long)((double)drop->count / (double)most * 1000);
     char text[PAGE_NUMBER_MAX];
@@ -91,7 +91,7 @@ void page_put_drops(const struct page *page)
     if (count > 0)
         page_put(page, "<ul class=\"bars\">");
     for (size_t i = 0; i < count; i++)
-        put_drop(page, &list[i], list[0].count);
+        page_put_drop(page, &list[i], list[0].count);
     page_put(page, count > 0 ? "</ul></section>\n" : "</section>\n");
 }
 

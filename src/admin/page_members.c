@@ -3,8 +3,7 @@
 
 #include <string.h>
 
-/* Roles are spelled out: on a narrow screen rows are shown as blocks, which takes a table's away.
- */
+/* ARIA roles are explicit: on a narrow screen rows are blocks, and lose the roles of a table. */
 static void put_cell(const struct page *page, const char *label)
 {
     page_put(page, "<td role=\"cell\" data-label=\"%s\">", label);
@@ -54,7 +53,7 @@ static void put_lost(const struct page *page, struct json_object *member)
     page_put(page, "</td>");
 }
 
-/* What this pod sends itself goes nowhere. */
+/* There are no totals between this pod and itself. */
 static void put_total(const struct page *page, struct json_object *member, const char *label,
                       const char *key, bool is_me)
 {
@@ -72,7 +71,7 @@ static void put_total(const struct page *page, struct json_object *member, const
     page_put(page, "</td>");
 }
 
-static void put_member(const struct page *page, struct json_object *member)
+static void page_put_member(const struct page *page, struct json_object *member)
 {
     const char *state = page_text(member, "state");
     const char *address = page_text(member, "address");
@@ -111,7 +110,7 @@ void page_put_members(const struct page *page)
         page_put(page, "<th role=\"columnheader\" scope=\"col\">%s</th>", columns[i]);
     page_put(page, "</tr></thead><tbody role=\"rowgroup\">\n");
     for (size_t i = 0; i < count; i++)
-        put_member(page, json_object_array_get_idx(members, i));
+        page_put_member(page, json_object_array_get_idx(members, i));
     page_put(page, "</tbody></table><p class=\"hint\">In the order of succession, as this pod sees "
                    "them. To it and from it: requests between this pod and that one.</p>"
                    "</section>\n");

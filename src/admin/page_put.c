@@ -8,7 +8,7 @@
 
 /* ---- escaping ---- */
 
-static void put_escaped(FILE *out, const char *text)
+static void page_put_escaped(FILE *out, const char *text)
 {
     for (; *text; text++) {
         unsigned char c = (unsigned char)*text;
@@ -24,7 +24,7 @@ static void put_escaped(FILE *out, const char *text)
         else if (c == '\'')
             (void)fputs("&#39;", out);
         else if (c < 0x20 || c == 0x7f)
-            (void)fputs("&#xFFFD;", out); /* names are printable; what is not shows as such */
+            (void)fputs("&#xFFFD;", out); /* names are printable: mark other bytes */
         else
             (void)fputc(c, out);
     }
@@ -39,19 +39,19 @@ void page_put(const struct page *page, const char *format, ...)
         next = strchrnul(format, '%');
         (void)fwrite(format, 1, (size_t)(next - format), page->out);
         if (strncmp(next, "%s", 2) == 0) {
-            put_escaped(page->out, va_arg(args, const char *));
+            page_put_escaped(page->out, va_arg(args, const char *));
             next += 2;
         } else if (strncmp(next, "%lld", 4) == 0) {
             (void)fprintf(page->out, "%lld", va_arg(args, long long));
             next += 4;
         } else if (*next) {
-            break; /* no such conversion, and so no telling what follows */
+            break; /* unknown conversion: its argument cannot be skipped */
         }
     }
     va_end(args);
 }
 
-/* ---- what /status says ---- */
+/* ---- access to the object of /status ---- */
 
 struct json_object *page_find(struct json_object *object, const char *path)
 {
@@ -91,7 +91,7 @@ const char *page_pod(struct json_object *pod)
     return *name ? name : page_text(pod, "address");
 }
 
-/* ---- numbers for people ---- */
+/* ---- numbers as text ---- */
 
 const char *page_group(int64_t number, char text[static PAGE_NUMBER_MAX])
 {
@@ -125,7 +125,7 @@ const char *page_duration(uint64_t ms, char text[static PAGE_DURATION_MAX])
     return text;
 }
 
-/* With its date when that is not today's. */
+/* With the date, if that is not today's. */
 void page_put_time(const struct page *page, struct json_object *object)
 {
     const char *time = page_text(object, "time");

@@ -20,7 +20,7 @@ static struct admin_why copy_why(struct admin *admin)
     return why;
 }
 
-/* ---- not ready: true where it is that, and the text says so ---- */
+/* ---- the rules: true if one applies; text is then the line ---- */
 
 static bool is_stopping(struct admin *admin, char text[static READINESS_MAX])
 {
@@ -34,16 +34,16 @@ static bool lacks_key(struct admin *admin, char text[static READINESS_MAX])
 
     if (why.keys[0] && read_report(&supervisor_report(admin->supervisor)->keys) == 0)
         (void)snprintf(text, READINESS_MAX,
-                       "key: %s (keys); until there is a key this pod hears no other", why.keys);
+                       "key: %s (keys); without a key this pod cannot verify any other", why.keys);
     else
         (void)snprintf(
             text, READINESS_MAX,
-            "key: nothing that this pod hears can be verified: it has no key, or another "
+            "key: no message from another pod can be verified: this pod has no key, or another "
             "than the other pods (keys; headlessctl key list)");
     return supervisor_state(admin->supervisor) == ELECTION_UNAUTHENTICATED;
 }
 
-/* A leader outside needs no joining. */
+/* With a leader outside the cluster there is no election to join. */
 static bool has_joined(struct admin *admin, char text[static READINESS_MAX])
 {
     (void)snprintf(text, READINESS_MAX, "ready");
@@ -110,7 +110,7 @@ static bool waits(struct admin *admin, char text[static READINESS_MAX])
     return true;
 }
 
-/* ---- not as it was told last ---- */
+/* ---- a refused configuration or unreadable keys ---- */
 
 static void add_refused(struct admin *admin, bool is_ready, char text[static READINESS_MAX])
 {
@@ -124,13 +124,13 @@ static void add_refused(struct admin *admin, bool is_ready, char text[static REA
         return;
     else if (why.reload[0])
         (void)snprintf(text, READINESS_MAX,
-                       "ready, with the configuration of before; the new one is refused: %s",
+                       "ready, with the previous configuration; the new one is refused: %s",
                        why.reload);
     else if (why.keys[0])
-        (void)snprintf(text, READINESS_MAX, "ready, with the keys of before: %s (keys)", why.keys);
+        (void)snprintf(text, READINESS_MAX, "ready, with the previous keys: %s (keys)", why.keys);
 }
 
-/* The first that is true has the word. */
+/* The first rule that applies decides. */
 static const struct rule {
     bool (*is_so)(struct admin *admin, char text[static READINESS_MAX]);
     bool is_ready;
@@ -144,7 +144,7 @@ bool readiness_tell(struct admin *admin, char text[static READINESS_MAX])
     const struct rule *rule = rules;
 
     while (!rule->is_so(admin, text))
-        rule++; /* the last one always is */
+        rule++; /* the last one always applies */
     add_refused(admin, rule->is_ready, text);
     return rule->is_ready;
 }

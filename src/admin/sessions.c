@@ -1,20 +1,20 @@
 /*
- * The JSON page of sessions. Written by hand: numbers and addresses need no escapes, and a thousand
- * objects no tree.
+ * The JSON document of sessions, printed without json-c: numbers and addresses need no escapes, and a
+ * tree of a thousand objects would cost more.
  */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "headless/admin/pages.h"
+#include "admin/documents.h"
 
 static uint64_t ms_since(uint64_t then_ns, uint64_t now_ns)
 {
     return now_ns > then_ns ? (now_ns - then_ns) / NS_PER_MS : 0;
 }
 
-/* ,"key":"10.0.0.1", or null for what is unset. */
-static void put_ip(FILE *out, const char *key, const struct address *ip)
+/* ,"key":"10.0.0.1", or null if it is not set. */
+static void put_session_ip(FILE *out, const char *key, const struct address *ip)
 {
     char text[ADDRESS_TEXT_MAX];
 
@@ -24,20 +24,20 @@ static void put_ip(FILE *out, const char *key, const struct address *ip)
         (void)fprintf(out, ",\"%s\":null", key);
 }
 
-static void put_entry(FILE *out, const struct session_entry *entry, uint64_t now_ns)
+static void put_session_entry(FILE *out, const struct session_entry *entry, uint64_t now_ns)
 {
     char client[ADDRESS_TEXT_MAX], asked[ADDRESS_TEXT_MAX];
 
     (void)fprintf(out, "{\"client\":\"%s\",\"asked\":\"%s\"",
                   address_format(&entry->client, client), address_format(&entry->asked, asked));
-    put_ip(out, "ingress", &entry->ingress);
-    put_ip(out, "app_address", &entry->app);
+    put_session_ip(out, "ingress", &entry->ingress);
+    put_session_ip(out, "app_address", &entry->app);
     (void)fprintf(out, ",\"age_ms\":%" PRIu64 ",\"idle_ms\":%" PRIu64 ",\"requests\":%" PRIu64 "}",
                   ms_since(entry->opened_ns, now_ns), ms_since(entry->active_ns, now_ns),
                   entry->requests);
 }
 
-char *page_sessions(const struct sessions_snapshot *snapshot, size_t *ret_length)
+char *admin_document_sessions(const struct sessions_snapshot *snapshot, size_t *ret_length)
 {
     char *text = NULL;
     FILE *out = open_memstream(&text, ret_length);
@@ -48,7 +48,7 @@ char *page_sessions(const struct sessions_snapshot *snapshot, size_t *ret_length
                   snapshot->is_complete ? "true" : "false");
     for (size_t i = 0; i < snapshot->count; i++) {
         (void)fputs(i > 0 ? "," : "", out);
-        put_entry(out, &snapshot->entries[i], snapshot->now_ns);
+        put_session_entry(out, &snapshot->entries[i], snapshot->now_ns);
     }
     (void)fputs("]}\n", out);
     if (fclose(out) != 0) {

@@ -1,6 +1,6 @@
 /*
- * The JSON pages. Memory that runs out leaves members out or null, never a broken text; a page that
- * cannot be made at all is NULL.
+ * The JSON documents. When memory runs out, keys are missing or null, but the text is valid; a
+ * document that cannot be made at all is NULL.
  */
 #include <inttypes.h>
 #include <json-c/json.h>
@@ -8,30 +8,31 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "admin/metric_renames.h"
 #include "admin/number.h"
 #include "admin/status.h"
 #include "headless/base/clock.h"
 
-/* Takes value over; json-c itself would end the process for an object that is NULL. */
-static void add(struct json_object *object, const char *key, struct json_object *value)
+/* Takes ownership of value. json-c aborts the process if object is NULL. */
+static void status_add(struct json_object *object, const char *key, struct json_object *value)
 {
     if (!object || json_object_object_add(object, key, value) < 0)
         (void)json_object_put(value);
 }
 
-static void add_text(struct json_object *object, const char *key, const char *text)
+static void status_add_text(struct json_object *object, const char *key, const char *text)
 {
-    add(object, key, json_object_new_string(text));
+    status_add(object, key, json_object_new_string(text));
 }
 
 static void add_number(struct json_object *object, const char *key, uint64_t value)
 {
-    add(object, key, json_object_new_uint64(value));
+    status_add(object, key, json_object_new_uint64(value));
 }
 
 static void add_signed(struct json_object *object, const char *key, int64_t value)
 {
-    add(object, key, json_object_new_int64(value));
+    status_add(object, key, json_object_new_int64(value));
 }
 
 static struct json_object *describe_pod(const char *address, const char *name, uint64_t instance)
@@ -41,14 +42,14 @@ static struct json_object *describe_pod(const char *address, const char *name, u
 
     if (instance)
         (void)snprintf(digits, sizeof(digits), "%016" PRIx64, instance);
-    add_text(pod, "address", address);
-    add_text(pod, "name", name);
-    add_text(pod, "instance", digits);
+    status_add_text(pod, "address", address);
+    status_add_text(pod, "name", name);
+    status_add_text(pod, "instance", digits);
     return pod;
 }
 
-/* NULL, which is JSON's null, when there is none. */
-static struct json_object *describe_leader(const struct admin_snapshot *snapshot)
+/* NULL, which json-c prints as null: there is no leader. */
+static struct json_object *status_describe_leader(const struct admin_snapshot *snapshot)
 {
     const struct leader_snapshot *leadership = snapshot->leadership;
     const struct member *member = leader_snapshot_find_member(leadership, &leadership->leader);
@@ -64,7 +65,7 @@ static struct json_object *describe_leader(const struct admin_snapshot *snapshot
                                                         : 0);
 }
 
-/* What is not known is left out: this pod's own, and what only a leader knows. */
+/* Unknown values are left out: this pod's own, and those that only a leader has. */
 static void add_peer(struct json_object *pod, const struct admin_snapshot *snapshot,
                      const struct member *member)
 {
@@ -76,7 +77,7 @@ static void add_peer(struct json_object *pod, const struct admin_snapshot *snaps
     peer = &snapshot->report->peers[member->member_index];
     heard_ns = atomic_load_explicit(&peer->heard_ns, memory_order_relaxed);
     rtt_ns = atomic_load_explicit(&peer->rtt_ns, memory_order_relaxed);
-    if (heard_ns) /* perhaps after this snapshot began */
+    if (heard_ns) /* may be after the start of this snapshot */
         add_number(pod, "heartbeat_age_ms",
                    snapshot->now_ns > heard_ns ? (snapshot->now_ns - heard_ns) / NS_PER_MS : 0);
     if (rtt_ns)
@@ -85,13 +86,13 @@ static void add_peer(struct json_object *pod, const struct admin_snapshot *snaps
         add_number(pod, "lost", atomic_load_explicit(&peer->lost, memory_order_relaxed));
 }
 
-/* How that member is, as this pod sees it. */
+/* The state of this member as this pod sees it. */
 static void add_condition(struct json_object *pod, const struct admin_snapshot *snapshot, size_t i)
 {
     const struct member *member = &snapshot->leadership->members[i];
 
-    add_text(pod, "state",
-             election_member_state_name(admin_snapshot_member_state(snapshot, member)));
+    status_add_text(pod, "state",
+                    election_member_state_name(admin_snapshot_member_state(snapshot, member)));
     add_number(pod, "relayed", snapshot->traffic[i].relayed);
     add_number(pod, "received", snapshot->traffic[i].received);
     add_peer(pod, snapshot, member);
@@ -123,17 +124,18 @@ static struct json_object *describe_me(const struct admin_snapshot *snapshot)
     struct json_object *me =
         describe_pod(address_format_ip(&identity->self, text), identity->name, identity->instance);
 
-    add_text(me, "role", admin_snapshot_is_leader(snapshot) ? "leader" : "follower");
+    status_add_text(me, "role", admin_snapshot_is_leader(snapshot) ? "leader" : "follower");
     return me;
 }
 
-static void add_leadership(struct json_object *page, const struct admin_snapshot *snapshot)
+static void status_add_leadership(struct json_object *document,
+                                  const struct admin_snapshot *snapshot)
 {
-    add(page, "leader", describe_leader(snapshot));
-    add_number(page, "term", snapshot->leadership->term);
-    add_text(page, "cause", snapshot->leadership->cause);
-    add(page, "leader_list", describe_members(snapshot, false));
-    add(page, "me", describe_me(snapshot));
+    status_add(document, "leader", status_describe_leader(snapshot));
+    add_number(document, "term", snapshot->leadership->term);
+    status_add_text(document, "cause", snapshot->leadership->cause);
+    status_add(document, "leader_list", describe_members(snapshot, false));
+    status_add(document, "me", describe_me(snapshot));
 }
 
 static struct json_object *describe_seconds(uint64_t ns)
@@ -155,25 +157,30 @@ static struct json_object *describe_histogram(enum distribution_id id,
 
     add_number(object, "count", distribution_count(sum));
     if (distribution_table[id].is_time)
-        add(object, "sum", describe_seconds(sum->sum));
+        status_add(object, "sum", describe_seconds(sum->sum));
     else
         add_number(object, "sum", sum->sum);
     for (size_t i = 0; i <= distribution_bound_count(id); i++) {
         count += sum->buckets[i];
         add_number(buckets, number_format_bound(id, i, text), count);
     }
-    add(object, "buckets", buckets);
+    status_add(object, "buckets", buckets);
     return object;
 }
 
-static void add_histograms(struct json_object *page, const struct data_plane_numbers *numbers)
+static void add_histograms(struct json_object *document, const struct data_plane_numbers *numbers)
 {
     struct json_object *histograms = json_object_new_object();
 
-    for (size_t id = 0; id < DISTRIBUTION_COUNT; id++)
-        add(histograms, distribution_table[id].metric,
-            describe_histogram((enum distribution_id)id, &numbers->distributions[id]));
-    add(page, "histograms", histograms);
+    for (size_t id = 0; id < DISTRIBUTION_COUNT; id++) {
+        const char *metric = distribution_table[id].metric, *former = metric_former(metric);
+        const struct distribution_sum *sum = &numbers->distributions[id];
+
+        status_add(histograms, metric, describe_histogram((enum distribution_id)id, sum));
+        if (former)
+            status_add(histograms, former, describe_histogram((enum distribution_id)id, sum));
+    }
+    status_add(document, "histograms", histograms);
 }
 
 /* "sessions_opened_total":3, or "replies_dropped_total":{"rate":3,...}. */
@@ -186,29 +193,36 @@ static void add_sample(struct json_object *group, const struct sample *sample)
     if (info->label[0]) {
         if (!json_object_object_get_ex(group, info->metric, &values)) {
             values = json_object_new_object();
-            add(group, info->metric, values);
+            status_add(group, info->metric, values);
         }
         key = info->label_value;
     }
     if (sample_is_seconds(sample))
-        add(values, key, describe_seconds(sample->value));
+        status_add(values, key, describe_seconds(sample->value));
     else if (sample->type == SAMPLE_COUNTER)
         add_number(values, key, sample->value);
     else
         add_signed(values, key, (int64_t)sample->value);
 }
 
-static void add_samples(struct json_object *page, const struct admin_snapshot *snapshot)
+static void add_samples(struct json_object *document, const struct admin_snapshot *snapshot)
 {
     struct sample samples[SAMPLES_MAX];
     size_t count = samples_list(snapshot, samples);
     struct json_object *counters = json_object_new_object();
     struct json_object *gauges = json_object_new_object();
 
-    for (size_t i = 0; i < count; i++)
-        add_sample(sample_is_counter(&samples[i]) ? counters : gauges, &samples[i]);
-    add(page, "counters", counters);
-    add(page, "gauges", gauges);
+    for (size_t i = 0; i < count; i++) {
+        struct json_object *group = sample_is_counter(&samples[i]) ? counters : gauges;
+        const char *former = metric_former(samples[i].info.metric);
+
+        add_sample(group, &samples[i]);
+        samples[i].info.metric = former;
+        if (former)
+            add_sample(group, &samples[i]);
+    }
+    status_add(document, "counters", counters);
+    status_add(document, "gauges", gauges);
 }
 
 static struct json_object *describe_ledger(const struct data_plane_numbers *numbers)
@@ -217,37 +231,38 @@ static struct json_object *describe_ledger(const struct data_plane_numbers *numb
     struct json_object *object = json_object_new_object();
 
     add_signed(object, "requests", ledger.requests);
-    add_signed(object, "answers", ledger.replies);
+    add_signed(object, "replies", ledger.replies);
     add_signed(object, "copies", ledger.copies);
+    add_signed(object, "answers", ledger.replies); /* former name of replies, for one release */
     return object;
 }
 
-/* Takes the page over. */
-static char *print(struct json_object *page, size_t *ret_length)
+/* Takes ownership of the document. */
+static char *status_print(struct json_object *document, size_t *ret_length)
 {
-    const char *json = json_object_to_json_string_ext(page, JSON_C_TO_STRING_PLAIN |
-                                                                JSON_C_TO_STRING_NOSLASHESCAPE);
+    const char *json = json_object_to_json_string_ext(document, JSON_C_TO_STRING_PLAIN |
+                                                                    JSON_C_TO_STRING_NOSLASHESCAPE);
     char *text = NULL;
     int length = json ? asprintf(&text, "%s\n", json) : -1;
 
-    (void)json_object_put(page);
+    (void)json_object_put(document);
     if (length < 0)
         return NULL;
     *ret_length = (size_t)length;
     return text;
 }
 
-char *page_leader(const struct admin_snapshot *snapshot, size_t *ret_length)
+char *admin_document_leader(const struct admin_snapshot *snapshot, size_t *ret_length)
 {
-    struct json_object *page = json_object_new_object();
+    struct json_object *document = json_object_new_object();
 
-    if (!page)
+    if (!document)
         return NULL;
-    add_leadership(page, snapshot);
-    return print(page, ret_length);
+    status_add_leadership(document, snapshot);
+    return status_print(document, ret_length);
 }
 
-static void add_configured_leader(struct json_object *page,
+static void add_configured_leader(struct json_object *document,
                                   const struct leader_snapshot *leadership)
 {
     struct json_object *wanted;
@@ -255,15 +270,16 @@ static void add_configured_leader(struct json_object *page,
     if (!leadership->wanted_leader[0])
         return;
     wanted = json_object_new_object();
-    add_text(wanted, "name", leadership->wanted_leader);
-    add(wanted, "leads", json_object_new_boolean(leadership->has_wanted_leader));
+    status_add_text(wanted, "name", leadership->wanted_leader);
+    status_add(wanted, "leads", json_object_new_boolean(leadership->has_wanted_leader));
     if (!leadership->has_wanted_leader)
-        add_text(wanted, "to_make_it_lead",
-                 "headlessctl leader set NAME, or a higher leader_generation in the configuration");
-    add(page, "configured_leader", wanted);
+        status_add_text(
+            wanted, "to_make_it_lead",
+            "headlessctl leader set NAME, or a higher leader_generation in the configuration");
+    status_add(document, "configured_leader", wanted);
 }
 
-/* Never the keys themselves: their names, and by which id others know them. */
+/* Never the keys themselves: their names, and the ids that frames carry. */
 static struct json_object *describe_keys(const struct admin_snapshot *snapshot)
 {
     static const char *const modes[] = {[CONFIG_KEYS_NONE] = "none",
@@ -280,26 +296,29 @@ static struct json_object *describe_keys(const struct admin_snapshot *snapshot)
         struct json_object *entry = json_object_new_object();
 
         (void)snprintf(id, sizeof(id), "%08x", key->id);
-        add_text(entry, "name", key->name);
-        add_text(entry, "id", id);
-        add(entry, "seals", json_object_new_boolean(is_sealing && key->id == leadership->seal_key));
+        status_add_text(entry, "name", key->name);
+        status_add_text(entry, "id", id);
+        status_add(entry, "seals",
+                   json_object_new_boolean(is_sealing && key->id == leadership->seal_key));
         if (!list || json_object_array_add(list, entry) < 0)
             (void)json_object_put(entry);
     }
-    add_text(object, "mode",
-             config_has_keys(snapshot->config) ? modes[snapshot->config->keys_mode] : "no keys");
-    add_text(object, "cipher", is_sealing ? seal_suite_name(leadership->seal_suite) : "none");
-    add(object, "keys", list);
+    status_add_text(object, "mode",
+                    config_has_keys(snapshot->config) ? modes[snapshot->config->keys_mode]
+                                                      : "no keys");
+    status_add_text(object, "cipher",
+                    is_sealing ? seal_suite_name(leadership->seal_suite) : "none");
+    status_add(object, "keys", list);
     return object;
 }
 
-/* A leadership may be a moment younger than the snapshot's time. */
+/* A leader snapshot may be a moment younger than the admin snapshot. */
 static uint64_t age(const struct admin_snapshot *snapshot, uint64_t at_ns)
 {
     return snapshot->now_ns > at_ns ? snapshot->now_ns - at_ns : 0;
 }
 
-/* The time of day, UTC, of so long ago. */
+/* The time of day (UTC) age_ns before the snapshot. */
 static void add_time(struct json_object *object, const struct admin_snapshot *snapshot,
                      uint64_t age_ns)
 {
@@ -312,7 +331,7 @@ static void add_time(struct json_object *object, const struct admin_snapshot *sn
         (void)strftime(second, sizeof(second), "%Y-%m-%dT%H:%M:%S", &tm);
     (void)snprintf(text, sizeof(text), "%s.%03uZ", second,
                    (unsigned)(wall_ns % NS_PER_SEC / NS_PER_MS));
-    add_text(object, "time", text);
+    status_add_text(object, "time", text);
 }
 
 static struct json_object *describe_change(const struct admin_snapshot *snapshot,
@@ -323,65 +342,66 @@ static struct json_object *describe_change(const struct admin_snapshot *snapshot
 
     add_time(object, snapshot, age(snapshot, change->since_ns));
     add_number(object, "age_ms", age(snapshot, change->since_ns) / NS_PER_MS);
-    add_text(object, "address",
-             change->leader.port ? address_format(&change->leader, text)
-                                 : address_format_ip(&change->leader, text));
-    add_text(object, "name", change->leader_name);
+    status_add_text(object, "address",
+                    change->leader.port ? address_format(&change->leader, text)
+                                        : address_format_ip(&change->leader, text));
+    status_add_text(object, "name", change->leader_name);
     add_number(object, "term", change->term);
-    add_text(object, "cause", change->cause);
+    status_add_text(object, "cause", change->cause);
     add_number(object, "gap_ms", change->gap_ns / NS_PER_MS);
     return object;
 }
 
-/* The leaders that this pod has followed, the newest first. */
-static void add_changes(struct json_object *page, const struct admin_snapshot *snapshot)
+/* The leaders that this pod followed, newest first. */
+static void add_changes(struct json_object *document, const struct admin_snapshot *snapshot)
 {
     const struct leader_history *history = &snapshot->leadership->history;
     struct json_object *list = json_object_new_array();
 
     if (admin_snapshot_has_leader(snapshot) && history->count &&
         history->changes[0].term == snapshot->leadership->term)
-        add_number(page, "leader_age_ms", age(snapshot, history->changes[0].since_ns) / NS_PER_MS);
+        add_number(document, "leader_age_ms",
+                   age(snapshot, history->changes[0].since_ns) / NS_PER_MS);
     for (size_t i = 0; i < history->count; i++) {
         struct json_object *change = describe_change(snapshot, &history->changes[i]);
 
         if (!list || json_object_array_add(list, change) < 0)
             (void)json_object_put(change);
     }
-    add(page, "changes", list);
+    status_add(document, "changes", list);
 }
 
 struct json_object *status_describe(const struct admin_snapshot *snapshot)
 {
-    struct json_object *page = json_object_new_object();
+    struct json_object *document = json_object_new_object();
 
-    if (!page)
+    if (!document)
         return NULL;
-    add_text(page, "version", HEADLESS_VERSION);
-    add_time(page, snapshot, 0);
-    add_text(page, "cluster", snapshot->config->cluster);
-    add_leadership(page, snapshot);
-    add_changes(page, snapshot);
-    add_text(page, "state",
-             election_state_name((enum election_state)atomic_load_explicit(&snapshot->report->state,
-                                                                           memory_order_relaxed)));
-    add_configured_leader(page, snapshot->leadership);
-    add(page, "members", describe_members(snapshot, true));
-    add(page, "keys", describe_keys(snapshot));
-    add_number(page, "uptime_seconds", snapshot->uptime_ns / NS_PER_SEC);
-    add(page, "ready", json_object_new_boolean(snapshot->is_ready));
-    add_text(page, "readiness", snapshot->readiness);
-    add(page, "confined", json_object_new_boolean(snapshot->confined));
-    add(page, "ledger", describe_ledger(&snapshot->numbers));
-    add(page, "options", json_object_get(snapshot->options));
-    add_samples(page, snapshot);
-    add_histograms(page, &snapshot->numbers);
-    return page;
+    status_add_text(document, "version", HEADLESS_VERSION);
+    add_time(document, snapshot, 0);
+    status_add_text(document, "cluster", snapshot->config->cluster);
+    status_add_leadership(document, snapshot);
+    add_changes(document, snapshot);
+    status_add_text(document, "state",
+                    election_state_name((enum election_state)atomic_load_explicit(
+                        &snapshot->report->state, memory_order_relaxed)));
+    add_configured_leader(document, snapshot->leadership);
+    status_add(document, "members", describe_members(snapshot, true));
+    status_add(document, "keys", describe_keys(snapshot));
+    add_number(document, "uptime_seconds", snapshot->uptime_ns / NS_PER_SEC);
+    status_add(document, "ready", json_object_new_boolean(snapshot->is_ready));
+    status_add_text(document, "readiness", snapshot->readiness);
+    status_add(document, "confined", json_object_new_boolean(snapshot->confined));
+    status_add(document, "ledger", describe_ledger(&snapshot->numbers));
+    status_add(document, "options", json_object_get(snapshot->options));
+    add_samples(document, snapshot);
+    add_histograms(document, &snapshot->numbers);
+    return document;
 }
 
-char *page_status(const struct admin_snapshot *snapshot, size_t *ret_length)
+char *admin_document_status(const struct admin_snapshot *snapshot, size_t *ret_length)
 {
-    struct json_object *page = status_describe(snapshot);
+    struct json_object *document = status_describe(snapshot);
 
-    return page ? print(page, ret_length) : NULL;
+    return document ? status_print(document, ret_length) : NULL;
 }

@@ -1,11 +1,11 @@
-/* status: all that /status says, as an object; the page is rendered from it. Private to admin/. */
+/* status: the object of GET /status, from which the HTML page is rendered too. Private to admin/. */
 #ifndef ADMIN_STATUS_H
 #define ADMIN_STATUS_H
 
-#include "headless/admin/pages.h"
+#include "admin/documents.h"
 
-/* To be put by the caller, before the snapshot is dropped. NULL: out of memory; what little memory
- * had no room for is missing. */
+/* The caller puts it before it drops the snapshot. NULL: out of memory; keys for which memory did
+ * not suffice are missing. */
 struct json_object *status_describe(const struct admin_snapshot *snapshot);
 
 #endif

@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/log_renames.h"
 #include "headless/base/clock.h"
 
 #define MESSAGE_MAX 1024 /* bytes, with NUL */
@@ -148,11 +149,15 @@ static void log_put_line(enum log_level level, const char *event, const char *me
     size_t n;
 
     if (log_json) {
+        const char *former = log_former_event(event);
+
         n = (size_t)snprintf(line, sizeof(line), "{\"time\":\"");
         n += put_time(line + n, 40);
-        n += (size_t)snprintf(line + n, sizeof(line) - n,
-                              "\",\"level\":\"%s\",\"event\":\"%.64s\",\"message\":\"",
+        n += (size_t)snprintf(line + n, sizeof(line) - n, "\",\"level\":\"%s\",\"event\":\"%.64s\"",
                               level_names[level], event);
+        if (former)
+            n += (size_t)snprintf(line + n, sizeof(line) - n, ",\"was\":\"%.64s\"", former);
+        n += (size_t)snprintf(line + n, sizeof(line) - n, ",\"message\":\"");
         n += log_put_escaped(line + n, sizeof(line) - n - 3, message);
         line[n++] = '"';
         line[n++] = '}';

@@ -1,36 +1,43 @@
-/* One value from one place, and how errors name the place. */
+/* Assign one value, and name its place in errors. */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 
 #include "loader.h"
 
-static void put_place(const struct loader *l, size_t option, const struct origin *origin)
+const char *loader_spell(size_t option, const struct origin *origin,
+                         char text[static OPTION_NAME_MAX])
 {
-    const struct config_option *o = &config_options[option];
-    char name[OPTION_NAME_MAX];
+    const char *key = origin->former ? origin->former : config_options[option].key;
 
+    if (origin->alias)
+        return origin->alias;
     switch (origin->source) {
-    case CONFIG_FILE:
-        (void)fprintf(l->errors, "%s:%u: %s", l->set->path, origin->line, o->key);
-        break;
     case CONFIG_ENVIRONMENT:
-        (void)fputs(origin->alias ? origin->alias : option_variable(o, name), l->errors);
-        break;
+        return option_variable_of_key(key, text);
     case CONFIG_FLAG:
-        (void)fprintf(l->errors, "--%s", origin->alias ? origin->alias : option_flag(o, name));
-        break;
+        return option_flag_of_key(key, text);
+    case CONFIG_FILE:
     case CONFIG_DEFAULT:
     default:
-        (void)fputs(o->key, l->errors);
-        break;
+        return key;
     }
+}
+
+static void put_place(const struct loader *l, size_t option, const struct origin *origin)
+{
+    char text[OPTION_NAME_MAX];
+
+    if (origin->source == CONFIG_FILE)
+        (void)fprintf(l->errors, "%s:%u: ", l->set->path, origin->line);
+    (void)fprintf(l->errors, "%s%s", origin->source == CONFIG_FLAG ? "--" : "",
+                  loader_spell(option, origin, text));
 }
 
 static void put_message(const struct loader *l, const char *format, va_list args)
     __attribute__((format(printf, 2, 0)));
 
-/* Counts an error; true while there is room to show it. */
+/* Counts an error; true: it is one of the first LOADER_ERRORS_MAX, to be shown. */
 static bool count_error(struct loader *l)
 {
     return l->error_count++ < LOADER_ERRORS_MAX;
@@ -57,7 +64,7 @@ void loader_refuse(struct loader *l, size_t option, const struct origin *origin,
     va_end(args);
 }
 
-void loader_complain(struct loader *l, const char *place, const char *format, ...)
+void loader_error(struct loader *l, const char *place, const char *format, ...)
 {
     va_list args;
 
@@ -69,7 +76,7 @@ void loader_complain(struct loader *l, const char *place, const char *format, ..
     va_end(args);
 }
 
-void loader_complain_line(struct loader *l, unsigned line, const char *format, ...)
+void loader_error_line(struct loader *l, unsigned line, const char *format, ...)
 {
     va_list args;
 

@@ -1,5 +1,4 @@
-/* What must fit together. One row is one rule; it is judged when its options are right by
- * themselves. */
+/* Rules between options: one row each. A rule is checked if each of its options is valid. */
 #include <stdio.h>
 #include <string.h>
 
@@ -10,7 +9,7 @@
 #define DETECTION_MAX (60 * NS_PER_SEC)
 
 struct check {
-    const char *options[CHECK_OPTIONS]; /* the error is put at the one set last by rank of source */
+    const char *options[CHECK_OPTIONS]; /* the error names the one from the strongest source */
     /* True when the rule is broken; why then tells. */
     bool (*broken)(const struct config *config, char why[static VALUE_WHY_MAX]);
 };
@@ -67,7 +66,7 @@ static bool admin_is_multicast(const struct config *c, char why[static VALUE_WHY
     return true;
 }
 
-/* The wildcard of IPv6 takes IPv4 as well. */
+/* The IPv6 wildcard receives IPv4 as well. */
 static bool bind_misses_self(const struct config *c, char why[static VALUE_WHY_MAX])
 {
     char bind[ADDRESS_TEXT_MAX], self[ADDRESS_TEXT_MAX];
@@ -147,7 +146,7 @@ static bool route_needs_frames(const struct config *c, char why[static VALUE_WHY
         return false;
     (void)snprintf(why, VALUE_WHY_MAX,
                    "routes local, all and ordered need relay.format framed: the others end at one "
-                   "leader, whose answers do not come back through us");
+                   "leader, whose replies do not come back through this pod");
     return true;
 }
 
@@ -180,11 +179,11 @@ static bool groups_need_frames(const struct config *c, char why[static VALUE_WHY
     (void)snprintf(
         why, VALUE_WHY_MAX,
         "multicast.groups needs relay.format framed: the others end at one leader, whose "
-        "answers do not come back through us");
+        "replies do not come back through this pod");
     return true;
 }
 
-/* Answers leave through the data socket: it has to be of the clients' family. */
+/* Replies are sent from the data socket, so it must have the clients' address family. */
 static bool groups_miss_bind(const struct config *c, char why[static VALUE_WHY_MAX])
 {
     char group[ADDRESS_TEXT_MAX], bind[ADDRESS_TEXT_MAX];
@@ -196,7 +195,7 @@ static bool groups_miss_bind(const struct config *c, char why[static VALUE_WHY_M
             continue;
         (void)snprintf(why, VALUE_WHY_MAX,
                        "multicast group %s and bind %s are of different address families, so that "
-                       "nobody could be answered; bind: any takes both",
+                       "no reply could be sent; bind: any has both",
                        address_format_ip(address, group), address_format_ip(&c->bind, bind));
         return true;
     }
@@ -215,7 +214,7 @@ static bool leader_misses_self(const struct config *c, char why[static VALUE_WHY
     return true;
 }
 
-/* Is this one of our own UDP sockets, so that what we send there comes back to us? */
+/* Is this one of this pod's UDP sockets, so that a datagram sent there would loop? */
 static bool is_own_socket(const struct config *c, const struct address *a)
 {
     bool own_port = a->port == c->data_port || a->port == c->relay_port || a->port == c->peer_port;
@@ -232,7 +231,7 @@ static bool leader_is_own_socket(const struct config *c, char why[static VALUE_W
     if (!leader_address(c, &a))
         return false;
     if (a.port == 0 && c->relay_format != CONFIG_RELAY_FRAMED && !address_equal_ip(&a, &c->self))
-        a.port = c->data_port; /* where raw goes when no port is given */
+        a.port = c->data_port; /* the port that raw uses when none is given */
     if (!is_own_socket(c, &a))
         return false;
     (void)value_refuse(why, c->leader,
@@ -257,8 +256,9 @@ static bool notify_is_own_socket(const struct config *c, char why[static VALUE_W
 
     if (c->app_notify.port == 0 || !is_own_socket(c, &c->app_notify))
         return false;
-    (void)value_refuse(why, address_format(&c->app_notify, text),
-                       "is a port of this pod itself, what it is told would be a client's");
+    (void)value_refuse(
+        why, address_format(&c->app_notify, text),
+        "is a port of this pod itself, notifications would count as a client's datagrams");
     return true;
 }
 
@@ -267,11 +267,11 @@ static bool nobody_may_send(const struct config *c, char why[static VALUE_WHY_MA
     if (c->data_allow.count > 0)
         return false;
     (void)snprintf(why, VALUE_WHY_MAX,
-                   "nobody could send anything: name the ranges that may, or write any");
+                   "no source could send: name the ranges that may, or write any");
     return true;
 }
 
-/* Who writes it believes that there is a limit. */
+/* Refused, because data.burst alone limits nothing. */
 static bool burst_needs_rate(const struct config *c, char why[static VALUE_WHY_MAX])
 {
     if (c->data_burst == 0 || c->data_rate > 0)
@@ -283,14 +283,14 @@ static bool burst_needs_rate(const struct config *c, char why[static VALUE_WHY_M
     return true;
 }
 
-/* A leader's time is promised in detection times: nobody waits for minutes. */
+/* A lease grant lasts as long as a detection: bound the time without a leader. */
 static bool detection_is_too_long(const struct config *c, char why[static VALUE_WHY_MAX])
 {
     if (c->heartbeat_interval_ns * c->heartbeat_misses <= DETECTION_MAX)
         return false;
     (void)snprintf(why, VALUE_WHY_MAX,
-                   "heartbeat.interval x heartbeat.misses is more than a minute, in which a dead "
-                   "leader would go unnoticed");
+                   "heartbeat.interval x heartbeat.misses is more than a minute, in which a failed "
+                   "leader is not detected");
     return true;
 }
 
@@ -308,8 +308,8 @@ static bool expects_fewer_than_listed(const struct config *c, char why[static VA
     if (c->quorum_expect == 0 || c->quorum_expect >= c->peers.count)
         return false;
     (void)snprintf(why, VALUE_WHY_MAX,
-                   "quorum.expect %u is less than the %zu members of peers: two halves of them "
-                   "could each think that they are enough",
+                   "quorum.expect %u is less than the %zu members of peers: each half of "
+                   "them could be a majority",
                    c->quorum_expect, c->peers.count);
     return true;
 }
@@ -320,7 +320,7 @@ static bool signing_needs_keys(const struct config *c, char why[static VALUE_WHY
         return false;
     (void)snprintf(why, VALUE_WHY_MAX,
                    "control.accept signed needs keys, a directory of those that commands are "
-                   "signed with: without any, nobody could command");
+                   "signed with: without any, no command would be accepted");
     return true;
 }
 
@@ -371,7 +371,7 @@ static const struct check checks[] = {
     {{"ring", "batch"}, ring_below_batch},
 };
 
-/* The option to blame; false when one of them is wrong by itself, which has been reported. */
+/* The option that the error names; false if one of them is invalid, which has been reported. */
 static bool pick_option(const struct loader *l, const struct check *check, size_t *ret_option)
 {
     size_t picked = option_by_key(check->options[0]);

@@ -1,4 +1,4 @@
-/* What is found out rather than set: own address, wildcard, name, the admin server's address. */
+/* Derived settings: own address, wildcard, name, the admin server's address. */
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,10 +8,10 @@
 #include "loader.h"
 
 /*
- * The address from which this machine would speak to another: connecting a UDP socket looks up the
- * route and sends nothing. The destinations are documentation addresses, which no one has.
+ * The source address of this machine's default route: connecting a UDP socket looks up the route
+ * and sends nothing. The destinations are documentation addresses, which no host has.
  */
-static bool find_source(int family, struct address *ret_address)
+static bool derive_source(int family, struct address *ret_address)
 {
     struct address far = {0};
     struct sockaddr_storage sa = {0};
@@ -39,7 +39,7 @@ static bool is_one_address(const struct address *a)
     return address_is_set(a) && !address_is_any(a);
 }
 
-/* The family in which the members talk, as far as the settings tell. */
+/* The address family of the members, as far as the settings tell. */
 static int members_family(const struct config *config)
 {
     if (config->peers.count > 0 && config->peers.list[0].address.family == ADDRESS_V6)
@@ -54,8 +54,8 @@ static struct address find_self(const struct config *config)
 
     if (is_one_address(&config->bind))
         return config->bind;
-    if (!find_source(family, &self))
-        (void)find_source(family == AF_INET ? AF_INET6 : AF_INET, &self);
+    if (!derive_source(family, &self))
+        (void)derive_source(family == AF_INET ? AF_INET6 : AF_INET, &self);
     return self;
 }
 

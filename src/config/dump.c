@@ -1,4 +1,4 @@
-/* --dump-config: the settings in force as a file, each with where it came from; and those that
+/* --dump-config: the settings in force as a file, each with its source; and the list of those that
  * differ from the default, for the admin port. */
 #include <errno.h>
 #include <stdio.h>
@@ -11,7 +11,7 @@
 
 #define PLAIN_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789./_-"
 
-/* Plain when YAML cannot take it for anything else, else in quotes. Returns the width. */
+/* Plain if YAML reads it as a string, otherwise in quotes. Returns the width. */
 static size_t put_scalar(FILE *out, const char *text)
 {
     size_t width = 2;
@@ -32,7 +32,7 @@ static size_t put_scalar(FILE *out, const char *text)
     return width;
 }
 
-static size_t put_value(FILE *out, const struct config_option *o, const struct config *config)
+static size_t dump_value(FILE *out, const struct config_option *o, const struct config *config)
 {
     char text[VALUE_TEXT_MAX];
     size_t width = 2;
@@ -49,7 +49,7 @@ static size_t put_value(FILE *out, const struct config_option *o, const struct c
     return width;
 }
 
-/* A path is the operator's, and may hold anything. */
+/* A path may have any bytes: print it as ASCII. */
 static void put_path(FILE *out, const char *path)
 {
     for (; *path; path++)
@@ -58,31 +58,28 @@ static void put_path(FILE *out, const char *path)
 
 static void put_source(FILE *out, const struct config_set *set, size_t option)
 {
-    const struct config_option *o = &config_options[option];
     const struct origin *origin = &set->origins[option];
     char name[OPTION_NAME_MAX];
 
     if (origin->source == CONFIG_FILE) {
         put_path(out, set->path);
         (void)fprintf(out, ":%u", origin->line);
-    } else if (origin->source == CONFIG_ENVIRONMENT) {
-        (void)fputs(origin->alias ? origin->alias : option_variable(o, name), out);
-    } else if (origin->source == CONFIG_FLAG) {
-        (void)fprintf(out, "--%s", origin->alias ? origin->alias : option_flag(o, name));
-    } else {
+    } else if (origin->source == CONFIG_DEFAULT) {
         (void)fputs("default", out);
+    } else {
+        (void)fprintf(out, "%s%s", origin->source == CONFIG_FLAG ? "--" : "",
+                      loader_spell(option, origin, name));
     }
 }
 
 void config_dump(const struct config_set *set, FILE *out)
 {
-    (void)fprintf(out, "# The settings of headlessd %s, and where each came from.\n",
-                  HEADLESS_VERSION);
+    (void)fprintf(out, "# The settings of headlessd %s, and their sources.\n", HEADLESS_VERSION);
     for (size_t i = 0; i < config_option_count; i++) {
         const struct config_option *o = &config_options[i];
         size_t width = (size_t)fprintf(out, "%s: ", o->key);
 
-        width += put_value(out, o, &set->values);
+        width += dump_value(out, o, &set->values);
         (void)fprintf(out, "%*s # ", width < COMMENT_COLUMN ? (int)(COMMENT_COLUMN - width) : 0,
                       "");
         put_source(out, set, i);
@@ -119,7 +116,7 @@ int config_list_changed(const struct config_set *started, const struct config_se
         char *value;
 
         if (set->origins[i].source == CONFIG_DEFAULT)
-            continue; /* or what followed from it: the own address and name */
+            continue; /* or derived from it: own address and name */
         value = join_value(o, &set->values);
         if (!value)
             return -ENOMEM;

@@ -1,9 +1,9 @@
 /*
- * HEADLESSD_RELAY_FORMAT and its like, and the variables of the first version (POD_IP, PORT, ...).
+ * Variables such as HEADLESSD_RELAY_FORMAT, and those of the first version (POD_IP, PORT, ...).
  *
  * Kubernetes injects variables for each Service of the namespace: one named "headlessd" gives
  * HEADLESSD_SERVICE_HOST and HEADLESSD_PORT=tcp://10.0.0.1:80, and one named "headlessd-data" even
- * HEADLESSD_DATA_PORT=udp://10.0.0.1:12000. These are nobody's settings and are passed over.
+ * HEADLESSD_DATA_PORT=udp://10.0.0.1:12000. These are no settings and are ignored.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +14,7 @@
 
 #define PREFIX "HEADLESSD_"
 
-static bool ends_with(const char *text, const char *end)
+static bool environment_ends_with(const char *text, const char *end)
 {
     size_t length = strlen(text);
     size_t end_length = strlen(end);
@@ -44,15 +44,16 @@ static bool has_numbered_port(const char *name)
 
 static bool is_service_link(const char *name, const char *value)
 {
-    return ends_with(name, "_SERVICE_HOST") || ends_with(name, "_SERVICE_PORT") ||
-           strstr(name, "_SERVICE_PORT_") || has_numbered_port(name) ||
-           (ends_with(name, "_PORT") && is_service_url(value));
+    return environment_ends_with(name, "_SERVICE_HOST") ||
+           environment_ends_with(name, "_SERVICE_PORT") || strstr(name, "_SERVICE_PORT_") ||
+           has_numbered_port(name) ||
+           (environment_ends_with(name, "_PORT") && is_service_url(value));
 }
 
-/* An empty variable is as good as none: templates leave them so. */
+/* An empty variable counts as not set: templates leave variables empty. */
 static const char *read_variable(const char *name)
 {
-    const char *value = getenv(name); /* NOLINT(concurrency-mt-unsafe): nobody writes it */
+    const char *value = getenv(name); /* NOLINT(concurrency-mt-unsafe): no thread writes it */
 
     return value && *value && !is_service_link(name, value) ? value : NULL;
 }
@@ -72,6 +73,23 @@ static void read_option(struct loader *l, size_t option)
         config_assign(l, option, &origin, value);
 }
 
+/* A variable by its former name. With the present one it would be a second setting: refused. */
+static void read_former(struct loader *l, const struct option_rename *rename)
+{
+    const struct origin origin = {.source = CONFIG_ENVIRONMENT, .former = rename->was};
+    size_t option = option_by_key(rename->is);
+    const struct origin before = l->set->origins[option];
+    char name[OPTION_NAME_MAX];
+    const char *value = read_variable(option_variable_of_key(rename->was, name));
+
+    if (!value)
+        return;
+    if (before.source == CONFIG_ENVIRONMENT)
+        loader_refuse(l, option, &origin, "already set as %s", loader_spell(option, &before, name));
+    else
+        config_assign(l, option, &origin, value);
+}
+
 static void warn_unknown(const struct loader *l, const char *name)
 {
     struct suggestion near;
@@ -88,12 +106,14 @@ static void warn_unknown(const struct loader *l, const char *name)
 static void look_at_entry(const struct loader *l, const char *entry)
 {
     char name[128];
-    const char *equals = strchr(entry, '=');
+    const char *equals = strchr(entry, '='), *former;
 
     if (!equals || strncmp(entry, PREFIX, strlen(PREFIX)) != 0)
         return;
     (void)snprintf(name, sizeof(name), "%.*s", (int)(equals - entry), entry);
-    if (option_by_variable(name) == config_option_count && !is_service_link(name, equals + 1))
+    if (option_by_variable(name) == config_option_count &&
+        option_by_former_variable(name, &former) == config_option_count &&
+        !is_service_link(name, equals + 1))
         warn_unknown(l, name);
 }
 
@@ -101,6 +121,8 @@ void config_read_environment(struct loader *l)
 {
     for (size_t i = 0; i < config_option_count; i++)
         read_option(l, i);
+    for (size_t i = 0; i < config_rename_count; i++)
+        read_former(l, &config_renames[i]);
     for (char **entry = environ; entry && *entry; entry++)
         look_at_entry(l, *entry);
 }

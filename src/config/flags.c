@@ -1,7 +1,6 @@
 /*
- * The command line. Options take their value as --self VALUE or --self=VALUE; unlike getopt_long we
- * take no abbreviations (an option of a later version could make them ambiguous) and refuse an
- * option given twice.
+ * The command line: --self VALUE or --self=VALUE. Unlike getopt_long it accepts no abbreviations (an
+ * option of a later version could make them ambiguous) and refuses an option given twice.
  */
 #include <stdio.h>
 #include <string.h>
@@ -9,10 +8,10 @@
 #include "loader.h"
 
 const struct mode_flag config_mode_flags[] = {
-    {"check-config", 0, CONFIG_CHECK, "Load everything, print ok or the errors, and stop."},
-    {"dump-config", 0, CONFIG_DUMP, "Print the settings and their sources as YAML, and stop."},
-    {"version", 0, CONFIG_VERSION, "Print the version, and stop."},
-    {"help", 'h', CONFIG_HELP, "Print this, and stop."},
+    {"check-config", 0, CONFIG_CHECK, "Load the configuration, print ok or the errors, and exit."},
+    {"dump-config", 0, CONFIG_DUMP, "Print the settings and their sources as YAML, and exit."},
+    {"version", 0, CONFIG_VERSION, "Print the version, and exit."},
+    {"help", 'h', CONFIG_HELP, "Print this text, and exit."},
 };
 const size_t config_mode_flag_count = sizeof(config_mode_flags) / sizeof(config_mode_flags[0]);
 
@@ -24,6 +23,7 @@ struct flag {
     const char *text;           /* as given */
     const char *value;          /* NULL: none */
     size_t option;
+    const char *former; /* key of an earlier version; NULL: the name is of this one */
     enum config_mode mode;
 };
 
@@ -32,9 +32,11 @@ struct walk {
     int next;
 };
 
-static void classify(struct flag *flag)
+static void flag_classify(struct flag *flag)
 {
     flag->option = option_by_flag(flag->name);
+    if (flag->option == config_option_count)
+        flag->option = option_by_former_flag(flag->name, &flag->former);
     flag->kind = flag->option < config_option_count ? FLAG_OPTION : FLAG_UNKNOWN;
     if (strcmp(flag->name, CONFIG_FILE_FLAG) == 0) {
         flag->kind = FLAG_FILE;
@@ -69,7 +71,7 @@ static void classify_long(struct flag *flag)
 
     (void)snprintf(flag->name, sizeof(flag->name), "%.*s", (int)(length - 2), flag->text + 2);
     flag->value = equals ? equals + 1 : NULL;
-    classify(flag);
+    flag_classify(flag);
 }
 
 /* The value of a flag without "=" is the next argument, unless that is a flag itself. */
@@ -109,7 +111,7 @@ void config_scan_flags(struct config_set *set, enum config_mode *ret_mode)
     *ret_mode = mode;
 }
 
-static void complain_unknown(struct loader *l, const struct flag *flag)
+static void refuse_unknown_flag(struct loader *l, const struct flag *flag)
 {
     struct suggestion near;
     char name[OPTION_NAME_MAX], place[OPTION_NAME_MAX + 2];
@@ -125,9 +127,9 @@ static void complain_unknown(struct loader *l, const struct flag *flag)
     suggestion_offer(&near, CONFIG_FILE_FLAG);
     (void)snprintf(place, sizeof(place), "%s%.60s", flag->text[1] == '-' ? "--" : "-", flag->name);
     if (*near.best)
-        loader_complain(l, place, "no such option, did you mean --%s?", near.best);
+        loader_error(l, place, "no such option, did you mean --%s?", near.best);
     else
-        loader_complain(l, place, "no such option, see --help");
+        loader_error(l, place, "no such option, see --help");
 }
 
 static void assign_flag(struct loader *l, const struct flag *flag)
@@ -136,11 +138,17 @@ static void assign_flag(struct loader *l, const struct flag *flag)
     const struct origin origin = {
         .source = CONFIG_FLAG,
         .alias = alias && strcmp(alias, flag->name) == 0 ? alias : NULL,
+        .former = flag->former,
     };
+    const struct origin before = l->set->origins[flag->option];
+    char name[OPTION_NAME_MAX];
 
     if (!flag->value)
         loader_refuse(l, flag->option, &origin, "needs a value");
-    else if (l->set->origins[flag->option].source == CONFIG_FLAG)
+    else if (before.source == CONFIG_FLAG && before.former != flag->former)
+        loader_refuse(l, flag->option, &origin, "already set as --%s",
+                      loader_spell(flag->option, &before, name));
+    else if (before.source == CONFIG_FLAG)
         loader_refuse(l, flag->option, &origin, "given twice");
     else
         config_assign(l, flag->option, &origin, flag->value);
@@ -156,14 +164,14 @@ void config_read_flags(struct loader *l)
         if (flag.kind == FLAG_OPTION)
             assign_flag(l, &flag);
         else if (flag.kind == FLAG_UNKNOWN)
-            complain_unknown(l, &flag);
+            refuse_unknown_flag(l, &flag);
         else if (flag.kind == FLAG_ARGUMENT)
-            loader_complain(l, flag.text, "unexpected argument, options begin with --");
+            loader_error(l, flag.text, "unexpected argument, options begin with --");
         else if (flag.kind == FLAG_MODE && flag.value)
-            loader_complain(l, flag.text, "takes no value");
+            loader_error(l, flag.text, "takes no value");
         else if (flag.kind == FLAG_FILE && !flag.value)
-            loader_complain(l, flag.text, "needs a file");
+            loader_error(l, flag.text, "needs a file");
         else if (flag.kind == FLAG_FILE && ++files > 1)
-            loader_complain(l, flag.text, "given twice");
+            loader_error(l, flag.text, "given twice");
     }
 }

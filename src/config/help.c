@@ -5,22 +5,22 @@
 #include "loader.h"
 
 static const char help_head[] =
-    "headlessd makes any UDP service leader-aware: clients send to any pod, one pod leads, what\n"
-    "arrives elsewhere is carried to it, and its answers leave from where the client asked.\n"
+    "headlessd makes any UDP service leader-aware: clients send to any pod, one pod leads, the\n"
+    "others relay datagrams to it, and its replies come from the address that the client used.\n"
     "\n"
     "Usage: headlessd [-c FILE] [--OPTION VALUE]...\n"
     "\n";
 
 const char config_help_examples[] =
-    "Alone, answering what it gets; then try: echo hello | nc -u -w1 127.0.0.1 12000\n"
+    "One pod with the built-in app echo; then try: echo hello | nc -u -w1 127.0.0.1 12000\n"
     "  headlessd\n"
-    "Three pods on one machine, an address each; run it for .11, .12 and .13:\n"
+    "Three pods on one machine, an address each; run this for .11, .12 and .13:\n"
     "  headlessd --self 127.0.0.11 --peers 127.0.0.11,127.0.0.12,127.0.0.13 --leader 127.0.0.11\n"
-    "In front of a UDP server of yours in the same pod:\n"
+    "In front of a UDP server in the same pod:\n"
     "  headlessd -c headlessd.yaml --app udp://127.0.0.1:5353\n"
-    "Everything to a server outside the cluster, as it came:\n"
+    "Relay to a server outside the cluster, payloads unchanged:\n"
     "  headlessd --relay-format raw --leader 10.0.0.9:9100\n"
-    "Which settings are in force, and why:\n"
+    "Show the settings in force and their sources:\n"
     "  headlessd -c headlessd.yaml --dump-config\n";
 
 static const char help_spellings[] =
@@ -29,12 +29,12 @@ static const char help_spellings[] =
     "carry units: 200ms, 16MiB. Lists are separated by commas.\n";
 
 const struct config_exit_text config_exits[CONFIG_EXIT_COUNT] = {
-    {CONFIG_EXIT_OK, "stopped by SIGTERM or SIGINT, or what was asked for is printed"},
-    {CONFIG_EXIT_FAILED, "could not start, as when a port is taken"},
-    {CONFIG_EXIT_USAGE, "an option, a variable or the file is wrong, or cannot be read"},
+    {CONFIG_EXIT_OK, "stopped by SIGTERM or SIGINT, or printed what was requested"},
+    {CONFIG_EXIT_FAILED, "could not start, for instance because a port is in use"},
+    {CONFIG_EXIT_USAGE, "an option, a variable or the file is invalid, or the file cannot be read"},
 };
 
-/* -c, and what may be asked for besides options: "  -h, --help  ..." */
+/* -c and the modes: "  -h, --help  ..." */
 static void help_modes(FILE *out)
 {
     (void)fprintf(out, "\n  -c, --%-16s Read options from a YAML file.\n",

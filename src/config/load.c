@@ -1,4 +1,4 @@
-/* The order of a load: defaults, file, environment, flags, what follows from them, the rules. */
+/* The order of a load: defaults, file, environment, flags, derived settings, rules. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -9,7 +9,7 @@
 #include "loader.h"
 
 /* Read all of a descriptor. Returns 0, a negative errno, or -EFBIG past CONFIG_FILE_BYTES_MAX. */
-static int read_all(int fd, char *text, size_t *ret_length)
+static int load_read_all(int fd, char *text, size_t *ret_length)
 {
     size_t length = 0;
     ssize_t n;
@@ -27,7 +27,7 @@ static int read_all(int fd, char *text, size_t *ret_length)
     return 0;
 }
 
-/* The whole text, to be freed. */
+/* The caller frees *ret_text. */
 static int load_file(const char *path, char **ret_text, size_t *ret_length)
 {
     char *text;
@@ -37,7 +37,7 @@ static int load_file(const char *path, char **ret_text, size_t *ret_length)
     if (fd < 0)
         return -errno;
     text = malloc(CONFIG_FILE_BYTES_MAX + 1);
-    rc = text ? read_all(fd, text, ret_length) : -ENOMEM;
+    rc = text ? load_read_all(fd, text, ret_length) : -ENOMEM;
     (void)close(fd);
     if (rc) {
         free(text);
@@ -47,7 +47,7 @@ static int load_file(const char *path, char **ret_text, size_t *ret_length)
     return 0;
 }
 
-static int read_text(struct loader *l, const char *text, size_t length)
+static int load_text(struct loader *l, const char *text, size_t length)
 {
     l->set->digest = config_digest(text, length);
     if (l->expected && l->expected != l->set->digest)
@@ -68,11 +68,11 @@ int config_read_file(struct loader *l)
     if (rc && l->expected)
         return -EAGAIN;
     if (rc == -EFBIG)
-        loader_complain(l, l->set->path, "is larger than 1MiB");
+        loader_error(l, l->set->path, "is larger than 1MiB");
     else if (rc)
-        loader_complain(l, l->set->path, "%s", strerror_r(-rc, reason, sizeof(reason)));
+        loader_error(l, l->set->path, "%s", strerror_r(-rc, reason, sizeof(reason)));
     else
-        rc = read_text(l, text, length);
+        rc = load_text(l, text, length);
     free(text);
     return rc;
 }
@@ -95,7 +95,7 @@ static struct config_set *create(int argc, char *const argv[])
     return set;
 }
 
-static int load(struct config_set *set, uint64_t expected, FILE *errors)
+static int load_sources(struct config_set *set, uint64_t expected, FILE *errors)
 {
     struct loader l = {.set = set, .errors = errors, .expected = expected};
     int file_rc, rc;
@@ -110,8 +110,8 @@ static int load(struct config_set *set, uint64_t expected, FILE *errors)
     return file_rc ? file_rc : rc;
 }
 
-/* Hand the set over, or destroy it when its load failed. */
-static int hand_over(int rc, struct config_set *set, struct config_set **ret_set)
+/* Give the set to the caller, or destroy it if its load failed. */
+static int load_conclude_set(int rc, struct config_set *set, struct config_set **ret_set)
 {
     if (rc)
         config_destroy(set);
@@ -134,7 +134,7 @@ int config_load(int argc, char *const argv[], FILE *errors, struct config_set **
         config_destroy(set);
         *ret_set = NULL;
     } else {
-        rc = hand_over(load(set, 0, errors), set, ret_set);
+        rc = load_conclude_set(load_sources(set, 0, errors), set, ret_set);
     }
     if (rc == 0)
         *ret_mode = mode;
@@ -154,7 +154,7 @@ int config_load_text(const char *text, size_t length, const char *name, FILE *er
     config_read_defaults(&l);
     yaml_rc = config_read_yaml(&l, text, length);
     rc = conclude(&l);
-    return hand_over(yaml_rc ? yaml_rc : rc, set, ret_set);
+    return load_conclude_set(yaml_rc ? yaml_rc : rc, set, ret_set);
 }
 
 int config_reload(const struct config_set *before, uint64_t *digest, FILE *errors,
@@ -166,9 +166,9 @@ int config_reload(const struct config_set *before, uint64_t *digest, FILE *error
     if (!set)
         return -ENOMEM;
     set->path = before->path;
-    rc = load(set, *digest, errors);
+    rc = load_sources(set, *digest, errors);
     *digest = set->digest;
-    return hand_over(rc, set, ret_set);
+    return load_conclude_set(rc, set, ret_set);
 }
 
 void config_destroy(struct config_set *set)
@@ -189,6 +189,25 @@ const char *config_path(const struct config_set *set)
 uint64_t config_digest_of(const struct config_set *set)
 {
     return set->digest;
+}
+
+size_t config_list_renamed(const struct config_set *set,
+                           void (*each)(const char *was, const char *is, void *context),
+                           void *context)
+{
+    char was[OPTION_NAME_MAX], is[OPTION_NAME_MAX];
+    size_t count = 0;
+
+    for (size_t i = 0; i < config_option_count; i++) {
+        struct origin present = set->origins[i];
+
+        if (!present.former)
+            continue;
+        present.former = NULL;
+        each(loader_spell(i, &set->origins[i], was), loader_spell(i, &present, is), context);
+        count++;
+    }
+    return count;
 }
 
 size_t config_diff(const struct config_set *before, const struct config_set *after,

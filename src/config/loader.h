@@ -2,9 +2,8 @@
  * loader: one load in progress, from defaults over file and environment to flags. Private to
  * config, but for the tables, which document/ prints.
  *
- * Every source hands its texts to config_assign with the place they came from; later sources
- * overwrite earlier ones. All errors are written, not only the first, each beginning with its
- * place.
+ * Every source passes its texts to config_assign, each with its place; later sources overwrite
+ * earlier ones. All errors are written, not only the first, each beginning with its place.
  *
  * Threads: a loader belongs to the thread that loads. Blocking: reads a file, writes to errors.
  */
@@ -16,11 +15,13 @@
 #define LOADER_ERRORS_MAX     20 /* shown; the rest is counted */
 #define CONFIG_FILE_BYTES_MAX ((size_t)1 << 20)
 
-/* Where an option got its value. */
+/* The source of an option's value. */
 struct origin {
     enum config_source source;
     unsigned line;     /* CONFIG_FILE */
-    const char *alias; /* variable or flag, where it was not the derived name; else NULL */
+    const char *alias; /* variable or flag, if it was not the derived name, otherwise NULL */
+    const char
+        *former; /* key of an earlier version that the name was derived from, otherwise NULL */
 };
 
 struct config_set {
@@ -37,7 +38,7 @@ struct loader {
     FILE *errors;
     unsigned error_count;
     uint64_t expected;      /* digest that the file must have; 0: any */
-    bool wrong[OPTION_MAX]; /* refused somewhere, so not to be judged together with others */
+    bool wrong[OPTION_MAX]; /* refused in some source: config_check skips its rules */
 };
 
 /*
@@ -46,15 +47,19 @@ struct loader {
 void loader_refuse(struct loader *l, size_t option, const struct origin *origin, const char *format,
                    ...) __attribute__((format(printf, 4, 5)));
 
-/* The same for what is no option: a place such as "headlessd.yaml:3". */
-void loader_complain(struct loader *l, const char *place, const char *format, ...)
+/* The same for an error that belongs to no option; place is a text such as "headlessd.yaml:3". */
+void loader_error(struct loader *l, const char *place, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
 /* The same for a line of the file. */
-void loader_complain_line(struct loader *l, unsigned line, const char *format, ...)
+void loader_error_line(struct loader *l, unsigned line, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Say how many errors were not shown. Returns -EINVAL when there were any, else 0. */
+/* The key, flag or variable by which an option was set there; returns text or a constant. */
+const char *loader_spell(size_t option, const struct origin *origin,
+                         char text[static OPTION_NAME_MAX]);
+
+/* Write how many errors were not shown. Returns -EINVAL if there were any errors, otherwise 0. */
 int loader_finish(struct loader *l);
 
 /* Set an option from text; lists as text are comma-separated. */
@@ -68,15 +73,15 @@ void config_assign_item(struct loader *l, size_t option, const struct origin *or
 /* The sources, in this order. */
 void config_read_defaults(struct loader *l);
 /*
- * A file that cannot be read is reported and gives its negative errno, -ENOMEM when that is it.
- * -EAGAIN, not reported: it is not the expected one.
+ * Returns 0; the negative errno of a file that cannot be read, after reporting it; -ENOMEM; or
+ * -EAGAIN, not reported, if the content is not the expected one.
  */
 int config_read_file(struct loader *l);
 int config_read_yaml(struct loader *l, const char *text, size_t length);
 void config_read_environment(struct loader *l);
 void config_read_flags(struct loader *l);
 
-/* What may be asked for besides options. */
+/* A flag that selects a mode. */
 struct mode_flag {
     const char *name;
     char letter; /* 0: none */
@@ -87,7 +92,7 @@ extern const struct mode_flag config_mode_flags[];
 extern const size_t config_mode_flag_count;
 #define CONFIG_FILE_FLAG "config"
 
-/* Of --help and the manual. */
+/* In --help and the manual page. */
 struct config_exit_text {
     enum config_exit code;
     const char *meaning;
@@ -95,24 +100,25 @@ struct config_exit_text {
 extern const char config_help_examples[];
 extern const struct config_exit_text config_exits[CONFIG_EXIT_COUNT];
 
-/* Needs no settings. */
+/* Such a mode needs no settings. */
 static inline bool config_answers_alone(enum config_mode mode)
 {
     return mode >= CONFIG_VERSION;
 }
 
-/* What to do and which file, from the command line; wrong flags are left to config_read_flags. */
+/* Find mode and file on the command line; wrong flags are left to config_read_flags. */
 void config_scan_flags(struct config_set *set, enum config_mode *ret_mode);
 
-/* Fill in what was left to us: self, name, bind, the address of admin. Asks the kernel's routes. */
+/* Fill in self, name, bind and the admin address where they are not set. Queries the kernel's
+ * routes. */
 void config_derive(struct config *config);
 
-/* What must fit together. Writes its errors. */
+/* Check the rules between options. Writes its errors. */
 void config_check(struct loader *l);
 
 /*
- * The nearest of some words to a mistyped one. Offer all; best then is the nearest that is near
- * enough to be meant, or "".
+ * The word nearest to a mistyped one. Offer all words; best is then the nearest one within the
+ * distance of a typing error, or "".
  */
 struct suggestion {
     const char *word;

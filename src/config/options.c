@@ -78,23 +78,24 @@ const struct config_option config_options[] = {
      FIELD(cluster),
      .preset = "headless",
      .allowed = "1 to 63 printable characters, no spaces",
-     .help = "Name of the cluster; members with another name are not listened to."},
+     .help = "Name of the cluster. Frames and peer messages of a cluster with another name are "
+             "dropped."},
     {.key = "self",
      .type = OPTION_ADDRESS,
      FIELD(self),
      .preset = "auto",
-     .preset_words = "bind when that is one address, else the default route's source, else "
-                     "127.0.0.1",
+     .preset_words = "bind when that is one address, otherwise the source address of the default "
+                     "route, otherwise 127.0.0.1",
      .allowed = "an IP address, or auto",
-     .help = "Own address, at which the other pods reach this one.",
+     .help = "Own IP address, at which the other pods reach this one.",
      .aliases = {"POD_IP", "MY_POD_IP"}},
     {.key = "name",
      .type = OPTION_NAME,
      FIELD(name),
      .preset = "auto",
-     .preset_words = "the name that peers gives to self, else the text of self",
+     .preset_words = "the name that peers gives to self, otherwise the text of self",
      .allowed = "1 to 63 letters, digits and - . _ : %, or auto",
-     .help = "Own name in logs, status and leader commands.",
+     .help = "Own name in logs, in /status and in leader commands.",
      .aliases = {"POD_NAME"}},
     /* ---- */
     {.key = "bind",
@@ -102,35 +103,35 @@ const struct config_option config_options[] = {
      .type = OPTION_ADDRESS,
      FIELD(bind),
      .preset = "auto",
-     .preset_words = "self when that is loopback, else any",
+     .preset_words = "self when that is loopback, otherwise any",
      .allowed = "an IP address, any, or auto",
-     .help = "Address of the data, relay and peer sockets."},
+     .help = "IP address to which the data, relay and peer sockets are bound."},
     {.key = "data.port",
      .type = OPTION_NUMBER,
      FIELD(data_port),
      .preset = "12000",
      RANGE(1, 65535),
-     .help = "UDP port of the clients' datagrams and of leader commands.",
+     .help = "UDP port for the clients' datagrams and for leader commands.",
      .aliases = {"PORT"}},
     {.key = "relay.port",
      .type = OPTION_NUMBER,
      FIELD(relay_port),
      .preset = "12001",
      RANGE(1, 65535),
-     .help = "UDP port of datagrams carried between pods."},
+     .help = "UDP port for relay frames between pods."},
     {.key = "peer.port",
      .type = OPTION_NUMBER,
      FIELD(peer_port),
      .preset = "12002",
      RANGE(1, 65535),
-     .help = "UDP port of heartbeats and claims between pods."},
+     .help = "UDP port for the peer messages of the election, such as heartbeats and votes."},
     {.key = "admin.listen",
      .type = OPTION_LISTEN,
      FIELD(admin_listen),
      .preset = ":8080",
      .preset_words = "port 8080 of the address of bind",
      .allowed = "ADDRESS:PORT, :PORT for the address of bind, or none",
-     .help = "TCP address of health checks, metrics and status page."},
+     .help = "TCP address of the admin server: probes, metrics, status."},
     {.key = "rcvbuf",
      .type = OPTION_SIZE,
      FIELD(rcvbuf_bytes),
@@ -138,23 +139,24 @@ const struct config_option config_options[] = {
      .preset_words = "as much as the kernel grants",
      RANGE(4 * KIB, 1 * GIB),
      .zero = "max",
-     .help = "Receive buffer to ask for, per UDP socket."},
+     .help = "Receive buffer to request for each UDP socket; the kernel may grant less "
+             "(net.core.rmem_max)."},
     {.key = "multicast.groups",
      .type = OPTION_GROUPS,
      FIELD(multicast_groups),
      .preset = "none",
      .allowed = "a list of up to 16 GROUP or GROUP%INTERFACE, or none",
-     .help = "Multicast groups to join, on data.port. What comes there goes to the app of each pod "
-             "that gets it, whatever route says, and only the leader's answers leave. Without "
-             "%INTERFACE a group is joined where self is."},
+     .help = "Multicast groups to join, on data.port. A datagram to a group goes to the app of "
+             "each pod that receives it, whatever route says, and only the leader's replies are "
+             "sent. Without %INTERFACE a group is joined on the interface that has self."},
     /* ---- */
     {.key = "peers",
-     .group = "Who leads",
+     .group = "Leadership",
      .type = OPTION_PEERS,
      FIELD(peers),
      .preset = "none",
      .allowed = "a list of up to 128 ADDRESS or NAME=ADDRESS, or none",
-     .help = "The members; this pod may be among them."},
+     .help = "The members of the cluster; the list may include this pod."},
     {.key = "leader",
      .type = OPTION_LEADER,
      FIELD(leader),
@@ -162,7 +164,8 @@ const struct config_option config_options[] = {
      .allowed = "a member's address or name, ADDRESS:PORT outside the cluster (relay.format raw or "
                 "proxy-v2 only), or none",
      .reloadable = true,
-     .help = "The leader to begin with; a reload obeys it only with a higher leader_generation.",
+     .help = "The preferred leader at the start. A reload follows a change only if "
+             "leader_generation has grown.",
      .aliases = {"LEADER_IP"}},
     {.key = "leader_generation",
      .type = OPTION_NUMBER,
@@ -170,40 +173,43 @@ const struct config_option config_options[] = {
      .preset = "0",
      RANGE(0, INT64_MAX),
      .reloadable = true,
-     .help = "Raise it together with leader, so that the newer of two settings wins."},
+     .help = "Raise it together with leader: of two settings, the one with the higher generation "
+             "counts."},
     {.key = "leader_list",
      .type = OPTION_ORDER,
      FIELD(leader_list),
      .preset = "none",
      .preset_words = "the order of joining",
      .allowed = "a list of up to 128 ADDRESS or NAME, or none",
-     .help = "The order of succession; members outside it come after it."},
+     .help = "Order of succession. Members that are not listed come after those that are."},
     {.key = "eligible",
      .type = OPTION_CHOICE,
      FIELD(eligible),
      .preset = "true",
      WORDS(booleans),
-     .help = "Whether this pod may lead."},
+     .help = "Whether this pod may become leader."},
     {.key = "discovery.dns",
      .type = OPTION_TEXT,
      FIELD(discovery_dns),
      .preset = "none",
      .zero = "none",
      .allowed = "a host name, best with a dot at its end, or none",
-     .help = "A name that has an address for each pod, such as that of a headless Service."},
+     .help = "Host name that resolves to the addresses of all pods, such as that of a headless "
+             "Service."},
     {.key = "discovery.interval",
      .type = OPTION_DURATION,
      FIELD(discovery_interval_ns),
      .preset = "5s",
      RANGE(100 * NS_PER_MS, 1 * HOUR),
-     .help = "How often the name is looked up; every second at most while there is no leader."},
+     .help = "Interval between look-ups of discovery.dns, plus or minus 10 %; at most 1s while "
+             "there is no leader."},
     {.key = "store",
      .type = OPTION_TEXT,
      FIELD(store),
      .preset = "none",
      .zero = "none",
      .allowed = "the path of a file, or none",
-     .help = "Keeps the highest term over restarts, so that terms never fall."},
+     .help = "File that keeps the highest term over restarts, so that terms never decrease."},
     /* ---- */
     {.key = "heartbeat.interval",
      .group = "Failover",
@@ -211,20 +217,22 @@ const struct config_option config_options[] = {
      FIELD(heartbeat_interval_ns),
      .preset = "200ms",
      RANGE(10 * NS_PER_MS, 30 * SEC),
-     .help = "How often the leader shows that it lives."},
+     .help = "Interval between leader heartbeats."},
     {.key = "heartbeat.misses",
      .type = OPTION_NUMBER,
      FIELD(heartbeat_misses),
      .preset = "4",
      RANGE(2, 20),
-     .help = "After so many intervals of silence the leader is taken for dead."},
+     .help = "Number of heartbeat intervals without a heartbeat after which the leader counts as "
+             "failed. heartbeat.interval times this is at most 1m."},
     {.key = "quorum",
      .type = OPTION_CHOICE,
      FIELD(quorum),
      .preset = "auto",
      .preset_words = "a majority, once there have been three members",
      WORDS(quorums),
-     .help = "Whether a leader needs a majority of the members."},
+     .help = "Whether a leader needs the votes of a majority of the members. none: it needs only "
+             "its own, and two leaders are possible."},
     {.key = "quorum.expect",
      .type = OPTION_NUMBER,
      FIELD(quorum_expect),
@@ -232,20 +240,22 @@ const struct config_option config_options[] = {
      .preset_words = "as many as peers names, this pod included",
      RANGE(1, 129),
      .zero = "auto",
-     .help = "Members to expect; the first leader needs a majority of so many."},
+     .help = "Number of members to expect, this pod included. The first leader needs a majority of "
+             "them; not less than the number of peers."},
     {.key = "member.forget",
      .type = OPTION_DURATION,
      FIELD(member_forget_ns),
      .preset = "60s",
      RANGE(1 * SEC, 24 * HOUR),
-     .help = "A member that has been silent for so long leaves the list."},
+     .help = "Time after which a member that sends nothing is removed from the list."},
     {.key = "failover.on_refused",
      .type = OPTION_CHOICE,
      FIELD(failover_on_refused),
      .preset = "fast",
      WORDS(refused_modes),
-     .help = "Believe a host's word that its process has gone, or wait for the heartbeats to stop; "
-             "timeout is for networks where such words are forged."},
+     .help = "fast: treat an ICMP port unreachable from the leader's host as proof that its "
+             "process died. timeout: wait until heartbeats are missing; for networks in which "
+             "ICMP errors may be forged."},
     /* ---- */
     {.key = "route",
      .group = "Relay and hold",
@@ -253,75 +263,76 @@ const struct config_option config_options[] = {
      FIELD(route),
      .preset = "leader",
      WORDS(routes),
-     .help =
-         "To whose app a datagram goes: the leader's, that of the pod where it arrived (clients "
-         "send to all pods), all pods', or all pods' in one order. Only the leader's answers "
-         "leave."},
+     .help = "Which app receives a datagram. leader: the leader's. local: that of the pod where it "
+             "arrived, for clients that send to every pod. all: that of every live member. "
+             "ordered: that of every live member, in the same order. Only the leader's replies "
+             "are sent."},
     {.key = "ordered.commit",
      .type = OPTION_CHOICE,
      FIELD(ordered_commit),
      .preset = "none",
      WORDS(commits),
-     .help =
-         "With route ordered: give an app a message at once, or when a majority of the pods has "
-         "it, so that no leader's death can change the order."},
+     .help = "With route ordered, when a message is delivered to the app. none: at once. majority: "
+             "when a majority of the members has it, so that no failover changes the order."},
     {.key = "ordered.history",
      .type = OPTION_SIZE,
      FIELD(ordered_history_bytes),
      .preset = "16MiB",
      RANGE(MIB, 4 * GIB),
-     .help = "With route ordered: memory for the last messages, of which members get again what "
+     .help = "With route ordered: memory for the newest messages, from which members get those "
              "they missed."},
     {.key = "relay.format",
      .type = OPTION_CHOICE,
      FIELD(relay_format),
      .preset = "framed",
      WORDS(relay_formats),
-     .help = "How datagrams travel to the leader: packed, as they came, or with PROXY headers."},
+     .help = "How datagrams are sent to the leader. framed: packed into frames that carry the "
+             "client's address. raw: as they came. proxy-v2: with a PROXY protocol header. raw "
+             "and proxy-v2 need route leader."},
     {.key = "relay.mtu",
      .type = OPTION_NUMBER,
      FIELD(relay_mtu),
      .preset = "1400",
      RANGE(576, 65535),
-     .help = "IP MTU of the path between pods, in bytes; frames are no larger."},
+     .help = "IP MTU of the path between pods, in bytes; no frame is larger."},
     {.key = "relay.linger",
      .type = OPTION_DURATION,
      FIELD(relay_linger_ns),
      .preset = "1ms",
      RANGE(0, 5 * NS_PER_MS),
-     .help =
-         "With route all or ordered: how long the leader's copies for the other pods wait for more "
-         "of them since the last ones left; 0 sends them with each batch."},
+     .help = "With route all or ordered: shortest time between two sends of the leader's copies "
+             "for the other pods; copies made meanwhile share frames. 0: send them with each "
+             "batch."},
     {.key = "hold.time",
      .type = OPTION_DURATION,
      FIELD(hold_time_ns),
      .preset = "2s",
      RANGE(0, 60 * SEC),
      .reloadable = true,
-     .help =
-         "With route all or ordered: how long the leader's copies for the other pods wait for more "
-         "of them since the last ones left; 0 sends them with each batch."},
+     .help = "How long a datagram is held while no leader is valid. An older one is dropped "
+             "(reason hold_expired). 0: nothing is held (reason no_leader)."},
     {.key = "hold.bytes",
      .type = OPTION_SIZE,
      FIELD(hold_bytes),
      .preset = "16MiB",
      RANGE(0, 4 * GIB),
-     .help = "Memory for waiting datagrams; the oldest go first when it is full."},
+     .help = "Memory for held datagrams, shared equally by the workers. When it is full, the "
+             "oldest are dropped (reason hold_overflow)."},
     {.key = "drain.time",
      .type = OPTION_DURATION,
      FIELD(drain_time_ns),
      .preset = "5s",
      RANGE(0, 600 * SEC),
      .reloadable = true,
-     .help =
-         "How long a stopping pod goes on serving at most; then up to 2s for the last answers."},
+     .help = "Longest time for which a stopping pod goes on serving; it ends earlier after 1s "
+             "without a datagram. Then up to 2s are given to the last replies."},
     {.key = "reply.grace",
      .type = OPTION_DURATION,
      FIELD(reply_grace_ns),
      .preset = "2s",
      RANGE(0, 60 * SEC),
      .reloadable = true,
-     .help = "How long answers of a leader that stepped down in order may still leave."},
+     .help = "How long replies of a leader that stepped down may still be sent."},
     /* ---- */
     {.key = "app.target",
      .group = "App",
@@ -329,51 +340,57 @@ const struct config_option config_options[] = {
      FIELD(app_target),
      .preset = "echo",
      .allowed = "echo, whoami, discard, or udp://ADDRESS:PORT",
-     .help = "What consumes the datagrams at the leader: a built-in, or a UDP server of yours.",
+     .help = "Consumer of the datagrams: a built-in app, or a UDP server.",
      .flag_alias = "app"},
     {.key = "app.proxy_protocol",
      .type = OPTION_CHOICE,
      FIELD(app_proxy_protocol),
      .preset = "none",
      WORDS(proxy_protocols),
-     .help = "Tell the app each client's true address by a PROXY protocol header."},
+     .help = "Send the client's address to the app in a PROXY protocol header, in front of each "
+             "payload."},
     {.key = "app.idle",
      .type = OPTION_DURATION,
      FIELD(app_idle_ns),
      .preset = "60s",
      RANGE(1 * SEC, 1 * HOUR),
      .reloadable = true,
-     .help = "A client that is quiet for so long is forgotten."},
+     .help = "Time after which a session, which is one client, ends if it has no datagram in "
+             "either direction."},
     {.key = "app.max_sessions",
      .type = OPTION_NUMBER,
      FIELD(app_max_sessions),
      .preset = "65536",
      RANGE(1, 1048576),
-     .help = "Clients remembered at once."},
+     .help = "Largest number of sessions. When all are in use, a new client takes the place of one "
+             "that has sent a single datagram; if there is none, it is refused (reason "
+             "session_cap)."},
     {.key = "app.notify",
      .type = OPTION_LISTEN,
      FIELD(app_notify),
      .preset = "none",
      .allowed = "ADDRESS:PORT, :PORT on this machine, or none",
-     .help = "Where a datagram of JSON goes whenever the leader changes, the same as GET /leader."},
+     .help = "Address to which a JSON datagram, the same as the body of GET /leader, is sent when "
+             "the leader changes."},
     {.key = "app.fail",
      .type = OPTION_DURATION,
      FIELD(app_fail_ns),
      .preset = "1s",
      RANGE(10 * NS_PER_MS, 1 * HOUR),
-     .help = "An app that has refused for so long, or three datagrams, is taken for down."},
+     .help = "Time of refusals (ICMP port unreachable) after which the app counts as down; three "
+             "refusals are enough as well."},
     /* ---- */
     {.key = "data.allow",
-     .group = "Who may send to the data port",
+     .group = "Ingress filter of the data port",
      .type = OPTION_CIDRS,
      FIELD(data_allow),
      .preset = "any",
-     .preset_words = "everybody",
+     .preset_words = "every source",
      .allowed = "a list of up to 32 ADDRESS or ADDRESS/BITS, or any",
      .reloadable = true,
-     .help = "Who may send datagrams to the data port and to multicast.groups; those of all others "
-             "are dropped (reason acl). Leader commands come through this door too: they need it "
-             "and control.allow. What other pods relay does not."},
+     .help = "Source addresses that may send to the data port and to multicast.groups; datagrams "
+             "from others are dropped (reason acl). A leader command needs this and "
+             "control.allow. Frames from other pods are not checked."},
     {.key = "data.rate",
      .type = OPTION_NUMBER,
      FIELD(data_rate),
@@ -381,10 +398,10 @@ const struct config_option config_options[] = {
      RANGE(1, 1000000),
      .zero = "none",
      .reloadable = true,
-     .help = "Datagrams a second that one source may send, leader commands included; what is more "
-             "is dropped (reason rate). A source is an IPv4 address, or the /64 of an IPv6 one. "
-             "Each working thread counts for itself, and a client's port decides which one gets "
-             "its datagrams: with several, a source with many ports may send as much to each."},
+     .help = "Datagrams a second that one source may send, leader commands included; more are "
+             "dropped (reason rate). A source is an IPv4 address, or the /64 of an IPv6 address. "
+             "Each worker counts for itself and a client's port decides its worker, so with N "
+             "workers a source with many ports may send N times as much."},
     {.key = "data.burst",
      .type = OPTION_NUMBER,
      FIELD(data_burst),
@@ -393,8 +410,8 @@ const struct config_option config_options[] = {
      RANGE(1, 1000000),
      .zero = "auto",
      .reloadable = true,
-     .help = "Datagrams that a source may send at once after a while of quiet, beyond which "
-             "data.rate holds. Below 64 it also cuts trains, which clients send in one piece."},
+     .help = "Datagrams that a source may send at once after a pause; above that, data.rate "
+             "applies. Below 64 it also cuts GSO batches, which clients send at once."},
     /* ---- */
     {.key = "control.accept",
      .group = "Leader commands on the data port",
@@ -403,10 +420,9 @@ const struct config_option config_options[] = {
      .preset = "auto",
      WORDS(control_modes),
      .reloadable = true,
-     .help =
-         "Which {\"leader\":\"ADDRESS\"} is obeyed. open: what comes from control.allow, or is "
-         "signed. signed: only what is signed with one of keys. none: all is data. auto: signed "
-         "with keys, else open."},
+     .help = "Which leader commands, {\"leader\":\"ADDRESS\"}, are obeyed. open: those from "
+             "control.allow, and signed ones. signed: those signed with one of keys. none: none, "
+             "and they are data. auto: signed if keys is set, otherwise open."},
     {.key = "control.allow",
      .type = OPTION_CIDRS,
      FIELD(control_allow),
@@ -415,7 +431,7 @@ const struct config_option config_options[] = {
      .preset_words = "loopback and private ranges",
      .allowed = "a list of up to 32 ADDRESS or ADDRESS/BITS, any, or none",
      .reloadable = true,
-     .help = "Where leader commands that are not signed may come from."},
+     .help = "Source addresses from which unsigned leader commands are accepted."},
     /* ---- */
     {.key = "keys",
      .group = "Keys",
@@ -424,16 +440,16 @@ const struct config_option config_options[] = {
      .preset = "none",
      .zero = "none",
      .allowed = "a directory, or none",
-     .help = "Secret keys that all pods share, one file each, such as a mounted Secret; read again "
-             "when they change. With them pods listen only to each other (keys.mode), and leader "
-             "commands are signed (control.accept)."},
+     .help = "Directory of the secret keys that all pods share, one file each, such as a mounted "
+             "Secret; it is read again when it changes. With keys, pods accept only each other's "
+             "messages (keys.mode), and leader commands are signed (control.accept)."},
     {.key = "keys.mode",
      .type = OPTION_CHOICE,
      FIELD(keys_mode),
      .preset = "enforce",
      WORDS(key_modes),
-     .help = "To introduce keys to running pods, one step after the other: none sends open and "
-             "takes both, permissive sends sealed and takes both, enforce takes only sealed."},
+     .help = "For giving keys to running pods in three steps. none: send unsealed, accept both. "
+             "permissive: send sealed, accept both. enforce: send sealed, accept only sealed."},
     /* ---- */
     {.key = "receivers",
      .group = "Threads and queues",
@@ -441,39 +457,42 @@ const struct config_option config_options[] = {
      FIELD(receivers),
      .preset = "1",
      RANGE(1, 16),
-     .help = "Receiving threads, each with a socket of its own on the data port."},
+     .help = "Number of receiver threads, each with its own socket on the data port."},
     {.key = "workers",
      .type = OPTION_NUMBER,
      FIELD(workers),
      .preset = "1",
      RANGE(0, 16),
-     .help = "Working threads; 0 does the work in the receiving threads."},
+     .help = "Number of worker threads. 0: the receiver threads do the work."},
     {.key = "batch",
      .type = OPTION_NUMBER,
      FIELD(batch),
      .preset = "64",
      RANGE(1, 256),
-     .help = "Datagrams read or sent by one system call at most."},
-    {.key = "train",
+     .help = "Largest number of datagrams, or GSO and GRO batches, in one system call."},
+    {.key = "gso",
      .type = OPTION_NUMBER,
      FIELD(gso),
      .preset = "64",
      RANGE(1, 64),
-     .help =
-         "Datagrams of one size to one address that leave as one train (GSO) at most; 1: none."},
+     .help = "Largest number of datagrams of one size and destination that are sent as one GSO "
+             "batch (UDP_SEGMENT). 1: none are."},
     {.key = "gro",
      .type = OPTION_CHOICE,
      FIELD(gro),
      .preset = "true",
      WORDS(booleans),
-     .help = "Receive trains, and what the kernel merged, in one piece (UDP_GRO)."},
+     .help =
+         "Receive GSO batches, and datagrams that the kernel merged, as one message (UDP_GRO)."},
     {.key = "ring",
      .type = OPTION_NUMBER,
      FIELD(ring),
      .preset = "4096",
      RANGE(64, 65536),
      .power_of_two = true,
-     .help = "Datagrams between a receiving and a working thread at most."},
+     .help = "Largest number of datagrams, or GRO batches, between a receiver and its workers. "
+             "When all are in use, the receiver stops reading and the kernel drops "
+             "(socket_drops_total)."},
     /* ---- */
     {.key = "seccomp",
      .group = "Confinement",
@@ -481,7 +500,8 @@ const struct config_option config_options[] = {
      FIELD(seccomp),
      .preset = "true",
      WORDS(booleans),
-     .help = "Give up all system calls that serving does not need (docs/confinement.md)."},
+     .help = "Install a seccomp filter for all system calls that serving does not need "
+             "(docs/confinement.md)."},
     /* ---- */
     {.key = "log.level",
      .group = "Log",
@@ -490,16 +510,22 @@ const struct config_option config_options[] = {
      .preset = "info",
      WORDS(log_levels),
      .reloadable = true,
-     .help = "The least important lines to write."},
+     .help = "Least severe level of the lines that are written."},
     {.key = "log.format",
      .type = OPTION_CHOICE,
      FIELD(log_format),
      .preset = "auto",
-     .preset_words = "text on a terminal, JSON elsewhere",
+     .preset_words = "text on a terminal, otherwise JSON",
      WORDS(log_formats),
-     .help = "How lines are written to standard error."},
+     .help = "Format of the lines on standard error."},
 };
 const size_t config_option_count = sizeof(config_options) / sizeof(config_options[0]);
+
+/* Remove a row in the release after the one that renamed the option. */
+const struct option_rename config_renames[] = {
+    {.was = "train", .is = "gso"},
+};
+const size_t config_rename_count = sizeof(config_renames) / sizeof(config_renames[0]);
 _Static_assert(sizeof(config_options) / sizeof(config_options[0]) <= OPTION_MAX,
                "raise OPTION_MAX");
 
@@ -551,19 +577,64 @@ size_t option_by_prefix(const char *prefix)
     return i;
 }
 
-const char *option_flag(const struct config_option *o, char text[static OPTION_NAME_MAX])
+static size_t find_former(const char *name, const char *(*spell)(const char *key, char *text),
+                          const char **ret_former)
 {
-    (void)snprintf(text, OPTION_NAME_MAX, "%s", o->key);
+    char text[OPTION_NAME_MAX];
+
+    for (size_t i = 0; i < config_rename_count; i++) {
+        if (strcmp(spell(config_renames[i].was, text), name) == 0) {
+            *ret_former = config_renames[i].was;
+            return option_by_key(config_renames[i].is);
+        }
+    }
+    return config_option_count;
+}
+
+static const char *spell_key(const char *key, char *text)
+{
+    (void)text;
+    return key;
+}
+
+size_t option_by_former_key(const char *key, const char **ret_former)
+{
+    return find_former(key, spell_key, ret_former);
+}
+
+size_t option_by_former_flag(const char *flag, const char **ret_former)
+{
+    return find_former(flag, option_flag_of_key, ret_former);
+}
+
+size_t option_by_former_variable(const char *variable, const char **ret_former)
+{
+    return find_former(variable, option_variable_of_key, ret_former);
+}
+
+const char *option_flag_of_key(const char *key, char text[static OPTION_NAME_MAX])
+{
+    (void)snprintf(text, OPTION_NAME_MAX, "%s", key);
     for (char *c = text; *c; c++)
         if (*c == '.' || *c == '_')
             *c = '-';
     return text;
 }
 
-const char *option_variable(const struct config_option *o, char text[static OPTION_NAME_MAX])
+const char *option_flag(const struct config_option *o, char text[static OPTION_NAME_MAX])
 {
-    (void)snprintf(text, OPTION_NAME_MAX, "HEADLESSD_%s", o->key);
+    return option_flag_of_key(o->key, text);
+}
+
+const char *option_variable_of_key(const char *key, char text[static OPTION_NAME_MAX])
+{
+    (void)snprintf(text, OPTION_NAME_MAX, "HEADLESSD_%s", key);
     for (char *c = text; *c; c++)
         *c = (char)(*c == '.' ? '_' : toupper((unsigned char)*c));
     return text;
+}
+
+const char *option_variable(const struct config_option *o, char text[static OPTION_NAME_MAX])
+{
+    return option_variable_of_key(o->key, text);
 }

@@ -4,7 +4,7 @@
 
 #include "loader.h"
 
-static size_t least(size_t a, size_t b)
+static size_t suggestion_least(size_t a, size_t b)
 {
     return a < b ? a : b;
 }
@@ -23,9 +23,10 @@ static size_t edit_distance(const char *a, const char *b)
 
         row[0] = i;
         for (size_t j = 1; j <= width; j++) {
-            row[j] = least(above[j - 1] + (a[i - 1] != b[j - 1]), least(above[j], row[j - 1]) + 1);
+            row[j] = suggestion_least(above[j - 1] + (a[i - 1] != b[j - 1]),
+                                      suggestion_least(above[j], row[j - 1]) + 1);
             if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
-                row[j] = least(row[j], before[j - 2] + 1);
+                row[j] = suggestion_least(row[j], before[j - 2] + 1);
         }
         before = above;
         above = row;
@@ -34,7 +35,7 @@ static size_t edit_distance(const char *a, const char *b)
     return above[width];
 }
 
-/* The last part alone ("mtu" of "relay.mtu") is a frequent slip. */
+/* The last part alone ("mtu" of "relay.mtu") is a frequent mistake. */
 static bool is_last_part(const char *word, const char *candidate)
 {
     size_t length = strlen(word);
@@ -50,7 +51,7 @@ static bool is_last_part(const char *word, const char *candidate)
 void suggestion_init(struct suggestion *s, const char *word)
 {
     *s = (struct suggestion){.word = word};
-    s->distance = least(2, strlen(word) / 3) + 1; /* as near, or it is not meant */
+    s->distance = suggestion_least(2, strlen(word) / 3) + 1; /* larger: no typing error */
 }
 
 void suggestion_offer(struct suggestion *s, const char *candidate)

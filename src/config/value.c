@@ -122,7 +122,7 @@ const char *value_format(const struct config_option *o, const struct config *con
     return text;
 }
 
-/* By their texts, which tell values apart and know nothing of padding. */
+/* Compares the texts: padding does not count. */
 bool value_equal(const struct config_option *o, const struct config *a, const struct config *b)
 {
     char text_a[VALUE_TEXT_MAX], text_b[VALUE_TEXT_MAX];

@@ -1,9 +1,8 @@
 /*
  * value: the types of options: text into a field of struct config and back. Private to config.
  *
- * What value_format writes, value_parse reads to the same value. Parsers touch the field only when
- * the text is right (lists grow item by item); a refusal is explained in why, which begins with
- * the quoted text: "fast" is not one of framed, raw, proxy-v2.
+ * value_parse reads the text that value_format writes to the same value. Parsers change the field only if the
+ * text is valid (lists grow item by item); why explains a refusal and begins with the quoted text: "fast" is not one of framed, raw, proxy-v2.
  *
  * Threads: pure functions, any thread. Nothing blocks or allocates.
  */
@@ -26,7 +25,7 @@ void value_clear(const struct config_option *o, struct config *config);
 int value_append(const struct config_option *o, const char *text, struct config *config,
                  char why[static VALUE_WHY_MAX]);
 
-/* How many items a list has; 1 for all else. */
+/* The number of items of a list; 1 for other types. */
 size_t value_count(const struct config_option *o, const struct config *config);
 
 /* The value, or one item of a list, as text; returns text. */
@@ -35,20 +34,20 @@ const char *value_format(const struct config_option *o, const struct config *con
 
 bool value_equal(const struct config_option *o, const struct config *a, const struct config *b);
 
-/* What may be written, for people: "1..65535", "text, json, auto"; returns text. */
+/* The allowed values for a reader: "1..65535", "text, json, auto"; returns text. */
 const char *value_allowed(const struct config_option *o, char text[static VALUE_TEXT_MAX]);
 
-/* The same as one word, as document.h wants it: "N", "framed|raw|proxy-v2"; returns text. */
+/* The same as one word, for document.h: "N", "framed|raw|proxy-v2"; returns text. */
 const char *value_called(const struct config_option *o, char text[static VALUE_TEXT_MAX]);
 
 /* Explain a refusal: the text, quoted, shortened and made printable, then the message. -EINVAL. */
 int value_refuse(char why[static VALUE_WHY_MAX], const char *text, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* none, or off, which is taken as none everywhere. */
+/* none, or off, which means none everywhere. */
 bool value_is_none(const char *text);
 
-/* Fit for a member's name: 1 to 63 letters, digits and - . _ : % */
+/* A valid member name: 1 to 63 letters, digits and - . _ : % */
 bool value_is_name(const char *text);
 
 /* The address of one machine: not a wildcard, multicast or broadcast. */
@@ -62,7 +61,7 @@ struct value_type {
     int (*parse)(const struct config_option *o, const char *text, void *field, char *why);
     void (*format)(const struct config_option *o, const void *field, size_t item, char *text);
     void (*allowed)(const struct config_option *o, char *text); /* NULL: the row tells */
-    const char *called; /* how such a value is called; NULL: by its words */
+    const char *called; /* placeholder for such a value; NULL: its words */
     size_t (*count)(const void *field);
     void (*clear)(void *field);
 };

@@ -13,7 +13,7 @@ static const char *const app_names[] = {
     [CONFIG_APP_DISCARD] = "discard",
 };
 
-static struct address load(const void *field)
+static struct address load_address(const void *field)
 {
     struct address a;
 
@@ -21,7 +21,7 @@ static struct address load(const void *field)
     return a;
 }
 
-/* auto is no address; any is the IPv6 wildcard, which takes IPv4 as well. */
+/* auto is no address; any is the IPv6 wildcard, which receives IPv4 as well. */
 static int parse_address(const struct config_option *o, const char *text, void *field, char *why)
 {
     struct address a = {0};
@@ -37,7 +37,7 @@ static int parse_address(const struct config_option *o, const char *text, void *
 static void format_address(const struct config_option *o, const void *field, size_t item,
                            char *text)
 {
-    struct address a = load(field);
+    struct address a = load_address(field);
     char spelled[ADDRESS_TEXT_MAX];
 
     (void)o;
@@ -50,7 +50,7 @@ static void format_address(const struct config_option *o, const void *field, siz
         (void)snprintf(text, VALUE_TEXT_MAX, "%s", address_format_ip(&a, spelled));
 }
 
-/* ":8080" in a spelling that address_parse takes, with a host that is dropped again. */
+/* ":8080" in a spelling that address_parse accepts; the host is dropped again. */
 static bool parse_lone_port(const char *text, struct address *ret_address)
 {
     char spelled[16];
@@ -80,7 +80,7 @@ static int parse_listen(const struct config_option *o, const char *text, void *f
 
 static void format_listen(const struct config_option *o, const void *field, size_t item, char *text)
 {
-    struct address a = load(field);
+    struct address a = load_address(field);
     char spelled[ADDRESS_TEXT_MAX];
 
     (void)o;

@@ -4,8 +4,7 @@
 
 #include "value.h"
 
-/* GROUP or GROUP%INTERFACE. Whether there is such an interface is known when the group is joined.
- */
+/* GROUP or GROUP%INTERFACE. The interface is looked up only when the group is joined. */
 static int parse_group(const char *text, struct config_group *ret_group, char *why)
 {
     struct config_group group = {0};
@@ -14,7 +13,8 @@ static int parse_group(const char *text, struct config_group *ret_group, char *w
     const char *interface = text[length] ? text + length + 1 : NULL;
 
     if (interface && (!*interface || strlen(interface) >= sizeof(group.interface)))
-        return value_refuse(why, text, "has no good interface: use its name, as in ff02::12%%eth0");
+        return value_refuse(why, text,
+                            "has no valid interface: use its name, as in ff02::12%%eth0");
     (void)snprintf(ip, sizeof(ip), "%.*s", (int)length, text);
     if (address_parse_ip(ip, &group.address)) {
         if (address_parse(text, 0, &group.address) == 0 && group.address.port != 0)
@@ -28,7 +28,8 @@ static int parse_group(const char *text, struct config_group *ret_group, char *w
     return 0;
 }
 
-/* Once, also with another interface: its two sockets would both be given what comes to either. */
+/* A group may be listed once, also with another interface: the kernel would give each of the two
+ * sockets the datagrams of both interfaces. */
 static int append_group(const struct config_option *o, const char *text, void *field, char *why)
 {
     struct config_groups *groups = field;

@@ -117,7 +117,7 @@ static void clear_order(void *field)
     memset(field, 0, sizeof(struct config_order));
 }
 
-/* any is the two ranges that have everything. */
+/* any stands for the two ranges that contain every address. */
 static int append_cidr(const struct config_option *o, const char *text, void *field, char *why)
 {
     struct config_cidrs *cidrs = field;

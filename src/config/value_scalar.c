@@ -32,7 +32,7 @@ static const struct value_unit size_units[] = {
 #define TIME_HINT "ns, us, ms, s, m or h (for example 200ms)"
 #define SIZE_HINT "B, KiB, MiB or GiB (for example 16MiB)"
 
-static void store(const struct config_option *o, void *field, uint64_t value)
+static void store_scalar(const struct config_option *o, void *field, uint64_t value)
 {
     uint16_t value16 = (uint16_t)value;
     uint32_t value32 = (uint32_t)value;
@@ -45,7 +45,7 @@ static void store(const struct config_option *o, void *field, uint64_t value)
         memcpy(field, &value, sizeof(value));
 }
 
-static uint64_t fetch(const struct config_option *o, const void *field)
+static uint64_t fetch_scalar(const struct config_option *o, const void *field)
 {
     uint16_t value16;
     uint32_t value32;
@@ -72,7 +72,7 @@ static int refuse_range(const struct config_option *o, const char *text, char *w
 
 /*
  * The decimal digits at the start of text. Returns how many, 0 when there are none; an overflow
- * gives UINT64_MAX, which is out of every range.
+ * gives UINT64_MAX, which no range contains.
  */
 static size_t scan_digits(const char *text, uint64_t *ret_number)
 {
@@ -99,7 +99,7 @@ static int store_in_range(const struct config_option *o, const char *text, uint6
         return refuse_range(o, text, why);
     if (o->power_of_two && (number & (number - 1)) != 0)
         return value_refuse(why, text, "is not a power of two");
-    store(o, field, number);
+    store_scalar(o, field, number);
     return 0;
 }
 
@@ -109,13 +109,14 @@ static bool is_zero_word(const struct config_option *o, const char *text)
            (strcmp(text, o->zero) == 0 || (value_is_none(o->zero) && value_is_none(text)));
 }
 
-static int parse_number(const struct config_option *o, const char *text, void *field, char *why)
+static int value_parse_number(const struct config_option *o, const char *text, void *field,
+                              char *why)
 {
     uint64_t number;
     size_t digits = scan_digits(text, &number);
 
     if (is_zero_word(o, text)) {
-        store(o, field, 0);
+        store_scalar(o, field, 0);
         return 0;
     }
     if (digits == 0 || text[digits])
@@ -167,7 +168,7 @@ static int parse_size(const struct config_option *o, const char *text, void *fie
     const char *unit = text + digits;
 
     if (is_zero_word(o, text) || (o->zero && strcmp(text, "0") == 0)) {
-        store(o, field, 0);
+        store_scalar(o, field, 0);
         return 0;
     }
     if (digits == 0 || (*unit && !is_letter(*unit)))
@@ -179,7 +180,7 @@ static int parse_size(const struct config_option *o, const char *text, void *fie
     return store_in_range(o, text, number, field, why);
 }
 
-static int put_number(char *text, size_t room, uint64_t number)
+static int value_put_number(char *text, size_t room, uint64_t number)
 {
     return snprintf(text, room, "%llu", (unsigned long long)number);
 }
@@ -187,34 +188,35 @@ static int put_number(char *text, size_t room, uint64_t number)
 static int put_united(char *text, size_t room, uint64_t number, const struct value_unit *units)
 {
     if (number == 0)
-        return put_number(text, room, 0);
+        return value_put_number(text, room, 0);
     while (number % units->factor != 0)
         units++; /* ends at the last unit, which divides all */
     return snprintf(text, room, "%llu%s", (unsigned long long)(number / units->factor),
                     units->name);
 }
 
-static void format_number(const struct config_option *o, const void *field, size_t item, char *text)
+static void value_format_number(const struct config_option *o, const void *field, size_t item,
+                                char *text)
 {
-    uint64_t number = fetch(o, field);
+    uint64_t number = fetch_scalar(o, field);
 
     (void)item;
     if (number == 0 && o->zero)
         (void)snprintf(text, VALUE_TEXT_MAX, "%s", o->zero);
     else
-        (void)put_number(text, VALUE_TEXT_MAX, number);
+        (void)value_put_number(text, VALUE_TEXT_MAX, number);
 }
 
 static void format_duration(const struct config_option *o, const void *field, size_t item,
                             char *text)
 {
     (void)item;
-    (void)put_united(text, VALUE_TEXT_MAX, fetch(o, field), time_units);
+    (void)put_united(text, VALUE_TEXT_MAX, fetch_scalar(o, field), time_units);
 }
 
 static void format_size(const struct config_option *o, const void *field, size_t item, char *text)
 {
-    uint64_t bytes = fetch(o, field);
+    uint64_t bytes = fetch_scalar(o, field);
 
     (void)item;
     if (bytes == 0 && o->zero)
@@ -273,7 +275,7 @@ static int parse_choice(const struct config_option *o, const char *text, void *f
 
     for (size_t i = 0; i < o->choice_count; i++) {
         if (choice_is(o, i, text)) {
-            store(o, field, i);
+            store_scalar(o, field, i);
             return 0;
         }
     }
@@ -282,15 +284,17 @@ static int parse_choice(const struct config_option *o, const char *text, void *f
 
 static void format_choice(const struct config_option *o, const void *field, size_t item, char *text)
 {
-    uint64_t value = fetch(o, field);
+    uint64_t value = fetch_scalar(o, field);
 
     (void)item;
     (void)snprintf(text, VALUE_TEXT_MAX, "%s",
                    value < o->choice_count && o->choices[value] ? o->choices[value] : "?");
 }
 
-const struct value_type value_number = {
-    .called = "N", .parse = parse_number, .format = format_number, .allowed = allow_number};
+const struct value_type value_number = {.called = "N",
+                                        .parse = value_parse_number,
+                                        .format = value_format_number,
+                                        .allowed = allow_number};
 const struct value_type value_duration = {.called = "TIME",
                                           .parse = parse_duration,
                                           .format = format_duration,

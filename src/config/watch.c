@@ -11,7 +11,7 @@
 #define FNV_BASIS UINT64_C(0xcbf29ce484222325)
 #define FNV_PRIME UINT64_C(0x100000001b3)
 
-/* FNV-1a: nobody gains by a collision, who writes the file could as well write what he likes. */
+/* FNV-1a suffices: an attacker who can write the file needs no collision. */
 static uint64_t digest_more(uint64_t digest, const char *text, size_t length)
 {
     for (size_t i = 0; i < length; i++)
@@ -29,7 +29,7 @@ uint64_t config_digest(const char *text, size_t length)
     return digest_end(digest_more(FNV_BASIS, text, length));
 }
 
-/* What is larger than allowed need not be told apart. */
+/* A file above the limit is refused anyway: its rest does not count. */
 static uint64_t digest_descriptor(int fd)
 {
     uint64_t digest = FNV_BASIS;

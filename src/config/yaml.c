@@ -1,8 +1,8 @@
 /*
- * The file, by libyaml's events rather than its documents: events carry line numbers, and
- * documents keep the last of duplicate keys. We take a small part of YAML (mappings, lists,
- * scalars) and refuse what makes one text mean another: anchors, aliases, tags, duplicates, further
- * documents. After a wrong option reading goes on; after wrong YAML it cannot.
+ * The file, read by libyaml's events instead of its documents: events have line numbers, and
+ * documents keep the last of duplicate keys. The reader accepts a small part of YAML (mappings,
+ * lists, scalars) and refuses anchors, aliases, tags, duplicates and further documents. After an
+ * invalid option it continues; after invalid YAML it cannot.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -19,8 +19,8 @@ struct reader {
     yaml_event_t event; /* the current one */
     const char *text;   /* the whole file */
     size_t length;
-    char key[OPTION_NAME_MAX * 2];    /* dotted path of where we are, cut to fit */
-    unsigned group_lines[OPTION_MAX]; /* by a group's first option: where its mapping began */
+    char key[OPTION_NAME_MAX * 2];    /* dotted path of the current node, cut to fit */
+    unsigned group_lines[OPTION_MAX]; /* by a group's first option: first line of its mapping */
     size_t lengths[DEPTH_MAX];        /* of key, outside of each open mapping */
     unsigned depth;                   /* mappings open */
     bool is_empty;                    /* nothing yet in the innermost */
@@ -32,7 +32,7 @@ static unsigned line_of(const yaml_mark_t *mark)
     return (unsigned)mark->line + 1;
 }
 
-/* The reader below the scanner knows an offset only. */
+/* The reader, below the scanner, reports only an offset. */
 static unsigned problem_line(const struct reader *r)
 {
     unsigned line = 1;
@@ -44,7 +44,7 @@ static unsigned problem_line(const struct reader *r)
     return line;
 }
 
-static bool fail(struct reader *r)
+static bool yaml_fail(struct reader *r)
 {
     r->rc = -EINVAL;
     return false;
@@ -58,20 +58,19 @@ static bool report_bad_yaml(struct reader *r)
         r->rc = -ENOMEM;
         return false;
     }
-    loader_complain_line(r->loader, problem_line(r), "not valid YAML: %s%s%s",
-                         p->problem ? p->problem : "unknown problem", p->context ? " " : "",
-                         p->context ? p->context : "");
-    return fail(r);
+    loader_error_line(r->loader, problem_line(r), "not valid YAML: %s%s%s",
+                      p->problem ? p->problem : "unknown problem", p->context ? " " : "",
+                      p->context ? p->context : "");
+    return yaml_fail(r);
 }
 
 static void refuse_decoration(struct reader *r, const yaml_char_t *anchor, const yaml_char_t *tag)
 {
     if (anchor)
-        loader_complain_line(r->loader, line_of(&r->event.start_mark),
-                             "anchors (&) are not supported");
+        loader_error_line(r->loader, line_of(&r->event.start_mark),
+                          "anchors (&) are not supported");
     if (tag)
-        loader_complain_line(r->loader, line_of(&r->event.start_mark),
-                             "tags (!) are not supported");
+        loader_error_line(r->loader, line_of(&r->event.start_mark), "tags (!) are not supported");
 }
 
 static void refuse_decorations(struct reader *r)
@@ -85,10 +84,10 @@ static void refuse_decorations(struct reader *r)
     else if (e->type == YAML_MAPPING_START_EVENT)
         refuse_decoration(r, e->data.mapping_start.anchor, e->data.mapping_start.tag);
     else if (e->type == YAML_ALIAS_EVENT)
-        loader_complain_line(r->loader, line_of(&e->start_mark), "aliases (*) are not supported");
+        loader_error_line(r->loader, line_of(&e->start_mark), "aliases (*) are not supported");
 }
 
-/* On to the next event; false when there is none, reported. */
+/* Read the next event; false: there is none, which is reported. */
 static bool next(struct reader *r)
 {
     yaml_event_delete(&r->event);
@@ -103,7 +102,7 @@ static bool is(const struct reader *r, yaml_event_type_t type)
     return r->event.type == type;
 }
 
-/* Past the rest of the current node. Not recursive: what is skipped may be deep. */
+/* Skip the rest of the current node. Not recursive, because the node may be deep. */
 static bool skip(struct reader *r)
 {
     unsigned open = 0;
@@ -135,43 +134,59 @@ static const char *scalar_text(struct reader *r)
 
     if (strlen(text) == r->event.data.scalar.length)
         return text;
-    loader_complain_line(r->loader, line_of(&r->event.start_mark), "%s: has a NUL in it", r->key);
+    loader_error_line(r->loader, line_of(&r->event.start_mark), "%s: has a NUL in it", r->key);
     return NULL;
 }
 
-static void complain_unknown(struct reader *r, unsigned line)
+static void refuse_unknown_key(struct reader *r, unsigned line)
 {
     struct suggestion near;
 
     suggestion_init(&near, r->key);
     for (size_t i = 0; i < config_option_count; i++)
         suggestion_offer(&near, config_options[i].key);
-    loader_complain_line(r->loader, line, "%s: no such option%s%s%s", r->key,
-                         *near.best ? ", did you mean " : "", near.best, *near.best ? "?" : "");
+    loader_error_line(r->loader, line, "%s: no such option%s%s%s", r->key,
+                      *near.best ? ", did you mean " : "", near.best, *near.best ? "?" : "");
 }
 
-/* The option of the current key if it may be set here and now, else false, reported. */
-static bool find_option(struct reader *r, unsigned line, size_t *ret_option)
+/* name: the option's at its first place, which is another one when it was renamed. */
+static void refuse_second(struct reader *r, unsigned line, const struct origin *first,
+                          const char *name)
+{
+    bool is_other = strcmp(name, r->key) != 0;
+
+    loader_error_line(r->loader, line, "%s: already set in line %u%s%s", r->key, first->line,
+                      is_other ? ", as " : "", is_other ? name : "");
+}
+
+/* The option of the current key, if it may be set here; otherwise false, reported. */
+static bool find_option(struct reader *r, unsigned line, size_t *ret_option,
+                        struct origin *ret_origin)
 {
     size_t option = option_by_key(r->key);
-    const struct origin *origin;
+    const struct origin *before;
+    const char *former = NULL;
+    char text[OPTION_NAME_MAX];
 
+    if (option == config_option_count)
+        option = option_by_former_key(r->key, &former);
     if (option == config_option_count) {
-        complain_unknown(r, line);
+        refuse_unknown_key(r, line);
         return false;
     }
-    origin = &r->loader->set->origins[option];
-    if (origin->source == CONFIG_FILE) {
-        loader_complain_line(r->loader, line, "%s: already set in line %u", r->key, origin->line);
+    before = &r->loader->set->origins[option];
+    if (before->source == CONFIG_FILE) {
+        refuse_second(r, line, before, loader_spell(option, before, text));
         return false;
     }
     *ret_option = option;
+    *ret_origin = (struct origin){.source = CONFIG_FILE, .line = line, .former = former};
     return true;
 }
 
 static void read_scalar(struct reader *r, unsigned line)
 {
-    const struct origin origin = {.source = CONFIG_FILE, .line = line};
+    struct origin origin;
     size_t group = option_by_prefix(r->key);
     bool is_group = group < config_option_count; /* quorum is an option as well */
     const char *text = scalar_text(r);
@@ -180,9 +195,9 @@ static void read_scalar(struct reader *r, unsigned line)
     if (!text || (is_null(r) && is_group))
         return; /* a group whose options are all commented out */
     if (is_group && option_by_key(r->key) == config_option_count)
-        loader_complain_line(r->loader, line, "%s: is a group of options such as %s", r->key,
-                             config_options[group].key);
-    else if (!find_option(r, line, &option))
+        loader_error_line(r->loader, line, "%s: is a group of options such as %s", r->key,
+                          config_options[group].key);
+    else if (!find_option(r, line, &option, &origin))
         return;
     else if (is_null(r))
         loader_refuse(r->loader, option, &origin, "has no value");
@@ -211,10 +226,10 @@ static bool read_items(struct reader *r, size_t option)
 
 static bool read_sequence(struct reader *r, unsigned line)
 {
-    const struct origin origin = {.source = CONFIG_FILE, .line = line};
+    struct origin origin;
     size_t option;
 
-    if (!find_option(r, line, &option))
+    if (!find_option(r, line, &option, &origin))
         return skip(r);
     if (!value_is_list(&config_options[option])) {
         loader_refuse(r->loader, option, &origin, "takes one value, not a list");
@@ -229,10 +244,10 @@ static void note_group(struct reader *r, unsigned line)
     size_t group = option_by_prefix(r->key);
 
     if (group == config_option_count)
-        return; /* its options are unknown, and each will be reported */
+        return; /* its options are unknown, and each is reported */
     if (r->group_lines[group])
-        loader_complain_line(r->loader, line, "%s: already begun in line %u", r->key,
-                             r->group_lines[group]);
+        loader_error_line(r->loader, line, "%s: already begun in line %u", r->key,
+                          r->group_lines[group]);
     else
         r->group_lines[group] = line;
 }
@@ -254,7 +269,7 @@ static bool open_mapping(struct reader *r, unsigned line, size_t length)
 {
     note_group(r, line);
     if (r->depth == DEPTH_MAX) {
-        loader_complain_line(r->loader, line, "%s: nested too deeply", r->key);
+        loader_error_line(r->loader, line, "%s: nested too deeply", r->key);
         r->key[length] = '\0';
         return skip(r);
     }
@@ -263,7 +278,7 @@ static bool open_mapping(struct reader *r, unsigned line, size_t length)
     return true;
 }
 
-/* Keys that are wrong have been reported; a mapping without any is wrong where no group is. */
+/* Unknown keys have been reported; a mapping without keys is an error where no group is. */
 static void check_empty(struct reader *r)
 {
     unsigned line = line_of(&r->event.start_mark);
@@ -271,9 +286,9 @@ static void check_empty(struct reader *r)
     if (!r->is_empty || option_by_prefix(r->key) < config_option_count)
         return;
     if (option_by_key(r->key) < config_option_count)
-        loader_complain_line(r->loader, line, "%s: takes a value, not further keys", r->key);
+        loader_error_line(r->loader, line, "%s: takes a value, not further keys", r->key);
     else
-        complain_unknown(r, line);
+        refuse_unknown_key(r, line);
 }
 
 static void close_mapping(struct reader *r)
@@ -293,7 +308,7 @@ static bool read_pair(struct reader *r)
 
     r->is_empty = false;
     if (!is(r, YAML_SCALAR_EVENT)) {
-        loader_complain_line(r->loader, line, "a key must be plain text");
+        loader_error_line(r->loader, line, "a key must be plain text");
         return skip(r) && next(r) && skip(r);
     }
     name = scalar_text(r);
@@ -333,14 +348,14 @@ static bool read_document(struct reader *r)
         if (!read_mappings(r))
             return false;
     } else if (!is_null(r)) {
-        loader_complain_line(r->loader, line_of(&r->event.start_mark),
-                             "expected lines such as \"leader: 10.0.0.1\"");
-        return fail(r);
+        loader_error_line(r->loader, line_of(&r->event.start_mark),
+                          "expected lines such as \"leader: 10.0.0.1\"");
+        return yaml_fail(r);
     }
     return next(r); /* the document's end */
 }
 
-static void read_stream(struct reader *r)
+static void yaml_read_stream(struct reader *r)
 {
     bool go_on = next(r); /* the stream's start */
 
@@ -348,8 +363,8 @@ static void read_stream(struct reader *r)
     if (go_on && is(r, YAML_DOCUMENT_START_EVENT))
         go_on = read_document(r) && next(r);
     if (go_on && !is(r, YAML_STREAM_END_EVENT))
-        loader_complain_line(r->loader, line_of(&r->event.start_mark),
-                             "a second document begins, only one is allowed");
+        loader_error_line(r->loader, line_of(&r->event.start_mark),
+                          "a second document begins, only one is allowed");
 }
 
 int config_read_yaml(struct loader *l, const char *text, size_t length)
@@ -357,7 +372,7 @@ int config_read_yaml(struct loader *l, const char *text, size_t length)
     static const char byte_order_mark[] = "\xef\xbb\xbf";
     struct reader r = {.loader = l, .text = text, .length = length};
 
-    if (length >= 3 && memcmp(text, byte_order_mark, 3) == 0) { /* which editors put there */
+    if (length >= 3 && memcmp(text, byte_order_mark, 3) == 0) { /* some editors write it */
         r.text += 3;
         r.length -= 3;
     }
@@ -365,7 +380,7 @@ int config_read_yaml(struct loader *l, const char *text, size_t length)
         return -ENOMEM;
     yaml_parser_set_encoding(&r.parser, YAML_UTF8_ENCODING);
     yaml_parser_set_input_string(&r.parser, (const unsigned char *)r.text, r.length);
-    read_stream(&r);
+    yaml_read_stream(&r);
     yaml_event_delete(&r.event);
     yaml_parser_delete(&r.parser);
     return r.rc == -ENOMEM ? -ENOMEM : 0;

@@ -8,13 +8,13 @@
 #define DATA_PORT 12000
 #define HOST_MAX  256
 
-static int refuse(const char *text, const char *wrong)
+static int refuse_address(const char *text, const char *wrong)
 {
     (void)fprintf(stderr, "headlessctl: \"%s\": %s\n", text, wrong);
     return -EINVAL;
 }
 
-static void add(struct ctl_addresses *addresses, struct address address)
+static void add_address(struct ctl_addresses *addresses, struct address address)
 {
     static const struct address this_machine = {.family = ADDRESS_V4, .ip = {127, 0, 0, 1}};
 
@@ -37,21 +37,21 @@ static int split_name(const char *text, uint16_t default_port, char host[static 
     char spelled[32];
 
     if (length >= HOST_MAX)
-        return refuse(text, "too long");
+        return refuse_address(text, "too long");
     memcpy(host, text, length);
     host[length] = '\0';
     if (text[length] == ':') {
         if (strlen(text + length) > 6)
-            return refuse(text, "is not HOST:PORT");
+            return refuse_address(text, "is not HOST:PORT");
         (void)snprintf(spelled, sizeof(spelled), "0.0.0.0%s", text + length);
         if (address_parse(spelled, 0, &port) || port.port == 0)
-            return refuse(text, "is not HOST:PORT");
+            return refuse_address(text, "is not HOST:PORT");
     }
     *ret_port = port.port;
     return 0;
 }
 
-static int resolve_name(const char *text, uint16_t default_port, size_t max,
+static int resolve_host(const char *text, uint16_t default_port, size_t max,
                         struct ctl_addresses *addresses)
 {
     const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_DGRAM};
@@ -63,12 +63,12 @@ static int resolve_name(const char *text, uint16_t default_port, size_t max,
     if (rc)
         return rc;
     if (!host[0]) {
-        add(addresses, address_with_port(address_any(ADDRESS_V4), port));
+        add_address(addresses, address_with_port(address_any(ADDRESS_V4), port));
         return 0;
     }
     rc = getaddrinfo(host, NULL, &hints, &found);
     if (rc) {
-        (void)refuse(text, gai_strerror(rc));
+        (void)refuse_address(text, gai_strerror(rc));
         return -EHOSTUNREACH;
     }
     for (const struct addrinfo *i = found; i && max > 0; i = i->ai_next, max--) {
@@ -76,7 +76,7 @@ static int resolve_name(const char *text, uint16_t default_port, size_t max,
 
         address_from_sockaddr(i->ai_addr, &address);
         if (address_is_set(&address))
-            add(addresses, address_with_port(address, port));
+            add_address(addresses, address_with_port(address, port));
     }
     freeaddrinfo(found);
     return 0;
@@ -88,10 +88,10 @@ int ctl_resolve(const char *text, uint16_t default_port, size_t max,
     struct address address;
 
     if (address_parse(text, default_port, &address))
-        return resolve_name(text, default_port, max, addresses);
+        return resolve_host(text, default_port, max, addresses);
     if (address.port == 0)
-        return refuse(text, "has no port");
-    add(addresses, address);
+        return refuse_address(text, "has no port");
+    add_address(addresses, address);
     return 0;
 }
 
@@ -102,15 +102,15 @@ int ctl_find_pods(const struct ctl_options *options, struct ctl_addresses *ret_a
 
     ret_addresses->count = 0;
     if (options->service && options->data)
-        return refuse(options->service, "give --data or --service, not both");
+        return refuse_address(options->service, "give --data or --service, not both");
     if (options->service)
         return ctl_resolve(options->service, DATA_PORT, SIZE_MAX, ret_addresses);
     rest = list = strdup(options->data ? options->data : "127.0.0.1");
     if (!list)
-        return refuse("--data", "out of memory");
+        return refuse_address("--data", "out of memory");
     while (!rc && (item = strsep(&rest, ",")))
         rc = *item ? ctl_resolve(item, DATA_PORT, 1, ret_addresses)
-                   : refuse(options->data, "has an empty place");
+                   : refuse_address(options->data, "has an empty place");
     free(list);
     return rc;
 }
@@ -121,12 +121,13 @@ int ctl_find_group(const struct ctl_options *options, struct address *ret_group)
     int rc;
 
     if (options->data || options->service)
-        return refuse(options->multicast, "give --multicast, --data or --service, one of them");
+        return refuse_address(options->multicast,
+                              "give --multicast, --data or --service, one of them");
     rc = ctl_resolve(options->multicast, DATA_PORT, 1, &addresses);
     if (rc)
         return rc;
     if (addresses.count == 0 || !address_is_multicast(&addresses.list[0]))
-        return refuse(options->multicast, "is no multicast group");
+        return refuse_address(options->multicast, "is no multicast group");
     *ret_group = addresses.list[0];
     return 0;
 }

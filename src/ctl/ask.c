@@ -52,14 +52,14 @@ static bool is_open(const struct ctl_pod *pod)
 }
 
 /* An error of an earlier datagram may be reported in place of ours: then once more. */
-static void send_to(struct ctl_pod *pod, const struct ctl_question *question)
+static void send_to(struct ctl_pod *pod, const struct ctl_request *request)
 {
-    const char *text = question->text;
-    size_t length = question->length;
+    const char *text = request->text;
+    size_t length = request->length;
     char composed[CTL_COMMAND_MAX];
 
-    if (question->compose) {
-        length = question->compose(question, composed, sizeof(composed));
+    if (request->compose) {
+        length = request->compose(request, composed, sizeof(composed));
         text = composed;
     }
     pod->tries++;
@@ -67,27 +67,28 @@ static void send_to(struct ctl_pod *pod, const struct ctl_question *question)
     pod->error = -udp_tell(&pod->socket, text, length);
 }
 
-/* Read what is there. Refusals end the wait for this try; what answers no question is ignored. */
-static void receive_from(struct ctl_pod *pod, const struct ctl_question *question)
+/* Receive one datagram. A refusal ends the wait for this try; a datagram that is no reply to the
+ * request is ignored. */
+static void receive_from(struct ctl_pod *pod, const struct ctl_request *request)
 {
-    ssize_t n = recv(pod->socket.fd, pod->answer, sizeof(pod->answer) - 1, MSG_DONTWAIT);
+    ssize_t n = recv(pod->socket.fd, pod->reply, sizeof(pod->reply) - 1, MSG_DONTWAIT);
 
     if (n < 0) {
         if (errno != EAGAIN && errno != EINTR)
             pod->error = errno;
         return;
     }
-    pod->answer[n] = '\0';
-    if (question->is_reply && !question->is_reply(question, pod->answer))
+    pod->reply[n] = '\0';
+    if (request->is_reply && !request->is_reply(request, pod->reply))
         return;
-    pod->answered = true;
-    pod->answered_ns = clock_now_ns();
+    pod->replied = true;
+    pod->replied_ns = clock_now_ns();
     pod->error = 0;
 }
 
-/* Wait for all that still may answer, until then at most. */
-static void collect(struct ctl_pod *pods, size_t count, const struct ctl_question *question,
-                    uint64_t deadline_ns)
+/* Wait for the missing replies until the deadline. */
+static void collect_replies(struct ctl_pod *pods, size_t count, const struct ctl_request *request,
+                            uint64_t deadline_ns)
 {
     struct pollfd pollers[CTL_ADDRESSES_MAX];
     struct ctl_pod *polled[CTL_ADDRESSES_MAX];
@@ -97,7 +98,7 @@ static void collect(struct ctl_pod *pods, size_t count, const struct ctl_questio
         nfds_t waiting = 0;
 
         for (size_t i = 0; i < count; i++) {
-            if (!is_open(&pods[i]) || pods[i].answered || pods[i].error)
+            if (!is_open(&pods[i]) || pods[i].replied || pods[i].error)
                 continue;
             pollers[waiting] = (struct pollfd){.fd = pods[i].socket.fd, .events = POLLIN};
             polled[waiting++] = &pods[i];
@@ -107,38 +108,38 @@ static void collect(struct ctl_pod *pods, size_t count, const struct ctl_questio
         (void)poll(pollers, waiting, (int)((deadline_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS));
         for (size_t i = 0; i < waiting; i++) {
             if (pollers[i].revents)
-                receive_from(polled[i], question);
+                receive_from(polled[i], request);
         }
     }
 }
 
-/* What comes late answers an earlier question. */
-static void forget_answers(struct ctl_pod *pod)
+/* Discard late replies to an earlier request. */
+static void forget_replies(struct ctl_pod *pod)
 {
     while (is_open(pod) &&
-           (recv(pod->socket.fd, pod->answer, sizeof(pod->answer), MSG_DONTWAIT) >= 0 ||
+           (recv(pod->socket.fd, pod->reply, sizeof(pod->reply), MSG_DONTWAIT) >= 0 ||
             errno == ECONNREFUSED))
         ;
 }
 
-size_t ctl_ask(struct ctl_pod *pods, size_t count, const struct ctl_question *question)
+size_t ctl_ask(struct ctl_pod *pods, size_t count, const struct ctl_request *request)
 {
-    size_t answered = 0;
+    size_t replied = 0;
 
     for (size_t i = 0; i < count; i++) {
-        pods[i].answered = false;
+        pods[i].replied = false;
         pods[i].tries = 0;
-        if (!question->is_reply) /* cannot be told by what it says */
-            forget_answers(&pods[i]);
+        if (!request->is_reply) /* a late reply cannot be recognized */
+            forget_replies(&pods[i]);
     }
-    for (unsigned try = 0; try < question->tries; try++) {
+    for (unsigned try = 0; try < request->tries; try++) {
         for (size_t i = 0; i < count; i++) {
-            if (is_open(&pods[i]) && !pods[i].answered)
-                send_to(&pods[i], question);
+            if (is_open(&pods[i]) && !pods[i].replied)
+                send_to(&pods[i], request);
         }
-        collect(pods, count, question, clock_now_ns() + question->wait_ns);
+        collect_replies(pods, count, request, clock_now_ns() + request->wait_ns);
     }
     for (size_t i = 0; i < count; i++)
-        answered += pods[i].answered;
-    return answered;
+        replied += pods[i].replied;
+    return replied;
 }

@@ -1,4 +1,4 @@
-/* The commands of headlessctl; what they are made of is in the other files of ctl/. */
+/* The commands of headlessctl; their parts are in the other files of ctl/. */
 #include <errno.h>
 #include <inttypes.h>
 #include <json-c/json.h>
@@ -11,41 +11,41 @@
 
 #define WAIT_NS NS_PER_SEC
 
-/* ---- reading: a page of the admin port ---- */
+/* ---- reading: a document of the admin port ---- */
 
-/* As a table, or as JSON: the page, or a part of it. */
-static int show_page(const struct ctl_options *options, const char *path, const char *part,
-                     void (*put)(FILE *out, const struct json_object *page))
+/* As text, or as JSON: the document, or a part of it. */
+static int show_document(const struct ctl_options *options, const char *path, const char *part,
+                         void (*put)(FILE *out, const struct json_object *document))
 {
-    struct json_object *page;
-    int rc = ctl_get_json(options, path, &page);
+    struct json_object *document;
+    int rc = ctl_get_json(options, path, &document);
 
     if (rc)
         return rc;
     if (options->json)
-        ctl_put_json(stdout, part ? json_object_object_get(page, part) : page);
+        ctl_put_json(stdout, part ? json_object_object_get(document, part) : document);
     else
-        put(stdout, page);
-    (void)json_object_put(page);
+        put(stdout, document);
+    (void)json_object_put(document);
     return CTL_OK;
 }
 
 static int run_status(const struct ctl_options *options, const char *operand)
 {
     (void)operand;
-    return show_page(options, "/status", NULL, ctl_show_status);
+    return show_document(options, "/status", NULL, ctl_show_status);
 }
 
 static int run_leader_get(const struct ctl_options *options, const char *operand)
 {
     (void)operand;
-    return show_page(options, "/leader", NULL, ctl_show_leader);
+    return show_document(options, "/leader", NULL, ctl_show_leader);
 }
 
 static int run_leader_list(const struct ctl_options *options, const char *operand)
 {
     (void)operand;
-    return show_page(options, "/status", "members", ctl_show_succession);
+    return show_document(options, "/status", "members", ctl_show_succession);
 }
 
 static int run_top(const struct ctl_options *options, const char *operand)
@@ -54,84 +54,85 @@ static int run_top(const struct ctl_options *options, const char *operand)
     return ctl_top(options);
 }
 
-/* It ends when the pod does not answer any more. */
+/* Ends when the pod ends the stream. */
 static int run_events(const struct ctl_options *options, const char *operand)
 {
     (void)operand;
     return ctl_follow(options, "/events") == -EINVAL ? CTL_USAGE : CTL_NO;
 }
 
-/* ---- telling: datagrams to data ports ---- */
+/* ---- sending: datagrams to data ports ---- */
 
-/* To whom something is published: pods one by one, or whoever has joined a group. */
-struct audience {
+/* The destinations of a message: pods one by one, or a multicast group. */
+struct destination {
     struct ctl_pod *pods; /* count */
     size_t count;
     struct ctl_group *group; /* NULL: to the pods */
     uint64_t wait_ns;
 };
 
-static bool publish_to_pods(const struct audience *audience, const struct ctl_question *question)
+static bool publish_to_pods(const struct destination *destination,
+                            const struct ctl_request *request)
 {
-    size_t answered = ctl_ask(audience->pods, audience->count, question);
+    size_t replied = ctl_ask(destination->pods, destination->count, request);
 
-    for (size_t i = 0; i < audience->count; i++)
-        ctl_show_answer(stdout, &audience->pods[i]);
-    (void)printf("%zu of %zu answered\n", answered, audience->count);
-    return answered > 0;
+    for (size_t i = 0; i < destination->count; i++)
+        ctl_show_reply(stdout, &destination->pods[i]);
+    (void)printf("%zu of %zu answered\n", replied, destination->count);
+    return replied > 0;
 }
 
-/* One try: with another an app might be given it twice. True when it was answered as it should. */
-static bool publish_one(const struct audience *audience, const char *text, size_t length)
+/* One try, because with a second one an app could receive it twice. True: replied as expected. */
+static bool publish_one(const struct destination *destination, const char *text, size_t length)
 {
-    const struct ctl_question question = {
-        .text = text, .length = length, .tries = 1, .wait_ns = audience->wait_ns};
-    bool is_answered = audience->group ? ctl_group_ask(stdout, audience->group, &question) == 1
-                                       : publish_to_pods(audience, &question);
+    const struct ctl_request request = {
+        .text = text, .length = length, .tries = 1, .wait_ns = destination->wait_ns};
+    bool has_replied = destination->group ? ctl_group_ask(stdout, destination->group, &request) == 1
+                                          : publish_to_pods(destination, &request);
 
     (void)fflush(stdout);
-    return is_answered;
+    return has_replied;
 }
 
-static bool publish_lines(const struct audience *audience)
+static bool publish_lines(const struct destination *destination)
 {
-    bool all_answered = true;
+    bool all_replied = true;
     char *line = NULL;
     size_t room = 0;
     ssize_t length;
 
     while ((length = getline(&line, &room, stdin)) >= 0) {
         length -= length > 0 && line[length - 1] == '\n';
-        all_answered &= publish_one(audience, line, (size_t)length);
+        all_replied &= publish_one(destination, line, (size_t)length);
     }
     free(line);
-    return all_answered;
+    return all_replied;
 }
 
-static int publish(const struct audience *audience, const char *message)
+static int publish_message(const struct destination *destination, const char *message)
 {
-    bool answered = strcmp(message, "-") == 0 ? publish_lines(audience)
-                                              : publish_one(audience, message, strlen(message));
+    bool replied = strcmp(message, "-") == 0 ? publish_lines(destination)
+                                             : publish_one(destination, message, strlen(message));
 
-    return answered ? CTL_OK : CTL_NO;
+    return replied ? CTL_OK : CTL_NO;
 }
 
 static int publish_to_group(const struct ctl_options *options, const char *message)
 {
     struct ctl_group group;
-    const struct audience audience = {.group = &group, .wait_ns = options->wait_ns};
+    const struct destination destination = {.group = &group, .wait_ns = options->wait_ns};
     int rc = ctl_group_open(options, &group);
 
     if (rc)
         return rc == -EINVAL ? CTL_USAGE : CTL_NO;
-    rc = publish(&audience, message);
+    rc = publish_message(&destination, message);
     ctl_group_close(&group);
     return rc;
 }
 
 static int run_publish(const struct ctl_options *options, const char *message)
 {
-    struct audience audience = {.wait_ns = options->wait_ns};
+    struct destination destination = {.wait_ns = options->wait_ns};
     int rc;
 
     if (options->multicast)
@@ -141,40 +142,40 @@ static int run_publish(const struct ctl_options *options, const char *message)
                     stderr);
         return CTL_USAGE;
     }
-    rc = ctl_open_pods(options, &audience.pods, &audience.count);
+    rc = ctl_open_pods(options, &destination.pods, &destination.count);
     if (rc)
         return rc;
-    rc = publish(&audience, message);
-    ctl_pods_close(audience.pods, audience.count);
+    rc = publish_message(&destination, message);
+    ctl_pods_close(destination.pods, destination.count);
     return rc;
 }
 
-/* One try: a loss is what a probe is to show. Returns how many answered. */
+/* One try, because a probe shows losses. Returns the number of replies. */
 static size_t probe_once(struct ctl_pod *pods, size_t count)
 {
     char text[CTL_PROBE_BYTES + 1], nonce[17];
-    const struct ctl_question question = {.text = text,
-                                          .length = CTL_PROBE_BYTES,
-                                          .tries = 1,
-                                          .wait_ns = WAIT_NS,
-                                          .is_reply = ctl_is_probe_answer,
-                                          .nonce = nonce};
-    size_t answered;
+    const struct ctl_request request = {.text = text,
+                                        .length = CTL_PROBE_BYTES,
+                                        .tries = 1,
+                                        .wait_ns = WAIT_NS,
+                                        .is_reply = ctl_is_probe_reply,
+                                        .nonce = nonce};
+    size_t replied;
 
     ctl_draw_nonce(nonce);
     ctl_put_probe(text, nonce);
-    answered = ctl_ask(pods, count, &question);
+    replied = ctl_ask(pods, count, &request);
     for (size_t i = 0; i < count; i++)
-        ctl_show_probe_answer(stdout, &pods[i]);
+        ctl_show_probe_reply(stdout, &pods[i]);
     (void)fflush(stdout);
-    return answered;
+    return replied;
 }
 
 static int run_probe(const struct ctl_options *options, const char *operand)
 {
     const struct timespec interval = clock_to_timespec(options->interval_ns);
     struct ctl_pod *pods;
-    size_t count, answered = 0;
+    size_t count, replied = 0;
     int rc = ctl_open_pods(options, &pods, &count);
 
     (void)operand;
@@ -183,12 +184,12 @@ static int run_probe(const struct ctl_options *options, const char *operand)
     for (uint64_t i = 0; i < options->count; i++) {
         if (i > 0)
             (void)nanosleep(&interval, NULL);
-        answered += probe_once(pods, count);
+        replied += probe_once(pods, count);
     }
     if (options->count > 1)
-        (void)printf("%" PRIu64 " sent, %zu answered\n", options->count * count, answered);
+        (void)printf("%" PRIu64 " sent, %zu answered\n", options->count * count, replied);
     ctl_pods_close(pods, count);
-    return answered == options->count * count ? CTL_OK : CTL_NO;
+    return replied == options->count * count ? CTL_OK : CTL_NO;
 }
 
 /* ---- the commands ---- */
@@ -198,7 +199,7 @@ const struct ctl_command ctl_commands[] = {
      NULL,
      CTL_OPTION_ADMIN | CTL_OPTION_JSON,
      run_status,
-     "what the pod is, whom it follows, and what became of its datagrams"},
+     "the pod's role, its leader, and its counters"},
     {{"top", NULL},
      NULL,
      CTL_OPTION_ADMIN | CTL_OPTION_INTERVAL | CTL_OPTION_COUNT,
@@ -208,45 +209,45 @@ const struct ctl_command ctl_commands[] = {
      NULL,
      CTL_OPTION_ADMIN | CTL_OPTION_JSON,
      run_leader_get,
-     "who leads, as this pod knows it"},
+     "the leader, as this pod sees it"},
     {{"leader", "list"},
      NULL,
      CTL_OPTION_ADMIN | CTL_OPTION_JSON,
      run_leader_list,
-     "the members in the order of succession, and how they seem to this pod"},
+     "the members in the order of succession, with their states as this pod sees them"},
     {{"events", NULL},
      NULL,
      CTL_OPTION_ADMIN | CTL_OPTION_JSON,
      run_events,
-     "who leads, now and at each change, until the pod ends"},
+     "the leader, now and at each change, until the pod ends the stream"},
     {{"leader", "set"},
      "WHO",
      CTL_OPTION_DATA | CTL_OPTION_SERVICE | CTL_OPTION_IF_TERM | CTL_OPTION_FORCE |
          CTL_OPTION_KEYS | CTL_OPTION_KEY | CTL_OPTION_CLUSTER | CTL_OPTION_PRINT,
      ctl_leader_set,
-     "tell the pods who leads: a member's address or name"},
+     "make a member the leader, by its address or name"},
     {{"sessions", NULL},
      "[ADDRESS]",
      CTL_OPTION_ADMIN | CTL_OPTION_JSON,
      ctl_sessions,
-     "clients as the pod's app sees them; of a client, or of whom the app sees as ADDRESS"},
+     "clients as the pod's app sees them; all, or the one that is or is seen as ADDRESS"},
     {{"publish", NULL},
      "MESSAGE",
      CTL_OPTION_DATA | CTL_OPTION_SERVICE | CTL_OPTION_WAIT | CTL_OPTION_MULTICAST |
          CTL_OPTION_INTERFACE | CTL_OPTION_HOPS,
      run_publish,
-     "a message to all pods, or to a group, and who answers; - reads lines"},
+     "send a message to all pods, or to a group, and print the replies; - reads lines"},
     {{"probe", NULL},
      NULL,
      CTL_OPTION_DATA | CTL_OPTION_SERVICE | CTL_OPTION_COUNT | CTL_OPTION_INTERVAL,
      run_probe,
-     "go a client's way: which leader answers, through which pod, how fast"},
+     "send as a client does, and print leader, pod and round-trip time of each reply"},
     {{"key", "new"}, "[FILE]", 0, ctl_key_new, "a new secret key, to a new file or to the screen"},
     {{"key", "list"},
      "[DIRECTORY]",
      CTL_OPTION_KEYS,
      ctl_key_list,
-     "the names and ids of keys, and which is the newest; no secrets"},
+     "the names and ids of keys, newest first; no secrets"},
 };
 const size_t ctl_command_count = sizeof(ctl_commands) / sizeof(ctl_commands[0]);
 _Static_assert(sizeof(ctl_commands) / sizeof(ctl_commands[0]) <= CTL_COMMANDS_MAX,

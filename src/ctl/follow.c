@@ -1,7 +1,6 @@
 /*
- * Server-sent events, as a pod sends them: of each event the last "data:" line, for our pods' data
- * is one line. Ids, names and comments are passed over; a comment every 15 s shows that the pod
- * lives.
+ * Server-sent events: the "data:" line of each event, because a pod's data is one line. Ids, names and
+ * comments are ignored; a comment arrives every 15 s while the pod is alive.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -13,25 +12,25 @@
 
 #include "headless/ctl/ctl.h"
 
-#define SILENCE_SECONDS 40 /* two keep-alives missed, and some */
+#define SILENCE_SECONDS 40 /* more than two keep-alives */
 
-static void show(const struct ctl_options *options, const char *data)
+static void show_event(const struct ctl_options *options, const char *data)
 {
-    struct json_object *page = json_tokener_parse(data);
+    struct json_object *document = json_tokener_parse(data);
 
-    if (!page || !strchr(data, '\n')) { /* the end of a stream that was cut off */
-        (void)json_object_put(page);
+    if (!document || !strchr(data, '\n')) { /* the stream was cut off */
+        (void)json_object_put(document);
         return;
     }
     if (options->json)
         (void)fputs(data, stdout);
     else
-        ctl_show_event(stdout, page, time(NULL));
+        ctl_show_event(stdout, document, time(NULL));
     (void)fflush(stdout);
-    (void)json_object_put(page);
+    (void)json_object_put(document);
 }
 
-/* The header, to its end. Returns the HTTP status; 0: it was none. */
+/* Reads the header. Returns the HTTP status; 0: it is no header. */
 static unsigned long read_header(FILE *in, char **line, size_t *room)
 {
     const size_t version = strlen("HTTP/1.x ");
@@ -47,8 +46,8 @@ static unsigned long read_header(FILE *in, char **line, size_t *room)
     return 0;
 }
 
-/* Until the end, of which it says what it was. */
-static void follow(FILE *in, const struct ctl_options *options)
+/* Follows the stream to its end, and prints the reason of the end. */
+static void follow_stream(FILE *in, const struct ctl_options *options)
 {
     static const char data[] = "data: ";
     char *line = NULL;
@@ -60,7 +59,7 @@ static void follow(FILE *in, const struct ctl_options *options)
         if (status != 200)
             (void)fprintf(stderr, "headlessctl: the pod answers %lu: %s", status, line);
         else if (strncmp(line, data, strlen(data)) == 0)
-            show(options, line + strlen(data));
+            show_event(options, line + strlen(data));
     }
     if (!status)
         (void)fputs("headlessctl: that is no answer of headlessd\n", stderr);
@@ -87,7 +86,7 @@ int ctl_follow(const struct ctl_options *options, const char *path)
         (void)close(fd);
         return rc;
     }
-    follow(in, options);
+    follow_stream(in, options);
     (void)fclose(in);
     return 0;
 }

@@ -1,5 +1,5 @@
 /*
- * One GET. Our own rather than libcurl's: HTTP/1.0 without redirects, TLS, proxies or chunks is a
+ * An HTTP client for one GET, without libcurl: HTTP/1.0 without redirects, TLS, proxies or chunks is a
  * few lines, and a tool that is copied into small images should not bring thirty libraries.
  */
 #include <ctype.h>
@@ -15,7 +15,7 @@
 #define ADMIN_PORT   8080
 #define ADMIN_PRESET "127.0.0.1:8080"
 #define TOTAL_NS     (5 * NS_PER_SEC)
-#define PAGE_MAX     ((size_t)1 << 20)
+#define RESPONSE_MAX ((size_t)1 << 20)
 
 static int wait_for(int fd, short events, uint64_t deadline_ns)
 {
@@ -62,13 +62,13 @@ static int open_connection(const struct address *to, uint64_t deadline_ns, int *
     return 0;
 }
 
-/* Until the server closes, which it does after one answer. */
-static int read_all(int fd, uint64_t deadline_ns, char *text)
+/* Reads until the server closes, which it does after one response. */
+static int read_to_end(int fd, uint64_t deadline_ns, char *text)
 {
     size_t length = 0;
 
     for (;;) {
-        ssize_t n = recv(fd, text + length, PAGE_MAX - length, 0);
+        ssize_t n = recv(fd, text + length, RESPONSE_MAX - length, 0);
         int rc = 0;
 
         if (n == 0)
@@ -79,7 +79,7 @@ static int read_all(int fd, uint64_t deadline_ns, char *text)
             rc = wait_for(fd, POLLIN, deadline_ns);
         else
             rc = -errno;
-        if (!rc && length == PAGE_MAX)
+        if (!rc && length == RESPONSE_MAX)
             rc = -EFBIG;
         if (rc)
             return rc;
@@ -88,22 +88,22 @@ static int read_all(int fd, uint64_t deadline_ns, char *text)
     return 0;
 }
 
-static int fetch(int fd, uint64_t deadline_ns, struct ctl_page *ret_page)
+static int read_response(int fd, uint64_t deadline_ns, struct ctl_response *ret_response)
 {
-    char *text = malloc(PAGE_MAX + 1);
+    char *text = malloc(RESPONSE_MAX + 1);
     int rc;
 
     if (!text)
         return -ENOMEM;
-    rc = read_all(fd, deadline_ns, text);
+    rc = read_to_end(fd, deadline_ns, text);
     if (!rc)
-        rc = ctl_page_parse(text, ret_page);
+        rc = ctl_response_parse(text, ret_response);
     if (rc)
         free(text);
     return rc;
 }
 
-int ctl_page_parse(char *text, struct ctl_page *ret_page)
+int ctl_response_parse(char *text, struct ctl_response *ret_response)
 {
     const char *code = text + strlen("HTTP/1.x ");
     const char *body = strstr(text, "\r\n\r\n");
@@ -113,14 +113,14 @@ int ctl_page_parse(char *text, struct ctl_page *ret_page)
     if (!isdigit((unsigned char)code[0]) || !isdigit((unsigned char)code[1]) ||
         !isdigit((unsigned char)code[2]))
         return -EPROTO;
-    ret_page->status = (unsigned)strtoul(code, NULL, 10);
-    ret_page->text = text;
-    ret_page->body = body + 4;
+    ret_response->status = (unsigned)strtoul(code, NULL, 10);
+    ret_response->text = text;
+    ret_response->body = body + 4;
     return 0;
 }
 
-/* ret_fd: where the answer will come. */
-static int ask(const struct address *to, const char *path, uint64_t deadline_ns, int *ret_fd)
+/* ret_fd: the connection on which the response arrives. */
+static int send_get(const struct address *to, const char *path, uint64_t deadline_ns, int *ret_fd)
 {
     char request[256], host[ADDRESS_TEXT_MAX];
     int length = snprintf(request, sizeof(request), "GET %s HTTP/1.0\r\nHost: %s\r\n\r\n", path,
@@ -130,7 +130,7 @@ static int ask(const struct address *to, const char *path, uint64_t deadline_ns,
 
     if (rc)
         return rc;
-    /* A new connection's send buffer takes it whole. */
+    /* A new connection's send buffer has room for all of it. */
     if (send(fd, request, (size_t)length, MSG_NOSIGNAL) != length) {
         (void)close(fd);
         return -EIO;
@@ -161,17 +161,17 @@ int ctl_find_admin(const struct ctl_options *options, struct ctl_addresses *ret_
     return ctl_resolve(where, ADMIN_PORT, SIZE_MAX, ret_addresses);
 }
 
-/* The first address that answers: with a page it is read, else the answer is ret_fd's. */
+/* The first address that responds. response NULL: the caller reads it from ret_fd. */
 static int get_from(const struct ctl_addresses *addresses, const char *path, uint64_t limit_ns,
-                    struct ctl_page *page, int *ret_fd)
+                    struct ctl_response *response, int *ret_fd)
 {
     const uint64_t deadline_ns = clock_now_ns() + limit_ns;
     int rc = -EADDRNOTAVAIL;
 
     for (size_t i = 0; rc && i < addresses->count; i++) {
-        rc = ask(&addresses->list[i], path, deadline_ns, ret_fd);
-        if (!rc && page) {
-            rc = fetch(*ret_fd, deadline_ns, page);
+        rc = send_get(&addresses->list[i], path, deadline_ns, ret_fd);
+        if (!rc && response) {
+            rc = read_response(*ret_fd, deadline_ns, response);
             (void)close(*ret_fd);
         }
     }
@@ -179,23 +179,23 @@ static int get_from(const struct ctl_addresses *addresses, const char *path, uin
 }
 
 int ctl_get_from(const struct ctl_addresses *addresses, const char *path, uint64_t limit_ns,
-                 struct ctl_page *ret_page)
+                 struct ctl_response *ret_response)
 {
     int fd = -1;
 
-    return get_from(addresses, path, limit_ns, ret_page, &fd);
+    return get_from(addresses, path, limit_ns, ret_response, &fd);
 }
 
-/* Says what is wrong. */
-static int get(const struct ctl_options *options, const char *path, struct ctl_page *page,
-               int *ret_fd)
+/* Writes errors. */
+static int get_from_admin(const struct ctl_options *options, const char *path,
+                          struct ctl_response *response, int *ret_fd)
 {
     struct ctl_addresses addresses;
     int rc = ctl_find_admin(options, &addresses);
 
     if (rc)
         return rc;
-    rc = get_from(&addresses, path, TOTAL_NS, page, ret_fd);
+    rc = get_from(&addresses, path, TOTAL_NS, response, ret_fd);
     if (rc)
         (void)fprintf(stderr,
                       "headlessctl: no answer from the admin port at %s: %s; --admin names it\n",
@@ -203,35 +203,36 @@ static int get(const struct ctl_options *options, const char *path, struct ctl_p
     return rc;
 }
 
-int ctl_get(const struct ctl_options *options, const char *path, struct ctl_page *ret_page)
+int ctl_get(const struct ctl_options *options, const char *path, struct ctl_response *ret_response)
 {
     int fd = -1;
 
-    return get(options, path, ret_page, &fd);
+    return get_from_admin(options, path, ret_response, &fd);
 }
 
-int ctl_get_json(const struct ctl_options *options, const char *path, struct json_object **ret_page)
+int ctl_get_json(const struct ctl_options *options, const char *path,
+                 struct json_object **ret_document)
 {
     struct json_object *json;
-    struct ctl_page page;
-    int rc = ctl_get(options, path, &page);
+    struct ctl_response response;
+    int rc = ctl_get(options, path, &response);
 
     if (rc)
         return rc == -EINVAL ? CTL_USAGE : CTL_NO;
-    json = json_tokener_parse(page.body);
-    rc = page.status == 200 && json_object_is_type(json, json_type_object) ? CTL_OK : CTL_NO;
+    json = json_tokener_parse(response.body);
+    rc = response.status == 200 && json_object_is_type(json, json_type_object) ? CTL_OK : CTL_NO;
     if (rc) {
         (void)fprintf(stderr, "headlessctl: %s answers %u, and not what headlessd would say\n",
-                      path, page.status);
+                      path, response.status);
         (void)json_object_put(json);
     } else {
-        *ret_page = json;
+        *ret_document = json;
     }
-    free(page.text);
+    free(response.text);
     return rc;
 }
 
 int ctl_get_open(const struct ctl_options *options, const char *path, int *ret_fd)
 {
-    return get(options, path, NULL, ret_fd);
+    return get_from_admin(options, path, NULL, ret_fd);
 }

@@ -1,4 +1,4 @@
-/* key new, key list: files that are keys, and what is in a directory of them. */
+/* key new, key list: create a key file, list a directory of keys. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sodium.h>
@@ -10,7 +10,7 @@
 #include "headless/ctl/ctl.h"
 #include "headless/secure/keyring.h"
 
-static int fail(const char *path, int error)
+static int key_fail(const char *path, int error)
 {
     (void)fprintf(stderr, "headlessctl: %s: %s\n", path, strerror(error));
     return CTL_NO;
@@ -18,8 +18,8 @@ static int fail(const char *path, int error)
 
 /* ---- key new ---- */
 
-/* All of it, and on the disk: a key that is half there is none. Returns 0 or a negative errno. */
-static int write_all(int fd, const char *text)
+/* Write and sync all of it, because a partial key is useless. Returns 0 or a negative errno. */
+static int write_key(int fd, const char *text)
 {
     size_t length = strlen(text);
     ssize_t n = write(fd, text, length);
@@ -31,20 +31,20 @@ static int write_all(int fd, const char *text)
     return fsync(fd) < 0 ? -errno : 0;
 }
 
-static int write_file(const char *path, const char *text)
+static int write_key_file(const char *path, const char *text)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     int rc;
 
     if (fd < 0)
-        return fail(path, errno);
-    rc = write_all(fd, text);
+        return key_fail(path, errno);
+    rc = write_key(fd, text);
     if (close(fd) < 0 && !rc)
         rc = -errno;
     if (!rc)
         return CTL_OK;
     (void)unlink(path);
-    return fail(path, -rc);
+    return key_fail(path, -rc);
 }
 
 int ctl_key_new(const struct ctl_options *options, const char *path)
@@ -54,25 +54,25 @@ int ctl_key_new(const struct ctl_options *options, const char *path)
 
     (void)options;
     if (sodium_init() < 0)
-        return fail("libsodium", ENOSYS);
+        return key_fail("libsodium", ENOSYS);
     key_draw(text);
     memcpy(text + strlen(text), "\n", 2);
     if (path)
-        rc = write_file(path, text);
+        rc = write_key_file(path, text);
     else if (fputs(text, stdout) == EOF || fflush(stdout) == EOF)
-        rc = fail("standard output", errno);
+        rc = key_fail("standard output", errno);
     sodium_memzero(text, sizeof(text));
     return rc;
 }
 
 /* ---- key list ---- */
 
-static int load(const char *directory, struct keyring *ret_ring)
+static int load_keys(const char *directory, struct keyring *ret_ring)
 {
     char why[KEYRING_WHY];
 
     if (sodium_init() < 0)
-        return fail("libsodium", ENOSYS);
+        return key_fail("libsodium", ENOSYS);
     if (keyring_load(directory, ret_ring, why)) {
         (void)fprintf(stderr, "headlessctl: %s\n", why);
         return CTL_NO;
@@ -91,7 +91,7 @@ int ctl_key_list(const struct ctl_options *options, const char *directory)
         (void)fputs("headlessctl: key list: no DIRECTORY, and no HEADLESSD_KEYS\n", stderr);
         return CTL_USAGE;
     }
-    rc = load(directory, &ring);
+    rc = load_keys(directory, &ring);
     if (rc)
         return rc;
     for (uint32_t i = 0; i < ring.count; i++)
@@ -101,7 +101,7 @@ int ctl_key_list(const struct ctl_options *options, const char *directory)
     return CTL_OK;
 }
 
-/* ---- what commands are signed with ---- */
+/* ---- the key that signs commands ---- */
 
 const char *ctl_keys_directory(const struct ctl_options *options)
 {
@@ -147,7 +147,7 @@ int ctl_signer_open(const struct ctl_options *options, struct ctl_signer *ret_si
         (void)fputs("headlessctl: --key means nothing without --keys\n", stderr);
         return CTL_USAGE;
     }
-    rc = load(directory, &ring);
+    rc = load_keys(directory, &ring);
     if (rc)
         return rc;
     rc = pick_key(&ring, directory, options->key, &ret_signer->key);

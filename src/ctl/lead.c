@@ -1,4 +1,4 @@
-/* leader set: a command to each pod, signed where there is a key. */
+/* leader set: send a command to each pod, signed if there is a key. */
 #include <string.h>
 
 #include "headless/base/clock.h"
@@ -7,7 +7,7 @@
 #define COMMAND_TRIES   3
 #define COMMAND_WAIT_NS NS_PER_SEC
 
-/* What is sent, to be signed again for each pod and each try: a pod takes a signature once. */
+/* The command; it is signed for each pod and each try, because a pod accepts a signature once. */
 struct lead {
     const char *command;
     struct ctl_signer signer;
@@ -29,12 +29,12 @@ static size_t compose(const struct lead *lead, char *out, size_t size)
     return length ? ctl_pad_command(out, size, length) : 0;
 }
 
-static size_t compose_question(const struct ctl_question *question, char *out, size_t size)
+static size_t compose_request(const struct ctl_request *request, char *out, size_t size)
 {
-    return compose(question->context, out, size);
+    return compose(request->context, out, size);
 }
 
-static int print(const struct ctl_options *options, const struct lead *lead)
+static int print_command(const struct ctl_options *options, const struct lead *lead)
 {
     char text[CTL_COMMAND_MAX];
 
@@ -49,21 +49,21 @@ static int print(const struct ctl_options *options, const struct lead *lead)
     return puts(text) == EOF || fflush(stdout) == EOF ? CTL_NO : CTL_OK;
 }
 
-static int send_all(const struct ctl_options *options, const struct lead *lead)
+static int send_command(const struct ctl_options *options, const struct lead *lead)
 {
-    const struct ctl_question question = {.compose = compose_question,
-                                          .context = lead,
-                                          .tries = COMMAND_TRIES,
-                                          .wait_ns = COMMAND_WAIT_NS};
+    const struct ctl_request request = {.compose = compose_request,
+                                        .context = lead,
+                                        .tries = COMMAND_TRIES,
+                                        .wait_ns = COMMAND_WAIT_NS};
     struct ctl_pod *pods;
     size_t count, agreed = 0;
     int rc = ctl_open_pods(options, &pods, &count);
 
     if (rc)
         return rc;
-    (void)ctl_ask(pods, count, &question);
+    (void)ctl_ask(pods, count, &request);
     for (size_t i = 0; i < count; i++)
-        agreed += ctl_show_command_answer(stdout, &pods[i], options->given & CTL_OPTION_IF_TERM);
+        agreed += ctl_show_command_reply(stdout, &pods[i], options->given & CTL_OPTION_IF_TERM);
     ctl_pods_close(pods, count);
     return agreed == count ? CTL_OK : CTL_NO;
 }
@@ -81,7 +81,7 @@ int ctl_leader_set(const struct ctl_options *options, const char *who)
     rc = ctl_signer_open(options, &lead.signer);
     if (rc)
         return rc;
-    rc = options->print ? print(options, &lead) : send_all(options, &lead);
+    rc = options->print ? print_command(options, &lead) : send_command(options, &lead);
     ctl_signer_close(&lead.signer);
     return rc;
 }

@@ -29,7 +29,7 @@ static const char *color_of(const struct json_object *member)
     return COLOR_NONE;
 }
 
-/* Right-aligned; a dash for what the pod does not know, such as of itself. */
+/* Right-aligned; a dash for an unknown value, such as the pod's own. */
 static void put_quantity(FILE *out, const struct json_object *member, const char *key, int width,
                          double divisor, const char *unit)
 {
@@ -41,7 +41,7 @@ static void put_quantity(FILE *out, const struct json_object *member, const char
     (void)fprintf(out, "%*s", width, text);
 }
 
-static void put_member(const struct table *table, size_t index)
+static void put_member_row(const struct table *table, size_t index)
 {
     const struct json_object *member = json_object_array_get_idx(table->members, index);
     FILE *out = table->out;
@@ -76,7 +76,7 @@ void parts_put_members(FILE *out, const struct json_object *status, size_t lines
                   table.name_width, "MEMBER", table.address_width, "ADDRESS", STATE_WIDTH, "STATE",
                   "HEARTBEAT", "ROUND TRIP", "LOST", colors ? COLOR_NONE : "");
     for (size_t i = 0; i < shown; i++)
-        put_member(&table, i);
+        put_member_row(&table, i);
     if (shown < count && lines > 1)
         (void)fprintf(out, "%3s %zu more\n", "", count - shown);
 }

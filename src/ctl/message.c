@@ -14,15 +14,14 @@ void ctl_put_printable(FILE *out, const char *text)
     ctl_put_cut(out, text, 80);
 }
 
-/* Text from the network, for a terminal: nothing that could be an escape sequence, nor its last
- * newline. */
+/* Without bytes that could be an escape sequence, and without the last newline. */
 void ctl_put_cut(FILE *out, const char *text, size_t max)
 {
     for (size_t i = 0; i < max && text[i] && strcmp(text + i, "\n") != 0; i++)
         (void)putc(text[i] >= 0x20 && text[i] < 0x7f ? text[i] : '?', out);
 }
 
-static bool can_be_somebody(const char *who)
+static bool is_leader_name(const char *who)
 {
     size_t length = strlen(who);
 
@@ -38,7 +37,7 @@ size_t ctl_put_command(char *out, size_t size, const char *who, const struct ctl
     struct json_object *command, *leader;
     int n;
 
-    if (!can_be_somebody(who))
+    if (!is_leader_name(who))
         return 0;
     command = json_object_new_object();
     leader = json_object_new_string(who);
@@ -75,7 +74,7 @@ uint64_t ctl_draw_number(void)
     uint64_t number = 0;
 
     if (getrandom(&number, sizeof(number), 0) != sizeof(number))
-        number = clock_now_ns(); /* need not be secret, only new */
+        number = clock_now_ns(); /* it must be new, not secret */
     return number;
 }
 
@@ -94,11 +93,11 @@ static const char *text_of(const struct json_object *object, const char *key, co
     return json_object_get_string(value);
 }
 
-bool ctl_is_probe_answer(const struct ctl_question *question, const char *answer)
+bool ctl_is_probe_reply(const struct ctl_request *request, const char *reply)
 {
-    struct json_object *object = json_tokener_parse(answer);
+    struct json_object *object = json_tokener_parse(reply);
     bool is = json_object_is_type(object, json_type_object) &&
-              strcmp(text_of(object, "probe", ""), question->nonce) == 0;
+              strcmp(text_of(object, "probe", ""), request->nonce) == 0;
 
     (void)json_object_put(object);
     return is;
@@ -115,13 +114,13 @@ static void show_silence(FILE *out, const struct ctl_pod *pod)
 }
 
 /* "ok TERM\n" */
-static bool is_ok(const char *answer)
+static bool is_ok(const char *reply)
 {
-    return strncmp(answer, "ok ", 3) == 0 &&
-           strcmp(answer + 3 + strspn(answer + 3, "0123456789"), "\n") == 0;
+    return strncmp(reply, "ok ", 3) == 0 &&
+           strcmp(reply + 3 + strspn(reply + 3, "0123456789"), "\n") == 0;
 }
 
-bool ctl_show_command_answer(FILE *out, const struct ctl_pod *pod, bool has_if_term)
+bool ctl_show_command_reply(FILE *out, const struct ctl_pod *pod, bool has_if_term)
 {
     static const char *const refusals[] = {"no member\n", "no auth\n", "no quorum\n", "bad json\n",
                                            "bad term\n"};
@@ -129,25 +128,25 @@ bool ctl_show_command_answer(FILE *out, const struct ctl_pod *pod, bool has_if_t
     size_t i = 0;
 
     (void)fprintf(out, "%s: ", address_format(&pod->address, address));
-    if (!pod->answered) {
+    if (!pod->replied) {
         show_silence(out, pod);
         return false;
     }
-    if (is_ok(pod->answer)) {
-        (void)fputs(pod->answer, out);
+    if (is_ok(pod->reply)) {
+        (void)fputs(pod->reply, out);
         return true;
     }
-    while (i < sizeof(refusals) / sizeof(refusals[0]) && strcmp(pod->answer, refusals[i]) != 0)
+    while (i < sizeof(refusals) / sizeof(refusals[0]) && strcmp(pod->reply, refusals[i]) != 0)
         i++;
     if (i == sizeof(refusals) / sizeof(refusals[0])) {
         (void)fputs("no answer to a command, but \"", out);
-        ctl_put_printable(out, pod->answer);
+        ctl_put_printable(out, pod->reply);
         (void)fputs("\": does control.accept allow commands there?\n", out);
         return false;
     }
-    (void)fprintf(out, "%.*s", (int)strcspn(pod->answer, "\n"), pod->answer);
-    /* Its answer to the first try may have been lost: then the term is a new one for the second. */
-    if (has_if_term && pod->tries > 1 && strcmp(pod->answer, "bad term\n") == 0)
+    (void)fprintf(out, "%.*s", (int)strcspn(pod->reply, "\n"), pod->reply);
+    /* If the reply to the first try was lost, the term has changed for the second. */
+    if (has_if_term && pod->tries > 1 && strcmp(pod->reply, "bad term\n") == 0)
         (void)fputs(" (asked more than once: the first may have been carried out)", out);
     (void)putc('\n', out);
     return false;
@@ -155,34 +154,34 @@ bool ctl_show_command_answer(FILE *out, const struct ctl_pod *pod, bool has_if_t
 
 static double round_trip_ms(const struct ctl_pod *pod)
 {
-    return (double)(pod->answered_ns - pod->sent_ns) / (double)NS_PER_MS;
+    return (double)(pod->replied_ns - pod->sent_ns) / (double)NS_PER_MS;
 }
 
-void ctl_show_answer(FILE *out, const struct ctl_pod *pod)
+void ctl_show_reply(FILE *out, const struct ctl_pod *pod)
 {
     char address[ADDRESS_TEXT_MAX];
 
     (void)fprintf(out, "%s: ", address_format(&pod->address, address));
-    if (!pod->answered) {
+    if (!pod->replied) {
         show_silence(out, pod);
         return;
     }
     (void)fprintf(out, "%.3f ms: ", round_trip_ms(pod));
-    ctl_put_printable(out, pod->answer);
+    ctl_put_printable(out, pod->reply);
     (void)putc('\n', out);
 }
 
-void ctl_show_probe_answer(FILE *out, const struct ctl_pod *pod)
+void ctl_show_probe_reply(FILE *out, const struct ctl_pod *pod)
 {
     struct json_object *object, *term = NULL;
     char address[ADDRESS_TEXT_MAX];
 
     (void)fprintf(out, "%s: ", address_format(&pod->address, address));
-    if (!pod->answered) {
+    if (!pod->replied) {
         show_silence(out, pod);
         return;
     }
-    object = json_tokener_parse(pod->answer);
+    object = json_tokener_parse(pod->reply);
     (void)json_object_object_get_ex(object, "term", &term);
     (void)fputs("leader ", out);
     ctl_put_printable(out, text_of(object, "leader", "unknown"));

@@ -10,8 +10,8 @@
 #define INTERVAL_MAX (3600 * NS_PER_SEC)
 #define HOPS_MAX     255
 
-/* Digits only: strtoull would take signs and spaces. Returns NULL, or what is right. */
-static const char *parse_number(const char *text, uint64_t min, uint64_t max, char **ret_end,
+/* Digits only: strtoull accepts signs and spaces. Returns NULL, or the error. */
+static const char *parse_digits(const char *text, uint64_t min, uint64_t max, char **ret_end,
                                 uint64_t *ret_number)
 {
     unsigned long long number;
@@ -54,7 +54,7 @@ static const char *set_json(struct ctl_options *options, const char *text)
 static const char *set_if_term(struct ctl_options *options, const char *text)
 {
     char *end = NULL;
-    const char *wrong = parse_number(text, 0, UINT64_MAX, &end, &options->if_term);
+    const char *wrong = parse_digits(text, 0, UINT64_MAX, &end, &options->if_term);
 
     return wrong ? wrong : *end ? "is not a number" : NULL;
 }
@@ -66,20 +66,20 @@ static const char *set_force(struct ctl_options *options, const char *text)
     return NULL;
 }
 
-static const char *set_count(struct ctl_options *options, const char *text)
+static const char *set_probe_count(struct ctl_options *options, const char *text)
 {
     char *end = NULL;
-    const char *wrong = parse_number(text, 1, COUNT_MAX, &end, &options->count);
+    const char *wrong = parse_digits(text, 1, COUNT_MAX, &end, &options->count);
 
     return wrong ? wrong : *end ? "is not a number" : NULL;
 }
 
-/* Returns NULL, or what is wrong. */
+/* Returns NULL, or the error. */
 static const char *parse_time(const char *text, uint64_t *ret_ns)
 {
     uint64_t unit, number;
     char *end = NULL;
-    const char *wrong = parse_number(text, 0, INTERVAL_MAX, &end, &number);
+    const char *wrong = parse_digits(text, 0, INTERVAL_MAX, &end, &number);
 
     if (wrong)
         return wrong;
@@ -120,7 +120,7 @@ static const char *set_interface(struct ctl_options *options, const char *text)
 static const char *set_hops(struct ctl_options *options, const char *text)
 {
     char *end = NULL;
-    const char *wrong = parse_number(text, 1, HOPS_MAX, &end, &options->hops);
+    const char *wrong = parse_digits(text, 1, HOPS_MAX, &end, &options->hops);
 
     return wrong ? wrong : *end ? "is not a number" : NULL;
 }
@@ -164,6 +164,7 @@ static const char *set_version(struct ctl_options *options, const char *text)
     return NULL;
 }
 
+/* One row for each option. */
 const struct ctl_option_row ctl_option_rows[] = {
     {"admin", "HOST:PORT", CTL_OPTION_ADMIN, set_admin,
      "admin port of the pod (HEADLESSD_ADMIN_LISTEN, 127.0.0.1:8080)"},
@@ -171,25 +172,26 @@ const struct ctl_option_row ctl_option_rows[] = {
      "data ports of the pods (127.0.0.1:12000)"},
     {"service", "NAME[:PORT]", CTL_OPTION_SERVICE, set_service,
      "headless service: all addresses that it resolves to, port 12000"},
-    {"json", NULL, CTL_OPTION_JSON, set_json, "the answer as JSON"},
+    {"json", NULL, CTL_OPTION_JSON, set_json, "print JSON"},
     {"if-term", "N", CTL_OPTION_IF_TERM, set_if_term, "only if the present term is N"},
     {"force", NULL, CTL_OPTION_FORCE, set_force,
-     "unsafe: let this very pod lead without a majority, if there is none"},
-    {"count", "N", CTL_OPTION_COUNT, set_count, "probes to each pod (1); frames of top (no end)"},
+     "unsafe: make this pod the leader without a majority, if there is none"},
+    {"count", "N", CTL_OPTION_COUNT, set_probe_count,
+     "probes to each pod (1); frames of top (no end)"},
     {"interval", "TIME", CTL_OPTION_INTERVAL, set_interval,
-     "between two probes, two frames of top (1s)"},
-    {"wait", "TIME", CTL_OPTION_WAIT, set_wait, "for the answers to a message (500ms)"},
+     "time between two probes, or two frames of top (1s)"},
+    {"wait", "TIME", CTL_OPTION_WAIT, set_wait, "time for the replies to a message (500ms)"},
     {"multicast", "GROUP[:PORT]", CTL_OPTION_MULTICAST, set_multicast,
-     "a message to a multicast group, port 12000, in place of pods"},
+     "send to a multicast group, port 12000, instead of pods"},
     {"interface", "NAME", CTL_OPTION_INTERFACE, set_interface,
-     "where it leaves (the kernel's choice)"},
-    {"hops", "N", CTL_OPTION_HOPS, set_hops, "how far it may go; 1: not beyond this network (1)"},
+     "network interface to send from (the kernel's choice)"},
+    {"hops", "N", CTL_OPTION_HOPS, set_hops, "hop limit; 1: this network only (1)"},
     {"keys", "DIRECTORY", CTL_OPTION_KEYS, set_keys,
      "sign with a key in it; none: do not sign (HEADLESSD_KEYS, none)"},
     {"key", "NAME", CTL_OPTION_KEY, set_key, "sign with this one (the newest)"},
     {"cluster", "NAME", CTL_OPTION_CLUSTER, set_cluster,
-     "for whose pods it is signed (HEADLESSD_CLUSTER, headless)"},
-    {"print", NULL, CTL_OPTION_PRINT, set_print, "send nothing; write a line for nc -u instead"},
+     "cluster for which it is signed (HEADLESSD_CLUSTER, headless)"},
+    {"print", NULL, CTL_OPTION_PRINT, set_print, "send nothing; print a line for nc -u instead"},
     {"help", NULL, 0, set_help, "this text"},
     {"version", NULL, 0, set_version, "name and version"},
 };
@@ -207,7 +209,8 @@ const char *ctl_option_name(unsigned bits)
     return names[__builtin_ctz(bits)];
 }
 
-static int take(struct ctl_options *options, const struct ctl_option_row *row, const char *text)
+static int set_option(struct ctl_options *options, const struct ctl_option_row *row,
+                      const char *text)
 {
     const char *wrong = row->set(options, text);
 
@@ -234,8 +237,8 @@ int ctl_options_parse(int argc, char **argv, struct ctl_options *ret_options)
     while ((value = getopt_long(argc, argv, "h", table, &row)) != -1) {
         if (value == 'h')
             options.help = true;
-        else if (value != 0 || take(&options, &ctl_option_rows[row], optarg))
-            return -EINVAL; /* getopt_long has said why */
+        else if (value != 0 || set_option(&options, &ctl_option_rows[row], optarg))
+            return -EINVAL; /* already reported */
     }
     options.word_count = argc - optind;
     options.words = argv + optind;

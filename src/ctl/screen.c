@@ -19,7 +19,7 @@
 
 static const int caught[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGWINCH};
 
-static int write_all(const char *text, size_t length)
+static int screen_write(const char *text, size_t length)
 {
     while (length > 0) {
         ssize_t n = write(STDOUT_FILENO, text, length);
@@ -32,17 +32,17 @@ static int write_all(const char *text, size_t length)
     return 0;
 }
 
-static void measure(struct screen *screen)
+static void screen_measure(struct screen *screen)
 {
     struct winsize size = {0};
 
     if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) < 0 || size.ws_row == 0 || size.ws_col == 0)
-        size = (struct winsize){.ws_row = 24, .ws_col = 80}; /* a serial line does not say */
+        size = (struct winsize){.ws_row = 24, .ws_col = 80}; /* a serial line has no size */
     screen->lines = size.ws_row;
     screen->columns = size.ws_col;
 }
 
-/* Single keys, unseen; Ctrl-C and Ctrl-Z stay signals. */
+/* Single keys without echo; Ctrl-C and Ctrl-Z still send signals. */
 static int enter(struct screen *screen)
 {
     struct termios raw;
@@ -55,13 +55,13 @@ static int enter(struct screen *screen)
     raw.c_cc[VTIME] = 0;
     if (tcsetattr(STDIN_FILENO, TCSADRAIN, &raw) < 0)
         return -errno;
-    measure(screen);
-    return write_all(ENTER, strlen(ENTER));
+    screen_measure(screen);
+    return screen_write(ENTER, strlen(ENTER));
 }
 
-static void leave(const struct screen *screen)
+static void screen_leave(const struct screen *screen)
 {
-    (void)write_all(LEAVE, strlen(LEAVE));
+    (void)screen_write(LEAVE, strlen(LEAVE));
     (void)tcsetattr(STDIN_FILENO, TCSADRAIN, &screen->before);
 }
 
@@ -109,14 +109,14 @@ int screen_open(struct screen *screen)
 
 void screen_close(struct screen *screen)
 {
-    leave(screen);
+    screen_leave(screen);
     release_signals(screen);
 }
 
-/* Ctrl-Z: the shell finds its terminal as it was, and we ours when we go on. */
-static enum screen_event stop(struct screen *screen)
+/* Ctrl-Z: restore the shell's terminal, and set it up again when continued. */
+static enum screen_event screen_stop(struct screen *screen)
 {
-    leave(screen);
+    screen_leave(screen);
     (void)raise(SIGSTOP);
     return enter(screen) ? SCREEN_QUIT : SCREEN_CHANGED;
 }
@@ -128,14 +128,14 @@ static enum screen_event take_signal(struct screen *screen)
     if (read(screen->signals, &info, sizeof(info)) != sizeof(info))
         return SCREEN_QUIT;
     if (info.ssi_signo == SIGTSTP)
-        return stop(screen);
+        return screen_stop(screen);
     if (info.ssi_signo != SIGWINCH)
         return SCREEN_QUIT;
-    measure(screen);
+    screen_measure(screen);
     return SCREEN_CHANGED;
 }
 
-/* One read: keys that mean nothing are taken away. */
+/* One read, which consumes other keys as well. */
 static bool is_quit(void)
 {
     char keys[64];
@@ -166,8 +166,8 @@ enum screen_event screen_wait(struct screen *screen, uint64_t until_ns)
     }
 }
 
-/* What of a line fits; colors take no room. Returns its length in the text. */
-static size_t put_line(FILE *out, const char *line, size_t columns)
+/* Writes the part of a line that fits; colors have no width. Returns the length of the line. */
+static size_t screen_put_line(FILE *out, const char *line, size_t columns)
 {
     size_t used = 0, i = 0;
 
@@ -184,7 +184,7 @@ static size_t put_line(FILE *out, const char *line, size_t columns)
     return i;
 }
 
-/* Each line is erased before it is written: behind a full one the last character would go. */
+/* Erase each line before writing it: erasing after a full line would remove its last character. */
 char *screen_compose(const struct screen *screen, const char *text, size_t *ret_length)
 {
     char *drawn = NULL;
@@ -195,9 +195,9 @@ char *screen_compose(const struct screen *screen, const char *text, size_t *ret_
         return NULL;
     (void)fputs(HOME, out);
     for (; line < screen->lines && *text; line++) {
-        (void)fputs(line > 0 ? "\r\n" : "", out); /* none behind the last: it would scroll */
+        (void)fputs(line > 0 ? "\r\n" : "", out); /* none after the last line: it would scroll */
         (void)fputs(END_LINE, out);
-        text += put_line(out, text, screen->columns);
+        text += screen_put_line(out, text, screen->columns);
         text += *text == '\n';
     }
     if (line < screen->lines)
@@ -213,7 +213,7 @@ int screen_draw(const struct screen *screen, const char *text)
 {
     size_t length;
     char *drawn = screen_compose(screen, text, &length);
-    int rc = drawn ? write_all(drawn, length) : -ENOMEM;
+    int rc = drawn ? screen_write(drawn, length) : -ENOMEM;
 
     free(drawn);
     return rc;

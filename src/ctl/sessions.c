@@ -1,4 +1,4 @@
-/* The sessions of a pod's app: which client is behind which address. */
+/* The sessions of a pod's app: the clients and the addresses that the app sees. */
 #include <inttypes.h>
 #include <json-c/json.h>
 #include <string.h>
@@ -9,8 +9,8 @@
 #define CLIENT_WIDTH_MAX 47 /* of any IPv6 address and port */
 #define IP_WIDTH_MAX     39
 
-/* "10.0.0.1:7" and "[::1]:7" are of 10.0.0.1 and ::1, and of themselves. */
-static bool is_of(const char *text, const char *address)
+/* Is address the text, or its IP? "10.0.0.1:7" matches 10.0.0.1, "[::1]:7" matches ::1. */
+static bool is_address_of(const char *text, const char *address)
 {
     size_t length = strlen(address);
 
@@ -22,20 +22,20 @@ static bool is_of(const char *text, const char *address)
            (*text == '[' || !strchr(address, ':'));
 }
 
-/* Leaves in the page those of this address. Returns how many. */
-static size_t keep_only(struct json_object *page, const char *address)
+/* Removes the sessions of other addresses from the document. Returns the number kept. */
+static size_t keep_only(struct json_object *document, const char *address)
 {
-    const struct json_object *all = field_of(page, "sessions");
+    const struct json_object *all = field_of(document, "sessions");
     struct json_object *kept = json_object_new_array();
 
     for (size_t i = 0; i < field_count(all); i++) {
         struct json_object *session = json_object_array_get_idx(all, i);
 
-        if (is_of(field_text(session, "client"), address) ||
-            is_of(field_text(session, "app_address"), address))
+        if (is_address_of(field_text(session, "client"), address) ||
+            is_address_of(field_text(session, "app_address"), address))
             (void)json_object_array_add(kept, json_object_get(session));
     }
-    (void)json_object_object_add(page, "sessions", kept);
+    (void)json_object_object_add(document, "sessions", kept);
     return field_count(kept);
 }
 
@@ -54,9 +54,9 @@ static void put_session(FILE *out, const struct json_object *session, const stru
         (double)field_number(session, "idle_ms") / 1000, field_number(session, "requests"));
 }
 
-void ctl_show_sessions(FILE *out, const struct json_object *page)
+void ctl_show_sessions(FILE *out, const struct json_object *document)
 {
-    const struct json_object *list = field_of(page, "sessions");
+    const struct json_object *list = field_of(document, "sessions");
     struct json_object *complete = NULL;
     const struct widths widths = {.client = parts_width(list, "client", 6, CLIENT_WIDTH_MAX),
                                   .asked = parts_width(list, "asked", 5, CLIENT_WIDTH_MAX),
@@ -69,27 +69,27 @@ void ctl_show_sessions(FILE *out, const struct json_object *page)
     for (size_t i = 0; i < field_count(list); i++)
         put_session(out, json_object_array_get_idx(list, i), &widths);
     (void)fprintf(out, "%zu of %" PRIu64 " sessions\n", field_count(list),
-                  field_number(page, "total"));
-    if (json_object_object_get_ex(page, "complete", &complete) &&
+                  field_number(document, "total"));
+    if (json_object_object_get_ex(document, "complete", &complete) &&
         !json_object_get_boolean(complete))
         (void)fputs("a busy worker did not tell its own: ask again\n", out);
 }
 
 int ctl_sessions(const struct ctl_options *options, const char *address)
 {
-    struct json_object *page;
+    struct json_object *document;
     size_t seen, kept;
-    int rc = ctl_get_json(options, "/sessions", &page);
+    int rc = ctl_get_json(options, "/sessions", &document);
 
     if (rc)
         return rc;
-    seen = kept = field_count(field_of(page, "sessions"));
+    seen = kept = field_count(field_of(document, "sessions"));
     if (address)
-        kept = keep_only(page, address);
+        kept = keep_only(document, address);
     if (options->json)
-        ctl_put_json(stdout, page);
+        ctl_put_json(stdout, document);
     else
-        ctl_show_sessions(stdout, page);
+        ctl_show_sessions(stdout, document);
     if (address && kept == 0) {
         (void)fprintf(stderr,
                       "headlessctl: no session of \"%s\" among the newest %zu; the pod that leads "
@@ -97,6 +97,6 @@ int ctl_sessions(const struct ctl_options *options, const char *address)
                       address, seen);
         rc = CTL_NO;
     }
-    (void)json_object_put(page);
+    (void)json_object_put(document);
     return rc;
 }

@@ -1,6 +1,6 @@
 /*
- * Pages for people. The JSON comes from a pod, perhaps of another version: whatever is missing is
- * shown as 0 or a dash, and numbers that only matter when something happened are left out at 0.
+ * Documents as text. The JSON comes from a pod, perhaps of another version: a missing value is shown
+ * as 0 or a dash. Numbers that matter only after an incident are left out if they are 0.
  */
 #include <inttypes.h>
 #include <json-c/json.h>
@@ -66,26 +66,26 @@ static void show_pod(FILE *out, const char *label, const struct json_object *pod
 }
 
 /* "1d 02:03:04" */
-static void put_duration(FILE *out, uint64_t seconds)
+static void show_duration(FILE *out, uint64_t seconds)
 {
     (void)fprintf(out, "%" PRIu64 "d %02u:%02u:%02u", seconds / 86400,
                   (unsigned)(seconds / 3600 % 24), (unsigned)(seconds / 60 % 60),
                   (unsigned)(seconds % 60));
 }
 
-void parts_put_leadership(FILE *out, const struct json_object *page)
+void parts_put_leadership(FILE *out, const struct json_object *document)
 {
-    const struct json_object *leader = field_of(page, "leader");
+    const struct json_object *leader = field_of(document, "leader");
 
     if (leader)
         show_pod(out, "leader", leader);
     else
         (void)fprintf(out, PARTS_LABEL " none: requests are held\n", "leader");
-    (void)fprintf(out, PARTS_LABEL " %" PRIu64, "term", field_number(page, "term"));
-    parts_put_text(out, ", by ", page, "cause");
-    if (field_of(page, "leader_age_ms")) {
+    (void)fprintf(out, PARTS_LABEL " %" PRIu64, "term", field_number(document, "term"));
+    parts_put_text(out, ", by ", document, "cause");
+    if (field_of(document, "leader_age_ms")) {
         (void)fputs(", for ", out);
-        put_duration(out, field_number(page, "leader_age_ms") / 1000);
+        show_duration(out, field_number(document, "leader_age_ms") / 1000);
     }
     (void)fputc('\n', out);
 }
@@ -96,7 +96,7 @@ void parts_put_uptime(FILE *out, const struct json_object *status)
 
     (void)json_object_object_get_ex(status, "ready", &ready);
     (void)fprintf(out, PARTS_LABEL " ", "uptime");
-    put_duration(out, field_number(status, "uptime_seconds"));
+    show_duration(out, field_number(status, "uptime_seconds"));
     (void)fputs(json_object_get_boolean(ready) ? ", ready\n" : ", not ready\n", out);
     if (field_of(status, "readiness") && strcmp(field_text(status, "readiness"), "ready") != 0) {
         (void)fprintf(out, PARTS_LABEL, "readiness");
@@ -106,7 +106,7 @@ void parts_put_uptime(FILE *out, const struct json_object *status)
     }
 }
 
-/* " 3 rate, 1 loop"; without what is 0. Returns how many there were. */
+/* " 3 rate, 1 loop", without zeros. Returns the number of values. */
 static size_t show_by_label(FILE *out, const struct json_object *values)
 {
     size_t shown = 0;
@@ -179,8 +179,8 @@ static void show_replies(FILE *out, const struct json_object *status)
     show_labelled(out, "  dropped", field_of(counters, "replies_dropped_total"));
 }
 
-/* Those that every pod has, and others where there is something to tell. Sessions with a socket
- * each have no one buffer. */
+/* data and relay always, the others if they have drops or a buffer. Sessions with their own sockets
+ * have no common buffer. */
 static void show_sockets(FILE *out, const struct json_object *status)
 {
     static const char *const sockets[] = {"data", "relay", "multicast", "app", "peer"};
@@ -208,27 +208,27 @@ void parts_put_ledger(FILE *out, const struct json_object *status)
 {
     const struct json_object *ledger = field_of(status, "ledger");
     int64_t requests = field_signed(ledger, "requests");
-    int64_t answers = field_signed(ledger, "answers");
+    int64_t replies = field_signed(ledger, "replies");
     int64_t copies = field_signed(ledger, "copies");
 
     (void)fprintf(out, PARTS_LABEL, "ledger");
-    if (requests == 0 && answers == 0 && copies == 0) {
+    if (requests == 0 && replies == 0 && copies == 0) {
         (void)fputs(" ok\n", out);
         return;
     }
-    (void)fprintf(out, " %" PRId64 " requests, %" PRId64 " answers", requests, answers);
+    (void)fprintf(out, " %" PRId64 " requests, %" PRId64 " answers", requests, replies);
     if (copies)
         (void)fprintf(out, ", %" PRId64 " copies", copies);
     (void)fputs(" not accounted for (under way, if this goes away)\n", out);
 }
 
-/* ---- pages ---- */
+/* ---- documents ---- */
 
-void ctl_put_json(FILE *out, const struct json_object *page)
+void ctl_put_json(FILE *out, const struct json_object *document)
 {
     (void)fprintf(
         out, "%s\n",
-        json_object_to_json_string_ext((struct json_object *)(uintptr_t)page,
+        json_object_to_json_string_ext((struct json_object *)(uintptr_t)document,
                                        JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
 }
 

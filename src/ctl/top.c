@@ -1,4 +1,4 @@
-/* top: asks a pod for its status again and again, and shows it. */
+/* top: gets a pod's status repeatedly, and shows it. */
 #include <errno.h>
 #include <json-c/json.h>
 #include <stdlib.h>
@@ -10,10 +10,10 @@
 #include "headless/ctl/ctl.h"
 
 #define INTERVAL_MIN (100 * NS_PER_MS)
-#define LIMIT_NS     NS_PER_SEC /* for an answer: a key waits no longer either */
+#define LIMIT_NS     NS_PER_SEC /* for a response; a key waits as long */
 
 struct status {
-    struct json_object *page; /* NULL: none */
+    struct json_object *document; /* NULL: none */
     uint64_t at_ns;
 };
 
@@ -21,51 +21,51 @@ struct top {
     const struct ctl_options *options;
     struct ctl_addresses addresses;
     struct status now, before;
-    char trouble[64]; /* "": it answers */
+    char trouble[64]; /* "": it responds */
     uint64_t silent_since_ns;
 };
 
-/* ---- asking ---- */
+/* ---- the status ---- */
 
 /* NULL: top->trouble says why. */
-static struct json_object *get_status(struct top *top)
+static struct json_object *top_get_status(struct top *top)
 {
     struct json_object *json;
-    struct ctl_page page;
-    int rc = ctl_get_from(&top->addresses, "/status", LIMIT_NS, &page);
+    struct ctl_response response;
+    int rc = ctl_get_from(&top->addresses, "/status", LIMIT_NS, &response);
 
     if (rc) {
         (void)snprintf(top->trouble, sizeof(top->trouble), "%s", strerror(-rc));
         return NULL;
     }
-    json = page.status == 200 ? json_tokener_parse(page.body) : NULL;
+    json = response.status == 200 ? json_tokener_parse(response.body) : NULL;
     if (!json)
         (void)snprintf(top->trouble, sizeof(top->trouble),
-                       "/status answers %u, and not what headlessd would say", page.status);
-    free(page.text);
+                       "/status answers %u, and not what headlessd would say", response.status);
+    free(response.text);
     return json;
 }
 
-/* Rates are of two answers in a row. */
-static void ask(struct top *top)
+/* Rates need two successive responses. */
+static void top_update(struct top *top)
 {
-    struct json_object *page = get_status(top);
+    struct json_object *document = top_get_status(top);
     uint64_t now_ns = clock_now_ns();
 
-    if (!page) {
-        (void)json_object_put(top->before.page);
-        top->before.page = NULL;
+    if (!document) {
+        (void)json_object_put(top->before.document);
+        top->before.document = NULL;
         if (!top->silent_since_ns)
             top->silent_since_ns = now_ns;
         return;
     }
-    (void)json_object_put(top->before.page);
+    (void)json_object_put(top->before.document);
     top->before = top->now;
     if (top->silent_since_ns) {
-        (void)json_object_put(top->before.page);
-        top->before.page = NULL;
+        (void)json_object_put(top->before.document);
+        top->before.document = NULL;
     }
-    top->now = (struct status){page, now_ns};
+    top->now = (struct status){document, now_ns};
     top->trouble[0] = '\0';
     top->silent_since_ns = 0;
 }
@@ -75,8 +75,8 @@ static void put_frame(FILE *out, const struct top *top, size_t lines, bool color
     const struct top_frame frame = {.where = ctl_admin(top->options),
                                     .interval_ns = top->options->interval_ns,
                                     .time = time(NULL),
-                                    .now = top->now.page,
-                                    .before = top->before.page,
+                                    .now = top->now.document,
+                                    .before = top->before.document,
                                     .between_ns = top->now.at_ns - top->before.at_ns,
                                     .trouble = top->trouble[0] ? top->trouble : NULL,
                                     .silent_ns =
@@ -89,7 +89,7 @@ static void put_frame(FILE *out, const struct top *top, size_t lines, bool color
 
 /* ---- on a screen ---- */
 
-static int draw(const struct top *top, const struct screen *screen)
+static int top_draw(const struct top *top, const struct screen *screen)
 {
     char *text = NULL;
     size_t length;
@@ -105,8 +105,8 @@ static int draw(const struct top *top, const struct screen *screen)
     return rc;
 }
 
-/* Until it is told to end. Returns 0, or what is wrong with the terminal. */
-static int watch(struct top *top, struct screen *screen)
+/* Until the user quits. Returns 0, or the terminal's negative errno. */
+static int top_watch(struct top *top, struct screen *screen)
 {
     enum screen_event event = SCREEN_TIME;
     uint64_t next_ns = clock_now_ns();
@@ -114,12 +114,12 @@ static int watch(struct top *top, struct screen *screen)
 
     for (;;) {
         if (event == SCREEN_TIME) {
-            ask(top);
+            top_update(top);
             next_ns += top->options->interval_ns;
-            if (next_ns < clock_now_ns()) /* it took longer: nothing is made up for */
+            if (next_ns < clock_now_ns()) /* late: skip the missed frames */
                 next_ns = clock_now_ns() + top->options->interval_ns;
         }
-        rc = draw(top, screen);
+        rc = top_draw(top, screen);
         if (rc)
             return rc;
         event = screen_wait(screen, next_ns);
@@ -134,7 +134,7 @@ static int run_on_screen(struct top *top)
     int rc = screen_open(&screen);
 
     if (!rc) {
-        rc = watch(top, &screen);
+        rc = top_watch(top, &screen);
         screen_close(&screen);
     }
     if (rc)
@@ -154,7 +154,7 @@ static int run_as_text(struct top *top)
             (void)nanosleep(&interval, NULL);
             (void)fputc('\n', stdout);
         }
-        ask(top);
+        top_update(top);
         put_frame(stdout, top, SIZE_MAX, false);
         if (fflush(stdout) != 0)
             return CTL_NO;
@@ -176,7 +176,7 @@ int ctl_top(const struct ctl_options *options)
         return rc == -EINVAL ? CTL_USAGE : CTL_NO;
     rc = !(options->given & CTL_OPTION_COUNT) && screen_is_possible() ? run_on_screen(&top)
                                                                       : run_as_text(&top);
-    (void)json_object_put(top.now.page);
-    (void)json_object_put(top.before.page);
+    (void)json_object_put(top.now.document);
+    (void)json_object_put(top.before.document);
     return rc;
 }

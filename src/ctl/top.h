@@ -1,4 +1,4 @@
-/* top: what a frame is made of. Private to ctl/. */
+/* top: the data and the text of one frame. Private to ctl/. */
 #ifndef CTL_TOP_H
 #define CTL_TOP_H
 
@@ -14,16 +14,16 @@ struct top_frame {
     const char *where; /* the admin port, as the user named it */
     uint64_t interval_ns;
     time_t time;
-    const struct json_object *now;    /* the last status that came; NULL: none yet */
-    const struct json_object *before; /* the one before, for rates; NULL: there are none */
+    const struct json_object *now;    /* the last status received; NULL: none yet */
+    const struct json_object *before; /* the previous one, for rates; NULL: none */
     uint64_t between_ns;              /* from before to now */
-    const char *trouble;              /* why nothing comes; NULL: it does */
-    uint64_t silent_ns;               /* since when */
-    size_t lines;                     /* at most; SIZE_MAX: no end */
+    const char *trouble;              /* why there is no response; NULL: there is one */
+    uint64_t silent_ns;               /* for how long */
+    size_t lines;                     /* at most; SIZE_MAX: no limit */
     bool colors;
 };
 
-/* Pure: any frame of any answers is text that screen_draw takes. */
+/* Pure. The text of any frame is valid for screen_draw. */
 void top_put_frame(FILE *out, const struct top_frame *frame);
 
 #endif

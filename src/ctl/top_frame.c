@@ -1,4 +1,4 @@
-/* A frame of top, from two statuses: what there is, and what changed in between. */
+/* A frame of top, from two statuses: totals, and rates between them. */
 #include <inttypes.h>
 #include <json-c/json.h>
 #include <stdlib.h>
@@ -9,7 +9,7 @@
 #include "headless/base/clock.h"
 #include "headless/ctl/ctl.h"
 
-#define DROPS_MAX   128 /* reasons, with those of later versions */
+#define DROPS_MAX   128 /* reasons; more than this version has, for later ones */
 #define DROPS_SHOWN 5U  /* on a screen */
 #define MEMBERS_MIN 5U  /* lines of a small screen */
 
@@ -21,24 +21,24 @@ struct series {
     bool has_rate;
 };
 
-static const struct json_object *counter(const struct json_object *status, const char *metric,
-                                         const char *label)
+static const struct json_object *frame_counter(const struct json_object *status, const char *metric,
+                                               const char *label)
 {
     const struct json_object *value = field_find(status, "counters", metric);
 
     return label ? field_of(value, label) : value;
 }
 
-/* A counter that fell is another process'. */
+/* A counter that fell is that of another process. */
 static struct series series_of(const struct top_frame *frame, const char *metric, const char *label)
 {
-    const struct json_object *value = counter(frame->now, metric, label);
+    const struct json_object *value = frame_counter(frame->now, metric, label);
     struct series series = {.total = json_object_get_uint64(value)};
     uint64_t before;
 
     if (!frame->before || !frame->between_ns)
         return series;
-    before = json_object_get_uint64(counter(frame->before, metric, label));
+    before = json_object_get_uint64(frame_counter(frame->before, metric, label));
     series.has_rate = series.total >= before;
     if (series.has_rate)
         series.per_second =
@@ -55,16 +55,16 @@ static void put_series(FILE *out, struct series series)
     (void)fprintf(out, "%10s%13" PRIu64, rate, series.total);
 }
 
-/* Two beside each other: requests, and answers. */
+/* Two columns: requests and replies. */
 static void put_rates(FILE *out, const struct top_frame *frame)
 {
     static const struct {
         const char *name, *metric, *label;
     } cells[][2] = {
         {{"from clients", "datagrams_received_total", "data"},
-         {"app answered", "answers_received_total", "app"}},
+         {"app answered", "replies_received_total", "app"}},
         {{"from pods", "datagrams_received_total", "relay"},
-         {"pods answered", "answers_received_total", "relay"}},
+         {"pods answered", "replies_received_total", "relay"}},
         {{"to this app", "datagrams_delivered_total", NULL},
          {"to clients", "replies_sent_total", NULL}},
         {{"relayed", "datagrams_relayed_total", NULL}, {"to pods", "replies_relayed_total", NULL}},
@@ -98,9 +98,9 @@ static int compare_drops(const void *a, const void *b)
     return (left->series.total < right->series.total) - (left->series.total > right->series.total);
 }
 
-/* Those that are not 0, of one metric. */
-static size_t add_drops(const struct top_frame *frame, const char *what, const char *metric,
-                        struct drop *drops, size_t count)
+/* Adds the drops of one metric that are not 0. */
+static size_t frame_add_drops(const struct top_frame *frame, const char *what, const char *metric,
+                              struct drop *drops, size_t count)
 {
     const struct json_object *values = field_find(frame->now, "counters", metric);
 
@@ -118,7 +118,7 @@ static size_t add_drops(const struct top_frame *frame, const char *what, const c
     return count;
 }
 
-static void put_drop(FILE *out, const struct drop *drop)
+static void frame_put_drop(FILE *out, const struct drop *drop)
 {
     parts_put_column(out, drop->reason, 14);
     put_series(out, drop->series);
@@ -130,10 +130,11 @@ static void put_drops(FILE *out, const struct top_frame *frame)
     struct drop drops[DROPS_MAX];
     size_t count = 0, shown;
 
-    count = add_drops(frame, "requests", "datagrams_dropped_total", drops, count);
-    count = add_drops(frame, "answers", "replies_dropped_total", drops, count);
-    count = add_drops(frame, "copies", "copies_dropped_total", drops, count);
-    count = add_drops(frame, "by the kernel, at this socket", "socket_drops_total", drops, count);
+    count = frame_add_drops(frame, "requests", "datagrams_dropped_total", drops, count);
+    count = frame_add_drops(frame, "answers", "replies_dropped_total", drops, count);
+    count = frame_add_drops(frame, "copies", "copies_dropped_total", drops, count);
+    count =
+        frame_add_drops(frame, "by the kernel, at this socket", "socket_drops_total", drops, count);
     if (count == 0)
         return;
     qsort(drops, count, sizeof(drops[0]), compare_drops);
@@ -141,7 +142,7 @@ static void put_drops(FILE *out, const struct top_frame *frame)
     (void)fprintf(out, "%s%-15s%10s%13s   %-38s%s\n", frame->colors ? COLOR_HEAD : "", "DROPPED",
                   "PER SECOND", "TOTAL", "OF", frame->colors ? COLOR_NONE : "");
     for (size_t i = 0; i < shown; i++)
-        put_drop(out, &drops[i]);
+        frame_put_drop(out, &drops[i]);
     if (shown < count)
         (void)fprintf(out, "%zu more\n", count - shown);
 }
@@ -153,7 +154,7 @@ static void put_color(FILE *out, const struct top_frame *frame, const char *colo
     (void)fputs(frame->colors ? color : "", out);
 }
 
-static void put_title(FILE *out, const struct top_frame *frame)
+static void frame_put_title(FILE *out, const struct top_frame *frame)
 {
     char when[32] = "";
     struct tm tm;
@@ -174,7 +175,7 @@ static void put_title(FILE *out, const struct top_frame *frame)
     (void)fputc('\n', out);
 }
 
-/* CPU of the process, where the pod tells it. */
+/* CPU time of the process, if the pod has it. */
 static void put_cpu(FILE *out, const struct top_frame *frame)
 {
     double now, before;
@@ -191,12 +192,12 @@ static void put_cpu(FILE *out, const struct top_frame *frame)
     (void)fputc('\n', out);
 }
 
-static void put_head(FILE *out, const struct top_frame *frame)
+static void frame_put_head(FILE *out, const struct top_frame *frame)
 {
     const struct json_object *me = field_of(frame->now, "me");
     const struct json_object *gauges = field_of(frame->now, "gauges");
     const char *ledger = field_number(gauges, "ledger_requests") ||
-                                 field_number(gauges, "ledger_answers") ||
+                                 field_number(gauges, "ledger_replies") ||
                                  field_number(gauges, "ledger_copies")
                              ? COLOR_DOUBT
                              : COLOR_NONE;
@@ -222,7 +223,7 @@ static void put_head(FILE *out, const struct top_frame *frame)
 
 /* ---- the frame ---- */
 
-/* What a part is as text, malloc'd; adds its lines to *lines. NULL: out of memory. */
+/* A part as malloc'd text; adds its lines to *lines. NULL: out of memory. */
 static char *render(void (*put)(FILE *out, const struct top_frame *frame),
                     const struct top_frame *frame, size_t *lines)
 {
@@ -244,9 +245,9 @@ static char *render(void (*put)(FILE *out, const struct top_frame *frame),
 
 static void put_upper(FILE *out, const struct top_frame *frame)
 {
-    put_title(out, frame);
+    frame_put_title(out, frame);
     if (frame->now)
-        put_head(out, frame);
+        frame_put_head(out, frame);
 }
 
 static void put_lower(FILE *out, const struct top_frame *frame)
@@ -257,7 +258,7 @@ static void put_lower(FILE *out, const struct top_frame *frame)
     put_drops(out, frame);
 }
 
-/* The members get the lines that the rest leaves. */
+/* The members get the lines that the other parts leave. */
 void top_put_frame(FILE *out, const struct top_frame *frame)
 {
     size_t used = 0;

@@ -1,8 +1,9 @@
-/* docs/metrics.md, out of the lists that /metrics is made of. */
+/* docs/metrics.md, generated from the lists of which /metrics is made. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "admin/metric_renames.h"
 #include "admin/number.h"
 #include "document.h"
 
@@ -15,43 +16,45 @@ static const char head[] =
     "`headlessd_`. `GET /status` has\n"
     "the same numbers as JSON, under the same names without that prefix: `counters`, `gauges`, "
     "`histograms`; a label's value is\n"
-    "a key there. No client's address is in a label.\n"
+    "a key there. No label has a client's address.\n"
     "\n"
     "- Counters begin at 0 when the process starts and only grow.\n"
-    "- The kernel's drops and a data thread's numbers are read while it works: what has to add up "
-    "does so at rest.\n"
-    "- `process_...` are those that Prometheus' client libraries have for every process, with this "
-    "prefix.\n"
-    "- Where no unit is given, it is a plain number of what the metric is about.\n"
-    "- `members` in `/status` says how each is heard: `heartbeat_age_ms` since its last message, "
-    "and "
-    "at the leader also `rtt_us`,\n"
-    "  the smoothed round trip of its heartbeats, and `lost`, how many of them were not answered. "
-    "What a pod does not know\n"
-    "  is left out: a follower hears its leader only, and no pod itself.\n";
+    "- The kernel's drops and the counters of the data threads are read while these threads work: "
+    "sums that must add up\n"
+    "  do so when no datagram is under way.\n"
+    "- `process_...` are the metrics that Prometheus' client libraries have for every process, "
+    "with this prefix.\n"
+    "- A metric without a unit counts what its text names.\n"
+    "- `members` in `/status` has the state of each connection: `heartbeat_age_ms`, the time since "
+    "the member's last message, and\n"
+    "  at the leader also `rtt_us`, the smoothed round-trip time of its heartbeats, and `lost`, "
+    "the number of heartbeats without\n"
+    "  a reply. Unknown values are left out: a follower knows them of its leader only, and no pod "
+    "of itself.\n";
 
-/* ---- what may be asked ---- */
+/* ---- queries ---- */
 
-/* The test reads these out of the document and asks a Prometheus that watches three pods. */
+/* tests/cluster/test_prometheus.sh takes them from the document and sends them to a Prometheus that
+ * scrapes three pods. */
 static const struct {
     const char *title, *meaning, *promql, *result;
-} questions[] = {
+} queries[] = {
     {"All pods are scraped", "With the name of the job that scrapes them.",
      "min(up{job=\"headlessd\"})", "1"},
-    {"Exactly one leads", "More than one, also for a moment, is what must never be.",
+    {"Exactly one pod leads", "More than 1, even for a moment, must never occur.",
      "sum(headlessd_is_leader)", "1"},
-    {"All know it", "", "min(headlessd_has_leader)", "1"},
+    {"Every pod knows a leader", "", "min(headlessd_has_leader)", "1"},
     {"The ledger of requests closes",
-     "What came, minus what became of it, for each pod; `headlessd_ledger_requests` is the same, "
-     "made by the pod. More than 0 for a moment is what a thread has in its hands; for long, or "
-     "less than 0, is a bug.",
+     "Requests received minus requests accounted for, for each pod; `headlessd_ledger_requests` is "
+     "the same, computed by the pod. More than 0 for a moment is what a thread is working on; more "
+     "than 0 for long, or less than 0, is a bug.",
      "sum by (instance) (headlessd_datagrams_received_total)\n"
      "  - sum by (instance) ({__name__=~\"headlessd_datagrams_(delivered|relayed|dropped)_total|"
      "headlessd_control_messages_total|headlessd_datagrams_(held|queued)|"
      "headlessd_ordered_waiting\"})",
      "0"},
-    {"The ledger of answers closes", "",
-     "sum by (instance) (headlessd_answers_received_total)\n"
+    {"The ledger of replies closes", "",
+     "sum by (instance) (headlessd_replies_received_total)\n"
      "  - sum by (instance) ({__name__=~\"headlessd_replies_(sent|relayed|fenced|suppressed|"
      "dropped)_total\"})",
      "0"},
@@ -60,34 +63,35 @@ static const struct {
      "  - sum by (instance) ({__name__=~\"headlessd_copies_(sent|dropped)_total\"})",
      "0"},
     {"Nothing is lost between pods",
-     "What all pods carried to others, minus what came from others. Not after a pod was restarted "
-     "or killed, nor when a kernel dropped something.",
+     "Datagrams and copies relayed by all pods, minus datagrams received from other pods. Not "
+     "after a pod was restarted or killed, nor when a kernel dropped something.",
      "sum(headlessd_datagrams_relayed_total) + sum(headlessd_copies_sent_total)\n"
      "  - sum(headlessd_datagrams_received_total{socket=\"relay\"})",
      "0"},
-    {"The kernel dropped nothing", "Else its receive buffer is too small, or the pod too slow.",
+    {"The kernel dropped nothing",
+     "More than 0: the receive buffer is too small, or the pod is too slow.",
      "sum(headlessd_socket_drops_total)", "0"},
-    {"Batches have all that was received", "",
+    {"Receive batches contain every datagram received", "",
      "headlessd_receive_batch_datagrams_sum - headlessd_receive_datagrams_total", "0"},
-    {"Trains have all that was sent", "",
-     "headlessd_send_train_datagrams_sum - headlessd_send_datagrams_total", "0"},
+    {"GSO batches contain every datagram sent", "",
+     "headlessd_send_gso_batch_datagrams_sum - headlessd_send_datagrams_total", "0"},
 };
 
-static void put_questions(FILE *out)
+static void put_queries(FILE *out)
 {
-    (void)fputs("\n## What to ask\n\nEach of these has the value that stands under it, at rest. "
-                "`tests/cluster/test_prometheus.sh` takes them from here,\nand asks a Prometheus "
-                "that scrapes three pods.\n",
+    (void)fputs("\n## Queries\n\nEach query has the value below it while no datagram is under way. "
+                "`tests/cluster/test_prometheus.sh` takes them\nfrom here and sends them to a "
+                "Prometheus that scrapes three pods.\n",
                 out);
-    for (size_t i = 0; i < sizeof(questions) / sizeof(questions[0]); i++)
-        (void)fprintf(out, "\n**%s.**%s%s\n\n```promql\n%s\n```\n\nis `%s`\n", questions[i].title,
-                      *questions[i].meaning ? " " : "", questions[i].meaning, questions[i].promql,
-                      questions[i].result);
+    for (size_t i = 0; i < sizeof(queries) / sizeof(queries[0]); i++)
+        (void)fprintf(out, "\n**%s.**%s%s\n\n```promql\n%s\n```\n\nis `%s`\n", queries[i].title,
+                      *queries[i].meaning ? " " : "", queries[i].meaning, queries[i].promql,
+                      queries[i].result);
 }
 
 /* ---- the metrics ---- */
 
-static bool ends_with(const char *text, const char *end)
+static bool metric_ends_with(const char *text, const char *end)
 {
     size_t length = strlen(text), end_length = strlen(end);
 
@@ -96,9 +100,9 @@ static bool ends_with(const char *text, const char *end)
 
 static const char *unit_of(const char *metric)
 {
-    if (ends_with(metric, "_seconds") || ends_with(metric, "_seconds_total"))
+    if (metric_ends_with(metric, "_seconds") || metric_ends_with(metric, "_seconds_total"))
         return "seconds";
-    if (ends_with(metric, "_bytes") || ends_with(metric, "_bytes_total"))
+    if (metric_ends_with(metric, "_bytes") || metric_ends_with(metric, "_bytes_total"))
         return "bytes";
     return strstr(metric, "datagrams") ? "datagrams" : "";
 }
@@ -108,8 +112,8 @@ static void put_row(FILE *out, const char *metric, const char *type, const char 
     (void)fprintf(out, "| `%s` | %s | %s | %s", metric, type, unit_of(metric), help);
 }
 
-/* Which values a metric's label has. Drop reasons have a table of their own, and the lone value of
- * the version's label is another tomorrow. */
+/* The values of a metric's label. Drop reasons have a table of their own; a label with one value is
+ * the version's, which changes with each release. */
 static void put_labels(FILE *out, const struct sample *samples, size_t count)
 {
     if (count == 1 || count == DROP_REASON_COUNT)
@@ -163,8 +167,8 @@ static void put_histograms(FILE *out)
 
 static void put_reasons(FILE *out)
 {
-    (void)fputs("\n## Why something was dropped\n\nThe label `reason` of "
-                "`datagrams_dropped_total` (requests), `replies_dropped_total` (answers) and\n"
+    (void)fputs("\n## Drop reasons\n\nThe label `reason` of "
+                "`datagrams_dropped_total` (requests), `replies_dropped_total` (replies) and\n"
                 "`copies_dropped_total` (copies for other members).\n\n| reason | |\n|---|---|\n",
                 out);
     for (size_t i = 0; i < DROP_REASON_COUNT; i++)
@@ -172,7 +176,18 @@ static void put_reasons(FILE *out)
                       drop_reason_prose((enum drop_reason)i));
 }
 
-/* A reading of nothing, in which everything that there may be is there. */
+static void put_metric_renames(FILE *out)
+{
+    (void)fputs("\n## Former names\n\nIn this version only, `/metrics` and `/status` have these "
+                "metrics under both names; `/metrics` says `Deprecated\nalias of ...` in the help "
+                "text. Values of labels keep their spelling in this version.\n\n"
+                "| former name | metric |\n|---|---|\n",
+                out);
+    for (size_t i = 0; i < metric_rename_count; i++)
+        (void)fprintf(out, "| `%s` | `%s` |\n", metric_renames[i].was, metric_renames[i].is);
+}
+
+/* The samples of an empty snapshot in which every optional part exists. */
 static size_t list_all(struct sample ret_samples[static SAMPLES_MAX])
 {
     static const struct config config = {.route = CONFIG_ROUTE_ORDERED};
@@ -198,9 +213,11 @@ void document_metrics(FILE *out)
     size_t count = list_all(samples);
 
     (void)fputs(head, out);
-    put_questions(out);
+    put_queries(out);
     put_metrics(out, samples, count, true);
     put_metrics(out, samples, count, false);
     put_histograms(out);
     put_reasons(out);
+    if (metric_rename_count > 0)
+        put_metric_renames(out);
 }

@@ -63,6 +63,17 @@ static void put_option_row(FILE *out, const struct config_option *o)
     (void)fprintf(out, "%s |\n", o->aliases[0] ? "." : "");
 }
 
+static void put_option_renames(FILE *out)
+{
+    (void)fputs(
+        "\n## Former names\n\nAccepted in this version only, in all three places, and logged "
+        "(`option_renamed`). The former and the present\nname in one place are an error."
+        "\n\n| former name | option |\n|---|---|\n",
+        out);
+    for (size_t i = 0; i < config_rename_count; i++)
+        (void)fprintf(out, "| `%s` | `%s` |\n", config_renames[i].was, config_renames[i].is);
+}
+
 void document_options(FILE *out)
 {
     (void)fputs(options_head, out);
@@ -74,4 +85,6 @@ void document_options(FILE *out)
                 config_options[i].group);
         put_option_row(out, &config_options[i]);
     }
+    if (config_rename_count > 0)
+        put_option_renames(out);
 }

@@ -1,7 +1,7 @@
 /*
- * docs/headlessd.schema.json: what a file may say, as a JSON schema (draft 7, which editors know
- * best). Each option is one definition; the nested and the dotted spelling of its key refer to it.
- * What the schema refuses, the program refuses too; it cannot know all that must fit together.
+ * docs/headlessd.schema.json: a JSON schema of the file (draft 7, which most editors support).
+ * Each option is one definition; the nested and the dotted spelling of its key refer to it. The
+ * program refuses everything that the schema refuses; rules between options are not in the schema.
  */
 #include <errno.h>
 #include <json-c/json.h>
@@ -14,21 +14,21 @@
 #define DRAFT       "http://json-schema.org/draft-07/schema#"
 #define PATTERN_MAX 256
 
-static void add(struct json_object *object, const char *key, struct json_object *value)
+static void schema_add(struct json_object *object, const char *key, struct json_object *value)
 {
     (void)json_object_object_add(object, key, value);
 }
 
-static void add_text(struct json_object *object, const char *key, const char *text)
+static void schema_add_text(struct json_object *object, const char *key, const char *text)
 {
-    add(object, key, json_object_new_string(text));
+    schema_add(object, key, json_object_new_string(text));
 }
 
 static struct json_object *new_typed(const char *type)
 {
     struct json_object *schema = json_object_new_object();
 
-    add_text(schema, "type", type);
+    schema_add_text(schema, "type", type);
     return schema;
 }
 
@@ -74,7 +74,7 @@ static struct json_object *new_pattern(const struct config_option *o, bool is_wh
         (void)snprintf(text, sizeof(text), "^(none|off| *%s *(, *%s *)*)$", item, item);
     else
         (void)snprintf(text, sizeof(text), "^%s$", item);
-    add_text(schema, "pattern", text);
+    schema_add_text(schema, "pattern", text);
     return schema;
 }
 
@@ -82,8 +82,8 @@ static struct json_object *new_integer(const struct config_option *o)
 {
     struct json_object *schema = new_typed("integer");
 
-    add(schema, "minimum", json_object_new_uint64(o->min));
-    add(schema, "maximum", json_object_new_uint64(o->max));
+    schema_add(schema, "minimum", json_object_new_uint64(o->min));
+    schema_add(schema, "maximum", json_object_new_uint64(o->max));
     return schema;
 }
 
@@ -91,7 +91,7 @@ static struct json_object *new_zero(void)
 {
     struct json_object *schema = new_typed("integer");
 
-    add(schema, "const", json_object_new_int(0));
+    schema_add(schema, "const", json_object_new_int(0));
     return schema;
 }
 
@@ -106,7 +106,7 @@ static struct json_object *new_powers(const struct config_option *o)
         if (power >= o->min && power <= o->max)
             (void)json_object_array_add(list, json_object_new_uint64(power));
     }
-    add(schema, "enum", list);
+    schema_add(schema, "enum", list);
     return schema;
 }
 
@@ -127,11 +127,11 @@ static struct json_object *new_words(const struct config_option *o)
         if (value_is_none(o->choices[i]))
             (void)json_object_array_add(list, json_object_new_string("off"));
     }
-    add(schema, "enum", list);
+    schema_add(schema, "enum", list);
     return schema;
 }
 
-/* Names and texts may look like numbers or booleans to YAML. */
+/* YAML may read names and texts as numbers or booleans. */
 static void add_lookalikes(const struct config_option *o, struct json_object *kinds)
 {
     if (o->type != OPTION_TEXT && o->type != OPTION_NAME && o->type != OPTION_LEADER &&
@@ -149,12 +149,12 @@ static struct json_object *new_list(const struct config_option *o)
 
     (void)json_object_array_add(kinds, new_pattern(o, false));
     add_lookalikes(o, kinds);
-    add(item, "anyOf", kinds);
-    add(schema, "items", item);
+    schema_add(item, "anyOf", kinds);
+    schema_add(schema, "items", item);
     return schema;
 }
 
-/* All the kinds of values that YAML may make of what the parser of this type takes. */
+/* Every kind of value that YAML may read from a text that the parser of this type accepts. */
 static struct json_object *new_kinds(const struct config_option *o)
 {
     struct json_object *kinds = json_object_new_array();
@@ -177,7 +177,7 @@ static struct json_object *new_kinds(const struct config_option *o)
     return kinds;
 }
 
-/* As YAML would make it of the text. */
+/* The kind of value that YAML reads from the text. */
 static struct json_object *new_default(const struct config_option *o)
 {
     if (o->type == OPTION_CHOICE && is_boolean(o))
@@ -195,13 +195,13 @@ static struct json_object *new_option(const struct config_option *o)
     (void)snprintf(text, sizeof(text), "%s Allowed: %s. Default: %s.%s", o->help,
                    value_allowed(o, allowed), o->preset_words ? o->preset_words : o->preset,
                    o->reloadable ? " A reload changes it." : "");
-    add_text(schema, "description", text);
-    add(schema, "default", new_default(o));
-    add(schema, "anyOf", new_kinds(o));
+    schema_add_text(schema, "description", text);
+    schema_add(schema, "default", new_default(o));
+    schema_add(schema, "anyOf", new_kinds(o));
     return schema;
 }
 
-/* ---- where options stand */
+/* ---- the keys */
 
 static struct json_object *new_reference(const char *key)
 {
@@ -209,11 +209,11 @@ static struct json_object *new_reference(const char *key)
     char text[OPTION_NAME_MAX + 32];
 
     (void)snprintf(text, sizeof(text), "#/definitions/%s", key);
-    add_text(schema, "$ref", text);
+    schema_add_text(schema, "$ref", text);
     return schema;
 }
 
-/* Nothing at all, or keys of ours. */
+/* Null, or known keys. */
 static struct json_object *new_mapping(struct json_object *properties)
 {
     struct json_object *schema = json_object_new_object();
@@ -221,13 +221,13 @@ static struct json_object *new_mapping(struct json_object *properties)
 
     (void)json_object_array_add(types, json_object_new_string("object"));
     (void)json_object_array_add(types, json_object_new_string("null"));
-    add(schema, "type", types);
-    add(schema, "additionalProperties", json_object_new_boolean(false));
-    add(schema, "properties", properties);
+    schema_add(schema, "type", types);
+    schema_add(schema, "additionalProperties", json_object_new_boolean(false));
+    schema_add(schema, "properties", properties);
     return schema;
 }
 
-/* The options of "relay." without it; those of one prefix need not be neighbours. */
+/* The options that begin with "relay.", without that prefix; they need not be neighbours. */
 static struct json_object *new_group(const char *prefix, size_t length)
 {
     struct json_object *properties = json_object_new_object();
@@ -236,12 +236,12 @@ static struct json_object *new_group(const char *prefix, size_t length)
         const char *key = config_options[i].key;
 
         if (strncmp(key, prefix, length) == 0 && key[length] == '.')
-            add(properties, key + length + 1, new_reference(key));
+            schema_add(properties, key + length + 1, new_reference(key));
     }
     return new_mapping(properties);
 }
 
-/* quorum is an option, and the beginning of others. */
+/* quorum is an option, and the prefix of others. */
 static struct json_object *new_either(struct json_object *a, struct json_object *b)
 {
     struct json_object *schema = json_object_new_object();
@@ -249,7 +249,7 @@ static struct json_object *new_either(struct json_object *a, struct json_object 
 
     (void)json_object_array_add(list, a);
     (void)json_object_array_add(list, b);
-    add(schema, "anyOf", list);
+    schema_add(schema, "anyOf", list);
     return schema;
 }
 
@@ -267,7 +267,7 @@ static void add_groups(struct json_object *properties)
         group = new_group(key, length);
         if (option_by_key(prefix) < config_option_count)
             group = new_either(new_reference(prefix), group);
-        add(properties, prefix, group);
+        schema_add(properties, prefix, group);
     }
 }
 
@@ -279,16 +279,18 @@ int document_schema(FILE *out)
     const char *text;
 
     for (size_t i = 0; i < config_option_count; i++) {
-        add(definitions, config_options[i].key, new_option(&config_options[i]));
-        add(properties, config_options[i].key, new_reference(config_options[i].key));
+        schema_add(definitions, config_options[i].key, new_option(&config_options[i]));
+        schema_add(properties, config_options[i].key, new_reference(config_options[i].key));
     }
+    for (size_t i = 0; i < config_rename_count; i++)
+        schema_add(properties, config_renames[i].was, new_reference(config_renames[i].is));
     add_groups(properties);
     schema = new_mapping(properties);
-    add_text(schema, "$schema", DRAFT);
-    add_text(schema, "title", "headlessd.yaml");
-    add_text(schema, "description",
-             "The configuration of headlessd. Made by headless-document schema.");
-    add(schema, "definitions", definitions);
+    schema_add_text(schema, "$schema", DRAFT);
+    schema_add_text(schema, "title", "headlessd.yaml");
+    schema_add_text(schema, "description",
+                    "The configuration of headlessd. Generated by headless-document schema.");
+    schema_add(schema, "definitions", definitions);
     text = json_object_to_json_string_ext(schema,
                                           JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
     if (text)

@@ -298,7 +298,7 @@ static void note_gso_error(struct outbox *outbox, size_t segment, int error_numb
         (error_number != EIO && (error_number != EINVAL || segment > OUTBOX_SEGMENT_SAFE)))
         return;
     outbox->gso_max = 1;
-    log_warn("trains_off",
+    log_warn("gso_off",
              "the kernel refused a GSO batch (UDP_SEGMENT): %s; datagrams are sent one by one from "
              "now on",
              strerror(error_number));

@@ -66,7 +66,7 @@ function start(name) {
 
 async function isSettled(leader) {
     const said = await Promise.all([...processes.keys()].map(status));
-    return said.every((s) => s?.leader?.name === leader && s.gauges.election_is_fresh === 0);
+    return said.every((s) => s?.leader?.name === leader && s.gauges.election_is_volatile === 0);
 }
 
 async function startAll() {

@@ -134,7 +134,7 @@ async function compare(page, name) {
         const all = ["datagrams", "replies", "copies"].map((what) => said.counters[`${what}_dropped_total`][reason]);
         pairs[reason] = [Number(total), all[0] + all[1] + all[2]];
     }
-    const { datagrams_received_total: got, answers_received_total: answers, ...c } = said.counters;
+    const { datagrams_received_total: got, replies_received_total: answers, ...c } = said.counters;
     const leads = said.me.role === "leader";
     const ways = [got.data + got.multicast, c.replies_sent_total,
         ...(leads ? [got.relay, c.replies_relayed_total, c.datagrams_delivered_total, answers.app] : [c.datagrams_relayed_total, answers.relay])];

@@ -275,7 +275,7 @@ has_leader()
 # cluster takes part in no election.
 is_settled()
 {
-    has_leader "$1" && { [[ $(metric "$1" election_is_fresh) == 0 || $(leader_cause "$1") == yaml ]]; }
+    has_leader "$1" && { [[ $(metric "$1" election_is_volatile) == 0 || $(leader_cause "$1") == yaml ]]; }
 }
 
 # configured_leader PEER... -- OPTION...: prints the address of the peer that "--leader" names, or nothing.
@@ -573,7 +573,7 @@ dropped_becomes()
 # Prints the ledger's differences, held and queued datagrams: all 0 when it is balanced.
 ledger_of()
 {
-    metric "$1" ledger_requests ledger_answers ledger_copies datagrams_held datagrams_queued
+    metric "$1" ledger_requests ledger_replies ledger_copies datagrams_held datagrams_queued
 }
 
 is_closed()
@@ -615,6 +615,6 @@ together_closes()
         "$(total datagrams_relayed_total "$@")" \
         "$(total 'datagrams_received_total{socket="relay"}' "$@")"
     expect "answers relayed, all pods, and received" "$(total replies_relayed_total "$@")" \
-        "$(total 'answers_received_total{from="relay"}' "$@")"
+        "$(total 'replies_received_total{from="relay"}' "$@")"
     expect "drops by the kernel, all pods" "$(kernel_drops "$@")" 0
 }

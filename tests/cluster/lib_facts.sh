@@ -17,12 +17,12 @@ facts_of_json()
         "received \($in.data + $in.multicast)", "delivered \($c.datagrams_delivered_total)",
         "between \(if $leads then $in.relay else $c.datagrams_relayed_total end)",
         "sent \($c.replies_sent_total)",
-        "back \(if $leads then $c.replies_relayed_total else $c.answers_received_total.relay end)",
-        "answered \(if $leads then $c.answers_received_total.app else "-" end)",
+        "back \(if $leads then $c.replies_relayed_total else $c.replies_received_total.relay end)",
+        "answered \(if $leads then $c.replies_received_total.app else "-" end)",
         "held \(.gauges.datagrams_held)", "queued \(.gauges.datagrams_queued)", "sessions \(.gauges.sessions)",
         (["datagrams", "replies", "copies"][] as $of | $c["\($of)_dropped_total"] | to_entries[] |
             select(.value > 0) | "dropped \(.key) \(.value)"),
-        "ledger \(.ledger | .requests == 0 and .answers == 0 and .copies == 0)",
+        "ledger \(.ledger | .requests == 0 and .replies == 0 and .copies == 0)",
         (.members[] | "member \(.name) \(.address) \(.state)")' "$1"
 }
 
@@ -49,10 +49,10 @@ facts_of_metrics()
     if ((leads)); then
         echo "between $(figure "$f" 'datagrams_received_total{socket="relay"}')"
         echo "back $(figure "$f" replies_relayed_total)"
-        echo "answered $(figure "$f" 'answers_received_total{from="app"}')"
+        echo "answered $(figure "$f" 'replies_received_total{from="app"}')"
     else
         echo "between $(figure "$f" datagrams_relayed_total)"
-        echo "back $(figure "$f" 'answers_received_total{from="relay"}')"
+        echo "back $(figure "$f" 'replies_received_total{from="relay"}')"
         echo "answered -"
     fi
     echo "sent $(figure "$f" replies_sent_total)"
@@ -90,7 +90,7 @@ on_page()
 facts_of_page()
 {
     local f=$1 ways ledger
-    mapfile -t ways < <(sed -n '/<svg class="lying"/p' "$f" | grep -oE '<text class="total"[^>]*>[^<]*' | sed 's/.*>//' | tr -d ,)
+    mapfile -t ways < <(sed -n '/<svg class="flow"/p' "$f" | grep -oE '<text class="total"[^>]*>[^<]*' | sed 's/.*>//' | tr -d ,)
     sed -nE 's|.*<h1 id="leader">([^<]*)</h1>.*|leader \1|p' "$f"
     sed -nE 's|.*<b id="term">([0-9]+)</b>.*|term \1|p' "$f"
     echo "received ${ways[0]}"
@@ -104,7 +104,7 @@ facts_of_page()
     done
     echo "sessions $(on_page "$f" gauges.sessions)"
     sed 's/<li /\n&/g' "$f" | sed -nE 's/^<li data-reason="([a-z_]+)">.* data-total="([0-9]+)".*/dropped \1 \2/p'
-    ledger="$(on_page "$f" ledger.requests) $(on_page "$f" ledger.answers) $(on_page "$f" ledger.copies)"
+    ledger="$(on_page "$f" ledger.requests) $(on_page "$f" ledger.replies) $(on_page "$f" ledger.copies)"
     echo "ledger $([[ $ledger == "0 0 0" ]] && echo true || echo false)"
     sed -nE 's/.*<tr role="row" data-member="([^"]*)" data-name="([^"]*)" data-state="([^"]*)">.*/member \2 \1 \3/p' "$f"
 }

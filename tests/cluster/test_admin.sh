@@ -91,7 +91,7 @@ start()
 # has_joined IP: true if it replies, knows the leader, and its votes count.
 has_joined()
 {
-    is_status 200 /readyz "$1" && metric_is "$1" has_leader 1 && metric_is "$1" election_is_fresh 0
+    is_status 200 /readyz "$1" && metric_is "$1" has_leader 1 && metric_is "$1" election_is_volatile 0
 }
 
 # metric IP NAME: prints its value.
@@ -184,10 +184,10 @@ expect_in "status" "role       leader" "$output"
 expect_in "status" "9 probe" "$output"
 for ip in "${ips[@]}"; do
     until_true metric_is "$ip" ledger_requests 0 || fail "the requests of $ip do not add up"
-    until_true metric_is "$ip" ledger_answers 0 || fail "the answers of $ip do not add up"
+    until_true metric_is "$ip" ledger_replies 0 || fail "the answers of $ip do not add up"
 done
 run "$ctl" --admin 127.0.0.42 status --json
-expect_in "status --json" '"ledger":{"requests":0,"answers":0,"copies":0}' "$output"
+expect_in "status --json" '"ledger":{"requests":0,"replies":0,"copies":0,"answers":0}' "$output"
 
 # The leader has heard all others, each follower its leader, at most a detection time ago.
 members_of()

@@ -147,7 +147,7 @@ session_cap_all_established()
 answers_are()
 {
     local dropped received
-    read -r dropped received < <(metric "$1" 'socket_drops_total{socket="app"}' 'answers_received_total{from="app"}')
+    read -r dropped received < <(metric "$1" 'socket_drops_total{socket="app"}' 'replies_received_total{from="app"}')
     [[ $dropped$received =~ ^[0-9]+$ ]] && ((dropped + received == $2))
 }
 

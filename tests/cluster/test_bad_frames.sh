@@ -256,7 +256,7 @@ chatty_ports_are_not_answered()
         expect "from port $port" "$(ask_status -t 100 -s "127.0.3.200:$port" "$a:12000" "hi")" 1
         expect "from port $port" "$(ask_status -t 100 -s "127.0.3.200:$port" "$b:12000" "hi")" 1
     done
-    metric_becomes "$a" answers_withheld_total 10
+    metric_becomes "$a" replies_withheld_total 10
     expect "delivered" "$(metric "$a" datagrams_delivered_total)" 10
     expect "from port 1024" "$(ask_status -s 127.0.3.200:1024 -e "$a:12000" "hi")" 0
     still_serves

@@ -136,7 +136,7 @@ plain()
     flood_both
     together_closes "$a" "$b" "$c"
     expect "delivered" "$(metric "$a" datagrams_delivered_total)" \
-        "$(metric "$a" 'answers_received_total{from="app"}')"
+        "$(metric "$a" 'replies_received_total{from="app"}')"
     expect "Knot sees sessions, not clients" "$(dig "$b" whoami.test A | cut -d. -f1)" 127
     [[ $(dig "$b" -b 127.0.5.77 whoami.test A) != 127.0.5.77 ]] || fail "without PROXY, the client"
 }

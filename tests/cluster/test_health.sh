@@ -57,7 +57,7 @@ app_dies()
     ledger_closes "${pods[@]}"
     expect "lost, but for those that an app was given" "$lost" \
         $(($(total datagrams_delivered_total "${pods[@]}") -
-            $(total 'answers_received_total{from="app"}' "${pods[@]}")))
+            $(total 'replies_received_total{from="app"}' "${pods[@]}")))
     expect "why" "$(leader_cause "$b")" app
     ledger_closes "${pods[@]}"
 }

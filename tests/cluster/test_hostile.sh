@@ -277,7 +277,7 @@ replays()
 
 are_introduced()
 {
-    [[ $(total members_introduced "${all[@]}") == 6 ]]
+    [[ $(total members_authenticated "${all[@]}") == 6 ]]
 }
 
 replays_after_a_restart()
@@ -295,7 +295,7 @@ replays_after_a_restart()
     begin
     replayed "$a" "$b" "$c"
     unmoved
-    expect "introduced" "$(total members_introduced "${all[@]}")" 6
+    expect "authenticated" "$(total members_authenticated "${all[@]}")" 6
     # the other direction: messages recorded to the leader, replayed to its successor
     pod_stop "$a"
     wait_until "another leads" agree_without "$a" "$b" "$c"
@@ -306,7 +306,7 @@ replays_after_a_restart()
     begin
     replayed "$a" "$b" "$c"
     unmoved
-    expect "introduced" "$(total members_introduced "${all[@]}")" 6
+    expect "introduced" "$(total members_authenticated "${all[@]}")" 6
     ledger_closes "${all[@]}"
 }
 

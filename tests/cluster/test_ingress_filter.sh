@@ -86,7 +86,7 @@ rate_holds_for_trains()
     expect "dropped" "$(dropped "$a" rate)" \
         $(($(metric "$a" 'datagrams_received_total{socket="data"}') - passed))
     timed expect_between "passed in $elapsed ms" "$passed" $((100 + 500)) $((101 + elapsed / 2))
-    (($(metric "$a" receive_trains_total) < 7500)) || fail "no train came"
+    (($(metric "$a" receive_gro_batches_total) < 7500)) || fail "no GRO batch came"
 }
 
 commands_count()
@@ -182,7 +182,7 @@ reload_changes_both()
 
     write_file 'data.allow: none' 'data.burst: 5'
     reload reload_failed
-    grep -q 'config.yaml:1: data.allow: nobody could send anything' "$work/$a.log" ||
+    grep -q 'config.yaml:1: data.allow: no source could send' "$work/$a.log" ||
         fail "the error in data.allow is not named"
     grep -q 'config.yaml:2: data.burst: data.burst 5 limits nothing without data.rate' \
         "$work/$a.log" || fail "the mistake in data.burst is not named"

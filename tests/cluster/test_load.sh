@@ -106,7 +106,7 @@ losses_are_accounted_for()
     between=$(($(total datagrams_relayed_total "${pods[@]}") + \
         $(total replies_relayed_total "${pods[@]}") - \
         $(total 'datagrams_received_total{socket="relay"}' "${pods[@]}") - \
-        $(total 'answers_received_total{from="relay"}' "${pods[@]}")))
+        $(total 'replies_received_total{from="relay"}' "${pods[@]}")))
     expect "missing" "$(count missing)" "$((at_sockets + between + $(count own_drops)))"
     if (($(total 'socket_drops_total{socket="relay"}' "${pods[@]}") == 0)); then
         expect "lost between pods whose sockets dropped nothing" "$between" 0

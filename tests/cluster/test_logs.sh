@@ -172,7 +172,7 @@ log_that_nobody_reads()
     ask "$a" '{"leader":"nobody"}' >/dev/null
     metric_becomes "$a" log_lines_failed_total 1
     http "$a:8080/" >"$work/page.html"
-    grep -qE 'standard error did not take: [1-9][0-9]*<' "$work/page.html" || fail "the page does not say so"
+    grep -qE 'Log lines that could not be written: [1-9][0-9]*<' "$work/page.html" || fail "the page does not say so"
 }
 
 no_member='control_messages_total{result="no_member"}'
@@ -191,6 +191,15 @@ asks_until_told()
     (($(said "$a" command_refused) > before)) && line "$a" command_refused | grep -qE '(member|more\))$'
 }
 
+# The former name of an option works for one release.
+former_option_name()
+{
+    pods_start "$a" -- --train 8
+    expect "lines about it" "$(said "$a" option_renamed)" 1
+    expect_match "the line" "$(line "$a" option_renamed)" " train is now gso: write gso, "
+    expect "the option" "$(curl -s "http://$a:8080/status" | jq -r .options.gso)" 8
+}
+
 run "a pod without peers logs the reason" lone_pod
 run "a pod whose peers do not start logs it" lone_pod_of_two
 run_long "a pod that has waited for 10 s says for whom" nobody_leads
@@ -200,4 +209,5 @@ run "a leader that no pod has seen is logged once" leader_that_nobody_has_seen
 run "a leader change is one line: cause, old, new, term, gap, held, missing" change_in_one_line
 run "4,000 refused commands cause few lines" refusals_are_few_lines
 run "a log without a reader is reported" log_that_nobody_reads
+run "a former option name works and is logged once" former_option_name
 finish

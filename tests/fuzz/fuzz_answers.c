@@ -1,7 +1,6 @@
 /*
- * What a pod answers to headlessctl, by UDP and by HTTP: the pod may be anybody. Whatever it is, it
- * is shown as lines of printable text, so that no answer can write to the terminal what is not to
- * be seen there.
+ * The replies and responses of a pod to headlessctl, by UDP and by HTTP, which may be forged: any bytes
+ * are shown as lines of printable text, so that none can control the terminal.
  */
 #include <json-c/json.h>
 #include <string.h>
@@ -37,22 +36,22 @@ static void check_shown(struct shown *shown)
 static void show_datagram(const uint8_t *data, size_t size)
 {
     static struct ctl_pod pod; /* for its size */
-    const struct ctl_question question = {.nonce = "0123456789abcdef"};
+    const struct ctl_request request = {.nonce = "0123456789abcdef"};
     struct shown shown;
     bool is_ok;
 
-    pod.answered = true;
+    pod.replied = true;
     pod.tries = 2;
-    memset(pod.answer, 0, sizeof(pod.answer));
-    memcpy(pod.answer, data, size < sizeof(pod.answer) ? size : sizeof(pod.answer) - 1);
-    is_ok = ctl_show_command_answer(begin(&shown), &pod, true);
+    memset(pod.reply, 0, sizeof(pod.reply));
+    memcpy(pod.reply, data, size < sizeof(pod.reply) ? size : sizeof(pod.reply) - 1);
+    is_ok = ctl_show_command_reply(begin(&shown), &pod, true);
     check_shown(&shown);
-    FUZZ_CHECK(!is_ok || strncmp(pod.answer, "ok ", 3) == 0);
-    ctl_show_answer(begin(&shown), &pod);
+    FUZZ_CHECK(!is_ok || strncmp(pod.reply, "ok ", 3) == 0);
+    ctl_show_reply(begin(&shown), &pod);
     check_shown(&shown);
-    ctl_show_probe_answer(begin(&shown), &pod);
+    ctl_show_probe_reply(begin(&shown), &pod);
     check_shown(&shown);
-    (void)ctl_is_probe_answer(&question, pod.answer);
+    (void)ctl_is_probe_reply(&request, pod.reply);
 }
 
 static void show_frame(const struct json_object *object)
@@ -93,7 +92,7 @@ static void show_json(const char *text)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct ctl_page page = {0};
+    struct ctl_response page = {0};
     char *text = malloc(size + 1);
 
     FUZZ_CHECK(text);
@@ -101,7 +100,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memcpy(text, data, size);
     text[size] = '\0';
     show_json(text);
-    if (ctl_page_parse(text, &page) == 0) {
+    if (ctl_response_parse(text, &page) == 0) {
         FUZZ_CHECK(page.body >= text && page.body <= text + size);
         show_json(page.body);
     }

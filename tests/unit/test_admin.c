@@ -1,12 +1,12 @@
-/* The pages of the admin port, rendered from readings made by hand; their server: test_admin_http
+/* The documents of the admin port, rendered from snapshots made by hand; their server: test_admin_http
  */
 #include <criterion/criterion.h>
 #include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "admin/documents.h"
 #include "document/document.h"
-#include "headless/admin/pages.h"
 
 #define SEC UINT64_C(1000000000)
 
@@ -116,7 +116,7 @@ static __attribute__((format(printf, 1, 2))) void assert_line(const char *format
 
 static void render_metrics(void)
 {
-    text = page_metrics(&snapshot, &length);
+    text = admin_document_metrics(&snapshot, &length);
     cr_assert_not_null(text);
     cr_assert_eq(strlen(text), length);
 }
@@ -205,7 +205,7 @@ Test(admin, metrics_have_every_gauge)
     assert_line("headlessd_socket_rcvbuf_bytes{socket=\"data\"} 212992");
     assert_line("headlessd_socket_rcvbuf_bytes{socket=\"relay\"} 425984");
     assert_line("headlessd_ledger_requests 0");
-    assert_line("headlessd_ledger_answers -2");
+    assert_line("headlessd_ledger_replies -2");
     assert_line("headlessd_is_leader 0");
     assert_line("headlessd_has_leader 1");
     assert_line("headlessd_term 7");
@@ -234,7 +234,7 @@ Test(admin, metrics_have_every_gauge)
     assert_line("headlessd_build_info{version=\"" HEADLESS_VERSION "\"} 1");
 }
 
-Test(admin, metrics_have_what_the_process_takes)
+Test(admin, metrics_have_the_usage_of_the_process)
 {
     render_metrics();
     assert_line("# TYPE headlessd_process_cpu_seconds_total counter");
@@ -245,7 +245,7 @@ Test(admin, metrics_have_what_the_process_takes)
     assert_line("headlessd_process_start_time_seconds 1795749061");
 }
 
-Test(admin, what_is_not_known_of_the_process_is_left_out)
+Test(admin, unknown_usage_of_the_process_is_left_out)
 {
     snapshot.process = (struct process_usage){0};
     render_metrics();
@@ -254,7 +254,7 @@ Test(admin, what_is_not_known_of_the_process_is_left_out)
     cr_assert_eq(occurrences("resident"), 0);
 }
 
-Test(admin, a_refused_reload_shows)
+Test(admin, refused_reload_is_shown)
 {
     snapshot.last_reload_succeeded = false;
     render_metrics();
@@ -360,7 +360,7 @@ static void assert_leader_page(const char *leader, const char *me)
 {
     char expected[1024];
 
-    text = page_leader(&snapshot, &length);
+    text = admin_document_leader(&snapshot, &length);
     cr_assert_not_null(text);
     cr_assert_eq(strlen(text), length);
     (void)snprintf(expected, sizeof(expected),
@@ -407,7 +407,7 @@ Test(admin, no_leader_is_null)
     assert_leader_page("null", ME("follower"));
 }
 
-Test(admin, a_leader_whose_time_is_over_leads_no_more)
+Test(admin, expired_leader_is_not_shown_as_leader)
 {
     lead(LEADER_SELF, "10.0.0.2", "pod-2");
     atomic_store_explicit(&leadership.valid_until_ns, snapshot.now_ns, memory_order_relaxed);
@@ -421,7 +421,7 @@ static struct json_object *parse_status(void)
 {
     struct json_object *status;
 
-    text = page_status(&snapshot, &length);
+    text = admin_document_status(&snapshot, &length);
     cr_assert_not_null(text);
     cr_assert_eq(strlen(text), length);
     status = json_tokener_parse(text);
@@ -486,7 +486,7 @@ static void assert_no_pulse(struct json_object *member)
     cr_assert_not(json_object_object_get_ex(member, "lost", NULL));
 }
 
-Test(admin, a_follower_knows_when_it_heard_its_leader)
+Test(admin, follower_has_the_age_of_the_last_heartbeat)
 {
     struct json_object *status;
 
@@ -501,7 +501,7 @@ Test(admin, a_follower_knows_when_it_heard_its_leader)
     (void)json_object_put(status);
 }
 
-Test(admin, a_leader_knows_round_trips_and_losses)
+Test(admin, leader_has_round_trips_and_losses)
 {
     struct json_object *status;
 
@@ -520,7 +520,7 @@ Test(admin, a_leader_knows_round_trips_and_losses)
     (void)json_object_put(status);
 }
 
-Test(admin, status_tells_since_when_who_leads_and_who_led)
+Test(admin, status_lists_the_last_leaders_with_their_times)
 {
     struct json_object *status = parse_status(), *changes, *time;
 
@@ -538,7 +538,7 @@ Test(admin, status_tells_since_when_who_leads_and_who_led)
     (void)json_object_put(status);
 }
 
-Test(admin, who_leads_no_more_has_no_age)
+Test(admin, expired_leader_has_no_age)
 {
     struct json_object *status;
 
@@ -548,7 +548,7 @@ Test(admin, who_leads_no_more_has_no_age)
     (void)json_object_put(status);
 }
 
-Test(admin, a_view_may_be_younger_than_the_reading)
+Test(admin, leader_snapshot_may_be_younger_than_the_admin_snapshot)
 {
     struct json_object *status;
 
@@ -572,7 +572,7 @@ Test(admin, status_has_the_traffic_of_each_member)
     (void)json_object_put(status);
 }
 
-Test(admin, it_is_told_whether_the_process_is_confined)
+Test(admin, metrics_show_whether_the_seccomp_filter_is_installed)
 {
     struct json_object *status;
 
@@ -621,7 +621,8 @@ Test(admin, status_has_the_histograms)
     spread();
     status = parse_status();
     cr_assert(json_object_object_get_ex(status, "histograms", &histograms));
-    cr_assert_eq(json_object_object_length(histograms), DISTRIBUTION_COUNT);
+    cr_assert_eq(json_object_object_length(histograms), DISTRIBUTION_COUNT + 1,
+                 "send_gso_batch_datagrams has its former name too");
     cr_assert(json_object_object_get_ex(histograms, "receive_batch_datagrams", &one));
     cr_assert_eq(at(one, "count", NULL, NULL), 10);
     cr_assert_eq(at(one, "sum", NULL, NULL), 5018);

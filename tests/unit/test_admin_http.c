@@ -31,7 +31,7 @@ Test(admin_http, every_path_answers)
 }
 
 /* Its worker never turns, as one that waits for a full socket. */
-Test(admin_http, sessions_of_a_worker_that_does_not_tell_are_missing)
+Test(admin_http, sessions_of_a_worker_without_a_report_are_missing)
 {
     data_plane_close(&data_plane);
     config.app_target.kind = CONFIG_APP_UDP;
@@ -42,7 +42,7 @@ Test(admin_http, sessions_of_a_worker_that_does_not_tell_are_missing)
     cr_assert_str_eq(body(), "{\"total\":0,\"complete\":false,\"sessions\":[]}\n");
 }
 
-Test(admin_http, a_published_view_is_seen_and_not_held)
+Test(admin_http, published_snapshot_is_shown_and_released)
 {
     struct leader_snapshot *draft;
 
@@ -109,23 +109,23 @@ static void expect_readyz(unsigned status, const char *text)
     cr_assert_str_eq(body(), text);
 }
 
-Test(admin_http, readyz_tells_of_what_was_refused)
+Test(admin_http, readyz_names_the_refused_configuration_or_keys)
 {
     start();
     admin_set_reload_result(&admin, "a.yaml:2: hold.tme: no such option\n");
-    expect_readyz(200, "ready, with the configuration of before; the new one is refused: "
+    expect_readyz(200, "ready, with the previous configuration; the new one is refused: "
                        "a.yaml:2: hold.tme: no such option\n");
     admin_set_reload_result(&admin, "a.yaml:2: one\na.yaml:3: two\na.yaml:4: three\n");
-    expect_readyz(200, "ready, with the configuration of before; the new one is refused: "
+    expect_readyz(200, "ready, with the previous configuration; the new one is refused: "
                        "a.yaml:2: one (and 2 more, in the log)\n");
     admin_set_reload_result(&admin, NULL);
     admin_set_keys_result(&admin, "/keys: holds no key");
-    expect_readyz(200, "ready, with the keys of before: /keys: holds no key (keys)\n");
+    expect_readyz(200, "ready, with the previous keys: /keys: holds no key (keys)\n");
     admin_set_keys_result(&admin, "");
     expect_readyz(200, "ready\n");
 }
 
-Test(admin_http, what_was_refused_is_cut_to_a_line)
+Test(admin_http, refused_reason_is_cut_to_one_line)
 {
     char why[2 * ADMIN_WHY_MAX];
 
@@ -141,15 +141,15 @@ Test(admin_http, what_was_refused_is_cut_to_a_line)
     cr_assert_not_null(strstr(body(), "x (and 1 more, in the log)\n"));
 }
 
-Test(admin_http, readyz_without_keys_says_why)
+Test(admin_http, readyz_without_keys_names_the_reason)
 {
     atomic_store(&supervisor.report.state, ELECTION_UNAUTHENTICATED);
     start();
     cr_assert_eq(get("/readyz"), 503);
-    cr_assert_not_null(strstr(body(), "key: nothing that this pod hears can be verified"));
+    cr_assert_not_null(strstr(body(), "key: no message from another pod can be verified"));
     admin_set_keys_result(&admin, "/keys: holds no key");
-    expect_readyz(503, "key: /keys: holds no key (keys); until there is a key this pod hears no "
-                       "other\n");
+    expect_readyz(503, "key: /keys: holds no key (keys); without a key this pod cannot verify "
+                       "any other\n");
     atomic_store(&supervisor.report.keys, 1); /* of before */
     cr_assert_eq(get("/readyz"), 503);
     cr_assert_not_null(strstr(body(), "or another than the other pods"), "%s", body());
@@ -163,7 +163,7 @@ static void expect_joining(const char *part)
     cr_assert_eq(strcspn(body(), "\n"), strlen(body()) - 1, "more than a line: %s", body());
 }
 
-Test(admin_http, readyz_says_why_it_waits)
+Test(admin_http, readyz_names_the_reason_while_joining)
 {
     atomic_store(&supervisor.report.state, ELECTION_JOINING);
     config.quorum_expect = 3;
@@ -335,11 +335,11 @@ Test(admin_http, options_that_differ_are_shown)
 
 /* ---- odd clients ---- */
 
-Test(admin_http, an_unknown_path_is_told_the_known_ones)
+Test(admin_http, unknown_path_gets_the_list_of_paths)
 {
     start();
     cr_assert_eq(get("/nope"), 404);
-    cr_assert_str_eq(body(), "not found; there are /livez /readyz /leader /leader/me /events "
+    cr_assert_str_eq(body(), "not found; paths are /livez /readyz /leader /leader/me /events "
                              "/status /metrics /sessions /\n");
     cr_assert_eq(get("/livez/"), 404);
     cr_assert_eq(get("/page"), 404);
@@ -393,7 +393,7 @@ Test(admin_http, an_oversized_request_is_refused)
     cr_assert_eq(get("/livez"), 200);
 }
 
-Test(admin_http, garbage_is_survived)
+Test(admin_http, garbage_does_not_stop_the_server)
 {
     start();
     (void)ask("\x16\x03\x01\x02\r\n\r\n");
@@ -402,7 +402,7 @@ Test(admin_http, garbage_is_survived)
     cr_assert_eq(get("/livez"), 200);
 }
 
-Test(admin_http, a_silent_client_keeps_nobody_waiting)
+Test(admin_http, silent_client_does_not_delay_other_requests)
 {
     int silent[8];
 
@@ -449,7 +449,7 @@ static uint64_t figure(const char *name)
     return strtoull(line + strlen(name), NULL, 10);
 }
 
-Test(admin_http, a_silent_crowd_displaces_itself_and_no_probe)
+Test(admin_http, silent_connections_displace_each_other_and_no_probe)
 {
     int silent[CROWD];
 
@@ -459,15 +459,15 @@ Test(admin_http, a_silent_crowd_displaces_itself_and_no_probe)
         say(silent[i], i % 2 ? "GET /li" : "");
     }
     cr_assert_eq(get("/livez"), 200);
-    cr_assert_leq(count_open(silent, CROWD), CONNECTIONS_ASKING);
-    cr_assert_eq(figure("\nheadlessd_admin_connections "), CONNECTIONS_ASKING,
+    cr_assert_leq(count_open(silent, CROWD), CONNECTIONS_REQUESTING);
+    cr_assert_eq(figure("\nheadlessd_admin_connections "), CONNECTIONS_REQUESTING,
                  "as many as there is room for: this one displaced one");
     cr_assert_eq(figure("\nheadlessd_admin_connections_shed_total "),
-                 CROWD - CONNECTIONS_ASKING + 1);
+                 CROWD - CONNECTIONS_REQUESTING + 1);
     dismiss(silent, CROWD);
 }
 
-Test(admin_http, whoever_has_few_is_not_displaced_by_many)
+Test(admin_http, address_with_few_connections_is_not_displaced_by_one_with_many)
 {
     int early, late, silent[CROWD];
 
@@ -501,7 +501,7 @@ static int dial_and_never_read(void)
     return fd;
 }
 
-Test(admin_http, who_never_reads_keeps_nobody_waiting)
+Test(admin_http, client_that_never_reads_does_not_delay_other_requests)
 {
     int idle[CROWD];
 
@@ -510,7 +510,7 @@ Test(admin_http, who_never_reads_keeps_nobody_waiting)
         idle[i] = dial_and_never_read();
     cr_assert_eq(get("/livez"), 200);
     cr_assert_eq(get("/metrics"), 200);
-    cr_assert_leq(figure("\nheadlessd_admin_connections "), CONNECTIONS_ANSWERED + 1);
+    cr_assert_leq(figure("\nheadlessd_admin_connections "), CONNECTIONS_RESPONDING + 1);
     dismiss(idle, CROWD);
 }
 
@@ -578,7 +578,7 @@ Test(admin_http, a_taken_port_is_an_error)
     cr_assert_eq(admin_start(&second, &config, &data_plane, &supervisor), -EADDRNOTAVAIL);
 }
 
-Test(admin_http, a_full_board_is_an_error)
+Test(admin_http, start_fails_when_no_snapshot_reader_is_left)
 {
     data_plane.publisher.reader_count = SNAPSHOT_READERS_MAX;
     cr_assert_eq(admin_start(&admin, &config, &data_plane, &supervisor), -ENOSPC);

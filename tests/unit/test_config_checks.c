@@ -1,4 +1,4 @@
-/* What is derived when not set, and what must fit together. */
+/* Derived settings, and the rules between options. */
 #include "config_fixture.h"
 
 TestSuite(config_checks, .init = clear_environment, .timeout = 30);
@@ -53,9 +53,10 @@ Test(config_checks, signed_commands_need_keys)
 {
     struct loaded l;
 
-    expect_flags_refused("--control-accept: control.accept signed needs keys, a directory of those "
-                         "that commands are signed with: without any, nobody could command\n",
-                         "--control-accept=signed");
+    expect_flags_refused(
+        "--control-accept: control.accept signed needs keys, a directory of those "
+        "that commands are signed with: without any, no command would be accepted\n",
+        "--control-accept=signed");
     expect_values(&l, "--control-accept=signed", "--keys=/etc/keys");
     unload(&l);
 }
@@ -107,7 +108,7 @@ Test(config_checks, one_bound_address_is_self)
     expect_derived(&l, "127.0.0.12", "127.0.0.11", "127.0.0.12", "none");
 }
 
-Test(config_checks, something_is_found_without_any_option)
+Test(config_checks, self_and_name_are_derived_without_options)
 {
     const struct config *c;
     struct loaded l;
@@ -215,21 +216,21 @@ Test(config_checks, multicast_needs_frames_and_a_way_back)
 
     expect_flags_refused(
         "--multicast-groups: multicast.groups needs relay.format framed: the others end "
-        "at one leader, whose answers do not come back through us\n",
+        "at one leader, whose replies do not come back through this pod\n",
         "--self=10.0.0.1", "--multicast-groups=239.1.2.3", "--relay-format=raw");
     expect_flags_refused("--multicast-groups: multicast group ff02::12 and bind 10.0.0.1 are of "
-                         "different address families, so that nobody could be answered; bind: any "
-                         "takes both\n",
+                         "different address families, so that no reply could be sent; bind: any "
+                         "has both\n",
                          "--multicast-groups=239.1.2.3,ff02::12%eth0", "--bind=10.0.0.1");
     expect_values(&l, "--self=10.0.0.1", "--multicast-groups=239.1.2.3,ff02::12%eth0");
     unload(&l);
 }
 
-Test(config_checks, routes_with_answers_need_frames)
+Test(config_checks, routes_with_replies_need_frames)
 {
     expect_flags_refused(
         "--route: routes local, all and ordered need relay.format framed: the others "
-        "end at one leader, whose answers do not come back through us\n",
+        "end at one leader, whose replies do not come back through this pod\n",
         "--route=all", "--relay-format=raw");
 }
 
@@ -252,7 +253,7 @@ Test(config_checks, an_order_needs_one_thread_and_its_commit_a_quorum)
     unload(&l);
 }
 
-Test(config_checks, app_is_not_ourselves)
+Test(config_checks, app_target_is_not_an_own_socket)
 {
     struct loaded l;
 
@@ -268,26 +269,26 @@ Test(config_checks, app_is_not_ourselves)
     unload(&l);
 }
 
-Test(config_checks, silence_is_noticed_within_a_minute)
+Test(config_checks, detection_time_is_at_most_a_minute)
 {
     struct loaded l;
 
     expect_flags_refused("--heartbeat-interval: heartbeat.interval x heartbeat.misses is more than "
-                         "a minute, in which a dead leader would go unnoticed\n",
+                         "a minute, in which a failed leader is not detected\n",
                          "--heartbeat-interval=16s");
     expect_values(&l, "--heartbeat-interval=15s");
     unload(&l);
 }
 
-Test(config_checks, somebody_may_send)
+Test(config_checks, one_source_must_be_allowed_to_send)
 {
     struct loaded l;
 
-    expect_flags_refused("--data-allow: nobody could send anything: name the ranges that may, or "
+    expect_flags_refused("--data-allow: no source could send: name the ranges that may, or "
                          "write any\n",
                          "--data-allow=none");
     expect_text_refused("data:\n  allow: []\n",
-                        "t.yaml:2: data.allow: nobody could send anything: name the ranges that "
+                        "t.yaml:2: data.allow: no source could send: name the ranges that "
                         "may, or write any\n");
     expect_values(&l, "--data-allow=10.0.0.0/8");
     unload(&l);
@@ -317,7 +318,7 @@ static void expect_reloadable(const char *option, bool reloadable, void *context
     (*count)++;
 }
 
-Test(config_checks, the_door_changes_at_run_time)
+Test(config_checks, ingress_filter_options_are_reloadable)
 {
     struct loaded before, after;
     size_t count = 0;
@@ -331,7 +332,7 @@ Test(config_checks, the_door_changes_at_run_time)
     unload(&after);
 }
 
-Test(config_checks, somebody_may_lead)
+Test(config_checks, one_pod_must_be_eligible)
 {
     struct loaded l;
 
@@ -349,7 +350,7 @@ Test(config_checks, all_peers_are_expected)
     struct loaded l;
 
     expect_flags_refused("--quorum-expect: quorum.expect 2 is less than the 3 members of peers: "
-                         "two halves of them could each think that they are enough\n",
+                         "each half of them could be a majority\n",
                          "--self=10.0.0.1", "--peers=10.0.0.1,10.0.0.2,10.0.0.3",
                          "--quorum-expect=2");
     expect_values(&l, "--self=10.0.0.1", "--peers=10.0.0.1,10.0.0.2", "--quorum-expect=2");

@@ -44,9 +44,9 @@ Test(config_groups, wrong_ones_are_refused)
         {"fd00::1", "\"fd00::1\" is not a multicast group: use 224.0.0.0/4 or ff00::/8"},
         {"all", "\"all\" is not GROUP or GROUP%INTERFACE"},
         {"239.1.2.3:12000", "\"239.1.2.3:12000\" has a port; groups are joined on data.port"},
-        {"239.1.2.3%", "\"239.1.2.3%\" has no good interface: use its name, as in ff02::12%eth0"},
+        {"239.1.2.3%", "\"239.1.2.3%\" has no valid interface: use its name, as in ff02::12%eth0"},
         {"ff02::12%sixteen.letters.",
-         "\"ff02::12%sixteen.letters.\" has no good interface: use its "
+         "\"ff02::12%sixteen.letters.\" has no valid interface: use its "
          "name, as in ff02::12%eth0"},
         {"239.1.2.3,239.1.2.3%eth0", "\"239.1.2.3%eth0\" is listed twice"},
         {"", "\"\" is empty"},

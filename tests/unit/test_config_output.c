@@ -1,4 +1,4 @@
-/* What is printed from the table: the dump, which must load back, the help and the document. */
+/* The texts generated from the table: the dump, which must load back, the help and the documents. */
 #include "config_fixture.h"
 #include "document/document.h"
 
@@ -66,7 +66,7 @@ static const char everything[] = "cluster: 'a#\"\\:,b'\n"
                                  "receivers: 16\n"
                                  "workers: 0\n"
                                  "batch: 1\n"
-                                 "train: 1\n"
+                                 "gso: 1\n"
                                  "gro: false\n"
                                  "seccomp: false\n"
                                  "ring: 64\n"
@@ -240,7 +240,7 @@ Test(config_output, examples_of_the_help_load)
     unload(&l);
 }
 
-/* What the table makes is what is in docs. */
+/* The generated documents are those in docs. */
 static void expect_committed(char *document, const char *name, const char *how)
 {
     const char *path = path_in_tree(__FILE__, name);
@@ -280,7 +280,7 @@ static void tell(const char *option, const char *value, void *context)
     (void)snprintf(told->text + length, sizeof(told->text) - length, "%s=%s\n", option, value);
 }
 
-Test(config_output, what_was_set_to_something_else_is_told)
+Test(config_output, options_that_differ_from_the_default_are_listed)
 {
     struct loaded l;
     struct told told = {0};
@@ -293,7 +293,7 @@ Test(config_output, what_was_set_to_something_else_is_told)
     unload(&l);
 }
 
-Test(config_output, nothing_is_told_of_defaults_and_of_what_follows_from_them)
+Test(config_output, defaults_and_derived_settings_are_not_listed_as_changed)
 {
     struct loaded l;
     struct told told = {0};

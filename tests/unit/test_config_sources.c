@@ -1,4 +1,4 @@
-/* Where settings come from and who wins: defaults, file, environment with its aliases, flags. */
+/* The sources of settings and their precedence: defaults, file, environment with aliases, flags. */
 #include "config_fixture.h"
 #include "headless/config/watch.h"
 
@@ -107,7 +107,7 @@ Test(config_sources, overridden_value_is_judged_too)
     expect_flags_refused("HEADLESSD_BATCH: \"many\" is not a whole number\n", "--batch=64");
 }
 
-/* What Kubernetes injects for Services called headlessd, headlessd-data and headlessd-relay. */
+/* The variables that Kubernetes injects for Services headlessd, headlessd-data and headlessd-relay. */
 Test(config_sources, service_links_are_passed_over)
 {
     (void)setenv("HEADLESSD_SERVICE_HOST", "10.96.0.1", 1);

@@ -308,7 +308,7 @@ Test(config_values, order)
     EXPECT_BAD(bad);
 }
 
-Test(config_values, words_for_nothing)
+Test(config_values, words_for_none)
 {
     static const struct good good[] = {
         {"--quorum-expect=auto", "quorum.expect", "auto"},

@@ -68,7 +68,7 @@ static void expect_news(const char *text)
     cr_expect_not(look(), "again: %s", text);
 }
 
-Test(config_watch, the_same_content_is_no_news)
+Test(config_watch, same_content_is_no_change)
 {
     begin_with("log.level: info\n");
     cr_expect_not(look());
@@ -118,7 +118,7 @@ Test(config_watch, the_symlink_of_a_config_map)
     }
 }
 
-Test(config_watch, who_is_still_writing_is_waited_for)
+Test(config_watch, file_being_written_is_read_when_complete)
 {
     static const char *const parts[] = {"l", "log", "log.level", "log.level: error\n"};
 
@@ -131,7 +131,7 @@ Test(config_watch, who_is_still_writing_is_waited_for)
     cr_expect(look(), "until it was read");
 }
 
-Test(config_watch, what_is_taken_back_at_once_is_no_news)
+Test(config_watch, change_that_is_reverted_at_once_is_no_change)
 {
     begin_with("a");
     write_to(path, "b");
@@ -141,7 +141,7 @@ Test(config_watch, what_is_taken_back_at_once_is_no_news)
     cr_expect_not(look());
 }
 
-Test(config_watch, a_file_that_is_gone_is_news_once_and_so_is_its_return)
+Test(config_watch, removed_file_is_one_change_and_its_return_another)
 {
     begin_with("a");
     cr_assert_eq(unlink(path), 0);
@@ -152,7 +152,7 @@ Test(config_watch, a_file_that_is_gone_is_news_once_and_so_is_its_return)
 }
 
 /* An editor that renames the old one away, then writes the new one. */
-Test(config_watch, a_file_that_is_gone_for_a_moment_is_no_news)
+Test(config_watch, file_missing_for_a_moment_is_no_change)
 {
     begin_with("a");
     cr_assert_eq(unlink(path), 0);
@@ -162,7 +162,7 @@ Test(config_watch, a_file_that_is_gone_for_a_moment_is_no_news)
     cr_expect_not(look());
 }
 
-Test(config_watch, what_is_no_file_is_not_waited_for)
+Test(config_watch, read_of_a_pipe_does_not_block)
 {
     begin_with("a");
     cr_assert_eq(unlink(path), 0);
@@ -175,7 +175,7 @@ Test(config_watch, what_is_no_file_is_not_waited_for)
 }
 
 /* headlessd -c <(...): what was read once cannot be read again. */
-Test(config_watch, a_pipe_and_no_file_at_all_are_never_news)
+Test(config_watch, pipe_and_missing_path_never_change)
 {
     cr_assert_eq(mkfifo(path, 0600), 0);
     config_watch_init(&watch, path, 5);
@@ -184,7 +184,7 @@ Test(config_watch, a_pipe_and_no_file_at_all_are_never_news)
     cr_expect_not(look() || look() || look());
 }
 
-Test(config_watch, it_looks_once_a_second)
+Test(config_watch, file_is_read_once_a_second)
 {
     begin_with("a");
     cr_expect_not(look());
@@ -207,7 +207,7 @@ Test(config_watch, a_large_file_has_the_digest_of_its_text)
 }
 
 /* Between the look and the snapshot it may change once more: then it is looked at again. */
-Test(config_watch, what_is_not_what_was_seen_is_not_judged)
+Test(config_watch, unexpected_content_is_not_judged)
 {
     static char *const argv[] = {"headlessd", "-c", path, NULL};
     struct config_set *before, *after = NULL;

@@ -48,7 +48,7 @@ static void expect_end_at(uint64_t end_ns)
     cr_assert_eq(connections_read(&connections).expired, 0);
     connections_expire(&connections, end_ns);
     cr_assert(is_shut());
-    connections_expire(&connections, end_ns + CONNECTIONS_ANSWERED_NS);
+    connections_expire(&connections, end_ns + CONNECTIONS_RESPONDING_NS);
     cr_assert_eq(connections_read(&connections).expired, 1, "once");
     cr_assert_eq(connections_read(&connections).shed, 0);
     cr_assert_eq(connections_read(&connections).open, 1, "until it is closed");
@@ -58,19 +58,20 @@ Test(connections, a_request_has_five_seconds_in_all)
 {
     struct connection *connection = come(START);
 
-    expect_end_at(START + CONNECTIONS_ASKING_NS);
-    connections_move(&connections, connection, CONNECTION_ANSWERED, START + CONNECTIONS_ASKING_NS);
-    cr_assert_eq(connection->class, CONNECTION_GOING, "its last byte came too late");
+    expect_end_at(START + CONNECTIONS_REQUESTING_NS);
+    connections_move(&connections, connection, CONNECTION_RESPONDING,
+                     START + CONNECTIONS_REQUESTING_NS);
+    cr_assert_eq(connection->class, CONNECTION_CLOSING, "its last byte came too late");
     connections_leave(&connections, connection);
     cr_assert_eq(connections_read(&connections).open, 0);
 }
 
-Test(connections, an_answer_has_thirty_from_when_the_request_was_whole)
+Test(connections, response_has_thirty_seconds_from_the_end_of_the_request)
 {
     struct connection *connection = come(START);
 
-    connections_move(&connections, connection, CONNECTION_ANSWERED, START + 3);
-    expect_end_at(START + 3 + CONNECTIONS_ANSWERED_NS);
+    connections_move(&connections, connection, CONNECTION_RESPONDING, START + 3);
+    expect_end_at(START + 3 + CONNECTIONS_RESPONDING_NS);
 }
 
 Test(connections, a_stream_has_no_end)
@@ -78,19 +79,19 @@ Test(connections, a_stream_has_no_end)
     struct connection *connection = come(START);
 
     connections_move(&connections, connection, CONNECTION_STREAM, START);
-    connections_expire(&connections, START + 1000 * CONNECTIONS_ANSWERED_NS);
+    connections_expire(&connections, START + 1000 * CONNECTIONS_RESPONDING_NS);
     cr_assert_not(is_shut());
     cr_assert_eq(connections_read(&connections).expired, 0);
 }
 
-Test(connections, a_place_that_was_left_is_not_shut_again)
+Test(connections, freed_entry_is_not_shut_again)
 {
     struct connection *connection = come(START);
 
     connections_leave(&connections, connection);
-    connections_expire(&connections, START + CONNECTIONS_ASKING_NS);
+    connections_expire(&connections, START + CONNECTIONS_REQUESTING_NS);
     cr_assert_not(is_shut(), "its descriptor may be another's by now");
-    cr_assert_eq(come(START + CONNECTIONS_ASKING_NS), connection, "the place is dealt again");
-    connections_expire(&connections, START + CONNECTIONS_ASKING_NS + 1);
+    cr_assert_eq(come(START + CONNECTIONS_REQUESTING_NS), connection, "the place is dealt again");
+    connections_expire(&connections, START + CONNECTIONS_REQUESTING_NS + 1);
     cr_assert_not(is_shut(), "and its time begins anew");
 }

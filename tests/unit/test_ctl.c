@@ -191,7 +191,7 @@ Test(ctl, commands_are_what_pods_understand)
     cr_assert(command.is_forced);
 }
 
-Test(ctl, what_is_long_enough_is_not_padded)
+Test(ctl, long_command_is_not_padded)
 {
     char message[256];
 
@@ -202,7 +202,7 @@ Test(ctl, what_is_long_enough_is_not_padded)
     cr_assert_eq(strlen(message), 31);
 }
 
-Test(ctl, nobody_is_named_like_that)
+Test(ctl, invalid_names_are_refused_as_leader)
 {
     char message[512], name[80];
 
@@ -234,12 +234,12 @@ Test(ctl, probes_are_what_pods_understand)
 
 Test(ctl, only_the_answer_to_this_probe_counts)
 {
-    const struct ctl_question question = {.nonce = "abc"};
+    const struct ctl_request request = {.nonce = "abc"};
 
-    cr_assert(ctl_is_probe_answer(&question, "{\"probe\":\"abc\",\"term\":1}\n"));
-    cr_assert_not(ctl_is_probe_answer(&question, "{\"probe\":\"abd\",\"term\":1}\n"));
-    cr_assert_not(ctl_is_probe_answer(&question, "{\"probe\":7}"));
-    cr_assert_not(ctl_is_probe_answer(&question, "[\"abc\"]"));
-    cr_assert_not(ctl_is_probe_answer(&question, "abc"));
-    cr_assert_not(ctl_is_probe_answer(&question, ""));
+    cr_assert(ctl_is_probe_reply(&request, "{\"probe\":\"abc\",\"term\":1}\n"));
+    cr_assert_not(ctl_is_probe_reply(&request, "{\"probe\":\"abd\",\"term\":1}\n"));
+    cr_assert_not(ctl_is_probe_reply(&request, "{\"probe\":7}"));
+    cr_assert_not(ctl_is_probe_reply(&request, "[\"abc\"]"));
+    cr_assert_not(ctl_is_probe_reply(&request, "abc"));
+    cr_assert_not(ctl_is_probe_reply(&request, ""));
 }

@@ -27,7 +27,7 @@ static void teardown(void)
 
 TestSuite(ctl_answers, .init = setup, .fini = teardown, .timeout = 30);
 
-/* What was written so far. */
+/* The text written so far. */
 static const char *written(void)
 {
     (void)fflush(out);
@@ -38,18 +38,18 @@ static const char *written(void)
 
 static struct ctl_pod pod;
 
-static bool show_command(const char *answer, unsigned tries, bool has_if_term)
+static bool show_command(const char *reply, unsigned tries, bool has_if_term)
 {
     cr_assert_eq(address_parse("10.0.0.1:12000", 0, &pod.address), 0);
-    pod.answered = answer != NULL;
+    pod.replied = reply != NULL;
     pod.tries = tries;
-    (void)snprintf(pod.answer, sizeof(pod.answer), "%s", answer ? answer : "");
+    (void)snprintf(pod.reply, sizeof(pod.reply), "%s", reply ? reply : "");
     teardown();
     setup(); /* an empty page */
-    return ctl_show_command_answer(out, &pod, has_if_term);
+    return ctl_show_command_reply(out, &pod, has_if_term);
 }
 
-Test(ctl_answers, ok_is_ok)
+Test(ctl_answers, reply_ok_with_a_term_is_ok)
 {
     cr_assert(show_command("ok 7\n", 1, false));
     cr_assert_str_eq(written(), "10.0.0.1:12000: ok 7\n");
@@ -66,7 +66,7 @@ Test(ctl_answers, refusals_are_repeated)
                                 "have been carried out)\n");
 }
 
-Test(ctl_answers, an_apps_answer_is_no_ok)
+Test(ctl_answers, reply_of_an_app_is_not_ok)
 {
     cr_assert_not(show_command("ok 7\nfine", 1, false));
     cr_assert_not(show_command("{\"leader\":\"\x1b[2J\"}", 1, false));
@@ -84,16 +84,16 @@ Test(ctl_answers, silence_has_a_reason)
     cr_assert_str_eq(written(), "10.0.0.1:12000: no answer: nothing listens there\n");
 }
 
-Test(ctl_answers, probe_answers_are_lines)
+Test(ctl_answers, probe_replies_are_lines)
 {
     cr_assert_eq(address_parse("10.0.0.1:12000", 0, &pod.address), 0);
-    pod.answered = true;
+    pod.replied = true;
     pod.sent_ns = 1000;
-    pod.answered_ns = 1000 + 1234567;
-    (void)snprintf(pod.answer, sizeof(pod.answer), "%s",
+    pod.replied_ns = 1000 + 1234567;
+    (void)snprintf(pod.reply, sizeof(pod.reply), "%s",
                    "{\"probe\":\"n\",\"leader\":\"pod-1\",\"address\":\"10.0.0.3\","
                    "\"via\":\"10.0.0.1\",\"term\":7}\n");
-    ctl_show_probe_answer(out, &pod);
+    ctl_show_probe_reply(out, &pod);
     cr_assert_str_eq(written(), "10.0.0.1:12000: leader pod-1 (10.0.0.3), via 10.0.0.1, term 7, "
                                 "1.235 ms\n");
 }
@@ -115,14 +115,14 @@ static void open_server(void)
     cr_assert_eq(ctl_pods_open(&addresses, &pods), 0);
 }
 
-Test(ctl_answers, who_does_not_answer_is_asked_again)
+Test(ctl_answers, pod_without_a_reply_is_asked_again)
 {
-    const struct ctl_question question = {
+    const struct ctl_request request = {
         .text = "hello", .length = 5, .tries = 3, .wait_ns = 20 * NS_PER_MS};
     char got[16];
 
     open_server();
-    cr_assert_eq(ctl_ask(pods, 1, &question), 0);
+    cr_assert_eq(ctl_ask(pods, 1, &request), 0);
     for (int i = 0; i < 3; i++)
         cr_assert_eq(recv(server.fd, got, sizeof(got), MSG_DONTWAIT), 5);
     cr_assert_eq(recv(server.fd, got, sizeof(got), MSG_DONTWAIT), -1);
@@ -130,51 +130,51 @@ Test(ctl_answers, who_does_not_answer_is_asked_again)
     udp_close(&server);
 }
 
-Test(ctl_answers, a_stale_answer_is_passed_over)
+Test(ctl_answers, stale_reply_is_ignored)
 {
-    const struct ctl_question question = {.text = "hello",
-                                          .length = 5,
-                                          .tries = 1,
-                                          .wait_ns = 5 * NS_PER_SEC,
-                                          .is_reply = ctl_is_probe_answer,
-                                          .nonce = "new"};
+    const struct ctl_request request = {.text = "hello",
+                                        .length = 5,
+                                        .tries = 1,
+                                        .wait_ns = 5 * NS_PER_SEC,
+                                        .is_reply = ctl_is_probe_reply,
+                                        .nonce = "new"};
 
     open_server();
     cr_assert_eq(
         udp_send_one(&server, &pods[0].socket.local, &server.local, "{\"probe\":\"old\"}", 15), 0);
     cr_assert_eq(
         udp_send_one(&server, &pods[0].socket.local, &server.local, "{\"probe\":\"new\"}", 15), 0);
-    cr_assert_eq(ctl_ask(pods, 1, &question), 1);
-    cr_assert_str_eq(pods[0].answer, "{\"probe\":\"new\"}");
+    cr_assert_eq(ctl_ask(pods, 1, &request), 1);
+    cr_assert_str_eq(pods[0].reply, "{\"probe\":\"new\"}");
     ctl_pods_close(pods, 1);
     udp_close(&server);
 }
 
-Test(ctl_answers, a_closed_port_is_not_waited_for)
+Test(ctl_answers, closed_port_ends_the_wait)
 {
-    const struct ctl_question question = {
+    const struct ctl_request request = {
         .text = "hello", .length = 5, .tries = 3, .wait_ns = 20 * NS_PER_SEC};
 
     open_server();
     udp_close(&server);
-    cr_assert_eq(ctl_ask(pods, 1, &question), 0);
+    cr_assert_eq(ctl_ask(pods, 1, &request), 0);
     cr_assert_eq(pods[0].error, ECONNREFUSED);
     ctl_pods_close(pods, 1);
 }
 
 /* ---- pages ---- */
 
-Test(ctl_answers, a_page_is_header_and_body)
+Test(ctl_answers, response_is_header_and_body)
 {
-    struct ctl_page page;
+    struct ctl_response page;
     char good[] = "HTTP/1.1 503 Service Unavailable\r\nA: b\r\n\r\nbody\r\n\r\nmore";
 
-    cr_assert_eq(ctl_page_parse(good, &page), 0);
+    cr_assert_eq(ctl_response_parse(good, &page), 0);
     cr_assert_eq(page.status, 503);
     cr_assert_str_eq(page.body, "body\r\n\r\nmore");
 }
 
-Test(ctl_answers, what_is_no_page_is_refused)
+Test(ctl_answers, text_without_an_http_header_is_refused)
 {
     char wrong[][40] = {"",
                         "HTTP/1.",
@@ -182,10 +182,10 @@ Test(ctl_answers, what_is_no_page_is_refused)
                         "HTTP/1.1 20\r\n\r\n",
                         "HTTP/1.1 200 OK\r\nA: b\r\n",
                         "SSH-2.0-x\r\n\r\n"};
-    struct ctl_page page;
+    struct ctl_response page;
 
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
-        cr_assert_eq(ctl_page_parse(wrong[i], &page), -EPROTO, "%s", wrong[i]);
+        cr_assert_eq(ctl_response_parse(wrong[i], &page), -EPROTO, "%s", wrong[i]);
 }
 
 static const char status_json[] =
@@ -235,8 +235,8 @@ Test(ctl_answers, status_is_a_table)
     (void)json_object_put(status);
 }
 
-/* Printable, whoever answers there. */
-Test(ctl_answers, status_says_what_a_pod_waits_for)
+/* Printable, because it may be forged. */
+Test(ctl_answers, status_shows_why_a_pod_is_not_ready)
 {
     struct json_object *status = json_tokener_parse(
         "{\"uptime_seconds\":5,\"ready\":false,\"readiness\":\"joining: \\u001b[2Jnobody\"}");
@@ -249,7 +249,7 @@ Test(ctl_answers, status_says_what_a_pod_waits_for)
     (void)json_object_put(status);
 }
 
-/* What only some pods have. */
+/* Lines that only some pods have. */
 Test(ctl_answers, status_has_a_line_for_each_socket_and_for_copies)
 {
     struct json_object *status = json_tokener_parse(
@@ -300,7 +300,7 @@ Test(ctl_answers, an_event_is_a_line)
 
 Test(ctl_answers, a_gap_in_the_ledger_is_shown)
 {
-    struct json_object *status = json_tokener_parse("{\"ledger\":{\"requests\":-3,\"answers\":1}}");
+    struct json_object *status = json_tokener_parse("{\"ledger\":{\"requests\":-3,\"replies\":1}}");
     struct json_object *copies = json_tokener_parse("{\"ledger\":{\"copies\":5}}");
 
     ctl_show_status(out, status);
@@ -312,14 +312,14 @@ Test(ctl_answers, a_gap_in_the_ledger_is_shown)
     (void)json_object_put(copies);
 }
 
-Test(ctl_answers, a_strange_status_is_shown_as_far_as_it_goes)
+Test(ctl_answers, malformed_status_is_shown_as_far_as_possible)
 {
-    static const char *const strange[] = {"{}", "[]", "7",
-                                          "{\"me\":7,\"counters\":[],\"leader\":1}",
-                                          "{\"counters\":{\"datagrams_dropped_total\":[1]}}"};
+    static const char *const malformed[] = {"{}", "[]", "7",
+                                            "{\"me\":7,\"counters\":[],\"leader\":1}",
+                                            "{\"counters\":{\"datagrams_dropped_total\":[1]}}"};
 
-    for (size_t i = 0; i < sizeof(strange) / sizeof(strange[0]); i++) {
-        struct json_object *status = json_tokener_parse(strange[i]);
+    for (size_t i = 0; i < sizeof(malformed) / sizeof(malformed[0]); i++) {
+        struct json_object *status = json_tokener_parse(malformed[i]);
 
         ctl_show_status(out, status);
         ctl_show_leader(out, status);
@@ -340,7 +340,7 @@ struct members {
 };
 
 /* Each answers one message. */
-static void *answer(void *context)
+static void *reply(void *context)
 {
     const struct members *members = context;
     const struct address nowhere = {0};
@@ -360,33 +360,33 @@ static void *answer(void *context)
     return NULL;
 }
 
-/* How many answers does a message get when so many of the group answer? */
+/* The number of replies to a message if so many members of the group reply. */
 static size_t answers_of(size_t count)
 {
     const struct ctl_options options = {
         .multicast = "239.79.1.1:12079", .interface = "lo", .hops = 1};
-    const struct ctl_question question = {
+    const struct ctl_request request = {
         .text = "hello", .length = 5, .wait_ns = count ? 5 * NS_PER_SEC : 300 * NS_PER_MS};
     const struct udp_options none = {0};
     struct members members = {.count = count};
     struct ctl_group group;
-    size_t answers;
+    size_t replies;
 
     cr_assert_eq(ctl_group_open(&options, &group), 0);
     for (size_t i = 0; i < count; i++)
         cr_assert_eq(multicast_open(&group.address, multicast_find_interface("lo"), &none,
                                     &members.sockets[i]),
                      0);
-    cr_assert_eq(pthread_create(&members.thread, NULL, answer, &members), 0);
-    answers = ctl_group_ask(out, &group, &question);
+    cr_assert_eq(pthread_create(&members.thread, NULL, reply, &members), 0);
+    replies = ctl_group_ask(out, &group, &request);
     cr_assert_eq(pthread_join(members.thread, NULL), 0);
     for (size_t i = 0; i < count; i++)
         udp_close(&members.sockets[i]);
     ctl_group_close(&group);
-    return answers;
+    return replies;
 }
 
-Test(ctl_answers, a_group_answers_once)
+Test(ctl_answers, one_reply_of_a_group_is_right)
 {
     cr_assert_eq(answers_of(0), 0);
     cr_assert_str_eq(written(), "0 answered\n");
@@ -394,13 +394,13 @@ Test(ctl_answers, a_group_answers_once)
     cr_assert_not_null(strstr(written(), " ms: hello\n1 answered\n"));
 }
 
-Test(ctl_answers, two_answers_of_a_group_are_one_too_many)
+Test(ctl_answers, two_replies_of_a_group_are_an_error)
 {
     cr_assert_eq(answers_of(2), 2);
     cr_assert_not_null(strstr(written(), "\n2 answered, and only the leader should have\n"));
 }
 
-Test(ctl_answers, a_group_needs_an_interface_that_there_is)
+Test(ctl_answers, unknown_interface_is_refused)
 {
     const struct ctl_options options = {.multicast = "239.79.1.1", .interface = "no0", .hops = 1};
     struct ctl_group group;
@@ -408,8 +408,8 @@ Test(ctl_answers, a_group_needs_an_interface_that_there_is)
     cr_assert_eq(ctl_group_open(&options, &group), -EINVAL);
 }
 
-/* Whoever sits at that port may say anything, and a terminal obeys. */
-Test(ctl_answers, no_page_reaches_the_terminal_as_more_than_text)
+/* A reply may be forged, and must not control the terminal. */
+Test(ctl_answers, documents_are_printed_without_control_characters)
 {
     static const char odd[] =
         "{\"me\":{\"name\":\"a\\u001b[2J\",\"address\":\"\\r\",\"role\":\"\\n\"},\"cause\":"

@@ -88,7 +88,7 @@ Test(ctl_key, nothing_is_overwritten)
     cr_assert_neq(access(path_of("elsewhere"), F_OK), 0, "nor followed");
 }
 
-Test(ctl_key, what_cannot_be_written_is_said)
+Test(ctl_key, failed_write_is_reported)
 {
     cr_assert_eq(ctl_key_new(&options, "/dev/full"), CTL_NO);
     cr_assert_eq(ctl_key_new(&options, path_of("no/such/directory")), CTL_NO);
@@ -248,7 +248,7 @@ Test(ctl_key, another_try_is_another_signature, .init = cr_redirect_stdout)
 
 /* ---- --print ---- */
 
-Test(ctl_key, what_is_printed_is_a_signed_line, .init = cr_redirect_stdout)
+Test(ctl_key, printed_command_is_signed, .init = cr_redirect_stdout)
 {
     char line[CTL_COMMAND_MAX] = {0};
 

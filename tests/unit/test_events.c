@@ -1,4 +1,4 @@
-/* GET /events: what a stream is told and when, how many there are, and who reads slowly. */
+/* GET /events: the events of a stream, the limit of streams, slow readers. */
 #include "admin_fixture.h"
 #include "list_fixture.h"
 
@@ -118,7 +118,7 @@ Test(events, the_state_at_the_start_and_then_each_change)
     (void)close(fd);
 }
 
-Test(events, the_data_is_the_page_leader)
+Test(events, event_data_is_the_leader_document)
 {
     char *told;
     int fd;
@@ -134,7 +134,7 @@ Test(events, the_data_is_the_page_leader)
     (void)close(fd);
 }
 
-Test(events, a_leader_whose_time_is_over_is_told_without_a_new_view)
+Test(events, expired_leader_is_an_event_without_a_new_snapshot)
 {
     int fd;
 
@@ -154,7 +154,7 @@ static void backdate(uint64_t by_ns)
     (void)pthread_mutex_unlock(&admin.events.lock);
 }
 
-Test(events, a_stream_without_news_is_kept_alive)
+Test(events, idle_stream_gets_keep_alive_comments)
 {
     const char *line = "data: ";
     int fd;
@@ -173,7 +173,7 @@ Test(events, a_stream_without_news_is_kept_alive)
 
 /* ---- how many ---- */
 
-Test(events, one_too_many_is_refused_and_probes_are_answered)
+Test(events, one_stream_too_many_is_refused_and_probes_succeed)
 {
     int streams[EVENTS_STREAMS_MAX], silent[63];
 
@@ -201,7 +201,7 @@ Test(events, one_too_many_is_refused_and_probes_are_answered)
 
 /* It has as many as it gets; others get theirs, and it gets another when one of its own has gone.
  */
-Test(events, one_client_does_not_take_all)
+Test(events, one_client_cannot_use_every_stream)
 {
     int streams[EVENTS_STREAMS_EACH], other;
 
@@ -223,7 +223,7 @@ Test(events, one_client_does_not_take_all)
     (void)close(other);
 }
 
-Test(events, head_has_the_header_and_gives_its_place_back)
+Test(events, head_gets_the_header_and_frees_its_stream)
 {
     start();
     for (size_t i = 0; i < 3U * EVENTS_STREAMS_MAX; i++) {
@@ -241,7 +241,7 @@ Test(events, only_get_and_head)
     cr_assert_eq(events_count(&admin.events), 0);
 }
 
-/* ---- who reads slowly, and the end ---- */
+/* ---- slow readers, and the end ---- */
 
 /* A list as long as can be, so that a few states fill every buffer. */
 static void publish_longest_list(void)
@@ -253,7 +253,7 @@ static void publish_longest_list(void)
     snapshot_publish(&data_plane.publisher, leadership);
 }
 
-Test(events, a_slow_reader_is_told_the_latest_and_holds_nobody_up)
+Test(events, slow_reader_gets_the_latest_state_and_delays_no_other)
 {
     const int bytes = 4096;
     const unsigned changes = 100;
@@ -297,7 +297,7 @@ Test(events, the_end_of_the_server_ends_the_streams)
     (void)close(fd);
 }
 
-Test(events, a_reader_that_stands_still_does_not_hold_the_end_up)
+Test(events, stalled_reader_does_not_delay_the_stop)
 {
     const int bytes = 4096;
     uint64_t before_ns;

@@ -87,6 +87,35 @@ Test(log, json_line_has_time_level_event_and_message)
     json_object_put(object);
 }
 
+/* For one release. */
+Test(log, json_line_of_a_renamed_event_has_its_former_name)
+{
+    struct json_object *object, *was;
+
+    log_init(LOG_LEVEL_INFO, LOG_FORMAT_JSON);
+    capture_start();
+    log_warn("gso_off", "the kernel refuses");
+    object = object_of(capture_take());
+    cr_assert_str_eq(string_of(object, "event"), "gso_off");
+    cr_assert_str_eq(string_of(object, "was"), "trains_off");
+    cr_assert_str_eq(string_of(object, "message"), "the kernel refuses");
+    json_object_put(object);
+    close(captured);
+    capture_start();
+    log_warn("leader_changed", "term 7");
+    object = object_of(capture_take());
+    cr_assert(!json_object_object_get_ex(object, "was", &was));
+    json_object_put(object);
+}
+
+Test(log, text_line_has_no_former_name)
+{
+    log_init(LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
+    capture_start();
+    log_warn("gso_off", "the kernel refuses");
+    cr_assert_not_null(strstr(capture_take(), "Z warn  gso_off: the kernel refuses\n"));
+}
+
 Test(log, json_escapes_quotes_control_characters_and_non_ascii)
 {
     struct json_object *object;

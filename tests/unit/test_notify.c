@@ -1,4 +1,4 @@
-/* What is sent to app.notify, and when. */
+/* The datagrams to app.notify. */
 #include <criterion/criterion.h>
 #include <json-c/json.h>
 #include <poll.h>
@@ -42,7 +42,7 @@ static void teardown(void)
 
 TestSuite(notify, .init = setup, .fini = teardown, .timeout = 60);
 
-/* As the supervisor would; instance 0: nobody leads. */
+/* As the supervisor does; instance 0: no leader. */
 static void publish(uint64_t term, uint64_t instance, uint64_t until_ns)
 {
     struct leader_snapshot *leadership = snapshot_draft(&data_plane.publisher);
@@ -93,7 +93,7 @@ Test(notify, the_state_at_the_start_and_then_each_change)
     EXPECT_HEARD("{\"leader\":null,\"term\":5");
 }
 
-Test(notify, a_leader_whose_time_is_over_is_told_without_a_new_view)
+Test(notify, expired_leader_is_an_event_without_a_new_snapshot)
 {
     start();
     EXPECT_HEARD("{\"leader\":null");
@@ -130,7 +130,7 @@ Test(notify, the_longest_list_fits_into_a_datagram)
     (void)json_object_put(told);
 }
 
-Test(notify, nobody_is_told_without_an_address)
+Test(notify, nothing_is_sent_without_app_notify)
 {
     config.app_notify = (struct address){0};
     start();

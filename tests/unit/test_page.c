@@ -2,8 +2,8 @@
 #include <criterion/criterion.h>
 #include <stdlib.h>
 
+#include "admin/documents.h"
 #include "admin/page.h"
-#include "headless/admin/pages.h"
 
 #define SEC UINT64_C(1000000000)
 
@@ -60,7 +60,7 @@ Test(page, text_beyond_ascii_stays)
     cr_assert_str_eq(text, "pöd – 1");
 }
 
-Test(page, what_is_missing_is_empty)
+Test(page, missing_value_is_empty)
 {
     open_page("{\"a\":{\"b\":{\"c\":5,\"d\":\"x\"}},\"n\":null}");
     cr_assert_eq(page_number(page.status, "a.b.c"), 5);
@@ -108,7 +108,7 @@ Test(page, durations_are_short)
 
 /* ---- parts ---- */
 
-Test(page, a_member_has_what_is_known_of_it_and_dashes)
+Test(page, member_row_shows_known_values_and_dashes)
 {
     open_page(
         "{\"me\":{\"address\":\"10.0.0.2\"},\"members\":["
@@ -152,7 +152,7 @@ Test(page, drops_are_sorted_and_scaled)
     cr_expect_lt(strstr(text, "data-socket"), strstr(text, "\"acl\""));
 }
 
-Test(page, no_drops_are_said)
+Test(page, page_says_that_nothing_was_dropped)
 {
     open_page("{\"counters\":{}}");
     page_put_drops(&page);
@@ -172,7 +172,7 @@ Test(page, events_have_a_date_when_it_is_another_day)
     close_page();
     expect(
         "<time datetime=\"2026-11-27T00:00:01.000Z\">00:00:01 UTC</time> <span><b>pod-2</b> leads, "
-        "term 8: the one before had been silent for too long; 842 ms without a leader</span>");
+        "term 8: the previous leader missed its heartbeats; 842 ms without a leader</span>");
     expect(">2026-11-26 23:59:59 UTC</time> <span><b>10.0.0.1</b> leads, term 7: surprise</span>");
 }
 
@@ -210,7 +210,7 @@ static void expect_ways(const char *const totals[6])
 #define NUMBERS                                                                                \
     "\"counters\":{\"datagrams_received_total\":{\"data\":1000,\"multicast\":5,\"relay\":30}," \
     "\"datagrams_relayed_total\":40,\"datagrams_delivered_total\":50,"                         \
-    "\"answers_received_total\":{\"app\":60,\"relay\":70},"                                    \
+    "\"replies_received_total\":{\"app\":60,\"relay\":70},"                                    \
     "\"replies_sent_total\":80,\"replies_relayed_total\":90}"
 
 Test(page, the_picture_of_a_follower_ends_at_the_leader)
@@ -289,7 +289,7 @@ Test(page, names_cannot_become_part_of_the_page)
     expect("<title>&lt;script&gt;");
 }
 
-Test(page, it_has_nothing_that_its_policy_forbids)
+Test(page, page_has_nothing_that_its_policy_forbids)
 {
     leadership.kind = LEADER_SELF;
     atomic_init(&leadership.valid_until_ns, SNAPSHOT_NO_EXPIRY);
@@ -302,7 +302,7 @@ Test(page, it_has_nothing_that_its_policy_forbids)
     cr_expect_eq(strncmp(text, "<!doctype html>\n<html lang=\"en\"", 31), 0);
 }
 
-Test(page, it_says_who_leads_since_when_and_why)
+Test(page, page_shows_leader_time_and_cause)
 {
     leadership.kind = LEADER_SELF;
     atomic_init(&leadership.valid_until_ns, SNAPSHOT_NO_EXPIRY);
@@ -316,7 +316,7 @@ Test(page, it_says_who_leads_since_when_and_why)
     expect("<ul class=\"notices\" aria-label=\"What needs attention\"></ul>");
 }
 
-Test(page, it_says_that_nobody_leads_and_what_is_wrong)
+Test(page, page_without_a_leader_lists_the_warnings)
 {
     leadership.kind = LEADER_NONE;
     (void)strcpy(leadership.wanted_leader, "pod-9");
@@ -328,10 +328,10 @@ Test(page, it_says_that_nobody_leads_and_what_is_wrong)
     expect("<h1 id=\"leader\">nobody</h1>");
     expect("Nobody leads.</p>");
     expect_none("Since <time");
-    expect("<li>Nobody leads: what comes is held for hold.time.</li>");
+    expect("<li>There is no leader: datagrams are held for hold.time.</li>");
     expect("headlessctl leader set pod-9, or a higher leader_generation.</li>");
-    expect("<li>This pod is isolated: it hears no majority of the members.</li>");
+    expect("<li>This pod is isolated: it has no contact with a majority of the members.</li>");
     expect("<li>Readiness: ready, but for &lt;b&gt;</li>");
-    expect("since they have other keys, or none: 2</li>");
+    expect("because they have other keys, or none: 2</li>");
     expect("<g class=\"node none\">");
 }

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "headless/admin/pages.h"
+#include "admin/documents.h"
 #include "headless/ctl/ctl.h"
 #include "headless/data/session_report.h"
 
@@ -68,7 +68,7 @@ static struct json_object *page_of(const struct session_entry *entries, size_t c
                                                .is_complete = is_complete,
                                                .now_ns = 5500 * NS_PER_MS};
     size_t length;
-    char *text = page_sessions(&snapshot, &length);
+    char *text = admin_document_sessions(&snapshot, &length);
     struct json_object *page = json_tokener_parse(text);
 
     cr_assert_not_null(page, "%s", text);
@@ -109,7 +109,7 @@ Test(sessions, longest_document_fits_the_buffer_of_headlessctl)
         entries[i].requests = UINT64_MAX;
     }
     snapshot.now_ns = UINT64_MAX;
-    text = page_sessions(&snapshot, &length);
+    text = admin_document_sessions(&snapshot, &length);
     cr_assert_not_null(text);
     cr_assert_lt(length, ((size_t)1 << 20) - 1024); /* PAGE_MAX of http.c, with its header */
     free(text);
@@ -158,15 +158,15 @@ Test(sessions, table_says_when_sessions_are_missing)
 
 Test(sessions, control_characters_do_not_reach_the_terminal)
 {
-    static const char *const strange[] = {
+    static const char *const malformed[] = {
         "{}",
         "{\"sessions\":7}",
         "{\"sessions\":[7,null,{}],\"total\":\"x\",\"complete\":[]}",
         "{\"sessions\":[{\"client\":\"\\u001b[2J\",\"app_address\":\"\\u009b\"}]}",
     };
 
-    for (size_t i = 0; i < sizeof(strange) / sizeof(strange[0]); i++) {
-        struct json_object *page = json_tokener_parse(strange[i]);
+    for (size_t i = 0; i < sizeof(malformed) / sizeof(malformed[0]); i++) {
+        struct json_object *page = json_tokener_parse(malformed[i]);
         char *table = table_of(page);
 
         for (const char *c = table; *c; c++)

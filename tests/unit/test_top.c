@@ -16,7 +16,7 @@ static struct top_frame frame;
 static char *text;
 static size_t length;
 
-/* What a pod says; the counters, and the members with a comma before each. */
+/* A pod's status; the counters, and the members with a comma before each. */
 static struct json_object *status_of(const char *counters, const char *members)
 {
     char page[8192];
@@ -83,7 +83,7 @@ static size_t lines_of(const char *page)
     return lines;
 }
 
-Test(top, a_frame_is_a_page)
+Test(top, frame_has_all_parts)
 {
     before = status_of("\"datagrams_received_total\":{\"data\":10,\"relay\":5},"
                        "\"replies_sent_total\":7,\"process_cpu_seconds_total\":1.5",
@@ -173,7 +173,7 @@ Test(top, members_get_the_lines_that_are_left)
     cr_assert_null(strstr(text, "more"));
 }
 
-Test(top, how_long_somebody_leads_is_told_where_the_pod_knows)
+Test(top, age_of_the_leader_is_shown_if_known)
 {
     now = status_of("", "");
     (void)render();
@@ -183,7 +183,7 @@ Test(top, how_long_somebody_leads_is_told_where_the_pod_knows)
     assert_has("\nterm       7, by command, for 1d 02:03:04\n");
 }
 
-Test(top, silence_is_told)
+Test(top, silent_pod_is_reported)
 {
     frame.trouble = "Connection refused";
     frame.silent_ns = 3 * NS_PER_SEC;
@@ -207,8 +207,8 @@ Test(top, colors_are_put_only_when_asked)
     assert_has(COLOR_HEAD "REQUESTS ");
 }
 
-/* Whoever sits at that port may say anything, and a terminal obeys. */
-Test(top, no_frame_reaches_the_terminal_as_more_than_text)
+/* A response may be forged, and must not control the terminal. */
+Test(top, frames_are_printed_without_control_characters)
 {
     now = json_tokener_parse(
         "{\"me\":{\"name\":\"a\\u001b[2J\",\"role\":\"\\n\",\"instance\":\"\\r\"},"
@@ -222,14 +222,14 @@ Test(top, no_frame_reaches_the_terminal_as_more_than_text)
     assert_has("a?[2J");
 }
 
-Test(top, a_strange_status_is_shown_as_far_as_it_goes)
+Test(top, malformed_status_is_shown_as_far_as_possible)
 {
-    static const char *const strange[] = {"{}", "[]", "7", "\"text\"",
-                                          "{\"me\":7,\"counters\":[],\"leader\":1,\"members\":{}}"};
+    static const char *const malformed[] = {
+        "{}", "[]", "7", "\"text\"", "{\"me\":7,\"counters\":[],\"leader\":1,\"members\":{}}"};
 
-    for (size_t i = 0; i < sizeof(strange) / sizeof(strange[0]); i++) {
-        now = json_tokener_parse(strange[i]);
-        before = json_tokener_parse(strange[i]);
+    for (size_t i = 0; i < sizeof(malformed) / sizeof(malformed[0]); i++) {
+        now = json_tokener_parse(malformed[i]);
+        before = json_tokener_parse(malformed[i]);
         (void)render();
         assert_has("  # MEMBER ADDRESS ");
         (void)json_object_put(now);

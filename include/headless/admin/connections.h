@@ -1,28 +1,28 @@
 /*
- * connections: who has to go when too many hold a connection to the admin port, or one too long.
+ * connections: limits on the number and the duration of connections to the admin port.
  *
- * A probe must be answered, however many others connect and then say nothing, half a request, a
- * byte a second, or never read their answer. A limit that turns newcomers away turns the probe
- * away. So every connection is accepted, and one too many closes an older one of its class: of
- * the address that holds most of them, the oldest. An honest request is whole within milliseconds
- * and is never the oldest among many; and whoever comes in numbers, from one address, displaces
- * himself.
+ * A probe must get its response even if many clients connect and send nothing, half a request, a
+ * byte a second, or never read their response. A limit that refuses new connections would refuse
+ * the probe. So every connection is accepted, and one above the limit of a class closes an older
+ * one of that class: the oldest of the address that has the most. A normal request is complete
+ * within milliseconds and never the oldest among many; a client with many connections from one
+ * address displaces its own.
  *
- *   ASKING    has not sent a whole request
- *   ANSWERED  has, and is sent its answer
- *   STREAM    /events, with places of its own (events.h)
+ *   REQUESTING   its request is not complete
+ *   RESPONDING   its request is complete, and the response is being sent
+ *   STREAM       /events, with limits of their own (events.h)
  *
- * Nor may one be held as long as its client likes, by a byte now and then, where nobody else wants
- * its place: a request has CONNECTIONS_ASKING_NS from the connection to its last byte, and an
- * answer CONNECTIONS_ANSWERED_NS until its last byte is taken. (libmicrohttpd itself only ends
- * what is silent.)
+ * Time is limited as well, against a client that sends or reads a byte now and then: a request has
+ * CONNECTIONS_REQUESTING_NS from the connection to its last byte, a response
+ * CONNECTIONS_RESPONDING_NS until its last byte is taken. (libmicrohttpd ends only silent ones.)
  *
- * libmicrohttpd stops accepting at its own limit, which is higher by CONNECTIONS_GOING: for those
- * that were shut here, and that it forgets in its next turn (it accepts at most 11 in one).
+ * libmicrohttpd stops accepting at its own limit, which is higher by CONNECTIONS_CLOSING: for
+ * connections that were shut here and that it closes in its next turn (it accepts at most 11 in
+ * one).
  *
- * Threads: the HTTP thread makes the calls, but for init, and connections_expire, which is the
- * notifier's: libmicrohttpd calls nobody while nothing comes. A lock guards all of it, and is held
- * for microseconds; nothing allocates.
+ * Threads: the HTTP thread calls everything except connections_init and connections_expire, which
+ * the notifier calls, because libmicrohttpd calls no handler while nothing arrives. A lock guards
+ * everything and is held for microseconds; nothing allocates.
  */
 #ifndef HEADLESS_ADMIN_CONNECTIONS_H
 #define HEADLESS_ADMIN_CONNECTIONS_H
@@ -35,22 +35,22 @@
 #include "headless/base/address.h"
 #include "headless/base/log.h"
 
-#define CONNECTIONS_ASKING      64
-#define CONNECTIONS_ANSWERED    64
-#define CONNECTIONS_GOING       32
+#define CONNECTIONS_REQUESTING    64
+#define CONNECTIONS_RESPONDING    64
+#define CONNECTIONS_CLOSING       32
 
-#define CONNECTIONS_ASKING_NS   UINT64_C(5000000000)
-#define CONNECTIONS_ANSWERED_NS UINT64_C(30000000000)
+#define CONNECTIONS_REQUESTING_NS UINT64_C(5000000000)
+#define CONNECTIONS_RESPONDING_NS UINT64_C(30000000000)
 
 #define CONNECTIONS_MAX \
-    (CONNECTIONS_ASKING + CONNECTIONS_ANSWERED + EVENTS_STREAMS_MAX + CONNECTIONS_GOING)
+    (CONNECTIONS_REQUESTING + CONNECTIONS_RESPONDING + EVENTS_STREAMS_MAX + CONNECTIONS_CLOSING)
 
 enum connection_class {
-    CONNECTION_FREE, /* the place is */
-    CONNECTION_ASKING,
-    CONNECTION_ANSWERED,
+    CONNECTION_FREE, /* the entry is */
+    CONNECTION_REQUESTING,
+    CONNECTION_RESPONDING,
     CONNECTION_STREAM,
-    CONNECTION_GOING, /* shut by us; libmicrohttpd is about to close it */
+    CONNECTION_CLOSING, /* shut here; libmicrohttpd is about to close it */
     CONNECTION_CLASS_COUNT
 };
 
@@ -58,16 +58,16 @@ struct connection {
     enum connection_class class;
     int fd;
     struct address client; /* IP */
-    uint64_t number;       /* of its arrival in its class: the smallest is the oldest */
-    uint64_t since_ns;     /* its arrival there */
+    uint64_t number;       /* of its entry into its class: the smallest is the oldest */
+    uint64_t since_ns;     /* of that entry */
 };
 
 struct connections {
-    pthread_mutex_t lock; /* guards all that follows */
+    pthread_mutex_t lock; /* guards everything below */
     struct connection all[CONNECTIONS_MAX];
     size_t count[CONNECTION_CLASS_COUNT];
     uint64_t arrivals;
-    uint64_t shed, expired;      /* so many had to go: of too many, or for want of speed */
+    uint64_t shed, expired;      /* closed for a new one; closed by a time limit */
     struct log_limit shed_lines; /* the HTTP thread's */
 };
 
@@ -78,19 +78,19 @@ struct connection_counts {
 
 void connections_init(struct connections *connections);
 
-/* It came: a place for it, where somebody else may have to go. NULL: there is no place, and it is
- * watched by nobody but libmicrohttpd's timeout. */
+/* A new connection; an older one may be closed for it. NULL: no entry is free, and only
+ * libmicrohttpd's timeout limits this one. */
 struct connection *connections_enter(struct connections *connections, int fd,
                                      const struct address *client, uint64_t now_ns);
 
-/* Its request is whole, or became a stream. connection may be NULL. */
+/* Its request is complete, or it became a stream. connection may be NULL. */
 void connections_move(struct connections *connections, struct connection *connection,
                       enum connection_class class, uint64_t now_ns);
 
-/* It is closed: fd is still its own until this returns. connection may be NULL. */
+/* It was closed; fd stays valid until this returns. connection may be NULL. */
 void connections_leave(struct connections *connections, struct connection *connection);
 
-/* Notifier, often: those whose time is over have to go. */
+/* Notifier, often: close connections past their time limit. */
 void connections_expire(struct connections *connections, uint64_t now_ns);
 
 struct connection_counts connections_read(struct connections *connections);

@@ -75,7 +75,7 @@ enum drop_reason { DROP_REASONS(DROP_ENUM) DROP_REASON_COUNT };
 #define HELP_FRAMES                "Relay frames received and sent"
 #define HELP_CONTROL_MESSAGES      "Leader commands and probes, by result"
 #define HELP_CONTROL_NO_AUTH       "Leader commands refused as no_auth, by reason"
-#define HELP_ANSWERS_RECEIVED      "Replies to be sent to clients, by origin"
+#define HELP_REPLIES_RECEIVED      "Replies to be sent to clients, by origin"
 #define HELP_PEER_MESSAGES         "Peer messages received and sent"
 #define HELP_PEER_MESSAGES_DROPPED "Datagrams dropped on the peer port, by reason"
 #define HELP_LEADER_CHANGES        "Leader changes that this pod followed, by cause"
@@ -112,10 +112,10 @@ enum drop_reason { DROP_REASONS(DROP_ENUM) DROP_REASON_COUNT };
     X(AUTH_REPLAY, "control_no_auth_total", "reason", "replay", HELP_CONTROL_NO_AUTH)             \
     X(AUTH_FULL, "control_no_auth_total", "reason", "full", HELP_CONTROL_NO_AUTH)                 \
     X(AUTH_ADDRESS, "control_no_auth_total", "reason", "address", HELP_CONTROL_NO_AUTH)           \
-    X(WITHHELD, "answers_withheld_total", "", "",                                                 \
+    X(WITHHELD, "replies_withheld_total", "", "",                                                 \
       "Replies that a built-in app did not give, because they could start a loop")                \
-    X(REPLIES_FROM_APP, "answers_received_total", "from", "app", HELP_ANSWERS_RECEIVED)           \
-    X(REPLIES_FROM_RELAY, "answers_received_total", "from", "relay", HELP_ANSWERS_RECEIVED)       \
+    X(REPLIES_FROM_APP, "replies_received_total", "from", "app", HELP_REPLIES_RECEIVED)           \
+    X(REPLIES_FROM_RELAY, "replies_received_total", "from", "relay", HELP_REPLIES_RECEIVED)       \
     X(REPLIES_SENT, "replies_sent_total", "", "", "Replies sent to clients")                      \
     X(REPLIES_RELAYED, "replies_relayed_total", "", "", "Replies relayed to their ingress pod")   \
     X(REPLIES_FENCED, "replies_fenced_total", "", "",                                             \
@@ -164,7 +164,7 @@ enum drop_reason { DROP_REASONS(DROP_ENUM) DROP_REASON_COUNT };
     X(PEER_MISDIRECTED, "peer_messages_dropped_total", "reason", "misdirected",                   \
       HELP_PEER_MESSAGES_DROPPED)                                                                 \
     X(PEER_REPLAY, "peer_messages_dropped_total", "reason", "replay", HELP_PEER_MESSAGES_DROPPED) \
-    X(INTRODUCED, "introductions_total", "", "",                                                  \
+    X(INTRODUCED, "handshakes_total", "", "",                                                     \
       "Handshakes completed: a member proved that it is present and holds a key")                 \
     X(PEER_REFUSED, "peer_refusals_total", "", "",                                                \
       "ICMP port unreachable messages of a member's host that quote a datagram of this pod")      \
@@ -182,12 +182,12 @@ enum drop_reason { DROP_REASONS(DROP_ENUM) DROP_REASON_COUNT };
     X(UNCONFIRMED, "relay_lost_total", "", "",                                                    \
       "Requests relayed to a leader that was lost before it confirmed them")                      \
     X(SEND_CALLS, "send_calls_total", "", "", "System calls to send datagrams")                   \
-    X(SEND_GSO_BATCHES, "send_trains_total", "", "",                                              \
+    X(SEND_GSO_BATCHES, "send_gso_batches_total", "", "",                                         \
       "Messages handed to the kernel: GSO batches and single datagrams")                          \
     X(SEND_DATAGRAMS, "send_datagrams_total", "", "",                                             \
       "Datagrams handed to the kernel, each of a GSO batch counted")                              \
     X(RECEIVE_CALLS, "receive_calls_total", "", "", "System calls that received datagrams")       \
-    X(RECEIVE_GRO_BATCHES, "receive_trains_total", "", "",                                        \
+    X(RECEIVE_GRO_BATCHES, "receive_gro_batches_total", "", "",                                   \
       "Messages received from the kernel: GRO batches and single datagrams")                      \
     X(RECEIVE_DATAGRAMS, "receive_datagrams_total", "", "",                                       \
       "Datagrams received from the kernel, each of a GRO batch counted")                          \

@@ -34,7 +34,7 @@
     X(RECEIVE_BATCH, "receive_batch_datagrams", false,                                           \
       "Datagrams received by one system call; each datagram of a GRO batch counts", 1, 2, 4, 8,  \
       16, 32, 64, 128, 256, 512, 1024, 4096)                                                     \
-    X(SEND_GSO_BATCH, "send_train_datagrams", false,                                             \
+    X(SEND_GSO_BATCH, "send_gso_batch_datagrams", false,                                         \
       "Datagrams in one message handed to the kernel (GSO batch; 1: a single one)", 1, 2, 4, 8,  \
       16, 32, 64)                                                                                \
     X(HEARTBEAT, "heartbeat_round_trip_seconds", true,                                           \

@@ -1,9 +1,9 @@
 /*
  * config: the settings of one process, from one table of options.
  *
- * Every option is one row of the table in src/config/options.c. From it come the YAML key (nested
- * or dotted), the flag (--relay-format), the environment variable (HEADLESSD_RELAY_FORMAT), range
- * and unit checks, --help, --dump-config with sources and docs/options.md. Flags beat environment
+ * Every option is one row of the table in src/config/options.c. The YAML key (nested or dotted), the
+ * flag (--relay-format), the environment variable (HEADLESSD_RELAY_FORMAT), range and unit checks,
+ * --help, --dump-config with sources and docs/options.md follow from it. Flags beat environment
  * beats file beats default.
  *
  * Threads: loaded by the main thread; afterwards immutable. A reload makes a new one.
@@ -61,29 +61,31 @@ struct config_groups {
 };
 
 enum config_app { CONFIG_APP_ECHO, CONFIG_APP_WHOAMI, CONFIG_APP_DISCARD, CONFIG_APP_UDP };
-/* To whose app a datagram goes; only the leader's answers leave in each case. */
+/* The apps that receive a datagram; only the leader's replies are sent. */
 enum config_route {
     CONFIG_ROUTE_LEADER, /* the leader's */
     CONFIG_ROUTE_LOCAL,  /* that of the pod where it arrived */
     CONFIG_ROUTE_ALL,    /* every live member's */
     CONFIG_ROUTE_ORDERED /* the same, in one order */
 };
-/* When an app is given a message of the order: at once, or when a majority has it. */
+/* Route ordered: deliver a message at once, or when a majority of the members has it. */
 enum config_commit { CONFIG_COMMIT_NONE, CONFIG_COMMIT_MAJORITY };
 
 enum config_relay { CONFIG_RELAY_FRAMED, CONFIG_RELAY_RAW, CONFIG_RELAY_PROXY_V2 };
 enum config_proxy { CONFIG_PROXY_NONE, CONFIG_PROXY_V2 };
 enum config_control {
-    CONFIG_CONTROL_AUTO, /* signed with keys, else open: config_control() */
+    CONFIG_CONTROL_AUTO, /* signed with keys, otherwise open: config_control() */
     CONFIG_CONTROL_OPEN,
     CONFIG_CONTROL_SIGNED,
     CONFIG_CONTROL_NONE
 };
 
-/* What pods say to each other: sent open, and taken open or sealed; sent sealed, taken both;
- * sealed.
- */
-enum config_keys { CONFIG_KEYS_NONE, CONFIG_KEYS_PERMISSIVE, CONFIG_KEYS_ENFORCE };
+/* Frames and peer messages. */
+enum config_keys {
+    CONFIG_KEYS_NONE,       /* sent unsealed; sealed and unsealed ones are accepted */
+    CONFIG_KEYS_PERMISSIVE, /* sent sealed; both are accepted */
+    CONFIG_KEYS_ENFORCE     /* sent sealed; only sealed ones are accepted */
+};
 
 enum config_quorum { CONFIG_QUORUM_AUTO, CONFIG_QUORUM_MAJORITY, CONFIG_QUORUM_NONE };
 enum config_refused { CONFIG_REFUSED_FAST, CONFIG_REFUSED_TIMEOUT };
@@ -97,7 +99,7 @@ struct config_app_target {
 struct config {
     char cluster[CONFIG_NAME_MAX];
     struct address self;        /* own IP, port 0; found from the default route when not set */
-    char name[CONFIG_NAME_MAX]; /* default: POD_NAME, else the text of self */
+    char name[CONFIG_NAME_MAX]; /* default: POD_NAME, otherwise the text of self */
     struct address bind;        /* IP of the sockets; the wildcard unless self is loopback */
 
     uint16_t data_port, relay_port, peer_port;
@@ -116,7 +118,7 @@ struct config {
     char store[CONFIG_TEXT_MAX]; /* path of a file; "" none */
 
     uint64_t heartbeat_interval_ns;
-    uint32_t heartbeat_misses; /* so many intervals of silence, and a leader is taken for dead */
+    uint32_t heartbeat_misses; /* intervals of silence after which a leader counts as failed */
     enum config_quorum quorum;
     uint32_t quorum_expect; /* members to expect; 0: as many as peers names, this pod included */
     uint64_t member_forget_ns;
@@ -136,11 +138,11 @@ struct config {
     enum config_proxy app_proxy_protocol;
     uint64_t app_idle_ns;
     uint32_t app_max_sessions;
-    struct address app_notify; /* port 0: nobody is told who leads */
-    uint64_t app_fail_ns;      /* refusals for so long, and the app is taken for down */
+    struct address app_notify; /* port 0: none */
+    uint64_t app_fail_ns;      /* time of refusals after which the app counts as down */
 
-    struct config_cidrs data_allow; /* who may send to the data port, and to groups */
-    uint32_t data_rate;             /* datagrams a second a source; 0: as many as come */
+    struct config_cidrs data_allow; /* sources that may send to the data port and groups */
+    uint32_t data_rate;             /* datagrams a second a source; 0: no limit */
     uint32_t data_burst;            /* datagrams at once; 0: as many as data_rate */
 
     enum config_control control_accept;
@@ -156,19 +158,19 @@ struct config {
     int log_format; /* enum log_format */
 };
 
-/* Does this route send what one pod got to all other live members? */
+/* Does this route send a copy of each request to all other live members? */
 static inline bool config_makes_copies(const struct config *config)
 {
     return config->route == CONFIG_ROUTE_ALL || config->route == CONFIG_ROUTE_ORDERED;
 }
 
-/* Is what pods say to each other to be opened, and is it sealed? */
+/* Can frames and peer messages be opened? config_seals: are they sealed? */
 static inline bool config_has_keys(const struct config *config)
 {
     return config->keys[0] != '\0';
 }
 
-/* Is it believed when it is not sealed? */
+/* Are unsealed frames and peer messages accepted? */
 static inline bool config_takes_open(const struct config *config)
 {
     return !config_has_keys(config) || config->keys_mode != CONFIG_KEYS_ENFORCE;
@@ -189,8 +191,7 @@ static inline bool config_cidrs_contain(const struct config_cidrs *cidrs, const 
     return false;
 }
 
-/* Which commands are obeyed; never AUTO. By the option, not by what the directory holds just now.
- */
+/* The mode in force, never AUTO. It depends on the option keys, not on the files in that directory. */
 static inline enum config_control config_control(const struct config *config)
 {
     if (config->control_accept != CONFIG_CONTROL_AUTO)
@@ -198,13 +199,13 @@ static inline enum config_control config_control(const struct config *config)
     return config->keys[0] ? CONFIG_CONTROL_SIGNED : CONFIG_CONTROL_OPEN;
 }
 
-/* What the command line asked for besides options. */
+/* The mode that the command line asks for. */
 enum config_mode { CONFIG_RUN, CONFIG_CHECK, CONFIG_DUMP, CONFIG_VERSION, CONFIG_HELP };
 
 /* Exit codes of headlessd. */
 enum config_exit { CONFIG_EXIT_OK, CONFIG_EXIT_FAILED, CONFIG_EXIT_USAGE, CONFIG_EXIT_COUNT };
 
-/* Who set an option last; kept per option for --dump-config and for error messages. */
+/* The source that set an option last; kept per option for --dump-config and error messages. */
 enum config_source { CONFIG_DEFAULT, CONFIG_FILE, CONFIG_ENVIRONMENT, CONFIG_FLAG };
 
 struct config_set; /* values, their sources, and the arguments needed to load them again */
@@ -214,7 +215,7 @@ struct config_set; /* values, their sources, and the arguments needed to load th
  * -EINVAL; a file that cannot be read is reported and returns its negative errno; -ENOMEM. Outputs
  * untouched then. An unknown HEADLESSD_ variable is a line "warning: ..." and no error.
  *
- * From CONFIG_VERSION on nothing else is looked at: they answer however wrong the rest is, and
+ * From CONFIG_VERSION on nothing else is read: these modes work whatever errors the rest has, and
  * *ret_set is NULL. argv stays referenced by the result (for reloads).
  */
 int config_load(int argc, char *const argv[], FILE *errors, struct config_set **ret_set,
@@ -231,17 +232,25 @@ const struct config *config_values(const struct config_set *set);
 /* The file given by -c, or NULL. */
 const char *config_path(const struct config_set *set);
 
-/* Of that file's content when it was read: config_digest (watch.h); 0: there is none. */
+/* The digest of that file's content when it was read (config_digest in watch.h); 0: no file. */
 uint64_t config_digest_of(const struct config_set *set);
 
 /*
  * Read everything again with the same arguments. Errors as config_load; the old set stays.
  *
- * *digest: the content that the file is expected to have, 0: any. With another one nothing is
- * judged and nothing said: -EAGAIN. Afterwards what it has; 0: none, or it cannot be read.
+ * *digest: that of the expected content of the file, 0: any. If the content is another one, nothing
+ * is read or reported: -EAGAIN. On return it is that of the content; 0: no file, or unreadable.
  */
 int config_reload(const struct config_set *set, uint64_t *digest, FILE *errors,
                   struct config_set **ret_set);
+
+/*
+ * Calls each(name used, name now, context) for every option that was set by its former name: keys,
+ * variables, or flags without --, as they were written. Returns how many were.
+ */
+size_t config_list_renamed(const struct config_set *set,
+                           void (*each)(const char *was, const char *is, void *context),
+                           void *context);
 
 /*
  * Compare two sets row by row. Calls each(option name, can it change at run time, context) for
@@ -251,9 +260,9 @@ size_t config_diff(const struct config_set *before, const struct config_set *aft
                    void (*each)(const char *option, bool reloadable, void *context), void *context);
 
 /*
- * Calls each(option name, value as text, context) for every option in force that was set to
- * something else than its default: of started, and of newest where a reload may change it. -ENOMEM:
- * not all were told.
+ * Calls each(option name, value as text, context) for every option in force whose value is not its
+ * default: the value of started, or of newest where a reload may change it. -ENOMEM: some are
+ * missing.
  */
 int config_list_changed(const struct config_set *started, const struct config_set *newest,
                         void (*each)(const char *option, const char *value, void *context),

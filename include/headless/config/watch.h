@@ -1,12 +1,13 @@
 /*
- * watch: has the configuration file another content than the one that was read last?
+ * watch: has the content of the configuration file changed since it was read last?
  *
- * By content, not by notice: a ConfigMap of Kubernetes swaps a symlink two steps above the file,
- * editors put a new file in the place of the old or write into it, and on network file systems
- * inotify tells nothing. The file is at most 1 MiB and mostly some hundred bytes, so it is read
- * each time. News is what was seen twice in a row: who is still writing is not interrupted.
+ * Compares contents instead of using inotify: a ConfigMap of Kubernetes swaps a symlink two steps above the file,
+ * editors put a new file in the place of the old or write into it, and network file systems
+ * report nothing. The file is at most 1 MiB and mostly some hundred bytes, so it is read
+ * each time. A change counts when it is seen twice in a row, so that a file is not read while it is written.
  *
- * A file that cannot be read is a content as well (0), so its end is news once, and its return.
+ * An unreadable file counts as a content as well (0), so its removal is one change, and its return
+ * another.
  *
  * Owner: one thread. Blocking: reads a file. Never allocates.
  */
@@ -23,25 +24,25 @@
 
 struct config_watch {
     const char *path; /* NULL: nothing to watch */
-    uint64_t judged;  /* the content that was read last, right or wrong: config_digest */
+    uint64_t judged;  /* digest of the content that was read last, valid or not */
     uint64_t seen;    /* at the last look */
     uint64_t next_ns; /* the next look */
 };
 
-/* Of a file's content: 64 bits, never 0; 0 when it cannot be read or is no regular file. */
+/* Digest of a file's content: 64 bits, never 0; 0 if it cannot be read or is no regular file. */
 uint64_t config_digest_file(const char *path);
 uint64_t config_digest(const char *text, size_t length);
 
 /*
- * path stays referenced; NULL, or what is no regular file (a pipe is read once): never any news.
- * digest: of what was read at the start (config_digest_of).
+ * path stays referenced; NULL or not a regular file (a pipe is read once): no change is ever seen.
+ * digest: of the content read at the start (config_digest_of).
  */
 void config_watch_init(struct config_watch *watch, const char *path, uint64_t digest);
 
-/* True: watch->seen is news, and is there to stay. Again and again until it is judged. */
+/* True: the content with digest watch->seen is new and stable. True each time until it is judged. */
 bool config_watch_look(struct config_watch *watch, uint64_t now_ns);
 
-/* This content was read, and taken or refused. */
+/* This content was read, and accepted or refused. */
 void config_watch_judge(struct config_watch *watch, uint64_t digest);
 
 #endif

@@ -1,8 +1,7 @@
 /*
- * Keeps the page live. It asks for the page again, each second and whenever /events tells of a change,
- * and changes what has changed: what it says is written by the pod and nowhere else. It adds what only
- * who watches can know: how quickly numbers grow, what happened since the page was opened, and whether
- * the pod still answers.
+ * Keeps the page live. It fetches the page each second and at each change on /events, and replaces the
+ * parts that differ; the pod renders all of them. The script adds what only the browser knows: rates,
+ * events since the page was opened, and whether the pod still responds.
  */
 "use strict";
 
@@ -63,7 +62,7 @@ function note(time, text) {
     seen.length = Math.min(seen.length, EVENTS_SHOWN);
 }
 
-// Who leads, and no more, the pod tells itself.
+// The pod's own list of events has the changes of leader.
 const isNews = (before, word) => word !== "leads" && !(before === "leads" && word === "alive");
 
 function watchMembers(page) {
@@ -102,7 +101,7 @@ function showEvents(page) {
     list.replaceChildren(...all.slice(0, EVENTS_SHOWN));
 }
 
-// ---- changing what has changed
+// ---- replacing the parts that differ
 
 function matchAttributes(old, now) {
     for (const { name } of [...old.attributes]) {
@@ -128,7 +127,7 @@ function match(old, now) {
 
 function show(page) {
     if (page.documentElement.dataset.version !== document.documentElement.dataset.version) {
-        location.reload(); // another program, and perhaps another script
+        location.reload(); // another version of the program, and perhaps of this script
         return;
     }
     const contact = page.querySelector("#contact");
@@ -152,19 +151,19 @@ function showLost() {
     isLost = true;
 }
 
-// ---- asking
+// ---- fetching
 
-/* The page as it is now, or null. */
+/* The current page, or null. */
 async function load() {
     try {
-        const answer = await fetch("/", { cache: "no-store", signal: AbortSignal.timeout(PATIENCE_MS) });
-        return answer.ok ? new DOMParser().parseFromString(await answer.text(), "text/html") : null;
+        const response = await fetch("/", { cache: "no-store", signal: AbortSignal.timeout(PATIENCE_MS) });
+        return response.ok ? new DOMParser().parseFromString(await response.text(), "text/html") : null;
     } catch {
         return null;
     }
 }
 
-/* One question at a time; who asks meanwhile is answered by the next. */
+/* One fetch at a time; a call in between causes one more. */
 async function ask() {
     isAskedAgain = isAsking;
     if (isAsking) return;
@@ -176,7 +175,7 @@ async function ask() {
     if (isAskedAgain) ask();
 }
 
-/* Streams are few: who does not look at the page gives his back. */
+/* The pod has few streams: a hidden page closes its own. */
 function listen() {
     if (document.hidden) {
         stream?.close();

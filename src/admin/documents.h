@@ -1,15 +1,17 @@
 /*
- * pages: what the admin port says, rendered from one snapshot of the process.
+ * documents: the responses of the admin port, rendered from one snapshot of the process. Private to
+ * admin/.
  *
- * A snapshot is taken once a request; rendering then touches no thread, socket or clock. Counters
- * are read while the data threads run, so sums that must add up do so only at rest.
+ * A snapshot is taken once for each request; rendering then uses no thread, socket or clock.
+ * Counters are read while the data threads run, so sums that must add up do so only while no
+ * datagram is under way.
  *
- * Every number is one sample of one list (samples.c), which /metrics, /status and docs/metrics.md
- * all render: one row to add one. Histograms have a table of their own (base/distribution.h), one
- * row each, too. Pages are malloc'd; NULL when memory has run out.
+ * Every number is one sample of one list (samples.c), from which /metrics, /status and
+ * docs/metrics.md are rendered: one row to add one. Histograms have one row each in a table of their
+ * own (base/distribution.h). Documents are malloc'd; NULL: out of memory.
  */
-#ifndef HEADLESS_ADMIN_PAGES_H
-#define HEADLESS_ADMIN_PAGES_H
+#ifndef ADMIN_DOCUMENTS_H
+#define ADMIN_DOCUMENTS_H
 
 #include <stdio.h>
 
@@ -38,26 +40,26 @@ struct admin_snapshot {
     uint64_t reloads, reloads_refused;
     struct log_counts log;
     const struct supervisor_report *report;
-    struct json_object *options; /* name: value, of those not at their default; NULL: not known */
+    struct json_object *options; /* name: value of each that is not at its default; NULL: unknown */
     struct {
         uint64_t relayed, received; /* requests, to this member and from it */
-    } traffic[MEMBERS_MAX];         /* by place in the leadership */
-    /* of a complete one only (admin/snapshot.h) */
+    } traffic[MEMBERS_MAX];         /* by index in the leader snapshot */
+    /* Only after admin_snapshot_complete (admin_snapshot.h). */
     struct process_usage process;
     bool is_ready;
-    char readiness[READINESS_MAX]; /* what /readyz says, without its newline */
+    char readiness[READINESS_MAX]; /* the body of /readyz, without its newline */
 };
 
-/* Does this pod lead now? */
+/* Is this pod the leader now? */
 bool admin_snapshot_is_leader(const struct admin_snapshot *snapshot);
-/* Does this pod know a leader that it may use now, itself or another? */
+/* Does this pod know a leader that is valid now, itself included? */
 bool admin_snapshot_has_leader(const struct admin_snapshot *snapshot);
 
-/* How a member seems to this pod. */
+/* The state of a member as this pod sees it. */
 enum election_member_state admin_snapshot_member_state(const struct admin_snapshot *snapshot,
                                                        const struct member *member);
 
-/* SECONDS: nanoseconds here and seconds, with a fraction, where it is shown. */
+/* SECONDS: nanoseconds here, seconds with a fraction in the documents. */
 enum sample_type { SAMPLE_COUNTER, SAMPLE_COUNTER_SECONDS, SAMPLE_GAUGE, SAMPLE_SECONDS };
 
 struct sample {
@@ -78,31 +80,32 @@ static inline bool sample_is_seconds(const struct sample *sample)
 
 #define SAMPLES_MAX (COUNTER_COUNT + 95)
 
-/* Everything, the samples of one metric next to each other. Returns how many. */
+/* All samples; those of one metric are neighbours. Returns their number. */
 size_t samples_list(const struct admin_snapshot *snapshot,
                     struct sample ret_samples[static SAMPLES_MAX]);
 
 /* Prometheus' text format 0.0.4. */
-char *page_metrics(const struct admin_snapshot *snapshot, size_t *ret_length);
-/* One metric of it; header: its first sample, which brings HELP and TYPE. */
+char *admin_document_metrics(const struct admin_snapshot *snapshot, size_t *ret_length);
+/* One line of it; header: with HELP and TYPE, for the first sample of a metric. */
 void metrics_put(FILE *out, const struct sample *sample, bool header);
 /* A whole histogram. */
 void metrics_put_histogram(FILE *out, enum distribution_id id, const struct distribution_sum *sum);
 
 /* JSON, one line. */
-char *page_leader(const struct admin_snapshot *snapshot, size_t *ret_length);
-char *page_status(const struct admin_snapshot *snapshot, size_t *ret_length);
+char *admin_document_leader(const struct admin_snapshot *snapshot, size_t *ret_length);
+char *admin_document_status(const struct admin_snapshot *snapshot, size_t *ret_length);
 
-/* What the workers told of their sessions (data_plane_list_sessions). */
+/* The sessions that the workers reported (data_plane_list_sessions). */
 struct sessions_snapshot {
     const struct session_entry *entries; /* count, the newest first */
     size_t count;
-    uint64_t total;   /* alive, also those that are not in entries */
-    bool is_complete; /* all workers told theirs */
+    uint64_t total;   /* open sessions, also those that are not in entries */
+    bool is_complete; /* all workers reported theirs */
     uint64_t now_ns;
 };
-char *page_sessions(const struct sessions_snapshot *snapshot, size_t *ret_length);
-/* HTML, for people: what page_status says, and no more. */
+char *admin_document_sessions(const struct sessions_snapshot *snapshot, size_t *ret_length);
+
+/* The HTML page, rendered from the object of admin_document_status. */
 char *page_html(const struct admin_snapshot *snapshot, size_t *ret_length);
 
 #endif
