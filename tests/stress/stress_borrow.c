@@ -1,10 +1,11 @@
 /*
- * stress_borrow: a worker that sleeps whenever it can, and threads that wake it or do its work.
+ * stress_borrow: a worker that sleeps whenever it can, and threads that wake it or work in its
+ * place.
  *
- * The worker's state is plain memory: ThreadSanitizer checks that each loan hands it over. Each
- * source has a ring of its own, whose numbers must arrive once and in order, whichever thread takes
- * them out. Repeatedly all sources wait until everything has been taken: a wake-up that is lost
- * during a loan would leave numbers that no other wake-up delivers.
+ * What the worker owns is plain memory: ThreadSanitizer sees whether it goes along with each loan.
+ * Each source has a ring of its own, whose numbers must arrive once and in order, whoever takes
+ * them out. Again and again all sources wait until all has been taken: a call that falls into a
+ * loan and is forgotten would leave numbers behind that nobody else's call brings to light.
  */
 #include <pthread.h>
 #include <sched.h>
@@ -25,9 +26,9 @@ struct source {
 static struct source sources[SOURCES];
 static struct waker waker;
 static pthread_barrier_t meeting;
-static bool is_over; /* written by one source between two meetings */
+static bool is_over; /* written by one between two meetings */
 
-/* Owned by the worker, or by the thread that has borrowed it. */
+/* The worker's, or of who has borrowed it. */
 static uint64_t taken[SOURCES], ended, in_place, in_thread;
 static uint64_t sleeps; /* the worker thread's */
 
@@ -55,7 +56,7 @@ static bool is_at_rest(void)
     return ended < SOURCES;
 }
 
-/* Checks the inputs, and sometimes yields, so that the result may become outdated. */
+/* A look, and a moment in which it may become untrue. */
 static bool looks_at_rest(uint64_t *random)
 {
     bool is_so = is_at_rest();
@@ -118,7 +119,7 @@ static void publish_some(struct source *source)
         (void)ring_publish(&source->ring);
         call(source);
         if (stress_draw(&source->random) % 8 == 0)
-            (void)usleep(20); /* lets the worker fall asleep */
+            (void)usleep(20); /* time to fall asleep */
     }
 }
 
@@ -127,7 +128,7 @@ static void wait_until_taken(struct source *source)
     uint64_t end_ns = clock_now_ns() + STRESS_SLEEP_NS;
 
     while (ring_count(&source->ring) > 0) {
-        STRESS_CHECK(clock_now_ns() < end_ns); /* otherwise a wake-up was lost */
+        STRESS_CHECK(clock_now_ns() < end_ns); /* else: a lost call */
         (void)sched_yield();
     }
 }

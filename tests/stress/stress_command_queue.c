@@ -1,9 +1,8 @@
 /*
- * stress_command_queue: two workers post commands, one supervisor reads them and sleeps whenever it
- * may.
+ * stress_mailbox: two workers post commands, one supervisor reads them, asleep whenever it may.
  *
- * Each accepted command must arrive once, complete and in order; a refused one never. Workers post
- * in bursts, so that the queue becomes full, and pause, so that the supervisor sleeps.
+ * Each accepted queued must arrive once, whole and in order; a refused one never. Workers post in
+ * storms, so that letters run out, and pause, so that the supervisor sleeps.
  */
 #include <pthread.h>
 #include <string.h>
@@ -18,22 +17,22 @@ struct worker {
     uint64_t random;
     uint64_t posted, refused; /* the worker's */
     uint64_t read;            /* the supervisor's */
-    bool is_done;             /* the supervisor's: the last command has arrived */
+    bool is_done;             /* the supervisor's: the last queued has come */
 };
 
 static struct worker workers[WORKERS];
 static struct waker supervisor_waker;
 static uint64_t supervisor_sleeps;
 
-static void make_command(struct queued_command *command, uint64_t number, bool is_last)
+static void write_queued(struct queued_command *queued, uint64_t number, bool is_last)
 {
-    memset(command, 0, sizeof(*command));
-    command->command.if_term = number;
-    command->is_multicast = is_last;
-    command->length = (uint32_t)(number * 3);
-    command->client.port = (uint16_t)number;
-    command->local.port = (uint16_t)~number;
-    (void)snprintf(command->command.target, sizeof(command->command.target), "pod-%llu",
+    memset(queued, 0, sizeof(*queued));
+    queued->command.if_term = number;
+    queued->is_multicast = is_last;
+    queued->length = (uint32_t)(number * 3);
+    queued->client.port = (uint16_t)number;
+    queued->local.port = (uint16_t)~number;
+    (void)snprintf(queued->command.target, sizeof(queued->command.target), "pod-%llu",
                    (unsigned long long)number);
 }
 
@@ -41,15 +40,15 @@ static void *post_commands(void *context)
 {
     struct worker *worker = context;
     uint64_t end_ns = clock_now_ns() + STRESS_SECONDS * NS_PER_SEC;
-    struct queued_command command;
+    struct queued_command queued;
     bool is_last = false;
 
     while (!is_last) {
-        uint64_t burst = stress_draw(&worker->random) % (2 * COMMAND_QUEUE_LENGTH);
+        uint64_t storm = stress_draw(&worker->random) % (2 * COMMAND_QUEUE_LENGTH);
 
-        for (uint64_t i = 0; i < burst; i++) {
-            make_command(&command, worker->posted + 1, false);
-            if (command_queue_try_post(&worker->command_queue, &command))
+        for (uint64_t i = 0; i < storm; i++) {
+            write_queued(&queued, worker->posted + 1, false);
+            if (command_queue_try_post(&worker->command_queue, &queued))
                 worker->posted++;
             else
                 worker->refused++;
@@ -57,32 +56,32 @@ static void *post_commands(void *context)
         if (stress_draw(&worker->random) % 8 == 0)
             (void)usleep(50);
         if (clock_now_ns() >= end_ns) {
-            make_command(&command, worker->posted + 1, true);
-            is_last = command_queue_try_post(&worker->command_queue, &command);
+            write_queued(&queued, worker->posted + 1, true);
+            is_last = command_queue_try_post(&worker->command_queue, &queued);
         }
     }
     worker->posted++;
     return NULL;
 }
 
-static void check_command(struct worker *worker, const struct queued_command *command)
+static void check_queued(struct worker *worker, const struct queued_command *queued)
 {
     struct queued_command expected;
 
     STRESS_CHECK(!worker->is_done);
-    worker->is_done = command->is_multicast;
-    make_command(&expected, ++worker->read, worker->is_done);
-    STRESS_CHECK(memcmp(command, &expected, sizeof(expected)) == 0);
+    worker->is_done = queued->is_multicast;
+    write_queued(&expected, ++worker->read, worker->is_done);
+    STRESS_CHECK(memcmp(queued, &expected, sizeof(expected)) == 0);
 }
 
 static bool read_commands(void)
 {
-    struct queued_command command;
+    struct queued_command queued;
     bool did_read = false;
 
     for (size_t i = 0; i < WORKERS; i++) {
-        while (command_queue_try_read(&workers[i].command_queue, &command)) {
-            check_command(&workers[i], &command);
+        while (command_queue_try_read(&workers[i].command_queue, &queued)) {
+            check_queued(&workers[i], &queued);
             did_read = true;
         }
     }
@@ -135,7 +134,7 @@ int main(void)
     supervise();
     for (size_t i = 0; i < WORKERS; i++) {
         STRESS_CHECK(pthread_join(threads[i], NULL) == 0);
-        (void)printf("worker %zu: %llu commands read in order, %llu refused\n", i,
+        (void)printf("worker %zu: %llu letters read in order, %llu refused\n", i,
                      (unsigned long long)workers[i].read, (unsigned long long)workers[i].refused);
         STRESS_CHECK(workers[i].read == workers[i].posted && workers[i].read > 1);
         STRESS_CHECK(workers[i].refused > 0);
