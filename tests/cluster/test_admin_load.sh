@@ -51,8 +51,8 @@ has_fds()
     (($(fds "$1") <= $2))
 }
 
-# nobody_waits SOURCE...: many connections from these addresses to the leader's and a follower's port.
-nobody_waits()
+# probes_are_not_delayed SOURCE...: many connections from these addresses to the leader's and a follower's port.
+probes_are_not_delayed()
 {
     local pod term changes
     local -A fds_before=() rss_before=()
@@ -155,9 +155,9 @@ supervisor_is_said_stuck()
     [[ $(curl -s --max-time 2 "http://$a:8080/livez" || true) == "supervisor makes no progress" ]]
 }
 
-run "$crowd useless connections from the probes' address do not delay the probes" nobody_waits
-run_long "$crowd useless connections from sixteen addresses" nobody_waits 127.0.17.{101..116}
+run "$crowd useless connections from the probes' address do not delay the probes" probes_are_not_delayed
+run_long "$crowd useless connections from sixteen addresses do not delay the probes" probes_are_not_delayed 127.0.17.{101..116}
 run "a slow request is closed after five seconds" slow_request_ends
 run "probes get replies under full load" probes_meet_a_full_load
-run_long "a supervisor that stalls" supervisor_is_watched
+run_long "a supervisor that hangs is reported" supervisor_is_watched
 finish

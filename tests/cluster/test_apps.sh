@@ -205,7 +205,7 @@ app_restarts()
 }
 
 # Datagrams of a third process to a session's address must not reach the client.
-strangers_are_not_heard()
+other_processes_are_ignored()
 {
     local source
     start_app source
@@ -338,7 +338,7 @@ run "a missing app is reported, IPv4" app_is_not_there "$app"
 run "a missing app is reported, IPv6" app_is_not_there "$app6"
 run "the app restarts, IPv4" app_restarts "$app"
 run "the app restarts, IPv6" app_restarts "$app6"
-run "datagrams of other processes are not relayed as replies" strangers_are_not_heard
+run "datagrams of other processes are not relayed as replies" other_processes_are_ignored
 run "PROXY v2 has the client's address, IPv4" proxy_tells_the_client "$app"
 run "PROXY v2 has the client's address, IPv6" proxy_tells_the_client "$app6"
 run "wildcard: the reply comes from the requested address" wildcard

@@ -175,7 +175,7 @@ source_port_0()
     still_serves
 }
 
-frames_of_strangers()
+frames_of_unknown_sources()
 {
     start
     "$tools/frame_send" -s 127.0.3.99 -n 3 -k 4 "$a:12001" || fail "cannot send"
@@ -207,7 +207,7 @@ forged_answers()
 }
 
 # A request with an ingress address that is no member: no reply must be sent there.
-ingress_of_a_stranger()
+unknown_ingress_address()
 {
     start
     "$tools/udp_app" 127.0.3.200:12001 quiet "$work" 2>"$work/victim.log" &
@@ -248,7 +248,7 @@ spoofed_loop()
 }
 
 # Ports of servers that reply to any datagram: echo, chargen, DNS, and other pods.
-chatty_ports_are_not_answered()
+server_ports_get_no_reply()
 {
     local port
     start
@@ -268,16 +268,16 @@ run "frames of other versions and clusters are dropped" frames_of_other_versions
 run "frames with too many hops are dropped" frames_that_were_relayed_too_often
 run "frames with flipped bits are dropped" flipped_bits
 run "random bytes are dropped" random_bytes
-run "frames of unknown sources are dropped" frames_of_strangers
+run "frames of unknown sources are dropped" frames_of_unknown_sources
 run "forged replies are dropped" forged_answers
-run "a request with an unknown ingress address gets no reply" ingress_of_a_stranger
+run "a request with an unknown ingress address gets no reply" unknown_ingress_address
 status=0
 "$tools/raw_spoof" 127.0.3.200:1 127.0.3.201:9 x || status=$?
 if ((status == 77)); then
-    skip "spoofed sources" "raw sockets are not permitted"
+    skip "forged sources" "raw sockets are not permitted"
 else
     run "source port 0 affects no other datagram" source_port_0
     run "a forged member address starts no loop" spoofed_loop
 fi
-run "ports of well-known servers get no reply" chatty_ports_are_not_answered
+run "ports of well-known servers get no reply" server_ports_get_no_reply
 finish

@@ -231,6 +231,6 @@ if dns_possible; then
     place=("$work/with_dns")
     run "a discovery name with too few addresses is reported" name_without_address
 else
-    skip "a discovery name without an address" "needs root, mount namespaces and dnsmasq"
+    skip "a discovery name with too few addresses is reported" "needs root, mount namespaces and dnsmasq"
 fi
 finish

@@ -142,7 +142,7 @@ mangle()
     expect duplicate "$(count send duplicate)" "$(count mangler duplicated)"
     expect late "$(count send late)" "$delayed"
     expect reordered "$(count send reordered)" $((delayed + $(count mangler overtaken)))
-    expect foreign "$(count send foreign)" "$(count mangler strangers)"
+    expect foreign "$(count send foreign)" "$(count mangler foreign)"
     expect own_drops "$(count send own_drops)" 0
     expect misrouted "$(count send misrouted)" 0
     expect_ledger
@@ -170,7 +170,7 @@ expect "sink: missing" "$(count sink missing)" "$lost"
 expect "sink: corrupt" "$(count sink corrupt)" "$(count mangler corrupted)"
 expect "sink: duplicate" "$(count sink duplicate)" "$(count mangler duplicated)"
 expect "sink: reordered" "$(count sink reordered)" "$(count mangler overtaken)"
-expect "sink: foreign" "$(count sink foreign)" "$(count mangler strangers)"
+expect "sink: foreign" "$(count sink foreign)" "$(count mangler foreign)"
 
 echo "a trial that cannot keep its pace is invalid"
 start sink "$bench" sink --listen 127.0.0.1:0

@@ -202,6 +202,6 @@ if strace -D -f -o /dev/null true 2>/dev/null; then
         skip "no call of the resolver is refused" "needs root, mount namespaces and dnsmasq"
     fi
 else
-    skip "calls that are refused" "needs strace, and leave to trace"
+    skip "refused calls are recorded" "needs strace, and permission to trace"
 fi
 finish

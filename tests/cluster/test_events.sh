@@ -51,7 +51,7 @@ start()
     pods_start "$a" "$b" "$c" -- --leader "$a"
 }
 
-a_kill_is_told()
+kill_is_an_event()
 {
     local told
     start
@@ -67,7 +67,7 @@ a_kill_is_told()
     ids_grow b
 }
 
-a_reader_that_stands_still_holds_nobody_up()
+stopped_reader_delays_no_other()
 {
     local term
     start
@@ -170,11 +170,11 @@ a_silent_stream_is_kept_alive()
     hears a "$(leader_event "$b")"
 }
 
-run "the leader change after a kill is an event" a_kill_is_told
-run "a stopped reader does not delay the others" a_reader_that_stands_still_holds_nobody_up
+run "the leader change after a kill is an event" kill_is_an_event
+run "a stopped reader does not delay the others" stopped_reader_delays_no_other
 run "the 17th reader is refused" the_17th_is_refused
 run "only GET and HEAD are allowed" only_get_and_head
 run "the stop of a pod ends its streams" the_end_of_a_pod_ends_its_streams
 run "headlessctl follows the events" headlessctl_follows
-run_long "a silent stream is kept alive" a_silent_stream_is_kept_alive
+run_long "a stream without events gets keep-alive comments" a_silent_stream_is_kept_alive
 finish

@@ -201,9 +201,9 @@ run "the leader's host is unplugged, and returns" host_gone
 run "SIGTERM of the leader loses nothing" stopped_leader
 run "SIGTERM of a follower loses nothing" stopped_follower
 run "a stopped leader is deposed, and continues as a follower" deposed_while_frozen
-run_timed "the leader frozen for 300 ms" frozen_leader 300
-run_timed "the leader frozen for 1 s" frozen_leader 1000
-run_timed "the leader frozen for 5 detection times" frozen_leader 4000
+run_timed "the leader is stopped for 300 ms" frozen_leader 300
+run_timed "the leader is stopped for 1 s" frozen_leader 1000
+run_timed "the leader is stopped for 5 detection times" frozen_leader 4000
 run "only the leader's supervisor is stopped" stalled_supervisor
 run "only the leader's workers are stopped" stalled_workers
 finish

@@ -85,7 +85,7 @@ is_light()
 if ! dns_possible; then
     skip "time to /livez and idle memory" "needs root, mount namespaces and dnsmasq"
 elif [[ -n ${SANITIZED:-} ]]; then
-    skip "time to /livez and idle memory" "sanitizers take time and memory of their own"
+    skip "time to /livez and idle memory" "sanitizers need additional time and memory"
 else
     dns_asked "$a" "$b" "$c"
     run "/livez replies within $livez_ms ms of exec" lives_soon

@@ -158,7 +158,7 @@ logged_at()
 }
 
 run "after the leader's app dies the next leader serves" app_dies
-run_long "the leader's app dies, without rings" app_dies --workers 0
+run_long "after the leader's app dies the next leader serves, without rings" app_dies --workers 0
 run "requests are held while the only app restarts" only_app_restarts
 run "two commands at once make one leader" two_commands_at_once
 run "a command for a dead member is refused" command_to_the_dead
@@ -167,7 +167,7 @@ faketime=$(find /usr/lib -path '*/faketime/libfaketime.so.1' 2>/dev/null | head 
 if [[ -z $faketime ]]; then
     skip "steps of the wall clock change only the log" "needs faketime"
 elif [[ -n ${SANITIZED:-} ]]; then
-    skip "steps of the wall clock change only the log" "sanitizers and a preloaded library do not go together"
+    skip "steps of the wall clock change only the log" "sanitizers do not work with a preloaded library"
 else
     run "steps of the wall clock change only the log" clock_steps
 fi

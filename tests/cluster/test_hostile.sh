@@ -13,7 +13,7 @@
 . "$(dirname "$0")/lib_stream.sh"
 
 net_possible || {
-    skip "somebody hostile on the network" "needs root and network namespaces"
+    skip "an attacker on the network" "needs root and network namespaces"
     finish
     exit
 }
@@ -451,7 +451,7 @@ floods()
 }
 
 # The leader dies while an attacker sends from its address: this does not delay the failover.
-the_dead_are_not_kept_alive()
+forgery_delays_no_failover()
 {
     local pid
     start_sealed
@@ -469,7 +469,7 @@ the_dead_are_not_kept_alive()
 }
 
 # The same attacks succeed without keys: this shows that the attacks above are effective.
-without_keys_it_is_believed()
+attacks_succeed_without_keys()
 {
     local to
     start
@@ -494,11 +494,11 @@ run "altered messages and frames are refused" altered_messages
 run "forged messages and frames of every type are refused" forged_messages
 run "replays are refused" replays
 run "forged commands are refused" forged_commands
-run "without keys the attacks succeed" without_keys_it_is_believed
-run_long "replays after a restart of either side" replays_after_a_restart
-run_long "replays after rotation" replays_after_rotation
-run_long "forged refusals" forged_refusals
-run_long "overheard refusals" overheard_refusals
-run_timed "floods" floods
-run_long "the dead are not kept alive" the_dead_are_not_kept_alive
+run "without keys the attacks succeed" attacks_succeed_without_keys
+run_long "replays after a restart of either side are refused" replays_after_a_restart
+run_long "replays after key rotation are refused" replays_after_rotation
+run_long "forged ICMP errors are ignored" forged_refusals
+run_long "ICMP errors that quote real datagrams" overheard_refusals
+run_timed "floods do not change the leader" floods
+run_long "forged messages do not delay the failover" forgery_delays_no_failover
 finish

@@ -11,7 +11,7 @@ a=127.0.44.11
 b=127.0.44.12
 client=127.0.44.65
 other=127.0.44.66
-stranger=127.0.44.129
+outside=127.0.44.129
 allowed=127.0.44.0/25 # does not contain the unknown source
 
 # answered SOURCE POD COUNT: COUNT datagrams of SOURCE, one after the other, get replies.
@@ -33,17 +33,17 @@ refused()
     expect "exit code of $1 at $2, silence" "$(ask_status -s "$1" -t 300 "$2:12000" "let me in")" 1
 }
 
-allow_keeps_strangers_out()
+allow_refuses_other_sources()
 {
     pods_start "$a" "$b" -- --leader "$a" --data-allow "$allowed"
     answered "$client" "$a" 3
     answered "$client" "$b" 3
-    refused "$stranger" "$a"
-    refused "$stranger" "$b"
+    refused "$outside" "$a"
+    refused "$outside" "$b"
     dropped_becomes "$a" acl 1
     dropped_becomes "$b" acl 1
-    expect "command of the stranger" \
-        "$(ask -s "$stranger" -t 300 "$a" "{\"leader\":\"$b\"}" 2>/dev/null)" ""
+    expect "command of the other source" \
+        "$(ask -s "$outside" -t 300 "$a" "{\"leader\":\"$b\"}" 2>/dev/null)" ""
     dropped_becomes "$a" acl 2
     expect "leader" "$(leader_of "$a")" "$a"
     expect_match "command of a client" "$(ask -s "$client" "$a" "{\"leader\":\"$b\"}")" "^ok "
@@ -161,12 +161,12 @@ reload_changes_both()
     local before started
     write_file 'log.level: info'
     pods_start "$a" -- -c "$work/config.yaml"
-    answered "$stranger" "$a" 3
+    answered "$outside" "$a" 3
     write_file "data.allow: [$allowed]"
     reload 'option_reloaded: data.allow'
-    wait_until "the stranger is refused" is_refused_now "$stranger" acl 0
+    wait_until "the other source is refused" is_refused_now "$outside" acl 0
     before=$(dropped "$a" acl)
-    refused "$stranger" "$a"
+    refused "$outside" "$a"
     wait_until "and counted" drops_more acl "$before"
     answered "$client" "$a" 40
 
@@ -186,16 +186,16 @@ reload_changes_both()
         fail "the error in data.allow is not named"
     grep -q 'config.yaml:2: data.burst: data.burst 5 limits nothing without data.rate' \
         "$work/$a.log" || fail "the mistake in data.burst is not named"
-    refused "$stranger" "$a"
+    refused "$outside" "$a"
 
     write_file 'log.level: info'
     reload 'option_reloaded: data.allow'
-    wait_until "the stranger is answered" is_answered_now "$stranger"
+    wait_until "the other source is answered" is_answered_now "$outside"
     answered "$client" "$a" 40
     ledger_closes "$a"
 }
 
-run "data.allow refuses other sources" allow_keeps_strangers_out
+run "data.allow refuses other sources" allow_refuses_other_sources
 run "data.rate limits each client separately" rate_stops_one_and_not_the_other
 run "data.rate limits each client separately, without rings" rate_stops_one_and_not_the_other --workers 0
 run "data.rate limits each client separately, several workers" rate_stops_one_and_not_the_other --workers 3

@@ -374,7 +374,7 @@ run "a wrong key is reported when all start at once" wrong_key_at_once
 run "a missing directory is reported" missing_directory
 run "an empty directory is reported" empty_directory
 run "an invalid key at a reload changes nothing" no_key_at_reload
-run_long "no keys beside pods with keys" without_keys_among_those_with
-run_long "from none to enforce" roll_out
-run_timed "rotation under load" rotation
+run_long "a pod without keys among pods with keys is reported" without_keys_among_those_with
+run_long "keys.mode from none to enforce loses nothing" roll_out
+run_timed "key rotation under load loses nothing" rotation
 finish

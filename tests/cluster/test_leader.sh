@@ -151,7 +151,7 @@ stays_data()
     done
 }
 
-talk_about_leaders_is_data()
+text_about_leaders_is_data()
 {
     local spaces
     spaces=$(printf '%1100s' '')
@@ -174,7 +174,7 @@ control_accept_none_makes_all_data()
     together_closes "$a" "$b"
 }
 
-control_allow_keeps_strangers_out()
+control_allow_refuses_other_sources()
 {
     pods_start "$a" "$b" -- --app echo --leader "$a" --control-allow 127.0.1.200/29
     expect "stranger" "$(ask "$a" "{\"leader\":\"$b\"}")" "no auth"
@@ -300,9 +300,9 @@ run "a command names the leader by name" command_by_name
 run "if_term, and a command for the current leader" if_term_and_repetition
 run "impossible leaders are refused" impossible_leaders_are_refused
 run "broken commands are refused" broken_commands_are_refused
-run "other text about leaders is data" talk_about_leaders_is_data
+run "other text about leaders is data" text_about_leaders_is_data
 run "with control.accept none commands are data" control_accept_none_makes_all_data
-run "control.allow refuses other sources" control_allow_keeps_strangers_out
+run "control.allow refuses other sources" control_allow_refuses_other_sources
 run "replies to a storm of commands are limited" command_storm_is_bounded
 run "probes get the leader" probe_tells_the_leader
 run "a reply of whoami is never longer than the request" whoami_is_cut_to_the_question

@@ -146,6 +146,6 @@ run_longer "$datagrams datagrams" nothing_is_lost "$datagrams"
 run_longer "$((datagrams / 3)) datagrams, without rings" nothing_is_lost $((datagrams / 3)) --workers 0
 run_longer "$((datagrams / 3)) datagrams, two receivers and two workers" \
     nothing_is_lost $((datagrams / 3)) --receivers 2 --workers 2
-run_timed "small buffers: what is missing is what the kernel dropped" losses_are_accounted_for
+run_timed "small buffers: the missing datagrams are the kernel's drops" losses_are_accounted_for
 run "the leader changes ten times under load" lead_moves_under_load
 finish

@@ -202,7 +202,7 @@ former_option_name()
 
 run "a pod without peers logs the reason" lone_pod
 run "a pod whose peers do not start logs it" lone_pod_of_two
-run_long "a pod that has waited for 10 s says for whom" nobody_leads
+run_long "a pod that has waited for 10 s logs for which pods" nobody_leads
 run "a leader outside the cluster is logged" leader_outside
 run "a leader in no list is logged once, with its option" leader_in_no_list
 run "a leader that no pod has seen is logged once" leader_that_nobody_has_seen

@@ -167,7 +167,7 @@ published()
     "${pod_wrapper[@]}" "$headlessctl" publish --interface eth0 --wait 3s "$@"
 }
 
-who_answers()
+replies_are_printed()
 {
     local said status=0
     start "$ipv4" --app whoami
@@ -336,19 +336,19 @@ to_groups()
 
 to_groups run IPv4 "$ipv4" "" "--bind SELF --receivers 2 --workers 0" "--receivers 2 --workers 2"
 to_groups run_long IPv4 "$ipv4" "--receivers 2 --workers 0" "--bind SELF" "--route all"
-run_long "pods of IPv4, a group of IPv6" to_the_other_family
-run_long "UDP apps, without rings" to_udp_apps --workers 0
+run_long "pods with IPv4 addresses, an IPv6 group" to_the_other_family
+run_long "each UDP app gets each datagram once, without rings" to_udp_apps --workers 0
 run "each UDP app gets each datagram once" to_udp_apps
 use 6
 to_groups run IPv6 "$ipv6" "--receivers 2 --workers 2"
 to_groups run_long IPv6 "$ipv6" "" "--receivers 2 --workers 0" "--bind SELF"
-run_long "IPv6, a group of one link" to_a_group "$link%eth0" --receivers 2
+run_long "IPv6, a link-local group" to_a_group "$link%eth0" --receivers 2
 use 4
-run "headlessctl publish prints the replies" who_answers
+run "headlessctl publish prints the replies" replies_are_printed
 run "a leader command to the group takes effect once" commanded
 run "multicast continues after the leader dies" leader_dies
-run_long "the leader stops" one_stops
+run_long "multicast continues after the leader stops" one_stops
 run "an interface without multicast is reported" impossible
 run "a group is joined when its interface appears" comes_late
-run_long "the same, without rings" comes_late --workers 0
+run_long "a group is joined when its interface appears, without rings" comes_late --workers 0
 finish

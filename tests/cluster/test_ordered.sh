@@ -265,8 +265,8 @@ refuses_two_workers()
 }
 
 run "ordered: all apps get all messages in one order" all_apps_get_all
-run_long "ordered: the same, without rings" all_apps_get_all --workers 0
-run_long "ordered: the same, with commit" all_apps_get_all --ordered-commit majority
+run_long "ordered: all apps get all messages in one order, without rings" all_apps_get_all --workers 0
+run_long "ordered: all apps get all messages in one order, with commit" all_apps_get_all --ordered-commit majority
 run "ordered: a restarted follower continues" follower_restarts
 run "ordered: a gap that cannot be filled is reported" gap_is_told
 run "ordered: two workers are refused" refuses_two_workers
@@ -278,7 +278,7 @@ if net_possible; then
     net_make 5
     pods=("${net_pods[@]}")
     run_longer "ordered: leaders die twice, 2 % loss" order_survives
-    run_longer "ordered: the same, with commit" order_is_exact
+    run_longer "ordered: leaders die twice, 2 % loss, with commit" order_is_exact
 else
     skip "leaders die, in namespaces" "needs root and network namespaces"
 fi

@@ -145,7 +145,7 @@ leader_is_not_heard()
 }
 
 # One follower does not receive the leader's messages; all others do. It must not depose the leader.
-one_follower_is_deaf()
+one_follower_without_leader()
 {
     local term
     start 5 --hold-time 0
@@ -284,7 +284,7 @@ chain()
 }
 
 # A host that is no member floods the leader's relay and peer ports with invalid datagrams.
-strangers_flood()
+flood_from_outside()
 {
     local term port before i sum=0 floods=()
     start 5 --rcvbuf max # ten milliseconds of the flood fill a smaller buffer
@@ -347,18 +347,18 @@ status_of()
 }
 
 run "2 | 3, the leader on the side of two" two_against_three
-run_long "3 | 2, the leader with the three" three_with_the_leader
+run_long "3 | 2, the leader on the side of three" three_with_the_leader
 run "2 | 2: no side leads" two_against_two
 run "1 | 2: the two lead" one_against_two
 run "a leader whose messages are lost is deposed" leader_is_not_heard
-run_timed "one follower does not hear the leader" one_follower_is_deaf
+run_timed "one follower without the leader's messages does not depose it" one_follower_without_leader
 run_timed "20 % loss changes nothing" loss_of_20_percent
 run_long "50 % loss makes no two leaders" loss_of_50_percent
-run_long "a follower returns from long isolation" returns_from_long_isolation "${all[4]}"
+run_long "a follower returns after a long isolation" returns_from_long_isolation "${all[4]}"
 run "a leader returns after a long isolation" returns_from_long_isolation "${all[0]}"
 run "duplicated and reordered packets change nothing" doubled_and_shuffled
-run_long "an election among doubled and shuffled packets" elected_while_shuffled
-run_timed "a chain in which nobody hears both ends" chain
-run_timed "a flood from outside on the ports of members" strangers_flood
+run_long "an election with duplicated and reordered packets" elected_while_shuffled
+run_timed "in a chain of pods the leader stays" chain
+run_timed "a flood from outside does not change the leader" flood_from_outside
 run "one of three leads by a forced command" forced_without_majority
 finish

@@ -214,6 +214,6 @@ fi
 run "promtool accepts /metrics" is_clean
 run "promtool accepts /metrics with another route and groups" is_clean --route ordered --multicast-groups 239.1.2.71
 run "queries have the results of docs/metrics.md" answers_as_promised
-run_long "the same of route all" answers_as_promised --route all
+run_long "queries have the results of docs/metrics.md with route all" answers_as_promised --route all
 run "each query of the dashboard and the alerts has a result" dashboard_and_alerts
 finish

@@ -215,6 +215,6 @@ run "a broken file is logged once, with its line, and changes nothing" broken_fi
 run "a missing file is logged once" file_that_vanishes
 run "options that need a restart are logged" what_needs_a_restart
 run "ten reloads under traffic lose nothing" ten_swaps_under_traffic
-run_timed "SIGHUP is at once, and the change is not read twice" sighup_is_quicker_and_not_doubled
+run_timed "SIGHUP reloads at once, and the change is not read twice" sighup_is_quicker_and_not_doubled
 run "a configuration from a pipe is read once" configuration_from_a_pipe
 finish

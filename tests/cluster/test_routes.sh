@@ -107,7 +107,7 @@ sends_more()
 }
 
 # A stopped member does not affect the others, before and after it counts as dead.
-member_stands_still()
+member_is_stopped()
 {
     pods_start "${pods[@]}" -- --route all --app echo --leader "$a" --rcvbuf max
     pod_freeze "$c"
@@ -180,16 +180,16 @@ needs_frames()
     expect_match "why" "$errors" "routes local, all and ordered need relay.format framed"
 }
 
-run_longer "all: each app is given each datagram" to_all_apps
-run_long "all: each app is given each datagram, without rings" to_all_apps --workers 0
-run_longer "all: each app is given each datagram, two receivers and two workers" to_all_apps \
+run_longer "all: each app gets each datagram" to_all_apps
+run_long "all: each app gets each datagram, without rings" to_all_apps --workers 0
+run_longer "all: each app gets each datagram, two receivers and two workers" to_all_apps \
     --receivers 2 --workers 2
 run "all: each UDP app gets each datagram" to_all_udp_apps
-run_longer "local: each app is given its own" to_own_app
-run_long "local: each app is given its own, without rings" to_own_app --workers 0
+run_longer "local: each app gets its own pod's datagrams" to_own_app
+run_long "local: each app gets its own pod's datagrams, without rings" to_own_app --workers 0
 run "all: requests are held when the leader dies" leader_dies all
 run "local: requests are held when the leader dies" leader_dies local -a
-run "all: a stopped member does not affect the others" member_stands_still
+run "all: a stopped member does not affect the others" member_is_stopped
 run "headlessctl publish: only the leader replies" publish_to_all
 run "app.notify: each app is notified of each leader" app_is_told
 run "raw refuses these routes" needs_frames

@@ -23,7 +23,7 @@ sessions()
     "$headlessctl" --admin "$1" sessions "${@:2}" >"$work/sessions" 2>"$work/errors" || status=$?
 }
 
-tells_who_the_app_sees()
+clients_are_listed()
 {
     local first second status
     start source "$@"
@@ -79,7 +79,7 @@ is_complete()
     http "$a:8080/sessions" >"$work/page" && jq -e '.complete and (.sessions | length) == 1000' "$work/page" >/dev/null
 }
 
-run "the client of each session address is listed" tells_who_the_app_sees
-run "the client of each session address is listed, without workers" tells_who_the_app_sees --workers 0
+run "the client of each session address is listed" clients_are_listed
+run "the client of each session address is listed, without workers" clients_are_listed --workers 0
 run "requests under load lose nothing" under_load
 finish

@@ -206,7 +206,7 @@ signatures_are_better_than_addresses()
 }
 
 # While keys are introduced: a pod without keys cannot verify signatures, and checks the address.
-pods_without_keys_obey_plainly()
+pods_without_keys_accept_by_address()
 {
     pods_start "$a" "$b" -- --leader "$a"
     expect "signed" "$(order "$a" "$b" --keys "$keys")" "ok 2"
@@ -276,7 +276,7 @@ has_refused()
 }
 
 # During a flood, valid commands get their replies: each with one datagram, without repetition.
-floods_keep_nobody_from_commanding()
+floods_block_no_command()
 {
     local line leader answer="" pids=() sent=0 term=1 lines started
     pods_start "$a" "$b" -- --leader "$a" --keys "$keys" --rcvbuf max
@@ -321,9 +321,9 @@ run "a command is accepted once, whichever worker receives it" once_whichever_wo
 run "a command is not accepted again after a restart" not_again_after_a_restart
 run "control.accept open with keys is logged" open_with_keys_is_said
 run "signatures take precedence over addresses" signatures_are_better_than_addresses
-run "pods without keys accept by address" pods_without_keys_obey_plainly
+run "pods without keys accept by address" pods_without_keys_accept_by_address
 run "a previous key is accepted" key_of_the_past_is_good
 run "force needs a signature, too" force_needs_a_signature_too
 run "signed without keys is an error" signed_without_keys_is_an_error
-run_timed "floods keep nobody from commanding" floods_keep_nobody_from_commanding
+run_timed "floods do not block valid commands" floods_block_no_command
 finish

@@ -97,8 +97,8 @@ packs()
     (($(counted pack .frames) < number)) || fail "nothing was packed: $(cat "$work/pack.out")"
 }
 
-# sender_keeps_its_word "RECEIVE_OPTION..." OPTION...: number, sizes and pace are as requested.
-sender_keeps_its_word()
+# sender_is_accurate "RECEIVE_OPTION..." OPTION...: number, sizes and pace are as requested.
+sender_is_accurate()
 {
     local receive told
     read -ra receive <<<"$1"
@@ -136,9 +136,9 @@ run "gro-gso, nothing merged" forwards gro-gso 64-1400
 run "receive-gso, gro-gso: merged datagrams" merged_pass_whole
 run "receive-pack-gso" packs 64-1400
 run "receive-pack-gso, equal sizes" packs 100
-run "send, and receive" sender_keeps_its_word ""
-run "send merged, and receive" sender_keeps_its_word "" --gso 16
-run "send, and a sink" sender_keeps_its_word "--gro --pause 500"
-run "send merged, and a sink" sender_keeps_its_word "--gro --pause 500" --gso 40
+run "send, and receive" sender_is_accurate ""
+run "send merged, and receive" sender_is_accurate "" --gso 16
+run "send, and a sink" sender_is_accurate "--gro --pause 500"
+run "send merged, and a sink" sender_is_accurate "--gro --pause 500" --gso 40
 run "errors on the command line are refused" refuses_mistakes
 finish

@@ -46,7 +46,7 @@ struct mangler {
     struct sockaddr_storage to; /* unless back */
     socklen_t to_length;
     unsigned long first, last, delay_ms;
-    unsigned long received, overtaken, strangers, failed, limited;
+    unsigned long received, overtaken, foreign, failed, limited;
     unsigned long rate; /* 0: unlimited */
     double tokens;      /* datagrams that may pass */
     uint64_t tokens_ns; /* time of tokens */
@@ -173,7 +173,7 @@ static void handle(struct mangler *m)
         release_held(m, action);
     if (n % 19 == 0 && n >= m->first && n <= m->last) {
         send_bytes(m, &m->now, foreign, sizeof(foreign));
-        m->strangers++;
+        m->foreign++;
     }
 }
 
@@ -264,9 +264,9 @@ static uint8_t *allocate(void)
 
 static void print_counts(const struct mangler *m)
 {
-    (void)printf("{\"received\":%lu,\"overtaken\":%lu,\"strangers\":%lu,\"failed\":%lu"
+    (void)printf("{\"received\":%lu,\"overtaken\":%lu,\"foreign\":%lu,\"failed\":%lu"
                  ",\"limited\":%lu",
-                 m->received, m->overtaken, m->strangers, m->failed, m->limited);
+                 m->received, m->overtaken, m->foreign, m->failed, m->limited);
     for (unsigned i = 0; i < ACTION_COUNT; i++)
         (void)printf(",\"%s\":%lu", action_names[i], m->actions[i]);
     (void)puts("}");

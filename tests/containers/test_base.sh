@@ -45,6 +45,6 @@ pods_of_both()
     together_closes "$a" "$b" "$c"
 }
 
-run "the image carries all that its programs need" libraries_are_its_own
-run "pods of it and of Debian's find each other" pods_of_both
+run "the image contains all libraries of its programs" libraries_are_its_own
+run "pods of it and of Debian's image find each other" pods_of_both
 finish

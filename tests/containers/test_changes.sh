@@ -154,8 +154,8 @@ app_beside_it()
     together_closes "${pods[@]}"
 }
 
-run "two builds of different wire versions" two_wire_versions
-run "the ConfigMap is swapped" config_map_swapped
-run "a key is rotated" key_rotated
-run "a UDP app beside each" app_beside_it
+run "pods of two wire versions report each other" two_wire_versions
+run "a changed ConfigMap takes effect" config_map_swapped
+run "key rotation loses nothing" key_rotated
+run "a UDP app as sidecar replies" app_beside_it
 finish

@@ -30,7 +30,7 @@ described()
 }
 
 # podman runs no health-check timer here: run the check now.
-healthy_by_its_own_word()
+health_check_passes()
 {
     base_config 1 echo
     pods_launch "$a"
@@ -131,14 +131,14 @@ missing_secret()
     pods_up "$a"
 }
 
-run "the image is described, and nobody's root" described
-run "a pod alone is healthy by the image's own word" healthy_by_its_own_word
+run "the image has its labels and an unprivileged user" described
+run "the image's health check passes" health_check_passes
 ((failed == 0)) || {
     finish # nothing else is worth looking at
     exit
 }
-run "it lives soon after exec" alive_soon_after_exec
-run "it needs little memory" idle_memory
-run "what is wrong in the environment or the ConfigMap is said" wrong_environment
-run "a missing Secret is said, and awaited" missing_secret
+run "/livez replies soon after exec" alive_soon_after_exec
+run "an idle pod uses little memory" idle_memory
+run "errors in the environment or the ConfigMap are reported" wrong_environment
+run "a missing Secret is reported, and used when it exists" missing_secret
 finish

@@ -140,9 +140,9 @@ restarted_one_by_one()
     pods=("${former[@]}")
 }
 
-run "five pods find each other by DNS, and answer by one leader" five_under_one_leader
+run "five pods find each other by DNS, and reply by one leader" five_under_one_leader
 run "the leader's container is killed" leader_killed
 run "the leader's container is stopped" leader_stopped
-run "from two to five, and back" scaled_up_and_down
-run "all are restarted one by one" restarted_one_by_one
+run "scaling from two to five, and back" scaled_up_and_down
+run "all pods are restarted one by one" restarted_one_by_one
 finish
