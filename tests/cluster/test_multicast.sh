@@ -330,7 +330,7 @@ to_groups()
     shift 3
     for options in "$@"; do
         # shellcheck disable=SC2086 # options are words
-        "$run" "$name ${options:-as shipped}" to_a_group "$group" $options
+        "$run" "$name ${options:-with default options}" to_a_group "$group" $options
     done
 }
 
