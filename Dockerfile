@@ -2,8 +2,8 @@
 #
 #   podman build -t headlessd .        with --format docker, to keep the HEALTHCHECK
 #
-# What it builds in has to be Debian's or made of it; what it runs on, BASE_IMAGE, as well, for its packages' sake.
-# Any other base that has a shell, such as UBI's, takes the libraries from the build:
+# BUILD_IMAGE must be Debian or derived from it; so must BASE_IMAGE, for its packages. Any other base with a
+# shell, such as UBI, uses the libraries of the build stage:
 #
 #   podman build -t headlessd --build-arg LIBRARIES=carried --build-arg BASE_IMAGE=ubi9/ubi-micro .
 ARG BUILD_IMAGE=debian:12-slim
@@ -20,7 +20,7 @@ COPY cmake /src/cmake
 COPY include /src/include
 COPY src /src/src
 COPY bench /src/bench
-# packages, or carried: then libraries and loader stand in a directory of their own, in nobody's way.
+# packages: libraries of the base. carried: libraries and loader of the build stage, in /usr/lib/headlessd.
 ARG LIBRARIES=packages
 RUN case $LIBRARIES in \
         packages) flags= ;; \
@@ -50,7 +50,7 @@ RUN if [ "$LIBRARIES" = packages ]; then \
 # headlessd, headlessctl, and headless-bench with send and sink
 COPY --from=build /image/ /
 USER 1001:0
-# The clients' port alone: what else listens is for pods and operators, and is named in the manifests.
+# Only the clients' port: the other ports are for pods and operators, and are in the manifests.
 EXPOSE 12000/udp
 HEALTHCHECK --interval=10s --timeout=5s --start-period=5s CMD ["headlessctl", "leader", "get"]
 ENTRYPOINT ["headlessd"]

@@ -9,7 +9,7 @@
 #include "headless/base/clock.h"
 
 #define DOC_MAX   4096
-#define KEY_FIRST 256 /* argp keys up to 255 would be short options */
+#define KEY_FIRST 256 /* argp treats keys up to 255 as short options */
 
 struct unit {
     const char *name;
@@ -40,7 +40,7 @@ static const struct {
     [ARGUMENT_PERCENT] = {NULL, "must be a percentage such as 0, 0.5 or 2.25%"},
 };
 
-/* Digits, and up to four more behind a point: no rounding, no locale. */
+/* Digits, and up to four decimals: no rounding, no locale. */
 static const char *parse_percent(const char *text, uint64_t *ret_millionths)
 {
     const char *wanted = kinds[ARGUMENT_PERCENT].wanted;
@@ -123,8 +123,8 @@ struct parsing {
     void *options;
 };
 
-static void store(const struct argument *row, const char *text, void *options,
-                  struct argp_state *state)
+static void argument_store(const struct argument *row, const char *text, void *options,
+                           struct argp_state *state)
 {
     char *field = (char *)options + row->offset;
     uint64_t value = 0;
@@ -147,7 +147,8 @@ static void store(const struct argument *row, const char *text, void *options,
         memcpy(field, &value, sizeof(value));
 }
 
-static void add_file(const struct parsing *parsing, const char *name, struct argp_state *state)
+static void argument_add_file(const struct parsing *parsing, const char *name,
+                              struct argp_state *state)
 {
     struct argument_files *files =
         (struct argument_files *)(void *)((char *)parsing->options + parsing->set->files_offset);
@@ -158,17 +159,17 @@ static void add_file(const struct parsing *parsing, const char *name, struct arg
         files->names[files->count++] = name;
 }
 
-static error_t parse_key(int key, char *text, struct argp_state *state)
+static error_t argument_parse_key(int key, char *text, struct argp_state *state)
 {
     struct parsing *parsing = state->input;
     const char *wrong;
 
     if (key >= KEY_FIRST && key < KEY_FIRST + (int)parsing->set->count) {
-        store(&parsing->set->rows[key - KEY_FIRST], text, parsing->options, state);
+        argument_store(&parsing->set->rows[key - KEY_FIRST], text, parsing->options, state);
         return 0;
     }
     if (key == ARGP_KEY_ARG && parsing->set->files) {
-        add_file(parsing, text, state);
+        argument_add_file(parsing, text, state);
         return 0;
     }
     if (key == ARGP_KEY_ARG)
@@ -182,8 +183,8 @@ static error_t parse_key(int key, char *text, struct argp_state *state)
     return 0;
 }
 
-/* How alike two names are: the first letters that they share, less what they differ in length. */
-static int likeness(const char *typed, size_t typed_length, const char *name)
+/* Similarity of two names: length of the common prefix, minus the difference in length. */
+static int argument_likeness(const char *typed, size_t typed_length, const char *name)
 {
     int shared = 0;
     int difference = (int)strlen(name) - (int)typed_length;
@@ -193,9 +194,8 @@ static int likeness(const char *typed, size_t typed_length, const char *name)
     return 2 * shared - abs(difference);
 }
 
-/* argp knows an option by any unambiguous beginning; what it does not know, we name with the fix.
- */
-static void refuse_unknown(const struct argument_set *set, char *const *argv)
+/* argp accepts any unambiguous prefix of an option; for an unknown one, suggest the closest. */
+static void argument_refuse_unknown(const struct argument_set *set, char *const *argv)
 {
     static const char *const built_in[] = {"help", "usage", "version", NULL};
 
@@ -211,7 +211,8 @@ static void refuse_unknown(const struct argument_set *set, char *const *argv)
             known = known || strncmp(*b, name, length) == 0;
         for (const struct argument *row = set->rows; row < set->rows + set->count; row++) {
             known = known || strncmp(row->name, name, length) == 0;
-            if (likeness(name, length, row->name) > likeness(name, length, closest->name))
+            if (argument_likeness(name, length, row->name) >
+                argument_likeness(name, length, closest->name))
                 closest = row;
         }
         if (known)
@@ -229,7 +230,7 @@ void argument_parse(const struct argument_set *set, int argc, char **argv, void 
     static char doc[DOC_MAX];
     struct argp_option rows[ARGUMENT_ROWS_MAX + 1] = {{0}};
     const struct argp parser = {
-        .options = rows, .parser = parse_key, .args_doc = set->files, .doc = doc};
+        .options = rows, .parser = argument_parse_key, .args_doc = set->files, .doc = doc};
     struct parsing parsing = {.set = set, .options = options};
     static char name[64];
 
@@ -239,12 +240,12 @@ void argument_parse(const struct argument_set *set, int argc, char **argv, void 
                                        .arg = set->rows[i].value,
                                        .doc = set->rows[i].help,
                                        .group = 0};
-    refuse_unknown(set, argv + 1);
+    argument_refuse_unknown(set, argv + 1);
     (void)snprintf(doc, sizeof(doc), "%s\vExamples:\n%s\n" BENCH_EXIT_TEXT, set->text,
                    set->examples);
     (void)snprintf(name, sizeof(name), BENCH_PROGRAM " %s", set->command);
     argv[0] = name;
     argp_program_version = BENCH_PROGRAM " " HEADLESS_VERSION;
     if (argp_parse(&parser, argc, argv, 0, NULL, &parsing))
-        exit(BENCH_EXIT_USAGE); /* argp has said why */
+        exit(BENCH_EXIT_USAGE); /* argp has printed the reason */
 }

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void arm(struct batch *batch, unsigned i)
+static void batch_arm(struct batch *batch, unsigned i)
 {
     struct msghdr *header = &batch->messages[i].msg_hdr;
 
@@ -27,7 +27,7 @@ int batch_init(struct batch *batch)
         batch->vectors[i].iov_base = batch_buffer(batch, i);
         batch->messages[i].msg_hdr.msg_iov = &batch->vectors[i];
         batch->messages[i].msg_hdr.msg_iovlen = 1;
-        arm(batch, i);
+        batch_arm(batch, i);
     }
     return 0;
 }
@@ -43,7 +43,7 @@ int batch_receive(struct batch *batch, int fd)
     int received;
 
     while (batch->used)
-        arm(batch, --batch->used);
+        batch_arm(batch, --batch->used);
     received = recvmmsg(fd, batch->messages, BATCH_SIZE, MSG_DONTWAIT, NULL);
     if (received >= 0) {
         batch->used = (unsigned)received;
@@ -52,7 +52,7 @@ int batch_receive(struct batch *batch, int fd)
     return errno == EAGAIN || errno == EINTR ? 0 : -errno;
 }
 
-/* The interface it came in by would be forced on the answer: let routing choose that. */
+/* Clear the ingress interface, which the kernel would force on the reply: routing chooses. */
 static void forget_interface(struct msghdr *header)
 {
     for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c; c = CMSG_NXTHDR(header, c)) {
@@ -96,7 +96,7 @@ enum batch_error batch_classify_error(int error_number)
     switch (error_number) {
     case EINTR:
     case ECONNREFUSED:
-    case EHOSTUNREACH: /* may be a pending ICMP error too: a second try tells */
+    case EHOSTUNREACH: /* may be a pending ICMP error: a second try shows */
     case ENETUNREACH:
         return BATCH_RETRY;
     case EAGAIN:

@@ -1,5 +1,5 @@
 /*
- * bench: what every command of headless-bench shares: its exit codes and its entry points.
+ * bench: exit codes and entry points that all commands of headless-bench share.
  *
  * A command owns its process: one thread, no locks. It parses its options, allocates everything,
  * runs a loop that allocates nothing, prints, and returns its exit code.
@@ -16,18 +16,19 @@
 
 enum bench_exit {
     BENCH_EXIT_OK = 0,
-    BENCH_EXIT_LOSSES = 1,  /* --expect-all, and not all came, or not whole; a regression */
-    BENCH_EXIT_USAGE = 2,   /* the command line */
-    BENCH_EXIT_INVALID = 3, /* no trial, or none that says anything: could not start, not paced */
+    BENCH_EXIT_LOSSES = 1,  /* --expect-all and a loss or corruption; a regression */
+    BENCH_EXIT_USAGE = 2,   /* error on the command line */
+    BENCH_EXIT_INVALID = 3, /* no valid trial: could not start, or not paced */
 };
 
-/* The same for --help and the manual. */
+/* The same as text, for --help and the manual. */
 #define BENCH_EXIT_OK_TEXT "done"
 #define BENCH_EXIT_LOSSES_TEXT \
     "losses or corruption found (with --expect-all), or a regression (with --max-regression)"
 #define BENCH_EXIT_USAGE_TEXT "usage"
-#define BENCH_EXIT_INVALID_TEXT \
-    "no valid trial (could not start, or could not keep the pace), or a file that says nothing"
+#define BENCH_EXIT_INVALID_TEXT                                                                \
+    "no valid trial (could not start, or could not keep the pace), or a file without a valid " \
+    "result"
 #define BENCH_EXIT_TEXT                                                                            \
     "Exit codes: 0 " BENCH_EXIT_OK_TEXT "; 1 " BENCH_EXIT_LOSSES_TEXT "; 2 " BENCH_EXIT_USAGE_TEXT \
     "; 3 " BENCH_EXIT_INVALID_TEXT "."
@@ -44,8 +45,8 @@ struct bench_command {
 };
 
 /*
- * commands.c has all commands, commands_small.c those of the container image. A note tells which
- * are missing: a line break and lines, or "".
+ * commands.c has all commands, commands_small.c those of the container image. bench_note lists the
+ * missing commands: a line break and lines, or "".
  */
 extern const struct bench_command bench_commands[];
 extern const size_t bench_command_count;

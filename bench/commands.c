@@ -4,17 +4,17 @@
 
 const struct bench_command bench_commands[] = {
     {"send", command_send, &send_arguments,
-     "Send datagrams, check the answers, measure loss and round trips"},
+     "Send datagrams, check the replies, measure loss and round trips"},
     {"smoke", command_smoke, &smoke_arguments,
-     "Can this machine measure? In ten seconds, without any other program"},
+     "Check in ten seconds whether this machine can measure"},
     {"search", command_search, &search_arguments,
-     "Find the throughput of a service at 0 and at 0.5 % of loss"},
+     "Find the throughput of a service at 0 % and at 0.5 % loss"},
     {"sink", command_sink, &sink_arguments,
      "Receive datagrams and count them; with --echo a simple UDP server"},
     {"compare", command_compare, &compare_arguments,
-     "What has become better or worse, and is it sure?"},
+     "Compare results: which metrics became better or worse, and is it significant"},
     {"plot", command_plot, &plot_arguments,
-     "Draw results as SVG: loss against load, latency, a failover"},
+     "Draw results as SVG: loss against load, latency, values over time"},
 };
 
 const size_t bench_command_count = sizeof(bench_commands) / sizeof(bench_commands[0]);

@@ -4,7 +4,7 @@
 
 const struct bench_command bench_commands[] = {
     {"send", command_send, &send_arguments,
-     "Send datagrams, check the answers, measure loss and round trips"},
+     "Send datagrams, check the replies, measure loss and round trips"},
     {"sink", command_sink, &sink_arguments,
      "Receive datagrams and count them; with --echo a simple UDP server"},
 };

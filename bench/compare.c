@@ -1,4 +1,4 @@
-/* headless-bench compare: read both sides, tell. */
+/* headless-bench compare: options, files, report. */
 #include "compare.h"
 
 #include <stdio.h>
@@ -12,31 +12,31 @@ struct options {
     const char *a_text, *b_text, *regression_text;
     bool json;
     struct argument_files files;
-    double allowed; /* derived; negative: any */
+    double allowed; /* derived; negative: no limit */
 };
 
 #define FIELD(name) offsetof(struct options, name)
 
 static const struct argument rows[] = {
     {"a", ARGUMENT_TEXT, FIELD(a_text), 0, 0, "FILE[,FILE...]",
-     "Results of before, instead of the first file"},
+     "Results before the change, instead of the first file"},
     {"b", ARGUMENT_TEXT, FIELD(b_text), 0, 0, "FILE[,FILE...]",
-     "Results of after, as many and in the same order, instead of the second"},
+     "Results after the change, as many and in the same order, instead of the second file"},
     {"max-regression", ARGUMENT_TEXT, FIELD(regression_text), 0, 0, "PERCENT",
-     "Exit 1 if the median of a metric is worse by more than that, beyond doubt; as 5%"},
+     "Exit 1 if the median of a metric is worse by more than this and significantly so; as 5%"},
     {"json", ARGUMENT_FLAG, FIELD(json), 0, 0, NULL, "One JSON object on standard output"},
 };
 
 static const char text[] =
     "Compare results (--json) of send, sink or search: throughput, CPU time and latency of B as a "
     "ratio of A's, pair by pair, with the median and its 95 % interval. Measure A and B in turn, "
-    "five times each or more: of one pair nobody knows what was chance.";
+    "at least five times each: one pair cannot be told from chance.";
 
 static const char examples[] = "  headless-bench compare before.json after.json\n"
                                "  headless-bench compare --a a1.json,a2.json,a3.json \\\n"
                                "      --b b1.json,b2.json,b3.json --max-regression 5%\n";
 
-static const char *check(void *given)
+static const char *compare_check_options(void *given)
 {
     struct options *o = given;
     uint64_t millionths;
@@ -51,7 +51,7 @@ static const char *check(void *given)
         o->a_text = o->files.names[0];
         o->b_text = o->files.names[1];
     } else if (!o->a_text || !o->b_text || o->files.count) {
-        return "compare what? Two files, or --a FILE,... and --b FILE,...";
+        return "name two files, or --a FILE,... and --b FILE,...";
     }
     return NULL;
 }
@@ -61,11 +61,11 @@ const struct argument_set compare_arguments = {.command = "compare",
                                                .examples = examples,
                                                .rows = rows,
                                                .count = sizeof(rows) / sizeof(rows[0]),
-                                               .check_fn = check,
+                                               .check_fn = compare_check_options,
                                                .files = "[FILE FILE]",
                                                .files_offset = FIELD(files)};
 
-static int fail(const char *what, const char *why)
+static int compare_fail(const char *what, const char *why)
 {
     (void)fprintf(stderr, BENCH_PROGRAM " compare: %s: %s\n", what, why);
     return BENCH_EXIT_INVALID;
@@ -79,7 +79,7 @@ static int read_file(struct compare_side *side, const char *path)
     const char *wrong = results_read(path, &r);
 
     if (wrong)
-        return fail(path, wrong);
+        return compare_fail(path, wrong);
     for (size_t i = 0; i < r.count; i++) {
         if (side->count < STATS_MAX)
             side->objects[side->count++] = json_object_get(r.objects[i]);
@@ -87,7 +87,7 @@ static int read_file(struct compare_side *side, const char *path)
             wrong = "too many results: 256 a side";
     }
     results_close(&r);
-    return wrong ? fail(path, wrong) : BENCH_EXIT_OK;
+    return wrong ? compare_fail(path, wrong) : BENCH_EXIT_OK;
 }
 
 static int read_side(struct compare_side *side, const char *list)
@@ -113,7 +113,7 @@ static void close_side(struct compare_side *side)
         (void)json_object_put(side->objects[i]);
 }
 
-/* ---- telling ---- */
+/* ---- report ---- */
 
 static const struct {
     const char *key, *prose;
@@ -124,7 +124,7 @@ static const struct {
     [COMPARE_REGRESSION] = {"regression", "REGRESSION"},
 };
 
-static void print(const struct compare_metric *metrics, size_t count, size_t pairs)
+static void compare_print(const struct compare_metric *metrics, size_t count, size_t pairs)
 {
     (void)printf(BENCH_PROGRAM " compare: %zu pair%s\n", pairs, pairs == 1 ? "" : "s");
     (void)printf("  %-30s %13s %13s %7s  %s\n", "medians", "A", "B", "B / A", "95 % interval");
@@ -136,12 +136,12 @@ static void print(const struct compare_metric *metrics, size_t count, size_t pai
             (void)printf("  %.3f to %.3f  %s\n", m->low, m->high, verdicts[m->verdict].prose);
         else
             (void)printf("  none, one pair   %s%s\n", verdicts[m->verdict].prose,
-                         m->verdict == COMPARE_SAME ? "" : ", perhaps by chance");
+                         m->verdict == COMPARE_SAME ? "" : ", may be chance");
     }
 }
 
-static void print_json(const struct compare_metric *metrics, size_t count, size_t pairs,
-                       bool regressed)
+static void compare_print_json(const struct compare_metric *metrics, size_t count, size_t pairs,
+                               bool regressed)
 {
     struct json_object *object = report_create("compare");
     struct json_object *list = json_object_new_array();
@@ -167,8 +167,8 @@ static void print_json(const struct compare_metric *metrics, size_t count, size_
     report_finish(object);
 }
 
-static int compare(const struct compare_side *a, const struct compare_side *b,
-                   const struct options *o)
+static int compare_sides(const struct compare_side *a, const struct compare_side *b,
+                         const struct options *o)
 {
     static struct compare_metric metrics[COMPARE_METRICS_MAX];
     const char *wrong;
@@ -176,15 +176,15 @@ static int compare(const struct compare_side *a, const struct compare_side *b,
     bool regressed = false;
 
     if (wrong)
-        return fail("cannot be compared", wrong);
+        return compare_fail("cannot be compared", wrong);
     for (size_t i = 0; i < count; i++) {
         compare_judge(&metrics[i], o->allowed);
         regressed = regressed || metrics[i].verdict == COMPARE_REGRESSION;
     }
     if (o->json)
-        print_json(metrics, count, a->count, regressed);
+        compare_print_json(metrics, count, a->count, regressed);
     else
-        print(metrics, count, a->count);
+        compare_print(metrics, count, a->count);
     return regressed ? BENCH_EXIT_LOSSES : BENCH_EXIT_OK;
 }
 
@@ -200,7 +200,7 @@ int command_compare(int argc, char **argv)
     if (!code)
         code = read_side(&b, options.b_text);
     if (!code)
-        code = compare(&a, &b, &options);
+        code = compare_sides(&a, &b, &options);
     close_side(&a);
     close_side(&b);
     return code;

@@ -1,12 +1,13 @@
 /*
- * compare: two sets of results, pair by pair: what has become better or worse, and is it sure?
+ * compare: two sets of results, pair by pair: which metrics became better or worse, and whether
+ * that is significant.
  *
  *   compare.c  the command, and its report     compare_metrics.c  numbers out of results
  *
- * The i-th result of A and the i-th of B are a pair, measured one after the other, so that what
- * the machine did meanwhile is in both. Of each metric the ratios B / A are taken, their median,
- * and its interval. A regression is a median worse than allowed, where the interval (of two pairs
- * and more) leaves no doubt that it is worse at all.
+ * The i-th result of A and the i-th of B are a pair, measured one after the other, so that other
+ * load on the machine affects both. For each metric the ratios B / A are taken, their median, and
+ * its interval. A regression is a median worse than allowed, where the interval (of at least two
+ * pairs) excludes that it is not worse at all.
  */
 #ifndef BENCH_COMPARE_H
 #define BENCH_COMPARE_H
@@ -26,9 +27,9 @@ enum compare_verdict { COMPARE_SAME, COMPARE_BETTER, COMPARE_WORSE, COMPARE_REGR
 struct compare_metric {
     char name[COMPARE_NAME_MAX];
     bool more_is_better;
-    size_t count; /* pairs that have it */
+    size_t count; /* pairs that have the metric */
     double a[STATS_MAX], b[STATS_MAX];
-    /* by compare_judge: */
+    /* set by compare_judge: */
     double a_median, b_median, ratio, low, high;
     enum compare_verdict verdict;
 };
@@ -39,14 +40,14 @@ struct compare_side {
 };
 
 /*
- * The metrics of all pairs; those that no pair has are left out. Returns how many, or 0 with what
- * is wrong in *ret_wrong.
+ * The metrics of all pairs; those that no pair has are left out. Returns their number, or 0 with
+ * the error in *ret_wrong.
  */
 size_t compare_metrics(const struct compare_side *a, const struct compare_side *b,
                        struct compare_metric ret_metrics[static COMPARE_METRICS_MAX],
                        const char **ret_wrong);
 
-/* allowed: how much worse is none of our business, as a part (0.05); negative: all is. */
+/* allowed: tolerated worsening as a fraction (0.05); negative: any. */
 void compare_judge(struct compare_metric *m, double allowed);
 
 #endif

@@ -1,11 +1,11 @@
-/* Which numbers of results are compared, and what two sets of them say. */
+/* The compared metrics: their paths in results, and the statistics of two sets of them. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "compare.h"
 
-/* Where each command has it; NULL: it has none. search: in each of its goals. */
+/* The metric's path per command; NULL: the command has none. search: in each of its goals. */
 static const struct {
     const char *name;
     bool more_is_better;
@@ -31,7 +31,7 @@ static size_t goal_count(struct json_object *object)
     return json_object_array_length(goals);
 }
 
-static struct json_object *get_goal(struct json_object *object, size_t goal)
+static struct json_object *compare_get_goal(struct json_object *object, size_t goal)
 {
     struct json_object *goals;
 
@@ -40,48 +40,49 @@ static struct json_object *get_goal(struct json_object *object, size_t goal)
     return json_object_array_get_idx(goals, goal);
 }
 
-static bool is_of(struct json_object *object, const char *command)
+static bool compare_is_command(struct json_object *object, const char *command)
 {
     return strcmp(results_text(object, "command"), command) == 0;
 }
 
-static double get_number(struct json_object *object, size_t row, size_t goal)
+static double compare_get_number(struct json_object *object, size_t row, size_t goal)
 {
-    const char *path = is_of(object, "sink") ? rows[row].sink : rows[row].send;
+    const char *path = compare_is_command(object, "sink") ? rows[row].sink : rows[row].send;
 
-    if (is_of(object, "search")) {
-        object = get_goal(object, goal);
+    if (compare_is_command(object, "search")) {
+        object = compare_get_goal(object, goal);
         path = rows[row].goal;
     }
     return path && object ? results_number(object, path) : NAN;
 }
 
-/* Were both asked the same? */
+/* Both results must be of the same command with the same load. */
 static const char *check_pair(struct json_object *a, struct json_object *b)
 {
     struct json_object *valid;
 
     if (strcmp(results_text(a, "command"), results_text(b, "command")) != 0)
-        return "a pair is of two commands: compare send with send, search with search";
-    if (!is_of(a, "send") && !is_of(a, "sink") && !is_of(a, "search"))
+        return "a pair has results of two commands: compare send with send, search with search";
+    if (!compare_is_command(a, "send") && !compare_is_command(a, "sink") &&
+        !compare_is_command(a, "search"))
         return "only results of send, sink and search can be compared";
     for (unsigned i = 0; i < 2; i++)
         if (json_object_object_get_ex(i ? b : a, "valid", &valid) &&
             !json_object_get_boolean(valid))
-            return "a result is invalid (see its \"invalid\"): it says nothing";
+            return "a result is invalid (its \"invalid\" has the reason)";
     if (results_number(a, "rate") != results_number(b, "rate") && !isnan(results_number(a, "rate")))
-        return "a pair is of two rates: give both sides in the same order";
+        return "a pair has two different rates: give both sides in the same order";
     for (size_t i = 0; i < goal_count(a); i++)
-        if (!get_goal(b, i) || results_number(get_goal(a, i), "loss_percent") !=
-                                   results_number(get_goal(b, i), "loss_percent"))
-            return "a pair of searches has not the same --loss";
+        if (!compare_get_goal(b, i) || results_number(compare_get_goal(a, i), "loss_percent") !=
+                                           results_number(compare_get_goal(b, i), "loss_percent"))
+            return "the searches of a pair have different --loss";
     return NULL;
 }
 
-static void fill(struct compare_metric *m, size_t row, size_t goal, const struct compare_side *a,
-                 const struct compare_side *b)
+static void compare_fill(struct compare_metric *m, size_t row, size_t goal,
+                         const struct compare_side *a, const struct compare_side *b)
 {
-    struct json_object *first = get_goal(a->objects[0], goal);
+    struct json_object *first = compare_get_goal(a->objects[0], goal);
 
     *m = (struct compare_metric){.more_is_better = rows[row].more_is_better};
     if (first)
@@ -90,10 +91,10 @@ static void fill(struct compare_metric *m, size_t row, size_t goal, const struct
     else
         (void)snprintf(m->name, sizeof(m->name), "%s", rows[row].name);
     for (size_t i = 0; i < a->count; i++) {
-        double x = get_number(a->objects[i], row, goal);
-        double y = get_number(b->objects[i], row, goal);
+        double x = compare_get_number(a->objects[i], row, goal);
+        double y = compare_get_number(b->objects[i], row, goal);
 
-        if (!(x > 0) || !(y > 0)) /* NaN too: one of them was not measured */
+        if (!(x > 0) || !(y > 0)) /* also NaN: one of them was not measured */
             continue;
         m->a[m->count] = x;
         m->b[m->count++] = y;
@@ -116,19 +117,18 @@ size_t compare_metrics(const struct compare_side *a, const struct compare_side *
         return 0;
     for (size_t goal = 0; goal < (goals ? goals : 1); goal++)
         for (size_t row = 0; row < ROW_COUNT && count < COMPARE_METRICS_MAX; row++) {
-            fill(&ret_metrics[count], row, goal, a, b);
+            compare_fill(&ret_metrics[count], row, goal, a, b);
             count += ret_metrics[count].count > 0;
         }
     if (!count)
-        *ret_wrong = "nothing that both sides have measured";
+        *ret_wrong = "no metric that both sides have measured";
     return count;
 }
 
 void compare_judge(struct compare_metric *m, double allowed)
 {
     double ratios[STATS_MAX];
-    double
-        better; /* the end of the interval that is kinder to B, as a ratio where less is better */
+    double better; /* the interval's end in favour of B, as a ratio where less is better */
     double median;
     double worse;
 

@@ -6,7 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char *resolve_name(const char *host, const char *port, struct address *ret_address)
+static const char *endpoint_resolve_name(const char *host, const char *port,
+                                         struct address *ret_address)
 {
     const struct addrinfo hints = {
         .ai_family = AF_UNSPEC, .ai_socktype = SOCK_DGRAM, .ai_flags = AI_NUMERICSERV};
@@ -37,7 +38,7 @@ const char *endpoint_resolve(const char *text, struct address *ret_address)
     }
     memcpy(host, text, length + 1);
     host[colon - text] = '\0';
-    return resolve_name(host, colon + 1, ret_address);
+    return endpoint_resolve_name(host, colon + 1, ret_address);
 }
 
 const char *endpoint_resolve_list(const char *text, unsigned max, struct address *ret_addresses,
@@ -65,15 +66,15 @@ const char *endpoint_resolve_list(const char *text, unsigned max, struct address
     return NULL;
 }
 
-static int open_socket(int family)
+static int endpoint_open_socket(int family)
 {
     int fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
     return fd < 0 ? -errno : fd;
 }
 
-static int attach(int fd, int family, const struct address *a,
-                  int (*attach_fn)(int, const struct sockaddr *, socklen_t))
+static int endpoint_attach(int fd, int family, const struct address *a,
+                           int (*attach_fn)(int, const struct sockaddr *, socklen_t))
 {
     struct sockaddr_storage sa;
     socklen_t length = address_to_sockaddr(a, family, &sa);
@@ -87,14 +88,14 @@ int endpoint_open_client(const struct address *to, const struct address *from, b
 {
     int family = to->family == ADDRESS_V6 ? AF_INET6 : AF_INET;
     struct address any = address_any(to->family);
-    int fd = open_socket(family);
+    int fd = endpoint_open_socket(family);
     int rc;
 
     if (fd < 0)
         return fd;
-    rc = attach(fd, family, address_is_set(from) ? from : &any, bind);
+    rc = endpoint_attach(fd, family, address_is_set(from) ? from : &any, bind);
     if (!rc && connected)
-        rc = attach(fd, family, to, connect);
+        rc = endpoint_attach(fd, family, to, connect);
     if (rc) {
         (void)close(fd);
         return rc;
@@ -114,7 +115,7 @@ static int ask_local_address(int fd, int family)
 int endpoint_open_server(const struct address *at)
 {
     int family = at->family == ADDRESS_V6 ? AF_INET6 : AF_INET;
-    int fd = open_socket(family);
+    int fd = endpoint_open_socket(family);
     const int off = 0;
     int rc = 0;
 
@@ -125,7 +126,7 @@ int endpoint_open_server(const struct address *at)
     if (!rc && address_is_any(at) && family == AF_INET6)
         (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
     if (!rc)
-        rc = attach(fd, family, at, bind);
+        rc = endpoint_attach(fd, family, at, bind);
     if (rc) {
         (void)close(fd);
         return rc;
@@ -146,7 +147,7 @@ struct address endpoint_local(int fd)
 
 uint64_t endpoint_grow_rcvbuf(int fd, uint64_t bytes)
 {
-    const int most = 1 << 30; /* the kernel cuts it to net.core.rmem_max */
+    const int most = 1 << 30; /* the kernel limits it to net.core.rmem_max */
     int asked = bytes && bytes < (uint64_t)most ? (int)bytes : most;
     int granted = 0;
     socklen_t length = sizeof(granted);

@@ -7,8 +7,8 @@
 #define BYTES_MAX    65507
 #define SEGMENTS_MAX 64
 
-/* How many messages from first on may go as one gso_batch. */
-static unsigned measure(const struct batch *batch, unsigned first, unsigned end)
+/* Number of messages from first on that fit into one GSO batch. */
+static unsigned gso_batch_length(const struct batch *batch, unsigned first, unsigned end)
 {
     size_t size = batch->vectors[first].iov_len;
     size_t bytes = size;
@@ -46,7 +46,7 @@ void gso_batches_build(struct gso_batches *t, struct batch *batch, unsigned firs
 {
     t->count = 0;
     while (first < end) {
-        unsigned length = merge ? measure(batch, first, end) : 1;
+        unsigned length = merge ? gso_batch_length(batch, first, end) : 1;
         struct mmsghdr *gso_batch = &t->headers[t->count];
 
         *gso_batch = batch->messages[first];

@@ -5,13 +5,13 @@
 
 #include "bench.h"
 
-static void print_usage(FILE *out)
+static void bench_print_usage(FILE *out)
 {
     (void)fprintf(out, "Usage: " BENCH_PROGRAM " COMMAND [OPTION...]\n\nCommands:\n");
     for (size_t i = 0; i < bench_command_count; i++)
         (void)fprintf(out, "  %-8s %s\n", bench_commands[i].name, bench_commands[i].purpose);
     (void)fputs(bench_note, out);
-    (void)fprintf(out, "\n" BENCH_PROGRAM " COMMAND --help tells the options of a command.\n");
+    (void)fprintf(out, "\n" BENCH_PROGRAM " COMMAND --help lists the options of a command.\n");
     (void)fprintf(out, "\nExamples:\n%s\n" BENCH_EXIT_TEXT "\n", bench_examples);
 }
 
@@ -30,11 +30,11 @@ int main(int argc, char **argv)
 {
     argp_err_exit_status = BENCH_EXIT_USAGE;
     if (argc < 2) {
-        print_usage(stderr);
+        bench_print_usage(stderr);
         return BENCH_EXIT_USAGE;
     }
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
-        print_usage(stdout);
+        bench_print_usage(stdout);
         return BENCH_EXIT_OK;
     }
     if (strcmp(argv[1], "--version") == 0) {

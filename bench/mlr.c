@@ -2,7 +2,7 @@
 
 #include <math.h>
 
-/* What a goal asks for in one phase. */
+/* The requirements of a goal in one phase. */
 struct target {
     double loss, width;
     uint64_t trial_ns, sum_ns;
@@ -12,7 +12,7 @@ struct bounds {
     uint64_t lower, upper; /* 0: none */
 };
 
-static uint64_t min64(uint64_t a, uint64_t b)
+static uint64_t mlr_min(uint64_t a, uint64_t b)
 {
     return a < b ? a : b;
 }
@@ -26,8 +26,8 @@ static struct target get_target(const struct mlr *m, unsigned goal, unsigned pha
     return (struct target){
         .loss = s->losses[goal],
         .width = s->width * exp2(m->phase_count - 1 - phase),
-        .trial_ns = last ? s->trial_ns : min64(s->trial_ns, grown_ns),
-        .sum_ns = last ? s->sum_ns : min64(s->sum_ns, grown_ns),
+        .trial_ns = last ? s->trial_ns : mlr_min(s->trial_ns, grown_ns),
+        .sum_ns = last ? s->sum_ns : mlr_min(s->sum_ns, grown_ns),
     };
 }
 
@@ -38,7 +38,7 @@ void mlr_init(struct mlr *m, const struct mlr_settings *settings)
     *m = (struct mlr){.settings = *settings, .phase_count = 1};
     if (m->settings.sum_ns < settings->trial_ns)
         m->settings.sum_ns = settings->trial_ns;
-    m->settings.first_trial_ns = min64(settings->first_trial_ns, settings->trial_ns);
+    m->settings.first_trial_ns = mlr_min(settings->first_trial_ns, settings->trial_ns);
     longest_ns = m->settings.sum_ns;
     while ((m->settings.first_trial_ns << (m->phase_count - 1)) < longest_ns && m->phase_count < 16)
         m->phase_count++;
@@ -70,11 +70,11 @@ void mlr_limit(struct mlr *m, uint64_t max_load)
     }
 }
 
-/* ---- what the trials say ---- */
+/* ---- classification of loads ---- */
 
 /*
- * Trials shorter than asked for cannot vouch for a load, but they can speak against it: what they
- * saw of badness beyond what their good ones outweigh counts.
+ * Trials shorter than required cannot prove a load good, but they can prove it bad: the duration
+ * of the short bad trials counts as far as the short good ones do not outweigh it.
  */
 enum mlr_class mlr_classify(const struct mlr *m, uint64_t load, double loss, uint64_t trial_ns,
                             uint64_t sum_ns)
@@ -104,7 +104,8 @@ enum mlr_class mlr_classify(const struct mlr *m, uint64_t load, double loss, uin
     return bad > whole * MLR_EXCEED ? MLR_UPPER : MLR_UNDECIDED;
 }
 
-static enum mlr_class classify(const struct mlr *m, uint64_t load, const struct target *t)
+static enum mlr_class mlr_classify_target(const struct mlr *m, uint64_t load,
+                                          const struct target *t)
 {
     return mlr_classify(m, load, t->loss, t->trial_ns, t->sum_ns);
 }
@@ -116,19 +117,20 @@ static struct bounds find_bounds(const struct mlr *m, const struct target *t)
     for (unsigned i = 0; i < m->trial_count; i++) {
         uint64_t load = m->trials[i].load;
 
-        if ((!b.upper || load < b.upper) && classify(m, load, t) == MLR_UPPER)
+        if ((!b.upper || load < b.upper) && mlr_classify_target(m, load, t) == MLR_UPPER)
             b.upper = load;
     }
     for (unsigned i = 0; i < m->trial_count; i++) {
         uint64_t load = m->trials[i].load;
 
-        if (load > b.lower && (!b.upper || load < b.upper) && classify(m, load, t) == MLR_LOWER)
+        if (load > b.lower && (!b.upper || load < b.upper) &&
+            mlr_classify_target(m, load, t) == MLR_LOWER)
             b.lower = load;
     }
     return b;
 }
 
-/* What came out of a load at best: where to look for a lower bound when it was too much. */
+/* Best forwarding rate at an overload: the place to search for a lower bound. */
 static uint64_t forwarded(const struct mlr *m, uint64_t load)
 {
     double loss = 1;
@@ -139,7 +141,7 @@ static uint64_t forwarded(const struct mlr *m, uint64_t load)
     return (uint64_t)((double)load * (1 - loss));
 }
 
-/* ---- where to measure ---- */
+/* ---- choice of the next load ---- */
 
 static uint64_t go_up(struct mlr *m, unsigned goal, uint64_t lower)
 {
@@ -170,17 +172,18 @@ static uint64_t go_down(struct mlr *m, unsigned goal, uint64_t upper)
     return next > min ? next : min;
 }
 
-/* The load to measure for a target; 0: it is reached. */
-static uint64_t choose(struct mlr *m, unsigned goal, const struct target *t)
+/* The next load to measure for a target; 0: it is reached. */
+static uint64_t mlr_choose(struct mlr *m, unsigned goal, const struct target *t)
 {
     struct bounds b = find_bounds(m, t);
     uint64_t middle;
 
     if (m->candidate && m->candidate <= m->settings.max_load && m->candidate > b.lower &&
-        (!b.upper || m->candidate < b.upper) && classify(m, m->candidate, t) == MLR_UNDECIDED)
+        (!b.upper || m->candidate < b.upper) &&
+        mlr_classify_target(m, m->candidate, t) == MLR_UNDECIDED)
         return m->candidate;
     if (m->lowers[goal] > b.lower && (!b.upper || m->lowers[goal] < b.upper))
-        return m->lowers[goal]; /* of the phase before: does it still hold? */
+        return m->lowers[goal]; /* lower bound of the previous phase: verify it */
     if (!b.upper)
         return b.lower >= m->settings.max_load ? 0 : go_up(m, goal, b.lower);
     if (!b.lower)
@@ -213,7 +216,7 @@ bool mlr_next(struct mlr *m, uint64_t *ret_load, uint64_t *ret_duration_ns)
 
             if (m->phases[goal] > phase)
                 continue;
-            load = choose(m, goal, &t);
+            load = mlr_choose(m, goal, &t);
             if (load && m->trial_count < MLR_TRIALS_MAX) {
                 *ret_load = m->candidate = load;
                 *ret_duration_ns = t.trial_ns;
@@ -229,11 +232,11 @@ bool mlr_next(struct mlr *m, uint64_t *ret_load, uint64_t *ret_duration_ns)
 
 /* ---- results ---- */
 
-/* The loss of the trial in the middle: half of the sum went at least as well. */
+/* The loss of the median trial by duration: half of the sum lost no more. */
 static double middle_loss(const struct mlr *m, uint64_t load, const struct target *t)
 {
     double whole = 0;
-    double best = -1; /* trials that lost no more than this are counted */
+    double best = -1; /* trials up to this loss are counted */
     double counted = 0;
 
     for (unsigned i = 0; i < m->trial_count; i++)
@@ -258,7 +261,7 @@ static double middle_loss(const struct mlr *m, uint64_t load, const struct targe
     return best;
 }
 
-static enum mlr_status get_status(const struct bounds *b, bool finished)
+static enum mlr_status mlr_get_status(const struct bounds *b, bool finished)
 {
     if (!finished)
         return MLR_UNFINISHED;
@@ -270,10 +273,10 @@ static enum mlr_status get_status(const struct bounds *b, bool finished)
 struct mlr_result mlr_get_result(const struct mlr *m, unsigned goal)
 {
     bool finished = m->phases[goal] >= m->phase_count;
-    unsigned phase = m->phases[goal] ? m->phases[goal] - 1 : 0; /* the last that it has done */
+    unsigned phase = m->phases[goal] ? m->phases[goal] - 1 : 0; /* the last one completed */
     struct target t = get_target(m, goal, phase);
     struct bounds b = find_bounds(m, &t);
-    struct mlr_result result = {.status = get_status(&b, finished)};
+    struct mlr_result result = {.status = mlr_get_status(&b, finished)};
 
     result.lower = b.lower;
     result.upper = b.upper;

@@ -76,7 +76,7 @@ uint64_t payload_mix(uint64_t x)
     return x ^ (x >> 31);
 }
 
-/* One step is a bijection of word for a given hash, and of hash for a given word. */
+/* A step is a bijection of word for a given hash, and of hash for a given word. */
 static uint64_t hash_word(uint64_t hash, uint64_t word)
 {
     hash ^= word;
@@ -126,7 +126,7 @@ void payload_build(const struct payload *p, size_t length, uint8_t *ret_bytes)
     put64(ret_bytes + AT_CHECKSUM, payload_mix(hash));
 }
 
-/* The filler is compared with what it must be, and the whole is hashed, in one pass. */
+/* Compare the filler with its expected value and hash the whole, in one pass. */
 static enum payload_verdict check_body(const uint8_t *bytes, size_t length, uint64_t filler)
 {
     uint64_t hash = hash_header(bytes);
@@ -155,7 +155,7 @@ enum payload_verdict payload_check(const uint8_t *bytes, size_t length, uint64_t
     struct payload p;
     enum payload_verdict verdict;
 
-    if (length < PAYLOAD_SIZE_MIN) /* a datagram of ours that was cut still begins with the magic */
+    if (length < PAYLOAD_SIZE_MIN) /* a truncated datagram of ours still begins with the magic */
         return length >= 4 && get32(bytes) == MAGIC ? PAYLOAD_CORRUPT : PAYLOAD_FOREIGN;
     p = (struct payload){
         .run = get64(bytes + AT_RUN),

@@ -1,8 +1,8 @@
 /*
- * places: the datagrams of a closed loop that are still without an answer, at most capacity.
+ * places: the datagrams of a closed loop that have no reply yet, at most capacity.
  *
- * A doubly linked list in order of sending, so that the oldest is known at once and any can leave;
- * a place's number travels in the payload (tag), so an answer finds its place without a search.
+ * A doubly linked list in order of sending: its head is the oldest, and any entry can be removed.
+ * A place's number travels in the payload (tag), so that a reply finds its place without a search.
  * Owner: one thread. Only init allocates; nothing blocks.
  */
 #ifndef BENCH_PLACES_H
@@ -17,7 +17,7 @@
 
 struct place;
 struct places {
-    struct place *places; /* [0] is the head of the list of those in use */
+    struct place *places; /* [0] is the head of the list of places in use */
     uint16_t first_free;  /* 0: none */
     unsigned capacity, used;
 };
@@ -26,16 +26,16 @@ struct places {
 int places_init(struct places *ps, unsigned capacity) BENCH_MUST_USE;
 void places_fini(struct places *ps);
 
-/* Take a place for a datagram sent now; there must be a free one. Returns its tag. */
+/* Take a place for a datagram sent now; one must be free. Returns its tag. */
 uint16_t places_take(struct places *ps, uint16_t flow, uint64_t sequence, uint64_t sent_ns);
 
-/* Free the place that was taken for this datagram; false when it is not (or no more) taken. */
+/* Free the place of this datagram; false when it has none (any more). */
 bool places_release(struct places *ps, uint16_t tag, uint16_t flow, uint64_t sequence);
 
-/* Free all that were sent before a time. Returns how many. */
+/* Free the places of all datagrams sent before a time. Returns their number. */
 unsigned places_expire(struct places *ps, uint64_t sent_before_ns);
 
-/* When the oldest was sent; UINT64_MAX when none is in use. */
+/* Sending time of the oldest; UINT64_MAX when no place is in use. */
 uint64_t places_oldest_ns(const struct places *ps);
 
 #endif

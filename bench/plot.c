@@ -1,4 +1,4 @@
-/* headless-bench plot: files into one chart. */
+/* headless-bench plot: draws files as one chart. */
 #include "plot.h"
 
 #include <stdio.h>
@@ -16,11 +16,12 @@ struct options {
 #define FIELD(name) offsetof(struct options, name)
 
 static const struct argument rows[] = {
-    {"out", ARGUMENT_TEXT, FIELD(out_text), 0, 0, "FILE.svg", "Where to write the chart"},
-    {"title", ARGUMENT_TEXT, FIELD(title_text), 0, 0, "TEXT", "Above it (default: what it shows)"},
+    {"out", ARGUMENT_TEXT, FIELD(out_text), 0, 0, "FILE.svg", "File for the chart"},
+    {"title", ARGUMENT_TEXT, FIELD(title_text), 0, 0, "TEXT",
+     "Title of the chart (default: by its kind)"},
     {"kind", ARGUMENT_TEXT, FIELD(kind_text), 0, 0, "loss|latency|time",
      "loss (against load: of search, or of send with several rates), latency (by percentile: of "
-     "send and sink), time (of CSV); default: what the first file is good for"},
+     "send and sink), time (of CSV); default: by the first file"},
 };
 
 static const char text[] =
@@ -37,14 +38,14 @@ static const struct {
     enum plot_kind kind;
 } kinds[] = {{"loss", PLOT_LOSS}, {"latency", PLOT_LATENCY}, {"time", PLOT_TIME}};
 
-static const char *check(void *given)
+static const char *plot_check_options(void *given)
 {
     struct options *o = given;
 
     if (o->files.count == 0)
-        return "which results? Name files that --json or --csv wrote";
+        return "name result files that --json or --csv wrote";
     if (!o->out_text)
-        return "--out FILE.svg is needed: where to write the chart";
+        return "--out FILE.svg is needed: the file for the chart";
     if (!o->kind_text)
         return NULL;
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
@@ -58,17 +59,17 @@ const struct argument_set plot_arguments = {.command = "plot",
                                             .examples = examples,
                                             .rows = rows,
                                             .count = sizeof(rows) / sizeof(rows[0]),
-                                            .check_fn = check,
+                                            .check_fn = plot_check_options,
                                             .files = "FILE...",
                                             .files_offset = FIELD(files)};
 
-static int fail(const char *what, const char *why)
+static int plot_fail(const char *what, const char *why)
 {
     (void)fprintf(stderr, BENCH_PROGRAM " plot: %s: %s\n", what, why);
     return BENCH_EXIT_INVALID;
 }
 
-static int draw(struct plot *plot, const struct options *o)
+static int plot_draw_files(struct plot *plot, const struct options *o)
 {
     int rc;
 
@@ -76,10 +77,10 @@ static int draw(struct plot *plot, const struct options *o)
         const char *wrong = plot_read(plot, o->kind, o->files.names[i], o->files.count == 1);
 
         if (wrong)
-            return fail(o->files.names[i], wrong);
+            return plot_fail(o->files.names[i], wrong);
     }
     rc = plot_draw(plot, o->out_text);
-    return rc ? fail(o->out_text, strerror(-rc)) : BENCH_EXIT_OK;
+    return rc ? plot_fail(o->out_text, strerror(-rc)) : BENCH_EXIT_OK;
 }
 
 int command_plot(int argc, char **argv)
@@ -92,10 +93,10 @@ int command_plot(int argc, char **argv)
     if (options.kind == PLOT_AUTO)
         options.kind = plot_guess(options.files.names[0]);
     if (options.kind == PLOT_AUTO)
-        return fail(options.files.names[0],
-                    "cannot be read, or is no JSON or CSV of " BENCH_PROGRAM);
+        return plot_fail(options.files.names[0],
+                         "cannot be read, or is no JSON or CSV of " BENCH_PROGRAM);
     plot_init(&plot, options.kind, options.title_text);
-    code = draw(&plot, &options);
+    code = plot_draw_files(&plot, &options);
     plot_close(&plot);
     return code;
 }

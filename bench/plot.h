@@ -1,5 +1,5 @@
 /*
- * plot: a chart of results: read into series, then drawn.
+ * plot: a chart of results: reads them into series, then draws these.
  *
  *   plot.c  the command     plot_data.c  JSON and CSV into series     plot_draw.c  series into SVG
  *
@@ -31,21 +31,21 @@ struct plot_series {
 struct plot {
     const char *title;
     unsigned panel_count;
-    struct svg_axis x, y[PLOT_PANELS_MAX]; /* their low and high come from the series */
+    struct svg_axis x, y[PLOT_PANELS_MAX]; /* low and high are computed from the series */
     struct plot_series series[PLOT_SERIES_MAX];
     unsigned count;
     struct plot_series bands; /* x: from, y: to */
 };
 
-/* What a file is to be drawn as; PLOT_AUTO when it is nothing of ours. */
+/* The kind of chart for a file; PLOT_AUTO when it is not of headless-bench. */
 enum plot_kind plot_guess(const char *path);
 
 void plot_init(struct plot *plot, enum plot_kind kind, const char *title);
 void plot_close(struct plot *plot);
 
 /*
- * Add the series of a file; alone: it is the only one, and may have more of them. Returns NULL, or
- * what is wrong.
+ * Add the series of a file; alone: it is the only file, which gets more series. Returns NULL or
+ * the error.
  */
 const char *plot_read(struct plot *plot, enum plot_kind kind, const char *path,
                       bool alone) BENCH_MUST_USE;

@@ -1,4 +1,4 @@
-/* JSON and CSV into series. */
+/* Reads JSON and CSV into series. */
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -29,7 +29,7 @@ static bool add_point(struct plot_series *s, double x, double y)
     return true;
 }
 
-/* A new series, named by its file (without folder and ending) and what it is in there. */
+/* Add a series, named by its file (without directory and suffix) and its meaning there. */
 static struct plot_series *add_series(struct plot *plot, const char *path, const char *what)
 {
     const char *base = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
@@ -63,7 +63,7 @@ static int compare_points(const void *a, const void *b)
     return (p->x > q->x) - (p->x < q->x);
 }
 
-/* A line from none to all at each throughput that was found. */
+/* A vertical line at each throughput that was found. */
 static const char *add_goals(struct plot *plot, const char *path, struct json_object *object)
 {
     struct json_object *goals;
@@ -181,7 +181,7 @@ enum { TIME, SENT, ANSWERED, MISSING, P50, P99, MAX, COLUMNS };
 struct column {
     const char *name;
     unsigned panel, column;
-    bool alone; /* only where one file is drawn */
+    bool alone; /* only if one file is drawn */
 };
 static const struct column columns[] = {
     {"sent", 0, SENT, true}, {"answered", 0, ANSWERED, false},
@@ -190,7 +190,7 @@ static const struct column columns[] = {
 };
 #define COLUMN_COUNT (sizeof(columns) / sizeof(columns[0]))
 
-/* A row of numbers; what is empty is NaN. */
+/* A row of numbers; empty ones are NaN. */
 static bool parse_row(const char *line, double ret_row[static COLUMNS])
 {
     for (unsigned i = 0; i < COLUMNS; i++) {
@@ -206,7 +206,7 @@ static bool parse_row(const char *line, double ret_row[static COLUMNS])
     return !isnan(ret_row[TIME]) && !isnan(ret_row[SENT]) && !isnan(ret_row[ANSWERED]);
 }
 
-/* Neighbours are one band: between two of them a hairline would be seen. */
+/* Merge adjacent bands: between two of them a hairline would be visible. */
 static bool add_band(struct plot_series *bands, double from, double to)
 {
     if (bands->count && bands->points[bands->count - 1].y == from) {
@@ -220,7 +220,7 @@ static const char *add_row(struct plot *plot, struct plot_series **series, const
                            double before_s)
 {
     double width_s = row[TIME] - before_s;
-    bool idle = row[SENT] == 0 && row[ANSWERED] == 0; /* the last ones are waited for */
+    bool idle = row[SENT] == 0 && row[ANSWERED] == 0; /* the sender waits for the last replies */
 
     for (size_t i = 0; i < COLUMN_COUNT; i++) {
         double value = row[columns[i].column];
@@ -255,7 +255,7 @@ static const char *read_rows(struct plot *plot, FILE *file, struct plot_series *
         answered = answered || row[ANSWERED] > 0;
     }
     if (!answered)
-        plot->bands.count = bands; /* one way: nobody expected any */
+        plot->bands.count = bands; /* one way: no reply was expected */
     return wrong;
 }
 

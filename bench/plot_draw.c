@@ -1,4 +1,4 @@
-/* Series into SVG: what the axes of each kind are, and where it all lies on the page. */
+/* Draws series as SVG: axes and layout of each kind of chart. */
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -18,7 +18,7 @@ void plot_init(struct plot *plot, enum plot_kind kind, const char *title)
         "load, datagrams a second", SVG_LINEAR, SVG_COUNT, 0, 0, NULL};
     static const struct svg_axis loss = {"lost", SVG_LOG, SVG_PERCENT, 0, 0, "none"};
     static const struct svg_axis nines = {
-        "of all answers, logarithmic towards 100 %", SVG_LOG, SVG_NINES, 0, 0, NULL};
+        "of all replies, logarithmic towards 100 %", SVG_LOG, SVG_NINES, 0, 0, NULL};
     static const struct svg_axis latency = {"latency, logarithmic", SVG_LOG, SVG_TIME, 0, 0, NULL};
     static const struct svg_axis seconds = {"time, seconds", SVG_LINEAR, SVG_PLAIN, 0, 0, NULL};
     static const struct svg_axis rate = {"datagrams a second", SVG_LINEAR, SVG_COUNT, 0, 0, NULL};
@@ -37,7 +37,7 @@ void plot_init(struct plot *plot, enum plot_kind kind, const char *title)
         plot->y[0] = latency;
         break;
     case PLOT_TIME:
-        plot->title = "Answers and their latency over time";
+        plot->title = "Replies and their latency over time";
         plot->x = seconds;
         plot->y[0] = rate;
         plot->y[1] = latency;
@@ -48,7 +48,7 @@ void plot_init(struct plot *plot, enum plot_kind kind, const char *title)
         plot->title = title;
 }
 
-/* Make room for a value on an axis; on a logarithmic one 0 needs none. */
+/* Extend an axis to a value; a logarithmic one does not extend to 0. */
 static void include(struct svg_axis *axis, double value)
 {
     if (isnan(value) || (axis->scale == SVG_LOG && value <= 0))
@@ -61,7 +61,7 @@ static void include(struct svg_axis *axis, double value)
 
 static void start_axis(struct svg_axis *axis)
 {
-    axis->low = 1; /* above the high end: nothing is in it yet */
+    axis->low = 1; /* above the high end: the axis is empty */
     axis->high = 0;
     if (axis->scale == SVG_LINEAR)
         axis->low = axis->high = 0;
@@ -69,7 +69,7 @@ static void start_axis(struct svg_axis *axis)
 
 static void fit_axis(struct svg_axis *axis)
 {
-    if (axis->low > axis->high) { /* nothing that a logarithmic axis could show */
+    if (axis->low > axis->high) { /* no value that a logarithmic axis can show */
         axis->low = axis->unit == SVG_PERCENT ? 0.01 : 1000;
         axis->high = axis->low * 1000;
     }
@@ -77,7 +77,7 @@ static void fit_axis(struct svg_axis *axis)
         axis->low = 1;
         axis->high = pow(10, ceil(log10(axis->high)));
     }
-    if (axis->low_label) /* the lowest value must not lie where "none" is */
+    if (axis->low_label) /* the lowest value must not coincide with "none" */
         axis->low /= 2.5;
     svg_axis_fit(axis);
 }
@@ -91,7 +91,7 @@ static void fit_axes(struct plot *plot)
         const struct plot_series *s = &plot->series[i];
 
         if (!s->points)
-            continue; /* nothing was in the file */
+            continue; /* the file had no values */
         for (size_t k = 0; k < s->count; k++) {
             include(&plot->x, s->points[k].x);
             include(&plot->y[s->panel], s->points[k].y);
@@ -109,7 +109,7 @@ static size_t list_entries(const struct plot *plot, struct svg_entry *entries)
     for (unsigned i = 0; i < plot->count; i++)
         entries[count++] = (struct svg_entry){.name = plot->series[i].name, .colour = i};
     if (plot->bands.count)
-        entries[count++] = (struct svg_entry){.name = "no answer at all", .band = true};
+        entries[count++] = (struct svg_entry){.name = "no replies", .band = true};
     return count;
 }
 

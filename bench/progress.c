@@ -17,7 +17,7 @@ void progress_init(struct progress *p, uint64_t now_ns, uint64_t total, uint64_t
                            .end_ns = end_ns};
 }
 
-/* Seconds until the end by time or by count, whichever comes first; negative: unknown. */
+/* Seconds until the earlier of the end time and the count; negative: unknown. */
 static double remaining(const struct progress *p, uint64_t now_ns, uint64_t done)
 {
     double left = -1;

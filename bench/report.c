@@ -41,7 +41,7 @@ void report_add_counters(struct json_object *object, const struct report_counter
         report_add_number(object, rows[i].name, counter_value(&rows[i], counts));
 }
 
-/* Four digits and a unit that suits: "0.512 ms" is harder to compare than "512.0 us". */
+/* Four digits with a fitting unit: "0.512 ms" is harder to compare than "512.0 us". */
 static void print_duration(const char *title, double ns)
 {
     const char *unit = "ns";
@@ -86,12 +86,12 @@ void report_add_durations(struct json_object *object, const char *name, const st
     (void)json_object_object_add(object, name, o);
 }
 
-/* Five steps to where the distance to 100 % has halved, and on. */
+/* Five steps each time the distance to 100 % halves. */
 void report_add_curve(struct json_object *object, const char *name, const struct histogram *h)
 {
     struct json_object *curve = json_object_new_array();
     double rest = 1;
-    double step = 0.1; /* of the rest */
+    double step = 0.1; /* fraction of the distance */
 
     for (unsigned i = 1; h->count && rest * (double)h->count >= 1; i++) {
         struct json_object *point = json_object_new_array();

@@ -1,8 +1,8 @@
 /*
- * report: a command's counters and histograms as lines for people and as JSON for programs.
+ * report: a command's counters and histograms as lines for users and as JSON for programs.
  *
- * A counter is declared once, as a row with its name, its place and its prose; both forms come
- * from that row. Nothing here is called while a trial runs.
+ * A counter is declared once, as a row with its name, its place and its prose; both forms are made
+ * from that row. Nothing here is called during a trial.
  */
 #ifndef BENCH_REPORT_H
 #define BENCH_REPORT_H
@@ -19,7 +19,7 @@ struct report_counter {
     const char *name; /* the JSON key */
     size_t offset;    /* of a uint64_t in the command's struct of counts */
     const char *prose;
-    bool rare; /* people are told only when it is not 0 */
+    bool rare; /* printed only when it is not 0 */
 };
 
 /* clang-format off */
@@ -30,14 +30,14 @@ void report_print_counters(const struct report_counter *rows, size_t count, cons
 void report_add_counters(struct json_object *object, const struct report_counter *rows,
                          size_t count, const void *counts);
 
-/* A line of percentiles; nothing when the histogram is empty. */
+/* Print a line of percentiles; nothing when the histogram is empty. */
 void report_print_durations(const char *title, const struct histogram *h);
 void report_add_durations(struct json_object *object, const char *name, const struct histogram *h);
 
-/* The same as [percentile, value] pairs for a plot, ever closer to 100 %. */
+/* The same as [percentile, value] pairs for a plot, denser towards 100 %. */
 void report_add_curve(struct json_object *object, const char *name, const struct histogram *h);
 
-/* A new object with what all commands tell: schema, version, command. */
+/* A new object with the fields of all commands: schema, version, command. */
 struct json_object *report_create(const char *command);
 
 void report_add_text(struct json_object *object, const char *name, const char *text);

@@ -9,7 +9,7 @@
 #define BYTES_MAX (64L << 20)
 
 /* The whole file as text; NULL with errno set. */
-static char *read_all(const char *path, size_t *ret_length)
+static char *results_read_file(const char *path, size_t *ret_length)
 {
     FILE *file = fopen(path, "re");
     char *text = NULL;
@@ -56,7 +56,7 @@ const char *results_read(const char *path, struct results *ret_results)
     const char *wrong = NULL;
     size_t length = 0;
     size_t at = 0;
-    char *text = tokener ? read_all(path, &length) : NULL;
+    char *text = tokener ? results_read_file(path, &length) : NULL;
 
     if (!text) {
         wrong = strerror(tokener ? errno : ENOMEM);

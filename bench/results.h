@@ -1,7 +1,7 @@
 /*
- * results: what this tool wrote, read again: JSON objects one after another in a file.
+ * results: reads results that headless-bench wrote: JSON objects one after another in a file.
  *
- * Owner: one thread. Nothing here is called while a trial runs.
+ * Owner: one thread. Nothing here is called during a trial.
  */
 #ifndef BENCH_RESULTS_H
 #define BENCH_RESULTS_H
@@ -11,14 +11,14 @@
 
 #include "bench.h"
 
-#define RESULTS_MAX 256 /* objects of a file: steps */
+#define RESULTS_MAX 256 /* objects in a file: one a step */
 
 struct results {
     struct json_object *objects[RESULTS_MAX];
     size_t count;
 };
 
-/* Read a file. Returns NULL, or what is wrong, with nothing to close. */
+/* Read a file. Returns NULL, or the error, with nothing to close. */
 const char *results_read(const char *path, struct results *ret_results) BENCH_MUST_USE;
 void results_close(struct results *r);
 

@@ -7,7 +7,7 @@
 #include "headless/base/clock.h"
 
 #define UNKNOWN_NS (3600 * NS_PER_SEC)
-#define SPARE      100 /* waiting for late answers takes its time, too */
+#define SPARE      100 /* rows for the time of waiting for late replies */
 
 int samples_open(struct samples *s, uint64_t interval_ns, uint64_t duration_ns)
 {
@@ -36,7 +36,7 @@ void samples_take(struct samples *s, uint64_t now_ns, uint64_t sent, uint64_t an
 {
     const struct histogram *h = &s->round_trip;
 
-    /* Where the loop was held up, the intervals that it missed are one long row. */
+    /* If the loop was delayed, the missed intervals become one long row. */
     while (s->next_ns <= now_ns)
         s->next_ns += s->interval_ns;
     if (s->count == s->capacity) {

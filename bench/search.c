@@ -1,4 +1,4 @@
-/* headless-bench search: calibrate, then measure where the algorithm wants to, then tell. */
+/* headless-bench search: calibrates, runs the algorithm's trials, reports. */
 #include "search.h"
 
 #include <errno.h>
@@ -7,20 +7,20 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "count_request.h"
 #include "endpoint.h"
 #include "headless/base/clock.h"
-#include "question.h"
 
 #define CALIBRATIONS_MAX 24
-#define INVALID_MAX      2 /* in a row at one load: it is out of the generator's reach */
+#define INVALID_MAX      2 /* in a row at one load: the generator cannot send it */
 
-static int fail(const char *what, int rc)
+static int search_fail(const char *what, int rc)
 {
     (void)fprintf(stderr, BENCH_PROGRAM " search: %s: %s\n", what, strerror(-rc));
     return BENCH_EXIT_INVALID;
 }
 
-static void show(struct search *s, uint64_t load, uint64_t duration_ns)
+static void search_show_progress(struct search *s, uint64_t load, uint64_t duration_ns)
 {
     struct mlr_result r = mlr_get_result(&s->mlr, 0);
 
@@ -34,7 +34,7 @@ static void show(struct search *s, uint64_t load, uint64_t duration_ns)
 
 /* ---- one trial ---- */
 
-static const char *judge(const struct sender *sender, const struct search_trial *t)
+static const char *search_judge_trial(const struct sender *sender, const struct search_trial *t)
 {
     const char *invalid = send_report_invalid(sender);
 
@@ -43,15 +43,15 @@ static const char *judge(const struct sender *sender, const struct search_trial 
     if (sender->counts.unsent)
         return "the kernel refused to send";
     if (sender->counts.own_drops)
-        return "this tool dropped answers at its own sockets";
-    return t->arrived > t->sent ? "more arrived than was sent: another trial's" : NULL;
+        return "this tool dropped replies at its own sockets";
+    return t->arrived > t->sent ? "more arrived than was sent: from another trial" : NULL;
 }
 
-/* How many datagrams of this trial the sink has. */
+/* The number of datagrams of this trial that have arrived at the sink. */
 static int ask_sink(struct search *s, uint64_t *ret_arrived)
 {
     uint64_t unique;
-    int rc = question_ask(s->sink_fd, s->sender.run, &unique);
+    int rc = count_request_ask(s->sink_fd, s->sender.run, &unique);
 
     if (rc)
         return rc;
@@ -60,15 +60,15 @@ static int ask_sink(struct search *s, uint64_t *ret_arrived)
     return 0;
 }
 
-static int measure(struct search *s, uint64_t load, uint64_t duration_ns,
-                   struct search_trial *ret_trial)
+static int search_measure(struct search *s, uint64_t load, uint64_t duration_ns,
+                          struct search_trial *ret_trial)
 {
     const struct send_trial trial = {.rate = load, .duration_ns = duration_ns};
     struct sender *sender = &s->sender;
     struct search_trial t = {.load = load, .duration_ns = duration_ns};
     int rc;
 
-    show(s, load, duration_ns);
+    search_show_progress(s, load, duration_ns);
     sender_begin(sender, &trial);
     rc = send_loop_run(sender);
     t.sent = sender->counts.sent;
@@ -84,7 +84,7 @@ static int measure(struct search *s, uint64_t load, uint64_t duration_ns,
     }
     t.p50_ns = histogram_percentile(&sender->round_trip, 50);
     t.p99_ns = histogram_percentile(&sender->round_trip, 99);
-    t.invalid = judge(sender, &t);
+    t.invalid = search_judge_trial(sender, &t);
     if (s->trial_count < MLR_TRIALS_MAX)
         s->trials[s->trial_count++] = t;
     s->valid_count += !t.invalid;
@@ -108,7 +108,7 @@ const struct search_trial *search_find_trial(const struct search *s, uint64_t lo
 
 /* ---- the search ---- */
 
-static bool is_over(struct search *s, uint64_t duration_ns)
+static bool search_is_over(struct search *s, uint64_t duration_ns)
 {
     if (s->sender.stops)
         s->ended = "stopped by a signal";
@@ -119,7 +119,7 @@ static bool is_over(struct search *s, uint64_t duration_ns)
     return s->ended != NULL;
 }
 
-/* The rate to try after one that was not kept: what a hopeless trial achieved is a good guess. */
+/* The next lower rate: near the rate that an unpaced trial achieved. */
 static uint64_t get_slower(const struct search_trial *t)
 {
     double achieved = (double)t->sent * (double)NS_PER_SEC / (double)t->duration_ns;
@@ -129,7 +129,7 @@ static uint64_t get_slower(const struct search_trial *t)
                                                                          : slower;
 }
 
-/* Nearly kept: once more, before a bad moment of the machine makes the ceiling. */
+/* Nearly paced: repeat it, so that a short disturbance does not set the maximum. */
 static bool deserves_another(const struct search *s, const struct search_trial *t)
 {
     double achieved = (double)t->sent * (double)NS_PER_SEC / (double)t->duration_ns;
@@ -137,15 +137,15 @@ static bool deserves_another(const struct search *s, const struct search_trial *
     return s->invalid_row % INVALID_MAX && achieved > (double)t->load * 0.8;
 }
 
-/* What can be sent at all: from the largest rate down, until one is kept. */
+/* Find the largest rate that can be sent: from --max-rate down, until a trial is paced. */
 static int calibrate(struct search *s)
 {
     uint64_t duration_ns = s->options->first_trial_ns;
     uint64_t load = s->options->max_rate;
 
-    for (unsigned tries = 0; tries < CALIBRATIONS_MAX && !is_over(s, duration_ns); tries++) {
+    for (unsigned tries = 0; tries < CALIBRATIONS_MAX && !search_is_over(s, duration_ns); tries++) {
         struct search_trial t;
-        int rc = measure(s, load, duration_ns, &t);
+        int rc = search_measure(s, load, duration_ns, &t);
 
         if (rc)
             return rc;
@@ -160,11 +160,11 @@ static int calibrate(struct search *s)
             break;
     }
     if (!s->ended)
-        s->ended = "the generator kept no pace at all";
+        s->ended = "the generator could not pace any rate";
     return 0;
 }
 
-static int search(struct search *s)
+static int search_goals(struct search *s)
 {
     uint64_t duration_ns;
     uint64_t load;
@@ -173,9 +173,9 @@ static int search(struct search *s)
     while (!rc && !s->ended && mlr_next(&s->mlr, &load, &duration_ns)) {
         struct search_trial t;
 
-        if (is_over(s, duration_ns))
+        if (search_is_over(s, duration_ns))
             break;
-        rc = measure(s, load, duration_ns, &t);
+        rc = search_measure(s, load, duration_ns, &t);
         if (!rc && !t.invalid)
             mlr_record(&s->mlr, load, duration_ns, t.loss);
         else if (!rc && s->invalid_row >= INVALID_MAX && load > s->options->min_rate)
@@ -186,7 +186,7 @@ static int search(struct search *s)
     return rc;
 }
 
-static void start(struct search *s)
+static void search_start(struct search *s)
 {
     const struct search_options *o = s->options;
     struct mlr_settings settings = {
@@ -207,32 +207,33 @@ static void start(struct search *s)
     progress_init(&s->progress, s->now_ns, UINT64_MAX, s->end_ns);
 }
 
-static int run(struct search *s)
+static int search_run(struct search *s)
 {
     const struct search_options *o = s->options;
     int code = BENCH_EXIT_INVALID;
     int rc = sender_open(&s->sender, &o->send);
 
     if (rc)
-        return fail("cannot open the flows", rc);
+        return search_fail("cannot open the flows", rc);
     s->sender.quiet = true;
     s->sink_fd = -1;
     if (o->sink_text) {
         s->sink_fd = rc = endpoint_open_client(&o->sink, &o->send.from, true);
         if (rc < 0) {
-            code = fail(o->sink_text, rc);
+            code = search_fail(o->sink_text, rc);
             goto close_sender;
         }
     }
     code = watch_command(&s->sender.watch, "search", o->send.watch_text);
     if (code)
         goto close_sink;
-    start(s);
-    rc = search(s);
+    search_start(s);
+    rc = search_goals(s);
     if (rc) {
-        code = fail(rc == -ETIMEDOUT ? "the sink does not answer (does it get what is sent?)"
-                                     : "the search broke off",
-                    rc);
+        code = search_fail(rc == -ETIMEDOUT
+                               ? "the sink does not reply (check that it receives the datagrams)"
+                               : "the search failed",
+                           rc);
         goto close_sink;
     }
     if (o->send.json)
@@ -257,9 +258,9 @@ int command_search(int argc, char **argv)
     search_options_read(argc, argv, &options);
     s = calloc(1, sizeof(*s));
     if (!s)
-        return fail("no memory", -ENOMEM);
+        return search_fail("no memory", -ENOMEM);
     s->options = &options;
-    code = run(s);
+    code = search_run(s);
     free(s);
     return code;
 }

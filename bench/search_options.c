@@ -12,26 +12,26 @@
 
 static const struct argument rows[] = {
     {"to", ARGUMENT_TEXT, FIELD(send.to_text), 0, 0, "HOST:PORT[,HOST:PORT...]",
-     "Where to; flows are dealt to the targets in turn"},
+     "Destinations; flows are assigned to them in turn"},
     {"sink", ARGUMENT_TEXT, FIELD(sink_text), 0, 0, "HOST:PORT",
-     "One way: nothing echoes, ask the headless-bench sink there what has arrived"},
+     "One way: no echo, the headless-bench sink at this address counts the datagrams"},
     {"loss", ARGUMENT_TEXT, FIELD(loss_text), 0, 0, "PERCENT[,PERCENT...]",
      "The losses to find the throughput for: 0,0.5 (default)"},
     {"max-time", ARGUMENT_DURATION, FIELD(max_time_ns), NS_PER_SEC, 24 * HOUR_NS, "TIME",
-     "End with what is known by then: 2m (default)"},
+     "End after this time, with the results so far: 2m (default)"},
     {"max-rate", ARGUMENT_RATE, FIELD(max_rate), 1, SEND_RATE_MAX, "N/s",
-     "Never send faster: 1M (default)"},
+     "Highest rate to send: 1M (default)"},
     {"min-rate", ARGUMENT_RATE, FIELD(min_rate), 1, SEND_RATE_MAX, "N/s",
-     "Nobody cares about less: 100 (default)"},
+     "Lowest rate to measure: 100 (default)"},
     {"trial", ARGUMENT_DURATION, FIELD(trial_ns), NS_PER_MS, HOUR_NS, "TIME",
-     "How long a trial is in the end: 1s (default)"},
+     "Duration of the last trials: 1s (default)"},
     {"first-trial", ARGUMENT_DURATION, FIELD(first_trial_ns), NS_PER_MS, HOUR_NS, "TIME",
-     "And at the beginning: 200ms (default)"},
+     "Duration of the first trials: 200ms (default)"},
     {"trials", ARGUMENT_NUMBER, FIELD(trials), 1, 1000, "N",
-     "How many trials a bound needs, of which half may fail: 5 (default); 1: believe each, as in "
+     "Trials that a bound needs, of which half may fail: 5 (default); 1: trust each, as in "
      "RFC 2544"},
     {"width", ARGUMENT_PERCENT, FIELD(width_millionths), 100, 500000, "PERCENT",
-     "How far apart both bounds may be: 1 (default)"},
+     "Largest distance between the bounds: 1 (default)"},
     {"from", ARGUMENT_TEXT, FIELD(send.from_text), 0, 0, "IP",
      "Source address (default: the kernel's)"},
     {"flows", ARGUMENT_NUMBER, FIELD(send.flows), 1, SEND_FLOWS_MAX, "N",
@@ -39,21 +39,22 @@ static const struct argument rows[] = {
     {"size", ARGUMENT_TEXT, FIELD(send.size_text), 0, 0, "SIZES",
      "Payload bytes: 100 (default), 64-1400, or a mix with weights, 64:7,512:4,1400:1"},
     {"burst", ARGUMENT_NUMBER, FIELD(send.burst), 1, BATCH_SIZE, "N",
-     "So many in a row belong to one flow: 16 (default), 1 to 64"},
+     "Datagrams in a row of one flow: 16 (default), 1 to 64"},
     {"microburst", ARGUMENT_NUMBER, FIELD(send.microburst), 1, SEND_MICROBURST_MAX, "N",
      "Send N back to back, then wait so that the rate is kept: 1 (default) to 65536"},
     {"gso", ARGUMENT_FLAG, FIELD(send.gso), 0, 0, NULL,
-     "Hand equal neighbours of a flow to the kernel in one send (UDP_SEGMENT)"},
+     "Hand neighbours of one size and flow to the kernel in one send (UDP_SEGMENT)"},
     {"timeout", ARGUMENT_DURATION, FIELD(send.timeout_ns), 1, 60 * NS_PER_SEC, "TIME",
-     "An answer after that is lost: 500ms (default)"},
+     "A reply after this time counts as lost: 500ms (default)"},
     {"max-lateness", ARGUMENT_DURATION, FIELD(send.max_lateness_ns), 1, 60 * NS_PER_SEC, "TIME",
-     "A trial is invalid when more than 1 % left so much later than intended: 10ms (default)"},
+     "A trial is invalid when more than 1 % left later than this after the intended time: 10ms "
+     "(default)"},
     {"rcvbuf", ARGUMENT_BYTES, FIELD(send.rcvbuf_bytes), 1, 1U << 30, "BYTES",
      "Receive buffer of each flow (default: as large as the kernel grants)"},
     {"seed", ARGUMENT_NUMBER, FIELD(send.seed), 0, 0, "N",
-     "For the same sizes again (default: drawn)"},
+     "Seed of the sizes, to repeat them (default: random)"},
     {"watch", ARGUMENT_TEXT, FIELD(send.watch_text), 0, 0, "NAME_OR_PID[,...]",
-     "Tell what CPU time these processes spent on a datagram"},
+     "Report the CPU time that these processes spent per datagram"},
     {"json", ARGUMENT_FLAG, FIELD(send.json), 0, 0, NULL, "One JSON object on standard output"},
 };
 
@@ -61,7 +62,7 @@ static const char text[] =
     "Find the largest rate at which a service loses no datagram, and the one at which it loses 0.5 "
     "% of them: by trials after RFC 2544 and MLRsearch (RFC 9971), where several trials at one "
     "rate "
-    "must agree before it is believed. The service echoes, or a sink behind it counts.";
+    "must agree before a bound is accepted. The service echoes, or a sink behind it counts.";
 
 static const char examples[] =
     "  headless-bench search --to 127.0.0.1:12000\n"
@@ -77,11 +78,11 @@ static const char *check_losses(struct search_options *o)
 
     for (unsigned i = 0; i < o->loss_count && !wrong; i++)
         if (o->losses_millionths[i] >= 1000000)
-            wrong = "a loss of all is no goal: less than 100";
+            wrong = "must be less than 100";
     return wrong;
 }
 
-static const char *check(void *given)
+static const char *search_check_options(void *given)
 {
     static char sentence[128];
     struct search_options *o = given;
@@ -92,7 +93,7 @@ static const char *check(void *given)
         return sentence;
     }
     if (o->min_rate > o->max_rate)
-        return "--min-rate is above --max-rate: lower the one or raise the other";
+        return "--min-rate is above --max-rate: lower it, or raise --max-rate";
     if (o->first_trial_ns > o->trial_ns)
         o->first_trial_ns = o->trial_ns;
     o->send.one_way = o->sink_text != NULL;
@@ -104,7 +105,7 @@ const struct argument_set search_arguments = {.command = "search",
                                               .examples = examples,
                                               .rows = rows,
                                               .count = sizeof(rows) / sizeof(rows[0]),
-                                              .check_fn = check};
+                                              .check_fn = search_check_options};
 
 void search_options_read(int argc, char **argv, struct search_options *ret_options)
 {

@@ -1,4 +1,4 @@
-/* What a search found, for people and for programs. */
+/* The result of a search, as text and as JSON. */
 #include <stdio.h>
 
 #include "headless/base/clock.h"
@@ -11,7 +11,7 @@ static const struct {
     [MLR_FOUND] = {"found", "found"},
     [MLR_AT_MAX] = {"at_max", "at least: nothing faster could be sent"},
     [MLR_BELOW_MIN] = {"below_min", "less than --min-rate"},
-    [MLR_UNFINISHED] = {"unfinished", "not found in time, roughly"},
+    [MLR_UNFINISHED] = {"unfinished", "not found in time, approximately"},
 };
 
 static double seconds(const struct search *s)
@@ -19,7 +19,7 @@ static double seconds(const struct search *s)
     return (double)(s->now_ns - s->start_ns) / (double)NS_PER_SEC;
 }
 
-static bool is_limited(const struct search *s)
+static bool search_is_limited(const struct search *s)
 {
     return s->mlr.settings.max_load < s->options->max_rate;
 }
@@ -50,10 +50,10 @@ void search_report_print(const struct search *s)
     send_report_print_flows(&s->options->send);
     (void)printf("  %-14s %12u  in %.1f s", "trials", s->trial_count, seconds(s));
     if (invalid)
-        (void)printf("; %u invalid: %s", invalid, "the generator's own fault, not counted");
+        (void)printf("; %u invalid: %s", invalid, "caused by the generator, not counted");
     (void)printf("\n  %-14s %12llu/s  %s\n", "fastest load",
                  (unsigned long long)s->mlr.settings.max_load,
-                 is_limited(s) ? "what the generator can pace" : "as --max-rate allows");
+                 search_is_limited(s) ? "limited by the generator" : "limited by --max-rate");
     for (unsigned goal = 0; goal < s->options->loss_count; goal++)
         print_goal(s, goal);
     if (s->ended)
@@ -116,7 +116,7 @@ void search_report_json(const struct search *s)
     report_add_real(object, "width_percent", m->width * 100);
     report_add_number(object, "timeout_ns", s->options->send.timeout_ns);
     report_add_number(object, "generator_max", m->max_load);
-    report_add_flag(object, "generator_limited", is_limited(s));
+    report_add_flag(object, "generator_limited", search_is_limited(s));
     report_add_flag(object, "valid", s->valid_count > 0);
     report_add_text(object, "ended", s->ended);
     report_add_real(object, "seconds", seconds(s));

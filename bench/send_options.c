@@ -12,56 +12,61 @@
 
 static const struct argument rows[] = {
     {"to", ARGUMENT_TEXT, FIELD(to_text), 0, 0, "HOST:PORT[,HOST:PORT...]",
-     "Where to; flows are dealt to the targets in turn"},
+     "Destinations; flows are assigned to them in turn"},
     {"from", ARGUMENT_TEXT, FIELD(from_text), 0, 0, "IP", "Source address (default: the kernel's)"},
     {"flows", ARGUMENT_NUMBER, FIELD(flows), 1, SEND_FLOWS_MAX, "N",
      "Sockets, each with its own source port: 1 (default) to 4096"},
     {"size", ARGUMENT_TEXT, FIELD(size_text), 0, 0, "SIZES",
      "Payload bytes: 100 (default), 64-1400, or a mix with weights, 64:7,512:4,1400:1; "
      "48 to 65507"},
-    {"count", ARGUMENT_NUMBER, FIELD(count), 1, UINT64_MAX / 4, "N", "Send this many in all"},
+    {"count", ARGUMENT_NUMBER, FIELD(count), 1, UINT64_MAX / 4, "N", "Number of datagrams in all"},
     {"duration", ARGUMENT_DURATION, FIELD(duration_ns), 1, UINT64_MAX / 4, "TIME",
-     "Send for so long: 10s (default without --count)"},
+     "Time to send: 10s (default without --count)"},
     {"rate", ARGUMENT_TEXT, FIELD(rate_text), 0, 0, "N/s[,N/s...]",
-     "Open loop: so many a second in all, whatever comes back; several: one trial after the other, "
+     "Open loop: datagrams a second in all, independent of replies; several: one trial after the "
+     "other, "
      "each with its result"},
     {"step", ARGUMENT_DURATION, FIELD(step_ns), 1, UINT64_MAX / 4, "TIME",
-     "How long each of several rates lasts: 5s (default)"},
+     "Duration of each of several rates: 5s (default)"},
     {"microburst", ARGUMENT_NUMBER, FIELD(microburst), 1, SEND_MICROBURST_MAX, "N",
      "Open loop: send N back to back, then wait so that the rate is kept: 1 (default) to 65536"},
     {"closed-loop", ARGUMENT_FLAG, FIELD(closed_loop), 0, 0, NULL,
-     "Send when an answer has made room (default without --rate)"},
+     "Send when a reply has made room (default without --rate)"},
     {"outstanding", ARGUMENT_NUMBER, FIELD(outstanding), 1, PLACES_MAX, "N",
-     "Closed loop: at most so many without an answer, over all flows: 128 (default) to 65534"},
+     "Closed loop: datagrams without a reply, over all flows: 128 (default) to 65534"},
     {"burst", ARGUMENT_NUMBER, FIELD(burst), 1, BATCH_SIZE, "N",
-     "So many in a row belong to one flow, then it is the next one's turn: 16 (default), 1 to 64"},
+     "Datagrams in a row of one flow, before the next flow: 16 (default), 1 to 64"},
     {"timeout", ARGUMENT_DURATION, FIELD(timeout_ns), 1, UINT64_MAX / 4, "TIME",
-     "An answer after that is late: 2s (default); also the wait after the last datagram"},
+     "A reply after this time is late: 2s (default); also the wait after the last datagram"},
     {"max-lateness", ARGUMENT_DURATION, FIELD(max_lateness_ns), 1, UINT64_MAX / 4, "TIME",
-     "Open loop: invalid when more than 1 % left so much later than intended: 10ms (default)"},
+     "Open loop: invalid when more than 1 % left later than this after the intended time: 10ms "
+     "(default)"},
     {"rcvbuf", ARGUMENT_BYTES, FIELD(rcvbuf_bytes), 1, 1U << 30, "BYTES",
      "Receive buffer of each flow (default: as large as the kernel grants)"},
-    {"seed", ARGUMENT_NUMBER, FIELD(seed), 0, 0, "N", "For the same sizes again (default: drawn)"},
+    {"seed", ARGUMENT_NUMBER, FIELD(seed), 0, 0, "N",
+     "Seed of the sizes, to repeat them (default: random)"},
     {"gso", ARGUMENT_FLAG, FIELD(gso), 0, 0, NULL,
-     "Hand equal neighbours of a flow to the kernel in one send (UDP_SEGMENT): cheaper here, and "
+     "Hand neighbours of one size and flow to the kernel in one send (UDP_SEGMENT): cheaper here, "
+     "and "
      "the receiver may get them merged"},
     {"unconnected", ARGUMENT_FLAG, FIELD(unconnected), 0, 0, NULL,
-     "Do not connect the sockets: answers from other addresses are seen, as foreign"},
-    {"one-way", ARGUMENT_FLAG, FIELD(one_way), 0, 0, NULL, "Expect no answers (with --rate)"},
+     "Do not connect the sockets: replies from other addresses are received, as foreign"},
+    {"one-way", ARGUMENT_FLAG, FIELD(one_way), 0, 0, NULL, "Expect no replies (with --rate)"},
     {"expect-all", ARGUMENT_FLAG, FIELD(expect_all), 0, 0, NULL,
-     "Exit 1 unless every datagram was sent and answered, whole and in time"},
+     "Exit 1 unless every datagram was sent and answered, intact and in time"},
     {"csv", ARGUMENT_TEXT, FIELD(csv_text), 0, 0, "FILE",
-     "Write what happened in each interval: " SAMPLES_CSV_HEADER},
+     "Write the numbers of each interval: " SAMPLES_CSV_HEADER},
     {"interval", ARGUMENT_DURATION, FIELD(interval_ns), NS_PER_MS, UINT64_MAX / 4, "TIME",
-     "Of the CSV's rows: 100ms (default)"},
+     "Interval of the CSV's rows: 100ms (default)"},
     {"watch", ARGUMENT_TEXT, FIELD(watch_text), 0, 0, "NAME_OR_PID[,...]",
-     "Tell what CPU time these processes and the machine spent on a datagram, and their memory"},
+     "Report the CPU time that these processes and the machine spent per datagram, and their "
+     "memory"},
     {"json", ARGUMENT_FLAG, FIELD(json), 0, 0, NULL, "One JSON object on standard output"},
 };
 
 static const char text[] =
-    "Send datagrams to a UDP service that echoes them, check every answer, and measure loss and "
-    "round trips. The closed loop finds what a service can do, the open loop what it does to "
+    "Send datagrams to a UDP service that echoes them, check every reply, and measure loss and "
+    "round trips. The closed loop finds the capacity of a service, the open loop its effect on "
     "clients that do not wait; its round trips count from the intended time of sending.";
 
 static const char examples[] =
@@ -74,7 +79,7 @@ static const char examples[] =
     "  headless-bench send --to 127.0.0.1:12000 --rate 10k,20k,40k --step 5s\n"
     "  headless-bench send --to 127.0.0.1:12000 --rate 1k --csv failover.csv\n";
 
-static const char *check(void *given)
+static const char *send_check_options(void *given)
 {
     struct send_options *o = given;
 
@@ -82,19 +87,19 @@ static const char *check(void *given)
         return "--rate is an open loop: leave out --closed-loop, or --rate";
     o->closed_loop = !o->rate_text;
     if (o->one_way && o->closed_loop)
-        return "--one-way needs --rate: a closed loop lives on answers";
+        return "--one-way needs --rate: a closed loop needs replies";
     if (o->microburst > 1 && o->closed_loop)
         return "--microburst needs --rate: a closed loop has no mean rate to keep";
     return NULL;
 }
 
-/* How long, for one rate and for several. */
+/* The duration, of one rate and of several. */
 static const char *check_steps(struct send_options *o)
 {
     if (o->rate_count < 2 && o->step_ns)
         return "--step needs several rates, as in --rate 10k,20k,40k";
     if (o->rate_count > 1 && (o->duration_ns || o->count))
-        return "several rates last --step each: leave out --duration and --count";
+        return "several rates take --step each: leave out --duration and --count";
     if (o->rate_count > 1 && !o->step_ns)
         o->step_ns = 5 * NS_PER_SEC;
     if (o->rate_count > 1)
@@ -123,7 +128,7 @@ const char *send_options_check_flows(struct send_options *o)
     const char *wrong;
 
     if (!o->to_text)
-        return "--to HOST:PORT is needed: where to send";
+        return "--to HOST:PORT is needed: the destination";
     wrong = sizes_parse(o->size_text, &o->sizes);
     if (wrong) {
         (void)snprintf(sentence, sizeof(sentence), "--size %.40s: %s", o->size_text, wrong);
@@ -138,7 +143,7 @@ static const char *check_all(void *given)
 {
     static char sentence[128];
     struct send_options *o = given;
-    const char *wrong = check(o);
+    const char *wrong = send_check_options(o);
 
     if (wrong)
         return wrong;

@@ -1,4 +1,4 @@
-/* What came of a trial, for people and for programs. */
+/* The result of a trial, as text and as JSON. */
 #include <stdio.h>
 
 #include "headless/base/clock.h"
@@ -9,27 +9,27 @@
 #define RARE(name, prose)    REPORT_ROW(struct send_counts, name, prose, true)
 
 static const struct report_counter sending[] = {
-    COUNTER(planned, "asked for by rate, duration and count"),
+    COUNTER(planned, "requested by rate, duration and count"),
     COUNTER(sent, "handed to the kernel"),
     COUNTER(sent_bytes, "payload bytes of these"),
     RARE(unsent, "refused by the kernel: firewall, size, no route"),
-    RARE(unpaced, "still to be sent when the time was over"),
-    RARE(refused, "ICMP errors came back: nobody listens there"),
-    RARE(ungrouped, "trains of --gso that the kernel refused: sent singly"),
+    RARE(unpaced, "not sent when the time was over"),
+    RARE(refused, "ICMP errors returned: no socket there"),
+    RARE(ungrouped, "GSO batches that the kernel refused: sent singly"),
     RARE(full, "waits for room in the send buffer"),
 };
 
-static const struct report_counter answers[] = {
-    COUNTER(received, "datagrams that came in, whatever they were"),
+static const struct report_counter reply_counters[] = {
+    COUNTER(received, "datagrams of any kind"),
     COUNTER(received_bytes, "payload bytes of these"),
-    COUNTER(answered, "first answers, whole and in time"),
-    COUNTER(late, "first answers after the timeout"),
-    COUNTER(missing, "sent and never answered whole"),
-    COUNTER(duplicate, "answers to what was answered before"),
-    RARE(stale, "so old that they may be late or duplicate, or of an earlier step"),
+    COUNTER(answered, "first replies, intact and in time"),
+    COUNTER(late, "first replies after the timeout"),
+    COUNTER(missing, "sent, without an intact reply"),
+    COUNTER(duplicate, "further replies to an answered datagram"),
+    RARE(stale, "too old to tell late from duplicate, or of an earlier step"),
     COUNTER(reordered, "of answered and late: overtaken within their flow"),
-    COUNTER(corrupt, "not as they were sent"),
-    RARE(misrouted, "whole, but another flow's"),
+    COUNTER(corrupt, "altered"),
+    RARE(misrouted, "intact, but of another flow"),
     COUNTER(foreign, "not of this run, or from another address"),
     COUNTER(own_drops, "dropped at this tool's own sockets"),
 };
@@ -49,14 +49,14 @@ const char *send_report_invalid(const struct sender *s)
     return NULL;
 }
 
-static uint64_t sending_ns(const struct sender *s)
+static uint64_t send_report_sending_ns(const struct sender *s)
 {
     return s->last_sent_ns > s->start_ns ? s->last_sent_ns - s->start_ns : 0;
 }
 
-static uint64_t answering_ns(const struct sender *s)
+static uint64_t send_report_reply_ns(const struct sender *s)
 {
-    return s->last_answer_ns > s->start_ns ? s->last_answer_ns - s->start_ns : 0;
+    return s->last_reply_ns > s->start_ns ? s->last_reply_ns - s->start_ns : 0;
 }
 
 void send_report_print_flows(const struct send_options *o)
@@ -93,20 +93,20 @@ void send_report_print(const struct sender *s)
     print_mode(s);
     report_print_counters(ROWS(sending), &s->counts);
     if (!s->options->one_way)
-        report_print_counters(ROWS(answers), &s->counts);
+        report_print_counters(ROWS(reply_counters), &s->counts);
     (void)printf("  %-14s %14.0f  datagrams a second, for %.3f s\n", "send rate",
-                 report_rate(s->counts.sent, sending_ns(s)),
-                 (double)sending_ns(s) / (double)NS_PER_SEC);
+                 report_rate(s->counts.sent, send_report_sending_ns(s)),
+                 (double)send_report_sending_ns(s) / (double)NS_PER_SEC);
     if (s->counts.answered)
-        (void)printf("  %-14s %14.0f  datagrams a second, for %.3f s\n", "answer rate",
-                     report_rate(s->counts.answered, answering_ns(s)),
-                     (double)answering_ns(s) / (double)NS_PER_SEC);
+        (void)printf("  %-14s %14.0f  datagrams a second, for %.3f s\n", "reply rate",
+                     report_rate(s->counts.answered, send_report_reply_ns(s)),
+                     (double)send_report_reply_ns(s) / (double)NS_PER_SEC);
     (void)printf("  %-14s %14llu  bytes of receive buffer granted to each flow\n", "rcvbuf",
                  (unsigned long long)s->rcvbuf_bytes);
     report_print_durations("round trip", &s->round_trip);
     report_print_durations("lateness", &s->lateness);
     if (s->silence_ns)
-        (void)printf("  %-14s %14.3f  ms: the longest time between two answers\n", "silence",
+        (void)printf("  %-14s %14.3f  ms: the longest time between two replies\n", "silence",
                      (double)s->silence_ns / (double)NS_PER_MS);
     watch_print(&s->watch, s->counts.sent);
     if (s->stops)
@@ -136,7 +136,7 @@ void send_report_add_flows(struct json_object *object, const struct send_options
     report_add_number(object, "microburst", o->microburst);
 }
 
-static void add_question(struct json_object *object, const struct sender *s)
+static void send_report_add_load(struct json_object *object, const struct sender *s)
 {
     const struct send_options *o = s->options;
     char run[17];
@@ -162,16 +162,17 @@ void send_report_json(const struct sender *s)
     struct json_object *counts = json_object_new_object();
     const char *invalid = send_report_invalid(s);
 
-    add_question(object, s);
+    send_report_add_load(object, s);
     report_add_flag(object, "valid", !invalid);
     report_add_text(object, "invalid", invalid);
     report_add_flag(object, "interrupted", s->stops > 0);
-    report_add_real(object, "seconds", (double)sending_ns(s) / (double)NS_PER_SEC);
-    report_add_real(object, "sent_per_second", report_rate(s->counts.sent, sending_ns(s)));
+    report_add_real(object, "seconds", (double)send_report_sending_ns(s) / (double)NS_PER_SEC);
+    report_add_real(object, "sent_per_second",
+                    report_rate(s->counts.sent, send_report_sending_ns(s)));
     report_add_real(object, "answered_per_second",
-                    report_rate(s->counts.answered, answering_ns(s)));
+                    report_rate(s->counts.answered, send_report_reply_ns(s)));
     report_add_counters(counts, ROWS(sending), &s->counts);
-    report_add_counters(counts, ROWS(answers), &s->counts);
+    report_add_counters(counts, ROWS(reply_counters), &s->counts);
     (void)json_object_object_add(object, "counts", counts);
     report_add_durations(object, "round_trip_ns", &s->round_trip);
     report_add_durations(object, "lateness_ns", &s->lateness);

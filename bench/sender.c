@@ -14,7 +14,7 @@
 #include "payload.h"
 #include "stop.h"
 
-/* All windows together: 8 MiB, shared out among the flows. */
+/* All windows together: 8 MiB, divided among the flows. */
 #define WINDOW_BITS (UINT64_C(1) << 26)
 
 static uint64_t power_of_two_from(uint64_t least)
@@ -26,7 +26,7 @@ static uint64_t power_of_two_from(uint64_t least)
     return power;
 }
 
-/* As many bits as a flow will have datagrams, or its share of the budget. */
+/* One bit for each datagram of a flow, at most its share of the budget. */
 static uint64_t window_size(const struct send_options *o)
 {
     uint64_t share = WINDOW_BITS / power_of_two_from(o->flows);
@@ -36,7 +36,7 @@ static uint64_t window_size(const struct send_options *o)
     return share;
 }
 
-static int open_flow(struct sender *s, unsigned index)
+static int sender_open_flow(struct sender *s, unsigned index)
 {
     const struct send_options *o = s->options;
     struct flow *f = &s->flows[index];
@@ -53,7 +53,7 @@ static int open_flow(struct sender *s, unsigned index)
     return epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, f->fd, &event) < 0 ? -errno : 0;
 }
 
-static int open_flows(struct sender *s)
+static int sender_open_flows(struct sender *s)
 {
     const struct send_options *o = s->options;
     uint64_t size = window_size(o);
@@ -64,11 +64,11 @@ static int open_flows(struct sender *s)
         window_init(&s->flows[i].answered, s->window_bits + i * (size / 64), size);
     }
     for (unsigned i = 0; i < o->flows && !rc; i++)
-        rc = open_flow(s, i);
+        rc = sender_open_flow(s, i);
     return rc;
 }
 
-/* The usual 1,024 descriptors would limit the flows; the hard limit is ours to use. */
+/* The usual soft limit of 1,024 descriptors limits the flows: raise it to the hard limit. */
 static void raise_descriptor_limit(void)
 {
     struct rlimit limit;
@@ -92,7 +92,7 @@ static int open_waiting(struct sender *s)
     return epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, s->stop_fd, &event) < 0 ? -errno : 0;
 }
 
-static int allocate(struct sender *s)
+static int sender_allocate(struct sender *s)
 {
     const struct send_options *o = s->options;
     int rc = batch_init(&s->in);
@@ -123,12 +123,12 @@ int sender_open(struct sender *s, const struct send_options *options)
             &options->targets[i], options->targets[i].family == ADDRESS_V6 ? AF_INET6 : AF_INET,
             &s->targets[i]);
     raise_descriptor_limit();
-    (void)prctl(PR_SET_TIMERSLACK, 1UL); /* the default of 50 us would be our lateness */
-    rc = allocate(s);
+    (void)prctl(PR_SET_TIMERSLACK, 1UL); /* the default of 50 us would add to the lateness */
+    rc = sender_allocate(s);
     if (!rc)
         rc = open_waiting(s);
     if (!rc)
-        rc = open_flows(s);
+        rc = sender_open_flows(s);
     if (rc)
         sender_close(s);
     return rc;
@@ -138,7 +138,7 @@ void sender_begin(struct sender *s, const struct send_trial *trial)
 {
     s->trial = *trial;
     s->next = 0;
-    s->last_sent_ns = s->last_answer_ns = s->last_received_ns = s->silence_ns = 0;
+    s->last_sent_ns = s->last_reply_ns = s->last_received_ns = s->silence_ns = 0;
     s->counts = (struct send_counts){0};
     s->own_drops_before = sender_own_drops(s);
     histogram_init(&s->round_trip);
@@ -147,7 +147,7 @@ void sender_begin(struct sender *s, const struct send_trial *trial)
         s->flows[i].first_sequence = s->flows[i].next_sequence;
 }
 
-static void close_descriptor(int fd)
+static void sender_close_descriptor(int fd)
 {
     if (fd >= 0)
         (void)close(fd);
@@ -156,9 +156,9 @@ static void close_descriptor(int fd)
 void sender_close(struct sender *s)
 {
     for (unsigned i = 0; s->flows && i < s->options->flows; i++)
-        close_descriptor(s->flows[i].fd);
-    close_descriptor(s->epoll_fd);
-    close_descriptor(s->stop_fd);
+        sender_close_descriptor(s->flows[i].fd);
+    sender_close_descriptor(s->epoll_fd);
+    sender_close_descriptor(s->stop_fd);
     free(s->flows);
     free(s->window_bits);
     places_fini(&s->places);

@@ -1,4 +1,4 @@
-/* Sending, receiving and accounting: what happens to every datagram of a trial. */
+/* Sending, receiving and accounting of a trial's datagrams. */
 #include <errno.h>
 #include <poll.h>
 #include <sys/epoll.h>
@@ -10,32 +10,32 @@
 
 #define RETRIES_MAX 3 /* pending ICMP errors in place of one send */
 #define EVENTS_MAX  128
-#define READS_MAX   4 /* batches of one flow before the next one's turn */
+#define READS_MAX   4 /* batches of one flow before the next flow */
 
-/* Seconds and rest apart: number * 10^9 would overflow after 18 * 10^9 datagrams. */
+/* Seconds and remainder apart: number * 10^9 would overflow after 18 * 10^9 datagrams. */
 uint64_t sender_due_ns(const struct sender *s, uint64_t number)
 {
     uint64_t rate = s->trial.rate;
 
-    number -= number % s->options->microburst; /* all of a burst are due with its first */
+    number -= number % s->options->microburst; /* a whole burst is due with its first */
     return s->start_ns + number / rate * NS_PER_SEC + number % rate * NS_PER_SEC / rate;
 }
 
-static uint32_t size_of(const struct sender *s, uint16_t flow, uint64_t sequence)
+static uint32_t sender_size_of(const struct sender *s, uint16_t flow, uint64_t sequence)
 {
     uint64_t which = payload_mix(sequence ^ ((uint64_t)flow << 48));
 
     return sizes_pick(&s->options->sizes, payload_mix(s->options->seed ^ which));
 }
 
-static void build(struct sender *s, const struct flow *f, unsigned i)
+static void sender_build(struct sender *s, const struct flow *f, unsigned i)
 {
     struct payload p = {.run = s->run,
                         .sequence = f->next_sequence + i,
                         .intended_ns = s->now_ns,
                         .clock = s->clock,
                         .flow = (uint16_t)(f - s->flows)};
-    uint32_t length = size_of(s, p.flow, p.sequence);
+    uint32_t length = sender_size_of(s, p.flow, p.sequence);
     bool named = s->options->unconnected;
 
     if (s->options->closed_loop)
@@ -47,8 +47,8 @@ static void build(struct sender *s, const struct flow *f, unsigned i)
                   named ? s->target_lengths[f->target] : 0);
 }
 
-/* Messages first to first + count have left, numbers `next` and on. */
-static void account_sent(struct sender *s, unsigned first, unsigned count, uint64_t now_ns)
+/* Account messages first to first + count as sent, with numbers from `next` on. */
+static void sender_account_sent(struct sender *s, unsigned first, unsigned count, uint64_t now_ns)
 {
     for (unsigned i = first; i < first + count; i++)
         s->counts.sent_bytes += s->out.vectors[i].iov_len;
@@ -62,21 +62,21 @@ static void account_sent(struct sender *s, unsigned first, unsigned count, uint6
     s->last_sent_ns = now_ns;
 }
 
-/* They will not be sent (now, or ever): nobody waits for their answers. */
-static void give_places_back(struct sender *s, const struct flow *f, unsigned first, unsigned count)
+/* Free the places of messages that are not sent: no reply is expected. */
+static void release_places(struct sender *s, const struct flow *f, unsigned first, unsigned count)
 {
     for (unsigned i = 0; s->options->closed_loop && i < count; i++)
         (void)places_release(&s->places, s->tags[first + i], (uint16_t)(f - s->flows),
                              f->next_sequence + i);
 }
 
-static void move_on(struct sender *s, struct flow *f, unsigned count)
+static void sender_advance(struct sender *s, struct flow *f, unsigned count)
 {
     s->next += count;
     f->next_sequence += count;
 }
 
-/* The kernel wants no such gso_batch (larger than the MTU, no UDP_SEGMENT): from here on singly. */
+/* The kernel refused a GSO batch (larger than the MTU, no UDP_SEGMENT): send singly from now on. */
 static void ungroup(struct sender *s, unsigned done, unsigned count, int error_number)
 {
     s->counts.ungrouped++;
@@ -85,13 +85,13 @@ static void ungroup(struct sender *s, unsigned done, unsigned count, int error_n
     gso_batches_build(&s->gso_batches, &s->out, done, count, false);
 }
 
-/* Send the first count messages of s->out. Returns how many are dealt with, or -errno. */
+/* Send the first count messages of s->out. Returns the number done, or -errno. */
 static int send_built(struct sender *s, struct flow *f, unsigned count)
 {
     struct gso_batches *t = &s->gso_batches;
     unsigned retries = 0;
     unsigned done = 0; /* datagrams, */
-    unsigned gone = 0; /* and gso_batches of t */
+    unsigned gone = 0; /* and GSO batches */
 
     gso_batches_build(t, &s->out, 0, count, s->gso);
     while (done < count) {
@@ -102,8 +102,8 @@ static int send_built(struct sender *s, struct flow *f, unsigned count)
         if (sent > 0) {
             unsigned datagrams = gso_batches_datagrams(t, gone, (unsigned)sent);
 
-            account_sent(s, done, datagrams, now_ns);
-            move_on(s, f, datagrams);
+            sender_account_sent(s, done, datagrams, now_ns);
+            sender_advance(s, f, datagrams);
             done += datagrams;
             gone += (unsigned)sent;
             retries = 0;
@@ -111,7 +111,7 @@ static int send_built(struct sender *s, struct flow *f, unsigned count)
             return -errno;
         } else if (error == BATCH_FULL) {
             s->counts.full++;
-            give_places_back(s, f, done, count - done);
+            release_places(s, f, done, count - done);
             break;
         } else if (error == BATCH_RETRY && retries++ < RETRIES_MAX) {
             s->counts.refused++;
@@ -120,8 +120,8 @@ static int send_built(struct sender *s, struct flow *f, unsigned count)
             gone = 0;
         } else {
             s->counts.unsent++;
-            give_places_back(s, f, done++, 1);
-            move_on(s, f, 1);
+            release_places(s, f, done++, 1);
+            sender_advance(s, f, 1);
             gone++;
         }
     }
@@ -136,7 +136,7 @@ int sender_transmit(struct sender *s, uint64_t limit)
     unsigned count = (unsigned)(turn < limit ? turn : limit);
 
     for (unsigned i = 0; i < count; i++)
-        build(s, f, i);
+        sender_build(s, f, i);
     return send_built(s, f, count);
 }
 
@@ -145,12 +145,12 @@ static bool is_from_target(const struct sender *s, const struct flow *f, unsigne
     struct address from;
 
     if (!s->options->unconnected)
-        return true; /* the kernel lets nothing else in */
+        return true; /* the kernel filters other sources */
     address_from_sockaddr((const struct sockaddr *)&s->in.names[i], &from);
     return address_equal(&from, &s->options->targets[f->target]);
 }
 
-/* A whole answer to this flow: new, seen before, or too old to tell. */
+/* Account an intact reply to this flow: new, duplicate, or stale. */
 static void account_reply(struct sender *s, struct flow *f, const struct payload *p)
 {
     uint64_t round_trip_ns = s->now_ns > p->intended_ns ? s->now_ns - p->intended_ns : 0;
@@ -175,23 +175,23 @@ static void account_reply(struct sender *s, struct flow *f, const struct payload
     histogram_record(&s->round_trip, round_trip_ns);
     if (s->samples)
         histogram_record(&s->samples->round_trip, round_trip_ns);
-    if (s->last_answer_ns && s->now_ns - s->last_answer_ns > s->silence_ns)
-        s->silence_ns = s->now_ns - s->last_answer_ns;
-    s->last_answer_ns = s->now_ns;
+    if (s->last_reply_ns && s->now_ns - s->last_reply_ns > s->silence_ns)
+        s->silence_ns = s->now_ns - s->last_reply_ns;
+    s->last_reply_ns = s->now_ns;
     s->run_answered++;
     if (round_trip_ns > s->options->timeout_ns)
         s->counts.late++;
     else
         s->counts.answered++;
-    if (s->options->closed_loop) /* when late, its place may have been freed long ago */
+    if (s->options->closed_loop) /* if it is late, its place may be free already */
         (void)places_release(&s->places, p->tag, p->flow, p->sequence);
 }
 
-/* A payload can be whole in itself and yet never have been sent so. */
+/* A payload with a valid checksum may still not be one that this flow sent. */
 static bool was_sent(const struct sender *s, const struct flow *f, const struct payload *p,
                      size_t length)
 {
-    return p->sequence < f->next_sequence && length == size_of(s, p->flow, p->sequence);
+    return p->sequence < f->next_sequence && length == sender_size_of(s, p->flow, p->sequence);
 }
 
 static void account_received(struct sender *s, struct flow *f, unsigned i)
@@ -221,7 +221,7 @@ static int read_flow(struct sender *s, struct flow *f)
         if (count < 0 && batch_classify_error(-count) == BATCH_FATAL)
             return count;
         if (count < 0) {
-            s->counts.refused++; /* the error is taken off the socket: what waits is next */
+            s->counts.refused++; /* this call cleared the error: the next one reads datagrams */
             continue;
         }
         s->now_ns = s->last_received_ns = clock_now_ns();

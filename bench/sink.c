@@ -1,4 +1,4 @@
-/* headless-bench sink: options, open, run, tell. */
+/* headless-bench sink: options, opening, the command. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,28 +15,30 @@
 
 static const struct argument rows[] = {
     {"listen", ARGUMENT_TEXT, FIELD(listen_text), 0, 0, "HOST:PORT",
-     "Where to receive; 0.0.0.0 is any IPv4 address, [::] any at all, port 0 any free port"},
+     "Address to receive at; 0.0.0.0 is any IPv4 address, [::] any address, port 0 any free port"},
     {"echo", ARGUMENT_FLAG, FIELD(echo), 0, 0, NULL,
-     "Answer each datagram to its sender (but not to ports below 1024 or equal to our own, so "
-     "that two echo servers never talk to each other for ever)"},
+     "Return each datagram to its sender (but not to ports below 1024 or equal to the own port, so "
+     "that two echo servers cannot form a loop)"},
     {"count", ARGUMENT_NUMBER, FIELD(count), 1, UINT64_MAX / 4, "N",
-     "End after so many unique datagrams"},
+     "End after this number of unique datagrams"},
     {"duration", ARGUMENT_DURATION, FIELD(duration_ns), 1, UINT64_MAX / 4, "TIME",
-     "End after so long, as 30s"},
+     "End after this time, as 30s"},
     {"idle", ARGUMENT_DURATION, FIELD(idle_ns), 1, UINT64_MAX / 4, "TIME",
-     "End when nothing has come for so long since the first datagram, as 1s"},
+     "End when no datagram has arrived for this time since the first one, as 1s"},
     {"rcvbuf", ARGUMENT_BYTES, FIELD(rcvbuf_bytes), 1, 1U << 30, "BYTES",
      "Receive buffer (default: as large as the kernel grants)"},
     {"expect-all", ARGUMENT_FLAG, FIELD(expect_all), 0, 0, NULL,
      "Exit 1 if anything is missing or corrupt, or --count was not reached"},
     {"watch", ARGUMENT_TEXT, FIELD(watch_text), 0, 0, "NAME_OR_PID[,...]",
-     "Tell what CPU time these processes and the machine spent on a datagram, and their memory"},
+     "Report the CPU time that these processes and the machine spent per datagram, and their "
+     "memory"},
     {"json", ARGUMENT_FLAG, FIELD(json), 0, 0, NULL, "One JSON object on standard output"},
 };
 
 static const char text[] =
-    "Receive what headless-bench send sends, check every byte, and count. Losses are gaps between "
-    "the first and the last datagram of a flow: what is lost before or after, only the sender "
+    "Receive the datagrams of headless-bench send, check every byte, and count. Losses are gaps "
+    "between "
+    "the first and the last datagram of a flow: of losses before and after, only the sender "
     "knows. Without --count, --duration or --idle it runs until SIGINT or SIGTERM.";
 
 static const char examples[] =
@@ -45,11 +47,11 @@ static const char examples[] =
     "      --expect-all --json\n"
     "  headless-bench sink --listen 0.0.0.0:9100 --idle 1s --watch headlessd\n";
 
-static const char *check(void *given)
+static const char *sink_check_options(void *given)
 {
     const struct sink_options *o = given;
 
-    return o->listen_text ? NULL : "--listen HOST:PORT is needed: where to receive";
+    return o->listen_text ? NULL : "--listen HOST:PORT is needed: the address to receive at";
 }
 
 const struct argument_set sink_arguments = {.command = "sink",
@@ -57,9 +59,9 @@ const struct argument_set sink_arguments = {.command = "sink",
                                             .examples = examples,
                                             .rows = rows,
                                             .count = sizeof(rows) / sizeof(rows[0]),
-                                            .check_fn = check};
+                                            .check_fn = sink_check_options};
 
-static int fail(const char *what, const char *why)
+static int sink_fail(const char *what, const char *why)
 {
     (void)fprintf(stderr, BENCH_PROGRAM " sink: %s: %s\n", what, why);
     return BENCH_EXIT_INVALID;
@@ -105,12 +107,12 @@ void sink_close(struct sink *s)
     batch_fini(&s->batch);
 }
 
-static int judge(const struct sink *s)
+static int sink_judge(const struct sink *s)
 {
     const struct sink_counts *c = &s->counts;
 
     if (watch_find_ended(&s->watch)) {
-        (void)fail("--watch", "a watched process ended during the trial");
+        (void)sink_fail("--watch", "a watched process ended during the trial");
         return BENCH_EXIT_INVALID;
     }
     if (!s->options->expect_all)
@@ -120,7 +122,7 @@ static int judge(const struct sink *s)
     return BENCH_EXIT_OK;
 }
 
-static int run(struct sink *s, const struct sink_options *options)
+static int sink_run(struct sink *s, const struct sink_options *options)
 {
     char address[ADDRESS_TEXT_MAX];
     int code;
@@ -132,18 +134,18 @@ static int run(struct sink *s, const struct sink_options *options)
         return code;
     rc = sink_open(s, options);
     if (rc < 0)
-        return fail(options->listen_text, strerror(-rc));
+        return sink_fail(options->listen_text, strerror(-rc));
     /* For scripts: from this line on, datagrams are received. */
     (void)fprintf(stderr, "listening on %s\n", address_format(&s->local, address));
     rc = sink_loop_run(s);
     if (rc) {
-        code = fail("receiving broke off", strerror(-rc));
+        code = sink_fail("receiving failed", strerror(-rc));
     } else {
         if (options->json)
             sink_report_json(s);
         else
             sink_report_print(s);
-        code = judge(s);
+        code = sink_judge(s);
     }
     sink_close(s);
     return code;
@@ -159,11 +161,11 @@ int command_sink(int argc, char **argv)
     argument_parse(&sink_arguments, argc, argv, &options);
     wrong = endpoint_resolve(options.listen_text, &options.listen);
     if (wrong)
-        return fail(options.listen_text, wrong);
+        return sink_fail(options.listen_text, wrong);
     s = malloc(sizeof(*s));
     if (!s)
-        return fail("no memory", strerror(ENOMEM));
-    code = run(s, &options);
+        return sink_fail("no memory", strerror(ENOMEM));
+    code = sink_run(s, &options);
     free(s);
     return code;
 }

@@ -1,18 +1,18 @@
-/* The sink's loop: a batch in, each datagram into exactly one counter, the batch out again. */
+/* The sink's loop: receives a batch, counts each datagram in exactly one counter, echoes it. */
 #include <errno.h>
 #include <poll.h>
 
+#include "count_request.h"
 #include "endpoint.h"
 #include "headless/base/clock.h"
-#include "question.h"
 #include "report.h"
 #include "sink.h"
 #include "stop.h"
 
 #define LOOK_NS        (100 * NS_PER_MS)
-#define ONE_WAY_MAX_NS (60 * NS_PER_SEC) /* beyond that the clocks differ (time namespaces) */
+#define ONE_WAY_MAX_NS (60 * NS_PER_SEC) /* more means that the clocks differ (time namespaces) */
 #define RETRIES_MAX    3
-#define IDLE_NS        (10 * NS_PER_MS) /* nothing comes: what is watched has done its work */
+#define IDLE_NS        (10 * NS_PER_MS) /* without traffic: the watched processes are idle */
 
 static void account_good(struct sink *s, const struct payload *p)
 {
@@ -41,17 +41,17 @@ static void account_good(struct sink *s, const struct payload *p)
         histogram_record(&s->one_way, s->now_ns - p->intended_ns);
 }
 
-/* What is not a payload: a question about a run that we know, which becomes its answer in place. */
+/* Not a payload: a request for the count of a known run becomes the reply in place. */
 static void account_foreign(struct sink *s, unsigned i)
 {
     uint8_t *bytes = batch_buffer(&s->batch, i);
-    struct question q;
+    struct count_request q;
 
-    if (question_parse(bytes, s->batch.messages[i].msg_len, &q) && !q.is_reply &&
+    if (count_request_parse(bytes, s->batch.messages[i].msg_len, &q) && !q.is_reply &&
         tracker_count(&s->tracker, q.run, &q.unique)) {
         q.is_reply = true;
-        question_build(&q, bytes);
-        s->questions |= UINT64_C(1) << i;
+        count_request_build(&q, bytes);
+        s->count_replies |= UINT64_C(1) << i;
         s->counts.asked++;
     } else {
         s->counts.foreign++;
@@ -60,7 +60,7 @@ static void account_foreign(struct sink *s, unsigned i)
 
 static void account_batch(struct sink *s, unsigned count)
 {
-    s->questions = 0;
+    s->count_replies = 0;
     for (unsigned i = 0; i < count; i++) {
         size_t length = s->batch.messages[i].msg_len;
         struct payload p;
@@ -82,8 +82,8 @@ static void account_batch(struct sink *s, unsigned count)
     }
 }
 
-/* Two echo servers that are spoofed into talking to each other would never end. */
-static bool may_reply(const struct sink *s, unsigned i)
+/* A forged source must not make two echo servers reply to each other for ever. */
+static bool sink_may_reply(const struct sink *s, unsigned i)
 {
     struct address from;
 
@@ -91,8 +91,8 @@ static bool may_reply(const struct sink *s, unsigned i)
     return from.port >= 1024 && from.port != s->local.port;
 }
 
-/* Send messages first to end. What cannot be sent at once is not waited for: UDP may drop. */
-static void answer_run(struct sink *s, unsigned first, unsigned end)
+/* Send messages first to end, without waiting for a full socket: UDP may drop. */
+static void sink_send_replies(struct sink *s, unsigned first, unsigned end)
 {
     unsigned retries = 0;
 
@@ -111,16 +111,16 @@ static void answer_run(struct sink *s, unsigned first, unsigned end)
     }
 }
 
-static bool is_question(const struct sink *s, unsigned i)
+static bool is_count_reply(const struct sink *s, unsigned i)
 {
-    return s->questions >> i & 1;
+    return s->count_replies >> i & 1;
 }
 
-/* What is lost is asked again. */
-static void answer_questions(struct sink *s, unsigned count)
+/* Errors are ignored: the sender repeats a request without a reply. */
+static void reply_to_count_requests(struct sink *s, unsigned count)
 {
     for (unsigned i = 0; i < count; i++)
-        if (is_question(s, i) && may_reply(s, i))
+        if (is_count_reply(s, i) && sink_may_reply(s, i))
             (void)sendmsg(s->fd, &s->batch.messages[i].msg_hdr, MSG_DONTWAIT);
 }
 
@@ -129,15 +129,15 @@ static void echo_batch(struct sink *s, unsigned count)
     unsigned first = 0;
 
     for (unsigned i = 0; i < count; i++) {
-        bool question = is_question(s, i);
+        bool count_reply = is_count_reply(s, i);
 
-        if (!question && may_reply(s, i))
+        if (!count_reply && sink_may_reply(s, i))
             continue;
-        answer_run(s, first, i);
-        s->counts.unanswered += !question;
+        sink_send_replies(s, first, i);
+        s->counts.unanswered += !count_reply;
         first = i + 1;
     }
-    answer_run(s, first, count);
+    sink_send_replies(s, first, count);
 }
 
 static int read_batch(struct sink *s, bool *ret_any)
@@ -156,17 +156,17 @@ static int read_batch(struct sink *s, bool *ret_any)
     }
     s->last_ns = s->now_ns;
     account_batch(s, (unsigned)count);
-    if (s->options->echo || s->questions)
+    if (s->options->echo || s->count_replies)
         batch_turn_around(&s->batch, (unsigned)count);
-    if (s->questions)
-        answer_questions(s, (unsigned)count);
+    if (s->count_replies)
+        reply_to_count_requests(s, (unsigned)count);
     if (s->options->echo)
         echo_batch(s, (unsigned)count);
     return 0;
 }
 
-/* When time alone ends it; UINT64_MAX: never. */
-static uint64_t end_ns(const struct sink *s)
+/* End by duration or idle time; UINT64_MAX: none. */
+static uint64_t sink_end_ns(const struct sink *s)
 {
     const struct sink_options *o = s->options;
     uint64_t end = o->duration_ns ? s->start_ns + o->duration_ns : UINT64_MAX;
@@ -176,13 +176,13 @@ static uint64_t end_ns(const struct sink *s)
     return end;
 }
 
-static bool is_over(const struct sink *s)
+static bool sink_is_over(const struct sink *s)
 {
     return s->stopped || (s->options->count && s->counts.unique >= s->options->count) ||
-           s->now_ns >= end_ns(s);
+           s->now_ns >= sink_end_ns(s);
 }
 
-static void show_progress(struct sink *s)
+static void sink_show_progress(struct sink *s)
 {
     if (progress_is_due(&s->progress, s->now_ns))
         progress_show(&s->progress, s->now_ns, s->counts.unique,
@@ -191,7 +191,7 @@ static void show_progress(struct sink *s)
                       report_rate(s->counts.received, s->last_ns - s->first_ns));
 }
 
-/* Which datagram is the last, nobody knows: the costs are read whenever it falls quiet. */
+/* The last datagram is not known as such: read CPU times whenever traffic stops. */
 static bool has_unread_costs(const struct sink *s)
 {
     return s->watch.count && s->watched_ns < s->last_ns;
@@ -208,7 +208,7 @@ static void wait_input(struct sink *s)
 {
     struct pollfd pollfds[] = {{.fd = s->fd, .events = POLLIN},
                                {.fd = s->stop_fd, .events = POLLIN}};
-    uint64_t until_ns = end_ns(s);
+    uint64_t until_ns = sink_end_ns(s);
     struct timespec ts;
 
     if (s->progress.shown && s->progress.next_ns < until_ns)
@@ -230,17 +230,18 @@ int sink_loop_run(struct sink *s)
     s->now_ns = s->start_ns = clock_now_ns();
     progress_init(&s->progress, s->now_ns, s->options->count ? s->options->count : UINT64_MAX,
                   s->options->duration_ns ? s->start_ns + s->options->duration_ns : UINT64_MAX);
-    while (!rc && !is_over(s)) {
+    while (!rc && !sink_is_over(s)) {
         bool any;
 
         rc = read_batch(s, &any);
         if (!rc && !any)
             wait_input(s);
-        if (s->now_ns >= s->look_ns) { /* under full load nobody waits, so look now and then */
+        if (s->now_ns >=
+            s->look_ns) { /* under full load wait_input never runs: check for signals here */
             s->look_ns = s->now_ns + LOOK_NS;
             s->stopped = s->stopped || stop_take(s->stop_fd) > 0;
         }
-        show_progress(s);
+        sink_show_progress(s);
     }
     progress_clear(&s->progress);
     if (has_unread_costs(s))

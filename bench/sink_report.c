@@ -1,4 +1,4 @@
-/* What the sink saw, for people and for programs. */
+/* The sink's result, as text and as JSON. */
 #include <stdio.h>
 
 #include "headless/base/clock.h"
@@ -9,18 +9,18 @@
 #define RARE(name, prose)    REPORT_ROW(struct sink_counts, name, prose, true)
 
 static const struct report_counter counters[] = {
-    COUNTER(received, "datagrams that came in, whatever they were"),
+    COUNTER(received, "datagrams of any kind"),
     COUNTER(received_bytes, "payload bytes of these"),
-    COUNTER(unique, "whole, and first of their number"),
+    COUNTER(unique, "intact, and the first with their number"),
     COUNTER(duplicate, "seen before"),
-    RARE(stale, "so old that they may be unique or duplicate"),
+    RARE(stale, "too old to tell unique from duplicate"),
     COUNTER(reordered, "of unique: overtaken within their flow"),
     COUNTER(missing, "gaps between the first and the last of each flow"),
-    COUNTER(corrupt, "not as they were sent"),
+    COUNTER(corrupt, "altered"),
     COUNTER(foreign, "not from headless-bench send"),
-    RARE(untracked, "of more flows than can be told apart"),
-    RARE(asked, "questions about a run, answered"),
-    COUNTER(echoed, "answers handed to the kernel"),
+    RARE(untracked, "of more flows than the table holds"),
+    RARE(asked, "requests for the count of a run, replied to"),
+    COUNTER(echoed, "replies handed to the kernel"),
     RARE(unanswered, "not echoed: refused by the kernel, or a forbidden port"),
     COUNTER(own_drops, "dropped at this tool's own socket"),
 };

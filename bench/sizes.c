@@ -5,22 +5,22 @@
 
 #include "payload.h"
 
-static bool take_number(const char **text, uint32_t *ret_number)
+static bool sizes_take_number(const char **text, uint32_t *ret_number)
 {
     char *end;
     unsigned long number;
 
     if (**text < '0' || **text > '9')
-        return false; /* strtoul would take signs and spaces */
+        return false; /* strtoul would accept signs and spaces */
     number = strtoul(*text, &end, 10);
-    if (number > 1000000) /* of any use in no place; keeps the sum of weights in range */
+    if (number > 1000000) /* larger than any valid value; keeps the sum of weights in range */
         return false;
     *text = end;
     *ret_number = (uint32_t)number;
     return true;
 }
 
-static bool take_char(const char **text, char wanted)
+static bool sizes_take_char(const char **text, char wanted)
 {
     if (**text != wanted)
         return false;
@@ -29,18 +29,18 @@ static bool take_char(const char **text, char wanted)
 }
 
 /* LOW[-HIGH][:WEIGHT] */
-static const char *take_part(const char **text, struct sizes *sizes)
+static const char *sizes_take_part(const char **text, struct sizes *sizes)
 {
     uint32_t low;
     uint32_t high;
     uint32_t weight = 1;
 
-    if (!take_number(text, &low))
+    if (!sizes_take_number(text, &low))
         return "must be like 100, 64-1400 or 64:7,512:4,1400:1";
     high = low;
-    if (take_char(text, '-') && !take_number(text, &high))
+    if (sizes_take_char(text, '-') && !sizes_take_number(text, &high))
         return "a range must be like 64-1400";
-    if (take_char(text, ':') && (!take_number(text, &weight) || weight == 0))
+    if (sizes_take_char(text, ':') && (!sizes_take_number(text, &weight) || weight == 0))
         return "a weight must be a whole number from 1, as in 64:7";
     if (low < PAYLOAD_SIZE_MIN || high > PAYLOAD_SIZE_MAX || low > high)
         return "sizes go from 48 to 65507 bytes";
@@ -60,10 +60,10 @@ const char *sizes_parse(const char *text, struct sizes *ret_sizes)
 
         if (sizes.count == SIZES_PARTS_MAX)
             return "has more than 16 parts";
-        wrong = take_part(&text, &sizes);
+        wrong = sizes_take_part(&text, &sizes);
         if (wrong)
             return wrong;
-    } while (take_char(&text, ','));
+    } while (sizes_take_char(&text, ','));
     if (*text)
         return "must be like 100, 64-1400 or 64:7,512:4,1400:1";
     *ret_sizes = sizes;

@@ -1,9 +1,9 @@
 /*
- * sizes: how large the datagrams are: "100", "64-1400" (each size as likely), or a mix with
- * weights, "64:7,512:4,1400:1" (of 12 datagrams 7 have 64 bytes); the parts of a mix may be ranges.
+ * sizes: the sizes of the datagrams: "100", "64-1400" (uniform), or a mix with weights,
+ * "64:7,512:4,1400:1" (of 12 datagrams 7 have 64 bytes); the parts of a mix may be ranges.
  *
  * The size of a datagram is a function of 64 bits that the caller derives from seed, flow and
- * sequence: who knows those knows the size again, without having kept it. Pure functions.
+ * sequence, so that it can be computed again without having been stored. Pure functions.
  */
 #ifndef BENCH_SIZES_H
 #define BENCH_SIZES_H
@@ -23,10 +23,10 @@ struct sizes {
     } parts[SIZES_PARTS_MAX];
 };
 
-/* Returns NULL, or what is wrong with text, with *ret_sizes untouched. */
+/* Returns NULL, or the error, with *ret_sizes untouched. */
 const char *sizes_parse(const char *text, struct sizes *ret_sizes) BENCH_MUST_USE;
 
-/* The size that these random bits choose. */
+/* The size for these random bits. */
 uint32_t sizes_pick(const struct sizes *sizes, uint64_t random);
 
 #endif

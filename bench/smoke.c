@@ -1,7 +1,7 @@
 /*
- * headless-bench smoke: can this machine measure? A few short trials against an echo of our own (a
- * child on loopback, so that the sender keeps its one thread) or a given one: how long a round trip
- * takes, whether a pace is kept, how much goes, and whether half of that goes without loss.
+ * headless-bench smoke: checks whether this machine can measure. A few short trials against an
+ * own echo (a child on loopback, so that the sender keeps its one thread) or a given one: round
+ * trips one at a time, a paced rate, the throughput, and the loss at half of it.
  */
 #include <errno.h>
 #include <signal.h>
@@ -18,8 +18,8 @@
 #include "sender.h"
 #include "sink.h"
 
-#define PACE         10000     /* a second: any machine should keep that */
-#define COARSE_NS    NS_PER_MS /* who leaves later than this gets no finer latencies either */
+#define PACE         10000     /* a second: any machine should keep this rate */
+#define COARSE_NS    NS_PER_MS /* lateness above it makes finer latencies meaningless */
 #define SEND_MOST    2000000
 #define CHECKS       4
 #define SENTENCE_MAX 160
@@ -34,14 +34,14 @@ struct options {
 
 static const struct argument rows[] = {
     {"to", ARGUMENT_TEXT, FIELD(send.to_text), 0, 0, "HOST:PORT",
-     "An echo service (default: one of our own, on loopback)"},
+     "An echo service (default: an own one, on loopback)"},
     {"time", ARGUMENT_DURATION, FIELD(time_ns), 100 * NS_PER_MS, 7 * NS_PER_SEC, "TIME",
-     "How long each of four trials takes: 2s (default), at most 7s"},
+     "Duration of each of four trials: 2s (default), at most 7s"},
     {"json", ARGUMENT_FLAG, FIELD(send.json), 0, 0, NULL, "One JSON object on standard output"},
 };
 
 static const char text[] =
-    "Tell in seconds whether this machine can measure: round trips, pace, throughput, loss. Exit "
+    "Check in seconds whether this machine can measure: round trips, pace, throughput, loss. Exit "
     "code 0: it can; 3: it cannot, and why.";
 
 static const char examples[] = "  headless-bench smoke\n"
@@ -55,7 +55,7 @@ struct check {
     double answered_per_second;
 };
 
-static int fail(const char *what, int rc)
+static int smoke_fail(const char *what, int rc)
 {
     (void)fprintf(stderr, BENCH_PROGRAM " smoke: %s: %s\n", what, strerror(-rc));
     return BENCH_EXIT_INVALID;
@@ -67,7 +67,7 @@ static const char *check_options(void *given)
 
     o->own_echo = !o->send.to_text;
     if (o->own_echo)
-        o->send.to_text = "127.0.0.1"; /* which port, it will tell */
+        o->send.to_text = "127.0.0.1"; /* the echo reports its port */
     return send_options_check_flows(&o->send);
 }
 
@@ -78,9 +78,9 @@ const struct argument_set smoke_arguments = {.command = "smoke",
                                              .count = sizeof(rows) / sizeof(rows[0]),
                                              .check_fn = check_options};
 
-/* ---- an echo of our own ---- */
+/* ---- the own echo ---- */
 
-/* Returns its PID, and where it listens; or a negative errno. It ends when we do. */
+/* Returns its PID and its address, or a negative errno. It ends with this process. */
 static pid_t start_echo(struct address *ret_address)
 {
     struct sink_options options = {.echo = true};
@@ -101,7 +101,7 @@ static pid_t start_echo(struct address *ret_address)
     pid = fork();
     if (pid == 0) {
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-        if (getppid() != parent) /* it died before we asked */
+        if (getppid() != parent) /* it died before prctl */
             _exit(1);
         _exit(sink_loop_run(sink) ? 1 : 0);
     }
@@ -121,8 +121,8 @@ static void stop_echo(pid_t pid)
 
 /* ---- trials ---- */
 
-static int measure(const struct options *o, const struct send_trial *trial, uint64_t outstanding,
-                   struct check *ret_check)
+static int smoke_measure(const struct options *o, const struct send_trial *trial,
+                         uint64_t outstanding, struct check *ret_check)
 {
     struct send_options options = o->send;
     struct sender *s = malloc(sizeof(*s));
@@ -151,8 +151,8 @@ static int measure(const struct options *o, const struct send_trial *trial, uint
     c.p50_ns = histogram_percentile(&s->round_trip, 50);
     c.p99_ns = histogram_percentile(&s->round_trip, 99);
     c.lateness_p99_ns = histogram_percentile(&s->lateness, 99);
-    if (s->last_answer_ns > s->start_ns)
-        c.answered_per_second = report_rate(c.answered, s->last_answer_ns - s->start_ns);
+    if (s->last_reply_ns > s->start_ns)
+        c.answered_per_second = report_rate(c.answered, s->last_reply_ns - s->start_ns);
     sender_close(s);
     free(s);
     c.name = ret_check->name;
@@ -165,8 +165,8 @@ static double us(uint64_t ns)
     return (double)ns / (double)NS_PER_US;
 }
 
-/* What is said of a trial that was kept; judges it. */
-static void judge_answers(struct check *c, const char *prefix)
+/* Write the text of a paced trial, and its verdict. */
+static void smoke_judge_trial(struct check *c, const char *prefix)
 {
     uint64_t lost = c->sent - c->answered;
 
@@ -195,32 +195,32 @@ static int run_checks(const struct options *o, struct check checks[static CHECKS
     int rc;
 
     checks[0].name = "round trip";
-    rc = measure(o, &alone, 1, &checks[0]);
-    judge_answers(&checks[0], "one after the other");
+    rc = smoke_measure(o, &alone, 1, &checks[0]);
+    smoke_judge_trial(&checks[0], "one at a time");
     checks[1].name = "pace";
     if (!rc)
-        rc = measure(o, &pace, 1, &checks[1]);
+        rc = smoke_measure(o, &pace, 1, &checks[1]);
     if (checks[1].ok)
         (void)snprintf(checks[1].sentence, SENTENCE_MAX,
                        "%d/s: 99 %% leave within %.1f us of their time%s", PACE,
                        us(checks[1].lateness_p99_ns), is_coarse(&checks[1]) ? coarse : "");
     checks[2].name = "throughput";
     if (!rc)
-        rc = measure(o, &alone, 256, &checks[2]);
+        rc = smoke_measure(o, &alone, 256, &checks[2]);
     if (checks[2].ok)
-        (void)snprintf(checks[2].sentence, SENTENCE_MAX, "%.0f/s with 256 on their way",
+        (void)snprintf(checks[2].sentence, SENTENCE_MAX, "%.0f/s with 256 outstanding",
                        checks[2].answered_per_second);
     checks[3].name = "half of it";
     half.rate = (uint64_t)checks[2].answered_per_second / 2;
     half.rate = half.rate < 1 ? 1 : half.rate > SEND_MOST ? SEND_MOST : half.rate;
     (void)snprintf(prefix, sizeof(prefix), "%llu/s", (unsigned long long)half.rate);
     if (!rc)
-        rc = measure(o, &half, 1, &checks[3]);
-    judge_answers(&checks[3], prefix);
+        rc = smoke_measure(o, &half, 1, &checks[3]);
+    smoke_judge_trial(&checks[3], prefix);
     return rc;
 }
 
-/* ---- telling ---- */
+/* ---- report ---- */
 
 static bool is_fit(const struct check *checks)
 {
@@ -231,7 +231,7 @@ static bool is_fit(const struct check *checks)
     return fit;
 }
 
-static void print(const struct check *checks)
+static void smoke_print(const struct check *checks)
 {
     for (unsigned i = 0; i < CHECKS; i++)
         (void)printf("  %-12s %-4s  %s\n", checks[i].name, checks[i].ok ? "ok" : "BAD",
@@ -240,7 +240,7 @@ static void print(const struct check *checks)
                  is_fit(checks) ? "this machine can measure" : "this machine cannot measure now");
 }
 
-static void print_json(const struct check *checks)
+static void smoke_print_json(const struct check *checks)
 {
     struct json_object *object = report_create("smoke");
     struct json_object *list = json_object_new_array();
@@ -282,14 +282,14 @@ int command_smoke(int argc, char **argv)
         send_options_resolve(&o.send, "smoke");
     }
     if (echo < 0)
-        return fail("no echo on loopback", echo);
+        return smoke_fail("no echo on loopback", echo);
     rc = run_checks(&o, checks);
     stop_echo(echo);
     if (rc)
-        return fail("a trial broke off", rc);
+        return smoke_fail("a trial failed", rc);
     if (o.send.json)
-        print_json(checks);
+        smoke_print_json(checks);
     else
-        print(checks);
+        smoke_print(checks);
     return is_fit(checks) ? BENCH_EXIT_OK : BENCH_EXIT_INVALID;
 }

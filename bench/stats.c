@@ -8,7 +8,7 @@
 
 #define RESAMPLES 4000
 
-static int compare(const void *a, const void *b)
+static int compare_doubles(const void *a, const void *b)
 {
     double x = *(const double *)a;
     double y = *(const double *)b;
@@ -20,7 +20,7 @@ double stats_median(double *values, size_t count)
 {
     if (count == 0)
         return NAN;
-    qsort(values, count, sizeof(*values), compare);
+    qsort(values, count, sizeof(*values), compare_doubles);
     return count % 2 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2;
 }
 
@@ -40,7 +40,7 @@ void stats_interval(const double *values, size_t count, double *ret_low, double 
             sample[k] = values[payload_mix(draws++) % count];
         medians[i] = stats_median(sample, count);
     }
-    qsort(medians, RESAMPLES, sizeof(medians[0]), compare);
+    qsort(medians, RESAMPLES, sizeof(medians[0]), compare_doubles);
     *ret_low = medians[RESAMPLES / 40];
     *ret_high = medians[RESAMPLES - 1 - RESAMPLES / 40];
 }

@@ -1,10 +1,10 @@
 /*
- * stats: the median of a few numbers, and how sure one can be of it.
+ * stats: the median of a few numbers, and its confidence interval.
  *
- * The interval is a percentile bootstrap: the numbers are drawn again with replacement, thousands
- * of times, and between the 2.5th and the 97.5th of the 100 parts of all medians lies the interval.
- * It assumes nothing about how noise is distributed; of three numbers it is from the least to the
- * largest. The draws are the same in each run. Pure functions; nothing allocates.
+ * The interval is a percentile bootstrap: the numbers are drawn with replacement thousands of
+ * times; the interval is from the 2.5th to the 97.5th percentile of the medians. It assumes nothing
+ * about the distribution of the noise; of three numbers it is from the smallest to the largest. The
+ * draws are the same in each run. Pure functions; nothing allocates.
  */
 #ifndef BENCH_STATS_H
 #define BENCH_STATS_H

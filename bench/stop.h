@@ -1,7 +1,7 @@
 /*
- * stop: SIGINT and SIGTERM as something to wait for, so that a command ends with its totals.
+ * stop: SIGINT and SIGTERM as a descriptor, so that a command ends with its totals.
  *
- * The signals are blocked and read from a descriptor; a second one means "at once".
+ * The signals are blocked and read from the descriptor; a second one means "at once".
  * Owner: the one thread of the process.
  */
 #ifndef BENCH_STOP_H
@@ -9,10 +9,10 @@
 
 #include "bench.h"
 
-/* Block the signals. Returns a non-blocking descriptor, readable when one came, or -errno. */
+/* Block the signals. Returns a non-blocking descriptor, readable after a signal, or -errno. */
 int stop_open(void) BENCH_MUST_USE;
 
-/* How many signals have come since the last call. */
+/* Number of signals since the last call. */
 unsigned stop_take(int fd);
 
 #endif

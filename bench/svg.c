@@ -5,7 +5,7 @@
 #include <string.h>
 
 #define MARGIN      20.0
-#define QUEUED      6.7 /* the width of a letter of 12 px, on the safe side */
+#define LETTER      6.7 /* upper bound of the width of a letter of 12 px */
 #define ENTRY_SPACE 34.0
 #define ROW_HEIGHT  20.0
 #define TICKS_MAX   32
@@ -73,8 +73,8 @@ static double round_up(double value)
                         : 2);
 }
 
-/* Between two ticks of a linear axis: about six of them. */
-static double get_step(const struct svg_axis *axis)
+/* Distance of the ticks of a linear axis, for about six of them. */
+static double svg_get_step(const struct svg_axis *axis)
 {
     return round_up((axis->high - axis->low) / 7);
 }
@@ -92,7 +92,7 @@ void svg_axis_fit(struct svg_axis *axis)
     }
     if (axis->high <= axis->low)
         axis->high = axis->low + 1;
-    step = get_step(axis);
+    step = svg_get_step(axis);
     axis->low = floor(axis->low / step + 1e-9) * step;
     axis->high = ceil(axis->high / step - 1e-9) * step;
 }
@@ -110,7 +110,7 @@ static void format_scaled(double value, const char *const *units, double first,
     (void)snprintf(text, 32, "%.6g%s", value, units[i]);
 }
 
-static void format_number(const struct svg_axis *axis, double value, char text[static 32])
+static void svg_format_number(const struct svg_axis *axis, double value, char text[static 32])
 {
     static const char *const counts[] = {"", "k", "M", "G", NULL};
     static const char *const times[] = {" ns", " us", " ms", " s", NULL};
@@ -134,7 +134,7 @@ static void format_number(const struct svg_axis *axis, double value, char text[s
     }
 }
 
-/* The tick after a number; before the first one: the low end's. */
+/* The tick after a number; below the low end: the first one. */
 static double next_tick(const struct svg_axis *axis, double tick)
 {
     bool decades = axis->unit == SVG_NINES || axis->high / axis->low > 1100;
@@ -142,12 +142,12 @@ static double next_tick(const struct svg_axis *axis, double tick)
 
     if (axis->scale == SVG_LOG)
         return decades ? pow(10, floor(log10(tick) + 1e-9) + 1) : round_up(tick * 1.01);
-    step = get_step(axis);
+    step = svg_get_step(axis);
     return (round(tick / step) + 1) * step;
 }
 
 /* 0 at the low end, 1 at the high end. */
-static double place(const struct svg_axis *axis, double value)
+static double svg_place(const struct svg_axis *axis, double value)
 {
     if (axis->scale == SVG_LOG) {
         if (value <= axis->low)
@@ -159,12 +159,12 @@ static double place(const struct svg_axis *axis, double value)
 
 static double get_x(const struct svg_panel *p, double value)
 {
-    return p->left + p->width * place(&p->x, value);
+    return p->left + p->width * svg_place(&p->x, value);
 }
 
 static double get_y(const struct svg_panel *p, double value)
 {
-    return p->top + p->height * (1 - place(&p->y, value));
+    return p->top + p->height * (1 - svg_place(&p->y, value));
 }
 
 /* ---- the parts of a chart ---- */
@@ -184,10 +184,10 @@ void svg_begin(struct svg *svg, FILE *file, double width, double height, const c
 
 static double entry_width(const struct svg_entry *entry)
 {
-    return ENTRY_SPACE + QUEUED * (double)strlen(entry->name);
+    return ENTRY_SPACE + LETTER * (double)strlen(entry->name);
 }
 
-/* The place of each entry, row by row; writes when there is a chart to write to. */
+/* Lay out the entries, row by row; writes them if svg is not NULL. Returns the y below. */
 static double lay_out(struct svg *svg, double width, double top, const struct svg_entry *entries,
                       size_t count)
 {
@@ -228,7 +228,7 @@ static void label_of(const struct svg_axis *axis, double tick, char text[static 
     if (axis->low_label && tick <= axis->low)
         (void)snprintf(text, 32, "%s", axis->low_label);
     else
-        format_number(axis, tick, text);
+        svg_format_number(axis, tick, text);
 }
 
 static size_t list_ticks(const struct svg_axis *axis, double ticks[static TICKS_MAX])

@@ -1,13 +1,13 @@
 /*
  * svg: charts as SVG: panels with axes, and lines, dots and bands in them.
  *
- * A chart is written from top to bottom: begin, legend, panel, what is in it, the next panel, end.
- * Points are in the units of the axes; what lies outside a panel is cut off at its frame, and a
- * point that is NaN breaks a line. On a logarithmic axis what is below the low end (0 is) lies on
- * it: give that end a label of its own. Texts are escaped. Readable on white, without colours too
- * few and in 8 colours that the colour-blind can tell apart (Okabe and Ito's).
+ * A chart is written from top to bottom: begin, legend, panel, its content, the next panel, end.
+ * Points are in the units of the axes; a panel clips at its frame, and a point that is NaN breaks a
+ * line. On a logarithmic axis values below the low end (such as 0) are drawn at it: give that end a
+ * label. Texts are escaped. The background is white; the 8 colours are distinguishable for the
+ * colour-blind (Okabe and Ito's).
  *
- * Owner: one thread. Writes to a stdio stream; svg_end tells whether all of it was written.
+ * Owner: one thread. Writes to a stdio stream; svg_end returns whether all of it was written.
  */
 #ifndef BENCH_SVG_H
 #define BENCH_SVG_H
@@ -20,7 +20,7 @@
 
 enum svg_scale { SVG_LINEAR, SVG_LOG };
 
-/* How the numbers of an axis are written. */
+/* The format of an axis' numbers. */
 enum svg_unit {
     SVG_PLAIN,
     SVG_COUNT,   /* 20k, 1.5M */
@@ -63,7 +63,7 @@ void svg_axis_fit(struct svg_axis *axis);
 
 void svg_begin(struct svg *svg, FILE *file, double width, double height, const char *title);
 
-/* Returns the y below it. */
+/* Returns the y coordinate below it. */
 double svg_legend(struct svg *svg, double top, const struct svg_entry *entries, size_t count);
 
 /* The height that it needs. */
@@ -75,7 +75,7 @@ void svg_line(struct svg *svg, const struct svg_panel *panel, const struct svg_p
 void svg_dots(struct svg *svg, const struct svg_panel *panel, const struct svg_point *points,
               size_t count, unsigned colour);
 
-/* A shaded part of the x axis. */
+/* A shaded range of the x axis. */
 void svg_band(struct svg *svg, const struct svg_panel *panel, double from, double to);
 
 /* Returns 0, or -EIO when the stream failed. The caller closes it. */

@@ -40,7 +40,7 @@ struct tracked_flow *tracker_find(struct tracker *t, const struct payload *p)
 
     if (slot && slot->run == p->run && slot->flow == p->flow)
         return slot;
-    /* Half of the slots stay free, so the search ends. */
+    /* At least half of the slots are free, so the search ends. */
     for (slot = &t->slots[at % TRACKER_SLOTS]; slot->run; slot = &t->slots[++at % TRACKER_SLOTS])
         if (slot->run == p->run && slot->flow == p->flow)
             return t->last = slot;

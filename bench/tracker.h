@@ -1,9 +1,9 @@
 /*
- * tracker: who sends to the sink: every flow of every run with the sequence numbers it has used.
+ * tracker: the flows that send to the sink: each flow of each run with its sequence numbers.
  *
  * A hash table of fixed size: at most TRACKER_FLOWS flows, each with a window of 8,192 numbers (4
- * MiB of bits in all, touched as flows appear). What no longer fits is counted as untracked, not as
- * anything else. Owner: one thread. Only init allocates.
+ * MiB of bits in all, touched as flows appear). Datagrams of further flows are counted as
+ * untracked only. Owner: one thread. Only init allocates.
  */
 #ifndef BENCH_TRACKER_H
 #define BENCH_TRACKER_H
@@ -39,7 +39,7 @@ void tracker_fini(struct tracker *t);
 /* The flow of a good datagram, new or known; NULL when the table is full. */
 struct tracked_flow *tracker_find(struct tracker *t, const struct payload *p);
 
-/* How many datagrams of a run have come; false when none has, with *ret_unique untouched. */
+/* The unique datagrams of a run; false when it is unknown, with *ret_unique untouched. */
 bool tracker_count(const struct tracker *t, uint64_t run, uint64_t *ret_unique);
 
 /* Missing numbers of all flows together. */

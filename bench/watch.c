@@ -10,10 +10,10 @@
 
 #include "headless/base/clock.h"
 
-#define COMM_LENGTH 15 /* the kernel keeps no more of a name */
+#define COMM_LENGTH 15 /* the kernel truncates names to this length */
 
 /* Read the beginning of a file as text. */
-static bool read_text(const char *path, char *text, size_t size)
+static bool watch_read_text(const char *path, char *text, size_t size)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     ssize_t length;
@@ -26,24 +26,24 @@ static bool read_text(const char *path, char *text, size_t size)
     return length > 0;
 }
 
-static bool read_of(int pid, const char *file, char *text, size_t size)
+static bool read_process(int pid, const char *file, char *text, size_t size)
 {
     char path[64];
 
     (void)snprintf(path, sizeof(path), "/proc/%d/%s", pid, file);
-    return read_text(path, text, size);
+    return watch_read_text(path, text, size);
 }
 
 /*
  * State and start time from /proc/PID/stat: "PID (NAME) S 4th 5th ...", where a name may contain
- * anything, so that the last parenthesis counts. False for those that have ended, zombies too.
+ * anything, so that the last parenthesis counts. False for ended processes, zombies included.
  */
 static bool read_start(int pid, uint64_t *ret_start_ticks)
 {
     char text[1024];
     const char *at;
 
-    if (!read_of(pid, "stat", text, sizeof(text)))
+    if (!read_process(pid, "stat", text, sizeof(text)))
         return false;
     at = strrchr(text, ')');
     if (!at || at[1] != ' ' || at[2] == 'Z' || at[2] == 'X')
@@ -83,7 +83,7 @@ static uint64_t read_machine(void)
     char text[256];
     char *at = text + 3;
 
-    if (ticks_per_second <= 0 || !read_text("/proc/stat", text, sizeof(text)) ||
+    if (ticks_per_second <= 0 || !watch_read_text("/proc/stat", text, sizeof(text)) ||
         strncmp(text, "cpu ", 4) != 0)
         return 0;
     for (size_t i = 0; i < sizeof(busy) / sizeof(busy[0]); i++) {
@@ -94,17 +94,17 @@ static uint64_t read_machine(void)
     return ticks * (NS_PER_SEC / (uint64_t)ticks_per_second);
 }
 
-/* ---- who is watched ---- */
+/* ---- the list of processes ---- */
 
-static const char *add(struct watch *w, int pid)
+static const char *watch_add(struct watch *w, int pid)
 {
     struct watched *p = &w->processes[w->count];
 
     if (w->count == WATCH_MAX)
         return "more than 32 processes: name fewer";
     *p = (struct watched){.pid = pid};
-    if (!read_start(pid, &p->start_ticks) || !read_of(pid, "comm", p->name, sizeof(p->name)))
-        return NULL; /* ended just now */
+    if (!read_start(pid, &p->start_ticks) || !read_process(pid, "comm", p->name, sizeof(p->name)))
+        return NULL; /* it has just ended */
     p->name[strcspn(p->name, "\n")] = '\0';
     w->count++;
     return NULL;
@@ -114,7 +114,7 @@ static bool has_name(int pid, const char *name)
 {
     char comm[WATCH_NAME_MAX + 1];
 
-    if (!read_of(pid, "comm", comm, sizeof(comm)))
+    if (!read_process(pid, "comm", comm, sizeof(comm)))
         return false;
     comm[strcspn(comm, "\n")] = '\0';
     return strncmp(comm, name, COMM_LENGTH) == 0;
@@ -132,7 +132,7 @@ static const char *add_named(struct watch *w, const char *name)
         int pid = (int)strtol(entry->d_name, NULL, 10);
 
         if (pid > 0 && pid != getpid() && has_name(pid, name))
-            wrong = add(w, pid);
+            wrong = watch_add(w, pid);
     }
     (void)closedir(directory);
     return wrong;
@@ -146,11 +146,11 @@ static const char *add_entry(struct watch *w, const char *entry)
     if (entry[0] == '\0')
         return "must be names or PIDs of processes, as in headlessd,1234";
     if (entry[strspn(entry, "0123456789")] == '\0')
-        wrong = strlen(entry) < 10 ? add(w, (int)strtol(entry, NULL, 10)) : NULL;
+        wrong = strlen(entry) < 10 ? watch_add(w, (int)strtol(entry, NULL, 10)) : NULL;
     else
         wrong = add_named(w, entry);
     if (!wrong && w->count == before)
-        return "no such process runs: start it first, and see its name in /proc/PID/comm";
+        return "no such process: start it first; its name is in /proc/PID/comm";
     return wrong;
 }
 
@@ -171,9 +171,9 @@ const char *watch_open(struct watch *w, const char *text, char bad[static WATCH_
     }
 }
 
-/* ---- what it costs ---- */
+/* ---- CPU time and memory ---- */
 
-static bool is_same(const struct watched *p)
+static bool is_same_process(const struct watched *p)
 {
     uint64_t start_ticks;
 
@@ -188,7 +188,7 @@ void watch_begin(struct watch *w, uint64_t now_ns)
     for (unsigned i = 0; i < w->count; i++) {
         struct watched *p = &w->processes[i];
 
-        p->ended = !is_same(p) || !read_cpu(p->pid, &p->begin_ns);
+        p->ended = !is_same_process(p) || !read_cpu(p->pid, &p->begin_ns);
     }
     (void)read_cpu(getpid(), &w->own_begin_ns);
     w->machine_begin_ns = read_machine();
@@ -199,8 +199,8 @@ static void end_process(struct watched *p)
     char status[4096];
     uint64_t cpu_ns;
 
-    if (!is_same(p) || !read_cpu(p->pid, &cpu_ns) ||
-        !read_of(p->pid, "status", status, sizeof(status))) {
+    if (!is_same_process(p) || !read_cpu(p->pid, &cpu_ns) ||
+        !read_process(p->pid, "status", status, sizeof(status))) {
         p->ended = true;
         return;
     }

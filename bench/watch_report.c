@@ -1,4 +1,4 @@
-/* What a trial cost, for people and for programs. */
+/* The cost of a trial, as text and as JSON. */
 #include <stdio.h>
 
 #include "headless/base/clock.h"
@@ -44,7 +44,7 @@ void watch_print(const struct watch *w, uint64_t datagrams)
 
         (void)snprintf(what, sizeof(what), ", PID %d; resident %.1f MiB, at most %.1f MiB", p->pid,
                        (double)p->rss_bytes / 0x1p20, (double)p->hwm_bytes / 0x1p20);
-        print_cost(p->name, p->cpu_ns, datagrams, p->ended ? ": it ended in between" : what);
+        print_cost(p->name, p->cpu_ns, datagrams, p->ended ? ": it ended during the trial" : what);
     }
     if (w->count > 1)
         print_cost("of all these", watch_sum_ns(w), datagrams, "");

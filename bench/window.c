@@ -18,7 +18,7 @@ static bool take_bit(struct window *w, uint64_t sequence)
     return !was_set;
 }
 
-static void move_on(struct window *w, uint64_t sequence)
+static void window_advance(struct window *w, uint64_t sequence)
 {
     if (sequence - w->highest > w->mask) {
         memset(w->bits, 0, (w->mask + 1) / 8);
@@ -36,7 +36,7 @@ enum window_result window_record(struct window *w, uint64_t sequence)
     if (w->unique == 0) {
         w->lowest = w->highest = sequence;
     } else if (sequence > w->highest) {
-        move_on(w, sequence);
+        window_advance(w, sequence);
     } else {
         if (w->highest - sequence > w->mask)
             return WINDOW_STALE;

@@ -1,10 +1,10 @@
 /*
- * window: which sequence numbers of one flow have arrived, in bounded memory.
+ * window: the sequence numbers of one flow that have arrived, in bounded memory.
  *
- * A ring of bits behind the highest number seen, as anti-replay windows have it (RFC 6479): a
- * number above the highest moves the window on, one inside it is new or a duplicate, one that fell
- * out behind can no longer be told apart and is stale. A new number below the highest is
- * reordered (RFC 4737). Owner: one thread. Nothing blocks or fails; the caller owns the bits.
+ * A ring of bits behind the highest number seen, like an anti-replay window (RFC 6479): a number
+ * above the highest advances the window, one inside it is new or a duplicate, one behind it is
+ * stale (new or duplicate). A new number below the highest is reordered (RFC 4737).
+ * Owner: one thread. Nothing blocks or fails; the caller owns the bits.
  */
 #ifndef BENCH_WINDOW_H
 #define BENCH_WINDOW_H
@@ -14,10 +14,10 @@
 enum window_result { WINDOW_NEW, WINDOW_REORDERED, WINDOW_DUPLICATE, WINDOW_STALE };
 
 struct window {
-    uint64_t *bits; /* size / 64 words, zeroed by the caller at the start */
+    uint64_t *bits; /* size / 64 words, zeroed by the caller */
     uint64_t mask;  /* size - 1 */
     uint64_t lowest, highest;
-    uint64_t unique; /* 0: nothing has arrived, lowest and highest mean nothing */
+    uint64_t unique; /* 0: none has arrived, lowest and highest are unset */
 };
 
 /* size: a power of two, 64 or more. */
@@ -26,7 +26,7 @@ void window_init(struct window *w, uint64_t *zeroed_bits, uint64_t size);
 /* Numbers must be below UINT64_MAX / 2. */
 enum window_result window_record(struct window *w, uint64_t sequence);
 
-/* How many between the lowest and the highest have not arrived: losses seen from this end only. */
+/* Numbers between the lowest and the highest that have not arrived: losses seen from this end. */
 uint64_t window_gaps(const struct window *w);
 
 #endif

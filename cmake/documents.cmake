@@ -1,5 +1,5 @@
-# What headless-document makes of the programs' tables: man pages out of docs/man, completion for
-# bash, the schema for editors; and the unit file.
+# Documents that headless-document generates from the programs' tables: man pages from docs/man,
+# completion for bash, the schema for editors; and the unit file.
 set(documents ${CMAKE_BINARY_DIR}/documents)
 set(made)
 

@@ -1,4 +1,4 @@
-# What the shipped binary is hardened with, and the sanitizers that replace it in tests.
+# Hardening flags of the shipped binaries, and the sanitizers that replace them in tests.
 if(HEADLESS_SANITIZE STREQUAL "none")
     if(NOT CMAKE_BUILD_TYPE STREQUAL "Debug")
         target_compile_options(headless_flags INTERFACE -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3)
@@ -21,8 +21,8 @@ elseif(HEADLESS_SANITIZE STREQUAL "fuzzer")
                            -fno-sanitize-recover=all -fno-omit-frame-pointer)
     target_link_options(headless_flags INTERFACE -fsanitize=address,undefined)
 elseif(HEADLESS_SANITIZE STREQUAL "coverage")
-    # The counters lie in a file that is mapped at the start: so they survive SIGKILL, and a process
-    # that gives up opening files need not write them at its end.
+    # The counters are in a file that is mapped at the start: they survive SIGKILL, and a process
+    # that may no longer open files need not write them at its end.
     target_compile_options(headless_flags INTERFACE -fprofile-instr-generate -fcoverage-mapping
                            "SHELL:-mllvm -runtime-counter-relocation")
     target_link_options(headless_flags INTERFACE -fprofile-instr-generate)

@@ -1,5 +1,5 @@
 # A package for Debian, by "cpack -G DEB" in a build directory that was configured with
-# CMAKE_INSTALL_PREFIX=/usr (scripts/build gcc-package). What it needs, dpkg-shlibdeps finds out.
+# CMAKE_INSTALL_PREFIX=/usr (scripts/build gcc-package). dpkg-shlibdeps determines its dependencies.
 set(helpers ${PROJECT_SOURCE_DIR}/scripts/package)
 set(package_doc ${CMAKE_INSTALL_DATADIR}/doc/headlessd)
 find_program(DATE_PROGRAM date REQUIRED)
@@ -24,7 +24,7 @@ set(CPACK_DEBIAN_COMPRESSION_TYPE xz)
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA ${helpers}/conffiles ${helpers}/postinst ${helpers}/prerm
     ${helpers}/postrm)
-set(CPACK_DEBIAN_PACKAGE_DESCRIPTION # after the first line, which is the project's
+set(CPACK_DEBIAN_PACKAGE_DESCRIPTION # follows the first line, the project's description
     "Every machine or pod behind a service runs it. Clients send datagrams to any
 of them; exactly one is the leader. What arrives at another is carried to it,
 with the client's address intact, and its answers leave from where the client

@@ -1,12 +1,12 @@
-# For scripts/bench: three hosts, the forwarders, and one measurement. Read after lib.sh.
+# For scripts/bench: three hosts, the forwarders, and one measurement. Sourced after lib.sh.
 #
 #   client 10.78.1.2 ──── 10.78.1.1  pod  10.78.2.1 ──── 10.78.2.2 leader
 #                   veth                        veth
 #
-# Each host is a network namespace; the pod routes between its two links, which the kernel's own DNAT
-# needs; all other forwarders listen at 10.78.1.1:12000 and send from 10.78.2.1. MTU 1500, offloads as
-# veth has them.
-# shellcheck shell=bash disable=SC2154,SC2034 # scripts/bench sets them, and uses what is set here
+# Each host is a network namespace; the pod routes between its two links, as the kernel's DNAT needs
+# it; all other forwarders listen at 10.78.1.1:12000 and send from 10.78.2.1. MTU 1500, veth's default
+# offloads.
+# shellcheck shell=bash disable=SC2154,SC2034 # set in scripts/bench, or used there
 
 place=hb$$
 pod_in=10.78.1.1
@@ -17,13 +17,13 @@ paused_port=9100
 frames_port=9101
 woken_port=9102
 echo_port=9200
-rcvbuf=212992 # what pods are granted
+rcvbuf=212992 # the default limit in a pod
 cores=$(nproc)
 tick_ns=$((1000000000 / $(getconf CLK_TCK)))
 
-declare -A pids=() # name -> process, all that we started and that has not ended
+declare -A pids=() # name -> PID of each running process that this script started
 work=""
-steering=$((BASHPID))
+main_pid=$((BASHPID))
 
 # ---- hosts
 
@@ -43,21 +43,21 @@ bench_open()
     link leader $leader to_leader $pod_out
     ip netns exec "$place-pod" sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward'
     for host in client pod leader; do
-        begin "host-$host" "$host" sleep infinity # through whom we look at a namespace's counters
+        begin "host-$host" "$host" sleep infinity # its /proc entry has the namespace's counters
     done
     begin sink leader nice -n -10 "$limit" receive --pause 500 --gro --tell "$work/told_paused" \
         --listen "$leader:$paused_port"
     wait_until "the sink" bound leader $paused_port
-    # As an app is: woken for what comes, and given one datagram at a time.
+    # Like an app: woken for each datagram, and reads one at a time.
     begin woken_sink leader "$limit" receive --tell "$work/told_woken" --listen "$leader:$woken_port"
     wait_until "the woken sink" bound leader "$woken_port"
-    # Frames go to one that is woken, as the leader's headlessd is.
+    # The sink of frames is woken for each datagram, as the leader's headlessd is.
     begin waiting_sink leader "$limit" receive --gro --tell "$work/told_frames" \
         --listen "$leader:$frames_port"
     wait_until "the waiting sink" bound leader $frames_port
 }
 
-# use_sink paused|woken: where forwarders send from now on.
+# use_sink paused|woken: the forwarders' destination from now on.
 use_sink()
 {
     sink=$1
@@ -65,7 +65,7 @@ use_sink()
     [[ $sink == paused ]] || sink_port=$woken_port
 }
 
-# link HOST ADDRESS DEVICE ADDRESS: of the host, and of the pod.
+# link HOST ADDRESS DEVICE ADDRESS: the host's address; the pod's device and address.
 link()
 {
     ip link add eth0 netns "$place-$1" type veth peer name "$3" netns "$place-pod"
@@ -79,7 +79,7 @@ link()
 bench_close()
 {
     local status=$? name
-    ((BASHPID == steering)) || return 0
+    ((BASHPID == main_pid)) || return 0
     ((status == 0 || status == 130)) || tail -n 3 "$work"/*.log >&2 || true
     for name in "${!pids[@]}"; do
         kill -KILL "${pids[$name]}" 2>/dev/null || true
@@ -101,7 +101,7 @@ in_host()
 
 # ---- processes
 
-# begin NAME HOST COMMAND...: in the background; $work/NAME.out and .log are what it writes.
+# begin NAME HOST COMMAND...: in the background; its output goes to $work/NAME.out and .log.
 begin()
 {
     local name=$1 host=$2
@@ -110,7 +110,7 @@ begin()
     pids[$name]=$!
 }
 
-# finish NAME: ask it to end, and insist after three seconds.
+# finish NAME: SIGTERM, and SIGKILL after three seconds.
 finish()
 {
     local pid=${pids[$1]:-} tries=0
@@ -118,7 +118,7 @@ finish()
     kill -TERM "$pid" 2>/dev/null || true
     while kill -0 "$pid" 2>/dev/null; do
         ((++tries < 150)) || kill -KILL "$pid" 2>/dev/null || true
-        sleep 0.02 # between two looks
+        sleep 0.02 # between two polls
     done
     wait "$pid" 2>/dev/null || true
     unset "pids[$1]"
@@ -130,12 +130,12 @@ wait_until()
     local what=$1 tries=0
     shift
     until "$@"; do
-        ((++tries < 250)) || die "$what does not come up: $(tail -qn 3 "$work"/*.log)"
-        sleep 0.02 # between two looks
+        ((++tries < 250)) || die "$what did not start: $(tail -qn 3 "$work"/*.log)"
+        sleep 0.02 # between two polls
     done
 }
 
-# bound HOST PORT: is somebody there?
+# bound HOST PORT: true if a UDP socket is bound to the port.
 bound()
 {
     local hex
@@ -143,7 +143,7 @@ bound()
     [[ $(<"/proc/${pids[host-$1]}/net/udp") == *"$hex"* ]]
 }
 
-# ask_pod HOST ADDRESS METRIC...: of headlessd.
+# ask_pod HOST ADDRESS METRIC...: prints metrics of headlessd.
 ask_pod()
 {
     local host=$1 address=$2
@@ -163,14 +163,14 @@ is_ready()
 
 # ---- forwarders
 
-# Name and title; and how what it delivers is counted, where not by the sink: by the pod's kernel, by
-# frames that hold several, or by the leader's headlessd.
+# Names and titles; counted_by: the counter of delivered datagrams, if it is not the sink: the pod's
+# kernel, the sink's frames times the records in each, or the metrics of the leader's headlessd.
 declare -A titles=(
-    [receive]="bare loop: receive, throw away"
-    [one]="bare loop: recvfrom + sendto"
-    [receive-gso]="bare loop: receive + GSO"
-    [receive-pack-gso]="bare loop: receive + pack + GSO"
-    [gro-gso]="bare loop: GRO + GSO"
+    [receive]="minimal loop: receive, discard"
+    [one]="minimal loop: recvfrom + sendto"
+    [receive-gso]="minimal loop: receive + GSO"
+    [receive-pack-gso]="minimal loop: receive + pack + GSO"
+    [gro-gso]="minimal loop: GRO + GSO"
     [raw-0]="headlessd raw, run to completion"
     [raw-1]="headlessd raw, pipeline"
     [raw-2]="headlessd raw, 2 receivers + 2 workers"
@@ -187,7 +187,7 @@ declare -A titles=(
 declare -A counted_by=([receive]=pod [receive-pack-gso]=frames [framed-0]=metrics [framed-1]=metrics
     [sealed-0]=metrics [sealed-1]=metrics)
 
-# daemon NAME HOST SELF OPTION...: headlessd with what is the same for all; nothing of our environment.
+# daemon NAME HOST SELF OPTION...: headlessd with the common options and an empty environment.
 daemon()
 {
     local name=$1 host=$2 self=$3
@@ -201,7 +201,7 @@ start_raw()
     wait_until "headlessd" is_ready pod $pod_out
 }
 
-# start_framed framed-WORKERS|sealed-WORKERS APP: the pod follows a leader that runs in the same way.
+# start_framed framed-WORKERS|sealed-WORKERS APP: the pod follows a leader with the same options.
 start_framed()
 {
     local peers="pod=$pod_out,leader=$leader" app=$2 workers=${1#*-} keys=none
@@ -284,8 +284,8 @@ stop_forwarder()
 
 # ---- one measurement
 
-# udp_count HOST: sets ret_in and ret_out, the datagrams that its sockets took and sent so far. A send
-# with UDP_SEGMENT is one; what was segmented before it was taken is not.
+# udp_count HOST: sets ret_in and ret_out, the datagrams that its sockets received and sent so far. A
+# send with UDP_SEGMENT counts as one; datagrams segmented before they are received count singly.
 udp_count()
 {
     local name in out
@@ -295,10 +295,10 @@ udp_count()
     done <"/proc/${pids[host-$1]}/net/snmp"
 }
 
-# machine_time: sets ret_unused (ticks in which a core was idle, or not ours) and ret_stolen (of these, not
-# ours) since the machine came up. What was used is the rest of the time. The kernel only samples it: what
-# it shows as user, system or softirq is what the clock's tick finds, and a sender that is paced by the same
-# clock is found in the same place each time (1,860 ns for a way that takes 5,300 have been seen).
+# machine_time: sets ret_unused (ticks in which a core was idle or stolen) and ret_stolen (the stolen ones)
+# since the machine booted. The used time is the rest. The kernel measures idle time but only samples user,
+# system and softirq at the clock's tick, and a sender that is paced by the same clock is found in the same
+# state each time (1,860 ns instead of 5,300 have been seen).
 machine_time()
 {
     local ticks
@@ -307,9 +307,9 @@ machine_time()
     ret_unused=$((ticks[4] + ticks[5] + ret_stolen))
 }
 
-# look_at FORWARDER: sets ret_own (ns of its threads), what machine_time sets, ret_sent, ret_came and
-# ret_us, when that was. Starts no process but to ask headlessd, and that comes first.
-look_at()
+# read_counters FORWARDER: sets ret_own (ns of its threads), machine_time's results, ret_sent, ret_came and
+# ret_us, the time of reading. Starts no process except to ask headlessd, and does that first.
+read_counters()
 {
     local file ns
     case ${counted_by[$1]:-sink} in
@@ -329,14 +329,14 @@ look_at()
     machine_time
 }
 
-# memory FIELD: of the forwarder, in KiB.
+# memory FIELD: the forwarder's memory, in KiB.
 memory()
 {
     awk -v field="$1:" '$1 == field { print $2 }' "/proc/${pids[forwarder]}/status"
 }
 
 # measure FORWARDER RATE SIZE FLOWS GSO: one run. Sets offered and delivered (a second), percent, own
-# and machine (ns a datagram; own: - where there is none), idle and peak (KiB; headlessd only).
+# and machine (ns a datagram; own: - for DNAT), idle and peak (KiB; headlessd only).
 measure()
 {
     local name=$1 rate=$2 size=$3 flows=$4 gso=$5 own0 unused0 sent0 came0 us0
@@ -346,10 +346,10 @@ measure()
     begin sender client nice -n -10 "$limit" send --to "$pod_in:$port" --rate "$rate" --size "$size" \
         --flows "$flows" --gso "$gso" --duration $((${span%.*} + 5))
     sleep "$warm"
-    look_at "$name"
+    read_counters "$name"
     own0=$ret_own unused0=$ret_unused sent0=$ret_sent came0=$ret_came us0=$ret_us
     sleep "$span"
-    look_at "$name"
+    read_counters "$name"
     [[ $idle == - ]] || peak=$(memory VmHWM)
     finish sender
     stop_forwarder "$name"
@@ -365,7 +365,7 @@ measure()
         }')
 }
 
-# Where the sink counts frames.
+# Records in each frame that the sink counts; 1 if it counts datagrams.
 records_a_frame()
 {
     if [[ ${counted_by[$1]:-} == frames ]]; then
@@ -375,7 +375,7 @@ records_a_frame()
     fi
 }
 
-# measure_trip FORWARDER: through the pod to an echo at the leader and back. Sets p50, p99 (ns) and lost.
+# measure_trip FORWARDER: round trips through the pod to an echo at the leader. Sets p50, p99 (ns) and lost.
 measure_trip()
 {
     if [[ $1 == nginx ]]; then
@@ -392,8 +392,8 @@ measure_trip()
         "$work/trip.out")
 }
 
-# measure_tool sockperf|headless-bench: closed loop, one at a time, from the client to the leader, past all
-# forwarders, to that tool's own echo. Sets p50 and p99 (ns) and lost.
+# measure_tool sockperf|headless-bench: closed loop, one at a time, from the client to the tool's own echo at
+# the leader, without a forwarder. Sets p50 and p99 (ns) and lost.
 measure_tool()
 {
     if [[ $1 == sockperf ]]; then

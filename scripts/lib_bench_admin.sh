@@ -1,19 +1,19 @@
-# For scripts/bench admin: how long the admin port takes to answer under a full load, and what being scraped
-# costs the data plane. Read after lib_bench.sh.
-# shellcheck shell=bash disable=SC2154 # scripts/bench and lib_bench.sh set them
+# For scripts/bench admin: response times of the admin port under full load, and the cost of scraping for the
+# data plane. Sourced after lib_bench.sh.
+# shellcheck shell=bash disable=SC2154 # set in scripts/bench and lib_bench.sh
 
 admin_rate=200000
-admin_full_rate=600000 # more than two cores carry
+admin_full_rate=600000 # more than two cores can carry
 admin_paths=(/livez /readyz /metrics)
 
 # cost_of SECONDS: the forwarder's CPU time, in ns a datagram delivered; sets cost.
 cost_of()
 {
     local own came
-    look_at framed-1
+    read_counters framed-1
     own=$ret_own came=$ret_came
     sleep "$1"
-    look_at framed-1
+    read_counters framed-1
     ((ret_came > came)) || die "nothing was delivered: $(tail -qn 3 "$work"/*.log)"
     cost=$(((ret_own - own) / (ret_came - came)))
 }
@@ -23,7 +23,7 @@ scrape()
     begin scraper pod "$build/tests/http_time" "$pod_out:8080" 1000000 100 "${admin_paths[@]}"
 }
 
-# admin_pair ROUND: "QUIET SCRAPED", next to each other in time; every second round the other way round.
+# admin_pair ROUND: "QUIET SCRAPED", measured one after the other; every second round in reverse order.
 admin_pair()
 {
     local quiet scraped
@@ -47,7 +47,7 @@ admin_send()
     sleep "$warm"
 }
 
-# The median of the ratios, and their range.
+# Prints the median of the ratios, and their range.
 admin_ratio()
 {
     awk '{ printf "%.4f\n", $2 / $1 }' "$work/pairs" | sort -n | awk '
@@ -65,7 +65,7 @@ admin_page()
     local round path ok median p90 p99 most ratio least greatest
     bench_open
     use_sink paused
-    look_around >&2
+    measure_other_load >&2
     start_forwarder framed-1
     admin_send "$admin_rate" 600
     for ((round = 1; round <= rounds; round++)); do
@@ -84,10 +84,10 @@ Written by \`scripts/bench admin\`: $rounds pairs of spans of $span s, a followe
 
 | | target | measured | |
 |---|---|---|---|
-| own CPU a datagram at $admin_rate/s, each of ${admin_paths[*]} asked for every 100 ms, to nobody asking: median (range) | <= 1.03x | $ratio ($least..$greatest) | $(admin_verdict "$ratio" 1.03) |
+| own CPU a datagram at $admin_rate/s, each of ${admin_paths[*]} requested every 100 ms, to no requests: median (range) | <= 1.03x | $ratio ($least..$greatest) | $(admin_verdict "$ratio" 1.03) |
 PAGE
     while read -r path ok median p90 p99 most; do
-        echo "| $path at $admin_full_rate/s offered, more than is carried: p99, ms; $ok of 300 answered, p50 $median µs," \
-            "p90 $p90 µs, most $most µs | <= 50 | $((p99 / 1000)).$((p99 % 1000 / 100)) | $(admin_verdict "$p99" 50000) |"
+        echo "| $path at $admin_full_rate/s offered, an overload: p99, ms; $ok of 300 answered, p50 $median µs," \
+            "p90 $p90 µs, max. $most µs | <= 50 | $((p99 / 1000)).$((p99 % 1000 / 100)) | $(admin_verdict "$p99" 50000) |"
     done <"$work/times"
 }

@@ -1,6 +1,6 @@
-# For scripts/bench publish: what it costs a leader to publish to 16 members, and what one that stands
-# still costs the others. Read after lib.sh. On loopback, an address a pod.
-# shellcheck shell=bash disable=SC2154,SC2034 # scripts/bench sets them, and uses what is set here
+# For scripts/bench publish: the leader's cost of publishing to 16 members, and the effect of one stopped
+# member on the others. Sourced after lib.sh. On loopback, one address per pod.
+# shellcheck shell=bash disable=SC2154,SC2034 # set in scripts/bench, or used there
 
 members=16
 publish_rate=20000
@@ -42,13 +42,13 @@ publish_end()
     done
 }
 
-# publish_metric INDEX NAME: of that pod.
+# publish_metric INDEX NAME: prints a metric of that pod.
 publish_metric()
 {
     "$look" "$publish_net.$1:8080" /metrics | awk -v name="headlessd_$2" '$1 == name { print $2 }'
 }
 
-# all_follow: every pod has a leader, and knows all others alive.
+# all_follow: true if every pod has all others as live members.
 all_follow()
 {
     local i
@@ -57,7 +57,7 @@ all_follow()
     done
 }
 
-# pods_up ROUTE: the first one leads, and the others are its members.
+# pods_up ROUTE: starts the pods; the first one leads.
 pods_up()
 {
     local i peers=""
@@ -80,8 +80,8 @@ pods_down()
     done
 }
 
-# offer NAME BURST: messages to the leader's address, so many back to back; sets cost, the CPU time of that
-# process, in ns a message.
+# offer NAME BURST: sends messages to the leader's address, BURST of them back to back; sets cost, the CPU
+# time of process NAME, in ns a message.
 offer()
 {
     local json
@@ -94,7 +94,7 @@ offer()
         printf "%.0f", text }') || die "no CPU time in: $json"
 }
 
-# offer_both NAME ROW: singly and in bursts, into costs[ROW-BURST-MEMBERS].
+# offer_both NAME ROW: singly and in bursts, adds to costs[ROW-BURST-MEMBERS].
 offer_both()
 {
     local burst
@@ -114,7 +114,7 @@ publish_route()
     done
 }
 
-# The same number of processes that are woken for what comes.
+# The same for a loop of sendto, to as many processes that are woken for each datagram.
 publish_fanout()
 {
     local members
@@ -137,13 +137,13 @@ fan_out()
     publish_end fanout "${names[@]}"
 }
 
-# delivered INDEX: so far.
+# delivered INDEX: prints the number of datagrams delivered to that pod's app.
 delivered()
 {
     publish_metric "$1" datagrams_delivered_total
 }
 
-# Is the last message everywhere but at the pod that stands still?
+# True if all pods but the stopped one have delivered all messages.
 others_have() # NUMBER
 {
     local i
@@ -152,8 +152,8 @@ others_have() # NUMBER
     done
 }
 
-# still ROUTE: one of the members stands still; sets least, what the others were given of 100 messages.
-still()
+# stopped_member ROUTE: stops one member; sets least, the lowest percentage delivered at the others.
+stopped_member()
 {
     local i n sent=$((publish_rate * ${span%.*}))
     pods_up "$1"
@@ -161,7 +161,7 @@ still()
     offer pod-1 1
     for ((i = 0; i < 50; i++)); do
         ! others_have "$sent" || break
-        sleep 0.1 # until what is on its way has come
+        sleep 0.1 # until the datagrams in transit have arrived
     done
     least=$sent
     for ((i = 1; i <= members; i++)); do
@@ -173,14 +173,14 @@ still()
     pods_down
 }
 
-# median ARRAY KEY: of the numbers there.
+# median ARRAY KEY: prints the median of the numbers in ARRAY[KEY].
 median()
 {
     local -n array=$1
     tr ' ' '\n' <<<"${array[$2]}" | sed '/^$/d' | sort -n | awk '{ n[NR] = $1 } END { print n[int((NR + 1) / 2)] }'
 }
 
-# cost_row ROW BURST: a line of the table.
+# cost_row ROW BURST: prints a row of the table.
 cost_row()
 {
     awk -v row="$1" -v one="$(median costs "$1-$2-1")" -v all="$(median costs "$1-$2-16")" -v burst="$2" \
@@ -203,7 +203,7 @@ publish_page()
         publish_fanout
         for route in ordered all; do
             publish_route "$route"
-            still "$route" && leasts[$route]+=" $least"
+            stopped_member "$route" && leasts[$route]+=" $least"
         done
         echo "  round $round of $rounds, ns a message to $members members, singly and in bursts:" \
             "sendto $(median costs fanout-1-16) $(median costs fanout-16-16)," \
@@ -217,11 +217,12 @@ $(thousands "$publish_rate") messages/s of 100 bytes to a leader with one member
 with $cores processors; medians of $rounds rounds of $span s ($(date +%F), $(git rev-parse --short HEAD)). Written by
 \`scripts/bench publish\`.
 
-CPU time of the publishing process in ns a message: messages that come singly, every 50 us, and in bursts of 16. Each
-further member: the difference, by 15; and as a part of what the loop's further \`sendto\` costs. The last column is all
-of a message for $members members, with what it costs to be woken for it, to read it, and to give it to the leader's app.
+CPU time of the publishing process in ns a message, for messages that arrive singly, every 50 us, and in bursts of 16.
+Each further member: the difference divided by 15, and its ratio to the loop's further \`sendto\`. The last column is the
+ratio of the total cost for $members members: the wake-up, reading the message, and delivering it to the leader's app
+included.
 
-| messages | | 1 member | $members members | each further member | of a \`sendto\` | all, of the loop's |
+| messages | | 1 member | $members members | each further member | ratio to a \`sendto\` | total, ratio to the loop |
 |---|---|---:|---:|---:|---:|---:|
 $(for burst in 1 16; do
         for route in fanout ordered all; do
@@ -229,12 +230,12 @@ $(for burst in 1 16; do
         done
     done)
 
-While one member stands still, the others' apps are given at least $(median leasts ordered) % of the messages with
+While one member is stopped (SIGSTOP), the others' apps get at least $(median leasts ordered) % of the messages with
 \`route: ordered\`, $(median leasts all) % with \`route: all\`.
 
-The targets are a third of a \`sendto\`, and 95 % for the others. One frame is packed for all members, and what of a batch
-has one size leaves as one train: so bursts cost little. Messages that come singly are sent on once in \`relay.linger\`
-(here $linger), for each frame wakes a member that sleeps, which costs its sender more than the send, while the sinks of
-the loop get so many datagrams that they never sleep.
+The targets are a third of a \`sendto\`, and 95 % for the others. A frame is packed once for all members, and the frames of
+one size in a batch leave as one GSO batch: so bursts cost little. Messages that arrive singly are sent once per
+\`relay.linger\` (here $linger), because each frame wakes a sleeping member, at a cost for its sender above that of the
+send, while the sinks of the loop get so many datagrams that they never sleep.
 PAGE
 }

@@ -22,7 +22,8 @@ void gso_batches_init(struct gso_batches *t)
     }
 }
 
-static bool fits(const struct gso_batch *last, size_t bytes, size_t segment, unsigned segments)
+static bool gso_batches_fits(const struct gso_batch *last, size_t bytes, size_t segment,
+                             unsigned segments)
 {
     return last->segment == segment && segment > 0 && segment <= GSO_SEGMENT_MAX &&
            last->bytes % segment == 0 && last->bytes + bytes <= LIMIT_PAYLOAD_MAX &&
@@ -36,7 +37,7 @@ void gso_batches_add(struct gso_batches *t, struct iovec bytes, size_t segment, 
     struct gso_batch *last = t->count ? &t->gso_batches[t->count - 1] : NULL;
 
     t->vectors[t->vector_count++] = bytes;
-    if (last && fits(last, length, segment, segments)) {
+    if (last && gso_batches_fits(last, length, segment, segments)) {
         last->bytes += length;
         last->segments += segments;
         last->weight += weight;
@@ -71,7 +72,7 @@ void gso_batches_send(struct gso_batches *t, int fd, struct limit_counts *counts
 
         if (sent < 0 && errno == EINTR)
             continue;
-        if (sent < 0) /* the first of them is to blame; the next may pass */
+        if (sent < 0) /* the first one failed; the next may pass */
             counts->unsent += t->gso_batches[done++].weight;
         for (int i = 0; i < sent; i++, done++) {
             counts->sent += t->gso_batches[done].weight;

@@ -1,10 +1,10 @@
 /*
- * gso_batches: datagrams for one connected socket, as few sends as GSO allows.
+ * gso_batches: datagrams for one connected socket, in as few sends as GSO allows.
  *
- * Neighbours of one size become one message with UDP_SEGMENT; the kernel cuts it up again, here or
- * in the receiver's host. What the kernel forces: at most 64 segments and 65,507 bytes a message,
- * each segment within the MTU, and only the last may be shorter than the others. Nothing is copied:
- * the vectors point at the caller's bytes, which must stay until gso_batches_send. Owner: one thread.
+ * Neighbours of one size become one message with UDP_SEGMENT; the kernel splits it, here or in the
+ * receiver's host. The kernel's limits: at most 64 segments and 65,507 bytes a message, each
+ * segment within the MTU, and only the last may be shorter than the others. Nothing is copied: the
+ * vectors point at the caller's bytes, which must stay until gso_batches_send. Owner: one thread.
  */
 #ifndef LIMIT_GSO_BATCHES_H
 #define LIMIT_GSO_BATCHES_H
@@ -39,7 +39,7 @@ void gso_batches_init(struct gso_batches *t);
  */
 void gso_batches_add(struct gso_batches *t, struct iovec bytes, size_t segment, unsigned weight);
 
-/* Send all that was added, and count it. */
+/* Send all added datagrams, and count them. */
 void gso_batches_send(struct gso_batches *t, int fd, struct limit_counts *counts);
 
 #endif

@@ -1,4 +1,4 @@
-/* The loops that pass payloads on untouched. */
+/* The loops that forward payloads unchanged. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <sys/socket.h>
@@ -8,7 +8,7 @@
 
 #define BUFFER_BYTES 2048
 
-int limit_one(struct rate_limiter *l)
+int limit_one(struct limit_loop *l)
 {
     uint8_t buffer[BUFFER_BYTES];
 
@@ -36,8 +36,8 @@ int limit_one(struct rate_limiter *l)
     return 0;
 }
 
-/* To so many addresses, from `to` upwards. */
-static void send_to_all(struct rate_limiter *l, const uint8_t *datagram, size_t length)
+/* Send to all members: consecutive addresses from `to` on. */
+static void send_to_all(struct limit_loop *l, const uint8_t *datagram, size_t length)
 {
     struct sockaddr_in to = l->options.to;
 
@@ -53,14 +53,14 @@ static void send_to_all(struct rate_limiter *l, const uint8_t *datagram, size_t 
     }
 }
 
-int limit_fanout(struct rate_limiter *l)
+int limit_fanout(struct limit_loop *l)
 {
     uint8_t buffer[BUFFER_BYTES];
 
     while (!limit_is_stopping()) {
         ssize_t n = recv(l->in, buffer, sizeof(buffer), 0);
 
-        /* A refusal of what was sent before is told here, too. */
+        /* An ICMP error for an earlier datagram is reported here, too. */
         if (n < 0 && errno != EAGAIN && errno != EINTR && errno != ECONNREFUSED)
             return -errno;
         if (n < 0)
@@ -73,7 +73,7 @@ int limit_fanout(struct rate_limiter *l)
     return 0;
 }
 
-int limit_receive_gso(struct rate_limiter *l)
+int limit_receive_gso(struct limit_loop *l)
 {
     struct gso_batches t;
     struct reader r;
@@ -100,7 +100,7 @@ int limit_receive_gso(struct rate_limiter *l)
     return rc;
 }
 
-static void add_merged(struct rate_limiter *l, struct reader *r, struct gso_batches *t, unsigned i)
+static void add_merged(struct limit_loop *l, struct reader *r, struct gso_batches *t, unsigned i)
 {
     size_t length = r->messages[i].msg_len;
     size_t segment = reader_segment(r, i);
@@ -111,7 +111,7 @@ static void add_merged(struct rate_limiter *l, struct reader *r, struct gso_batc
     gso_batches_add(t, (struct iovec){reader_buffer(r, i), length}, segment, datagrams);
 }
 
-int limit_gro_gso(struct rate_limiter *l)
+int limit_gro_gso(struct limit_loop *l)
 {
     struct gso_batches t;
     struct reader r;

@@ -13,25 +13,25 @@
 #include "limit.h"
 #include "options.h"
 
-#define WAIT_US 100000 /* a reader looks at least so often whether it shall stop */
+#define WAIT_US 100000 /* longest wait before a reader checks for a stop */
 
 static const struct mode {
     const char *name;
-    int (*run_fn)(struct rate_limiter *l);
+    int (*run_fn)(struct limit_loop *l);
     unsigned needs;
     const char *purpose;
 } modes[] = {
-    {"receive", limit_receive, OPTIONS_LISTEN, "recvmmsg, count, throw away; a cheap sink, too"},
+    {"receive", limit_receive, OPTIONS_LISTEN, "recvmmsg, count, discard; also a cheap sink"},
     {"one", limit_one, OPTIONS_LISTEN | OPTIONS_TO, "recvfrom and sendto, one by one"},
     {"fanout", limit_fanout, OPTIONS_LISTEN | OPTIONS_TO,
-     "recv, and a sendto to each of a row of addresses"},
+     "recv, and a sendto to each of a range of addresses"},
     {"receive-gso", limit_receive_gso, OPTIONS_LISTEN | OPTIONS_TO,
-     "recvmmsg, and a GSO train for each run of equal-sized neighbours"},
+     "recvmmsg, and a GSO batch for each run of equal-sized neighbours"},
     {"receive-pack-gso", limit_receive_pack_gso, OPTIONS_LISTEN | OPTIONS_TO,
      "recvmmsg, records packed into 1,372-byte frames, GSO"},
     {"gro-gso", limit_gro_gso, OPTIONS_LISTEN | OPTIONS_TO,
      "recvmmsg of merged datagrams (UDP_GRO), and GSO"},
-    {"send", limit_send, OPTIONS_TO | OPTIONS_RATE, "send at a fixed rate, whatever comes of it"},
+    {"send", limit_send, OPTIONS_TO | OPTIONS_RATE, "send at a fixed rate, without feedback"},
 };
 
 #define MODES (sizeof(modes) / sizeof(modes[0]))
@@ -43,17 +43,18 @@ bool limit_is_stopping(void)
     return stopping;
 }
 
-static void stop(int signal_number)
+static void limit_stop(int signal_number)
 {
     (void)signal_number;
     stopping = 1;
 }
 
-static void print_usage(FILE *out)
+static void limit_print_usage(FILE *out)
 {
-    (void)fprintf(out, "Usage: " LIMIT_PROGRAM " MODE [OPTION...]\n\n"
-                       "Forward UDP with as little code as can be, to see what that costs.\n\n"
-                       "Modes:\n");
+    (void)fprintf(out,
+                  "Usage: " LIMIT_PROGRAM " MODE [OPTION...]\n\n"
+                  "Forward UDP with as little code as possible, to measure the minimum cost.\n\n"
+                  "Modes:\n");
     for (size_t i = 0; i < MODES; i++)
         (void)fprintf(out, "  %-17s  %s\n", modes[i].name, modes[i].purpose);
     (void)fputs(options_help, out);
@@ -75,7 +76,7 @@ int limit_open_connected(const struct sockaddr_in *to)
     return -error;
 }
 
-/* Returns a bound socket, and says on standard error where it listens; or a negative errno. */
+/* Returns a bound socket, and prints its address on standard error; or a negative errno. */
 static int open_bound(struct limit_options *o)
 {
     const struct timeval wait = {.tv_usec = WAIT_US};
@@ -101,11 +102,11 @@ static int open_bound(struct limit_options *o)
     return -error;
 }
 
-static int open_sockets(struct rate_limiter *l, unsigned needs)
+static int limit_open_sockets(struct limit_loop *l, unsigned needs)
 {
     l->in = l->out = -1;
     if (!(needs & OPTIONS_LISTEN))
-        return 0; /* the sender opens a socket a flow */
+        return 0; /* the sender opens a socket per flow */
     l->in = open_bound(&l->options);
     if (l->in < 0)
         return l->in;
@@ -152,25 +153,25 @@ static const struct mode *find_mode(const char *name)
 
 int main(int argc, char **argv)
 {
-    const struct sigaction action = {.sa_handler = stop}; /* no SA_RESTART: it ends a wait */
+    const struct sigaction action = {.sa_handler = limit_stop}; /* no SA_RESTART: it ends a wait */
     const struct mode *mode = argc > 1 ? find_mode(argv[1]) : NULL;
-    struct rate_limiter l = {0};
+    struct limit_loop l = {0};
     uint64_t start_ns;
     int rc;
 
     if (!mode) {
         bool asked = argc > 1 && strcmp(argv[1], "--help") == 0;
 
-        print_usage(asked ? stdout : stderr);
+        limit_print_usage(asked ? stdout : stderr);
         return asked ? LIMIT_EXIT_DONE : LIMIT_EXIT_USAGE;
     }
     if (options_read(argc - 1, argv + 1, mode->needs, &l.options)) {
-        print_usage(stdout);
+        limit_print_usage(stdout);
         return LIMIT_EXIT_DONE;
     }
     (void)sigaction(SIGINT, &action, NULL);
     (void)sigaction(SIGTERM, &action, NULL);
-    rc = open_sockets(&l, mode->needs);
+    rc = limit_open_sockets(&l, mode->needs);
     start_ns = clock_now_ns();
     if (!rc)
         rc = mode->run_fn(&l);

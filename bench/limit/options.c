@@ -18,28 +18,28 @@
 const char options_help[] =
     "\n"
     "Options:\n"
-    "  --listen IP:PORT   where to receive\n"
+    "  --listen IP:PORT   address to receive at\n"
     "  --to IP:PORT       the one destination\n"
-    "  --rcvbuf BYTES     receive buffer to ask for (default: as much as is granted)\n"
+    "  --rcvbuf BYTES     receive buffer to request (default: as much as is granted)\n"
     "of fanout:\n"
-    "  --members N        destinations, from --to upwards (default 1)\n"
+    "  --members N        destinations: consecutive addresses from --to on (default 1)\n"
     "of receive:\n"
-    "  --pause US         read what is there, sleep so long: nobody pays for waking us\n"
-    "  --gro              take trains as they are: nobody pays for cutting them up\n"
-    "  --tell FILE        has the number received so far, as text\n"
+    "  --pause US         read, then sleep this time: no wake-up in the sender's CPU time\n"
+    "  --gro              receive GRO batches whole: no CPU time spent on splitting them\n"
+    "  --tell FILE        file with the number received so far, as text\n"
     "of send:\n"
     "  --rate N           datagrams a second, all flows together\n"
-    "  --size N[-M]       payload bytes (default 100); a range: each size as likely\n"
-    "  --flows N          sockets, each with a source port of its own (default 1)\n"
-    "  --burst N          in a row, of one flow, in one sendmmsg (default 16, at most 64)\n"
+    "  --size N[-M]       payload bytes (default 100); a range: uniform\n"
+    "  --flows N          sockets, each with its own source port (default 1)\n"
+    "  --burst N          datagrams of one flow in one sendmmsg (default 16, at most 64)\n"
     "  --gso N            instead of a burst one send of N datagrams, with UDP_SEGMENT\n"
-    "  --duration SECONDS --count N   when to end (default: at SIGTERM); whole bursts\n"
+    "  --duration SECONDS --count N   end of sending (default: at SIGTERM); whole bursts\n"
     "\n"
     "IPv4. Forwarders take datagrams of up to 2,048 bytes. Each ends at SIGINT or SIGTERM and "
     "prints\n"
     "its counts as one line of JSON: received, batches (calls that received any), sent, frames "
     "(what\n"
-    "carried it), trains (what was handed over at once), and the CPU time of the process.\n"
+    "carried it), trains (messages handed over), and the CPU time of the process.\n"
     "\n"
     "  udp-limit receive --listen 127.0.0.1:9100\n"
     "  udp-limit receive-gso --listen 127.0.0.1:12000 --to 127.0.0.1:9100\n"
@@ -47,7 +47,7 @@ const char options_help[] =
     "\n"
     "Exit codes: 0 done; 1 failed; 2 usage.\n";
 
-static void refuse(const char *what, const char *wrong)
+static void limit_refuse_options(const char *what, const char *wrong)
 {
     (void)fprintf(stderr, LIMIT_PROGRAM ": %s: %s; see " LIMIT_PROGRAM " --help\n", what, wrong);
     exit(LIMIT_EXIT_USAGE);
@@ -60,7 +60,7 @@ static uint64_t read_number(const char *name, const char *text, uint64_t min, ui
     uint64_t number = strtoull(text, ret_end, 10);
 
     if (*text < '0' || *text > '9' || number < min || number > max)
-        refuse(name, "not a number within its range");
+        limit_refuse_options(name, "not a number within its range");
     return number;
 }
 
@@ -71,7 +71,7 @@ static struct sockaddr_in read_address(const char *name, const char *text)
     struct address address;
 
     if (address_parse(text, 0, &address) || address.family != ADDRESS_V4)
-        refuse(name, "must be an IPv4 address with a port");
+        limit_refuse_options(name, "must be an IPv4 address with a port");
     (void)address_to_sockaddr(&address, AF_INET, &storage);
     memcpy(&in, &storage, sizeof(in));
     return in;
@@ -85,7 +85,7 @@ static void read_sizes(const char *text, struct limit_options *o)
     if (*end == '-')
         o->size_high = read_number("size", end + 1, o->size_low, LIMIT_PAYLOAD_MAX, &end);
     if (*end)
-        refuse("size", "must be N or N-M");
+        limit_refuse_options("size", "must be N or N-M");
 }
 
 enum kind { KIND_ADDRESS, KIND_NUMBER, KIND_SIZES, KIND_TEXT, KIND_FLAG };
@@ -117,7 +117,7 @@ static const struct row {
 #define ROWS     (sizeof(rows) / sizeof(rows[0]))
 #define KEY_HELP ((int)ROWS)
 
-static void take(const struct row *row, const char *text, struct limit_options *o)
+static void limit_take_option(const struct row *row, const char *text, struct limit_options *o)
 {
     char *field = (char *)o + row->offset;
     struct sockaddr_in address;
@@ -132,7 +132,7 @@ static void take(const struct row *row, const char *text, struct limit_options *
     case KIND_NUMBER:
         number = read_number(row->name, text, row->min, row->max, &end);
         if (*end)
-            refuse(row->name, "not a whole number");
+            limit_refuse_options(row->name, "not a whole number");
         memcpy(field, &number, sizeof(number));
         break;
     case KIND_SIZES:
@@ -147,16 +147,16 @@ static void take(const struct row *row, const char *text, struct limit_options *
     }
 }
 
-static void check(const char *mode, unsigned needs, const struct limit_options *o)
+static void limit_check_options(const char *mode, unsigned needs, const struct limit_options *o)
 {
     if ((needs & OPTIONS_LISTEN) && !o->listen.sin_family)
-        refuse(mode, "needs --listen");
+        limit_refuse_options(mode, "needs --listen");
     if ((needs & OPTIONS_TO) && !o->to.sin_port)
-        refuse(mode, "needs --to, with a port");
+        limit_refuse_options(mode, "needs --to, with a port");
     if ((needs & OPTIONS_RATE) && !o->rate)
-        refuse(mode, "needs --rate");
+        limit_refuse_options(mode, "needs --rate");
     if (o->gso > 1 && (o->size_low != o->size_high || o->gso * o->size_low > LIMIT_PAYLOAD_MAX))
-        refuse("gso", "needs one --size, and at most 65,507 bytes in all");
+        limit_refuse_options("gso", "needs one --size, and at most 65,507 bytes in all");
 }
 
 bool options_read(int argc, char **argv, unsigned needs, struct limit_options *ret_options)
@@ -175,12 +175,12 @@ bool options_read(int argc, char **argv, unsigned needs, struct limit_options *r
         if (key == KEY_HELP)
             return true;
         if (key == '?')
-            exit(LIMIT_EXIT_USAGE); /* getopt has said why */
-        take(&rows[key], optarg, &o);
+            exit(LIMIT_EXIT_USAGE); /* getopt has printed the reason */
+        limit_take_option(&rows[key], optarg, &o);
     }
     if (optind < argc)
-        refuse(argv[optind], "is not an option");
-    check(argv[0], needs, &o);
+        limit_refuse_options(argv[optind], "is not an option");
+    limit_check_options(argv[0], needs, &o);
     *ret_options = o;
     return false;
 }

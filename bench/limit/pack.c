@@ -47,7 +47,7 @@ static int packer_init(struct packer *p, const struct sockaddr_in *local)
     return p->frames ? 0 : -ENOMEM;
 }
 
-static uint8_t *frame_begin(struct packer *p)
+static uint8_t *limit_frame_begin(struct packer *p)
 {
     uint64_t sequence = htobe64(++p->sequence);
     uint8_t *frame = p->frames + (size_t)p->count * STRIDE;
@@ -59,15 +59,15 @@ static uint8_t *frame_begin(struct packer *p)
     return frame;
 }
 
-static void pack(struct packer *p, const struct sockaddr_in *client, const uint8_t *payload,
-                 size_t length)
+static void limit_pack(struct packer *p, const struct sockaddr_in *client, const uint8_t *payload,
+                       size_t length)
 {
     uint16_t length_be = htons((uint16_t)length);
     unsigned last = p->count - 1;
     uint8_t *out;
 
     if (p->count == 0 || p->lengths[last] + RECORD_BYTES + length > FRAME_ROOM) {
-        out = frame_begin(p) + FRAME_HEADER_BYTES;
+        out = limit_frame_begin(p) + FRAME_HEADER_BYTES;
         last = p->count - 1;
     } else {
         out = p->frames + (size_t)last * STRIDE + p->lengths[last];
@@ -81,7 +81,7 @@ static void pack(struct packer *p, const struct sockaddr_in *client, const uint8
     p->records[last]++;
 }
 
-/* One larger than FRAME_ROOM holds one large record, and goes as it is. */
+/* A frame larger than FRAME_ROOM has one large record, and is sent without padding. */
 static void add_frames(struct packer *p, struct gso_batches *t)
 {
     size_t largest = 0;
@@ -93,7 +93,7 @@ static void add_frames(struct packer *p, struct gso_batches *t)
         uint8_t *frame = p->frames + (size_t)i * STRIDE;
         size_t length = p->lengths[i];
 
-        if (length < largest) { /* the end record; what follows it is ignored */
+        if (length < largest) { /* the end record; bytes behind it are ignored */
             memset(frame + length, 0, END_BYTES);
             length = largest;
         }
@@ -102,7 +102,7 @@ static void add_frames(struct packer *p, struct gso_batches *t)
     p->count = 0;
 }
 
-int limit_receive_pack_gso(struct rate_limiter *l)
+int limit_receive_pack_gso(struct limit_loop *l)
 {
     struct packer p = {.count = 0};
     struct gso_batches t;
@@ -117,7 +117,7 @@ int limit_receive_pack_gso(struct rate_limiter *l)
 
         for (int i = 0; i < n; i++) {
             l->counts.received_bytes += r.messages[i].msg_len;
-            pack(&p, &r.names[i], reader_buffer(&r, (unsigned)i), r.messages[i].msg_len);
+            limit_pack(&p, &r.names[i], reader_buffer(&r, (unsigned)i), r.messages[i].msg_len);
         }
         if (n > 0) {
             l->counts.received += (uint64_t)n;

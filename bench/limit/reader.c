@@ -7,7 +7,7 @@
 
 #define LINE_BYTES 64
 
-static void arm(struct reader *r, unsigned i)
+static void reader_arm(struct reader *r, unsigned i)
 {
     struct msghdr *header = &r->messages[i].msg_hdr;
 
@@ -37,7 +37,7 @@ int reader_init(struct reader *r, size_t buffer_bytes, unsigned wants)
             header->msg_name = &r->names[i];
         if (r->with_control)
             header->msg_control = r->controls[i];
-        arm(r, i);
+        reader_arm(r, i);
     }
     return 0;
 }
@@ -63,7 +63,7 @@ int reader_receive(struct reader *r, int fd)
     int received;
 
     while (r->used)
-        arm(r, --r->used);
+        reader_arm(r, --r->used);
     received = recvmmsg(fd, r->messages, LIMIT_BATCH, MSG_WAITFORONE, NULL);
     if (received >= 0) {
         r->used = (unsigned)received;

@@ -1,9 +1,10 @@
 /*
- * reader: recvmmsg into 64 buffers of one size, again and again.
+ * reader: recvmmsg into 64 buffers of one size, reused.
  *
- * Buffers lie an odd number of cache lines apart, because at 64 KiB apart they would all fight for
- * the same cache sets. Only what the last call filled is set again (recvmmsg overwrites the lengths
- * of names and control data). Longer datagrams are cut. Owner: one thread; only init allocates.
+ * Buffers are an odd number of cache lines apart, because at 64 KiB apart they would all map to
+ * the same cache sets. Only the messages that the last call filled are reset (recvmmsg overwrites
+ * the lengths of names and control data). Longer datagrams are truncated. Owner: one thread; only
+ * init allocates.
  */
 #ifndef LIMIT_READER_H
 #define LIMIT_READER_H
@@ -30,14 +31,14 @@ struct reader {
 
 enum reader_wants { READER_PAYLOAD = 0, READER_NAMES = 1, READER_CONTROL = 2 };
 
-/* wants: enum reader_wants, together. Returns 0 or -ENOMEM. */
+/* wants: flags of enum reader_wants. Returns 0 or -ENOMEM. */
 int reader_init(struct reader *r, size_t buffer_bytes, unsigned wants) LIMIT_MUST_USE;
 void reader_fini(struct reader *r);
 
-/* The same for a socket that is told to merge (UDP_GRO). Returns 0 or a negative errno. */
+/* The same for a socket that it sets to merge (UDP_GRO). Returns 0 or a negative errno. */
 int reader_init_merged(struct reader *r, int fd) LIMIT_MUST_USE;
 
-/* Wait for the first, take what else is there. Returns how many; 0: waited in vain; or -errno. */
+/* Wait for the first, take all pending ones. Returns their number; 0: timeout; or -errno. */
 int reader_receive(struct reader *r, int fd) LIMIT_MUST_USE;
 
 static inline uint8_t *reader_buffer(const struct reader *r, unsigned i)
@@ -45,10 +46,10 @@ static inline uint8_t *reader_buffer(const struct reader *r, unsigned i)
     return r->buffers + i * r->stride;
 }
 
-/* Of how many bytes the datagrams are that the kernel merged in buffer i; all of it: not merged. */
+/* Size of the datagrams that the kernel merged in buffer i; the whole length if not merged. */
 size_t reader_segment(struct reader *r, unsigned i);
 
-/* How many datagrams of segment bytes (the last may be shorter) are in length bytes. */
+/* Number of datagrams of segment bytes (the last may be shorter) in length bytes. */
 static inline unsigned reader_datagrams(size_t length, size_t segment)
 {
     return segment < length ? (unsigned)((length + segment - 1) / segment) : 1;

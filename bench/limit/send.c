@@ -1,12 +1,11 @@
 /*
- * send: an open loop that costs little, so that a small machine has its time left for what is
- * measured.
+ * send: an open loop that costs little, so that a small machine has its time left for the program
+ * that is measured.
  *
- * A burst (or, with --gso, a gso_batch) of one flow is sent when it is due, then it is the next flow's
- * turn. Who was not woken in time catches up for at most LATE_MAX_NS; what should have left before
- * that is skipped and counted, because a burst of what was missed would overflow any receive
- * buffer. Payloads are filler without checksum: headless-bench send is for those who want to see
- * every byte.
+ * A burst (or, with --gso, a GSO batch) of one flow is sent when it is due, then it is the next
+ * flow's turn. After a late wake-up it catches up at most LATE_MAX_NS; older datagrams are skipped
+ * and counted, because sending all missed ones at once would overflow any receive buffer. Payloads
+ * are filler without checksum: headless-bench send checks every byte.
  */
 #include <errno.h>
 #include <netinet/udp.h>
@@ -21,10 +20,10 @@
 
 #define LATE_MAX_NS (2 * NS_PER_MS)
 #define PS_PER_NS   1000U
-#define SIZES       4096U /* drawn once, used again and again */
+#define SIZES       4096U /* drawn once, then reused in a cycle */
 
 struct sending {
-    struct rate_limiter *l;
+    struct limit_loop *l;
     int *flows;
     unsigned flow;
     uint64_t number; /* datagrams tried */
@@ -75,14 +74,14 @@ static void make_messages(struct sending *s)
     memcpy(CMSG_DATA(c), &segment, sizeof(segment));
 }
 
-static void close_flows(struct sending *s)
+static void limit_close_flows(struct sending *s)
 {
     while (s->flow > 0)
         (void)close(s->flows[--s->flow]);
     free(s->flows);
 }
 
-static int open_flows(struct sending *s)
+static int limit_open_flows(struct sending *s)
 {
     const struct limit_options *o = &s->l->options;
 
@@ -99,8 +98,8 @@ static int open_flows(struct sending *s)
     return 0;
 }
 
-/* Messages of which each stands for weight datagrams. */
-static void transmit(struct sending *s, unsigned messages, uint64_t weight)
+/* Send messages of weight datagrams each. */
+static void limit_transmit(struct sending *s, unsigned messages, uint64_t weight)
 {
     struct limit_counts *counts = &s->l->counts;
     int fd = s->flows[s->flow];
@@ -130,11 +129,11 @@ static void send_burst(struct sending *s)
 
     if (o->gso > 1) {
         s->vectors[0].iov_len = o->gso * o->size_low;
-        transmit(s, 1, o->gso);
+        limit_transmit(s, 1, o->gso);
     } else {
         for (unsigned i = 0; i < o->burst; i++)
             s->vectors[i].iov_len = s->sizes[(s->number + i) % SIZES];
-        transmit(s, (unsigned)o->burst, 1);
+        limit_transmit(s, (unsigned)o->burst, 1);
     }
     s->flow = (s->flow + 1) % (unsigned)o->flows;
 }
@@ -146,7 +145,7 @@ static void sleep_until(uint64_t ns)
     (void)clock_nanosleep(CLOCK_BOOTTIME, TIMER_ABSTIME, &until, NULL);
 }
 
-static void run(struct sending *s)
+static void limit_send_run(struct sending *s)
 {
     const struct limit_options *o = &s->l->options;
     uint64_t group = o->gso > 1 ? o->gso : o->burst;
@@ -169,10 +168,10 @@ static void run(struct sending *s)
         }
         now_ns = clock_now_ns();
     }
-    s->flow = (unsigned)o->flows; /* to be closed, all of them */
+    s->flow = (unsigned)o->flows; /* all of them are open */
 }
 
-int limit_send(struct rate_limiter *l)
+int limit_send(struct limit_loop *l)
 {
     struct sending *s = calloc(1, sizeof(*s));
     int rc;
@@ -183,10 +182,10 @@ int limit_send(struct rate_limiter *l)
     (void)prctl(PR_SET_TIMERSLACK, 1UL);
     draw_sizes(s);
     make_messages(s);
-    rc = open_flows(s);
+    rc = limit_open_flows(s);
     if (!rc)
-        run(s);
-    close_flows(s);
+        limit_send_run(s);
+    limit_close_flows(s);
     free(s);
     return rc;
 }

@@ -9,7 +9,7 @@ TestSuite(compare, .timeout = 60);
 
 /* ---- statistics ---- */
 
-Test(stats, medians)
+Test(stats, median_of_odd_even_and_empty_sets)
 {
     double odd[] = {9, 1, 5};
     double even[] = {4, 1, 3, 2};
@@ -21,7 +21,7 @@ Test(stats, medians)
     cr_assert(isnan(stats_median(one, 0)));
 }
 
-Test(stats, intervals_of_few_values)
+Test(stats, interval_of_few_values)
 {
     const double one[] = {7};
     const double same[] = {2, 2, 2, 2};
@@ -34,10 +34,10 @@ Test(stats, intervals_of_few_values)
     stats_interval(same, 4, &low, &high);
     cr_assert(low == 2 && high == 2);
     stats_interval(three, 3, &low, &high);
-    cr_assert(low == 1 && high == 3, "of three it is all of them");
+    cr_assert(low == 1 && high == 3, "of three values it is their range");
 }
 
-/* Numbers around 1, from six uniform ones each. */
+/* Numbers around 1, each the mean of six uniform ones. */
 static double draw(uint64_t *draws)
 {
     double sum = 0;
@@ -47,7 +47,7 @@ static double draw(uint64_t *draws)
     return 1 + (sum - 3) / 10;
 }
 
-Test(stats, nineteen_of_twenty_intervals_hold_the_true_median)
+Test(stats, nineteen_of_twenty_intervals_contain_the_true_median)
 {
     unsigned inside = 0;
     uint64_t draws = 1000;
@@ -76,14 +76,14 @@ static enum compare_verdict judge(bool more_is_better, const double *ratios, siz
 
     *m = (struct compare_metric){.more_is_better = more_is_better, .count = count};
     for (size_t i = 0; i < count; i++) {
-        m->a[i] = 1000 + 100 * (double)i; /* the machine drifts: pairs do not care */
+        m->a[i] = 1000 + 100 * (double)i; /* drift of the machine does not affect pairs */
         m->b[i] = m->a[i] * ratios[i];
     }
     compare_judge(m, allowed);
     return m->verdict;
 }
 
-Test(compare, verdicts_go_by_the_interval_and_by_what_is_allowed)
+Test(compare, verdict_needs_significance_and_exceeds_the_allowed_ratio)
 {
     static const double noise[] = {0.97, 1.04, 1.01, 0.99, 1.02};
     static const double less[] = {0.90, 0.92, 0.91, 0.89, 0.93};
@@ -94,14 +94,14 @@ Test(compare, verdicts_go_by_the_interval_and_by_what_is_allowed)
     cr_assert_eq(judge(false, noise, 5, 0), COMPARE_SAME);
     cr_assert_eq(judge(true, less, 5, 0.05), COMPARE_REGRESSION);
     cr_assert_eq(judge(true, less, 5, 0.10), COMPARE_WORSE, "it is allowed");
-    cr_assert_eq(judge(true, less, 5, -1), COMPARE_WORSE, "nothing is forbidden");
+    cr_assert_eq(judge(true, less, 5, -1), COMPARE_WORSE, "any regression is allowed");
     cr_assert_eq(judge(false, less, 5, 0.05), COMPARE_BETTER);
     cr_assert_eq(judge(false, more, 5, 0.05), COMPARE_REGRESSION);
     cr_assert_eq(judge(true, more, 5, 0.05), COMPARE_BETTER);
-    cr_assert_eq(judge(true, doubt, 5, 0.05), COMPARE_SAME, "a bad median, but not beyond doubt");
+    cr_assert_eq(judge(true, doubt, 5, 0.05), COMPARE_SAME, "a bad median, but not significant");
 }
 
-Test(compare, one_pair_is_judged_by_its_ratio_alone)
+Test(compare, one_pair_is_judged_by_its_ratio)
 {
     static const double less[] = {0.90};
 
@@ -134,7 +134,7 @@ static size_t pair(const char *a, const char *b, const char **ret_wrong)
 #define SEND   "{\"command\":\"send\",\"valid\":true,\"rate\":10,"
 #define SEARCH "{\"command\":\"search\",\"goals\":["
 
-Test(compare, metrics_that_both_have_are_taken)
+Test(compare, only_metrics_of_both_sides_are_compared)
 {
     const char *wrong;
 
@@ -153,7 +153,7 @@ Test(compare, metrics_that_both_have_are_taken)
     cr_assert_str_eq(metrics[1].name, "throughput, 1/s, loss 0.5 %");
 }
 
-Test(compare, what_is_no_pair_is_refused)
+Test(compare, mismatched_pairs_are_refused)
 {
     static const char *const wrongs[][2] = {
         {SEND "\"answered_per_second\":1}", "{\"command\":\"sink\",\"received_per_second\":1}"},

@@ -1,4 +1,4 @@
-/* The search against simulated devices: clean, noisy, with hysteresis, and with odd limits. */
+/* The search against simulated devices: clean, noisy, with hysteresis, and at the limits. */
 #include <criterion/criterion.h>
 #include <math.h>
 
@@ -21,15 +21,15 @@ static const struct mlr_settings usual = {
     .width = 0.01,
 };
 
-/* Carries so much, loses the rest. */
+/* A device with a capacity: loses the datagrams above it. */
 struct device {
     double capacity;
-    double noise;        /* up to so much of the capacity is gone in a trial */
-    double lie_every;    /* one in so many trials loses 5 % whatever the load; 0: none */
-    double hysteresis;   /* after a trial with losses the next one has so much less capacity */
-    bool was_overloaded; /* state */
+    double noise;            /* maximum fraction of the capacity that a trial lacks */
+    double false_loss_every; /* one in this number of trials loses 5 % at any load; 0: none */
+    double hysteresis;       /* fraction of capacity lacking after a trial with losses */
+    bool was_overloaded;     /* state */
     uint64_t draws;
-    double measured_s; /* the time that all trials took */
+    double measured_s; /* duration of all trials */
     unsigned trials;
 };
 
@@ -46,7 +46,7 @@ static double measure(struct device *d, uint64_t load, uint64_t duration_ns)
     if (d->was_overloaded)
         capacity *= 1 - d->hysteresis;
     loss = (double)load > capacity ? 1 - capacity / (double)load : 0;
-    if (d->lie_every > 0 && draw(d) * d->lie_every < 1)
+    if (d->false_loss_every > 0 && draw(d) * d->false_loss_every < 1)
         loss = fmax(loss, 0.05);
     d->was_overloaded = loss > 0;
     d->measured_s += (double)duration_ns / (double)NS_PER_SEC;
@@ -64,7 +64,7 @@ static void search(struct device *d, const struct mlr_settings *settings)
         cr_assert(load >= settings->min_load && load <= settings->max_load);
         cr_assert(duration_ns >= settings->first_trial_ns && duration_ns <= settings->trial_ns);
         mlr_record(&m, load, duration_ns, measure(d, load, duration_ns));
-        cr_assert_lt(d->trials, 1000U, "it does not end");
+        cr_assert_lt(d->trials, 1000U, "the search does not end");
     }
 }
 
@@ -78,35 +78,35 @@ static void expect_found(unsigned goal, double low, double high)
     cr_assert_leq((double)(r.upper - r.lower), 0.01 * (double)r.upper);
 }
 
-Test(mlr, a_clean_device_at_any_capacity)
+Test(mlr, capacity_of_a_clean_device_is_found)
 {
     for (double capacity = 300; capacity < 900000; capacity *= 1.37) {
         struct device d = {.capacity = capacity};
 
         search(&d, &usual);
         expect_found(0, capacity * 0.99 - 1, capacity);
-        /* At 0.5 % of loss it is offered more, and passes what it can. */
+        /* At 0.5 % loss the load is higher, and the device forwards its capacity. */
         expect_found(1, capacity * 0.985 - 1, capacity + 1);
         cr_assert_geq(mlr_get_result(&m, 1).upper, mlr_get_result(&m, 0).upper);
         cr_assert_lt(d.measured_s, 90, "%.0f s", d.measured_s);
     }
 }
 
-Test(mlr, lies_in_one_of_five_trials_do_not_decide)
+Test(mlr, false_losses_in_one_of_five_trials_do_not_decide)
 {
     unsigned right = 0;
 
     for (uint64_t seed = 0; seed < 50; seed++) {
-        struct device d = {.capacity = 80000, .lie_every = 5, .draws = seed << 32};
+        struct device d = {.capacity = 80000, .false_loss_every = 5, .draws = seed << 32};
 
         search(&d, &usual);
         right += mlr_get_result(&m, 0).throughput > 80000 * 0.9;
     }
-    /* A binary search that believes each of its trials is right once in ten times. */
+    /* A binary search that trusts each trial is right in one of ten runs. */
     cr_assert_geq(right, 40, "%u of 50", right);
 }
 
-Test(mlr, noise_is_found_in_its_middle)
+Test(mlr, median_capacity_of_a_noisy_device_is_found)
 {
     for (uint64_t seed = 0; seed < 50; seed++) {
         struct device d = {.capacity = 80000, .noise = 0.1, .draws = seed << 32};
@@ -118,7 +118,7 @@ Test(mlr, noise_is_found_in_its_middle)
     }
 }
 
-Test(mlr, hysteresis_costs_trials_but_it_ends_between_both_capacities)
+Test(mlr, search_with_hysteresis_ends_between_both_capacities)
 {
     struct device d = {.capacity = 80000, .hysteresis = 0.2};
 
@@ -127,7 +127,7 @@ Test(mlr, hysteresis_costs_trials_but_it_ends_between_both_capacities)
     cr_assert(mlr_get_result(&m, 0).throughput <= 80000);
 }
 
-Test(mlr, a_device_faster_than_the_largest_load_is_at_max)
+Test(mlr, device_faster_than_the_largest_load_is_at_max)
 {
     struct device d = {.capacity = 5000000};
 
@@ -140,7 +140,7 @@ Test(mlr, a_device_faster_than_the_largest_load_is_at_max)
     cr_assert_lt(d.measured_s, 10);
 }
 
-Test(mlr, a_dead_device_is_below_min)
+Test(mlr, device_without_capacity_is_below_min)
 {
     struct device d = {.capacity = 0};
 
@@ -150,7 +150,7 @@ Test(mlr, a_dead_device_is_below_min)
     cr_assert_eq((int)mlr_get_result(&m, 0).throughput, 0);
 }
 
-Test(mlr, a_sum_of_one_trial_is_a_binary_search)
+Test(mlr, sum_of_one_trial_makes_a_binary_search)
 {
     struct device d = {.capacity = 77777};
     struct mlr_settings settings = usual;
@@ -162,7 +162,7 @@ Test(mlr, a_sum_of_one_trial_is_a_binary_search)
     cr_assert_leq(d.trials, 20U);
 }
 
-Test(mlr, what_the_generator_cannot_do_is_forgotten)
+Test(mlr, trials_above_the_generators_limit_are_discarded)
 {
     struct device d = {.capacity = 500000};
     uint64_t duration_ns;
@@ -182,7 +182,7 @@ Test(mlr, what_the_generator_cannot_do_is_forgotten)
     cr_assert_eq(mlr_get_result(&m, 0).lower, 50000);
 }
 
-Test(mlr, stopped_early_it_has_bounds_of_an_earlier_phase_for_each_goal)
+Test(mlr, early_stop_leaves_bounds_of_an_earlier_phase_for_each_goal)
 {
     struct device d = {.capacity = 80000};
     uint64_t duration_ns;
@@ -200,12 +200,12 @@ Test(mlr, stopped_early_it_has_bounds_of_an_earlier_phase_for_each_goal)
     }
 }
 
-Test(mlr, a_load_is_decided_when_nothing_can_change_it)
+Test(mlr, load_is_classified_once_further_trials_cannot_change_it)
 {
     const uint64_t s = NS_PER_SEC;
 
     mlr_init(&m, &usual);
-    cr_assert_eq(mlr_classify(&m, 1000, 0, s, 5 * s), MLR_UNDECIDED, "nothing is known");
+    cr_assert_eq(mlr_classify(&m, 1000, 0, s, 5 * s), MLR_UNDECIDED, "no trial yet");
     mlr_record(&m, 1000, s, 0);
     mlr_record(&m, 1000, s, 0);
     mlr_record(&m, 1000, s, 0.1);
@@ -213,13 +213,13 @@ Test(mlr, a_load_is_decided_when_nothing_can_change_it)
     cr_assert_eq(mlr_classify(&m, 1000, 0, s, 5 * s), MLR_UNDECIDED, "2 to 2 of 5");
     mlr_record(&m, 1000, s, 0);
     cr_assert_eq(mlr_classify(&m, 1000, 0, s, 5 * s), MLR_LOWER);
-    cr_assert_eq(mlr_classify(&m, 1000, 0.2, s, 5 * s), MLR_LOWER, "none is bad for that goal");
+    cr_assert_eq(mlr_classify(&m, 1000, 0.2, s, 5 * s), MLR_LOWER, "no trial is bad for that goal");
     mlr_record(&m, 1000, s, 0.1);
     mlr_record(&m, 1000, s, 0.1);
     cr_assert_eq(mlr_classify(&m, 1000, 0, s, 5 * s), MLR_UPPER, "4 of 7");
 }
 
-Test(mlr, short_trials_accuse_but_do_not_acquit)
+Test(mlr, short_trials_prove_a_load_bad_but_not_good)
 {
     const uint64_t s = NS_PER_SEC;
 
@@ -232,7 +232,7 @@ Test(mlr, short_trials_accuse_but_do_not_acquit)
     cr_assert_eq(mlr_classify(&m, 2000, 0, s, 5 * s), MLR_UPPER);
 }
 
-Test(mlr, room_for_trials_ends_the_search_not_the_program)
+Test(mlr, full_trial_table_ends_the_search)
 {
     uint64_t duration_ns;
     uint64_t load;

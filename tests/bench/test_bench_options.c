@@ -13,7 +13,7 @@ TestSuite(places, .timeout = 60);
 
 /* ---- sizes ---- */
 
-Test(sizes, one_size_is_always_that)
+Test(sizes, single_size_is_always_picked)
 {
     struct sizes sizes;
 
@@ -22,19 +22,20 @@ Test(sizes, one_size_is_always_that)
     cr_assert_eq(sizes_pick(&sizes, UINT64_MAX), 100);
 }
 
-Test(sizes, a_range_is_drawn_from_end_to_end)
+Test(sizes, range_is_drawn_uniformly_with_both_ends)
 {
     unsigned seen[1401] = {0};
     struct sizes sizes;
 
     cr_assert_null(sizes_parse("64-1400", &sizes));
     for (uint64_t i = 0; i < 1000000; i++)
-        seen[sizes_pick(&sizes, payload_mix(i))]++; /* an index past the end: the sanitizer tells */
+        seen[sizes_pick(&sizes,
+                        payload_mix(i))]++; /* the sanitizer detects an index past the end */
     for (unsigned size = 64; size <= 1400; size++)
         cr_assert(seen[size] > 600 && seen[size] < 900, "%u bytes: %u times", size, seen[size]);
 }
 
-Test(sizes, weights_are_kept)
+Test(sizes, sizes_of_a_mix_follow_their_weights)
 {
     unsigned seen[1401] = {0};
     struct sizes sizes;
@@ -47,7 +48,7 @@ Test(sizes, weights_are_kept)
     cr_assert(seen[512] > 39000 && seen[512] < 41000);
 }
 
-Test(sizes, what_makes_no_sense_is_refused)
+Test(sizes, invalid_texts_are_refused)
 {
     static const char *const wrong[] = {"",        "x",     "47",       "65508",       "100-",
                                         "200-100", "100:0", "100:",     "100,",        ",100",
@@ -79,7 +80,7 @@ static const struct {
     {ARGUMENT_DURATION, "2m", 120000000000},
 };
 
-Test(arguments, values_with_units)
+Test(arguments, values_with_units_are_parsed)
 {
     for (size_t i = 0; i < sizeof(right) / sizeof(right[0]); i++) {
         uint64_t value = 1;
@@ -89,7 +90,7 @@ Test(arguments, values_with_units)
     }
 }
 
-Test(arguments, what_is_no_number_is_refused_and_touches_nothing)
+Test(arguments, invalid_values_are_refused_and_leave_the_result_untouched)
 {
     static const char *const wrong[] = {"",    "-1", "+1", " 1",   "1 ",
                                         "1.5", "1x", "k",  "0x10", "1111111111111111111"};
@@ -103,7 +104,7 @@ Test(arguments, what_is_no_number_is_refused_and_touches_nothing)
     cr_assert_eq(value, 77);
 }
 
-Test(arguments, percentages_are_millionths)
+Test(arguments, percentages_are_parsed_to_millionths)
 {
     static const struct {
         const char *text;
@@ -125,7 +126,7 @@ Test(arguments, percentages_are_millionths)
     cr_assert_eq(value, 77);
 }
 
-Test(arguments, lists)
+Test(arguments, lists_are_parsed_up_to_their_maximum)
 {
     static const char *const wrong[] = {"", ",", "1,", ",1", "1,x", "1,2,3,4"};
     uint64_t values[3];
@@ -141,7 +142,7 @@ Test(arguments, lists)
 
 /* ---- endpoints ---- */
 
-Test(endpoints, numeric_ones_and_names)
+Test(endpoints, numeric_addresses_and_names_are_resolved)
 {
     struct address a;
     char text[ADDRESS_TEXT_MAX];
@@ -155,7 +156,7 @@ Test(endpoints, numeric_ones_and_names)
     cr_assert_eq(a.port, 9);
 }
 
-Test(endpoints, what_is_not_host_and_port_is_refused)
+Test(endpoints, text_other_than_host_and_port_is_refused)
 {
     static const char *const wrong[] = {"", ":", "127.0.0.1", "127.0.0.1:", ":9", "::1:9", "::1"};
     struct address a;
@@ -164,7 +165,7 @@ Test(endpoints, what_is_not_host_and_port_is_refused)
         cr_assert_not_null(endpoint_resolve(wrong[i], &a), "%s", wrong[i]);
 }
 
-Test(endpoints, a_list_names_the_wrong_one)
+Test(endpoints, invalid_entry_of_a_list_is_named)
 {
     struct address a[2];
     char bad[ENDPOINT_TEXT_MAX];
@@ -180,7 +181,7 @@ Test(endpoints, a_list_names_the_wrong_one)
 
 /* ---- places of the closed loop ---- */
 
-Test(places, are_taken_and_freed_in_any_order)
+Test(places, places_are_taken_and_freed_in_any_order)
 {
     struct places ps;
     uint16_t tags[3];
@@ -198,7 +199,7 @@ Test(places, are_taken_and_freed_in_any_order)
     places_fini(&ps);
 }
 
-Test(places, only_the_datagram_that_took_it_frees_it)
+Test(places, only_the_datagram_of_a_place_frees_it)
 {
     struct places ps;
     uint16_t tag;
@@ -213,7 +214,7 @@ Test(places, only_the_datagram_that_took_it_frees_it)
     places_fini(&ps);
 }
 
-Test(places, forged_tags_reach_nothing)
+Test(places, forged_tags_free_no_place)
 {
     struct places ps;
 
@@ -224,7 +225,7 @@ Test(places, forged_tags_reach_nothing)
     places_fini(&ps);
 }
 
-Test(places, the_overdue_expire_and_no_other)
+Test(places, only_overdue_places_expire)
 {
     struct places ps;
 
@@ -235,7 +236,7 @@ Test(places, the_overdue_expire_and_no_other)
     cr_assert_eq(places_oldest_ns(&ps), 1002);
     cr_assert_eq(places_expire(&ps, UINT64_MAX), 2);
     cr_assert_eq(ps.used, 0);
-    for (uint64_t i = 0; i < 4; i++) /* and all can be taken again */
+    for (uint64_t i = 0; i < 4; i++) /* all can be taken again */
         cr_assert_neq(places_take(&ps, 0, i, 2000), 0);
     places_fini(&ps);
 }

@@ -18,7 +18,7 @@ static enum payload_verdict check(size_t length)
     return payload_check(bytes, length, RUN, &ignored);
 }
 
-Test(payload, comes_back_as_it_was_built_at_every_size)
+Test(payload, check_returns_the_built_payload_at_every_size)
 {
     for (size_t length = PAYLOAD_SIZE_MIN; length <= PAYLOAD_SIZE_MAX;
          length += length < 1500 ? 1 : 997) {
@@ -37,9 +37,9 @@ Test(payload, comes_back_as_it_was_built_at_every_size)
     cr_assert_eq(check(PAYLOAD_SIZE_MAX), PAYLOAD_GOOD);
 }
 
-Test(payload, every_single_flipped_bit_is_corrupt)
+Test(payload, payload_with_any_flipped_bit_is_corrupt)
 {
-    const size_t length = 203; /* whole words of filler, and a rest */
+    const size_t length = 203; /* whole words of filler, and a remainder */
 
     payload_build(&original, length, bytes);
     for (size_t bit = 0; bit < length * 8; bit++) {
@@ -50,7 +50,7 @@ Test(payload, every_single_flipped_bit_is_corrupt)
     cr_assert_eq(check(length), PAYLOAD_GOOD);
 }
 
-Test(payload, cut_and_grown_ones_are_corrupt)
+Test(payload, truncated_and_extended_payloads_are_corrupt)
 {
     payload_build(&original, 200, bytes);
     for (size_t length = 4; length < 200; length++)
@@ -58,7 +58,7 @@ Test(payload, cut_and_grown_ones_are_corrupt)
     cr_assert_eq(check(201), PAYLOAD_CORRUPT);
 }
 
-Test(payload, swapped_words_of_filler_are_corrupt)
+Test(payload, payload_with_swapped_words_is_corrupt)
 {
     uint8_t word[8];
 
@@ -69,7 +69,7 @@ Test(payload, swapped_words_of_filler_are_corrupt)
     cr_assert_eq(check(200), PAYLOAD_CORRUPT);
 }
 
-Test(payload, strangers_are_foreign)
+Test(payload, other_datagrams_are_foreign)
 {
     struct payload p;
 
@@ -82,7 +82,7 @@ Test(payload, strangers_are_foreign)
                  PAYLOAD_FOREIGN);
 }
 
-Test(payload, another_run_is_good_and_says_so)
+Test(payload, payload_of_another_run_is_good_and_names_it)
 {
     struct payload p;
 
@@ -91,7 +91,7 @@ Test(payload, another_run_is_good_and_says_so)
     cr_assert_eq(p.run, RUN);
 }
 
-Test(payload, damaged_magic_is_known_by_its_run_only)
+Test(payload, payload_with_damaged_magic_is_recognized_by_its_run_only)
 {
     struct payload p;
 
@@ -102,7 +102,7 @@ Test(payload, damaged_magic_is_known_by_its_run_only)
     cr_assert_eq(payload_check(bytes, 64, RUN + 1, &p), PAYLOAD_FOREIGN);
 }
 
-Test(payload, clock_of_one_machine_is_one_number)
+Test(payload, clock_identifier_of_a_machine_is_constant)
 {
     cr_assert_eq(payload_clock(), payload_clock());
 }

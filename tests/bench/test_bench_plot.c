@@ -1,4 +1,4 @@
-/* SVG that any reader takes, axes that end in round numbers, files that are what they say. */
+/* SVG is well formed, axes end in round numbers, files are checked before they are drawn. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdlib.h>
@@ -61,7 +61,7 @@ static bool is_well_formed(const char *text)
     return rooted && x.depth == 0;
 }
 
-Test(svg, the_checker_itself_refuses)
+Test(svg, checker_refuses_malformed_xml)
 {
     cr_assert(is_well_formed("<a b=\"1\"><c/>x &lt; y</a>"));
     cr_assert_not(is_well_formed("<a><b></a></b>"));
@@ -71,7 +71,7 @@ Test(svg, the_checker_itself_refuses)
     cr_assert_not(is_well_formed("<a/><a/>"));
 }
 
-Test(svg, everything_that_can_be_drawn_is_well_formed)
+Test(svg, chart_with_all_elements_is_well_formed)
 {
     const struct svg_point points[] = {{0, 0}, {1, 10}, {NAN, NAN}, {2, 1e9}, {-5, NAN}};
     const struct svg_entry entries[] = {{"a <b> & \"c\" \x01", 0, false}, {"band", 1, true}};
@@ -103,7 +103,7 @@ Test(svg, everything_that_can_be_drawn_is_well_formed)
     free(text);
 }
 
-/* How many ticks an axis gets: counts the grid's lines of an otherwise empty panel. */
+/* Counts the ticks of an axis: the grid lines of an empty panel. */
 static unsigned count_ticks(const struct svg_axis *x)
 {
     struct svg_panel panel = {.width = 500, .height = 300, .x = *x, .y = *x};
@@ -124,7 +124,7 @@ static unsigned count_ticks(const struct svg_axis *x)
     return lines / 2;
 }
 
-Test(svg, axes_end_in_round_numbers_around_their_values_with_a_few_ticks)
+Test(svg, axes_end_in_round_numbers_and_have_a_few_ticks)
 {
     for (double low = 0.0001; low < 1e9; low *= 2.7) {
         for (double span = 1.0; span < 1e6; span *= 3.1) {
@@ -195,7 +195,7 @@ static char *draw(enum plot_kind kind, const char **ret_wrong)
 #define CSV    "time_s,sent,answered,missing,p50_ns,p99_ns,max_ns\n"
 #define SCHEMA "\"schema\":\"headless-bench/1\","
 
-Test(plot, of_a_csv_shows_where_no_answer_came, .init = setup, .fini = teardown)
+Test(plot, csv_chart_shades_intervals_without_replies, .init = setup, .fini = teardown)
 {
     const char *wrong;
     const char *text;
@@ -206,10 +206,10 @@ Test(plot, of_a_csv_shows_where_no_answer_came, .init = setup, .fini = teardown)
     text = draw(PLOT_TIME, &wrong);
     cr_assert_null(wrong);
     cr_assert(is_well_formed(text));
-    cr_assert_not_null(strstr(text, "no answer at all"));
+    cr_assert_not_null(strstr(text, "no replies"));
 }
 
-Test(plot, of_a_search_shows_its_trials_and_goals, .init = setup, .fini = teardown)
+Test(plot, search_chart_shows_trials_and_goals, .init = setup, .fini = teardown)
 {
     const char *wrong;
     const char *text;
@@ -226,7 +226,7 @@ Test(plot, of_a_search_shows_its_trials_and_goals, .init = setup, .fini = teardo
     cr_assert_null(strstr(strstr(text, "<circle") + 1, "<circle"), "invalid trials are not shown");
 }
 
-Test(plot, of_nothing_that_fits_says_so, .init = setup, .fini = teardown)
+Test(plot, unsuitable_files_are_refused_with_the_reason, .init = setup, .fini = teardown)
 {
     static const char *const wrong_csv[] = {"", "a,b\n", CSV "1,2\n", CSV "x,1,1,1,1,1,1\n",
                                             CSV "1,1,1,1,1,1,1,1\n"};
@@ -249,7 +249,8 @@ Test(plot, of_nothing_that_fits_says_so, .init = setup, .fini = teardown)
     }
 }
 
-Test(results, several_objects_and_numbers_by_path, .init = setup, .fini = teardown)
+Test(results, file_of_several_objects_is_read_and_numbers_found_by_path, .init = setup,
+     .fini = teardown)
 {
     struct results r;
 

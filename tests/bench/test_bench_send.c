@@ -1,4 +1,4 @@
-/* What a sender hands to the kernel, and what it writes down: gso_batches and samples. */
+/* GSO batches of a sender, and its samples. */
 #include <criterion/criterion.h>
 #include <netinet/udp.h>
 #include <stdio.h>
@@ -38,7 +38,7 @@ static unsigned segment_size(unsigned gso_batch)
     return size;
 }
 
-Test(gso_batches, unmerged_are_the_messages_themselves)
+Test(gso_batches, unmerged_batches_equal_the_messages)
 {
     static const size_t sizes[] = {100, 100, 100};
 
@@ -50,7 +50,7 @@ Test(gso_batches, unmerged_are_the_messages_themselves)
     }
 }
 
-Test(gso_batches, equal_neighbours_go_together_and_a_shorter_one_ends_it)
+Test(gso_batches, neighbours_of_one_size_are_merged_and_a_shorter_one_ends_the_batch)
 {
     static const size_t sizes[] = {100, 100, 60, 60, 200, 100, 100};
 
@@ -62,10 +62,10 @@ Test(gso_batches, equal_neighbours_go_together_and_a_shorter_one_ends_it)
     cr_assert_eq(segment_size(1), 0);
     cr_assert_eq(gso_batches.datagrams[2], 2, "200, 100");
     cr_assert_eq(segment_size(2), 200);
-    cr_assert_eq(gso_batches.datagrams[3], 1, "what comes after a shorter one begins anew");
+    cr_assert_eq(gso_batches.datagrams[3], 1, "a new batch begins after a shorter one");
 }
 
-Test(gso_batches, none_is_larger_than_a_datagram_can_be)
+Test(gso_batches, batch_is_never_larger_than_a_datagram)
 {
     size_t sizes[BATCH_SIZE];
     unsigned all = 0;
@@ -84,7 +84,7 @@ Test(gso_batches, none_is_larger_than_a_datagram_can_be)
 
 /* ---- samples ---- */
 
-Test(samples, rows_hold_differences_and_what_is_open)
+Test(samples, rows_have_differences_and_the_missing_total)
 {
     struct samples s;
 
@@ -97,12 +97,12 @@ Test(samples, rows_hold_differences_and_what_is_open)
     cr_assert(s.rows[0].sent == 10 && s.rows[0].answered == 8 && s.rows[0].missing == 2);
     cr_assert_eq(s.rows[0].p50_ns, 50);
     cr_assert(s.rows[1].sent == 5 && s.rows[1].answered == 7 && s.rows[1].missing == 0);
-    cr_assert_eq(s.rows[1].max_ns, 0, "nothing was recorded in it");
+    cr_assert_eq(s.rows[1].max_ns, 0, "no round trip in this interval");
     cr_assert_eq(s.rows[1].end_ns, 200 * NS_PER_MS);
     samples_close(&s);
 }
 
-Test(samples, a_loop_that_was_held_up_makes_one_long_row)
+Test(samples, delayed_loop_makes_one_long_row)
 {
     struct samples s;
 
@@ -114,7 +114,7 @@ Test(samples, a_loop_that_was_held_up_makes_one_long_row)
     samples_close(&s);
 }
 
-Test(samples, when_full_it_says_so_and_keeps_what_it_has)
+Test(samples, full_table_sets_capped_and_keeps_its_rows)
 {
     struct samples s;
 
@@ -125,7 +125,7 @@ Test(samples, when_full_it_says_so_and_keeps_what_it_has)
     cr_assert_eq(s.count, s.capacity);
     cr_assert_eq(s.rows[s.count - 1].sent, 1);
     samples_close(&s);
-    cr_assert_eq(samples_open(&s, 1, UINT64_MAX / 4), 0, "a cap, not as much as is asked for");
+    cr_assert_eq(samples_open(&s, 1, UINT64_MAX / 4), 0, "limited, whatever was requested");
     cr_assert_eq(s.capacity, SAMPLES_MAX);
     samples_close(&s);
 }

@@ -8,7 +8,7 @@
 
 TestSuite(watch, .timeout = 60);
 
-/* A child that burns CPU time until its end of the pipe is closed; it tells when it begins. */
+/* A child that uses CPU time until its end of the pipe is closed; it signals its begin. */
 struct burner {
     pid_t pid;
     int stop, ready;
@@ -60,7 +60,7 @@ static void stop_burner(struct burner *b)
     (void)waitpid(b->pid, NULL, 0);
 }
 
-/* What the scheduler's own books say of its only thread. */
+/* CPU time of its only thread according to the scheduler. */
 static uint64_t schedstat_ns(pid_t pid)
 {
     unsigned long long ns = 0;
@@ -76,7 +76,7 @@ static uint64_t schedstat_ns(pid_t pid)
     return ns;
 }
 
-Test(watch, cpu_time_of_a_process_is_what_the_scheduler_says)
+Test(watch, cpu_time_of_a_process_agrees_with_schedstat)
 {
     struct burner b = start_burner();
     char bad[WATCH_TEXT_MAX];
@@ -90,12 +90,12 @@ Test(watch, cpu_time_of_a_process_is_what_the_scheduler_says)
     cr_assert_eq(w.count, 1);
     before = schedstat_ns(b.pid);
     watch_begin(&w, 1000);
-    do { /* until it has surely run; however slow the machine */
+    do { /* until it has used 50 ms, on any machine */
         watch_end(&w, 3000);
     } while (w.processes[0].cpu_ns < 50 * NS_PER_MS);
     after = schedstat_ns(b.pid);
     cr_assert_eq(w.span_ns, 2000);
-    if (after) /* a kernel without schedstat has nothing to compare with */
+    if (after) /* 0: a kernel without schedstat */
         cr_assert_leq(w.processes[0].cpu_ns, after - before);
     cr_assert_gt(w.processes[0].rss_bytes, 0);
     cr_assert_geq(w.processes[0].hwm_bytes, w.processes[0].rss_bytes);
@@ -103,7 +103,7 @@ Test(watch, cpu_time_of_a_process_is_what_the_scheduler_says)
     stop_burner(&b);
 }
 
-Test(watch, a_process_that_ends_is_named)
+Test(watch, ended_process_is_found)
 {
     struct burner b = start_burner();
     char bad[WATCH_TEXT_MAX];
@@ -119,7 +119,7 @@ Test(watch, a_process_that_ends_is_named)
     cr_assert_eq(watch_find_ended(&w)->pid, b.pid);
 }
 
-Test(watch, a_zombie_has_ended)
+Test(watch, zombie_counts_as_ended)
 {
     pid_t pid = fork();
     char bad[WATCH_TEXT_MAX];
@@ -135,7 +135,7 @@ Test(watch, a_zombie_has_ended)
     (void)waitpid(pid, NULL, 0);
 }
 
-Test(watch, what_is_not_there_is_named)
+Test(watch, missing_process_is_named)
 {
     static const char *const wrong[] = {"no-such-name", "4194999", "99999999999", "", "-1"};
     char bad[WATCH_TEXT_MAX];
@@ -147,7 +147,7 @@ Test(watch, what_is_not_there_is_named)
     }
 }
 
-Test(watch, nothing_watched_costs_nothing)
+Test(watch, empty_watch_reads_nothing)
 {
     struct watch w = {0};
 

@@ -22,19 +22,19 @@ static void record_range(uint64_t first, uint64_t last)
         cr_assert_eq(window_record(&w, s), WINDOW_NEW);
 }
 
-Test(window, empty_has_no_gaps)
+Test(window, empty_window_has_no_gaps)
 {
     cr_assert_eq(window_gaps(&w), 0);
 }
 
-Test(window, in_order_all_are_new_over_many_turns_of_the_ring)
+Test(window, numbers_in_order_are_new_over_many_turns_of_the_ring)
 {
     record_range(0, 10 * SIZE);
     cr_assert_eq(w.unique, 10 * SIZE + 1);
     cr_assert_eq(window_gaps(&w), 0);
 }
 
-Test(window, seen_before_is_duplicate)
+Test(window, repeated_number_is_duplicate)
 {
     record_range(0, 9);
     for (uint64_t s = 0; s <= 9; s++)
@@ -42,7 +42,7 @@ Test(window, seen_before_is_duplicate)
     cr_assert_eq(w.unique, 10);
 }
 
-Test(window, overtaken_is_reordered_once_and_then_duplicate)
+Test(window, overtaken_number_is_reordered_once_and_then_duplicate)
 {
     cr_assert_eq(window_record(&w, 5), WINDOW_NEW);
     cr_assert_eq(window_record(&w, 7), WINDOW_NEW);
@@ -52,14 +52,14 @@ Test(window, overtaken_is_reordered_once_and_then_duplicate)
     cr_assert_eq(window_record(&w, 6), WINDOW_DUPLICATE);
 }
 
-Test(window, before_the_first_seen_is_reordered_and_widens_the_range)
+Test(window, number_below_the_first_is_reordered_and_extends_the_range)
 {
     cr_assert_eq(window_record(&w, 100), WINDOW_NEW);
     cr_assert_eq(window_record(&w, 90), WINDOW_REORDERED);
     cr_assert_eq(window_gaps(&w), 9);
 }
 
-Test(window, oldest_inside_counts_and_one_older_is_stale)
+Test(window, oldest_number_inside_counts_and_an_older_one_is_stale)
 {
     cr_assert_eq(window_record(&w, 0), WINDOW_NEW);
     cr_assert_eq(window_record(&w, SIZE), WINDOW_NEW);
@@ -67,7 +67,7 @@ Test(window, oldest_inside_counts_and_one_older_is_stale)
     cr_assert_eq(window_record(&w, 0), WINDOW_STALE);
 }
 
-Test(window, a_jump_clears_what_it_skips)
+Test(window, jump_clears_the_skipped_bits)
 {
     record_range(0, SIZE - 1);
     cr_assert_eq(window_record(&w, SIZE + 9), WINDOW_NEW);
@@ -76,7 +76,7 @@ Test(window, a_jump_clears_what_it_skips)
     cr_assert_eq(window_gaps(&w), 0);
 }
 
-Test(window, a_jump_beyond_the_ring_clears_it_all)
+Test(window, jump_beyond_the_ring_clears_all_bits)
 {
     record_range(0, SIZE - 1);
     cr_assert_eq(window_record(&w, 50 * SIZE), WINDOW_NEW);

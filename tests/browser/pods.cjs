@@ -1,4 +1,4 @@
-// Pods for the browser's tests: three real ones on loopback, what they say, and datagrams for them.
+// Pods for the browser tests: three real ones on loopback, their replies, and datagrams to them.
 "use strict";
 
 const { spawn } = require("node:child_process");
@@ -9,7 +9,7 @@ const http = require("node:http");
 const NAMES = ["a", "b", "c"];
 const ADDRESSES = { a: "127.0.90.1", b: "127.0.90.2", c: "127.0.90.3" };
 const PEERS = NAMES.map((name) => `${name}=${ADDRESSES[name]}`).join(",");
-// Printable, and so a cluster's name; a pod's may have letters, digits and few signs only.
+// Any printable text may be a cluster's name; a pod's name has only letters, digits and few signs.
 const CLUSTER = "<script>alert(1)</script><b>";
 const LOOK_MS = 20;
 
@@ -19,24 +19,24 @@ const processes = new Map();
 
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** Until look() is true; an error that says what was waited for when it is not within limit_ms. */
+/** Wait until look() is true; after limit_ms throw an error that names the condition. */
 async function waitUntil(what, limit_ms, look) {
     const end = Date.now() + limit_ms;
     while (!(await look())) {
         if (Date.now() > end) throw new Error(`${what}: not within ${limit_ms} ms`);
-        await pause(LOOK_MS); // between two looks
+        await pause(LOOK_MS); // between two polls
     }
 }
 
 const url = (name) => `http://${ADDRESSES[name]}:8080/`;
 
-/** The answer to GET, as {status, headers, text}; null when there is none. */
+/** The response to GET, as {status, headers, text}; null when there is none. */
 function get(name, path) {
     return new Promise((resolve) => {
-        const request = http.get(new URL(path, url(name)), { timeout: 2000 }, (answer) => {
+        const request = http.get(new URL(path, url(name)), { timeout: 2000 }, (reply) => {
             let text = "";
-            answer.on("data", (part) => (text += part));
-            answer.on("end", () => resolve({ status: answer.statusCode, headers: answer.headers, text }));
+            reply.on("data", (part) => (text += part));
+            reply.on("end", () => resolve({ status: reply.statusCode, headers: reply.headers, text }));
         });
         request.on("error", () => resolve(null));
         request.on("timeout", () => request.destroy());
@@ -44,14 +44,14 @@ function get(name, path) {
 }
 
 async function status(name) {
-    const answer = await get(name, "/status");
-    return answer && JSON.parse(answer.text);
+    const reply = await get(name, "/status");
+    return reply && JSON.parse(reply.text);
 }
 
-/** Who leads, by the word of this pod: a name, or null. */
+/** The name of the leader according to this pod, or null. */
 async function leaderOf(name) {
-    const answer = await get(name, "/leader");
-    return answer && (JSON.parse(answer.text).leader?.name ?? null);
+    const reply = await get(name, "/leader");
+    return reply && (JSON.parse(reply.text).leader?.name ?? null);
 }
 
 function start(name) {
@@ -70,7 +70,7 @@ async function isSettled(leader) {
 }
 
 async function startAll() {
-    start("a"); // alone at first: who is configured to lead is there when the others come
+    start("a"); // started first: the configured leader runs before the others start
     await waitUntil("pod a lives", 5000, async () => (await get("a", "/livez"))?.status === 200);
     start("b");
     start("c");
@@ -88,18 +88,18 @@ async function stopAll() {
     await Promise.all([...processes.keys()].map((name) => kill(name)));
 }
 
-/** Datagrams to a pod's data port, each answered before the next is sent. */
+/** Datagrams to a pod's data port, each after the reply to the previous one. */
 async function ask(name, count, payload = Buffer.alloc(100)) {
     const socket = dgram.createSocket("udp4");
     for (let i = 0; i < count; i++) {
-        const answer = new Promise((resolve) => socket.once("message", resolve));
+        const reply = new Promise((resolve) => socket.once("message", resolve));
         socket.send(payload, 12000, ADDRESSES[name]);
-        await Promise.race([answer, pause(1000).then(() => Promise.reject(new Error(`${name} does not answer`)))]);
+        await Promise.race([reply, pause(1000).then(() => Promise.reject(new Error(`${name} does not reply`)))]);
     }
     socket.close();
 }
 
-/** One that nobody answers, to any port. */
+/** A datagram without a reply, to any port. */
 function throwAt(name, port, payload) {
     return new Promise((resolve) => {
         const socket = dgram.createSocket("udp4");

@@ -16,7 +16,7 @@ let browser;
 
 before(async () => {
     await pods.startAll();
-    // Root has no sandbox; all that is loaded is our own page.
+    // Root has no sandbox; the browser loads only our own page.
     browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: ["--no-sandbox"] });
 });
 
@@ -25,7 +25,7 @@ after(async () => {
     await pods.stopAll();
 });
 
-/** A page of this pod, with all that went wrong in it: errors, violations, requests to elsewhere. */
+/** A page of this pod, with its problems: errors, policy violations, requests to other hosts. */
 async function open(name, options = WIDE) {
     const context = await browser.newContext(options);
     context.setDefaultTimeout(PATIENCE_MS);
@@ -66,7 +66,7 @@ async function checkWho(page) {
     assert.equal(await text(page, "[data-option=leader]"), "a");
 }
 
-test("it shows who leads, the succession, the members, events and options", async () => {
+test("the page shows the leader, the succession, the members, events and options", async () => {
     const { page, wrong, close } = await open("b");
     await checkWho(page);
     await shoot(page, "light");
@@ -74,7 +74,7 @@ test("it shows who leads, the succession, the members, events and options", asyn
     assert.deepEqual(wrong, []);
 });
 
-test("it shows the same without JavaScript, and comes again by itself", async () => {
+test("without JavaScript the page shows the same, and reloads itself", async () => {
     const { page, wrong, close } = await open("b", { ...WIDE, javaScriptEnabled: false });
     await checkWho(page);
     assert.match(await text(page, "#contact"), /^as of \d\d:\d\d:\d\d UTC$/);
@@ -86,16 +86,16 @@ test("it shows the same without JavaScript, and comes again by itself", async ()
     assert.deepEqual(wrong, []);
 });
 
-test("what looks like HTML is shown as text", async () => {
+test("values with HTML are shown as text", async () => {
     const { page, wrong, close } = await open("b");
     assert.equal(await text(page, ".where b"), pods.CLUSTER);
     assert.equal(await text(page, "[data-option=cluster]"), pods.CLUSTER);
-    assert.equal(await page.locator("script").count(), 1); // ours
+    assert.equal(await page.locator("script").count(), 1); // the page's own
     await close();
     assert.deepEqual(wrong, []);
 });
 
-test("its policy forbids what is written into it, and other places", async () => {
+test("its policy forbids inline scripts and other hosts", async () => {
     const { page, wrong, close } = await open("b");
     await page.evaluate(async () => {
         const script = document.createElement("script");
@@ -142,7 +142,7 @@ async function compare(page, name) {
     return pairs;
 }
 
-test("at rest its numbers are those of /status", async () => {
+test("at rest its numbers equal those of /status", async () => {
     await pods.ask("a", 30);
     await pods.ask("b", 1234);
     for (let i = 0; i < 3; i++) await pods.throwAt("b", 12001, "no frame");
@@ -161,7 +161,7 @@ test("at rest its numbers are those of /status", async () => {
     }
 });
 
-/** Questions to b, one after the other, until it is told to stop. */
+/** Requests to b, one after the other, until stop() is called. */
 function keepAsking() {
     let isOver = false;
     const end = (async () => {
@@ -173,7 +173,7 @@ function keepAsking() {
     };
 }
 
-test("rates are live", async () => {
+test("rates are updated", async () => {
     const { page, wrong, close } = await open("b");
     const first = "svg.flow .way.requests";
     const stop = keepAsking();
@@ -191,7 +191,7 @@ test("rates are live", async () => {
     assert.deepEqual(wrong, []);
 });
 
-test("dark where the reader wants it dark", async () => {
+test("it has dark colours if the browser prefers them", async () => {
     const colours = {};
     for (const colorScheme of ["light", "dark"]) {
         const { page, close } = await open("b", { ...WIDE, colorScheme });
@@ -207,7 +207,7 @@ test("dark where the reader wants it dark", async () => {
     assert.ok(colours.dark.ground < 0.1 && colours.dark.ink > 0.8, JSON.stringify(colours));
 });
 
-test("a phone shows it without scrolling sideways", async () => {
+test("a phone shows it without horizontal scrolling", async () => {
     for (const name of ["a", "b"]) {
         const { page, wrong, close } = await open(name, PHONE);
         const wide = await page.evaluate(() => [...document.querySelectorAll("body *")]
@@ -223,7 +223,7 @@ test("a phone shows it without scrolling sideways", async () => {
     }
 });
 
-test("axe finds nothing wrong with it", async () => {
+test("axe finds no accessibility problem", async () => {
     for (const options of [WIDE, { ...WIDE, colorScheme: "dark" }, PHONE]) {
         const { page, close } = await open("b", options);
         await page.evaluate(axe);
@@ -234,7 +234,7 @@ test("axe finds nothing wrong with it", async () => {
     }
 });
 
-test("a keyboard reaches it: the first key skips to the content", async () => {
+test("keyboard navigation works: the first key skips to the content", async () => {
     const { page, close } = await open("b");
     await page.keyboard.press("Tab");
     assert.equal(await page.evaluate(() => document.activeElement.textContent), "Skip to the content");
@@ -245,7 +245,7 @@ test("a keyboard reaches it: the first key skips to the content", async () => {
     await close();
 });
 
-/** When the page came to show another leader, by its own clock, which is this machine's. */
+/** The time at which the page showed another leader, by its own clock, which is this machine's. */
 function watchLeader(page) {
     return page.evaluate(() => {
         const place = document.querySelector("h1");
@@ -257,7 +257,7 @@ function watchLeader(page) {
     });
 }
 
-test("when the leader is killed, the next one is seen within a second", async () => {
+test("after the leader is killed, the page shows the next one within a second", async () => {
     const { page, wrong, close } = await open("b");
     await watchLeader(page);
     await pods.kill("a");
@@ -283,7 +283,7 @@ test("when the leader is killed, the next one is seen within a second", async ()
     await pods.waitUntil("a is back", 15000, () => pods.isSettled(known.name));
 });
 
-test("a pod that is gone is said to be gone, and live again when it is back", async () => {
+test("the page reports that its pod does not respond, and recovers when it does", async () => {
     const { page, close } = await open("c");
     await pods.kill("c");
     await page.waitForSelector("#contact[data-contact=lost]");

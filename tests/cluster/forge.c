@@ -1,18 +1,18 @@
 /*
- * forge: what pods say to each other, by somebody who knows the protocol and has no key of theirs.
+ * forge: makes messages as pods send them, for an attacker without a key of the cluster.
  *
  *   forge [OPTION...] peer|frame|text TYPE SOURCE_IP:PORT TO_IP:PORT >> TAPE
  *
- * One message as it leaves a pod, onto a tape (tape.h) at standard output, for hostile to send.
- * Peer TYPE: of enum election_message_type, or 64, an handshake_message; frame TYPE: of enum frame_type;
- * text is the payload alone.
+ * Writes one message, as it leaves a pod, to a tape (tape.h) at standard output, for hostile to
+ * send. Peer TYPE: of enum election_message_type, or 64, a handshake_message; frame TYPE: of enum
+ * frame_type; text is the payload alone.
  *
  *   -c NAME       cluster (default headless)
  *   -f INSTANCE -t INSTANCE -l INSTANCE   sender, receiver and leader in it, as 16 hex digits
  *   -e TERM -g FLAGS                      numbers; flags of enum election_flag
  *   -C IP:PORT    client of the frame's record (default 10.0.0.1:40000); -p TEXT payload
- *   -S            sealed, with a key drawn just now
- *   -K ID         sealed with it, and naming the key of this id (hex digits) in its place
+ *   -S            sealed, with a new random key
+ *   -K ID         sealed with it, but with the key id ID (hex digits) in the message
  *
  * Exit code: 0, 1 failed, 2 usage.
  */
@@ -27,7 +27,7 @@
 #include "tape.h"
 
 #define PAYLOAD_MAX 1024
-#define COUNTER     1000000 /* above what an honest sender has reached meanwhile */
+#define COUNTER     1000000 /* above the counter of any legitimate sender */
 
 struct making {
     const char *cluster, *payload;
@@ -36,7 +36,7 @@ struct making {
     uint8_t type;
     struct address client, source, target;
     bool is_sealed;
-    uint32_t key_id; /* 0: that of the key */
+    uint32_t key_id; /* 0: id of the key itself */
 };
 
 static void usage(void)
@@ -92,7 +92,7 @@ static void take_option(struct making *m, int option)
     }
 }
 
-static size_t make_introduction(const struct making *m, uint8_t *out)
+static size_t make_handshake(const struct making *m, uint8_t *out)
 {
     const struct handshake_message handshake_message = {.from = m->from,
                                                         .to = m->to,
@@ -132,7 +132,7 @@ static size_t make_peer(const struct making *m, uint8_t *out)
                                            .is_eligible = true};
 
     if (m->type == PEER_HANDSHAKE)
-        return make_introduction(m, out);
+        return make_handshake(m, out);
     return peer_put(out, frame_cluster_id(m->cluster), &message, &member);
 }
 

@@ -1,5 +1,5 @@
 /*
- * frame_send: relay frames as no pod would send them.
+ * frame_send: sends relay frames that no pod sends.
  *
  *   frame_send -s IP[:PORT] [OPTION...] TO:PORT [TEXT]
  *
@@ -8,14 +8,14 @@
  *   -T TYPE        1 DATA (default), 2 REPLY, or any other number
  *   -H HOPS -V VERSION -e TERM -g TAG
  *   -C IP:PORT     the record's client (default 127.0.0.1:40000)
- *   -L IP:PORT     the record's asked address (default TO)
+ *   -L IP:PORT     the record's local address: the one that the client addressed (default TO)
  *   -I IP          an ingress address in the record
- *   -n RECORDS     so many records in the frame (default 1)
+ *   -n RECORDS     number of records in the frame (default 1)
  *   -l DELTA       add this to the length field of the last record
- *   -x BYTES       send only so many bytes of the frame
- *   -p BYTES       behind the last record, so many bytes of 0xff that are no end record
- *   -k COUNT       send it so often, with a sequence of its own each
- *   -f SEED        in each of these flip one bit anywhere (a series that the seed decides)
+ *   -x BYTES       send only this number of bytes of the frame
+ *   -p BYTES       append this number of bytes 0xff, which are no end record
+ *   -k COUNT       send it this number of times, each with its own sequence
+ *   -f SEED        in each of these flip one bit at a position derived from the seed
  *
  * Refuses destinations that are not loopback. Exit code: 0 sent, 1 failed, 2 usage.
  */

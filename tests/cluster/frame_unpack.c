@@ -1,11 +1,10 @@
 /*
- * frame_unpack: opens relay frames and passes the payload of each record on.
+ * frame_unpack: parses relay frames and forwards the payload of each record.
  *
  *   frame_unpack LISTEN:PORT TO:PORT
  *
- * For senders of frames that are not headlessd: what they sent must be a frame to headlessd's own
- * reader (of the cluster "headless"). Ends with exit code 1 at the first that is none; else by
- * SIGTERM.
+ * For senders of frames other than headlessd: headlessd's own parser must accept their frames (of
+ * the cluster "headless"). Ends with exit code 1 at the first invalid one, otherwise at SIGTERM.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -16,7 +15,7 @@
 #include "headless/wire/frame.h"
 
 #define DATAGRAM_MAX 65536
-#define RCVBUF       (4 * 1024 * 1024) /* as much as is granted */
+#define RCVBUF       (4 * 1024 * 1024) /* requested; the kernel may grant less */
 
 static volatile sig_atomic_t stopping;
 
@@ -44,7 +43,7 @@ static int open_socket(const char *text, int (*attach)(int, const struct sockadd
     return attach(fd, (struct sockaddr *)&sa, length) ? -1 : fd;
 }
 
-/* False: it was no frame. */
+/* False: no valid frame. */
 static bool unpack(const uint8_t *frame, size_t length, int out)
 {
     struct frame_header header;

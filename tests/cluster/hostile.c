@@ -1,19 +1,20 @@
 /*
- * hostile: sends what is on a tape (tape.h) with whatever source, altered, often, fast.
+ * hostile: sends the datagrams of a tape (tape.h) with any source, altered, repeated, fast.
  *
- *   hostile [OPTION...] TAPE TO_IP:PORT      what was for this address; it goes there again
- *   hostile [OPTION...] -i TAPE FROM_IP:PORT what came from this address and port is refused: ICMP
- *                                            port unreachable to FROM_IP, as by whom it was for
+ *   hostile [OPTION...] TAPE TO_IP:PORT      sends those recorded for this address, to it
+ *   hostile [OPTION...] -i TAPE FROM_IP:PORT refuses those recorded from this address and port:
+ *                                            ICMP port unreachable to FROM_IP, in the name of
+ *                                            their destination
  *
- *   -a            all that is on the tape, and not only what was for that address
+ *   -a            all datagrams of the tape, whatever their destination
  *   -s IP[:PORT]  the source (default: that on the tape); port 0: as on the tape
- *   -n COUNT      only the first so many on the tape (at most 256); -o: the last ones
+ *   -n COUNT      only the first COUNT on the tape (at most 256); -o: the last ones
  *   -w BYTE       only those with this byte at offset 3, which is the type
- *   -m CHANGE     altered; then its counter is raised first (except by open), else it would be a
- *                 replay: counter (no more than that), tag, body, key, suite, to, from, cluster,
- *                 version, magic, cut, open (says that it is not sealed)
- *   -k COUNT      so many in all, from the first again after the last (default: each once)
- *   -r RATE       a second (default: as fast as it goes)
+ *   -m CHANGE     altered; except with open, its counter is raised first, otherwise it would be a
+ *                 replay: counter (only that), tag, body, key, suite, to, from, cluster, version,
+ *                 magic, cut, open (marks it as not sealed)
+ *   -k COUNT      number to send, from the first again after the last (default: each once)
+ *   -r RATE       a second (default: as fast as possible)
  *
  * Prints "sent COUNT BYTES MILLISECONDS", the bytes being payload. Needs CAP_NET_RAW. Refuses
  * destinations outside 127/8 and 10.77/16, where tests have their pods. Exit code: 0 sent, 1
@@ -34,7 +35,7 @@
 
 #define PACKETS_MAX  256
 #define BATCH        64
-#define QUOTED_MAX   128 /* bytes of payload that a refusal quotes */
+#define QUOTED_MAX   128 /* bytes of payload quoted in the ICMP error */
 #define COUNTER_LEAP (UINT64_C(1) << 40)
 
 struct packet {
@@ -47,7 +48,7 @@ struct plan {
     bool is_refusal, takes_all, takes_last;
     long only_first, only_type; /* -1: no limit */
     const char *change;
-    uint64_t count, rate; /* 0: each once; as fast as it goes */
+    uint64_t count, rate; /* 0: each once; unlimited */
 };
 
 static struct packet packets[PACKETS_MAX];
@@ -61,7 +62,7 @@ static void usage(void)
 
 /* ---- altering ---- */
 
-/* A frame's counter is in its header, a peer message's in its block; for the receiver vice versa.
+/* A frame's counter is in its header, a peer message's in its seal block; the receiver vice versa.
  */
 static bool is_frame(const struct tape_datagram *datagram)
 {
@@ -151,7 +152,7 @@ static uint8_t *put_ip(uint8_t *out, const uint8_t source[static 4], const uint8
     return out + sizeof(ip);
 }
 
-/* A UDP checksum of 0 says that there is none. */
+/* A UDP checksum of 0 means that there is none. */
 static uint8_t *put_udp(uint8_t *out, const struct tape_head *head)
 {
     const struct udphdr udp = {.source = htons(head->source_port),
@@ -247,7 +248,7 @@ static void read_tape(const struct plan *plan, const char *path)
 
 /* ---- sending ---- */
 
-/* The next packets, count of them, from number on. Returns how many the kernel took. */
+/* Send count packets from number on. Returns the number that the kernel accepted. */
 static unsigned send_some(int fd, const struct sockaddr_in *to, uint64_t number, unsigned count)
 {
     struct mmsghdr messages[BATCH] = {0};

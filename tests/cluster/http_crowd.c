@@ -1,13 +1,12 @@
 /*
- * http_crowd: connections to an HTTP server that are of no use, many and for long.
+ * http_crowd: keeps many useless connections to an HTTP server.
  *
  *   http_crowd ADDRESS:PORT COUNT [SOURCE...]
  *
- * COUNT connections at any time, from the SOURCEs in turn; a quarter each says nothing, half a
- * request, a byte a second, or a whole request whose reply it never reads. One that the server
- * closes is opened again a second later. "ready" is written to standard error when so many were
- * opened. Ends at SIGTERM, and prints how often they were opened and how often the server closed
- * them.
+ * COUNT connections at any time, from the SOURCEs in turn; a quarter each sends nothing, half a
+ * request, a byte a second, or a whole request whose reply it never reads. A connection that the
+ * server closes is opened again a second later. Writes "ready" to standard error when COUNT have
+ * been opened. Ends at SIGTERM, and prints the number opened and the number that the server closed.
  */
 #include <errno.h>
 #include <poll.h>
@@ -22,27 +21,27 @@
 #include "headless/base/clock.h"
 
 #define SOURCES_MAX 16
-#define LOOK_MS     20
+#define POLL_MS     20
 
-enum manner { SILENT, HALF, SLOW, DEAF, MANNERS };
+enum behaviour { SILENT, HALF, SLOW, NOT_READING, BEHAVIOURS };
 
-struct guest {
-    int fd; /* -1: waits to come again */
-    enum manner manner;
+struct connection {
+    int fd; /* -1: closed, to be opened again */
+    enum behaviour behaviour;
     bool is_connected;
-    size_t said;
-    uint64_t next_ns; /* to say a byte, or to come again */
+    size_t sent_bytes;
+    uint64_t next_ns; /* next byte, or next opening */
 };
 
 struct crowd {
     struct address to, sources[SOURCES_MAX];
     size_t source_count, count;
-    struct guest *guests;
+    struct connection *connections;
     struct pollfd *polls;
     unsigned long opened, closed;
 };
 
-static volatile sig_atomic_t is_over; /* the one thing that a handler may touch */
+static volatile sig_atomic_t is_over; /* set by the signal handler */
 
 static void on_signal(int number)
 {
@@ -50,20 +49,21 @@ static void on_signal(int number)
     is_over = 1;
 }
 
-static const char *words_of(enum manner manner)
+static const char *request_of(enum behaviour behaviour)
 {
-    static const char *const words[MANNERS] = {
+    static const char *const requests[BEHAVIOURS] = {
         [SILENT] = "",
         [HALF] = "GET /livez HTTP/1.1\r\nHost: p",
         [SLOW] =
             "GET /livez HTTP/1.1\r\nHost: pod\r\nX-Slow: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
-        [DEAF] = "GET /metrics HTTP/1.1\r\nHost: pod\r\n\r\n",
+        [NOT_READING] = "GET /metrics HTTP/1.1\r\nHost: pod\r\n\r\n",
     };
 
-    return words[manner];
+    return requests[behaviour];
 }
 
-static int connect_from(const struct crowd *crowd, const struct address *source, bool is_deaf)
+static int connect_from(const struct crowd *crowd, const struct address *source,
+                        bool is_not_reading)
 {
     const int small = 2048, family = crowd->to.family == ADDRESS_V6 ? AF_INET6 : AF_INET;
     struct sockaddr_storage sa;
@@ -72,7 +72,7 @@ static int connect_from(const struct crowd *crowd, const struct address *source,
 
     if (fd < 0)
         return -1;
-    if (is_deaf)
+    if (is_not_reading)
         (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
     if (source) {
         length = address_to_sockaddr(source, family, &sa);
@@ -89,75 +89,77 @@ static int connect_from(const struct crowd *crowd, const struct address *source,
     return fd;
 }
 
-static void leave(struct crowd *crowd, struct guest *guest, uint64_t now_ns)
+static void close_and_wait(struct crowd *crowd, struct connection *connection, uint64_t now_ns)
 {
-    (void)close(guest->fd);
-    crowd->closed += guest->is_connected;
-    guest->fd = -1;
-    guest->next_ns = now_ns + NS_PER_SEC;
+    (void)close(connection->fd);
+    crowd->closed += connection->is_connected;
+    connection->fd = -1;
+    connection->next_ns = now_ns + NS_PER_SEC;
 }
 
-static void come(struct crowd *crowd, size_t i, uint64_t now_ns)
+static void open_again(struct crowd *crowd, size_t i, uint64_t now_ns)
 {
-    struct guest *guest = &crowd->guests[i];
+    struct connection *connection = &crowd->connections[i];
     const struct address *source =
         crowd->source_count ? &crowd->sources[i % crowd->source_count] : NULL;
 
-    guest->fd = connect_from(crowd, source, guest->manner == DEAF);
-    guest->is_connected = false;
-    guest->said = 0;
-    guest->next_ns = now_ns + NS_PER_SEC;
+    connection->fd = connect_from(crowd, source, connection->behaviour == NOT_READING);
+    connection->is_connected = false;
+    connection->sent_bytes = 0;
+    connection->next_ns = now_ns + NS_PER_SEC;
 }
 
-/* All but the slow say at once what they have to say. */
-static void speak(struct guest *guest, uint64_t now_ns)
+/* Only SLOW connections send byte by byte, the others all at once. */
+static void send_request(struct connection *connection, uint64_t now_ns)
 {
-    const char *words = words_of(guest->manner);
-    size_t left = strlen(words) - guest->said;
+    const char *request = request_of(connection->behaviour);
+    size_t left = strlen(request) - connection->sent_bytes;
     ssize_t n;
 
-    if (left == 0 || (guest->manner == SLOW && guest->said && now_ns < guest->next_ns))
+    if (left == 0 ||
+        (connection->behaviour == SLOW && connection->sent_bytes && now_ns < connection->next_ns))
         return;
-    n = send(guest->fd, words + guest->said, guest->manner == SLOW ? 1 : left, MSG_NOSIGNAL);
-    guest->said += n > 0 ? (size_t)n : 0;
-    guest->next_ns = now_ns + NS_PER_SEC;
+    n = send(connection->fd, request + connection->sent_bytes,
+             connection->behaviour == SLOW ? 1 : left, MSG_NOSIGNAL);
+    connection->sent_bytes += n > 0 ? (size_t)n : 0;
+    connection->next_ns = now_ns + NS_PER_SEC;
 }
 
-static void tend(struct crowd *crowd, size_t i, short events, uint64_t now_ns)
+static void handle_connection(struct crowd *crowd, size_t i, short events, uint64_t now_ns)
 {
-    struct guest *guest = &crowd->guests[i];
+    struct connection *connection = &crowd->connections[i];
 
-    if (guest->fd < 0) {
-        if (now_ns >= guest->next_ns)
-            come(crowd, i, now_ns);
+    if (connection->fd < 0) {
+        if (now_ns >= connection->next_ns)
+            open_again(crowd, i, now_ns);
         return;
     }
     if (events & (POLLERR | POLLHUP | POLLRDHUP)) {
-        leave(crowd, guest, now_ns);
+        close_and_wait(crowd, connection, now_ns);
         return;
     }
-    if (!guest->is_connected && events & POLLOUT) {
-        guest->is_connected = true;
+    if (!connection->is_connected && events & POLLOUT) {
+        connection->is_connected = true;
         crowd->opened++;
     }
-    if (guest->is_connected)
-        speak(guest, now_ns);
+    if (connection->is_connected)
+        send_request(connection, now_ns);
 }
 
-static void look(struct crowd *crowd)
+static void poll_connections(struct crowd *crowd)
 {
     uint64_t now_ns;
 
     for (size_t i = 0; i < crowd->count; i++) {
-        const struct guest *guest = &crowd->guests[i];
-        short events = guest->is_connected ? POLLRDHUP : POLLRDHUP | POLLOUT;
+        const struct connection *connection = &crowd->connections[i];
+        short events = connection->is_connected ? POLLRDHUP : POLLRDHUP | POLLOUT;
 
-        crowd->polls[i] = (struct pollfd){.fd = guest->fd, .events = events};
+        crowd->polls[i] = (struct pollfd){.fd = connection->fd, .events = events};
     }
-    (void)poll(crowd->polls, crowd->count, LOOK_MS);
+    (void)poll(crowd->polls, crowd->count, POLL_MS);
     now_ns = clock_now_ns();
     for (size_t i = 0; i < crowd->count; i++)
-        tend(crowd, i, crowd->polls[i].revents, now_ns);
+        handle_connection(crowd, i, crowd->polls[i].revents, now_ns);
 }
 
 static void run(struct crowd *crowd)
@@ -165,9 +167,10 @@ static void run(struct crowd *crowd)
     bool is_ready = false;
 
     for (size_t i = 0; i < crowd->count; i++)
-        crowd->guests[i] = (struct guest){.fd = -1, .manner = (enum manner)(i % MANNERS)};
+        crowd->connections[i] =
+            (struct connection){.fd = -1, .behaviour = (enum behaviour)(i % BEHAVIOURS)};
     while (!is_over) {
-        look(crowd);
+        poll_connections(crowd);
         if (!is_ready && crowd->opened >= crowd->count) {
             is_ready = true;
             (void)fputs("ready\n", stderr);
@@ -201,17 +204,17 @@ int main(int argc, char **argv)
     (void)getrlimit(RLIMIT_NOFILE, &limit);
     limit.rlim_cur = limit.rlim_max;
     (void)setrlimit(RLIMIT_NOFILE, &limit);
-    crowd.guests = calloc(crowd.count, sizeof(*crowd.guests));
+    crowd.connections = calloc(crowd.count, sizeof(*crowd.connections));
     crowd.polls = calloc(crowd.count, sizeof(*crowd.polls));
-    if (!crowd.guests || !crowd.polls)
+    if (!crowd.connections || !crowd.polls)
         return 1;
     (void)sigaction(SIGTERM, &action, NULL);
     run(&crowd);
     for (size_t i = 0; i < crowd.count; i++) {
-        if (crowd.guests[i].fd >= 0)
-            (void)close(crowd.guests[i].fd);
+        if (crowd.connections[i].fd >= 0)
+            (void)close(crowd.connections[i].fd);
     }
-    free(crowd.guests);
+    free(crowd.connections);
     free(crowd.polls);
     return 0;
 }

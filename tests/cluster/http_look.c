@@ -1,10 +1,10 @@
 /*
- * http_look: one HTTP GET, for tests that ask often (starting curl and awk costs ten times more).
+ * http_look: one HTTP GET, for tests that poll (starting curl and awk costs ten times more).
  *
  *   http_look ADDRESS:PORT PATH [METRIC...]
  *
  * Prints the body, or, with METRICs (name and labels as they stand in Prometheus' text), their
- * values in one line; "missing" for one that is not there. Exit code: 0 if the server said 200.
+ * values in one line; "missing" for an absent one. Exit code: 0 if the status is 200.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +16,7 @@
 
 #define ANSWER_MAX (1 << 18)
 
-/* Connect, ask, read to the end. Returns the bytes, or -1. */
+/* Connect, send the request, read to the end. Returns the number of bytes, or -1. */
 static ssize_t get(const struct address *to, const char *path, char out[static ANSWER_MAX])
 {
     const struct timeval patience = {.tv_sec = 10};

@@ -1,14 +1,14 @@
 /*
- * http_time: how long an HTTP server takes to reply.
+ * http_time: measures the response time of an HTTP server.
  *
  *   http_time ADDRESS:PORT COUNT INTERVAL_MS PATH...
  *
- * COUNT times each PATH is asked for, from a new connection, one after another, INTERVAL_MS apart;
- * measured from connect() to the reply's end. Prints for each PATH
+ * Requests each PATH COUNT times, each from a new connection, one after another, INTERVAL_MS apart;
+ * measured from connect() to the end of the reply. Prints for each PATH
  *
  *   PATH OK MEDIAN P90 P99 MAX
  *
- * OK: how many said 200; times in microseconds (an reply that does not come takes 5 s).
+ * OK: number of replies with status 200; times in microseconds (a missing reply counts as 5 s).
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,7 +27,7 @@ struct path {
     unsigned long ok, *us;
 };
 
-/* True: a whole reply, and 200. */
+/* True: a complete reply with status 200. */
 static bool ask(const struct address *to, const char *path)
 {
     const struct timeval patience = {.tv_sec = 5};

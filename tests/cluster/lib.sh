@@ -1,11 +1,11 @@
-# Harness of the cluster tests: real processes on loopback addresses, one address a pod, same ports.
+# Harness of the cluster tests: real processes on loopback addresses, one address per pod, same ports.
 #
 # A test file reads this file with the build directory as its first argument, defines scenarios as
 # functions, runs each with "run NAME FUNCTION...", and ends with "finish". Prints "ok NAME" or
-# "FAIL NAME", what was wrong above it, and a last line "N passed, N failed". V=1 shows timings.
+# "FAIL NAME" with the errors above it, and a last line "N passed, N failed". V=1 shows timings.
 #
-# No verdict depends on the speed of the machine: wait_until looks at a state until it is there, and what something
-# may take in milliseconds is asserted only where it is measured (timed, run_timed): on a release build with CHECK_ALL.
+# No verdict depends on the speed of the machine: wait_until polls a state, and durations in milliseconds are
+# asserted only where they are measured (timed, run_timed): on a release build with CHECK_ALL.
 # shellcheck shell=bash
 set -euo pipefail
 
@@ -14,10 +14,10 @@ headlessd=$build/headlessd
 headlessctl=$build/headlessctl
 bench=$build/bench/headless-bench
 tools=${TOOLS:-$build/tests}
-export headlessctl bench # not every file uses each
+export headlessctl bench # not every file uses both
 
-# A file's addresses are its own, so two runs of one file wait for each other. Its processes inherit
-# the lock: a run that was killed is waited for as long as they live.
+# Each file has its own addresses, so that only two runs of one file exclude each other. Its processes inherit
+# the lock: after a killed run, the next one waits until they have ended.
 exec {lock}>"${TMPDIR:-/tmp}/headless-cluster-$(basename "$0").lock"
 flock --wait 600 "$lock" || {
     echo "FAIL: another run of $0 is not coming to its end"
@@ -26,9 +26,9 @@ flock --wait 600 "$lock" || {
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/headless-cluster.XXXXXX")
 declare -A pod_pids=()     # address -> process
-declare -A pod_places=()   # address -> words in front of this pod, before pod_wrapper
+declare -A pod_places=()   # address -> command prefix of this pod, before pod_wrapper
 declare -A app_pids=()     # name -> process
-at_exit=()                 # commands to undo what no process' end undoes
+at_exit=()                 # commands that undo changes which outlive the processes
 scenario="start"
 scenario_failures=0
 passed=0
@@ -36,19 +36,19 @@ failed=0
 skipped=0
 finished=""
 
-# Times are judged here: scripts/check all on a release build.
+# Set where durations are asserted: scripts/check all on a release build.
 measured=""
 [[ -z ${CHECK_ALL:-} || -n ${SANITIZED:-} ]] || measured=yes
 
-# Defaults in the environment, so that the options of a scenario override them. Buffers as pods have them; no
-# scenario waits for the drain unless it tests it. A leader is taken for dead after 3 s of silence: no pod stands still
-# for so long, however busy the machine is.
+# Defaults in the environment, so that the options of a scenario override them. Buffers as in pods; no scenario waits
+# for the drain unless it tests it. A leader counts as dead after 3 s of silence: no pod is delayed for so long, even on
+# a busy machine.
 pod_environment=(PATH="$PATH" TSAN_OPTIONS="${TSAN_OPTIONS:-}" HEADLESSD_DRAIN_TIME=50ms
     HEADLESSD_RCVBUF=208KiB HEADLESSD_LOG_FORMAT=text HEADLESSD_HEARTBEAT_INTERVAL=250ms HEADLESSD_HEARTBEAT_MISSES=12)
-# On a build that counts which lines run (scripts/coverage): where to.
+# On an instrumented build (scripts/coverage): the directory of its counters.
 [[ -z ${LLVM_PROFILE_FILE:-} ]] || pod_environment+=(LLVM_PROFILE_FILE="$LLVM_PROFILE_FILE")
 
-# KEYED=1: the same scenarios with keys, so that pods hear only each other, sealed; but not for a test with
+# KEYED=1: the same scenarios with keys, so that messages between pods are sealed; but not for a test with
 # a line "# Open: WHY".
 if [[ -n ${KEYED:-} ]] && ! grep -q '^# Open: ' "$0"; then
     mkdir "$work/all_have"
@@ -56,15 +56,15 @@ if [[ -n ${KEYED:-} ]] && ! grep -q '^# Open: ' "$0"; then
     pod_environment+=(HEADLESSD_KEYS="$work/all_have" HEADLESSD_CONTROL_ACCEPT=open)
 fi
 
-patience_ms=60000 # ends a test that hangs; a verdict never needs it
+patience_ms=60000 # ends a test that hangs; no verdict depends on it
 
-# as_shipped: where times are judged, the heartbeats of the default configuration (0.8 s).
+# as_shipped: where durations are asserted, the heartbeats of the default configuration (0.8 s).
 as_shipped()
 {
     [[ -z $measured ]] || pod_environment+=(HEADLESSD_HEARTBEAT_INTERVAL=200ms HEADLESSD_HEARTBEAT_MISSES=4)
 }
 
-# ---- verdicts
+# ---- assertions
 
 now_ms()
 {
@@ -97,7 +97,7 @@ expect_between()
     fi
 }
 
-# timed COMMAND...: what judges milliseconds, or the loss of a stream that needs its pace.
+# timed COMMAND...: an assertion on milliseconds, or on the loss of a stream that must keep its pace.
 timed()
 {
     [[ -z $measured ]] || "$@"
@@ -114,13 +114,13 @@ wait_until()
             fail "$what: not within $patience_ms ms"
             return 0
         fi
-        sleep "$pause" # between two looks
+        sleep "$pause" # between two polls
         pause=0.05
     done
 }
 
-# run NAME FUNCTION [ARGUMENT...]: one scenario; everything it started is stopped and checked. Not with
-# CHECK_ALL=more, which is for what a run without CHECK_ALL has not done.
+# run NAME FUNCTION [ARGUMENT...]: one scenario; stops and checks everything that it started. Not with
+# CHECK_ALL=more, which runs only the scenarios that a run without CHECK_ALL leaves out.
 run()
 {
     [[ ${CHECK_ALL:-} == more ]] || run_now "$@"
@@ -129,7 +129,7 @@ run()
 run_now()
 {
     local started
-    # An error in arithmetic unwinds bash to the top level, past the stops below.
+    # An arithmetic error unwinds bash to the top level, past the stops below.
     ((${#pod_pids[@]} == 0)) || exit 1
     scenario=$1
     scenario_failures=0
@@ -147,19 +147,19 @@ run_now()
     fi
 }
 
-# run_long NAME COMMAND...: what takes long and is much like another scenario: only with CHECK_ALL.
+# run_long NAME COMMAND...: a long scenario, similar to another one: only with CHECK_ALL.
 run_long()
 {
     [[ -z ${CHECK_ALL:-} ]] || run_now "$@"
 }
 
-# run_timed NAME COMMAND...: what judges milliseconds, or a load that a slow machine does not carry.
+# run_timed NAME COMMAND...: a scenario that asserts milliseconds, or with a load that a slow machine cannot carry.
 run_timed()
 {
     [[ -z $measured ]] || run_now "$@"
 }
 
-# run_longer NAME COMMAND...: what is longer with CHECK_ALL.
+# run_longer NAME COMMAND...: a scenario that is longer with CHECK_ALL.
 run_longer()
 {
     run_now "$@"
@@ -180,7 +180,7 @@ finish()
     ((failed == 0))
 }
 
-# clean_up [STATUS]: only processes of ours, by number; only what a normal stop left over.
+# clean_up [STATUS]: ends, by PID, only our processes that a normal stop has left.
 clean_up()
 {
     local status=${1:-$?} pid command
@@ -189,7 +189,7 @@ clean_up()
     done
     if [[ -z $finished ]]; then
         show_logs
-        echo "FAIL $scenario: a command failed (status $status) on the way"
+        echo "FAIL $scenario: a command failed (status $status)"
         echo "$passed passed, $((failed + 1)) failed"
         status=1
     fi
@@ -216,7 +216,7 @@ show_logs()
     done
 }
 
-# What the pods that still answer have dropped.
+# The drop counters of the pods that still reply.
 show_drops()
 {
     local address drops
@@ -229,7 +229,7 @@ show_drops()
 
 # ---- pods
 
-# http ADDRESS:PORT/PATH: the page; false when it is not 200.
+# http ADDRESS:PORT/PATH: prints the body; false when the status is not 200.
 http()
 {
     "${pod_wrapper[@]}" "$tools/http_look" "${1%%/*}" "/${1#*/}"
@@ -240,16 +240,16 @@ is_ready()
     http "$1:8080/readyz" >/dev/null
 }
 
-# True when it is ready, or when there is nothing left to wait for.
+# True when it is ready or has ended.
 is_ready_or_gone()
 {
     is_ready "$1" || ! kill -0 "${pod_pids[$1]}" 2>/dev/null
 }
 
-# pod_wrapper: words in front of pods, and of questions to them, such as "ip netns exec NAME".
+# pod_wrapper: command prefix of pods, and of requests to them, such as "ip netns exec NAME".
 pod_wrapper=()
 
-# pod_launch ADDRESS OPTION...: start without waiting, not knowing any peers. IPv6 in brackets.
+# pod_launch ADDRESS OPTION...: starts without waiting, and without peers. IPv6 in brackets.
 pod_launch()
 {
     local address=$1 place=()
@@ -271,14 +271,14 @@ has_leader()
     [[ $(metric "$1" has_leader) == 1 ]]
 }
 
-# Its votes count, so a change of the leader takes the next term and leaps over none. Who follows a leader
-# outside takes part in no election.
+# Its votes count, so that a leader change uses the next term and skips none. A pod with a leader outside the
+# cluster takes part in no election.
 is_settled()
 {
     has_leader "$1" && { [[ $(metric "$1" election_is_volatile) == 0 || $(leader_cause "$1") == yaml ]]; }
 }
 
-# configured_leader PEER... -- OPTION...: the address of the peer that "--leader" names; else nothing.
+# configured_leader PEER... -- OPTION...: prints the address of the peer that "--leader" names, or nothing.
 configured_leader()
 {
     local peers=() peer
@@ -302,8 +302,8 @@ are_settled()
     done
 }
 
-# pods_start [NAME=]ADDRESS... -- OPTION...: pods that are each other's peers; all know a leader, and their
-# votes count. One that the options name lives before the others start: else these might begin without it.
+# pods_start [NAME=]ADDRESS... -- OPTION...: pods that are each other's peers; waits until all know a leader and their
+# votes count. A configured leader starts before the others: otherwise these might elect another one.
 pods_start()
 {
     local peers=() addresses=() list address leader
@@ -332,7 +332,7 @@ is_alive()
     http "$1:8080/livez" >/dev/null
 }
 
-# pod_start_alone ADDRESS OPTION...: one that waits for its peers, and so has no leader.
+# pod_start_alone ADDRESS OPTION...: a pod that waits for its peers, and has no leader.
 pod_start_alone()
 {
     pod_launch "$@"
@@ -345,7 +345,7 @@ has_ended()
     ! kill -0 "$1" 2>/dev/null
 }
 
-# pod_stop ADDRESS: SIGTERM; it must end by itself, with 0, and without a sanitizer's report.
+# pod_stop ADDRESS: SIGTERM; it must exit with 0, and without a sanitizer's report.
 pod_stop()
 {
     local pid=${pod_pids[$1]} status=0
@@ -364,7 +364,7 @@ pods_stop()
 {
     local address
     ((scenario_failures == 0)) || { show_logs && show_drops; }
-    for address in "${!pod_pids[@]}"; do # all at once: each takes its time to drain
+    for address in "${!pod_pids[@]}"; do # all at once: each needs time to drain
         kill -TERM "${pod_pids[$address]}" 2>/dev/null || true
     done
     for address in "${!pod_pids[@]}"; do
@@ -375,7 +375,7 @@ pods_stop()
 
 # ---- apps and other helpers in the background
 
-# app_start NAME COMMAND...: returns when it says that it listens, or ready, on standard error.
+# app_start NAME COMMAND...: returns when it writes "listening" or "ready" to standard error.
 app_start()
 {
     local name=$1
@@ -401,16 +401,16 @@ apps_stop()
     done
 }
 
-# ---- questions
+# ---- requests
 
-# ask [UDP_ASK_OPTION...] ADDRESS TEXT: one datagram to the data port, its answer; silence is empty.
+# ask [UDP_ASK_OPTION...] ADDRESS TEXT: sends a datagram to the data port, prints its reply; nothing without one.
 ask()
 {
     local options=("${@:1:$#-2}") address=${*: -2:1} text=${*: -1}
     "${pod_wrapper[@]}" "$tools/udp_ask" "${options[@]}" "$address:12000" "$text" || true
 }
 
-# ask_status UDP_ASK_OPTION...: the exit code alone: 0 answered, 1 silence, 3 another payload.
+# ask_status UDP_ASK_OPTION...: prints the exit code: 0 reply, 1 no reply, 3 another payload.
 ask_status()
 {
     local status=0
@@ -418,7 +418,7 @@ ask_status()
     echo "$status"
 }
 
-# leader_of ADDRESS: the address of the leader that this pod may use now, or none.
+# leader_of ADDRESS: prints the address of the leader that this pod may use now, or none.
 leader_of()
 {
     local page
@@ -430,13 +430,13 @@ leader_of()
     fi
 }
 
-# leader_cause ADDRESS: why its leader leads.
+# leader_cause ADDRESS: prints the cause of its last leader change.
 leader_cause()
 {
     http "$1:8080/leader" | sed -E 's/.*"cause":"([^"]*)".*/\1/'
 }
 
-# agree LEADER ADDRESS...: do all of them say so? LEADER may be any; sets agreed to the one they name.
+# agree LEADER ADDRESS...: true if all report this leader. LEADER may be any; sets agreed to the leader.
 agree()
 {
     local leader=$1 first="" said address
@@ -451,7 +451,7 @@ agree()
     [[ $leader == any || $leader == "$first" ]]
 }
 
-# agree_without FORMER ADDRESS...: do all of them follow the same one, and another?
+# agree_without FORMER ADDRESS...: true if all report the same leader other than FORMER.
 agree_without()
 {
     local former=$1 agreed=""
@@ -459,7 +459,7 @@ agree_without()
     agree any "$@" && [[ $agreed != "$former" ]]
 }
 
-# leaders ADDRESS...: those that lead now, by their own word.
+# leaders ADDRESS...: prints those that report to be the leader.
 leaders()
 {
     local address
@@ -468,7 +468,7 @@ leaders()
     done
 }
 
-# pod_kill ADDRESS: without asking it; forgets it.
+# pod_kill ADDRESS: SIGKILL; removes it from the list.
 pod_kill()
 {
     kill -KILL "${pod_pids[$1]}"
@@ -476,8 +476,8 @@ pod_kill()
     unset "pod_pids[$1]"
 }
 
-# pod_freeze ADDRESS; pod_thaw ADDRESS: the whole process. The signal reaches the first thread that is given
-# a processor; until then the others go on.
+# pod_freeze ADDRESS; pod_thaw ADDRESS: stop and continue the whole process. The first thread that gets a processor
+# handles the signal; until then the others continue.
 pod_freeze()
 {
     kill -STOP "${pod_pids[$1]}"
@@ -494,7 +494,7 @@ pod_thaw()
     kill -CONT "${pod_pids[$1]}"
 }
 
-# lead LEADER ADDRESS...: command each of these pods; prints nothing when all say that LEADER leads.
+# lead LEADER ADDRESS...: sends the command to each of these pods; prints nothing if all accept it.
 lead()
 {
     local leader=$1 pod
@@ -505,7 +505,7 @@ lead()
     done
 }
 
-# obeys POD LEADER: sets answer. A pod that has just started does not vote yet; until then there is no quorum.
+# obeys POD LEADER: sets answer. A pod that has just started does not vote yet; before that there is no quorum.
 obeys()
 {
     answer=$(ask "$1" "{\"leader\":\"$2\"}")
@@ -518,8 +518,8 @@ is_up_for()
     (($(metric "$1" uptime_seconds) >= $2))
 }
 
-# metric ADDRESS 'NAME{LABELS}'...: numbers from /metrics, in one line. Names are given without
-# "headlessd_"; one that is not there is "missing".
+# metric ADDRESS 'NAME{LABELS}'...: prints values from /metrics, in one line. Names are given without
+# "headlessd_"; an absent one is "missing".
 metric()
 {
     local address=$1
@@ -533,7 +533,7 @@ dropped()
     metric "$1" "datagrams_dropped_total{reason=\"$2\"}"
 }
 
-# total 'NAME{LABELS}' ADDRESS...: the sum over pods; a large negative number when one is missing.
+# total 'NAME{LABELS}' ADDRESS...: prints the sum over pods; a large negative number if one is missing.
 total()
 {
     local name=$1 sum=0 address figure
@@ -546,13 +546,13 @@ total()
     echo "$sum"
 }
 
-# metric_is ADDRESS 'NAME{LABELS}' VALUE: true or false.
+# metric_is ADDRESS 'NAME{LABELS}' VALUE: true if the metric has this value.
 metric_is()
 {
     [[ $(metric "$1" "$2") == "$3" ]]
 }
 
-# metric_becomes ADDRESS 'NAME{LABELS}' VALUE: the data path works asynchronously.
+# metric_becomes ADDRESS 'NAME{LABELS}' VALUE: waits for the value, since the data path is asynchronous.
 metric_becomes()
 {
     local end=$(($(now_ms) + patience_ms)) value
@@ -561,7 +561,7 @@ metric_becomes()
             fail "$1 $2: is $value, should be $3"
             return 0
         fi
-        sleep 0.02 # between two looks
+        sleep 0.02 # between two polls
     done
 }
 
@@ -570,7 +570,7 @@ dropped_becomes()
     metric_becomes "$1" "datagrams_dropped_total{reason=\"$2\"}" "$3"
 }
 
-# Requests and answers that are not accounted for, held and queued ones: all 0 when it is closed.
+# Prints the ledger's differences, held and queued datagrams: all 0 when it is balanced.
 ledger_of()
 {
     metric "$1" ledger_requests ledger_replies ledger_copies datagrams_held datagrams_queued
@@ -581,7 +581,7 @@ is_closed()
     [[ $(ledger_of "$1") == "0 0 0 0 0" ]]
 }
 
-# ledger_closes ADDRESS...: what came in is accounted for, on each pod.
+# ledger_closes ADDRESS...: waits until each pod's ledger is balanced.
 ledger_closes()
 {
     local address end
@@ -589,16 +589,16 @@ ledger_closes()
         end=$(($(now_ms) + patience_ms))
         until is_closed "$address"; do
             if (($(now_ms) > end)); then
-                fail "ledger of $address does not close: $(ledger_of "$address")"
+                fail "ledger of $address is not balanced: $(ledger_of "$address")"
                 http "$address:8080/status" || true
                 break
             fi
-            sleep 0.02 # between two looks
+            sleep 0.02 # between two polls
         done
     done
 }
 
-# kernel_drops ADDRESS...: of datagrams for clients' and for relay sockets.
+# kernel_drops ADDRESS...: prints the kernel's drops at data and relay sockets.
 kernel_drops()
 {
     echo $(($(total 'socket_drops_total{socket="data"}' "$@") +
@@ -606,8 +606,8 @@ kernel_drops()
         $(total 'socket_drops_total{socket="relay"}' "$@")))
 }
 
-# together_closes ADDRESS...: what one pod carried to another arrived there (framed, no strangers).
-# Only where no kernel dropped: those are counted by frames, not by datagrams.
+# together_closes ADDRESS...: all datagrams relayed from one pod to another arrived there (framed, no other senders).
+# Only without kernel drops: those are counted in frames, not in datagrams.
 together_closes()
 {
     ledger_closes "$@"

@@ -1,14 +1,14 @@
-# A real DNS server for discovery, and pods that ask it and nobody else. Read after lib.sh.
+# A real DNS server for discovery, and pods that use only this one. Sourced after lib.sh.
 #
-#   dns_start                  dnsmasq at $dns_address, in the network that this runs in
-#   dns_set NAME ADDRESS...    the addresses of that name; returns when they are answered
-#   dns_silent, dns_heard      questions vanish; they arrive again
-#   dns_stop                   nobody listens there
-#   dns_patience S N           their lookups take up to N attempts of S seconds
-#   dns_asked ADDRESS...       these pods ask it: they get an /etc/resolv.conf of their own
+#   dns_start                  starts dnsmasq at $dns_address, in the current network namespace
+#   dns_set NAME ADDRESS...    sets the addresses of a name; returns when the server has them
+#   dns_silent, dns_heard      drops queries; accepts them again
+#   dns_stop                   stops the server
+#   dns_patience S N           lookups take up to N attempts of S seconds
+#   dns_asked ADDRESS...       these pods use it: they get their own /etc/resolv.conf
 #
-# The name server is seen by this mount namespace and these processes only; no file of the machine is
-# touched. Needs root; "dns_possible" tells.
+# Only this mount namespace and these processes use the name server; no file of the machine is
+# changed. Needs root: see dns_possible.
 # shellcheck shell=bash disable=SC2154,SC2034 # lib.sh sets them, and uses what is set here
 
 dns_address=127.0.12.53
@@ -40,7 +40,7 @@ dns_answers()
     dns_look nobody.test >/dev/null
 }
 
-# dns_look NAME: its addresses, sorted, in one line; false when there is no answer.
+# dns_look NAME: prints its addresses, sorted, in one line; false without a reply.
 dns_look()
 {
     local answer
@@ -79,7 +79,7 @@ dns_heard()
     nft delete table inet silence
 }
 
-# dns_patience SECONDS ATTEMPTS: how long these pods wait for an answer.
+# dns_patience SECONDS ATTEMPTS: timeout and attempts of these pods' lookups.
 dns_patience()
 {
     printf 'nameserver %s\noptions timeout:%d attempts:%d\n' "$dns_address" "$1" "$2" >"$work/resolv.conf"

@@ -1,14 +1,14 @@
-# What the four ways to see a pod say: headlessctl status --json, headlessctl top, the page, and /metrics. Each is
-# turned into lines "WHAT VALUE", a line a member among them, and at rest these lines are the same. Read after lib.sh.
+# The four views of a pod: headlessctl status --json, headlessctl top, the page, and /metrics. Each is converted
+# into lines "NAME VALUE", with a line for each member, and at rest these lines are equal. Sourced after lib.sh.
 # shellcheck shell=bash disable=SC2154 # lib.sh sets them
 
-# number_in FILE LABEL: its total in a frame.
+# number_in FILE LABEL: prints its total in a frame of top.
 number_in()
 {
     sed -nE "s/(.*   |^)$2 +([0-9]+|-) +([0-9]+)(   .*)?$/\3/p" "$1"
 }
 
-# Of headlessctl status --json.
+# From headlessctl status --json.
 facts_of_json()
 {
     jq -r '
@@ -26,19 +26,19 @@ facts_of_json()
         (.members[] | "member \(.name) \(.address) \(.state)")' "$1"
 }
 
-# And what this pod carried to each member, and had from it: the page shows that as well.
+# With the datagrams relayed to and received from each member, which the page shows, too.
 carried_of_json()
 {
     jq -r '.me.address as $me | .members[] | select(.address != $me) | "\(.address) \(.relayed) \(.received)"' "$1"
 }
 
-# figure FILE NAME{LABELS}: a metric's value in a copy of /metrics.
+# figure FILE NAME{LABELS}: prints a metric's value in a copy of /metrics.
 figure()
 {
     awk -v name="headlessd_$2" '$1 == name { print $2 }' "$1"
 }
 
-# facts_of_metrics FILE MEMBERS: /metrics names neither the leader nor the others, and counts members by state.
+# facts_of_metrics FILE MEMBERS: /metrics has no names of leader and members, only the number of members by state.
 facts_of_metrics()
 {
     local f=$1 leads
@@ -64,7 +64,7 @@ facts_of_metrics()
     sed -nE 's/^headlessd_members\{state="(.*)"\} ([1-9].*)/members \1 \2/p' "$f"
 }
 
-# Of a frame of top. LEADS: yes, or nothing.
+# From a frame of top. LEADS: yes, or empty.
 facts_of_top()
 {
     local f=$1 leads=$2
@@ -81,7 +81,7 @@ facts_of_top()
     sed -nE 's/^ +[0-9]+ ([^ ]+) +([0-9.]+) +([a-z]+) .*/member \1 \2 \3/p' "$f"
 }
 
-# on_page FILE ID: the text of the fact with this path.
+# on_page FILE ID: prints the text of the element with this id.
 on_page()
 {
     sed -nE "s/.*<dd data-path=\"$2\">([^<]*)<.*/\1/p" "$1" | tr -d ,
@@ -98,7 +98,7 @@ facts_of_page()
     echo "between ${ways[2]}"
     echo "sent ${ways[1]}"
     echo "back ${ways[3]}"
-    echo "answered ${ways[5]/–/-}" # what another's app did, this pod does not know
+    echo "answered ${ways[5]/–/-}" # this pod does not know the replies of another pod's app
     for ledger in held queued; do
         echo "$ledger $(on_page "$f" "gauges.datagrams_$ledger")"
     done
@@ -120,7 +120,7 @@ same()
     diff "$2" "$3" >"$work/difference" || fail "$1 differ: $(grep '^[<>]' "$work/difference" | tr '\n' ' ')"
 }
 
-# all_four_agree ADDRESS: asked at once, they say the same.
+# all_four_agree ADDRESS: requested at the same time, all four have the same facts.
 all_four_agree()
 {
     local leads asked=() pid

@@ -1,22 +1,22 @@
-# Pods in network namespaces of their own, on one bridge, with faults between them. Read after lib.sh.
+# Pods in network namespaces, on one bridge, with faults between them. Sourced after lib.sh.
 #
-#   net_make N           pods 10.77.0.1 to 10.77.0.N and a client at 10.77.0.100, from which
-#                        questions are asked
-#   net_make_multicast   IPv6 addresses too, fd77::N, and a bridge that sends what is for a group only
-#                        where somebody has joined it
-#   net_guest ADDRESS    somebody else on the bridge, who is no pod; what pods send there is counted
-#   net_heard ADDRESS    the IPv4 bytes that a guest was sent so far
-#   net_members GROUP    how many links it sends the group to
-#   net_cut A B          nothing passes between two pods, silently
-#   net_cut_from A B     nothing of A reaches B
-#   net_alone A          nothing passes between A and any other pod; clients reach it
-#   net_mute A           the host of A no longer says that a port is closed
-#   net_loss PERCENT     of what passes between pods, each way
-#   net_shuffle PERCENT  so many packets between pods come twice, so many come late
-#   net_unplug A         the link of A is down; net_plug A
-#   net_heal             as if nothing had been
+#   net_make N           pods 10.77.0.1 to 10.77.0.N and a client at 10.77.0.100, which sends
+#                        the requests
+#   net_make_multicast   also IPv6 addresses, fd77::N, and a bridge that forwards a group only to
+#                        links that have joined it
+#   net_guest ADDRESS    a host on the bridge that is no pod; counts the bytes that pods send to it
+#   net_heard ADDRESS    the IPv4 bytes sent to a guest so far
+#   net_members GROUP    number of links that the bridge forwards the group to
+#   net_cut A B          drops all packets between two pods
+#   net_cut_from A B     drops all packets from A to B
+#   net_alone A          drops all packets between A and the other pods; clients reach it
+#   net_mute A           the host of A sends no ICMP port unreachable
+#   net_loss PERCENT     loss between pods, in each direction
+#   net_shuffle PERCENT  percentage of packets between pods that are duplicated, and delayed
+#   net_unplug A         sets the link of A down; net_plug A: up
+#   net_heal             removes all faults
 #
-# All by nftables in the receiver's namespace. Needs root; "net_possible" tells.
+# All by nftables in the receiver's namespace. Needs root: see net_possible.
 # shellcheck shell=bash disable=SC2154,SC2034 # lib.sh sets them, and uses what is set here
 
 net_id=hd$$
@@ -29,7 +29,7 @@ net_possible()
     ((EUID == 0)) && ip netns add "$net_id-t" 2>/dev/null && ip netns del "$net_id-t"
 }
 
-# net_place ADDRESS: its namespace.
+# net_place ADDRESS: prints its namespace.
 net_place()
 {
     echo "$net_id-${1##*.}"
@@ -88,8 +88,8 @@ net_heard()
     net_in "$1" nft list counter inet watch heard | sed -n -E 's/.*bytes ([0-9]+).*/\1/p'
 }
 
-# As a switch does it: somebody has to ask who has joined, here the bridge itself. Until its first
-# question is answered it sends to all.
+# Like a switch with a querier: here the bridge itself sends the membership queries. Until the first reply
+# it forwards to all links.
 net_make_multicast()
 {
     local address also
@@ -116,7 +116,7 @@ net_unmake()
     ip netns del "$net_id-sw" || true
 }
 
-# net_rule ADDRESS CHAIN RULE...: in that pod's namespace.
+# net_rule ADDRESS CHAIN RULE...: adds a rule in that pod's namespace.
 net_rule()
 {
     local address=$1 chain=$2
@@ -154,7 +154,7 @@ net_mute()
     net_rule "$1" output icmp type destination-unreachable drop
 }
 
-# What they did is in $work/shuffle-ADDRESS.out when they have ended.
+# Their counts are in $work/shuffle-ADDRESS.out when they have ended.
 net_shuffle()
 {
     local address
@@ -179,7 +179,7 @@ net_loss()
 {
     local address
     for address in "${net_pods[@]}"; do
-        # A train counts as one packet where the sender does not cut it up.
+        # A GSO batch counts as one packet unless the sender splits it.
         net_in "$address" ethtool -K eth0 tx-udp-segmentation off >/dev/null 2>&1 || true
         net_rule "$address" input iifname eth0 ip saddr "!=" "$net_client" numgen random mod 100 "<" "$1" drop
     done

@@ -1,14 +1,14 @@
-# A client that sends all the while, from the client's namespace. Read after lib_net.sh.
+# A client that sends continuously, from the client's namespace. Sourced after lib_net.sh.
 #
-#   stream_start RATE MILLISECONDS ADDRESS...   to these pods in turn, in the background
-#   stream_options=(-a)                         each datagram goes to all of them
+#   stream_start RATE MILLISECONDS ADDRESS...   sends to these pods in turn, in the background
+#   stream_options=(-a)                         each datagram is sent to all of them
 #   stream_options=(-i eth0)                    an address may be a multicast group
-#   stream_end                                  sets what came of it
-#   delivers_more N ADDRESS...                  have these pods' apps been given more than N in all?
-#   answers_come ADDRESS...                     waits until they are given more than now
+#   stream_end                                  sets the results
+#   delivers_more N ADDRESS...                  true if these pods delivered more than N in all
+#   answers_come ADDRESS...                     waits until the pods have delivered more
 # shellcheck shell=bash disable=SC2154,SC2034 # lib.sh sets them; others use them
 
-# What comes while a busy machine lets no leader be heard is held for longer than any test waits.
+# On a busy machine a leader may be lost for a while: hold requests for longer than any test waits.
 pod_environment+=(HEADLESSD_HOLD_TIME=1m)
 
 sent=0 answered=0 lost=0 duplicated=0 refused=0 gap_ms=0 foreign=0 # of the last stream

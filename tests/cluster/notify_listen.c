@@ -1,10 +1,10 @@
 /*
- * notify_listen: plays the service manager: what a daemon says to NOTIFY_SOCKET.
+ * notify_listen: stands in for the service manager: receives the messages at NOTIFY_SOCKET.
  *
  *   notify_listen PATH|@NAME
  *
- * Writes "listening" to standard error, then each datagram as a line of standard output, with its
- * line ends as spaces, until it is told to end.
+ * Writes "listening" to standard error, then each datagram as a line of standard output, with
+ * spaces for its line breaks, until a signal ends it.
  */
 #include <stddef.h>
 #include <stdio.h>

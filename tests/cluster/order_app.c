@@ -1,11 +1,12 @@
 /*
- * order_app: an app that writes down what it is given, in order. Echoes each message.
+ * order_app: an app that records its datagrams in order. Echoes each one.
  *
  *   order_app LISTEN:PORT FILE
  *
- * A line for each datagram of udp_stream, its sequence; and what app.notify says of the order as it
- * is, where that is sent to the same port. The file is whole when the process ends, at SIGTERM.
- * Says "listening" on standard error, and at the end how many its socket had to drop.
+ * Writes a line for each datagram of udp_stream, its sequence, and the events of app.notify about
+ * the order unchanged, where these are sent to the same port. The file is complete when the process
+ * ends, at SIGTERM. Writes "listening" to standard error, and at the end the number of datagrams
+ * dropped at its socket.
  */
 #include <inttypes.h>
 #include <signal.h>
@@ -39,7 +40,7 @@ static void fail(const char *what)
 static int listen_on(const char *text)
 {
     struct sigaction action = {.sa_handler = stop};
-    struct timeval look = {.tv_usec = 100000}; /* a signal may come just before the wait */
+    struct timeval look = {.tv_usec = 100000}; /* a signal may arrive just before the wait */
     struct sockaddr_storage sa;
     struct address at;
     int bytes = RCVBUF_BYTES, fd;
@@ -62,7 +63,7 @@ static int listen_on(const char *text)
     return fd;
 }
 
-/* Of a datagram of udp_stream: run, sequence. */
+/* A datagram of udp_stream has run and sequence. */
 static void write_down(FILE *file, const char *datagram, size_t length)
 {
     uint64_t head[2];
@@ -93,14 +94,14 @@ int main(int argc, char **argv)
     for (;;) {
         struct sockaddr_storage from;
         socklen_t from_length = sizeof(from);
-        bool is_last = stopped; /* then what has come already is still written down */
+        bool is_last = stopped; /* after the signal, record the pending datagrams */
         ssize_t n = recvfrom(fd, datagram, sizeof(datagram), is_last ? MSG_DONTWAIT : 0,
                              (struct sockaddr *)&from, &from_length);
 
         if (n < 0 && is_last)
             break;
         if (n < 0)
-            continue; /* a signal, the timeout, or a refusal of an reply */
+            continue; /* a signal, the timeout, or an ICMP error for a reply */
         write_down(file, datagram, (size_t)n);
         if (datagram[0] != '{')
             (void)sendto(fd, datagram, (size_t)n, 0, (struct sockaddr *)&from, from_length);

@@ -1,13 +1,13 @@
 /*
- * order_check: do the logs of apps (order_app) tell of one order?
+ * order_check: checks that the logs of apps (order_app) agree on one order.
  *
  *   order_check [-c] FILE...
  *
- * Each log gives messages numbers: "joined" says which the next one has, "missing" skips some,
- * "diverged" takes some back. Two logs that know two messages under one number conflict. What an
- * app was given by a process that was killed afterwards nobody could correct: from its last numbers
- * back, as many as conflict are a tail, no conflict; with -c (ordered.commit: majority) they are
- * conflicts. So is a message under two numbers. Prints one line:
+ * Each log gives messages numbers: "joined" gives the number of the next one, "missing" skips some,
+ * "diverged" takes some back. Two logs with different messages under one number conflict. A process
+ * that was killed could not take back its last messages: at the end of its log, conflicting numbers
+ * are a tail, no conflict; with -c (ordered.commit: majority) they are conflicts. So is a message
+ * under two numbers. Prints one line:
  *
  *   numbers N messages N missing N diverged N joined N tail N conflicts N
  *
@@ -20,11 +20,11 @@
 #include <string.h>
 
 #define NUMBERS  (4u << 20)
-#define LOGS_MAX 64 /* a log is what one process of a pod gave its app */
+#define LOGS_MAX 64 /* a log has the messages of one process of a pod */
 
 struct log {
     uint64_t *known; /* by number: the message + 1; 0: none */
-    bool is_last;    /* of its file: the process may still correct it */
+    bool is_last;    /* the last of its file: the process still runs */
     const char *file;
 };
 
@@ -119,7 +119,7 @@ static void conflict(const struct log *log, uint64_t number, uint64_t other)
                       log->file, number, log->known[number] - 1, other - 1);
 }
 
-/* Those that live have the last word. */
+/* Logs of running processes decide; of killed ones the conflicting end is a tail. */
 static void compare(const struct log *log, uint64_t *order, bool may_have_tail)
 {
     uint64_t number = highest;
@@ -141,7 +141,7 @@ static void compare(const struct log *log, uint64_t *order, bool may_have_tail)
     }
 }
 
-/* No message has two numbers. */
+/* Find messages with two numbers. */
 static void find_twins(const uint64_t *order)
 {
     bool *seen = calloc(NUMBERS, sizeof(*seen));

@@ -1,11 +1,11 @@
 /*
- * packet_shuffler: what a network may do that loses nothing: packets come twice, and out of order.
+ * packet_shuffler: a network without loss that duplicates and reorders packets.
  *
  *   packet_shuffler QUEUE DOUBLED% DELAYED%
  *
- * Takes packets from an NFQUEUE of the output hook. Of DOUBLED percent a copy is sent along, marked
- * 1, so that the rule can let it pass; DELAYED percent wait for 1 to 20 ms, so that later ones
- * overtake them. At SIGTERM it lets all pass and prints what it did. Needs root.
+ * Takes packets from an NFQUEUE of the output hook. Duplicates DOUBLED percent, with the copy
+ * marked 1, so that the rule can accept it; delays DELAYED percent by 1 to 20 ms, so that later
+ * ones overtake them. At SIGTERM it accepts all packets and prints its counts. Needs root.
  */
 #include <arpa/inet.h>
 #include <netinet/ip.h>
@@ -31,7 +31,7 @@
 
 struct kept {
     uint32_t id;
-    uint64_t due_ns; /* 0: no packet here */
+    uint64_t due_ns; /* 0: no packet */
 };
 
 struct shuffler {

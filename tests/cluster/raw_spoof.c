@@ -1,5 +1,5 @@
 /*
- * raw_spoof: one IPv4 UDP datagram with whatever source address and port, headers built by hand.
+ * raw_spoof: sends an IPv4 UDP datagram with any source address and port, with its own headers.
  *
  *   raw_spoof SOURCE_IP:PORT TO_IP:PORT TEXT [COUNT]
  *
@@ -25,8 +25,7 @@ struct packet {
     char payload[PAYLOAD_MAX];
 };
 
-/* The kernel fills in the IP checksum and total length; a UDP checksum of 0 says that there is
- * none. */
+/* The kernel fills in the IP checksum and total length; a UDP checksum of 0 means none. */
 static size_t build(struct packet *p, const struct address *from, const struct address *to,
                     const char *text)
 {
@@ -69,7 +68,7 @@ int main(int argc, char **argv)
         return errno == EPERM || errno == EACCES ? EXIT_NOT_PERMITTED : 1;
     }
     length = build(&packet, &from, &to, argv[3]);
-    to.port = 0; /* a raw socket has none */
+    to.port = 0; /* a raw socket has no port */
     sa_length = address_to_sockaddr(&to, AF_INET, &sa);
     while (count-- > 0) {
         if (sendto(fd, &packet, length, 0, (struct sockaddr *)&sa, sa_length) < 0) {

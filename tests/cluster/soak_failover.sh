@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# How long is it dark when the leader goes? Five pods in namespaces of their own with the settings as
-# they ship, a client that sends through the four followers all the while; many runs of each fault.
+# Measures the failover time: five pods in network namespaces with the default settings, a client that sends
+# continuously through the four followers; many runs of each fault.
 #
 #   tests/cluster/soak_failover.sh BUILD_DIR RUNS RATE OUT.tsv
 #
-# A line a run: fault, gap in answers in ms, sent, lost, of them told by the pods, held meanwhile.
+# A line per run: fault, gap in replies in ms, sent, lost, counted as lost by the pods, held meanwhile.
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
 # shellcheck source-path=SCRIPTDIR source=lib_net.sh
@@ -20,7 +20,7 @@ net_possible || {
 net_make 5
 all=("${net_pods[@]}")
 followers=("${all[@]:1}")
-pod_environment=(PATH="$PATH" HEADLESSD_LOG_FORMAT=text) # as it ships
+pod_environment=(PATH="$PATH" HEADLESSD_LOG_FORMAT=text) # default settings
 
 start_five()
 {
@@ -56,7 +56,7 @@ stop_it()
     pod_stop "${all[0]}"
 }
 
-# By the followers' own words about their last change of leaders.
+# From the followers' log lines of the last leader change.
 held_meanwhile()
 {
     local address sum=0
@@ -67,7 +67,7 @@ held_meanwhile()
     echo "$sum"
 }
 
-# one_run NAME FAULT TARGETS OPTION...: one line of the table.
+# one_run NAME FAULT TARGETS OPTION...: writes one line of the table.
 one_run()
 {
     local name=$1 fault=$2 targets=("${followers[@]}") told held

@@ -1,11 +1,10 @@
 #!/usr/bin/env bash
-# A short life of three pods with keys under valgrind: does any of them touch what it must not, use what
-# nobody wrote, or lose memory? A client asks, members copy and number, leaders are commanded and
-# killed, keys change, SIGTERM ends them.
+# Three pods with keys under valgrind: no invalid access, no use of uninitialized memory, no leak. A client sends
+# requests, members copy and order them, leaders are commanded and killed, keys change, SIGTERM ends the pods.
 #
 #   tests/cluster/soak_valgrind.sh BUILD_DIR
 #
-# Without the confinement, which valgrind's own system calls would break. Valgrind runs one thread at a
+# Without the seccomp filter, which refuses valgrind's own system calls. Valgrind runs one thread at a
 # time, so the heartbeats are slow.
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 # Open: it has keys of its own.
@@ -19,7 +18,7 @@ b=127.0.27.12
 c=127.0.27.13
 pods=("$a" "$b" "$c")
 keys=$work/keys
-seen=$work/valgrind # a file a process
+seen=$work/valgrind # one file per process
 memcheck="valgrind --trace-children=yes --error-exitcode=99 --leak-check=full
     --errors-for-leak-kinds=definite,possible --log-file=$seen.%p"
 for pod in "${pods[@]}"; do
@@ -32,7 +31,7 @@ key_new()
     "$headlessctl" key new "$keys/$1" >/dev/null
 }
 
-# is_sealing KEY ADDRESS...: each of these sends with this key.
+# is_sealing KEY ADDRESS...: true if each of these seals with this key.
 is_sealing()
 {
     local key=$1 pod

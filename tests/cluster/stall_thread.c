@@ -1,11 +1,10 @@
 /*
- * stall_thread: holds some threads of a process still, and no others.
+ * stall_thread: stops some threads of a process, and no others.
  *
  *   stall_thread PID NAME MILLISECONDS
  *
- * NAME: how their names begin, as in /proc/PID/task/TID/comm. They are stopped by ptrace, "ready"
- * is written to standard error, and they go on after MILLISECONDS or when this process is told to
- * end.
+ * NAME: the begin of their names, as in /proc/PID/task/TID/comm. It stops them by ptrace, writes
+ * "ready" to standard error, and continues them after MILLISECONDS or when a signal ends it.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -40,7 +39,7 @@ static int is_named(const char *pid, const char *tid, const char *name)
     return strncmp(comm, name, strlen(name)) == 0;
 }
 
-/* Returns how many threads stand still. */
+/* Returns the number of stopped threads. */
 static size_t stall(const char *pid, const char *name, pid_t *ret_tids)
 {
     char path[64];

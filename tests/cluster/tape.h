@@ -1,5 +1,5 @@
 /*
- * tape: datagrams in a file, one after the other: what wiretap recorded or forge made, for hostile
+ * tape: datagrams in a file, one after the other: recorded by wiretap or made by forge, for hostile
  * to send. IPv4 only. Each is a struct tape_head and its payload, in this machine's byte order.
  */
 #ifndef HEADLESS_TESTS_TAPE_H
@@ -12,7 +12,7 @@
 
 #include "headless/base/address.h"
 
-#define TAPE_BYTES_MAX 1472 /* of a payload: an Ethernet frame's */
+#define TAPE_BYTES_MAX 1472 /* of a payload in an Ethernet frame */
 
 struct tape_head {
     uint8_t source[4], target[4];

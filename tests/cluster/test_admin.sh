@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The admin port and headlessctl against three real pods on loopback: what operators, probes,
-# Prometheus and scripts see before, during and after a change of leader.
+# The admin port and headlessctl with three real pods on loopback: the output for operators, probes,
+# Prometheus and scripts before, during and after a leader change.
 #
 #   tests/cluster/test_admin.sh BUILD_DIR
 set -euo pipefail
@@ -15,7 +15,7 @@ unset HEADLESSD_ADMIN_LISTEN
 
 cleanup()
 {
-    for pid in $(jobs -p); do # ours that still run
+    for pid in $(jobs -p); do # our processes that still run
         kill -KILL "$pid" 2>/dev/null || true
         wait "$pid" 2>/dev/null || true
     done
@@ -42,7 +42,7 @@ expect_in()
     [[ $3 == *"$2"* ]] || fail "$1: no \"$2\" in \"$3\""
 }
 
-# get PATH IP [CURL OPTION...]: the body to $work/body; the HTTP status on standard output, 000: none.
+# get PATH IP [CURL OPTION...]: writes the body to $work/body, and prints the HTTP status, 000: none.
 get()
 {
     local path=$1 ip=$2
@@ -50,7 +50,7 @@ get()
     curl -s --max-time 10 -o "$work/body" -w '%{http_code}' "$@" "http://$ip:8080$path" || true
 }
 
-# run COMMAND...: its output into $output, its errors into $errors, its exit code into $code.
+# run COMMAND...: sets output, errors and code (its exit code).
 run()
 {
     code=0
@@ -64,7 +64,7 @@ until_true()
     local end=$((SECONDS + 60))
     until "$@"; do
         ((SECONDS < end)) || return 1
-        sleep 0.02 # between two looks at the state
+        sleep 0.02 # between two polls
     done
 }
 
@@ -78,7 +78,7 @@ is_gone()
     ! kill -0 "$1" 2>/dev/null
 }
 
-# start IP OPTION...: a pod; its pid into $pid.
+# start IP OPTION...: starts a pod; sets pid.
 start()
 {
     local ip=$1
@@ -88,13 +88,13 @@ start()
     pid=$!
 }
 
-# has_joined IP: it answers, knows the leader, and its votes count.
+# has_joined IP: true if it replies, knows the leader, and its votes count.
 has_joined()
 {
     is_status 200 /readyz "$1" && metric_is "$1" has_leader 1 && metric_is "$1" election_is_volatile 0
 }
 
-# metric IP NAME: its value.
+# metric IP NAME: prints its value.
 metric()
 {
     curl -s --max-time 10 "http://$1:8080/metrics" | awk -v name="headlessd_$2" \
@@ -106,7 +106,7 @@ metric_is()
     [[ $(metric "$1" "$2") == "$3" ]]
 }
 
-# One that is alone of three: alive, and not ready.
+# A pod without the other two is alive, but not ready.
 start "${ips[0]}" --peers "$peers" --leader pod-41
 until_true is_status 200 /livez "${ips[0]}" || fail "a lone pod is not alive"
 expect "readyz of a lone pod" 503 "$(get /readyz "${ips[0]}")"
@@ -135,7 +135,7 @@ expect "POST" 405 "$(get /status 127.0.0.41 -d x)"
 expect "HEAD" 200 "$(get /metrics 127.0.0.41 --head)"
 expect "long request line" 414 "$(get "/$(printf 'a%.0s' {1..20000})" 127.0.0.41)"
 
-# ---- command, and what it changes ----
+# ---- leader commands and their effects ----
 
 term=$(metric 127.0.0.41 term)
 next=$((term + 1))
@@ -189,7 +189,7 @@ done
 run "$ctl" --admin 127.0.0.42 status --json
 expect_in "status --json" '"ledger":{"requests":0,"replies":0,"copies":0,"answers":0}' "$output"
 
-# The leader hears all the others, each follower its leader: at most a detection time ago.
+# The leader has heard all others, each follower its leader, at most a detection time ago.
 members_of()
 {
     curl -s --max-time 10 "http://$1:8080/status" | jq -c "$2"
@@ -226,7 +226,7 @@ done
 run "$ctl" --help
 expect_in "--help" "examples:" "$output"
 
-# ---- format: every sample has its TYPE, and nothing comes twice ----
+# ---- format: every sample has its TYPE, and no sample occurs twice ----
 
 curl -s "http://127.0.0.41:8080/metrics" >"$work/metrics"
 awk '/^# TYPE/ { type[$3]++; kind[$3] = $4; next } /^#/ { next }
@@ -248,7 +248,7 @@ expect "livez after a pause" 200 "$(get /livez 127.0.0.43)"
 
 # ---- stopping ----
 
-ask_on() # else it ends after a quiet second
+ask_on() # otherwise it ends after a second without traffic
 {
     while :; do
         echo hello >/dev/udp/127.0.0.43/12000
@@ -269,7 +269,7 @@ expect "exit code" 0 "$code"
 
 # ---- where it listens ----
 
-# A port that is taken ends the start, and the log names the option.
+# A port in use ends the start, and the log names the option.
 run "$build/headlessd" --self 127.0.0.45 --admin-listen 127.0.0.41:8080
 expect "a taken admin port" 1 "$code"
 expect_in "a taken admin port" "127.0.0.41:8080 (admin.listen): Address already in use" "$errors"

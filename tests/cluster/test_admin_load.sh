@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# The admin port under pressure: a thousand connections that are of no use, one that never ends, a full data
-# plane. Probes are answered, the cluster does not notice, and nothing grows.
+# The admin port under load: a thousand useless connections, a request that never ends, a full data plane. Probes
+# get replies, the cluster is unaffected, and memory does not grow.
 #
 #   tests/cluster/test_admin_load.sh BUILD_DIR
 #
-# Alone: it measures how long answers take
-# Timed: it measures how long answers take
+# Alone: it measures response times
+# Timed: it measures response times
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -28,9 +28,9 @@ rss_kib()
     awk '/^VmRSS:/ { print $2 }' "/proc/${pod_pids[$1]}/status"
 }
 
-# answers_in POD COUNT COLUMN: COUNT rounds; all but one in a hundred are answered, and the time in this column
-# of http_time's report is short. One: a client that gets no processor between its connection and its request
-# is overtaken by a crowd from its own address, and closed with the oldest of it.
+# answers_in POD COUNT COLUMN: COUNT rounds; all but one in a hundred get a reply, and the time in this column
+# of http_time's report is short. One: if a client gets no processor between its connection and its request,
+# newer connections from its address make it the oldest, which is closed.
 answers_in()
 {
     local path ok median p90 p99 most column=$3
@@ -51,13 +51,13 @@ has_fds()
     (($(fds "$1") <= $2))
 }
 
-# nobody_waits SOURCE...: a crowd from these addresses at the leader's and at a follower's port.
-nobody_waits()
+# probes_are_not_delayed SOURCE...: many connections from these addresses to the leader's and a follower's port.
+probes_are_not_delayed()
 {
     local pod term changes
     local -A fds_before=() rss_before=()
     pods_start "${pods[@]}" -- --leader "$a"
-    expect "an answer through a follower" "$(ask "$b" hello)" hello # opens what relaying needs
+    expect "an answer through a follower" "$(ask "$b" hello)" hello # opens the sockets that relaying needs
     term=$(metric "$a" term)
     changes=$(total leader_changes_total "${pods[@]}")
     for pod in "$a" "$b"; do
@@ -70,7 +70,7 @@ nobody_waits()
         answers_in "$pod" 200 p99
         expect_between "descriptors of $pod" "$(fds "$pod")" "${fds_before[$pod]}" \
             $((fds_before[$pod] + connections_most))
-        [[ -n ${SANITIZED:-} ]] || # there freed memory is kept for a while
+        [[ -n ${SANITIZED:-} ]] || # a sanitizer keeps freed memory for a while
             expect_between "growth of $pod, in KiB" "$(($(rss_kib "$pod") - rss_before[$pod]))" \
                 0 "$growth_most_kib"
         expect_between "shed by $pod" "$(metric "$pod" admin_connections_shed_total)" $((crowd / 2)) 1000000
@@ -92,7 +92,7 @@ nobody_waits()
     ledger_closes "${pods[@]}"
 }
 
-# trickle ADDRESS: a request that never ends, a byte each 0.1 s; prints after how many ms it was closed.
+# trickle ADDRESS: a request that never ends, a byte each 0.1 s; prints the time in ms after which it was closed.
 trickle()
 {
     local started connection status=0
@@ -100,14 +100,14 @@ trickle()
     trap '' PIPE
     exec {connection}<>"/dev/tcp/$1/8080"
     printf 'GET /livez HTTP/1.1\r\nX: ' >&"$connection"
-    until read -r -t 0.1 -u "$connection" || { status=$? && ((status <= 128)); }; do # above: nothing came
+    until read -r -t 0.1 -u "$connection" || { status=$? && ((status <= 128)); }; do # above 128: timeout
         { printf x >&"$connection"; } 2>/dev/null || break
         (($(now_ms) - started < 20000)) || break
     done
     echo $(($(now_ms) - started))
 }
 
-# Nobody else wants its place, and it is never silent.
+# No other connection needs its place, and it is never idle.
 slow_request_ends()
 {
     local took
@@ -119,7 +119,7 @@ slow_request_ends()
     wait_until "it has left" is_left_alone "$a"
 }
 
-# The machine is busy with the generator and three pods: the worst times are the scheduler's.
+# The machine is busy with the generator and three pods: the scheduler causes the longest times.
 probes_meet_a_full_load()
 {
     local pod
@@ -137,13 +137,13 @@ probes_meet_a_full_load()
     ledger_closes "${pods[@]}"
 }
 
-# A supervisor that waits for a slow volume is given time; one that never comes back is told of.
+# A supervisor may wait for a slow volume; one that hangs is reported.
 supervisor_is_watched()
 {
     pods_start "$a" --
     is_alive "$a" || fail "/livez says no"
     app_start stall "$tools/stall_thread" "${pod_pids[$a]}" supervisor 40000
-    sleep 3 # a data thread would be told of
+    sleep 3 # a data thread would be reported
     is_alive "$a" || fail "/livez says no when the supervisor waits for a volume"
     wait_until "/livez says no" supervisor_is_said_stuck
     app_stop stall
@@ -155,9 +155,9 @@ supervisor_is_said_stuck()
     [[ $(curl -s --max-time 2 "http://$a:8080/livez" || true) == "supervisor makes no progress" ]]
 }
 
-run "$crowd useless connections from the address of the probes" nobody_waits
-run_long "$crowd useless connections from sixteen addresses" nobody_waits 127.0.17.{101..116}
-run "a request that trickles in has five seconds" slow_request_ends
-run "a full load" probes_meet_a_full_load
-run_long "a supervisor that stalls" supervisor_is_watched
+run "$crowd useless connections from the probes' address do not delay the probes" probes_are_not_delayed
+run_long "$crowd useless connections from sixteen addresses do not delay the probes" probes_are_not_delayed 127.0.17.{101..116}
+run "a slow request is closed after five seconds" slow_request_ends
+run "probes get replies under full load" probes_meet_a_full_load
+run_long "a supervisor that hangs is reported" supervisor_is_watched
 finish

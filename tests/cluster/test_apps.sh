@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# UDP servers as the app: sessions, their end and their cap, apps that are not there, PROXY v2, IPv6,
-# and answers from the asked address on wildcard sockets.
+# UDP servers as the app: sessions, their expiry and their limit, missing apps, PROXY v2, IPv6,
+# and replies from the requested address on wildcard sockets.
 #
 #   tests/cluster/test_apps.sh BUILD_DIR
 # shellcheck source-path=SCRIPTDIR source=lib.sh
@@ -17,7 +17,7 @@ start_app()
     app_start app "$tools/udp_app" "${2:-$app}" "$1"
 }
 
-# A session's address, as the app sees it.
+# The address of a session, as the app sees it.
 mux_source='from 127\.(12[89]|1[3-9][0-9]|2[0-9][0-9])\.[0-9]+\.[0-9]+:[0-9]+ hi'
 
 mux_sessions()
@@ -32,25 +32,25 @@ mux_sessions()
     [[ ${first%:*} != "${second%:*}" ]] || fail "two clients have one session: $first"
     expect "the first again" "$(ask -s 127.0.4.201:40001 "$a" hi)" "$first"
     expect "the second again" "$(ask -s 127.0.4.202:40001 "$b" hi)" "$second"
-    # another port is another client, and so is the same one through another pod
+    # another port is another client, and so is the same port through another pod
     [[ $(ask -s 127.0.4.201:40002 "$a" hi) != "$first" ]] || fail "another port, same session"
     [[ $(ask -s 127.0.4.201:40001 "$b" hi) != "$first" ]] || fail "another pod, same session"
     expect "sessions" "$(metric "$a" sessions)" 4
     together_closes "$a" "$b"
 }
 
-# A server that is not ours.
+# socat as the app.
 socat_as_app()
 {
     local size pid
     socat -b 65536 "UDP4-RECVFROM:5301,bind=127.0.4.53,fork" EXEC:cat 2>"$work/socat.log" &
     app_pids[socat]=$!
     pods_start "$a" "$b" -- --app "udp://127.0.4.53:5301" --leader "$a"
-    for size in 1 1400 9000; do # it answers each from a process of its own: in no order
+    for size in 1 1400 9000; do # it replies to each from a separate process: in any order
         expect "$size bytes" "$(ask_status -z "$size" -e "$b:12000")" 0
     done
     together_closes "$a" "$b"
-    # fork: a process a datagram; they end by themselves
+    # fork: one process per datagram; they end by themselves
     for pid in $(pgrep -P "${app_pids[socat]}" || true); do
         kill "$pid" 2>/dev/null || true
     done
@@ -62,7 +62,7 @@ many_clients()
     pods_start "$a" "$b" -- --app "udp://$app" --leader "$a" "$@"
     "$bench" send --to "$a:12000,$b:12000" --flows 200 --size 48-1400 --count 10000 \
         --outstanding 64 --timeout 60s --expect-all >"$work/bench.out" 2>&1 ||
-        fail "not all came back: $(grep -E 'answered|missing|corrupt|reordered' "$work/bench.out")"
+        fail "not all replies arrived: $(grep -E 'answered|missing|corrupt|reordered' "$work/bench.out")"
     expect "sessions" "$(metric "$a" sessions)" 200
     expect "opened" "$(metric "$a" sessions_opened_total)" 200
     together_closes "$a" "$b"
@@ -106,7 +106,7 @@ sessions_stay_when_used()
     expect "opened" "$(metric "$a" sessions_opened_total)" 1
 }
 
-# A flood of new clients eats itself: who came back is kept.
+# A flood of new clients evicts only new sessions: established ones stay.
 session_cap()
 {
     local kept i opened evicted
@@ -143,7 +143,7 @@ session_cap_all_established()
     ledger_closes "$a"
 }
 
-# answers_are ADDRESS N: those that were received, and those that the kernel dropped.
+# answers_are ADDRESS N: true if the received replies and the kernel's drops add up to N.
 answers_are()
 {
     local dropped received
@@ -151,7 +151,7 @@ answers_are()
     [[ $dropped$received =~ ^[0-9]+$ ]] && ((dropped + received == $2))
 }
 
-# What the kernel drops at a socket of one session is told when that ends; the one socket of many has no end.
+# Drops at the socket of one session are counted when it ends; a shared socket does not end.
 app_answers_a_stopped_pod()
 {
     local dropped
@@ -180,7 +180,7 @@ app_is_not_there()
     wait_until "refusals are counted" app_was_refused
     ledger_closes "$a" "$b"
     expect_match "said so" "$(grep -c 'app_refused' "$work/$a.log")" '^[1-9]'
-    # and when it comes, it is used
+    # when the app starts, it is used
     start_app echo "$target"
     expect "answer of the late app" "$(ask_status -e "$b:12000" "now")" 0
     expect "and again, through the leader" "$(ask_status -k 20 -e "$a:12000" "now")" 0
@@ -204,8 +204,8 @@ app_restarts()
     ledger_closes "$a" "$b"
 }
 
-# A third process that sends to a session's address must not reach the client.
-strangers_are_not_heard()
+# Datagrams of a third process to a session's address must not reach the client.
+other_processes_are_ignored()
 {
     local source
     start_app source
@@ -215,7 +215,7 @@ strangers_are_not_heard()
     source=${source% hi}
     "$tools/udp_ask" -n -s 127.0.4.99:5300 "$source" "not from the app" || fail "cannot send"
     metric_becomes "$a" 'replies_dropped_total{reason="stranger"}' 1
-    # the app itself, but to a session that never was
+    # the app itself, to a session that never existed
     "$tools/udp_ask" -n "127.255.255.254:${source#*:}" "nobody" || fail "cannot send"
     metric_becomes "$a" 'replies_dropped_total{reason="stranger"}' 2
     expect "sent" "$(metric "$a" replies_sent_total)" 1
@@ -233,14 +233,14 @@ proxy_tells_the_client()
     expect "no payload" "$(ask -s 127.0.4.203:40003 "$b" "")" \
         "client 127.0.4.203:40003 asked $b:12000 "
     expect "series" "$(ask_status -k 50 "$b:12000" "x")" 0
-    # what the header makes too large
+    # datagrams that the header makes too large
     "$tools/udp_ask" -n -z 65507 "$a:12000" || fail "cannot send"
     dropped_becomes "$a" oversize 1
     together_closes "$a" "$b"
 }
 
-# One pod on wildcard sockets, on ports of its own: the asking sockets are connected, so an answer
-# from another address than the asked one is not received.
+# One pod on wildcard sockets, on its own ports: the client's sockets are connected, so a reply from another address
+# than the requested one is not received.
 wildcard()
 {
     local asked self=127.0.4.31
@@ -263,8 +263,8 @@ wildcard()
     ledger_closes "$self"
 }
 
-# Two pods with wildcard sockets need two networks: namespaces, joined by a cable of their own.
-# (Addresses in there are nobody else's.)
+# Two pods with wildcard sockets need two networks: namespaces, connected by a veth pair.
+# (Their addresses are used nowhere else.)
 wildcard_followers()
 {
     local ns1=headless-$$-1 ns2=headless-$$-2
@@ -279,7 +279,7 @@ wildcard_followers()
     pod_in "$ns2" 10.99.4.2
     wait_until "the first leads" follows_in "$ns1" 10.99.4.1 10.99.4.1
     wait_until "the second follows" follows_in "$ns2" 10.99.4.2 10.99.4.1
-    # clients in the leader's network ask the follower at two of its addresses, IPv4 and IPv6
+    # clients in the leader's network use two of the follower's addresses, IPv4 and IPv6
     for asked in 10.99.4.2 10.99.4.102 "[fd99::2]" "[fd99::102]"; do
         expect_match "follower asked at $asked" \
             "$(ip netns exec "$ns1" "$tools/udp_ask" "$asked:12000" "$(printf 'x%.0s' {1..99})")" \
@@ -292,7 +292,7 @@ wildcard_followers()
     done
 }
 
-# plug NAMESPACE N: two addresses of each family.
+# plug NAMESPACE N: adds two addresses of each family.
 plug()
 {
     ip -n "$1" link set lo up
@@ -318,35 +318,35 @@ follows_in()
     [[ $(leader_of "$2") == "$3" ]]
 }
 
-run "one session a client, by source addresses" mux_sessions
-run "one session a client, without rings" mux_sessions --workers 0
-run "socat as the app" socat_as_app
-run "200 clients" many_clients
-run "200 clients, without rings" many_clients --workers 0
-run "200 clients, two workers" many_clients --workers 2
-run "an IPv6 app" ipv6_app
-run "an IPv6 app, without rings" ipv6_app --workers 0
+run "each client has one session, with its own source address" mux_sessions
+run "each client has one session, without rings" mux_sessions --workers 0
+run "socat is the app" socat_as_app
+run "200 clients have 200 sessions" many_clients
+run "200 clients have 200 sessions, without rings" many_clients --workers 0
+run "200 clients have 200 sessions, two workers" many_clients --workers 2
+run "an IPv6 app replies" ipv6_app
+run "an IPv6 app replies, without rings" ipv6_app --workers 0
 run "sessions expire, IPv4" sessions_expire "$app"
 run "sessions expire, IPv6" sessions_expire "$app6"
 run_timed "sessions in use do not expire" sessions_stay_when_used
-run "the cap on sessions" session_cap
-run "the cap, when all are established" session_cap_all_established
-run "a stopped pod's app answers, IPv4" app_answers_a_stopped_pod "$app"
-run "a stopped pod's app answers, IPv6" app_answers_a_stopped_pod "$app6"
-run "a stopped pod's app answers, without rings" app_answers_a_stopped_pod "$app6" --workers 0
-run "the app is not there, IPv4" app_is_not_there "$app"
-run "the app is not there, IPv6" app_is_not_there "$app6"
+run "app.max_sessions limits the sessions" session_cap
+run "the limit refuses new clients when all sessions are established" session_cap_all_established
+run "the app of a stopping pod replies, IPv4" app_answers_a_stopped_pod "$app"
+run "the app of a stopping pod replies, IPv6" app_answers_a_stopped_pod "$app6"
+run "the app of a stopping pod replies, without rings" app_answers_a_stopped_pod "$app6" --workers 0
+run "a missing app is reported, IPv4" app_is_not_there "$app"
+run "a missing app is reported, IPv6" app_is_not_there "$app6"
 run "the app restarts, IPv4" app_restarts "$app"
 run "the app restarts, IPv6" app_restarts "$app6"
-run "strangers are not taken for the app" strangers_are_not_heard
-run "PROXY v2 tells the true client, IPv4" proxy_tells_the_client "$app"
-run "PROXY v2 tells the true client, IPv6" proxy_tells_the_client "$app6"
-run "wildcard: the answer comes from the asked address" wildcard
-run "wildcard, without rings" wildcard --workers 0
+run "datagrams of other processes are not relayed as replies" other_processes_are_ignored
+run "PROXY v2 has the client's address, IPv4" proxy_tells_the_client "$app"
+run "PROXY v2 has the client's address, IPv6" proxy_tells_the_client "$app6"
+run "wildcard: the reply comes from the requested address" wildcard
+run "wildcard: the reply comes from the requested address, without rings" wildcard --workers 0
 if ip netns add "headless-$$-0" 2>/dev/null; then
     ip netns delete "headless-$$-0"
-    run "wildcard followers" wildcard_followers
+    run "wildcard followers reply from the requested address" wildcard_followers
 else
-    skip "wildcard followers" "network namespaces are not permitted"
+    skip "wildcard followers reply from the requested address" "network namespaces are not permitted"
 fi
 finish

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What no pod sends: broken, foreign and forged frames, and datagrams that want to start a loop.
-# Each is dropped under its reason, the process lives, the ledger closes.
+# Frames that no pod sends: broken, foreign and forged ones, and datagrams that could start a loop.
+# Each is dropped under its reason, the process keeps running, the ledger is balanced.
 #
 #   tests/cluster/test_bad_frames.sh BUILD_DIR
 # shellcheck source-path=SCRIPTDIR source=lib.sh
@@ -9,21 +9,21 @@
 
 a=127.0.3.11 # leads
 b=127.0.3.12
-c=127.0.3.13 # a member that is not there: the frames come from its address
+c=127.0.3.13 # a member that does not run: the frames come from its address
 
-# frame OPTION...: to the leader's relay port, from member c.
+# frame OPTION...: sends to the leader's relay port, from member c.
 frame()
 {
     "$tools/frame_send" -s "$c" "$@" "$a:12001" "payload" || fail "cannot send a frame"
 }
 
-# spoof FROM TO TEXT [COUNT]: to a data port, with a source that is not ours.
+# spoof FROM TO TEXT [COUNT]: sends to a data port, with a forged source.
 spoof()
 {
     "$tools/raw_spoof" "$@" || fail "cannot spoof"
 }
 
-# Frames are sent in the name of c, which is a member.
+# Frames have the address of c, which is a member.
 start()
 {
     pods_start "$a" "$b" "$c" -- --leader "$a"
@@ -52,7 +52,7 @@ good_frames_are_taken()
     frame
     frame -n 5 -k 3
     metric_becomes "$a" datagrams_delivered_total 16
-    # the answers go to member c, which did not ask
+    # the replies go to member c, which sent no request
     metric_becomes "$a" replies_relayed_total 16
     still_serves
 }
@@ -97,15 +97,15 @@ frames_of_other_versions_and_clusters()
 frames_that_were_relayed_too_often()
 {
     start
-    # beyond the protocol's limit: no frame
+    # above the protocol's limit: no valid frame
     refused malformed 1 -H 3
     refused malformed 1 -H 255
-    # the second hop is taken by the leader, and goes no further at a follower
+    # the leader accepts the second hop, a follower drops it
     frame -H 2 -I "$b"
     metric_becomes "$a" datagrams_delivered_total 1
     "$tools/frame_send" -s "$c" -H 2 -n 7 "$b:12001" || fail "cannot send"
     dropped_becomes "$b" hops 7
-    # the first hop: only towards a higher term than the sender knew
+    # the first hop: only towards a higher term than the sender's
     "$tools/frame_send" -s "$c" -H 1 -e 1 -n 5 "$b:12001" || fail "cannot send"
     dropped_becomes "$b" hops 12
     "$tools/frame_send" -s "$c" -H 1 -e 99 "$b:12001" || fail "cannot send"
@@ -118,11 +118,11 @@ flipped_bits()
 {
     local seed
     start
-    for seed in {1..20}; do # in portions that a socket's buffer holds
+    for seed in {1..20}; do # in portions that fit into a socket's buffer
         frame -f "$seed" -k 200 -n 2
         wait_until "200 more came" frames_came $((200 * seed))
     done
-    # wherever the flips went: all accounted for, and most of those in headers found out
+    # wherever the flips are: all are counted, and most of those in headers are detected
     ledger_closes "$a" "$b"
     expect_between "malformed, version, cluster" \
         "$(($(dropped "$a" malformed) + $(dropped "$a" version) + $(dropped "$a" cluster)))" \
@@ -150,7 +150,7 @@ random_bytes()
     still_serves
 }
 
-# A client whose source port is 0 cannot be written into a frame. It must not cost its neighbours.
+# A client with source port 0 cannot be encoded in a frame. Its datagram must not affect the others.
 source_port_0()
 {
     local i pid
@@ -163,7 +163,7 @@ source_port_0()
     dropped_becomes "$b" malformed 3
     spoof 127.0.0.1:0 "$a:12000" "no port" 3
     dropped_becomes "$a" malformed 3
-    # among good ones, in the same batches
+    # among valid ones, in the same batches
     for i in {1..10}; do
         spoof 127.0.0.1:0 "$b:12000" "bad" 50 &
         pid=$!
@@ -175,7 +175,7 @@ source_port_0()
     still_serves
 }
 
-frames_of_strangers()
+frames_of_unknown_sources()
 {
     start
     "$tools/frame_send" -s 127.0.3.99 -n 3 -k 4 "$a:12001" || fail "cannot send"
@@ -186,7 +186,7 @@ frames_of_strangers()
     still_serves
 }
 
-# Answers in the name of the leader, which would make a pod send to whomever the record names.
+# Forged replies from the leader's address would make a pod send to any address in the record.
 forged_answers()
 {
     local heard
@@ -206,8 +206,8 @@ forged_answers()
     still_serves
 }
 
-# A request with an ingress address that is no member: the answer must not go there.
-ingress_of_a_stranger()
+# A request with an ingress address that is no member: no reply must be sent there.
+unknown_ingress_address()
 {
     start
     "$tools/udp_app" 127.0.3.200:12001 quiet "$work" 2>"$work/victim.log" &
@@ -217,13 +217,13 @@ ingress_of_a_stranger()
     dropped_becomes "$a" acl 5
     ledger_closes "$a" "$b"
     expect "answers relayed" "$(metric "$a" replies_relayed_total)" 0
-    # our own address is a member's, but what came back to us must bear our tag
+    # our own address is a member's, but a reply to us must have our tag
     frame -H 2 -I "$a" -k 5
     dropped_becomes "$a" tag 5
     still_serves
 }
 
-# A datagram that seems to come from a member's own port would be answered there, and so on.
+# The reply to a datagram with a member's port as its source would start a loop.
 spoofed_loop()
 {
     local port
@@ -242,13 +242,13 @@ spoofed_loop()
     expect "received, all pods" \
         "$(total 'datagrams_received_total{socket="data"}' "$a" "$b")" 6
     expect "leader" "$(metric "$a" is_leader)" 1
-    # a member's address alone is no loop: its other processes may be clients
+    # a member's address with another port is no loop: its other processes may be clients
     expect "from a member's address" "$(ask_status -s "$b" -e "$a:12000" "client")" 0
     still_serves
 }
 
-# Servers that answer whatever comes: echo, chargen, DNS, and other pods of ours.
-chatty_ports_are_not_answered()
+# Ports of servers that reply to any datagram: echo, chargen, DNS, and other pods.
+server_ports_get_no_reply()
 {
     local port
     start
@@ -262,22 +262,22 @@ chatty_ports_are_not_answered()
     still_serves
 }
 
-run "good frames are taken" good_frames_are_taken
-run "broken frames" broken_frames
-run "frames of other versions and clusters" frames_of_other_versions_and_clusters
-run "frames that were relayed too often" frames_that_were_relayed_too_often
-run "flipped bits" flipped_bits
-run "random bytes" random_bytes
-run "frames of strangers" frames_of_strangers
-run "forged answers" forged_answers
-run "the ingress address of a stranger" ingress_of_a_stranger
+run "valid frames are accepted" good_frames_are_taken
+run "broken frames are dropped" broken_frames
+run "frames of other versions and clusters are dropped" frames_of_other_versions_and_clusters
+run "frames with too many hops are dropped" frames_that_were_relayed_too_often
+run "frames with flipped bits are dropped" flipped_bits
+run "random bytes are dropped" random_bytes
+run "frames of unknown sources are dropped" frames_of_unknown_sources
+run "forged replies are dropped" forged_answers
+run "a request with an unknown ingress address gets no reply" unknown_ingress_address
 status=0
 "$tools/raw_spoof" 127.0.3.200:1 127.0.3.201:9 x || status=$?
 if ((status == 77)); then
-    skip "spoofed sources" "raw sockets are not permitted"
+    skip "forged sources" "raw sockets are not permitted"
 else
-    run "source port 0 costs nobody else" source_port_0
-    run "a spoofed member starts no loop" spoofed_loop
+    run "source port 0 affects no other datagram" source_port_0
+    run "a forged member address starts no loop" spoofed_loop
 fi
-run "chatty ports are not answered" chatty_ports_are_not_answered
+run "ports of well-known servers get no reply" server_ports_get_no_reply
 finish

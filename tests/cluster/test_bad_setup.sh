@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# What is wrong in a pod's setup, as manifests/base gives it: what cannot run ends with 2 after one line; what may
-# mend itself goes on, and says in one line of its log and of /readyz what to change.
+# Errors in a pod's setup by manifests/base: a pod that cannot run exits with 2 after one line; one whose error may
+# be corrected from outside runs, and reports in one line of its log and of /readyz what to change.
 #
 #   tests/cluster/test_bad_setup.sh BUILD_DIR
 #
-# Open: keys are one of the things that are wrong here
+# Open: missing keys are one of the errors
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
 # shellcheck source-path=SCRIPTDIR source=lib_dns.sh
@@ -15,8 +15,8 @@ base=$(dirname "$0")/../../manifests/base/headlessd.yaml
 file=$work/headlessd.yaml
 dns_address=127.0.73.53
 
-# setting SETTING...: the environment that the manifests give, and what is wrong in it. The address that is bound
-# stands for the pod's network.
+# setting SETTING...: the environment of the manifests, with these errors. The bound address stands for the pod's
+# network.
 setting=()
 set_up()
 {
@@ -24,16 +24,16 @@ set_up()
     setting=("${pod_environment[@]}" HEADLESSD_BIND="$a" POD_IP="$a" POD_NAME=headlessd-0 "$@")
 }
 
-# write LINE...: the ConfigMap's file, another one; renamed, as editors do.
+# write LINE...: replaces the ConfigMap's file by rename, like editors.
 write()
 {
     printf '%s\n' "$@" >"$file.new"
     mv "$file.new" "$file"
 }
 
-# ---- what cannot run
+# ---- errors that end the pod
 
-# ends PATTERN: the pod does, with 2, and PATTERN matches the one line that it says.
+# ends PATTERN: the pod exits with 2, and PATTERN matches its one line.
 ends()
 {
     local status=0
@@ -87,9 +87,9 @@ bad_option()
     rmdir "$file"
 }
 
-# ---- what may mend itself
+# ---- errors that may be corrected
 
-# start: the pod, until it lives.
+# start: starts the pod, and waits for /livez.
 start()
 {
     "${place[@]}" env -i "${setting[@]}" "$headlessd" --config "$file" >"$work/$a.log" 2>&1 &
@@ -97,26 +97,26 @@ start()
     wait_until "it lives" is_alive "$a"
 }
 
-# readyz: what it says, after its status.
+# readyz: prints its status and text.
 readyz()
 {
     curl -s --max-time 10 -w '%{stderr}%{http_code}' "http://$a:8080/readyz" 2>"$work/code" >"$work/body" || true
     echo "$(<"$work/code") $(<"$work/body")"
 }
 
-# says STATUS PATTERN: /readyz, in a single line.
+# says STATUS PATTERN: waits until /readyz has this status and one line that matches.
 says()
 {
     [[ $(readyz) =~ ^$1\ $2 && $(wc -l <"$work/body") == 1 ]]
 }
 
-# ctl_says PATTERN: headlessctl in the pod, where nobody has curl.
+# ctl_says PATTERN: headlessctl in the pod prints it, for images without curl.
 ctl_says()
 {
     [[ $("$headlessctl" --admin "$a:8080" status) =~ readiness\ +$1 ]]
 }
 
-# told EVENT PATTERN: the log, once, and PATTERN matches it.
+# told EVENT PATTERN: the log has the event once, and PATTERN matches it.
 told()
 {
     expect "lines about $1" "$(grep -c " $1: " "$work/$a.log")" 1
@@ -125,7 +125,7 @@ told()
 
 address_of_another()
 {
-    set_up POD_IP=192.0.2.1 # documentation: nobody has it
+    set_up POD_IP=192.0.2.1 # a documentation address: no host has it
     start
     wait_until "/readyz names POD_IP" says 503 'joining: self \(POD_IP\) is 192.0.2.1, .*status.podIP'
     ctl_says 'joining: self \(POD_IP\) is 192.0.2.1, ' || fail "headlessctl status does not say so"
@@ -133,7 +133,7 @@ address_of_another()
     expect "lines of level error" "$(grep -c ' error ' "$work/$a.log")" 1
 }
 
-# has_self: what /status says of its address.
+# has_self: true if /status has this address of the pod.
 has_self()
 {
     [[ $(http "$a:8080/status" | jq -r .me.address) == "$a" ]]
@@ -155,7 +155,7 @@ address_is_found_out()
     done
 }
 
-# An empty variable is one that is not set: the file's name holds, and without one nothing names the others.
+# An empty variable counts as unset: the file's name is used, and without one no option names the others.
 nothing_named()
 {
     set_up HEADLESSD_DISCOVERY_DNS=
@@ -197,7 +197,7 @@ option_on_reload()
     wait_until "it is mended" says 200 'ready$'
 }
 
-# Without the Secret the kubelet mounts an empty directory, as it is optional.
+# Without the optional Secret the kubelet mounts an empty directory.
 no_secret()
 {
     local keys=$work/secret
@@ -218,19 +218,19 @@ no_secret()
 }
 
 place=()
-run "a POD_IP that is no address ends it" no_address
-run "an empty discovery name ends it" empty_name
-run "a bad option in the ConfigMap ends it" bad_option
-run "a POD_IP of another machine" address_of_another
-run "no POD_IP: the address is found out" address_is_found_out
-run "nothing names the other pods" nothing_named
-run "a bad option in a ConfigMap that changes" option_on_reload
-run "a missing Secret, an empty one, one without a key" no_secret
+run "a POD_IP that is no address ends the pod" no_address
+run "an empty discovery name ends the pod" empty_name
+run "a bad option in the ConfigMap ends the pod" bad_option
+run "a POD_IP of another machine is reported" address_of_another
+run "without POD_IP the pod determines its address" address_is_found_out
+run "a missing list of pods is reported" nothing_named
+run "a bad option in a changed ConfigMap is reported" option_on_reload
+run "a missing or empty Secret, and one without a key, are reported" no_secret
 if dns_possible; then
     dns_asked "$a"
     place=("$work/with_dns")
-    run "a discovery name without an address, and with too few" name_without_address
+    run "a discovery name with too few addresses is reported" name_without_address
 else
-    skip "a discovery name without an address" "needs root, mount namespaces and dnsmasq"
+    skip "a discovery name with too few addresses is reported" "needs root, mount namespaces and dnsmasq"
 fi
 finish

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# headless-bench against itself and against a network that keeps books: what was dropped, doubled,
-# damaged, delayed and overtaken on purpose must come back in its figures, to the datagram.
+# headless-bench against itself and against a network that counts its own faults: its figures must equal the
+# datagrams that were dropped, duplicated, damaged, delayed and overtaken on purpose.
 #
 #   tests/cluster/test_bench.sh BUILD_DIR
 #
@@ -31,13 +31,13 @@ fail()
     failures=$((failures + 1))
 }
 
-# start NAME COMMAND...: run it in the background until it says where it listens.
+# start NAME COMMAND...: runs it in the background until it prints its address.
 # Sets pid and address; its output goes to $work/NAME.out and $work/NAME.err.
 start()
 {
     local name=$1 tries=0
     shift
-    : >"$work/$name.err" # an earlier one's address must not be taken for this one's
+    : >"$work/$name.err" # the address of an earlier one must not be used
     "$@" >"$work/$name.out" 2>"$work/$name.err" &
     pid=$!
     pids+=("$pid")
@@ -47,25 +47,25 @@ start()
             echo "FAIL: $name does not start"
             exit 1
         fi
-        sleep 0.02 # between two looks at the state
+        sleep 0.02 # between two polls
     done
 }
 
-# stop PID: ask it to end, and take its exit code.
+# stop PID: SIGTERM; returns its exit code.
 stop()
 {
     kill -TERM "$1" 2>/dev/null || true
     wait "$1"
 }
 
-# send ARGUMENT...: the sender's JSON into $work/send.out, its exit code into $code.
+# send ARGUMENT...: writes the sender's JSON to $work/send.out, sets code.
 send()
 {
     code=0
     "$bench" send --to "$address" --json "$@" >"$work/send.out" || code=$?
 }
 
-# count FILE NAME: a figure of a report (or of the mangler, which has no "counts").
+# count FILE NAME: prints a figure of a report (or of the mangler, which has no "counts").
 count()
 {
     jq -e ".counts.$2 // .$2" "$work/$1.out"
@@ -81,12 +81,12 @@ expect()
     fi
 }
 
-# Every answer into one counter, every datagram sent into one.
+# Every reply is in one counter, every datagram sent in one.
 expect_ledger()
 {
     expect "ledger of sending" \
         "$(jq '.counts | .sent - .answered - .late - .missing' "$work/send.out")" 0
-    expect "ledger of answers" "$(jq '.counts | .received - .answered - .late - .duplicate - .stale
+    expect "ledger of replies" "$(jq '.counts | .received - .answered - .late - .duplicate - .stale
         - .corrupt - .misrouted - .foreign' "$work/send.out")" 0
 }
 
@@ -114,7 +114,7 @@ expect "exit code" "$code" 0
 wait "$pid" || fail "the sink's exit code is $?"
 expect "sink: unique" "$(count sink unique)" 2000
 
-echo "a server that stops in between: what it answered is answered, the rest is missing"
+echo "a server that stops: its replies are counted as answered, the rest as missing"
 start sink "$bench" sink --listen 127.0.0.1:0 --echo --json --count 5000 --duration 60s
 send --count 20000 --flows 8 --rate 40000 --max-lateness 1s --expect-all
 expect "exit code" "$code" 1
@@ -124,7 +124,7 @@ expect answered "$(count send answered)" "$(count sink echoed)"
 expect missing "$(count send missing)" $((20000 - $(count sink echoed)))
 expect_ledger
 
-# mangle FIRST LAST DELAY_MS SEND_ARGUMENT...: through the mangler and back; compare the books.
+# mangle FIRST LAST DELAY_MS SEND_ARGUMENT...: sends through the mangler and back; compares the counts.
 mangle()
 {
     local first=$1 last=$2 delay=$3 dropped corrupted delayed
@@ -142,7 +142,7 @@ mangle()
     expect duplicate "$(count send duplicate)" "$(count mangler duplicated)"
     expect late "$(count send late)" "$delayed"
     expect reordered "$(count send reordered)" $((delayed + $(count mangler overtaken)))
-    expect foreign "$(count send foreign)" "$(count mangler strangers)"
+    expect foreign "$(count send foreign)" "$(count mangler foreign)"
     expect own_drops "$(count send own_drops)" 0
     expect misrouted "$(count send misrouted)" 0
     expect_ledger
@@ -154,7 +154,7 @@ mangle 1 4000 0 --count 4000 --flows 8 --size 48-1400 --timeout 1s
 echo "open loop through a bad network with delays beyond the timeout"
 mangle 1 5000 1500 --count 20000 --flows 8 --rate 8000 --timeout 1s --max-lateness 1s
 
-echo "one way through a bad network: the sink sees it from the gaps alone"
+echo "one way through a bad network: the sink counts losses by gaps"
 start sink "$bench" sink --listen 127.0.0.1:0 --json --idle 1s --duration 60s --expect-all
 sink_pid=$pid
 start mangler "$mangler" 127.0.0.1:0 "$address" 1000 19000 0
@@ -170,16 +170,16 @@ expect "sink: missing" "$(count sink missing)" "$lost"
 expect "sink: corrupt" "$(count sink corrupt)" "$(count mangler corrupted)"
 expect "sink: duplicate" "$(count sink duplicate)" "$(count mangler duplicated)"
 expect "sink: reordered" "$(count sink reordered)" "$(count mangler overtaken)"
-expect "sink: foreign" "$(count sink foreign)" "$(count mangler strangers)"
+expect "sink: foreign" "$(count sink foreign)" "$(count mangler foreign)"
 
-echo "a pace that cannot be kept is no result"
+echo "a trial that cannot keep its pace is invalid"
 start sink "$bench" sink --listen 127.0.0.1:0
 send --rate 900M --duration 200ms --one-way
 expect "exit code" "$code" 3
 expect valid "$(jq .valid "$work/send.out")" false
 stop "$pid" || fail "the sink's exit code is $?"
 
-echo "what is watched is told, and its end is noticed"
+echo "the CPU time of a watched process is reported, and its end makes the trial invalid"
 start sink "$bench" sink --listen 127.0.0.1:0 --echo --json
 send --count 50000 --flows 4 --watch "$pid" --expect-all
 expect "exit code" "$code" 0
@@ -198,7 +198,7 @@ code=0
 expect "exit code" "$code" 3
 grep -q "no-such-name" "$work/usage.err" || fail "the process that is missing is not named"
 
-echo "steps: a result for each rate, all rows of the CSV together, in bursts"
+echo "steps: one result per rate, one CSV for all, in bursts"
 start sink "$bench" sink --listen 127.0.0.1:0 --echo
 send --rate 2000,4000 --step 500ms --flows 3 --microburst 50 --max-lateness 1s --expect-all \
     --csv "$work/steps.csv" --interval 50ms
@@ -217,7 +217,7 @@ cp "$work/send.out" "$work/steps.json"
 send --count 2000 --rate 4000 --max-lateness 1s --timeout 100ms --csv "$work/count.csv" --interval 1ms
 expect "CSV without a duration: sent" "$(awk -F, '{ s += $2 } END { print s }' "$work/count.csv")" 2000
 
-echo "trains of equal neighbours: each datagram is still one"
+echo "GSO batches: each datagram is counted singly"
 send --count 50000 --flows 4 --size 100 --burst 32 --gso --expect-all
 expect "exit code" "$code" 0
 expect "answered, gso" "$(count send answered) $(jq .gso "$work/send.out")" "50000 true"
@@ -230,7 +230,7 @@ code=0
 expect "exit code" "$code" 3
 grep -q "/nowhere/x.csv" "$work/usage.err" || fail "the file that cannot be written is not named"
 
-# search ARGUMENT...: short trials, whose pace a slow machine keeps too; JSON into $work/search.out.
+# search ARGUMENT...: short trials at a pace that a slow machine keeps; writes JSON to $work/search.out.
 search()
 {
     code=0
@@ -243,28 +243,28 @@ goals()
     jq -c "[.goals[]$1]" "$work/search.out"
 }
 
-echo "search: a device that carries 4,000 a second, and 200 more at once"
+echo "search: a device of 4,000 a second with bursts of 200"
 start mangler "$mangler" 127.0.0.1:0 back 0 0 0 4000
 search --max-time 20s
 expect "exit code" "$code" 0
-# Trials of 0.4 s may have 4,500; an unpaced one loses earlier. Above, no trial can be free of loss.
+# Trials of 0.4 s may reach 4,500; an unpaced one loses earlier. Above, every trial has losses.
 jq -e '.goals | length == 2 and all(.throughput > 1000 and .throughput <= 4700)' \
     "$work/search.out" >/dev/null || fail "not found: $(goals "")"
 jq -e '.goals[0].throughput <= .goals[1].lower' "$work/search.out" >/dev/null ||
-    fail "with losses it is less: $(goals "")"
+    fail "the throughput with losses is less: $(goals "")"
 echo "  $(goals .throughput) of $(jq '.trials | length' "$work/search.out") trials"
 stop "$pid" || fail "the mangler could not send"
 
 cp "$work/search.out" "$work/search.json"
 
-echo "search: one in ten is lost at any rate: less than the least for 0, all of it for 30 %"
+echo "search: 10 % loss at any rate: below the minimum for 0 %, at the maximum for 30 %"
 start mangler "$mangler" 127.0.0.1:0 back 1 1000000000 0
 search --loss 0,30 --min-rate 1k --max-rate 2k --trials 1 --max-time 20s
 expect "exit code" "$code" 0
 expect statuses "$(goals .status)" '["below_min","at_max"]'
 stop "$pid" || fail "the mangler could not send"
 
-echo "search: one way, the sink is asked, and answers whoever knows the run"
+echo "search: one way, the sink replies to count requests of a known run"
 start sink "$bench" sink --listen 127.0.0.1:0 --json
 search --sink "$address" --max-rate 2k --loss 0 --max-time 20s
 expect "exit code" "$code" 0
@@ -277,7 +277,7 @@ expect "sink: ledger" "$(jq '.counts | .received - .unique - .duplicate - .stale
     .foreign - .untracked - .asked' "$work/sink.out")" 0
 (($(count sink asked) > 0)) || fail "nobody asked"
 
-echo "search: an end by time is told, and so is a generator that keeps no pace"
+echo "search: the end by time is reported, and so is a generator that keeps no pace"
 start sink "$bench" sink --listen 127.0.0.1:0 --echo
 search --max-time 2s --trial 300ms --first-trial 300ms --trials 99
 expect "exit code" "$code" 0
@@ -289,7 +289,7 @@ expect "exit code" "$code" 3
 expect valid "$(jq .valid "$work/search.out")" false
 stop "$pid" || fail "the sink's exit code is $?"
 
-# plot NAME FILE... [OPTION...]: a chart that is XML, with what its kind is known by in it.
+# plot NAME KNOWN_BY FILE... [OPTION...]: makes a chart that is XML and contains the text KNOWN_BY.
 plot()
 {
     local name=$1 known_by=$2
@@ -301,7 +301,7 @@ plot()
     ! command -v xmllint >/dev/null || xmllint --noout "$work/$name.svg" || fail "$name.svg is no XML"
 }
 
-echo "plot: what search, steps and CSV wrote"
+echo "plot: results of search and steps, and the CSV"
 plot loss "search trials" "$work/search.json"
 plot steps "Loss against load" "$work/steps.json" "$work/search.json"
 plot latency "steps 4000/s" "$work/steps.json" --kind latency
@@ -312,7 +312,7 @@ code=0
 expect "exit code" "$code" 3
 grep -q "/etc/passwd" "$work/usage.err" || fail "the file that is none is not named"
 
-# compare SHOULD ARGUMENT...: its exit code, JSON into $work/compare.out.
+# compare SHOULD ARGUMENT...: checks its exit code, writes JSON to $work/compare.out.
 compare()
 {
     local should=$1
@@ -322,7 +322,7 @@ compare()
     expect "exit code of compare" "$code" "$should"
 }
 
-echo "compare: with itself, with one that is slower, with what is no pair"
+echo "compare: a result with itself, with a slower one, and mismatched pairs"
 jq -c '.answered_per_second *= 0.9 | .round_trip_ns.p99 *= 2' "$work/steps.json" >"$work/slower.json"
 compare 0 "$work/steps.json" "$work/steps.json" --max-regression 0
 expect verdicts "$(jq -r '[.metrics[].verdict] | unique | .[]' "$work/compare.out")" same
@@ -337,7 +337,7 @@ compare 3 --a "$work/steps.json,$work/steps.json" --b "$work/steps.json"
 compare 3 "$work/steps.json" /nowhere/x.json
 grep -q "/nowhere/x.json" "$work/usage.err" || fail "the file that is missing is not named"
 
-echo "smoke: says whether, and why; its echo ends with it"
+echo "smoke: reports whether the machine can measure, with the reason; its echo ends with it"
 code=0
 "$bench" smoke --time 200ms --json >"$work/smoke.out" || code=$?
 expect "exit code, fit" "$code $(jq .fit "$work/smoke.out")" \
@@ -345,11 +345,11 @@ expect "exit code, fit" "$code $(jq .fit "$work/smoke.out")" \
 jq -e '.checks | length == 4 and all(.answered > 0 and .sentence != "")' "$work/smoke.out" \
     >/dev/null || fail "smoke: $(cat "$work/smoke.out")"
 start sink "$bench" sink --listen 127.0.0.1:0 --echo --json
-"$bench" smoke --time 200ms --to "$address" >/dev/null || true # a slow machine may say no
+"$bench" smoke --time 200ms --to "$address" >/dev/null || true # a slow machine may fail
 stop "$pid" || fail "the sink's exit code is $?"
-(($(count sink unique) > 0)) || fail "smoke does not ask the echo that it is given"
+(($(count sink unique) > 0)) || fail "smoke does not use the given echo"
 
-echo "every command and option that the documentation shows is there"
+echo "every documented command and option exists"
 documented=0
 while read -r line; do
     [[ $line =~ headless-bench\ (smoke|send|search|sink|plot|compare)\  ]] || continue
@@ -361,7 +361,7 @@ while read -r line; do
 done < <(grep -h '^headless-bench' "$(dirname "$0")"/../../docs/bench.md)
 ((documented > 20)) || fail "only $documented options are documented"
 
-echo "mistakes on the command line end with 2 and name the fix"
+echo "errors on the command line exit with 2 and name the correction"
 for arguments in "send" "send --to 127.0.0.1:1 --size 20" "send --to 127.0.0.1:1 --rates 5" \
     "send --to 127.0.0.1:1 --duration 10" "send --to 127.0.0.1:1 --rate 1k,x" \
     "compare" "compare x.json" "compare x y --max-regression much" "smoke --time 1m" \
@@ -375,7 +375,7 @@ for arguments in "send" "send --to 127.0.0.1:1 --size 20" "send --to 127.0.0.1:1
 done
 grep -q "unknown command 'nosuch'" "$work/usage.err" || fail "the unknown command is not named"
 
-echo "the image's build has send and sink, and says so"
+echo "the image's build has only send and sink, and --help says so"
 small=$build/bench/headless-bench-small
 "$small" --help >"$work/small.out" || fail "small --help: exit code $?"
 grep -q "This build has send and sink only" "$work/small.out" || fail "small --help: $(cat "$work/small.out")"
@@ -389,4 +389,4 @@ for command in smoke search compare plot; do
 done
 
 ((failures == 0)) || { echo "0 passed, 1 failed" && exit 1; }
-echo "all figures add up"
+echo "all figures are right"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Confinement: the filter holds for every thread, and nothing that pods do is refused by it. Every
-# other cluster test runs under the filter as well; these look for the calls that it refused.
+# Confinement: every thread has the seccomp filter, and the filter refuses no call that pods need. Every
+# other cluster test runs under the filter, too; these check for refused calls.
 #
 #   tests/cluster/test_confined.sh BUILD_DIR
 # shellcheck source-path=SCRIPTDIR source=lib.sh
@@ -15,15 +15,15 @@ dns_address=127.0.31.53
 app=127.0.31.54:5300
 app6="[::1]:15331"
 
-# ---- what the kernel says of a process
+# ---- the kernel's view of a process
 
-# status_of PID FIELD: the values of all its threads, each once.
+# status_of PID FIELD: prints the distinct values of all its threads.
 status_of()
 {
     sed -n "s/^$2:[[:space:]]*//p" /proc/"$1"/task/*/status | sort -u | xargs
 }
 
-filters_here=$(status_of "$$" Seccomp_filters) # a container's own
+filters_here=$(status_of "$$" Seccomp_filters) # filters of a container
 
 confines_every_thread()
 {
@@ -51,7 +51,7 @@ can_be_turned_off()
     grep -q 'unconfined: seccomp: false' "$work/$a.log" || fail "it is not said"
 }
 
-# As a kernel without seccomp answers.
+# Errors as of a kernel without seccomp.
 kernel_that_refuses()
 {
     pod_places[$a]="strace -D -f -qq -o /dev/null -e trace=seccomp -e inject=seccomp:error=ENOSYS"
@@ -59,7 +59,7 @@ kernel_that_refuses()
     unset "pod_places[$a]"
     expect "metric" "$(metric "$a" confined)" 0
     grep -q 'warn  unconfined: seccomp: the kernel refuses the filter' "$work/$a.log" ||
-        fail "it is not said: $(<"$work/$a.log")"
+        fail "it is not logged: $(<"$work/$a.log")"
     expect "echo" "$(ask "$a" hello)" hello
 }
 
@@ -70,9 +70,9 @@ sanitizers_go_without()
     grep -q 'unconfined: seccomp: not in this build' "$work/$a.log" || fail "it is not said"
 }
 
-# ---- calls that were refused
+# ---- refused calls
 
-# watch ADDRESS...: which calls of these pods fail is written down.
+# watch ADDRESS...: records failing calls of these pods.
 watch()
 {
     local address
@@ -82,20 +82,20 @@ watch()
     done
 }
 
-# Not clone3, which glibc tries first (docs/confinement.md). It also shows that we would see others.
+# Except clone3, which glibc tries first (docs/confinement.md). Its refusal also shows that others would be recorded.
 no_call_was_refused()
 {
     local address refused
     for address in "$@"; do
         pod_places[$address]=${pod_places[$address]##*status=failed}
         grep -q 'clone3(.* = -1 ENOSYS' "$work/$address.trace" ||
-            fail "the filter of $address cannot be seen at work"
+            fail "no refused call of $address was recorded"
         refused=$(grep -E ' = -1 (EPERM|ENOSYS) ' "$work/$address.trace" | grep -v 'clone3(' || true)
         [[ -z $refused ]] || fail "refused to $address: ${refused:0:500}"
     done
 }
 
-# A whole life: three pods, an app, a stream of events, a reload, a command, a killed leader, the end.
+# All functions: three pods, an app, a stream of events, a reload, a command, a killed leader, the stop.
 a_whole_life()
 {
     local leader pods=("$a" "$b" "$c")
@@ -148,7 +148,7 @@ in_one_order()
     a_whole_life --app echo --route ordered --admin-listen ':8080'
 }
 
-# with_module ADDRESS: its names are looked up by a module as well, which is code to be loaded.
+# with_module ADDRESS: a further name service module, which has to be loaded, resolves names.
 with_module()
 {
     echo 'hosts: hesiod files dns' >"$work/nsswitch.conf"
@@ -161,7 +161,7 @@ SCRIPT
     pod_places[$1]="$work/with_module ${pod_places[$1]:-}"
 }
 
-# So many addresses that the answer is cut, and asked for again over TCP.
+# With so many addresses, the DNS reply is truncated and requested again over TCP.
 with_names()
 {
     local many=() i
@@ -185,23 +185,23 @@ with_names()
 }
 
 if [[ -n ${SANITIZED:-} ]]; then
-    run "a build with a sanitizer goes without" sanitizers_go_without
+    run "a build with a sanitizer runs without the filter" sanitizers_go_without
     finish
     exit
 fi
-run "every thread is confined" confines_every_thread
-run "it can be turned off" can_be_turned_off
+run "every thread has the filter" confines_every_thread
+run "the filter can be turned off" can_be_turned_off
 if strace -D -f -o /dev/null true 2>/dev/null; then
-    run "a kernel that refuses is served without" kernel_that_refuses
-    run "nothing is refused with an IPv4 app" with_an_ipv4_app
-    run "nothing is refused with an IPv6 app" with_an_ipv6_app
-    run "nothing is refused in one order" in_one_order
+    run "on a kernel without seccomp it runs without the filter" kernel_that_refuses
+    run "no call is refused with an IPv4 app" with_an_ipv4_app
+    run "no call is refused with an IPv6 app" with_an_ipv6_app
+    run "no call is refused with route ordered" in_one_order
     if dns_possible; then
-        run "nothing is refused to the resolver" with_names
+        run "no call of the resolver is refused" with_names
     else
-        skip "nothing is refused to the resolver" "needs root, mount namespaces and dnsmasq"
+        skip "no call of the resolver is refused" "needs root, mount namespaces and dnsmasq"
     fi
 else
-    skip "calls that are refused" "needs strace, and leave to trace"
+    skip "refused calls are recorded" "needs strace, and permission to trace"
 fi
 finish

@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
-# Pods that know each other by DNS only, as those of a headless Service do, and all that DNS can do
-# to them.
+# Pods that find each other only by DNS, like those of a headless Service, and failures of DNS.
 #
 #   tests/cluster/test_discovery.sh BUILD_DIR
 # shellcheck source-path=SCRIPTDIR source=lib.sh
@@ -50,7 +49,7 @@ found_by_dns()
     ledger_closes "$a" "$b" "$c"
 }
 
-# Its WHO makes the others look it up: they do not wait for their next turn, in an hour.
+# Its DISCOVER makes the others look it up: they do not wait for their next lookup, in an hour.
 newcomer_is_looked_up()
 {
     three_by_dns --discovery-interval 1h
@@ -65,7 +64,7 @@ dns_goes_away()
 {
     local leader
     three_by_dns
-    leader=$agreed # three_by_dns set it
+    leader=$agreed # set by three_by_dns
     dns_stop
     kill -KILL "${pod_pids[$leader]}"
     wait "${pod_pids[$leader]}" 2>/dev/null || true
@@ -102,14 +101,14 @@ nobody_answers_at_first()
     ledger_closes "$a" "$b" "$c"
 }
 
-# Two that are long gone, and we: no majority of them answers.
+# Two dead addresses and this pod: no majority of them replies.
 only_dead_addresses()
 {
     dns_start
     dns_set pods.test "$a" 127.0.12.98 127.0.12.99
     launch "$a" -- --heartbeat-interval 100ms --heartbeat-misses 4
     wait_until "it has looked" grep -q discovery_changed "$work/$a.log"
-    sleep 2 # five detection times, longer than a lone pod waits: it must not lead in it
+    sleep 2 # five detection times, longer than a lone pod waits: it must not become leader
     expect "leads" "$(leaders "$a")" ""
     dns_set pods.test "$a" "$b" "$c"
     launch "$b" "$c"
@@ -129,7 +128,7 @@ only_itself()
     ledger_closes "$a" "$b"
 }
 
-# A lookup that hangs, here for two minutes and more, delays neither the election nor the end.
+# A lookup that hangs, here for more than two minutes, delays neither the election nor the stop.
 silent_server()
 {
     three_by_dns
@@ -145,11 +144,11 @@ silent_server()
 }
 
 run "three pods find each other by DNS" found_by_dns
-run "a newcomer is looked up at once" newcomer_is_looked_up
-run "the name server goes, the cluster stays" dns_goes_away
-run "empty answers mean that nothing is known" answers_become_empty
-run "no name server at the start" nobody_answers_at_first
-run "only dead addresses make no leader" only_dead_addresses
-run "a name with only itself" only_itself
-run "a silent name server" silent_server
+run "a new pod is looked up at once" newcomer_is_looked_up
+run "the cluster continues without the name server" dns_goes_away
+run "empty replies do not change the peers" answers_become_empty
+run "pods start without a name server" nobody_answers_at_first
+run "a pod with only dead peers does not lead" only_dead_addresses
+run "a pod that finds only itself leads" only_itself
+run "a silent name server delays neither election nor stop" silent_server
 finish

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A real application: Knot DNS behind the leader, asked through the followers by kdig and dnsperf.
+# A real application: Knot DNS behind the leader; kdig and dnsperf send queries through the followers.
 # Needs knotd, kdig (knot, knot-dnsutils) and dnsperf.
 #
 #   tests/cluster/test_dns.sh BUILD_DIR
@@ -34,7 +34,7 @@ write_zone()
     done >"$work/queries"
 }
 
-# start_knot [LINE]: one more line for its section "server".
+# start_knot [LINE]: starts it, with another line in its section "server".
 start_knot()
 {
     mkdir -p "$work/knot"
@@ -81,7 +81,7 @@ dig()
     kdig "@$pod" -p 12000 +short +timeout=10 +retry=0 "$@" 2>&1 || true
 }
 
-# ask_by_hand: a few questions through each pod.
+# ask_by_hand: sends a few queries through each pod.
 ask_by_hand()
 {
     local pod
@@ -154,7 +154,7 @@ with_proxy_protocol()
     together_closes "$a" "$b" "$c"
 }
 
-# The lead moves to a pod whose app is another process; nothing is restarted.
+# The leadership moves to a pod whose app is another process; no pod is restarted.
 lead_moves_between_questions()
 {
     local pod
@@ -180,6 +180,6 @@ for program in knotd kdig dnsperf; do
 done
 write_zone
 run "Knot: kdig and 10,000 queries of dnsperf through two followers" plain
-run "Knot with PROXY v2: it answers with the true client" with_proxy_protocol
-run "Knot: the lead moves" lead_moves_between_questions
+run "Knot with PROXY v2 replies with the client's address" with_proxy_protocol
+run "Knot: queries continue after a leader change" lead_moves_between_questions
 finish

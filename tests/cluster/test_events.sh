@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# GET /events: who leads, as a stream, on real pods: a change after a kill, readers that stand still,
-# more readers than there are places, and the end of a pod.
+# GET /events: a stream of leader changes, on real pods: a change after a kill, stopped readers,
+# more readers than the limit, and the stop of a pod.
 #
 #   tests/cluster/test_events.sh BUILD_DIR
 # shellcheck source-path=SCRIPTDIR source=lib.sh
@@ -10,7 +10,7 @@ a=127.0.61.11 # leads
 b=127.0.61.12
 c=127.0.61.13
 
-# listen NAME ADDRESS OPTION...: a reader in the background, its stream in $work/NAME.events.
+# listen NAME ADDRESS OPTION...: starts a reader in the background, its stream in $work/NAME.events.
 listen()
 {
     curl -sN "${@:3}" "http://$2:8080/events" >"$work/$1.events" &
@@ -28,7 +28,7 @@ hears()
     wait_until "$1 hears '$2'" has_heard "$@"
 }
 
-# leader_event ADDRESS: how the event begins that says so.
+# leader_event ADDRESS: prints the begin of the event with this leader.
 leader_event()
 {
     echo "data: {\"leader\":{\"address\":\"$1\""
@@ -51,7 +51,7 @@ start()
     pods_start "$a" "$b" "$c" -- --leader "$a"
 }
 
-a_kill_is_told()
+kill_is_an_event()
 {
     local told
     start
@@ -67,7 +67,7 @@ a_kill_is_told()
     ids_grow b
 }
 
-a_reader_that_stands_still_holds_nobody_up()
+stopped_reader_delays_no_other()
 {
     local term
     start
@@ -114,7 +114,7 @@ the_17th_is_refused()
     hears late "$(leader_event "$c")"
 }
 
-# The same in a terminal: a line a change, until the pod ends.
+# headlessctl: a line per change, until the pod ends.
 headlessctl_follows()
 {
     local pid status=0
@@ -143,7 +143,7 @@ only_get_and_head()
     metric_becomes "$a" event_streams 0
 }
 
-# Its readers are told of the successor while it drains.
+# While it drains, its readers get the event with the successor.
 the_end_of_a_pod_ends_its_streams()
 {
     local pid status=0
@@ -157,7 +157,7 @@ the_end_of_a_pod_ends_its_streams()
     unset "app_pids[a]"
     expect "exit status of curl" "$status" 0
     grep -q -E '^data: \{"leader":\{"address":"127\.0\.61\.1[23]"' "$work/a.events" ||
-        fail "it was not told of a successor: $(<"$work/a.events")"
+        fail "no event with the successor: $(<"$work/a.events")"
 }
 
 a_silent_stream_is_kept_alive()
@@ -170,11 +170,11 @@ a_silent_stream_is_kept_alive()
     hears a "$(leader_event "$b")"
 }
 
-run "a kill is told" a_kill_is_told
-run "a reader that stands still holds nobody up" a_reader_that_stands_still_holds_nobody_up
-run "the 17th is refused" the_17th_is_refused
-run "only GET and HEAD" only_get_and_head
-run "the end of a pod ends its streams" the_end_of_a_pod_ends_its_streams
-run "headlessctl follows" headlessctl_follows
-run_long "a silent stream is kept alive" a_silent_stream_is_kept_alive
+run "the leader change after a kill is an event" kill_is_an_event
+run "a stopped reader does not delay the others" stopped_reader_delays_no_other
+run "the 17th reader is refused" the_17th_is_refused
+run "only GET and HEAD are allowed" only_get_and_head
+run "the stop of a pod ends its streams" the_end_of_a_pod_ends_its_streams
+run "headlessctl follows the events" headlessctl_follows
+run_long "a stream without events gets keep-alive comments" a_silent_stream_is_kept_alive
 finish

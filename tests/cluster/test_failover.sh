@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# The leader goes: killed, unplugged, stopped, frozen, stalled. Five pods in namespaces of their own, a client
-# outside that sends through the followers all the while.
+# Failover: the leader is killed, unplugged, stopped, frozen, stalled. Five pods in network namespaces, a client
+# outside that sends continuously through the followers.
 #
 #   tests/cluster/test_failover.sh BUILD_DIR
 #
 # Alone: it measures gaps
 #
-# With CHECK_ALL on a release build with the heartbeats as they ship, and with bounds on the gaps that a user may rely
-# on; figures are scripts/soak's.
+# With CHECK_ALL on a release build, with the default heartbeats and with the documented bounds of the gaps;
+# scripts/soak measures the figures.
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
 # shellcheck source-path=SCRIPTDIR source=lib_net.sh
@@ -40,7 +40,7 @@ start_five()
     wait_until "all follow the configured leader" agree "${all[0]}" "${all[@]}"
 }
 
-# All but the first, on one of them.
+# True if all but the first agree on one of them.
 survivors_agree()
 {
     wait_until "the others agree on another" agree_without "${all[0]}" "${all[@]:1}"
@@ -61,7 +61,7 @@ killed_leader()
     answers_come "${all[@]:1}"
     stream_end
     timed expect_between "gap in answers, ms" "$gap_ms" 0 1500
-    # what had been handed to the dead one is lost, and is a number
+    # the requests relayed to the dead leader are lost, and counted
     expect_between "lost, as told by the pods" "$(unconfirmed)" "$lost" 4000
     expect "by evidence" "$(leader_cause "${all[1]}")" evidence
     ledger_closes "${all[@]:1}"
@@ -98,7 +98,7 @@ host_gone()
     ledger_closes "${all[@]}"
 }
 
-# Nothing is lost, also not of what a client goes on sending to the pod that ends.
+# Nothing is lost, including datagrams that a client still sends to the stopping pod.
 stopped_leader()
 {
     start_five --drain-time 5s
@@ -126,7 +126,7 @@ stopped_follower()
     ledger_closes "${all[@]:0:4}"
 }
 
-# The whole process stands still until it is deposed, and it comes back.
+# The whole process is stopped until it is deposed, and continues.
 deposed_while_frozen()
 {
     start_five
@@ -144,16 +144,16 @@ one_leads()
     (($(leaders "${all[@]}" | wc -l) == 1))
 }
 
-# frozen_leader MS: and it comes back. tests/sim has it to the millisecond.
+# frozen_leader MS: stopped and continued. tests/sim has the exact milliseconds.
 frozen_leader()
 {
     local ms=$1 started
     start_five
     started=$(now_ms)
     pod_freeze "${all[0]}"
-    sleep "$((ms / 1000)).$(printf '%03d' $((ms % 1000)))" # what is tested is a pause of this length
+    sleep "$((ms / 1000)).$(printf '%03d' $((ms % 1000)))" # the pause under test
     pod_thaw "${all[0]}"
-    ms=$(($(now_ms) - started)) # a slow machine makes it longer
+    ms=$(($(now_ms) - started)) # longer on a slow machine
     wait_until "all agree again" agree any "${all[@]}"
     (($(leaders "${all[@]}" | wc -l) == 1)) || fail "led by: $(leaders "${all[@]}" | xargs)"
     if ((ms < 450)); then
@@ -165,7 +165,7 @@ frozen_leader()
     ledger_closes "${all[@]}"
 }
 
-# A supervisor that stands still must not leave its data threads leading.
+# With a stopped supervisor the data threads must not continue as leader.
 stalled_supervisor()
 {
     start_five
@@ -183,7 +183,7 @@ answers_come_through()
     expect "answer through $1" "$(ask "$1" "through")" through
 }
 
-# Workers that stand still deliver nothing: the supervisor sees it and gives the lead away.
+# Stopped workers deliver nothing: the supervisor detects it and transfers the leadership.
 stalled_workers()
 {
     start_five
@@ -195,15 +195,15 @@ stalled_workers()
     ledger_closes "${all[@]}"
 }
 
-run "SIGKILL of the leader: its host tells, and the next one leads" killed_leader
-run "SIGKILL of the leader, its host is mute" killed_leader_of_a_mute_host
-run "the leader's host is gone, and returns" host_gone
+run "SIGKILL of the leader, its host sends port unreachable" killed_leader
+run "SIGKILL of the leader, its host sends nothing" killed_leader_of_a_mute_host
+run "the leader's host is unplugged, and returns" host_gone
 run "SIGTERM of the leader loses nothing" stopped_leader
 run "SIGTERM of a follower loses nothing" stopped_follower
-run "the leader frozen until it is deposed" deposed_while_frozen
-run_timed "the leader frozen for 300 ms" frozen_leader 300
-run_timed "the leader frozen for 1 s" frozen_leader 1000
-run_timed "the leader frozen for 5 detection times" frozen_leader 4000
-run "only the leader's supervisor stands still" stalled_supervisor
-run "only the leader's workers stand still" stalled_workers
+run "a stopped leader is deposed, and continues as a follower" deposed_while_frozen
+run_timed "the leader is stopped for 300 ms" frozen_leader 300
+run_timed "the leader is stopped for 1 s" frozen_leader 1000
+run_timed "the leader is stopped for 5 detection times" frozen_leader 4000
+run "only the leader's supervisor is stopped" stalled_supervisor
+run "only the leader's workers are stopped" stalled_workers
 finish

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What a pod takes before it does anything: the time from exec to the first answer of /livez, and its memory when it is
-# idle, with the configuration of manifests/base. The bounds are those of a build that is shipped.
+# Footprint of an idle pod: the time from exec to the first reply of /livez, and its memory, with the configuration of
+# manifests/base. The bounds are those of a shipped build.
 #
 #   tests/cluster/test_footprint.sh BUILD_DIR
 #
@@ -20,7 +20,7 @@ livez_ms=300
 idle_kib=$((20 * 1024))
 rounds=5
 
-# launch ADDRESS: as the manifests do, its name being in the name server. When it was executed is in a file.
+# launch ADDRESS: like the manifests, with its name in the name server. A file has the time of its exec.
 launch()
 {
     # shellcheck disable=SC2016 # the other bash expands it
@@ -30,14 +30,14 @@ launch()
     pod_pids[$1]=$!
 }
 
-# livez_after: sets took, the milliseconds from exec to the first answer.
+# livez_after: sets took, the milliseconds from exec to the first reply.
 livez_after()
 {
     rm -f "$work/$a.executed"
     launch "$a"
     wait_until "it is executed" test -s "$work/$a.executed"
     until is_alive "$a" 2>/dev/null || has_ended "${pod_pids[$a]}"; do
-        : # each look takes some milliseconds
+        : # each poll takes some milliseconds
     done
     took=$(($(now_ms) - $(<"$work/$a.executed") / 1000))
 }
@@ -55,13 +55,13 @@ lives_soon()
     expect_between "milliseconds from exec to /livez" "$worst" 0 "$livez_ms"
 }
 
-# resident ADDRESS: KiB.
+# resident ADDRESS: prints its memory in KiB.
 resident()
 {
     awk '/^VmRSS:/ { print $2 }' "/proc/${pod_pids[$1]}/status"
 }
 
-# Idle, but looked at, as pods are.
+# Idle, but with probes, like pods.
 is_light()
 {
     local pod kib worst=0
@@ -85,10 +85,10 @@ is_light()
 if ! dns_possible; then
     skip "time to /livez and idle memory" "needs root, mount namespaces and dnsmasq"
 elif [[ -n ${SANITIZED:-} ]]; then
-    skip "time to /livez and idle memory" "sanitizers take time and memory of their own"
+    skip "time to /livez and idle memory" "sanitizers need additional time and memory"
 else
     dns_asked "$a" "$b" "$c"
-    run "/livez answers within $livez_ms ms of exec" lives_soon
-    run "an idle pod takes less than 20 MiB" is_light
+    run "/livez replies within $livez_ms ms of exec" lives_soon
+    run "an idle pod uses less than 20 MiB" is_light
 fi
 finish

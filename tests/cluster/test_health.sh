@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Leaders that are not well: an app that dies, two commands at once, clocks that step.
+# Faults of a leader: an app that dies, two commands at once, clocks that step.
 #
 #   tests/cluster/test_health.sh BUILD_DIR
 #
@@ -23,7 +23,7 @@ app_of()
     echo "127.0.13.$((100 + ${1##*.})):5300"
 }
 
-# Three pods, each with an app of its own beside it.
+# Three pods, each with its own app.
 start_with_apps()
 {
     local pod
@@ -38,7 +38,7 @@ start_with_apps()
     wait_until "all follow the configured leader" agree "$a" "${pods[@]}"
 }
 
-# What came after the first refusal is held, and answered by the next leader's app.
+# Requests after the first refusal are held, and the next leader's app replies.
 app_dies()
 {
     local started
@@ -51,8 +51,8 @@ app_dies()
     timed expect_between "milliseconds to another leader" "$(($(now_ms) - started))" 0 2000
     wait_until "its app is given requests" delivers_more $((rate / 4)) "$b" "$c"
     stream_end
-    # Those in the dead app's socket buffer, and of those that met the closed port at most a batch:
-    # each is refused, and before the next batch the first refusal is known.
+    # Requests in the dead app's socket buffer, and at most one batch sent to the closed port: each is refused,
+    # and the first refusal is known before the next batch.
     expect_between "refused by the app's port" "$(metric "$a" app_refused_total)" 1 64
     ledger_closes "${pods[@]}"
     expect "lost, but for those that an app was given" "$lost" \
@@ -62,7 +62,7 @@ app_dies()
     ledger_closes "${pods[@]}"
 }
 
-# Nobody else's app lives: what comes is held, and given to the app when it is back.
+# No other app runs: requests are held, and delivered to the app when it is back.
 only_app_restarts()
 {
     app_start app "$tools/udp_app" "$(app_of "$a")" echo
@@ -86,19 +86,19 @@ refusals_are_known()
     (($(metric "$1" app_refused_total) > 0))
 }
 
-# one_leads ADDRESS...: one of these, by everybody's word and its own, and no other.
+# one_leads ADDRESS...: true if all pods report the same one of these as the leader, itself included.
 one_leads()
 {
     agree any "${pods[@]}" && [[ " $* " == *" $agreed "* && $(leaders "${pods[@]}") == "$agreed" ]]
 }
 
-# commanded LEADER: says so again while the last word is not carried out.
+# commanded LEADER: repeats the command until it is carried out.
 commanded()
 {
     agree "$1" "${pods[@]}" || { ask "$1" "{\"leader\":\"$1\"}" >/dev/null && false; }
 }
 
-# One client says b, another c, in the same moment: one of them leads, and everybody knows.
+# One client commands b, another c, at the same time: one of them leads, and all pods agree.
 two_commands_at_once()
 {
     local round first second
@@ -116,7 +116,7 @@ two_commands_at_once()
     ledger_closes "${pods[@]}"
 }
 
-# A member that is dead cannot be made the leader.
+# A command for a dead member is refused.
 command_to_the_dead()
 {
     local pod
@@ -130,7 +130,7 @@ command_to_the_dead()
     ledger_closes "$a" "$b"
 }
 
-# The wall clock jumps by an hour and back: nothing in here looks at it but the log.
+# The wall clock jumps by an hour and back: only the log uses it.
 clock_steps()
 {
     local term step
@@ -150,23 +150,23 @@ clock_steps()
     ledger_closes "${pods[@]}"
 }
 
-# logged_at STEP: a log line that we provoke has the date of the stepped clock.
+# logged_at STEP: a new log line has the date of the stepped clock.
 logged_at()
 {
     ask -t 100 "$a" '{"leader":"127.9.9.9"}' >/dev/null
     grep command_refused "$work/$a.log" | tail -n 1 | grep -q "^$(date -u -d "${1/h/ hour}" +%Y-%m-%dT%H 2>/dev/null)"
 }
 
-run "the leader's app dies" app_dies
-run_long "the leader's app dies, without rings" app_dies --workers 0
-run "the only app restarts" only_app_restarts
-run "two commands at once" two_commands_at_once
-run "a command to a dead member" command_to_the_dead
+run "after the leader's app dies the next leader serves" app_dies
+run_long "after the leader's app dies the next leader serves, without rings" app_dies --workers 0
+run "requests are held while the only app restarts" only_app_restarts
+run "two commands at once make one leader" two_commands_at_once
+run "a command for a dead member is refused" command_to_the_dead
 environment_before=("${pod_environment[@]}")
 faketime=$(find /usr/lib -path '*/faketime/libfaketime.so.1' 2>/dev/null | head -n 1)
 if [[ -z $faketime ]]; then
-    skip "clocks that step" "needs faketime"
-elif [[ -z ${SANITIZED:-} ]]; then # sanitizers and a preloaded library do not go together
-    run "clocks that step" clock_steps
+    skip "steps of the wall clock change only the log" "needs faketime"
+elif [[ -z ${SANITIZED:-} ]]; then # sanitizers do not work with a preloaded library
+    run "steps of the wall clock change only the log" clock_steps
 fi
 finish

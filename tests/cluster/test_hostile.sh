@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Somebody on the pods' network who knows the protocol, hears what passes, sends from whatever address,
-# and has no key. Three pods in namespaces, a client that asks all the while.
+# An attacker on the pods' network that knows the protocol, reads the traffic, sends from any address,
+# and has no key. Three pods in namespaces, a client that sends continuously.
 #
 #   tests/cluster/test_hostile.sh BUILD_DIR
-# Alone: floods take all there is.
+# Alone: floods use all CPU time.
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 # Open: it has keys of its own.
 . "$(dirname "$0")/lib.sh"
@@ -13,13 +13,13 @@
 . "$(dirname "$0")/lib_stream.sh"
 
 net_possible || {
-    skip "somebody hostile on the network" "needs root and network namespaces"
+    skip "an attacker on the network" "needs root and network namespaces"
     finish
     exit
 }
 net_make 3
 enemy=10.77.0.66  # sends
-victim=10.77.0.67 # in whose name; has done nothing
+victim=10.77.0.67 # owner of the forged address
 net_guest "$enemy"
 net_guest "$victim"
 all=("${net_pods[@]}")
@@ -29,7 +29,7 @@ c=${all[2]}
 pod_environment+=(HEADLESSD_RCVBUF=max)
 as_shipped
 flood=200000 # datagrams
-[[ -z ${CHECK_ALL:-} ]] || flood=600000 # three seconds and more of 200,000/s
+[[ -z ${CHECK_ALL:-} ]] || flood=600000 # more than three seconds at 200,000/s
 [[ -z ${SANITIZED:-} ]] || flood=30000
 
 keys=$work/keys
@@ -43,7 +43,7 @@ key_new()
     head -c 32 /dev/urandom | base64 >"$1"
 }
 
-# start OPTION...: a is configured as the leader; what the pods say to it is on the tape.
+# start OPTION...: a is the configured leader; the tape has the pods' messages to it.
 start()
 {
     local address
@@ -78,7 +78,7 @@ key_id()
     sed -n -E 's/.*newest is [^ ]+ \(([0-9a-f]{8})\).*/\1/p' "$work/$a.log" | tail -n 1
 }
 
-# is_taped COUNT TYPE ADDRESS:PORT: so many to there.
+# is_taped COUNT TYPE ADDRESS:PORT: true if the tape has COUNT messages to this port.
 is_taped()
 {
     [[ $(attack -w "$2" -n "$1" -m magic "$tape" "$3") == "sent $1 "* ]]
@@ -96,7 +96,7 @@ forge()
     "$tools/forge" "$@"
 }
 
-# told ADDRESS...: leaders and terms, by each one's own word.
+# told ADDRESS...: prints leader and term as each pod reports them.
 told()
 {
     local address
@@ -105,7 +105,7 @@ told()
     done
 }
 
-# refusals ADDRESS: what its peer and relay ports refused so far.
+# refusals ADDRESS: prints the number refused by its peer and relay ports so far.
 refusals()
 {
     http "$1:8080/metrics" | awk '
@@ -118,7 +118,7 @@ dropped_peer()
     metric "$1" "peer_messages_dropped_total{reason=\"$2\"}"
 }
 
-# refused_by ADDRESS:PORT REASON: so far.
+# refused_by ADDRESS:PORT REASON: prints the number refused so far.
 refused_by()
 {
     if [[ $1 == *:12002 ]]; then
@@ -133,7 +133,7 @@ is_refused()
     [[ $(refused_by "$1" "$2") == "$3" && $(refusals "${1%:*}") == "$4" ]]
 }
 
-# refused ADDRESS:PORT REASON HOSTILE_OPTION... TAPE: each is, under this reason and no other.
+# refused ADDRESS:PORT REASON HOSTILE_OPTION... TAPE: each message is refused under this reason and no other.
 refused()
 {
     local at=$1 reason=$2 before sum count
@@ -151,7 +151,7 @@ begin()
     before_heard="$(net_heard "$enemy") $(net_heard "$victim")"
 }
 
-# unmoved: as if nothing had been, but for what was counted.
+# unmoved: leaders and terms have not changed.
 unmoved()
 {
     expect "leaders and terms" "$(told "${all[@]}")" "$before_told"
@@ -160,7 +160,7 @@ unmoved()
     expect "alarms about keys" "$(total key_mismatch "${all[@]}")" 0
 }
 
-# The client noticed nothing.
+# The client lost nothing.
 undisturbed()
 {
     unmoved
@@ -177,7 +177,7 @@ changes_of()
         "cluster:cluster version:version magic:malformed cut:malformed open:auth"
 }
 
-# What one pod said to another, and one thing about it is not as it was.
+# Recorded messages between pods, each with one alteration.
 altered_messages()
 {
     local change
@@ -194,8 +194,8 @@ altered_messages()
     undisturbed
 }
 
-# forged REASON TERM FORGE_OPTION...: each type, in the leader's name to a follower, and in that of a
-# follower to the leader.
+# forged REASON TERM FORGE_OPTION...: sends each type, from the leader's address to a follower, and from a
+# follower's to the leader.
 forged()
 {
     local reason=$1 term=$2 type
@@ -225,19 +225,19 @@ forged_messages()
     begin
     for term in 2 18446744073709551615; do
         forged auth "$term"                # open
-        forged key "$term" -S              # with some key
-        forged auth "$term" -K "$(key_id)" # with some key, called ours
+        forged key "$term" -S              # with a random key
+        forged auth "$term" -K "$(key_id)" # with a random key and our key's id
     done
     undisturbed
 }
 
-# replayed ADDRESS...: what is on the tape to these, from where it came and from elsewhere: nothing is
-# taken, but for greetings of the dead, so many as are said: they are answered where those were, once.
+# replayed ADDRESS...: replays the tape to these, from the recorded sources and from others: none is accepted,
+# except handshake requests of dead pods, as many as stated: each gets one reply at its source.
 greetings=0
 replayed()
 {
     local address port source
-    kill -STOP "${app_pids[tap]}" # what is replayed need not be taped
+    kill -STOP "${app_pids[tap]}" # replayed messages need not be recorded
     for address in "$@"; do
         for port in 12001 12002; do
             all_refused "$address:$port"
@@ -249,7 +249,7 @@ replayed()
     kill -CONT "${app_pids[tap]}"
 }
 
-# has_refused ADDRESS SUM MISSING: at least the sum without those that may be missing.
+# has_refused ADDRESS SUM MISSING: true if at least SUM minus MISSING are refused.
 has_refused()
 {
     local sum
@@ -295,8 +295,8 @@ replays_after_a_restart()
     begin
     replayed "$a" "$b" "$c"
     unmoved
-    expect "introduced" "$(total members_authenticated "${all[@]}")" 6
-    # the other side: all that the leader has been told, told to its successor there
+    expect "authenticated" "$(total members_authenticated "${all[@]}")" 6
+    # the other direction: messages recorded to the leader, replayed to its successor
     pod_stop "$a"
     wait_until "another leads" agree_without "$a" "$b" "$c"
     pod_launch "$a" --peers "$(IFS=,; echo "${all[*]}")" --app echo --keys "$keys"
@@ -331,14 +331,14 @@ replays_after_rotation()
     undisturbed
 }
 
-# "There is nobody at this port", in the name of a pod.
+# Forged ICMP port unreachable in the name of a pod.
 forged_refusals()
 {
     local to
     start_sealed
     begin
     rm -f "$work/forged"
-    for to in "$b" "$c"; do # what was never sent: nobody looks at it
+    for to in "$b" "$c"; do # quotes a datagram that was never sent: ignored
         forge -K "$(key_id)" -f "$(instance "$to")" -t "$(instance "$a")" -e 1 \
             peer 4 "$to:12002" "$a:12002" >"$work/forged"
         attack -i -k 500 "$work/forged" "$to:12002" >/dev/null
@@ -350,7 +350,7 @@ forged_refusals()
     undisturbed
 }
 
-# With what was really sent, which only who is on the way can see: nobody can tell it from the truth.
+# Quotes a datagram that was sent, which only a host on the path can read: indistinguishable from a real one.
 overheard_refusals()
 {
     start_sealed --failover-on-refused timeout
@@ -374,7 +374,7 @@ are_refused()
     ((refused > 0 && refused + $(dropped "$b" rate) == $1))
 }
 
-# Whoever hears no answer may send again: here it is refused, and no answer is longer than the question.
+# An attacker may repeat messages: they are refused, and no reply is longer than the request.
 forged_commands()
 {
     local command="{\"leader\":\"$c\"}" before heard
@@ -394,7 +394,7 @@ forged_commands()
     undisturbed
 }
 
-# counted ADDRESS:PORT: of what came to this port, what was refused, and what the kernel dropped.
+# counted ADDRESS:PORT: prints the number refused at this port plus the kernel's drops.
 counted()
 {
     local socket=relay
@@ -404,14 +404,14 @@ counted()
         $(metric "${1%:*}" 'control_messages_total{result="no_auth"}')))
 }
 
-# cpu_us ADDRESS: what this pod has taken so far, of all threads, of user and kernel.
+# cpu_us ADDRESS: prints the CPU time of all threads of this pod so far, user and system.
 cpu_us()
 {
     awk -v ticks="$(getconf CLK_TCK)" '{ print int(($14 + $15) * 1e6 / ticks) }' "/proc/${pod_pids[$1]}/stat"
 }
 
-# flooded ADDRESS:PORT HOSTILE_OPTION... TAPE: up to 200,000/s, as fast as it goes. A refusal costs the pod
-# 3 us, 8 where it has much else to do, the kernel's part of receiving included.
+# flooded ADDRESS:PORT HOSTILE_OPTION... TAPE: up to 200,000/s, as fast as possible. A refusal costs the pod
+# 3 us, 8 under other load, the kernel's part of receiving included.
 flooded()
 {
     local at=$1 sum took counted refused spent
@@ -422,7 +422,7 @@ flooded()
     counted=$(($(counted "$at") - sum))
     spent=$(($(cpu_us "${at%:*}") - spent))
     expect_between "us of CPU for $counted datagrams" "$spent" 0 $((counted * 15 + 500000))
-    # What is missing did not get through the queue of the machine's network devices.
+    # Missing datagrams were dropped in the queue of the machine's network devices.
     expect_between "of $flood sent to $at, counted" "$counted" $((flood / 10)) $((flood + 5000)) # and some of the client's
     [[ -z ${V:-} ]] || echo "  $scenario: $at in $took ms, counted $counted, refused $(($(refusals "${at%:*}") - refused)), $spent us"
     unmoved
@@ -433,7 +433,7 @@ floods()
     local drops i
     start_sealed
     drops=$(kernel_drops "${all[@]}")
-    for i in {1..200}; do # each of another instance: no subkey is known
+    for i in {1..200}; do # each of another instance: no subkey is cached
         forge -K "$(key_id)" -f "$i" peer 64 "$c:12002" "$b:12002"
     done >"$work/forged"
     forge -p "{\"leader\":\"$c\"}" text 0 "$victim:0" "$b:12000" >"$work/commands"
@@ -450,8 +450,8 @@ floods()
     ledger_closes "${all[@]}"
 }
 
-# The leader dies while somebody speaks in its name: the others do not wait for it.
-the_dead_are_not_kept_alive()
+# The leader dies while an attacker sends from its address: this does not delay the failover.
+forgery_delays_no_failover()
 {
     local pid
     start_sealed
@@ -468,8 +468,8 @@ the_dead_are_not_kept_alive()
     ledger_closes "$b" "$c"
 }
 
-# What the same hands do where there are no keys: else all of the above might prove nothing.
-without_keys_it_is_believed()
+# The same attacks succeed without keys: this shows that the attacks above are effective.
+attacks_succeed_without_keys()
 {
     local to
     start
@@ -490,15 +490,15 @@ without_keys_it_is_believed()
     ledger_closes "${all[@]}"
 }
 
-run "altered messages and frames" altered_messages
-run "forged messages and frames of every type" forged_messages
-run "replays" replays
-run "forged commands" forged_commands
-run "without keys it is believed" without_keys_it_is_believed
-run_long "replays after a restart of either side" replays_after_a_restart
-run_long "replays after rotation" replays_after_rotation
-run_long "forged refusals" forged_refusals
-run_long "overheard refusals" overheard_refusals
-run_timed "floods" floods
-run_long "the dead are not kept alive" the_dead_are_not_kept_alive
+run "altered messages and frames are refused" altered_messages
+run "forged messages and frames of every type are refused" forged_messages
+run "replays are refused" replays
+run "forged commands are refused" forged_commands
+run "without keys the attacks succeed" attacks_succeed_without_keys
+run_long "replays after a restart of either side are refused" replays_after_a_restart
+run_long "replays after key rotation are refused" replays_after_rotation
+run_long "forged ICMP errors are ignored" forged_refusals
+run_long "ICMP errors that quote real datagrams" overheard_refusals
+run_timed "floods do not change the leader" floods
+run_long "forged messages do not delay the failover" forgery_delays_no_failover
 finish

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# The door of the data port: data.allow and data.rate refuse whom they should, nobody else, and count
-# each; trains, leader commands and a reload included. What pods relay is not asked again.
+# The ingress filter of the data port: data.allow and data.rate refuse the right datagrams, and count
+# each; GSO batches, leader commands and a reload included. Relayed datagrams are not filtered again.
 #
-#   tests/cluster/test_door.sh BUILD_DIR
+#   tests/cluster/test_ingress_filter.sh BUILD_DIR
 #
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -11,46 +11,46 @@ a=127.0.44.11
 b=127.0.44.12
 client=127.0.44.65
 other=127.0.44.66
-stranger=127.0.44.129
-allowed=127.0.44.0/25 # and so not the stranger
+outside=127.0.44.129
+allowed=127.0.44.0/25 # does not contain the unknown source
 
-# answered SOURCE POD COUNT: so many of its datagrams, one after the other, are answered.
+# answered SOURCE POD COUNT: COUNT datagrams of SOURCE, one after the other, get replies.
 answered()
 {
     "$tools/udp_ask" -s "$1" -k "$3" -e "$2:12000" "from $1" >/dev/null ||
-        fail "$1 is not answered by $2"
+        fail "$1 gets no reply from $2"
 }
 
-# cast SOURCE POD COUNT: so many datagrams, without waiting.
+# cast SOURCE POD COUNT: sends COUNT datagrams, without waiting.
 cast()
 {
     "$tools/udp_ask" -s "$1" -n -k "$3" "$2:12000" "from $1" || fail "$1 cannot send"
 }
 
-# refused SOURCE POD: it gets no answer.
+# refused SOURCE POD: it gets no reply.
 refused()
 {
     expect "exit code of $1 at $2, silence" "$(ask_status -s "$1" -t 300 "$2:12000" "let me in")" 1
 }
 
-allow_keeps_strangers_out()
+allow_refuses_other_sources()
 {
     pods_start "$a" "$b" -- --leader "$a" --data-allow "$allowed"
     answered "$client" "$a" 3
     answered "$client" "$b" 3
-    refused "$stranger" "$a"
-    refused "$stranger" "$b"
+    refused "$outside" "$a"
+    refused "$outside" "$b"
     dropped_becomes "$a" acl 1
     dropped_becomes "$b" acl 1
-    expect "command of the stranger" \
-        "$(ask -s "$stranger" -t 300 "$a" "{\"leader\":\"$b\"}" 2>/dev/null)" ""
+    expect "command of the other source" \
+        "$(ask -s "$outside" -t 300 "$a" "{\"leader\":\"$b\"}" 2>/dev/null)" ""
     dropped_becomes "$a" acl 2
     expect "leader" "$(leader_of "$a")" "$a"
     expect_match "command of a client" "$(ask -s "$client" "$a" "{\"leader\":\"$b\"}")" "^ok "
     together_closes "$a" "$b"
 }
 
-# passed_by SINCE BURST: so many of one client pass at a rate of one a second, and no more.
+# passed_by SINCE BURST: the number of datagrams of one client that pass at one a second is right.
 passed_by()
 {
     echo $(($2 + EPOCHSECONDS - $1 + 1))
@@ -70,7 +70,7 @@ rate_stops_one_and_not_the_other()
     together_closes "$a" "$b"
 }
 
-# Many in the same way in trains, some of them cut: each datagram is charged.
+# Many datagrams in GSO batches, some of them split: each one is counted against the rate.
 rate_holds_for_trains()
 {
     local started elapsed passed
@@ -94,7 +94,7 @@ commands_count()
     local started
     pods_start "$a" "$b" -- --leader "$a" --data-rate 1 --data-burst 20
     started=$EPOCHSECONDS
-    # With a number behind it is a broken one, which would be answered.
+    # With a number behind it is a broken command, which would get a reply.
     "$tools/udp_ask" -s "$client" -n -k 100 "$a:12000" "{\"leader\":\"$b\"}" || fail "cannot send"
     metric_becomes "$a" 'datagrams_received_total{socket="data"}' 100
     ledger_closes "$a"
@@ -105,7 +105,7 @@ commands_count()
     together_closes "$a" "$b"
 }
 
-# At the leader all of them come from the ingress pod's address: they are other people's.
+# At the leader all of them have the ingress pod's address: they are other clients' datagrams.
 relayed_raw_is_not_asked()
 {
     local i
@@ -125,7 +125,7 @@ write_file()
     printf '%s\n' "$@" >"$work/config.yaml"
 }
 
-# reload LINE: SIGHUP, and wait until the log has one more of it.
+# reload LINE: SIGHUP, and waits until the log has another of it.
 reload()
 {
     local before
@@ -144,7 +144,7 @@ drops_more()
     (($(dropped "$a" "$1") > $2))
 }
 
-# is_refused_now SOURCE REASON BEFORE: the supervisor publishes it a moment after the log says so.
+# is_refused_now SOURCE REASON BEFORE: the supervisor publishes the change shortly after it logs it.
 is_refused_now()
 {
     ask -s "$1" -t 100 "$a" "let me in" >/dev/null
@@ -161,12 +161,12 @@ reload_changes_both()
     local before started
     write_file 'log.level: info'
     pods_start "$a" -- -c "$work/config.yaml"
-    answered "$stranger" "$a" 3
+    answered "$outside" "$a" 3
     write_file "data.allow: [$allowed]"
     reload 'option_reloaded: data.allow'
-    wait_until "the stranger is refused" is_refused_now "$stranger" acl 0
+    wait_until "the other source is refused" is_refused_now "$outside" acl 0
     before=$(dropped "$a" acl)
-    refused "$stranger" "$a"
+    refused "$outside" "$a"
     wait_until "and counted" drops_more acl "$before"
     answered "$client" "$a" 40
 
@@ -183,24 +183,24 @@ reload_changes_both()
     write_file 'data.allow: none' 'data.burst: 5'
     reload reload_failed
     grep -q 'config.yaml:1: data.allow: no source could send' "$work/$a.log" ||
-        fail "the mistake in data.allow is not named"
+        fail "the error in data.allow is not named"
     grep -q 'config.yaml:2: data.burst: data.burst 5 limits nothing without data.rate' \
         "$work/$a.log" || fail "the mistake in data.burst is not named"
-    refused "$stranger" "$a"
+    refused "$outside" "$a"
 
     write_file 'log.level: info'
     reload 'option_reloaded: data.allow'
-    wait_until "the stranger is answered" is_answered_now "$stranger"
+    wait_until "the other source is answered" is_answered_now "$outside"
     answered "$client" "$a" 40
     ledger_closes "$a"
 }
 
-run "data.allow keeps strangers out" allow_keeps_strangers_out
-run "data.rate stops one and not the other" rate_stops_one_and_not_the_other
-run "data.rate, run to completion" rate_stops_one_and_not_the_other --workers 0
-run "data.rate, one port and several workers" rate_stops_one_and_not_the_other --workers 3
-run "data.rate holds for trains" rate_holds_for_trains
+run "data.allow refuses other sources" allow_refuses_other_sources
+run "data.rate limits each client separately" rate_stops_one_and_not_the_other
+run "data.rate limits each client separately, without rings" rate_stops_one_and_not_the_other --workers 0
+run "data.rate limits each client separately, several workers" rate_stops_one_and_not_the_other --workers 3
+run "data.rate applies to GSO batches" rate_holds_for_trains
 run "leader commands count against data.rate" commands_count
-run "what a pod relays raw is not asked" relayed_raw_is_not_asked
+run "datagrams relayed raw are not filtered again" relayed_raw_is_not_asked
 run "SIGHUP changes data.allow and data.rate" reload_changes_both
 finish

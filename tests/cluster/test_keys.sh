@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
-# The keys of a cluster: wrong ones, none, unreadable ones; introduced to running pods, and changed under
-# load.
+# The keys of a cluster: wrong, missing and unreadable ones; introduced to running pods, and changed under load.
 #
 #   tests/cluster/test_keys.sh BUILD_DIR
 #
@@ -24,13 +23,13 @@ for _ in {0..4}; do
     key+=("$(head -c 32 /dev/urandom | base64)")
 done
 
-# directory ADDRESS: of its keys.
+# directory ADDRESS: prints the directory of its keys.
 directory()
 {
     echo "$work/keys-${1##*.}"
 }
 
-# give ADDRESS NUMBER...: these keys and no others, as a mounted Secret changes: all at once.
+# give ADDRESS NUMBER...: replaces its keys by these at once, like a mounted Secret.
 give()
 {
     local at new number
@@ -44,7 +43,7 @@ give()
     mv -T "$at.new" "$at"
 }
 
-# launch ADDRESS OPTION...: with the keys that it has been given.
+# launch ADDRESS OPTION...: starts it with its keys.
 launch()
 {
     local address=$1
@@ -57,7 +56,8 @@ has_alarm()
     [[ $(metric "$1" key_mismatch) =~ ^[1-9] ]]
 }
 
-# alarm_within LIMIT_MS SINCE_MS ADDRESS...: each of these says that a key is wrong; where times are judged, so soon.
+# alarm_within LIMIT_MS SINCE_MS ADDRESS...: each of these reports a wrong key; the limit applies only where
+# durations are asserted.
 alarm_within()
 {
     local limit=$1 since=$2 address took
@@ -73,7 +73,7 @@ alarm_within()
     done
 }
 
-# reason ADDRESS: why it is not ready.
+# reason ADDRESS: prints why it is not ready.
 reason()
 {
     curl -s "http://$1:8080/readyz"
@@ -84,7 +84,7 @@ is_in_state()
     [[ $(metric "$1" "election_state{state=\"$2\"}") == 1 ]]
 }
 
-# shut_out ADDRESS: by its key, and says so.
+# shut_out ADDRESS: true if its key excludes it, and it reports this.
 shut_out()
 {
     wait_until "$1 knows that it is its key" is_in_state "$1" key
@@ -93,7 +93,7 @@ shut_out()
     expect "its leader" "$(leader_of "$1")" none
 }
 
-# watch_leaders: writes, all the while, how many lead; watch_end: never two, and never C.
+# watch_leaders: records the number of leaders; watch_end: never two, and never C.
 watch_leaders()
 {
     while :; do
@@ -117,7 +117,7 @@ serves()
     expect "echo through $1" "$(ask_status -e "$1:12000" "still")" 0
 }
 
-# c is given the right key, without a restart.
+# c gets the right key, without a restart.
 mends()
 {
     give "$c" 0
@@ -177,7 +177,7 @@ wrong_key_at_once()
     mends "${pods[@]}"
 }
 
-# c has no keys at all: it believes nothing that is sealed, and leads nobody.
+# c has no keys: it accepts no sealed message, and does not lead.
 without_keys_among_those_with()
 {
     local began
@@ -196,7 +196,7 @@ without_keys_among_those_with()
     ledger_closes "${pods[@]}"
 }
 
-# missing WHY: what the directory of c is, and why it does not do.
+# missing WHY: the state of c's directory, and its reported reason.
 missing()
 {
     give "$a" 0
@@ -244,7 +244,7 @@ start_all()
     wait_until "their votes count" are_settled "${pods[@]}"
 }
 
-# A Secret that came out wrong must not cost the keys that work.
+# A broken Secret must not replace the working keys.
 no_key_at_reload()
 {
     give "$a" 0
@@ -266,8 +266,8 @@ no_key_at_reload()
     ledger_closes "${pods[@]}"
 }
 
-# restart ADDRESS OPTION...: while a client asks the other two. What these still send to it until they have
-# heard who leads now it has to read: no 50 ms are enough where a thread may wait as long for a processor.
+# restart ADDRESS OPTION...: while a client uses the other two. It must read the datagrams that these send to it until
+# they know the new leader: 50 ms are not enough where a thread may wait as long for a processor.
 restart()
 {
     local address=$1 other others=()
@@ -287,7 +287,7 @@ restart()
     ledger_closes "${pods[@]}"
 }
 
-# none, permissive, enforce: one pod after the other, and the lead is always handed over.
+# none, permissive, enforce: one pod after the other, with a leadership transfer each time.
 roll_out()
 {
     local address mode
@@ -307,7 +307,7 @@ roll_out()
     done
     expect "open messages refused" \
         "$(total 'peer_messages_dropped_total{reason="auth"}' "${pods[@]}")" 0
-    # now they are: what is not sealed comes in no more
+    # now keys are enforced: unsealed messages are refused
     "$tools/frame_send" -s "$b" -k 3 "$a:12001" || fail "cannot send"
     dropped_becomes "$a" auth 3
 }
@@ -324,7 +324,7 @@ knows()
     [[ $(metric "$1" keys) == "$2" ]]
 }
 
-# Pods get a changed Secret one long after the other: none may seal with what another cannot open yet.
+# Pods get a changed Secret at very different times: none may seal with a key that another does not have yet.
 rotation()
 {
     local old new address pid
@@ -369,12 +369,12 @@ rotation()
     together_closes "${pods[@]}"
 }
 
-run "a wrong key on a pod that comes later" wrong_key_later
-run "a wrong key when all start at once" wrong_key_at_once
-run "a missing directory" missing_directory
-run "an empty directory" empty_directory
-run "what is no key at a reload" no_key_at_reload
-run_long "no keys beside pods with keys" without_keys_among_those_with
-run_long "from none to enforce" roll_out
-run_timed "rotation under load" rotation
+run "a wrong key on a pod that joins later is reported" wrong_key_later
+run "a wrong key is reported when all start at once" wrong_key_at_once
+run "a missing directory is reported" missing_directory
+run "an empty directory is reported" empty_directory
+run "an invalid key at a reload changes nothing" no_key_at_reload
+run_long "a pod without keys among pods with keys is reported" without_keys_among_those_with
+run_long "keys.mode from none to enforce loses nothing" roll_out
+run_timed "key rotation under load loses nothing" rotation
 finish

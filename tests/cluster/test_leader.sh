@@ -1,18 +1,18 @@
 #!/usr/bin/env bash
-# Who leads: whoami through every pod, {"leader":...} from a client, what is no command, requests
-# held while nobody leads, and pods that believe in each other.
+# The leader: whoami through every pod, {"leader":...} from a client, datagrams that are no command, requests
+# held without a leader, and pods that name each other as the leader.
 #
 #   tests/cluster/test_leader.sh BUILD_DIR
 # shellcheck source-path=SCRIPTDIR source=lib.sh
-# Open: it looks at what is refused, and why.
+# Open: it checks refused commands and their reasons.
 . "$(dirname "$0")/lib.sh"
 
 a=127.0.1.11
 b=127.0.1.12
 c=127.0.1.13
-question="who leads, please? $(printf '%080d' 0)" # longer than any answer
+question="who leads, please? $(printf '%080d' 0)" # longer than any reply
 
-# leads LEADER TERM ADDRESS...: every pod leads its clients to this one.
+# leads LEADER TERM ADDRESS...: every pod relays to this leader.
 leads()
 {
     local leader=$1 term=$2 via is=0
@@ -43,11 +43,11 @@ command_moves_the_lead()
     local answer term
     pods_start "$a" "$b" "$c" -- --app whoami --leader "$a"
     leads "$a" 1 "$a" "$b" "$c"
-    # as people do it, with nc, newline and all; to each pod, as the first version wanted it
+    # with nc, a newline included; to each pod, as the first version required
     for pod in "$c" "$a" "$b"; do
         answer=$(echo "{\"leader\":\"$b\"}" | nc -u -W 1 -w 30 "$pod" 12000)
         expect "answer of $pod" "$answer" "ok 2"
-        # what comes after the answer meets the new leader
+        # a datagram after the reply reaches the new leader
         expect_match "next datagram" "$(ask "$pod" "$question")" "^$b $b leader term 2 via $pod "
     done
     leads "$b" 2 "$a" "$b" "$c"
@@ -94,7 +94,7 @@ if_term_and_repetition()
     ledger_closes "$a" "$b"
 }
 
-# refused TEXT ANSWER: by pod a, with an answer no longer than the question.
+# refused TEXT ANSWER: pod a refuses it, with a reply no longer than the request.
 refused()
 {
     local answer
@@ -139,7 +139,7 @@ broken_commands_are_refused()
     ledger_closes "$a" "$b"
 }
 
-# stays_data TEXT...: echoed as it is, through leader and follower.
+# stays_data TEXT...: echoed unchanged, through leader and follower.
 stays_data()
 {
     local text pod
@@ -151,7 +151,7 @@ stays_data()
     done
 }
 
-talk_about_leaders_is_data()
+text_about_leaders_is_data()
 {
     local spaces
     spaces=$(printf '%1100s' '')
@@ -174,7 +174,7 @@ control_accept_none_makes_all_data()
     together_closes "$a" "$b"
 }
 
-control_allow_keeps_strangers_out()
+control_allow_refuses_other_sources()
 {
     pods_start "$a" "$b" -- --app echo --leader "$a" --control-allow 127.0.1.200/29
     expect "stranger" "$(ask "$a" "{\"leader\":\"$b\"}")" "no auth"
@@ -188,7 +188,7 @@ control_allow_keeps_strangers_out()
 command_storm_is_bounded()
 {
     pods_start "$a" "$b" -- --app whoami --leader "$a"
-    # refusals: every one is counted, few are answered
+    # refusals: each is counted, few get a reply
     "$tools/udp_ask" -n -k 300 "$a:12000" '{"leader":"10.9.9.9"}{' || fail "cannot send"
     metric_becomes "$a" 'control_messages_total{result="bad_json"}' 300
     for _ in {1..5}; do
@@ -230,7 +230,7 @@ whoami_is_cut_to_the_question()
     together_closes "$a" "$b"
 }
 
-# Of three pods one is no majority: nobody leads until another comes.
+# One of three pods is no majority: no leader until another starts.
 held_until_somebody_leads()
 {
     local pid
@@ -238,7 +238,7 @@ held_until_somebody_leads()
     expect "has_leader" "$(metric "$a" has_leader)" 0
     expect "/leader" "$(http "$a:8080/leader" | jq -r .leader)" null
     if http "$a:8080/readyz" >/dev/null; then fail "ready before it has joined"; fi
-    # -e: the answers are to come in the order of the questions
+    # -e: the replies must be in the order of the requests
     "$tools/udp_ask" -t 60000 -k 500 -e "$a:12000" "held" &
     pid=$!
     metric_becomes "$a" datagrams_held 500
@@ -291,24 +291,24 @@ held_at_the_end_is_counted()
     pod_start_alone "$a" --peers "$a,$b,$c" --app echo --hold-time 1m
     "$tools/udp_ask" -n -k 20 "$a:12000" "never answered" || fail "cannot send"
     metric_becomes "$a" datagrams_held 20
-    pod_stop "$a" # with 0, though it holds
+    pod_stop "$a" # exits with 0 although it holds requests
 }
 
-run "whoami names the leader and the way" whoami_names_the_leader
-run "a command moves the lead, the next datagram meets the new leader" command_moves_the_lead
-run "leaders by name" command_by_name
-run "if_term, and naming the present leader" if_term_and_repetition
-run "leaders that cannot be are refused" impossible_leaders_are_refused
+run "whoami names the leader and the ingress pod" whoami_names_the_leader
+run "a command changes the leader, and the next datagram reaches it" command_moves_the_lead
+run "a command names the leader by name" command_by_name
+run "if_term, and a command for the current leader" if_term_and_repetition
+run "impossible leaders are refused" impossible_leaders_are_refused
 run "broken commands are refused" broken_commands_are_refused
-run "talk about leaders is data" talk_about_leaders_is_data
-run "control.accept none makes all data" control_accept_none_makes_all_data
-run "control.allow keeps strangers out" control_allow_keeps_strangers_out
-run "a storm of commands" command_storm_is_bounded
-run "probes" probe_tells_the_leader
-run "whoami is never longer than the question" whoami_is_cut_to_the_question
-run "held until somebody leads, released in order" held_until_somebody_leads
+run "other text about leaders is data" text_about_leaders_is_data
+run "with control.accept none commands are data" control_accept_none_makes_all_data
+run "control.allow refuses other sources" control_allow_refuses_other_sources
+run "replies to a storm of commands are limited" command_storm_is_bounded
+run "probes get the leader" probe_tells_the_leader
+run "a reply of whoami is never longer than the request" whoami_is_cut_to_the_question
+run "requests are held without a leader, and released in order" held_until_somebody_leads
 run "hold.time 0 holds nothing" nothing_is_held_when_hold_time_is_0
-run "held ones expire" held_ones_expire
-run "a full hold drops the oldest" full_hold_drops_the_oldest
-run "a pod that holds ends with 0" held_at_the_end_is_counted
+run "held requests expire" held_ones_expire
+run "a full hold queue drops the oldest" full_hold_drops_the_oldest
+run "a pod that holds requests exits with 0" held_at_the_end_is_counted
 finish

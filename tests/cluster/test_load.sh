@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Load through two followers: nothing lost, nothing overtaken, nothing damaged, every ledger closed
-# to the datagram, memory flat. 300,000 datagrams, a fifth of it with sanitizers; 3,000,000 with CHECK_ALL=1.
+# Load through two followers: no loss, no reordering, no damage, every ledger balanced to the datagram, constant
+# memory. 300,000 datagrams, a fifth of it with sanitizers; 3,000,000 with CHECK_ALL=1.
 #
 #   tests/cluster/test_load.sh BUILD_DIR
 #
@@ -18,7 +18,7 @@ datagrams=300000
 [[ -z ${CHECK_ALL:-} ]] || datagrams=3000000
 growth_most_kib=3072
 
-# load COUNT OPTION...: closed loop, in the background, into $work/bench.out.
+# load COUNT OPTION...: starts a closed loop in the background; its result goes to $work/bench.out.
 load()
 {
     local count=$1
@@ -28,13 +28,13 @@ load()
     bench_pid=$!
 }
 
-# count NAME: a figure of the report.
+# count NAME: prints a figure of the report.
 count()
 {
     jq -r ".counts.$1" "$work/bench.out"
 }
 
-# all_came COUNT: the report says so, figure by figure.
+# all_came COUNT: all figures of the report are those of a run without loss.
 all_came()
 {
     local figure
@@ -46,7 +46,7 @@ all_came()
     done
 }
 
-# figures_agree COUNT: of all pods, with what was sent. Both followers took their part.
+# figures_agree COUNT: the pods' counters add up to the datagrams sent, and both followers relayed some.
 figures_agree()
 {
     together_closes "${pods[@]}"
@@ -70,7 +70,7 @@ has_delivered()
     (($(metric "$a" datagrams_delivered_total) >= $1)) || has_ended "$bench_pid"
 }
 
-# nothing_is_lost COUNT OPTION...: and no pod grows after the first third.
+# nothing_is_lost COUNT OPTION...: and no pod's memory grows after the first third.
 nothing_is_lost()
 {
     local count=$1 pod growth
@@ -93,7 +93,7 @@ nothing_is_lost()
         "round trips/s, $(rss_kib "$a") KiB at the leader"
 }
 
-# The buffers that pods have: what is missing is what the kernel dropped, to the datagram.
+# With the default buffers of pods: the missing datagrams are exactly the kernel's drops.
 losses_are_accounted_for()
 {
     local at_sockets between
@@ -102,7 +102,7 @@ losses_are_accounted_for()
     wait "$bench_pid" || true
     ledger_closes "${pods[@]}"
     at_sockets=$(total 'socket_drops_total{socket="data"}' "${pods[@]}")
-    # relay sockets drop frames; their records are what was relayed and never received
+    # relay sockets drop frames; their records were relayed and never received
     between=$(($(total datagrams_relayed_total "${pods[@]}") + \
         $(total replies_relayed_total "${pods[@]}") - \
         $(total 'datagrams_received_total{socket="relay"}' "${pods[@]}") - \
@@ -118,7 +118,7 @@ losses_are_accounted_for()
         "$between between pods, $(count own_drops) at the generator"
 }
 
-# The new leader is told first, then the rest: for a moment two lead, and nobody is without.
+# The command goes to the new leader first, then to the others: there is always a leader.
 lead_moves_under_load()
 {
     local leader
@@ -128,7 +128,7 @@ lead_moves_under_load()
         lead "$leader" "$leader"
         lead "$leader" "${pods[@]}"
     done
-    kill -TERM "$bench_pid" 2>/dev/null || true # enough: it waits for what is under way, or has ended
+    kill -TERM "$bench_pid" 2>/dev/null || true # it waits for datagrams in transit, or has ended
     wait "$bench_pid" || true
     expect_between answered "$(count answered)" 100 1000000
     expect "answered, of those sent" "$(count answered)" "$(count sent)"
@@ -146,6 +146,6 @@ run_longer "$datagrams datagrams" nothing_is_lost "$datagrams"
 run_longer "$((datagrams / 3)) datagrams, without rings" nothing_is_lost $((datagrams / 3)) --workers 0
 run_longer "$((datagrams / 3)) datagrams, two receivers and two workers" \
     nothing_is_lost $((datagrams / 3)) --receivers 2 --workers 2
-run_timed "small buffers: what is missing is what the kernel dropped" losses_are_accounted_for
-run "the lead moves ten times under load" lead_moves_under_load
+run_timed "small buffers: the missing datagrams are the kernel's drops" losses_are_accounted_for
+run "the leader changes ten times under load" lead_moves_under_load
 finish

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What the log says of leaders, and that nobody outside can make it say much.
+# Log lines about leaders, and the limits of lines that others can cause.
 #
 #   tests/cluster/test_logs.sh BUILD_DIR
 # shellcheck source-path=SCRIPTDIR source=lib.sh
@@ -9,7 +9,7 @@ a=127.0.72.11
 b=127.0.72.12
 c=127.0.72.13
 
-# said POD EVENT: how often, in its log.
+# said POD EVENT: prints the number of these lines in its log.
 said()
 {
     grep -c " $2: " "$work/$1.log" || true
@@ -20,7 +20,7 @@ says()
     (($(said "$1" "$2") >= $3))
 }
 
-# line POD EVENT: the newest.
+# line POD EVENT: prints the newest of these lines.
 line()
 {
     grep " $2: " "$work/$1.log" | tail -n 1
@@ -36,7 +36,7 @@ lone_pod()
     expect "others missing" "$(said "$a" others_missing)" 0
 }
 
-# The others are configured, and never come.
+# The other pods are configured, and never start.
 lone_pod_of_two()
 {
     pod_launch "$a" --peers "$a,$b" --quorum none
@@ -50,7 +50,7 @@ lone_pod_of_two()
     expect "with company nothing more" "$(said "$a" others_missing) $(said "$b" others_missing)" "1 0"
 }
 
-# One of three: it waits, and says for whom, once until somebody leads.
+# One of three pods waits, and logs once for which ones, until there is a leader.
 nobody_leads()
 {
     pod_start_alone "$a" --peers "$a,$b,$c" --quorum majority
@@ -67,7 +67,7 @@ leader_outside()
     expect_match "it is said" "$(line "$a" leader_outside)" "leader: 127.0.72.99:9000 is outside"
 }
 
-# One line, whatever happens afterwards, and it names the option.
+# One line in all, which names the option.
 leader_in_no_list()
 {
     pods_start "$a" "$b" -- --leader wbe-0
@@ -80,7 +80,7 @@ leader_in_no_list()
     expect "lines about it" "$(said "$a" leader_unknown) $(said "$a" leader_differs)" "1 0"
 }
 
-# Listed, but never there; then it comes, and the advice is another.
+# A listed leader that never runs; after it has run, the advice is another.
 leader_that_nobody_has_seen()
 {
     local pod
@@ -107,7 +107,7 @@ has_no_leader()
     ! has_leader "$1"
 }
 
-# The leader and one more stand still: no majority, so what comes is held; the one more wakes up.
+# The leader and another pod are stopped: no majority, so requests are held; the other one continues.
 change_in_one_line()
 {
     local last
@@ -130,7 +130,7 @@ after $a \(one\), term [0-9]+; [1-9][0-9]* ms without a leader, 5 held, 3 relaye
     pod_kill "$a"
 }
 
-# Whoever reaches the port can ask for what is refused: few lines, and they say how many there were.
+# Any client can cause refusals: few lines, with the number of refusals.
 refusals_are_few_lines()
 {
     local lines more refused started=$EPOCHSECONDS
@@ -147,7 +147,7 @@ refusals_are_few_lines()
     expect_between "refused" "$refused" 200 5000
     expect_between "lines, ten a second at most" "$lines" 1 $((10 * (EPOCHSECONDS - started + 2)))
     expect "lines, and what they tell" $((lines + more)) "$refused"
-    # All are of this kind: none has a line, or is kept back, but is in /metrics.
+    # Refusals of this kind are not logged, only counted in /metrics.
     expect "lines kept back, and refused" "$(metric "$a" log_lines_suppressed_total)" "$more"
     expect "lines written" "$(metric "$a" 'log_lines_total{level="warn"}')" "$(grep -c '^[^ ]* warn ' "$work/$a.log")"
     expect "lines not taken" "$(metric "$a" log_lines_failed_total)" 0
@@ -158,7 +158,7 @@ refusals_are_few_lines()
     unset "pod_pids[$a]"
 }
 
-# Whoever reads the log has gone: that is said where it can be.
+# The reader of the log has ended: this is reported elsewhere.
 log_that_nobody_reads()
 {
     mkfifo "$work/pipe"
@@ -177,7 +177,7 @@ log_that_nobody_reads()
 
 no_member='control_messages_total{result="no_member"}'
 
-# all_came N: received, or dropped by the kernel.
+# all_came N: true if N were received or dropped by the kernel.
 all_came()
 {
     (($(metric "$a" 'datagrams_received_total{socket="data"}') + $(kernel_drops "$a") == $1))
@@ -191,7 +191,7 @@ asks_until_told()
     (($(said "$a" command_refused) > before)) && line "$a" command_refused | grep -qE '(member|more\))$'
 }
 
-# For one release; the option is in force.
+# The former name of an option works for one release.
 former_option_name()
 {
     pods_start "$a" -- --train 8
@@ -200,14 +200,14 @@ former_option_name()
     expect "the option" "$(curl -s "http://$a:8080/status" | jq -r .options.gso)" 8
 }
 
-run "a pod that is alone says why" lone_pod
-run "a pod whose others do not come says so" lone_pod_of_two
-run_long "a pod that has waited for 10 s says for whom" nobody_leads
-run "a leader outside the cluster is told" leader_outside
-run "a leader in no list is told once, with its option" leader_in_no_list
-run "a leader that nobody has seen is told once" leader_that_nobody_has_seen
-run "a change is one line: cause, old, new, term, gap, held, missing" change_in_one_line
-run "4,000 refused commands are few lines" refusals_are_few_lines
-run "a log that nobody reads is told of" log_that_nobody_reads
+run "a pod without peers logs the reason" lone_pod
+run "a pod whose peers do not start logs it" lone_pod_of_two
+run_long "a pod that has waited for 10 s logs for which pods" nobody_leads
+run "a leader outside the cluster is logged" leader_outside
+run "a leader in no list is logged once, with its option" leader_in_no_list
+run "a leader that no pod has seen is logged once" leader_that_nobody_has_seen
+run "a leader change is one line: cause, old, new, term, gap, held, missing" change_in_one_line
+run "4,000 refused commands cause few lines" refusals_are_few_lines
+run "a log without a reader is reported" log_that_nobody_reads
 run "a former option name works and is logged once" former_option_name
 finish

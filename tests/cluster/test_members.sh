@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Pods come and go: all at once, one by one, killed together, with files of former lives.
+# Pods start and stop: all at once, one by one, killed together, with store files of former instances.
 #
 #   tests/cluster/test_members.sh BUILD_DIR
 # shellcheck source-path=SCRIPTDIR source=lib.sh
@@ -11,7 +11,7 @@ as_shipped
 stores=$work/stores
 mkdir "$stores"
 
-# launch ADDRESS... -- OPTION...: a store each, knowing all of $known.
+# launch ADDRESS... -- OPTION...: starts pods with a store each, and $known as peers.
 launch()
 {
     local addresses=() address
@@ -72,7 +72,7 @@ all_at_once()
     ledger_closes "${all[@]}"
 }
 
-# A pod that starts into a running cluster is asked nothing: it finds its place.
+# A pod that joins a running cluster needs no command.
 late_joiner()
 {
     local started
@@ -82,13 +82,13 @@ late_joiner()
     started=$(now_ms)
     launch "${all[4]}"
     wait_until "it knows the leader" has_leader "${all[4]}"
-    # the process' start is in it, and the looks of this script
+    # the time includes the start of the process, and the polls of this script
     timed expect_between "milliseconds until it knew" "$(($(now_ms) - started))" 0 1500
     wait_until "it is in the list" all_in 5 "${all[@]}"
     ledger_closes "${all[@]}"
 }
 
-# The order of leader_list is the order of succession, whoever came first.
+# The order of leader_list is the order of succession, whatever the order of start.
 succession_by_list()
 {
     peers_are "${all[@]}"
@@ -103,7 +103,7 @@ succession_by_list()
     ledger_closes "${all[0]}" "${all[1]}" "${all[2]}" "${all[4]}"
 }
 
-# Each is stopped and started again, as a rolling update does; a client never waits for long.
+# Each is stopped and started again, like a rolling update; a client never waits for long.
 rolling_restart()
 {
     local address
@@ -139,7 +139,7 @@ scale_5_2_5()
     ledger_closes "${all[@]}"
 }
 
-# A process that is killed and comes back at once, with its old address and a new instance.
+# A process is killed and restarts at once, with its address and a new instance.
 restart_with_the_same_address()
 {
     peers_are "${all[@]:0:3}"
@@ -169,7 +169,7 @@ ten_killed_together()
     wait_until "ten agree" agree "${many[7]}" "${many[@]}"
     term=$(metric "${many[0]}" term)
     kill_pods "${many[@]}"
-    # stale: one is of long ago, one of another cluster, one is no store, one is missing
+    # stale: an old one, one of another cluster, one that is no store, and a missing one
     printf 'headlessd 1\ncluster headless\nterm 1\n' >"$stores/${many[1]}"
     printf 'headlessd 1\ncluster other\nterm 900\n' >"$stores/${many[2]}"
     head -c 100 /dev/urandom >"$stores/${many[3]}"
@@ -182,7 +182,7 @@ ten_killed_together()
     ledger_closes "${many[@]}"
 }
 
-# The file cannot be written, and everything else goes on.
+# The file cannot be written; the pod works otherwise.
 store_cannot_be_written()
 {
     peers_are "${all[@]:0:3}"
@@ -206,7 +206,7 @@ store_cannot_be_written()
     umount "$work/sealed" 2>/dev/null || true
 }
 
-# Pods that may not lead never do; when no other is left, requests are held.
+# Ineligible pods never lead; if no other is left, requests are held.
 only_one_is_eligible()
 {
     peers_are "${all[@]:0:3}"
@@ -219,20 +219,20 @@ only_one_is_eligible()
     "$tools/udp_ask" -n -k 10 "${all[1]}:12000" "patience" || fail "cannot send"
     metric_becomes "${all[1]}" datagrams_held 10
     expect "leads" "$(leaders "${all[@]:1:2}")" ""
-    # its next instance finds a cluster in which nobody may let it in
+    # its next instance finds a cluster without a member that may admit it
     launch "${all[0]}"
     wait_until "all agree on its next instance" agree "${all[0]}" "${all[@]:0:3}"
     metric_becomes "${all[0]}" datagrams_delivered_total 10
     ledger_closes "${all[@]:0:3}"
 }
 
-run "five started together agree" all_at_once
-run "one that comes later knows the leader soon" late_joiner
-run "leader_list is the succession" succession_by_list
-run "a rolling restart" rolling_restart
-run "scale 5 -> 2 -> 5" scale_5_2_5
-run "killed and back with the same address" restart_with_the_same_address
-run "ten killed and restarted together, with stale files" ten_killed_together
-run "a store that cannot be written" store_cannot_be_written
-run "only one pod is eligible" only_one_is_eligible
+run "five pods started together agree on a leader" all_at_once
+run "a pod that joins later learns the leader" late_joiner
+run "leader_list is the order of succession" succession_by_list
+run "a client is served during a rolling restart" rolling_restart
+run "scaling from 5 to 2 and to 5" scale_5_2_5
+run "a killed pod restarts with the same address" restart_with_the_same_address
+run "ten pods killed and restarted together, with stale files, agree" ten_killed_together
+run "a store that cannot be written is reported" store_cannot_be_written
+run "only an eligible pod leads" only_one_is_eligible
 finish

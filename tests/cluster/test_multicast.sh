@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Multicast groups: each pod's app is given each datagram once, and the client gets one answer, the
-# leader's. Three pods and a client in namespaces, on a bridge that sends to those that have joined.
+# Multicast groups: each pod's app gets each datagram once, and the client gets one reply, the leader's.
+# Three pods and a client in namespaces, on a bridge that forwards only to links that have joined.
 #
 #   tests/cluster/test_multicast.sh BUILD_DIR
 #
@@ -21,13 +21,13 @@ net_make_multicast
 pod_environment+=(HEADLESSD_RCVBUF=max)
 ipv4=239.77.1.1
 ipv6=ff05::77
-link=ff02::77 # of one link: it cannot be joined without an interface
+link=ff02::77 # link-local: it cannot be joined without an interface
 stream_options=(-i eth0)
 rate=300
 span=2000 # milliseconds
 timed eval rate=1000 span=4000
 
-# use 4|6: the pods' addresses.
+# use 4|6: selects the family of the pods' addresses.
 use()
 {
     local i
@@ -51,13 +51,13 @@ are_members()
     (($(net_members "$1") == 3))
 }
 
-# start GROUPS OPTION...: three pods, of which the first leads, and the bridge knows where they are. SELF in
-# an option is the pod's own address.
+# start GROUPS OPTION...: starts three pods, of which the first leads, and waits until the bridge knows their links. SELF
+# in an option is the pod's own address.
 start()
 {
     local groups=$1 group pod
     shift
-    for pod in "${pods[@]}"; do # the one that is to lead first: else the others may begin without it
+    for pod in "${pods[@]}"; do # the configured leader first: otherwise the others may elect another one
         pod_launch "$pod" --peers "$(peers)" --leader "${a//[][]/}" \
             --multicast-groups "$groups" "${@/SELF/${pod//[][]/}}"
         [[ $pod != "$a" ]] || wait_until "pod $a lives" is_alive "$a"
@@ -72,7 +72,7 @@ start()
     done
 }
 
-# stream_to GROUP: to its end.
+# stream_to GROUP: sends a stream, and waits for its end.
 stream_to()
 {
     local group=$1
@@ -82,7 +82,7 @@ stream_to()
     stream_end
 }
 
-# each_app_was_given N: all that came, came by multicast, and only the leader answered.
+# each_app_was_given N: each app got N, all by multicast, and only the leader replied.
 each_app_was_given()
 {
     local pod
@@ -107,7 +107,7 @@ to_a_group()
     each_app_was_given "$sent"
 }
 
-# Pods that have IPv4 addresses, and a group of IPv6: the kernel chooses from where it is answered.
+# Pods with IPv4 addresses, and a group of IPv6: the kernel chooses the source of the reply.
 to_the_other_family()
 {
     local said
@@ -120,7 +120,7 @@ to_the_other_family()
     each_app_was_given $((sent + 1))
 }
 
-# What each app saw is beside it: all of it, once.
+# Each app records its datagrams: all of them, once.
 to_udp_apps()
 {
     local pod place i
@@ -143,7 +143,7 @@ to_udp_apps()
     expect "answers sent" "$(total replies_sent_total "${pods[@]}")" 20
 }
 
-# have_seen N: each app so many.
+# have_seen N: true if each app has recorded N.
 have_seen()
 {
     local pod
@@ -161,13 +161,13 @@ contents()
     done
 }
 
-# published OPERAND OPTION...: what headlessctl says.
+# published OPERAND OPTION...: prints headlessctl's output.
 published()
 {
     "${pod_wrapper[@]}" "$headlessctl" publish --interface eth0 --wait 3s "$@"
 }
 
-who_answers()
+replies_are_printed()
 {
     local said status=0
     start "$ipv4" --app whoami
@@ -189,7 +189,7 @@ probe()
     printf '{"probe":"77","pad":"%200s"}' ""
 }
 
-# All pods hear it; it is one command, and the pod that it names answers.
+# All pods receive the command once, and the pod that it names replies.
 commanded()
 {
     local term said
@@ -211,7 +211,7 @@ commanded()
     ledger_closes "${pods[@]}"
 }
 
-# Nothing is answered twice, and what comes while nobody leads is held and answered.
+# No datagram gets two replies; datagrams without a leader are held, and get theirs later.
 leader_dies()
 {
     local before
@@ -224,7 +224,7 @@ leader_dies()
     wait_until "and answers" sends_more "$before"
     stream_end
     ledger_closes "$b" "$c"
-    timed expect_between "lost" "$lost" 0 $((4 * rate)) # while the others believed in the dead one
+    timed expect_between "lost" "$lost" 0 $((4 * rate)) # until the others have detected the failure
 }
 
 sends_more()
@@ -232,7 +232,7 @@ sends_more()
     (($(total replies_sent_total "$b" "$c") > $1 + rate / 4))
 }
 
-# One that stops leads no more and leaves the group; the others go on, and nothing is lost.
+# A leader that stops leaves the group; the others continue, and nothing is lost.
 one_stops()
 {
     start "$ipv4"
@@ -243,11 +243,11 @@ one_stops()
     answers_come "$b" "$c"
     stream_end
     ledger_closes "$b" "$c"
-    timed expect_between "lost" "$lost" 0 "$rate" # what crossed the news: mostly none
+    timed expect_between "lost" "$lost" 0 "$rate" # sent before the change was known: mostly none
 }
 
-# An interface that has no multicast: one line in the log that says what to do, and unicast goes on; it is
-# joined when it has.
+# An interface without multicast: one log line that says what to do, and unicast continues; the group is joined as soon
+# as the interface has multicast.
 impossible()
 {
     local log=$work/$c.log
@@ -268,7 +268,7 @@ impossible()
     ledger_closes "$c"
 }
 
-# answers_in_groups GROUP...: the pod C is asked there, and answers.
+# answers_in_groups GROUP...: pod C replies to requests in each group.
 answers_in_groups()
 {
     local group
@@ -293,8 +293,8 @@ plug_in()
     ip -n "$place" link set eth1 up
 }
 
-# The interface comes after the pod, goes, and comes again, another one by the same name. The socket of a group
-# of one link stays with the first.
+# The interface is created after the pod's start, removed, and created again with the same name. The socket of a
+# link-local group stays with the first one.
 comes_late()
 {
     local log=$work/$c.log
@@ -323,32 +323,32 @@ says()
     grep -q "$2" "$1"
 }
 
-# to_groups RUN NAME GROUP "OPTION..."...: the same with each of these sets of options.
+# to_groups RUN NAME GROUP "OPTION..."...: runs the scenario with each of these sets of options.
 to_groups()
 {
     local run=$1 name=$2 group=$3 options
     shift 3
     for options in "$@"; do
         # shellcheck disable=SC2086 # options are words
-        "$run" "$name ${options:-as shipped}" to_a_group "$group" $options
+        "$run" "$name ${options:-with default options}" to_a_group "$group" $options
     done
 }
 
 to_groups run IPv4 "$ipv4" "" "--bind SELF --receivers 2 --workers 0" "--receivers 2 --workers 2"
 to_groups run_long IPv4 "$ipv4" "--receivers 2 --workers 0" "--bind SELF" "--route all"
-run_long "pods of IPv4, a group of IPv6" to_the_other_family
-run_long "UDP apps, without rings" to_udp_apps --workers 0
-run "UDP apps" to_udp_apps
+run_long "pods with IPv4 addresses, an IPv6 group" to_the_other_family
+run_long "each UDP app gets each datagram once, without rings" to_udp_apps --workers 0
+run "each UDP app gets each datagram once" to_udp_apps
 use 6
 to_groups run IPv6 "$ipv6" "--receivers 2 --workers 2"
 to_groups run_long IPv6 "$ipv6" "" "--receivers 2 --workers 0" "--bind SELF"
-run_long "IPv6, a group of one link" to_a_group "$link%eth0" --receivers 2
+run_long "IPv6, a link-local group" to_a_group "$link%eth0" --receivers 2
 use 4
-run "headlessctl publish: who answers" who_answers
-run "a command to the group" commanded
-run "the leader dies" leader_dies
-run_long "the leader stops" one_stops
-run "no multicast" impossible
-run "an interface that comes late" comes_late
-run_long "the same, without rings" comes_late --workers 0
+run "headlessctl publish prints the replies" replies_are_printed
+run "a leader command to the group takes effect once" commanded
+run "multicast continues after the leader dies" leader_dies
+run_long "multicast continues after the leader stops" one_stops
+run "an interface without multicast is reported" impossible
+run "a group is joined when its interface appears" comes_late
+run_long "a group is joined when its interface appears, without rings" comes_late --workers 0
 finish

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Route ordered: every app is given the same messages in the same order, and is told what it misses.
+# Route ordered: every app gets the same messages in the same order, and a report of missing ones.
 #
 #   tests/cluster/test_ordered.sh BUILD_DIR
 #
@@ -12,11 +12,11 @@
 
 pods=(127.0.15.11 127.0.15.12 127.0.15.13)
 rate=300    # a second
-enough=3000 # messages that all apps together are given, before something happens
+enough=3000 # messages delivered to all apps before a fault
 rate_of_three=300
 timed eval rate=20000 enough=400000 rate_of_three=3000
 
-# app_port ADDRESS: where the app of this pod listens; in a namespace it is alone.
+# app_port ADDRESS: prints the port of this pod's app; in a namespace it is the only one.
 app_port()
 {
     if [[ $1 == 127.* ]]; then
@@ -26,7 +26,7 @@ app_port()
     fi
 }
 
-# launch ADDRESS OPTION...: a pod. Its app hears of the order on the port where it gets messages.
+# launch ADDRESS OPTION...: starts a pod. Its app gets the reports of app.notify on its port for messages.
 launch()
 {
     local address=$1 app
@@ -36,7 +36,7 @@ launch()
         --app-notify "$app" --rcvbuf max "$@"
 }
 
-# begin OPTION...: the pods and their apps; the first one leads.
+# begin OPTION...: starts the pods and their apps; the first one leads.
 begin()
 {
     local pod place
@@ -52,7 +52,7 @@ begin()
     wait_until "it numbers" metric_is "${pods[0]}" ordered_is_leading 1
 }
 
-# has_all: every pod has the same last number, and its app was given all.
+# has_all: true if every pod has the same last index, and its app got all messages.
 has_all()
 {
     local pod last
@@ -63,7 +63,7 @@ has_all()
     done
 }
 
-# checked OPTION...: the apps' logs tell of one order. Sets numbers, messages, missing, diverged,
+# checked OPTION...: the apps' logs agree on one order. Sets numbers, messages, missing, diverged,
 # joined, tail, conflicts.
 checked()
 {
@@ -84,7 +84,7 @@ checked()
     [[ -z ${V:-} ]] || echo "  $scenario: $(cat "$work/order.out")"
 }
 
-# stream_for RATE MILLISECONDS ADDRESS...: to its end.
+# stream_for RATE MILLISECONDS ADDRESS...: sends a stream, and waits for its end.
 stream_for()
 {
     stream_start "$@"
@@ -92,7 +92,7 @@ stream_for()
     stream_end
 }
 
-# Through all three, and each app has each message: nothing is lost on loopback.
+# Messages through all three; each app has each message, since loopback has no loss.
 all_apps_get_all()
 {
     begin "$@"
@@ -105,7 +105,7 @@ all_apps_get_all()
     expect "the first number is told" "$joined" 3
 }
 
-# A follower comes back without what it knew: it goes on from the present number, and says so.
+# A follower restarts without its log: it continues from the current index, and reports it.
 follower_restarts()
 {
     begin --hold-time 1m
@@ -121,7 +121,7 @@ follower_restarts()
     expect "missing" "$missing" 0
 }
 
-# kill_leader: and start it again, when another has taken over and is heard by the rest.
+# kill_leader: kills it, and restarts it when another leads and the others follow.
 kill_leader()
 {
     local former leader living=() pod
@@ -175,12 +175,12 @@ order_is_exact()
     expect "diverged" "$diverged" 0
 }
 
-# What is left of a member that stands still for longer than the history reaches back.
+# A member that is stopped for longer than the log reaches back reports the missing messages.
 gap_is_told()
 {
     begin --ordered-history 1MiB
     pod_freeze "${pods[2]}"
-    wait_until "it is taken for dead" metric_is "${pods[0]}" members_alive 2 # else its socket keeps much
+    wait_until "it is taken for dead" metric_is "${pods[0]}" members_alive 2 # otherwise its socket buffers much
     stream_start 6000 600000 "${pods[@]:0:2}"
     wait_until "the history is full" has_numbered 12000
     stream_end
@@ -197,8 +197,8 @@ has_numbered()
     (($(metric "${pods[0]}" ordered_last) > $1))
 }
 
-# A pod that was restarted leads, while another has been away: it has none of the messages that this
-# one lacks, and the third one has them.
+# A restarted pod leads while another was stopped: the new leader lacks the messages that this one needs, and the third
+# one has them.
 late_joiner_leads()
 {
     begin --hold-time 1m --quorum none
@@ -219,8 +219,8 @@ late_joiner_leads()
     expect "missing, by its own count" "$(metric "${pods[1]}" ordered_missing_total)" 0
 }
 
-# with_other_option WHAT OPTION...: the last pod has another idea of the order: it and the
-# leader say so, and the third, which does not hear it, does not.
+# with_other_option WHAT OPTION...: the last pod has another setting: it and the leader report it, and the third one,
+# which gets no message of it, does not.
 with_other_option()
 {
     local which=$1
@@ -250,7 +250,7 @@ with_other_option()
     expect "the third's log" "$(grep -c order_differs "$work/${pods[1]}.log")" 0
 }
 
-# heard_more ADDRESS N: so many messages of other supervisors since it started
+# heard_more ADDRESS N: true after N messages of other supervisors since its start
 heard_more()
 {
     (($(metric "$1" 'peer_messages_total{direction="in"}') >= $2))
@@ -264,21 +264,21 @@ refuses_two_workers()
     expect_match "why" "$errors" "route ordered needs one thread that orders"
 }
 
-run "ordered: all apps get all in one order" all_apps_get_all
-run_long "ordered: the same, without rings" all_apps_get_all --workers 0
-run_long "ordered: the same, with commit" all_apps_get_all --ordered-commit majority
-run "ordered: a follower restarts" follower_restarts
-run "ordered: a gap that cannot be filled is told" gap_is_told
-run "ordered: one worker" refuses_two_workers
-run "ordered: a late joiner leads, and another lags" late_joiner_leads
-run "ordered: another ordered.commit is told" with_other_option \
+run "ordered: all apps get all messages in one order" all_apps_get_all
+run_long "ordered: all apps get all messages in one order, without rings" all_apps_get_all --workers 0
+run_long "ordered: all apps get all messages in one order, with commit" all_apps_get_all --ordered-commit majority
+run "ordered: a restarted follower continues" follower_restarts
+run "ordered: a gap that cannot be filled is reported" gap_is_told
+run "ordered: two workers are refused" refuses_two_workers
+run "ordered: a restarted pod leads, and another one catches up" late_joiner_leads
+run "ordered: another ordered.commit is reported" with_other_option \
     "route ordered with ordered.commit majority" --route ordered --ordered-commit majority
-run "ordered: another route is told" with_other_option "another route than ordered"
+run "ordered: another route is reported" with_other_option "another route than ordered"
 if net_possible; then
     net_make 5
     pods=("${net_pods[@]}")
     run_longer "ordered: leaders die twice, 2 % loss" order_survives
-    run_longer "ordered: the same, with commit" order_is_exact
+    run_longer "ordered: leaders die twice, 2 % loss, with commit" order_is_exact
 else
     skip "leaders die, in namespaces" "needs root and network namespaces"
 fi

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The network between the pods fails: split in two, one way, not for all alike; loses, doubles,
-# reorders. Five pods in namespaces. What must not happen in so many milliseconds is for tests/sim, and for CHECK_ALL.
+# Faults of the network between the pods: partitions, one-way and partial failures; loss, duplication, reordering.
+# Five pods in namespaces. tests/sim and CHECK_ALL check what must not happen within some milliseconds.
 #
 #   tests/cluster/test_partition.sh BUILD_DIR
 # shellcheck source-path=SCRIPTDIR source=lib.sh
@@ -17,7 +17,7 @@ net_make 5
 all=("${net_pods[@]}")
 as_shipped
 
-# start N OPTION...: the first N pods.
+# start N OPTION...: starts the first N pods.
 start()
 {
     local count=$1 address pods
@@ -32,7 +32,7 @@ start()
     wait_until "all follow the configured leader" agree "${all[0]}" "${pods[@]}"
 }
 
-# cut_sides "A..." "B...": nothing passes between the two.
+# cut_sides "A..." "B...": drops all packets between the two sides.
 cut_sides()
 {
     local one other
@@ -43,7 +43,7 @@ cut_sides()
     done
 }
 
-# answer ADDRESS...: these pods answer their clients, through whoever leads.
+# answer ADDRESS...: clients of these pods get replies, from any leader.
 answer()
 {
     local address
@@ -57,7 +57,7 @@ answers()
     [[ $(ask -t 1000 "$1" "hello") == hello ]]
 }
 
-# silent ADDRESS...: these do not.
+# silent ADDRESS...: clients of these pods get none.
 silent()
 {
     local address
@@ -92,7 +92,7 @@ two_against_three()
     ledger_closes "${all[@]}"
 }
 
-# The leader is in the majority: nothing changes for it.
+# The leader is in the majority: it stays the leader.
 three_with_the_leader()
 {
     start 5 --hold-time 0
@@ -129,7 +129,7 @@ one_against_two()
     ledger_closes "${all[@]:0:3}"
 }
 
-# Nobody hears the leader, but it hears all: its time runs out, since nobody promises it more.
+# No pod receives the leader's messages, but it receives theirs: its lease ends, since no pod renews it.
 leader_is_not_heard()
 {
     local other
@@ -144,15 +144,15 @@ leader_is_not_heard()
     ledger_closes "${all[@]:0:3}"
 }
 
-# One follower does not hear the leader; all others do. It must not depose it.
-one_follower_is_deaf()
+# One follower does not receive the leader's messages; all others do. It must not depose the leader.
+one_follower_without_leader()
 {
     local term
     start 5 --hold-time 0
     term=$(metric "${all[1]}" term)
     net_cut "${all[0]}" "${all[4]}"
     wait_until "it knows that it hears nobody" no_leader_at "${all[4]}"
-    sleep 2 # longer than two detection times: nothing must happen in it
+    sleep 2 # longer than two detection times: the leader must not change
     expect "the leader" "$(leader_of "${all[1]}")" "${all[0]}"
     expect "term" "$(metric "${all[1]}" term)" "$term"
     net_heal
@@ -160,14 +160,14 @@ one_follower_is_deaf()
     ledger_closes "${all[@]}"
 }
 
-# 20 % of everything between pods is lost: nothing changes.
+# 20 % of the packets between pods are lost: the leader stays.
 loss_of_20_percent()
 {
     local term
     start 5
     term=$(metric "${all[1]}" term)
     net_loss 20
-    sleep 8 # ten detection times: nothing must happen in it
+    sleep 8 # ten detection times: the leader must not change
     wait_until "the leader leads" metric_is "${all[0]}" is_leader 1
     expect "term" "$(metric "${all[0]}" term)" "$term"
     net_heal
@@ -190,8 +190,8 @@ loss_of_50_percent()
     ledger_closes "${all[@]}"
 }
 
-# Asked one after the other they may both truly say so; then their terms tell, and asked again the
-# older one has stopped.
+# Two pods may report to lead when they are asked one after the other; then their terms differ, and at the next
+# request the one with the lower term has stopped.
 two_at_once_never()
 {
     local led again
@@ -201,8 +201,8 @@ two_at_once_never()
     ((${#again[@]} < 2)) || fail "both lead: ${again[*]}"
 }
 
-# It was away for so long that it is no longer in the list; it comes back as what it was not: a member
-# that has to ask. So does a leader.
+# A pod that was isolated for so long that it is no longer in the list must ask to join again; so must a former
+# leader.
 returns_from_long_isolation()
 {
     local gone=$1
@@ -217,7 +217,7 @@ returns_from_long_isolation()
     ledger_closes "${all[@]}"
 }
 
-# members_are N BUT: N seats in the lists of all but one?
+# members_are N BUT: true if the lists of all but one have N members.
 members_are()
 {
     local address
@@ -227,7 +227,7 @@ members_are()
     done
 }
 
-# A network may double and overtake: heartbeats, votes, frames. Nothing is lost, so nothing may happen.
+# A network may duplicate and reorder heartbeats, votes, frames. Without loss, nothing may change.
 doubled_and_shuffled()
 {
     local term address i sum=0
@@ -251,7 +251,7 @@ doubled_and_shuffled()
     ledger_closes "${all[@]}"
 }
 
-# A change of leaders in such a network, old heartbeats and votes included.
+# A leader change in such a network, with old heartbeats and votes.
 elected_while_shuffled()
 {
     start 5
@@ -264,8 +264,8 @@ elected_while_shuffled()
     ledger_closes "${all[@]:1}"
 }
 
-# A chain in which nobody hears both ends. The leader, at one end, still has a majority; those that do
-# not hear it hear others that do.
+# A chain in which no pod reaches both ends. The leader, at one end, still has a majority; pods that do not receive
+# its messages reach others that do.
 chain()
 {
     local term
@@ -274,7 +274,7 @@ chain()
     net_cut "${all[0]}" "${all[3]}"
     net_cut "${all[0]}" "${all[4]}"
     net_cut "${all[1]}" "${all[4]}"
-    sleep 3 # almost four detection times: nothing must happen in it
+    sleep 3 # almost four detection times: the leader must not change
     wait_until "those that hear the leader follow it" agree "${all[0]}" "${all[@]:0:3}"
     expect "leaders" "$(leaders "${all[@]}")" "${all[0]}"
     expect "term" "$(metric "${all[0]}" term)" "$term"
@@ -283,11 +283,11 @@ chain()
     ledger_closes "${all[@]}"
 }
 
-# A host that is no member fills the leader's relay and peer ports with what is no message.
-strangers_flood()
+# A host that is no member floods the leader's relay and peer ports with invalid datagrams.
+flood_from_outside()
 {
     local term port before i sum=0 floods=()
-    start 5 --rcvbuf max # ten milliseconds of the flood fill less
+    start 5 --rcvbuf max # ten milliseconds of the flood fill a smaller buffer
     term=$(metric "${all[0]}" term)
     before=$(metric "${all[0]}" 'peer_messages_dropped_total{reason="malformed"}')
     for port in 12001 12002; do
@@ -312,7 +312,7 @@ force()
     ip netns exec "$(net_place "$1")" "$headlessctl" --data "$2" leader set "$3" --force
 }
 
-# The operator knows that the other two will not come back.
+# The operator knows that the other two will not return.
 forced_without_majority()
 {
     local leader
@@ -346,19 +346,19 @@ status_of()
     echo "$status"
 }
 
-run "2 | 3, the leader with the two" two_against_three
-run_long "3 | 2, the leader with the three" three_with_the_leader
-run "2 | 2" two_against_two
-run "1 | 2" one_against_two
-run "nobody hears the leader" leader_is_not_heard
-run_timed "one follower does not hear the leader" one_follower_is_deaf
+run "2 | 3, the leader on the side of two" two_against_three
+run_long "3 | 2, the leader on the side of three" three_with_the_leader
+run "2 | 2: no side leads" two_against_two
+run "1 | 2: the two lead" one_against_two
+run "a leader whose messages are lost is deposed" leader_is_not_heard
+run_timed "one follower without the leader's messages does not depose it" one_follower_without_leader
 run_timed "20 % loss changes nothing" loss_of_20_percent
 run_long "50 % loss makes no two leaders" loss_of_50_percent
-run_long "a follower returns from long isolation" returns_from_long_isolation "${all[4]}"
-run "a leader returns from long isolation" returns_from_long_isolation "${all[0]}"
-run "packets doubled and shuffled change nothing" doubled_and_shuffled
-run_long "an election among doubled and shuffled packets" elected_while_shuffled
-run_timed "a chain in which nobody hears both ends" chain
-run_timed "a flood from outside on the ports of members" strangers_flood
-run "one of three, forced" forced_without_majority
+run_long "a follower returns after a long isolation" returns_from_long_isolation "${all[4]}"
+run "a leader returns after a long isolation" returns_from_long_isolation "${all[0]}"
+run "duplicated and reordered packets change nothing" doubled_and_shuffled
+run_long "an election with duplicated and reordered packets" elected_while_shuffled
+run_timed "in a chain of pods the leader stays" chain
+run_timed "a flood from outside does not change the leader" flood_from_outside
+run "one of three leads by a forced command" forced_without_majority
 finish

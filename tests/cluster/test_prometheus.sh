@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
-# What Prometheus makes of three pods: promtool has nothing to say against /metrics, and a Prometheus that
-# scrapes them gets the answers that docs/metrics.md promises to its questions, and something for each question of
-# the dashboard and the alerts.
+# Three pods with Prometheus: promtool accepts /metrics; a Prometheus that scrapes the pods gets the documented
+# results of the queries in docs/metrics.md, and a result for each query of the dashboard and the alerts.
 #
 #   tests/cluster/test_prometheus.sh BUILD_DIR
 #
@@ -16,7 +15,7 @@ prometheus=127.0.71.90:9090
 page=$(dirname "$0")/../../docs/metrics.md
 monitoring=$(dirname "$0")/../../manifests/components/monitoring
 
-# What differs from pod to pod, and from 0: traffic through each, a command, a probe, a loop that is cut.
+# Makes metrics that differ between pods and from 0: traffic through each, a command, a probe, a dropped loop.
 start_with_traffic()
 {
     pods_start "a=$a" "b=$b" "c=$c" -- --leader a "$@"
@@ -46,15 +45,15 @@ is_clean()
     for pod in "${pods[@]}"; do
         expect_clean "$pod"
     done
-    # It would say something: of a gauge that is named as a counter, and without help.
+    # promtool does report errors: here of a gauge named like a counter, without help.
     promtool check metrics <<<$'# TYPE bad_total gauge\nbad_total 1' >"$work/promtool.out" 2>&1 || true
     expect_match "what promtool says of a bad page" "$(<"$work/promtool.out")" bad_total
 }
 
 # ---- Prometheus
 
-# It takes five seconds before it looks at its first target, whatever the interval. The labels are those that the
-# ServiceMonitor makes; the rules are those of the manifests.
+# It scrapes its first target after five seconds, whatever the interval. The labels are those of the ServiceMonitor;
+# the rules are those of the manifests.
 prometheus_start()
 {
     local pod
@@ -74,7 +73,7 @@ END
     wait_until "Prometheus has three targets" is_answered 'sum(up{job="headlessd"})' 3
 }
 
-# query EXPRESSION: each value once, in one line; "error ..." where Prometheus cannot answer.
+# query EXPRESSION: prints the distinct values, in one line; "error ..." if Prometheus reports an error.
 query()
 {
     curl -s --max-time 30 --data-urlencode "query=$1" "http://$prometheus/api/v1/query" >"$work/answer" || true
@@ -82,7 +81,7 @@ query()
            else "error \(.error)" end' "$work/answer" 2>/dev/null || echo "error: no JSON"
 }
 
-# questions: the page's, a line each: "RESULT<tab>TITLE<tab>EXPRESSION".
+# questions: prints the queries of the document, a line each: "RESULT<tab>TITLE<tab>EXPRESSION".
 questions()
 {
     awk '/^\*\*/ { title = $0; gsub(/^\*\*|\.\*\*.*/, "", title) }
@@ -127,7 +126,7 @@ answers_as_promised()
     wait_until "their middle round trip" is_answered_like \
         'histogram_quantile(0.5, sum by (le) (headlessd_heartbeat_round_trip_seconds_bucket))' \
         '^[0-9.]+$|^[0-9.]+e-[0-9]+$'
-    pod_kill "$b" # it leads
+    pod_kill "$b" # the leader
     wait_until "one pod is missed" is_answered 'sum(up{job="headlessd"})' 2
     wait_until "and another leads" is_answered "sum(headlessd_is_leader) + sum(headlessd_has_leader)" 3
     wait_until "all are scraped" is_answered 'min(up{job="headlessd"})' 0
@@ -135,7 +134,7 @@ answers_as_promised()
 
 # ---- the dashboard and the alerts
 
-# dashboard: its expressions, a line each, as Grafana would ask.
+# dashboard: prints its expressions, a line each, as Grafana sends them.
 dashboard()
 {
     # shellcheck disable=SC2016 # these are Grafana's
@@ -143,7 +142,7 @@ dashboard()
         sed 's/\$__rate_interval/5s/g; s/\$__range/1m/g; s/\$job/headlessd/g; s/\$namespace/udp/g' | sort -u
 }
 
-# rules: what Prometheus has made of the alerts.
+# rules: prints the alerts' expressions as Prometheus has loaded them.
 rules()
 {
     curl -s --max-time 30 "http://$prometheus/api/v1/rules" >"$work/rules" || true
@@ -160,13 +159,13 @@ no_alert()
     [[ -z $(rules ' | select(.state != "inactive") | .name') ]]
 }
 
-# has_series EXPRESSION: something comes of it.
+# has_series EXPRESSION: true if it has a result.
 has_series()
 {
     [[ $(query "count($1)") =~ ^[1-9][0-9]*$ ]]
 }
 
-# expect_selectors EXPRESSION: each "metric{matchers}" in it is there; only a comparison may leave nothing of them.
+# expect_selectors EXPRESSION: each "metric{matchers}" in it has a result; only a comparison may have none.
 expect_selectors()
 {
     local selector count=0
@@ -212,9 +211,9 @@ if ! command -v prometheus promtool >/dev/null; then
     finish
     exit
 fi
-run "promtool has nothing against /metrics" is_clean
-run "nor with another route and groups" is_clean --route ordered --multicast-groups 239.1.2.71
-run "Prometheus answers as docs/metrics.md promises" answers_as_promised
-run_long "the same of route all" answers_as_promised --route all
-run "each question of the dashboard and the alerts has an answer" dashboard_and_alerts
+run "promtool accepts /metrics" is_clean
+run "promtool accepts /metrics with another route and groups" is_clean --route ordered --multicast-groups 239.1.2.71
+run "queries have the results of docs/metrics.md" answers_as_promised
+run_long "queries have the results of docs/metrics.md with route all" answers_as_promised --route all
+run "each query of the dashboard and the alerts has a result" dashboard_and_alerts
 finish

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# relay.format raw and proxy-v2, to a leader that is not one of us: what arrives is what was sent.
+# relay.format raw and proxy-v2, to a leader outside the cluster: datagrams arrive unchanged.
 #
 #   tests/cluster/test_raw.sh BUILD_DIR
 # shellcheck source-path=SCRIPTDIR source=lib.sh
@@ -8,7 +8,7 @@
 a=127.0.6.11
 b=127.0.6.12
 outside=127.0.6.99:9100
-out=$work/came # what the outside leader got, a file a datagram
+out=$work/came # datagrams of the outside leader, a file each
 
 # start_outside MODE [ADDRESS]
 start_outside()
@@ -18,21 +18,21 @@ start_outside()
     app_start outside "$tools/udp_app" "${2:-$outside}" "$1" "$out"
 }
 
-# came NUMBER: is the NUMBER-th datagram there?
+# came NUMBER: true if the NUMBER-th datagram has arrived.
 came()
 {
     [[ -e $out/$1 ]]
 }
 
-# arrives NUMBER FILE: the NUMBER-th datagram is that file.
+# arrives NUMBER FILE: waits for the NUMBER-th datagram, which must equal the file.
 arrives()
 {
     wait_until "datagram $1 arrives" came "$1"
     cmp -s "$out/$1" "$2" || fail "datagram $1 is not as it was sent ($(wc -c <"$2") bytes)"
 }
 
-# start_pods TARGET OPTION...: two that relay to it; with an IPv6 target one, at the only address
-# that IPv6 has for loopback. Sets pods, first and last.
+# start_pods TARGET OPTION...: starts two pods that relay to it; with an IPv6 target one, at the only IPv6
+# loopback address. Sets pods, first and last.
 start_pods()
 {
     local target=$1
@@ -122,7 +122,7 @@ proxy_header_tells_the_client()
     wait_until "50 more came" came 53
     printf 'client %s:40004 asked %s:12000 x 50' "$client" "$last" >"$work/expected"
     arrives 53 "$work/expected"
-    # with the header it is larger than UDP takes; one that just fits arrives
+    # with the header it is larger than a UDP datagram can be; one that just fits arrives
     "$tools/udp_ask" -n -z 65507 "$last:12000" || fail "cannot send"
     dropped_becomes "$last" oversize 1
     "$tools/udp_ask" -n -z 65455 "$last:12000" || fail "cannot send"
@@ -130,7 +130,7 @@ proxy_header_tells_the_client()
     ledger_closes "${pods[@]}"
 }
 
-# Who is outside was not elected, and is not deposed by a vote.
+# A leader outside was not elected, and no vote deposes it.
 leader_outside_is_the_configurations()
 {
     start_outside quiet
@@ -141,7 +141,7 @@ leader_outside_is_the_configurations()
     ledger_closes "$a" "$b"
 }
 
-# Between members, what comes from a member is somebody's datagram, whatever it says.
+# Between members, a datagram from a member's address is a client's, whatever its content.
 commands_of_members_are_data()
 {
     local text="{\"leader\":\"$b\"}"
@@ -188,13 +188,13 @@ outside_needs_raw()
 run "raw: the bytes are the same" bytes_are_the_same "$outside"
 run "raw: the bytes are the same, without rings" bytes_are_the_same "$outside" --workers 0
 run "raw: the bytes are the same, IPv6" bytes_are_the_same "[::1]:15306"
-run "raw: a leader without port" leader_without_port_is_asked_at_the_data_port
+run "raw: a leader without port is used at the data port" leader_without_port_is_asked_at_the_data_port
 run "raw: one client's datagrams stay in order" one_client_stays_in_order
-run "raw: socat as the leader" socat_as_leader
-run "raw: no command takes the lead from outside" leader_outside_is_the_configurations
+run "raw: socat is the leader" socat_as_leader
+run "raw: no command replaces the outside leader" leader_outside_is_the_configurations
 run "raw: commands of members are data" commands_of_members_are_data
-run "raw: the outside leader is not there" outside_leader_is_not_there
-run "proxy-v2: the header tells the client" proxy_header_tells_the_client "$outside"
-run "proxy-v2: the header tells the client, IPv6" proxy_header_tells_the_client "[::1]:15306"
-run "frames do not go outside" outside_needs_raw
+run "raw: a missing outside leader is reported" outside_leader_is_not_there
+run "proxy-v2: the header has the client's address" proxy_header_tells_the_client "$outside"
+run "proxy-v2: the header has the client's address, IPv6" proxy_header_tells_the_client "[::1]:15306"
+run "frames are not sent to an outside leader" outside_needs_raw
 finish

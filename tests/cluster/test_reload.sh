@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The configuration is read again when its file changes, without a signal: the ways in which kubelet
-# and editors change it, what is wrong in it, under traffic. SIGHUP: test_stop.sh.
+# The configuration is reloaded when its file changes, without a signal: changes like those of kubelet and editors,
+# files with errors, under traffic. SIGHUP: test_stop.sh.
 #
 #   tests/cluster/test_reload.sh BUILD_DIR
 # shellcheck source-path=SCRIPTDIR source=lib.sh
@@ -9,11 +9,11 @@
 a=127.0.71.11 # leads
 b=127.0.71.12
 all_three=$a,$b,127.0.71.13
-map=$work/map            # as kubelet mounts a ConfigMap
+map=$work/map            # like kubelet's mount of a ConfigMap
 file=$map/headlessd.yaml # the symlink in it
 version=0
 
-# map_write LINE...: a new directory, and ..data is swapped by rename, as kubelet does.
+# map_write LINE...: writes a new directory, and replaces ..data by rename, like kubelet.
 map_write()
 {
     local old
@@ -27,19 +27,19 @@ map_write()
     [[ -z $old ]] || rm -r "${map:?}/$old"
 }
 
-# said POD EVENT: how often, in its log.
+# said POD EVENT: prints the number of these lines in its log.
 said()
 {
     grep -c " $2: " "$work/$1.log" || true
 }
 
-# says POD EVENT TIMES: so often, and not more.
+# says POD EVENT TIMES: waits for exactly TIMES of these lines.
 says()
 {
     (($(said "$1" "$2") == $3))
 }
 
-# says_within POD EVENT TIMES MS: where times are judged, how long that took counts.
+# says_within POD EVENT TIMES MS: with the limit where durations are asserted.
 says_within()
 {
     local started
@@ -69,7 +69,7 @@ config_map_swap()
     ledger_closes "$a"
 }
 
-# write_over HOW LINE...: with another file, or in place.
+# write_over HOW LINE...: replaces the file, or writes it in place.
 write_over()
 {
     local how=$1
@@ -96,7 +96,7 @@ editors()
     ledger_closes "$a" "$b"
 }
 
-# Once, with file and line; the same error again is news when the file changed anew.
+# Logged once, with file and line; the same error again only after another change of the file.
 broken_file()
 {
     map_write 'hold.time: 30s'
@@ -128,7 +128,7 @@ file_that_vanishes()
     says_within "$a" reload_failed 1 5000
     grep -q "config_error: $work/config.yaml: No such file" "$work/$a.log" || fail "it is not named"
     expect "reload" "$(metric "$a" config_last_reload_successful)" 0
-    kill -HUP "${pod_pids[$a]}" # who asks is answered, and more is not said
+    kill -HUP "${pod_pids[$a]}" # the request gets its log line, and no further one
     says_within "$a" reload_failed 2 2000
     write_over place 'app.idle: 11s'
     says_within "$a" option_reloaded 1 5000
@@ -155,7 +155,7 @@ has_reloaded()
     (($(metric "$1" config_reloads_total) >= $2))
 }
 
-# The first eight come quicker than they are looked at, and only their end is read.
+# The first eight come faster than the polls, and only the last one is read.
 ten_swaps_under_traffic()
 {
     local i pod
@@ -183,7 +183,7 @@ ten_swaps_under_traffic()
     ledger_closes "$a" "$b"
 }
 
-# Read at once, and not again because the file has changed as well.
+# Read at once, and not again for the change of the file.
 sighup_is_quicker_and_not_doubled()
 {
     map_write 'app.idle: 10s'
@@ -191,30 +191,30 @@ sighup_is_quicker_and_not_doubled()
     map_write 'app.idle: 11s'
     kill -HUP "${pod_pids[$a]}"
     says_within "$a" option_reloaded 1 1000
-    map_write 'app.idle: 12s' # by now the one before would have been noticed
+    map_write 'app.idle: 12s' # the previous one would have been noticed by now
     says_within "$a" option_reloaded 2 5000
     expect "reloads" "$(metric "$a" config_reloads_total)" 2
     expect "by a signal" "$(grep -c 'reloading: .*SIGHUP' "$work/$a.log")" 1
 }
 
-# A pipe is read once: nothing is lost when its end comes.
+# A pipe is read once: its end changes nothing.
 configuration_from_a_pipe()
 {
     mkfifo "$work/pipe"
     printf 'app.idle: 10s\nname: piped\n' >"$work/pipe" &
     pods_start "$a" -- -c "$work/pipe"
     expect "its name" "$(http "$a:8080/leader" | jq -r .me.name)" piped
-    wait_until "three seconds are over" is_up_for "$a" 3 # three looks, had there been any
+    wait_until "three seconds are over" is_up_for "$a" 3 # time for three polls
     expect "reloads" "$(metric "$a" config_reloads_total)" 0
     rm "$work/pipe"
 }
 
-run "a ConfigMap's ..data is swapped" config_map_swap
-run "a file renamed over, replaced, written in place" editors
-run "a broken file is told once, with its line, and changes nothing" broken_file
-run "a file that vanishes is told once" file_that_vanishes
-run "what needs a restart is named" what_needs_a_restart
-run "ten swaps under traffic lose nothing" ten_swaps_under_traffic
-run_timed "SIGHUP is at once, and the change is not read twice" sighup_is_quicker_and_not_doubled
-run "a configuration from a pipe is not waited for" configuration_from_a_pipe
+run "a replaced ConfigMap takes effect" config_map_swap
+run "a file that is renamed, replaced or written in place takes effect" editors
+run "a broken file is logged once, with its line, and changes nothing" broken_file
+run "a missing file is logged once" file_that_vanishes
+run "options that need a restart are logged" what_needs_a_restart
+run "ten reloads under traffic lose nothing" ten_swaps_under_traffic
+run_timed "SIGHUP reloads at once, and the change is not read twice" sighup_is_quicker_and_not_doubled
+run "a configuration from a pipe is read once" configuration_from_a_pipe
 finish

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Routes local and all: each app is given each datagram once, and the client gets one answer.
+# Routes local and all: each app gets each datagram once, and the client gets one reply.
 #
 #   tests/cluster/test_routes.sh BUILD_DIR
 #
@@ -16,7 +16,7 @@ rate=300
 span=3000 # milliseconds
 timed eval rate=3000 span=34000
 
-# stream_for MILLISECONDS ADDRESS...: to its end.
+# stream_for MILLISECONDS ADDRESS...: sends a stream, and waits for its end.
 stream_for()
 {
     local limit=$1
@@ -26,7 +26,7 @@ stream_for()
     stream_end
 }
 
-# Each pod's app was given N requests, and all but the leader's were suppressed.
+# Each pod's app got N requests, and all replies but the leader's were suppressed.
 each_app_was_given()
 {
     local pod
@@ -67,7 +67,7 @@ to_all_udp_apps()
     each_app_was_given "$sent"
 }
 
-# The client sends to each pod by itself, as it finds them in DNS.
+# The client sends to each pod, as it finds them in DNS.
 to_own_app()
 {
     stream_options=(-a)
@@ -80,8 +80,8 @@ to_own_app()
     stream_options=()
 }
 
-# The leader dies in the middle: what it had not answered is missing, and nothing is answered twice
-# (stream_end says so). Requests that came while nobody led are held and answered.
+# The leader dies during the stream: its pending replies are missing, and no request gets two replies (stream_end checks
+# this). Requests without a leader are held, and get replies later.
 leader_dies()
 {
     local route=$1 before through=("$b" "$c")
@@ -97,7 +97,7 @@ leader_dies()
     wait_until "and answers" sends_more "$before"
     stream_end
     ledger_closes "$b" "$c"
-    timed expect_between "lost" "$lost" 0 $((4 * rate)) # four seconds: while the others believed in the dead one
+    timed expect_between "lost" "$lost" 0 $((4 * rate)) # four seconds: until the others have detected the failure
     stream_options=()
 }
 
@@ -106,8 +106,8 @@ sends_more()
     (($(total replies_sent_total "$b" "$c") > $1 + rate / 4))
 }
 
-# One that stands still costs the others nothing, before it is taken for dead as after.
-member_stands_still()
+# A stopped member does not affect the others, before and after it counts as dead.
+member_is_stopped()
 {
     pods_start "${pods[@]}" -- --route all --app echo --leader "$a" --rcvbuf max
     pod_freeze "$c"
@@ -119,7 +119,7 @@ member_stands_still()
     ledger_closes "${pods[@]}"
 }
 
-# published: what headlessctl says of one message to all pods, sorted.
+# published: prints headlessctl's output for one message to all pods, sorted.
 published()
 {
     local IFS=,
@@ -141,7 +141,7 @@ publish_to_all()
     ledger_closes "${pods[@]}"
 }
 
-# told LEADER TERM: every pod's app has been told so.
+# told LEADER TERM: true if every pod's app got this notification.
 told()
 {
     local pod
@@ -150,7 +150,7 @@ told()
     done
 }
 
-# Each app hears of each leader, by a datagram like GET /leader.
+# Each app gets a notification of each leader, a datagram like GET /leader.
 app_is_told()
 {
     local pod to term
@@ -180,17 +180,17 @@ needs_frames()
     expect_match "why" "$errors" "routes local, all and ordered need relay.format framed"
 }
 
-run_longer "all: each app is given each datagram" to_all_apps
-run_long "all: each app is given each datagram, without rings" to_all_apps --workers 0
-run_longer "all: each app is given each datagram, two receivers and two workers" to_all_apps \
+run_longer "all: each app gets each datagram" to_all_apps
+run_long "all: each app gets each datagram, without rings" to_all_apps --workers 0
+run_longer "all: each app gets each datagram, two receivers and two workers" to_all_apps \
     --receivers 2 --workers 2
-run "all: UDP apps" to_all_udp_apps
-run_longer "local: each app is given its own" to_own_app
-run_long "local: each app is given its own, without rings" to_own_app --workers 0
-run "all: the leader dies" leader_dies all
-run "local: the leader dies" leader_dies local -a
-run "all: a member stands still" member_stands_still
-run "headlessctl publish: only the leader answers" publish_to_all
-run "app.notify: each app hears of each leader" app_is_told
-run "not with raw" needs_frames
+run "all: each UDP app gets each datagram" to_all_udp_apps
+run_longer "local: each app gets its own pod's datagrams" to_own_app
+run_long "local: each app gets its own pod's datagrams, without rings" to_own_app --workers 0
+run "all: requests are held when the leader dies" leader_dies all
+run "local: requests are held when the leader dies" leader_dies local -a
+run "all: a stopped member does not affect the others" member_is_stopped
+run "headlessctl publish: only the leader replies" publish_to_all
+run "app.notify: each app is notified of each leader" app_is_told
+run "raw refuses these routes" needs_frames
 finish

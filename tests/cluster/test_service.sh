@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# As a service: what the manager is told, in which order; its watchdog; and the exit codes of all
-# programs, which are as their --help says.
+# As a service: the notifications to the service manager, and their order; its watchdog; and the exit codes of
+# all programs, as in their --help.
 #
 #   tests/cluster/test_service.sh BUILD_DIR
 # shellcheck source-path=SCRIPTDIR source=lib.sh
@@ -9,7 +9,7 @@
 a=127.0.24.11
 environment=("${pod_environment[@]}")
 
-# manage SOCKET [NAME=VALUE...]: the pods that start from now on have a service manager.
+# manage SOCKET [NAME=VALUE...]: gives the pods that start from now on a service manager.
 manage()
 {
     rm -f "$1"
@@ -17,7 +17,7 @@ manage()
     pod_environment=("${environment[@]}" NOTIFY_SOCKET="$1" "${@:2}")
 }
 
-# said: what the manager has been told so far, in one line
+# said: prints the notifications so far, in one line
 said()
 {
     paste -s -d , "$work/manager.out" | sed -E 's/MONOTONIC_USEC=[0-9]+/MONOTONIC_USEC=T/g'
@@ -28,7 +28,7 @@ has_said()
     [[ $(said) == "$1" ]]
 }
 
-# usec_now: CLOCK_MONOTONIC as /proc/uptime has it, in hundredths of a second
+# usec_now: prints CLOCK_MONOTONIC by /proc/uptime, in hundredths of a second
 usec_now()
 {
     local uptime
@@ -50,7 +50,7 @@ ready_reload_stop()
     after=$(usec_now)
     usec=$(sed -nE 's/.*MONOTONIC_USEC=([0-9]+).*/\1/p' "$work/manager.out")
     expect_between "the time of the reload" "$usec" $((before - 20000)) $((after + 20000))
-    echo "log.level: loud" >"$work/pod.yaml" # wrong: nothing changes, and the manager is not left waiting
+    echo "log.level: loud" >"$work/pod.yaml" # an error: nothing changes, and the manager gets READY
     kill -HUP "${pod_pids[$a]}"
     wait_until "a reload that fails ends, too" has_said \
         "READY=1,RELOADING=1 MONOTONIC_USEC=T,READY=1,RELOADING=1 MONOTONIC_USEC=T,READY=1"
@@ -59,7 +59,7 @@ ready_reload_stop()
     pod_environment=("${environment[@]}")
 }
 
-# The manager waits for READY: it must not come from one that does not serve.
+# The manager waits for READY: a pod that does not serve must not send it.
 no_ready_before_it_serves()
 {
     local status=0
@@ -72,7 +72,7 @@ no_ready_before_it_serves()
     pod_environment=("${environment[@]}")
 }
 
-# A manager that is not there, or does not read, stops nobody.
+# A manager that does not run, or does not read, does not block the pod.
 no_manager()
 {
     local socket
@@ -100,11 +100,11 @@ is_silent()
 {
     local before
     before=$(watchdog_count)
-    sleep 1 # the span that is looked at: two periods of the watchdog
+    sleep 1 # two periods of the watchdog
     (($(watchdog_count) == before))
 }
 
-# Four times in each period, while the data threads turn and only then.
+# Four notifications in each period, only while the data threads make progress.
 watchdog()
 {
     manage "$work/notify" WATCHDOG_USEC=2000000
@@ -118,7 +118,7 @@ watchdog()
     pod_environment=("${environment[@]}")
 }
 
-# Meant for another process, as in a shell under the service: not ours.
+# The watchdog is meant for another process, as in a shell of the service.
 watchdog_of_another()
 {
     manage "$work/notify" WATCHDOG_USEC=100000 WATCHDOG_PID=1
@@ -140,7 +140,7 @@ ends()
     seen+=("$1")
 }
 
-# documented PROGRAM: --help and what was seen are the same codes
+# documented PROGRAM: --help lists exactly the observed codes
 documented()
 {
     local told
@@ -209,13 +209,13 @@ exit_codes_of_headless_bench()
 }
 
 run "ready, reload and stop" ready_reload_stop "$work/notify"
-run "the same to an abstract socket" ready_reload_stop "@headless-test-$$"
-run "not ready before it serves" no_ready_before_it_serves
-run "a manager that is not there stops nobody" no_manager
-run "the watchdog sees threads that stall" watchdog
-run "the watchdog of another process" watchdog_of_another
-run "exit codes of headlessd" exit_codes_of_headlessd
+run "ready, reload and stop, to an abstract socket" ready_reload_stop "@headless-test-$$"
+run "no READY before the pod serves" no_ready_before_it_serves
+run "a missing manager does not block the pod" no_manager
+run "the watchdog gets no notification while threads hang" watchdog
+run "the watchdog of another process gets no notification" watchdog_of_another
+run "exit codes of headlessd are as documented" exit_codes_of_headlessd
 run "exit codes of headless-document" exit_codes_of_headless_document
-run "exit codes of headlessctl" exit_codes_of_headlessctl
-run "exit codes of headless-bench" exit_codes_of_headless_bench
+run "exit codes of headlessctl are as documented" exit_codes_of_headlessctl
+run "exit codes of headless-bench are as documented" exit_codes_of_headless_bench
 finish

@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
-# headlessctl sessions: which client is behind an address that the app sees, told by workers that are at
-# work meanwhile.
+# headlessctl sessions: the client of each address that the app sees, reported by workers under load.
 #
 #   tests/cluster/test_sessions.sh BUILD_DIR
 # shellcheck source-path=SCRIPTDIR source=lib.sh
@@ -17,14 +16,14 @@ start()
     pods_start "$a" "$b" -- --app "udp://$app" --leader "$a" "${@:2}"
 }
 
-# sessions ADDRESS [OPTION...]: exit code in status, answer in $work/sessions.
+# sessions ADDRESS [OPTION...]: sets status to the exit code; the output is in $work/sessions.
 sessions()
 {
     status=0
     "$headlessctl" --admin "$1" sessions "${@:2}" >"$work/sessions" 2>"$work/errors" || status=$?
 }
 
-tells_who_the_app_sees()
+clients_are_listed()
 {
     local first second status
     start source "$@"
@@ -53,7 +52,7 @@ tells_who_the_app_sees()
     together_closes "$a" "$b"
 }
 
-# Asked all the time, while many clients come: nothing is lost, and each page is sound.
+# Continuous requests while many clients start: nothing is lost, and each document is valid.
 under_load()
 {
     local asked=0 load
@@ -80,7 +79,7 @@ is_complete()
     http "$a:8080/sessions" >"$work/page" && jq -e '.complete and (.sessions | length) == 1000' "$work/page" >/dev/null
 }
 
-run "tells who the app sees" tells_who_the_app_sees
-run "tells who the app sees, without workers" tells_who_the_app_sees --workers 0
-run "under load" under_load
+run "the client of each session address is listed" clients_are_listed
+run "the client of each session address is listed, without workers" clients_are_listed --workers 0
+run "requests under load lose nothing" under_load
 finish

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Signed leader commands: obeyed from whoever has a key, once, within their time; everything else is
-# refused, with its reason in the log and in a counter, and keeps nobody from commanding.
+# Signed leader commands: accepted from any address with a key, once, within their lifetime; all others are
+# refused, with the reason in the log and in a counter, and do not block valid commands.
 #
 #   tests/cluster/test_signed.sh BUILD_DIR
 # shellcheck source-path=SCRIPTDIR source=lib.sh
@@ -10,7 +10,7 @@
 a=127.0.21.11
 b=127.0.21.12
 keys=$work/keys
-others=$work/others # of somebody else: the same name, other bytes
+others=$work/others # of another cluster: the same name, other bytes
 reasons=(unsigned malformed key time mac replay full address)
 unset HEADLESSD_KEYS HEADLESSD_CLUSTER HEADLESSD_ADMIN_LISTEN
 
@@ -18,7 +18,7 @@ mkdir "$keys" "$others"
 "$headlessctl" key new "$keys/key-1"
 "$headlessctl" key new "$others/key-1"
 
-# signed LEADER [OPTION...]: a line for nc.
+# signed LEADER [OPTION...]: prints a line for nc.
 signed()
 {
     local leader=$1
@@ -26,13 +26,13 @@ signed()
     "$headlessctl" leader set "$leader" --keys "$keys" --print "$@"
 }
 
-# give POD LINE: as people do it; its answer.
+# give POD LINE: sends it with nc; prints the reply.
 give()
 {
     echo "$2" | nc -u -W 1 -w 30 "$1" 12000 || true
 }
 
-# order POD LEADER OPTION...: by headlessctl; what it says of the pod, without the address.
+# order POD LEADER OPTION...: by headlessctl; prints the pod's reply, without the address.
 order()
 {
     local pod=$1 leader=$2
@@ -45,7 +45,7 @@ no_auth()
     metric "$1" "control_no_auth_total{reason=\"$2\"}"
 }
 
-# refusals_add_up POD TOTAL: by result and by reason.
+# refusals_add_up POD TOTAL: the counters by result and by reason both add up to TOTAL.
 refusals_add_up()
 {
     local reason sum=0
@@ -139,7 +139,7 @@ once_and_in_time()
     expect "signed anew" "$(order "$a" "$a" --keys "$keys")" "ok 3"
     expect "again, to undo it" "$(give "$a" "$line")" "no auth"
     expect "replayed" "$(no_auth "$a" replay)" 3
-    # One that was never given, but is older than five seconds.
+    # A command that was never sent, but is older than five seconds.
     wait_until "its time is over" is_past $((EPOCHSECONDS + 6))
     expect "too late" "$(give "$a" "$old")" "no auth"
     logs "$a" "its time is more than 5 s off this pod's clock"
@@ -149,7 +149,7 @@ once_and_in_time()
     refusals_add_up "$a" 5
 }
 
-# Two workers: each has marks of its own, the supervisor those of both.
+# Two workers: each remembers its own commands, the supervisor those of both.
 once_whichever_worker_has_it()
 {
     local line port
@@ -163,7 +163,7 @@ once_whichever_worker_has_it()
     refusals_add_up "$a" 23
 }
 
-# A pod that was started again has no marks: what was signed before is refused.
+# A restarted pod remembers no commands: those signed before its start are refused.
 not_again_after_a_restart()
 {
     local line=""
@@ -193,7 +193,7 @@ open_with_keys_is_said()
     refusals_add_up "$a" 1
 }
 
-# No address is asked for where there is a signature, and none is enough where there is none.
+# A signed command is accepted from any address, an unsigned one from none.
 signatures_are_better_than_addresses()
 {
     pods_start "$a" "$b" -- --leader "$a" --keys "$keys" --control-accept open \
@@ -205,8 +205,8 @@ signatures_are_better_than_addresses()
     refusals_add_up "$a" 1
 }
 
-# While keys are introduced: a pod that has none cannot tell, and goes by the address.
-pods_without_keys_obey_plainly()
+# While keys are introduced: a pod without keys cannot verify signatures, and checks the address.
+pods_without_keys_accept_by_address()
 {
     pods_start "$a" "$b" -- --leader "$a"
     expect "signed" "$(order "$a" "$b" --keys "$keys")" "ok 2"
@@ -242,7 +242,7 @@ signed_without_keys_is_an_error()
     expect_match "check-config" "$said" 'control\.accept.*keys'
 }
 
-# flood POD TEXT NAME: in bursts, until $work/stop is there; says how many it sent.
+# flood POD TEXT NAME: sends bursts until $work/stop exists; prints the number sent.
 flood()
 {
     local fd sent=0
@@ -252,12 +252,12 @@ flood()
             printf '%s' "$2" >&"$fd"
             sent=$((sent + 1))
         done
-        sleep 0.01 # the kernel's buffer is not what is tested
+        sleep 0.01 # not to test the kernel's buffer
     done
     echo "$sent" >"$work/$3.sent"
 }
 
-# answer_in_flood LINE: sets answer. Signed anew when a kernel that drops may have dropped it.
+# answer_in_flood LINE: sets answer. Signs again if the kernel may have dropped the command.
 answer_in_flood()
 {
     local drops
@@ -275,8 +275,8 @@ has_refused()
     [[ $refused =~ ^[0-9]+$ ]] && ((refused >= $1))
 }
 
-# Whoever may command is answered as if nobody else were there; each by one datagram, none is tried again.
-floods_keep_nobody_from_commanding()
+# During a flood, valid commands get their replies: each with one datagram, without repetition.
+floods_block_no_command()
 {
     local line leader answer="" pids=() sent=0 term=1 lines started
     pods_start "$a" "$b" -- --leader "$a" --keys "$keys" --rcvbuf max
@@ -314,16 +314,16 @@ floods_keep_nobody_from_commanding()
     ledger_closes "$b"
 }
 
-run "signed ones are obeyed" signed_ones_are_obeyed
-run "others are refused" others_are_refused
-run "once, and in time" once_and_in_time
-run "once, whichever worker has it" once_whichever_worker_has_it
-run "not again after a restart" not_again_after_a_restart
-run "control.accept open with keys is said" open_with_keys_is_said
-run "signatures are better than addresses" signatures_are_better_than_addresses
-run "pods without keys obey plainly" pods_without_keys_obey_plainly
-run "a key of the past is good" key_of_the_past_is_good
+run "signed commands are accepted" signed_ones_are_obeyed
+run "other commands are refused" others_are_refused
+run "a command is accepted once, and in its lifetime" once_and_in_time
+run "a command is accepted once, whichever worker receives it" once_whichever_worker_has_it
+run "a command is not accepted again after a restart" not_again_after_a_restart
+run "control.accept open with keys is logged" open_with_keys_is_said
+run "signatures take precedence over addresses" signatures_are_better_than_addresses
+run "pods without keys accept by address" pods_without_keys_accept_by_address
+run "a previous key is accepted" key_of_the_past_is_good
 run "force needs a signature, too" force_needs_a_signature_too
 run "signed without keys is an error" signed_without_keys_is_an_error
-run_timed "floods keep nobody from commanding" floods_keep_nobody_from_commanding
+run_timed "floods do not block valid commands" floods_block_no_command
 finish

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Ends, reloads and bad starts: SIGTERM under traffic, SIGHUP, a second daemon, wrong options, and
-# leaders that cannot be reached.
+# Stops, reloads and failing starts: SIGTERM under traffic, SIGHUP, a second daemon, wrong options, and
+# unreachable leaders.
 #
 #   tests/cluster/test_stop.sh BUILD_DIR
 # shellcheck source-path=SCRIPTDIR source=lib.sh
@@ -9,7 +9,7 @@
 a=127.0.7.11 # leads
 b=127.0.7.12
 
-# traffic DURATION: through both pods, all answered or it fails. Ends up in $bench_pid.
+# traffic DURATION: sends through both pods, and fails without all replies. Sets bench_pid.
 rate=400
 timed eval rate=4000
 traffic()
@@ -24,7 +24,7 @@ traffic_flows()
     (($(metric "$1" 'datagrams_received_total{socket="data"}') > rate / 8))
 }
 
-# stop_under_traffic POD OPTION...: what still comes is served until it has been quiet for a second.
+# stop_under_traffic POD OPTION...: requests are served until there was no traffic for a second.
 stop_under_traffic()
 {
     local pod=$1 pid
@@ -44,7 +44,7 @@ stop_under_traffic()
     wait_until "it ends after a quiet second" has_ended "$pid"
 }
 
-# ask_on ADDRESS: without an end, so that it is not quiet for a second until somebody has looked at it.
+# ask_on ADDRESS: requests without an end, so that the pod has no second without traffic before it is checked.
 ask_on()
 {
     while :; do
@@ -69,7 +69,7 @@ traffic_does_not_keep_it()
     kill -TERM "$pid"
     wait_until "it ends" has_ended "$pid"
     elapsed=$(($(now_ms) - started))
-    # drain.time, then for the last answers as long again until it is quiet, twice as long at most
+    # drain.time, then the wait for the last replies: as long again, at most twice as long
     timed expect_between "milliseconds" "$elapsed" 600 3500
     kill -TERM "$bench_pid"
     wait "$bench_pid" || true
@@ -82,7 +82,7 @@ second_signal_ends_at_once()
     for signal in TERM INT; do
         pods_start "$a" "$b" -- --leader "$a" --drain-time 10m
         pid=${pod_pids[$a]}
-        traffic 10m # without a quiet second
+        traffic 10m # without a second of silence
         wait_until "traffic" traffic_flows "$a"
         kill "-$signal" "$pid"
         wait_until "not ready" is_not_ready "$a"
@@ -114,7 +114,7 @@ write_file()
     printf '%s\n' "$@" >"$work/config.yaml"
 }
 
-# reload EXPECTED: SIGHUP, and wait until the log has that line.
+# reload EXPECTED: SIGHUP, and waits until the log has that line.
 reload()
 {
     kill -HUP "${pod_pids[$a]}"
@@ -228,9 +228,9 @@ reload_under_traffic()
     ledger_closes "$a" "$b"
 }
 
-# ---- starts that fail
+# ---- failing starts
 
-# try OPTION...: run it to its end; sets status, and said to what it said.
+# try OPTION...: runs it to its end; sets status, and said to its output.
 try()
 {
     status=0
@@ -257,7 +257,7 @@ second_daemon_fails_at_once()
     try --self "$a" --peer-port 12902 --data-port 12900 --relay-port 12901
     expect "exit status" "$status" 1
     expect_match "error" "$said" "$a:8080"
-    # receivers share their sockets among themselves only
+    # only receivers of one process share their sockets
     try --self "$a" --receivers 2
     expect "exit status" "$status" 1
     ledger_closes "$a"
@@ -304,9 +304,9 @@ wrong_options()
     expect "exit status of --help" "$status" 0
 }
 
-# ---- leaders that cannot be reached
+# ---- unreachable leaders
 
-# Nothing listens there: the pod holds, and leads when it has waited for long enough.
+# No process listens there: the pod holds requests, and leads after its waiting time.
 dead_leader()
 {
     local i
@@ -323,7 +323,7 @@ dead_leader()
     ledger_closes "$a"
 }
 
-# No route there: in a network without any but its own address.
+# No route to it: in a network with only its own address.
 leader_without_route()
 {
     local ns=headless-$$-1 self=10.99.7.1
@@ -338,7 +338,7 @@ leader_without_route()
     "${pod_wrapper[@]}" "$tools/udp_ask" -n -k 100 "$self:12000" "no way" || fail "cannot send"
     dropped_becomes "$self" send_failed 100
     expect_between "lines about it" "$(grep -c relay_unreachable "$work/$self.log")" 1 3
-    # a route that refuses
+    # a route that rejects
     ip -n "$ns" route add prohibit 10.255.255.1
     "${pod_wrapper[@]}" "$tools/udp_ask" -n -k 100 "$self:12000" "no way" || fail "cannot send"
     dropped_becomes "$self" send_failed 200
@@ -352,23 +352,23 @@ leader_without_route()
 run "SIGTERM to a follower under traffic loses nothing" stop_under_traffic "$b"
 run "SIGTERM to the leader under traffic loses nothing" stop_under_traffic "$a"
 run "SIGTERM under traffic, without rings" stop_under_traffic "$a" --workers 0
-run "endless traffic does not outlast drain.time" traffic_does_not_keep_it
-run "a second signal ends at once" second_signal_ends_at_once
-run "a quiet pod ends after a second" quiet_pod_ends_after_a_second
+run "drain.time ends under endless traffic" traffic_does_not_keep_it
+run "a second signal ends the pod at once" second_signal_ends_at_once
+run "a pod without traffic ends after a second" quiet_pod_ends_after_a_second
 run "SIGHUP: hold.time and log.level take effect" reload_takes_effect
-run "SIGHUP: leader with leader_generation" reload_moves_the_lead_with_its_generation
-run "SIGHUP: what needs a restart is named" reload_names_what_needs_a_restart
+run "SIGHUP: leader_generation changes the leader" reload_moves_the_lead_with_its_generation
+run "SIGHUP: options that need a restart are logged" reload_names_what_needs_a_restart
 run "SIGHUP: a broken file changes nothing" broken_file_changes_nothing
 run "SIGHUP under traffic loses nothing" reload_under_traffic
 run "a second daemon fails at once" second_daemon_fails_at_once
-run "an address that is not ours" address_that_is_not_ours
-run "wrong options" wrong_options
-run "a dead leader stops no thread" dead_leader
-run "a dead leader stops no thread, without rings" dead_leader --workers 0
+run "an address of another host is refused" address_that_is_not_ours
+run "wrong options are refused" wrong_options
+run "a dead leader blocks no thread" dead_leader
+run "a dead leader blocks no thread, without rings" dead_leader --workers 0
 if ip netns add "headless-$$-0" 2>/dev/null; then
     ip netns delete "headless-$$-0"
-    run "a leader without route stops no thread" leader_without_route
+    run "a leader without a route blocks no thread" leader_without_route
 else
-    skip "a leader without route stops no thread" "network namespaces are not permitted"
+    skip "a leader without a route blocks no thread" "network namespaces are not permitted"
 fi
 finish

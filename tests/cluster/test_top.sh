@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# headlessctl top on a real terminal (tmux): who leads and who leads next, other sizes, how it ends, a pod
-# that goes away; and its numbers, which are those of /metrics, of headlessctl status, and of the page.
+# headlessctl top on a real terminal (tmux): the leader and its successor, other sizes, its end, a pod
+# that stops; and its numbers, which equal those of /metrics, of headlessctl status, and of the page.
 #
 #   tests/cluster/test_top.sh BUILD_DIR
 # shellcheck source-path=SCRIPTDIR source=lib.sh
@@ -19,7 +19,7 @@ terminal()
     tmux -f /dev/null -S "$work/terminal" "$@"
 }
 
-# terminal_open LINES COLUMNS: with a shell that has said something.
+# terminal_open LINES COLUMNS: opens it, with a shell that has printed some text.
 terminal_open()
 {
     env -u NO_COLOR tmux -f /dev/null -S "$work/terminal" new-session -d -y "$1" -x "$2" \
@@ -38,7 +38,7 @@ terminal_end() # if a scenario did not
     terminal kill-server 2>/dev/null || true
 }
 
-# What is typed before the shell reads stands between what it prints.
+# Text that is typed before the shell reads appears in its output.
 type_line()
 {
     wait_until "the shell waits for a line" is_prompted
@@ -70,17 +70,17 @@ is_not_shown()
 shows()
 {
     wait_until "the screen shows '$1'" is_shown "$1" || true
-    is_shown "$1" || screen | grep -v ^ledger # the word is for a ledger that does not close: scripts/run-cluster
+    is_shown "$1" || screen
 }
 
-# watch ADDRESS OPTION...: top, in the terminal; leaves its exit code on the screen.
+# watch ADDRESS OPTION...: runs top in the terminal; its exit code stays on the screen.
 watch()
 {
     type_line "$headlessctl --admin $1 top --interval 100ms ${*:2}; echo ended with \$?"
     shows "^headlessctl top .* $1 "
 }
 
-# is_given_back CODE: what was on the screen is there again, and the terminal is as it was.
+# is_given_back CODE: the former screen and terminal settings are restored.
 is_given_back()
 {
     shows "^ended with $1"
@@ -193,13 +193,13 @@ says_when_the_pod_is_gone()
     shows "^pod        b \($b\)"
     pod_freeze "$b"
     shows "^no answer for [0-9]+ s: Connection timed out"
-    terminal send-keys q # also then
+    terminal send-keys q # it ends in this state, too
     is_given_back 0
     pod_thaw "$b"
     terminal_close
 }
 
-# Name in a frame, and metric.
+# Label in a frame, and metric.
 numbers=(
     'from clients=datagrams_received_total{socket="data"}'
     'from pods=datagrams_received_total{socket="relay"}'
@@ -214,7 +214,7 @@ numbers=(
     'malformed=datagrams_dropped_total{reason="malformed"}'
 )
 
-# agrees ADDRESS: a frame, the screen, and headlessctl status say what /metrics says.
+# agrees ADDRESS: a frame, the screen, and headlessctl status have the values of /metrics.
 agrees()
 {
     local row should expected
@@ -270,7 +270,7 @@ numbers_agree_at_rest()
         all_four_agree "$i"
     done
     terminal_close
-    pod_kill "$a" # and after another has come to lead
+    pod_kill "$a" # after another pod has become leader
     wait_until "b and c follow another" agree_without "$a" "$b" "$c"
     expect "answer" "$(ask "$b" again)" again
     ledger_closes "$b" "$c"
@@ -280,13 +280,13 @@ numbers_agree_at_rest()
     all_four_agree "$c"
 }
 
-# used_ms ADDRESS: CPU time of this pod, of all threads, as /proc tells it: user and system, each cut to 10 ms.
+# used_ms ADDRESS: prints the CPU time of all threads of this pod by /proc: user and system, each truncated to 10 ms.
 used_ms()
 {
     sed 's/^.*) //' "/proc/${pod_pids[$1]}/stat" | awk -v hz="$(getconf CLK_TCK)" '{ print int(($12 + $13) * 1000 / hz) }'
 }
 
-# The pod has given up most system calls by now.
+# The pod has installed its seccomp filter by now.
 shows_what_the_process_takes()
 {
     local before metrics after confined cpu resident fds most_fds started
@@ -305,7 +305,7 @@ shows_what_the_process_takes()
     expect_match "the second's" "$(grep ^cpu "$work/frames" | tail -n 1)" '^cpu        [0-9]+\.[0-9] s, [0-9]+\.[0-9] % of one$'
     expect_between "resident memory" "$resident" 1000000 2000000000
     expect "most open files" "$most_fds" "$(awk '/^Max open files/ { print $4 }' "/proc/${pod_pids[$a]}/limits")"
-    # Of a connection of which the pod is asked, and of one that it has not closed yet, it knows more.
+    # The pod also counts the connection of the request, and one that it has not closed yet.
     expect_between "open files" "$fds" "$(find "/proc/${pod_pids[$a]}/fd" -mindepth 1 | wc -l)" \
         $(($(find "/proc/${pod_pids[$a]}/fd" -mindepth 1 | wc -l) + 2))
     expect_between "start" "$started" $(($(date +%s) - 60)) "$(date +%s)"
@@ -343,13 +343,13 @@ lists_the_succession()
 }
 
 at_exit+=(terminal_end)
-run "shows who leads" shows_who_leads
-run "follows the size" follows_the_size
-run "gives the terminal back" gives_the_terminal_back
-run "colors only where wanted" colors_only_where_wanted
-run "says when the pod is gone" says_when_the_pod_is_gone
+run "top shows the leader" shows_who_leads
+run "top follows the terminal's size" follows_the_size
+run "top restores the terminal" gives_the_terminal_back
+run "colors are used only on request" colors_only_where_wanted
+run "top reports that the pod does not reply" says_when_the_pod_is_gone
 run "numbers agree at rest" numbers_agree_at_rest
-run "shows what the process takes" shows_what_the_process_takes
-run "is plain text without a terminal" is_plain_text_without_a_terminal
-run "lists the succession" lists_the_succession
+run "top shows the CPU time and memory of the process" shows_what_the_process_takes
+run "the output without a terminal is plain text" is_plain_text_without_a_terminal
+run "top lists the succession" lists_the_succession
 finish

@@ -1,19 +1,19 @@
 /*
- * udp_app: a UDP server that tells what it saw. Stands for the app beside a pod, and for a leader
+ * udp_app: a UDP server that reports its datagrams. Stands in for a pod's app, and for a leader
  * outside the cluster.
  *
  *   udp_app LISTEN:PORT echo|source|proxy|quiet|burst [DIRECTORY]
  *
- *   echo     replies each datagram as it is
- *   source   replies "from IP:PORT PAYLOAD"
- *   proxy    reads a PROXY v2 header and replies "client IP:PORT asked IP:PORT PAYLOAD", or
+ *   echo     returns each datagram
+ *   source   replies with "from IP:PORT PAYLOAD"
+ *   proxy    reads a PROXY v2 header, replies with "client IP:PORT asked IP:PORT PAYLOAD", or
  *            "no header"
- *   quiet    replies nothing
- *   burst    replies nothing, but a datagram of another sender makes it send 1,000 to the first
- * one; says "sent" then
+ *   quiet    sends no reply
+ *   burst    sends no reply, but after a datagram of another sender 1,000 datagrams to the first
+ *            sender; then writes "sent"
  *
- * With DIRECTORY what it says to the n-th datagram (quiet: the datagram) is also the file
- * DIRECTORY/n, named so only when it is whole. Says "listening" on standard error. SIGTERM ends it.
+ * With DIRECTORY the reply to the n-th datagram (quiet: the datagram) is also written to
+ * DIRECTORY/n, which appears complete. Writes "listening" to standard error. SIGTERM ends it.
  */
 #include <limits.h>
 #include <stdio.h>
@@ -66,7 +66,7 @@ static void save(const char *directory, unsigned long number, const char *payloa
         fail("udp_app: rename");
 }
 
-/* What to reply, into out; returns its length. */
+/* Compose the reply in out; returns its length. */
 static size_t compose(enum mode mode, const uint8_t *datagram, size_t length,
                       const struct address *source, char out[static PAYLOAD_MAX])
 {

@@ -1,19 +1,19 @@
 /*
  * udp_ask: a client. Sends datagrams to one address from one connected socket, waits for as many
- * replies, prints them. An reply from another address than the asked one is not received.
+ * replies, prints them. The kernel drops replies from other addresses.
  *
  *   udp_ask [-s IP[:PORT]] [-t MS] [-k COUNT] [-z BYTES] [-e] [-n] [-r] TO:PORT [TEXT | -]
  *
- *   TEXT   the payload; "-" reads it from standard input, any bytes; nothing: no bytes
+ *   TEXT   the payload; "-" reads it from standard input, any bytes; omitted: empty
  *   -s     source address, and port
- *   -t     wait so long for each reply (default 10000)
+ *   -t     timeout of each reply in ms (default 10000)
  *   -k     send COUNT datagrams "TEXT 1", "TEXT 2" ...
  *   -z     the payload is BYTES bytes of a pattern instead
- *   -e     each reply must be as its datagram, in order; print nothing then
+ *   -e     each reply must equal its datagram, in order; prints nothing
  *   -n     wait for no reply
- *   -r     stay: after the replies, wait the time out for more and count them as replies too
+ *   -r     after the replies, wait until the timeout for more, and count them too
  *
- * Exit code: 0 all replies came, 1 not all, 2 usage, 3 an reply differs, 4 the kernel said no.
+ * Exit code: 0 all replies came, 1 not all, 2 usage, 3 a reply differs, 4 a system call failed.
  */
 #include <errno.h>
 #include <poll.h>
@@ -118,7 +118,7 @@ static void connect_socket(struct asking *a)
         fail("connect");
 }
 
-/* The payload of the number-th datagram, 1 first. */
+/* The payload of the number-th datagram, from 1. */
 static size_t compose(const struct asking *a, unsigned long number, char out[static PAYLOAD_MAX])
 {
     if (a->is_pattern) {
@@ -139,13 +139,13 @@ static void ask(const struct asking *a, unsigned long number)
     static char payload[PAYLOAD_MAX];
     size_t length = compose(a, number, payload);
 
-    /* An ICMP error of an earlier datagram is reported here, and this one is not sent then. */
+    /* An ICMP error for an earlier datagram is reported here, and this one is not sent. */
     if (send(a->fd, payload, length, 0) < 0 && send(a->fd, payload, length, 0) < 0)
         fail("send");
 }
 
-/* True when one came in time. */
-static bool hear(const struct asking *a, unsigned long number)
+/* True if a reply came in time. */
+static bool receive_reply(const struct asking *a, unsigned long number)
 {
     static char reply[PAYLOAD_MAX], expected[PAYLOAD_MAX];
     struct pollfd pfd = {.fd = a->fd, .events = POLLIN};
@@ -155,7 +155,7 @@ static bool hear(const struct asking *a, unsigned long number)
 
     while (n < 0 && (now_ns = clock_now_ns()) < end_ns) {
         if (poll(&pfd, 1, (int)((end_ns - now_ns) / NS_PER_MS) + 1) > 0)
-            n = recv(a->fd, reply, sizeof(reply), MSG_DONTWAIT); /* may fail: refused */
+            n = recv(a->fd, reply, sizeof(reply), MSG_DONTWAIT); /* may fail: ICMP error */
     }
     if (n < 0)
         return false;
@@ -165,7 +165,8 @@ static bool hear(const struct asking *a, unsigned long number)
             (void)putchar('\n');
     } else if ((size_t)n != compose(a, number, expected) ||
                memcmp(reply, expected, (size_t)n) != 0) {
-        (void)fprintf(stderr, "udp_ask: answer %lu (%zd bytes) is not its datagram\n", number, n);
+        (void)fprintf(stderr, "udp_ask: reply %lu (%zd bytes) differs from its datagram\n", number,
+                      n);
         exit(ASK_DIFFERS);
     }
     return true;
@@ -182,9 +183,9 @@ int main(int argc, char **argv)
         ask(&a, i);
     if (a.no_wait)
         return ASK_ANSWERED;
-    while (heard < a.count && hear(&a, heard + 1))
+    while (heard < a.count && receive_reply(&a, heard + 1))
         heard++;
-    while (a.stay && hear(&a, heard + 1))
+    while (a.stay && receive_reply(&a, heard + 1))
         heard++;
     (void)fflush(stdout);
     return heard >= a.count ? ASK_ANSWERED : ASK_SILENCE;

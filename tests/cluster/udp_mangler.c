@@ -1,18 +1,17 @@
 /*
- * udp_mangler: a bad network that keeps books, to see whether a measuring tool notices.
+ * udp_mangler: a bad network that counts its faults, to test a measuring tool.
  *
  *   udp_mangler LISTEN_IP:PORT back|IP:PORT FIRST LAST DELAY_MS [RATE]
  *
  * Sends each datagram back (or on to a third address), and of the FIRST-th to the LAST-th
  *   every 10th is dropped,
- *   every 13th of the rest has one bit flipped, at ever other places,
- *   every 101st of the rest is kept for DELAY_MS (0: none is),
+ *   every 13th of the rest has one bit flipped, each time at another position,
+ *   every 101st of the rest is delayed by DELAY_MS (0: none is),
  *   every 7th of the rest is sent twice,
- *   every 17th of the rest changes places with the one that comes next,
- * and with every 19th a stranger's datagram is sent along. With RATE it carries so many a second
- * (and a twentieth of that at once) and drops what is more: the device of a known throughput. At
- * SIGTERM it prints what it did as one JSON object. One thread; a slow, plain loop, for rates that
- * leave no doubt.
+ *   every 17th of the rest is swapped with the next one,
+ * and with every 19th a foreign datagram is sent. With RATE it forwards RATE a second (and a
+ * twentieth of that at once) and drops the excess: a device of known throughput. At SIGTERM it
+ * prints its counts as one JSON object. One thread; a slow, plain loop, for low rates.
  */
 #include <arpa/inet.h>
 #include <poll.h>
@@ -47,10 +46,10 @@ struct mangler {
     struct sockaddr_storage to; /* unless back */
     socklen_t to_length;
     unsigned long first, last, delay_ms;
-    unsigned long received, overtaken, strangers, failed, limited;
-    unsigned long rate; /* 0: any */
-    double tokens;      /* datagrams that may pass now */
-    uint64_t tokens_ns; /* as of then */
+    unsigned long received, overtaken, foreign, failed, limited;
+    unsigned long rate; /* 0: unlimited */
+    double tokens;      /* datagrams that may pass */
+    uint64_t tokens_ns; /* time of tokens */
     unsigned long actions[ACTION_COUNT];
     struct datagram now, held; /* held.length 0: none */
     struct datagram delayed[DELAYED_MAX];
@@ -99,7 +98,7 @@ static enum action choose(const struct mangler *m, unsigned long n)
         return DELAY;
     if (n % 7 == 0)
         return DUPLICATE;
-    /* Only one at a time is kept. */
+    /* Only one at a time is held. */
     return n % 17 == 0 && !m->held.length ? SWAP : PASS;
 }
 
@@ -132,7 +131,7 @@ static void act(struct mangler *m, enum action action)
     }
 }
 
-/* The held one goes after the present one; it was overtaken if that was of the same sender. */
+/* Send the held one after the current one: overtaken if both are of one sender. */
 static void release_held(struct mangler *m, enum action action)
 {
     bool same = m->held.from_length == m->now.from_length &&
@@ -163,7 +162,7 @@ static bool may_pass(struct mangler *m)
 
 static void handle(struct mangler *m)
 {
-    static const char stranger[] = "{\"leader\":\"nobody\"} and other things that are not ours";
+    static const char foreign[] = "{\"leader\":\"nobody\"} and other things that are not ours";
     unsigned long n = ++m->received;
     enum action action = choose(m, n);
     bool was_held = m->held.length > 0;
@@ -173,8 +172,8 @@ static void handle(struct mangler *m)
     if (was_held)
         release_held(m, action);
     if (n % 19 == 0 && n >= m->first && n <= m->last) {
-        send_bytes(m, &m->now, stranger, sizeof(stranger));
-        m->strangers++;
+        send_bytes(m, &m->now, foreign, sizeof(foreign));
+        m->foreign++;
     }
 }
 
@@ -265,9 +264,9 @@ static uint8_t *allocate(void)
 
 static void print_counts(const struct mangler *m)
 {
-    (void)printf("{\"received\":%lu,\"overtaken\":%lu,\"strangers\":%lu,\"failed\":%lu"
+    (void)printf("{\"received\":%lu,\"overtaken\":%lu,\"foreign\":%lu,\"failed\":%lu"
                  ",\"limited\":%lu",
-                 m->received, m->overtaken, m->strangers, m->failed, m->limited);
+                 m->received, m->overtaken, m->foreign, m->failed, m->limited);
     for (unsigned i = 0; i < ACTION_COUNT; i++)
         (void)printf(",\"%s\":%lu", action_names[i], m->actions[i]);
     (void)puts("}");

@@ -1,19 +1,20 @@
 /*
- * udp_stream: an open-loop client. Sends numbered datagrams at a steady rate to some pods in turn,
- * and tells what came back and how long it was dark.
+ * udp_stream: an open-loop client. Sends numbered datagrams at a steady rate to several pods in
+ * turn, and reports replies, losses and the longest interruption.
  *
  *   udp_stream [-a] [-i INTERFACE] RATE SIZE MILLISECONDS ADDRESS:PORT...
  *
- * -a: each datagram goes to all of them, and one reply is enough. One connected socket a pod. An
- * ADDRESS may be a multicast group, to which it is sent by INTERFACE; whoever replies is heard. A
- * pod whose host refuses a datagram is gone: it gets no more, and what it was sent from the refused
- * one on was not lost, since the client knows. Ends after MILLISECONDS, or at SIGTERM; then waits
- * for replies as long as they come, at most LINGER_MS after the last. Prints one line:
+ * -a: each datagram is sent to all of them, and one reply is enough. One connected socket a pod. An
+ * ADDRESS may be a multicast group, to which it sends by INTERFACE, and accepts replies from any
+ * address. A pod whose host refuses a datagram is gone: it gets no more, and the datagrams sent to
+ * it from the refused one on count as refused, not lost, since the client knows. Ends after
+ * MILLISECONDS, or at SIGTERM; then waits for replies until none came for LINGER_MS. Prints one
+ * line:
  *
  *   sent N answered N lost N duplicated N refused N gap_ms N foreign N
  *
- * gap_ms: the longest time between two replies that followed each other. foreign: replies that are
- * none of ours, or came with another length. "started" on standard error when the first was sent.
+ * gap_ms: the longest time between two successive replies. foreign: replies to none of our
+ * datagrams, or of another length. Writes "started" to standard error after the first datagram.
  */
 #include <errno.h>
 #include <poll.h>
@@ -40,11 +41,11 @@ struct stream {
     struct udp_socket sockets[TARGETS_MAX];
     struct address groups[TARGETS_MAX]; /* unset: the socket is connected to a pod */
     uint32_t interface;
-    uint64_t gone[TARGETS_MAX]; /* the sequence that was refused first; UINT64_MAX: not gone */
+    uint64_t gone[TARGETS_MAX]; /* the first refused sequence; UINT64_MAX: not gone */
     size_t targets;
     bool to_all;
     uint64_t sent, answered, duplicated, foreign, gap_ns, last_answer_ns;
-    uint8_t *seen; /* by sequence */
+    uint8_t *seen; /* index: sequence */
     uint64_t capacity;
 };
 
@@ -122,7 +123,7 @@ static bool try_send(const struct stream *s, size_t target, const uint8_t *bytes
     return send(s->sockets[target].fd, bytes, s->size, 0) >= 0;
 }
 
-/* The number is used up, whether its pod is still there or not. */
+/* The sequence advances even if its pod is gone. */
 static void send_one(struct stream *s)
 {
     uint8_t bytes[BYTES_MAX] = {0};
@@ -135,11 +136,11 @@ static void send_one(struct stream *s)
             continue;
         take_refusals(s, i);
         if (s->gone[i] == UINT64_MAX && !try_send(s, i, bytes))
-            (void)try_send(s, i, bytes); /* an error was pending */
+            (void)try_send(s, i, bytes); /* the first call returned a pending error */
     }
 }
 
-/* Those that went to a pod that was gone, as its host said. */
+/* Datagrams sent to pods from their first refusal on. */
 static uint64_t count_refused(const struct stream *s)
 {
     uint64_t refused = 0;
@@ -172,7 +173,7 @@ static void run(struct stream *s)
     while (!stopped && clock_now_ns() < s->end_ns && s->sent < s->capacity) {
         uint64_t due = (clock_now_ns() - start_ns) * s->rate / NS_PER_SEC + 1;
 
-        /* After a pause in portions, so that what comes back is read in between. */
+        /* Catch up after a pause in portions, and read replies in between. */
         for (unsigned i = 0; i < PORTION && s->sent < due && s->sent < s->capacity; i++)
             send_one(s);
         if (!has_started)
@@ -190,7 +191,7 @@ static void run(struct stream *s)
     }
 }
 
-/* Not connected: no pod has the group's address. */
+/* Not connected: replies come from the pods' addresses. */
 static int open_group(struct stream *s, const struct address *group)
 {
     const struct udp_options options = {0};

@@ -3,8 +3,9 @@
  *
  *   wiretap INTERFACE FILE PORT...
  *
- * Those to one of these UDP ports, whole ones only, onto a tape (tape.h), each written out at once.
- * "listening" on standard error when it does; ends at SIGTERM. Exit code: 0, 1 failed, 2 usage.
+ * Writes the unfragmented datagrams to one of these UDP ports to a tape (tape.h), each at once.
+ * Writes "listening" to standard error when it records; ends at SIGTERM. Exit code: 0, 1 failed, 2
+ * usage.
  */
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
@@ -47,7 +48,7 @@ static int open_tap(const char *interface)
     return fd;
 }
 
-/* A whole UDP datagram in an IPv4 packet. */
+/* Parse an unfragmented UDP datagram in an IPv4 packet. */
 static bool take_apart(const uint8_t *packet, size_t length, struct tape_datagram *ret_datagram)
 {
     struct tape_head *head = &ret_datagram->head;
@@ -75,7 +76,7 @@ static bool take_apart(const uint8_t *packet, size_t length, struct tape_datagra
 
 int main(int argc, char **argv)
 {
-    const struct sigaction action = {.sa_handler = stop}; /* no restart: recv ends */
+    const struct sigaction action = {.sa_handler = stop}; /* no SA_RESTART: recv returns */
     static struct tape_datagram datagram;
     static uint8_t packet[65536];
     FILE *file;

@@ -1,16 +1,16 @@
-# Pods that are containers, as Kubernetes would run them, on a network with real DNS. Read instead of
-# ../cluster/lib.sh, whose verdicts and questions it takes.
+# Pods that are containers, as Kubernetes would run them, on a network with real DNS. Sourced instead of
+# ../cluster/lib.sh, whose checks and requests it uses.
 #
-#   network_make             a network with DNS of its own, and a client in it, from which questions are asked
-#   base_config REPLICAS APP LINE...   the ConfigMap, which every pod mounts; swapped as kubelet does it
+#   network_make             a network with its own DNS, and a client container in it that sends the requests
+#   base_config REPLICAS APP LINE...   the ConfigMap, which every pod mounts; replaced like kubelet does it
 #   pod_launch ADDRESS OPTION...       a pod of $image, named after the last number of its address
-#   pods_up ADDRESS...       all of these are ready, agree on a leader, and their votes count
+#   pods_up ADDRESS...       waits until all are ready, agree on a leader, and their votes count
 #   in_client COMMAND...     in the client's container
 #
-# An address is $subnet.N. A user that the image does not know, no capabilities, nothing to write to. Everything is
-# labelled with this run, and is removed at the end, by its number. Needs root; scripts/check-containers sets
-# HEADLESSD_IMAGE, and how podman works.
-# shellcheck shell=bash disable=SC2154,SC2034 # the cluster's lib.sh sets them; others use them
+# An address is $subnet.N. Pods run with a user unknown to the image, no capabilities, and a read-only root. All
+# containers and networks have this run's label, and are removed by their ids at the end. Needs root;
+# scripts/check-containers sets HEADLESSD_IMAGE and podman's configuration.
+# shellcheck shell=bash disable=SC2154,SC2034 # set in the cluster's lib.sh, or used by the tests
 # shellcheck source-path=SCRIPTDIR source=../cluster/lib.sh
 . "$(dirname "$0")/../cluster/lib.sh"
 # shellcheck source-path=SCRIPTDIR source=../cluster/lib_stream.sh
@@ -28,12 +28,12 @@ declare -A app_ids=() # and its sidecar
 pod_options=()
 agreed=""
 at_exit+=("containers_remove $label")
-# Their processes are not ours to kill by number: they end with their containers.
+# Do not kill their processes by PID: they end with their containers.
 trap 'status=$?; pod_pids=(); clean_up "$status"' EXIT
 
 # ---- the network, and the client
 
-# container NAME OPTION...: as restricted as pods are; prints its number. Its log is $work/NAME.log.
+# container NAME OPTION...: restricted like a pod; prints its id. Its log is $work/NAME.log.
 container()
 {
     local name=$1
@@ -56,8 +56,8 @@ network_make()
     client=$subnet.100
     client_id=$(container client --network "$network" --ip "$client" --entrypoint sleep "$image" infinity)
     pod_wrapper=(nsenter --net --target "$(process_of "$client_id")")
-    # A bridge takes the lowest address of its links, and so another as containers come; those that know the former
-    # would not reach the name server for half a minute. One that is set stays.
+    # A bridge takes the lowest MAC address of its links, which changes as containers start; those with the former one
+    # in their ARP cache do not reach the name server for half a minute. A configured address stays.
     bridge=$(podman network inspect --format '{{.NetworkInterface}}' "$network")
     ip link set "$bridge" address "$(<"/sys/class/net/$bridge/address")"
 }
@@ -67,9 +67,9 @@ in_client()
     podman exec "$client_id" "$@"
 }
 
-# ---- what is mounted
+# ---- volumes
 
-# mount_write DIRECTORY FILE TEXT...: a volume with these files, as kubelet changes it: all at once.
+# mount_write DIRECTORY FILE TEXT...: a volume with these files, replaced atomically like kubelet does it.
 mount_write()
 {
     local volume=$1 old version
@@ -90,7 +90,7 @@ mount_write()
     find "$volume" -xtype l -delete # files that are in it no more
 }
 
-# base_config REPLICAS APP LINE...: the ConfigMap of manifests/base, for so many pods, with more lines.
+# base_config REPLICAS APP LINE...: the ConfigMap of manifests/base, with this number of replicas and further lines.
 base_config()
 {
     local replicas=$1 app=$2 base
@@ -102,12 +102,12 @@ base_config()
 
 # ---- pods
 
-# pod_launch ADDRESS OPTION...: without waiting. pod_options: more words for podman; pod_image: another image.
+# pod_launch ADDRESS OPTION...: without waiting. pod_options: further options of podman; pod_image: another image.
 pod_launch()
 {
     local address=$1 pid mac
     shift
-    # Always the same with an address: else this host sends to the one that had it before, for a minute and more.
+    # A fixed MAC address for each IP address: otherwise this host sends to the previous one for a minute or more.
     printf -v mac '02:68:64:00:00:%02x' "${address##*.}"
     pod_ids[$address]=$(container "$address" --network "$network" --ip "$address" --mac-address "$mac" \
         --network-alias "$service" \
@@ -118,7 +118,7 @@ pod_launch()
     pod_pids[$address]=$pid
 }
 
-# sidecar_launch ADDRESS OPTION...: udp_app beside this pod, in its network.
+# sidecar_launch ADDRESS OPTION...: udp_app in the network of this pod.
 sidecar_launch()
 {
     local address=$1
@@ -147,7 +147,7 @@ pods_up()
     done
 }
 
-# pods_launch ADDRESS...: and wait for all.
+# pods_launch ADDRESS...: starts the pods and waits for all.
 pods_launch()
 {
     local address
@@ -162,13 +162,13 @@ has_exited()
     [[ $(podman container inspect --format '{{.State.Status}}' "${pod_ids[$1]}") == exited ]]
 }
 
-# pod_term ADDRESS: as kubelet asks a pod to end, without waiting.
+# pod_term ADDRESS: SIGTERM, as by kubelet, without waiting.
 pod_term()
 {
     podman kill --signal TERM "${pod_ids[$1]}" >/dev/null || true # pod_gone looks how it has ended
 }
 
-# pod_gone ADDRESS: it must end by itself, with 0; then its network is gone too.
+# pod_gone ADDRESS: waits until it has exited with 0, and removes its network.
 pod_gone()
 {
     local id=${pod_ids[$1]}
@@ -211,9 +211,9 @@ pods_stop()
     rm -rf "$work"/*.log "$map" "$work"/keys-*
 }
 
-# ---- questions
+# ---- requests
 
-# leader_answers_through ADDRESS...: with --app whoami, whichever is asked; the leader knows the client.
+# leader_answers_through ADDRESS...: with --app whoami, the leader replies through each pod with the client's address.
 leader_answers_through()
 {
     local address
@@ -223,7 +223,7 @@ leader_answers_through()
     done
 }
 
-# dns_look: the addresses that the client's own resolver has for the pods, sorted, in one line.
+# dns_look: the pods' addresses according to the client's resolver, sorted, in one line.
 dns_look()
 {
     in_client getent ahostsv4 "$service" | awk '$2 == "DGRAM" { print $1 }' | sort -V | xargs

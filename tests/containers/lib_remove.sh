@@ -1,4 +1,4 @@
-# containers_remove LABEL: the containers and networks that have it, by number.
+# containers_remove LABEL: removes the containers and networks with this label, by id.
 # shellcheck shell=bash
 containers_remove()
 {

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A base that is not Debian's: the image carries its libraries, and needs none of the base.
+# Another base than Debian's: the image contains its libraries, and uses none of the base.
 #
 #   tests/containers/test_base.sh BUILD_DIR
 # shellcheck source-path=SCRIPTDIR source=lib.sh
@@ -16,7 +16,7 @@ in_carried()
     podman run --rm --network none --entrypoint "$1" "$carried" "${@:2}"
 }
 
-# Whatever the loader maps is ours.
+# All files that the loader maps are the image's own.
 libraries_are_its_own()
 {
     local program
@@ -30,7 +30,7 @@ libraries_are_its_own()
     done
 }
 
-# Two of them and one of Debian's, which find each other by DNS.
+# Two pods of it and one of Debian's image find each other by DNS.
 pods_of_both()
 {
     base_config 3 whoami
@@ -45,6 +45,6 @@ pods_of_both()
     together_closes "$a" "$b" "$c"
 }
 
-run "the image carries all that its programs need" libraries_are_its_own
-run "pods of it and of Debian's find each other" pods_of_both
+run "the image contains all libraries of its programs" libraries_are_its_own
+run "pods of it and of Debian's image find each other" pods_of_both
 finish

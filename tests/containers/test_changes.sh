@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What changes under running pods of the image: another version, the ConfigMap, the Secret; and an app beside them.
+# Changes under running pods of the image: another wire version, the ConfigMap, the Secret; and an app as sidecar.
 #
 #   tests/containers/test_changes.sh BUILD_DIR
 # shellcheck source-path=SCRIPTDIR source=lib.sh
@@ -28,7 +28,7 @@ meets_another_version()
     [[ $(others_version "$1") =~ ^[1-9] ]]
 }
 
-# They do not understand each other, and say so: those with a majority go on, the others never lead.
+# Pods of two wire versions report each other: those with a majority have a leader, the others never lead.
 two_wire_versions()
 {
     local address term
@@ -60,7 +60,7 @@ two_wire_versions()
     ledger_closes "${!pod_ids[@]}"
 }
 
-# all_metric NAME VALUE: on each pod, soon.
+# all_metric NAME VALUE: waits until each pod has this value.
 all_metric()
 {
     local address
@@ -91,7 +91,7 @@ config_map_swapped()
     ledger_closes "${pods[@]}"
 }
 
-# give ADDRESS NUMBER...: kubelet brings this pod's copy of the Secret, with these keys.
+# give ADDRESS NUMBER...: updates this pod's copy of the Secret to these keys, as kubelet does.
 give()
 {
     local address=$1 number given=()
@@ -107,7 +107,7 @@ seals_with()
     [[ $(http "$1:8080/status" | jq -r '.keys.keys[] | select(.seals).name') == "key-$2" ]]
 }
 
-# Kubelets take their time, each its own.
+# Kubelets update their pods at different times.
 key_rotated()
 {
     local address
@@ -137,7 +137,7 @@ key_rotated()
     together_closes "${pods[@]}"
 }
 
-# It reads a PROXY header, and so knows the client.
+# The app reads a PROXY header with the client's address.
 app_beside_it()
 {
     local address
@@ -154,8 +154,8 @@ app_beside_it()
     together_closes "${pods[@]}"
 }
 
-run "two builds of different wire versions" two_wire_versions
-run "the ConfigMap is swapped" config_map_swapped
-run "a key is rotated" key_rotated
-run "a UDP app beside each" app_beside_it
+run "pods of two wire versions report each other" two_wire_versions
+run "a changed ConfigMap takes effect" config_map_swapped
+run "key rotation loses nothing" key_rotated
+run "a UDP app as sidecar replies" app_beside_it
 finish

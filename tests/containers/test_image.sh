@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What the image by itself must be: its labels, its user, its port, its programs; one pod of it, how soon it
-# answers, how much memory it needs; and what a pod says that cannot start.
+# Properties of the image: its labels, user, port and programs; the start time and memory of one pod; and the
+# messages of pods that cannot start.
 #
 #   tests/containers/test_image.sh BUILD_DIR
 # shellcheck source-path=SCRIPTDIR source=lib.sh
@@ -29,8 +29,8 @@ described()
     expect_match "commands of headless-bench" "$(in_client headless-bench --help)" "This build has send and sink only"
 }
 
-# podman keeps no time here, so ask now.
-healthy_by_its_own_word()
+# podman runs no health-check timer here: run the check now.
+health_check_passes()
 {
     base_config 1 echo
     pods_launch "$a"
@@ -40,8 +40,8 @@ healthy_by_its_own_word()
     ledger_closes "$a"
 }
 
-# From just before exec of headlessd until somebody outside, who asks all the while, has got its first 200. In the
-# client's network, which is there before: what podman takes to make one is not the daemon's.
+# Time from just before the exec of headlessd to the first 200 that a polling client outside gets. It uses the client's
+# existing network, because podman's time to make one is not the daemon's.
 alive_soon_after_exec()
 {
     local began answered poll
@@ -63,7 +63,7 @@ alive_soon_after_exec()
     done
 }
 
-# memory_of PROCESS: bytes that its cgroup is charged for, the page cache of its files included.
+# memory_of PROCESS: bytes charged to its cgroup, the page cache of its files included.
 memory_of()
 {
     local path
@@ -75,7 +75,7 @@ memory_of()
     fi
 }
 
-# And it lives with no more.
+# It runs with no more than this.
 idle_memory()
 {
     local pid resident charged
@@ -91,7 +91,7 @@ idle_memory()
     expect "echo" "$(ask "$a" hello)" hello
 }
 
-# refuses REGEX OPTION...: a pod with these words for podman ends at once, with one line that says what to change.
+# refuses REGEX OPTION...: a pod with these options of podman exits at once, with one line that names the correction.
 refuses()
 {
     local regex=$1 id status said
@@ -117,7 +117,7 @@ wrong_environment()
     refuses "headlessd.yaml:[0-9]+: hold.tme: no such option" --env POD_IP=10.0.0.1
 }
 
-# It lives, leads nobody, and says what is missing, until the Secret is there.
+# The pod runs without a leader, and reports the missing keys, until the Secret exists.
 missing_secret()
 {
     base_config 1 echo 'keys: /run/secrets/headlessd'
@@ -131,14 +131,14 @@ missing_secret()
     pods_up "$a"
 }
 
-run "the image is described, and nobody's root" described
-run "a pod alone is healthy by the image's own word" healthy_by_its_own_word
+run "the image has its labels and an unprivileged user" described
+run "the image's health check passes" health_check_passes
 ((failed == 0)) || {
     finish # nothing else is worth looking at
     exit
 }
-run "it lives soon after exec" alive_soon_after_exec
-run "it needs little memory" idle_memory
-run "what is wrong in the environment or the ConfigMap is said" wrong_environment
-run "a missing Secret is said, and awaited" missing_secret
+run "/livez replies soon after exec" alive_soon_after_exec
+run "an idle pod uses little memory" idle_memory
+run "errors in the environment or the ConfigMap are reported" wrong_environment
+run "a missing Secret is reported, and used when it exists" missing_secret
 finish

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Pods of the image, that find each other by DNS: five under one leader; killed, stopped, scaled, restarted.
+# Pods of the image that find each other by DNS: five with one leader; killed, stopped, scaled, restarted.
 #
 #   tests/containers/test_pods.sh BUILD_DIR
 # shellcheck source-path=SCRIPTDIR source=lib.sh
@@ -11,7 +11,7 @@ for number in 11 12 13 14 15; do
     pods+=("$subnet.$number")
 done
 
-# others_than ADDRESS: those of pods, in others.
+# others_than ADDRESS: sets others to the other pods.
 others_than()
 {
     local address
@@ -21,7 +21,7 @@ others_than()
     done
 }
 
-# Whoever is asked, the leader answers, and it knows the client.
+# The leader replies through every pod, with the client's address.
 five_under_one_leader()
 {
     base_config 5 whoami
@@ -48,7 +48,7 @@ all_answer()
     done
 }
 
-# No order to go: its address falls silent. A pod with another address comes in its place.
+# SIGKILL: its address no longer replies. A pod with another address replaces it.
 leader_killed()
 {
     local leader
@@ -70,7 +70,7 @@ leader_killed()
     ledger_closes "${others[@]}" "$subnet.16"
 }
 
-# Its clients go on for a second and more; all that they send is answered.
+# Its clients continue for more than a second; every request is answered.
 leader_stopped()
 {
     local leader
@@ -116,7 +116,7 @@ scaled_up_and_down()
     ledger_closes "${two[@]}"
 }
 
-# Each comes back with another address, the leader too; clients ask the other four.
+# Each pod restarts with another address, the leader too; clients use the other four.
 restarted_one_by_one()
 {
     local number=20 address total_sent=0 former=("${pods[@]}")
@@ -140,9 +140,9 @@ restarted_one_by_one()
     pods=("${former[@]}")
 }
 
-run "five pods find each other by DNS, and answer by one leader" five_under_one_leader
+run "five pods find each other by DNS, and reply by one leader" five_under_one_leader
 run "the leader's container is killed" leader_killed
 run "the leader's container is stopped" leader_stopped
-run "from two to five, and back" scaled_up_and_down
-run "all are restarted one by one" restarted_one_by_one
+run "scaling from two to five, and back" scaled_up_and_down
+run "all pods are restarted one by one" restarted_one_by_one
 finish

@@ -1,10 +1,10 @@
 /*
- * Are these objects what the API server would take, and what a cluster that trusts nobody would run?
+ * Checks that the API server would accept these objects, and that they meet a restricted security policy.
  *
  *   node validate.js FILE.yaml...      NODE_PATH names the directory with the packages of package.json
  *
- * First the schemas of Kubernetes and of the Prometheus operator, also against fields that they do not
- * know; then rules of our own. Prints what is wrong, a line each; the last line is "N objects".
+ * First by the schemas of Kubernetes and of the Prometheus operator, unknown fields included; then by our
+ * own rules. Prints each error on a line; the last line is "N objects".
  */
 "use strict";
 const fs = require("fs");
@@ -20,7 +20,7 @@ function complain(text) {
 
 // ---- schemas
 
-// Of OpenShift's own kinds there is no schema at hand: what they may have is written down here.
+// There is no public schema of OpenShift's kinds: their allowed fields are listed here.
 const openshift = {
   ImageStream: ["spec.lookupPolicy.local"],
   BuildConfig: [
@@ -44,7 +44,7 @@ function findModel(object) {
   return null;
 }
 
-// A validator reads every field that its schema has; one that it never reads it does not know.
+// A validator reads every field that its schema has; a field that it never reads is unknown.
 function watch(value, seen) {
   if (value === null || typeof value !== "object") return value;
   if (!seen.has(value)) {
@@ -139,7 +139,7 @@ function findPort(container, port) {
   return (container.ports || []).find((p) => p.name === port || p.containerPort === port);
 }
 
-// drain.time is 5 s by default, 2 s more are for the last answers.
+// drain.time is 5 s by default, plus 2 s for the last replies.
 const graceMin = 8;
 
 function checkPods(workload, all) {
@@ -175,7 +175,7 @@ function checkService(service, pods, all) {
     if (!port.protocol) complain(`port ${port.port} does not say its protocol: TCP would be meant`);
     for (const pod of chosen) {
       const target = pod.spec.containers.map((c) => findPort(c, port.targetPort)).find(Boolean);
-      // What the image exposes, oc new-app writes into the pods itself.
+      // oc new-app adds the ports that the image exposes.
       const isExposed = port.targetPort === 12000 && all.some((o) => o.kind === "Deployment");
       if (!target && !isExposed) complain(`port ${port.port}: no container has ${port.targetPort}`);
       else if (target && target.protocol !== port.protocol) complain(`port ${port.port} is ${port.protocol}, the container's ${target.protocol}`);

@@ -133,7 +133,7 @@ static uint64_t leader_of(const struct sim *sim, uint32_t index)
                : 0;
 }
 
-/* What a broken variant makes of it. */
+/* Falsify the membership as the broken variant does. */
 static void falsify(struct sim *sim, uint32_t index, struct sequencer_membership *membership)
 {
     const struct ordered_pod *pod = &sim->options.ordered->pods[index];

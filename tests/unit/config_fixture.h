@@ -15,10 +15,10 @@ struct loaded {
     struct config_set *set; /* NULL when refused */
     enum config_mode mode;
     int rc;
-    char errors[8192]; /* what was written, warnings included */
+    char errors[8192]; /* the output, warnings included */
 };
 
-/* Tests must not depend on what the caller's environment says. */
+/* Tests must not depend on the caller's environment. */
 static inline void clear_environment(void)
 {
     (void)clearenv();
@@ -113,7 +113,7 @@ static inline void dump_text(const struct config_set *set, char *text, size_t ro
     (void)fclose(file);
 }
 
-/* "VALUE # SOURCE" of one option as dumped, spaces between them made one. */
+/* "VALUE # SOURCE" of one option in the dump, with one space between words. */
 static inline const char *dumped(const struct config_set *set, const char *key)
 {
     static char text[32768], line[8192];

@@ -1,4 +1,4 @@
-/* directory_fixture: a directory of a test's own, with all that it puts there. */
+/* directory_fixture: a temporary directory of a test, removed with its files. */
 #ifndef DIRECTORY_FIXTURE_H
 #define DIRECTORY_FIXTURE_H
 

@@ -14,7 +14,7 @@
 
 #define ANSWER_MAX 300
 
-/* What the next lookup finds: addresses 10.0.x.y by number; error: instead of that. */
+/* The result of the next lookup: addresses 10.0.x.y by number, or an error. */
 static struct {
     int error;
     size_t count;
@@ -149,7 +149,7 @@ Test(discovery, of_too_many_addresses_the_first_are_kept)
     assert_host(DISCOVERY_MAX - 1, "10.0.0.129");
 }
 
-Test(discovery, failures_and_empty_answers_keep_the_previous_result)
+Test(discovery, failures_and_empty_replies_keep_the_previous_result)
 {
     find(1, (const uint32_t[]){7});
     cr_assert_eq(discovery_start(&discovery, &config, &waker), 0);
@@ -163,7 +163,7 @@ Test(discovery, failures_and_empty_answers_keep_the_previous_result)
     discovery_request(&discovery);
     wait_for_lookups(3);
     discovery_request(&discovery);
-    wait_for_lookups(4); /* so the third result was processed */
+    wait_for_lookups(4); /* the third result is processed then */
     cr_assert_str_eq(discovery_reason(discovery_failure(&discovery)), "the answer is empty");
     cr_assert_not(discovery_has_news(&discovery));
     cr_assert(discovery_is_known(&discovery));
@@ -189,7 +189,7 @@ Test(discovery, the_reason_of_a_failed_lookup_is_reported)
     cr_assert_eq(discovery_failure(&discovery), 0);
 }
 
-Test(discovery, an_unchanged_result_is_no_news)
+Test(discovery, an_unchanged_result_is_not_reported)
 {
     find(2, (const uint32_t[]){1, 2});
     cr_assert_eq(discovery_start(&discovery, &config, &waker), 0);
@@ -234,7 +234,7 @@ Test(discovery, a_stop_does_not_wait_for_a_lookup_that_blocks)
     start_ns = clock_now_ns();
     discovery_stop(&discovery);
     cr_assert_lt(clock_now_ns() - start_ns, 10 * NS_PER_SEC);
-    cr_assert_eq(sem_post(&may_reply), 0); /* late: nobody reads the result */
+    cr_assert_eq(sem_post(&may_reply), 0); /* late: no thread reads the result */
     (void)nanosleep(&while_it_ends, NULL); /* a use after free would happen here */
     cr_assert_not(discovery_has_news(&discovery));
 }

@@ -1,4 +1,4 @@
-/* From a program's tables to pages and scripts: what people and shells would take amiss. */
+/* Pages and scripts from a program's tables are valid for man, bash and readers. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stdio.h>
@@ -87,7 +87,7 @@ static void expect_prose(const char *text, const char *expected)
     free(result);
 }
 
-Test(document, words_to_choose_from_are_in_small_letters)
+Test(document, only_words_in_lower_case_are_choices)
 {
     char words[DOCUMENT_WORDS_MAX];
 
@@ -99,7 +99,7 @@ Test(document, words_to_choose_from_are_in_small_letters)
     cr_expect_str_eq(document_words(NULL, words), "");
 }
 
-Test(document, more_words_than_there_is_room_for)
+Test(document, excess_words_are_left_out)
 {
     char value[2 * DOCUMENT_WORDS_MAX], words[DOCUMENT_WORDS_MAX];
 
@@ -111,7 +111,7 @@ Test(document, more_words_than_there_is_room_for)
     cr_expect_str_eq(document_words(value, words), "");
 }
 
-Test(document, a_file_is_told_by_its_name)
+Test(document, a_file_argument_is_recognized_by_its_name)
 {
     cr_expect(document_is_file("FILE"));
     cr_expect(document_is_file("FILE[,FILE...]"));
@@ -120,7 +120,7 @@ Test(document, a_file_is_told_by_its_name)
     cr_expect_not(document_is_file(NULL));
 }
 
-Test(document, prose_is_no_macro)
+Test(document, prose_is_escaped_from_macros)
 {
     expect_prose("One. Two", "One.\nTwo\n");
     expect_prose(".Sh NAME", "\\&.Sh NAME\n");
@@ -130,7 +130,7 @@ Test(document, prose_is_no_macro)
     expect_prose("  spaced \n out ", "spaced out\n");
 }
 
-Test(document, prose_is_filled)
+Test(document, prose_is_wrapped)
 {
     char text[400];
     char *result;
@@ -144,7 +144,7 @@ Test(document, prose_is_filled)
     free(result);
 }
 
-Test(document, a_page_is_its_template_with_the_tables_in_it)
+Test(document, a_page_is_its_template_filled_with_the_tables)
 {
     char template[] =
         "@head@\n.Sh DESCRIPTION\nProse.\n@commands@\n@options@\n@exits@\n@examples@\n";
@@ -165,7 +165,7 @@ Test(document, a_page_is_its_template_with_the_tables_in_it)
     free(page);
 }
 
-Test(document, a_part_that_there_is_not)
+Test(document, an_unknown_part_is_refused)
 {
     char template[] = "@head@\n@credits@\n";
     char *page = NULL;
@@ -174,7 +174,7 @@ Test(document, a_part_that_there_is_not)
     free(page);
 }
 
-Test(document, bash_knows_commands_options_and_values)
+Test(document, the_bash_script_has_commands_options_and_values)
 {
     char *script = bash_text();
 
@@ -185,12 +185,12 @@ Test(document, bash_knows_commands_options_and_values)
     expect_in(script, "    \" --format\" | \" --form\") echo \"framed raw\" ;;\n");
     expect_in(script, "    \"plot\") echo FILE ;;\n");
     expect_in(script, "complete -F _a_tool a-tool\n");
-    cr_expect_null(strstr(script, "NAME"), "the walk has its name");
+    cr_expect_null(strstr(script, "NAME"), "NAME is replaced by the program name");
     cr_expect_null(strstr(script, "--help\" |"), "--help takes no value");
     free(script);
 }
 
-Test(document, only_what_there_is_is_printed)
+Test(document, unknown_documents_are_refused)
 {
     cr_expect_eq(document_print(&program, "poem"), -ENOENT);
     cr_expect_eq(document_print(&program, ""), -ENOENT);

@@ -1,4 +1,4 @@
-/* Handshakes: when a peer is authenticated, and that unknown, former and replayed senders are not. */
+/* Handshakes authenticate peers, but not unknown, former and replayed senders. */
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
@@ -518,26 +518,26 @@ Test(handshake, refusals_have_their_reasons)
     cr_assert_eq(give(B, A, request, &length), HANDSHAKE_MISDIRECTED, "our own");
 }
 
-/* In its name comes what cannot be verified: it is asked, and its reply tells. */
-Test(handshake, who_is_doubted_is_asked_again)
+/* Unverifiable messages in its name: it gets a request, and its reply decides. */
+Test(handshake, a_suspect_gets_a_request)
 {
     settle(A, B);
     now_ns += STEP_NS;
-    handshake_suspect(pods[A], &ips[C]); /* nobody has been met there */
+    handshake_suspect(pods[A], &ips[C]); /* no known peer */
     cr_assert_eq(exchange(A, B), 0);
     handshake_suspect(pods[A], &ips[B]);
-    cr_assert(knows(A, B), "it stays believed");
+    cr_assert(knows(A, B), "it stays authenticated");
     cr_assert_eq(send_message(A, B), HANDSHAKE_OK);
     cr_assert_eq(exchange(A, B), 2);
     cr_assert_eq(exchange(A, B), 0, "once");
     handshake_suspect(pods[A], &ips[B]);
-    cr_assert_eq(exchange(A, B), 0, "and not at once again");
+    cr_assert_eq(exchange(A, B), 0, "not again at once");
     now_ns += HANDSHAKE_RETRY_NS;
     cr_assert_eq(exchange(A, B), 2);
 }
 
-/* Who does not reply is asked every 1.6 s; as long as something comes from there, more often. */
-Test(handshake, a_suspect_that_is_silent_is_asked_soon)
+/* A silent peer gets a request every 1.6 s; a suspect gets them more often. */
+Test(handshake, a_silent_suspect_gets_requests_more_often)
 {
     uint8_t data[HANDSHAKE_SEALED];
     int asked = 0;

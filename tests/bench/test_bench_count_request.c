@@ -1,46 +1,47 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
+#include "count_request.h"
 #include "payload.h"
-#include "question.h"
 #include "tracker.h"
 
-TestSuite(question, .timeout = 60);
+TestSuite(count_request, .timeout = 60);
 TestSuite(tracker, .timeout = 60);
 
-static const struct question original = {.is_reply = true, .number = 7, .run = 99, .unique = 12};
+static const struct count_request original = {
+    .is_reply = true, .number = 7, .run = 99, .unique = 12};
 
-Test(question, comes_back_as_it_was_built)
+Test(count_request, parse_returns_the_built_message)
 {
-    uint8_t bytes[QUESTION_SIZE];
-    struct question q;
+    uint8_t bytes[COUNT_REQUEST_SIZE];
+    struct count_request q;
 
-    question_build(&original, bytes);
-    cr_assert(question_parse(bytes, sizeof(bytes), &q));
+    count_request_build(&original, bytes);
+    cr_assert(count_request_parse(bytes, sizeof(bytes), &q));
     cr_assert(q.is_reply && q.number == 7 && q.run == 99 && q.unique == 12);
 }
 
-Test(question, damaged_and_other_ones_are_none)
+Test(count_request, altered_and_wrong_sized_messages_are_refused)
 {
-    uint8_t bytes[QUESTION_SIZE + 1] = {0};
-    struct question q;
+    uint8_t bytes[COUNT_REQUEST_SIZE + 1] = {0};
+    struct count_request q;
 
-    question_build(&original, bytes);
-    cr_assert_not(question_parse(bytes, QUESTION_SIZE - 1, &q));
-    cr_assert_not(question_parse(bytes, QUESTION_SIZE + 1, &q));
-    for (unsigned bit = 0; bit < QUESTION_SIZE * 8; bit++) {
+    count_request_build(&original, bytes);
+    cr_assert_not(count_request_parse(bytes, COUNT_REQUEST_SIZE - 1, &q));
+    cr_assert_not(count_request_parse(bytes, COUNT_REQUEST_SIZE + 1, &q));
+    for (unsigned bit = 0; bit < COUNT_REQUEST_SIZE * 8; bit++) {
         bytes[bit / 8] ^= (uint8_t)(1U << (bit % 8));
-        cr_assert_not(question_parse(bytes, QUESTION_SIZE, &q), "bit %u", bit);
+        cr_assert_not(count_request_parse(bytes, COUNT_REQUEST_SIZE, &q), "bit %u", bit);
         bytes[bit / 8] ^= (uint8_t)(1U << (bit % 8));
     }
 }
 
-Test(question, is_shorter_than_any_payload)
+Test(count_request, is_shorter_than_any_payload)
 {
-    cr_assert_lt(QUESTION_SIZE, PAYLOAD_SIZE_MIN);
+    cr_assert_lt(COUNT_REQUEST_SIZE, PAYLOAD_SIZE_MIN);
 }
 
-Test(tracker, counts_each_run_by_itself_and_knows_no_other)
+Test(tracker, counts_each_run_separately_and_no_unknown_run)
 {
     struct tracker t;
     uint64_t unique = 77;

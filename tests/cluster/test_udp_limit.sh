@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
-# udp-limit, against which headlessd is measured: each of its loops really forwards, every byte, and its
-# counts are right.
+# udp-limit, the reference of scripts/bench: each of its loops forwards every byte, and its counts are right.
 #
-#   tests/cluster/test_limit.sh BUILD_DIR
+#   tests/cluster/test_udp_limit.sh BUILD_DIR
 #
 # Single-threaded: udp-limit is
 # Timed: its loops must keep the sender's pace
@@ -17,7 +16,7 @@ sink=$host.13:9000
 number=2000
 rate=20000
 
-# counted NAME FIELD: of the result that app NAME left.
+# counted NAME FIELD: prints a field of the result of app NAME.
 counted()
 {
     jq -r "$2" "$work/$1.out"
@@ -39,7 +38,7 @@ has_read_all()
     [[ $(ss -Hnul src "$1" | awk '{ sum += $2 } END { print sum + 0 }') == 0 ]]
 }
 
-# end NAME ADDRESS: when it has read all that came to its address. In the order of a datagram's way.
+# end NAME ADDRESS: stops it when its socket is empty. In the order of a datagram's path.
 end()
 {
     wait_until "$1 has read all" has_read_all "$2"
@@ -47,7 +46,7 @@ end()
     app_stop "$1"
 }
 
-# whole NAME: what NAME forwarded came to the sink, every byte, and its counts say so.
+# whole NAME: the sink received every byte that NAME forwarded, and the counts agree.
 whole()
 {
     end sink "$sink"
@@ -71,7 +70,7 @@ forwards()
     expect "datagrams on the wire" "$(counted "$mode" .frames)" "$number"
 }
 
-# What the first loop sends as trains, the second gets as merged ones.
+# The second loop receives the GSO batches of the first one merged.
 merged_pass_whole()
 {
     sink_start
@@ -85,7 +84,7 @@ merged_pass_whole()
     (($(counted gro .trains) < number)) || fail "no train passed: $(cat "$work/gro.out")"
 }
 
-# Its frames are frames to headlessd.
+# headlessd's parser accepts its frames.
 packs()
 {
     sink_start
@@ -98,8 +97,8 @@ packs()
     (($(counted pack .frames) < number)) || fail "nothing was packed: $(cat "$work/pack.out")"
 }
 
-# sender_keeps_its_word "RECEIVE_OPTION..." OPTION...: so many, so large, at this pace.
-sender_keeps_its_word()
+# sender_is_accurate "RECEIVE_OPTION..." OPTION...: number, sizes and pace are as requested.
+sender_is_accurate()
 {
     local receive told
     read -ra receive <<<"$1"
@@ -137,9 +136,9 @@ run "gro-gso, nothing merged" forwards gro-gso 64-1400
 run "receive-gso, gro-gso: merged datagrams" merged_pass_whole
 run "receive-pack-gso" packs 64-1400
 run "receive-pack-gso, equal sizes" packs 100
-run "send, and receive" sender_keeps_its_word ""
-run "send merged, and receive" sender_keeps_its_word "" --gso 16
-run "send, and a sink" sender_keeps_its_word "--gro --pause 500"
-run "send merged, and a sink" sender_keeps_its_word "--gro --pause 500" --gso 40
-run "mistakes on the command line" refuses_mistakes
+run "send, and receive" sender_is_accurate ""
+run "send merged, and receive" sender_is_accurate "" --gso 16
+run "send, and a sink" sender_is_accurate "--gro --pause 500"
+run "send merged, and a sink" sender_is_accurate "--gro --pause 500" --gso 40
+run "errors on the command line are refused" refuses_mistakes
 finish
