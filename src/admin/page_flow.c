@@ -158,7 +158,7 @@ static void put_picture(const struct page *page, const struct flow *flow)
 
 /* ---- in words ---- */
 
-static void put_words(const struct page *page, const struct flow *flow)
+static void page_put_words(const struct page *page, const struct flow *flow)
 {
     char in[PAGE_NUMBER_MAX], between[PAGE_NUMBER_MAX], app[PAGE_NUMBER_MAX], out[PAGE_NUMBER_MAX];
 
@@ -183,6 +183,6 @@ void page_put_flow(const struct page *page)
              "a datagram</h2><figure>");
     put_picture(page, &flow);
     page_put(page, "<figcaption class=\"hint\">");
-    put_words(page, &flow);
+    page_put_words(page, &flow);
     page_put(page, "</figcaption></figure></section>\n");
 }

@@ -45,7 +45,7 @@ static void send_to_list(struct supervisor *supervisor, struct election_action *
     }
 }
 
-static void carry_out(struct supervisor *supervisor)
+static void supervisor_execute(struct supervisor *supervisor)
 {
     struct election_actions *actions = &supervisor->actions;
 
@@ -115,5 +115,5 @@ void supervisor_feed(struct supervisor *supervisor, const struct election_event 
     if (supervisor->election.counts.leaps_refused != leaps)
         log_term_leap(supervisor);
     if (supervisor->election.state != ELECTION_OUT)
-        carry_out(supervisor);
+        supervisor_execute(supervisor);
 }

@@ -130,7 +130,7 @@ static __attribute__((noinline, cold)) void report_to_app(struct routing *routin
 
 /* ---- steps ---- */
 
-static void carry_out(struct routing *routing)
+static void sequence_execute(struct routing *routing)
 {
     const struct sequencer_actions *actions = &routing->sequence->actions;
 
@@ -171,10 +171,10 @@ static void step(struct routing *routing, const struct sequencer_event *event)
     struct sequence *sequence = routing->sequence;
 
     while (!sequencer_step(&sequence->sequencer, event, routing->now_ns, &sequence->actions)) {
-        carry_out(routing);
+        sequence_execute(routing);
         worker_flush(sequence->worker); /* makes room in the log */
     }
-    carry_out(routing);
+    sequence_execute(routing);
 }
 
 void sequence_take_snapshot(struct routing *routing)

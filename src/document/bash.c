@@ -44,7 +44,7 @@ static void put_words_behind(const struct document_program *p, const char *prefi
     (void)fputs("\" ;;\n", out);
 }
 
-static void put_words(const struct document_program *p, FILE *out)
+static void bash_put_words(const struct document_program *p, FILE *out)
 {
     begin_function(p, "words", out);
     if (p->command_count > 0)
@@ -60,8 +60,8 @@ static void put_words(const struct document_program *p, FILE *out)
 
 /* ---- options, and the values that they take */
 
-static void put_options(const char *command, const struct document_option *options, size_t count,
-                        FILE *out)
+static void bash_put_options(const char *command, const struct document_option *options,
+                             size_t count, FILE *out)
 {
     (void)fprintf(out, "    \"%s\") echo \"", command);
     for (size_t i = 0; i < count; i++) {
@@ -181,8 +181,8 @@ void document_bash(const struct document_program *program, FILE *out)
 {
     (void)fprintf(out, "# Completion of %s for bash, made by headless-document bash %s.\n\n",
                   program->name, program->name);
-    put_words(program, out);
-    put_sets(program, "options", put_options, out);
+    bash_put_words(program, out);
+    put_sets(program, "options", bash_put_options, out);
     put_sets(program, "values", put_values, out);
     put_operands(program, out);
     for (const char *c = walk; *c; c++) {

@@ -81,7 +81,7 @@ static void put_key(FILE *out, const struct config_option *o)
     put_sources(out, o);
 }
 
-static void put_keys(FILE *out)
+static void headlessd_put_keys(FILE *out)
 {
     (void)fputs(".Sh KEYS\n", out);
     for (size_t i = 0; i < config_option_count; i++) {
@@ -105,7 +105,7 @@ void document_describe_headlessd(struct document_program *ret_program)
                                  .examples = config_help_examples,
                                  .exits = exits,
                                  .exit_count = CONFIG_EXIT_COUNT,
-                                 .put_keys = put_keys};
+                                 .put_keys = headlessd_put_keys};
 
     describe_modes(&p, options);
     describe_options(&p, options, texts);

@@ -116,7 +116,7 @@ static void put_option(FILE *out, const struct document_option *o)
     put_help(out, o->help);
 }
 
-static void put_options(FILE *out, const struct document_option *options, size_t count)
+static void man_put_options(FILE *out, const struct document_option *options, size_t count)
 {
     (void)fputs(".Bl -tag -width Ds\n", out);
     for (size_t i = 0; i < count; i++)
@@ -182,7 +182,7 @@ static void put_command(const struct document_program *p, const struct document_
         put_names(out, c);
         return;
     }
-    put_options(out, c->options, c->option_count);
+    man_put_options(out, c->options, c->option_count);
     if (c->examples)
         put_lines(out, c->examples);
 }
@@ -201,10 +201,10 @@ static void put_commands(const struct document_program *p, FILE *out)
 static void put_program_options(const struct document_program *p, FILE *out)
 {
     (void)fputs(".Sh OPTIONS\n", out);
-    put_options(out, p->options, p->option_count);
+    man_put_options(out, p->options, p->option_count);
 }
 
-static void put_keys(const struct document_program *p, FILE *out)
+static void man_put_keys(const struct document_program *p, FILE *out)
 {
     if (p->put_keys)
         p->put_keys(out);
@@ -232,7 +232,7 @@ static const struct part {
 } parts[] = {
     {"@head@", put_head},         {"@title@", put_file_title},
     {"@commands@", put_commands}, {"@options@", put_program_options},
-    {"@keys@", put_keys},         {"@exits@", put_exits},
+    {"@keys@", man_put_keys},     {"@exits@", put_exits},
     {"@examples@", put_examples},
 };
 
