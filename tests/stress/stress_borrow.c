@@ -133,6 +133,16 @@ static void wait_until_taken(struct source *source)
     }
 }
 
+/* Between the two barriers, where no source counts. */
+static bool all_have_borrowed(void)
+{
+    for (size_t i = 0; i < SOURCES; i++) {
+        if (sources[i].borrowed <= 10)
+            return false;
+    }
+    return true;
+}
+
 static void *produce(void *context)
 {
     struct source *source = context;
@@ -143,7 +153,7 @@ static void *produce(void *context)
         wait_until_taken(source);
         (void)pthread_barrier_wait(&meeting);
         if (source == &sources[0])
-            is_over = clock_now_ns() >= end_ns;
+            is_over = clock_now_ns() >= end_ns && all_have_borrowed();
         (void)pthread_barrier_wait(&meeting);
     }
     send_number(source, LAST);
