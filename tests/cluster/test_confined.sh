@@ -58,7 +58,7 @@ kernel_that_refuses()
     pods_start "$a" -- --app echo
     unset "pod_places[$a]"
     expect "metric" "$(metric "$a" confined)" 0
-    grep -q 'warn  unconfined: seccomp: the kernel refuses the filter' "$work/$a.log" ||
+    grep -q 'warn  unconfined: the kernel refuses the seccomp filter' "$work/$a.log" ||
         fail "it is not logged: $(<"$work/$a.log")"
     expect "echo" "$(ask "$a" hello)" hello
 }
