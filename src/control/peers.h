@@ -9,7 +9,7 @@
  *   peers.c            the table, its three look-ups, requests handed over and confirmed
  *   peers_heartbeat.c  round trip times and lost heartbeats
  *   peers_auth.c       addresses from which nothing can be verified
- *   peers_mismatch.c   members with other settings for the ordered route
+ *   peers_settings.c   members with other settings for the ordered route
  *
  * The election keeps a list of its own (election.h), so that it stays a pure function. The handshake
  * keeps a table of its own (handshake.h): it deals with pods before they are members.
@@ -104,7 +104,7 @@ bool peers_note_sent(struct peers *peers, const struct election_message *message
 bool peers_note_received(struct peers *peers, const struct election_message *message,
                          uint64_t now_ns, uint64_t *ret_rtt_ns);
 
-/* ---- peers_mismatch.c ---- */
+/* ---- peers_settings.c ---- */
 
 /* Compare the sender's settings with ours; only heartbeats and ACKs carry them. True: they differ. */
 bool peers_check_settings(struct peers *peers, const struct election_message *message);

@@ -2,13 +2,13 @@
  * supervisor_internal: the supervisor's state, and what its files call of each other.
  *
  *   supervisor.c           the thread: turns input into events, sleeps until the next deadline
- *   supervisor_act.c       carries out the election's actions
+ *   supervisor_actions.c       carries out the election's actions
  *   supervisor_snapshot.c  the leader snapshot for the data threads
  *   supervisor_report.c    the report for the admin server, and other accessors
  *   supervisor_log.c       log lines about leaders and members
  *   supervisor_command.c   {"leader": ...} and its reply
  *   supervisor_keys.c      keys, handshakes, failed verifications
- *   supervisor_open.c      the main thread's side: create, join, start, stop
+ *   supervisor_lifecycle.c      the main thread's side: create, join, start, stop
  *
  * Owner: the supervisor's thread, where no other is named.
  */
@@ -17,7 +17,7 @@
 
 #include <pthread.h>
 
-#include "command.h"
+#include "command_policy.h"
 #include "discovery.h"
 #include "headless/base/budget.h"
 #include "headless/base/clock.h"
@@ -123,7 +123,7 @@ extern const struct agent_ops supervisor_agent_ops;
 /* Tell the election which pods may exist, by configuration and by discovery. */
 void supervisor_feed_candidates(struct supervisor *supervisor);
 
-/* ---- supervisor_act.c ---- */
+/* ---- supervisor_actions.c ---- */
 
 /* One step of the election, and its actions. No effect once this pod has left the list (OUT). */
 void supervisor_feed(struct supervisor *supervisor, const struct election_event *event);

@@ -166,16 +166,16 @@ static int open_completions(struct data_plane *data_plane)
 {
     int rc = 0;
 
-    data_plane->completions =
-        allocate_aligned(data_plane->receiver_count, sizeof(*data_plane->completions));
-    if (!data_plane->completions)
+    data_plane->inline_workers =
+        allocate_aligned(data_plane->receiver_count, sizeof(*data_plane->inline_workers));
+    if (!data_plane->inline_workers)
         return -ENOMEM;
     for (size_t i = 0; !rc && i < data_plane->receiver_count; i++)
-        rc = completion_init(&data_plane->completions[i], &data_plane->data_receivers[i],
-                             &data_plane->relay_receivers[i], &data_plane->workers[i]);
+        rc = inline_worker_init(&data_plane->inline_workers[i], &data_plane->data_receivers[i],
+                                &data_plane->relay_receivers[i], &data_plane->workers[i]);
     for (size_t i = 0; !rc && i < data_plane->groups.count; i++)
-        rc = completion_add_group(&data_plane->completions[i % data_plane->receiver_count],
-                                  &data_plane->groups.list[i].receiver);
+        rc = inline_worker_add_group(&data_plane->inline_workers[i % data_plane->receiver_count],
+                                     &data_plane->groups.list[i].receiver);
     return rc;
 }
 
@@ -221,8 +221,8 @@ void data_plane_close(struct data_plane *data_plane)
     for (size_t i = 0; data_plane->workers && i < data_plane->worker_count; i++)
         worker_fini(&data_plane->workers[i]);
     for (size_t i = 0; i < data_plane->receiver_count; i++) {
-        if (data_plane->completions)
-            completion_fini(&data_plane->completions[i]);
+        if (data_plane->inline_workers)
+            inline_worker_fini(&data_plane->inline_workers[i]);
         if (data_plane->data_receivers)
             receiver_fini(&data_plane->data_receivers[i]);
         if (data_plane->relay_receivers)
@@ -232,7 +232,7 @@ void data_plane_close(struct data_plane *data_plane)
     }
     multicast_groups_close(&data_plane->groups);
     snapshot_publisher_wipe(&data_plane->publisher);
-    free(data_plane->completions);
+    free(data_plane->inline_workers);
     free(data_plane->workers);
     free(data_plane->windows);
     free(data_plane->data_receivers);
@@ -266,10 +266,10 @@ int data_plane_start(struct data_plane *data_plane)
 {
     int rc = 0;
 
-    for (size_t i = 0; !rc && data_plane->completions && i < data_plane->receiver_count; i++)
-        rc = start_agent(&data_plane->completions[i].agent, "data", i, &completion_agent_ops,
-                         &data_plane->completions[i]);
-    if (data_plane->completions || rc)
+    for (size_t i = 0; !rc && data_plane->inline_workers && i < data_plane->receiver_count; i++)
+        rc = start_agent(&data_plane->inline_workers[i].agent, "data", i, &inline_worker_agent_ops,
+                         &data_plane->inline_workers[i]);
+    if (data_plane->inline_workers || rc)
         return rc;
     for (size_t i = 0; !rc && i < data_plane->worker_count; i++)
         rc = start_worker(&data_plane->workers[i]);
@@ -283,9 +283,9 @@ int data_plane_start(struct data_plane *data_plane)
     return rc ? rc : multicast_groups_start(&data_plane->groups);
 }
 
-static void wake_completion(void *self)
+static void wake_inline_worker(void *self)
 {
-    waker_wake(&((struct completion *)self)->worker->waker);
+    waker_wake(&((struct inline_worker *)self)->worker->waker);
 }
 
 /* ---- quiet ---- */
@@ -333,8 +333,8 @@ void data_plane_stop(struct data_plane *data_plane, struct data_plane_quiet *qui
         agent_stop(&data_plane->data_receivers[i].agent, NULL);
     multicast_groups_stop(&data_plane->groups);
     wait_for_replies(data_plane, quiet, quiet_ns);
-    for (size_t i = 0; data_plane->completions && i < data_plane->receiver_count; i++)
-        agent_stop(&data_plane->completions[i].agent, wake_completion);
+    for (size_t i = 0; data_plane->inline_workers && i < data_plane->receiver_count; i++)
+        agent_stop(&data_plane->inline_workers[i].agent, wake_inline_worker);
     for (size_t i = 0; i < data_plane->receiver_count; i++)
         agent_stop(&data_plane->relay_receivers[i].agent, NULL);
     for (size_t i = 0; i < data_plane->worker_count; i++) {

@@ -2,8 +2,8 @@
 #ifndef DATA_DATA_PLANE_INTERNAL_H
 #define DATA_DATA_PLANE_INTERNAL_H
 
-#include "data/completion.h"
 #include "data/ingress/multicast.h"
+#include "data/inline_worker.h"
 #include "headless/data/data_plane.h"
 
 struct data_plane {
@@ -16,7 +16,7 @@ struct data_plane {
     size_t receiver_count, worker_count;
     struct receiver *data_receivers, *relay_receivers; /* receiver_count each */
     struct worker *workers;                            /* worker_count */
-    struct completion *completions;                    /* receiver_count, or NULL */
+    struct inline_worker *inline_workers;              /* receiver_count, or NULL */
     uint64_t sessions_asked_ns;                        /* when; the admin thread's */
     struct waker *watcher; /* woken with the workers; NULL: none. Set while no thread runs */
 };

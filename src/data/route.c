@@ -4,7 +4,7 @@
  *   leader   this pod leads: deliver; another leads: relay, unless it was relayed often enough
  *   local    deliver here
  *   all      deliver here, and copy to all other live members, which deliver and never pass on
- *   ordered  as leader, but the leader appends it to the log, from which all deliver (sequence.h)
+ *   ordered  as leader, but the leader appends it to the log, from which all deliver (sequencer_runner.h)
  *
  * A datagram to a multicast group is routed as with local. The replies that may leave are chosen
  * where they come in (app.h).
@@ -14,7 +14,7 @@
  */
 #include "data/route.h"
 
-#include "data/sequence.h"
+#include "data/sequencer_runner.h"
 
 static void route_drop(struct routing *routing, enum drop_reason reason, uint64_t n)
 {
@@ -151,7 +151,7 @@ static void append_to_log(struct routing *routing, const struct request *request
 {
     struct request first;
 
-    sequence_append(routing, tagged(routing, request, &first));
+    sequencer_runner_append(routing, tagged(routing, request, &first));
 }
 
 /* There is a leader. */
@@ -163,7 +163,7 @@ static void route_by_option(struct routing *routing, const struct request *reque
         route_deliver(routing, request);
     else if (routing->config->route == CONFIG_ROUTE_ALL && request->hops == 0)
         deliver_to_all(routing, request);
-    else if (routing->decision == ROUTE_DELIVER && routing->sequence)
+    else if (routing->decision == ROUTE_DELIVER && routing->runner)
         append_to_log(routing, request);
     else if (routing->decision == ROUTE_DELIVER)
         route_deliver(routing, request);
@@ -254,10 +254,10 @@ static void take_sequencer_frame(struct routing *routing, const struct datagram 
     union frame_body body;
 
     frame_get_body(datagram->payload, header, &body);
-    if (!routing->sequence)
+    if (!routing->runner)
         route_drop(routing, DROP_route, records);
     else
-        sequence_take_frame(routing, header, &body, records, reader);
+        sequencer_runner_take_frame(routing, header, &body, records, reader);
 }
 
 /* A reply to a client of this pod: only for origins that this pod wrote itself. */

@@ -13,7 +13,7 @@
 #include "data/hold.h"
 #include "data/relay/frame_auth.h"
 
-struct sequence;
+struct sequencer_runner;
 
 struct routing {
     /* Of this slice. */
@@ -31,7 +31,7 @@ struct routing {
     struct replier replier;
     struct hold hold;
     struct app app;
-    struct sequence *sequence; /* NULL: the route is not ordered */
+    struct sequencer_runner *runner; /* NULL: the route is not ordered */
     struct traffic traffic;
     struct counters counters;
 };

@@ -48,7 +48,7 @@ int worker_init(struct worker *worker, const struct worker_setup *setup)
     if (!rc)
         rc = open_routing(&worker->routing, setup, worker->own_pace_bytes);
     if (!rc)
-        rc = sequence_init(&worker->routing, worker);
+        rc = sequencer_runner_init(&worker->routing, worker);
     return rc;
 }
 
@@ -67,7 +67,7 @@ void worker_fini(struct worker *worker)
         return; /* was never initialised */
     if (worker->routing.app.ops)
         app_fini(&worker->routing.app);
-    sequence_fini(&worker->routing);
+    sequencer_runner_fini(&worker->routing);
     close_routing(&worker->routing);
     classifier_fini(&worker->classifier);
     waker_fini(&worker->waker);
@@ -86,7 +86,7 @@ void worker_attach(struct worker *worker, struct ring_pair *pair, struct waker *
 static uint64_t linger_of(const struct worker *worker)
 {
     const struct routing *routing = &worker->routing;
-    bool waits_for_majority = routing->sequence && routing->sequence->sequencer.commits;
+    bool waits_for_majority = routing->runner && routing->runner->sequencer.commits;
 
     return routing->snapshot->leader.kind == LEADER_SELF && !worker->is_ending &&
                    !waits_for_majority
@@ -112,12 +112,12 @@ static void take_snapshot(struct worker *worker)
 }
 
 /* Last in worker_begin: the actions for a new snapshot, such as deliveries, belong to this slice. */
-static void begin_sequence(struct routing *routing)
+static void begin_sequencer(struct routing *routing)
 {
-    if (routing->sequence->generation != routing->snapshot->generation)
-        sequence_take_snapshot(routing);
+    if (routing->runner->generation != routing->snapshot->generation)
+        sequencer_runner_take_snapshot(routing);
     /* A new leader has to adopt a log first. */
-    if (routing->decision == ROUTE_DELIVER && !sequencer_is_leading(&routing->sequence->sequencer))
+    if (routing->decision == ROUTE_DELIVER && !sequencer_is_leading(&routing->runner->sequencer))
         routing->decision = ROUTE_HOLD;
 }
 
@@ -135,8 +135,8 @@ void worker_begin(struct worker *worker)
         routing->decision = ROUTE_HOLD;
     relay_begin(&routing->relay, routing->now_ns);
     reply_begin(&routing->replier, routing->snapshot, leads, routing->now_ns);
-    if (routing->sequence)
-        begin_sequence(routing);
+    if (routing->runner)
+        begin_sequencer(routing);
 }
 
 void worker_end(struct worker *worker)
@@ -156,8 +156,8 @@ void worker_flush(struct worker *worker)
 {
     struct routing *routing = &worker->routing;
 
-    if (routing->sequence)
-        sequence_flush(routing);
+    if (routing->runner)
+        sequencer_runner_flush(routing);
     reply_flush(&routing->replier); /* first: the others may wait for full sockets */
     app_flush(&routing->app);
     relay_flush(&routing->relay);
@@ -233,7 +233,7 @@ size_t worker_upkeep(struct worker *worker)
         worker->next_tick_ns = routing->now_ns + TICK_NS;
         app_tick(&routing->app);
     }
-    if (routing->sequence && sequence_tick(routing))
+    if (routing->runner && sequencer_runner_tick(routing))
         worker_flush(worker);
     if (relay_sleep_ns(&routing->relay) == 0)
         relay_flush(&routing->relay);
@@ -244,8 +244,8 @@ uint64_t worker_sleep_ns(const struct worker *worker)
 {
     const struct routing *routing = &worker->routing;
     uint64_t sleep_ns = hold_is_empty(&routing->hold) ? AGENT_IDLE_MAX_NS : HOLD_RELEASE_PERIOD_NS;
-    uint64_t sequence_ns = routing->sequence
-                               ? sequencer_sleep_ns(&routing->sequence->sequencer, routing->now_ns)
+    uint64_t sequence_ns = routing->runner
+                               ? sequencer_sleep_ns(&routing->runner->sequencer, routing->now_ns)
                                : sleep_ns;
     uint64_t relay_ns = relay_sleep_ns(&routing->relay);
 

@@ -18,7 +18,7 @@
 
 #include "data/ingress/classify.h"
 #include "data/ingress/receiver.h"
-#include "data/sequence.h"
+#include "data/sequencer_runner.h"
 #include "headless/data/data_plane.h"
 
 /* Data, relay and group receivers, one app reader. */

@@ -173,8 +173,8 @@ static __attribute__((unused)) void teardown(void)
 static __attribute__((unused)) void run(int pod)
 {
     for (int idle = 0; idle < 2;) {
-        data_planes[pod]->completions[0].ready = ~0U; /* whatever epoll would say */
-        idle = completion_agent_ops.do_work(&data_planes[pod]->completions[0]) ? 0 : idle + 1;
+        data_planes[pod]->inline_workers[0].ready = ~0U; /* whatever epoll would say */
+        idle = inline_worker_agent_ops.do_work(&data_planes[pod]->inline_workers[0]) ? 0 : idle + 1;
     }
 }
 

@@ -225,8 +225,8 @@ Test(plane_groups, wildcard_data_sockets_do_not_receive_multicast)
     publish(A, A, 1, 0);
     say_to_group(&client, "hello");
     for (int i = 0; i < 2; i++) {
-        data_planes[A]->completions[i].ready = ~0U;
-        (void)completion_agent_ops.do_work(&data_planes[A]->completions[i]);
+        data_planes[A]->inline_workers[i].ready = ~0U;
+        (void)inline_worker_agent_ops.do_work(&data_planes[A]->inline_workers[i]);
     }
     expect_answer("hello", A);
     cr_assert_str_eq(heard(), "");

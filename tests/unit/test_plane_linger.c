@@ -28,7 +28,7 @@ Test(plane_linger, copies_of_the_leader_wait_for_more_copies)
     say_three(A);
     cr_assert_eq(count(A, COUNTER_DELIVERED), 3, "its own app does not wait");
     cr_assert_eq(count(A, COUNTER_COPIES_SENT), 1, "the first leaves at once");
-    atomic_store(&data_planes[A]->completions[0].agent.stopping, true);
+    atomic_store(&data_planes[A]->inline_workers[0].agent.stopping, true);
     run(A);
     cr_assert_eq(count(A, COUNTER_COPIES_SENT), 3, "at the end nothing waits");
     cr_assert_eq(count(A, COUNTER_FRAMES_SENT), 2);
@@ -71,7 +71,7 @@ static void lead_alone(enum config_commit commit)
         snapshot->leader.votes_needed = 1;
         snapshot_publish(&data_planes[i]->publisher, snapshot);
     }
-    while (!sequencer_is_leading(&data_planes[A]->workers[0].routing.sequence->sequencer)) {
+    while (!sequencer_is_leading(&data_planes[A]->workers[0].routing.runner->sequencer)) {
         run(A);
         run(B);
     }
@@ -84,7 +84,7 @@ Test(plane_linger, ordered_entries_wait_for_their_batch)
     lead_alone(CONFIG_COMMIT_NONE);
     cr_assert_eq(count(A, COUNTER_DELIVERED), 3);
     cr_assert_leq(count(A, COUNTER_COPIES_SENT), 1);
-    atomic_store(&data_planes[A]->completions[0].agent.stopping, true);
+    atomic_store(&data_planes[A]->inline_workers[0].agent.stopping, true);
     run(A);
     cr_assert_eq(count(A, COUNTER_COPIES_SENT), 3);
 }

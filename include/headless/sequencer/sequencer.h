@@ -26,7 +26,7 @@
  * 5.3.
  *
  * Pure like the election (control/election.h): one event in, a bounded list of actions out; no I/O,
- * no clock, no allocation in a step. The owner (data/sequence.c, or the simulator) carries the
+ * no clock, no allocation in a step. The owner (data/sequencer_runner.c, or the simulator) carries the
  * actions out in their order before the next step. Actions name entries by index: payloads stay in
  * the log, where the owner's sockets may still point until its next flush.
  *

@@ -3,7 +3,7 @@
  *
  * One socket and one receiver for each group, however many the data port has: the kernel gives every
  * datagram to each socket of a group. The receivers deal out to all workers, or are read by the
- * completions. Replies leave through the data socket, from self, never from the group's address.
+ * inline_workers. Replies leave through the data socket, from self, never from the group's address.
  *
  * A group that cannot be joined is logged and tried again (multicast_groups_retry); unicast goes on.
  * Its socket and receiver exist all the same and receive nothing. So the data threads see no

@@ -2,7 +2,7 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 
-#include "control/command.h"
+#include "control/command_policy.h"
 
 static struct election_list list;
 static struct config_cidrs allow;

@@ -103,12 +103,11 @@ static void sum_receiver(const struct receiver *receiver, struct data_plane_numb
     numbers->queued += receiver->source != SOURCE_RELAY ? receiver_queued(receiver) : 0;
 }
 
-static void sum_sequence(const struct sequence *sequence, struct data_plane_numbers *numbers)
+static void sum_sequencer(const struct sequencer_runner *runner, struct data_plane_numbers *numbers)
 {
-    numbers->waiting += atomic_load_explicit(&sequence->waiting, memory_order_relaxed);
-    numbers->sequencer_last = atomic_load_explicit(&sequence->last, memory_order_relaxed);
-    numbers->sequencer_is_leading =
-        atomic_load_explicit(&sequence->is_leading, memory_order_relaxed);
+    numbers->waiting += atomic_load_explicit(&runner->waiting, memory_order_relaxed);
+    numbers->sequencer_last = atomic_load_explicit(&runner->last, memory_order_relaxed);
+    numbers->sequencer_is_leading = atomic_load_explicit(&runner->is_leading, memory_order_relaxed);
 }
 
 static void sum_app(struct app *app, struct data_plane_numbers *numbers)
@@ -151,8 +150,8 @@ void data_plane_read_numbers(const struct data_plane *data_plane,
         sum_counters(&worker->routing.counters, &numbers);
         sum_app(&worker->routing.app, &numbers);
         numbers.held += hold_count(&worker->routing.hold);
-        if (worker->routing.sequence)
-            sum_sequence(worker->routing.sequence, &numbers);
+        if (worker->routing.runner)
+            sum_sequencer(worker->routing.runner, &numbers);
     }
     *ret_numbers = numbers;
 }
@@ -214,8 +213,8 @@ static const struct agent *agent_at(const struct data_plane *data_plane, size_t 
     if (index < 2 * receivers)
         return &data_plane->relay_receivers[index - receivers].agent;
     if (index < 3 * receivers)
-        return data_plane->completions ? &data_plane->completions[index - 2 * receivers].agent
-                                       : NULL;
+        return data_plane->inline_workers ? &data_plane->inline_workers[index - 2 * receivers].agent
+                                          : NULL;
     index -= 3 * receivers;
     if (index < data_plane->groups.count)
         return &data_plane->groups.list[index].receiver.agent;

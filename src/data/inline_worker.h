@@ -1,15 +1,15 @@
 /*
- * completion: run to completion (workers: 0). One thread reads its sockets and does a worker's job
+ * inline_worker: run to completion (workers: 0). One thread reads its sockets and does a worker's job
  * in place, without rings.
  *
  * Owner: its thread. init and add_group by the main thread, before it starts.
  */
-#ifndef DATA_COMPLETION_H
-#define DATA_COMPLETION_H
+#ifndef DATA_INLINE_WORKER_H
+#define DATA_INLINE_WORKER_H
 
 #include "data/worker.h"
 
-struct completion {
+struct inline_worker {
     struct receiver *data, *relay;
     struct receiver *groups[CONFIG_GROUPS_MAX];
     size_t group_count;
@@ -21,14 +21,15 @@ struct completion {
 };
 
 /* Returns 0 or a negative errno, with nothing left open. */
-int completion_init(struct completion *completion, struct receiver *data, struct receiver *relay,
-                    struct worker *worker) __attribute__((warn_unused_result));
-void completion_fini(struct completion *completion);
+int inline_worker_init(struct inline_worker *inline_worker, struct receiver *data,
+                       struct receiver *relay, struct worker *worker)
+    __attribute__((warn_unused_result));
+void inline_worker_fini(struct inline_worker *inline_worker);
 
 /* Read this receiver, of a multicast group, too. */
-int completion_add_group(struct completion *completion, struct receiver *group)
+int inline_worker_add_group(struct inline_worker *inline_worker, struct receiver *group)
     __attribute__((warn_unused_result));
 
-extern const struct agent_ops completion_agent_ops;
+extern const struct agent_ops inline_worker_agent_ops;
 
 #endif

@@ -1,11 +1,11 @@
 /*
- * sequence: the sequencer of a worker (route: ordered), and its actions carried out: frames through
- * the relay, entries to the app, reports to app.notify and into the log.
+ * sequencer_runner: steps the sequencer of a worker (route: ordered) and executes its actions:
+ * frames through the relay, entries to the app, reports to app.notify and the log.
  *
  * Owner: its worker's thread, except the numbers, which anyone may read.
  */
-#ifndef DATA_SEQUENCE_H
-#define DATA_SEQUENCE_H
+#ifndef DATA_SEQUENCER_RUNNER_H
+#define DATA_SEQUENCER_RUNNER_H
 
 #include "headless/net/udp.h"
 #include "headless/sequencer/sequencer.h"
@@ -14,7 +14,7 @@ struct worker;
 struct routing;
 struct request;
 
-struct sequence {
+struct sequencer_runner {
     struct sequencer sequencer;
     struct sequencer_actions actions;
     struct worker *worker;    /* its outboxes are flushed when the log needs room */
@@ -28,21 +28,22 @@ struct sequence {
     _Atomic bool is_leading;
 };
 
-/* Allocates routing->sequence if the route is ordered. Returns 0 or a negative errno. */
-int sequence_init(struct routing *routing, struct worker *worker)
+/* Allocates routing->runner if the route is ordered. Returns 0 or a negative errno. */
+int sequencer_runner_init(struct routing *routing, struct worker *worker)
     __attribute__((warn_unused_result));
-void sequence_fini(struct routing *routing);
+void sequencer_runner_fini(struct routing *routing);
 
 /* The slice's snapshot is a new one. */
-void sequence_take_snapshot(struct routing *routing);
+void sequencer_runner_take_snapshot(struct routing *routing);
 /* A client's request, at the leader. */
-void sequence_append(struct routing *routing, const struct request *request);
+void sequencer_runner_append(struct routing *routing, const struct request *request);
 /* A frame of type ENTRIES or ACK. */
-void sequence_take_frame(struct routing *routing, const struct frame_header *header,
-                         const union frame_body *body, size_t records, struct frame_reader *reader);
+void sequencer_runner_take_frame(struct routing *routing, const struct frame_header *header,
+                                 const union frame_body *body, size_t records,
+                                 struct frame_reader *reader);
 /* First in worker_flush. */
-void sequence_flush(struct routing *routing);
+void sequencer_runner_flush(struct routing *routing);
 /* What is due by time. True: flush then. */
-bool sequence_tick(struct routing *routing);
+bool sequencer_runner_tick(struct routing *routing);
 
 #endif

@@ -1,4 +1,4 @@
-#include "data/sequence.h"
+#include "data/sequencer_runner.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -20,7 +20,7 @@ static void deliver_entry(struct routing *routing, const struct log_entry *entry
     request.record = entry->record;
     request.term = entry->id.term;
     request.hops = 1;
-    request.is_copy = !sequencer_owns(&routing->sequence->sequencer, entry);
+    request.is_copy = !sequencer_owns(&routing->runner->sequencer, entry);
     request.is_multicast = false;
     if (address_equal_ip(&request.record.ingress, &routing->config->self))
         request.record.ingress = (struct address){0};
@@ -29,7 +29,7 @@ static void deliver_entry(struct routing *routing, const struct log_entry *entry
 
 static void deliver_entries(struct routing *routing, const struct sequencer_action *action)
 {
-    const struct entry_log *log = &routing->sequence->sequencer.log;
+    const struct entry_log *log = &routing->runner->sequencer.log;
 
     for (uint64_t index = action->entries.first; index < action->entries.end; index++)
         deliver_entry(routing, entry_log_at(log, index));
@@ -44,14 +44,14 @@ static struct relay_target target_of(const struct routing *routing, size_t index
     return (struct relay_target){
         .to = address_with_port(member->address, routing->config->relay_port),
         .instance = member->instance,
-        .term = routing->sequence->sequencer.term,
+        .term = routing->runner->sequencer.term,
         .member_index = member->member_index};
 }
 
 static void send_entry(struct routing *routing, const struct sequencer_action *action,
                        uint64_t index)
 {
-    const struct sequencer *sequencer = &routing->sequence->sequencer;
+    const struct sequencer *sequencer = &routing->runner->sequencer;
     const struct record *record =
         index < action->entries.end ? &entry_log_at(&sequencer->log, index)->record : NULL;
     struct entry_range range;
@@ -121,18 +121,18 @@ static __attribute__((noinline, cold)) void report_to_app(struct routing *routin
     int rc;
 
     log_report(report);
-    if (routing->sequence->notify.fd < 0)
+    if (routing->runner->notify.fd < 0)
         return;
     app_flush(&routing->app);
-    rc = udp_tell(&routing->sequence->notify, text, (size_t)length);
+    rc = udp_tell(&routing->runner->notify, text, (size_t)length);
     counters_add(&routing->counters, rc ? COUNTER_NOTIFY_FAILED : COUNTER_NOTIFIED, 1);
 }
 
 /* ---- steps ---- */
 
-static void sequence_execute(struct routing *routing)
+static void execute_actions(struct routing *routing)
 {
-    const struct sequencer_actions *actions = &routing->sequence->actions;
+    const struct sequencer_actions *actions = &routing->runner->actions;
 
     for (size_t i = 0; i < actions->count; i++) {
         const struct sequencer_action *action = &actions->list[i];
@@ -155,29 +155,29 @@ static void sequence_execute(struct routing *routing)
     }
 }
 
-static void publish_numbers(struct sequence *sequence)
+static void publish_numbers(struct sequencer_runner *runner)
 {
-    const struct sequencer *sequencer = &sequence->sequencer;
+    const struct sequencer *sequencer = &runner->sequencer;
     uint64_t last = sequencer_last(sequencer);
 
-    atomic_store_explicit(&sequence->waiting, last - sequencer->delivered, memory_order_relaxed);
-    atomic_store_explicit(&sequence->last, last, memory_order_relaxed);
-    atomic_store_explicit(&sequence->is_leading, sequencer_is_leading(sequencer),
+    atomic_store_explicit(&runner->waiting, last - sequencer->delivered, memory_order_relaxed);
+    atomic_store_explicit(&runner->last, last, memory_order_relaxed);
+    atomic_store_explicit(&runner->is_leading, sequencer_is_leading(sequencer),
                           memory_order_relaxed);
 }
 
 static void step(struct routing *routing, const struct sequencer_event *event)
 {
-    struct sequence *sequence = routing->sequence;
+    struct sequencer_runner *runner = routing->runner;
 
-    while (!sequencer_step(&sequence->sequencer, event, routing->now_ns, &sequence->actions)) {
-        sequence_execute(routing);
-        worker_flush(sequence->worker); /* makes room in the log */
+    while (!sequencer_step(&runner->sequencer, event, routing->now_ns, &runner->actions)) {
+        execute_actions(routing);
+        worker_flush(runner->worker); /* makes room in the log */
     }
-    sequence_execute(routing);
+    execute_actions(routing);
 }
 
-void sequence_take_snapshot(struct routing *routing)
+void sequencer_runner_take_snapshot(struct routing *routing)
 {
     const struct leadership *leader = &routing->snapshot->leader;
     struct sequencer_member members[MEMBERS_MAX];
@@ -195,11 +195,11 @@ void sequence_take_snapshot(struct routing *routing)
         members[i] = (struct sequencer_member){.instance = leader->members[i].instance,
                                                .is_alive = leader->members[i].is_alive};
     step(routing, &event);
-    routing->sequence->generation = routing->snapshot->generation;
-    routing->sequence->needs_flush = true;
+    routing->runner->generation = routing->snapshot->generation;
+    routing->runner->needs_flush = true;
 }
 
-void sequence_append(struct routing *routing, const struct request *request)
+void sequencer_runner_append(struct routing *routing, const struct request *request)
 {
     struct record record = request->record;
     const struct sequencer_event event = {.type = SEQUENCER_APPEND, .record = &record};
@@ -209,8 +209,9 @@ void sequence_append(struct routing *routing, const struct request *request)
     step(routing, &event);
 }
 
-void sequence_take_frame(struct routing *routing, const struct frame_header *header,
-                         const union frame_body *body, size_t records, struct frame_reader *reader)
+void sequencer_runner_take_frame(struct routing *routing, const struct frame_header *header,
+                                 const union frame_body *body, size_t records,
+                                 struct frame_reader *reader)
 {
     struct sequencer_event event = {.from = header->instance, .term = header->term};
 
@@ -226,29 +227,29 @@ void sequence_take_frame(struct routing *routing, const struct frame_header *hea
     step(routing, &event);
 }
 
-void sequence_flush(struct routing *routing)
+void sequencer_runner_flush(struct routing *routing)
 {
     const struct sequencer_event event = {.type = SEQUENCER_FLUSH};
 
     step(routing, &event);
-    publish_numbers(routing->sequence);
+    publish_numbers(routing->runner);
 }
 
-bool sequence_tick(struct routing *routing)
+bool sequencer_runner_tick(struct routing *routing)
 {
     const struct sequencer_event event = {.type = SEQUENCER_TICK};
-    bool is_due = sequencer_is_due(&routing->sequence->sequencer, routing->now_ns);
-    bool needs_flush = routing->sequence->needs_flush;
+    bool is_due = sequencer_is_due(&routing->runner->sequencer, routing->now_ns);
+    bool needs_flush = routing->runner->needs_flush;
 
     if (is_due)
         step(routing, &event);
-    routing->sequence->needs_flush = false;
+    routing->runner->needs_flush = false;
     return is_due || needs_flush;
 }
 
 /* ---- begin and end ---- */
 
-int sequence_init(struct routing *routing, struct worker *worker)
+int sequencer_runner_init(struct routing *routing, struct worker *worker)
 {
     const struct config *config = routing->config;
     const struct sequencer_setup setup = {.counters = &routing->counters,
@@ -261,23 +262,23 @@ int sequence_init(struct routing *routing, struct worker *worker)
 
     if (config->route != CONFIG_ROUTE_ORDERED)
         return 0;
-    routing->sequence = calloc(1, sizeof(*routing->sequence));
-    if (!routing->sequence)
+    routing->runner = calloc(1, sizeof(*routing->runner));
+    if (!routing->runner)
         return -ENOMEM;
-    routing->sequence->notify.fd = -1;
-    routing->sequence->worker = worker;
-    rc = sequencer_init(&routing->sequence->sequencer, &setup);
+    routing->runner->notify.fd = -1;
+    routing->runner->worker = worker;
+    rc = sequencer_init(&routing->runner->sequencer, &setup);
     if (!rc && config->app_notify.port)
-        rc = udp_open_connected(&config->app_notify, &any, 0, &routing->sequence->notify);
+        rc = udp_open_connected(&config->app_notify, &any, 0, &routing->runner->notify);
     return rc;
 }
 
-void sequence_fini(struct routing *routing)
+void sequencer_runner_fini(struct routing *routing)
 {
-    if (!routing->sequence)
+    if (!routing->runner)
         return;
-    sequencer_fini(&routing->sequence->sequencer);
-    udp_close(&routing->sequence->notify);
-    free(routing->sequence);
-    routing->sequence = NULL;
+    sequencer_fini(&routing->runner->sequencer);
+    udp_close(&routing->runner->notify);
+    free(routing->runner);
+    routing->runner = NULL;
 }
