@@ -71,7 +71,7 @@ static void sample_add_leadership(struct list *list, const struct admin_snapshot
     add_gauge(list, "has_leader", admin_snapshot_has_leader(snapshot),
               "1 if this pod knows a valid leader, itself included");
     add_gauge(list, "has_configured_leader", snapshot->leadership->has_wanted_leader,
-              "0 if the option leader names a pod, and another one is the leader");
+              "0 if the option leader names a pod, and that pod does not lead");
     add_gauge(list, "term", snapshot->leadership->term,
               "Term of the leader; it grows with every change of leader");
 }
@@ -117,7 +117,7 @@ static void add_keys(struct list *list, const struct supervisor_report *report)
               "Instances that have proved by a handshake that they have one of these keys");
     add_gauge(
         list, "key_mismatch", atomic_load_explicit(&report->key_mismatches, memory_order_relaxed),
-        "Members' addresses whose messages cannot be verified: they have other keys, or none");
+        "Addresses of peers whose messages cannot be verified: their keys differ from this pod's");
 }
 
 static void add_election(struct list *list, const struct admin_snapshot *snapshot)
@@ -133,12 +133,12 @@ static void add_election(struct list *list, const struct admin_snapshot *snapsho
                    state == present);
     add_gauge(list, "election_votes_needed",
               atomic_load_explicit(&report->votes, memory_order_relaxed),
-              "Votes needed to become leader; 1: no quorum is required");
+              "Votes needed to become leader, its own included; 1: no other vote is needed");
     add_gauge(
         list, "election_is_volatile",
         atomic_load_explicit(&report->is_volatile, memory_order_relaxed),
-        "1 while this pod's vote state is volatile: it has just started, and its votes do not "
-        "count yet");
+        "1 while this pod's vote state is volatile: since its start it was in no committed member "
+        "list, and its votes count only for a first leader or in a skipped term");
     add_gauge(list, "members_alive", atomic_load_explicit(&report->alive, memory_order_relaxed),
               "Members that this pod believes to be alive, itself included");
     add_gauge(
@@ -148,18 +148,17 @@ static void add_election(struct list *list, const struct admin_snapshot *snapsho
         "all members, a follower its leader");
     add_gauge(list, "relay_unconfirmed",
               atomic_load_explicit(&report->unconfirmed, memory_order_relaxed),
-              "Datagrams relayed to the current leader and not yet confirmed by its heartbeats");
+              "Requests relayed to the current leader and not yet confirmed by its heartbeats");
     add_gauge(list, "hold_down_seconds",
               atomic_load_explicit(&report->hold_down_ns, memory_order_relaxed) / NS_PER_SEC,
-              "How long this pod must have led before a failed app may cause another "
+              "Time for which this pod must have led before a failed app may cause another "
               "leadership transfer");
     add_faults(list, report);
     add_keys(list, report);
-    sample_add(
-        list, SAMPLE_SECONDS,
-        (struct counter_info){"leader_gap_seconds", "", "",
-                              "How long this pod had no valid leader at the last change of leader"},
-        atomic_load_explicit(&report->gap_ns, memory_order_relaxed));
+    sample_add(list, SAMPLE_SECONDS,
+               (struct counter_info){"leader_gap_seconds", "", "",
+                                     "Time without a valid leader on this pod at the last change"},
+               atomic_load_explicit(&report->gap_ns, memory_order_relaxed));
 }
 
 enum election_member_state admin_snapshot_member_state(const struct admin_snapshot *snapshot,
@@ -230,7 +229,7 @@ static void add_log(struct list *list, const struct log_counts *log)
                    (struct counter_info){"log_lines_total", "level", levels[level], help},
                    log->written[level]);
     add_counter(list, "log_lines_suppressed_total", log->suppressed,
-                "Lines not logged because of the rate limit of their kind");
+                "Lines not logged because of the rate limit of their place in the code");
     add_counter(list, "log_lines_failed_total", log->failed,
                 "Lines that could not be written to standard error, or only in part");
 }
@@ -265,13 +264,13 @@ size_t samples_list(const struct admin_snapshot *snapshot,
     struct list list = {.samples = ret_samples};
 
     sample_add_counters(&list, snapshot);
-    add_gauge(&list, "datagrams_held", numbers->held, "Requests held while no leader is valid");
+    add_gauge(&list, "datagrams_held", numbers->held, "Requests in the hold queue");
     add_gauge(&list, "datagrams_queued", numbers->queued,
               "Requests queued between a receiver and a worker thread");
     if (snapshot->config->route == CONFIG_ROUTE_ORDERED)
         sample_add_order(&list, numbers);
     add_gauge(&list, "sessions", numbers->sessions,
-              "Open sessions with the app, one for each client");
+              "Open sessions with the app, one for each client and address to which it sends");
     add_gauge(&list, "multicast_groups", numbers->groups, "Multicast groups joined");
     add_gauge(&list, "ledger_requests", (uint64_t)ledger.requests,
               "Requests received minus requests accounted for; 0 when idle");

@@ -140,7 +140,7 @@ const struct config_option config_options[] = {
      RANGE(4 * KIB, 1 * GIB),
      .zero = "max",
      .help = "Receive buffer to request for each UDP socket; the kernel may grant less "
-             "(net.core.rmem_max)."},
+             "(net.core.rmem_max). max, and more than 256MiB, request 256MiB."},
     {.key = "multicast.groups",
      .type = OPTION_GROUPS,
      FIELD(multicast_groups),
@@ -148,7 +148,8 @@ const struct config_option config_options[] = {
      .allowed = "a list of up to 16 GROUP or GROUP%INTERFACE, or none",
      .help = "Multicast groups to join, on data.port. A datagram to a group goes to the app of "
              "each pod that receives it, whatever route says, and only the leader's replies are "
-             "sent. Without %INTERFACE a group is joined on the interface that has self."},
+             "sent. Without %INTERFACE a group is joined on the interface that has self, or on one "
+             "that the kernel chooses if none has it."},
     /* ---- */
     {.key = "peers",
      .group = "Leadership",
@@ -164,7 +165,7 @@ const struct config_option config_options[] = {
      .allowed = "a member's address or name, ADDRESS:PORT outside the cluster (relay.format raw or "
                 "proxy-v2 only), or none",
      .reloadable = true,
-     .help = "The preferred leader at the start. A reload follows a change only if "
+     .help = "The preferred leader at the start. A reload transfers the leadership to it only if "
              "leader_generation has grown.",
      .aliases = {"LEADER_IP"}},
     {.key = "leader_generation",
@@ -173,8 +174,9 @@ const struct config_option config_options[] = {
      .preset = "0",
      RANGE(0, INT64_MAX),
      .reloadable = true,
-     .help = "Raise it together with leader: of two settings, the one with the higher generation "
-             "counts."},
+     .help = "Number of the setting of leader. A reload transfers the leadership only if this is "
+             "higher than the highest number that any pod has sent; raise it with each change of "
+             "leader."},
     {.key = "leader_list",
      .type = OPTION_ORDER,
      FIELD(leader_list),
@@ -208,7 +210,7 @@ const struct config_option config_options[] = {
      FIELD(store),
      .preset = "none",
      .zero = "none",
-     .allowed = "the path of a file, or none",
+     .allowed = "the absolute path of a file, or none",
      .help = "File that keeps the highest term over restarts, so that terms never decrease."},
     /* ---- */
     {.key = "heartbeat.interval",
@@ -240,14 +242,17 @@ const struct config_option config_options[] = {
      .preset_words = "as many as peers names, this pod included",
      RANGE(1, 129),
      .zero = "auto",
-     .help = "Number of members to expect, this pod included. The first leader needs a majority of "
-             "them; not less than the number of peers."},
+     .help = "Number of members to expect, this pod included; not less than the number of peers. "
+             "The first leader needs replies of a majority of them; with quorum none, or auto and "
+             "two members, a pod leads alone after 3 x heartbeat.interval x heartbeat.misses. With "
+             "quorum majority, each leader needs a majority of them."},
     {.key = "member.forget",
      .type = OPTION_DURATION,
      FIELD(member_forget_ns),
      .preset = "60s",
      RANGE(1 * SEC, 24 * HOUR),
-     .help = "Time after which a member that sends nothing is removed from the list."},
+     .help = "Time after which the leader removes a member that sends nothing from the list. With "
+             "quorum majority the list keeps quorum.expect entries."},
     {.key = "failover.on_refused",
      .type = OPTION_CHOICE,
      FIELD(failover_on_refused),
@@ -288,36 +293,38 @@ const struct config_option config_options[] = {
      WORDS(relay_formats),
      .help = "How datagrams are sent to the leader. framed: packed into frames that carry the "
              "client's address. raw: as they came. proxy-v2: with a PROXY protocol header. raw "
-             "and proxy-v2 need route leader."},
+             "and proxy-v2 need route leader and no multicast.groups."},
     {.key = "relay.mtu",
      .type = OPTION_NUMBER,
      FIELD(relay_mtu),
      .preset = "1400",
      RANGE(576, 65535),
-     .help = "IP MTU of the path between pods, in bytes; no frame is larger."},
+     .help = "IP MTU of the path between pods, in bytes. A frame of several datagrams is not "
+             "larger; a datagram that does not fit is sent alone, as IP fragments."},
     {.key = "relay.linger",
      .type = OPTION_DURATION,
      FIELD(relay_linger_ns),
      .preset = "1ms",
      RANGE(0, 5 * NS_PER_MS),
      .help = "With route all or ordered: shortest time between two sends of the leader's copies "
-             "for the other pods; copies made meanwhile share frames. 0: send them with each "
-             "batch."},
+             "for the other pods; copies made meanwhile share frames. 0, or ordered.commit "
+             "majority: send them with each batch."},
     {.key = "hold.time",
      .type = OPTION_DURATION,
      FIELD(hold_time_ns),
      .preset = "2s",
      RANGE(0, 60 * SEC),
      .reloadable = true,
-     .help = "How long a datagram is held while no leader is valid. An older one is dropped "
-             "(reason hold_expired). 0: nothing is held (reason no_leader)."},
+     .help = "Longest time for which a datagram is held while no leader is valid, or while this "
+             "pod leads and its app refuses datagrams. An older one is dropped (reason "
+             "hold_expired). 0: nothing is held (reason no_leader)."},
     {.key = "hold.bytes",
      .type = OPTION_SIZE,
      FIELD(hold_bytes),
      .preset = "16MiB",
      RANGE(0, 4 * GIB),
      .help = "Memory for held datagrams, shared equally by the workers. When it is full, the "
-             "oldest are dropped (reason hold_overflow)."},
+             "oldest are dropped (reason hold_overflow). 0: each is dropped with this reason."},
     {.key = "drain.time",
      .type = OPTION_DURATION,
      FIELD(drain_time_ns),
@@ -325,14 +332,15 @@ const struct config_option config_options[] = {
      RANGE(0, 600 * SEC),
      .reloadable = true,
      .help = "Longest time for which a stopping pod goes on serving; it ends earlier after 1s "
-             "without a datagram. Then up to 2s are given to the last replies."},
+             "without a datagram. Then it sends the last replies for up to 2s, or for twice this "
+             "time if that is shorter."},
     {.key = "reply.grace",
      .type = OPTION_DURATION,
      FIELD(reply_grace_ns),
      .preset = "2s",
      RANGE(0, 60 * SEC),
      .reloadable = true,
-     .help = "How long replies of a leader that stepped down may still be sent."},
+     .help = "Time for which replies of a leader may still be sent after it has stepped down."},
     /* ---- */
     {.key = "app.target",
      .group = "App",
@@ -355,30 +363,31 @@ const struct config_option config_options[] = {
      .preset = "60s",
      RANGE(1 * SEC, 1 * HOUR),
      .reloadable = true,
-     .help = "Time after which a session, which is one client, ends if it has no datagram in "
+     .help = "Time after which a client's session with the app ends if it has no datagram in "
              "either direction."},
     {.key = "app.max_sessions",
      .type = OPTION_NUMBER,
      FIELD(app_max_sessions),
      .preset = "65536",
      RANGE(1, 1048576),
-     .help = "Largest number of sessions. When all are in use, a new client takes the place of one "
-             "that has sent a single datagram; if there is none, it is refused (reason "
-             "session_cap)."},
+     .help = "Largest number of sessions, shared equally by the workers. When all are in use, a "
+             "new client takes the place of one that has sent a single datagram; if there is none, "
+             "it is refused (reason session_cap)."},
     {.key = "app.notify",
      .type = OPTION_LISTEN,
      FIELD(app_notify),
      .preset = "none",
      .allowed = "ADDRESS:PORT, :PORT on this machine, or none",
-     .help = "Address to which a JSON datagram, the same as the body of GET /leader, is sent when "
-             "the leader changes."},
+     .help = "Address to which a JSON datagram, the same as the body of GET /leader, is sent at "
+             "the start and when the leader changes. With route ordered, also reports of entries "
+             "that are missing or not in the common log."},
     {.key = "app.fail",
      .type = OPTION_DURATION,
      FIELD(app_fail_ns),
      .preset = "1s",
      RANGE(10 * NS_PER_MS, 1 * HOUR),
-     .help = "Time of refusals (ICMP port unreachable) after which the app counts as down; three "
-             "refusals are enough as well."},
+     .help = "Time of refusals (ICMP port unreachable) after which the app counts as down. It "
+             "also counts as down after three refusals in a row."},
     /* ---- */
     {.key = "data.allow",
      .group = "Ingress filter of the data port",
@@ -389,8 +398,9 @@ const struct config_option config_options[] = {
      .allowed = "a list of up to 32 ADDRESS or ADDRESS/BITS, or any",
      .reloadable = true,
      .help = "Source addresses that may send to the data port and to multicast.groups; datagrams "
-             "from others are dropped (reason acl). A leader command needs this and "
-             "control.allow. Frames from other pods are not checked."},
+             "from others are dropped (reason acl). A leader command must come from one of "
+             "these, and an unsigned one also from control.allow. Frames from other pods, and "
+             "datagrams that a member relays raw, are not checked."},
     {.key = "data.rate",
      .type = OPTION_NUMBER,
      FIELD(data_rate),
@@ -399,7 +409,8 @@ const struct config_option config_options[] = {
      .zero = "none",
      .reloadable = true,
      .help = "Datagrams a second that one source may send, leader commands included; more are "
-             "dropped (reason rate). A source is an IPv4 address, or the /64 of an IPv6 address. "
+             "dropped (reason rate). A source is an IPv4 address, the /64 of an IPv6 address, or a "
+             "link-local IPv6 address. "
              "Each worker counts for itself and a client's port decides its worker, so with N "
              "workers a source with many ports may send N times as much."},
     {.key = "data.burst",
@@ -411,7 +422,7 @@ const struct config_option config_options[] = {
      .zero = "auto",
      .reloadable = true,
      .help = "Datagrams that a source may send at once after a pause; above that, data.rate "
-             "applies. Below 64 it also cuts GSO batches, which clients send at once."},
+             "applies. A value below 64 can drop the end of a client's GSO batch."},
     /* ---- */
     {.key = "control.accept",
      .group = "Leader commands on the data port",
@@ -448,7 +459,7 @@ const struct config_option config_options[] = {
      FIELD(keys_mode),
      .preset = "enforce",
      WORDS(key_modes),
-     .help = "For giving keys to running pods in three steps. none: send unsealed, accept both. "
+     .help = "The steps by which running pods get keys. none: send unsealed, accept both. "
              "permissive: send sealed, accept both. enforce: send sealed, accept only sealed."},
     /* ---- */
     {.key = "receivers",
@@ -476,7 +487,7 @@ const struct config_option config_options[] = {
      .preset = "64",
      RANGE(1, 64),
      .help = "Largest number of datagrams of one size and destination that are sent as one GSO "
-             "batch (UDP_SEGMENT). 1: none are."},
+             "batch (UDP_SEGMENT). 1: each is sent by itself."},
     {.key = "gro",
      .type = OPTION_CHOICE,
      FIELD(gro),
@@ -500,7 +511,7 @@ const struct config_option config_options[] = {
      FIELD(seccomp),
      .preset = "true",
      WORDS(booleans),
-     .help = "Install a seccomp filter for all system calls that serving does not need "
+     .help = "Install a seccomp filter that refuses all system calls that serving does not need "
              "(docs/confinement.md)."},
     /* ---- */
     {.key = "log.level",

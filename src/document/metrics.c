@@ -180,7 +180,7 @@ static void put_metric_renames(FILE *out)
 {
     (void)fputs("\n## Former names\n\nIn this version only, `/metrics` and `/status` have these "
                 "metrics under both names; `/metrics` says `Deprecated\nalias of ...` in the help "
-                "text. Values of labels keep their spelling in this version.\n\n"
+                "text. Label values keep their former spelling in this version.\n\n"
                 "| former name | metric |\n|---|---|\n",
                 out);
     for (size_t i = 0; i < metric_rename_count; i++)

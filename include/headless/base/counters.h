@@ -30,37 +30,37 @@
 
 /* X(name, prose): why a datagram was dropped. Requests, replies and copies share the reasons. */
 #define DROP_REASONS(X)                                                                          \
-    X(loop, "the source is a port of a member, so it would loop")                                \
+    X(loop, "sent from the data, relay or peer port of a member: it could loop")                 \
     X(oversize, "larger than one UDP datagram once the frame or PROXY header is added")          \
-    X(truncated, "larger than the receive buffer")                                               \
+    X(truncated, "longer than any legal UDP datagram")                                           \
     X(malformed, "a relay frame that does not parse, or a source port of 0")                     \
     X(version, "a relay frame of an unknown protocol version")                                   \
     X(cluster, "a relay frame of another cluster")                                               \
-    X(hops, "already relayed, and a further hop is not allowed")                                 \
-    X(acl, "the sender or the ingress pod is not a member, or the client is outside data.allow") \
+    X(hops, "may not be relayed again, or is a copy that the ingress pod did not send")          \
+    X(acl, "a frame whose sender or ingress pod is no member, or a client outside data.allow")   \
     X(auth, "a frame that is not authentic, or not sealed where keys.mode is enforce")           \
     X(key, "sealed with a key that this pod lacks, or no key to seal it with")                   \
-    X(introduction, "a frame of a member that has not completed the handshake")                  \
-    X(misdirected, "sealed for another instance, or not sent from the address of its sender")    \
+    X(introduction, "a sealed frame of an instance without a completed handshake")               \
+    X(misdirected, "sealed for another instance, or not from its sender's address")              \
     X(replay, "a frame that was received before, or is older than the replay window")            \
     X(route, "a frame of route all or ordered, which is not the route of this pod")              \
-    X(order, "ordered entries that neither the leader nor a pod that was asked has sent")        \
-    X(ahead, "an ordered entry that cannot be stored before a missing one, which is requested")  \
+    X(order, "entries of another term, or from neither the leader nor the pod asked for them")   \
+    X(ahead, "an ordered entry behind a missing one, or one that ordered.history cannot hold")   \
     X(duplicate, "an ordered entry that this pod has already")                                   \
-    X(diverged, "an ordered entry removed before delivery: it is not in the common order")       \
+    X(diverged, "an ordered entry removed before delivery: it is not in the common log")         \
     X(order_full, "ordered.history is full of entries that no majority has")                     \
-    X(rate, "above data.rate of its source, or more leader commands than are handled")           \
-    X(tag, "relayed as a client's of this pod, but without the tag of this pod")                 \
-    X(no_leader, "no leader, and hold.time is 0")                                                \
-    X(hold_overflow, "displaced by newer requests in the hold queue (hold.bytes)")               \
+    X(rate, "above data.rate of its source, or a leader command above the rate of commands")     \
+    X(tag, "relayed for a client of this pod, but without the tag of this pod")                  \
+    X(no_leader, "no valid leader, and hold.time is 0")                                          \
+    X(hold_overflow, "displaced by newer requests in the hold queue (hold.bytes), or too large") \
     X(hold_expired, "held for longer than hold.time")                                            \
     X(session_cap, "no session could be opened (app.max_sessions, open files)")                  \
     X(session_gone, "a reply of the app to a session that has ended")                            \
     X(stranger, "received on the app's socket, but not from the app")                            \
-    X(send_refused, "the port at the destination is closed")                                     \
+    X(send_refused, "the destination's port is closed, or its host or network unreachable")      \
     X(send_full, "the socket's send buffer stayed full")                                         \
     X(send_denied, "a local firewall refused it")                                                \
-    X(send_too_big, "larger than the path to its destination takes")                             \
+    X(send_too_big, "larger than the path to its destination allows")                            \
     X(send_failed, "no socket or no route to the destination, or another error of the kernel")   \
     X(shutdown, "not delivered when the process ended")
 
@@ -70,16 +70,18 @@ enum drop_reason { DROP_REASONS(DROP_ENUM) DROP_REASON_COUNT };
 
 /* Help of metrics that have several rows. */
 #define HELP_DATAGRAMS_RECEIVED \
-    "Datagrams of clients received, by socket; of a relay frame each request counts"
-#define HELP_RECEIVED_BYTES        "UDP payload bytes received, by socket"
-#define HELP_FRAMES                "Relay frames received and sent"
-#define HELP_CONTROL_MESSAGES      "Leader commands and probes, by result"
-#define HELP_CONTROL_NO_AUTH       "Leader commands refused as no_auth, by reason"
-#define HELP_REPLIES_RECEIVED      "Replies to be sent to clients, by origin"
-#define HELP_PEER_MESSAGES         "Peer messages received and sent"
-#define HELP_PEER_MESSAGES_DROPPED "Datagrams dropped on the peer port, by reason"
-#define HELP_LEADER_CHANGES        "Leader changes that this pod followed, by cause"
-#define HELP_APP_NOTIFICATIONS     "Datagrams to app.notify, by result"
+    "Datagrams of clients received, by socket; of a relay frame each request, or 1 if refused"
+#define HELP_RECEIVED_BYTES   "UDP payload bytes received, by socket"
+#define HELP_FRAMES           "Relay frames received, and handed to the kernel"
+#define HELP_CONTROL_MESSAGES "Leader commands and probes, by result"
+#define HELP_CONTROL_NO_AUTH  "Leader commands refused as no_auth, by reason"
+#define HELP_REPLIES_RECEIVED "Replies received from the app, or relayed by another pod"
+#define HELP_PEER_MESSAGES    "Peer messages received and sent"
+#define HELP_PEER_MESSAGES_DROPPED \
+    "Datagrams dropped on the peer port, by reason; stranger: the source is not a known peer"
+#define HELP_LEADER_CHANGES \
+    "Leader changes that this pod followed, by cause; other: this pod did not learn the cause"
+#define HELP_APP_NOTIFICATIONS "Datagrams to app.notify, by result"
 
 /*
  * X(id, metric without "headlessd_", label, label value, help). A metric with an empty label has
@@ -113,7 +115,7 @@ enum drop_reason { DROP_REASONS(DROP_ENUM) DROP_REASON_COUNT };
     X(AUTH_FULL, "control_no_auth_total", "reason", "full", HELP_CONTROL_NO_AUTH)                 \
     X(AUTH_ADDRESS, "control_no_auth_total", "reason", "address", HELP_CONTROL_NO_AUTH)           \
     X(WITHHELD, "replies_withheld_total", "", "",                                                 \
-      "Replies that a built-in app did not give, because they could start a loop")                \
+      "Replies that a built-in app did not send, because they could start a loop")                \
     X(REPLIES_FROM_APP, "replies_received_total", "from", "app", HELP_REPLIES_RECEIVED)           \
     X(REPLIES_FROM_RELAY, "replies_received_total", "from", "relay", HELP_REPLIES_RECEIVED)       \
     X(REPLIES_SENT, "replies_sent_total", "", "", "Replies sent to clients")                      \
@@ -129,7 +131,7 @@ enum drop_reason { DROP_REASONS(DROP_ENUM) DROP_REASON_COUNT };
     X(ORDER_NUMBERED, "ordered_numbered_total", "", "",                                           \
       "Ordered entries that this pod appended as leader")                                         \
     X(ORDER_ASKED, "ordered_asked_total", "", "",                                                 \
-      "Requests of this pod for ordered entries that it misses")                                  \
+      "Requests of this pod for ordered entries that it lacks")                                   \
     X(ORDER_RESENT, "ordered_resent_total", "", "",                                               \
       "Ordered entries sent again from the history, to a member that requested them")             \
     X(ORDER_REFUSED, "ordered_refused_total", "", "",                                             \
@@ -165,9 +167,9 @@ enum drop_reason { DROP_REASONS(DROP_ENUM) DROP_REASON_COUNT };
       HELP_PEER_MESSAGES_DROPPED)                                                                 \
     X(PEER_REPLAY, "peer_messages_dropped_total", "reason", "replay", HELP_PEER_MESSAGES_DROPPED) \
     X(INTRODUCED, "handshakes_total", "", "",                                                     \
-      "Handshakes completed: a member proved that it is present and holds a key")                 \
+      "Handshakes completed: another instance proved that it holds a key")                        \
     X(PEER_REFUSED, "peer_refusals_total", "", "",                                                \
-      "ICMP port unreachable messages of a member's host that quote a datagram of this pod")      \
+      "ICMP port unreachable messages that quote a datagram of this pod to a member")             \
     X(REFUSALS_IGNORED, "relay_refusals_ignored_total", "", "",                                   \
       "ICMP errors on relay sockets that quote no frame sent lately")                             \
     X(LEADER_BOOTSTRAP, "leader_changes_total", "cause", "bootstrap", HELP_LEADER_CHANGES)        \
@@ -181,24 +183,26 @@ enum drop_reason { DROP_REASONS(DROP_ENUM) DROP_REASON_COUNT };
       "Terms that could not be written to the state file")                                        \
     X(UNCONFIRMED, "relay_lost_total", "", "",                                                    \
       "Requests relayed to a leader that was lost before it confirmed them")                      \
-    X(SEND_CALLS, "send_calls_total", "", "", "System calls to send datagrams")                   \
+    X(SEND_CALLS, "send_calls_total", "", "", "System calls of data threads to send datagrams")   \
     X(SEND_GSO_BATCHES, "send_gso_batches_total", "", "",                                         \
       "Messages handed to the kernel: GSO batches and single datagrams")                          \
     X(SEND_DATAGRAMS, "send_datagrams_total", "", "",                                             \
       "Datagrams handed to the kernel, each of a GSO batch counted")                              \
-    X(RECEIVE_CALLS, "receive_calls_total", "", "", "System calls that received datagrams")       \
+    X(RECEIVE_CALLS, "receive_calls_total", "", "",                                               \
+      "System calls of data threads that received datagrams")                                     \
     X(RECEIVE_GRO_BATCHES, "receive_gro_batches_total", "", "",                                   \
       "Messages received from the kernel: GRO batches and single datagrams")                      \
     X(RECEIVE_DATAGRAMS, "receive_datagrams_total", "", "",                                       \
       "Datagrams received from the kernel, each of a GRO batch counted")                          \
-    X(APP_REFUSED, "app_refused_total", "", "", "Refusals by the app's port")                     \
+    X(APP_REFUSED, "app_refused_total", "", "",                                                   \
+      "ICMP port unreachable messages of the app's port")                                         \
     X(NOTIFIED, "app_notifications_total", "result", "sent", HELP_APP_NOTIFICATIONS)              \
     X(NOTIFY_FAILED, "app_notifications_total", "result", "failed", HELP_APP_NOTIFICATIONS)       \
-    X(SESSIONS_OPENED, "sessions_opened_total", "", "", "Sessions to the app opened")             \
+    X(SESSIONS_OPENED, "sessions_opened_total", "", "", "Sessions with the app opened")           \
     X(SESSIONS_EVICTED, "sessions_evicted_total", "", "",                                         \
       "Sessions with one request ended early, to make room")                                      \
     X(LIMIT_FORGOTTEN, "rate_sources_forgotten_total", "", "",                                    \
-      "Sources removed from the rate limiter early, to make room; their data.burst is whole "     \
+      "Sources removed from the rate limiter early, to make room; they may send data.burst "      \
       "again")
 
 #define COUNTER_ENUM(id, metric, label, value, help) COUNTER_##id,
