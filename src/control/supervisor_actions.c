@@ -53,7 +53,7 @@ static void supervisor_execute(struct supervisor *supervisor)
         counters_add(&supervisor->counters, COUNTER_STORE_FAILED,
                      !store_save(&supervisor->store, actions->stored_term));
     if (actions->publishes)
-        supervisor->snapshot = actions->leadership;
+        supervisor->leadership = actions->leadership;
     supervisor_publish(supervisor);
     for (size_t i = 0; i < actions->count; i++) {
         struct election_action *action = &actions->list[i];

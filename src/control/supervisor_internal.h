@@ -85,10 +85,10 @@ struct supervisor {
     struct agent agent;
 
     struct supervisor_settings settings;
-    struct supervisor_facts facts;       /* of the snapshot that is published, or is due */
-    struct election_leadership snapshot; /* as the election last said */
-    struct address outside;              /* leader outside the cluster; unset: none */
-    bool is_unpublished;                 /* the snapshot is older than the facts: no free slot */
+    struct supervisor_facts facts;         /* of the snapshot that is published, or is due */
+    struct election_leadership leadership; /* the election's last result */
+    struct address outside;                /* leader outside the cluster; unset: none */
+    bool is_unpublished; /* the snapshot is older than the facts: no free buffer */
     bool is_app_up, is_moving;
     uint64_t stalled_since_ns;
     uint64_t leaderless_since_ns; /* 0: there is a leader */
@@ -132,7 +132,7 @@ void supervisor_feed(struct supervisor *supervisor, const struct election_event 
 
 /* Publish the election's present result to the data threads. */
 void supervisor_publish(struct supervisor *supervisor);
-/* Publish a new snapshot of the present facts; retried while no slot is free. */
+/* Publish a new snapshot of the present facts; retried while no buffer is free. */
 void supervisor_publish_again(struct supervisor *supervisor);
 
 /* ---- supervisor_report.c ---- */
@@ -152,8 +152,8 @@ struct supervisor_cost {
 void supervisor_log_change(struct supervisor *supervisor, const struct supervisor_cost *cost);
 /* Log, once each time, that there has been no leader for long. */
 void supervisor_log_leaderless(struct supervisor *supervisor, uint64_t now_ns);
-/* Other pods that have answered recently. */
-unsigned supervisor_count_answered(const struct election *e);
+/* Other pods that have replied recently. */
+unsigned supervisor_count_replied(const struct election *e);
 /* The configured leader leads, or none is configured. */
 bool supervisor_has_wanted_leader(const struct supervisor *supervisor);
 /* If another leads, log that, and what to do. */

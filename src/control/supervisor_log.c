@@ -76,7 +76,7 @@ static void log_alone(struct supervisor *supervisor)
 
 /* ---- no leader ---- */
 
-unsigned supervisor_count_answered(const struct election *e)
+unsigned supervisor_count_replied(const struct election *e)
 {
     unsigned count = 0;
 
@@ -103,7 +103,7 @@ void supervisor_log_leaderless(struct supervisor *supervisor, uint64_t now_ns)
         log_warn("no_leader",
                  "no leader for %llu s; %u of %u other pods have answered: start the others, or "
                  "compare peers, discovery.dns, quorum.expect, cluster and keys",
-                 (unsigned long long)(LEADERLESS_NS / NS_PER_SEC), supervisor_count_answered(e),
+                 (unsigned long long)(LEADERLESS_NS / NS_PER_SEC), supervisor_count_replied(e),
                  (unsigned)e->known_peer_count);
     else
         log_warn(
