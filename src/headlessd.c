@@ -258,7 +258,7 @@ static void wait_for_end(struct daemon *d, const sigset_t *signals)
     service_stopping(&d->service);
     log_info("stopping", "%s: serving remaining datagrams for at most drain.time",
              signal == SIGTERM ? "SIGTERM" : "SIGINT");
-    supervisor_resign(d->supervisor);
+    supervisor_step_down(d->supervisor);
     drain(d, signals);
 }
 

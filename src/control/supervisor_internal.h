@@ -30,7 +30,7 @@
 _Static_assert(ELECTION_MEMBERS_MAX == MEMBERS_MAX, "a list must fit a leader snapshot");
 _Static_assert(ELECTION_NAME_MAX == CONFIG_NAME_MAX, "a name must fit a leader snapshot");
 
-enum { SUPERVISOR_RESIGN = 1, SUPERVISOR_LEAVE = 2 };
+enum { SUPERVISOR_STEP_DOWN = 1, SUPERVISOR_LEAVE = 2 };
 
 /* Options that a reload may change; a copy, so that the thread never reads another thread's config. */
 struct supervisor_settings {
@@ -104,7 +104,7 @@ struct supervisor {
     struct queued_command waiting[ELECTION_COMMANDS_MAX]; /* commands without a result yet */
     bool is_waiting[ELECTION_COMMANDS_MAX];
 
-    _Atomic unsigned requests; /* of the main thread: SUPERVISOR_RESIGN, SUPERVISOR_LEAVE */
+    _Atomic unsigned requests; /* of the main thread: SUPERVISOR_STEP_DOWN, SUPERVISOR_LEAVE */
     struct supervisor_report report;
 
     const struct nonce_space *nonce_spaces[WORKERS_MAX]; /* of the data threads */
@@ -171,7 +171,7 @@ void supervisor_choose_key(struct supervisor *supervisor, struct supervisor_fact
 /* Set a member's replay windows once it is authenticated. True: its frames are accepted from the
  * next snapshot on. */
 bool supervisor_reset_windows(struct supervisor *supervisor, uint64_t instance);
-/* Every 50 ms: take over new keys, log mismatches, request handshakes. */
+/* Every 50 ms: take over new keys, log unverifiable addresses, request handshakes. */
 void supervisor_check_keys(struct supervisor *supervisor, uint64_t now_ns);
 
 /* ---- supervisor_command.c ---- */

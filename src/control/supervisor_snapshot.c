@@ -47,17 +47,17 @@ static bool is_new_leader(const struct supervisor_facts *before,
 static void grant_grace(const struct supervisor *supervisor, const struct supervisor_facts *before,
                         struct supervisor_facts *facts)
 {
-    bool resigned =
-        before->kind == LEADER_SELF && supervisor->leadership.state == ELECTION_RESIGNING;
+    bool stepped_down =
+        before->kind == LEADER_SELF && supervisor->leadership.state == ELECTION_STEPPING_DOWN;
 
     /* Other members may announce the new leader before its own heartbeat has the cause. */
     bool is_late_news = facts->gave_way && !before->gave_way && facts->leader == before->leader;
 
-    if (!resigned && !is_late_news && !is_new_leader(before, facts))
+    if (!stepped_down && !is_late_news && !is_new_leader(before, facts))
         return;
     if (before->kind != LEADER_NONE && !is_late_news)
         facts->previous_term = before->term;
-    facts->previous_until_ns = resigned || supervisor->leadership.previous_stepped_down
+    facts->previous_until_ns = stepped_down || supervisor->leadership.previous_stepped_down
                                    ? clock_now_ns() + supervisor->settings.reply_grace_ns
                                    : 0;
 }

@@ -1,5 +1,5 @@
 /*
- * A member's part: it takes entries of its source in index order, and requests those that are missing.
+ * A member's part: it takes entries of its source in index order and requests missing ones.
  *
  * Entries behind a gap are dropped, and the source is asked to go on from the gap. So a lost frame
  * costs one round trip, and the log has no gaps.

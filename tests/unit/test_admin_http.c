@@ -1,4 +1,4 @@
-/* The admin server on a loopback port: real requests to a data plane that was opened but not started. */
+/* The admin server on a loopback port: real requests to a data plane that was opened, not started. */
 #include <json-c/json.h>
 #include <netdb.h>
 

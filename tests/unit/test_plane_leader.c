@@ -38,7 +38,7 @@ Test(plane_leader, replies_of_a_late_leader_are_fenced)
     cr_assert_eq(count(B, COUNTER_REPLIES_FENCED), 1);
 }
 
-/* It resigned: its snapshot names nobody, and the replies of its own term still pass. */
+/* It stepped down: its snapshot names no leader, and the replies of its own term still pass. */
 Test(plane_leader, leader_that_stepped_down_still_sends_its_last_replies)
 {
     struct leader_snapshot *snapshot;

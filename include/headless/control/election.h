@@ -36,7 +36,7 @@ enum election_state {
     ELECTION_SUSPECT,         /* the leader's heartbeats are late */
     ELECTION_CANDIDATE,       /* asks for pre-votes or votes */
     ELECTION_LEADER,          /* elected; valid until valid_until_ns */
-    ELECTION_RESIGNING,       /* stepped down; no new leader is known yet */
+    ELECTION_STEPPING_DOWN,   /* stepped down; no new leader is known yet */
     ELECTION_ISOLATED,        /* a leader or candidate without a majority that replies */
     ELECTION_UNAUTHENTICATED, /* receives only messages that fail authentication */
     ELECTION_OUT,             /* left the list for good */
@@ -73,10 +73,10 @@ struct election_config {
     uint64_t interval_ns;        /* heartbeat.interval */
     uint32_t misses;             /* heartbeat.misses; interval x misses is the detection time */
     enum election_quorum quorum;
-    uint16_t expect;      /* quorum.expect; 0 or 1: no other member is expected */
-    bool on_refused_fast; /* failover.on_refused: fast */
-    bool holds_on_resign; /* hold requests then: the old leader would not relay them */
-    uint64_t forget_ns;   /* member.forget */
+    uint16_t expect;         /* quorum.expect; 0 or 1: no other member is expected */
+    bool on_refused_fast;    /* failover.on_refused: fast */
+    bool holds_on_step_down; /* hold requests then: the old leader would not relay them */
+    uint64_t forget_ns;      /* member.forget */
     uint64_t tenure_ns;   /* a leader leads for at least this long before it transfers by itself */
     uint64_t stored_term; /* read from the store; only a hint */
     uint64_t generation;  /* leader_generation at the start */
@@ -171,7 +171,7 @@ struct election_peer {
     bool is_app_up, is_volatile;
     uint64_t ask_ns;        /* campaign: time of the next request to it */
     uint64_t vote_until_ns; /* campaign: its pre-vote or vote counts until then; 0: none */
-    /* A new instance with this entry's name, which is not in the list yet. */
+    /* A new instance with this row's name, which is not in the list yet. */
     struct election_member replacement;
 };
 
@@ -254,7 +254,7 @@ struct election {
 
     struct election_campaign campaign;
 
-    /* The list, and a newer one whose pages are arriving. */
+    /* The list, and a newer one whose fragments are arriving. */
     struct election_list list, arriving;
     uint16_t arrived;    /* members of arriving so far */
     uint16_t self_index; /* ELECTION_MEMBERS_MAX: not in it */
@@ -263,12 +263,12 @@ struct election {
     /* As the leader. */
     uint64_t heartbeat_ns; /* the next heartbeat */
     uint64_t valid_until_ns, led_since_ns;
-    uint64_t fenced_ns;          /* end of the last lease that was valid */
-    uint64_t hold_down_ns;       /* how long to lead before the next transfer because of the app */
-    bool is_list_committed;      /* acknowledged by a majority without volatile vote state */
-    bool is_term_skipped;        /* our term is above every term with a forgotten vote */
-    uint64_t resigning_until_ns; /* limit of RESIGNING */
-    bool has_yielded;            /* to the configured leader, once */
+    uint64_t fenced_ns;     /* end of the last lease that was valid */
+    uint64_t hold_down_ns;  /* how long to lead before the next transfer because of the app */
+    bool is_list_committed; /* acknowledged by a majority without volatile vote state */
+    bool is_term_skipped;   /* our term is above every term with a forgotten vote */
+    uint64_t stepping_down_until_ns; /* end of STEPPING_DOWN */
+    bool has_yielded;                /* to the configured leader, once */
     struct election_change changes[ELECTION_CHANGES_MAX];
     uint32_t change_count;
     uint64_t list_since_ns;
@@ -278,9 +278,9 @@ struct election {
     uint32_t known_peer_count;
     uint64_t discover_ns; /* last round of DISCOVER */
     uint64_t auth_failed_ns, verified_ns, bootstrap_ns;
-    uint64_t replace_ns; /* take a predecessor's entry then; 0: there is a leader, or no cluster */
+    uint64_t replace_ns; /* take a predecessor's row then; 0: there is a leader, or no cluster */
     uint64_t replace_asked_ns;
-    bool is_unlisted; /* we took that entry ourselves: our own vote does not count */
+    bool is_unlisted; /* we took that row ourselves: our own vote does not count */
 
     /* Commands. */
     struct election_pending commands[ELECTION_COMMANDS_MAX];
