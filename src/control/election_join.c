@@ -3,7 +3,7 @@
  *
  * DISCOVER goes to every address from the configuration and from DNS; HELLO is its reply. A leader
  * adds the sender of a DISCOVER to its list. Where no known peer has a list and enough have
- * answered, the first in order asks the others to vote for it.
+ * replied, the first in order asks the others to vote for it.
  */
 #include "election_internal.h"
 
@@ -35,7 +35,7 @@ static struct election_known_peer *add_known_peer(struct election *e, const stru
     return known;
 }
 
-/* Forgets known peers that discovery no longer names and that have not answered for forget_ns. */
+/* Forgets known peers that discovery no longer names and that have not replied for forget_ns. */
 void election_set_candidates(struct election *e, const struct election_event *event)
 {
     uint32_t kept = 0;
@@ -43,7 +43,7 @@ void election_set_candidates(struct election *e, const struct election_event *ev
     e->is_blind = event->is_blind;
     for (uint32_t i = 0; i < e->known_peer_count; i++) {
         const struct election_known_peer *known = &e->known_peers[i];
-        bool keep = known->member.instance && e->now_ns < known->answered_ns + e->config.forget_ns;
+        bool keep = known->member.instance && e->now_ns < known->replied_ns + e->config.forget_ns;
 
         for (size_t k = 0; k < event->candidate_count && !keep; k++)
             keep = address_equal_ip(&event->candidates[k], &known->member.address);
@@ -112,7 +112,7 @@ static void note_sender(struct election *e, const struct election_event *event)
     if (known) {
         known->member = event->members[0];
         known->member.address = address_with_port(event->from, 0);
-        known->answered_ns = e->now_ns;
+        known->replied_ns = e->now_ns;
         known->list = m->list;
         known->is_listed = m->flags & ELECTION_FLAG_LISTED;
     }
@@ -218,7 +218,7 @@ static bool comes_before(const struct election *e, const struct election_member 
                             : memcmp(&a->address, &b->address, sizeof(a->address)) < 0;
 }
 
-/* Drafts a list, in order, of all that answered. False: one of them has a list already. */
+/* Drafts a list, in order, of all that replied. False: one of them has a list already. */
 static bool draft_members(struct election *e)
 {
     struct election_list *list = &e->list;
@@ -229,7 +229,7 @@ static bool draft_members(struct election *e)
         const struct election_known_peer *known = &e->known_peers[i];
         uint16_t at = list->count;
 
-        if (!known->member.instance || e->now_ns > known->answered_ns + REPLY_AGE * e->interval_ns)
+        if (!known->member.instance || e->now_ns > known->replied_ns + REPLY_AGE * e->interval_ns)
             continue;
         if (known->is_listed)
             return false;
@@ -259,7 +259,7 @@ static bool has_waited(const struct election *e)
     return e->now_ns >= e->started_ns + 3 * e->detection_ns;
 }
 
-/* Members that must have answered, with us. One of one, or after a while one of two, is enough. */
+/* Members that must have replied, with us. One of one, or after a while one of two, is enough. */
 static size_t bootstrap_quorum(const struct election *e, size_t total)
 {
     if (total == 1 || (has_waited(e) && (e->config.quorum == ELECTION_QUORUM_NONE ||
@@ -325,7 +325,7 @@ static void consider_own_row(struct election *e)
     for (uint32_t i = 0; i < e->known_peer_count; i++) {
         const struct election_known_peer *known = &e->known_peers[i];
 
-        if (!known->member.instance || e->now_ns > known->answered_ns + REPLY_AGE * e->interval_ns)
+        if (!known->member.instance || e->now_ns > known->replied_ns + REPLY_AGE * e->interval_ns)
             continue;
         if (known->is_listed && (!best || election_list_id_compare(known->list, best->list) > 0))
             best = known;

@@ -4,8 +4,8 @@
  * A wrong or missing key must not look like a dead pod. An address is unverifiable when for the
  * persistence time every message from it failed verification: unsealed where it should be sealed,
  * sealed with a key that this pod does not have, or not authentic. One verified message clears it,
- * and the supervisor requests a handshake from a failing address, so a spoofed address of a live member
- * raises no alarm.
+ * and the supervisor requests a handshake from a failing address, so a spoofed address of a live
+ * member raises no alarm.
  *
  * Failures belong to an address. A pod with a wrong key usually is no member yet, so failures of
  * addresses outside the list have a table of their own; peers_update moves them when a member comes

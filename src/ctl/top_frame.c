@@ -199,7 +199,7 @@ static void frame_put_head(FILE *out, const struct top_frame *frame)
     const char *ledger = field_number(gauges, "ledger_requests") ||
                                  field_number(gauges, "ledger_replies") ||
                                  field_number(gauges, "ledger_copies")
-                             ? COLOR_DOUBT
+                             ? COLOR_WARN
                              : COLOR_NONE;
 
     (void)fprintf(out, PARTS_LABEL " ", "pod");

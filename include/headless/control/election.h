@@ -48,7 +48,7 @@ enum election_cause {
     ELECTION_BY_CLAIM,     /* a claim at least as high as ours arrived */
     ELECTION_BY_SILENCE,   /* the leader's heartbeat is late */
     ELECTION_BY_VERDICT,   /* failure verdict: no heartbeat for the detection time */
-    ELECTION_BY_EVIDENCE,  /* the leader's host answered with ICMP port unreachable */
+    ELECTION_BY_EVIDENCE,  /* the leader's host sent ICMP port unreachable */
     ELECTION_BY_STEP_DOWN, /* the leader stepped down in our favour */
     ELECTION_BY_COMMAND,   /* a leader command */
     ELECTION_BY_VOTES,     /* a majority voted for us */
@@ -114,9 +114,9 @@ struct election_event {
     uint64_t instance;   /* REFUSED: the destination; COMMAND: the target */
     uint64_t if_term;    /* COMMAND: only in this term; 0: in any */
     uint64_t token;      /* COMMAND: returned with the result */
-    uint64_t generation; /* COMMAND: leader_generation if it comes from a configuration, else 0 */
+    uint64_t generation; /* COMMAND: leader_generation if from a configuration, otherwise 0 */
     bool is_up;          /* APP, PROGRESS */
-    bool is_blind;       /* CANDIDATES: DNS has not answered yet, so do not begin a cluster */
+    bool is_blind;       /* CANDIDATES: DNS has not replied yet, so do not begin a cluster */
 };
 
 /* ---- actions ---- */
@@ -177,8 +177,8 @@ struct election_peer {
 
 /* A known peer: an address from discovery or the configuration, or the sender of a DISCOVER. */
 struct election_known_peer {
-    struct election_member member; /* instance 0: has not answered yet */
-    uint64_t answered_ns;
+    struct election_member member; /* instance 0: has not replied yet */
+    uint64_t replied_ns;
     struct election_list_id list; /* its list, if is_listed */
     bool is_listed;
 };
@@ -244,11 +244,11 @@ struct election {
 
     /* Failure detection. */
     uint32_t suspicion;    /* 0: none, 1: probed the leader, 2: asked other members too */
-    uint64_t candidacy_ns; /* after the failure verdict: our turn to stand; 0: no verdict */
-    uint64_t earliest_candidacy_ns; /* no candidacy before */
-    uint64_t refused;               /* instance whose host answered with ICMP port unreachable */
-    uint64_t stepped_down_term;     /* the leader of this term stepped down */
-    uint32_t health;                /* 0..8: how late our own timers run */
+    uint64_t candidacy_ns; /* after the failure verdict: when we start our candidacy; 0: none */
+    uint64_t earliest_candidacy_ns;          /* no candidacy before */
+    uint64_t refused;                        /* instance whose host sent ICMP port unreachable */
+    uint64_t stepped_down_term;              /* the leader of this term stepped down */
+    uint32_t health;                         /* 0..8: how late our own timers run */
     struct election_message pending_request; /* a request that waits for evidence; type 0: none */
     struct address pending_from;
 
