@@ -81,12 +81,12 @@ static void log_state(const struct supervisor *supervisor, enum election_state b
     if (e->state == ELECTION_ISOLATED)
         log_warn(
             "isolated",
-            "no majority answers (%zu of %u members are needed): this pod no longer leads and "
+            "no majority replies (%zu of %u members are needed): this pod no longer leads and "
             "holds requests. If the other pods are lost for good, run on this pod: headlessctl "
             "leader set %s --force",
             election_needed(e), (unsigned)e->list.count, supervisor->config->name);
     else if (before == ELECTION_ISOLATED)
-        log_info("not_isolated", "a majority answers again, or another leads");
+        log_info("not_isolated", "a majority replies again, or another pod leads");
 }
 
 /* No member of this cluster sends such a term. */
