@@ -1,3 +1,13 @@
+/*
+ * The reader of a UDP app's replies, and the app's health.
+ *
+ * Threads: the reader's own, or with run to completion the worker's. It waits in epoll. The worker
+ * passes the descriptors of ended sessions to the reader, which closes them: otherwise the number of
+ * a closed descriptor could belong to another socket by the time the reader reads it.
+ *
+ * A refusal (ICMP port unreachable) makes the app suspect. Health checks from a socket of their own
+ * then find out whether the port is still closed, so that they do not disturb sessions.
+ */
 #include <errno.h>
 #include <sys/epoll.h>
 #include <unistd.h>
