@@ -49,13 +49,13 @@ static void destroy_supervisor(struct daemon *d)
     supervisor_destroy(d->supervisor);
 }
 
-static int open_plane(struct daemon *d)
+static int open_data_plane(struct daemon *d)
 {
     return data_plane_open(config_values(d->options), supervisor_waker(d->supervisor),
                            &d->data_plane);
 }
 
-static void close_plane(struct daemon *d)
+static void close_data_plane(struct daemon *d)
 {
     data_plane_close(d->data_plane);
     d->data_plane = NULL;
@@ -100,7 +100,7 @@ static int confine(struct daemon *d)
     return 0;
 }
 
-static int start_plane(struct daemon *d)
+static int start_data_plane(struct daemon *d)
 {
     int rc = data_plane_start(d->data_plane);
 
@@ -110,7 +110,7 @@ static int start_plane(struct daemon *d)
 }
 
 /* The last replies get as long as the drain waits for more datagrams. */
-static void stop_plane(struct daemon *d)
+static void stop_data_plane(struct daemon *d)
 {
     uint64_t drain_ns = d->is_hurried ? 0 : daemon_config(d)->drain_time_ns;
 
@@ -137,12 +137,13 @@ static const struct module {
     {"key memory", hide_memory, NULL},
     /* First: its port is bound exclusively, so a second daemon at this address fails here. */
     {"supervisor", create_supervisor, destroy_supervisor},
-    {"sockets", open_plane, close_plane},
+    {"sockets", open_data_plane, close_data_plane},
     {"leader", join_cluster, NULL},
     {"admin server", start_admin, stop_admin},
     {"confinement", confine, NULL}, /* all sockets are open, and nothing was received yet */
     {"supervisor thread", start_supervisor, stop_supervisor},
-    {"data threads", start_plane, stop_plane}, /* last: from now on datagrams are received */
+    {"data threads", start_data_plane,
+     stop_data_plane}, /* last: from now on datagrams are received */
 };
 #define MODULE_COUNT (sizeof(modules) / sizeof(modules[0]))
 
@@ -258,7 +259,7 @@ static void wait_for_end(struct daemon *d, const sigset_t *signals)
     service_stopping(&d->service);
     log_info("stopping", "%s: serving remaining datagrams for at most drain.time",
              signal == SIGTERM ? "SIGTERM" : "SIGINT");
-    supervisor_resign(d->supervisor);
+    supervisor_step_down(d->supervisor);
     drain(d, signals);
 }
 

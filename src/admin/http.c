@@ -54,12 +54,12 @@ static const struct agent *find_stalled(struct admin *admin)
     const uint64_t end_ns = now_ns + PROGRESS_CHALLENGE_NS;
     const struct agent *stalled = supervisor_find_stalled(admin->supervisor, progress, now_ns);
 
-    while (stalled && !progress->convicted && now_ns < end_ns) {
+    while (stalled && !progress->stalled && now_ns < end_ns) {
         (void)nanosleep(&look, NULL);
         now_ns = clock_now_ns();
         stalled = supervisor_find_stalled(admin->supervisor, progress, now_ns);
     }
-    progress->convicted = stalled;
+    progress->stalled = stalled;
     return stalled;
 }
 

@@ -1,6 +1,6 @@
 /*
  * The way of a datagram as this pod sees it, as a picture: client, ingress, leader, app. Requests
- * go one way, answers the other. The words below it say the same without the picture.
+ * go one way, replies the other. The text below it says the same without the picture.
  */
 #include "admin/page.h"
 
@@ -18,7 +18,7 @@ struct node {
 /* From a node to the next: what goes, what comes back. */
 struct edge {
     const char *key;
-    int64_t requests, answers;
+    int64_t requests, replies;
     bool is_elsewhere; /* this pod does not know: it is another's app */
 };
 
@@ -122,7 +122,7 @@ static void put_arrow(const struct page *page, const struct arrow *arrow)
              arrow->dx ? wing_y : -wing_y);
 }
 
-/* what: requests or answers */
+/* what: requests or replies */
 static void put_way(const struct page *page, const struct edge *edge, const struct arrow *arrow,
                     const char *what, int64_t total)
 {
@@ -151,7 +151,7 @@ static void put_picture(const struct page *page, const struct flow *flow)
         const struct edge *edge = &flow->edges[i];
 
         put_way(page, edge, &arrows[i][0], "requests", edge->requests);
-        put_way(page, edge, &arrows[i][1], "answers", edge->answers);
+        put_way(page, edge, &arrows[i][1], "replies", edge->replies);
     }
     page_put(page, "</svg>\n");
 }
@@ -170,8 +170,8 @@ static void page_put_words(const struct page *page, const struct flow *flow)
     else
         page_put(page, ", and it carried <b>%s</b> to the leader",
                  page_group(flow->edges[1].requests, between));
-    page_put(page, ". Its own app was given <b>%s</b>; <b>%s</b> answers left for clients.",
-             page_group(flow->edges[2].requests, app), page_group(flow->edges[0].answers, out));
+    page_put(page, ". Its own app got <b>%s</b>; <b>%s</b> replies went to clients.",
+             page_group(flow->edges[2].requests, app), page_group(flow->edges[0].replies, out));
 }
 
 void page_put_flow(const struct page *page)

@@ -91,7 +91,7 @@ static bool is_alone(struct admin *admin, char text[static READINESS_MAX])
 
     (void)snprintf(text, READINESS_MAX,
                    "joining: %s names no other pod, and quorum.expect is %u: start the others, or "
-                   "mend the name or quorum.expect",
+                   "correct the name or quorum.expect",
                    config->discovery_dns[0] ? "discovery.dns" : "peers",
                    (unsigned)config->quorum_expect);
     return read_report(&supervisor_report(admin->supervisor)->known) == 0;
@@ -101,12 +101,13 @@ static bool waits(struct admin *admin, char text[static READINESS_MAX])
 {
     const struct supervisor_report *report = supervisor_report(admin->supervisor);
 
-    (void)snprintf(text, READINESS_MAX,
-                   "joining: %u of %u other pods that peers and discovery.dns name have answered, "
-                   "and none has let this one in: do %u and %u/udp pass between the pods "
-                   "(NetworkPolicy), and is quorum.expect the number of pods?",
-                   read_report(&report->answered), read_report(&report->known),
-                   (unsigned)admin->config->relay_port, (unsigned)admin->config->peer_port);
+    (void)snprintf(
+        text, READINESS_MAX,
+        "joining: %u of %u other pods that peers and discovery.dns name have replied, "
+        "and none has added this pod to the member list: do %u and %u/udp pass between the pods "
+        "(NetworkPolicy), and is quorum.expect the number of pods?",
+        read_report(&report->answered), read_report(&report->known),
+        (unsigned)admin->config->relay_port, (unsigned)admin->config->peer_port);
     return true;
 }
 

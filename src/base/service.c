@@ -37,7 +37,7 @@ static int connect_to(const char *name, int *ret_fd)
     return rc;
 }
 
-/* WATCHDOG_USEC in nanoseconds when it is meant for this process; else 0. */
+/* WATCHDOG_USEC in nanoseconds when it is meant for this process; otherwise 0. */
 static uint64_t read_watchdog(void)
 {
     const char *usec = getenv("WATCHDOG_USEC");

@@ -17,7 +17,7 @@
 
 /* Reasons of our own; the codes of getaddrinfo are below 0. */
 #define FOUND_NOTHING     1
-#define NO_ANSWER_YET     2
+#define NO_RESPONSE_YET   2
 
 struct discovery_shared {
     pthread_mutex_t lock; /* guards all that follows up to the constants */
@@ -217,7 +217,7 @@ static struct discovery_shared *make_shared(const struct config *config, struct 
     if (!shared)
         return NULL;
     shared->users = 2;
-    shared->failure = NO_ANSWER_YET;
+    shared->failure = NO_RESPONSE_YET;
     shared->reader_waker = reader_waker;
     (void)snprintf(shared->name, sizeof(shared->name), "%s", config->discovery_dns);
     shared->family = config->self.family == ADDRESS_V6 ? AF_INET6 : AF_INET;
@@ -341,9 +341,9 @@ int discovery_failure(const struct discovery *discovery)
 
 const char *discovery_reason(int failure)
 {
-    if (failure == NO_ANSWER_YET)
-        return "no answer yet";
-    return failure == FOUND_NOTHING ? "the answer is empty" : gai_strerror(failure);
+    if (failure == NO_RESPONSE_YET)
+        return "no response yet";
+    return failure == FOUND_NOTHING ? "the response is empty" : gai_strerror(failure);
 }
 
 size_t discovery_take(struct discovery *discovery, struct address ret_list[static DISCOVERY_MAX])

@@ -47,12 +47,12 @@ static const uint32_t transitions[ELECTION_STATE_COUNT][ELECTION_STATE_COUNT] = 
     [ELECTION_LEADER] =
         {
             [ELECTION_FOLLOWER] = BY(CLAIM) | BY(OWN_VOTE),
-            [ELECTION_RESIGNING] = BY(STOP) | BY(COMMAND) | BY(APP) | BY(YIELD),
+            [ELECTION_STEPPING_DOWN] = BY(STOP) | BY(COMMAND) | BY(APP) | BY(YIELD),
             [ELECTION_ISOLATED] = BY(NO_QUORUM),
             [ELECTION_JOINING] = BY(CLAIM),
             [ELECTION_OUT] = BY(STOP),
         },
-    [ELECTION_RESIGNING] =
+    [ELECTION_STEPPING_DOWN] =
         {
             [ELECTION_FOLLOWER] = BY(CLAIM) | BY(LIMIT),
             [ELECTION_JOINING] = BY(CLAIM) | BY(LIST),
@@ -134,15 +134,15 @@ bool election_has_list(const struct election *e)
  */
 size_t election_needed(const struct election *e)
 {
-    size_t entries = e->list.count > e->list.floor ? e->list.count : e->list.floor;
+    size_t members = e->list.count > e->list.floor ? e->list.count : e->list.floor;
 
-    if (e->config.quorum == ELECTION_QUORUM_MAJORITY && entries < e->config.expect &&
+    if (e->config.quorum == ELECTION_QUORUM_MAJORITY && members < e->config.expect &&
         !e->list.is_forced)
-        entries = e->config.expect;
+        members = e->config.expect;
     if (e->config.quorum == ELECTION_QUORUM_NONE ||
         (e->config.quorum == ELECTION_QUORUM_AUTO && !e->list.wants_majority))
         return 1;
-    return entries / 2 + 1;
+    return members / 2 + 1;
 }
 
 /* ---- the step ---- */
@@ -290,7 +290,7 @@ static void run_timers(struct election *e)
         election_campaign_tick(e);
         election_lead_tick(e);
         break;
-    case ELECTION_RESIGNING:
+    case ELECTION_STEPPING_DOWN:
     case ELECTION_OUT:
     case ELECTION_STATE_COUNT:
         break;
@@ -311,7 +311,7 @@ static void publish_leadership(struct election *e)
         leadership.leader = e->leader;
         leadership.valid_until_ns = e->heard_ns ? e->heard_ns + 2 * e->interval_ns : 0;
         if (e->refused == e->leader ||
-            (e->config.holds_on_resign && e->stepped_down_term == e->term))
+            (e->config.holds_on_step_down && e->stepped_down_term == e->term))
             leadership.valid_until_ns = 0;
     }
     leadership.previous_stepped_down = e->previous_stepped_down;
@@ -356,7 +356,7 @@ const char *election_state_name(enum election_state state)
     static const char *const names[ELECTION_STATE_COUNT] = {
         [ELECTION_JOINING] = "joining",   [ELECTION_FOLLOWER] = "follower",
         [ELECTION_SUSPECT] = "suspect",   [ELECTION_CANDIDATE] = "candidate",
-        [ELECTION_LEADER] = "leader",     [ELECTION_RESIGNING] = "resigning",
+        [ELECTION_LEADER] = "leader",     [ELECTION_STEPPING_DOWN] = "resigning",
         [ELECTION_ISOLATED] = "isolated", [ELECTION_UNAUTHENTICATED] = "key",
         [ELECTION_OUT] = "out",
     };

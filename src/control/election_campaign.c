@@ -14,7 +14,7 @@ static uint64_t half_detection(const struct election *e)
     return e->detection_ns / 2;
 }
 
-/* The voter of this entry: the member, or the new instance whose existence proves it dead. */
+/* The voter of this row: the member, or the new instance whose existence proves it dead. */
 static const struct election_member *voter_of(const struct election *e, uint16_t index)
 {
     return e->peers[index].replacement.instance ? &e->peers[index].replacement
@@ -228,7 +228,7 @@ static bool majority_replies(const struct election *e)
     return n >= election_needed(e);
 }
 
-/* A campaign for a bootstrap or with our own entry is limited: the list that it rests on may
+/* A campaign for a bootstrap or with our own row is limited: the list that it rests on may
  * change. */
 static bool is_campaign_limited(const struct election *e)
 {

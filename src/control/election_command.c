@@ -117,7 +117,7 @@ void election_command(struct election *e, const struct election_event *event)
     } else {
         add_command(e, event);
         transfer_to(e, event->instance);
-        if (e->state == ELECTION_RESIGNING)
+        if (e->state == ELECTION_STEPPING_DOWN)
             return;
         send_transfer(e, event->instance);
         if (event->instance == election_self(e))
@@ -173,7 +173,7 @@ void election_hear_leave(struct election *e, const struct election_event *event)
     }
     if (e->state != ELECTION_LEADER || index == ELECTION_NOT_FOUND)
         return;
-    if (election_is_list_at_minimum(e)) { /* it may leave, and its entry stays */
+    if (election_is_list_at_minimum(e)) { /* it may leave, and its row stays */
         election_send(e, &event->from, event->message->from, &go);
         return;
     }
@@ -206,10 +206,10 @@ static void leave_tick(struct election *e)
 
 /* ---- time ---- */
 
-static void resign_tick(struct election *e)
+static void step_down_tick(struct election *e)
 {
-    if (e->now_ns < e->resigning_until_ns)
-        election_wake_at(e, e->resigning_until_ns);
+    if (e->now_ns < e->stepping_down_until_ns)
+        election_wake_at(e, e->stepping_down_until_ns);
     else
         election_enter(e, ELECTION_FOLLOWER, ELECTION_BY_LIMIT);
 }
@@ -225,8 +225,8 @@ void election_command_tick(struct election *e)
         e->commands[kept++] = e->commands[i];
     }
     e->command_count = kept;
-    if (e->state == ELECTION_RESIGNING)
-        resign_tick(e);
+    if (e->state == ELECTION_STEPPING_DOWN)
+        step_down_tick(e);
     if (e->transfer_until_ns)
         pursue_transfer(e);
     if (e->is_leaving && e->state != ELECTION_OUT)

@@ -34,7 +34,7 @@ static bool wins_tie(const struct election *e, uint64_t instance)
 
 static void end_own_candidacy(struct election *e)
 {
-    if (e->state == ELECTION_LEADER || e->state == ELECTION_RESIGNING)
+    if (e->state == ELECTION_LEADER || e->state == ELECTION_STEPPING_DOWN)
         election_lead_end(e);
     election_campaign_stop(e);
     if (e->state == ELECTION_JOINING || e->state == ELECTION_UNAUTHENTICATED)

@@ -3,7 +3,7 @@
  *
  *   election.c           the step, its timers, the transition table
  *   election_send.c      messages and other actions
- *   election_list.c      the list, its pages, its changes
+ *   election_list.c      the member list, its fragments, its changes
  *   election_follow.c    claims, heartbeats, failure detection, evidence
  *   election_vote.c      votes for others
  *   election_campaign.c  our own candidacy
@@ -56,30 +56,30 @@ bool election_has_list(const struct election *e);
 struct election_message election_make(const struct election *e, enum election_message_type type);
 void election_send(struct election *e, const struct address *to, uint64_t instance,
                    const struct election_message *message);
-/* With our own member entry, as DISCOVER and HELLO carry it. */
+/* With our own list row, as DISCOVER and HELLO carry it. */
 void election_send_with_self(struct election *e, const struct address *to, uint64_t instance,
                              struct election_message message);
 void election_send_all(struct election *e, const struct election_message *message);
-/* One page of the list, from member number first on; to NULL: to all members. */
+/* One list fragment, from member number first on; to NULL: to all members. */
 void election_send_page(struct election *e, const struct address *to, uint64_t instance,
                         uint16_t first);
-/* All pages to all members. */
+/* All fragments to all members. */
 void election_push_list(struct election *e);
 void election_result(struct election *e, uint64_t token, enum election_result reply);
 
 /* ---- election_list.c ---- */
 /* Index of an instance, or ELECTION_NOT_FOUND. */
 uint16_t election_find(const struct election *e, uint64_t instance);
-/* True if both have the same entry: the same name, or without a name the same address. */
-bool election_is_same_entry(const struct election_member *listed,
-                            const struct election_member *other);
-/* Index of the entry with this member's name (or address), or ELECTION_NOT_FOUND. */
-uint16_t election_find_entry(const struct election *e, const struct election_member *member);
+/* True if both have the same row: the same name, or without a name the same address. */
+bool election_is_same_row(const struct election_member *listed,
+                          const struct election_member *other);
+/* Index of the row with this member's name (or address), or ELECTION_NOT_FOUND. */
+uint16_t election_find_row(const struct election *e, const struct election_member *member);
 /* Position in leader_list; members that are not in it rank after all that are. */
 uint16_t election_rank(const struct election *e, const struct election_member *member);
 bool election_bit(const uint64_t *bits, uint16_t index);
 void election_set_bit(uint64_t *bits, uint16_t index);
-/* True if no entry may be removed: expected members keep theirs, also after they have left. */
+/* True if no row may be removed: expected members keep theirs, also after they have left. */
 bool election_is_list_at_minimum(const struct election *e);
 void election_request_change(struct election *e, enum election_change_type type, bool is_graceful,
                              const struct election_member *member);

@@ -3,7 +3,7 @@
  *
  * DISCOVER goes to every address from the configuration and from DNS; HELLO is its reply. A leader
  * adds the sender of a DISCOVER to its list. Where no known peer has a list and enough have
- * answered, the first in order asks the others to vote for it.
+ * replied, the first in order asks the others to vote for it.
  */
 #include "election_internal.h"
 
@@ -35,7 +35,7 @@ static struct election_known_peer *add_known_peer(struct election *e, const stru
     return known;
 }
 
-/* Forgets known peers that discovery no longer names and that have not answered for forget_ns. */
+/* Forgets known peers that discovery no longer names and that have not replied for forget_ns. */
 void election_set_candidates(struct election *e, const struct election_event *event)
 {
     uint32_t kept = 0;
@@ -43,7 +43,7 @@ void election_set_candidates(struct election *e, const struct election_event *ev
     e->is_blind = event->is_blind;
     for (uint32_t i = 0; i < e->known_peer_count; i++) {
         const struct election_known_peer *known = &e->known_peers[i];
-        bool keep = known->member.instance && e->now_ns < known->answered_ns + e->config.forget_ns;
+        bool keep = known->member.instance && e->now_ns < known->replied_ns + e->config.forget_ns;
 
         for (size_t k = 0; k < event->candidate_count && !keep; k++)
             keep = address_equal_ip(&event->candidates[k], &known->member.address);
@@ -107,20 +107,20 @@ static void note_sender(struct election *e, const struct election_event *event)
 {
     const struct election_message *m = event->message;
     struct election_known_peer *known = add_known_peer(e, &event->from);
-    uint16_t entry;
+    uint16_t row;
 
     if (known) {
         known->member = event->members[0];
         known->member.address = address_with_port(event->from, 0);
-        known->answered_ns = e->now_ns;
+        known->replied_ns = e->now_ns;
         known->list = m->list;
         known->is_listed = m->flags & ELECTION_FLAG_LISTED;
     }
     /* A new instance with the name of a listed one proves that the listed one is dead. */
-    entry = election_find_entry(e, &event->members[0]);
-    if (entry != ELECTION_NOT_FOUND && entry != e->self_index && known &&
-        !(m->flags & ELECTION_FLAG_LISTED) && e->list.members[entry].instance != m->from)
-        e->peers[entry].replacement = known->member;
+    row = election_find_row(e, &event->members[0]);
+    if (row != ELECTION_NOT_FOUND && row != e->self_index && known &&
+        !(m->flags & ELECTION_FLAG_LISTED) && e->list.members[row].instance != m->from)
+        e->peers[row].replacement = known->member;
 }
 
 static void admit_member(struct election *e, const struct election_event *event)
@@ -132,7 +132,7 @@ static void admit_member(struct election *e, const struct election_event *event)
         election_find(e, member.instance) != ELECTION_NOT_FOUND)
         return;
     election_request_change(
-        e, election_find_entry(e, &member) == ELECTION_NOT_FOUND ? ELECTION_ADD : ELECTION_REPLACE,
+        e, election_find_row(e, &member) == ELECTION_NOT_FOUND ? ELECTION_ADD : ELECTION_REPLACE,
         true, &member);
     election_run_changes(e);
 }
@@ -193,7 +193,7 @@ void election_hear_hello(struct election *e, const struct election_event *event)
             send_discover(e, &m->leader_address, m->leader);
         return;
     }
-    /* With our own entry, a third party's claim does not count: its leader is dead, and may be our
+    /* With our own row, a third party's claim does not count: its leader is dead, and may be our
      * predecessor. */
     if (!e->is_unlisted || from_leader)
         election_hear_claim(e, m->term, m->leader, &m->leader_address);
@@ -204,7 +204,7 @@ void election_hear_hello(struct election *e, const struct election_event *event)
 
 static int bootstrap_rank(const struct election *e, const struct election_member *member)
 {
-    if (election_is_same_entry(member, &e->config.leader))
+    if (election_is_same_row(member, &e->config.leader))
         return 0;
     return election_rank(e, member) + 1;
 }
@@ -218,7 +218,7 @@ static bool comes_before(const struct election *e, const struct election_member 
                             : memcmp(&a->address, &b->address, sizeof(a->address)) < 0;
 }
 
-/* Drafts a list, in order, of all that answered. False: one of them has a list already. */
+/* Drafts a list, in order, of all that replied. False: one of them has a list already. */
 static bool draft_members(struct election *e)
 {
     struct election_list *list = &e->list;
@@ -229,7 +229,7 @@ static bool draft_members(struct election *e)
         const struct election_known_peer *known = &e->known_peers[i];
         uint16_t at = list->count;
 
-        if (!known->member.instance || e->now_ns > known->answered_ns + REPLY_AGE * e->interval_ns)
+        if (!known->member.instance || e->now_ns > known->replied_ns + REPLY_AGE * e->interval_ns)
             continue;
         if (known->is_listed)
             return false;
@@ -259,7 +259,7 @@ static bool has_waited(const struct election *e)
     return e->now_ns >= e->started_ns + 3 * e->detection_ns;
 }
 
-/* Members that must have answered, with us. One of one, or after a while one of two, is enough. */
+/* Members that must have replied, with us. One of one, or after a while one of two, is enough. */
 static size_t bootstrap_quorum(const struct election *e, size_t total)
 {
     if (total == 1 || (has_waited(e) && (e->config.quorum == ELECTION_QUORUM_NONE ||
@@ -312,12 +312,12 @@ static void consider_bootstrap(struct election *e)
 /*
  * There is a cluster, but no leader could add us, and perhaps no other eligible member is left.
  * Then this instance asks for the newest list that a known peer has (a member with a newer list
- * would reject the candidacy), takes its predecessor's entry in its own copy, or adds one, and
+ * would reject the candidacy), takes its predecessor's row in its own copy, or adds one, and
  * stands for election. It knows neither what its predecessor voted nor whether there is a newer
  * list, so only votes of members without volatile vote state count, and they must be a majority; or
  * every member must vote for it.
  */
-static void consider_own_entry(struct election *e)
+static void consider_own_row(struct election *e)
 {
     const struct election_known_peer *best = NULL;
     uint64_t rank = 0; /* in turn: two at once would lack each other's vote */
@@ -325,7 +325,7 @@ static void consider_own_entry(struct election *e)
     for (uint32_t i = 0; i < e->known_peer_count; i++) {
         const struct election_known_peer *known = &e->known_peers[i];
 
-        if (!known->member.instance || e->now_ns > known->answered_ns + REPLY_AGE * e->interval_ns)
+        if (!known->member.instance || e->now_ns > known->replied_ns + REPLY_AGE * e->interval_ns)
             continue;
         if (known->is_listed && (!best || election_list_id_compare(known->list, best->list) > 0))
             best = known;
@@ -342,7 +342,7 @@ static void consider_own_entry(struct election *e)
     if (e->now_ns < e->replace_ns || e->now_ns < e->replace_asked_ns + e->interval_ns)
         return;
     e->replace_asked_ns = e->now_ns;
-    e->arriving.id = (struct election_list_id){0}; /* its pages did not arrive */
+    e->arriving.id = (struct election_list_id){0}; /* its fragments did not arrive */
     election_request_list(e, &best->member.address, best->member.instance,
                           (struct election_list_id){0});
 }
@@ -378,5 +378,5 @@ void election_join_tick(struct election *e)
     if (e->state == ELECTION_JOINING)
         consider_bootstrap(e);
     if (e->state == ELECTION_JOINING)
-        consider_own_entry(e);
+        consider_own_row(e);
 }

@@ -203,7 +203,7 @@ static void remove_dead_members(struct election *e)
 /* Transfers that need no command: to the configured leader, once; or because our app is down. */
 static void consider_transfer(struct election *e)
 {
-    uint16_t wanted = election_find_entry(e, &e->config.leader), successor;
+    uint16_t wanted = election_find_row(e, &e->config.leader), successor;
 
     if (!e->is_list_committed || e->campaign.stage != ELECTION_STAGE_NONE)
         return;
@@ -292,9 +292,9 @@ void election_step_down(struct election *e, uint64_t successor, enum election_ca
     election_lead_end(e);
     e->stepped_down_term = e->term;
     e->earliest_candidacy_ns = e->now_ns + e->detection_ns;
-    e->resigning_until_ns = e->now_ns + 2 * e->detection_ns;
+    e->stepping_down_until_ns = e->now_ns + 2 * e->detection_ns;
     election_send_all(e, &step_down);
-    election_enter(e, ELECTION_RESIGNING, cause);
+    election_enter(e, ELECTION_STEPPING_DOWN, cause);
 }
 
 void election_step_down_to_successor(struct election *e, enum election_cause cause)

@@ -1,8 +1,9 @@
 /*
- * The list of members: look-ups, the leader's changes of it, and its pages.
+ * The member list: look-ups, the leader's changes of it, and its fragments.
  *
- * A leader changes one entry at a time, and the next only when a majority has acknowledged the list
- * (single-server membership changes, as in Raft). Members copy the list page by page.
+ * A leader changes one member at a time, and the next only when a majority has acknowledged the
+ * list (single-server membership changes, as in Raft). Members copy the list fragment by fragment
+ * (LIST_PAGE).
  */
 #include "election_internal.h"
 
@@ -17,18 +18,17 @@ uint16_t election_find(const struct election *e, uint64_t instance)
     return ELECTION_NOT_FOUND;
 }
 
-bool election_is_same_entry(const struct election_member *listed,
-                            const struct election_member *other)
+bool election_is_same_row(const struct election_member *listed, const struct election_member *other)
 {
     if (other->name.text[0])
         return strcmp(listed->name.text, other->name.text) == 0;
     return address_is_set(&other->address) && address_equal_ip(&listed->address, &other->address);
 }
 
-uint16_t election_find_entry(const struct election *e, const struct election_member *member)
+uint16_t election_find_row(const struct election *e, const struct election_member *member)
 {
     for (uint16_t i = 0; i < e->list.count; i++) {
-        if (election_is_same_entry(&e->list.members[i], member))
+        if (election_is_same_row(&e->list.members[i], member))
             return i;
     }
     return ELECTION_NOT_FOUND;
@@ -38,7 +38,7 @@ uint16_t election_rank(const struct election *e, const struct election_member *m
 {
     uint16_t rank = 0;
 
-    while (rank < e->config.order_count && !election_is_same_entry(member, &e->config.order[rank]))
+    while (rank < e->config.order_count && !election_is_same_row(member, &e->config.order[rank]))
         rank++;
     return rank;
 }
@@ -75,8 +75,8 @@ void election_forget_list(struct election *e)
 
 /* ---- the leader's changes ---- */
 
-/* Expected members keep an entry: they count for the majority, and return to it. */
-static uint16_t minimum_entries(const struct election *e)
+/* Expected members keep a row: they count for the majority, and return to it. */
+static uint16_t minimum_rows(const struct election *e)
 {
     if (e->config.quorum == ELECTION_QUORUM_MAJORITY && e->config.expect > e->list.floor &&
         !e->list.is_forced)
@@ -86,7 +86,7 @@ static uint16_t minimum_entries(const struct election *e)
 
 bool election_is_list_at_minimum(const struct election *e)
 {
-    return e->list.count <= minimum_entries(e);
+    return e->list.count <= minimum_rows(e);
 }
 
 void election_request_change(struct election *e, enum election_change_type type, bool is_graceful,
@@ -104,8 +104,8 @@ void election_request_change(struct election *e, enum election_change_type type,
         (struct election_change){.type = type, .is_graceful = is_graceful, .member = *member};
 }
 
-/* A new entry at its place in leader_list, after the entries of the same rank. */
-static uint16_t insert_entry(struct election *e, const struct election_member *member)
+/* A new row at its place in leader_list, after the rows of the same rank. */
+static uint16_t insert_row(struct election *e, const struct election_member *member)
 {
     uint16_t rank = election_rank(e, member);
     uint16_t at = e->list.count++;
@@ -119,17 +119,17 @@ static uint16_t insert_entry(struct election *e, const struct election_member *m
 
 static bool add_list_member(struct election *e, const struct election_member *member)
 {
-    uint16_t entry = election_find_entry(e, member);
+    uint16_t row = election_find_row(e, member);
 
-    if (election_find(e, member->instance) != ELECTION_NOT_FOUND || entry == e->self_index)
+    if (election_find(e, member->instance) != ELECTION_NOT_FOUND || row == e->self_index)
         return false;
-    if (entry == ELECTION_NOT_FOUND) {
+    if (row == ELECTION_NOT_FOUND) {
         if (e->list.count == ELECTION_MEMBERS_MAX)
             return false;
-        entry = insert_entry(e, member);
+        row = insert_row(e, member);
     }
-    e->list.members[entry] = *member;
-    e->peers[entry] = (struct election_peer){.heard_ns = e->now_ns, .is_app_up = true};
+    e->list.members[row] = *member;
+    e->peers[row] = (struct election_peer){.heard_ns = e->now_ns, .is_app_up = true};
     return true;
 }
 
@@ -165,9 +165,9 @@ static void apply_change(struct election *e, const struct election_change *chang
 }
 
 /*
- * A change of the number of entries must wait until the one before it is committed. Another
- * instance in an entry changes no majority, so it need not wait; and it must not, for a dead
- * instance acknowledges nothing.
+ * A change of the number of members must wait until the one before it is committed. Another
+ * instance of a member changes no majority, so it need not wait. Nor may it wait: the instance that
+ * it replaces may be dead, and then acknowledges nothing.
  */
 static bool is_change_allowed(const struct election *e, const struct election_change *change)
 {
@@ -219,7 +219,7 @@ void election_check_list_committed(struct election *e)
     }
 }
 
-/* ---- pages ---- */
+/* ---- list fragments ---- */
 
 void election_request_list(struct election *e, const struct address *from, uint64_t instance,
                            struct election_list_id id)
@@ -254,19 +254,19 @@ static void acknowledge_list(struct election *e, const struct election_event *ev
         election_send(e, &event->from, e->leader, &ack);
 }
 
-/* Takes our predecessor's entry in our own copy, or adds one: see consider_own_entry. */
-static void take_own_entry(struct election *e)
+/* Takes our predecessor's row in our own copy, or adds one: see consider_own_row. */
+static void take_own_row(struct election *e)
 {
-    uint16_t entry = election_find_entry(e, &e->config.self);
+    uint16_t row = election_find_row(e, &e->config.self);
 
     e->is_unlisted = false;
     if (election_is_member(e) || e->state != ELECTION_JOINING || !e->replace_ns ||
         e->now_ns < e->replace_ns || e->list.count == ELECTION_MEMBERS_MAX)
         return;
-    if (entry == ELECTION_NOT_FOUND)
-        entry = e->list.count++;
-    e->list.members[entry] = e->config.self;
-    e->self_index = entry;
+    if (row == ELECTION_NOT_FOUND)
+        row = e->list.count++;
+    e->list.members[row] = e->config.self;
+    e->self_index = row;
     e->is_unlisted = true;
     e->replace_ns = 0;
 }
@@ -283,7 +283,7 @@ static void accept_list(struct election *e, const struct election_message *m)
     memcpy(e->list.members, e->arriving.members, e->list.count * sizeof(e->list.members[0]));
     memset(e->peers, 0, e->list.count * sizeof(e->peers[0]));
     election_list_changed(e);
-    take_own_entry(e);
+    take_own_row(e);
     if (election_is_member(e)) {
         if (e->state == ELECTION_JOINING)
             e->heard_ns = election_max(e->heard_ns, e->now_ns);

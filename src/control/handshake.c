@@ -177,8 +177,8 @@ static void authenticate(struct handshake *handshake, struct handshake_peer *pee
     handshake_peer_remove_predecessors(handshake, peer);
 }
 
-/* The peer whose request this message answers; an address may answer with another instance than the
- * one that was there before. NULL: no request is outstanding with this nonce. */
+/* The peer whose outstanding nonce this message echoes; another instance may reply from the same
+ * address. NULL: no request is outstanding with this nonce. */
 static struct handshake_peer *find_requested(struct handshake *handshake,
                                              const struct handshake_message *theirs,
                                              const struct address *from, uint64_t now_ns)

@@ -1,7 +1,7 @@
 /*
  * handshake: authenticates other pods: each must prove that it is live and has one of our keys.
  *
- * A pod is authenticated when it has answered a nonce of ours (wire/handshake_message.h). From then
+ * A pod is authenticated when it has replied to a nonce of ours (wire/handshake_message.h). From then
  * on its messages are opened, each counter once. A request is sent to a pod when there is something
  * to send to it, when it is in the list, and again after our keys have changed. Requests and replies
  * list the keys of their sender, so that no pod seals with a key that the other lacks.
@@ -34,10 +34,10 @@
 
 /* A pod, known by an address that we send to, by an instance that has sent to us, or by both. */
 struct handshake_peer {
-    uint64_t instance;      /* 0: it has not answered yet */
+    uint64_t instance;      /* 0: it has not replied yet */
     struct address address; /* IP, port 0 */
     bool is_authenticated;
-    uint64_t nonce;                  /* of our last request; 0: answered */
+    uint64_t nonce;                  /* of our last request; 0: replied to */
     uint64_t requested_ns;           /* last request */
     uint32_t requests;               /* since its last reply */
     struct handshake_message theirs; /* as authenticated: keys, suites, counters at that time */

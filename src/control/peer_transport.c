@@ -70,8 +70,8 @@ static void peer_transport_post(struct peer_transport *transport, const struct a
 void peer_transport_start_handshake(struct peer_transport *transport, const struct address *ip)
 {
     uint8_t bytes[HANDSHAKE_SEALED];
-    /* A pod that sends open messages (keys.mode none) sends requests only to pods that sent it one:
-     * they must learn its new keys. */
+    /* A pod that sends unsealed messages (keys.mode none) sends requests only to pods that sent it
+     * one: they must learn its new keys. */
     bool is_allowed = transport->is_sealing ||
                       (transport->has_keys && handshake_find_address(&transport->handshake, ip));
     size_t length =

@@ -1,12 +1,12 @@
 /*
- * peers: what this pod knows of each member of the leader list, one struct peer a member.
+ * peers: one struct peer for each member of the member list, with what this pod knows of it.
  *
- * peers_update follows the leader list. It gives a new instance a free member index, and frees the
+ * peers_update follows the member list. It gives a new instance a free member index, and frees the
  * index of an instance that has left. Data threads count datagrams by this index (data/traffic.h),
  * and the report for the admin server is ordered by it. Indexes are assigned in turn, so a freed one
  * is reused as late as possible; another instance at an index starts with an empty struct peer.
  *
- *   peers.c            the table, its three look-ups, requests handed over and confirmed
+ *   peers.c            the table, its three look-ups, requests relayed and confirmed
  *   peers_heartbeat.c  round trip times and lost heartbeats
  *   peers_auth.c       addresses from which nothing can be verified
  *   peers_settings.c   members with other settings for the ordered route
@@ -32,7 +32,7 @@
 /* Failed verifications of messages from one address, since the last one that succeeded. */
 struct peer_auth_failure {
     uint64_t first_ns, last_ns; /* last_ns 0: none */
-    bool is_reported;           /* peers_auth_take_mismatch has returned it */
+    bool is_reported;           /* peers_auth_take_unverifiable has returned it */
 };
 
 struct peer {
@@ -44,7 +44,7 @@ struct peer {
     uint64_t heard_ns; /* last message from it; 0: none yet */
     uint64_t rtt_ns;   /* smoothed; 0: not known yet */
     uint64_t heartbeats_sent, heartbeats_lost;
-    uint64_t stamps[PEERS_HEARTBEAT_WINDOW]; /* of the latest heartbeats; 0: answered */
+    uint64_t stamps[PEERS_HEARTBEAT_WINDOW]; /* of the latest heartbeats; 0: replied to */
 
     uint64_t relayed_before, received_before; /* counts at this index before this instance */
     uint64_t confirmed;                       /* requests of ours that it says it has taken over */
@@ -63,7 +63,7 @@ struct peers_unlisted {
 struct peers {
     const struct data_plane *data_plane;
     uint16_t flags;               /* of our own settings, for heartbeats and ACKs */
-    uint64_t auth_persistence_ns; /* failures for this long are a mismatch */
+    uint64_t auth_persistence_ns; /* failing for this long is unverifiable */
     uint16_t next;                /* index to be tried first for a new member */
     struct peer members[MEMBERS_MAX];
     struct peers_unlisted unlisted[MEMBERS_MAX];
@@ -114,7 +114,7 @@ const char *peers_describe_settings(uint16_t flags);
 
 /* ---- peers_auth.c ---- */
 
-/* How long failures must last to count as a mismatch. */
+/* How long verification must fail until an address counts as unverifiable. */
 uint64_t peers_auth_persistence_of(const struct config *config);
 
 /* A message from this address could not be verified; one could. */
@@ -124,9 +124,10 @@ void peers_auth_succeed(struct peers *peers, const struct address *from);
 /* The address of entry i, below PEERS_AUTH_MAX, if verification fails there now; NULL: it does not. */
 const struct address *peers_auth_failing(struct peers *peers, size_t i, uint64_t now_ns);
 /* Addresses from which nothing could be verified for the persistence time. */
-size_t peers_auth_count_mismatched(struct peers *peers, uint64_t now_ns);
+size_t peers_auth_count_unverifiable(struct peers *peers, uint64_t now_ns);
 /* One of them that has not been returned yet; false: none. */
-bool peers_auth_take_mismatch(struct peers *peers, uint64_t now_ns, struct address *ret_address);
+bool peers_auth_take_unverifiable(struct peers *peers, uint64_t now_ns,
+                                  struct address *ret_address);
 
 /* For peers_update: keep failures with their address when a member comes, leaves or moves. */
 void peers_auth_set_aside(struct peers *peers, struct peer *peer);

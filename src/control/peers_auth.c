@@ -1,11 +1,11 @@
 /*
  * Addresses from which nothing can be verified.
  *
- * A wrong or missing key must not look like a dead pod. An address is mismatched when for the
- * persistence time every message from it failed verification: open where it should be sealed, sealed
- * with a key that this pod does not have, or not authentic. One verified message clears it, and the
- * supervisor requests a handshake from a failing address, so a spoofed address of a live member
- * raises no alarm.
+ * A wrong or missing key must not look like a dead pod. An address is unverifiable when for the
+ * persistence time every message from it failed verification: unsealed where it should be sealed,
+ * sealed with a key that this pod does not have, or not authentic. One verified message clears it,
+ * and the supervisor requests a handshake from a failing address, so a spoofed address of a live
+ * member raises no alarm.
  *
  * Failures belong to an address. A pod with a wrong key usually is no member yet, so failures of
  * addresses outside the list have a table of their own; peers_update moves them when a member comes
@@ -101,8 +101,8 @@ static bool peers_auth_is_current(const struct peer_auth_failure *failure, uint6
     return failure->last_ns && now_ns < failure->last_ns + PEERS_AUTH_MEMORY_NS;
 }
 
-static bool peers_auth_is_mismatched(const struct peers *peers,
-                                     const struct peer_auth_failure *failure, uint64_t now_ns)
+static bool peers_auth_is_unverifiable(const struct peers *peers,
+                                       const struct peer_auth_failure *failure, uint64_t now_ns)
 {
     return peers_auth_is_current(failure, now_ns) &&
            failure->last_ns - failure->first_ns >= peers->auth_persistence_ns;
@@ -141,7 +141,7 @@ const struct address *peers_auth_failing(struct peers *peers, size_t i, uint64_t
     return failure && peers_auth_is_current(failure, now_ns) ? address : NULL;
 }
 
-size_t peers_auth_count_mismatched(struct peers *peers, uint64_t now_ns)
+size_t peers_auth_count_unverifiable(struct peers *peers, uint64_t now_ns)
 {
     const struct address *address;
     size_t count = 0;
@@ -149,19 +149,19 @@ size_t peers_auth_count_mismatched(struct peers *peers, uint64_t now_ns)
     for (size_t i = 0; i < PEERS_AUTH_MAX; i++) {
         const struct peer_auth_failure *failure = peers_auth_entry(peers, i, &address);
 
-        count += failure && peers_auth_is_mismatched(peers, failure, now_ns);
+        count += failure && peers_auth_is_unverifiable(peers, failure, now_ns);
     }
     return count;
 }
 
-bool peers_auth_take_mismatch(struct peers *peers, uint64_t now_ns, struct address *ret_address)
+bool peers_auth_take_unverifiable(struct peers *peers, uint64_t now_ns, struct address *ret_address)
 {
     const struct address *address;
 
     for (size_t i = 0; i < PEERS_AUTH_MAX; i++) {
         struct peer_auth_failure *failure = peers_auth_entry(peers, i, &address);
 
-        if (!failure || failure->is_reported || !peers_auth_is_mismatched(peers, failure, now_ns))
+        if (!failure || failure->is_reported || !peers_auth_is_unverifiable(peers, failure, now_ns))
             continue;
         failure->is_reported = true;
         *ret_address = address_with_port(*address, 0);

@@ -213,7 +213,7 @@ static void feed_requests(struct supervisor *supervisor)
 {
     unsigned requests = atomic_exchange_explicit(&supervisor->requests, 0, memory_order_seq_cst);
 
-    if (requests & SUPERVISOR_RESIGN)
+    if (requests & SUPERVISOR_STEP_DOWN)
         supervisor_feed(supervisor, &(struct election_event){.type = ELECTION_STOP});
     if (requests & SUPERVISOR_LEAVE)
         supervisor_feed(supervisor, &(struct election_event){.type = ELECTION_QUIT});

@@ -53,7 +53,7 @@ static void supervisor_execute(struct supervisor *supervisor)
         counters_add(&supervisor->counters, COUNTER_STORE_FAILED,
                      !store_save(&supervisor->store, actions->stored_term));
     if (actions->publishes)
-        supervisor->snapshot = actions->leadership;
+        supervisor->leadership = actions->leadership;
     supervisor_publish(supervisor);
     for (size_t i = 0; i < actions->count; i++) {
         struct election_action *action = &actions->list[i];
@@ -81,12 +81,12 @@ static void log_state(const struct supervisor *supervisor, enum election_state b
     if (e->state == ELECTION_ISOLATED)
         log_warn(
             "isolated",
-            "no majority answers (%zu of %u members are needed): this pod no longer leads and "
+            "no majority replies (%zu of %u members are needed): this pod no longer leads and "
             "holds requests. If the other pods are lost for good, run on this pod: headlessctl "
             "leader set %s --force",
             election_needed(e), (unsigned)e->list.count, supervisor->config->name);
     else if (before == ELECTION_ISOLATED)
-        log_info("not_isolated", "a majority answers again, or another leads");
+        log_info("not_isolated", "a majority replies again, or another pod leads");
 }
 
 /* No member of this cluster sends such a term. */

@@ -49,7 +49,7 @@ static void refuse_command(struct supervisor *supervisor, const struct queued_co
     reply_to_client(supervisor, queued, text);
 }
 
-/* The client is told "no auth" and no more; the log has the reason. */
+/* The reply is "no auth" without a reason; the log has the reason. */
 static void refuse_unauthorized(struct supervisor *supervisor, const struct queued_command *queued,
                                 size_t counter, const char *why)
 {

@@ -30,7 +30,7 @@
 _Static_assert(ELECTION_MEMBERS_MAX == MEMBERS_MAX, "a list must fit a leader snapshot");
 _Static_assert(ELECTION_NAME_MAX == CONFIG_NAME_MAX, "a name must fit a leader snapshot");
 
-enum { SUPERVISOR_RESIGN = 1, SUPERVISOR_LEAVE = 2 };
+enum { SUPERVISOR_STEP_DOWN = 1, SUPERVISOR_LEAVE = 2 };
 
 /* Options that a reload may change; a copy, so that the thread never reads another thread's config. */
 struct supervisor_settings {
@@ -85,10 +85,10 @@ struct supervisor {
     struct agent agent;
 
     struct supervisor_settings settings;
-    struct supervisor_facts facts;       /* of the snapshot that is published, or is due */
-    struct election_leadership snapshot; /* as the election last said */
-    struct address outside;              /* leader outside the cluster; unset: none */
-    bool is_unpublished;                 /* the snapshot is older than the facts: no free slot */
+    struct supervisor_facts facts;         /* of the snapshot that is published, or is due */
+    struct election_leadership leadership; /* the election's last result */
+    struct address outside;                /* leader outside the cluster; unset: none */
+    bool is_unpublished; /* the snapshot is older than the facts: no free buffer */
     bool is_app_up, is_moving;
     uint64_t stalled_since_ns;
     uint64_t leaderless_since_ns; /* 0: there is a leader */
@@ -104,7 +104,7 @@ struct supervisor {
     struct queued_command waiting[ELECTION_COMMANDS_MAX]; /* commands without a result yet */
     bool is_waiting[ELECTION_COMMANDS_MAX];
 
-    _Atomic unsigned requests; /* of the main thread: SUPERVISOR_RESIGN, SUPERVISOR_LEAVE */
+    _Atomic unsigned requests; /* of the main thread: SUPERVISOR_STEP_DOWN, SUPERVISOR_LEAVE */
     struct supervisor_report report;
 
     const struct nonce_space *nonce_spaces[WORKERS_MAX]; /* of the data threads */
@@ -132,7 +132,7 @@ void supervisor_feed(struct supervisor *supervisor, const struct election_event 
 
 /* Publish the election's present result to the data threads. */
 void supervisor_publish(struct supervisor *supervisor);
-/* Publish a new snapshot of the present facts; retried while no slot is free. */
+/* Publish a new snapshot of the present facts; retried while no buffer is free. */
 void supervisor_publish_again(struct supervisor *supervisor);
 
 /* ---- supervisor_report.c ---- */
@@ -152,8 +152,8 @@ struct supervisor_cost {
 void supervisor_log_change(struct supervisor *supervisor, const struct supervisor_cost *cost);
 /* Log, once each time, that there has been no leader for long. */
 void supervisor_log_leaderless(struct supervisor *supervisor, uint64_t now_ns);
-/* Other pods that have answered recently. */
-unsigned supervisor_count_answered(const struct election *e);
+/* Other pods that have replied recently. */
+unsigned supervisor_count_replied(const struct election *e);
 /* The configured leader leads, or none is configured. */
 bool supervisor_has_wanted_leader(const struct supervisor *supervisor);
 /* If another leads, log that, and what to do. */
@@ -171,7 +171,7 @@ void supervisor_choose_key(struct supervisor *supervisor, struct supervisor_fact
 /* Set a member's replay windows once it is authenticated. True: its frames are accepted from the
  * next snapshot on. */
 bool supervisor_reset_windows(struct supervisor *supervisor, uint64_t instance);
-/* Every 50 ms: take over new keys, log mismatches, request handshakes. */
+/* Every 50 ms: take over new keys, log unverifiable addresses, request handshakes. */
 void supervisor_check_keys(struct supervisor *supervisor, uint64_t now_ns);
 
 /* ---- supervisor_command.c ---- */

@@ -13,9 +13,10 @@
 static void log_keys(const struct keyring *ring, enum config_keys mode)
 {
     static const char *const words[] = {
-        [CONFIG_KEYS_NONE] = "sends open messages, accepts open and sealed ones (keys.mode none)",
+        [CONFIG_KEYS_NONE] =
+            "sends unsealed messages, accepts unsealed and sealed ones (keys.mode none)",
         [CONFIG_KEYS_PERMISSIVE] =
-            "sends sealed messages, accepts open and sealed ones (keys.mode permissive)",
+            "sends sealed messages, accepts unsealed and sealed ones (keys.mode permissive)",
         [CONFIG_KEYS_ENFORCE] = "sends and accepts only sealed messages",
     };
 
@@ -68,10 +69,10 @@ void supervisor_warn_unsealed(const struct config *config)
             "pods trust every message from a member's address: make a key (headlessctl key new), "
             "give it to all pods, and set keys to its directory");
     else if (config->keys_mode != CONFIG_KEYS_ENFORCE)
-        log_warn(
-            "keys_not_enforced",
-            "open messages are still accepted: when all pods have the keys, set keys.mode to %s",
-            config->keys_mode == CONFIG_KEYS_NONE ? "permissive, then to enforce" : "enforce");
+        log_warn("keys_not_enforced",
+                 "unsealed messages are still accepted: when all pods have the keys, set keys.mode "
+                 "to %s",
+                 config->keys_mode == CONFIG_KEYS_NONE ? "permissive, then to enforce" : "enforce");
 }
 
 /* ---- the supervisor's thread ---- */
@@ -156,12 +157,12 @@ bool supervisor_reset_windows(struct supervisor *supervisor, uint64_t instance)
 
 /* ---- failed verifications ---- */
 
-static void log_mismatches(struct supervisor *supervisor, uint64_t now_ns)
+static void log_unverifiable(struct supervisor *supervisor, uint64_t now_ns)
 {
     struct address address;
     char text[ADDRESS_TEXT_MAX];
 
-    while (peers_auth_take_mismatch(&supervisor->peers, now_ns, &address))
+    while (peers_auth_take_unverifiable(&supervisor->peers, now_ns, &address))
         log_error("key_mismatch", "no message from %s can be verified: %s",
                   address_format_ip(&address, text),
                   config_has_keys(supervisor->config)
@@ -206,8 +207,8 @@ void supervisor_check_keys(struct supervisor *supervisor, uint64_t now_ns)
     supervisor->keys_checked_ns = now_ns;
     if (!supervisor->is_unpublished) /* data threads must have the keys before others use them */
         handshake_set_keys(&supervisor->transport.handshake, &supervisor->settings.keyring);
-    log_mismatches(supervisor, now_ns);
-    if (is_keyless || peers_auth_count_mismatched(&supervisor->peers, now_ns) > 0)
+    log_unverifiable(supervisor, now_ns);
+    if (is_keyless || peers_auth_count_unverifiable(&supervisor->peers, now_ns) > 0)
         supervisor_feed(supervisor, &(struct election_event){.type = ELECTION_AUTH_FAILED});
     request_handshakes_of_members(supervisor);
     if (supervisor->transport.is_sealing)

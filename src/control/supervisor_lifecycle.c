@@ -211,7 +211,7 @@ static void fill_election_config(const struct supervisor *supervisor, uint64_t s
         .quorum = quorums[config->quorum],
         .expect = count_expected(config),
         .on_refused_fast = config->failover_on_refused == CONFIG_REFUSED_FAST,
-        .holds_on_resign = config->route != CONFIG_ROUTE_LEADER,
+        .holds_on_step_down = config->route != CONFIG_ROUTE_LEADER,
         .is_discovering = config->discovery_dns[0] != '\0',
         .forget_ns = config->member_forget_ns,
         .tenure_ns = TENURE_NS,
@@ -314,9 +314,9 @@ static void send_request(struct supervisor *supervisor, unsigned request)
     waker_wake(&supervisor->waker);
 }
 
-void supervisor_resign(struct supervisor *supervisor)
+void supervisor_step_down(struct supervisor *supervisor)
 {
-    send_request(supervisor, SUPERVISOR_RESIGN);
+    send_request(supervisor, SUPERVISOR_STEP_DOWN);
 }
 
 void supervisor_stop(struct supervisor *supervisor)

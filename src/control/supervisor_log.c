@@ -70,13 +70,13 @@ static void log_alone(struct supervisor *supervisor)
             "this pod leads alone, as quorum allows");
     else
         log_info("alone", "%s: this pod leads alone",
-                 config->discovery_dns[0] ? "no other pod answers at discovery.dns"
+                 config->discovery_dns[0] ? "no other pod replies at discovery.dns"
                                           : "peers and discovery.dns name no other pod");
 }
 
 /* ---- no leader ---- */
 
-unsigned supervisor_count_answered(const struct election *e)
+unsigned supervisor_count_replied(const struct election *e)
 {
     unsigned count = 0;
 
@@ -101,9 +101,9 @@ void supervisor_log_leaderless(struct supervisor *supervisor, uint64_t now_ns)
     supervisor->logged.is_leaderless = true;
     if (e->list.count == 0)
         log_warn("no_leader",
-                 "no leader for %llu s; %u of %u other pods have answered: start the others, or "
+                 "no leader for %llu s; %u of %u other pods have replied: start the others, or "
                  "compare peers, discovery.dns, quorum.expect, cluster and keys",
-                 (unsigned long long)(LEADERLESS_NS / NS_PER_SEC), supervisor_count_answered(e),
+                 (unsigned long long)(LEADERLESS_NS / NS_PER_SEC), supervisor_count_replied(e),
                  (unsigned)e->known_peer_count);
     else
         log_warn(

@@ -115,10 +115,10 @@ void supervisor_update_report(struct supervisor *supervisor)
     report_put(&report->keys, handshake->ring.count); /* the handshake takes new keys last */
     report_put(&report->authenticated, handshake_count(handshake));
     report_put(&report->key_mismatches,
-               (uint32_t)peers_auth_count_mismatched(&supervisor->peers, clock_now_ns()));
+               (uint32_t)peers_auth_count_unverifiable(&supervisor->peers, clock_now_ns()));
     report_put(&report->is_volatile, e->is_volatile);
     report_put(&report->known, e->known_peer_count);
-    report_put(&report->answered, supervisor_count_answered(e));
+    report_put(&report->answered, supervisor_count_replied(e));
     atomic_store_explicit(&report->lookup, discovery_failure(&supervisor->discovery),
                           memory_order_relaxed);
     report_put(&report->votes, (uint32_t)election_needed(e));

@@ -12,15 +12,15 @@
 
 static enum leader_kind leader_kind(const struct supervisor *supervisor)
 {
-    const struct election_leadership *snapshot = &supervisor->snapshot;
+    const struct election_leadership *leadership = &supervisor->leadership;
 
     if (address_is_set(&supervisor->outside))
         return LEADER_OUTSIDE;
     /* The leader refuses frames of a pod that is not in its list yet: hold until then. */
-    if (!snapshot->leader || snapshot->state == ELECTION_JOINING ||
-        snapshot->state == ELECTION_UNAUTHENTICATED)
+    if (!leadership->leader || leadership->state == ELECTION_JOINING ||
+        leadership->state == ELECTION_UNAUTHENTICATED)
         return LEADER_NONE;
-    return snapshot->leader == data_plane_identity(supervisor->data_plane)->instance
+    return leadership->leader == data_plane_identity(supervisor->data_plane)->instance
                ? LEADER_SELF
                : LEADER_MEMBER;
 }
@@ -29,7 +29,7 @@ static uint64_t valid_until(const struct supervisor *supervisor)
 {
     if (supervisor->facts.kind == LEADER_OUTSIDE)
         return SNAPSHOT_NO_EXPIRY;
-    return supervisor->facts.kind == LEADER_NONE ? 0 : supervisor->snapshot.valid_until_ns;
+    return supervisor->facts.kind == LEADER_NONE ? 0 : supervisor->leadership.valid_until_ns;
 }
 
 /* Another leader, or the same one in another term? */
@@ -47,16 +47,17 @@ static bool is_new_leader(const struct supervisor_facts *before,
 static void grant_grace(const struct supervisor *supervisor, const struct supervisor_facts *before,
                         struct supervisor_facts *facts)
 {
-    bool resigned = before->kind == LEADER_SELF && supervisor->snapshot.state == ELECTION_RESIGNING;
+    bool stepped_down =
+        before->kind == LEADER_SELF && supervisor->leadership.state == ELECTION_STEPPING_DOWN;
 
     /* Other members may announce the new leader before its own heartbeat has the cause. */
     bool is_late_news = facts->gave_way && !before->gave_way && facts->leader == before->leader;
 
-    if (!resigned && !is_late_news && !is_new_leader(before, facts))
+    if (!stepped_down && !is_late_news && !is_new_leader(before, facts))
         return;
     if (before->kind != LEADER_NONE && !is_late_news)
         facts->previous_term = before->term;
-    facts->previous_until_ns = resigned || supervisor->snapshot.previous_stepped_down
+    facts->previous_until_ns = stepped_down || supervisor->leadership.previous_stepped_down
                                    ? clock_now_ns() + supervisor->settings.reply_grace_ns
                                    : 0;
 }
@@ -74,13 +75,13 @@ static struct supervisor_facts gather_facts(struct supervisor *supervisor)
     struct supervisor_facts facts = supervisor->facts;
 
     facts.kind = leader_kind(supervisor);
-    facts.term = supervisor->snapshot.term;
-    facts.leader = facts.kind == LEADER_NONE ? 0 : supervisor->snapshot.leader;
-    facts.cause = supervisor->snapshot.cause;
+    facts.term = supervisor->leadership.term;
+    facts.leader = facts.kind == LEADER_NONE ? 0 : supervisor->leadership.leader;
+    facts.cause = supervisor->leadership.cause;
     facts.list_term = list->id.term;
     facts.list_version = list->id.version;
     facts.list_count = list->count;
-    facts.gave_way = supervisor->snapshot.previous_stepped_down;
+    facts.gave_way = supervisor->leadership.previous_stepped_down;
     facts.votes_needed = election_needed(&supervisor->election);
     memset(facts.live, 0, sizeof(facts.live));
     for (uint16_t i = 0; i < list->count; i++)
@@ -172,7 +173,7 @@ static const char *cause_word(const struct supervisor *supervisor)
 {
     if (supervisor->facts.kind == LEADER_OUTSIDE)
         return "yaml";
-    return supervisor->snapshot.leader ? election_cause_name(supervisor->facts.cause) : "none";
+    return supervisor->leadership.leader ? election_cause_name(supervisor->facts.cause) : "none";
 }
 
 static void set_valid_until(struct leader_snapshot *snapshot, uint64_t until_ns)
@@ -254,7 +255,7 @@ static struct supervisor_cost sum_up(struct supervisor *supervisor,
     cost.held = numbers.held;
     cost.gap_ns = since_ns && now_ns > since_ns ? now_ns - since_ns : 0;
     /* A leader that stepped down relays what it has got: nothing is lost. */
-    if (before->leader && leader != before->leader && !supervisor->snapshot.previous_stepped_down)
+    if (before->leader && leader != before->leader && !supervisor->leadership.previous_stepped_down)
         cost.lost = peers_unconfirmed(&supervisor->peers, before->leader);
     return cost;
 }

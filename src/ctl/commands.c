@@ -78,7 +78,7 @@ static bool publish_to_pods(const struct destination *destination,
 
     for (size_t i = 0; i < destination->count; i++)
         ctl_show_reply(stdout, &destination->pods[i]);
-    (void)printf("%zu of %zu answered\n", replied, destination->count);
+    (void)printf("%zu of %zu replied\n", replied, destination->count);
     return replied > 0;
 }
 
@@ -187,7 +187,7 @@ static int run_probe(const struct ctl_options *options, const char *operand)
         replied += probe_once(pods, count);
     }
     if (options->count > 1)
-        (void)printf("%" PRIu64 " sent, %zu answered\n", options->count * count, replied);
+        (void)printf("%" PRIu64 " sent, %zu replied\n", options->count * count, replied);
     ctl_pods_close(pods, count);
     return replied == options->count * count ? CTL_OK : CTL_NO;
 }

@@ -57,16 +57,16 @@ static void follow_stream(FILE *in, const struct ctl_options *options)
     errno = 0;
     while (status && getline(&line, &room, in) > 0) {
         if (status != 200)
-            (void)fprintf(stderr, "headlessctl: the pod answers %lu: %s", status, line);
+            (void)fprintf(stderr, "headlessctl: the pod returned status %lu: %s", status, line);
         else if (strncmp(line, data, strlen(data)) == 0)
             show_event(options, line + strlen(data));
     }
     if (!status)
-        (void)fputs("headlessctl: that is no answer of headlessd\n", stderr);
+        (void)fputs("headlessctl: the response is not one of headlessd\n", stderr);
     else if (status == 200)
         (void)fprintf(stderr, "headlessctl: %s\n",
                       feof(in)          ? "the pod has ended the stream"
-                      : errno == EAGAIN ? "nothing was heard from the pod for 40 s"
+                      : errno == EAGAIN ? "no data from the pod for 40 s"
                                         : strerror(errno));
     free(line);
 }

@@ -119,12 +119,13 @@ size_t ctl_group_ask(FILE *out, const struct ctl_group *group, const struct ctl_
     pod.sent_ns = clock_now_ns();
     rc = udp_send_one(&group->socket, &group->address, &any_source, request->text, request->length);
     if (rc) {
-        (void)fprintf(stderr, "headlessctl: cannot send to %s: %s; --interface tells where to\n",
+        (void)fprintf(stderr,
+                      "headlessctl: cannot send to %s: %s; set the interface with --interface\n",
                       address_format(&group->address, address), strerror(-rc));
         return 0;
     }
     replies = collect_group_replies(out, group, &pod, pod.sent_ns + request->wait_ns);
-    (void)fprintf(out, "%zu answered%s\n", replies,
+    (void)fprintf(out, "%zu replied%s\n", replies,
                   replies > 1 ? ", and only the leader should have" : "");
     return replies;
 }

@@ -16,15 +16,15 @@ const char ctl_examples[] =
     "  headlessctl key new /etc/headlessd/keys/key-1\n"
     "  headlessctl --keys /etc/headlessd/keys leader set pod-2   signed\n"
     "  headlessctl leader set pod-2 --keys KEYS --print | nc -u -w1 10.0.0.11 12000\n"
-    "  headlessctl --data 10.0.0.11,10.0.0.12 publish hello   only the leader answers\n"
+    "  headlessctl --data 10.0.0.11,10.0.0.12 publish hello   only the leader replies\n"
     "  headlessctl publish hello --multicast 239.1.2.3        once, to the group\n"
     "  headlessctl publish - --multicast [ff02::12]:12000 --interface eth0 <lines\n"
     "  headlessctl --data 10.0.0.11,10.0.0.12 probe --count 5 --interval 200ms\n";
 
 const struct ctl_exit_text ctl_exits[CTL_EXIT_COUNT] = {
     {CTL_OK, "ok"},
-    {CTL_NO, "a pod says no, or does not answer (publish: none does; to a group: not exactly one "
-             "does; top with --count: not at the end)"},
+    {CTL_NO, "a pod refuses, or does not reply (publish: no pod replies; to a group: not exactly "
+             "one does; top with --count: the last request gets no reply)"},
     {CTL_USAGE, "wrong usage"},
 };
 

@@ -198,7 +198,8 @@ static int get_from_admin(const struct ctl_options *options, const char *path,
     rc = get_from(&addresses, path, TOTAL_NS, response, ret_fd);
     if (rc)
         (void)fprintf(stderr,
-                      "headlessctl: no answer from the admin port at %s: %s; --admin names it\n",
+                      "headlessctl: no response from the admin port at %s: %s; set the address "
+                      "with --admin\n",
                       ctl_admin(options), strerror(-rc));
     return rc;
 }
@@ -222,7 +223,7 @@ int ctl_get_json(const struct ctl_options *options, const char *path,
     json = json_tokener_parse(response.body);
     rc = response.status == 200 && json_object_is_type(json, json_type_object) ? CTL_OK : CTL_NO;
     if (rc) {
-        (void)fprintf(stderr, "headlessctl: %s answers %u, and not what headlessd would say\n",
+        (void)fprintf(stderr, "headlessctl: %s returned status %u, which headlessd does not send\n",
                       path, response.status);
         (void)json_object_put(json);
     } else {

@@ -19,7 +19,7 @@ static const char *color_of(const struct json_object *member)
 {
     static const struct {
         const char *state, *color;
-    } colors[] = {{"leader", COLOR_GOOD}, {"dead", COLOR_BAD}, {"suspect", COLOR_DOUBT}};
+    } colors[] = {{"leader", COLOR_GOOD}, {"dead", COLOR_BAD}, {"suspect", COLOR_WARN}};
     const char *state = field_text(member, "state");
 
     for (size_t i = 0; i < sizeof(colors) / sizeof(colors[0]); i++) {

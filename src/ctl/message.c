@@ -105,7 +105,7 @@ bool ctl_is_probe_reply(const struct ctl_request *request, const char *reply)
 
 static void show_silence(FILE *out, const struct ctl_pod *pod)
 {
-    (void)fputs("no answer", out);
+    (void)fputs("no reply", out);
     if (pod->error == ECONNREFUSED)
         (void)fputs(": nothing listens there", out);
     else if (pod->error)
@@ -139,7 +139,7 @@ bool ctl_show_command_reply(FILE *out, const struct ctl_pod *pod, bool has_if_te
     while (i < sizeof(refusals) / sizeof(refusals[0]) && strcmp(pod->reply, refusals[i]) != 0)
         i++;
     if (i == sizeof(refusals) / sizeof(refusals[0])) {
-        (void)fputs("no answer to a command, but \"", out);
+        (void)fputs("no reply to a command, but \"", out);
         ctl_put_printable(out, pod->reply);
         (void)fputs("\": does control.accept allow commands there?\n", out);
         return false;

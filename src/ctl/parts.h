@@ -60,10 +60,10 @@ void parts_put_members(FILE *out, const struct json_object *status, size_t lines
 
 /* ---- colors ---- */
 
-#define COLOR_NONE  "\x1b[0m"
-#define COLOR_HEAD  "\x1b[7m"
-#define COLOR_GOOD  "\x1b[1;32m"
-#define COLOR_BAD   "\x1b[1;31m"
-#define COLOR_DOUBT "\x1b[33m"
+#define COLOR_NONE "\x1b[0m"
+#define COLOR_HEAD "\x1b[7m"
+#define COLOR_GOOD "\x1b[1;32m"
+#define COLOR_BAD  "\x1b[1;31m"
+#define COLOR_WARN "\x1b[33m"
 
 #endif

@@ -5,8 +5,8 @@
  * support, and a tool that is copied into small images should bring neither a library nor a
  * terminal data base.
  *
- * While it is open, signals that end or stop the process are read in screen_wait and handled nowhere
- * else, so that the terminal's previous state is always restored. One thread, one screen.
+ * While it is open, signals that end or stop the process are read and handled only in screen_wait, so
+ * that the terminal's previous state is always restored. One thread, one screen.
  */
 #ifndef CTL_SCREEN_H
 #define CTL_SCREEN_H

@@ -72,7 +72,7 @@ void ctl_show_sessions(FILE *out, const struct json_object *document)
                   field_number(document, "total"));
     if (json_object_object_get_ex(document, "complete", &complete) &&
         !json_object_get_boolean(complete))
-        (void)fputs("a busy worker did not tell its own: ask again\n", out);
+        (void)fputs("a busy worker did not report its sessions: ask again\n", out);
 }
 
 int ctl_sessions(const struct ctl_options *options, const char *address)

@@ -216,10 +216,10 @@ void parts_put_ledger(FILE *out, const struct json_object *status)
         (void)fputs(" ok\n", out);
         return;
     }
-    (void)fprintf(out, " %" PRId64 " requests, %" PRId64 " answers", requests, replies);
+    (void)fprintf(out, " %" PRId64 " requests, %" PRId64 " replies", requests, replies);
     if (copies)
         (void)fprintf(out, ", %" PRId64 " copies", copies);
-    (void)fputs(" not accounted for (under way, if this goes away)\n", out);
+    (void)fputs(" not accounted for (in transit, if it returns to 0)\n", out);
 }
 
 /* ---- documents ---- */

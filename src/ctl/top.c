@@ -41,7 +41,8 @@ static struct json_object *top_get_status(struct top *top)
     json = response.status == 200 ? json_tokener_parse(response.body) : NULL;
     if (!json)
         (void)snprintf(top->trouble, sizeof(top->trouble),
-                       "/status answers %u, and not what headlessd would say", response.status);
+                       "/status returned status %u, which headlessd does not send",
+                       response.status);
     free(response.text);
     return json;
 }

@@ -62,9 +62,9 @@ static void put_rates(FILE *out, const struct top_frame *frame)
         const char *name, *metric, *label;
     } cells[][2] = {
         {{"from clients", "datagrams_received_total", "data"},
-         {"app answered", "replies_received_total", "app"}},
+         {"app replied", "replies_received_total", "app"}},
         {{"from pods", "datagrams_received_total", "relay"},
-         {"pods answered", "replies_received_total", "relay"}},
+         {"pods replied", "replies_received_total", "relay"}},
         {{"to this app", "datagrams_delivered_total", NULL},
          {"to clients", "replies_sent_total", NULL}},
         {{"relayed", "datagrams_relayed_total", NULL}, {"to pods", "replies_relayed_total", NULL}},
@@ -73,7 +73,7 @@ static void put_rates(FILE *out, const struct top_frame *frame)
     };
 
     (void)fprintf(out, "%s%-15s%10s%13s   %-15s%10s%13s%s\n", frame->colors ? COLOR_HEAD : "",
-                  "REQUESTS", "PER SECOND", "TOTAL", "ANSWERS", "PER SECOND", "TOTAL",
+                  "REQUESTS", "PER SECOND", "TOTAL", "REPLIES", "PER SECOND", "TOTAL",
                   frame->colors ? COLOR_NONE : "");
     for (size_t i = 0; i < sizeof(cells) / sizeof(cells[0]); i++) {
         for (size_t side = 0; side < 2; side++) {
@@ -131,7 +131,7 @@ static void put_drops(FILE *out, const struct top_frame *frame)
     size_t count = 0, shown;
 
     count = frame_add_drops(frame, "requests", "datagrams_dropped_total", drops, count);
-    count = frame_add_drops(frame, "answers", "replies_dropped_total", drops, count);
+    count = frame_add_drops(frame, "replies", "replies_dropped_total", drops, count);
     count = frame_add_drops(frame, "copies", "copies_dropped_total", drops, count);
     count =
         frame_add_drops(frame, "by the kernel, at this socket", "socket_drops_total", drops, count);
@@ -168,9 +168,9 @@ static void frame_put_title(FILE *out, const struct top_frame *frame)
     if (!frame->trouble)
         return;
     put_color(out, frame, COLOR_BAD);
-    (void)fprintf(out, "no answer for %" PRIu64 " s: ", frame->silent_ns / NS_PER_SEC);
+    (void)fprintf(out, "no reply for %" PRIu64 " s: ", frame->silent_ns / NS_PER_SEC);
     ctl_put_printable(out, frame->trouble);
-    (void)fprintf(out, "; %s", frame->now ? "what follows is from before" : "trying again");
+    (void)fprintf(out, "; %s", frame->now ? "the data below is older" : "trying again");
     put_color(out, frame, COLOR_NONE);
     (void)fputc('\n', out);
 }
@@ -199,7 +199,7 @@ static void frame_put_head(FILE *out, const struct top_frame *frame)
     const char *ledger = field_number(gauges, "ledger_requests") ||
                                  field_number(gauges, "ledger_replies") ||
                                  field_number(gauges, "ledger_copies")
-                             ? COLOR_DOUBT
+                             ? COLOR_WARN
                              : COLOR_NONE;
 
     (void)fprintf(out, PARTS_LABEL " ", "pod");

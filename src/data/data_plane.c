@@ -293,8 +293,8 @@ static void wake_inline_worker(void *self)
 void data_plane_watch(struct data_plane_quiet *quiet, const struct data_plane *data_plane,
                       uint64_t now_ns)
 {
-    /* Each datagram is counted under one of these first. Frames that the order sends at rest are
-     * not. */
+    /* Each datagram is counted under one of these first. Frames that the sequencer sends without
+     * client traffic are not counted. */
     static const size_t arrivals[] = {COUNTER_RECEIVED_DATA, COUNTER_RECEIVED_GROUP,
                                       COUNTER_RECEIVED_RELAY, COUNTER_REPLIES_FROM_APP,
                                       COUNTER_REPLIES_FROM_RELAY};
@@ -309,7 +309,7 @@ void data_plane_watch(struct data_plane_quiet *quiet, const struct data_plane *d
     quiet->activity = activity;
 }
 
-/* No condition tells that the last reply has come: wait until none has come for a while. */
+/* No condition says that the last reply has come: wait until none has come for a while. */
 static void wait_for_replies(const struct data_plane *data_plane, struct data_plane_quiet *quiet,
                              uint64_t quiet_ns)
 {

@@ -8,8 +8,8 @@ bool progress_is_stalled(struct progress *progress, size_t index, const struct a
 
     if (watch->agent != agent || watch->duty_cycles != duty_cycles) {
         *watch = (struct progress_watch){agent, duty_cycles, now_ns};
-        if (progress->convicted == agent)
-            progress->convicted = NULL;
+        if (progress->stalled == agent)
+            progress->stalled = NULL;
     }
     return now_ns - watch->since_ns > limit_ns;
 }

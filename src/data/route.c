@@ -1,5 +1,5 @@
 /*
- * Without a leader: hold. Else by the option route:
+ * Without a leader: hold. Otherwise by the option route:
  *
  *   leader   this pod leads: deliver; another leads: relay, unless it was relayed often enough
  *   local    deliver here
@@ -35,7 +35,7 @@ void route_deliver(struct routing *routing, const struct request *request)
         routing->app.ops->deliver(&routing->app, request);
 }
 
-/* In frames to the leader's relay port, else to its data port. */
+/* In frames to the leader's relay port, otherwise to its data port. */
 static struct relay_target find_leader(const struct routing *routing)
 {
     const struct config *config = routing->config;

@@ -2,9 +2,9 @@
  * route: where a request goes, and what a frame from another pod contains.
  *
  * struct routing has all that this needs: the slice's snapshot, time and decision, and the modules
- * that a request can end in. It is part of its worker (worker.h), which sets the first block at each
- * slice; counters, traffic, hold count and session count may be read by any thread, all else belongs
- * to the worker's thread. Nothing here blocks longer than outbox_flush or allocates.
+ * that a request can end in. It is part of its worker (worker.h), which sets the first block at
+ * each slice; counters, traffic, hold count and session count may be read by any thread, everything
+ * else belongs to the worker's thread. Nothing here blocks longer than outbox_flush or allocates.
  */
 #ifndef DATA_ROUTE_H
 #define DATA_ROUTE_H

@@ -21,7 +21,7 @@ bool words_are_offered(const struct document_program *p, size_t i, const char *p
 /* How long the first of some words is. */
 size_t words_length(const char *words);
 
-/* The first word of c into stem, when there are more: what to offer behind it; else NULL. */
+/* The first word of c into stem, when there are more: what to offer behind it; otherwise NULL. */
 const char *words_stem(const struct document_command *c, char stem[static WORDS_MAX]);
 
 #endif

@@ -183,7 +183,7 @@ static const int refused_calls[] = {
  */
 struct bound {
     int call;
-    bool is_allowed; /* else EPERM */
+    bool is_allowed; /* otherwise EPERM */
     unsigned argument;
     uint64_t mask, value;
 };

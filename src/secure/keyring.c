@@ -111,7 +111,7 @@ static bool is_name(const char *name)
     return name[strspn(name, name_characters)] == '\0' && strlen(name) < KEY_NAME_MAX;
 }
 
-/* Returns 1: a key; 0: no regular file; else a negative errno. */
+/* Returns 1: a key; 0: no regular file; otherwise a negative errno. */
 static int read_key(int directory, const char *name, struct key *ret_key)
 {
     char text[FILE_MAX + 1] = {0};

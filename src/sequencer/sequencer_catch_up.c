@@ -2,10 +2,10 @@
  * Catch-up: entries that a member's source no longer has may be in another member's log. A leader
  * that joined late, or whose log is shorter, has fewer entries than its followers.
  *
- * The other members are asked one after the other, for a while. A donor is asked on until the next
- * entry is in the source's log, too. A member without these entries replies where its own log
- * begins: if no donor is left, our log continues where the nearest of them begins, and the app is
- * told what is missing.
+ * Requests go to the other members in turn, each for a limited time. Requests to a donor continue
+ * until the next entry is in the source's log, too. A member without these entries replies with the
+ * index at which its own log begins: if no donor is left, our log continues at the nearest of these
+ * indexes, and the app gets a report of the missing entries.
  *
  * A member replies only when its log is known to be the leader's (sequencer_take_ack), and a new
  * leader asks only those whose log is the source's: they agreed with the same leader last. So a

@@ -1,10 +1,10 @@
 /*
- * A member's part: it takes entries of its source in turn, and requests those that are missing.
+ * A member's part: it takes entries of its source in index order and requests missing ones.
  *
  * Entries behind a gap are dropped, and the source is asked to go on from the gap. So a lost frame
  * costs one round trip, and the log has no gaps.
  *
- * A range tells the id of the entry before it. If ours has another id, the two logs diverged
+ * A range carries the id of the entry before it. If ours has another id, the two logs diverged
  * earlier: we request again from where our entries of that id begin, and so on back, until the ids
  * agree. Our entries from there on are not in the common log.
  */
@@ -211,7 +211,7 @@ static bool take_records(struct sequencer *s, const struct entry_range *range, s
     return true;
 }
 
-/* ---- what a range tells besides ---- */
+/* ---- what else a range carries: agreement and commits ---- */
 
 /* We have the entries that the leader had when its term began: our log is the leader's. */
 static void agree(struct sequencer *s, uint64_t match_index)
@@ -323,7 +323,8 @@ static uint64_t index_needed(const struct sequencer *s)
     return s->source_last > sequencer_last(s) ? s->log.next : 0;
 }
 
-/* At once where entries came out of turn, or a reply ended short of the last index; else repeated.
+/* At once where entries came out of order, or a reply ended before the last index; otherwise
+ * repeated.
  */
 static bool is_time_to_request(const struct sequencer *s, uint64_t need)
 {

@@ -39,7 +39,7 @@ enum field {
     FLOOR = 1 << 13,
     FIRST = 1 << 14,
     SENDER = 1 << 15,  /* exactly one member: the sender itself */
-    MEMBERS = 1 << 16, /* one or more: a page of the list */
+    MEMBERS = 1 << 16, /* one or more: a list fragment */
     GENERATION = 1 << 17,
     KNOWN = 1 << 18 /* the type exists */
 };

@@ -287,12 +287,12 @@ test("the page reports that its pod does not respond, and recovers when it does"
     const { page, close } = await open("c");
     await pods.kill("c");
     await page.waitForSelector("#contact[data-contact=lost]");
-    assert.match(await text(page, "#contact"), /^no answer since \d\d:\d\d:\d\d UTC$/);
-    assert.equal(await page.locator("#said").textContent(), "This pod does not answer.");
+    assert.match(await text(page, "#contact"), /^no response since \d\d:\d\d:\d\d UTC$/);
+    assert.equal(await page.locator("#said").textContent(), "This pod does not respond.");
     await shoot(page, "lost");
     pods.start("c");
     await page.waitForSelector("#contact[data-contact=live]");
     await pods.waitUntil("it shows a leader", 15000, async () => (await page.locator(".hero").getAttribute("data-leads")) === "yes");
-    assert.match(await text(page, "#events"), /this pod answers again/);
+    assert.match(await text(page, "#events"), /this pod responds again/);
     await close();
 });

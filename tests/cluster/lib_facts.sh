@@ -73,8 +73,8 @@ facts_of_top()
     echo "delivered $(number_in "$f" 'to this app')"
     echo "between $(number_in "$f" "$([[ $leads ]] && echo from pods || echo relayed)")"
     echo "sent $(number_in "$f" 'to clients')"
-    echo "back $(number_in "$f" "$([[ $leads ]] && echo to pods || echo pods answered)")"
-    echo "answered $([[ $leads ]] && number_in "$f" 'app answered' || echo -)"
+    echo "back $(number_in "$f" "$([[ $leads ]] && echo to pods || echo pods replied)")"
+    echo "answered $([[ $leads ]] && number_in "$f" 'app replied' || echo -)"
     sed -nE 's/^inside     ([0-9]+) held, ([0-9]+) queued, ([0-9]+) sessions/held \1\nqueued \2\nsessions \3/p' "$f"
     sed -nE '/^DROPPED/,$ s/^([a-z_]+) +[0-9-]+ +([0-9]+)   (requests|answers|copies)$/dropped \1 \2/p' "$f"
     echo "ledger $(grep -qx 'ledger     ok' "$f" && echo true || echo false)"
@@ -94,7 +94,7 @@ facts_of_page()
     sed -nE 's|.*<h1 id="leader">([^<]*)</h1>.*|leader \1|p' "$f"
     sed -nE 's|.*<b id="term">([0-9]+)</b>.*|term \1|p' "$f"
     echo "received ${ways[0]}"
-    sed -nE 's|.* Its own app was given <b>([0-9,]*)</b>;.*|delivered \1|p' "$f" | tr -d ,
+    sed -nE 's|.* Its own app got <b>([0-9,]*)</b>;.*|delivered \1|p' "$f" | tr -d ,
     echo "between ${ways[2]}"
     echo "sent ${ways[1]}"
     echo "back ${ways[3]}"

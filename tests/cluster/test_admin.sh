@@ -162,14 +162,14 @@ expect "no member" "1 127.0.0.41:12000: no member" "$code $output"
 run "$ctl" --data 127.0.0.42,127.0.0.44 leader set pod-42
 expect "one pod missing" 1 "$code"
 expect_in "one pod missing" "127.0.0.42:12000: ok $next" "$output"
-expect_in "one pod missing" "127.0.0.44:12000: no answer: nothing listens there" "$output"
+expect_in "one pod missing" "127.0.0.44:12000: no reply: nothing listens there" "$output"
 
 # ---- probe ----
 
 run "$ctl" --data "$data" probe --count 3 --interval 10ms
 expect "probe" 0 "$code"
 expect_in "probe" "127.0.0.43:12000: leader pod-42 (127.0.0.42), via 127.0.0.43, term $next, " "$output"
-expect_in "probe" "9 sent, 9 answered" "$output"
+expect_in "probe" "9 sent, 9 replied" "$output"
 run "$ctl" --data 127.0.0.44 probe
 expect "probe of nobody" 1 "$code"
 until_true metric_is 127.0.0.42 'control_messages_total{result="probe"}' 9 ||

@@ -305,7 +305,7 @@ roll_out()
             restart "$address" --keys-mode "$mode"
         done
     done
-    expect "open messages refused" \
+    expect "unsealed messages refused" \
         "$(total 'peer_messages_dropped_total{reason="auth"}' "${pods[@]}")" 0
     # now keys are enforced: unsealed messages are refused
     "$tools/frame_send" -s "$b" -k 3 "$a:12001" || fail "cannot send"

@@ -55,7 +55,7 @@ nobody_leads()
 {
     pod_start_alone "$a" --peers "$a,$b,$c" --quorum majority
     wait_until "it is told" says "$a" no_leader 1
-    expect_match "the line" "$(line "$a" no_leader)" "no leader for 10 s; 0 of 2 other pods have answered: start the others"
+    expect_match "the line" "$(line "$a" no_leader)" "no leader for 10 s; 0 of 2 other pods have replied: start the others"
     pod_launch "$b" --peers "$a,$b,$c" --quorum majority
     wait_until "they agree" agree any "$a" "$b"
     expect "lines about it" "$(said "$a" no_leader) $(said "$b" no_leader)" "1 0"

@@ -114,7 +114,7 @@ to_the_other_family()
     start "$link%eth0"
     said=$(published hello --multicast "$link") || true
     expect_match "the answer" "$said" '^\[(fd77::1|fe80::[0-9a-f:]+%[0-9]+)\]:12000: [0-9.]+ ms: hello'
-    expect_match "the only one" "$said" '1 answered$'
+    expect_match "the only one" "$said" '1 replied$'
     stream_to "$link"
     expect "lost" "$lost" 0
     each_app_was_given $((sent + 1))
@@ -173,14 +173,14 @@ replies_are_printed()
     start "$ipv4" --app whoami
     said=$(published "$(printf '%99s' "")" --multicast "$ipv4") || fail "exit code of one answer"
     expect_match "the leader's address" "$said" "^$a:12000: [0-9.]+ ms: $a $a leader term [0-9]+ via $a you $net_client"
-    expect_match "the only one" "$said" '1 answered$'
-    expect "lines" "$(printf 'one\ntwo\n' | published - --multicast "$ipv4:12000" | grep -c '^1 answered$')" 2
+    expect_match "the only one" "$said" '1 replied$'
+    expect "lines" "$(printf 'one\ntwo\n' | published - --multicast "$ipv4:12000" | grep -c '^1 replied$')" 2
     said=$(published x --multicast 239.77.1.9) || status=$?
     expect "exit code where nobody is" "$status" 1
-    expect "what it says" "$said" "0 answered"
+    expect "what it says" "$said" "0 replied"
     said=$(published "$(probe)" --multicast "$ipv4") || true
     expect_match "a probe" "$said" "\"leader\":\"$a\",\"address\":\"$a\",\"via\":\"$a\""
-    expect_match "answered by the leader alone" "$said" '1 answered$'
+    expect_match "answered by the leader alone" "$said" '1 replied$'
     ledger_closes "${pods[@]}"
 }
 
@@ -197,13 +197,13 @@ commanded()
     term=$(metric "$a" term)
     said=$(published "{\"leader\":\"$b\"}" --multicast "$ipv4" --wait 10s) || true
     expect_match "who answers" "$said" "^$b:12000: [0-9.]+ ms: ok $((term + 1))"
-    expect_match "the only one" "$said" '1 answered$'
+    expect_match "the only one" "$said" '1 replied$'
     wait_until "all follow it" agree "$b" "${pods[@]}"
     expect "term" "$(metric "$a" term)" $((term + 1))
     said=$(published '{"leader":"10.77.0.9"}' --multicast "$ipv4") || true
-    expect "one that names nobody" "$said" "0 answered"
+    expect "one that names nobody" "$said" "0 replied"
     said=$(published '{"leader":' --multicast "$ipv4") || true
-    expect "a broken one" "$said" "0 answered"
+    expect "a broken one" "$said" "0 replied"
     expect "commands, and what became of them" \
         "$(total 'control_messages_total{result="ok"}' "${pods[@]}")" 3
     expect "no member" "$(total 'control_messages_total{result="no_member"}' "${pods[@]}")" 3
@@ -274,7 +274,7 @@ answers_in_groups()
     local group
     for group in "$@"; do
         wait_until "the bridge knows that $group was joined" is_joined "$group"
-        expect_match "answers in $group" "$(published hello --multicast "$group")" ": hello"$'\n''1 answered$'
+        expect_match "answers in $group" "$(published hello --multicast "$group")" ": hello"$'\n''1 replied$'
     done
 }
 

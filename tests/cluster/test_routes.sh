@@ -132,12 +132,12 @@ publish_to_all()
     pods_start "${pods[@]}" -- --route local --app whoami --leader "$a"
     said=$(published)
     expect_match "the leader" "$said" "$a:12000: $a $a leader term [0-9]+ via $a you "
-    expect_match "a follower" "$said" "$b:12000: no answer"
-    expect_match "in all" "$said" "1 of 3 answered"
+    expect_match "a follower" "$said" "$b:12000: no reply"
+    expect_match "in all" "$said" "1 of 3 replied"
     expect "exit code of lines" "$(printf 'one\ntwo\n' | "$headlessctl" --data "$a,$b" --wait 10s publish - |
-        grep -c "1 of 2 answered")" 2
+        grep -c "1 of 2 replied")" 2
     "$headlessctl" --data "$b,$c" --wait 50ms publish nobody >/dev/null &&
-        fail "exit code 0 where nobody answered"
+        fail "exit code 0 where no pod replied"
     ledger_closes "${pods[@]}"
 }
 

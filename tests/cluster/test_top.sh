@@ -129,13 +129,13 @@ follows_the_size()
     start
     terminal_open 40 120
     watch "$a"
-    shows "^REQUESTS +PER SECOND +TOTAL   ANSWERS +PER SECOND +TOTAL"
+    shows "^REQUESTS +PER SECOND +TOTAL   REPLIES +PER SECOND +TOTAL"
     terminal resize-window -y 9 -x 40
     wait_until "it fits in 40 columns" fits 40
     shows "^  # MEMBER"
     is_not_shown "^REQUESTS" || fail "what does not fit is on the screen"
     terminal resize-window -y 40 -x 120
-    shows "^REQUESTS +PER SECOND +TOTAL   ANSWERS +PER SECOND +TOTAL"
+    shows "^REQUESTS +PER SECOND +TOTAL   REPLIES +PER SECOND +TOTAL"
     terminal send-keys q
     is_given_back 0
     terminal_close
@@ -186,13 +186,13 @@ says_when_the_pod_is_gone()
     terminal_open 24 100
     watch "$b"
     pod_stop "$b"
-    shows "^no answer for [0-9]+ s: Connection refused; what follows is from before"
+    shows "^no reply for [0-9]+ s: Connection refused; the data below is older"
     shows "^pod        b \($b\)"
     pod_launch "$b" --peers "a=$a,b=$b,c=$c"
-    wait_until "its answers are shown" is_not_shown "^no answer"
+    wait_until "its replies are shown" is_not_shown "^no reply"
     shows "^pod        b \($b\)"
     pod_freeze "$b"
-    shows "^no answer for [0-9]+ s: Connection timed out"
+    shows "^no reply for [0-9]+ s: Connection timed out"
     terminal send-keys q # it ends in this state, too
     is_given_back 0
     pod_thaw "$b"
@@ -206,8 +206,8 @@ numbers=(
     'from groups=datagrams_received_total{socket="multicast"}'
     'to this app=datagrams_delivered_total'
     'relayed=datagrams_relayed_total'
-    'app answered=replies_received_total{from="app"}'
-    'pods answered=replies_received_total{from="relay"}'
+    'app replied=replies_received_total{from="app"}'
+    'pods replied=replies_received_total{from="relay"}'
     'to clients=replies_sent_total'
     'to pods=replies_relayed_total'
     'fenced=replies_fenced_total'
@@ -324,7 +324,7 @@ is_plain_text_without_a_terminal()
     expect "lines, until the reader has gone" "$(wc -l <"$work/frames")" 3
     "$headlessctl" --admin 127.0.62.99 top --count 1 >"$work/frames" || status=$?
     expect "exit code without an answer" "$status" 1
-    expect_match "a frame without an answer" "$(<"$work/frames")" "no answer for 0 s: Connection refused; trying again"
+    expect_match "a frame without a reply" "$(<"$work/frames")" "no reply for 0 s: Connection refused; trying again"
     status=0
     "$headlessctl" --admin "$c" top --interval 99ms 2>"$work/wrong" || status=$?
     expect "exit code" "$status" 2

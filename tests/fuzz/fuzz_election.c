@@ -295,7 +295,7 @@ static void init_world(struct input *in)
                                      .quorum = code % 3,
                                      .expect = code / 4 % 8,
                                      .on_refused_fast = code & 0x20,
-                                     .holds_on_resign = code & 0x40,
+                                     .holds_on_step_down = code & 0x40,
                                      .is_discovering = code & 0x80,
                                      .forget_ns = 60 * NS_PER_SEC,
                                      .tenure_ns = 5 * NS_PER_SEC};

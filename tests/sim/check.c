@@ -138,7 +138,7 @@ void sim_check_leadership(struct sim *sim, uint32_t index, const struct election
             leadership->state == ELECTION_LEADER ? UINT64_MAX / 2 : pod->stopped_leading_ns;
     else
         pod->stopped_leading_ns = sim->now_ns;
-    if (leadership->state == ELECTION_RESIGNING)
+    if (leadership->state == ELECTION_STEPPING_DOWN)
         pod->step_down_ns = sim->now_ns;
     if (leadership->term < before->term)
         sim_fail(sim, "pod %u: term fell from %llu to %llu", index,

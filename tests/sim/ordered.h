@@ -1,9 +1,9 @@
 /*
  * ordered: the pods of a simulated cluster with route ordered: each has a sequencer and an app.
  *
- * The election's snapshots and lists become membership events, frames go through the simulated network
- * with its faults, clients send messages, and apps are maps from indices to messages that apply the
- * reports of their sequencer (ordered_check.c).
+ * The election's leaderships and lists become membership events, frames go through the simulated
+ * network with its faults, clients send messages, and apps are maps from indices to messages that
+ * apply the reports of their sequencer (ordered_check.c).
  *
  * With commits the guarantee holds only while fewer than a majority have lost their memory: a crash
  * or stop that would go beyond that does not happen (ordered_may_lose).

@@ -122,7 +122,7 @@ static void publish(struct leader_snapshot *draft, const char *cause)
         waker_wake(&readers[i].waker);
 }
 
-/* Publishes until the time is over, then the last snapshot; returns how often no slot was free. */
+/* Publishes until the time is over, then the last snapshot; returns how often no buffer was free. */
 static uint64_t publish_snapshots(void)
 {
     uint64_t end_ns = clock_now_ns() + STRESS_SECONDS * NS_PER_SEC;

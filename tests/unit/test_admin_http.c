@@ -1,4 +1,4 @@
-/* The admin server on a loopback port: real requests to a data_plane that was opened but not started. */
+/* The admin server on a loopback port: real requests to a data plane that was opened, not started. */
 #include <json-c/json.h>
 #include <netdb.h>
 
@@ -51,7 +51,7 @@ Test(admin_http, published_snapshot_is_shown_and_released)
         char expected[32];
 
         draft = snapshot_draft(&data_plane->publisher);
-        cr_assert_not_null(draft, "a view is still held");
+        cr_assert_not_null(draft, "a snapshot is still held");
         draft->leader.kind = LEADER_SELF;
         draft->leader.address = config.self;
         draft->leader.term = term;
@@ -484,8 +484,8 @@ Test(admin_http, address_with_few_connections_is_not_displaced_by_one_with_many)
     dismiss(silent, CROWD);
 }
 
-/* The kernel takes some of what they do not read: only long answers to small windows stand still.
- */
+/* The kernel buffers a part of a response that nobody reads: only a long response to a small window
+ * blocks. */
 static int dial_and_never_read(void)
 {
     static const char request[] = "GET /metrics HTTP/1.0\r\n\r\n";

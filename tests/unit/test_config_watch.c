@@ -72,7 +72,7 @@ Test(config_watch, same_content_is_no_change)
 {
     begin_with("log.level: info\n");
     cr_expect_not(look());
-    write_to(path, "log.level: info\n"); /* written anew, another time of change */
+    write_to(path, "log.level: info\n"); /* written again, another time of change */
     cr_expect_not(look());
     cr_expect_not(look());
 }

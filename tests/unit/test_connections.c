@@ -93,5 +93,5 @@ Test(connections, freed_entry_is_not_shut_again)
     cr_assert_not(is_shut(), "its descriptor may be another's by now");
     cr_assert_eq(come(START + CONNECTIONS_REQUESTING_NS), connection, "the place is dealt again");
     connections_expire(&connections, START + CONNECTIONS_REQUESTING_NS + 1);
-    cr_assert_not(is_shut(), "and its time begins anew");
+    cr_assert_not(is_shut(), "and its time begins again");
 }

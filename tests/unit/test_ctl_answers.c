@@ -70,7 +70,7 @@ Test(ctl_answers, reply_of_an_app_is_not_ok)
 {
     cr_assert_not(show_command("ok 7\nfine", 1, false));
     cr_assert_not(show_command("{\"leader\":\"\x1b[2J\"}", 1, false));
-    cr_assert_str_eq(written(), "10.0.0.1:12000: no answer to a command, but "
+    cr_assert_str_eq(written(), "10.0.0.1:12000: no reply to a command, but "
                                 "\"{\"leader\":\"?[2J\"}\": does control.accept allow commands "
                                 "there?\n");
 }
@@ -78,10 +78,10 @@ Test(ctl_answers, reply_of_an_app_is_not_ok)
 Test(ctl_answers, silence_has_a_reason)
 {
     cr_assert_not(show_command(NULL, 3, false));
-    cr_assert_str_eq(written(), "10.0.0.1:12000: no answer\n");
+    cr_assert_str_eq(written(), "10.0.0.1:12000: no reply\n");
     pod.error = ECONNREFUSED;
     cr_assert_not(show_command(NULL, 3, false));
-    cr_assert_str_eq(written(), "10.0.0.1:12000: no answer: nothing listens there\n");
+    cr_assert_str_eq(written(), "10.0.0.1:12000: no reply: nothing listens there\n");
 }
 
 Test(ctl_answers, probe_replies_are_lines)
@@ -304,10 +304,10 @@ Test(ctl_answers, a_gap_in_the_ledger_is_shown)
     struct json_object *copies = json_tokener_parse("{\"ledger\":{\"copies\":5}}");
 
     ctl_show_status(out, status);
-    cr_assert_not_null(strstr(written(), "ledger     -3 requests, 1 answers not accounted for"));
+    cr_assert_not_null(strstr(written(), "ledger     -3 requests, 1 replies not accounted for"));
     ctl_show_status(out, copies);
     cr_assert_not_null(
-        strstr(written(), "ledger     0 requests, 0 answers, 5 copies not accounted for"));
+        strstr(written(), "ledger     0 requests, 0 replies, 5 copies not accounted for"));
     (void)json_object_put(status);
     (void)json_object_put(copies);
 }
@@ -389,15 +389,15 @@ static size_t answers_of(size_t count)
 Test(ctl_answers, one_reply_of_a_group_is_right)
 {
     cr_assert_eq(answers_of(0), 0);
-    cr_assert_str_eq(written(), "0 answered\n");
+    cr_assert_str_eq(written(), "0 replied\n");
     cr_assert_eq(answers_of(1), 1);
-    cr_assert_not_null(strstr(written(), " ms: hello\n1 answered\n"));
+    cr_assert_not_null(strstr(written(), " ms: hello\n1 replied\n"));
 }
 
 Test(ctl_answers, two_replies_of_a_group_are_an_error)
 {
     cr_assert_eq(answers_of(2), 2);
-    cr_assert_not_null(strstr(written(), "\n2 answered, and only the leader should have\n"));
+    cr_assert_not_null(strstr(written(), "\n2 replied, and only the leader should have\n"));
 }
 
 Test(ctl_answers, unknown_interface_is_refused)

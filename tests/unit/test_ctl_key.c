@@ -182,7 +182,7 @@ Test(ctl_key, the_pod_s_environment_is_enough)
     cr_assert_eq(ctl_signer_open(&options, &signer), CTL_NO, "rather than unsigned");
 }
 
-/* ---- signed anew ---- */
+/* ---- signed again ---- */
 
 struct pod {
     int fd;

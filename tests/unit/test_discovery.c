@@ -164,7 +164,7 @@ Test(discovery, failures_and_empty_replies_keep_the_previous_result)
     wait_for_lookups(3);
     discovery_request(&discovery);
     wait_for_lookups(4); /* the third result is processed then */
-    cr_assert_str_eq(discovery_reason(discovery_failure(&discovery)), "the answer is empty");
+    cr_assert_str_eq(discovery_reason(discovery_failure(&discovery)), "the response is empty");
     cr_assert_not(discovery_has_news(&discovery));
     cr_assert(discovery_is_known(&discovery));
     cr_assert_eq(discovery_take(&discovery, list), 1);
@@ -175,7 +175,7 @@ Test(discovery, the_reason_of_a_failed_lookup_is_reported)
     is_gated = true;
     script.error = EAI_NONAME;
     cr_assert_eq(discovery_start(&discovery, &config, &waker), 0);
-    cr_assert_str_eq(discovery_reason(discovery_failure(&discovery)), "no answer yet");
+    cr_assert_str_eq(discovery_reason(discovery_failure(&discovery)), "no response yet");
     (void)sem_post(&may_reply);
     while (discovery_failure(&discovery) != EAI_NONAME)
         (void)sched_yield(); /* until the test's timeout */

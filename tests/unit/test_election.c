@@ -199,7 +199,7 @@ static void reply_to_campaign(enum election_message_type type, uint64_t from)
 }
 
 /*
- * This instance was removed while it was cut off, and has added an entry to its own copy of the
+ * This instance was removed while it was cut off, and has added a row to its own copy of the
  * list. Two such instances, each with another half of the remaining list, would each have a
  * majority of three.
  */

@@ -125,7 +125,7 @@ Test(entry, truncated_bodies_are_refused)
         size_t length = put_frame(data, type, 0);
 
         for (size_t cut = FRAME_HEADER_BYTES; cut < length; cut++) {
-            uint8_t *exact = malloc(cut); /* so that snapshot on is seen */
+            uint8_t *exact = malloc(cut); /* so that reading past the end is seen */
 
             memcpy(exact, data, cut);
             cr_assert_eq(verdict_of(exact, cut), FRAME_MALFORMED, "type %u, %zu bytes", type, cut);

@@ -66,7 +66,7 @@ Test(snapshot, reader_that_holds_a_snapshot_keeps_it_and_stops_the_publisher)
 
     for (uint64_t term = 1; term < SNAPSHOT_BUFFERS; term++)
         publish_term(term);
-    cr_assert_null(snapshot_draft(&publisher), "all other slots may still be acquired");
+    cr_assert_null(snapshot_draft(&publisher), "all other buffers may still be acquired");
     cr_assert_eq(held->generation, 1);
     cr_assert_eq(held->leader.term, 0);
     cr_assert_eq(snapshot_acquire(&publisher, &reader)->leader.term, SNAPSHOT_BUFFERS - 1);
@@ -96,7 +96,7 @@ Test(snapshot, the_slowest_reader_decides)
     cr_assert_not_null(snapshot_draft(&publisher));
 }
 
-/* Between saying that it wakes and knowing what it reads, every slot may be its. */
+/* Until the reader has announced a generation, it may use any buffer. */
 Test(snapshot, a_reader_that_wakes_stops_the_publisher)
 {
     publish_term(1);

@@ -26,7 +26,7 @@ static size_t count_failing(uint64_t now_ns)
 Test(peers_auth, one_failure_is_no_mismatch)
 {
     peers_auth_fail(&peers, &one, 100 * MS);
-    cr_assert_eq(peers_auth_count_mismatched(&peers, 5000 * MS), 0);
+    cr_assert_eq(peers_auth_count_unverifiable(&peers, 5000 * MS), 0);
 }
 
 Test(peers_auth, failing_for_a_while_is_a_mismatch)
@@ -35,13 +35,13 @@ Test(peers_auth, failing_for_a_while_is_a_mismatch)
 
     peers_auth_fail(&peers, &one, 100 * MS);
     peers_auth_fail(&peers, &one, 1099 * MS);
-    cr_assert_eq(peers_auth_count_mismatched(&peers, 1099 * MS), 0);
+    cr_assert_eq(peers_auth_count_unverifiable(&peers, 1099 * MS), 0);
     peers_auth_fail(&peers, &one, 1100 * MS);
-    cr_assert_eq(peers_auth_count_mismatched(&peers, 1100 * MS), 1);
-    cr_assert(peers_auth_take_mismatch(&peers, 1100 * MS, &address));
+    cr_assert_eq(peers_auth_count_unverifiable(&peers, 1100 * MS), 1);
+    cr_assert(peers_auth_take_unverifiable(&peers, 1100 * MS, &address));
     cr_assert(address_equal_ip(&address, &one));
-    cr_assert_not(peers_auth_take_mismatch(&peers, 1100 * MS, &address), "returned once");
-    cr_assert_eq(peers_auth_count_mismatched(&peers, 1100 * MS), 1);
+    cr_assert_not(peers_auth_take_unverifiable(&peers, 1100 * MS, &address), "returned once");
+    cr_assert_eq(peers_auth_count_unverifiable(&peers, 1100 * MS), 1);
 }
 
 Test(peers_auth, one_good_message_clears_it)
@@ -51,12 +51,12 @@ Test(peers_auth, one_good_message_clears_it)
     cr_assert_eq(count_failing(100 * MS), 1);
     cr_assert_eq(count_failing(100 * MS + PEERS_AUTH_MEMORY_NS), 0, "forgotten");
     peers_auth_fail(&peers, &one, 1200 * MS);
-    cr_assert_eq(peers_auth_count_mismatched(&peers, 1200 * MS), 1);
+    cr_assert_eq(peers_auth_count_unverifiable(&peers, 1200 * MS), 1);
     peers_auth_succeed(&peers, &one);
     cr_assert_eq(count_failing(1200 * MS), 0);
-    cr_assert_eq(peers_auth_count_mismatched(&peers, 1200 * MS), 0);
+    cr_assert_eq(peers_auth_count_unverifiable(&peers, 1200 * MS), 0);
     peers_auth_fail(&peers, &one, 1300 * MS);
-    cr_assert_eq(peers_auth_count_mismatched(&peers, 1300 * MS), 0,
+    cr_assert_eq(peers_auth_count_unverifiable(&peers, 1300 * MS), 0,
                  "the time counts from the latest success");
 }
 
@@ -67,7 +67,7 @@ Test(peers_auth, a_spoofed_address_with_valid_messages_is_no_mismatch)
         peers_auth_fail(&peers, &one, t * MS);
         if (t % 200 == 0)
             peers_auth_succeed(&peers, &one);
-        cr_assert_eq(peers_auth_count_mismatched(&peers, t * MS), 0);
+        cr_assert_eq(peers_auth_count_unverifiable(&peers, t * MS), 0);
     }
 }
 
@@ -77,13 +77,13 @@ Test(peers_auth, a_failure_that_is_not_repeated_is_forgotten)
 
     peers_auth_fail(&peers, &one, 100 * MS);
     peers_auth_fail(&peers, &one, 1200 * MS);
-    cr_assert(peers_auth_take_mismatch(&peers, 1200 * MS, &address));
-    cr_assert_eq(peers_auth_count_mismatched(&peers, 6199 * MS), 1);
-    cr_assert_eq(peers_auth_count_mismatched(&peers, 6200 * MS), 0);
+    cr_assert(peers_auth_take_unverifiable(&peers, 1200 * MS, &address));
+    cr_assert_eq(peers_auth_count_unverifiable(&peers, 6199 * MS), 1);
+    cr_assert_eq(peers_auth_count_unverifiable(&peers, 6200 * MS), 0);
     peers_auth_fail(&peers, &one, 7000 * MS);
-    cr_assert_eq(peers_auth_count_mismatched(&peers, 7000 * MS), 0);
+    cr_assert_eq(peers_auth_count_unverifiable(&peers, 7000 * MS), 0);
     peers_auth_fail(&peers, &one, 8000 * MS);
-    cr_assert(peers_auth_take_mismatch(&peers, 8000 * MS, &address), "returned again");
+    cr_assert(peers_auth_take_unverifiable(&peers, 8000 * MS, &address), "returned again");
 }
 
 Test(peers_auth, each_address_counts_by_itself)
@@ -92,9 +92,9 @@ Test(peers_auth, each_address_counts_by_itself)
     peers_auth_fail(&peers, &other, 600 * MS);
     peers_auth_fail(&peers, &one, 1200 * MS);
     peers_auth_fail(&peers, &other, 1200 * MS);
-    cr_assert_eq(peers_auth_count_mismatched(&peers, 1200 * MS), 1);
+    cr_assert_eq(peers_auth_count_unverifiable(&peers, 1200 * MS), 1);
     peers_auth_fail(&peers, &other, 1600 * MS);
-    cr_assert_eq(peers_auth_count_mismatched(&peers, 1600 * MS), 2);
+    cr_assert_eq(peers_auth_count_unverifiable(&peers, 1600 * MS), 2);
 }
 
 Test(peers_auth, a_full_table_evicts_the_least_recent_failure)
@@ -108,7 +108,7 @@ Test(peers_auth, a_full_table_evicts_the_least_recent_failure)
         peers_auth_fail(&peers, &address, (100 + i) * MS);
         peers_auth_fail(&peers, &address, (1100 + i) * MS);
     }
-    cr_assert_eq(peers_auth_count_mismatched(&peers, 1300 * MS), ELECTION_MEMBERS_MAX);
+    cr_assert_eq(peers_auth_count_unverifiable(&peers, 1300 * MS), ELECTION_MEMBERS_MAX);
 }
 
 static void list_is_at(uint64_t instance, const struct address *address)
@@ -126,11 +126,11 @@ Test(peers_auth, failures_stay_with_the_address_when_a_member_comes_and_leaves)
     list_is_at(A, &one);
     cr_assert_neq(peers_find(&peers, A)->auth_failure.last_ns, 0);
     peers_auth_fail(&peers, &one, 1100 * MS);
-    cr_assert_eq(peers_auth_count_mismatched(&peers, 1100 * MS), 1);
+    cr_assert_eq(peers_auth_count_unverifiable(&peers, 1100 * MS), 1);
     cr_assert_eq(count_failing(1100 * MS), 1);
     list_is_at(B, &other);
     cr_assert_eq(peers_find(&peers, B)->auth_failure.last_ns, 0);
-    cr_assert_eq(peers_auth_count_mismatched(&peers, 1200 * MS), 1);
+    cr_assert_eq(peers_auth_count_unverifiable(&peers, 1200 * MS), 1);
     list_is_at(B, &one);
     cr_assert_neq(peers_find(&peers, B)->auth_failure.last_ns, 0);
     list_is_at(B, &other);

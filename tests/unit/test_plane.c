@@ -49,7 +49,7 @@ Test(data_plane, follower_relays_request_and_reply)
     cr_assert_eq(count(B, COUNTER_RELAYED), 1);
     run(A);
     cr_assert_eq(count(A, COUNTER_REPLIES_RELAYED), 1);
-    cr_assert_str_eq(heard(), "", "only the ingress pod may answer");
+    cr_assert_str_eq(heard(), "", "only the ingress pod may reply");
     run(B);
     cr_assert_str_eq(heard(), "hello");
     cr_assert_eq(count(B, COUNTER_DELIVERED), 0);
@@ -126,7 +126,7 @@ Test(data_plane, the_second_hop_goes_only_towards_a_higher_term)
     publish(A, A, 2, 0);
     run(A);
     cr_assert_eq(count(A, COUNTER_DELIVERED), 1);
-    cr_assert_str_eq(heard(), "ping", "the answer leaves at once: its ingress pod leads now");
+    cr_assert_str_eq(heard(), "ping", "the reply leaves at once: its ingress pod leads now");
     cr_assert_eq(count(A, COUNTER_REPLIES_RELAYED), 0, "never to ourselves");
     cr_assert_eq(count(B, COUNTER_REPLIES_FROM_RELAY), 0);
 }
@@ -255,7 +255,7 @@ Test(data_plane, app_socket_that_cannot_be_opened_is_an_error_and_no_crash)
     config.app_target.kind = CONFIG_APP_UDP;
     cr_assert_eq(address_parse("127.0.77.4:9999", 0, &config.app_target.address), 0);
     cr_assert_eq(waker_init(&waker, true), 0);
-    /* The sockets that the data_plane has before its app: two, and the eventfd of its one thread. */
+    /* The sockets that the data plane has before its app: two, and the eventfd of its one thread. */
     for (rlim_t more = 0; more < 8; more++) {
         struct rlimit limit = none;
         int lowest_free = dup(client.fd);

@@ -297,7 +297,7 @@ Test(plane_ingress_filter, multicast_has_the_same_filter_and_the_same_tokens)
     cr_assert_eq(count(A, DROPPED(rate)), 2);
 }
 
-/* In frames, on the relay port: the ingress pod has asked at its own ingress_filter. */
+/* In frames, on the relay port: the ingress pod has applied its own ingress filter. */
 Test(plane_ingress_filter, frames_of_members_are_not_filtered)
 {
     publish(A, A, 1, 0);

@@ -1,4 +1,5 @@
-/* data_plane: leaders whose time runs out, who are counted with, and who are refused. */
+/* data_plane: leaders whose lease ends, traffic counted by member, and frames that a leader's host
+ * refuses. */
 #include "plane_fixture.h"
 
 TestSuite(plane_leader, .init = setup, .fini = teardown, .timeout = 30);
@@ -38,7 +39,7 @@ Test(plane_leader, replies_of_a_late_leader_are_fenced)
     cr_assert_eq(count(B, COUNTER_REPLIES_FENCED), 1);
 }
 
-/* It resigned: its snapshot names nobody, and the replies of its own term still pass. */
+/* It stepped down: its snapshot names no leader, and the replies of its own term still pass. */
 Test(plane_leader, leader_that_stepped_down_still_sends_its_last_replies)
 {
     struct leader_snapshot *snapshot;
@@ -98,7 +99,7 @@ Test(plane_leader, traffic_of_another_instance_is_not_counted_for_the_member)
 }
 #endif
 
-/* The relay port of A is closed: its host replies the first frame, and the second send tells. */
+/* The relay port of A is closed: its host refuses the first frame, and the second send reports it. */
 static void close_relay_port_of_a(void)
 {
     udp_close(&data_planes[A]->relay_sockets[0]);
@@ -119,7 +120,7 @@ Test(plane_leader, a_refusal_is_evidence_against_the_leader)
     close_relay_port_of_a();
     say(B, "one");
     run(B);
-    cr_assert_not(data_plane_has_refusal(data_planes[B]), "nothing has told yet");
+    cr_assert_not(data_plane_has_refusal(data_planes[B]), "no send has reported it yet");
     say(B, "two");
     run(B);
     cr_assert(data_plane_has_refusal(data_planes[B]));
@@ -129,7 +130,7 @@ Test(plane_leader, a_refusal_is_evidence_against_the_leader)
     cr_assert_eq(count(B, COUNTER_REFUSALS_IGNORED), 0);
 }
 
-/* Two come back: one that somebody with another instance sent, and one of ours. */
+/* Two refusals come back: one of a frame of another instance, and one of our frame. */
 Test(plane_leader, a_refusal_of_another_instances_frame_is_ignored)
 {
     uint64_t instance;
@@ -161,8 +162,8 @@ Test(plane_leader, held_requests_are_released_as_the_leader_has_room)
 }
 
 /*
- * A's process has gone, and a new one is at its address. What was refused to the old one is told
- * when the first frame goes to the new one, and is no evidence against it.
+ * A's process has gone, and a new one is at its address. The refusal of a frame to the old one
+ * is reported when the first frame goes to the new one, and is no evidence against it.
  */
 Test(plane_leader, refusal_to_a_predecessor_is_no_evidence)
 {

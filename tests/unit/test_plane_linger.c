@@ -1,4 +1,4 @@
-/* relay.linger: whose copies wait for their fellows, and whose do not. */
+/* relay.linger: copies of the leader wait to be batched, those of a follower do not. */
 #include "plane_fixture.h"
 
 TestSuite(plane_linger, .init = setup, .fini = teardown, .timeout = 30);

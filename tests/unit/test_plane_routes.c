@@ -1,4 +1,4 @@
-/* Routes local and all: whose app is given a datagram, and whose reply leaves. */
+/* Routes local and all: the apps that get a datagram, and the reply that is sent. */
 #include "plane_fixture.h"
 
 TestSuite(plane_routes, .init = setup, .fini = teardown, .timeout = 30);
@@ -13,7 +13,7 @@ Test(plane_routes, local_delivers_to_the_own_app_and_only_the_leader_replies)
     run(B);
     run(A);
     cr_assert_str_eq(heard(), "hello");
-    cr_assert_str_eq(heard(), "", "one answer");
+    cr_assert_str_eq(heard(), "", "one reply");
     for (int i = 0; i < PODS; i++) {
         cr_assert_eq(count(i, COUNTER_DELIVERED), 1);
         cr_assert_eq(count(i, COUNTER_RECEIVED_RELAY), 0, "nothing between pods");
@@ -31,7 +31,7 @@ Test(plane_routes, all_delivers_to_every_app_and_the_leader_replies_through_the_
     run(B);
     cr_assert_str_eq(heard(), "");
     run(A);
-    cr_assert_str_eq(heard(), "", "only the ingress pod may answer");
+    cr_assert_str_eq(heard(), "", "only the ingress pod may reply");
     run(B);
     cr_assert_str_eq(heard(), "one");
     cr_assert_str_eq(heard(), "two");
@@ -54,7 +54,7 @@ Test(plane_routes, all_through_the_leader)
     cr_assert_str_eq(heard(), "hello");
     run(B);
     run(A);
-    cr_assert_str_eq(heard(), "", "the follower's answer stays there");
+    cr_assert_str_eq(heard(), "", "the follower's reply is not sent");
     cr_assert_eq(count(B, COUNTER_DELIVERED), 1);
     cr_assert_eq(count(B, COUNTER_REPLIES_SUPPRESSED), 1);
 }
@@ -63,7 +63,7 @@ Test(plane_routes, copies_are_never_passed_on)
 {
     use_route(CONFIG_ROUTE_ALL);
     publish(A, B, 1, 0);
-    publish(B, A, 1, 0); /* each believes in the other */
+    publish(B, A, 1, 0); /* each takes the other for the leader */
     say(B, "hello");
     run(B);
     run(A);
@@ -71,7 +71,7 @@ Test(plane_routes, copies_are_never_passed_on)
     cr_assert_eq(count(A, COUNTER_COPIES_MADE), 0);
     cr_assert_eq(count(A, COUNTER_DELIVERED), 1);
     cr_assert_eq(count(B, COUNTER_DELIVERED), 1);
-    cr_assert_str_eq(heard(), "", "nobody leads");
+    cr_assert_str_eq(heard(), "", "neither leads");
 }
 
 Test(plane_routes, dead_member_gets_no_copy)
@@ -89,7 +89,7 @@ Test(plane_routes, dead_member_gets_no_copy)
     cr_assert_eq(count(A, COUNTER_COPIES_MADE), 0);
 }
 
-/* Its address is a dead member's, too, who is listed before it. */
+/* A dead member that is listed before it has the same address. */
 Test(plane_routes, an_address_gets_one_copy)
 {
     struct leader_snapshot *snapshot;

@@ -30,15 +30,15 @@ Test(progress, agent_stalls_a_second_after_its_count_was_first_seen)
     cr_assert(is_stalled(&agent, 63 * SEC));
 }
 
-Test(progress, agent_that_moves_is_no_longer_convicted)
+Test(progress, agent_that_moves_is_no_longer_stalled)
 {
     cr_assert_not(is_stalled(&agent, 1 * SEC));
-    progress.convicted = &agent;
+    progress.stalled = &agent;
     cr_assert(is_stalled(&agent, 9 * SEC));
-    cr_assert_eq(progress.convicted, &agent);
+    cr_assert_eq(progress.stalled, &agent);
     turn();
     cr_assert_not(is_stalled(&agent, 9 * SEC));
-    cr_assert_null(progress.convicted);
+    cr_assert_null(progress.stalled);
 }
 
 Test(progress, other_agent_at_the_same_index_is_watched_from_the_start)

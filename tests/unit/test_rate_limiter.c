@@ -124,7 +124,7 @@ Test(rate_limiter, as_many_datagrams_of_a_gro_batch_pass_as_there_are_tokens)
     cr_assert_eq(take(&rule, "10.0.0.1", 64, START_NS), 0);
 }
 
-/* Else who sends too much would never get anything. */
+/* Otherwise a source that sends too much would never get anything. */
 Test(rate_limiter, refused_datagrams_use_no_tokens)
 {
     struct rate_limit rule = rate_limit_make(1000, 1);
@@ -225,7 +225,7 @@ Test(rate_limiter, ipv4_and_ipv6_are_separate_sources)
 
 /* ---- the table ---- */
 
-/* So many sources of one set. */
+/* Finds count sources that belong to one set. */
 static void find_set_of(struct address *sources, size_t count)
 {
     const struct rate_limit rule = rate_limit_make(1, 1);
@@ -286,8 +286,8 @@ Test(rate_limiter, full_bucket_is_a_free_entry)
 }
 
 /*
- * 200,000 spoofed sources a second, each with one datagram, which takes it a second to get back:
- * ten times as many as there are places. Beside them one that keeps to its rate, and one far above.
+ * 200,000 spoofed sources a second, each with one datagram, which takes a second to be allowed
+ * again: ten times as many as there are places. Two more sources: one within its rate, one far above.
  */
 Test(rate_limiter, a_flood_of_spoofed_sources_changes_nothing_for_the_others)
 {
@@ -325,7 +325,7 @@ Test(rate_limiter, neighbours_do_not_share_a_set)
     cr_assert_geq(used_places(), PLACES / 8 - PLACES / 800);
 }
 
-/* Two processes put one source into different sets: nobody can find out which. */
+/* Two processes put one source into different sets: a client cannot find out which. */
 Test(rate_limiter, each_table_has_a_key_of_its_own)
 {
     struct rate_limiter other;

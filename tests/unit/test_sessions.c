@@ -150,8 +150,8 @@ Test(sessions, table_says_when_sessions_are_missing)
     struct json_object *page = page_of(NULL, 0, false);
     char *table = table_of(page);
 
-    cr_assert_not_null(
-        strstr(table, "\n0 of 1234 sessions\na busy worker did not tell its own: ask again\n"));
+    cr_assert_not_null(strstr(
+        table, "\n0 of 1234 sessions\na busy worker did not report its sessions: ask again\n"));
     free(table);
     (void)json_object_put(page);
 }

@@ -28,7 +28,7 @@ Test(slab, gives_every_slot_once)
     slab_fini(&slab);
 }
 
-/* Write all memory of all datagrams: whoever overlaps destroys another's mark. */
+/* Write all memory of all datagrams: a datagram that overlaps another destroys its mark. */
 Test(slab, memory_of_slots_and_spills_does_not_overlap)
 {
     struct slab slab;

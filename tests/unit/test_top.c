@@ -103,9 +103,9 @@ Test(top, frame_has_all_parts)
         "ledger     ok\n"
         "  # MEMBER ADDRESS   STATE    HEARTBEAT ROUND TRIP    LOST\n"
         "  1 a      10.0.0.1  leader       99 ms    0.26 ms       3\n"
-        "REQUESTS       PER SECOND        TOTAL   ANSWERS        PER SECOND        TOTAL\n"
-        "from clients           40           30   app answered            0            0\n"
-        "from pods               0            5   pods answered           0            0\n"
+        "REQUESTS       PER SECOND        TOTAL   REPLIES        PER SECOND        TOTAL\n"
+        "from clients           40           30   app replied             0            0\n"
+        "from pods               0            5   pods replied            0            0\n"
         "to this app             0            0   to clients              2            8\n"
         "relayed                 0            0   to pods                 0            0\n"
         "from groups             0            0   fenced                  0            0\n");
@@ -137,10 +137,10 @@ Test(top, drops_are_sorted_and_none_is_left_out_of_a_text)
     assert_has("\nDROPPED        PER SECOND        TOTAL   OF                                    \n"
                "tag                     -            9   requests\n"
                "data                    -            5   by the kernel, at this socket\n"
-               "tag                     -            4   answers\n"
+               "tag                     -            4   replies\n"
                "send_full               -            3   copies\n"
                "rate                    -            2   requests\n"
-               "stranger                -            1   answers\n");
+               "stranger                -            1   replies\n");
     cr_assert_null(strstr(text, "loop"));
     frame.lines = 40;
     (void)render();
@@ -189,10 +189,10 @@ Test(top, silent_pod_is_reported)
     frame.silent_ns = 3 * NS_PER_SEC;
     cr_assert_str_eq(render(),
                      "headlessctl top   1970-01-01T00:00:59Z   10.0.0.2:8080   every 0.5 s\n"
-                     "no answer for 3 s: Connection refused; trying again\n");
+                     "no reply for 3 s: Connection refused; trying again\n");
     now = status_of("\"datagrams_relayed_total\":3", "");
     (void)render();
-    assert_has("\nno answer for 3 s: Connection refused; what follows is from before\n"
+    assert_has("\nno reply for 3 s: Connection refused; the data below is older\n"
                "pod        b (10.0.0.2)");
 }
 

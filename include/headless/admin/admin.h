@@ -72,7 +72,7 @@ int admin_start(struct admin *admin, const struct config *config, struct data_pl
                 struct supervisor *supervisor) __attribute__((warn_unused_result));
 void admin_stop(struct admin *admin);
 
-/* Main thread: /readyz answers 503 from now on. */
+/* Main thread: /readyz returns 503 from now on. */
 void admin_set_stopping(struct admin *admin);
 /* The configuration was reloaded (why is NULL), or refused: why has a line for each error. */
 void admin_set_reload_result(struct admin *admin, const char *why);

@@ -25,7 +25,7 @@ struct address {
     uint8_t family; /* enum address_family; ADDRESS_NONE: no address, all bytes zero */
     uint8_t zero;   /* always 0 */
     uint16_t port;  /* host order; 0 where only the IP counts */
-    uint32_t scope; /* interface index of an IPv6 link-local address, else 0 */
+    uint32_t scope; /* interface index of an IPv6 link-local address, otherwise 0 */
     uint8_t ip[16]; /* network order; IPv4 uses the first four, the rest is 0 */
 };
 _Static_assert(sizeof(struct address) == 24, "addresses are compared and hashed as 24 bytes");

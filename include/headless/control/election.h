@@ -36,7 +36,7 @@ enum election_state {
     ELECTION_SUSPECT,         /* the leader's heartbeats are late */
     ELECTION_CANDIDATE,       /* asks for pre-votes or votes */
     ELECTION_LEADER,          /* elected; valid until valid_until_ns */
-    ELECTION_RESIGNING,       /* stepped down; no new leader is known yet */
+    ELECTION_STEPPING_DOWN,   /* stepped down; no new leader is known yet */
     ELECTION_ISOLATED,        /* a leader or candidate without a majority that replies */
     ELECTION_UNAUTHENTICATED, /* receives only messages that fail authentication */
     ELECTION_OUT,             /* left the list for good */
@@ -48,7 +48,7 @@ enum election_cause {
     ELECTION_BY_CLAIM,     /* a claim at least as high as ours arrived */
     ELECTION_BY_SILENCE,   /* the leader's heartbeat is late */
     ELECTION_BY_VERDICT,   /* failure verdict: no heartbeat for the detection time */
-    ELECTION_BY_EVIDENCE,  /* the leader's host answered with ICMP port unreachable */
+    ELECTION_BY_EVIDENCE,  /* the leader's host sent ICMP port unreachable */
     ELECTION_BY_STEP_DOWN, /* the leader stepped down in our favour */
     ELECTION_BY_COMMAND,   /* a leader command */
     ELECTION_BY_VOTES,     /* a majority voted for us */
@@ -73,10 +73,10 @@ struct election_config {
     uint64_t interval_ns;        /* heartbeat.interval */
     uint32_t misses;             /* heartbeat.misses; interval x misses is the detection time */
     enum election_quorum quorum;
-    uint16_t expect;      /* quorum.expect; 0 or 1: no other member is expected */
-    bool on_refused_fast; /* failover.on_refused: fast */
-    bool holds_on_resign; /* hold requests then: the old leader would not relay them */
-    uint64_t forget_ns;   /* member.forget */
+    uint16_t expect;         /* quorum.expect; 0 or 1: no other member is expected */
+    bool on_refused_fast;    /* failover.on_refused: fast */
+    bool holds_on_step_down; /* hold requests then: the old leader would not relay them */
+    uint64_t forget_ns;      /* member.forget */
     uint64_t tenure_ns;   /* a leader leads for at least this long before it transfers by itself */
     uint64_t stored_term; /* read from the store; only a hint */
     uint64_t generation;  /* leader_generation at the start */
@@ -114,9 +114,9 @@ struct election_event {
     uint64_t instance;   /* REFUSED: the destination; COMMAND: the target */
     uint64_t if_term;    /* COMMAND: only in this term; 0: in any */
     uint64_t token;      /* COMMAND: returned with the result */
-    uint64_t generation; /* COMMAND: leader_generation if it comes from a configuration, else 0 */
+    uint64_t generation; /* COMMAND: leader_generation if from a configuration, otherwise 0 */
     bool is_up;          /* APP, PROGRESS */
-    bool is_blind;       /* CANDIDATES: DNS has not answered yet, so do not begin a cluster */
+    bool is_blind;       /* CANDIDATES: DNS has not replied yet, so do not begin a cluster */
 };
 
 /* ---- actions ---- */
@@ -171,14 +171,14 @@ struct election_peer {
     bool is_app_up, is_volatile;
     uint64_t ask_ns;        /* campaign: time of the next request to it */
     uint64_t vote_until_ns; /* campaign: its pre-vote or vote counts until then; 0: none */
-    /* A new instance with this entry's name, which is not in the list yet. */
+    /* A new instance with this row's name, which is not in the list yet. */
     struct election_member replacement;
 };
 
 /* A known peer: an address from discovery or the configuration, or the sender of a DISCOVER. */
 struct election_known_peer {
-    struct election_member member; /* instance 0: has not answered yet */
-    uint64_t answered_ns;
+    struct election_member member; /* instance 0: has not replied yet */
+    uint64_t replied_ns;
     struct election_list_id list; /* its list, if is_listed */
     bool is_listed;
 };
@@ -244,17 +244,17 @@ struct election {
 
     /* Failure detection. */
     uint32_t suspicion;    /* 0: none, 1: probed the leader, 2: asked other members too */
-    uint64_t candidacy_ns; /* after the failure verdict: our turn to stand; 0: no verdict */
-    uint64_t earliest_candidacy_ns; /* no candidacy before */
-    uint64_t refused;               /* instance whose host answered with ICMP port unreachable */
-    uint64_t stepped_down_term;     /* the leader of this term stepped down */
-    uint32_t health;                /* 0..8: how late our own timers run */
+    uint64_t candidacy_ns; /* after the failure verdict: when we start our candidacy; 0: none */
+    uint64_t earliest_candidacy_ns;          /* no candidacy before */
+    uint64_t refused;                        /* instance whose host sent ICMP port unreachable */
+    uint64_t stepped_down_term;              /* the leader of this term stepped down */
+    uint32_t health;                         /* 0..8: how late our own timers run */
     struct election_message pending_request; /* a request that waits for evidence; type 0: none */
     struct address pending_from;
 
     struct election_campaign campaign;
 
-    /* The list, and a newer one whose pages are arriving. */
+    /* The list, and a newer one whose fragments are arriving. */
     struct election_list list, arriving;
     uint16_t arrived;    /* members of arriving so far */
     uint16_t self_index; /* ELECTION_MEMBERS_MAX: not in it */
@@ -263,12 +263,12 @@ struct election {
     /* As the leader. */
     uint64_t heartbeat_ns; /* the next heartbeat */
     uint64_t valid_until_ns, led_since_ns;
-    uint64_t fenced_ns;          /* end of the last lease that was valid */
-    uint64_t hold_down_ns;       /* how long to lead before the next transfer because of the app */
-    bool is_list_committed;      /* acknowledged by a majority without volatile vote state */
-    bool is_term_skipped;        /* our term is above every term with a forgotten vote */
-    uint64_t resigning_until_ns; /* limit of RESIGNING */
-    bool has_yielded;            /* to the configured leader, once */
+    uint64_t fenced_ns;     /* end of the last lease that was valid */
+    uint64_t hold_down_ns;  /* how long to lead before the next transfer because of the app */
+    bool is_list_committed; /* acknowledged by a majority without volatile vote state */
+    bool is_term_skipped;   /* our term is above every term with a forgotten vote */
+    uint64_t stepping_down_until_ns; /* end of STEPPING_DOWN */
+    bool has_yielded;                /* to the configured leader, once */
     struct election_change changes[ELECTION_CHANGES_MAX];
     uint32_t change_count;
     uint64_t list_since_ns;
@@ -278,9 +278,9 @@ struct election {
     uint32_t known_peer_count;
     uint64_t discover_ns; /* last round of DISCOVER */
     uint64_t auth_failed_ns, verified_ns, bootstrap_ns;
-    uint64_t replace_ns; /* take a predecessor's entry then; 0: there is a leader, or no cluster */
+    uint64_t replace_ns; /* take a predecessor's row then; 0: there is a leader, or no cluster */
     uint64_t replace_asked_ns;
-    bool is_unlisted; /* we took that entry ourselves: our own vote does not count */
+    bool is_unlisted; /* we took that row ourselves: our own vote does not count */
 
     /* Commands. */
     struct election_pending commands[ELECTION_COMMANDS_MAX];

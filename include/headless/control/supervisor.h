@@ -9,7 +9,7 @@
  *
  * A leader outside the cluster (relay.format raw or proxy-v2) is not elected, and never expires.
  *
- * Threads: the main thread calls create, join, start, resign, stop, destroy, read_keys,
+ * Threads: the main thread calls create, join, start, step_down, stop, destroy, read_keys,
  * keys_failure and reload; any thread may call the functions under "readers".
  */
 #ifndef HEADLESS_CONTROL_SUPERVISOR_H
@@ -81,7 +81,7 @@ int supervisor_join(struct supervisor *supervisor, struct data_plane *data_plane
 int supervisor_start(struct supervisor *supervisor) __attribute__((warn_unused_result));
 
 /* Transfer leadership if another member can lead, and do not take it again. */
-void supervisor_resign(struct supervisor *supervisor);
+void supervisor_step_down(struct supervisor *supervisor);
 
 /* Leave the list, wait for that at most four detection times, and end the thread. */
 void supervisor_stop(struct supervisor *supervisor);

@@ -66,7 +66,7 @@ bool data_plane_take_command(struct data_plane *data_plane, size_t worker,
 /* Has any worker a command? */
 bool data_plane_has_command(const struct data_plane *data_plane);
 
-/* Send a line to a client from the address that it spoke to; not for the data path. */
+/* Send a line to a client from the address to which it sent; not for the data path. */
 void data_plane_send_reply(struct data_plane *data_plane, const struct address *client,
                            const struct address *local, const char *text, size_t length);
 
@@ -112,7 +112,7 @@ struct data_plane_numbers {
     uint64_t counters[COUNTER_COUNT];
     struct distribution_sum distributions[DISTRIBUTION_COUNT];
     uint64_t held, queued, sessions, groups; /* groups: multicast groups joined */
-    uint64_t waiting;                        /* route ordered: numbered, and not delivered yet */
+    uint64_t waiting;                        /* route ordered: appended, and not delivered yet */
     uint64_t sequencer_last, sequencer_is_leading;
     uint64_t data_kernel_drops, relay_kernel_drops, group_kernel_drops, app_kernel_drops;
     uint64_t group_rcvbuf_bytes, app_rcvbuf_bytes; /* as granted, of one; 0: there is none */

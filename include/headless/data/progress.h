@@ -26,7 +26,7 @@ struct progress_watch {
 
 struct progress {
     struct progress_watch watches[PROGRESS_AGENTS_MAX + 1];
-    const struct agent *convicted; /* failed the second look and still stalls; or NULL */
+    const struct agent *stalled; /* stalled also at the second look, and still stalls; or NULL */
 };
 
 /* Checks one agent, the index-th: true when its duty_cycles has not changed for more than limit_ns. */

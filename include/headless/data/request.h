@@ -1,8 +1,9 @@
 /*
  * request: a client's datagram inside the process, and the destination of its reply.
  *
- * The record is the same as in frames (wire/frame.h), so that relaying only writes it. Its ingress is
- * unset when the client sent to this pod; else it is the pod through which the reply has to leave.
+ * The record is the same as in frames (wire/frame.h), so that relaying only writes it. Its ingress
+ * is unset when the client sent to this pod; otherwise it is the pod through which the reply has to
+ * leave.
  */
 #ifndef HEADLESS_DATA_REQUEST_H
 #define HEADLESS_DATA_REQUEST_H
@@ -13,7 +14,7 @@ struct request {
     struct record record; /* client, local, tag, ingress, payload */
     uint64_t term;        /* of the frame that brought it; 0 when it came from the client */
     uint8_t hops;         /* relays so far: 0, 1 or 2 */
-    bool is_copy;         /* for this pod's app, whoever leads */
+    bool is_copy;         /* for this pod's app, independent of who leads */
     bool is_multicast;    /* every pod has it: for this pod's app, whatever the option route says */
 };
 

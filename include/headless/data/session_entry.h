@@ -10,8 +10,8 @@
 
 struct session_entry {
     struct address client;
-    struct address asked;   /* to which the client spoke */
-    struct address ingress; /* the pod that it spoke to; unset: this one */
+    struct address asked;   /* to which the client sent */
+    struct address ingress; /* the pod to which it sent; unset: this one */
     struct address app;     /* the client's address for the app; unset: it has its own socket */
     uint64_t opened_ns, active_ns; /* clock_now_ns; active: the last datagram, either way */
     uint64_t requests;

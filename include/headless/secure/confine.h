@@ -43,8 +43,8 @@ struct confine_needs {
 
 /*
  * Call it after the listening sockets are open. Also sets no_new_privs. Returns 0; -ENOTSUP: not in
- * this build; else the error of the kernel: -EINVAL or -ENOSYS without seccomp, -EPERM or -EACCES
- * under another filter. On failure the process runs unconfined; the caller decides.
+ * this build; otherwise the error of the kernel: -EINVAL or -ENOSYS without seccomp, -EPERM or
+ * -EACCES under another filter. On failure the process runs unconfined; the caller decides.
  */
 int confine_start(const struct confine_needs *needs) __attribute__((warn_unused_result));
 

@@ -13,7 +13,7 @@
  * sender's nonce space, and the key a subkey of that nonce space (keyring.h), so threads share no
  * counter.
  *
- * The suite is AES-256-GCM where all live members have it in hardware, else ChaCha20-Poly1305.
+ * The suite is AES-256-GCM where all live members have it in hardware, otherwise ChaCha20-Poly1305.
  *
  * Each thread seals with a struct nonce_space and opens with a struct seal_cache of its own. Both
  * keep subkeys, because deriving one costs as much as sealing a frame. No allocation, no blocking.

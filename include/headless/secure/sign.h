@@ -66,7 +66,7 @@ struct sign_key {
 
 /* The rules and keys by which commands are verified; a plain value, part of the snapshot. */
 struct sign_policy {
-    bool is_required; /* else unsigned commands are SIGN_PLAIN; without keys, all are */
+    bool is_required; /* otherwise unsigned commands are SIGN_PLAIN; without keys, all are */
     uint32_t count;
     struct sign_key keys[KEYRING_MAX];
 };
@@ -94,7 +94,7 @@ struct sign_seen {
 
 /* An empty table; commands signed before now_s are refused. */
 void sign_seen_init(struct sign_seen *seen, uint64_t now_s);
-/* Call it for SIGN_VALID commands only. Returns SIGN_VALID once for each, else a refusal. */
+/* Call it for SIGN_VALID commands only. Returns SIGN_VALID once for each, otherwise a refusal. */
 enum sign_verdict sign_seen_take(struct sign_seen *seen,
                                  const struct leader_command_signature *signature, uint64_t now_s);
 

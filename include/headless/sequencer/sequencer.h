@@ -21,8 +21,8 @@
  *
  * Rules. Normal term: the last term in which a log agreed with the leader's. A new leader adopts
  * the log of the highest normal term, of these the longest: entries that a majority had in that
- * term are in it. Source: Viewstamped Replication Revisited (Liskov, Cowling, 2012), snapshot change by
- * the last normal snapshot; searching back for the last common entry: Raft (Ongaro, Ousterhout, 2014),
+ * term are in it. Source: Viewstamped Replication Revisited (Liskov, Cowling, 2012), view change by
+ * the last normal view; searching back for the last common entry: Raft (Ongaro, Ousterhout, 2014),
  * 5.3.
  *
  * Pure like the election (control/election.h): one event in, a bounded list of actions out; no I/O,
@@ -107,7 +107,7 @@ enum sequencer_report_type {
 struct sequencer_report {
     enum sequencer_report_type type;
     uint64_t from, to;
-    uint64_t term; /* of the leader from whom it is known */
+    uint64_t term; /* of the leader that reported it */
 };
 
 struct sequencer_action {

@@ -1,7 +1,7 @@
 /*
  * election_message: the messages between members as scalars; peer.h has their bytes.
  *
- * One struct for all types; the table names the fields that a type uses. Members (a page of the
+ * One struct for all types; the table names the fields that a type uses. Members (a fragment of the
  * list, or the sender alone in DISCOVER and HELLO) are passed separately, at most ELECTION_PAGE a
  * message. Every message has term and list; seen is the highest term that its sender has seen.
  *
@@ -24,7 +24,7 @@
  *                    term, stamp echoed, seen, lease_grant, wait, list,
  *                    flags GRANTED, VOLATILE, OLD_LIST, NOT_LISTED
  *   STEP_DOWN        term, leader (the successor), cause
- *   LEAVE            term; from the leader: the receiver may go, its list entry is kept
+ *   LEAVE            term; from the leader: the receiver may go, its list row is kept
  *   TRANSFER         term, leader (the target), generation
  *
  * Pure values; any thread.

@@ -139,8 +139,9 @@ size_t record_put_header(uint8_t *out, const struct record *record);
 /*
  * Check a whole frame: magic, version, cluster, flags, type, hops, then every record and the
  * padding; at least one record, unless there is a body. On FRAME_OK fills header, the number of
- * records, and a reader; else leaves them untouched. Data too short for a version or, in version 1,
- * for a header is malformed; a verdict on version or cluster says nothing about the rest.
+ * records, and a reader; otherwise leaves them untouched. Data too short for a version or, in
+ * version 1, for a header is malformed; a verdict on version or cluster says nothing about the
+ * rest.
  */
 enum frame_verdict frame_open(const uint8_t *data, size_t length, uint64_t cluster,
                               struct frame_header *ret_header, size_t *ret_records,

@@ -17,8 +17,8 @@
  *   suites        a bit for each suite of the sender: 1 << enum seal_suite
  *   keys          number of key ids
  *   nonce spaces  number of counters
- *   IP            the source address, and the only one that is answered: 4 or 16 bytes by the
- *                 family (4, 6), the rest is 0. A replay from another address is not answered
+ *   IP            the source address, and the only one to which replies go: 4 or 16 bytes by the
+ *                 family (4, 6), the rest is 0. A replay from another address gets no reply
  *   key ids       those of the sender, the newest first; the rest is 0
  *   counters      the last used of each of its nonce spaces; the rest is 0. Frames up to them are
  *                 older than the reply

@@ -16,9 +16,9 @@
  *
  * A datagram that begins as a command ({ then the key "leader") but is broken (syntax, a key twice,
  * a nested, wrong-typed or impossible value, anything after the object) is
- * LEADER_COMMAND_CLASS_BAD: answered "bad json", never delivered. Everything else is data, also
- * when it contains the word "leader" somewhere. Of several faults the first decides: an unknown
- * key makes it data, any other makes it bad.
+ * LEADER_COMMAND_CLASS_BAD: the reply is "bad json", and it is never delivered. Everything else is
+ * data, also when it contains the word "leader" somewhere. Of several faults the first decides: an
+ * unknown key makes it data, any other makes it bad.
  *
  * A probe is a datagram of at most PROBE_BYTES_MAX with the key "probe" first, then
  * optionally "pad", and nothing else; both are printable ASCII without " and \ , the nonce 1 to 63
@@ -71,7 +71,7 @@ struct leader_command {
     uint64_t if_term;
     bool is_forced; /* to be done without a majority, if there is none */
     enum leader_command_signing signing;
-    struct leader_command_signature signature; /* only with LEADER_COMMAND_SIGNED; else zeros */
+    struct leader_command_signature signature; /* zeros without LEADER_COMMAND_SIGNED */
 };
 
 struct probe {

@@ -78,7 +78,8 @@ enum peer_verdict peer_open_header(const uint8_t *data, size_t length, uint64_t 
 
 /*
  * Check and read a whole message. On PEER_OK both outputs are filled, fields that the type does not
- * have are 0; else they are untouched. A verdict on version or cluster says nothing about the rest.
+ * have are 0; otherwise they are untouched. A verdict on version or cluster says nothing about the
+ * rest.
  */
 enum peer_verdict peer_open(const uint8_t *data, size_t length, uint64_t cluster,
                             struct election_message *ret_message,

@@ -133,7 +133,7 @@ function show(page) {
     const contact = page.querySelector("#contact");
     contact.dataset.contact = "live";
     contact.firstElementChild.textContent = "live, ";
-    if (isLost) note(contact.querySelector("time").dateTime, "this pod answers again");
+    if (isLost) note(contact.querySelector("time").dateTime, "this pod responds again");
     isLost = false;
     measure(page);
     showRates(page);
@@ -146,8 +146,8 @@ function show(page) {
 function showLost() {
     const contact = document.querySelector("#contact");
     contact.dataset.contact = "lost";
-    contact.firstElementChild.textContent = "no answer since";
-    if (!isLost) document.querySelector("#said").textContent = "This pod does not answer.";
+    contact.firstElementChild.textContent = "no response since";
+    if (!isLost) document.querySelector("#said").textContent = "This pod does not respond.";
     isLost = true;
 }
 

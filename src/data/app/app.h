@@ -5,8 +5,8 @@
  * server (udp_app.c): an app reader reads its replies, which are passed to the operation reply.
  *
  * With the routes local and all the app also gets requests while its pod does not lead. Replies to
- * these are suppressed, whoever leads when they arrive: the client gets the reply of the pod that
- * led at the time of the request. app_may_reply decides it for a request.
+ * these are suppressed, independent of who leads when they arrive: the client gets the reply of the
+ * pod that led at the time of the request. app_may_reply decides it for a request.
  *
  * Every request given to deliver ends as delivered or dropped; every reply goes to reply_send or is
  * suppressed or dropped. Owner: its worker's thread. Blocking: as outbox_flush.
@@ -79,12 +79,12 @@ extern const struct app_ops udp_app_ops;
 int udp_app_init(struct app *app, size_t workers) __attribute__((warn_unused_result));
 
 /*
- * A refusal (ICMP port unreachable) makes the app doubted: its worker holds requests, and the
+ * A refusal (ICMP port unreachable) makes the app suspect: its worker holds requests, and the
  * reader sends health checks, empty datagrams. The app is down when it has refused several in a
  * row, or for app.fail, and the leader then transfers leadership; it is up when it does not refuse
  * a health check. A reply is no proof: it may be the last one of a dead app.
  */
-enum app_health { APP_UP, APP_DOUBTED, APP_DOWN };
+enum app_health { APP_UP, APP_SUSPECT, APP_DOWN };
 
 /*
  * The reader of a UDP app's replies: from the one socket of all sessions, or from one socket a
@@ -104,7 +104,7 @@ struct app_reader {
     struct udp_socket check;   /* for health checks, while it is not up */
     uint64_t check_ns;         /* time of the next health check; 0: none was sent */
     _Atomic uint32_t
-        health; /* enum app_health; written by the reader, UP -> DOUBTED also by its worker */
+        health; /* enum app_health; written by the reader, UP -> SUSPECT also by its worker */
     _Atomic uint64_t ended_drops; /* drops of the kernel at sockets of ended sessions */
 };
 extern const struct agent_ops app_reader_agent_ops;
@@ -115,11 +115,11 @@ struct app_reader *app_reader(struct app *app);
 /* Run to completion: read one socket, waiting up to timeout_ms; datagrams in receiver.received. */
 size_t app_reader_read(struct app_reader *reader, int timeout_ms);
 
-/* Periodic: send health checks to an app that is doubted or down, and evaluate them. */
+/* Periodic: send health checks to an app that is suspect or down, and evaluate them. */
 void app_reader_tick(struct app_reader *reader, uint64_t now_ns);
 
 /* Its worker: a send was refused, which the reader may not see. */
-void app_reader_doubt(struct app_reader *reader);
+void app_reader_suspect(struct app_reader *reader);
 
 /* Any thread: true unless the app is down. */
 bool app_is_up(const struct app *app);

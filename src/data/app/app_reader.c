@@ -1,3 +1,13 @@
+/*
+ * The reader of a UDP app's replies, and the app's health.
+ *
+ * Threads: the reader's own, or with run to completion the worker's. It waits in epoll. The worker
+ * passes the descriptors of ended sessions to the reader, which closes them: otherwise the number of
+ * a closed descriptor could belong to another socket by the time the reader reads it.
+ *
+ * A refusal (ICMP port unreachable) makes the app suspect. Health checks from a socket of their own
+ * then find out whether the port is still closed, so that they do not disturb sessions.
+ */
 #include <errno.h>
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -10,7 +20,7 @@
 #define CLOSING_RING     4096
 #define REFUSALS_MAX     3 /* in a row: then the app is down */
 #define CHECK_NS         (200 * NS_PER_MS)
-#define DOUBTED_CHECK_NS (30 * NS_PER_MS) /* between health checks of a doubted app */
+#define SUSPECT_CHECK_NS (30 * NS_PER_MS) /* between health checks of a suspect app */
 /* Linux hosts limit ICMP to bursts of six, then one a second: only a longer silence is a sign. */
 #define REMOTE_CHECK_NS  (1200 * NS_PER_MS)
 
@@ -67,11 +77,11 @@ static void set_up(struct app_reader *reader)
     reader->refused_since_ns = 0;
 }
 
-void app_reader_doubt(struct app_reader *reader)
+void app_reader_suspect(struct app_reader *reader)
 {
     uint32_t up = APP_UP;
 
-    (void)atomic_compare_exchange_strong_explicit(&reader->health, &up, APP_DOUBTED,
+    (void)atomic_compare_exchange_strong_explicit(&reader->health, &up, APP_SUSPECT,
                                                   memory_order_relaxed, memory_order_relaxed);
 }
 
@@ -85,7 +95,7 @@ static void judge_refusals(struct app_reader *reader, uint64_t refused)
     if (reader->refused >= REFUSALS_MAX || now_ns - reader->refused_since_ns >= reader->fail_ns)
         set_health(reader, APP_DOWN);
     else
-        app_reader_doubt(reader);
+        app_reader_suspect(reader);
 }
 
 /* Send an empty datagram. If the port is closed, the refusal arrives before the next check. */
@@ -108,7 +118,7 @@ static uint64_t check_period_ns(const struct app_reader *reader)
 {
     if (!address_is_loopback(&reader->app_address))
         return REMOTE_CHECK_NS;
-    return health_of(reader) == APP_DOWN ? CHECK_NS : DOUBTED_CHECK_NS;
+    return health_of(reader) == APP_DOWN ? CHECK_NS : SUSPECT_CHECK_NS;
 }
 
 void app_reader_tick(struct app_reader *reader, uint64_t now_ns)
@@ -142,7 +152,7 @@ bool app_is_taking(struct app *app)
     if (!udp)
         return true;
     if (udp->is_mux && health_of(&udp->reader) == APP_UP && udp_has_error(udp->socket.fd))
-        app_reader_doubt(&udp->reader);
+        app_reader_suspect(&udp->reader);
     return health_of(&udp->reader) == APP_UP;
 }
 
@@ -157,7 +167,7 @@ static void note_refusals(struct app_reader *reader, int fd)
     struct udp_failure failure;
     uint64_t refused = 0;
 
-    app_reader_doubt(reader); /* first: its worker is sending meanwhile */
+    app_reader_suspect(reader); /* first: its worker is sending meanwhile */
     while (udp_take_error(fd, &failure))
         refused++;
     /* A connected socket has no error queue: the event itself is one refusal. */
@@ -218,7 +228,7 @@ static size_t app_reader_do_work(void *self)
 {
     struct app_reader *reader = self;
     struct epoll_event events[EVENTS_MAX];
-    uint64_t wait_ns = health_of(reader) == APP_UP ? AGENT_IDLE_MAX_NS : DOUBTED_CHECK_NS;
+    uint64_t wait_ns = health_of(reader) == APP_UP ? AGENT_IDLE_MAX_NS : SUSPECT_CHECK_NS;
     int timeout_ms = agent_is_stopping(&reader->receiver.agent) ? 0 : (int)(wait_ns / NS_PER_MS);
     size_t done = 0;
     int ready;

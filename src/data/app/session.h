@@ -77,7 +77,7 @@ struct session *sessions_open(struct sessions *sessions, const struct origin *or
 void sessions_touch(struct sessions *sessions, struct session *session, bool is_request,
                     uint64_t now_ns);
 
-/* The oldest session if it has been idle for idle_ns, else NULL. */
+/* The oldest session if it has been idle for idle_ns, otherwise NULL. */
 struct session *sessions_idle(const struct sessions *sessions, uint64_t idle_ns, uint64_t now_ns);
 
 /* The sessions with the latest datagrams, newest first, at most max. Returns their number. */

@@ -22,7 +22,7 @@ struct session_report {
     struct session_entry *entries; /* SESSION_ENTRIES_MAX; NULL: an app without sessions */
     size_t count;
     _Atomic uint32_t wanted; /* number of requests; written by the asking thread */
-    _Atomic uint32_t made;   /* number of the request that was answered; written by the worker */
+    _Atomic uint32_t made;   /* number of the last request replied to; written by the worker */
 };
 
 /* Returns 0 or -ENOMEM. */

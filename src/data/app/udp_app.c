@@ -48,7 +48,7 @@ static void udp_app_flush(struct app *app)
         outbox_flush(&udp->outbox);
     /* Also set after a partial send, whose errno is lost. */
     if (udp->outbox.may_be_refused)
-        app_reader_doubt(&udp->reader);
+        app_reader_suspect(&udp->reader);
     udp->outbox.may_be_refused = false;
     relay_account(&udp->outbox, app->counters, COUNTER_DELIVERED, COUNTER_REPLIES_SENT);
 }

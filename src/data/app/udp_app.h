@@ -10,7 +10,7 @@ struct udp_app {
     struct address address; /* of the app */
     bool is_mux;            /* one socket for all sessions: an IPv4 loopback app */
     struct udp_socket
-        socket; /* the mux socket; else that of the session whose messages are in the outbox */
+        socket; /* the mux socket; otherwise that of the session whose messages are in the outbox */
     struct outbox outbox;
     struct sessions sessions;
     struct session_report report;

@@ -7,8 +7,8 @@
  *   acl, rate  refused by the ingress filter (ingress_filter.h), before the payload is read: so
  *              commands count as well. A datagram that a member relays raw passes: its one source
  *              address stands for all clients of that member
- *   control    {"leader": ...}: to the supervisor, which replies; a malformed one is replied to here
- *   data       all else. A probe is data too: the leader replies to it
+ *   command    {"leader": ...}: to the supervisor, which replies; a malformed one is replied to here
+ *   data       everything else. A probe is data too: the leader replies to it
  */
 #include "data/ingress/classify.h"
 

@@ -1,5 +1,5 @@
 /*
- * classify: what a datagram of the data port, or of a multicast group, is: not let in, a loop, a
+ * classify: what a datagram of the data port, or of a multicast group, is: refused, a loop, a
  * leader command, or data. Data goes on to route.h.
  *
  * Owner: its worker's thread. The other end of the command queue is the supervisor's.

@@ -7,7 +7,7 @@
  *
  * A group that cannot be joined is logged and tried again (multicast_groups_retry); unicast goes on.
  * Its socket and receiver exist all the same and receive nothing. So the data threads see no
- * difference: the main thread joins, and only the kernel is told.
+ * difference when the main thread joins: only the kernel's state changes.
  *
  * Owner: the data plane. Threads: those of data_plane.h.
  */

@@ -33,9 +33,9 @@ struct datagram {
     struct address peer; /* its sender */
     struct address local; /* our address and port that it was sent to; SOURCE_GROUP: the source of
                              replies, unset: the kernel's choice */
-    uint64_t session;     /* SOURCE_APP on a connected socket: the session's id, else 0 */
+    uint64_t session;     /* SOURCE_APP on a connected socket: the session's id, otherwise 0 */
     uint8_t *slot;        /* its memory, for the life of the slab */
-    uint8_t *spill;       /* a spill buffer, while armed or in use, else NULL */
+    uint8_t *spill;       /* a spill buffer, while armed or in use, otherwise NULL */
 };
 
 struct slab {

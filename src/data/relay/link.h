@@ -21,7 +21,7 @@ struct relay_frame {
     uint32_t records;
     uint8_t type;           /* enum frame_type */
     uint8_t *start;         /* after relay_pack_finish: its first byte */
-    const uint8_t *payload; /* of a record too large for the buffer, sent as an iovec; else NULL */
+    const uint8_t *payload; /* NULL, or of a record too large for the buffer: sent as an iovec */
     size_t payload_bytes;
 };
 

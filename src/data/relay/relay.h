@@ -21,7 +21,7 @@
  * Every request and every reply is counted as relayed or as dropped, when its message was sent or
  * not.
  *
- * When the leader's process has gone, its host answers with ICMP port unreachable, and the kernel
+ * When the leader's process has gone, its host sends ICMP port unreachable, and the kernel
  * returns the beginning of the refused frame. If this link sent that frame lately, it is evidence
  * against the leader at the other end: refused_instance. Only a sender that knows this pod's
  * instance and the port of the link can forge it; see docs/threat-model.md.
@@ -73,7 +73,7 @@ struct relay {
 
 /* A destination of requests or copies. */
 struct relay_target {
-    struct address to;     /* its relay port if framed, else its data port */
+    struct address to;     /* its relay port if framed, otherwise its data port */
     uint64_t instance;     /* 0: outside the cluster */
     uint64_t term;         /* of the snapshot */
     uint16_t member_index; /* MEMBER_INDEX_NONE: outside the list */
