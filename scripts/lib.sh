@@ -126,7 +126,7 @@ need_packages()
 
 # ---- files
 
-# source_files PATTERN... -- DIRECTORY...: what is ours; the gates' bad samples are not.
+# source_files PATTERN... -- DIRECTORY...: the project's files, without the bad samples of tests/gates.
 source_files()
 {
     local patterns=() directories=() directory
@@ -158,8 +158,8 @@ shell_files()
     done
 }
 
-# need_build BUILD_DIR: it must be complete, and newer than the sources (the gates' builds are made
-# where they are used).
+# need_build BUILD_DIR: it must be complete, and newer than the sources (except builds of bad samples, which
+# scripts/check-gates makes itself).
 need_build()
 {
     local newer
