@@ -1,4 +1,4 @@
-# What the scripts share: packages, steps with their time and log, and lists of files.
+# Shared by the scripts: packages, steps with their time and log, and lists of files.
 #
 #   source "$(dirname "$0")/lib.sh"
 #
@@ -190,7 +190,7 @@ own_network()
 # ---- sanitizers
 
 # without_aslr COMMAND...: sanitizers map their shadow memory where a kernel with much randomness
-# may already have put something. Where the randomness cannot be turned off, try it as it is.
+# may already have put something. If the randomness cannot be turned off, run the command as it is.
 without_aslr()
 {
     if setarch -R true 2>/dev/null; then
