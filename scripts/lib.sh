@@ -1,4 +1,4 @@
-# What the scripts share: packages, steps with their time and log, and lists of files.
+# Shared by the scripts: packages, steps with their time and log, and lists of files.
 #
 #   source "$(dirname "$0")/lib.sh"
 #
@@ -126,7 +126,7 @@ need_packages()
 
 # ---- files
 
-# source_files PATTERN... -- DIRECTORY...: what is ours; the gates' bad samples are not.
+# source_files PATTERN... -- DIRECTORY...: the project's files, without the bad samples of tests/gates.
 source_files()
 {
     local patterns=() directories=() directory
@@ -158,8 +158,8 @@ shell_files()
     done
 }
 
-# need_build BUILD_DIR: it must be complete, and newer than the sources (the gates' builds are made
-# where they are used).
+# need_build BUILD_DIR: it must be complete, and newer than the sources (except builds of bad samples, which
+# scripts/check-gates makes itself).
 need_build()
 {
     local newer
@@ -190,7 +190,7 @@ own_network()
 # ---- sanitizers
 
 # without_aslr COMMAND...: sanitizers map their shadow memory where a kernel with much randomness
-# may already have put something. Where the randomness cannot be turned off, try it as it is.
+# may already have put something. If the randomness cannot be turned off, run the command as it is.
 without_aslr()
 {
     if setarch -R true 2>/dev/null; then
