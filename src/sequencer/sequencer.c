@@ -190,15 +190,28 @@ static void take_membership(struct sequencer *s, const struct sequencer_membersh
 
 /* ---- the end of a batch ---- */
 
-static void end_batch(struct sequencer *s)
+static void request_missing(struct sequencer *s)
 {
-    if (s->role == SEQUENCER_LEADING && s->commits)
-        sequencer_commit_majority(s);
-    if (s->has_requests)
-        sequencer_reply_all(s);
     if ((s->role == SEQUENCER_FOLLOWING || s->role == SEQUENCER_ADOPTING) &&
         !s->taking.is_unfinished)
         sequencer_request(s);
+}
+
+/* Requests come after replies, as they may restart the log; but first when that was put off in the
+ * batch before, so that constant requests of others do not keep this member behind. */
+static void end_batch(struct sequencer *s)
+{
+    bool requests_first = s->catch_up.is_overdue;
+
+    s->catch_up.is_overdue = false;
+    if (s->role == SEQUENCER_LEADING && s->commits)
+        sequencer_commit_majority(s);
+    if (requests_first)
+        request_missing(s);
+    if (s->has_requests)
+        sequencer_reply_all(s);
+    if (!requests_first)
+        request_missing(s);
     s->pinned = s->delivered + 1;
     s->needs_flush = false;
 }
@@ -245,6 +258,7 @@ bool sequencer_step(struct sequencer *s, const struct sequencer_event *event, ui
     ret_actions->count = 0;
     s->out = ret_actions;
     s->now_ns = now_ns;
+    s->has_replied = false;
     switch (event->type) {
     case SEQUENCER_MEMBERSHIP:
         take_membership(s, event->membership);

@@ -133,7 +133,7 @@ void sequencer_catch_up_note(struct sequencer *s, size_t records, uint64_t match
 
 void sequencer_catch_up_check(struct sequencer *s)
 {
-    const struct sequencer_catch_up *catch_up = &s->catch_up;
+    struct sequencer_catch_up *catch_up = &s->catch_up;
     size_t donor = sequencer_find_peer(s, catch_up->donor);
     bool is_gone = donor == s->peer_count || !s->peers[donor].is_alive;
     uint64_t patience_ns =
@@ -141,6 +141,10 @@ void sequencer_catch_up_check(struct sequencer *s)
     bool is_silent =
         catch_up->tries >= TRIES_MAX && s->now_ns >= s->requested_ns + SEQUENCER_RETRY_NS;
 
+    if (s->has_replied) { /* a restart would remove the entries that SEND actions name */
+        catch_up->is_overdue = true;
+        return;
+    }
     if (s->log.next >= catch_up->until && !s->backtrack) {
         sequencer_catch_up_end(s); /* the source had them */
     } else if (s->now_ns < catch_up->since_ns + patience_ns) {

@@ -293,19 +293,22 @@ static bool take_range(struct sequencer *s, const struct sequencer_event *event)
 bool sequencer_take_entries(struct sequencer *s, const struct sequencer_event *event)
 {
     bool is_requested =
-        s->source && (event->from == s->source || event->from == s->catch_up.donor) &&
-        event->term == s->term && (s->role == SEQUENCER_FOLLOWING || s->role == SEQUENCER_ADOPTING);
+        s->taking.is_unfinished ||
+        (s->source && (event->from == s->source || event->from == s->catch_up.donor) &&
+         event->term == s->term &&
+         (s->role == SEQUENCER_FOLLOWING || s->role == SEQUENCER_ADOPTING));
     bool is_done;
 
     if (!is_requested) {
         drop_records(s, DROP_order, event->records);
         return true;
     }
-    s->catch_up.is_from_donor = event->from == s->catch_up.donor;
+    if (!s->taking.is_unfinished)
+        s->catch_up.is_from_donor = event->from == s->catch_up.donor;
     if (s->catch_up.is_from_donor)
         s->catch_up.tries = 0;
     is_done = take_range(s, event);
-    s->catch_up.is_from_donor = false;
+    s->catch_up.is_from_donor &= !is_done;
     return is_done;
 }
 

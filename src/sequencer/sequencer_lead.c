@@ -133,6 +133,7 @@ static void reply_to(struct sequencer *s, struct sequencer_peer *peer)
     action->member = peer->member;
     action->entries.first = first;
     action->entries.end = end;
+    s->has_replied = true;
     counters_add(s->counters, COUNTER_ORDER_RESENT, end - first);
 }
 

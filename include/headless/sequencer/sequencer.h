@@ -149,6 +149,7 @@ struct sequencer_catch_up {
     bool has_progress;          /* since this catch-up began */
     bool has_skipped;           /* no donor had the entries: our log began again behind the gap */
     bool is_from_donor;         /* the range in this step */
+    bool is_overdue;            /* its patience ended in a step with replies */
     struct entry_range nearest; /* of those beyond the gap: the one that begins first */
     uint64_t nearest_from;
 };
@@ -201,6 +202,7 @@ struct sequencer {
 
     /* LEADING. */
     uint64_t announce_ns, announce_every_ns;
+    bool has_replied;             /* in this step: SEND actions name entries of the present log */
     bool has_requests;            /* a peer's request is set */
     uint64_t published_committed; /* in the last range */
 
