@@ -4,11 +4,11 @@
  * The leader appends each message to its log under the next index, with an entry id: its term and
  * its instance. Indices continue across terms; one index with two ids means that two logs diverged.
  *
- *   ENTRIES   frame header, range, record*     entries of consecutive indices and one id, maybe
- * none range =   0 first      8 id (term, leader)    24 previous (term, leader)   40 term first 48
- * oldest    56 reply end            64 last                      72 committed ACK       frame
- * header, acknowledgement ack   =   0 flags(16), zero(48)   8 request   16 normal term   24 last 32
- * committed
+ *   ENTRIES   frame header, range, record*      consecutive indices and one id; maybe no record
+ *     range =   0 first      8 id (term, leader)      24 previous (term, leader)   40 term first
+ *              48 oldest    56 reply end              64 last                      72 committed
+ *   ACK       frame header, acknowledgement
+ *     ack   =   0 flags(16), zero(48)   8 request   16 normal term   24 last   32 committed
  *
  * Fields without a width have 64 bits; big endian. Indices begin at 1 and end at ENTRY_INDEX_MAX,
  * so that no sum of two overflows.
