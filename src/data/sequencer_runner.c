@@ -54,15 +54,15 @@ static void send_entry(struct routing *routing, const struct sequencer_action *a
     const struct sequencer *sequencer = &routing->runner->sequencer;
     const struct record *record =
         index < action->entries.end ? &entry_log_at(&sequencer->log, index)->record : NULL;
-    struct entry_range range;
+    union frame_body body;
 
-    sequencer_make_range(sequencer, action, index, &range);
+    sequencer_make_range(sequencer, action, index, &body.range);
     if (action->type == SEQUENCER_PUBLISH) {
-        relay_publish(&routing->relay, sequencer->term, &range, record);
+        relay_publish(&routing->relay, sequencer->term, &body, record);
     } else {
         const struct relay_target target = target_of(routing, action->member);
 
-        relay_entries(&routing->relay, &target, &range, record);
+        relay_entries(&routing->relay, &target, &body, record);
     }
 }
 

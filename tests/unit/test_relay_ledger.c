@@ -31,9 +31,9 @@ TestSuite(relay_ledger, .init = setup, .fini = teardown, .timeout = 30);
 Test(relay_ledger, message_for_one_member_is_one_copy)
 {
     const struct request request = make_request(100);
-    const struct entry_range range = {.first = 1};
+    const union frame_body body = {.range = {.first = 1}};
 
-    relay_entries(&relay, &members[1], &range, &request.record);
+    relay_entries(&relay, &members[1], &body, &request.record);
     relay_flush(&relay);
     cr_assert_eq(count(COUNTER_COPIES_MADE), 1);
     cr_assert_eq(count(COUNTER_COPIES_DROPPED + DROP_key), 1);
@@ -42,9 +42,9 @@ Test(relay_ledger, message_for_one_member_is_one_copy)
 Test(relay_ledger, message_for_all_is_a_copy_for_each)
 {
     const struct request request = make_request(100);
-    const struct entry_range range = {.first = 1};
+    const union frame_body body = {.range = {.first = 1}};
 
-    relay_publish(&relay, 1, &range, &request.record);
+    relay_publish(&relay, 1, &body, &request.record);
     relay_flush(&relay);
     cr_assert_eq(count(COUNTER_COPIES_MADE), MEMBERS);
     cr_assert_eq(count(COUNTER_COPIES_DROPPED + DROP_key), MEMBERS);
@@ -53,10 +53,10 @@ Test(relay_ledger, message_for_all_is_a_copy_for_each)
 Test(relay_ledger, record_too_large_with_its_headers_is_dropped)
 {
     const struct request request = make_request(RECORD_PAYLOAD_MAX);
-    const struct entry_range range = {.first = 1};
+    const union frame_body body = {.range = {.first = 1}};
 
-    relay_entries(&relay, &members[1], &range, &request.record);
-    relay_publish(&relay, 1, &range, &request.record);
+    relay_entries(&relay, &members[1], &body, &request.record);
+    relay_publish(&relay, 1, &body, &request.record);
     relay_request(&relay, &members[0], &request);
     relay_flush(&relay);
     cr_assert_eq(count(COUNTER_COPIES_MADE), 1 + MEMBERS);

@@ -169,14 +169,15 @@ Test(relay_linger, requests_are_not_delayed_and_sequences_rise)
 Test(relay_linger, range_for_one_member_follows_delayed_copies)
 {
     const struct request request = make_request(100);
-    const struct entry_range range = {
-        .first = 1, .id = {7, identity.instance}, .oldest = 1, .reply_end = 2, .last = 2};
+    const union frame_body body = {
+        .range = {
+            .first = 1, .id = {7, identity.instance}, .oldest = 1, .reply_end = 2, .last = 2}};
     uint64_t sequence = 0;
 
     copy_at(BEGIN, 100);
     expect_frame(1, 1);
     copy_at(BEGIN + 1, 100);
-    relay_entries(&relay, &members[0], &range, &request.record);
+    relay_entries(&relay, &members[0], &body, &request.record);
     expect_frame(1, 2);
     relay_flush(&relay);
     cr_expect_eq(frame_at(0, &sequence), 1);

@@ -255,17 +255,17 @@ void relay_copy(struct relay *relay, uint64_t term, const struct request *reques
 
 /* ---- route ordered ---- */
 
-void relay_publish(struct relay *relay, uint64_t term, const struct entry_range *range,
+void relay_publish(struct relay *relay, uint64_t term, const union frame_body *body,
                    const struct record *record)
 {
     if (relay->member_count)
         relay_link_pack(relay, relay->copies,
                         &(struct frame_header){.type = FRAME_ENTRIES, .hops = 1, .term = term},
-                        &(union frame_body){.range = *range}, record);
+                        body, record);
 }
 
 void relay_entries(struct relay *relay, const struct relay_target *member,
-                   const struct entry_range *range, const struct record *record)
+                   const union frame_body *body, const struct record *record)
 {
     struct relay_link *link;
 
@@ -276,8 +276,8 @@ void relay_entries(struct relay *relay, const struct relay_target *member,
     if (link)
         relay_link_pack(
             relay, link,
-            &(struct frame_header){.type = FRAME_ENTRIES, .hops = 1, .term = member->term},
-            &(union frame_body){.range = *range}, record);
+            &(struct frame_header){.type = FRAME_ENTRIES, .hops = 1, .term = member->term}, body,
+            record);
     else if (record)
         counters_drop_copies(relay->counters, DROP_send_failed, 1);
 }

@@ -112,13 +112,13 @@ void relay_copy(struct relay *relay, uint64_t term, const struct request *reques
 /* Set the least time between two sends of copies; 0: they are sent at the end of each batch. */
 void relay_linger(struct relay *relay, uint64_t linger_ns);
 
-/* Route ordered: send a range with one of its entries, or none, to each receiver of copies or to
+/* Route ordered: send a range (in body) with one of its entries, or none, to each receiver of copies or to
  * one member; and an acknowledgement to one member. A range that continues the one before joins its
  * frame. */
-void relay_publish(struct relay *relay, uint64_t term, const struct entry_range *range,
+void relay_publish(struct relay *relay, uint64_t term, const union frame_body *body,
                    const struct record *record);
 void relay_entries(struct relay *relay, const struct relay_target *member,
-                   const struct entry_range *range, const struct record *record);
+                   const union frame_body *body, const struct record *record);
 void relay_ack(struct relay *relay, const struct relay_target *member, const struct entry_ack *ack);
 
 /* Send a reply of this term to the relay port of its ingress pod. */
