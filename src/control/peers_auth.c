@@ -124,11 +124,15 @@ void peers_auth_fail(struct peers *peers, const struct address *from, uint64_t n
 
 void peers_auth_succeed(struct peers *peers, const struct address *from)
 {
-    struct peer *peer = peers_find_address(peers, from);
     struct peers_unlisted *unlisted = peers_find_unlisted(peers, from);
 
-    if (peer)
-        peer->auth_failure = (struct peer_auth_failure){0};
+    /* Two members have one address after it was given to another pod. */
+    for (size_t i = 0; i < MEMBERS_MAX; i++) {
+        struct peer *peer = &peers->members[i];
+
+        if (peer->instance && address_equal_ip(&peer->address, from))
+            peer->auth_failure = (struct peer_auth_failure){0};
+    }
     if (unlisted)
         *unlisted = (struct peers_unlisted){0};
 }

@@ -139,3 +139,22 @@ Test(peers_auth, failures_stay_with_the_address_when_a_member_comes_and_leaves)
     peers_auth_succeed(&peers, &one);
     cr_assert_eq(count_failing(1200 * MS), 0);
 }
+
+/* After an address was given to another pod, two members have it: a later one may have the lower index. */
+Test(peers_auth, success_clears_all_members_at_the_address)
+{
+    static struct election_list both = {.count = 2};
+
+    list_is_at(A, &other); /* takes the first index, which is free again afterwards */
+    both.members[0] = (struct election_member){.instance = A, .address = other};
+    both.members[1] = (struct election_member){.instance = B, .address = one};
+    peers_update(&peers, &both);
+    peers_auth_fail(&peers, &one, 100 * MS);
+    list_is_at(B, &one);
+    both.members[0] = (struct election_member){.instance = 0xa3, .address = one};
+    peers_update(&peers, &both);
+    cr_assert_neq(peers_find(&peers, B)->auth_failure.last_ns, 0);
+    peers_auth_succeed(&peers, &one);
+    cr_assert_eq(peers_find(&peers, B)->auth_failure.last_ns, 0);
+    cr_assert_eq(count_failing(200 * MS), 0);
+}
