@@ -1,12 +1,41 @@
 #include <json-c/json.h>
 
+#include <string.h>
+
 #include "ctl/parts.h"
+
+/* Keys of /status that a pod of the previous version has under another name. */
+static const struct {
+    const char *is, *was;
+} former_keys[] = {
+    {"ledger_replies", "ledger_answers"},
+    {"replies", "answers"},
+    {"replies_received_total", "answers_received_total"},
+};
+
+static const char *former_key(const char *key)
+{
+    for (size_t i = 0; i < sizeof(former_keys) / sizeof(former_keys[0]); i++) {
+        if (strcmp(key, former_keys[i].is) == 0)
+            return former_keys[i].was;
+    }
+    return NULL;
+}
+
+static struct json_object *field_get(const struct json_object *object, const char *key)
+{
+    const char *former;
+    struct json_object *value;
+
+    if (json_object_object_get_ex(object, key, &value))
+        return value;
+    former = former_key(key);
+    return former && json_object_object_get_ex(object, former, &value) ? value : NULL;
+}
 
 const struct json_object *field_of(const struct json_object *object, const char *key)
 {
-    struct json_object *value;
-
-    return json_object_object_get_ex(object, key, &value) ? value : NULL;
+    return field_get(object, key);
 }
 
 const struct json_object *field_find(const struct json_object *object, const char *group,
@@ -27,16 +56,16 @@ const char *field_text(const struct json_object *object, const char *key)
 
 uint64_t field_number(const struct json_object *object, const char *key)
 {
-    struct json_object *value;
+    struct json_object *value = field_get(object, key);
 
-    return json_object_object_get_ex(object, key, &value) ? json_object_get_uint64(value) : 0;
+    return value ? json_object_get_uint64(value) : 0;
 }
 
 int64_t field_signed(const struct json_object *object, const char *key)
 {
-    struct json_object *value;
+    struct json_object *value = field_get(object, key);
 
-    return json_object_object_get_ex(object, key, &value) ? json_object_get_int64(value) : 0;
+    return value ? json_object_get_int64(value) : 0;
 }
 
 bool field_try_number(const struct json_object *object, const char *key, double *ret_number)

@@ -312,6 +312,16 @@ Test(ctl_answers, a_gap_in_the_ledger_is_shown)
     (void)json_object_put(copies);
 }
 
+/* A pod of the previous version has "answers" in place of "replies". */
+Test(ctl_answers, former_keys_of_the_ledger_are_read)
+{
+    struct json_object *status = json_tokener_parse("{\"ledger\":{\"requests\":0,\"answers\":7}}");
+
+    ctl_show_status(out, status);
+    cr_assert_not_null(strstr(written(), "ledger     0 requests, 7 replies not accounted for"));
+    (void)json_object_put(status);
+}
+
 Test(ctl_answers, malformed_status_is_shown_as_far_as_possible)
 {
     static const char *const malformed[] = {"{}", "[]", "7",
