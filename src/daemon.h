@@ -44,4 +44,7 @@ void daemon_reload(struct daemon *d, const char *why, uint64_t digest);
  * read. */
 bool daemon_read_keys(struct daemon *d);
 
+/* Logs the former names of options that are in use. */
+void daemon_log_renamed(const struct config_set *options);
+
 #endif

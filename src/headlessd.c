@@ -276,13 +276,6 @@ static void report_stopped(void)
     log_info("stopped", "exited");
 }
 
-static void warn_renamed(const char *was, const char *is, void *context)
-{
-    (void)context;
-    log_warn("option_renamed", "%s is now %s: write %s, this is the last version that takes %s",
-             was, is, is, was);
-}
-
 static void print_renamed(const char *was, const char *is, void *context)
 {
     (void)context;
@@ -299,7 +292,7 @@ static int run_daemon(struct config_set *options)
     daemon.options = options;
     config_watch_init(&daemon.watch, config_path(options), config_digest_of(options));
     log_init((enum log_level)config->log_level, (enum log_format)config->log_format);
-    (void)config_list_renamed(options, warn_renamed, NULL);
+    daemon_log_renamed(options);
     (void)signal(SIGPIPE, SIG_IGN);
     (void)sigemptyset(&signals);
     (void)sigaddset(&signals, SIGTERM);

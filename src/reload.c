@@ -48,6 +48,18 @@ bool daemon_read_keys(struct daemon *d)
 }
 
 /* digest: of the expected content, 0: any. Another content is left to the next check of the file. */
+static void warn_renamed(const char *was, const char *is, void *context)
+{
+    (void)context;
+    log_warn("option_renamed", "%s is now %s: write %s, this is the last version that takes %s",
+             was, is, is, was);
+}
+
+void daemon_log_renamed(const struct config_set *options)
+{
+    (void)config_list_renamed(options, warn_renamed, NULL);
+}
+
 static void reload_options(struct daemon *d, uint64_t digest)
 {
     const struct config_set *before = d->reloaded ? d->reloaded : d->options;
@@ -63,6 +75,7 @@ static void reload_options(struct daemon *d, uint64_t digest)
     }
     log_info("reloaded", "%zu options changed", config_diff(before, after, report_changed, NULL));
     log_set_level((enum log_level)config_values(after)->log_level);
+    daemon_log_renamed(after);
     (void)daemon_read_keys(d);
     supervisor_reload(d->supervisor, config_values(after));
     config_destroy(d->reloaded);

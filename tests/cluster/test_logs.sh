@@ -200,6 +200,16 @@ former_option_name()
     expect "the option" "$(curl -s "http://$a:8080/status" | jq -r .options.gso)" 8
 }
 
+# Also when a reload brings it.
+former_option_name_in_a_reload()
+{
+    echo "{}" >"$work/renamed.yaml"
+    pods_start "$a" -- -c "$work/renamed.yaml"
+    echo "train: 6" >"$work/renamed.yaml"
+    kill -HUP "${pod_pids[$a]}"
+    wait_until "it is logged" says "$a" option_renamed 1
+}
+
 run "a pod without peers logs the reason" lone_pod
 run "a pod whose peers do not start logs it" lone_pod_of_two
 run_long "a pod that has waited for 10 s logs for which pods" nobody_leads
@@ -210,4 +220,5 @@ run "a leader change is one line: cause, old, new, term, gap, held, missing" cha
 run "4,000 refused commands cause few lines" refusals_are_few_lines
 run "a log without a reader is reported" log_that_nobody_reads
 run "a former option name works and is logged once" former_option_name
+run "a former option name that a reload brings is logged" former_option_name_in_a_reload
 finish
