@@ -218,19 +218,24 @@ static bool parse_command_line(int argc, char **argv, struct command_line *ret_l
             }
         }
     }
+    if (!ret_line->options.seconds)
+        ret_line->options.seconds = ret_line->ordered ? 120 : 600;
     return ret_line->jobs > 0 && ret_line->options.seconds >= 70 &&
+           (!ret_line->ordered || ret_line->options.seconds <= ORDERED_SECONDS_MAX) &&
            (ret_line->last || ret_line->options.seed || ret_line->scenario || ret_line->scenarios);
 }
 
 int main(int argc, char **argv)
 {
-    struct command_line line = {.options.seconds = 600, .jobs = 2};
+    struct command_line line = {.jobs = 2};
 
     if (!parse_command_line(argc, argv, &line)) {
-        (void)fprintf(stderr, "usage: sim --seeds FROM..TO [--jobs N] [--seconds N >= 70]\n"
-                              "           [--ordered [--broken commit-alone|no-adoption]]\n"
-                              "       sim --seed N [--trace] [--ordered]\n"
-                              "       sim --scenarios | --scenario NAME [--trace]\n");
+        (void)fprintf(
+            stderr,
+            "usage: sim --seeds FROM..TO [--jobs N] [--seconds N >= 70]\n"
+            "           [--ordered [--broken commit-alone|no-adoption]]  (--seconds <= 200)\n"
+            "       sim --seed N [--trace] [--ordered]\n"
+            "       sim --scenarios | --scenario NAME [--trace]\n");
         return 2;
     }
     return line.last ? run_seeds(&line) : run_one(&line);

@@ -14,9 +14,10 @@
 #include "headless/sequencer/sequencer.h"
 #include "sim.h"
 
-#define ORDERED_INDICES 32768 /* more than any run appends */
-#define ORDERED_FRAMES  32768
-#define ORDERED_RECORD  128 /* bytes of one entry in a frame */
+#define ORDERED_INDICES     32768 /* more than a run of ORDERED_SECONDS_MAX appends */
+#define ORDERED_SECONDS_MAX 200
+#define ORDERED_FRAMES      32768
+#define ORDERED_RECORD      128 /* bytes of one entry in a frame */
 
 struct ordered_app {
     uint32_t known[ORDERED_INDICES]; /* by index: the message; 0: none */
