@@ -5,7 +5,7 @@
 #   stream_options=(-i eth0)                    an address may be a multicast group
 #   stream_end                                  sets the results
 #   delivers_more N ADDRESS...                  true if these pods delivered more than N in all
-#   answers_come ADDRESS...                     waits until the pods have delivered more
+#   replies_come ADDRESS...                     waits until the pods have delivered more
 # shellcheck shell=bash disable=SC2154,SC2034 # lib.sh sets them; others use them
 
 # On a busy machine a leader may be lost for a while: hold requests for longer than any test waits.
@@ -39,12 +39,12 @@ stream_end()
         declare -g "$name=$value"
     done < <(tr ' ' '\n' <"$work/stream.out" | paste -d ' ' - -)
     [[ -z ${V:-} ]] || echo "  $scenario: $(cat "$work/stream.out")"
-    ((sent > 0 && answered > 0 && refused >= 0)) || fail "the stream was not answered"
-    expect "answered twice" "$duplicated" 0
-    expect "foreign answers" "$foreign" 0
+    ((sent > 0 && answered > 0 && refused >= 0)) || fail "the stream got no reply"
+    expect "replied twice" "$duplicated" 0
+    expect "foreign replies" "$foreign" 0
 }
 
-answers_come()
+replies_come()
 {
     local before
     before=$(total datagrams_delivered_total "$@")

@@ -78,7 +78,7 @@ one_run()
     wait_until "traffic flows" delivers_more $((rate / 2)) "${all[0]}"
     "$fault"
     wait_until "the others agree on another" agree_without "${all[0]}" "${followers[@]}"
-    answers_come "${followers[@]}"
+    replies_come "${followers[@]}"
     told=$(total relay_lost_total "${followers[@]}")
     held=$(held_meanwhile)
     stream_end

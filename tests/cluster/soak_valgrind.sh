@@ -49,11 +49,11 @@ live()
     key_new key-1
     pods_start "${pods[@]}" -- --leader "$a" --app echo --route "$route" --keys "$keys"
     stream_start 300 120000 "$b" "$c"
-    answers_come "${pods[@]}"
+    replies_come "${pods[@]}"
     expect_match "the answer to a signed command" \
         "$("$headlessctl" --data "$c" leader set "$b" --keys "$keys")" " ok "
     wait_until "all follow the commanded one" agree "$b" "${pods[@]}"
-    answers_come "${pods[@]}"
+    replies_come "${pods[@]}"
     key_new key-2
     wait_until "the new key is read" is_sealing key-2 "${pods[@]}"
     for pod in "${pods[@]}"; do
@@ -65,7 +65,7 @@ live()
     wait_until "another one leads" agree_without "$b" "$a" "$c"
     pod_launch "$b" --peers "$(IFS=,; echo "${pods[*]}")" --leader "$a" --app echo --route "$route" --keys "$keys"
     pod_wait "$b"
-    answers_come "${pods[@]}"
+    replies_come "${pods[@]}"
     stream_end
     pods_stop
     expect "processes that valgrind watched" "$(grep -l Memcheck "$seen".* | wc -l)" 4

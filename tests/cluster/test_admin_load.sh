@@ -28,14 +28,14 @@ rss_kib()
     awk '/^VmRSS:/ { print $2 }' "/proc/${pod_pids[$1]}/status"
 }
 
-# answers_in POD COUNT COLUMN: COUNT rounds; all but one in a hundred get a reply, and the time in this column
+# replies_in POD COUNT COLUMN: COUNT rounds; all but one in a hundred get a reply, and the time in this column
 # of http_time's report is short. One: if a client gets no processor between its connection and its request,
 # newer connections from its address make it the oldest, which is closed.
-answers_in()
+replies_in()
 {
     local path ok median p90 p99 most column=$3
     while read -r path ok median p90 p99 most; do
-        expect_between "answers of $1$path" "$ok" $(($2 - $2 / 100)) "$2"
+        expect_between "replies of $1$path" "$ok" $(($2 - $2 / 100)) "$2"
         expect_between "$column of $1$path, in us" "${!column}" 0 "$answer_most_us"
         [[ -z ${V:-} ]] || echo "  $path: median $median us, p90 $p90 us, p99 $p99 us, most $most us"
     done < <("$tools/http_time" "$1:8080" "$2" 10 /livez /readyz /metrics)
@@ -61,13 +61,13 @@ probes_are_not_delayed()
     term=$(metric "$a" term)
     changes=$(total leader_changes_total "${pods[@]}")
     for pod in "$a" "$b"; do
-        answers_in "$pod" 20 p90
+        replies_in "$pod" 20 p90
         fds_before[$pod]=$(fds "$pod")
         rss_before[$pod]=$(rss_kib "$pod")
         app_start "crowd-$pod" "$tools/http_crowd" "$pod:8080" "$crowd" "$@"
     done
     for pod in "$a" "$b"; do
-        answers_in "$pod" 200 p99
+        replies_in "$pod" 200 p99
         expect_between "descriptors of $pod" "$(fds "$pod")" "${fds_before[$pod]}" \
             $((fds_before[$pod] + connections_most))
         [[ -n ${SANITIZED:-} ]] || # a sanitizer keeps freed memory for a while
@@ -88,7 +88,7 @@ probes_are_not_delayed()
         wait_until "the descriptors of $pod are closed" has_fds "$pod" "${fds_before[$pod]}"
         grep -q 'admin_crowded' "$work/$pod.log" || fail "$pod does not log admin_crowded"
     done
-    answers_in "$a" 20 p90
+    replies_in "$a" 20 p90
     ledger_closes "${pods[@]}"
 }
 
@@ -128,7 +128,7 @@ probes_meet_a_full_load()
         --duration 5s --json >"$work/bench.out" 2>"$work/bench.err" &
     local bench_pid=$!
     for pod in "$a" "$b"; do
-        answers_in "$pod" 50 p90
+        replies_in "$pod" 50 p90
     done
     kill -TERM "$bench_pid" 2>/dev/null || true
     wait "$bench_pid" || true

@@ -143,8 +143,8 @@ session_cap_all_established()
     ledger_closes "$a"
 }
 
-# answers_are ADDRESS N: true if the received replies and the kernel's drops add up to N.
-answers_are()
+# replies_are ADDRESS N: true if the received replies and the kernel's drops add up to N.
+replies_are()
 {
     local dropped received
     read -r dropped received < <(metric "$1" 'socket_drops_total{socket="app"}' 'replies_received_total{from="app"}')
@@ -161,10 +161,10 @@ app_answers_a_stopped_pod()
     metric_becomes "$a" datagrams_delivered_total 1
     pod_freeze "$a"
     "$tools/udp_ask" -n "$1" go || fail "cannot send"
-    wait_until "the app has answered" grep -q sent "$work/app.log"
+    wait_until "the app has replied" grep -q sent "$work/app.log"
     pod_thaw "$a"
     metric_becomes "$a" sessions 0
-    wait_until "each answer was received or dropped" answers_are "$a" 1000
+    wait_until "each reply was received or dropped" replies_are "$a" 1000
     dropped=$(metric "$a" 'socket_drops_total{socket="app"}')
     expect_between "dropped by the kernel" "$dropped" 900 1000
     expect "app, in headlessctl status" "$("$headlessctl" --admin "$a" status | grep -oE '^ +app +[0-9]+ ' | xargs)" "app $dropped"

@@ -116,8 +116,8 @@ ctl_says()
     [[ $("$headlessctl" --admin "$a:8080" status) =~ readiness\ +$1 ]]
 }
 
-# told EVENT PATTERN: the log has the event once, and PATTERN matches it.
-told()
+# logged EVENT PATTERN: the log has the event once, and PATTERN matches it.
+logged()
 {
     expect "lines about $1" "$(grep -c " $1: " "$work/$a.log")" 1
     expect_match "the line about $1" "$(grep " $1: " "$work/$a.log")" "$2"
@@ -129,7 +129,7 @@ address_of_another()
     start
     wait_until "/readyz names POD_IP" says 503 'joining: self \(POD_IP\) is 192.0.2.1, .*status.podIP'
     ctl_says 'joining: self \(POD_IP\) is 192.0.2.1, ' || fail "headlessctl status does not say so"
-    told self_elsewhere 'error self_elsewhere: self \(POD_IP\) is 192.0.2.1, .*status.podIP'
+    logged self_elsewhere 'error self_elsewhere: self \(POD_IP\) is 192.0.2.1, .*status.podIP'
     expect "lines of level error" "$(grep -c ' error ' "$work/$a.log")" 1
 }
 
@@ -162,7 +162,7 @@ nothing_named()
     write 'quorum.expect: 3'
     start
     wait_until "/readyz names discovery.dns" says 503 'joining: quorum.expect is 3, .*set discovery.dns to '
-    told others_unnamed 'quorum.expect is 3, .*set discovery.dns to '
+    logged others_unnamed 'quorum.expect is 3, .*set discovery.dns to '
 }
 
 name_without_address()
@@ -172,7 +172,7 @@ name_without_address()
     start
     wait_until "/readyz has the name" says 503 \
         'joining: discovery.dns: no address for "nobody.test.": Name or service not known; '
-    told discovery_failed 'discovery.dns: no address for "nobody.test.": Name or service not known; '
+    logged discovery_failed 'discovery.dns: no address for "nobody.test.": Name or service not known; '
     dns_set nobody.test "$a"
     wait_until "then it has one: its own" says 503 \
         'joining: discovery.dns names no other pod, and quorum.expect is 3: '
@@ -190,7 +190,7 @@ option_on_reload()
     wait_until "/readyz has the line" says 200 \
         'ready, .*refused: .*headlessd.yaml:2: hold.tme: no such option, did you mean hold.time\?$'
     ctl_says 'ready, .*headlessd.yaml:2: hold.tme' || fail "headlessctl status does not say so"
-    told config_error 'headlessd.yaml:2: hold.tme: no such option, did you mean hold.time\?'
+    logged config_error 'headlessd.yaml:2: hold.tme: no such option, did you mean hold.time\?'
     write 'hold.time: 2 s' 'hold.tme: 3s'
     wait_until "two errors are one line" says 200 'ready, .*headlessd.yaml:1: hold.time: .*and 1 more'
     write 'hold.time: 3s'
@@ -204,7 +204,7 @@ no_secret()
     set_up HEADLESSD_KEYS="$keys"
     start
     wait_until "/readyz has the directory" says 503 "key: $keys: No such file or directory \(keys\)"
-    told keys_failed "$keys: No such file or directory \(keys\)"
+    logged keys_failed "$keys: No such file or directory \(keys\)"
     mkdir "$keys"
     wait_until "an empty one" says 503 "key: $keys: holds no key; .*headlessctl key new"
     echo "no key" >"$keys/2026-11"

@@ -58,7 +58,7 @@ killed_leader()
     wait_until "traffic flows" delivers_more $((rate / 4)) "${all[0]}"
     pod_kill "${all[0]}"
     survivors_agree
-    answers_come "${all[@]:1}"
+    replies_come "${all[@]:1}"
     stream_end
     timed expect_between "gap in answers, ms" "$gap_ms" 0 1500
     # the requests relayed to the dead leader are lost, and counted
@@ -75,7 +75,7 @@ killed_leader_of_a_mute_host()
     net_mute "${all[0]}"
     pod_kill "${all[0]}"
     survivors_agree
-    answers_come "${all[@]:1}"
+    replies_come "${all[@]:1}"
     stream_end
     timed expect_between "gap in answers, ms" "$gap_ms" 300 4000
     expect "by verdict" "$(leader_cause "${all[1]}")" verdict
@@ -90,7 +90,7 @@ host_gone()
     wait_until "traffic flows" delivers_more $((rate / 4)) "${all[0]}"
     net_unplug "${all[0]}"
     survivors_agree
-    answers_come "${all[@]:1}"
+    replies_come "${all[@]:1}"
     stream_end
     timed expect_between "gap in answers, ms" "$gap_ms" 300 4000
     net_heal
@@ -106,7 +106,7 @@ stopped_leader()
     wait_until "traffic flows" delivers_more $((rate / 4)) "${all[0]}"
     pod_stop "${all[0]}"
     survivors_agree
-    answers_come "${all[@]:1}"
+    replies_come "${all[@]:1}"
     stream_end
     expect "lost" "$lost" 0
     expect "handed over in order" "$(leader_cause "${all[1]}")" resign

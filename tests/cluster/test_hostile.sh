@@ -96,8 +96,8 @@ forge()
     "$tools/forge" "$@"
 }
 
-# told ADDRESS...: prints leader and term as each pod reports them.
-told()
+# reported ADDRESS...: prints leader and term as each pod reports them.
+reported()
 {
     local address
     for address in "$@"; do
@@ -147,14 +147,14 @@ refused()
 
 begin()
 {
-    before_told=$(told "${all[@]}")
+    before_reported=$(reported "${all[@]}")
     before_heard="$(net_heard "$enemy") $(net_heard "$victim")"
 }
 
 # unmoved: leaders and terms have not changed.
 unmoved()
 {
-    expect "leaders and terms" "$(told "${all[@]}")" "$before_told"
+    expect "leaders and terms" "$(reported "${all[@]}")" "$before_reported"
     expect "bytes to the hostile host, and to the one whose name it used" \
         "$(net_heard "$enemy") $(net_heard "$victim")" "$before_heard"
     expect "alarms about keys" "$(total key_mismatch "${all[@]}")" 0

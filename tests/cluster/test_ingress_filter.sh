@@ -14,8 +14,8 @@ other=127.0.44.66
 outside=127.0.44.129
 allowed=127.0.44.0/25 # does not contain the unknown source
 
-# answered SOURCE POD COUNT: COUNT datagrams of SOURCE, one after the other, get replies.
-answered()
+# gets_replies SOURCE POD COUNT: COUNT datagrams of SOURCE, one after the other, get replies.
+gets_replies()
 {
     "$tools/udp_ask" -s "$1" -k "$3" -e "$2:12000" "from $1" >/dev/null ||
         fail "$1 gets no reply from $2"
@@ -36,8 +36,8 @@ refused()
 allow_refuses_other_sources()
 {
     pods_start "$a" "$b" -- --leader "$a" --data-allow "$allowed"
-    answered "$client" "$a" 3
-    answered "$client" "$b" 3
+    gets_replies "$client" "$a" 3
+    gets_replies "$client" "$b" 3
     refused "$outside" "$a"
     refused "$outside" "$b"
     dropped_becomes "$a" acl 1
@@ -62,7 +62,7 @@ rate_stops_one_and_not_the_other()
     pods_start "$a" "$b" -- --leader "$a" --data-rate 1 --data-burst 20 "$@"
     started=$EPOCHSECONDS
     cast "$client" "$b" 100
-    answered "$other" "$b" 20
+    gets_replies "$other" "$b" 20
     metric_becomes "$b" 'datagrams_received_total{socket="data"}' 120
     ledger_closes "$b"
     expect_between "dropped at $b" "$(dropped "$b" rate)" $((100 - $(passed_by "$started" 20))) 80
@@ -151,7 +151,7 @@ is_refused_now()
     drops_more "$2" "$3"
 }
 
-is_answered_now()
+gets_reply_now()
 {
     [[ $(ask_status -s "$1" -t 500 "$a:12000" "let me in") == 0 ]]
 }
@@ -161,14 +161,14 @@ reload_changes_both()
     local before started
     write_file 'log.level: info'
     pods_start "$a" -- -c "$work/config.yaml"
-    answered "$outside" "$a" 3
+    gets_replies "$outside" "$a" 3
     write_file "data.allow: [$allowed]"
     reload 'option_reloaded: data.allow'
     wait_until "the other source is refused" is_refused_now "$outside" acl 0
     before=$(dropped "$a" acl)
     refused "$outside" "$a"
     wait_until "and counted" drops_more acl "$before"
-    answered "$client" "$a" 40
+    gets_replies "$client" "$a" 40
 
     write_file "data: {allow: [$allowed], rate: 1, burst: 5}"
     reload 'option_reloaded: data.rate'
@@ -176,7 +176,7 @@ reload_changes_both()
     wait_until "the client is refused" is_refused_now "$client" rate 0
     before=$(dropped "$a" rate)
     cast "$client" "$a" 100
-    answered "$other" "$a" 5
+    gets_replies "$other" "$a" 5
     ledger_closes "$a"
     wait_until "most of them are dropped" drops_more rate $((before + 99 - $(passed_by "$started" 0)))
 
@@ -190,8 +190,8 @@ reload_changes_both()
 
     write_file 'log.level: info'
     reload 'option_reloaded: data.allow'
-    wait_until "the other source is answered" is_answered_now "$outside"
-    answered "$client" "$a" 40
+    wait_until "the other source gets a reply" gets_reply_now "$outside"
+    gets_replies "$client" "$a" 40
     ledger_closes "$a"
 }
 

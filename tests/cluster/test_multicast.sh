@@ -240,7 +240,7 @@ one_stops()
     wait_until "traffic flows" delivers_more $((rate / 2)) "$a"
     pod_stop "$a"
     wait_until "another leads" agree_without "$a" "$b" "$c"
-    answers_come "$b" "$c"
+    replies_come "$b" "$c"
     stream_end
     ledger_closes "$b" "$c"
     timed expect_between "lost" "$lost" 0 "$rate" # sent before the change was known: mostly none
@@ -264,17 +264,17 @@ impossible()
     wait_until "it is tried again" metric_is "$c" multicast_groups 1
     expect_match "what it says then" "$(tail -n 1 "$log")" "info +group_joined: multicast.groups: joined $ipv4"
     expect "told once" "$(grep -c multicast_failed "$log")" 1
-    answers_in_groups "$ipv4"
+    replies_in_groups "$ipv4"
     ledger_closes "$c"
 }
 
-# answers_in_groups GROUP...: pod C replies to requests in each group.
-answers_in_groups()
+# replies_in_groups GROUP...: pod C replies to requests in each group.
+replies_in_groups()
 {
     local group
     for group in "$@"; do
         wait_until "the bridge knows that $group was joined" is_joined "$group"
-        expect_match "answers in $group" "$(published hello --multicast "$group")" ": hello"$'\n''1 replied$'
+        expect_match "replies in $group" "$(published hello --multicast "$group")" ": hello"$'\n''1 replied$'
     done
 }
 
@@ -304,13 +304,13 @@ comes_late()
     expect "groups joined at the start" "$(metric "$c" multicast_groups)" 0
     plug_in
     wait_until "both are joined" metric_is "$c" multicast_groups 2
-    answers_in_groups "$ipv4" "$link"
+    replies_in_groups "$ipv4" "$link"
     ip -n "$net_id-sw" link del p31
     wait_until "it is noticed" metric_is "$c" multicast_groups 0
     expect "lines about it" "$(grep -c "warn  *group_lost" "$log")" 2
     plug_in
     wait_until "it is joined again" metric_is "$c" multicast_groups 1
-    answers_in_groups "$ipv4"
+    replies_in_groups "$ipv4"
     wait_until "the other one is told" says "$log" "cannot join $link%eth1: .*interface has gone: restart"
     expect "unicast" "$(ask "$c" hello)" hello
     ledger_closes "$c"

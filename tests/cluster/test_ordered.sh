@@ -133,7 +133,7 @@ kill_leader()
     wait_until "another leads" agree_without "$former" "${living[@]}"
     leader=$(leader_of "${living[0]}")
     wait_until "it numbers" metric_is "$leader" ordered_is_leading 1
-    answers_come "${living[@]}"
+    replies_come "${living[@]}"
     launch "$former" "$@"
     pod_wait "$former"
     wait_until "the former leader is back" agree "$leader" "${pods[@]}"

@@ -141,34 +141,34 @@ publish_to_all()
     ledger_closes "${pods[@]}"
 }
 
-# told LEADER TERM: true if every pod's app got this notification.
-told()
+# notified LEADER TERM: true if every pod's app got this notification.
+notified()
 {
     local pod
     for pod in "${pods[@]}"; do
-        grep -q "^{\"leader\":{\"address\":\"$1\".*\"term\":$2," "$work/told-$pod" || return 1
+        grep -q "^{\"leader\":{\"address\":\"$1\".*\"term\":$2," "$work/notified-$pod" || return 1
     done
 }
 
 # Each app gets a notification of each leader, a datagram like GET /leader.
-app_is_told()
+app_is_notified()
 {
     local pod to term
     for pod in "${pods[@]}"; do
         to=127.0.14.99:$((5400 + ${pod##*.}))
-        socat -u "UDP4-RECV:${to#*:},bind=${to%:*}" "CREATE:$work/told-$pod" 2>"$work/socat-$pod.log" &
+        socat -u "UDP4-RECV:${to#*:},bind=${to%:*}" "CREATE:$work/notified-$pod" 2>"$work/socat-$pod.log" &
         app_pids["socat-$pod"]=$!
-        wait_until "socat is there" test -e "$work/told-$pod" # created after its socket is bound
+        wait_until "socat is there" test -e "$work/notified-$pod" # created after its socket is bound
         pod_launch "$pod" --peers "$a,$b,$c" --leader "$a" --app-notify "$to"
     done
     for pod in "${pods[@]}"; do
         pod_wait "$pod"
     done
-    wait_until "all apps know that $a leads" told "$a" "[0-9]*"
+    wait_until "all apps know that $a leads" notified "$a" "[0-9]*"
     wait_until "their votes count" are_settled "${pods[@]}"
     term=$(metric "$c" term)
     expect "a command" "$(ask "$c" "{\"leader\":\"$b\"}")" "ok $((term + 1))"
-    wait_until "all apps know that $b leads" told "$b" $((term + 1))
+    wait_until "all apps know that $b leads" notified "$b" $((term + 1))
     expect "sent, and failed" "$(metric "$a" 'app_notifications_total{result="failed"}')" 0
 }
 
@@ -191,6 +191,6 @@ run "all: requests are held when the leader dies" leader_dies all
 run "local: requests are held when the leader dies" leader_dies local -a
 run "all: a stopped member does not affect the others" member_is_stopped
 run "headlessctl publish: only the leader replies" publish_to_all
-run "app.notify: each app is notified of each leader" app_is_told
+run "app.notify: each app is notified of each leader" app_is_notified
 run "raw refuses these routes" needs_frames
 finish

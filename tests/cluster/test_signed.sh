@@ -257,8 +257,8 @@ flood()
     echo "$sent" >"$work/$3.sent"
 }
 
-# answer_in_flood LINE: sets answer. Signs again if the kernel may have dropped the command.
-answer_in_flood()
+# reply_in_flood LINE: sets answer. Signs again if the kernel may have dropped the command.
+reply_in_flood()
 {
     local drops
     for _ in 1 2 3; do
@@ -293,9 +293,9 @@ floods_block_no_command()
     wait_until "the floods run" has_refused 1000
     for leader in "$b" "$a" "$b" "$a" "$b" "$a"; do
         term=$((term + 1))
-        answer_in_flood "$leader"
+        reply_in_flood "$leader"
         expect "answer in the flood" "$answer" "ok $term"
-        answer_in_flood 127.0.21.99
+        reply_in_flood 127.0.21.99
         expect "answer to a wish that cannot be, in the flood" "$answer" "no member"
     done
     wait_until "the floods run on" has_refused 5000

@@ -56,10 +56,10 @@ leader_killed()
     leader=$agreed
     others_than "$leader"
     stream_start 500 60000 "${others[@]}"
-    answers_come "$leader"
+    replies_come "$leader"
     pod_kill "$leader"
     wait_until "another leads" agree_without "$leader" "${others[@]}"
-    answers_come "${others[@]}"
+    replies_come "${others[@]}"
     stream_end
     expect_between "milliseconds in the dark" "$gap_ms" 0 2500
     expect_between "lost, at 500 a second" "$lost" 0 500
@@ -78,7 +78,7 @@ leader_stopped()
     leader=$agreed
     others_than "$leader"
     stream_start 500 2500 "${pods[@]}"
-    answers_come "$leader"
+    replies_come "$leader"
     pod_term "$leader"
     wait_until "another leads" agree_without "$leader" "${others[@]}"
     wait_until "the stream is over" has_ended "$stream_pid"
