@@ -43,7 +43,7 @@ void sequencer_runner_take_frame(struct routing *routing, const struct frame_hea
                                  struct frame_reader *reader);
 /* First in worker_flush. */
 void sequencer_runner_flush(struct routing *routing);
-/* What is due by time. True: flush then. */
+/* Steps the sequencer if it is due by time. True: flush then. */
 bool sequencer_runner_tick(struct routing *routing);
 
 #endif

@@ -12,7 +12,7 @@
 #define WIDTH    76
 #define LINE_MAX 1024
 
-/* What roff would take for its own. A hyphen is a minus: people copy options out of pages. */
+/* Escapes characters that roff interprets. A hyphen is a minus: people copy options out of pages. */
 static void put_character(FILE *out, char c)
 {
     if (c == '\\')

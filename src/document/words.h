@@ -12,7 +12,7 @@
 
 #define WORDS_MAX 64 /* bytes of a command's words, with NUL */
 
-/* What is left of c's words behind prefix; NULL when it does not begin so, or nothing is left. */
+/* The rest of c's words behind prefix; NULL when c does not begin with it, or nothing is left. */
 const char *words_behind(const struct document_command *c, const char *prefix);
 
 /* Is the next word behind prefix of the i-th command that of one before it as well? */

@@ -127,7 +127,7 @@ enum election_action_type {
     ELECTION_RESULT    /* the result of a command */
 };
 
-/* What the data plane needs. It neither relays to this leader nor passes its replies after
+/* The result for the data plane. It neither relays to this leader nor passes its replies after
  * valid_until_ns. */
 struct election_leadership {
     enum election_state state;
@@ -163,7 +163,7 @@ struct election_actions {
 
 /* ---- state ---- */
 
-/* What this instance knows of a member; peers[n] belongs to list.members[n]. */
+/* The state of a member, as this instance knows it; peers[n] belongs to list.members[n]. */
 struct election_peer {
     uint64_t heard_ns;            /* last message from it; 0: none */
     uint64_t lease_until_ns;      /* leader: end of the lease that rests on its lease grant */

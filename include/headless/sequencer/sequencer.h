@@ -129,7 +129,7 @@ struct sequencer_actions {
 
 /* ---- state ---- */
 
-/* What is known of another member. */
+/* The state of another member, as this one knows it. */
 struct sequencer_peer {
     uint64_t instance;
     uint32_t member; /* its position in the membership */
