@@ -111,7 +111,7 @@ quiet_pod_ends_after_a_second()
 
 write_file()
 {
-    printf '%s\n' "$@" >"$work/config.yaml"
+    replace_file "$work/config.yaml" "$@"
 }
 
 # reload EXPECTED: SIGHUP, and waits until the log has that line.
