@@ -53,6 +53,10 @@ static const char *const refused_modes[] = {
     [CONFIG_REFUSED_FAST] = "fast",
     [CONFIG_REFUSED_TIMEOUT] = "timeout",
 };
+static const char *const down_modes[] = {
+    [CONFIG_DOWN_REFUSE] = "refuse",
+    [CONFIG_DOWN_HOLD] = "hold",
+};
 static const char *const log_levels[] = {
     [LOG_LEVEL_ERROR] = "error",
     [LOG_LEVEL_WARN] = "warn",
@@ -388,6 +392,17 @@ const struct config_option config_options[] = {
      RANGE(10 * NS_PER_MS, 1 * HOUR),
      .help = "Time of refusals (ICMP port unreachable) after which the app counts as down. It "
              "also counts as down after three refusals in a row."},
+    {.key = "app.down",
+     .type = OPTION_CHOICE,
+     FIELD(app_down),
+     .preset = "refuse",
+     WORDS(down_modes),
+     .reloadable = true,
+     .help =
+         "What a client gets once the app of every pod has been down for hold.time, and for at "
+         "least 1s. refuse: an ICMP port unreachable, as from a server that does not run, until "
+         "one app is up; leader commands are refused as well. Only with receivers 1 and an app "
+         "udp://. hold: nothing; each datagram is held for hold.time."},
     /* ---- */
     {.key = "data.allow",
      .group = "Ingress filter of the data port",

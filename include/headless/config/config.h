@@ -89,6 +89,7 @@ enum config_keys {
 
 enum config_quorum { CONFIG_QUORUM_AUTO, CONFIG_QUORUM_MAJORITY, CONFIG_QUORUM_NONE };
 enum config_refused { CONFIG_REFUSED_FAST, CONFIG_REFUSED_TIMEOUT };
+enum config_down { CONFIG_DOWN_REFUSE, CONFIG_DOWN_HOLD };
 
 /* app.target: echo, whoami, discard or udp://HOST:PORT */
 struct config_app_target {
@@ -140,6 +141,7 @@ struct config {
     uint32_t app_max_sessions;
     struct address app_notify; /* port 0: none */
     uint64_t app_fail_ns;      /* time of refusals after which the app counts as down */
+    enum config_down app_down; /* what clients get when the apps of all pods are down */
 
     struct config_cidrs data_allow; /* sources that may send to the data port and groups */
     uint32_t data_rate;             /* datagrams a second a source; 0: no limit */
