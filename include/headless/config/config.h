@@ -73,6 +73,8 @@ enum config_commit { CONFIG_COMMIT_NONE, CONFIG_COMMIT_MAJORITY };
 
 enum config_relay { CONFIG_RELAY_FRAMED, CONFIG_RELAY_RAW, CONFIG_RELAY_PROXY_V2 };
 enum config_proxy { CONFIG_PROXY_NONE, CONFIG_PROXY_V2 };
+/* The address of a client for an app at an IPv4 loopback address. */
+enum config_client_address { CONFIG_CLIENT_ADDRESS_DEALT, CONFIG_CLIENT_ADDRESS_HASHED };
 enum config_control {
     CONFIG_CONTROL_AUTO, /* signed with keys, otherwise open: config_control() */
     CONFIG_CONTROL_OPEN,
@@ -137,6 +139,7 @@ struct config {
 
     struct config_app_target app_target;
     enum config_proxy app_proxy_protocol;
+    enum config_client_address app_client_address;
     uint64_t app_idle_ns;
     uint32_t app_max_sessions;
     struct address app_notify; /* port 0: none */
