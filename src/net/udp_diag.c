@@ -68,7 +68,7 @@ static struct address address_of(const struct inet_diag_msg *message)
     return address;
 }
 
-static uint32_t drops_of(const struct nlmsghdr *header)
+static uint32_t drops_of(struct nlmsghdr *header)
 {
     const uint8_t *at =
         (const uint8_t *)NLMSG_DATA(header) + NLMSG_ALIGN(sizeof(struct inet_diag_msg));
@@ -76,7 +76,7 @@ static uint32_t drops_of(const struct nlmsghdr *header)
     uint32_t drops = 0;
     struct rtattr attribute;
 
-    while ((size_t)(end - at) >= sizeof(attribute) && at < end) {
+    while (at < end && (size_t)(end - at) >= sizeof(attribute)) {
         memcpy(&attribute, at, sizeof(attribute));
         if (attribute.rta_len < sizeof(attribute) || attribute.rta_len > end - at)
             break;
@@ -90,7 +90,7 @@ static uint32_t drops_of(const struct nlmsghdr *header)
     return drops;
 }
 
-static void take_message(const struct nlmsghdr *header, struct diag_list *list)
+static void take_message(struct nlmsghdr *header, struct diag_list *list)
 {
     const struct inet_diag_msg *message = NLMSG_DATA(header);
     const struct nlmsgerr *error = NLMSG_DATA(header);
@@ -114,7 +114,7 @@ static int read_list(int fd, int family, struct diag_list *list)
     _Alignas(struct nlmsghdr) uint8_t reply[REPLY_BYTES];
     struct sockaddr_nl from;
     socklen_t from_bytes;
-    ssize_t n;
+    int64_t n; /* may fall below 0 in NLMSG_NEXT */
 
     while (!list->is_done) {
         from_bytes = sizeof(from);
@@ -123,7 +123,7 @@ static int read_list(int fd, int family, struct diag_list *list)
             return -errno;
         if (from.nl_pid != 0) /* not from the kernel */
             continue;
-        for (const struct nlmsghdr *at = (const struct nlmsghdr *)reply; NLMSG_OK(at, (size_t)n);
+        for (struct nlmsghdr *at = (struct nlmsghdr *)reply; NLMSG_OK(at, n);
              at = NLMSG_NEXT(at, n)) {
             if (at->nlmsg_seq == (uint32_t)family) /* not the rest of an earlier reply */
                 take_message(at, list);
