@@ -307,7 +307,7 @@ uint32_t sessions_number(const struct sessions *sessions, const struct session *
 {
     if (sessions->setup.is_hashed)
         return session->epoch;
-    return session->epoch << sessions->index_bits | (session_link(sessions, session) - 1);
+    return (uint32_t)session->epoch << sessions->index_bits | (session_link(sessions, session) - 1);
 }
 
 struct session *sessions_by_number(const struct sessions *sessions, uint32_t number)
