@@ -308,6 +308,21 @@ Test(session, time_in_ticks_wraps)
     cr_assert_eq(session_time_ns(session->used, wrap_ns + IDLE_NS), wrap_ns - TICK_NS);
 }
 
+Test(session, time_of_the_last_request_is_known_to_a_tick)
+{
+    struct session *session;
+
+    init(4);
+    session = open_client(1, START_NS);
+    sessions_touch(&sessions, session, false, START_NS + 3 * TICK_NS);
+    sessions_touch(&sessions, session, false, START_NS + 8 * TICK_NS);
+    cr_assert_eq(session_requested_ns(session, START_NS + 9 * TICK_NS), START_NS);
+    sessions_touch(&sessions, session, true, START_NS + 9 * TICK_NS);
+    cr_assert_eq(session_requested_ns(session, START_NS + 9 * TICK_NS), START_NS + 9 * TICK_NS);
+    sessions_touch(&sessions, session, false, START_NS + 100000 * TICK_NS);
+    cr_assert_eq(session->since_request, UINT16_MAX, "a long time ago");
+}
+
 Test(session, requests_stop_counting_at_their_limit)
 {
     struct session *session;

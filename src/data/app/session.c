@@ -59,7 +59,7 @@ struct session *sessions_find(struct sessions *sessions, const struct origin *or
 static void session_enter_buckets(struct sessions *sessions, struct session *session,
                                   uint32_t *bucket)
 {
-    session->next_in_bucket = *bucket;
+    session->next_in_bucket = *bucket & SESSION_LINK_MAX;
     *bucket = session_link(sessions, session);
     if (sessions->setup.is_hashed) {
         bucket = number_bucket_of(sessions, session->epoch);
@@ -68,20 +68,30 @@ static void session_enter_buckets(struct sessions *sessions, struct session *ses
     }
 }
 
+static void session_leave_number(struct sessions *sessions, struct session *session)
+{
+    uint32_t *link = number_bucket_of(sessions, session->epoch);
+
+    while (*link != session_link(sessions, session))
+        link = &session_linked(sessions, *link)->next_in_number;
+    *link = session->next_in_number;
+}
+
 static void session_leave_buckets(struct sessions *sessions, struct session *session)
 {
     const struct origin origin = sessions_origin(sessions, session);
-    uint32_t *link = bucket_of(sessions, &origin);
+    uint32_t *bucket = bucket_of(sessions, &origin);
+    struct session *before = session_linked(sessions, *bucket);
 
-    while (*link != session_link(sessions, session))
-        link = &sessions->table[*link - 1].next_in_bucket;
-    *link = session->next_in_bucket;
-    if (!sessions->setup.is_hashed)
-        return;
-    link = number_bucket_of(sessions, session->epoch);
-    while (*link != session_link(sessions, session))
-        link = &sessions->table[*link - 1].next_in_number;
-    *link = session->next_in_number;
+    if (before == session) {
+        *bucket = session->next_in_bucket;
+    } else {
+        while (before->next_in_bucket != session_link(sessions, session))
+            before = session_linked(sessions, before->next_in_bucket);
+        before->next_in_bucket = session->next_in_bucket;
+    }
+    if (sessions->setup.is_hashed)
+        session_leave_number(sessions, session);
 }
 
 /* ---- init ---- */
@@ -209,7 +219,7 @@ static void session_take_record(struct sessions *sessions, struct session *recor
 
 static void give_back(struct sessions *sessions, struct session *record)
 {
-    record->next_in_bucket = sessions->free;
+    record->next_in_bucket = sessions->free & SESSION_LINK_MAX;
     sessions->free = session_link(sessions, record);
 }
 
@@ -269,21 +279,10 @@ static unsigned kind_after(const struct session *session, bool is_request)
     return session->has_reply ? SESSION_ESTABLISHED : SESSION_ONE_WAY;
 }
 
-void sessions_touch(struct sessions *sessions, struct session *session, bool is_request,
-                    uint64_t now_ns)
+/* The session was used in an earlier tick, or its kind changes. */
+static void session_move(struct sessions *sessions, struct session *session, unsigned kind,
+                         uint32_t tick)
 {
-    unsigned kind;
-
-    if (is_request)
-        session->requests += session->requests < UINT32_MAX;
-    else
-        session->has_reply = true;
-    kind = kind_after(session, is_request);
-    /* In one tick the order does not matter, and a busy client costs nothing. */
-    if (session->used == session_tick(now_ns) && session->is_open && session->kind == kind)
-        return;
-    if (!session->is_open && !is_request && sessions->setup.has_sockets)
-        return;
     session_list_remove(sessions, session);
     if (!session->is_open) {
         session->is_open = true;
@@ -291,8 +290,29 @@ void sessions_touch(struct sessions *sessions, struct session *session, bool is_
         sessions_count(sessions, 1);
     }
     session->kind = kind & 3;
-    session->used = session_tick(now_ns);
+    session->used = tick;
     session_list_append(sessions, session);
+}
+
+void sessions_touch(struct sessions *sessions, struct session *session, bool is_request,
+                    uint64_t now_ns)
+{
+    uint32_t tick = session_tick(now_ns), since = 0;
+    unsigned kind;
+
+    if (!is_request && !session->is_open && sessions->setup.has_sockets)
+        return;
+    if (is_request) {
+        session->requests += session->requests < UINT32_MAX;
+    } else {
+        session->has_reply = true;
+        since = session->since_request + (tick - session->used);
+    }
+    session->since_request = since < UINT16_MAX ? (uint16_t)since : UINT16_MAX;
+    kind = kind_after(session, is_request);
+    /* In one tick the order does not matter, and a busy client costs nothing. */
+    if (session->used != tick || !session->is_open || session->kind != kind)
+        session_move(sessions, session, kind, tick);
 }
 
 void sessions_drop(struct sessions *sessions, struct session *session)

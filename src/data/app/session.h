@@ -32,6 +32,8 @@
 
 #define SESSION_CAPACITY_MAX (UINT32_C(1) << 20)
 #define SESSION_KEEP_NS      (10 * NS_PER_SEC)
+#define SESSION_LINK_BITS    21
+#define SESSION_LINK_MAX     ((1U << SESSION_LINK_BITS) - 1)
 #define SESSION_TICK_SHIFT   24 /* ticks of 2^24 ns, 17 ms: 32 bits of them are two years */
 
 /* How much is known of the client, the least first. */
@@ -47,12 +49,15 @@ struct session {
     uint8_t client_ip[16];
     uint16_t client_port;
     uint16_t path;
-    uint32_t newer, older, next_in_bucket;
-    uint64_t tag;                         /* of its last request */
-    uint32_t term_low;                    /* in which its last request was delivered */
-    uint32_t used;                        /* tick of the last datagram in either direction */
-    uint32_t opened;                      /* tick at which this client got the number */
-    uint32_t requests;                    /* at most UINT32_MAX */
+    uint32_t term_low; /* in which its last request was delivered */
+    uint64_t tag;      /* of its last request */
+    uint64_t newer : SESSION_LINK_BITS;
+    uint64_t older : SESSION_LINK_BITS;
+    uint64_t next_in_bucket : SESSION_LINK_BITS;
+    uint32_t used;          /* tick of the last datagram in either direction */
+    uint32_t opened;        /* tick at which this client got the number */
+    uint32_t requests;      /* at most UINT32_MAX */
+    uint16_t since_request; /* ticks from the last request to `used`, at most UINT16_MAX: 18 min */
     unsigned epoch : SESSION_NUMBER_BITS; /* is_hashed: the number; 0: never used */
     unsigned kind : 2;                    /* enum session_kind */
     unsigned client_is_ipv6 : 1;
@@ -156,6 +161,13 @@ static inline uint64_t session_time_ns(uint32_t tick, uint64_t now_ns)
     return now_ns - ((uint64_t)(uint32_t)(session_tick(now_ns) - tick) << SESSION_TICK_SHIFT);
 }
 
+/* Time of its last request, or up to a tick earlier; never more than 18 minutes before its last
+ * datagram. */
+static inline uint64_t session_requested_ns(const struct session *session, uint64_t now_ns)
+{
+    return session_time_ns(session->used - session->since_request, now_ns);
+}
+
 static inline bool session_is_idle(const struct session *session, uint64_t idle_ns, uint64_t now_ns)
 {
     return now_ns - session_time_ns(session->used, now_ns) >= idle_ns;
@@ -166,12 +178,18 @@ static inline bool session_is_idle(const struct session *session, uint64_t idle_
 /* In a link: index + 1. */
 static inline uint32_t session_link(const struct sessions *sessions, const struct session *session)
 {
-    return (uint32_t)(session - sessions->table) + 1;
+    return ((uint32_t)(session - sessions->table) + 1) & SESSION_LINK_MAX;
 }
 
-static inline struct session *session_at(const struct sessions *sessions, uint32_t link)
+/* The session of a link that is not 0. */
+static inline struct session *session_linked(const struct sessions *sessions, uint64_t link)
 {
-    return link ? &sessions->table[link - 1] : NULL;
+    return &sessions->table[link - 1];
+}
+
+static inline struct session *session_at(const struct sessions *sessions, uint64_t link)
+{
+    return link ? session_linked(sessions, link) : NULL;
 }
 
 /* Add to the number of open sessions. */

@@ -12,9 +12,9 @@ void session_list_append(struct sessions *sessions, struct session *session)
     uint32_t link = session_link(sessions, session);
 
     session->newer = 0;
-    session->older = list->newest;
+    session->older = list->newest & SESSION_LINK_MAX;
     if (list->newest)
-        session_at(sessions, list->newest)->newer = link;
+        session_linked(sessions, list->newest)->newer = link & SESSION_LINK_MAX;
     else
         list->oldest = link;
     list->newest = link;
@@ -30,11 +30,11 @@ void session_list_remove(struct sessions *sessions, struct session *session)
     if (list->open == session_link(sessions, session))
         list->open = session->newer;
     if (session->older)
-        session_at(sessions, session->older)->newer = session->newer;
+        session_linked(sessions, session->older)->newer = session->newer;
     else
         list->oldest = session->newer;
     if (session->newer)
-        session_at(sessions, session->newer)->older = session->older;
+        session_linked(sessions, session->newer)->older = session->older;
     else
         list->newest = session->older;
     list->count--;
