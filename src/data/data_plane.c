@@ -13,10 +13,11 @@
 /* ---- open ---- */
 
 static int open_plane_socket(const struct config *config, const char *option, uint16_t port,
-                             struct udp_socket *ret_socket)
+                             bool tos, struct udp_socket *ret_socket)
 {
     const struct udp_options options = {.reuse_port = config->receivers > 1,
                                         .local_address = true,
+                                        .tos = tos,
                                         .merged = config->gro,
                                         .rcvbuf_bytes = config->rcvbuf_bytes,
                                         .receive_timeout_ns = AGENT_IDLE_MAX_NS};
@@ -38,10 +39,10 @@ static int open_plane_sockets(struct data_plane *data_plane)
     int rc = 0;
 
     for (size_t i = 0; !rc && i < data_plane->receiver_count; i++) {
-        rc =
-            open_plane_socket(config, "data.port", config->data_port, &data_plane->data_sockets[i]);
-        if (!rc)
-            rc = open_plane_socket(config, "relay.port", config->relay_port,
+        rc = open_plane_socket(config, "data.port", config->data_port, true,
+                               &data_plane->data_sockets[i]);
+        if (!rc) /* records carry the TOS bytes of clients and apps */
+            rc = open_plane_socket(config, "relay.port", config->relay_port, false,
                                    &data_plane->relay_sockets[i]);
     }
     return rc;

@@ -84,6 +84,7 @@ static int udp_app_connect_session(struct app *app, struct session *session)
 
     if (rc)
         return rc;
+    (void)udp_report_tos(&socket);
     event.data.u64 = (uint64_t)sessions_number(&udp->sessions, session) << 32 | (uint32_t)socket.fd;
     if (epoll_ctl(udp->reader.epoll_fd, EPOLL_CTL_ADD, socket.fd, &event) < 0) {
         rc = -errno;
@@ -126,7 +127,7 @@ static struct session *udp_app_open_session(struct app *app, const struct origin
 static void send_to_app(struct app *app, struct session *session, const struct record *record)
 {
     struct udp_app *udp = app->udp;
-    struct outbox_message message = {.weight = 1, .account = OUTBOX_REQUESTS};
+    struct outbox_message message = {.weight = 1, .account = OUTBOX_REQUESTS, .tos = record->tos};
     struct address source;
 
     if (udp->is_mux) {
@@ -190,7 +191,11 @@ static void udp_app_reply(struct app *app, const struct datagram *datagram)
         counters_add(app->counters, COUNTER_REPLIES_SUPPRESSED, 1);
         return;
     }
-    reply_send(app->replier, &session->origin, session->term, datagram->payload, datagram->length);
+    reply_send(app->replier, &(struct reply){.origin = &session->origin,
+                                             .term = session->term,
+                                             .payload = datagram->payload,
+                                             .length = datagram->length,
+                                             .tos = datagram->tos});
 }
 
 static void udp_app_tick(struct app *app)
@@ -290,6 +295,7 @@ static uint32_t session_limit(uint32_t wanted, bool is_mux, size_t workers)
 static int open_mux(struct udp_app *udp, const struct config *config)
 {
     const struct udp_options options = {.local_address = true,
+                                        .tos = true,
                                         .loopback_only = true,
                                         .error_queue = true,
                                         .rcvbuf_bytes = config->rcvbuf_bytes};
