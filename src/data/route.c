@@ -90,6 +90,7 @@ void route_take_snapshot(struct routing *routing)
 
     routing->leader = find_leader(routing);
     routing->relay.leader_instance = routing->leader.instance;
+    routing->relay.carries_tos = routing->snapshot->leader.carries_tos;
     relay_seal_with(&routing->relay, keyring_find(&keys->keyring, keys->seal_key),
                     keys->seal_suite);
     if (routing->relay.copies)
@@ -273,7 +274,11 @@ static void take_replies(struct routing *routing, const struct frame_header *hea
         if (!has_our_tag(routing, &record))
             counters_drop_reply(&routing->counters, DROP_tag, 1);
         else
-            reply_send(&routing->replier, &origin, header->term, record.payload, record.length);
+            reply_send(&routing->replier, &(struct reply){.origin = &origin,
+                                                          .term = header->term,
+                                                          .payload = record.payload,
+                                                          .length = record.length,
+                                                          .tos = record.tos});
     }
 }
 

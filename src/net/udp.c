@@ -75,6 +75,21 @@ int udp_keep_errors(const struct udp_socket *socket)
     return keep_errors(socket->fd, socket->family);
 }
 
+/* An IPv6 socket reports the TOS byte of IPv4 datagrams only with IP_RECVTOS. */
+static int report_tos(int fd, int family)
+{
+    int rc = 0;
+
+    if (family == AF_INET6)
+        rc = set_int(fd, IPPROTO_IPV6, IPV6_RECVTCLASS, 1);
+    return rc ? rc : set_int(fd, IPPROTO_IP, IP_RECVTOS, 1);
+}
+
+int udp_report_tos(const struct udp_socket *socket)
+{
+    return report_tos(socket->fd, socket->family);
+}
+
 /* With IP_MULTICAST_ALL on, every wildcard socket receives each group that any process of the host
  * has joined. Kernels before 4.20 do not have the option for IPv6. */
 static void disable_foreign_multicast(int fd, int family)
@@ -100,6 +115,8 @@ static int udp_set_options(int fd, int family, bool dual_stack, const struct udp
                                 : set_int(fd, IPPROTO_IP, IP_PKTINFO, 1);
     if (!rc && options->error_queue)
         rc = keep_errors(fd, family);
+    if (!rc && options->tos)
+        rc = report_tos(fd, family);
     if (!rc && options->merged) /* best effort: without it datagrams arrive one by one */
         (void)set_int(fd, IPPROTO_UDP, UDP_GRO, 1);
     if (!rc && options->loopback_only &&

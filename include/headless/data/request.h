@@ -26,6 +26,15 @@ struct origin {
     uint64_t tag;           /* proves to the ingress pod that it wrote this origin itself */
 };
 
+/* A reply on its way out of this process. */
+struct reply {
+    const struct origin *origin; /* its destination */
+    uint64_t term;               /* in which its request was delivered */
+    const uint8_t *payload;
+    size_t length;
+    uint8_t tos; /* of the app's datagram */
+};
+
 static inline struct origin request_origin(const struct request *request)
 {
     return (struct origin){.client = request->record.client,

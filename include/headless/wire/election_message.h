@@ -9,9 +9,10 @@
  *   DISCOVER         stamp, term, seen, members[0]: the sender
  *   HELLO            the same (stamp echoed), leader, leader_address, list, flags LEADS, LISTED
  *   HEARTBEAT        term, stamp, interval, misses, list, count, live, ready, cause, received,
- *                    rcvbuf, generation, flags COMMITTED, STEPPED_DOWN, NO_APP, ORDERED, COMMIT
+ *                    rcvbuf, generation, flags COMMITTED, STEPPED_DOWN, NO_APP, ORDERED, COMMIT,
+ *                    TOS
  *   ACK              term, stamp echoed, seen, lease_grant (0: none now), list (that it has),
- *                    generation, flags APP, VOLATILE, ORDERED, COMMIT
+ *                    generation, flags APP, VOLATILE, ORDERED, COMMIT, TOS
  *   LIST_REQUEST     list, first
  *   LIST_PAGE        list, count, floor, flags MAJORITY, FORCED, first, members
  *   PROBE            term, stamp
@@ -109,7 +110,10 @@ enum election_flag {
     ELECTION_FLAG_ORDERED = 1 << 14, /* route ordered */
     ELECTION_FLAG_COMMIT = 1 << 15,  /* ordered.commit majority */
     /* All bits are in use; a HEARTBEAT has no GRANTED. No live eligible member's app is up. */
-    ELECTION_FLAG_NO_APP = ELECTION_FLAG_GRANTED
+    ELECTION_FLAG_NO_APP = ELECTION_FLAG_GRANTED,
+    /* In other types than FORCED. ACK: the sender reads the TOS byte of a record; HEARTBEAT: so do
+     * the leader and all members of the list that may be alive. */
+    ELECTION_FLAG_TOS = 1 << 13
 };
 
 struct election_message {

@@ -49,7 +49,7 @@ static void send_to_app(struct app *app, const struct session *session, const st
                         size_t header_bytes)
 {
     struct udp_app *udp = app->udp;
-    struct outbox_message message = {.weight = 1, .account = OUTBOX_REQUESTS};
+    struct outbox_message message = {.weight = 1, .account = OUTBOX_REQUESTS, .tos = record->tos};
     struct address source;
 
     if (udp->is_mux) {
@@ -114,8 +114,12 @@ static void udp_app_reply(struct app *app, const struct datagram *datagram)
         return;
     }
     origin = sessions_origin(&udp->sessions, session);
-    reply_send(app->replier, &origin, session_term(session, app->replier->snapshot->leader.term),
-               datagram->payload, datagram->length);
+    reply_send(app->replier,
+               &(struct reply){.origin = &origin,
+                               .term = session_term(session, app->replier->snapshot->leader.term),
+                               .payload = datagram->payload,
+                               .length = datagram->length,
+                               .tos = datagram->tos});
 }
 
 static void udp_app_tick(struct app *app)
@@ -149,6 +153,7 @@ const struct app_ops udp_app_ops = {udp_app_deliver, udp_app_reply, udp_app_flus
 static int open_mux(struct udp_app *udp, const struct config *config)
 {
     const struct udp_options options = {.local_address = true,
+                                        .tos = true,
                                         .loopback_only = true,
                                         .error_queue = true,
                                         .rcvbuf_bytes = config->rcvbuf_bytes};

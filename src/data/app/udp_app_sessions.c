@@ -51,6 +51,7 @@ static int udp_app_connect_session(struct app *app, struct session *session)
 
     if (rc)
         return rc;
+    (void)udp_report_tos(&socket);
     event.data.u64 = (uint64_t)sessions_number(&udp->sessions, session) << 32 | (uint32_t)socket.fd;
     if (epoll_ctl(udp->reader.epoll_fd, EPOLL_CTL_ADD, socket.fd, &event) < 0) {
         rc = -errno;

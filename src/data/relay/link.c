@@ -58,7 +58,7 @@ void relay_link_close(struct relay_link *link)
 void relay_link_send_plain(struct relay *relay, struct relay_link *link,
                            const struct record *record)
 {
-    struct outbox_message message = {.weight = 1, .account = OUTBOX_REQUESTS};
+    struct outbox_message message = {.weight = 1, .account = OUTBOX_REQUESTS, .tos = record->tos};
     uint8_t *buffer;
 
     if (link->outbox.count == link->outbox.capacity)
