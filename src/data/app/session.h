@@ -28,6 +28,7 @@ struct session {
     struct origin origin;
     uint64_t term;        /* in which its last request was delivered */
     bool may_reply;       /* replies may be sent */
+    uint16_t app_port;    /* its datagrams go there; 0: to the app's own port (app_elsewhere.h) */
     uint64_t used_ns;     /* last datagram in either direction */
     uint64_t assigned_ns; /* time at which the index was assigned */
     uint64_t requests;

@@ -17,27 +17,23 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "data/app/app_elsewhere.h"
+#include "data/app/session_address.h"
 #include "data/app/udp_app.h"
 #include "headless/base/log.h"
 
-#define SESSION_NETWORK      UINT32_C(0x7f800000) /* 127.128.0.0 */
 #define DESCRIPTORS_RESERVED 256
 
-static struct address address_of_number(uint32_t number)
+/* A send took the pending error off the socket. On the mux socket the error queue still has it. */
+static void note_refusal(struct app *app)
 {
-    uint32_t ip = htonl(SESSION_NETWORK + number);
-    struct address address = address_any(ADDRESS_V4);
+    struct udp_app *udp = app->udp;
 
-    memcpy(address.ip, &ip, sizeof(ip));
-    return address;
-}
-
-static uint32_t number_of_address(const struct address *address)
-{
-    uint32_t ip;
-
-    memcpy(&ip, address->ip, sizeof(ip));
-    return ntohl(ip) - SESSION_NETWORK;
+    udp->outbox.may_be_refused = false;
+    if (udp->is_mux)
+        atomic_store_explicit(&udp->reader.has_errors, true, memory_order_relaxed);
+    else
+        app_watch_refused(app, udp->socket_number);
 }
 
 static void udp_app_flush(struct app *app)
@@ -48,8 +44,7 @@ static void udp_app_flush(struct app *app)
         outbox_flush(&udp->outbox);
     /* Also set after a partial send, whose errno is lost. */
     if (udp->outbox.may_be_refused)
-        app_reader_suspect(&udp->reader);
-    udp->outbox.may_be_refused = false;
+        note_refusal(app);
     relay_account(&udp->outbox, app->counters, COUNTER_DELIVERED, COUNTER_REPLIES_SENT);
 }
 
@@ -127,16 +122,18 @@ static void send_to_app(struct app *app, struct session *session, const struct r
 {
     struct udp_app *udp = app->udp;
     struct outbox_message message = {.weight = 1, .account = OUTBOX_REQUESTS};
-    struct address source;
+    struct address source, port;
 
     if (udp->is_mux) {
-        source = address_of_number(sessions_number(&udp->sessions, session));
-        message.to = &udp->address;
+        source = session_address(sessions_number(&udp->sessions, session));
+        port = address_with_port(udp->address, session->app_port);
+        message.to = session->app_port ? &port : &udp->address;
         message.from = &source;
     } else if (udp->socket.fd != session->fd) {
         udp_app_flush(app); /* an outbox sends to one socket */
         udp->socket.fd = session->fd;
     }
+    udp->socket_number = sessions_number(&udp->sessions, session);
     if (session->proxy_bytes)
         message.parts[message.part_count++] = (struct iovec){session->proxy, session->proxy_bytes};
     message.parts[message.part_count++] = outbox_part(record->payload, record->length);
@@ -160,6 +157,11 @@ static void udp_app_deliver(struct app *app, const struct request *request)
         counters_drop(app->counters, DROP_oversize, 1);
         return;
     }
+    if (!app_watch_may_send(&app->udp->watch, sessions_number(&app->udp->sessions, session),
+                            app->replier->now_ns)) {
+        counters_drop(app->counters, DROP_app_refuses_client, 1);
+        return;
+    }
     session->origin.tag = origin.tag; /* the ingress pod may have been restarted */
     session->term = app->replier->snapshot->leader.term;
     session->may_reply = may_reply;
@@ -173,11 +175,12 @@ static void udp_app_reply(struct app *app, const struct datagram *datagram)
 {
     struct udp_app *udp = app->udp;
     uint32_t number =
-        udp->is_mux ? number_of_address(&datagram->local) : (uint32_t)datagram->session;
+        udp->is_mux ? session_address_number(&datagram->local) : (uint32_t)datagram->session;
     struct session *session = sessions_by_number(&udp->sessions, number);
 
     counters_add(app->counters, COUNTER_REPLIES_FROM_APP, 1);
-    if (!address_equal(&datagram->peer, &udp->address)) {
+    if (!app_elsewhere_is_taken(app->config, &udp->address, &datagram->peer)) {
+        app_elsewhere_log(app->config, &udp->address, &datagram->peer);
         counters_drop_reply(app->counters, DROP_stranger, 1);
         return;
     }
@@ -185,6 +188,8 @@ static void udp_app_reply(struct app *app, const struct datagram *datagram)
         counters_drop_reply(app->counters, DROP_session_gone, 1);
         return;
     }
+    session->app_port = app_elsewhere_next_port(session->app_port, &udp->address, &datagram->peer);
+    app_watch_answered(&udp->watch, number, app->replier->now_ns);
     sessions_touch(&udp->sessions, session, false, app->replier->now_ns);
     if (!session->may_reply) {
         counters_add(app->counters, COUNTER_REPLIES_SUPPRESSED, 1);
@@ -199,8 +204,6 @@ static void udp_app_tick(struct app *app)
     uint64_t idle_ns = app->replier->snapshot->settings.app_idle_ns;
     struct session *session;
 
-    if (udp->reader.receiver.pair_count == 0) /* no reader thread */
-        app_reader_tick(&udp->reader, app->replier->now_ns);
     /* Between slices the outbox is empty. Bounded: the next tick closes the rest. */
     for (unsigned i = 0; i < 1024; i++) {
         session = sessions_idle(&udp->sessions, idle_ns, app->replier->now_ns);
@@ -222,7 +225,7 @@ static void fill_entry(const struct udp_app *udp, const struct session *session,
                                     .active_ns = session->used_ns,
                                     .requests = session->requests};
     if (udp->is_mux)
-        entry->app = address_of_number(sessions_number(&udp->sessions, session));
+        entry->app = session_address(sessions_number(&udp->sessions, session));
 }
 
 void udp_app_report_sessions(struct app *app)
@@ -251,6 +254,7 @@ static void udp_app_close(struct app *app)
         if (udp->sessions.table && udp->sessions.table[i].in_use && udp->sessions.table[i].fd >= 0)
             (void)close(udp->sessions.table[i].fd);
     }
+    app_watch_fini(&udp->watch);
     app_reader_fini(&udp->reader);
     outbox_fini(&udp->outbox);
     sessions_fini(&udp->sessions);
@@ -317,7 +321,9 @@ int udp_app_init(struct app *app, size_t workers)
     udp->is_mux = udp->address.family == ADDRESS_V4 && address_is_loopback(&udp->address);
     udp->socket = (struct udp_socket){
         .fd = -1, .family = udp->address.family == ADDRESS_V4 ? AF_INET : AF_INET6};
-    rc = app_reader_init(&udp->reader, config, &udp->address);
+    app_watch_init(&udp->watch, &udp->address, config->app_fail_ns);
+    udp->reader.is_mux = udp->is_mux;
+    rc = app_reader_init(&udp->reader, config);
     if (!rc && udp->is_mux)
         rc = open_mux(udp, config);
     if (!rc)
