@@ -48,14 +48,14 @@ static bool lookup_send(struct udp_lookup *lookup, const struct lookup_request *
 
 /* Calls each() for the messages of the reply, until it returns false. False: there is no reply. */
 static bool lookup_read(struct udp_lookup *lookup,
-                        bool (*each)(void *context, const struct nlmsghdr *message), void *context)
+                        bool (*each)(void *context, struct nlmsghdr *message), void *context)
 {
     _Alignas(struct nlmsghdr) uint8_t bytes[REPLY_BYTES];
     bool goes_on = true;
 
     while (goes_on) {
         ssize_t n = recv(lookup->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
-        const struct nlmsghdr *message = (const struct nlmsghdr *)(const void *)bytes;
+        struct nlmsghdr *message = (struct nlmsghdr *)(void *)bytes;
 
         if (n <= 0)
             return false;
@@ -68,7 +68,7 @@ static bool lookup_read(struct udp_lookup *lookup,
     return true;
 }
 
-static bool parse_receiver(void *context, const struct nlmsghdr *message)
+static bool parse_receiver(void *context, struct nlmsghdr *message)
 {
     enum udp_receiver *receiver = context;
     struct nlmsgerr error;
@@ -125,7 +125,7 @@ static struct address address_of(uint8_t family, const void *ip, uint16_t networ
     return address;
 }
 
-static bool parse_socket(void *context, const struct nlmsghdr *message)
+static bool parse_socket(void *context, struct nlmsghdr *message)
 {
     struct peer_list *list = context;
     struct inet_diag_msg socket;

@@ -141,7 +141,7 @@ transfer()
     expect "the last" "$(ask -s "$client" "$b" end)" "more end"
     # the process at that port ends: the datagram that it refuses goes to the app
     wait_until "the client begins again" begins_again "$client"
-    expect "in a new transfer" "$(ask -s "$client" "$b" then)" "more then"
+    expect "in a new transfer" "$(ask -s "$client" "$b" after)" "more after"
     expect "strangers" "$(metric "$a" 'replies_dropped_total{reason="stranger"}')" 0
     expect "refused" "$(metric "$a" app_refused_total)" 0
     together_closes "${pods[@]}"
