@@ -174,17 +174,23 @@ need_build()
 # ---- networks
 
 # own_network ARRAY: sets it to the words in front of a command that give it a network of its own: nobody else's
-# ports, loopback addresses, sockets. False where that may not be made; ARRAY may still become root by itself.
+# ports, loopback addresses, sockets; and, where that may be made, process ids of its own: a busy machine uses all
+# 32,768 within a minute, and the id of a process that has ended may then be that of another test's. False where no
+# network may be made; ARRAY may still become root by itself. The names of network namespaces are then its own, too,
+# since tests derive them from their process ids.
 own_network()
 {
     local -n words=$1
+    local ids=(--pid --fork --kill-child --mount-proc)
     words=()
     if ((EUID != 0)) && sudo true; then
         words=(sudo)
     fi
     "${words[@]}" unshare --net ip link set lo up 2>/dev/null || return 1
-    # shellcheck disable=SC2016 # the inner shell expands it
-    words+=(unshare --net sh -c 'ip link set lo up && exec "$@"' sh)
+    local names='mkdir -p /run/netns && mount -t tmpfs tmpfs /run/netns'
+    "${words[@]}" unshare --net "${ids[@]}" sh -c "$names" 2>/dev/null || ids=() names=true
+    # The shell stays, to wait for processes whose parent has ended.
+    words+=(unshare --net "${ids[@]}" sh -c "ip link set lo up && $names"' && "$@"; exit "$?"' sh)
 }
 
 # ---- sanitizers

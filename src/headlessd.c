@@ -230,6 +230,7 @@ static void poll_changes(struct daemon *d, uint64_t now_ns)
                       d->watch.seen);
     if (daemon_read_keys(d))
         supervisor_reload(d->supervisor, daemon_config(d));
+    data_plane_poll_app_drops(d->data_plane, now_ns);
     if (now_ns < d->groups_ns + DATA_PLANE_REJOIN_NS)
         return;
     d->groups_ns = now_ns;

@@ -25,9 +25,10 @@ static void add_gauge(struct list *list, const char *metric, uint64_t value, con
 
 static void sample_add_drops(struct list *list, const char *socket, uint64_t drops)
 {
-    static const char help[] = "Datagrams that the kernel dropped because the socket's receive "
-                               "buffer was full; those of a session's own socket are added when "
-                               "the session ends";
+    static const char help[] = "Messages that the kernel dropped because the socket's receive "
+                               "buffer was full. A GSO or GRO batch, up to 64 datagrams, counts as "
+                               "one. Those of a session's own socket are added when the session "
+                               "ends";
 
     sample_add(list, SAMPLE_COUNTER,
                (struct counter_info){"socket_drops_total", "socket", socket, help}, drops);
@@ -44,6 +45,10 @@ static void sample_add_counters(struct list *list, const struct admin_snapshot *
     sample_add_drops(list, "relay", numbers->relay_kernel_drops);
     sample_add_drops(list, "app", numbers->app_kernel_drops);
     sample_add_drops(list, "peer", snapshot->peer_kernel_drops);
+    add_counter(list, "app_socket_drops_total", numbers->app_socket_drops,
+                "Datagrams that the kernel dropped at the app's own socket, because its receive "
+                "buffer was full; 0 if the app is not at a loopback address or an address of this "
+                "pod, or the kernel has no udp_diag");
 }
 
 static void add_rcvbuf(struct list *list, const char *socket, uint64_t bytes)
@@ -271,6 +276,9 @@ size_t samples_list(const struct admin_snapshot *snapshot,
         sample_add_order(&list, numbers);
     add_gauge(&list, "sessions", numbers->sessions,
               "Open sessions with the app, one for each client and address to which it sends");
+    add_gauge(&list, "refusing_clients",
+              atomic_load_explicit(&snapshot->report->is_refusing, memory_order_relaxed),
+              "1 while the data port refuses clients, because no pod's app is up (app.down)");
     add_gauge(&list, "multicast_groups", numbers->groups, "Multicast groups joined");
     add_gauge(&list, "ledger_requests", (uint64_t)ledger.requests,
               "Requests received minus requests accounted for; 0 when idle");

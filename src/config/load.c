@@ -95,18 +95,18 @@ static struct config_set *create(int argc, char *const argv[])
     return set;
 }
 
-static int load_sources(struct config_set *set, uint64_t expected, FILE *errors)
+static int load_sources(struct config_set *set, struct loader *l)
 {
-    struct loader l = {.set = set, .errors = errors, .expected = expected};
     int file_rc, rc;
 
-    config_read_defaults(&l);
-    file_rc = config_read_file(&l);
+    l->set = set;
+    config_read_defaults(l);
+    file_rc = config_read_file(l);
     if (file_rc == -EAGAIN)
         return file_rc;
-    config_read_environment(&l);
-    config_read_flags(&l);
-    rc = conclude(&l);
+    config_read_environment(l);
+    config_read_flags(l);
+    rc = conclude(l);
     return file_rc ? file_rc : rc;
 }
 
@@ -124,6 +124,7 @@ int config_load(int argc, char *const argv[], FILE *errors, struct config_set **
                 enum config_mode *ret_mode)
 {
     struct config_set *set = create(argc, argv);
+    struct loader l = {.errors = errors};
     enum config_mode mode;
     int rc = 0;
 
@@ -134,7 +135,7 @@ int config_load(int argc, char *const argv[], FILE *errors, struct config_set **
         config_destroy(set);
         *ret_set = NULL;
     } else {
-        rc = load_conclude_set(load_sources(set, 0, errors), set, ret_set);
+        rc = load_conclude_set(load_sources(set, &l), set, ret_set);
     }
     if (rc == 0)
         *ret_mode = mode;
@@ -161,12 +162,14 @@ int config_reload(const struct config_set *before, uint64_t *digest, FILE *error
                   struct config_set **ret_set)
 {
     struct config_set *set = create(before->argc, before->argv);
+    struct loader l = {
+        .errors = errors, .expected = *digest, .is_reload = true, .start_digest = before->digest};
     int rc;
 
     if (!set)
         return -ENOMEM;
     set->path = before->path;
-    rc = load_sources(set, *digest, errors);
+    rc = load_sources(set, &l);
     *digest = set->digest;
     return load_conclude_set(rc, set, ret_set);
 }

@@ -38,6 +38,8 @@ struct loader {
     FILE *errors;
     unsigned error_count;
     uint64_t expected;      /* digest that the file must have; 0: any */
+    bool is_reload;         /* a file that became empty is an error: it may be incomplete */
+    uint64_t start_digest;  /* of the file at the start */
     bool wrong[OPTION_MAX]; /* refused in some source: config_check skips its rules */
 };
 

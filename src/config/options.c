@@ -37,6 +37,10 @@ static const char *const proxy_protocols[] = {
     [CONFIG_PROXY_NONE] = "none",
     [CONFIG_PROXY_V2] = "v2",
 };
+static const char *const client_addresses[] = {
+    [CONFIG_CLIENT_ADDRESS_DEALT] = "dealt",
+    [CONFIG_CLIENT_ADDRESS_HASHED] = "hashed",
+};
 static const char *const control_modes[] = {
     [CONFIG_CONTROL_AUTO] = "auto",
     [CONFIG_CONTROL_OPEN] = "open",
@@ -57,6 +61,10 @@ static const char *const quorums[] = {
 static const char *const refused_modes[] = {
     [CONFIG_REFUSED_FAST] = "fast",
     [CONFIG_REFUSED_TIMEOUT] = "timeout",
+};
+static const char *const down_modes[] = {
+    [CONFIG_DOWN_REFUSE] = "refuse",
+    [CONFIG_DOWN_HOLD] = "hold",
 };
 static const char *const log_levels[] = {
     [LOG_LEVEL_ERROR] = "error",
@@ -372,22 +380,34 @@ const struct config_option config_options[] = {
          "the client's later datagrams go to the port that replied first (TFTP). any: also "
          "loopback and the pod's own address. Other replies are dropped (reason stranger). port "
          "and any need an app on IPv4 loopback, and trust every process of this machine or pod."},
+    {.key = "app.client_address",
+     .type = OPTION_CHOICE,
+     FIELD(app_client_address),
+     .preset = "dealt",
+     WORDS(client_addresses),
+     .help = "Choice of the address out of 127.128.0.0/9 that a client has for an app at an IPv4 "
+             "loopback address. dealt: the next one. hashed: derived from the client's address and "
+             "port and the name of the cluster, so that it is nearly always the same in all pods "
+             "and after a restart."},
     {.key = "app.idle",
      .type = OPTION_DURATION,
      FIELD(app_idle_ns),
      .preset = "60s",
      RANGE(1 * SEC, 1 * HOUR),
      .reloadable = true,
-     .help = "Time after which a client's session with the app ends if it has no datagram in "
-             "either direction."},
+     .help = "Time without a datagram in either direction after which a client's session with the "
+             "app is closed. The client keeps its address until another client needs it "
+             "(app.max_sessions)."},
     {.key = "app.max_sessions",
      .type = OPTION_NUMBER,
      FIELD(app_max_sessions),
-     .preset = "65536",
+     .preset = "262144",
      RANGE(1, 1048576),
-     .help = "Largest number of sessions, shared equally by the workers. When all are in use, a "
-             "new client takes the place of one that has sent a single datagram; if there is none, "
-             "it is refused (reason session_cap)."},
+     .help = "Largest number of clients with an address for the app, closed sessions included, "
+             "shared equally by the workers; each that was needed takes 68 bytes. Beyond it, a new "
+             "client takes the place of one that has sent a single datagram or was silent longest; "
+             "if all got replies and were active in the last 10 s, it is refused (reason "
+             "session_cap)."},
     {.key = "app.notify",
      .type = OPTION_LISTEN,
      FIELD(app_notify),
@@ -403,6 +423,17 @@ const struct config_option config_options[] = {
      RANGE(10 * NS_PER_MS, 1 * HOUR),
      .help = "Time of refusals (ICMP port unreachable) after which the app counts as down. It "
              "also counts as down after three refusals in a row."},
+    {.key = "app.down",
+     .type = OPTION_CHOICE,
+     FIELD(app_down),
+     .preset = "refuse",
+     WORDS(down_modes),
+     .reloadable = true,
+     .help =
+         "What a client gets once the app of every pod has been down for hold.time, and for at "
+         "least 1s. refuse: an ICMP port unreachable, as from a server that does not run, until "
+         "one app is up; leader commands are refused as well. Only with receivers 1 and an app "
+         "udp://. hold: nothing; each datagram is held for hold.time."},
     /* ---- */
     {.key = "data.allow",
      .group = "Ingress filter of the data port",

@@ -136,6 +136,7 @@ static void take_heartbeat_settings(struct election *e, const struct election_ev
     if (m->cause < ELECTION_CAUSE_COUNT)
         e->claim_cause = (enum election_cause)m->cause;
     e->previous_stepped_down = m->flags & ELECTION_FLAG_STEPPED_DOWN;
+    e->no_app_term = m->flags & ELECTION_FLAG_NO_APP ? m->term : 0;
     /* A predecessor's grant may last as long as this leader's detection time. */
     if (e->is_volatile && e->state == ELECTION_JOINING)
         e->abstain_ns = election_max(e->abstain_ns, e->started_ns + e->detection_ns);

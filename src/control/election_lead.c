@@ -53,6 +53,27 @@ bool election_is_live(const struct election *e, uint16_t index)
            (e->peers[index].heard_ns && e->now_ns < e->peers[index].heard_ns + e->detection_ns);
 }
 
+/* Unlike the bits ready, which say who may be the next leader: a leader that is about to stop is not
+ * ready, yet its app is up. */
+static bool is_no_app_up(const struct election *e)
+{
+    if (e->is_app_up)
+        return false;
+    for (uint16_t i = 0; i < e->list.count; i++) {
+        if (i != e->self_index && e->list.members[i].is_eligible && e->peers[i].is_app_up &&
+            election_may_be_alive(e, i))
+            return false;
+    }
+    return true;
+}
+
+bool election_has_no_app(const struct election *e)
+{
+    if (e->state == ELECTION_LEADER)
+        return e->now_ns < e->valid_until_ns && is_no_app_up(e);
+    return e->state == ELECTION_FOLLOWER && !e->is_app_up && e->no_app_term == e->term;
+}
+
 static struct election_message make_heartbeat(struct election *e)
 {
     struct election_message m = election_make(e, ELECTION_HEARTBEAT);
@@ -78,6 +99,7 @@ static struct election_message make_heartbeat(struct election *e)
     m.count = e->list.count;
     m.cause = (uint8_t)e->claim_cause;
     m.flags = (uint16_t)((e->is_list_committed ? ELECTION_FLAG_COMMITTED : 0) |
+                         (is_no_app_up(e) ? ELECTION_FLAG_NO_APP : 0) |
                          (e->previous_stepped_down ? ELECTION_FLAG_STEPPED_DOWN : 0));
     return m;
 }

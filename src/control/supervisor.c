@@ -254,6 +254,7 @@ static size_t supervisor_do_work(void *self)
     if (clock_now_ns() >= supervisor->election.deadline_ns)
         supervisor_feed(supervisor, &(struct election_event){.type = ELECTION_TICK});
     discovery_set_fast(&supervisor->discovery, is_leaderless(supervisor, now_ns));
+    supervisor_check_apps(supervisor, now_ns);
     supervisor_log_leaderless(supervisor, now_ns);
     supervisor_update_report(supervisor);
     return done;

@@ -6,6 +6,7 @@
  *   supervisor_snapshot.c  the leader snapshot for the data threads
  *   supervisor_report.c    the report for the admin server, and other accessors
  *   supervisor_log.c       log lines about leaders and members
+ *   supervisor_refuse.c    refuses clients while no app is up
  *   supervisor_command.c   {"leader": ...} and its reply
  *   supervisor_keys.c      keys, handshakes, failed verifications
  *   supervisor_lifecycle.c      the main thread's side: create, join, start, stop
@@ -35,6 +36,7 @@ enum { SUPERVISOR_STEP_DOWN = 1, SUPERVISOR_LEAVE = 2 };
 /* Options that a reload may change; a copy, so that the thread never reads another thread's config. */
 struct supervisor_settings {
     uint64_t hold_time_ns, app_idle_ns, reply_grace_ns;
+    enum config_down app_down;
     struct ingress_filter ingress_filter;
     enum config_control control_accept;
     struct config_cidrs control_allow;
@@ -92,6 +94,8 @@ struct supervisor {
     bool is_app_up, is_moving;
     uint64_t stalled_since_ns;
     uint64_t leaderless_since_ns; /* 0: there is a leader */
+    uint64_t no_app_since_ns;     /* 0: an app is up, or that is not known */
+    bool is_refusing;             /* the data port refuses clients */
     struct supervisor_logged logged;
     struct leader_history history; /* copied into the report with each snapshot */
 
@@ -161,6 +165,11 @@ void supervisor_check_leader(struct supervisor *supervisor);
 /* Compare the sender's settings for the ordered route with ours; log a mismatch, rarely. */
 void supervisor_check_settings(struct supervisor *supervisor,
                                const struct election_message *message);
+
+/* ---- supervisor_refuse.c ---- */
+
+/* Refuse clients if no app has been up for hold.time; accept them again as soon as one may be. */
+void supervisor_check_apps(struct supervisor *supervisor, uint64_t now_ns);
 
 /* ---- supervisor_keys.c ---- */
 

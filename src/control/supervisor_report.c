@@ -117,6 +117,7 @@ void supervisor_update_report(struct supervisor *supervisor)
     report_put(&report->key_mismatches,
                (uint32_t)peers_auth_count_unverifiable(&supervisor->peers, clock_now_ns()));
     report_put(&report->is_volatile, e->is_volatile);
+    report_put(&report->is_refusing, supervisor->is_refusing);
     report_put(&report->known, e->known_peer_count);
     report_put(&report->answered, supervisor_count_replied(e));
     atomic_store_explicit(&report->lookup, discovery_failure(&supervisor->discovery),

@@ -192,6 +192,8 @@ int data_plane_open(const struct config *config, struct waker *supervisor_waker,
     data_plane->worker_count = config->workers ? config->workers : config->receivers;
     for (size_t i = 0; i < RECEIVERS_MAX; i++)
         data_plane->data_sockets[i].fd = data_plane->relay_sockets[i].fd = -1;
+    (void)pthread_mutex_init(&data_plane->refuse_lock, NULL);
+    app_drops_open(&data_plane->app_drops, config);
     snapshot_publisher_init(&data_plane->publisher);
     rc = identity_init(&data_plane->identity, config);
     if (!rc)
@@ -231,6 +233,8 @@ void data_plane_close(struct data_plane *data_plane)
         udp_close(&data_plane->relay_sockets[i]);
     }
     multicast_groups_close(&data_plane->groups);
+    app_drops_close(&data_plane->app_drops);
+    (void)pthread_mutex_destroy(&data_plane->refuse_lock);
     snapshot_publisher_wipe(&data_plane->publisher);
     free(data_plane->inline_workers);
     free(data_plane->workers);
@@ -323,11 +327,37 @@ static void wait_for_replies(const struct data_plane *data_plane, struct data_pl
     } while (now_ns < end_ns && now_ns - quiet->since_ns < quiet_ns);
 }
 
+int data_plane_refuse_clients(struct data_plane *data_plane, bool is_refusing)
+{
+    const struct udp_socket *socket = &data_plane->data_sockets[0];
+    int rc = 0;
+
+    if (data_plane->receiver_count > 1)
+        return -ENOTSUP;
+    (void)pthread_mutex_lock(&data_plane->refuse_lock);
+    if (data_plane->is_ended)
+        rc = -ESHUTDOWN;
+    else if (is_refusing)
+        udp_refuse_new(socket);
+    else
+        rc = udp_accept_new(socket);
+    (void)pthread_mutex_unlock(&data_plane->refuse_lock);
+    return rc;
+}
+
+static void refuse_for_good(struct data_plane *data_plane)
+{
+    (void)pthread_mutex_lock(&data_plane->refuse_lock);
+    data_plane->is_ended = true;
+    for (size_t i = 0; i < data_plane->receiver_count; i++)
+        udp_refuse_new(&data_plane->data_sockets[i]);
+    (void)pthread_mutex_unlock(&data_plane->refuse_lock);
+}
+
 void data_plane_stop(struct data_plane *data_plane, struct data_plane_quiet *quiet,
                      uint64_t quiet_ns)
 {
-    for (size_t i = 0; i < data_plane->receiver_count; i++)
-        udp_refuse_new(&data_plane->data_sockets[i]);
+    refuse_for_good(data_plane);
     multicast_groups_leave(&data_plane->groups);
     for (size_t i = 0; i < data_plane->receiver_count; i++)
         agent_stop(&data_plane->data_receivers[i].agent, NULL);
@@ -349,4 +379,9 @@ void data_plane_stop(struct data_plane *data_plane, struct data_plane_quiet *qui
 void data_plane_rejoin_groups(struct data_plane *data_plane)
 {
     multicast_groups_retry(&data_plane->groups);
+}
+
+void data_plane_poll_app_drops(struct data_plane *data_plane, uint64_t now_ns)
+{
+    app_drops_poll(&data_plane->app_drops, now_ns);
 }

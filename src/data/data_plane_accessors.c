@@ -141,6 +141,7 @@ void data_plane_read_numbers(const struct data_plane *data_plane,
     for (size_t i = 0; i < data_plane->groups.count; i++)
         sum_receiver(&data_plane->groups.list[i].receiver, &numbers);
     numbers.groups = multicast_groups_joined(&data_plane->groups);
+    numbers.app_socket_drops = app_drops_total(&data_plane->app_drops);
     numbers.group_kernel_drops = multicast_groups_kernel_drops(&data_plane->groups);
     if (data_plane->groups.count > 0)
         numbers.group_rcvbuf_bytes = data_plane->groups.list[0].socket.rcvbuf_bytes;

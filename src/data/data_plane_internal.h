@@ -2,6 +2,9 @@
 #ifndef DATA_DATA_PLANE_INTERNAL_H
 #define DATA_DATA_PLANE_INTERNAL_H
 
+#include <pthread.h>
+
+#include "data/app_drops.h"
 #include "data/ingress/multicast.h"
 #include "data/inline_worker.h"
 #include "headless/data/data_plane.h"
@@ -18,7 +21,10 @@ struct data_plane {
     struct worker *workers;                            /* worker_count */
     struct inline_worker *inline_workers;              /* receiver_count, or NULL */
     uint64_t sessions_asked_ns;                        /* when; the admin thread's */
-    struct waker *watcher; /* woken with the workers; NULL: none. Set while no thread runs */
+    struct waker *watcher;       /* woken with the workers; NULL: none. Set while no thread runs */
+    struct app_drops app_drops;  /* polled by the main thread */
+    pthread_mutex_t refuse_lock; /* guards is_ended: data_plane_stop's refusal is the last one */
+    bool is_ended;
 };
 
 #endif

@@ -364,3 +364,10 @@ void udp_refuse_new(const struct udp_socket *socket)
     length = address_to_sockaddr(&v4, socket->family, &sa);
     (void)connect(socket->fd, (struct sockaddr *)&sa, length);
 }
+
+int udp_accept_new(const struct udp_socket *socket)
+{
+    const struct sockaddr none = {.sa_family = AF_UNSPEC};
+
+    return connect(socket->fd, &none, sizeof(none)) < 0 ? -errno : 0;
+}

@@ -401,6 +401,13 @@ apps_stop()
     done
 }
 
+# replace_file FILE LINE...: at once, as a pod that reads the file at any moment needs it.
+replace_file()
+{
+    printf '%s\n' "${@:2}" >"$1.new"
+    mv "$1.new" "$1"
+}
+
 # ---- requests
 
 # ask [UDP_ASK_OPTION...] ADDRESS TEXT: sends a datagram to the data port, prints its reply; nothing without one.

@@ -114,7 +114,7 @@ a_whole_life()
     curl -sN "http://$a:8080/events" >"$work/events" &
     app_pids[events]=$!
     wait_until "the stream begins" grep -q '^data: ' "$work/events"
-    printf 'hold.time: 3s\n' >"$work/config.yaml"
+    replace_file "$work/config.yaml" 'hold.time: 3s'
     kill -HUP "${pod_pids[$b]}"
     wait_until "it is read again" grep -q 'option_reloaded: hold.time' "$work/$b.log"
     lead "$c" "${pods[@]}"

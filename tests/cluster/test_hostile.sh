@@ -474,13 +474,18 @@ attacks_succeed_without_keys()
     local to
     start
     rm -f "$work/forged"
-    for to in "$b" "$c"; do
+    for to in "$b" "$c"; do # both at once and often: the next heartbeat of the leader undoes it
         forge -e "$(metric "$a" term)" -f "$(instance "$a")" -t "$(instance "$to")" \
             -l "$(instance "$c")" peer 15 "$a:12002" "$to:12002" >>"$work/forged"
     done
-    attack "$work/forged" "$b:12002" >/dev/null
-    attack "$work/forged" "$c:12002" >/dev/null
+    for to in "$b" "$c"; do
+        ip netns exec "$(net_place "$enemy")" "$tools/hostile" -r 100 -k 100000 "$work/forged" \
+            "$to:12002" >/dev/null &
+        app_pids[attack-$to]=$!
+    done
     wait_until "a resignation in the leader's name" agree "$c" "${all[@]}"
+    app_stop "attack-$b"
+    app_stop "attack-$c"
     forge -f "$(instance "$c")" -p "a forged question" frame 1 "$b:40000" "$c:12001" >"$work/forged"
     attack -k 7 "$work/forged" "$c:12001" >/dev/null
     metric_becomes "$c" datagrams_delivered_total 7

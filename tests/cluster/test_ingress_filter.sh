@@ -122,7 +122,7 @@ relayed_raw_is_not_asked()
 
 write_file()
 {
-    printf '%s\n' "$@" >"$work/config.yaml"
+    replace_file "$work/config.yaml" "$@"
 }
 
 # reload LINE: SIGHUP, and waits until the log has another of it.

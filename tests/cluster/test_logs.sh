@@ -205,7 +205,7 @@ former_option_name_in_a_reload()
 {
     echo "{}" >"$work/renamed.yaml"
     pods_start "$a" -- -c "$work/renamed.yaml"
-    echo "train: 6" >"$work/renamed.yaml"
+    replace_file "$work/renamed.yaml" "train: 6"
     kill -HUP "${pod_pids[$a]}"
     wait_until "it is logged" says "$a" option_renamed 1
 }

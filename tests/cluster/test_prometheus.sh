@@ -201,7 +201,7 @@ dashboard_and_alerts()
     expect "alerts that cannot be evaluated" "$(rules ' | select(.health != "ok") | .name + ": " + .lastError')" ""
     asks_what_is_there < <(rules .query)
     wait_until "no alert is active" no_alert
-    echo 'app.idel: 10s' >"$work/config.yaml"
+    replace_file "$work/config.yaml" 'app.idel: 10s'
     wait_until "an alert for each pod that refuses its configuration" is_answered \
         'count(ALERTS{alertname="HeadlessdReloadFailed", alertstate="firing", pod=~"pod-1[123]"})' 3
 }

@@ -75,7 +75,7 @@ write_over()
     local how=$1
     shift
     case $how in
-    rename) printf '%s\n' "$@" >"$work/new.yaml" && mv "$work/new.yaml" "$work/config.yaml" ;;
+    rename) replace_file "$work/config.yaml" "$@" ;;
     backup) mv "$work/config.yaml" "$work/config.yaml~" && printf '%s\n' "$@" >"$work/config.yaml" ;;
     place) printf '%s\n' "$@" >"$work/config.yaml" ;;
     esac

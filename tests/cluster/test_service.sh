@@ -44,13 +44,13 @@ ready_reload_stop()
     pods_start "$a" -- -c "$work/pod.yaml"
     wait_until "READY comes" has_said "READY=1"
     before=$(usec_now)
-    printf 'drain.time: 60ms\nlog.level: warn\n' >"$work/pod.yaml"
+    replace_file "$work/pod.yaml" 'drain.time: 60ms' 'log.level: warn'
     kill -HUP "${pod_pids[$a]}"
     wait_until "RELOADING and READY come" has_said "READY=1,RELOADING=1 MONOTONIC_USEC=T,READY=1"
     after=$(usec_now)
     usec=$(sed -nE 's/.*MONOTONIC_USEC=([0-9]+).*/\1/p' "$work/manager.out")
     expect_between "the time of the reload" "$usec" $((before - 20000)) $((after + 20000))
-    echo "log.level: loud" >"$work/pod.yaml" # an error: nothing changes, and the manager gets READY
+    replace_file "$work/pod.yaml" "log.level: loud" # an error: nothing changes, and the manager gets READY
     kill -HUP "${pod_pids[$a]}"
     wait_until "a reload that fails ends, too" has_said \
         "READY=1,RELOADING=1 MONOTONIC_USEC=T,READY=1,RELOADING=1 MONOTONIC_USEC=T,READY=1"

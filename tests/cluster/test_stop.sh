@@ -44,13 +44,10 @@ stop_under_traffic()
     wait_until "it ends after a quiet second" has_ended "$pid"
 }
 
-# ask_on ADDRESS: requests without an end, so that the pod has no second without traffic before it is checked.
+# ask_on ADDRESS: requests for ten minutes, so that the pod has no second without traffic before it is checked.
 ask_on()
 {
-    while :; do
-        echo more 2>/dev/null >"/dev/udp/$1/12000" || true
-        sleep 0.1 # the pace of this client
-    done
+    exec "$tools/udp_stream" 20 64 600000 "$1:12000" >/dev/null 2>&1
 }
 
 is_not_ready()
@@ -111,7 +108,7 @@ quiet_pod_ends_after_a_second()
 
 write_file()
 {
-    printf '%s\n' "$@" >"$work/config.yaml"
+    replace_file "$work/config.yaml" "$@"
 }
 
 # reload EXPECTED: SIGHUP, and waits until the log has that line.

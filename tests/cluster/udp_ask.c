@@ -2,7 +2,7 @@
  * udp_ask: a client. Sends datagrams to one address from one connected socket, waits for as many
  * replies, prints them. The kernel drops replies from other addresses.
  *
- *   udp_ask [-s IP[:PORT]] [-t MS] [-k COUNT] [-z BYTES] [-e] [-n] [-r] TO:PORT [TEXT | -]
+ *   udp_ask [-s IP[:PORT]] [-t MS] [-k COUNT] [-z BYTES] [-e] [-n] [-r] [-p] TO:PORT [TEXT | -]
  *
  *   TEXT   the payload; "-" reads it from standard input, any bytes; omitted: empty
  *   -s     source address, and port
@@ -12,8 +12,10 @@
  *   -e     each reply must equal its datagram, in order; prints nothing
  *   -n     wait for no reply
  *   -r     after the replies, wait until the timeout for more, and count them too
+ *   -p     end when the datagram is refused (ICMP port unreachable); otherwise that is ignored
  *
- * Exit code: 0 all replies came, 1 not all, 2 usage, 3 a reply differs, 4 a system call failed.
+ * Exit code: 0 all replies came, 1 not all, 2 usage, 3 a reply differs, 4 a system call failed,
+ * 5 refused.
  */
 #include <errno.h>
 #include <poll.h>
@@ -27,14 +29,21 @@
 
 #define PAYLOAD_MAX 65536
 
-enum { ASK_ANSWERED = 0, ASK_SILENCE = 1, ASK_USAGE = 2, ASK_DIFFERS = 3, ASK_ERROR = 4 };
+enum {
+    ASK_ANSWERED = 0,
+    ASK_SILENCE = 1,
+    ASK_USAGE = 2,
+    ASK_DIFFERS = 3,
+    ASK_ERROR = 4,
+    ASK_REFUSED = 5
+};
 
 struct asking {
     int fd;
     struct address to, source;
     int timeout_ms;
     unsigned long count, bytes;
-    bool is_series, is_pattern, compare, no_wait, stay;
+    bool is_series, is_pattern, compare, no_wait, stay, ends_refused;
     const char *text;
     char input[PAYLOAD_MAX];
     size_t input_length;
@@ -42,7 +51,7 @@ struct asking {
 
 static void usage(void)
 {
-    (void)fputs("usage: udp_ask [-s IP[:PORT]] [-t MS] [-k COUNT] [-z BYTES] [-e] [-n] [-r] "
+    (void)fputs("usage: udp_ask [-s IP[:PORT]] [-t MS] [-k COUNT] [-z BYTES] [-e] [-n] [-r] [-p] "
                 "TO:PORT [TEXT | -]\n",
                 stderr);
     exit(ASK_USAGE);
@@ -58,7 +67,7 @@ static void read_arguments(struct asking *a, int argc, char **argv)
 {
     int option;
 
-    while ((option = getopt(argc, argv, "s:t:k:z:enr")) != -1) {
+    while ((option = getopt(argc, argv, "s:t:k:z:enrp")) != -1) {
         switch (option) {
         case 's':
             if (address_parse(optarg, 0, &a->source))
@@ -83,6 +92,9 @@ static void read_arguments(struct asking *a, int argc, char **argv)
             break;
         case 'r':
             a->stay = true;
+            break;
+        case 'p':
+            a->ends_refused = true;
             break;
         default:
             usage();
@@ -154,8 +166,11 @@ static bool receive_reply(const struct asking *a, unsigned long number)
     ssize_t n = -1;
 
     while (n < 0 && (now_ns = clock_now_ns()) < end_ns) {
+        errno = 0;
         if (poll(&pfd, 1, (int)((end_ns - now_ns) / NS_PER_MS) + 1) > 0)
             n = recv(a->fd, reply, sizeof(reply), MSG_DONTWAIT); /* may fail: ICMP error */
+        if (n < 0 && errno == ECONNREFUSED && a->ends_refused)
+            exit(ASK_REFUSED);
     }
     if (n < 0)
         return false;

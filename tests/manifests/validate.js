@@ -193,6 +193,14 @@ function checkSelectors(object, pods, all) {
   if (!targets.some((t) => matches(selector.matchLabels || {}, t.labels || {}))) complain("it selects nothing of these");
 }
 
+// A truncated reply is asked for again by TCP; of the truncated one glibc uses nothing.
+function checkDns(policy) {
+  for (const rule of policy.spec.egress || [])
+    for (const { port } of (rule.ports || []).filter((p) => [53, 5353].includes(p.port)))
+      for (const protocol of ["UDP", "TCP"])
+        if (!rule.ports.some((p) => p.port === port && p.protocol === protocol)) complain(`DNS: port ${port} is not open by ${protocol}`);
+}
+
 function checkMonitor(monitor, all) {
   for (const service of all.filter((o) => o.kind === "Service" && matches(monitor.spec.selector.matchLabels, o.metadata.labels || {})))
     for (const endpoint of monitor.spec.endpoints)
@@ -208,6 +216,8 @@ function checkRules(object, all) {
     case "Service":
       return checkService(object, pods, all);
     case "NetworkPolicy":
+      checkSelectors(object, pods, all);
+      return checkDns(object);
     case "PodDisruptionBudget":
       return checkSelectors(object, pods, all);
     case "ServiceMonitor":

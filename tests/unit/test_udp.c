@@ -82,6 +82,57 @@ Test(udp, refuse_new_refuses_new_datagrams_and_keeps_old_ones)
     refuses_new("[::1]:0", "::1");
 }
 
+static void expect_reply(const struct udp_socket *client, const char *what)
+{
+    char text[16];
+
+    wait_for(client, POLLIN);
+    cr_assert_eq(recv(client->fd, text, sizeof(text), MSG_DONTWAIT), 6, "%s", what);
+}
+
+/* bind: with a port, which a socket that is disconnected keeps only if it was given. */
+static void accepts_again(const char *bind, const char *reach)
+{
+    struct udp_socket server = open_at(bind, false);
+    const struct address there = address_with_port(at(reach), server.local.port);
+    struct udp_socket client = connect_to(&there);
+    struct sockaddr_storage sa;
+    socklen_t length;
+    struct address from;
+    char text[16];
+
+    for (unsigned i = 0; i < 3; i++) {
+        udp_refuse_new(&server);
+        cr_assert_eq(send(client.fd, "lost", 4, 0), 4);
+        wait_for(&client, POLLERR);
+        cr_assert(udp_has_error(client.fd), "%s", bind);
+        cr_assert_eq(udp_accept_new(&server), 0, "%s", bind);
+        length = sizeof(sa);
+        cr_assert_eq(getsockname(server.fd, (struct sockaddr *)&sa, &length), 0);
+        address_from_sockaddr((struct sockaddr *)&sa, &from);
+        cr_assert(address_equal(&from, &server.local), "%s: port and address stay", bind);
+        cr_assert_eq(send(client.fd, "heard", 5, 0), 5);
+        wait_for(&server, POLLIN);
+        length = sizeof(sa);
+        cr_assert_eq(
+            recvfrom(server.fd, text, sizeof(text), MSG_DONTWAIT, (struct sockaddr *)&sa, &length),
+            5, "%s", bind);
+        address_from_sockaddr((struct sockaddr *)&sa, &from);
+        cr_assert_eq(udp_send_one(&server, &from, &there, "answer", 6), 0, "%s", bind);
+        expect_reply(&client, bind);
+    }
+    udp_close(&server);
+    udp_close(&client);
+}
+
+Test(udp, accept_new_undoes_refuse_new)
+{
+    accepts_again("127.0.79.5:7901", "127.0.79.5");
+    accepts_again("[::]:7902", "127.0.79.5");
+    accepts_again("[::]:7903", "::1");
+    accepts_again("[::1]:7904", "::1");
+}
+
 static void gives_back(const char *bind, const char *closed)
 {
     struct udp_socket sender = open_at(bind, true), gone = open_at(closed, false);

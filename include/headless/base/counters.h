@@ -54,9 +54,9 @@
     X(no_leader, "no valid leader, and hold.time is 0")                                          \
     X(hold_overflow, "displaced by newer requests in the hold queue (hold.bytes), or too large") \
     X(hold_expired, "held for longer than hold.time")                                            \
-    X(session_cap, "no session could be opened (app.max_sessions, open files)")                  \
+    X(session_cap, "a new client, while established ones use all sessions (app.max_sessions)")   \
     X(app_refuses_client, "the app serves other clients and refuses this one (app_connected)")   \
-    X(session_gone, "a reply of the app to a session that has ended")                            \
+    X(session_gone, "a reply of the app to an address that no client has")                       \
     X(stranger, "a reply from elsewhere than app.target (app.reply_from)")                       \
     X(send_refused, "the destination's port is closed, or its host or network unreachable")      \
     X(send_full, "the socket's send buffer stayed full")                                         \
@@ -202,9 +202,12 @@ enum drop_reason { DROP_REASONS(DROP_ENUM) DROP_REASON_COUNT };
       "ICMP port unreachable messages of the app's port")                                         \
     X(NOTIFIED, "app_notifications_total", "result", "sent", HELP_APP_NOTIFICATIONS)              \
     X(NOTIFY_FAILED, "app_notifications_total", "result", "failed", HELP_APP_NOTIFICATIONS)       \
-    X(SESSIONS_OPENED, "sessions_opened_total", "", "", "Sessions with the app opened")           \
+    X(SESSIONS_OPENED, "sessions_opened_total", "", "",                                           \
+      "Sessions opened for new clients of the app, each with a new address")                      \
+    X(SESSIONS_RESUMED, "sessions_resumed_total", "", "",                                         \
+      "Sessions used again after app.idle: the client kept its address")                          \
     X(SESSIONS_EVICTED, "sessions_evicted_total", "", "",                                         \
-      "Sessions with one request ended early, to make room")                                      \
+      "Open sessions closed before app.idle, to make room for new clients")                       \
     X(LIMIT_FORGOTTEN, "rate_sources_forgotten_total", "", "",                                    \
       "Sources removed from the rate limiter early, to make room; they may send data.burst "      \
       "again")

@@ -73,6 +73,8 @@ enum config_commit { CONFIG_COMMIT_NONE, CONFIG_COMMIT_MAJORITY };
 
 enum config_relay { CONFIG_RELAY_FRAMED, CONFIG_RELAY_RAW, CONFIG_RELAY_PROXY_V2 };
 enum config_proxy { CONFIG_PROXY_NONE, CONFIG_PROXY_V2 };
+/* The address of a client for an app at an IPv4 loopback address. */
+enum config_client_address { CONFIG_CLIENT_ADDRESS_DEALT, CONFIG_CLIENT_ADDRESS_HASHED };
 enum config_control {
     CONFIG_CONTROL_AUTO, /* signed with keys, otherwise open: config_control() */
     CONFIG_CONTROL_OPEN,
@@ -89,6 +91,7 @@ enum config_keys {
 
 enum config_quorum { CONFIG_QUORUM_AUTO, CONFIG_QUORUM_MAJORITY, CONFIG_QUORUM_NONE };
 enum config_refused { CONFIG_REFUSED_FAST, CONFIG_REFUSED_TIMEOUT };
+enum config_down { CONFIG_DOWN_REFUSE, CONFIG_DOWN_HOLD };
 
 /* Sources that may send the app's replies (data/app/app_elsewhere.h): each takes more than the one
  * before it. */
@@ -146,10 +149,12 @@ struct config {
     struct config_app_target app_target;
     enum config_proxy app_proxy_protocol;
     enum config_reply_from app_reply_from;
+    enum config_client_address app_client_address;
     uint64_t app_idle_ns;
     uint32_t app_max_sessions;
     struct address app_notify; /* port 0: none */
     uint64_t app_fail_ns;      /* time of refusals after which the app counts as down */
+    enum config_down app_down; /* what clients get when the apps of all pods are down */
 
     struct config_cidrs data_allow; /* sources that may send to the data port and groups */
     uint32_t data_rate;             /* datagrams a second a source; 0: no limit */

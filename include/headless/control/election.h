@@ -233,6 +233,7 @@ struct election {
     uint64_t detection_ns;      /* the leader's interval x misses */
     uint64_t live[ELECTION_BITMAP_WORDS], ready[ELECTION_BITMAP_WORDS]; /* from its heartbeat */
     struct election_list_id live_list; /* the list that these bits index */
+    uint64_t no_app_term;              /* NO_APP: the last heartbeat of this term had it; or 0 */
     uint64_t heard_ns;                 /* its last heartbeat */
 
     /* Votes and lease grants that this instance gave. */
@@ -323,6 +324,9 @@ enum election_member_state {
 /* True unless the member is known to be dead. A new leader, or the owner of a new list, knows of no
  * member yet, so all may be alive. */
 bool election_may_be_alive(const struct election *e, uint16_t index);
+/* There is a valid leader, and no app is up that could be given requests: neither this instance's,
+ * nor, as the leader knows, another live eligible member's. False where that is not known. */
+bool election_has_no_app(const struct election *e);
 enum election_member_state election_describe(const struct election *e, uint16_t index);
 const char *election_member_state_name(enum election_member_state state);
 

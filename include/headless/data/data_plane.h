@@ -9,8 +9,8 @@
  *
  * With workers: 0 there are no rings: each receiver's thread reads, routes and sends.
  *
- * Threads: open, start, stop, close and rejoin by the main thread. Wake, take and send functions
- * and data_plane_reset_windows by the supervisor. data_plane_list_sessions by the admin thread. Read
+ * Threads: open, start, stop, close, rejoin and poll by the main thread. Wake, take, send and refuse
+ * functions and data_plane_reset_windows by the supervisor. data_plane_list_sessions by the admin thread. Read
  * functions and the accessors by any thread. Only stop and list_sessions wait.
  */
 #ifndef HEADLESS_DATA_DATA_PLANE_H
@@ -55,6 +55,9 @@ void data_plane_close(struct data_plane *data_plane);
 /* Joins multicast groups that are not joined, and those whose interface has gone. Asks the kernel. */
 void data_plane_rejoin_groups(struct data_plane *data_plane);
 
+/* Once a second: read what the kernel dropped at the app's own socket. Asks the kernel. */
+void data_plane_poll_app_drops(struct data_plane *data_plane, uint64_t now_ns);
+
 /* ---- the supervisor's ---- */
 
 /* After snapshot_publish: end every sleep that the snapshot may change. */
@@ -69,6 +72,16 @@ bool data_plane_has_command(const struct data_plane *data_plane);
 /* Send a line to a client from the address to which it sent; not for the data path. */
 void data_plane_send_reply(struct data_plane *data_plane, const struct address *client,
                            const struct address *local, const char *text, size_t length);
+
+/*
+ * From now on the kernel refuses new datagrams at the data port (their senders get an ICMP port
+ * unreachable; it counts them as UdpNoPorts), or the port receives them again. Received ones are
+ * handled and replies leave either way; the relay and peer ports and multicast groups go on.
+ * Returns 0 or a negative errno: -ESHUTDOWN once data_plane_stop refuses them for good; -ENOTSUP with
+ * more than one receiver (udp_accept_new).
+ */
+int data_plane_refuse_clients(struct data_plane *data_plane, bool is_refusing)
+    __attribute__((warn_unused_result));
 
 /* A leader whose host has refused our frames; false: none. has: only look. */
 bool data_plane_take_refusal(struct data_plane *data_plane, uint64_t *ret_instance);
@@ -115,6 +128,7 @@ struct data_plane_numbers {
     uint64_t waiting;                        /* route ordered: appended, and not delivered yet */
     uint64_t sequencer_last, sequencer_is_leading;
     uint64_t data_kernel_drops, relay_kernel_drops, group_kernel_drops, app_kernel_drops;
+    uint64_t app_socket_drops;                     /* at the app's own socket, not at ours to it */
     uint64_t group_rcvbuf_bytes, app_rcvbuf_bytes; /* as granted, of one; 0: there is none */
 };
 void data_plane_read_numbers(const struct data_plane *data_plane,

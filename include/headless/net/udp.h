@@ -122,6 +122,14 @@ bool udp_take_error(int fd, struct udp_failure *ret_failure);
 void udp_refuse_new(const struct udp_socket *socket);
 
 /*
+ * Undo udp_refuse_new: port and address stay as bound. The port must have been given to bind, not
+ * chosen by the kernel, which takes that back here; a binding to a device ends as well. Not with
+ * reuse_port: the kernel would give all datagrams to one socket of the group from now on (measured,
+ * Linux 6.18). Returns 0 or a negative errno.
+ */
+int udp_accept_new(const struct udp_socket *socket) __attribute__((warn_unused_result));
+
+/*
  * Send one datagram outside the data path (replies to commands, peer messages); again where an ICMP
  * error of an earlier one is reported in its place. from unset: the kernel's choice. Returns 0, or
  * a negative errno when the kernel did not take it.

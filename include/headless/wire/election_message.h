@@ -9,7 +9,7 @@
  *   DISCOVER         stamp, term, seen, members[0]: the sender
  *   HELLO            the same (stamp echoed), leader, leader_address, list, flags LEADS, LISTED
  *   HEARTBEAT        term, stamp, interval, misses, list, count, live, ready, cause, received,
- *                    rcvbuf, generation, flags COMMITTED, ORDERED, COMMIT
+ *                    rcvbuf, generation, flags COMMITTED, STEPPED_DOWN, NO_APP, ORDERED, COMMIT
  *   ACK              term, stamp echoed, seen, lease_grant (0: none now), list (that it has),
  *                    generation, flags APP, VOLATILE, ORDERED, COMMIT
  *   LIST_REQUEST     list, first
@@ -107,7 +107,9 @@ enum election_flag {
     ELECTION_FLAG_MAJORITY = 1 << 12,
     ELECTION_FLAG_FORCED = 1 << 13,
     ELECTION_FLAG_ORDERED = 1 << 14, /* route ordered */
-    ELECTION_FLAG_COMMIT = 1 << 15   /* ordered.commit majority */
+    ELECTION_FLAG_COMMIT = 1 << 15,  /* ordered.commit majority */
+    /* All bits are in use; a HEARTBEAT has no GRANTED. No live eligible member's app is up. */
+    ELECTION_FLAG_NO_APP = ELECTION_FLAG_GRANTED
 };
 
 struct election_message {

@@ -2,7 +2,6 @@
 
 #include <sys/socket.h>
 
-#include "data/app/session_address.h"
 #include "data/app/udp_app.h"
 
 #define PEERS_MAX    16
@@ -18,7 +17,7 @@ static struct address source_of(const struct udp_app *udp, uint32_t number)
     socklen_t length = sizeof(sa);
 
     if (udp->is_mux)
-        source = address_with_port(session_address(number), udp->socket.local.port);
+        source = address_with_port(session_number_to_address(number), udp->socket.local.port);
     else if (session && getsockname(session->fd, (struct sockaddr *)&sa, &length) == 0)
         address_from_sockaddr((struct sockaddr *)&sa, &source);
     return source;
@@ -27,7 +26,7 @@ static struct address source_of(const struct udp_app *udp, uint32_t number)
 /* Does a session live at the peer of the app's socket: of this process, or of another headlessd? */
 static bool is_live_session(struct udp_app *udp, const struct address *peer)
 {
-    return (!udp->is_mux || session_address_is_one(peer)) &&
+    return (!udp->is_mux || session_number_of_address(peer) != SESSION_NUMBER_NONE) &&
            udp_lookup_receiver(&udp->watch.lookup, &udp->address, peer) == UDP_RECEIVER_FOUND;
 }
 

@@ -4,7 +4,6 @@
 #include <sys/socket.h>
 
 #include "data/app/app_port.h"
-#include "data/app/session_address.h"
 #include "data/app/udp_app.h"
 #include "headless/base/log.h"
 
@@ -87,9 +86,9 @@ static bool send_knock(struct udp_app *udp)
     session = sessions_by_number(&udp->sessions, number);
     if (!session || session->app_port)
         return false;
-    if (!udp->is_mux)
-        return send(session->fd, "", 0, MSG_DONTWAIT) == 0;
-    source = session_address(number);
+    if (!udp->is_mux) /* -1: it rests */
+        return session->fd >= 0 && send(session->fd, "", 0, MSG_DONTWAIT) == 0;
+    source = session_number_to_address(number);
     return udp_send_one(&udp->socket, &udp->address, &source, "", 0) == 0;
 }
 
@@ -206,13 +205,14 @@ static uint32_t take_errors(struct app *app)
         atomic_exchange_explicit(&udp->reader.has_errors, false, memory_order_seq_cst);
 
     for (unsigned i = 0; i < TAKE_MAX && udp_take_error(udp->socket.fd, &failure); i++) {
-        if (failure.error != ECONNREFUSED || !session_address_is_one(&failure.from))
+        if (failure.error != ECONNREFUSED ||
+            session_number_of_address(&failure.from) == SESSION_NUMBER_NONE)
             continue;
         if (failure.to.port != udp->address.port) {
-            leave_port(udp, session_address_number(&failure.from), &failure);
+            leave_port(udp, session_number_of_address(&failure.from), &failure);
             continue;
         }
-        note_session(app, session_address_number(&failure.from));
+        note_session(app, session_number_of_address(&failure.from));
         n++;
     }
     if (reader_waits)

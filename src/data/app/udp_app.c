@@ -14,15 +14,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 #include "data/app/app_elsewhere.h"
-#include "data/app/session_address.h"
 #include "data/app/udp_app.h"
-#include "headless/base/log.h"
-
-#define DESCRIPTORS_RESERVED 256
+#include "headless/wire/proxy.h"
 
 /* A send took the pending error off the socket. On the mux socket the error queue still has it. */
 static void note_refusal(struct app *app)
@@ -46,86 +41,31 @@ static void udp_app_flush(struct app *app)
     if (udp->outbox.may_be_refused)
         note_refusal(app);
     relay_account(&udp->outbox, app->counters, COUNTER_DELIVERED, COUNTER_REPLIES_SENT);
-}
-
-/* ---- sessions ---- */
-
-static void udp_app_close_fd(struct udp_app *udp, int fd)
-{
-    /* The reader thread may be about to read the descriptor, so it closes it: a new session's
-     * socket must not get the same number before. Without a reader thread, or when its ring is
-     * full, close. */
-    if (udp->reader.receiver.pair_count &&
-        ring_try_stage(&udp->reader.closing, (void *)(intptr_t)fd))
-        (void)ring_publish(&udp->reader.closing);
-    else
-        app_reader_close(&udp->reader, fd);
-}
-
-static void udp_app_close_session(struct app *app, struct session *session)
-{
-    if (session->fd >= 0)
-        udp_app_close_fd(app->udp, session->fd);
-    sessions_close(&app->udp->sessions, session);
-}
-
-static int udp_app_connect_session(struct app *app, struct session *session)
-{
-    struct udp_app *udp = app->udp;
-    const struct address any = {0};
-    struct udp_socket socket;
-    struct epoll_event event = {.events = EPOLLIN};
-    int rc = udp_open_connected(&udp->address, &any, app->config->rcvbuf_bytes, &socket);
-
-    if (rc)
-        return rc;
-    event.data.u64 = (uint64_t)sessions_number(&udp->sessions, session) << 32 | (uint32_t)socket.fd;
-    if (epoll_ctl(udp->reader.epoll_fd, EPOLL_CTL_ADD, socket.fd, &event) < 0) {
-        rc = -errno;
-        udp_close(&socket);
-        return rc;
-    }
-    session->fd = socket.fd;
-    return 0;
-}
-
-static struct session *udp_app_open_session(struct app *app, const struct origin *origin)
-{
-    struct udp_app *udp = app->udp;
-    uint64_t now_ns = app->replier->now_ns;
-    struct session *session;
-
-    if (!sessions_has_room(&udp->sessions, now_ns)) {
-        struct session *victim = sessions_victim(&udp->sessions, now_ns);
-
-        if (!victim)
-            return NULL;
-        udp_app_flush(app); /* messages of this batch may use its PROXY header or socket */
-        udp_app_close_session(app, victim);
-        counters_add(app->counters, COUNTER_SESSIONS_EVICTED, 1);
-    }
-    session = sessions_open(&udp->sessions, origin, now_ns);
-    if (!udp->is_mux && udp_app_connect_session(app, session) != 0) {
-        sessions_close(&udp->sessions, session);
-        return NULL;
-    }
-    if (app->config->app_proxy_protocol == CONFIG_PROXY_V2)
-        session->proxy_bytes =
-            (uint8_t)proxy_put_header(session->proxy, &origin->client, &origin->local);
-    counters_add(app->counters, COUNTER_SESSIONS_OPENED, 1);
-    return session;
+    counters_add(app->counters, COUNTER_SESSIONS_RESUMED, udp->sessions.resumed);
+    udp->sessions.resumed = 0;
 }
 
 /* ---- requests ---- */
 
-static void send_to_app(struct app *app, struct session *session, const struct record *record)
+/* Write the PROXY header of a request, which stays until the flush. Returns its bytes. One place
+ * more than the outbox has messages: a full one is flushed when the next message is added. */
+static size_t write_proxy_header(struct udp_app *udp, const struct record *record)
+{
+    if (!udp->proxy_headers)
+        return 0;
+    udp->proxy_place = (udp->proxy_place + 1) % (udp->outbox.capacity + 1);
+    return proxy_put_header(udp->proxy_headers[udp->proxy_place], &record->client, &record->local);
+}
+
+static void send_to_app(struct app *app, const struct session *session, const struct record *record,
+                        size_t header_bytes)
 {
     struct udp_app *udp = app->udp;
     struct outbox_message message = {.weight = 1, .account = OUTBOX_REQUESTS};
     struct address source, port;
 
     if (udp->is_mux) {
-        source = session_address(sessions_number(&udp->sessions, session));
+        source = session_number_to_address(sessions_number(&udp->sessions, session));
         port = address_with_port(udp->address, session->app_port);
         message.to = session->app_port ? &port : &udp->address;
         message.from = &source;
@@ -134,8 +74,9 @@ static void send_to_app(struct app *app, struct session *session, const struct r
         udp->socket.fd = session->fd;
     }
     udp->socket_number = sessions_number(&udp->sessions, session);
-    if (session->proxy_bytes)
-        message.parts[message.part_count++] = (struct iovec){session->proxy, session->proxy_bytes};
+    if (header_bytes)
+        message.parts[message.part_count++] =
+            outbox_part(udp->proxy_headers[udp->proxy_place], header_bytes);
     message.parts[message.part_count++] = outbox_part(record->payload, record->length);
     outbox_add(&udp->outbox, &message);
 }
@@ -143,18 +84,17 @@ static void send_to_app(struct app *app, struct session *session, const struct r
 static void udp_app_deliver(struct app *app, const struct request *request)
 {
     const struct origin origin = request_origin(request);
-    struct session *session = sessions_find(&app->udp->sessions, &origin);
     bool may_reply = app_may_reply(app, request);
+    size_t header_bytes = write_proxy_header(app->udp, &request->record);
+    struct session *session;
 
-    /* A reply of the app does not name its request: one session has only requests of one kind. */
-    if (!session || session->may_reply != may_reply)
-        session = udp_app_open_session(app, &origin);
-    if (!session) {
-        counters_drop(app->counters, DROP_session_cap, 1);
+    if (header_bytes + request->record.length > UDP_PAYLOAD_MAX) {
+        counters_drop(app->counters, DROP_oversize, 1);
         return;
     }
-    if (session->proxy_bytes + request->record.length > UDP_PAYLOAD_MAX) {
-        counters_drop(app->counters, DROP_oversize, 1);
+    session = udp_sessions_take(app, &origin, may_reply);
+    if (!session) {
+        udp_sessions_refuse(app);
         return;
     }
     if (!app_watch_may_send(&app->udp->watch, sessions_number(&app->udp->sessions, session),
@@ -162,11 +102,10 @@ static void udp_app_deliver(struct app *app, const struct request *request)
         counters_drop(app->counters, DROP_app_refuses_client, 1);
         return;
     }
-    session->origin.tag = origin.tag; /* the ingress pod may have been restarted */
-    session->term = app->replier->snapshot->leader.term;
-    session->may_reply = may_reply;
+    session->tag = origin.tag; /* the ingress pod may have been restarted */
+    session->term_low = (uint32_t)app->replier->snapshot->leader.term;
     sessions_touch(&app->udp->sessions, session, true, app->replier->now_ns);
-    send_to_app(app, session, &request->record);
+    send_to_app(app, session, &request->record, header_bytes);
 }
 
 /* ---- replies ---- */
@@ -175,8 +114,9 @@ static void udp_app_reply(struct app *app, const struct datagram *datagram)
 {
     struct udp_app *udp = app->udp;
     uint32_t number =
-        udp->is_mux ? session_address_number(&datagram->local) : (uint32_t)datagram->session;
+        udp->is_mux ? session_number_of_address(&datagram->local) : (uint32_t)datagram->session;
     struct session *session = sessions_by_number(&udp->sessions, number);
+    struct origin origin;
 
     counters_add(app->counters, COUNTER_REPLIES_FROM_APP, 1);
     if (!app_elsewhere_is_taken(app->config, &udp->address, &datagram->peer)) {
@@ -195,70 +135,25 @@ static void udp_app_reply(struct app *app, const struct datagram *datagram)
         counters_add(app->counters, COUNTER_REPLIES_SUPPRESSED, 1);
         return;
     }
-    reply_send(app->replier, &session->origin, session->term, datagram->payload, datagram->length);
+    origin = sessions_origin(&udp->sessions, session);
+    reply_send(app->replier, &origin, session_term(session, app->replier->snapshot->leader.term),
+               datagram->payload, datagram->length);
 }
 
 static void udp_app_tick(struct app *app)
 {
-    struct udp_app *udp = app->udp;
-    uint64_t idle_ns = app->replier->snapshot->settings.app_idle_ns;
-    struct session *session;
-
-    /* Between slices the outbox is empty. Bounded: the next tick closes the rest. */
-    for (unsigned i = 0; i < 1024; i++) {
-        session = sessions_idle(&udp->sessions, idle_ns, app->replier->now_ns);
-        if (!session)
-            return;
-        udp_app_close_session(app, session);
-    }
-}
-
-/* ---- session report ---- */
-
-static void fill_entry(const struct udp_app *udp, const struct session *session,
-                       struct session_entry *entry)
-{
-    *entry = (struct session_entry){.client = session->origin.client,
-                                    .asked = session->origin.local,
-                                    .ingress = session->origin.ingress,
-                                    .opened_ns = session->assigned_ns,
-                                    .active_ns = session->used_ns,
-                                    .requests = session->requests};
-    if (udp->is_mux)
-        entry->app = session_address(sessions_number(&udp->sessions, session));
-}
-
-void udp_app_report_sessions(struct app *app)
-{
-    const struct session *newest[SESSION_ENTRIES_MAX];
-    struct udp_app *udp = app->udp;
-
-    if (!session_report_is_wanted(&udp->report))
-        return;
-    udp->report.count = sessions_newest(&udp->sessions, SESSION_ENTRIES_MAX, newest);
-    for (size_t i = 0; i < udp->report.count; i++)
-        fill_entry(udp, newest[i], &udp->report.entries[i]);
-    session_report_publish(&udp->report);
-}
-
-struct session_report *app_session_report(struct app *app)
-{
-    return app->udp ? &app->udp->report : NULL;
+    udp_sessions_close_idle(app); /* between slices the outbox is empty */
 }
 
 static void udp_app_close(struct app *app)
 {
     struct udp_app *udp = app->udp;
 
-    for (uint32_t i = 0; i < udp->sessions.capacity; i++) {
-        if (udp->sessions.table && udp->sessions.table[i].in_use && udp->sessions.table[i].fd >= 0)
-            (void)close(udp->sessions.table[i].fd);
-    }
+    udp_sessions_fini(udp);
     app_watch_fini(&udp->watch);
     app_reader_fini(&udp->reader);
     outbox_fini(&udp->outbox);
-    sessions_fini(&udp->sessions);
-    session_report_fini(&udp->report);
+    free(udp->proxy_headers);
     if (udp->is_mux)
         udp_close(&udp->socket);
     free(udp);
@@ -269,27 +164,6 @@ const struct app_ops udp_app_ops = {udp_app_deliver, udp_app_reply, udp_app_flus
                                     udp_app_close};
 
 /* ---- start ---- */
-
-/* Sessions of one worker. With a descriptor each, RLIMIT_NOFILE bounds the sum over workers. */
-static uint32_t session_limit(uint32_t wanted, bool is_mux, size_t workers)
-{
-    struct rlimit limit;
-
-    if (!is_mux && getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-        limit.rlim_cur = limit.rlim_max;
-        (void)setrlimit(RLIMIT_NOFILE, &limit);
-        (void)getrlimit(RLIMIT_NOFILE, &limit);
-        if (limit.rlim_cur < DESCRIPTORS_RESERVED + (rlim_t)wanted) {
-            wanted = limit.rlim_cur > DESCRIPTORS_RESERVED + workers
-                         ? (uint32_t)(limit.rlim_cur - DESCRIPTORS_RESERVED)
-                         : (uint32_t)workers;
-            log_warn("app_sessions_limited",
-                     "app.max_sessions reduced to %u: RLIMIT_NOFILE allows no more sockets",
-                     wanted);
-        }
-    }
-    return (wanted + (uint32_t)workers - 1) / (uint32_t)workers;
-}
 
 static int open_mux(struct udp_app *udp, const struct config *config)
 {
@@ -327,13 +201,13 @@ int udp_app_init(struct app *app, size_t workers)
     if (!rc && udp->is_mux)
         rc = open_mux(udp, config);
     if (!rc)
-        rc = sessions_init(&udp->sessions,
-                           session_limit(config->app_max_sessions, udp->is_mux, workers),
-                           udp->is_mux);
-    if (!rc)
-        rc = session_report_init(&udp->report);
+        rc = udp_sessions_init(udp, config, workers);
     if (!rc)
         rc = outbox_init(&udp->outbox, &udp->socket, config->batch, config->gso);
+    if (!rc && config->app_proxy_protocol == CONFIG_PROXY_V2) {
+        udp->proxy_headers = malloc((config->batch + 1) * sizeof(*udp->proxy_headers));
+        rc = udp->proxy_headers ? 0 : -ENOMEM;
+    }
     if (rc)
         udp_app_close(app);
     return rc;
@@ -342,11 +216,6 @@ int udp_app_init(struct app *app, size_t workers)
 struct app_reader *app_reader(struct app *app)
 {
     return app->udp ? &app->udp->reader : NULL;
-}
-
-uint64_t app_session_count(const struct app *app)
-{
-    return app->udp ? atomic_load_explicit(&app->udp->sessions.count, memory_order_relaxed) : 0;
 }
 
 const struct udp_socket *app_socket(const struct app *app)

@@ -1,4 +1,7 @@
-/* udp_app: state shared by the sending side (udp_app.c) and the reading side (app_reader.c). */
+/*
+ * udp_app: state shared by the sending side (udp_app.c), its sessions (udp_app_sessions.c) and the
+ * reading side (app_reader.c).
+ */
 #ifndef DATA_APP_UDP_APP_H
 #define DATA_APP_UDP_APP_H
 
@@ -6,6 +9,7 @@
 #include "data/app/app_watch.h"
 #include "data/app/session.h"
 #include "data/app/session_report.h"
+#include "headless/wire/proxy.h"
 
 struct udp_app {
     struct address address; /* of the app */
@@ -14,11 +18,32 @@ struct udp_app {
         socket; /* the mux socket; otherwise that of the session whose messages are in the outbox */
     uint32_t socket_number; /* that session, where each has its own socket */
     struct outbox outbox;
+    /* Of the messages in the outbox, and the place of the last; NULL: app.proxy_protocol is none. */
+    uint8_t (*proxy_headers)[PROXY_HEADER_MAX];
+    size_t proxy_place;
     struct sessions sessions;
     struct session_report report;
     struct app_reader reader;
     struct app_watch watch;
 };
+
+/* ---- udp_app_sessions.c; the worker's thread ---- */
+
+int udp_sessions_init(struct udp_app *udp, const struct config *config, size_t workers)
+    __attribute__((warn_unused_result));
+void udp_sessions_fini(struct udp_app *udp);
+
+/* The session of a request: the one that its client has or had, or a new one. With a socket, if
+ * each session has one. NULL: refused. The caller touches it. May flush the outbox. */
+struct session *udp_sessions_take(struct app *app, const struct origin *origin, bool may_reply);
+
+/* Count a request as refused, and log at most once a minute what to do. */
+void udp_sessions_refuse(struct app *app);
+
+/* Periodic: close the sessions that are idle. The outbox is empty. */
+void udp_sessions_close_idle(struct app *app);
+
+/* ---- app_reader.c ---- */
 
 int app_reader_init(struct app_reader *reader, const struct config *config)
     __attribute__((warn_unused_result));

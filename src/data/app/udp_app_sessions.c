@@ -1,0 +1,254 @@
+/*
+ * The sessions of a UDP app: opened, found, closed, reported; and their sockets, where each has its
+ * own. A resting session has no socket: its client gets another source port when it comes back.
+ */
+#include <errno.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "data/app/session_list.h"
+#include "data/app/udp_app.h"
+#include "headless/base/log.h"
+
+#define DESCRIPTORS_RESERVED 256
+#define CLOSE_MAX            8192 /* idle sessions a tick: less than a millisecond */
+#define CLOSE_SOCKETS_MAX    1024 /* where each has a socket */
+
+static void udp_app_close_fd(struct udp_app *udp, int fd)
+{
+    /* The reader thread may be about to read the descriptor, so it closes it: a new session's
+     * socket must not get the same number before. Without a reader thread, or when its ring is
+     * full, close. */
+    if (udp->reader.receiver.pair_count &&
+        ring_try_stage(&udp->reader.closing, (void *)(intptr_t)fd))
+        (void)ring_publish(&udp->reader.closing);
+    else
+        app_reader_close(&udp->reader, fd);
+}
+
+static void udp_app_close_socket(struct app *app, struct session *session)
+{
+    struct udp_app *udp = app->udp;
+
+    if (udp->is_mux || session->fd < 0)
+        return;
+    if (udp->socket.fd == session->fd) {
+        app_flush(app); /* messages of this batch wait for it */
+        udp->socket.fd = -1;
+    }
+    udp_app_close_fd(udp, session->fd);
+    session->fd = -1;
+}
+
+static int udp_app_connect_session(struct app *app, struct session *session)
+{
+    struct udp_app *udp = app->udp;
+    const struct address any = {0};
+    struct udp_socket socket;
+    struct epoll_event event = {.events = EPOLLIN};
+    int rc = udp_open_connected(&udp->address, &any, app->config->rcvbuf_bytes, &socket);
+
+    if (rc)
+        return rc;
+    event.data.u64 = (uint64_t)sessions_number(&udp->sessions, session) << 32 | (uint32_t)socket.fd;
+    if (epoll_ctl(udp->reader.epoll_fd, EPOLL_CTL_ADD, socket.fd, &event) < 0) {
+        rc = -errno;
+        udp_close(&socket);
+        return rc;
+    }
+    session->fd = socket.fd;
+    return 0;
+}
+
+/* Close the session that may be closed first, if no more sockets may be open. False: none may. */
+static bool make_room_for_socket(struct app *app)
+{
+    struct sessions *sessions = &app->udp->sessions;
+    struct session *least;
+
+    if (app->udp->is_mux || !sessions_is_full(sessions))
+        return true;
+    least = sessions_least(sessions, app->replier->now_ns);
+    if (!least)
+        return false;
+    udp_app_close_socket(app, least);
+    sessions_rest(sessions, least);
+    counters_add(app->counters, COUNTER_SESSIONS_EVICTED, 1);
+    return true;
+}
+
+/* An open session that has to end for a new one. */
+static void evict(struct app *app, struct session *session)
+{
+    counters_add(app->counters, COUNTER_SESSIONS_EVICTED, 1);
+    if (app->udp->is_mux)
+        return; /* its record is taken as it is */
+    udp_app_close_socket(app, session);
+    sessions_rest(&app->udp->sessions, session);
+}
+
+static struct session *udp_app_open_session(struct app *app, const struct origin *origin,
+                                            bool may_reply)
+{
+    struct udp_app *udp = app->udp;
+    uint64_t now_ns = app->replier->now_ns;
+    struct session *session = sessions_next(&udp->sessions, origin, now_ns);
+
+    if (!session)
+        return NULL;
+    if (session->is_in_use && session->is_open)
+        evict(app, session);
+    if (!make_room_for_socket(app))
+        return NULL;
+    session = sessions_open(&udp->sessions, session, origin, may_reply, now_ns);
+    if (session && !udp->is_mux && udp_app_connect_session(app, session) != 0) {
+        sessions_drop(&udp->sessions, session);
+        session = NULL;
+    }
+    if (session)
+        counters_add(app->counters, COUNTER_SESSIONS_OPENED, 1);
+    return session;
+}
+
+struct session *udp_sessions_take(struct app *app, const struct origin *origin, bool may_reply)
+{
+    /* A reply of the app does not name its request: a session has only requests of one kind. */
+    struct session *session = sessions_find(&app->udp->sessions, origin, may_reply);
+
+    if (!session)
+        return udp_app_open_session(app, origin, may_reply);
+    if (session->is_open || app->udp->is_mux)
+        return session;
+    if (!make_room_for_socket(app) || udp_app_connect_session(app, session) != 0)
+        return NULL;
+    return session;
+}
+
+/* A new client is refused: at most one line a minute. */
+void udp_sessions_refuse(struct app *app)
+{
+    static _Thread_local struct log_limit limit = {.period_ns = 60 * NS_PER_SEC};
+    uint64_t suppressed;
+
+    counters_drop(app->counters, DROP_session_cap, 1);
+    if (log_limit_pass(&limit, LOG_LEVEL_WARN, app->replier->now_ns, &suppressed))
+        log_warn("session_cap",
+                 "new clients are refused: all sessions with the app belong to clients in use, or "
+                 "no more sockets can be opened; raise app.max_sessions (%u)%s (%llu more)",
+                 app->config->app_max_sessions,
+                 app->udp->is_mux ? "" : " and RLIMIT_NOFILE, or use an app at 127.0.0.1",
+                 (unsigned long long)suppressed);
+}
+
+void udp_sessions_close_idle(struct app *app)
+{
+    struct udp_app *udp = app->udp;
+    uint64_t idle_ns = app->replier->snapshot->settings.app_idle_ns;
+    unsigned close_max = udp->is_mux ? CLOSE_MAX : CLOSE_SOCKETS_MAX;
+
+    /* Bounded: the next tick closes the rest. */
+    for (unsigned i = 0; i < close_max; i++) {
+        struct session *session = sessions_idle(&udp->sessions, idle_ns, app->replier->now_ns);
+
+        if (!session)
+            return;
+        udp_app_close_socket(app, session);
+        sessions_rest(&udp->sessions, session);
+    }
+}
+
+/* ---- session report ---- */
+
+static void fill_entry(const struct udp_app *udp, const struct session *session, uint64_t now_ns,
+                       struct session_entry *entry)
+{
+    const struct origin origin = sessions_origin(&udp->sessions, session);
+
+    *entry = (struct session_entry){.client = origin.client,
+                                    .asked = origin.local,
+                                    .ingress = origin.ingress,
+                                    .opened_ns = session_time_ns(session->opened, now_ns),
+                                    .active_ns = session_time_ns(session->used, now_ns),
+                                    .requests = session->requests};
+    if (udp->is_mux)
+        entry->app = session_number_to_address(sessions_number(&udp->sessions, session));
+}
+
+void udp_app_report_sessions(struct app *app)
+{
+    const struct session *newest[SESSION_ENTRIES_MAX];
+    struct udp_app *udp = app->udp;
+
+    if (!session_report_is_wanted(&udp->report))
+        return;
+    udp->report.count = sessions_newest(&udp->sessions, SESSION_ENTRIES_MAX, newest);
+    for (size_t i = 0; i < udp->report.count; i++)
+        fill_entry(udp, newest[i], app->replier->now_ns, &udp->report.entries[i]);
+    session_report_publish(&udp->report);
+}
+
+struct session_report *app_session_report(struct app *app)
+{
+    return app->udp ? &app->udp->report : NULL;
+}
+
+uint64_t app_session_count(const struct app *app)
+{
+    return app->udp ? atomic_load_explicit(&app->udp->sessions.count, memory_order_relaxed) : 0;
+}
+
+/* ---- start and end ---- */
+
+/* Sessions of one worker that may be open with a socket each: RLIMIT_NOFILE bounds the sum over
+ * workers. */
+static uint32_t socket_limit(uint32_t wanted, size_t workers)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+        (void)getrlimit(RLIMIT_NOFILE, &limit);
+        if (limit.rlim_cur < DESCRIPTORS_RESERVED + (rlim_t)wanted) {
+            wanted = limit.rlim_cur > DESCRIPTORS_RESERVED + workers
+                         ? (uint32_t)(limit.rlim_cur - DESCRIPTORS_RESERVED)
+                         : (uint32_t)workers;
+            log_warn(
+                "app_sessions_limited",
+                "at most %u of app.max_sessions are open at once: RLIMIT_NOFILE allows no more "
+                "sockets",
+                wanted);
+        }
+    }
+    return (wanted + (uint32_t)workers - 1) / (uint32_t)workers;
+}
+
+int udp_sessions_init(struct udp_app *udp, const struct config *config, size_t workers)
+{
+    uint32_t all = config->app_max_sessions;
+    struct sessions_setup setup = {.capacity = (all + (uint32_t)workers - 1) / (uint32_t)workers,
+                                   .has_sockets = !udp->is_mux};
+
+    int rc;
+
+    if (udp->is_mux && config->app_client_address == CONFIG_CLIENT_ADDRESS_HASHED) {
+        setup.is_hashed = true;
+        session_number_key(config->cluster, setup.number_key);
+    }
+    setup.open_max = udp->is_mux ? setup.capacity : socket_limit(all, workers);
+    rc = sessions_init(&udp->sessions, &setup);
+    return rc ? rc : session_report_init(&udp->report);
+}
+
+void udp_sessions_fini(struct udp_app *udp)
+{
+    for (uint32_t i = 0; !udp->is_mux && i < udp->sessions.used; i++) {
+        const struct session *session = &udp->sessions.table[i];
+
+        if (session->is_in_use && session->fd >= 0)
+            (void)close(session->fd);
+    }
+    sessions_fini(&udp->sessions);
+    session_report_fini(&udp->report);
+}

@@ -1,0 +1,115 @@
+#include "data/app_drops.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "headless/base/clock.h"
+#include "headless/net/udp.h"
+
+#define LOOK_PERIOD_NS NS_PER_SEC
+#define DROPS_LOG_NS   (60 * NS_PER_SEC)
+
+static void stop_watching(struct app_drops *drops, int rc)
+{
+    log_debug("app_drops_unknown", "drops at the app's own socket cannot be read (sock_diag): %s",
+              strerror(-rc));
+    app_drops_close(drops);
+}
+
+void app_drops_open(struct app_drops *drops, const struct config *config)
+{
+    const struct address *app = &config->app_target.address;
+
+    *drops = (struct app_drops){.fd = -1, .app = *app, .limit = {.period_ns = DROPS_LOG_NS}};
+    if (config->app_target.kind != CONFIG_APP_UDP ||
+        (!address_is_loopback(app) && !udp_is_here(app)))
+        return;
+    drops->fd = udp_diag_open();
+    if (drops->fd < 0)
+        stop_watching(drops, drops->fd);
+}
+
+void app_drops_close(struct app_drops *drops)
+{
+    if (drops->fd >= 0)
+        (void)close(drops->fd);
+    drops->fd = -1;
+}
+
+static const struct udp_diag_entry *find_socket(const struct app_drops *drops, uint64_t cookie)
+{
+    for (size_t i = 0; i < drops->count; i++) {
+        if (drops->sockets[i].cookie == cookie)
+            return &drops->sockets[i];
+    }
+    return NULL;
+}
+
+/* The kernel prefers a socket bound to the address to one bound to all. */
+static bool has_exact(const struct app_drops *drops, const struct udp_diag_entry *found,
+                      size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (address_equal(&found[i].local, &drops->app))
+            return true;
+    }
+    return false;
+}
+
+uint64_t app_drops_take(struct app_drops *drops, const struct udp_diag_entry *found, size_t count)
+{
+    struct udp_diag_entry kept[APP_DROPS_SOCKETS];
+    bool is_exact = has_exact(drops, found, count);
+    uint64_t grown = 0;
+    size_t n = 0;
+
+    for (size_t i = 0; i < count && n < APP_DROPS_SOCKETS; i++) {
+        const struct udp_diag_entry *before = find_socket(drops, found[i].cookie);
+
+        if (is_exact ? !address_equal(&found[i].local, &drops->app)
+                     : !address_is_any(&found[i].local))
+            continue;
+        if (before)
+            grown += (uint32_t)(found[i].drops - before->drops);
+        else if (drops->has_looked) /* opened since */
+            grown += found[i].drops;
+        kept[n++] = found[i];
+    }
+    memcpy(drops->sockets, kept, n * sizeof(kept[0]));
+    drops->count = n;
+    drops->has_looked = true;
+    atomic_store_explicit(&drops->total, app_drops_total(drops) + grown, memory_order_relaxed);
+    return grown;
+}
+
+static void log_drops(struct app_drops *drops, uint64_t grown, uint64_t now_ns)
+{
+    char text[ADDRESS_TEXT_MAX];
+    uint64_t suppressed;
+
+    drops->unlogged += grown;
+    if (!grown || !log_limit_pass(&drops->limit, LOG_LEVEL_WARN, now_ns, &suppressed))
+        return;
+    log_warn("app_drops",
+             "the receive buffer of the app's own socket at %s was full: the kernel dropped %llu "
+             "datagrams there; make the app faster, or raise the buffer that it asks for "
+             "(SO_RCVBUF, up to net.core.rmem_max)",
+             address_format(&drops->app, text), (unsigned long long)drops->unlogged);
+    drops->unlogged = 0;
+}
+
+void app_drops_poll(struct app_drops *drops, uint64_t now_ns)
+{
+    struct udp_diag_entry found[APP_DROPS_SOCKETS];
+    size_t count = 0;
+    int rc;
+
+    if (drops->fd < 0 || now_ns < drops->looked_ns + LOOK_PERIOD_NS)
+        return;
+    drops->looked_ns = now_ns;
+    rc = udp_diag_list(drops->fd, drops->app.port, found, APP_DROPS_SOCKETS, &count);
+    if (rc)
+        stop_watching(drops, rc);
+    else
+        log_drops(drops, app_drops_take(drops, found, count), now_ns);
+}
