@@ -28,6 +28,11 @@ static const char *const relay_formats[] = {
     [CONFIG_RELAY_RAW] = "raw",
     [CONFIG_RELAY_PROXY_V2] = "proxy-v2",
 };
+static const char *const reply_from[] = {
+    [CONFIG_REPLY_FROM_SAME] = "same",
+    [CONFIG_REPLY_FROM_PORT] = "port",
+    [CONFIG_REPLY_FROM_ANY] = "any",
+};
 static const char *const proxy_protocols[] = {
     [CONFIG_PROXY_NONE] = "none",
     [CONFIG_PROXY_V2] = "v2",
@@ -365,6 +370,16 @@ const struct config_option config_options[] = {
      WORDS(proxy_protocols),
      .help = "Send the client's address to the app in a PROXY protocol header, in front of each "
              "payload."},
+    {.key = "app.reply_from",
+     .type = OPTION_CHOICE,
+     FIELD(app_reply_from),
+     .preset = "same",
+     WORDS(reply_from),
+     .help =
+         "Sources of replies to clients. same: app.target only. port: every port of its address; "
+         "the client's later datagrams go to the port that replied first (TFTP). any: also "
+         "loopback and the pod's own address. Other replies are dropped (reason stranger). port "
+         "and any need an app on IPv4 loopback, and trust every process of this machine or pod."},
     {.key = "app.client_address",
      .type = OPTION_CHOICE,
      FIELD(app_client_address),

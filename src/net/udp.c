@@ -290,12 +290,17 @@ bool udp_has_error(int fd)
 bool udp_take_error(int fd, struct udp_failure *ret_failure)
 {
     struct cmsg_buffer cmsg;
+    struct sockaddr_storage name = {0};
     struct iovec part = {ret_failure->quoted, sizeof(ret_failure->quoted)};
-    struct msghdr header = {.msg_iov = &part,
+    struct msghdr header = {.msg_name = &name,
+                            .msg_namelen = sizeof(name),
+                            .msg_iov = &part,
                             .msg_iovlen = 1,
                             .msg_control = cmsg.bytes,
                             .msg_controllen = sizeof(cmsg.bytes)};
     struct sock_extended_err extended;
+    uint32_t segment;
+    uint8_t tos;
     ssize_t n = recvmsg(fd, &header, MSG_ERRQUEUE | MSG_DONTWAIT);
 
     if (n < 0)
@@ -303,6 +308,9 @@ bool udp_take_error(int fd, struct udp_failure *ret_failure)
     ret_failure->error = EIO;
     ret_failure->is_remote = false;
     ret_failure->length = (size_t)n;
+    address_from_sockaddr((struct sockaddr *)&name, &ret_failure->to);
+    /* The ICMP message was sent to the source of the datagram. */
+    cmsg_read(&header, &ret_failure->from, &segment, &tos);
     for (struct cmsghdr *c = CMSG_FIRSTHDR(&header); c; c = CMSG_NXTHDR(&header, c)) {
         if ((c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_RECVERR) ||
             (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_RECVERR)) {

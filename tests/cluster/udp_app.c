@@ -2,7 +2,7 @@
  * udp_app: a UDP server that reports its datagrams. Stands in for a pod's app, and for a leader
  * outside the cluster.
  *
- *   udp_app LISTEN:PORT echo|source|proxy|tos|quiet|burst [DIRECTORY]
+ *   udp_app LISTEN:PORT echo|source|proxy|tos|quiet|burst|transfer [DIRECTORY]
  *
  *   echo     returns each datagram
  *   source   replies with "from IP:PORT PAYLOAD"
@@ -12,11 +12,14 @@
  *   quiet    sends no reply
  *   burst    sends no reply, but after a datagram of another sender 1,000 datagrams to the first
  *            sender; then writes "sent"
+ *   transfer replies to each datagram from a new port with "new PAYLOAD", and to the datagrams that
+ *            arrive there with "more PAYLOAD", until one is "end": the ports of TFTP
  *
  * With DIRECTORY the reply to the n-th datagram (quiet: the datagram) is also written to
  * DIRECTORY/n, which appears complete. Writes "listening" to standard error. SIGTERM ends it.
  */
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,9 +32,18 @@
 #define PAYLOAD_MAX 65536
 #define REPLY_TOS   0x2e
 
-enum mode { MODE_ECHO, MODE_SOURCE, MODE_PROXY, MODE_TOS, MODE_QUIET, MODE_BURST, MODE_COUNT };
-static const char *const mode_names[MODE_COUNT] = {"echo", "source", "proxy",
-                                                   "tos",  "quiet",  "burst"};
+enum mode {
+    MODE_ECHO,
+    MODE_SOURCE,
+    MODE_PROXY,
+    MODE_TOS,
+    MODE_QUIET,
+    MODE_BURST,
+    MODE_TRANSFER,
+    MODE_COUNT
+};
+static const char *const mode_names[MODE_COUNT] = {"echo",  "source", "proxy",   "tos",
+                                                   "quiet", "burst",  "transfer"};
 
 static void fail(const char *what)
 {
@@ -115,6 +127,40 @@ static void burst(int fd, const struct address *source)
     (void)fputs("sent\n", stderr);
 }
 
+/* A process for each transfer, on a port of its own. */
+static void transfer(const struct address *at, const struct sockaddr_storage *to,
+                     const uint8_t *payload, size_t length)
+{
+    const struct address new_port = address_with_port(*at, 0);
+    socklen_t to_length =
+        to->ss_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
+    static char text[PAYLOAD_MAX];
+    static uint8_t received[PAYLOAD_MAX];
+    const char *word = "new";
+    int fd, made;
+
+    if (fork() != 0)
+        return;
+    fd = listen_on(&new_port, MODE_TRANSFER);
+    if (connect(fd, (const struct sockaddr *)to, to_length) < 0)
+        fail("udp_app: connect");
+    for (;;) {
+        ssize_t n;
+
+        made = snprintf(text, sizeof(text), "%s %.*s", word, (int)length, (const char *)payload);
+        (void)send(fd, text, (size_t)made, 0);
+        if (length == 3 && memcmp(payload, "end", 3) == 0)
+            exit(0);
+        n = recv(fd, text, sizeof(text), 0);
+        if (n < 0)
+            exit(1);
+        length = (size_t)n;
+        memcpy(received, text, length);
+        payload = received;
+        word = "more";
+    }
+}
+
 int main(int argc, char **argv)
 {
     static uint8_t datagram[PAYLOAD_MAX];
@@ -123,10 +169,11 @@ int main(int argc, char **argv)
     enum mode mode = MODE_ECHO;
     int fd;
 
+    (void)signal(SIGCHLD, SIG_IGN); /* ended transfers leave no process behind */
     while (argc >= 3 && mode < MODE_COUNT && strcmp(argv[2], mode_names[mode]) != 0)
         mode++;
     if (argc < 3 || argc > 4 || mode == MODE_COUNT || address_parse(argv[1], 0, &at)) {
-        (void)fputs("usage: udp_app LISTEN:PORT echo|source|proxy|tos|quiet|burst "
+        (void)fputs("usage: udp_app LISTEN:PORT echo|source|proxy|tos|quiet|burst|transfer "
                     "[DIRECTORY]\n",
                     stderr);
         return 2;
@@ -148,6 +195,8 @@ int main(int argc, char **argv)
             save(argv[3], number, reply, length);
         if (mode == MODE_BURST)
             burst(fd, &source);
+        else if (mode == MODE_TRANSFER)
+            transfer(&at, &from, datagram, (size_t)n);
         else if (mode != MODE_QUIET)
             (void)sendto(fd, reply, length, 0, (struct sockaddr *)&from,
                          at.family == ADDRESS_V6 ? sizeof(struct sockaddr_in6)

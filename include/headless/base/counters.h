@@ -55,8 +55,9 @@
     X(hold_overflow, "displaced by newer requests in the hold queue (hold.bytes), or too large") \
     X(hold_expired, "held for longer than hold.time")                                            \
     X(session_cap, "a new client, while established ones use all sessions (app.max_sessions)")   \
+    X(app_refuses_client, "the app serves other clients and refuses this one (app_connected)")   \
     X(session_gone, "a reply of the app to an address that no client has")                       \
-    X(stranger, "received on the app's socket, but not from the app")                            \
+    X(stranger, "a reply from elsewhere than app.target (app.reply_from)")                       \
     X(send_refused, "the destination's port is closed, or its host or network unreachable")      \
     X(send_full, "the socket's send buffer stayed full")                                         \
     X(send_denied, "a local firewall refused it")                                                \
@@ -194,6 +195,9 @@ enum drop_reason { DROP_REASONS(DROP_ENUM) DROP_REASON_COUNT };
       "Messages received from the kernel: GRO batches and single datagrams")                      \
     X(RECEIVE_DATAGRAMS, "receive_datagrams_total", "", "",                                       \
       "Datagrams received from the kernel, each of a GRO batch counted")                          \
+    X(APP_REFUSED_CLIENT, "app_refused_clients_total", "", "",                                    \
+      "ICMP port unreachable messages of the app's port for one client, while the app serves "    \
+      "another")                                                                                  \
     X(APP_REFUSED, "app_refused_total", "", "",                                                   \
       "ICMP port unreachable messages of the app's port")                                         \
     X(NOTIFIED, "app_notifications_total", "result", "sent", HELP_APP_NOTIFICATIONS)              \

@@ -93,6 +93,15 @@ enum config_quorum { CONFIG_QUORUM_AUTO, CONFIG_QUORUM_MAJORITY, CONFIG_QUORUM_N
 enum config_refused { CONFIG_REFUSED_FAST, CONFIG_REFUSED_TIMEOUT };
 enum config_down { CONFIG_DOWN_REFUSE, CONFIG_DOWN_HOLD };
 
+/* Sources that may send the app's replies (data/app/app_elsewhere.h): each takes more than the one
+ * before it. */
+enum config_reply_from {
+    CONFIG_REPLY_FROM_SAME,
+    CONFIG_REPLY_FROM_PORT,
+    CONFIG_REPLY_FROM_ANY,
+    CONFIG_REPLY_FROM_COUNT
+};
+
 /* app.target: echo, whoami, discard or udp://HOST:PORT */
 struct config_app_target {
     enum config_app kind;
@@ -139,6 +148,7 @@ struct config {
 
     struct config_app_target app_target;
     enum config_proxy app_proxy_protocol;
+    enum config_reply_from app_reply_from;
     enum config_client_address app_client_address;
     uint64_t app_idle_ns;
     uint32_t app_max_sessions;

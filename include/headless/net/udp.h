@@ -101,9 +101,11 @@ bool udp_has_error(int fd);
 
 /* An entry of the error queue: why a datagram failed, and its first bytes. */
 struct udp_failure {
-    int error;      /* errno */
-    bool is_remote; /* reported by ICMP */
-    size_t length;  /* bytes of quoted; 0: the ICMP message quoted no payload */
+    int error;           /* errno */
+    bool is_remote;      /* reported by ICMP */
+    struct address to;   /* its destination */
+    struct address from; /* its source IP; unset without PKTINFO */
+    size_t length;       /* bytes of quoted; 0: the ICMP message quoted no payload */
     uint8_t quoted[UDP_QUOTED_MAX];
 };
 

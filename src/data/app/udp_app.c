@@ -15,8 +15,21 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 
+#include "data/app/app_elsewhere.h"
 #include "data/app/udp_app.h"
 #include "headless/wire/proxy.h"
+
+/* A send took the pending error off the socket. On the mux socket the error queue still has it. */
+static void note_refusal(struct app *app)
+{
+    struct udp_app *udp = app->udp;
+
+    udp->outbox.may_be_refused = false;
+    if (udp->is_mux)
+        atomic_store_explicit(&udp->reader.has_errors, true, memory_order_relaxed);
+    else
+        app_watch_refused(app, udp->socket_number);
+}
 
 static void udp_app_flush(struct app *app)
 {
@@ -26,8 +39,7 @@ static void udp_app_flush(struct app *app)
         outbox_flush(&udp->outbox);
     /* Also set after a partial send, whose errno is lost. */
     if (udp->outbox.may_be_refused)
-        app_reader_suspect(&udp->reader);
-    udp->outbox.may_be_refused = false;
+        note_refusal(app);
     relay_account(&udp->outbox, app->counters, COUNTER_DELIVERED, COUNTER_REPLIES_SENT);
     counters_add(app->counters, COUNTER_SESSIONS_RESUMED, udp->sessions.resumed);
     udp->sessions.resumed = 0;
@@ -50,16 +62,18 @@ static void send_to_app(struct app *app, const struct session *session, const st
 {
     struct udp_app *udp = app->udp;
     struct outbox_message message = {.weight = 1, .account = OUTBOX_REQUESTS, .tos = record->tos};
-    struct address source;
+    struct address source, port;
 
     if (udp->is_mux) {
         source = session_number_to_address(sessions_number(&udp->sessions, session));
-        message.to = &udp->address;
+        port = address_with_port(udp->address, session->app_port);
+        message.to = session->app_port ? &port : &udp->address;
         message.from = &source;
     } else if (udp->socket.fd != session->fd) {
         udp_app_flush(app); /* an outbox sends to one socket */
         udp->socket.fd = session->fd;
     }
+    udp->socket_number = sessions_number(&udp->sessions, session);
     if (header_bytes)
         message.parts[message.part_count++] =
             outbox_part(udp->proxy_headers[udp->proxy_place], header_bytes);
@@ -83,6 +97,11 @@ static void udp_app_deliver(struct app *app, const struct request *request)
         udp_sessions_refuse(app);
         return;
     }
+    if (!app_watch_may_send(&app->udp->watch, sessions_number(&app->udp->sessions, session),
+                            app->replier->now_ns)) {
+        counters_drop(app->counters, DROP_app_refuses_client, 1);
+        return;
+    }
     session->tag = origin.tag; /* the ingress pod may have been restarted */
     session->term_low = (uint32_t)app->replier->snapshot->leader.term;
     sessions_touch(&app->udp->sessions, session, true, app->replier->now_ns);
@@ -100,7 +119,8 @@ static void udp_app_reply(struct app *app, const struct datagram *datagram)
     struct origin origin;
 
     counters_add(app->counters, COUNTER_REPLIES_FROM_APP, 1);
-    if (!address_equal(&datagram->peer, &udp->address)) {
+    if (!app_elsewhere_is_taken(app->config, &udp->address, &datagram->peer)) {
+        app_elsewhere_log(app->config, &udp->address, &datagram->peer);
         counters_drop_reply(app->counters, DROP_stranger, 1);
         return;
     }
@@ -108,6 +128,8 @@ static void udp_app_reply(struct app *app, const struct datagram *datagram)
         counters_drop_reply(app->counters, DROP_session_gone, 1);
         return;
     }
+    session->app_port = app_elsewhere_next_port(session->app_port, &udp->address, &datagram->peer);
+    app_watch_answered(&udp->watch, number, app->replier->now_ns);
     sessions_touch(&udp->sessions, session, false, app->replier->now_ns);
     if (!session->may_reply) {
         counters_add(app->counters, COUNTER_REPLIES_SUPPRESSED, 1);
@@ -124,10 +146,6 @@ static void udp_app_reply(struct app *app, const struct datagram *datagram)
 
 static void udp_app_tick(struct app *app)
 {
-    struct udp_app *udp = app->udp;
-
-    if (udp->reader.receiver.pair_count == 0) /* no reader thread */
-        app_reader_tick(&udp->reader, app->replier->now_ns);
     udp_sessions_close_idle(app); /* between slices the outbox is empty */
 }
 
@@ -136,6 +154,7 @@ static void udp_app_close(struct app *app)
     struct udp_app *udp = app->udp;
 
     udp_sessions_fini(udp);
+    app_watch_fini(&udp->watch);
     app_reader_fini(&udp->reader);
     outbox_fini(&udp->outbox);
     free(udp->proxy_headers);
@@ -181,7 +200,9 @@ int udp_app_init(struct app *app, size_t workers)
     udp->is_mux = udp->address.family == ADDRESS_V4 && address_is_loopback(&udp->address);
     udp->socket = (struct udp_socket){
         .fd = -1, .family = udp->address.family == ADDRESS_V4 ? AF_INET : AF_INET6};
-    rc = app_reader_init(&udp->reader, config, &udp->address);
+    app_watch_init(&udp->watch, &udp->address, config->app_fail_ns);
+    udp->reader.is_mux = udp->is_mux;
+    rc = app_reader_init(&udp->reader, config);
     if (!rc && udp->is_mux)
         rc = open_mux(udp, config);
     if (!rc)
