@@ -112,7 +112,7 @@ struct peer_list {
     struct address *peers;
 };
 
-static struct address udp_lookup_address_of(uint8_t family, const void *ip, uint16_t network_port)
+static struct address diag_address(uint8_t family, const void *ip, uint16_t network_port)
 {
     struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = network_port};
     struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = network_port};
@@ -135,10 +135,10 @@ static bool parse_socket(void *context, struct nlmsghdr *message)
         message->nlmsg_len < NLMSG_LENGTH(sizeof(socket)))
         return message->nlmsg_type != NLMSG_ERROR;
     memcpy(&socket, NLMSG_DATA(message), sizeof(socket));
-    at = udp_lookup_address_of(socket.idiag_family, socket.id.idiag_src, socket.id.idiag_sport);
+    at = diag_address(socket.idiag_family, socket.id.idiag_src, socket.id.idiag_sport);
     if (list->count < list->max && address_equal(&at, list->at))
         list->peers[list->count++] =
-            udp_lookup_address_of(socket.idiag_family, socket.id.idiag_dst, socket.id.idiag_dport);
+            diag_address(socket.idiag_family, socket.id.idiag_dst, socket.id.idiag_dport);
     return true;
 }
 

@@ -44,9 +44,10 @@ given()
     grep -qx "$2" "$work/$1.out"
 }
 
-refused_clients_are_dropped()
+# OpenSSL repeats its hello after 1, 2 and 4 s, so each of them may be the one a second that is tried.
+client_is_refused()
 {
-    (($(dropped "$a" app_refuses_client) >= $1))
+    (($(metric "$a" app_refused_clients_total) >= 1))
 }
 
 dtls_client_is_served()
@@ -66,14 +67,14 @@ dtls_client_is_served()
     echo "first 1" >&"${client_fd[first]}"
     wait_until "its first line arrives" given "s_server-$a" "first 1"
     s_client_start second "$b" # repeats its hello
-    wait_until "the second client is refused" refused_clients_are_dropped 1
+    wait_until "the second client is refused" client_is_refused
     for i in {2..9}; do
         echo "first $i" >&"${client_fd[first]}"
         wait_until "line $i arrives" given "s_server-$a" "first $i"
     done
     ledger_closes "${pods[@]}"
     expect "app_down" "$(cat "$work"/127*.log | grep -c app_down)" 0
-    expect "said so" "$(grep -c app_connected "$work/$a.log")" 1
+    expect_match "said so" "$(grep -c app_connected "$work/$a.log")" "^[12]$" # once a thread
     # On a machine that starves a thread for long, the lead moves for that reason.
     grep -q threads_stuck "$work"/127*.log || expect "leader" "$(leaders "${pods[@]}")" "$a"
 }

@@ -34,7 +34,7 @@ static void publish_health(struct app_watch *watch)
 
 /* ---- log ---- */
 
-static void app_watch_log_refusal(const struct udp_app *udp)
+static void log_refused(const struct udp_app *udp)
 {
     static _Thread_local struct log_limit limit = {.period_ns = NS_PER_SEC};
     char text[ADDRESS_TEXT_MAX];
@@ -137,7 +137,7 @@ static void act_on_verdict(struct app *app, enum app_verdict verdict, uint32_t n
     refused_clients_clear(&watch->clients);
     if (verdict == APP_VERDICT_PASSED)
         return;
-    app_watch_log_refusal(udp);
+    log_refused(udp);
     app_judge_refusal(&watch->judge, n, now_ns);
     if (was_up) {
         watch->judge.is_looked_up = is_seen;
