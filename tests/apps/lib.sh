@@ -9,6 +9,7 @@
 #   each_pod FUNCTION            calls it for each pod
 #   behind OPTION...             starts the pods in front of udp://127.0.0.1:$port; $a leads
 #   at_client COMMAND...         runs it in the client's namespace, which has the addresses $client and $client2
+#   client_open NAME COMMAND...  a client that stays; see there
 #   move_lead POD                by command to a follower; returns when all pods follow
 #   apps_close                   the ledgers are balanced, and the kernel dropped nothing
 #   expect_broken REASON COMMAND...   the wanted behaviour, which headlessd does not have: fails when it does
@@ -23,9 +24,9 @@ a=10.77.0.1 # leads at first
 b=10.77.0.2
 c=10.77.0.3
 client=$net_client
-client2=10.77.0.101
+client2=192.0.2.77 # in another network than the pods
 port=5300
-pod_environment+=(HEADLESSD_HEARTBEAT_MISSES=20) # no test of failover: only a command moves the lead, on a busy machine too
+patience_ms=${PATIENCE_MS:-$patience_ms} # shorter for whoever writes a test
 session_source='127\.(12[89]|1[3-9][0-9]|2[0-9][0-9])\.[0-9]+\.[0-9]+' # an address that an app sees
 
 apps_row=$build/apps/$(basename "$0" .sh).row
@@ -34,6 +35,7 @@ apps_row=$build/apps/$(basename "$0" .sh).row
 # are joined by "; ".
 apps_fields="group server version plain proxy client set change"
 declare -A told=()
+declare -A client_fds=()
 
 # apps_need PROGRAM...: makes the network. Ends the file if something is missing.
 apps_need()
@@ -50,7 +52,20 @@ apps_need()
         exit
     fi
     net_make 3
-    net_in "$client" ip addr add "$client2/24" dev eth0
+    net_in "$client" ip addr add "$client2/32" dev lo
+    each_pod apps_route
+}
+
+apps_route()
+{
+    net_in "$1" ip route add "$client2/32" via "$client"
+}
+
+# apps_certificate: makes $work/key.pem and $work/cert.pem for the name "server".
+apps_certificate()
+{
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30 -subj /CN=server \
+        -addext subjectAltName=DNS:server -keyout "$work/key.pem" -out "$work/cert.pem" 2>/dev/null
 }
 
 at_client()
@@ -111,6 +126,61 @@ expect_broken()
     local reason=$1
     shift
     ! "$@" || fail "works now, so change this test and its row: $reason"
+}
+
+# client_open NAME COMMAND...: a client that stays; client_says NAME TEXT sends it a line, its output is in $work/NAME.out.
+client_open()
+{
+    local name=$1 fd
+    shift
+    mkfifo "$work/$name.in"
+    ip netns exec "$(net_place "$client")" "$@" <"$work/$name.in" >"$work/$name.out" 2>"$work/$name.log" &
+    app_pids[$name]=$!
+    exec {fd}>"$work/$name.in"
+    client_fds[$name]=$fd
+}
+
+# serve_lines POD NAME COMMAND...: a server that sends the lines of server_says NAME-N TEXT; its output is in $work/NAME-N.out.
+serve_lines()
+{
+    local pod=$1 name=$2-${1##*.} fd
+    shift 2
+    mkfifo "$work/$name.in"
+    ip netns exec "$(net_place "$pod")" "$@" <"$work/$name.in" >"$work/$name.out" 2>"$work/$name.log" &
+    app_pids[$name]=$!
+    exec {fd}>"$work/$name.in"
+    client_fds[$name]=$fd
+}
+
+client_says()
+{
+    echo "$2" >&"${client_fds[$1]}"
+}
+
+client_close()
+{
+    local fd=${client_fds[$1]}
+    exec {fd}>&-
+    app_stop "$1"
+    rm "$work/$1.in"
+}
+
+# heard NAME TEXT: true when a client's output has this line.
+heard()
+{
+    grep -qxF -- "$2" "$work/$1.out"
+}
+
+# listens POD: true when somebody there has the app's port.
+listens()
+{
+    [[ $(at_pod "$1" ss -Hlun "sport = :$port") ]]
+}
+
+# log_says NAME REGEX: true when a line of $work/NAME.log matches.
+log_says()
+{
+    grep -qE -- "$2" "$work/$1.log"
 }
 
 # delivered_by POD: requests that its app got.
