@@ -55,7 +55,7 @@ offers_recursion()
 plain()
 {
     each_pod named_start
-    behind
+    behind plain
     expect "recursion for another network, asked directly" "$(offers_recursion "$a" "$port")" no
     expect "recursion for another network, through headlessd" "$(offers_recursion "$b" 12000)" yes
     expect "the leader's named answers" "$(ask_for example.test at_client "$b" 12000)" "\"named of $a\""
@@ -70,7 +70,7 @@ closed()
 {
     named_option="$1"
     each_pod named_start
-    behind
+    behind plain
     expect "recursion, through headlessd" "$(offers_recursion "$b" 12000)" no
     expect "the leader's named answers" "$(ask_for example.test at_client "$b" 12000)" "\"named of $a\""
     apps_close

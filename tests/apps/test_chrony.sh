@@ -32,7 +32,7 @@ plain()
 {
     allowed="allow 127.128.0.0/9"
     each_pod chrony_start
-    behind
+    behind plain
     clock_is_told || fail "no time from the leader: $(cat "$work/chronyd.out")"
     move_lead "$c"
     clock_is_told || fail "no time from the new leader: $(cat "$work/chronyd.out")"
@@ -48,7 +48,7 @@ not_allowed()
 {
     allowed="allow 10.77.0.0/24"
     each_pod chrony_start
-    behind
+    behind plain
     printf '\043%047d' 0 | tr 0 '\0' | at_client "$tools/udp_ask" -n "$b:12000" - || fail "cannot send"
     metric_becomes "$a" datagrams_delivered_total 1
     apps_close

@@ -29,7 +29,7 @@ told_a_session()
 plain()
 {
     each_pod turn_start
-    behind
+    behind plain
     wait_until "the leader's turnserver answers" told_a_session
     move_lead "$c"
     wait_until "the new leader's turnserver answers" told_a_session

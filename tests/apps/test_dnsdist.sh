@@ -28,7 +28,7 @@ answer()
 plain()
 {
     each_pod dnsdist_start
-    behind
+    behind plain
     expect "a client of another network" "$(answer "$client2")" "192.0.2.1"
     move_lead "$c"
     expect "after the leader change" "$(answer "$client2")" "192.0.2.3"
@@ -43,7 +43,7 @@ proxy_without_the_setting()
     dnsdist_lines="setProxyProtocolACL({\"127.128.0.0/9\"})
 setACL({\"$client/32\"})"
     each_pod dnsdist_start
-    behind --app-proxy-protocol v2
+    behind proxy
     expect "a client of the list" "$(answer "$client")" "192.0.2.1"
     expect "another client" "$(answer "$client2")" "192.0.2.1"
     apps_close
@@ -56,7 +56,7 @@ proxy()
 setProxyProtocolApplyACLToProxiedClients(true)
 setACL({\"$client/32\"})"
     each_pod dnsdist_start
-    behind --app-proxy-protocol v2
+    behind proxy
     expect "a client of the list" "$(answer "$client")" "192.0.2.1"
     move_lead "$c"
     expect "a client of the list, after the leader change" "$(answer "$client")" "192.0.2.3"

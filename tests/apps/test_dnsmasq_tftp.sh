@@ -31,7 +31,7 @@ single_port()
 {
     tftp_options=(--tftp-single-port)
     each_pod tftp_start
-    behind
+    behind plain
     expect "the leader's file" "$(fetch)" "file of $a 20018"
     move_lead "$c"
     expect "the new leader's file" "$(fetch)" "file of $c 20018"

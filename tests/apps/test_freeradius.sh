@@ -65,7 +65,7 @@ plain()
         secret = shared
     }"
     each_pod radius_start
-    behind
+    behind plain
     expect "the leader accepts" "$(login "secret of bob")" "Access-Accept radius of $a"
     move_lead "$c"
     expect "the new leader accepts" "$(login "secret of bob")" "Access-Accept radius of $c"
@@ -83,7 +83,7 @@ unknown_client()
         secret = shared
     }"
     each_pod radius_start
-    behind
+    behind plain
     echo "User-Name = bob, User-Password = x" | at_client radclient -t 1 -r 1 "$b:12000" auth shared >"$work/radclient.out" 2>&1 || true
     wait_until "freeradius ignores it" log_says radius-1 "from unknown client 127\.(12[89]|1[3-9].|2..)\."
     apps_close

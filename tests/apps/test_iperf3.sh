@@ -19,7 +19,7 @@ iperf_listens()
 plain()
 {
     each_pod iperf_start
-    behind
+    behind plain
     at_client iperf3 -c "$b" -p 12000 -u -n 10000 >"$work/iperf.out" 2>&1 && fail "iperf3 works now: say so in the row"
     expect_match "iperf3 says" "$(cat "$work/iperf.out")" "unable to connect"
     apps_close

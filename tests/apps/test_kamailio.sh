@@ -59,7 +59,7 @@ plain()
 {
     sip_line="force_rport();"
     each_pod sip_start
-    behind
+    behind plain
     ask_options 30 || fail "no 200 of the leader"
     move_lead "$c"
     ask_options 30 || fail "no 200 of the new leader"
@@ -74,7 +74,7 @@ without_rport()
 {
     sip_line=""
     each_pod sip_start
-    behind
+    behind plain
     expect_broken "Kamailio answers a client without rport" ask_options 2
     apps_close
 }

@@ -68,7 +68,7 @@ whoami_of()
 plain()
 {
     each_pod knot_start
-    behind
+    behind plain
     expect "the leader's Knot answers through a follower" "$(query at_client "$b" 12000 example.test TXT)" "\"knot of $a\""
     expect_match "the client, as Knot sees it" "$(whoami_of "$client")" "^$session_source\$"
     move_lead "$c"
@@ -82,7 +82,7 @@ proxy()
 {
     knot_server="proxy-allowlist: 127.128.0.0/9"
     each_pod knot_start
-    behind --app-proxy-protocol v2
+    behind proxy
     expect "the client, as Knot sees it" "$(whoami_of "$client")" "$client"
     expect "another client" "$(whoami_of "$client2")" "$client2"
     move_lead "$c"

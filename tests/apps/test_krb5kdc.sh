@@ -69,7 +69,7 @@ login()
 plain()
 {
     each_pod kdc_start
-    behind
+    behind plain
     expect "tickets of the leader" "$(login)" 1
     move_lead "$c"
     expect "tickets of the new leader" "$(login)" 1

@@ -20,7 +20,7 @@ coap()
 plain()
 {
     each_pod coap_start
-    behind
+    behind plain
     coap put "kept by $a" >"$work/put.out"
     expect "the leader keeps it" "$(coap get)" "kept by $a"
     move_lead "$c"

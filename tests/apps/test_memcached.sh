@@ -20,7 +20,7 @@ command_by_udp()
 plain()
 {
     each_pod memcached_start
-    behind
+    behind plain
     expect "set" "$(command_by_udp 'set x 0 0 5\r\nhello\r\n')" STORED
     expect "get" "$(command_by_udp 'get x\r\n')" "VALUE x 0 5 hello END"
     move_lead "$c"

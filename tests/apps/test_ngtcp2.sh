@@ -27,7 +27,7 @@ fetch()
 plain()
 {
     each_pod quic_start
-    behind
+    behind plain
     expect "the leader's page" "$(fetch)" "quic of $a"
     move_lead "$c"
     expect "the new leader's page" "$(fetch)" "quic of $c"

@@ -22,7 +22,7 @@ client_start()
 plain()
 {
     each_pod server_start
-    behind
+    behind plain
     client_start first
     client_says first "one"
     wait_until "the leader's server hears" heard server-1 "one"

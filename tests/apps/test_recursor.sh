@@ -40,7 +40,7 @@ answer()
 plain()
 {
     each_pod recursor_start
-    behind
+    behind plain
     expect "a client of another network, through headlessd" "$(answer "$b" 12000 "$client2")" "\"recursor of $a\""
     move_lead "$c"
     expect "after the leader change" "$(answer "$b" 12000 "$client2")" "\"recursor of $c\""
@@ -56,7 +56,7 @@ allow-from=$client/32
 quiet=no
 loglevel=6"
     each_pod recursor_start
-    behind --app-proxy-protocol v2
+    behind proxy
     expect "a client of the list" "$(answer "$b" 12000 "$client")" "\"recursor of $a\""
     move_lead "$c"
     expect "a client of the list, after the leader change" "$(answer "$b" 12000 "$client")" "\"recursor of $c\""

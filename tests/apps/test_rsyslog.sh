@@ -35,7 +35,7 @@ plain()
 {
     local i
     each_pod syslog_start
-    behind
+    behind plain
     for i in {1..20}; do send_line before "line $i."; done
     for i in {1..20}; do wait_until "line $i is there" has_line 1 "line $i\."; done
     expect_match "the sender" "$(head -n 1 "$work/syslog-1/lines")" "^$session_source $(hostname -s) "

@@ -36,7 +36,7 @@ plain()
 {
     community="rocommunity public 127.128.0.0/9"
     each_pod snmpd_start
-    behind
+    behind plain
     expect "SNMPv2c" "$(get "${v2c[@]}")" "\"snmpd of $a\""
     expect "SNMPv3" "$(get "${v3[@]}")" "\"snmpd of $a\""
     move_lead "$c"
@@ -52,7 +52,7 @@ not_allowed()
 {
     community="rocommunity public 10.77.0.0/24"
     each_pod snmpd_start
-    behind
+    behind plain
     at_client snmpget -m '' -M "$work" -t 1 -r 0 "${v2c[@]}" "udp:$b:12000" .1.3.6.1.2.1.1.5.0 >"$work/get.out" 2>&1 || true
     metric_becomes "$a" datagrams_delivered_total 1
     expect "SNMPv3, meanwhile" "$(get "${v3[@]}")" "\"snmpd of $a\""

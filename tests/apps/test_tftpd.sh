@@ -18,7 +18,7 @@ tftp_start()
 plain()
 {
     each_pod tftp_start
-    behind
+    behind plain
     printf '\0\1file\0octet\0' | at_client "$tools/udp_ask" -n "$b:12000" - || fail "cannot send"
     expect_broken "answers from another port" file_arrives
     apps_close

@@ -39,7 +39,7 @@ answer()
 plain()
 {
     each_pod unbound_start
-    behind
+    behind plain
     expect "a client of another network, directly" "$(answer "$a" "$port" "$client2")" REFUSED
     expect "a client of another network, through headlessd" "$(answer "$b" 12000 "$client2")" "\"unbound of $a\""
     move_lead "$c"
@@ -53,7 +53,7 @@ refused()
 {
     unbound_lines="    access-control: 127.128.0.0/9 refuse"
     each_pod unbound_start
-    behind
+    behind plain
     expect "any client" "$(answer "$b" 12000 "$client")" REFUSED
     apps_close
 }
@@ -63,7 +63,7 @@ proxy()
     unbound_lines="    proxy-protocol-port: $port
     access-control: $client/32 allow"
     each_pod unbound_start
-    behind --app-proxy-protocol v2
+    behind proxy
     expect "a client of the list" "$(answer "$b" 12000 "$client")" "\"unbound of $a\""
     expect "another client" "$(answer "$b" 12000 "$client2")" REFUSED
     move_lead "$c"
