@@ -41,9 +41,20 @@ single_port()
     tell change "a transfer under way ends: the client must begin again"
 }
 
+# dnsmasq alone, asked directly: it sends nothing. Without one of the two options it sends the file.
+bound()
+{
+    tftp_options=(--tftp-single-port --listen-address=127.0.0.1 --bind-interfaces)
+    tftp_start "$a"
+    printf '\0\1file\0octet\0' | at_pod "$a" "$tools/udp_ask" -n "127.0.0.1:$port" - || fail "cannot send"
+    wait_until "dnsmasq cannot send" log_says dnsmasq-1 "failed to send packet: Network is unreachable"
+    tell set "no \`bind-interfaces\` with it: then dnsmasq 2.90 sends nothing on loopback (\"Network is unreachable\"), without headlessd too"
+}
+
 apps_need dnsmasq tftp ss
 tell group "Files, caches and devices"
 tell server "dnsmasq (TFTP)"
 tell version "$(package_version dnsmasq-base)"
 run "dnsmasq sends files through a follower with a single port, and after a leader change" single_port
+run "dnsmasq with a single port and bind-interfaces sends nothing, without headlessd" bound
 apps_finish
