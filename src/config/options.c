@@ -340,7 +340,10 @@ const struct config_option config_options[] = {
      .preset = "2s",
      RANGE(0, 60 * SEC),
      .reloadable = true,
-     .help = "Time for which replies of a leader may still be sent after it has stepped down."},
+     .help =
+         "Time for which replies of a leader may still be sent after it has stepped down. After "
+         "1.5 times this time the next leader's app may push: send to clients that it got no "
+         "request from since. 0: neither."},
     /* ---- */
     {.key = "app.target",
      .group = "App",

@@ -49,8 +49,9 @@ struct supervisor_facts {
     enum leader_kind kind;
     enum election_cause cause;
     uint64_t term, leader;
-    uint64_t previous_term, previous_until_ns;
-    uint64_t rcvbuf_bytes; /* of the leader's relay socket */
+    uint64_t previous_term, previous_until_ns, settled_ns;
+    uint64_t is_previous_own; /* this pod led the previous term, and stepped down */
+    uint64_t rcvbuf_bytes;    /* of the leader's relay socket */
     uint64_t list_term;
     uint32_t list_version, list_count;
     uint64_t settings;                    /* number of reloads */

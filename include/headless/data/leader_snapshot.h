@@ -77,6 +77,9 @@ struct leadership {
     /* The term before this one: its replies still pass until then (reply.grace); 0: none do. */
     uint64_t previous_term, previous_until_ns;
 
+    /* The replies of every earlier leader have ended by then, at every pod. */
+    uint64_t settled_ns;
+
     /* The leader that the configuration names, for the admin port. */
     char wanted_leader[CONFIG_NAME_MAX]; /* "": none */
     bool has_wanted_leader;              /* it leads, or none is named */
@@ -87,7 +90,7 @@ struct leadership {
 
 /* Settings that a reload may change while data flows. */
 struct data_settings {
-    uint64_t hold_time_ns, app_idle_ns;
+    uint64_t hold_time_ns, app_idle_ns, reply_grace_ns;
     bool accept_control;
     struct ingress_filter ingress_filter;
 };
@@ -192,6 +195,20 @@ static inline bool leadership_accepts_reply(const struct leadership *leadership,
     if (term == leadership->previous_term && now_ns < leadership->previous_until_ns)
         return true;
     return term >= leadership->term && leadership_is_valid(leadership, now_ns);
+}
+
+/*
+ * Is a session independent of who led at its last request? Then the app has replied to that request
+ * (an app that replies within reply.grace), and no earlier leader replies any more: what the app
+ * sends to it now may leave if this pod leads. With reply.grace 0 a late reply cannot be told from
+ * a push: never.
+ */
+static inline bool snapshot_is_settled(const struct leader_snapshot *snapshot,
+                                       uint64_t requested_ns, uint64_t now_ns)
+{
+    uint64_t grace_ns = snapshot->settings.reply_grace_ns;
+
+    return grace_ns && now_ns >= snapshot->leader.settled_ns && now_ns >= requested_ns + grace_ns;
 }
 
 /*

@@ -26,10 +26,11 @@
 /* Links of intrusive lists are indices + 1; 0 ends a list. */
 struct session {
     struct origin origin;
-    uint64_t term;        /* in which its last request was delivered */
-    bool may_reply;       /* replies may be sent */
-    uint64_t used_ns;     /* last datagram in either direction */
-    uint64_t assigned_ns; /* time at which the index was assigned */
+    uint64_t term;         /* in which its last request was delivered */
+    bool may_reply;        /* replies may be sent */
+    uint64_t used_ns;      /* last datagram in either direction */
+    uint64_t requested_ns; /* last request */
+    uint64_t assigned_ns;  /* time at which the index was assigned */
     uint64_t requests;
     uint32_t epoch;
     uint32_t newer, older, next_in_bucket;

@@ -121,6 +121,11 @@ static struct session *udp_app_open_session(struct app *app, const struct origin
     return session;
 }
 
+static bool is_settled(const struct app *app, const struct session *session)
+{
+    return snapshot_is_settled(app->replier->snapshot, session->requested_ns, app->replier->now_ns);
+}
+
 /* ---- requests ---- */
 
 static void send_to_app(struct app *app, struct session *session, const struct record *record)
@@ -149,8 +154,9 @@ static void udp_app_deliver(struct app *app, const struct request *request)
     struct session *session = sessions_find(&app->udp->sessions, &origin);
     bool may_reply = app_may_reply(app, request);
 
-    /* A reply of the app does not name its request: one session has only requests of one kind. */
-    if (!session || session->may_reply != may_reply)
+    /* A reply of the app does not name its request: one session has only requests of one kind, until
+     * those of the other kind have their replies. */
+    if (!session || (session->may_reply != may_reply && !is_settled(app, session)))
         session = udp_app_open_session(app, &origin);
     if (!session) {
         counters_drop(app->counters, DROP_session_cap, 1);
@@ -163,11 +169,21 @@ static void udp_app_deliver(struct app *app, const struct request *request)
     session->origin.tag = origin.tag; /* the ingress pod may have been restarted */
     session->term = app->replier->snapshot->leader.term;
     session->may_reply = may_reply;
+    session->requested_ns = app->replier->now_ns;
     sessions_touch(&app->udp->sessions, session, true, app->replier->now_ns);
     send_to_app(app, session, &request->record);
 }
 
 /* ---- replies ---- */
+
+/* The term under which a datagram of the app leaves; 0: it is suppressed. A leader's app also pushes
+ * to clients whose last request it received while another pod led. */
+static uint64_t term_of_reply(const struct app *app, const struct session *session)
+{
+    if (app->replier->leads && is_settled(app, session))
+        return app->replier->snapshot->leader.term;
+    return session->may_reply ? session->term : 0;
+}
 
 static void udp_app_reply(struct app *app, const struct datagram *datagram)
 {
@@ -175,6 +191,7 @@ static void udp_app_reply(struct app *app, const struct datagram *datagram)
     uint32_t number =
         udp->is_mux ? number_of_address(&datagram->local) : (uint32_t)datagram->session;
     struct session *session = sessions_by_number(&udp->sessions, number);
+    uint64_t term;
 
     counters_add(app->counters, COUNTER_REPLIES_FROM_APP, 1);
     if (!address_equal(&datagram->peer, &udp->address)) {
@@ -186,11 +203,12 @@ static void udp_app_reply(struct app *app, const struct datagram *datagram)
         return;
     }
     sessions_touch(&udp->sessions, session, false, app->replier->now_ns);
-    if (!session->may_reply) {
+    term = term_of_reply(app, session);
+    if (!term) {
         counters_add(app->counters, COUNTER_REPLIES_SUPPRESSED, 1);
         return;
     }
-    reply_send(app->replier, &session->origin, session->term, datagram->payload, datagram->length);
+    reply_send(app->replier, &session->origin, term, datagram->payload, datagram->length);
 }
 
 static void udp_app_tick(struct app *app)
