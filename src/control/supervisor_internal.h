@@ -35,6 +35,7 @@ enum { SUPERVISOR_STEP_DOWN = 1, SUPERVISOR_LEAVE = 2 };
 /* Options that a reload may change; a copy, so that the thread never reads another thread's config. */
 struct supervisor_settings {
     uint64_t hold_time_ns, app_idle_ns, reply_grace_ns;
+    uint64_t stay_ns; /* drain.time with drain.sessions stay, otherwise 0 */
     struct ingress_filter ingress_filter;
     enum config_control control_accept;
     struct config_cidrs control_allow;
@@ -51,7 +52,8 @@ struct supervisor_facts {
     uint64_t term, leader;
     uint64_t previous_term, previous_until_ns, settled_ns;
     uint64_t is_previous_own; /* this pod led the previous term, and stepped down */
-    uint64_t rcvbuf_bytes;    /* of the leader's relay socket */
+    uint64_t former, former_term, former_until_ns; /* serves its sessions; former 0: none */
+    uint64_t rcvbuf_bytes;                         /* of the leader's relay socket */
     uint64_t list_term;
     uint32_t list_version, list_count;
     uint64_t settings;                    /* number of reloads */
@@ -91,6 +93,8 @@ struct supervisor {
     struct address outside;                /* leader outside the cluster; unset: none */
     bool is_unpublished; /* the snapshot is older than the facts: no free buffer */
     bool is_app_up, is_moving;
+    bool has_sessions; /* with stay_ns, as the election knows them */
+    uint64_t stay_ns;
     uint64_t stalled_since_ns;
     uint64_t leaderless_since_ns; /* 0: there is a leader */
     struct supervisor_logged logged;
@@ -151,6 +155,8 @@ struct supervisor_cost {
 
 /* The facts name a new leader: log and count it. */
 void supervisor_log_change(struct supervisor *supervisor, const struct supervisor_cost *cost);
+/* A former leader begins to serve its sessions, or no longer does. */
+void supervisor_log_former(struct supervisor *supervisor, const struct supervisor_facts *before);
 /* Log, once each time, that there has been no leader for long. */
 void supervisor_log_leaderless(struct supervisor *supervisor, uint64_t now_ns);
 /* Other pods that have replied recently. */

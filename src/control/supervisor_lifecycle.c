@@ -22,6 +22,7 @@ static struct supervisor_settings settings_of(const struct supervisor *superviso
         .hold_time_ns = config->hold_time_ns,
         .app_idle_ns = config->app_idle_ns,
         .reply_grace_ns = config->reply_grace_ns,
+        .stay_ns = config->drain_sessions == CONFIG_SESSIONS_STAY ? config->drain_time_ns : 0,
         .ingress_filter = ingress_filter_make(config),
         .control_accept = config_control(config),
         .control_allow = config->control_allow,

@@ -71,6 +71,20 @@ static void grant_grace(const struct supervisor *supervisor, const struct superv
         stepped_down || (facts->gave_way && before->kind != LEADER_NONE) ? now_ns + grace_ns : 0;
 }
 
+/* A former leader serves for up to two intervals after the last heartbeat that says so. */
+static void gather_former(const struct supervisor *supervisor,
+                          const struct supervisor_facts *before, struct supervisor_facts *facts)
+{
+    const struct election_former *former = &supervisor->leadership.former;
+    uint64_t over_ns = clock_now_ns() + 3 * supervisor->election.interval_ns;
+
+    facts->former = facts->kind == LEADER_NONE ? 0 : former->instance;
+    facts->former_term = facts->former ? former->term : 0;
+    facts->former_until_ns = facts->former ? former->until_ns : 0;
+    if (before->former && !facts->former && facts->settled_ns < over_ns)
+        facts->settled_ns = over_ns;
+}
+
 /* Only for copies and keys. Elsewhere nothing depends on it, so that it makes no new snapshot. */
 static bool counts_as_alive(const struct supervisor *supervisor, uint16_t index)
 {
@@ -101,6 +115,7 @@ static struct supervisor_facts gather_facts(struct supervisor *supervisor)
         facts.list_term != supervisor->facts.list_term)
         supervisor_choose_key(supervisor, &facts);
     grant_grace(supervisor, &supervisor->facts, &facts);
+    gather_former(supervisor, &supervisor->facts, &facts);
     return facts;
 }
 
@@ -174,6 +189,12 @@ static void put_leadership(struct supervisor *supervisor, struct leadership *lea
         leadership->address = e->leader_address;
     if (leader)
         (void)snprintf(leadership->name, sizeof(leadership->name), "%s", leader->name);
+    leadership->former =
+        (struct former_leader){.instance = facts->former,
+                               .term = facts->former_term,
+                               .until_ns = facts->former_until_ns,
+                               .address = supervisor->leadership.former.address,
+                               .member_index = peers_index(&supervisor->peers, facts->former)};
 }
 
 /* ---- publishing ---- */
@@ -300,5 +321,6 @@ void supervisor_publish(struct supervisor *supervisor)
     }
     if (is_new)
         supervisor_log_change(supervisor, &cost);
+    supervisor_log_former(supervisor, &before);
     watch_gap(supervisor, now_ns);
 }

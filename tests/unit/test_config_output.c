@@ -25,9 +25,9 @@ static void expect_round_trip(const struct config_set *set)
     unload(&again);
 }
 
-/* Every option away from its default, but route and multicast.groups: away from it, they need
- * relay.format at its own. */
-#define NEED_FRAMES 2
+/* Every option away from its default, but route, multicast.groups and drain.sessions: away from it,
+ * they need relay.format at its own. */
+#define NEED_FRAMES 3
 static const char everything[] = "cluster: 'a#\"\\:,b'\n"
                                  "self: fd00::1\n"
                                  "name: web-0\n"

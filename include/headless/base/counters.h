@@ -97,6 +97,9 @@ enum drop_reason { DROP_REASONS(DROP_ENUM) DROP_REASON_COUNT };
     X(FRAMES_RECEIVED, "frames_total", "direction", "in", HELP_FRAMES)                             \
     X(FRAMES_SENT, "frames_total", "direction", "out", HELP_FRAMES)                                \
     X(DELIVERED, "datagrams_delivered_total", "", "", "Requests handed to the app of this pod")    \
+    X(DELIVERED_FORMER, "datagrams_delivered_former_total", "", "",                                \
+      "Those of datagrams_delivered_total that this pod's app got after the pod stepped down, "    \
+      "for its sessions of before (drain.sessions)")                                               \
     X(RELAYED, "datagrams_relayed_total", "", "",                                                  \
       "Requests relayed to another pod: the kernel took them")                                     \
     X(CONTROL_OK, "control_messages_total", "result", "ok", HELP_CONTROL_MESSAGES)                 \

@@ -9,9 +9,9 @@
  *   DISCOVER         stamp, term, seen, members[0]: the sender
  *   HELLO            the same (stamp echoed), leader, leader_address, list, flags LEADS, LISTED
  *   HEARTBEAT        term, stamp, interval, misses, list, count, live, ready, cause, received,
- *                    rcvbuf, generation, flags COMMITTED, ORDERED, COMMIT
+ *                    rcvbuf, generation, flags COMMITTED, STEPPED_DOWN, FORMER, ORDERED, COMMIT
  *   ACK              term, stamp echoed, seen, lease_grant (0: none now), list (that it has),
- *                    generation, flags APP, VOLATILE, ORDERED, COMMIT
+ *                    generation, flags APP, VOLATILE, SERVES, ORDERED, COMMIT
  *   LIST_REQUEST     list, first
  *   LIST_PAGE        list, count, floor, flags MAJORITY, FORCED, first, members
  *   PROBE            term, stamp
@@ -23,7 +23,7 @@
  *   PREVOTE_REPLY, VOTE_REPLY
  *                    term, stamp echoed, seen, lease_grant, wait, list,
  *                    flags GRANTED, VOLATILE, OLD_LIST, NOT_LISTED
- *   STEP_DOWN        term, leader (the successor), cause
+ *   STEP_DOWN        term, leader (the successor), cause, flag SERVES
  *   LEAVE            term; from the leader: the receiver may go, its list row is kept
  *   TRANSFER         term, leader (the target), generation
  *
@@ -107,7 +107,10 @@ enum election_flag {
     ELECTION_FLAG_MAJORITY = 1 << 12,
     ELECTION_FLAG_FORCED = 1 << 13,
     ELECTION_FLAG_ORDERED = 1 << 14, /* route ordered */
-    ELECTION_FLAG_COMMIT = 1 << 15   /* ordered.commit majority */
+    ELECTION_FLAG_COMMIT = 1 << 15,  /* ordered.commit majority */
+    /* drain.sessions stay, where the two bits have no other meaning; older versions ignore them. */
+    ELECTION_FLAG_FORMER = 1 << 10, /* HEARTBEAT: the former leader serves its sessions */
+    ELECTION_FLAG_SERVES = 1 << 11  /* ACK, STEP_DOWN: the sender serves those of its former term */
 };
 
 struct election_message {

@@ -167,11 +167,20 @@ static void udp_app_deliver(struct app *app, const struct request *request)
         return;
     }
     session->origin.tag = origin.tag; /* the ingress pod may have been restarted */
-    session->term = app->replier->snapshot->leader.term;
+    session->term = app_term_of(app, request);
     session->may_reply = may_reply;
     session->requested_ns = app->replier->now_ns;
     sessions_touch(&app->udp->sessions, session, true, app->replier->now_ns);
     send_to_app(app, session, &request->record);
+}
+
+bool udp_app_knows(const struct app *app, const struct request *request)
+{
+    const struct origin origin = request_origin(request);
+    const struct session *session = sessions_find(&app->udp->sessions, &origin);
+
+    return session && session->may_reply &&
+           session->term == app->replier->snapshot->leader.former.term;
 }
 
 /* ---- replies ---- */
