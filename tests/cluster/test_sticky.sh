@@ -179,6 +179,7 @@ stop_ends_in_time()
     pod_stop "$a"
     expect "known before" "$(say 4002 "$c" late)" "app-12 unknown"
     ledger_closes "$b" "$c"
+    leave_one "$c"
 }
 
 former_dies()
