@@ -128,6 +128,7 @@ sessions_end()
     wait_until "they end" none_stays "${pods[@]}"
     expect "known before" "$(say 4002 "$c" late)" "app-12 unknown"
     ledger_closes "${pods[@]}"
+    leave_one "$a" "$c"
 }
 
 # drain.time is over, and the sessions are not.
