@@ -369,6 +369,7 @@ static const struct check checks[] = {
     {{"route", "relay.format"}, route_needs_frames},
     {{"workers", "receivers", "route"}, order_needs_one_worker},
     {{"ordered.commit", "quorum", "route"}, commit_needs_quorum},
+    {{"drain.sessions", "route", "relay.format"}, config_sessions_may_not_stay},
     {{"multicast.groups", "relay.format"}, groups_need_frames},
     {{"multicast.groups", "bind", "self"}, groups_miss_bind},
     {{"leader", "self"}, leader_misses_self},

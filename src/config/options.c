@@ -13,6 +13,8 @@
 #define SEC  NS_PER_SEC
 #define HOUR (3600 * NS_PER_SEC)
 
+static const char *const session_modes[] = {
+    [CONFIG_SESSIONS_MOVE] = "move", [CONFIG_SESSIONS_STAY] = "stay"};
 static const char *const routes[] = {
     [CONFIG_ROUTE_LEADER] = "leader",
     [CONFIG_ROUTE_LOCAL] = "local",
@@ -347,13 +349,27 @@ const struct config_option config_options[] = {
      .help = "Longest time for which a stopping pod goes on serving; it ends earlier after 1s "
              "without a datagram. Then it sends the last replies for up to 2s, or for twice this "
              "time if that is shorter."},
+    {.key = "drain.sessions",
+     .type = OPTION_CHOICE,
+     FIELD(drain_sessions),
+     .preset = "move",
+     WORDS(session_modes),
+     .reloadable = true,
+     .help =
+         "After a leader has stepped down (a command, SIGTERM). move: all requests go to the next "
+         "leader. stay: those of clients with a session go on to the app of the former leader, "
+         "until these sessions end (app.idle), at most for drain.time; for servers with a state "
+         "for each client (QUIC, DTLS, OpenVPN). stay needs route leader and relay.format framed."},
     {.key = "reply.grace",
      .type = OPTION_DURATION,
      FIELD(reply_grace_ns),
      .preset = "2s",
      RANGE(0, 60 * SEC),
      .reloadable = true,
-     .help = "Time for which replies of a leader may still be sent after it has stepped down."},
+     .help =
+         "Time for which replies of a leader may still be sent after it has stepped down. After "
+         "1.5 times this time the next leader's app may push: send to clients that it got no "
+         "request from since. 0: neither."},
     /* ---- */
     {.key = "app.target",
      .group = "App",

@@ -148,6 +148,20 @@ static void check_app(struct supervisor *supervisor)
     supervisor_feed(supervisor, &(struct election_event){.type = ELECTION_APP, .is_up = is_up});
 }
 
+/* Its app goes on with them after this pod has stepped down. */
+static void check_sessions(struct supervisor *supervisor)
+{
+    struct election_event event = {.type = ELECTION_SESSIONS,
+                                   .stay_ns = supervisor->settings.stay_ns};
+
+    event.is_up = event.stay_ns && data_plane_has_sessions(supervisor->data_plane);
+    if (event.is_up == supervisor->has_sessions && event.stay_ns == supervisor->stay_ns)
+        return;
+    supervisor->has_sessions = event.is_up;
+    supervisor->stay_ns = event.stay_ns;
+    supervisor_feed(supervisor, &event);
+}
+
 /*
  * A pod whose data threads are stuck must not lead. When no loop has run, the whole process may have
  * been paused: so a stall counts only if it is still there after PROGRESS_CHALLENGE_NS.
@@ -238,6 +252,7 @@ static size_t supervisor_do_work(void *self)
     size_t done =
         supervisor_take_refusals(supervisor); /* before reads, which would return them as errors */
 
+    check_sessions(supervisor); /* before what makes this pod step down */
     done += read_peers(supervisor);
     if (discovery_has_news(&supervisor->discovery)) {
         supervisor_feed_candidates(supervisor);

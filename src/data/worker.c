@@ -130,6 +130,7 @@ void worker_begin(struct worker *worker)
     routing->now_ns = clock_now_ns(); /* after the snapshot, for which something may be sent */
     routing->decision = leadership_decide(&routing->snapshot->leader, routing->now_ns);
     leads = routing->decision == ROUTE_DELIVER;
+    routing->has_former = leadership_has_former(&routing->snapshot->leader, routing->now_ns);
     /* An app that refuses would lose the request; a held one may yet reach another leader's app. */
     if (leads && routing->snapshot->settings.hold_time_ns && !app_is_taking(&routing->app))
         routing->decision = ROUTE_HOLD;

@@ -206,6 +206,7 @@ int main(int argc, char **argv)
     static struct asking a = {.fd = -1, .timeout_ms = 10000, .count = 1, .tos = -1, .text = ""};
     unsigned long heard = 0;
 
+    (void)setvbuf(stdout, NULL, _IOLBF, 0); /* a test may read the replies while more come */
     read_arguments(&a, argc, argv);
     connect_socket(&a);
     for (unsigned long i = 1; i <= a.count; i++)

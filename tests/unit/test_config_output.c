@@ -25,9 +25,9 @@ static void expect_round_trip(const struct config_set *set)
     unload(&again);
 }
 
-/* Every option away from its default, but NOT_CHANGED of them: away from it, route and
- * multicast.groups need relay.format at its own, and app.reply_from an app at IPv4 loopback. */
-#define NOT_CHANGED 3
+/* Every option away from its default, but NOT_CHANGED of them: away from it, route, multicast.groups
+ * and drain.sessions need relay.format at its own, and app.reply_from an app at IPv4 loopback. */
+#define NOT_CHANGED 4
 static const char everything[] = "cluster: 'a#\"\\:,b'\n"
                                  "self: fd00::1\n"
                                  "name: web-0\n"

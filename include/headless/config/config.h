@@ -68,6 +68,8 @@ enum config_route {
     CONFIG_ROUTE_ALL,    /* every live member's */
     CONFIG_ROUTE_ORDERED /* the same, in one order */
 };
+/* Sessions with the app of a leader that stepped down: end there, or are served by it for a while. */
+enum config_sessions { CONFIG_SESSIONS_MOVE, CONFIG_SESSIONS_STAY };
 /* Route ordered: deliver a message at once, or when a majority of the members has it. */
 enum config_commit { CONFIG_COMMIT_NONE, CONFIG_COMMIT_MAJORITY };
 
@@ -145,6 +147,7 @@ struct config {
 
     uint64_t hold_time_ns, hold_bytes;
     uint64_t drain_time_ns, reply_grace_ns;
+    enum config_sessions drain_sessions;
 
     struct config_app_target app_target;
     enum config_proxy app_proxy_protocol;

@@ -15,6 +15,7 @@ struct request {
     uint64_t term;        /* of the frame that brought it; 0 when it came from the client */
     uint8_t hops;         /* relays so far: 0, 1 or 2 */
     bool is_copy;         /* for this pod's app, independent of who leads */
+    bool is_former;       /* of a session that stays with this pod, which led when it began */
     bool is_multicast;    /* every pod has it: for this pod's app, whatever the option route says */
 };
 

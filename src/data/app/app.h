@@ -62,10 +62,20 @@ static inline void app_tick(struct app *app)
         app->ops->tick(app);
 }
 
+/* The term in which a request is delivered, that of its replies. */
+static inline uint64_t app_term_of(const struct app *app, const struct request *request)
+{
+    const struct leadership *leadership = &app->replier->snapshot->leader;
+
+    return request->is_former ? leadership->former.term : leadership->term;
+}
+
 /* True when the reply may be sent. A copy must have the present term: a sender with another term
  * follows another leader. */
 static inline bool app_may_reply(const struct app *app, const struct request *request)
 {
+    if (request->is_former)
+        return true;
     return app->replier->leads &&
            (!request->is_copy || request->term == app->replier->snapshot->leader.term);
 }
@@ -77,6 +87,13 @@ void app_reply_to_probe(struct app *app, const struct request *request, const ch
 
 extern const struct app_ops udp_app_ops;
 int udp_app_init(struct app *app, size_t workers) __attribute__((warn_unused_result));
+
+/* This pod is the former leader: has the client a session of that term? Built-in apps have none. */
+bool udp_app_knows(const struct app *app, const struct request *request);
+static inline bool app_knows(const struct app *app, const struct request *request)
+{
+    return app->udp && udp_app_knows(app, request);
+}
 
 /*
  * The reader of a UDP app's replies: from the one socket of all sessions, or from one socket a

@@ -35,6 +35,7 @@
 #define SESSION_LINK_BITS    21
 #define SESSION_LINK_MAX     ((1U << SESSION_LINK_BITS) - 1)
 #define SESSION_TICK_SHIFT   24 /* ticks of 2^24 ns, 17 ms: 32 bits of them are two years */
+#define SESSION_TICK_NS      (UINT64_C(1) << SESSION_TICK_SHIFT)
 
 /* How much is known of the client, the least first. */
 enum session_kind {

@@ -103,12 +103,33 @@ static void udp_app_deliver(struct app *app, const struct request *request)
         return;
     }
     session->tag = origin.tag; /* the ingress pod may have been restarted */
-    session->term_low = (uint32_t)app->replier->snapshot->leader.term;
+    session->term_low = (uint32_t)app_term_of(app, request);
     sessions_touch(&app->udp->sessions, session, true, app->replier->now_ns);
     send_to_app(app, session, &request->record, header_bytes);
 }
 
+bool udp_app_knows(const struct app *app, const struct request *request)
+{
+    const struct origin origin = request_origin(request);
+    const struct session *session = sessions_find(&app->udp->sessions, &origin, true);
+    const struct leadership *leadership = &app->replier->snapshot->leader;
+
+    return session && session->is_open &&
+           session_term(session, leadership->term) == leadership->former.term;
+}
+
 /* ---- replies ---- */
+
+/* The term under which a datagram of the app leaves; 0: it is suppressed. A leader's app also pushes
+ * to clients whose last request it received while another pod led. */
+static uint64_t term_of_reply(const struct app *app, const struct session *session)
+{
+    uint64_t now = app->replier->snapshot->leader.term;
+
+    if (app->replier->leads && udp_sessions_is_settled(app, session))
+        return now;
+    return session->may_reply ? session_term(session, now) : 0;
+}
 
 static void udp_app_reply(struct app *app, const struct datagram *datagram)
 {
@@ -117,6 +138,7 @@ static void udp_app_reply(struct app *app, const struct datagram *datagram)
         udp->is_mux ? session_number_of_address(&datagram->local) : (uint32_t)datagram->session;
     struct session *session = sessions_by_number(&udp->sessions, number);
     struct origin origin;
+    uint64_t term;
 
     counters_add(app->counters, COUNTER_REPLIES_FROM_APP, 1);
     if (!app_elsewhere_is_taken(app->config, &udp->address, &datagram->peer)) {
@@ -131,17 +153,17 @@ static void udp_app_reply(struct app *app, const struct datagram *datagram)
     session->app_port = app_elsewhere_next_port(session->app_port, &udp->address, &datagram->peer);
     app_watch_answered(&udp->watch, number, app->replier->now_ns);
     sessions_touch(&udp->sessions, session, false, app->replier->now_ns);
-    if (!session->may_reply) {
+    term = term_of_reply(app, session);
+    if (!term) {
         counters_add(app->counters, COUNTER_REPLIES_SUPPRESSED, 1);
         return;
     }
     origin = sessions_origin(&udp->sessions, session);
-    reply_send(app->replier,
-               &(struct reply){.origin = &origin,
-                               .term = session_term(session, app->replier->snapshot->leader.term),
-                               .payload = datagram->payload,
-                               .length = datagram->length,
-                               .tos = datagram->tos});
+    reply_send(app->replier, &(struct reply){.origin = &origin,
+                                             .term = term,
+                                             .payload = datagram->payload,
+                                             .length = datagram->length,
+                                             .tos = datagram->tos});
 }
 
 static void udp_app_tick(struct app *app)

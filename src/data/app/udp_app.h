@@ -13,6 +13,7 @@
 
 struct udp_app {
     struct address address; /* of the app */
+    bool has_both_kinds;    /* the app also gets requests while its pod does not lead */
     bool is_mux;            /* one socket for all sessions: an IPv4 loopback app */
     struct udp_socket
         socket; /* the mux socket; otherwise that of the session whose messages are in the outbox */
@@ -36,6 +37,9 @@ void udp_sessions_fini(struct udp_app *udp);
 /* The session of a request: the one that its client has or had, or a new one. With a socket, if
  * each session has one. NULL: refused. The caller touches it. May flush the outbox. */
 struct session *udp_sessions_take(struct app *app, const struct origin *origin, bool may_reply);
+
+/* snapshot_is_settled, for this session. */
+bool udp_sessions_is_settled(const struct app *app, const struct session *session);
 
 /* Count a request as refused, and log at most once a minute what to do. */
 void udp_sessions_refuse(struct app *app);

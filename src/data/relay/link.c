@@ -133,7 +133,8 @@ static void relay_link_take_errors(struct relay *relay, struct relay_link *link)
     for (unsigned i = 0; i < ERRORS_MAX && udp_take_error(link->socket.fd, &failure); i++) {
         if (!is_our_frame(relay, link, &failure))
             counters_add(relay->counters, COUNTER_REFUSALS_IGNORED, 1);
-        else if (link->instance && link->instance == relay->leader_instance)
+        else if (link->instance && (link->instance == relay->leader_instance ||
+                                    link->instance == relay->former_instance))
             relay->refused_instance = link->instance;
     }
 }

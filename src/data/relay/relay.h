@@ -66,10 +66,11 @@ struct relay {
     struct relay_link *copies; /* packs copies, has no socket; NULL: the route makes none */
     const struct relay_target *members; /* the receivers of copies */
     size_t member_count;
-    uint64_t linger_ns;       /* least time between two sends of copies */
-    uint64_t copies_due_ns;   /* delayed copies are sent at this time */
-    uint64_t now_ns;          /* of this slice: set by relay_begin */
-    uint64_t leader_instance; /* by the present snapshot; only its ICMP errors are evidence */
+    uint64_t linger_ns;     /* least time between two sends of copies */
+    uint64_t copies_due_ns; /* delayed copies are sent at this time */
+    uint64_t now_ns;        /* of this slice: set by relay_begin */
+    /* By the present snapshot; only their ICMP errors are evidence. 0: none. */
+    uint64_t leader_instance, former_instance;
     struct counters *counters;
     struct traffic *traffic;
     uint64_t refused_instance; /* evidence since the worker last took it; 0: none */
