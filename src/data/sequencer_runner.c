@@ -15,13 +15,11 @@ _Static_assert(MEMBERS_MAX <= SEQUENCER_MEMBERS_MAX, "a sequencer knows all memb
 
 static void deliver_entry(struct routing *routing, const struct log_entry *entry)
 {
-    struct request request;
+    struct request request = {.record = entry->record,
+                              .term = entry->id.term,
+                              .hops = 1,
+                              .is_copy = !sequencer_owns(&routing->runner->sequencer, entry)};
 
-    request.record = entry->record;
-    request.term = entry->id.term;
-    request.hops = 1;
-    request.is_copy = !sequencer_owns(&routing->runner->sequencer, entry);
-    request.is_multicast = false;
     if (address_equal_ip(&request.record.ingress, &routing->config->self))
         request.record.ingress = (struct address){0};
     route_deliver(routing, &request);
