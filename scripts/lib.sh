@@ -12,7 +12,7 @@ build_packages=(gcc libc6-dev cmake ninja-build pkg-config libjson-c-dev libyaml
     libmicrohttpd-dev libsodium-dev libseccomp-dev ccache)
 # shellcheck disable=SC2034
 test_packages=(universal-ctags clang clang-format clang-tidy libclang-rt-14-dev llvm libcriterion-dev shellcheck cppcheck
-    netcat-openbsd socat curl dnsmasq-base knot knot-dnsutils dnsperf iproute2 nftables iptables ethtool procps
+    netcat-openbsd socat curl openssl dnsmasq-base knot knot-dnsutils dnsperf iproute2 nftables iptables ethtool procps
     jq patch prometheus util-linux libnetfilter-queue-dev faketime spin binutils strace
     man-db mandoc tmux systemd python3-yaml python3-jsonschema)
 # shellcheck disable=SC2034
@@ -21,6 +21,12 @@ package_packages=(dpkg-dev file lintian)
 manifests_packages=(unzip yamllint)
 # shellcheck disable=SC2034
 containers_packages=(podman runc netavark aardvark-dns iptables debootstrap)
+# The servers and clients of tests/apps.
+# shellcheck disable=SC2034
+apps_packages=(bind9 bind9-dnsutils unbound knot knot-dnsutils dnsdist pdns-recursor chrony freeradius freeradius-utils
+    coturn kamailio sip-tester libcoap3-bin tftpd-hpa tftp-hpa dnsmasq-base openssl gnutls-bin ngtcp2-client
+    ngtcp2-server wireguard-go wireguard-tools iputils-ping snmpd snmp nfdump softflowd rsyslog memcached iperf3
+    krb5-kdc krb5-admin-server krb5-user)
 # shellcheck disable=SC2034
 browser_packages=(chromium fonts-dejavu-core)
 

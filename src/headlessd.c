@@ -197,9 +197,20 @@ static void notify_watchdog(struct daemon *d, uint64_t now_ns)
         service_is_well(&d->service);
 }
 
+/* Requests for sessions that stay with this pod come until its successor has told the others that
+ * they are over. That is at drain.time at the latest, and takes a heartbeat. */
+static bool must_serve(const struct daemon *d, uint64_t now_ns, uint64_t end_ns)
+{
+    const struct supervisor_report *report = supervisor_report(d->supervisor);
+
+    if (atomic_load_explicit(&report->is_asked_first, memory_order_relaxed))
+        return now_ns < end_ns + DRAIN_QUIET_NS;
+    return now_ns < end_ns && now_ns - d->quiet.since_ns < DRAIN_QUIET_NS;
+}
+
 /*
- * Serve until nothing was received, held or queued for a second, until drain.time is over, or until a
- * second signal.
+ * Serve until nothing was received, held or queued for a second and no sessions stay, until
+ * drain.time is over, or until a second signal.
  */
 static void drain(struct daemon *d, const sigset_t *signals)
 {
@@ -209,7 +220,7 @@ static void drain(struct daemon *d, const sigset_t *signals)
 
     admin_set_stopping(&d->admin);
     data_plane_watch(&d->quiet, d->data_plane, now_ns);
-    while (now_ns < end_ns && now_ns - d->quiet.since_ns < DRAIN_QUIET_NS) {
+    while (must_serve(d, now_ns, end_ns)) {
         int signal = sigtimedwait(signals, NULL, &look);
 
         d->is_hurried = signal == SIGTERM || signal == SIGINT;

@@ -77,6 +77,10 @@ static void sample_add_leadership(struct list *list, const struct admin_snapshot
               "1 if this pod knows a valid leader, itself included");
     add_gauge(list, "has_configured_leader", snapshot->leadership->has_wanted_leader,
               "0 if the option leader names a pod, and that pod does not lead");
+    add_gauge(list, "former_leader_serves",
+              leadership_has_former(snapshot->leadership, snapshot->now_ns),
+              "1 while requests go to the former leader first, whose app serves its sessions "
+              "(drain.sessions)");
     add_gauge(list, "term", snapshot->leadership->term,
               "Term of the leader; it grows with every change of leader");
 }

@@ -262,6 +262,23 @@ char *admin_document_leader(const struct admin_snapshot *snapshot, size_t *ret_l
     return status_print(document, ret_length);
 }
 
+/* Absent while no sessions stay with a former leader. */
+static void add_former_leader(struct json_object *document, const struct admin_snapshot *snapshot)
+{
+    const struct former_leader *former = &snapshot->leadership->former;
+    const struct member *member = leadership_find_instance(snapshot->leadership, former->instance);
+    struct json_object *pod;
+    char text[ADDRESS_TEXT_MAX];
+
+    if (!leadership_has_former(snapshot->leadership, snapshot->now_ns))
+        return;
+    pod = describe_pod(address_format_ip(&former->address, text), member ? member->name : "",
+                       former->instance);
+    add_number(pod, "term", former->term);
+    add_number(pod, "remaining_ms", (former->until_ns - snapshot->now_ns) / NS_PER_MS);
+    status_add(document, "former_leader", pod);
+}
+
 static void add_configured_leader(struct json_object *document, const struct leadership *leadership)
 {
     struct json_object *wanted;
@@ -383,6 +400,7 @@ struct json_object *status_describe(const struct admin_snapshot *snapshot)
     status_add_text(document, "state",
                     election_state_name((enum election_state)atomic_load_explicit(
                         &snapshot->report->state, memory_order_relaxed)));
+    add_former_leader(document, snapshot);
     add_configured_leader(document, snapshot->leadership);
     status_add(document, "members", describe_members(snapshot, true));
     status_add(document, "keys", describe_keys(snapshot));

@@ -250,6 +250,20 @@ static bool app_is_own_socket(const struct config *c, char why[static VALUE_WHY_
     return true;
 }
 
+/* A session of any other app has a connected socket, which receives from app.target only. */
+static bool replies_need_loopback(const struct config *c, char why[static VALUE_WHY_MAX])
+{
+    char text[ADDRESS_TEXT_MAX];
+
+    if (c->app_target.kind != CONFIG_APP_UDP || c->app_reply_from == CONFIG_REPLY_FROM_SAME ||
+        (c->app_target.address.family == ADDRESS_V4 && address_is_loopback(&c->app_target.address)))
+        return false;
+    (void)snprintf(why, VALUE_WHY_MAX,
+                   "app.reply_from must be same unless app.target is on IPv4 loopback (is %s)",
+                   address_format(&c->app_target.address, text));
+    return true;
+}
+
 static bool notify_is_own_socket(const struct config *c, char why[static VALUE_WHY_MAX])
 {
     char text[ADDRESS_TEXT_MAX];
@@ -355,11 +369,13 @@ static const struct check checks[] = {
     {{"route", "relay.format"}, route_needs_frames},
     {{"workers", "receivers", "route"}, order_needs_one_worker},
     {{"ordered.commit", "quorum", "route"}, commit_needs_quorum},
+    {{"drain.sessions", "route", "relay.format"}, config_sessions_may_not_stay},
     {{"multicast.groups", "relay.format"}, groups_need_frames},
     {{"multicast.groups", "bind", "self"}, groups_miss_bind},
     {{"leader", "self"}, leader_misses_self},
     {{"leader", "self", "bind", "data.port"}, leader_is_own_socket},
     {{"app.target", "self", "bind", "data.port"}, app_is_own_socket},
+    {{"app.reply_from", "app.target"}, replies_need_loopback},
     {{"app.notify", "self", "bind", "data.port"}, notify_is_own_socket},
     {{"data.allow"}, nobody_may_send},
     {{"data.burst", "data.rate"}, burst_needs_rate},

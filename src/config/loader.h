@@ -117,6 +117,8 @@ void config_derive(struct config *config);
 
 /* Check the rules between options. Writes its errors. */
 void config_check(struct loader *l);
+/* One of its checks, in check_drain.c: true with the reason if drain.sessions is not possible. */
+bool config_sessions_may_not_stay(const struct config *c, char why[static VALUE_WHY_MAX]);
 
 /*
  * The word nearest to a mistyped one. Offer all words; best is then the nearest one within the

@@ -13,6 +13,8 @@
 #define SEC  NS_PER_SEC
 #define HOUR (3600 * NS_PER_SEC)
 
+static const char *const session_modes[] = {
+    [CONFIG_SESSIONS_MOVE] = "move", [CONFIG_SESSIONS_STAY] = "stay"};
 static const char *const routes[] = {
     [CONFIG_ROUTE_LEADER] = "leader",
     [CONFIG_ROUTE_LOCAL] = "local",
@@ -27,6 +29,11 @@ static const char *const relay_formats[] = {
     [CONFIG_RELAY_FRAMED] = "framed",
     [CONFIG_RELAY_RAW] = "raw",
     [CONFIG_RELAY_PROXY_V2] = "proxy-v2",
+};
+static const char *const reply_from[] = {
+    [CONFIG_REPLY_FROM_SAME] = "same",
+    [CONFIG_REPLY_FROM_PORT] = "port",
+    [CONFIG_REPLY_FROM_ANY] = "any",
 };
 static const char *const proxy_protocols[] = {
     [CONFIG_PROXY_NONE] = "none",
@@ -342,13 +349,27 @@ const struct config_option config_options[] = {
      .help = "Longest time for which a stopping pod goes on serving; it ends earlier after 1s "
              "without a datagram. Then it sends the last replies for up to 2s, or for twice this "
              "time if that is shorter."},
+    {.key = "drain.sessions",
+     .type = OPTION_CHOICE,
+     FIELD(drain_sessions),
+     .preset = "move",
+     WORDS(session_modes),
+     .reloadable = true,
+     .help =
+         "After a leader has stepped down (a command, SIGTERM). move: all requests go to the next "
+         "leader. stay: those of clients with a session go on to the app of the former leader, "
+         "until these sessions end (app.idle), at most for drain.time; for servers with a state "
+         "for each client (QUIC, DTLS, OpenVPN). stay needs route leader and relay.format framed."},
     {.key = "reply.grace",
      .type = OPTION_DURATION,
      FIELD(reply_grace_ns),
      .preset = "2s",
      RANGE(0, 60 * SEC),
      .reloadable = true,
-     .help = "Time for which replies of a leader may still be sent after it has stepped down."},
+     .help =
+         "Time for which replies of a leader may still be sent after it has stepped down. After "
+         "1.5 times this time the next leader's app may push: send to clients that it got no "
+         "request from since. 0: neither."},
     /* ---- */
     {.key = "app.target",
      .group = "App",
@@ -365,6 +386,16 @@ const struct config_option config_options[] = {
      WORDS(proxy_protocols),
      .help = "Send the client's address to the app in a PROXY protocol header, in front of each "
              "payload."},
+    {.key = "app.reply_from",
+     .type = OPTION_CHOICE,
+     FIELD(app_reply_from),
+     .preset = "same",
+     WORDS(reply_from),
+     .help =
+         "Sources of replies to clients. same: app.target only. port: every port of its address; "
+         "the client's later datagrams go to the port that replied first (TFTP). any: also "
+         "loopback and the pod's own address. Other replies are dropped (reason stranger). port "
+         "and any need an app on IPv4 loopback, and trust every process of this machine or pod."},
     {.key = "app.client_address",
      .type = OPTION_CHOICE,
      FIELD(app_client_address),

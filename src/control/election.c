@@ -246,6 +246,9 @@ static void dispatch_event(struct election *e, const struct election_event *even
         if (e->is_stuck)
             election_step_down_to_successor(e, ELECTION_BY_APP);
         break;
+    case ELECTION_SESSIONS:
+        election_set_sessions(e, event);
+        break;
     case ELECTION_STOP:
         election_stop(e);
         break;
@@ -315,9 +318,12 @@ static void publish_leadership(struct election *e)
             leadership.valid_until_ns = 0;
     }
     leadership.previous_stepped_down = e->previous_stepped_down;
+    if (leadership.leader)
+        leadership.former = e->former;
     out->publishes = leadership.state != e->published.state ||
                      leadership.term != e->published.term ||
                      leadership.leader != e->published.leader ||
+                     leadership.former.instance != e->published.former.instance ||
                      leadership.valid_until_ns != e->published.valid_until_ns;
     if (out->publishes)
         out->leadership = e->published = leadership;
@@ -344,6 +350,7 @@ void election_step(struct election *e, const struct election_event *event, uint6
         before = e->state;
         e->deadline_ns = ELECTION_NEVER;
         run_timers(e);
+        election_former_tick(e);
     } while (e->state != before);
     publish_leadership(e);
     e->out = NULL;

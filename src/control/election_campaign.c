@@ -132,6 +132,7 @@ static void win_election(struct election *e)
     enum election_cause cause = c->cause;
 
     c->stage = ELECTION_STAGE_NONE;
+    election_former_lead(e);
     e->term = c->term;
     e->leader = election_self(e);
     e->leader_address = e->config.self.address;

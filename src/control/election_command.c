@@ -262,6 +262,7 @@ void election_force(struct election *e)
     e->leader_address = e->config.self.address;
     e->claim_cause = ELECTION_BY_FORCE;
     e->is_term_skipped = true;
+    election_former_end(e);
     election_enter(e, ELECTION_LEADER, ELECTION_BY_FORCE);
     election_lead_begin(e);
 }

@@ -53,6 +53,7 @@ static void follow_claim(struct election *e, uint64_t term, uint64_t leader,
     if (term != e->term || leader != e->leader) {
         e->claim_cause = ELECTION_BY_CLAIM;
         e->previous_stepped_down = false;
+        election_former_change_claim(e, term);
     }
     e->term = term;
     e->leader = leader;
@@ -122,7 +123,8 @@ static void acknowledge(struct election *e, const struct election_event *event)
     }
     ack.stamp_ns = event->message->stamp_ns;
     ack.flags = (uint16_t)((election_is_ready(e) ? ELECTION_FLAG_APP : 0) |
-                           (e->is_volatile ? ELECTION_FLAG_VOLATILE : 0));
+                           (e->is_volatile ? ELECTION_FLAG_VOLATILE : 0) |
+                           (e->former.instance == election_self(e) ? ELECTION_FLAG_SERVES : 0));
     election_send(e, &event->from, event->message->from, &ack);
 }
 
@@ -137,6 +139,7 @@ static void take_heartbeat_settings(struct election *e, const struct election_ev
         e->claim_cause = (enum election_cause)m->cause;
     e->previous_stepped_down = m->flags & ELECTION_FLAG_STEPPED_DOWN;
     e->no_app_term = m->flags & ELECTION_FLAG_NO_APP ? m->term : 0;
+    election_former_hear_heartbeat(e, m);
     /* A predecessor's grant may last as long as this leader's detection time. */
     if (e->is_volatile && e->state == ELECTION_JOINING)
         e->abstain_ns = election_max(e->abstain_ns, e->started_ns + e->detection_ns);
@@ -362,6 +365,7 @@ void election_suspect_tick(struct election *e)
 
 void election_hear_refusal(struct election *e, uint64_t instance)
 {
+    election_former_hear_refusal(e, instance);
     if (!e->config.on_refused_fast || instance != e->leader || e->refused == instance ||
         (e->state != ELECTION_FOLLOWER && e->state != ELECTION_SUSPECT &&
          e->state != ELECTION_CANDIDATE))

@@ -8,6 +8,7 @@
  *   election_vote.c      votes for others
  *   election_campaign.c  our own candidacy
  *   election_lead.c      the leader: lease, heartbeats, stepping down
+ *   election_former.c    sessions that stay with a leader that stepped down
  *   election_join.c      discovery, the first leader
  *   election_command.c   leader commands, leaving, force
  *
@@ -142,6 +143,23 @@ void election_hear_step_down(struct election *e, const struct election_event *ev
 bool election_is_live(const struct election *e, uint16_t index);
 bool election_may_succeed(const struct election *e, uint16_t index);
 uint16_t election_find_successor(const struct election *e);
+
+/* ---- election_former.c ---- */
+void election_set_sessions(struct election *e, const struct election_event *event);
+/* No former leader serves, or may begin to, until the next claim. */
+void election_former_end(struct election *e);
+/* We step down: returns the flags of STEP_DOWN. */
+uint16_t election_former_offer(struct election *e, enum election_cause cause);
+void election_former_hear_offer(struct election *e, const struct election_event *event);
+/* Before we follow another claim, of this term. */
+void election_former_change_claim(struct election *e, uint64_t term);
+/* When we are elected, before our term changes. */
+void election_former_lead(struct election *e);
+void election_former_hear_heartbeat(struct election *e, const struct election_message *m);
+void election_former_hear_ack(struct election *e, const struct election_message *m);
+void election_former_hear_refusal(struct election *e, uint64_t instance);
+/* Ends it when it is over. */
+void election_former_tick(struct election *e);
 
 /* ---- election_join.c ---- */
 /* True if messages arrive, and none of them can be authenticated. */

@@ -78,6 +78,7 @@ static struct election_message make_heartbeat(struct election *e)
 {
     struct election_message m = election_make(e, ELECTION_HEARTBEAT);
 
+    election_former_tick(e);
     e->live_list = e->list.id;
     memset(e->live, 0, sizeof(e->live));
     memset(e->ready, 0, sizeof(e->ready));
@@ -100,7 +101,8 @@ static struct election_message make_heartbeat(struct election *e)
     m.cause = (uint8_t)e->claim_cause;
     m.flags = (uint16_t)((e->is_list_committed ? ELECTION_FLAG_COMMITTED : 0) |
                          (is_no_app_up(e) ? ELECTION_FLAG_NO_APP : 0) |
-                         (e->previous_stepped_down ? ELECTION_FLAG_STEPPED_DOWN : 0));
+                         (e->previous_stepped_down ? ELECTION_FLAG_STEPPED_DOWN : 0) |
+                         (e->former.instance ? ELECTION_FLAG_FORMER : 0));
     return m;
 }
 
@@ -166,6 +168,7 @@ void election_hear_ack(struct election *e, const struct election_event *event)
     if (!election_note_term(e, m->seen))
         return;
     extend_validity(e);
+    election_former_hear_ack(e, m);
     if (!e->is_list_committed)
         election_check_list_committed(e);
     election_run_changes(e);
@@ -200,6 +203,7 @@ void election_lead_begin(struct election *e)
 void election_lead_end(struct election *e)
 {
     e->valid_until_ns = 0;
+    e->former = (struct election_former){0};
     e->change_count = 0;
     if (e->leader == election_self(e))
         e->leader = 0;
@@ -310,6 +314,7 @@ void election_step_down(struct election *e, uint64_t successor, enum election_ca
 
     step_down.leader = successor;
     step_down.cause = (uint8_t)cause;
+    step_down.flags = election_former_offer(e, cause);
     election_campaign_stop(e);
     election_lead_end(e);
     e->stepped_down_term = e->term;
@@ -347,6 +352,7 @@ void election_hear_step_down(struct election *e, const struct election_event *ev
     if (e->granted_to == m->from && !election_voted_later(e, m->from, m->term))
         e->granted_until_ns = 0;
     if (m->leader == election_self(e) && member && e->config.self.is_eligible) {
+        election_former_hear_offer(e, event);
         election_enter(e, ELECTION_CANDIDATE, ELECTION_BY_STEP_DOWN);
         election_campaign_start(e, ELECTION_STAGE_VOTE, cause_of_step_down(m),
                                 ELECTION_FLAG_STEPPED_DOWN);

@@ -10,6 +10,7 @@
  *   peers_heartbeat.c  round trip times and lost heartbeats
  *   peers_auth.c       addresses from which nothing can be verified
  *   peers_settings.c   members with other settings for the ordered route
+ *   peers_tos.c        members that read the TOS byte of a record
  *
  * The election keeps a list of its own (election.h), so that it stays a pure function. The handshake
  * keeps a table of its own (handshake.h): it deals with pods before they are members.
@@ -35,6 +36,8 @@ struct peer_auth_failure {
     bool is_reported;           /* peers_auth_take_unverifiable has returned it */
 };
 
+enum peer_tos { PEER_TOS_UNKNOWN, PEER_TOS_READ, PEER_TOS_REFUSED };
+
 struct peer {
     uint64_t instance; /* 0: this index is free */
     struct address address;
@@ -49,6 +52,7 @@ struct peer {
     uint64_t relayed_before, received_before; /* counts at this index before this instance */
     uint64_t confirmed;                       /* requests of ours that it says it has taken over */
 
+    enum peer_tos tos;       /* does it read the TOS byte of a record? */
     bool is_mismatched;      /* it has other settings for the ordered route */
     bool has_replay_windows; /* the data threads' windows at this index are set for it */
     struct peer_auth_failure auth_failure;
@@ -111,6 +115,17 @@ bool peers_check_settings(struct peers *peers, const struct election_message *me
 /* Our settings as flags; the settings that flags stand for, in words. */
 uint16_t peers_settings_of(const struct config *config);
 const char *peers_describe_settings(uint16_t flags);
+
+/* ---- peers_tos.c ---- */
+
+/* Note what this message says, before the election has taken it; list: the present one. */
+void peers_learn_tos(struct peers *peers, const struct election_list *list,
+                     const struct election_message *message);
+/* True if every listed member reads TOS bytes, except those that are dead and unknown. */
+bool peers_read_tos(struct peers *peers, const struct election *election);
+/* The flag that a message of ours is to have; carries_tos: what peers_read_tos returned last. */
+uint16_t peers_tos_flag(const struct election_message *message, const struct election *election,
+                        bool carries_tos);
 
 /* ---- peers_auth.c ---- */
 

@@ -64,6 +64,7 @@ static void take_peer_message(struct supervisor *supervisor, const struct electi
     }
     peers_auth_succeed(&supervisor->peers, from);
     note_received(supervisor, message);
+    peers_learn_tos(&supervisor->peers, &supervisor->election.list, message);
     supervisor_feed(supervisor, &event);
     if (message->type == ELECTION_HEARTBEAT)
         learn_from_heartbeat(supervisor, message);
@@ -145,6 +146,20 @@ static void check_app(struct supervisor *supervisor)
     else
         log_warn("app_down", "the app refuses datagrams (app.target)");
     supervisor_feed(supervisor, &(struct election_event){.type = ELECTION_APP, .is_up = is_up});
+}
+
+/* Its app goes on with them after this pod has stepped down. */
+static void check_sessions(struct supervisor *supervisor)
+{
+    struct election_event event = {.type = ELECTION_SESSIONS,
+                                   .stay_ns = supervisor->settings.stay_ns};
+
+    event.is_up = event.stay_ns && data_plane_has_sessions(supervisor->data_plane);
+    if (event.is_up == supervisor->has_sessions && event.stay_ns == supervisor->stay_ns)
+        return;
+    supervisor->has_sessions = event.is_up;
+    supervisor->stay_ns = event.stay_ns;
+    supervisor_feed(supervisor, &event);
 }
 
 /*
@@ -237,6 +252,7 @@ static size_t supervisor_do_work(void *self)
     size_t done =
         supervisor_take_refusals(supervisor); /* before reads, which would return them as errors */
 
+    check_sessions(supervisor); /* before what makes this pod step down */
     done += read_peers(supervisor);
     if (discovery_has_news(&supervisor->discovery)) {
         supervisor_feed_candidates(supervisor);

@@ -37,6 +37,7 @@ enum { SUPERVISOR_STEP_DOWN = 1, SUPERVISOR_LEAVE = 2 };
 struct supervisor_settings {
     uint64_t hold_time_ns, app_idle_ns, reply_grace_ns;
     enum config_down app_down;
+    uint64_t stay_ns; /* drain.time with drain.sessions stay, otherwise 0 */
     struct ingress_filter ingress_filter;
     enum config_control control_accept;
     struct config_cidrs control_allow;
@@ -51,13 +52,16 @@ struct supervisor_facts {
     enum leader_kind kind;
     enum election_cause cause;
     uint64_t term, leader;
-    uint64_t previous_term, previous_until_ns;
-    uint64_t rcvbuf_bytes; /* of the leader's relay socket */
+    uint64_t previous_term, previous_until_ns, settled_ns;
+    uint64_t is_previous_own; /* this pod led the previous term, and stepped down */
+    uint64_t former, former_term, former_until_ns; /* serves its sessions; former 0: none */
+    uint64_t rcvbuf_bytes;                         /* of the leader's relay socket */
     uint64_t list_term;
     uint32_t list_version, list_count;
     uint64_t settings;                    /* number of reloads */
     uint64_t live[ELECTION_BITMAP_WORDS]; /* of the list */
-    uint64_t gave_way; /* the previous leader stepped down; a bool without padding */
+    uint64_t gave_way;    /* the previous leader stepped down; a bool without padding */
+    uint64_t carries_tos; /* a bool without padding */
     uint64_t votes_needed;
     uint64_t seal_key, seal_suite, handshake;
 };
@@ -92,6 +96,8 @@ struct supervisor {
     struct address outside;                /* leader outside the cluster; unset: none */
     bool is_unpublished; /* the snapshot is older than the facts: no free buffer */
     bool is_app_up, is_moving;
+    bool has_sessions; /* with stay_ns, as the election knows them */
+    uint64_t stay_ns;
     uint64_t stalled_since_ns;
     uint64_t leaderless_since_ns; /* 0: there is a leader */
     uint64_t no_app_since_ns;     /* 0: an app is up, or that is not known */
@@ -154,6 +160,8 @@ struct supervisor_cost {
 
 /* The facts name a new leader: log and count it. */
 void supervisor_log_change(struct supervisor *supervisor, const struct supervisor_cost *cost);
+/* A former leader begins to serve its sessions, or no longer does. */
+void supervisor_log_former(struct supervisor *supervisor, const struct supervisor_facts *before);
 /* Log, once each time, that there has been no leader for long. */
 void supervisor_log_leaderless(struct supervisor *supervisor, uint64_t now_ns);
 /* Other pods that have replied recently. */

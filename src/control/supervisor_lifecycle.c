@@ -23,6 +23,7 @@ static struct supervisor_settings settings_of(const struct supervisor *superviso
         .app_idle_ns = config->app_idle_ns,
         .reply_grace_ns = config->reply_grace_ns,
         .app_down = config->app_down,
+        .stay_ns = config->drain_sessions == CONFIG_SESSIONS_STAY ? config->drain_time_ns : 0,
         .ingress_filter = ingress_filter_make(config),
         .control_accept = config_control(config),
         .control_allow = config->control_allow,

@@ -116,6 +116,9 @@ void supervisor_update_report(struct supervisor *supervisor)
     report_put(&report->authenticated, handshake_count(handshake));
     report_put(&report->key_mismatches,
                (uint32_t)peers_auth_count_unverifiable(&supervisor->peers, clock_now_ns()));
+    /* Without heartbeats the others do not relay either, or they have another leader. */
+    report_put(&report->is_asked_first,
+               e->is_asked_first && clock_now_ns() < e->heard_ns + e->detection_ns);
     report_put(&report->is_volatile, e->is_volatile);
     report_put(&report->is_refusing, supervisor->is_refusing);
     report_put(&report->known, e->known_peer_count);

@@ -41,25 +41,48 @@ static bool is_new_leader(const struct supervisor_facts *before,
 }
 
 /*
- * Replies of a leader that stepped down may still be on their way: they pass for a while, at the pod
- * that stepped down and at the others.
+ * Replies of a leader that stepped down may still be on their way: they pass for reply.grace, at the
+ * pod that stepped down and at the others. At the pod that stepped down that time begins when it did
+ * so, and no later news prolongs it: the next leader's app may push after reply.grace by a clock that
+ * is up to 1.5 times as fast (election.md, the argument).
  */
 static void grant_grace(const struct supervisor *supervisor, const struct supervisor_facts *before,
                         struct supervisor_facts *facts)
 {
     bool stepped_down =
         before->kind == LEADER_SELF && supervisor->leadership.state == ELECTION_STEPPING_DOWN;
+    bool is_new = is_new_leader(before, facts);
+    uint64_t grace_ns = supervisor->settings.reply_grace_ns, now_ns = clock_now_ns();
 
     /* Other members may announce the new leader before its own heartbeat has the cause. */
     bool is_late_news = facts->gave_way && !before->gave_way && facts->leader == before->leader;
 
-    if (!stepped_down && !is_late_news && !is_new_leader(before, facts))
+    if (!stepped_down && !is_late_news && !is_new)
         return;
-    if (before->kind != LEADER_NONE && !is_late_news)
+    if (facts->leader != before->leader)
+        facts->settled_ns = now_ns + grace_ns / 2 * 3;
+    if (stepped_down || (is_new && before->kind != LEADER_NONE)) {
         facts->previous_term = before->term;
-    facts->previous_until_ns = stepped_down || supervisor->leadership.previous_stepped_down
-                                   ? clock_now_ns() + supervisor->settings.reply_grace_ns
-                                   : 0;
+        facts->is_previous_own = stepped_down;
+    } else if (facts->is_previous_own) {
+        return;
+    }
+    facts->previous_until_ns =
+        stepped_down || (facts->gave_way && before->kind != LEADER_NONE) ? now_ns + grace_ns : 0;
+}
+
+/* A former leader serves for up to two intervals after the last heartbeat that says so. */
+static void gather_former(const struct supervisor *supervisor,
+                          const struct supervisor_facts *before, struct supervisor_facts *facts)
+{
+    const struct election_former *former = &supervisor->leadership.former;
+    uint64_t over_ns = clock_now_ns() + 3 * supervisor->election.interval_ns;
+
+    facts->former = facts->kind == LEADER_NONE ? 0 : former->instance;
+    facts->former_term = facts->former ? former->term : 0;
+    facts->former_until_ns = facts->former ? former->until_ns : 0;
+    if (before->former && !facts->former && facts->settled_ns < over_ns)
+        facts->settled_ns = over_ns;
 }
 
 /* Only for copies and keys. Elsewhere nothing depends on it, so that it makes no new snapshot. */
@@ -83,6 +106,7 @@ static struct supervisor_facts gather_facts(struct supervisor *supervisor)
     facts.list_count = list->count;
     facts.gave_way = supervisor->leadership.previous_stepped_down;
     facts.votes_needed = election_needed(&supervisor->election);
+    facts.carries_tos = peers_read_tos(&supervisor->peers, &supervisor->election);
     memset(facts.live, 0, sizeof(facts.live));
     for (uint16_t i = 0; i < list->count; i++)
         facts.live[i / 64] |= (uint64_t)counts_as_alive(supervisor, i) << i % 64;
@@ -92,6 +116,7 @@ static struct supervisor_facts gather_facts(struct supervisor *supervisor)
         facts.list_term != supervisor->facts.list_term)
         supervisor_choose_key(supervisor, &facts);
     grant_grace(supervisor, &supervisor->facts, &facts);
+    gather_former(supervisor, &supervisor->facts, &facts);
     return facts;
 }
 
@@ -165,6 +190,12 @@ static void put_leadership(struct supervisor *supervisor, struct leadership *lea
         leadership->address = e->leader_address;
     if (leader)
         (void)snprintf(leadership->name, sizeof(leadership->name), "%s", leader->name);
+    leadership->former =
+        (struct former_leader){.instance = facts->former,
+                               .term = facts->former_term,
+                               .until_ns = facts->former_until_ns,
+                               .address = supervisor->leadership.former.address,
+                               .member_index = peers_index(&supervisor->peers, facts->former)};
 }
 
 /* ---- publishing ---- */
@@ -208,11 +239,14 @@ void supervisor_publish_again(struct supervisor *supervisor)
     put_leadership(supervisor, &draft->leader);
     draft->leader.cause = cause_word(supervisor);
     draft->leader.votes_needed = (uint32_t)facts->votes_needed;
+    draft->leader.carries_tos = facts->carries_tos;
     draft->leader.rcvbuf_bytes = facts->rcvbuf_bytes;
     draft->leader.previous_term = facts->previous_term;
     draft->leader.previous_until_ns = facts->previous_until_ns;
+    draft->leader.settled_ns = facts->settled_ns;
     draft->settings.hold_time_ns = supervisor->settings.hold_time_ns;
     draft->settings.app_idle_ns = supervisor->settings.app_idle_ns;
+    draft->settings.reply_grace_ns = supervisor->settings.reply_grace_ns;
     draft->settings.ingress_filter = supervisor->settings.ingress_filter;
     draft->settings.accept_control = supervisor->settings.control_accept != CONFIG_CONTROL_NONE;
     draft->keys.keyring = supervisor->settings.keyring;
@@ -289,5 +323,6 @@ void supervisor_publish(struct supervisor *supervisor)
     }
     if (is_new)
         supervisor_log_change(supervisor, &cost);
+    supervisor_log_former(supervisor, &before);
     watch_gap(supervisor, now_ns);
 }

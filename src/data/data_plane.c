@@ -12,11 +12,14 @@
 
 /* ---- open ---- */
 
+/* Ancillary data costs 60 ns a message and kind: frames contain what they carry, and their links are
+ * connected to one address of this pod. */
 static int open_plane_socket(const struct config *config, const char *option, uint16_t port,
-                             struct udp_socket *ret_socket)
+                             bool is_relay, struct udp_socket *ret_socket)
 {
     const struct udp_options options = {.reuse_port = config->receivers > 1,
-                                        .local_address = true,
+                                        .local_address = !is_relay,
+                                        .tos = !is_relay,
                                         .merged = config->gro,
                                         .rcvbuf_bytes = config->rcvbuf_bytes,
                                         .receive_timeout_ns = AGENT_IDLE_MAX_NS};
@@ -38,10 +41,10 @@ static int open_plane_sockets(struct data_plane *data_plane)
     int rc = 0;
 
     for (size_t i = 0; !rc && i < data_plane->receiver_count; i++) {
-        rc =
-            open_plane_socket(config, "data.port", config->data_port, &data_plane->data_sockets[i]);
+        rc = open_plane_socket(config, "data.port", config->data_port, false,
+                               &data_plane->data_sockets[i]);
         if (!rc)
-            rc = open_plane_socket(config, "relay.port", config->relay_port,
+            rc = open_plane_socket(config, "relay.port", config->relay_port, true,
                                    &data_plane->relay_sockets[i]);
     }
     return rc;

@@ -193,6 +193,15 @@ bool data_plane_take_refusal(struct data_plane *data_plane, uint64_t *ret_instan
     return instance != 0;
 }
 
+bool data_plane_has_sessions(const struct data_plane *data_plane)
+{
+    for (size_t i = 0; i < data_plane->worker_count; i++) {
+        if (app_session_count(&data_plane->workers[i].routing.app))
+            return true;
+    }
+    return false;
+}
+
 bool data_plane_app_is_up(const struct data_plane *data_plane)
 {
     for (size_t i = 0; i < data_plane->worker_count; i++) {

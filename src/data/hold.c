@@ -97,22 +97,40 @@ static void begin_period(struct hold *hold, uint64_t now_ns)
     hold->left_bytes = hold->pace_bytes;
 }
 
+/* Returns its bytes in the queue; 0: there is none. */
+static size_t release_oldest(struct hold *hold, uint64_t now_ns,
+                             void (*each)(void *context, const struct request *request),
+                             void *context)
+{
+    const struct held_request *oldest = arena_queue_oldest(&hold->queue);
+    size_t bytes;
+
+    if (!oldest)
+        return 0;
+    each(context, &oldest->request);
+    observe_age(hold, oldest, now_ns);
+    bytes = arena_queue_bytes(held_bytes(&oldest->request));
+    hold_pop(hold);
+    return bytes;
+}
+
+size_t hold_release_one(struct hold *hold, uint64_t now_ns,
+                        void (*each)(void *context, const struct request *request), void *context)
+{
+    return release_oldest(hold, now_ns, each, context) > 0;
+}
+
 size_t hold_release(struct hold *hold, uint64_t now_ns,
                     void (*each)(void *context, const struct request *request), void *context)
 {
-    const struct held_request *oldest;
     size_t released = 0, bytes;
 
     if (!hold_is_empty(hold) && now_ns >= hold->next_release_ns)
         begin_period(hold, now_ns);
     while (hold->left_bytes > 0 && released < HOLD_RELEASE_MAX &&
-           (oldest = arena_queue_oldest(&hold->queue))) {
-        each(context, &oldest->request);
-        observe_age(hold, oldest, now_ns);
+           (bytes = release_oldest(hold, now_ns, each, context)) > 0) {
         released++;
-        bytes = arena_queue_bytes(held_bytes(&oldest->request));
         hold->left_bytes -= bytes < hold->left_bytes ? bytes : hold->left_bytes;
-        hold_pop(hold);
     }
     if (hold_is_empty(hold)) {
         hold->pace_bytes = hold->release_bytes;

@@ -52,6 +52,10 @@ void hold_expire(struct hold *hold, uint64_t limit_ns, uint64_t now_ns);
 size_t hold_release(struct hold *hold, uint64_t now_ns,
                     void (*each)(void *context, const struct request *request), void *context);
 
+/* The same for one request, whatever the pace. */
+size_t hold_release_one(struct hold *hold, uint64_t now_ns,
+                        void (*each)(void *context, const struct request *request), void *context);
+
 /* Drops all, under this reason. */
 void hold_clear(struct hold *hold, enum drop_reason reason, uint64_t now_ns);
 

@@ -1,7 +1,8 @@
 /*
  * Without a leader: hold. Otherwise by the option route:
  *
- *   leader   this pod leads: deliver; another leads: relay, unless it was relayed often enough
+ *   leader   this pod leads: deliver; another leads: relay, unless it was relayed often enough; while
+ *            a former leader serves its sessions, it gets every request first
  *   local    deliver here
  *   all      deliver here, and copy to all other live members, which deliver and never pass on
  *   ordered  as leader, but the leader appends it to the log, from which all deliver (sequencer_runner.h)
@@ -10,7 +11,8 @@
  * where they come in (app.h).
  *
  * The hop limit makes loops impossible: the first hop goes from the ingress pod to the leader that
- * it knows, the second only towards a higher term than the sender knew.
+ * it knows, the second only towards a higher term than the sender knew. The first hop to a former
+ * leader carries its term, so that it may pass the request on to the leader.
  */
 #include "data/route.h"
 
@@ -21,15 +23,22 @@ static void route_drop(struct routing *routing, enum drop_reason reason, uint64_
     counters_drop(&routing->counters, reason, n);
 }
 
+static bool is_probe(const struct routing *routing, const struct request *request,
+                     struct probe *ret_probe)
+{
+    struct leader_command command;
+
+    return routing->snapshot->settings.accept_control && request->record.length > 0 &&
+           leader_command_classify(request->record.payload, request->record.length, &command,
+                                   ret_probe) == LEADER_COMMAND_CLASS_PROBE;
+}
+
 /* Until here a probe is treated as data: the leader replies to it in the app's place. */
 void route_deliver(struct routing *routing, const struct request *request)
 {
-    struct leader_command command;
     struct probe probe;
 
-    if (routing->snapshot->settings.accept_control && request->record.length > 0 &&
-        leader_command_classify(request->record.payload, request->record.length, &command,
-                                &probe) == LEADER_COMMAND_CLASS_PROBE)
+    if (is_probe(routing, request, &probe))
         app_reply_to_probe(&routing->app, request, probe.nonce);
     else
         routing->app.ops->deliver(&routing->app, request);
@@ -50,6 +59,17 @@ static struct relay_target find_leader(const struct routing *routing)
                                                            ? config->relay_port
                                                            : config->data_port);
     return target;
+}
+
+static struct relay_target former_target(const struct routing *routing)
+{
+    const struct former_leader *former = &routing->snapshot->leader.former;
+
+    return (struct relay_target){
+        .to = address_with_port(former->address, routing->config->relay_port),
+        .instance = former->instance,
+        .term = former->term,
+        .member_index = former->member_index};
 }
 
 /* Two members may have one address, after it was given to another pod: one copy is enough. */
@@ -89,7 +109,10 @@ void route_take_snapshot(struct routing *routing)
     const struct data_keys *keys = &routing->snapshot->keys;
 
     routing->leader = find_leader(routing);
+    routing->former = former_target(routing);
     routing->relay.leader_instance = routing->leader.instance;
+    routing->relay.carries_tos = routing->snapshot->leader.carries_tos;
+    routing->relay.former_instance = routing->former.instance;
     relay_seal_with(&routing->relay, keyring_find(&keys->keyring, keys->seal_key),
                     keys->seal_suite);
     if (routing->relay.copies)
@@ -154,6 +177,25 @@ static void append_to_log(struct routing *routing, const struct request *request
     sequencer_runner_append(routing, tagged(routing, request, &first));
 }
 
+/* True: the former leader serves it, here, or gets it first. */
+static bool route_to_former(struct routing *routing, const struct request *request)
+{
+    bool is_self = routing->former.instance == routing->identity->instance;
+    struct request first = *request;
+    struct probe probe;
+
+    if (!is_self && request->hops == 0) {
+        relay_request(&routing->relay, &routing->former, tagged(routing, request, &first));
+        return true;
+    }
+    if (!is_self || !app_knows(&routing->app, request) || is_probe(routing, request, &probe))
+        return false;
+    first.is_former = true;
+    counters_add(&routing->counters, COUNTER_DELIVERED_FORMER, 1);
+    routing->app.ops->deliver(&routing->app, &first);
+    return true;
+}
+
 /* There is a leader. */
 static void route_by_option(struct routing *routing, const struct request *request)
 {
@@ -163,6 +205,8 @@ static void route_by_option(struct routing *routing, const struct request *reque
         route_deliver(routing, request);
     else if (routing->config->route == CONFIG_ROUTE_ALL && request->hops == 0)
         deliver_to_all(routing, request);
+    else if (routing->has_former && route_to_former(routing, request))
+        return;
     else if (routing->decision == ROUTE_DELIVER && routing->runner)
         append_to_log(routing, request);
     else if (routing->decision == ROUTE_DELIVER)
@@ -273,7 +317,11 @@ static void take_replies(struct routing *routing, const struct frame_header *hea
         if (!has_our_tag(routing, &record))
             counters_drop_reply(&routing->counters, DROP_tag, 1);
         else
-            reply_send(&routing->replier, &origin, header->term, record.payload, record.length);
+            reply_send(&routing->replier, &(struct reply){.origin = &origin,
+                                                          .term = header->term,
+                                                          .payload = record.payload,
+                                                          .length = record.length,
+                                                          .tos = record.tos});
     }
 }
 

@@ -21,6 +21,8 @@ struct routing {
     uint64_t now_ns;
     enum route_decision decision;
     struct relay_target leader; /* of this snapshot */
+    struct relay_target former; /* of this snapshot; instance 0: none */
+    bool has_former;            /* it serves its sessions in this slice; it may be this pod */
     struct relay_target
         members[MEMBERS_MAX]; /* copies go there: the live members except this pod */
 

@@ -130,6 +130,7 @@ void worker_begin(struct worker *worker)
     routing->now_ns = clock_now_ns(); /* after the snapshot, for which something may be sent */
     routing->decision = leadership_decide(&routing->snapshot->leader, routing->now_ns);
     leads = routing->decision == ROUTE_DELIVER;
+    routing->has_former = leadership_has_former(&routing->snapshot->leader, routing->now_ns);
     /* An app that refuses would lose the request; a held one may yet reach another leader's app. */
     if (leads && routing->snapshot->settings.hold_time_ns && !app_is_taking(&routing->app))
         routing->decision = ROUTE_HOLD;
@@ -221,13 +222,30 @@ static size_t release_held(struct worker *worker)
     return released;
 }
 
+/* To an app that is not up: whether it takes this one is its health check. */
+static size_t release_trial(struct worker *worker)
+{
+    struct routing *routing = &worker->routing;
+    size_t released;
+
+    if (!routing->replier.leads || hold_is_empty(&routing->hold) || !app_wants_trial(&routing->app))
+        return 0;
+    routing->decision = ROUTE_DELIVER;
+    released = hold_release_one(&routing->hold, routing->now_ns, route_held, routing);
+    worker_flush(worker);
+    worker_begin(worker);
+    return released;
+}
+
 size_t worker_upkeep(struct worker *worker)
 {
     struct routing *routing = &worker->routing;
     size_t released = 0;
 
+    app_watch_health(&routing->app);
+    released = release_trial(worker);
     if (!hold_is_empty(&routing->hold))
-        released = release_held(worker);
+        released += release_held(worker);
     app_report_sessions(&routing->app);
     if (routing->now_ns >= worker->next_tick_ns) {
         worker->next_tick_ns = routing->now_ns + TICK_NS;
@@ -249,6 +267,8 @@ uint64_t worker_sleep_ns(const struct worker *worker)
                                : sleep_ns;
     uint64_t relay_ns = relay_sleep_ns(&routing->relay);
 
+    if (app_sleep_ns(&routing->app) < sleep_ns)
+        sleep_ns = app_sleep_ns(&routing->app);
     if (relay_ns < sleep_ns)
         sleep_ns = relay_ns;
     return sequence_ns < sleep_ns ? sequence_ns : sleep_ns;
@@ -303,7 +323,8 @@ static bool worker_has_input(struct worker *worker)
         if (!ring_is_empty(&worker->inputs[i].pair->out))
             return true;
     }
-    return snapshot_is_newer(worker->publisher, &worker->reader);
+    return app_has_refusals(&worker->routing.app) ||
+           snapshot_is_newer(worker->publisher, &worker->reader);
 }
 
 /* True: there is no input, and the snapshot is released, which a sleeper must not hold. */

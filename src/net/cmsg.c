@@ -29,16 +29,34 @@ void cmsg_put_source(struct msghdr *header, struct cmsg_buffer *cmsg, int socket
     }
 }
 
-void cmsg_put_segment(struct msghdr *header, struct cmsg_buffer *cmsg, uint16_t bytes)
+/* Append a cmsg of this level and type, with a value of `bytes` bytes, behind those of header. */
+static void cmsg_append(struct msghdr *header, struct cmsg_buffer *cmsg, const struct cmsghdr *type,
+                        const void *value, size_t bytes)
 {
     size_t used = header->msg_control ? header->msg_controllen : 0;
     struct cmsghdr *c = (struct cmsghdr *)(void *)(cmsg->bytes + used);
 
-    *c = (struct cmsghdr){
-        .cmsg_len = CMSG_LEN(sizeof(bytes)), .cmsg_level = IPPROTO_UDP, .cmsg_type = UDP_SEGMENT};
-    memcpy(CMSG_DATA(c), &bytes, sizeof(bytes));
+    *c = *type;
+    c->cmsg_len = CMSG_LEN(bytes);
+    memcpy(CMSG_DATA(c), value, bytes);
     header->msg_control = cmsg->bytes;
-    header->msg_controllen = used + CMSG_SPACE(sizeof(bytes));
+    header->msg_controllen = used + CMSG_SPACE(bytes);
+}
+
+void cmsg_put_tos(struct msghdr *header, struct cmsg_buffer *cmsg, bool to_ipv4, uint8_t tos)
+{
+    const struct cmsghdr ipv4 = {.cmsg_level = IPPROTO_IP, .cmsg_type = IP_TOS};
+    const struct cmsghdr ipv6 = {.cmsg_level = IPPROTO_IPV6, .cmsg_type = IPV6_TCLASS};
+    int value = tos;
+
+    cmsg_append(header, cmsg, to_ipv4 ? &ipv4 : &ipv6, &value, sizeof(value));
+}
+
+void cmsg_put_segment(struct msghdr *header, struct cmsg_buffer *cmsg, uint16_t bytes)
+{
+    const struct cmsghdr type = {.cmsg_level = IPPROTO_UDP, .cmsg_type = UDP_SEGMENT};
+
+    cmsg_append(header, cmsg, &type, &bytes, sizeof(bytes));
 }
 
 void cmsg_drop_segment(struct msghdr *header)
@@ -48,14 +66,14 @@ void cmsg_drop_segment(struct msghdr *header)
         header->msg_control = NULL;
 }
 
+/* Run for every datagram: an IPv4 address needs no detour over a sockaddr. */
 static void read_ipv4(const struct cmsghdr *c, struct address *ret_local)
 {
-    struct sockaddr_in in = {.sin_family = AF_INET};
     struct in_pktinfo info;
 
     memcpy(&info, CMSG_DATA(c), sizeof(info));
-    in.sin_addr = info.ipi_addr;
-    address_from_sockaddr((struct sockaddr *)&in, ret_local);
+    ret_local->family = ADDRESS_V4;
+    memcpy(ret_local->ip, &info.ipi_addr, sizeof(info.ipi_addr));
 }
 
 static void read_ipv6(const struct cmsghdr *c, struct address *ret_local)
@@ -68,20 +86,30 @@ static void read_ipv6(const struct cmsghdr *c, struct address *ret_local)
     address_from_sockaddr((struct sockaddr *)&in6, ret_local);
 }
 
-void cmsg_read(struct msghdr *header, struct address *ret_local, uint32_t *ret_segment)
+static int read_int(const struct cmsghdr *c)
 {
-    int segment;
+    int value;
 
+    memcpy(&value, CMSG_DATA(c), sizeof(value));
+    return value;
+}
+
+void cmsg_read(struct msghdr *header, struct address *ret_local, uint32_t *ret_segment,
+               uint8_t *ret_tos)
+{
     *ret_local = (struct address){0};
     *ret_segment = 0;
+    *ret_tos = 0;
     for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c; c = CMSG_NXTHDR(header, c)) {
-        if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
+        if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_TOS)
+            *ret_tos = *CMSG_DATA(c); /* one byte, unlike IPV6_TCLASS */
+        else if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO)
             read_ipv4(c, ret_local);
-        } else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
+        else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_TCLASS)
+            *ret_tos = (uint8_t)read_int(c);
+        else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO)
             read_ipv6(c, ret_local);
-        } else if (c->cmsg_level == IPPROTO_UDP && c->cmsg_type == UDP_GRO) {
-            memcpy(&segment, CMSG_DATA(c), sizeof(segment));
-            *ret_segment = segment > 0 ? (uint32_t)segment : 0;
-        }
+        else if (c->cmsg_level == IPPROTO_UDP && c->cmsg_type == UDP_GRO && read_int(c) > 0)
+            *ret_segment = (uint32_t)read_int(c);
     }
 }

@@ -22,6 +22,7 @@ struct gso_batch {
     struct cmsg_buffer cmsg;
     struct address to, from; /* compared with those of the next message */
     size_t bytes, segment; /* segment: bytes of every message but the last, which may be shorter */
+    uint8_t tos;           /* of all messages */
     bool is_closed;        /* takes no more messages */
 };
 
@@ -78,9 +79,15 @@ static bool fits_last_batch(const struct outbox *outbox, const struct outbox_mes
     gso_batch = &outbox->gso_batches[outbox->gso_batch_count - 1];
     return !gso_batch->is_closed && bytes <= gso_batch->segment && bytes > 0 &&
            outbox->spans[outbox->gso_batch_count - 1].count < outbox->gso_max &&
-           gso_batch->bytes + bytes <= UDP_PAYLOAD_MAX &&
+           gso_batch->bytes + bytes <= UDP_PAYLOAD_MAX && message->tos == gso_batch->tos &&
            is_same_address(message->to, &gso_batch->to) &&
            is_same_address(message->from, &gso_batch->from);
+}
+
+/* On a dual-stack socket the destination decides; a connected socket has one of its own family. */
+static bool is_to_ipv4(const struct outbox *outbox, const struct outbox_message *message)
+{
+    return outbox->socket->family == AF_INET || (message->to && message->to->family == ADDRESS_V4);
 }
 
 /* False: the socket cannot reach that address. */
@@ -94,6 +101,7 @@ static bool begin_gso_batch(struct outbox *outbox, const struct outbox_message *
     gso_batch->from = message->from ? *message->from : (struct address){0};
     gso_batch->bytes = 0;
     gso_batch->segment = bytes;
+    gso_batch->tos = message->tos;
     gso_batch->is_closed = bytes == 0 || bytes > outbox->segment_max;
     outbox->spans[outbox->gso_batch_count] = (struct outbox_span){.first = outbox->count};
     *header = (struct msghdr){.msg_iov = &outbox->parts[outbox->part_count]};
@@ -106,6 +114,8 @@ static bool begin_gso_batch(struct outbox *outbox, const struct outbox_message *
     }
     if (address_is_set(&gso_batch->from))
         cmsg_put_source(header, &gso_batch->cmsg, outbox->socket->family, &gso_batch->from);
+    if (message->tos)
+        cmsg_put_tos(header, &gso_batch->cmsg, is_to_ipv4(outbox, message), message->tos);
     outbox->gso_batch_count++;
     return true;
 }

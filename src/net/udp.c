@@ -75,6 +75,21 @@ int udp_keep_errors(const struct udp_socket *socket)
     return keep_errors(socket->fd, socket->family);
 }
 
+/* An IPv6 socket reports the TOS byte of IPv4 datagrams only with IP_RECVTOS. */
+static int report_tos(int fd, int family)
+{
+    int rc = 0;
+
+    if (family == AF_INET6)
+        rc = set_int(fd, IPPROTO_IPV6, IPV6_RECVTCLASS, 1);
+    return rc ? rc : set_int(fd, IPPROTO_IP, IP_RECVTOS, 1);
+}
+
+int udp_report_tos(const struct udp_socket *socket)
+{
+    return report_tos(socket->fd, socket->family);
+}
+
 /* With IP_MULTICAST_ALL on, every wildcard socket receives each group that any process of the host
  * has joined. Kernels before 4.20 do not have the option for IPv6. */
 static void disable_foreign_multicast(int fd, int family)
@@ -100,6 +115,8 @@ static int udp_set_options(int fd, int family, bool dual_stack, const struct udp
                                 : set_int(fd, IPPROTO_IP, IP_PKTINFO, 1);
     if (!rc && options->error_queue)
         rc = keep_errors(fd, family);
+    if (!rc && options->tos)
+        rc = report_tos(fd, family);
     if (!rc && options->merged) /* best effort: without it datagrams arrive one by one */
         (void)set_int(fd, IPPROTO_UDP, UDP_GRO, 1);
     if (!rc && options->loopback_only &&
@@ -273,12 +290,17 @@ bool udp_has_error(int fd)
 bool udp_take_error(int fd, struct udp_failure *ret_failure)
 {
     struct cmsg_buffer cmsg;
+    struct sockaddr_storage name = {0};
     struct iovec part = {ret_failure->quoted, sizeof(ret_failure->quoted)};
-    struct msghdr header = {.msg_iov = &part,
+    struct msghdr header = {.msg_name = &name,
+                            .msg_namelen = sizeof(name),
+                            .msg_iov = &part,
                             .msg_iovlen = 1,
                             .msg_control = cmsg.bytes,
                             .msg_controllen = sizeof(cmsg.bytes)};
     struct sock_extended_err extended;
+    uint32_t segment;
+    uint8_t tos;
     ssize_t n = recvmsg(fd, &header, MSG_ERRQUEUE | MSG_DONTWAIT);
 
     if (n < 0)
@@ -286,6 +308,9 @@ bool udp_take_error(int fd, struct udp_failure *ret_failure)
     ret_failure->error = EIO;
     ret_failure->is_remote = false;
     ret_failure->length = (size_t)n;
+    address_from_sockaddr((struct sockaddr *)&name, &ret_failure->to);
+    /* The ICMP message was sent to the source of the datagram. */
+    cmsg_read(&header, &ret_failure->from, &segment, &tos);
     for (struct cmsghdr *c = CMSG_FIRSTHDR(&header); c; c = CMSG_NXTHDR(&header, c)) {
         if ((c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_RECVERR) ||
             (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_RECVERR)) {

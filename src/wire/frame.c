@@ -6,7 +6,8 @@
 
 #define FLAGS_OFFSET       4
 #define FRAME_SEALED       1
-#define RECORD_FIXED_BYTES 4 /* length, kind, zero */
+#define TOS_OFFSET         3 /* in a record */
+#define RECORD_FIXED_BYTES 4 /* length, kind, TOS */
 #define RECORD_KNOWN_BITS \
     (RECORD_PRESENT | RECORD_CLIENT_V6 | RECORD_LOCAL_V6 | RECORD_INGRESS | RECORD_INGRESS_V6)
 
@@ -98,7 +99,7 @@ size_t record_put_header(uint8_t *out, const struct record *record)
     uint8_t *next = put_be16(out, record->length);
 
     *next++ = kind_of(record);
-    *next++ = 0;
+    *next++ = record->tos;
     next = put_be16(frame_put_ip(next, &record->client), record->client.port);
     if (record->client.family == ADDRESS_V6)
         next = put_be32(next, record->client.scope);
@@ -107,6 +108,11 @@ size_t record_put_header(uint8_t *out, const struct record *record)
     if (address_is_set(&record->ingress))
         next = frame_put_ip(next, &record->ingress);
     return (size_t)(next - out);
+}
+
+void record_put_tos(uint8_t *out, uint8_t tos)
+{
+    out[TOS_OFFSET] = tos;
 }
 
 static const uint8_t *get_ip(const uint8_t *in, bool is_v6, struct address *ret_address)
@@ -124,6 +130,7 @@ static const uint8_t *get_record(const uint8_t *in, struct record *ret_record)
     uint8_t kind = in[2];
 
     ret_record->length = get_be16(in);
+    ret_record->tos = in[TOS_OFFSET];
     in = get_ip(in + RECORD_FIXED_BYTES, kind & RECORD_CLIENT_V6, &ret_record->client);
     ret_record->client.port = get_be16(in);
     in += 2;
@@ -171,7 +178,7 @@ static const uint8_t *check_record(const uint8_t *in, const uint8_t *end)
     if (left < RECORD_FIXED_BYTES)
         return NULL;
     kind = in[2];
-    if (!(kind & RECORD_PRESENT) || (kind & ~RECORD_KNOWN_BITS) != 0 || in[3] != 0)
+    if (!(kind & RECORD_PRESENT) || (kind & ~RECORD_KNOWN_BITS) != 0)
         return NULL;
     if ((kind & RECORD_INGRESS_V6) && !(kind & RECORD_INGRESS))
         return NULL;

@@ -2,13 +2,14 @@
  * udp_ask: a client. Sends datagrams to one address from one connected socket, waits for as many
  * replies, prints them. The kernel drops replies from other addresses.
  *
- *   udp_ask [-s IP[:PORT]] [-t MS] [-k COUNT] [-z BYTES] [-e] [-n] [-r] [-p] TO:PORT [TEXT | -]
+ *   udp_ask [-s IP[:PORT]] [-t MS] [-k COUNT] [-z BYTES] [-o TOS] [-e] [-n] [-r] [-p] TO:PORT [TEXT | -]
  *
  *   TEXT   the payload; "-" reads it from standard input, any bytes; omitted: empty
  *   -s     source address, and port
  *   -t     timeout of each reply in ms (default 10000)
  *   -k     send COUNT datagrams "TEXT 1", "TEXT 2" ...
  *   -z     the payload is BYTES bytes of a pattern instead
+ *   -o     send with this TOS byte (as in 0xb9), and print that of each reply before it: "2e TEXT"
  *   -e     each reply must equal its datagram, in order; prints nothing
  *   -n     wait for no reply
  *   -r     after the replies, wait until the timeout for more, and count them too
@@ -26,6 +27,7 @@
 
 #include "headless/base/address.h"
 #include "headless/base/clock.h"
+#include "tos.h"
 
 #define PAYLOAD_MAX 65536
 
@@ -43,6 +45,7 @@ struct asking {
     struct address to, source;
     int timeout_ms;
     unsigned long count, bytes;
+    int tos; /* -1: the default */
     bool is_series, is_pattern, compare, no_wait, stay, ends_refused;
     const char *text;
     char input[PAYLOAD_MAX];
@@ -51,9 +54,10 @@ struct asking {
 
 static void usage(void)
 {
-    (void)fputs("usage: udp_ask [-s IP[:PORT]] [-t MS] [-k COUNT] [-z BYTES] [-e] [-n] [-r] [-p] "
-                "TO:PORT [TEXT | -]\n",
-                stderr);
+    (void)fputs(
+        "usage: udp_ask [-s IP[:PORT]] [-t MS] [-k COUNT] [-z BYTES] [-o TOS] [-e] [-n] [-r] [-p] "
+        "TO:PORT [TEXT | -]\n",
+        stderr);
     exit(ASK_USAGE);
 }
 
@@ -67,7 +71,7 @@ static void read_arguments(struct asking *a, int argc, char **argv)
 {
     int option;
 
-    while ((option = getopt(argc, argv, "s:t:k:z:enrp")) != -1) {
+    while ((option = getopt(argc, argv, "s:t:k:z:o:enrp")) != -1) {
         switch (option) {
         case 's':
             if (address_parse(optarg, 0, &a->source))
@@ -83,6 +87,9 @@ static void read_arguments(struct asking *a, int argc, char **argv)
         case 'z':
             a->is_pattern = true;
             a->bytes = strtoul(optarg, NULL, 10);
+            break;
+        case 'o':
+            a->tos = (int)strtol(optarg, NULL, 0);
             break;
         case 'e':
             a->compare = true;
@@ -120,6 +127,8 @@ static void connect_socket(struct asking *a)
     if (a->fd < 0)
         fail("socket");
     (void)setsockopt(a->fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
+    if (a->tos >= 0 && tos_prepare(a->fd, family, a->tos))
+        fail("setsockopt");
     if (address_is_set(&a->source)) {
         length = address_to_sockaddr(&a->source, family, &sa);
         if (bind(a->fd, (struct sockaddr *)&sa, length) < 0)
@@ -162,19 +171,24 @@ static bool receive_reply(const struct asking *a, unsigned long number)
     static char reply[PAYLOAD_MAX], expected[PAYLOAD_MAX];
     struct pollfd pfd = {.fd = a->fd, .events = POLLIN};
     uint64_t end_ns = clock_now_ns() + (uint64_t)a->timeout_ms * NS_PER_MS;
+    struct sockaddr_storage from;
     uint64_t now_ns;
     ssize_t n = -1;
+    int tos = -1;
 
     while (n < 0 && (now_ns = clock_now_ns()) < end_ns) {
         errno = 0;
         if (poll(&pfd, 1, (int)((end_ns - now_ns) / NS_PER_MS) + 1) > 0)
-            n = recv(a->fd, reply, sizeof(reply), MSG_DONTWAIT); /* may fail: ICMP error */
+            n = tos_receive(a->fd, reply, sizeof(reply), MSG_DONTWAIT, &from,
+                            &tos); /* may fail: ICMP error */
         if (n < 0 && errno == ECONNREFUSED && a->ends_refused)
             exit(ASK_REFUSED);
     }
     if (n < 0)
         return false;
     if (!a->compare) {
+        if (a->tos >= 0)
+            (void)printf("%02x ", (unsigned)tos);
         (void)fwrite(reply, 1, (size_t)n, stdout);
         if (n > 0 && reply[n - 1] != '\n')
             (void)putchar('\n');
@@ -189,9 +203,10 @@ static bool receive_reply(const struct asking *a, unsigned long number)
 
 int main(int argc, char **argv)
 {
-    static struct asking a = {.fd = -1, .timeout_ms = 10000, .count = 1, .text = ""};
+    static struct asking a = {.fd = -1, .timeout_ms = 10000, .count = 1, .tos = -1, .text = ""};
     unsigned long heard = 0;
 
+    (void)setvbuf(stdout, NULL, _IOLBF, 0); /* a test may read the replies while more come */
     read_arguments(&a, argc, argv);
     connect_socket(&a);
     for (unsigned long i = 1; i <= a.count; i++)

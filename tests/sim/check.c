@@ -109,6 +109,7 @@ static void check_succession(struct sim *sim, uint64_t term, uint64_t leader)
                  (unsigned long long)leader, (unsigned long long)term);
     sim->top_term = term;
     sim->top_leader = leader;
+    sim->former.elected_ns = sim->now_ns;
 }
 
 /* ---- after each step ---- */
@@ -140,6 +141,9 @@ void sim_check_leadership(struct sim *sim, uint32_t index, const struct election
         pod->stopped_leading_ns = sim->now_ns;
     if (leadership->state == ELECTION_STEPPING_DOWN)
         pod->step_down_ns = sim->now_ns;
+    if (leadership->state == ELECTION_STEPPING_DOWN && before->state == ELECTION_LEADER)
+        sim_note_step_down(sim, index);
+    sim_check_former(sim, index, before);
     if (leadership->term < before->term)
         sim_fail(sim, "pod %u: term fell from %llu to %llu", index,
                  (unsigned long long)before->term, (unsigned long long)leadership->term);

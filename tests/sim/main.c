@@ -30,7 +30,7 @@ struct command_line {
 };
 
 struct shared {
-    _Atomic uint64_t passed, failed, steps;
+    _Atomic uint64_t passed, failed, steps, formers;
 };
 
 static const char *const ordered_broken_names[ORDERED_BROKEN_COUNT] = {
@@ -50,6 +50,7 @@ static void run_seed(struct sim *sim, const struct sim_options *options)
 
     sim_init(sim, options, (uint32_t)random_between(&random, 2, SIM_PODS_MAX));
     sim_faults_init(sim);
+    sim_former_init(sim);
     ordered_init(sim);
     sim_run(sim, sim->ends_ns);
     sim_check_end(sim);
@@ -95,6 +96,7 @@ static void run_job(const struct command_line *line, unsigned job, struct shared
             report_failure(line, seed, sim);
         (void)add_shared(sim->failed ? &shared->failed : &shared->passed, 1);
         (void)add_shared(&shared->steps, sim->steps);
+        (void)add_shared(&shared->formers, sim->former.begun);
         done = add_shared(&shared->passed, 0) + add_shared(&shared->failed, 0);
         if (done % 50 == 0 && isatty(STDERR_FILENO))
             (void)fprintf(stderr, "\r%llu of %llu", (unsigned long long)done,
@@ -141,6 +143,8 @@ static int run_seeds(const struct command_line *line)
     (void)printf("%llu passed, %llu failed (%.1f s, %.0f ns a step and job)\n",
                  (unsigned long long)add_shared(&shared->passed, 0), (unsigned long long)failed,
                  seconds, steps ? seconds * line->jobs * 1e9 / (double)steps : 0.0);
+    (void)printf("sessions stayed with a former leader %llu times, as pods saw it\n",
+                 (unsigned long long)add_shared(&shared->formers, 0));
     if (status)
         (void)puts("a job crashed: run its seeds one by one");
     return failed || status ? 1 : 0;

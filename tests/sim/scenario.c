@@ -343,6 +343,71 @@ static unsigned run_force(struct sim *sim, bool trace)
     return until(sim, has_leader, 5000);
 }
 
+static bool all_ask_0_first(const struct sim *sim)
+{
+    for (uint32_t i = 0; i < sim->pod_count; i++) {
+        const struct election_leadership *leadership = &sim->pods[i].leadership;
+
+        if (leadership->leader == sim->pods[0].config.self.instance ||
+            leadership->former.instance != sim->pods[0].config.self.instance)
+            return false;
+    }
+    return true;
+}
+
+static bool others_ask_nobody_first(const struct sim *sim)
+{
+    return !sim->pods[1].leadership.former.instance && !sim->pods[2].leadership.former.instance;
+}
+
+static void stop_with_sessions(struct sim *sim, bool trace)
+{
+    start_settled(sim, 3, trace);
+    sim->former.stay_ns = 30 * NS_PER_SEC;
+    for (uint32_t i = 0; i < 3; i++)
+        sim_set_sessions(sim, i, true);
+    sim_stop_pod(sim, 0, 60 * NS_PER_SEC);
+}
+
+static unsigned run_sessions_stay(struct sim *sim, bool trace)
+{
+    stop_with_sessions(sim, trace);
+    return until(sim, all_ask_0_first, 5000);
+}
+
+static unsigned run_sessions_end(struct sim *sim, bool trace)
+{
+    stop_with_sessions(sim, trace);
+    wait_ms(sim, 5000);
+    sim_set_sessions(sim, 0, false);
+    return until(sim, others_ask_nobody_first, 5000);
+}
+
+static unsigned run_sessions_expire(struct sim *sim, bool trace)
+{
+    stop_with_sessions(sim, trace);
+    wait_ms(sim, 5000);
+    if (!all_ask_0_first(sim))
+        sim_fail(sim, "the sessions did not stay");
+    return until(sim, others_ask_nobody_first, 60000);
+}
+
+static unsigned run_former_dies(struct sim *sim, bool trace)
+{
+    stop_with_sessions(sim, trace);
+    wait_ms(sim, 5000);
+    sim_crash_pod(sim, 0, false);
+    return until(sim, others_ask_nobody_first, 5000);
+}
+
+static unsigned run_next_leader_dies(struct sim *sim, bool trace)
+{
+    stop_with_sessions(sim, trace);
+    wait_ms(sim, 5000);
+    sim_crash_pod(sim, 1, false);
+    return until(sim, all_follow_2, 5000);
+}
+
 /* ---- the table ---- */
 
 static const struct {
@@ -383,6 +448,11 @@ static const struct {
     {"app-down", run_app_down, 202, "transfer to the first member whose app is up"},
     {"key-mismatch", run_key_mismatch, 0, "no message can be authenticated: never leads"},
     {"force", run_force, 0, "one of three is left, and is forced to lead"},
+    {"sessions-stay", run_sessions_stay, 2, "the leader stops with sessions: all ask it first"},
+    {"sessions-end", run_sessions_end, 4, "its last session ends: all ask the new leader"},
+    {"sessions-expire", run_sessions_expire, 25003, "drain.time is over"},
+    {"former-dies", run_former_dies, 803, "the former leader's host vanishes"},
+    {"next-leader-dies", run_next_leader_dies, 606, "a third pod leads: the sessions move there"},
 };
 
 int sim_run_scenarios(struct sim *sim, const char *name, bool trace)

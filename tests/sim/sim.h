@@ -36,6 +36,7 @@ enum sim_event_type {
     SIM_QUIT,    /* a: the instance that was asked to stop */
     SIM_COMMAND, /* a: the target pod, b: token */
     SIM_APP,     /* a: up or down */
+    SIM_SESSIONS,
     SIM_HEAL,
     SIM_FRAME, /* a: of the sequencers */
     SIM_SEQUENCER_TICK,
@@ -84,6 +85,13 @@ struct sim_pod {
     uint64_t led_since_ns;
     uint64_t step_down_ns; /* last cause to step down: stop, command, app */
     uint64_t stopped_leading_ns;
+    uint64_t died_ns, former_done_term; /* former.c */
+};
+
+#define SIM_STEPS 64
+
+struct sim_step_down {
+    uint64_t instance, term, at_ns;
 };
 
 /* ---- the world ---- */
@@ -151,6 +159,14 @@ struct sim {
     uint64_t agreed_ns, quiet_messages;
     bool is_limited; /* some pods are not eligible */
     uint64_t commands_sent, commands_answered;
+    struct {
+        struct random random;
+        uint64_t stay_ns; /* 0: no sessions stay in this run */
+        struct sim_step_down steps[SIM_STEPS];
+        size_t step_count;
+        uint64_t elected_ns; /* the leader of top_term */
+        uint64_t begun;
+    } former;
     bool is_healed, failed;
     char failure[256];
 };
@@ -197,6 +213,14 @@ int sim_agreed_leader(const struct sim *sim);
 /* A pod that is a valid leader, or -1. */
 int sim_valid_leader(const struct sim *sim);
 void sim_fail(struct sim *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* former.c */
+void sim_former_init(struct sim *sim);
+void sim_set_sessions(struct sim *sim, uint32_t pod, bool has_sessions);
+void sim_change_sessions(struct sim *sim);
+void sim_note_step_down(struct sim *sim, uint32_t pod);
+void sim_check_former(struct sim *sim, uint32_t pod, const struct election_leadership *before);
+void sim_check_former_time(struct sim *sim);
 
 /* trace.c */
 void sim_trace_message(const struct sim *sim, uint32_t pod, const char *what, uint32_t other,

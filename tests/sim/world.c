@@ -98,9 +98,11 @@ void sim_step(struct sim *sim, uint32_t index, const struct election_event *even
                  election_state_name(pod->election.forbidden >> 12),
                  election_state_name(pod->election.forbidden >> 8 & 15),
                  election_cause_name(pod->election.forbidden & 255));
+    sim_check_former_time(sim);
     if (pod->election.state == ELECTION_OUT) {
         sim_trace(sim, "%u is out", index);
         pod->is_up = false;
+        pod->died_ns = sim->now_ns;
         pod->valid_until_ns = 0;
         return;
     }
@@ -135,6 +137,8 @@ void sim_start_pod(struct sim *sim, uint32_t index, bool keeps_file)
     election_init(&pod->election, &pod->config, sim_local(pod, sim->now_ns));
     ordered_start(sim, index);
     sim_step(sim, index, &event);
+    if (sim->former.stay_ns)
+        sim_set_sessions(sim, index, true);
 }
 
 /* Data planes send all the time, so they get ICMP port unreachable before the election does. */
@@ -160,6 +164,7 @@ void sim_crash_pod(struct sim *sim, uint32_t index, bool host_lives)
     pod->is_up = false;
     pod->is_stalled = false;
     pod->valid_until_ns = 0;
+    pod->died_ns = sim->now_ns;
     sim_disturb(sim, index, sim->now_ns);
     if (!host_lives)
         return;
@@ -354,6 +359,9 @@ static void handle_event(struct sim *sim, const struct sim_event *event)
         break;
     case SIM_APP:
         sim_set_app(sim, event->pod, event->a);
+        break;
+    case SIM_SESSIONS:
+        sim_change_sessions(sim);
         break;
     case SIM_HEAL:
         sim_heal(sim);

@@ -370,6 +370,14 @@ Test(config_checks, ring_holds_a_batch)
                         "t.yaml:2: ring: ring 64 does not hold one batch of 128\n");
 }
 
+Test(config_checks, sessions_stay_with_route_leader_and_frames)
+{
+    expect_flags_refused("--drain-sessions: drain.sessions stay needs route leader and "
+                         "relay.format framed: with the others a former leader cannot pass "
+                         "requests on\n",
+                         "--route=all", "--drain-sessions=stay");
+}
+
 /* An option that is wrong by itself causes no second complaint. */
 Test(config_checks, wrong_options_are_not_judged_together)
 {

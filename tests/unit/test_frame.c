@@ -11,9 +11,9 @@
 static const uint8_t frame_v4[] = {'h', 'd', 1, 1, 0, 1, 0x02, 0x03, 0xa7, 0x7b, 0x2e, 0xd1, 0xc2,
                                    0x16, 0x4d, 0x6e, 0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x07, 0x08,
                                    0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0x11, 0x22,
-                                   /* length, kind, zero; client; local; tag; payload */
-                                   0, 2, 0x01, 0, 10, 0, 0, 1, 0x9c, 0x40, 10, 0, 0, 2, 0x2e, 0xe0,
-                                   0xa1, 0xa2, 0xa3, 0xa4, 0xa5, 0xa6, 0xa7, 0xa8, 'h', 'i',
+                                   /* length, kind, TOS; client; local; tag; payload */
+                                   0, 2, 0x01, 0xb9, 10, 0, 0, 1, 0x9c, 0x40, 10, 0, 0, 2, 0x2e,
+                                   0xe0, 0xa1, 0xa2, 0xa3, 0xa4, 0xa5, 0xa6, 0xa7, 0xa8, 'h', 'i',
                                    /* end record, padding */
                                    0, 0, 0, 0, 0x77};
 #define FRAME_V4_RECORD 40 /* where the record begins */
@@ -26,7 +26,7 @@ static const struct frame_header header_v4 = {FRAME_DATA,         1, 0x0203, CLU
 static const uint8_t frame_v6[] = {
     'h', 'd', 1, 2, 0, 2, 0, 0, 0xa7, 0x7b, 0x2e, 0xd1, 0xc2, 0x16, 0x4d, 0x6e, 0, 0, 0, 0, 0, 0, 0,
     1, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 3,
-    /* length, kind, zero */
+    /* length, kind, TOS */
     0, 0, 0x1f, 0,
     /* client fe80::1 port 5000 scope 3 */
     0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0x13, 0x88, 0, 0, 0, 3,
@@ -84,6 +84,7 @@ static void assert_same_record(const struct record *got, const struct record *wa
     cr_assert(address_equal(&got->ingress, &want->ingress));
     cr_assert_eq(got->tag, want->tag);
     cr_assert_eq(got->length, want->length);
+    cr_assert_eq(got->tos, want->tos);
     cr_assert(want->length == 0 || memcmp(got->payload, want->payload, want->length) == 0);
 }
 
@@ -128,6 +129,7 @@ Test(frame, writes_exactly_these_bytes_for_ipv4)
     struct record record = record_of("10.0.0.1:40000", "10.0.0.2:12000", NULL, "hi", 2);
     uint8_t out[128];
 
+    record.tos = 0xb9;
     frame_put_header(out, &header_v4);
     cr_assert_eq(put_record(out + FRAME_HEADER_BYTES, &record), 26);
     cr_assert_arr_eq(out, frame_v4, FRAME_V4_END);
@@ -154,6 +156,7 @@ Test(frame, reads_the_known_bytes)
     struct record got;
     size_t records;
 
+    want_v4.tos = 0xb9;
     cr_assert_eq(frame_open(frame_v4, sizeof(frame_v4), CLUSTER, &header, &records, &reader),
                  FRAME_OK);
     cr_assert_eq(records, 1);
@@ -283,7 +286,6 @@ static const struct {
     {"kind 128", FRAME_V4_RECORD + 2, 1 | 128, FRAME_MALFORMED},
     {"INGRESS_V6 without INGRESS", FRAME_V4_RECORD + 2, 1 | 16, FRAME_MALFORMED},
     {"IPv6 client does not fit", FRAME_V4_RECORD + 2, 1 | 2, FRAME_MALFORMED},
-    {"reserved byte", FRAME_V4_RECORD + 3, 1, FRAME_MALFORMED},
 };
 
 Test(frame, each_invalid_field_has_its_verdict)
@@ -294,6 +296,24 @@ Test(frame, each_invalid_field_has_its_verdict)
         memcpy(frame, frame_v4, sizeof(frame));
         frame[broken[i].offset] = broken[i].value;
         cr_assert_eq(verdict_of(frame, sizeof(frame)), broken[i].verdict, "%s", broken[i].what);
+    }
+}
+
+/* The end record is four zero bytes: a record of kind 0 with a TOS byte is malformed. */
+Test(frame, every_tos_byte_is_carried)
+{
+    struct record record = record_of("10.0.0.1:40000", "10.0.0.2:12000", NULL, "hi", 2);
+    uint8_t frame[sizeof(frame_v4)];
+
+    for (unsigned tos = 0; tos < 256; tos++) {
+        record.tos = (uint8_t)tos;
+        assert_round_trip(&record, 1, tos % 5);
+        memcpy(frame, frame_v4, sizeof(frame));
+        record_put_tos(frame + FRAME_V4_RECORD, (uint8_t)tos);
+        cr_assert_eq(frame[FRAME_V4_RECORD + 3], tos);
+        cr_assert_eq(verdict_of(frame, sizeof(frame)), FRAME_OK);
+        frame[FRAME_V4_END + 3] = (uint8_t)tos;
+        cr_assert_eq(verdict_of(frame, sizeof(frame)), tos ? FRAME_MALFORMED : FRAME_OK);
     }
 }
 

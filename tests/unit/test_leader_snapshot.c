@@ -163,6 +163,40 @@ Test(snapshot, replies_of_an_old_term_pass_only_within_their_grace)
     cr_assert_not(leadership_accepts_reply(&snapshot->leader, 6, 0), "it had none");
 }
 
+Test(snapshot, replies_of_a_former_leader_that_serves_pass_while_the_leader_is_valid)
+{
+    struct leader_snapshot *snapshot = snapshot_draft(&publisher);
+
+    atomic_store(&snapshot->leader.valid_until_ns, 1000);
+    snapshot->leader.term = 7;
+    snapshot->leader.former = (struct former_leader){.instance = 9, .term = 6, .until_ns = 500};
+    cr_assert(leadership_accepts_reply(&snapshot->leader, 6, 499));
+    cr_assert_not(leadership_accepts_reply(&snapshot->leader, 5, 499));
+    cr_assert_not(leadership_accepts_reply(&snapshot->leader, 6, 500), "drain.time is over");
+    atomic_store(&snapshot->leader.valid_until_ns, 400);
+    cr_assert_not(leadership_accepts_reply(&snapshot->leader, 6, 400), "the leader is silent");
+    atomic_store(&snapshot->leader.valid_until_ns, 1000);
+    snapshot->settings.reply_grace_ns = 1;
+    cr_assert_not(snapshot_is_settled(snapshot, 1, 499), "its app pushes");
+    cr_assert(snapshot_is_settled(snapshot, 1, 500));
+    snapshot->leader.former.instance = 0;
+    cr_assert_not(leadership_accepts_reply(&snapshot->leader, 6, 1));
+}
+
+Test(snapshot, session_is_settled_after_the_grace_of_the_leaders_and_of_its_request)
+{
+    struct leader_snapshot *snapshot = snapshot_draft(&publisher);
+
+    snapshot->leader.settled_ns = 1000;
+    snapshot->settings.reply_grace_ns = 100;
+    cr_assert_not(snapshot_is_settled(snapshot, 800, 999), "the former leader may still reply");
+    cr_assert(snapshot_is_settled(snapshot, 800, 1000));
+    cr_assert_not(snapshot_is_settled(snapshot, 950, 1049), "the app may still reply");
+    cr_assert(snapshot_is_settled(snapshot, 950, 1050));
+    snapshot->settings.reply_grace_ns = 0;
+    cr_assert_not(snapshot_is_settled(snapshot, 800, 5000), "replies and pushes look the same");
+}
+
 Test(snapshot, members_are_found_by_ip_alone)
 {
     struct leader_snapshot *snapshot = snapshot_draft(&publisher);

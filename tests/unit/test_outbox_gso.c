@@ -23,16 +23,25 @@ static char sent_log[16384];
 int __wrap_sendmmsg(int fd, struct mmsghdr *headers, unsigned count, int flags);
 int __wrap_poll(struct pollfd *fds, nfds_t count, int timeout_ms);
 
-static size_t segment_of(struct msghdr *header, bool *ret_has_source)
+/* The control messages of a message; tos -1: it has none, since 0 is the default. */
+struct controls {
+    bool has_source;
+    int tos;
+};
+
+static size_t segment_of(struct msghdr *header, struct controls *ret_controls)
 {
     uint16_t segment = 0;
 
-    *ret_has_source = false;
+    *ret_controls = (struct controls){.tos = -1};
     for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c; c = CMSG_NXTHDR(header, c)) {
         if (c->cmsg_level == IPPROTO_UDP && c->cmsg_type == UDP_SEGMENT)
             memcpy(&segment, CMSG_DATA(c), sizeof(segment));
         else if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO)
-            *ret_has_source = true;
+            ret_controls->has_source = true;
+        else if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_TOS &&
+                 c->cmsg_len == CMSG_LEN(sizeof(int)))
+            memcpy(&ret_controls->tos, CMSG_DATA(c), sizeof(ret_controls->tos));
         else
             cr_assert_fail("an unknown control message");
     }
@@ -43,21 +52,24 @@ static void write_down(struct msghdr *header)
 {
     uint8_t bytes[70000];
     size_t length = 0, segment;
-    bool has_source;
+    struct controls controls;
 
     for (size_t i = 0; i < header->msg_iovlen; i++) {
         memcpy(bytes + length, header->msg_iov[i].iov_base, header->msg_iov[i].iov_len);
         length += header->msg_iov[i].iov_len;
     }
     cr_assert_leq(length, UDP_PAYLOAD_MAX, "more than one message can hold");
-    segment = segment_of(header, &has_source);
+    segment = segment_of(header, &controls);
     if (segment == 0)
         segment = length;
     else
         cr_assert_leq((length + segment - 1) / segment, GSO_BATCH_MAX,
                       "a GSO batch that is too long");
     log_length += (size_t)snprintf(sent_log + log_length, sizeof(sent_log) - log_length, "|%s",
-                                   has_source ? "@" : "");
+                                   controls.has_source ? "@" : "");
+    if (controls.tos >= 0)
+        log_length += (size_t)snprintf(sent_log + log_length, sizeof(sent_log) - log_length,
+                                       "%02x:", (unsigned)controls.tos);
     for (size_t at = 0; at < length || at == 0; at += segment ? segment : 1)
         log_length += (size_t)snprintf(sent_log + log_length, sizeof(sent_log) - log_length,
                                        "%c%zu ", length ? bytes[at] : '-',
@@ -66,7 +78,7 @@ static void write_down(struct msghdr *header)
 
 int __wrap_sendmmsg(int fd, struct mmsghdr *headers, unsigned count, int flags)
 {
-    bool has_source;
+    struct controls controls;
     unsigned i;
 
     (void)fd;
@@ -74,8 +86,7 @@ int __wrap_sendmmsg(int fd, struct mmsghdr *headers, unsigned count, int flags)
     cr_assert_lt(++calls, 1000, "the flush does not end");
     for (i = 0; i < count; i++) {
         if (refusals_left != 0 &&
-            (refuse_all_with ||
-             (refuse_gso_with && segment_of(&headers[i].msg_hdr, &has_source)))) {
+            (refuse_all_with || (refuse_gso_with && segment_of(&headers[i].msg_hdr, &controls)))) {
             errno = refuse_all_with ? refuse_all_with : refuse_gso_with;
             refusals_left -= i == 0;
             break;
@@ -151,6 +162,17 @@ static uint64_t counted(void)
     return sum;
 }
 
+static void add_tos(uint8_t tos, const struct address *to, const struct address *from)
+{
+    outbox_add(&outbox, &(struct outbox_message){.to = to,
+                                                 .from = from,
+                                                 .parts = {{bytes[next_queued++ % 26], 100}},
+                                                 .part_count = 1,
+                                                 .weight = 1,
+                                                 .account = OUTBOX_REPLIES,
+                                                 .tos = tos});
+}
+
 Test(gso_batch, equal_neighbours_are_one_message)
 {
     for (int i = 0; i < 4; i++)
@@ -161,6 +183,38 @@ Test(gso_batch, equal_neighbours_are_one_message)
     cr_assert_eq(outbox.sends.gso_batches, 1);
     cr_assert_eq(outbox.sends.datagrams, 4);
     cr_assert_eq(outbox.tally[OUTBOX_REPLIES].messages, 4);
+}
+
+Test(gso_batch, another_tos_byte_begins_another_batch)
+{
+    static const uint8_t list[] = {0, 0, 0xb9, 0xb9, 0xb8, 0, 0};
+
+    for (size_t i = 0; i < sizeof(list); i++)
+        add_tos(list[i], NULL, NULL);
+    flush();
+    cr_assert_str_eq(sent_log, "|a100 b100 |b9:c100 d100 |b8:e100 |f100 g100 ");
+    cr_assert_eq(counted(), sizeof(list));
+}
+
+Test(gso_batch, refused_batch_keeps_source_and_tos_byte)
+{
+    refuse_gso_with = EMSGSIZE;
+    add_tos(0x2e, &there, &here);
+    add_tos(0x2e, &there, &here);
+    flush();
+    cr_assert_str_eq(sent_log, "|@2e:a100 |@2e:b100 ");
+    cr_assert_eq(counted(), 2);
+}
+
+Test(gso_batch, run_has_one_tos_byte)
+{
+    const struct outbox_message message = {
+        .parts = {{bytes[3], 250}}, .part_count = 1, .weight = 1, .tos = 1};
+
+    add_tos(0, NULL, NULL);
+    outbox_add_run(&outbox, &message, 100);
+    flush();
+    cr_assert_str_eq(sent_log, "|a100 |01:d100 d100 d50 ");
 }
 
 Test(gso_batch, shorter_datagram_is_the_last)

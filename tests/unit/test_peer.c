@@ -73,6 +73,20 @@ static enum peer_verdict open_it(void)
     return peer_open(bytes, length, CLUSTER, &read_back, members_back);
 }
 
+/* A version that does not know them reads these messages all the same. */
+Test(peer, flags_without_a_meaning_are_read)
+{
+    static const uint8_t types[] = {ELECTION_HEARTBEAT, ELECTION_ACK, ELECTION_STEP_DOWN};
+
+    for (size_t i = 0; i < sizeof(types); i++) {
+        fill(types[i]);
+        message.flags = ELECTION_FLAG_FORMER | ELECTION_FLAG_SERVES | ELECTION_FLAG_FORCED;
+        length = peer_put(bytes, CLUSTER, &message, members);
+        cr_assert_eq(open_it(), PEER_OK);
+        cr_assert_eq(read_back.flags, message.flags);
+    }
+}
+
 static void assert_refused(const char *what)
 {
     memset(&read_back, 0x77, sizeof(read_back));

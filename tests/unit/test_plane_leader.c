@@ -206,6 +206,14 @@ Test(plane_leader, new_snapshot_in_the_buffer_of_the_old_one_is_seen)
     cr_assert_str_eq(heard(), "to A");
 }
 
+static void send_reply(struct worker *worker, const struct origin *origin, const char *text)
+{
+    reply_send(&worker->routing.replier, &(struct reply){.origin = origin,
+                                                         .term = 1,
+                                                         .payload = (const uint8_t *)text,
+                                                         .length = strlen(text)});
+}
+
 /* An app's reply to a request of B's client, which comes when A's time is over. */
 Test(plane_leader, leader_whose_time_is_over_relays_no_replies)
 {
@@ -216,11 +224,11 @@ Test(plane_leader, leader_whose_time_is_over_relays_no_replies)
     publish(A, A, 1, 0);
     worker_begin(worker);
     counters_add(&worker->routing.counters, COUNTER_REPLIES_FROM_APP, 2);
-    reply_send(&worker->routing.replier, &origin, 1, (const uint8_t *)"in time", 7);
+    send_reply(worker, &origin, "in time");
     worker_flush(worker);
     set_valid_until(A, 1);
     worker_begin(worker);
-    reply_send(&worker->routing.replier, &origin, 1, (const uint8_t *)"late", 4);
+    send_reply(worker, &origin, "late");
     worker_flush(worker);
     cr_assert_eq(count(A, COUNTER_REPLIES_RELAYED), 1);
     cr_assert_eq(count(A, COUNTER_REPLIES_FENCED), 1);
@@ -235,7 +243,7 @@ Test(plane_leader, replies_that_waited_are_fenced_again)
     publish(A, A, 1, 0);
     worker_begin(worker);
     counters_add(&worker->routing.counters, COUNTER_REPLIES_FROM_APP, 1);
-    reply_send(&worker->routing.replier, &origin, 1, (const uint8_t *)"waited", 6);
+    send_reply(worker, &origin, "waited");
     set_valid_until(A, 1);
     worker_flush(worker);
     cr_assert_str_eq(heard(), "");

@@ -1,4 +1,7 @@
 /* Routes local and all: the apps that get a datagram, and the reply that is sent. */
+#include <unistd.h>
+
+#include "data/app/session.h"
 #include "plane_fixture.h"
 
 TestSuite(plane_routes, .init = setup, .fini = teardown, .timeout = 30);
@@ -241,6 +244,65 @@ Test(plane_routes, later_request_does_not_release_an_earlier_reply)
     run(B);
     (void)app_takes("three");
     cr_assert_eq(count(B, COUNTER_REPLIES_SUPPRESSED), 1);
+    udp_close(&app);
+}
+
+/* As the supervisor does: replies of earlier leaders have ended at settled_ns. */
+static void settle(int pod, uint64_t grace_ns, uint64_t settled_ns)
+{
+    struct leader_snapshot *snapshot = snapshot_draft(&data_planes[pod]->publisher);
+
+    snapshot->settings.reply_grace_ns = grace_ns;
+    snapshot->leader.settled_ns = settled_ns;
+    snapshot_publish(&data_planes[pod]->publisher, snapshot);
+}
+
+/* A session's times are in ticks: the last request may have been at the end of its tick. */
+static void pass_tick(void)
+{
+    uint64_t end_ns = clock_now_ns() + 2 * SESSION_TICK_NS;
+
+    while (clock_now_ns() < end_ns)
+        (void)usleep(1000);
+}
+
+Test(plane_routes, new_leader_pushes_once_all_replies_of_the_former_term_have_ended)
+{
+    struct sockaddr_storage session, again;
+
+    app_beside_b();
+    use_route(CONFIG_ROUTE_LOCAL);
+    publish_both(A, 1);
+    say(B, "subscribe");
+    run(B);
+    session = app_takes("subscribe");
+    app_says(&session, "push 1");
+    run(B);
+    settle(B, 1, UINT64_MAX);
+    publish_both(B, 2);
+    app_says(&session, "push 2");
+    run(B);
+    cr_assert_str_eq(heard(), "", "the former leader may push");
+    settle(B, 60 * NS_PER_SEC, 0);
+    app_says(&session, "push 3");
+    run(B);
+    cr_assert_str_eq(heard(), "", "it may be a late reply");
+    cr_assert_eq(count(B, COUNTER_REPLIES_SUPPRESSED), 3);
+    settle(B, 1, 0);
+    pass_tick();
+    app_says(&session, "push 4");
+    run(B);
+    cr_assert_str_eq(heard(), "push 4");
+    say(B, "more");
+    run(B);
+    again = app_takes("more");
+    cr_assert_eq(memcmp(&session, &again, sizeof(struct sockaddr_in)), 0,
+                 "one client has one session");
+    publish_both(A, 3);
+    app_says(&session, "push 5");
+    run(B);
+    cr_assert_str_eq(heard(), "", "it no longer leads");
+    cr_assert_eq(count(B, COUNTER_REPLIES_FENCED), 1);
     udp_close(&app);
 }
 

@@ -55,8 +55,9 @@
     X(hold_overflow, "displaced by newer requests in the hold queue (hold.bytes), or too large") \
     X(hold_expired, "held for longer than hold.time")                                            \
     X(session_cap, "a new client, while established ones use all sessions (app.max_sessions)")   \
+    X(app_refuses_client, "the app serves other clients and refuses this one (app_connected)")   \
     X(session_gone, "a reply of the app to an address that no client has")                       \
-    X(stranger, "received on the app's socket, but not from the app")                            \
+    X(stranger, "a reply from elsewhere than app.target (app.reply_from)")                       \
     X(send_refused, "the destination's port is closed, or its host or network unreachable")      \
     X(send_full, "the socket's send buffer stayed full")                                         \
     X(send_denied, "a local firewall refused it")                                                \
@@ -87,125 +88,132 @@ enum drop_reason { DROP_REASONS(DROP_ENUM) DROP_REASON_COUNT };
  * X(id, metric without "headlessd_", label, label value, help). A metric with an empty label has
  * one row. Rows of one metric stand together and share its help; no two metrics do.
  */
-#define COUNTERS(X)                                                                               \
-    X(RECEIVED_DATA, "datagrams_received_total", "socket", "data", HELP_DATAGRAMS_RECEIVED)       \
-    X(RECEIVED_RELAY, "datagrams_received_total", "socket", "relay", HELP_DATAGRAMS_RECEIVED)     \
-    X(RECEIVED_GROUP, "datagrams_received_total", "socket", "multicast", HELP_DATAGRAMS_RECEIVED) \
-    X(BYTES_DATA, "received_bytes_total", "socket", "data", HELP_RECEIVED_BYTES)                  \
-    X(BYTES_RELAY, "received_bytes_total", "socket", "relay", HELP_RECEIVED_BYTES)                \
-    X(BYTES_GROUP, "received_bytes_total", "socket", "multicast", HELP_RECEIVED_BYTES)            \
-    X(FRAMES_RECEIVED, "frames_total", "direction", "in", HELP_FRAMES)                            \
-    X(FRAMES_SENT, "frames_total", "direction", "out", HELP_FRAMES)                               \
-    X(DELIVERED, "datagrams_delivered_total", "", "", "Requests handed to the app of this pod")   \
-    X(RELAYED, "datagrams_relayed_total", "", "",                                                 \
-      "Requests relayed to another pod: the kernel took them")                                    \
-    X(CONTROL_OK, "control_messages_total", "result", "ok", HELP_CONTROL_MESSAGES)                \
-    X(CONTROL_NO_MEMBER, "control_messages_total", "result", "no_member", HELP_CONTROL_MESSAGES)  \
-    X(CONTROL_NO_AUTH, "control_messages_total", "result", "no_auth", HELP_CONTROL_MESSAGES)      \
-    X(CONTROL_BAD_JSON, "control_messages_total", "result", "bad_json", HELP_CONTROL_MESSAGES)    \
-    X(CONTROL_NO_QUORUM, "control_messages_total", "result", "no_quorum", HELP_CONTROL_MESSAGES)  \
-    X(CONTROL_BAD_TERM, "control_messages_total", "result", "bad_term", HELP_CONTROL_MESSAGES)    \
-    X(CONTROL_PROBE, "control_messages_total", "result", "probe", HELP_CONTROL_MESSAGES)          \
-    X(AUTH_UNSIGNED, "control_no_auth_total", "reason", "unsigned", HELP_CONTROL_NO_AUTH)         \
-    X(AUTH_MALFORMED, "control_no_auth_total", "reason", "malformed", HELP_CONTROL_NO_AUTH)       \
-    X(AUTH_KEY, "control_no_auth_total", "reason", "key", HELP_CONTROL_NO_AUTH)                   \
-    X(AUTH_TIME, "control_no_auth_total", "reason", "time", HELP_CONTROL_NO_AUTH)                 \
-    X(AUTH_MAC, "control_no_auth_total", "reason", "mac", HELP_CONTROL_NO_AUTH)                   \
-    X(AUTH_REPLAY, "control_no_auth_total", "reason", "replay", HELP_CONTROL_NO_AUTH)             \
-    X(AUTH_FULL, "control_no_auth_total", "reason", "full", HELP_CONTROL_NO_AUTH)                 \
-    X(AUTH_ADDRESS, "control_no_auth_total", "reason", "address", HELP_CONTROL_NO_AUTH)           \
-    X(WITHHELD, "replies_withheld_total", "", "",                                                 \
-      "Replies that a built-in app did not send, because they could start a loop")                \
-    X(REPLIES_FROM_APP, "replies_received_total", "from", "app", HELP_REPLIES_RECEIVED)           \
-    X(REPLIES_FROM_RELAY, "replies_received_total", "from", "relay", HELP_REPLIES_RECEIVED)       \
-    X(REPLIES_SENT, "replies_sent_total", "", "", "Replies sent to clients")                      \
-    X(REPLIES_RELAYED, "replies_relayed_total", "", "", "Replies relayed to their ingress pod")   \
-    X(REPLIES_FENCED, "replies_fenced_total", "", "",                                             \
-      "Replies not sent, because their leader's term or lease had ended")                         \
-    X(REPLIES_SUPPRESSED, "replies_suppressed_total", "", "",                                     \
-      "Replies not sent, because this pod did not lead when its app was given the request")       \
-    X(COPIES_MADE, "copies_total", "", "",                                                        \
-      "Copies made for other members' apps (routes all and ordered)")                             \
-    X(COPIES_SENT, "copies_sent_total", "", "",                                                   \
-      "Copies sent to other members: the kernel took them")                                       \
-    X(ORDER_NUMBERED, "ordered_numbered_total", "", "",                                           \
-      "Ordered entries that this pod appended as leader")                                         \
-    X(ORDER_ASKED, "ordered_asked_total", "", "",                                                 \
-      "Requests of this pod for ordered entries that it lacks")                                   \
-    X(ORDER_RESENT, "ordered_resent_total", "", "",                                               \
-      "Ordered entries sent again from the history, to a member that requested them")             \
-    X(ORDER_REFUSED, "ordered_refused_total", "", "",                                             \
-      "Acknowledgements and requests for ordered entries refused: of an unknown sender, of "      \
-      "another term, or before this pod agrees with the leader")                                  \
-    X(ORDER_MISSED, "ordered_missing_total", "", "",                                              \
-      "Ordered entries that this pod's app will never be given; app.notify reported them")        \
-    X(ORDER_DIVERGED, "ordered_diverged_total", "", "",                                           \
-      "Ordered entries that this pod's app was given and that are not in the common order; "      \
-      "app.notify reported them")                                                                 \
-    X(PEER_RECEIVED, "peer_messages_total", "direction", "in", HELP_PEER_MESSAGES)                \
-    X(PEER_SENT, "peer_messages_total", "direction", "out", HELP_PEER_MESSAGES)                   \
-    X(PEER_UNSENT, "peer_messages_unsent_total", "", "",                                          \
-      "Peer messages not sent: the kernel refused them, or the handshake with the receiver is "   \
-      "not complete")                                                                             \
-    X(HEARTBEATS_SENT, "heartbeats_sent_total", "", "",                                           \
-      "Heartbeats sent to members while this pod led, one per member")                            \
-    X(HEARTBEATS_LOST, "heartbeats_lost_total", "", "",                                           \
-      "Heartbeats not acknowledged before eight more were sent to the same member")               \
-    X(PEER_MALFORMED, "peer_messages_dropped_total", "reason", "malformed",                       \
-      HELP_PEER_MESSAGES_DROPPED)                                                                 \
-    X(PEER_VERSION, "peer_messages_dropped_total", "reason", "version",                           \
-      HELP_PEER_MESSAGES_DROPPED)                                                                 \
-    X(PEER_CLUSTER, "peer_messages_dropped_total", "reason", "cluster",                           \
-      HELP_PEER_MESSAGES_DROPPED)                                                                 \
-    X(PEER_STRANGER, "peer_messages_dropped_total", "reason", "stranger",                         \
-      HELP_PEER_MESSAGES_DROPPED)                                                                 \
-    X(PEER_AUTH, "peer_messages_dropped_total", "reason", "auth", HELP_PEER_MESSAGES_DROPPED)     \
-    X(PEER_KEY, "peer_messages_dropped_total", "reason", "key", HELP_PEER_MESSAGES_DROPPED)       \
-    X(PEER_INTRODUCTION, "peer_messages_dropped_total", "reason", "introduction",                 \
-      HELP_PEER_MESSAGES_DROPPED)                                                                 \
-    X(PEER_MISDIRECTED, "peer_messages_dropped_total", "reason", "misdirected",                   \
-      HELP_PEER_MESSAGES_DROPPED)                                                                 \
-    X(PEER_REPLAY, "peer_messages_dropped_total", "reason", "replay", HELP_PEER_MESSAGES_DROPPED) \
-    X(INTRODUCED, "handshakes_total", "", "",                                                     \
-      "Handshakes completed: another instance proved that it holds a key")                        \
-    X(PEER_REFUSED, "peer_refusals_total", "", "",                                                \
-      "ICMP port unreachable messages that quote a datagram of this pod to a member")             \
-    X(REFUSALS_IGNORED, "relay_refusals_ignored_total", "", "",                                   \
-      "ICMP errors on relay sockets that quote no frame sent lately")                             \
-    X(LEADER_BOOTSTRAP, "leader_changes_total", "cause", "bootstrap", HELP_LEADER_CHANGES)        \
-    X(LEADER_VERDICT, "leader_changes_total", "cause", "verdict", HELP_LEADER_CHANGES)            \
-    X(LEADER_EVIDENCE, "leader_changes_total", "cause", "evidence", HELP_LEADER_CHANGES)          \
-    X(LEADER_RESIGN, "leader_changes_total", "cause", "resign", HELP_LEADER_CHANGES)              \
-    X(LEADER_COMMAND, "leader_changes_total", "cause", "command", HELP_LEADER_CHANGES)            \
-    X(LEADER_FORCE, "leader_changes_total", "cause", "force", HELP_LEADER_CHANGES)                \
-    X(LEADER_OTHER, "leader_changes_total", "cause", "other", HELP_LEADER_CHANGES)                \
-    X(STORE_FAILED, "store_failures_total", "", "",                                               \
-      "Terms that could not be written to the state file")                                        \
-    X(UNCONFIRMED, "relay_lost_total", "", "",                                                    \
-      "Requests relayed to a leader that was lost before it confirmed them")                      \
-    X(SEND_CALLS, "send_calls_total", "", "", "System calls of data threads to send datagrams")   \
-    X(SEND_GSO_BATCHES, "send_gso_batches_total", "", "",                                         \
-      "Messages handed to the kernel: GSO batches and single datagrams")                          \
-    X(SEND_DATAGRAMS, "send_datagrams_total", "", "",                                             \
-      "Datagrams handed to the kernel, each of a GSO batch counted")                              \
-    X(RECEIVE_CALLS, "receive_calls_total", "", "",                                               \
-      "System calls of data threads that received datagrams")                                     \
-    X(RECEIVE_GRO_BATCHES, "receive_gro_batches_total", "", "",                                   \
-      "Messages received from the kernel: GRO batches and single datagrams")                      \
-    X(RECEIVE_DATAGRAMS, "receive_datagrams_total", "", "",                                       \
-      "Datagrams received from the kernel, each of a GRO batch counted")                          \
-    X(APP_REFUSED, "app_refused_total", "", "",                                                   \
-      "ICMP port unreachable messages of the app's port")                                         \
-    X(NOTIFIED, "app_notifications_total", "result", "sent", HELP_APP_NOTIFICATIONS)              \
-    X(NOTIFY_FAILED, "app_notifications_total", "result", "failed", HELP_APP_NOTIFICATIONS)       \
-    X(SESSIONS_OPENED, "sessions_opened_total", "", "",                                           \
-      "Sessions opened for new clients of the app, each with a new address")                      \
-    X(SESSIONS_RESUMED, "sessions_resumed_total", "", "",                                         \
-      "Sessions used again after app.idle: the client kept its address")                          \
-    X(SESSIONS_EVICTED, "sessions_evicted_total", "", "",                                         \
-      "Open sessions closed before app.idle, to make room for new clients")                       \
-    X(LIMIT_FORGOTTEN, "rate_sources_forgotten_total", "", "",                                    \
-      "Sources removed from the rate limiter early, to make room; they may send data.burst "      \
+#define COUNTERS(X)                                                                                \
+    X(RECEIVED_DATA, "datagrams_received_total", "socket", "data", HELP_DATAGRAMS_RECEIVED)        \
+    X(RECEIVED_RELAY, "datagrams_received_total", "socket", "relay", HELP_DATAGRAMS_RECEIVED)      \
+    X(RECEIVED_GROUP, "datagrams_received_total", "socket", "multicast", HELP_DATAGRAMS_RECEIVED)  \
+    X(BYTES_DATA, "received_bytes_total", "socket", "data", HELP_RECEIVED_BYTES)                   \
+    X(BYTES_RELAY, "received_bytes_total", "socket", "relay", HELP_RECEIVED_BYTES)                 \
+    X(BYTES_GROUP, "received_bytes_total", "socket", "multicast", HELP_RECEIVED_BYTES)             \
+    X(FRAMES_RECEIVED, "frames_total", "direction", "in", HELP_FRAMES)                             \
+    X(FRAMES_SENT, "frames_total", "direction", "out", HELP_FRAMES)                                \
+    X(DELIVERED, "datagrams_delivered_total", "", "", "Requests handed to the app of this pod")    \
+    X(DELIVERED_FORMER, "datagrams_delivered_former_total", "", "",                                \
+      "Those of datagrams_delivered_total that this pod's app got after the pod stepped down, "    \
+      "for its sessions of before (drain.sessions)")                                               \
+    X(RELAYED, "datagrams_relayed_total", "", "",                                                  \
+      "Requests relayed to another pod: the kernel took them")                                     \
+    X(CONTROL_OK, "control_messages_total", "result", "ok", HELP_CONTROL_MESSAGES)                 \
+    X(CONTROL_NO_MEMBER, "control_messages_total", "result", "no_member", HELP_CONTROL_MESSAGES)   \
+    X(CONTROL_NO_AUTH, "control_messages_total", "result", "no_auth", HELP_CONTROL_MESSAGES)       \
+    X(CONTROL_BAD_JSON, "control_messages_total", "result", "bad_json", HELP_CONTROL_MESSAGES)     \
+    X(CONTROL_NO_QUORUM, "control_messages_total", "result", "no_quorum", HELP_CONTROL_MESSAGES)   \
+    X(CONTROL_BAD_TERM, "control_messages_total", "result", "bad_term", HELP_CONTROL_MESSAGES)     \
+    X(CONTROL_PROBE, "control_messages_total", "result", "probe", HELP_CONTROL_MESSAGES)           \
+    X(AUTH_UNSIGNED, "control_no_auth_total", "reason", "unsigned", HELP_CONTROL_NO_AUTH)          \
+    X(AUTH_MALFORMED, "control_no_auth_total", "reason", "malformed", HELP_CONTROL_NO_AUTH)        \
+    X(AUTH_KEY, "control_no_auth_total", "reason", "key", HELP_CONTROL_NO_AUTH)                    \
+    X(AUTH_TIME, "control_no_auth_total", "reason", "time", HELP_CONTROL_NO_AUTH)                  \
+    X(AUTH_MAC, "control_no_auth_total", "reason", "mac", HELP_CONTROL_NO_AUTH)                    \
+    X(AUTH_REPLAY, "control_no_auth_total", "reason", "replay", HELP_CONTROL_NO_AUTH)              \
+    X(AUTH_FULL, "control_no_auth_total", "reason", "full", HELP_CONTROL_NO_AUTH)                  \
+    X(AUTH_ADDRESS, "control_no_auth_total", "reason", "address", HELP_CONTROL_NO_AUTH)            \
+    X(WITHHELD, "replies_withheld_total", "", "",                                                  \
+      "Replies that a built-in app did not send, because they could start a loop")                 \
+    X(REPLIES_FROM_APP, "replies_received_total", "from", "app", HELP_REPLIES_RECEIVED)            \
+    X(REPLIES_FROM_RELAY, "replies_received_total", "from", "relay", HELP_REPLIES_RECEIVED)        \
+    X(REPLIES_SENT, "replies_sent_total", "", "", "Replies sent to clients")                       \
+    X(REPLIES_RELAYED, "replies_relayed_total", "", "", "Replies relayed to their ingress pod")    \
+    X(REPLIES_FENCED, "replies_fenced_total", "", "",                                              \
+      "Replies not sent, because their leader's term or lease had ended")                          \
+    X(REPLIES_SUPPRESSED, "replies_suppressed_total", "", "",                                      \
+      "Replies and pushes not sent, because this pod does not lead, or did not lead when its app " \
+      "was given the request")                                                                     \
+    X(COPIES_MADE, "copies_total", "", "",                                                         \
+      "Copies made for other members' apps (routes all and ordered)")                              \
+    X(COPIES_SENT, "copies_sent_total", "", "",                                                    \
+      "Copies sent to other members: the kernel took them")                                        \
+    X(ORDER_NUMBERED, "ordered_numbered_total", "", "",                                            \
+      "Ordered entries that this pod appended as leader")                                          \
+    X(ORDER_ASKED, "ordered_asked_total", "", "",                                                  \
+      "Requests of this pod for ordered entries that it lacks")                                    \
+    X(ORDER_RESENT, "ordered_resent_total", "", "",                                                \
+      "Ordered entries sent again from the history, to a member that requested them")              \
+    X(ORDER_REFUSED, "ordered_refused_total", "", "",                                              \
+      "Acknowledgements and requests for ordered entries refused: of an unknown sender, of "       \
+      "another term, or before this pod agrees with the leader")                                   \
+    X(ORDER_MISSED, "ordered_missing_total", "", "",                                               \
+      "Ordered entries that this pod's app will never be given; app.notify reported them")         \
+    X(ORDER_DIVERGED, "ordered_diverged_total", "", "",                                            \
+      "Ordered entries that this pod's app was given and that are not in the common order; "       \
+      "app.notify reported them")                                                                  \
+    X(PEER_RECEIVED, "peer_messages_total", "direction", "in", HELP_PEER_MESSAGES)                 \
+    X(PEER_SENT, "peer_messages_total", "direction", "out", HELP_PEER_MESSAGES)                    \
+    X(PEER_UNSENT, "peer_messages_unsent_total", "", "",                                           \
+      "Peer messages not sent: the kernel refused them, or the handshake with the receiver is "    \
+      "not complete")                                                                              \
+    X(HEARTBEATS_SENT, "heartbeats_sent_total", "", "",                                            \
+      "Heartbeats sent to members while this pod led, one per member")                             \
+    X(HEARTBEATS_LOST, "heartbeats_lost_total", "", "",                                            \
+      "Heartbeats not acknowledged before eight more were sent to the same member")                \
+    X(PEER_MALFORMED, "peer_messages_dropped_total", "reason", "malformed",                        \
+      HELP_PEER_MESSAGES_DROPPED)                                                                  \
+    X(PEER_VERSION, "peer_messages_dropped_total", "reason", "version",                            \
+      HELP_PEER_MESSAGES_DROPPED)                                                                  \
+    X(PEER_CLUSTER, "peer_messages_dropped_total", "reason", "cluster",                            \
+      HELP_PEER_MESSAGES_DROPPED)                                                                  \
+    X(PEER_STRANGER, "peer_messages_dropped_total", "reason", "stranger",                          \
+      HELP_PEER_MESSAGES_DROPPED)                                                                  \
+    X(PEER_AUTH, "peer_messages_dropped_total", "reason", "auth", HELP_PEER_MESSAGES_DROPPED)      \
+    X(PEER_KEY, "peer_messages_dropped_total", "reason", "key", HELP_PEER_MESSAGES_DROPPED)        \
+    X(PEER_INTRODUCTION, "peer_messages_dropped_total", "reason", "introduction",                  \
+      HELP_PEER_MESSAGES_DROPPED)                                                                  \
+    X(PEER_MISDIRECTED, "peer_messages_dropped_total", "reason", "misdirected",                    \
+      HELP_PEER_MESSAGES_DROPPED)                                                                  \
+    X(PEER_REPLAY, "peer_messages_dropped_total", "reason", "replay", HELP_PEER_MESSAGES_DROPPED)  \
+    X(INTRODUCED, "handshakes_total", "", "",                                                      \
+      "Handshakes completed: another instance proved that it holds a key")                         \
+    X(PEER_REFUSED, "peer_refusals_total", "", "",                                                 \
+      "ICMP port unreachable messages that quote a datagram of this pod to a member")              \
+    X(REFUSALS_IGNORED, "relay_refusals_ignored_total", "", "",                                    \
+      "ICMP errors on relay sockets that quote no frame sent lately")                              \
+    X(LEADER_BOOTSTRAP, "leader_changes_total", "cause", "bootstrap", HELP_LEADER_CHANGES)         \
+    X(LEADER_VERDICT, "leader_changes_total", "cause", "verdict", HELP_LEADER_CHANGES)             \
+    X(LEADER_EVIDENCE, "leader_changes_total", "cause", "evidence", HELP_LEADER_CHANGES)           \
+    X(LEADER_RESIGN, "leader_changes_total", "cause", "resign", HELP_LEADER_CHANGES)               \
+    X(LEADER_COMMAND, "leader_changes_total", "cause", "command", HELP_LEADER_CHANGES)             \
+    X(LEADER_FORCE, "leader_changes_total", "cause", "force", HELP_LEADER_CHANGES)                 \
+    X(LEADER_OTHER, "leader_changes_total", "cause", "other", HELP_LEADER_CHANGES)                 \
+    X(STORE_FAILED, "store_failures_total", "", "",                                                \
+      "Terms that could not be written to the state file")                                         \
+    X(UNCONFIRMED, "relay_lost_total", "", "",                                                     \
+      "Requests relayed to a leader that was lost before it confirmed them")                       \
+    X(SEND_CALLS, "send_calls_total", "", "", "System calls of data threads to send datagrams")    \
+    X(SEND_GSO_BATCHES, "send_gso_batches_total", "", "",                                          \
+      "Messages handed to the kernel: GSO batches and single datagrams")                           \
+    X(SEND_DATAGRAMS, "send_datagrams_total", "", "",                                              \
+      "Datagrams handed to the kernel, each of a GSO batch counted")                               \
+    X(RECEIVE_CALLS, "receive_calls_total", "", "",                                                \
+      "System calls of data threads that received datagrams")                                      \
+    X(RECEIVE_GRO_BATCHES, "receive_gro_batches_total", "", "",                                    \
+      "Messages received from the kernel: GRO batches and single datagrams")                       \
+    X(RECEIVE_DATAGRAMS, "receive_datagrams_total", "", "",                                        \
+      "Datagrams received from the kernel, each of a GRO batch counted")                           \
+    X(APP_REFUSED_CLIENT, "app_refused_clients_total", "", "",                                     \
+      "ICMP port unreachable messages of the app's port for one client, while the app serves "     \
+      "another")                                                                                   \
+    X(APP_REFUSED, "app_refused_total", "", "",                                                    \
+      "ICMP port unreachable messages of the app's port")                                          \
+    X(NOTIFIED, "app_notifications_total", "result", "sent", HELP_APP_NOTIFICATIONS)               \
+    X(NOTIFY_FAILED, "app_notifications_total", "result", "failed", HELP_APP_NOTIFICATIONS)        \
+    X(SESSIONS_OPENED, "sessions_opened_total", "", "",                                            \
+      "Sessions opened for new clients of the app, each with a new address")                       \
+    X(SESSIONS_RESUMED, "sessions_resumed_total", "", "",                                          \
+      "Sessions used again after app.idle: the client kept its address")                           \
+    X(SESSIONS_EVICTED, "sessions_evicted_total", "", "",                                          \
+      "Open sessions closed before app.idle, to make room for new clients")                        \
+    X(LIMIT_FORGOTTEN, "rate_sources_forgotten_total", "", "",                                     \
+      "Sources removed from the rate limiter early, to make room; they may send data.burst "       \
       "again")
 
 #define COUNTER_ENUM(id, metric, label, value, help) COUNTER_##id,

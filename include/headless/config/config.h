@@ -68,6 +68,8 @@ enum config_route {
     CONFIG_ROUTE_ALL,    /* every live member's */
     CONFIG_ROUTE_ORDERED /* the same, in one order */
 };
+/* Sessions with the app of a leader that stepped down: end there, or are served by it for a while. */
+enum config_sessions { CONFIG_SESSIONS_MOVE, CONFIG_SESSIONS_STAY };
 /* Route ordered: deliver a message at once, or when a majority of the members has it. */
 enum config_commit { CONFIG_COMMIT_NONE, CONFIG_COMMIT_MAJORITY };
 
@@ -92,6 +94,15 @@ enum config_keys {
 enum config_quorum { CONFIG_QUORUM_AUTO, CONFIG_QUORUM_MAJORITY, CONFIG_QUORUM_NONE };
 enum config_refused { CONFIG_REFUSED_FAST, CONFIG_REFUSED_TIMEOUT };
 enum config_down { CONFIG_DOWN_REFUSE, CONFIG_DOWN_HOLD };
+
+/* Sources that may send the app's replies (data/app/app_elsewhere.h): each takes more than the one
+ * before it. */
+enum config_reply_from {
+    CONFIG_REPLY_FROM_SAME,
+    CONFIG_REPLY_FROM_PORT,
+    CONFIG_REPLY_FROM_ANY,
+    CONFIG_REPLY_FROM_COUNT
+};
 
 /* app.target: echo, whoami, discard or udp://HOST:PORT */
 struct config_app_target {
@@ -136,9 +147,11 @@ struct config {
 
     uint64_t hold_time_ns, hold_bytes;
     uint64_t drain_time_ns, reply_grace_ns;
+    enum config_sessions drain_sessions;
 
     struct config_app_target app_target;
     enum config_proxy app_proxy_protocol;
+    enum config_reply_from app_reply_from;
     enum config_client_address app_client_address;
     uint64_t app_idle_ns;
     uint32_t app_max_sessions;

@@ -97,6 +97,7 @@ enum election_event_type {
     ELECTION_AUTH_FAILED, /* a message failed authentication */
     ELECTION_APP,         /* our app is up or down */
     ELECTION_PROGRESS,    /* our data threads are stuck, or make progress again */
+    ELECTION_SESSIONS,    /* our app has sessions, or none; stay_ns */
     ELECTION_COMMAND,     /* {"leader": target} */
     ELECTION_STOP,        /* step down and never stand again; still a member */
     ELECTION_QUIT,        /* leave the list, then OUT */
@@ -115,7 +116,8 @@ struct election_event {
     uint64_t if_term;    /* COMMAND: only in this term; 0: in any */
     uint64_t token;      /* COMMAND: returned with the result */
     uint64_t generation; /* COMMAND: leader_generation if from a configuration, otherwise 0 */
-    bool is_up;          /* APP, PROGRESS */
+    uint64_t stay_ns;    /* SESSIONS: how long they may stay after we step down; 0: they do not */
+    bool is_up;          /* APP, PROGRESS; SESSIONS: there are some */
     bool is_blind;       /* CANDIDATES: DNS has not replied yet, so do not begin a cluster */
 };
 
@@ -125,6 +127,13 @@ enum election_action_type {
     ELECTION_SEND,     /* one message to one address */
     ELECTION_SEND_ALL, /* one message to each other member; message.to: that member's instance */
     ELECTION_RESULT    /* the result of a command */
+};
+
+/* A leader that stepped down, and serves the sessions of its term until then. */
+struct election_former {
+    uint64_t instance; /* 0: none */
+    uint64_t term, until_ns;
+    struct address address;
 };
 
 /* The result for the data plane. It neither relays to this leader nor passes its replies after
@@ -137,6 +146,7 @@ struct election_leadership {
     uint64_t valid_until_ns;
     bool previous_stepped_down; /* the previous leader stepped down in order: its last replies may
                                    still pass for reply.grace */
+    struct election_former former;
 };
 
 enum election_result { ELECTION_OK, ELECTION_NO_MEMBER, ELECTION_NO_QUORUM, ELECTION_BAD_TERM };
@@ -260,6 +270,13 @@ struct election {
     uint16_t arrived;    /* members of arriving so far */
     uint16_t self_index; /* ELECTION_MEMBERS_MAX: not in it */
     struct election_peer peers[ELECTION_MEMBERS_MAX];
+
+    /* Sessions that stay with a former leader (election_former.c). */
+    struct election_former former;   /* it serves them now */
+    struct election_former previous; /* it may: the claim before this one, or our own offer */
+    uint64_t stay_ns;                /* 0: drain.sessions is move */
+    bool has_sessions;
+    bool is_asked_first; /* we are it, and the leader's last heartbeat told the others so */
 
     /* As the leader. */
     uint64_t heartbeat_ns; /* the next heartbeat */

@@ -44,6 +44,7 @@ struct supervisor_peer_report {
 struct supervisor_report {
     _Atomic uint32_t state;          /* enum election_state */
     _Atomic uint32_t votes;          /* votes that are a majority; 1: no quorum is required */
+    _Atomic uint32_t is_asked_first; /* 1: it stepped down, and requests come to it first */
     _Atomic uint32_t is_volatile;    /* 1: the votes of a predecessor at this pod are not known */
     _Atomic uint32_t alive;          /* members not known to be dead; this pod included */
     _Atomic uint32_t known;          /* other pods that peers or discovery.dns names */

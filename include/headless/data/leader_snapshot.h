@@ -61,6 +61,15 @@ enum leader_kind {
     LEADER_OUTSIDE /* relay raw or with PROXY v2, to an address that is no member */
 };
 
+/* A leader that stepped down, and until then serves the sessions of its term (drain.sessions: stay).
+ * Requests go to it first; those of other clients come back to the leader. */
+struct former_leader {
+    uint64_t instance; /* 0: none */
+    uint64_t term, until_ns;
+    struct address address; /* IP */
+    uint16_t member_index;
+};
+
 /* The leader and the members. Field order: what each slice reads comes before the members. */
 struct leadership {
     uint64_t term;
@@ -71,11 +80,17 @@ struct leadership {
     uint32_t votes_needed;           /* members that are a majority; 1: no quorum is wanted */
     uint64_t rcvbuf_bytes;           /* of the leader's relay socket, as it reports; 0: unknown */
     uint16_t member_index;           /* of the leader */
+    bool carries_tos;                /* all members read the TOS byte of a record */
     const char *cause;               /* election_cause_name(), or yaml (leader outside), none */
     _Atomic uint64_t valid_until_ns; /* clock_now_ns; after it nothing of this leader leaves */
 
     /* The term before this one: its replies still pass until then (reply.grace); 0: none do. */
     uint64_t previous_term, previous_until_ns;
+
+    /* The replies of every earlier leader have ended by then, at every pod. */
+    uint64_t settled_ns;
+
+    struct former_leader former;
 
     /* The leader that the configuration names, for the admin port. */
     char wanted_leader[CONFIG_NAME_MAX]; /* "": none */
@@ -87,7 +102,7 @@ struct leadership {
 
 /* Settings that a reload may change while data flows. */
 struct data_settings {
-    uint64_t hold_time_ns, app_idle_ns;
+    uint64_t hold_time_ns, app_idle_ns, reply_grace_ns;
     bool accept_control;
     struct ingress_filter ingress_filter;
 };
@@ -181,17 +196,42 @@ static inline bool leadership_leads(const struct leadership *leadership, uint64_
     return leadership_decide(leadership, now_ns) == ROUTE_DELIVER;
 }
 
+/* Does a former leader serve its sessions now? Only while the present leader is valid, too: its
+ * heartbeats say so. */
+static inline bool leadership_has_former(const struct leadership *leadership, uint64_t now_ns)
+{
+    return leadership->former.instance && now_ns < leadership->former.until_ns &&
+           leadership_is_valid(leadership, now_ns);
+}
+
 /*
  * May a reply of this term leave through this pod? Replies of a leader that stepped down pass within
- * its grace; so do those of the present term, and of a higher one: its leader knows of a claim that
- * has not reached this pod yet.
+ * its grace, or for as long as it serves its sessions; so do those of the present term, and of a
+ * higher one: its leader knows of a claim that has not reached this pod yet.
  */
 static inline bool leadership_accepts_reply(const struct leadership *leadership, uint64_t term,
                                             uint64_t now_ns)
 {
     if (term == leadership->previous_term && now_ns < leadership->previous_until_ns)
         return true;
+    if (term == leadership->former.term && leadership_has_former(leadership, now_ns))
+        return true;
     return term >= leadership->term && leadership_is_valid(leadership, now_ns);
+}
+
+/*
+ * Is a session independent of who led at its last request? Then the app has replied to that request
+ * (an app that replies within reply.grace), and no earlier leader replies any more: what the app
+ * sends to it now may leave if this pod leads. With reply.grace 0 a late reply cannot be told from
+ * a push: never.
+ */
+static inline bool snapshot_is_settled(const struct leader_snapshot *snapshot,
+                                       uint64_t requested_ns, uint64_t now_ns)
+{
+    uint64_t grace_ns = snapshot->settings.reply_grace_ns;
+
+    return grace_ns && now_ns >= snapshot->leader.settled_ns && now_ns >= requested_ns + grace_ns &&
+           !leadership_has_former(&snapshot->leader, now_ns);
 }
 
 /*

@@ -15,6 +15,7 @@ struct request {
     uint64_t term;        /* of the frame that brought it; 0 when it came from the client */
     uint8_t hops;         /* relays so far: 0, 1 or 2 */
     bool is_copy;         /* for this pod's app, independent of who leads */
+    bool is_former;       /* of a session that stays with this pod, which led when it began */
     bool is_multicast;    /* every pod has it: for this pod's app, whatever the option route says */
 };
 
@@ -24,6 +25,15 @@ struct origin {
     struct address local;   /* the address and port it was sent to, from which the reply leaves */
     struct address ingress; /* pod of the client; unset: this one */
     uint64_t tag;           /* proves to the ingress pod that it wrote this origin itself */
+};
+
+/* A reply on its way out of this process. */
+struct reply {
+    const struct origin *origin; /* its destination */
+    uint64_t term;               /* in which its request was delivered */
+    const uint8_t *payload;
+    size_t length;
+    uint8_t tos; /* of the app's datagram */
 };
 
 static inline struct origin request_origin(const struct request *request)

@@ -2,9 +2,9 @@
  * batch: recvmmsg and sendmmsg with their errors handled.
  *
  * An inbox receives into buffers that its owner armed; an outbox collects messages of one socket
- * and sends them with as few system calls as possible. Consecutive datagrams of one size to one
- * destination leave as a GSO batch: one message that the kernel, or the network card, cuts into
- * datagrams (UDP_SEGMENT). All but the first then skip the path through the kernel, which costs far
+ * and sends them with as few system calls as possible. Consecutive datagrams of one size and one TOS
+ * byte to one destination leave as a GSO batch: one message that the kernel, or the network card,
+ * cuts into datagrams (UDP_SEGMENT). All but the first then skip the path through the kernel, which costs far
  * more than the system call. The last datagram of a GSO batch may be shorter. In the other
  * direction, an inbox may receive several datagrams in one message (UDP_GRO).
  *
@@ -55,6 +55,7 @@ struct inbox_message {
     uint32_t length;      /* bytes received */
     uint32_t segment;     /* bytes of each datagram of a GRO batch but the last; 0: one datagram */
     bool truncated;       /* it was larger than the armed buffers */
+    uint8_t tos;          /* TOS byte, or traffic class; 0 on a socket that does not report it */
 };
 
 int inbox_init(struct inbox *inbox, size_t batch) __attribute__((warn_unused_result));
@@ -126,6 +127,7 @@ struct outbox_message {
     size_t part_count;
     uint32_t weight;
     enum outbox_account account;
+    uint8_t tos; /* TOS byte, or traffic class */
 };
 
 /* Bytes to send. An iovec is not const, because receiving uses it too; sending does not write. */

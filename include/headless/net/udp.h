@@ -22,6 +22,7 @@ struct udp_options {
     bool reuse_port;       /* SO_REUSEPORT: the kernel spreads by the 4-tuple */
     bool reuse_address;    /* SO_REUSEADDR: other sockets with it may bind the same (multicast) */
     bool local_address;    /* PKTINFO: report the destination address of a datagram */
+    bool tos;              /* report the TOS byte, or traffic class, of a datagram */
     bool loopback_only;    /* SO_BINDTODEVICE lo */
     bool error_queue;      /* IP_RECVERR: ICMP errors on an unconnected socket */
     bool merged;           /* UDP_GRO, where the kernel has it: several datagrams a message */
@@ -100,14 +101,19 @@ bool udp_has_error(int fd);
 
 /* An entry of the error queue: why a datagram failed, and its first bytes. */
 struct udp_failure {
-    int error;      /* errno */
-    bool is_remote; /* reported by ICMP */
-    size_t length;  /* bytes of quoted; 0: the ICMP message quoted no payload */
+    int error;           /* errno */
+    bool is_remote;      /* reported by ICMP */
+    struct address to;   /* its destination */
+    struct address from; /* its source IP; unset without PKTINFO */
+    size_t length;       /* bytes of quoted; 0: the ICMP message quoted no payload */
     uint8_t quoted[UDP_QUOTED_MAX];
 };
 
 /* Enable the error queue (IP_RECVERR), for both families on a dual-stack socket. */
 int udp_keep_errors(const struct udp_socket *socket);
+
+/* Report the TOS byte of each datagram (IP_RECVTOS, IPV6_RECVTCLASS), as the option tos does. */
+int udp_report_tos(const struct udp_socket *socket);
 
 /* Take one entry off the error queue. False: it is empty. */
 bool udp_take_error(int fd, struct udp_failure *ret_failure);

@@ -9,9 +9,10 @@
  *   DISCOVER         stamp, term, seen, members[0]: the sender
  *   HELLO            the same (stamp echoed), leader, leader_address, list, flags LEADS, LISTED
  *   HEARTBEAT        term, stamp, interval, misses, list, count, live, ready, cause, received,
- *                    rcvbuf, generation, flags COMMITTED, STEPPED_DOWN, NO_APP, ORDERED, COMMIT
+ *                    rcvbuf, generation, flags COMMITTED, STEPPED_DOWN, NO_APP, FORMER, ORDERED,
+ *                    COMMIT, TOS
  *   ACK              term, stamp echoed, seen, lease_grant (0: none now), list (that it has),
- *                    generation, flags APP, VOLATILE, ORDERED, COMMIT
+ *                    generation, flags APP, VOLATILE, SERVES, ORDERED, COMMIT, TOS
  *   LIST_REQUEST     list, first
  *   LIST_PAGE        list, count, floor, flags MAJORITY, FORCED, first, members
  *   PROBE            term, stamp
@@ -23,7 +24,7 @@
  *   PREVOTE_REPLY, VOTE_REPLY
  *                    term, stamp echoed, seen, lease_grant, wait, list,
  *                    flags GRANTED, VOLATILE, OLD_LIST, NOT_LISTED
- *   STEP_DOWN        term, leader (the successor), cause
+ *   STEP_DOWN        term, leader (the successor), cause, flag SERVES
  *   LEAVE            term; from the leader: the receiver may go, its list row is kept
  *   TRANSFER         term, leader (the target), generation
  *
@@ -108,8 +109,14 @@ enum election_flag {
     ELECTION_FLAG_FORCED = 1 << 13,
     ELECTION_FLAG_ORDERED = 1 << 14, /* route ordered */
     ELECTION_FLAG_COMMIT = 1 << 15,  /* ordered.commit majority */
-    /* All bits are in use; a HEARTBEAT has no GRANTED. No live eligible member's app is up. */
-    ELECTION_FLAG_NO_APP = ELECTION_FLAG_GRANTED
+    /* All bits are in use: the next ones have another meaning in other types. Versions that do not
+     * know them ignore them. */
+    ELECTION_FLAG_NO_APP = 1 << 0,  /* HEARTBEAT: no live eligible member's app is up */
+    ELECTION_FLAG_FORMER = 1 << 10, /* HEARTBEAT: the former leader serves its sessions */
+    ELECTION_FLAG_SERVES = 1 << 11, /* ACK, STEP_DOWN: the sender serves those of its former term */
+    /* ACK: the sender reads the TOS byte of a record; HEARTBEAT: so do the leader and all members of
+     * the list that may be alive. */
+    ELECTION_FLAG_TOS = 1 << 13
 };
 
 struct election_message {

@@ -9,10 +9,12 @@
  *      flags: 1 when the rest is encrypted (secure/seal.h). This file describes the plain frame;
  *      readers are given no other.
  *
- *   record = length(16) kind(8) zero(8) client local tag(64) [ingress] payload[length]
+ *   record = length(16) kind(8) TOS(8) client local tag(64) [ingress] payload[length]
  *      Bits of kind: always RECORD_PRESENT; RECORD_CLIENT_V6, RECORD_LOCAL_V6, RECORD_INGRESS (an
  *      ingress IP follows the tag: this is the second hop, and the sender of the frame is not the
  *      ingress pod), RECORD_INGRESS_V6 (only with RECORD_INGRESS).
+ *      TOS: of the datagram, its IPv4 TOS byte or IPv6 traffic class. Pods of versions before read
+ *      only 0 there (docs/protocol.md, Versions).
  *      client: IP(4 or 16) port(16), IPv6 followed by scope(32).   local: IP port(16), no scope.
  *
  *   padding begins with the end record, four zero bytes; the bytes behind it are ignored. Where
@@ -88,6 +90,7 @@ struct record {
     struct address ingress; /* IP, port 0; unset: the frame's sender is the ingress pod */
     const uint8_t *payload; /* inside the frame when read */
     uint16_t length;        /* bytes of payload, 0 is legal */
+    uint8_t tos;            /* TOS byte or traffic class, with its ECN bits */
 };
 
 enum frame_verdict { FRAME_OK, FRAME_MALFORMED, FRAME_BAD_VERSION, FRAME_BAD_CLUSTER };
@@ -135,6 +138,8 @@ size_t record_header_bytes(const struct record *record);
  * record_header_bytes(record), at most RECORD_HEADER_MAX.
  */
 size_t record_put_header(uint8_t *out, const struct record *record);
+/* Overwrite the TOS byte of a record. */
+void record_put_tos(uint8_t *out, uint8_t tos);
 
 /*
  * Check a whole frame: magic, version, cluster, flags, type, hops, then every record and the

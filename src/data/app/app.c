@@ -30,7 +30,10 @@ static void builtin_reply(struct app *app, const struct request *request, const 
 
     counters_add(app->counters, COUNTER_REPLIES_FROM_APP, 1);
     if (app_may_reply(app, request))
-        reply_send(app->replier, &origin, app->replier->snapshot->leader.term, payload, length);
+        reply_send(app->replier, &(struct reply){.origin = &origin,
+                                                 .term = app->replier->snapshot->leader.term,
+                                                 .payload = payload,
+                                                 .length = length});
     else
         counters_add(app->counters, COUNTER_REPLIES_SUPPRESSED, 1);
 }

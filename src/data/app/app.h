@@ -62,10 +62,20 @@ static inline void app_tick(struct app *app)
         app->ops->tick(app);
 }
 
+/* The term in which a request is delivered, that of its replies. */
+static inline uint64_t app_term_of(const struct app *app, const struct request *request)
+{
+    const struct leadership *leadership = &app->replier->snapshot->leader;
+
+    return request->is_former ? leadership->former.term : leadership->term;
+}
+
 /* True when the reply may be sent. A copy must have the present term: a sender with another term
  * follows another leader. */
 static inline bool app_may_reply(const struct app *app, const struct request *request)
 {
+    if (request->is_former)
+        return true;
     return app->replier->leads &&
            (!request->is_copy || request->term == app->replier->snapshot->leader.term);
 }
@@ -78,13 +88,12 @@ void app_reply_to_probe(struct app *app, const struct request *request, const ch
 extern const struct app_ops udp_app_ops;
 int udp_app_init(struct app *app, size_t workers) __attribute__((warn_unused_result));
 
-/*
- * A refusal (ICMP port unreachable) makes the app suspect: its worker holds requests, and the
- * reader sends health checks, empty datagrams. The app is down when it has refused several in a
- * row, or for app.fail, and the leader then transfers leadership; it is up when it does not refuse
- * a health check. A reply is no proof: it may be the last one of a dead app.
- */
-enum app_health { APP_UP, APP_SUSPECT, APP_DOWN };
+/* This pod is the former leader: has the client a session of that term? Built-in apps have none. */
+bool udp_app_knows(const struct app *app, const struct request *request);
+static inline bool app_knows(const struct app *app, const struct request *request)
+{
+    return app->udp && udp_app_knows(app, request);
+}
 
 /*
  * The reader of a UDP app's replies: from the one socket of all sessions, or from one socket a
@@ -94,17 +103,13 @@ enum app_health { APP_UP, APP_SUSPECT, APP_DOWN };
 struct app_reader {
     struct receiver receiver; /* one pair, to its worker */
     int epoll_fd;
-    struct address app_address;
+    bool is_mux;         /* as in struct udp_app */
     struct ring closing; /* descriptors of ended sessions, for this thread to close */
 
-    /* Health. */
-    uint64_t fail_ns;          /* app.fail */
-    uint64_t refused_since_ns; /* 0: not refusing */
-    uint32_t refused;          /* in a row */
-    struct udp_socket check;   /* for health checks, while it is not up */
-    uint64_t check_ns;         /* time of the next health check; 0: none was sent */
-    _Atomic uint32_t
-        health; /* enum app_health; written by the reader, UP -> SUSPECT also by its worker */
+    /* Refusals, for its worker: the error queue of the mux socket has entries; sessions with own
+     * sockets that were refused, by number. */
+    _Atomic bool has_errors;
+    struct ring refused;
     _Atomic uint64_t ended_drops; /* drops of the kernel at sockets of ended sessions */
 };
 extern const struct agent_ops app_reader_agent_ops;
@@ -115,17 +120,28 @@ struct app_reader *app_reader(struct app *app);
 /* Run to completion: read one socket, waiting up to timeout_ms; datagrams in receiver.received. */
 size_t app_reader_read(struct app_reader *reader, int timeout_ms);
 
-/* Periodic: send health checks to an app that is suspect or down, and evaluate them. */
-void app_reader_tick(struct app_reader *reader, uint64_t now_ns);
-
-/* Its worker: a send was refused, which the reader may not see. */
-void app_reader_suspect(struct app_reader *reader);
-
 /* Any thread: true unless the app is down. */
 bool app_is_up(const struct app *app);
 
 /* Its worker, before a batch: true when the app is up and no refusal is pending. */
 bool app_is_taking(struct app *app);
+
+/* Its worker, in each slice: take refusals, and check an app that is not up (app_watch.h). */
+void udp_app_watch(struct app *app);
+static inline void app_watch_health(struct app *app)
+{
+    if (app->udp)
+        udp_app_watch(app);
+}
+
+/* Its worker: the app is not up, and a held request is the only check that is possible. */
+bool app_wants_trial(const struct app *app);
+
+/* Its worker: refusals wait for udp_app_watch. */
+bool app_has_refusals(struct app *app);
+
+/* Its worker: the longest sleep before the next check. */
+uint64_t app_sleep_ns(const struct app *app);
 
 /* Its worker, between two batches: make the session report if one is wanted (session_report.h). */
 void udp_app_report_sessions(struct app *app);

@@ -15,29 +15,30 @@ void reply_fini(struct replier *replier)
     outbox_fini(&replier->outbox);
 }
 
-void reply_send(struct replier *replier, const struct origin *origin, uint64_t term,
-                const uint8_t *payload, size_t length)
+void reply_send(struct replier *replier, const struct reply *reply)
 {
+    const struct origin *origin = reply->origin;
     struct address ingress;
 
-    if (!leadership_accepts_reply(&replier->snapshot->leader, term, replier->now_ns)) {
+    if (!leadership_accepts_reply(&replier->snapshot->leader, reply->term, replier->now_ns)) {
         counters_add(replier->counters, COUNTER_REPLIES_FENCED, 1);
         return;
     }
     if (address_is_set(&origin->ingress)) {
         ingress = address_with_port(origin->ingress, replier->relay_port);
-        relay_reply(replier->relay, &ingress, origin, term, payload, length);
+        relay_reply(replier->relay, &ingress, reply);
         return;
     }
-    if (replier->outbox.count == 0 || term < replier->oldest_term)
-        replier->oldest_term = term;
+    if (replier->outbox.count == 0 || reply->term < replier->oldest_term)
+        replier->oldest_term = reply->term;
     outbox_add(&replier->outbox,
                &(struct outbox_message){.to = &origin->client,
                                         .from = replier->socket->wildcard ? &origin->local : NULL,
-                                        .parts = {outbox_part(payload, length)},
+                                        .parts = {outbox_part(reply->payload, reply->length)},
                                         .part_count = 1,
                                         .weight = 1,
-                                        .account = OUTBOX_REPLIES});
+                                        .account = OUTBOX_REPLIES,
+                                        .tos = reply->tos});
 }
 
 void reply_flush(struct replier *replier)

@@ -43,8 +43,7 @@ static inline void reply_begin(struct replier *replier, const struct leader_snap
 }
 
 /* Send a reply to the client, or to its ingress pod. */
-void reply_send(struct replier *replier, const struct origin *origin, uint64_t term,
-                const uint8_t *payload, size_t length);
+void reply_send(struct replier *replier, const struct reply *reply);
 
 void reply_flush(struct replier *replier);
 

@@ -35,6 +35,7 @@
 #define SESSION_LINK_BITS    21
 #define SESSION_LINK_MAX     ((1U << SESSION_LINK_BITS) - 1)
 #define SESSION_TICK_SHIFT   24 /* ticks of 2^24 ns, 17 ms: 32 bits of them are two years */
+#define SESSION_TICK_NS      (UINT64_C(1) << SESSION_TICK_SHIFT)
 
 /* How much is known of the client, the least first. */
 enum session_kind {
@@ -58,6 +59,7 @@ struct session {
     uint32_t opened;        /* tick at which this client got the number */
     uint32_t requests;      /* at most UINT32_MAX */
     uint16_t since_request; /* ticks from the last request to `used`, at most UINT16_MAX: 18 min */
+    uint16_t app_port;      /* its datagrams go there; 0: to the app's own port (app_elsewhere.h) */
     unsigned epoch : SESSION_NUMBER_BITS; /* is_hashed: the number; 0: never used */
     unsigned kind : 2;                    /* enum session_kind */
     unsigned client_is_ipv6 : 1;

@@ -122,4 +122,5 @@ void sessions_rest(struct sessions *sessions, struct session *session)
     session_list_of(sessions, session)->open = session->newer;
     session->is_open = false;
     sessions_count(sessions, -1);
+    session->app_port = 0;
 }

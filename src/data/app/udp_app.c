@@ -15,8 +15,21 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 
+#include "data/app/app_elsewhere.h"
 #include "data/app/udp_app.h"
 #include "headless/wire/proxy.h"
+
+/* A send took the pending error off the socket. On the mux socket the error queue still has it. */
+static void note_refusal(struct app *app)
+{
+    struct udp_app *udp = app->udp;
+
+    udp->outbox.may_be_refused = false;
+    if (udp->is_mux)
+        atomic_store_explicit(&udp->reader.has_errors, true, memory_order_relaxed);
+    else
+        app_watch_refused(app, udp->socket_number);
+}
 
 static void udp_app_flush(struct app *app)
 {
@@ -26,8 +39,7 @@ static void udp_app_flush(struct app *app)
         outbox_flush(&udp->outbox);
     /* Also set after a partial send, whose errno is lost. */
     if (udp->outbox.may_be_refused)
-        app_reader_suspect(&udp->reader);
-    udp->outbox.may_be_refused = false;
+        note_refusal(app);
     relay_account(&udp->outbox, app->counters, COUNTER_DELIVERED, COUNTER_REPLIES_SENT);
     counters_add(app->counters, COUNTER_SESSIONS_RESUMED, udp->sessions.resumed);
     udp->sessions.resumed = 0;
@@ -49,17 +61,19 @@ static void send_to_app(struct app *app, const struct session *session, const st
                         size_t header_bytes)
 {
     struct udp_app *udp = app->udp;
-    struct outbox_message message = {.weight = 1, .account = OUTBOX_REQUESTS};
-    struct address source;
+    struct outbox_message message = {.weight = 1, .account = OUTBOX_REQUESTS, .tos = record->tos};
+    struct address source, port;
 
     if (udp->is_mux) {
         source = session_number_to_address(sessions_number(&udp->sessions, session));
-        message.to = &udp->address;
+        port = address_with_port(udp->address, session->app_port);
+        message.to = session->app_port ? &port : &udp->address;
         message.from = &source;
     } else if (udp->socket.fd != session->fd) {
         udp_app_flush(app); /* an outbox sends to one socket */
         udp->socket.fd = session->fd;
     }
+    udp->socket_number = sessions_number(&udp->sessions, session);
     if (header_bytes)
         message.parts[message.part_count++] =
             outbox_part(udp->proxy_headers[udp->proxy_place], header_bytes);
@@ -83,13 +97,39 @@ static void udp_app_deliver(struct app *app, const struct request *request)
         udp_sessions_refuse(app);
         return;
     }
+    if (!app_watch_may_send(&app->udp->watch, sessions_number(&app->udp->sessions, session),
+                            app->replier->now_ns)) {
+        counters_drop(app->counters, DROP_app_refuses_client, 1);
+        return;
+    }
     session->tag = origin.tag; /* the ingress pod may have been restarted */
-    session->term_low = (uint32_t)app->replier->snapshot->leader.term;
+    session->term_low = (uint32_t)app_term_of(app, request);
     sessions_touch(&app->udp->sessions, session, true, app->replier->now_ns);
     send_to_app(app, session, &request->record, header_bytes);
 }
 
+bool udp_app_knows(const struct app *app, const struct request *request)
+{
+    const struct origin origin = request_origin(request);
+    const struct session *session = sessions_find(&app->udp->sessions, &origin, true);
+    const struct leadership *leadership = &app->replier->snapshot->leader;
+
+    return session && session->is_open &&
+           session_term(session, leadership->term) == leadership->former.term;
+}
+
 /* ---- replies ---- */
+
+/* The term under which a datagram of the app leaves; 0: it is suppressed. A leader's app also pushes
+ * to clients whose last request it received while another pod led. */
+static uint64_t term_of_reply(const struct app *app, const struct session *session)
+{
+    uint64_t now = app->replier->snapshot->leader.term;
+
+    if (app->replier->leads && udp_sessions_is_settled(app, session))
+        return now;
+    return session->may_reply ? session_term(session, now) : 0;
+}
 
 static void udp_app_reply(struct app *app, const struct datagram *datagram)
 {
@@ -98,9 +138,11 @@ static void udp_app_reply(struct app *app, const struct datagram *datagram)
         udp->is_mux ? session_number_of_address(&datagram->local) : (uint32_t)datagram->session;
     struct session *session = sessions_by_number(&udp->sessions, number);
     struct origin origin;
+    uint64_t term;
 
     counters_add(app->counters, COUNTER_REPLIES_FROM_APP, 1);
-    if (!address_equal(&datagram->peer, &udp->address)) {
+    if (!app_elsewhere_is_taken(app->config, &udp->address, &datagram->peer)) {
+        app_elsewhere_log(app->config, &udp->address, &datagram->peer);
         counters_drop_reply(app->counters, DROP_stranger, 1);
         return;
     }
@@ -108,22 +150,24 @@ static void udp_app_reply(struct app *app, const struct datagram *datagram)
         counters_drop_reply(app->counters, DROP_session_gone, 1);
         return;
     }
+    session->app_port = app_elsewhere_next_port(session->app_port, &udp->address, &datagram->peer);
+    app_watch_answered(&udp->watch, number, app->replier->now_ns);
     sessions_touch(&udp->sessions, session, false, app->replier->now_ns);
-    if (!session->may_reply) {
+    term = term_of_reply(app, session);
+    if (!term) {
         counters_add(app->counters, COUNTER_REPLIES_SUPPRESSED, 1);
         return;
     }
     origin = sessions_origin(&udp->sessions, session);
-    reply_send(app->replier, &origin, session_term(session, app->replier->snapshot->leader.term),
-               datagram->payload, datagram->length);
+    reply_send(app->replier, &(struct reply){.origin = &origin,
+                                             .term = term,
+                                             .payload = datagram->payload,
+                                             .length = datagram->length,
+                                             .tos = datagram->tos});
 }
 
 static void udp_app_tick(struct app *app)
 {
-    struct udp_app *udp = app->udp;
-
-    if (udp->reader.receiver.pair_count == 0) /* no reader thread */
-        app_reader_tick(&udp->reader, app->replier->now_ns);
     udp_sessions_close_idle(app); /* between slices the outbox is empty */
 }
 
@@ -132,6 +176,7 @@ static void udp_app_close(struct app *app)
     struct udp_app *udp = app->udp;
 
     udp_sessions_fini(udp);
+    app_watch_fini(&udp->watch);
     app_reader_fini(&udp->reader);
     outbox_fini(&udp->outbox);
     free(udp->proxy_headers);
@@ -149,6 +194,7 @@ const struct app_ops udp_app_ops = {udp_app_deliver, udp_app_reply, udp_app_flus
 static int open_mux(struct udp_app *udp, const struct config *config)
 {
     const struct udp_options options = {.local_address = true,
+                                        .tos = true,
                                         .loopback_only = true,
                                         .error_queue = true,
                                         .rcvbuf_bytes = config->rcvbuf_bytes};
@@ -176,7 +222,9 @@ int udp_app_init(struct app *app, size_t workers)
     udp->is_mux = udp->address.family == ADDRESS_V4 && address_is_loopback(&udp->address);
     udp->socket = (struct udp_socket){
         .fd = -1, .family = udp->address.family == ADDRESS_V4 ? AF_INET : AF_INET6};
-    rc = app_reader_init(&udp->reader, config, &udp->address);
+    app_watch_init(&udp->watch, &udp->address, config->app_fail_ns);
+    udp->reader.is_mux = udp->is_mux;
+    rc = app_reader_init(&udp->reader, config);
     if (!rc && udp->is_mux)
         rc = open_mux(udp, config);
     if (!rc)

@@ -6,15 +6,18 @@
 #define DATA_APP_UDP_APP_H
 
 #include "data/app/app.h"
+#include "data/app/app_watch.h"
 #include "data/app/session.h"
 #include "data/app/session_report.h"
 #include "headless/wire/proxy.h"
 
 struct udp_app {
     struct address address; /* of the app */
+    bool has_both_kinds;    /* the app also gets requests while its pod does not lead */
     bool is_mux;            /* one socket for all sessions: an IPv4 loopback app */
     struct udp_socket
         socket; /* the mux socket; otherwise that of the session whose messages are in the outbox */
+    uint32_t socket_number; /* that session, where each has its own socket */
     struct outbox outbox;
     /* Of the messages in the outbox, and the place of the last; NULL: app.proxy_protocol is none. */
     uint8_t (*proxy_headers)[PROXY_HEADER_MAX];
@@ -22,6 +25,7 @@ struct udp_app {
     struct sessions sessions;
     struct session_report report;
     struct app_reader reader;
+    struct app_watch watch;
 };
 
 /* ---- udp_app_sessions.c; the worker's thread ---- */
@@ -34,6 +38,9 @@ void udp_sessions_fini(struct udp_app *udp);
  * each session has one. NULL: refused. The caller touches it. May flush the outbox. */
 struct session *udp_sessions_take(struct app *app, const struct origin *origin, bool may_reply);
 
+/* snapshot_is_settled, for this session. */
+bool udp_sessions_is_settled(const struct app *app, const struct session *session);
+
 /* Count a request as refused, and log at most once a minute what to do. */
 void udp_sessions_refuse(struct app *app);
 
@@ -42,8 +49,8 @@ void udp_sessions_close_idle(struct app *app);
 
 /* ---- app_reader.c ---- */
 
-int app_reader_init(struct app_reader *reader, const struct config *config,
-                    const struct address *app_address) __attribute__((warn_unused_result));
+int app_reader_init(struct app_reader *reader, const struct config *config)
+    __attribute__((warn_unused_result));
 /* Close the socket of a session, in either thread; the drops of the kernel stay counted. */
 void app_reader_close(struct app_reader *reader, int fd);
 void app_reader_fini(struct app_reader *reader);

@@ -51,6 +51,7 @@ static int udp_app_connect_session(struct app *app, struct session *session)
 
     if (rc)
         return rc;
+    (void)udp_report_tos(&socket);
     event.data.u64 = (uint64_t)sessions_number(&udp->sessions, session) << 32 | (uint32_t)socket.fd;
     if (epoll_ctl(udp->reader.epoll_fd, EPOLL_CTL_ADD, socket.fd, &event) < 0) {
         rc = -errno;
@@ -111,10 +112,33 @@ static struct session *udp_app_open_session(struct app *app, const struct origin
     return session;
 }
 
+bool udp_sessions_is_settled(const struct app *app, const struct session *session)
+{
+    uint64_t now_ns = app->replier->now_ns;
+
+    return snapshot_is_settled(app->replier->snapshot,
+                               session_requested_ns(session, now_ns) + SESSION_TICK_NS, now_ns);
+}
+
+/* A reply of the app does not name its request: a session has only requests of one kind, until those
+ * of the other kind have their replies. */
+static struct session *find_session(struct app *app, const struct origin *origin, bool may_reply)
+{
+    struct sessions *sessions = &app->udp->sessions;
+    struct session *session = sessions_find(sessions, origin, may_reply);
+
+    if (session || !app->udp->has_both_kinds)
+        return session;
+    session = sessions_find(sessions, origin, !may_reply);
+    if (!session || !udp_sessions_is_settled(app, session))
+        return NULL;
+    session->may_reply = may_reply;
+    return session;
+}
+
 struct session *udp_sessions_take(struct app *app, const struct origin *origin, bool may_reply)
 {
-    /* A reply of the app does not name its request: a session has only requests of one kind. */
-    struct session *session = sessions_find(&app->udp->sessions, origin, may_reply);
+    struct session *session = find_session(app, origin, may_reply);
 
     if (!session)
         return udp_app_open_session(app, origin, may_reply);
@@ -229,13 +253,14 @@ int udp_sessions_init(struct udp_app *udp, const struct config *config, size_t w
     uint32_t all = config->app_max_sessions;
     struct sessions_setup setup = {.capacity = (all + (uint32_t)workers - 1) / (uint32_t)workers,
                                    .has_sockets = !udp->is_mux};
-
     int rc;
 
     if (udp->is_mux && config->app_client_address == CONFIG_CLIENT_ADDRESS_HASHED) {
         setup.is_hashed = true;
         session_number_key(config->cluster, setup.number_key);
     }
+    udp->has_both_kinds =
+        config->route != CONFIG_ROUTE_LEADER || config->multicast_groups.count > 0;
     setup.open_max = udp->is_mux ? setup.capacity : socket_limit(all, workers);
     rc = sessions_init(&udp->sessions, &setup);
     return rc ? rc : session_report_init(&udp->report);

@@ -158,9 +158,10 @@ static bool is_passed_on(const struct routing *routing, const struct datagram *p
 static void begin_request(const struct routing *routing, const struct datagram *piece, bool raw,
                           struct request *ret_request)
 {
-    *ret_request = (struct request){.record = {.client = piece->peer, .local = piece->local},
-                                    .hops = raw ? FRAME_HOPS_MAX : 0,
-                                    .is_multicast = piece->source == SOURCE_GROUP};
+    *ret_request = (struct request){
+        .record = {.client = piece->peer, .local = piece->local, .tos = piece->tos},
+        .hops = raw ? FRAME_HOPS_MAX : 0,
+        .is_multicast = piece->source == SOURCE_GROUP};
 
     /* One tag for a GRO batch. On the other routes a request is tagged when it is sent. */
     if (routing->decision == ROUTE_RELAY && !ret_request->is_multicast &&

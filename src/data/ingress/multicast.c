@@ -164,7 +164,8 @@ size_t multicast_groups_joined(const struct multicast_groups *groups)
 static int open_group(struct multicast_groups *groups, const struct config_group *wanted)
 {
     const struct config *config = groups->config;
-    const struct udp_options options = {.merged = config->gro,
+    const struct udp_options options = {.tos = true,
+                                        .merged = config->gro,
                                         .rcvbuf_bytes = config->rcvbuf_bytes,
                                         .receive_timeout_ns = AGENT_IDLE_MAX_NS};
     struct multicast_group *group = &groups->list[groups->count];

@@ -58,7 +58,7 @@ void relay_link_close(struct relay_link *link)
 void relay_link_send_plain(struct relay *relay, struct relay_link *link,
                            const struct record *record)
 {
-    struct outbox_message message = {.weight = 1, .account = OUTBOX_REQUESTS};
+    struct outbox_message message = {.weight = 1, .account = OUTBOX_REQUESTS, .tos = record->tos};
     uint8_t *buffer;
 
     if (link->outbox.count == link->outbox.capacity)
@@ -133,7 +133,8 @@ static void relay_link_take_errors(struct relay *relay, struct relay_link *link)
     for (unsigned i = 0; i < ERRORS_MAX && udp_take_error(link->socket.fd, &failure); i++) {
         if (!is_our_frame(relay, link, &failure))
             counters_add(relay->counters, COUNTER_REFUSALS_IGNORED, 1);
-        else if (link->instance && link->instance == relay->leader_instance)
+        else if (link->instance && (link->instance == relay->leader_instance ||
+                                    link->instance == relay->former_instance))
             relay->refused_instance = link->instance;
     }
 }

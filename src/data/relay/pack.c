@@ -105,6 +105,8 @@ static void put_record(const struct relay *relay, struct relay_link *link,
     uint8_t *out = frame_of(relay, link, link->frame_count) + frame->bytes;
     size_t header_bytes = record_put_header(out, record);
 
+    if (!relay->carries_tos)
+        record_put_tos(out, 0);
     frame->records++;
     frame->bytes += header_bytes;
     if (frame->bytes + record->length > frame_room(relay, link)) { /* alone, payload as an iovec */

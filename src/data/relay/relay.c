@@ -143,7 +143,8 @@ void relay_raw_batch(struct relay *relay, const struct relay_target *leader,
             &(struct outbox_message){.parts = {outbox_part(gro_batch->payload, gro_batch->length)},
                                      .part_count = 1,
                                      .weight = 1,
-                                     .account = OUTBOX_REQUESTS},
+                                     .account = OUTBOX_REQUESTS,
+                                     .tos = gro_batch->tos},
             gro_batch->segment);
 }
 
@@ -164,23 +165,23 @@ void relay_request(struct relay *relay, const struct relay_target *leader,
                         NULL, &request->record);
 }
 
-void relay_reply(struct relay *relay, const struct address *to, const struct origin *origin,
-                 uint64_t term, const uint8_t *payload, size_t length)
+void relay_reply(struct relay *relay, const struct address *to, const struct reply *reply)
 {
     struct relay_link *link = link_to(relay, to);
-    const struct record record = {.client = origin->client,
-                                  .local = origin->local,
-                                  .tag = origin->tag,
-                                  .payload = payload,
-                                  .length = (uint16_t)length};
+    const struct record record = {.client = reply->origin->client,
+                                  .local = reply->origin->local,
+                                  .tag = reply->origin->tag,
+                                  .payload = reply->payload,
+                                  .length = (uint16_t)reply->length,
+                                  .tos = reply->tos};
 
     if (!link) {
         counters_drop_reply(relay->counters, DROP_send_failed, 1);
         return;
     }
     relay_link_pack(relay, link,
-                    &(struct frame_header){.type = FRAME_REPLY, .hops = 1, .term = term}, NULL,
-                    &record);
+                    &(struct frame_header){.type = FRAME_REPLY, .hops = 1, .term = reply->term},
+                    NULL, &record);
 }
 
 /* ---- copies ---- */

@@ -18,6 +18,9 @@
  * members. Sequences count the frames of this thread over all destinations: they are the nonces. A
  * record that needs a frame of its own is then copied into one buffer and sent at once.
  *
+ * The TOS byte of a datagram is in its record; frames themselves have TOS 0. Until all members read
+ * it (carries_tos), records are written with TOS 0, since an older pod would refuse their frames.
+ *
  * Every request and every reply is counted as relayed or as dropped, when its message was sent or
  * not.
  *
@@ -52,7 +55,8 @@ struct relay {
     size_t mtu;
     size_t batch;
     size_t gso_max;
-    bool is_sealing;                /* frames are sealed; relay_seal_with says how */
+    bool carries_tos; /* of the present snapshot: every receiver reads the TOS byte of a record */
+    bool is_sealing;  /* frames are sealed; relay_seal_with says how */
     struct nonce_space nonce_space; /* of this thread: its counter is the sequence */
     const struct key *key;          /* of the present snapshot; NULL: none, frames are dropped */
     enum seal_suite suite;
@@ -62,10 +66,11 @@ struct relay {
     struct relay_link *copies; /* packs copies, has no socket; NULL: the route makes none */
     const struct relay_target *members; /* the receivers of copies */
     size_t member_count;
-    uint64_t linger_ns;       /* least time between two sends of copies */
-    uint64_t copies_due_ns;   /* delayed copies are sent at this time */
-    uint64_t now_ns;          /* of this slice: set by relay_begin */
-    uint64_t leader_instance; /* by the present snapshot; only its ICMP errors are evidence */
+    uint64_t linger_ns;     /* least time between two sends of copies */
+    uint64_t copies_due_ns; /* delayed copies are sent at this time */
+    uint64_t now_ns;        /* of this slice: set by relay_begin */
+    /* By the present snapshot; only their ICMP errors are evidence. 0: none. */
+    uint64_t leader_instance, former_instance;
     struct counters *counters;
     struct traffic *traffic;
     uint64_t refused_instance; /* evidence since the worker last took it; 0: none */
@@ -122,8 +127,7 @@ void relay_entries(struct relay *relay, const struct relay_target *member,
 void relay_ack(struct relay *relay, const struct relay_target *member, const struct entry_ack *ack);
 
 /* Send a reply of this term to the relay port of its ingress pod. */
-void relay_reply(struct relay *relay, const struct address *to, const struct origin *origin,
-                 uint64_t term, const uint8_t *payload, size_t length);
+void relay_reply(struct relay *relay, const struct address *to, const struct reply *reply);
 
 /* Send everything except copies that are not due. */
 void relay_flush(struct relay *relay);

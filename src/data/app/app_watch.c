@@ -1,0 +1,306 @@
+#include "data/app/app_watch.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+
+#include "data/app/app_port.h"
+#include "data/app/udp_app.h"
+#include "headless/base/log.h"
+
+#define TAKE_MAX         256 /* refusals at once */
+#define ANSWERED_NS      (2 * NS_PER_SEC)
+#define CHECK_NS         (200 * NS_PER_MS)
+#define SUSPECT_CHECK_NS (30 * NS_PER_MS) /* between checks of a suspect app */
+/* Linux hosts limit ICMP to bursts of six, then one a second: only a longer silence is a sign. */
+#define REMOTE_CHECK_NS  (1200 * NS_PER_MS)
+
+void app_watch_init(struct app_watch *watch, const struct address *app_address, uint64_t fail_ns)
+{
+    *watch = (struct app_watch){.judge = {.fail_ns = fail_ns}, .lookup = {.fd = -1}};
+    watch->is_local = address_is_loopback(app_address) || udp_is_here(app_address);
+    if (watch->is_local)
+        udp_lookup_open(&watch->lookup);
+}
+
+void app_watch_fini(struct app_watch *watch)
+{
+    udp_lookup_close(&watch->lookup);
+}
+
+static void publish_health(struct app_watch *watch)
+{
+    atomic_store_explicit(&watch->health, watch->judge.health, memory_order_relaxed);
+}
+
+/* ---- log ---- */
+
+static void log_refused(const struct udp_app *udp)
+{
+    static _Thread_local struct log_limit limit = {.period_ns = NS_PER_SEC};
+    char text[ADDRESS_TEXT_MAX];
+    uint64_t suppressed;
+
+    if (log_limit_pass(&limit, LOG_LEVEL_WARN, clock_now_ns(), &suppressed))
+        log_warn("app_refused",
+                 "the app at %s refuses datagrams (port closed): start it or correct app.target "
+                 "(%llu more)",
+                 address_format(&udp->address, text), (unsigned long long)suppressed);
+}
+
+static void log_connected(const struct udp_app *udp)
+{
+    static _Thread_local struct log_limit limit = {.period_ns = 60 * NS_PER_SEC};
+    char app[ADDRESS_TEXT_MAX], peer[ADDRESS_TEXT_MAX] = "another client";
+    uint64_t suppressed;
+
+    if (!log_limit_pass(&limit, LOG_LEVEL_WARN, clock_now_ns(), &suppressed))
+        return;
+    if (address_is_set(&udp->watch.taken_by))
+        (void)address_format(&udp->watch.taken_by, peer);
+    log_warn("app_connected",
+             "the app at %s serves one client only (its socket is connected to %s) and refuses the "
+             "datagrams of others (reason app_refuses_client): use a server that serves several "
+             "clients by one socket (%llu more)",
+             address_format(&udp->address, app), peer, (unsigned long long)suppressed);
+}
+
+/* ---- checks ---- */
+
+static uint64_t check_period_ns(const struct app_watch *watch)
+{
+    if (!watch->is_local)
+        return REMOTE_CHECK_NS;
+    return watch->judge.health == APP_DOWN ? CHECK_NS : SUSPECT_CHECK_NS;
+}
+
+/* An empty datagram of the session that was answered last. If the port is closed, the refusal
+ * arrives before the next check. */
+static bool send_knock(struct udp_app *udp)
+{
+    uint32_t number = udp->watch.answered_plus_1 - 1;
+    const struct session *session;
+    struct address source;
+
+    if (!udp->watch.answered_plus_1)
+        return false;
+    session = sessions_by_number(&udp->sessions, number);
+    if (!session || session->app_port)
+        return false;
+    if (!udp->is_mux) /* -1: it rests */
+        return session->fd >= 0 && send(session->fd, "", 0, MSG_DONTWAIT) == 0;
+    source = session_number_to_address(number);
+    return udp_send_one(&udp->socket, &udp->address, &source, "", 0) == 0;
+}
+
+void app_watch_check(struct app *app)
+{
+    struct udp_app *udp = app->udp;
+    struct app_judge *judge = &udp->watch.judge;
+    uint64_t now_ns = app->replier->now_ns;
+    enum app_port port = APP_PORT_UNKNOWN;
+
+    if (judge->health == APP_UP || now_ns < judge->check_ns)
+        return;
+    if (judge->is_looked_up)
+        port = app_port_look(udp, udp->watch.refused_number);
+    if (port == APP_PORT_OPEN || port == APP_PORT_TAKEN ||
+        (port == APP_PORT_UNKNOWN && judge->was_tried && !judge->was_refused)) {
+        app_judge_up(judge);
+    } else {
+        if (port != APP_PORT_UNKNOWN)
+            app_judge_refusal(judge, 1, now_ns);
+        judge->was_refused = false;
+        judge->was_tried = port == APP_PORT_UNKNOWN && send_knock(udp);
+        judge->check_ns = now_ns + check_period_ns(&udp->watch);
+    }
+    publish_health(&udp->watch);
+}
+
+/* ---- refusals ---- */
+
+static void act_on_verdict(struct app *app, enum app_verdict verdict, uint32_t n, bool is_seen)
+{
+    struct udp_app *udp = app->udp;
+    struct app_watch *watch = &udp->watch;
+    uint64_t now_ns = app->replier->now_ns;
+    bool was_up = watch->judge.health == APP_UP;
+
+    if (verdict == APP_VERDICT_CLIENT) {
+        log_connected(udp);
+        /* The port may be closed all the same: the session that was answered last knows. */
+        if (!is_seen && now_ns - watch->knock_ns >= REFUSED_PERIOD_NS) {
+            watch->knock_ns = now_ns;
+            (void)send_knock(udp);
+        }
+        return;
+    }
+    refused_clients_clear(&watch->clients);
+    if (verdict == APP_VERDICT_PASSED)
+        return;
+    log_refused(udp);
+    app_judge_refusal(&watch->judge, n, now_ns);
+    if (was_up) {
+        watch->judge.is_looked_up = is_seen;
+        watch->judge.check_ns = is_seen ? now_ns + check_period_ns(watch) : 0;
+        watch->judge.was_tried = false;
+    }
+}
+
+/* n refusals, the last one of the session refused_number. */
+static void judge_refusals(struct app *app, uint32_t n)
+{
+    struct udp_app *udp = app->udp;
+    struct app_watch *watch = &udp->watch;
+    uint64_t now_ns = app->replier->now_ns;
+    struct app_evidence evidence = {.port = app_port_look(udp, watch->refused_number)};
+    enum app_verdict verdict;
+
+    if (evidence.port != APP_PORT_OPEN || now_ns - watch->refused_ns >= REFUSED_PERIOD_NS)
+        watch->open_in_a_row = 0;
+    watch->open_in_a_row += evidence.port == APP_PORT_OPEN;
+    watch->refused_ns = now_ns;
+    evidence.open_in_a_row = watch->open_in_a_row;
+    evidence.is_last_answered = watch->answered_plus_1 == watch->refused_number + 1;
+    evidence.others_answered = watch->answered_plus_1 && !evidence.is_last_answered &&
+                               now_ns - watch->answered_ns < ANSWERED_NS;
+    verdict = app_health_judge(&evidence);
+    counters_add(app->counters,
+                 verdict == APP_VERDICT_CLIENT ? COUNTER_APP_REFUSED_CLIENT : COUNTER_APP_REFUSED,
+                 n);
+    act_on_verdict(app, verdict, n,
+                   evidence.port != APP_PORT_UNKNOWN && evidence.port != APP_PORT_OPEN);
+    publish_health(watch);
+}
+
+static void note_session(struct app *app, uint32_t number)
+{
+    struct app_watch *watch = &app->udp->watch;
+
+    watch->refused_number = number;
+    refused_clients_add(&watch->clients, number, app->replier->now_ns);
+}
+
+/* The port from which the app answered this session is closed: back to the app's own port, with the
+ * datagram if it was quoted whole. It is counted already, when it was sent first. */
+static void leave_port(struct udp_app *udp, uint32_t number, const struct udp_failure *failure)
+{
+    struct session *session = sessions_by_number(&udp->sessions, number);
+
+    if (!session || session->app_port != failure->to.port)
+        return;
+    session->app_port = 0;
+    if (failure->length < sizeof(failure->quoted))
+        (void)udp_send_one(&udp->socket, &udp->address, &failure->from, failure->quoted,
+                           failure->length);
+}
+
+static uint32_t take_errors(struct app *app)
+{
+    struct udp_app *udp = app->udp;
+    struct udp_failure failure;
+    uint32_t n = 0;
+
+    /* seq_cst: before the queue is read; the reader sets it again for what comes later */
+    bool reader_waits =
+        atomic_exchange_explicit(&udp->reader.has_errors, false, memory_order_seq_cst);
+
+    for (unsigned i = 0; i < TAKE_MAX && udp_take_error(udp->socket.fd, &failure); i++) {
+        if (failure.error != ECONNREFUSED ||
+            session_number_of_address(&failure.from) == SESSION_NUMBER_NONE)
+            continue;
+        if (failure.to.port != udp->address.port) {
+            leave_port(udp, session_number_of_address(&failure.from), &failure);
+            continue;
+        }
+        note_session(app, session_number_of_address(&failure.from));
+        n++;
+    }
+    if (reader_waits)
+        waker_wake(&udp->reader.receiver.waker);
+    return n;
+}
+
+static uint32_t take_numbers(struct app *app)
+{
+    void *number;
+    uint32_t n = 0;
+
+    while (n < TAKE_MAX && ring_take(&app->udp->reader.refused, &number, 1) == 1) {
+        note_session(app, (uint32_t)(uintptr_t)number);
+        n++;
+    }
+    return n;
+}
+
+void app_watch_take(struct app *app)
+{
+    uint32_t n = app->udp->is_mux ? take_errors(app) : take_numbers(app);
+
+    if (n)
+        judge_refusals(app, n);
+}
+
+void app_watch_refused(struct app *app, uint32_t number)
+{
+    note_session(app, number);
+    judge_refusals(app, 1);
+}
+
+/* ---- for the worker ---- */
+
+static enum app_health health_of(const struct app_watch *watch)
+{
+    return (enum app_health)atomic_load_explicit(&watch->health, memory_order_relaxed);
+}
+
+bool app_is_up(const struct app *app)
+{
+    return !app->udp || health_of(&app->udp->watch) != APP_DOWN;
+}
+
+bool app_is_taking(struct app *app)
+{
+    struct udp_app *udp = app->udp;
+
+    if (!udp)
+        return true;
+    if (app_has_refusals(app) || (udp->is_mux && udp_has_error(udp->socket.fd)))
+        app_watch_take(app);
+    return udp->watch.judge.health == APP_UP;
+}
+
+bool app_has_refusals(struct app *app)
+{
+    struct udp_app *udp = app->udp;
+
+    if (!udp)
+        return false;
+    /* seq_cst: pairs with the reader, which sets it and then looks at the worker's state */
+    return udp->is_mux ? atomic_load_explicit(&udp->reader.has_errors, memory_order_seq_cst)
+                       : !ring_is_empty(&udp->reader.refused);
+}
+
+void udp_app_watch(struct app *app)
+{
+    if (app_has_refusals(app) || app->udp->watch.judge.health != APP_UP)
+        app_watch_take(app);
+    app_watch_check(app);
+}
+
+bool app_wants_trial(const struct app *app)
+{
+    const struct udp_app *udp = app->udp;
+    const struct app_judge *judge = udp ? &udp->watch.judge : NULL;
+
+    return judge && judge->health != APP_UP && !judge->is_looked_up && !judge->was_tried;
+}
+
+uint64_t app_sleep_ns(const struct app *app)
+{
+    uint64_t check_ns, now_ns = app->replier->now_ns;
+
+    if (!app->udp || app->udp->watch.judge.health == APP_UP)
+        return AGENT_IDLE_MAX_NS;
+    check_ns = app->udp->watch.judge.check_ns;
+    return check_ns > now_ns ? check_ns - now_ns : 0;
+}

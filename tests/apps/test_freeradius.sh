@@ -1,0 +1,98 @@
+#!/usr/bin/env bash
+# FreeRADIUS as the app, one in each pod; radclient is the client. Debian's clients.conf knows 127.0.0.1 only.
+#
+#   tests/apps/test_freeradius.sh BUILD_DIR
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+# radius_start POD: radius_clients has its clients.
+radius_start()
+{
+    local dir=$work/radius-${1##*.}
+    mkdir -p "$dir"
+    cat >"$dir/radiusd.conf" <<END
+name = radiusd
+logdir = $dir
+run_dir = $dir
+libdir = /usr/lib/freeradius
+pidfile = $dir/pid
+security {
+    allow_vulnerable_openssl = yes
+}
+modules {
+    pap {
+    }
+}
+$radius_clients
+server default {
+    listen {
+        type = auth
+        ipaddr = 127.0.0.1
+        port = $port
+    }
+    authorize {
+        update control {
+            Cleartext-Password := "secret of bob"
+        }
+        update reply {
+            Reply-Message := "radius of $1"
+        }
+        pap
+    }
+    authenticate {
+        Auth-Type PAP {
+            pap
+        }
+    }
+}
+END
+    serve "$1" radius freeradius -f -l stdout -x -d "$dir" -n radiusd -D /usr/share/freeradius
+    wait_until "freeradius listens" listens "$1"
+}
+
+# login PASSWORD: through the follower; prints what the answer says.
+login()
+{
+    echo "User-Name = bob, User-Password = \"$1\"" |
+        at_client radclient -x -t 5 -r 3 "$b:12000" auth shared 2>&1 |
+        sed -nE 's/.*Reply-Message = "(.*)"/\1/p; s/.*Received (Access-[A-Za-z]*) .*/\1/p' | sort | xargs
+}
+
+plain()
+{
+    radius_clients="client pods {
+        ipaddr = 127.128.0.0/9
+        secret = shared
+    }"
+    each_pod radius_start
+    behind plain
+    expect "the leader accepts" "$(login "secret of bob")" "Access-Accept radius of $a"
+    move_lead "$c"
+    expect "the new leader accepts" "$(login "secret of bob")" "Access-Accept radius of $c"
+    apps_close
+    tell plain "works; all clients share one secret"
+    tell set "\`client\` for \`ipaddr = 127.128.0.0/9\` (Debian's \`clients.conf\` has 127.0.0.1 alone)"
+    tell change "a single request: none; a conversation of several (EAP) begins again"
+}
+
+# A client for the one address 127.0.0.1, as in Debian's clients.conf.
+unknown_client()
+{
+    radius_clients="client localhost {
+        ipaddr = 127.0.0.1
+        secret = shared
+    }"
+    each_pod radius_start
+    behind plain
+    echo "User-Name = bob, User-Password = x" | at_client radclient -t 1 -r 1 "$b:12000" auth shared >"$work/radclient.out" 2>&1 || true
+    wait_until "freeradius ignores it" log_says radius-1 "from unknown client 127\.(12[89]|1[3-9].|2..)\."
+    apps_close
+}
+
+apps_need freeradius radclient ss
+tell group "Login and time"
+tell server "FreeRADIUS"
+tell version "$(package_version freeradius)"
+run "FreeRADIUS answers through a follower, and after a leader change" plain
+run "FreeRADIUS does not know session addresses by default" unknown_client
+apps_finish

@@ -1,0 +1,150 @@
+/* election_former: sessions that stay with a leader that stepped down; tests/sim has the rest. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+
+#include "headless/base/clock.h"
+#include "headless/control/election.h"
+
+#define MS      NS_PER_MS
+#define STAY_NS (30 * NS_PER_SEC)
+
+/* The tested instance is 1 of three; 2 led term 4, 3 leads term 5. */
+enum { SELF = 1, FORMER = 2, LEADER = 3 };
+
+static struct election e;
+static struct election_actions actions;
+static uint64_t now_ns;
+
+static struct election_member member(uint64_t instance)
+{
+    struct election_member m = {.instance = instance, .is_eligible = true};
+
+    m.address = (struct address){.family = ADDRESS_V4, .ip = {10, 0, 0, (uint8_t)instance}};
+    (void)snprintf(m.name.text, sizeof(m.name.text), "pod-%u", (unsigned)instance);
+    return m;
+}
+
+static void step(const struct election_event *event)
+{
+    now_ns += MS;
+    election_step(&e, event, now_ns, &actions);
+}
+
+static void hear(uint64_t from, uint64_t term, uint16_t flags)
+{
+    const struct election_message m = {.type = ELECTION_HEARTBEAT,
+                                       .from = from,
+                                       .to = SELF,
+                                       .term = term,
+                                       .flags = flags,
+                                       .interval_ns = 200 * MS,
+                                       .misses = 4,
+                                       .list = e.list.id,
+                                       .stamp_ns = now_ns,
+                                       .count = 3};
+
+    step(&(struct election_event){
+        .type = ELECTION_MESSAGE, .message = &m, .from = member(from).address});
+}
+
+static void set_sessions(uint64_t stay_ns, bool has)
+{
+    step(&(struct election_event){.type = ELECTION_SESSIONS, .stay_ns = stay_ns, .is_up = has});
+}
+
+/* A follower of instance 2 in term 4. */
+static void setup(void)
+{
+    const struct election_config config = {.self = member(SELF),
+                                           .interval_ns = 200 * MS,
+                                           .misses = 4,
+                                           .quorum = ELECTION_QUORUM_MAJORITY,
+                                           .expect = 3,
+                                           .on_refused_fast = true,
+                                           .forget_ns = 60 * NS_PER_SEC,
+                                           .tenure_ns = NS_PER_SEC};
+
+    now_ns = 100 * NS_PER_SEC;
+    memset(&e, 0, sizeof(e));
+    election_init(&e, &config, now_ns);
+    e.state = ELECTION_SUSPECT;
+    e.list = (struct election_list){.id = {.term = 1, .version = 1}, .count = 3};
+    for (uint16_t i = 0; i < 3; i++)
+        e.list.members[i] = member(i + 1U);
+    e.self_index = 0;
+    e.is_volatile = false;
+    now_ns += 10 * NS_PER_SEC;
+    set_sessions(STAY_NS, false);
+    hear(FORMER, 4, 0);
+}
+
+TestSuite(election_former, .init = setup);
+
+#define BOTH (ELECTION_FLAG_STEPPED_DOWN | ELECTION_FLAG_FORMER)
+
+Test(election_former, leader_of_the_claim_before_serves_until_the_time_of_this_member)
+{
+    hear(LEADER, 5, BOTH);
+    cr_assert_eq(e.published.former.instance, FORMER);
+    cr_assert_eq(e.published.former.term, 4);
+    cr_assert_eq(e.published.former.until_ns, now_ns + STAY_NS);
+    cr_assert_eq(e.published.former.address.ip[3], FORMER);
+    hear(LEADER, 5, BOTH);
+    cr_assert_leq(e.published.former.until_ns, now_ns + STAY_NS - MS, "it is not prolonged");
+}
+
+Test(election_former, first_heartbeat_without_the_flag_ends_it_for_good)
+{
+    hear(LEADER, 5, BOTH);
+    hear(LEADER, 5, ELECTION_FLAG_STEPPED_DOWN);
+    cr_assert_eq(e.published.former.instance, 0);
+    hear(LEADER, 5, BOTH);
+    cr_assert_eq(e.published.former.instance, 0, "an older one, delayed");
+}
+
+Test(election_former, leader_that_did_not_step_down_does_not_serve)
+{
+    hear(LEADER, 5, ELECTION_FLAG_FORMER);
+    cr_assert_eq(e.published.former.instance, 0);
+}
+
+Test(election_former, another_leader_may_have_been_between)
+{
+    hear(LEADER, 6, BOTH);
+    cr_assert_eq(e.published.former.instance, 0);
+}
+
+Test(election_former, next_claim_ends_it)
+{
+    hear(LEADER, 5, BOTH);
+    hear(FORMER, 6, 0);
+    cr_assert_eq(e.published.former.instance, 0);
+    hear(LEADER, 8, BOTH);
+    cr_assert_eq(e.published.former.instance, 0);
+}
+
+Test(election_former, refused_former_leader_is_dead)
+{
+    hear(LEADER, 5, BOTH);
+    step(&(struct election_event){.type = ELECTION_REFUSED, .instance = FORMER});
+    cr_assert_eq(e.published.former.instance, 0);
+    cr_assert_eq(e.published.leader, LEADER);
+}
+
+Test(election_former, its_time_ends)
+{
+    hear(LEADER, 5, BOTH);
+    now_ns += STAY_NS;
+    step(&(struct election_event){.type = ELECTION_TICK});
+    cr_assert_eq(e.published.former.instance, 0);
+}
+
+Test(election_former, member_whose_option_is_move_does_not_take_part)
+{
+    set_sessions(0, false);
+    hear(LEADER, 5, BOTH);
+    cr_assert_eq(e.published.former.instance, 0);
+    set_sessions(STAY_NS, false);
+    hear(LEADER, 5, BOTH);
+    cr_assert_eq(e.published.former.instance, 0, "not in this term");
+}
