@@ -121,7 +121,7 @@ sustained()
     delivered=$(metric "$a" datagrams_delivered_total)
     echo "> delivered $delivered"
     expect "refused" "$(dropped "$a" session_cap)" 0
-    expect_between "of 12,000,000 the kernel dropped few" "$delivered" 11400000 12000000
+    expect_between "of 12,000,000 the kernel dropped few" "$delivered" 10800000 12000000
     expect_between "milliseconds" "$(grep -oE '[0-9]+ ms' <<<"$sent" | cut -d' ' -f1)" 119000 126000
     ledger_closes "$a"
 }
