@@ -58,7 +58,7 @@ static bool has_exact(const struct app_drops *drops, const struct udp_diag_entry
 
 uint64_t app_drops_take(struct app_drops *drops, const struct udp_diag_entry *found, size_t count)
 {
-    struct udp_diag_entry kept[APP_DROPS_SOCKETS];
+    struct udp_diag_entry kept[APP_DROPS_SOCKETS] = {0};
     bool is_exact = has_exact(drops, found, count);
     uint64_t grown = 0;
     size_t n = 0;

@@ -32,10 +32,17 @@ export_flows()
         fail "softflowd: $(tail -n 1 "$work/softflowd.out")"
 }
 
+# Its last process may write after the one that we have started has ended.
+has_written()
+{
+    nfdump -R "$work/flows-$1" -q -o "fmt:%sa" 2>/dev/null | grep -q '198\.51\.100\.'
+}
+
 # flows N: those that the server of pod N has written when it ends.
 flows()
 {
     app_stop "nfcapd-$1"
+    wait_until "nfcapd of pod $1 has written its flows" has_written "$1"
     nfdump -R "$work/flows-$1" -q -o "fmt:%sa %ra" 2>/dev/null | awk '{ print $1, $2 }'
 }
 
