@@ -112,15 +112,15 @@ static void take_message(struct nlmsghdr *header, struct diag_list *list)
 static int read_list(int fd, int family, struct diag_list *list)
 {
     _Alignas(struct nlmsghdr) uint8_t reply[REPLY_BYTES];
-    struct sockaddr_nl from;
+    struct sockaddr_nl from = {0};
     socklen_t from_bytes;
     int64_t n; /* may fall below 0 in NLMSG_NEXT */
 
     while (!list->is_done) {
         from_bytes = sizeof(from);
         n = recvfrom(fd, reply, sizeof(reply), MSG_DONTWAIT, (struct sockaddr *)&from, &from_bytes);
-        if (n < 0)
-            return -errno;
+        if (n <= 0)
+            return n < 0 ? -errno : -EPROTO;
         if (from.nl_pid != 0) /* not from the kernel */
             continue;
         for (struct nlmsghdr *at = (struct nlmsghdr *)reply; NLMSG_OK(at, n);
