@@ -449,7 +449,7 @@ const struct config_option config_options[] = {
          "What a client gets once the app of every pod has been down for hold.time, and for at "
          "least 1s. refuse: an ICMP port unreachable, as from a server that does not run, until "
          "one app is up; leader commands are refused as well. Only with receivers 1 and an app "
-         "udp://. hold: nothing; each datagram is held for hold.time."},
+         "udp:// at a loopback address. hold: nothing; each datagram is held for hold.time."},
     /* ---- */
     {.key = "data.allow",
      .group = "Ingress filter of the data port",

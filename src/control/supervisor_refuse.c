@@ -6,6 +6,9 @@
  * members are down (election_has_no_app). It must last for hold.time: until then requests that are
  * held may reach an app that is only restarted. That bounds the rate of changes, too. An app that may
  * be up again, or a leader that is not valid, ends the refusal at once.
+ *
+ * Only for an app at a loopback address, which is checked without clients. An app on another host that
+ * has not answered yet is checked by a held request, and refused clients send none.
  */
 #include <errno.h>
 
@@ -17,6 +20,7 @@ static bool is_no_app_left(const struct supervisor *supervisor)
 {
     return supervisor->settings.app_down == CONFIG_DOWN_REFUSE &&
            supervisor->config->receivers == 1 && !address_is_set(&supervisor->outside) &&
+           address_is_loopback(&supervisor->config->app_target.address) &&
            election_has_no_app(&supervisor->election);
 }
 
