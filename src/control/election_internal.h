@@ -78,8 +78,6 @@ bool election_is_same_row(const struct election_member *listed,
 uint16_t election_find_row(const struct election *e, const struct election_member *member);
 /* Position in leader_list; members that are not in it rank after all that are. */
 uint16_t election_rank(const struct election *e, const struct election_member *member);
-bool election_bit(const uint64_t *bits, uint16_t index);
-void election_set_bit(uint64_t *bits, uint16_t index);
 /* True if no row may be removed: expected members keep theirs, also after they have left. */
 bool election_is_list_at_minimum(const struct election *e);
 void election_request_change(struct election *e, enum election_change_type type, bool is_graceful,

@@ -43,16 +43,6 @@ uint16_t election_rank(const struct election *e, const struct election_member *m
     return rank;
 }
 
-bool election_bit(const uint64_t *bits, uint16_t index)
-{
-    return bits[index / 64] >> (index % 64) & 1;
-}
-
-void election_set_bit(uint64_t *bits, uint16_t index)
-{
-    bits[index / 64] |= UINT64_C(1) << (index % 64);
-}
-
 void election_list_changed(struct election *e)
 {
     e->self_index = election_find(e, election_self(e));

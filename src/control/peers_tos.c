@@ -15,11 +15,6 @@
  */
 #include "peers.h"
 
-static bool peers_is_live(const struct election_message *heartbeat, uint16_t index)
-{
-    return heartbeat->live[index / 64] >> (index % 64) & 1;
-}
-
 static void learn(struct peers *peers, uint64_t instance, enum peer_tos tos)
 {
     struct peer *peer = peers_find(peers, instance);
@@ -41,7 +36,7 @@ void peers_learn_tos(struct peers *peers, const struct election_list *list,
     if (election_list_id_compare(message->list, list->id) != 0)
         return; /* its bits are of another list */
     for (uint16_t i = 0; i < list->count; i++) {
-        if (peers_is_live(message, i))
+        if (election_bit(message->live, i))
             learn(peers, list->members[i].instance, PEER_TOS_READ);
     }
 }

@@ -108,8 +108,10 @@ static struct supervisor_facts gather_facts(struct supervisor *supervisor)
     facts.votes_needed = election_needed(&supervisor->election);
     facts.carries_tos = peers_read_tos(&supervisor->peers, &supervisor->election);
     memset(facts.live, 0, sizeof(facts.live));
-    for (uint16_t i = 0; i < list->count; i++)
-        facts.live[i / 64] |= (uint64_t)counts_as_alive(supervisor, i) << i % 64;
+    for (uint16_t i = 0; i < list->count; i++) {
+        if (counts_as_alive(supervisor, i))
+            election_set_bit(facts.live, i);
+    }
     if (facts.handshake != supervisor->transport.handshake.changes ||
         memcmp(facts.live, supervisor->facts.live, sizeof(facts.live)) != 0 ||
         facts.list_version != supervisor->facts.list_version ||

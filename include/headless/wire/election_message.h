@@ -151,4 +151,15 @@ static inline int election_list_id_compare(struct election_list_id a, struct ele
     return a.version == b.version ? 0 : a.version < b.version ? -1 : 1;
 }
 
+/* Bits of members, as in live and ready. */
+static inline bool election_bit(const uint64_t *bits, uint16_t index)
+{
+    return bits[index / 64] >> (index % 64) & 1;
+}
+
+static inline void election_set_bit(uint64_t *bits, uint16_t index)
+{
+    bits[index / 64] |= UINT64_C(1) << (index % 64);
+}
+
 #endif
