@@ -43,13 +43,15 @@ static void cmsg_append(struct msghdr *header, struct cmsg_buffer *cmsg, const s
     header->msg_controllen = used + CMSG_SPACE(bytes);
 }
 
-void cmsg_put_tos(struct msghdr *header, struct cmsg_buffer *cmsg, bool to_ipv4, uint8_t tos)
+void cmsg_put_tos(struct msghdr *header, struct cmsg_buffer *cmsg, int socket_family,
+                  const struct address *to, uint8_t tos)
 {
     const struct cmsghdr ipv4 = {.cmsg_level = IPPROTO_IP, .cmsg_type = IP_TOS};
     const struct cmsghdr ipv6 = {.cmsg_level = IPPROTO_IPV6, .cmsg_type = IPV6_TCLASS};
+    bool is_to_ipv4 = socket_family == AF_INET || (to && to->family == ADDRESS_V4);
     int value = tos;
 
-    cmsg_append(header, cmsg, to_ipv4 ? &ipv4 : &ipv6, &value, sizeof(value));
+    cmsg_append(header, cmsg, is_to_ipv4 ? &ipv4 : &ipv6, &value, sizeof(value));
 }
 
 void cmsg_put_segment(struct msghdr *header, struct cmsg_buffer *cmsg, uint16_t bytes)

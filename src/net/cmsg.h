@@ -12,7 +12,6 @@
 #ifndef HEADLESS_NET_CMSG_H
 #define HEADLESS_NET_CMSG_H
 
-#include <stdbool.h>
 #include <sys/socket.h>
 
 #include "headless/base/address.h"
@@ -29,8 +28,10 @@ struct cmsg_buffer {
 void cmsg_put_source(struct msghdr *header, struct cmsg_buffer *cmsg, int socket_family,
                      const struct address *source);
 
-/* Append the TOS byte. to_ipv4: of the destination, also on a dual-stack socket. */
-void cmsg_put_tos(struct msghdr *header, struct cmsg_buffer *cmsg, bool to_ipv4, uint8_t tos);
+/* Append the TOS byte. to: the destination, which decides on a dual-stack socket; NULL: a connected
+ * socket, whose destination is of its own family. */
+void cmsg_put_tos(struct msghdr *header, struct cmsg_buffer *cmsg, int socket_family,
+                  const struct address *to, uint8_t tos);
 
 /* Append UDP_SEGMENT: the kernel cuts the message into datagrams of this size. */
 void cmsg_put_segment(struct msghdr *header, struct cmsg_buffer *cmsg, uint16_t bytes);

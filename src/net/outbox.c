@@ -84,12 +84,6 @@ static bool fits_last_batch(const struct outbox *outbox, const struct outbox_mes
            is_same_address(message->from, &gso_batch->from);
 }
 
-/* On a dual-stack socket the destination decides; a connected socket has one of its own family. */
-static bool is_to_ipv4(const struct outbox *outbox, const struct outbox_message *message)
-{
-    return outbox->socket->family == AF_INET || (message->to && message->to->family == ADDRESS_V4);
-}
-
 /* False: the socket cannot reach that address. */
 static bool begin_gso_batch(struct outbox *outbox, const struct outbox_message *message,
                             size_t bytes)
@@ -115,7 +109,7 @@ static bool begin_gso_batch(struct outbox *outbox, const struct outbox_message *
     if (address_is_set(&gso_batch->from))
         cmsg_put_source(header, &gso_batch->cmsg, outbox->socket->family, &gso_batch->from);
     if (message->tos)
-        cmsg_put_tos(header, &gso_batch->cmsg, is_to_ipv4(outbox, message), message->tos);
+        cmsg_put_tos(header, &gso_batch->cmsg, outbox->socket->family, message->to, message->tos);
     outbox->gso_batch_count++;
     return true;
 }

@@ -4,8 +4,8 @@
  * An inbox receives into buffers that its owner armed; an outbox collects messages of one socket
  * and sends them with as few system calls as possible. Consecutive datagrams of one size and one TOS
  * byte to one destination leave as a GSO batch: one message that the kernel, or the network card,
- * cuts into datagrams (UDP_SEGMENT). All but the first then skip the path through the kernel, which costs far
- * more than the system call. The last datagram of a GSO batch may be shorter. In the other
+ * cuts into datagrams (UDP_SEGMENT). All but the first then skip the path through the kernel, which
+ * costs far more than the system call. The last datagram of a GSO batch may be shorter. In the other
  * direction, an inbox may receive several datagrams in one message (UDP_GRO).
  *
  * Forced by the kernel (net/socket.c: __sys_sendmmsg, do_recvmmsg; net/ipv4/udp.c: udp_send_skb):
