@@ -256,7 +256,7 @@ static bool replies_need_loopback(const struct config *c, char why[static VALUE_
     char text[ADDRESS_TEXT_MAX];
 
     if (c->app_target.kind != CONFIG_APP_UDP || c->app_reply_from == CONFIG_REPLY_FROM_SAME ||
-        (c->app_target.address.family == ADDRESS_V4 && address_is_loopback(&c->app_target.address)))
+        config_app_is_at_ipv4_loopback(c))
         return false;
     (void)snprintf(why, VALUE_WHY_MAX,
                    "app.reply_from must be same unless app.target is on IPv4 loopback (is %s)",

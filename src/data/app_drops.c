@@ -21,8 +21,7 @@ void app_drops_open(struct app_drops *drops, const struct config *config)
     const struct address *app = &config->app_target.address;
 
     *drops = (struct app_drops){.fd = -1, .app = *app, .limit = {.period_ns = DROPS_LOG_NS}};
-    if (config->app_target.kind != CONFIG_APP_UDP ||
-        (!address_is_loopback(app) && !udp_is_here(app)))
+    if (config->app_target.kind != CONFIG_APP_UDP || !udp_is_local(app))
         return;
     drops->fd = udp_diag_open();
     if (drops->fd < 0)

@@ -181,7 +181,7 @@ static void append_to_log(struct routing *routing, const struct request *request
 static bool route_to_former(struct routing *routing, const struct request *request)
 {
     bool is_self = routing->former.instance == routing->identity->instance;
-    struct request first = *request;
+    struct request first;
     struct probe probe;
 
     if (!is_self && request->hops == 0) {
@@ -190,6 +190,7 @@ static bool route_to_former(struct routing *routing, const struct request *reque
     }
     if (!is_self || !app_knows(&routing->app, request) || is_probe(routing, request, &probe))
         return false;
+    first = *request;
     first.is_former = true;
     counters_add(&routing->counters, COUNTER_DELIVERED_FORMER, 1);
     routing->app.ops->deliver(&routing->app, &first);

@@ -265,10 +265,10 @@ uint64_t worker_sleep_ns(const struct worker *worker)
     uint64_t sequence_ns = routing->runner
                                ? sequencer_sleep_ns(&routing->runner->sequencer, routing->now_ns)
                                : sleep_ns;
-    uint64_t relay_ns = relay_sleep_ns(&routing->relay);
+    uint64_t relay_ns = relay_sleep_ns(&routing->relay), app_ns = app_sleep_ns(&routing->app);
 
-    if (app_sleep_ns(&routing->app) < sleep_ns)
-        sleep_ns = app_sleep_ns(&routing->app);
+    if (app_ns < sleep_ns)
+        sleep_ns = app_ns;
     if (relay_ns < sleep_ns)
         sleep_ns = relay_ns;
     return sequence_ns < sleep_ns ? sequence_ns : sleep_ns;

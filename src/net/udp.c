@@ -257,6 +257,11 @@ bool udp_is_here(const struct address *ip)
     return !is_foreign;
 }
 
+bool udp_is_local(const struct address *ip)
+{
+    return address_is_loopback(ip) || udp_is_here(ip);
+}
+
 void udp_close(struct udp_socket *socket)
 {
     if (socket->fd >= 0)

@@ -176,6 +176,13 @@ struct config {
     int log_format; /* enum log_format */
 };
 
+/* All sessions with such an app have one socket, and each an address of its own in 127.128.0.0/9. */
+static inline bool config_app_is_at_ipv4_loopback(const struct config *config)
+{
+    return config->app_target.address.family == ADDRESS_V4 &&
+           address_is_loopback(&config->app_target.address);
+}
+
 /* Does this route send a copy of each request to all other live members? */
 static inline bool config_makes_copies(const struct config *config)
 {

@@ -84,6 +84,8 @@ int udp_open_connected(const struct address *to, const struct address *source,
 /* True when a socket can be bound to this address, so it is one of this machine or pod; also when
  * that cannot be determined. */
 bool udp_is_here(const struct address *ip);
+/* The same, and loopback addresses always are. */
+bool udp_is_local(const struct address *ip);
 
 void udp_close(struct udp_socket *socket);
 

@@ -17,7 +17,7 @@
 void app_watch_init(struct app_watch *watch, const struct address *app_address, uint64_t fail_ns)
 {
     *watch = (struct app_watch){.judge = {.fail_ns = fail_ns}, .lookup = {.fd = -1}};
-    watch->is_local = address_is_loopback(app_address) || udp_is_here(app_address);
+    watch->is_local = udp_is_local(app_address);
     if (watch->is_local)
         udp_lookup_open(&watch->lookup);
 }

@@ -219,7 +219,7 @@ int udp_app_init(struct app *app, size_t workers)
     memset(udp, 0, sizeof(*udp));
     app->udp = udp;
     udp->address = config->app_target.address;
-    udp->is_mux = udp->address.family == ADDRESS_V4 && address_is_loopback(&udp->address);
+    udp->is_mux = config_app_is_at_ipv4_loopback(config);
     udp->socket = (struct udp_socket){
         .fd = -1, .family = udp->address.family == ADDRESS_V4 ? AF_INET : AF_INET6};
     app_watch_init(&udp->watch, &udp->address, config->app_fail_ns);
