@@ -39,7 +39,7 @@ static uint32_t drops_of(struct nlmsghdr *header)
     return drops;
 }
 
-static bool add_entry(void *context, struct nlmsghdr *header)
+static bool diag_add_entry(void *context, struct nlmsghdr *header)
 {
     const struct inet_diag_msg *message = NLMSG_DATA(header);
     struct diag_list *list = context;
@@ -67,7 +67,7 @@ int udp_diag_list(int fd, uint16_t port, struct udp_diag_entry *ret_entries, siz
         request.body.idiag_ext = 1 << (INET_DIAG_SKMEMINFO - 1);
         request.body.idiag_states = UINT32_MAX;
         request.body.id.idiag_sport = htons(port);
-        rc = sock_diag_ask(fd, &request, add_entry, &list);
+        rc = sock_diag_ask(fd, &request, diag_add_entry, &list);
     }
     if (!rc)
         *ret_count = list.count;

@@ -51,7 +51,7 @@ struct peer_list {
     struct address *peers;
 };
 
-static bool add_peer(void *context, struct nlmsghdr *message)
+static bool lookup_add_peer(void *context, struct nlmsghdr *message)
 {
     const struct inet_diag_msg *socket = NLMSG_DATA(message);
     const struct inet_diag_sockid *id = &socket->id;
@@ -72,7 +72,7 @@ static void list_peers(struct udp_lookup *lookup, int family, struct peer_list *
     request.body.idiag_states = UINT32_C(1) << TCP_ESTABLISHED;
     request.body.id.idiag_sport = htons(list->at->port);
     if (lookup->fd >= 0)
-        (void)sock_diag_ask(lookup->fd, &request, add_peer, list);
+        (void)sock_diag_ask(lookup->fd, &request, lookup_add_peer, list);
 }
 
 size_t udp_lookup_peers(struct udp_lookup *lookup, const struct address *at, size_t max,

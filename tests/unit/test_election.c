@@ -1,27 +1,8 @@
 /* election: single steps that random runs rarely reach; tests/sim and tests/model have the rest. */
-#include <criterion/criterion.h>
-#include <stdio.h>
+#include "election_fixture.h"
 
-#include "headless/base/clock.h"
-#include "headless/control/election.h"
-
-#define MS NS_PER_MS
-
-/* The tested instance is 1 of three; 2 is the leader or a candidate, 3 the other member. */
-enum { SELF = 1, LEADER = 2, OTHER = 3 };
-
-static struct election e;
-static struct election_actions actions;
-static uint64_t now_ns;
-
-static struct election_member member(uint64_t instance)
-{
-    struct election_member m = {.instance = instance, .is_eligible = true};
-
-    m.address = (struct address){.family = ADDRESS_V4, .ip = {10, 0, 0, (uint8_t)instance}};
-    (void)snprintf(m.name.text, sizeof(m.name.text), "pod-%u", (unsigned)instance);
-    return m;
-}
+/* 2 is the leader or a candidate, 3 the other member. */
+enum { LEADER = 2, OTHER = 3 };
 
 static void step(enum election_event_type type, struct election_message *m,
                  const struct election_member *members)
@@ -87,31 +68,7 @@ static void hear_step_down(uint64_t term)
     step(ELECTION_MESSAGE, &m, NULL);
 }
 
-/* A member of three that follows no leader yet, and has granted no lease. */
-static void setup(void)
-{
-    const struct election_config config = {.self = member(SELF),
-                                           .interval_ns = 200 * MS,
-                                           .misses = 4,
-                                           .quorum = ELECTION_QUORUM_MAJORITY,
-                                           .expect = 3,
-                                           .on_refused_fast = true,
-                                           .forget_ns = 60 * NS_PER_SEC,
-                                           .tenure_ns = NS_PER_SEC};
-
-    now_ns = 100 * NS_PER_SEC;
-    memset(&e, 0, sizeof(e));
-    election_init(&e, &config, now_ns);
-    e.state = ELECTION_SUSPECT;
-    e.list = (struct election_list){.id = {.term = 1, .version = 1}, .count = 3};
-    for (uint16_t i = 0; i < 3; i++)
-        e.list.members[i] = member(i + 1U);
-    e.self_index = 0;
-    e.is_volatile = false;
-    now_ns += 10 * NS_PER_SEC;
-}
-
-TestSuite(election, .init = setup);
+TestSuite(election, .init = join_three);
 
 /*
  * Instance 2 led term 1 and stepped down, which we missed. It stands again, gets our vote in term 2
@@ -300,7 +257,7 @@ static uint64_t list_request_target(uint32_t version_of_leader, uint32_t version
 Test(election, unlisted_instance_requests_the_newest_list)
 {
     cr_assert_eq(list_request_target(1, 2), OTHER);
-    setup();
+    join_three();
     cr_assert_eq(list_request_target(2, 1), LEADER);
 }
 

@@ -1,25 +1,7 @@
 /* election_has_no_app: neither this instance's app nor one that the leader knows of is up. */
-#include <criterion/criterion.h>
+#include "election_fixture.h"
 
-#include "headless/base/clock.h"
-#include "headless/control/election.h"
-
-#define MS NS_PER_MS
-
-/* The tested instance is 1 of three. */
-enum { SELF = 1, SECOND = 2, THIRD = 3 };
-
-static struct election e;
-static struct election_actions actions;
-static uint64_t now_ns;
-
-static struct election_member member(uint64_t instance)
-{
-    return (struct election_member){
-        .instance = instance,
-        .is_eligible = true,
-        .address = {.family = ADDRESS_V4, .ip = {10, 0, 0, (uint8_t)instance}}};
-}
+enum { SECOND = 2, THIRD = 3 };
 
 static void step(const struct election_event *event)
 {
@@ -34,22 +16,9 @@ static void set_app(bool is_up)
 /* A follower of SECOND in term 1. */
 static void setup(void)
 {
-    const struct election_config config = {.self = member(SELF),
-                                           .interval_ns = 200 * MS,
-                                           .misses = 4,
-                                           .quorum = ELECTION_QUORUM_MAJORITY,
-                                           .expect = 3,
-                                           .forget_ns = 60 * NS_PER_SEC};
-
-    now_ns = 100 * NS_PER_SEC;
-    memset(&e, 0, sizeof(e));
-    election_init(&e, &config, now_ns);
-    e.list = (struct election_list){.id = {.term = 1, .version = 1}, .count = 3};
-    for (uint16_t i = 0; i < 3; i++) {
-        e.list.members[i] = member(i + 1U);
+    join_three();
+    for (uint16_t i = 0; i < 3; i++)
         e.peers[i] = (struct election_peer){.heard_ns = now_ns};
-    }
-    e.self_index = 0;
     e.state = ELECTION_FOLLOWER;
     e.leader = SECOND;
     e.term = e.seen_term = 1;
