@@ -315,6 +315,11 @@ void sessions_touch(struct sessions *sessions, struct session *session, bool is_
         session_move(sessions, session, kind, tick);
 }
 
+void sessions_resume(struct sessions *sessions, struct session *session, uint64_t now_ns)
+{
+    session_move(sessions, session, session->kind, session_tick(now_ns));
+}
+
 void sessions_drop(struct sessions *sessions, struct session *session)
 {
     session_take_record(sessions, session);

@@ -136,6 +136,9 @@ static inline bool sessions_is_full(const struct sessions *sessions)
 void sessions_touch(struct sessions *sessions, struct session *session, bool is_request,
                     uint64_t now_ns);
 
+/* Open a resting session that has a socket again, without a datagram. */
+void sessions_resume(struct sessions *sessions, struct session *session, uint64_t now_ns);
+
 /* Close a session and give its record back. */
 void sessions_drop(struct sessions *sessions, struct session *session);
 

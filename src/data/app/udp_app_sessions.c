@@ -146,6 +146,8 @@ struct session *udp_sessions_take(struct app *app, const struct origin *origin, 
         return session;
     if (!make_room_for_socket(app) || udp_app_connect_session(app, session) != 0)
         return NULL;
+    /* Open from now on, because only open sessions have a socket: the caller may drop the request. */
+    sessions_resume(&app->udp->sessions, session, app->replier->now_ns);
     return session;
 }
 
