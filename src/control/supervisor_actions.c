@@ -3,9 +3,12 @@
 
 #include "supervisor_internal.h"
 
-/* The election knows neither how many requests of that member have arrived nor our buffer size. */
+/* The election knows neither how many requests of that member have arrived, nor our buffer size, nor
+ * how our app is checked. */
 static void complete_heartbeat(struct supervisor *supervisor, struct election_message *message)
 {
+    if (supervisor_needs_request(supervisor))
+        message->flags &= (uint16_t)~ELECTION_FLAG_NO_APP;
     message->received = peers_received(&supervisor->peers, message->to);
     message->rcvbuf_bytes = data_plane_relay_rcvbuf_bytes(supervisor->data_plane);
 }

@@ -176,6 +176,8 @@ void supervisor_check_settings(struct supervisor *supervisor,
 
 /* ---- supervisor_refuse.c ---- */
 
+/* This pod leads, and its app can only be checked with a client's request. */
+bool supervisor_needs_request(const struct supervisor *supervisor);
 /* Refuse clients if no app has been up for hold.time; accept them again as soon as one may be. */
 void supervisor_check_apps(struct supervisor *supervisor, uint64_t now_ns);
 

@@ -8,7 +8,9 @@
  * be up again, or a leader that is not valid, ends the refusal at once.
  *
  * Only for an app at a loopback address, which is checked without clients. An app on another host that
- * has not answered yet is checked by a held request, and refused clients send none.
+ * has not answered yet is checked by a held request, and refused clients send none. The same is true of
+ * a loopback app where the kernel does not say what is at its port (udp_lookup.h): under a leader that
+ * needs a request nobody is refused, and its heartbeats lack the flag NO_APP.
  */
 #include <errno.h>
 
@@ -16,12 +18,18 @@
 
 #define REFUSE_AFTER_MIN_NS NS_PER_SEC
 
+bool supervisor_needs_request(const struct supervisor *supervisor)
+{
+    return supervisor->election.state == ELECTION_LEADER &&
+           data_plane_needs_request(supervisor->data_plane);
+}
+
 static bool is_no_app_left(const struct supervisor *supervisor)
 {
     return supervisor->settings.app_down == CONFIG_DOWN_REFUSE &&
            supervisor->config->receivers == 1 && !address_is_set(&supervisor->outside) &&
            address_is_loopback(&supervisor->config->app_target.address) &&
-           election_has_no_app(&supervisor->election);
+           election_has_no_app(&supervisor->election) && !supervisor_needs_request(supervisor);
 }
 
 static uint64_t refuse_after_ns(const struct supervisor *supervisor)

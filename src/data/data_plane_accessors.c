@@ -211,6 +211,15 @@ bool data_plane_app_is_up(const struct data_plane *data_plane)
     return true;
 }
 
+bool data_plane_needs_request(const struct data_plane *data_plane)
+{
+    for (size_t i = 0; i < data_plane->worker_count; i++) {
+        if (app_needs_request(&data_plane->workers[i].routing.app))
+            return true;
+    }
+    return false;
+}
+
 /* All agents in a fixed order, running or not. NULL: there is none at this index; *end: nor past it. */
 static const struct agent *agent_at(const struct data_plane *data_plane, size_t index, bool *end)
 {

@@ -66,6 +66,12 @@ static void app_answers(void)
     cr_assert_neq(heard()[0], '\0');
 }
 
+static void check_now(void)
+{
+    udp()->watch.judge.check_ns = 0;
+    run(A);
+}
+
 /* The only session, as a new one or one that rests. */
 static struct session *only_session(void)
 {
@@ -119,4 +125,45 @@ Test(plane_app_sockets, dropped_requests_of_a_resting_session_leave_no_sockets_b
     cr_assert_eq(open_descriptors(), before, "%zu, were %zu", open_descriptors(), before);
     cr_assert_eq(atomic_load(&udp()->sessions.count), session->fd >= 0,
                  "a session with a socket is an open one");
+}
+
+Test(plane_app_sockets, session_that_checks_the_app_does_not_become_idle)
+{
+    const struct address at = configs[A].app_target.address;
+    struct session *session;
+
+    client_says("one");
+    app_answers();
+    session = only_session();
+    udp_close(&app);
+    client_says("lost");
+    check_now();
+    cr_assert_neq(udp()->watch.judge.health, APP_UP);
+    cr_assert_not(data_plane_needs_request(data_planes[A]));
+    session->used -= session_tick(3600 * NS_PER_SEC);
+    check_now();
+    cr_assert_not(session_is_idle(session, 60 * NS_PER_SEC, clock_now_ns()));
+    open_app(&at);
+    check_now();
+    check_now();
+    cr_assert_eq(udp()->watch.judge.health, APP_UP);
+}
+
+Test(plane_app_sockets, app_that_never_answered_needs_a_request)
+{
+    const struct address at = configs[A].app_target.address;
+
+    udp_close(&app);
+    cr_assert_not(data_plane_needs_request(data_planes[A]));
+    client_says("lost");
+    client_says("held");
+    check_now();
+    cr_assert_neq(udp()->watch.judge.health, APP_UP);
+    cr_assert(data_plane_needs_request(data_planes[A]));
+    open_app(&at);
+    client_says("check");
+    check_now();
+    check_now();
+    cr_assert_eq(udp()->watch.judge.health, APP_UP);
+    cr_assert_not(data_plane_needs_request(data_planes[A]));
 }

@@ -146,6 +146,8 @@ void data_plane_read_traffic(const struct data_plane *data_plane, uint16_t membe
 
 /* False: the app refuses what it is given. Built-in apps never do. */
 bool data_plane_app_is_up(const struct data_plane *data_plane);
+/* The app is not up, and only a request that it is given can find out whether it is again. */
+bool data_plane_needs_request(const struct data_plane *data_plane);
 /* Has the app open sessions? Built-in apps have none. */
 bool data_plane_has_sessions(const struct data_plane *data_plane);
 

@@ -123,6 +123,9 @@ size_t app_reader_read(struct app_reader *reader, int timeout_ms);
 /* Any thread: true unless the app is down. */
 bool app_is_up(const struct app *app);
 
+/* Any thread: the app is not up, and only a request can find out whether it is again. */
+bool app_needs_request(const struct app *app);
+
 /* Its worker, before a batch: true when the app is up and no refusal is pending. */
 bool app_is_taking(struct app *app);
 

@@ -73,12 +73,22 @@ static uint64_t check_period_ns(const struct app_watch *watch)
     return watch->judge.health == APP_DOWN ? CHECK_NS : SUSPECT_CHECK_NS;
 }
 
+/* A session with a socket of its own. The knock counts as its datagram, so that app.idle does not
+ * close the socket that the next check needs. */
+static bool send_connected_knock(struct udp_app *udp, struct session *session, uint64_t now_ns)
+{
+    if (session->fd < 0 || send(session->fd, "", 0, MSG_DONTWAIT) != 0) /* -1: it rests */
+        return false;
+    sessions_touch(&udp->sessions, session, false, now_ns);
+    return true;
+}
+
 /* An empty datagram of the session that was answered last. If the port is closed, the refusal
  * arrives before the next check. */
-static bool send_knock(struct udp_app *udp)
+static bool send_knock(struct udp_app *udp, uint64_t now_ns)
 {
     uint32_t number = udp->watch.answered_plus_1 - 1;
-    const struct session *session;
+    struct session *session;
     struct address source;
 
     if (!udp->watch.answered_plus_1)
@@ -86,8 +96,8 @@ static bool send_knock(struct udp_app *udp)
     session = sessions_by_number(&udp->sessions, number);
     if (!session || session->app_port)
         return false;
-    if (!udp->is_mux) /* -1: it rests */
-        return session->fd >= 0 && send(session->fd, "", 0, MSG_DONTWAIT) == 0;
+    if (!udp->is_mux)
+        return send_connected_knock(udp, session, now_ns);
     source = session_number_to_address(number);
     return udp_send_one(&udp->socket, &udp->address, &source, "", 0) == 0;
 }
@@ -98,6 +108,7 @@ void app_watch_check(struct app *app)
     struct app_judge *judge = &udp->watch.judge;
     uint64_t now_ns = app->replier->now_ns;
     enum app_port port = APP_PORT_UNKNOWN;
+    bool needs_request = false;
 
     if (judge->health == APP_UP || now_ns < judge->check_ns)
         return;
@@ -110,9 +121,11 @@ void app_watch_check(struct app *app)
         if (port != APP_PORT_UNKNOWN)
             app_judge_refusal(judge, 1, now_ns);
         judge->was_refused = false;
-        judge->was_tried = port == APP_PORT_UNKNOWN && send_knock(udp);
+        judge->was_tried = port == APP_PORT_UNKNOWN && send_knock(udp, now_ns);
+        needs_request = port == APP_PORT_UNKNOWN && !judge->was_tried;
         judge->check_ns = now_ns + check_period_ns(&udp->watch);
     }
+    atomic_store_explicit(&udp->watch.needs_request, needs_request, memory_order_relaxed);
     publish_health(&udp->watch);
 }
 
@@ -130,7 +143,7 @@ static void act_on_verdict(struct app *app, enum app_verdict verdict, uint32_t n
         /* The port may be closed all the same: the session that was answered last knows. */
         if (!is_seen && now_ns - watch->knock_ns >= REFUSED_PERIOD_NS) {
             watch->knock_ns = now_ns;
-            (void)send_knock(udp);
+            (void)send_knock(udp, now_ns);
         }
         return;
     }
@@ -256,6 +269,11 @@ static enum app_health health_of(const struct app_watch *watch)
 bool app_is_up(const struct app *app)
 {
     return !app->udp || health_of(&app->udp->watch) != APP_DOWN;
+}
+
+bool app_needs_request(const struct app *app)
+{
+    return app->udp && atomic_load_explicit(&app->udp->watch.needs_request, memory_order_relaxed);
 }
 
 bool app_is_taking(struct app *app)
