@@ -111,13 +111,18 @@ static void take_snapshot(struct worker *worker)
                                       : worker->own_pace_bytes);
 }
 
+/* Route ordered: a new leader has to adopt a log before it appends to it. */
+static bool must_adopt_first(const struct routing *routing)
+{
+    return routing->runner && !sequencer_is_leading(&routing->runner->sequencer);
+}
+
 /* Last in worker_begin: the actions for a new snapshot, such as deliveries, belong to this slice. */
 static void begin_sequencer(struct routing *routing)
 {
     if (routing->runner->generation != routing->snapshot->generation)
         sequencer_runner_take_snapshot(routing);
-    /* A new leader has to adopt a log first. */
-    if (routing->decision == ROUTE_DELIVER && !sequencer_is_leading(&routing->runner->sequencer))
+    if (routing->decision == ROUTE_DELIVER && must_adopt_first(routing))
         routing->decision = ROUTE_HOLD;
 }
 
@@ -228,7 +233,8 @@ static size_t release_trial(struct worker *worker)
     struct routing *routing = &worker->routing;
     size_t released;
 
-    if (!routing->replier.leads || hold_is_empty(&routing->hold) || !app_wants_trial(&routing->app))
+    if (!routing->replier.leads || hold_is_empty(&routing->hold) ||
+        !app_wants_trial(&routing->app) || must_adopt_first(routing))
         return 0;
     routing->decision = ROUTE_DELIVER;
     released = hold_release_one(&routing->hold, routing->now_ns, route_held, routing);
