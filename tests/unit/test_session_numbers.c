@@ -132,9 +132,10 @@ Test(session_numbers, hashed_numbers_do_not_collide)
         cr_assert_not_null(open_client(i, START_NS), "it takes a record");
 }
 
-Test(session_numbers, hashed_number_of_a_client_with_all_addresses_taken_is_refused_or_taken)
+Test(session_numbers, client_whose_hashed_numbers_are_all_taken_gets_another_one)
 {
     struct origin origin = origin_of(1);
+    struct session *session;
 
     init_hashed(100, "c");
     for (uint16_t i = 0; i < SESSION_ATTEMPTS; i++) { /* one client, many local addresses */
@@ -142,8 +143,19 @@ Test(session_numbers, hashed_number_of_a_client_with_all_addresses_taken_is_refu
         sessions_touch(&sessions, open_origin(&origin, START_NS), true, START_NS);
     }
     origin.local.port = 100;
-    cr_assert_null(open_origin(&origin, START_NS));
+    session = open_origin(&origin, START_NS);
+    cr_assert_not_null(session);
+    cr_assert_eq(count(), SESSION_ATTEMPTS + 1, "no other session ends for it");
+    for (uint32_t i = 0; i < SESSION_ATTEMPTS; i++)
+        cr_assert_neq(sessions_number(&sessions, session),
+                      session_number_hashed(sessions.setup.number_key, &origin.client, i));
+    cr_assert_eq(sessions_by_number(&sessions, sessions_number(&sessions, session)), session);
     rest_all(START_NS + IDLE_NS);
-    cr_assert_not_null(open_origin(&origin, START_NS + IDLE_NS));
+    origin.local.port = 101;
+    session = open_origin(&origin, START_NS + IDLE_NS);
+    cr_assert_not_null(session);
+    cr_assert_eq(sessions_number(&sessions, session),
+                 session_number_hashed(sessions.setup.number_key, &origin.client, 0),
+                 "a resting session gives up its number");
     cr_assert_eq(count(), 1);
 }

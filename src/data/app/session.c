@@ -160,6 +160,17 @@ static struct session *free_record(struct sessions *sessions)
     return sessions->used < sessions->setup.capacity ? &sessions->table[sessions->used] : NULL;
 }
 
+/* Who knows the name of the cluster can take all numbers that a client would get. So further ones
+ * are derived by a key that is secret, and of this process only. */
+static uint32_t number_to_try(const struct sessions *sessions, const struct address *client,
+                              uint32_t attempt)
+{
+    const uint8_t *key =
+        attempt < SESSION_ATTEMPTS ? sessions->setup.number_key : sessions->hash_key;
+
+    return session_number_hashed(key, client, attempt);
+}
+
 /* Choose next_number. Returns the session that has to end for it, or NULL; *ret_is_possible. */
 static struct session *choose_number(struct sessions *sessions, const struct address *client,
                                      bool *ret_is_possible)
@@ -167,10 +178,12 @@ static struct session *choose_number(struct sessions *sessions, const struct add
     struct session *least = NULL;
 
     *ret_is_possible = true;
-    for (uint32_t attempt = 0; attempt < SESSION_ATTEMPTS; attempt++) {
-        uint32_t number = session_number_hashed(sessions->setup.number_key, client, attempt);
+    for (uint32_t attempt = 0; attempt < 2 * SESSION_ATTEMPTS; attempt++) {
+        uint32_t number = number_to_try(sessions, client, attempt);
         struct session *session = sessions_by_number(sessions, number);
 
+        if (attempt == SESSION_ATTEMPTS && least)
+            break;
         if (!session) {
             sessions->next_number = number;
             return NULL;
