@@ -24,8 +24,8 @@ struct udp_app;
 struct app_watch {
     struct app_judge judge;
     _Atomic uint32_t health; /* enum app_health, for other threads */
-    _Atomic bool
-        needs_request; /* it is not up, and only a request can find out whether it is again */
+    /* It is not up, and only a request can find out whether it is again. */
+    _Atomic bool needs_request;
     struct udp_lookup lookup;
     struct refused_clients clients;
     struct address taken_by;  /* the session address to which the app's socket was connected */

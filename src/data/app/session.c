@@ -160,8 +160,8 @@ static struct session *free_record(struct sessions *sessions)
     return sessions->used < sessions->setup.capacity ? &sessions->table[sessions->used] : NULL;
 }
 
-/* Who knows the name of the cluster can take all numbers that a client would get. So further ones
- * are derived by a key that is secret, and of this process only. */
+/* With the name of the cluster one can calculate, and take, all numbers that a client would get. So
+ * further ones are derived by a key that is secret, and of this process only. */
 static uint32_t number_to_try(const struct sessions *sessions, const struct address *client,
                               uint32_t attempt)
 {
