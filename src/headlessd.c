@@ -304,7 +304,6 @@ static int run_daemon(struct config_set *options)
     daemon.options = options;
     config_watch_init(&daemon.watch, config_path(options), config_digest_of(options));
     log_init((enum log_level)config->log_level, (enum log_format)config->log_format);
-    daemon_log_renamed(options);
     (void)signal(SIGPIPE, SIG_IGN);
     (void)sigemptyset(&signals);
     (void)sigaddset(&signals, SIGTERM);
@@ -312,18 +311,26 @@ static int run_daemon(struct config_set *options)
     (void)sigaddset(&signals, SIGHUP);
     (void)pthread_sigmask(SIG_BLOCK, &signals, NULL);
 
+    rc = log_start();
+    if (rc)
+        log_warn("log_unqueued",
+                 "cannot start the log thread (%s): a line waits for the reader of standard error",
+                 strerror(-rc));
+    daemon_log_renamed(options);
     rc = service_open(&daemon.service);
     if (rc)
         log_warn("service_unheard", "cannot notify the service manager: NOTIFY_SOCKET: %s",
                  strerror(-rc));
     if (start_modules(&daemon)) {
         service_close(&daemon.service);
+        log_stop();
         return CONFIG_EXIT_FAILED;
     }
     report_started(&daemon);
     wait_for_end(&daemon, &signals);
     stop_modules(&daemon, MODULE_COUNT);
     report_stopped();
+    log_stop();
     service_close(&daemon.service);
     config_destroy(daemon.reloaded);
     return CONFIG_EXIT_OK;

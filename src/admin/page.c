@@ -84,6 +84,7 @@ static void put_signs(const struct page *page)
         {"gauges.order_differing_members",
          "Members whose route or ordered.commit differs from this pod's: "},
         {"counters.log_lines_failed_total", "Log lines that could not be written: "},
+        {"gauges.log_lines_queued", "Log lines that standard error has not taken yet: "},
         {"counters.election_forbidden_transitions_total",
          "State transitions that the election's table forbids, which is a bug: "},
     };

@@ -241,6 +241,9 @@ static void add_log(struct list *list, const struct log_counts *log)
                 "Lines not logged because of the rate limit of their place in the code");
     add_counter(list, "log_lines_failed_total", log->failed,
                 "Lines that could not be written to standard error, or only in part");
+    add_gauge(
+        list, "log_lines_queued", log->queued,
+        "Lines that standard error has not taken yet; when 64 are queued, later ones are lost");
 }
 
 /* The names are those of Prometheus' client libraries, which leave out unknown values as well. */
