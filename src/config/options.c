@@ -226,7 +226,8 @@ const struct config_option config_options[] = {
      .preset = "none",
      .zero = "none",
      .allowed = "the absolute path of a file, or none",
-     .help = "File that keeps the highest term over restarts, so that terms never decrease."},
+     .help = "File that keeps the highest term over restarts, so that terms never decrease. A "
+             "volume that does not respond delays nothing (log: store_failed)."},
     /* ---- */
     {.key = "heartbeat.interval",
      .group = "Failover",

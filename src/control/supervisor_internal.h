@@ -82,7 +82,7 @@ struct supervisor {
     uint64_t timer_ns; /* expiry that the timer is set to */
     struct peer_transport transport;
     struct discovery discovery;
-    struct store store;
+    struct store *store; /* NULL: none */
     struct peers peers;
     struct progress progress;
     struct election election;

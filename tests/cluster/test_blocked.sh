@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Outputs that block without end: standard error that nobody reads.
+# Outputs that block without end: standard error that nobody reads, a store on a volume that hangs.
 #
 #   tests/cluster/test_blocked.sh BUILD_DIR
 # shellcheck source-path=SCRIPTDIR source=lib.sh
@@ -50,7 +50,63 @@ log_that_nobody_reads()
     http "$c:8080/livez" >/dev/null || fail "it is not live"
     wait_until "the line about the leader comes" read_pipe "$c" ' leader_changed: .*\(?'"$b"
     metric_becomes "$c" log_lines_queued 0
+    pod_stop "$a"
+    pod_kill "$c"
+}
+
+# stored ADDRESS: prints the term in its file.
+stored()
+{
+    sed -n 's/^term //p' "$work/$1.term"
+}
+
+has_stored()
+{
+    [[ $(stored "$1") == "$2" ]]
+}
+
+says()
+{
+    grep -q " $2: " "$work/$1.log"
+}
+
+# Each leader change is a write. All volumes hang, at the leader and its followers.
+store_that_hangs()
+{
+    local pod environment=("${pod_environment[@]}") before
+    pod_environment+=(LD_PRELOAD="$tools/preload_hang.so" HANG="$work/hang")
+    for pod in "$a" "$b" "$c"; do
+        pod_launch "$pod" --peers "$a,$b,$c" --leader "$a" --store "$work/$pod.term"
+    done
+    pod_environment=("${environment[@]}")
+    wait_until "they agree" agree "$a" "$a" "$b" "$c"
+    for pod in "$a" "$b" "$c"; do
+        wait_until "$pod is settled" is_settled "$pod"
+        expect "stored by $pod" "$(stored "$pod")" "$(metric "$pod" term)"
+    done
+    before=$(stored "$c")
+    : >"$work/hang"
+    lead "$b" "$c"
+    wait_until "they follow" agree "$b" "$a" "$b" "$c"
+    for pod in "$a" "$b" "$c"; do
+        wait_until "$pod says so" says "$pod" store_failed
+        (($(metric "$pod" store_failures_total) > 0)) || fail "$pod does not count it"
+        http "$pod:8080/livez" >/dev/null || fail "$pod is not live"
+        expect "a client of $pod" "$(ask "$pod" hello)" hello
+    done
+    pod_kill "$b"
+    wait_until "another leads" agree_without "$b" "$a" "$c"
+    expect "stored by $c" "$(stored "$c")" "$before"
+    pod_stop "$a" # its volume still hangs
+    rm "$work/hang"
+    wait_until "the newest term is stored" has_stored "$c" "$(metric "$c" term)"
+    pod_kill "$c"
 }
 
 run "a log that nobody reads stops nothing" log_that_nobody_reads
+if [[ -n ${SANITIZED:-} ]]; then
+    skip "a store on a volume that hangs stops nothing" "a sanitizer must be the first library"
+else
+    run "a store on a volume that hangs stops nothing" store_that_hangs
+fi
 finish

@@ -185,7 +185,7 @@ enum drop_reason { DROP_REASONS(DROP_ENUM) DROP_REASON_COUNT };
     X(LEADER_FORCE, "leader_changes_total", "cause", "force", HELP_LEADER_CHANGES)                 \
     X(LEADER_OTHER, "leader_changes_total", "cause", "other", HELP_LEADER_CHANGES)                 \
     X(STORE_FAILED, "store_failures_total", "", "",                                                \
-      "Terms that could not be written to the state file")                                         \
+      "Terms that were not written to the state file, or not within 100 ms")                       \
     X(UNCONFIRMED, "relay_lost_total", "", "",                                                     \
       "Requests relayed to a leader that was lost before it confirmed them")                       \
     X(SEND_CALLS, "send_calls_total", "", "", "System calls of data threads to send datagrams")    \

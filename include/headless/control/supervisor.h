@@ -24,9 +24,9 @@
 #include "headless/data/data_plane.h"
 #include "headless/data/progress.h"
 
-/* The supervisor's own stall limit: it writes the store, and a volume may block for long. Restarting
- * the pod would not make the volume faster; meanwhile nobody renews its lease, so it does not lead. */
-#define SUPERVISOR_STALL_NS UINT64_C(30000000000)
+/* The supervisor's own stall limit. It waits for nothing that may block; while it does not run, nobody
+ * renews its lease, so a short stall costs no more than a leader change. */
+#define SUPERVISOR_STALL_NS UINT64_C(10000000000)
 
 struct supervisor;
 
