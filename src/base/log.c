@@ -145,7 +145,7 @@ size_t log_format_line(char line[static LOG_LINE_MAX], enum log_level level, con
     } else {
         n = put_time(line, 40);
         n += (size_t)snprintf(line + n, room - n, " %-5s %.64s: ", level_names[level], event);
-        n += log_text_plain(line + n, room - n - 1, message);
+        n += utf8_copy_printable(line + n, room - n - 1, message);
     }
     line[n++] = '\n';
     return n;

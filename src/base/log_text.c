@@ -21,20 +21,7 @@ static size_t escape_json(char *out, const char *text, size_t length, uint32_t c
     return length;
 }
 
-static size_t replace_plain(char *out, const char *text, size_t length, uint32_t code)
-{
-    if (length == 0 || utf8_is_control(code)) {
-        *out = '?';
-        return 1;
-    }
-    memcpy(out, text, length);
-    return length;
-}
-
-typedef size_t put_character_fn(char *out, const char *text, size_t length, uint32_t code);
-
-static size_t put_characters(char *out, size_t room, const char *text,
-                             put_character_fn *put_character)
+size_t log_text_json(char *out, size_t room, const char *text)
 {
     char piece[ESCAPE_MAX];
     size_t n = 0;
@@ -42,7 +29,7 @@ static size_t put_characters(char *out, size_t room, const char *text,
     while (*text) {
         uint32_t code = 0;
         size_t length = utf8_decode(text, &code);
-        size_t added = put_character(piece, text, length, code);
+        size_t added = escape_json(piece, text, length, code);
 
         if (added > room - n)
             break;
@@ -51,14 +38,4 @@ static size_t put_characters(char *out, size_t room, const char *text,
         text += length ? length : 1;
     }
     return n;
-}
-
-size_t log_text_json(char *out, size_t room, const char *text)
-{
-    return put_characters(out, room, text, escape_json);
-}
-
-size_t log_text_plain(char *out, size_t room, const char *text)
-{
-    return put_characters(out, room, text, replace_plain);
 }

@@ -1,5 +1,7 @@
 #include "headless/base/utf8.h"
 
+#include <string.h>
+
 /* First bytes, how many follow, and the range of the second byte, as in table 3-7 of Unicode. */
 static const struct utf8_row {
     unsigned char first, last, following, low, high;
@@ -46,6 +48,25 @@ size_t utf8_decode(const char *text, uint32_t *ret_code)
 bool utf8_is_control(uint32_t code)
 {
     return code < 0x20 || (code >= 0x7f && code < 0xa0) || code == 0x2028 || code == 0x2029;
+}
+
+size_t utf8_copy_printable(char *out, size_t room, const char *text)
+{
+    size_t n = 0;
+
+    while (*text) {
+        uint32_t code = 0;
+        size_t length = utf8_decode(text, &code);
+        bool is_printable = length && !utf8_is_control(code);
+        size_t added = is_printable ? length : 1;
+
+        if (added > room - n)
+            break;
+        memcpy(out + n, is_printable ? text : "?", added);
+        n += added;
+        text += length ? length : 1;
+    }
+    return n;
 }
 
 size_t utf8_trim(const char *text, size_t length)

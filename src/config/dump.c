@@ -1,10 +1,12 @@
 /* --dump-config: the settings in force as a file, each with its source; and the list of those that
  * differ from the default, for the admin port. */
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "headless/base/utf8.h"
 #include "loader.h"
 
 #define COMMENT_COLUMN   32
@@ -49,11 +51,12 @@ static size_t dump_value(FILE *out, const struct config_option *o, const struct 
     return width;
 }
 
-/* A path may have any bytes: print it as ASCII. */
+/* A path may have any bytes. */
 static void put_path(FILE *out, const char *path)
 {
-    for (; *path; path++)
-        (void)fputc(*path >= 0x20 && *path < 0x7f ? *path : '?', out);
+    char text[PATH_MAX];
+
+    (void)fwrite(text, 1, utf8_copy_printable(text, sizeof(text), path), out);
 }
 
 static void put_source(FILE *out, const struct config_set *set, size_t option)

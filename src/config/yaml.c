@@ -9,6 +9,7 @@
 #include <string.h>
 #include <yaml.h>
 
+#include "headless/base/utf8.h"
 #include "loader.h"
 
 #define DEPTH_MAX 4 /* mappings within mappings; the keys need two */
@@ -260,8 +261,7 @@ static void extend_key(struct reader *r, const char *name)
 
     if (n > 0 && n < sizeof(r->key) - 1)
         r->key[n++] = '.';
-    for (; *name && n < sizeof(r->key) - 1; name++)
-        r->key[n++] = (char)(*name > 0x20 && *name < 0x7f ? *name : '?');
+    n += utf8_copy_printable(r->key + n, sizeof(r->key) - 1 - n, name);
     r->key[n] = '\0';
 }
 

@@ -6,6 +6,7 @@
 #include <sys/random.h>
 
 #include "headless/base/clock.h"
+#include "headless/base/utf8.h"
 #include "headless/ctl/ctl.h"
 #include "headless/wire/leader_command.h"
 
@@ -14,11 +15,19 @@ void ctl_put_printable(FILE *out, const char *text)
     ctl_put_cut(out, text, 80);
 }
 
-/* Without bytes that could be an escape sequence, and without the last newline. */
+/* At most max characters, none that could begin an escape sequence, without the last newline. */
 void ctl_put_cut(FILE *out, const char *text, size_t max)
 {
-    for (size_t i = 0; i < max && text[i] && strcmp(text + i, "\n") != 0; i++)
-        (void)putc(text[i] >= 0x20 && text[i] < 0x7f ? text[i] : '?', out);
+    for (size_t i = 0; i < max && *text && strcmp(text, "\n") != 0; i++) {
+        uint32_t code = 0;
+        size_t length = utf8_decode(text, &code);
+
+        if (length == 0 || utf8_is_control(code))
+            (void)putc('?', out);
+        else
+            (void)fwrite(text, 1, length, out);
+        text += length ? length : 1;
+    }
 }
 
 static bool is_leader_name(const char *who)

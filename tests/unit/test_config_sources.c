@@ -173,6 +173,7 @@ Test(config_sources, wrong_flags)
                          "--chekc-config");
     expect_flags_refused("--pulse: no such option, see --help\n", "--pulse=1s");
     expect_flags_refused("-x: no such option, see --help\n", "-x");
+    expect_flags_refused("--k?[2J\xc3\xbc: no such option, see --help\n", "--k\x1b[2J\xc3\xbc");
     expect_flags_refused("--: no such option, see --help\n", "--");
     expect_flags_refused("echo: unexpected argument, options begin with --\n", "echo");
     expect_flags_refused("--self: needs a value\n", "--self");

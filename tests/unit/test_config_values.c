@@ -199,7 +199,9 @@ Test(config_values, names)
     };
     static const struct bad bad[] = {
         {"--cluster=a b", "\"a b\" has a space or a character that is not ASCII"},
-        {"--cluster=\xc3\xa4", "\"??\" has a space or a character that is not ASCII"},
+        {"--cluster=\xc3\xa4", "\"\xc3\xa4\" has a space or a character that is not ASCII"},
+        {"--cluster=\xc3\x1b[2J\xc2\x9b",
+         "\"??[2J?\" has a space or a character that is not ASCII"},
         {"--cluster=", "\"\" is empty"},
         {"--cluster=" SIXTY_THREE "x", "\"" SIXTY_THREE "x\" is longer than 63 characters"},
         {"--name=a,b", "\"a,b\" is not a name: use letters, digits and - . _ : %"},

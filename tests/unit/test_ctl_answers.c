@@ -438,3 +438,12 @@ Test(ctl_answers, documents_are_printed_without_control_characters)
         cr_assert(*c == '\n' || (*c >= ' ' && *c <= '~'), "%02x", (unsigned char)*c);
     (void)json_object_put(page);
 }
+
+/* An app may reply in any language, or with any bytes. */
+Test(ctl_answers, characters_of_replies_are_printed_and_other_bytes_are_not)
+{
+    ctl_put_cut(out, "gr\xc3\xb6\xc3\x9f\x65 \xf0\x9f\x98\x80 \xff\xc2\x9b[2J\x1b[2J", 80);
+    cr_assert_str_eq(written(), "gr\xc3\xb6\xc3\x9f\x65 \xf0\x9f\x98\x80 ??[2J?[2J");
+    ctl_put_cut(out, "\xc3\xb6\xc3\x9f\x65", 2);
+    cr_assert_str_eq(written() + 22, "\xc3\xb6\xc3\x9f", "a number of characters, not of bytes");
+}

@@ -97,3 +97,43 @@ Test(utf8, cut_character_is_removed)
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         cr_expect_eq(utf8_trim(rows[i].text, strlen(rows[i].text)), rows[i].length, "row %zu", i);
 }
+
+Test(utf8, printable_copy_has_characters_as_they_are_and_no_other_bytes)
+{
+    static const struct {
+        const char *text, *plain;
+    } rows[] = {
+        {"", ""},
+        {"a\"b\\c/", "a\"b\\c/"},
+        {"\xc3\xbc \xf0\x9f\x98\x80", "\xc3\xbc \xf0\x9f\x98\x80"},
+        {"\n\t\x1b[2J\x7f", "??"
+                            "?[2J?"},
+        {"\xff \xc0\xaf \xed\xa0\x80", "? ?? ???"},
+        {"\xc2\x9b[2J \xe2\x80\xa8", "?[2J ?"},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char out[256];
+        size_t n = utf8_copy_printable(out, sizeof(out), rows[i].text);
+
+        cr_expect_eq(n, strlen(rows[i].plain), "row %zu", i);
+        cr_expect_eq(memcmp(out, rows[i].plain, n), 0, "row %zu: %.*s", i, (int)n, out);
+    }
+}
+
+Test(utf8, printable_copy_is_cut_between_characters)
+{
+    static const char text[] = "\xc3\xbc\xe2\x82\xac\xff\"\xf0\x9f\x98\x80";
+    static const size_t ends[] = {2, 5, 6, 7, 11};
+
+    for (size_t room = 0; room <= 11; room++) {
+        char out[16];
+        size_t should = 0;
+
+        for (size_t i = 0; i < 5; i++)
+            should = ends[i] <= room ? ends[i] : should;
+        memset(out, '#', sizeof(out));
+        cr_expect_eq(utf8_copy_printable(out, room, text), should, "room %zu", room);
+        cr_expect_eq(out[should], '#');
+    }
+}
