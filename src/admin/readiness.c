@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "headless/base/utf8.h"
 #include "headless/net/udp.h"
 
 static uint32_t read_report(const _Atomic uint32_t *place)
@@ -147,5 +148,6 @@ bool readiness_tell(struct admin *admin, char text[static READINESS_MAX])
     while (!rule->is_so(admin, text))
         rule++; /* the last one always applies */
     add_refused(admin, rule->is_ready, text);
+    text[utf8_trim(text, strlen(text))] = '\0'; /* it may be cut within a character */
     return rule->is_ready;
 }

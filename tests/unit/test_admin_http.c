@@ -141,6 +141,35 @@ Test(admin_http, refused_reason_is_cut_to_one_line)
     cr_assert_not_null(strstr(body(), "x (and 1 more, in the log)\n"));
 }
 
+/* The path of a file may be any bytes, and /status is JSON. */
+Test(admin_http, refused_reason_is_utf8)
+{
+    struct json_object *status;
+
+    start();
+    admin_set_reload_result(&admin, "gr\xc3\xb6\xff\x01\xc3_a.yaml:1: one\n");
+    expect_readyz(200, "ready, with the previous configuration; the new one is refused: "
+                       "gr\xc3\xb6???_a.yaml:1: one\n");
+    cr_assert_eq(get("/status"), 200);
+    status = json_tokener_parse(body());
+    cr_assert_not_null(status);
+    cr_assert_str_eq(json_object_get_string(json_object_object_get(status, "readiness")),
+                     "ready, with the previous configuration; the new one is refused: "
+                     "gr\xc3\xb6???_a.yaml:1: one");
+    (void)json_object_put(status);
+    for (size_t i = 0; i < 4; i++) {
+        char why[ADMIN_WHY_MAX * 2], *end;
+
+        memset(why, 'x', sizeof(why));
+        for (char *c = why + i; c + 4 < why + sizeof(why); c += 2)
+            memcpy(c, "\xc3\xb6", 3);
+        admin_set_reload_result(&admin, why);
+        cr_assert_eq(get("/readyz"), 200);
+        end = strchr(body(), '\n');
+        cr_assert_eq(memcmp(end - 2, "\xc3\xb6", 2), 0, "%s", body());
+    }
+}
+
 Test(admin_http, readyz_without_keys_names_the_reason)
 {
     atomic_store(&supervisor.report.state, ELECTION_UNAUTHENTICATED);
