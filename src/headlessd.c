@@ -229,6 +229,7 @@ static void drain(struct daemon *d, const sigset_t *signals)
         now_ns = clock_now_ns();
         data_plane_watch(&d->quiet, d->data_plane, now_ns);
         notify_watchdog(d, now_ns);
+        service_retry(&d->service);
     }
 }
 
@@ -236,6 +237,7 @@ static void drain(struct daemon *d, const sigset_t *signals)
 static void poll_changes(struct daemon *d, uint64_t now_ns)
 {
     notify_watchdog(d, now_ns);
+    service_retry(&d->service);
     if (config_watch_look(&d->watch, now_ns))
         daemon_reload(d, d->watch.seen ? "its file has changed" : "its file cannot be read",
                       d->watch.seen);
