@@ -3,8 +3,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "headless/base/clock.h"
 #include "headless/base/utf8.h"
 #include "headless/net/udp.h"
+
+#define READINESS_STALL_NS (2 * NS_PER_SEC)
 
 static uint32_t read_report(const _Atomic uint32_t *place)
 {
@@ -42,6 +45,19 @@ static bool lacks_key(struct admin *admin, char text[static READINESS_MAX])
             "key: no message from another pod can be verified: this pod has no key, or another "
             "than the other pods (keys; headlessctl key list)");
     return supervisor_state(admin->supervisor) == ELECTION_UNAUTHENTICATED;
+}
+
+/* Without its supervisor this pod has no valid leader soon, and holds requests; /livez waits longer. */
+static bool is_stalled(struct admin *admin, char text[static READINESS_MAX])
+{
+    uint64_t ran_ns =
+        atomic_load_explicit(&supervisor_report(admin->supervisor)->ran_ns, memory_order_relaxed);
+
+    (void)snprintf(
+        text, READINESS_MAX,
+        "stalled: the supervisor thread has not run for 2 s: this pod needs more CPU, or "
+        "programs of higher priority take it");
+    return ran_ns && clock_now_ns() > ran_ns + READINESS_STALL_NS;
 }
 
 /* With a leader outside the cluster there is no election to join. */
@@ -137,8 +153,9 @@ static const struct rule {
     bool (*is_so)(struct admin *admin, char text[static READINESS_MAX]);
     bool is_ready;
 } rules[] = {
-    {is_stopping, false},   {lacks_key, false},     {has_joined, true}, {is_elsewhere, false},
-    {knows_no_name, false}, {finds_no_name, false}, {is_alone, false},  {waits, false},
+    {is_stopping, false},   {is_stalled, false},   {lacks_key, false},
+    {has_joined, true},     {is_elsewhere, false}, {knows_no_name, false},
+    {finds_no_name, false}, {is_alone, false},     {waits, false},
 };
 
 bool readiness_tell(struct admin *admin, char text[static READINESS_MAX])

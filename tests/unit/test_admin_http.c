@@ -170,6 +170,18 @@ Test(admin_http, refused_reason_is_utf8)
     }
 }
 
+Test(admin_http, pod_whose_supervisor_does_not_run_is_not_ready)
+{
+    start();
+    atomic_store(&supervisor.report.ran_ns, clock_now_ns());
+    expect_readyz(200, "ready\n");
+    atomic_store(&supervisor.report.ran_ns, clock_now_ns() - 3 * NS_PER_SEC);
+    cr_assert_eq(get("/readyz"), 503);
+    cr_assert_not_null(strstr(body(), "stalled: the supervisor thread has not run for 2 s"));
+    atomic_store(&supervisor.report.ran_ns, clock_now_ns());
+    expect_readyz(200, "ready\n");
+}
+
 Test(admin_http, readyz_without_keys_names_the_reason)
 {
     atomic_store(&supervisor.report.state, ELECTION_UNAUTHENTICATED);

@@ -42,6 +42,7 @@ struct supervisor_peer_report {
 /* For the admin server. Each field is published by itself: relaxed loads and stores; except the
  * history, which has a lock. */
 struct supervisor_report {
+    _Atomic uint64_t ran_ns;         /* end of the supervisor's last slice; 0: not running yet */
     _Atomic uint32_t state;          /* enum election_state */
     _Atomic uint32_t votes;          /* votes that are a majority; 1: no quorum is required */
     _Atomic uint32_t is_asked_first; /* 1: it stepped down, and requests come to it first */
