@@ -20,6 +20,7 @@
 #include "daemon.h"
 #include "headless/base/clock.h"
 #include "headless/base/log.h"
+#include "headless/base/process.h"
 #include "headless/secure/confine.h"
 
 #define DRAIN_LOOK_NS  (50 * NS_PER_MS)
@@ -344,6 +345,7 @@ int main(int argc, char *argv[])
     enum config_mode mode;
     int status = CONFIG_EXIT_OK;
 
+    process_open_standard();
     if (config_load(argc, argv, stderr, &options, &mode))
         return CONFIG_EXIT_USAGE;
     switch (mode) {

@@ -54,6 +54,19 @@ log_that_nobody_reads()
     pod_kill "$c"
 }
 
+# Its sockets must not become its standard error.
+log_that_is_closed()
+{
+    local fd
+    : >"$work/$a.log" # there is none
+    env -i "${pod_environment[@]}" "$headlessd" --self "$a" <&- >&- 2>&- &
+    pod_pids[$a]=$!
+    wait_until "it is ready" is_ready "$a"
+    for fd in 0 1 2; do
+        expect "descriptor $fd" "$(readlink "/proc/${pod_pids[$a]}/fd/$fd")" /dev/null
+    done
+}
+
 # stored ADDRESS: prints the term in its file.
 stored()
 {
@@ -104,6 +117,7 @@ store_that_hangs()
 }
 
 run "a log that nobody reads stops nothing" log_that_nobody_reads
+run "closed standard descriptors are not taken by sockets" log_that_is_closed
 if [[ -n ${SANITIZED:-} ]]; then
     skip "a store on a volume that hangs stops nothing" "a sanitizer must be the first library"
 else
