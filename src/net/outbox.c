@@ -373,6 +373,7 @@ static void send_spans(struct outbox *outbox, struct mmsghdr *headers,
             note_gso_error(outbox, outbox->gso_batches[next].segment, error_number);
             send_singly(outbox, &headers[next].msg_hdr, spans[next], state);
         } else {
+            outbox->error_number = error_number;
             account_failed(outbox, spans[next], error);
         }
         forget_tries(state);

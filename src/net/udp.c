@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <linux/errqueue.h>
+#include <linux/icmp.h>
+#include <linux/icmpv6.h>
 #include <linux/sock_diag.h>
 #include <netinet/udp.h>
 #include <sys/time.h>
@@ -292,6 +294,13 @@ bool udp_has_error(int fd)
     return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) < 0 || error != 0;
 }
 
+/* The kernel reports it as EHOSTUNREACH. */
+static bool is_time_exceeded(const struct sock_extended_err *extended)
+{
+    return (extended->ee_origin == SO_EE_ORIGIN_ICMP && extended->ee_type == ICMP_TIME_EXCEEDED) ||
+           (extended->ee_origin == SO_EE_ORIGIN_ICMP6 && extended->ee_type == ICMPV6_TIME_EXCEED);
+}
+
 bool udp_take_error(int fd, struct udp_failure *ret_failure)
 {
     struct cmsg_buffer cmsg;
@@ -311,7 +320,7 @@ bool udp_take_error(int fd, struct udp_failure *ret_failure)
     if (n < 0)
         return false;
     ret_failure->error = EIO;
-    ret_failure->is_remote = false;
+    ret_failure->is_remote = ret_failure->is_expired = false;
     ret_failure->length = (size_t)n;
     address_from_sockaddr((struct sockaddr *)&name, &ret_failure->to);
     /* The ICMP message was sent to the source of the datagram. */
@@ -323,6 +332,7 @@ bool udp_take_error(int fd, struct udp_failure *ret_failure)
             ret_failure->error = (int)extended.ee_errno;
             ret_failure->is_remote =
                 extended.ee_origin == SO_EE_ORIGIN_ICMP || extended.ee_origin == SO_EE_ORIGIN_ICMP6;
+            ret_failure->is_expired = is_time_exceeded(&extended);
         }
     }
     return true;

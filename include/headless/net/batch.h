@@ -118,6 +118,7 @@ struct outbox {
     struct outbox_tally tally[OUTBOX_ACCOUNTS]; /* since the owner last took it */
     /* An error is or was pending: the owner reads the error queue and clears this. */
     bool may_be_refused;
+    int error_number; /* errno of the last message that failed; the owner clears it */
 };
 
 struct outbox_message {

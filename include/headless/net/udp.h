@@ -105,6 +105,7 @@ bool udp_has_error(int fd);
 struct udp_failure {
     int error;           /* errno */
     bool is_remote;      /* reported by ICMP */
+    bool is_expired;     /* by ICMP: its TTL was used up */
     struct address to;   /* its destination */
     struct address from; /* its source IP; unset without PKTINFO */
     size_t length;       /* bytes of quoted; 0: the ICMP message quoted no payload */
@@ -116,6 +117,12 @@ int udp_keep_errors(const struct udp_socket *socket);
 
 /* Report the TOS byte of each datagram (IP_RECVTOS, IPV6_RECVTCLASS), as the option tos does. */
 int udp_report_tos(const struct udp_socket *socket);
+
+/* Does the network, or the host at the other end, report that the destination is not reached? */
+static inline bool udp_is_verdict(const struct udp_failure *failure)
+{
+    return failure->is_remote && !failure->is_expired;
+}
 
 /* Take one entry off the error queue. False: it is empty. */
 bool udp_take_error(int fd, struct udp_failure *ret_failure);
