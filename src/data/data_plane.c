@@ -133,6 +133,7 @@ static int open_workers(struct data_plane *data_plane, struct waker *supervisor_
                                  .publisher = &data_plane->publisher,
                                  .supervisor_waker = supervisor_waker,
                                  .windows = data_plane->windows,
+                                 .app_shared = &data_plane->app_shared,
                                  .worker_count = data_plane->worker_count,
                                  .rcvbuf_bytes = data_plane->relay_sockets[0].rcvbuf_bytes};
     int rc = 0;

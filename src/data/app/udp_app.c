@@ -16,10 +16,11 @@
 #include <sys/epoll.h>
 
 #include "data/app/app_elsewhere.h"
+#include "data/app/app_failure.h"
 #include "data/app/udp_app.h"
 #include "headless/wire/proxy.h"
 
-/* A send took the pending error off the socket. On the mux socket the error queue still has it. */
+/* A send took the pending error off the socket; the error queue still has it. */
 static void note_refusal(struct app *app)
 {
     struct udp_app *udp = app->udp;
@@ -28,7 +29,13 @@ static void note_refusal(struct app *app)
     if (udp->is_mux)
         atomic_store_explicit(&udp->reader.has_errors, true, memory_order_relaxed);
     else
-        app_watch_refused(app, udp->socket_number);
+        app_watch_take_socket(app, udp->socket_number, udp->socket.fd);
+}
+
+static void note_failure(struct app *app)
+{
+    app_failure_send(app, app->udp->outbox.error_number);
+    app->udp->outbox.error_number = 0;
 }
 
 static void udp_app_flush(struct app *app)
@@ -40,6 +47,8 @@ static void udp_app_flush(struct app *app)
     /* Also set after a partial send, whose errno is lost. */
     if (udp->outbox.may_be_refused)
         note_refusal(app);
+    if (udp->outbox.error_number)
+        note_failure(app);
     relay_account(&udp->outbox, app->counters, COUNTER_DELIVERED, COUNTER_REPLIES_SENT);
     counters_add(app->counters, COUNTER_SESSIONS_RESUMED, udp->sessions.resumed);
     udp->sessions.resumed = 0;
@@ -81,6 +90,16 @@ static void send_to_app(struct app *app, const struct session *session, const st
     outbox_add(&udp->outbox, &message);
 }
 
+/* There is no session for a request: no socket, or no place in the table. */
+static void refuse_request(struct app *app)
+{
+    if (app->udp->open_error)
+        app_failure_open(app, app->udp->open_error);
+    else
+        udp_sessions_refuse(app);
+    app->udp->open_error = 0;
+}
+
 static void udp_app_deliver(struct app *app, const struct request *request)
 {
     const struct origin origin = request_origin(request);
@@ -94,7 +113,7 @@ static void udp_app_deliver(struct app *app, const struct request *request)
     }
     session = udp_sessions_take(app, &origin, may_reply);
     if (!session) {
-        udp_sessions_refuse(app);
+        refuse_request(app);
         return;
     }
     if (!app_watch_may_send(&app->udp->watch, sessions_number(&app->udp->sessions, session),
