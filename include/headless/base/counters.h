@@ -31,6 +31,7 @@
 /* X(name, prose): why a datagram was dropped. Requests, replies and copies share the reasons. */
 #define DROP_REASONS(X)                                                                          \
     X(loop, "sent from the data, relay or peer port of a member: it could loop")                 \
+    X(ttl, "its TTL was 4 or less: it came back several times, or its sender set such a TTL")    \
     X(oversize, "larger than one UDP datagram once the frame or PROXY header is added")          \
     X(truncated, "longer than any legal UDP datagram")                                           \
     X(malformed, "a relay frame that does not parse, or a source port of 0")                     \

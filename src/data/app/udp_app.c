@@ -18,6 +18,7 @@
 #include "data/app/app_elsewhere.h"
 #include "data/app/app_failure.h"
 #include "data/app/udp_app.h"
+#include "data/loop_guard.h"
 #include "headless/wire/proxy.h"
 
 /* A send took the pending error off the socket; the error queue still has it. */
@@ -67,10 +68,11 @@ static size_t write_proxy_header(struct udp_app *udp, const struct record *recor
 }
 
 static void send_to_app(struct app *app, const struct session *session, const struct record *record,
-                        size_t header_bytes)
+                        size_t header_bytes, uint8_t ttl)
 {
     struct udp_app *udp = app->udp;
-    struct outbox_message message = {.weight = 1, .account = OUTBOX_REQUESTS, .tos = record->tos};
+    struct outbox_message message = {
+        .weight = 1, .account = OUTBOX_REQUESTS, .tos = record->tos, .ttl = ttl};
     struct address source, port;
 
     if (udp->is_mux) {
@@ -106,7 +108,12 @@ static void udp_app_deliver(struct app *app, const struct request *request)
     bool may_reply = app_may_reply(app, request);
     size_t header_bytes = write_proxy_header(app->udp, &request->record);
     struct session *session;
+    uint8_t ttl = 0;
 
+    if (request->record.ttl && !loop_guard_pass(&request->record, &app->udp->address, &ttl)) {
+        counters_drop(app->counters, DROP_ttl, 1);
+        return;
+    }
     if (header_bytes + request->record.length > UDP_PAYLOAD_MAX) {
         counters_drop(app->counters, DROP_oversize, 1);
         return;
@@ -124,7 +131,7 @@ static void udp_app_deliver(struct app *app, const struct request *request)
     session->tag = origin.tag; /* the ingress pod may have been restarted */
     session->term_low = (uint32_t)app_term_of(app, request);
     sessions_touch(&app->udp->sessions, session, true, app->replier->now_ns);
-    send_to_app(app, session, &request->record, header_bytes);
+    send_to_app(app, session, &request->record, header_bytes, ttl);
 }
 
 bool udp_app_knows(const struct app *app, const struct request *request)
@@ -221,6 +228,8 @@ static int open_mux(struct udp_app *udp, const struct config *config)
     struct epoll_event event = {.events = EPOLLIN};
     int rc = udp_open_ipv4(&any, &options, &udp->socket);
 
+    if (!rc)
+        rc = udp_set_ttl(&udp->socket, LOOP_GUARD_TTL);
     if (rc)
         return rc;
     event.data.u64 = (uint32_t)udp->socket.fd;

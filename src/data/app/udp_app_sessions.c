@@ -9,6 +9,7 @@
 
 #include "data/app/session_list.h"
 #include "data/app/udp_app.h"
+#include "data/loop_guard.h"
 #include "headless/base/log.h"
 
 #define DESCRIPTORS_RESERVED 256
@@ -53,6 +54,7 @@ static int open_session_socket(struct app *app, struct session *session)
         return rc;
     (void)udp_report_tos(&socket);
     (void)udp_keep_errors(&socket);
+    (void)udp_set_ttl(&socket, LOOP_GUARD_TTL);
     event.data.u64 = (uint64_t)sessions_number(&udp->sessions, session) << 32 | (uint32_t)socket.fd;
     if (epoll_ctl(udp->reader.epoll_fd, EPOLL_CTL_ADD, socket.fd, &event) < 0) {
         rc = -errno;
