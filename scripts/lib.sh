@@ -157,7 +157,7 @@ c_files()
 shell_files()
 {
     local file line
-    source_files '*' -- scripts tests bench manifests .ci | while read -r file; do
+    source_files '*' -- scripts tests bench manifests findings .ci | while read -r file; do
         line=""
         IFS= read -r line 2>/dev/null <"$file" || true
         [[ $file != *.sh && ! $line =~ ^#!.*[/\ ](ba|da)?sh ]] || echo "$file"
