@@ -198,6 +198,21 @@ session_cap_fifth_client()
     ledger_closes "$a"
 }
 
+# The app's datagram to an address that no client has is counted, and a log line has the address.
+reply_to_no_client()
+{
+    local port
+    start_app source
+    pods_start "$a" -- --app "udp://$app" "$@"
+    port=$(ask "$a" hi)
+    port=${port% hi}
+    app_stop app
+    "$tools/udp_ask" -n -s "$app" "127.199.1.1:${port##*:}" hi || fail "cannot send"
+    metric_becomes "$a" 'replies_dropped_total{reason="session_gone"}' 1
+    wait_until "said so" grep -q 'session_gone.*127\.199\.1\.1' "$work/$a.log"
+    ledger_closes "$a"
+}
+
 # requests_are_done ADDRESS: each request was delivered or dropped.
 requests_are_done()
 {
@@ -398,6 +413,7 @@ run "sockets of silent clients are closed, IPv6, without rings" sockets_are_clos
 run "a hashed address is the same at all pods" address_is_hashed
 run_timed "sessions in use do not expire" sessions_stay_when_used
 run "app.max_sessions limits the sessions" session_cap
+run "a datagram of the app to no client is reported" reply_to_no_client
 run "a fifth client of four gets the longest silent one's session" session_cap_fifth_client
 run "the app of a stopping pod replies, IPv4" app_answers_a_stopped_pod "$app"
 run "the app of a stopping pod replies, IPv6" app_answers_a_stopped_pod "$app6"

@@ -17,6 +17,7 @@
 
 #include "data/app/app_elsewhere.h"
 #include "data/app/udp_app.h"
+#include "headless/base/log.h"
 #include "headless/wire/proxy.h"
 
 /* A send took the pending error off the socket. On the mux socket the error queue still has it. */
@@ -131,6 +132,22 @@ static uint64_t term_of_reply(const struct app *app, const struct session *sessi
     return session->may_reply ? session_term(session, now) : 0;
 }
 
+/* A datagram of the app to an address that no client has: at most one line a minute. */
+static void log_session_gone(const struct app *app, const struct datagram *datagram)
+{
+    static _Thread_local struct log_limit limit = {.period_ns = 60 * NS_PER_SEC};
+    char to[ADDRESS_TEXT_MAX];
+    uint64_t suppressed;
+
+    if (log_limit_pass(&limit, LOG_LEVEL_WARN, app->replier->now_ns, &suppressed))
+        log_warn("session_gone",
+                 "the app sent a datagram to %s, which no client has: it was dropped; the client's "
+                 "session has ended for another one, or the app knows it from before a restart "
+                 "(%llu more)",
+                 app->udp->is_mux ? address_format_ip(&datagram->local, to) : "a closed session",
+                 (unsigned long long)suppressed);
+}
+
 static void udp_app_reply(struct app *app, const struct datagram *datagram)
 {
     struct udp_app *udp = app->udp;
@@ -147,6 +164,7 @@ static void udp_app_reply(struct app *app, const struct datagram *datagram)
         return;
     }
     if (!session) {
+        log_session_gone(app, datagram);
         counters_drop_reply(app->counters, DROP_session_gone, 1);
         return;
     }
