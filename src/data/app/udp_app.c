@@ -58,23 +58,26 @@ static size_t write_proxy_header(struct udp_app *udp, const struct record *recor
     return proxy_put_header(udp->proxy_headers[udp->proxy_place], &record->client, &record->local);
 }
 
-static void send_to_app(struct app *app, const struct session *session, const struct record *record,
-                        size_t header_bytes)
+static void send_to_app(struct app *app, const struct session *session, uint32_t number,
+                        const struct record *record, size_t header_bytes)
 {
     struct udp_app *udp = app->udp;
     struct outbox_message message = {.weight = 1, .account = OUTBOX_REQUESTS, .tos = record->tos};
     struct address source, port;
 
     if (udp->is_mux) {
-        source = session_number_to_address(sessions_number(&udp->sessions, session));
-        port = address_with_port(udp->address, session->app_port);
-        message.to = session->app_port ? &port : &udp->address;
+        source = session_number_to_address(number);
         message.from = &source;
+        message.to = &udp->address;
+        if (session->app_port) {
+            port = address_with_port(udp->address, session->app_port);
+            message.to = &port;
+        }
     } else if (udp->socket.fd != session->fd) {
         udp_app_flush(app); /* an outbox sends to one socket */
         udp->socket.fd = session->fd;
     }
-    udp->socket_number = sessions_number(&udp->sessions, session);
+    udp->socket_number = number;
     if (header_bytes)
         message.parts[message.part_count++] =
             outbox_part(udp->proxy_headers[udp->proxy_place], header_bytes);
@@ -88,6 +91,7 @@ static void udp_app_deliver(struct app *app, const struct request *request)
     bool may_reply = app_may_reply(app, request);
     size_t header_bytes = write_proxy_header(app->udp, &request->record);
     struct session *session;
+    uint32_t number;
 
     if (header_bytes + request->record.length > UDP_PAYLOAD_MAX) {
         counters_drop(app->counters, DROP_oversize, 1);
@@ -98,15 +102,15 @@ static void udp_app_deliver(struct app *app, const struct request *request)
         udp_sessions_refuse(app);
         return;
     }
-    if (!app_watch_may_send(&app->udp->watch, sessions_number(&app->udp->sessions, session),
-                            app->replier->now_ns)) {
+    number = sessions_number(&app->udp->sessions, session);
+    if (!app_watch_may_send(&app->udp->watch, number, app->replier->now_ns)) {
         counters_drop(app->counters, DROP_app_refuses_client, 1);
         return;
     }
     session->tag = origin.tag; /* the ingress pod may have been restarted */
     session->term_low = (uint32_t)app_term_of(app, request);
     sessions_touch(&app->udp->sessions, session, true, app->replier->now_ns);
-    send_to_app(app, session, &request->record, header_bytes);
+    send_to_app(app, session, number, &request->record, header_bytes);
 }
 
 bool udp_app_knows(const struct app *app, const struct request *request)
