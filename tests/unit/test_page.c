@@ -329,7 +329,7 @@ Test(page, page_shows_the_former_leader_and_the_refusal_of_clients)
     render();
     expect("<p class=\"fact\" id=\"former\">The app of 10.0.0.7 serves its sessions, for at most "
            "54 s.</p>");
-    expect("<li>Clients are refused, because no pod's app is up (app.down).</li>");
+    expect("<li>Clients are refused, because no pod&#39;s app is up (app.down).</li>");
 }
 
 Test(page, page_without_a_leader_lists_the_warnings)
