@@ -67,7 +67,8 @@ replace()
     wait_until "their votes count" are_settled "${pods[@]}"
     replies_come "${others[@]}"
     stream_end
-    echo "> $scenario, $2: sent $sent, lost $lost, refused $refused, $gap_ms ms between two replies at most"
+    echo "> $scenario, $2: sent $sent, lost $lost, refused $refused, $(total replies_fenced_total "${pods[@]}") fenced in all," \
+        "$gap_ms ms between two replies at most"
     expect "lost while $2 was replaced" "$lost" 0
     expect "refused" "$refused" 0
     ledger_closes "${pods[@]}"
