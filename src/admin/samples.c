@@ -81,6 +81,8 @@ static void sample_add_leadership(struct list *list, const struct admin_snapshot
               leadership_has_former(snapshot->leadership, snapshot->now_ns),
               "1 while requests go to the former leader first, whose app serves its sessions "
               "(drain.sessions)");
+    add_gauge(list, "tos_carried", snapshot->leadership->carries_tos,
+              "1 while the TOS byte of a datagram is carried between pods: every member reads it");
     add_gauge(list, "term", snapshot->leadership->term,
               "Term of the leader; it grows with every change of leader");
 }

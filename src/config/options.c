@@ -431,9 +431,8 @@ const struct config_option config_options[] = {
      RANGE(1, 1048576),
      .help = "Largest number of clients with an address for the app, closed sessions included, "
              "shared equally by the workers; each that was needed takes 68 bytes. Beyond it, a new "
-             "client takes the place of one that has sent a single datagram or was silent longest; "
-             "if all got replies and were active in the last 10 s, it is refused (reason "
-             "session_cap)."},
+             "client takes the place of one that has sent a single datagram or was silent longest "
+             "(sessions_evicted_total)."},
     {.key = "app.notify",
      .type = OPTION_LISTEN,
      FIELD(app_notify),

@@ -223,6 +223,7 @@ Test(admin, metrics_have_every_gauge)
     assert_line("headlessd_election_state{state=\"follower\"} 1");
     assert_line("headlessd_election_state{state=\"leader\"} 0");
     assert_line("headlessd_election_votes_needed 2");
+    assert_line("headlessd_tos_carried 0");
     assert_line("headlessd_relay_unconfirmed 17");
     assert_line("headlessd_leader_gap_seconds 0.25");
     assert_line("headlessd_uptime_seconds 90");

@@ -235,6 +235,22 @@ Test(ctl_answers, status_is_a_table)
     (void)json_object_put(status);
 }
 
+Test(ctl_answers, status_shows_a_former_leader_and_the_refusal_of_clients)
+{
+    struct json_object *status = json_tokener_parse(
+        "{\"term\":7,\"cause\":\"command\",\"former_leader\":{\"name\":\"pod-1\",\"address\":"
+        "\"10.0.0.1\",\"remaining_ms\":54900},\"gauges\":{\"refusing_clients\":1}}");
+
+    ctl_show_status(out, status);
+    cr_assert_not_null(
+        strstr(written(),
+               "\nterm       7, by command\n"
+               "former     pod-1 (10.0.0.1): its app serves its sessions, for at most 54 s\n"
+               "refusing   clients, because no pod's app is up (app.down)\n"),
+        "%s", written());
+    (void)json_object_put(status);
+}
+
 /* Printable, because it may be forged. */
 Test(ctl_answers, status_shows_why_a_pod_is_not_ready)
 {

@@ -55,7 +55,7 @@
     X(no_leader, "no valid leader, and hold.time is 0")                                          \
     X(hold_overflow, "displaced by newer requests in the hold queue (hold.bytes), or too large") \
     X(hold_expired, "held for longer than hold.time")                                            \
-    X(session_cap, "a new client, while established ones use all sessions (app.max_sessions)")   \
+    X(session_cap, "a new client for which no session with the app can be opened")               \
     X(app_unreachable, "this pod has no way to the app: no route, or a firewall denies it")      \
     X(app_no_socket, "a new client, for which this pod can open no socket: descriptors, memory") \
     X(app_refuses_client, "the app serves other clients and refuses this one (app_connected)")   \
@@ -217,6 +217,8 @@ enum drop_reason { DROP_REASONS(DROP_ENUM) DROP_REASON_COUNT };
       "Sessions used again after app.idle: the client kept its address")                           \
     X(SESSIONS_EVICTED, "sessions_evicted_total", "", "",                                          \
       "Open sessions closed before app.idle, to make room for new clients")                        \
+    X(SESSIONS_EVICTED_IN_USE, "sessions_evicted_in_use_total", "", "",                            \
+      "Of these, sessions of clients that had sent more than one datagram")                        \
     X(LIMIT_FORGOTTEN, "rate_sources_forgotten_total", "", "",                                     \
       "Sources removed from the rate limiter early, to make room; they may send data.burst "       \
       "again")

@@ -41,7 +41,6 @@ static bool session_is_of(const struct sessions *sessions, const struct session 
 {
     return session->client_port == origin->client.port &&
            memcmp(session->client_ip, origin->client.ip, sizeof(session->client_ip)) == 0 &&
-           session->client_is_ipv6 == (origin->client.family == ADDRESS_V6) &&
            session_paths_is_of(&sessions->paths, session->path, origin);
 }
 
@@ -115,7 +114,7 @@ static int sessions_allocate(struct sessions *sessions)
     if (!sessions->table || !sessions->buckets ||
         (sessions->setup.is_hashed && !sessions->number_buckets))
         return -ENOMEM;
-    return session_paths_init(&sessions->paths);
+    return session_paths_init(&sessions->paths, sessions->setup.capacity);
 }
 
 int sessions_init(struct sessions *sessions, const struct sessions_setup *setup)
@@ -236,42 +235,24 @@ static void give_back(struct sessions *sessions, struct session *record)
     sessions->free = session_link(sessions, record);
 }
 
-/* A path is free only when the last of its sessions has ended. */
-static void give_back_a_resting_one(struct sessions *sessions)
-{
-    const struct session_list *single = &sessions->list[SESSION_SINGLE];
-    struct session *session = single->oldest != single->open ? session_at(sessions, single->oldest)
-                                                             : session_list_resting(sessions);
-
-    if (session)
-        sessions_drop(sessions, session);
-}
-
 struct session *sessions_open(struct sessions *sessions, struct session *record,
                               const struct origin *origin, bool may_reply, uint64_t now_ns)
 {
-    uint16_t path;
-    uint32_t epoch;
+    uint32_t path, epoch;
 
     session_take_record(sessions, record);
     path = session_paths_use(&sessions->paths, origin);
-    if (path == SESSION_PATH_NONE) {
-        give_back(sessions, record);
-        give_back_a_resting_one(sessions);
-        return NULL;
-    }
     epoch = record->epoch ? record->epoch % sessions->epochs + 1 : sessions->first_epoch;
     if (sessions->setup.is_hashed)
         epoch = sessions->next_number;
     *record = (struct session){
-        .client_port = origin->client.port,
-        .path = path,
         .tag = origin->tag,
+        .may_reply = may_reply,
+        .epoch = epoch & (SESSION_NUMBERS - 1),
+        .path = path & (SESSION_CAPACITY_MAX - 1),
         .used = session_tick(now_ns),
         .opened = session_tick(now_ns),
-        .epoch = epoch & (SESSION_NUMBERS - 1),
-        .client_is_ipv6 = origin->client.family == ADDRESS_V6,
-        .may_reply = may_reply,
+        .client_port = origin->client.port,
         .is_open = true,
         .is_in_use = true,
         .fd = -1,
@@ -285,11 +266,14 @@ struct session *sessions_open(struct sessions *sessions, struct session *record,
 
 /* ---- use and rest ---- */
 
-static unsigned kind_after(const struct session *session, bool is_request)
+static unsigned kind_after(const struct session *session, bool is_request, uint32_t tick)
 {
-    if (!is_request || session->requests <= 1)
+    if (!is_request || session->requests <= 1 || session->kind == SESSION_ESTABLISHED)
         return session->kind;
-    return session->has_reply ? SESSION_ESTABLISHED : SESSION_ONE_WAY;
+    if (!session->has_reply)
+        return SESSION_ONE_WAY;
+    return tick - session->opened < session_tick(SESSION_KEEP_NS) ? SESSION_RECENT
+                                                                  : SESSION_ESTABLISHED;
 }
 
 /* The session was used in an earlier tick, or its kind changes. */
@@ -322,7 +306,7 @@ void sessions_touch(struct sessions *sessions, struct session *session, bool is_
         since = session->since_request + (tick - session->used);
     }
     session->since_request = since < UINT16_MAX ? (uint16_t)since : UINT16_MAX;
-    kind = kind_after(session, is_request);
+    kind = kind_after(session, is_request, tick);
     /* In one tick the order does not matter, and a busy client costs nothing. */
     if (session->used != tick || !session->is_open || session->kind != kind)
         session_move(sessions, session, kind, tick);
@@ -368,7 +352,7 @@ struct session *sessions_by_number(const struct sessions *sessions, uint32_t num
 struct origin sessions_origin(const struct sessions *sessions, const struct session *session)
 {
     const struct session_path *path = &sessions->paths.table[session->path];
-    struct origin origin = {.client = {.family = session->client_is_ipv6 ? ADDRESS_V6 : ADDRESS_V4,
+    struct origin origin = {.client = {.family = path->client_family,
                                        .port = session->client_port,
                                        .scope = path->client_scope},
                             .local = path->local,
