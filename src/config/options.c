@@ -273,6 +273,7 @@ const struct config_option config_options[] = {
      FIELD(failover_on_refused),
      .preset = "fast",
      WORDS(refused_modes),
+     .is_looser = restrict_on_refused,
      .help = "fast: treat an ICMP port unreachable from the leader's host as proof that its "
              "process died. timeout: wait until heartbeats are missing; for networks in which "
              "ICMP errors may be forged."},
@@ -391,6 +392,7 @@ const struct config_option config_options[] = {
      FIELD(app_reply_from),
      .preset = "same",
      WORDS(reply_from),
+     .is_looser = restrict_reply_from,
      .help =
          "Sources of replies to clients. same: app.target only. port: every port of its address; "
          "the client's later datagrams go to the port that replied first (TFTP). any: also "
@@ -459,6 +461,7 @@ const struct config_option config_options[] = {
      .preset_words = "every source",
      .allowed = "a list of up to 32 ADDRESS or ADDRESS/BITS, or any",
      .reloadable = true,
+     .is_looser = restrict_data_allow,
      .help = "Source addresses that may send to the data port and to multicast.groups; datagrams "
              "from others are dropped (reason acl). A leader command must come from one of "
              "these, and an unsigned one also from control.allow. Frames from other pods, and "
@@ -470,6 +473,7 @@ const struct config_option config_options[] = {
      RANGE(1, 1000000),
      .zero = "none",
      .reloadable = true,
+     .is_looser = restrict_data_rate,
      .help = "Datagrams a second that one source may send, leader commands included; more are "
              "dropped (reason rate). A source is an IPv4 address, the /64 of an IPv6 address, or a "
              "link-local IPv6 address. "
@@ -483,6 +487,7 @@ const struct config_option config_options[] = {
      RANGE(1, 1000000),
      .zero = "auto",
      .reloadable = true,
+     .is_looser = restrict_data_burst,
      .help = "Datagrams that a source may send at once after a pause; above that, data.rate "
              "applies. A value below 64 can drop the end of a client's GSO batch."},
     /* ---- */
@@ -493,6 +498,7 @@ const struct config_option config_options[] = {
      .preset = "auto",
      WORDS(control_modes),
      .reloadable = true,
+     .is_looser = restrict_control_accept,
      .help = "Which leader commands, {\"leader\":\"ADDRESS\"}, are obeyed. open: those from "
              "control.allow, and signed ones. signed: those signed with one of keys. none: none, "
              "and they are data. auto: signed if keys is set, otherwise open."},
@@ -504,6 +510,7 @@ const struct config_option config_options[] = {
      .preset_words = "loopback and private ranges",
      .allowed = "a list of up to 32 ADDRESS or ADDRESS/BITS, any, or none",
      .reloadable = true,
+     .is_looser = restrict_control_allow,
      .help = "Source addresses from which unsigned leader commands are accepted."},
     /* ---- */
     {.key = "keys",
@@ -513,6 +520,7 @@ const struct config_option config_options[] = {
      .preset = "none",
      .zero = "none",
      .allowed = "a directory, or none",
+     .is_looser = restrict_keys,
      .help = "Directory of the secret keys that all pods share, one file each, such as a mounted "
              "Secret; it is read again when it changes. With keys, pods accept only each other's "
              "messages (keys.mode), and leader commands are signed (control.accept)."},
@@ -521,6 +529,7 @@ const struct config_option config_options[] = {
      FIELD(keys_mode),
      .preset = "enforce",
      WORDS(key_modes),
+     .is_looser = restrict_keys_mode,
      .help = "The steps by which running pods get keys. none: send unsealed, accept both. "
              "permissive: send sealed, accept both. enforce: send sealed, accept only sealed."},
     /* ---- */
@@ -573,6 +582,7 @@ const struct config_option config_options[] = {
      FIELD(seccomp),
      .preset = "true",
      WORDS(booleans),
+     .is_looser = restrict_seccomp,
      .help = "Install a seccomp filter that refuses all system calls that serving does not need "
              "(docs/confinement.md)."},
     /* ---- */

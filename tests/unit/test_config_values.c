@@ -415,7 +415,7 @@ Test(config_values, fields_are_filled)
     cr_expect_eq(c->peers.count, 2);
     cr_expect_str_eq(c->peers.list[0].name, "a");
     cr_expect_eq(c->control_accept, CONFIG_CONTROL_AUTO);
-    cr_expect_eq(config_control(c), CONFIG_CONTROL_OPEN);
+    cr_expect_eq(config_control(c, c), CONFIG_CONTROL_OPEN);
     cr_expect_eq(c->control_allow.count, 9);
     cr_expect_eq(c->data_allow.count, 2, "both families, all of them");
     cr_expect_eq(c->data_rate, 0);
