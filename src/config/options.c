@@ -92,7 +92,7 @@ const struct config_option config_options[] = {
      .type = OPTION_TEXT,
      FIELD(cluster),
      .preset = "headless",
-     .allowed = "1 to 63 printable characters, no spaces",
+     .allowed = "1 to 255 printable characters, no spaces",
      .help = "Name of the cluster. Frames and peer messages of a cluster with another name are "
              "dropped."},
     {.key = "self",
@@ -109,8 +109,10 @@ const struct config_option config_options[] = {
      FIELD(name),
      .preset = "auto",
      .preset_words = "the name that peers gives to self, otherwise the text of self",
-     .allowed = "1 to 63 letters, digits and - . _ : %, or auto",
-     .help = "Own name in logs, in /status and in leader commands.",
+     .allowed = "1 to 253 letters, digits and - . _ : %, or auto",
+     .help = "Own name in logs, in /status and in leader commands. A name of more than 63 "
+             "characters is shortened, with a hash of the whole name; leader commands and the "
+             "options leader, leader_list and peers take it in full as well.",
      .aliases = {"POD_NAME"}},
     /* ---- */
     {.key = "bind",

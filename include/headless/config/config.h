@@ -19,7 +19,7 @@
 
 #include "headless/base/address.h"
 
-#define CONFIG_NAME_MAX   64  /* bytes of a cluster or pod name, with NUL */
+#define CONFIG_NAME_MAX   64  /* bytes of a pod's name, with NUL */
 #define CONFIG_TEXT_MAX   256 /* bytes of a path or other text, with NUL */
 #define CONFIG_PEERS_MAX  128
 #define CONFIG_CIDRS_MAX  32
@@ -111,7 +111,7 @@ struct config_app_target {
 };
 
 struct config {
-    char cluster[CONFIG_NAME_MAX];
+    char cluster[CONFIG_TEXT_MAX];
     struct address self;        /* own IP, port 0; found from the default route when not set */
     char name[CONFIG_NAME_MAX]; /* default: POD_NAME, otherwise the text of self */
     struct address bind;        /* IP of the sockets; the wildcard unless self is loopback */
