@@ -121,7 +121,9 @@ void config_derive(struct config *config);
 
 /* Check the rules between options. Writes its errors. */
 void config_check(struct loader *l);
-/* One of its checks, in check_drain.c: true with the reason if drain.sessions is not possible. */
+/* Two of its checks, in check_zones.c, and one in check_drain.c; true with the reason. */
+bool config_self_has_no_zone(const struct config *c, char why[static VALUE_WHY_MAX]);
+bool config_peers_are_on_other_links(const struct config *c, char why[static VALUE_WHY_MAX]);
 bool config_sessions_may_not_stay(const struct config *c, char why[static VALUE_WHY_MAX]);
 
 /*

@@ -102,7 +102,8 @@ const struct config_option config_options[] = {
      .preset_words = "bind when that is one address, otherwise the source address of the default "
                      "route, otherwise 127.0.0.1",
      .allowed = "an IP address, or auto",
-     .help = "Own IP address, at which the other pods reach this one.",
+     .help = "Own IP address, at which the other pods reach this one. A link-local IPv6 address "
+             "needs its interface, as in fe80::1%eth0.",
      .aliases = {"POD_IP", "MY_POD_IP"}},
     {.key = "name",
      .type = OPTION_NAME,
@@ -174,7 +175,9 @@ const struct config_option config_options[] = {
      FIELD(peers),
      .preset = "none",
      .allowed = "a list of up to 128 ADDRESS or NAME=ADDRESS, or none",
-     .help = "The members of the cluster; the list may include this pod."},
+     .help = "The members of the cluster; the list may include this pod. A link-local IPv6 address "
+             "without an interface has that of self, and so have such addresses in leader_list and "
+             "in DNS."},
     {.key = "leader",
      .type = OPTION_LEADER,
      FIELD(leader),

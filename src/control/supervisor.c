@@ -128,6 +128,8 @@ void supervisor_feed_candidates(struct supervisor *supervisor)
     for (size_t i = 0; i < config->peers.count; i++)
         list[event.candidate_count++] = address_with_port(config->peers.list[i].address, 0);
     event.candidate_count += discovery_take(&supervisor->discovery, &list[event.candidate_count]);
+    for (size_t i = 0; i < event.candidate_count; i++)
+        address_adopt_zone(&list[i], &config->self); /* DNS has no zones */
     event.is_blind = config->discovery_dns[0] && !discovery_is_known(&supervisor->discovery);
     supervisor_feed(supervisor, &event);
 }
