@@ -77,7 +77,8 @@ command_by_name()
 # Names of nodes: they are shortened, and leader commands take them in full or as shown.
 command_by_long_name()
 {
-    local node="Node.$(printf '%0200d' 0).eu-central-1.compute.internal" shown
+    local node shown
+    node="Node.$(printf '%0200d' 0).eu-central-1.compute.internal"
     pods_start "$node-a=$a" "$node-b=$b" -- --app whoami --leader "$a"
     shown=$(http "$b:8080/leader" | jq -r .me.name)
     expect "length of the name" "${#shown}" 63

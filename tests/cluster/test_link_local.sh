@@ -72,8 +72,8 @@ leader_is_stopped_and_killed()
 # Copies, entries of the common log and handshakes name members, too.
 other_routes()
 {
-    mkdir -p -m 700 "$work/keys"
-    [[ -s $work/keys/1 ]] || "$headlessctl" key new "$work/keys/1" >"$work/key.out"
+    mkdir -m 700 "$work/keys"
+    "$headlessctl" key new "$work/keys/1" >"$work/key.out"
     start "fe80::1,fe80::2,fe80::3" --route ordered --keys "$work/keys"
     serves "${all[@]}"
     pod_stop "$a"
