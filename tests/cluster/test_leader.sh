@@ -150,7 +150,7 @@ broken_commands_are_refused()
     refused '{"leader":1}' "bad json"
     refused "{\"leader\":\"$b\",\"if_term\":18446744073709551616}" "bad json"
     refused "{\"leader\":\"$b\",\"if_term\":-1}" "bad json"
-    refused "{\"leader\":\"$(printf 'x%.0s' {1..200})\"}" "bad json"
+    refused "{\"leader\":\"$(printf 'x%.0s' {1..254})\"}" "bad json"
     metric_becomes "$a" 'control_messages_total{result="bad_json"}' 12
     expect "leader" "$(metric "$a" is_leader)" 1
     expect "delivered" "$(metric "$a" datagrams_delivered_total)" 0

@@ -23,11 +23,11 @@ a=${all[0]} b=${all[1]} c=${all[2]}
 # start PEERS OPTION...: the three pods, with their admin ports at 10.77.0.N.
 start()
 {
-    local address peers=$1
+    local address list=$1
     shift
     for address in "${all[@]}"; do
         ip netns exec "$(net_place "$address")" env -i "${pod_environment[@]}" "$headlessd" --self "fe80::${address##*.}%eth0" \
-            --peers "$peers" --leader fe80::1 --admin-listen "$address:8080" "$@" >"$work/$address.log" 2>&1 &
+            --peers "$list" --leader fe80::1 --admin-listen "$address:8080" "$@" >"$work/$address.log" 2>&1 &
         pod_pids[$address]=$!
     done
     for address in "${all[@]}"; do
