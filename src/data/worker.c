@@ -26,6 +26,7 @@ static int open_routing(struct routing *routing, const struct worker_setup *setu
     if (!rc)
         rc = app_init(&routing->app, config, setup->identity, &routing->replier, counters,
                       setup->worker_count);
+    routing->app.shared = setup->app_shared;
     return rc;
 }
 

@@ -18,6 +18,7 @@ struct udp_app {
     struct udp_socket
         socket; /* the mux socket; otherwise that of the session whose messages are in the outbox */
     uint32_t socket_number; /* that session, where each has its own socket */
+    int open_error; /* errno of the last session for which no socket could be opened; or 0 */
     struct outbox outbox;
     /* Of the messages in the outbox, and the place of the last; NULL: app.proxy_protocol is none. */
     uint8_t (*proxy_headers)[PROXY_HEADER_MAX];
