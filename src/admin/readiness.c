@@ -114,6 +114,16 @@ static bool is_alone(struct admin *admin, char text[static READINESS_MAX])
     return read_report(&supervisor_report(admin->supervisor)->known) == 0;
 }
 
+static bool finds_virtual(struct admin *admin, char text[static READINESS_MAX])
+{
+    (void)snprintf(
+        text, READINESS_MAX,
+        "joining: discovery.dns: \"%s\" has one address, which is not this pod's, and no "
+        "pod replies from it: is that Service headless (clusterIP: None)?",
+        admin->config->discovery_dns);
+    return read_report(&supervisor_report(admin->supervisor)->is_virtual) == 1;
+}
+
 static bool waits(struct admin *admin, char text[static READINESS_MAX])
 {
     const struct supervisor_report *report = supervisor_report(admin->supervisor);
@@ -153,9 +163,9 @@ static const struct rule {
     bool (*is_so)(struct admin *admin, char text[static READINESS_MAX]);
     bool is_ready;
 } rules[] = {
-    {is_stopping, false},   {is_stalled, false},   {lacks_key, false},
-    {has_joined, true},     {is_elsewhere, false}, {knows_no_name, false},
-    {finds_no_name, false}, {is_alone, false},     {waits, false},
+    {is_stopping, false},   {is_stalled, false},    {lacks_key, false},     {has_joined, true},
+    {is_elsewhere, false},  {knows_no_name, false}, {finds_no_name, false}, {is_alone, false},
+    {finds_virtual, false}, {waits, false},
 };
 
 bool readiness_tell(struct admin *admin, char text[static READINESS_MAX])

@@ -90,8 +90,7 @@ void config_dump(const struct config_set *set, FILE *out)
     }
 }
 
-/* Items with commas, as a flag takes them; malloc'd, NULL: out of memory. */
-static char *join_value(const struct config_option *o, const struct config *config)
+char *config_join_value(const struct config_option *o, const struct config *config)
 {
     char item[VALUE_TEXT_MAX], *text = NULL;
     size_t length, count = value_count(o, config);
@@ -120,7 +119,7 @@ int config_list_changed(const struct config_set *started, const struct config_se
 
         if (set->origins[i].source == CONFIG_DEFAULT)
             continue; /* or derived from it: own address and name */
-        value = join_value(o, &set->values);
+        value = config_join_value(o, &set->values);
         if (!value)
             return -ENOMEM;
         if (strcmp(value, o->preset) != 0)

@@ -92,7 +92,7 @@ const struct config_option config_options[] = {
      .type = OPTION_TEXT,
      FIELD(cluster),
      .preset = "headless",
-     .allowed = "1 to 63 printable characters, no spaces",
+     .allowed = "1 to 255 printable characters, no spaces",
      .help = "Name of the cluster. Frames and peer messages of a cluster with another name are "
              "dropped."},
     {.key = "self",
@@ -102,15 +102,18 @@ const struct config_option config_options[] = {
      .preset_words = "bind when that is one address, otherwise the source address of the default "
                      "route, otherwise 127.0.0.1",
      .allowed = "an IP address, or auto",
-     .help = "Own IP address, at which the other pods reach this one.",
+     .help = "Own IP address, at which the other pods reach this one. A link-local IPv6 address "
+             "needs its interface, as in fe80::1%eth0.",
      .aliases = {"POD_IP", "MY_POD_IP"}},
     {.key = "name",
      .type = OPTION_NAME,
      FIELD(name),
      .preset = "auto",
      .preset_words = "the name that peers gives to self, otherwise the text of self",
-     .allowed = "1 to 63 letters, digits and - . _ : %, or auto",
-     .help = "Own name in logs, in /status and in leader commands.",
+     .allowed = "1 to 253 letters, digits and - . _ : %, or auto",
+     .help = "Own name in logs, in /status and in leader commands. A name of more than 63 "
+             "characters is shortened, with a hash of the whole name; leader commands and the "
+             "options leader, leader_list and peers take it in full as well.",
      .aliases = {"POD_NAME"}},
     /* ---- */
     {.key = "bind",
@@ -172,7 +175,9 @@ const struct config_option config_options[] = {
      FIELD(peers),
      .preset = "none",
      .allowed = "a list of up to 128 ADDRESS or NAME=ADDRESS, or none",
-     .help = "The members of the cluster; the list may include this pod."},
+     .help = "The members of the cluster; the list may include this pod. A link-local IPv6 address "
+             "without an interface has that of self, and so have such addresses in leader_list and "
+             "in DNS."},
     {.key = "leader",
      .type = OPTION_LEADER,
      FIELD(leader),
@@ -274,6 +279,7 @@ const struct config_option config_options[] = {
      FIELD(failover_on_refused),
      .preset = "fast",
      WORDS(refused_modes),
+     .is_looser = restrict_on_refused,
      .help = "fast: treat an ICMP port unreachable from the leader's host as proof that its "
              "process died. timeout: wait until heartbeats are missing; for networks in which "
              "ICMP errors may be forged."},
@@ -401,6 +407,7 @@ const struct config_option config_options[] = {
      FIELD(app_reply_from),
      .preset = "same",
      WORDS(reply_from),
+     .is_looser = restrict_reply_from,
      .help =
          "Sources of replies to clients. same: app.target only. port: every port of its address; "
          "the client's later datagrams go to the port that replied first (TFTP). any: also "
@@ -468,6 +475,7 @@ const struct config_option config_options[] = {
      .preset_words = "every source",
      .allowed = "a list of up to 32 ADDRESS or ADDRESS/BITS, or any",
      .reloadable = true,
+     .is_looser = restrict_data_allow,
      .help = "Source addresses that may send to the data port and to multicast.groups; datagrams "
              "from others are dropped (reason acl). A leader command must come from one of "
              "these, and an unsigned one also from control.allow. Frames from other pods, and "
@@ -479,6 +487,7 @@ const struct config_option config_options[] = {
      RANGE(1, 1000000),
      .zero = "none",
      .reloadable = true,
+     .is_looser = restrict_data_rate,
      .help = "Datagrams a second that one source may send, leader commands included; more are "
              "dropped (reason rate). A source is an IPv4 address, the /64 of an IPv6 address, or a "
              "link-local IPv6 address. "
@@ -492,6 +501,7 @@ const struct config_option config_options[] = {
      RANGE(1, 1000000),
      .zero = "auto",
      .reloadable = true,
+     .is_looser = restrict_data_burst,
      .help = "Datagrams that a source may send at once after a pause; above that, data.rate "
              "applies. A value below 64 can drop the end of a client's GSO batch."},
     /* ---- */
@@ -502,6 +512,7 @@ const struct config_option config_options[] = {
      .preset = "auto",
      WORDS(control_modes),
      .reloadable = true,
+     .is_looser = restrict_control_accept,
      .help = "Which leader commands, {\"leader\":\"ADDRESS\"}, are obeyed. open: those from "
              "control.allow, and signed ones. signed: those signed with one of keys. none: none, "
              "and they are data. auto: signed if keys is set, otherwise open."},
@@ -513,6 +524,7 @@ const struct config_option config_options[] = {
      .preset_words = "loopback and private ranges",
      .allowed = "a list of up to 32 ADDRESS or ADDRESS/BITS, any, or none",
      .reloadable = true,
+     .is_looser = restrict_control_allow,
      .help = "Source addresses from which unsigned leader commands are accepted."},
     /* ---- */
     {.key = "keys",
@@ -522,6 +534,7 @@ const struct config_option config_options[] = {
      .preset = "none",
      .zero = "none",
      .allowed = "a directory, or none",
+     .is_looser = restrict_keys,
      .help = "Directory of the secret keys that all pods share, one file each, such as a mounted "
              "Secret; it is read again when it changes. With keys, pods accept only each other's "
              "messages (keys.mode), and leader commands are signed (control.accept)."},
@@ -530,6 +543,7 @@ const struct config_option config_options[] = {
      FIELD(keys_mode),
      .preset = "enforce",
      WORDS(key_modes),
+     .is_looser = restrict_keys_mode,
      .help = "The steps by which running pods get keys. none: send unsealed, accept both. "
              "permissive: send sealed, accept both. enforce: send sealed, accept only sealed."},
     /* ---- */
@@ -582,6 +596,7 @@ const struct config_option config_options[] = {
      FIELD(seccomp),
      .preset = "true",
      WORDS(booleans),
+     .is_looser = restrict_seccomp,
      .help = "Install a seccomp filter that refuses all system calls that serving does not need "
              "(docs/confinement.md)."},
     /* ---- */

@@ -6,7 +6,7 @@ const struct election_member *command_find_target(const struct election_list *li
                                                   const char *text)
 {
     struct address ip;
-    bool is_ip = address_parse_ip(text, &ip) == 0;
+    bool is_ip = address_parse_pod(text, &ip) == 0;
 
     for (uint16_t i = 0; i < list->count; i++) {
         const struct election_member *member = &list->members[i];

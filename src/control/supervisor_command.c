@@ -125,7 +125,7 @@ bool supervisor_is_self(const struct config *config, const char *text)
 {
     struct address ip;
 
-    if (address_parse_ip(text, &ip) == 0)
+    if (address_parse_pod(text, &ip) == 0)
         return address_equal_ip(&ip, &config->self);
     return strcmp(text, config->name) == 0;
 }

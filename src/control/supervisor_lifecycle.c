@@ -25,7 +25,7 @@ static struct supervisor_settings settings_of(const struct supervisor *superviso
         .app_down = config->app_down,
         .stay_ns = config->drain_sessions == CONFIG_SESSIONS_STAY ? config->drain_time_ns : 0,
         .ingress_filter = ingress_filter_make(config),
-        .control_accept = config_control(config),
+        .control_accept = config_control(config, supervisor->config),
         .control_allow = config->control_allow,
         .leader_generation = config->leader_generation,
         .keyring = supervisor->keys,

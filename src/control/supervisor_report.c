@@ -125,6 +125,7 @@ void supervisor_update_report(struct supervisor *supervisor)
     report_put(&report->answered, supervisor_count_replied(e));
     atomic_store_explicit(&report->lookup, discovery_failure(&supervisor->discovery),
                           memory_order_relaxed);
+    report_put(&report->is_virtual, supervisor_finds_virtual(supervisor));
     report_put(&report->votes, (uint32_t)election_needed(e));
     report_put_long(&report->unconfirmed,
                     peers_unconfirmed(&supervisor->peers, supervisor->facts.leader));

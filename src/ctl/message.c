@@ -38,18 +38,20 @@ static bool is_leader_name(const char *who)
         if (who[i] <= ' ' || who[i] > '~')
             return false;
     }
-    return length > 0 && length < LEADER_COMMAND_TARGET_MAX;
+    return length > 0 && length < MEMBER_NAME_FULL_MAX;
 }
 
 size_t ctl_put_command(char *out, size_t size, const char *who, const struct ctl_options *options)
 {
     struct json_object *command, *leader;
+    char target[LEADER_COMMAND_TARGET_MAX];
     int n;
 
     if (!is_leader_name(who))
         return 0;
     command = json_object_new_object();
-    leader = json_object_new_string(who);
+    (void)member_name_put(who, target); /* here too: former versions take no long name */
+    leader = json_object_new_string(target);
     (void)json_object_object_add(command, "leader", leader);
     if (options->given & CTL_OPTION_IF_TERM)
         (void)json_object_object_add(command, "if_term", json_object_new_uint64(options->if_term));

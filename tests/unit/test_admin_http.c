@@ -217,6 +217,9 @@ Test(admin_http, readyz_names_the_reason_while_joining)
     atomic_store(&supervisor.report.known, 2);
     atomic_store(&supervisor.report.answered, 1);
     expect_joining("1 of 2 other pods");
+    atomic_store(&supervisor.report.is_virtual, 1);
+    expect_joining("discovery.dns: \"pods\" has one address, which is not this pod's, and no pod "
+                   "replies from it: is that Service headless (clusterIP: None)?");
     cr_assert_eq(address_parse_ip("192.0.2.1", &config.self), 0);
     expect_joining("self (POD_IP) is 192.0.2.1");
     admin_set_reload_result(&admin, "a.yaml:2: hold.tme: no such option\n");
