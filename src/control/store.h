@@ -31,7 +31,7 @@
 #define STORE_SAVE_NS UINT64_C(100000000) /* less than the leader's heartbeat.interval */
 
 struct store {
-    char path[CONFIG_TEXT_MAX], cluster[CONFIG_NAME_MAX];
+    char path[CONFIG_TEXT_MAX], cluster[CONFIG_TEXT_MAX];
     uint32_t posted;           /* jobs: the read, and each term */
     bool is_late;              /* the last job was not done in time; it has been logged */
     _Atomic uint32_t jobs;     /* posted, for the store thread */
