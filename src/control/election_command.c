@@ -177,7 +177,9 @@ void election_hear_leave(struct election *e, const struct election_event *event)
         election_send(e, &event->from, event->message->from, &go);
         return;
     }
-    election_request_change(e, ELECTION_REMOVE, true, &e->list.members[index]);
+    election_request_change(e, &(struct election_change){.type = ELECTION_REMOVE,
+                                                         .is_graceful = true,
+                                                         .member = e->list.members[index]});
     election_run_changes(e);
 }
 
