@@ -110,7 +110,7 @@ const struct config_option config_options[] = {
      .preset = "auto",
      .preset_words = "the name that peers gives to self, otherwise the text of self",
      .allowed = "1 to 63 letters, digits and - . _ : %, or auto",
-     .help = "Own name in logs, in /status and in leader commands.",
+     .help = "Own name in logs, in /status and in leader commands; no other pod may have it.",
      .aliases = {"POD_NAME"}},
     /* ---- */
     {.key = "bind",

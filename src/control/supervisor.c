@@ -272,6 +272,7 @@ static size_t supervisor_do_work(void *self)
     discovery_set_fast(&supervisor->discovery, is_leaderless(supervisor, now_ns));
     supervisor_check_apps(supervisor, now_ns);
     supervisor_log_leaderless(supervisor, now_ns);
+    supervisor_check_names(supervisor, now_ns);
     supervisor_update_report(supervisor);
     return done;
 }

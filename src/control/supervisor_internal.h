@@ -71,7 +71,7 @@ struct supervisor_facts {
 /* The last state that was logged: only changes are logged. */
 struct supervisor_logged {
     char leader[SUPERVISOR_LEADER_TEXT]; /* "ADDRESS (NAME), term N"; "": none yet */
-    bool is_alone, is_leader_unknown, is_leaderless;
+    bool is_alone, is_leader_unknown, is_leaderless, is_name_shared;
 };
 
 struct supervisor {
@@ -99,9 +99,10 @@ struct supervisor {
     bool has_sessions; /* with stay_ns, as the election knows them */
     uint64_t stay_ns;
     uint64_t stalled_since_ns;
-    uint64_t leaderless_since_ns; /* 0: there is a leader */
-    uint64_t no_app_since_ns;     /* 0: an app is up, or that is not known */
-    bool is_refusing;             /* the data port refuses clients */
+    uint64_t leaderless_since_ns;  /* 0: there is a leader */
+    uint64_t name_shared_since_ns; /* 0: no other member that may be alive has our name */
+    uint64_t no_app_since_ns;      /* 0: an app is up, or that is not known */
+    bool is_refusing;              /* the data port refuses clients */
     struct supervisor_logged logged;
     struct leader_history history; /* copied into the report with each snapshot */
 
@@ -173,6 +174,11 @@ void supervisor_check_leader(struct supervisor *supervisor);
 /* Compare the sender's settings for the ordered route with ours; log a mismatch, rarely. */
 void supervisor_check_settings(struct supervisor *supervisor,
                                const struct election_message *message);
+
+/* ---- supervisor_names.c ---- */
+
+/* Log, once, and report that another living member has this pod's name. */
+void supervisor_check_names(struct supervisor *supervisor, uint64_t now_ns);
 
 /* ---- supervisor_refuse.c ---- */
 
