@@ -10,7 +10,6 @@
 
 a=127.0.93.11 b=127.0.93.12 c=127.0.93.13 d=127.0.93.14 e=127.0.93.15
 
-patience_ms=12000
 # Two detection times until a shared name is reported.
 pod_environment+=(HEADLESSD_HEARTBEAT_MISSES=4)
 

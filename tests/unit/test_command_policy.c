@@ -87,6 +87,14 @@ Test(command, a_dead_predecessor_does_not_make_a_name_ambiguous)
     cr_assert_eq(check("pod-1", "10.9.9.9:5000"), 1);
 }
 
+/* A dead pod's address that another pod has now. */
+Test(command, an_address_means_its_living_member)
+{
+    add(4, "10.0.0.1", "pod-4");
+    e.live[0] &= ~UINT64_C(1);
+    cr_assert_eq(check("10.0.0.1", "10.9.9.9:5000"), 4);
+}
+
 Test(command, names_that_differ_in_case_are_two_names)
 {
     add(4, "10.0.0.4", "POD-1");
