@@ -83,6 +83,7 @@ static void put_signs(const struct page *page)
     static const struct sign signs[] = {
         {"gauges.key_mismatch",
          "Members whose messages this pod cannot verify, because they have other keys, or none: "},
+        {"gauges.members_with_own_name", "Other living members that have this pod's name: "},
         {"gauges.order_differing_members",
          "Members whose route or ordered.commit differs from this pod's: "},
         {"counters.log_lines_failed_total", "Log lines that could not be written: "},

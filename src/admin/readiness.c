@@ -158,6 +158,20 @@ static void add_refused(struct admin *admin, bool is_ready, char text[static REA
         (void)snprintf(text, READINESS_MAX, "ready, with the previous keys: %s (keys)", why.keys);
 }
 
+/* It serves: what names it in a command, and in leader_list, names the other one as well. */
+static void add_namesake(struct admin *admin, bool is_ready, char text[static READINESS_MAX])
+{
+    size_t length = strlen(text);
+    char address[ADDRESS_TEXT_MAX];
+    struct address other;
+
+    if (is_ready && supervisor_read_namesake(admin->supervisor, &other))
+        (void)snprintf(text + length, READINESS_MAX - length,
+                       "; the member at %s has the name of this pod, \"%s\", too: give each pod a "
+                       "name of its own (name, POD_NAME)",
+                       address_format_ip(&other, address), admin->config->name);
+}
+
 /* The first rule that applies decides. */
 static const struct rule {
     bool (*is_so)(struct admin *admin, char text[static READINESS_MAX]);
@@ -175,6 +189,7 @@ bool readiness_tell(struct admin *admin, char text[static READINESS_MAX])
     while (!rule->is_so(admin, text))
         rule++; /* the last one always applies */
     add_refused(admin, rule->is_ready, text);
+    add_namesake(admin, rule->is_ready, text);
     text[utf8_trim(text, strlen(text))] = '\0'; /* it may be cut within a character */
     return rule->is_ready;
 }

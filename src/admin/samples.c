@@ -152,6 +152,9 @@ static void add_election(struct list *list, const struct admin_snapshot *snapsho
         "list, and its votes count only for a first leader or in a skipped term");
     add_gauge(list, "members_alive", atomic_load_explicit(&report->alive, memory_order_relaxed),
               "Members that this pod believes to be alive, itself included");
+    add_gauge(list, "members_with_own_name",
+              atomic_load_explicit(&report->namesakes, memory_order_relaxed),
+              "Other living members that have this pod's name");
     add_gauge(
         list, "order_differing_members",
         atomic_load_explicit(&report->differing, memory_order_relaxed),

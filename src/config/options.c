@@ -111,8 +111,9 @@ const struct config_option config_options[] = {
      .preset = "auto",
      .preset_words = "the name that peers gives to self, otherwise the text of self",
      .allowed = "1 to 253 letters, digits and - . _ : %, or auto",
-     .help = "Own name in logs, in /status and in leader commands. A name of more than 63 "
-             "characters is shortened, with a hash of the whole name; leader commands and the "
+     .help = "Own name in logs, in /status and in leader commands; no other pod may have it. A "
+             "name of more than 63 characters is shortened, with a hash of the whole name; leader "
+             "commands and the "
              "options leader, leader_list and peers take it in full as well.",
      .aliases = {"POD_NAME"}},
     /* ---- */

@@ -278,6 +278,7 @@ static size_t supervisor_do_work(void *self)
     supervisor_check_apps(supervisor, now_ns);
     supervisor_log_leaderless(supervisor, now_ns);
     supervisor_log_virtual(supervisor, now_ns);
+    supervisor_check_names(supervisor, now_ns);
     supervisor_update_report(supervisor);
     atomic_store_explicit(&supervisor->report.ran_ns, clock_now_ns(), memory_order_relaxed);
     return done;

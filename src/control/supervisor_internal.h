@@ -71,7 +71,7 @@ struct supervisor_facts {
 /* The last state that was logged: only changes are logged. */
 struct supervisor_logged {
     char leader[SUPERVISOR_LEADER_TEXT]; /* "ADDRESS (NAME), term N"; "": none yet */
-    bool is_alone, is_leader_unknown, is_leaderless, is_virtual;
+    bool is_alone, is_leader_unknown, is_leaderless, is_virtual, is_name_shared;
 };
 
 struct supervisor {
@@ -104,6 +104,7 @@ struct supervisor {
     uint64_t virtual_since_ns;    /* 0: supervisor_finds_virtual is false */
     struct address discovered; /* the only address that discovery.dns has; unset: another number */
     bool is_refusing;          /* the data port refuses clients */
+    uint64_t name_shared_since_ns; /* 0: no other member that may be alive has our name */
     struct supervisor_logged logged;
     struct leader_history history; /* copied into the report with each snapshot */
 
@@ -179,6 +180,11 @@ void supervisor_check_leader(struct supervisor *supervisor);
 /* Compare the sender's settings for the ordered route with ours; log a mismatch, rarely. */
 void supervisor_check_settings(struct supervisor *supervisor,
                                const struct election_message *message);
+
+/* ---- supervisor_names.c ---- */
+
+/* Log, once, and report that another living member has this pod's name. */
+void supervisor_check_names(struct supervisor *supervisor, uint64_t now_ns);
 
 /* ---- supervisor_refuse.c ---- */
 

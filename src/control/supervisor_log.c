@@ -12,11 +12,10 @@
 bool supervisor_has_wanted_leader(const struct supervisor *supervisor)
 {
     const char *wanted = supervisor->settings.leader;
-    const struct election_member *member = command_find_target(&supervisor->election.list, wanted);
 
     if (!wanted[0] || supervisor->facts.kind == LEADER_OUTSIDE)
         return true;
-    return member && member->instance == supervisor->facts.leader;
+    return command_is_target(&supervisor->election, supervisor->facts.leader, wanted);
 }
 
 /* Once, until it joins or another is configured: each leader change would repeat it. */
@@ -36,7 +35,8 @@ static void warn_unknown_leader(struct supervisor *supervisor)
 void supervisor_check_leader(struct supervisor *supervisor)
 {
     const char *wanted = supervisor->settings.leader;
-    bool is_member = command_find_target(&supervisor->election.list, wanted) != NULL;
+    size_t count;
+    bool is_member = command_find_target(&supervisor->election, wanted, &count) != NULL;
 
     if (is_member)
         supervisor->logged.is_leader_unknown = false;

@@ -36,6 +36,14 @@ void supervisor_read_history(struct supervisor *supervisor, struct leader_histor
     (void)pthread_mutex_unlock(&supervisor->report.history_lock);
 }
 
+bool supervisor_read_namesake(struct supervisor *supervisor, struct address *ret_address)
+{
+    (void)pthread_mutex_lock(&supervisor->report.history_lock);
+    *ret_address = supervisor->report.namesake;
+    (void)pthread_mutex_unlock(&supervisor->report.history_lock);
+    return address_is_set(ret_address);
+}
+
 bool supervisor_is_leader_outside(const struct supervisor *supervisor)
 {
     return address_is_set(&supervisor->outside);

@@ -108,6 +108,7 @@ enum drop_reason { DROP_REASONS(DROP_ENUM) DROP_REASON_COUNT };
       "Requests relayed to another pod: the kernel took them")                                     \
     X(CONTROL_OK, "control_messages_total", "result", "ok", HELP_CONTROL_MESSAGES)                 \
     X(CONTROL_NO_MEMBER, "control_messages_total", "result", "no_member", HELP_CONTROL_MESSAGES)   \
+    X(CONTROL_NOT_UNIQUE, "control_messages_total", "result", "not_unique", HELP_CONTROL_MESSAGES) \
     X(CONTROL_NO_AUTH, "control_messages_total", "result", "no_auth", HELP_CONTROL_MESSAGES)       \
     X(CONTROL_BAD_JSON, "control_messages_total", "result", "bad_json", HELP_CONTROL_MESSAGES)     \
     X(CONTROL_NO_QUORUM, "control_messages_total", "result", "no_quorum", HELP_CONTROL_MESSAGES)   \

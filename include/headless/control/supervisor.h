@@ -53,6 +53,7 @@ struct supervisor_report {
     _Atomic int lookup;              /* last lookup of discovery.dns: supervisor_lookup_reason */
     _Atomic uint32_t is_virtual;     /* 1: discovery.dns seems to name a Service's cluster IP */
     _Atomic uint32_t is_refusing;    /* 1: the data port refuses clients (app.down) */
+    _Atomic uint32_t namesakes;      /* other living members with this pod's name */
     _Atomic uint32_t differing;      /* members with another route ordered or ordered.commit */
     _Atomic uint64_t unconfirmed;    /* requests relayed to the present leader and not confirmed */
     _Atomic uint64_t gap_ns;         /* time without a leader before the last change */
@@ -62,8 +63,9 @@ struct supervisor_report {
     _Atomic uint32_t key_mismatches; /* addresses from which nothing can be verified */
     _Atomic uint64_t leaps_refused, actions_lost, forbidden_transitions; /* election_counts */
     struct supervisor_peer_report peers[MEMBERS_MAX];                    /* by member index */
-    pthread_mutex_t history_lock; /* guards the one below: supervisor_read_history */
+    pthread_mutex_t history_lock; /* guards the two below: supervisor_read_history, ..._namesake */
     struct leader_history history;
+    struct address namesake; /* of one of the namesakes; unset: none */
 };
 
 /* ---- the main thread ---- */
@@ -106,6 +108,9 @@ const struct counters *supervisor_counters(const struct supervisor *supervisor);
 
 /* The last leaders that this pod followed. Waits while the supervisor copies them. */
 void supervisor_read_history(struct supervisor *supervisor, struct leader_history *ret_history);
+
+/* True if another living member has this pod's name; its address. Waits as the function above. */
+bool supervisor_read_namesake(struct supervisor *supervisor, struct address *ret_address);
 
 /* The leader is outside the cluster. Constant after supervisor_join. */
 bool supervisor_is_leader_outside(const struct supervisor *supervisor);
