@@ -15,6 +15,12 @@ static void report_changed(const char *option, bool reloadable, void *context)
         log_warn("option_needs_restart", "%s changed: restart the pod to apply it", option);
 }
 
+static int fail_memory(struct daemon *d)
+{
+    admin_set_reload_result(&d->admin, "out of memory");
+    return -ENOMEM;
+}
+
 /* config_reload, with its errors and warnings as lines of the log. */
 static int read_options(struct daemon *d, uint64_t *digest, struct config_set **ret_after)
 {
@@ -23,12 +29,15 @@ static int read_options(struct daemon *d, uint64_t *digest, struct config_set **
     FILE *errors = open_memstream(&text, &length);
     int rc;
 
-    if (!errors) {
-        admin_set_reload_result(&d->admin, "out of memory");
-        return -ENOMEM;
-    }
+    if (!errors)
+        return fail_memory(d);
     rc = config_reload(d->options, digest, errors, ret_after);
-    (void)fclose(errors);
+    if (fclose(errors) != 0 || !text) { /* its lines are lost */
+        if (!rc)
+            config_destroy(*ret_after);
+        free(text);
+        return fail_memory(d);
+    }
     if (rc != -EAGAIN)
         admin_set_reload_result(&d->admin, rc ? text : NULL);
     if (rc)
@@ -68,6 +77,10 @@ static void reload_options(struct daemon *d, uint64_t digest)
 
     if (rc == -EAGAIN)
         return;
+    if (rc == -ENOMEM) { /* nothing is judged: the next look at the file tries again */
+        log_error("reload_failed", "out of memory: keeping the previous configuration");
+        return;
+    }
     config_watch_judge(&d->watch, digest);
     if (rc) {
         log_error("reload_failed", "the configuration has errors: keeping the previous one");
