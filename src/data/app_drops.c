@@ -1,5 +1,6 @@
 #include "data/app_drops.h"
 
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -9,11 +10,36 @@
 #define LOOK_PERIOD_NS NS_PER_SEC
 #define DROPS_LOG_NS   (60 * NS_PER_SEC)
 
-static void stop_watching(struct app_drops *drops, int rc)
+/* A failure that stays: the kernel lacks udp_diag, or a sandbox forbids it. */
+static bool is_lasting(int rc)
 {
-    log_debug("app_drops_unknown", "drops at the app's own socket cannot be read (sock_diag): %s",
-              strerror(-rc));
-    app_drops_close(drops);
+    switch (rc) {
+    case -ENOENT:
+    case -EPROTONOSUPPORT:
+    case -EAFNOSUPPORT:
+    case -EOPNOTSUPP:
+    case -ENOSYS:
+    case -EPERM:
+    case -EACCES:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* Without the descriptor the confined process cannot try again. After a failed look the next one, in a
+ * second, counts what the kernel dropped meanwhile. */
+static void note_failure(struct app_drops *drops, int rc)
+{
+    if (is_lasting(rc))
+        log_info("app_drops_unknown",
+                 "drops at the app's own socket cannot be read (sock_diag): %s", strerror(-rc));
+    else
+        log_warn("app_drops_unknown",
+                 "drops at the app's own socket cannot be read (sock_diag): %s; %s", strerror(-rc),
+                 drops->fd < 0 ? "restart to try again" : "trying again in a second");
+    if (is_lasting(rc))
+        app_drops_close(drops);
 }
 
 void app_drops_open(struct app_drops *drops, const struct config *config)
@@ -25,7 +51,7 @@ void app_drops_open(struct app_drops *drops, const struct config *config)
         return;
     drops->fd = udp_diag_open();
     if (drops->fd < 0)
-        stop_watching(drops, drops->fd);
+        note_failure(drops, drops->fd);
 }
 
 void app_drops_close(struct app_drops *drops)
@@ -108,7 +134,7 @@ void app_drops_poll(struct app_drops *drops, uint64_t now_ns)
     drops->looked_ns = now_ns;
     rc = udp_diag_list(drops->fd, drops->app.port, found, APP_DROPS_SOCKETS, &count);
     if (rc)
-        stop_watching(drops, rc);
+        note_failure(drops, rc);
     else
         log_drops(drops, app_drops_take(drops, found, count), now_ns);
 }
