@@ -20,6 +20,7 @@
 #include "daemon.h"
 #include "headless/base/clock.h"
 #include "headless/base/log.h"
+#include "headless/base/process.h"
 #include "headless/secure/confine.h"
 
 #define DRAIN_LOOK_NS  (50 * NS_PER_MS)
@@ -335,6 +336,8 @@ int main(int argc, char *argv[])
     enum config_mode mode;
     int status = CONFIG_EXIT_OK;
 
+    if (process_fill_descriptors())
+        return CONFIG_EXIT_FAILED; /* it may have no standard error */
     if (config_load(argc, argv, stderr, &options, &mode))
         return CONFIG_EXIT_USAGE;
     switch (mode) {
