@@ -27,18 +27,20 @@ static bool is_lasting(int rc)
     }
 }
 
-/* Without the descriptor the confined process cannot try again. After a failed look the next one, in a
+/* Once it has worked, no failure is lasting. Without the descriptor the confined process cannot try again. After a failed look the next one, in a
  * second, counts what the kernel dropped meanwhile. */
 static void note_failure(struct app_drops *drops, int rc)
 {
-    if (is_lasting(rc))
+    bool is_final = !drops->has_looked && is_lasting(rc);
+
+    if (is_final)
         log_info("app_drops_unknown",
                  "drops at the app's own socket cannot be read (sock_diag): %s", strerror(-rc));
     else
         log_warn("app_drops_unknown",
                  "drops at the app's own socket cannot be read (sock_diag): %s; %s", strerror(-rc),
                  drops->fd < 0 ? "restart to try again" : "trying again in a second");
-    if (is_lasting(rc))
+    if (is_final)
         app_drops_close(drops);
 }
 

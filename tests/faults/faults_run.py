@@ -11,7 +11,7 @@ armed, the work is done until the call has failed, and it is judged:
   - the pod lives (/livez is 200), every pod returns a datagram of a new client, and every ledger closes;
   - a counter or a log line of the pod that is not usual tells the fault, or faults_run.rules says why none does.
 
-In the last cases of a place, several calls in a row fail ("x20"; "EAGAIN x" in the rules).
+In the last cases of a place, several calls in a row fail ("x8"; "EAGAIN x" in the rules).
 
 RESULT gets a table.
 """
@@ -29,7 +29,7 @@ import fault_table
 PATIENCE_S = 60  # ends a test that hangs; no verdict depends on it
 ROUNDS = 30      # of a work that sometimes reaches the call
 LEDGER = ("ledger_requests", "ledger_replies", "ledger_copies", "datagrams_held", "datagrams_queued")
-IN_A_ROW = 20    # calls that fail in the last case of each place
+IN_A_ROW = 8    # calls that fail in the last case of each place
 
 
 class Bad(Exception):
@@ -245,13 +245,15 @@ class Test:
         if not self.all_follow(self.pods[0]):
             self.make_leader(self.pods[0])
 
-    def provoke(self, pod, names):
-        """Does the work until the call has failed; returns False if it does not come to that."""
+    def provoke(self, pod, names, times):
+        """Does the work until the call has failed so often; returns False if it never has."""
         for name in sorted(set(names), key=list(self.works).index):
             for _ in range(ROUNDS if name not in ("idle", "lead") else 4):
                 self.works[name](pod)
-                if pod.faults.taken():
+                if pod.faults.taken() >= times:
                     return True
+            if pod.faults.taken():
+                return True
         return False
 
     def case(self, index, place, error, times):
@@ -259,7 +261,7 @@ class Test:
         before = pod.told()
         pod.faults.arm(place.raw, fault_table.number_of(error), times=times)
         try:
-            reached = self.provoke(pod, self.reached[index][place.raw])
+            reached = self.provoke(pod, self.reached[index][place.raw], times)
         finally:
             pod.faults.disarm()
         self.settle()

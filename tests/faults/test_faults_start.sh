@@ -61,7 +61,6 @@ starts()
         outcome=says
     elif kill -0 "$pid" 2>/dev/null; then
         expect "echo (${prefix[*]})" "$(ask "$a" hello)" hello
-        ledger_closes "$a"
         pod_stop "$a"
         outcome=serves
     else
