@@ -27,8 +27,8 @@ static bool is_lasting(int rc)
     }
 }
 
-/* Once it has worked, no failure is lasting. Without the descriptor the confined process cannot try again. After a failed look the next one, in a
- * second, counts what the kernel dropped meanwhile. */
+/* Once it has worked, no failure is lasting. Without the descriptor the confined process cannot try
+ * again. After a failed look the next one, in a second, counts what was dropped meanwhile. */
 static void note_failure(struct app_drops *drops, int rc)
 {
     bool is_final = !drops->has_looked && is_lasting(rc);

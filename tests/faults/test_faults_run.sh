@@ -18,6 +18,7 @@ dns_address=127.0.98.53
 app=127.0.98.54:5300
 app6="[::1]:15398"
 result=$build/faults/run.tsv
+match=${FAULT_MATCH:-}
 preload=${FAULT_PRELOAD:-$build/tests/fault_inject.so}
 
 mkdir -p "$build/faults" "$work/faults" "$work/keys"
@@ -36,7 +37,8 @@ inject()
         pods+=("$pod=${pod_pids[$pod]}")
     done
     python3 "$(dirname "$0")/faults_run.py" "$build" "$work" "$result" "${pods[@]}" \
-        --match "${FAULT_MATCH:-}" >"$work/said" 2>&1 || fail "faults are not handled well"
+        --match "$match" >"$work/said" 2>&1 ||
+        fail "faults are not handled well: $(grep -m 3 ' FAIL ' "$work/said" | tr '\n' ' ')"
     sed 's/^/  /' "$work/said"
 }
 
@@ -82,7 +84,8 @@ with_names()
             --quorum-expect 2 --app echo --leader "$a"
     done
     wait_until "the two agree" agree "$a" "$a" "$b"
-    FAULT_MATCH="in resolver" inject "$a" "$b"
+    match="in resolver"
+    inject "$a" "$b"
 }
 
 run "faults of pods with keys, an app, groups and a store" keyed_with_app

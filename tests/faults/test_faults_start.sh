@@ -59,20 +59,27 @@ starts()
     if grep -q ' admin_server: ' "$work/$a.log"; then # no descriptor is left to reply on the admin port
         pod_stop "$a"
         outcome=says
-    elif kill -0 "$pid" 2>/dev/null; then
-        expect "echo (${prefix[*]})" "$(ask "$a" hello)" hello
+    elif is_serving "$pid"; then
         pod_stop "$a"
         outcome=serves
     else
+        wait_until "it ends (${prefix[*]})" has_ended "$pid"
         unset "pod_pids[$a]"
         wait "$pid" || status=$?
         outcome="$status: $(tail -n 1 "$work/$a.log")"
     fi
 }
 
+# The admin port replies before the last threads are started, and their start may fail.
 is_known()
 {
-    grep -q ' admin_server: ' "$work/$a.log" || is_ready_or_gone "$a"
+    grep -q ' admin_server: ' "$work/$a.log" || has_ended "${pod_pids[$a]}" ||
+        { is_ready "$a" && [[ $(ask "$a" hello) == hello ]]; }
+}
+
+is_serving()
+{
+    ! has_ended "$1" && ! grep -q ' start_failed: ' "$work/$a.log"
 }
 
 # ends_well PATTERN: it serves, or has ended by itself with a line that matches.
@@ -105,10 +112,17 @@ little_memory()
     [[ $served && $ended ]] || fail "one of the limits should suffice, another should not"
 }
 
+is_taken()
+{
+    [[ -n $(ss -Hlnut "src = $a:$1"; ss -Hnu "src = $a:$1") ]]
+}
+
 # taken PORT OPTION SOCAT: another process has the port.
 taken()
 {
-    app_start other socat -d -d "$3" STDOUT
+    socat "$3" STDOUT >"$work/other" 2>&1 &
+    app_pids[other]=$!
+    wait_until "another process has port $1" is_taken "$1"
     starts env -- --app echo
     app_stop other
     [[ $outcome == 1:* ]] || fail "port $1 is taken: $outcome"
@@ -155,14 +169,21 @@ without()
     expect "with a store on a read-only root" "$outcome" serves
 }
 
+# unnamed MOUNT: the pod lives, and says that the name has no address.
+unnamed()
+{
+    env -i "${pod_environment[@]}" unshare --mount sh -c "$1"' && exec "$@"' sh "$headlessd" --self "$a" --app echo \
+        --discovery-dns nobody.invalid. --quorum-expect 1 >"$work/$a.log" 2>&1 &
+    pod_pids[$a]=$!
+    wait_until "it says that the name has no address ($1)" grep -q "discovery_failed: .*nobody.invalid" "$work/$a.log"
+    wait_until "it lives ($1)" is_alive "$a"
+    pod_stop "$a"
+}
+
 no_names()
 {
-    hidden 'mount --bind /dev/null /etc/resolv.conf' --discovery-dns nobody.invalid. --quorum-expect 1
-    expect "with an empty resolv.conf" "$outcome" serves
-    grep -q "discovery_failed: .*nobody.invalid" "$work/$a.log" || fail "the name is not reported: $(<"$work/$a.log")"
-    hidden 'mount -t tmpfs none /etc' --discovery-dns nobody.invalid. --quorum-expect 1
-    expect "with an empty /etc" "$outcome" serves
-    grep -q "discovery_failed: .*nobody.invalid" "$work/$a.log" || fail "the name is not reported: $(<"$work/$a.log")"
+    unnamed 'mount --bind /dev/null /etc/resolv.conf'
+    unnamed 'mount -t tmpfs none /etc'
 }
 
 # A socket must not get the number of standard error: the log would be sent to it.

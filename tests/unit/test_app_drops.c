@@ -1,5 +1,6 @@
 /* app_drops, udp_diag: drops at the app's own socket. */
 #include <criterion/criterion.h>
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -148,5 +149,17 @@ Test(app_drops, other_apps_are_not_watched)
     app_drops_open(&drops, &elsewhere);
     cr_assert_eq(drops.fd, -1);
     app_drops_poll(&drops, NS_PER_SEC);
+    app_drops_close(&drops);
+}
+
+/* A descriptor that is no netlink socket stands for a failure that passes, such as ENOMEM. */
+Test(app_drops, one_failed_look_does_not_end_the_watch)
+{
+    struct app_drops drops = watched("127.0.0.1:53");
+
+    drops.fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    cr_assert_geq(drops.fd, 0);
+    app_drops_poll(&drops, 2 * NS_PER_SEC);
+    cr_assert_geq(drops.fd, 0);
     app_drops_close(&drops);
 }
