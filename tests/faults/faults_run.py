@@ -11,7 +11,7 @@ armed, the work is done until the call has failed, and it is judged:
   - the pod lives (/livez is 200), every pod returns a datagram of a new client, and every ledger closes;
   - a counter or a log line of the pod that is not usual tells the fault, or faults_run.rules says why none does.
 
-In the last cases of a place, several calls in a row fail ("x8"; "EAGAIN x" in the rules).
+In the last cases of a place, several calls in a row fail ("x20"; "EAGAIN x" in the rules).
 
 RESULT gets a table.
 """
@@ -29,7 +29,7 @@ import fault_table
 PATIENCE_S = 60  # ends a test that hangs; no verdict depends on it
 ROUNDS = 30      # of a work that sometimes reaches the call
 LEDGER = ("ledger_requests", "ledger_replies", "ledger_copies", "datagrams_held", "datagrams_queued")
-IN_A_ROW = 8    # calls that fail in the last case of each place
+IN_A_ROW = 20    # calls that fail in the last case of each place
 
 
 # Only with FAULT_MEMORY in the environment: json-c 0.16 does not check each strdup, so that a leader command ends a pod

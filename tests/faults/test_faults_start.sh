@@ -56,7 +56,7 @@ starts()
     pid=$!
     pod_pids[$a]=$pid
     wait_until "ready, or over (${prefix[*]})" is_known
-    if grep -q ' admin_server: ' "$work/$a.log"; then # no descriptor is left to reply on the admin port
+    if grep -q " admin_server: " "$work/$a.log" && is_serving "$pid"; then # no descriptor is left for the admin port
         pod_stop "$a"
         outcome=says
     elif is_serving "$pid"; then
@@ -73,7 +73,7 @@ starts()
 # The admin port replies before the last threads are started, and their start may fail.
 is_known()
 {
-    grep -q ' admin_server: ' "$work/$a.log" || has_ended "${pod_pids[$a]}" ||
+    { grep -q " admin_server: " "$work/$a.log" && grep -q " started: " "$work/$a.log"; } || has_ended "${pod_pids[$a]}" ||
         { is_ready "$a" && [[ $(ask "$a" hello) == hello ]]; }
 }
 
@@ -120,7 +120,7 @@ is_taken()
 # taken PORT OPTION SOCAT: another process has the port.
 taken()
 {
-    socat "$3" STDOUT >"$work/other" 2>&1 &
+    socat -u "$3" STDOUT >"$work/other" 2>&1 &
     app_pids[other]=$!
     wait_until "another process has port $1" is_taken "$1"
     starts env -- --app echo
@@ -135,7 +135,7 @@ ports_taken()
     taken 12000 data.port "UDP4-RECV:12000,bind=$a"
     taken 12001 relay.port "UDP4-RECV:12001,bind=$a"
     taken 12002 peer.port "UDP4-RECV:12002,bind=$a"
-    taken 8080 admin.listen "TCP4-LISTEN:8080,bind=$a"
+    taken 8080 admin.listen "TCP4-LISTEN:8080,bind=$a,reuseaddr"
 }
 
 no_permission()
