@@ -60,7 +60,8 @@ int main(int argc, char *argv[])
 {
     struct ctl_options options;
 
-    process_open_standard();
+    if (process_fill_descriptors())
+        return CTL_NO;
     if (ctl_options_parse(argc, argv, &options)) {
         (void)fputs("see headlessctl --help\n", stderr);
         return CTL_USAGE;

@@ -345,7 +345,8 @@ int main(int argc, char *argv[])
     enum config_mode mode;
     int status = CONFIG_EXIT_OK;
 
-    process_open_standard();
+    if (process_fill_descriptors())
+        return CONFIG_EXIT_FAILED; /* it may have no standard error */
     if (config_load(argc, argv, stderr, &options, &mode))
         return CONFIG_EXIT_USAGE;
     switch (mode) {

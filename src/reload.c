@@ -23,6 +23,12 @@ static void warn_loosened(const struct config_loosened *loosened, void *context)
              loosened->reloadable ? "" : "; from the next start on");
 }
 
+static int fail_memory(struct daemon *d)
+{
+    admin_set_reload_result(&d->admin, "out of memory");
+    return -ENOMEM;
+}
+
 /* config_reload, with its errors and warnings as lines of the log. */
 static int read_options(struct daemon *d, const struct config_set *before, uint64_t *digest,
                         struct config_set **ret_after)
@@ -32,12 +38,15 @@ static int read_options(struct daemon *d, const struct config_set *before, uint6
     FILE *errors = open_memstream(&text, &length);
     int rc;
 
-    if (!errors) {
-        admin_set_reload_result(&d->admin, "out of memory");
-        return -ENOMEM;
-    }
+    if (!errors)
+        return fail_memory(d);
     rc = config_reload(before, digest, errors, ret_after);
-    (void)fclose(errors);
+    if (fclose(errors) != 0 || !text) { /* its lines are lost */
+        if (!rc)
+            config_destroy(*ret_after);
+        free(text);
+        return fail_memory(d);
+    }
     if (rc != -EAGAIN)
         admin_set_reload_result(&d->admin, rc ? text : NULL);
     if (rc)
@@ -77,6 +86,10 @@ static void reload_options(struct daemon *d, uint64_t digest)
 
     if (rc == -EAGAIN)
         return;
+    if (rc == -ENOMEM) { /* nothing is judged: the next look at the file tries again */
+        log_error("reload_failed", "out of memory: keeping the previous configuration");
+        return;
+    }
     config_watch_judge(&d->watch, digest);
     if (rc) {
         log_error("reload_failed", "the configuration has errors: keeping the previous one");

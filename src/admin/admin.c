@@ -66,11 +66,37 @@ static int listen_at(const struct address *at, int *ret_fd)
 
 /* ---- the server ---- */
 
+/*
+ * libmicrohttpd's own messages: only those about a shortage, which no client causes by its behaviour
+ * (accept and epoll_ctl out of descriptors, memory or watches).
+ */
+static void log_server(void *context, const char *format, va_list args)
+{
+    static struct log_limit limit = {.period_ns = 60 * NS_PER_SEC}; /* of the HTTP thread */
+    static const char *const shortages[] = {"accept", "epoll", "esource limit", "memory"};
+    struct admin *admin = context;
+    char text[256];
+    uint64_t suppressed;
+
+    (void)vsnprintf(text, sizeof(text), format, args);
+    text[strcspn(text, "\n")] = '\0';
+    for (size_t i = 0; i < sizeof(shortages) / sizeof(shortages[0]); i++) {
+        if (!strstr(text, shortages[i]))
+            continue;
+        (void)atomic_fetch_add_explicit(&admin->server_failures, 1, memory_order_relaxed);
+        if (log_limit_pass(&limit, LOG_LEVEL_WARN, clock_now_ns(), &suppressed))
+            log_warn("admin_server", "the HTTP server (admin.listen): %s (%llu more)", text,
+                     (unsigned long long)suppressed);
+        return;
+    }
+}
+
 /* Takes ownership of listen_fd, also on failure. All signals are blocked in the HTTP thread: the main
  * thread handles them. */
 static int start_server(struct admin *admin, int listen_fd)
 {
-    const unsigned flags = MHD_USE_AUTO_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME;
+    const unsigned flags =
+        MHD_USE_AUTO_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
     sigset_t all, before;
     int rc;
 
@@ -78,7 +104,8 @@ static int start_server(struct admin *admin, int listen_fd)
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
     errno = 0;
     admin->daemon = MHD_start_daemon(
-        flags, 0, NULL, NULL, http_handle, admin, /* no accept filter */
+        flags, 0, NULL, NULL, http_handle, admin,      /* no accept filter */
+        MHD_OPTION_EXTERNAL_LOGGER, log_server, admin, /* first: also for errors of the options */
         MHD_OPTION_LISTEN_SOCKET, listen_fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
         MHD_OPTION_NOTIFY_CONNECTION, http_notify, admin, MHD_OPTION_CONNECTION_TIMEOUT,
         REQUEST_IDLE_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_BYTES, MHD_OPTION_END);
@@ -189,24 +216,31 @@ void admin_set_reload_result(struct admin *admin, const char *why)
         (void)atomic_fetch_add_explicit(&admin->reloads_refused, 1, memory_order_relaxed);
 }
 
+struct options_made {
+    struct json_object *object; /* NULL: out of memory */
+    bool is_partial;
+};
+
 static void add_option(const char *option, const char *value, void *context)
 {
-    struct json_object *options = context;
+    struct options_made *made = context;
     struct json_object *text = json_object_new_string(value);
 
-    if (json_object_object_add(options, option, text) < 0)
-        (void)json_object_put(text);
+    if (text && json_object_object_add(made->object, option, text) == 0)
+        return;
+    (void)json_object_put(text);
+    made->is_partial = true;
 }
 
 void admin_set_options(struct admin *admin, const struct config_set *started,
                        const struct config_set *newest)
 {
-    struct json_object *options = json_object_new_object();
+    struct options_made made = {.object = json_object_new_object()};
 
-    if (!options || config_list_changed(started, newest, add_option, options))
+    if (!made.object || config_list_changed(started, newest, add_option, &made) || made.is_partial)
         log_warn("options_not_shown", "out of memory: /status does not show all options");
     (void)pthread_mutex_lock(&admin->options_lock);
     (void)json_object_put(admin->options);
-    admin->options = options;
+    admin->options = made.object;
     (void)pthread_mutex_unlock(&admin->options_lock);
 }

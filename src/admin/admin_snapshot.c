@@ -22,6 +22,7 @@ void admin_snapshot_take(struct admin *admin, struct admin_snapshot *ret_snapsho
         .peer_kernel_drops = supervisor_peer_kernel_drops(admin->supervisor),
         .event_streams = events_count(&admin->events),
         .connections = connections_read(&admin->connections),
+        .server_failures = atomic_load_explicit(&admin->server_failures, memory_order_relaxed),
         .now_ns = clock_now_ns(),
         .last_reload_succeeded =
             atomic_load_explicit(&admin->last_reload_succeeded, memory_order_relaxed),

@@ -34,6 +34,7 @@ struct admin_snapshot {
     uint64_t data_rcvbuf_bytes, relay_rcvbuf_bytes, peer_rcvbuf_bytes, peer_kernel_drops;
     size_t event_streams;
     struct connection_counts connections;
+    uint64_t server_failures;
     uint64_t now_ns, uptime_ns;
     uint64_t wall_ns;   /* now_ns as time of day: since 1970 */
     uint64_t started_s; /* since 1970 */

@@ -225,6 +225,8 @@ static void add_admin(struct list *list, const struct admin_snapshot *snapshot)
     add_gauge(list, "event_streams", snapshot->event_streams, "Open /events streams");
     add_gauge(list, "admin_connections", snapshot->connections.open,
               "Open connections to the admin port, streams and this one included");
+    add_counter(list, "admin_server_failures_total", snapshot->server_failures,
+                "Failures of the HTTP server for want of descriptors, memory or epoll watches");
     add_counter(list, "admin_connections_shed_total", snapshot->connections.shed,
                 "Connections to the admin port closed to make room for new ones");
     add_counter(

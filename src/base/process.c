@@ -1,6 +1,7 @@
 #include "headless/base/process.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -76,14 +77,21 @@ void process_read_usage(struct process_usage *ret_usage)
                                         .max_fds = read_max_fds()};
 }
 
-/* open returns the lowest descriptor that is free. */
-void process_open_standard(void)
+/* The wrong direction, as coreutils' stdopen does: a program that prints must not believe that it did. */
+static int open_unusable(int fd)
 {
-    int fd;
+    int opened = open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
 
-    do
-        fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-    while (fd >= 0 && fd <= STDERR_FILENO);
-    if (fd >= 0)
-        (void)close(fd);
+    return opened >= 0 ? opened : open("/", O_RDONLY | O_DIRECTORY); /* a root without /dev */
+}
+
+int process_fill_descriptors(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) >= 0 || errno != EBADF)
+            continue;
+        if (open_unusable(fd) != fd) /* the lowest that is free */
+            return errno ? -errno : -EBADF;
+    }
+    return 0;
 }

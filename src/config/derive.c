@@ -1,4 +1,5 @@
 /* Derived settings: own address, wildcard, name, the admin server's address. */
+#include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
@@ -59,13 +60,14 @@ static struct address find_self(const struct config *config)
     return self;
 }
 
-/* Kernels can be built or booted without IPv6; then any means IPv4. */
+/* Kernels can be built or booted without IPv6; then any means IPv4. A shortage does not mean that: the
+ * sockets that are opened next report it. */
 static bool has_ipv6(void)
 {
     int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
     if (fd < 0)
-        return false;
+        return errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
     (void)close(fd);
     return true;
 }

@@ -150,9 +150,18 @@ static int load_sources(struct config_set *set, struct loader *l)
     return file_rc ? file_rc : rc;
 }
 
-/* Give the set to the caller, or destroy it if its load failed. */
-static int load_conclude_set(int rc, struct config_set *set, struct config_set **ret_set)
+static int load_fail_memory(FILE *errors)
 {
+    (void)fputs("the configuration cannot be read: out of memory\n", errors);
+    return -ENOMEM;
+}
+
+/* Give the set to the caller, or destroy it if its load failed. */
+static int load_conclude_set(int rc, struct loader *l, struct config_set *set,
+                             struct config_set **ret_set)
+{
+    if (rc == -ENOMEM && l->error_count == 0)
+        (void)load_fail_memory(l->errors);
     if (rc)
         config_destroy(set);
     else
@@ -169,13 +178,13 @@ int config_load(int argc, char *const argv[], FILE *errors, struct config_set **
     int rc = 0;
 
     if (!set)
-        return -ENOMEM;
+        return load_fail_memory(errors);
     config_scan_flags(set, &mode);
     if (config_answers_alone(mode)) {
         config_destroy(set);
         *ret_set = NULL;
     } else {
-        rc = load_conclude_set(load_sources(set, &l), set, ret_set);
+        rc = load_conclude_set(load_sources(set, &l), &l, set, ret_set);
     }
     if (rc == 0)
         *ret_mode = mode;
@@ -190,12 +199,12 @@ int config_load_text(const char *text, size_t length, const char *name, FILE *er
     int yaml_rc, rc;
 
     if (!set)
-        return -ENOMEM;
+        return load_fail_memory(errors);
     set->path = name;
     config_read_defaults(&l);
     yaml_rc = config_read_yaml(&l, text, length);
     rc = conclude(&l);
-    return load_conclude_set(yaml_rc ? yaml_rc : rc, set, ret_set);
+    return load_conclude_set(yaml_rc ? yaml_rc : rc, &l, set, ret_set);
 }
 
 int config_reload(const struct config_set *before, uint64_t *digest, FILE *errors,
@@ -206,11 +215,11 @@ int config_reload(const struct config_set *before, uint64_t *digest, FILE *error
     int rc;
 
     if (!set)
-        return -ENOMEM;
+        return load_fail_memory(errors);
     set->path = before->path;
     rc = load_sources(set, &l);
     *digest = set->digest;
-    return load_conclude_set(rc, set, ret_set);
+    return load_conclude_set(rc, &l, set, ret_set);
 }
 
 void config_destroy(struct config_set *set)

@@ -146,6 +146,11 @@ static bool read_datagram(struct peer_transport *transport, struct arrival *arri
     ssize_t n = recvfrom(transport->socket.fd, arrival->bytes, sizeof(arrival->bytes), MSG_DONTWAIT,
                          (struct sockaddr *)&sa, &sa_length);
 
+    if (n < 0 && udp_is_read_failure(errno)) {
+        log_warn("receive_failed", "cannot read the peer socket: %s; trying again",
+                 strerror(errno));
+        counters_add(transport->counters, COUNTER_RECEIVE_FAILED, 1);
+    }
     if (n < 0)
         return false;
     arrival->length = (size_t)n;

@@ -26,9 +26,10 @@ static void reply_to_client(struct supervisor *supervisor, const struct queued_c
 {
     size_t length = strlen(text);
 
-    if (length <= queued->length && may_reply_to(supervisor, queued))
+    if (length <= queued->length && may_reply_to(supervisor, queued) &&
         data_plane_send_reply(supervisor->data_plane, &queued->client, &queued->local, text,
-                              length);
+                              length) != 0)
+        counters_add(&supervisor->counters, COUNTER_CONTROL_UNSENT, 1);
 }
 
 /* " (3 more)" since the last line; "" when there were none. */

@@ -9,15 +9,38 @@
 #define LOOK_PERIOD_NS NS_PER_SEC
 #define DROPS_LOG_NS   (60 * NS_PER_SEC)
 
-/* Without udp_diag the kernel looks for the module at each request: ask it once only. All other errors
- * may pass, as ENOBUFS does: the next look counts the drops since the last one that succeeded. */
+/* A failure that stays: the kernel lacks udp_diag, or a sandbox forbids it. */
+static bool is_lasting(int rc)
+{
+    switch (rc) {
+    case -ENOENT: /* the kernel would look for the module at each request */
+    case -EPROTONOSUPPORT:
+    case -EAFNOSUPPORT:
+    case -EOPNOTSUPP:
+    case -ENOSYS:
+    case -EPERM:
+    case -EACCES:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* Once it has worked, no failure is lasting. Without the descriptor the confined process cannot try
+ * again. After a failed look the next one, in a second, counts what was dropped meanwhile. */
 static void look_failed(struct app_drops *drops, int rc)
 {
-    if (!drops->has_failed)
-        log_debug("app_drops_unknown",
-                  "drops at the app's own socket cannot be read (sock_diag): %s", strerror(-rc));
+    bool is_final = !drops->has_looked && is_lasting(rc);
+
+    if (is_final)
+        log_info("app_drops_unknown",
+                 "drops at the app's own socket cannot be read (sock_diag): %s", strerror(-rc));
+    else if (!drops->has_failed)
+        log_warn("app_drops_unknown",
+                 "drops at the app's own socket cannot be read (sock_diag): %s; %s", strerror(-rc),
+                 drops->diag.fd < 0 ? "restart to try again" : "trying again in a second");
     drops->has_failed = true;
-    if (rc == -ENOENT)
+    if (is_final)
         app_drops_close(drops);
 }
 
@@ -117,5 +140,6 @@ void app_drops_poll(struct app_drops *drops, uint64_t now_ns)
         return;
     }
     drops->has_failed = false;
+    drops->has_looked = true;
     log_drops(drops, app_drops_take(drops, found, count), now_ns);
 }

@@ -26,6 +26,7 @@ struct app_drops {
     struct udp_diag_entry sockets[APP_DROPS_SOCKETS];
     bool had_all;    /* a socket that is not among them did not exist then */
     bool has_failed; /* at the last look */
+    bool has_looked; /* a look has worked */
     uint64_t looked_ns, unlogged;
     struct log_limit limit;
     _Atomic uint64_t total;

@@ -26,10 +26,10 @@ bool data_plane_has_command(const struct data_plane *data_plane)
     return false;
 }
 
-void data_plane_send_reply(struct data_plane *data_plane, const struct address *client,
-                           const struct address *local, const char *text, size_t length)
+int data_plane_send_reply(struct data_plane *data_plane, const struct address *client,
+                          const struct address *local, const char *text, size_t length)
 {
-    (void)udp_send_one(&data_plane->data_sockets[0], client, local, text, length);
+    return udp_send_one(&data_plane->data_sockets[0], client, local, text, length);
 }
 
 void data_plane_reset_windows(struct data_plane *data_plane, uint16_t member_index,

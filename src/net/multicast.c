@@ -31,19 +31,21 @@ static bool has_address(const struct ifaddrs *entry, const struct address *addre
     return address_is_set(&listed) && address_equal_ip(&listed, address);
 }
 
-uint32_t multicast_interface_of(const struct address *address)
+int multicast_interface_of(const struct address *address, uint32_t *ret_interface)
 {
-    uint32_t found = MULTICAST_ANY_INTERFACE;
+    const struct ifaddrs *found;
     struct ifaddrs *list;
+    int rc = 0;
 
     if (getifaddrs(&list) != 0)
-        return MULTICAST_ANY_INTERFACE;
-    for (const struct ifaddrs *i = list; i && !found; i = i->ifa_next) {
-        if (has_address(i, address))
-            found = if_nametoindex(i->ifa_name);
-    }
+        return -errno;
+    for (found = list; found && !has_address(found, address); found = found->ifa_next)
+        ;
+    *ret_interface = found ? if_nametoindex(found->ifa_name) : MULTICAST_ANY_INTERFACE;
+    if (found && *ret_interface == MULTICAST_ANY_INTERFACE)
+        rc = -errno;
     freeifaddrs(list);
-    return found;
+    return rc;
 }
 
 static unsigned interface_flags(int fd, uint32_t interface)

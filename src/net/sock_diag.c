@@ -81,6 +81,15 @@ static int read_reply(int fd, struct sock_diag_reply *reply)
     return reply->error;
 }
 
+/* The rest of a reply that was not read to its end: the kernel refuses a new list before (EBUSY). */
+static void discard_rest(int fd)
+{
+    uint8_t byte;
+
+    while (recv(fd, &byte, sizeof(byte), MSG_DONTWAIT) >= 0)
+        ;
+}
+
 int sock_diag_ask(int fd, const struct sock_diag_request *request, sock_diag_each_fn each,
                   void *context)
 {
@@ -88,6 +97,7 @@ int sock_diag_ask(int fd, const struct sock_diag_request *request, sock_diag_eac
     struct sock_diag_reply reply = {
         .sequence = request->header.nlmsg_seq, .each = each, .context = context};
 
+    discard_rest(fd);
     if (sendto(fd, request, sizeof(*request), MSG_DONTWAIT, (const struct sockaddr *)&kernel,
                sizeof(kernel)) < 0)
         return -errno;

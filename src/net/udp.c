@@ -41,6 +41,13 @@ enum udp_error udp_classify_error(int error_number)
     }
 }
 
+bool udp_is_read_failure(int error_number)
+{
+    enum udp_error error = udp_classify_error(error_number);
+
+    return error_number != EAGAIN && error != UDP_ERROR_INTERRUPTED && error != UDP_ERROR_REFUSED;
+}
+
 static int set_int(int fd, int level, int name, int value)
 {
     return setsockopt(fd, level, name, &value, sizeof(value)) < 0 ? -errno : 0;

@@ -88,26 +88,34 @@ size_t udp_lookup_peers(struct udp_lookup *lookup, const struct address *at, siz
 
 /* ---- opening ---- */
 
-/* ENOENT also means that the kernel lacks udp_diag: so only a socket that is found proves it. */
-static bool finds_own_socket(struct udp_lookup *lookup)
+/* ENOENT also means that the kernel lacks udp_diag: so only a socket that is found proves it. Where the
+ * kernel does not say, the lookups will tell. */
+static int find_own_socket(struct udp_lookup *lookup)
 {
     const struct address at = {.family = ADDRESS_V4, .ip = {127, 0, 0, 1}};
     const struct udp_options options = {.rcvbuf_bytes = 1};
     struct udp_socket socket;
-    bool is_found;
+    int rc = udp_open_ipv4(&at, &options, &socket);
 
-    if (udp_open_ipv4(&at, &options, &socket) != 0)
-        return false;
-    is_found = udp_lookup_receiver(lookup, &socket.local, &socket.local) == UDP_RECEIVER_FOUND;
+    if (rc)
+        return rc;
+    if (udp_lookup_receiver(lookup, &socket.local, &socket.local) == UDP_RECEIVER_NONE)
+        rc = -ENOENT;
     udp_close(&socket);
-    return is_found;
+    return rc;
 }
 
-void udp_lookup_open(struct udp_lookup *ret_lookup)
+int udp_lookup_open(struct udp_lookup *ret_lookup)
 {
-    *ret_lookup = (struct udp_lookup){.fd = sock_diag_open()};
-    if (ret_lookup->fd >= 0 && !finds_own_socket(ret_lookup))
+    int fd = sock_diag_open(), rc;
+
+    *ret_lookup = (struct udp_lookup){.fd = fd < 0 ? -1 : fd};
+    if (fd < 0)
+        return fd;
+    rc = find_own_socket(ret_lookup);
+    if (rc)
         udp_lookup_close(ret_lookup);
+    return rc;
 }
 
 void udp_lookup_close(struct udp_lookup *lookup)

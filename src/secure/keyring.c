@@ -172,16 +172,30 @@ static int take_file(int directory, const char *path, const char *name, struct k
     return rc < 0 ? rc : 0;
 }
 
+/* NULL at the end, or with a failure: a directory that is read in part would hide keys. */
+static const struct dirent *next_entry(DIR *directory, int *ret_failure)
+{
+    const struct dirent *entry;
+
+    errno = 0;
+    entry = readdir(directory);
+    if (!entry)
+        *ret_failure = errno;
+    return entry;
+}
+
 static int load_all(DIR *directory, const char *path, struct keyring *ring,
                     char why[static KEYRING_WHY])
 {
     const struct dirent *entry;
-    int rc = 0;
+    int failure = 0, rc = 0;
 
-    while (!rc && (entry = readdir(directory))) {
+    while (!rc && (entry = next_entry(directory, &failure))) {
         if (entry->d_name[0] != '.')
             rc = take_file(dirfd(directory), path, entry->d_name, ring, why);
     }
+    if (!rc && failure)
+        rc = keyring_fail(why, -failure, path, "", strerror(failure));
     if (!rc && ring->count == 0)
         rc = keyring_fail(why, -ENOENT, path, "",
                           "holds no key; write one: headlessctl key new DIRECTORY/NAME");

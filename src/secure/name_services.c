@@ -1,6 +1,7 @@
 #include "headless/secure/name_services.h"
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -60,8 +61,13 @@ size_t name_services_load(const char *path)
     char line[LINE_MAX_BYTES];
     size_t loaded = 0;
 
-    if (!file)
+    if (!file) {
+        if (errno != ENOENT)
+            log_warn("name_services_unread",
+                     "cannot read %s: %s; modules that it names for hosts are not loaded", path,
+                     strerror(errno));
         return 0;
+    }
     while (fgets(line, sizeof(line), file)) {
         char *start = line + strspn(line, " \t");
 

@@ -99,6 +99,14 @@ Test(multicast, wildcard_socket_shares_its_port_only_on_request)
     udp_close(&wildcard);
 }
 
+static uint32_t interface_of(const struct address *address)
+{
+    uint32_t interface = 4711;
+
+    cr_assert_eq(multicast_interface_of(address, &interface), 0);
+    return interface;
+}
+
 Test(multicast, loopback_addresses_belong_to_lo)
 {
     const struct address listed = at("127.0.0.1"), unlisted = at("127.0.78.1"),
@@ -106,9 +114,9 @@ Test(multicast, loopback_addresses_belong_to_lo)
     char number[16];
 
     cr_assert_neq(lo(), MULTICAST_ANY_INTERFACE);
-    cr_assert_eq(multicast_interface_of(&listed), lo());
-    cr_assert_eq(multicast_interface_of(&unlisted), lo());
-    cr_assert_eq(multicast_interface_of(&foreign), MULTICAST_ANY_INTERFACE);
+    cr_assert_eq(interface_of(&listed), lo());
+    cr_assert_eq(interface_of(&unlisted), lo());
+    cr_assert_eq(interface_of(&foreign), MULTICAST_ANY_INTERFACE);
     (void)snprintf(number, sizeof(number), "%u", lo());
     cr_assert_eq(multicast_find_interface(number), lo());
     cr_assert_eq(multicast_find_interface("nosuch"), MULTICAST_ANY_INTERFACE);

@@ -11,7 +11,7 @@ static struct udp_lookup lookup;
 
 static void open_lookup(void)
 {
-    udp_lookup_open(&lookup);
+    cr_assert_eq(udp_lookup_open(&lookup), 0);
 }
 
 static void close_lookup(void)

@@ -1,6 +1,9 @@
 /* A receiver does the work of a worker that sleeps, and wakes it only for what is due before it
  * would wake up by itself. */
+#include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
+#include <unistd.h>
 
 #include "plane_fixture.h"
 
@@ -94,4 +97,22 @@ Test(worker_call, worker_is_woken_when_work_is_due_before_its_wake_up)
     (void)sleeps_on(0);
     cr_expect_not(sleeps_on(clock_now_ns() + 2 * HOUR_NS));
     cr_expect_eq(count(A, COUNTER_COPIES_SENT), 1);
+}
+
+/* ENOTSOCK stands for every failure of a read; what ends a wait, and ICMP errors, are none. */
+Test(worker_call, failed_read_is_counted)
+{
+    struct receiver *receiver = &data_planes[A]->data_receivers[0];
+    int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+    cr_assert_geq(fd, 0);
+    cr_assert_eq(
+        receiver_read(receiver, receiver->socket->fd, &receiver->socket->local, 0, MSG_DONTWAIT),
+        -EAGAIN);
+    cr_assert_eq(receiver->counters.value[COUNTER_RECEIVE_FAILED], 0);
+    cr_assert_eq(receiver_read(receiver, fd, &receiver->socket->local, 0, MSG_DONTWAIT), -ENOTSOCK);
+    cr_assert_eq(receiver->counters.value[COUNTER_RECEIVE_FAILED], 1);
+    cr_assert(!udp_is_read_failure(EINTR) && !udp_is_read_failure(ECONNREFUSED));
+    cr_assert(udp_is_read_failure(ENOMEM) && udp_is_read_failure(ENETDOWN));
+    (void)close(fd);
 }

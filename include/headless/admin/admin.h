@@ -57,6 +57,7 @@ struct admin {
     uint64_t started_ns, started_s; /* clock_now_ns, clock_real_s */
     _Atomic bool stopping;          /* readyz says no */
     _Atomic bool last_reload_succeeded;
+    _Atomic uint64_t server_failures; /* of the HTTP server, for want of descriptors or memory */
     _Atomic uint64_t config_loaded_s; /* when the present configuration was read: clock_real_s */
     _Atomic uint64_t reloads,
         reloads_refused;      /* of the configuration; reloads includes refused ones */

@@ -203,6 +203,10 @@ enum drop_reason { DROP_REASONS(DROP_ENUM) DROP_REASON_COUNT };
       "Messages received from the kernel: GRO batches and single datagrams")                       \
     X(RECEIVE_DATAGRAMS, "receive_datagrams_total", "", "",                                        \
       "Datagrams received from the kernel, each of a GRO batch counted")                           \
+    X(CONTROL_UNSENT, "control_replies_unsent_total", "", "",                                      \
+      "Replies to leader commands that the kernel refused to send")                                \
+    X(RECEIVE_FAILED, "receive_failures_total", "", "",                                            \
+      "Reads of a socket that the kernel refused, except for ICMP errors of earlier datagrams")    \
     X(APP_REFUSED_CLIENT, "app_refused_clients_total", "", "",                                     \
       "ICMP port unreachable messages of the app's port for one client, while the app serves "     \
       "another")                                                                                   \

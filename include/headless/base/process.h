@@ -1,6 +1,6 @@
 /*
- * process: its standard descriptors; CPU time, memory and descriptors of this process, under the names
- * that Prometheus' client libraries use (process_cpu_seconds_total and so on).
+ * process: CPU time, memory and descriptors of this process, under the names that Prometheus'
+ * client libraries use (process_cpu_seconds_total and so on); its standard descriptors.
  *
  * Any thread, but not the data path: reads /proc, which takes microseconds, and on kernels before
  * 6.2 longer with many open files.
@@ -20,8 +20,11 @@ struct process_usage {
 
 void process_read_usage(struct process_usage *ret_usage);
 
-/* Give closed standard descriptors /dev/null: otherwise the next socket is standard error, and gets the
- * log. First in main. */
-void process_open_standard(void);
+/*
+ * Opens descriptors 0, 1 and 2 where the process was started without: otherwise a socket would get the number,
+ * and what is printed or logged would be sent to it. Reads and writes of them still fail (EBADF). First in
+ * main. Returns 0 or a negative errno.
+ */
+int process_fill_descriptors(void) __attribute__((warn_unused_result));
 
 #endif

@@ -69,9 +69,9 @@ bool data_plane_take_command(struct data_plane *data_plane, size_t worker,
 /* Has any worker a command? */
 bool data_plane_has_command(const struct data_plane *data_plane);
 
-/* Send a line to a client from the address to which it sent; not for the data path. */
-void data_plane_send_reply(struct data_plane *data_plane, const struct address *client,
-                           const struct address *local, const char *text, size_t length);
+/* Send a line to a client from the address to which it sent; not for the data path. Returns 0 or a negative errno. */
+int data_plane_send_reply(struct data_plane *data_plane, const struct address *client,
+                          const struct address *local, const char *text, size_t length);
 
 /*
  * From now on the kernel refuses new datagrams at the data port (their senders get an ICMP port

@@ -19,8 +19,10 @@
 /* Find an interface by name, or by number. MULTICAST_ANY_INTERFACE: not found. */
 uint32_t multicast_find_interface(const char *name);
 
-/* The interface with this address, lo for loopback addresses. MULTICAST_ANY_INTERFACE: none. */
-uint32_t multicast_interface_of(const struct address *address);
+/* The interface with this address, lo for loopback addresses. MULTICAST_ANY_INTERFACE: none. Returns 0, or
+ * a negative errno where the kernel does not say. */
+int multicast_interface_of(const struct address *address, uint32_t *ret_interface)
+    __attribute__((warn_unused_result));
 
 /*
  * Open, bind to group (IP and port) and join it on the interface. Returns 0 or a negative errno,

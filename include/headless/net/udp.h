@@ -52,6 +52,10 @@ enum udp_error {
 };
 enum udp_error udp_classify_error(int error_number);
 
+/* A read that failed: not because nothing has arrived (EAGAIN), because of a signal, or because of an ICMP
+ * error of an earlier datagram. */
+bool udp_is_read_failure(int error_number);
+
 /*
  * Retries of one datagram while ICMP errors are reported in its place. Each ICMP message is
  * reported once, from any sender: a burst of them must not cost a datagram to another destination.

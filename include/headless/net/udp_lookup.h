@@ -28,8 +28,9 @@ enum udp_receiver {
     UDP_RECEIVER_FOUND
 };
 
-/* Open, and check that a socket of our own is found. On failure fd is -1. */
-void udp_lookup_open(struct udp_lookup *ret_lookup);
+/* Open, and check that a socket of our own is found. Returns 0, or on failure a negative errno; fd is -1
+ * then. -ENOENT: this kernel has no udp_diag. */
+int udp_lookup_open(struct udp_lookup *ret_lookup) __attribute__((warn_unused_result));
 void udp_lookup_close(struct udp_lookup *lookup);
 
 /* Is there a socket for a datagram that a local process sends from one address to the other? */

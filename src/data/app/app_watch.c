@@ -1,5 +1,7 @@
 #include "data/app/app_watch.h"
 
+#include <errno.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "data/app/app_check.h"
@@ -14,10 +16,18 @@
 
 void app_watch_init(struct app_watch *watch, const struct address *app_address, uint64_t fail_ns)
 {
+    int rc = 0;
+
     *watch = (struct app_watch){.judge = {.fail_ns = fail_ns}, .lookup = {.fd = -1}};
     watch->is_local = udp_is_local(app_address);
     if (watch->is_local)
-        udp_lookup_open(&watch->lookup);
+        rc = udp_lookup_open(&watch->lookup);
+    if (rc)
+        log_info("app_port_unknown",
+                 "the sockets at the app's port cannot be looked up (sock_diag): %s; the app "
+                 "counts as down "
+                 "when it refuses datagrams, also those of one client only",
+                 strerror(-rc));
 }
 
 void app_watch_fini(struct app_watch *watch)

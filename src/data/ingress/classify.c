@@ -112,9 +112,10 @@ static void refuse_bad_json(struct classifier *classifier, const struct datagram
     counters_add(&routing->counters, COUNTER_CONTROL_BAD_JSON, 1);
     if (datagram->source != SOURCE_GROUP && /* every pod would reply */
         datagram->length >= sizeof(reply) - 1 &&
-        budget_take(&classifier->bad_json_replies, routing->now_ns))
-        (void)udp_send_one(classifier->data_socket, &datagram->peer, &datagram->local, reply,
-                           sizeof(reply) - 1);
+        budget_take(&classifier->bad_json_replies, routing->now_ns) &&
+        udp_send_one(classifier->data_socket, &datagram->peer, &datagram->local, reply,
+                     sizeof(reply) - 1) != 0)
+        counters_add(&routing->counters, COUNTER_CONTROL_UNSENT, 1);
 }
 
 /* True: it was a leader command, and ends here. */

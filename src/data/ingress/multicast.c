@@ -31,9 +31,15 @@ static int choose_interface(const struct config *config, const struct multicast_
                             uint32_t *ret_interface)
 {
     const char *name = group->wanted->interface;
-    uint32_t interface =
-        *name ? multicast_find_interface(name) : multicast_interface_of(&config->self);
+    uint32_t interface = 0;
+    int rc = 0;
 
+    if (*name)
+        interface = multicast_find_interface(name);
+    else
+        rc = multicast_interface_of(&config->self, &interface);
+    if (rc) /* not the kernel's choice: that could be another interface */
+        return rc;
     if (interface == MULTICAST_ANY_INTERFACE && (*name || group->was_joined))
         return -ENODEV;
     *ret_interface = interface;

@@ -5,9 +5,12 @@
 #include <stdlib.h>
 
 #include "data/worker.h"
+#include "headless/base/clock.h"
 #include "headless/base/log.h"
 
 #define RECLAIM_BATCH 64
+#define FAILED_WAIT_NS \
+    NS_PER_MS /* after a failed read: one that fails for good uses no processor */
 
 static int pairs_init(struct receiver *receiver, size_t slots, size_t workers)
 {
@@ -124,6 +127,25 @@ static bool fill_datagram(struct receiver *receiver, size_t index, const struct 
     return true;
 }
 
+static const char *source_name(enum datagram_source source)
+{
+    static const char *const names[] = {[SOURCE_DATA] = "data",
+                                        [SOURCE_RELAY] = "relay",
+                                        [SOURCE_APP] = "app",
+                                        [SOURCE_GROUP] = "multicast"};
+
+    return names[source];
+}
+
+static void note_failed_read(struct receiver *receiver, int rc)
+{
+    if (!udp_is_read_failure(-rc))
+        return;
+    counters_add(&receiver->counters, COUNTER_RECEIVE_FAILED, 1);
+    log_warn("receive_failed", "cannot read a %s socket: %s; trying again",
+             source_name(receiver->source), strerror(-rc));
+}
+
 int receiver_read(struct receiver *receiver, int fd, const struct address *local, uint64_t session,
                   int flags)
 {
@@ -146,6 +168,8 @@ int receiver_read(struct receiver *receiver, int fd, const struct address *local
         bytes += datagram->length;
     }
     receiver->used_count = n > 0 ? (size_t)n : 0;
+    if (n < 0)
+        note_failed_read(receiver, n);
     if (n <= 0)
         return n;
     counters_add(&receiver->counters, COUNTER_RECEIVE_CALLS, 1);
@@ -234,6 +258,7 @@ void receiver_wait_for_slots(struct receiver *receiver)
 
 static size_t receiver_do_work(void *self)
 {
+    static const struct timespec wait = {.tv_nsec = FAILED_WAIT_NS};
     struct receiver *receiver = self;
     int flags = agent_is_stopping(&receiver->agent) ? MSG_DONTWAIT : MSG_WAITFORONE;
     int n;
@@ -244,6 +269,8 @@ static size_t receiver_do_work(void *self)
         receiver_wait_for_slots(receiver);
         return 1; /* the socket was not read yet */
     }
+    if (n < 0 && udp_is_read_failure(-n))
+        (void)nanosleep(&wait, NULL);
     if (n <= 0) /* timeout, EINTR, or a pending error that concerns no datagram */
         return 0;
     receiver_dispatch(receiver, (size_t)n);
