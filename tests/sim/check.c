@@ -228,15 +228,20 @@ void sim_check_agreement(struct sim *sim)
     /* New instances may first have to wait, in turn, until it is known that no other one can
      * lead. */
     unsigned detections = sim->is_limited ? 5 + 3 * sim->pod_count : 3;
+    bool is_agreed = sim_agreed_leader(sim) >= 0;
     uint64_t patience_ns = detections * sim_detection(sim) + AGREE_SLACK_NS;
 
+    /* A pod that moved gets its row by two changes, one pod after another. */
+    if (sim->names.moves)
+        patience_ns += (2 + sim->pod_count) * sim_detection(sim);
     if (patience_ns > SIM_QUIET_NS * 3 / 4)
         patience_ns = SIM_QUIET_NS * 3 / 4;
-    if (sim->agreed_ns || sim->now_ns < sim->heal_ns + patience_ns)
+    if (sim->agreed_ns || sim->now_ns < sim->heal_ns + patience_ns ||
+        (!is_agreed && has_lost_majority(sim)))
         return;
     sim->agreed_ns = sim->now_ns;
     sim->quiet_messages = sim->messages;
-    if (sim_agreed_leader(sim) < 0 && !has_lost_majority(sim))
+    if (!is_agreed)
         sim_fail(sim, "no agreement %u detection times after the last fault", detections);
 }
 
@@ -244,7 +249,7 @@ void sim_check_end(struct sim *sim)
 {
     uint64_t per_second, interval = UINT64_MAX;
 
-    if (sim->failed || (sim->names.moves && sim_agreed_leader(sim) < 0 && has_lost_majority(sim)))
+    if (sim->failed || !sim->agreed_ns)
         return;
     if (sim_agreed_leader(sim) < 0) {
         sim_fail(sim, "no agreement at the end of the run");
