@@ -26,7 +26,8 @@ set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA ${helpers}/conffiles ${helpers}/postinst 
     ${helpers}/postrm)
 set(CPACK_DEBIAN_PACKAGE_DESCRIPTION # follows the first line, the project's description
     "Every machine or pod behind a service runs it. Clients send datagrams to any
-of them; exactly one is the leader. The others relay their datagrams to it, with
-the client's address intact, and the replies leave from the address to which the
-client sent. The members elect the leader and replace a failed one within a second.")
+of them; exactly one is the leader. The others relay their datagrams to it,
+with the client's address intact, and the replies leave from the address to
+which the client sent. The members elect the leader and replace a failed one
+within a second.")
 include(CPack)

@@ -26,7 +26,7 @@ containers_packages=(podman runc netavark aardvark-dns iptables debootstrap)
 apps_packages=(bind9 bind9-dnsutils unbound knot knot-dnsutils dnsdist pdns-recursor chrony freeradius freeradius-utils
     coturn kamailio sip-tester libcoap3-bin tftpd-hpa tftp-hpa dnsmasq-base openssl gnutls-bin ngtcp2-client
     ngtcp2-server wireguard-go wireguard-tools iputils-ping snmpd snmp nfdump softflowd rsyslog memcached iperf3
-    krb5-kdc krb5-admin-server krb5-user)
+    krb5-kdc krb5-admin-server krb5-user openvpn mosh bsdutils)
 # shellcheck disable=SC2034
 browser_packages=(chromium fonts-dejavu-core)
 
@@ -157,7 +157,7 @@ c_files()
 shell_files()
 {
     local file line
-    source_files '*' -- scripts tests bench manifests .ci | while read -r file; do
+    source_files '*' -- scripts tests bench manifests findings .ci | while read -r file; do
         line=""
         IFS= read -r line 2>/dev/null <"$file" || true
         [[ $file != *.sh && ! $line =~ ^#!.*[/\ ](ba|da)?sh ]] || echo "$file"

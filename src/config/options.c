@@ -381,7 +381,14 @@ const struct config_option config_options[] = {
      FIELD(app_target),
      .preset = "echo",
      .allowed = "echo, whoami, discard, or udp://ADDRESS:PORT",
-     .help = "Consumer of the datagrams: a built-in app, or a UDP server.",
+     .help =
+         "Consumer of the datagrams: a built-in app, or a UDP server. A server at an IPv4 loopback "
+         "address sees each client as an address out of 127.128.0.0/9; one elsewhere, or with "
+         "IPv6, sees this machine with a port for each client. Warning: a server that trusts "
+         "127.0.0.0/8 trusts every client. BIND, Unbound and PowerDNS Recursor are open resolvers "
+         "by default; a RADIUS client entry for 127.0.0.0/8 gives its secret to all; rsyslog has "
+         "a name for each session. A server that admits clients by their networks admits none. "
+         "docs/apps.md: settings for each server.",
      .flag_alias = "app"},
     {.key = "app.proxy_protocol",
      .type = OPTION_CHOICE,
@@ -389,7 +396,9 @@ const struct config_option config_options[] = {
      .preset = "none",
      WORDS(proxy_protocols),
      .help = "Send the client's address to the app in a PROXY protocol header, in front of each "
-             "payload."},
+             "payload. The server must take headers from 127.128.0.0/9, and apply its access list "
+             "to the address inside: dnsdist only does with "
+             "setProxyProtocolApplyACLToProxiedClients(true)."},
     {.key = "app.reply_from",
      .type = OPTION_CHOICE,
      FIELD(app_reply_from),

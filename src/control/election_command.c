@@ -157,8 +157,6 @@ void election_quit(struct election *e)
     e->is_leaving = true;
     e->stop_ns = e->now_ns + 3 * e->detection_ns;
     e->leave_ns = 0;
-    if (e->state == ELECTION_LEADER)
-        election_enter(e, ELECTION_OUT, ELECTION_BY_STOP);
 }
 
 void election_hear_leave(struct election *e, const struct election_event *event)
@@ -175,10 +173,23 @@ void election_hear_leave(struct election *e, const struct election_event *event)
         return;
     if (election_is_list_at_minimum(e)) { /* it may leave, and its row stays */
         election_send(e, &event->from, event->message->from, &go);
+        e->peers[index].has_left = true;
         return;
     }
     election_request_change(e, ELECTION_REMOVE, true, &e->list.members[index]);
     election_run_changes(e);
+}
+
+/* A live eligible member will succeed as soon as it may, or it leaves as well and needs a leader to
+ * remove it. */
+static bool is_leader_needed(const struct election *e)
+{
+    for (uint16_t i = 0; i < e->list.count; i++) {
+        if (i != e->self_index && e->list.members[i].is_eligible && !e->peers[i].has_left &&
+            election_may_be_alive(e, i))
+            return true;
+    }
+    return false;
 }
 
 /* A follower asks the leader to remove it; an instance that stepped down waits for the next
@@ -187,7 +198,8 @@ static void leave_tick(struct election *e)
 {
     struct election_message leave = election_make(e, ELECTION_LEAVE);
 
-    if (!election_is_member(e) || e->now_ns >= e->stop_ns) {
+    if (!election_is_member(e) || e->now_ns >= e->stop_ns ||
+        (e->state == ELECTION_LEADER && !is_leader_needed(e))) {
         if (e->state == ELECTION_LEADER)
             election_lead_end(e);
         election_campaign_stop(e);

@@ -49,6 +49,8 @@ static void send_to_list(struct supervisor *supervisor, struct election_action *
     }
 }
 
+/* An instance that has left the list publishes no more: its data threads deliver or relay what still
+ * arrives, for as long as the last snapshot is valid. */
 static void supervisor_execute(struct supervisor *supervisor)
 {
     struct election_actions *actions = &supervisor->actions;
@@ -56,9 +58,11 @@ static void supervisor_execute(struct supervisor *supervisor)
     if (actions->stores)
         counters_add(&supervisor->counters, COUNTER_STORE_FAILED,
                      !store_save(&supervisor->store, actions->stored_term));
-    if (actions->publishes)
-        supervisor->leadership = actions->leadership;
-    supervisor_publish(supervisor);
+    if (supervisor->election.state != ELECTION_OUT) {
+        if (actions->publishes)
+            supervisor->leadership = actions->leadership;
+        supervisor_publish(supervisor);
+    }
     for (size_t i = 0; i < actions->count; i++) {
         struct election_action *action = &actions->list[i];
 
@@ -118,6 +122,5 @@ void supervisor_feed(struct supervisor *supervisor, const struct election_event 
         log_state(supervisor, before);
     if (supervisor->election.counts.leaps_refused != leaps)
         log_term_leap(supervisor);
-    if (supervisor->election.state != ELECTION_OUT)
-        supervisor_execute(supervisor);
+    supervisor_execute(supervisor);
 }

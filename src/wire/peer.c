@@ -281,8 +281,8 @@ static void take_body(struct reader *r, uint32_t fields, struct election_message
 
 static bool has_bits_above(const uint64_t *bits, uint16_t count)
 {
-    for (uint16_t i = count; i < ELECTION_BITMAP_WORDS * 64; i++) {
-        if (election_bit(bits, i))
+    for (uint32_t i = count; i < ELECTION_BITMAP_WORDS * 64; i++) {
+        if (election_bit(bits, (uint16_t)i))
             return true;
     }
     return false;

@@ -2,8 +2,7 @@
 # on 127.0.0.1, as in Kubernetes; a real client in a fourth. On top of the harness of the cluster tests.
 #
 # A file tests/apps/test_SERVER.sh reads this file, says "apps_need PROGRAM...", defines scenarios, runs each with
-# "run NAME FUNCTION", states with "tell" the row of its server in docs/apps.md, and ends with "apps_finish". The row
-# is written (to BUILD_DIR/apps) only if every scenario passed; scripts/check-apps makes the table of all rows.
+# "run NAME FUNCTION", states with "tell" the row of its server in docs/apps.md, and ends with "apps_finish": lib_row.sh.
 #
 #   serve POD NAME COMMAND...    starts a server in the pod's namespace, in the background: $work/NAME-N.log
 #   each_pod FUNCTION            calls it for each pod
@@ -13,12 +12,13 @@
 #   move_lead POD                by command to a follower; returns when all pods follow
 #   apps_close                   the ledgers are balanced, and the kernel dropped nothing
 #   expect_broken REASON COMMAND...   the wanted behaviour, which headlessd does not have: fails when it does
-#   tell FIELD TEXT              see apps_fields
 # shellcheck shell=bash disable=SC2034 # the files use what is set here
 # shellcheck source=../cluster/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../cluster/lib.sh"
 # shellcheck source=../cluster/lib_net.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../cluster/lib_net.sh"
+# shellcheck source=lib_row.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib_row.sh"
 
 a=10.77.0.1 # leads at first
 b=10.77.0.2
@@ -29,19 +29,12 @@ port=5300
 patience_ms=${PATIENCE_MS:-$patience_ms} # shorter for whoever writes a test
 session_source='127\.(12[89]|1[3-9][0-9]|2[0-9][0-9])\.[0-9]+\.[0-9]+' # an address that an app sees
 
-apps_row=$build/apps/$(basename "$0" .sh).row
-# group: section of docs/apps.md; server, version: as tried; plain, proxy, client: whether it works with udp://, with PROXY
-# v2, and with app.source client; set: what to set in the server; change: what a leader change does. Texts of one field
-# are joined by "; ".
-apps_fields="group server version plain proxy client set change"
-declare -A told=()
 declare -A client_fds=()
 
 # apps_need PROGRAM...: makes the network. Ends the file if something is missing.
 apps_need()
 {
     local program why=""
-    rm -f "$apps_row"
     net_possible || why="network namespaces are not permitted"
     for program in "$@"; do
         command -v "$program" >/dev/null || why="$program is not installed (scripts/setup apps)"
@@ -194,28 +187,4 @@ log_says()
 delivered_by()
 {
     metric "$1" datagrams_delivered_total
-}
-
-# package_version PACKAGE: the upstream version, without Debian's epoch and revision.
-package_version()
-{
-    dpkg-query -W -f '${Version}' "$1" | sed -E 's/^[0-9]+://; s/-[^-]*$//; s/[+~](dfsg|deb|ds|really|debian).*//'
-}
-
-tell()
-{
-    [[ " $apps_fields " == *" $1 "* ]] || fail "tell: there is no field $1"
-    told[$1]=${told[$1]:+${told[$1]}; }$2
-}
-
-apps_finish()
-{
-    local field
-    if ((failed == 0 && skipped == 0)); then
-        mkdir -p "${apps_row%/*}"
-        for field in $apps_fields; do
-            printf '%s\t%s\n' "$field" "${told[$field]:-}"
-        done >"$apps_row"
-    fi
-    finish
 }

@@ -76,6 +76,22 @@ closed()
     apps_close
 }
 
+# One answer a second for each client network: 20 ports of one client have as many.
+rate_limit()
+{
+    local i answered=0
+    named_option="rate-limit { responses-per-second 1; slip 0; };"
+    each_pod named_start
+    behind plain
+    for i in {1..20}; do
+        [[ $(at_client dig -b "$client#$((40000 + i))" "@$b" -p 12000 +short +time=5 +tries=1 example.test TXT) != \"named* ]] ||
+            answered=$((answered + 1))
+    done
+    expect "answers to 20 ports of one client" "$answered" 20
+    apps_close
+    tell plain "\`rate-limit\` takes each port of a client for another network, and limits nobody who has many"
+}
+
 apps_need named dig
 tell group "DNS"
 tell server "BIND"
@@ -83,6 +99,8 @@ tell version "$(package_version bind9)"
 run "BIND answers through a follower, and after a leader change" plain
 run "BIND does not recurse when told so" closed "recursion no;"
 run "BIND does not recurse for session addresses when told so" closed "allow-recursion { !127.128.0.0/9; localnets; };"
+named_option=""
+run "BIND's rate limit knows no client by its network" rate_limit
 tell set "\`recursion no;\`, or \`allow-recursion { !127.128.0.0/9; localnets; };\`"
 tell set "one \`cookie-secret\` in all pods"
 apps_finish

@@ -6,6 +6,8 @@
 #
 # shellcheck source-path=SCRIPTDIR source=../cluster/lib.sh
 . "$(dirname "$0")/../cluster/lib.sh"
+# shellcheck source=lib_row.sh
+. "$(dirname "$0")/lib_row.sh"
 
 a=127.0.40.11 # leads at first
 b=127.0.40.12
@@ -55,6 +57,7 @@ observations_go_on()
     expect "values that came twice" "$(sort "$work/observed" | uniq -d | wc -l)" 0
     app_stop client
     ledger_closes "${pods[@]}"
+    tell_more "libcoap \`coap-server\`" change "with \`route: all\` an observation goes on, from the new leader's server"
 }
 
 if command -v coap-server-notls >/dev/null && command -v coap-client-notls >/dev/null; then
@@ -62,4 +65,4 @@ if command -v coap-server-notls >/dev/null && command -v coap-client-notls >/dev
 else
     skip "coap" "libcoap3-bin is not installed (scripts/setup apps)"
 fi
-finish
+apps_finish

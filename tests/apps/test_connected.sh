@@ -5,6 +5,8 @@
 #   tests/apps/test_connected.sh BUILD_DIR
 # shellcheck source-path=SCRIPTDIR/../cluster source=lib.sh
 . "$(dirname "$0")/../cluster/lib.sh"
+# shellcheck source=lib_row.sh
+. "$(dirname "$0")/lib_row.sh"
 
 a=127.0.30.11 # leads
 b=127.0.30.12
@@ -77,6 +79,7 @@ dtls_client_is_served()
     expect_match "said so" "$(grep -c app_connected "$work/$a.log")" "^[12]$" # once a thread
     # On a machine that starves a thread for long, the lead moves for that reason.
     grep -q threads_stuck "$work"/127*.log || expect "leader" "$(leaders "${pods[@]}")" "$a"
+    tell_more "OpenSSL \`s_server -dtls\`" plain "\`-listen\`: the client that returns its cookie first is served, others are refused and counted (\`app_refused_clients_total\`)"
 }
 
 command -v openssl >/dev/null || {
@@ -85,4 +88,4 @@ command -v openssl >/dev/null || {
     exit
 }
 run "openssl s_server -dtls -listen serves its client, whatever others send" dtls_client_is_served
-finish
+apps_finish

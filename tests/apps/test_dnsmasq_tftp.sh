@@ -29,7 +29,7 @@ fetch()
 
 single_port()
 {
-    tftp_options=(--tftp-single-port)
+    tftp_options=(--tftp-single-port --listen-address=127.0.0.1 --bind-dynamic)
     each_pod tftp_start
     behind plain
     expect "the leader's file" "$(fetch)" "file of $a 20018"
@@ -48,7 +48,7 @@ bound()
     tftp_start "$a"
     printf '\0\1file\0octet\0' | at_pod "$a" "$tools/udp_ask" -n "127.0.0.1:$port" - || fail "cannot send"
     wait_until "dnsmasq cannot send" log_says dnsmasq-1 "failed to send packet: Network is unreachable"
-    tell set "no \`bind-interfaces\` with it: then dnsmasq 2.90 sends nothing on loopback (\"Network is unreachable\"), without headlessd too"
+    tell set "no \`bind-interfaces\` with it: then dnsmasq 2.90 sends nothing by IPv4 (\"Network is unreachable\"), without headlessd too; \`bind-dynamic\` works"
 }
 
 apps_need dnsmasq tftp ss

@@ -6,6 +6,8 @@
 #
 # shellcheck source-path=SCRIPTDIR source=../cluster/lib.sh
 . "$(dirname "$0")/../cluster/lib.sh"
+# shellcheck source=lib_row.sh
+. "$(dirname "$0")/lib_row.sh"
 
 a=127.0.41.11 # leads at first
 b=127.0.41.12
@@ -93,6 +95,7 @@ session_stays()
     wait_until "nothing stays" metric_is "$b" former_leader_serves 0
     pod_stop "$b"
     pod_stop "$c"
+    tell_more "OpenSSL \`s_server -dtls\`" change "with \`drain.sessions: stay\` they go on with the former leader's server"
 }
 
 grace_is_over()
@@ -105,4 +108,4 @@ if command -v openssl >/dev/null && command -v ss >/dev/null; then
 else
     skip "openssl" "openssl or ss is not installed (scripts/setup apps)"
 fi
-finish
+apps_finish

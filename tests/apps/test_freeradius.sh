@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# FreeRADIUS as the app, one in each pod; radclient is the client. Debian's clients.conf knows 127.0.0.1 only.
+# FreeRADIUS as the app, one in each pod; radclient is the client. Debian's clients.conf knows 127.0.0.1 and ::1 only.
 #
 #   tests/apps/test_freeradius.sh BUILD_DIR
 # shellcheck source-path=SCRIPTDIR source=lib.sh
@@ -50,17 +50,18 @@ END
     wait_until "freeradius listens" listens "$1"
 }
 
-# login PASSWORD: through the follower; prints what the answer says.
+# login PASSWORD [SECRET]: through the follower; prints what the answer says.
 login()
 {
     echo "User-Name = bob, User-Password = \"$1\"" |
-        at_client radclient -x -t 5 -r 3 "$b:12000" auth shared 2>&1 |
+        at_client radclient -x -t 5 -r 3 "$b:12000" auth "${2:-shared}" 2>&1 |
         sed -nE 's/.*Reply-Message = "(.*)"/\1/p; s/.*Received (Access-[A-Za-z]*) .*/\1/p' | sort | xargs
 }
 
 plain()
 {
-    radius_clients="client pods {
+    radius_clients="$debian
+    client pods {
         ipaddr = 127.128.0.0/9
         secret = shared
     }"
@@ -71,28 +72,41 @@ plain()
     expect "the new leader accepts" "$(login "secret of bob")" "Access-Accept radius of $c"
     apps_close
     tell plain "works; all clients share one secret"
-    tell set "\`client\` for \`ipaddr = 127.128.0.0/9\` (Debian's \`clients.conf\` has 127.0.0.1 alone)"
+    tell set "\`client\` for \`ipaddr = 127.128.0.0/9\` (in Debian's \`clients.conf\` all clients are unknown)"
     tell change "a single request: none; a conversation of several (EAP) begins again"
 }
 
-# A client for the one address 127.0.0.1, as in Debian's clients.conf.
 unknown_client()
 {
-    radius_clients="client localhost {
-        ipaddr = 127.0.0.1
-        secret = shared
-    }"
+    radius_clients=$debian
     each_pod radius_start
     behind plain
-    echo "User-Name = bob, User-Password = x" | at_client radclient -t 1 -r 1 "$b:12000" auth shared >"$work/radclient.out" 2>&1 || true
-    wait_until "freeradius ignores it" log_says radius-1 "from unknown client 127\.(12[89]|1[3-9].|2..)\."
+    echo "User-Name = bob, User-Password = x" |
+        at_client radclient -t 1 -r 1 "$b:12000" auth testing123 >"$work/radclient.out" 2>&1 || true
+    wait_until "freeradius ignores it" log_says radius-1 "from unknown client $session_source"
     apps_close
 }
 
+# An entry for all loopback addresses, made for programs of the same machine, holds for every client.
+local_client()
+{
+    radius_clients="client localhost {
+        ipaddr = 127.0.0.0/8
+        secret = testing123
+    }"
+    each_pod radius_start
+    behind plain
+    expect "a client of another machine" "$(login "secret of bob" testing123)" "Access-Accept radius of $a"
+    apps_close
+    tell set "no entry for 127.0.0.0/8, whose secret would be everybody's"
+}
+
 apps_need freeradius radclient ss
+debian="\$INCLUDE /etc/freeradius/3.0/clients.conf"
 tell group "Login and time"
 tell server "FreeRADIUS"
 tell version "$(package_version freeradius)"
 run "FreeRADIUS answers through a follower, and after a leader change" plain
 run "FreeRADIUS does not know session addresses by default" unknown_client
+run "FreeRADIUS takes session addresses for its own machine where 127.0.0.0/8 is" local_client
 apps_finish

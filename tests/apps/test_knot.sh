@@ -45,19 +45,20 @@ END
     wait_until "Knot of $1 answers" knot_is "$1" at_pod "$1" 127.0.0.1 "$port"
 }
 
-# knot_is POD at_client | at_pod POD ADDRESS PORT: the server of that pod answers there.
+# knot_is POD at_client | at_pod POD ADDRESS PORT: the server of that pod answers there. kdig takes no
+# notice of a refusal, so it must not wait long for a server that has just been started.
 knot_is()
 {
-    local pod=$1
+    local pod=$1 patience=1
     shift
     [[ $(query "$@" example.test TXT) == "\"knot of $pod\"" ]]
 }
 
-# query COMMAND... ADDRESS PORT NAME TYPE
+# query COMMAND... ADDRESS PORT NAME TYPE: kdig waits for $patience seconds, four times.
 query()
 {
     local words=("${@:1:$#-4}") address=${*: -4:1} at=${*: -3:1}
-    "${words[@]}" kdig "@$address" -p "$at" +short +timeout=5 +retry=3 "${*: -2:1}" "${*: -1}" 2>/dev/null || true
+    "${words[@]}" kdig "@$address" -p "$at" +short "+timeout=${patience:-5}" +retry=3 "${*: -2:1}" "${*: -1}" 2>/dev/null || true
 }
 
 whoami_of()

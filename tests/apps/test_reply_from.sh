@@ -5,6 +5,8 @@
 #   tests/apps/test_reply_from.sh BUILD_DIR
 # shellcheck source-path=SCRIPTDIR/../cluster source=lib.sh
 . "$(dirname "$0")/../cluster/lib.sh"
+# shellcheck source=lib_row.sh
+. "$(dirname "$0")/lib_row.sh"
 
 a=127.0.29.11 # leads
 b=127.0.29.12
@@ -67,6 +69,7 @@ default_is_reported()
     expect_match "with both addresses" "$(grep app_replies_elsewhere "$work/$a.log")" \
         "from $app:[0-9]+ .* app\.target is $app:5369: app\.reply_from port takes them"
     ledger_closes "$a"
+    tell_more "tftpd-hpa" set "without it no file arrives, and a log line (\`app_replies_elsewhere\`) names the option"
 }
 
 memcached_start()
@@ -100,6 +103,7 @@ wildcard_is_taken()
     expect_match "reply" "$(memcached_version "$b")" "VERSION"
     expect_match "and again" "$(memcached_version "$c")" "VERSION"
     ledger_closes "${pods[@]}"
+    tell_more "memcached" set "\`-l 0.0.0.0\` with an \`app.target\` other than 127.0.0.1: \`app.reply_from: any\`"
 }
 
 for program in in.tftpd tftp memcached ss; do
@@ -113,4 +117,4 @@ run "tftpd-hpa: files arrive through followers" file_arrives
 run "tftpd-hpa: by default a log line names the option" default_is_reported
 run "memcached on the wildcard: by default a log line names the option" wildcard_is_reported
 run "memcached on the wildcard replies with app.reply_from any" wildcard_is_taken
-finish
+apps_finish

@@ -5,6 +5,8 @@
 #   tests/apps/test_rsyslog_drops.sh BUILD_DIR
 # shellcheck source-path=SCRIPTDIR/../cluster source=lib.sh
 . "$(dirname "$0")/../cluster/lib.sh"
+# shellcheck source=lib_row.sh
+. "$(dirname "$0")/lib_row.sh"
 
 a=127.0.49.11
 app=127.0.49.111
@@ -69,6 +71,7 @@ stands_still_in_a_burst()
     expect_match "log" "$(grep ' app_drops: ' "$work/$a.log")" "$app:5514 was full"
     expect "our own sockets dropped" "$(kernel_drops "$a")" 0
     ledger_closes "$a"
+    tell_more "rsyslog (imudp)" plain "lines for which its socket had no room are counted (\`app_socket_drops_total\`)"
     echo "  $(lines) lines, $(metric "$a" app_socket_drops_total) dropped at rsyslogd's socket"
 }
 
@@ -87,4 +90,4 @@ if command -v rsyslogd >/dev/null; then
 else
     skip "rsyslogd's socket is full" "rsyslogd is not installed (scripts/setup apps)"
 fi
-finish
+apps_finish

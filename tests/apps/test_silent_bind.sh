@@ -5,6 +5,8 @@
 #   tests/apps/test_silent_bind.sh BUILD_DIR
 # shellcheck source-path=SCRIPTDIR source=../cluster/lib.sh
 . "$(dirname "$0")/../cluster/lib.sh"
+# shellcheck source=lib_row.sh
+. "$(dirname "$0")/lib_row.sh"
 
 a=127.0.80.11 # leads
 b=127.0.80.12
@@ -61,6 +63,7 @@ cookie_is_accepted()
     expect_match "its cookie after a silence" "$(<"$work/answer")" 'status: NOERROR'
     expect "resumed" "$(metric "$a" sessions_resumed_total)" 1
     ledger_closes "$a" "$b"
+    tell_more "BIND" plain "a client's cookie stays valid after a silence longer than \`app.idle\`"
 }
 
 rate_limit_is_for_each_client()
@@ -81,4 +84,4 @@ else
     run "BIND accepts a cookie after a silence" cookie_is_accepted
     run "BIND's rate limit lets 20 clients pass" rate_limit_is_for_each_client
 fi
-finish
+apps_finish

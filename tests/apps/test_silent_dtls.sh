@@ -4,6 +4,8 @@
 #   tests/apps/test_silent_dtls.sh BUILD_DIR
 # shellcheck source-path=SCRIPTDIR source=../cluster/lib.sh
 . "$(dirname "$0")/../cluster/lib.sh"
+# shellcheck source=lib_row.sh
+. "$(dirname "$0")/lib_row.sh"
 
 a=127.0.82.11 # leads
 b=127.0.82.12
@@ -73,6 +75,7 @@ gnutls_goes_on()
     start gnutls-serv --udp --port 5300 --echo --x509keyfile "$work/key.pem" --x509certfile "$work/cert.pem"
     client_open gnutls-cli --udp --port 12000 --insecure "$b"
     eight_of_eight "$work/client.out"
+    tell_more "GnuTLS \`gnutls-serv --udp\`" plain "sessions go on after a silence longer than \`app.idle\`"
 }
 
 # The server prints the lines.
@@ -81,6 +84,7 @@ openssl_goes_on()
     start openssl s_server -dtls1_2 -accept 127.0.0.1:5300 -quiet -key "$work/key.pem" -cert "$work/cert.pem"
     client_open openssl s_client -dtls1_2 -connect "$b:12000" -quiet
     eight_of_eight "$work/server.out"
+    tell_more "OpenSSL \`s_server -dtls\`" plain "sessions go on after a silence longer than \`app.idle\`"
 }
 
 if ! command -v gnutls-serv >/dev/null || ! command -v gnutls-cli >/dev/null; then
@@ -89,4 +93,4 @@ else
     run "a DTLS session of GnuTLS goes on after a silence" gnutls_goes_on
 fi
 run "a DTLS session of OpenSSL goes on after a silence" openssl_goes_on
-finish
+apps_finish

@@ -4,6 +4,8 @@
 #   tests/apps/test_silent_nfcapd.sh BUILD_DIR
 # shellcheck source-path=SCRIPTDIR source=../cluster/lib.sh
 . "$(dirname "$0")/../cluster/lib.sh"
+# shellcheck source=lib_row.sh
+. "$(dirname "$0")/lib_row.sh"
 
 a=127.0.81.11 # leads
 b=127.0.81.12
@@ -71,6 +73,7 @@ template_is_known_after_a_silence()
     app_stop nfcapd # it writes its file
     wait_until "it has written the flows" flows_are_written
     expect "flows" "$(nfdump -q -R "$work/flows" -o csv | grep -c '10\.0\.0\.[1-5]')" 5
+    tell_more "nfdump \`nfcapd\`" plain "the templates of an exporter stay known after a silence longer than \`app.idle\`"
 }
 
 flows_are_written()
@@ -83,4 +86,4 @@ if ! command -v nfcapd >/dev/null || ! command -v nfdump >/dev/null; then
 else
     run "nfcapd knows the template of before a silence" template_is_known_after_a_silence
 fi
-finish
+apps_finish

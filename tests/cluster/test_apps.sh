@@ -97,7 +97,7 @@ address_is_kept()
     ledger_closes "$a" "$b"
 }
 
-# What the app sends to a client that has been silent for longer than app.idle still reaches it.
+# A push of the app reaches a client that has been silent for longer than app.idle.
 push_after_a_silence()
 {
     app_start app "$tools/udp_app" "$app" burst

@@ -6,28 +6,14 @@
 #
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=lib_session_apps.sh
+. "$(dirname "$0")/lib_session_apps.sh"
 
 a=127.0.39.11 # leads at first
 b=127.0.39.12
 c=127.0.39.13
 pods=("$a" "$b" "$c")
 pod_environment+=(HEADLESSD_REPLY_GRACE=500ms HEADLESSD_APP_IDLE=10m HEADLESSD_DRAIN_SESSIONS=stay)
-
-# pods_with_apps OPTION...: three pods, each with a stateful app named after the pod's last number.
-pods_with_apps()
-{
-    local pod app
-    for pod in "${pods[@]}"; do
-        app=127.0.39.$((100 + ${pod##*.})):5300
-        app_start "app-$pod" "$tools/session_app" "$app" "app-${pod##*.}"
-        pod_launch "$pod" --peers "$a,$b,$c" --leader "$a" --app "udp://$app" "$@"
-    done
-    for pod in "${pods[@]}"; do
-        pod_wait "$pod"
-    done
-    wait_until "all follow the configured leader" agree "$a" "${pods[@]}"
-    wait_until "their votes count" are_settled "${pods[@]}"
-}
 
 # say PORT POD TEXT: from a client with this port; prints the reply.
 say()

@@ -354,3 +354,55 @@ Test(election, stored_term_above_half_of_the_maximum_is_ignored)
     election_init(&e, &config, now_ns);
     cr_assert_eq(e.seen_term, 0);
 }
+
+/* We lead term 1 of two, and OTHER, in the second row, replied just now. */
+static void lead_two(void)
+{
+    e.list.members[1] = member(OTHER);
+    e.list.count = 2;
+    e.is_list_committed = true;
+    e.state = ELECTION_LEADER;
+    e.leader = SELF;
+    e.term = e.seen_term = 1;
+    e.led_since_ns = now_ns;
+    e.fenced_ns = e.valid_until_ns = now_ns + 800 * MS;
+    e.peers[1].heard_ns = now_ns;
+}
+
+static bool is_sent_to(uint64_t instance)
+{
+    for (size_t i = 0; i < actions.count; i++) {
+        if (actions.list[i].type == ELECTION_SEND && actions.list[i].message.to == instance)
+            return true;
+    }
+    return false;
+}
+
+/* All pods were stopped at once: OTHER cannot succeed us, and waits until a leader removes it. */
+Test(election, leader_that_leaves_removes_the_others_that_leave)
+{
+    struct election_message leave = message(ELECTION_LEAVE, OTHER, 1);
+
+    lead_two();
+    step(ELECTION_QUIT, NULL, NULL);
+    cr_assert_eq(e.state, ELECTION_LEADER, "it waits for the other one");
+    step(ELECTION_MESSAGE, &leave, NULL);
+    cr_assert_eq(e.state, ELECTION_OUT);
+    cr_assert(is_sent_to(OTHER), "it is told");
+}
+
+Test(election, leader_that_leaves_waits_for_no_dead_member)
+{
+    lead_two();
+    e.led_since_ns = e.peers[1].heard_ns = now_ns - 800 * MS;
+    step(ELECTION_QUIT, NULL, NULL);
+    cr_assert_eq(e.state, ELECTION_OUT);
+}
+
+Test(election, leader_that_leaves_waits_for_no_member_that_cannot_succeed)
+{
+    lead_two();
+    e.list.members[1].is_eligible = false;
+    step(ELECTION_QUIT, NULL, NULL);
+    cr_assert_eq(e.state, ELECTION_OUT);
+}

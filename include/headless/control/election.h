@@ -179,6 +179,7 @@ struct election_peer {
     uint64_t lease_until_ns;      /* leader: end of the lease that rests on its lease grant */
     struct election_list_id list; /* leader: the list that it acknowledged last */
     bool is_app_up, is_volatile;
+    bool has_left;          /* leader: it may leave, and its row stays */
     uint64_t ask_ns;        /* campaign: time of the next request to it */
     uint64_t vote_until_ns; /* campaign: its pre-vote or vote counts until then; 0: none */
     /* A new instance with this row's name, which is not in the list yet. */
