@@ -26,6 +26,7 @@ source_run()
     wait "${pids[sender]}" || true
     unset "pids[sender]"
     given=$(sed -n -E 's/.*"sent": ([0-9]+).*/\1/p' "$work/sender.out")
+    ((given > 0)) || die "nothing was sent: $(<"$work/sender.log")"
     wait_until "all are delivered, or lost" source_rests
     delivered=$(ask_pod pod "$pod_out" datagrams_delivered_total)
     finish forwarder
@@ -62,6 +63,7 @@ source_pair()
 source_page()
 {
     local round ratio least greatest cost given delivered
+    ulimit -n "$(ulimit -Hn)" # a socket for each client of the sender
     bench_open
     begin app pod nice -n -10 "$limit" receive --pause 500 --listen "127.0.0.1:$echo_port"
     wait_until "the app" bound pod "$echo_port"

@@ -24,6 +24,7 @@ client=$net_client
 for pod in "${pods[@]}" "$client"; do
     net_in "$pod" ip addr add "fd77::${pod##*.}/64" dev eth0 nodad
 done
+pod_places["[fd77::1]"]=${pod_places[$a]}
 port=5300
 
 # app_in POD ADDRESS MODE: an app at this address of the pod.
@@ -201,6 +202,19 @@ ask_same()
     "${pod_wrapper[@]}" "$tools/udp_ask" -e -z "$1" "$a:12000" && echo same
 }
 
+tos_both_ways()
+{
+    one_pod 127.0.0.1 127.0.0.1 tos
+    expect "IPv4" "$(ask -o 0xb9 "$a" hi)" "2e tos b9 hi"
+    pod_stop "$a"
+    app_stop "app-$a"
+    app_in "$a" "[::1]" tos
+    pod_launch "[fd77::1]" --app "udp://[::1]:$port" --app-source client
+    pod_wait "[fd77::1]"
+    wait_until "it leads" has_leader "[fd77::1]"
+    expect "IPv6" "$(ask -o 0xb9 "[fd77::1]" hi)" "2e tos b9 hi"
+}
+
 members_of()
 {
     net_in "$1" nft list map ip "headlessd_$port" clients | sed -n 's/.*elements = { \(.*\) }/\1/p'
@@ -226,7 +240,6 @@ ipv6()
 {
     local self="[fd77::1]"
     app_in "$a" "$1" source
-    pod_places[$self]=${pod_places[$a]}
     pod_launch "$self" --app "udp://$2:$port" --app-source client
     pod_wait "$self"
     wait_until "it leads" has_leader "$self"
@@ -335,6 +348,7 @@ run "IPv6" ipv6 "[::1]" "[::1]"
 run "IPv6, app on the wildcard" ipv6 "[::]" "[::1]"
 run "IPv6, app at the pod's address" ipv6 "[fd77::1]" "[fd77::1]"
 run "up to 65,507 bytes" large_datagrams
+run "the TOS byte, both ways" tos_both_ways
 run "sessions end" sessions_end
 run "leftovers" leftovers
 run "does not start" does_not_start
