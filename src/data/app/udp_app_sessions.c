@@ -15,6 +15,7 @@
 
 #define DESCRIPTORS_RESERVED 256
 #define CLOSE_MAX            8192 /* idle sessions a tick: less than a millisecond */
+#define CLOSE_CLIENTS_MAX    4096 /* where each is announced (app_source.h): some milliseconds */
 #define CLOSE_SOCKETS_MAX    1024 /* where each has a socket */
 
 static void udp_app_close_fd(struct udp_app *udp, int fd)
@@ -205,8 +206,10 @@ void udp_sessions_close_idle(struct app *app)
 {
     struct udp_app *udp = app->udp;
     uint64_t idle_ns = app->replier->snapshot->settings.app_idle_ns;
-    unsigned close_max = udp->is_mux && !udp->is_transparent ? CLOSE_MAX : CLOSE_SOCKETS_MAX;
+    unsigned close_max = udp->is_mux ? CLOSE_MAX : CLOSE_SOCKETS_MAX;
 
+    if (udp->is_transparent)
+        close_max = CLOSE_CLIENTS_MAX;
     /* Bounded: the next tick closes the rest. */
     for (unsigned i = 0; i < close_max; i++) {
         struct session *session = sessions_idle(&udp->sessions, idle_ns, app->replier->now_ns);
