@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "headless/base/process.h"
 #include "headless/ctl/ctl.h"
 
 static bool is_called(const struct ctl_command *command, const struct ctl_options *options)
@@ -59,6 +60,7 @@ int main(int argc, char *argv[])
 {
     struct ctl_options options;
 
+    process_open_standard();
     if (ctl_options_parse(argc, argv, &options)) {
         (void)fputs("see headlessctl --help\n", stderr);
         return CTL_USAGE;

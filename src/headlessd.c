@@ -20,6 +20,7 @@
 #include "daemon.h"
 #include "headless/base/clock.h"
 #include "headless/base/log.h"
+#include "headless/base/process.h"
 #include "headless/secure/confine.h"
 
 #define DRAIN_LOOK_NS  (50 * NS_PER_MS)
@@ -229,6 +230,7 @@ static void drain(struct daemon *d, const sigset_t *signals)
         now_ns = clock_now_ns();
         data_plane_watch(&d->quiet, d->data_plane, now_ns);
         notify_watchdog(d, now_ns);
+        service_retry(&d->service);
     }
 }
 
@@ -236,6 +238,7 @@ static void drain(struct daemon *d, const sigset_t *signals)
 static void poll_changes(struct daemon *d, uint64_t now_ns)
 {
     notify_watchdog(d, now_ns);
+    service_retry(&d->service);
     if (config_watch_look(&d->watch, now_ns))
         daemon_reload(d, d->watch.seen ? "its file has changed" : "its file cannot be read",
                       d->watch.seen);
@@ -304,7 +307,6 @@ static int run_daemon(struct config_set *options)
     daemon.options = options;
     config_watch_init(&daemon.watch, config_path(options), config_digest_of(options));
     log_init((enum log_level)config->log_level, (enum log_format)config->log_format);
-    daemon_log_renamed(options);
     (void)signal(SIGPIPE, SIG_IGN);
     (void)sigemptyset(&signals);
     (void)sigaddset(&signals, SIGTERM);
@@ -312,18 +314,26 @@ static int run_daemon(struct config_set *options)
     (void)sigaddset(&signals, SIGHUP);
     (void)pthread_sigmask(SIG_BLOCK, &signals, NULL);
 
+    rc = log_start();
+    if (rc)
+        log_warn("log_unqueued",
+                 "cannot start the log thread (%s): a line waits for the reader of standard error",
+                 strerror(-rc));
+    daemon_log_renamed(options);
     rc = service_open(&daemon.service);
     if (rc)
         log_warn("service_unheard", "cannot notify the service manager: NOTIFY_SOCKET: %s",
                  strerror(-rc));
     if (start_modules(&daemon)) {
         service_close(&daemon.service);
+        log_stop();
         return CONFIG_EXIT_FAILED;
     }
     report_started(&daemon);
     wait_for_end(&daemon, &signals);
     stop_modules(&daemon, MODULE_COUNT);
     report_stopped();
+    log_stop();
     service_close(&daemon.service);
     config_destroy(daemon.reloaded);
     return CONFIG_EXIT_OK;
@@ -335,6 +345,7 @@ int main(int argc, char *argv[])
     enum config_mode mode;
     int status = CONFIG_EXIT_OK;
 
+    process_open_standard();
     if (config_load(argc, argv, stderr, &options, &mode))
         return CONFIG_EXIT_USAGE;
     switch (mode) {

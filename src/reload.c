@@ -15,8 +15,17 @@ static void report_changed(const char *option, bool reloadable, void *context)
         log_warn("option_needs_restart", "%s changed: restart the pod to apply it", option);
 }
 
+static void warn_loosened(const struct config_loosened *loosened, void *context)
+{
+    (void)context;
+    log_warn("restriction_removed", "%s: %s allows more than %s%s%s", loosened->option,
+             loosened->is, loosened->was, loosened->is_default ? "; nothing sets it any more" : "",
+             loosened->reloadable ? "" : "; from the next start on");
+}
+
 /* config_reload, with its errors and warnings as lines of the log. */
-static int read_options(struct daemon *d, uint64_t *digest, struct config_set **ret_after)
+static int read_options(struct daemon *d, const struct config_set *before, uint64_t *digest,
+                        struct config_set **ret_after)
 {
     char *text = NULL;
     size_t length;
@@ -27,7 +36,7 @@ static int read_options(struct daemon *d, uint64_t *digest, struct config_set **
         admin_set_reload_result(&d->admin, "out of memory");
         return -ENOMEM;
     }
-    rc = config_reload(d->options, digest, errors, ret_after);
+    rc = config_reload(before, digest, errors, ret_after);
     (void)fclose(errors);
     if (rc != -EAGAIN)
         admin_set_reload_result(&d->admin, rc ? text : NULL);
@@ -64,7 +73,7 @@ static void reload_options(struct daemon *d, uint64_t digest)
 {
     const struct config_set *before = d->reloaded ? d->reloaded : d->options;
     struct config_set *after;
-    int rc = read_options(d, &digest, &after);
+    int rc = read_options(d, before, &digest, &after);
 
     if (rc == -EAGAIN)
         return;
@@ -74,6 +83,8 @@ static void reload_options(struct daemon *d, uint64_t digest)
         return;
     }
     log_info("reloaded", "%zu options changed", config_diff(before, after, report_changed, NULL));
+    if (config_list_loosened(d->options, before, after, warn_loosened, NULL))
+        log_warn("options_not_shown", "no memory to name all restrictions that were removed");
     log_set_level((enum log_level)config_values(after)->log_level);
     daemon_log_renamed(after);
     (void)daemon_read_keys(d);

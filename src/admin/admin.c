@@ -10,6 +10,7 @@
 #include "admin/http.h"
 #include "headless/base/clock.h"
 #include "headless/base/log.h"
+#include "headless/base/utf8.h"
 
 #define REQUEST_IDLE_SECONDS 2U             /* until the request is complete; then http.c's limit */
 #define CONNECTION_BYTES     ((size_t)8192) /* for the headers of request and response */
@@ -154,20 +155,21 @@ void admin_set_stopping(struct admin *admin)
     atomic_store_explicit(&admin->stopping, true, memory_order_relaxed);
 }
 
-/* The first line, and the number of further ones. */
+/* The first line, and the number of further ones. It has the path of a file, which may be any bytes. */
 static void set_why(struct admin *admin, char place[static ADMIN_WHY_MAX], const char *why)
 {
-    int length = (int)strcspn(why, "\n");
-    size_t more = 0;
+    char line[ADMIN_WHY_MAX];
+    size_t more = 0, n = strcspn(why, "\n");
 
-    for (const char *c = why + length; *c; c++)
+    for (const char *c = why + n; *c; c++)
         more += *c == '\n' && c[1];
+    (void)snprintf(line, sizeof(line), "%.*s", (int)n, why);
+    line[utf8_trim(line, strlen(line))] = '\0';
     (void)pthread_mutex_lock(&admin->why_lock);
+    n = utf8_copy_printable(place, more ? ADMIN_WHY_MAX - 64 : ADMIN_WHY_MAX - 1, line);
+    place[n] = '\0';
     if (more)
-        (void)snprintf(place, ADMIN_WHY_MAX, "%.*s (and %zu more, in the log)",
-                       length < ADMIN_WHY_MAX - 64 ? length : ADMIN_WHY_MAX - 64, why, more);
-    else
-        (void)snprintf(place, ADMIN_WHY_MAX, "%.*s", length, why);
+        (void)snprintf(place + n, ADMIN_WHY_MAX - n, " (and %zu more, in the log)", more);
     (void)pthread_mutex_unlock(&admin->why_lock);
 }
 

@@ -80,7 +80,7 @@ static inline bool sample_is_seconds(const struct sample *sample)
     return sample->type == SAMPLE_SECONDS || sample->type == SAMPLE_COUNTER_SECONDS;
 }
 
-#define SAMPLES_MAX (COUNTER_COUNT + 97)
+#define SAMPLES_MAX (COUNTER_COUNT + 98)
 
 /* All samples; those of one metric are neighbours. Returns their number. */
 size_t samples_list(const struct admin_snapshot *snapshot,

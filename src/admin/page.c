@@ -64,6 +64,8 @@ static void put_leader_notice(const struct page *page)
 
     if (!page_find(page->status, "leader"))
         put_notice(page, "There is no leader: datagrams are held for hold.time.", "", "");
+    if (page_number(page->status, "gauges.refusing_clients"))
+        put_notice(page, "Clients are refused, because no pod's app is up (app.down).", "", "");
     if (wanted && !page_number(wanted, "leads"))
         put_notice(page,
                    "The leader is not the configured one. To change that: headlessctl "
@@ -81,9 +83,11 @@ static void put_signs(const struct page *page)
     static const struct sign signs[] = {
         {"gauges.key_mismatch",
          "Members whose messages this pod cannot verify, because they have other keys, or none: "},
+        {"gauges.members_with_own_name", "Other living members that have this pod's name: "},
         {"gauges.order_differing_members",
          "Members whose route or ordered.commit differs from this pod's: "},
         {"counters.log_lines_failed_total", "Log lines that could not be written: "},
+        {"gauges.log_lines_queued", "Log lines that standard error has not taken yet: "},
         {"counters.election_forbidden_transitions_total",
          "State transitions that the election's table forbids, which is a bug: "},
     };
@@ -145,6 +149,20 @@ static void put_succession(const struct page *page)
     page_put(page, "</ol>");
 }
 
+/* While sessions stay with the app of the leader before (drain.sessions). */
+static void put_former_leader(const struct page *page)
+{
+    struct json_object *former = page_find(page->status, "former_leader");
+    char text[PAGE_DURATION_MAX];
+
+    if (former)
+        page_put(page,
+                 "<p class=\"fact\" id=\"former\">The app of %s serves its sessions, for at most "
+                 "%s.</p>",
+                 page_pod(former),
+                 page_duration((uint64_t)page_number(former, "remaining_ms"), text));
+}
+
 static void page_put_leader(const struct page *page)
 {
     struct json_object *leader = page_find(page->status, "leader");
@@ -161,6 +179,7 @@ static void page_put_leader(const struct page *page)
     if (leader)
         page_put(page, "<p class=\"fact\" id=\"cause\" data-cause=\"%s\">It leads because %s.</p>",
                  cause, page_cause(cause));
+    put_former_leader(page);
     put_succession(page);
     page_put(page, "<p class=\"unseen\" role=\"status\" aria-live=\"polite\" id=\"said\">");
     if (leader)

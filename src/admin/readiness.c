@@ -3,7 +3,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "headless/base/clock.h"
+#include "headless/base/utf8.h"
 #include "headless/net/udp.h"
+
+#define READINESS_STALL_NS (2 * NS_PER_SEC)
 
 static uint32_t read_report(const _Atomic uint32_t *place)
 {
@@ -41,6 +45,19 @@ static bool lacks_key(struct admin *admin, char text[static READINESS_MAX])
             "key: no message from another pod can be verified: this pod has no key, or another "
             "than the other pods (keys; headlessctl key list)");
     return supervisor_state(admin->supervisor) == ELECTION_UNAUTHENTICATED;
+}
+
+/* Without its supervisor this pod has no valid leader soon, and holds requests; /livez waits longer. */
+static bool is_stalled(struct admin *admin, char text[static READINESS_MAX])
+{
+    uint64_t ran_ns =
+        atomic_load_explicit(&supervisor_report(admin->supervisor)->ran_ns, memory_order_relaxed);
+
+    (void)snprintf(
+        text, READINESS_MAX,
+        "stalled: the supervisor thread has not run for 2 s: this pod needs more CPU, or "
+        "programs of higher priority take it");
+    return ran_ns && clock_now_ns() > ran_ns + READINESS_STALL_NS;
 }
 
 /* With a leader outside the cluster there is no election to join. */
@@ -97,6 +114,16 @@ static bool is_alone(struct admin *admin, char text[static READINESS_MAX])
     return read_report(&supervisor_report(admin->supervisor)->known) == 0;
 }
 
+static bool finds_virtual(struct admin *admin, char text[static READINESS_MAX])
+{
+    (void)snprintf(
+        text, READINESS_MAX,
+        "joining: discovery.dns: \"%s\" has one address, which is not this pod's, and no "
+        "pod replies from it: is that Service headless (clusterIP: None)?",
+        admin->config->discovery_dns);
+    return read_report(&supervisor_report(admin->supervisor)->is_virtual) == 1;
+}
+
 static bool waits(struct admin *admin, char text[static READINESS_MAX])
 {
     const struct supervisor_report *report = supervisor_report(admin->supervisor);
@@ -131,13 +158,28 @@ static void add_refused(struct admin *admin, bool is_ready, char text[static REA
         (void)snprintf(text, READINESS_MAX, "ready, with the previous keys: %s (keys)", why.keys);
 }
 
+/* It serves: what names it in a command, and in leader_list, names the other one as well. */
+static void add_namesake(struct admin *admin, bool is_ready, char text[static READINESS_MAX])
+{
+    size_t length = strlen(text);
+    char address[ADDRESS_TEXT_MAX];
+    struct address other;
+
+    if (is_ready && supervisor_read_namesake(admin->supervisor, &other))
+        (void)snprintf(text + length, READINESS_MAX - length,
+                       "; the member at %s has the name of this pod, \"%s\", too: give each pod a "
+                       "name of its own (name, POD_NAME)",
+                       address_format_ip(&other, address), admin->config->name);
+}
+
 /* The first rule that applies decides. */
 static const struct rule {
     bool (*is_so)(struct admin *admin, char text[static READINESS_MAX]);
     bool is_ready;
 } rules[] = {
-    {is_stopping, false},   {lacks_key, false},     {has_joined, true}, {is_elsewhere, false},
-    {knows_no_name, false}, {finds_no_name, false}, {is_alone, false},  {waits, false},
+    {is_stopping, false},   {is_stalled, false},    {lacks_key, false},     {has_joined, true},
+    {is_elsewhere, false},  {knows_no_name, false}, {finds_no_name, false}, {is_alone, false},
+    {finds_virtual, false}, {waits, false},
 };
 
 bool readiness_tell(struct admin *admin, char text[static READINESS_MAX])
@@ -147,5 +189,7 @@ bool readiness_tell(struct admin *admin, char text[static READINESS_MAX])
     while (!rule->is_so(admin, text))
         rule++; /* the last one always applies */
     add_refused(admin, rule->is_ready, text);
+    add_namesake(admin, rule->is_ready, text);
+    text[utf8_trim(text, strlen(text))] = '\0'; /* it may be cut within a character */
     return rule->is_ready;
 }

@@ -81,6 +81,8 @@ static void sample_add_leadership(struct list *list, const struct admin_snapshot
               leadership_has_former(snapshot->leadership, snapshot->now_ns),
               "1 while requests go to the former leader first, whose app serves its sessions "
               "(drain.sessions)");
+    add_gauge(list, "tos_carried", snapshot->leadership->carries_tos,
+              "1 while the TOS byte of a datagram is carried between pods: every member reads it");
     add_gauge(list, "term", snapshot->leadership->term,
               "Term of the leader; it grows with every change of leader");
 }
@@ -150,6 +152,9 @@ static void add_election(struct list *list, const struct admin_snapshot *snapsho
         "list, and its votes count only for a first leader or in a skipped term");
     add_gauge(list, "members_alive", atomic_load_explicit(&report->alive, memory_order_relaxed),
               "Members that this pod believes to be alive, itself included");
+    add_gauge(list, "members_with_own_name",
+              atomic_load_explicit(&report->namesakes, memory_order_relaxed),
+              "Other living members that have this pod's name");
     add_gauge(
         list, "order_differing_members",
         atomic_load_explicit(&report->differing, memory_order_relaxed),
@@ -241,6 +246,9 @@ static void add_log(struct list *list, const struct log_counts *log)
                 "Lines not logged because of the rate limit of their place in the code");
     add_counter(list, "log_lines_failed_total", log->failed,
                 "Lines that could not be written to standard error, or only in part");
+    add_gauge(
+        list, "log_lines_queued", log->queued,
+        "Lines that standard error has not taken yet; when 64 are queued, later ones are lost");
 }
 
 /* The names are those of Prometheus' client libraries, which leave out unknown values as well. */

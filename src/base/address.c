@@ -75,6 +75,20 @@ int address_parse_ip(const char *text, struct address *ret_address)
     return 0;
 }
 
+int address_parse_pod(const char *text, struct address *ret_address)
+{
+    char ip[ADDRESS_TEXT_MAX];
+    size_t length = strcspn(text, "%");
+
+    if (address_parse_ip(text, ret_address) == 0)
+        return 0;
+    if (!text[length] || length >= sizeof(ip))
+        return -EINVAL;
+    memcpy(ip, text, length);
+    ip[length] = '\0';
+    return address_parse_ip(ip, ret_address);
+}
+
 int address_parse(const char *text, uint16_t default_port, struct address *ret_address)
 {
     char host[ADDRESS_TEXT_MAX];

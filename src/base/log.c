@@ -1,6 +1,5 @@
 #include "headless/base/log.h"
 
-#include <errno.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -9,7 +8,10 @@
 #include <unistd.h>
 
 #include "base/log_renames.h"
+#include "base/log_sink.h"
+#include "base/log_text.h"
 #include "headless/base/clock.h"
+#include "headless/base/utf8.h"
 
 #define MESSAGE_MAX 1024 /* bytes, with NUL */
 
@@ -38,33 +40,6 @@ bool log_enabled(enum log_level level)
     return (int)level <= atomic_load_explicit(&log_level_now, memory_order_relaxed);
 }
 
-/* The inside of a JSON string: control characters and non-ASCII bytes as \u00XX, cut to fit. */
-static size_t log_put_escaped(char *out, size_t room, const char *text)
-{
-    size_t n = 0;
-
-    for (const unsigned char *c = (const unsigned char *)text; *c && n + 7 < room; c++) {
-        if (*c == '"' || *c == '\\') {
-            out[n++] = '\\';
-            out[n++] = (char)*c;
-        } else if (*c >= 0x20 && *c < 0x7f) {
-            out[n++] = (char)*c;
-        } else {
-            n += (size_t)snprintf(out + n, room - n, "\\u%04x", *c);
-        }
-    }
-    return n;
-}
-
-static size_t put_plain(char *out, size_t room, const char *text)
-{
-    size_t n = 0;
-
-    for (const unsigned char *c = (const unsigned char *)text; *c && n < room; c++)
-        out[n++] = *c < 0x20 || *c == 0x7f ? '?' : (char)*c;
-    return n;
-}
-
 static size_t put_time(char *out, size_t room)
 {
     struct timespec now;
@@ -90,11 +65,17 @@ struct log_counts log_count(void)
     struct log_counts now = {
         .suppressed = atomic_load_explicit(&counts.suppressed, memory_order_relaxed),
         .failed = atomic_load_explicit(&counts.failed, memory_order_relaxed),
+        .queued = log_sink_queued(),
     };
 
     for (size_t level = 0; level < LOG_LEVEL_COUNT; level++)
         now.written[level] = atomic_load_explicit(&counts.written[level], memory_order_relaxed);
     return now;
+}
+
+void log_count_line(enum log_level level, bool is_written)
+{
+    log_add_one(is_written ? &counts.written[level] : &counts.failed);
 }
 
 void log_note_suppressed(enum log_level level)
@@ -142,36 +123,39 @@ bool log_limit_pass(struct log_limit *limit, enum log_level level, uint64_t now_
 
 /* ---- lines ---- */
 
-static void log_put_line(enum log_level level, const char *event, const char *message)
+size_t log_format_line(char line[static LOG_LINE_MAX], enum log_level level, const char *event,
+                       const char *message)
 {
-    char line[LOG_LINE_MAX];
-    ssize_t taken;
+    const size_t room = LOG_LINE_MAX;
     size_t n;
 
     if (log_json) {
         const char *former = log_former_event(event);
 
-        n = (size_t)snprintf(line, sizeof(line), "{\"time\":\"");
+        n = (size_t)snprintf(line, room, "{\"time\":\"");
         n += put_time(line + n, 40);
-        n += (size_t)snprintf(line + n, sizeof(line) - n, "\",\"level\":\"%s\",\"event\":\"%.64s\"",
+        n += (size_t)snprintf(line + n, room - n, "\",\"level\":\"%s\",\"event\":\"%.64s\"",
                               level_names[level], event);
         if (former)
-            n += (size_t)snprintf(line + n, sizeof(line) - n, ",\"was\":\"%.64s\"", former);
-        n += (size_t)snprintf(line + n, sizeof(line) - n, ",\"message\":\"");
-        n += log_put_escaped(line + n, sizeof(line) - n - 3, message);
+            n += (size_t)snprintf(line + n, room - n, ",\"was\":\"%.64s\"", former);
+        n += (size_t)snprintf(line + n, room - n, ",\"message\":\"");
+        n += log_text_json(line + n, room - n - 3, message);
         line[n++] = '"';
         line[n++] = '}';
     } else {
         n = put_time(line, 40);
-        n += (size_t)snprintf(line + n, sizeof(line) - n, " %-5s %.64s: ", level_names[level],
-                              event);
-        n += put_plain(line + n, sizeof(line) - n - 1, message);
+        n += (size_t)snprintf(line + n, room - n, " %-5s %.64s: ", level_names[level], event);
+        n += utf8_copy_printable(line + n, room - n - 1, message);
     }
     line[n++] = '\n';
-    do /* a line that cannot be written is counted in /metrics */
-        taken = write(STDERR_FILENO, line, n);
-    while (taken < 0 && errno == EINTR);
-    log_add_one(taken == (ssize_t)n ? &counts.written[level] : &counts.failed);
+    return n;
+}
+
+static void log_put_line(enum log_level level, const char *event, const char *message)
+{
+    char line[LOG_LINE_MAX];
+
+    log_sink_put(level, line, log_format_line(line, level, event, message));
 }
 
 void log_write(struct log_place *place, enum log_level level, const char *event, const char *format,
@@ -179,15 +163,20 @@ void log_write(struct log_place *place, enum log_level level, const char *event,
 {
     char message[MESSAGE_MAX + 64]; /* room for the suppressed count */
     uint64_t suppressed = 0;
+    int formatted;
     size_t length;
     va_list args;
 
     if (!log_enabled(level) || (place && !log_place_pass(place, clock_now_ns(), &suppressed)))
         return;
     va_start(args, format);
-    (void)vsnprintf(message, MESSAGE_MAX, format, args);
+    formatted = vsnprintf(message, MESSAGE_MAX, format, args);
     va_end(args);
     length = strlen(message);
+    if (formatted >= MESSAGE_MAX) { /* it may be cut within a character */
+        length = utf8_trim(message, length);
+        message[length] = '\0';
+    }
     if (suppressed)
         (void)snprintf(message + length, sizeof(message) - length,
                        " (%llu more like this were not written)", (unsigned long long)suppressed);

@@ -75,3 +75,15 @@ void process_read_usage(struct process_usage *ret_usage)
                                         .open_fds = read_open_fds(),
                                         .max_fds = read_max_fds()};
 }
+
+/* open returns the lowest descriptor that is free. */
+void process_open_standard(void)
+{
+    int fd;
+
+    do
+        fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        (void)close(fd);
+}

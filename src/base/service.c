@@ -1,6 +1,7 @@
 #include "headless/base/service.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -73,41 +74,68 @@ int service_open(struct service *ret_service)
 
 void service_close(struct service *service)
 {
+    service_retry(service);
     if (service->fd >= 0)
         (void)close(service->fd);
     service->fd = -1;
 }
 
-static void notify_manager(const struct service *service, const char *text)
+/* False: the queue of the manager's socket is full. Other errors are for good. */
+static bool try_send(const struct service *service, const char *text)
 {
-    if (service->fd >= 0)
-        (void)send(service->fd, text, strlen(text), MSG_NOSIGNAL);
+    return send(service->fd, text, strlen(text), MSG_NOSIGNAL) >= 0 ||
+           (errno != EAGAIN && errno != ENOBUFS && errno != ENOMEM);
 }
 
-void service_ready(const struct service *service)
+static void forget_first(struct service *service, unsigned count)
 {
-    notify_manager(service, "READY=1");
+    service->kept_count -= count;
+    memmove(service->kept, service->kept[count], sizeof(service->kept[0]) * service->kept_count);
+}
+
+void service_retry(struct service *service)
+{
+    while (service->fd >= 0 && service->kept_count > 0 && try_send(service, service->kept[0]))
+        forget_first(service, 1);
+}
+
+/* Of many reloads the last counts: when the room is used up, the two oldest changes are forgotten. */
+static void notify_change(struct service *service, const char *text)
+{
+    service_retry(service);
+    if (service->fd < 0 || (service->kept_count == 0 && try_send(service, text)))
+        return;
+    if (service->kept_count == SERVICE_KEPT_MAX)
+        forget_first(service, 2);
+    (void)snprintf(service->kept[service->kept_count++], SERVICE_TEXT_MAX, "%s", text);
+}
+
+void service_ready(struct service *service)
+{
+    notify_change(service, "READY=1");
 }
 
 /* The manager matches the reload by its time, which must be CLOCK_MONOTONIC. */
-void service_reloading(const struct service *service)
+void service_reloading(struct service *service)
 {
     struct timespec now;
-    char text[64];
+    char text[SERVICE_TEXT_MAX];
 
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
     (void)snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%llu",
                    (unsigned long long)now.tv_sec * 1000000 +
                        (unsigned long long)now.tv_nsec / NS_PER_US);
-    notify_manager(service, text);
+    notify_change(service, text);
 }
 
-void service_stopping(const struct service *service)
+void service_stopping(struct service *service)
 {
-    notify_manager(service, "STOPPING=1");
+    notify_change(service, "STOPPING=1");
 }
 
-void service_is_well(const struct service *service)
+void service_is_well(struct service *service)
 {
-    notify_manager(service, "WATCHDOG=1");
+    service_retry(service);
+    if (service->fd >= 0)
+        (void)try_send(service, "WATCHDOG=1");
 }

@@ -95,13 +95,26 @@ int loader_finish(struct loader *l)
     return l->error_count ? -EINVAL : 0;
 }
 
+/* "warning: PLACE: message", which is no error. */
+static void loader_warn(struct loader *l, size_t option, const struct origin *origin,
+                        const char *message)
+{
+    if (!*message)
+        return;
+    (void)fputs("warning: ", l->errors);
+    put_place(l, option, origin);
+    (void)fprintf(l->errors, ": %s\n", message);
+}
+
 void config_assign(struct loader *l, size_t option, const struct origin *origin, const char *text)
 {
-    char why[VALUE_WHY_MAX];
+    char why[VALUE_WHY_MAX] = "";
 
     l->set->origins[option] = *origin;
     if (value_parse(&config_options[option], text, &l->set->values, why))
         loader_refuse(l, option, origin, "%s", why);
+    else
+        loader_warn(l, option, origin, why);
 }
 
 void config_assign_list(struct loader *l, size_t option, const struct origin *origin)
@@ -113,10 +126,12 @@ void config_assign_list(struct loader *l, size_t option, const struct origin *or
 void config_assign_item(struct loader *l, size_t option, const struct origin *origin,
                         const char *text)
 {
-    char why[VALUE_WHY_MAX];
+    char why[VALUE_WHY_MAX] = "";
 
     if (value_append(&config_options[option], text, &l->set->values, why))
         loader_refuse(l, option, origin, "%s", why);
+    else
+        loader_warn(l, option, origin, why);
 }
 
 void config_read_defaults(struct loader *l)

@@ -349,6 +349,8 @@ static const struct check checks[] = {
     {{"admin.listen", "bind"}, admin_is_multicast},
     {{"bind", "self"}, bind_misses_self},
     {{"peers", "self", "bind"}, peers_miss_self},
+    {{"self", "bind"}, config_self_has_no_zone},
+    {{"peers", "self", "bind"}, config_peers_are_on_other_links},
     {{"name", "self"}, name_is_foreign},
     {{"name", "peers", "self"}, name_is_not_listed},
     {{"leader", "relay.format"}, leader_needs_raw},

@@ -102,10 +102,22 @@ static struct address loopback(void)
     return address;
 }
 
+/* Interfaces have other names on other hosts: a list that all share has no zones. */
+static void derive_zones(struct config *config)
+{
+    address_adopt_zone(&config->bind, &config->self);
+    address_adopt_zone(&config->admin_listen, &config->self);
+    for (size_t i = 0; i < config->peers.count; i++)
+        address_adopt_zone(&config->peers.list[i].address, &config->self);
+    for (size_t i = 0; i < config->leader_list.count; i++)
+        address_adopt_zone(&config->leader_list.list[i].address, &config->self);
+}
+
 void config_derive(struct config *config)
 {
     if (!address_is_set(&config->self))
         config->self = find_self(config);
+    derive_zones(config);
     if (!address_is_set(&config->bind))
         config->bind = address_is_loopback(&config->self) ? config->self : address_any(ADDRESS_V6);
     if (config->admin_listen.port != 0 && !address_is_set(&config->admin_listen))

@@ -1,10 +1,12 @@
 /* --dump-config: the settings in force as a file, each with its source; and the list of those that
  * differ from the default, for the admin port. */
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "headless/base/utf8.h"
 #include "loader.h"
 
 #define COMMENT_COLUMN   32
@@ -49,11 +51,12 @@ static size_t dump_value(FILE *out, const struct config_option *o, const struct 
     return width;
 }
 
-/* A path may have any bytes: print it as ASCII. */
+/* A path may have any bytes. */
 static void put_path(FILE *out, const char *path)
 {
-    for (; *path; path++)
-        (void)fputc(*path >= 0x20 && *path < 0x7f ? *path : '?', out);
+    char text[PATH_MAX];
+
+    (void)fwrite(text, 1, utf8_copy_printable(text, sizeof(text), path), out);
 }
 
 static void put_source(FILE *out, const struct config_set *set, size_t option)
@@ -87,8 +90,7 @@ void config_dump(const struct config_set *set, FILE *out)
     }
 }
 
-/* Items with commas, as a flag takes them; malloc'd, NULL: out of memory. */
-static char *join_value(const struct config_option *o, const struct config *config)
+char *config_join_value(const struct config_option *o, const struct config *config)
 {
     char item[VALUE_TEXT_MAX], *text = NULL;
     size_t length, count = value_count(o, config);
@@ -117,7 +119,7 @@ int config_list_changed(const struct config_set *started, const struct config_se
 
         if (set->origins[i].source == CONFIG_DEFAULT)
             continue; /* or derived from it: own address and name */
-        value = join_value(o, &set->values);
+        value = config_join_value(o, &set->values);
         if (!value)
             return -ENOMEM;
         if (strcmp(value, o->preset) != 0)

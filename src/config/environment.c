@@ -58,6 +58,15 @@ static const char *read_variable(const char *name)
     return value && *value && !is_service_link(name, value) ? value : NULL;
 }
 
+/* Templates leave variables empty, also those that should restrict. */
+static void warn_empty(const struct loader *l, const char *name)
+{
+    const char *value = getenv(name); /* NOLINT(concurrency-mt-unsafe): no thread writes it */
+
+    if (value && !*value)
+        (void)fprintf(l->errors, "warning: %s: is empty, which sets no restriction\n", name);
+}
+
 static void read_option(struct loader *l, size_t option)
 {
     const struct config_option *o = &config_options[option];
@@ -65,6 +74,8 @@ static void read_option(struct loader *l, size_t option)
     char name[OPTION_NAME_MAX];
     const char *value = read_variable(option_variable(o, name));
 
+    if (o->is_looser)
+        warn_empty(l, name);
     for (size_t i = 0; !value && i < OPTION_ALIASES && o->aliases[i]; i++) {
         origin.alias = o->aliases[i];
         value = read_variable(o->aliases[i]);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "headless/base/utf8.h"
 #include "loader.h"
 
 const struct mode_flag config_mode_flags[] = {
@@ -115,6 +116,7 @@ static void refuse_unknown_flag(struct loader *l, const struct flag *flag)
 {
     struct suggestion near;
     char name[OPTION_NAME_MAX], place[OPTION_NAME_MAX + 2];
+    size_t n;
 
     suggestion_init(&near, flag->name);
     for (size_t i = 0; i < config_option_count; i++) {
@@ -125,7 +127,9 @@ static void refuse_unknown_flag(struct loader *l, const struct flag *flag)
     for (size_t i = 0; i < config_mode_flag_count; i++)
         suggestion_offer(&near, config_mode_flags[i].name);
     suggestion_offer(&near, CONFIG_FILE_FLAG);
-    (void)snprintf(place, sizeof(place), "%s%.60s", flag->text[1] == '-' ? "--" : "-", flag->name);
+    n = (size_t)snprintf(place, sizeof(place), "%s", flag->text[1] == '-' ? "--" : "-");
+    n += utf8_copy_printable(place + n, sizeof(place) - 1 - n, flag->name);
+    place[n] = '\0';
     if (*near.best)
         loader_error(l, place, "no such option, did you mean --%s?", near.best);
     else

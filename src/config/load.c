@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "headless/config/watch.h"
@@ -27,17 +28,31 @@ static int load_read_all(int fd, char *text, size_t *ret_length)
     return 0;
 }
 
+/* A pipe is read once, at the start: at a reload it could block the thread that handles signals. */
+static int load_check_regular(int fd)
+{
+    struct stat status;
+
+    if (fstat(fd, &status) < 0)
+        return -errno;
+    if (S_ISDIR(status.st_mode))
+        return -EISDIR;
+    return S_ISREG(status.st_mode) ? 0 : -ENOTSUP;
+}
+
 /* The caller frees *ret_text. */
-static int load_file(const char *path, char **ret_text, size_t *ret_length)
+static int load_file(const char *path, bool is_reload, char **ret_text, size_t *ret_length)
 {
     char *text;
     int rc, fd;
 
-    fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | (is_reload ? O_NONBLOCK : 0));
     if (fd < 0)
         return -errno;
-    text = malloc(CONFIG_FILE_BYTES_MAX + 1);
-    rc = text ? load_read_all(fd, text, ret_length) : -ENOMEM;
+    rc = is_reload ? load_check_regular(fd) : 0;
+    text = rc ? NULL : malloc(CONFIG_FILE_BYTES_MAX + 1);
+    if (!rc)
+        rc = text ? load_read_all(fd, text, ret_length) : -ENOMEM;
     (void)close(fd);
     if (rc) {
         free(text);
@@ -47,12 +62,35 @@ static int load_file(const char *path, char **ret_text, size_t *ret_length)
     return 0;
 }
 
+/* Editors, full disks and failed templates leave such files, whose missing lines would set options
+ * to their defaults. */
+static void refuse_incomplete(struct loader *l)
+{
+    const struct config_set *before = l->before;
+
+    if (!before)
+        return;
+    if (l->set->file_options == 0 && before->file_options > 0 && l->error_count == 0)
+        loader_error(l, l->set->path,
+                     "the file sets no option any more, which would set all of them to their "
+                     "defaults: if that is wanted, write one of them at its default");
+    else if (before->ends_with_newline && !l->set->ends_with_newline)
+        loader_error(l, l->set->path,
+                     "the last line does not end with a newline any more: the file may be "
+                     "incomplete, otherwise end it with one");
+}
+
 static int load_text(struct loader *l, const char *text, size_t length)
 {
+    int rc;
+
     l->set->digest = config_digest(text, length);
+    l->set->ends_with_newline = length > 0 && text[length - 1] == '\n';
     if (l->expected && l->expected != l->set->digest)
         return -EAGAIN;
-    return config_read_yaml(l, text, length);
+    rc = config_read_yaml(l, text, length);
+    refuse_incomplete(l);
+    return rc;
 }
 
 int config_read_file(struct loader *l)
@@ -64,11 +102,13 @@ int config_read_file(struct loader *l)
 
     if (!l->set->path)
         return 0;
-    rc = load_file(l->set->path, &text, &length);
+    rc = load_file(l->set->path, l->before != NULL, &text, &length);
     if (rc && l->expected)
         return -EAGAIN;
     if (rc == -EFBIG)
         loader_error(l, l->set->path, "is larger than 1MiB");
+    else if (rc == -ENOTSUP)
+        loader_error(l, l->set->path, "is no regular file: it is read at the start only");
     else if (rc)
         loader_error(l, l->set->path, "%s", strerror_r(-rc, reason, sizeof(reason)));
     else
@@ -162,8 +202,7 @@ int config_reload(const struct config_set *before, uint64_t *digest, FILE *error
                   struct config_set **ret_set)
 {
     struct config_set *set = create(before->argc, before->argv);
-    struct loader l = {
-        .errors = errors, .expected = *digest, .is_reload = true, .start_digest = before->digest};
+    struct loader l = {.errors = errors, .expected = *digest, .before = before};
     int rc;
 
     if (!set)

@@ -29,18 +29,19 @@ struct config_set {
     struct origin origins[OPTION_MAX];
     int argc;
     char *const *argv;
-    const char *path; /* of the file, in argv; NULL none */
-    uint64_t digest;  /* of its content; 0: none, or it could not be read */
+    const char *path;       /* of the file, in argv; NULL none */
+    uint64_t digest;        /* of its content; 0: none, or it could not be read */
+    size_t file_options;    /* set by it */
+    bool ends_with_newline; /* its content does */
 };
 
 struct loader {
     struct config_set *set;
     FILE *errors;
     unsigned error_count;
-    uint64_t expected;      /* digest that the file must have; 0: any */
-    bool is_reload;         /* a file that became empty is an error: it may be incomplete */
-    uint64_t start_digest;  /* of the file at the start */
-    bool wrong[OPTION_MAX]; /* refused in some source: config_check skips its rules */
+    uint64_t expected;               /* digest that the file must have; 0: any */
+    const struct config_set *before; /* in force at a reload, otherwise NULL */
+    bool wrong[OPTION_MAX];          /* refused in some source: config_check skips its rules */
 };
 
 /*
@@ -63,6 +64,9 @@ const char *loader_spell(size_t option, const struct origin *origin,
 
 /* Write how many errors were not shown. Returns -EINVAL if there were any errors, otherwise 0. */
 int loader_finish(struct loader *l);
+
+/* The value, or the items with commas, as a flag takes it; malloc'd, NULL: out of memory. */
+char *config_join_value(const struct config_option *o, const struct config *config);
 
 /* Set an option from text; lists as text are comma-separated. */
 void config_assign(struct loader *l, size_t option, const struct origin *origin, const char *text);
@@ -120,7 +124,9 @@ bool config_is_own_address(const struct address *ip);
 
 /* Check the rules between options. Writes its errors. */
 void config_check(struct loader *l);
-/* One of its checks, in check_drain.c: true with the reason if drain.sessions is not possible. */
+/* Two of its checks, in check_zones.c, and one in check_drain.c; true with the reason. */
+bool config_self_has_no_zone(const struct config *c, char why[static VALUE_WHY_MAX]);
+bool config_peers_are_on_other_links(const struct config *c, char why[static VALUE_WHY_MAX]);
 bool config_sessions_may_not_stay(const struct config *c, char why[static VALUE_WHY_MAX]);
 /* In check_app.c: app.reply_from and app.source do not go with app.target. */
 bool config_replies_need_loopback(const struct config *c, char why[static VALUE_WHY_MAX]);

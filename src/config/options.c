@@ -96,7 +96,7 @@ const struct config_option config_options[] = {
      .type = OPTION_TEXT,
      FIELD(cluster),
      .preset = "headless",
-     .allowed = "1 to 63 printable characters, no spaces",
+     .allowed = "1 to 255 printable characters, no spaces",
      .help = "Name of the cluster. Frames and peer messages of a cluster with another name are "
              "dropped."},
     {.key = "self",
@@ -106,15 +106,19 @@ const struct config_option config_options[] = {
      .preset_words = "bind when that is one address, otherwise the source address of the default "
                      "route, otherwise 127.0.0.1",
      .allowed = "an IP address, or auto",
-     .help = "Own IP address, at which the other pods reach this one.",
+     .help = "Own IP address, at which the other pods reach this one. A link-local IPv6 address "
+             "needs its interface, as in fe80::1%eth0.",
      .aliases = {"POD_IP", "MY_POD_IP"}},
     {.key = "name",
      .type = OPTION_NAME,
      FIELD(name),
      .preset = "auto",
      .preset_words = "the name that peers gives to self, otherwise the text of self",
-     .allowed = "1 to 63 letters, digits and - . _ : %, or auto",
-     .help = "Own name in logs, in /status and in leader commands.",
+     .allowed = "1 to 253 letters, digits and - . _ : %, or auto",
+     .help = "Own name in logs, in /status and in leader commands; no other pod may have it. A "
+             "name of more than 63 characters is shortened, with a hash of the whole name; leader "
+             "commands and the "
+             "options leader, leader_list and peers take it in full as well.",
      .aliases = {"POD_NAME"}},
     /* ---- */
     {.key = "bind",
@@ -176,7 +180,9 @@ const struct config_option config_options[] = {
      FIELD(peers),
      .preset = "none",
      .allowed = "a list of up to 128 ADDRESS or NAME=ADDRESS, or none",
-     .help = "The members of the cluster; the list may include this pod."},
+     .help = "The members of the cluster; the list may include this pod. A link-local IPv6 address "
+             "without an interface has that of self, and so have such addresses in leader_list and "
+             "in DNS."},
     {.key = "leader",
      .type = OPTION_LEADER,
      FIELD(leader),
@@ -230,7 +236,8 @@ const struct config_option config_options[] = {
      .preset = "none",
      .zero = "none",
      .allowed = "the absolute path of a file, or none",
-     .help = "File that keeps the highest term over restarts, so that terms never decrease."},
+     .help = "File that keeps the highest term over restarts, so that terms never decrease. A "
+             "volume that does not respond delays nothing (log: store_failed)."},
     /* ---- */
     {.key = "heartbeat.interval",
      .group = "Failover",
@@ -277,6 +284,7 @@ const struct config_option config_options[] = {
      FIELD(failover_on_refused),
      .preset = "fast",
      WORDS(refused_modes),
+     .is_looser = restrict_on_refused,
      .help = "fast: treat an ICMP port unreachable from the leader's host as proof that its "
              "process died. timeout: wait until heartbeats are missing; for networks in which "
              "ICMP errors may be forged."},
@@ -404,6 +412,7 @@ const struct config_option config_options[] = {
      FIELD(app_reply_from),
      .preset = "same",
      WORDS(reply_from),
+     .is_looser = restrict_reply_from,
      .help =
          "Sources of replies to clients. same: app.target only. port: every port of its address; "
          "the client's later datagrams go to the port that replied first (TFTP). any: also "
@@ -445,9 +454,8 @@ const struct config_option config_options[] = {
      RANGE(1, 1048576),
      .help = "Largest number of clients with an address for the app, closed sessions included, "
              "shared equally by the workers; each that was needed takes 68 bytes. Beyond it, a new "
-             "client takes the place of one that has sent a single datagram or was silent longest; "
-             "if all got replies and were active in the last 10 s, it is refused (reason "
-             "session_cap)."},
+             "client takes the place of one that has sent a single datagram or was silent longest "
+             "(sessions_evicted_total)."},
     {.key = "app.notify",
      .type = OPTION_LISTEN,
      FIELD(app_notify),
@@ -483,6 +491,7 @@ const struct config_option config_options[] = {
      .preset_words = "every source",
      .allowed = "a list of up to 32 ADDRESS or ADDRESS/BITS, or any",
      .reloadable = true,
+     .is_looser = restrict_data_allow,
      .help = "Source addresses that may send to the data port and to multicast.groups; datagrams "
              "from others are dropped (reason acl). A leader command must come from one of "
              "these, and an unsigned one also from control.allow. Frames from other pods, and "
@@ -494,6 +503,7 @@ const struct config_option config_options[] = {
      RANGE(1, 1000000),
      .zero = "none",
      .reloadable = true,
+     .is_looser = restrict_data_rate,
      .help = "Datagrams a second that one source may send, leader commands included; more are "
              "dropped (reason rate). A source is an IPv4 address, the /64 of an IPv6 address, or a "
              "link-local IPv6 address. "
@@ -507,6 +517,7 @@ const struct config_option config_options[] = {
      RANGE(1, 1000000),
      .zero = "auto",
      .reloadable = true,
+     .is_looser = restrict_data_burst,
      .help = "Datagrams that a source may send at once after a pause; above that, data.rate "
              "applies. A value below 64 can drop the end of a client's GSO batch."},
     /* ---- */
@@ -517,6 +528,7 @@ const struct config_option config_options[] = {
      .preset = "auto",
      WORDS(control_modes),
      .reloadable = true,
+     .is_looser = restrict_control_accept,
      .help = "Which leader commands, {\"leader\":\"ADDRESS\"}, are obeyed. open: those from "
              "control.allow, and signed ones. signed: those signed with one of keys. none: none, "
              "and they are data. auto: signed if keys is set, otherwise open."},
@@ -528,6 +540,7 @@ const struct config_option config_options[] = {
      .preset_words = "loopback and private ranges",
      .allowed = "a list of up to 32 ADDRESS or ADDRESS/BITS, any, or none",
      .reloadable = true,
+     .is_looser = restrict_control_allow,
      .help = "Source addresses from which unsigned leader commands are accepted."},
     /* ---- */
     {.key = "keys",
@@ -537,6 +550,7 @@ const struct config_option config_options[] = {
      .preset = "none",
      .zero = "none",
      .allowed = "a directory, or none",
+     .is_looser = restrict_keys,
      .help = "Directory of the secret keys that all pods share, one file each, such as a mounted "
              "Secret; it is read again when it changes. With keys, pods accept only each other's "
              "messages (keys.mode), and leader commands are signed (control.accept)."},
@@ -545,6 +559,7 @@ const struct config_option config_options[] = {
      FIELD(keys_mode),
      .preset = "enforce",
      WORDS(key_modes),
+     .is_looser = restrict_keys_mode,
      .help = "The steps by which running pods get keys. none: send unsealed, accept both. "
              "permissive: send sealed, accept both. enforce: send sealed, accept only sealed."},
     /* ---- */
@@ -597,6 +612,7 @@ const struct config_option config_options[] = {
      FIELD(seccomp),
      .preset = "true",
      WORDS(booleans),
+     .is_looser = restrict_seccomp,
      .help = "Install a seccomp filter that refuses all system calls that serving does not need "
              "(docs/confinement.md)."},
     /* ---- */

@@ -46,6 +46,12 @@ enum option_type {
     OPTION_TYPE_COUNT
 };
 
+/* A reload: values in force before and after it; of options that need a restart, those of started
+ * are in force. */
+struct restrict_change {
+    const struct config *started, *before, *after;
+};
+
 struct config_option {
     const char *key;   /* dotted, as in YAML */
     const char *group; /* title, only in the first row of a group */
@@ -60,8 +66,10 @@ struct config_option {
     size_t choice_count;        /* entries in choices */
     const char *allowed;        /* allowed values, where the type does not tell */
     bool reloadable;            /* may change while running */
-    const char *help;           /* one sentence */
-    const char *flag_alias;     /* second spelling of the flag, without -- */
+    /* Options that limit who may send, command or be trusted: does the new value allow more? */
+    bool (*is_looser)(const struct restrict_change *change);
+    const char *help;                    /* one sentence */
+    const char *flag_alias;              /* second spelling of the flag, without -- */
     const char *aliases[OPTION_ALIASES]; /* further variables, the first one set counts */
 };
 
@@ -87,6 +95,18 @@ size_t option_by_former_variable(const char *variable, const char **ret_former);
 /* The first row of the group of keys that begin with prefix and a dot; config_option_count: none.
  */
 size_t option_by_prefix(const char *prefix);
+
+/* Of such options, in restrict.c. */
+bool restrict_data_allow(const struct restrict_change *change);
+bool restrict_data_rate(const struct restrict_change *change);
+bool restrict_data_burst(const struct restrict_change *change);
+bool restrict_control_accept(const struct restrict_change *change);
+bool restrict_control_allow(const struct restrict_change *change);
+bool restrict_keys(const struct restrict_change *change);
+bool restrict_keys_mode(const struct restrict_change *change);
+bool restrict_reply_from(const struct restrict_change *change);
+bool restrict_on_refused(const struct restrict_change *change);
+bool restrict_seccomp(const struct restrict_change *change);
 
 /* Derived names; they return their buffer, for use in calls. */
 const char *option_flag(const struct config_option *o, char text[static OPTION_NAME_MAX]);

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "headless/base/utf8.h"
+
 #define SHOWN_MAX 64 /* bytes of a refused text that are shown */
 
 static const struct value_type *const types[OPTION_TYPE_COUNT] = {
@@ -33,8 +35,7 @@ int value_refuse(char why[static VALUE_WHY_MAX], const char *text, const char *f
     va_list args;
 
     why[n++] = '"';
-    for (const char *c = text; *c && n <= SHOWN_MAX; c++)
-        why[n++] = (char)(*c >= 0x20 && *c < 0x7f ? *c : '?');
+    n += utf8_copy_printable(why + n, SHOWN_MAX, text);
     n += (size_t)snprintf(why + n, VALUE_WHY_MAX - n, "%s\" ",
                           strlen(text) > SHOWN_MAX ? "..." : "");
     va_start(args, format);

@@ -3,6 +3,7 @@
  *
  * value_parse reads the text that value_format writes to the same value. Parsers change the field only if the
  * text is valid (lists grow item by item); why explains a refusal and begins with the quoted text: "fast" is not one of framed, raw, proxy-v2.
+ * With success it is a warning, or stays as it was.
  *
  * Threads: pure functions, any thread. Nothing blocks or allocates.
  */
@@ -11,7 +12,7 @@
 
 #include "options.h"
 
-#define VALUE_TEXT_MAX 256 /* bytes of one value or list item as text, with NUL */
+#define VALUE_TEXT_MAX 384 /* bytes of one value or list item as text, with NUL */
 #define VALUE_WHY_MAX  512 /* bytes of an explanation, with NUL */
 
 /* Set the field of o from text; lists take commas between items. Returns 0 or -EINVAL. */
@@ -47,8 +48,11 @@ int value_refuse(char why[static VALUE_WHY_MAX], const char *text, const char *f
 /* none, or off, which means none everywhere. */
 bool value_is_none(const char *text);
 
-/* A valid member name: 1 to 63 letters, digits and - . _ : % */
+/* A valid name of a member: 1 to 253 letters, digits and - . _ : % */
 bool value_is_name(const char *text);
+
+/* Keep such a name, shortened (base/member_name.h) if it does not fit; then why is a warning. */
+void value_keep_name(const char *text, char name[static CONFIG_NAME_MAX], char *why);
 
 /* The address of one machine: not a wildcard, multicast or broadcast. */
 bool value_is_unicast(const struct address *a);

@@ -3,20 +3,23 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "headless/base/member_name.h"
 #include "value.h"
 
 /* NAME=ADDRESS or ADDRESS. */
 static int parse_peer(const char *text, struct config_peer *ret_peer, char *why)
 {
     struct config_peer peer = {0};
+    char name[MEMBER_NAME_FULL_MAX];
     const char *equals = strchr(text, '=');
     const char *ip = equals ? equals + 1 : text;
 
     if (equals) {
-        (void)snprintf(peer.name, sizeof(peer.name), "%.*s", (int)(equals - text), text);
-        if (!value_is_name(peer.name) || strlen(peer.name) != (size_t)(equals - text))
+        (void)snprintf(name, sizeof(name), "%.*s", (int)(equals - text), text);
+        if (!value_is_name(name) || strlen(name) != (size_t)(equals - text))
             return value_refuse(why, text,
-                                "has no good name: use 1 to 63 letters, digits and - . _ : %%");
+                                "has no good name: use 1 to 253 letters, digits and - . _ : %%");
+        value_keep_name(name, peer.name, why);
     }
     if (address_parse_ip(ip, &peer.address)) {
         if (address_parse(ip, 0, &peer.address) == 0 && peer.address.port != 0)
@@ -82,7 +85,7 @@ static int append_rank(const struct config_option *o, const char *text, void *fi
     if (address_parse_ip(text, &peer.address)) {
         if (!value_is_name(text))
             return value_refuse(why, text, "is neither an address nor a name");
-        (void)snprintf(peer.name, sizeof(peer.name), "%s", text);
+        value_keep_name(text, peer.name, why);
     }
     for (size_t i = 0; i < order->count; i++) {
         if (memcmp(&order->list[i], &peer, sizeof(peer)) == 0)

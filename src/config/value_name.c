@@ -3,7 +3,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "headless/base/member_name.h"
 #include "value.h"
+
+_Static_assert(CONFIG_NAME_MAX == MEMBER_NAME_MAX, "a name is kept as it is sent");
 
 #define LETTERS_AND_DIGITS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 #define NAME_CHARACTERS    LETTERS_AND_DIGITS "-._:%" /* so that an address is a name too */
@@ -31,16 +34,35 @@ static int parse_text(const struct config_option *o, const char *text, void *fie
 
 bool value_is_name(const char *text)
 {
-    return *text && text[strspn(text, NAME_CHARACTERS)] == '\0' && strlen(text) < CONFIG_NAME_MAX;
+    return *text && text[strspn(text, NAME_CHARACTERS)] == '\0' &&
+           strlen(text) < MEMBER_NAME_FULL_MAX;
+}
+
+void value_keep_name(const char *text, char name[static CONFIG_NAME_MAX], char *why)
+{
+    if (member_name_put(text, name))
+        (void)value_refuse(why, text, "is longer than %d characters, shortened to %s",
+                           CONFIG_NAME_MAX - 1, name);
+}
+
+static bool name_is_too_long(const char *text, char *why)
+{
+    if (strlen(text) < MEMBER_NAME_FULL_MAX)
+        return false;
+    (void)value_refuse(why, text, "is longer than %d characters", MEMBER_NAME_FULL_MAX - 1);
+    return true;
 }
 
 static int parse_name(const struct config_option *o, const char *text, void *field, char *why)
 {
     if (strcmp(text, "auto") == 0)
         return store_text(o, "", field, why);
-    if (strlen(text) < o->size && !value_is_name(text))
+    if (name_is_too_long(text, why))
+        return -EINVAL;
+    if (!value_is_name(text))
         return value_refuse(why, text, "is not a name: use letters, digits and - . _ : %%");
-    return store_text(o, text, field, why);
+    value_keep_name(text, field, why);
+    return 0;
 }
 
 bool value_is_unicast(const struct address *a)
@@ -78,10 +100,12 @@ static int parse_leader(const struct config_option *o, const char *text, void *f
         return store_text(o, "", field, why);
     if (address_parse(text, 0, &a) == 0)
         return store_leader_address(o, text, &a, field, why);
-    if (strlen(text) < o->size &&
-        (!value_is_name(text) || strchr(text, ':') || looks_numeric(text)))
+    if (name_is_too_long(text, why))
+        return -EINVAL;
+    if (!value_is_name(text) || strchr(text, ':') || looks_numeric(text))
         return value_refuse(why, text, "is neither an address nor a name");
-    return store_text(o, text, field, why);
+    value_keep_name(text, field, why);
+    return 0;
 }
 
 static void format_text(const struct config_option *o, const void *field, size_t item, char *text)

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <yaml.h>
 
+#include "headless/base/utf8.h"
 #include "loader.h"
 
 #define DEPTH_MAX 4 /* mappings within mappings; the keys need two */
@@ -24,7 +25,6 @@ struct reader {
     size_t lengths[DEPTH_MAX];        /* of key, outside of each open mapping */
     unsigned depth;                   /* mappings open */
     bool is_empty;                    /* nothing yet in the innermost */
-    bool has_mapping;                 /* the document is not empty */
     int rc;                           /* not 0: stop; already reported */
 };
 
@@ -182,6 +182,7 @@ static bool find_option(struct reader *r, unsigned line, size_t *ret_option,
     }
     *ret_option = option;
     *ret_origin = (struct origin){.source = CONFIG_FILE, .line = line, .former = former};
+    r->loader->set->file_options++;
     return true;
 }
 
@@ -260,8 +261,7 @@ static void extend_key(struct reader *r, const char *name)
 
     if (n > 0 && n < sizeof(r->key) - 1)
         r->key[n++] = '.';
-    for (; *name && n < sizeof(r->key) - 1; name++)
-        r->key[n++] = (char)(*name > 0x20 && *name < 0x7f ? *name : '?');
+    n += utf8_copy_printable(r->key + n, sizeof(r->key) - 1 - n, name);
     r->key[n] = '\0';
 }
 
@@ -346,7 +346,6 @@ static bool read_document(struct reader *r)
     if (!next(r))
         return false;
     if (is(r, YAML_MAPPING_START_EVENT)) {
-        r->has_mapping = true;
         if (!read_mappings(r))
             return false;
     } else if (!is_null(r)) {
@@ -383,10 +382,6 @@ int config_read_yaml(struct loader *l, const char *text, size_t length)
     yaml_parser_set_encoding(&r.parser, YAML_UTF8_ENCODING);
     yaml_parser_set_input_string(&r.parser, (const unsigned char *)r.text, r.length);
     yaml_read_stream(&r);
-    if (l->is_reload && l->set->digest != l->start_digest && !r.has_mapping && l->error_count == 0)
-        loader_error(l, l->set->path,
-                     "the file has no option, which would set all of them to their defaults: if "
-                     "that is wanted, write {}");
     yaml_event_delete(&r.event);
     yaml_parser_delete(&r.parser);
     return r.rc == -ENOMEM ? -ENOMEM : 0;

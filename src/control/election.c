@@ -214,7 +214,7 @@ static void dispatch_message(struct election *e, const struct election_event *ev
     e->verified_ns = e->now_ns;
     index = election_find(e, m->from);
     if (index != ELECTION_NOT_FOUND)
-        e->peers[index].heard_ns = e->now_ns;
+        election_hear_member(e, index);
     e->generation = election_max(e->generation, m->generation);
     forget_stale_hint(e, m);
     hear[m->type](e, event);

@@ -17,8 +17,10 @@ static uint64_t half_detection(const struct election *e)
 /* The voter of this row: the member, or the new instance whose existence proves it dead. */
 static const struct election_member *voter_of(const struct election *e, uint16_t index)
 {
-    return e->peers[index].replacement.instance ? &e->peers[index].replacement
-                                                : &e->list.members[index];
+    const struct election_member *replacement = &e->peers[index].replacement;
+
+    return replacement->instance && !election_is_stand_in(e, index) ? replacement
+                                                                    : &e->list.members[index];
 }
 
 static uint16_t find_voter(const struct election *e, uint64_t instance)
@@ -30,12 +32,21 @@ static uint16_t find_voter(const struct election *e, uint64_t instance)
     return ELECTION_NOT_FOUND;
 }
 
+static uint16_t find_stand_in(const struct election *e, uint64_t instance)
+{
+    for (uint16_t i = 0; i < e->list.count; i++) {
+        if (e->peers[i].replacement.instance == instance && election_is_stand_in(e, i))
+            return i;
+    }
+    return ELECTION_NOT_FOUND;
+}
+
 /* ---- rounds ---- */
 
 static void reset_votes(struct election *e)
 {
     for (uint16_t i = 0; i < e->list.count; i++) {
-        e->peers[i].vote_until_ns = 0;
+        e->peers[i].vote_until_ns = e->peers[i].stand_in_until_ns = 0;
         e->peers[i].ask_ns = 0;
     }
 }
@@ -96,10 +107,9 @@ void election_campaign_stop(struct election *e)
 
 /* ---- requests ---- */
 
-static void request_vote(struct election *e, uint16_t index)
+static void request_vote(struct election *e, const struct election_member *voter)
 {
     const struct election_campaign *c = &e->campaign;
-    const struct election_member *voter = voter_of(e, index);
     bool is_vote = c->stage == ELECTION_STAGE_VOTE;
     struct election_message m = election_make(e, is_vote ? ELECTION_VOTE : ELECTION_PREVOTE);
 
@@ -111,6 +121,13 @@ static void request_vote(struct election *e, uint16_t index)
     m.leader = c->deposed;
     m.deposed_term = c->deposed_term;
     election_send(e, &voter->address, voter->instance, &m);
+}
+
+static void request_votes_of_row(struct election *e, uint16_t index)
+{
+    request_vote(e, voter_of(e, index));
+    if (election_is_stand_in(e, index))
+        request_vote(e, &e->peers[index].replacement);
     e->peers[index].ask_ns =
         e->now_ns + e->interval_ns / 2 + (e->state == ELECTION_ISOLATED ? e->interval_ns : 0);
 }
@@ -121,7 +138,7 @@ static void request_votes(struct election *e)
         if (i == e->self_index || e->peers[i].vote_until_ns > e->now_ns)
             continue;
         if (e->peers[i].ask_ns <= e->now_ns)
-            request_vote(e, i);
+            request_votes_of_row(e, i);
         election_wake_at(e, e->peers[i].ask_ns);
     }
 }
@@ -148,27 +165,19 @@ static void win_election(struct election *e)
 
 /* ---- counting votes ---- */
 
-/* certain: votes of members without volatile vote state. */
 static void count_votes(struct election *e)
 {
     struct election_campaign *c = &e->campaign;
-    size_t grants = election_may_grant_lease(e, election_self(e)), certain, needed;
+    const struct election_tally tally = election_tally_votes(e);
 
-    certain = grants && !e->is_volatile && !e->is_unlisted;
-    for (uint16_t i = 0; i < e->list.count; i++) {
-        bool granted = i != e->self_index && e->peers[i].vote_until_ns > e->now_ns;
-
-        grants += granted;
-        certain += granted && !e->peers[i].is_volatile;
-    }
-    needed = election_needed(e);
-    if (grants < needed || (e->is_unlisted && certain < needed && grants < e->list.count))
+    if (!election_has_majority(e, &tally))
         return;
     if (c->stage == ELECTION_STAGE_PREVOTE) {
         if (e->now_ns >= c->ends_ns && election_may_grant_lease(e, election_self(e)))
             start_votes(e);
-    } else if (certain >= needed ||
+    } else if (tally.certain >= election_needed(e) ||
                c->flags & (ELECTION_FLAG_TERM_SKIPPED | ELECTION_FLAG_BOOTSTRAP)) {
+        election_settle_stand_ins(e, tally.by_member < election_needed(e));
         win_election(e);
     } else {
         /* Members may have voted in this term and forgotten it: skip to terms without votes. */
@@ -183,29 +192,27 @@ static uint64_t usable_grant(const struct election *e, uint64_t lease_grant_ns)
     return election_min(lease_grant_ns, e->config.interval_ns * e->config.misses) / 3 * 2;
 }
 
-void election_hear_vote_reply(struct election *e, const struct election_event *event)
+/* True if it is a reply to a request of this round. */
+static bool is_reply_wanted(const struct election *e, const struct election_message *m)
 {
-    const struct election_message *m = event->message;
     const struct election_campaign *c = &e->campaign;
     bool is_vote = m->type == ELECTION_VOTE_REPLY;
-    uint16_t index = find_voter(e, m->from);
-    struct election_peer *peer = &e->peers[index];
 
-    if (c->stage == ELECTION_STAGE_NONE || index == ELECTION_NOT_FOUND ||
-        is_vote != (c->stage == ELECTION_STAGE_VOTE) || (is_vote && m->term != c->term) ||
-        m->stamp_ns > e->now_ns || m->stamp_ns < c->started_ns || !election_note_term(e, m->seen))
-        return;
-    peer->heard_ns = e->now_ns;
-    peer->is_volatile = m->flags & ELECTION_FLAG_VOLATILE;
-    if (m->flags & ELECTION_FLAG_GRANTED) {
-        peer->vote_until_ns =
-            m->stamp_ns + (is_vote ? usable_grant(e, m->lease_grant_ns) : half_detection(e));
-        if (is_vote)
-            peer->lease_until_ns = peer->vote_until_ns;
-        return;
-    }
-    peer->ask_ns = e->now_ns + (m->wait_ns ? election_min(m->wait_ns, e->detection_ns) + NS_PER_MS
-                                           : e->interval_ns / 2);
+    return c->stage != ELECTION_STAGE_NONE && is_vote == (c->stage == ELECTION_STAGE_VOTE) &&
+           (!is_vote || m->term == c->term) && m->stamp_ns <= e->now_ns &&
+           m->stamp_ns >= c->started_ns;
+}
+
+static uint64_t vote_until(const struct election *e, const struct election_message *m)
+{
+    return m->stamp_ns + (m->type == ELECTION_VOTE_REPLY ? usable_grant(e, m->lease_grant_ns)
+                                                         : half_detection(e));
+}
+
+static void hear_refused_vote(struct election *e, const struct election_event *event)
+{
+    const struct election_message *m = event->message;
+
     if (!(m->flags & ELECTION_FLAG_OLD_LIST))
         return;
     if (m->flags & ELECTION_FLAG_NOT_LISTED && e->state != ELECTION_LEADER) {
@@ -217,15 +224,55 @@ void election_hear_vote_reply(struct election *e, const struct election_event *e
     }
 }
 
+static void hear_stand_in(struct election *e, uint16_t index, const struct election_event *event)
+{
+    const struct election_message *m = event->message;
+    struct election_peer *peer = &e->peers[index];
+
+    peer->stand_in_heard_ns = e->now_ns;
+    if (m->flags & ELECTION_FLAG_GRANTED)
+        peer->stand_in_until_ns = vote_until(e, m);
+    else
+        hear_refused_vote(e, event);
+}
+
+void election_hear_vote_reply(struct election *e, const struct election_event *event)
+{
+    const struct election_message *m = event->message;
+    uint16_t index = find_voter(e, m->from), stand_in = find_stand_in(e, m->from);
+    struct election_peer *peer = &e->peers[index];
+
+    if ((index == ELECTION_NOT_FOUND && stand_in == ELECTION_NOT_FOUND) || !is_reply_wanted(e, m) ||
+        !election_note_term(e, m->seen))
+        return;
+    if (index == ELECTION_NOT_FOUND) {
+        hear_stand_in(e, stand_in, event);
+        return;
+    }
+    peer->heard_ns = e->now_ns;
+    peer->is_volatile = m->flags & ELECTION_FLAG_VOLATILE;
+    if (m->flags & ELECTION_FLAG_GRANTED) {
+        peer->vote_until_ns = vote_until(e, m);
+        if (m->type == ELECTION_VOTE_REPLY)
+            peer->lease_until_ns = peer->vote_until_ns;
+        return;
+    }
+    peer->ask_ns = e->now_ns + (m->wait_ns ? election_min(m->wait_ns, e->detection_ns) + NS_PER_MS
+                                           : e->interval_ns / 2);
+    hear_refused_vote(e, event);
+}
+
 /* ---- time ---- */
 
 static bool majority_replies(const struct election *e)
 {
     size_t n = 1;
 
-    for (uint16_t i = 0; i < e->list.count; i++)
-        n += i != e->self_index && e->peers[i].heard_ns &&
-             e->now_ns < e->peers[i].heard_ns + e->detection_ns;
+    for (uint16_t i = 0; i < e->list.count; i++) {
+        uint64_t heard_ns = election_max(e->peers[i].heard_ns, e->peers[i].stand_in_heard_ns);
+
+        n += i != e->self_index && heard_ns && e->now_ns < heard_ns + e->detection_ns;
+    }
     return n >= election_needed(e);
 }
 

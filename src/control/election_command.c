@@ -176,7 +176,9 @@ void election_hear_leave(struct election *e, const struct election_event *event)
         e->peers[index].has_left = true;
         return;
     }
-    election_request_change(e, ELECTION_REMOVE, true, &e->list.members[index]);
+    election_request_change(e, &(struct election_change){.type = ELECTION_REMOVE,
+                                                         .is_graceful = true,
+                                                         .member = e->list.members[index]});
     election_run_changes(e);
 }
 

@@ -4,6 +4,7 @@
  *   election.c           the step, its timers, the transition table
  *   election_send.c      messages and other actions
  *   election_list.c      the member list, its fragments, its changes
+ *   election_rows.c      which row of the list a new instance takes over
  *   election_follow.c    claims, heartbeats, failure detection, evidence
  *   election_vote.c      votes for others
  *   election_campaign.c  our own candidacy
@@ -71,19 +72,12 @@ void election_result(struct election *e, uint64_t token, enum election_result re
 /* ---- election_list.c ---- */
 /* Index of an instance, or ELECTION_NOT_FOUND. */
 uint16_t election_find(const struct election *e, uint64_t instance);
-/* True if both have the same row: the same name, or without a name the same address. */
-bool election_is_same_row(const struct election_member *listed,
-                          const struct election_member *other);
-/* Index of the row with this member's name (or address), or ELECTION_NOT_FOUND. */
-uint16_t election_find_row(const struct election *e, const struct election_member *member);
 /* Position in leader_list; members that are not in it rank after all that are. */
 uint16_t election_rank(const struct election *e, const struct election_member *member);
 /* True if no row may be removed: expected members keep theirs, also after they have left. */
 bool election_is_list_at_minimum(const struct election *e);
-void election_request_change(struct election *e, enum election_change_type type, bool is_graceful,
-                             const struct election_member *member);
+void election_request_change(struct election *e, const struct election_change *change);
 void election_run_changes(struct election *e);
-void election_apply_replacements(struct election *e);
 void election_check_list_committed(struct election *e);
 void election_hear_list_request(struct election *e, const struct election_event *event);
 void election_hear_list_page(struct election *e, const struct election_event *event);
@@ -92,6 +86,38 @@ void election_request_list(struct election *e, const struct address *from, uint6
 void election_forget_list(struct election *e);
 /* Updates what follows from the members of the list; call it after each change. */
 void election_list_changed(struct election *e);
+
+/* ---- election_rows.c ---- */
+/* True if the configuration means this member: by name, without a name by address. */
+bool election_is_wanted(const struct election_member *member, const struct election_member *wanted);
+/* Index of the row at this member's address, with its name if it has one, or ELECTION_NOT_FOUND. */
+uint16_t election_find_row(const struct election *e, const struct election_member *member);
+/* True if the replacement of this row has its name at another address: nothing proves the member
+ * dead. */
+bool election_is_stand_in(const struct election *e, uint16_t index);
+/* A new instance has announced itself: it may replace the member of a row. */
+void election_note_replacement(struct election *e, const struct election_member *member);
+/* A message of this member has arrived. */
+void election_hear_member(struct election *e, uint16_t index);
+void election_apply_replacements(struct election *e);
+/* Votes for us, by rows of the list. */
+struct election_tally {
+    size_t all;       /* rows that voted, also by a stand-in */
+    size_t by_member; /* by their member, or by a new instance that proves it dead */
+    size_t certain;   /* by a member without volatile vote state */
+};
+struct election_tally election_tally_votes(const struct election *e);
+bool election_has_majority(const struct election *e, const struct election_tally *tally);
+/* Votes of stand-ins become votes of their rows if the others did not suffice. */
+void election_settle_stand_ins(struct election *e, bool are_needed);
+/* Leader: requests the changes that give a new instance a row, now or at its next DISCOVER. Its
+ * first message arrived at since_ns. */
+void election_admit(struct election *e, const struct election_member *member, uint64_t since_ns);
+void election_remove_predecessor(struct election *e, uint16_t index);
+/* True if this row's dead member is the predecessor next to whose row we added ours. */
+bool election_is_own_predecessor(const struct election *e, uint16_t index);
+/* Takes our predecessor's row in our own copy of the list, or adds one. */
+void election_take_own_row(struct election *e);
 
 /* ---- election_follow.c ---- */
 void election_hear_heartbeat(struct election *e, const struct election_event *event);

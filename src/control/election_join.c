@@ -79,8 +79,8 @@ void election_send_claim(struct election *e, const struct address *to, uint64_t 
 static bool has_live_member_at(const struct election *e, const struct address *address)
 {
     for (uint16_t i = 0; i < e->list.count; i++) {
-        if (address_equal_ip(&e->list.members[i].address, address))
-            return election_is_live(e, i);
+        if (address_equal_ip(&e->list.members[i].address, address) && election_is_live(e, i))
+            return true;
     }
     return false;
 }
@@ -107,33 +107,29 @@ static void note_sender(struct election *e, const struct election_event *event)
 {
     const struct election_message *m = event->message;
     struct election_known_peer *known = add_known_peer(e, &event->from);
-    uint16_t row;
 
-    if (known) {
-        known->member = event->members[0];
-        known->member.address = address_with_port(event->from, 0);
-        known->replied_ns = e->now_ns;
-        known->list = m->list;
-        known->is_listed = m->flags & ELECTION_FLAG_LISTED;
-    }
-    /* A new instance with the name of a listed one proves that the listed one is dead. */
-    row = election_find_row(e, &event->members[0]);
-    if (row != ELECTION_NOT_FOUND && row != e->self_index && known &&
-        !(m->flags & ELECTION_FLAG_LISTED) && e->list.members[row].instance != m->from)
-        e->peers[row].replacement = known->member;
+    if (!known)
+        return;
+    if (known->member.instance != m->from)
+        known->since_ns = e->now_ns;
+    known->member = event->members[0];
+    known->member.address = address_with_port(event->from, 0);
+    known->replied_ns = e->now_ns;
+    known->list = m->list;
+    known->is_listed = m->flags & ELECTION_FLAG_LISTED;
+    if (!known->is_listed)
+        election_note_replacement(e, &known->member);
 }
 
 static void admit_member(struct election *e, const struct election_event *event)
 {
+    const struct election_known_peer *known = find_known_peer(e, &event->from);
     struct election_member member = event->members[0];
 
     member.address = address_with_port(event->from, 0);
-    if (event->message->flags & ELECTION_FLAG_LISTED ||
-        election_find(e, member.instance) != ELECTION_NOT_FOUND)
+    if (event->message->flags & ELECTION_FLAG_LISTED)
         return;
-    election_request_change(
-        e, election_find_row(e, &member) == ELECTION_NOT_FOUND ? ELECTION_ADD : ELECTION_REPLACE,
-        true, &member);
+    election_admit(e, &member, known ? known->since_ns : 0);
     election_run_changes(e);
 }
 
@@ -204,7 +200,7 @@ void election_hear_hello(struct election *e, const struct election_event *event)
 
 static int bootstrap_rank(const struct election *e, const struct election_member *member)
 {
-    if (election_is_same_row(member, &e->config.leader))
+    if (election_is_wanted(member, &e->config.leader))
         return 0;
     return election_rank(e, member) + 1;
 }

@@ -205,6 +205,7 @@ void election_lead_end(struct election *e)
     e->valid_until_ns = 0;
     e->former = (struct election_former){0};
     e->change_count = 0;
+    e->has_own_row = false;
     if (e->leader == election_self(e))
         e->leader = 0;
     if (e->granted_to == election_self(e))
@@ -218,24 +219,43 @@ static void remove_dead_members(struct election *e)
     for (uint16_t i = 0; i < e->list.count; i++) {
         uint64_t since = election_max(e->peers[i].heard_ns, e->led_since_ns);
 
-        if (i != e->self_index && e->now_ns > since + e->config.forget_ns)
-            election_request_change(e, ELECTION_REMOVE, false, &e->list.members[i]);
-        else if (i != e->self_index && e->peers[i].replacement.instance)
-            election_request_change(e, ELECTION_REPLACE, false, &e->peers[i].replacement);
+        if (i == e->self_index)
+            continue;
+        if (e->now_ns > since + e->config.forget_ns)
+            election_request_change(e, &(struct election_change){.type = ELECTION_REMOVE,
+                                                                 .member = e->list.members[i]});
+        else if (election_is_own_predecessor(e, i))
+            election_remove_predecessor(e, i);
+        else if (e->peers[i].replacement.instance && !election_is_stand_in(e, i))
+            election_request_change(e,
+                                    &(struct election_change){.type = ELECTION_REPLACE,
+                                                              .member = e->peers[i].replacement});
     }
     election_run_changes(e);
+}
+
+/* The first other member that the configuration wants as the leader; none if it wants us. */
+static uint16_t find_configured(const struct election *e)
+{
+    uint16_t index = 0;
+
+    if (election_is_wanted(&e->config.self, &e->config.leader))
+        return ELECTION_NOT_FOUND;
+    while (index < e->list.count && !election_is_wanted(&e->list.members[index], &e->config.leader))
+        index++;
+    return index < e->list.count ? index : ELECTION_NOT_FOUND;
 }
 
 /* Transfers that need no command: to the configured leader, once; or because our app is down. */
 static void consider_transfer(struct election *e)
 {
-    uint16_t wanted = election_find_row(e, &e->config.leader), successor;
+    uint16_t wanted = find_configured(e), successor;
 
     if (!e->is_list_committed || e->campaign.stage != ELECTION_STAGE_NONE)
         return;
     if (e->claim_cause == ELECTION_BY_BOOTSTRAP && !e->has_yielded &&
-        wanted != ELECTION_NOT_FOUND && wanted != e->self_index &&
-        e->now_ns < e->led_since_ns + YIELD_WITHIN_NS && election_may_succeed(e, wanted)) {
+        wanted != ELECTION_NOT_FOUND && e->now_ns < e->led_since_ns + YIELD_WITHIN_NS &&
+        election_may_succeed(e, wanted)) {
         e->has_yielded = true;
         election_step_down(e, e->list.members[wanted].instance, ELECTION_BY_YIELD);
         return;

@@ -18,27 +18,11 @@ uint16_t election_find(const struct election *e, uint64_t instance)
     return ELECTION_NOT_FOUND;
 }
 
-bool election_is_same_row(const struct election_member *listed, const struct election_member *other)
-{
-    if (other->name.text[0])
-        return strcmp(listed->name.text, other->name.text) == 0;
-    return address_is_set(&other->address) && address_equal_ip(&listed->address, &other->address);
-}
-
-uint16_t election_find_row(const struct election *e, const struct election_member *member)
-{
-    for (uint16_t i = 0; i < e->list.count; i++) {
-        if (election_is_same_row(&e->list.members[i], member))
-            return i;
-    }
-    return ELECTION_NOT_FOUND;
-}
-
 uint16_t election_rank(const struct election *e, const struct election_member *member)
 {
     uint16_t rank = 0;
 
-    while (rank < e->config.order_count && !election_is_same_row(member, &e->config.order[rank]))
+    while (rank < e->config.order_count && !election_is_wanted(member, &e->config.order[rank]))
         rank++;
     return rank;
 }
@@ -60,7 +44,7 @@ void election_forget_list(struct election *e)
     e->list.wants_majority = e->list.is_forced = false;
     e->list.id = (struct election_list_id){0};
     e->self_index = ELECTION_NOT_FOUND;
-    e->is_unlisted = false;
+    e->is_unlisted = e->has_own_row = false;
 }
 
 /* ---- the leader's changes ---- */
@@ -79,36 +63,53 @@ bool election_is_list_at_minimum(const struct election *e)
     return e->list.count <= minimum_rows(e);
 }
 
-void election_request_change(struct election *e, enum election_change_type type, bool is_graceful,
-                             const struct election_member *member)
+void election_request_change(struct election *e, const struct election_change *change)
 {
     for (uint32_t i = 0; i < e->change_count; i++) {
-        if (e->changes[i].member.instance == member->instance)
+        if (e->changes[i].member.instance == change->member.instance)
             return;
     }
-    if (type == ELECTION_REMOVE && election_is_list_at_minimum(e))
+    if (change->type == ELECTION_REMOVE && election_is_list_at_minimum(e))
         return;
     if (e->change_count == ELECTION_CHANGES_MAX)
         return; /* a new instance asks again, and a dead one stays dead */
-    e->changes[e->change_count++] =
-        (struct election_change){.type = type, .is_graceful = is_graceful, .member = *member};
+    e->changes[e->change_count++] = *change;
+}
+
+static uint16_t rank_at(const struct election *e, uint16_t index)
+{
+    return election_rank(e, &e->list.members[index]);
+}
+
+/* The place of its predecessor, unless other rows are there by now; or at the end. */
+static uint16_t first_place(const struct election *e, const struct election_change *change,
+                            uint16_t rank)
+{
+    uint16_t at = change->at, count = e->list.count;
+
+    if (at == 0 || at > count || rank_at(e, at - 1) < rank ||
+        (at >= 2 && rank_at(e, at - 2) > rank))
+        return count;
+    return (uint16_t)(at - 1);
 }
 
 /* A new row at its place in leader_list, after the rows of the same rank. */
-static uint16_t insert_row(struct election *e, const struct election_member *member)
+static uint16_t insert_row(struct election *e, const struct election_change *change)
 {
-    uint16_t rank = election_rank(e, member);
+    uint16_t rank = election_rank(e, &change->member);
+    uint16_t place = first_place(e, change, rank);
     uint16_t at = e->list.count++;
 
-    for (; at > 0 && election_rank(e, &e->list.members[at - 1]) > rank; at--) {
+    for (; at > place || (at > 0 && rank_at(e, at - 1) > rank); at--) {
         e->list.members[at] = e->list.members[at - 1];
         e->peers[at] = e->peers[at - 1];
     }
     return at;
 }
 
-static bool add_list_member(struct election *e, const struct election_member *member)
+static bool add_list_member(struct election *e, const struct election_change *change)
 {
+    const struct election_member *member = &change->member;
     uint16_t row = election_find_row(e, member);
 
     if (election_find(e, member->instance) != ELECTION_NOT_FOUND || row == e->self_index)
@@ -116,7 +117,7 @@ static bool add_list_member(struct election *e, const struct election_member *me
     if (row == ELECTION_NOT_FOUND) {
         if (e->list.count == ELECTION_MEMBERS_MAX)
             return false;
-        row = insert_row(e, member);
+        row = insert_row(e, change);
     }
     e->list.members[row] = *member;
     e->peers[row] = (struct election_peer){.heard_ns = e->now_ns, .is_app_up = true};
@@ -128,7 +129,8 @@ static bool remove_list_member(struct election *e, const struct election_change 
     uint16_t index = election_find(e, change->member.instance);
     size_t after = (size_t)e->list.count - index - 1;
 
-    if (index == ELECTION_NOT_FOUND || index == e->self_index)
+    if (index == ELECTION_NOT_FOUND || index == e->self_index ||
+        (change->type == ELECTION_REMOVE_PREDECESSOR && election_may_be_alive(e, index)))
         return false;
     memmove(&e->list.members[index], &e->list.members[index + 1],
             after * sizeof(e->list.members[0]));
@@ -141,15 +143,16 @@ static bool remove_list_member(struct election *e, const struct election_change 
 
 static void apply_change(struct election *e, const struct election_change *change)
 {
-    if (!(change->type == ELECTION_REMOVE ? remove_list_member(e, change)
-                                          : add_list_member(e, &change->member)))
+    bool removes = change->type == ELECTION_REMOVE || change->type == ELECTION_REMOVE_PREDECESSOR;
+
+    if (!(removes ? remove_list_member(e, change) : add_list_member(e, change)))
         return;
     e->list.id.version++;
     e->is_list_committed = false;
     e->list_since_ns = e->now_ns;
     election_list_changed(e);
     election_push_list(e);
-    if (change->type == ELECTION_REMOVE) /* tells it that it has left */
+    if (removes) /* tells it that it has left */
         election_send_page(e, &change->member.address, change->member.instance, 0);
     election_check_list_committed(e);
 }
@@ -178,17 +181,6 @@ void election_run_changes(struct election *e)
         e->change_count--;
         memmove(&e->changes[i], &e->changes[i + 1], (e->change_count - i) * sizeof(e->changes[0]));
         apply_change(e, &change);
-    }
-}
-
-/* New instances have voted for us in the place of dead ones; from now on they are the members. */
-void election_apply_replacements(struct election *e)
-{
-    for (uint16_t i = 0; i < e->list.count; i++) {
-        if (i == e->self_index || !e->peers[i].replacement.instance)
-            continue;
-        e->list.members[i] = e->peers[i].replacement;
-        e->peers[i].replacement.instance = 0;
     }
 }
 
@@ -244,23 +236,6 @@ static void acknowledge_list(struct election *e, const struct election_event *ev
         election_send(e, &event->from, e->leader, &ack);
 }
 
-/* Takes our predecessor's row in our own copy, or adds one: see consider_own_row. */
-static void take_own_row(struct election *e)
-{
-    uint16_t row = election_find_row(e, &e->config.self);
-
-    e->is_unlisted = false;
-    if (election_is_member(e) || e->state != ELECTION_JOINING || !e->replace_ns ||
-        e->now_ns < e->replace_ns || e->list.count == ELECTION_MEMBERS_MAX)
-        return;
-    if (row == ELECTION_NOT_FOUND)
-        row = e->list.count++;
-    e->list.members[row] = e->config.self;
-    e->self_index = row;
-    e->is_unlisted = true;
-    e->replace_ns = 0;
-}
-
 static void accept_list(struct election *e, const struct election_message *m)
 {
     bool was_member = election_is_member(e);
@@ -273,7 +248,7 @@ static void accept_list(struct election *e, const struct election_message *m)
     memcpy(e->list.members, e->arriving.members, e->list.count * sizeof(e->list.members[0]));
     memset(e->peers, 0, e->list.count * sizeof(e->peers[0]));
     election_list_changed(e);
-    take_own_row(e);
+    election_take_own_row(e);
     if (election_is_member(e)) {
         if (e->state == ELECTION_JOINING)
             e->heard_ns = election_max(e->heard_ns, e->now_ns);

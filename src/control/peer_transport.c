@@ -225,6 +225,16 @@ static enum peer_transport_result verify_datagram(struct peer_transport *transpo
                                          : open_peer_message(transport, arrival);
 }
 
+static void adopt_zones(const struct peer_transport *transport, struct election_message *message,
+                        struct election_member *members)
+{
+    const struct address *self = &transport->config->self;
+
+    address_adopt_zone(&message->leader_address, self);
+    for (uint8_t i = 0; i < message->member_count; i++)
+        address_adopt_zone(&members[i].address, self);
+}
+
 enum peer_transport_result
 peer_transport_receive(struct peer_transport *transport, struct election_message *ret_message,
                        struct election_member ret_members[static ELECTION_PAGE],
@@ -252,6 +262,7 @@ peer_transport_receive(struct peer_transport *transport, struct election_message
         counters_add(transport->counters, drops[verdict], 1);
         return PEER_TRANSPORT_DROPPED;
     }
+    adopt_zones(transport, ret_message, ret_members);
     counters_add(transport->counters, COUNTER_PEER_RECEIVED, 1);
     return PEER_TRANSPORT_MESSAGE;
 }

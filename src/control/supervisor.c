@@ -124,10 +124,15 @@ void supervisor_feed_candidates(struct supervisor *supervisor)
     const struct config *config = supervisor->config;
     struct address list[CONFIG_PEERS_MAX + DISCOVERY_MAX];
     struct election_event event = {.type = ELECTION_CANDIDATES, .candidates = list};
+    size_t found;
 
     for (size_t i = 0; i < config->peers.count; i++)
         list[event.candidate_count++] = address_with_port(config->peers.list[i].address, 0);
-    event.candidate_count += discovery_take(&supervisor->discovery, &list[event.candidate_count]);
+    found = discovery_take(&supervisor->discovery, &list[event.candidate_count]);
+    supervisor->discovered = found == 1 ? list[event.candidate_count] : (struct address){0};
+    event.candidate_count += found;
+    for (size_t i = 0; i < event.candidate_count; i++)
+        address_adopt_zone(&list[i], &config->self); /* DNS has no zones */
     event.is_blind = config->discovery_dns[0] && !discovery_is_known(&supervisor->discovery);
     supervisor_feed(supervisor, &event);
 }
@@ -272,7 +277,10 @@ static size_t supervisor_do_work(void *self)
     discovery_set_fast(&supervisor->discovery, is_leaderless(supervisor, now_ns));
     supervisor_check_apps(supervisor, now_ns);
     supervisor_log_leaderless(supervisor, now_ns);
+    supervisor_log_virtual(supervisor, now_ns);
+    supervisor_check_names(supervisor, now_ns);
     supervisor_update_report(supervisor);
+    atomic_store_explicit(&supervisor->report.ran_ns, clock_now_ns(), memory_order_relaxed);
     return done;
 }
 

@@ -57,7 +57,7 @@ static void supervisor_execute(struct supervisor *supervisor)
 
     if (actions->stores)
         counters_add(&supervisor->counters, COUNTER_STORE_FAILED,
-                     !store_save(&supervisor->store, actions->stored_term));
+                     !store_save(supervisor->store, actions->stored_term));
     if (supervisor->election.state != ELECTION_OUT) {
         if (actions->publishes)
             supervisor->leadership = actions->leadership;

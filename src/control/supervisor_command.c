@@ -6,10 +6,19 @@
 #define COMMAND_TAKEN_MAX COMMAND_QUEUE_LENGTH /* per slice: workers refill it while we read */
 #define UNLOGGED_TEXT     32
 
-/* All pods receive a multicast command; more than one reply would amplify it. */
+/* All pods receive a multicast command; more than one reply would amplify it. Of several members with
+ * the name, the first one replies. */
 static bool may_reply_to(const struct supervisor *supervisor, const struct queued_command *queued)
 {
-    return !queued->is_multicast || supervisor_is_self(supervisor->config, queued->command.target);
+    size_t count;
+    const struct election_member *first =
+        command_find_target(&supervisor->election, queued->command.target, &count);
+
+    if (!queued->is_multicast)
+        return true;
+    if (first && count > 1)
+        return first->instance == data_plane_identity(supervisor->data_plane)->instance;
+    return supervisor_is_self(supervisor->config, queued->command.target);
 }
 
 static void reply_to_client(struct supervisor *supervisor, const struct queued_command *queued,
@@ -125,7 +134,7 @@ bool supervisor_is_self(const struct config *config, const char *text)
 {
     struct address ip;
 
-    if (address_parse_ip(text, &ip) == 0)
+    if (address_parse_pod(text, &ip) == 0)
         return address_equal_ip(&ip, &config->self);
     return strcmp(text, config->name) == 0;
 }
@@ -172,13 +181,16 @@ static void handle_command(struct supervisor *supervisor, const struct queued_co
         force_leader(supervisor, queued);
         return;
     }
-    switch (command_check(&queued->command, &queued->client, allow, &supervisor->election.list,
-                          &instance)) {
+    switch (
+        command_check(&queued->command, &queued->client, allow, &supervisor->election, &instance)) {
     case COMMAND_LEGAL:
         feed_command(supervisor, queued, instance);
         break;
     case COMMAND_NO_MEMBER:
         refuse_command(supervisor, queued, COUNTER_CONTROL_NO_MEMBER, "no member\n");
+        break;
+    case COMMAND_NOT_UNIQUE:
+        refuse_command(supervisor, queued, COUNTER_CONTROL_NOT_UNIQUE, "not unique\n");
         break;
     case COMMAND_NO_AUTH:
         refuse_unauthorized(supervisor, queued, COUNTER_AUTH_ADDRESS,
@@ -229,13 +241,21 @@ size_t supervisor_take_commands(struct supervisor *supervisor)
 void supervisor_apply_wanted_leader(struct supervisor *supervisor)
 {
     const char *wanted = supervisor->settings.leader;
-    const struct election_member *member = command_find_target(&supervisor->election.list, wanted);
+    size_t count;
+    const struct election_member *member =
+        command_find_target(&supervisor->election, wanted, &count);
 
     if (!wanted[0])
         return;
-    if (!member) {
+    if (!member || count > 1) {
         supervisor->logged.is_leader_unknown = true;
-        log_warn("leader_unknown", "leader: \"%s\" is not a member: nothing was changed", wanted);
+        if (member)
+            log_warn("leader_unknown",
+                     "leader: \"%s\" is the name of %zu members: nothing was changed", wanted,
+                     count);
+        else
+            log_warn("leader_unknown", "leader: \"%s\" is not a member: nothing was changed",
+                     wanted);
         return;
     }
     supervisor_feed(supervisor,

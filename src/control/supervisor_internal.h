@@ -71,7 +71,7 @@ struct supervisor_facts {
 /* The last state that was logged: only changes are logged. */
 struct supervisor_logged {
     char leader[SUPERVISOR_LEADER_TEXT]; /* "ADDRESS (NAME), term N"; "": none yet */
-    bool is_alone, is_leader_unknown, is_leaderless;
+    bool is_alone, is_leader_unknown, is_leaderless, is_virtual, is_name_shared;
 };
 
 struct supervisor {
@@ -82,7 +82,7 @@ struct supervisor {
     uint64_t timer_ns; /* expiry that the timer is set to */
     struct peer_transport transport;
     struct discovery discovery;
-    struct store store;
+    struct store *store; /* NULL: none */
     struct peers peers;
     struct progress progress;
     struct election election;
@@ -101,7 +101,10 @@ struct supervisor {
     uint64_t stalled_since_ns;
     uint64_t leaderless_since_ns; /* 0: there is a leader */
     uint64_t no_app_since_ns;     /* 0: an app is up, or that is not known */
-    bool is_refusing;             /* the data port refuses clients */
+    uint64_t virtual_since_ns;    /* 0: supervisor_finds_virtual is false */
+    struct address discovered; /* the only address that discovery.dns has; unset: another number */
+    bool is_refusing;          /* the data port refuses clients */
+    uint64_t name_shared_since_ns; /* 0: no other member that may be alive has our name */
     struct supervisor_logged logged;
     struct leader_history history; /* copied into the report with each snapshot */
 
@@ -164,6 +167,10 @@ void supervisor_log_change(struct supervisor *supervisor, const struct superviso
 void supervisor_log_former(struct supervisor *supervisor, const struct supervisor_facts *before);
 /* Log, once each time, that there has been no leader for long. */
 void supervisor_log_leaderless(struct supervisor *supervisor, uint64_t now_ns);
+/* discovery.dns seems to name a Service with a cluster IP. */
+bool supervisor_finds_virtual(const struct supervisor *supervisor);
+/* Log, once each time, that it has for some seconds. */
+void supervisor_log_virtual(struct supervisor *supervisor, uint64_t now_ns);
 /* Other pods that have replied recently. */
 unsigned supervisor_count_replied(const struct election *e);
 /* The configured leader leads, or none is configured. */
@@ -173,6 +180,11 @@ void supervisor_check_leader(struct supervisor *supervisor);
 /* Compare the sender's settings for the ordered route with ours; log a mismatch, rarely. */
 void supervisor_check_settings(struct supervisor *supervisor,
                                const struct election_message *message);
+
+/* ---- supervisor_names.c ---- */
+
+/* Log, once, and report that another living member has this pod's name. */
+void supervisor_check_names(struct supervisor *supervisor, uint64_t now_ns);
 
 /* ---- supervisor_refuse.c ---- */
 

@@ -25,7 +25,7 @@ static struct supervisor_settings settings_of(const struct supervisor *superviso
         .app_down = config->app_down,
         .stay_ns = config->drain_sessions == CONFIG_SESSIONS_STAY ? config->drain_time_ns : 0,
         .ingress_filter = ingress_filter_make(config),
-        .control_accept = config_control(config),
+        .control_accept = config_control(config, supervisor->config),
         .control_allow = config->control_allow,
         .leader_generation = config->leader_generation,
         .keyring = supervisor->keys,
@@ -241,6 +241,7 @@ int supervisor_join(struct supervisor *supervisor, struct data_plane *data_plane
     const struct config *config = supervisor->config;
     static struct election_config election_config; /* large; election_init copies it */
     uint64_t stored_term;
+    int rc;
 
     supervisor->data_plane = data_plane;
     peer_transport_set_identity(&supervisor->transport, data_plane_identity(data_plane));
@@ -248,7 +249,11 @@ int supervisor_join(struct supervisor *supervisor, struct data_plane *data_plane
                                collect_nonce_spaces(supervisor));
     handshake_set_keys(&supervisor->transport.handshake, &supervisor->settings.keyring);
     peers_set_data_plane(&supervisor->peers, data_plane);
-    stored_term = store_open(&supervisor->store, config);
+    rc = store_open(config, &supervisor->store, &stored_term);
+    if (rc) {
+        log_error("supervisor_failed", "cannot start the thread of store: %s", strerror(-rc));
+        return rc;
+    }
     fill_election_config(supervisor, stored_term, &election_config);
     election_init(&supervisor->election, &election_config, clock_now_ns());
     supervisor_publish_again(supervisor); /* the configured members, before there is a list */
@@ -342,6 +347,7 @@ void supervisor_destroy(struct supervisor *supervisor)
 {
     if (!supervisor)
         return;
+    store_close(supervisor->store);
     keyring_wipe(&supervisor->keys);
     keyring_wipe(&supervisor->settings.keyring);
     keyring_wipe(&supervisor->reloaded.keyring);

@@ -4,6 +4,7 @@
 #include "supervisor_internal.h"
 
 #define LEADERLESS_NS      (10 * NS_PER_SEC) /* without a leader, until it is logged */
+#define VIRTUAL_NS         (5 * NS_PER_SEC)  /* DNS may not name this pod yet, or an ended one */
 #define MISMATCH_PERIOD_NS (60 * NS_PER_SEC) /* each heartbeat would repeat it */
 
 /* ---- the configured leader ---- */
@@ -11,11 +12,10 @@
 bool supervisor_has_wanted_leader(const struct supervisor *supervisor)
 {
     const char *wanted = supervisor->settings.leader;
-    const struct election_member *member = command_find_target(&supervisor->election.list, wanted);
 
     if (!wanted[0] || supervisor->facts.kind == LEADER_OUTSIDE)
         return true;
-    return member && member->instance == supervisor->facts.leader;
+    return command_is_target(&supervisor->election, supervisor->facts.leader, wanted);
 }
 
 /* Once, until it joins or another is configured: each leader change would repeat it. */
@@ -35,7 +35,8 @@ static void warn_unknown_leader(struct supervisor *supervisor)
 void supervisor_check_leader(struct supervisor *supervisor)
 {
     const char *wanted = supervisor->settings.leader;
-    bool is_member = command_find_target(&supervisor->election.list, wanted) != NULL;
+    size_t count;
+    bool is_member = command_find_target(&supervisor->election, wanted, &count) != NULL;
 
     if (is_member)
         supervisor->logged.is_leader_unknown = false;
@@ -63,15 +64,62 @@ static void log_alone(struct supervisor *supervisor)
     supervisor->logged.is_alone = is_alone;
     if (!is_alone)
         return;
-    if (supervisor->election.config.expect > 1)
+    if (supervisor->election.config.expect > 1 || supervisor->election.known_peer_count > 0)
         log_warn(
             "others_missing",
             "none of the other configured pods (peers, discovery.dns, quorum.expect) was seen: "
             "this pod leads alone, as quorum allows");
     else
         log_info("alone", "%s: this pod leads alone",
-                 config->discovery_dns[0] ? "no other pod replies at discovery.dns"
+                 config->discovery_dns[0] ? "discovery.dns names no other pod"
                                           : "peers and discovery.dns name no other pod");
+}
+
+/* ---- a Service with a cluster IP in place of a headless one ---- */
+
+/*
+ * A headless Service has the addresses of its pods, this one among them. Another Service has one
+ * address, which is no pod's: a message to it reaches any pod, and its sender is unknown there.
+ */
+bool supervisor_finds_virtual(const struct supervisor *supervisor)
+{
+    const struct election *e = &supervisor->election;
+    const struct address *only = &supervisor->discovered;
+
+    if (!address_is_set(only) || address_equal_ip(only, &supervisor->config->self))
+        return false;
+    for (uint32_t i = 0; i < e->known_peer_count; i++) {
+        if (e->known_peers[i].member.instance &&
+            address_equal_ip(&e->known_peers[i].member.address, only))
+            return false; /* a pod replies from this address */
+    }
+    return e->list.count <= 1;
+}
+
+/* Once, until it is over. */
+void supervisor_log_virtual(struct supervisor *supervisor, uint64_t now_ns)
+{
+    char text[ADDRESS_TEXT_MAX];
+
+    if (!supervisor_finds_virtual(supervisor)) {
+        supervisor->virtual_since_ns = 0;
+        supervisor->logged.is_virtual = false;
+        return;
+    }
+    if (!supervisor->virtual_since_ns)
+        supervisor->virtual_since_ns = now_ns;
+    if (supervisor->logged.is_virtual || now_ns - supervisor->virtual_since_ns < VIRTUAL_NS)
+        return;
+    supervisor->logged.is_virtual = true;
+    log_warn(
+        "discovery_virtual",
+        "discovery.dns: \"%s\" has one address, %s, which is not this pod's, and no pod replies "
+        "from it: is that Service headless (clusterIP: None)? A cluster IP does not name the "
+        "pods%s",
+        supervisor->config->discovery_dns, address_format_ip(&supervisor->discovered, text),
+        supervisor->config->quorum_expect
+            ? ""
+            : "; until then each pod leads alone, since quorum.expect is not set");
 }
 
 /* ---- no leader ---- */

@@ -36,6 +36,14 @@ void supervisor_read_history(struct supervisor *supervisor, struct leader_histor
     (void)pthread_mutex_unlock(&supervisor->report.history_lock);
 }
 
+bool supervisor_read_namesake(struct supervisor *supervisor, struct address *ret_address)
+{
+    (void)pthread_mutex_lock(&supervisor->report.history_lock);
+    *ret_address = supervisor->report.namesake;
+    (void)pthread_mutex_unlock(&supervisor->report.history_lock);
+    return address_is_set(ret_address);
+}
+
 bool supervisor_is_leader_outside(const struct supervisor *supervisor)
 {
     return address_is_set(&supervisor->outside);
@@ -125,6 +133,7 @@ void supervisor_update_report(struct supervisor *supervisor)
     report_put(&report->answered, supervisor_count_replied(e));
     atomic_store_explicit(&report->lookup, discovery_failure(&supervisor->discovery),
                           memory_order_relaxed);
+    report_put(&report->is_virtual, supervisor_finds_virtual(supervisor));
     report_put(&report->votes, (uint32_t)election_needed(e));
     report_put_long(&report->unconfirmed,
                     peers_unconfirmed(&supervisor->peers, supervisor->facts.leader));

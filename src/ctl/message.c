@@ -6,6 +6,7 @@
 #include <sys/random.h>
 
 #include "headless/base/clock.h"
+#include "headless/base/utf8.h"
 #include "headless/ctl/ctl.h"
 #include "headless/wire/leader_command.h"
 
@@ -14,11 +15,19 @@ void ctl_put_printable(FILE *out, const char *text)
     ctl_put_cut(out, text, 80);
 }
 
-/* Without bytes that could be an escape sequence, and without the last newline. */
+/* At most max characters, none that could begin an escape sequence, without the last newline. */
 void ctl_put_cut(FILE *out, const char *text, size_t max)
 {
-    for (size_t i = 0; i < max && text[i] && strcmp(text + i, "\n") != 0; i++)
-        (void)putc(text[i] >= 0x20 && text[i] < 0x7f ? text[i] : '?', out);
+    for (size_t i = 0; i < max && *text && strcmp(text, "\n") != 0; i++) {
+        uint32_t code = 0;
+        size_t length = utf8_decode(text, &code);
+
+        if (length == 0 || utf8_is_control(code))
+            (void)putc('?', out);
+        else
+            (void)fwrite(text, 1, length, out);
+        text += length ? length : 1;
+    }
 }
 
 static bool is_leader_name(const char *who)
@@ -29,18 +38,20 @@ static bool is_leader_name(const char *who)
         if (who[i] <= ' ' || who[i] > '~')
             return false;
     }
-    return length > 0 && length < LEADER_COMMAND_TARGET_MAX;
+    return length > 0 && length < MEMBER_NAME_FULL_MAX;
 }
 
 size_t ctl_put_command(char *out, size_t size, const char *who, const struct ctl_options *options)
 {
     struct json_object *command, *leader;
+    char target[LEADER_COMMAND_TARGET_MAX];
     int n;
 
     if (!is_leader_name(who))
         return 0;
     command = json_object_new_object();
-    leader = json_object_new_string(who);
+    (void)member_name_put(who, target); /* here too: former versions take no long name */
+    leader = json_object_new_string(target);
     (void)json_object_object_add(command, "leader", leader);
     if (options->given & CTL_OPTION_IF_TERM)
         (void)json_object_object_add(command, "if_term", json_object_new_uint64(options->if_term));
@@ -122,8 +133,8 @@ static bool is_ok(const char *reply)
 
 bool ctl_show_command_reply(FILE *out, const struct ctl_pod *pod, bool has_if_term)
 {
-    static const char *const refusals[] = {"no member\n", "no auth\n", "no quorum\n", "bad json\n",
-                                           "bad term\n"};
+    static const char *const refusals[] = {"no member\n", "not unique\n", "no auth\n",
+                                           "no quorum\n", "bad json\n",   "bad term\n"};
     char address[ADDRESS_TEXT_MAX];
     size_t i = 0;
 

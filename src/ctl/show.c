@@ -73,6 +73,22 @@ static void show_duration(FILE *out, uint64_t seconds)
                   (unsigned)(seconds % 60));
 }
 
+/* Sessions that stay with a former leader's app, and clients that are refused: mostly neither. */
+static void show_exceptions(FILE *out, const struct json_object *document)
+{
+    const struct json_object *former = field_of(document, "former_leader");
+
+    if (former) {
+        (void)fprintf(out, PARTS_LABEL " ", "former");
+        parts_put_pod(out, former);
+        (void)fprintf(out, ": its app serves its sessions, for at most %" PRIu64 " s\n",
+                      field_number(former, "remaining_ms") / 1000);
+    }
+    if (field_number(field_of(document, "gauges"), "refusing_clients"))
+        (void)fprintf(out, PARTS_LABEL " clients, because no pod's app is up (app.down)\n",
+                      "refusing");
+}
+
 void parts_put_leadership(FILE *out, const struct json_object *document)
 {
     const struct json_object *leader = field_of(document, "leader");
@@ -88,6 +104,7 @@ void parts_put_leadership(FILE *out, const struct json_object *document)
         show_duration(out, field_number(document, "leader_age_ms") / 1000);
     }
     (void)fputc('\n', out);
+    show_exceptions(out, document);
 }
 
 void parts_put_uptime(FILE *out, const struct json_object *status)

@@ -1,7 +1,7 @@
 #include "data/app_drops.h"
 
+#include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "headless/base/clock.h"
 #include "headless/net/udp.h"
@@ -9,30 +9,35 @@
 #define LOOK_PERIOD_NS NS_PER_SEC
 #define DROPS_LOG_NS   (60 * NS_PER_SEC)
 
-static void stop_watching(struct app_drops *drops, int rc)
+/* Without udp_diag the kernel looks for the module at each request: ask it once only. All other errors
+ * may pass, as ENOBUFS does: the next look counts the drops since the last one that succeeded. */
+static void look_failed(struct app_drops *drops, int rc)
 {
-    log_debug("app_drops_unknown", "drops at the app's own socket cannot be read (sock_diag): %s",
-              strerror(-rc));
-    app_drops_close(drops);
+    if (!drops->has_failed)
+        log_debug("app_drops_unknown",
+                  "drops at the app's own socket cannot be read (sock_diag): %s", strerror(-rc));
+    drops->has_failed = true;
+    if (rc == -ENOENT)
+        app_drops_close(drops);
 }
 
 void app_drops_open(struct app_drops *drops, const struct config *config)
 {
     const struct address *app = &config->app_target.address;
 
-    *drops = (struct app_drops){.fd = -1, .app = *app, .limit = {.period_ns = DROPS_LOG_NS}};
+    int rc;
+
+    *drops = (struct app_drops){.diag.fd = -1, .app = *app, .limit = {.period_ns = DROPS_LOG_NS}};
     if (config->app_target.kind != CONFIG_APP_UDP || !udp_is_local(app))
         return;
-    drops->fd = udp_diag_open();
-    if (drops->fd < 0)
-        stop_watching(drops, drops->fd);
+    rc = udp_diag_open(&drops->diag);
+    if (rc)
+        look_failed(drops, rc);
 }
 
 void app_drops_close(struct app_drops *drops)
 {
-    if (drops->fd >= 0)
-        (void)close(drops->fd);
-    drops->fd = -1;
+    udp_diag_close(&drops->diag);
 }
 
 static const struct udp_diag_entry *find_socket(const struct app_drops *drops, uint64_t cookie)
@@ -70,13 +75,13 @@ uint64_t app_drops_take(struct app_drops *drops, const struct udp_diag_entry *fo
             continue;
         if (before)
             grown += (uint32_t)(found[i].drops - before->drops);
-        else if (drops->has_looked) /* opened since */
+        else if (drops->had_all) /* opened since */
             grown += found[i].drops;
         kept[n++] = found[i];
     }
     memcpy(drops->sockets, kept, n * sizeof(kept[0]));
     drops->count = n;
-    drops->has_looked = true;
+    drops->had_all = count <= APP_DROPS_SOCKETS;
     atomic_store_explicit(&drops->total, app_drops_total(drops) + grown, memory_order_relaxed);
     return grown;
 }
@@ -99,16 +104,18 @@ static void log_drops(struct app_drops *drops, uint64_t grown, uint64_t now_ns)
 
 void app_drops_poll(struct app_drops *drops, uint64_t now_ns)
 {
-    struct udp_diag_entry found[APP_DROPS_SOCKETS];
+    struct udp_diag_entry found[APP_DROPS_SOCKETS + 1];
     size_t count = 0;
     int rc;
 
-    if (drops->fd < 0 || now_ns < drops->looked_ns + LOOK_PERIOD_NS)
+    if (drops->diag.fd < 0 || now_ns < drops->looked_ns + LOOK_PERIOD_NS)
         return;
     drops->looked_ns = now_ns;
-    rc = udp_diag_list(drops->fd, drops->app.port, found, APP_DROPS_SOCKETS, &count);
-    if (rc)
-        stop_watching(drops, rc);
-    else
-        log_drops(drops, app_drops_take(drops, found, count), now_ns);
+    rc = udp_diag_list(&drops->diag, drops->app.port, found, APP_DROPS_SOCKETS + 1, &count);
+    if (rc) {
+        look_failed(drops, rc);
+        return;
+    }
+    drops->has_failed = false;
+    log_drops(drops, app_drops_take(drops, found, count), now_ns);
 }

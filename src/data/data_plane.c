@@ -13,13 +13,15 @@
 
 /* ---- open ---- */
 
-/* Ancillary data costs 60 ns a message and kind: frames contain what they carry, and their links are
- * connected to one address of this pod. */
+/* Ancillary data costs 60 ns a message and kind: frames contain what they carry, their links are
+ * connected to one address of this pod, and a socket bound to one address receives only what was sent
+ * to it. PKTINFO has no scope, and requests to a link-local address have none either. */
 static int open_plane_socket(const struct config *config, const char *option, uint16_t port,
                              bool is_relay, struct udp_socket *ret_socket)
 {
+    bool needs_local = address_is_any(&config->bind) || config->bind.scope;
     const struct udp_options options = {.reuse_port = config->receivers > 1,
-                                        .local_address = !is_relay,
+                                        .local_address = !is_relay && needs_local,
                                         .tos = !is_relay,
                                         .ttl = !is_relay && loop_guard_is_needed(config),
                                         .merged = config->gro,

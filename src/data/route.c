@@ -238,6 +238,7 @@ static void take_request(struct routing *routing, struct request *request,
 {
     struct address *ingress = &request->record.ingress;
 
+    address_adopt_zone(ingress, &routing->config->self);
     if (!address_is_set(ingress))
         *ingress = *sender; /* the first hop: its sender is the ingress pod */
     if (address_equal_ip(ingress, &routing->config->self)) {

@@ -20,6 +20,7 @@ static void deliver_entry(struct routing *routing, const struct log_entry *entry
                               .hops = 1,
                               .is_copy = !sequencer_owns(&routing->runner->sequencer, entry)};
 
+    address_adopt_zone(&request.record.ingress, &routing->config->self);
     if (address_equal_ip(&request.record.ingress, &routing->config->self))
         request.record.ingress = (struct address){0};
     route_deliver(routing, &request);

@@ -37,8 +37,29 @@ static const char options_head[] =
     "  start. With any error in it nothing changes, and the log has file and line\n"
     "  (`config_error`); so has a file that is gone. A file that is not written in one go should\n"
     "  be renamed into its place. What is no regular file (a pipe) is read only once.\n"
+    "- A reload refuses a file that may be incomplete: one that sets no option any more (empty,\n"
+    "  `{}`, comments only), or whose last line does not end with a newline any more. A file\n"
+    "  that was cut at the end of a line is accepted. Some options restrict who may send,\n"
+    "  command or be trusted. A reload that makes one of them allow more says so in the log\n"
+    "  (`restriction_removed`), and an empty variable for one is a warning at the start.\n"
+    "  These options are\n";
+static const char options_modes[] =
     "- `--check-config` prints `ok` or every error; `--dump-config` prints what is in force and\n"
     "  where it came from, as a file that loads to the same settings.\n";
+
+/* Ends the last item of options_head. */
+static void put_restrictions(FILE *out)
+{
+    const char *separator = "  ";
+
+    for (size_t i = 0; i < config_option_count; i++) {
+        if (!config_options[i].is_looser)
+            continue;
+        (void)fprintf(out, "%s`%s`", separator, config_options[i].key);
+        separator = ", ";
+    }
+    (void)fputs(".\n", out);
+}
 
 static void put_default(FILE *out, const struct config_option *o)
 {
@@ -77,6 +98,8 @@ static void put_option_renames(FILE *out)
 void document_options(FILE *out)
 {
     (void)fputs(options_head, out);
+    put_restrictions(out);
+    (void)fputs(options_modes, out);
     for (size_t i = 0; i < config_option_count; i++) {
         if (config_options[i].group)
             (void)fprintf(

@@ -4,6 +4,7 @@
 #include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "net/sock_diag.h"
 
@@ -12,9 +13,19 @@ struct diag_list {
     size_t count, max;
 };
 
-int udp_diag_open(void)
+int udp_diag_open(struct udp_diag *diag)
 {
-    return sock_diag_open();
+    int fd = sock_diag_open();
+
+    *diag = (struct udp_diag){.fd = fd < 0 ? -1 : fd};
+    return fd < 0 ? fd : 0;
+}
+
+void udp_diag_close(struct udp_diag *diag)
+{
+    if (diag->fd >= 0)
+        (void)close(diag->fd);
+    diag->fd = -1;
 }
 
 static uint32_t drops_of(struct nlmsghdr *header)
@@ -53,8 +64,8 @@ static bool diag_add_entry(void *context, struct nlmsghdr *header)
     return true; /* the rest of the reply has to be read */
 }
 
-int udp_diag_list(int fd, uint16_t port, struct udp_diag_entry *ret_entries, size_t max,
-                  size_t *ret_count)
+int udp_diag_list(struct udp_diag *diag, uint16_t port, struct udp_diag_entry *ret_entries,
+                  size_t max, size_t *ret_count)
 {
     static const int families[] = {AF_INET, AF_INET6};
     struct diag_list list = {.entries = ret_entries, .max = max};
@@ -62,12 +73,12 @@ int udp_diag_list(int fd, uint16_t port, struct udp_diag_entry *ret_entries, siz
 
     for (size_t i = 0; !rc && i < sizeof(families) / sizeof(families[0]); i++) {
         struct sock_diag_request request =
-            sock_diag_prepare(families[i], NLM_F_DUMP, (uint32_t)families[i]);
+            sock_diag_prepare(families[i], NLM_F_DUMP, ++diag->sequence);
 
         request.body.idiag_ext = 1 << (INET_DIAG_SKMEMINFO - 1);
         request.body.idiag_states = UINT32_MAX;
         request.body.id.idiag_sport = htons(port);
-        rc = sock_diag_ask(fd, &request, diag_add_entry, &list);
+        rc = sock_diag_ask(diag->fd, &request, diag_add_entry, &list);
     }
     if (!rc)
         *ret_count = list.count;

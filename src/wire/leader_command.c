@@ -205,7 +205,7 @@ static bool check_strings(struct json_object *object, const struct scan *scan)
         length = (size_t)json_object_get_string_len(value);
         if (!is_printable((const uint8_t *)json_object_get_string(value), length, '!'))
             return false;
-        if (m == LEADER && length >= LEADER_COMMAND_TARGET_MAX)
+        if (m == LEADER && length >= MEMBER_NAME_FULL_MAX)
             return false;
     }
     return true;
@@ -272,8 +272,7 @@ static bool parse_command(const uint8_t *payload, size_t length, const struct sc
         };
         struct json_object *target = json_object_object_get(object, members[LEADER].name);
 
-        memcpy(command.target, json_object_get_string(target),
-               (size_t)json_object_get_string_len(target));
+        (void)member_name_put(json_object_get_string(target), command.target);
         command.signing = read_signature(payload, scan, &command.signature);
         *ret_command = command;
         is_good = true;

@@ -2,7 +2,9 @@
  * new_clients: a flood of datagrams, each from another client: another address in 127.64.0.0/10,
  * and after each 4 million another port.
  *
- *   new_clients TO:PORT FIRST COUNT RATE     RATE: a second; 0: as fast as possible
+ *   new_clients TO:PORT FIRST COUNT RATE [TIMES]     RATE: a second; 0: as fast as possible
+ *
+ * TIMES: datagrams of each client, 1 by default; 20 ms apart, so that most come after a reply.
  *
  * Sends from the clients FIRST to FIRST + COUNT - 1. One socket, whose source address is set for
  * each datagram by IP_PKTINFO. Prints the number sent, and the milliseconds that it took.
@@ -20,6 +22,7 @@
 #define NETWORK UINT32_C(0x7f400000) /* 127.64.0.0 */
 #define CLIENTS (UINT32_C(1) << 22)
 #define BATCH   64
+#define PAUSE   (20 * NS_PER_MS)
 
 struct message {
     _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(struct in_pktinfo))];
@@ -79,6 +82,18 @@ static void send_batch(int fd, const struct sockaddr_storage *to, uint64_t first
     }
 }
 
+static void send_times(int fd, const struct sockaddr_storage *to, uint64_t first, unsigned count,
+                       unsigned long times)
+{
+    const struct timespec pause = clock_to_timespec(PAUSE);
+
+    for (unsigned long i = 0; i < times; i++) {
+        if (i > 0)
+            (void)nanosleep(&pause, NULL);
+        send_batch(fd, to, first, count);
+    }
+}
+
 /* Sleeps until the next batch is due. */
 static void keep_pace(uint64_t start_ns, uint64_t sent, uint64_t rate)
 {
@@ -96,10 +111,11 @@ int main(int argc, char **argv)
     struct sockaddr_storage sa;
     struct address to;
     uint64_t first, count, rate, sent = 0, start_ns = clock_now_ns();
+    unsigned long times = argc == 6 ? strtoul(argv[5], NULL, 10) : 1;
     int fd = -1;
 
-    if (argc != 5 || address_parse(argv[1], 0, &to) || to.family != ADDRESS_V4) {
-        (void)fputs("usage: new_clients TO:PORT FIRST COUNT RATE\n", stderr);
+    if (argc < 5 || argc > 6 || address_parse(argv[1], 0, &to) || to.family != ADDRESS_V4) {
+        (void)fputs("usage: new_clients TO:PORT FIRST COUNT RATE [TIMES]\n", stderr);
         return 2;
     }
     first = strtoull(argv[2], NULL, 10);
@@ -114,7 +130,7 @@ int main(int argc, char **argv)
             fd = open_socket(); /* the former one stays open, so that its port is not used again */
         n = of_port < n ? (unsigned)of_port : n;
         n = count - sent < n ? (unsigned)(count - sent) : n;
-        send_batch(fd, &sa, first + sent, n);
+        send_times(fd, &sa, first + sent, n, times);
         sent += n;
         keep_pace(start_ns, sent, rate);
     }

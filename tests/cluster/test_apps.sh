@@ -183,26 +183,34 @@ session_cap()
     ledger_closes "$a"
 }
 
-session_cap_all_established()
+# A fifth client gets the session of the one that has been silent longest, and replies to all that it sends.
+session_cap_fifth_client()
 {
+    local i
     start_app source
     pods_start "$a" -- --app "udp://$app" --app-max-sessions 4
-    wait_until "a fifth client is refused" fifth_is_refused
-    expect_match "said so" "$(grep -c 'session_cap.*app.max_sessions (4)' "$work/$a.log")" '^1$'
-    expect "the first" "$(ask_status -s 127.0.4.201:40001 "$a:12000" hi)" 0
+    for i in 1 1 2 2 3 3 4 4 5 5 5; do
+        expect "a question of client $i" "$(ask_status -s 127.0.4.201:4000$i "$a:12000" hi)" 0
+    done
+    expect "sessions of clients in use that ended" "$(metric "$a" sessions_evicted_in_use_total)" 1
+    expect "refused" "$(dropped "$a" session_cap)" 0
+    expect_match "said so" "$(grep -c 'sessions_evicted.*app.max_sessions (4)' "$work/$a.log")" '^1$'
     ledger_closes "$a"
 }
 
-# Four clients are established by a request after a reply. On a slow machine they count as silent after 10 s.
-fifth_is_refused()
+# The app's datagram to an address that no client has is counted, and a log line has the address.
+reply_to_no_client()
 {
-    local i
-    for i in 1 2 3 4 1 2 3 4; do
-        expect "a question of client $i" "$(ask_status -s 127.0.4.201:4000$i "$a:12000" hi)" 0
-    done
-    "$tools/udp_ask" -n "$a:12000" hi || fail "cannot send"
-    wait_until "it was received" requests_are_done "$a"
-    (($(dropped "$a" session_cap) > 0))
+    local port
+    start_app source
+    pods_start "$a" -- --app "udp://$app" "$@"
+    port=$(ask "$a" hi)
+    port=${port% hi}
+    app_stop app
+    "$tools/udp_ask" -n -s "$app" "127.199.1.1:${port##*:}" hi || fail "cannot send"
+    metric_becomes "$a" 'replies_dropped_total{reason="session_gone"}' 1
+    wait_until "said so" grep -q 'session_gone.*127\.199\.1\.1' "$work/$a.log"
+    ledger_closes "$a"
 }
 
 # requests_are_done ADDRESS: each request was delivered or dropped.
@@ -405,7 +413,8 @@ run "sockets of silent clients are closed, IPv6, without rings" sockets_are_clos
 run "a hashed address is the same at all pods" address_is_hashed
 run_timed "sessions in use do not expire" sessions_stay_when_used
 run "app.max_sessions limits the sessions" session_cap
-run "the limit refuses new clients when all sessions are established" session_cap_all_established
+run "a datagram of the app to no client is reported" reply_to_no_client
+run "a fifth client of four gets the longest silent one's session" session_cap_fifth_client
 run "the app of a stopping pod replies, IPv4" app_answers_a_stopped_pod "$app"
 run "the app of a stopping pod replies, IPv6" app_answers_a_stopped_pod "$app6"
 run "the app of a stopping pod replies, without rings" app_answers_a_stopped_pod "$app6" --workers 0

@@ -128,6 +128,33 @@ only_itself()
     ledger_closes "$a" "$b"
 }
 
+# A Service with a cluster IP: one address, which leads to any of the pods. The kernel translates addresses as
+# kube-proxy does.
+cluster_ip()
+{
+    local virtual=127.0.12.77
+    dns_start
+    dns_set pods.test "$virtual"
+    nft -f - <<RULES
+table ip service {
+    chain output { type nat hook output priority -100; ip daddr $virtual dnat to numgen inc mod 2 map { 0 : $a, 1 : $b }; }
+}
+RULES
+    launch "$a" -- --quorum-expect 3
+    launch "$b"
+    wait_until "the one that leads alone asks" grep -q \
+        'warn  discovery_virtual: .*one address, 127.0.12.77, .* headless .*leads alone, since quorum.expect is not set' "$work/$b.log"
+    wait_until "that it leads alone is a warning" grep -q 'warn  others_missing: .*leads alone' "$work/$b.log"
+    wait_until "the one that waits asks" grep -q 'discovery_virtual: .* headless' "$work/$a.log"
+    if grep -q 'others_missing' "$work/$a.log"; then fail "it does not lead"; fi
+    expect_match "readiness" "$("$headlessctl" --admin "$a:8080" status | grep readiness)" 'joining: .*Service headless'
+    nft delete table ip service
+    dns_set pods.test "$a" "$b"
+    wait_until "two agree" agree any "$a" "$b"
+    wait_until "/readyz is ready" is_ready "$a"
+    ledger_closes "$a" "$b"
+}
+
 # A lookup that hangs, here for more than two minutes, delays neither the election nor the stop.
 silent_server()
 {
@@ -150,5 +177,6 @@ run "empty replies do not change the peers" answers_become_empty
 run "pods start without a name server" nobody_answers_at_first
 run "a pod with only dead peers does not lead" only_dead_addresses
 run "a pod that finds only itself leads" only_itself
+run "a Service with a cluster IP is named as such" cluster_ip
 run "a silent name server delays neither election nor stop" silent_server
 finish

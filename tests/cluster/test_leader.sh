@@ -74,6 +74,24 @@ command_by_name()
     ledger_closes "$a" "$b"
 }
 
+# Names of nodes: they are shortened, and leader commands take them in full or as shown.
+command_by_long_name()
+{
+    local node shown
+    node="Node.$(printf '%0200d' 0).eu-central-1.compute.internal"
+    pods_start "$node-a=$a" "$node-b=$b" -- --app whoami --leader "$a"
+    shown=$(http "$b:8080/leader" | jq -r .me.name)
+    expect "length of the name" "${#shown}" 63
+    expect "a long name" "$(ask "$a" "{\"leader\":\"$node-b\"}")" "ok 2"
+    expect "as shown" "$(ask "$a" "{\"leader\":\"$shown\"}")" "ok 2"
+    "$headlessctl" --data "$a" leader set "$node-a" >"$work/ctl.out" || fail "leader set: status $?"
+    expect "the leader" "$(http "$a:8080/leader" | jq -r .leader.address)" "$a"
+    grep -q "warning: .*$node" "$work/$a.log" && fail "the warning is not cut"
+    grep -q 'warning: .* is longer than 63 characters, shortened to Node' "$work/$a.log" ||
+        fail "no warning"
+    ledger_closes "$a" "$b"
+}
+
 if_term_and_repetition()
 {
     pods_start "$a" "$b" -- --app whoami --leader "$a"
@@ -132,7 +150,7 @@ broken_commands_are_refused()
     refused '{"leader":1}' "bad json"
     refused "{\"leader\":\"$b\",\"if_term\":18446744073709551616}" "bad json"
     refused "{\"leader\":\"$b\",\"if_term\":-1}" "bad json"
-    refused "{\"leader\":\"$(printf 'x%.0s' {1..200})\"}" "bad json"
+    refused "{\"leader\":\"$(printf 'x%.0s' {1..254})\"}" "bad json"
     metric_becomes "$a" 'control_messages_total{result="bad_json"}' 12
     expect "leader" "$(metric "$a" is_leader)" 1
     expect "delivered" "$(metric "$a" datagrams_delivered_total)" 0
@@ -297,6 +315,7 @@ held_at_the_end_is_counted()
 run "whoami names the leader and the ingress pod" whoami_names_the_leader
 run "a command changes the leader, and the next datagram reaches it" command_moves_the_lead
 run "a command names the leader by name" command_by_name
+run "a command names the leader by a name of 200 characters" command_by_long_name
 run "if_term, and a command for the current leader" if_term_and_repetition
 run "impossible leaders are refused" impossible_leaders_are_refused
 run "broken commands are refused" broken_commands_are_refused

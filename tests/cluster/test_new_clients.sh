@@ -70,6 +70,23 @@ established_client_keeps_its_address()
     ledger_closes "$a"
 }
 
+# More clients than records, each of which sends again after its reply: new ones are served all the same.
+two_datagrams_lock_nobody_out()
+{
+    local first i
+    start source --app-max-sessions 320
+    first=$(ask -s 127.0.79.201:40001 "$a" hi)
+    for i in {10..39}; do
+        "$tools/new_clients" "$a:12000" $((16 * i)) 16 0 2 >/dev/null || fail "new_clients: status $?"
+        wait_until "all is handled" requests_are_done
+        expect "client $i" "$(ask_status -s "127.0.79.202:410$i" "$a:12000" hi)" 0
+        expect "a client from before" "$(ask -s 127.0.79.201:40001 "$a" hi)" "$first"
+    done
+    expect "refused" "$(dropped "$a" session_cap)" 0
+    expect_match "said so" "$(grep -c sessions_evicted "$work/$a.log")" '^[12]$' # once a thread
+    ledger_closes "$a"
+}
+
 # Servers limit rates by network.
 neighbours_are_in_different_networks()
 {
@@ -128,6 +145,7 @@ sustained()
 
 run "no new client is refused" none_is_refused
 run "an established client keeps its address in a flood" established_client_keeps_its_address
+run "clients with two datagrams each lock nobody out" two_datagrams_lock_nobody_out
 run "20 new clients have addresses in 20 networks" neighbours_are_in_different_networks
 if [[ -n ${SANITIZED:-} ]]; then
     skip "memory of sessions" "sanitizers need additional memory"

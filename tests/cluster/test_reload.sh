@@ -136,6 +136,46 @@ file_that_vanishes()
     expect "reload" "$(metric "$a" config_last_reload_successful)" 1
 }
 
+# refuses_file TEXT TIMES: replaces the file by one with this text, and waits until it is refused.
+refuses_file()
+{
+    printf '%s' "$1" >"$work/config.next"
+    mv "$work/config.next" "$work/config.yaml"
+    says_within "$a" reload_failed "$2" 5000
+}
+
+# In force as before, and each removal has its line.
+restrictions_last()
+{
+    write_over place 'data.allow: 127.0.0.0/8' 'control.accept: none' 'keys.mode: enforce'
+    pods_start "$a" -- -c "$work/config.yaml"
+    refuses_file '' 1
+    refuses_file '{}' 2
+    refuses_file $'# only this\n' 3
+    refuses_file 'data.allow: 127.0.0.0/8' 4 # its end is missing
+    rm "$work/config.yaml"
+    ln -s ..data/nothing "$work/config.yaml"
+    says_within "$a" reload_failed 5 5000
+    rm "$work/config.yaml"
+    mkdir "$work/config.yaml"
+    kill -HUP "${pod_pids[$a]}"
+    says_within "$a" reload_failed 6 5000
+    rmdir "$work/config.yaml"
+    mkfifo "$work/config.yaml"
+    kill -HUP "${pod_pids[$a]}"
+    says_within "$a" reload_failed 7 5000
+    rm "$work/config.yaml"
+    expect "removed restrictions" "$(said "$a" restriction_removed)" 0
+    expect "in force" "$(http "$a:8080/status" | jq -r '.options["control.accept"]')" none
+    write_over rename 'control.accept: open'
+    says_within "$a" restriction_removed 2 5000
+    grep -qF 'restriction_removed: data.allow: 0.0.0.0/0,::/0 allows more than 127.0.0.0/8; nothing sets it any more' \
+        "$work/$a.log" || fail "data.allow is not named"
+    grep -qF 'restriction_removed: control.accept: open allows more than none' "$work/$a.log" ||
+        fail "control.accept is not named"
+    pods_stop "$a"
+}
+
 what_needs_a_restart()
 {
     map_write 'relay.port: 12001' 'app.target: echo' 'app.idle: 10s'
@@ -206,6 +246,9 @@ configuration_from_a_pipe()
     expect "its name" "$(http "$a:8080/leader" | jq -r .me.name)" piped
     wait_until "three seconds are over" is_up_for "$a" 3 # time for three polls
     expect "reloads" "$(metric "$a" config_reloads_total)" 0
+    kill -HUP "${pod_pids[$a]}" # nobody writes to it: the main thread must not wait for that
+    says_within "$a" reload_failed 1 5000
+    pods_stop "$a"
     rm "$work/pipe"
 }
 
@@ -213,6 +256,7 @@ run "a replaced ConfigMap takes effect" config_map_swap
 run "a file that is renamed, replaced or written in place takes effect" editors
 run "a broken file is logged once, with its line, and changes nothing" broken_file
 run "a missing file is logged once" file_that_vanishes
+run "an empty or incomplete file removes no restriction, and each removal is named" restrictions_last
 run "options that need a restart are logged" what_needs_a_restart
 run "ten reloads under traffic lose nothing" ten_swaps_under_traffic
 run_timed "SIGHUP reloads at once, and the change is not read twice" sighup_is_quicker_and_not_doubled

@@ -21,7 +21,7 @@
 image=${HEADLESSD_IMAGE:?"is set by scripts/check-containers"}
 label=headlessd-test=$$
 network=headlessd-test-$$
-service="headlessd-peers" # what the ConfigMap of manifests/base asks for
+service="headlessd-peers" # what the StatefulSet of manifests/base asks for
 map=$work/config
 declare -A pod_ids=() # address -> container
 declare -A app_ids=() # and its sidecar
@@ -111,7 +111,8 @@ pod_launch()
     printf -v mac '02:68:64:00:00:%02x' "${address##*.}"
     pod_ids[$address]=$(container "$address" --network "$network" --ip "$address" --mac-address "$mac" \
         --network-alias "$service" \
-        --env POD_IP="$address" --env POD_NAME="$(name_of "$address")" --volume "$map:/etc/headlessd:ro" \
+        --env POD_IP="$address" --env POD_NAME="$(name_of "$address")" --env HEADLESSD_DISCOVERY_DNS="$service" \
+        --volume "$map:/etc/headlessd:ro" \
         "${pod_options[@]}" "${pod_image:-$image}" --config /etc/headlessd/headlessd.yaml "$@")
     pid=$(process_of "${pod_ids[$address]}")
     ((pid > 0)) || pid=gone

@@ -66,11 +66,13 @@ static void disturb_network(struct sim *sim, enum sim_fault fault)
     case FAULT_SPLIT:
         sim_trace(sim, "split %llx", (unsigned long long)argument);
         split(sim, argument, 1);
+        sim_start_twin(sim);
         break;
     case FAULT_ALONE:
         argument = random_between(&sim->random, 1, 3);
         sim_trace(sim, "%u is isolated (%llu)", pod, (unsigned long long)argument);
         isolate(sim, pod, argument, 1);
+        sim_start_twin(sim);
         break;
     case FAULT_LOSS:
         sim->loss_permille = (uint32_t)random_between(&sim->random, 10, 500);

@@ -1,8 +1,8 @@
 /*
  * sim: runs seeds, replays one of them, runs the named scenarios.
  *
- *   sim --seeds 1..1000 [--jobs 2] [--seconds 600] [--ordered [--broken NAME]]
- *   sim --seed 17 [--trace] [--ordered]
+ *   sim --seeds 1..1000 [--jobs 2] [--seconds 600] [--ordered [--broken NAME]] [--shared-names]
+ *   sim --seed 17 [--trace] [--ordered] [--shared-names]
  *   sim --scenarios | --scenario NAME [--trace]
  *
  * With --ordered the pods have sequencers and clients, too (ordered.h).
@@ -49,6 +49,7 @@ static void run_seed(struct sim *sim, const struct sim_options *options)
     struct random random = {.state = options->seed};
 
     sim_init(sim, options, (uint32_t)random_between(&random, 2, SIM_PODS_MAX));
+    sim_names_init(sim);
     sim_faults_init(sim);
     sim_former_init(sim);
     ordered_init(sim);
@@ -60,11 +61,12 @@ static void run_seed(struct sim *sim, const struct sim_options *options)
 static void report_failure(const struct command_line *line, uint64_t seed, const struct sim *sim)
 {
     (void)printf("seed %llu at %.3f s: %s\n    replay: %s --seed %llu --seconds "
-                 "%llu%s%s%s --trace\n",
+                 "%llu%s%s%s%s --trace\n",
                  (unsigned long long)seed, (double)sim->now_ns / 1e9, sim->failure,
                  program_invocation_short_name, (unsigned long long)seed,
                  (unsigned long long)line->options.seconds, line->broken ? " --broken " : "",
-                 line->broken ? line->broken : "", line->ordered ? " --ordered" : "");
+                 line->broken ? line->broken : "", line->ordered ? " --ordered" : "",
+                 line->options.shares_names ? " --shared-names" : "");
     (void)fflush(stdout);
 }
 
@@ -198,6 +200,8 @@ static bool parse_command_line(int argc, char **argv, struct command_line *ret_l
             ret_line->options.trace = true;
         } else if (strcmp(argv[i], "--scenarios") == 0) {
             ret_line->scenarios = true;
+        } else if (strcmp(argv[i], "--shared-names") == 0) {
+            ret_line->options.shares_names = true;
         } else if (strcmp(argv[i], "--ordered") == 0) {
             ret_line->ordered = true;
         } else if (!value) {
@@ -238,7 +242,8 @@ int main(int argc, char **argv)
             stderr,
             "usage: sim --seeds FROM..TO [--jobs N] [--seconds N >= 70]\n"
             "           [--ordered [--broken commit-alone|no-adoption]]  (--seconds <= 200)\n"
-            "       sim --seed N [--trace] [--ordered]\n"
+            "           [--shared-names]\n"
+            "       sim --seed N [--trace] [--ordered] [--shared-names]\n"
             "       sim --scenarios | --scenario NAME [--trace]\n");
         return 2;
     }

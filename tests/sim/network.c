@@ -32,12 +32,15 @@ void sim_disturb(struct sim *sim, uint32_t pod, uint64_t until_ns)
     }
 }
 
-/* A pod's address is 10.0.0.(1 + its number). */
+/* A pod's address is 10.MOVES.0.(1 + its number). */
 static uint32_t pod_at(const struct sim *sim, const struct address *address)
 {
     uint32_t pod = address->ip[3] - 1u;
 
-    return address->family == ADDRESS_V4 && pod < sim->pod_count ? pod : SIM_PODS_MAX;
+    return address->family == ADDRESS_V4 && pod < sim->pod_count &&
+                   address_equal_ip(address, &sim->pods[pod].config.self.address)
+               ? pod
+               : SIM_PODS_MAX;
 }
 
 static uint64_t transit(struct sim *sim)
@@ -57,6 +60,8 @@ static void put(struct sim *sim, uint32_t from, uint32_t to, const struct electi
         return; /* the network is full: the packet is lost */
     sim->free_packet = packet->next_free;
     packet->from_pod = from;
+    packet->from = sim->pods[from].config.self.address;
+    packet->to = sim->pods[to].config.self.address;
     packet->message = action->message;
     packet->message.to = to_instance;
     if (action->message.member_count)
@@ -123,12 +128,16 @@ void sim_deliver(struct sim *sim, const struct sim_event *event)
     struct election_event message = {
         .type = ELECTION_MESSAGE, .message = &packet->message, .members = packet->members};
 
+    if (!address_equal_ip(&packet->to, &pod->config.self.address)) { /* its host has gone */
+        sim_release(sim, index);
+        return;
+    }
     if (!pod->is_up) {
         send_refusal(sim, event->pod, packet->from_pod, packet->message.to);
         sim_release(sim, index);
         return;
     }
-    message.from = sim->pods[packet->from_pod].config.self.address;
+    message.from = packet->from;
     if (sim->options.trace)
         sim_trace_message(sim, event->pod, "<-", packet->from_pod, &packet->message);
     sim_step(sim, event->pod, &message);

@@ -6,7 +6,7 @@
  */
 #include <stdio.h>
 
-#include "sim.h"
+#include "scenario.h"
 
 #define NEVER_MS 999999
 
@@ -15,9 +15,7 @@ static bool has_leader(const struct sim *sim)
     return sim_agreed_leader(sim) >= 0;
 }
 
-/* Runs until the condition holds. Returns the milliseconds that took, or NEVER_MS after
- * limit_ms. */
-static unsigned until(struct sim *sim, bool (*holds)(const struct sim *), unsigned limit_ms)
+unsigned scenario_until(struct sim *sim, bool (*holds)(const struct sim *), unsigned limit_ms)
 {
     for (unsigned ms = 0; ms <= limit_ms && !sim->failed; ms++) {
         if (holds(sim))
@@ -27,12 +25,12 @@ static unsigned until(struct sim *sim, bool (*holds)(const struct sim *), unsign
     return NEVER_MS;
 }
 
-static void wait_ms(struct sim *sim, unsigned ms)
+void scenario_wait_ms(struct sim *sim, unsigned ms)
 {
     sim_run(sim, sim->now_ns + ms * NS_PER_MS);
 }
 
-static void prepare_sim(struct sim *sim, uint32_t pods, bool trace)
+void scenario_prepare(struct sim *sim, uint32_t pods, bool trace)
 {
     const struct sim_options options = {.seed = 1, .seconds = 600, .trace = trace};
 
@@ -51,9 +49,9 @@ static void start_all(struct sim *sim)
 /* A cluster with pod 0 leading, whose next heartbeat is due now. */
 static void start_settled(struct sim *sim, uint32_t pods, bool trace)
 {
-    prepare_sim(sim, pods, trace);
+    scenario_prepare(sim, pods, trace);
     start_all(sim);
-    wait_ms(sim, 10000);
+    scenario_wait_ms(sim, 10000);
     if (sim_agreed_leader(sim) != 0)
         sim_fail(sim, "pod 0 does not lead");
     sim_run(sim, sim_real(&sim->pods[0], sim->pods[0].election.heartbeat_ns) + NS_PER_MS);
@@ -83,23 +81,23 @@ static bool pod_2_has_joined(const struct sim *sim)
 
 static unsigned run_alone(struct sim *sim, bool trace)
 {
-    prepare_sim(sim, 1, trace);
+    scenario_prepare(sim, 1, trace);
     start_all(sim);
-    return until(sim, has_leader, 1000);
+    return scenario_until(sim, has_leader, 1000);
 }
 
 static unsigned run_cold_start(struct sim *sim, bool trace)
 {
-    prepare_sim(sim, 5, trace);
+    scenario_prepare(sim, 5, trace);
     start_all(sim);
-    return until(sim, has_leader, 5000);
+    return scenario_until(sim, has_leader, 5000);
 }
 
 static unsigned run_silent_death(struct sim *sim, bool trace)
 {
     start_settled(sim, 3, trace);
     sim_crash_pod(sim, 0, false);
-    return until(sim, another_is_valid, 5000);
+    return scenario_until(sim, another_is_valid, 5000);
 }
 
 /* Pod 1 has evidence after 5 ms; pod 2 has none until the vote request makes it probe. */
@@ -108,14 +106,14 @@ static unsigned run_port_unreachable(struct sim *sim, bool trace)
     start_settled(sim, 3, trace);
     sim_crash_pod(sim, 0, true);
     sim_at(sim, sim->now_ns + 5 * NS_PER_MS, SIM_REFUSAL, 1, sim->pods[0].config.self.instance, 0);
-    return until(sim, another_is_valid, 5000);
+    return scenario_until(sim, another_is_valid, 5000);
 }
 
 static unsigned run_step_down(struct sim *sim, bool trace)
 {
     start_settled(sim, 3, trace);
     sim_stop_pod(sim, 0, NS_PER_SEC);
-    return until(sim, another_is_valid, 5000);
+    return scenario_until(sim, another_is_valid, 5000);
 }
 
 static unsigned run_command(struct sim *sim, bool trace)
@@ -123,7 +121,7 @@ static unsigned run_command(struct sim *sim, bool trace)
     start_settled(sim, 3, trace);
     for (uint32_t i = 0; i < 3; i++)
         sim_command(sim, i, 2, i + 1);
-    return until(sim, all_follow_2, 5000);
+    return scenario_until(sim, all_follow_2, 5000);
 }
 
 static void cut_link(struct sim *sim, uint32_t a, uint32_t b)
@@ -146,39 +144,39 @@ static unsigned run_command_against_silence(struct sim *sim, bool trace)
     start_settled(sim, 3, trace);
     cut_off(sim, 1);
     sim_command(sim, 1, 2, 1);
-    return until(sim, another_is_valid, 5000);
+    return scenario_until(sim, another_is_valid, 5000);
 }
 
 static unsigned run_partition_fences(struct sim *sim, bool trace)
 {
     start_settled(sim, 5, trace);
     cut_off(sim, 2);
-    return until(sim, nobody_is_valid, 5000);
+    return scenario_until(sim, nobody_is_valid, 5000);
 }
 
 static unsigned run_partition_heals(struct sim *sim, bool trace)
 {
     start_settled(sim, 5, trace);
     cut_off(sim, 2);
-    wait_ms(sim, 10000);
+    scenario_wait_ms(sim, 10000);
     if (sim_valid_leader(sim) < 2 || sim->pods[0].leadership.state != ELECTION_ISOLATED)
         sim_fail(sim, "the larger side has no leader, or the other is not isolated");
     memset(sim->cuts, 0, sizeof(sim->cuts));
-    return until(sim, has_leader, 5000);
+    return scenario_until(sim, has_leader, 5000);
 }
 
 static unsigned run_partition_elects(struct sim *sim, bool trace)
 {
     start_settled(sim, 5, trace);
     cut_off(sim, 2);
-    return until(sim, another_is_valid, 5000);
+    return scenario_until(sim, another_is_valid, 5000);
 }
 
 static unsigned run_stalled_supervisor(struct sim *sim, bool trace)
 {
     start_settled(sim, 3, trace);
     sim_pause_pod(sim, 0, 5 * NS_PER_SEC, false);
-    return until(sim, nobody_is_valid, 5000);
+    return scenario_until(sim, nobody_is_valid, 5000);
 }
 
 /* A fault that leaves the leader its majority changes neither leader nor term, also not at its end. */
@@ -186,12 +184,12 @@ static unsigned run_unchanged(struct sim *sim, unsigned ms)
 {
     uint64_t term = sim->pods[0].leadership.term;
 
-    wait_ms(sim, ms);
+    scenario_wait_ms(sim, ms);
     if (sim_valid_leader(sim) != 0 || sim->pods[0].leadership.term != term)
         sim_fail(sim, "pod 0 was to lead on, in its term");
     memset(sim->cuts, 0, sizeof(sim->cuts));
     sim->lossy = 0;
-    return until(sim, has_leader, 5000);
+    return scenario_until(sim, has_leader, 5000);
 }
 
 static unsigned run_short_pause(struct sim *sim, bool trace)
@@ -205,10 +203,10 @@ static unsigned run_long_pause(struct sim *sim, bool trace)
 {
     start_settled(sim, 5, trace);
     sim_pause_pod(sim, 0, 4 * NS_PER_SEC, true);
-    wait_ms(sim, 4000);
+    scenario_wait_ms(sim, 4000);
     if (sim_valid_leader(sim) <= 0)
         sim_fail(sim, "another pod was to lead");
-    return until(sim, has_leader, 5000);
+    return scenario_until(sim, has_leader, 5000);
 }
 
 static unsigned run_chain(struct sim *sim, bool trace)
@@ -230,19 +228,19 @@ static unsigned run_loss_of_20_percent(struct sim *sim, bool trace)
 
 static unsigned run_join(struct sim *sim, bool trace)
 {
-    prepare_sim(sim, 3, trace);
+    scenario_prepare(sim, 3, trace);
     sim_start_pod(sim, 0, true);
     sim_start_pod(sim, 1, true);
-    wait_ms(sim, 10000);
+    scenario_wait_ms(sim, 10000);
     sim_start_pod(sim, 2, true);
-    return until(sim, pod_2_has_joined, 5000);
+    return scenario_until(sim, pod_2_has_joined, 5000);
 }
 
 static unsigned run_survivor_of_two(struct sim *sim, bool trace)
 {
     start_settled(sim, 2, trace);
     sim_crash_pod(sim, 0, false);
-    return until(sim, another_is_valid, 5000);
+    return scenario_until(sim, another_is_valid, 5000);
 }
 
 static unsigned run_rolling_restart(struct sim *sim, bool trace)
@@ -250,13 +248,13 @@ static unsigned run_rolling_restart(struct sim *sim, bool trace)
     start_settled(sim, 5, trace);
     for (uint32_t i = 0; i < 5; i++) {
         sim_stop_pod(sim, i, NS_PER_SEC);
-        wait_ms(sim, 3000);
+        scenario_wait_ms(sim, 3000);
         sim_start_pod(sim, i, false);
-        wait_ms(sim, 3000);
+        scenario_wait_ms(sim, 3000);
         if (!has_leader(sim))
             sim_fail(sim, "no leader after the restart of pod %u", i);
     }
-    return until(sim, has_leader, 0);
+    return scenario_until(sim, has_leader, 0);
 }
 
 static void use_automatic_quorum(struct sim *sim)
@@ -267,19 +265,19 @@ static void use_automatic_quorum(struct sim *sim)
 
 static unsigned run_scale_down_and_up(struct sim *sim, bool trace)
 {
-    prepare_sim(sim, 5, trace);
+    scenario_prepare(sim, 5, trace);
     use_automatic_quorum(sim);
     start_all(sim);
-    wait_ms(sim, 5000);
+    scenario_wait_ms(sim, 5000);
     for (uint32_t i = 4; i >= 2; i--) {
         sim_stop_pod(sim, i, NS_PER_SEC);
-        wait_ms(sim, 3000);
+        scenario_wait_ms(sim, 3000);
     }
     if (!has_leader(sim) || sim->pods[0].election.list.count != 2)
         sim_fail(sim, "the list is not of two members, or has no leader");
     for (uint32_t i = 2; i < 5; i++)
         sim_start_pod(sim, i, false);
-    return until(sim, has_leader, 5000);
+    return scenario_until(sim, has_leader, 5000);
 }
 
 static unsigned run_kill_all(struct sim *sim, bool trace)
@@ -287,32 +285,32 @@ static unsigned run_kill_all(struct sim *sim, bool trace)
     start_settled(sim, 5, trace);
     for (uint32_t i = 0; i < 5; i++)
         sim_crash_pod(sim, i, false);
-    wait_ms(sim, 2000);
+    scenario_wait_ms(sim, 2000);
     start_all(sim);
-    return until(sim, has_leader, 5000);
+    return scenario_until(sim, has_leader, 5000);
 }
 
 static unsigned run_configured_leader(struct sim *sim, bool trace)
 {
-    prepare_sim(sim, 3, trace);
+    scenario_prepare(sim, 3, trace);
     for (uint32_t i = 0; i < 3; i++)
         sim->pods[i].config.leader.name = sim->pods[2].config.self.name;
     sim_start_pod(sim, 0, true);
     sim_start_pod(sim, 1, true);
-    wait_ms(sim, 5000);
+    scenario_wait_ms(sim, 5000);
     if (sim_agreed_leader(sim) != 0)
         sim_fail(sim, "pod 0 does not lead without pod 2");
     sim_start_pod(sim, 2, true);
-    return until(sim, all_follow_2, 5000);
+    return scenario_until(sim, all_follow_2, 5000);
 }
 
 static unsigned run_app_down(struct sim *sim, bool trace)
 {
     start_settled(sim, 3, trace);
     sim_set_app(sim, 1, false);
-    wait_ms(sim, 1000);
+    scenario_wait_ms(sim, 1000);
     sim_set_app(sim, 0, false);
-    return until(sim, all_follow_2, 5000);
+    return scenario_until(sim, all_follow_2, 5000);
 }
 
 /* Pod 0 receives only messages that fail authentication: it must not begin a cluster of its own. */
@@ -320,11 +318,11 @@ static unsigned run_key_mismatch(struct sim *sim, bool trace)
 {
     const struct election_event failed = {.type = ELECTION_AUTH_FAILED};
 
-    prepare_sim(sim, 2, trace);
+    scenario_prepare(sim, 2, trace);
     sim_start_pod(sim, 0, true);
     for (unsigned i = 0; i < 100; i++) {
         sim_step(sim, 0, &failed);
-        wait_ms(sim, 100);
+        scenario_wait_ms(sim, 100);
     }
     return sim->pods[0].leadership.state == ELECTION_UNAUTHENTICATED ? 0 : NEVER_MS;
 }
@@ -336,11 +334,11 @@ static unsigned run_force(struct sim *sim, bool trace)
     start_settled(sim, 3, trace);
     sim_crash_pod(sim, 1, false);
     sim_crash_pod(sim, 2, false);
-    wait_ms(sim, 10000);
+    scenario_wait_ms(sim, 10000);
     if (sim->pods[0].leadership.state != ELECTION_ISOLATED)
         sim_fail(sim, "the leader is not isolated");
     sim_step(sim, 0, &event);
-    return until(sim, has_leader, 5000);
+    return scenario_until(sim, has_leader, 5000);
 }
 
 static bool all_ask_0_first(const struct sim *sim)
@@ -372,40 +370,40 @@ static void stop_with_sessions(struct sim *sim, bool trace)
 static unsigned run_sessions_stay(struct sim *sim, bool trace)
 {
     stop_with_sessions(sim, trace);
-    return until(sim, all_ask_0_first, 5000);
+    return scenario_until(sim, all_ask_0_first, 5000);
 }
 
 static unsigned run_sessions_end(struct sim *sim, bool trace)
 {
     stop_with_sessions(sim, trace);
-    wait_ms(sim, 5000);
+    scenario_wait_ms(sim, 5000);
     sim_set_sessions(sim, 0, false);
-    return until(sim, others_ask_nobody_first, 5000);
+    return scenario_until(sim, others_ask_nobody_first, 5000);
 }
 
 static unsigned run_sessions_expire(struct sim *sim, bool trace)
 {
     stop_with_sessions(sim, trace);
-    wait_ms(sim, 5000);
+    scenario_wait_ms(sim, 5000);
     if (!all_ask_0_first(sim))
         sim_fail(sim, "the sessions did not stay");
-    return until(sim, others_ask_nobody_first, 60000);
+    return scenario_until(sim, others_ask_nobody_first, 60000);
 }
 
 static unsigned run_former_dies(struct sim *sim, bool trace)
 {
     stop_with_sessions(sim, trace);
-    wait_ms(sim, 5000);
+    scenario_wait_ms(sim, 5000);
     sim_crash_pod(sim, 0, false);
-    return until(sim, others_ask_nobody_first, 5000);
+    return scenario_until(sim, others_ask_nobody_first, 5000);
 }
 
 static unsigned run_next_leader_dies(struct sim *sim, bool trace)
 {
     stop_with_sessions(sim, trace);
-    wait_ms(sim, 5000);
+    scenario_wait_ms(sim, 5000);
     sim_crash_pod(sim, 1, false);
-    return until(sim, all_follow_2, 5000);
+    return scenario_until(sim, all_follow_2, 5000);
 }
 
 /* ---- the table ---- */
@@ -453,6 +451,19 @@ static const struct {
     {"sessions-expire", run_sessions_expire, 25003, "drain.time is over"},
     {"former-dies", run_former_dies, 803, "the former leader's host vanishes"},
     {"next-leader-dies", run_next_leader_dies, 606, "a third pod leads: the sessions move there"},
+    {"twin-in-partition", scenario_twin_in_partition, 107,
+     "a pod's successor on the other side of a partition: one leader"},
+    {"twin-changes-sides", scenario_twin_changes_sides, 203,
+     "the same, and a voter changes sides: one leader"},
+    {"shared-name-joins", scenario_shared_name_joins, 402, "a fourth pod with the name of three"},
+    {"shared-name-returns", scenario_shared_name_returns, 1,
+     "one of three with one name restarts: it has its row again"},
+    {"moved-pod", scenario_moved_pod, 2, "a pod returns at another address: it has its row again"},
+    {"moved-at-once", scenario_moved_at_once, 803,
+     "the same, before the leader knows that it died"},
+    {"two-moved", scenario_two_moved, 807, "two of three return at other addresses: all agree"},
+    {"eligible-moved", scenario_eligible_moved, 4006,
+     "the only eligible pod returns at another address: it leads"},
 };
 
 int sim_run_scenarios(struct sim *sim, const char *name, bool trace)

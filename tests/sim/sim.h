@@ -37,6 +37,7 @@ enum sim_event_type {
     SIM_COMMAND, /* a: the target pod, b: token */
     SIM_APP,     /* a: up or down */
     SIM_SESSIONS,
+    SIM_LOOK_UP,
     SIM_HEAL,
     SIM_FRAME, /* a: of the sequencers */
     SIM_SEQUENCER_TICK,
@@ -64,6 +65,7 @@ bool sim_queue_pop(struct sim_queue *queue, struct sim_event *ret_event);
 struct sim_packet {
     uint32_t next_free;
     uint32_t from_pod;
+    struct address from, to;
     struct election_message message;
     struct election_member members[ELECTION_PAGE];
 };
@@ -121,6 +123,7 @@ struct sim_options {
     uint64_t seed, seconds;
     struct ordered *ordered; /* with sequencers (ordered.h); NULL: elections only */
     bool trace;
+    bool shares_names; /* in all runs (names.c) */
 };
 
 struct sim {
@@ -167,6 +170,13 @@ struct sim {
         uint64_t elected_ns; /* the leader of top_term */
         uint64_t begun;
     } former;
+    struct {
+        struct random random;
+        bool shared, moves;
+        uint32_t twin; /* starts only while the pods are split; SIM_PODS_MAX: none */
+        bool is_twin_due;
+        uint64_t look_up_ns; /* the next SIM_LOOK_UP; 0: none */
+    } names;
     bool is_healed, failed;
     char failure[256];
 };
@@ -221,6 +231,18 @@ void sim_change_sessions(struct sim *sim);
 void sim_note_step_down(struct sim *sim, uint32_t pod);
 void sim_check_former(struct sim *sim, uint32_t pod, const struct election_leadership *before);
 void sim_check_former_time(struct sim *sim);
+
+/* names.c */
+void sim_names_init(struct sim *sim);
+/* False: this pod does not start now. */
+bool sim_may_start(struct sim *sim, uint32_t pod);
+/* DNS names this pod. */
+bool sim_is_named(const struct sim *sim, uint32_t pod);
+/* A fault has split the pods. */
+void sim_start_twin(struct sim *sim);
+/* Before a restart: its address may change. */
+void sim_move_pod(struct sim *sim, uint32_t pod);
+void sim_look_up(struct sim *sim);
 
 /* trace.c */
 void sim_trace_message(const struct sim *sim, uint32_t pod, const char *what, uint32_t other,

@@ -118,10 +118,13 @@ void sim_start_pod(struct sim *sim, uint32_t index, bool keeps_file)
     struct address candidates[SIM_PODS_MAX];
     struct election_event event = {.type = ELECTION_CANDIDATES, .candidates = candidates};
 
-    if (pod->is_up)
+    if (pod->is_up || !sim_may_start(sim, index))
         return;
-    for (uint32_t i = 0; i < sim->pod_count; i++)
-        candidates[event.candidate_count++] = sim->pods[i].config.self.address;
+    sim_move_pod(sim, index);
+    for (uint32_t i = 0; i < sim->pod_count; i++) {
+        if (sim_is_named(sim, i))
+            candidates[event.candidate_count++] = sim->pods[i].config.self.address;
+    }
     pod->config.self.instance = ++sim->instances * 16 + index;
     sim->files_lost += !keeps_file;
     pod->config.stored_term = keeps_file ? pod->stored_term : 0;
@@ -257,6 +260,7 @@ void sim_init(struct sim *sim, const struct sim_options *options, uint32_t pod_c
     sim->ends_ns = options->seconds * NS_PER_SEC;
     sim->pod_count = pod_count;
     sim->quorum = true;
+    sim->names.twin = SIM_PODS_MAX;
     sim->delay_ns = NS_PER_MS / 2;
     sim_network_init(sim);
     for (uint32_t i = 0; i < pod_count; i++) {
@@ -362,6 +366,9 @@ static void handle_event(struct sim *sim, const struct sim_event *event)
         break;
     case SIM_SESSIONS:
         sim_change_sessions(sim);
+        break;
+    case SIM_LOOK_UP:
+        sim_look_up(sim);
         break;
     case SIM_HEAL:
         sim_heal(sim);

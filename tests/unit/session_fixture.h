@@ -71,13 +71,23 @@ static __attribute__((unused)) struct session *find_client(uint32_t client)
     return sessions_find(&sessions, &origin, true);
 }
 
-/* A request, a reply, a request. */
-static __attribute__((unused)) struct session *establish_client(uint32_t client, uint64_t now_ns)
+/* A new client's first request, a reply, and a request. */
+static __attribute__((unused)) struct session *open_recent(uint32_t client, uint64_t now_ns)
 {
     struct session *session = open_client(client, now_ns);
 
     cr_assert_not_null(session);
     sessions_touch(&sessions, session, false, now_ns);
+    sessions_touch(&sessions, session, true, now_ns);
+    cr_assert_eq(session->kind, SESSION_RECENT);
+    return session;
+}
+
+/* The same, and a request when it has had its number for long enough. */
+static __attribute__((unused)) struct session *establish_client(uint32_t client, uint64_t now_ns)
+{
+    struct session *session = open_recent(client, now_ns - SESSION_KEEP_NS - TICK_NS);
+
     sessions_touch(&sessions, session, true, now_ns);
     cr_assert_eq(session->kind, SESSION_ESTABLISHED);
     return session;

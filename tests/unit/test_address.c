@@ -188,6 +188,39 @@ Test(address, unset_address_and_unknown_family_have_no_sockaddr)
     cr_assert(address_equal(&a, &none));
 }
 
+Test(address, a_pods_zone_may_be_unknown_here)
+{
+    struct address a;
+
+    cr_assert_eq(address_parse_pod("fe80::1%no-such-interface", &a), 0);
+    cr_expect_eq(a.scope, 0);
+    cr_assert_eq(address_parse_pod("fe80::1%lo", &a), 0);
+    cr_expect_eq(a.scope, 1);
+    cr_assert_eq(address_parse_pod("10.0.0.1", &a), 0);
+    cr_expect_neq(address_parse_pod("web-0", &a), 0);
+    cr_expect_neq(address_parse_pod("web%lo", &a), 0);
+    cr_expect_neq(address_parse_pod("%lo", &a), 0);
+}
+
+Test(address, only_a_link_local_address_adopts_a_zone)
+{
+    static const struct {
+        const char *address, *self;
+        uint32_t scope;
+    } rows[] = {
+        {"fe80::2", "fe80::1%3", 3}, {"febf::2", "fe80::1%3", 3}, {"fe80::2%4", "fe80::1%3", 4},
+        {"fec0::2", "fe80::1%3", 0}, {"fd00::2", "fe80::1%3", 0}, {"169.254.0.2", "fe80::1%3", 0},
+        {"fe80::2", "fd00::1", 0},   {"fe80::2", "10.0.0.1", 0},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct address a = ip_of(rows[i].address), self = ip_of(rows[i].self);
+
+        address_adopt_zone(&a, &self);
+        cr_expect_eq(a.scope, rows[i].scope, "%s at %s", rows[i].address, rows[i].self);
+    }
+}
+
 Test(address, equal_ip_ignores_port_and_scope)
 {
     struct address a = ip_of("fe80::1%1"), b = ip_of("fe80::1%2"), v4 = ip_of("10.0.0.1");

@@ -87,6 +87,7 @@ static void setup(void)
                                             .open_fds = 31,
                                             .max_fds = 1024},
                                 .wall_ns = 1795749151042000000}; /* 2026-11-27T03:12:31.042Z */
+    snapshot.log.queued = 5;
 }
 
 static void teardown(void)
@@ -222,6 +223,7 @@ Test(admin, metrics_have_every_gauge)
     assert_line("headlessd_election_state{state=\"follower\"} 1");
     assert_line("headlessd_election_state{state=\"leader\"} 0");
     assert_line("headlessd_election_votes_needed 2");
+    assert_line("headlessd_tos_carried 0");
     assert_line("headlessd_relay_unconfirmed 17");
     assert_line("headlessd_leader_gap_seconds 0.25");
     assert_line("headlessd_uptime_seconds 90");
@@ -236,6 +238,7 @@ Test(admin, metrics_have_every_gauge)
     assert_line("headlessd_admin_connections_expired_total 6");
     assert_line("headlessd_log_lines_suppressed_total 7");
     assert_line("headlessd_log_lines_failed_total 4");
+    assert_line("headlessd_log_lines_queued 5");
     assert_line("headlessd_build_info{version=\"" HEADLESS_VERSION "\"} 1");
 }
 

@@ -141,6 +141,47 @@ Test(admin_http, refused_reason_is_cut_to_one_line)
     cr_assert_not_null(strstr(body(), "x (and 1 more, in the log)\n"));
 }
 
+/* The path of a file may be any bytes, and /status is JSON. */
+Test(admin_http, refused_reason_is_utf8)
+{
+    struct json_object *status;
+
+    start();
+    admin_set_reload_result(&admin, "gr\xc3\xb6\xff\x01\xc3_a.yaml:1: one\n");
+    expect_readyz(200, "ready, with the previous configuration; the new one is refused: "
+                       "gr\xc3\xb6???_a.yaml:1: one\n");
+    cr_assert_eq(get("/status"), 200);
+    status = json_tokener_parse(body());
+    cr_assert_not_null(status);
+    cr_assert_str_eq(json_object_get_string(json_object_object_get(status, "readiness")),
+                     "ready, with the previous configuration; the new one is refused: "
+                     "gr\xc3\xb6???_a.yaml:1: one");
+    (void)json_object_put(status);
+    for (size_t i = 0; i < 4; i++) {
+        char why[ADMIN_WHY_MAX * 2], *end;
+
+        memset(why, 'x', sizeof(why));
+        for (char *c = why + i; c + 4 < why + sizeof(why); c += 2)
+            memcpy(c, "\xc3\xb6", 3);
+        admin_set_reload_result(&admin, why);
+        cr_assert_eq(get("/readyz"), 200);
+        end = strchr(body(), '\n');
+        cr_assert_eq(memcmp(end - 2, "\xc3\xb6", 2), 0, "%s", body());
+    }
+}
+
+Test(admin_http, pod_whose_supervisor_does_not_run_is_not_ready)
+{
+    start();
+    atomic_store(&supervisor.report.ran_ns, clock_now_ns());
+    expect_readyz(200, "ready\n");
+    atomic_store(&supervisor.report.ran_ns, clock_now_ns() - 3 * NS_PER_SEC);
+    cr_assert_eq(get("/readyz"), 503);
+    cr_assert_not_null(strstr(body(), "stalled: the supervisor thread has not run for 2 s"));
+    atomic_store(&supervisor.report.ran_ns, clock_now_ns());
+    expect_readyz(200, "ready\n");
+}
+
 Test(admin_http, readyz_without_keys_names_the_reason)
 {
     atomic_store(&supervisor.report.state, ELECTION_UNAUTHENTICATED);
@@ -176,6 +217,9 @@ Test(admin_http, readyz_names_the_reason_while_joining)
     atomic_store(&supervisor.report.known, 2);
     atomic_store(&supervisor.report.answered, 1);
     expect_joining("1 of 2 other pods");
+    atomic_store(&supervisor.report.is_virtual, 1);
+    expect_joining("discovery.dns: \"pods\" has one address, which is not this pod's, and no pod "
+                   "replies from it: is that Service headless (clusterIP: None)?");
     cr_assert_eq(address_parse_ip("192.0.2.1", &config.self), 0);
     expect_joining("self (POD_IP) is 192.0.2.1");
     admin_set_reload_result(&admin, "a.yaml:2: hold.tme: no such option\n");

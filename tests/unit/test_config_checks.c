@@ -77,8 +77,8 @@ Test(config_checks, auto_is_signed_with_keys_and_open_without)
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         expect_values(&l, rows[i].accept, rows[i].keys);
-        cr_expect_eq(config_control(config_values(l.set)), rows[i].control, "%s %s", rows[i].accept,
-                     rows[i].keys);
+        cr_expect_eq(config_control(config_values(l.set), config_values(l.set)), rows[i].control,
+                     "%s %s", rows[i].accept, rows[i].keys);
         unload(&l);
     }
 }

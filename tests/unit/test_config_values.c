@@ -186,6 +186,11 @@ Test(config_values, choices)
 
 #define SIXTY_THREE "0123456789012345678901234567890123456789012345678901234567890ab"
 
+/* 63 x 3 + 61 */
+#define TWO_FIFTY                       \
+    SIXTY_THREE SIXTY_THREE SIXTY_THREE \
+        "0123456789012345678901234567890123456789012345678901234567890"
+
 Test(config_values, names)
 {
     static const struct good good[] = {
@@ -193,26 +198,52 @@ Test(config_values, names)
         {"--cluster=a\"b\\c#d", "cluster", "\"a\\\"b\\\\c#d\""},
         {"--cluster=" SIXTY_THREE, "cluster", SIXTY_THREE},
         {"--name=web-0.a_b", "name", "web-0.a_b"},
+        {"--cluster=" TWO_FIFTY "abcde", "cluster", TWO_FIFTY "abcde"},
         {"--name=" SIXTY_THREE, "name", SIXTY_THREE},
+        {"--name=Node.A-1", "name", "Node.A-1"},
         {"--leader=web-1", "leader", "web-1"},
         {"--leader=none", "leader", "none"},
         {"--leader=off", "leader", "none"},
     };
     static const struct bad bad[] = {
         {"--cluster=a b", "\"a b\" has a space or a character that is not ASCII"},
-        {"--cluster=\xc3\xa4", "\"??\" has a space or a character that is not ASCII"},
+        {"--cluster=\xc3\xa4", "\"\xc3\xa4\" has a space or a character that is not ASCII"},
+        {"--cluster=\xc3\x1b[2J\xc2\x9b",
+         "\"??[2J?\" has a space or a character that is not ASCII"},
         {"--cluster=", "\"\" is empty"},
-        {"--cluster=" SIXTY_THREE "x", "\"" SIXTY_THREE "x\" is longer than 63 characters"},
+        {"--cluster=" TWO_FIFTY "abcdef", "\"" SIXTY_THREE "0...\" is longer than 255 characters"},
         {"--name=a,b", "\"a,b\" is not a name: use letters, digits and - . _ : %"},
-        {"--name=" SIXTY_THREE "x", "\"" SIXTY_THREE "x\" is longer than 63 characters"},
+        {"--name=" TWO_FIFTY "abcd", "\"" SIXTY_THREE "0...\" is longer than 253 characters"},
         {"--leader=10.0.0.300", "\"10.0.0.300\" is neither an address nor a name"},
         {"--leader=web:1", "\"web:1\" is neither an address nor a name"},
         {"--leader=a b", "\"a b\" is neither an address nor a name"},
-        {"--leader=" SIXTY_THREE "x", "\"" SIXTY_THREE "x\" is longer than 63 characters"},
+        {"--leader=" TWO_FIFTY "abcd", "\"" SIXTY_THREE "0...\" is longer than 253 characters"},
     };
 
     EXPECT_GOOD(good);
     EXPECT_BAD(bad);
+}
+
+/* A node's name has up to 253 characters. Each option gives the same short name, with a warning. */
+Test(config_values, long_names_are_shortened_alike)
+{
+#define LONG "ip-10-0-1-23.eu-central-1.compute.internal.of.the.acceptance.cluster.example.com"
+#define KEPT "ip-10-0-1-23.eu-central-4d8cb0d544511a83-ce.cluster.example.com"
+    static const char warnings[] =
+        "warning: POD_NAME: \"ip-10-0-1-23.eu-central-1.compute.internal.of.the.acceptance.clu..."
+        "\" is longer than 63 characters, shortened to " KEPT "\n";
+    struct loaded l;
+
+    (void)setenv("POD_NAME", LONG, 1);
+    load_flags(&l, "--self", "10.0.0.1", "--peers", LONG "=10.0.0.1,b=10.0.0.2", "--leader", LONG,
+               "--leader-list", "b," LONG);
+    cr_assert_eq(l.rc, 0, "%s", l.errors);
+    cr_expect_str_eq(config_values(l.set)->name, KEPT);
+    cr_expect_str_eq(config_values(l.set)->leader, KEPT);
+    cr_expect_str_eq(config_values(l.set)->peers.list[0].name, KEPT);
+    cr_expect_str_eq(config_values(l.set)->leader_list.list[1].name, KEPT);
+    cr_expect_eq(strncmp(l.errors, warnings, strlen(warnings)), 0, "%s", l.errors);
+    unload(&l);
 }
 
 Test(config_values, addresses)
@@ -282,9 +313,9 @@ Test(config_values, peers)
          "\"10.0.0.1:12001\" has a port; all members use the same relay.port"},
         {"--peers=web-0", "\"web-0\" is not ADDRESS or NAME=ADDRESS"},
         {"--peers==10.0.0.1",
-         "\"=10.0.0.1\" has no good name: use 1 to 63 letters, digits and - . _ : %"},
-        {"--peers=" SIXTY_THREE "x=10.0.0.1",
-         "\"" SIXTY_THREE "x...\" has no good name: use 1 to 63 letters, digits and - . _ : %"},
+         "\"=10.0.0.1\" has no good name: use 1 to 253 letters, digits and - . _ : %"},
+        {"--peers=" TWO_FIFTY "abcd=10.0.0.1",
+         "\"" SIXTY_THREE "0...\" has no good name: use 1 to 253 letters, digits and - . _ : %"},
         {"--peers=0.0.0.0", "\"0.0.0.0\" is not the address of one machine"},
     };
 
@@ -416,7 +447,7 @@ Test(config_values, fields_are_filled)
     cr_expect_eq(c->peers.count, 2);
     cr_expect_str_eq(c->peers.list[0].name, "a");
     cr_expect_eq(c->control_accept, CONFIG_CONTROL_AUTO);
-    cr_expect_eq(config_control(c), CONFIG_CONTROL_OPEN);
+    cr_expect_eq(config_control(c, c), CONFIG_CONTROL_OPEN);
     cr_expect_eq(c->control_allow.count, 9);
     cr_expect_eq(c->data_allow.count, 2, "both families, all of them");
     cr_expect_eq(c->data_rate, 0);

@@ -82,6 +82,8 @@ Test(config_yaml, unknown_keys)
     expect_text_refused("format: raw\n",
                         "t.yaml:1: format: no such option, did you mean relay.format?\n");
     expect_text_refused("quota: none\n", "t.yaml:1: quota: no such option\n");
+    expect_text_refused("\"gr\xc3\xb6\xc3\x9f\x65\\e[2J\": 1\n",
+                        "t.yaml:1: gr\xc3\xb6\xc3\x9f\x65?[2J: no such option\n");
     expect_text_refused("quorum: {expekt: 3}\n",
                         "t.yaml:1: quorum.expekt: no such option, did you mean quorum.expect?\n");
     expect_text_refused("Batch: 7\n", "t.yaml:1: Batch: no such option, did you mean batch?\n");

@@ -148,10 +148,10 @@ Test(counters, each_end_of_a_copy_balances_the_ledger)
 Test(counters, other_counters_do_not_enter_the_ledger)
 {
     static const enum counter aside[] = {
-        COUNTER_BYTES_DATA,       COUNTER_BYTES_RELAY,     COUNTER_BYTES_GROUP,
-        COUNTER_FRAMES_RECEIVED,  COUNTER_FRAMES_SENT,     COUNTER_WITHHELD,
-        COUNTER_PEER_STRANGER,    COUNTER_APP_REFUSED,     COUNTER_SESSIONS_OPENED,
-        COUNTER_SESSIONS_RESUMED, COUNTER_SESSIONS_EVICTED};
+        COUNTER_BYTES_DATA,       COUNTER_BYTES_RELAY,      COUNTER_BYTES_GROUP,
+        COUNTER_FRAMES_RECEIVED,  COUNTER_FRAMES_SENT,      COUNTER_WITHHELD,
+        COUNTER_PEER_STRANGER,    COUNTER_APP_REFUSED,      COUNTER_SESSIONS_OPENED,
+        COUNTER_SESSIONS_RESUMED, COUNTER_SESSIONS_EVICTED, COUNTER_SESSIONS_EVICTED_IN_USE};
 
     for (size_t i = 0; i < sizeof(aside) / sizeof(*aside); i++)
         counters_add(&counters, aside[i], 7);

@@ -204,13 +204,15 @@ Test(ctl, long_command_is_not_padded)
 
 Test(ctl, invalid_names_are_refused_as_leader)
 {
-    char message[512], name[80];
+    char message[512], name[300], kept[MEMBER_NAME_MAX];
 
     memset(name, 'x', sizeof(name));
-    name[LEADER_COMMAND_TARGET_MAX] = '\0';
+    name[MEMBER_NAME_FULL_MAX] = '\0';
     cr_assert_eq(ctl_put_command(message, sizeof(message), name, &options), 0);
-    name[LEADER_COMMAND_TARGET_MAX - 1] = '\0';
+    name[MEMBER_NAME_FULL_MAX - 1] = '\0';
     cr_assert_neq(ctl_put_command(message, sizeof(message), name, &options), 0);
+    cr_assert(member_name_put(name, kept));
+    cr_assert(strstr(message, kept), "shortened, since former versions take no longer name");
     cr_assert_eq(ctl_put_command(message, sizeof(message), "", &options), 0);
     cr_assert_eq(ctl_put_command(message, sizeof(message), "pod 2", &options), 0);
     cr_assert_eq(ctl_put_command(message, sizeof(message), "p\xc3\xb6", &options), 0);

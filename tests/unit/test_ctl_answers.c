@@ -235,6 +235,22 @@ Test(ctl_answers, status_is_a_table)
     (void)json_object_put(status);
 }
 
+Test(ctl_answers, status_shows_a_former_leader_and_the_refusal_of_clients)
+{
+    struct json_object *status = json_tokener_parse(
+        "{\"term\":7,\"cause\":\"command\",\"former_leader\":{\"name\":\"pod-1\",\"address\":"
+        "\"10.0.0.1\",\"remaining_ms\":54900},\"gauges\":{\"refusing_clients\":1}}");
+
+    ctl_show_status(out, status);
+    cr_assert_not_null(
+        strstr(written(),
+               "\nterm       7, by command\n"
+               "former     pod-1 (10.0.0.1): its app serves its sessions, for at most 54 s\n"
+               "refusing   clients, because no pod's app is up (app.down)\n"),
+        "%s", written());
+    (void)json_object_put(status);
+}
+
 /* Printable, because it may be forged. */
 Test(ctl_answers, status_shows_why_a_pod_is_not_ready)
 {
@@ -437,4 +453,13 @@ Test(ctl_answers, documents_are_printed_without_control_characters)
     for (const char *c = text; *c; c++)
         cr_assert(*c == '\n' || (*c >= ' ' && *c <= '~'), "%02x", (unsigned char)*c);
     (void)json_object_put(page);
+}
+
+/* An app may reply in any language, or with any bytes. */
+Test(ctl_answers, characters_of_replies_are_printed_and_other_bytes_are_not)
+{
+    ctl_put_cut(out, "gr\xc3\xb6\xc3\x9f\x65 \xf0\x9f\x98\x80 \xff\xc2\x9b[2J\x1b[2J", 80);
+    cr_assert_str_eq(written(), "gr\xc3\xb6\xc3\x9f\x65 \xf0\x9f\x98\x80 ??[2J?[2J");
+    ctl_put_cut(out, "\xc3\xb6\xc3\x9f\x65", 2);
+    cr_assert_str_eq(written() + 22, "\xc3\xb6\xc3\x9f", "a number of characters, not of bytes");
 }

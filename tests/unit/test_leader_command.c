@@ -229,13 +229,19 @@ Test(leader_command, if_term_takes_64_bits_and_no_more)
     cr_assert_eq(largest.if_term, UINT64_MAX);
 }
 
-Test(leader_command, target_of_63_bytes_fits_and_64_do_not)
+Test(leader_command, a_target_is_shortened_like_the_name_of_a_pod)
 {
-    char text[128];
-    int length = snprintf(text, sizeof(text), "{\"leader\":\"%063d\"}", 0);
+    char text[512], name[LEADER_COMMAND_TARGET_MAX];
+    int length;
 
+    (void)snprintf(text, sizeof(text), "{\"leader\":\"%063d\"}", 0);
     cr_assert_eq(strlen(command_of(text).target), 63);
-    length = snprintf(text, sizeof(text), "{\"leader\":\"%064d\"}", 0);
+    (void)snprintf(text, sizeof(text), "%0253d", 0);
+    cr_assert(member_name_put(text, name));
+    length = snprintf(text, sizeof(text), "{\"leader\":\"%0253d\"}", 0);
+    cr_assert_eq(class_of(text, (size_t)length), LEADER_COMMAND_CLASS_COMMAND);
+    cr_assert_str_eq(command_of(text).target, name);
+    length = snprintf(text, sizeof(text), "{\"leader\":\"%0254d\"}", 0);
     cr_assert_eq(class_of(text, (size_t)length), LEADER_COMMAND_CLASS_BAD);
 }
 

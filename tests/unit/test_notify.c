@@ -116,6 +116,22 @@ Test(notify, a_refusal_does_not_cost_the_next_one)
     EXPECT_HEARD("\"term\":4");
 }
 
+/* The thread also serves /events. */
+Test(notify, receiver_that_does_not_read_blocks_nobody)
+{
+    const int bytes = 1;
+
+    cr_assert_eq(setsockopt(app.fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes)), 0);
+    start();
+    for (uint64_t term = 1; term <= 1000; term++) {
+        publish(term, 7, SNAPSHOT_NO_EXPIRY);
+        while (atomic_load(&notifier.counters.value[COUNTER_NOTIFIED]) +
+                   atomic_load(&notifier.counters.value[COUNTER_NOTIFY_FAILED]) <
+               term)
+            ; /* the test has a time limit */
+    }
+}
+
 Test(notify, the_longest_list_fits_into_a_datagram)
 {
     struct json_object *told, *list;

@@ -316,6 +316,20 @@ Test(page, page_shows_leader_time_and_cause)
     expect("<dt>Last gap</dt><dd data-path=\"gap\">250 ms</dd>");
     expect("id=\"cause\" data-cause=\"&lt;script&gt;");
     expect("<ul class=\"notices\" aria-label=\"What needs attention\"></ul>");
+    expect_none("id=\"former\"");
+}
+
+Test(page, page_shows_the_former_leader_and_the_refusal_of_clients)
+{
+    leadership.kind = LEADER_SELF;
+    atomic_init(&leadership.valid_until_ns, SNAPSHOT_NO_EXPIRY);
+    leadership.former = (struct former_leader){.instance = 7, .term = 2, .until_ns = 154 * SEC};
+    cr_assert_eq(address_parse_ip("10.0.0.7", &leadership.former.address), 0);
+    atomic_init(&report.is_refusing, 1);
+    render();
+    expect("<p class=\"fact\" id=\"former\">The app of 10.0.0.7 serves its sessions, for at most "
+           "54 s.</p>");
+    expect("<li>Clients are refused, because no pod&#39;s app is up (app.down).</li>");
 }
 
 Test(page, page_without_a_leader_lists_the_warnings)

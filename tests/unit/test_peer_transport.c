@@ -74,6 +74,33 @@ Test(transport, a_message_arrives_with_its_sender)
     cr_assert_eq(count(B, COUNTER_PEER_RECEIVED), 1);
 }
 
+/* Messages carry no zone; without one the kernel sends to no link-local address. */
+Test(transport, link_local_members_get_the_zone_of_self)
+{
+    struct election_message page = {.type = ELECTION_HELLO,
+                                    .from = identities[A].instance,
+                                    .to = identities[B].instance,
+                                    .leader = 5,
+                                    .member_count = 1};
+    struct election_member sender = {.instance = identities[A].instance};
+    const struct address to = configs[B].self;
+
+    cr_assert_eq(address_parse_ip("fe80::1%7", &sender.address), 0);
+    cr_assert_eq(address_parse_ip("fe80::9%7", &page.leader_address), 0);
+    cr_assert_eq(address_parse_ip("fe80::2%5", &configs[B].self), 0);
+    peer_transport_send(&transports[A], &to, &page, &sender);
+    cr_assert_eq(peer_transport_receive(&transports[B], &message, members, &from),
+                 PEER_TRANSPORT_MESSAGE);
+    cr_expect(address_equal_ip(&members[0].address, &sender.address));
+    cr_expect_eq(members[0].address.scope, 5);
+    cr_expect_eq(message.leader_address.scope, 5);
+    cr_assert_eq(address_parse_ip("fd00::1", &sender.address), 0);
+    peer_transport_send(&transports[A], &to, &page, &sender);
+    cr_assert_eq(peer_transport_receive(&transports[B], &message, members, &from),
+                 PEER_TRANSPORT_MESSAGE);
+    cr_expect(address_equal(&members[0].address, &sender.address));
+}
+
 Test(transport, a_malformed_message_is_counted)
 {
     const struct address to = address_with_port(configs[B].self, 12002);

@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -79,4 +80,21 @@ Test(process, limit_is_the_soft_limit)
     limit.rlim_cur = 200;
     cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
     cr_assert_eq(usage_now().max_fds, 200);
+}
+
+Test(process, closed_standard_descriptors_are_dev_null)
+{
+    struct stat null, is;
+    uint64_t before;
+
+    cr_assert_eq(stat("/dev/null", &null), 0);
+    (void)close(STDIN_FILENO);
+    (void)close(STDERR_FILENO);
+    before = usage_now().open_fds;
+    process_open_standard();
+    cr_assert_eq(usage_now().open_fds, before + 2);
+    cr_assert(fstat(STDIN_FILENO, &is) == 0 && is.st_rdev == null.st_rdev);
+    cr_assert(fstat(STDERR_FILENO, &is) == 0 && is.st_rdev == null.st_rdev);
+    process_open_standard();
+    cr_assert_eq(usage_now().open_fds, before + 2);
 }

@@ -145,14 +145,78 @@ Test(service, watchdog_period_is_read_in_microseconds)
     cr_expect_eq(watchdog_of("99999999999999999999", NULL), 0);
 }
 
-/* Its queue is full because it does not read: the message is dropped without blocking. */
+/* ---- the manager's queue is full: other services share it ---- */
+
+static void fill_queue(struct service *service)
+{
+    for (int i = 0; i < 100000; i++)
+        service_is_well(service);
+}
+
+static void empty_queue(void)
+{
+    while (strcmp(told(), "WATCHDOG=1") == 0)
+        ;
+}
+
 Test(service, manager_that_does_not_read_does_not_block)
 {
     struct service service;
 
     cr_assert_eq(service_open(&service), 0);
-    for (int i = 0; i < 100000; i++)
-        service_is_well(&service);
+    fill_queue(&service);
     cr_expect_str_eq(told(), "WATCHDOG=1");
     service_close(&service);
+}
+
+/* Without it the manager would end the service. */
+Test(service, ready_is_sent_when_the_queue_has_room_again)
+{
+    struct service service;
+
+    cr_assert_eq(service_open(&service), 0);
+    fill_queue(&service);
+    service_ready(&service);
+    service_retry(&service);
+    empty_queue();
+    service_retry(&service);
+    cr_expect_str_eq(told(), "READY=1");
+    service_retry(&service);
+    cr_expect_str_eq(told(), "", "once");
+    service_close(&service);
+}
+
+Test(service, changes_keep_their_order)
+{
+    struct service service;
+
+    cr_assert_eq(service_open(&service), 0);
+    fill_queue(&service);
+    service_reloading(&service);
+    service_ready(&service);
+    empty_queue();
+    service_stopping(&service);
+    cr_expect_eq(strncmp(told(), "RELOADING=1\n", 12), 0);
+    cr_expect_str_eq(told(), "READY=1");
+    cr_expect_str_eq(told(), "STOPPING=1");
+    service_close(&service);
+}
+
+Test(service, of_many_reloads_the_last_is_sent)
+{
+    struct service service;
+
+    cr_assert_eq(service_open(&service), 0);
+    fill_queue(&service);
+    service_ready(&service);
+    for (int i = 0; i < 100; i++) {
+        service_reloading(&service);
+        service_ready(&service);
+    }
+    empty_queue();
+    service_close(&service);
+    cr_expect_str_eq(told(), "READY=1");
+    cr_expect_eq(strncmp(told(), "RELOADING=1\n", 12), 0);
+    cr_expect_str_eq(told(), "READY=1");
+    cr_expect_str_eq(told(), "");
 }

@@ -101,11 +101,11 @@ Test(session, one_session_a_client_follows_it_to_another_pod)
     cr_assert_eq(address_parse("127.0.0.12:12000", 0, &other.local), 0);
     cr_assert_eq(address_parse("127.0.0.12", 0, &other.ingress), 0);
     cr_assert_eq(sessions_find(&sessions, &other, false), session);
-    cr_assert(sessions_follow(&sessions, session, &other));
+    sessions_follow(&sessions, session, &other);
     restored = sessions_origin(&sessions, session);
     cr_expect(address_equal(&restored.local, &other.local));
     cr_expect(address_equal(&restored.ingress, &other.ingress));
-    cr_expect_eq(sessions.paths.table[0].sessions, 0, "the path of before is free");
+    cr_expect_eq(sessions.paths.used, 1, "the path of before was free");
     cr_assert_eq(sessions_find(&sessions, &origin, true), session);
     other.client.port++;
     cr_expect_null(sessions_find(&sessions, &other, true));
@@ -198,13 +198,14 @@ Test(session, number_is_not_used_again_before_all_epochs_of_its_record)
 
     init(capacity);
     for (uint32_t client = 1; client < capacity; client++)
-        (void)establish_client(client, START_NS);
+        (void)open_recent(client, START_NS);
     number = first = sessions_number(&sessions, open_client(0, START_NS));
     do {
         uint32_t last_octet = session_number_to_address(number).ip[3];
 
         cr_assert_eq(sessions_by_number(&sessions, number), find_client(uses * capacity));
         cr_assert(last_octet != 0 || uses > 0);
+        sessions_drop(&sessions, find_client(uses * capacity));
         uses++;
         number = sessions_number(&sessions, open_client(uses * capacity, START_NS));
     } while (number != first);
@@ -227,78 +228,6 @@ Test(session, records_are_taken_in_the_order_of_their_rest)
     (void)open_client(5, START_NS + IDLE_NS);
     cr_assert_null(find_client(3), "client 2 is back, so the record of 3 has rested longest");
     cr_assert_eq(find_client(2), second);
-}
-
-Test(session, flood_of_new_clients_takes_only_from_its_own_kind)
-{
-    struct session *kept[4];
-    uint32_t numbers[4];
-
-    init(CAPACITY);
-    for (uint32_t i = 0; i < 4; i++) {
-        kept[i] = establish_client(i, START_NS);
-        numbers[i] = sessions_number(&sessions, kept[i]);
-    }
-    rest_all(START_NS + IDLE_NS); /* also those that are silent */
-    for (uint32_t i = 0; i < 1000; i++)
-        cr_assert_not_null(open_client(100 + i, START_NS + IDLE_NS));
-    for (uint32_t i = 0; i < 4; i++)
-        cr_assert_eq(sessions_by_number(&sessions, numbers[i]), kept[i]);
-}
-
-Test(session, new_clients_have_a_quarter_of_the_records)
-{
-    init(CAPACITY);
-    for (uint32_t i = 0; i < CAPACITY; i++)
-        (void)establish_client(i, START_NS + i * TICK_NS);
-    rest_all(START_NS + IDLE_NS);
-    for (uint32_t i = 0; i < 100; i++)
-        cr_assert_not_null(open_client(100 + i, START_NS + IDLE_NS));
-    cr_assert_eq(sessions.list[SESSION_SINGLE].count, CAPACITY / 4 + 1);
-    cr_assert_null(find_client(CAPACITY / 4), "the longest resting ones");
-    cr_assert_not_null(find_client(CAPACITY / 4 + 1));
-}
-
-Test(session, new_client_is_refused_when_all_are_established_and_in_use)
-{
-    struct session *first;
-
-    init(3);
-    first = establish_client(0, START_NS);
-    (void)establish_client(1, START_NS + TICK_NS);
-    (void)establish_client(2, START_NS + TICK_NS);
-    cr_assert_null(open_client(3, START_NS + TICK_NS));
-    cr_assert_null(open_client(3, START_NS + SESSION_KEEP_NS - TICK_NS));
-    cr_assert_eq(open_client(3, START_NS + SESSION_KEEP_NS + TICK_NS), first);
-    cr_assert_eq(count(), 3);
-}
-
-Test(session, client_without_replies_is_taken_before_an_established_one)
-{
-    struct session *one_way;
-
-    init(2);
-    (void)establish_client(0, START_NS);
-    one_way = open_client(1, START_NS + TICK_NS);
-    sessions_touch(&sessions, one_way, true, START_NS + TICK_NS);
-    cr_assert_eq(one_way->kind, SESSION_ONE_WAY);
-    cr_assert_eq(open_client(2, START_NS + 2 * TICK_NS), one_way);
-}
-
-Test(session, least_open_session_is_the_one_to_close)
-{
-    const struct sessions_setup options = {.capacity = 8, .open_max = 2, .has_sockets = true};
-    struct session *established, *single;
-
-    cr_assert_eq(sessions_init(&sessions, &options), 0);
-    established = establish_client(0, START_NS);
-    cr_assert_not(sessions_is_full(&sessions));
-    single = open_client(1, START_NS + TICK_NS);
-    cr_assert(sessions_is_full(&sessions));
-    cr_assert_eq(sessions_least(&sessions, START_NS), single);
-    sessions_rest(&sessions, single);
-    cr_assert_null(sessions_least(&sessions, START_NS), "established and in use");
-    cr_assert_eq(sessions_least(&sessions, START_NS + SESSION_KEEP_NS + TICK_NS), established);
 }
 
 Test(session, idle_sessions_come_oldest_first)

@@ -65,6 +65,23 @@ static inline bool address_equal_ip(const struct address *a, const struct addres
     return a->family == b->family && ((x[0] ^ y[0]) | (x[1] ^ y[1])) == 0;
 }
 
+/* IPv6 link-local, fe80::/10: it is reached only through one interface, its zone (scope). */
+static inline bool address_is_link_local(const struct address *a)
+{
+    return a->family == ADDRESS_V6 && a->ip[0] == 0xfe && (a->ip[1] & 0xc0) == 0x80;
+}
+
+/*
+ * Give a link-local address that came without a zone, from another host or from DNS, the zone of self.
+ * A zone is a number of this host, so that messages cannot carry it; members with link-local
+ * addresses share one link, on which all of them have their self.
+ */
+static inline void address_adopt_zone(struct address *a, const struct address *self)
+{
+    if (a->scope == 0 && address_is_link_local(a) && address_is_link_local(self))
+        a->scope = self->scope;
+}
+
 /* The same address with another port. */
 static inline struct address address_with_port(struct address a, uint16_t port)
 {
@@ -80,6 +97,12 @@ size_t address_payload_max(const struct address *a, size_t mtu);
  * No names, no surrounding space. Returns 0, or -EINVAL with *ret_address untouched.
  */
 int address_parse_ip(const char *text, struct address *ret_address);
+
+/*
+ * The same where a zone that this host does not have is no error: it is dropped. For texts that name
+ * a pod, which other hosts may have written.
+ */
+int address_parse_pod(const char *text, struct address *ret_address);
 
 /*
  * Parse an IP with an optional port: "10.0.0.1", "10.0.0.1:53", "[fd00::1]:53", "fd00::1".

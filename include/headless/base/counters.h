@@ -55,7 +55,7 @@
     X(no_leader, "no valid leader, and hold.time is 0")                                          \
     X(hold_overflow, "displaced by newer requests in the hold queue (hold.bytes), or too large") \
     X(hold_expired, "held for longer than hold.time")                                            \
-    X(session_cap, "a new client, while established ones use all sessions (app.max_sessions)")   \
+    X(session_cap, "a new client for which no session with the app can be opened")               \
     X(source,                                                                                    \
       "app.source client cannot send from the client's address to the app (source_refused)")     \
     X(app_unreachable, "this pod has no way to the app: no route, or a firewall denies it")      \
@@ -110,6 +110,7 @@ enum drop_reason { DROP_REASONS(DROP_ENUM) DROP_REASON_COUNT };
       "Requests relayed to another pod: the kernel took them")                                     \
     X(CONTROL_OK, "control_messages_total", "result", "ok", HELP_CONTROL_MESSAGES)                 \
     X(CONTROL_NO_MEMBER, "control_messages_total", "result", "no_member", HELP_CONTROL_MESSAGES)   \
+    X(CONTROL_NOT_UNIQUE, "control_messages_total", "result", "not_unique", HELP_CONTROL_MESSAGES) \
     X(CONTROL_NO_AUTH, "control_messages_total", "result", "no_auth", HELP_CONTROL_MESSAGES)       \
     X(CONTROL_BAD_JSON, "control_messages_total", "result", "bad_json", HELP_CONTROL_MESSAGES)     \
     X(CONTROL_NO_QUORUM, "control_messages_total", "result", "no_quorum", HELP_CONTROL_MESSAGES)   \
@@ -190,7 +191,7 @@ enum drop_reason { DROP_REASONS(DROP_ENUM) DROP_REASON_COUNT };
     X(LEADER_FORCE, "leader_changes_total", "cause", "force", HELP_LEADER_CHANGES)                 \
     X(LEADER_OTHER, "leader_changes_total", "cause", "other", HELP_LEADER_CHANGES)                 \
     X(STORE_FAILED, "store_failures_total", "", "",                                                \
-      "Terms that could not be written to the state file")                                         \
+      "Terms that were not written to the state file, or not within 100 ms")                       \
     X(UNCONFIRMED, "relay_lost_total", "", "",                                                     \
       "Requests relayed to a leader that was lost before it confirmed them")                       \
     X(SEND_CALLS, "send_calls_total", "", "", "System calls of data threads to send datagrams")    \
@@ -219,6 +220,8 @@ enum drop_reason { DROP_REASONS(DROP_ENUM) DROP_REASON_COUNT };
       "Sessions used again after app.idle: the client kept its address")                           \
     X(SESSIONS_EVICTED, "sessions_evicted_total", "", "",                                          \
       "Open sessions closed before app.idle, to make room for new clients")                        \
+    X(SESSIONS_EVICTED_IN_USE, "sessions_evicted_in_use_total", "", "",                            \
+      "Of these, sessions of clients that had sent more than one datagram")                        \
     X(LIMIT_FORGOTTEN, "rate_sources_forgotten_total", "", "",                                     \
       "Sources removed from the rate limiter early, to make room; they may send data.burst "       \
       "again")

@@ -7,12 +7,17 @@
  * Input from outside must not fill a disk: each place in the code that logs has a token bucket of
  * LOG_BURST lines, and one line comes back every LOG_PERIOD_NS. Events that a single datagram can
  * cause are limited further, by a struct log_limit. The first line after suppressed ones says how
- * many were suppressed. log_count counts every line: written, suppressed, or refused by standard
- * error.
+ * many were suppressed. log_count counts every line: written, suppressed, refused by standard error,
+ * or queued.
  *
- * Threads: log_init once, before other threads start; the rest from any thread (one write(2) a
- * line). Blocking: as long as standard error blocks. Never allocates; long lines are cut at
- * LOG_LINE_MAX.
+ * Standard error may block without end (src/base/log_sink.h). After log_start no line does: one that
+ * standard error does not take now goes to a queue, from which a thread writes; one that does not
+ * fit there is lost and counted, and a later line has the number of lost ones.
+ *
+ * Threads: log_init, log_start and log_stop by the main thread, before others start and after they
+ * have ended; the rest from any thread. Blocking: at most 100 ms, once until the queue is empty again,
+ * and only where standard error is neither a pipe nor a socket; without log_start as long as standard
+ * error blocks. Never allocates; long lines are cut at LOG_LINE_MAX.
  */
 #ifndef HEADLESS_BASE_LOG_H
 #define HEADLESS_BASE_LOG_H
@@ -30,9 +35,10 @@ enum log_level {
 };
 enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON, LOG_FORMAT_AUTO /* text on a terminal */ };
 
-#define LOG_LINE_MAX  2048 /* bytes, with the newline */
-#define LOG_BURST     64   /* lines: one command of an operator may cause this many */
-#define LOG_PERIOD_NS UINT64_C(100000000) /* 10 lines a second in the long run */
+#define LOG_LINE_MAX    2048 /* bytes, with the newline */
+#define LOG_BURST       64   /* lines: one command of an operator may cause this many */
+#define LOG_PERIOD_NS   UINT64_C(100000000) /* 10 lines a second in the long run */
+#define LOG_QUEUE_LINES 64U                 /* a burst that standard error does not take */
 
 /* One place in the code that logs; any thread. */
 struct log_place {
@@ -51,10 +57,17 @@ struct log_limit {
 struct log_counts {
     uint64_t written[LOG_LEVEL_COUNT];
     uint64_t suppressed; /* by a place or a limit */
-    uint64_t failed;     /* standard error did not take them, or only in part */
+    uint64_t failed;     /* lost: standard error did not take them, or only in part */
+    uint64_t queued;     /* not a count: lines that standard error has not taken yet */
 };
 
 void log_init(enum log_level level, enum log_format format);
+
+/* Start the log thread. Returns 0 or a negative errno; then lines are written as before. */
+int log_start(void);
+
+/* Write the queued lines, for at most a second. */
+void log_stop(void);
 
 /* Change the level at run time (reload). Any thread. */
 void log_set_level(enum log_level level);

@@ -1,6 +1,6 @@
 /*
- * process: CPU time, memory and descriptors of this process, under the names that Prometheus'
- * client libraries use (process_cpu_seconds_total and so on).
+ * process: its standard descriptors; CPU time, memory and descriptors of this process, under the names
+ * that Prometheus' client libraries use (process_cpu_seconds_total and so on).
  *
  * Any thread, but not the data path: reads /proc, which takes microseconds, and on kernels before
  * 6.2 longer with many open files.
@@ -19,5 +19,9 @@ struct process_usage {
 };
 
 void process_read_usage(struct process_usage *ret_usage);
+
+/* Give closed standard descriptors /dev/null: otherwise the next socket is standard error, and gets the
+ * log. First in main. */
+void process_open_standard(void);
 
 #endif

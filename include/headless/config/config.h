@@ -19,7 +19,7 @@
 
 #include "headless/base/address.h"
 
-#define CONFIG_NAME_MAX   64  /* bytes of a cluster or pod name, with NUL */
+#define CONFIG_NAME_MAX   64  /* bytes of a pod's name, with NUL */
 #define CONFIG_TEXT_MAX   256 /* bytes of a path or other text, with NUL */
 #define CONFIG_PEERS_MAX  128
 #define CONFIG_CIDRS_MAX  32
@@ -116,7 +116,7 @@ struct config_app_target {
 };
 
 struct config {
-    char cluster[CONFIG_NAME_MAX];
+    char cluster[CONFIG_TEXT_MAX];
     struct address self;        /* own IP, port 0; found from the default route when not set */
     char name[CONFIG_NAME_MAX]; /* default: POD_NAME, otherwise the text of self */
     struct address bind;        /* IP of the sockets; the wildcard unless self is loopback */
@@ -223,12 +223,16 @@ static inline bool config_cidrs_contain(const struct config_cidrs *cidrs, const 
     return false;
 }
 
-/* The mode in force, never AUTO. It depends on the option keys, not on the files in that directory. */
-static inline enum config_control config_control(const struct config *config)
+/*
+ * The mode in force, never AUTO. It depends on the option keys of the start, since a reload does not
+ * change that one, and not on the files in its directory.
+ */
+static inline enum config_control config_control(const struct config *config,
+                                                 const struct config *started)
 {
     if (config->control_accept != CONFIG_CONTROL_AUTO)
         return config->control_accept;
-    return config->keys[0] ? CONFIG_CONTROL_SIGNED : CONFIG_CONTROL_OPEN;
+    return started->keys[0] ? CONFIG_CONTROL_SIGNED : CONFIG_CONTROL_OPEN;
 }
 
 /* The mode that the command line asks for. */
@@ -270,6 +274,9 @@ uint64_t config_digest_of(const struct config_set *set);
 /*
  * Read everything again with the same arguments. Errors as config_load; the old set stays.
  *
+ * set: the one in force. A file is refused that sets no option any more, or does not end with a
+ * newline any more, because it may be incomplete.
+ *
  * *digest: that of the expected content of the file, 0: any. If the content is another one, nothing
  * is read or reported: -EAGAIN. On return it is that of the content; 0: no file, or unreadable.
  */
@@ -290,6 +297,22 @@ size_t config_list_renamed(const struct config_set *set,
  */
 size_t config_diff(const struct config_set *before, const struct config_set *after,
                    void (*each)(const char *option, bool reloadable, void *context), void *context);
+
+/* An option that limits who may send, command or be trusted, and whose new value allows more. */
+struct config_loosened {
+    const char *option, *was, *is; /* lists with commas, valid during the call */
+    bool is_default;               /* nothing sets it any more */
+    bool reloadable;               /* false: from the next start on */
+};
+typedef void config_loosened_fn(const struct config_loosened *loosened, void *context);
+
+/*
+ * Calls each for every such option. started: in force for what a reload does not change. -ENOMEM:
+ * some are missing.
+ */
+int config_list_loosened(const struct config_set *started, const struct config_set *before,
+                         const struct config_set *after, config_loosened_fn *each, void *context)
+    __attribute__((warn_unused_result));
 
 /*
  * Calls each(option name, value as text, context) for every option in force whose value is not its

@@ -80,7 +80,7 @@ struct election_config {
     uint64_t tenure_ns;   /* a leader leads for at least this long before it transfers by itself */
     uint64_t stored_term; /* read from the store; only a hint */
     uint64_t generation;  /* leader_generation at the start */
-    /* Members are identified by name, without a name by address; neither set means no member. */
+    /* Wanted members, by name, without a name by address; neither set means no member. */
     struct election_member leader;                      /* the configured first leader */
     struct election_member order[ELECTION_MEMBERS_MAX]; /* leader_list; the others rank after it */
     uint16_t order_count;
@@ -182,14 +182,17 @@ struct election_peer {
     bool has_left;          /* leader: it may leave, and its row stays */
     uint64_t ask_ns;        /* campaign: time of the next request to it */
     uint64_t vote_until_ns; /* campaign: its pre-vote or vote counts until then; 0: none */
-    /* A new instance with this row's name, which is not in the list yet. */
+    /* A new instance with this row's name, which is not in the list yet. At this row's address it
+     * proves that the member is dead; at another address it is a stand-in (election_rows.c). */
     struct election_member replacement;
+    uint64_t stand_in_heard_ns, stand_in_until_ns; /* campaign: its last reply, and its vote */
 };
 
 /* A known peer: an address from discovery or the configuration, or the sender of a DISCOVER. */
 struct election_known_peer {
     struct election_member member; /* instance 0: has not replied yet */
     uint64_t replied_ns;
+    uint64_t since_ns;            /* first message of this instance */
     struct election_list_id list; /* its list, if is_listed */
     bool is_listed;
 };
@@ -207,12 +210,18 @@ struct election_campaign {
     uint16_t flags;        /* of the requests */
 };
 
-enum election_change_type { ELECTION_ADD, ELECTION_REPLACE, ELECTION_REMOVE };
+enum election_change_type {
+    ELECTION_ADD,
+    ELECTION_REPLACE, /* another instance of a row */
+    ELECTION_REMOVE,
+    ELECTION_REMOVE_PREDECESSOR /* the next change adds the instance that succeeds it */
+};
 
 struct election_change {
     enum election_change_type type;
     bool is_graceful;
-    struct election_member member; /* REMOVE: instance only */
+    uint16_t at; /* ADD: the index of its predecessor's row, from 1; 0: at the end of its rank */
+    struct election_member member; /* REMOVE, REMOVE_PREDECESSOR: instance only */
 };
 
 struct election_pending {
@@ -300,6 +309,10 @@ struct election {
     uint64_t replace_ns; /* take a predecessor's row then; 0: there is a leader, or no cluster */
     uint64_t replace_asked_ns;
     bool is_unlisted; /* we took that row ourselves: our own vote does not count */
+    /* We added a row to our own copy, next to one with our name at another address, and this was the
+     * majority of the list before that. */
+    bool has_own_row;
+    size_t own_row_needed;
 
     /* Commands. */
     struct election_pending commands[ELECTION_COMMANDS_MAX];

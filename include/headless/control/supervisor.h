@@ -24,9 +24,9 @@
 #include "headless/data/data_plane.h"
 #include "headless/data/progress.h"
 
-/* The supervisor's own stall limit: it writes the store, and a volume may block for long. Restarting
- * the pod would not make the volume faster; meanwhile nobody renews its lease, so it does not lead. */
-#define SUPERVISOR_STALL_NS UINT64_C(30000000000)
+/* The supervisor's own stall limit. It waits for nothing that may block; while it does not run, nobody
+ * renews its lease, so a short stall costs no more than a leader change. */
+#define SUPERVISOR_STALL_NS UINT64_C(10000000000)
 
 struct supervisor;
 
@@ -42,6 +42,7 @@ struct supervisor_peer_report {
 /* For the admin server. Each field is published by itself: relaxed loads and stores; except the
  * history, which has a lock. */
 struct supervisor_report {
+    _Atomic uint64_t ran_ns;         /* end of the supervisor's last slice; 0: not running yet */
     _Atomic uint32_t state;          /* enum election_state */
     _Atomic uint32_t votes;          /* votes that are a majority; 1: no quorum is required */
     _Atomic uint32_t is_asked_first; /* 1: it stepped down, and requests come to it first */
@@ -50,7 +51,9 @@ struct supervisor_report {
     _Atomic uint32_t known;          /* other pods that peers or discovery.dns names */
     _Atomic uint32_t answered;       /* of those, while this pod joins */
     _Atomic int lookup;              /* last lookup of discovery.dns: supervisor_lookup_reason */
+    _Atomic uint32_t is_virtual;     /* 1: discovery.dns seems to name a Service's cluster IP */
     _Atomic uint32_t is_refusing;    /* 1: the data port refuses clients (app.down) */
+    _Atomic uint32_t namesakes;      /* other living members with this pod's name */
     _Atomic uint32_t differing;      /* members with another route ordered or ordered.commit */
     _Atomic uint64_t unconfirmed;    /* requests relayed to the present leader and not confirmed */
     _Atomic uint64_t gap_ns;         /* time without a leader before the last change */
@@ -60,8 +63,9 @@ struct supervisor_report {
     _Atomic uint32_t key_mismatches; /* addresses from which nothing can be verified */
     _Atomic uint64_t leaps_refused, actions_lost, forbidden_transitions; /* election_counts */
     struct supervisor_peer_report peers[MEMBERS_MAX];                    /* by member index */
-    pthread_mutex_t history_lock; /* guards the one below: supervisor_read_history */
+    pthread_mutex_t history_lock; /* guards the two below: supervisor_read_history, ..._namesake */
     struct leader_history history;
+    struct address namesake; /* of one of the namesakes; unset: none */
 };
 
 /* ---- the main thread ---- */
@@ -104,6 +108,9 @@ const struct counters *supervisor_counters(const struct supervisor *supervisor);
 
 /* The last leaders that this pod followed. Waits while the supervisor copies them. */
 void supervisor_read_history(struct supervisor *supervisor, struct leader_history *ret_history);
+
+/* True if another living member has this pod's name; its address. Waits as the function above. */
+bool supervisor_read_namesake(struct supervisor *supervisor, struct address *ret_address);
 
 /* The leader is outside the cluster. Constant after supervisor_join. */
 bool supervisor_is_leader_outside(const struct supervisor *supervisor);

@@ -6,7 +6,7 @@
  * walks the table of all sockets of the machine for each part that is read: 39 s with 10,000 sockets
  * (Linux 6.18, two busy cores), where this took 1 to 60 ms.
  *
- * Threads: one at a time for one descriptor. Blocking: never; the kernel replies within the call.
+ * Threads: one at a time for one struct. Blocking: never; the kernel replies within the call.
  */
 #ifndef HEADLESS_NET_UDP_DIAG_H
 #define HEADLESS_NET_UDP_DIAG_H
@@ -22,14 +22,21 @@ struct udp_diag_entry {
     uint32_t drops; /* since the socket was opened; may wrap */
 };
 
-/* Returns a descriptor for udp_diag_list, or a negative errno. */
-int udp_diag_open(void) __attribute__((warn_unused_result));
+struct udp_diag {
+    int fd;            /* -1: closed */
+    uint32_t sequence; /* of the last request: tells its reply from the rest of an earlier one */
+};
+
+/* Returns 0 or a negative errno. */
+int udp_diag_open(struct udp_diag *diag) __attribute__((warn_unused_result));
+void udp_diag_close(struct udp_diag *diag);
 
 /*
  * The sockets that are bound to port, of both families; at most max, further ones are left out.
- * Returns 0 or a negative errno (-ENOENT: this kernel has no udp_diag).
+ * Returns 0 or a negative errno: -ENOENT, this kernel has no udp_diag; after any other one the next
+ * call may succeed.
  */
-int udp_diag_list(int fd, uint16_t port, struct udp_diag_entry *ret_entries, size_t max,
-                  size_t *ret_count) __attribute__((warn_unused_result));
+int udp_diag_list(struct udp_diag *diag, uint16_t port, struct udp_diag_entry *ret_entries,
+                  size_t max, size_t *ret_count) __attribute__((warn_unused_result));
 
 #endif

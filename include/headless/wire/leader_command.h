@@ -35,11 +35,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "headless/base/member_name.h"
+
 #define LEADER_COMMAND_BYTES_MAX  1024
-#define PROBE_BYTES_MAX           2048 /* room for a pad that fills any usual MTU */
-#define LEADER_COMMAND_TARGET_MAX 64   /* bytes of an address or pod name, with NUL */
-#define PROBE_NONCE_MAX           64   /* bytes of a probe's nonce, with NUL */
-#define LEADER_COMMAND_KEY_MAX    64   /* bytes of a key's name, with NUL */
+#define PROBE_BYTES_MAX           2048            /* room for a pad that fills any usual MTU */
+#define LEADER_COMMAND_TARGET_MAX MEMBER_NAME_MAX /* bytes of an address or pod name, with NUL */
+#define PROBE_NONCE_MAX           64              /* bytes of a probe's nonce, with NUL */
+#define LEADER_COMMAND_KEY_MAX    64              /* bytes of a key's name, with NUL */
 #define LEADER_COMMAND_MAC_BYTES  32
 
 enum leader_command_class {
@@ -66,7 +68,8 @@ struct leader_command_signature {
 };
 
 struct leader_command {
-    char target[LEADER_COMMAND_TARGET_MAX]; /* address or pod name, not empty, printable ASCII */
+    /* Address or pod name, not empty, printable ASCII; a name of up to 253 bytes is shortened. */
+    char target[LEADER_COMMAND_TARGET_MAX];
     bool has_if_term;
     uint64_t if_term;
     bool is_forced; /* to be done without a majority, if there is none */

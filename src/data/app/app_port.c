@@ -17,7 +17,7 @@ static struct address source_of(const struct udp_app *udp, uint32_t number)
     socklen_t length = sizeof(sa);
 
     if (udp->is_transparent)
-        source = session ? session_client(session) : source;
+        source = session ? session_client(session, udp->address.family) : source;
     else if (udp->is_mux)
         source = address_with_port(session_number_to_address(number), udp->socket.local.port);
     else if (session && getsockname(session->fd, (struct sockaddr *)&sa, &length) == 0)

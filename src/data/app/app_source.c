@@ -77,7 +77,7 @@ bool app_source_may_be(struct app *app, const struct address *client)
 void app_source_begin(struct app *app, const struct session *session)
 {
     const struct udp_app *udp = app->udp;
-    const struct address client = session_client(session);
+    const struct address client = session_client(session, udp->address.family);
 
     /* Another worker may have a session of this client, through another pod: the newest one gets the
      * replies. */
@@ -89,7 +89,7 @@ void app_source_begin(struct app *app, const struct session *session)
 void app_source_end(struct app *app, const struct session *session)
 {
     const struct udp_app *udp = app->udp;
-    const struct address client = session_client(session);
+    const struct address client = session_client(session, udp->address.family);
 
     if (udp->outbox.count)
         app_flush(app); /* its requests come first, which are to be answered */

@@ -43,12 +43,12 @@ static bool session_is_of(const struct sessions *sessions, const struct session 
                           const struct origin *origin, bool may_reply)
 {
     if (session->client_port != origin->client.port ||
-        memcmp(session->client_ip, origin->client.ip, sizeof(session->client_ip)) != 0 ||
-        session->client_is_ipv6 != (origin->client.family == ADDRESS_V6))
+        memcmp(session->client_ip, origin->client.ip, sizeof(session->client_ip)) != 0)
         return false;
-    return sessions->setup.is_by_client ||
-           (session->may_reply == may_reply &&
-            session_paths_is_of(&sessions->paths, session->path, origin));
+    if (sessions->setup.is_by_client)
+        return sessions->paths.table[session->path].client_family == origin->client.family;
+    return session->may_reply == may_reply &&
+           session_paths_is_of(&sessions->paths, session->path, origin);
 }
 
 struct session *sessions_find(struct sessions *sessions, const struct origin *origin,
@@ -120,7 +120,7 @@ static int sessions_allocate(struct sessions *sessions)
     if (!sessions->table || !sessions->buckets ||
         (sessions->setup.is_hashed && !sessions->number_buckets))
         return -ENOMEM;
-    return session_paths_init(&sessions->paths);
+    return session_paths_init(&sessions->paths, sessions->setup.capacity);
 }
 
 int sessions_init(struct sessions *sessions, const struct sessions_setup *setup)
@@ -241,42 +241,24 @@ static void give_back(struct sessions *sessions, struct session *record)
     sessions->free = session_link(sessions, record);
 }
 
-/* A path is free only when the last of its sessions has ended. */
-static void give_back_a_resting_one(struct sessions *sessions)
-{
-    const struct session_list *single = &sessions->list[SESSION_SINGLE];
-    struct session *session = single->oldest != single->open ? session_at(sessions, single->oldest)
-                                                             : session_list_resting(sessions);
-
-    if (session)
-        sessions_drop(sessions, session);
-}
-
 struct session *sessions_open(struct sessions *sessions, struct session *record,
                               const struct origin *origin, bool may_reply, uint64_t now_ns)
 {
-    uint16_t path;
-    uint32_t epoch;
+    uint32_t path, epoch;
 
     session_take_record(sessions, record);
     path = session_paths_use(&sessions->paths, origin);
-    if (path == SESSION_PATH_NONE) {
-        give_back(sessions, record);
-        give_back_a_resting_one(sessions);
-        return NULL;
-    }
     epoch = record->epoch ? record->epoch % sessions->epochs + 1 : sessions->first_epoch;
     if (sessions->setup.is_hashed)
         epoch = sessions->next_number;
     *record = (struct session){
-        .client_port = origin->client.port,
-        .path = path,
         .tag = origin->tag,
+        .may_reply = may_reply,
+        .epoch = epoch & (SESSION_NUMBERS - 1),
+        .path = path & (SESSION_CAPACITY_MAX - 1),
         .used = session_tick(now_ns),
         .opened = session_tick(now_ns),
-        .epoch = epoch & (SESSION_NUMBERS - 1),
-        .client_is_ipv6 = origin->client.family == ADDRESS_V6,
-        .may_reply = may_reply,
+        .client_port = origin->client.port,
         .is_open = true,
         .is_in_use = true,
         .fd = -1,
@@ -290,11 +272,14 @@ struct session *sessions_open(struct sessions *sessions, struct session *record,
 
 /* ---- use and rest ---- */
 
-static unsigned kind_after(const struct session *session, bool is_request)
+static unsigned kind_after(const struct session *session, bool is_request, uint32_t tick)
 {
-    if (!is_request || session->requests <= 1)
+    if (!is_request || session->requests <= 1 || session->kind == SESSION_ESTABLISHED)
         return session->kind;
-    return session->has_reply ? SESSION_ESTABLISHED : SESSION_ONE_WAY;
+    if (!session->has_reply)
+        return SESSION_ONE_WAY;
+    return tick - session->opened < session_tick(SESSION_KEEP_NS) ? SESSION_RECENT
+                                                                  : SESSION_ESTABLISHED;
 }
 
 /* The session was used in an earlier tick, or its kind changes. */
@@ -327,7 +312,7 @@ void sessions_touch(struct sessions *sessions, struct session *session, bool is_
         since = session->since_request + (tick - session->used);
     }
     session->since_request = since < UINT16_MAX ? (uint16_t)since : UINT16_MAX;
-    kind = kind_after(session, is_request);
+    kind = kind_after(session, is_request, tick);
     /* In one tick the order does not matter, and a busy client costs nothing. */
     if (session->used != tick || !session->is_open || session->kind != kind)
         session_move(sessions, session, kind, tick);
@@ -338,19 +323,13 @@ void sessions_resume(struct sessions *sessions, struct session *session, uint64_
     session_move(sessions, session, session->kind, session_tick(now_ns));
 }
 
-bool sessions_follow(struct sessions *sessions, struct session *session,
+void sessions_follow(struct sessions *sessions, struct session *session,
                      const struct origin *origin)
 {
-    uint16_t path = session->path;
-
-    if (session_paths_is_of(&sessions->paths, path, origin))
-        return true;
-    path = session_paths_use(&sessions->paths, origin);
-    if (path == SESSION_PATH_NONE)
-        return false;
-    session_paths_release(&sessions->paths, session->path);
-    session->path = path;
-    return true;
+    if (session_paths_is_of(&sessions->paths, session->path, origin))
+        return;
+    session_paths_release(&sessions->paths, session->path); /* first: each session has one */
+    session->path = session_paths_use(&sessions->paths, origin) & (SESSION_CAPACITY_MAX - 1);
 }
 
 void sessions_drop(struct sessions *sessions, struct session *session)
@@ -388,7 +367,7 @@ struct session *sessions_by_number(const struct sessions *sessions, uint32_t num
 struct origin sessions_origin(const struct sessions *sessions, const struct session *session)
 {
     const struct session_path *path = &sessions->paths.table[session->path];
-    struct origin origin = {.client = session_client(session),
+    struct origin origin = {.client = session_client(session, path->client_family),
                             .local = path->local,
                             .ingress = path->ingress,
                             .tag = session->tag};

@@ -11,12 +11,15 @@
  *
  * A new client takes, in this order:
  *   1. a record that was never used, or was given back
- *   2. the longest unused one of those that had one request, if these are over a quarter
- *   3. the longest resting one: first of those that had no request after a reply
- *   4. the longest unused one that had one request, or had no request after a reply
- *   5. the longest unused one, if it was not used in the last SESSION_KEEP_NS
- * Otherwise it is refused. So a flood of new clients, of forged addresses for instance, takes from
- * its own kind, and from clients that are silent.
+ *   2. the longest unused SINGLE one, if these are over a quarter
+ *   3. the longest resting one: ONE_WAY, RECENT, or ESTABLISHED if these are over half
+ *   4. the longest unused ONE_WAY or RECENT one, if that kind is over a sixteenth
+ *   5. the longest unused ESTABLISHED one, if it was not used in the last SESSION_KEEP_NS, or if
+ *      these are over three quarters and no SINGLE one rests
+ *   6. the longest unused SINGLE one
+ * So it always gets one: nothing proves that a client reads what is sent to its address, so no kind
+ * may keep all records. A flood of new clients, of forged addresses for instance, takes from its own
+ * kind first, then from clients that are silent.
  *
  * Pure data structure: no socket, no clock. Owner: its worker's thread. Only init allocates; records
  * that were never used are not touched.
@@ -41,32 +44,33 @@
 enum session_kind {
     SESSION_SINGLE,      /* one request */
     SESSION_ONE_WAY,     /* several requests, none of them after a reply */
-    SESSION_ESTABLISHED, /* a request after a reply: it reads what is sent to its address */
+    SESSION_RECENT,      /* a request after a reply */
+    SESSION_ESTABLISHED, /* also SESSION_KEEP_NS after it got its number, or later */
     SESSION_KINDS
 };
 
 /* A record: one cache line. Links of intrusive lists are indices + 1; 0 ends a list. */
 struct session {
     uint8_t client_ip[16];
-    uint16_t client_port;
-    uint16_t path;
-    uint32_t term_low; /* in which its last request was delivered */
-    uint64_t tag;      /* of its last request */
+    uint64_t tag; /* of its last request */
     uint64_t newer : SESSION_LINK_BITS;
     uint64_t older : SESSION_LINK_BITS;
     uint64_t next_in_bucket : SESSION_LINK_BITS;
+    uint64_t may_reply : 1;               /* replies may be sent */
+    uint64_t epoch : SESSION_NUMBER_BITS; /* is_hashed: the number; 0: never used */
+    uint64_t path : SESSION_PATH_BITS;
+    uint64_t
+        since_request : 16; /* ticks from the last request to `used`, at most UINT16_MAX: 18 min */
+    uint64_t kind : 2;      /* enum session_kind */
+    uint64_t has_reply : 1; /* the app has sent one */
+    uint64_t is_open : 1;   /* otherwise it rests */
+    uint64_t is_in_use : 1; /* it has a client */
+    uint32_t term_low;      /* in which its last request was delivered */
     uint32_t used;          /* tick of the last datagram in either direction */
     uint32_t opened;        /* tick at which this client got the number */
     uint32_t requests;      /* at most UINT32_MAX */
-    uint16_t since_request; /* ticks from the last request to `used`, at most UINT16_MAX: 18 min */
-    uint16_t app_port;      /* its datagrams go there; 0: to the app's own port (app_elsewhere.h) */
-    unsigned epoch : SESSION_NUMBER_BITS; /* is_hashed: the number; 0: never used */
-    unsigned kind : 2;                    /* enum session_kind */
-    unsigned client_is_ipv6 : 1;
-    unsigned may_reply : 1; /* replies may be sent */
-    unsigned has_reply : 1; /* the app has sent one */
-    unsigned is_open : 1;   /* otherwise it rests */
-    unsigned is_in_use : 1; /* it has a client */
+    uint16_t client_port;
+    uint16_t app_port; /* its datagrams go there; 0: to the app's own port (app_elsewhere.h) */
     union {
         int fd;                  /* has_sockets: of its own socket, or -1 */
         uint32_t next_in_number; /* is_hashed: in the bucket of its number */
@@ -76,7 +80,7 @@ _Static_assert(sizeof(struct session) == 64, "a session touches one cache line")
 
 /* By the last datagram. The open ones are the newest; open: the oldest of these. */
 struct session_list {
-    uint32_t oldest, newest, open, count;
+    uint32_t oldest, newest, open, count, open_count;
 };
 
 struct sessions_setup {
@@ -117,14 +121,13 @@ struct session *sessions_find(struct sessions *sessions, const struct origin *or
                               bool may_reply);
 
 /*
- * The record that a new session of this origin gets, or NULL. If it is open, its session ends
- * early: close its socket.
+ * The record that a new session of this origin gets; NULL: is_hashed, and other clients have all its
+ * numbers. If it is open, its session ends early: close its socket.
  */
 struct session *sessions_next(struct sessions *sessions, const struct origin *origin,
                               uint64_t now_ns);
 
-/* Open a session in the record that sessions_next returned. NULL: SESSION_PATHS_MAX paths are in
- * use; a resting record is given back, which may free one. */
+/* Open a session in the record that sessions_next returned. */
 struct session *sessions_open(struct sessions *sessions, struct session *record,
                               const struct origin *origin, bool may_reply, uint64_t now_ns);
 
@@ -142,9 +145,8 @@ void sessions_touch(struct sessions *sessions, struct session *session, bool is_
 /* Open a resting session that has a socket again, without a datagram. */
 void sessions_resume(struct sessions *sessions, struct session *session, uint64_t now_ns);
 
-/* With is_by_client: replies go where the origin says from now on. False: SESSION_PATHS_MAX paths are
- * in use. */
-bool sessions_follow(struct sessions *sessions, struct session *session,
+/* With is_by_client: replies go where the origin says from now on. */
+void sessions_follow(struct sessions *sessions, struct session *session,
                      const struct origin *origin);
 
 /* Close a session and give its record back. */
@@ -154,11 +156,10 @@ void sessions_drop(struct sessions *sessions, struct session *session);
 uint32_t sessions_number(const struct sessions *sessions, const struct session *session);
 struct session *sessions_by_number(const struct sessions *sessions, uint32_t number);
 
-/* Its client, without the scope. */
-static inline struct address session_client(const struct session *session)
+/* Its client, of this family, without the scope. */
+static inline struct address session_client(const struct session *session, uint8_t family)
 {
-    struct address address = {.family = session->client_is_ipv6 ? ADDRESS_V6 : ADDRESS_V4,
-                              .port = session->client_port};
+    struct address address = {.family = family, .port = session->client_port};
 
     memcpy(address.ip, session->client_ip, sizeof(address.ip));
     return address;

@@ -21,6 +21,7 @@ void session_list_append(struct sessions *sessions, struct session *session)
     if (!list->open)
         list->open = link;
     list->count++;
+    list->open_count++;
 }
 
 void session_list_remove(struct sessions *sessions, struct session *session)
@@ -38,46 +39,78 @@ void session_list_remove(struct sessions *sessions, struct session *session)
     else
         list->newest = session->older;
     list->count--;
+    list->open_count -= session->is_open;
 }
 
-struct session *session_list_resting(const struct sessions *sessions)
+/* Step 3 of session.h. */
+static struct session *longest_resting(const struct sessions *sessions)
 {
     for (unsigned kind = SESSION_ONE_WAY; kind < SESSION_KINDS; kind++) {
         const struct session_list *list = &sessions->list[kind];
 
+        if (kind == SESSION_ESTABLISHED && list->count <= sessions->setup.capacity / 2)
+            break;
         if (list->oldest != list->open)
             return session_at(sessions, list->oldest);
     }
     return NULL;
 }
 
+/* One kind: its longest unused session, and how many there are. */
+struct kind_view {
+    struct session *oldest;
+    uint32_t count;
+};
+
+/* Steps 4 to 6, of sessions that are `all` in number. One is found unless all is 0: the other kinds
+ * have at most a quarter and two sixteenths, or established ones exist. */
+static struct session *longest_unused(const struct kind_view view[SESSION_KINDS], uint32_t all,
+                                      uint64_t now_ns)
+{
+    const struct kind_view *single = &view[SESSION_SINGLE];
+    const struct kind_view *established = &view[SESSION_ESTABLISHED];
+
+    if (view[SESSION_ONE_WAY].count > all / 16)
+        return view[SESSION_ONE_WAY].oldest;
+    if (view[SESSION_RECENT].count > all / 16)
+        return view[SESSION_RECENT].oldest;
+    if (!single->oldest)
+        return established->oldest;
+    if (!established->oldest || !single->oldest->is_open)
+        return single->oldest;
+    if (established->count > all - all / 4 ||
+        session_is_idle(established->oldest, SESSION_KEEP_NS, now_ns))
+        return established->oldest;
+    return single->oldest;
+}
+
 struct session *session_list_victim(const struct sessions *sessions, uint64_t now_ns)
 {
     const struct session_list *single = &sessions->list[SESSION_SINGLE];
-    struct session *session = NULL;
+    struct kind_view view[SESSION_KINDS];
+    struct session *session;
 
-    if (single->count <= sessions->setup.capacity / 4)
-        session = session_list_resting(sessions);
-    if (!session)
-        session = session_at(sessions, single->oldest);
-    if (!session)
-        session = session_at(sessions, sessions->list[SESSION_ONE_WAY].oldest);
+    if (single->count > sessions->setup.capacity / 4)
+        return session_at(sessions, single->oldest);
+    session = longest_resting(sessions);
     if (session)
         return session;
-    session = session_at(sessions, sessions->list[SESSION_ESTABLISHED].oldest);
-    return session && session_is_idle(session, SESSION_KEEP_NS, now_ns) ? session : NULL;
+    for (unsigned kind = 0; kind < SESSION_KINDS; kind++)
+        view[kind] = (struct kind_view){session_at(sessions, sessions->list[kind].oldest),
+                                        sessions->list[kind].count};
+    return longest_unused(view, sessions->setup.capacity, now_ns);
 }
 
 struct session *sessions_least(const struct sessions *sessions, uint64_t now_ns)
 {
-    struct session *session = session_at(sessions, sessions->list[SESSION_SINGLE].open);
+    struct kind_view view[SESSION_KINDS];
 
-    if (!session)
-        session = session_at(sessions, sessions->list[SESSION_ONE_WAY].open);
-    if (session)
-        return session;
-    session = session_at(sessions, sessions->list[SESSION_ESTABLISHED].open);
-    return session && session_is_idle(session, SESSION_KEEP_NS, now_ns) ? session : NULL;
+    for (unsigned kind = 0; kind < SESSION_KINDS; kind++)
+        view[kind] = (struct kind_view){session_at(sessions, sessions->list[kind].open),
+                                        sessions->list[kind].open_count};
+    if (view[SESSION_SINGLE].count > sessions->setup.open_max / 4)
+        return view[SESSION_SINGLE].oldest;
+    return longest_unused(view, sessions->setup.open_max, now_ns);
 }
 
 struct session *sessions_idle(const struct sessions *sessions, uint64_t idle_ns, uint64_t now_ns)
@@ -119,7 +152,10 @@ size_t sessions_newest(const struct sessions *sessions, size_t max,
 
 void sessions_rest(struct sessions *sessions, struct session *session)
 {
-    session_list_of(sessions, session)->open = session->newer;
+    struct session_list *list = session_list_of(sessions, session);
+
+    list->open = session->newer;
+    list->open_count--;
     session->is_open = false;
     sessions_count(sessions, -1);
     session->app_port = 0;

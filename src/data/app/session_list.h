@@ -13,14 +13,11 @@
 void session_list_append(struct sessions *sessions, struct session *session);
 void session_list_remove(struct sessions *sessions, struct session *session);
 
-/* The longest resting session that had more than one request, or NULL. */
-struct session *session_list_resting(const struct sessions *sessions);
-
-/* The session whose record a new client takes when all are in use (session.h), or NULL. */
+/* The session whose record a new client takes when all are in use (session.h). */
 struct session *session_list_victim(const struct sessions *sessions, uint64_t now_ns);
 
-/* The open session to close first to make room for another one; NULL: all are established and in
- * use. */
+/* When open_max sessions are open: the one to close for another one, by the same rule with open_max
+ * as the number of records. */
 struct session *sessions_least(const struct sessions *sessions, uint64_t now_ns);
 
 /* The oldest open session of a kind if it has been idle for idle_ns, otherwise NULL. */

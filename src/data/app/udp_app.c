@@ -21,6 +21,7 @@
 #include "data/app/app_source.h"
 #include "data/app/udp_app.h"
 #include "data/loop_guard.h"
+#include "headless/base/log.h"
 #include "headless/net/transparent.h"
 #include "headless/wire/proxy.h"
 
@@ -76,6 +77,7 @@ static void send_to_app(struct app *app, const struct session *session, const st
     struct udp_app *udp = app->udp;
     struct outbox_message message = {
         .weight = 1, .account = OUTBOX_REQUESTS, .tos = record->tos, .ttl = ttl};
+    uint32_t number = sessions_number(&udp->sessions, session);
     struct address source, to;
 
     if (udp->is_mux) {
@@ -86,7 +88,7 @@ static void send_to_app(struct app *app, const struct session *session, const st
         udp_app_flush(app); /* an outbox sends to one socket */
         udp->socket.fd = session->fd;
     }
-    udp->socket_number = sessions_number(&udp->sessions, session);
+    udp->socket_number = number;
     if (header_bytes)
         message.parts[message.part_count++] =
             outbox_part(udp->proxy_headers[udp->proxy_place], header_bytes);
@@ -112,6 +114,7 @@ static void udp_app_deliver(struct app *app, const struct request *request)
     bool may_reply = app_may_reply(app, request);
     size_t header_bytes = write_proxy_header(app->udp, &request->record);
     struct session *session;
+    uint32_t number;
     uint8_t ttl = 0;
 
     if (request->record.ttl && !loop_guard_pass(&request->record, &app->udp->address, &ttl)) {
@@ -127,8 +130,8 @@ static void udp_app_deliver(struct app *app, const struct request *request)
         refuse_request(app, &origin.client);
         return;
     }
-    if (!app_watch_may_send(&app->udp->watch, sessions_number(&app->udp->sessions, session),
-                            app->replier->now_ns)) {
+    number = sessions_number(&app->udp->sessions, session);
+    if (!app_watch_may_send(&app->udp->watch, number, app->replier->now_ns)) {
         counters_drop(app->counters, DROP_app_refuses_client, 1);
         return;
     }
@@ -181,6 +184,22 @@ static struct session *session_of_reply(struct udp_app *udp, const struct datagr
     return udp_sessions_of(udp, &at);
 }
 
+/* A datagram of the app to an address that no client has: at most one line a minute. */
+static void log_session_gone(const struct app *app, const struct datagram *datagram)
+{
+    static _Thread_local struct log_limit limit = {.period_ns = 60 * NS_PER_SEC};
+    char to[ADDRESS_TEXT_MAX];
+    uint64_t suppressed;
+
+    if (log_limit_pass(&limit, LOG_LEVEL_WARN, app->replier->now_ns, &suppressed))
+        log_warn("session_gone",
+                 "the app sent a datagram to %s, which no client has: it was dropped; the client's "
+                 "session has ended for another one, or the app knows it from before a restart "
+                 "(%llu more)",
+                 app->udp->is_mux ? address_format_ip(&datagram->local, to) : "a closed session",
+                 (unsigned long long)suppressed);
+}
+
 static void udp_app_reply(struct app *app, const struct datagram *datagram)
 {
     struct udp_app *udp = app->udp;
@@ -195,6 +214,7 @@ static void udp_app_reply(struct app *app, const struct datagram *datagram)
         return;
     }
     if (!session) {
+        log_session_gone(app, datagram);
         counters_drop_reply(app->counters, DROP_session_gone, 1);
         return;
     }

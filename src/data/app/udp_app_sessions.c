@@ -77,31 +77,43 @@ static int udp_app_connect_session(struct app *app, struct session *session)
     return rc;
 }
 
-/* Close the session that may be closed first, if no more sockets may be open. False: none may. */
-static bool make_room_for_socket(struct app *app)
+/* At most one line a minute. */
+static void log_eviction(const struct app *app)
 {
-    struct sessions *sessions = &app->udp->sessions;
-    struct session *least;
+    static _Thread_local struct log_limit limit = {.period_ns = 60 * NS_PER_SEC};
+    uint64_t suppressed;
 
-    if (app->udp->is_mux || !sessions_is_full(sessions))
-        return true;
-    least = sessions_least(sessions, app->replier->now_ns);
-    if (!least)
-        return false;
-    udp_app_close_socket(app, least);
-    sessions_rest(sessions, least);
-    counters_add(app->counters, COUNTER_SESSIONS_EVICTED, 1);
-    return true;
+    if (log_limit_pass(&limit, LOG_LEVEL_WARN, app->replier->now_ns, &suppressed))
+        log_warn(
+            "sessions_evicted",
+            "new clients take the sessions of clients that were active within app.idle, of the "
+            "longest silent first: there are more clients than app.max_sessions (%u)%s, or a "
+            "flood of forged addresses (%llu more)",
+            app->config->app_max_sessions, app->udp->is_mux ? "" : " or RLIMIT_NOFILE allows",
+            (unsigned long long)suppressed);
 }
 
 /* An open session that has to end for a new one. */
 static void evict(struct app *app, struct session *session)
 {
     counters_add(app->counters, COUNTER_SESSIONS_EVICTED, 1);
+    if (session->kind != SESSION_SINGLE) {
+        counters_add(app->counters, COUNTER_SESSIONS_EVICTED_IN_USE, 1);
+        log_eviction(app);
+    }
     if (app->udp->is_mux && !app->udp->is_transparent)
         return; /* its record is taken as it is */
     udp_app_close_socket(app, session);
     sessions_rest(&app->udp->sessions, session);
+}
+
+/* Close the session that has to be closed first, if no more sockets may be open. */
+static void make_room_for_socket(struct app *app)
+{
+    struct sessions *sessions = &app->udp->sessions;
+
+    if (!app->udp->is_mux && sessions_is_full(sessions))
+        evict(app, sessions_least(sessions, app->replier->now_ns));
 }
 
 static struct session *udp_app_open_session(struct app *app, const struct origin *origin,
@@ -118,17 +130,15 @@ static struct session *udp_app_open_session(struct app *app, const struct origin
         return NULL;
     if (session->is_in_use && session->is_open)
         evict(app, session);
-    if (!make_room_for_socket(app))
-        return NULL;
+    make_room_for_socket(app);
     session = sessions_open(&udp->sessions, session, origin, may_reply, now_ns);
-    if (session && !udp->is_mux && udp_app_connect_session(app, session) != 0) {
+    if (!udp->is_mux && udp_app_connect_session(app, session) != 0) {
         sessions_drop(&udp->sessions, session);
-        session = NULL;
+        return NULL;
     }
-    if (session && udp->is_transparent)
+    if (udp->is_transparent)
         app_source_begin(app, session);
-    if (session)
-        counters_add(app->counters, COUNTER_SESSIONS_OPENED, 1);
+    counters_add(app->counters, COUNTER_SESSIONS_OPENED, 1);
     return session;
 }
 
@@ -161,11 +171,12 @@ static struct session *find_session(struct app *app, const struct origin *origin
 /* Make a resting session able to get replies. */
 static bool udp_app_reopen(struct app *app, struct session *session)
 {
-    if (app->udp->is_transparent)
+    if (app->udp->is_transparent) {
         app_source_begin(app, session);
-    else if (!make_room_for_socket(app) || udp_app_connect_session(app, session) != 0)
-        return false;
-    return true;
+        return true;
+    }
+    make_room_for_socket(app);
+    return udp_app_connect_session(app, session) == 0;
 }
 
 struct session *udp_sessions_take(struct app *app, const struct origin *origin, bool may_reply)
@@ -175,8 +186,8 @@ struct session *udp_sessions_take(struct app *app, const struct origin *origin, 
 
     if (!session)
         return udp_app_open_session(app, origin, may_reply);
-    if (udp->is_transparent && !sessions_follow(&udp->sessions, session, origin))
-        return NULL;
+    if (udp->is_transparent)
+        sessions_follow(&udp->sessions, session, origin);
     if (session->is_open || (udp->is_mux && !udp->is_transparent))
         return session;
     if (!udp_app_reopen(app, session))
@@ -195,10 +206,8 @@ void udp_sessions_refuse(struct app *app)
     counters_drop(app->counters, DROP_session_cap, 1);
     if (log_limit_pass(&limit, LOG_LEVEL_WARN, app->replier->now_ns, &suppressed))
         log_warn("session_cap",
-                 "new clients are refused: all sessions with the app belong to clients in use; "
-                 "raise app.max_sessions (%u)%s (%llu more)",
-                 app->config->app_max_sessions,
-                 app->udp->is_mux ? "" : " and RLIMIT_NOFILE, or use an app at 127.0.0.1",
+                 "new clients are refused: all addresses that app.client_address hashed tries for "
+                 "them belong to other clients; lower app.max_sessions, or use dealt (%llu more)",
                  (unsigned long long)suppressed);
 }
 
@@ -237,7 +246,7 @@ void udp_sessions_route(const struct udp_app *udp, const struct session *session
 {
     *ret_to = udp->address;
     if (udp->is_transparent) {
-        *ret_source = session_client(session);
+        *ret_source = session_client(session, udp->address.family);
         ret_to->port = ret_source->port;
         return;
     }

@@ -1,0 +1,176 @@
+/* election: which row of the list a new instance takes over; tests/sim has its scenarios. */
+#include "election_fixture.h"
+
+/* This instance leads the list 1, 2, 3. */
+enum { OTHER = 2, THIRD = 3, NEW = 9 };
+
+static void step_message(const struct election_message *m, const struct election_member *sender)
+{
+    const struct election_event event = {
+        .type = ELECTION_MESSAGE, .message = m, .members = sender, .from = sender->address};
+
+    election_step(&e, &event, now_ns, &actions);
+}
+
+static void tick(void)
+{
+    election_step(&e, &(struct election_event){.type = ELECTION_TICK}, now_ns, &actions);
+}
+
+/* A new instance sends DISCOVER. */
+static void discover_from(const struct election_member *sender)
+{
+    const struct election_message m = {
+        .type = ELECTION_DISCOVER, .from = sender->instance, .member_count = 1};
+
+    step_message(&m, sender);
+}
+
+/* The member acknowledges the last heartbeat and the present list. */
+static void ack_from(uint64_t instance)
+{
+    const struct election_member sender = member(instance);
+    const struct election_message m = {.type = ELECTION_ACK,
+                                       .from = instance,
+                                       .to = SELF,
+                                       .term = e.term,
+                                       .stamp_ns = now_ns,
+                                       .lease_grant_ns = 800 * MS,
+                                       .list = e.list.id,
+                                       .flags = ELECTION_FLAG_APP};
+
+    step_message(&m, &sender);
+}
+
+static void lead_three(void)
+{
+    join_three();
+    e.state = ELECTION_LEADER;
+    e.term = e.seen_term = 1;
+    e.leader = SELF;
+    e.is_list_committed = true;
+    e.led_since_ns = now_ns - NS_PER_SEC * 5;
+    e.fenced_ns = now_ns + 800 * MS;
+    e.heartbeat_ns = now_ns + 200 * MS;
+    ack_from(OTHER);
+    ack_from(THIRD);
+}
+
+TestSuite(election_rows, .init = lead_three, .timeout = 30);
+
+/* The name of a listed member, and an address: that of the member with the same number. */
+static struct election_member named(uint64_t instance, uint64_t name, uint64_t address)
+{
+    struct election_member m = member(instance);
+
+    m.name = member(name).name;
+    m.address = member(address).address;
+    return m;
+}
+
+static bool is_listed(uint64_t instance)
+{
+    for (uint16_t i = 0; i < e.list.count; i++) {
+        if (e.list.members[i].instance == instance)
+            return true;
+    }
+    return false;
+}
+
+Test(election_rows, a_restarted_pod_has_its_row_at_once)
+{
+    const struct election_member again = named(NEW, THIRD, THIRD);
+
+    discover_from(&again);
+    cr_assert_eq(e.list.count, 3);
+    cr_assert_eq(e.list.members[2].instance, NEW);
+}
+
+Test(election_rows, a_living_member_keeps_its_row)
+{
+    const struct election_member twin = named(NEW, THIRD, 4);
+
+    discover_from(&twin);
+    cr_assert_eq(e.list.count, 3, "the leader must hear the other first");
+    for (int i = 0; i < 4; i++) {
+        now_ns += 100 * MS;
+        ack_from(OTHER);
+        ack_from(THIRD);
+        discover_from(&twin);
+    }
+    cr_assert_eq(e.list.count, 4);
+    cr_assert(is_listed(THIRD) && is_listed(NEW));
+}
+
+Test(election_rows, the_name_of_the_leader_takes_no_row)
+{
+    const struct election_member twin = named(NEW, SELF, 4);
+
+    discover_from(&twin);
+    cr_assert_eq(e.list.count, 4);
+    cr_assert(is_listed(SELF) && is_listed(NEW));
+    cr_assert_eq(e.state, ELECTION_LEADER);
+}
+
+/* Two changes, of which a majority acknowledges the first before the second. */
+Test(election_rows, a_dead_member_gives_its_place_to_its_name_at_another_address)
+{
+    const struct election_member moved = named(NEW, OTHER, 4);
+
+    e.peers[1].heard_ns = now_ns - 2 * NS_PER_SEC;
+    discover_from(&moved);
+    cr_assert_eq(e.list.count, 2, "its row is removed");
+    ack_from(THIRD);
+    cr_assert_eq(e.list.count, 3);
+    cr_assert_eq(e.list.members[1].instance, NEW, "in its place");
+    cr_assert(is_listed(SELF) && is_listed(THIRD));
+}
+
+Test(election_rows, a_member_that_has_just_died_has_its_row_for_a_detection_time)
+{
+    const struct election_member moved = named(NEW, OTHER, 4);
+
+    for (int i = 0; i < 7; i++) {
+        discover_from(&moved);
+        cr_assert(is_listed(OTHER) && !is_listed(NEW));
+        now_ns += 100 * MS;
+        ack_from(THIRD);
+        tick();
+    }
+    now_ns += 200 * MS;
+    ack_from(THIRD);
+    discover_from(&moved);
+    ack_from(THIRD);
+    cr_assert(is_listed(NEW) && !is_listed(OTHER));
+}
+
+Test(election_rows, another_name_at_the_address_of_a_member_has_a_row_of_its_own)
+{
+    const struct election_member tenant = named(NEW, 4, THIRD);
+
+    discover_from(&tenant);
+    cr_assert_eq(e.list.count, 4);
+    cr_assert(is_listed(THIRD) && is_listed(NEW));
+}
+
+Test(election_rows, names_that_differ_in_case_are_two_names)
+{
+    struct election_member other = named(NEW, OTHER, 4);
+
+    e.peers[1].heard_ns = now_ns - 2 * NS_PER_SEC;
+    other.name.text[0] = 'P';
+    discover_from(&other);
+    cr_assert_eq(e.list.count, 4);
+}
+
+Test(election_rows, without_a_name_the_address_tells)
+{
+    struct election_member unnamed = named(NEW, THIRD, THIRD), other = named(NEW + 1, THIRD, 4);
+
+    unnamed.name.text[0] = other.name.text[0] = '\0';
+    discover_from(&unnamed);
+    cr_assert_eq(e.list.members[2].instance, NEW);
+    ack_from(OTHER);
+    discover_from(&other);
+    cr_assert_eq(e.list.count, 4);
+}
