@@ -13,6 +13,7 @@
  * SIGHUP and when its file has changed. A service manager gets notifications (base/service.h).
  */
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -21,6 +22,7 @@
 #include "headless/base/clock.h"
 #include "headless/base/log.h"
 #include "headless/base/process.h"
+#include "headless/secure/capabilities.h"
 #include "headless/secure/confine.h"
 
 #define DRAIN_LOOK_NS  (50 * NS_PER_MS)
@@ -297,6 +299,29 @@ static void print_renamed(const char *was, const char *is, void *context)
     (void)fprintf(stderr, "warning: %s is now %s\n", was, is);
 }
 
+/* Capabilities belong to threads, and a thread inherits those of its creator (app.source: client
+ * needs one at the start): the log thread's creator has none to pass on. */
+static void *start_log_without_capability(void *ret_rc)
+{
+    int rc = capabilities_drop(CAP_NET_ADMIN);
+
+    *(int *)ret_rc = rc ? rc : log_start();
+    return NULL;
+}
+
+static int start_log(void)
+{
+    pthread_t thread;
+    int rc = 0;
+
+    if (!capabilities_has(CAP_NET_ADMIN))
+        return log_start();
+    if (pthread_create(&thread, NULL, start_log_without_capability, &rc) != 0)
+        return -EAGAIN;
+    (void)pthread_join(thread, NULL);
+    return rc;
+}
+
 static int run_daemon(struct config_set *options)
 {
     static struct daemon daemon; /* static because it is large; one for each process */
@@ -314,7 +339,7 @@ static int run_daemon(struct config_set *options)
     (void)sigaddset(&signals, SIGHUP);
     (void)pthread_sigmask(SIG_BLOCK, &signals, NULL);
 
-    rc = log_start();
+    rc = start_log();
     if (rc)
         log_warn("log_unqueued",
                  "cannot start the log thread (%s): a line waits for the reader of standard error",

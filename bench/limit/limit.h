@@ -25,7 +25,7 @@
 #define LIMIT_MUST_USE    __attribute__((warn_unused_result))
 
 #define LIMIT_BATCH       64
-#define LIMIT_FLOWS_MAX   4096
+#define LIMIT_FLOWS_MAX   16384
 #define LIMIT_PAYLOAD_MAX 65507
 
 struct limit_options {

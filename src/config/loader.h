@@ -128,6 +128,9 @@ void config_check(struct loader *l);
 bool config_self_has_no_zone(const struct config *c, char why[static VALUE_WHY_MAX]);
 bool config_peers_are_on_other_links(const struct config *c, char why[static VALUE_WHY_MAX]);
 bool config_sessions_may_not_stay(const struct config *c, char why[static VALUE_WHY_MAX]);
+/* In check_app.c: app.reply_from and app.source do not go with app.target. */
+bool config_replies_need_loopback(const struct config *c, char why[static VALUE_WHY_MAX]);
+bool config_source_needs_local_app(const struct config *c, char why[static VALUE_WHY_MAX]);
 
 /*
  * The word nearest to a mistyped one. Offer all words; best is then the nearest one within the

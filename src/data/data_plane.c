@@ -170,6 +170,19 @@ static int open_workers(struct data_plane *data_plane, struct waker *supervisor_
     return 0;
 }
 
+/* Once the ports of all workers' sockets are known. */
+static int open_return_path(struct data_plane *data_plane)
+{
+    uint16_t ports[WORKERS_MAX];
+    size_t count = 0;
+
+    if (data_plane->config->app_source == CONFIG_APP_SOURCE_SESSION)
+        return 0;
+    for (; count < data_plane->worker_count; count++)
+        ports[count] = app_socket(&data_plane->workers[count].routing.app)->local.port;
+    return app_source_open(data_plane->config, ports, count, &data_plane->return_path);
+}
+
 static int open_completions(struct data_plane *data_plane)
 {
     int rc = 0;
@@ -200,6 +213,7 @@ int data_plane_open(const struct config *config, struct waker *supervisor_waker,
     data_plane->worker_count = config->workers ? config->workers : config->receivers;
     for (size_t i = 0; i < RECEIVERS_MAX; i++)
         data_plane->data_sockets[i].fd = data_plane->relay_sockets[i].fd = -1;
+    data_plane->return_path.nft_fd = -1;
     (void)pthread_mutex_init(&data_plane->refuse_lock, NULL);
     app_drops_open(&data_plane->app_drops, config);
     snapshot_publisher_init(&data_plane->publisher);
@@ -214,7 +228,11 @@ int data_plane_open(const struct config *config, struct waker *supervisor_waker,
     if (!rc)
         rc = open_windows(data_plane);
     if (!rc)
+        rc = app_source_check(config);
+    if (!rc)
         rc = open_workers(data_plane, supervisor_waker);
+    if (!rc)
+        rc = open_return_path(data_plane);
     if (!rc && config->workers == 0)
         rc = open_completions(data_plane);
     if (rc)
@@ -241,6 +259,7 @@ void data_plane_close(struct data_plane *data_plane)
         udp_close(&data_plane->relay_sockets[i]);
     }
     multicast_groups_close(&data_plane->groups);
+    return_path_close(&data_plane->return_path);
     app_drops_close(&data_plane->app_drops);
     (void)pthread_mutex_destroy(&data_plane->refuse_lock);
     snapshot_publisher_wipe(&data_plane->publisher);

@@ -10,6 +10,11 @@ static int open_routing(struct routing *routing, const struct worker_setup *setu
 {
     const struct config *config = setup->config;
     struct counters *counters = &routing->counters;
+    const struct app_setup app = {.config = config,
+                                  .identity = setup->identity,
+                                  .replier = &routing->replier,
+                                  .counters = counters,
+                                  .workers = setup->worker_count};
     int rc;
 
     routing->config = config;
@@ -24,8 +29,7 @@ static int open_routing(struct routing *routing, const struct worker_setup *setu
         rc = hold_init(&routing->hold, config->hold_bytes / setup->worker_count, pace_bytes,
                        counters);
     if (!rc)
-        rc = app_init(&routing->app, config, setup->identity, &routing->replier, counters,
-                      setup->worker_count);
+        rc = app_init(&routing->app, &app);
     routing->app.shared = setup->app_shared;
     return rc;
 }

@@ -56,6 +56,8 @@
     X(hold_overflow, "displaced by newer requests in the hold queue (hold.bytes), or too large") \
     X(hold_expired, "held for longer than hold.time")                                            \
     X(session_cap, "a new client for which no session with the app can be opened")               \
+    X(source,                                                                                    \
+      "app.source client cannot send from the client's address to the app (source_refused)")     \
     X(app_unreachable, "this pod has no way to the app: no route, or a firewall denies it")      \
     X(app_no_socket, "a new client, for which this pod can open no socket: descriptors, memory") \
     X(app_refuses_client, "the app serves other clients and refuses this one (app_connected)")   \

@@ -35,7 +35,7 @@ bool app_check_knock(struct udp_app *udp, uint64_t now_ns)
 {
     uint32_t number = udp->watch.answered_plus_1 - 1;
     struct session *session;
-    struct address source;
+    struct address source, to;
 
     if (!udp->watch.answered_plus_1)
         return false;
@@ -44,8 +44,8 @@ bool app_check_knock(struct udp_app *udp, uint64_t now_ns)
         return false;
     if (!udp->is_mux)
         return send_connected_knock(udp, session, now_ns);
-    source = session_number_to_address(number);
-    return udp_send_one(&udp->socket, &udp->address, &source, "", 0) == 0;
+    udp_sessions_route(udp, session, &source, &to);
+    return udp_send_one(&udp->socket, &to, &source, "", 0) == 0;
 }
 
 static enum app_port look_at_port(struct udp_app *udp)

@@ -169,6 +169,18 @@ static uint32_t note_session(struct app *app, uint32_t number)
     return 1;
 }
 
+/* The session whose datagram was refused, or SESSION_NUMBER_NONE. */
+static uint32_t number_of_failure(struct udp_app *udp, const struct udp_failure *failure)
+{
+    const struct address client = address_with_port(failure->from, failure->to.port);
+    const struct session *session;
+
+    if (!udp->is_transparent)
+        return session_number_of_address(&failure->from);
+    session = udp_sessions_of(udp, &client); /* nft_clients.h: the port that it was sent to */
+    return session ? sessions_number(&udp->sessions, session) : SESSION_NUMBER_NONE;
+}
+
 /* The port from which the app answered this session is closed: back to the app's own port, with the
  * datagram if it was quoted whole. It is counted already, when it was sent first. */
 static void leave_port(struct udp_app *udp, uint32_t number, const struct udp_failure *failure)
@@ -194,11 +206,11 @@ static uint32_t take_errors(struct app *app)
         atomic_exchange_explicit(&udp->reader.has_errors, false, memory_order_seq_cst);
 
     for (unsigned i = 0; i < TAKE_MAX && udp_take_error(udp->socket.fd, &failure); i++) {
-        uint32_t number = session_number_of_address(&failure.from);
+        uint32_t number = number_of_failure(udp, &failure);
 
         if (number == SESSION_NUMBER_NONE || !udp_is_verdict(&failure))
             continue;
-        if (failure.to.port != udp->address.port)
+        if (!udp->is_transparent && failure.to.port != udp->address.port)
             leave_port(udp, number, &failure);
         else if (app_failure_icmp(app, number, failure.error))
             n += note_session(app, number);

@@ -14,8 +14,11 @@ static uint32_t *bucket_of(const struct sessions *sessions, const struct origin 
     uint32_t number;
     size_t bytes = 16;
 
-    if (((origin->client.family | origin->local.family | origin->ingress.family) & ADDRESS_V6 &
-         ~ADDRESS_V4) == 0) {
+    if (sessions->setup.is_by_client) {
+        bytes = sizeof(origin->client);
+        memcpy(key, &origin->client, bytes);
+    } else if (((origin->client.family | origin->local.family | origin->ingress.family) &
+                ADDRESS_V6 & ~ADDRESS_V4) == 0) {
         memcpy(key, origin->client.ip, 4);
         memcpy(key + 4, &origin->client.port, 2);
         memcpy(key + 6, &origin->local.port, 2);
@@ -37,10 +40,14 @@ static uint32_t *number_bucket_of(const struct sessions *sessions, uint32_t numb
 }
 
 static bool session_is_of(const struct sessions *sessions, const struct session *session,
-                          const struct origin *origin)
+                          const struct origin *origin, bool may_reply)
 {
-    return session->client_port == origin->client.port &&
-           memcmp(session->client_ip, origin->client.ip, sizeof(session->client_ip)) == 0 &&
+    if (session->client_port != origin->client.port ||
+        memcmp(session->client_ip, origin->client.ip, sizeof(session->client_ip)) != 0)
+        return false;
+    if (sessions->setup.is_by_client)
+        return sessions->paths.table[session->path].client_family == origin->client.family;
+    return session->may_reply == may_reply &&
            session_paths_is_of(&sessions->paths, session->path, origin);
 }
 
@@ -49,8 +56,7 @@ struct session *sessions_find(struct sessions *sessions, const struct origin *or
 {
     struct session *session = session_at(sessions, *bucket_of(sessions, origin));
 
-    while (session &&
-           (session->may_reply != may_reply || !session_is_of(sessions, session, origin)))
+    while (session && !session_is_of(sessions, session, origin, may_reply))
         session = session_at(sessions, session->next_in_bucket);
     return session;
 }
@@ -317,6 +323,15 @@ void sessions_resume(struct sessions *sessions, struct session *session, uint64_
     session_move(sessions, session, session->kind, session_tick(now_ns));
 }
 
+void sessions_follow(struct sessions *sessions, struct session *session,
+                     const struct origin *origin)
+{
+    if (session_paths_is_of(&sessions->paths, session->path, origin))
+        return;
+    session_paths_release(&sessions->paths, session->path); /* first: each session has one */
+    session->path = session_paths_use(&sessions->paths, origin) & (SESSION_CAPACITY_MAX - 1);
+}
+
 void sessions_drop(struct sessions *sessions, struct session *session)
 {
     session_take_record(sessions, session);
@@ -352,13 +367,11 @@ struct session *sessions_by_number(const struct sessions *sessions, uint32_t num
 struct origin sessions_origin(const struct sessions *sessions, const struct session *session)
 {
     const struct session_path *path = &sessions->paths.table[session->path];
-    struct origin origin = {.client = {.family = path->client_family,
-                                       .port = session->client_port,
-                                       .scope = path->client_scope},
+    struct origin origin = {.client = session_client(session, path->client_family),
                             .local = path->local,
                             .ingress = path->ingress,
                             .tag = session->tag};
 
-    memcpy(origin.client.ip, session->client_ip, sizeof(origin.client.ip));
+    origin.client.scope = path->client_scope;
     return origin;
 }

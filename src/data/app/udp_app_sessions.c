@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "data/app/app_source.h"
 #include "data/app/session_list.h"
 #include "data/app/udp_app.h"
 #include "data/loop_guard.h"
@@ -14,6 +15,7 @@
 
 #define DESCRIPTORS_RESERVED 256
 #define CLOSE_MAX            8192 /* idle sessions a tick: less than a millisecond */
+#define CLOSE_CLIENTS_MAX    4096 /* where each is announced (app_source.h): some milliseconds */
 #define CLOSE_SOCKETS_MAX    1024 /* where each has a socket */
 
 static void udp_app_close_fd(struct udp_app *udp, int fd)
@@ -32,6 +34,8 @@ static void udp_app_close_socket(struct app *app, struct session *session)
 {
     struct udp_app *udp = app->udp;
 
+    if (udp->is_transparent)
+        app_source_end(app, session);
     if (udp->is_mux || session->fd < 0)
         return;
     if (udp->socket.fd == session->fd) {
@@ -97,7 +101,7 @@ static void evict(struct app *app, struct session *session)
         counters_add(app->counters, COUNTER_SESSIONS_EVICTED_IN_USE, 1);
         log_eviction(app);
     }
-    if (app->udp->is_mux)
+    if (app->udp->is_mux && !app->udp->is_transparent)
         return; /* its record is taken as it is */
     udp_app_close_socket(app, session);
     sessions_rest(&app->udp->sessions, session);
@@ -117,8 +121,11 @@ static struct session *udp_app_open_session(struct app *app, const struct origin
 {
     struct udp_app *udp = app->udp;
     uint64_t now_ns = app->replier->now_ns;
-    struct session *session = sessions_next(&udp->sessions, origin, now_ns);
+    struct session *session;
 
+    if (udp->is_transparent && !app_source_may_be(app, &origin->client))
+        return NULL;
+    session = sessions_next(&udp->sessions, origin, now_ns);
     if (!session)
         return NULL;
     if (session->is_in_use && session->is_open)
@@ -129,6 +136,8 @@ static struct session *udp_app_open_session(struct app *app, const struct origin
         sessions_drop(&udp->sessions, session);
         return NULL;
     }
+    if (udp->is_transparent)
+        app_source_begin(app, session);
     counters_add(app->counters, COUNTER_SESSIONS_OPENED, 1);
     return session;
 }
@@ -148,6 +157,8 @@ static struct session *find_session(struct app *app, const struct origin *origin
     struct sessions *sessions = &app->udp->sessions;
     struct session *session = sessions_find(sessions, origin, may_reply);
 
+    if (session && app->udp->is_transparent)
+        session->may_reply = may_reply; /* one address for both kinds: the newest request decides */
     if (session || !app->udp->has_both_kinds)
         return session;
     session = sessions_find(sessions, origin, !may_reply);
@@ -157,16 +168,29 @@ static struct session *find_session(struct app *app, const struct origin *origin
     return session;
 }
 
+/* Make a resting session able to get replies. */
+static bool udp_app_reopen(struct app *app, struct session *session)
+{
+    if (app->udp->is_transparent) {
+        app_source_begin(app, session);
+        return true;
+    }
+    make_room_for_socket(app);
+    return udp_app_connect_session(app, session) == 0;
+}
+
 struct session *udp_sessions_take(struct app *app, const struct origin *origin, bool may_reply)
 {
+    struct udp_app *udp = app->udp;
     struct session *session = find_session(app, origin, may_reply);
 
     if (!session)
         return udp_app_open_session(app, origin, may_reply);
-    if (session->is_open || app->udp->is_mux)
+    if (udp->is_transparent)
+        sessions_follow(&udp->sessions, session, origin);
+    if (session->is_open || (udp->is_mux && !udp->is_transparent))
         return session;
-    make_room_for_socket(app);
-    if (udp_app_connect_session(app, session) != 0)
+    if (!udp_app_reopen(app, session))
         return NULL;
     /* Open from now on, because only open sessions have a socket: the caller may drop the request. */
     sessions_resume(&app->udp->sessions, session, app->replier->now_ns);
@@ -193,6 +217,8 @@ void udp_sessions_close_idle(struct app *app)
     uint64_t idle_ns = app->replier->snapshot->settings.app_idle_ns;
     unsigned close_max = udp->is_mux ? CLOSE_MAX : CLOSE_SOCKETS_MAX;
 
+    if (udp->is_transparent)
+        close_max = CLOSE_CLIENTS_MAX;
     /* Bounded: the next tick closes the rest. */
     for (unsigned i = 0; i < close_max; i++) {
         struct session *session = sessions_idle(&udp->sessions, idle_ns, app->replier->now_ns);
@@ -202,6 +228,31 @@ void udp_sessions_close_idle(struct app *app)
         udp_app_close_socket(app, session);
         sessions_rest(&udp->sessions, session);
     }
+}
+
+/* ---- addresses ---- */
+
+struct session *udp_sessions_of(struct udp_app *udp, const struct address *address)
+{
+    const struct origin origin = {.client = *address};
+
+    if (udp->is_transparent)
+        return sessions_find(&udp->sessions, &origin, true);
+    return sessions_by_number(&udp->sessions, session_number_of_address(address));
+}
+
+void udp_sessions_route(const struct udp_app *udp, const struct session *session,
+                        struct address *ret_source, struct address *ret_to)
+{
+    *ret_to = udp->address;
+    if (udp->is_transparent) {
+        *ret_source = session_client(session, udp->address.family);
+        ret_to->port = ret_source->port;
+        return;
+    }
+    *ret_source = session_number_to_address(sessions_number(&udp->sessions, session));
+    if (session->app_port)
+        ret_to->port = session->app_port;
 }
 
 /* ---- session report ---- */
@@ -217,7 +268,9 @@ static void fill_entry(const struct udp_app *udp, const struct session *session,
                                     .opened_ns = session_time_ns(session->opened, now_ns),
                                     .active_ns = session_time_ns(session->used, now_ns),
                                     .requests = session->requests};
-    if (udp->is_mux)
+    if (udp->is_transparent)
+        entry->app = origin.client;
+    else if (udp->is_mux)
         entry->app = session_number_to_address(sessions_number(&udp->sessions, session));
 }
 
@@ -274,10 +327,11 @@ int udp_sessions_init(struct udp_app *udp, const struct config *config, size_t w
 {
     uint32_t all = config->app_max_sessions;
     struct sessions_setup setup = {.capacity = (all + (uint32_t)workers - 1) / (uint32_t)workers,
-                                   .has_sockets = !udp->is_mux};
+                                   .has_sockets = !udp->is_mux || udp->is_transparent,
+                                   .is_by_client = udp->is_transparent};
     int rc;
 
-    if (udp->is_mux && config->app_client_address == CONFIG_CLIENT_ADDRESS_HASHED) {
+    if (!setup.has_sockets && config->app_client_address == CONFIG_CLIENT_ADDRESS_HASHED) {
         setup.is_hashed = true;
         session_number_key(config->cluster, setup.number_key);
     }

@@ -1,0 +1,297 @@
+/*
+ * The way back from an app that sees its clients' own addresses, with the kernel, each test in a
+ * network namespace of its own. It has only loopback: what needs a route into a network is in
+ * tests/cluster/test_source.sh.
+ */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <net/if.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "headless/net/return_path.h"
+#include "headless/net/transparent.h"
+
+#define APP    "127.0.0.1:5353"
+#define CLIENT "10.9.9.9:4444"
+
+TestSuite(return_path, .timeout = 30);
+
+static struct address parse(const char *text)
+{
+    struct address address;
+
+    cr_assert_eq(address_parse(text, 0, &address), 0);
+    return address;
+}
+
+static void enter_namespace(void)
+{
+    struct ifreq lo = {.ifr_name = "lo", .ifr_flags = IFF_UP};
+    int fd;
+
+    if (unshare(CLONE_NEWNET) != 0)
+        cr_skip_test("no network namespace without CAP_SYS_ADMIN");
+    fd = socket(AF_INET, SOCK_DGRAM, 0);
+    cr_assert_eq(ioctl(fd, SIOCSIFFLAGS, &lo), 0);
+    (void)close(fd);
+}
+
+/* The socket of a worker, and its return path. */
+struct way {
+    struct address app;
+    struct udp_socket socket;
+    struct return_path path;
+};
+
+static int try_open(const char *app, struct way *way, char why[static RETURN_PATH_WHY_MAX])
+{
+    struct return_path_setup setup = {.app = parse(app), .port_count = 1, .clients_max = 10};
+
+    way->app = setup.app;
+    way->path.nft_fd = -1;
+    cr_assert_eq(udp_open_transparent(&way->app, 0, &way->socket), 0);
+    setup.ports = &way->socket.local.port;
+    return return_path_open(&setup, &way->path, why);
+}
+
+static void open_way(const char *app, struct way *way)
+{
+    char why[RETURN_PATH_WHY_MAX];
+
+    cr_assert_eq(try_open(app, way, why), 0, "%s", why);
+    cr_assert_str_empty(why);
+}
+
+static void close_way(struct way *way)
+{
+    return_path_close(&way->path);
+    udp_close(&way->socket);
+}
+
+static void expect_refused(const char *app, int error, const char *text)
+{
+    char why[RETURN_PATH_WHY_MAX];
+    struct way way;
+
+    cr_assert_eq(try_open(app, &way, why), error);
+    cr_expect_str_eq(why, text);
+    cr_expect_eq(way.path.nft_fd, -1);
+    close_way(&way);
+}
+
+static int send_request(const struct way *way, const struct address *client, size_t bytes)
+{
+    const struct address to = address_with_port(way->app, client->port);
+    static const char payload[UDP_PAYLOAD_MAX];
+
+    return udp_send_one(&way->socket, &to, client, payload, bytes);
+}
+
+/* The reply: it comes to the client's address, from the client's port at the app's address. */
+static void expect_reply(const struct way *way, const struct address *client, size_t bytes)
+{
+    struct address peer, expected = address_with_port(way->app, client->port);
+    static char payload[UDP_PAYLOAD_MAX];
+    struct sockaddr_storage sa;
+    socklen_t length = sizeof(sa);
+
+    cr_expect_eq(
+        recvfrom(way->socket.fd, payload, sizeof(payload), 0, (struct sockaddr *)&sa, &length),
+        (ssize_t)bytes);
+    address_from_sockaddr((struct sockaddr *)&sa, &peer);
+    cr_expect(address_equal(&peer, &expected));
+}
+
+/* A request of this many bytes to an app there, and its reply. */
+static void exchange(const struct way *way, const char *client_text, size_t bytes)
+{
+    const struct address client = parse(client_text);
+    const struct udp_options options = {.receive_timeout_ns = UINT64_C(5000000000)};
+    static char payload[UDP_PAYLOAD_MAX];
+    struct sockaddr_storage sa;
+    socklen_t length = sizeof(sa);
+    struct udp_socket app;
+    struct address from;
+
+    cr_assert_eq(udp_open(&way->app, &options, &app), 0);
+    udp_transparent_announce(&way->socket, &client, &way->app, true);
+    cr_assert_eq(send_request(way, &client, bytes), 0);
+    cr_assert_eq(recvfrom(app.fd, payload, sizeof(payload), 0, (struct sockaddr *)&sa, &length),
+                 (ssize_t)bytes);
+    address_from_sockaddr((struct sockaddr *)&sa, &from);
+    cr_expect(address_equal(&from, &client));
+    cr_assert_eq(sendto(app.fd, payload, bytes, 0, (struct sockaddr *)&sa, length), (ssize_t)bytes,
+                 "%s", strerror(errno));
+    expect_reply(way, &client, bytes);
+    udp_transparent_announce(&way->socket, &client, &way->app, false);
+    /* Nobody gets it now, as the app learns. */
+    cr_assert_eq(sendto(app.fd, payload, bytes, 0, (struct sockaddr *)&sa, length), (ssize_t)bytes,
+                 "%s", strerror(errno));
+    cr_expect_lt(recv(way->socket.fd, payload, sizeof(payload), MSG_DONTWAIT), 0);
+    udp_close(&app);
+}
+
+Test(return_path, app_sees_the_client_and_replies_to_it)
+{
+    struct way way;
+
+    enter_namespace();
+    open_way(APP, &way);
+    exchange(&way, CLIENT, 5);
+    exchange(&way, CLIENT, 0);
+    exchange(&way, CLIENT, UDP_PAYLOAD_MAX);
+    exchange(&way, "192.0.2.1:5353", 5); /* the app's own port */
+    close_way(&way);
+}
+
+Test(return_path, ipv6)
+{
+    struct way way;
+
+    enter_namespace();
+    open_way("[::1]:5353", &way);
+    exchange(&way, "[2001:db8::9]:4444", 5);
+    exchange(&way, "[2001:db8::9]:4444", UDP_PAYLOAD_MAX);
+    close_way(&way);
+}
+
+static void expect_refusal(const char *app, const char *client_text)
+{
+    const struct address client = parse(client_text);
+    struct udp_failure failure;
+    struct way way;
+
+    open_way(app, &way);
+    udp_transparent_announce(&way.socket, &client, &way.app, true);
+    cr_assert_eq(send_request(&way, &client, 5), 0);
+    cr_assert(udp_take_error(way.socket.fd, &failure));
+    cr_expect_eq(failure.error, ECONNREFUSED);
+    cr_expect(address_equal_ip(&failure.from, &client));
+    cr_expect_eq(failure.to.port, client.port);
+    cr_expect(address_equal_ip(&failure.to, &way.app));
+    close_way(&way);
+}
+
+Test(return_path, refusal_of_a_closed_port_names_the_client)
+{
+    enter_namespace();
+    expect_refusal(APP, CLIENT);
+    expect_refusal("[::1]:5353", "[2001:db8::9]:4444");
+}
+
+Test(return_path, several_workers_have_their_own_replies)
+{
+    const struct address client = parse(CLIENT), other = parse("10.9.9.9:4445");
+    const struct udp_options options = {.receive_timeout_ns = UINT64_C(5000000000)};
+    struct return_path_setup setup = {.app = parse(APP), .port_count = 2, .clients_max = 10};
+    struct way first = {.app = setup.app}, second = {.app = setup.app};
+    char why[RETURN_PATH_WHY_MAX], payload[8];
+    struct sockaddr_storage sa;
+    socklen_t length = sizeof(sa);
+    struct udp_socket app;
+    uint16_t ports[2];
+
+    enter_namespace();
+    cr_assert_eq(udp_open(&setup.app, &options, &app), 0);
+    cr_assert_eq(udp_open_transparent(&setup.app, 0, &first.socket), 0);
+    cr_assert_eq(udp_open_transparent(&setup.app, 0, &second.socket), 0);
+    ports[0] = first.socket.local.port;
+    ports[1] = second.socket.local.port;
+    setup.ports = ports;
+    cr_assert_eq(return_path_open(&setup, &first.path, why), 0, "%s", why);
+    udp_transparent_announce(&first.socket, &client, &setup.app, true);
+    udp_transparent_announce(&second.socket, &other, &setup.app, true);
+    cr_assert_eq(send_request(&second, &other, 5), 0);
+    cr_assert_eq(recvfrom(app.fd, payload, sizeof(payload), 0, (struct sockaddr *)&sa, &length), 5);
+    cr_assert_eq(sendto(app.fd, payload, 5, 0, (struct sockaddr *)&sa, length), 5);
+    expect_reply(&second, &other, 5);
+    /* The client of the first moves to the second. */
+    udp_transparent_announce(&second.socket, &client, &setup.app, false);
+    udp_transparent_announce(&second.socket, &client, &setup.app, true);
+    cr_assert_eq(send_request(&second, &client, 5), 0);
+    cr_assert_eq(recvfrom(app.fd, payload, sizeof(payload), 0, (struct sockaddr *)&sa, &length), 5);
+    cr_assert_eq(sendto(app.fd, payload, 5, 0, (struct sockaddr *)&sa, length), 5);
+    expect_reply(&second, &client, 5);
+    close_way(&first);
+    udp_close(&second.socket);
+    udp_close(&app);
+}
+
+Test(return_path, own_loopback_multicast_and_broadcast_addresses_are_no_source)
+{
+    static const char *const refused[] = {"127.0.0.1", "127.200.0.1",     "0.0.0.0", "224.0.0.1",
+                                          "::1",       "255.255.255.255", "ff02::1", "::"};
+    static const char *const good[] = {"10.0.0.1", "192.0.2.1", "8.8.8.8"};
+    int probe = -1;
+
+    enter_namespace();
+    for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+        const struct address ip = parse(refused[i]);
+
+        if (probe >= 0)
+            (void)close(probe); /* it is of one family */
+        probe = -1;
+        cr_expect(udp_is_no_source(&probe, &ip), "%s", refused[i]);
+    }
+    for (size_t i = 0; i < 3 * sizeof(good) / sizeof(good[0]); i++) {
+        const struct address ip = parse(good[i % 3]);
+
+        cr_expect_not(udp_is_no_source(&probe, &ip), "%s", good[i % 3]);
+    }
+    (void)close(probe);
+}
+
+Test(return_path, leftovers_of_before_are_replaced)
+{
+    struct way way;
+
+    enter_namespace();
+    for (unsigned i = 0; i < 3; i++) {
+        open_way(APP, &way);
+        exchange(&way, CLIENT, 5);
+        close_way(&way);
+    }
+}
+
+Test(return_path, table_of_a_running_process_stays)
+{
+    struct way way, other;
+
+    enter_namespace();
+    open_way(APP, &way);
+    expect_refused(APP, -EPERM,
+                   "nftables table headlessd_5353 belongs to another running process: only one "
+                   "headlessd of a network namespace may have an app at this port");
+    open_way("127.0.0.1:5354", &other);
+    exchange(&way, CLIENT, 5);
+    exchange(&other, CLIENT, 5);
+    close_way(&way);
+    close_way(&other);
+}
+
+static void run_or_skip(const char *command)
+{
+    if (system(command) != 0) /* NOLINT(cert-env33-c): a constant */
+        cr_skip_test("%s", command);
+}
+
+Test(return_path, rules_and_tables_of_others_are_an_error)
+{
+    static const char in_use[] = "routing table 1751389417 is in use: it has rules or routes of "
+                                 "another program";
+
+    enter_namespace();
+    run_or_skip("ip rule add from 192.0.2.1 lookup 1751389417");
+    expect_refused(APP, -EEXIST, in_use);
+    run_or_skip("ip rule del from 192.0.2.1 lookup 1751389417");
+    run_or_skip("ip route add 192.0.2.0/24 dev lo table 1751389417");
+    expect_refused(APP, -EEXIST, in_use);
+    run_or_skip("ip route flush table 1751389417");
+    run_or_skip("nft add table ip headlessd_5353");
+    expect_refused(APP, -EEXIST,
+                   "nftables table headlessd_5353 exists, made by another program: delete it");
+}
