@@ -55,8 +55,9 @@ static size_t dump_value(FILE *out, const struct config_option *o, const struct 
 static void put_path(FILE *out, const char *path)
 {
     char text[PATH_MAX];
+    size_t length = utf8_copy_printable(text, sizeof(text), path);
 
-    (void)fwrite(text, 1, utf8_copy_printable(text, sizeof(text), path), out);
+    (void)fwrite(text, 1, length, out);
 }
 
 static void put_source(FILE *out, const struct config_set *set, size_t option)

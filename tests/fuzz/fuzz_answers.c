@@ -1,12 +1,13 @@
 /*
  * The replies and responses of a pod to headlessctl, by UDP and by HTTP, which may be forged: any bytes
- * are shown as lines of printable text, so that none can control the terminal.
+ * are shown as lines of printable characters (UTF-8), so that none can control the terminal.
  */
 #include <json-c/json.h>
 #include <string.h>
 
 #include "ctl/top.h"
 #include "fuzz.h"
+#include "headless/base/utf8.h"
 #include "headless/ctl/ctl.h"
 
 /* A stream into memory, which must hold nothing but printable lines in the end. */
@@ -28,8 +29,12 @@ static void check_shown(struct shown *shown)
 {
     (void)fclose(shown->file);
     FUZZ_CHECK(shown->length > 0 && shown->text[shown->length - 1] == '\n');
-    for (size_t i = 0; i < shown->length; i++)
-        FUZZ_CHECK(shown->text[i] == '\n' || (shown->text[i] >= ' ' && shown->text[i] <= '~'));
+    for (size_t i = 0, bytes; i < shown->length; i += bytes) {
+        uint32_t code;
+
+        bytes = utf8_decode(&shown->text[i], &code);
+        FUZZ_CHECK(bytes > 0 && (code == '\n' || !utf8_is_control(code)));
+    }
     free(shown->text);
 }
 
