@@ -250,20 +250,6 @@ static bool app_is_own_socket(const struct config *c, char why[static VALUE_WHY_
     return true;
 }
 
-/* A session of any other app has a connected socket, which receives from app.target only. */
-static bool replies_need_loopback(const struct config *c, char why[static VALUE_WHY_MAX])
-{
-    char text[ADDRESS_TEXT_MAX];
-
-    if (c->app_target.kind != CONFIG_APP_UDP || c->app_reply_from == CONFIG_REPLY_FROM_SAME ||
-        config_app_is_at_ipv4_loopback(c))
-        return false;
-    (void)snprintf(why, VALUE_WHY_MAX,
-                   "app.reply_from must be same unless app.target is on IPv4 loopback (is %s)",
-                   address_format(&c->app_target.address, text));
-    return true;
-}
-
 static bool notify_is_own_socket(const struct config *c, char why[static VALUE_WHY_MAX])
 {
     char text[ADDRESS_TEXT_MAX];
@@ -375,7 +361,8 @@ static const struct check checks[] = {
     {{"leader", "self"}, leader_misses_self},
     {{"leader", "self", "bind", "data.port"}, leader_is_own_socket},
     {{"app.target", "self", "bind", "data.port"}, app_is_own_socket},
-    {{"app.reply_from", "app.target"}, replies_need_loopback},
+    {{"app.reply_from", "app.target", "app.source"}, config_replies_need_loopback},
+    {{"app.source", "app.target", "self"}, config_source_needs_local_app},
     {{"app.notify", "self", "bind", "data.port"}, notify_is_own_socket},
     {{"data.allow"}, nobody_may_send},
     {{"data.burst", "data.rate"}, burst_needs_rate},

@@ -119,6 +119,9 @@ void config_derive(struct config *config);
 void config_check(struct loader *l);
 /* One of its checks, in check_drain.c: true with the reason if drain.sessions is not possible. */
 bool config_sessions_may_not_stay(const struct config *c, char why[static VALUE_WHY_MAX]);
+/* In check_app.c: app.reply_from and app.source do not go with app.target. */
+bool config_replies_need_loopback(const struct config *c, char why[static VALUE_WHY_MAX]);
+bool config_source_needs_local_app(const struct config *c, char why[static VALUE_WHY_MAX]);
 
 /*
  * The word nearest to a mistyped one. Offer all words; best is then the nearest one within the

@@ -39,6 +39,10 @@ static const char *const proxy_protocols[] = {
     [CONFIG_PROXY_NONE] = "none",
     [CONFIG_PROXY_V2] = "v2",
 };
+static const char *const app_sources[] = {
+    [CONFIG_APP_SOURCE_SESSION] = "session",
+    [CONFIG_APP_SOURCE_CLIENT] = "client",
+};
 static const char *const client_addresses[] = {
     [CONFIG_CLIENT_ADDRESS_DEALT] = "dealt",
     [CONFIG_CLIENT_ADDRESS_HASHED] = "hashed",
@@ -405,6 +409,17 @@ const struct config_option config_options[] = {
          "the client's later datagrams go to the port that replied first (TFTP). any: also "
          "loopback and the pod's own address. Other replies are dropped (reason stranger). port "
          "and any need an app on IPv4 loopback, and trust every process of this machine or pod."},
+    {.key = "app.source",
+     .type = OPTION_CHOICE,
+     FIELD(app_source),
+     .preset = "session",
+     WORDS(app_sources),
+     .help =
+         "Source address of a client's datagrams as the app sees it. session: out of "
+         "127.128.0.0/9 for an app at an IPv4 loopback address (app.client_address), otherwise "
+         "an address of this pod and a port of the session. client: the client's own address "
+         "and port; needs CAP_NET_ADMIN at the start, CAP_NET_RAW, and app.target at a loopback "
+         "address or at self."},
     {.key = "app.client_address",
      .type = OPTION_CHOICE,
      FIELD(app_client_address),

@@ -134,6 +134,10 @@ static int open_workers(struct data_plane *data_plane, struct waker *supervisor_
                                  .supervisor_waker = supervisor_waker,
                                  .windows = data_plane->windows,
                                  .worker_count = data_plane->worker_count,
+                                 .signal_port = data_plane->return_path.signal_port,
+                                 .data_sockets = data_plane->data_sockets,
+                                 .relay_sockets = data_plane->relay_sockets,
+                                 .socket_count = data_plane->receiver_count,
                                  .rcvbuf_bytes = data_plane->relay_sockets[0].rcvbuf_bytes};
     int rc = 0;
 
@@ -195,6 +199,7 @@ int data_plane_open(const struct config *config, struct waker *supervisor_waker,
     data_plane->worker_count = config->workers ? config->workers : config->receivers;
     for (size_t i = 0; i < RECEIVERS_MAX; i++)
         data_plane->data_sockets[i].fd = data_plane->relay_sockets[i].fd = -1;
+    data_plane->return_path.nft_fd = -1;
     (void)pthread_mutex_init(&data_plane->refuse_lock, NULL);
     app_drops_open(&data_plane->app_drops, config);
     snapshot_publisher_init(&data_plane->publisher);
@@ -208,6 +213,8 @@ int data_plane_open(const struct config *config, struct waker *supervisor_waker,
         rc = open_receivers(data_plane);
     if (!rc)
         rc = open_windows(data_plane);
+    if (!rc)
+        rc = app_source_open(config, &data_plane->return_path);
     if (!rc)
         rc = open_workers(data_plane, supervisor_waker);
     if (!rc && config->workers == 0)
@@ -236,6 +243,7 @@ void data_plane_close(struct data_plane *data_plane)
         udp_close(&data_plane->relay_sockets[i]);
     }
     multicast_groups_close(&data_plane->groups);
+    return_path_close(&data_plane->return_path);
     app_drops_close(&data_plane->app_drops);
     (void)pthread_mutex_destroy(&data_plane->refuse_lock);
     snapshot_publisher_wipe(&data_plane->publisher);

@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 
+#include "data/app/app_source.h"
 #include "data/app_drops.h"
 #include "data/ingress/multicast.h"
 #include "data/inline_worker.h"
@@ -15,7 +16,8 @@ struct data_plane {
     struct snapshot_publisher publisher;
     struct udp_socket data_sockets[RECEIVERS_MAX], relay_sockets[RECEIVERS_MAX];
     struct multicast_groups groups;
-    struct replay_window *windows; /* frame_auth.h; NULL: no keys */
+    struct return_path return_path; /* of app.source client */
+    struct replay_window *windows;  /* frame_auth.h; NULL: no keys */
     size_t receiver_count, worker_count;
     struct receiver *data_receivers, *relay_receivers; /* receiver_count each */
     struct worker *workers;                            /* worker_count */

@@ -10,6 +10,15 @@ static int open_routing(struct routing *routing, const struct worker_setup *setu
 {
     const struct config *config = setup->config;
     struct counters *counters = &routing->counters;
+    const struct app_setup app = {.config = config,
+                                  .identity = setup->identity,
+                                  .replier = &routing->replier,
+                                  .counters = counters,
+                                  .workers = setup->worker_count,
+                                  .signal_port = setup->signal_port,
+                                  .data_sockets = setup->data_sockets,
+                                  .relay_sockets = setup->relay_sockets,
+                                  .sockets = setup->socket_count};
     int rc;
 
     routing->config = config;
@@ -24,8 +33,7 @@ static int open_routing(struct routing *routing, const struct worker_setup *setu
         rc = hold_init(&routing->hold, config->hold_bytes / setup->worker_count, pace_bytes,
                        counters);
     if (!rc)
-        rc = app_init(&routing->app, config, setup->identity, &routing->replier, counters,
-                      setup->worker_count);
+        rc = app_init(&routing->app, &app);
     return rc;
 }
 

@@ -56,7 +56,7 @@ if [[ -n ${KEYED:-} ]] && ! grep -q '^# Open: ' "$0"; then
     pod_environment+=(HEADLESSD_KEYS="$work/all_have" HEADLESSD_CONTROL_ACCEPT=open)
 fi
 
-patience_ms=60000 # ends a test that hangs; no verdict depends on it
+patience_ms=${PATIENCE_MS:-60000} # ends a test that hangs; no verdict depends on it
 
 # as_shipped: where durations are asserted, the heartbeats of the default configuration (0.8 s).
 as_shipped()

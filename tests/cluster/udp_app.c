@@ -2,7 +2,7 @@
  * udp_app: a UDP server that reports its datagrams. Stands in for a pod's app, and for a leader
  * outside the cluster.
  *
- *   udp_app LISTEN:PORT echo|source|proxy|tos|quiet|burst|transfer [DIRECTORY]
+ *   udp_app LISTEN:PORT echo|source|proxy|tos|quiet|burst|transfer|call [DIRECTORY]
  *
  *   echo     returns each datagram
  *   source   replies with "from IP:PORT PAYLOAD"
@@ -14,6 +14,8 @@
  *            sender; then writes "sent"
  *   transfer replies to each datagram from a new port with "new PAYLOAD", and to the datagrams that
  *            arrive there with "more PAYLOAD", until one is "end": the ports of TFTP
+ *   call     as source; and sends "called" from its port to IP:PORT after a datagram "call IP:PORT",
+ *            whose reply, which begins with "from", it does not reply to
  *
  * With DIRECTORY the reply to the n-th datagram (quiet: the datagram) is also written to
  * DIRECTORY/n, which appears complete. Writes "listening" to standard error. SIGTERM ends it.
@@ -40,10 +42,11 @@ enum mode {
     MODE_QUIET,
     MODE_BURST,
     MODE_TRANSFER,
+    MODE_CALL,
     MODE_COUNT
 };
-static const char *const mode_names[MODE_COUNT] = {"echo",  "source", "proxy",   "tos",
-                                                   "quiet", "burst",  "transfer"};
+static const char *const mode_names[MODE_COUNT] = {"echo",  "source", "proxy",    "tos",
+                                                   "quiet", "burst",  "transfer", "call"};
 
 static void fail(const char *what)
 {
@@ -99,7 +102,7 @@ static size_t compose(enum mode mode, const uint8_t *datagram, size_t length,
             return (size_t)snprintf(out, PAYLOAD_MAX, "no header");
         used = (size_t)snprintf(out, PAYLOAD_MAX, "client %s asked %s ",
                                 address_format(&client, first), address_format(&asked, second));
-    } else if (mode == MODE_SOURCE) {
+    } else if (mode == MODE_SOURCE || mode == MODE_CALL) {
         used = (size_t)snprintf(out, PAYLOAD_MAX, "from %s ", address_format(source, first));
     } else if (mode == MODE_TOS) {
         used = (size_t)snprintf(out, PAYLOAD_MAX, "tos %02x ", (unsigned)tos);
@@ -125,6 +128,24 @@ static void burst(int fd, const struct address *source)
     for (int i = 0; i < 1000; i++)
         (void)sendto(fd, "burst", 5, 0, (struct sockaddr *)&to, length);
     (void)fputs("sent\n", stderr);
+}
+
+static void call(int fd, const char *payload, size_t length)
+{
+    static const char word[] = "call ";
+    char text[ADDRESS_TEXT_MAX] = "";
+    struct sockaddr_storage sa;
+    struct address to;
+    socklen_t bytes;
+
+    if (length <= sizeof(word) - 1 || length - sizeof(word) + 1 >= sizeof(text) ||
+        memcmp(payload, word, sizeof(word) - 1) != 0)
+        return;
+    memcpy(text, payload + sizeof(word) - 1, length - sizeof(word) + 1);
+    if (address_parse(text, 0, &to) != 0)
+        return;
+    bytes = address_to_sockaddr(&to, to.family == ADDRESS_V6 ? AF_INET6 : AF_INET, &sa);
+    (void)sendto(fd, "called", 6, 0, (struct sockaddr *)&sa, bytes);
 }
 
 /* A process for each transfer, on a port of its own. */
@@ -173,7 +194,7 @@ int main(int argc, char **argv)
     while (argc >= 3 && mode < MODE_COUNT && strcmp(argv[2], mode_names[mode]) != 0)
         mode++;
     if (argc < 3 || argc > 4 || mode == MODE_COUNT || address_parse(argv[1], 0, &at)) {
-        (void)fputs("usage: udp_app LISTEN:PORT echo|source|proxy|tos|quiet|burst|transfer "
+        (void)fputs("usage: udp_app LISTEN:PORT echo|source|proxy|tos|quiet|burst|transfer|call "
                     "[DIRECTORY]\n",
                     stderr);
         return 2;
@@ -193,6 +214,10 @@ int main(int argc, char **argv)
         length = compose(mode, datagram, (size_t)n, &source, tos, reply);
         if (argc == 4)
             save(argv[3], number, reply, length);
+        if (mode == MODE_CALL && n > 4 && memcmp(datagram, "from", 4) == 0)
+            continue;
+        if (mode == MODE_CALL)
+            call(fd, (const char *)datagram, (size_t)n);
         if (mode == MODE_BURST)
             burst(fd, &source);
         else if (mode == MODE_TRANSFER)

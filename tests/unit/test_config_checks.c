@@ -253,6 +253,28 @@ Test(config_checks, an_order_needs_one_thread_and_its_commit_a_quorum)
     unload(&l);
 }
 
+Test(config_checks, source_client_needs_an_app_in_this_pod)
+{
+    struct loaded l;
+
+    expect_flags_refused("--app-source: app.source client needs app.target udp:// at a loopback "
+                         "address or at self (is 10.0.0.9:53)\n",
+                         "--self=10.0.0.1", "--app-source=client", "--app=udp://10.0.0.9:53");
+    expect_flags_refused("--app-source: app.source client needs app.target udp:// at a loopback "
+                         "address or at self (is a built-in app)\n",
+                         "--self=10.0.0.1", "--app-source=client");
+    expect_flags_refused("--app-reply-from: app.reply_from must be same unless app.target is on "
+                         "IPv4 loopback (is 127.0.0.1:53) and app.source is session\n",
+                         "--self=10.0.0.1", "--app-source=client", "--app=udp://127.0.0.1:53",
+                         "--app-reply-from=any");
+    expect_values(&l, "--self=10.0.0.1", "--app-source=client", "--app=udp://127.0.0.1:53");
+    unload(&l);
+    expect_values(&l, "--self=10.0.0.1", "--app-source=client", "--app=udp://10.0.0.1:53");
+    unload(&l);
+    expect_values(&l, "--self=10.0.0.1", "--app-source=client", "--app=udp://[::1]:53");
+    unload(&l);
+}
+
 Test(config_checks, app_target_is_not_an_own_socket)
 {
     struct loaded l;

@@ -26,8 +26,9 @@ static void expect_round_trip(const struct config_set *set)
 }
 
 /* Every option away from its default, but NOT_CHANGED of them: away from it, route, multicast.groups
- * and drain.sessions need relay.format at its own, and app.reply_from an app at IPv4 loopback. */
-#define NOT_CHANGED 4
+ * and drain.sessions need relay.format at its own, app.reply_from an app at IPv4 loopback, and
+ * app.source one in this pod. */
+#define NOT_CHANGED 5
 static const char everything[] = "cluster: 'a#\"\\:,b'\n"
                                  "self: fd00::1\n"
                                  "name: web-0\n"

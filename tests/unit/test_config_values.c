@@ -160,6 +160,7 @@ Test(config_values, choices)
         {"--ordered-commit=majority", "ordered.commit", "majority"},
         {"--app-proxy-protocol=off", "app.proxy_protocol", "none"},
         {"--app-proxy-protocol=v2", "app.proxy_protocol", "v2"},
+        {"--app-source=session", "app.source", "session"},
         {"--app-client-address=hashed", "app.client_address", "hashed"},
         {"--control-accept=off", "control.accept", "none"},
         {"--control-accept=open", "control.accept", "open"},

@@ -89,6 +89,28 @@ Test(session, key_is_client_local_ingress_and_may_reply_without_the_tag)
     cr_assert_null(sessions_find(&sessions, &origin, true), "the same bytes in another family");
 }
 
+Test(session, one_session_a_client_follows_it_to_another_pod)
+{
+    const struct sessions_setup options = {
+        .capacity = CAPACITY, .open_max = CAPACITY, .has_sockets = true, .is_by_client = true};
+    struct origin origin = origin_of(1), other = origin_of(1), restored;
+    struct session *session;
+
+    cr_assert_eq(sessions_init(&sessions, &options), 0);
+    session = open_origin(&origin, START_NS);
+    cr_assert_eq(address_parse("127.0.0.12:12000", 0, &other.local), 0);
+    cr_assert_eq(address_parse("127.0.0.12", 0, &other.ingress), 0);
+    cr_assert_eq(sessions_find(&sessions, &other, false), session);
+    cr_assert(sessions_follow(&sessions, session, &other));
+    restored = sessions_origin(&sessions, session);
+    cr_expect(address_equal(&restored.local, &other.local));
+    cr_expect(address_equal(&restored.ingress, &other.ingress));
+    cr_expect_eq(sessions.paths.table[0].sessions, 0, "the path of before is free");
+    cr_assert_eq(sessions_find(&sessions, &origin, true), session);
+    other.client.port++;
+    cr_expect_null(sessions_find(&sessions, &other, true));
+}
+
 Test(session, origin_is_restored)
 {
     static const char *const texts[][3] = {

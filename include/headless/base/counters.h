@@ -55,6 +55,8 @@
     X(hold_overflow, "displaced by newer requests in the hold queue (hold.bytes), or too large") \
     X(hold_expired, "held for longer than hold.time")                                            \
     X(session_cap, "a new client, while established ones use all sessions (app.max_sessions)")   \
+    X(source,                                                                                    \
+      "app.source client cannot send from the client's address to the app (source_refused)")     \
     X(app_refuses_client, "the app serves other clients and refuses this one (app_connected)")   \
     X(session_gone, "a reply of the app to an address that no client has")                       \
     X(stranger, "a reply from elsewhere than app.target (app.reply_from)")                       \

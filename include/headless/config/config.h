@@ -75,6 +75,11 @@ enum config_commit { CONFIG_COMMIT_NONE, CONFIG_COMMIT_MAJORITY };
 
 enum config_relay { CONFIG_RELAY_FRAMED, CONFIG_RELAY_RAW, CONFIG_RELAY_PROXY_V2 };
 enum config_proxy { CONFIG_PROXY_NONE, CONFIG_PROXY_V2 };
+/* The address from which the app gets a client's datagrams (data/app/app_source.h). */
+enum config_app_source {
+    CONFIG_APP_SOURCE_SESSION, /* one of this pod */
+    CONFIG_APP_SOURCE_CLIENT   /* the client's own address and port */
+};
 /* The address of a client for an app at an IPv4 loopback address. */
 enum config_client_address { CONFIG_CLIENT_ADDRESS_DEALT, CONFIG_CLIENT_ADDRESS_HASHED };
 enum config_control {
@@ -152,6 +157,7 @@ struct config {
     struct config_app_target app_target;
     enum config_proxy app_proxy_protocol;
     enum config_reply_from app_reply_from;
+    enum config_app_source app_source;
     enum config_client_address app_client_address;
     uint64_t app_idle_ns;
     uint32_t app_max_sessions;
@@ -176,7 +182,8 @@ struct config {
     int log_format; /* enum log_format */
 };
 
-/* All sessions with such an app have one socket, and each an address of its own in 127.128.0.0/9. */
+/* With app.source session, all sessions with such an app have one socket, and each an address of its
+ * own in 127.128.0.0/9. */
 static inline bool config_app_is_at_ipv4_loopback(const struct config *config)
 {
     return config->app_target.address.family == ADDRESS_V4 &&

@@ -124,19 +124,21 @@ static const struct app_ops builtin_ops[] = {
     [CONFIG_APP_DISCARD] = {discard_deliver, builtin_ignore_reply, NULL, NULL, NULL},
 };
 
-int app_init(struct app *app, const struct config *config, const struct identity *identity,
-             struct replier *replier, struct counters *counters, size_t workers)
+int app_init(struct app *app, const struct app_setup *setup)
 {
+    const struct config *config = setup->config;
     int rc = 0;
 
-    *app = (struct app){
-        .config = config, .identity = identity, .replier = replier, .counters = counters};
+    *app = (struct app){.config = config,
+                        .identity = setup->identity,
+                        .replier = setup->replier,
+                        .counters = setup->counters};
     app->scratch = malloc(config->batch * (size_t)WHOAMI_MAX);
     if (!app->scratch)
         return -ENOMEM;
     if (config->app_target.kind == CONFIG_APP_UDP) {
         app->ops = &udp_app_ops;
-        rc = udp_app_init(app, workers);
+        rc = udp_app_init(app, setup);
     } else {
         app->ops = &builtin_ops[config->app_target.kind];
     }

@@ -41,13 +41,20 @@ struct app {
     struct udp_app *udp; /* only with CONFIG_APP_UDP */
 };
 
-/*
- * workers: the number that share app.max_sessions. Returns 0 or a negative errno; -ENODEV and
- * others are from the app's socket.
- */
-int app_init(struct app *app, const struct config *config, const struct identity *identity,
-             struct replier *replier, struct counters *counters, size_t workers)
-    __attribute__((warn_unused_result));
+struct app_setup {
+    const struct config *config;
+    const struct identity *identity;
+    struct replier *replier;
+    struct counters *counters;
+    size_t workers;       /* that share app.max_sessions */
+    uint16_t signal_port; /* of struct return_path */
+    /* Those of this pod at the ports data and relay, `sockets` each. */
+    const struct udp_socket *data_sockets, *relay_sockets;
+    size_t sockets;
+};
+
+/* Returns 0 or a negative errno; -ENODEV and others are from the app's socket. */
+int app_init(struct app *app, const struct app_setup *setup) __attribute__((warn_unused_result));
 void app_fini(struct app *app);
 
 static inline void app_flush(struct app *app)
@@ -86,7 +93,8 @@ void app_reply_to_probe(struct app *app, const struct request *request, const ch
 /* ---- udp_app.c ---- */
 
 extern const struct app_ops udp_app_ops;
-int udp_app_init(struct app *app, size_t workers) __attribute__((warn_unused_result));
+int udp_app_init(struct app *app, const struct app_setup *setup)
+    __attribute__((warn_unused_result));
 
 /* This pod is the former leader: has the client a session of that term? Built-in apps have none. */
 bool udp_app_knows(const struct app *app, const struct request *request);

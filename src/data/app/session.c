@@ -14,8 +14,11 @@ static uint32_t *bucket_of(const struct sessions *sessions, const struct origin 
     uint32_t number;
     size_t bytes = 16;
 
-    if (((origin->client.family | origin->local.family | origin->ingress.family) & ADDRESS_V6 &
-         ~ADDRESS_V4) == 0) {
+    if (sessions->setup.is_by_client) {
+        bytes = sizeof(origin->client);
+        memcpy(key, &origin->client, bytes);
+    } else if (((origin->client.family | origin->local.family | origin->ingress.family) &
+                ADDRESS_V6 & ~ADDRESS_V4) == 0) {
         memcpy(key, origin->client.ip, 4);
         memcpy(key + 4, &origin->client.port, 2);
         memcpy(key + 6, &origin->local.port, 2);
@@ -37,12 +40,15 @@ static uint32_t *number_bucket_of(const struct sessions *sessions, uint32_t numb
 }
 
 static bool session_is_of(const struct sessions *sessions, const struct session *session,
-                          const struct origin *origin)
+                          const struct origin *origin, bool may_reply)
 {
-    return session->client_port == origin->client.port &&
-           memcmp(session->client_ip, origin->client.ip, sizeof(session->client_ip)) == 0 &&
-           session->client_is_ipv6 == (origin->client.family == ADDRESS_V6) &&
-           session_paths_is_of(&sessions->paths, session->path, origin);
+    if (session->client_port != origin->client.port ||
+        memcmp(session->client_ip, origin->client.ip, sizeof(session->client_ip)) != 0 ||
+        session->client_is_ipv6 != (origin->client.family == ADDRESS_V6))
+        return false;
+    return sessions->setup.is_by_client ||
+           (session->may_reply == may_reply &&
+            session_paths_is_of(&sessions->paths, session->path, origin));
 }
 
 struct session *sessions_find(struct sessions *sessions, const struct origin *origin,
@@ -50,8 +56,7 @@ struct session *sessions_find(struct sessions *sessions, const struct origin *or
 {
     struct session *session = session_at(sessions, *bucket_of(sessions, origin));
 
-    while (session &&
-           (session->may_reply != may_reply || !session_is_of(sessions, session, origin)))
+    while (session && !session_is_of(sessions, session, origin, may_reply))
         session = session_at(sessions, session->next_in_bucket);
     return session;
 }
@@ -331,6 +336,21 @@ void sessions_touch(struct sessions *sessions, struct session *session, bool is_
 void sessions_resume(struct sessions *sessions, struct session *session, uint64_t now_ns)
 {
     session_move(sessions, session, session->kind, session_tick(now_ns));
+}
+
+bool sessions_follow(struct sessions *sessions, struct session *session,
+                     const struct origin *origin)
+{
+    uint16_t path = session->path;
+
+    if (session_paths_is_of(&sessions->paths, path, origin))
+        return true;
+    path = session_paths_use(&sessions->paths, origin);
+    if (path == SESSION_PATH_NONE)
+        return false;
+    session_paths_release(&sessions->paths, session->path);
+    session->path = path;
+    return true;
 }
 
 void sessions_drop(struct sessions *sessions, struct session *session)

@@ -84,6 +84,8 @@ struct sessions_setup {
     uint32_t open_max; /* sessions that may be open at once */
     bool has_sockets;  /* each open session has a socket of its own: without it, no reply comes */
     bool is_hashed;    /* not with has_sockets */
+    bool is_by_client; /* one session a client, whatever address it sent to: sessions_find ignores
+                          everything else, and the caller calls sessions_follow */
     uint8_t number_key[16]; /* is_hashed: of session_number_hashed */
 };
 
@@ -138,6 +140,11 @@ void sessions_touch(struct sessions *sessions, struct session *session, bool is_
 
 /* Open a resting session that has a socket again, without a datagram. */
 void sessions_resume(struct sessions *sessions, struct session *session, uint64_t now_ns);
+
+/* With is_by_client: replies go where the origin says from now on. False: SESSION_PATHS_MAX paths are
+ * in use. */
+bool sessions_follow(struct sessions *sessions, struct session *session,
+                     const struct origin *origin);
 
 /* Close a session and give its record back. */
 void sessions_drop(struct sessions *sessions, struct session *session);

@@ -94,7 +94,7 @@ static void udp_app_deliver(struct app *app, const struct request *request)
     }
     session = udp_sessions_take(app, &origin, may_reply);
     if (!session) {
-        udp_sessions_refuse(app);
+        udp_sessions_refuse(app, &origin.client);
         return;
     }
     if (!app_watch_may_send(&app->udp->watch, sessions_number(&app->udp->sessions, session),
@@ -208,7 +208,7 @@ static int open_mux(struct udp_app *udp, const struct config *config)
     return epoll_ctl(udp->reader.epoll_fd, EPOLL_CTL_ADD, udp->socket.fd, &event) < 0 ? -errno : 0;
 }
 
-int udp_app_init(struct app *app, size_t workers)
+int udp_app_init(struct app *app, const struct app_setup *setup)
 {
     const struct config *config = app->config;
     struct udp_app *udp = aligned_alloc(64, (sizeof(*udp) + 63) / 64 * 64);
@@ -219,7 +219,12 @@ int udp_app_init(struct app *app, size_t workers)
     memset(udp, 0, sizeof(*udp));
     app->udp = udp;
     udp->address = config->app_target.address;
-    udp->is_mux = config_app_is_at_ipv4_loopback(config);
+    udp->is_transparent = config->app_source == CONFIG_APP_SOURCE_CLIENT;
+    udp->is_mux = config_app_is_at_ipv4_loopback(config) && !udp->is_transparent;
+    udp->signal_port = setup->signal_port;
+    udp->data_sockets = setup->data_sockets;
+    udp->relay_sockets = setup->relay_sockets;
+    udp->own_sockets = setup->sockets;
     udp->socket = (struct udp_socket){
         .fd = -1, .family = udp->address.family == ADDRESS_V4 ? AF_INET : AF_INET6};
     app_watch_init(&udp->watch, &udp->address, config->app_fail_ns);
@@ -228,7 +233,7 @@ int udp_app_init(struct app *app, size_t workers)
     if (!rc && udp->is_mux)
         rc = open_mux(udp, config);
     if (!rc)
-        rc = udp_sessions_init(udp, config, workers);
+        rc = udp_sessions_init(udp, config, setup->workers);
     if (!rc)
         rc = outbox_init(&udp->outbox, &udp->socket, config->batch, config->gso);
     if (!rc && config->app_proxy_protocol == CONFIG_PROXY_V2) {

@@ -15,6 +15,11 @@ struct udp_app {
     struct address address; /* of the app */
     bool has_both_kinds;    /* the app also gets requests while its pod does not lead */
     bool is_mux;            /* one socket for all sessions: an IPv4 loopback app */
+    bool is_transparent;    /* app.source client: a session's socket has the client's address */
+    uint16_t signal_port;   /* clients are announced there; 0: nowhere (return_path.h) */
+    const struct udp_socket *data_sockets, *relay_sockets; /* of this pod, own_sockets each */
+    size_t own_sockets;
+    int open_error; /* of the last socket that could not be opened; 0: none */
     struct udp_socket
         socket; /* the mux socket; otherwise that of the session whose messages are in the outbox */
     uint32_t socket_number; /* that session, where each has its own socket */
@@ -41,8 +46,8 @@ struct session *udp_sessions_take(struct app *app, const struct origin *origin, 
 /* snapshot_is_settled, for this session. */
 bool udp_sessions_is_settled(const struct app *app, const struct session *session);
 
-/* Count a request as refused, and log at most once a minute what to do. */
-void udp_sessions_refuse(struct app *app);
+/* Count a request for which there is no session, and log at most once a minute what to do. */
+void udp_sessions_refuse(struct app *app, const struct address *client);
 
 /* Periodic: close the sessions that are idle. The outbox is empty. */
 void udp_sessions_close_idle(struct app *app);

@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "data/app/app_source.h"
 #include "data/app/session_list.h"
 #include "data/app/udp_app.h"
 #include "headless/base/log.h"
@@ -27,6 +28,14 @@ static void udp_app_close_fd(struct udp_app *udp, int fd)
         app_reader_close(&udp->reader, fd);
 }
 
+/* Close the socket of a session: no reply comes any more. */
+static void udp_app_drop_socket(struct udp_app *udp, int fd)
+{
+    if (udp->is_transparent)
+        app_source_end(udp, fd);
+    udp_app_close_fd(udp, fd);
+}
+
 static void udp_app_close_socket(struct app *app, struct session *session)
 {
     struct udp_app *udp = app->udp;
@@ -37,29 +46,35 @@ static void udp_app_close_socket(struct app *app, struct session *session)
         app_flush(app); /* messages of this batch wait for it */
         udp->socket.fd = -1;
     }
-    udp_app_close_fd(udp, session->fd);
+    udp_app_drop_socket(udp, session->fd);
     session->fd = -1;
 }
 
-static int udp_app_connect_session(struct app *app, struct session *session)
+/* The socket of a session with this client, connected to the app. -1: none. */
+static int udp_app_open_socket(struct app *app, const struct address *client)
 {
     struct udp_app *udp = app->udp;
     const struct address any = {0};
-    struct udp_socket socket;
-    struct epoll_event event = {.events = EPOLLIN};
-    int rc = udp_open_connected(&udp->address, &any, app->config->rcvbuf_bytes, &socket);
+    struct udp_socket socket = {.fd = -1};
 
-    if (rc)
-        return rc;
-    (void)udp_report_tos(&socket);
-    event.data.u64 = (uint64_t)sessions_number(&udp->sessions, session) << 32 | (uint32_t)socket.fd;
-    if (epoll_ctl(udp->reader.epoll_fd, EPOLL_CTL_ADD, socket.fd, &event) < 0) {
-        rc = -errno;
-        udp_close(&socket);
-        return rc;
+    if (udp->is_transparent) {
+        udp->open_error = app_source_begin(app, client, &socket);
+    } else {
+        udp->open_error =
+            udp_open_connected(&udp->address, &any, app->config->rcvbuf_bytes, &socket);
+        if (!udp->open_error)
+            (void)udp_report_tos(&socket);
     }
-    session->fd = socket.fd;
-    return 0;
+    return socket.fd;
+}
+
+static bool attach_socket(struct udp_app *udp, struct session *session, int fd)
+{
+    struct epoll_event event = {.events = EPOLLIN};
+
+    session->fd = fd;
+    event.data.u64 = (uint64_t)sessions_number(&udp->sessions, session) << 32 | (uint32_t)fd;
+    return epoll_ctl(udp->reader.epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0;
 }
 
 /* Close the session that may be closed first, if no more sockets may be open. False: none may. */
@@ -89,8 +104,7 @@ static void evict(struct app *app, struct session *session)
     sessions_rest(&app->udp->sessions, session);
 }
 
-static struct session *udp_app_open_session(struct app *app, const struct origin *origin,
-                                            bool may_reply)
+static struct session *open_record(struct app *app, const struct origin *origin, bool may_reply)
 {
     struct udp_app *udp = app->udp;
     uint64_t now_ns = app->replier->now_ns;
@@ -102,13 +116,49 @@ static struct session *udp_app_open_session(struct app *app, const struct origin
         evict(app, session);
     if (!make_room_for_socket(app))
         return NULL;
-    session = sessions_open(&udp->sessions, session, origin, may_reply, now_ns);
-    if (session && !udp->is_mux && udp_app_connect_session(app, session) != 0) {
+    return sessions_open(&udp->sessions, session, origin, may_reply, now_ns);
+}
+
+/* Give the session its socket, or close it, and a new session with it. */
+static bool attach_or_close(struct app *app, struct session *session, int fd)
+{
+    if (attach_socket(app->udp, session, fd))
+        return true;
+    udp_app_close_socket(app, session);
+    return false;
+}
+
+/* The socket first: a client that can have none takes no other client's place. */
+static struct session *udp_app_open_session(struct app *app, const struct origin *origin,
+                                            bool may_reply)
+{
+    struct udp_app *udp = app->udp;
+    int fd = udp->is_mux ? -1 : udp_app_open_socket(app, &origin->client);
+    struct session *session;
+
+    if (fd < 0 && !udp->is_mux)
+        return NULL;
+    session = open_record(app, origin, may_reply);
+    if (session && !udp->is_mux && !attach_or_close(app, session, fd)) {
         sessions_drop(&udp->sessions, session);
-        session = NULL;
+        return NULL;
     }
     if (session)
         counters_add(app->counters, COUNTER_SESSIONS_OPENED, 1);
+    else if (!udp->is_mux)
+        udp_app_drop_socket(udp, fd);
+    return session;
+}
+
+static struct session *udp_app_resume_session(struct app *app, struct session *session,
+                                              const struct address *client)
+{
+    int fd = make_room_for_socket(app) ? udp_app_open_socket(app, client) : -1;
+
+    if (fd < 0 || !attach_or_close(app, session, fd))
+        return NULL;
+    /* Open from now on, because only open sessions have a socket: the caller may drop the request. */
+    sessions_resume(&app->udp->sessions, session, app->replier->now_ns);
     return session;
 }
 
@@ -127,6 +177,8 @@ static struct session *find_session(struct app *app, const struct origin *origin
     struct sessions *sessions = &app->udp->sessions;
     struct session *session = sessions_find(sessions, origin, may_reply);
 
+    if (session && app->udp->is_transparent)
+        session->may_reply = may_reply; /* one address for both kinds: the newest request decides */
     if (session || !app->udp->has_both_kinds)
         return session;
     session = sessions_find(sessions, origin, !may_reply);
@@ -138,25 +190,27 @@ static struct session *find_session(struct app *app, const struct origin *origin
 
 struct session *udp_sessions_take(struct app *app, const struct origin *origin, bool may_reply)
 {
+    struct udp_app *udp = app->udp;
     struct session *session = find_session(app, origin, may_reply);
 
+    udp->open_error = 0;
     if (!session)
         return udp_app_open_session(app, origin, may_reply);
-    if (session->is_open || app->udp->is_mux)
-        return session;
-    if (!make_room_for_socket(app) || udp_app_connect_session(app, session) != 0)
+    if (udp->is_transparent && !sessions_follow(&udp->sessions, session, origin))
         return NULL;
-    /* Open from now on, because only open sessions have a socket: the caller may drop the request. */
-    sessions_resume(&app->udp->sessions, session, app->replier->now_ns);
-    return session;
+    if (session->is_open || udp->is_mux)
+        return session;
+    return udp_app_resume_session(app, session, &origin->client);
 }
 
 /* A new client is refused: at most one line a minute. */
-void udp_sessions_refuse(struct app *app)
+void udp_sessions_refuse(struct app *app, const struct address *client)
 {
     static _Thread_local struct log_limit limit = {.period_ns = 60 * NS_PER_SEC};
     uint64_t suppressed;
 
+    if (app->udp->is_transparent && app_source_refuse(app, client, app->udp->open_error))
+        return;
     counters_drop(app->counters, DROP_session_cap, 1);
     if (log_limit_pass(&limit, LOG_LEVEL_WARN, app->replier->now_ns, &suppressed))
         log_warn("session_cap",
@@ -199,6 +253,8 @@ static void fill_entry(const struct udp_app *udp, const struct session *session,
                                     .requests = session->requests};
     if (udp->is_mux)
         entry->app = session_number_to_address(sessions_number(&udp->sessions, session));
+    else if (udp->is_transparent)
+        entry->app = origin.client;
 }
 
 void udp_app_report_sessions(struct app *app)
@@ -254,7 +310,8 @@ int udp_sessions_init(struct udp_app *udp, const struct config *config, size_t w
 {
     uint32_t all = config->app_max_sessions;
     struct sessions_setup setup = {.capacity = (all + (uint32_t)workers - 1) / (uint32_t)workers,
-                                   .has_sockets = !udp->is_mux};
+                                   .has_sockets = !udp->is_mux,
+                                   .is_by_client = udp->is_transparent};
     int rc;
 
     if (udp->is_mux && config->app_client_address == CONFIG_CLIENT_ADDRESS_HASHED) {

@@ -1,0 +1,373 @@
+#include "net/nft_clients.h"
+
+#include <errno.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <netinet/icmp6.h>
+#include <netinet/in.h>
+#include <netinet/ip_icmp.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "net/netlink.h"
+
+#define SET_NAME   "clients"
+#define SET_ID     1
+#define CHAIN_NAME "output"
+#define CHAIN_PRIORITY \
+    (-300) /* before connection tracking, which then sees the app's own address */
+#define UDP_HEADER     8
+#define ICMP_HEADER    8
+#define KEY_TYPE(a, b) ((a) << 6 | (b)) /* types of nft(8), for "nft list ruleset" */
+#define TYPE_IPV4      7
+#define TYPE_IPV6      8
+#define TYPE_PORT      13
+
+/* Where things are in the network header. */
+struct layout {
+    uint32_t family, address_bytes, source, destination, header_bytes, next_header;
+    uint32_t checksum_type, checksum_offset;
+    uint32_t key_type, port_register; /* the key begins in NFT_REG_1 */
+    uint8_t icmp, icmp_unreachable;
+};
+
+static const struct layout ipv4 = {.family = NFPROTO_IPV4,
+                                   .address_bytes = 4,
+                                   .source = 12,
+                                   .destination = 16,
+                                   .header_bytes = 20,
+                                   .next_header = 9,
+                                   .checksum_type = NFT_PAYLOAD_CSUM_INET,
+                                   .checksum_offset = 10,
+                                   .key_type = KEY_TYPE(TYPE_IPV4, TYPE_PORT),
+                                   .port_register = NFT_REG32_01,
+                                   .icmp = IPPROTO_ICMP,
+                                   .icmp_unreachable = ICMP_DEST_UNREACH};
+static const struct layout ipv6 = {.family = NFPROTO_IPV6,
+                                   .address_bytes = 16,
+                                   .source = 8,
+                                   .destination = 24,
+                                   .header_bytes = 40,
+                                   .next_header = 6,
+                                   .checksum_type = NFT_PAYLOAD_CSUM_NONE,
+                                   .key_type = KEY_TYPE(TYPE_IPV6, TYPE_PORT),
+                                   .port_register = NFT_REG32_04,
+                                   .icmp = IPPROTO_ICMPV6,
+                                   .icmp_unreachable = ICMP6_DST_UNREACH};
+
+/* What the functions below have in common. */
+struct build {
+    struct netlink_request *request;
+    const struct nft_clients *clients;
+    const struct layout *layout;
+    char table[32];
+};
+
+/* ---- messages ---- */
+
+static void begin_nft(struct build *build, uint16_t message, uint16_t flags)
+{
+    const struct nfgenmsg body = {.nfgen_family = (uint8_t)build->layout->family,
+                                  .version = NFNETLINK_V0};
+
+    netlink_begin(build->request, (uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | message),
+                  (uint16_t)(NLM_F_CREATE | NLM_F_ACK | flags), &body, sizeof(body));
+}
+
+/* A batch is applied as a whole, or not at all. */
+static void put_batch(struct netlink_request *request, uint16_t type)
+{
+    const struct nfgenmsg body = {.version = NFNETLINK_V0, .res_id = htons(NFNL_SUBSYS_NFTABLES)};
+
+    netlink_begin(request, type, 0, &body, sizeof(body));
+}
+
+static void put_be32(struct build *build, uint16_t type, uint32_t value)
+{
+    netlink_put_u32(build->request, type, htonl(value));
+}
+
+static void put_table(struct build *build)
+{
+    begin_nft(build, NFT_MSG_NEWTABLE, NLM_F_EXCL);
+    netlink_put_text(build->request, NFTA_TABLE_NAME, build->table);
+    put_be32(build, NFTA_TABLE_FLAGS, NFT_TABLE_F_OWNER);
+}
+
+static void put_set(struct build *build)
+{
+    size_t description;
+
+    begin_nft(build, NFT_MSG_NEWSET, 0);
+    netlink_put_text(build->request, NFTA_SET_TABLE, build->table);
+    netlink_put_text(build->request, NFTA_SET_NAME, SET_NAME);
+    put_be32(build, NFTA_SET_ID, SET_ID);
+    put_be32(build, NFTA_SET_FLAGS, NFT_SET_EVAL);
+    put_be32(build, NFTA_SET_KEY_TYPE, build->layout->key_type);
+    put_be32(build, NFTA_SET_KEY_LEN, build->layout->address_bytes + 4);
+    description = netlink_nest(build->request, NFTA_SET_DESC);
+    put_be32(build, NFTA_SET_DESC_SIZE, build->clients->clients_max);
+    netlink_unnest(build->request, description);
+}
+
+/* Of type route: a datagram whose mark or source has changed is routed again. */
+static void put_chain(struct build *build)
+{
+    size_t hook;
+
+    begin_nft(build, NFT_MSG_NEWCHAIN, 0);
+    netlink_put_text(build->request, NFTA_CHAIN_TABLE, build->table);
+    netlink_put_text(build->request, NFTA_CHAIN_NAME, CHAIN_NAME);
+    netlink_put_text(build->request, NFTA_CHAIN_TYPE, "route");
+    hook = netlink_nest(build->request, NFTA_CHAIN_HOOK);
+    put_be32(build, NFTA_HOOK_HOOKNUM, NF_INET_LOCAL_OUT);
+    put_be32(build, NFTA_HOOK_PRIORITY, (uint32_t)CHAIN_PRIORITY);
+    netlink_unnest(build->request, hook);
+}
+
+/* ---- expressions of a rule ---- */
+
+struct nesting {
+    size_t element, data;
+};
+
+static struct nesting begin_expression(struct build *build, const char *name)
+{
+    struct nesting nesting;
+
+    nesting.element = netlink_nest(build->request, NFTA_LIST_ELEM);
+    netlink_put_text(build->request, NFTA_EXPR_NAME, name);
+    nesting.data = netlink_nest(build->request, NFTA_EXPR_DATA);
+    return nesting;
+}
+
+static void end_expression(struct build *build, struct nesting nesting)
+{
+    netlink_unnest(build->request, nesting.data);
+    netlink_unnest(build->request, nesting.element);
+}
+
+static void put_value(struct build *build, uint16_t type, const void *value, size_t bytes)
+{
+    size_t data = netlink_nest(build->request, type);
+
+    netlink_put(build->request, NFTA_DATA_VALUE, value, bytes);
+    netlink_unnest(build->request, data);
+}
+
+/* Load a part of the datagram into a register. */
+static void load(struct build *build, uint32_t base, uint32_t offset, uint32_t bytes, uint32_t into)
+{
+    struct nesting nesting = begin_expression(build, "payload");
+
+    put_be32(build, NFTA_PAYLOAD_DREG, into);
+    put_be32(build, NFTA_PAYLOAD_BASE, base);
+    put_be32(build, NFTA_PAYLOAD_OFFSET, offset);
+    put_be32(build, NFTA_PAYLOAD_LEN, bytes);
+    end_expression(build, nesting);
+}
+
+/* The rule goes on if NFT_REG_1 has this value. */
+static void expect(struct build *build, const void *value, size_t bytes)
+{
+    struct nesting nesting = begin_expression(build, "cmp");
+
+    put_be32(build, NFTA_CMP_SREG, NFT_REG_1);
+    put_be32(build, NFTA_CMP_OP, NFT_CMP_EQ);
+    put_value(build, NFTA_CMP_DATA, value, bytes);
+    end_expression(build, nesting);
+}
+
+static void expect_protocol(struct build *build, uint8_t protocol)
+{
+    struct nesting nesting = begin_expression(build, "meta");
+
+    put_be32(build, NFTA_META_DREG, NFT_REG_1);
+    put_be32(build, NFTA_META_KEY, NFT_META_L4PROTO);
+    end_expression(build, nesting);
+    expect(build, &protocol, sizeof(protocol));
+}
+
+static void expect_address(struct build *build, uint32_t offset)
+{
+    load(build, NFT_PAYLOAD_NETWORK_HEADER, offset, build->layout->address_bytes, NFT_REG_1);
+    expect(build, build->clients->app.ip, build->layout->address_bytes);
+}
+
+static void expect_byte(struct build *build, uint32_t offset, uint8_t value)
+{
+    load(build, NFT_PAYLOAD_TRANSPORT_HEADER, offset, 1, NFT_REG_1);
+    expect(build, &value, sizeof(value));
+}
+
+/* The key of the set: an address of the network header, a port behind it. */
+static void load_key(struct build *build, uint32_t address_offset, uint32_t port_offset)
+{
+    load(build, NFT_PAYLOAD_NETWORK_HEADER, address_offset, build->layout->address_bytes,
+         NFT_REG_1);
+    load(build, NFT_PAYLOAD_TRANSPORT_HEADER, port_offset, 2, build->layout->port_register);
+}
+
+static void expect_member(struct build *build)
+{
+    struct nesting nesting = begin_expression(build, "lookup");
+
+    netlink_put_text(build->request, NFTA_LOOKUP_SET, SET_NAME);
+    put_be32(build, NFTA_LOOKUP_SET_ID, SET_ID);
+    put_be32(build, NFTA_LOOKUP_SREG, NFT_REG_1);
+    end_expression(build, nesting);
+}
+
+/* The rule goes on if the set had room. */
+static void change_set(struct build *build, uint32_t operation)
+{
+    struct nesting nesting = begin_expression(build, "dynset");
+
+    netlink_put_text(build->request, NFTA_DYNSET_SET_NAME, SET_NAME);
+    put_be32(build, NFTA_DYNSET_SET_ID, SET_ID);
+    put_be32(build, NFTA_DYNSET_OP, operation);
+    put_be32(build, NFTA_DYNSET_SREG_KEY, NFT_REG_1);
+    end_expression(build, nesting);
+}
+
+static void set_register(struct build *build, const void *value, size_t bytes)
+{
+    struct nesting nesting = begin_expression(build, "immediate");
+
+    put_be32(build, NFTA_IMMEDIATE_DREG, NFT_REG_1);
+    put_value(build, NFTA_IMMEDIATE_DATA, value, bytes);
+    end_expression(build, nesting);
+}
+
+static void drop(struct build *build)
+{
+    struct nesting nesting = begin_expression(build, "immediate");
+    size_t data, verdict;
+
+    put_be32(build, NFTA_IMMEDIATE_DREG, NFT_REG_VERDICT);
+    data = netlink_nest(build->request, NFTA_IMMEDIATE_DATA);
+    verdict = netlink_nest(build->request, NFTA_DATA_VERDICT);
+    put_be32(build, NFTA_VERDICT_CODE, NF_DROP);
+    netlink_unnest(build->request, verdict);
+    netlink_unnest(build->request, data);
+    end_expression(build, nesting);
+}
+
+/* Also corrects the checksums. */
+static void set_source(struct build *build)
+{
+    const struct layout *layout = build->layout;
+    struct nesting nesting;
+
+    set_register(build, build->clients->app.ip, layout->address_bytes);
+    nesting = begin_expression(build, "payload");
+    put_be32(build, NFTA_PAYLOAD_SREG, NFT_REG_1);
+    put_be32(build, NFTA_PAYLOAD_BASE, NFT_PAYLOAD_NETWORK_HEADER);
+    put_be32(build, NFTA_PAYLOAD_OFFSET, layout->source);
+    put_be32(build, NFTA_PAYLOAD_LEN, layout->address_bytes);
+    put_be32(build, NFTA_PAYLOAD_CSUM_TYPE, layout->checksum_type);
+    put_be32(build, NFTA_PAYLOAD_CSUM_OFFSET, layout->checksum_offset);
+    put_be32(build, NFTA_PAYLOAD_CSUM_FLAGS, NFT_PAYLOAD_L4CSUM_PSEUDOHDR);
+    end_expression(build, nesting);
+}
+
+static void set_mark(struct build *build)
+{
+    uint32_t mark = build->clients->mark;
+    struct nesting nesting;
+
+    set_register(build, &mark, sizeof(mark));
+    nesting = begin_expression(build, "meta");
+    put_be32(build, NFTA_META_KEY, NFT_META_MARK);
+    put_be32(build, NFTA_META_SREG, NFT_REG_1);
+    end_expression(build, nesting);
+}
+
+/* ---- rules ---- */
+
+static size_t begin_rule_of(struct build *build)
+{
+    begin_nft(build, NFT_MSG_NEWRULE, NLM_F_APPEND);
+    netlink_put_text(build->request, NFTA_RULE_TABLE, build->table);
+    netlink_put_text(build->request, NFTA_RULE_CHAIN, CHAIN_NAME);
+    return netlink_nest(build->request, NFTA_RULE_EXPRESSIONS);
+}
+
+/* A signal is told by destination port and length, next to each other in the UDP header. */
+static void put_signal_rule(struct build *build, uint16_t payload_bytes, uint32_t operation)
+{
+    const uint16_t header[] = {htons(build->clients->signal_port),
+                               htons((uint16_t)(UDP_HEADER + payload_bytes))};
+    size_t rule = begin_rule_of(build);
+
+    expect_protocol(build, IPPROTO_UDP);
+    load(build, NFT_PAYLOAD_TRANSPORT_HEADER, 2, sizeof(header), NFT_REG_1);
+    expect(build, header, sizeof(header));
+    expect_address(build, build->layout->destination);
+    load_key(build, build->layout->source, 0);
+    change_set(build, operation);
+    drop(build);
+    netlink_unnest(build->request, rule);
+}
+
+static void put_reply_rule(struct build *build)
+{
+    uint16_t port = htons(build->clients->app.port);
+    size_t rule = begin_rule_of(build);
+
+    expect_protocol(build, IPPROTO_UDP);
+    load(build, NFT_PAYLOAD_TRANSPORT_HEADER, 0, sizeof(port), NFT_REG_1);
+    expect(build, &port, sizeof(port));
+    if (build->clients->is_port_shared)
+        expect_address(build, build->layout->source);
+    load_key(build, build->layout->destination, 2);
+    expect_member(build);
+    if (!build->clients->is_port_shared)
+        set_source(build);
+    set_mark(build);
+    netlink_unnest(build->request, rule);
+}
+
+/* The quoted datagram is behind the ICMP header: from the client, which is the key. Transparent sockets
+ * send no IP options. */
+static void put_icmp_rule(struct build *build)
+{
+    const struct layout *layout = build->layout;
+    size_t rule = begin_rule_of(build);
+
+    expect_protocol(build, layout->icmp);
+    expect_byte(build, 0, layout->icmp_unreachable);
+    expect_byte(build, ICMP_HEADER + layout->next_header, IPPROTO_UDP);
+    expect_address(build, layout->source);
+    load_key(build, layout->destination, ICMP_HEADER + layout->header_bytes);
+    expect_member(build);
+    set_mark(build);
+    netlink_unnest(build->request, rule);
+}
+
+int nft_clients_open(const struct nft_clients *clients)
+{
+    struct netlink_request request = {.used = 0};
+    struct build build = {.request = &request,
+                          .clients = clients,
+                          .layout = clients->app.family == ADDRESS_V6 ? &ipv6 : &ipv4};
+    int fd = netlink_open(NETLINK_NETFILTER), rc;
+
+    if (fd < 0)
+        return fd;
+    (void)snprintf(build.table, sizeof(build.table), "headlessd_%u", clients->app.port);
+    put_batch(&request, NFNL_MSG_BATCH_BEGIN);
+    put_table(&build);
+    put_set(&build);
+    put_chain(&build);
+    put_signal_rule(&build, NFT_SIGNAL_ADD, NFT_DYNSET_OP_UPDATE);
+    put_signal_rule(&build, NFT_SIGNAL_DELETE, NFT_DYNSET_OP_DELETE);
+    put_reply_rule(&build);
+    put_icmp_rule(&build);
+    put_batch(&request, NFNL_MSG_BATCH_END);
+    rc = netlink_ask(fd, &request);
+    if (rc)
+        (void)close(fd);
+    return rc ? rc : fd;
+}
