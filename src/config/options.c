@@ -418,8 +418,8 @@ const struct config_option config_options[] = {
          "Source address of a client's datagrams as the app sees it. session: out of "
          "127.128.0.0/9 for an app at an IPv4 loopback address (app.client_address), otherwise "
          "an address of this pod and a port of the session. client: the client's own address "
-         "and port; needs CAP_NET_ADMIN at the start, CAP_NET_RAW, and app.target at a loopback "
-         "address or at self."},
+         "and port; needs CAP_NET_ADMIN at the start, and app.target at a loopback address or at "
+         "self."},
     {.key = "app.client_address",
      .type = OPTION_CHOICE,
      FIELD(app_client_address),

@@ -134,10 +134,6 @@ static int open_workers(struct data_plane *data_plane, struct waker *supervisor_
                                  .supervisor_waker = supervisor_waker,
                                  .windows = data_plane->windows,
                                  .worker_count = data_plane->worker_count,
-                                 .signal_port = data_plane->return_path.signal_port,
-                                 .data_sockets = data_plane->data_sockets,
-                                 .relay_sockets = data_plane->relay_sockets,
-                                 .socket_count = data_plane->receiver_count,
                                  .rcvbuf_bytes = data_plane->relay_sockets[0].rcvbuf_bytes};
     int rc = 0;
 
@@ -167,6 +163,19 @@ static int open_workers(struct data_plane *data_plane, struct waker *supervisor_
                           &reader->receiver.waker);
     }
     return 0;
+}
+
+/* Once the ports of all workers' sockets are known. */
+static int open_return_path(struct data_plane *data_plane)
+{
+    uint16_t ports[WORKERS_MAX];
+    size_t count = 0;
+
+    if (data_plane->config->app_source == CONFIG_APP_SOURCE_SESSION)
+        return 0;
+    for (; count < data_plane->worker_count; count++)
+        ports[count] = app_socket(&data_plane->workers[count].routing.app)->local.port;
+    return app_source_open(data_plane->config, ports, count, &data_plane->return_path);
 }
 
 static int open_completions(struct data_plane *data_plane)
@@ -214,9 +223,11 @@ int data_plane_open(const struct config *config, struct waker *supervisor_waker,
     if (!rc)
         rc = open_windows(data_plane);
     if (!rc)
-        rc = app_source_open(config, &data_plane->return_path);
+        rc = app_source_check(config);
     if (!rc)
         rc = open_workers(data_plane, supervisor_waker);
+    if (!rc)
+        rc = open_return_path(data_plane);
     if (!rc && config->workers == 0)
         rc = open_completions(data_plane);
     if (rc)

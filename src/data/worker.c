@@ -14,11 +14,7 @@ static int open_routing(struct routing *routing, const struct worker_setup *setu
                                   .identity = setup->identity,
                                   .replier = &routing->replier,
                                   .counters = counters,
-                                  .workers = setup->worker_count,
-                                  .signal_port = setup->signal_port,
-                                  .data_sockets = setup->data_sockets,
-                                  .relay_sockets = setup->relay_sockets,
-                                  .sockets = setup->socket_count};
+                                  .workers = setup->worker_count};
     int rc;
 
     routing->config = config;

@@ -61,9 +61,6 @@ struct worker_setup {
     struct waker *supervisor_waker; /* woken for a command */
     struct replay_window *windows;  /* frame_auth.h */
     size_t index, worker_count;
-    uint16_t signal_port;                                  /* of struct return_path */
-    const struct udp_socket *data_sockets, *relay_sockets; /* all; socket_count each */
-    size_t socket_count;
     size_t rcvbuf_bytes; /* what a socket is granted: paces the release of held requests */
 };
 

@@ -54,6 +54,14 @@ void cmsg_put_tos(struct msghdr *header, struct cmsg_buffer *cmsg, int socket_fa
     cmsg_append(header, cmsg, is_to_ipv4 ? &ipv4 : &ipv6, &value, sizeof(value));
 }
 
+void cmsg_put_ttl(struct msghdr *header, struct cmsg_buffer *cmsg, int socket_family, int ttl)
+{
+    const struct cmsghdr ipv4 = {.cmsg_level = IPPROTO_IP, .cmsg_type = IP_TTL};
+    const struct cmsghdr ipv6 = {.cmsg_level = IPPROTO_IPV6, .cmsg_type = IPV6_HOPLIMIT};
+
+    cmsg_append(header, cmsg, socket_family == AF_INET6 ? &ipv6 : &ipv4, &ttl, sizeof(ttl));
+}
+
 void cmsg_put_segment(struct msghdr *header, struct cmsg_buffer *cmsg, uint16_t bytes)
 {
     const struct cmsghdr type = {.cmsg_level = IPPROTO_UDP, .cmsg_type = UDP_SEGMENT};

@@ -33,6 +33,9 @@ void cmsg_put_source(struct msghdr *header, struct cmsg_buffer *cmsg, int socket
 void cmsg_put_tos(struct msghdr *header, struct cmsg_buffer *cmsg, int socket_family,
                   const struct address *to, uint8_t tos);
 
+/* Append the TTL, or hop limit. */
+void cmsg_put_ttl(struct msghdr *header, struct cmsg_buffer *cmsg, int socket_family, int ttl);
+
 /* Append UDP_SEGMENT: the kernel cuts the message into datagrams of this size. */
 void cmsg_put_segment(struct msghdr *header, struct cmsg_buffer *cmsg, uint16_t bytes);
 

@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define NETLINK_REQUEST_BYTES 8192
+#define NETLINK_REQUEST_BYTES 65536
 
 /* One process builds few of them, one after the other: large, and on the stack. */
 struct netlink_request {

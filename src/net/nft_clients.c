@@ -12,13 +12,16 @@
 
 #include "net/netlink.h"
 
-#define SET_NAME   "clients"
-#define SET_ID     1
+#define MAP_NAME   "clients"
+#define MAP_ID     1
 #define CHAIN_NAME "output"
 #define CHAIN_PRIORITY \
     (-300) /* before connection tracking, which then sees the app's own address */
-#define UDP_HEADER     8
+#define UDP_CHECKSUM   6
 #define ICMP_HEADER    8
+#define ICMP_CHECKSUM  2
+#define CLIENT_PORT    NFT_REG32_05 /* behind the longest key */
+#define SOCKET_PORT    NFT_REG32_06
 #define KEY_TYPE(a, b) ((a) << 6 | (b)) /* types of nft(8), for "nft list ruleset" */
 #define TYPE_IPV4      7
 #define TYPE_IPV6      8
@@ -26,7 +29,7 @@
 
 /* Where things are in the network header. */
 struct layout {
-    uint32_t family, address_bytes, source, destination, header_bytes, next_header;
+    uint32_t family, address_bytes, source, destination, header_bytes, next_header, ttl;
     uint32_t checksum_type, checksum_offset;
     uint32_t key_type, port_register; /* the key begins in NFT_REG_1 */
     uint8_t icmp, icmp_unreachable;
@@ -38,6 +41,7 @@ static const struct layout ipv4 = {.family = NFPROTO_IPV4,
                                    .destination = 16,
                                    .header_bytes = 20,
                                    .next_header = 9,
+                                   .ttl = 8,
                                    .checksum_type = NFT_PAYLOAD_CSUM_INET,
                                    .checksum_offset = 10,
                                    .key_type = KEY_TYPE(TYPE_IPV4, TYPE_PORT),
@@ -50,6 +54,7 @@ static const struct layout ipv6 = {.family = NFPROTO_IPV6,
                                    .destination = 24,
                                    .header_bytes = 40,
                                    .next_header = 6,
+                                   .ttl = 7,
                                    .checksum_type = NFT_PAYLOAD_CSUM_NONE,
                                    .key_type = KEY_TYPE(TYPE_IPV6, TYPE_PORT),
                                    .port_register = NFT_REG32_04,
@@ -95,17 +100,19 @@ static void put_table(struct build *build)
     put_be32(build, NFTA_TABLE_FLAGS, NFT_TABLE_F_OWNER);
 }
 
-static void put_set(struct build *build)
+static void put_map(struct build *build)
 {
     size_t description;
 
     begin_nft(build, NFT_MSG_NEWSET, 0);
     netlink_put_text(build->request, NFTA_SET_TABLE, build->table);
-    netlink_put_text(build->request, NFTA_SET_NAME, SET_NAME);
-    put_be32(build, NFTA_SET_ID, SET_ID);
-    put_be32(build, NFTA_SET_FLAGS, NFT_SET_EVAL);
+    netlink_put_text(build->request, NFTA_SET_NAME, MAP_NAME);
+    put_be32(build, NFTA_SET_ID, MAP_ID);
+    put_be32(build, NFTA_SET_FLAGS, NFT_SET_EVAL | NFT_SET_MAP);
     put_be32(build, NFTA_SET_KEY_TYPE, build->layout->key_type);
     put_be32(build, NFTA_SET_KEY_LEN, build->layout->address_bytes + 4);
+    put_be32(build, NFTA_SET_DATA_TYPE, TYPE_PORT);
+    put_be32(build, NFTA_SET_DATA_LEN, 2);
     description = netlink_nest(build->request, NFTA_SET_DESC);
     put_be32(build, NFTA_SET_DESC_SIZE, build->clients->clients_max);
     netlink_unnest(build->request, description);
@@ -168,15 +175,20 @@ static void load(struct build *build, uint32_t base, uint32_t offset, uint32_t b
     end_expression(build, nesting);
 }
 
-/* The rule goes on if NFT_REG_1 has this value. */
-static void expect(struct build *build, const void *value, size_t bytes)
+/* The rule goes on if NFT_REG_1 compares so with this value. */
+static void compare(struct build *build, uint32_t operation, const void *value, size_t bytes)
 {
     struct nesting nesting = begin_expression(build, "cmp");
 
     put_be32(build, NFTA_CMP_SREG, NFT_REG_1);
-    put_be32(build, NFTA_CMP_OP, NFT_CMP_EQ);
+    put_be32(build, NFTA_CMP_OP, operation);
     put_value(build, NFTA_CMP_DATA, value, bytes);
     end_expression(build, nesting);
+}
+
+static void expect(struct build *build, const void *value, size_t bytes)
+{
+    compare(build, NFT_CMP_EQ, value, bytes);
 }
 
 static void expect_protocol(struct build *build, uint8_t protocol)
@@ -201,7 +213,15 @@ static void expect_byte(struct build *build, uint32_t offset, uint8_t value)
     expect(build, &value, sizeof(value));
 }
 
-/* The key of the set: an address of the network header, a port behind it. */
+static void expect_port(struct build *build, uint16_t port)
+{
+    uint16_t network_order = htons(port);
+
+    load(build, NFT_PAYLOAD_TRANSPORT_HEADER, 0, sizeof(port), NFT_REG_1);
+    expect(build, &network_order, sizeof(network_order));
+}
+
+/* The key of the map: an address of the network header, the client's port behind it. */
 static void load_key(struct build *build, uint32_t address_offset, uint32_t port_offset)
 {
     load(build, NFT_PAYLOAD_NETWORK_HEADER, address_offset, build->layout->address_bytes,
@@ -209,25 +229,27 @@ static void load_key(struct build *build, uint32_t address_offset, uint32_t port
     load(build, NFT_PAYLOAD_TRANSPORT_HEADER, port_offset, 2, build->layout->port_register);
 }
 
-static void expect_member(struct build *build)
+/* The rule goes on for a client of the map, with the port of its socket in a register. */
+static void look_up(struct build *build)
 {
     struct nesting nesting = begin_expression(build, "lookup");
 
-    netlink_put_text(build->request, NFTA_LOOKUP_SET, SET_NAME);
-    put_be32(build, NFTA_LOOKUP_SET_ID, SET_ID);
+    netlink_put_text(build->request, NFTA_LOOKUP_SET, MAP_NAME);
+    put_be32(build, NFTA_LOOKUP_SET_ID, MAP_ID);
     put_be32(build, NFTA_LOOKUP_SREG, NFT_REG_1);
+    put_be32(build, NFTA_LOOKUP_DREG, SOCKET_PORT);
     end_expression(build, nesting);
 }
 
-/* The rule goes on if the set had room. */
-static void change_set(struct build *build, uint32_t operation)
+static void change_map(struct build *build, uint32_t operation)
 {
     struct nesting nesting = begin_expression(build, "dynset");
 
-    netlink_put_text(build->request, NFTA_DYNSET_SET_NAME, SET_NAME);
-    put_be32(build, NFTA_DYNSET_SET_ID, SET_ID);
+    netlink_put_text(build->request, NFTA_DYNSET_SET_NAME, MAP_NAME);
+    put_be32(build, NFTA_DYNSET_SET_ID, MAP_ID);
     put_be32(build, NFTA_DYNSET_OP, operation);
     put_be32(build, NFTA_DYNSET_SREG_KEY, NFT_REG_1);
+    put_be32(build, NFTA_DYNSET_SREG_DATA, SOCKET_PORT);
     end_expression(build, nesting);
 }
 
@@ -240,7 +262,7 @@ static void set_register(struct build *build, const void *value, size_t bytes)
     end_expression(build, nesting);
 }
 
-static void drop(struct build *build)
+static void end_with(struct build *build, uint32_t code)
 {
     struct nesting nesting = begin_expression(build, "immediate");
     size_t data, verdict;
@@ -248,9 +270,23 @@ static void drop(struct build *build)
     put_be32(build, NFTA_IMMEDIATE_DREG, NFT_REG_VERDICT);
     data = netlink_nest(build->request, NFTA_IMMEDIATE_DATA);
     verdict = netlink_nest(build->request, NFTA_DATA_VERDICT);
-    put_be32(build, NFTA_VERDICT_CODE, NF_DROP);
+    put_be32(build, NFTA_VERDICT_CODE, code);
     netlink_unnest(build->request, verdict);
     netlink_unnest(build->request, data);
+    end_expression(build, nesting);
+}
+
+/* Write a port in or behind the transport header, and correct the checksum there. */
+static void write_port(struct build *build, uint32_t from, uint32_t offset, uint32_t checksum)
+{
+    struct nesting nesting = begin_expression(build, "payload");
+
+    put_be32(build, NFTA_PAYLOAD_SREG, from);
+    put_be32(build, NFTA_PAYLOAD_BASE, NFT_PAYLOAD_TRANSPORT_HEADER);
+    put_be32(build, NFTA_PAYLOAD_OFFSET, offset);
+    put_be32(build, NFTA_PAYLOAD_LEN, 2);
+    put_be32(build, NFTA_PAYLOAD_CSUM_TYPE, NFT_PAYLOAD_CSUM_INET);
+    put_be32(build, NFTA_PAYLOAD_CSUM_OFFSET, checksum);
     end_expression(build, nesting);
 }
 
@@ -294,54 +330,92 @@ static size_t begin_rule_of(struct build *build)
     return netlink_nest(build->request, NFTA_RULE_EXPRESSIONS);
 }
 
-/* A signal is told by destination port and length, next to each other in the UDP header. */
-static void put_signal_rule(struct build *build, uint16_t payload_bytes, uint32_t operation)
+/* What a socket of a worker sends to the app's address; the destination port is the client's. */
+static size_t begin_rule_of_socket(struct build *build, uint16_t port)
 {
-    const uint16_t header[] = {htons(build->clients->signal_port),
-                               htons((uint16_t)(UDP_HEADER + payload_bytes))};
     size_t rule = begin_rule_of(build);
 
     expect_protocol(build, IPPROTO_UDP);
-    load(build, NFT_PAYLOAD_TRANSPORT_HEADER, 2, sizeof(header), NFT_REG_1);
-    expect(build, header, sizeof(header));
+    expect_port(build, port);
     expect_address(build, build->layout->destination);
-    load_key(build, build->layout->source, 0);
-    change_set(build, operation);
-    drop(build);
+    load(build, NFT_PAYLOAD_NETWORK_HEADER, build->layout->ttl, 1, NFT_REG_1);
+    return rule;
+}
+
+static void put_request_rule(struct build *build, uint16_t port)
+{
+    const uint8_t signals = NFT_SIGNAL_DELETE;
+    uint16_t app_port = htons(build->clients->app.port);
+    size_t rule = begin_rule_of_socket(build, port);
+
+    compare(build, NFT_CMP_GT, &signals, sizeof(signals));
+    load(build, NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2, CLIENT_PORT);
+    write_port(build, CLIENT_PORT, 0, UDP_CHECKSUM);
+    set_register(build, &app_port, sizeof(app_port));
+    write_port(build, NFT_REG_1, 2, UDP_CHECKSUM);
+    end_with(build, NF_ACCEPT);
+    netlink_unnest(build->request, rule);
+}
+
+static void put_signal_rule(struct build *build, uint16_t port, uint8_t signal, uint32_t operation)
+{
+    size_t rule = begin_rule_of_socket(build, port);
+
+    expect(build, &signal, sizeof(signal));
+    load_key(build, build->layout->source, 2);
+    load(build, NFT_PAYLOAD_TRANSPORT_HEADER, 0, 2, SOCKET_PORT);
+    change_map(build, operation);
+    end_with(build, NF_DROP);
+    netlink_unnest(build->request, rule);
+}
+
+/* Nothing else leaves these sockets: a signal for which the map has no room, for instance. */
+static void put_drop_rule(struct build *build, uint16_t port)
+{
+    size_t rule = begin_rule_of(build);
+
+    expect_protocol(build, IPPROTO_UDP);
+    expect_port(build, port);
+    end_with(build, NF_DROP);
     netlink_unnest(build->request, rule);
 }
 
 static void put_reply_rule(struct build *build)
 {
-    uint16_t port = htons(build->clients->app.port);
     size_t rule = begin_rule_of(build);
 
     expect_protocol(build, IPPROTO_UDP);
-    load(build, NFT_PAYLOAD_TRANSPORT_HEADER, 0, sizeof(port), NFT_REG_1);
-    expect(build, &port, sizeof(port));
+    expect_port(build, build->clients->app.port);
     if (build->clients->is_port_shared)
         expect_address(build, build->layout->source);
     load_key(build, build->layout->destination, 2);
-    expect_member(build);
+    look_up(build);
+    load(build, NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2, CLIENT_PORT);
+    write_port(build, CLIENT_PORT, 0, UDP_CHECKSUM);
+    write_port(build, SOCKET_PORT, 2, UDP_CHECKSUM);
     if (!build->clients->is_port_shared)
         set_source(build);
     set_mark(build);
     netlink_unnest(build->request, rule);
 }
 
-/* The quoted datagram is behind the ICMP header: from the client, which is the key. Transparent sockets
- * send no IP options. */
+/* The quoted datagram is behind the ICMP header, as the app's host got it: its source is the key, and its
+ * ports become those with which the socket sent it. The sockets send no IP options. */
 static void put_icmp_rule(struct build *build)
 {
     const struct layout *layout = build->layout;
+    uint32_t quoted = ICMP_HEADER + layout->header_bytes;
     size_t rule = begin_rule_of(build);
 
     expect_protocol(build, layout->icmp);
     expect_byte(build, 0, layout->icmp_unreachable);
     expect_byte(build, ICMP_HEADER + layout->next_header, IPPROTO_UDP);
     expect_address(build, layout->source);
-    load_key(build, layout->destination, ICMP_HEADER + layout->header_bytes);
-    expect_member(build);
+    load_key(build, layout->destination, quoted);
+    look_up(build);
+    load(build, NFT_PAYLOAD_TRANSPORT_HEADER, quoted, 2, CLIENT_PORT);
+    write_port(build, SOCKET_PORT, quoted, ICMP_CHECKSUM);
+    write_port(build, CLIENT_PORT, quoted + 2, ICMP_CHECKSUM);
     set_mark(build);
     netlink_unnest(build->request, rule);
 }
@@ -359,10 +433,14 @@ int nft_clients_open(const struct nft_clients *clients)
     (void)snprintf(build.table, sizeof(build.table), "headlessd_%u", clients->app.port);
     put_batch(&request, NFNL_MSG_BATCH_BEGIN);
     put_table(&build);
-    put_set(&build);
+    put_map(&build);
     put_chain(&build);
-    put_signal_rule(&build, NFT_SIGNAL_ADD, NFT_DYNSET_OP_UPDATE);
-    put_signal_rule(&build, NFT_SIGNAL_DELETE, NFT_DYNSET_OP_DELETE);
+    for (size_t i = 0; i < clients->port_count; i++) {
+        put_request_rule(&build, clients->ports[i]);
+        put_signal_rule(&build, clients->ports[i], NFT_SIGNAL_ADD, NFT_DYNSET_OP_ADD);
+        put_signal_rule(&build, clients->ports[i], NFT_SIGNAL_DELETE, NFT_DYNSET_OP_DELETE);
+        put_drop_rule(&build, clients->ports[i]);
+    }
     put_reply_rule(&build);
     put_icmp_rule(&build);
     put_batch(&request, NFNL_MSG_BATCH_END);

@@ -1,19 +1,24 @@
 /*
- * nft_clients: an nftables table that finds the app's datagrams to clients where their source does
- * not tell (return_path.h).
+ * nft_clients: the nftables table that gives requests to the app their client's port, and finds the
+ * app's datagrams to clients (return_path.h).
  *
- * Private to net/. Needed for an app bound to the wildcard, which the kernel gives a source address of
- * its choice, and for one at an address of the pod, which may also send to others. The table has a
- * set of clients, ADDRESS . PORT, and an output chain:
+ * Private to net/. A request leaves a worker's socket from the client's address and the socket's port
+ * K, and to the client's port C at the app's address A; the app's port is P. The output chain has, for
+ * the socket of each worker:
  *
- *   from CLIENT to the app's address, signal_port, 1 byte      add the client to the set; drop
- *   the same with 2 bytes                                         delete it; drop
- *   from the app's port to a member of the set                    source: the app's address; mark
- *   ICMP errors of the app's address that quote a member          mark
+ *   CLIENT:K -> A:C             becomes CLIENT:C -> A:P
+ *   the same with a TTL of 1    CLIENT . C : K is added to the map; dropped
+ *   the same with a TTL of 2    it is deleted; dropped
+ *   any other from K            dropped
  *
- * So the set is changed by datagrams of transparent sockets (transparent.h): no netlink message and
- * no capability for each client, and no work for each datagram. The kernel removes the table when the
- * descriptor is closed, also by a killed process (NFT_TABLE_F_OWNER, Linux 5.12).
+ * and for all of them:
+ *
+ *   any:P -> CLIENT:C           if the map has CLIENT . C: becomes A:C -> CLIENT:K, and is marked
+ *   ICMP errors of A, to CLIENT, that quote CLIENT:C -> A:P: the same for what they quote
+ *
+ * So the port numbers carry the client's port both ways; one socket a worker serves all clients, and
+ * changes the map itself: no netlink message and no capability for each client. The kernel removes the
+ * table when the descriptor is closed, also by a killed process (NFT_TABLE_F_OWNER, Linux 5.12).
  *
  * Source: net/netfilter/nf_tables_api.c, nft_dynset.c, nft_payload.c; nft --debug=netlink.
  */
@@ -21,17 +26,20 @@
 #define HEADLESS_NET_NFT_CLIENTS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "headless/base/address.h"
 
-#define NFT_SIGNAL_ADD    1 /* bytes of payload */
+/* TTL, or hop limit, of a signal. */
+#define NFT_SIGNAL_ADD    1
 #define NFT_SIGNAL_DELETE 2
 
 struct nft_clients {
     struct address app;
-    uint16_t signal_port;
+    const uint16_t *ports; /* of the workers' sockets */
+    size_t port_count;
     uint32_t mark;
-    uint32_t clients_max; /* elements of the set; deleted ones count for about a second more */
+    uint32_t clients_max; /* elements of the map; deleted ones count for about a second more */
     /* Another socket of the pod has the app's port: only datagrams from the app's own address are
      * the app's. */
     bool is_port_shared;

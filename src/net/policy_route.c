@@ -8,14 +8,12 @@
 
 #include "net/netlink.h"
 
-#define RULES_MAX 8
-
 /* Rules of our table. */
 struct found_rules {
     uint32_t table;
     size_t count;
     bool has_strangers;
-    struct netlink_request deletions[RULES_MAX];
+    struct netlink_request deletions;
 };
 
 static int family_of(const struct policy_route *policy)
@@ -86,12 +84,12 @@ static int install_rules(int fd, const struct policy_route *policy)
         if (!rc) /* its refusals */
             rc = add_source_rule(fd, policy, icmp, 0);
     }
-    if (!rc && policy->has_mark)
+    if (!rc)
         rc = add_mark_rule(fd, policy);
     return rc;
 }
 
-/* A rule is deleted by a message like that which the kernel lists. */
+/* A rule is deleted by a message like that which the kernel lists. One request has them all. */
 static void note_rule(void *context, const struct nlmsghdr *message)
 {
     struct found_rules *found = context;
@@ -99,7 +97,6 @@ static void note_rule(void *context, const struct nlmsghdr *message)
         netlink_find(message, sizeof(struct fib_rule_hdr), FRA_TABLE, sizeof(*table));
     const uint8_t *protocol =
         netlink_find(message, sizeof(struct fib_rule_hdr), FRA_PROTOCOL, sizeof(*protocol));
-    struct netlink_request *deletion = &found->deletions[found->count % RULES_MAX];
 
     if (message->nlmsg_type != RTM_NEWRULE || !table ||
         memcmp(table, &found->table, sizeof(*table)) != 0)
@@ -108,10 +105,8 @@ static void note_rule(void *context, const struct nlmsghdr *message)
         found->has_strangers = true;
         return;
     }
-    if (found->count == RULES_MAX)
-        return;
     found->count++;
-    netlink_begin(deletion, RTM_DELRULE, NLM_F_ACK, NLMSG_DATA(message),
+    netlink_begin(&found->deletions, RTM_DELRULE, NLM_F_ACK, NLMSG_DATA(message),
                   message->nlmsg_len - NLMSG_HDRLEN);
 }
 
@@ -126,8 +121,8 @@ static int delete_own_rules(int fd, const struct policy_route *policy)
     rc = netlink_dump(fd, &request, note_rule, &found);
     if (!rc && found.has_strangers)
         rc = -EEXIST;
-    for (size_t i = 0; !rc && i < found.count; i++)
-        rc = netlink_ask(fd, &found.deletions[i]);
+    if (!rc && found.count)
+        rc = netlink_ask(fd, &found.deletions);
     return rc;
 }
 

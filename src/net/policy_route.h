@@ -25,7 +25,6 @@
 struct policy_route {
     struct address app;
     uint32_t table, mark;
-    bool has_mark; /* install the rule for marked packets */
 };
 
 /* Install or replace. -EEXIST: the table has rules or routes of others. */

@@ -12,8 +12,6 @@
 #define RETURN_PATH_NUMBERS UINT32_C(0x68640000)
 /* Kubernetes has a meaning for these bits of a mark (0x4000 masquerade, 0x8000 drop). */
 #define KUBERNETES_MARKS    UINT32_C(0xc000)
-#define DISCARD_PORT        9
-#define ECHO_PORT           7
 /* Deleted elements stay in the set for a second or so: clients that come and go meanwhile. */
 #define CLIENTS_SPARE       UINT32_C(262144)
 
@@ -59,18 +57,17 @@ static void refuse_routes(const struct policy_route *policy, int rc,
 static int open_table(const struct return_path_setup *setup, uint32_t mark,
                       struct return_path *path, char ret_why[static RETURN_PATH_WHY_MAX])
 {
-    const struct nft_clients clients = {
-        .app = setup->app,
-        .signal_port = setup->app.port == DISCARD_PORT ? ECHO_PORT : DISCARD_PORT,
-        .mark = mark,
-        .clients_max = setup->clients_max + CLIENTS_SPARE,
-        .is_port_shared = setup->is_port_shared};
+    const struct nft_clients clients = {.app = setup->app,
+                                        .ports = setup->ports,
+                                        .port_count = setup->port_count,
+                                        .mark = mark,
+                                        .clients_max = setup->clients_max + CLIENTS_SPARE,
+                                        .is_port_shared = setup->is_port_shared};
     int fd = nft_clients_open(&clients);
 
     if (fd < 0)
         return refuse_table(setup, fd, ret_why);
     path->nft_fd = fd;
-    path->signal_port = clients.signal_port;
     return 0;
 }
 
@@ -86,9 +83,8 @@ int return_path_open(const struct return_path_setup *setup, struct return_path *
 
     *ret_why = '\0';
     rc = open_table(setup, policy.mark, &made, ret_why);
-    if (rc && !(lacks_nftables(rc) && address_is_loopback(&setup->app)))
+    if (rc)
         return rc;
-    policy.has_mark = made.nft_fd >= 0;
     rc = policy_route_install(&policy);
     if (rc) {
         refuse_routes(&policy, rc, ret_why);

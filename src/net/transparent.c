@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <unistd.h>
 
+#include "net/cmsg.h"
 #include "net/nft_clients.h"
 
 static int set_transparent(const struct udp_socket *socket)
@@ -18,45 +19,39 @@ static int set_transparent(const struct udp_socket *socket)
     return rc < 0 ? -errno : 0;
 }
 
-static int connect_to_app(const struct udp_socket *socket, const struct address *app)
+static int read_name(struct udp_socket *socket)
 {
     struct sockaddr_storage sa;
-    socklen_t length = address_to_sockaddr(app, socket->family, &sa);
+    socklen_t length = sizeof(sa);
 
-    return connect(socket->fd, (struct sockaddr *)&sa, length) < 0 ? -errno : 0;
+    if (getsockname(socket->fd, (struct sockaddr *)&sa, &length) < 0)
+        return -errno;
+    address_from_sockaddr((struct sockaddr *)&sa, &socket->local);
+    return 0;
 }
 
-/* Bind to the client's address, unless a socket without IP_TRANSPARENT may do so as well. */
-static int bind_transparent(const struct udp_socket *socket, const struct address *client)
+int udp_open_transparent(const struct address *app, uint64_t rcvbuf_bytes,
+                         struct udp_socket *ret_socket)
 {
-    int rc = udp_bind(socket, client);
-
-    if (rc != -EADDRNOTAVAIL)
-        return rc == -EMFILE || rc == -ENOMEM ? rc : -EADDRNOTAVAIL;
-    rc = set_transparent(socket);
-    if (!rc)
-        rc = udp_bind(socket, client);
-    return rc;
-}
-
-int udp_open_transparent(const struct address *client, const struct address *app,
-                         uint64_t rcvbuf_bytes, struct udp_socket *ret_socket)
-{
-    /* SO_REUSEADDR: the socket of the client's previous session may not be closed yet. */
-    const struct udp_options options = {
-        .reuse_address = true, .tos = true, .rcvbuf_bytes = rcvbuf_bytes};
+    /* Replies come over lo. To a pod's address, which belongs to another device, a socket that is bound
+     * to lo cannot send. */
+    const struct udp_options options = {.local_address = true,
+                                        .tos = true,
+                                        .loopback_only = address_is_loopback(app),
+                                        .error_queue = true,
+                                        .rcvbuf_bytes = rcvbuf_bytes};
+    const struct address any = address_any((enum address_family)app->family);
     struct udp_socket socket;
-    int rc;
+    int rc = udp_create((enum address_family)app->family, &options, &socket);
 
-    if (client->family != app->family)
-        return -EADDRNOTAVAIL;
-    rc = udp_create((enum address_family)app->family, &options, &socket);
     if (rc)
         return rc;
-    socket.local = *client;
-    rc = bind_transparent(&socket, client);
+    socket.wildcard = true;
+    rc = set_transparent(&socket);
     if (!rc)
-        rc = connect_to_app(&socket, app);
+        rc = udp_bind(&socket, &any);
+    if (!rc)
+        rc = read_name(&socket);
     if (rc)
         udp_close(&socket);
     else
@@ -64,26 +59,41 @@ int udp_open_transparent(const struct address *client, const struct address *app
     return rc;
 }
 
-int udp_transparent_announce(int fd, const struct address *app, uint16_t signal_port, bool is_open)
+void udp_transparent_announce(const struct udp_socket *socket, const struct address *client,
+                              const struct address *app, bool is_open)
 {
-    const struct address to = address_with_port(*app, signal_port);
-    int family = app->family == ADDRESS_V6 ? AF_INET6 : AF_INET;
-    struct sockaddr_storage sa;
-    socklen_t length = address_to_sockaddr(&to, family, &sa);
+    const struct address to = address_with_port(*app, client->port);
+    struct sockaddr_storage name;
+    struct cmsg_buffer cmsg;
+    struct msghdr header = {.msg_name = &name};
 
-    /* The rule drops it, if it could change the set: EPERM. */
-    if (sendto(fd, "\0", is_open ? NFT_SIGNAL_ADD : NFT_SIGNAL_DELETE, MSG_DONTWAIT,
-               (struct sockaddr *)&sa, length) < 0 &&
-        errno == EPERM)
-        return 0;
-    return -ENOSPC;
+    header.msg_namelen = address_to_sockaddr(&to, socket->family, &name);
+    cmsg_put_source(&header, &cmsg, socket->family, client);
+    cmsg_put_ttl(&header, &cmsg, socket->family, is_open ? NFT_SIGNAL_ADD : NFT_SIGNAL_DELETE);
+    /* EPERM: a rule has dropped it. A refusal of an earlier datagram may be reported in its place. */
+    for (unsigned i = 0; i <= UDP_REFUSED_RETRIES; i++) {
+        if (sendmsg(socket->fd, &header, MSG_DONTWAIT) >= 0 ||
+            udp_classify_error(errno) != UDP_ERROR_REFUSED)
+            return;
+    }
 }
 
-void udp_transparent_release(int fd)
+bool udp_is_no_source(int *probe, const struct address *ip)
 {
-    const struct sockaddr none = {.sa_family = AF_UNSPEC};
+    const struct address at = address_with_port(*ip, 0);
+    int family = ip->family == ADDRESS_V6 ? AF_INET6 : AF_INET;
+    struct sockaddr_storage sa;
+    socklen_t length = address_to_sockaddr(&at, family, &sa);
 
-    (void)connect(fd, &none, sizeof(none));
+    if (*probe < 0)
+        *probe = socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (*probe < 0)
+        return true;
+    if (bind(*probe, (struct sockaddr *)&sa, length) < 0 && errno == EADDRNOTAVAIL)
+        return false;
+    (void)close(*probe); /* it may be bound now */
+    *probe = -1;
+    return true;
 }
 
 static bool is_on(const char *path)

@@ -40,169 +40,237 @@ static void enter_namespace(void)
     (void)close(fd);
 }
 
-static void open_path(const char *app, struct return_path *path)
+/* The socket of a worker, and its return path. */
+struct way {
+    struct address app;
+    struct udp_socket socket;
+    struct return_path path;
+};
+
+static int try_open(const char *app, struct way *way, char why[static RETURN_PATH_WHY_MAX])
 {
-    const struct return_path_setup setup = {.app = parse(app), .clients_max = 10};
+    struct return_path_setup setup = {.app = parse(app), .port_count = 1, .clients_max = 10};
+
+    way->app = setup.app;
+    way->path.nft_fd = -1;
+    cr_assert_eq(udp_open_transparent(&way->app, 0, &way->socket), 0);
+    setup.ports = &way->socket.local.port;
+    return return_path_open(&setup, &way->path, why);
+}
+
+static void open_way(const char *app, struct way *way)
+{
     char why[RETURN_PATH_WHY_MAX];
 
-    cr_assert_eq(return_path_open(&setup, path, why), 0, "%s", why);
+    cr_assert_eq(try_open(app, way, why), 0, "%s", why);
     cr_assert_str_empty(why);
+}
+
+static void close_way(struct way *way)
+{
+    return_path_close(&way->path);
+    udp_close(&way->socket);
 }
 
 static void expect_refused(const char *app, int error, const char *text)
 {
-    const struct return_path_setup setup = {.app = parse(app), .clients_max = 10};
-    struct return_path path = {.nft_fd = -1};
     char why[RETURN_PATH_WHY_MAX];
+    struct way way;
 
-    cr_assert_eq(return_path_open(&setup, &path, why), error);
+    cr_assert_eq(try_open(app, &way, why), error);
     cr_expect_str_eq(why, text);
-    cr_expect_eq(path.nft_fd, -1);
+    cr_expect_eq(way.path.nft_fd, -1);
+    close_way(&way);
+}
+
+static int send_request(const struct way *way, const struct address *client, size_t bytes)
+{
+    const struct address to = address_with_port(way->app, client->port);
+    static const char payload[UDP_PAYLOAD_MAX];
+
+    return udp_send_one(&way->socket, &to, client, payload, bytes);
+}
+
+/* The reply: it comes to the client's address, from the client's port at the app's address. */
+static void expect_reply(const struct way *way, const struct address *client, size_t bytes)
+{
+    struct address peer, expected = address_with_port(way->app, client->port);
+    static char payload[UDP_PAYLOAD_MAX];
+    struct sockaddr_storage sa;
+    socklen_t length = sizeof(sa);
+
+    cr_expect_eq(
+        recvfrom(way->socket.fd, payload, sizeof(payload), 0, (struct sockaddr *)&sa, &length),
+        (ssize_t)bytes);
+    address_from_sockaddr((struct sockaddr *)&sa, &peer);
+    cr_expect(address_equal(&peer, &expected));
 }
 
 /* A request of this many bytes to an app there, and its reply. */
-static void exchange(const char *app_text, const char *client_text, size_t bytes)
+static void exchange(const struct way *way, const char *client_text, size_t bytes)
 {
-    const struct address app_address = parse(app_text), client = parse(client_text);
+    const struct address client = parse(client_text);
     const struct udp_options options = {.receive_timeout_ns = UINT64_C(5000000000)};
     static char payload[UDP_PAYLOAD_MAX];
-    struct udp_socket app, session;
     struct sockaddr_storage sa;
     socklen_t length = sizeof(sa);
+    struct udp_socket app;
     struct address from;
 
-    cr_assert_eq(udp_open(&app_address, &options, &app), 0);
-    cr_assert_eq(udp_open_transparent(&client, &app_address, 0, &session), 0);
-    cr_assert_eq(send(session.fd, payload, bytes, 0), (ssize_t)bytes);
-    cr_assert_eq(recvfrom(app.fd, payload, bytes, 0, (struct sockaddr *)&sa, &length),
+    cr_assert_eq(udp_open(&way->app, &options, &app), 0);
+    udp_transparent_announce(&way->socket, &client, &way->app, true);
+    cr_assert_eq(send_request(way, &client, bytes), 0);
+    cr_assert_eq(recvfrom(app.fd, payload, sizeof(payload), 0, (struct sockaddr *)&sa, &length),
                  (ssize_t)bytes);
     address_from_sockaddr((struct sockaddr *)&sa, &from);
     cr_expect(address_equal(&from, &client));
     cr_assert_eq(sendto(app.fd, payload, bytes, 0, (struct sockaddr *)&sa, length), (ssize_t)bytes,
                  "%s", strerror(errno));
-    cr_expect_eq(recv(session.fd, payload, bytes, 0), (ssize_t)bytes);
+    expect_reply(way, &client, bytes);
+    udp_transparent_announce(&way->socket, &client, &way->app, false);
+    /* Nobody gets it now, as the app learns. */
+    cr_assert_eq(sendto(app.fd, payload, bytes, 0, (struct sockaddr *)&sa, length), (ssize_t)bytes,
+                 "%s", strerror(errno));
+    cr_expect_lt(recv(way->socket.fd, payload, sizeof(payload), MSG_DONTWAIT), 0);
     udp_close(&app);
-    udp_close(&session);
 }
 
 Test(return_path, app_sees_the_client_and_replies_to_it)
 {
-    struct return_path path;
+    struct way way;
 
     enter_namespace();
-    open_path(APP, &path);
-    exchange(APP, CLIENT, 5);
-    exchange(APP, CLIENT, UDP_PAYLOAD_MAX);
-    exchange(APP, "192.0.2.1:5353", 5); /* the app's own port */
-    return_path_close(&path);
+    open_way(APP, &way);
+    exchange(&way, CLIENT, 5);
+    exchange(&way, CLIENT, 0);
+    exchange(&way, CLIENT, UDP_PAYLOAD_MAX);
+    exchange(&way, "192.0.2.1:5353", 5); /* the app's own port */
+    close_way(&way);
 }
 
 Test(return_path, ipv6)
 {
-    struct return_path path;
+    struct way way;
 
     enter_namespace();
-    open_path("[::1]:5353", &path);
-    exchange("[::1]:5353", "[2001:db8::9]:4444", UDP_PAYLOAD_MAX);
-    return_path_close(&path);
+    open_way("[::1]:5353", &way);
+    exchange(&way, "[2001:db8::9]:4444", 5);
+    exchange(&way, "[2001:db8::9]:4444", UDP_PAYLOAD_MAX);
+    close_way(&way);
 }
 
-Test(return_path, refusal_of_a_closed_port_arrives)
+static void expect_refusal(const char *app, const char *client_text)
 {
-    const struct address app = parse(APP), client = parse(CLIENT);
-    struct return_path path;
-    struct udp_socket session;
+    const struct address client = parse(client_text);
+    struct udp_failure failure;
+    struct way way;
 
-    enter_namespace();
-    open_path(APP, &path);
-    cr_assert_eq(udp_open_transparent(&client, &app, 0, &session), 0);
-    cr_assert_eq(send(session.fd, "", 0, 0), 0);
-    cr_expect(udp_has_error(session.fd));
-    udp_close(&session);
-    return_path_close(&path);
+    open_way(app, &way);
+    udp_transparent_announce(&way.socket, &client, &way.app, true);
+    cr_assert_eq(send_request(&way, &client, 5), 0);
+    cr_assert(udp_take_error(way.socket.fd, &failure));
+    cr_expect_eq(failure.error, ECONNREFUSED);
+    cr_expect(address_equal_ip(&failure.from, &client));
+    cr_expect_eq(failure.to.port, client.port);
+    cr_expect(address_equal_ip(&failure.to, &way.app));
+    close_way(&way);
 }
 
-Test(return_path, clients_are_announced_until_the_set_is_full)
+Test(return_path, refusal_of_a_closed_port_names_the_client)
 {
-    const struct address app = parse(APP);
-    struct address client = parse(CLIENT);
-    struct udp_socket session;
-    struct return_path path;
+    enter_namespace();
+    expect_refusal(APP, CLIENT);
+    expect_refusal("[::1]:5353", "[2001:db8::9]:4444");
+}
+
+Test(return_path, several_workers_have_their_own_replies)
+{
+    const struct address client = parse(CLIENT), other = parse("10.9.9.9:4445");
+    const struct udp_options options = {.receive_timeout_ns = UINT64_C(5000000000)};
+    struct return_path_setup setup = {.app = parse(APP), .port_count = 2, .clients_max = 10};
+    struct way first = {.app = setup.app}, second = {.app = setup.app};
+    char why[RETURN_PATH_WHY_MAX], payload[8];
+    struct sockaddr_storage sa;
+    socklen_t length = sizeof(sa);
+    struct udp_socket app;
+    uint16_t ports[2];
 
     enter_namespace();
-    open_path(APP, &path);
-    cr_assert_eq(udp_open_transparent(&client, &app, 0, &session), 0);
-    cr_expect_eq(udp_transparent_announce(session.fd, &app, path.signal_port, true), 0);
-    cr_expect_eq(udp_transparent_announce(session.fd, &app, path.signal_port, true), 0);
-    cr_expect_eq(udp_transparent_announce(session.fd, &app, path.signal_port, false), 0);
-    return_path_close(&path);
-    /* The table has ended with its descriptor. */
-    cr_expect_eq(udp_transparent_announce(session.fd, &app, path.signal_port, true), -ENOSPC);
-    udp_close(&session);
+    cr_assert_eq(udp_open(&setup.app, &options, &app), 0);
+    cr_assert_eq(udp_open_transparent(&setup.app, 0, &first.socket), 0);
+    cr_assert_eq(udp_open_transparent(&setup.app, 0, &second.socket), 0);
+    ports[0] = first.socket.local.port;
+    ports[1] = second.socket.local.port;
+    setup.ports = ports;
+    cr_assert_eq(return_path_open(&setup, &first.path, why), 0, "%s", why);
+    udp_transparent_announce(&first.socket, &client, &setup.app, true);
+    udp_transparent_announce(&second.socket, &other, &setup.app, true);
+    cr_assert_eq(send_request(&second, &other, 5), 0);
+    cr_assert_eq(recvfrom(app.fd, payload, sizeof(payload), 0, (struct sockaddr *)&sa, &length), 5);
+    cr_assert_eq(sendto(app.fd, payload, 5, 0, (struct sockaddr *)&sa, length), 5);
+    expect_reply(&second, &other, 5);
+    /* The client of the first moves to the second. */
+    udp_transparent_announce(&second.socket, &client, &setup.app, false);
+    udp_transparent_announce(&second.socket, &client, &setup.app, true);
+    cr_assert_eq(send_request(&second, &client, 5), 0);
+    cr_assert_eq(recvfrom(app.fd, payload, sizeof(payload), 0, (struct sockaddr *)&sa, &length), 5);
+    cr_assert_eq(sendto(app.fd, payload, 5, 0, (struct sockaddr *)&sa, length), 5);
+    expect_reply(&second, &client, 5);
+    close_way(&first);
+    udp_close(&second.socket);
+    udp_close(&app);
 }
 
 Test(return_path, own_loopback_multicast_and_broadcast_addresses_are_no_source)
 {
-    static const char *const refused[] = {"127.0.0.1:4444",      "127.200.0.1:4444", "0.0.0.0:4444",
-                                          "224.0.0.1:4444",      "127.0.0.1:53",     "[::1]:4444",
-                                          "255.255.255.255:4444"};
-    const struct address app = parse(APP);
-    struct udp_socket session;
-    struct return_path path;
+    static const char *const refused[] = {"127.0.0.1", "127.200.0.1",     "0.0.0.0", "224.0.0.1",
+                                          "::1",       "255.255.255.255", "ff02::1", "::"};
+    static const char *const good[] = {"10.0.0.1", "192.0.2.1", "8.8.8.8"};
+    int probe = -1;
 
     enter_namespace();
-    open_path(APP, &path);
     for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
-        const struct address client = parse(refused[i]);
+        const struct address ip = parse(refused[i]);
 
-        cr_expect_eq(udp_open_transparent(&client, &app, 0, &session), -EADDRNOTAVAIL, "%s",
-                     refused[i]);
+        if (probe >= 0)
+            (void)close(probe); /* it is of one family */
+        probe = -1;
+        cr_expect(udp_is_no_source(&probe, &ip), "%s", refused[i]);
     }
-    return_path_close(&path);
-}
+    for (size_t i = 0; i < 3 * sizeof(good) / sizeof(good[0]); i++) {
+        const struct address ip = parse(good[i % 3]);
 
-Test(return_path, wildcard_socket_without_reuse_keeps_its_port)
-{
-    const struct address app = parse(APP), client = parse("10.9.9.9:4444");
-    const struct address wildcard = parse("0.0.0.0:4444");
-    const struct udp_options options = {.rcvbuf_bytes = 1};
-    struct udp_socket other, session;
-
-    enter_namespace();
-    cr_assert_eq(udp_open_ipv4(&wildcard, &options, &other), 0);
-    cr_expect_eq(udp_open_transparent(&client, &app, 0, &session), -EADDRINUSE);
-    udp_share_address(&other, true);
-    cr_assert_eq(udp_open_transparent(&client, &app, 0, &session), 0);
-    udp_close(&session);
-    udp_close(&other);
+        cr_expect_not(udp_is_no_source(&probe, &ip), "%s", good[i % 3]);
+    }
+    (void)close(probe);
 }
 
 Test(return_path, leftovers_of_before_are_replaced)
 {
-    struct return_path path;
+    struct way way;
 
     enter_namespace();
     for (unsigned i = 0; i < 3; i++) {
-        open_path(APP, &path);
-        exchange(APP, CLIENT, 5);
-        return_path_close(&path);
+        open_way(APP, &way);
+        exchange(&way, CLIENT, 5);
+        close_way(&way);
     }
 }
 
 Test(return_path, table_of_a_running_process_stays)
 {
-    struct return_path path, other;
+    struct way way, other;
 
     enter_namespace();
-    open_path(APP, &path);
+    open_way(APP, &way);
     expect_refused(APP, -EPERM,
                    "nftables table headlessd_5353 belongs to another running process: only one "
                    "headlessd of a network namespace may have an app at this port");
-    open_path("127.0.0.1:5354", &other);
-    exchange(APP, CLIENT, 5);
-    exchange("127.0.0.1:5354", CLIENT, 5);
-    return_path_close(&path);
-    return_path_close(&other);
+    open_way("127.0.0.1:5354", &other);
+    exchange(&way, CLIENT, 5);
+    exchange(&other, CLIENT, 5);
+    close_way(&way);
+    close_way(&other);
 }
 
 static void run_or_skip(const char *command)

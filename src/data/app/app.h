@@ -46,11 +46,7 @@ struct app_setup {
     const struct identity *identity;
     struct replier *replier;
     struct counters *counters;
-    size_t workers;       /* that share app.max_sessions */
-    uint16_t signal_port; /* of struct return_path */
-    /* Those of this pod at the ports data and relay, `sockets` each. */
-    const struct udp_socket *data_sockets, *relay_sockets;
-    size_t sockets;
+    size_t workers; /* that share app.max_sessions */
 };
 
 /* Returns 0 or a negative errno; -ENODEV and others are from the app's socket. */

@@ -16,7 +16,9 @@ static struct address source_of(const struct udp_app *udp, uint32_t number)
     struct sockaddr_storage sa;
     socklen_t length = sizeof(sa);
 
-    if (udp->is_mux)
+    if (udp->is_transparent)
+        source = session ? session_client(session) : source;
+    else if (udp->is_mux)
         source = address_with_port(session_number_to_address(number), udp->socket.local.port);
     else if (session && getsockname(session->fd, (struct sockaddr *)&sa, &length) == 0)
         address_from_sockaddr((struct sockaddr *)&sa, &source);
@@ -26,6 +28,12 @@ static struct address source_of(const struct udp_app *udp, uint32_t number)
 /* Does a session live at the peer of the app's socket: of this process, or of another headlessd? */
 static bool is_live_session(struct udp_app *udp, const struct address *peer)
 {
+    const struct session *session;
+
+    if (udp->is_transparent) {
+        session = udp_sessions_of(udp, peer);
+        return session && session->is_open;
+    }
     return (!udp->is_mux || session_number_of_address(peer) != SESSION_NUMBER_NONE) &&
            udp_lookup_receiver(&udp->watch.lookup, &udp->address, peer) == UDP_RECEIVER_FOUND;
 }

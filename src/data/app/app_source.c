@@ -7,14 +7,12 @@
 #include "headless/net/transparent.h"
 #include "headless/secure/capabilities.h"
 
-#define CAPABILITIES_ADVICE                                                                      \
-    "in Kubernetes: capabilities.add [NET_ADMIN, NET_RAW, NET_BIND_SERVICE] and runAsUser 0 in " \
-    "the "                                                                                       \
-    "container's securityContext, in a namespace with Pod Security level privileged; on "        \
-    "OpenShift "                                                                                 \
-    "an SCC that allows these capabilities"
-
-#define BIND_TRIES 3
+#define CAPABILITY_ADVICE                                                                       \
+    "CAP_NET_ADMIN is missing. In Kubernetes: capabilities.add [NET_ADMIN] and runAsUser 0 in " \
+    "the "                                                                                      \
+    "container's securityContext, in a namespace with Pod Security level privileged; on "       \
+    "OpenShift "                                                                                \
+    "an SCC that allows both"
 
 /* ---- start ---- */
 
@@ -24,33 +22,20 @@ static int refuse_start(int rc, const char *why)
     return rc;
 }
 
-static int check_environment(void)
+int app_source_check(const struct config *config)
 {
     char why[RETURN_PATH_WHY_MAX];
     const char *obstacle = udp_transparent_obstacle();
 
+    if (config->app_source == CONFIG_APP_SOURCE_SESSION)
+        return 0;
     if (!capabilities_has(CAP_NET_ADMIN))
-        return refuse_start(-EPERM, "CAP_NET_ADMIN is missing: " CAPABILITIES_ADVICE);
+        return refuse_start(-EPERM, CAPABILITY_ADVICE);
     if (!obstacle)
         return 0;
     (void)snprintf(why, sizeof(why), "%s must be 0, because a client could have this pod's address",
                    obstacle);
     return refuse_start(-EINVAL, why);
-}
-
-/* CAP_NET_RAW suffices for transparent sockets. */
-static void give_up_capability(void)
-{
-    if (!capabilities_has(CAP_NET_BIND_SERVICE))
-        log_debug("source_ports", "CAP_NET_BIND_SERVICE is missing: clients with a source port "
-                                  "below net.ipv4.ip_unprivileged_port_start are dropped");
-    if (!capabilities_has(CAP_NET_RAW))
-        log_warn(
-            "source_capability",
-            "CAP_NET_RAW is missing: the process keeps CAP_NET_ADMIN in its place, which allows "
-            "more than it needs");
-    else if (capabilities_drop(CAP_NET_ADMIN) != 0)
-        log_warn("source_capability", "cannot give up CAP_NET_ADMIN");
 }
 
 /* Has another socket of this pod the app's port? */
@@ -61,110 +46,66 @@ static bool shares_port(const struct config *config)
     return port == config->data_port || port == config->relay_port || port == config->peer_port;
 }
 
-int app_source_open(const struct config *config, struct return_path *ret_path)
+int app_source_open(const struct config *config, const uint16_t *ports, size_t count,
+                    struct return_path *ret_path)
 {
     const struct return_path_setup setup = {.app = config->app_target.address,
+                                            .ports = ports,
+                                            .port_count = count,
                                             .clients_max = config->app_max_sessions,
                                             .is_port_shared = shares_port(config)};
     char why[RETURN_PATH_WHY_MAX];
-    int rc;
+    int rc = return_path_open(&setup, ret_path, why);
 
-    *ret_path = (struct return_path){.nft_fd = -1};
-    if (config->app_source == CONFIG_APP_SOURCE_SESSION)
-        return 0;
-    rc = check_environment();
-    if (rc)
-        return rc;
-    rc = return_path_open(&setup, ret_path, why);
     if (rc)
         return refuse_start(rc, why);
-    if (*why)
-        log_warn("source_limited", "the app must reply from the address of app.target: %s", why);
-    give_up_capability();
+    if (capabilities_drop(CAP_NET_ADMIN) != 0)
+        log_warn("source_capability", "cannot give up CAP_NET_ADMIN: %s", strerror(errno));
     return 0;
 }
 
 /* ---- sessions ---- */
 
-static void share_own_sockets(const struct udp_app *udp, bool is_shared)
-{
-    for (size_t i = 0; i < udp->own_sockets; i++) {
-        udp_share_address(&udp->data_sockets[i], is_shared);
-        udp_share_address(&udp->relay_sockets[i], is_shared);
-    }
-}
-
-/* A client may have the port of a wildcard socket of this process. It is shared for no longer than
- * this: other processes could take it. Another worker may end that, so try again. */
-static int open_beside_own(const struct app *app, const struct address *client,
-                           struct udp_socket *ret_socket)
-{
-    const struct udp_app *udp = app->udp;
-    int rc = -EADDRINUSE;
-
-    for (unsigned i = 0; rc == -EADDRINUSE && i < BIND_TRIES; i++) {
-        share_own_sockets(udp, true);
-        rc = udp_open_transparent(client, &udp->address, app->config->rcvbuf_bytes, ret_socket);
-        share_own_sockets(udp, false);
-    }
-    return rc;
-}
-
-int app_source_begin(struct app *app, const struct address *client, struct udp_socket *ret_socket)
+bool app_source_may_be(struct app *app, const struct address *client)
 {
     struct udp_app *udp = app->udp;
-    const struct config *config = app->config;
-    int rc;
 
-    if (client->scope)
-        return -EADDRNOTAVAIL;
-    rc = udp_open_transparent(client, &udp->address, config->rcvbuf_bytes, ret_socket);
-    if (rc == -EADDRINUSE &&
-        (client->port == config->data_port || client->port == config->relay_port))
-        rc = open_beside_own(app, client, ret_socket);
-    if (rc || !udp->signal_port)
-        return rc;
-    rc = udp_transparent_announce(ret_socket->fd, &udp->address, udp->signal_port, true);
-    if (rc)
-        udp_close(ret_socket);
-    return rc;
+    return client->family == udp->address.family && !client->scope &&
+           !udp_is_no_source(&udp->probe, client);
 }
 
-void app_source_end(const struct udp_app *udp, int fd)
+void app_source_begin(struct app *app, const struct session *session)
 {
-    if (udp->signal_port)
-        (void)udp_transparent_announce(fd, &udp->address, udp->signal_port, false);
-    udp_transparent_release(fd);
+    const struct udp_app *udp = app->udp;
+    const struct address client = session_client(session);
+
+    /* Another worker may have a session of this client, through another pod: the newest one gets the
+     * replies. */
+    if (udp->has_other_workers)
+        udp_transparent_announce(&udp->socket, &client, &udp->address, false);
+    udp_transparent_announce(&udp->socket, &client, &udp->address, true);
 }
 
-/* NULL: not an error of the client's address. */
-static const char *text_of_error(const struct udp_app *udp, const struct address *client, int error)
+void app_source_end(struct app *app, const struct session *session)
 {
-    switch (error) {
-    case -EADDRNOTAVAIL:
-        if (client->family != udp->address.family)
-            return "the app has an address of the other family";
-        return "it is an address of this pod, or no unicast address of one machine";
-    case -EADDRINUSE:
-        return "a socket of this pod is bound to its port at every address: bind the app to the "
-               "address of app.target";
-    case -EACCES:
-        return "its port is privileged: CAP_NET_BIND_SERVICE is missing";
-    case -EPERM:
-        return "CAP_NET_RAW is missing";
-    default:
-        return NULL;
-    }
+    const struct udp_app *udp = app->udp;
+    const struct address client = session_client(session);
+
+    if (udp->outbox.count)
+        app_flush(app); /* its requests come first, which are to be answered */
+    udp_transparent_announce(&udp->socket, &client, &udp->address, false);
 }
 
-bool app_source_refuse(struct app *app, const struct address *client, int error)
+bool app_source_refuse(struct app *app, const struct address *client)
 {
     static _Thread_local struct log_limit limit = {.period_ns = 60 * NS_PER_SEC};
-    const char *why = text_of_error(app->udp, client, error);
     char text[ADDRESS_TEXT_MAX];
+    const char *why = client->family != app->udp->address.family
+                          ? "the app has an address of the other family"
+                          : "it is an address of this pod, or no unicast address of one machine";
     uint64_t suppressed;
 
-    if (!why)
+    if (app_source_may_be(app, client))
         return false;
     counters_drop(app->counters, DROP_source, 1);
     if (log_limit_pass(&limit, LOG_LEVEL_WARN, app->replier->now_ns, &suppressed))

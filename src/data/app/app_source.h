@@ -1,38 +1,41 @@
 /*
  * app_source: the app sees its clients' own addresses and ports (app.source client).
  *
- * A session has a transparent socket with the client's address (net/transparent.h). So a client is one
- * session, through whatever pod and to whatever address it sends: its replies go where its newest
- * request came from. The return path (net/return_path.h) is one for all workers.
+ * The socket of all sessions is a transparent one (net/transparent.h): each datagram has the client's
+ * address. A client is one session, through whatever pod and to whatever address it sends: its replies
+ * go where its newest request came from. An open session is announced to the return path
+ * (net/return_path.h), which is one for all workers.
  *
  * Not every address can be a source: those of this pod, loopback, multicast and broadcast ones, IPv6
  * link-local ones, and those of the other family than the app. Requests of such clients are dropped
  * (reason source).
  *
- * Owner: the worker's thread; app_source_open and app_source_close: the main thread.
+ * Owner: the worker's thread; app_source_check and app_source_open: the main thread.
  */
 #ifndef DATA_APP_APP_SOURCE_H
 #define DATA_APP_APP_SOURCE_H
 
 #include "data/app/app.h"
 #include "headless/net/return_path.h"
-#include "headless/net/udp.h"
 
-/*
- * Before the first worker: open the return path that the configuration needs, and give up the
- * capability for it. Returns 0 or a negative errno, with an error in the log.
- */
-int app_source_open(const struct config *config, struct return_path *ret_path)
-    __attribute__((warn_unused_result));
+struct session;
 
-/* Open the socket of a client's session. Returns 0 or a negative errno, for app_source_refuse. */
-int app_source_begin(struct app *app, const struct address *client, struct udp_socket *ret_socket)
-    __attribute__((warn_unused_result));
+/* Before the workers open their sockets. Returns 0 or a negative errno, with an error in the log. */
+int app_source_check(const struct config *config) __attribute__((warn_unused_result));
 
-/* Before the socket of a session is closed. */
-void app_source_end(const struct udp_app *udp, int fd);
+/* Open the return path for sockets with these ports, and give up the capability for it. Returns 0 or a
+ * negative errno, with an error in the log. */
+int app_source_open(const struct config *config, const uint16_t *ports, size_t count,
+                    struct return_path *ret_path) __attribute__((warn_unused_result));
 
-/* Count and log a request without a session, if this error of app_source_begin is the cause. */
-bool app_source_refuse(struct app *app, const struct address *client, int error);
+/* Can the app see this address? A system call: once for a session. */
+bool app_source_may_be(struct app *app, const struct address *client);
+
+/* A session is open from now on; or no longer, which flushes the outbox. */
+void app_source_begin(struct app *app, const struct session *session);
+void app_source_end(struct app *app, const struct session *session);
+
+/* Count and log a request without a session, if the address of its client is the cause. */
+bool app_source_refuse(struct app *app, const struct address *client);
 
 #endif

@@ -89,7 +89,7 @@ static bool send_knock(struct udp_app *udp, uint64_t now_ns)
 {
     uint32_t number = udp->watch.answered_plus_1 - 1;
     struct session *session;
-    struct address source;
+    struct address source, to;
 
     if (!udp->watch.answered_plus_1)
         return false;
@@ -98,8 +98,8 @@ static bool send_knock(struct udp_app *udp, uint64_t now_ns)
         return false;
     if (!udp->is_mux)
         return send_connected_knock(udp, session, now_ns);
-    source = session_number_to_address(number);
-    return udp_send_one(&udp->socket, &udp->address, &source, "", 0) == 0;
+    udp_sessions_route(udp, session, &source, &to);
+    return udp_send_one(&udp->socket, &to, &source, "", 0) == 0;
 }
 
 void app_watch_check(struct app *app)
@@ -193,6 +193,18 @@ static void note_session(struct app *app, uint32_t number)
     refused_clients_add(&watch->clients, number, app->replier->now_ns);
 }
 
+/* The session whose datagram was refused, or SESSION_NUMBER_NONE. */
+static uint32_t number_of_failure(struct udp_app *udp, const struct udp_failure *failure)
+{
+    const struct address client = address_with_port(failure->from, failure->to.port);
+    const struct session *session;
+
+    if (!udp->is_transparent)
+        return session_number_of_address(&failure->from);
+    session = udp_sessions_of(udp, &client); /* nft_clients.h: the port that it was sent to */
+    return session ? sessions_number(&udp->sessions, session) : SESSION_NUMBER_NONE;
+}
+
 /* The port from which the app answered this session is closed: back to the app's own port, with the
  * datagram if it was quoted whole. It is counted already, when it was sent first. */
 static void leave_port(struct udp_app *udp, uint32_t number, const struct udp_failure *failure)
@@ -211,21 +223,21 @@ static uint32_t take_errors(struct app *app)
 {
     struct udp_app *udp = app->udp;
     struct udp_failure failure;
-    uint32_t n = 0;
+    uint32_t n = 0, number;
 
     /* seq_cst: before the queue is read; the reader sets it again for what comes later */
     bool reader_waits =
         atomic_exchange_explicit(&udp->reader.has_errors, false, memory_order_seq_cst);
 
     for (unsigned i = 0; i < TAKE_MAX && udp_take_error(udp->socket.fd, &failure); i++) {
-        if (failure.error != ECONNREFUSED ||
-            session_number_of_address(&failure.from) == SESSION_NUMBER_NONE)
+        number = number_of_failure(udp, &failure);
+        if (failure.error != ECONNREFUSED || number == SESSION_NUMBER_NONE)
             continue;
-        if (failure.to.port != udp->address.port) {
-            leave_port(udp, session_number_of_address(&failure.from), &failure);
+        if (!udp->is_transparent && failure.to.port != udp->address.port) {
+            leave_port(udp, number, &failure);
             continue;
         }
-        note_session(app, session_number_of_address(&failure.from));
+        note_session(app, number);
         n++;
     }
     if (reader_waits)

@@ -388,13 +388,11 @@ struct session *sessions_by_number(const struct sessions *sessions, uint32_t num
 struct origin sessions_origin(const struct sessions *sessions, const struct session *session)
 {
     const struct session_path *path = &sessions->paths.table[session->path];
-    struct origin origin = {.client = {.family = session->client_is_ipv6 ? ADDRESS_V6 : ADDRESS_V4,
-                                       .port = session->client_port,
-                                       .scope = path->client_scope},
+    struct origin origin = {.client = session_client(session),
                             .local = path->local,
                             .ingress = path->ingress,
                             .tag = session->tag};
 
-    memcpy(origin.client.ip, session->client_ip, sizeof(origin.client.ip));
+    origin.client.scope = path->client_scope;
     return origin;
 }

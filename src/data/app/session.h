@@ -82,7 +82,8 @@ struct session_list {
 struct sessions_setup {
     uint32_t capacity; /* 1..SESSION_CAPACITY_MAX */
     uint32_t open_max; /* sessions that may be open at once */
-    bool has_sockets;  /* each open session has a socket of its own: without it, no reply comes */
+    bool has_sockets;  /* a resting session gets no reply: each open one has a socket of its own, or
+                          is announced (app_source.h) */
     bool is_hashed;    /* not with has_sockets */
     bool is_by_client; /* one session a client, whatever address it sent to: sessions_find ignores
                           everything else, and the caller calls sessions_follow */
@@ -152,6 +153,16 @@ void sessions_drop(struct sessions *sessions, struct session *session);
 /* The number of a session; and the session of a number, NULL when another client has its record. */
 uint32_t sessions_number(const struct sessions *sessions, const struct session *session);
 struct session *sessions_by_number(const struct sessions *sessions, uint32_t number);
+
+/* Its client, without the scope. */
+static inline struct address session_client(const struct session *session)
+{
+    struct address address = {.family = session->client_is_ipv6 ? ADDRESS_V6 : ADDRESS_V4,
+                              .port = session->client_port};
+
+    memcpy(address.ip, session->client_ip, sizeof(address.ip));
+    return address;
+}
 
 /* Where its replies go. */
 struct origin sessions_origin(const struct sessions *sessions, const struct session *session);

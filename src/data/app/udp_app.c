@@ -14,9 +14,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <unistd.h>
 
 #include "data/app/app_elsewhere.h"
 #include "data/app/udp_app.h"
+#include "headless/net/transparent.h"
 #include "headless/wire/proxy.h"
 
 /* A send took the pending error off the socket. On the mux socket the error queue still has it. */
@@ -62,12 +64,11 @@ static void send_to_app(struct app *app, const struct session *session, const st
 {
     struct udp_app *udp = app->udp;
     struct outbox_message message = {.weight = 1, .account = OUTBOX_REQUESTS, .tos = record->tos};
-    struct address source, port;
+    struct address source, to;
 
     if (udp->is_mux) {
-        source = session_number_to_address(sessions_number(&udp->sessions, session));
-        port = address_with_port(udp->address, session->app_port);
-        message.to = session->app_port ? &port : &udp->address;
+        udp_sessions_route(udp, session, &source, &to);
+        message.to = &to;
         message.from = &source;
     } else if (udp->socket.fd != session->fd) {
         udp_app_flush(app); /* an outbox sends to one socket */
@@ -131,17 +132,35 @@ static uint64_t term_of_reply(const struct app *app, const struct session *sessi
     return session->may_reply ? session_term(session, now) : 0;
 }
 
+/* The port of the app's datagram is that of the client (nft_clients.h); the return path takes only
+ * datagrams from the app's own port. */
+static bool is_of_app(const struct app *app, const struct datagram *datagram)
+{
+    const struct udp_app *udp = app->udp;
+
+    if (udp->is_transparent)
+        return address_equal_ip(&datagram->peer, &udp->address);
+    return app_elsewhere_is_taken(app->config, &udp->address, &datagram->peer);
+}
+
+static struct session *session_of_reply(struct udp_app *udp, const struct datagram *datagram)
+{
+    if (!udp->is_mux)
+        return sessions_by_number(&udp->sessions, (uint32_t)datagram->session);
+    const struct address at = address_with_port(datagram->local, datagram->peer.port);
+
+    return udp_sessions_of(udp, &at);
+}
+
 static void udp_app_reply(struct app *app, const struct datagram *datagram)
 {
     struct udp_app *udp = app->udp;
-    uint32_t number =
-        udp->is_mux ? session_number_of_address(&datagram->local) : (uint32_t)datagram->session;
-    struct session *session = sessions_by_number(&udp->sessions, number);
+    struct session *session = session_of_reply(udp, datagram);
     struct origin origin;
     uint64_t term;
 
     counters_add(app->counters, COUNTER_REPLIES_FROM_APP, 1);
-    if (!app_elsewhere_is_taken(app->config, &udp->address, &datagram->peer)) {
+    if (!is_of_app(app, datagram)) {
         app_elsewhere_log(app->config, &udp->address, &datagram->peer);
         counters_drop_reply(app->counters, DROP_stranger, 1);
         return;
@@ -150,8 +169,10 @@ static void udp_app_reply(struct app *app, const struct datagram *datagram)
         counters_drop_reply(app->counters, DROP_session_gone, 1);
         return;
     }
-    session->app_port = app_elsewhere_next_port(session->app_port, &udp->address, &datagram->peer);
-    app_watch_answered(&udp->watch, number, app->replier->now_ns);
+    if (!udp->is_transparent)
+        session->app_port =
+            app_elsewhere_next_port(session->app_port, &udp->address, &datagram->peer);
+    app_watch_answered(&udp->watch, sessions_number(&udp->sessions, session), app->replier->now_ns);
     sessions_touch(&udp->sessions, session, false, app->replier->now_ns);
     term = term_of_reply(app, session);
     if (!term) {
@@ -182,6 +203,8 @@ static void udp_app_close(struct app *app)
     free(udp->proxy_headers);
     if (udp->is_mux)
         udp_close(&udp->socket);
+    if (udp->probe >= 0)
+        (void)close(udp->probe);
     free(udp);
     app->udp = NULL;
 }
@@ -200,7 +223,9 @@ static int open_mux(struct udp_app *udp, const struct config *config)
                                         .rcvbuf_bytes = config->rcvbuf_bytes};
     const struct address any = address_any(ADDRESS_V4);
     struct epoll_event event = {.events = EPOLLIN};
-    int rc = udp_open_ipv4(&any, &options, &udp->socket);
+    int rc = udp->is_transparent
+                 ? udp_open_transparent(&udp->address, config->rcvbuf_bytes, &udp->socket)
+                 : udp_open_ipv4(&any, &options, &udp->socket);
 
     if (rc)
         return rc;
@@ -220,11 +245,9 @@ int udp_app_init(struct app *app, const struct app_setup *setup)
     app->udp = udp;
     udp->address = config->app_target.address;
     udp->is_transparent = config->app_source == CONFIG_APP_SOURCE_CLIENT;
-    udp->is_mux = config_app_is_at_ipv4_loopback(config) && !udp->is_transparent;
-    udp->signal_port = setup->signal_port;
-    udp->data_sockets = setup->data_sockets;
-    udp->relay_sockets = setup->relay_sockets;
-    udp->own_sockets = setup->sockets;
+    udp->is_mux = config_app_is_at_ipv4_loopback(config) || udp->is_transparent;
+    udp->has_other_workers = setup->workers > 1;
+    udp->probe = -1;
     udp->socket = (struct udp_socket){
         .fd = -1, .family = udp->address.family == ADDRESS_V4 ? AF_INET : AF_INET6};
     app_watch_init(&udp->watch, &udp->address, config->app_fail_ns);

@@ -14,12 +14,10 @@
 struct udp_app {
     struct address address; /* of the app */
     bool has_both_kinds;    /* the app also gets requests while its pod does not lead */
-    bool is_mux;            /* one socket for all sessions: an IPv4 loopback app */
-    bool is_transparent;    /* app.source client: a session's socket has the client's address */
-    uint16_t signal_port;   /* clients are announced there; 0: nowhere (return_path.h) */
-    const struct udp_socket *data_sockets, *relay_sockets; /* of this pod, own_sockets each */
-    size_t own_sockets;
-    int open_error; /* of the last socket that could not be opened; 0: none */
+    bool is_mux; /* one socket for all sessions: an IPv4 loopback app, or app.source client */
+    bool is_transparent;    /* app.source client: that socket sends from the clients' addresses */
+    bool has_other_workers; /* is_transparent */
+    int probe;              /* is_transparent: of udp_is_no_source */
     struct udp_socket
         socket; /* the mux socket; otherwise that of the session whose messages are in the outbox */
     uint32_t socket_number; /* that session, where each has its own socket */
@@ -48,6 +46,14 @@ bool udp_sessions_is_settled(const struct app *app, const struct session *sessio
 
 /* Count a request for which there is no session, and log at most once a minute what to do. */
 void udp_sessions_refuse(struct app *app, const struct address *client);
+
+/* The session of the client with this address and port, if is_transparent; of this address of
+ * 127.128.0.0/9, otherwise. Or NULL. is_mux only. */
+struct session *udp_sessions_of(struct udp_app *udp, const struct address *address);
+
+/* The source of a session's datagrams, and where they go; is_mux only. */
+void udp_sessions_route(const struct udp_app *udp, const struct session *session,
+                        struct address *ret_source, struct address *ret_to);
 
 /* Periodic: close the sessions that are idle. The outbox is empty. */
 void udp_sessions_close_idle(struct app *app);

@@ -28,53 +28,41 @@ static void udp_app_close_fd(struct udp_app *udp, int fd)
         app_reader_close(&udp->reader, fd);
 }
 
-/* Close the socket of a session: no reply comes any more. */
-static void udp_app_drop_socket(struct udp_app *udp, int fd)
-{
-    if (udp->is_transparent)
-        app_source_end(udp, fd);
-    udp_app_close_fd(udp, fd);
-}
-
 static void udp_app_close_socket(struct app *app, struct session *session)
 {
     struct udp_app *udp = app->udp;
 
+    if (udp->is_transparent)
+        app_source_end(app, session);
     if (udp->is_mux || session->fd < 0)
         return;
     if (udp->socket.fd == session->fd) {
         app_flush(app); /* messages of this batch wait for it */
         udp->socket.fd = -1;
     }
-    udp_app_drop_socket(udp, session->fd);
+    udp_app_close_fd(udp, session->fd);
     session->fd = -1;
 }
 
-/* The socket of a session with this client, connected to the app. -1: none. */
-static int udp_app_open_socket(struct app *app, const struct address *client)
+static int udp_app_connect_session(struct app *app, struct session *session)
 {
     struct udp_app *udp = app->udp;
     const struct address any = {0};
-    struct udp_socket socket = {.fd = -1};
-
-    if (udp->is_transparent) {
-        udp->open_error = app_source_begin(app, client, &socket);
-    } else {
-        udp->open_error =
-            udp_open_connected(&udp->address, &any, app->config->rcvbuf_bytes, &socket);
-        if (!udp->open_error)
-            (void)udp_report_tos(&socket);
-    }
-    return socket.fd;
-}
-
-static bool attach_socket(struct udp_app *udp, struct session *session, int fd)
-{
+    struct udp_socket socket;
     struct epoll_event event = {.events = EPOLLIN};
+    int rc = udp_open_connected(&udp->address, &any, app->config->rcvbuf_bytes, &socket);
 
-    session->fd = fd;
-    event.data.u64 = (uint64_t)sessions_number(&udp->sessions, session) << 32 | (uint32_t)fd;
-    return epoll_ctl(udp->reader.epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0;
+    if (rc)
+        return rc;
+    (void)udp_report_tos(&socket);
+    event.data.u64 = (uint64_t)sessions_number(&udp->sessions, session) << 32 | (uint32_t)socket.fd;
+    if (epoll_ctl(udp->reader.epoll_fd, EPOLL_CTL_ADD, socket.fd, &event) < 0) {
+        rc = -errno;
+        udp_close(&socket);
+        return rc;
+    }
+    session->fd = socket.fd;
+    return 0;
 }
 
 /* Close the session that may be closed first, if no more sockets may be open. False: none may. */
@@ -98,67 +86,37 @@ static bool make_room_for_socket(struct app *app)
 static void evict(struct app *app, struct session *session)
 {
     counters_add(app->counters, COUNTER_SESSIONS_EVICTED, 1);
-    if (app->udp->is_mux)
+    if (app->udp->is_mux && !app->udp->is_transparent)
         return; /* its record is taken as it is */
     udp_app_close_socket(app, session);
     sessions_rest(&app->udp->sessions, session);
 }
 
-static struct session *open_record(struct app *app, const struct origin *origin, bool may_reply)
+static struct session *udp_app_open_session(struct app *app, const struct origin *origin,
+                                            bool may_reply)
 {
     struct udp_app *udp = app->udp;
     uint64_t now_ns = app->replier->now_ns;
-    struct session *session = sessions_next(&udp->sessions, origin, now_ns);
+    struct session *session;
 
+    if (udp->is_transparent && !app_source_may_be(app, &origin->client))
+        return NULL;
+    session = sessions_next(&udp->sessions, origin, now_ns);
     if (!session)
         return NULL;
     if (session->is_in_use && session->is_open)
         evict(app, session);
     if (!make_room_for_socket(app))
         return NULL;
-    return sessions_open(&udp->sessions, session, origin, may_reply, now_ns);
-}
-
-/* Give the session its socket, or close it, and a new session with it. */
-static bool attach_or_close(struct app *app, struct session *session, int fd)
-{
-    if (attach_socket(app->udp, session, fd))
-        return true;
-    udp_app_close_socket(app, session);
-    return false;
-}
-
-/* The socket first: a client that can have none takes no other client's place. */
-static struct session *udp_app_open_session(struct app *app, const struct origin *origin,
-                                            bool may_reply)
-{
-    struct udp_app *udp = app->udp;
-    int fd = udp->is_mux ? -1 : udp_app_open_socket(app, &origin->client);
-    struct session *session;
-
-    if (fd < 0 && !udp->is_mux)
-        return NULL;
-    session = open_record(app, origin, may_reply);
-    if (session && !udp->is_mux && !attach_or_close(app, session, fd)) {
+    session = sessions_open(&udp->sessions, session, origin, may_reply, now_ns);
+    if (session && !udp->is_mux && udp_app_connect_session(app, session) != 0) {
         sessions_drop(&udp->sessions, session);
-        return NULL;
+        session = NULL;
     }
+    if (session && udp->is_transparent)
+        app_source_begin(app, session);
     if (session)
         counters_add(app->counters, COUNTER_SESSIONS_OPENED, 1);
-    else if (!udp->is_mux)
-        udp_app_drop_socket(udp, fd);
-    return session;
-}
-
-static struct session *udp_app_resume_session(struct app *app, struct session *session,
-                                              const struct address *client)
-{
-    int fd = make_room_for_socket(app) ? udp_app_open_socket(app, client) : -1;
-
-    if (fd < 0 || !attach_or_close(app, session, fd))
-        return NULL;
-    /* Open from now on, because only open sessions have a socket: the caller may drop the request. */
-    sessions_resume(&app->udp->sessions, session, app->replier->now_ns);
     return session;
 }
 
@@ -188,19 +146,32 @@ static struct session *find_session(struct app *app, const struct origin *origin
     return session;
 }
 
+/* Make a resting session able to get replies. */
+static bool udp_app_reopen(struct app *app, struct session *session)
+{
+    if (app->udp->is_transparent)
+        app_source_begin(app, session);
+    else if (!make_room_for_socket(app) || udp_app_connect_session(app, session) != 0)
+        return false;
+    return true;
+}
+
 struct session *udp_sessions_take(struct app *app, const struct origin *origin, bool may_reply)
 {
     struct udp_app *udp = app->udp;
     struct session *session = find_session(app, origin, may_reply);
 
-    udp->open_error = 0;
     if (!session)
         return udp_app_open_session(app, origin, may_reply);
     if (udp->is_transparent && !sessions_follow(&udp->sessions, session, origin))
         return NULL;
-    if (session->is_open || udp->is_mux)
+    if (session->is_open || (udp->is_mux && !udp->is_transparent))
         return session;
-    return udp_app_resume_session(app, session, &origin->client);
+    if (!udp_app_reopen(app, session))
+        return NULL;
+    /* Open from now on, because only open sessions have a socket: the caller may drop the request. */
+    sessions_resume(&app->udp->sessions, session, app->replier->now_ns);
+    return session;
 }
 
 /* A new client is refused: at most one line a minute. */
@@ -209,7 +180,7 @@ void udp_sessions_refuse(struct app *app, const struct address *client)
     static _Thread_local struct log_limit limit = {.period_ns = 60 * NS_PER_SEC};
     uint64_t suppressed;
 
-    if (app->udp->is_transparent && app_source_refuse(app, client, app->udp->open_error))
+    if (app->udp->is_transparent && app_source_refuse(app, client))
         return;
     counters_drop(app->counters, DROP_session_cap, 1);
     if (log_limit_pass(&limit, LOG_LEVEL_WARN, app->replier->now_ns, &suppressed))
@@ -225,7 +196,7 @@ void udp_sessions_close_idle(struct app *app)
 {
     struct udp_app *udp = app->udp;
     uint64_t idle_ns = app->replier->snapshot->settings.app_idle_ns;
-    unsigned close_max = udp->is_mux ? CLOSE_MAX : CLOSE_SOCKETS_MAX;
+    unsigned close_max = udp->is_mux && !udp->is_transparent ? CLOSE_MAX : CLOSE_SOCKETS_MAX;
 
     /* Bounded: the next tick closes the rest. */
     for (unsigned i = 0; i < close_max; i++) {
@@ -236,6 +207,31 @@ void udp_sessions_close_idle(struct app *app)
         udp_app_close_socket(app, session);
         sessions_rest(&udp->sessions, session);
     }
+}
+
+/* ---- addresses ---- */
+
+struct session *udp_sessions_of(struct udp_app *udp, const struct address *address)
+{
+    const struct origin origin = {.client = *address};
+
+    if (udp->is_transparent)
+        return sessions_find(&udp->sessions, &origin, true);
+    return sessions_by_number(&udp->sessions, session_number_of_address(address));
+}
+
+void udp_sessions_route(const struct udp_app *udp, const struct session *session,
+                        struct address *ret_source, struct address *ret_to)
+{
+    *ret_to = udp->address;
+    if (udp->is_transparent) {
+        *ret_source = session_client(session);
+        ret_to->port = ret_source->port;
+        return;
+    }
+    *ret_source = session_number_to_address(sessions_number(&udp->sessions, session));
+    if (session->app_port)
+        ret_to->port = session->app_port;
 }
 
 /* ---- session report ---- */
@@ -251,10 +247,10 @@ static void fill_entry(const struct udp_app *udp, const struct session *session,
                                     .opened_ns = session_time_ns(session->opened, now_ns),
                                     .active_ns = session_time_ns(session->used, now_ns),
                                     .requests = session->requests};
-    if (udp->is_mux)
-        entry->app = session_number_to_address(sessions_number(&udp->sessions, session));
-    else if (udp->is_transparent)
+    if (udp->is_transparent)
         entry->app = origin.client;
+    else if (udp->is_mux)
+        entry->app = session_number_to_address(sessions_number(&udp->sessions, session));
 }
 
 void udp_app_report_sessions(struct app *app)
@@ -310,11 +306,11 @@ int udp_sessions_init(struct udp_app *udp, const struct config *config, size_t w
 {
     uint32_t all = config->app_max_sessions;
     struct sessions_setup setup = {.capacity = (all + (uint32_t)workers - 1) / (uint32_t)workers,
-                                   .has_sockets = !udp->is_mux,
+                                   .has_sockets = !udp->is_mux || udp->is_transparent,
                                    .is_by_client = udp->is_transparent};
     int rc;
 
-    if (udp->is_mux && config->app_client_address == CONFIG_CLIENT_ADDRESS_HASHED) {
+    if (!setup.has_sockets && config->app_client_address == CONFIG_CLIENT_ADDRESS_HASHED) {
         setup.is_hashed = true;
         session_number_key(config->cluster, setup.number_key);
     }
