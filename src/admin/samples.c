@@ -280,6 +280,10 @@ size_t samples_list(const struct admin_snapshot *snapshot,
         sample_add_order(&list, numbers);
     add_gauge(&list, "sessions", numbers->sessions,
               "Open sessions with the app, one for each client and address to which it sends");
+    add_gauge(
+        &list, "app_up", numbers->is_app_up,
+        "0 while the app refuses datagrams or cannot be reached; 1 otherwise, and for built-in "
+        "apps");
     add_gauge(&list, "refusing_clients",
               atomic_load_explicit(&snapshot->report->is_refusing, memory_order_relaxed),
               "1 while the data port refuses clients, because no pod's app is up (app.down)");

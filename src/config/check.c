@@ -214,14 +214,14 @@ static bool leader_misses_self(const struct config *c, char why[static VALUE_WHY
     return true;
 }
 
-/* Is this one of this pod's UDP sockets, so that a datagram sent there would loop? */
+/* Is this one of this pod's UDP sockets, so that a datagram sent there would loop? The addresses of
+ * this machine are asked for each time: they may have changed at a reload. */
 static bool is_own_socket(const struct config *c, const struct address *a)
 {
-    bool own_port = a->port == c->data_port || a->port == c->relay_port || a->port == c->peer_port;
-    bool own_ip = address_equal_ip(a, &c->self) || address_equal_ip(a, &c->bind) ||
-                  (address_is_any(&c->bind) && address_is_loopback(a));
-
-    return own_port && own_ip;
+    if (a->port != c->data_port && a->port != c->relay_port && a->port != c->peer_port)
+        return false;
+    return address_equal_ip(a, &c->self) || address_equal_ip(a, &c->bind) ||
+           (address_is_any(&c->bind) && config_is_own_address(a));
 }
 
 static bool leader_is_own_socket(const struct config *c, char why[static VALUE_WHY_MAX])

@@ -115,6 +115,9 @@ void config_scan_flags(struct config_set *set, enum config_mode *ret_mode);
  * routes. */
 void config_derive(struct config *config);
 
+/* Is this an address of this machine or pod, now? False where that cannot be determined. */
+bool config_is_own_address(const struct address *ip);
+
 /* Check the rules between options. Writes its errors. */
 void config_check(struct loader *l);
 /* One of its checks, in check_drain.c: true with the reason if drain.sessions is not possible. */

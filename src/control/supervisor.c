@@ -142,9 +142,9 @@ static void check_app(struct supervisor *supervisor)
         return;
     supervisor->is_app_up = is_up;
     if (is_up)
-        log_info("app_up", "the app accepts datagrams again");
+        log_info("app_up", "the app counts as up again");
     else
-        log_warn("app_down", "the app refuses datagrams (app.target)");
+        log_warn("app_down", "the app refuses datagrams or cannot be reached (app.target)");
     supervisor_feed(supervisor, &(struct election_event){.type = ELECTION_APP, .is_up = is_up});
 }
 

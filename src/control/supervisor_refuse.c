@@ -59,6 +59,7 @@ void supervisor_check_apps(struct supervisor *supervisor, uint64_t now_ns)
 {
     bool is_refusing = false;
 
+    data_plane_note_no_app(supervisor->data_plane, election_has_no_app(&supervisor->election));
     if (!is_no_app_left(supervisor))
         supervisor->no_app_since_ns = 0;
     else if (!supervisor->no_app_since_ns)

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "data/loop_guard.h"
 #include "headless/base/clock.h"
 #include "headless/base/log.h"
 
@@ -20,6 +21,7 @@ static int open_plane_socket(const struct config *config, const char *option, ui
     const struct udp_options options = {.reuse_port = config->receivers > 1,
                                         .local_address = !is_relay,
                                         .tos = !is_relay,
+                                        .ttl = !is_relay && loop_guard_is_needed(config),
                                         .merged = config->gro,
                                         .rcvbuf_bytes = config->rcvbuf_bytes,
                                         .receive_timeout_ns = AGENT_IDLE_MAX_NS};
@@ -133,6 +135,7 @@ static int open_workers(struct data_plane *data_plane, struct waker *supervisor_
                                  .publisher = &data_plane->publisher,
                                  .supervisor_waker = supervisor_waker,
                                  .windows = data_plane->windows,
+                                 .app_shared = &data_plane->app_shared,
                                  .worker_count = data_plane->worker_count,
                                  .rcvbuf_bytes = data_plane->relay_sockets[0].rcvbuf_bytes};
     int rc = 0;

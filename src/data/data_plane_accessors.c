@@ -154,6 +154,7 @@ void data_plane_read_numbers(const struct data_plane *data_plane,
         if (worker->routing.runner)
             sum_sequencer(worker->routing.runner, &numbers);
     }
+    numbers.is_app_up = data_plane_app_is_up(data_plane);
     *ret_numbers = numbers;
 }
 
@@ -209,6 +210,11 @@ bool data_plane_app_is_up(const struct data_plane *data_plane)
             return false;
     }
     return true;
+}
+
+void data_plane_note_no_app(struct data_plane *data_plane, bool is_no_app)
+{
+    atomic_store_explicit(&data_plane->app_shared.is_no_app, is_no_app, memory_order_relaxed);
 }
 
 bool data_plane_needs_request(const struct data_plane *data_plane)

@@ -23,8 +23,9 @@ struct data_plane {
     struct worker *workers;                            /* worker_count */
     struct inline_worker *inline_workers;              /* receiver_count, or NULL */
     uint64_t sessions_asked_ns;                        /* when; the admin thread's */
-    struct waker *watcher;       /* woken with the workers; NULL: none. Set while no thread runs */
-    struct app_drops app_drops;  /* polled by the main thread */
+    struct waker *watcher;      /* woken with the workers; NULL: none. Set while no thread runs */
+    struct app_drops app_drops; /* polled by the main thread */
+    struct app_shared app_shared;
     pthread_mutex_t refuse_lock; /* guards is_ended: data_plane_stop's refusal is the last one */
     bool is_ended;
 };

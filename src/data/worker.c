@@ -30,6 +30,7 @@ static int open_routing(struct routing *routing, const struct worker_setup *setu
                        counters);
     if (!rc)
         rc = app_init(&routing->app, &app);
+    routing->app.shared = setup->app_shared;
     return rc;
 }
 

@@ -60,6 +60,7 @@ struct worker_setup {
     const struct udp_socket *data_socket;
     struct waker *supervisor_waker; /* woken for a command */
     struct replay_window *windows;  /* frame_auth.h */
+    struct app_shared *app_shared;
     size_t index, worker_count;
     size_t rcvbuf_bytes; /* what a socket is granted: paces the release of held requests */
 };

@@ -54,12 +54,13 @@ void cmsg_put_tos(struct msghdr *header, struct cmsg_buffer *cmsg, int socket_fa
     cmsg_append(header, cmsg, is_to_ipv4 ? &ipv4 : &ipv6, &value, sizeof(value));
 }
 
-void cmsg_put_ttl(struct msghdr *header, struct cmsg_buffer *cmsg, int socket_family, int ttl)
+void cmsg_put_ttl(struct msghdr *header, struct cmsg_buffer *cmsg, int socket_family, uint8_t ttl)
 {
     const struct cmsghdr ipv4 = {.cmsg_level = IPPROTO_IP, .cmsg_type = IP_TTL};
     const struct cmsghdr ipv6 = {.cmsg_level = IPPROTO_IPV6, .cmsg_type = IPV6_HOPLIMIT};
+    int value = ttl;
 
-    cmsg_append(header, cmsg, socket_family == AF_INET6 ? &ipv6 : &ipv4, &ttl, sizeof(ttl));
+    cmsg_append(header, cmsg, socket_family == AF_INET ? &ipv4 : &ipv6, &value, sizeof(value));
 }
 
 void cmsg_put_segment(struct msghdr *header, struct cmsg_buffer *cmsg, uint16_t bytes)
@@ -104,22 +105,47 @@ static int read_int(const struct cmsghdr *c)
     return value;
 }
 
-void cmsg_read(struct msghdr *header, struct address *ret_local, uint32_t *ret_segment,
-               uint8_t *ret_tos)
+/* One cmsg of a received message. */
+static void read_one(const struct cmsghdr *c, struct address *ret_local, uint32_t *ret_segment,
+                     uint8_t *ret_tos, uint8_t *ret_ttl)
 {
+    if (c->cmsg_level == IPPROTO_IP) {
+        if (c->cmsg_type == IP_PKTINFO)
+            read_ipv4(c, ret_local);
+        else if (c->cmsg_type == IP_TOS)
+            *ret_tos = *CMSG_DATA(c); /* one byte, unlike IPV6_TCLASS */
+        else if (c->cmsg_type == IP_TTL)
+            *ret_ttl = (uint8_t)read_int(c);
+    } else if (c->cmsg_level == IPPROTO_IPV6) {
+        if (c->cmsg_type == IPV6_PKTINFO)
+            read_ipv6(c, ret_local);
+        else if (c->cmsg_type == IPV6_TCLASS)
+            *ret_tos = (uint8_t)read_int(c);
+        else if (c->cmsg_type == IPV6_HOPLIMIT)
+            *ret_ttl = (uint8_t)read_int(c);
+    } else if (c->cmsg_level == IPPROTO_UDP && c->cmsg_type == UDP_GRO && read_int(c) > 0) {
+        *ret_segment = (uint32_t)read_int(c);
+    }
+}
+
+/* Without CMSG_NXTHDR, which takes as long as the rest: the kernel wrote the lengths. */
+void cmsg_read(struct msghdr *header, struct address *ret_local, uint32_t *ret_segment,
+               uint8_t *ret_tos, uint8_t *ret_ttl)
+{
+    const unsigned char *at = header->msg_control;
+    size_t left = header->msg_controllen;
+
     *ret_local = (struct address){0};
     *ret_segment = 0;
-    *ret_tos = 0;
-    for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c; c = CMSG_NXTHDR(header, c)) {
-        if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_TOS)
-            *ret_tos = *CMSG_DATA(c); /* one byte, unlike IPV6_TCLASS */
-        else if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO)
-            read_ipv4(c, ret_local);
-        else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_TCLASS)
-            *ret_tos = (uint8_t)read_int(c);
-        else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO)
-            read_ipv6(c, ret_local);
-        else if (c->cmsg_level == IPPROTO_UDP && c->cmsg_type == UDP_GRO && read_int(c) > 0)
-            *ret_segment = (uint32_t)read_int(c);
+    *ret_tos = *ret_ttl = 0;
+    while (left >= sizeof(struct cmsghdr)) {
+        const struct cmsghdr *c = (const struct cmsghdr *)(const void *)at;
+        size_t bytes = CMSG_ALIGN(c->cmsg_len);
+
+        read_one(c, ret_local, ret_segment, ret_tos, ret_ttl);
+        if (bytes < sizeof(*c) || bytes >= left)
+            return;
+        at += bytes;
+        left -= bytes;
     }
 }

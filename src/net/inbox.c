@@ -62,7 +62,8 @@ void inbox_read(const struct inbox *inbox, size_t index, struct inbox_message *r
     struct mmsghdr *received = &inbox->headers[index];
 
     address_from_sockaddr((struct sockaddr *)&inbox->slots[index].name, &ret_message->peer);
-    cmsg_read(&received->msg_hdr, &ret_message->local, &ret_message->segment, &ret_message->tos);
+    cmsg_read(&received->msg_hdr, &ret_message->local, &ret_message->segment, &ret_message->tos,
+              &ret_message->ttl);
     ret_message->length = received->msg_len;
     ret_message->truncated = received->msg_hdr.msg_flags & MSG_TRUNC;
 }

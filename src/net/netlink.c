@@ -110,7 +110,7 @@ static void netlink_take_message(struct netlink_reply *reply, const struct nlmsg
         if (reply->each)
             reply->each(reply->context, message);
     } else if (message->nlmsg_len >= NLMSG_LENGTH(sizeof(error))) {
-        memcpy(&error, NLMSG_DATA(message), sizeof(error));
+        memcpy(&error, (const uint8_t *)message + NLMSG_HDRLEN, sizeof(error));
         if (error.error && !reply->error)
             reply->error = error.error;
         reply->acks -= reply->acks > 0;

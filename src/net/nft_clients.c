@@ -27,7 +27,7 @@
 #define TYPE_IPV6      8
 #define TYPE_PORT      13
 
-/* Where things are in the network header. */
+/* Offsets in the network header. */
 struct layout {
     uint32_t family, address_bytes, source, destination, header_bytes, next_header, ttl;
     uint32_t checksum_type, checksum_offset;
@@ -61,7 +61,7 @@ static const struct layout ipv6 = {.family = NFPROTO_IPV6,
                                    .icmp = IPPROTO_ICMPV6,
                                    .icmp_unreachable = ICMP6_DST_UNREACH};
 
-/* What the functions below have in common. */
+/* Of all functions below. */
 struct build {
     struct netlink_request *request;
     const struct nft_clients *clients;
@@ -330,7 +330,7 @@ static size_t begin_rule_of(struct build *build)
     return netlink_nest(build->request, NFTA_RULE_EXPRESSIONS);
 }
 
-/* What a socket of a worker sends to the app's address; the destination port is the client's. */
+/* Of datagrams from the socket of a worker to the app's address; their destination port is the client's. */
 static size_t begin_rule_of_socket(struct build *build, uint16_t port)
 {
     size_t rule = begin_rule_of(build);

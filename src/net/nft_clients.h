@@ -30,7 +30,7 @@
 
 #include "headless/base/address.h"
 
-/* TTL, or hop limit, of a signal. */
+/* TTL, or hop limit, of a signal. That of a request is 4 or more (data/loop_guard.h). */
 #define NFT_SIGNAL_ADD    1
 #define NFT_SIGNAL_DELETE 2
 

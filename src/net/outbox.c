@@ -22,7 +22,7 @@ struct gso_batch {
     struct cmsg_buffer cmsg;
     struct address to, from; /* compared with those of the next message */
     size_t bytes, segment; /* segment: bytes of every message but the last, which may be shorter */
-    uint8_t tos;           /* of all messages */
+    uint8_t tos, ttl;      /* of all messages */
     bool is_closed;        /* takes no more messages */
 };
 
@@ -80,7 +80,7 @@ static bool fits_last_batch(const struct outbox *outbox, const struct outbox_mes
     return !gso_batch->is_closed && bytes <= gso_batch->segment && bytes > 0 &&
            outbox->spans[outbox->gso_batch_count - 1].count < outbox->gso_max &&
            gso_batch->bytes + bytes <= UDP_PAYLOAD_MAX && message->tos == gso_batch->tos &&
-           is_same_address(message->to, &gso_batch->to) &&
+           message->ttl == gso_batch->ttl && is_same_address(message->to, &gso_batch->to) &&
            is_same_address(message->from, &gso_batch->from);
 }
 
@@ -96,6 +96,7 @@ static bool begin_gso_batch(struct outbox *outbox, const struct outbox_message *
     gso_batch->bytes = 0;
     gso_batch->segment = bytes;
     gso_batch->tos = message->tos;
+    gso_batch->ttl = message->ttl;
     gso_batch->is_closed = bytes == 0 || bytes > outbox->segment_max;
     outbox->spans[outbox->gso_batch_count] = (struct outbox_span){.first = outbox->count};
     *header = (struct msghdr){.msg_iov = &outbox->parts[outbox->part_count]};
@@ -110,6 +111,8 @@ static bool begin_gso_batch(struct outbox *outbox, const struct outbox_message *
         cmsg_put_source(header, &gso_batch->cmsg, outbox->socket->family, &gso_batch->from);
     if (message->tos)
         cmsg_put_tos(header, &gso_batch->cmsg, outbox->socket->family, message->to, message->tos);
+    if (message->ttl)
+        cmsg_put_ttl(header, &gso_batch->cmsg, outbox->socket->family, message->ttl);
     outbox->gso_batch_count++;
     return true;
 }
@@ -232,11 +235,6 @@ struct flush_state {
     bool may_wait; /* one wait a flush: a full socket must not block the thread for every message */
 };
 
-static void forget_tries(struct flush_state *state)
-{
-    memset(state->tried, 0, sizeof(state->tried));
-}
-
 /* True when the socket has room again within OUTBOX_WAIT_MS. */
 static bool wait_for_room(int fd)
 {
@@ -352,7 +350,7 @@ static void send_spans(struct outbox *outbox, struct mmsghdr *headers,
 {
     size_t next = 0;
 
-    forget_tries(state);
+    memset(state->tried, 0, sizeof(state->tried));
     while (next < count) {
         int n =
             sendmmsg(outbox->socket->fd, headers + next, (unsigned)(count - next), MSG_DONTWAIT);
@@ -363,7 +361,7 @@ static void send_spans(struct outbox *outbox, struct mmsghdr *headers,
         if (n > 0) {
             for (int i = 0; i < n; i++)
                 outbox_account_sent(outbox, spans[next++]);
-            forget_tries(state);
+            memset(state->tried, 0, sizeof(state->tried));
             outbox->may_be_refused |= next < count; /* the errno of that message is lost */
             continue;
         }
@@ -373,16 +371,12 @@ static void send_spans(struct outbox *outbox, struct mmsghdr *headers,
             note_gso_error(outbox, outbox->gso_batches[next].segment, error_number);
             send_singly(outbox, &headers[next].msg_hdr, spans[next], state);
         } else {
+            outbox->error_number = error_number;
             account_failed(outbox, spans[next], error);
         }
-        forget_tries(state);
+        memset(state->tried, 0, sizeof(state->tried));
         next++;
     }
-}
-
-void outbox_discard(struct outbox *outbox)
-{
-    outbox->count = outbox->gso_batch_count = outbox->part_count = 0;
 }
 
 static void outbox_send_all(struct outbox *outbox, bool may_wait)

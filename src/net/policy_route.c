@@ -106,8 +106,8 @@ static void note_rule(void *context, const struct nlmsghdr *message)
         return;
     }
     found->count++;
-    netlink_begin(&found->deletions, RTM_DELRULE, NLM_F_ACK, NLMSG_DATA(message),
-                  message->nlmsg_len - NLMSG_HDRLEN);
+    netlink_begin(&found->deletions, RTM_DELRULE, NLM_F_ACK,
+                  (const uint8_t *)message + NLMSG_HDRLEN, message->nlmsg_len - NLMSG_HDRLEN);
 }
 
 static int delete_own_rules(int fd, const struct policy_route *policy)
@@ -136,11 +136,13 @@ struct found_routes {
 static void note_route(void *context, const struct nlmsghdr *message)
 {
     struct found_routes *found = context;
-    const struct rtmsg *route = NLMSG_DATA(message);
+    struct rtmsg route = {0};
     const uint32_t *table = netlink_find(message, sizeof(struct rtmsg), RTA_TABLE, sizeof(*table));
 
+    if (message->nlmsg_len >= NLMSG_LENGTH(sizeof(route)))
+        memcpy(&route, (const uint8_t *)message + NLMSG_HDRLEN, sizeof(route));
     if (message->nlmsg_type == RTM_NEWROUTE && table &&
-        memcmp(table, &found->table, sizeof(*table)) == 0 && route->rtm_protocol != POLICY_PROTOCOL)
+        memcmp(table, &found->table, sizeof(*table)) == 0 && route.rtm_protocol != POLICY_PROTOCOL)
         found->has_strangers = true;
 }
 

@@ -1,7 +1,6 @@
 #include "headless/net/udp.h"
 
 #include <errno.h>
-#include <linux/errqueue.h>
 #include <linux/sock_diag.h>
 #include <netinet/udp.h>
 #include <sys/time.h>
@@ -85,6 +84,22 @@ static int report_tos(int fd, int family)
     return rc ? rc : set_int(fd, IPPROTO_IP, IP_RECVTOS, 1);
 }
 
+/* An IPv6 socket reports the TTL of IPv4 datagrams only with IP_RECVTTL. */
+static int report_ttl(int fd, int family)
+{
+    int rc = 0;
+
+    if (family == AF_INET6)
+        rc = set_int(fd, IPPROTO_IPV6, IPV6_RECVHOPLIMIT, 1);
+    return rc ? rc : set_int(fd, IPPROTO_IP, IP_RECVTTL, 1);
+}
+
+int udp_set_ttl(const struct udp_socket *socket, uint8_t ttl)
+{
+    return socket->family == AF_INET6 ? set_int(socket->fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, ttl)
+                                      : set_int(socket->fd, IPPROTO_IP, IP_TTL, ttl);
+}
+
 int udp_report_tos(const struct udp_socket *socket)
 {
     return report_tos(socket->fd, socket->family);
@@ -117,6 +132,8 @@ static int udp_set_options(int fd, int family, bool dual_stack, const struct udp
         rc = keep_errors(fd, family);
     if (!rc && options->tos)
         rc = report_tos(fd, family);
+    if (!rc && options->ttl)
+        rc = report_ttl(fd, family);
     if (!rc && options->merged) /* best effort: without it datagrams arrive one by one */
         (void)set_int(fd, IPPROTO_UDP, UDP_GRO, 1);
     if (!rc && options->loopback_only &&
@@ -282,50 +299,6 @@ uint64_t udp_kernel_drops(int fd)
     if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, meminfo, &length) < 0)
         return 0;
     return meminfo[SK_MEMINFO_DROPS];
-}
-
-bool udp_has_error(int fd)
-{
-    int error = 0;
-    socklen_t length = sizeof(error);
-
-    return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) < 0 || error != 0;
-}
-
-bool udp_take_error(int fd, struct udp_failure *ret_failure)
-{
-    struct cmsg_buffer cmsg;
-    struct sockaddr_storage name = {0};
-    struct iovec part = {ret_failure->quoted, sizeof(ret_failure->quoted)};
-    struct msghdr header = {.msg_name = &name,
-                            .msg_namelen = sizeof(name),
-                            .msg_iov = &part,
-                            .msg_iovlen = 1,
-                            .msg_control = cmsg.bytes,
-                            .msg_controllen = sizeof(cmsg.bytes)};
-    struct sock_extended_err extended;
-    uint32_t segment;
-    uint8_t tos;
-    ssize_t n = recvmsg(fd, &header, MSG_ERRQUEUE | MSG_DONTWAIT);
-
-    if (n < 0)
-        return false;
-    ret_failure->error = EIO;
-    ret_failure->is_remote = false;
-    ret_failure->length = (size_t)n;
-    address_from_sockaddr((struct sockaddr *)&name, &ret_failure->to);
-    /* The ICMP message was sent to the source of the datagram. */
-    cmsg_read(&header, &ret_failure->from, &segment, &tos);
-    for (struct cmsghdr *c = CMSG_FIRSTHDR(&header); c; c = CMSG_NXTHDR(&header, c)) {
-        if ((c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_RECVERR) ||
-            (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_RECVERR)) {
-            memcpy(&extended, CMSG_DATA(c), sizeof(extended));
-            ret_failure->error = (int)extended.ee_errno;
-            ret_failure->is_remote =
-                extended.ee_origin == SO_EE_ORIGIN_ICMP || extended.ee_origin == SO_EE_ORIGIN_ICMP6;
-        }
-    }
-    return true;
 }
 
 /* Send again while the kernel reports ICMP errors of earlier datagrams. 0 or a negative errno. */

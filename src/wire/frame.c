@@ -8,8 +8,9 @@
 #define FRAME_SEALED       1
 #define TOS_OFFSET         3 /* in a record */
 #define RECORD_FIXED_BYTES 4 /* length, kind, TOS */
-#define RECORD_KNOWN_BITS \
-    (RECORD_PRESENT | RECORD_CLIENT_V6 | RECORD_LOCAL_V6 | RECORD_INGRESS | RECORD_INGRESS_V6)
+#define RECORD_KNOWN_BITS                                                                       \
+    (RECORD_PRESENT | RECORD_CLIENT_V6 | RECORD_LOCAL_V6 | RECORD_INGRESS | RECORD_INGRESS_V6 | \
+     RECORD_TTL)
 
 static const uint8_t magic[2] = {'h', 'd'};
 static const uint8_t zeros[16];
@@ -67,6 +68,8 @@ static uint8_t kind_of(const struct record *record)
         kind |= RECORD_INGRESS;
     if (record->ingress.family == ADDRESS_V6)
         kind |= RECORD_INGRESS_V6;
+    if (record->ttl)
+        kind |= RECORD_TTL;
     return (uint8_t)kind;
 }
 
@@ -78,6 +81,8 @@ static size_t header_bytes_of(uint8_t kind)
     bytes += kind & RECORD_LOCAL_V6 ? 16 + 2 : 4 + 2;
     if (kind & RECORD_INGRESS)
         bytes += kind & RECORD_INGRESS_V6 ? 16 : 4;
+    if (kind & RECORD_TTL)
+        bytes++;
     return bytes;
 }
 
@@ -107,6 +112,8 @@ size_t record_put_header(uint8_t *out, const struct record *record)
     next = put_be64(next, record->tag);
     if (address_is_set(&record->ingress))
         next = frame_put_ip(next, &record->ingress);
+    if (record->ttl)
+        *next++ = record->ttl;
     return (size_t)(next - out);
 }
 
@@ -145,6 +152,7 @@ static const uint8_t *get_record(const uint8_t *in, struct record *ret_record)
     ret_record->ingress = (struct address){0};
     if (kind & RECORD_INGRESS)
         in = get_ip(in, kind & RECORD_INGRESS_V6, &ret_record->ingress);
+    ret_record->ttl = kind & RECORD_TTL ? *in++ : 0;
     ret_record->payload = in;
     return in + ret_record->length;
 }
@@ -185,6 +193,8 @@ static const uint8_t *check_record(const uint8_t *in, const uint8_t *end)
     if (left < header_bytes_of(kind) + get_be16(in))
         return NULL;
     in = get_record(in, &record);
+    if ((kind & RECORD_TTL) && !record.ttl)
+        return NULL;
     return record_is_valid(&record) ? in : NULL;
 }
 

@@ -85,6 +85,7 @@ static void assert_same_record(const struct record *got, const struct record *wa
     cr_assert_eq(got->tag, want->tag);
     cr_assert_eq(got->length, want->length);
     cr_assert_eq(got->tos, want->tos);
+    cr_assert_eq(got->ttl, want->ttl);
     cr_assert(want->length == 0 || memcmp(got->payload, want->payload, want->length) == 0);
 }
 
@@ -143,7 +144,7 @@ Test(frame, writes_exactly_these_bytes_for_ipv6_second_hop)
 
     record.tag = 9;
     frame_put_header(out, &header);
-    cr_assert_eq(put_record(out + FRAME_HEADER_BYTES, &record), RECORD_HEADER_MAX);
+    cr_assert_eq(put_record(out + FRAME_HEADER_BYTES, &record), RECORD_HEADER_MAX - 1); /* no TTL */
     cr_assert_arr_eq(out, frame_v6, sizeof(frame_v6));
 }
 
@@ -315,6 +316,31 @@ Test(frame, every_tos_byte_is_carried)
         frame[FRAME_V4_END + 3] = (uint8_t)tos;
         cr_assert_eq(verdict_of(frame, sizeof(frame)), tos ? FRAME_MALFORMED : FRAME_OK);
     }
+}
+
+/* It follows the ingress IP, if there is one; 0 has no encoding of its own. */
+Test(frame, every_ttl_is_carried)
+{
+    static const struct frame_header header = {FRAME_DATA, 2, 0, CLUSTER, 1, 2, 3};
+    struct record record = record_of("10.0.0.1:40000", "10.0.0.2:12000", NULL, "hi", 2);
+    size_t without = record_header_bytes(&record);
+    uint8_t frame[128] = {0};
+
+    for (unsigned ttl = 0; ttl < 256; ttl++) {
+        record.ttl = (uint8_t)ttl;
+        cr_assert_eq(record_header_bytes(&record), without + (ttl > 0));
+        assert_round_trip(&record, 1, ttl % 5);
+    }
+    record = record_of("[fe80::1%3]:5000", "[fd00::2]:12000", "fd00::9", "hi", 2);
+    record.ttl = 17;
+    cr_assert_eq(record_header_bytes(&record), RECORD_HEADER_MAX);
+    assert_round_trip(&record, 1, 0);
+    frame_put_header(frame, &header);
+    (void)put_record(frame + FRAME_HEADER_BYTES, &record);
+    cr_assert_eq(frame[FRAME_HEADER_BYTES + RECORD_HEADER_MAX - 1], 17);
+    cr_assert_eq(verdict_of(frame, sizeof(frame)), FRAME_OK);
+    frame[FRAME_HEADER_BYTES + RECORD_HEADER_MAX - 1] = 0;
+    cr_assert_eq(verdict_of(frame, sizeof(frame)), FRAME_MALFORMED);
 }
 
 Test(frame, version_is_checked_before_cluster_and_cluster_before_the_rest)

@@ -31,6 +31,7 @@
 /* X(name, prose): why a datagram was dropped. Requests, replies and copies share the reasons. */
 #define DROP_REASONS(X)                                                                          \
     X(loop, "sent from the data, relay or peer port of a member: it could loop")                 \
+    X(ttl, "its TTL was 4 or less: it came back several times, or its sender set such a TTL")    \
     X(oversize, "larger than one UDP datagram once the frame or PROXY header is added")          \
     X(truncated, "longer than any legal UDP datagram")                                           \
     X(malformed, "a relay frame that does not parse, or a source port of 0")                     \
@@ -57,6 +58,8 @@
     X(session_cap, "a new client, while established ones use all sessions (app.max_sessions)")   \
     X(source,                                                                                    \
       "app.source client cannot send from the client's address to the app (source_refused)")     \
+    X(app_unreachable, "this pod has no way to the app: no route, or a firewall denies it")      \
+    X(app_no_socket, "a new client, for which this pod can open no socket: descriptors, memory") \
     X(app_refuses_client, "the app serves other clients and refuses this one (app_connected)")   \
     X(session_gone, "a reply of the app to an address that no client has")                       \
     X(stranger, "a reply from elsewhere than app.target (app.reply_from)")                       \
@@ -206,6 +209,8 @@ enum drop_reason { DROP_REASONS(DROP_ENUM) DROP_REASON_COUNT };
       "another")                                                                                   \
     X(APP_REFUSED, "app_refused_total", "", "",                                                    \
       "ICMP port unreachable messages of the app's port")                                          \
+    X(APP_UNREACHABLE, "app_unreachable_total", "", "",                                            \
+      "Errors on the way to the app: no route, a firewall, ICMP host or network unreachable")      \
     X(NOTIFIED, "app_notifications_total", "result", "sent", HELP_APP_NOTIFICATIONS)               \
     X(NOTIFY_FAILED, "app_notifications_total", "result", "failed", HELP_APP_NOTIFICATIONS)        \
     X(SESSIONS_OPENED, "sessions_opened_total", "", "",                                            \

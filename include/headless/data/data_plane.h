@@ -127,6 +127,7 @@ struct data_plane_numbers {
     uint64_t held, queued, sessions, groups; /* groups: multicast groups joined */
     uint64_t waiting;                        /* route ordered: appended, and not delivered yet */
     uint64_t sequencer_last, sequencer_is_leading;
+    bool is_app_up;
     uint64_t data_kernel_drops, relay_kernel_drops, group_kernel_drops, app_kernel_drops;
     uint64_t app_socket_drops;                     /* at the app's own socket, not at ours to it */
     uint64_t group_rcvbuf_bytes, app_rcvbuf_bytes; /* as granted, of one; 0: there is none */
@@ -146,6 +147,8 @@ void data_plane_read_traffic(const struct data_plane *data_plane, uint16_t membe
 
 /* False: the app refuses what it is given. Built-in apps never do. */
 bool data_plane_app_is_up(const struct data_plane *data_plane);
+/* Supervisor: what the heartbeats say of the apps of all pods (app_check.h). */
+void data_plane_note_no_app(struct data_plane *data_plane, bool is_no_app);
 /* The app is not up, and only a request that it is given can find out whether it is again. */
 bool data_plane_needs_request(const struct data_plane *data_plane);
 /* Has the app open sessions? Built-in apps have none. */

@@ -80,7 +80,7 @@ struct leadership {
     uint32_t votes_needed;           /* members that are a majority; 1: no quorum is wanted */
     uint64_t rcvbuf_bytes;           /* of the leader's relay socket, as it reports; 0: unknown */
     uint16_t member_index;           /* of the leader */
-    bool carries_tos;                /* all members read the TOS byte of a record */
+    bool carries_tos;                /* all members read TOS byte and TTL of a record */
     const char *cause;               /* election_cause_name(), or yaml (leader outside), none */
     _Atomic uint64_t valid_until_ns; /* clock_now_ns; after it nothing of this leader leaves */
 

@@ -2,8 +2,8 @@
  * batch: recvmmsg and sendmmsg with their errors handled.
  *
  * An inbox receives into buffers that its owner armed; an outbox collects messages of one socket
- * and sends them with as few system calls as possible. Consecutive datagrams of one size and one TOS
- * byte to one destination leave as a GSO batch: one message that the kernel, or the network card,
+ * and sends them with as few system calls as possible. Consecutive datagrams of one size, one TOS
+ * byte and one TTL to one destination leave as a GSO batch: one message that the kernel, or the network card,
  * cuts into datagrams (UDP_SEGMENT). All but the first then skip the path through the kernel, which
  * costs far more than the system call. The last datagram of a GSO batch may be shorter. In the other
  * direction, an inbox may receive several datagrams in one message (UDP_GRO).
@@ -56,6 +56,7 @@ struct inbox_message {
     uint32_t segment;     /* bytes of each datagram of a GRO batch but the last; 0: one datagram */
     bool truncated;       /* it was larger than the armed buffers */
     uint8_t tos;          /* TOS byte, or traffic class; 0 on a socket that does not report it */
+    uint8_t ttl;          /* TTL, or hop limit; 0 on a socket that does not report it */
 };
 
 int inbox_init(struct inbox *inbox, size_t batch) __attribute__((warn_unused_result));
@@ -118,6 +119,7 @@ struct outbox {
     struct outbox_tally tally[OUTBOX_ACCOUNTS]; /* since the owner last took it */
     /* An error is or was pending: the owner reads the error queue and clears this. */
     bool may_be_refused;
+    int error_number; /* errno of the last message that failed; the owner clears it */
 };
 
 struct outbox_message {
@@ -128,6 +130,7 @@ struct outbox_message {
     uint32_t weight;
     enum outbox_account account;
     uint8_t tos; /* TOS byte, or traffic class */
+    uint8_t ttl; /* TTL, or hop limit; 0: the socket's. Not on a dual-stack socket */
 };
 
 /* Bytes to send. An iovec is not const, because receiving uses it too; sending does not write. */
@@ -155,7 +158,10 @@ void outbox_add(struct outbox *outbox, const struct outbox_message *message);
 void outbox_add_run(struct outbox *outbox, const struct outbox_message *message, size_t segment);
 
 /* Remove all messages without counting them. */
-void outbox_discard(struct outbox *outbox);
+static inline void outbox_discard(struct outbox *outbox)
+{
+    outbox->count = outbox->gso_batch_count = outbox->part_count = 0;
+}
 
 /* Send all messages. Every message ends in the tally of its account. */
 void outbox_flush(struct outbox *outbox);

@@ -23,6 +23,7 @@ struct udp_options {
     bool reuse_address;    /* SO_REUSEADDR: other sockets with it may bind the same (multicast) */
     bool local_address;    /* PKTINFO: report the destination address of a datagram */
     bool tos;              /* report the TOS byte, or traffic class, of a datagram */
+    bool ttl;              /* report the TTL, or hop limit, of a datagram */
     bool loopback_only;    /* SO_BINDTODEVICE lo */
     bool error_queue;      /* IP_RECVERR: ICMP errors on an unconnected socket */
     bool merged;           /* UDP_GRO, where the kernel has it: several datagrams a message */
@@ -105,6 +106,7 @@ bool udp_has_error(int fd);
 struct udp_failure {
     int error;           /* errno */
     bool is_remote;      /* reported by ICMP */
+    bool is_expired;     /* by ICMP: its TTL was used up */
     struct address to;   /* its destination */
     struct address from; /* its source IP; unset without PKTINFO */
     size_t length;       /* bytes of quoted; 0: the ICMP message quoted no payload */
@@ -116,6 +118,15 @@ int udp_keep_errors(const struct udp_socket *socket);
 
 /* Report the TOS byte of each datagram (IP_RECVTOS, IPV6_RECVTCLASS), as the option tos does. */
 int udp_report_tos(const struct udp_socket *socket);
+
+/* Set the TTL, or hop limit, of datagrams to unicast addresses that name none themselves. */
+int udp_set_ttl(const struct udp_socket *socket, uint8_t ttl);
+
+/* Does the network, or the host at the other end, report that the destination is not reached? */
+static inline bool udp_is_verdict(const struct udp_failure *failure)
+{
+    return failure->is_remote && !failure->is_expired;
+}
 
 /* Take one entry off the error queue. False: it is empty. */
 bool udp_take_error(int fd, struct udp_failure *ret_failure);

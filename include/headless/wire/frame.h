@@ -9,10 +9,11 @@
  *      flags: 1 when the rest is encrypted (secure/seal.h). This file describes the plain frame;
  *      readers are given no other.
  *
- *   record = length(16) kind(8) TOS(8) client local tag(64) [ingress] payload[length]
+ *   record = length(16) kind(8) TOS(8) client local tag(64) [ingress] [TTL(8)] payload[length]
  *      Bits of kind: always RECORD_PRESENT; RECORD_CLIENT_V6, RECORD_LOCAL_V6, RECORD_INGRESS (an
  *      ingress IP follows the tag: this is the second hop, and the sender of the frame is not the
- *      ingress pod), RECORD_INGRESS_V6 (only with RECORD_INGRESS).
+ *      ingress pod), RECORD_INGRESS_V6 (only with RECORD_INGRESS), RECORD_TTL (a TTL follows, with
+ *      which the datagram was received; not 0). Pods of versions before know no RECORD_TTL.
  *      TOS: of the datagram, its IPv4 TOS byte or IPv6 traffic class. Pods of versions before read
  *      only 0 there (docs/protocol.md, Versions).
  *      client: IP(4 or 16) port(16), IPv6 followed by scope(32).   local: IP port(16), no scope.
@@ -43,8 +44,8 @@
 #define FRAME_HEADER_BYTES 40
 #define FRAME_VERSION      1
 #define FRAME_HOPS_MAX     2
-/* Fixed part, IPv6 client with scope, IPv6 local, tag, IPv6 ingress. */
-#define RECORD_HEADER_MAX  (4 + 22 + 18 + 8 + 16)
+/* Fixed part, IPv6 client with scope, IPv6 local, tag, IPv6 ingress, TTL. */
+#define RECORD_HEADER_MAX  (4 + 22 + 18 + 8 + 16 + 1)
 #define RECORD_PAYLOAD_MAX 65507
 
 /* DATA: requests for the leader. REPLY: replies. COPY: requests for the receiver's own app, on
@@ -65,6 +66,7 @@ enum record_kind {
     RECORD_LOCAL_V6 = 4,
     RECORD_INGRESS = 8,
     RECORD_INGRESS_V6 = 16,
+    RECORD_TTL = 32,
 };
 
 struct frame_header {
@@ -91,6 +93,7 @@ struct record {
     const uint8_t *payload; /* inside the frame when read */
     uint16_t length;        /* bytes of payload, 0 is legal */
     uint8_t tos;            /* TOS byte or traffic class, with its ECN bits */
+    uint8_t ttl;            /* 0: it was received with so high a one that it need not be known */
 };
 
 enum frame_verdict { FRAME_OK, FRAME_MALFORMED, FRAME_BAD_VERSION, FRAME_BAD_CLUSTER };

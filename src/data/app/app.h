@@ -14,6 +14,7 @@
 #ifndef DATA_APP_APP_H
 #define DATA_APP_APP_H
 
+#include "data/app/app_check.h"
 #include "data/app/reply.h"
 #include "data/ingress/receiver.h"
 
@@ -38,7 +39,8 @@ struct app {
     struct counters *counters;
     uint8_t *scratch; /* replies of this batch whose bytes are not in a request (whoami) */
     size_t scratch_used;
-    struct udp_app *udp; /* only with CONFIG_APP_UDP */
+    struct app_shared *shared; /* of all workers of the pod */
+    struct udp_app *udp;       /* only with CONFIG_APP_UDP */
 };
 
 struct app_setup {
@@ -110,8 +112,8 @@ struct app_reader {
     bool is_mux;         /* as in struct udp_app */
     struct ring closing; /* descriptors of ended sessions, for this thread to close */
 
-    /* Refusals, for its worker: the error queue of the mux socket has entries; sessions with own
-     * sockets that were refused, by number. */
+    /* ICMP errors, for its worker: the error queue of the mux socket has entries; those of sessions
+     * with own sockets, each a number and an errno (APP_ERROR_SHIFT). */
     _Atomic bool has_errors;
     struct ring refused;
     _Atomic uint64_t ended_drops; /* drops of the kernel at sockets of ended sessions */

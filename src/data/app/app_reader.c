@@ -5,7 +5,7 @@
  * passes the descriptors of ended sessions to the reader, which closes them: otherwise the number of
  * a closed descriptor could belong to another socket by the time the reader reads it.
  *
- * Refusals (ICMP port unreachable) are passed to the worker, which judges them (app_watch.h).
+ * ICMP errors are passed to the worker, which judges them (app_watch.h).
  */
 #include <errno.h>
 #include <sys/epoll.h>
@@ -54,6 +54,22 @@ void app_reader_fini(struct app_reader *reader)
 
 /* ---- reading ---- */
 
+/* Pass the errors of a session's own socket to the worker. epoll reports them until the queue is empty
+ * and no error is pending; the worker may take them as well. */
+static void take_socket_errors(struct app_reader *reader, int fd, uint64_t number)
+{
+    struct udp_failure failure;
+
+    (void)udp_has_error(fd);
+    while (udp_take_error(fd, &failure)) {
+        uint64_t word = (uint64_t)(uint8_t)failure.error << APP_ERROR_SHIFT | number;
+
+        if (udp_is_verdict(&failure))
+            (void)ring_try_stage(&reader->refused, (void *)(uintptr_t)word);
+    }
+    (void)ring_publish(&reader->refused);
+}
+
 /* Pass a refusal to the worker. Its thread alone reads the error queue of the mux socket, which says
  * what was refused; epoll reports the queue until it is empty. */
 static void report_refusal(struct app_reader *reader, int fd, uint64_t number)
@@ -63,8 +79,8 @@ static void report_refusal(struct app_reader *reader, int fd, uint64_t number)
     if (reader->is_mux)
         /* seq_cst: before the look at the worker's state in waker_wake */
         atomic_store_explicit(&reader->has_errors, true, memory_order_seq_cst);
-    else if (udp_has_error(fd) && ring_try_stage(&reader->refused, (void *)(uintptr_t)number))
-        (void)ring_publish(&reader->refused);
+    else
+        take_socket_errors(reader, fd, number);
     if (!pair)
         return;
     worker_call(pair->worker, 1);

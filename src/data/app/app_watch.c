@@ -1,18 +1,16 @@
 #include "data/app/app_watch.h"
 
-#include <errno.h>
 #include <sys/socket.h>
 
+#include "data/app/app_check.h"
+#include "data/app/app_failure.h"
 #include "data/app/app_port.h"
 #include "data/app/udp_app.h"
 #include "headless/base/log.h"
 
-#define TAKE_MAX         256 /* refusals at once */
-#define ANSWERED_NS      (2 * NS_PER_SEC)
-#define CHECK_NS         (200 * NS_PER_MS)
-#define SUSPECT_CHECK_NS (30 * NS_PER_MS) /* between checks of a suspect app */
-/* Linux hosts limit ICMP to bursts of six, then one a second: only a longer silence is a sign. */
-#define REMOTE_CHECK_NS  (1200 * NS_PER_MS)
+#define TAKE_MAX        256 /* refusals at once */
+#define SOCKET_TAKE_MAX 16  /* of one session's socket */
+#define ANSWERED_NS     (2 * NS_PER_SEC)
 
 void app_watch_init(struct app_watch *watch, const struct address *app_address, uint64_t fail_ns)
 {
@@ -25,11 +23,6 @@ void app_watch_init(struct app_watch *watch, const struct address *app_address, 
 void app_watch_fini(struct app_watch *watch)
 {
     udp_lookup_close(&watch->lookup);
-}
-
-static void publish_health(struct app_watch *watch)
-{
-    atomic_store_explicit(&watch->health, watch->judge.health, memory_order_relaxed);
 }
 
 /* ---- log ---- */
@@ -64,72 +57,44 @@ static void log_connected(const struct udp_app *udp)
              address_format(&udp->address, app), peer, (unsigned long long)suppressed);
 }
 
-/* ---- checks ---- */
-
-static uint64_t check_period_ns(const struct app_watch *watch)
-{
-    if (!watch->is_local)
-        return REMOTE_CHECK_NS;
-    return watch->judge.health == APP_DOWN ? CHECK_NS : SUSPECT_CHECK_NS;
-}
-
-/* A session with a socket of its own. The knock counts as its datagram, so that app.idle does not
- * close the socket that the next check needs. */
-static bool send_connected_knock(struct udp_app *udp, struct session *session, uint64_t now_ns)
-{
-    if (session->fd < 0 || send(session->fd, "", 0, MSG_DONTWAIT) != 0) /* -1: it rests */
-        return false;
-    sessions_touch(&udp->sessions, session, false, now_ns);
-    return true;
-}
-
-/* An empty datagram of the session that was answered last. If the port is closed, the refusal
- * arrives before the next check. */
-static bool send_knock(struct udp_app *udp, uint64_t now_ns)
-{
-    uint32_t number = udp->watch.answered_plus_1 - 1;
-    struct session *session;
-    struct address source, to;
-
-    if (!udp->watch.answered_plus_1)
-        return false;
-    session = sessions_by_number(&udp->sessions, number);
-    if (!session || session->app_port)
-        return false;
-    if (!udp->is_mux)
-        return send_connected_knock(udp, session, now_ns);
-    udp_sessions_route(udp, session, &source, &to);
-    return udp_send_one(&udp->socket, &to, &source, "", 0) == 0;
-}
-
-void app_watch_check(struct app *app)
-{
-    struct udp_app *udp = app->udp;
-    struct app_judge *judge = &udp->watch.judge;
-    uint64_t now_ns = app->replier->now_ns;
-    enum app_port port = APP_PORT_UNKNOWN;
-    bool needs_request = false;
-
-    if (judge->health == APP_UP || now_ns < judge->check_ns)
-        return;
-    if (judge->is_looked_up)
-        port = app_port_look(udp, udp->watch.refused_number);
-    if (port == APP_PORT_OPEN || port == APP_PORT_TAKEN ||
-        (port == APP_PORT_UNKNOWN && judge->was_tried && !judge->was_refused)) {
-        app_judge_up(judge);
-    } else {
-        if (port != APP_PORT_UNKNOWN)
-            app_judge_refusal(judge, 1, now_ns);
-        judge->was_refused = false;
-        judge->was_tried = port == APP_PORT_UNKNOWN && send_knock(udp, now_ns);
-        needs_request = port == APP_PORT_UNKNOWN && !judge->was_tried;
-        judge->check_ns = now_ns + check_period_ns(&udp->watch);
-    }
-    atomic_store_explicit(&udp->watch.needs_request, needs_request, memory_order_relaxed);
-    publish_health(&udp->watch);
-}
-
 /* ---- refusals ---- */
+
+/* Of this session: whether it was the last one to be answered, and whether others are. */
+static struct app_evidence evidence_of(const struct app_watch *watch, uint32_t number,
+                                       uint64_t now_ns)
+{
+    bool is_last = number != SESSION_NUMBER_NONE && watch->answered_plus_1 == number + 1;
+
+    return (struct app_evidence){.port = APP_PORT_UNKNOWN,
+                                 .is_last_answered = is_last,
+                                 .others_answered = watch->answered_plus_1 && !is_last &&
+                                                    now_ns - watch->answered_ns < ANSWERED_NS};
+}
+
+enum app_verdict app_watch_judge_session(const struct app *app, uint32_t number)
+{
+    const struct app_evidence evidence =
+        evidence_of(&app->udp->watch, number, app->replier->now_ns);
+
+    return app_health_judge(&evidence);
+}
+
+void app_watch_hold_against(struct app *app, bool is_cut)
+{
+    struct app_watch *watch = &app->udp->watch;
+    uint64_t now_ns = app->replier->now_ns;
+    bool was_up = watch->judge.health == APP_UP;
+
+    refused_clients_clear(&watch->clients);
+    watch->is_cut = is_cut;
+    watch->refused_ns = now_ns;
+    app_judge_refusal(&watch->judge, 1, now_ns);
+    if (was_up) {
+        watch->judge.is_looked_up = watch->judge.was_tried = false;
+        watch->judge.check_ns = now_ns + app_check_period_ns(watch);
+    }
+    app_watch_publish(watch);
+}
 
 static void act_on_verdict(struct app *app, enum app_verdict verdict, uint32_t n, bool is_seen)
 {
@@ -143,7 +108,7 @@ static void act_on_verdict(struct app *app, enum app_verdict verdict, uint32_t n
         /* The port may be closed all the same: the session that was answered last knows. */
         if (!is_seen && now_ns - watch->knock_ns >= REFUSED_PERIOD_NS) {
             watch->knock_ns = now_ns;
-            (void)send_knock(udp, now_ns);
+            (void)app_check_knock(udp, now_ns);
         }
         return;
     }
@@ -151,10 +116,11 @@ static void act_on_verdict(struct app *app, enum app_verdict verdict, uint32_t n
     if (verdict == APP_VERDICT_PASSED)
         return;
     log_refused(udp);
+    watch->is_cut = false;
     app_judge_refusal(&watch->judge, n, now_ns);
     if (was_up) {
         watch->judge.is_looked_up = is_seen;
-        watch->judge.check_ns = is_seen ? now_ns + check_period_ns(watch) : 0;
+        watch->judge.check_ns = is_seen ? now_ns + app_check_period_ns(watch) : 0;
         watch->judge.was_tried = false;
     }
 }
@@ -165,32 +131,32 @@ static void judge_refusals(struct app *app, uint32_t n)
     struct udp_app *udp = app->udp;
     struct app_watch *watch = &udp->watch;
     uint64_t now_ns = app->replier->now_ns;
-    struct app_evidence evidence = {.port = app_port_look(udp, watch->refused_number)};
+    struct app_evidence evidence = evidence_of(watch, watch->refused_number, now_ns);
     enum app_verdict verdict;
 
+    evidence.port = app_port_look(udp, watch->refused_number);
     if (evidence.port != APP_PORT_OPEN || now_ns - watch->refused_ns >= REFUSED_PERIOD_NS)
         watch->open_in_a_row = 0;
     watch->open_in_a_row += evidence.port == APP_PORT_OPEN;
     watch->refused_ns = now_ns;
     evidence.open_in_a_row = watch->open_in_a_row;
-    evidence.is_last_answered = watch->answered_plus_1 == watch->refused_number + 1;
-    evidence.others_answered = watch->answered_plus_1 && !evidence.is_last_answered &&
-                               now_ns - watch->answered_ns < ANSWERED_NS;
     verdict = app_health_judge(&evidence);
     counters_add(app->counters,
                  verdict == APP_VERDICT_CLIENT ? COUNTER_APP_REFUSED_CLIENT : COUNTER_APP_REFUSED,
                  n);
     act_on_verdict(app, verdict, n,
                    evidence.port != APP_PORT_UNKNOWN && evidence.port != APP_PORT_OPEN);
-    publish_health(watch);
+    app_watch_publish(watch);
 }
 
-static void note_session(struct app *app, uint32_t number)
+/* One refusal. */
+static uint32_t note_session(struct app *app, uint32_t number)
 {
     struct app_watch *watch = &app->udp->watch;
 
     watch->refused_number = number;
     refused_clients_add(&watch->clients, number, app->replier->now_ns);
+    return 1;
 }
 
 /* The session whose datagram was refused, or SESSION_NUMBER_NONE. */
@@ -223,22 +189,21 @@ static uint32_t take_errors(struct app *app)
 {
     struct udp_app *udp = app->udp;
     struct udp_failure failure;
-    uint32_t n = 0, number;
+    uint32_t n = 0;
 
     /* seq_cst: before the queue is read; the reader sets it again for what comes later */
     bool reader_waits =
         atomic_exchange_explicit(&udp->reader.has_errors, false, memory_order_seq_cst);
 
     for (unsigned i = 0; i < TAKE_MAX && udp_take_error(udp->socket.fd, &failure); i++) {
-        number = number_of_failure(udp, &failure);
-        if (failure.error != ECONNREFUSED || number == SESSION_NUMBER_NONE)
+        uint32_t number = number_of_failure(udp, &failure);
+
+        if (number == SESSION_NUMBER_NONE || !udp_is_verdict(&failure))
             continue;
-        if (!udp->is_transparent && failure.to.port != udp->address.port) {
+        if (!udp->is_transparent && failure.to.port != udp->address.port)
             leave_port(udp, number, &failure);
-            continue;
-        }
-        note_session(app, number);
-        n++;
+        else if (app_failure_icmp(app, number, failure.error))
+            n += note_session(app, number);
     }
     if (reader_waits)
         waker_wake(&udp->reader.receiver.waker);
@@ -247,12 +212,15 @@ static uint32_t take_errors(struct app *app)
 
 static uint32_t take_numbers(struct app *app)
 {
-    void *number;
+    void *word;
     uint32_t n = 0;
 
-    while (n < TAKE_MAX && ring_take(&app->udp->reader.refused, &number, 1) == 1) {
-        note_session(app, (uint32_t)(uintptr_t)number);
-        n++;
+    for (unsigned i = 0; i < TAKE_MAX && ring_take(&app->udp->reader.refused, &word, 1) == 1; i++) {
+        uint32_t error = (uint32_t)(uintptr_t)word >> APP_ERROR_SHIFT;
+        uint32_t number = (uint32_t)(uintptr_t)word & ((1U << APP_ERROR_SHIFT) - 1);
+
+        if (app_failure_icmp(app, number, (int)error))
+            n += note_session(app, number);
     }
     return n;
 }
@@ -265,10 +233,17 @@ void app_watch_take(struct app *app)
         judge_refusals(app, n);
 }
 
-void app_watch_refused(struct app *app, uint32_t number)
+void app_watch_take_socket(struct app *app, uint32_t number, int fd)
 {
-    note_session(app, number);
-    judge_refusals(app, 1);
+    struct udp_failure failure;
+    uint32_t n = 0;
+
+    for (unsigned i = 0; i < SOCKET_TAKE_MAX && udp_take_error(fd, &failure); i++) {
+        if (udp_is_verdict(&failure) && app_failure_icmp(app, number, failure.error))
+            n += note_session(app, number);
+    }
+    if (n)
+        judge_refusals(app, n);
 }
 
 /* ---- for the worker ---- */
@@ -312,9 +287,10 @@ bool app_has_refusals(struct app *app)
 
 void udp_app_watch(struct app *app)
 {
+    app_check_share(app);
     if (app_has_refusals(app) || app->udp->watch.judge.health != APP_UP)
         app_watch_take(app);
-    app_watch_check(app);
+    app_check(app);
 }
 
 bool app_wants_trial(const struct app *app)
@@ -322,7 +298,8 @@ bool app_wants_trial(const struct app *app)
     const struct udp_app *udp = app->udp;
     const struct app_judge *judge = udp ? &udp->watch.judge : NULL;
 
-    return judge && judge->health != APP_UP && !judge->is_looked_up && !judge->was_tried;
+    return judge && judge->health != APP_UP && !judge->is_looked_up && !judge->was_tried &&
+           !udp->watch.is_cut;
 }
 
 uint64_t app_sleep_ns(const struct app *app)

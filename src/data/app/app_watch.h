@@ -5,7 +5,8 @@
  * own socket, by the reader. app_health.h judges them. What the kernel knows of the app's port
  * (net/udp_lookup.h) is used for apps of this machine or pod: then a check sends nothing, and no app
  * takes a check for its first client. Elsewhere a check is an empty datagram of the session that the
- * app answered last; if it never answered, a held request is the check (app_wants_trial).
+ * app answered last; if it never answered, a held request is the check (app_wants_trial). Where the
+ * kernel had no way to the app, the check is to connect a socket (app_failure.h). app_check.c does it.
  *
  * Owner: its worker's thread, except the published health. Never blocks.
  */
@@ -15,6 +16,7 @@
 #include <stdatomic.h>
 
 #include "data/app/app_health.h"
+#include "data/app/session_number.h"
 #include "headless/base/address.h"
 #include "headless/net/udp_lookup.h"
 
@@ -36,6 +38,7 @@ struct app_watch {
     uint32_t open_in_a_row; /* app_health.h */
     uint64_t knock_ns;      /* of the last check while it is up */
     bool is_local;          /* the app's host is this machine or pod */
+    bool is_cut;            /* not up, because there is no way to it: app_failure_look checks it */
 };
 
 void app_watch_init(struct app_watch *watch, const struct address *app_address, uint64_t fail_ns);
@@ -43,10 +46,27 @@ void app_watch_fini(struct app_watch *watch);
 
 /* Take the refusals that are known by now. */
 void app_watch_take(struct app *app);
-/* The socket of this session had a refusal pending. */
-void app_watch_refused(struct app *app, uint32_t number);
-/* Periodic: check an app that is not up. */
-void app_watch_check(struct app *app);
+/* Take the errors that wait at the socket of this session. */
+void app_watch_take_socket(struct app *app, uint32_t number, int fd);
+
+/* ---- for app_failure.c ---- */
+
+/* Judged without the port: is this session alone not reached, or is the app? */
+enum app_verdict app_watch_judge_session(const struct app *app, uint32_t number);
+/* The app was not reached. is_cut: there is no way to it. */
+void app_watch_hold_against(struct app *app, bool is_cut);
+
+/* ---- for app_reader.c ---- */
+
+/* An error of a session's own socket is one word of the reader's ring: its errno above its number. */
+#define APP_ERROR_SHIFT 24
+_Static_assert(SESSION_NUMBER_BITS <= APP_ERROR_SHIFT, "number and errno fit into 32 bits");
+
+/* Publish the health. */
+static inline void app_watch_publish(struct app_watch *watch)
+{
+    atomic_store_explicit(&watch->health, watch->judge.health, memory_order_relaxed);
+}
 
 static inline void app_watch_answered(struct app_watch *watch, uint32_t number, uint64_t now_ns)
 {
@@ -58,8 +78,11 @@ static inline void app_watch_answered(struct app_watch *watch, uint32_t number, 
 /* May a datagram of this session be sent to the app? */
 static inline bool app_watch_may_send(struct app_watch *watch, uint32_t number, uint64_t now_ns)
 {
-    watch->judge.was_tried = true;
-    return !watch->clients.count || refused_clients_may_send(&watch->clients, number, now_ns);
+    bool may_send =
+        !watch->clients.count || refused_clients_may_send(&watch->clients, number, now_ns);
+
+    watch->judge.was_tried |= may_send;
+    return may_send;
 }
 
 #endif

@@ -17,11 +17,14 @@
 #include <unistd.h>
 
 #include "data/app/app_elsewhere.h"
+#include "data/app/app_failure.h"
+#include "data/app/app_source.h"
 #include "data/app/udp_app.h"
+#include "data/loop_guard.h"
 #include "headless/net/transparent.h"
 #include "headless/wire/proxy.h"
 
-/* A send took the pending error off the socket. On the mux socket the error queue still has it. */
+/* A send took the pending error off the socket; the error queue still has it. */
 static void note_refusal(struct app *app)
 {
     struct udp_app *udp = app->udp;
@@ -30,7 +33,13 @@ static void note_refusal(struct app *app)
     if (udp->is_mux)
         atomic_store_explicit(&udp->reader.has_errors, true, memory_order_relaxed);
     else
-        app_watch_refused(app, udp->socket_number);
+        app_watch_take_socket(app, udp->socket_number, udp->socket.fd);
+}
+
+static void note_failure(struct app *app)
+{
+    app_failure_send(app, app->udp->outbox.error_number);
+    app->udp->outbox.error_number = 0;
 }
 
 static void udp_app_flush(struct app *app)
@@ -42,6 +51,8 @@ static void udp_app_flush(struct app *app)
     /* Also set after a partial send, whose errno is lost. */
     if (udp->outbox.may_be_refused)
         note_refusal(app);
+    if (udp->outbox.error_number)
+        note_failure(app);
     relay_account(&udp->outbox, app->counters, COUNTER_DELIVERED, COUNTER_REPLIES_SENT);
     counters_add(app->counters, COUNTER_SESSIONS_RESUMED, udp->sessions.resumed);
     udp->sessions.resumed = 0;
@@ -60,10 +71,11 @@ static size_t write_proxy_header(struct udp_app *udp, const struct record *recor
 }
 
 static void send_to_app(struct app *app, const struct session *session, const struct record *record,
-                        size_t header_bytes)
+                        size_t header_bytes, uint8_t ttl)
 {
     struct udp_app *udp = app->udp;
-    struct outbox_message message = {.weight = 1, .account = OUTBOX_REQUESTS, .tos = record->tos};
+    struct outbox_message message = {
+        .weight = 1, .account = OUTBOX_REQUESTS, .tos = record->tos, .ttl = ttl};
     struct address source, to;
 
     if (udp->is_mux) {
@@ -82,20 +94,37 @@ static void send_to_app(struct app *app, const struct session *session, const st
     outbox_add(&udp->outbox, &message);
 }
 
+/* There is no session for a request: no socket, or no place in the table. */
+static void refuse_request(struct app *app, const struct address *client)
+{
+    if (app->udp->is_transparent && app_source_refuse(app, client))
+        return;
+    if (app->udp->open_error)
+        app_failure_open(app, app->udp->open_error);
+    else
+        udp_sessions_refuse(app);
+    app->udp->open_error = 0;
+}
+
 static void udp_app_deliver(struct app *app, const struct request *request)
 {
     const struct origin origin = request_origin(request);
     bool may_reply = app_may_reply(app, request);
     size_t header_bytes = write_proxy_header(app->udp, &request->record);
     struct session *session;
+    uint8_t ttl = 0;
 
+    if (request->record.ttl && !loop_guard_pass(&request->record, &app->udp->address, &ttl)) {
+        counters_drop(app->counters, DROP_ttl, 1);
+        return;
+    }
     if (header_bytes + request->record.length > UDP_PAYLOAD_MAX) {
         counters_drop(app->counters, DROP_oversize, 1);
         return;
     }
     session = udp_sessions_take(app, &origin, may_reply);
     if (!session) {
-        udp_sessions_refuse(app, &origin.client);
+        refuse_request(app, &origin.client);
         return;
     }
     if (!app_watch_may_send(&app->udp->watch, sessions_number(&app->udp->sessions, session),
@@ -106,7 +135,7 @@ static void udp_app_deliver(struct app *app, const struct request *request)
     session->tag = origin.tag; /* the ingress pod may have been restarted */
     session->term_low = (uint32_t)app_term_of(app, request);
     sessions_touch(&app->udp->sessions, session, true, app->replier->now_ns);
-    send_to_app(app, session, &request->record, header_bytes);
+    send_to_app(app, session, &request->record, header_bytes, ttl);
 }
 
 bool udp_app_knows(const struct app *app, const struct request *request)
@@ -227,6 +256,8 @@ static int open_mux(struct udp_app *udp, const struct config *config)
                  ? udp_open_transparent(&udp->address, config->rcvbuf_bytes, &udp->socket)
                  : udp_open_ipv4(&any, &options, &udp->socket);
 
+    if (!rc)
+        rc = udp_set_ttl(&udp->socket, LOOP_GUARD_TTL);
     if (rc)
         return rc;
     event.data.u64 = (uint32_t)udp->socket.fd;

@@ -21,6 +21,7 @@ struct udp_app {
     struct udp_socket
         socket; /* the mux socket; otherwise that of the session whose messages are in the outbox */
     uint32_t socket_number; /* that session, where each has its own socket */
+    int open_error; /* errno of the last session for which no socket could be opened; or 0 */
     struct outbox outbox;
     /* Of the messages in the outbox, and the place of the last; NULL: app.proxy_protocol is none. */
     uint8_t (*proxy_headers)[PROXY_HEADER_MAX];
@@ -45,7 +46,7 @@ struct session *udp_sessions_take(struct app *app, const struct origin *origin, 
 bool udp_sessions_is_settled(const struct app *app, const struct session *session);
 
 /* Count a request for which there is no session, and log at most once a minute what to do. */
-void udp_sessions_refuse(struct app *app, const struct address *client);
+void udp_sessions_refuse(struct app *app);
 
 /* The session of the client with this address and port, if is_transparent; of this address of
  * 127.128.0.0/9, otherwise. Or NULL. is_mux only. */

@@ -10,6 +10,7 @@
 #include "data/app/app_source.h"
 #include "data/app/session_list.h"
 #include "data/app/udp_app.h"
+#include "data/loop_guard.h"
 #include "headless/base/log.h"
 
 #define DESCRIPTORS_RESERVED 256
@@ -44,7 +45,7 @@ static void udp_app_close_socket(struct app *app, struct session *session)
     session->fd = -1;
 }
 
-static int udp_app_connect_session(struct app *app, struct session *session)
+static int open_session_socket(struct app *app, struct session *session)
 {
     struct udp_app *udp = app->udp;
     const struct address any = {0};
@@ -55,6 +56,8 @@ static int udp_app_connect_session(struct app *app, struct session *session)
     if (rc)
         return rc;
     (void)udp_report_tos(&socket);
+    (void)udp_keep_errors(&socket);
+    (void)udp_set_ttl(&socket, LOOP_GUARD_TTL);
     event.data.u64 = (uint64_t)sessions_number(&udp->sessions, session) << 32 | (uint32_t)socket.fd;
     if (epoll_ctl(udp->reader.epoll_fd, EPOLL_CTL_ADD, socket.fd, &event) < 0) {
         rc = -errno;
@@ -63,6 +66,14 @@ static int udp_app_connect_session(struct app *app, struct session *session)
     }
     session->fd = socket.fd;
     return 0;
+}
+
+static int udp_app_connect_session(struct app *app, struct session *session)
+{
+    int rc = open_session_socket(app, session);
+
+    app->udp->open_error = -rc;
+    return rc;
 }
 
 /* Close the session that may be closed first, if no more sockets may be open. False: none may. */
@@ -174,19 +185,17 @@ struct session *udp_sessions_take(struct app *app, const struct origin *origin, 
     return session;
 }
 
-/* A new client is refused: at most one line a minute. */
-void udp_sessions_refuse(struct app *app, const struct address *client)
+/* A new client finds no place: at most one line a minute. */
+void udp_sessions_refuse(struct app *app)
 {
     static _Thread_local struct log_limit limit = {.period_ns = 60 * NS_PER_SEC};
     uint64_t suppressed;
 
-    if (app->udp->is_transparent && app_source_refuse(app, client))
-        return;
     counters_drop(app->counters, DROP_session_cap, 1);
     if (log_limit_pass(&limit, LOG_LEVEL_WARN, app->replier->now_ns, &suppressed))
         log_warn("session_cap",
-                 "new clients are refused: all sessions with the app belong to clients in use, or "
-                 "no more sockets can be opened; raise app.max_sessions (%u)%s (%llu more)",
+                 "new clients are refused: all sessions with the app belong to clients in use; "
+                 "raise app.max_sessions (%u)%s (%llu more)",
                  app->config->app_max_sessions,
                  app->udp->is_mux ? "" : " and RLIMIT_NOFILE, or use an app at 127.0.0.1",
                  (unsigned long long)suppressed);

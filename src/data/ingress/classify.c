@@ -12,6 +12,8 @@
  */
 #include "data/ingress/classify.h"
 
+#include "data/loop_guard.h"
+
 int classifier_init(struct classifier *classifier, struct routing *routing,
                     const struct udp_socket *data_socket, struct waker *supervisor_waker)
 {
@@ -143,7 +145,7 @@ static bool is_passed_on(const struct routing *routing, const struct datagram *p
 {
     struct datagram one;
 
-    if (!piece->segment || routing->decision != ROUTE_RELAY ||
+    if (!piece->segment || loop_guard_note(piece) || routing->decision != ROUTE_RELAY ||
         routing->config->relay_format != CONFIG_RELAY_RAW || !hold_is_empty(&routing->hold))
         return false;
     for (uint32_t i = 0; may_be_command && i < datagram_count(piece); i++) {
@@ -158,10 +160,12 @@ static bool is_passed_on(const struct routing *routing, const struct datagram *p
 static void begin_request(const struct routing *routing, const struct datagram *piece, bool raw,
                           struct request *ret_request)
 {
-    *ret_request = (struct request){
-        .record = {.client = piece->peer, .local = piece->local, .tos = piece->tos},
-        .hops = raw ? FRAME_HOPS_MAX : 0,
-        .is_multicast = piece->source == SOURCE_GROUP};
+    *ret_request = (struct request){.record = {.client = piece->peer,
+                                               .local = piece->local,
+                                               .tos = piece->tos,
+                                               .ttl = loop_guard_note(piece)},
+                                    .hops = raw ? FRAME_HOPS_MAX : 0,
+                                    .is_multicast = piece->source == SOURCE_GROUP};
 
     /* One tag for a GRO batch. On the other routes a request is tagged when it is sent. */
     if (routing->decision == ROUTE_RELAY && !ret_request->is_multicast &&

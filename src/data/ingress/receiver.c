@@ -103,6 +103,7 @@ static bool fill_datagram(struct receiver *receiver, size_t index, const struct 
     inbox_read(&receiver->inbox, index, &message);
     datagram->source = (uint8_t)receiver->source;
     datagram->tos = message.tos;
+    datagram->ttl = message.ttl;
     datagram->peer = message.peer;
     datagram->local = address_is_set(&message.local) ? message.local : *local;
     datagram->local.port = local->port;

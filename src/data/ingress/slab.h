@@ -31,6 +31,7 @@ struct datagram {
     uint32_t segment;    /* GRO batch: bytes of each datagram but a shorter last; 0: one datagram */
     uint8_t source;      /* enum datagram_source */
     uint8_t tos;         /* TOS byte or traffic class; SOURCE_RELAY: 0, a frame has its own */
+    uint8_t ttl;         /* TTL or hop limit; 0: not known (loop_guard.h) */
     struct address peer; /* its sender */
     struct address local; /* our address and port that it was sent to; SOURCE_GROUP: the source of
                              replies, unset: the kernel's choice */

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "data/loop_guard.h"
 #include "headless/wire/proxy.h"
 
 #define UNREAD_RCVBUF 4096 /* nothing is received on a relay link */
@@ -34,6 +35,8 @@ int relay_link_open(const struct relay *relay, struct relay_link *link)
         rc = outbox_init(&link->outbox, &link->socket, relay->batch, relay->gso_max);
     if (!rc && relay->format == CONFIG_RELAY_FRAMED)
         rc = udp_keep_errors(&link->socket);
+    else if (!rc)
+        rc = udp_set_ttl(&link->socket, LOOP_GUARD_TTL);
     if (rc)
         relay_link_close(link);
     else
@@ -61,6 +64,10 @@ void relay_link_send_plain(struct relay *relay, struct relay_link *link,
     struct outbox_message message = {.weight = 1, .account = OUTBOX_REQUESTS, .tos = record->tos};
     uint8_t *buffer;
 
+    if (record->ttl && !loop_guard_pass(record, &link->to, &message.ttl)) {
+        counters_drop(relay->counters, DROP_ttl, 1);
+        return;
+    }
     if (link->outbox.count == link->outbox.capacity)
         relay_link_flush(relay, link);
     buffer = relay_link_buffer(link, link->outbox.count);

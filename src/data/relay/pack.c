@@ -129,6 +129,18 @@ static void send_large(struct relay *relay, struct relay_link *link)
         relay_link_flush(relay, link);
 }
 
+/* For members that do not read the TTL. */
+static __attribute__((noinline)) void pack_without_ttl(struct relay *relay, struct relay_link *link,
+                                                       const struct frame_header *header,
+                                                       const union frame_body *body,
+                                                       const struct record *record)
+{
+    struct record plain = *record;
+
+    plain.ttl = 0;
+    relay_link_pack(relay, link, header, body, &plain);
+}
+
 void relay_link_pack(struct relay *relay, struct relay_link *link,
                      const struct frame_header *header, const union frame_body *body,
                      const struct record *record)
@@ -136,6 +148,10 @@ void relay_link_pack(struct relay *relay, struct relay_link *link,
     size_t bytes = record ? record_header_bytes(record) + record->length : 0;
     struct relay_frame *frame;
 
+    if (record && record->ttl && !relay->carries_tos) {
+        pack_without_ttl(relay, link, header, body, record);
+        return;
+    }
     if (FRAME_HEADER_BYTES + frame_body_bytes(header->type) + bytes + seal_bytes(relay) >
         UDP_PAYLOAD_MAX) {
         drop_record(relay, link, header->type, DROP_oversize);

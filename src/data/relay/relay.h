@@ -18,8 +18,9 @@
  * members. Sequences count the frames of this thread over all destinations: they are the nonces. A
  * record that needs a frame of its own is then copied into one buffer and sent at once.
  *
- * The TOS byte of a datagram is in its record; frames themselves have TOS 0. Until all members read
- * it (carries_tos), records are written with TOS 0, since an older pod would refuse their frames.
+ * The TOS byte of a datagram is in its record, and a low TTL; frames themselves have TOS 0. Until all
+ * members read both (carries_tos), records are written with TOS 0 and without TTL, since an older pod
+ * would refuse their frames.
  *
  * Every request and every reply is counted as relayed or as dropped, when its message was sent or
  * not.
@@ -55,8 +56,9 @@ struct relay {
     size_t mtu;
     size_t batch;
     size_t gso_max;
-    bool carries_tos; /* of the present snapshot: every receiver reads the TOS byte of a record */
-    bool is_sealing;  /* frames are sealed; relay_seal_with says how */
+    bool
+        carries_tos; /* of the present snapshot: every receiver reads TOS byte and TTL of a record */
+    bool is_sealing;                /* frames are sealed; relay_seal_with says how */
     struct nonce_space nonce_space; /* of this thread: its counter is the sequence */
     const struct key *key;          /* of the present snapshot; NULL: none, frames are dropped */
     enum seal_suite suite;
