@@ -11,7 +11,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 build_packages=(gcc libc6-dev cmake ninja-build pkg-config libjson-c-dev libyaml-dev
     libmicrohttpd-dev libsodium-dev libseccomp-dev ccache)
 # shellcheck disable=SC2034
-test_packages=(universal-ctags clang clang-format clang-tidy libclang-rt-14-dev llvm libcriterion-dev shellcheck cppcheck
+test_packages=(universal-ctags libcap2-bin clang clang-format clang-tidy libclang-rt-14-dev llvm libcriterion-dev shellcheck cppcheck
     netcat-openbsd socat curl openssl dnsmasq-base knot knot-dnsutils dnsperf iproute2 nftables iptables ethtool procps
     jq patch prometheus util-linux libnetfilter-queue-dev faketime spin binutils strace
     man-db mandoc tmux systemd python3-yaml python3-jsonschema)
@@ -20,7 +20,7 @@ package_packages=(dpkg-dev file lintian)
 # shellcheck disable=SC2034
 manifests_packages=(unzip yamllint)
 # shellcheck disable=SC2034
-containers_packages=(podman runc netavark aardvark-dns iptables debootstrap)
+containers_packages=(podman runc netavark aardvark-dns iptables debootstrap bind9 coturn)
 # The servers and clients of tests/apps.
 # shellcheck disable=SC2034
 apps_packages=(bind9 bind9-dnsutils unbound knot knot-dnsutils dnsdist pdns-recursor chrony freeradius freeradius-utils

@@ -6,7 +6,7 @@
 #
 #   serve POD NAME COMMAND...    starts a server in the pod's namespace, in the background: $work/NAME-N.log
 #   each_pod FUNCTION            calls it for each pod
-#   behind plain | proxy [OPTION...]   starts the pods in front of udp://127.0.0.1:$port; $a leads
+#   behind plain | proxy | client [OPTION...]   starts the pods in front of udp://127.0.0.1:$port; $a leads
 #   at_client COMMAND...         runs it in the client's namespace, which has the addresses $client and $client2
 #   client_open NAME COMMAND...  a client that stays; see there
 #   move_lead POD                by command to a follower; returns when all pods follow
@@ -96,6 +96,7 @@ behind()
     case $way in
     plain) ;;
     proxy) set -- --app-proxy-protocol v2 "$@" ;;
+    client) set -- --app-source client "$@" ;;
     *) fail "behind: there is no way $way" ;;
     esac
     pods_start "$a" "$b" "$c" -- --app "udp://127.0.0.1:$port" "$@"

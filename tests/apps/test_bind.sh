@@ -92,7 +92,40 @@ rate_limit()
     tell plain "\`rate-limit\` takes each port of a client for another network, and limits nobody who has many"
 }
 
-apps_need named dig
+# burst: 20 queries at once from 20 ports of one client; prints how many are answered until nothing arrives for a second.
+burst()
+{
+    at_client python3 - "$client" "$b" <<'END'
+import select, socket, struct, sys
+name = b"".join(bytes([len(label)]) + label for label in (b"example", b"test", b""))
+query = struct.pack(">HHHHHH", 7, 0x100, 1, 0, 0, 0) + name + struct.pack(">HH", 16, 1)
+sockets = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(20)]
+for i, s in enumerate(sockets):
+    s.bind((sys.argv[1], 40000 + i))
+    s.sendto(query, (sys.argv[2], 12000))
+answered = 0
+while ready := select.select(sockets, [], [], 1 if answered else 30)[0]:
+    answered += sum(bool(s.recv(1500)) for s in ready)
+print(answered)
+END
+}
+
+# With localnets as by default: the networks of the pod.
+own_address()
+{
+    named_option="rate-limit { responses-per-second 1; slip 0; };"
+    each_pod named_start
+    behind client
+    expect "recursion for another network" "$(offers_recursion "$b" 12000)" no
+    expect_between "answers to 20 ports of one client" "$(burst)" 1 10
+    move_lead "$c"
+    expect_between "answers of the new leader's to 20 ports of one client" "$(burst)" 1 10
+    expect "recursion for another network, at the new leader" "$(offers_recursion "$b" 12000)" no
+    apps_close
+    tell client "works: access lists and \`rate-limit\` apply to the client's own address, as without headlessd"
+}
+
+apps_need named dig python3
 tell group "DNS"
 tell server "BIND"
 tell version "$(package_version bind9)"
@@ -101,6 +134,7 @@ run "BIND does not recurse when told so" closed "recursion no;"
 run "BIND does not recurse for session addresses when told so" closed "allow-recursion { !127.128.0.0/9; localnets; };"
 named_option=""
 run "BIND's rate limit knows no client by its network" rate_limit
+run "app.source client: BIND limits a client, and recurses for its own networks only" own_address
 tell set "\`recursion no;\`, or \`allow-recursion { !127.128.0.0/9; localnets; };\`"
 tell set "one \`cookie-secret\` in all pods"
 apps_finish

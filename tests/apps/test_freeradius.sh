@@ -101,6 +101,23 @@ local_client()
     tell set "no entry for 127.0.0.0/8, whose secret would be everybody's"
 }
 
+# The clients' network, as where they send to the server itself; Debian's entries stay.
+own_address()
+{
+    radius_clients="$debian
+    client network {
+        ipaddr = 10.77.0.0/24
+        secret = shared
+    }"
+    each_pod radius_start
+    behind client
+    expect "the leader accepts" "$(login "secret of bob")" "Access-Accept radius of $a"
+    move_lead "$c"
+    expect "the new leader accepts" "$(login "secret of bob")" "Access-Accept radius of $c"
+    apps_close
+    tell client "works: a \`client\` entry, with its own secret, for each client's address or network"
+}
+
 apps_need freeradius radclient ss
 debian="\$INCLUDE /etc/freeradius/3.0/clients.conf"
 tell group "Login and time"
@@ -109,4 +126,5 @@ tell version "$(package_version freeradius)"
 run "FreeRADIUS answers through a follower, and after a leader change" plain
 run "FreeRADIUS does not know session addresses by default" unknown_client
 run "FreeRADIUS takes session addresses for its own machine where 127.0.0.0/8 is" local_client
+run "app.source client: FreeRADIUS knows the client's network, and after a leader change" own_address
 apps_finish

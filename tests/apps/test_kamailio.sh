@@ -79,6 +79,20 @@ without_rport()
     apps_close
 }
 
+# A server sees the client's own address and the port of its Via.
+own_address()
+{
+    sip_line=""
+    each_pod sip_start
+    behind client
+    ask_options 30 || fail "no 200 of the leader"
+    move_lead "$c"
+    ask_options 30 || fail "no 200 of the new leader"
+    expect "both were asked" "$(($(delivered_by "$a") > 0 && $(delivered_by "$c") > 0))" 1
+    apps_close
+    tell client "works, also without \`force_rport()\` and for clients without \`rport\`"
+}
+
 apps_need kamailio sipp ss
 scenario_write
 tell group "Media and telephony"
@@ -86,4 +100,5 @@ tell server "Kamailio"
 tell version "$(package_version kamailio)"
 run "Kamailio answers through a follower with force_rport, and after a leader change" plain
 run "Kamailio without force_rport answers to another port" without_rport
+run "app.source client: Kamailio answers without force_rport, and after a leader change" own_address
 apps_finish

@@ -7,6 +7,7 @@
 
 nfcapd_start()
 {
+    rm -rf "$work/flows-${1##*.}"
     mkdir -p "$work/flows-${1##*.}"
     serve "$1" nfcapd nfcapd -b 127.0.0.1 -p "$port" -w "$work/flows-${1##*.}" -S 0
     wait_until "nfcapd listens" listens "$1"
@@ -46,11 +47,12 @@ flows()
     nfdump -R "$work/flows-$1" -q -o "fmt:%sa %ra" 2>/dev/null | awk '{ print $1, $2 }'
 }
 
-plain()
+# two_leaders WAY EXPORTER: the exports of a client before and after a leader change, by an exporter that this regex matches.
+two_leaders()
 {
     local first third
     each_pod nfcapd_start
-    behind plain
+    behind "$1"
     export_flows
     wait_until "the leader's nfcapd has the export" has_some "$a"
     move_lead "$c"
@@ -61,9 +63,21 @@ plain()
     third=$(flows 3)
     expect "flows of the leader" "$(grep -c '^198\.51\.100\.' <<<"$first")" 5
     expect "flows of the new leader" "$(grep -c '^198\.51\.100\.' <<<"$third")" 5
-    expect_match "the exporter" "$(head -n 1 <<<"$first")" " $session_source\$"
+    expect_match "the exporter" "$(head -n 1 <<<"$first")" " $2\$"
+    expect_match "the exporter, at the new leader" "$(head -n 1 <<<"$third")" " $2\$"
+}
+
+plain()
+{
+    two_leaders plain "$session_source"
     tell plain "works; the exporter (\`%ra\`) is the session's address"
     tell change "NetFlow v9 and IPFIX: the new leader's has no templates until the exporter sends them again"
+}
+
+own_address()
+{
+    two_leaders client "${client//./\\.}"
+    tell client "works: the exporter is the client's own address"
 }
 
 has_some()
@@ -77,4 +91,5 @@ tell group "Logs and management"
 tell server "nfdump \`nfcapd\`"
 tell version "$(package_version nfdump)"
 run "nfcapd gets all flows through a follower, and after a leader change" plain
+run "app.source client: nfcapd has the exporter's own address, and after a leader change" own_address
 apps_finish

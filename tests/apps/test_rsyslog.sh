@@ -85,10 +85,30 @@ ten_ports()
     apps_close
 }
 
+own_address()
+{
+    local i
+    syslog_global='net.enableDNS="off"'
+    each_pod syslog_start
+    behind client
+    for i in {1..10}; do
+        send_from $((40000 + i)) "<13>app: entry $i."
+    done
+    for i in {1..10}; do wait_until "entry $i is there" has_line 1 " entry $i\."; done
+    move_lead "$c"
+    send_line after "line 1."
+    wait_until "line 1 is there" has_line 3 " line 1\."
+    expect "senders" "$(cut -d ' ' -f 1 "$work"/syslog-[13]/lines | sort -u)" "$client"
+    expect "names, where the client writes none" "$(names 2 " entry")" 1
+    apps_close
+    tell client "works: \`fromhost-ip\` is the client's own address, whatever its port"
+}
+
 apps_need rsyslogd logger ss
 tell group "Logs and management"
 tell server "rsyslog (imudp)"
 tell version "$(package_version rsyslog)"
 run "rsyslog gets every line through a follower, and after a leader change" plain
 run "rsyslog has ten senders for ten ports of one client, and one name" ten_ports
+run "app.source client: rsyslog has one sender for ten ports of one client, and after a leader change" own_address
 apps_finish

@@ -30,6 +30,14 @@ const openshift = {
   ],
 };
 
+// Its fields are at the top level.
+const constraints = [
+  "allowHostDirVolumePlugin", "allowHostIPC", "allowHostNetwork", "allowHostPID", "allowHostPorts",
+  "allowPrivilegeEscalation", "allowPrivilegedContainer", "allowedCapabilities", "requiredDropCapabilities",
+  "defaultAddCapabilities", "readOnlyRootFilesystem", "runAsUser.type", "seLinuxContext.type", "fsGroup.type",
+  "supplementalGroups.type", "seccompProfiles", "volumes", "users", "groups", "priority",
+];
+
 function findModel(object) {
   const [group, version] = object.apiVersion.includes("/") ? object.apiVersion.split("/") : ["", object.apiVersion];
   const module = group === "monitoring.coreos.com" ? "@kubernetes-models/prometheus-operator" : "kubernetes-models";
@@ -80,6 +88,11 @@ function checkSchema(object) {
       if (!openshift[object.kind].includes(leaf)) complain(`unknown field ${leaf}`);
     return;
   }
+  if (object.apiVersion === "security.openshift.io/v1" && object.kind === "SecurityContextConstraints") {
+    const { apiVersion, kind, metadata, ...rest } = object;
+    for (const leaf of leaves(rest)) if (!constraints.includes(leaf)) complain(`unknown field ${leaf}`);
+    return;
+  }
   const Model = findModel(object);
   if (!Model) {
     complain(`no schema is known for ${object.apiVersion} ${object.kind}`);
@@ -105,15 +118,29 @@ function matches(selector, labels) {
   return Object.entries(selector).every(([key, value]) => labels[key] === value);
 }
 
+// Kubernetes gives capabilities to user 0 only.
+function checkCapable(at, context) {
+  if (context.runAsUser !== 0 || context.runAsNonRoot !== false) complain(`${at}: app.source client needs user 0`);
+  if (`${context.capabilities?.add}` !== "NET_ADMIN") complain(`${at}: app.source client needs NET_ADMIN alone`);
+}
+
+function checkUnprivileged(at, context) {
+  if (!context.runAsNonRoot) complain(`${at}: runAsNonRoot is missing`);
+  if ("runAsUser" in context || "runAsGroup" in context) complain(`${at}: runAsUser is the namespace's to choose`);
+  if (context.capabilities?.add) complain(`${at}: adds capabilities`);
+}
+
+function isTransparent(container) {
+  return (container.env || []).some((e) => e.name === "HEADLESSD_APP_SOURCE" && e.value === "client");
+}
+
 function checkContainer(container, isHostNetwork) {
   const at = `container ${container.name}`;
   const context = container.securityContext || {};
   if (context.allowPrivilegeEscalation !== false) complain(`${at}: restricted-v2 wants allowPrivilegeEscalation false`);
   if (!context.readOnlyRootFilesystem) complain(`${at}: the root file system is not read-only`);
-  if (!context.runAsNonRoot) complain(`${at}: runAsNonRoot is missing`);
-  if ("runAsUser" in context || "runAsGroup" in context) complain(`${at}: runAsUser is the namespace's to choose`);
+  (isTransparent(container) ? checkCapable : checkUnprivileged)(at, context);
   if (!(context.capabilities?.drop || []).includes("ALL")) complain(`${at}: does not drop ALL capabilities`);
-  if (context.capabilities?.add) complain(`${at}: adds capabilities`);
   if (context.seccompProfile?.type !== "RuntimeDefault") complain(`${at}: seccompProfile is not RuntimeDefault`);
   if (!container.resources?.requests?.cpu || !container.resources?.requests?.memory) complain(`${at}: requests nothing`);
   if (!container.resources?.limits?.memory) complain(`${at}: memory has no limit`);

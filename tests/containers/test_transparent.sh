@@ -1,0 +1,201 @@
+#!/usr/bin/env bash
+# app.source client in pods: the app sees the client's own address and port through every pod, before and after a leader
+# change; as in manifests/components/transparent (user 0 with NET_ADMIN alone), and as any user with the capability in its
+# ambient set. Apps: udp_app in a container beside it, and Debian's BIND and coturn in the pod's network.
+#
+#   tests/containers/test_transparent.sh BUILD_DIR
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+network_make
+pods=("$subnet.11" "$subnet.12" "$subnet.13")
+port=5353
+as_in_the_component=(--user 0:0 --cap-add NET_ADMIN)
+any_user=(--cap-add NET_ADMIN) # podman makes it an ambient capability
+
+# has_no_capability ADDRESS: since it serves.
+has_no_capability()
+{
+    expect "capabilities of $1" "$(sed -n 's/^Cap\(Prm\|Eff\|Amb\):[[:space:]]*0*//p' "/proc/${pod_pids[$1]}/status" | xargs)" ""
+}
+
+# cluster APP: three pods; APP POD starts the pod's app.
+cluster()
+{
+    local address
+    base_config 3 "udp://127.0.0.1:$port" 'app.source: client'
+    for address in "${pods[@]}"; do
+        pod_launch "$address"
+        "$1" "$address"
+    done
+    pods_up "${pods[@]}"
+    for address in "${pods[@]}"; do
+        has_no_capability "$address"
+    done
+}
+
+# move_lead: to another pod; sets agreed, and followers to the other two.
+move_lead()
+{
+    local address former=$agreed
+    for address in "${pods[@]}"; do
+        [[ $address == "$former" ]] || agreed=$address
+    done
+    lead "$agreed" "$former"
+    wait_until "all follow $agreed" agree "$agreed" "${pods[@]}"
+    find_followers
+}
+
+find_followers()
+{
+    local address
+    followers=()
+    for address in "${pods[@]}"; do
+        [[ $address == "$agreed" ]] || followers+=("$address")
+    done
+}
+
+in_network_of()
+{
+    nsenter --net --target "${pod_pids[$1]}" "${@:2}"
+}
+
+listens()
+{
+    [[ $(in_network_of "$1" ss -Hlun "sport = :$port") ]]
+}
+
+# serve ADDRESS COMMAND...: a server of this machine in the network of a pod.
+serve()
+{
+    nsenter --net --target "${pod_pids[$1]}" "${@:2}" >"$work/server-$1.log" 2>&1 </dev/null &
+    app_pids[server-$1]=$!
+    wait_until "the server of $1 listens" listens "$1"
+}
+
+# ---- a container beside it
+
+source_start()
+{
+    sidecar_launch "$1" "127.0.0.1:$port" source
+}
+
+all_see_the_client()
+{
+    local address
+    for address in "${pods[@]}"; do
+        expect "the client through $address" "$(ask -s "$client:4444" "$address" hello)" "from $client:4444 hello"
+    done
+}
+
+beside_it()
+{
+    pod_options=("${as_in_the_component[@]}")
+    cluster source_start
+    all_see_the_client
+    move_lead
+    all_see_the_client
+    together_closes "${pods[@]}"
+}
+
+# ---- BIND
+
+named_start()
+{
+    local dir=$work/named-$1
+    mkdir -p "$dir"
+    cat >"$dir/named.conf" <<END
+options {
+    directory "$dir";
+    pid-file none;
+    session-keyfile none;
+    listen-on port $port { 127.0.0.1; };
+    listen-on-v6 { none; };
+    dnssec-validation no;
+    allow-query { 127.0.0.1; $client; };
+    rate-limit { responses-per-second 1; slip 0; };
+};
+controls { };
+zone "example.test" { type primary; file "example.test"; };
+END
+    printf '@ 3600 IN SOA ns hostmaster 1 3600 900 86400 300\n@ IN NS ns\n@ IN TXT "named of %s"\nns IN A 192.0.2.53\n' "$1" \
+        >"$dir/example.test"
+    serve "$1" named -f -c "$dir/named.conf"
+}
+
+# answered: how many of 20 queries at once, from 20 ports of the client, until nothing arrives for a second.
+answered()
+{
+    "${pod_wrapper[@]}" python3 - "$client" "${followers[0]}" <<'END'
+import select, socket, struct, sys
+query = struct.pack(">HHHHHH", 7, 0x100, 1, 0, 0, 0) + b"\7example\4test\0" + struct.pack(">HH", 16, 1)
+sockets = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(20)]
+for i, s in enumerate(sockets):
+    s.bind((sys.argv[1], 40000 + i))
+    s.sendto(query, (sys.argv[2], 12000))
+count = 0
+while ready := select.select(sockets, [], [], 1 if count else 30)[0]:
+    count += sum(s.recv(1500)[3] & 15 == 0 for s in ready)
+print(count)
+END
+}
+
+# Its allow-query has no address of sessions, and one client with 20 ports gets what one client may.
+bind_limits_the_client()
+{
+    pod_options=("${as_in_the_component[@]}")
+    cluster named_start
+    find_followers
+    expect_between "answers" "$(answered)" 1 10
+    move_lead
+    expect_between "answers of the new leader's" "$(answered)" 1 10
+    together_closes "${pods[@]}"
+}
+
+# ---- coturn
+
+turn_start()
+{
+    mkdir -p "$work/turn-$1"
+    serve "$1" turnserver -n --listening-ip=127.0.0.1 --relay-ip="$1" --listening-port="$port" --no-tcp --no-tls --no-dtls \
+        --no-cli --log-file=stdout --pidfile="$work/turn-$1/pid" --userdb="$work/turn-$1/db" --realm=test
+}
+
+told_itself()
+{
+    "${pod_wrapper[@]}" turnutils_stunclient -p 12000 "${followers[0]}" 2>&1 | grep -qE "reflexive addr: $client:[0-9]+$"
+}
+
+coturn_tells_the_client()
+{
+    pod_options=("${any_user[@]}")
+    cluster turn_start
+    find_followers
+    wait_until "the leader's coturn tells the client its own address" told_itself
+    move_lead
+    wait_until "the new leader's coturn tells the client its own address" told_itself
+    together_closes "${pods[@]}"
+}
+
+# ---- not permitted
+
+# ends_without_it OPTION...: a pod without the capability ends at once; its last line says what is missing and how to get it.
+ends_without_it()
+{
+    local id
+    base_config 1 "udp://127.0.0.1:$port" 'app.source: client'
+    id=$(container "${pods[0]}" --network "$network" --ip "${pods[0]}" --env POD_IP="${pods[0]}" "$@" \
+        --volume "$map:/etc/headlessd:ro" "$image" --config /etc/headlessd/headlessd.yaml)
+    expect "exit status" "$(timeout 60 podman wait "$id")" 1
+    expect_match "its log" "$(podman logs "$id" 2>&1)" \
+        'source_failed.*CAP_NET_ADMIN is missing.*capabilities.add \[NET_ADMIN\] and runAsUser 0.*privileged.*SCC'
+    podman container rm "$id" >/dev/null
+    rm -f "$work/${pods[0]}.log"
+}
+
+run "user 0 with NET_ADMIN: the app sees the client, and after a leader change" beside_it
+run "user 0 with NET_ADMIN: BIND limits the client by its own address" bind_limits_the_client
+run "any user with NET_ADMIN: coturn tells the client its own address" coturn_tells_the_client
+run "without the capability a pod ends and says what is missing" ends_without_it
+run "user 0 without the capability ends, too" ends_without_it --user 0:0
+finish
