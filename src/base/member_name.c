@@ -26,7 +26,7 @@ bool member_name_put(const char *text, char name[static MEMBER_NAME_MAX])
 
     memset(name, 0, MEMBER_NAME_MAX);
     if (length < MEMBER_NAME_MAX) {
-        memcpy(name, text, length);
+        memcpy(name, text, length + 1);
         return false;
     }
     (void)snprintf(name, MEMBER_NAME_MAX, "%.*s-%016" PRIx64 "-%s", HEAD_CHARACTERS, text,
