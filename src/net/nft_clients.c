@@ -175,12 +175,13 @@ static void load(struct build *build, uint32_t base, uint32_t offset, uint32_t b
     end_expression(build, nesting);
 }
 
-/* The rule goes on if NFT_REG_1 compares so with this value. */
-static void compare(struct build *build, uint32_t operation, const void *value, size_t bytes)
+/* The rule goes on if the register compares so with this value. */
+static void compare(struct build *build, uint32_t from, uint32_t operation, const void *value,
+                    size_t bytes)
 {
     struct nesting nesting = begin_expression(build, "cmp");
 
-    put_be32(build, NFTA_CMP_SREG, NFT_REG_1);
+    put_be32(build, NFTA_CMP_SREG, from);
     put_be32(build, NFTA_CMP_OP, operation);
     put_value(build, NFTA_CMP_DATA, value, bytes);
     end_expression(build, nesting);
@@ -188,7 +189,7 @@ static void compare(struct build *build, uint32_t operation, const void *value, 
 
 static void expect(struct build *build, const void *value, size_t bytes)
 {
-    compare(build, NFT_CMP_EQ, value, bytes);
+    compare(build, NFT_REG_1, NFT_CMP_EQ, value, bytes);
 }
 
 static void expect_protocol(struct build *build, uint8_t protocol)
@@ -348,7 +349,7 @@ static void put_request_rule(struct build *build, uint16_t port)
     uint16_t app_port = htons(build->clients->app.port);
     size_t rule = begin_rule_of_socket(build, port);
 
-    compare(build, NFT_CMP_GT, &signals, sizeof(signals));
+    compare(build, NFT_REG_1, NFT_CMP_GT, &signals, sizeof(signals));
     load(build, NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2, CLIENT_PORT);
     write_port(build, CLIENT_PORT, 0, UDP_CHECKSUM);
     set_register(build, &app_port, sizeof(app_port));
@@ -357,14 +358,33 @@ static void put_request_rule(struct build *build, uint16_t port)
     netlink_unnest(build->request, rule);
 }
 
-static void put_signal_rule(struct build *build, uint16_t port, uint8_t signal, uint32_t operation)
+/* Adding an element that exists does nothing, so that of another worker is deleted before. */
+static void put_add_rule(struct build *build, uint16_t port)
 {
+    const uint8_t signal = NFT_SIGNAL_ADD;
     size_t rule = begin_rule_of_socket(build, port);
 
     expect(build, &signal, sizeof(signal));
     load_key(build, build->layout->source, 2);
     load(build, NFT_PAYLOAD_TRANSPORT_HEADER, 0, 2, SOCKET_PORT);
-    change_map(build, operation);
+    change_map(build, NFT_DYNSET_OP_DELETE);
+    change_map(build, NFT_DYNSET_OP_ADD);
+    end_with(build, NF_DROP);
+    netlink_unnest(build->request, rule);
+}
+
+/* Only an element of this socket: another worker may have a session of the client since. */
+static void put_delete_rule(struct build *build, uint16_t port)
+{
+    const uint8_t signal = NFT_SIGNAL_DELETE;
+    uint16_t own = htons(port);
+    size_t rule = begin_rule_of_socket(build, port);
+
+    expect(build, &signal, sizeof(signal));
+    load_key(build, build->layout->source, 2);
+    look_up(build);
+    compare(build, SOCKET_PORT, NFT_CMP_EQ, &own, sizeof(own));
+    change_map(build, NFT_DYNSET_OP_DELETE);
     end_with(build, NF_DROP);
     netlink_unnest(build->request, rule);
 }
@@ -437,8 +457,8 @@ int nft_clients_open(const struct nft_clients *clients)
     put_chain(&build);
     for (size_t i = 0; i < clients->port_count; i++) {
         put_request_rule(&build, clients->ports[i]);
-        put_signal_rule(&build, clients->ports[i], NFT_SIGNAL_ADD, NFT_DYNSET_OP_ADD);
-        put_signal_rule(&build, clients->ports[i], NFT_SIGNAL_DELETE, NFT_DYNSET_OP_DELETE);
+        put_add_rule(&build, clients->ports[i]);
+        put_delete_rule(&build, clients->ports[i]);
         put_drop_rule(&build, clients->ports[i]);
     }
     put_reply_rule(&build);

@@ -18,6 +18,8 @@
 #define APP    "127.0.0.1:5353"
 #define CLIENT "10.9.9.9:4444"
 
+#define MANY_WORKERS 16 /* WORKERS_MAX */
+
 TestSuite(return_path, .timeout = 30);
 
 static struct address parse(const char *text)
@@ -210,7 +212,6 @@ Test(return_path, several_workers_have_their_own_replies)
     cr_assert_eq(sendto(app.fd, payload, 5, 0, (struct sockaddr *)&sa, length), 5);
     expect_reply(&second, &other, 5);
     /* The client of the first moves to the second. */
-    udp_transparent_announce(&second.socket, &client, &setup.app, false);
     udp_transparent_announce(&second.socket, &client, &setup.app, true);
     cr_assert_eq(send_request(&second, &client, 5), 0);
     cr_assert_eq(recvfrom(app.fd, payload, sizeof(payload), 0, (struct sockaddr *)&sa, &length), 5);
@@ -219,6 +220,60 @@ Test(return_path, several_workers_have_their_own_replies)
     close_way(&first);
     udp_close(&second.socket);
     udp_close(&app);
+}
+
+/* Both had a session of the client, the first worker's ends later. */
+Test(return_path, end_of_a_session_leaves_that_of_another_worker)
+{
+    const struct address client = parse(CLIENT);
+    const struct udp_options options = {.receive_timeout_ns = UINT64_C(5000000000)};
+    struct return_path_setup setup = {.app = parse(APP), .port_count = 2, .clients_max = 10};
+    struct way first = {.app = setup.app}, second = {.app = setup.app};
+    char why[RETURN_PATH_WHY_MAX], payload[8];
+    struct sockaddr_storage sa;
+    socklen_t length = sizeof(sa);
+    struct udp_socket app;
+    uint16_t ports[2];
+
+    enter_namespace();
+    cr_assert_eq(udp_open(&setup.app, &options, &app), 0);
+    cr_assert_eq(udp_open_transparent(&setup.app, 0, &first.socket), 0);
+    cr_assert_eq(udp_open_transparent(&setup.app, 0, &second.socket), 0);
+    ports[0] = first.socket.local.port;
+    ports[1] = second.socket.local.port;
+    setup.ports = ports;
+    cr_assert_eq(return_path_open(&setup, &first.path, why), 0, "%s", why);
+    udp_transparent_announce(&first.socket, &client, &setup.app, true);
+    udp_transparent_announce(&second.socket, &client, &setup.app, true);
+    udp_transparent_announce(&first.socket, &client, &setup.app, false);
+    cr_assert_eq(send_request(&second, &client, 5), 0);
+    cr_assert_eq(recvfrom(app.fd, payload, sizeof(payload), 0, (struct sockaddr *)&sa, &length), 5);
+    cr_assert_eq(sendto(app.fd, payload, 5, 0, (struct sockaddr *)&sa, length), 5);
+    cr_assert_eq(recv(second.socket.fd, payload, sizeof(payload), MSG_DONTWAIT), 5);
+    close_way(&first);
+    udp_close(&second.socket);
+    udp_close(&app);
+}
+
+static void open_many(const char *app)
+{
+    struct return_path_setup setup = {.app = parse(app), .clients_max = UINT32_C(1) << 20};
+    struct return_path path;
+    char why[RETURN_PATH_WHY_MAX];
+    uint16_t ports[MANY_WORKERS];
+
+    for (; setup.port_count < MANY_WORKERS; setup.port_count++)
+        ports[setup.port_count] = (uint16_t)(40000 + setup.port_count);
+    setup.ports = ports;
+    cr_assert_eq(return_path_open(&setup, &path, why), 0, "%s", why);
+    return_path_close(&path);
+}
+
+Test(return_path, has_room_for_as_many_workers_as_there_can_be)
+{
+    enter_namespace();
+    open_many(APP);
+    open_many("[::1]:5353");
 }
 
 Test(return_path, own_loopback_multicast_and_broadcast_addresses_are_no_source)

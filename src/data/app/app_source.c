@@ -80,9 +80,7 @@ void app_source_begin(struct app *app, const struct session *session)
     const struct address client = session_client(session, udp->address.family);
 
     /* Another worker may have a session of this client, through another pod: the newest one gets the
-     * replies. */
-    if (udp->has_other_workers)
-        udp_transparent_announce(&udp->socket, &client, &udp->address, false);
+     * replies, and keeps them when the other one ends. */
     udp_transparent_announce(&udp->socket, &client, &udp->address, true);
 }
 
