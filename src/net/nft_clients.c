@@ -18,6 +18,7 @@
 #define CHAIN_PRIORITY \
     (-300) /* before connection tracking, which then sees the app's own address */
 #define UDP_CHECKSUM   6
+#define NO_CHECKSUM    UINT32_MAX
 #define ICMP_HEADER    8
 #define ICMP_CHECKSUM  2
 #define CLIENT_PORT    NFT_REG32_05 /* behind the longest key */
@@ -277,7 +278,7 @@ static void end_with(struct build *build, uint32_t code)
     end_expression(build, nesting);
 }
 
-/* Write a port in or behind the transport header, and correct the checksum there. */
+/* Write a port in or behind the transport header, and correct the checksum there, if there is one. */
 static void write_port(struct build *build, uint32_t from, uint32_t offset, uint32_t checksum)
 {
     struct nesting nesting = begin_expression(build, "payload");
@@ -286,8 +287,10 @@ static void write_port(struct build *build, uint32_t from, uint32_t offset, uint
     put_be32(build, NFTA_PAYLOAD_BASE, NFT_PAYLOAD_TRANSPORT_HEADER);
     put_be32(build, NFTA_PAYLOAD_OFFSET, offset);
     put_be32(build, NFTA_PAYLOAD_LEN, 2);
-    put_be32(build, NFTA_PAYLOAD_CSUM_TYPE, NFT_PAYLOAD_CSUM_INET);
-    put_be32(build, NFTA_PAYLOAD_CSUM_OFFSET, checksum);
+    if (checksum != NO_CHECKSUM) {
+        put_be32(build, NFTA_PAYLOAD_CSUM_TYPE, NFT_PAYLOAD_CSUM_INET);
+        put_be32(build, NFTA_PAYLOAD_CSUM_OFFSET, checksum);
+    }
     end_expression(build, nesting);
 }
 
@@ -400,22 +403,30 @@ static void put_drop_rule(struct build *build, uint16_t port)
     netlink_unnest(build->request, rule);
 }
 
-static void put_reply_rule(struct build *build)
+/* checksum: where it is corrected. NO_CHECKSUM: of datagrams that have none (SO_NO_CHECK), which is a 0
+ * that has to stay; set_source knows that by itself. */
+static void put_reply_rule(struct build *build, uint32_t checksum)
 {
+    const uint16_t none = 0;
     size_t rule = begin_rule_of(build);
 
     expect_protocol(build, IPPROTO_UDP);
     expect_port(build, build->clients->app.port);
+    if (checksum == NO_CHECKSUM) {
+        load(build, NFT_PAYLOAD_TRANSPORT_HEADER, UDP_CHECKSUM, sizeof(none), NFT_REG_1);
+        expect(build, &none, sizeof(none));
+    }
     if (build->clients->is_port_shared)
         expect_address(build, build->layout->source);
     load_key(build, build->layout->destination, 2);
     look_up(build);
     load(build, NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2, CLIENT_PORT);
-    write_port(build, CLIENT_PORT, 0, UDP_CHECKSUM);
-    write_port(build, SOCKET_PORT, 2, UDP_CHECKSUM);
+    write_port(build, CLIENT_PORT, 0, checksum);
+    write_port(build, SOCKET_PORT, 2, checksum);
     if (!build->clients->is_port_shared)
         set_source(build);
     set_mark(build);
+    end_with(build, NF_ACCEPT);
     netlink_unnest(build->request, rule);
 }
 
@@ -461,7 +472,8 @@ int nft_clients_open(const struct nft_clients *clients)
         put_delete_rule(&build, clients->ports[i]);
         put_drop_rule(&build, clients->ports[i]);
     }
-    put_reply_rule(&build);
+    put_reply_rule(&build, NO_CHECKSUM);
+    put_reply_rule(&build, UDP_CHECKSUM);
     put_icmp_rule(&build);
     put_batch(&request, NFNL_MSG_BATCH_END);
     rc = netlink_ask(fd, &request);

@@ -15,8 +15,8 @@
 #include "headless/net/return_path.h"
 #include "headless/net/transparent.h"
 
-#define APP    "127.0.0.1:5353"
-#define CLIENT "10.9.9.9:4444"
+#define APP          "127.0.0.1:5353"
+#define CLIENT       "10.9.9.9:4444"
 
 #define MANY_WORKERS 16 /* WORKERS_MAX */
 
@@ -274,6 +274,31 @@ Test(return_path, has_room_for_as_many_workers_as_there_can_be)
     enter_namespace();
     open_many(APP);
     open_many("[::1]:5353");
+}
+
+/* SO_NO_CHECK: a checksum of 0 says that there is none. */
+Test(return_path, app_without_checksums)
+{
+    const struct address client = parse(CLIENT);
+    const struct udp_options options = {.receive_timeout_ns = UINT64_C(5000000000)};
+    const int on = 1;
+    struct sockaddr_storage sa;
+    socklen_t length = sizeof(sa);
+    struct udp_socket app;
+    struct way way;
+    char payload[8];
+
+    enter_namespace();
+    open_way(APP, &way);
+    cr_assert_eq(udp_open(&way.app, &options, &app), 0);
+    cr_assert_eq(setsockopt(app.fd, SOL_SOCKET, SO_NO_CHECK, &on, sizeof(on)), 0);
+    udp_transparent_announce(&way.socket, &client, &way.app, true);
+    cr_assert_eq(send_request(&way, &client, 5), 0);
+    cr_assert_eq(recvfrom(app.fd, payload, sizeof(payload), 0, (struct sockaddr *)&sa, &length), 5);
+    cr_assert_eq(sendto(app.fd, payload, 5, 0, (struct sockaddr *)&sa, length), 5);
+    cr_expect_eq(recv(way.socket.fd, payload, sizeof(payload), MSG_DONTWAIT), 5);
+    close_way(&way);
+    udp_close(&app);
 }
 
 Test(return_path, own_loopback_multicast_and_broadcast_addresses_are_no_source)
