@@ -253,6 +253,21 @@ ipv6()
     pod_kill "$self"
 }
 
+# An address of a client that has a session at rest becomes one of the pod.
+address_moves_to_the_pod()
+{
+    local source=10.77.0.60
+    one_pod 127.0.0.1 127.0.0.1 source --app-idle 1s
+    net_in "$client" ip addr add "$source/24" dev eth0
+    seen_as "$source:4444" "$a"
+    metric_becomes "$a" sessions 0
+    net_in "$client" ip addr del "$source/24" dev eth0
+    net_in "$a" ip addr add "$source/32" dev lo
+    expect "own" "$(from_pod "$source:4444" "$a")" ""
+    dropped_becomes "$a" source 1
+    net_in "$a" ip addr del "$source/32" dev lo
+}
+
 # rules_of POD: prints the IPv4 rules and routes that app.source has made.
 rules_of()
 {
@@ -350,6 +365,7 @@ run "IPv6, app at the pod's address" ipv6 "[fd77::1]" "[fd77::1]"
 run "up to 65,507 bytes" large_datagrams
 run "the TOS byte, both ways" tos_both_ways
 run "sessions end" sessions_end
+run "an address moves from a client to the pod" address_moves_to_the_pod
 run "leftovers" leftovers
 run "does not start" does_not_start
 run "without root, and with CAP_NET_ADMIN at the start only" without_root

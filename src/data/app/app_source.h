@@ -28,7 +28,7 @@ int app_source_check(const struct config *config) __attribute__((warn_unused_res
 int app_source_open(const struct config *config, const uint16_t *ports, size_t count,
                     struct return_path *ret_path) __attribute__((warn_unused_result));
 
-/* Can the app see this address? A system call: once for a session. */
+/* Can the app see this address? A system call: each time that a session opens. */
 bool app_source_may_be(struct app *app, const struct address *client);
 
 /* A session is open from now on; or no longer, which flushes the outbox. */
