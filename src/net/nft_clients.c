@@ -387,6 +387,8 @@ static void put_delete_rule(struct build *build, uint16_t port)
     load_key(build, build->layout->source, 2);
     look_up(build);
     compare(build, SOCKET_PORT, NFT_CMP_EQ, &own, sizeof(own));
+    /* The same value, but nft(8) cannot list an element with one that was looked up. */
+    load(build, NFT_PAYLOAD_TRANSPORT_HEADER, 0, 2, SOCKET_PORT);
     change_map(build, NFT_DYNSET_OP_DELETE);
     end_with(build, NF_DROP);
     netlink_unnest(build->request, rule);

@@ -375,3 +375,18 @@ Test(return_path, rules_and_tables_of_others_are_an_error)
     expect_refused(APP, -EEXIST,
                    "nftables table headlessd_5353 exists, made by another program: delete it");
 }
+
+/* nft(8) ends by an assertion at rules that it cannot put into words. */
+Test(return_path, operators_can_list_the_rules)
+{
+    struct way way;
+
+    enter_namespace();
+    run_or_skip("nft list ruleset");
+    open_way(APP, &way);
+    cr_expect_eq(system("nft list ruleset >/dev/null"), 0); /* NOLINT(cert-env33-c): a constant */
+    close_way(&way);
+    open_way("[::1]:5353", &way);
+    cr_expect_eq(system("nft list ruleset >/dev/null"), 0); /* NOLINT(cert-env33-c): a constant */
+    close_way(&way);
+}
