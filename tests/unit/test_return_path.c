@@ -6,6 +6,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
@@ -389,4 +390,61 @@ Test(return_path, operators_can_list_the_rules)
     open_way("[::1]:5353", &way);
     cr_expect_eq(system("nft list ruleset >/dev/null"), 0); /* NOLINT(cert-env33-c): a constant */
     close_way(&way);
+}
+
+/* A reply from the address and the interface at which the request arrived (dnsmasq with IPv6). */
+static void reply_over(int fd, unsigned interface, const struct sockaddr_storage *to,
+                       socklen_t length)
+{
+    struct in6_pktinfo ipv6 = {.ipi6_ifindex = interface};
+    struct in_pktinfo ipv4 = {.ipi_ifindex = (int)interface};
+    bool is_ipv6 = to->ss_family == AF_INET6;
+    _Alignas(struct cmsghdr) uint8_t room[CMSG_SPACE(sizeof(ipv6))] = {0};
+    struct iovec part = {"hello", 5};
+    struct sockaddr_storage name = *to;
+    struct msghdr header = {.msg_name = &name,
+                            .msg_namelen = length,
+                            .msg_iov = &part,
+                            .msg_iovlen = 1,
+                            .msg_control = room,
+                            .msg_controllen = is_ipv6 ? sizeof(room) : CMSG_SPACE(sizeof(ipv4))};
+    struct cmsghdr *c = CMSG_FIRSTHDR(&header);
+
+    c->cmsg_level = is_ipv6 ? IPPROTO_IPV6 : IPPROTO_IP;
+    c->cmsg_type = is_ipv6 ? IPV6_PKTINFO : IP_PKTINFO;
+    c->cmsg_len = is_ipv6 ? CMSG_LEN(sizeof(ipv6)) : CMSG_LEN(sizeof(ipv4));
+    memcpy(CMSG_DATA(c), is_ipv6 ? (const void *)&ipv6 : &ipv4,
+           is_ipv6 ? sizeof(ipv6) : sizeof(ipv4));
+    cr_expect_eq(sendmsg(fd, &header, 0), 5, "%s", strerror(errno));
+}
+
+static void exchange_over_lo(const char *app_text, const char *client_text)
+{
+    const struct address client = parse(client_text);
+    const struct udp_options options = {.receive_timeout_ns = UINT64_C(5000000000)};
+    struct sockaddr_storage sa;
+    socklen_t length = sizeof(sa);
+    struct udp_socket app;
+    struct way way;
+    char payload[8];
+
+    open_way(app_text, &way);
+    cr_assert_eq(udp_open(&way.app, &options, &app), 0);
+    udp_transparent_announce(&way.socket, &client, &way.app, true);
+    cr_assert_eq(send_request(&way, &client, 5), 0);
+    cr_assert_eq(recvfrom(app.fd, payload, sizeof(payload), 0, (struct sockaddr *)&sa, &length), 5);
+    reply_over(app.fd, if_nametoindex("lo"), &sa, length);
+    cr_expect_eq(recv(way.socket.fd, payload, sizeof(payload), MSG_DONTWAIT), 5, "%s", app_text);
+    close_way(&way);
+    udp_close(&app);
+}
+
+Test(return_path, app_at_the_pods_address_names_the_interface)
+{
+    enter_namespace();
+    run_or_skip("ip addr add 10.7.7.7/32 dev lo && ip addr add fd77::7/128 dev lo nodad");
+    exchange_over_lo(APP, CLIENT);
+    exchange_over_lo("[::1]:5353", "[2001:db8::9]:4444");
+    exchange_over_lo("10.7.7.7:5353", CLIENT);
+    exchange_over_lo("[fd77::7]:5353", "[2001:db8::9]:4444");
 }
