@@ -84,6 +84,17 @@ void app_source_begin(struct app *app, const struct session *session)
     udp_transparent_announce(&udp->socket, &client, &udp->address, true);
 }
 
+void app_source_renew(struct app *app, const struct session *session)
+{
+    uint32_t half = session_tick(app->replier->snapshot->settings.app_idle_ns / 2);
+
+    if (!app->udp->has_other_workers || !session->is_open || !half)
+        return;
+    /* A session to which replies come is used by them: it has the client's replies. */
+    if (session_tick(app->replier->now_ns) / half != session->used / half)
+        app_source_begin(app, session);
+}
+
 void app_source_end(struct app *app, const struct session *session)
 {
     const struct udp_app *udp = app->udp;

@@ -31,6 +31,10 @@ int app_source_open(const struct config *config, const uint16_t *ports, size_t c
 /* Can the app see this address? A system call: each time that a session opens. */
 bool app_source_may_be(struct app *app, const struct address *client);
 
+/* Before a request of an open session: announce it again, if another worker may have the client's replies
+ * since (at most twice in app.idle). */
+void app_source_renew(struct app *app, const struct session *session);
+
 /* A session is open from now on; or no longer, which flushes the outbox. */
 void app_source_begin(struct app *app, const struct session *session);
 void app_source_end(struct app *app, const struct session *session);

@@ -297,6 +297,7 @@ int udp_app_init(struct app *app, const struct app_setup *setup)
     udp->address = config->app_target.address;
     udp->is_transparent = config->app_source == CONFIG_APP_SOURCE_CLIENT;
     udp->is_mux = config_app_is_at_ipv4_loopback(config) || udp->is_transparent;
+    udp->has_other_workers = setup->workers > 1;
     udp->probe = -1;
     udp->socket = (struct udp_socket){
         .fd = -1, .family = udp->address.family == ADDRESS_V4 ? AF_INET : AF_INET6};

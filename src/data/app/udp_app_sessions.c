@@ -192,8 +192,10 @@ struct session *udp_sessions_take(struct app *app, const struct origin *origin, 
 
     if (!session)
         return udp_app_open_session(app, origin, may_reply);
-    if (udp->is_transparent)
+    if (udp->is_transparent) {
         sessions_follow(&udp->sessions, session, origin);
+        app_source_renew(app, session);
+    }
     if (session->is_open || (udp->is_mux && !udp->is_transparent))
         return session;
     if (!udp_app_reopen(app, session))
