@@ -18,6 +18,7 @@
 #define CHAIN_PRIORITY \
     (-300) /* before connection tracking, which then sees the app's own address */
 #define UDP_CHECKSUM   6
+#define NO_CHECKSUM    UINT32_MAX
 #define ICMP_HEADER    8
 #define ICMP_CHECKSUM  2
 #define CLIENT_PORT    NFT_REG32_05 /* behind the longest key */
@@ -175,12 +176,13 @@ static void load(struct build *build, uint32_t base, uint32_t offset, uint32_t b
     end_expression(build, nesting);
 }
 
-/* The rule goes on if NFT_REG_1 compares so with this value. */
-static void compare(struct build *build, uint32_t operation, const void *value, size_t bytes)
+/* The rule goes on if the register compares so with this value. */
+static void compare(struct build *build, uint32_t from, uint32_t operation, const void *value,
+                    size_t bytes)
 {
     struct nesting nesting = begin_expression(build, "cmp");
 
-    put_be32(build, NFTA_CMP_SREG, NFT_REG_1);
+    put_be32(build, NFTA_CMP_SREG, from);
     put_be32(build, NFTA_CMP_OP, operation);
     put_value(build, NFTA_CMP_DATA, value, bytes);
     end_expression(build, nesting);
@@ -188,7 +190,7 @@ static void compare(struct build *build, uint32_t operation, const void *value, 
 
 static void expect(struct build *build, const void *value, size_t bytes)
 {
-    compare(build, NFT_CMP_EQ, value, bytes);
+    compare(build, NFT_REG_1, NFT_CMP_EQ, value, bytes);
 }
 
 static void expect_protocol(struct build *build, uint8_t protocol)
@@ -276,7 +278,7 @@ static void end_with(struct build *build, uint32_t code)
     end_expression(build, nesting);
 }
 
-/* Write a port in or behind the transport header, and correct the checksum there. */
+/* Write a port in or behind the transport header, and correct the checksum there, if there is one. */
 static void write_port(struct build *build, uint32_t from, uint32_t offset, uint32_t checksum)
 {
     struct nesting nesting = begin_expression(build, "payload");
@@ -285,8 +287,10 @@ static void write_port(struct build *build, uint32_t from, uint32_t offset, uint
     put_be32(build, NFTA_PAYLOAD_BASE, NFT_PAYLOAD_TRANSPORT_HEADER);
     put_be32(build, NFTA_PAYLOAD_OFFSET, offset);
     put_be32(build, NFTA_PAYLOAD_LEN, 2);
-    put_be32(build, NFTA_PAYLOAD_CSUM_TYPE, NFT_PAYLOAD_CSUM_INET);
-    put_be32(build, NFTA_PAYLOAD_CSUM_OFFSET, checksum);
+    if (checksum != NO_CHECKSUM) {
+        put_be32(build, NFTA_PAYLOAD_CSUM_TYPE, NFT_PAYLOAD_CSUM_INET);
+        put_be32(build, NFTA_PAYLOAD_CSUM_OFFSET, checksum);
+    }
     end_expression(build, nesting);
 }
 
@@ -348,7 +352,7 @@ static void put_request_rule(struct build *build, uint16_t port)
     uint16_t app_port = htons(build->clients->app.port);
     size_t rule = begin_rule_of_socket(build, port);
 
-    compare(build, NFT_CMP_GT, &signals, sizeof(signals));
+    compare(build, NFT_REG_1, NFT_CMP_GT, &signals, sizeof(signals));
     load(build, NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2, CLIENT_PORT);
     write_port(build, CLIENT_PORT, 0, UDP_CHECKSUM);
     set_register(build, &app_port, sizeof(app_port));
@@ -357,14 +361,35 @@ static void put_request_rule(struct build *build, uint16_t port)
     netlink_unnest(build->request, rule);
 }
 
-static void put_signal_rule(struct build *build, uint16_t port, uint8_t signal, uint32_t operation)
+/* Adding an element that exists does nothing, so that of another worker is deleted before. */
+static void put_add_rule(struct build *build, uint16_t port)
 {
+    const uint8_t signal = NFT_SIGNAL_ADD;
     size_t rule = begin_rule_of_socket(build, port);
 
     expect(build, &signal, sizeof(signal));
     load_key(build, build->layout->source, 2);
     load(build, NFT_PAYLOAD_TRANSPORT_HEADER, 0, 2, SOCKET_PORT);
-    change_map(build, operation);
+    change_map(build, NFT_DYNSET_OP_DELETE);
+    change_map(build, NFT_DYNSET_OP_ADD);
+    end_with(build, NF_DROP);
+    netlink_unnest(build->request, rule);
+}
+
+/* Only an element of this socket: another worker may have a session of the client since. */
+static void put_delete_rule(struct build *build, uint16_t port)
+{
+    const uint8_t signal = NFT_SIGNAL_DELETE;
+    uint16_t own = htons(port);
+    size_t rule = begin_rule_of_socket(build, port);
+
+    expect(build, &signal, sizeof(signal));
+    load_key(build, build->layout->source, 2);
+    look_up(build);
+    compare(build, SOCKET_PORT, NFT_CMP_EQ, &own, sizeof(own));
+    /* The same value, but nft(8) cannot list an element with one that was looked up. */
+    load(build, NFT_PAYLOAD_TRANSPORT_HEADER, 0, 2, SOCKET_PORT);
+    change_map(build, NFT_DYNSET_OP_DELETE);
     end_with(build, NF_DROP);
     netlink_unnest(build->request, rule);
 }
@@ -380,22 +405,30 @@ static void put_drop_rule(struct build *build, uint16_t port)
     netlink_unnest(build->request, rule);
 }
 
-static void put_reply_rule(struct build *build)
+/* checksum: where it is corrected. NO_CHECKSUM: of datagrams that have none (SO_NO_CHECK), which is a 0
+ * that has to stay; set_source knows that by itself. */
+static void put_reply_rule(struct build *build, uint32_t checksum)
 {
+    const uint16_t none = 0;
     size_t rule = begin_rule_of(build);
 
     expect_protocol(build, IPPROTO_UDP);
     expect_port(build, build->clients->app.port);
+    if (checksum == NO_CHECKSUM) {
+        load(build, NFT_PAYLOAD_TRANSPORT_HEADER, UDP_CHECKSUM, sizeof(none), NFT_REG_1);
+        expect(build, &none, sizeof(none));
+    }
     if (build->clients->is_port_shared)
         expect_address(build, build->layout->source);
     load_key(build, build->layout->destination, 2);
     look_up(build);
     load(build, NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2, CLIENT_PORT);
-    write_port(build, CLIENT_PORT, 0, UDP_CHECKSUM);
-    write_port(build, SOCKET_PORT, 2, UDP_CHECKSUM);
+    write_port(build, CLIENT_PORT, 0, checksum);
+    write_port(build, SOCKET_PORT, 2, checksum);
     if (!build->clients->is_port_shared)
         set_source(build);
     set_mark(build);
+    end_with(build, NF_ACCEPT);
     netlink_unnest(build->request, rule);
 }
 
@@ -437,11 +470,12 @@ int nft_clients_open(const struct nft_clients *clients)
     put_chain(&build);
     for (size_t i = 0; i < clients->port_count; i++) {
         put_request_rule(&build, clients->ports[i]);
-        put_signal_rule(&build, clients->ports[i], NFT_SIGNAL_ADD, NFT_DYNSET_OP_ADD);
-        put_signal_rule(&build, clients->ports[i], NFT_SIGNAL_DELETE, NFT_DYNSET_OP_DELETE);
+        put_add_rule(&build, clients->ports[i]);
+        put_delete_rule(&build, clients->ports[i]);
         put_drop_rule(&build, clients->ports[i]);
     }
-    put_reply_rule(&build);
+    put_reply_rule(&build, NO_CHECKSUM);
+    put_reply_rule(&build, UDP_CHECKSUM);
     put_icmp_rule(&build);
     put_batch(&request, NFNL_MSG_BATCH_END);
     rc = netlink_ask(fd, &request);

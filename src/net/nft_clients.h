@@ -7,8 +7,8 @@
  * the socket of each worker:
  *
  *   CLIENT:K -> A:C             becomes CLIENT:C -> A:P
- *   the same with a TTL of 1    CLIENT . C : K is added to the map; dropped
- *   the same with a TTL of 2    it is deleted; dropped
+ *   the same with a TTL of 1    CLIENT . C : K is added to the map, or replaces its element; dropped
+ *   the same with a TTL of 2    it is deleted, but not with another value than K; dropped
  *   any other from K            dropped
  *
  * and for all of them:

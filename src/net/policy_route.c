@@ -61,6 +61,8 @@ static int add_source_rule(int fd, const struct policy_route *policy, uint8_t pr
     netlink_put(&request, FRA_IP_PROTO, &protocol, sizeof(protocol));
     if (port)
         netlink_put(&request, FRA_SPORT_RANGE, &range, sizeof(range));
+    if (!address_is_loopback(&policy->app))
+        netlink_put_text(&request, FRA_OIFNAME, "lo");
     return netlink_ask(fd, &request);
 }
 
@@ -77,13 +79,10 @@ static int add_mark_rule(int fd, const struct policy_route *policy)
 static int install_rules(int fd, const struct policy_route *policy)
 {
     uint8_t icmp = policy->app.family == ADDRESS_V6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP;
-    int rc = 0;
+    int rc = add_source_rule(fd, policy, IPPROTO_UDP, policy->app.port);
 
-    if (address_is_loopback(&policy->app)) {
-        rc = add_source_rule(fd, policy, IPPROTO_UDP, policy->app.port);
-        if (!rc) /* its refusals */
-            rc = add_source_rule(fd, policy, icmp, 0);
-    }
+    if (!rc && address_is_loopback(&policy->app)) /* its refusals */
+        rc = add_source_rule(fd, policy, icmp, 0);
     if (!rc)
         rc = add_mark_rule(fd, policy);
     return rc;

@@ -7,6 +7,10 @@
  *
  *   from APP iif lo ipproto udp sport PORT     what an app at a loopback address sends from it; such
  *   from APP iif lo ipproto icmp               datagrams could leave to no network (RFC 1122, 4291)
+ *   from APP iif lo oif lo ipproto udp sport PORT
+ *                                              what an app at the pod's address sends over lo, because
+ *                                              its requests came from there (ipi6_ifindex): IPv6 has no
+ *                                              such route, and nothing was marked yet
  *   fwmark MARK iif lo                         what the table of nft_clients.h has marked
  *
  * Rules and routes have no owner in the kernel, so they stay when the process ends. Without the app's

@@ -253,6 +253,51 @@ ipv6()
     pod_kill "$self"
 }
 
+# An address of a client that has a session at rest becomes one of the pod.
+address_moves_to_the_pod()
+{
+    local source=10.77.0.60
+    one_pod 127.0.0.1 127.0.0.1 source --app-idle 1s
+    net_in "$client" ip addr add "$source/24" dev eth0
+    seen_as "$source:4444" "$a"
+    metric_becomes "$a" sessions 0
+    net_in "$client" ip addr del "$source/24" dev eth0
+    net_in "$a" ip addr add "$source/32" dev lo
+    expect "own" "$(from_pod "$source:4444" "$a")" ""
+    dropped_becomes "$a" source 1
+    net_in "$a" ip addr del "$source/32" dev lo
+}
+
+# send_one_way PORT...: a request of each through the leader, for two seconds.
+send_one_way()
+{
+    local from
+    for _ in 1 2 3 4; do
+        for from in "$@"; do
+            ask -n -s "$client:$from" "$a" hi
+        done
+        sleep 0.5 # longer than app.idle in all, shorter between two requests
+    done
+}
+
+# Each client had a session of another worker through another pod, unless both pods' sessions are of one worker.
+clients_return_from_another_pod()
+{
+    local from ports=({5001..5012})
+    cluster 0.0.0.0 127.0.0.1 source --app-idle 1s --workers 2
+    for from in "${ports[@]}"; do
+        ask -n -s "$client:$from" "$a" hi
+        ask -n -s "$client:$from" "$b" hi
+    done
+    kill -STOP "${app_pids["app-$a"]}" # so no reply keeps the second session
+    send_one_way "${ports[@]}"
+    kill -CONT "${app_pids["app-$a"]}"
+    for from in "${ports[@]}"; do
+        seen_as "$client:$from" "$a"
+    done
+    end_cluster
+}
+
 # rules_of POD: prints the IPv4 rules and routes that app.source has made.
 rules_of()
 {
@@ -350,6 +395,8 @@ run "IPv6, app at the pod's address" ipv6 "[fd77::1]" "[fd77::1]"
 run "up to 65,507 bytes" large_datagrams
 run "the TOS byte, both ways" tos_both_ways
 run "sessions end" sessions_end
+run "an address moves from a client to the pod" address_moves_to_the_pod
+run "several workers, and clients that return from another pod" clients_return_from_another_pod
 run "leftovers" leftovers
 run "does not start" does_not_start
 run "without root, and with CAP_NET_ADMIN at the start only" without_root

@@ -6,6 +6,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
@@ -15,8 +16,10 @@
 #include "headless/net/return_path.h"
 #include "headless/net/transparent.h"
 
-#define APP    "127.0.0.1:5353"
-#define CLIENT "10.9.9.9:4444"
+#define APP          "127.0.0.1:5353"
+#define CLIENT       "10.9.9.9:4444"
+
+#define MANY_WORKERS 16 /* WORKERS_MAX */
 
 TestSuite(return_path, .timeout = 30);
 
@@ -210,7 +213,6 @@ Test(return_path, several_workers_have_their_own_replies)
     cr_assert_eq(sendto(app.fd, payload, 5, 0, (struct sockaddr *)&sa, length), 5);
     expect_reply(&second, &other, 5);
     /* The client of the first moves to the second. */
-    udp_transparent_announce(&second.socket, &client, &setup.app, false);
     udp_transparent_announce(&second.socket, &client, &setup.app, true);
     cr_assert_eq(send_request(&second, &client, 5), 0);
     cr_assert_eq(recvfrom(app.fd, payload, sizeof(payload), 0, (struct sockaddr *)&sa, &length), 5);
@@ -218,6 +220,85 @@ Test(return_path, several_workers_have_their_own_replies)
     expect_reply(&second, &client, 5);
     close_way(&first);
     udp_close(&second.socket);
+    udp_close(&app);
+}
+
+/* Both had a session of the client, the first worker's ends later. */
+Test(return_path, end_of_a_session_leaves_that_of_another_worker)
+{
+    const struct address client = parse(CLIENT);
+    const struct udp_options options = {.receive_timeout_ns = UINT64_C(5000000000)};
+    struct return_path_setup setup = {.app = parse(APP), .port_count = 2, .clients_max = 10};
+    struct way first = {.app = setup.app}, second = {.app = setup.app};
+    char why[RETURN_PATH_WHY_MAX], payload[8];
+    struct sockaddr_storage sa;
+    socklen_t length = sizeof(sa);
+    struct udp_socket app;
+    uint16_t ports[2];
+
+    enter_namespace();
+    cr_assert_eq(udp_open(&setup.app, &options, &app), 0);
+    cr_assert_eq(udp_open_transparent(&setup.app, 0, &first.socket), 0);
+    cr_assert_eq(udp_open_transparent(&setup.app, 0, &second.socket), 0);
+    ports[0] = first.socket.local.port;
+    ports[1] = second.socket.local.port;
+    setup.ports = ports;
+    cr_assert_eq(return_path_open(&setup, &first.path, why), 0, "%s", why);
+    udp_transparent_announce(&first.socket, &client, &setup.app, true);
+    udp_transparent_announce(&second.socket, &client, &setup.app, true);
+    udp_transparent_announce(&first.socket, &client, &setup.app, false);
+    cr_assert_eq(send_request(&second, &client, 5), 0);
+    cr_assert_eq(recvfrom(app.fd, payload, sizeof(payload), 0, (struct sockaddr *)&sa, &length), 5);
+    cr_assert_eq(sendto(app.fd, payload, 5, 0, (struct sockaddr *)&sa, length), 5);
+    cr_assert_eq(recv(second.socket.fd, payload, sizeof(payload), MSG_DONTWAIT), 5);
+    close_way(&first);
+    udp_close(&second.socket);
+    udp_close(&app);
+}
+
+static void open_many(const char *app)
+{
+    struct return_path_setup setup = {.app = parse(app), .clients_max = UINT32_C(1) << 20};
+    struct return_path path;
+    char why[RETURN_PATH_WHY_MAX];
+    uint16_t ports[MANY_WORKERS];
+
+    for (; setup.port_count < MANY_WORKERS; setup.port_count++)
+        ports[setup.port_count] = (uint16_t)(40000 + setup.port_count);
+    setup.ports = ports;
+    cr_assert_eq(return_path_open(&setup, &path, why), 0, "%s", why);
+    return_path_close(&path);
+}
+
+Test(return_path, has_room_for_as_many_workers_as_there_can_be)
+{
+    enter_namespace();
+    open_many(APP);
+    open_many("[::1]:5353");
+}
+
+/* SO_NO_CHECK: a checksum of 0 says that there is none. */
+Test(return_path, app_without_checksums)
+{
+    const struct address client = parse(CLIENT);
+    const struct udp_options options = {.receive_timeout_ns = UINT64_C(5000000000)};
+    const int on = 1;
+    struct sockaddr_storage sa;
+    socklen_t length = sizeof(sa);
+    struct udp_socket app;
+    struct way way;
+    char payload[8];
+
+    enter_namespace();
+    open_way(APP, &way);
+    cr_assert_eq(udp_open(&way.app, &options, &app), 0);
+    cr_assert_eq(setsockopt(app.fd, SOL_SOCKET, SO_NO_CHECK, &on, sizeof(on)), 0);
+    udp_transparent_announce(&way.socket, &client, &way.app, true);
+    cr_assert_eq(send_request(&way, &client, 5), 0);
+    cr_assert_eq(recvfrom(app.fd, payload, sizeof(payload), 0, (struct sockaddr *)&sa, &length), 5);
+    cr_assert_eq(sendto(app.fd, payload, 5, 0, (struct sockaddr *)&sa, length), 5);
+    cr_expect_eq(recv(way.socket.fd, payload, sizeof(payload), MSG_DONTWAIT), 5);
+    close_way(&way);
     udp_close(&app);
 }
 
@@ -294,4 +375,76 @@ Test(return_path, rules_and_tables_of_others_are_an_error)
     run_or_skip("nft add table ip headlessd_5353");
     expect_refused(APP, -EEXIST,
                    "nftables table headlessd_5353 exists, made by another program: delete it");
+}
+
+/* nft(8) ends by an assertion at rules that it cannot put into words. */
+Test(return_path, operators_can_list_the_rules)
+{
+    struct way way;
+
+    enter_namespace();
+    run_or_skip("nft list ruleset");
+    open_way(APP, &way);
+    cr_expect_eq(system("nft list ruleset >/dev/null"), 0); /* NOLINT(cert-env33-c): a constant */
+    close_way(&way);
+    open_way("[::1]:5353", &way);
+    cr_expect_eq(system("nft list ruleset >/dev/null"), 0); /* NOLINT(cert-env33-c): a constant */
+    close_way(&way);
+}
+
+/* A reply from the address and the interface at which the request arrived (dnsmasq with IPv6). */
+static void reply_over(int fd, unsigned interface, const struct sockaddr_storage *to,
+                       socklen_t length)
+{
+    struct in6_pktinfo ipv6 = {.ipi6_ifindex = interface};
+    struct in_pktinfo ipv4 = {.ipi_ifindex = (int)interface};
+    bool is_ipv6 = to->ss_family == AF_INET6;
+    _Alignas(struct cmsghdr) uint8_t room[CMSG_SPACE(sizeof(ipv6))] = {0};
+    struct iovec part = {"hello", 5};
+    struct sockaddr_storage name = *to;
+    struct msghdr header = {.msg_name = &name,
+                            .msg_namelen = length,
+                            .msg_iov = &part,
+                            .msg_iovlen = 1,
+                            .msg_control = room,
+                            .msg_controllen = is_ipv6 ? sizeof(room) : CMSG_SPACE(sizeof(ipv4))};
+    struct cmsghdr *c = CMSG_FIRSTHDR(&header);
+
+    c->cmsg_level = is_ipv6 ? IPPROTO_IPV6 : IPPROTO_IP;
+    c->cmsg_type = is_ipv6 ? IPV6_PKTINFO : IP_PKTINFO;
+    c->cmsg_len = is_ipv6 ? CMSG_LEN(sizeof(ipv6)) : CMSG_LEN(sizeof(ipv4));
+    memcpy(CMSG_DATA(c), is_ipv6 ? (const void *)&ipv6 : &ipv4,
+           is_ipv6 ? sizeof(ipv6) : sizeof(ipv4));
+    cr_expect_eq(sendmsg(fd, &header, 0), 5, "%s", strerror(errno));
+}
+
+static void exchange_over_lo(const char *app_text, const char *client_text)
+{
+    const struct address client = parse(client_text);
+    const struct udp_options options = {.receive_timeout_ns = UINT64_C(5000000000)};
+    struct sockaddr_storage sa;
+    socklen_t length = sizeof(sa);
+    struct udp_socket app;
+    struct way way;
+    char payload[8];
+
+    open_way(app_text, &way);
+    cr_assert_eq(udp_open(&way.app, &options, &app), 0);
+    udp_transparent_announce(&way.socket, &client, &way.app, true);
+    cr_assert_eq(send_request(&way, &client, 5), 0);
+    cr_assert_eq(recvfrom(app.fd, payload, sizeof(payload), 0, (struct sockaddr *)&sa, &length), 5);
+    reply_over(app.fd, if_nametoindex("lo"), &sa, length);
+    cr_expect_eq(recv(way.socket.fd, payload, sizeof(payload), MSG_DONTWAIT), 5, "%s", app_text);
+    close_way(&way);
+    udp_close(&app);
+}
+
+Test(return_path, app_at_the_pods_address_names_the_interface)
+{
+    enter_namespace();
+    run_or_skip("ip addr add 10.7.7.7/32 dev lo && ip addr add fd77::7/128 dev lo nodad");
+    exchange_over_lo(APP, CLIENT);
+    exchange_over_lo("[::1]:5353", "[2001:db8::9]:4444");
+    exchange_over_lo("10.7.7.7:5353", CLIENT);
+    exchange_over_lo("[fd77::7]:5353", "[2001:db8::9]:4444");
 }

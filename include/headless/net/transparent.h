@@ -20,7 +20,8 @@
 int udp_open_transparent(const struct address *app, uint64_t rcvbuf_bytes,
                          struct udp_socket *ret_socket) __attribute__((warn_unused_result));
 
-/* Add a client to those of the return path, or remove it, by a datagram that the return path drops. */
+/* Add a client to those of the return path, or remove it, by a datagram that the return path drops. The
+ * last socket that added a client gets its replies, and that one alone can remove it. */
 void udp_transparent_announce(const struct udp_socket *socket, const struct address *client,
                               const struct address *app, bool is_open);
 

@@ -80,10 +80,19 @@ void app_source_begin(struct app *app, const struct session *session)
     const struct address client = session_client(session, udp->address.family);
 
     /* Another worker may have a session of this client, through another pod: the newest one gets the
-     * replies. */
-    if (udp->has_other_workers)
-        udp_transparent_announce(&udp->socket, &client, &udp->address, false);
+     * replies, and keeps them when the other one ends. */
     udp_transparent_announce(&udp->socket, &client, &udp->address, true);
+}
+
+void app_source_renew(struct app *app, const struct session *session)
+{
+    uint32_t half = session_tick(app->replier->snapshot->settings.app_idle_ns / 2);
+
+    if (!app->udp->has_other_workers || !session->is_open || !half)
+        return;
+    /* A session to which replies come is used by them: it has the client's replies. */
+    if (session_tick(app->replier->now_ns) / half != session->used / half)
+        app_source_begin(app, session);
 }
 
 void app_source_end(struct app *app, const struct session *session)

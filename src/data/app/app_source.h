@@ -28,8 +28,12 @@ int app_source_check(const struct config *config) __attribute__((warn_unused_res
 int app_source_open(const struct config *config, const uint16_t *ports, size_t count,
                     struct return_path *ret_path) __attribute__((warn_unused_result));
 
-/* Can the app see this address? A system call: once for a session. */
+/* Can the app see this address? A system call: each time that a session opens. */
 bool app_source_may_be(struct app *app, const struct address *client);
+
+/* Before a request of an open session: announce it again, if another worker may have the client's replies
+ * since (at most twice in app.idle). */
+void app_source_renew(struct app *app, const struct session *session);
 
 /* A session is open from now on; or no longer, which flushes the outbox. */
 void app_source_begin(struct app *app, const struct session *session);

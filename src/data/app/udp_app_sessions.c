@@ -171,7 +171,13 @@ static struct session *find_session(struct app *app, const struct origin *origin
 /* Make a resting session able to get replies. */
 static bool udp_app_reopen(struct app *app, struct session *session)
 {
-    if (app->udp->is_transparent) {
+    struct udp_app *udp = app->udp;
+
+    if (udp->is_transparent) {
+        const struct address client = session_client(session, udp->address.family);
+
+        if (!app_source_may_be(app, &client)) /* it is one of this pod since */
+            return false;
         app_source_begin(app, session);
         return true;
     }
@@ -186,8 +192,10 @@ struct session *udp_sessions_take(struct app *app, const struct origin *origin, 
 
     if (!session)
         return udp_app_open_session(app, origin, may_reply);
-    if (udp->is_transparent)
+    if (udp->is_transparent) {
         sessions_follow(&udp->sessions, session, origin);
+        app_source_renew(app, session);
+    }
     if (session->is_open || (udp->is_mux && !udp->is_transparent))
         return session;
     if (!udp_app_reopen(app, session))
