@@ -117,10 +117,10 @@ is_taken()
     [[ -n $(ss -Hlnut "src = $a:$1"; ss -Hnu "src = $a:$1") ]]
 }
 
-# taken PORT OPTION SOCAT: another process has the port.
+# taken PORT OPTION SOCAT...: another process has the port.
 taken()
 {
-    socat -u "$3" STDOUT >"$work/other" 2>&1 &
+    socat "${@:3}" >"$work/other" 2>&1 &
     app_pids[other]=$!
     wait_until "another process has port $1" is_taken "$1"
     starts env -- --app echo
@@ -132,10 +132,11 @@ taken()
 
 ports_taken()
 {
-    taken 12000 data.port "UDP4-RECV:12000,bind=$a"
-    taken 12001 relay.port "UDP4-RECV:12001,bind=$a"
-    taken 12002 peer.port "UDP4-RECV:12002,bind=$a"
-    taken 8080 admin.listen "TCP4-LISTEN:8080,bind=$a,reuseaddr"
+    taken 12000 data.port -u "UDP4-RECV:12000,bind=$a" STDOUT
+    taken 12001 relay.port -u "UDP4-RECV:12001,bind=$a" STDOUT
+    taken 12002 peer.port -u "UDP4-RECV:12002,bind=$a" STDOUT
+    # With fork: is_known connects, and a connection must not end the listening socket; it is closed at once.
+    taken 8080 admin.listen -U "TCP4-LISTEN:8080,bind=$a,reuseaddr,fork" /dev/null
 }
 
 no_permission()
