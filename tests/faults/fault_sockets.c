@@ -184,15 +184,21 @@ EXPORT int sigtimedwait(const sigset_t *set, siginfo_t *info, const struct times
     return real_sigtimedwait(set, info, timeout);
 }
 
+/* The number, and the operation of a futex: a wait and a wake fail with other errnos. */
+static uint32_t syscall_detail(long number, long second)
+{
+    return (uint32_t)number | (number == SYS_futex ? (uint32_t)(second & FUTEX_CMD_MASK) << 16 : 0);
+}
+
 /* The arguments of a system call, which all are a register wide. */
 EXPORT long syscall(long number, ...)
 {
     long a[6];
     va_list args;
-    FAIL_OR_GO(syscall, (uint32_t)number, -1);
     va_start(args, number);
     for (size_t i = 0; i < 6; i++)
         a[i] = va_arg(args, long);
     va_end(args);
+    FAIL_OR_GO(syscall, syscall_detail(number, a[1]), -1);
     return real_syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 }

@@ -127,7 +127,7 @@ class Test:
             place = fault_table.Place(raw, self.program)
             if place.thread != "main" or not self.pattern.search(str(place)):
                 continue # faults_run.py has the other threads
-            for error in fault_table.ERRNOS[place.function].split():
+            for error in fault_table.errnos_of(place):
                 for skip in sorted({n for n in (*OCCURRENCES, count - 1) if n < count}):
                     if (raw, error, skip) not in done:
                         done.add((raw, error, skip))
