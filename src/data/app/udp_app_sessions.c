@@ -57,11 +57,13 @@ static int open_session_socket(struct app *app, struct session *session)
     if (rc)
         return rc;
     (void)udp_report_tos(&socket);
-    (void)udp_keep_errors(&socket);
-    (void)udp_set_ttl(&socket, LOOP_GUARD_TTL);
+    rc = udp_keep_errors(&socket); /* without it refusals are lost (app_reader.c) */
+    if (!rc)
+        rc = udp_set_ttl(&socket, LOOP_GUARD_TTL); /* without it a circle would have no end */
     event.data.u64 = (uint64_t)sessions_number(&udp->sessions, session) << 32 | (uint32_t)socket.fd;
-    if (epoll_ctl(udp->reader.epoll_fd, EPOLL_CTL_ADD, socket.fd, &event) < 0) {
+    if (!rc && epoll_ctl(udp->reader.epoll_fd, EPOLL_CTL_ADD, socket.fd, &event) < 0)
         rc = -errno;
+    if (rc) {
         udp_close(&socket);
         return rc;
     }
