@@ -68,13 +68,15 @@ static int listen_at(const struct address *at, int *ret_fd)
 
 /*
  * libmicrohttpd's own messages: only those about a shortage, which no client causes by its behaviour
- * (accept and epoll_ctl out of descriptors, memory or watches).
+ * (accept and epoll_ctl out of descriptors, memory or watches). A request that exceeds
+ * CONNECTION_BYTES has several with "memory", too.
  */
 __attribute__((format(printf, 2, 0))) static void log_server(void *context, const char *format,
                                                              va_list args)
 {
     static struct log_limit limit = {.period_ns = 60 * NS_PER_SEC}; /* of the HTTP thread */
-    static const char *const shortages[] = {"accept", "epoll", "esource limit", "memory"};
+    static const char *const shortages[] = {"accept", "epoll", "esource limit",
+                                            "allocating memory"};
     struct admin *admin = context;
     char text[256];
     uint64_t suppressed;

@@ -154,7 +154,10 @@ void log_sink_put(enum log_level level, const char *line, size_t length)
 
 uint64_t log_sink_queued(void)
 {
-    return log_queue_end() - completion_done(&sink.written);
+    uint32_t done = completion_done(&sink.written); /* first: the end is never behind it */
+    uint32_t queued = log_queue_end() - done;
+
+    return queued < LOG_QUEUE_LINES ? queued : LOG_QUEUE_LINES; /* some may be written since then */
 }
 
 /* ---- the log thread ---- */

@@ -132,9 +132,9 @@ bool election_has_list(const struct election *e)
  * quorum: majority counts quorum.expect members at least, however many have left. Otherwise those
  * that left could return, find only each other, and form a second cluster.
  */
-size_t election_needed(const struct election *e)
+size_t election_needed_of(const struct election *e, uint16_t rows)
 {
-    size_t members = e->list.count > e->list.floor ? e->list.count : e->list.floor;
+    size_t members = rows > e->list.floor ? rows : e->list.floor;
 
     if (e->config.quorum == ELECTION_QUORUM_MAJORITY && members < e->config.expect &&
         !e->list.is_forced)
@@ -143,6 +143,11 @@ size_t election_needed(const struct election *e)
         (e->config.quorum == ELECTION_QUORUM_AUTO && !e->list.wants_majority))
         return 1;
     return members / 2 + 1;
+}
+
+size_t election_needed(const struct election *e)
+{
+    return election_needed_of(e, e->list.count);
 }
 
 /* ---- the step ---- */

@@ -112,6 +112,8 @@ bool election_has_majority(const struct election *e, const struct election_tally
 void election_settle_stand_ins(struct election *e, bool are_needed);
 /* Leader: requests the changes that give a new instance a row, now or at its next DISCOVER. Its
  * first message arrived at since_ns. */
+/* Votes or acknowledgements that a list with this number of rows needs. */
+size_t election_needed_of(const struct election *e, uint16_t rows);
 void election_admit(struct election *e, const struct election_member *member, uint64_t since_ns);
 void election_remove_predecessor(struct election *e, uint16_t index);
 /* True if this row's dead member is the predecessor next to whose row we added ours. */

@@ -7,7 +7,8 @@
  * alive (two pods with one name). Such a new instance gets a row of its own:
  *
  * - A leader that has not heard the member for the detection time removes its row and then adds the
- *   new instance: two changes of the list like any other. A member that it hears keeps its row.
+ *   new instance: two changes of the list like any other, if the living members can commit the first.
+ *   A member that it hears keeps its row.
  * - Without a leader the new instance is a stand-in: its vote counts for the row only if every row
  *   votes. So it decides nothing that a majority without it could not prevent, whether the member
  *   is dead or not.
@@ -157,7 +158,19 @@ static bool is_requested(const struct election *e, uint64_t instance)
     return false;
 }
 
-/* A row with its name whose member is dead. *ret_is_open: one may be, heard too long ago. */
+/* Could the living members commit the list without this row? Otherwise its removal leaves a leader
+ * that was about to lose its majority with a list that can elect nobody: the new instance stands in. */
+static bool is_dispensable(const struct election *e, uint16_t index)
+{
+    size_t living = 0;
+
+    for (uint16_t i = 0; i < e->list.count; i++)
+        living += i != index && (i == e->self_index || election_is_live(e, i));
+    return living >= election_needed_of(e, (uint16_t)(e->list.count - 1));
+}
+
+/* A row with its name whose member is dead. *ret_is_open: one may be, heard too long ago, or it cannot
+ * be removed now. */
 static uint16_t find_predecessor(const struct election *e, const struct election_member *member,
                                  uint64_t since_ns, bool *ret_is_open)
 {
@@ -165,9 +178,10 @@ static uint16_t find_predecessor(const struct election *e, const struct election
     for (uint16_t i = 0; i < e->list.count; i++) {
         if (i == e->self_index || !is_namesake(&e->list.members[i], member))
             continue;
-        if (!election_may_be_alive(e, i))
+        if (!election_may_be_alive(e, i) && is_dispensable(e, i))
             return i;
-        *ret_is_open |= e->peers[i].heard_ns < since_ns + e->interval_ns;
+        *ret_is_open |=
+            !election_may_be_alive(e, i) || e->peers[i].heard_ns < since_ns + e->interval_ns;
     }
     return ELECTION_NOT_FOUND;
 }
@@ -206,7 +220,7 @@ void election_remove_predecessor(struct election *e, uint16_t index)
 bool election_is_own_predecessor(const struct election *e, uint16_t index)
 {
     return e->has_own_row && is_namesake(&e->list.members[index], &e->config.self) &&
-           !election_may_be_alive(e, index);
+           !election_may_be_alive(e, index) && is_dispensable(e, index);
 }
 
 /* ---- our own row, in our own copy of the list ---- */

@@ -2,7 +2,7 @@
  * stress_log: threads log into a pipe of 4 KiB whose reader is slow, so that its queue is often full.
  *
  * Each line is whole and in its thread's order, and is read or counted as lost; the lines about lost
- * ones have the number of all of them in the end.
+ * ones have the number of all of them in the end. At any time the queue has at most its lines.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -61,6 +61,15 @@ static void check_line(const char *line)
     writers[writer].next = number + 1;
 }
 
+/* The log thread takes lines out while their number is read. */
+static void check_queued(void)
+{
+    uint64_t end_ns = clock_now_ns() + STRESS_SECONDS * NS_PER_SEC;
+
+    while (clock_now_ns() < end_ns)
+        STRESS_CHECK(log_count().queued <= LOG_QUEUE_LINES);
+}
+
 static void *read_lines(void *context)
 {
     FILE *pipe = fdopen(*(int *)context, "r");
@@ -98,6 +107,7 @@ int main(void)
         writers[i].random = i + 1;
         STRESS_CHECK(pthread_create(&writers[i].thread, NULL, write_lines, &writers[i]) == 0);
     }
+    check_queued();
     for (size_t i = 0; i < WRITERS; i++) {
         STRESS_CHECK(pthread_join(writers[i].thread, NULL) == 0);
         wrote += writers[i].wrote;

@@ -437,6 +437,19 @@ Test(admin_http, an_oversized_request_is_refused)
     cr_assert_eq(get("/livez"), 200);
 }
 
+Test(admin_http, request_that_exceeds_its_memory_is_no_failure_of_the_server)
+{
+    static char request[16000] = "GET /livez HTTP/1.1\r\nHost: a\r\n";
+
+    start();
+    for (size_t n = strlen(request); n < 8000; n = strlen(request))
+        memcpy(request + n, "a:b\r\n", 5);
+    memcpy(request + strlen(request), "\r\n", 2);
+    cr_assert_eq(ask(request), 431);
+    cr_assert_eq(get("/metrics"), 200);
+    cr_assert_not_null(strstr(body(), "\nheadlessd_admin_server_failures_total 0\n"));
+}
+
 Test(admin_http, garbage_does_not_stop_the_server)
 {
     start();

@@ -126,6 +126,24 @@ Test(election_rows, a_dead_member_gives_its_place_to_its_name_at_another_address
     cr_assert(is_listed(SELF) && is_listed(THIRD));
 }
 
+/* The leader will lose its lease; then the new instance is a stand-in for that row. */
+Test(election_rows, a_leader_without_a_majority_removes_no_row)
+{
+    const struct election_member moved = named(NEW, OTHER, 4);
+
+    e.list.wants_majority = true;
+    e.list.floor = 3;
+    e.peers[1].heard_ns = e.peers[2].heard_ns = now_ns - 2 * NS_PER_SEC;
+    discover_from(&moved);
+    cr_assert_eq(e.list.count, 3);
+    cr_assert(is_listed(OTHER) && is_listed(THIRD));
+    ack_from(THIRD);
+    discover_from(&moved);
+    cr_assert_eq(e.list.count, 2, "with one, it does");
+    ack_from(THIRD);
+    cr_assert(is_listed(NEW) && !is_listed(OTHER));
+}
+
 Test(election_rows, a_member_that_has_just_died_has_its_row_for_a_detection_time)
 {
     const struct election_member moved = named(NEW, OTHER, 4);

@@ -68,6 +68,16 @@ Test(store, a_saved_term_is_loaded)
     cr_assert_eq(open_store(), UINT64_MAX);
 }
 
+Test(store, the_longest_name_of_a_cluster_is_its_own)
+{
+    memset(config.cluster, 'c', sizeof(config.cluster) - 1);
+    (void)open_store();
+    cr_assert(store_save(store, UINT64_MAX));
+    cr_assert_eq(open_store(), UINT64_MAX);
+    config.cluster[sizeof(config.cluster) - 2] = 'd';
+    cr_assert_eq(open_store(), 0, "another cluster's");
+}
+
 Test(store, only_the_owner_may_read_the_file)
 {
     struct stat status;
