@@ -5,20 +5,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "headless/base/fnv.h"
 #include "loader.h"
 
-#define CHUNK     4096
-#define FNV_BASIS UINT64_C(0xcbf29ce484222325)
-#define FNV_PRIME UINT64_C(0x100000001b3)
+#define CHUNK 4096
 
 /* FNV-1a suffices: an attacker who can write the file needs no collision. */
-static uint64_t digest_more(uint64_t digest, const char *text, size_t length)
-{
-    for (size_t i = 0; i < length; i++)
-        digest = (digest ^ (unsigned char)text[i]) * FNV_PRIME;
-    return digest;
-}
-
 static uint64_t digest_end(uint64_t digest)
 {
     return digest ? digest : 1;
@@ -26,7 +18,7 @@ static uint64_t digest_end(uint64_t digest)
 
 uint64_t config_digest(const char *text, size_t length)
 {
-    return digest_end(digest_more(FNV_BASIS, text, length));
+    return digest_end(fnv_more(FNV_BASIS, text, length));
 }
 
 /* A file above the limit is refused anyway: its rest does not count. */
@@ -40,7 +32,7 @@ static uint64_t digest_descriptor(int fd)
     do {
         n = read(fd, chunk, sizeof(chunk));
         if (n > 0) {
-            digest = digest_more(digest, chunk, (size_t)n);
+            digest = fnv_more(digest, chunk, (size_t)n);
             length += (size_t)n;
         }
     } while ((n > 0 && length <= CONFIG_FILE_BYTES_MAX) || (n < 0 && errno == EINTR));
