@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "net/netlink.h"
+
 #define REPLY_BYTES 8192 /* the kernel makes no part of a reply longer */
 
 /* State of one reply. */
@@ -19,9 +21,7 @@ struct sock_diag_reply {
 
 int sock_diag_open(void)
 {
-    int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
-
-    return fd < 0 ? -errno : fd;
+    return netlink_open(NETLINK_SOCK_DIAG);
 }
 
 struct sock_diag_request sock_diag_prepare(int family, uint16_t flags, uint32_t sequence)

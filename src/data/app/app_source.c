@@ -59,8 +59,9 @@ int app_source_open(const struct config *config, const uint16_t *ports, size_t c
 
     if (rc)
         return refuse_start(rc, why);
-    if (capabilities_drop(CAP_NET_ADMIN) != 0)
-        log_warn("source_capability", "cannot give up CAP_NET_ADMIN: %s", strerror(errno));
+    rc = capabilities_drop(CAP_NET_ADMIN);
+    if (rc)
+        log_warn("source_capability", "cannot give up CAP_NET_ADMIN: %s", strerror(-rc));
     return 0;
 }
 
