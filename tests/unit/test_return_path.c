@@ -186,74 +186,81 @@ Test(return_path, refusal_of_a_closed_port_names_the_client)
     expect_refusal("[::1]:5353", "[2001:db8::9]:4444");
 }
 
-Test(return_path, several_workers_have_their_own_replies)
+/* An app, and two workers with their sockets and the path of both. */
+struct two_ways {
+    struct udp_socket app;
+    struct way first, second; /* the path is in the first */
+};
+
+static void open_two_ways(struct two_ways *ways)
 {
-    const struct address client = parse(CLIENT), other = parse("10.9.9.9:4445");
     const struct udp_options options = {.receive_timeout_ns = UINT64_C(5000000000)};
     struct return_path_setup setup = {.app = parse(APP), .port_count = 2, .clients_max = 10};
-    struct way first = {.app = setup.app}, second = {.app = setup.app};
-    char why[RETURN_PATH_WHY_MAX], payload[8];
-    struct sockaddr_storage sa;
-    socklen_t length = sizeof(sa);
-    struct udp_socket app;
+    char why[RETURN_PATH_WHY_MAX];
     uint16_t ports[2];
 
     enter_namespace();
-    cr_assert_eq(udp_open(&setup.app, &options, &app), 0);
-    cr_assert_eq(udp_open_transparent(&setup.app, 0, &first.socket), 0);
-    cr_assert_eq(udp_open_transparent(&setup.app, 0, &second.socket), 0);
-    ports[0] = first.socket.local.port;
-    ports[1] = second.socket.local.port;
+    *ways = (struct two_ways){.first = {.app = setup.app}, .second = {.app = setup.app}};
+    cr_assert_eq(udp_open(&setup.app, &options, &ways->app), 0);
+    cr_assert_eq(udp_open_transparent(&setup.app, 0, &ways->first.socket), 0);
+    cr_assert_eq(udp_open_transparent(&setup.app, 0, &ways->second.socket), 0);
+    ports[0] = ways->first.socket.local.port;
+    ports[1] = ways->second.socket.local.port;
     setup.ports = ports;
-    cr_assert_eq(return_path_open(&setup, &first.path, why), 0, "%s", why);
-    udp_transparent_announce(&first.socket, &client, &setup.app, true);
-    udp_transparent_announce(&second.socket, &other, &setup.app, true);
-    cr_assert_eq(send_request(&second, &other, 5), 0);
-    cr_assert_eq(recvfrom(app.fd, payload, sizeof(payload), 0, (struct sockaddr *)&sa, &length), 5);
-    cr_assert_eq(sendto(app.fd, payload, 5, 0, (struct sockaddr *)&sa, length), 5);
-    expect_reply(&second, &other, 5);
+    cr_assert_eq(return_path_open(&setup, &ways->first.path, why), 0, "%s", why);
+}
+
+static void close_two_ways(struct two_ways *ways)
+{
+    close_way(&ways->first);
+    udp_close(&ways->second.socket);
+    udp_close(&ways->app);
+}
+
+/* The app replies to a request by the second one. */
+static void app_replies_to_second(const struct two_ways *ways, const struct address *client)
+{
+    struct sockaddr_storage sa;
+    socklen_t length = sizeof(sa);
+    char payload[8];
+
+    cr_assert_eq(send_request(&ways->second, client, 5), 0);
+    cr_assert_eq(
+        recvfrom(ways->app.fd, payload, sizeof(payload), 0, (struct sockaddr *)&sa, &length), 5);
+    cr_assert_eq(sendto(ways->app.fd, payload, 5, 0, (struct sockaddr *)&sa, length), 5);
+}
+
+Test(return_path, several_workers_have_their_own_replies)
+{
+    const struct address client = parse(CLIENT), other = parse("10.9.9.9:4445");
+    struct two_ways ways;
+
+    open_two_ways(&ways);
+    udp_transparent_announce(&ways.first.socket, &client, &ways.first.app, true);
+    udp_transparent_announce(&ways.second.socket, &other, &ways.second.app, true);
+    app_replies_to_second(&ways, &other);
+    expect_reply(&ways.second, &other, 5);
     /* The client of the first moves to the second. */
-    udp_transparent_announce(&second.socket, &client, &setup.app, true);
-    cr_assert_eq(send_request(&second, &client, 5), 0);
-    cr_assert_eq(recvfrom(app.fd, payload, sizeof(payload), 0, (struct sockaddr *)&sa, &length), 5);
-    cr_assert_eq(sendto(app.fd, payload, 5, 0, (struct sockaddr *)&sa, length), 5);
-    expect_reply(&second, &client, 5);
-    close_way(&first);
-    udp_close(&second.socket);
-    udp_close(&app);
+    udp_transparent_announce(&ways.second.socket, &client, &ways.second.app, true);
+    app_replies_to_second(&ways, &client);
+    expect_reply(&ways.second, &client, 5);
+    close_two_ways(&ways);
 }
 
 /* Both had a session of the client, the first worker's ends later. */
 Test(return_path, end_of_a_session_leaves_that_of_another_worker)
 {
     const struct address client = parse(CLIENT);
-    const struct udp_options options = {.receive_timeout_ns = UINT64_C(5000000000)};
-    struct return_path_setup setup = {.app = parse(APP), .port_count = 2, .clients_max = 10};
-    struct way first = {.app = setup.app}, second = {.app = setup.app};
-    char why[RETURN_PATH_WHY_MAX], payload[8];
-    struct sockaddr_storage sa;
-    socklen_t length = sizeof(sa);
-    struct udp_socket app;
-    uint16_t ports[2];
+    struct two_ways ways;
+    char payload[8];
 
-    enter_namespace();
-    cr_assert_eq(udp_open(&setup.app, &options, &app), 0);
-    cr_assert_eq(udp_open_transparent(&setup.app, 0, &first.socket), 0);
-    cr_assert_eq(udp_open_transparent(&setup.app, 0, &second.socket), 0);
-    ports[0] = first.socket.local.port;
-    ports[1] = second.socket.local.port;
-    setup.ports = ports;
-    cr_assert_eq(return_path_open(&setup, &first.path, why), 0, "%s", why);
-    udp_transparent_announce(&first.socket, &client, &setup.app, true);
-    udp_transparent_announce(&second.socket, &client, &setup.app, true);
-    udp_transparent_announce(&first.socket, &client, &setup.app, false);
-    cr_assert_eq(send_request(&second, &client, 5), 0);
-    cr_assert_eq(recvfrom(app.fd, payload, sizeof(payload), 0, (struct sockaddr *)&sa, &length), 5);
-    cr_assert_eq(sendto(app.fd, payload, 5, 0, (struct sockaddr *)&sa, length), 5);
-    cr_assert_eq(recv(second.socket.fd, payload, sizeof(payload), MSG_DONTWAIT), 5);
-    close_way(&first);
-    udp_close(&second.socket);
-    udp_close(&app);
+    open_two_ways(&ways);
+    udp_transparent_announce(&ways.first.socket, &client, &ways.first.app, true);
+    udp_transparent_announce(&ways.second.socket, &client, &ways.second.app, true);
+    udp_transparent_announce(&ways.first.socket, &client, &ways.first.app, false);
+    app_replies_to_second(&ways, &client);
+    cr_assert_eq(recv(ways.second.socket.fd, payload, sizeof(payload), MSG_DONTWAIT), 5);
+    close_two_ways(&ways);
 }
 
 static void open_many(const char *app)
