@@ -1,4 +1,4 @@
-/* What each errno says of the app, of this pod, or of one datagram. */
+/* app_fault: each errno concerns the app, this pod, or one datagram. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <string.h>

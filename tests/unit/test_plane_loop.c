@@ -201,7 +201,7 @@ Test(plane_loop, to_an_app_with_a_socket_for_each_session)
     expect_steps(B);
 }
 
-/* What ends one circle: the pod is its own app. */
+/* The pod is its own app: the TTL ends the circle. */
 Test(plane_loop, pod_that_is_its_own_app_makes_few_passes)
 {
     const struct address own = address_with_port(configs[A].self, configs[A].data_port);

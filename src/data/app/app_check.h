@@ -20,7 +20,7 @@ struct app;
 struct app_watch;
 struct udp_app;
 
-/* What all workers of a pod know of its app. All fields relaxed: nothing else depends on them. */
+/* Knowledge of the app that all workers of a pod share. All fields relaxed: nothing else depends on them. */
 struct app_shared {
     _Atomic uint64_t taken_ns; /* a worker knows that it took a datagram; workers */
     _Atomic bool is_no_app;    /* the heartbeats say that no pod's app is up; the supervisor */
