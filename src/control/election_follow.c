@@ -1,6 +1,6 @@
 /*
  * A follower's side: the claim that it follows, the leader's heartbeats, and the failure detection
- * that makes it a candidate. A late heartbeat leads to a probe, then to indirect probes through
+ * that makes it a candidate; evidence is in election_evidence.c. A late heartbeat leads to a probe, then to indirect probes through
  * other members (as in SWIM), then to the failure verdict and, in the order of succession, to a
  * candidacy.
  */
@@ -61,7 +61,7 @@ static void follow_claim(struct election *e, uint64_t term, uint64_t leader,
     e->heard_ns = e->now_ns;
     e->suspicion = 0;
     e->candidacy_ns = e->earliest_candidacy_ns = 0;
-    e->refused = 0;
+    election_evidence_end(e);
     end_own_candidacy(e);
 }
 
@@ -268,6 +268,10 @@ void election_hear_probe_request(struct election *e, const struct election_event
 {
     struct election_message report = election_make(e, ELECTION_PROBE_REPORT);
 
+    if (event->message->flags & ELECTION_FLAG_EVIDENCE) {
+        election_hear_told(e, event->message);
+        return;
+    }
     report.leader = event->message->leader;
     if (e->leader == report.leader && election_hears_leader(e))
         report.wait_ns = e->heard_ns + e->detection_ns - e->now_ns;
@@ -277,12 +281,13 @@ void election_hear_probe_request(struct election *e, const struct election_event
 }
 
 /* It only delays our candidacy; the lease grants of members that hear the leader protect it
- * anyway. */
+ * anyway. Members of version N-1 send one in reply to our evidence. */
 void election_hear_probe_report(struct election *e, const struct election_event *event)
 {
     const struct election_message *m = event->message;
 
-    if (e->state == ELECTION_SUSPECT && m->leader == e->leader && m->wait_ns)
+    if (e->state == ELECTION_SUSPECT && m->leader == e->leader && m->wait_ns &&
+        e->refused != e->leader)
         e->earliest_candidacy_ns = election_max(
             e->earliest_candidacy_ns, e->now_ns + election_min(m->wait_ns, e->detection_ns));
 }
@@ -307,7 +312,7 @@ static uint64_t succession_rank(const struct election *e)
     return election_is_ready(e) ? rank : ready;
 }
 
-static void decide_candidacy(struct election *e)
+void election_decide_candidacy(struct election *e)
 {
     e->candidacy_ns = e->config.self.is_eligible && !e->is_stopping && !e->is_stuck
                           ? e->now_ns + succession_rank(e) * e->interval_ns
@@ -324,7 +329,7 @@ static void suspect_leader(struct election *e)
         e->suspicion = 2;
     }
     if (!e->candidacy_ns && e->now_ns >= verdict)
-        decide_candidacy(e);
+        election_decide_candidacy(e);
     if (e->candidacy_ns && election_hears_only_unauthenticated(e)) {
         election_enter(e, ELECTION_UNAUTHENTICATED, ELECTION_BY_AUTH);
         return;
@@ -349,6 +354,7 @@ void election_suspect_tick(struct election *e)
 {
     uint64_t late = e->heard_ns + e->interval_ns * 3 / 2;
 
+    election_hint_tick(e);
     if (e->state == ELECTION_FOLLOWER && e->now_ns >= late) {
         election_enter(e, ELECTION_SUSPECT, ELECTION_BY_SILENCE);
         e->suspicion = 1;
@@ -359,26 +365,4 @@ void election_suspect_tick(struct election *e)
         suspect_leader(e);
     else
         election_wake_at(e, late);
-}
-
-/* ---- evidence ---- */
-
-void election_hear_refusal(struct election *e, uint64_t instance)
-{
-    election_former_hear_refusal(e, instance);
-    if (!e->config.on_refused_fast || instance != e->leader || e->refused == instance ||
-        (e->state != ELECTION_FOLLOWER && e->state != ELECTION_SUSPECT &&
-         e->state != ELECTION_CANDIDATE))
-        return;
-    e->refused = instance;
-    if (e->granted_to == instance)
-        e->granted_until_ns = 0;
-    if (e->state != ELECTION_CANDIDATE) {
-        election_enter(e, ELECTION_SUSPECT, ELECTION_BY_EVIDENCE);
-        e->suspicion = 2;
-        e->earliest_candidacy_ns = 0;
-        decide_candidacy(e);
-    }
-    if (e->pending_request.type)
-        election_decide_pending(e);
 }

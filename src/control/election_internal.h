@@ -5,7 +5,8 @@
  *   election_send.c      messages and other actions
  *   election_list.c      the member list, its fragments, its changes
  *   election_rows.c      which row of the list a new instance takes over
- *   election_follow.c    claims, heartbeats, failure detection, evidence
+ *   election_follow.c    claims, heartbeats, failure detection
+ *   election_evidence.c  evidence that the leader's process has ended, and hints of it
  *   election_vote.c      votes for others
  *   election_campaign.c  our own candidacy
  *   election_lead.c      the leader: lease, heartbeats, stepping down
@@ -130,8 +131,9 @@ void election_hear_probe(struct election *e, const struct election_event *event)
 void election_hear_alive(struct election *e, const struct election_event *event);
 void election_hear_probe_request(struct election *e, const struct election_event *event);
 void election_hear_probe_report(struct election *e, const struct election_event *event);
-void election_hear_refusal(struct election *e, uint64_t instance);
 void election_probe_leader(struct election *e);
+/* The leader has failed: our candidacy starts when the ready members before us had time for theirs. */
+void election_decide_candidacy(struct election *e);
 void election_suspect_tick(struct election *e);
 /* A heartbeat arrived within the detection time, and the leader has neither failed nor stepped
  * down. */
@@ -139,6 +141,14 @@ bool election_hears_leader(const struct election *e);
 /* True if this instance can lead and deliver to its app. */
 bool election_is_ready(const struct election *e);
 bool election_may_grant_lease(const struct election *e, uint64_t to);
+
+/* ---- election_evidence.c ---- */
+void election_hear_refusal(struct election *e, uint64_t instance);
+/* Another member has evidence. */
+void election_hear_told(struct election *e, const struct election_message *m);
+void election_hint_tick(struct election *e);
+/* The leader, or another one, was heard: no evidence, no hint. */
+void election_evidence_end(struct election *e);
 
 /* ---- election_vote.c ---- */
 void election_hear_vote_request(struct election *e, const struct election_event *event);

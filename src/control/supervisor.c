@@ -254,11 +254,12 @@ static size_t supervisor_do_work(void *self)
 {
     struct supervisor *supervisor = self;
     uint64_t now_ns = clock_now_ns();
-    size_t done =
-        supervisor_take_refusals(supervisor); /* before reads, which would return them as errors */
+    size_t done;
 
     check_sessions(supervisor); /* before what makes this pod step down */
-    done += read_peers(supervisor);
+    done = read_peers(supervisor);
+    /* After the messages: a heartbeat that arrived before the refusal does not refute it. */
+    done += supervisor_take_refusals(supervisor);
     if (discovery_has_news(&supervisor->discovery)) {
         supervisor_feed_candidates(supervisor);
         done++;

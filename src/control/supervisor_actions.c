@@ -110,17 +110,27 @@ static void log_term_leap(const struct supervisor *supervisor)
                   ELECTION_TERM_LEAP, supervisor->election.seen_term, suppressed);
 }
 
+static void count_evidence(struct supervisor *supervisor, const struct election_counts *before)
+{
+    const struct election_counts *now = &supervisor->election.counts;
+
+    counters_add(&supervisor->counters, COUNTER_EVIDENCE_TOLD,
+                 now->evidence_told - before->evidence_told);
+    counters_add(&supervisor->counters, COUNTER_HINT_MEMBER, now->hints_told - before->hints_told);
+}
+
 void supervisor_feed(struct supervisor *supervisor, const struct election_event *event)
 {
     enum election_state before = supervisor->election.state;
-    uint64_t leaps = supervisor->election.counts.leaps_refused;
+    struct election_counts counts = supervisor->election.counts;
 
     if (before == ELECTION_OUT || address_is_set(&supervisor->outside))
         return;
     election_step(&supervisor->election, event, clock_now_ns(), &supervisor->actions);
     if (supervisor->election.state != before)
         log_state(supervisor, before);
-    if (supervisor->election.counts.leaps_refused != leaps)
+    if (supervisor->election.counts.leaps_refused != counts.leaps_refused)
         log_term_leap(supervisor);
+    count_evidence(supervisor, &counts);
     supervisor_execute(supervisor);
 }

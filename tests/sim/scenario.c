@@ -109,6 +109,21 @@ static unsigned run_port_unreachable(struct sim *sim, bool trace)
     return scenario_until(sim, another_is_valid, 5000);
 }
 
+static unsigned kill_refused_at(struct sim *sim, uint32_t pods, uint32_t at, bool trace)
+{
+    start_settled(sim, pods, trace);
+    sim->hints.is_idle = true;
+    sim_crash_pod(sim, 0, true);
+    sim_at(sim, sim->now_ns + 5 * NS_PER_MS, SIM_REFUSAL, at, sim->pods[0].config.self.instance, 0);
+    return scenario_until(sim, another_is_valid, 5000);
+}
+
+/* The client uses the last follower only: this one tells the first in the order of succession. */
+static unsigned run_refused_last(struct sim *sim, bool trace)
+{
+    return kill_refused_at(sim, 5, 4, trace);
+}
+
 static unsigned run_step_down(struct sim *sim, bool trace)
 {
     start_settled(sim, 3, trace);
@@ -420,6 +435,7 @@ static const struct {
      "the leader's host vanishes: another leads within 1.3 s"},
     {"port-unreachable", run_port_unreachable, 8,
      "the leader dies, its host lives: another leads within 100 ms"},
+    {"refused-last", run_refused_last, 9, "the same, and only the last of five has evidence"},
     {"step-down", run_step_down, 2, "the leader is stopped: another leads after two round trips"},
     {"command", run_command, 2, "a command to all three pods at once: one change"},
     {"command-against-silence", run_command_against_silence, 803,

@@ -39,7 +39,9 @@ enum sim_event_type {
     SIM_SESSIONS,
     SIM_LOOK_UP,
     SIM_HEAL,
-    SIM_FRAME, /* a: of the sequencers */
+    SIM_HINT,       /* draw the next false hint */
+    SIM_FALSE_TOLD, /* a: the pod that tells */
+    SIM_FRAME,      /* a: of the sequencers */
     SIM_SEQUENCER_TICK,
     SIM_CLIENT /* a: the message, b: hops */
 };
@@ -177,6 +179,10 @@ struct sim {
         bool is_twin_due;
         uint64_t look_up_ns; /* the next SIM_LOOK_UP; 0: none */
     } names;
+    struct {
+        struct random random;
+        bool is_idle; /* no client sends, so only the election's messages are refused */
+    } hints;
     bool is_healed, failed;
     char failure[256];
 };
@@ -243,6 +249,11 @@ void sim_start_twin(struct sim *sim);
 /* Before a restart: its address may change. */
 void sim_move_pod(struct sim *sim, uint32_t pod);
 void sim_look_up(struct sim *sim);
+
+/* hints.c */
+void sim_hints_init(struct sim *sim);
+void sim_hint(struct sim *sim);
+void sim_tell_falsely(struct sim *sim, const struct sim_event *event);
 
 /* trace.c */
 void sim_trace_message(const struct sim *sim, uint32_t pod, const char *what, uint32_t other,

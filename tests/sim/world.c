@@ -149,7 +149,7 @@ static void refuse_traffic(struct sim *sim, uint32_t index)
 {
     uint64_t instance = sim->pods[index].config.self.instance;
 
-    for (uint32_t i = 0; i < sim->pod_count; i++) {
+    for (uint32_t i = 0; !sim->hints.is_idle && i < sim->pod_count; i++) {
         if (i != index && sim->pods[i].is_up && sim->pods[i].leadership.leader == instance &&
             !sim->cuts[i][index] && !sim->cuts[index][i] && random_chance(&sim->random, 600))
             sim_at(sim, sim->now_ns + random_between(&sim->random, NS_PER_MS, 30 * NS_PER_MS),
@@ -372,6 +372,12 @@ static void handle_event(struct sim *sim, const struct sim_event *event)
         break;
     case SIM_HEAL:
         sim_heal(sim);
+        break;
+    case SIM_HINT:
+        sim_hint(sim);
+        break;
+    case SIM_FALSE_TOLD:
+        sim_tell_falsely(sim, event);
         break;
     case SIM_FRAME:
         ordered_deliver(sim, event);

@@ -83,6 +83,8 @@ enum drop_reason { DROP_REASONS(DROP_ENUM) DROP_REASON_COUNT };
 #define HELP_CONTROL_NO_AUTH  "Leader commands refused as no_auth, by reason"
 #define HELP_REPLIES_RECEIVED "Replies received from the app, or relayed by another pod"
 #define HELP_PEER_MESSAGES    "Peer messages received and sent"
+#define HELP_EVIDENCE_HINTS \
+    "Hints that the leader's process has ended, which this pod verified by probing it, by source"
 #define HELP_PEER_MESSAGES_DROPPED \
     "Datagrams dropped on the peer port, by reason; stranger: the source is not a known peer"
 #define HELP_LEADER_CHANGES \
@@ -183,6 +185,9 @@ enum drop_reason { DROP_REASONS(DROP_ENUM) DROP_REASON_COUNT };
       "ICMP port unreachable messages that quote a datagram of this pod to a member")              \
     X(REFUSALS_IGNORED, "relay_refusals_ignored_total", "", "",                                    \
       "ICMP errors on relay sockets that quote no frame sent lately")                              \
+    X(EVIDENCE_TOLD, "evidence_told_total", "", "",                                                \
+      "Messages to other members: this pod has evidence that the leader's process has ended")      \
+    X(HINT_MEMBER, "evidence_hints_total", "source", "member", HELP_EVIDENCE_HINTS)                \
     X(LEADER_BOOTSTRAP, "leader_changes_total", "cause", "bootstrap", HELP_LEADER_CHANGES)         \
     X(LEADER_VERDICT, "leader_changes_total", "cause", "verdict", HELP_LEADER_CHANGES)             \
     X(LEADER_EVIDENCE, "leader_changes_total", "cause", "evidence", HELP_LEADER_CHANGES)           \

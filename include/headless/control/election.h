@@ -197,6 +197,15 @@ struct election_known_peer {
     bool is_listed;
 };
 
+/* Hints that the leader's process has ended: we probe it (election_evidence.c). */
+struct election_hint {
+    uint64_t of;       /* the leader's instance; 0: no hint since we heard it last */
+    uint64_t probe_ns; /* the next probe */
+    uint32_t probes;   /* sent so far */
+    /* Pace: when the messages sent so far will have been within the long-term rate. */
+    uint64_t probes_paced_ns, told_paced_ns;
+};
+
 enum election_stage { ELECTION_STAGE_NONE, ELECTION_STAGE_PREVOTE, ELECTION_STAGE_VOTE };
 
 struct election_campaign {
@@ -235,6 +244,8 @@ struct election_counts {
     uint64_t leaps_refused;         /* terms more than ELECTION_TERM_LEAP above the highest seen */
     uint64_t actions_lost;          /* actions beyond ELECTION_ACTIONS_MAX in one step */
     uint64_t elections_won;
+    uint64_t evidence_told; /* messages to other members about our evidence */
+    uint64_t hints_told; /* messages of other members about theirs, on the leader that we follow */
 };
 
 struct election {
@@ -266,8 +277,9 @@ struct election {
     /* Failure detection. */
     uint32_t suspicion;    /* 0: none, 1: probed the leader, 2: asked other members too */
     uint64_t candidacy_ns; /* after the failure verdict: when we start our candidacy; 0: none */
-    uint64_t earliest_candidacy_ns;          /* no candidacy before */
-    uint64_t refused;                        /* instance whose host sent ICMP port unreachable */
+    uint64_t earliest_candidacy_ns; /* no candidacy before */
+    uint64_t refused;               /* instance whose host sent ICMP port unreachable */
+    struct election_hint hint;
     uint64_t stepped_down_term;              /* the leader of this term stepped down */
     uint32_t health;                         /* 0..8: how late our own timers run */
     struct election_message pending_request; /* a request that waits for evidence; type 0: none */

@@ -17,7 +17,8 @@
  *   LIST_PAGE        list, count, floor, flags MAJORITY, FORCED, first, members
  *   PROBE            term, stamp
  *   ALIVE            stamp echoed, term, leader, leader_address
- *   PROBE_REQUEST    leader: is it heard by the receiver?
+ *   PROBE_REQUEST    leader: is it heard by the receiver? Flag EVIDENCE: the sender has evidence that
+ *                    its process has ended; N-1 ignores the flag, and reports
  *   PROBE_REPORT     leader, wait (0: it is not heard)
  *   PREVOTE, VOTE    term, stamp, list, interval, misses, leader (deposed), deposed_term,
  *                    flags EVIDENCE, STEPPED_DOWN, BOOTSTRAP, TERM_SKIPPED
