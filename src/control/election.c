@@ -237,6 +237,12 @@ static void dispatch_event(struct election *e, const struct election_event *even
     case ELECTION_REFUSED:
         election_hear_refusal(e, event->instance);
         break;
+    case ELECTION_CLOSED:
+        election_hear_closed(e, event->instance);
+        break;
+    case ELECTION_CONNECT_REFUSED:
+        election_hear_connect_refused(e, event->instance);
+        break;
     case ELECTION_AUTH_FAILED:
         e->auth_failed_ns = e->now_ns;
         break;

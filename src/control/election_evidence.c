@@ -1,14 +1,20 @@
 /*
  * Evidence that the leader's process has ended, and hints of it.
  *
- * Evidence ends our lease grant, so it is only what this instance has found out itself: ICMP port
- * unreachable for a message of ours. A hint is less: another member's evidence. It makes this
- * instance probe the leader; the probe is refused if the hint was true, and answered with a
- * heartbeat if it was not. So a member that lies, or that is lied to, deposes nobody.
+ * Evidence ends our lease grant, so it is only what this instance has found out itself:
+ *
+ *   - ICMP port unreachable for a message of ours
+ *   - our connection to the leader was closed, then a new one was refused, and the leader replied to
+ *     no probe; for networks that do not carry ICMP
+ *
+ * A hint is less: another member's evidence, or that our connection was closed, which a third party
+ * can forge. It makes this instance probe the leader; the probe is refused if the hint was true, and
+ * answered with a heartbeat if it was not. So a member that lies, or that is lied to, deposes nobody.
  *
  * Each evidence is told to the first members in the order of succession, because the first of all
- * may be idle, and then would learn of the death from late heartbeats only. Both kinds of messages
- * are paced: a flood of forged ICMP errors or of false hints causes a burst, then one an interval.
+ * may be idle, and then would learn of the death from late heartbeats only. All messages are paced:
+ * a flood of forged ICMP errors, of closed connections or of false hints causes a burst, then one
+ * message an interval.
  */
 #include "election_internal.h"
 
@@ -41,7 +47,7 @@ static void tell_members(struct election *e)
     uint16_t leader = election_find(e, e->leader), count = 0;
 
     if (e->candidacy_ns <= e->now_ns || leader == ELECTION_NOT_FOUND ||
-        !pass_pace(e, &e->hint.told_paced_ns))
+        !pass_pace(e, &e->hint.telling_paced_ns))
         return;
     told.leader = e->leader;
     told.flags = ELECTION_FLAG_EVIDENCE;
@@ -86,46 +92,92 @@ void election_evidence_end(struct election *e)
 {
     e->refused = 0;
     e->hint.of = 0;
+    e->hint.is_closed = false;
+    e->hint.refused_ns = 0;
 }
 
 /* ---- hints ---- */
 
+/* A candidate has asked for votes already. */
+static bool is_hint_of_use(const struct election *e, uint64_t instance)
+{
+    return is_watching(e, instance) &&
+           (e->state == ELECTION_FOLLOWER || e->state == ELECTION_SUSPECT);
+}
+
+static uint64_t probe_gap(const struct election *e)
+{
+    return e->interval_ns / 16;
+}
+
+/* Each kind has a pace of its own, so that false hints of members do not suppress true ones. */
 static void probe_on_hint(struct election *e)
 {
     struct election_hint *hint = &e->hint;
 
     hint->probes++;
-    hint->probe_ns = e->now_ns + e->interval_ns / 16;
-    if (pass_pace(e, &hint->probes_paced_ns))
+    hint->probe_ns = e->now_ns + probe_gap(e);
+    if (pass_pace(e, hint->is_closed ? &hint->closed_paced_ns : &hint->told_paced_ns))
         election_probe_leader(e);
 }
 
-/* A hint during the probes of another one needs no more of them. */
-static void take_hint(struct election *e)
+/* A hint during the probes of another one of its kind needs no more of them. */
+static void take_hint(struct election *e, bool is_closed)
 {
-    if (e->hint.of == e->leader && e->hint.probes < HINT_PROBES)
+    struct election_hint *hint = &e->hint;
+
+    if (hint->of == e->leader && hint->probes < HINT_PROBES && hint->is_closed >= is_closed)
         return;
-    e->hint.of = e->leader;
-    e->hint.probes = 0;
+    hint->of = e->leader;
+    hint->is_closed |= is_closed;
+    hint->probes = 0;
     probe_on_hint(e);
 }
 
 void election_hear_told(struct election *e, const struct election_message *m)
 {
-    if (!is_watching(e, m->leader) || election_find(e, m->from) == ELECTION_NOT_FOUND ||
-        (e->state != ELECTION_FOLLOWER && e->state != ELECTION_SUSPECT))
+    if (!is_hint_of_use(e, m->leader) || election_find(e, m->from) == ELECTION_NOT_FOUND)
         return;
     e->counts.hints_told++;
-    take_hint(e);
+    take_hint(e, false);
+}
+
+void election_hear_closed(struct election *e, uint64_t instance)
+{
+    if (!is_hint_of_use(e, instance))
+        return;
+    e->counts.hints_closed++;
+    take_hint(e, true);
+}
+
+/* Not evidence yet: a firewall may refuse connections only. */
+void election_hear_connect_refused(struct election *e, uint64_t instance)
+{
+    if (is_hint_of_use(e, instance) && e->hint.of == instance && e->hint.is_closed &&
+        !e->hint.refused_ns)
+        e->hint.refused_ns = e->now_ns;
+}
+
+/* The refusal took a round trip, so the reply to a probe would be here by now. */
+static bool is_unanswered(const struct election *e)
+{
+    return e->hint.refused_ns && e->now_ns >= e->hint.refused_ns + 2 * probe_gap(e);
 }
 
 void election_hint_tick(struct election *e)
 {
     const struct election_hint *hint = &e->hint;
 
-    if (!is_watching(e, hint->of) || hint->probes >= HINT_PROBES)
+    if (!is_hint_of_use(e, hint->of))
         return;
-    if (e->now_ns >= hint->probe_ns)
+    if (is_unanswered(e)) {
+        take_evidence(e);
+        return;
+    }
+    if (hint->probes < HINT_PROBES && e->now_ns >= hint->probe_ns)
         probe_on_hint(e);
-    election_wake_at(e, hint->probe_ns);
+    if (hint->probes < HINT_PROBES)
+        election_wake_at(e, hint->probe_ns);
+    if (hint->refused_ns)
+        election_wake_at(e, hint->refused_ns + 2 * probe_gap(e));
 }

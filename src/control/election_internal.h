@@ -144,6 +144,8 @@ bool election_may_grant_lease(const struct election *e, uint64_t to);
 
 /* ---- election_evidence.c ---- */
 void election_hear_refusal(struct election *e, uint64_t instance);
+void election_hear_closed(struct election *e, uint64_t instance);
+void election_hear_connect_refused(struct election *e, uint64_t instance);
 /* Another member has evidence. */
 void election_hear_told(struct election *e, const struct election_message *m);
 void election_hint_tick(struct election *e);

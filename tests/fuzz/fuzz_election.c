@@ -274,6 +274,15 @@ static void run_event(struct input *in, uint8_t op)
     case 7:
         event.type = op & 0x10 ? ELECTION_STOP : op & 0x20 ? ELECTION_QUIT : ELECTION_FORCE;
         break;
+    case 11:
+        event.type = ELECTION_CLOSED;
+        event.instance = take_instance(in);
+        break;
+    case 12:
+        event.type = ELECTION_CONNECT_REFUSED;
+        event.instance = take_instance(in);
+        world.granted_until_ns[event.instance] = 0;
+        break;
     case 8:
     case 9:
     case 10:

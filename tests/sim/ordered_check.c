@@ -150,6 +150,9 @@ void ordered_check_end(struct sim *sim)
     if (!sim->options.ordered || sim->failed)
         return;
     leader = sim_agreed_leader(sim);
+    /* A row that no leader removes counts for the majority that remembers its log, too. */
+    if (sim_has_lost_majority(sim))
+        return;
     if (leader < 0 || !sequencer_is_leading(&sim->options.ordered->pods[leader].sequencer)) {
         sim_fail(sim, "no pod's sequencer leads at the end");
         return;

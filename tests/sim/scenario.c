@@ -124,6 +124,39 @@ static unsigned run_refused_last(struct sim *sim, bool trace)
     return kill_refused_at(sim, 5, 4, trace);
 }
 
+/* No client sends; the kernel closes the connections of the dead process. */
+static void kill_idle(struct sim *sim, bool trace)
+{
+    start_settled(sim, 5, trace);
+    sim->hints.is_idle = sim->hints.is_connected = sim->hints.is_exact = true;
+    sim_crash_pod(sim, 0, true);
+}
+
+static unsigned run_idle(struct sim *sim, bool trace)
+{
+    kill_idle(sim, trace);
+    return scenario_until(sim, another_is_valid, 5000);
+}
+
+/* A new connection is refused, and probes are not answered. */
+static unsigned run_idle_without_icmp(struct sim *sim, bool trace)
+{
+    kill_idle(sim, trace);
+    sim->pods[0].refusals_left = 0;
+    sim->pods[0].refusal_second = sim->now_ns / NS_PER_SEC;
+    return scenario_until(sim, another_is_valid, 5000);
+}
+
+/* Connections are not allowed, and no ICMP error arrives. */
+static unsigned run_idle_without_both(struct sim *sim, bool trace)
+{
+    start_settled(sim, 5, trace);
+    sim->hints.is_idle = true;
+    sim_crash_pod(sim, 0, true);
+    sim->pods[0].host_refuses_until = 0;
+    return scenario_until(sim, another_is_valid, 5000);
+}
+
 static unsigned run_step_down(struct sim *sim, bool trace)
 {
     start_settled(sim, 3, trace);
@@ -436,6 +469,9 @@ static const struct {
     {"port-unreachable", run_port_unreachable, 8,
      "the leader dies, its host lives: another leads within 100 ms"},
     {"refused-last", run_refused_last, 9, "the same, and only the last of five has evidence"},
+    {"idle", run_idle, 4, "the same without clients: the kernel closes the connections"},
+    {"idle-without-icmp", run_idle_without_icmp, 29, "the same, and no ICMP error arrives"},
+    {"idle-without-both", run_idle_without_both, 803, "neither: after the detection time"},
     {"step-down", run_step_down, 2, "the leader is stopped: another leads after two round trips"},
     {"command", run_command, 2, "a command to all three pods at once: one change"},
     {"command-against-silence", run_command_against_silence, 803,

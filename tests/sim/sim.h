@@ -41,7 +41,10 @@ enum sim_event_type {
     SIM_HEAL,
     SIM_HINT,       /* draw the next false hint */
     SIM_FALSE_TOLD, /* a: the pod that tells */
-    SIM_FRAME,      /* a: of the sequencers */
+    SIM_CLOSED,     /* a connection; a: the instance that it was to */
+    SIM_CONNECT,    /* the request for a new one arrives; a: the same */
+    SIM_CONNECT_REFUSED,
+    SIM_FRAME, /* a: of the sequencers */
     SIM_SEQUENCER_TICK,
     SIM_CLIENT /* a: the message, b: hops */
 };
@@ -181,6 +184,8 @@ struct sim {
     } names;
     struct {
         struct random random;
+        bool is_told, is_connected; /* in this run */
+        bool is_exact;              /* no close is lost or late */
         bool is_idle; /* no client sends, so only the election's messages are refused */
     } hints;
     bool is_healed, failed;
@@ -226,6 +231,8 @@ void sim_check_agreement(struct sim *sim);
 void sim_check_end(struct sim *sim);
 /* The valid leader, if all live pods follow it; otherwise -1. */
 int sim_agreed_leader(const struct sim *sim);
+/* For good, in this run with pods that moved. */
+bool sim_has_lost_majority(const struct sim *sim);
 /* A pod that is a valid leader, or -1. */
 int sim_valid_leader(const struct sim *sim);
 void sim_fail(struct sim *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -254,6 +261,11 @@ void sim_look_up(struct sim *sim);
 void sim_hints_init(struct sim *sim);
 void sim_hint(struct sim *sim);
 void sim_tell_falsely(struct sim *sim, const struct sim_event *event);
+/* The pod has died, its host lives. */
+void sim_close_connections(struct sim *sim, uint32_t index);
+void sim_closed(struct sim *sim, const struct sim_event *event);
+void sim_connect(struct sim *sim, const struct sim_event *event);
+void sim_connect_refused(struct sim *sim, const struct sim_event *event);
 
 /* trace.c */
 void sim_trace_message(const struct sim *sim, uint32_t pod, const char *what, uint32_t other,

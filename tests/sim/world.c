@@ -174,6 +174,7 @@ void sim_crash_pod(struct sim *sim, uint32_t index, bool host_lives)
     pod->host_refuses_until = sim->now_ns + 100 * NS_PER_MS;
     pod->refusals_left = 6;
     refuse_traffic(sim, index);
+    sim_close_connections(sim, index);
 }
 
 void sim_pause_pod(struct sim *sim, uint32_t index, uint64_t for_ns, bool whole)
@@ -317,8 +318,9 @@ static bool must_wait(struct sim *sim, const struct sim_event *event)
 {
     const struct sim_pod *pod = &sim->pods[event->pod];
 
-    if (!pod->is_stalled || (event->type != SIM_PACKET && event->type != SIM_REFUSAL &&
-                             event->type != SIM_QUIT && event->type != SIM_FRAME))
+    if (!pod->is_stalled ||
+        (event->type != SIM_PACKET && event->type != SIM_REFUSAL && event->type != SIM_CLOSED &&
+         event->type != SIM_CONNECT_REFUSED && event->type != SIM_QUIT && event->type != SIM_FRAME))
         return false;
     sim_at(sim, pod->resumes_ns, event->type, event->pod, event->a, event->b);
     return true;
@@ -375,6 +377,15 @@ static void handle_event(struct sim *sim, const struct sim_event *event)
         break;
     case SIM_HINT:
         sim_hint(sim);
+        break;
+    case SIM_CLOSED:
+        sim_closed(sim, event);
+        break;
+    case SIM_CONNECT:
+        sim_connect(sim, event);
+        break;
+    case SIM_CONNECT_REFUSED:
+        sim_connect_refused(sim, event);
         break;
     case SIM_FALSE_TOLD:
         sim_tell_falsely(sim, event);

@@ -163,3 +163,87 @@ Test(election_evidence, report_of_a_member_that_hears_the_leader_delays_no_evide
     hear(&m);
     cr_assert_eq(e.earliest_candidacy_ns, 0);
 }
+
+/* ---- connections ---- */
+
+static void hear_connection(enum election_event_type type)
+{
+    step(&(struct election_event){.type = type, .instance = LEADER});
+}
+
+static void wait_for_probes(unsigned ms)
+{
+    for (uint64_t end_ns = now_ns + ms * MS; now_ns < end_ns;)
+        step(&(struct election_event){.type = ELECTION_TICK});
+}
+
+Test(election_evidence, closed_connection_is_a_hint)
+{
+    hear_connection(ELECTION_CLOSED);
+    cr_assert_eq(count_sent(ELECTION_PROBE, LEADER), 1);
+    cr_assert_eq(e.state, ELECTION_FOLLOWER);
+    wait_for_probes(100);
+    cr_assert_eq(e.state, ELECTION_FOLLOWER, "silence is no evidence");
+    cr_assert_eq(e.counts.hints_closed, 1);
+}
+
+Test(election_evidence, refused_probe_after_it_is_evidence)
+{
+    hear_connection(ELECTION_CLOSED);
+    refuse();
+    cr_assert_eq(e.state, ELECTION_SUSPECT);
+    cr_assert_eq(e.cause, ELECTION_BY_EVIDENCE);
+}
+
+Test(election_evidence, refused_connection_without_a_reply_to_probes_is_evidence)
+{
+    hear_connection(ELECTION_CLOSED);
+    hear_connection(ELECTION_CONNECT_REFUSED);
+    cr_assert_eq(e.state, ELECTION_FOLLOWER);
+    wait_for_probes(30);
+    cr_assert_eq(e.state, ELECTION_SUSPECT);
+    cr_assert_eq(e.cause, ELECTION_BY_EVIDENCE);
+}
+
+Test(election_evidence, leader_that_replies_lives)
+{
+    hear_connection(ELECTION_CLOSED);
+    hear_connection(ELECTION_CONNECT_REFUSED);
+    hear_heartbeat();
+    wait_for_probes(100);
+    cr_assert_eq(e.state, ELECTION_FOLLOWER);
+}
+
+Test(election_evidence, refused_connection_alone_means_nothing)
+{
+    hear_connection(ELECTION_CONNECT_REFUSED);
+    wait_for_probes(100);
+    hear_told(OTHER, LEADER);
+    hear_connection(ELECTION_CONNECT_REFUSED);
+    wait_for_probes(100);
+    cr_assert_eq(e.state, ELECTION_FOLLOWER);
+}
+
+Test(election_evidence, forged_closed_connections_make_a_bounded_number_of_probes)
+{
+    size_t probes = 0;
+
+    for (int i = 0; i < 100; i++) {
+        hear_connection(ELECTION_CLOSED);
+        probes += count_sent(ELECTION_PROBE, LEADER);
+        hear_heartbeat();
+    }
+    cr_assert_leq(probes, 5);
+    hear_told(OTHER, LEADER);
+    cr_assert_eq(count_sent(ELECTION_PROBE, LEADER), 1, "another kind of hint has its own pace");
+}
+
+Test(election_evidence, with_on_refused_timeout_it_means_nothing)
+{
+    e.config.on_refused_fast = false;
+    hear_connection(ELECTION_CLOSED);
+    cr_assert_eq(actions.count, 0);
+    hear_connection(ELECTION_CONNECT_REFUSED);
+    wait_for_probes(100);
+    cr_assert_eq(e.state, ELECTION_FOLLOWER);
+}

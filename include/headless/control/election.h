@@ -90,10 +90,14 @@ struct election_config {
 /* ---- events ---- */
 
 enum election_event_type {
-    ELECTION_TICK,        /* deadline_ns is reached */
-    ELECTION_MESSAGE,     /* an authenticated message of our cluster */
-    ELECTION_CANDIDATES,  /* all addresses from peers and discovery; replaces the previous ones */
-    ELECTION_REFUSED,     /* ICMP port unreachable for what we sent to this instance, quoting it */
+    ELECTION_TICK,       /* deadline_ns is reached */
+    ELECTION_MESSAGE,    /* an authenticated message of our cluster */
+    ELECTION_CANDIDATES, /* all addresses from peers and discovery; replaces the previous ones */
+    ELECTION_REFUSED,    /* ICMP port unreachable for what we sent to this instance, quoting it */
+    /* Our connection to this instance was closed by its host (FIN or RST); then a new connection to
+     * its address was refused. */
+    ELECTION_CLOSED,
+    ELECTION_CONNECT_REFUSED,
     ELECTION_AUTH_FAILED, /* a message failed authentication */
     ELECTION_APP,         /* our app is up or down */
     ELECTION_PROGRESS,    /* our data threads are stuck, or make progress again */
@@ -112,9 +116,9 @@ struct election_event {
     struct address from;                   /* MESSAGE: the sender's address */
     const struct address *candidates;      /* CANDIDATES */
     size_t candidate_count;
-    uint64_t instance;   /* REFUSED: the destination; COMMAND: the target */
-    uint64_t if_term;    /* COMMAND: only in this term; 0: in any */
-    uint64_t token;      /* COMMAND: returned with the result */
+    uint64_t instance; /* REFUSED: the destination; CLOSED, CONNECT_REFUSED; COMMAND: the target */
+    uint64_t if_term;  /* COMMAND: only in this term; 0: in any */
+    uint64_t token;    /* COMMAND: returned with the result */
     uint64_t generation; /* COMMAND: leader_generation if from a configuration, otherwise 0 */
     uint64_t stay_ns;    /* SESSIONS: how long they may stay after we step down; 0: they do not */
     bool is_up;          /* APP, PROGRESS; SESSIONS: there are some */
@@ -199,11 +203,13 @@ struct election_known_peer {
 
 /* Hints that the leader's process has ended: we probe it (election_evidence.c). */
 struct election_hint {
-    uint64_t of;       /* the leader's instance; 0: no hint since we heard it last */
-    uint64_t probe_ns; /* the next probe */
-    uint32_t probes;   /* sent so far */
-    /* Pace: when the messages sent so far will have been within the long-term rate. */
-    uint64_t probes_paced_ns, told_paced_ns;
+    uint64_t of;         /* the leader's instance; 0: no hint since we heard it last */
+    uint64_t probe_ns;   /* the next probe */
+    uint32_t probes;     /* sent so far */
+    bool is_closed;      /* our connection to it was closed */
+    uint64_t refused_ns; /* and a new one was refused then; 0: it was not */
+    /* Pace of messages, by kind: when those sent so far will have been within the long-term rate. */
+    uint64_t told_paced_ns, closed_paced_ns, telling_paced_ns;
 };
 
 enum election_stage { ELECTION_STAGE_NONE, ELECTION_STAGE_PREVOTE, ELECTION_STAGE_VOTE };
@@ -246,6 +252,7 @@ struct election_counts {
     uint64_t elections_won;
     uint64_t evidence_told; /* messages to other members about our evidence */
     uint64_t hints_told; /* messages of other members about theirs, on the leader that we follow */
+    uint64_t hints_closed; /* closed connections to that leader */
 };
 
 struct election {
