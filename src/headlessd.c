@@ -91,7 +91,9 @@ static int confine(struct daemon *d)
     const struct config *config = config_values(d->options);
     const struct confine_needs needs = {.resolver = config->discovery_dns[0] != '\0',
                                         .files = config->store[0] != '\0',
-                                        .groups = config->multicast_groups.count > 0};
+                                        .groups = config->multicast_groups.count > 0,
+                                        .connections =
+                                            config->failover_on_refused == CONFIG_REFUSED_FAST};
     int rc = config->seccomp ? confine_start(&needs) : -ENOTSUP;
 
     if (rc == -ENOTSUP)

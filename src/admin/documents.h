@@ -62,6 +62,11 @@ bool admin_snapshot_has_leader(const struct admin_snapshot *snapshot);
 enum election_member_state admin_snapshot_member_state(const struct admin_snapshot *snapshot,
                                                        const struct member *member);
 
+/* What shows this pod, or at a leader that member, that the other one's process has ended, before
+ * heartbeats are missing: a word. */
+const char *admin_snapshot_evidence(const struct admin_snapshot *snapshot,
+                                    const struct supervisor_peer_report *peer);
+
 /* SECONDS: nanoseconds here, seconds with a fraction in the documents. */
 enum sample_type { SAMPLE_COUNTER, SAMPLE_COUNTER_SECONDS, SAMPLE_GAUGE, SAMPLE_SECONDS };
 

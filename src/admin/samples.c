@@ -152,6 +152,10 @@ static void add_election(struct list *list, const struct admin_snapshot *snapsho
         "list, and its votes count only for a first leader or in a skipped term");
     add_gauge(list, "members_alive", atomic_load_explicit(&report->alive, memory_order_relaxed),
               "Members that this pod believes to be alive, itself included");
+    add_gauge(list, "peer_connections",
+              atomic_load_explicit(&report->connections, memory_order_relaxed),
+              "Open connections to peer.port/tcp between this pod and members: a follower's to its "
+              "leader, a leader's from its followers");
     add_gauge(list, "members_with_own_name",
               atomic_load_explicit(&report->namesakes, memory_order_relaxed),
               "Other living members that have this pod's name");
@@ -173,6 +177,15 @@ static void add_election(struct list *list, const struct admin_snapshot *snapsho
                (struct counter_info){"leader_gap_seconds", "", "",
                                      "Time without a valid leader on this pod at the last change"},
                atomic_load_explicit(&report->gap_ns, memory_order_relaxed));
+}
+
+const char *admin_snapshot_evidence(const struct admin_snapshot *snapshot,
+                                    const struct supervisor_peer_report *peer)
+{
+    if (snapshot->config->failover_on_refused != CONFIG_REFUSED_FAST)
+        return "none";
+    return atomic_load_explicit(&peer->is_connected, memory_order_relaxed) ? "connection"
+                                                                           : "refusal";
 }
 
 enum election_member_state admin_snapshot_member_state(const struct admin_snapshot *snapshot,

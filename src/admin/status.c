@@ -82,6 +82,8 @@ static void add_peer(struct json_object *pod, const struct admin_snapshot *snaps
                    snapshot->now_ns > heard_ns ? (snapshot->now_ns - heard_ns) / NS_PER_MS : 0);
     if (rtt_ns)
         add_number(pod, "rtt_us", rtt_ns / NS_PER_US);
+    if (heard_ns)
+        status_add_text(pod, "evidence", admin_snapshot_evidence(snapshot, peer));
     if (atomic_load_explicit(&peer->is_asked, memory_order_relaxed))
         add_number(pod, "lost", atomic_load_explicit(&peer->lost, memory_order_relaxed));
 }

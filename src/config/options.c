@@ -147,7 +147,9 @@ const struct config_option config_options[] = {
      FIELD(peer_port),
      .preset = "12002",
      RANGE(1, 65535),
-     .help = "UDP port for the peer messages of the election, such as heartbeats and votes."},
+     .help = "UDP port for the peer messages of the election, such as heartbeats and votes, and "
+             "TCP port of "
+             "the connections between pods."},
     {.key = "admin.listen",
      .type = OPTION_LISTEN,
      FIELD(admin_listen),
@@ -286,8 +288,9 @@ const struct config_option config_options[] = {
      WORDS(refused_modes),
      .is_looser = restrict_on_refused,
      .help = "fast: treat an ICMP port unreachable from the leader's host as proof that its "
-             "process died. timeout: wait until heartbeats are missing; for networks in which "
-             "ICMP errors may be forged."},
+             "process died, and keep a TCP connection to it (peer.port), whose end makes this pod "
+             "probe it. timeout: wait until heartbeats are missing, without connections; for "
+             "networks in which ICMP errors may be forged."},
     /* ---- */
     {.key = "route",
      .group = "Relay and hold",

@@ -89,43 +89,53 @@ static struct handshake_peer *find_handshake_peer(struct peer_transport *transpo
                     : handshake_find_address(&transport->handshake, to);
 }
 
-/* The plain message is at buffer + SEAL_BLOCK_BYTES. */
-static void send_sealed(struct peer_transport *transport, const struct address *to,
-                        uint64_t instance, uint8_t *buffer, size_t length)
+/* The plain message is at bytes + SEAL_BLOCK_BYTES. False: it cannot be sealed yet. */
+static bool seal_message(struct peer_transport *transport, const struct address *to,
+                         uint64_t instance, struct peer_transport_bytes *bytes)
 {
     const struct handshake_peer *peer = find_handshake_peer(transport, to, instance);
-    uint8_t *message = buffer + SEAL_BLOCK_BYTES;
+    uint8_t *message = bytes->buffer + SEAL_BLOCK_BYTES;
     struct peer_header header;
 
     if (peer) {
         peer_put_to(message, peer->instance);
-        if (peer_read_header(message, length, &header))
+        if (peer_read_header(message, bytes->length, &header))
             peer_put_token(message, token_of(transport, &header));
-        length = handshake_seal(&transport->handshake, peer, buffer, length);
+        bytes->length = handshake_seal(&transport->handshake, peer, bytes->buffer, bytes->length);
+        bytes->start = 0;
     }
-    if (peer && length) {
-        peer_transport_post(transport, to, buffer, length);
-    } else {
-        counters_add(transport->counters, COUNTER_PEER_UNSENT, 1);
-        peer_transport_start_handshake(transport, to);
-    }
+    if (peer && bytes->length)
+        return true;
+    counters_add(transport->counters, COUNTER_PEER_UNSENT, 1);
+    peer_transport_start_handshake(transport, to);
+    return false;
+}
+
+bool peer_transport_write(struct peer_transport *transport, const struct address *to,
+                          const struct election_message *message,
+                          const struct election_member *members,
+                          struct peer_transport_bytes *ret_bytes)
+{
+    uint8_t *plain = ret_bytes->buffer + SEAL_BLOCK_BYTES;
+    struct peer_header header;
+
+    ret_bytes->start = SEAL_BLOCK_BYTES;
+    ret_bytes->length = peer_put(plain, transport->cluster, message, members);
+    if (transport->is_sealing)
+        return seal_message(transport, to, message->to, ret_bytes);
+    if (peer_read_header(plain, ret_bytes->length, &header))
+        peer_put_token(plain, token_of(transport, &header));
+    return true;
 }
 
 void peer_transport_send(struct peer_transport *transport, const struct address *to,
                          const struct election_message *message,
                          const struct election_member *members)
 {
-    uint8_t buffer[PEER_BYTES_MAX + SEAL_BYTES], *bytes = buffer + SEAL_BLOCK_BYTES;
-    size_t length = peer_put(bytes, transport->cluster, message, members);
-    struct peer_header header;
+    struct peer_transport_bytes bytes;
 
-    if (transport->is_sealing) {
-        send_sealed(transport, to, message->to, buffer, length);
-        return;
-    }
-    if (peer_read_header(bytes, length, &header))
-        peer_put_token(bytes, token_of(transport, &header));
-    peer_transport_post(transport, to, bytes, length);
+    if (peer_transport_write(transport, to, message, members, &bytes))
+        peer_transport_post(transport, to, bytes.buffer + bytes.start, bytes.length);
 }
 
 /* ---- receiving ---- */
@@ -240,29 +250,21 @@ static void adopt_zones(const struct peer_transport *transport, struct election_
         address_adopt_zone(&members[i].address, self);
 }
 
-enum peer_transport_result
-peer_transport_receive(struct peer_transport *transport, struct election_message *ret_message,
-                       struct election_member ret_members[static ELECTION_PAGE],
-                       struct address *ret_from)
+static enum peer_transport_result open_arrival(struct peer_transport *transport,
+                                               struct arrival *arrival,
+                                               struct election_message *ret_message,
+                                               struct election_member *ret_members)
 {
     static const size_t drops[] = {[PEER_MALFORMED] = COUNTER_PEER_MALFORMED,
                                    [PEER_BAD_VERSION] = COUNTER_PEER_VERSION,
                                    [PEER_BAD_CLUSTER] = COUNTER_PEER_CLUSTER};
-    enum peer_transport_result result;
+    enum peer_transport_result result = verify_datagram(transport, arrival);
     enum peer_verdict verdict;
-    struct arrival arrival;
 
-    /* recvfrom also returns a pending refusal, once, as an error; it stays in the error queue. */
-    if (!read_datagram(transport, &arrival))
-        return errno == EAGAIN || errno == EWOULDBLOCK ? PEER_TRANSPORT_EMPTY
-                                                       : PEER_TRANSPORT_DROPPED;
-    result = verify_datagram(transport, &arrival);
-    if (result != PEER_TRANSPORT_DROPPED)
-        *ret_from = arrival.from;
     if (result != PEER_TRANSPORT_MESSAGE)
         return result;
     verdict =
-        peer_open(arrival.plain, arrival.length, transport->cluster, ret_message, ret_members);
+        peer_open(arrival->plain, arrival->length, transport->cluster, ret_message, ret_members);
     if (verdict != PEER_OK) {
         counters_add(transport->counters, drops[verdict], 1);
         return PEER_TRANSPORT_DROPPED;
@@ -270,6 +272,37 @@ peer_transport_receive(struct peer_transport *transport, struct election_message
     adopt_zones(transport, ret_message, ret_members);
     counters_add(transport->counters, COUNTER_PEER_RECEIVED, 1);
     return PEER_TRANSPORT_MESSAGE;
+}
+
+enum peer_transport_result
+peer_transport_receive(struct peer_transport *transport, struct election_message *ret_message,
+                       struct election_member ret_members[static ELECTION_PAGE],
+                       struct address *ret_from)
+{
+    enum peer_transport_result result;
+    struct arrival arrival;
+
+    /* recvfrom also returns a pending refusal, once, as an error; it stays in the error queue. */
+    if (!read_datagram(transport, &arrival))
+        return errno == EAGAIN || errno == EWOULDBLOCK ? PEER_TRANSPORT_EMPTY
+                                                       : PEER_TRANSPORT_DROPPED;
+    result = open_arrival(transport, &arrival, ret_message, ret_members);
+    if (result != PEER_TRANSPORT_DROPPED)
+        *ret_from = arrival.from;
+    return result;
+}
+
+bool peer_transport_read(struct peer_transport *transport, const struct address *from,
+                         const uint8_t *bytes, size_t length, struct election_message *ret_message)
+{
+    struct election_member members[ELECTION_PAGE];
+    struct arrival arrival = {.length = length, .from = *from};
+
+    if (length >= sizeof(arrival.bytes))
+        return false;
+    memcpy(arrival.bytes, bytes, length);
+    arrival.plain = arrival.bytes;
+    return open_arrival(transport, &arrival, ret_message, members) == PEER_TRANSPORT_MESSAGE;
 }
 
 bool peer_transport_take_refusal(struct peer_transport *transport, uint64_t *ret_instance)

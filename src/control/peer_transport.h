@@ -21,7 +21,7 @@
 #include "headless/config/config.h"
 #include "headless/data/identity.h"
 #include "headless/net/udp.h"
-#include "headless/wire/election_message.h"
+#include "headless/wire/peer.h"
 
 struct peer_transport {
     const struct config *config;
@@ -45,6 +45,23 @@ void peer_transport_set_identity(struct peer_transport *transport, const struct 
 void peer_transport_send(struct peer_transport *transport, const struct address *to,
                          const struct election_message *message,
                          const struct election_member *members);
+
+/* A message as the bytes of its datagram, for another way than the socket: length bytes from
+ * buffer + start on. */
+struct peer_transport_bytes {
+    uint8_t buffer[PEER_BYTES_MAX + SEAL_BYTES];
+    size_t start, length;
+};
+
+/* False: it cannot be sealed yet; the handshake is under way. */
+bool peer_transport_write(struct peer_transport *transport, const struct address *to,
+                          const struct election_message *message,
+                          const struct election_member *members,
+                          struct peer_transport_bytes *ret_bytes);
+/* The reverse, with the checks of peer_transport_receive, which count. True: a message of our
+ * cluster. */
+bool peer_transport_read(struct peer_transport *transport, const struct address *from,
+                         const uint8_t *bytes, size_t length, struct election_message *ret_message);
 
 /* With keys: send a handshake request to this address, if one is needed and due. */
 void peer_transport_start_handshake(struct peer_transport *transport, const struct address *ip);

@@ -117,6 +117,28 @@ static size_t supervisor_take_refusals(struct supervisor *supervisor)
     return n;
 }
 
+/* The connection to the leader that this pod follows. */
+static size_t run_liveness(struct supervisor *supervisor, uint64_t now_ns)
+{
+    static const enum election_event_type types[] = {
+        [LIVENESS_CLOSED] = ELECTION_CLOSED, [LIVENESS_REFUSED] = ELECTION_CONNECT_REFUSED};
+    const struct election *e = &supervisor->election;
+    bool is_wanted = e->leader != supervisor->transport.instance && e->self_index < e->list.count &&
+                     e->state != ELECTION_OUT;
+    struct election_event event = {0};
+    enum liveness_event what;
+    size_t done;
+
+    liveness_follow(&supervisor->liveness, is_wanted ? e->leader : 0, &e->leader_address);
+    done = liveness_run(&supervisor->liveness, now_ns);
+    what = liveness_take(&supervisor->liveness, &event.instance);
+    if (what != LIVENESS_NOTHING) {
+        event.type = types[what];
+        supervisor_feed(supervisor, &event);
+    }
+    return done;
+}
+
 /* ---- candidates ---- */
 
 void supervisor_feed_candidates(struct supervisor *supervisor)
@@ -260,6 +282,7 @@ static size_t supervisor_do_work(void *self)
     done = read_peers(supervisor);
     /* After the messages: a heartbeat that arrived before the refusal does not refute it. */
     done += supervisor_take_refusals(supervisor);
+    done += run_liveness(supervisor, now_ns);
     if (discovery_has_news(&supervisor->discovery)) {
         supervisor_feed_candidates(supervisor);
         done++;

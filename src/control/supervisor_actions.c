@@ -117,6 +117,8 @@ static void count_evidence(struct supervisor *supervisor, const struct election_
     counters_add(&supervisor->counters, COUNTER_EVIDENCE_TOLD,
                  now->evidence_told - before->evidence_told);
     counters_add(&supervisor->counters, COUNTER_HINT_MEMBER, now->hints_told - before->hints_told);
+    counters_add(&supervisor->counters, COUNTER_HINT_CONNECTION,
+                 now->hints_closed - before->hints_closed);
 }
 
 void supervisor_feed(struct supervisor *supervisor, const struct election_event *event)

@@ -24,6 +24,7 @@
 #include "headless/base/clock.h"
 #include "headless/base/log.h"
 #include "headless/control/supervisor.h"
+#include "liveness.h"
 #include "peer_transport.h"
 #include "peers.h"
 #include "store.h"
@@ -81,6 +82,9 @@ struct supervisor {
     int epoll_fd, timer_fd;
     uint64_t timer_ns; /* expiry that the timer is set to */
     struct peer_transport transport;
+    struct liveness liveness;
+    uint64_t reported_changes; /* of liveness, and of the list, in the report */
+    struct election_list_id reported_list;
     struct discovery discovery;
     struct store *store; /* NULL: none */
     struct peers peers;

@@ -70,6 +70,8 @@ static int open_sleep(struct supervisor *supervisor)
         rc = watch_fd(supervisor, supervisor->timer_fd);
     if (!rc)
         rc = watch_fd(supervisor, supervisor->transport.socket.fd);
+    if (!rc && supervisor->liveness.fd >= 0)
+        rc = watch_fd(supervisor, supervisor->liveness.fd);
     return rc;
 }
 
@@ -99,7 +101,7 @@ static void init_supervisor(struct supervisor *supervisor, const struct config *
 {
     supervisor->config = config;
     supervisor->epoll_fd = supervisor->timer_fd = supervisor->waker.event_fd = -1;
-    supervisor->transport.socket.fd = -1;
+    supervisor->transport.socket.fd = supervisor->liveness.fd = -1;
     supervisor->is_app_up = supervisor->is_moving = true;
     supervisor->commands = budget_make(NS_PER_SEC / COMMANDS_PER_SECOND, COMMANDS_PER_SECOND);
     supervisor->refusals = budget_make(NS_PER_SEC / REFUSALS_PER_SECOND, REFUSALS_PER_SECOND);
@@ -126,6 +128,8 @@ int supervisor_create(const struct config *config, struct supervisor **ret_super
     supervisor->settings = settings_of(supervisor, config);
     rc = peer_transport_open(&supervisor->transport, config, &supervisor->counters);
     if (!rc) {
+        liveness_open(&supervisor->liveness, config, &supervisor->transport,
+                      &supervisor->election.list);
         rc = open_sleep(supervisor);
         if (rc)
             log_error("supervisor_failed", "cannot set up epoll, timer or eventfd: %s",
@@ -259,6 +263,7 @@ int supervisor_join(struct supervisor *supervisor, struct data_plane *data_plane
     supervisor_publish_again(supervisor); /* the configured members, before there is a list */
     if (find_outside(config, &supervisor->outside)) {
         supervisor->facts.kind = LEADER_OUTSIDE;
+        liveness_close(&supervisor->liveness);
         supervisor_publish_again(supervisor);
         log_info(
             "leader_outside",
@@ -352,6 +357,7 @@ void supervisor_destroy(struct supervisor *supervisor)
     keyring_wipe(&supervisor->settings.keyring);
     keyring_wipe(&supervisor->reloaded.keyring);
     waker_fini(&supervisor->waker);
+    liveness_close(&supervisor->liveness);
     peer_transport_close(&supervisor->transport);
     if (supervisor->timer_fd >= 0)
         (void)close(supervisor->timer_fd);

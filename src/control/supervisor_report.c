@@ -92,6 +92,30 @@ static void report_peer(struct supervisor *supervisor, const struct peer *peer)
     atomic_store_explicit(&report->is_asked, is_asked, memory_order_relaxed);
 }
 
+static void report_connections(struct supervisor *supervisor)
+{
+    const struct election *e = &supervisor->election;
+    uint32_t count = 0;
+
+    if (supervisor->liveness.changes == supervisor->reported_changes &&
+        election_list_id_compare(e->list.id, supervisor->reported_list) == 0)
+        return;
+    supervisor->reported_changes = supervisor->liveness.changes;
+    supervisor->reported_list = e->list.id;
+    for (uint16_t i = 0; i < e->list.count; i++) {
+        uint16_t index = peers_index(&supervisor->peers, e->list.members[i].instance);
+        bool is_connected = liveness_has(&supervisor->liveness, e->list.members[i].instance);
+
+        count += is_connected;
+        if (index == MEMBER_INDEX_NONE)
+            supervisor->reported_changes = UINT64_MAX; /* not published yet: again */
+        else
+            atomic_store_explicit(&supervisor->report.peers[index].is_connected, is_connected,
+                                  memory_order_relaxed);
+    }
+    report_put(&supervisor->report.connections, count);
+}
+
 static void report_peers(struct supervisor *supervisor)
 {
     const struct election *e = &supervisor->election;
@@ -119,6 +143,7 @@ void supervisor_update_report(struct supervisor *supervisor)
     struct supervisor_report *report = &supervisor->report;
 
     report_peers(supervisor);
+    report_connections(supervisor);
     report_put(&report->state, (uint32_t)e->state);
     report_put(&report->keys, handshake->ring.count); /* the handshake takes new keys last */
     report_put(&report->authenticated, handshake_count(handshake));

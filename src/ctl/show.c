@@ -123,6 +123,27 @@ void parts_put_uptime(FILE *out, const struct json_object *status)
     }
 }
 
+/* Which members' death is known before heartbeats are missing, and how; nothing from a pod that does
+ * not say so. */
+static void show_evidence(FILE *out, const struct json_object *status)
+{
+    const struct json_object *members = field_of(status, "members");
+    size_t connections = 0, refusals = 0, none = 0;
+
+    for (size_t i = 0; i < field_count(members); i++) {
+        const char *how = field_text(json_object_array_get_idx(members, i), "evidence");
+
+        connections += strcmp(how, "connection") == 0;
+        refusals += strcmp(how, "refusal") == 0;
+        none += strcmp(how, "none") == 0;
+    }
+    if (connections + refusals > 0)
+        (void)fprintf(out, PARTS_LABEL " %zu by connection (peer.port/tcp), %zu by refusal only\n",
+                      "evidence", connections, refusals);
+    else if (none > 0)
+        (void)fprintf(out, PARTS_LABEL " none (failover.on_refused)\n", "evidence");
+}
+
 /* " 3 rate, 1 loop", without zeros. Returns the number of values. */
 static size_t show_by_label(FILE *out, const struct json_object *values)
 {
@@ -287,6 +308,7 @@ void ctl_show_status(FILE *out, const struct json_object *status)
     parts_put_text(out, ", this pod is ", status, "state");
     (void)fputc('\n', out);
     parts_put_uptime(out, status);
+    show_evidence(out, status);
     show_requests(out, status);
     show_replies(out, status);
     show_copies(out, status);

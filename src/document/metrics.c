@@ -30,7 +30,11 @@ static const char head[] =
     "  at the leader also `rtt_us`, the smoothed round-trip time of its heartbeats, and `lost`, "
     "the number of heartbeats without\n"
     "  a reply. Unknown values are left out: a follower knows them of its leader only, and no pod "
-    "of itself.\n";
+    "of itself.\n"
+    "  `evidence` tells what shows the end of the leader's process before heartbeats are missing: "
+    "`connection` (its kernel closes a\n"
+    "  TCP connection; ICMP errors too), `refusal` (ICMP errors only) or `none` "
+    "(`failover.on_refused: timeout`); at the leader, to that member.\n";
 
 /* ---- queries ---- */
 

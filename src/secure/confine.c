@@ -240,12 +240,13 @@ static const struct bound read_only[] = {
 
 static const struct socket_kind {
     int domain, type;
-    bool is_always, is_resolvers, is_groups; /* always, or only with that need */
+    bool is_always, is_resolvers, is_groups, is_connections; /* always, or only with that need */
 } sockets[] = {
     {AF_INET, SOCK_DGRAM, .is_always = true},
     {AF_INET6, SOCK_DGRAM, .is_always = true},
-    {AF_INET, SOCK_STREAM, .is_resolvers = true}, /* a truncated reply is asked for again */
-    {AF_INET6, SOCK_STREAM, .is_resolvers = true},
+    /* A truncated reply is asked for again; a follower connects to its leader. */
+    {AF_INET, SOCK_STREAM, .is_resolvers = true, .is_connections = true},
+    {AF_INET6, SOCK_STREAM, .is_resolvers = true, .is_connections = true},
     {AF_UNIX, SOCK_STREAM, .is_resolvers = true}, /* nscd, resolved */
     {AF_UNIX, SOCK_DGRAM, .is_groups = true},     /* for the name of an interface */
     /* The list of addresses; netlink sockets are always SOCK_RAW. */
@@ -259,7 +260,8 @@ static bool is_socket_allowed(int domain, int type, const struct confine_needs *
     for (size_t i = 0; i < COUNT(sockets); i++) {
         if (sockets[i].domain == domain && (sockets[i].type == type || type == ANY_TYPE) &&
             (sockets[i].is_always || (needs->resolver && sockets[i].is_resolvers) ||
-             (needs->groups && sockets[i].is_groups)))
+             (needs->groups && sockets[i].is_groups) ||
+             (needs->connections && sockets[i].is_connections)))
             return true;
     }
     return false;

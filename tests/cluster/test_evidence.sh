@@ -50,17 +50,110 @@ says_that_it_was_refused()
     (($(total evidence_told_total "$1") > 0))
 }
 
+no_connections()
+{
+    local address
+    for address in "${all[@]}"; do
+        net_rule "$address" input tcp dport 12002 drop
+    done
+}
+
+are_connected()
+{
+    [[ $(total peer_connections "${followers[@]}") == 4 && $(metric "$first" peer_connections) == 4 ]]
+}
+
+# evidence_at ADDRESS OF: prints what /status of a pod says of this member.
+evidence_at()
+{
+    http "$1:8080/status" | jq -r ".members[] | select(.address == \"$2\") | .evidence"
+}
+
 # Only the last follower, which the client uses, is refused; the first in line gets no datagram.
 client_at_the_last_follower()
 {
+    no_connections
     start_five
+    expect "the evidence" "$(evidence_at "$last" "$first")" refusal
     wait_until "the client is answered" is_answered "$last"
     pod_kill "$first"
     wait_until "the last one is refused" says_that_it_was_refused "$last"
     found_by_evidence
     expect "the first in line was told" "$(($(total 'evidence_hints_total{source="member"}' "${all[1]}") > 0))" 1
     wait_until "the client is answered again" is_answered "$last"
+    net_heal
 }
 
-run "SIGKILL, client at the last follower" client_at_the_last_follower
+# Nothing is sent but heartbeats: the kernel closes the connections to the dead process.
+idle()
+{
+    start_five
+    wait_until "each follower has a connection to the leader" are_connected
+    expect "the evidence" "$(evidence_at "$last" "$first")" connection
+    expect "the evidence at the leader" "$(evidence_at "$first" "$last")" connection
+    expect_match "headlessctl status" "$("${pod_wrapper[@]}" "$headlessctl" --admin "$first:8080" status)" \
+        'evidence   4 by connection'
+    pod_kill "$first"
+    found_by_evidence
+    expect "followers were told by their kernel" \
+        "$(($(total 'evidence_hints_total{source="connection"}' "${followers[@]}") > 0))" 1
+}
+
+# The dead process's host sends no ICMP error: new connections are refused.
+idle_and_mute()
+{
+    start_five
+    wait_until "each follower has a connection to the leader" are_connected
+    net_mute "$first"
+    pod_kill "$first"
+    found_by_evidence
+    net_heal
+}
+
+# A third party closes all connections: the leader leads on, and the connections are open again.
+reset_connections()
+{
+    start_five
+    wait_until "each follower has a connection to the leader" are_connected
+    net_in "$first" ss --kill state established sport = :12002 >/dev/null
+    wait_until "the followers probe" were_told_by_the_kernel
+    wait_until "each follower has a connection again" are_connected
+    expect "the leader" "$(leader_of "$last")" "$first"
+    expect "elections" "$(metric "$last" 'leader_changes_total{cause="evidence"}')" 0
+}
+
+were_told_by_the_kernel()
+{
+    (($(total 'evidence_hints_total{source="connection"}' "${followers[@]}") >= 4))
+}
+
+# Of a host that is no pod: closed at once, and counted.
+strangers()
+{
+    local i
+    start_five
+    for i in 1 2 3; do
+        "${pod_wrapper[@]}" bash -c "exec 3<>/dev/tcp/$first/12002; ! read -r -t 30 <&3" 2>/dev/null ||
+            fail "connection $i was not closed"
+    done
+    metric_becomes "$first" 'peer_connections_refused_total{reason="stranger"}' 3
+    wait_until "the members have theirs" are_connected
+}
+
+stopped()
+{
+    start_five
+    wait_until "each follower has a connection to the leader" are_connected
+    pod_stop "$first"
+    wait_until "the next one leads" agree "${all[1]}" "${followers[@]}"
+    expect "its cause" "$(leader_cause "${all[1]}")" resign
+    expect "hints" "$(total 'evidence_hints_total{source="connection"}' "${followers[@]}")" 0
+}
+
+run "SIGKILL, client at the last follower, no connections" client_at_the_last_follower
+run "SIGKILL, idle" idle
+run "SIGKILL, idle, no ICMP" idle_and_mute
+run "connections reset by a third party" reset_connections
+run "strangers" strangers
+run "SIGTERM" stopped
 finish

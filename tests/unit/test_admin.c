@@ -494,6 +494,15 @@ static void assert_no_pulse(struct json_object *member)
     cr_assert_not(json_object_object_get_ex(member, "lost", NULL));
 }
 
+static void assert_evidence(struct json_object *status, const char *expected)
+{
+    struct json_object *evidence;
+
+    cr_assert(json_object_object_get_ex(member_of(status, 0), "evidence", &evidence));
+    cr_assert_str_eq(json_object_get_string(evidence), expected);
+    cr_assert_not(json_object_object_get_ex(member_of(status, 2), "evidence", NULL));
+}
+
 Test(admin, follower_has_the_age_of_the_last_heartbeat)
 {
     struct json_object *status;
@@ -502,10 +511,15 @@ Test(admin, follower_has_the_age_of_the_last_heartbeat)
     atomic_init(&report.peers[1].heard_ns, snapshot.now_ns); /* this pod's own: never told */
     status = parse_status();
     cr_assert_eq(at(member_of(status, 0), "heartbeat_age_ms", NULL, NULL), 120);
+    assert_evidence(status, "refusal");
     cr_assert_not(json_object_object_get_ex(member_of(status, 0), "rtt_us", NULL));
     cr_assert_not(json_object_object_get_ex(member_of(status, 0), "lost", NULL));
     assert_no_pulse(member_of(status, 1));
     assert_no_pulse(member_of(status, 2));
+    (void)json_object_put(status);
+    atomic_init(&report.peers[0].is_connected, true);
+    status = parse_status();
+    assert_evidence(status, "connection");
     (void)json_object_put(status);
 }
 

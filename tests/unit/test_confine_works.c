@@ -235,6 +235,25 @@ Test(confine_works, resolver_sockets_need_the_resolver, .disabled = !CONFINE_IS_
         cr_expect_eq(results[i], EPERM, "%zu: %d", i, results[i]);
 }
 
+static void open_connections(void)
+{
+    results[0] = open_socket(AF_INET, SOCK_STREAM);
+    results[1] = open_socket(AF_INET6, SOCK_STREAM);
+    results[2] = open_socket(AF_UNIX, SOCK_STREAM);
+    results[3] = listen(-1, 1) < 0 ? errno : 0;
+}
+
+Test(confine_works, connections_need_connections, .disabled = !CONFINE_IS_POSSIBLE)
+{
+    const struct confine_needs needs = {.connections = true};
+
+    cr_assert_eq(run_child(&needs, open_connections), 0);
+    cr_expect_eq(results[0], 0);
+    cr_expect(results[1] == 0 || results[1] == EAFNOSUPPORT);
+    cr_expect_eq(results[2], EPERM);
+    cr_expect_eq(results[3], EPERM);
+}
+
 static void write_and_rename(void)
 {
     char from[96], to[96];

@@ -85,6 +85,9 @@ enum drop_reason { DROP_REASONS(DROP_ENUM) DROP_REASON_COUNT };
 #define HELP_PEER_MESSAGES    "Peer messages received and sent"
 #define HELP_EVIDENCE_HINTS \
     "Hints that the leader's process has ended, which this pod verified by probing it, by source"
+#define HELP_PEER_CONNECTIONS_REFUSED                                                              \
+    "Connections to peer.port/tcp that this pod closed: the address is no member's, too many, or " \
+    "no valid message in time"
 #define HELP_PEER_MESSAGES_DROPPED \
     "Datagrams dropped on the peer port, by reason; stranger: the source is not a known peer"
 #define HELP_LEADER_CHANGES \
@@ -188,6 +191,13 @@ enum drop_reason { DROP_REASONS(DROP_ENUM) DROP_REASON_COUNT };
     X(EVIDENCE_TOLD, "evidence_told_total", "", "",                                                \
       "Messages to other members: this pod has evidence that the leader's process has ended")      \
     X(HINT_MEMBER, "evidence_hints_total", "source", "member", HELP_EVIDENCE_HINTS)                \
+    X(HINT_CONNECTION, "evidence_hints_total", "source", "connection", HELP_EVIDENCE_HINTS)        \
+    X(CONNECTION_STRANGER, "peer_connections_refused_total", "reason", "stranger",                 \
+      HELP_PEER_CONNECTIONS_REFUSED)                                                               \
+    X(CONNECTION_LIMIT, "peer_connections_refused_total", "reason", "limit",                       \
+      HELP_PEER_CONNECTIONS_REFUSED)                                                               \
+    X(CONNECTION_UNPROVED, "peer_connections_refused_total", "reason", "unproved",                 \
+      HELP_PEER_CONNECTIONS_REFUSED)                                                               \
     X(LEADER_BOOTSTRAP, "leader_changes_total", "cause", "bootstrap", HELP_LEADER_CHANGES)         \
     X(LEADER_VERDICT, "leader_changes_total", "cause", "verdict", HELP_LEADER_CHANGES)             \
     X(LEADER_EVIDENCE, "leader_changes_total", "cause", "evidence", HELP_LEADER_CHANGES)           \

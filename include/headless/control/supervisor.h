@@ -36,7 +36,8 @@ struct supervisor_peer_report {
     _Atomic uint64_t heard_ns; /* 0: never, or this pod and that member exchange no heartbeats */
     _Atomic uint64_t rtt_ns;   /* 0: not known */
     _Atomic uint64_t lost;
-    _Atomic bool is_asked; /* this pod sends it heartbeats, so lost is meaningful */
+    _Atomic bool is_asked;     /* this pod sends it heartbeats, so lost is meaningful */
+    _Atomic bool is_connected; /* there is a connection between this pod and it */
 };
 
 /* For the admin server. Each field is published by itself: relaxed loads and stores; except the
@@ -58,6 +59,7 @@ struct supervisor_report {
     _Atomic uint64_t unconfirmed;    /* requests relayed to the present leader and not confirmed */
     _Atomic uint64_t gap_ns;         /* time without a leader before the last change */
     _Atomic uint64_t hold_down_ns;   /* a leader whose app is down keeps the lead until then */
+    _Atomic uint32_t connections;    /* open ones between this pod and members */
     _Atomic uint32_t keys;           /* of this pod */
     _Atomic uint32_t authenticated;  /* pods that have proved to have one of them */
     _Atomic uint32_t key_mismatches; /* addresses from which nothing can be verified */

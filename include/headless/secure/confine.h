@@ -39,6 +39,7 @@ struct confine_needs {
         resolver; /* name lookups: TCP, unix and netlink sockets; reads NSS modules, which blocks */
     bool files;   /* writing and renaming files */
     bool groups;  /* interface lookups: netlink sockets, unix datagrams */
+    bool connections; /* TCP sockets: a follower's to its leader */
 };
 
 /*
