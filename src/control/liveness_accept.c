@@ -93,8 +93,10 @@ void liveness_accept(struct liveness *liveness, uint64_t now_ns)
 
         if (fd == -EAGAIN || fd == -EWOULDBLOCK)
             return;
-        if (fd < 0)
+        if (fd < 0) {
+            counters_add(liveness->counters, COUNTER_CONNECTION_FAILED, 1);
             break;
+        }
         take_connection(liveness, fd, &from, now_ns);
     }
     pause_listening(liveness, now_ns);

@@ -69,6 +69,7 @@ static void fail_attempt(struct liveness *liveness, int error, uint64_t now_ns)
 {
     struct liveness_own *own = &liveness->own;
 
+    counters_add(liveness->counters, COUNTER_CONNECTION_FAILED, 1);
     liveness_own_close(liveness);
     if (own->checks > 0 && error == ECONNREFUSED) {
         own->checks = 0;
@@ -92,8 +93,10 @@ static void end_open(struct liveness *liveness, int error, uint64_t now_ns)
 
     liveness_own_close(liveness);
     own->next_ns = now_ns + own->wait_ns;
-    if (error && error != ECONNRESET && error != EPIPE)
+    if (error && error != ECONNRESET && error != EPIPE) {
+        counters_add(liveness->counters, COUNTER_CONNECTION_FAILED, 1);
         return;
+    }
     set_event(liveness, LIVENESS_CLOSED);
     log_debug("connection_closed", "the leader's host closed the connection to instance %" PRIx64,
               own->instance);

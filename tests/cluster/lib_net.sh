@@ -10,7 +10,8 @@
 #   net_cut A B          drops all packets between two pods
 #   net_cut_from A B     drops all packets from A to B
 #   net_alone A          drops all packets between A and the other pods; clients reach it
-#   net_mute A           the host of A sends no ICMP port unreachable
+#   net_mute A           the host of A sends no ICMP port unreachable, and nothing on the connections of other pods
+#   net_no_icmp A        the host of A sends no ICMP port unreachable
 #   net_loss PERCENT     loss between pods, in each direction
 #   net_shuffle PERCENT  percentage of packets between pods that are duplicated, and delayed
 #   net_unplug A         sets the link of A down; net_plug A: up
@@ -149,9 +150,15 @@ net_alone()
     done
 }
 
-net_mute()
+net_no_icmp()
 {
     net_rule "$1" output icmp type destination-unreachable drop
+}
+
+net_mute()
+{
+    net_no_icmp "$1"
+    net_rule "$1" output tcp sport 12002 drop
 }
 
 # Their counts are in $work/shuffle-ADDRESS.out when they have ended.

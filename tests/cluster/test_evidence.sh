@@ -104,7 +104,7 @@ idle_and_mute()
 {
     start_five
     wait_until "each follower has a connection to the leader" are_connected
-    net_mute "$first"
+    net_no_icmp "$first"
     pod_kill "$first"
     found_by_evidence
     net_heal

@@ -198,6 +198,8 @@ enum drop_reason { DROP_REASONS(DROP_ENUM) DROP_REASON_COUNT };
       HELP_PEER_CONNECTIONS_REFUSED)                                                               \
     X(CONNECTION_UNPROVED, "peer_connections_refused_total", "reason", "unproved",                 \
       HELP_PEER_CONNECTIONS_REFUSED)                                                               \
+    X(CONNECTION_FAILED, "peer_connection_failures_total", "", "",                                 \
+      "Connections to peer.port/tcp of the leader that failed or timed out, and failed accepts")   \
     X(LEADER_BOOTSTRAP, "leader_changes_total", "cause", "bootstrap", HELP_LEADER_CHANGES)         \
     X(LEADER_VERDICT, "leader_changes_total", "cause", "verdict", HELP_LEADER_CHANGES)             \
     X(LEADER_EVIDENCE, "leader_changes_total", "cause", "evidence", HELP_LEADER_CHANGES)           \
