@@ -64,6 +64,7 @@ struct liveness {
     struct peer_transport *transport;
     const struct election_list *list;
     struct counters *counters;
+    uint64_t expire_ns;        /* the next look at the time limits of accepted connections */
     uint64_t accept_ns;        /* 0: listening; otherwise paused until then */
     uint64_t changes;          /* of what liveness_has tells */
     enum liveness_event event; /* not taken yet */

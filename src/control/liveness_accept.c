@@ -170,6 +170,9 @@ void liveness_serve(struct liveness *liveness, size_t index)
 
 void liveness_expire(struct liveness *liveness, uint64_t now_ns)
 {
+    if (now_ns < liveness->expire_ns)
+        return; /* not in each slice: it looks at all of them */
+    liveness->expire_ns = now_ns + PAUSE_NS;
     if (liveness->accept_ns && now_ns >= liveness->accept_ns) {
         liveness->accept_ns = 0;
         if (!liveness_watch(liveness, liveness->listener, EPOLLIN, LIVENESS_LISTENER))

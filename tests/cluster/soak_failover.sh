@@ -2,9 +2,10 @@
 # Measures the failover time: five pods in network namespaces with the default settings, a client that sends
 # continuously through the four followers; many runs of each fault.
 #
-#   tests/cluster/soak_failover.sh BUILD_DIR RUNS RATE OUT.tsv
+#   tests/cluster/soak_failover.sh BUILD_DIR RUNS RATE OUT.tsv [FAULT...]
 #
-# A line per run: fault, gap in replies in ms, sent, lost, counted as lost by the pods, held meanwhile.
+# A line per run: fault, gap in replies in ms, sent, lost, counted as lost by the pods, held meanwhile. Without clients
+# the gap is the time from the kill to the log line of the last follower that follows the next leader.
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
 # shellcheck source-path=SCRIPTDIR source=lib_net.sh
@@ -12,7 +13,8 @@
 # shellcheck source-path=SCRIPTDIR source=lib_stream.sh
 . "$(dirname "$0")/lib_stream.sh"
 
-runs=${2:?"usage: $0 BUILD_DIR RUNS RATE OUT.tsv"} rate=${3:?} out=${4:?}
+runs=${2:?"usage: $0 BUILD_DIR RUNS RATE OUT.tsv [FAULT...]"} rate=${3:?} out=${4:?}
+wanted=" ${*:5} "
 net_possible || {
     echo "needs root and network namespaces" >&2
     exit 1
@@ -71,7 +73,8 @@ held_meanwhile()
 one_run()
 {
     local name=$1 fault=$2 targets=("${followers[@]}") told held
-    [[ $3 == followers ]] || targets=("${all[@]}")
+    [[ $3 != last ]] || targets=("${all[4]}")
+    [[ $3 != all ]] || targets=("${all[@]}")
     shift 3
     start_five "$@"
     stream_start "$rate" 30000 "${targets[@]}"
@@ -86,13 +89,57 @@ one_run()
     net_heal
 }
 
+# The client uses only the last follower in the order of succession, at 700 requests a second.
+last_run()
+{
+    rate=700 one_run last kill_it last
+}
+
+are_connected()
+{
+    [[ $(total peer_connections "${followers[@]}") == 4 ]]
+}
+
+# Milliseconds from a time of day in ms to the last line of a follower about the next leader.
+last_change_after()
+{
+    local address line latest=0 at
+    for address in "${followers[@]}"; do
+        line=$(grep leader_changed "$work/$address.log" | tail -n 1)
+        at=$(date -d "${line%% *}" +%s%3N)
+        ((at <= latest)) || latest=$at
+    done
+    echo $((latest - $1))
+}
+
+idle_run()
+{
+    local killed_ms
+    start_five
+    wait_until "the followers have connections to the leader" are_connected
+    killed_ms=$(now_ms)
+    kill_it
+    wait_until "the others agree on another" agree_without "${all[0]}" "${followers[@]}"
+    printf 'idle\t%d\t0\t0\t0\t0\n' "$(last_change_after "$killed_ms")" >>"$out"
+}
+
+# soak NAME FAULT COMMAND...
+soak()
+{
+    local fault=$2
+    [[ $wanted == "  " || $wanted == *" $fault "* ]] || return 0
+    run "$1, $i of $runs" "${@:3}"
+}
+
 : >"$out"
 for ((i = 1; i <= runs; i++)); do
-    run "SIGKILL, $i of $runs" one_run killed kill_it followers
-    run "SIGKILL, mute host, $i of $runs" one_run mute kill_it_mute followers
-    run "host gone, $i of $runs" one_run gone unplug_it followers
-    run "host gone, 50 ms x 3, $i of $runs" one_run quick unplug_it followers \
+    soak "SIGKILL" killed one_run killed kill_it followers
+    soak "SIGKILL, client at the last follower" last last_run
+    soak "SIGKILL, idle" idle idle_run
+    soak "SIGKILL, mute host" mute one_run mute kill_it_mute followers
+    soak "host gone" gone one_run gone unplug_it followers
+    soak "host gone, 50 ms x 3" quick one_run quick unplug_it followers \
         --heartbeat-interval 50ms --heartbeat-misses 3
-    run "SIGTERM, $i of $runs" one_run stopped stop_it all
+    soak "SIGTERM" stopped one_run stopped stop_it all
 done
 finish
