@@ -518,6 +518,7 @@ Test(admin, follower_has_the_age_of_the_last_heartbeat)
     assert_no_pulse(member_of(status, 2));
     (void)json_object_put(status);
     atomic_init(&report.peers[0].is_connected, true);
+    free(text);
     status = parse_status();
     assert_evidence(status, "connection");
     (void)json_object_put(status);
