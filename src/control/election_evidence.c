@@ -105,18 +105,15 @@ static bool is_hint_of_use(const struct election *e, uint64_t instance)
            (e->state == ELECTION_FOLLOWER || e->state == ELECTION_SUSPECT);
 }
 
-static uint64_t probe_gap(const struct election *e)
-{
-    return e->interval_ns / 16;
-}
-
 /* Each kind has a pace of its own, so that false hints of members do not suppress true ones. */
 static void probe_on_hint(struct election *e)
 {
     struct election_hint *hint = &e->hint;
 
+    /* The first one may arrive while the kernel still closes the sockets of the process, one after
+     * another: neither refused nor read. */
+    hint->probe_ns = e->now_ns + (e->interval_ns / 64 << hint->probes);
     hint->probes++;
-    hint->probe_ns = e->now_ns + probe_gap(e);
     if (pass_pace(e, hint->is_closed ? &hint->closed_paced_ns : &hint->told_paced_ns))
         election_probe_leader(e);
 }
@@ -159,9 +156,14 @@ void election_hear_connect_refused(struct election *e, uint64_t instance)
 }
 
 /* The refusal took a round trip, so the reply to a probe would be here by now. */
+static uint64_t patience(const struct election *e)
+{
+    return e->interval_ns / 8;
+}
+
 static bool is_unanswered(const struct election *e)
 {
-    return e->hint.refused_ns && e->now_ns >= e->hint.refused_ns + 2 * probe_gap(e);
+    return e->hint.refused_ns && e->now_ns >= e->hint.refused_ns + patience(e);
 }
 
 void election_hint_tick(struct election *e)
@@ -179,5 +181,5 @@ void election_hint_tick(struct election *e)
     if (hint->probes < HINT_PROBES)
         election_wake_at(e, hint->probe_ns);
     if (hint->refused_ns)
-        election_wake_at(e, hint->refused_ns + 2 * probe_gap(e));
+        election_wake_at(e, hint->refused_ns + patience(e));
 }
