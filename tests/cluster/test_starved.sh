@@ -8,6 +8,7 @@
 a=127.0.73.11
 b=127.0.73.12
 c=127.0.73.13
+app=127.0.73.54:5300
 
 # cluster OPTION...: three pods, the first of which leads. Threads of the third can be made to wait (preload_hang.c).
 cluster()
@@ -108,6 +109,59 @@ lock_that_is_not_returned()
     can_lead
 }
 
+# ---- threads that do not run at all
+
+stall()
+{
+    app_start "$2" "$tools/stall_thread" "${pod_pids[$1]}" "$2" 600000
+}
+
+echoes()
+{
+    [[ $(ask "$1" hello) == hello ]]
+}
+
+# Without the thread that reads the app's replies a leader is no use.
+that_of_the_apps_replies()
+{
+    stall "$a" app-
+    wait_until "it transfers the lead" agree_without "$a" "$a" "$b" "$c"
+    wait_until "clients of $b have replies" echoes "$b"
+    grep -q ' threads_stuck: app-0 ' "$work/$a.log" || fail "it does not name the thread"
+    app_stop app-
+    wait_until "the thread runs" grep -q ' threads_move: ' "$work/$a.log"
+}
+
+# The election, the clients and the transfer of the lead need none of these threads.
+those_of_the_third_pod()
+{
+    local thread
+    for thread in headlessd MHD-single resolver notify log; do
+        stall "$c" "$thread"
+    done
+    lead "$c" "$a"
+    wait_until "the others follow" agree "$c" "$a" "$b"
+    wait_until "clients of $c have replies" echoes "$c"
+    kill -TERM "${pod_pids[$c]}"
+    app_stop headlessd # the main thread takes the signal now
+    wait_until "another leads" agree_without "$c" "$a" "$b"
+    for thread in MHD-single resolver notify log; do
+        if has_ended "${pod_pids[$c]}"; then fail "$thread has not ended, and the process has"; fi
+        app_stop "$thread"
+    done
+    wait_until "it ends" has_ended "${pod_pids[$c]}"
+    pod_stop "$c"
+}
+
+threads_that_do_not_run()
+{
+    app_start app "$tools/udp_app" "$app" echo
+    cluster --app "udp://$app" --app-notify 127.0.73.60:9999
+    that_of_the_apps_replies
+    those_of_the_third_pod
+}
+
+run "of threads that do not run, only those stop a pod that have to" threads_that_do_not_run
 if [[ -n ${SANITIZED:-} ]]; then
     skip "a thread that is preempted with a lock stops no other" "a sanitizer must be the first library"
 else
