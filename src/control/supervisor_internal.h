@@ -24,6 +24,7 @@
 #include "headless/base/budget.h"
 #include "headless/base/clock.h"
 #include "headless/base/log.h"
+#include "headless/base/triple_buffer.h"
 #include "headless/control/supervisor.h"
 #include "peer_transport.h"
 #include "peers.h"
@@ -107,6 +108,7 @@ struct supervisor {
     uint64_t name_shared_since_ns; /* 0: no other member that may be alive has our name */
     struct supervisor_logged logged;
     struct leader_history history; /* copied into the report with each snapshot */
+    struct address namesake; /* of one member with this pod's name, as reported; unset: none */
 
     struct budget commands;
     struct budget refusals;     /* replies and log lines for refused commands */
@@ -125,9 +127,8 @@ struct supervisor {
     struct keyring keys;            /* main thread: as last read */
     char keys_failure[KEYRING_WHY]; /* main thread: as last logged; "": none */
 
-    pthread_mutex_t reload_lock; /* guards the two below */
-    struct supervisor_settings reloaded;
-    bool has_reload;
+    struct triple_buffer reload; /* the main thread writes, the supervisor reads */
+    struct supervisor_settings reloaded[TRIPLE_BUFFER_VERSIONS];
 };
 
 /* ---- supervisor.c ---- */
@@ -152,6 +153,8 @@ void supervisor_publish_again(struct supervisor *supervisor);
 
 /* Publish the report for the admin server. */
 void supervisor_update_report(struct supervisor *supervisor);
+/* Publish the history and the namesake in it. */
+void supervisor_report_past(struct supervisor *supervisor);
 
 /* ---- supervisor_log.c ---- */
 
