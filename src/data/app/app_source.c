@@ -70,9 +70,13 @@ int app_source_open(const struct config *config, const uint16_t *ports, size_t c
 bool app_source_may_be(struct app *app, const struct address *client)
 {
     struct udp_app *udp = app->udp;
+    int rc = -EADDRINUSE;
 
-    return client->family == udp->address.family && !client->scope &&
-           !udp_is_no_source(&udp->probe, client);
+    if (client->family == udp->address.family && !client->scope)
+        rc = udp_check_source(&udp->probe, client);
+    udp->is_no_source = rc == -EADDRINUSE;
+    udp->open_error = udp->is_no_source ? 0 : -rc;
+    return rc == 0;
 }
 
 void app_source_begin(struct app *app, const struct session *session)
@@ -106,7 +110,7 @@ void app_source_end(struct app *app, const struct session *session)
     udp_transparent_announce(&udp->socket, &client, &udp->address, false);
 }
 
-bool app_source_refuse(struct app *app, const struct address *client)
+void app_source_refuse(struct app *app, const struct address *client)
 {
     static _Thread_local struct log_limit limit = {.period_ns = 60 * NS_PER_SEC};
     char text[ADDRESS_TEXT_MAX];
@@ -115,8 +119,6 @@ bool app_source_refuse(struct app *app, const struct address *client)
                           : "it is an address of this pod, or no unicast address of one machine";
     uint64_t suppressed;
 
-    if (app_source_may_be(app, client))
-        return false;
     counters_drop(app->counters, DROP_source, 1);
     if (log_limit_pass(&limit, LOG_LEVEL_WARN, app->replier->now_ns, &suppressed))
         log_warn(
@@ -124,5 +126,4 @@ bool app_source_refuse(struct app *app, const struct address *client)
             "the client %s is dropped (reason source), because the app cannot see its address: "
             "%s (%llu more)",
             address_format(client, text), why, (unsigned long long)suppressed);
-    return true;
 }

@@ -28,7 +28,8 @@ int app_source_check(const struct config *config) __attribute__((warn_unused_res
 int app_source_open(const struct config *config, const uint16_t *ports, size_t count,
                     struct return_path *ret_path) __attribute__((warn_unused_result));
 
-/* Can the app see this address? A system call: each time that a session opens. */
+/* Can the app see this address? A system call: each time that a session opens. If not, udp_app has the cause:
+ * is_no_source or open_error. */
 bool app_source_may_be(struct app *app, const struct address *client);
 
 /* Before a request of an open session: announce it again, if another worker may have the client's replies
@@ -39,7 +40,7 @@ void app_source_renew(struct app *app, const struct session *session);
 void app_source_begin(struct app *app, const struct session *session);
 void app_source_end(struct app *app, const struct session *session);
 
-/* Count and log a request without a session, if the address of its client is the cause. */
-bool app_source_refuse(struct app *app, const struct address *client);
+/* Count and log a request of a client whose address is no source. */
+void app_source_refuse(struct app *app, const struct address *client);
 
 #endif

@@ -96,16 +96,19 @@ static void send_to_app(struct app *app, const struct session *session, const st
     outbox_add(&udp->outbox, &message);
 }
 
-/* There is no session for a request: no socket, or no place in the table. */
+/* There is no session for a request: its client's address is no source, no socket, or no place in the table. */
 static void refuse_request(struct app *app, const struct address *client)
 {
-    if (app->udp->is_transparent && app_source_refuse(app, client))
-        return;
-    if (app->udp->open_error)
-        app_failure_open(app, app->udp->open_error);
+    struct udp_app *udp = app->udp;
+
+    if (udp->is_no_source)
+        app_source_refuse(app, client);
+    else if (udp->open_error)
+        app_failure_open(app, udp->open_error);
     else
         udp_sessions_refuse(app);
-    app->udp->open_error = 0;
+    udp->is_no_source = false;
+    udp->open_error = 0;
 }
 
 static void udp_app_deliver(struct app *app, const struct request *request)
