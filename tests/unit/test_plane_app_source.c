@@ -5,12 +5,14 @@
 #include <errno.h>
 #include <net/if.h>
 #include <sched.h>
+#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "plane_fixture.h"
 
 #include "data/app/udp_app.h"
+#include "headless/net/address_watch.h"
 #include "headless/net/transparent.h"
 
 /* ---- the kernel ---- */
@@ -52,6 +54,15 @@ static void enter_namespace(void)
     (void)close(fd);
 }
 
+static void keep_sessions(void)
+{
+    struct leader_snapshot *snapshot = snapshot_draft(&data_planes[A]->publisher);
+
+    cr_assert_not_null(snapshot);
+    snapshot->settings.app_idle_ns = 3600 * NS_PER_SEC;
+    snapshot_publish(&data_planes[A]->publisher, snapshot);
+}
+
 static void setup_source(void)
 {
     const struct address at = ip("127.0.0.1");
@@ -66,6 +77,7 @@ static void setup_source(void)
     data_plane_close(data_planes[A]);
     cr_assert_eq(data_plane_open(&configs[A], &supervisor_wakers[A], &data_planes[A]), 0);
     publish_both(A, 1);
+    keep_sessions();
     binds = 0;
 }
 
@@ -146,4 +158,75 @@ Test(plane_app_source, address_without_a_free_port_is_one_of_the_pod)
     }
     bind_errno = 0;
     expect_counts(0, n, 0);
+}
+
+/* By another program, as this one has given up the capability. The pod learns of it. */
+static void change_addresses(const char *command)
+{
+    if (system(command) != 0) /* NOLINT(cert-env33-c): a constant */
+        cr_skip_test("%s", command);
+    data_planes[A]->workers[0].next_tick_ns = 0;
+    run(A);
+}
+
+static uint64_t open_sessions(void)
+{
+    return app_session_count(&data_planes[A]->workers[0].routing.app);
+}
+
+Test(plane_app_source, session_ends_when_its_clients_address_becomes_one_of_the_pod)
+{
+    client_says("192.0.2.1");
+    client_says("192.0.2.2");
+    change_addresses("ip address add 192.0.2.1/32 dev lo");
+    client_says("192.0.2.1");
+    client_says("192.0.2.1");
+    expect_counts(2, 2, 0);
+    cr_expect_eq(open_sessions(), 1);
+    client_says("192.0.2.2");
+    expect_counts(3, 2, 0);
+    change_addresses("ip address del 192.0.2.1/32 dev lo");
+    client_says("192.0.2.1");
+    expect_counts(4, 2, 0);
+    cr_expect_eq(open_sessions(), 2);
+}
+
+Test(plane_app_source, kernel_is_asked_again_only_after_addresses_have_changed)
+{
+    client_says("192.0.2.1");
+    client_says("192.0.2.1");
+    cr_expect_eq(binds, 1);
+    change_addresses("ip route add 198.51.100.0/24 dev lo");
+    client_says("192.0.2.1");
+    cr_expect_eq(binds, 1, "a route is no address");
+    change_addresses("ip address add 192.0.2.3/32 dev lo");
+    client_says("192.0.2.1");
+    client_says("192.0.2.1");
+    cr_expect_eq(binds, 2);
+    expect_counts(5, 0, 0);
+}
+
+Test(plane_app_source, session_stays_while_the_kernel_cannot_be_asked)
+{
+    client_says("192.0.2.1");
+    change_addresses("ip address add 192.0.2.3/32 dev lo");
+    bind_errno = ENOMEM;
+    client_says("192.0.2.1");
+    bind_errno = 0;
+    cr_expect_eq(open_sessions(), 1);
+    client_says("192.0.2.1");
+    expect_counts(2, 0, 1);
+}
+
+Test(plane_app_source, addresses_of_ipv6_are_noticed)
+{
+    int fd = address_watch_open(ADDRESS_V6);
+
+    cr_assert_geq(fd, 0);
+    cr_expect_not(address_watch_take(fd));
+    if (system("ip address add 2001:db8::1/128 dev lo") != 0) /* NOLINT(cert-env33-c): a constant */
+        cr_skip_test("ip address");
+    cr_expect(address_watch_take(fd));
+    cr_expect_not(address_watch_take(fd));
+    (void)close(fd);
 }

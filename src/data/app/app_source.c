@@ -4,6 +4,7 @@
 
 #include "data/app/udp_app.h"
 #include "headless/base/log.h"
+#include "headless/net/address_watch.h"
 #include "headless/net/transparent.h"
 #include "headless/secure/capabilities.h"
 
@@ -65,7 +66,22 @@ int app_source_open(const struct config *config, const uint16_t *ports, size_t c
     return 0;
 }
 
-/* ---- sessions ---- */
+/* ---- addresses ---- */
+
+int app_source_open_watch(struct udp_app *udp)
+{
+    int fd = address_watch_open((enum address_family)udp->address.family);
+
+    if (fd < 0)
+        return fd;
+    udp->address_watch = fd;
+    return 0;
+}
+
+void app_source_watch(struct app *app)
+{
+    app->udp->address_changes += address_watch_take(app->udp->address_watch);
+}
 
 bool app_source_may_be(struct app *app, const struct address *client)
 {
@@ -79,14 +95,34 @@ bool app_source_may_be(struct app *app, const struct address *client)
     return rc == 0;
 }
 
-void app_source_begin(struct app *app, const struct session *session)
+bool app_source_may_stay(struct app *app, struct session *session)
 {
     const struct udp_app *udp = app->udp;
     const struct address client = session_client(session, udp->address.family);
 
-    /* Another worker may have a session of this client, through another pod: the newest one gets the
-     * replies, and keeps them when the other one ends. */
+    if (session->source_checked == udp->address_changes)
+        return true;
+    if (!app_source_may_be(app, &client))
+        return false;
+    session->source_checked = udp->address_changes;
+    return true;
+}
+
+/* ---- sessions ---- */
+
+/* Another worker may have a session of this client, through another pod: the newest one gets the
+ * replies, and keeps them when the other one ends. */
+static void announce(const struct udp_app *udp, const struct session *session)
+{
+    const struct address client = session_client(session, udp->address.family);
+
     udp_transparent_announce(&udp->socket, &client, &udp->address, true);
+}
+
+void app_source_begin(struct app *app, struct session *session)
+{
+    session->source_checked = app->udp->address_changes; /* the caller has asked */
+    announce(app->udp, session);
 }
 
 void app_source_renew(struct app *app, const struct session *session)
@@ -97,7 +133,7 @@ void app_source_renew(struct app *app, const struct session *session)
         return;
     /* A session to which replies come is used by them: it has the client's replies. */
     if (session_tick(app->replier->now_ns) / half != session->used / half)
-        app_source_begin(app, session);
+        announce(app->udp, session);
 }
 
 void app_source_end(struct app *app, const struct session *session)

@@ -242,6 +242,8 @@ static void udp_app_reply(struct app *app, const struct datagram *datagram)
 static void udp_app_tick(struct app *app)
 {
     udp_sessions_close_idle(app); /* between slices the outbox is empty */
+    if (app->udp->is_transparent)
+        app_source_watch(app);
 }
 
 static void udp_app_close(struct app *app)
@@ -257,6 +259,8 @@ static void udp_app_close(struct app *app)
         udp_close(&udp->socket);
     if (udp->probe >= 0)
         (void)close(udp->probe);
+    if (udp->address_watch >= 0)
+        (void)close(udp->address_watch);
     free(udp);
     app->udp = NULL;
 }
@@ -301,7 +305,7 @@ int udp_app_init(struct app *app, const struct app_setup *setup)
     udp->is_transparent = config->app_source == CONFIG_APP_SOURCE_CLIENT;
     udp->is_mux = config_app_is_at_ipv4_loopback(config) || udp->is_transparent;
     udp->has_other_workers = setup->workers > 1;
-    udp->probe = -1;
+    udp->probe = udp->address_watch = -1;
     udp->socket = (struct udp_socket){
         .fd = -1, .family = udp->address.family == ADDRESS_V4 ? AF_INET : AF_INET6};
     app_watch_init(&udp->watch, &udp->address, config->app_fail_ns);
@@ -311,6 +315,8 @@ int udp_app_init(struct app *app, const struct app_setup *setup)
         rc = open_mux(udp, config);
     if (!rc)
         rc = udp_sessions_init(udp, config, setup->workers);
+    if (!rc && udp->is_transparent)
+        rc = app_source_open_watch(udp);
     if (!rc)
         rc = outbox_init(&udp->outbox, &udp->socket, config->batch, config->gso);
     if (!rc && config->app_proxy_protocol == CONFIG_PROXY_V2) {

@@ -15,9 +15,11 @@ struct udp_app {
     struct address address; /* of the app */
     bool has_both_kinds;    /* the app also gets requests while its pod does not lead */
     bool is_mux; /* one socket for all sessions: an IPv4 loopback app, or app.source client */
-    bool is_transparent;    /* app.source client: that socket sends from the clients' addresses */
-    bool has_other_workers; /* is_transparent */
-    int probe;              /* is_transparent: of udp_check_source */
+    bool is_transparent;      /* app.source client: that socket sends from the clients' addresses */
+    bool has_other_workers;   /* is_transparent */
+    int probe;                /* is_transparent: of udp_check_source */
+    int address_watch;        /* is_transparent: of this pod's addresses */
+    uint16_t address_changes; /* as often it has seen some */
     struct udp_socket
         socket; /* the mux socket; otherwise that of the session whose messages are in the outbox */
     uint32_t socket_number; /* that session, where each has its own socket */
