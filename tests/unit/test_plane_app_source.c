@@ -3,12 +3,8 @@
  * may answer. The two pods are in a network namespace of their own.
  */
 #include <errno.h>
-#include <net/if.h>
-#include <sched.h>
-#include <stdlib.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
 
+#include "namespace_fixture.h"
 #include "plane_fixture.h"
 
 #include "data/app/udp_app.h"
@@ -41,18 +37,6 @@ int __wrap_bind(int fd, const struct sockaddr *sa, socklen_t length)
 
 static struct udp_socket outside; /* sends from any address */
 static struct udp_socket app;
-
-static void enter_namespace(void)
-{
-    struct ifreq lo = {.ifr_name = "lo", .ifr_flags = IFF_UP};
-    int fd;
-
-    if (unshare(CLONE_NEWNET) != 0)
-        cr_skip_test("no network namespace without CAP_SYS_ADMIN");
-    fd = socket(AF_INET, SOCK_DGRAM, 0);
-    cr_assert_eq(ioctl(fd, SIOCSIFFLAGS, &lo), 0);
-    (void)close(fd);
-}
 
 static void keep_sessions(void)
 {
@@ -163,8 +147,7 @@ Test(plane_app_source, address_without_a_free_port_is_one_of_the_pod)
 /* By another program, as this one has given up the capability. The pod learns of it. */
 static void change_addresses(const char *command)
 {
-    if (system(command) != 0) /* NOLINT(cert-env33-c): a constant */
-        cr_skip_test("%s", command);
+    run_or_skip(command);
     data_planes[A]->workers[0].next_tick_ns = 0;
     run(A);
 }
@@ -224,8 +207,7 @@ Test(plane_app_source, addresses_of_ipv6_are_noticed)
 
     cr_assert_geq(fd, 0);
     cr_expect_not(address_watch_take(fd));
-    if (system("ip address add 2001:db8::1/128 dev lo") != 0) /* NOLINT(cert-env33-c): a constant */
-        cr_skip_test("ip address");
+    run_or_skip("ip address add 2001:db8::1/128 dev lo");
     cr_expect(address_watch_take(fd));
     cr_expect_not(address_watch_take(fd));
     (void)close(fd);
