@@ -4,6 +4,7 @@
  *   supervisor.c           the thread: turns input into events, sleeps until the next deadline
  *   supervisor_actions.c       carries out the election's actions
  *   supervisor_snapshot.c  the leader snapshot for the data threads
+ *   reply_grace.c          how long replies of an earlier term leave
  *   supervisor_report.c    the report for the admin server, and other accessors
  *   supervisor_log.c       log lines about leaders and members
  *   supervisor_refuse.c    refuses clients while no app is up
@@ -26,6 +27,7 @@
 #include "headless/control/supervisor.h"
 #include "peer_transport.h"
 #include "peers.h"
+#include "reply_grace.h"
 #include "store.h"
 
 _Static_assert(ELECTION_MEMBERS_MAX == MEMBERS_MAX, "a list must fit a leader snapshot");
@@ -52,10 +54,8 @@ struct supervisor_facts {
     enum leader_kind kind;
     enum election_cause cause;
     uint64_t term, leader;
-    uint64_t previous_term, previous_until_ns, settled_ns;
-    uint64_t is_previous_own; /* this pod led the previous term, and stepped down */
-    uint64_t former, former_term, former_until_ns; /* serves its sessions; former 0: none */
-    uint64_t rcvbuf_bytes;                         /* of the leader's relay socket */
+    struct reply_grace grace;
+    uint64_t rcvbuf_bytes; /* of the leader's relay socket */
     uint64_t list_term;
     uint32_t list_version, list_count;
     uint64_t settings;                    /* number of reloads */
