@@ -15,7 +15,9 @@ source_seconds=4
 # source_begin MODE CLIENTS RATE SECONDS: headlessd, and the sender, until every client has a session.
 source_begin()
 {
-    daemon forwarder pod "$pod_out" --bind any --app "udp://127.0.0.1:$echo_port" --app-source "$1" --rcvbuf max
+    # Of the same priority as the sender and the app: otherwise its losses are those of a program that may not run.
+    begin forwarder pod nice -n -10 env -i "$headlessd" --self "$pod_out" --drain-time 10ms --log-format text --bind any \
+        --app "udp://127.0.0.1:$echo_port" --app-source "$1" --rcvbuf max
     wait_until "headlessd" is_ready pod "$pod_out"
     begin sender client nice -n -10 "$limit" send --to "$pod_in:$port" --rate "$3" --size 100 --flows "$2" \
         --burst 1 --count $(($3 * $4))
