@@ -87,7 +87,8 @@ struct sim_pod {
     uint64_t led_since_ns;
     uint64_t step_down_ns; /* last cause to step down: stop, command, app */
     uint64_t stopped_leading_ns;
-    uint64_t died_ns, former_done_term; /* former.c */
+    uint64_t died_ns, former_done_term;    /* former.c */
+    uint64_t shared_since_ns, shared_term; /* another member has its name; 0: none */
 };
 
 #define SIM_STEPS 64
@@ -233,6 +234,7 @@ void sim_check_former(struct sim *sim, uint32_t pod, const struct election_leade
 void sim_check_former_time(struct sim *sim);
 
 /* names.c */
+void sim_check_names(struct sim *sim, uint32_t index);
 void sim_names_init(struct sim *sim);
 /* False: this pod does not start now. */
 bool sim_may_start(struct sim *sim, uint32_t pod);
