@@ -45,7 +45,7 @@ static inline uint64_t election_self(const struct election *e)
 void election_enter(struct election *e, enum election_state state, enum election_cause cause);
 /* Asks for a TICK at at_ns or earlier. */
 void election_wake_at(struct election *e, uint64_t at_ns);
-/* The highest term that this instance accepts. */
+/* The highest term that this instance accepts: any while it belongs to no cluster that works. */
 uint64_t election_term_limit(const struct election *e);
 /* Notes a term from a message. False: it is above the limit, and counted. */
 bool election_note_term(struct election *e, uint64_t term);
