@@ -374,6 +374,7 @@ int main(int argc, char *argv[])
 
     if (process_fill_descriptors())
         return CONFIG_EXIT_FAILED; /* it may have no standard error */
+    process_correct_inherited();
     (void)sigemptyset(&signals);
     (void)sigaddset(&signals, SIGTERM);
     (void)sigaddset(&signals, SIGINT);
