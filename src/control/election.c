@@ -103,7 +103,9 @@ void election_wake_at(struct election *e, uint64_t at_ns)
 
 uint64_t election_term_limit(const struct election *e)
 {
-    return e->term ? e->seen_term + ELECTION_TERM_LEAP : ELECTION_TERM_MAX / 2;
+    bool is_bound = e->term && e->state != ELECTION_ISOLATED;
+
+    return is_bound ? e->seen_term + ELECTION_TERM_LEAP : ELECTION_TERM_MAX / 2;
 }
 
 bool election_note_term(struct election *e, uint64_t term)

@@ -105,7 +105,9 @@ struct supervisor {
     uint64_t virtual_since_ns;    /* 0: supervisor_finds_virtual is false */
     struct address discovered; /* the only address that discovery.dns has; unset: another number */
     bool is_refusing;          /* the data port refuses clients */
-    uint64_t name_shared_since_ns; /* 0: no other member that may be alive has our name */
+    struct {
+        uint64_t since_ns, term; /* 0: no other member has our name; the leader that says so */
+    } name_shared;
     struct supervisor_logged logged;
     struct leader_history history; /* copied into the report with each snapshot */
     struct address namesake; /* of one member with this pod's name, as reported; unset: none */

@@ -1,5 +1,5 @@
 /*
- * Keys: the main thread reads them, the supervisor's thread takes them over. It chooses the key that
+ * Keys: the main thread takes those that were read, and the supervisor's thread takes them over. It chooses the key that
  * all members can open, requests handshakes, and reports addresses that cannot be verified.
  */
 #include <stdio.h>
@@ -36,26 +36,30 @@ static void log_keys_failure(struct supervisor *supervisor, const char *why)
                   : "; without a key this pod accepts no message of other pods, and does not lead");
 }
 
-bool supervisor_read_keys(struct supervisor *supervisor)
+void supervisor_load_keys(const struct config *config, struct supervisor_keys *ret_keys)
+{
+    ret_keys->rc =
+        config_has_keys(config) ? keyring_load(config->keys, &ret_keys->ring, ret_keys->why) : 0;
+}
+
+bool supervisor_take_keys(struct supervisor *supervisor, struct supervisor_keys *keys)
 {
     const struct config *config = supervisor->config;
-    char why[KEYRING_WHY];
-    struct keyring ring;
     bool has_changed;
 
     if (!config_has_keys(config))
         return false;
-    if (keyring_load(config->keys, &ring, why)) {
-        log_keys_failure(supervisor, why);
+    if (keys->rc) {
+        log_keys_failure(supervisor, keys->why);
         return false;
     }
     supervisor->keys_failure[0] = '\0';
-    has_changed = !keyring_equal(&ring, &supervisor->keys);
+    has_changed = !keyring_equal(&keys->ring, &supervisor->keys);
     if (has_changed) {
-        log_keys(&ring, config->keys_mode);
-        supervisor->keys = ring;
+        log_keys(&keys->ring, config->keys_mode);
+        supervisor->keys = keys->ring;
     }
-    keyring_wipe(&ring);
+    keyring_wipe(&keys->ring);
     return has_changed;
 }
 

@@ -109,7 +109,8 @@ static void init_supervisor(struct supervisor *supervisor, const struct config *
     peers_init(&supervisor->peers, config);
 }
 
-int supervisor_create(const struct config *config, struct supervisor **ret_supervisor)
+int supervisor_create(const struct config *config, struct supervisor_keys *keys,
+                      struct supervisor **ret_supervisor)
 {
     struct supervisor *supervisor = allocate_supervisor();
     int rc;
@@ -121,7 +122,7 @@ int supervisor_create(const struct config *config, struct supervisor **ret_super
     init_supervisor(supervisor, config);
     warn_of_self(config);
     supervisor_warn_unsealed(config);
-    (void)supervisor_read_keys(supervisor);
+    (void)supervisor_take_keys(supervisor, keys);
     supervisor->settings = settings_of(supervisor, config);
     rc = peer_transport_open(&supervisor->transport, config, &supervisor->counters);
     if (!rc) {

@@ -99,6 +99,7 @@ void sim_step(struct sim *sim, uint32_t index, const struct election_event *even
                  election_state_name(pod->election.forbidden >> 8 & 15),
                  election_cause_name(pod->election.forbidden & 255));
     sim_check_former_time(sim);
+    sim_check_names(sim, index);
     sim_check_pushes(sim);
     if (pod->election.state == ELECTION_OUT) {
         sim_trace(sim, "%u is out", index);
@@ -134,6 +135,7 @@ void sim_start_pod(struct sim *sim, uint32_t index, bool keeps_file)
     pod->is_stalled = false;
     pod->resumes_ns = pod->tick_ns = pod->host_refuses_until = 0;
     pod->started_ns = sim->now_ns;
+    pod->shared_since_ns = 0;
     pod->leadership = (struct election_leadership){0};
     pod->grace = (struct reply_grace){0};
     pod->led_term = 0;

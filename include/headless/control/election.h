@@ -360,6 +360,11 @@ bool election_may_be_alive(const struct election *e, uint16_t index);
  * nor, as the leader knows, another live eligible member's. False where that is not known. */
 bool election_has_no_app(const struct election *e);
 enum election_member_state election_describe(const struct election *e, uint16_t index);
+
+/* Other members with our name that are alive: their number, and the index of one. False: unknown,
+ * without a leader or for a new one. */
+bool election_find_namesakes(const struct election *e, uint32_t *ret_count, uint16_t *ret_index)
+    __attribute__((warn_unused_result));
 const char *election_member_state_name(enum election_member_state state);
 
 /* The names in logs, metrics and /status; older than some identifiers: UNAUTHENTICATED is "key",
