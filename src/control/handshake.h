@@ -10,6 +10,10 @@
  *   A  authenticates B              ◄─  B   reply: echo a, nonce b
  *   A  reply: echo b                ─►  B   authenticates A
  *
+ * A pod whose keys are changed so that it has none in common with a peer says so as long as it lives:
+ * its requests list the new keys, and every other one is sealed with the last common key. Otherwise
+ * the peer could not tell it from a dead pod in whose name somebody else sends.
+ *
  * A reply is as long as the request, goes only to the address that the request names as its source,
  * and is sent once. Requests are paced by address, independent of what is received.
  *
@@ -42,6 +46,9 @@ struct handshake_peer {
     uint32_t requests;               /* since its last reply */
     struct handshake_message theirs; /* as authenticated: keys, suites, counters at that time */
     uint64_t used_ns;                /* the least recently used peer is evicted */
+    uint64_t other_keys_ns;          /* it last said that it has none of our keys; 0: it has one */
+    bool has_last_key, is_last_key_next;
+    struct key last_key;         /* the last common one, if a change of our keys left none */
     bool is_primed;              /* the replay windows of its frames were set from its counters */
     struct replay_window window; /* also for handshake messages, and before it is authenticated */
 };
@@ -75,6 +82,12 @@ struct handshake_peer *handshake_find(struct handshake *handshake, uint64_t inst
 /* The authenticated peer at this address, or NULL. */
 struct handshake_peer *handshake_find_address(struct handshake *handshake,
                                               const struct address *ip);
+
+/* The pod that was authenticated at this address has, by the last keys that it listed, one of ours. So
+ * messages from there that cannot be verified are forged, or of another process. */
+bool handshake_shares_key(struct handshake *handshake, const struct address *ip);
+/* When it last said, with a key of ours, that it has none of our keys any more. 0: it has not. */
+uint64_t handshake_other_keys_ns(struct handshake *handshake, const struct address *ip);
 
 /* Number of authenticated peers. */
 uint32_t handshake_count(const struct handshake *handshake);

@@ -138,7 +138,9 @@ void peers_auth_succeed(struct peers *peers, const struct address *from);
 
 /* The address of entry i, below PEERS_AUTH_MAX, if verification fails there now; NULL: it does not. */
 const struct address *peers_auth_failing(struct peers *peers, size_t i, uint64_t now_ns);
-/* Addresses from which nothing could be verified for the persistence time. */
+/* True if nothing from there could be verified for the persistence time. */
+bool peers_auth_is_unverifiable(struct peers *peers, size_t i, uint64_t now_ns);
+/* The number of such addresses. */
 size_t peers_auth_count_unverifiable(struct peers *peers, uint64_t now_ns);
 /* One of them that has not been returned yet; false: none. */
 bool peers_auth_take_unverifiable(struct peers *peers, uint64_t now_ns,

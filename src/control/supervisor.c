@@ -71,6 +71,18 @@ static void take_peer_message(struct supervisor *supervisor, const struct electi
     supervisor_check_settings(supervisor, message);
 }
 
+static void note_verification(struct supervisor *supervisor, enum peer_transport_result result,
+                              const struct address *from)
+{
+    bool is_handshake = result == PEER_TRANSPORT_HANDSHAKE;
+
+    if (is_handshake && !handshake_other_keys_ns(&supervisor->transport.handshake, from))
+        peers_auth_succeed(&supervisor->peers, from);
+    else if ((is_handshake || result == PEER_TRANSPORT_UNVERIFIED) &&
+             is_known_peer(supervisor, from))
+        peers_auth_fail(&supervisor->peers, from, clock_now_ns());
+}
+
 static size_t read_peers(struct supervisor *supervisor)
 {
     struct election_member members[ELECTION_PAGE];
@@ -85,10 +97,8 @@ static size_t read_peers(struct supervisor *supervisor)
             break;
         if (result == PEER_TRANSPORT_MESSAGE)
             take_peer_message(supervisor, &message, members, &from);
-        else if (result == PEER_TRANSPORT_HANDSHAKE)
-            peers_auth_succeed(&supervisor->peers, &from);
-        else if (result == PEER_TRANSPORT_UNVERIFIED && is_known_peer(supervisor, &from))
-            peers_auth_fail(&supervisor->peers, &from, clock_now_ns());
+        else
+            note_verification(supervisor, result, &from);
     }
     return n;
 }

@@ -306,6 +306,7 @@ struct election {
     uint32_t known_peer_count;
     uint64_t discover_ns; /* last round of DISCOVER */
     uint64_t auth_failed_ns, verified_ns, bootstrap_ns;
+    uint64_t others_verified_ns; /* as verified_ns, but not of the leader */
     uint64_t replace_ns; /* take a predecessor's row then; 0: there is a leader, or no cluster */
     uint64_t replace_asked_ns;
     bool is_unlisted; /* we took that row ourselves: our own vote does not count */
