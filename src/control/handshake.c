@@ -38,7 +38,7 @@ static struct handshake_message describe_self(const struct handshake *handshake)
 {
     struct handshake_message self = {.from = handshake->instance,
                                      .address = handshake->self,
-                                     .suites = seal_suites(),
+                                     .suites = (uint8_t)(seal_suites() | handshake->abilities),
                                      .key_count = (uint8_t)handshake->ring.count,
                                      .nonce_space_count = handshake->nonce_space_count};
 

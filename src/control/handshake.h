@@ -31,10 +31,12 @@
 #include "headless/secure/seal.h"
 #include "headless/wire/handshake_message.h"
 
-#define HANDSHAKE_PEERS_MAX    ((size_t)2 * ELECTION_MEMBERS_MAX)
-#define HANDSHAKE_SEALED       (HANDSHAKE_MESSAGE_BYTES + SEAL_BYTES)
-#define HANDSHAKE_RETRY_NS     UINT64_C(200000000)  /* first retry; doubled each time, */
-#define HANDSHAKE_RETRY_MAX_NS UINT64_C(1600000000) /* up to this */
+#define HANDSHAKE_PEERS_MAX      ((size_t)2 * ELECTION_MEMBERS_MAX)
+#define HANDSHAKE_SEALED         (HANDSHAKE_MESSAGE_BYTES + SEAL_BYTES)
+/* In the field suites, next to the suites: the sender reads NOMINATE. N-1 ignores it. */
+#define HANDSHAKE_READS_NOMINATE 0x80U
+#define HANDSHAKE_RETRY_NS       UINT64_C(200000000)  /* first retry; doubled each time, */
+#define HANDSHAKE_RETRY_MAX_NS   UINT64_C(1600000000) /* up to this */
 
 /* A pod, known by an address that we send to, by an instance that has sent to us, or by both. */
 struct handshake_peer {
@@ -62,6 +64,7 @@ struct handshake {
     /* Of the data threads: requests and replies carry their counters. */
     const struct nonce_space *const *nonce_spaces;
     uint8_t nonce_space_count;
+    uint8_t abilities; /* HANDSHAKE_READS_NOMINATE */
     struct budget replies;
     uint64_t changes; /* grows when a peer is authenticated, or has other keys */
     struct handshake_peer peers[HANDSHAKE_PEERS_MAX];

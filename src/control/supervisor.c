@@ -63,6 +63,10 @@ static void take_peer_message(struct supervisor *supervisor, const struct electi
         return;
     }
     peers_auth_succeed(&supervisor->peers, from);
+    if (message->type == ELECTION_NOMINATE) {
+        supervisor_hear_nomination(supervisor, message, from);
+        return;
+    }
     note_received(supervisor, message);
     peers_learn_tos(&supervisor->peers, &supervisor->election.list, message);
     supervisor_feed(supervisor, &event);
@@ -282,6 +286,7 @@ static size_t supervisor_do_work(void *self)
     supervisor_check_keys(supervisor, now_ns);
     feed_requests(supervisor);
     done += supervisor_take_commands(supervisor);
+    supervisor_repeat_nominations(supervisor, now_ns);
     if (clock_now_ns() >= supervisor->election.deadline_ns)
         supervisor_feed(supervisor, &(struct election_event){.type = ELECTION_TICK});
     discovery_set_fast(&supervisor->discovery, is_leaderless(supervisor, now_ns));

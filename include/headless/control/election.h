@@ -118,6 +118,7 @@ struct election_event {
     uint64_t generation; /* COMMAND: leader_generation if from a configuration, otherwise 0 */
     uint64_t stay_ns;    /* SESSIONS: how long they may stay after we step down; 0: they do not */
     bool is_up;          /* APP, PROGRESS; SESSIONS: there are some */
+    bool is_nominated;   /* COMMAND: its target is told elsewhere; only wait for the result */
     bool is_blind;       /* CANDIDATES: DNS has not replied yet, so do not begin a cluster */
 };
 
