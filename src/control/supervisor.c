@@ -63,6 +63,7 @@ static void take_peer_message(struct supervisor *supervisor, const struct electi
         return;
     }
     peers_auth_succeed(&supervisor->peers, from);
+    supervisor_disprove_refusal(supervisor, message->from);
     if (message->type == ELECTION_NOMINATE) {
         supervisor_hear_nomination(supervisor, message, from);
         return;
@@ -107,14 +108,6 @@ static size_t read_peers(struct supervisor *supervisor)
     return n;
 }
 
-static void feed_refusal(struct supervisor *supervisor, uint64_t instance)
-{
-    const struct election_event event = {.type = ELECTION_REFUSED, .instance = instance};
-
-    counters_add(&supervisor->counters, COUNTER_PEER_REFUSED, 1);
-    supervisor_feed(supervisor, &event);
-}
-
 static size_t supervisor_take_refusals(struct supervisor *supervisor)
 {
     uint64_t instance;
@@ -122,10 +115,10 @@ static size_t supervisor_take_refusals(struct supervisor *supervisor)
 
     for (; n < PEER_BATCH && peer_transport_take_refusal(&supervisor->transport, &instance); n++) {
         if (instance)
-            feed_refusal(supervisor, instance);
+            supervisor_hear_refusal(supervisor, instance);
     }
     while (data_plane_take_refusal(supervisor->data_plane, &instance)) {
-        feed_refusal(supervisor, instance);
+        supervisor_hear_refusal(supervisor, instance);
         n++;
     }
     return n;
@@ -273,6 +266,7 @@ static size_t supervisor_do_work(void *self)
 
     check_sessions(supervisor); /* before what makes this pod step down */
     done += read_peers(supervisor);
+    supervisor_check_refusal(supervisor);
     if (discovery_has_news(&supervisor->discovery)) {
         supervisor_feed_candidates(supervisor);
         done++;
@@ -326,7 +320,8 @@ static void set_timer(struct supervisor *supervisor)
 static void supervisor_idle(void *self)
 {
     struct supervisor *supervisor = self;
-    int timeout_ms = supervisor->is_unpublished ? 1 : (int)(AGENT_IDLE_MAX_NS / NS_PER_MS);
+    bool is_short = supervisor->is_unpublished || supervisor->refusal.instance;
+    int timeout_ms = is_short ? 1 : (int)(AGENT_IDLE_MAX_NS / NS_PER_MS);
     struct epoll_event events[4];
     uint64_t expirations;
 

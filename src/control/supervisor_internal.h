@@ -81,6 +81,14 @@ struct nomination {
     uint64_t sent_ns, until_ns;
 };
 
+/* A refusal of the leader's host that is not evidence yet. */
+struct refusal {
+    uint64_t instance;  /* 0: none */
+    uint64_t probed_ns; /* 0: not yet */
+    uint64_t disproved_ns;
+    uint32_t disproofs; /* none of them, except the first, long after the one before */
+};
+
 struct supervisor {
     const struct config *config;
     struct data_plane *data_plane;
@@ -125,6 +133,7 @@ struct supervisor {
     bool is_waiting[ELECTION_COMMANDS_MAX];
     struct sign_seen named; /* signed commands that name this pod, whoever received them */
     struct nomination nominations[ELECTION_COMMANDS_MAX];
+    struct refusal refusal;
 
     _Atomic unsigned requests; /* of the main thread: SUPERVISOR_STEP_DOWN, SUPERVISOR_LEAVE */
     struct supervisor_report report;
@@ -213,6 +222,15 @@ void supervisor_choose_key(struct supervisor *supervisor, struct supervisor_fact
 bool supervisor_reset_windows(struct supervisor *supervisor, uint64_t instance);
 /* Every 50 ms: take over new keys, log unverifiable addresses, request handshakes. */
 void supervisor_check_keys(struct supervisor *supervisor, uint64_t now_ns);
+
+/* ---- supervisor_refusal.c ---- */
+
+/* A host has refused a datagram to this instance. */
+void supervisor_hear_refusal(struct supervisor *supervisor, uint64_t instance);
+/* A message of this instance was verified. */
+void supervisor_disprove_refusal(struct supervisor *supervisor, uint64_t from);
+/* After messages were read: probe, or take the refusal for evidence. */
+void supervisor_check_refusal(struct supervisor *supervisor);
 
 /* ---- supervisor_nominate.c ---- */
 
