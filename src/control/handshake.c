@@ -89,7 +89,7 @@ void handshake_set_keys(struct handshake *handshake, const struct keyring *ring)
 {
     if (keyring_equal(&handshake->ring, ring))
         return;
-    for (size_t k = 0; k < HANDSHAKE_PEERS_MAX; k++) {
+    for (size_t k = 0; k < handshake->place_count; k++) {
         struct handshake_peer *peer = &handshake->peers[k];
 
         keep_last_key(handshake, peer, ring);
@@ -234,7 +234,7 @@ static struct handshake_peer *find_requested(struct handshake *handshake,
     struct handshake_peer *requested = NULL,
                           *peer = handshake_peer_find_instance(handshake, theirs->from);
 
-    for (size_t k = 0; k < HANDSHAKE_PEERS_MAX; k++) {
+    for (size_t k = 0; k < handshake->place_count; k++) {
         struct handshake_peer *candidate = &handshake->peers[k];
 
         if (theirs->echo && candidate->nonce == theirs->echo)

@@ -66,7 +66,8 @@ struct handshake {
     uint8_t nonce_space_count;
     uint8_t abilities; /* HANDSHAKE_READS_NOMINATE */
     struct budget replies;
-    uint64_t changes; /* grows when a peer is authenticated, or has other keys */
+    uint64_t changes;   /* grows when a peer is authenticated, or has other keys */
+    size_t place_count; /* only these were ever used: each message is a search through them */
     struct handshake_peer peers[HANDSHAKE_PEERS_MAX];
 };
 

@@ -68,6 +68,7 @@ struct peers {
     const struct data_plane *data_plane;
     uint16_t flags;               /* of our own settings, for heartbeats and ACKs */
     uint64_t auth_persistence_ns; /* failing for this long is unverifiable */
+    uint64_t auth_failed_ns;      /* the last failure of any address; 0: none */
     uint16_t next;                /* index to be tried first for a new member */
     struct peer members[MEMBERS_MAX];
     struct peers_unlisted unlisted[MEMBERS_MAX];

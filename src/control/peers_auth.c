@@ -119,7 +119,7 @@ void peers_auth_fail(struct peers *peers, const struct address *from, uint64_t n
     failure = peer ? &peer->auth_failure : &unlisted->auth_failure;
     if (!peers_auth_is_current(failure, now_ns))
         *failure = (struct peer_auth_failure){.first_ns = now_ns};
-    failure->last_ns = now_ns;
+    failure->last_ns = peers->auth_failed_ns = now_ns;
 }
 
 void peers_auth_succeed(struct peers *peers, const struct address *from)
@@ -157,6 +157,8 @@ size_t peers_auth_count_unverifiable(struct peers *peers, uint64_t now_ns)
 {
     size_t count = 0;
 
+    if (!peers->auth_failed_ns || now_ns >= peers->auth_failed_ns + PEERS_AUTH_MEMORY_NS)
+        return 0;
     for (size_t i = 0; i < PEERS_AUTH_MAX; i++)
         count += peers_auth_is_unverifiable(peers, i, now_ns);
     return count;

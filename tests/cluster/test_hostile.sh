@@ -177,6 +177,15 @@ changes_of()
         "cluster:cluster version:version magic:malformed cut:malformed open:auth"
 }
 
+# reason_elsewhere CHANGE:REASON: prints why it is refused from another address than its sender's.
+reason_elsewhere()
+{
+    case $1 in
+    counter:* | tag:* | body:*) echo misdirected ;;
+    *) echo "${1#*:}" ;;
+    esac
+}
+
 # Recorded messages between pods, each with one alteration.
 altered_messages()
 {
@@ -189,7 +198,8 @@ altered_messages()
         refused "$a:12001" "${change#*:}" -w 1 -n 5 -k 20 -m "${change%:*}" "$tape"
         refused "$b:12001" "${change#*:}" -w 2 -n 5 -k 20 -m "${change%:*}" "$tape"
         refused "$b:12002" "${change#*:}" -w 3 -n 5 -m "${change%:*}" -s "$enemy" "$tape"
-        refused "$b:12001" "${change#*:}" -w 2 -n 5 -m "${change%:*}" -s "$victim" "$tape"
+        # The address of a frame is checked before its contents.
+        refused "$b:12001" "$(reason_elsewhere "$change")" -w 2 -n 5 -m "${change%:*}" -s "$victim" "$tape"
     done
     undisturbed
 }
