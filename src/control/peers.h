@@ -116,6 +116,8 @@ bool peers_check_settings(struct peers *peers, const struct election_message *me
 /* Our settings as flags; the settings that flags stand for, in words. */
 uint16_t peers_settings_of(const struct config *config);
 const char *peers_describe_settings(uint16_t flags);
+/* These settings are ours, except for ordered.history. */
+bool peers_differ_in_history_only(const struct peers *peers, uint16_t flags);
 
 /* ---- peers_tos.c ---- */
 
