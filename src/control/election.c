@@ -219,6 +219,8 @@ static void dispatch_message(struct election *e, const struct election_event *ev
         (m->to && m->to != election_self(e)))
         return;
     e->verified_ns = e->now_ns;
+    if (m->from != e->leader)
+        e->others_verified_ns = e->now_ns;
     index = election_find(e, m->from);
     if (index != ELECTION_NOT_FOUND)
         election_hear_member(e, index);

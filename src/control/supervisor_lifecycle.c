@@ -103,6 +103,7 @@ static void init_supervisor(struct supervisor *supervisor, const struct config *
     supervisor->refusals = budget_make(NS_PER_SEC / REFUSALS_PER_SECOND, REFUSALS_PER_SECOND);
     supervisor->unauthorized = budget_make(NS_PER_SEC / REFUSALS_PER_SECOND, REFUSALS_PER_SECOND);
     sign_seen_init(&supervisor->seen, clock_real_s());
+    sign_seen_init(&supervisor->named, clock_real_s());
     triple_buffer_init(&supervisor->reload);
     triple_buffer_init(&supervisor->report.past);
     (void)pthread_mutex_init(&supervisor->report.readers_lock, NULL);

@@ -34,9 +34,10 @@ enum sim_event_type {
     SIM_FAULT,     /* draw the next fault */
     SIM_FAULT_END, /* a: enum sim_fault, b: its argument */
     SIM_START,
-    SIM_QUIT,    /* a: the instance that was asked to stop */
-    SIM_COMMAND, /* a: the target pod, b: token */
-    SIM_APP,     /* a: up or down */
+    SIM_QUIT,       /* a: the instance that was asked to stop */
+    SIM_COMMAND,    /* a: the target pod, b: token */
+    SIM_NOMINATION, /* a signed command for the pod; a: its instance */
+    SIM_APP,        /* a: up or down */
     SIM_SESSIONS,
     SIM_LOOK_UP,
     SIM_HEAL,
