@@ -198,16 +198,6 @@ static void set_valid_until(struct leader_snapshot *snapshot, uint64_t until_ns)
     atomic_store_explicit(&snapshot->leader.valid_until_ns, until_ns, memory_order_relaxed);
 }
 
-/* Before the snapshot: a reader of both finds the snapshot's leader in the history. */
-static void publish_history(struct supervisor *supervisor)
-{
-    struct supervisor_report *report = &supervisor->report;
-
-    (void)pthread_mutex_lock(&report->history_lock);
-    report->history = supervisor->history;
-    (void)pthread_mutex_unlock(&report->history_lock);
-}
-
 void supervisor_publish_again(struct supervisor *supervisor)
 {
     struct snapshot_publisher *publisher = data_plane_publisher(supervisor->data_plane);
@@ -242,7 +232,8 @@ void supervisor_publish_again(struct supervisor *supervisor)
            sizeof(draft->leader.wanted_leader));
     draft->leader.has_wanted_leader = supervisor_has_wanted_leader(supervisor);
     leader_history_put(&supervisor->history, &draft->leader);
-    publish_history(supervisor);
+    supervisor_report_past(
+        supervisor); /* first: a reader of both finds the snapshot's leader in it */
     set_valid_until(draft, valid_until(supervisor));
     snapshot_publish(publisher, draft);
     data_plane_wake(supervisor->data_plane);
