@@ -62,8 +62,8 @@ bool admin_snapshot_has_leader(const struct admin_snapshot *snapshot);
 enum election_member_state admin_snapshot_member_state(const struct admin_snapshot *snapshot,
                                                        const struct member *member);
 
-/* What shows this pod, or at a leader that member, that the other one's process has ended, before
- * heartbeats are missing: a word. */
+/* The word for the way by which the end of a process is known before heartbeats are missing: the end of
+ * this member at this pod, or at a leader its own end at this member. */
 const char *admin_snapshot_evidence(const struct admin_snapshot *snapshot,
                                     const struct supervisor_peer_report *peer);
 

@@ -24,7 +24,7 @@
 #define LIVENESS_UNPROVED_MAX 16
 #define LIVENESS_ACCEPTED_MAX (ELECTION_MEMBERS_MAX + LIVENESS_UNPROVED_MAX)
 
-/* What has arrived on a connection. */
+/* The bytes that have arrived on a connection. */
 struct liveness_input {
     size_t length;
     uint8_t bytes[LIVENESS_BYTES];

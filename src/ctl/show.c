@@ -123,8 +123,8 @@ void parts_put_uptime(FILE *out, const struct json_object *status)
     }
 }
 
-/* Which members' death is known before heartbeats are missing, and how; nothing from a pod that does
- * not say so. */
+/* The number of members whose death is known before heartbeats are missing, and how; nothing from a
+ * pod that does not say so. */
 static void show_evidence(FILE *out, const struct json_object *status)
 {
     const struct json_object *members = field_of(status, "members");
