@@ -112,6 +112,7 @@ void route_take_snapshot(struct routing *routing)
     routing->former = former_target(routing);
     routing->relay.leader_instance = routing->leader.instance;
     routing->relay.carries_tos = routing->snapshot->leader.carries_tos;
+    routing->relay.splits_records = routing->snapshot->leader.splits_records;
     routing->relay.former_instance = routing->former.instance;
     relay_seal_with(&routing->relay, keyring_find(&keys->keyring, keys->seal_key),
                     keys->seal_suite);
