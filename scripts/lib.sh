@@ -20,7 +20,10 @@ package_packages=(dpkg-dev file lintian)
 # shellcheck disable=SC2034
 manifests_packages=(unzip yamllint)
 # shellcheck disable=SC2034
-containers_packages=(podman runc netavark aardvark-dns iptables debootstrap bind9 coturn)
+containers_packages=(podman runc netavark aardvark-dns iptables debootstrap)
+# Of the image of servers in tests/containers/test_transparent.sh, with their clients.
+# shellcheck disable=SC2034
+containers_servers=(bind9 coturn kamailio freeradius freeradius-utils nfdump softflowd sip-tester)
 # The servers and clients of tests/apps.
 # shellcheck disable=SC2034
 apps_packages=(bind9 bind9-dnsutils unbound knot knot-dnsutils dnsdist pdns-recursor chrony freeradius freeradius-utils

@@ -103,7 +103,9 @@ void election_wake_at(struct election *e, uint64_t at_ns)
 
 uint64_t election_term_limit(const struct election *e)
 {
-    return e->term ? e->seen_term + ELECTION_TERM_LEAP : ELECTION_TERM_MAX / 2;
+    bool is_bound = e->term && e->state != ELECTION_ISOLATED;
+
+    return is_bound ? e->seen_term + ELECTION_TERM_LEAP : ELECTION_TERM_MAX / 2;
 }
 
 bool election_note_term(struct election *e, uint64_t term)
@@ -217,6 +219,8 @@ static void dispatch_message(struct election *e, const struct election_event *ev
         (m->to && m->to != election_self(e)))
         return;
     e->verified_ns = e->now_ns;
+    if (m->from != e->leader)
+        e->others_verified_ns = e->now_ns;
     index = election_find(e, m->from);
     if (index != ELECTION_NOT_FOUND)
         election_hear_member(e, index);
@@ -359,47 +363,4 @@ void election_step(struct election *e, const struct election_event *event, uint6
     } while (e->state != before);
     publish_leadership(e);
     e->out = NULL;
-}
-
-/* ---- names: logs, metrics and /status show them, so they outlive the identifiers ---- */
-
-const char *election_state_name(enum election_state state)
-{
-    static const char *const names[ELECTION_STATE_COUNT] = {
-        [ELECTION_JOINING] = "joining",   [ELECTION_FOLLOWER] = "follower",
-        [ELECTION_SUSPECT] = "suspect",   [ELECTION_CANDIDATE] = "candidate",
-        [ELECTION_LEADER] = "leader",     [ELECTION_STEPPING_DOWN] = "resigning",
-        [ELECTION_ISOLATED] = "isolated", [ELECTION_UNAUTHENTICATED] = "key",
-        [ELECTION_OUT] = "out",
-    };
-
-    return names[state];
-}
-
-const char *election_member_state_name(enum election_member_state state)
-{
-    static const char *const names[ELECTION_MEMBER_STATE_COUNT] = {
-        [ELECTION_MEMBER_DEAD] = "dead",   [ELECTION_MEMBER_SUSPECT] = "suspect",
-        [ELECTION_MEMBER_ALIVE] = "alive", [ELECTION_MEMBER_LEADER] = "leader",
-        [ELECTION_MEMBER_SELF] = "self",
-    };
-
-    return names[state];
-}
-
-const char *election_cause_name(enum election_cause cause)
-{
-    static const char *const names[ELECTION_CAUSE_COUNT] = {
-        [ELECTION_BY_CLAIM] = "claim",       [ELECTION_BY_SILENCE] = "silence",
-        [ELECTION_BY_VERDICT] = "verdict",   [ELECTION_BY_EVIDENCE] = "evidence",
-        [ELECTION_BY_STEP_DOWN] = "resign",  [ELECTION_BY_COMMAND] = "command",
-        [ELECTION_BY_VOTES] = "votes",       [ELECTION_BY_BOOTSTRAP] = "bootstrap",
-        [ELECTION_BY_OWN_VOTE] = "own_vote", [ELECTION_BY_APP] = "app",
-        [ELECTION_BY_YIELD] = "yield",       [ELECTION_BY_NO_QUORUM] = "no_quorum",
-        [ELECTION_BY_QUORUM] = "quorum",     [ELECTION_BY_LIST] = "list",
-        [ELECTION_BY_AUTH] = "auth",         [ELECTION_BY_STOP] = "stop",
-        [ELECTION_BY_LIMIT] = "limit",       [ELECTION_BY_FORCE] = "force",
-    };
-
-    return names[cause];
 }

@@ -63,12 +63,29 @@ static void take_peer_message(struct supervisor *supervisor, const struct electi
         return;
     }
     peers_auth_succeed(&supervisor->peers, from);
+    supervisor_disprove_refusal(supervisor, message->from);
+    if (message->type == ELECTION_NOMINATE) {
+        supervisor_hear_nomination(supervisor, message, from);
+        return;
+    }
     note_received(supervisor, message);
-    peers_learn_tos(&supervisor->peers, &supervisor->election.list, message);
+    peers_learn_additions(&supervisor->peers, &supervisor->election.list, message);
     supervisor_feed(supervisor, &event);
     if (message->type == ELECTION_HEARTBEAT)
         learn_from_heartbeat(supervisor, message);
     supervisor_check_settings(supervisor, message);
+}
+
+static void note_verification(struct supervisor *supervisor, enum peer_transport_result result,
+                              const struct address *from)
+{
+    bool is_handshake = result == PEER_TRANSPORT_HANDSHAKE;
+
+    if (is_handshake && !handshake_other_keys_ns(&supervisor->transport.handshake, from))
+        peers_auth_succeed(&supervisor->peers, from);
+    else if ((is_handshake || result == PEER_TRANSPORT_UNVERIFIED) &&
+             is_known_peer(supervisor, from))
+        peers_auth_fail(&supervisor->peers, from, clock_now_ns());
 }
 
 static size_t read_peers(struct supervisor *supervisor)
@@ -85,20 +102,10 @@ static size_t read_peers(struct supervisor *supervisor)
             break;
         if (result == PEER_TRANSPORT_MESSAGE)
             take_peer_message(supervisor, &message, members, &from);
-        else if (result == PEER_TRANSPORT_HANDSHAKE)
-            peers_auth_succeed(&supervisor->peers, &from);
-        else if (result == PEER_TRANSPORT_UNVERIFIED && is_known_peer(supervisor, &from))
-            peers_auth_fail(&supervisor->peers, &from, clock_now_ns());
+        else
+            note_verification(supervisor, result, &from);
     }
     return n;
-}
-
-static void feed_refusal(struct supervisor *supervisor, uint64_t instance)
-{
-    const struct election_event event = {.type = ELECTION_REFUSED, .instance = instance};
-
-    counters_add(&supervisor->counters, COUNTER_PEER_REFUSED, 1);
-    supervisor_feed(supervisor, &event);
 }
 
 static size_t supervisor_take_refusals(struct supervisor *supervisor)
@@ -108,10 +115,10 @@ static size_t supervisor_take_refusals(struct supervisor *supervisor)
 
     for (; n < PEER_BATCH && peer_transport_take_refusal(&supervisor->transport, &instance); n++) {
         if (instance)
-            feed_refusal(supervisor, instance);
+            supervisor_hear_refusal(supervisor, instance);
     }
     while (data_plane_take_refusal(supervisor->data_plane, &instance)) {
-        feed_refusal(supervisor, instance);
+        supervisor_hear_refusal(supervisor, instance);
         n++;
     }
     return n;
@@ -196,24 +203,13 @@ static void check_progress(struct supervisor *supervisor, uint64_t now_ns)
 
 /* ---- requests of the main thread ---- */
 
-static bool has_reload(struct supervisor *supervisor)
-{
-    bool has;
-
-    (void)pthread_mutex_lock(&supervisor->reload_lock);
-    has = supervisor->has_reload;
-    (void)pthread_mutex_unlock(&supervisor->reload_lock);
-    return has;
-}
-
 static void take_reload(struct supervisor *supervisor)
 {
     const enum config_control accepted = supervisor->settings.control_accept;
 
-    (void)pthread_mutex_lock(&supervisor->reload_lock);
-    supervisor->settings = supervisor->reloaded;
-    supervisor->has_reload = false;
-    (void)pthread_mutex_unlock(&supervisor->reload_lock);
+    if (!triple_buffer_take(&supervisor->reload))
+        return;
+    supervisor->settings = supervisor->reloaded[supervisor->reload.reader_index];
     supervisor->facts.settings++;
     supervisor->logged.is_leader_unknown = false;
     supervisor_choose_key(supervisor, &supervisor->facts);
@@ -259,12 +255,12 @@ static size_t supervisor_do_work(void *self)
 
     check_sessions(supervisor); /* before what makes this pod step down */
     done += read_peers(supervisor);
+    supervisor_check_refusal(supervisor);
     if (discovery_has_news(&supervisor->discovery)) {
         supervisor_feed_candidates(supervisor);
         done++;
     }
-    if (has_reload(supervisor))
-        take_reload(supervisor);
+    take_reload(supervisor);
     if (supervisor->is_unpublished)
         supervisor_publish_again(supervisor);
     check_app(supervisor);
@@ -272,6 +268,7 @@ static size_t supervisor_do_work(void *self)
     supervisor_check_keys(supervisor, now_ns);
     feed_requests(supervisor);
     done += supervisor_take_commands(supervisor);
+    supervisor_repeat_nominations(supervisor, now_ns);
     if (clock_now_ns() >= supervisor->election.deadline_ns)
         supervisor_feed(supervisor, &(struct election_event){.type = ELECTION_TICK});
     discovery_set_fast(&supervisor->discovery, is_leaderless(supervisor, now_ns));
@@ -290,7 +287,8 @@ static bool supervisor_has_input(struct supervisor *supervisor)
         return false; /* commands wait until it is published; the next attempt is in 1 ms */
     return data_plane_has_command(supervisor->data_plane) ||
            atomic_load_explicit(&supervisor->requests, memory_order_seq_cst) ||
-           has_reload(supervisor) || discovery_has_news(&supervisor->discovery) ||
+           triple_buffer_has_news(&supervisor->reload) ||
+           discovery_has_news(&supervisor->discovery) ||
            data_plane_has_refusal(supervisor->data_plane) ||
            data_plane_app_is_up(supervisor->data_plane) != supervisor->is_app_up;
 }
@@ -311,7 +309,8 @@ static void set_timer(struct supervisor *supervisor)
 static void supervisor_idle(void *self)
 {
     struct supervisor *supervisor = self;
-    int timeout_ms = supervisor->is_unpublished ? 1 : (int)(AGENT_IDLE_MAX_NS / NS_PER_MS);
+    bool is_short = supervisor->is_unpublished || supervisor->refusal.instance;
+    int timeout_ms = is_short ? 1 : (int)(AGENT_IDLE_MAX_NS / NS_PER_MS);
     struct epoll_event events[4];
     uint64_t expirations;
 

@@ -4,6 +4,7 @@
  *   supervisor.c           the thread: turns input into events, sleeps until the next deadline
  *   supervisor_actions.c       carries out the election's actions
  *   supervisor_snapshot.c  the leader snapshot for the data threads
+ *   reply_grace.c          how long replies of an earlier term leave
  *   supervisor_report.c    the report for the admin server, and other accessors
  *   supervisor_log.c       log lines about leaders and members
  *   supervisor_refuse.c    refuses clients while no app is up
@@ -23,9 +24,11 @@
 #include "headless/base/budget.h"
 #include "headless/base/clock.h"
 #include "headless/base/log.h"
+#include "headless/base/triple_buffer.h"
 #include "headless/control/supervisor.h"
 #include "peer_transport.h"
 #include "peers.h"
+#include "reply_grace.h"
 #include "store.h"
 
 _Static_assert(ELECTION_MEMBERS_MAX == MEMBERS_MAX, "a list must fit a leader snapshot");
@@ -52,16 +55,14 @@ struct supervisor_facts {
     enum leader_kind kind;
     enum election_cause cause;
     uint64_t term, leader;
-    uint64_t previous_term, previous_until_ns, settled_ns;
-    uint64_t is_previous_own; /* this pod led the previous term, and stepped down */
-    uint64_t former, former_term, former_until_ns; /* serves its sessions; former 0: none */
-    uint64_t rcvbuf_bytes;                         /* of the leader's relay socket */
+    struct reply_grace grace;
+    uint64_t rcvbuf_bytes; /* of the leader's relay socket */
     uint64_t list_term;
     uint32_t list_version, list_count;
     uint64_t settings;                    /* number of reloads */
     uint64_t live[ELECTION_BITMAP_WORDS]; /* of the list */
-    uint64_t gave_way;    /* the previous leader stepped down; a bool without padding */
-    uint64_t carries_tos; /* a bool without padding */
+    uint64_t gave_way;  /* the previous leader stepped down; a bool without padding */
+    uint64_t additions; /* of ELECTION_ADDITIONS, which all members read */
     uint64_t votes_needed;
     uint64_t seal_key, seal_suite, handshake;
 };
@@ -72,6 +73,21 @@ struct supervisor_facts {
 struct supervisor_logged {
     char leader[SUPERVISOR_LEADER_TEXT]; /* "ADDRESS (NAME), term N"; "": none yet */
     bool is_alone, is_leader_unknown, is_leaderless, is_virtual, is_name_shared;
+};
+
+/* A NOMINATE that its target has not replied to yet. */
+struct nomination {
+    uint64_t target; /* instance; 0: free */
+    uint64_t nonce, time_s;
+    uint64_t sent_ns, until_ns;
+};
+
+/* A refusal of the leader's host that is not evidence yet. */
+struct refusal {
+    uint64_t instance;  /* 0: none */
+    uint64_t probed_ns; /* 0: not yet */
+    uint64_t disproved_ns;
+    uint32_t disproofs; /* none of them, except the first, long after the one before */
 };
 
 struct supervisor {
@@ -104,9 +120,12 @@ struct supervisor {
     uint64_t virtual_since_ns;    /* 0: supervisor_finds_virtual is false */
     struct address discovered; /* the only address that discovery.dns has; unset: another number */
     bool is_refusing;          /* the data port refuses clients */
-    uint64_t name_shared_since_ns; /* 0: no other member that may be alive has our name */
+    struct {
+        uint64_t since_ns, term; /* 0: no other member has our name; the leader that says so */
+    } name_shared;
     struct supervisor_logged logged;
     struct leader_history history; /* copied into the report with each snapshot */
+    struct address namesake; /* of one member with this pod's name, as reported; unset: none */
 
     struct budget commands;
     struct budget refusals;     /* replies and log lines for refused commands */
@@ -116,6 +135,9 @@ struct supervisor {
     struct sign_seen seen; /* signed commands that were taken, by whichever worker */
     struct queued_command waiting[ELECTION_COMMANDS_MAX]; /* commands without a result yet */
     bool is_waiting[ELECTION_COMMANDS_MAX];
+    struct sign_seen named; /* signed commands that name this pod, whoever received them */
+    struct nomination nominations[ELECTION_COMMANDS_MAX];
+    struct refusal refusal;
 
     _Atomic unsigned requests; /* of the main thread: SUPERVISOR_STEP_DOWN, SUPERVISOR_LEAVE */
     struct supervisor_report report;
@@ -125,9 +147,8 @@ struct supervisor {
     struct keyring keys;            /* main thread: as last read */
     char keys_failure[KEYRING_WHY]; /* main thread: as last logged; "": none */
 
-    pthread_mutex_t reload_lock; /* guards the two below */
-    struct supervisor_settings reloaded;
-    bool has_reload;
+    struct triple_buffer reload; /* the main thread writes, the supervisor reads */
+    struct supervisor_settings reloaded[TRIPLE_BUFFER_VERSIONS];
 };
 
 /* ---- supervisor.c ---- */
@@ -152,6 +173,8 @@ void supervisor_publish_again(struct supervisor *supervisor);
 
 /* Publish the report for the admin server. */
 void supervisor_update_report(struct supervisor *supervisor);
+/* Publish the history and the namesake in it. */
+void supervisor_report_past(struct supervisor *supervisor);
 
 /* ---- supervisor_log.c ---- */
 
@@ -204,6 +227,40 @@ void supervisor_choose_key(struct supervisor *supervisor, struct supervisor_fact
 bool supervisor_reset_windows(struct supervisor *supervisor, uint64_t instance);
 /* Every 50 ms: take over new keys, log unverifiable addresses, request handshakes. */
 void supervisor_check_keys(struct supervisor *supervisor, uint64_t now_ns);
+
+/* ---- supervisor_refusal.c ---- */
+
+/* A host has refused a datagram to this instance. */
+void supervisor_hear_refusal(struct supervisor *supervisor, uint64_t instance);
+/* A message of this instance was verified. */
+void supervisor_disprove_refusal(struct supervisor *supervisor, uint64_t from);
+/* After messages were read: probe, or take the refusal for evidence. */
+void supervisor_check_refusal(struct supervisor *supervisor);
+
+/* ---- supervisor_nominate.c ---- */
+
+/*
+ * How a command is passed on. NOMINATION_NONE: by the election alone. NOMINATION_DUE: its target has
+ * to be told, and decides. NOMINATION_FIRST, _REPEATED: this pod is the target, and has not had it, or has.
+ */
+enum nomination_kind {
+    NOMINATION_NONE,
+    NOMINATION_DUE,
+    NOMINATION_FIRST,
+    NOMINATION_REPEATED,
+    NOMINATION_TOO_OLD
+};
+enum nomination_kind supervisor_judge_nomination(struct supervisor *supervisor,
+                                                 const struct queued_command *queued,
+                                                 uint64_t target);
+/* Tell the target, if it is due. */
+void supervisor_nominate(struct supervisor *supervisor, const struct queued_command *queued,
+                         uint64_t target);
+/* A NOMINATE of another pod: a command that names this one, or a reply. */
+void supervisor_hear_nomination(struct supervisor *supervisor,
+                                const struct election_message *message, const struct address *from);
+/* Send those that have no reply yet again. */
+void supervisor_repeat_nominations(struct supervisor *supervisor, uint64_t now_ns);
 
 /* ---- supervisor_command.c ---- */
 

@@ -37,10 +37,8 @@ static struct supervisor_settings settings_of(const struct supervisor *superviso
 
 void supervisor_reload(struct supervisor *supervisor, const struct config *config)
 {
-    (void)pthread_mutex_lock(&supervisor->reload_lock);
-    supervisor->reloaded = settings_of(supervisor, config);
-    supervisor->has_reload = true;
-    (void)pthread_mutex_unlock(&supervisor->reload_lock);
+    supervisor->reloaded[supervisor->reload.writer_index] = settings_of(supervisor, config);
+    triple_buffer_publish(&supervisor->reload);
     waker_wake(&supervisor->waker);
 }
 
@@ -105,12 +103,15 @@ static void init_supervisor(struct supervisor *supervisor, const struct config *
     supervisor->refusals = budget_make(NS_PER_SEC / REFUSALS_PER_SECOND, REFUSALS_PER_SECOND);
     supervisor->unauthorized = budget_make(NS_PER_SEC / REFUSALS_PER_SECOND, REFUSALS_PER_SECOND);
     sign_seen_init(&supervisor->seen, clock_real_s());
-    (void)pthread_mutex_init(&supervisor->reload_lock, NULL);
-    (void)pthread_mutex_init(&supervisor->report.history_lock, NULL);
+    sign_seen_init(&supervisor->named, clock_real_s());
+    triple_buffer_init(&supervisor->reload);
+    triple_buffer_init(&supervisor->report.past);
+    (void)pthread_mutex_init(&supervisor->report.readers_lock, NULL);
     peers_init(&supervisor->peers, config);
 }
 
-int supervisor_create(const struct config *config, struct supervisor **ret_supervisor)
+int supervisor_create(const struct config *config, struct supervisor_keys *keys,
+                      struct supervisor **ret_supervisor)
 {
     struct supervisor *supervisor = allocate_supervisor();
     int rc;
@@ -122,7 +123,7 @@ int supervisor_create(const struct config *config, struct supervisor **ret_super
     init_supervisor(supervisor, config);
     warn_of_self(config);
     supervisor_warn_unsealed(config);
-    (void)supervisor_read_keys(supervisor);
+    (void)supervisor_take_keys(supervisor, keys);
     supervisor->settings = settings_of(supervisor, config);
     rc = peer_transport_open(&supervisor->transport, config, &supervisor->counters);
     if (!rc) {
@@ -350,14 +351,14 @@ void supervisor_destroy(struct supervisor *supervisor)
     store_close(supervisor->store);
     keyring_wipe(&supervisor->keys);
     keyring_wipe(&supervisor->settings.keyring);
-    keyring_wipe(&supervisor->reloaded.keyring);
+    for (size_t i = 0; i < TRIPLE_BUFFER_VERSIONS; i++)
+        keyring_wipe(&supervisor->reloaded[i].keyring);
     waker_fini(&supervisor->waker);
     peer_transport_close(&supervisor->transport);
     if (supervisor->timer_fd >= 0)
         (void)close(supervisor->timer_fd);
     if (supervisor->epoll_fd >= 0)
         (void)close(supervisor->epoll_fd);
-    (void)pthread_mutex_destroy(&supervisor->reload_lock);
-    (void)pthread_mutex_destroy(&supervisor->report.history_lock);
+    (void)pthread_mutex_destroy(&supervisor->report.readers_lock);
     free(supervisor);
 }

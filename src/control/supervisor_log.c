@@ -227,21 +227,22 @@ void supervisor_log_former(struct supervisor *supervisor, const struct superviso
     struct peer *peer;
     char text[ADDRESS_TEXT_MAX];
 
-    if (facts->former == before->former && facts->former_term == before->former_term)
+    if (facts->grace.former == before->grace.former &&
+        facts->grace.former_term == before->grace.former_term)
         return;
-    if (before->former)
+    if (before->grace.former)
         log_info("sessions_moved",
                  "requests go to the leader only: sessions of term %llu no longer stay with the "
                  "app of the former leader",
-                 (unsigned long long)before->former_term);
-    peer = peers_find(&supervisor->peers, facts->former);
-    if (facts->former)
+                 (unsigned long long)before->grace.former_term);
+    peer = peers_find(&supervisor->peers, facts->grace.former);
+    if (facts->grace.former)
         log_info("sessions_stay",
                  "requests go to %s (%s) first, which led in term %llu: its app serves the clients "
                  "that have a session with it, for at most %llu s",
                  address_format_ip(&supervisor->leadership.former.address, text),
-                 peer ? peer->name.text : "unnamed", (unsigned long long)facts->former_term,
-                 (unsigned long long)((facts->former_until_ns - now_ns) / NS_PER_SEC));
+                 peer ? peer->name.text : "unnamed", (unsigned long long)facts->grace.former_term,
+                 (unsigned long long)((facts->grace.former_until_ns - now_ns) / NS_PER_SEC));
 }
 
 /* ---- a member has other settings ---- */
@@ -257,6 +258,13 @@ void supervisor_check_settings(struct supervisor *supervisor,
     if (!peers_check_settings(&supervisor->peers, message) ||
         !log_limit_pass(&limit, LOG_LEVEL_WARN, clock_now_ns(), &suppressed))
         return;
+    if (peers_differ_in_history_only(&supervisor->peers, message->flags)) {
+        log_warn("order_differs",
+                 "%s (%s) has another ordered.history than this pod: set the same in all pods, or "
+                 "the smaller one lacks messages that the other still gives",
+                 address_format_ip(&peer->address, text), peer->name.text);
+        return;
+    }
     log_warn("order_differs",
              "%s (%s) has %s, and this pod %s: set the same in all pods, or their apps get "
              "different messages",

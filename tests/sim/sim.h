@@ -12,6 +12,7 @@
 
 #include <stdarg.h>
 
+#include "control/reply_grace.h"
 #include "headless/base/clock.h"
 #include "headless/control/election.h"
 #include "random.h"
@@ -33,9 +34,10 @@ enum sim_event_type {
     SIM_FAULT,     /* draw the next fault */
     SIM_FAULT_END, /* a: enum sim_fault, b: its argument */
     SIM_START,
-    SIM_QUIT,    /* a: the instance that was asked to stop */
-    SIM_COMMAND, /* a: the target pod, b: token */
-    SIM_APP,     /* a: up or down */
+    SIM_QUIT,       /* a: the instance that was asked to stop */
+    SIM_COMMAND,    /* a: the target pod, b: token */
+    SIM_NOMINATION, /* a signed command for the pod; a: its instance */
+    SIM_APP,        /* a: up or down */
     SIM_SESSIONS,
     SIM_LOOK_UP,
     SIM_HEAL,
@@ -87,7 +89,10 @@ struct sim_pod {
     uint64_t led_since_ns;
     uint64_t step_down_ns; /* last cause to step down: stop, command, app */
     uint64_t stopped_leading_ns;
-    uint64_t died_ns, former_done_term; /* former.c */
+    uint64_t died_ns, former_done_term;    /* former.c */
+    uint64_t shared_since_ns, shared_term; /* another member has its name; 0: none */
+    struct reply_grace grace;
+    uint64_t led_term; /* the last one; 0: none */
 };
 
 #define SIM_STEPS 64
@@ -162,6 +167,7 @@ struct sim {
     uint64_t agreed_ns, quiet_messages;
     bool is_limited; /* some pods are not eligible */
     uint64_t commands_sent, commands_answered;
+    uint64_t grace_ns; /* reply.grace */
     struct {
         struct random random;
         uint64_t stay_ns; /* 0: no sessions stay in this run */
@@ -232,7 +238,15 @@ void sim_note_step_down(struct sim *sim, uint32_t pod);
 void sim_check_former(struct sim *sim, uint32_t pod, const struct election_leadership *before);
 void sim_check_former_time(struct sim *sim);
 
+/* grace.c */
+void sim_grace_init(struct sim *sim);
+void sim_step_grace(struct sim *sim, uint32_t pod, const struct election_leadership *before);
+/* Do replies of this term leave through this pod now? */
+bool sim_accepts_reply(const struct sim *sim, uint32_t pod, uint64_t term);
+void sim_check_pushes(struct sim *sim);
+
 /* names.c */
+void sim_check_names(struct sim *sim, uint32_t index);
 void sim_names_init(struct sim *sim);
 /* False: this pod does not start now. */
 bool sim_may_start(struct sim *sim, uint32_t pod);

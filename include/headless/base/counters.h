@@ -35,6 +35,7 @@
     X(oversize, "larger than one UDP datagram once the frame or PROXY header is added")          \
     X(truncated, "longer than any legal UDP datagram")                                           \
     X(malformed, "a relay frame that does not parse, or a source port of 0")                     \
+    X(incomplete, "a record over several frames, of which one was lost or came out of order")    \
     X(version, "a relay frame of an unknown protocol version")                                   \
     X(cluster, "a relay frame of another cluster")                                               \
     X(hops, "may not be relayed again, or is a copy that the ingress pod did not send")          \
@@ -179,6 +180,9 @@ enum drop_reason { DROP_REASONS(DROP_ENUM) DROP_REASON_COUNT };
     X(PEER_REPLAY, "peer_messages_dropped_total", "reason", "replay", HELP_PEER_MESSAGES_DROPPED)  \
     X(INTRODUCED, "handshakes_total", "", "",                                                      \
       "Handshakes completed: another instance proved that it holds a key")                         \
+    X(REFUSALS_DISPROVED, "refusals_disproved_total", "", "",                                      \
+      "ICMP port unreachable messages about the leader that a message of it disproved: forged, "   \
+      "or of a firewall")                                                                          \
     X(PEER_REFUSED, "peer_refusals_total", "", "",                                                 \
       "ICMP port unreachable messages that quote a datagram of this pod to a member")              \
     X(REFUSALS_IGNORED, "relay_refusals_ignored_total", "", "",                                    \

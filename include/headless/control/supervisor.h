@@ -9,7 +9,7 @@
  *
  * A leader outside the cluster (relay.format raw or proxy-v2) is not elected, and never expires.
  *
- * Threads: the main thread calls create, join, start, step_down, stop, destroy, read_keys,
+ * Threads: the main thread calls create, join, start, step_down, stop, destroy, take_keys,
  * keys_failure and reload; any thread may call the functions under "readers".
  */
 #ifndef HEADLESS_CONTROL_SUPERVISOR_H
@@ -18,11 +18,13 @@
 #include <pthread.h>
 
 #include "headless/base/counters.h"
+#include "headless/base/triple_buffer.h"
 #include "headless/config/config.h"
 #include "headless/control/election.h"
 #include "headless/control/leader_history.h"
 #include "headless/data/data_plane.h"
 #include "headless/data/progress.h"
+#include "headless/secure/keyring.h"
 
 /* The supervisor's own stall limit. It waits for nothing that may block; while it does not run, nobody
  * renews its lease, so a short stall costs no more than a leader change. */
@@ -39,8 +41,14 @@ struct supervisor_peer_report {
     _Atomic bool is_asked; /* this pod sends it heartbeats, so lost is meaningful */
 };
 
+/* supervisor_read_history, supervisor_read_namesake */
+struct supervisor_past {
+    struct leader_history history;
+    struct address namesake; /* of one of the namesakes; unset: none */
+};
+
 /* For the admin server. Each field is published by itself: relaxed loads and stores; except the
- * history, which has a lock. */
+ * past. */
 struct supervisor_report {
     _Atomic uint64_t ran_ns;         /* end of the supervisor's last slice; 0: not running yet */
     _Atomic uint32_t state;          /* enum election_state */
@@ -63,17 +71,28 @@ struct supervisor_report {
     _Atomic uint32_t key_mismatches; /* addresses from which nothing can be verified */
     _Atomic uint64_t leaps_refused, actions_lost, forbidden_transitions; /* election_counts */
     struct supervisor_peer_report peers[MEMBERS_MAX];                    /* by member index */
-    pthread_mutex_t history_lock; /* guards the two below: supervisor_read_history, ..._namesake */
-    struct leader_history history;
-    struct address namesake; /* of one of the namesakes; unset: none */
+    /* The supervisor writes and waits for no reader; readers_lock excludes readers from each other. */
+    struct triple_buffer past;
+    struct supervisor_past versions[TRIPLE_BUFFER_VERSIONS];
+    pthread_mutex_t readers_lock;
 };
 
 /* ---- the main thread ---- */
 
+/* The keys as read from their directory. */
+struct supervisor_keys {
+    int rc; /* of keyring_load */
+    struct keyring ring;
+    char why[KEYRING_WHY];
+};
+
+/* Any thread: read the keys, if any are configured. Blocks while files are read. */
+void supervisor_load_keys(const struct config *config, struct supervisor_keys *ret_keys);
+
 /* Before the data plane: binds the peer port exclusively, so that a second daemon at this address
- * fails here. Keeps config. Logs a failure and returns a negative errno. */
-int supervisor_create(const struct config *config, struct supervisor **ret_supervisor)
-    __attribute__((warn_unused_result));
+ * fails here. Keeps config, takes the keys. Logs a failure and returns a negative errno. */
+int supervisor_create(const struct config *config, struct supervisor_keys *keys,
+                      struct supervisor **ret_supervisor) __attribute__((warn_unused_result));
 /* NULL is allowed. */
 void supervisor_destroy(struct supervisor *supervisor);
 
@@ -92,8 +111,9 @@ void supervisor_step_down(struct supervisor *supervisor);
 /* Leave the list, wait for that at most four detection times, and end the thread. */
 void supervisor_stop(struct supervisor *supervisor);
 
-/* Read the keys again. True: they have changed; supervisor_reload applies them. */
-bool supervisor_read_keys(struct supervisor *supervisor);
+/* Take keys that were read again, and wipe them. True: they have changed; supervisor_reload applies
+ * them. */
+bool supervisor_take_keys(struct supervisor *supervisor, struct supervisor_keys *keys);
 /* Why the keys could not be read; "" when they were, or none are configured. */
 const char *supervisor_keys_failure(const struct supervisor *supervisor);
 
@@ -106,7 +126,7 @@ enum election_state supervisor_state(const struct supervisor *supervisor);
 const struct supervisor_report *supervisor_report(const struct supervisor *supervisor);
 const struct counters *supervisor_counters(const struct supervisor *supervisor);
 
-/* The last leaders that this pod followed. Waits while the supervisor copies them. */
+/* The last leaders that this pod followed. Waits while another thread reads them. */
 void supervisor_read_history(struct supervisor *supervisor, struct leader_history *ret_history);
 
 /* True if another living member has this pod's name; its address. Waits as the function above. */

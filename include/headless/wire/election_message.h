@@ -27,6 +27,8 @@
  *   STEP_DOWN        term, leader (the successor), cause, flag SERVES
  *   LEAVE            term; from the leader: the receiver may go, its list row is kept
  *   TRANSFER         term, leader (the target), generation
+ *   NOMINATE         command_nonce, command_time_s: of a signed command that names the receiver; it
+ *                    replies with the same and flag GRANTED. For the supervisor
  *
  * Pure values; any thread.
  */
@@ -89,6 +91,7 @@ enum election_message_type {
     ELECTION_STEP_DOWN,
     ELECTION_LEAVE,
     ELECTION_TRANSFER,
+    ELECTION_NOMINATE,
     ELECTION_MESSAGE_COUNT
 };
 
@@ -114,10 +117,13 @@ enum election_flag {
     ELECTION_FLAG_NO_APP = 1 << 0,  /* HEARTBEAT: no live eligible member's app is up */
     ELECTION_FLAG_FORMER = 1 << 10, /* HEARTBEAT: the former leader serves its sessions */
     ELECTION_FLAG_SERVES = 1 << 11, /* ACK, STEP_DOWN: the sender serves those of its former term */
-    /* ACK: the sender reads the TOS byte of a record; HEARTBEAT: so do the leader and all members of
-     * the list that may be alive. */
-    ELECTION_FLAG_TOS = 1 << 13
+    /* Additions to the format of frames. ACK: the sender reads it; HEARTBEAT: so do the leader and
+     * all members of the list that may be alive. */
+    ELECTION_FLAG_SPLIT = 1 << 12, /* records over frames */
+    ELECTION_FLAG_TOS = 1 << 13    /* the TOS byte of a record, and its TTL */
 };
+
+#define ELECTION_ADDITIONS (ELECTION_FLAG_TOS | ELECTION_FLAG_SPLIT)
 
 struct election_message {
     uint8_t type; /* enum election_message_type */
@@ -135,6 +141,7 @@ struct election_message {
     uint64_t received;     /* requests of the receiver that the sender has received so far */
     uint64_t rcvbuf_bytes; /* of the sender's relay socket */
     uint64_t generation;   /* the highest leader_generation that it knows of */
+    uint64_t command_nonce, command_time_s;
     struct election_list_id list;
     struct address leader_address;
     uint64_t live[ELECTION_BITMAP_WORDS], ready[ELECTION_BITMAP_WORDS];
