@@ -30,6 +30,9 @@ apps_packages=(bind9 bind9-dnsutils unbound knot knot-dnsutils dnsdist pdns-recu
     coturn kamailio sip-tester libcoap3-bin tftpd-hpa tftp-hpa dnsmasq-base openssl gnutls-bin ngtcp2-client
     ngtcp2-server wireguard-go wireguard-tools iputils-ping snmpd snmp nfdump softflowd rsyslog memcached iperf3
     krb5-kdc krb5-admin-server krb5-user openvpn mosh bsdutils)
+# For the components of Kubernetes: see scripts/kubernetes. Its own kubectl is built, too.
+# shellcheck disable=SC2034
+kubernetes_packages=(iproute2 nftables openssl knot-dnsutils jq python3 util-linux ca-certificates)
 # shellcheck disable=SC2034
 browser_packages=(chromium fonts-dejavu-core)
 

@@ -99,6 +99,8 @@ static const struct socket_option {
     {OPTION_SET, IPPROTO_IPV6, IPV6_RECVTCLASS, FOR_ALL},
     {OPTION_SET, IPPROTO_IPV6, IPV6_UNICAST_HOPS, FOR_ALL},
     {OPTION_SET, IPPROTO_IPV6, IPV6_V6ONLY, FOR_ALL},
+    {OPTION_GET, IPPROTO_IP, IP_MTU, FOR_ALL}, /* the size of frames on a link */
+    {OPTION_GET, IPPROTO_IPV6, IPV6_MTU, FOR_ALL},
     {OPTION_GET, SOL_SOCKET, SO_ERROR, FOR_ALL},   /* pending ICMP errors (net/udp_error.c) */
     {OPTION_GET, SOL_SOCKET, SO_MEMINFO, FOR_ALL}, /* datagrams that the kernel dropped */
     /* groups that are joined again, because their interface was lost (net/multicast.c) */
