@@ -213,7 +213,7 @@ static bool has_name_twice(const struct election_list *list)
  * where two rows have one name, of which one is a predecessor that no leader has removed yet, and
  * where a first leader counted addresses of before a move among the expected members.
  */
-bool sim_has_lost_majority(const struct sim *sim)
+static bool has_lost_majority(const struct sim *sim)
 {
     for (uint32_t i = 0; i < sim->pod_count; i++) {
         const struct election_list *list = &sim->pods[i].election.list;
@@ -238,7 +238,7 @@ void sim_check_agreement(struct sim *sim)
     if (patience_ns > SIM_QUIET_NS * 3 / 4)
         patience_ns = SIM_QUIET_NS * 3 / 4;
     if (sim->agreed_ns || sim->now_ns < sim->heal_ns + patience_ns ||
-        (!is_agreed && sim_has_lost_majority(sim)))
+        (!is_agreed && has_lost_majority(sim)))
         return;
     sim->agreed_ns = sim->now_ns;
     sim->quiet_messages = sim->messages;

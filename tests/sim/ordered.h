@@ -14,10 +14,12 @@
 #include "headless/sequencer/sequencer.h"
 #include "sim.h"
 
-#define ORDERED_INDICES     32768 /* more than a run of ORDERED_SECONDS_MAX appends */
-#define ORDERED_SECONDS_MAX 200
-#define ORDERED_FRAMES      32768
-#define ORDERED_RECORD      128 /* bytes of one entry in a frame */
+#define ORDERED_INDICES        32768 /* more than a run of ORDERED_SECONDS_MAX appends */
+#define ORDERED_SECONDS_MAX    200
+#define ORDERED_FRAMES         32768
+#define ORDERED_RECORD         128 /* bytes of one entry in a frame */
+/* The clients end so long before the end: until then all must be delivered. */
+#define ORDERED_CLIENTS_END_NS (10 * NS_PER_SEC)
 
 struct ordered_app {
     uint32_t known[ORDERED_INDICES]; /* by index: the message; 0: none */
@@ -63,6 +65,7 @@ struct ordered {
     uint32_t deaf_permille;  /* a message of a client */
     uint32_t message;        /* the last that a client sent */
     uint64_t healed_first;   /* index of the first entry after all had agreed; 0: none yet */
+    uint64_t waited_ns;      /* real; a sequencer waited for the row of a dead pod; 0: never */
     uint64_t delivered_last; /* the highest index that any app got */
     uint64_t appended, delivered, diverged, missing;
     struct sequencer_actions actions;

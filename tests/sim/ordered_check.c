@@ -10,6 +10,8 @@
  */
 #include "ordered.h"
 
+#define LATE_NS (4 * NS_PER_SEC) /* all agree at least this long before the clients end */
+
 /* ---- apps ---- */
 
 static struct ordered_app *app_of(struct sim *sim, uint32_t pod)
@@ -143,26 +145,38 @@ static void check_pod(struct sim *sim, uint32_t index, uint32_t leader)
     }
 }
 
+/*
+ * With commits, a leader waits until all listed members have acknowledged if no majority has a log. One
+ * row may be of a dead pod that returned at another address before the first list was written: the
+ * leader removes it after member.forget (docs/election.md, Limits), by a slow clock 73 s after the last
+ * fault, and a run ends after 65 s. True if a sequencer still waited for such a row when the clients
+ * ended, or shortly before.
+ */
+static bool has_waited(const struct sim *sim)
+{
+    return sim->options.ordered->waited_ns + ORDERED_CLIENTS_END_NS + LATE_NS > sim->ends_ns;
+}
+
 void ordered_check_end(struct sim *sim)
 {
     int leader;
 
-    if (!sim->options.ordered || sim->failed)
+    if (!sim->options.ordered || sim->failed || !sim->agreed_ns)
         return;
     leader = sim_agreed_leader(sim);
-    /* A row that no leader removes counts for the majority that remembers its log, too. */
-    if (sim_has_lost_majority(sim))
-        return;
     if (leader < 0 || !sequencer_is_leading(&sim->options.ordered->pods[leader].sequencer)) {
-        sim_fail(sim, "no pod's sequencer leads at the end");
+        if (!has_waited(sim))
+            sim_fail(sim, "no pod's sequencer leads at the end");
         return;
     }
     for (uint64_t index = 1; index < ORDERED_INDICES; index++)
         check_index(sim, index);
-    for (uint32_t pod = 0; pod < sim->pod_count; pod++) {
+    if (has_waited(sim))
+        return;
+    if (sim->options.ordered->healed_first == 0)
+        sim_fail(sim, "no message was appended after all had healed");
+    for (uint32_t pod = 0; pod < sim->pod_count && !sim->failed; pod++) {
         if (sim->pods[pod].is_up)
             check_pod(sim, pod, (uint32_t)leader);
     }
-    if (sim->options.ordered->healed_first == 0)
-        sim_fail(sim, "no message was appended after all had healed");
 }

@@ -238,7 +238,6 @@ void sim_check_end(struct sim *sim);
 /* The valid leader, if all live pods follow it; otherwise -1. */
 int sim_agreed_leader(const struct sim *sim);
 /* For good, in this run with pods that moved. */
-bool sim_has_lost_majority(const struct sim *sim);
 /* A pod that is a valid leader, or -1. */
 int sim_valid_leader(const struct sim *sim);
 void sim_fail(struct sim *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));
