@@ -84,19 +84,24 @@ client_at_the_last_follower()
     net_heal
 }
 
+# kernel_hints ADDRESS...
+kernel_hints()
+{
+    total 'evidence_hints_total{source="connection"}' "$@"
+}
+
 # Nothing is sent but heartbeats: the kernel closes the connections to the dead process.
 idle()
 {
-    start_five
-    wait_until "each follower has a connection to the leader" are_connected
+    local before
     expect "the evidence" "$(evidence_at "$last" "$first")" connection
     expect "the evidence at the leader" "$(evidence_at "$first" "$last")" connection
     expect_match "headlessctl status" "$("${pod_wrapper[@]}" "$headlessctl" --admin "$first:8080" status)" \
         'evidence   4 by connection'
+    before=$(kernel_hints "${followers[@]}")
     pod_kill "$first"
     found_by_evidence
-    expect "followers were told by their kernel" \
-        "$(($(total 'evidence_hints_total{source="connection"}' "${followers[@]}") > 0))" 1
+    expect "followers were told by their kernel" "$(($(kernel_hints "${followers[@]}") > before))" 1
 }
 
 # The dead process's host sends no ICMP error: new connections are refused.
@@ -124,14 +129,13 @@ reset_connections()
 
 were_told_by_the_kernel()
 {
-    (($(total 'evidence_hints_total{source="connection"}' "${followers[@]}") >= 4))
+    (($(kernel_hints "${followers[@]}") >= 4))
 }
 
 # Of a host that is no pod: closed at once, and counted.
 strangers()
 {
     local i
-    start_five
     for i in 1 2 3; do
         "${pod_wrapper[@]}" bash -c "exec 3<>/dev/tcp/$first/12002; ! read -r -t 30 <&3" 2>/dev/null ||
             fail "connection $i was not closed"
@@ -140,20 +144,37 @@ strangers()
     wait_until "the members have theirs" are_connected
 }
 
+are_connected_to_the_next()
+{
+    [[ $(metric "${all[1]}" peer_connections) == 3 ]]
+}
+
+has_successor()
+{
+    agree any "${all[@]:2}" && [[ $agreed != "${all[1]}" ]]
+}
+
 stopped()
 {
-    start_five
-    wait_until "each follower has a connection to the leader" are_connected
-    pod_stop "$first"
-    wait_until "the next one leads" agree "${all[1]}" "${followers[@]}"
-    expect "its cause" "$(leader_cause "${all[1]}")" resign
-    expect "hints" "$(total 'evidence_hints_total{source="connection"}' "${followers[@]}")" 0
+    local before
+    wait_until "each follower has a connection to the next leader" are_connected_to_the_next
+    before=$(kernel_hints "${all[@]:2}")
+    pod_stop "${all[1]}"
+    wait_until "one of the others leads" has_successor
+    expect "its cause" "$(leader_cause "$last")" resign
+    expect "hints" "$(($(kernel_hints "${all[@]:2}") > before))" 0
+}
+
+# One start of five pods for four cases.
+whole_life()
+{
+    reset_connections
+    strangers
+    idle
+    stopped
 }
 
 run "SIGKILL, client at the last follower, no connections" client_at_the_last_follower
-run "SIGKILL, idle" idle
+run "connections reset by a third party, strangers, SIGKILL, idle, and SIGTERM" whole_life
 run "SIGKILL, idle, no ICMP" idle_and_mute
-run "connections reset by a third party" reset_connections
-run "strangers" strangers
-run "SIGTERM" stopped
 finish
