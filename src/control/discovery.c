@@ -184,7 +184,7 @@ static bool is_soon(struct discovery_shared *shared)
 /* Returns when the next lookup is due, or at a stop. */
 static void wait_for_turn(struct discovery_shared *shared)
 {
-    uint64_t looked_ns = clock_now_ns(), now_ns = looked_ns, pause_ns;
+    uint64_t looked_ns = clock_now_ns(), now_ns, pause_ns;
     uint64_t interval_ns = next_interval(shared);
 
     while (!discovery_ends(shared)) {

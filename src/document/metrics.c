@@ -68,7 +68,8 @@ static const struct {
      "0"},
     {"Nothing is lost between pods",
      "Datagrams and copies relayed by all pods, minus datagrams received from other pods. Not "
-     "after a pod was restarted or killed, nor when a kernel dropped something.",
+     "after a pod was restarted or killed, nor when a kernel dropped something; a refused frame "
+     "(reason `introduction`, `auth`, ...) counts as one datagram received.",
      "sum(headlessd_datagrams_relayed_total) + sum(headlessd_copies_sent_total)\n"
      "  - sum(headlessd_datagrams_received_total{socket=\"relay\"})",
      "0"},

@@ -235,8 +235,8 @@ static bool span_take_printable(struct span *s, char *ret_character)
             if (s->end - s->next < 4 || !decode_hex(&digits, code, sizeof(code)))
                 return false;
             s->next = digits.end;
-        } else if (!memchr("\"\\/", code[1], 3)) { /* the other escapes are control characters */
-            return false;
+        } else if (code[1] != '"' && code[1] != '\\' && code[1] != '/') {
+            return false; /* the other escapes are control characters */
         }
     }
     *ret_character = (char)code[1];

@@ -97,6 +97,16 @@ expect_between()
     fi
 }
 
+# expect_lines POD THREADS SECONDS REGEX: lines of the pod's log match, at most one of each thread in so many seconds
+# (60 for log_warn_minutely): a slow machine takes minutes for a scenario.
+expect_lines()
+{
+    local lines age
+    lines=$(grep -cE "$4" "$work/$1.log" || true)
+    age=$(ps -o etimes= -p "${pod_pids[$1]}")
+    expect_between "lines with $4" "$lines" 1 $(($2 * (age / $3 + 1)))
+}
+
 # timed COMMAND...: an assertion on milliseconds, or on the loss of a stream that must keep its pace.
 timed()
 {

@@ -147,6 +147,8 @@ refuses_file()
 # In force as before, and each removal has its line.
 restrictions_last()
 {
+    # With KEYED=1 the environment sets control.accept, which takes precedence over the file.
+    local pod_environment=("${pod_environment[@]/#HEADLESSD_CONTROL_ACCEPT=*/UNSET=}")
     write_over place 'data.allow: 127.0.0.0/8' 'control.accept: none' 'keys.mode: enforce'
     pods_start "$a" -- -c "$work/config.yaml"
     refuses_file '' 1

@@ -377,10 +377,16 @@ does_not_start()
         "source_failed.*belongs to another running process"
 }
 
-# capabilities PID: prints all of its sets but the bounding set, of all threads
+# capabilities PID: prints all of its sets but the bounding set, of all threads. The runtime of TSan has a thread that starts
+# before main() and keeps what it had.
 capabilities()
 {
-    sed -n -E 's/^Cap(Inh|Prm|Eff|Amb):[[:space:]]*//p' /proc/"$1"/task/*/status | sort -u
+    local threads thread
+    mapfile -t threads < <(find "/proc/$1/task" -mindepth 1 -maxdepth 1 -printf "%f\n" | sort -n)
+    [[ $build != *-tsan ]] || unset 'threads[1]'
+    for thread in "${threads[@]}"; do
+        sed -n -E 's/^Cap(Inh|Prm|Eff|Amb):[[:space:]]*//p' "/proc/$1/task/$thread/status"
+    done | sort -u
 }
 
 without_root()

@@ -342,7 +342,16 @@ class Test:
         print(f"{len(self.rows) - bad} of {len(cases)} cases passed, {missed} of them not reached")
         if not cases:
             return not any(self.reached)
-        return bool(bad or len(self.rows) < len(cases) or missed * 4 > len(cases))
+        places = {place.raw for _, place, _, _ in cases}
+        return bool(bad or len(self.rows) < len(cases) or self.missed_too_many(places))
+
+    def missed_too_many(self, places):
+        """Of places, not of cases: a send has 27 cases, and only a busy thread comes to some of the sends."""
+        missed = places & (self.missed - self.done)
+        if len(missed) * 2 <= len(places):
+            return False
+        print(f" FAIL {len(missed)} of {len(places)} places were reached without a fault only")
+        return True
 
 
 if __name__ == "__main__":

@@ -135,13 +135,4 @@ static inline const char *dumped(const struct config_set *set, const char *key)
     return line;
 }
 
-static inline const char *path_in_tree(const char *test_file, const char *path)
-{
-    static char text[4096];
-    const char *slash = strrchr(test_file, '/');
-
-    (void)snprintf(text, sizeof(text), "%.*s/../../%s", (int)(slash - test_file), test_file, path);
-    return text;
-}
-
 #endif

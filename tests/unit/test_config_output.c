@@ -246,10 +246,11 @@ Test(config_output, examples_of_the_help_load)
 /* The generated documents are those in docs. */
 static void expect_committed(char *document, const char *name, const char *how)
 {
-    const char *path = path_in_tree(__FILE__, name);
-    FILE *file = fopen(path, "r");
-    static char text[131072];
+    static char path[4096], text[131072];
+    FILE *file;
 
+    (void)snprintf(path, sizeof(path), "%s/%s", SOURCE_TREE, name);
+    file = fopen(path, "r");
     cr_assert_not_null(file, "%s cannot be opened", path);
     text[fread(text, 1, sizeof(text) - 1, file)] = '\0';
     (void)fclose(file);

@@ -226,8 +226,9 @@ void reassembly_begin(struct reassembly *reassembly, const struct relay_part *pa
         count_dropped(reassembly, header, part->member_index, DROP_malformed);
         return;
     }
-    if (reassembly->open_count == REASSEMBLY_UNFINISHED_MAX)
-        end_unfinished(reassembly, find_oldest(reassembly), DROP_incomplete);
+    record = reassembly->open_count == REASSEMBLY_UNFINISHED_MAX ? find_oldest(reassembly) : NULL;
+    if (record)
+        end_unfinished(reassembly, record, DROP_incomplete);
     if (reassembly->free_count == 0) { /* forged: several nonce spaces in one GRO batch */
         count_dropped(reassembly, header, part->member_index, DROP_incomplete);
         return;
