@@ -213,7 +213,7 @@ Test(kept, requests_of_a_lost_receiver_are_orphans_in_their_order)
     (void)put(LEADER);
     (void)put_type(CLIENT, FRAME_REPLY, 0);
     (void)put(LEADER);
-    kept_lose(&kept, LEADER);
+    kept_lose(&kept, LEADER, true);
     first = kept_orphan(&kept, NULL);
     cr_assert_eq(first->number, 1);
     second = kept_orphan(&kept, first);
@@ -235,7 +235,7 @@ Test(kept, next_stream_of_a_slot_goes_on_with_the_numbers)
     struct frame_place before, after;
 
     (void)kept_put(&kept, LEADER, &like, &before);
-    kept_lose(&kept, LEADER);
+    kept_lose(&kept, LEADER, true);
     (void)kept_put(&kept, LEADER, &like, &after);
     cr_assert_gt(after.stream, before.stream);
     cr_assert_eq(after.number, before.number + 1);
@@ -247,7 +247,7 @@ Test(kept, next_stream_of_a_slot_goes_on_with_the_numbers)
 Test(kept, replies_to_a_lost_pod_are_lost)
 {
     (void)put_type(CLIENT, FRAME_REPLY, 0);
-    kept_lose(&kept, CLIENT);
+    kept_lose(&kept, CLIENT, true);
     cr_assert_eq(kept.lost_replies, 10);
     cr_assert_eq(kept.orphans, 0);
     cr_assert_eq(kept.ring.used, 0);
@@ -266,7 +266,7 @@ Test(kept, held_request_waits_for_its_reply)
     cr_assert_eq(kept.ring.used, 0);
     frame = put(LEADER);
     kept_confirm(&kept, LEADER, 3, 3);
-    kept_lose(&kept, LEADER);
+    kept_lose(&kept, LEADER, true);
     cr_assert_eq(kept_orphan(&kept, NULL), frame);
 }
 
@@ -287,9 +287,11 @@ Test(kept, lost_leader_leaves_orphans_at_once)
 {
     kept_follow(&kept, LEADER, false);
     (void)put(LEADER);
-    cr_assert(kept_is_settled(&kept));
+    kept_refuse(&kept, LEADER);
+    cr_assert(kept_is_settled(&kept), "the election decides about a leader");
     kept_follow(&kept, CLIENT, false);
     cr_assert_not(kept_is_settled(&kept));
+    cr_assert_eq(kept.orphans, 1);
     kept_move(&kept, kept_orphan(&kept, NULL));
     kept_end_moves(&kept);
     cr_assert(kept_is_settled(&kept));
@@ -316,12 +318,38 @@ Test(kept, leader_that_stepped_down_and_does_not_confirm_is_lost)
     cr_assert_eq(kept.orphans, 1);
 }
 
+Test(kept, leader_that_seems_lost_is_given_time_to_confirm)
+{
+    kept_follow(&kept, LEADER, false);
+    (void)put(LEADER);
+    kept_follow(&kept, CLIENT, false);
+    cr_assert_not(kept_is_settled(&kept));
+    cr_assert_eq(kept.orphans, 0);
+    kept_confirm(&kept, LEADER, 1, 1);
+    cr_assert(kept_is_settled(&kept));
+}
+
+Test(kept, requests_without_a_reply_stay_with_a_leader_that_stepped_down)
+{
+    kept.needs_replies = true;
+    kept_follow(&kept, LEADER, false);
+    (void)put(LEADER);
+    kept_follow(&kept, CLIENT, false);
+    kept_follow(&kept, CLIENT, true); /* late news */
+    kept_confirm(&kept, LEADER, 1, 1);
+    cr_assert(kept_is_settled(&kept));
+    kept_follow(&kept, LEADER, true);
+    (void)put(LEADER);
+    kept_confirm(&kept, LEADER, 2, 2);
+    kept_refuse(&kept, LEADER);
+    kept_follow(&kept, CLIENT, false);
+    cr_assert_eq(kept.orphans, 1);
+}
+
 Test(kept, refusal_ends_the_time_of_a_leader_that_stepped_down)
 {
     kept_follow(&kept, LEADER, false);
     (void)put(LEADER);
-    kept_refuse(&kept, LEADER);
-    cr_assert_eq(kept.orphans, 0, "the election decides about a leader");
     kept_follow(&kept, CLIENT, true);
     kept_refuse(&kept, LEADER);
     cr_assert_eq(kept.orphans, 1);
@@ -385,12 +413,14 @@ Test(kept_replies, each_reply_is_of_the_oldest_request_of_its_client)
 Test(kept_replies, frame_ends_with_its_last_reply_or_its_confirmation)
 {
     (void)put_two(1, 2);
+    kept_confirm(&kept, LEADER, 1, 0);
     kept_replies_pass(&replies, &kept, 1);
     kept_confirm(&kept, LEADER, 1, 1);
     cr_assert_eq(kept.requests, 2);
     kept_replies_pass(&replies, &kept, 2);
     cr_assert_eq(kept.requests, 0);
     (void)put_two(1, 2);
+    kept_confirm(&kept, LEADER, 2, 1);
     kept_replies_pass(&replies, &kept, 2);
     kept_replies_pass(&replies, &kept, 1);
     cr_assert_eq(kept.requests, 2);
@@ -407,6 +437,7 @@ Test(kept_replies, tickets_of_forgotten_frames_are_over)
     kept_tick(&kept, KEEP);
     cr_assert_eq(replies.oldest, replies.next);
     (void)put_two(1, 1);
+    kept_confirm(&kept, LEADER, 2, 1);
     kept_replies_pass(&replies, &kept, 1);
     kept_replies_pass(&replies, &kept, 1);
     kept_confirm(&kept, LEADER, 2, 2);
@@ -423,4 +454,16 @@ Test(kept_replies, oldest_tickets_give_way_when_all_are_in_use)
     cr_assert(kept_replies_wants(&replies, frames[2], 0));
     kept_confirm(&kept, LEADER, 6, 6);
     cr_assert_eq(kept.requests, 8);
+}
+
+Test(kept_replies, reply_counts_for_no_request_that_was_not_received)
+{
+    const struct kept_frame *first = put_two(8, 16), *second = put_two(8, 16);
+
+    kept_confirm(&kept, LEADER, 1, 0);
+    kept_replies_pass(&replies, &kept, 8);
+    kept_replies_pass(&replies, &kept, 8);
+    kept_lose(&kept, LEADER, true);
+    cr_assert_not(kept_replies_wants(&replies, first, 0));
+    cr_assert(kept_replies_wants(&replies, second, 0));
 }

@@ -58,18 +58,29 @@ static void ask(const struct confirm *confirm, struct confirm_stream *stream, ui
     stream->is_asked = true;
 }
 
-enum confirm_verdict confirm_take(struct confirm *confirm, uint32_t index, uint64_t instance,
-                                  const struct frame_place *place)
+/* The stream of this frame; NULL: it is over. */
+static struct confirm_stream *find(struct confirm *confirm, uint32_t index, uint64_t instance,
+                                   const struct frame_place *place)
 {
     struct confirm_stream *stream = &confirm->streams[index];
 
     if (stream->instance != instance || place->stream > stream->id)
         begin_stream(stream, instance, place);
     else if (place->stream < stream->id)
-        return CONFIRM_DUPLICATE;
+        return NULL;
     enlist(confirm, stream, index);
     if (place->oldest > stream->next)
         stream->next = place->oldest; /* the sender has forgotten those before it */
+    return stream;
+}
+
+enum confirm_verdict confirm_take(struct confirm *confirm, uint32_t index, uint64_t instance,
+                                  const struct frame_place *place)
+{
+    struct confirm_stream *stream = find(confirm, index, instance, place);
+
+    if (!stream)
+        return CONFIRM_DUPLICATE;
     if (place->number < stream->next) {
         ask(confirm, stream, 0);
         return CONFIRM_DUPLICATE;
@@ -86,6 +97,33 @@ enum confirm_verdict confirm_take(struct confirm *confirm, uint32_t index, uint6
     else if (!stream->is_asked)
         ask(confirm, stream, CONFIRM_DELAY_NS);
     return CONFIRM_TAKEN;
+}
+
+void confirm_refuse(struct confirm *confirm, uint32_t index, uint64_t instance,
+                    const struct frame_place *place)
+{
+    struct confirm_stream *stream = find(confirm, index, instance, place);
+
+    if (!stream)
+        return;
+    if (place->number < stream->next)
+        ask(confirm, stream, 0); /* its confirmation may have been lost */
+    else
+        stream->is_refused = confirm->has_refused = true;
+}
+
+void confirm_resume(struct confirm *confirm)
+{
+    for (uint32_t i = 0; i < confirm->listed && confirm->has_refused; i++) {
+        struct confirm_stream *stream = &confirm->streams[confirm->list[i]];
+
+        if (!stream->is_refused)
+            continue;
+        stream->is_refused = false;
+        stream->has_gap = true;
+        ask(confirm, stream, 0);
+    }
+    confirm->has_refused = false;
 }
 
 /* ---- the gate ---- */
@@ -179,7 +217,7 @@ void confirm_tidy(struct confirm *confirm)
     for (uint32_t i = 0; i < confirm->listed; i++) {
         struct confirm_stream *stream = &confirm->streams[confirm->list[i]];
 
-        stream->is_listed = has_news(stream) || stream->is_asked || stream->settled != stream->next;
+        stream->is_listed = has_news(stream) || stream->is_asked || stream->is_refused || stream->settled != stream->next;
         if (stream->is_listed)
             confirm->list[kept++] = confirm->list[i];
     }

@@ -38,7 +38,7 @@ struct confirm_stream {
     uint64_t due_ns, told_ns;
     uint32_t id;
     uint16_t frames; /* taken since it was last told */
-    bool is_listed, has_gap, is_asked;
+    bool is_listed, has_gap, is_asked, is_refused;
 };
 
 struct confirm {
@@ -48,7 +48,8 @@ struct confirm {
     uint32_t listed;
     uint64_t now_ns;
     uint64_t mark[CONFIRM_GATES];
-    bool is_gated; /* marks are set */
+    bool is_gated;    /* marks are set */
+    bool has_refused; /* since confirm_resume */
 };
 
 /* count: streams, known by an index of the owner's. Returns 0 or -ENOMEM. */
@@ -58,6 +59,13 @@ void confirm_fini(struct confirm *confirm);
 /* A frame of this instance's stream. index: of a pair of member and nonce space. */
 enum confirm_verdict confirm_take(struct confirm *confirm, uint32_t index, uint64_t instance,
                                   const struct frame_place *place);
+
+/* A frame that cannot be taken now, because its records would have to wait here: its sender keeps
+ * them, and sends them again. */
+void confirm_refuse(struct confirm *confirm, uint32_t index, uint64_t instance,
+                    const struct frame_place *place);
+/* Frames can be taken again: ask for those that were refused. */
+void confirm_resume(struct confirm *confirm);
 
 /* The batch is flushed. put, left: of each place of waiting. */
 void confirm_settle(struct confirm *confirm, const uint64_t put[static CONFIRM_GATES],

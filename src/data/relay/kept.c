@@ -121,7 +121,8 @@ static void kept_open(struct kept *kept, struct kept_stream *stream, uint8_t slo
 {
     stream->id = ++kept->ids << KEPT_SLOT_BITS | slot;
     stream->received = stream->confirmed = stream->next - 1;
-    stream->round_trip_ns = stream->back_to = 0;
+    stream->round_trip_ns = stream->back_to = stream->past = 0;
+    stream->is_refused = false;
     stream->timeouts = 0;
 }
 
@@ -160,6 +161,10 @@ static void kept_append(struct kept *kept, struct kept_stream *stream, struct ke
     if (!stream->missing)
         stream->missing = frame;
     stream->newest = frame;
+    if (stream->is_paced && !stream->again) {
+        stream->again = frame;
+        stream->window_bytes = kept->pace_bytes;
+    }
     if (is_first)
         kept_arm(kept, stream);
 }
@@ -177,7 +182,7 @@ struct kept_frame *kept_put(struct kept *kept, uint8_t slot, const struct kept_f
     numbered.slot = slot;
     numbered.number = stream->next++;
     numbered.since_ns = kept->now_ns;
-    numbered.sent_ns = stream->again ? 0 : kept->now_ns;
+    numbered.sent_ns = stream->again || stream->is_paced ? 0 : kept->now_ns;
     numbered.end = stream->end;
     numbered.unreplied = like->records;
     numbered.state = KEPT_WAITING;
@@ -265,6 +270,7 @@ void kept_confirm(struct kept *kept, uint8_t slot, uint64_t received, uint64_t c
     }
     if (!is_news)
         return;
+    stream->is_refused = false;
     take_confirmed(kept, stream, confirmed);
     kept_arm(kept, stream);
     kept_pop_done(kept);

@@ -52,6 +52,7 @@ struct kept_frame {
     uint8_t state;             /* enum kept_state */
     bool is_again;             /* sent more than once */
     bool is_replayed;          /* its records were sent to another pod before */
+    bool is_unseen;            /* an orphan that its receiver has not said to have received */
     /* Its records follow, as in a frame. */
 };
 
@@ -63,11 +64,15 @@ struct kept_stream {
     struct kept_frame *oldest;  /* not confirmed; NULL: none */
     struct kept_frame *missing; /* the first that may not have arrived; NULL: none */
     struct kept_frame *newest;
-    struct kept_frame *again;  /* going back: the next to be sent; NULL: all are sent */
-    size_t window_bytes;       /* that may go before the next confirmation */
-    bool is_probing;           /* send one frame without going back */
-    uint8_t timeouts;          /* in a row */
-    uint64_t due_ns;           /* of the next timeout; UINT64_MAX: nothing is waited for */
+    struct kept_frame *again; /* going back: the next to be sent; NULL: all are sent */
+    size_t window_bytes;      /* that may go before the next confirmation */
+    bool is_probing;          /* send one frame without going back */
+    bool is_paced;            /* new frames wait for the window */
+    bool is_refused;          /* its host refused a frame, and it has confirmed nothing since */
+    uint64_t past;    /* it stepped down after this number: requests up to it have their replies,
+                        or none */
+    uint8_t timeouts; /* in a row */
+    uint64_t due_ns;  /* of the next timeout; UINT64_MAX: nothing is waited for */
     uint64_t back_ns, back_to; /* when it last went back, and to which number */
     uint64_t round_trip_ns;
 };
@@ -89,7 +94,8 @@ struct kept {
     void (*on_end)(void *context, const struct kept_frame *frame, bool is_lost); /* NULL: none */
     void *context;
     uint8_t leader_slot; /* requests go there; KEPT_SLOT_NONE: to no pod */
-    uint8_t ending_slot; /* a leader that stepped down: its confirmations are waited for */
+    uint8_t ending_slot; /* the leader before, while its confirmations are waited for */
+    bool ending_stepped_down;
     uint64_t ending_until_ns;
 };
 
@@ -120,6 +126,12 @@ static inline bool kept_goes_back(const struct kept *kept, uint8_t slot)
     return kept->streams[slot].again != NULL;
 }
 
+/* While it is set, new frames of this slot are sent by kept_next within the window. */
+static inline void kept_pace(struct kept *kept, uint8_t slot, bool is_paced)
+{
+    kept->streams[slot].is_paced = is_paced;
+}
+
 /* A confirmation of this slot's stream. */
 void kept_confirm(struct kept *kept, uint8_t slot, uint64_t received, uint64_t confirmed);
 /* The receiver lacks the frame behind those received. */
@@ -146,10 +158,11 @@ void kept_pop_done(struct kept *kept);
 /* ---- kept_handover.c ---- */
 
 /*
- * The receiver of this slot is gone: its requests become orphans, also held ones; its replies are
- * lost. The next frame of the slot begins another stream.
+ * The receiver of this slot is gone: its requests become orphans, also those held for replies that
+ * it cannot send any more (with_held); replies to it are lost. The next frame of the slot begins
+ * another stream.
  */
-void kept_lose(struct kept *kept, uint8_t slot);
+void kept_lose(struct kept *kept, uint8_t slot, bool with_held);
 /* The oldest orphan behind this frame (NULL: of all); NULL: none. */
 struct kept_frame *kept_orphan(struct kept *kept, const struct kept_frame *behind);
 /* It is routed again. */
@@ -158,12 +171,11 @@ void kept_move(struct kept *kept, struct kept_frame *orphan);
 void kept_end_moves(struct kept *kept);
 
 /*
- * Requests go to this slot from now on (KEPT_SLOT_NONE: to this pod itself). What the leader before
- * has not confirmed becomes orphans: at once, or, if it stepped down, once it is found dead or has
- * not confirmed it in time. Call it for a new leader only, not while there is none.
+ * Requests go to this slot from now on (KEPT_SLOT_NONE: to this pod itself). Call it for each leader,
+ * not while there is none, and again when it becomes known that the one before stepped down.
  */
 void kept_follow(struct kept *kept, uint8_t slot, bool stepped_down);
-/* This slot's receiver is dead. */
+/* This slot's host has refused a frame: its process has ended. */
 void kept_refuse(struct kept *kept, uint8_t slot);
 /* False: earlier requests have to be confirmed, or routed again, before new ones are sent. */
 bool kept_is_settled(struct kept *kept);

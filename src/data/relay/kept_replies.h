@@ -49,13 +49,14 @@ void kept_replies_pass(struct kept_replies *replies, struct kept *kept, uint64_t
 /* The frame has ended (kept.on_end). */
 void kept_replies_end(struct kept_replies *replies, const struct kept_frame *frame);
 
-/* Does the n-th record of the frame wait for its reply? */
+/* Does the n-th record of the frame wait for its reply? Also if a reply was counted for it, but no pod
+ * has said that it received the frame: that reply was another one's. */
 static inline bool kept_replies_wants(const struct kept_replies *replies,
                                       const struct kept_frame *frame, uint32_t n)
 {
     const struct kept_ticket *ticket = &replies->tickets[(frame->first_ticket + n) & replies->mask];
 
-    return ticket->frame == frame && !ticket->is_over;
+    return frame->is_unseen || (ticket->frame == frame && !ticket->is_over);
 }
 
 #endif
