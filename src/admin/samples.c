@@ -83,6 +83,9 @@ static void sample_add_leadership(struct list *list, const struct admin_snapshot
               "(drain.sessions)");
     add_gauge(list, "tos_carried", snapshot->leadership->carries_tos,
               "1 while the TOS byte of a datagram is carried between pods: every member reads it");
+    add_gauge(list, "records_split", snapshot->leadership->splits_records,
+              "1 while a record may continue in the next frame: every member reads that. 0: a "
+              "datagram larger than a frame makes IP fragments between pods");
     add_gauge(list, "term", snapshot->leadership->term,
               "Term of the leader; it grows with every change of leader");
 }

@@ -326,8 +326,9 @@ const struct config_option config_options[] = {
      FIELD(relay_mtu),
      .preset = "1400",
      RANGE(576, 65535),
-     .help = "IP MTU of the path between pods, in bytes. A frame of several datagrams is not "
-             "larger; a datagram that does not fit is sent alone, as IP fragments."},
+     .help = "Largest IP packet of a frame between pods, in bytes. Frames are smaller where the "
+             "interface, the route or the path's MTU that the kernel knows is smaller (at least "
+             "1280); a datagram larger than a frame continues in the next one."},
     {.key = "relay.linger",
      .type = OPTION_DURATION,
      FIELD(relay_linger_ns),

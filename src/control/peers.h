@@ -36,8 +36,6 @@ struct peer_auth_failure {
     bool is_reported;           /* peers_auth_take_unverifiable has returned it */
 };
 
-enum peer_tos { PEER_TOS_UNKNOWN, PEER_TOS_READ, PEER_TOS_REFUSED };
-
 struct peer {
     uint64_t instance; /* 0: this index is free */
     struct address address;
@@ -52,7 +50,7 @@ struct peer {
     uint64_t relayed_before, received_before; /* counts at this index before this instance */
     uint64_t confirmed;                       /* requests of ours that it says it has taken over */
 
-    enum peer_tos tos;       /* does it read the TOS byte of a record? */
+    uint16_t reads, refuses; /* of ELECTION_ADDITIONS; in neither: not known yet */
     bool is_mismatched;      /* it has other settings for the ordered route */
     bool has_replay_windows; /* the data threads' windows at this index are set for it */
     struct peer_auth_failure auth_failure;
@@ -116,16 +114,16 @@ bool peers_check_settings(struct peers *peers, const struct election_message *me
 uint16_t peers_settings_of(const struct config *config);
 const char *peers_describe_settings(uint16_t flags);
 
-/* ---- peers_tos.c ---- */
+/* ---- peers_additions.c ---- */
 
 /* Note what this message says, before the election has taken it; list: the present one. */
-void peers_learn_tos(struct peers *peers, const struct election_list *list,
-                     const struct election_message *message);
-/* True if every listed member reads TOS bytes, except those that are dead and unknown. */
-bool peers_read_tos(struct peers *peers, const struct election *election);
-/* The flag that a message of ours is to have; carries_tos: what peers_read_tos returned last. */
-uint16_t peers_tos_flag(const struct election_message *message, const struct election *election,
-                        bool carries_tos);
+void peers_learn_additions(struct peers *peers, const struct election_list *list,
+                           const struct election_message *message);
+/* Those of ELECTION_ADDITIONS that every listed member reads, except dead and unknown members. */
+uint16_t peers_additions(struct peers *peers, const struct election *election);
+/* The flags that a message of ours is to have; additions: what peers_additions returned last. */
+uint16_t peers_addition_flags(const struct election_message *message,
+                              const struct election *election, uint16_t additions);
 
 /* ---- peers_auth.c ---- */
 

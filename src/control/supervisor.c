@@ -64,7 +64,7 @@ static void take_peer_message(struct supervisor *supervisor, const struct electi
     }
     peers_auth_succeed(&supervisor->peers, from);
     note_received(supervisor, message);
-    peers_learn_tos(&supervisor->peers, &supervisor->election.list, message);
+    peers_learn_additions(&supervisor->peers, &supervisor->election.list, message);
     supervisor_feed(supervisor, &event);
     if (message->type == ELECTION_HEARTBEAT)
         learn_from_heartbeat(supervisor, message);

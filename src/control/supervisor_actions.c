@@ -31,7 +31,8 @@ static void send_one(struct supervisor *supervisor, const struct address *to,
     }
     if (message->type == ELECTION_HEARTBEAT || message->type == ELECTION_ACK)
         message->flags |= supervisor->peers.flags;
-    message->flags |= peers_tos_flag(message, &supervisor->election, supervisor->facts.carries_tos);
+    message->flags |=
+        peers_addition_flags(message, &supervisor->election, (uint16_t)supervisor->facts.additions);
     peer_transport_send(&supervisor->transport, to, message, members);
 }
 

@@ -106,7 +106,7 @@ static struct supervisor_facts gather_facts(struct supervisor *supervisor)
     facts.list_count = list->count;
     facts.gave_way = supervisor->leadership.previous_stepped_down;
     facts.votes_needed = election_needed(&supervisor->election);
-    facts.carries_tos = peers_read_tos(&supervisor->peers, &supervisor->election);
+    facts.additions = peers_additions(&supervisor->peers, &supervisor->election);
     memset(facts.live, 0, sizeof(facts.live));
     for (uint16_t i = 0; i < list->count; i++) {
         if (counts_as_alive(supervisor, i))
@@ -241,7 +241,8 @@ void supervisor_publish_again(struct supervisor *supervisor)
     put_leadership(supervisor, &draft->leader);
     draft->leader.cause = cause_word(supervisor);
     draft->leader.votes_needed = (uint32_t)facts->votes_needed;
-    draft->leader.carries_tos = facts->carries_tos;
+    draft->leader.carries_tos = facts->additions & ELECTION_FLAG_TOS;
+    draft->leader.splits_records = facts->additions & ELECTION_FLAG_SPLIT;
     draft->leader.rcvbuf_bytes = facts->rcvbuf_bytes;
     draft->leader.previous_term = facts->previous_term;
     draft->leader.previous_until_ns = facts->previous_until_ns;

@@ -11,7 +11,8 @@
 
 #include "data/app/app.h"
 #include "data/hold.h"
-#include "data/relay/frame_auth.h"
+#include "data/relay/reassembly.h"
+#include "data/relay/relay.h"
 
 struct sequencer_runner;
 
@@ -29,6 +30,7 @@ struct routing {
     const struct config *config;
     const struct identity *identity;
     struct frame_auth frame_auth;
+    struct reassembly reassembly;
     struct relay relay;
     struct replier replier;
     struct hold hold;
@@ -49,6 +51,8 @@ void route_now(struct routing *routing, const struct request *request);
 
 /* To this pod's app; a probe is replied to in its place. */
 void route_deliver(struct routing *routing, const struct request *request);
+
+/* ---- route_frame.c ---- */
 
 /* A frame from another pod: requests to route, or replies to send. A sealed frame is opened in place. */
 void route_frame(struct routing *routing, struct datagram *datagram);

@@ -21,6 +21,8 @@ static int open_routing(struct routing *routing, const struct worker_setup *setu
     routing->identity = setup->identity;
     rc = frame_auth_init(&routing->frame_auth, config, setup->identity, setup->windows);
     if (!rc)
+        rc = reassembly_init(&routing->reassembly, config->batch, counters, &routing->traffic);
+    if (!rc)
         rc = relay_init(&routing->relay, config, setup->identity, (uint16_t)setup->index, counters,
                         &routing->traffic);
     if (!rc)
@@ -63,6 +65,7 @@ static void close_routing(struct routing *routing)
     hold_fini(&routing->hold);
     reply_fini(&routing->replier);
     relay_fini(&routing->relay);
+    reassembly_fini(&routing->reassembly);
     frame_auth_fini(&routing->frame_auth);
 }
 
@@ -145,6 +148,7 @@ void worker_begin(struct worker *worker)
     if (leads && routing->snapshot->settings.hold_time_ns && !app_is_taking(&routing->app))
         routing->decision = ROUTE_HOLD;
     relay_begin(&routing->relay, routing->now_ns);
+    routing->reassembly.now_ns = routing->now_ns;
     reply_begin(&routing->replier, routing->snapshot, leads, routing->now_ns);
     if (routing->runner)
         begin_sequencer(routing);
@@ -172,6 +176,7 @@ void worker_flush(struct worker *worker)
     reply_flush(&routing->replier); /* first: the others may wait for full sockets */
     app_flush(&routing->app);
     relay_flush(&routing->relay);
+    reassembly_release(&routing->reassembly);
     routing->app.scratch_used = 0;
     if (routing->relay.refused_instance) {
         pass_refusal(worker, routing->relay.refused_instance);
@@ -187,6 +192,7 @@ static void handle_frames(struct worker *worker, const struct datagram *piece)
         datagram_part(piece, i, &frame);
         route_frame(&worker->routing, &frame);
     }
+    reassembly_keep(&worker->routing.reassembly);
 }
 
 void worker_handle(struct worker *worker, const struct datagram *piece)
@@ -261,6 +267,7 @@ size_t worker_upkeep(struct worker *worker)
     if (routing->now_ns >= worker->next_tick_ns) {
         worker->next_tick_ns = routing->now_ns + TICK_NS;
         app_tick(&routing->app);
+        reassembly_expire(&routing->reassembly);
     }
     if (routing->runner && sequencer_runner_tick(routing))
         worker_flush(worker);

@@ -101,6 +101,19 @@ static int report_ttl(int fd, int family)
     return rc ? rc : set_int(fd, IPPROTO_IP, IP_RECVTTL, 1);
 }
 
+size_t udp_path_mtu(const struct udp_socket *socket)
+{
+    const bool is_v6 = socket->family == AF_INET6;
+    int mtu = 0;
+    socklen_t length = sizeof(mtu);
+
+    if (getsockopt(socket->fd, is_v6 ? IPPROTO_IPV6 : IPPROTO_IP, is_v6 ? IPV6_MTU : IP_MTU, &mtu,
+                   &length) < 0 ||
+        mtu < 0)
+        return 0;
+    return (size_t)mtu;
+}
+
 int udp_set_ttl(const struct udp_socket *socket, uint8_t ttl)
 {
     return socket->family == AF_INET6 ? set_int(socket->fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, ttl)

@@ -6,6 +6,7 @@
 
 #define FLAGS_OFFSET       4
 #define FRAME_SEALED       1
+#define FRAME_LINKED       2
 #define TOS_OFFSET         3 /* in a record */
 #define RECORD_FIXED_BYTES 4 /* length, kind, TOS */
 #define RECORD_KNOWN_BITS                                                                       \
@@ -30,7 +31,7 @@ void frame_put_header(uint8_t out[static FRAME_HEADER_BYTES], const struct frame
     memcpy(out, magic, sizeof(magic));
     out[2] = FRAME_VERSION;
     out[3] = header->type;
-    out[FLAGS_OFFSET] = 0;
+    out[FLAGS_OFFSET] = header->has_link ? FRAME_LINKED : 0;
     out[5] = header->hops;
     put_be16(out + 6, header->nonce_space);
     put_be64(out + 8, header->cluster);
@@ -46,12 +47,18 @@ void frame_put_sequence(uint8_t out[static FRAME_HEADER_BYTES], uint64_t sequenc
 
 void frame_put_sealed(uint8_t out[static FRAME_HEADER_BYTES], bool is_sealed)
 {
-    out[FLAGS_OFFSET] = is_sealed ? FRAME_SEALED : 0;
+    out[FLAGS_OFFSET] =
+        (uint8_t)((out[FLAGS_OFFSET] & ~FRAME_SEALED) | (is_sealed ? FRAME_SEALED : 0));
 }
 
 bool frame_is_sealed(const uint8_t data[static FRAME_HEADER_BYTES])
 {
-    return data[FLAGS_OFFSET] == FRAME_SEALED;
+    return data[FLAGS_OFFSET] & FRAME_SEALED;
+}
+
+void frame_put_link(uint8_t *out, const struct frame_link *link)
+{
+    put_be16(put_be16(put_be64(out, link->number), link->continued), link->begun);
 }
 
 /* ---- records ---- */
@@ -176,6 +183,12 @@ static bool is_end(const uint8_t *in, const uint8_t *end)
     return memcmp(in, zeros, left < RECORD_FIXED_BYTES ? left : RECORD_FIXED_BYTES) == 0;
 }
 
+static bool is_known_kind(uint8_t kind)
+{
+    return (kind & RECORD_PRESENT) && (kind & ~RECORD_KNOWN_BITS) == 0 &&
+           !((kind & RECORD_INGRESS_V6) && !(kind & RECORD_INGRESS));
+}
+
 /* The first byte after a valid record, or NULL. */
 static const uint8_t *check_record(const uint8_t *in, const uint8_t *end)
 {
@@ -186,16 +199,30 @@ static const uint8_t *check_record(const uint8_t *in, const uint8_t *end)
     if (left < RECORD_FIXED_BYTES)
         return NULL;
     kind = in[2];
-    if (!(kind & RECORD_PRESENT) || (kind & ~RECORD_KNOWN_BITS) != 0)
-        return NULL;
-    if ((kind & RECORD_INGRESS_V6) && !(kind & RECORD_INGRESS))
-        return NULL;
-    if (left < header_bytes_of(kind) + get_be16(in))
+    if (!is_known_kind(kind) || left < header_bytes_of(kind) + get_be16(in))
         return NULL;
     in = get_record(in, &record);
     if ((kind & RECORD_TTL) && !record.ttl)
         return NULL;
     return record_is_valid(&record) ? in : NULL;
+}
+
+bool record_measure(const uint8_t *data, size_t length, size_t *ret_bytes)
+{
+    bool is_known = length > 2;
+
+    if (is_known && (!is_known_kind(data[2]) || get_be16(data) > RECORD_PAYLOAD_MAX))
+        return false;
+    *ret_bytes = is_known ? header_bytes_of(data[2]) + get_be16(data) : 0;
+    return true;
+}
+
+bool record_read(const uint8_t *data, size_t length, struct record *ret_record)
+{
+    if (check_record(data, data + length) != data + length)
+        return false;
+    (void)get_record(data, ret_record);
+    return true;
 }
 
 static enum frame_verdict check_header(const uint8_t *data, size_t length, uint64_t cluster)
@@ -210,7 +237,7 @@ static enum frame_verdict check_header(const uint8_t *data, size_t length, uint6
         return FRAME_BAD_CLUSTER;
     if (data[3] < FRAME_DATA || data[3] > FRAME_ACK)
         return FRAME_MALFORMED;
-    if (data[FLAGS_OFFSET] != 0 || data[5] < 1 || data[5] > FRAME_HOPS_MAX)
+    if ((data[FLAGS_OFFSET] & ~FRAME_LINKED) != 0 || data[5] < 1 || data[5] > FRAME_HOPS_MAX)
         return FRAME_MALFORMED;
     return FRAME_OK;
 }
@@ -223,7 +250,8 @@ static struct frame_header get_header(const uint8_t *data)
                                  .cluster = get_be64(data + 8),
                                  .instance = get_be64(data + 16),
                                  .term = get_be64(data + 24),
-                                 .sequence = get_be64(data + 32)};
+                                 .sequence = get_be64(data + 32),
+                                 .has_link = data[FLAGS_OFFSET] & FRAME_LINKED};
 }
 
 /* ---- bodies ---- */
@@ -238,8 +266,9 @@ static bool read_body(uint8_t type, const uint8_t *in, size_t length, union fram
 void frame_get_body(const uint8_t *data, const struct frame_header *header,
                     union frame_body *ret_body)
 {
-    (void)read_body(header->type, data + FRAME_HEADER_BYTES, frame_body_bytes(header->type),
-                    ret_body);
+    const size_t bytes = frame_body_bytes(header->type);
+
+    (void)read_body(header->type, data + frame_prefix_bytes(header) - bytes, bytes, ret_body);
 }
 
 bool frame_read_header(const uint8_t *data, size_t length, struct frame_header *ret_header)
@@ -251,28 +280,65 @@ bool frame_read_header(const uint8_t *data, size_t length, struct frame_header *
     return true;
 }
 
+/* The link block, and what it leaves between first and end for whole records. False: it does not
+ * fit the frame. */
+static bool read_link(const uint8_t *block, struct frame_link *ret_link, const uint8_t **first,
+                      const uint8_t **end)
+{
+    struct frame_link link = {get_be64(block), get_be16(block + 8), get_be16(block + 10)};
+
+    if ((size_t)(*end - *first) < (size_t)link.continued + link.begun)
+        return false;
+    *first += link.continued;
+    *end -= link.begun;
+    *ret_link = link;
+    return true;
+}
+
+/* Behind the last whole record; NULL: one is malformed. */
+static const uint8_t *check_records(const uint8_t *next, const uint8_t *end, bool is_padded,
+                                    size_t *ret_records)
+{
+    size_t records = 0;
+
+    for (; next && next != end && !(is_padded && is_end(next, end)); records++)
+        next = check_record(next, end);
+    *ret_records = records;
+    return next;
+}
+
+/* Has a frame of this type these records, and parts of records? */
+static bool may_have(uint8_t type, size_t records, bool has_part)
+{
+    if (type == FRAME_ACK)
+        return records == 0 && !has_part;
+    return type == FRAME_ENTRIES || records > 0 || has_part;
+}
+
 enum frame_verdict frame_open(const uint8_t *data, size_t length, uint64_t cluster,
                               struct frame_header *ret_header, size_t *ret_records,
                               struct frame_reader *ret_reader)
 {
     enum frame_verdict verdict = check_header(data, length, cluster);
     const uint8_t *first, *next, *end = data + length;
+    struct frame_header header;
     union frame_body body;
-    size_t records = 0;
+    size_t records, prefix;
 
     if (verdict != FRAME_OK)
         return verdict;
-    if (!read_body(data[3], data + FRAME_HEADER_BYTES, length - FRAME_HEADER_BYTES, &body))
+    header = get_header(data);
+    prefix = frame_prefix_bytes(&header);
+    if (length < prefix || !read_body(header.type, data + prefix - frame_body_bytes(header.type),
+                                      length - prefix + frame_body_bytes(header.type), &body))
         return FRAME_MALFORMED;
-    first = data + FRAME_HEADER_BYTES + frame_body_bytes(data[3]);
-    for (next = first; !is_end(next, end); records++) {
-        next = check_record(next, end);
-        if (!next)
-            return FRAME_MALFORMED;
-    }
-    if (data[3] == FRAME_ACK ? records > 0 : records == 0 && data[3] != FRAME_ENTRIES)
+    first = data + prefix;
+    if (header.has_link && !read_link(data + FRAME_HEADER_BYTES, &header.link, &first, &end))
         return FRAME_MALFORMED;
-    *ret_header = get_header(data);
+    next = check_records(first, end, !header.link.begun, &records);
+    if (!next || !may_have(header.type, records, header.link.continued || header.link.begun))
+        return FRAME_MALFORMED;
+    *ret_header = header;
     *ret_records = records;
     *ret_reader = (struct frame_reader){.next = first, .end = next};
     return FRAME_OK;

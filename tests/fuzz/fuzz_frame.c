@@ -1,7 +1,7 @@
 /*
  * Any datagram on the relay port. frame_open refuses it with its outputs untouched, or accepts it:
- * then its records lie within it and are valid, and written again they give the same bytes. A frame
- * has one encoding, except for padding.
+ * then its records and parts lie within it, the records are valid, and written again they give the
+ * same bytes. A frame has one encoding, except for padding.
  */
 #include <string.h>
 
@@ -28,17 +28,42 @@ static void check_refused(const uint8_t *data, size_t size, uint64_t cluster)
     FUZZ_CHECK(header.type == 77 && records == 77 && !reader.next && !reader.end);
 }
 
-/* The same for the body between header and records; returns the bytes so far. */
+/* The same for link block and body between header and records; returns the bytes so far. */
 static size_t rewrite_body(const uint8_t *data, const struct frame_header *header, uint8_t *copy)
 {
+    const size_t prefix = frame_prefix_bytes(header);
+    uint8_t *out = copy + prefix - frame_body_bytes(header->type);
     union frame_body body;
 
+    if (header->has_link)
+        frame_put_link(copy + FRAME_HEADER_BYTES, &header->link);
     frame_get_body(data, header, &body);
     if (header->type == FRAME_ENTRIES)
-        entry_put_range(copy + FRAME_HEADER_BYTES, &body.range);
+        entry_put_range(out, &body.range);
     else if (header->type == FRAME_ACK)
-        entry_put_ack(copy + FRAME_HEADER_BYTES, &body.ack);
-    return FRAME_HEADER_BYTES + frame_body_bytes(header->type);
+        entry_put_ack(out, &body.ack);
+    return prefix;
+}
+
+/* Bytes of a part: a record that begins so may be measured, and read once it is whole. */
+static void check_part(const uint8_t *data, size_t length)
+{
+    struct record record = {.ttl = 77};
+    size_t bytes = 77;
+
+    if (record_measure(data, length, &bytes))
+        FUZZ_CHECK(bytes == 0 ? length < 3 : bytes <= RECORD_MAX);
+    else
+        FUZZ_CHECK(bytes == 77);
+    if (record_read(data, length, &record))
+        FUZZ_CHECK(bytes == length && record.payload + record.length == data + length);
+    else
+        FUZZ_CHECK(record.ttl == 77);
+}
+
+static bool has_parts(const struct frame_header *header)
+{
+    return header->link.continued || header->link.begun;
 }
 
 /* Read all records and write them behind the header; returns the bytes of the copy. */
@@ -46,8 +71,13 @@ static size_t rewrite(const uint8_t *data, size_t size, const struct frame_heade
                       struct frame_reader reader, size_t records, uint8_t *copy)
 {
     size_t length = rewrite_body(data, header, copy), found = 0;
+    const size_t begun = header->link.begun;
     struct record record;
 
+    FUZZ_CHECK(length + header->link.continued + begun <= size);
+    memcpy(copy + length, data + length, header->link.continued);
+    check_part(data + length, header->link.continued);
+    length += header->link.continued;
     for (; frame_next(&reader, &record); found++) {
         size_t header_bytes = record_header_bytes(&record);
 
@@ -59,9 +89,13 @@ static size_t rewrite(const uint8_t *data, size_t size, const struct frame_heade
         memcpy(copy + length + header_bytes, record.payload, record.length);
         length += header_bytes + record.length;
     }
-    FUZZ_CHECK(found == records && (found > 0 || frame_body_bytes(header->type) > 0));
+    FUZZ_CHECK(found == records);
+    FUZZ_CHECK(found > 0 || has_parts(header) || frame_body_bytes(header->type) > 0);
     FUZZ_CHECK(!frame_next(&reader, &record));
-    return length;
+    FUZZ_CHECK(!begun || length + begun == size);
+    memcpy(copy + length, data + size - begun, begun);
+    check_part(data + size - begun, begun);
+    return length + begun;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -19,8 +19,13 @@ static const uint8_t frame_v4[] = {'h', 'd', 1, 1, 0, 1, 0x02, 0x03, 0xa7, 0x7b,
 #define FRAME_V4_RECORD 40 /* where the record begins */
 #define FRAME_V4_END    66
 
-static const struct frame_header header_v4 = {FRAME_DATA,         1, 0x0203, CLUSTER,
-                                              0x0102030405060708, 7, 0x1122};
+static const struct frame_header header_v4 = {.type = FRAME_DATA,
+                                              .hops = 1,
+                                              .nonce_space = 0x0203,
+                                              .cluster = CLUSTER,
+                                              .instance = 0x0102030405060708,
+                                              .term = 7,
+                                              .sequence = 0x1122};
 
 /* Hop 2, a REPLY, IPv6 link-local client, IPv6 local, IPv6 ingress, empty payload, exact end. */
 static const uint8_t frame_v6[] = {
@@ -138,7 +143,12 @@ Test(frame, writes_exactly_these_bytes_for_ipv4)
 
 Test(frame, writes_exactly_these_bytes_for_ipv6_second_hop)
 {
-    static const struct frame_header header = {FRAME_REPLY, 2, 0, CLUSTER, 1, 2, 3};
+    static const struct frame_header header = {.type = FRAME_REPLY,
+                                               .hops = 2,
+                                               .cluster = CLUSTER,
+                                               .instance = 1,
+                                               .term = 2,
+                                               .sequence = 3};
     struct record record = record_of("[fe80::1%3]:5000", "[fd00::2]:12000", "fd00::9", "", 0);
     uint8_t out[128];
 
@@ -321,7 +331,8 @@ Test(frame, every_tos_byte_is_carried)
 /* It follows the ingress IP, if there is one; 0 has no encoding of its own. */
 Test(frame, every_ttl_is_carried)
 {
-    static const struct frame_header header = {FRAME_DATA, 2, 0, CLUSTER, 1, 2, 3};
+    static const struct frame_header header = {
+        .type = FRAME_DATA, .hops = 2, .cluster = CLUSTER, .instance = 1, .term = 2, .sequence = 3};
     struct record record = record_of("10.0.0.1:40000", "10.0.0.2:12000", NULL, "hi", 2);
     size_t without = record_header_bytes(&record);
     uint8_t frame[128] = {0};

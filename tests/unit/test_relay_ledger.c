@@ -50,6 +50,7 @@ Test(relay_ledger, message_for_all_is_a_copy_for_each)
     cr_assert_eq(count(COUNTER_COPIES_DROPPED + DROP_key), MEMBERS);
 }
 
+/* Where a member does not read records over frames. */
 Test(relay_ledger, record_too_large_with_its_headers_is_dropped)
 {
     const struct request request = make_request(RECORD_PAYLOAD_MAX);

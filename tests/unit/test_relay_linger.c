@@ -5,6 +5,8 @@
 #include "headless/base/clock.h"
 #include "relay_fixture.h"
 
+#include "data/relay/link.h"
+
 #define MEMBERS 2
 #define LINGER  NS_PER_MS
 #define BEGIN   (100 * NS_PER_MS) /* now_ns of the first batch */
@@ -120,11 +122,13 @@ Test(relay_linger, copy_after_a_pause_is_not_delayed)
 
 Test(relay_linger, full_frames_are_not_delayed)
 {
+    const size_t frames = relay.copies->frame_max;
+
     copy_at(BEGIN, 100);
     expect_frame(1, 1);
-    for (size_t i = 0; i <= config.batch; i++) /* a frame each */
+    for (size_t i = 0; i <= frames; i++) /* a frame each */
         copy_at(BEGIN + 1, 1000);
-    for (uint64_t i = 0; i < config.batch; i++)
+    for (uint64_t i = 0; i < frames; i++)
         expect_frame(1, 2 + i);
     expect_silence();
 }

@@ -35,6 +35,7 @@
     X(oversize, "larger than one UDP datagram once the frame or PROXY header is added")          \
     X(truncated, "longer than any legal UDP datagram")                                           \
     X(malformed, "a relay frame that does not parse, or a source port of 0")                     \
+    X(incomplete, "a record over several frames, of which one was lost or came out of order")    \
     X(version, "a relay frame of an unknown protocol version")                                   \
     X(cluster, "a relay frame of another cluster")                                               \
     X(hops, "may not be relayed again, or is a copy that the ingress pod did not send")          \

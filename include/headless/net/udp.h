@@ -123,6 +123,10 @@ int udp_keep_errors(const struct udp_socket *socket);
 /* Report the TOS byte of each datagram (IP_RECVTOS, IPV6_RECVTCLASS), as the option tos does. */
 int udp_report_tos(const struct udp_socket *socket);
 
+/* The MTU of the path to the other end of a connected socket, as the kernel knows it: of the
+ * interface, the route, or what a router has reported. 0: not known. */
+size_t udp_path_mtu(const struct udp_socket *socket);
+
 /* Set the TTL, or hop limit, of datagrams to unicast addresses that name none themselves. */
 int udp_set_ttl(const struct udp_socket *socket, uint8_t ttl);
 

@@ -114,10 +114,13 @@ enum election_flag {
     ELECTION_FLAG_NO_APP = 1 << 0,  /* HEARTBEAT: no live eligible member's app is up */
     ELECTION_FLAG_FORMER = 1 << 10, /* HEARTBEAT: the former leader serves its sessions */
     ELECTION_FLAG_SERVES = 1 << 11, /* ACK, STEP_DOWN: the sender serves those of its former term */
-    /* ACK: the sender reads the TOS byte of a record; HEARTBEAT: so do the leader and all members of
-     * the list that may be alive. */
-    ELECTION_FLAG_TOS = 1 << 13
+    /* Additions to the format of frames. ACK: the sender reads it; HEARTBEAT: so do the leader and
+     * all members of the list that may be alive. */
+    ELECTION_FLAG_SPLIT = 1 << 12, /* records over frames */
+    ELECTION_FLAG_TOS = 1 << 13    /* the TOS byte of a record, and its TTL */
 };
+
+#define ELECTION_ADDITIONS (ELECTION_FLAG_TOS | ELECTION_FLAG_SPLIT)
 
 struct election_message {
     uint8_t type; /* enum election_message_type */

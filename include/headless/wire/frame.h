@@ -1,13 +1,20 @@
 /*
  * frame: one relay datagram between two pods, and the records inside it.
  *
- *   frame  = header record record* [padding]            all integers big endian
+ *   frame  = header [link] [body] part [padding]        all integers big endian
+ *   part   = [continued] record* [begun]
  *
  *   header =  0 magic "hd"    2 version (1)     3 type      4 flags   5 hops   6 nonce space (16)
  *             8 cluster (64)  16 instance (64)  24 term (64)  32 sequence (64)           40 bytes
  *
- *      flags: 1 when the rest is encrypted (secure/seal.h). This file describes the plain frame;
- *      readers are given no other.
+ *      flags: bit 1 when the rest is encrypted (secure/seal.h). This file describes the plain frame;
+ *      readers are given no other. Bit 2 when a link block follows.
+ *
+ *   link   =  0 number(64)   8 continued(16)   10 begun(16)                            12 bytes
+ *      A record may be cut anywhere. continued: bytes that belong to the record which the frame of
+ *      the sequence before began or continued. begun: the last bytes of the frame, the beginning of
+ *      a record that the next one continues; no padding follows them. number: of this frame among
+ *      those over its link; 0: not counted. Frames for pods of versions before have no link block.
  *
  *   record = length(16) kind(8) TOS(8) client local tag(64) [ingress] [TTL(8)] payload[length]
  *      Bits of kind: always RECORD_PRESENT; RECORD_CLIENT_V6, RECORD_LOCAL_V6, RECORD_INGRESS (an
@@ -42,11 +49,13 @@
 #include "headless/wire/entry.h"
 
 #define FRAME_HEADER_BYTES 40
+#define FRAME_LINK_BYTES   12
 #define FRAME_VERSION      1
 #define FRAME_HOPS_MAX     2
 /* Fixed part, IPv6 client with scope, IPv6 local, tag, IPv6 ingress, TTL. */
 #define RECORD_HEADER_MAX  (4 + 22 + 18 + 8 + 16 + 1)
 #define RECORD_PAYLOAD_MAX 65507
+#define RECORD_MAX         (RECORD_HEADER_MAX + RECORD_PAYLOAD_MAX)
 
 /* DATA: requests for the leader. REPLY: replies. COPY: requests for the receiver's own app, on
  * every member. ENTRIES, ACK: see entry.h; between header and records they have a range, or only
@@ -69,6 +78,11 @@ enum record_kind {
     RECORD_TTL = 32,
 };
 
+struct frame_link {
+    uint64_t number;           /* 1, 2, ... over one link to one receiver; 0: not counted */
+    uint16_t continued, begun; /* bytes of records that are not whole in this frame */
+};
+
 struct frame_header {
     uint8_t type;         /* enum frame_type */
     uint8_t hops;         /* relays so far, this one included: 1 or 2 */
@@ -77,6 +91,8 @@ struct frame_header {
     uint64_t instance;    /* of the sender */
     uint64_t term;        /* the sender's; REPLY: that in which the request was delivered */
     uint64_t sequence;    /* 1, 2, ... per (instance, nonce space), over all receivers */
+    bool has_link;
+    struct frame_link link; /* zeros without one */
 };
 
 /* The bytes between header and records, by the type of the header. */
@@ -105,11 +121,14 @@ struct frame_reader {
 /* 64 bits of BLAKE2b over the name: keeps clusters on one network apart. */
 uint64_t frame_cluster_id(const char *cluster);
 
-/* Write the 40 bytes; the caller checks type and hops. */
+/* Write the 40 bytes, with the flag of a link block; the caller checks type and hops. */
 void frame_put_header(uint8_t out[static FRAME_HEADER_BYTES], const struct frame_header *header);
 
 /* Overwrite the sequence of a header. */
 void frame_put_sequence(uint8_t out[static FRAME_HEADER_BYTES], uint64_t sequence);
+
+/* Write a link block, of FRAME_LINK_BYTES, behind the header. */
+void frame_put_link(uint8_t *out, const struct frame_link *link);
 
 /* Bytes of the body of this type; 0: none. */
 static inline size_t frame_body_bytes(uint8_t type)
@@ -119,12 +138,21 @@ static inline size_t frame_body_bytes(uint8_t type)
     return type == FRAME_ACK ? ENTRY_ACK_BYTES : 0;
 }
 
+/* Bytes in front of the records: header, link block and body. */
+static inline size_t frame_prefix_bytes(const struct frame_header *header)
+{
+    const size_t link_bytes = header->has_link ? FRAME_LINK_BYTES : 0;
+
+    return FRAME_HEADER_BYTES + link_bytes + frame_body_bytes(header->type);
+}
+
 /* Set or clear the flag sealed of a header. */
 void frame_put_sealed(uint8_t out[static FRAME_HEADER_BYTES], bool is_sealed);
 /* Read the flag sealed, of a frame that frame_read_header accepted. */
 bool frame_is_sealed(const uint8_t data[static FRAME_HEADER_BYTES]);
 
-/* Read the header of a frame, or of its beginning that an ICMP error quotes. False: no frame. */
+/* Read the header of a frame, or of its beginning that an ICMP error quotes, without its link block,
+ * which may be sealed or missing. False: no frame. */
 bool frame_read_header(const uint8_t *data, size_t length, struct frame_header *ret_header);
 
 /*
@@ -144,10 +172,16 @@ size_t record_put_header(uint8_t *out, const struct record *record);
 /* Overwrite the TOS byte of a record. */
 void record_put_tos(uint8_t *out, uint8_t tos);
 
+/* Bytes of the whole record that begins with these, into *ret_bytes; 0: too few bytes to tell.
+ * False: no valid record begins so. */
+bool record_measure(const uint8_t *data, size_t length, size_t *ret_bytes);
+/* Read a record of exactly these bytes. False: it is not valid; the output is untouched. */
+bool record_read(const uint8_t *data, size_t length, struct record *ret_record);
+
 /*
- * Check a whole frame: magic, version, cluster, flags, type, hops, then every record and the
- * padding; at least one record, unless there is a body. On FRAME_OK fills header, the number of
- * records, and a reader; otherwise leaves them untouched. Data too short for a version or, in
+ * Check a whole frame: magic, version, cluster, flags, type, hops, link block, then every whole
+ * record and the padding; at least one record or part of one, unless there is a body. On FRAME_OK fills header, the number of
+ * whole records, and a reader of them; otherwise leaves them untouched. Data too short for a version or, in
  * version 1, for a header is malformed; a verdict on version or cluster says nothing about the
  * rest.
  */

@@ -79,6 +79,12 @@ static inline void datagram_head(const struct datagram *piece, uint32_t count,
         ret_head->segment = 0;
 }
 
+/* Its bytes are in a slot of this process: the datagram is const for later readers only. */
+static inline uint8_t *datagram_bytes(const struct datagram *datagram)
+{
+    return (uint8_t *)(uintptr_t)datagram->payload;
+}
+
 /* A free slot with a spill buffer, or NULL when either has run out. */
 struct datagram *slab_take(struct slab *slab);
 

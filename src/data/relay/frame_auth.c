@@ -59,12 +59,6 @@ static bool is_for_us(const struct frame_auth *frame_auth, const struct frame_he
            header->type == FRAME_ENTRIES;
 }
 
-/* The bytes are in a slot of this process; the datagram is const for later readers only. */
-static uint8_t *bytes_of(const struct datagram *datagram)
-{
-    return (uint8_t *)(uintptr_t)datagram->payload;
-}
-
 static enum drop_reason frame_auth_open(struct frame_auth *frame_auth,
                                         const struct leader_snapshot *snapshot,
                                         const struct frame_header *header,
@@ -89,7 +83,8 @@ static enum drop_reason frame_auth_open(struct frame_auth *frame_auth,
     window = window_of(frame_auth->windows, member->member_index, header->nonce_space);
     if (!replay_is_new(window, header->sequence))
         return DROP_replay;
-    if (!seal_unwrap(frame_auth->cache, key, &sender, &block, bytes_of(datagram), datagram->length))
+    if (!seal_unwrap(frame_auth->cache, key, &sender, &block, datagram_bytes(datagram),
+                     datagram->length))
         return DROP_auth;
     /* The source address is taken for the ingress pod, to which replies are sent. */
     if (!address_equal_ip(&member->address, &datagram->peer))
@@ -98,7 +93,7 @@ static enum drop_reason frame_auth_open(struct frame_auth *frame_auth,
         return DROP_replay;
     datagram->payload += SEAL_BLOCK_BYTES;
     datagram->length -= SEAL_BYTES;
-    frame_put_sealed(bytes_of(datagram), false);
+    frame_put_sealed(datagram_bytes(datagram), false);
     return PASSES;
 }
 

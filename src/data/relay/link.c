@@ -4,27 +4,78 @@
 #include <stdlib.h>
 
 #include "data/loop_guard.h"
+#include "headless/base/clock.h"
 #include "headless/wire/proxy.h"
 
-#define UNREAD_RCVBUF 4096 /* nothing is received on a relay link */
-#define EVIDENCE_AGE  4096 /* frames: a refused one must be among the last sent */
-#define ERRORS_MAX    16   /* entries taken off an error queue at once */
+#define UNREAD_RCVBUF  4096 /* nothing is received on a relay link */
+#define EVIDENCE_AGE   4096 /* frames: a refused one must be among the last sent */
+#define ERRORS_MAX     16   /* entries taken off an error queue at once */
+#define PATH_MTU_MIN   1280 /* a lower one is not followed: frames would be too many and too small */
+#define PATH_NS        NS_PER_SEC /* between two looks at the path's MTU */
 
-int relay_link_make_room(const struct relay *relay, struct relay_link *link)
+/* Bytes of a frame that are not of records, at most. */
+#define FRAME_OVERHEAD (FRAME_HEADER_BYTES + FRAME_LINK_BYTES + ENTRY_RANGE_BYTES + SEAL_BYTES)
+
+static size_t larger_of(size_t a, size_t b)
 {
-    size_t room = address_payload_max(&link->to, relay->mtu);
-    size_t smallest = FRAME_HEADER_BYTES + ENTRY_RANGE_BYTES + RECORD_HEADER_MAX + SEAL_BYTES;
+    return a > b ? a : b;
+}
 
-    link->buffer_bytes = room > smallest ? room : smallest;
-    link->buffers = malloc(relay->batch * link->buffer_bytes);
-    link->frames = calloc(relay->batch, sizeof(*link->frames));
+static size_t frame_bytes_at(const struct relay_link *link, size_t mtu)
+{
+    return larger_of(address_payload_max(&link->to, mtu), FRAME_OVERHEAD + RECORD_HEADER_MAX);
+}
+
+/* Frames that hold the largest record, one of them begun by another record. */
+static size_t frames_of_largest(size_t frame_bytes)
+{
+    return RECORD_MAX / (frame_bytes - FRAME_OVERHEAD) + 2;
+}
+
+/* The frames of a batch of datagrams that fill one each, and of a record of any size, have room. */
+int relay_link_make_room(struct relay *relay, struct relay_link *link)
+{
+    const size_t largest = frame_bytes_at(link, relay->mtu);
+    const size_t path_min = frame_bytes_at(link, PATH_MTU_MIN);
+    const size_t smallest = largest < path_min ? largest : path_min;
+
+    link->capacity = relay->batch;
+    if (relay->format == CONFIG_RELAY_FRAMED)
+        link->capacity = larger_of(relay->batch + relay->batch / 2, frames_of_largest(smallest));
+    link->buffers_bytes = larger_of(larger_of(relay->batch, frames_of_largest(largest)) * largest,
+                                    link->capacity * smallest);
+    link->buffers = malloc(link->buffers_bytes);
+    link->frames = calloc(link->capacity, sizeof(*link->frames));
+    relay_link_size_frames(relay, link, 0);
     if (link->buffers && link->frames)
         return 0;
     relay_link_close(link);
     return -ENOMEM;
 }
 
-int relay_link_open(const struct relay *relay, struct relay_link *link)
+void relay_link_size_frames(struct relay *relay, struct relay_link *link, size_t path_mtu)
+{
+    size_t mtu = relay->mtu;
+
+    if (path_mtu && path_mtu < mtu)
+        mtu = larger_of(path_mtu, mtu < PATH_MTU_MIN ? mtu : PATH_MTU_MIN);
+    link->frame_bytes = frame_bytes_at(link, mtu);
+    link->frame_max = link->buffers_bytes / link->frame_bytes;
+    if (link->frame_max > link->capacity)
+        link->frame_max = link->capacity;
+    link->outbox.segment_max = link->frame_bytes;
+    relay->copies_are_sized = false;
+}
+
+/* The link has no frames. */
+static void read_path(struct relay *relay, struct relay_link *link)
+{
+    if (relay->format == CONFIG_RELAY_FRAMED)
+        relay_link_size_frames(relay, link, udp_path_mtu(&link->socket));
+    link->path_read_ns = relay->now_ns;
+}
+
+int relay_link_open(struct relay *relay, struct relay_link *link)
 {
     int rc = relay_link_make_room(relay, link);
 
@@ -32,16 +83,18 @@ int relay_link_open(const struct relay *relay, struct relay_link *link)
         return rc;
     rc = udp_open_connected(&link->to, &relay->identity->self, UNREAD_RCVBUF, &link->socket);
     if (!rc)
-        rc = outbox_init(&link->outbox, &link->socket, relay->batch, relay->gso_max);
+        rc = outbox_init(&link->outbox, &link->socket, link->capacity, relay->gso_max);
     if (!rc && relay->format == CONFIG_RELAY_FRAMED)
         rc = udp_keep_errors(&link->socket);
     else if (!rc)
         rc = udp_set_ttl(&link->socket, LOOP_GUARD_TTL);
-    if (rc)
+    if (rc) {
         relay_link_close(link);
-    else
-        link->outbox.segment_max = address_payload_max(&link->to, relay->mtu);
-    return rc;
+        return rc;
+    }
+    link->outbox.segment_max = address_payload_max(&link->to, relay->mtu);
+    read_path(relay, link);
+    return 0;
 }
 
 void relay_link_close(struct relay_link *link)
@@ -136,6 +189,7 @@ static void relay_link_take_errors(struct relay *relay, struct relay_link *link)
 {
     struct udp_failure failure;
 
+    link->path_read_ns = 0;
     link->outbox.may_be_refused = false;
     for (unsigned i = 0; i < ERRORS_MAX && udp_take_error(link->socket.fd, &failure); i++) {
         if (!is_our_frame(relay, link, &failure))
@@ -154,6 +208,8 @@ static void account(struct relay *relay, struct relay_link *link)
     traffic_add(relay->traffic->relayed, link->member_index,
                 link->outbox.tally[OUTBOX_REQUESTS].sent);
     relay_account(&link->outbox, relay->counters, COUNTER_RELAYED, COUNTER_REPLIES_RELAYED);
+    if (relay->now_ns >= link->path_read_ns + PATH_NS)
+        read_path(relay, link);
 }
 
 void relay_link_flush(struct relay *relay, struct relay_link *link)

@@ -2,9 +2,13 @@
  * relay_link: one destination of a worker's relay: a connected socket, the frames of the current
  * batch, and an outbox. Private to data/relay/; relay.h explains the design.
  *
- * Closed frames are kept until the flush, which pads frames of similar size to one size, so that
- * they leave as one GSO batch. The padding of each frame is at most 1/FRAME_WASTE of the largest
- * one.
+ * Closed frames are kept until the flush. Where records continue in the next frame, all frames but
+ * the last are full, so they leave as one GSO batch; a flush has whole records only. Frames that
+ * are not full, because type or term changed or members know no parts, are padded to one size if
+ * they are similar: each by at most 1/FRAME_WASTE of the largest one.
+ *
+ * The frames of a batch are adjacent, frame_bytes apart: that is the size of a full one, by relay.mtu
+ * and the path's MTU.
  *
  * Owner: its worker's thread. Blocking: as outbox_flush. Only relay_link_open allocates.
  */
@@ -18,8 +22,10 @@
 /* A frame in the buffer of the same index, closed or being packed. */
 struct relay_frame {
     size_t bytes;
-    uint32_t records;
-    uint8_t type;           /* enum frame_type */
+    uint32_t records;          /* that begin in it */
+    uint16_t continued, begun; /* bytes of parts, as in its link block */
+    uint8_t type;              /* enum frame_type */
+    bool has_link;
     uint8_t *start;         /* after relay_pack_finish: its first byte */
     const uint8_t *payload; /* NULL, or of a record too large for the buffer: sent as an iovec */
     size_t payload_bytes;
@@ -29,33 +35,39 @@ struct relay_link {
     struct address to;
     struct udp_socket socket;
     struct outbox outbox;
-    uint8_t *buffers; /* one per message, buffer_bytes each: a frame, or a PROXY v2 header */
-    size_t buffer_bytes;
-    struct relay_frame *frames; /* one per buffer */
-    size_t frame_count;         /* closed frames */
-    bool is_packing;            /* frames[frame_count] is being packed */
-    struct frame_header header; /* of that frame */
-    union frame_body body;      /* of that frame, where its type has one */
-    uint64_t sequence;          /* of the last frame sent over this link */
-    uint64_t used_ns, retry_ns; /* retry: not opened again before */
-    uint64_t instance;          /* of the receiving member; 0: none */
-    uint64_t instance_from;     /* the first sequence sent to that instance */
-    uint16_t member_index;      /* for the traffic counts */
+    uint8_t *buffers; /* one per message, frame_bytes each: a frame, or a PROXY v2 header */
+    size_t buffers_bytes, capacity; /* of all; messages a flush, at most */
+    size_t frame_bytes, frame_max;  /* of a full frame; frames a flush, at most */
+    struct relay_frame *frames;     /* one per buffer */
+    size_t frame_count;             /* closed frames */
+    bool is_packing;                /* frames[frame_count] is being packed */
+    struct frame_header header;     /* of that frame */
+    union frame_body body;          /* of that frame, where its type has one */
+    uint64_t sequence;              /* of the last frame sent over this link */
+    uint64_t number;                /* of the last frame with a link block, to this instance */
+    uint64_t path_read_ns;          /* when the path's MTU was read last */
+    uint64_t used_ns, retry_ns;     /* retry: not opened again before */
+    uint64_t instance;              /* of the receiving member; 0: none */
+    uint64_t instance_from;         /* the first sequence sent to that instance */
+    uint16_t member_index;          /* for the traffic counts */
 };
 
 /* Returns 0 or a negative errno, with nothing left open. */
-int relay_link_open(const struct relay *relay, struct relay_link *link)
+int relay_link_open(struct relay *relay, struct relay_link *link)
     __attribute__((warn_unused_result));
 void relay_link_close(struct relay_link *link);
 /* Allocate only the buffers: for the link that packs copies. */
-int relay_link_make_room(const struct relay *relay, struct relay_link *link)
+int relay_link_make_room(struct relay *relay, struct relay_link *link)
     __attribute__((warn_unused_result));
 
 /* The n-th buffer: of a frame, or of a PROXY v2 header. */
 static inline uint8_t *relay_link_buffer(const struct relay_link *link, size_t number)
 {
-    return link->buffers + number * link->buffer_bytes;
+    return link->buffers + number * link->frame_bytes;
 }
+
+/* Set the size of frames for a link without frames. path_mtu: that of the kernel; 0: not known. */
+void relay_link_size_frames(struct relay *relay, struct relay_link *link, size_t path_mtu);
 
 /* ---- pack.c ---- */
 
@@ -88,5 +100,7 @@ void relay_link_send_copies(struct relay *relay, struct relay_link *link,
                             const struct relay_link *copies);
 /* relay.c: finish the copies and send them to all members. */
 void relay_copies_flush(struct relay *relay);
+/* relay.c: make frames of copies as large as the links of all their receivers allow. */
+void relay_copies_size(struct relay *relay);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * Packs records into frames, pads frames of similar size to one size, and seals them when there are
- * keys.
+ * Packs records into frames, in which they continue from one to the next; pads frames of similar
+ * size to one size, and seals them when there are keys.
  */
 #include "data/relay/link.h"
 
@@ -17,7 +17,7 @@ static size_t seal_bytes(const struct relay *relay)
 
 static size_t frame_room(const struct relay *relay, const struct relay_link *link)
 {
-    return link->buffer_bytes - seal_bytes(relay);
+    return link->frame_bytes - seal_bytes(relay);
 }
 
 static void relay_pack_end(struct relay_link *link)
@@ -37,6 +37,14 @@ static void relay_pack_put_body(struct relay_link *link, uint8_t *out, uint8_t t
         entry_put_ack(out, &link->body.ack);
 }
 
+static void flush_frames(struct relay *relay, struct relay_link *link)
+{
+    if (link == relay->copies)
+        relay_copies_flush(relay);
+    else
+        relay_link_flush(relay, link);
+}
+
 static struct relay_frame *relay_pack_begin(struct relay *relay, struct relay_link *link,
                                             const struct frame_header *header,
                                             const union frame_body *body)
@@ -44,21 +52,24 @@ static struct relay_frame *relay_pack_begin(struct relay *relay, struct relay_li
     struct relay_frame *frame;
     uint8_t *out;
 
-    if (link->frame_count == relay->batch && link == relay->copies)
-        relay_copies_flush(relay);
-    else if (link->frame_count == relay->batch)
-        relay_link_flush(relay, link);
+    if (link->frame_count == link->frame_max)
+        flush_frames(relay, link);
+    if (link == relay->copies && !relay->copies_are_sized && link->frame_count == 0)
+        relay_copies_size(relay);
     frame = &link->frames[link->frame_count];
     out = frame_of(relay, link, link->frame_count);
     link->header = *header;
     link->header.nonce_space = relay->nonce_space.nonce_space;
     link->header.cluster = relay->identity->cluster;
     link->header.instance = relay->identity->instance;
+    link->header.has_link = relay->splits_records;
     frame_put_header(out, &link->header);
     frame_put_sealed(out, relay->is_sealing);
-    relay_pack_put_body(link, out + FRAME_HEADER_BYTES, header->type, body);
-    *frame = (struct relay_frame){.bytes = FRAME_HEADER_BYTES + frame_body_bytes(header->type),
-                                  .type = header->type};
+    *frame = (struct relay_frame){.bytes = frame_prefix_bytes(&link->header),
+                                  .type = header->type,
+                                  .has_link = relay->splits_records};
+    relay_pack_put_body(link, out + frame->bytes - frame_body_bytes(header->type), header->type,
+                        body);
     link->is_packing = true;
     return frame;
 }
@@ -72,15 +83,28 @@ static bool continues_range(const struct relay_link *link, const union frame_bod
            begun->reply_end == range->reply_end && entry_id_equal(begun->id, range->id);
 }
 
+/* Has the frame being packed this header and, as far as it is packed, this range? */
+static bool is_same_frame(const struct relay *relay, const struct relay_link *link,
+                          const struct frame_header *header, const union frame_body *body)
+{
+    return link->header.type == header->type && link->header.hops == header->hops &&
+           link->header.term == header->term && link->header.has_link == relay->splits_records &&
+           (!body || continues_range(link, body));
+}
+
+static size_t room_left(const struct relay *relay, const struct relay_link *link)
+{
+    return frame_room(relay, link) - link->frames[link->frame_count].bytes;
+}
+
+/* May the frame being packed take a record of these bytes, or the beginning of it? */
 static bool relay_pack_fits(const struct relay *relay, const struct relay_link *link,
                             const struct frame_header *header, const union frame_body *body,
                             size_t bytes)
 {
-    const struct relay_frame *frame = &link->frames[link->frame_count];
+    size_t needed = relay->splits_records && bytes > 0 ? 1 : bytes;
 
-    return frame->bytes + bytes <= frame_room(relay, link) && link->header.type == header->type &&
-           link->header.hops == header->hops && link->header.term == header->term &&
-           (!body || continues_range(link, body));
+    return needed <= room_left(relay, link) && is_same_frame(relay, link, header, body);
 }
 
 /* A record for one member was counted as a copy before. */
@@ -119,14 +143,96 @@ static void put_record(const struct relay *relay, struct relay_link *link,
     frame->bytes += record->length;
 }
 
-/* Send a frame with a large payload at once: relay->large holds one sealed frame, and the payload
- * of a copy does not stay until delayed copies are sent. */
-static void send_large(struct relay *relay, struct relay_link *link)
+/* ---- records over frames ---- */
+
+/* A record as a sequence of bytes: its header, then its payload. */
+struct record_bytes {
+    uint8_t header[RECORD_HEADER_MAX];
+    size_t header_bytes, whole, next; /* next: the first that is in no frame yet */
+    const uint8_t *payload;
+};
+
+/* The next bytes of a record, to the end of the frame being packed. */
+static void put_part(const struct relay *relay, struct relay_link *link, struct relay_frame *frame,
+                     struct record_bytes *record)
 {
-    if (link == relay->copies)
-        relay_copies_flush(relay);
-    else
-        relay_link_flush(relay, link);
+    uint8_t *out = frame_of(relay, link, link->frame_count) + frame->bytes;
+    size_t left = record->whole - record->next, room = room_left(relay, link);
+    size_t part = left < room ? left : room, of_header = 0;
+
+    if (record->next < record->header_bytes) {
+        of_header = record->header_bytes - record->next;
+        of_header = of_header < part ? of_header : part;
+        memcpy(out, record->header + record->next, of_header);
+    }
+    if (part > of_header)
+        memcpy(out + of_header, record->payload + record->next + of_header - record->header_bytes,
+               part - of_header);
+    if (record->next > 0)
+        frame->continued = (uint16_t)part;
+    else if (part < record->whole)
+        frame->begun = (uint16_t)part;
+    frame->bytes += part;
+    record->next += part;
+}
+
+/* The body of the frames in which a record continues: that of the record after it. */
+static void body_after(uint8_t type, union frame_body *body)
+{
+    if (type != FRAME_ENTRIES)
+        return;
+    body->range.previous = body->range.id;
+    body->range.first++;
+}
+
+/* A flush has whole records: send the frames before this one if there is no room for all of it. */
+static void make_room(struct relay *relay, struct relay_link *link,
+                      const struct frame_header *header, size_t bytes)
+{
+    struct frame_header with_link = *header;
+    size_t room, left = link->is_packing ? room_left(relay, link) : 0, more;
+
+    with_link.has_link = true;
+    room = frame_room(relay, link) - frame_prefix_bytes(&with_link);
+    more = bytes > left ? (bytes - left + room - 1) / room : 0;
+    if (link->frame_count + link->is_packing + more > link->frame_max)
+        flush_frames(relay, link);
+}
+
+static void pack_over_frames(struct relay *relay, struct relay_link *link,
+                             const struct frame_header *header, const union frame_body *body,
+                             const struct record *record)
+{
+    struct record_bytes bytes = {.payload = record->payload};
+    union frame_body next = body ? *body : (union frame_body){0};
+    struct relay_frame *frame;
+
+    bytes.header_bytes = record_put_header(bytes.header, record);
+    bytes.whole = bytes.header_bytes + record->length;
+    if (!relay->carries_tos)
+        record_put_tos(bytes.header, 0);
+    make_room(relay, link, header, bytes.whole);
+    frame = link->is_packing ? &link->frames[link->frame_count]
+                             : relay_pack_begin(relay, link, header, body);
+    frame->records++;
+    put_part(relay, link, frame, &bytes);
+    body_after(header->type, &next);
+    while (bytes.next < bytes.whole) {
+        relay_pack_end(link);
+        frame = relay_pack_begin(relay, link, header, body ? &next : NULL);
+        put_part(relay, link, frame, &bytes);
+    }
+}
+
+/* ---- packing ---- */
+
+static bool is_oversize(const struct relay *relay, const struct frame_header *header,
+                        const struct record *record, size_t bytes)
+{
+    if (relay->splits_records)
+        return record && record->length > RECORD_PAYLOAD_MAX;
+    return FRAME_HEADER_BYTES + frame_body_bytes(header->type) + bytes + seal_bytes(relay) >
+           UDP_PAYLOAD_MAX;
 }
 
 /* For members that do not read the TTL. */
@@ -152,8 +258,7 @@ void relay_link_pack(struct relay *relay, struct relay_link *link,
         pack_without_ttl(relay, link, header, body, record);
         return;
     }
-    if (FRAME_HEADER_BYTES + frame_body_bytes(header->type) + bytes + seal_bytes(relay) >
-        UDP_PAYLOAD_MAX) {
+    if (is_oversize(relay, header, record, bytes)) {
         drop_record(relay, link, header->type, DROP_oversize);
         return;
     }
@@ -164,14 +269,20 @@ void relay_link_pack(struct relay *relay, struct relay_link *link,
     }
     if (link->is_packing && (!record || !relay_pack_fits(relay, link, header, body, bytes)))
         relay_pack_end(link);
+    if (relay->splits_records && record && !(link->is_packing && bytes <= room_left(relay, link))) {
+        pack_over_frames(relay, link, header, body, record);
+        return;
+    }
     frame = link->is_packing ? &link->frames[link->frame_count]
                              : relay_pack_begin(relay, link, header, body);
     if (record)
         put_record(relay, link, frame, record);
     else
         relay_pack_end(link);
+    /* relay->large holds one sealed frame, and the payload of a copy does not stay until delayed
+     * copies are sent. */
     if (frame->payload && (relay->is_sealing || link == relay->copies))
-        send_large(relay, link);
+        flush_frames(relay, link);
 }
 
 /* ---- GSO batches ---- */
@@ -243,6 +354,17 @@ size_t relay_pack_close(struct relay_link *link)
     return records;
 }
 
+/* No link counts the copies, which are the same for all members. */
+static void put_link(const struct relay *relay, struct relay_link *link, size_t number)
+{
+    const struct relay_frame *frame = &link->frames[number];
+    const struct frame_link block = {.number = link == relay->copies ? 0 : ++link->number,
+                                     .continued = frame->continued,
+                                     .begun = frame->begun};
+
+    frame_put_link(frame_of(relay, link, number) + FRAME_HEADER_BYTES, &block);
+}
+
 /* Assign the sequence at flush: a frame delayed by relay.linger must not fall behind the receiver's
  * replay window. */
 void relay_pack_finish(struct relay *relay, struct relay_link *link)
@@ -252,6 +374,8 @@ void relay_pack_finish(struct relay *relay, struct relay_link *link)
     for (size_t i = 0; i < link->frame_count; i++) {
         link->sequence = nonce_space_next(&relay->nonce_space);
         frame_put_sequence(frame_of(relay, link, i), link->sequence);
+        if (link->frames[i].has_link)
+            put_link(relay, link, i);
         link->frames[i].start = relay_link_buffer(link, i);
         if (relay->is_sealing)
             seal_frame(relay, link, &link->frames[i]);

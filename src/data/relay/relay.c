@@ -115,6 +115,7 @@ static struct relay_link *link_to_member(struct relay *relay, const struct relay
     if (link && link->instance != member->instance) {
         link->instance = member->instance;
         link->instance_from = nonce_space_last(&relay->nonce_space) + 1;
+        link->number = 0;
     }
     if (link)
         link->member_index = member->member_index;
@@ -238,9 +239,24 @@ uint64_t relay_copies_sleep_ns(const struct relay *relay)
     return relay_rest_ns(relay);
 }
 
+void relay_copies_size(struct relay *relay)
+{
+    struct relay_link *copies = relay->copies;
+
+    relay_link_size_frames(relay, copies, 0);
+    for (size_t i = 0; i < relay->member_count; i++) {
+        const struct relay_link *link = link_to_member(relay, &relay->members[i]);
+
+        if (link && link->frame_bytes < copies->frame_bytes)
+            copies->frame_bytes = link->frame_bytes;
+    }
+    relay->copies_are_sized = true;
+}
+
 void relay_copies_to(struct relay *relay, const struct relay_target *members, size_t count)
 {
     relay_copies_flush(relay);
+    relay->copies_are_sized = false;
     relay->members = members;
     relay->member_count = count;
 }

@@ -3,10 +3,11 @@
  *
  * One link per destination: a connected socket bound to this pod's address with a port of its own
  * (so that SO_REUSEPORT at the receiver spreads the workers of this pod, and an ICMP error belongs
- * to one destination), the frame being packed, and an outbox. Records are packed into frames and,
- * except for copies, are sent at the end of the current batch (relay_flush). A record too large for
- * a frame is sent alone, its payload as an iovec (without keys: no copy), and IP fragments it. In
- * the formats raw and proxy-v2 a request is sent unchanged, also as an iovec, to the data port of
+ * to one destination), the frame being packed, and an outbox. Records are packed into frames, in
+ * which they continue from one to the next (splits_records), and are, except for copies, sent at the
+ * end of the current batch (relay_flush). Where a member of the version before does not read such
+ * frames, a record too large for a frame is sent alone, its payload as an iovec (without keys: no
+ * copy), and IP fragments it. In the formats raw and proxy-v2 a request is sent unchanged, also as an iovec, to the data port of
  * the leader.
  *
  * Copies (routes all and ordered) are packed once for all members: the same bytes are sent over
@@ -58,7 +59,9 @@ struct relay {
     size_t gso_max;
     bool
         carries_tos; /* of the present snapshot: every receiver reads TOS byte and TTL of a record */
-    bool is_sealing;                /* frames are sealed; relay_seal_with says how */
+    bool splits_records;   /* of the present snapshot: every receiver reads records over frames */
+    bool copies_are_sized; /* by the links of all their receivers */
+    bool is_sealing;       /* frames are sealed; relay_seal_with says how */
     struct nonce_space nonce_space; /* of this thread: its counter is the sequence */
     const struct key *key;          /* of the present snapshot; NULL: none, frames are dropped */
     enum seal_suite suite;

@@ -1,4 +1,4 @@
-/* Members that read the TOS byte of a record: what a leader and a follower know, and announce. */
+/* Additions to the format of frames: what a leader and a follower know of the members, and announce. */
 #include "peers_fixture.h"
 
 #define SELF 0x5e
@@ -36,76 +36,97 @@ static void hear(enum election_message_type type, uint64_t from, uint16_t flags)
                                              .count = election.list.count,
                                              .live = {0x7}};
 
-    peers_learn_tos(&peers, &election.list, &message);
+    peers_learn_additions(&peers, &election.list, &message);
+}
+
+static bool reads_tos(void)
+{
+    return peers_additions(&peers, &election) & ELECTION_FLAG_TOS;
 }
 
 static uint16_t flag_of(enum election_message_type type)
 {
     const struct election_message message = {.type = (uint8_t)type, .list = election.list.id};
 
-    return peers_tos_flag(&message, &election, peers_read_tos(&peers, &election));
+    return peers_addition_flags(&message, &election, peers_additions(&peers, &election));
 }
 
 static const uint64_t two[] = {A, B, 0}, three[] = {A, B, 0xc3, 0};
 
-TestSuite(peers_tos, .init = setup, .fini = teardown, .timeout = 30);
+TestSuite(peers_additions, .init = setup, .fini = teardown, .timeout = 30);
 
-Test(peers_tos, pod_alone_has_nobody_to_ask)
+Test(peers_additions, pod_alone_has_nobody_to_ask)
 {
     list_of(ELECTION_LEADER, 1, (const uint64_t[]){0});
-    cr_assert(peers_read_tos(&peers, &election));
+    cr_assert_eq(peers_additions(&peers, &election), ELECTION_ADDITIONS);
 }
 
-Test(peers_tos, leader_announces_it_when_every_member_has_acknowledged_with_the_flag)
+Test(peers_additions, each_addition_is_known_by_itself)
+{
+    list_of(ELECTION_LEADER, 1, two);
+    hear(ELECTION_ACK, A, ELECTION_ADDITIONS);
+    hear(ELECTION_ACK, B, ELECTION_FLAG_TOS);
+    cr_assert_eq(peers_additions(&peers, &election), ELECTION_FLAG_TOS);
+    cr_assert_eq(flag_of(ELECTION_HEARTBEAT), ELECTION_FLAG_TOS);
+    list_of(ELECTION_FOLLOWER, 2, three);
+    election.live_list = election.list.id;
+    election.live[0] = 0xf;
+    hear(ELECTION_ACK, 0xc3, ELECTION_ADDITIONS);
+    cr_assert_eq(peers_additions(&peers, &election), ELECTION_FLAG_TOS, "B is as it was");
+    list_of(ELECTION_FOLLOWER, 3, (const uint64_t[]){A, 0xc3, 0});
+    cr_assert_eq(peers_additions(&peers, &election), ELECTION_ADDITIONS);
+}
+
+Test(peers_additions, leader_announces_it_when_every_member_has_acknowledged_with_the_flag)
 {
     list_of(ELECTION_LEADER, 1, two);
     cr_assert_eq(flag_of(ELECTION_HEARTBEAT), 0);
     hear(ELECTION_ACK, A, ELECTION_FLAG_TOS | ELECTION_FLAG_APP);
     cr_assert_eq(flag_of(ELECTION_HEARTBEAT), 0);
     hear(ELECTION_ACK, B, ELECTION_FLAG_TOS);
-    cr_assert(peers_read_tos(&peers, &election));
+    cr_assert(reads_tos());
     cr_assert_eq(flag_of(ELECTION_HEARTBEAT), ELECTION_FLAG_TOS);
     cr_assert_eq(flag_of(ELECTION_VOTE), 0, "no other message carries it");
 }
 
-Test(peers_tos, every_ack_has_the_flag)
+Test(peers_additions, every_ack_has_the_flag)
 {
     list_of(ELECTION_FOLLOWER, 1, two);
-    cr_assert_eq(flag_of(ELECTION_ACK), ELECTION_FLAG_TOS);
+    cr_assert_eq(flag_of(ELECTION_ACK), ELECTION_ADDITIONS);
     cr_assert_eq(flag_of(ELECTION_HEARTBEAT), 0);
 }
 
 /* A member of the version before acknowledges without the flag, until it is removed: also while it
  * counts as dead, because its frames may still come. */
-Test(peers_tos, member_of_the_version_before_ends_it)
+Test(peers_additions, member_of_the_version_before_ends_it)
 {
     list_of(ELECTION_LEADER, 1, two);
     hear(ELECTION_ACK, A, ELECTION_FLAG_TOS);
     hear(ELECTION_ACK, B, ELECTION_FLAG_APP);
-    cr_assert_not(peers_read_tos(&peers, &election));
+    cr_assert_not(reads_tos());
     cr_assert_eq(flag_of(ELECTION_HEARTBEAT), 0);
     election.peers[2].heard_ns = 0;
     cr_assert_not(election_may_be_alive(&election, 2));
-    cr_assert_not(peers_read_tos(&peers, &election));
+    cr_assert_not(reads_tos());
     list_of(ELECTION_LEADER, 2, (const uint64_t[]){A, 0xb3, 0});
-    cr_assert_not(peers_read_tos(&peers, &election), "its successor has not replied yet");
+    cr_assert_not(reads_tos(), "its successor has not replied yet");
     hear(ELECTION_ACK, 0xb3, ELECTION_FLAG_TOS);
-    cr_assert(peers_read_tos(&peers, &election));
+    cr_assert(reads_tos());
 }
 
 /* A new leader hears nothing of the one that died. */
-Test(peers_tos, dead_and_unknown_member_does_not_count)
+Test(peers_additions, dead_and_unknown_member_does_not_count)
 {
     list_of(ELECTION_LEADER, 1, two);
     hear(ELECTION_ACK, A, ELECTION_FLAG_TOS);
     election.peers[2].heard_ns = 0;
-    cr_assert(peers_read_tos(&peers, &election));
+    cr_assert(reads_tos());
     election.peers[2].heard_ns = election.now_ns;
-    cr_assert_not(peers_read_tos(&peers, &election), "it is back");
+    cr_assert_not(reads_tos(), "it is back");
 }
 
 /* The snapshot of the first list with a new member already lacks it. */
-Test(peers_tos, new_member_ends_it_with_the_list_that_has_it)
+Test(peers_additions, new_member_ends_it_with_the_list_that_has_it)
 {
     static const enum election_state states[] = {ELECTION_LEADER, ELECTION_FOLLOWER};
 
@@ -113,33 +134,33 @@ Test(peers_tos, new_member_ends_it_with_the_list_that_has_it)
         list_of(states[i], 1, two);
         hear(ELECTION_ACK, A, ELECTION_FLAG_TOS);
         hear(ELECTION_ACK, B, ELECTION_FLAG_TOS);
-        cr_assert(peers_read_tos(&peers, &election));
+        cr_assert(reads_tos());
         election.list.members[3].instance = 0xc3;
         election.list.count = 4;
         election.list.id.version = 2;
         election.peers[3].heard_ns = election.now_ns;
-        cr_assert_not(peers_read_tos(&peers, &election), "before the table has it");
+        cr_assert_not(reads_tos(), "before the table has it");
         list_of(states[i], 2, three);
-        cr_assert_not(peers_read_tos(&peers, &election));
+        cr_assert_not(reads_tos());
     }
 }
 
-Test(peers_tos, follower_learns_the_live_members_from_a_heartbeat)
+Test(peers_additions, follower_learns_the_live_members_from_a_heartbeat)
 {
     list_of(ELECTION_FOLLOWER, 1, three);
     election.live_list = election.list.id;
     election.live[0] = 0xf;
     hear(ELECTION_HEARTBEAT, A, ELECTION_FLAG_COMMITTED);
-    cr_assert_not(peers_read_tos(&peers, &election));
+    cr_assert_not(reads_tos());
     hear(ELECTION_HEARTBEAT, A, ELECTION_FLAG_TOS); /* live: this pod, A and B */
-    cr_assert_eq(peers_find(&peers, B)->tos, PEER_TOS_READ);
-    cr_assert_eq(peers_find(&peers, 0xc3)->tos, PEER_TOS_UNKNOWN);
-    cr_assert_not(peers_read_tos(&peers, &election));
+    cr_assert_eq(peers_find(&peers, B)->reads, ELECTION_FLAG_TOS);
+    cr_assert_eq(peers_find(&peers, 0xc3)->reads | peers_find(&peers, 0xc3)->refuses, 0);
+    cr_assert_not(reads_tos());
     election.live[0] = 0x7;
-    cr_assert(peers_read_tos(&peers, &election));
+    cr_assert(reads_tos());
 }
 
-Test(peers_tos, bits_of_another_list_say_nothing)
+Test(peers_additions, bits_of_another_list_say_nothing)
 {
     struct election_message message = {.type = ELECTION_HEARTBEAT,
                                        .from = A,
@@ -148,20 +169,21 @@ Test(peers_tos, bits_of_another_list_say_nothing)
                                        .live = {0x7}};
 
     list_of(ELECTION_FOLLOWER, 8, two);
-    peers_learn_tos(&peers, &election.list, &message);
-    cr_assert_eq(peers_find(&peers, A)->tos, PEER_TOS_READ, "its sender");
-    cr_assert_eq(peers_find(&peers, B)->tos, PEER_TOS_UNKNOWN);
+    peers_learn_additions(&peers, &election.list, &message);
+    cr_assert_eq(peers_find(&peers, A)->reads, ELECTION_FLAG_TOS, "its sender");
+    cr_assert_eq(peers_find(&peers, B)->reads, 0);
     message.list = (struct election_list_id){.term = 1, .version = 7};
-    cr_assert_eq(peers_tos_flag(&message, &election, true), 0, "nor does ours announce it");
+    cr_assert_eq(peers_addition_flags(&message, &election, ELECTION_ADDITIONS), 0,
+                 "nor does ours announce it");
 }
 
 /* The same instances under another leader: nothing has to be learned again. */
-Test(peers_tos, what_is_known_of_an_instance_stays)
+Test(peers_additions, what_is_known_of_an_instance_stays)
 {
     list_of(ELECTION_FOLLOWER, 1, two);
     hear(ELECTION_HEARTBEAT, A, ELECTION_FLAG_TOS);
     list_of(ELECTION_LEADER, 1, two);
-    cr_assert(peers_read_tos(&peers, &election));
+    cr_assert(reads_tos());
     hear(ELECTION_HEARTBEAT, A, 0);
-    cr_assert(peers_read_tos(&peers, &election), "not all members, as A sees it");
+    cr_assert(reads_tos(), "not all members, as A sees it");
 }
