@@ -2,6 +2,8 @@
 
 #include <errno.h>
 
+#include "data/route_again.h"
+
 #define TICK_NS    (100 * NS_PER_MS)
 #define BORROW_MAX 16 /* messages: with more, two threads at once save more than a wake-up costs */
 
@@ -26,6 +28,8 @@ static int open_routing(struct routing *routing, const struct worker_setup *setu
         rc = relay_init(&routing->relay, config, setup->identity, (uint16_t)setup->index, counters,
                         &routing->traffic);
     if (!rc)
+        rc = relay_keep_init(&routing->relay, config, setup->worker_count);
+    if (!rc)
         rc = reply_init(&routing->replier, setup->data_socket, config, &routing->relay, counters);
     if (!rc)
         rc = hold_init(&routing->hold, config->hold_bytes / setup->worker_count, pace_bytes,
@@ -33,6 +37,8 @@ static int open_routing(struct routing *routing, const struct worker_setup *setu
     if (!rc)
         rc = app_init(&routing->app, &app);
     routing->app.shared = setup->app_shared;
+    routing->mails = setup->mails;
+    routing->worker_count = setup->worker_count;
     return rc;
 }
 
@@ -49,6 +55,8 @@ int worker_init(struct worker *worker, const struct worker_setup *setup)
     rc = waker_init(&worker->waker, setup->config->workers == 0);
     if (!rc)
         rc = snapshot_publisher_register(setup->publisher, &worker->reader);
+    if (setup->mails)
+        setup->mails[setup->index].waker = &worker->waker;
     if (!rc)
         rc = classifier_init(&worker->classifier, &worker->routing, setup->data_socket,
                              setup->supervisor_waker);
@@ -106,6 +114,7 @@ static void take_snapshot(struct worker *worker)
 {
     const struct leader_snapshot *snapshot = snapshot_acquire(worker->publisher, &worker->reader);
     struct routing *routing = &worker->routing;
+    size_t pace_bytes;
 
     /* Not by address: during a sleep, other snapshots may have used this buffer. */
     if (snapshot->generation == worker->generation)
@@ -114,9 +123,11 @@ static void take_snapshot(struct worker *worker)
     worker->generation = snapshot->generation;
     route_take_snapshot(routing);
     relay_linger(&routing->relay, linger_of(worker));
-    hold_set_pace(&routing->hold, snapshot->leader.rcvbuf_bytes
-                                      ? snapshot->leader.rcvbuf_bytes / 4 / worker->worker_count
-                                      : worker->own_pace_bytes);
+    pace_bytes = snapshot->leader.rcvbuf_bytes
+                     ? snapshot->leader.rcvbuf_bytes / 4 / worker->worker_count
+                     : worker->own_pace_bytes;
+    hold_set_pace(&routing->hold, pace_bytes);
+    routing->relay.kept.pace_bytes = pace_bytes;
 }
 
 /* Route ordered: a new leader has to adopt a log before it appends to it. */
@@ -134,6 +145,22 @@ static void begin_sequencer(struct routing *routing)
         routing->decision = ROUTE_HOLD;
 }
 
+static void begin_relay(struct worker *worker)
+{
+    struct routing *routing = &worker->routing;
+    struct relay *relay = &routing->relay;
+
+    relay->now_ns = relay->kept.now_ns = relay->confirm.now_ns = routing->now_ns;
+    if (kept_is_on(&relay->kept)) {
+        kept_mail_take(&routing->mails[worker->index], &relay->kept);
+        if (worker->followed != worker->generation || worker->had_former != routing->has_former)
+            route_follow(routing);
+        worker->followed = worker->generation;
+        worker->had_former = routing->has_former;
+    }
+    relay_begin(relay, routing->now_ns);
+}
+
 void worker_begin(struct worker *worker)
 {
     struct routing *routing = &worker->routing;
@@ -147,7 +174,7 @@ void worker_begin(struct worker *worker)
     /* An app that refuses would lose the request; a held one may yet reach another leader's app. */
     if (leads && routing->snapshot->settings.hold_time_ns && !app_is_taking(&routing->app))
         routing->decision = ROUTE_HOLD;
-    relay_begin(&routing->relay, routing->now_ns);
+    begin_relay(worker);
     routing->reassembly.now_ns = routing->now_ns;
     reply_begin(&routing->replier, routing->snapshot, leads, routing->now_ns);
     if (routing->runner)
@@ -167,6 +194,19 @@ static void pass_refusal(struct worker *worker, uint64_t instance)
     waker_wake(worker->classifier.commands.reader_waker);
 }
 
+/* What was taken of other pods' streams has gone on, except for entries that wait in the ordered log,
+ * and requests that this pod has relayed in turn. */
+static void settle(struct routing *routing)
+{
+    const struct sequencer *sequencer = routing->runner ? &routing->runner->sequencer : NULL;
+    const struct kept *kept = &routing->relay.kept;
+    const uint64_t put[CONFIRM_GATES] = {sequencer ? sequencer_last(sequencer) : 0,
+                                         kept->relayed_put};
+    const uint64_t left[CONFIRM_GATES] = {sequencer ? sequencer->delivered : 0, kept->relayed_done};
+
+    confirm_settle(&routing->relay.confirm, put, left);
+}
+
 void worker_flush(struct worker *worker)
 {
     struct routing *routing = &worker->routing;
@@ -175,6 +215,7 @@ void worker_flush(struct worker *worker)
         sequencer_runner_flush(routing);
     reply_flush(&routing->replier); /* first: the others may wait for full sockets */
     app_flush(&routing->app);
+    settle(routing);
     relay_flush(&routing->relay);
     reassembly_release(&routing->reassembly);
     routing->app.scratch_used = 0;
@@ -229,7 +270,7 @@ static size_t release_held(struct worker *worker)
     size_t released = 0, n = 1;
 
     hold_expire(&routing->hold, routing->snapshot->settings.hold_time_ns, routing->now_ns);
-    while (n > 0 && routing->decision != ROUTE_HOLD) {
+    while (n > 0 && routing->decision != ROUTE_HOLD && routing->relay.is_settled) {
         n = hold_release(&routing->hold, routing->now_ns, route_held, routing);
         worker_flush(worker); /* the next requests may overwrite the arena */
         worker_begin(worker);
@@ -254,6 +295,41 @@ static size_t release_trial(struct worker *worker)
     return released;
 }
 
+/* Kept requests of a lost leader, before held ones. */
+static size_t release_kept(struct worker *worker)
+{
+    struct routing *routing = &worker->routing;
+    struct kept *kept = &routing->relay.kept;
+    size_t released = 0, limit = worker->own_pace_bytes;
+
+    if (!kept->orphans || routing->decision == ROUTE_HOLD ||
+        (routing->decision == ROUTE_DELIVER && routing->now_ns < worker->again_ns))
+        return 0;
+    worker->again_ns = routing->now_ns + HOLD_RELEASE_PERIOD_NS;
+    while (kept->orphans && routing->decision != ROUTE_HOLD && released < limit) {
+        released += route_again(routing, limit - released);
+        worker_flush(worker);
+        kept_end_moves(kept);
+        worker_begin(worker);
+    }
+    return released;
+}
+
+/* Timeouts; and frames that were refused can be taken by now. */
+static void upkeep_kept(struct worker *worker)
+{
+    struct routing *routing = &worker->routing;
+    struct relay *relay = &routing->relay;
+
+    if (relay->confirm.has_refused && routing->decision != ROUTE_HOLD && relay->is_settled &&
+        hold_is_empty(&routing->hold))
+        confirm_resume(&relay->confirm);
+    if (kept_is_on(&relay->kept) && kept_sleep_ns(&relay->kept) == 0)
+        kept_tick(&relay->kept, relay->keep_ns);
+    if (relay_has_due(relay))
+        worker_flush(worker);
+}
+
 size_t worker_upkeep(struct worker *worker)
 {
     struct routing *routing = &worker->routing;
@@ -261,13 +337,18 @@ size_t worker_upkeep(struct worker *worker)
 
     app_watch_health(&routing->app);
     released = release_trial(worker);
+    if (!routing->relay.is_settled)
+        released += release_kept(worker);
     if (!hold_is_empty(&routing->hold))
         released += release_held(worker);
+    upkeep_kept(worker);
     app_report_sessions(&routing->app);
     if (routing->now_ns >= worker->next_tick_ns) {
         worker->next_tick_ns = routing->now_ns + TICK_NS;
         app_tick(&routing->app);
         reassembly_expire(&routing->reassembly);
+        if (kept_is_on(&routing->relay.kept))
+            kept_tick(&routing->relay.kept, routing->relay.keep_ns);
     }
     if (routing->runner && sequencer_runner_tick(routing))
         worker_flush(worker);
@@ -279,14 +360,21 @@ size_t worker_upkeep(struct worker *worker)
 uint64_t worker_sleep_ns(const struct worker *worker)
 {
     const struct routing *routing = &worker->routing;
-    uint64_t sleep_ns = hold_is_empty(&routing->hold) ? AGENT_IDLE_MAX_NS : HOLD_RELEASE_PERIOD_NS;
+    bool is_waiting = !hold_is_empty(&routing->hold) || !routing->relay.is_settled;
+    uint64_t sleep_ns = is_waiting ? HOLD_RELEASE_PERIOD_NS : AGENT_IDLE_MAX_NS;
     uint64_t sequence_ns = routing->runner
                                ? sequencer_sleep_ns(&routing->runner->sequencer, routing->now_ns)
                                : sleep_ns;
     uint64_t relay_ns = relay_sleep_ns(&routing->relay), app_ns = app_sleep_ns(&routing->app);
+    uint64_t kept_ns = kept_sleep_ns(&routing->relay.kept);
+    uint64_t confirm_ns = confirm_sleep_ns(&routing->relay.confirm);
 
     if (app_ns < sleep_ns)
         sleep_ns = app_ns;
+    if (kept_ns < sleep_ns)
+        sleep_ns = kept_ns;
+    if (confirm_ns < sleep_ns)
+        sleep_ns = confirm_ns;
     if (relay_ns < sleep_ns)
         sleep_ns = relay_ns;
     return sequence_ns < sleep_ns ? sequence_ns : sleep_ns;

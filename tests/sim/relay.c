@@ -245,8 +245,8 @@ static void replay(struct sim *sim, uint32_t index)
 static void settle(struct sim *sim, uint32_t index)
 {
     struct relay_pod *pod = pod_of(sim, index);
-    const uint64_t put[CONFIRM_GATES] = {pod->hold_put, pod->kept.relayed_put, 0};
-    const uint64_t left[CONFIRM_GATES] = {pod->hold_left, pod->kept.relayed_done, 0};
+    const uint64_t put[CONFIRM_GATES] = {pod->hold_put, pod->kept.relayed_put};
+    const uint64_t left[CONFIRM_GATES] = {pod->hold_left, pod->kept.relayed_done};
 
     confirm_settle(&pod->confirm, put,
                    sim->options.relay->broken == RELAY_CONFIRM_EARLY ? put : left);

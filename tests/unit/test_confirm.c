@@ -101,10 +101,10 @@ Test(confirm, what_waits_is_received_but_not_confirmed)
 
 Test(confirm, place_that_was_emptied_opens_the_gate)
 {
-    put[2] = 9;
+    put[0] = 9;
     cr_assert_eq(take(1, 1, 1), CONFIRM_TAKEN);
     cr_assert_eq(tell().confirmed, 0);
-    put[2] = left[2] = 3; /* the log was cut */
+    put[0] = left[0] = 3; /* the log was cut */
     cr_assert_eq(tell().confirmed, 1);
 }
 

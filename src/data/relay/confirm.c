@@ -217,7 +217,8 @@ void confirm_tidy(struct confirm *confirm)
     for (uint32_t i = 0; i < confirm->listed; i++) {
         struct confirm_stream *stream = &confirm->streams[confirm->list[i]];
 
-        stream->is_listed = has_news(stream) || stream->is_asked || stream->is_refused || stream->settled != stream->next;
+        stream->is_listed = has_news(stream) || stream->is_asked || stream->is_refused ||
+                            stream->settled != stream->next;
         if (stream->is_listed)
             confirm->list[kept++] = confirm->list[i];
     }

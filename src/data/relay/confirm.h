@@ -25,7 +25,7 @@
 #define CONFIRM_DELAY_NS (5 * NS_PER_MS)
 #define CONFIRM_PAUSE_NS NS_PER_MS
 #define CONFIRM_FRAMES   32
-#define CONFIRM_GATES    3
+#define CONFIRM_GATES    2
 
 enum confirm_verdict { CONFIRM_TAKEN, CONFIRM_DUPLICATE, CONFIRM_AHEAD };
 

@@ -136,7 +136,7 @@ struct frame_place kept_place(const struct kept *kept, const struct kept_frame *
                                 .oldest = stream->oldest ? stream->oldest->number : frame->number};
 }
 
-static struct kept_frame *make_room(struct kept *kept, size_t bytes)
+static struct kept_frame *kept_make_room(struct kept *kept, size_t bytes)
 {
     struct kept_frame *frame;
 
@@ -177,7 +177,7 @@ struct kept_frame *kept_put(struct kept *kept, uint8_t slot, const struct kept_f
 
     if (!stream->id)
         kept_open(kept, stream, slot);
-    frame = make_room(kept, like->bytes);
+    frame = kept_make_room(kept, like->bytes);
     stream->end += like->bytes;
     numbered.slot = slot;
     numbered.number = stream->next++;
@@ -306,15 +306,15 @@ struct kept_frame *kept_next(struct kept *kept, uint8_t slot)
     struct kept_stream *stream = &kept->streams[slot];
     struct kept_frame *frame = stream->again;
 
+    if (!kept_has_due(kept, slot))
+        return NULL;
     if (stream->is_probing) {
         stream->is_probing = false;
         frame = stream->missing ? stream->missing : stream->newest;
-    } else if (frame && stream->window_bytes > 0) {
+    } else {
         stream->window_bytes -=
             frame->bytes < stream->window_bytes ? frame->bytes : stream->window_bytes;
         stream->again = frame->next;
-    } else {
-        return NULL;
     }
     if (frame)
         mark_sent(kept, frame);

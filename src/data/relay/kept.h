@@ -68,6 +68,7 @@ struct kept_stream {
     size_t window_bytes;      /* that may go before the next confirmation */
     bool is_probing;          /* send one frame without going back */
     bool is_paced;            /* new frames wait for the window */
+    bool is_silent;           /* nothing is sent again */
     bool is_refused;          /* its host refused a frame, and it has confirmed nothing since */
     uint64_t past;    /* it stepped down after this number: requests up to it have their replies,
                         or none */
@@ -130,6 +131,15 @@ static inline bool kept_goes_back(const struct kept *kept, uint8_t slot)
 static inline void kept_pace(struct kept *kept, uint8_t slot, bool is_paced)
 {
     kept->streams[slot].is_paced = is_paced;
+}
+
+/* Is there a frame for kept_next? */
+static inline bool kept_has_due(const struct kept *kept, uint8_t slot)
+{
+    const struct kept_stream *stream = &kept->streams[slot];
+
+    return !stream->is_silent &&
+           (stream->is_probing || (stream->again && stream->window_bytes > 0));
 }
 
 /* A confirmation of this slot's stream. */

@@ -34,7 +34,7 @@ void kept_lose(struct kept *kept, uint8_t slot, bool with_held)
     }
     stream->id = 0;
     stream->oldest = stream->missing = stream->newest = stream->again = NULL;
-    stream->is_probing = false;
+    stream->is_probing = stream->is_silent = false;
     stream->due_ns = UINT64_MAX;
     kept_pop_done(kept);
 }
@@ -76,7 +76,14 @@ static void note_step_down(struct kept *kept)
     struct kept_stream *stream = &kept->streams[kept->ending_slot];
 
     kept->ending_stepped_down = true;
+    stream->is_silent = false;
     stream->past = stream->next - 1;
+}
+
+static void resume(struct kept *kept, uint8_t slot)
+{
+    kept->streams[slot].is_silent = false;
+    kept->ending_slot = KEPT_SLOT_NONE;
 }
 
 /* The leader before confirms no more. */
@@ -88,13 +95,17 @@ static void end_wait(struct kept *kept)
 
 static void begin_wait(struct kept *kept, uint8_t before, bool stepped_down)
 {
+    struct kept_stream *stream = &kept->streams[before];
+
     kept->ending_slot = before;
     kept->ending_stepped_down = false;
     kept->ending_until_ns = kept->now_ns + ENDING_NS;
     if (stepped_down)
         note_step_down(kept);
-    else if (kept->streams[before].is_refused)
+    else if (stream->is_refused)
         end_wait(kept);
+    else
+        stream->is_silent = true; /* its app must be given nothing more of ours */
 }
 
 void kept_follow(struct kept *kept, uint8_t slot, bool stepped_down)
@@ -108,7 +119,7 @@ void kept_follow(struct kept *kept, uint8_t slot, bool stepped_down)
     }
     kept->leader_slot = slot;
     if (kept->ending_slot == slot) /* it leads again, and goes on confirming */
-        kept->ending_slot = KEPT_SLOT_NONE;
+        resume(kept, slot);
     if (kept->ending_slot != KEPT_SLOT_NONE) /* it had not confirmed all when the next one ended */
         end_wait(kept);
     if (before != KEPT_SLOT_NONE)

@@ -35,6 +35,8 @@ static void relay_pack_put_body(struct relay_link *link, uint8_t *out, uint8_t t
         entry_put_range(out, &link->body.range);
     else if (type == FRAME_ACK)
         entry_put_ack(out, &link->body.ack);
+    else if (type == FRAME_CONFIRM)
+        confirmation_put(out, &link->body.confirmation);
 }
 
 static void flush_frames(struct relay *relay, struct relay_link *link)
@@ -62,16 +64,34 @@ static struct relay_frame *relay_pack_begin(struct relay *relay, struct relay_li
     link->header.nonce_space = relay->nonce_space.nonce_space;
     link->header.cluster = relay->identity->cluster;
     link->header.instance = relay->identity->instance;
-    link->header.has_link = relay->splits_records;
+    link->header.has_link = relay->splits_records || frame_is_kept(header->type);
     frame_put_header(out, &link->header);
     frame_put_sealed(out, relay->is_sealing);
     *frame = (struct relay_frame){.bytes = frame_prefix_bytes(&link->header),
                                   .type = header->type,
-                                  .has_link = relay->splits_records};
+                                  .hops = header->hops,
+                                  .term = header->term,
+                                  .has_link = link->header.has_link};
     relay_pack_put_body(link, out + frame->bytes - frame_body_bytes(header->type), header->type,
                         body);
     link->is_packing = true;
     return frame;
+}
+
+struct relay_frame *relay_pack_prefix(struct relay *relay, struct relay_link *link,
+                                      const struct frame_header *header)
+{
+    return relay_pack_begin(relay, link, header, NULL);
+}
+
+uint8_t *relay_pack_start(const struct relay *relay, const struct relay_link *link)
+{
+    return frame_of(relay, link, link->frame_count);
+}
+
+size_t relay_pack_room(const struct relay *relay, const struct relay_link *link)
+{
+    return frame_room(relay, link);
 }
 
 /* The records of a range have consecutive indices and one entry id. */
@@ -89,7 +109,7 @@ static bool is_same_frame(const struct relay *relay, const struct relay_link *li
 {
     return link->header.type == header->type && link->header.hops == header->hops &&
            link->header.term == header->term && link->header.has_link == relay->splits_records &&
-           (!body || continues_range(link, body));
+           (header->type != FRAME_ENTRIES || continues_range(link, body));
 }
 
 static size_t room_left(const struct relay *relay, const struct relay_link *link)
@@ -111,9 +131,9 @@ static bool relay_pack_fits(const struct relay *relay, const struct relay_link *
 static void drop_record(struct relay *relay, const struct relay_link *link, uint8_t type,
                         enum drop_reason reason)
 {
-    if (type == FRAME_DATA) {
+    if (frame_plain_type(type) == FRAME_DATA) {
         counters_drop(relay->counters, reason, 1);
-    } else if (type == FRAME_REPLY) {
+    } else if (frame_plain_type(type) == FRAME_REPLY) {
         counters_drop_reply(relay->counters, reason, 1);
     } else if (link != relay->copies) {
         counters_drop_copies(relay->counters, reason, 1);
@@ -123,8 +143,8 @@ static void drop_record(struct relay *relay, const struct relay_link *link, uint
     }
 }
 
-static void put_record(const struct relay *relay, struct relay_link *link,
-                       struct relay_frame *frame, const struct record *record)
+static void put_record(struct relay *relay, struct relay_link *link, struct relay_frame *frame,
+                       const struct record *record)
 {
     uint8_t *out = frame_of(relay, link, link->frame_count) + frame->bytes;
     size_t header_bytes = record_put_header(out, record);
@@ -132,6 +152,7 @@ static void put_record(const struct relay *relay, struct relay_link *link,
     if (!relay->carries_tos)
         record_put_tos(out, 0);
     frame->records++;
+    relay_keep_record(relay, frame, record);
     frame->bytes += header_bytes;
     if (frame->bytes + record->length > frame_room(relay, link)) { /* alone, payload as an iovec */
         frame->payload = record->payload;
@@ -215,6 +236,7 @@ static void pack_over_frames(struct relay *relay, struct relay_link *link,
     frame = link->is_packing ? &link->frames[link->frame_count]
                              : relay_pack_begin(relay, link, header, body);
     frame->records++;
+    relay_keep_record(relay, frame, record);
     put_part(relay, link, frame, &bytes);
     body_after(header->type, &next);
     while (bytes.next < bytes.whole) {
@@ -296,7 +318,7 @@ static size_t coalesce(const struct relay *relay, struct relay_link *link, size_
     for (; end < link->frame_count && !link->frames[end - 1].payload; end++) {
         size_t bytes = link->frames[end].bytes;
 
-        if (link->frames[end].payload ||
+        if (link->frames[end].payload || link->frames[end].type == FRAME_CONFIRM ||
             (bytes > largest && bytes - smallest > bytes / FRAME_WASTE))
             break;
         largest = bytes > largest ? bytes : largest;
@@ -317,6 +339,8 @@ static size_t coalesce(const struct relay *relay, struct relay_link *link, size_
 /* Pad the frames so that as few messages as possible are sent. */
 static void coalesce_all(const struct relay *relay, struct relay_link *link)
 {
+    if (link->is_withholding) /* frames that are sent with others later */
+        return;
     for (size_t i = 0; relay->gso_max > 1 && i < link->frame_count;)
         i = coalesce(relay, link, i);
 }
@@ -326,7 +350,7 @@ static void coalesce_all(const struct relay *relay, struct relay_link *link)
 /* The instance that may open the frame; 0: any. Copies are for all, a reply is bound by its tag. */
 static uint64_t receiver_of(const struct relay_link *link, const struct relay_frame *frame)
 {
-    return frame->type == FRAME_REPLY ? 0 : link->instance;
+    return frame->type == FRAME_REPLY || frame->type == FRAME_CONFIRM ? 0 : link->instance;
 }
 
 static void seal_frame(struct relay *relay, const struct relay_link *link,
@@ -365,13 +389,28 @@ static void put_link(const struct relay *relay, struct relay_link *link, size_t 
     frame_put_link(frame_of(relay, link, number) + FRAME_HEADER_BYTES, &block);
 }
 
+static void keep_all(struct relay *relay, struct relay_link *link)
+{
+    link->is_withholding = false;
+    for (size_t i = 0; i < link->frame_count; i++) {
+        struct relay_frame *frame = &link->frames[i];
+
+        if (frame_is_kept(frame->type) && !frame->is_numbered)
+            relay_keep_frame(relay, link, frame, frame_of(relay, link, i));
+        link->is_withholding |= frame->is_withheld;
+    }
+}
+
 /* Assign the sequence at flush: a frame delayed by relay.linger must not fall behind the receiver's
  * replay window. */
 void relay_pack_finish(struct relay *relay, struct relay_link *link)
 {
     relay_pack_end(link);
+    keep_all(relay, link);
     coalesce_all(relay, link);
     for (size_t i = 0; i < link->frame_count; i++) {
+        if (link->frames[i].is_withheld)
+            continue;
         link->sequence = nonce_space_next(&relay->nonce_space);
         frame_put_sequence(frame_of(relay, link, i), link->sequence);
         if (link->frames[i].has_link)

@@ -13,6 +13,7 @@ int relay_init(struct relay *relay, const struct config *config, const struct id
     *relay = (struct relay){.identity = identity,
                             .format = config->relay_format,
                             .mtu = config->relay_mtu,
+                            .relay_port = config->relay_port,
                             .batch = config->batch,
                             .gso_max = config->gso,
                             .is_sealing = config_seals(config),
@@ -41,6 +42,7 @@ void relay_fini(struct relay *relay)
         relay_link_close(relay->copies);
     free(relay->copies);
     free(relay->large);
+    relay_keep_fini(relay);
     relay->copies = NULL;
     relay->large = NULL;
     sodium_memzero(&relay->nonce_space.subkey, sizeof(relay->nonce_space.subkey));
@@ -65,11 +67,13 @@ static struct relay_link *link_find(const struct relay *relay, const struct addr
 static struct relay_link *link_place(struct relay *relay, const struct address *to)
 {
     struct relay_link *link = relay->links[0];
+    uint8_t slot;
 
     if (relay->link_count < RELAY_LINKS_MAX) {
         link = calloc(1, sizeof(*link));
         if (!link)
             return NULL;
+        link->slot = (uint8_t)relay->link_count;
         relay->links[relay->link_count++] = link;
     } else {
         for (size_t i = 1; i < relay->link_count; i++) {
@@ -78,8 +82,11 @@ static struct relay_link *link_place(struct relay *relay, const struct address *
         }
         relay_link_flush(relay, link);
         relay_link_close(link);
+        kept_lose(&relay->kept, link->slot, link->slot == relay->kept.leader_slot);
     }
-    *link = (struct relay_link){.to = *to, .socket.fd = -1, .member_index = MEMBER_INDEX_NONE};
+    slot = link->slot;
+    *link = (struct relay_link){
+        .to = *to, .socket.fd = -1, .member_index = MEMBER_INDEX_NONE, .slot = slot};
     return link;
 }
 
@@ -108,18 +115,39 @@ static struct relay_link *link_to(struct relay *relay, const struct address *to)
     return NULL;
 }
 
+/* Another process has this address. */
+static void set_instance(struct relay *relay, struct relay_link *link, uint64_t instance)
+{
+    relay_link_flush(relay, link);
+    kept_lose(&relay->kept, link->slot, link->slot == relay->kept.leader_slot);
+    link->instance = instance;
+    link->instance_from = nonce_space_last(&relay->nonce_space) + 1;
+    link->number = 0;
+}
+
 static struct relay_link *link_to_member(struct relay *relay, const struct relay_target *member)
 {
     struct relay_link *link = link_to(relay, &member->to);
 
-    if (link && link->instance != member->instance) {
-        link->instance = member->instance;
-        link->instance_from = nonce_space_last(&relay->nonce_space) + 1;
-        link->number = 0;
-    }
+    if (link && link->instance != member->instance)
+        set_instance(relay, link, member->instance);
     if (link)
         link->member_index = member->member_index;
     return link;
+}
+
+struct relay_link *relay_link_to_target(struct relay *relay, const struct relay_target *target)
+{
+    return link_to_member(relay, target);
+}
+
+struct relay_link *relay_link_to_member(struct relay *relay, const struct member *member)
+{
+    const struct relay_target target = {.to = address_with_port(member->address, relay->relay_port),
+                                        .instance = member->instance,
+                                        .member_index = member->member_index};
+
+    return link_to_member(relay, &target);
 }
 
 /* NULL: the requests were dropped. */
@@ -160,10 +188,24 @@ void relay_request(struct relay *relay, const struct relay_target *leader,
         relay_link_send_plain(relay, link, &request->record);
     else
         relay_link_pack(relay, link,
-                        &(struct frame_header){.type = FRAME_DATA,
+                        &(struct frame_header){.type = relay->keeps ? FRAME_KEPT_DATA : FRAME_DATA,
                                                .hops = (uint8_t)(request->hops + 1),
                                                .term = leader->term},
                         NULL, &request->record);
+}
+
+/* A kept frame is for one instance: that of the member with this address. */
+static bool is_to_member(struct relay *relay, struct relay_link *link)
+{
+    const struct member *member;
+
+    if (link->leadership == relay->leadership_number)
+        return link->instance != 0;
+    member = leadership_find_member(relay->leadership, &link->to);
+    link->leadership = relay->leadership_number;
+    if (member && member->instance != link->instance)
+        set_instance(relay, link, member->instance);
+    return link->instance != 0;
 }
 
 void relay_reply(struct relay *relay, const struct address *to, const struct reply *reply)
@@ -175,13 +217,17 @@ void relay_reply(struct relay *relay, const struct address *to, const struct rep
                                   .payload = reply->payload,
                                   .length = (uint16_t)reply->length,
                                   .tos = reply->tos};
+    bool keeps;
 
     if (!link) {
         counters_drop_reply(relay->counters, DROP_send_failed, 1);
         return;
     }
+    keeps = relay->keeps && is_to_member(relay, link);
     relay_link_pack(relay, link,
-                    &(struct frame_header){.type = FRAME_REPLY, .hops = 1, .term = reply->term},
+                    &(struct frame_header){.type = keeps ? FRAME_KEPT_REPLY : FRAME_REPLY,
+                                           .hops = 1,
+                                           .term = reply->term},
                     NULL, &record);
 }
 
@@ -313,8 +359,11 @@ void relay_flush(struct relay *relay)
 {
     if (relay_sleep_ns(relay) == 0)
         relay_copies_flush(relay);
+    relay_confirm_flush(relay);
     for (size_t i = 0; i < relay->link_count; i++)
         relay_link_flush(relay, relay->links[i]);
+    if (kept_is_on(&relay->kept))
+        relay_keep_flush(relay);
 }
 
 static const enum drop_reason reason_of_error[UDP_ERROR_COUNT] = {
