@@ -152,6 +152,10 @@ bool route_takes_kept(const struct routing *routing, const struct frame_header *
 
     if (header->type == FRAME_KEPT_REPLY)
         return header->term < leader->term || leadership_is_valid(leader, routing->now_ns);
+    /* By way of a leader that stepped down: it is older than all that waits here, and may be what is
+     * waited for. */
+    if (routing->decision == ROUTE_DELIVER && header->hops == FRAME_HOPS_MAX)
+        return true;
     if (!hold_is_empty(&routing->hold) || !routing->relay.is_settled)
         return false;
     if (routing->decision == ROUTE_DELIVER)

@@ -16,7 +16,7 @@ static bool has_our_tag(const struct routing *routing, const struct record *reco
 }
 
 static void take_request(struct routing *routing, struct request *request,
-                         const struct address *sender)
+                         const struct address *sender, bool is_kept)
 {
     struct address *ingress = &request->record.ingress;
 
@@ -34,7 +34,10 @@ static void take_request(struct routing *routing, struct request *request,
         frame_drop(routing, DROP_acl, 1); /* replies go to members only, whatever a frame says */
         return;
     }
-    route_request(routing, request);
+    if (request->hops == FRAME_HOPS_MAX && is_kept)
+        route_now(routing, request); /* route_takes_kept */
+    else
+        route_request(routing, request);
 }
 
 static void take_requests(struct routing *routing, const struct frame_header *header,
@@ -43,7 +46,7 @@ static void take_requests(struct routing *routing, const struct frame_header *he
     struct request request = {.term = header->term, .hops = header->hops};
 
     while (frame_next(reader, &request.record))
-        take_request(routing, &request, sender);
+        take_request(routing, &request, sender, frame_is_kept(header->type));
 }
 
 /* For this pod's app. A leader that has no valid time yet, or whose app refuses, holds it: no other

@@ -326,6 +326,7 @@ static void upkeep_kept(struct worker *worker)
         confirm_resume(&relay->confirm);
     if (kept_is_on(&relay->kept) && kept_sleep_ns(&relay->kept) == 0)
         kept_tick(&relay->kept, relay->keep_ns);
+    atomic_store_explicit(&relay->kept_count, relay->kept.requests, memory_order_relaxed);
     if (relay_has_due(relay))
         worker_flush(worker);
 }

@@ -83,6 +83,8 @@ bool relay_can_take(const struct sim *sim, uint32_t index, const struct relay_fr
         return true;
     if (frame->type == FRAME_REPLY)
         return leader || frame->term < sim->pods[index].leadership.term;
+    if (leader == self_of(sim, index) && frame->hops == RELAY_HOPS_MAX)
+        return pod->is_app_up;
     if (!leader || pod->hold_put != pod->hold_left || !kept_is_settled(&pod->kept))
         return false;
     if (leader == self_of(sim, index))
@@ -144,7 +146,9 @@ void relay_route(struct sim *sim, uint32_t index, const struct relay_record *rec
     struct relay_pod *pod = pod_of(sim, index);
 
     follow(sim, index);
-    if (pod->hold_put != pod->hold_left || !kept_is_settled(&pod->kept))
+    if (record->hops == RELAY_HOPS_MAX)
+        relay_route_now(sim, index, record);
+    else if (pod->hold_put != pod->hold_left || !kept_is_settled(&pod->kept))
         hold(sim, index, record);
     else
         relay_route_now(sim, index, record);

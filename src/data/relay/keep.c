@@ -162,7 +162,6 @@ void relay_keep_flush(struct relay *relay)
     counters_add(relay->counters, COUNTER_REPLIES_LOST, kept->lost_replies);
     counters_add(relay->counters, COUNTER_SENT_AGAIN, kept->sent_again);
     kept->lost_requests = kept->lost_replies = kept->sent_again = 0;
-    atomic_store_explicit(&relay->kept_count, kept->requests, memory_order_relaxed);
 }
 
 /* ---- confirmations ---- */

@@ -133,6 +133,19 @@ void kept_refuse(struct kept *kept, uint8_t slot)
         end_wait(kept); /* of a leader, the election decides what to do */
 }
 
+/* This pod leads by now: what it has relayed stays with leaders that stepped down, and as no reply to
+ * later requests is relayed, none has to be told from theirs. */
+static void end_held(struct kept *kept)
+{
+    struct kept_frame *frame = arena_queue_oldest(&kept->ring);
+
+    for (; frame; frame = arena_queue_next(&kept->ring, frame)) {
+        if (frame->state == KEPT_HELD)
+            kept_end(kept, frame, false);
+    }
+    kept_pop_done(kept);
+}
+
 bool kept_is_settled(struct kept *kept)
 {
     uint8_t ending = kept->ending_slot;
@@ -144,5 +157,7 @@ bool kept_is_settled(struct kept *kept)
         kept->ending_slot = KEPT_SLOT_NONE;
     else if (ending != KEPT_SLOT_NONE && !kept_has_requests(kept, ending))
         end_wait(kept); /* all is confirmed; without a reply, it goes to the next leader */
+    if (ending != kept->ending_slot && kept->leader_slot == KEPT_SLOT_NONE)
+        end_held(kept);
     return kept->orphans == 0 && kept->ending_slot == KEPT_SLOT_NONE;
 }
