@@ -199,10 +199,28 @@ static void take_confirmation(struct routing *routing, const struct confirmation
         frame_drop(routing, DROP_misdirected, 1);
         return;
     }
+    if (confirmation->nonce_space == routing->relay.nonce_space.nonce_space) {
+        kept_take(&routing->relay.kept, confirmation);
+        return;
+    }
     mail = &routing->mails[confirmation->nonce_space];
     kept_mail_put(mail, confirmation);
-    if (confirmation->nonce_space != routing->relay.nonce_space.nonce_space)
-        waker_wake(mail->waker);
+    waker_wake(mail->waker);
+}
+
+/* A kept frame confirms, too. */
+static void take_back(struct routing *routing, const struct frame_place *place)
+{
+    const struct confirmation back = {
+        .to = routing->identity->instance,
+        .stream = place->back_stream,
+        .nonce_space = place->back_nonce_space,
+        .flags = place->flags & FRAME_PLACE_BACK_GAP ? CONFIRMATION_GAP : 0,
+        .received = place->back_received,
+        .confirmed = place->back_confirmed};
+
+    if (place->back_stream && place->back_nonce_space < routing->worker_count && routing->mails)
+        take_confirmation(routing, &back);
 }
 
 /* Its sender has its records. */
@@ -235,6 +253,7 @@ static bool admit_kept(struct routing *routing, const struct member *member,
         return false;
     }
     index = (uint32_t)member->member_index * FRAME_AUTH_NONCE_SPACES + header->nonce_space;
+    take_back(routing, place);
     if (!route_takes_kept(routing, header)) {
         confirm_refuse(&routing->relay.confirm, index, header->instance, place);
         drop_kept(routing, part, DROP_unready);
@@ -247,6 +266,7 @@ static bool admit_kept(struct routing *routing, const struct member *member,
     }
     if (place->flags & FRAME_PLACE_REPLAYED)
         counters_add(&routing->counters, COUNTER_RECEIVED_AGAIN, part->records);
+    routing->relay.back[member->member_index] = index + 1;
     header->sequence = place->number;
     return true;
 }

@@ -5,10 +5,17 @@
 
 Test(confirmation, place_is_read_as_written)
 {
-    static const uint8_t expected[FRAME_PLACE_BYTES] = {1, 2, 3, 4, 0, 1, 0, 0, 0, 0, 0, 0,
-                                                        0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 7};
-    const struct frame_place place = {
-        .stream = 0x01020304, .flags = FRAME_PLACE_REPLAYED, .number = 9, .oldest = 7};
+    static const uint8_t expected[FRAME_PLACE_BYTES] = {
+        1, 2, 3, 4, 0, 1, 0, 5, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 7,
+        0, 0, 0, 6, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 4};
+    const struct frame_place place = {.stream = 0x01020304,
+                                      .flags = FRAME_PLACE_REPLAYED,
+                                      .number = 9,
+                                      .oldest = 7,
+                                      .back_nonce_space = 5,
+                                      .back_stream = 6,
+                                      .back_received = 8,
+                                      .back_confirmed = 4};
     uint8_t bytes[FRAME_PLACE_BYTES];
     struct frame_place read;
 
@@ -19,6 +26,10 @@ Test(confirmation, place_is_read_as_written)
     cr_assert_eq(read.flags, place.flags);
     cr_assert_eq(read.number, place.number);
     cr_assert_eq(read.oldest, place.oldest);
+    cr_assert_eq(read.back_nonce_space, 5);
+    cr_assert_eq(read.back_stream, 6);
+    cr_assert_eq(read.back_received, 8);
+    cr_assert_eq(read.back_confirmed, 4);
     cr_assert_not(frame_get_place(bytes, sizeof(bytes) - 1, &read));
 }
 
@@ -28,7 +39,11 @@ Test(confirmation, false_places_are_refused)
         {.stream = 0, .number = 1, .oldest = 1},
         {.stream = 1, .number = 1, .oldest = 0},
         {.stream = 1, .number = 1, .oldest = 2},
-        {.stream = 1, .flags = 2, .number = 1, .oldest = 1},
+        {.stream = 1, .flags = 4, .number = 1, .oldest = 1},
+        {.stream = 1, .flags = FRAME_PLACE_BACK_GAP, .number = 1, .oldest = 1},
+        {.stream = 1, .number = 1, .oldest = 1, .back_nonce_space = 1},
+        {.stream = 1, .number = 1, .oldest = 1, .back_received = 1},
+        {.stream = 1, .number = 1, .oldest = 1, .back_stream = 1, .back_confirmed = 1},
         {.stream = 1, .number = CONFIRM_NUMBER_MAX + 1, .oldest = 1},
     };
     uint8_t bytes[FRAME_PLACE_BYTES];
@@ -39,7 +54,7 @@ Test(confirmation, false_places_are_refused)
         cr_assert_not(frame_get_place(bytes, sizeof(bytes), &read), "%zu", i);
     }
     frame_put_place(bytes, &(struct frame_place){.stream = 1, .number = 1, .oldest = 1});
-    bytes[7] = 1;
+    bytes[31] = 1;
     cr_assert_not(frame_get_place(bytes, sizeof(bytes), &read));
 }
 

@@ -3,7 +3,8 @@
  * (relay.confirm).
  *
  *   KEPT_DATA, KEPT_REPLY   frame header, place, record*      as DATA and REPLY
- *     place =         0 stream (32)   4 flags (16)   6 zero (16)   8 number   16 oldest
+ *     place =         0 stream (32)   4 flags (16)   6 nonce space (16)   8 number   16 oldest
+ *                    24 back stream (32)  28 zero (32)  32 back received   40 back confirmed
  *   CONFIRM                 frame header, confirmation
  *     confirmation =  0 to            8 stream (32) 12 nonce space (16)      14 flags (16)
  *                    16 received     24 confirmed
@@ -21,17 +22,23 @@
 #include <stdint.h>
 
 #define CONFIRM_NUMBER_MAX   ((uint64_t)1 << 62)
-#define FRAME_PLACE_BYTES    24
+#define FRAME_PLACE_BYTES    48
 #define CONFIRMATION_BYTES   32
 
 /* The records were sent to another leader before: its app may have been given them. */
 #define FRAME_PLACE_REPLAYED 1
+/* As CONFIRMATION_GAP, of the stream back. */
+#define FRAME_PLACE_BACK_GAP 2
 
 struct frame_place {
     uint32_t stream; /* from 1; a later stream to the same pod has a higher one */
     uint16_t flags;
     uint64_t number; /* of this frame */
     uint64_t oldest; /* the lowest number that the sender still keeps: earlier ones never come */
+    /* A confirmation of a stream of the receiver's; back stream 0: none, and the others are 0. */
+    uint16_t back_nonce_space;
+    uint32_t back_stream;
+    uint64_t back_received, back_confirmed;
 };
 
 /* A frame behind the next one has arrived: send the next one again. */

@@ -190,7 +190,8 @@ bool confirm_is_due(const struct confirm *confirm, uint32_t index, bool goes_alo
 {
     const struct confirm_stream *stream = &confirm->streams[index];
 
-    return (goes_along && has_news(stream)) ||
+    return (goes_along && has_news(stream) &&
+            confirm->now_ns >= stream->told_ns + CONFIRM_PAUSE_NS) ||
            (stream->is_asked && confirm->now_ns >= stream->due_ns);
 }
 

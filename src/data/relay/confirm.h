@@ -10,9 +10,9 @@
  * each place of waiting the owner has two numbers, how many were put there and how many have left,
  * in order. What was taken before a mark of the first is confirmed when the second has reached it.
  *
- * A confirmation goes along with other frames to that pod, or leaves alone: at once for a gap or a
- * duplicate, but not twice within CONFIRM_PAUSE_NS, after CONFIRM_FRAMES frames, or after
- * CONFIRM_DELAY_NS.
+ * A confirmation is in each kept frame to that pod, or leaves alone: at once for a gap or a duplicate,
+ * after CONFIRM_FRAMES frames, or after CONFIRM_DELAY_NS; with other frames to that pod earlier; never
+ * twice within CONFIRM_PAUSE_NS.
  *
  * Pure: no socket, no clock. Owner: its worker's thread. Only init allocates.
  */
@@ -71,7 +71,7 @@ void confirm_resume(struct confirm *confirm);
 void confirm_settle(struct confirm *confirm, const uint64_t put[static CONFIRM_GATES],
                     const uint64_t left[static CONFIRM_GATES]);
 
-/* Is there something to be told now? goes_along: there are frames to that pod. */
+/* Is there something to be told now by itself? goes_along: there are frames to that pod. */
 bool confirm_is_due(const struct confirm *confirm, uint32_t index, bool goes_along);
 /* What to tell; it counts as told. Without the nonce space. */
 struct confirmation confirm_tell(struct confirm *confirm, uint32_t index);

@@ -84,6 +84,24 @@ static void count_kept(struct relay *relay, const struct relay_link *link,
     traffic_add(relay->traffic->relayed, link->member_index, frame->records);
 }
 
+/* Confirm the receiver's last stream along with a frame to it. */
+static void confirm_back(struct relay *relay, const struct relay_link *link,
+                         struct frame_place *place)
+{
+    uint32_t index = link->member_index < MEMBERS_MAX ? relay->back[link->member_index] : 0;
+    struct confirmation told;
+
+    if (index == 0 || relay->confirm.streams[index - 1].instance != link->instance)
+        return;
+    told = confirm_tell(&relay->confirm, index - 1);
+    if (told.flags & CONFIRMATION_GAP)
+        place->flags |= FRAME_PLACE_BACK_GAP;
+    place->back_nonce_space = (uint16_t)((index - 1) % FRAME_AUTH_NONCE_SPACES);
+    place->back_stream = told.stream;
+    place->back_received = told.received;
+    place->back_confirmed = told.confirmed;
+}
+
 /* start: the frame's first byte, whose place is still to be written. */
 void relay_keep_frame(struct relay *relay, struct relay_link *link, struct relay_frame *frame,
                       uint8_t *start)
@@ -106,9 +124,12 @@ void relay_keep_frame(struct relay *relay, struct relay_link *link, struct relay
         kept_replies_bind(&relay->replies, kept, frame->first_ticket, frame->records);
     if (kept)
         memcpy(kept_records(kept), start + prefix, like.bytes);
-    frame_put_place(start + FRAME_HEADER_BYTES + FRAME_LINK_BYTES, &place);
     frame->is_numbered = true;
     frame->is_withheld = kept && !kept->sent_ns;
+    if (frame->is_withheld)
+        return;
+    confirm_back(relay, link, &place);
+    frame_put_place(start + FRAME_HEADER_BYTES + FRAME_LINK_BYTES, &place);
 }
 
 /* ---- frames that are sent again ---- */
@@ -119,10 +140,11 @@ static void send_again(struct relay *relay, struct relay_link *link, struct kept
                                                                          : FRAME_KEPT_REPLY,
                                         .hops = kept->hops,
                                         .term = kept->term};
-    const struct frame_place place = kept_place(&relay->kept, kept);
+    struct frame_place place = kept_place(&relay->kept, kept);
     struct relay_frame *frame = relay_pack_prefix(relay, link, &header);
     uint8_t *start = relay_pack_start(relay, link);
 
+    confirm_back(relay, link, &place);
     frame_put_place(start + FRAME_HEADER_BYTES + FRAME_LINK_BYTES, &place);
     frame->continued = kept->continued;
     frame->begun = kept->begun;
@@ -171,7 +193,6 @@ static const struct member *confirmed_member(const struct relay *relay, uint64_t
     return relay->leadership ? leadership_find_instance(relay->leadership, instance) : NULL;
 }
 
-/* In front of the frames of this batch: a reply is behind the confirmation of its request. */
 static void confirm_one(struct relay *relay, uint32_t index)
 {
     struct confirm *confirm = &relay->confirm;

@@ -147,6 +147,18 @@ void kept_confirm(struct kept *kept, uint8_t slot, uint64_t received, uint64_t c
 /* The receiver lacks the frame behind those received. */
 void kept_report_gap(struct kept *kept, uint8_t slot);
 
+/* The same, as it came; of an earlier stream of its slot it is ignored. */
+static inline void kept_take(struct kept *kept, const struct confirmation *confirmation)
+{
+    uint8_t slot = (uint8_t)(confirmation->stream & (KEPT_STREAMS_MAX - 1));
+
+    if (kept->streams[slot].id != confirmation->stream)
+        return;
+    kept_confirm(kept, slot, confirmation->received, confirmation->confirmed);
+    if (confirmation->flags & CONFIRMATION_GAP)
+        kept_report_gap(kept, slot);
+}
+
 /* Timeouts, and frames kept for longer than keep_ns. */
 void kept_tick(struct kept *kept, uint64_t keep_ns);
 /* The next frame of this slot to be sent now, for the first time or again; NULL: none. */

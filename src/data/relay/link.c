@@ -156,21 +156,14 @@ static void relay_link_post(struct relay_link *link, const struct relay_frame *f
     outbox_add(&link->outbox, &message);
 }
 
-/* Post the frames of this link, or the copies. A confirmation goes first: the replies behind it are to
- * requests that it confirms. */
+/* Post the frames of this link, or the copies. */
 static void post_frames(struct relay *relay, struct relay_link *link,
                         const struct relay_link *frames)
 {
     size_t posted = 0;
 
     for (size_t i = 0; i < frames->frame_count; i++) {
-        if (frames->frames[i].type != FRAME_CONFIRM)
-            continue;
-        relay_link_post(link, &frames->frames[i]);
-        posted++;
-    }
-    for (size_t i = 0; i < frames->frame_count; i++) {
-        if (frames->frames[i].is_withheld || frames->frames[i].type == FRAME_CONFIRM)
+        if (frames->frames[i].is_withheld)
             continue;
         relay_link_post(link, &frames->frames[i]);
         posted++;

@@ -318,7 +318,7 @@ static size_t coalesce(const struct relay *relay, struct relay_link *link, size_
     for (; end < link->frame_count && !link->frames[end - 1].payload; end++) {
         size_t bytes = link->frames[end].bytes;
 
-        if (link->frames[end].payload || link->frames[end].type == FRAME_CONFIRM ||
+        if (link->frames[end].payload ||
             (bytes > largest && bytes - smallest > bytes / FRAME_WASTE))
             break;
         largest = bytes > largest ? bytes : largest;

@@ -205,6 +205,8 @@ static bool is_to_member(struct relay *relay, struct relay_link *link)
     link->leadership = relay->leadership_number;
     if (member && member->instance != link->instance)
         set_instance(relay, link, member->instance);
+    if (member)
+        link->member_index = member->member_index;
     return link->instance != 0;
 }
 

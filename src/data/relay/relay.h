@@ -86,6 +86,7 @@ struct relay {
     /* relay.confirm */
     struct kept kept;            /* off: nothing is kept */
     struct kept_replies replies; /* only with needs_replies */
+    uint32_t back[MEMBERS_MAX];  /* by member: the last stream that was taken, index + 1; 0: none */
     struct confirm confirm;      /* of the streams of other pods */
     bool keeps;                  /* of the present snapshot: new frames are kept */
     bool is_settled;             /* of this slice: new requests may be sent */
