@@ -162,8 +162,7 @@ static bool order_needs_one_worker(const struct config *c, char why[static VALUE
 
 static bool replied_needs_one_worker(const struct config *c, char why[static VALUE_WHY_MAX])
 {
-    if (c->relay_confirm != CONFIG_CONFIRM_REPLIED ||
-        (c->workers ? c->workers : c->receivers) == 1)
+    if (c->relay_confirm != CONFIG_CONFIRM_REPLIED || (c->workers ? c->workers : c->receivers) == 1)
         return false;
     (void)snprintf(why, VALUE_WHY_MAX,
                    "relay.confirm replied needs one thread that sees requests and replies: workers "
