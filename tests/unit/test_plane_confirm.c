@@ -85,6 +85,17 @@ static void expect_reply(const char *text)
     cr_assert_str_eq(is, text);
 }
 
+static struct address client_address(void)
+{
+    struct sockaddr_storage storage;
+    socklen_t length = sizeof(storage);
+    struct address address;
+
+    cr_assert_eq(getsockname(client.fd, (struct sockaddr *)&storage, &length), 0);
+    address_from_sockaddr((struct sockaddr *)&storage, &address);
+    return address;
+}
+
 /* Until nothing is kept, since all is confirmed. */
 static void settle_all(void)
 {
@@ -185,6 +196,29 @@ Test(plane_confirm, unconfirmed_requests_of_a_lost_leader_go_to_the_next_one_fir
     expect_reply("three");
     cr_assert_eq(count(B, COUNTER_REPLAYED), 2);
     cr_assert_eq(count(B, COUNTER_DELIVERED), 3);
+    cr_assert_eq(kept(B), 0);
+}
+
+/* The snapshot changes within a slice, before what is packed for the former leader is sent. */
+Test(plane_confirm, packed_requests_of_a_lost_leader_go_to_the_next_one)
+{
+    struct worker *worker = &data_planes[B]->workers[0];
+    const struct request request = {.record = {.client = client_address(),
+                                               .local = address_with_port(configs[B].self, 12000),
+                                               .payload = (const uint8_t *)"one",
+                                               .length = 3}};
+
+    say(B, "zero");
+    expect_reply("zero");
+    worker_begin(worker);
+    counters_add(&worker->routing.counters, COUNTER_RECEIVED_DATA, 1);
+    route_request(&worker->routing, &request);
+    publish(B, B, 2, 0);
+    worker_begin(worker);
+    worker_flush(worker);
+    (void)lose(A);
+    a_is_dead = true;
+    expect_reply("one");
     cr_assert_eq(kept(B), 0);
 }
 

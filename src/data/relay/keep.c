@@ -239,17 +239,15 @@ bool relay_has_due(const struct relay *relay)
 
 void relay_follow(struct relay *relay, const struct relay_target *target, bool stepped_down)
 {
-    struct relay_link *link;
+    struct relay_link *link = target ? relay_link_to_target(relay, target) : NULL;
+    uint8_t slot = link ? link->slot : KEPT_SLOT_NONE, before = relay->kept.leader_slot;
 
-    if (!kept_is_on(&relay->kept))
+    if (target && !link)
         return;
-    if (!target) {
-        kept_follow(&relay->kept, KEPT_SLOT_NONE, stepped_down);
-        return;
-    }
-    link = relay_link_to_target(relay, target);
-    if (link)
-        kept_follow(&relay->kept, link->slot, stepped_down);
+    /* Within a slice: what is packed for the leader before belongs to what is kept for it. */
+    if (slot != before && before != KEPT_SLOT_NONE)
+        relay_link_flush(relay, relay->links[before]);
+    kept_follow(&relay->kept, slot, stepped_down);
 }
 
 void relay_set_replaying(struct relay *relay, bool is_replaying)
