@@ -166,6 +166,10 @@ void worker_begin(struct worker *worker)
     struct routing *routing = &worker->routing;
     bool leads;
 
+    /* Within a slice: the replies that were accepted by the snapshot before. A request whose reply was
+     * counted is not relayed again. */
+    if (routing->replier.outbox.count && snapshot_is_newer(worker->publisher, &worker->reader))
+        reply_flush(&routing->replier);
     take_snapshot(worker);
     routing->now_ns = clock_now_ns(); /* after the snapshot, for which something may be sent */
     routing->decision = leadership_decide(&routing->snapshot->leader, routing->now_ns);
