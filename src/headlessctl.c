@@ -62,6 +62,7 @@ int main(int argc, char *argv[])
 
     if (process_fill_descriptors())
         return CTL_NO;
+    process_correct_inherited();
     if (ctl_options_parse(argc, argv, &options)) {
         (void)fputs("see headlessctl --help\n", stderr);
         return CTL_USAGE;

@@ -372,6 +372,7 @@ int main(int argc, char *argv[])
 
     if (process_fill_descriptors())
         return CONFIG_EXIT_FAILED; /* it may have no standard error */
+    process_correct_inherited();
     if (config_load(argc, argv, stderr, &options, &mode))
         return CONFIG_EXIT_USAGE;
     switch (mode) {

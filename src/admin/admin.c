@@ -74,12 +74,10 @@ static int listen_at(const struct address *at, int *ret_fd)
 __attribute__((format(printf, 2, 0))) static void log_server(void *context, const char *format,
                                                              va_list args)
 {
-    static struct log_limit limit = {.period_ns = 60 * NS_PER_SEC}; /* of the HTTP thread */
     static const char *const shortages[] = {"accept", "epoll", "esource limit",
                                             "allocating memory"};
     struct admin *admin = context;
     char text[256];
-    uint64_t suppressed;
 
     (void)vsnprintf(text, sizeof(text), format, args);
     text[strcspn(text, "\n")] = '\0';
@@ -87,9 +85,8 @@ __attribute__((format(printf, 2, 0))) static void log_server(void *context, cons
         if (!strstr(text, shortages[i]))
             continue;
         (void)atomic_fetch_add_explicit(&admin->server_failures, 1, memory_order_relaxed);
-        if (log_limit_pass(&limit, LOG_LEVEL_WARN, clock_now_ns(), &suppressed))
-            log_warn("admin_server", "the HTTP server (admin.listen): %s (%llu more)", text,
-                     (unsigned long long)suppressed);
+        log_warn_minutely("admin_server", clock_now_ns(), "the HTTP server (admin.listen): %s",
+                          text);
         return;
     }
 }

@@ -8,32 +8,8 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "admin/metric_renames.h"
-#include "admin/number.h"
-#include "admin/status.h"
+#include "admin/status_parts.h"
 #include "headless/base/clock.h"
-
-/* Takes ownership of value. json-c aborts the process if object is NULL. */
-static void status_add(struct json_object *object, const char *key, struct json_object *value)
-{
-    if (!object || json_object_object_add(object, key, value) < 0)
-        (void)json_object_put(value);
-}
-
-static void status_add_text(struct json_object *object, const char *key, const char *text)
-{
-    status_add(object, key, json_object_new_string(text));
-}
-
-static void add_number(struct json_object *object, const char *key, uint64_t value)
-{
-    status_add(object, key, json_object_new_uint64(value));
-}
-
-static void add_signed(struct json_object *object, const char *key, int64_t value)
-{
-    status_add(object, key, json_object_new_int64(value));
-}
 
 static struct json_object *describe_pod(const char *address, const char *name, uint64_t instance)
 {
@@ -78,12 +54,13 @@ static void add_peer(struct json_object *pod, const struct admin_snapshot *snaps
     heard_ns = atomic_load_explicit(&peer->heard_ns, memory_order_relaxed);
     rtt_ns = atomic_load_explicit(&peer->rtt_ns, memory_order_relaxed);
     if (heard_ns) /* may be after the start of this snapshot */
-        add_number(pod, "heartbeat_age_ms",
-                   snapshot->now_ns > heard_ns ? (snapshot->now_ns - heard_ns) / NS_PER_MS : 0);
+        status_add_number(pod, "heartbeat_age_ms",
+                          snapshot->now_ns > heard_ns ? (snapshot->now_ns - heard_ns) / NS_PER_MS
+                                                      : 0);
     if (rtt_ns)
-        add_number(pod, "rtt_us", rtt_ns / NS_PER_US);
+        status_add_number(pod, "rtt_us", rtt_ns / NS_PER_US);
     if (atomic_load_explicit(&peer->is_asked, memory_order_relaxed))
-        add_number(pod, "lost", atomic_load_explicit(&peer->lost, memory_order_relaxed));
+        status_add_number(pod, "lost", atomic_load_explicit(&peer->lost, memory_order_relaxed));
 }
 
 /* The state of this member as this pod sees it. */
@@ -93,8 +70,8 @@ static void add_condition(struct json_object *pod, const struct admin_snapshot *
 
     status_add_text(pod, "state",
                     election_member_state_name(admin_snapshot_member_state(snapshot, member)));
-    add_number(pod, "relayed", snapshot->traffic[i].relayed);
-    add_number(pod, "received", snapshot->traffic[i].received);
+    status_add_number(pod, "relayed", snapshot->traffic[i].relayed);
+    status_add_number(pod, "received", snapshot->traffic[i].received);
     add_peer(pod, snapshot, member);
 }
 
@@ -132,109 +109,10 @@ static void status_add_leadership(struct json_object *document,
                                   const struct admin_snapshot *snapshot)
 {
     status_add(document, "leader", status_describe_leader(snapshot));
-    add_number(document, "term", snapshot->leadership->term);
+    status_add_number(document, "term", snapshot->leadership->term);
     status_add_text(document, "cause", snapshot->leadership->cause);
     status_add(document, "leader_list", describe_members(snapshot, false));
     status_add(document, "me", describe_me(snapshot));
-}
-
-static struct json_object *describe_seconds(uint64_t ns)
-{
-    char text[NUMBER_TEXT_MAX];
-
-    return json_object_new_double_s((double)ns / (double)NS_PER_SEC,
-                                    number_format_seconds(ns, text));
-}
-
-/* {"count":9,"sum":12,"buckets":{"1":6,"2":9,...,"+Inf":9}}: cumulative, as in /metrics. */
-static struct json_object *describe_histogram(enum distribution_id id,
-                                              const struct distribution_sum *sum)
-{
-    struct json_object *object = json_object_new_object();
-    struct json_object *buckets = json_object_new_object();
-    char text[NUMBER_TEXT_MAX];
-    uint64_t count = 0;
-
-    add_number(object, "count", distribution_count(sum));
-    if (distribution_table[id].is_time)
-        status_add(object, "sum", describe_seconds(sum->sum));
-    else
-        add_number(object, "sum", sum->sum);
-    for (size_t i = 0; i <= distribution_bound_count(id); i++) {
-        count += sum->buckets[i];
-        add_number(buckets, number_format_bound(id, i, text), count);
-    }
-    status_add(object, "buckets", buckets);
-    return object;
-}
-
-static void add_histograms(struct json_object *document, const struct data_plane_numbers *numbers)
-{
-    struct json_object *histograms = json_object_new_object();
-
-    for (size_t id = 0; id < DISTRIBUTION_COUNT; id++) {
-        const char *metric = distribution_table[id].metric, *former = metric_former(metric);
-        const struct distribution_sum *sum = &numbers->distributions[id];
-
-        status_add(histograms, metric, describe_histogram((enum distribution_id)id, sum));
-        if (former)
-            status_add(histograms, former, describe_histogram((enum distribution_id)id, sum));
-    }
-    status_add(document, "histograms", histograms);
-}
-
-/* "sessions_opened_total":3, or "replies_dropped_total":{"rate":3,...}. */
-static void add_sample(struct json_object *group, const struct sample *sample)
-{
-    const struct counter_info *info = &sample->info;
-    struct json_object *values = group;
-    const char *key = info->metric;
-
-    if (info->label[0]) {
-        if (!json_object_object_get_ex(group, info->metric, &values)) {
-            values = json_object_new_object();
-            status_add(group, info->metric, values);
-        }
-        key = info->label_value;
-    }
-    if (sample_is_seconds(sample))
-        status_add(values, key, describe_seconds(sample->value));
-    else if (sample->type == SAMPLE_COUNTER)
-        add_number(values, key, sample->value);
-    else
-        add_signed(values, key, (int64_t)sample->value);
-}
-
-static void add_samples(struct json_object *document, const struct admin_snapshot *snapshot)
-{
-    struct sample samples[SAMPLES_MAX];
-    size_t count = samples_list(snapshot, samples);
-    struct json_object *counters = json_object_new_object();
-    struct json_object *gauges = json_object_new_object();
-
-    for (size_t i = 0; i < count; i++) {
-        struct json_object *group = sample_is_counter(&samples[i]) ? counters : gauges;
-        const char *former = metric_former(samples[i].info.metric);
-
-        add_sample(group, &samples[i]);
-        samples[i].info.metric = former;
-        if (former)
-            add_sample(group, &samples[i]);
-    }
-    status_add(document, "counters", counters);
-    status_add(document, "gauges", gauges);
-}
-
-static struct json_object *describe_ledger(const struct data_plane_numbers *numbers)
-{
-    const struct ledger ledger = counters_ledger(numbers->counters, data_plane_inside(numbers));
-    struct json_object *object = json_object_new_object();
-
-    add_signed(object, "requests", ledger.requests);
-    add_signed(object, "replies", ledger.replies);
-    add_signed(object, "copies", ledger.copies);
-    add_signed(object, "answers", ledger.replies); /* former name of replies, for one release */
-    return object;
 }
 
 /* Takes ownership of the document. */
@@ -274,8 +152,8 @@ static void add_former_leader(struct json_object *document, const struct admin_s
         return;
     pod = describe_pod(address_format_ip(&former->address, text), member ? member->name : "",
                        former->instance);
-    add_number(pod, "term", former->term);
-    add_number(pod, "remaining_ms", (former->until_ns - snapshot->now_ns) / NS_PER_MS);
+    status_add_number(pod, "term", former->term);
+    status_add_number(pod, "remaining_ms", (former->until_ns - snapshot->now_ns) / NS_PER_MS);
     status_add(document, "former_leader", pod);
 }
 
@@ -356,14 +234,14 @@ static struct json_object *describe_change(const struct admin_snapshot *snapshot
     char text[ADDRESS_TEXT_MAX];
 
     add_time(object, snapshot, age(snapshot, change->since_ns));
-    add_number(object, "age_ms", age(snapshot, change->since_ns) / NS_PER_MS);
+    status_add_number(object, "age_ms", age(snapshot, change->since_ns) / NS_PER_MS);
     status_add_text(object, "address",
                     change->leader.port ? address_format(&change->leader, text)
                                         : address_format_ip(&change->leader, text));
     status_add_text(object, "name", change->leader_name);
-    add_number(object, "term", change->term);
+    status_add_number(object, "term", change->term);
     status_add_text(object, "cause", change->cause);
-    add_number(object, "gap_ms", change->gap_ns / NS_PER_MS);
+    status_add_number(object, "gap_ms", change->gap_ns / NS_PER_MS);
     return object;
 }
 
@@ -375,8 +253,8 @@ static void add_changes(struct json_object *document, const struct admin_snapsho
 
     if (admin_snapshot_has_leader(snapshot) && history->count &&
         history->changes[0].term == snapshot->leadership->term)
-        add_number(document, "leader_age_ms",
-                   age(snapshot, history->changes[0].since_ns) / NS_PER_MS);
+        status_add_number(document, "leader_age_ms",
+                          age(snapshot, history->changes[0].since_ns) / NS_PER_MS);
     for (size_t i = 0; i < history->count; i++) {
         struct json_object *change = describe_change(snapshot, &history->changes[i]);
 
@@ -404,14 +282,14 @@ struct json_object *status_describe(const struct admin_snapshot *snapshot)
     add_configured_leader(document, snapshot->leadership);
     status_add(document, "members", describe_members(snapshot, true));
     status_add(document, "keys", describe_keys(snapshot));
-    add_number(document, "uptime_seconds", snapshot->uptime_ns / NS_PER_SEC);
+    status_add_number(document, "uptime_seconds", snapshot->uptime_ns / NS_PER_SEC);
     status_add(document, "ready", json_object_new_boolean(snapshot->is_ready));
     status_add_text(document, "readiness", snapshot->readiness);
     status_add(document, "confined", json_object_new_boolean(snapshot->confined));
-    status_add(document, "ledger", describe_ledger(&snapshot->numbers));
+    status_add(document, "ledger", status_describe_ledger(&snapshot->numbers));
     status_add(document, "options", json_object_get(snapshot->options));
-    add_samples(document, snapshot);
-    add_histograms(document, &snapshot->numbers);
+    status_add_samples(document, snapshot);
+    status_add_histograms(document, &snapshot->numbers);
     return document;
 }
 

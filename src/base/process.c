@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -10,6 +11,8 @@
 #include <unistd.h>
 
 #include "headless/base/clock.h"
+
+#define THREAD_STACK_BYTES ((size_t)1 << 20)
 
 static uint64_t read_cpu_ns(void)
 {
@@ -94,4 +97,19 @@ int process_fill_descriptors(void)
             return errno ? -errno : -EBADF;
     }
     return 0;
+}
+
+void process_correct_inherited(void)
+{
+    pthread_attr_t attributes;
+    size_t bytes = 0;
+
+    (void)umask(umask(S_IRWXG | S_IRWXO) & (S_IRWXG | S_IRWXO));
+    if (pthread_getattr_default_np(&attributes))
+        return;
+    (void)pthread_attr_getstacksize(&attributes, &bytes);
+    if (bytes < THREAD_STACK_BYTES &&
+        pthread_attr_setstacksize(&attributes, THREAD_STACK_BYTES) == 0)
+        (void)pthread_setattr_default_np(&attributes);
+    (void)pthread_attr_destroy(&attributes);
 }

@@ -122,17 +122,11 @@ static bool name_is_not_listed(const struct config *c, char why[static VALUE_WHY
     return false;
 }
 
-/* leader as an address; the port is 0 for a member. False when it is a name or none. */
-static bool leader_address(const struct config *c, struct address *ret_address)
-{
-    return address_parse(c->leader, 0, ret_address) == 0;
-}
-
 static bool leader_needs_raw(const struct config *c, char why[static VALUE_WHY_MAX])
 {
     struct address a;
 
-    if (!leader_address(c, &a) || a.port == 0 || c->relay_format != CONFIG_RELAY_FRAMED)
+    if (!config_leader_address(c, &a) || a.port == 0 || c->relay_format != CONFIG_RELAY_FRAMED)
         return false;
     (void)value_refuse(why, c->leader,
                        "has a port, so it is outside the cluster: that needs relay.format raw or "
@@ -217,58 +211,10 @@ static bool leader_misses_self(const struct config *c, char why[static VALUE_WHY
     char self[ADDRESS_TEXT_MAX];
     struct address a;
 
-    if (!leader_address(c, &a) || a.family == c->self.family)
+    if (!config_leader_address(c, &a) || a.family == c->self.family)
         return false;
     (void)snprintf(why, VALUE_WHY_MAX, "leader %s and self %s are of different address families",
                    c->leader, address_format_ip(&c->self, self));
-    return true;
-}
-
-/* Is this one of this pod's UDP sockets, so that a datagram sent there would loop? The addresses of
- * this machine are asked for each time: they may have changed at a reload. */
-static bool is_own_socket(const struct config *c, const struct address *a)
-{
-    if (a->port != c->data_port && a->port != c->relay_port && a->port != c->peer_port)
-        return false;
-    return address_equal_ip(a, &c->self) || address_equal_ip(a, &c->bind) ||
-           (address_is_any(&c->bind) && config_is_own_address(a));
-}
-
-static bool leader_is_own_socket(const struct config *c, char why[static VALUE_WHY_MAX])
-{
-    struct address a;
-
-    if (!leader_address(c, &a))
-        return false;
-    if (a.port == 0 && c->relay_format != CONFIG_RELAY_FRAMED && !address_equal_ip(&a, &c->self))
-        a.port = c->data_port; /* the port that raw uses when none is given */
-    if (!is_own_socket(c, &a))
-        return false;
-    (void)value_refuse(why, c->leader,
-                       "is a port of this pod itself, datagrams would go in circles");
-    return true;
-}
-
-static bool app_is_own_socket(const struct config *c, char why[static VALUE_WHY_MAX])
-{
-    char text[ADDRESS_TEXT_MAX];
-
-    if (c->app_target.kind != CONFIG_APP_UDP || !is_own_socket(c, &c->app_target.address))
-        return false;
-    (void)value_refuse(why, address_format(&c->app_target.address, text),
-                       "is a port of this pod itself, datagrams would go in circles");
-    return true;
-}
-
-static bool notify_is_own_socket(const struct config *c, char why[static VALUE_WHY_MAX])
-{
-    char text[ADDRESS_TEXT_MAX];
-
-    if (c->app_notify.port == 0 || !is_own_socket(c, &c->app_notify))
-        return false;
-    (void)value_refuse(
-        why, address_format(&c->app_notify, text),
-        "is a port of this pod itself, notifications would count as a client's datagrams");
     return true;
 }
 
@@ -372,11 +318,11 @@ static const struct check checks[] = {
     {{"multicast.groups", "relay.format"}, groups_need_frames},
     {{"multicast.groups", "bind", "self"}, groups_miss_bind},
     {{"leader", "self"}, leader_misses_self},
-    {{"leader", "self", "bind", "data.port"}, leader_is_own_socket},
-    {{"app.target", "self", "bind", "data.port"}, app_is_own_socket},
+    {{"leader", "self", "bind", "data.port"}, config_leader_is_own_socket},
+    {{"app.target", "self", "bind", "data.port"}, config_app_is_own_socket},
     {{"app.reply_from", "app.target", "app.source"}, config_replies_need_loopback},
     {{"app.source", "app.target", "self"}, config_source_needs_local_app},
-    {{"app.notify", "self", "bind", "data.port"}, notify_is_own_socket},
+    {{"app.notify", "self", "bind", "data.port"}, config_notify_is_own_socket},
     {{"data.allow"}, nobody_may_send},
     {{"data.burst", "data.rate"}, burst_needs_rate},
     {{"heartbeat.interval", "heartbeat.misses"}, detection_is_too_long},

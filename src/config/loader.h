@@ -131,6 +131,13 @@ bool config_sessions_may_not_stay(const struct config *c, char why[static VALUE_
 /* In check_app.c: app.reply_from and app.source do not go with app.target. */
 bool config_replies_need_loopback(const struct config *c, char why[static VALUE_WHY_MAX]);
 bool config_source_needs_local_app(const struct config *c, char why[static VALUE_WHY_MAX]);
+/* In check_loops.c: datagrams to these would go in circles. */
+bool config_leader_is_own_socket(const struct config *c, char why[static VALUE_WHY_MAX]);
+bool config_app_is_own_socket(const struct config *c, char why[static VALUE_WHY_MAX]);
+bool config_notify_is_own_socket(const struct config *c, char why[static VALUE_WHY_MAX]);
+
+/* The option leader as an address; its port is 0 for a member. False when it is a name or none. */
+bool config_leader_address(const struct config *c, struct address *ret_address);
 
 /*
  * The word nearest to a mistyped one. Offer all words; best is then the nearest one within the

@@ -7,9 +7,12 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "headless/base/clock.h"
+#include "headless/base/completion.h"
 #include "headless/base/log.h"
+#include "headless/base/triple_buffer.h"
 
 #define DISCOVERY_STOP_NS (200 * NS_PER_MS)
 #define FAST_INTERVAL_NS  NS_PER_SEC
@@ -19,16 +22,26 @@
 #define FOUND_NOTHING     1
 #define NO_RESPONSE_YET   2
 
-struct discovery_shared {
-    pthread_mutex_t lock; /* guards all that follows up to the constants */
-    pthread_cond_t wake;  /* wakes the thread; at the end, its owner */
-    int users;            /* the thread and its owner */
-    bool is_stopping, is_fast, is_requested;
-    bool is_known, has_news;
-    int failure;                /* of the last lookup: getaddrinfo's, one of the two above, or 0 */
-    struct waker *reader_waker; /* the owner's; not used once is_stopping is set */
-    struct address list[DISCOVERY_MAX];
+struct discovery_list {
+    struct address addresses[DISCOVERY_MAX];
     size_t count;
+};
+
+struct discovery_shared {
+    struct waker waker;                 /* the thread's */
+    _Atomic int users;                  /* the thread and its owner */
+    _Atomic bool is_fast, is_requested; /* the supervisor's, for the thread */
+    _Atomic bool is_known;              /* the thread's, for the supervisor */
+    _Atomic int failure;       /* of the last lookup: getaddrinfo's, one of the two above, or 0 */
+    struct triple_buffer news; /* the thread writes, the supervisor reads */
+    struct discovery_list lists[TRIPLE_BUFFER_VERSIONS];
+    struct completion end; /* the thread's only job: to end */
+
+    /* The lock keeps reader_waker's owner, who sets is_stopping, from removing it in use. The
+     * supervisor never takes it: the thread may be preempted while it has it. */
+    pthread_mutex_t lock;
+    _Atomic bool is_stopping;
+    struct waker *reader_waker;
 
     /* Constant. */
     char name[CONFIG_TEXT_MAX];
@@ -36,6 +49,7 @@ struct discovery_shared {
     uint64_t interval_ns;
 
     /* The thread's own. */
+    struct discovery_list last;
     uint64_t warned_ns; /* 0: not since the last success */
     unsigned jitter;
 };
@@ -118,18 +132,35 @@ static size_t discovery_look_up(struct discovery_shared *shared,
 
 /* ---- the thread ---- */
 
-/* The lock is held. */
-static void discovery_keep(struct discovery_shared *shared, const struct address *list,
-                           size_t count)
+static void wake_reader(struct discovery_shared *shared)
 {
-    if (shared->is_known && count == shared->count &&
-        memcmp(list, shared->list, count * sizeof(*list)) == 0)
-        return;
-    memcpy(shared->list, list, count * sizeof(*list));
-    shared->count = count;
-    shared->is_known = shared->has_news = true;
-    log_info("discovery_changed", "discovery.dns: %s has %zu addresses", shared->name, count);
-    waker_wake(shared->reader_waker);
+    (void)pthread_mutex_lock(&shared->lock);
+    if (!atomic_load_explicit(&shared->is_stopping, memory_order_relaxed))
+        waker_wake(shared->reader_waker);
+    (void)pthread_mutex_unlock(&shared->lock);
+}
+
+/* shared->last was found. */
+static void discovery_keep(struct discovery_shared *shared)
+{
+    shared->lists[shared->news.writer_index] = shared->last;
+    triple_buffer_publish(&shared->news);
+    atomic_store_explicit(&shared->is_known, true, memory_order_release);
+    log_info("discovery_changed", "discovery.dns: %s has %zu addresses", shared->name,
+             shared->last.count);
+    wake_reader(shared);
+}
+
+/* True if the addresses are others than before; they are shared->last then. */
+static bool discovery_is_changed(struct discovery_shared *shared, const struct address *list,
+                                 size_t count)
+{
+    if (count == shared->last.count &&
+        memcmp(list, shared->last.addresses, count * sizeof(*list)) == 0)
+        return false;
+    memcpy(shared->last.addresses, list, count * sizeof(*list));
+    shared->last.count = count;
+    return true;
 }
 
 /* Within ten percent, so that pods do not query DNS in step. */
@@ -139,48 +170,43 @@ static uint64_t next_interval(struct discovery_shared *shared)
     return shared->interval_ns * (90 + (shared->jitter >> 16) % 21) / 100;
 }
 
-static struct timespec time_after(struct timespec from, uint64_t ns)
+static bool discovery_ends(struct discovery_shared *shared)
 {
-    ns += (uint64_t)from.tv_nsec;
-    from.tv_sec += (time_t)(ns / NS_PER_SEC);
-    from.tv_nsec = (long)(ns % NS_PER_SEC);
-    return from;
+    return atomic_load_explicit(&shared->is_stopping, memory_order_seq_cst);
 }
 
-/* The lock is held. Returns when the next lookup is due, or at a stop. */
+static bool is_soon(struct discovery_shared *shared)
+{
+    return atomic_load_explicit(&shared->is_fast, memory_order_seq_cst) ||
+           atomic_load_explicit(&shared->is_requested, memory_order_seq_cst);
+}
+
+/* Returns when the next lookup is due, or at a stop. */
 static void wait_for_turn(struct discovery_shared *shared)
 {
-    uint64_t looked_ns = clock_now_ns();
+    uint64_t looked_ns = clock_now_ns(), now_ns = looked_ns, pause_ns;
     uint64_t interval_ns = next_interval(shared);
-    struct timespec until;
 
-    while (!shared->is_stopping) {
-        bool is_soon = shared->is_fast || shared->is_requested;
-        uint64_t pause_ns =
-            is_soon && interval_ns > FAST_INTERVAL_NS ? FAST_INTERVAL_NS : interval_ns;
-        uint64_t now_ns = clock_now_ns();
-
-        if (now_ns >= looked_ns + pause_ns)
+    while (!discovery_ends(shared)) {
+        waker_prepare(&shared->waker);
+        pause_ns =
+            is_soon(shared) && interval_ns > FAST_INTERVAL_NS ? FAST_INTERVAL_NS : interval_ns;
+        now_ns = clock_now_ns();
+        if (discovery_ends(shared) || now_ns >= looked_ns + pause_ns) {
+            waker_cancel(&shared->waker);
             break;
-        (void)clock_gettime(CLOCK_MONOTONIC, &until);
-        until = time_after(until, looked_ns + pause_ns - now_ns);
-        (void)pthread_cond_timedwait(&shared->wake, &shared->lock, &until);
+        }
+        waker_sleep(&shared->waker, looked_ns + pause_ns - now_ns);
     }
-    shared->is_requested = false;
+    atomic_store_explicit(&shared->is_requested, false, memory_order_seq_cst);
 }
 
 static void discovery_release(struct discovery_shared *shared)
 {
-    bool is_last;
-
-    (void)pthread_mutex_lock(&shared->lock);
-    is_last = --shared->users == 0;
-    (void)pthread_cond_signal(&shared->wake);
-    (void)pthread_mutex_unlock(&shared->lock);
-    if (!is_last)
+    if (atomic_fetch_sub_explicit(&shared->users, 1, memory_order_acq_rel) > 1)
         return;
-    (void)pthread_cond_destroy(&shared->wake);
     (void)pthread_mutex_destroy(&shared->lock);
+    waker_fini(&shared->waker);
     free(shared);
 }
 
@@ -192,17 +218,14 @@ static void *discovery_run(void *argument)
     int failure;
 
     (void)pthread_setname_np(pthread_self(), "resolver"); /* here, since the thread is detached */
-    (void)pthread_mutex_lock(&shared->lock);
-    while (!shared->is_stopping) {
-        (void)pthread_mutex_unlock(&shared->lock);
+    while (!discovery_ends(shared)) {
         count = discovery_look_up(shared, list, &failure);
-        (void)pthread_mutex_lock(&shared->lock);
-        shared->failure = failure;
-        if (count && !shared->is_stopping)
-            discovery_keep(shared, list, count);
+        atomic_store_explicit(&shared->failure, failure, memory_order_relaxed);
+        if (count && discovery_is_changed(shared, list, count))
+            discovery_keep(shared);
         wait_for_turn(shared);
     }
-    (void)pthread_mutex_unlock(&shared->lock);
+    completion_report(&shared->end, 1, true);
     discovery_release(shared);
     return NULL;
 }
@@ -211,23 +234,25 @@ static void *discovery_run(void *argument)
 
 static struct discovery_shared *make_shared(const struct config *config, struct waker *reader_waker)
 {
-    struct discovery_shared *shared = calloc(1, sizeof(*shared));
-    pthread_condattr_t attributes;
+    struct discovery_shared *shared =
+        aligned_alloc(_Alignof(struct discovery_shared), sizeof(*shared));
 
     if (!shared)
         return NULL;
-    shared->users = 2;
-    shared->failure = NO_RESPONSE_YET;
+    memset(shared, 0, sizeof(*shared));
+    if (waker_init(&shared->waker, false)) {
+        free(shared);
+        return NULL;
+    }
+    atomic_init(&shared->users, 2);
+    atomic_init(&shared->failure, NO_RESPONSE_YET);
+    triple_buffer_init(&shared->news);
     shared->reader_waker = reader_waker;
     (void)snprintf(shared->name, sizeof(shared->name), "%s", config->discovery_dns);
     shared->family = config->self.family == ADDRESS_V6 ? AF_INET6 : AF_INET;
     shared->interval_ns = config->discovery_interval_ns;
     shared->jitter = (unsigned)clock_now_ns();
     (void)pthread_mutex_init(&shared->lock, NULL);
-    (void)pthread_condattr_init(&attributes);
-    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    (void)pthread_cond_init(&shared->wake, &attributes);
-    (void)pthread_condattr_destroy(&attributes);
     return shared;
 }
 
@@ -250,7 +275,7 @@ int discovery_start(struct discovery *discovery, const struct config *config,
     rc = pthread_create(&thread, NULL, discovery_run, shared);
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (rc) {
-        shared->users = 1;
+        atomic_store_explicit(&shared->users, 1, memory_order_relaxed);
         discovery_release(shared);
         return -rc;
     }
@@ -262,81 +287,55 @@ int discovery_start(struct discovery *discovery, const struct config *config,
 void discovery_stop(struct discovery *discovery)
 {
     struct discovery_shared *shared = discovery->shared;
-    struct timespec until;
 
     if (!shared)
         return;
     (void)pthread_mutex_lock(&shared->lock);
-    shared->is_stopping = true;
-    (void)pthread_cond_signal(&shared->wake);
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until = time_after(until, DISCOVERY_STOP_NS);
-    /* After the limit, the thread ends by itself when its lookup returns. */
-    while (shared->users > 1 &&
-           pthread_cond_timedwait(&shared->wake, &shared->lock, &until) != ETIMEDOUT)
-        ;
+    atomic_store_explicit(&shared->is_stopping, true, memory_order_seq_cst);
     (void)pthread_mutex_unlock(&shared->lock);
+    waker_wake(&shared->waker);
+    /* After the limit, the thread ends by itself when its lookup returns. */
+    (void)completion_wait(&shared->end, 1, DISCOVERY_STOP_NS);
     discovery_release(shared);
     discovery->shared = NULL;
 }
 
-/* ---- the supervisor's side ---- */
+/* ---- the supervisor's side: waits for nothing ---- */
 
-static void discovery_set(struct discovery *discovery, bool *flag, bool value)
+static void discovery_set(struct discovery_shared *shared, _Atomic bool *flag, bool value)
 {
-    struct discovery_shared *shared = discovery->shared;
-
-    (void)pthread_mutex_lock(&shared->lock);
-    if (*flag != value) {
-        *flag = value;
-        (void)pthread_cond_signal(&shared->wake);
-    }
-    (void)pthread_mutex_unlock(&shared->lock);
+    if (atomic_exchange_explicit(flag, value, memory_order_seq_cst) != value)
+        waker_wake(&shared->waker);
 }
 
 void discovery_set_fast(struct discovery *discovery, bool is_fast)
 {
     if (discovery->shared)
-        discovery_set(discovery, &discovery->shared->is_fast, is_fast);
+        discovery_set(discovery->shared, &discovery->shared->is_fast, is_fast);
 }
 
 void discovery_request(struct discovery *discovery)
 {
     if (discovery->shared)
-        discovery_set(discovery, &discovery->shared->is_requested, true);
-}
-
-static bool discovery_get(const struct discovery *discovery, const bool *flag)
-{
-    bool value;
-
-    (void)pthread_mutex_lock(&discovery->shared->lock);
-    value = *flag;
-    (void)pthread_mutex_unlock(&discovery->shared->lock);
-    return value;
+        discovery_set(discovery->shared, &discovery->shared->is_requested, true);
 }
 
 bool discovery_has_news(const struct discovery *discovery)
 {
-    return discovery->shared && discovery_get(discovery, &discovery->shared->has_news);
+    return discovery->shared && triple_buffer_has_news(&discovery->shared->news);
 }
 
 bool discovery_is_known(const struct discovery *discovery)
 {
-    return discovery->shared && discovery_get(discovery, &discovery->shared->is_known);
+    return discovery->shared &&
+           atomic_load_explicit(&discovery->shared->is_known, memory_order_acquire);
 }
 
 int discovery_failure(const struct discovery *discovery)
 {
-    struct discovery_shared *shared = discovery->shared;
-    int failure;
-
-    if (!shared)
-        return 0;
-    (void)pthread_mutex_lock(&shared->lock);
-    failure = shared->failure;
-    (void)pthread_mutex_unlock(&shared->lock);
-    return failure;
+    return discovery->shared
+               ? atomic_load_explicit(&discovery->shared->failure, memory_order_relaxed)
+               : 0;
 }
 
 const char *discovery_reason(int failure)
@@ -349,14 +348,12 @@ const char *discovery_reason(int failure)
 size_t discovery_take(struct discovery *discovery, struct address ret_list[static DISCOVERY_MAX])
 {
     struct discovery_shared *shared = discovery->shared;
-    size_t count;
+    const struct discovery_list *list;
 
     if (!shared)
         return 0;
-    (void)pthread_mutex_lock(&shared->lock);
-    count = shared->count;
-    memcpy(ret_list, shared->list, count * sizeof(*ret_list));
-    shared->has_news = false;
-    (void)pthread_mutex_unlock(&shared->lock);
-    return count;
+    (void)triple_buffer_take(&shared->news);
+    list = &shared->lists[shared->news.reader_index];
+    memcpy(ret_list, list->addresses, list->count * sizeof(*ret_list));
+    return list->count;
 }

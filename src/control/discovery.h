@@ -9,8 +9,8 @@
  * getaddrinfo can block for many seconds and cannot be interrupted, so a stop does not wait for it:
  * the thread and its owner share a block on the heap, which the last of the two frees.
  *
- * Threads: the main thread starts and stops; the supervisor calls the rest, and blocks at most for a
- * lock that is held while a list is copied.
+ * Threads: the main thread starts and stops; the supervisor calls the rest, and waits for nothing: the
+ * scheduler may run the resolver thread rarely (docs/operations.md, "Starved threads").
  */
 #ifndef CONTROL_DISCOVERY_H
 #define CONTROL_DISCOVERY_H

@@ -87,12 +87,23 @@ void election_former_lead(struct election *e)
 
 /* ---- messages ---- */
 
+/* The leader may have ended our time, as we have not acknowledged a heartbeat for that long, and this
+ * heartbeat may be one from before. */
+static bool is_cut_off(const struct election *e)
+{
+    return e->former.instance == election_self(e) && e->now_ns >= e->asked_ns + e->detection_ns;
+}
+
 void election_former_hear_heartbeat(struct election *e, const struct election_message *m)
 {
     const uint16_t flags = ELECTION_FLAG_FORMER | ELECTION_FLAG_STEPPED_DOWN;
 
+    if (is_cut_off(e))
+        election_former_end(e);
     if (!(m->flags & ELECTION_FLAG_FORMER))
         e->is_asked_first = false;
+    else
+        e->asked_ns = e->now_ns;
     if ((m->flags & flags) != flags || !e->stay_ns) {
         election_former_end(e);
         return;

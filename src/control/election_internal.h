@@ -2,6 +2,7 @@
  * election_internal: what the source files of the election declare for each other.
  *
  *   election.c           the step, its timers, the transition table
+ *   election_names.c     names of states and causes
  *   election_send.c      messages and other actions
  *   election_list.c      the member list, its fragments, its changes
  *   election_rows.c      which row of the list a new instance takes over

@@ -196,24 +196,13 @@ static void check_progress(struct supervisor *supervisor, uint64_t now_ns)
 
 /* ---- requests of the main thread ---- */
 
-static bool has_reload(struct supervisor *supervisor)
-{
-    bool has;
-
-    (void)pthread_mutex_lock(&supervisor->reload_lock);
-    has = supervisor->has_reload;
-    (void)pthread_mutex_unlock(&supervisor->reload_lock);
-    return has;
-}
-
 static void take_reload(struct supervisor *supervisor)
 {
     const enum config_control accepted = supervisor->settings.control_accept;
 
-    (void)pthread_mutex_lock(&supervisor->reload_lock);
-    supervisor->settings = supervisor->reloaded;
-    supervisor->has_reload = false;
-    (void)pthread_mutex_unlock(&supervisor->reload_lock);
+    if (!triple_buffer_take(&supervisor->reload))
+        return;
+    supervisor->settings = supervisor->reloaded[supervisor->reload.reader_index];
     supervisor->facts.settings++;
     supervisor->logged.is_leader_unknown = false;
     supervisor_choose_key(supervisor, &supervisor->facts);
@@ -263,8 +252,7 @@ static size_t supervisor_do_work(void *self)
         supervisor_feed_candidates(supervisor);
         done++;
     }
-    if (has_reload(supervisor))
-        take_reload(supervisor);
+    take_reload(supervisor);
     if (supervisor->is_unpublished)
         supervisor_publish_again(supervisor);
     check_app(supervisor);
@@ -290,7 +278,8 @@ static bool supervisor_has_input(struct supervisor *supervisor)
         return false; /* commands wait until it is published; the next attempt is in 1 ms */
     return data_plane_has_command(supervisor->data_plane) ||
            atomic_load_explicit(&supervisor->requests, memory_order_seq_cst) ||
-           has_reload(supervisor) || discovery_has_news(&supervisor->discovery) ||
+           triple_buffer_has_news(&supervisor->reload) ||
+           discovery_has_news(&supervisor->discovery) ||
            data_plane_has_refusal(supervisor->data_plane) ||
            data_plane_app_is_up(supervisor->data_plane) != supervisor->is_app_up;
 }

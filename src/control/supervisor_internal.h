@@ -4,6 +4,7 @@
  *   supervisor.c           the thread: turns input into events, sleeps until the next deadline
  *   supervisor_actions.c       carries out the election's actions
  *   supervisor_snapshot.c  the leader snapshot for the data threads
+ *   reply_grace.c          how long replies of an earlier term leave
  *   supervisor_report.c    the report for the admin server, and other accessors
  *   supervisor_log.c       log lines about leaders and members
  *   supervisor_refuse.c    refuses clients while no app is up
@@ -23,9 +24,11 @@
 #include "headless/base/budget.h"
 #include "headless/base/clock.h"
 #include "headless/base/log.h"
+#include "headless/base/triple_buffer.h"
 #include "headless/control/supervisor.h"
 #include "peer_transport.h"
 #include "peers.h"
+#include "reply_grace.h"
 #include "store.h"
 
 _Static_assert(ELECTION_MEMBERS_MAX == MEMBERS_MAX, "a list must fit a leader snapshot");
@@ -52,10 +55,8 @@ struct supervisor_facts {
     enum leader_kind kind;
     enum election_cause cause;
     uint64_t term, leader;
-    uint64_t previous_term, previous_until_ns, settled_ns;
-    uint64_t is_previous_own; /* this pod led the previous term, and stepped down */
-    uint64_t former, former_term, former_until_ns; /* serves its sessions; former 0: none */
-    uint64_t rcvbuf_bytes;                         /* of the leader's relay socket */
+    struct reply_grace grace;
+    uint64_t rcvbuf_bytes; /* of the leader's relay socket */
     uint64_t list_term;
     uint32_t list_version, list_count;
     uint64_t settings;                    /* number of reloads */
@@ -107,6 +108,7 @@ struct supervisor {
     uint64_t name_shared_since_ns; /* 0: no other member that may be alive has our name */
     struct supervisor_logged logged;
     struct leader_history history; /* copied into the report with each snapshot */
+    struct address namesake; /* of one member with this pod's name, as reported; unset: none */
 
     struct budget commands;
     struct budget refusals;     /* replies and log lines for refused commands */
@@ -125,9 +127,8 @@ struct supervisor {
     struct keyring keys;            /* main thread: as last read */
     char keys_failure[KEYRING_WHY]; /* main thread: as last logged; "": none */
 
-    pthread_mutex_t reload_lock; /* guards the two below */
-    struct supervisor_settings reloaded;
-    bool has_reload;
+    struct triple_buffer reload; /* the main thread writes, the supervisor reads */
+    struct supervisor_settings reloaded[TRIPLE_BUFFER_VERSIONS];
 };
 
 /* ---- supervisor.c ---- */
@@ -152,6 +153,8 @@ void supervisor_publish_again(struct supervisor *supervisor);
 
 /* Publish the report for the admin server. */
 void supervisor_update_report(struct supervisor *supervisor);
+/* Publish the history and the namesake in it. */
+void supervisor_report_past(struct supervisor *supervisor);
 
 /* ---- supervisor_log.c ---- */
 

@@ -37,10 +37,8 @@ static struct supervisor_settings settings_of(const struct supervisor *superviso
 
 void supervisor_reload(struct supervisor *supervisor, const struct config *config)
 {
-    (void)pthread_mutex_lock(&supervisor->reload_lock);
-    supervisor->reloaded = settings_of(supervisor, config);
-    supervisor->has_reload = true;
-    (void)pthread_mutex_unlock(&supervisor->reload_lock);
+    supervisor->reloaded[supervisor->reload.writer_index] = settings_of(supervisor, config);
+    triple_buffer_publish(&supervisor->reload);
     waker_wake(&supervisor->waker);
 }
 
@@ -105,8 +103,9 @@ static void init_supervisor(struct supervisor *supervisor, const struct config *
     supervisor->refusals = budget_make(NS_PER_SEC / REFUSALS_PER_SECOND, REFUSALS_PER_SECOND);
     supervisor->unauthorized = budget_make(NS_PER_SEC / REFUSALS_PER_SECOND, REFUSALS_PER_SECOND);
     sign_seen_init(&supervisor->seen, clock_real_s());
-    (void)pthread_mutex_init(&supervisor->reload_lock, NULL);
-    (void)pthread_mutex_init(&supervisor->report.history_lock, NULL);
+    triple_buffer_init(&supervisor->reload);
+    triple_buffer_init(&supervisor->report.past);
+    (void)pthread_mutex_init(&supervisor->report.readers_lock, NULL);
     peers_init(&supervisor->peers, config);
 }
 
@@ -350,14 +349,14 @@ void supervisor_destroy(struct supervisor *supervisor)
     store_close(supervisor->store);
     keyring_wipe(&supervisor->keys);
     keyring_wipe(&supervisor->settings.keyring);
-    keyring_wipe(&supervisor->reloaded.keyring);
+    for (size_t i = 0; i < TRIPLE_BUFFER_VERSIONS; i++)
+        keyring_wipe(&supervisor->reloaded[i].keyring);
     waker_fini(&supervisor->waker);
     peer_transport_close(&supervisor->transport);
     if (supervisor->timer_fd >= 0)
         (void)close(supervisor->timer_fd);
     if (supervisor->epoll_fd >= 0)
         (void)close(supervisor->epoll_fd);
-    (void)pthread_mutex_destroy(&supervisor->reload_lock);
-    (void)pthread_mutex_destroy(&supervisor->report.history_lock);
+    (void)pthread_mutex_destroy(&supervisor->report.readers_lock);
     free(supervisor);
 }

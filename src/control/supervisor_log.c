@@ -227,21 +227,22 @@ void supervisor_log_former(struct supervisor *supervisor, const struct superviso
     struct peer *peer;
     char text[ADDRESS_TEXT_MAX];
 
-    if (facts->former == before->former && facts->former_term == before->former_term)
+    if (facts->grace.former == before->grace.former &&
+        facts->grace.former_term == before->grace.former_term)
         return;
-    if (before->former)
+    if (before->grace.former)
         log_info("sessions_moved",
                  "requests go to the leader only: sessions of term %llu no longer stay with the "
                  "app of the former leader",
-                 (unsigned long long)before->former_term);
-    peer = peers_find(&supervisor->peers, facts->former);
-    if (facts->former)
+                 (unsigned long long)before->grace.former_term);
+    peer = peers_find(&supervisor->peers, facts->grace.former);
+    if (facts->grace.former)
         log_info("sessions_stay",
                  "requests go to %s (%s) first, which led in term %llu: its app serves the clients "
                  "that have a session with it, for at most %llu s",
                  address_format_ip(&supervisor->leadership.former.address, text),
-                 peer ? peer->name.text : "unnamed", (unsigned long long)facts->former_term,
-                 (unsigned long long)((facts->former_until_ns - now_ns) / NS_PER_SEC));
+                 peer ? peer->name.text : "unnamed", (unsigned long long)facts->grace.former_term,
+                 (unsigned long long)((facts->grace.former_until_ns - now_ns) / NS_PER_SEC));
 }
 
 /* ---- a member has other settings ---- */

@@ -39,12 +39,9 @@ static uint32_t reported(const struct supervisor *supervisor)
 static void report_namesake(struct supervisor *supervisor, const struct election_member *member,
                             uint32_t count)
 {
-    struct supervisor_report *report = &supervisor->report;
-
-    (void)pthread_mutex_lock(&report->history_lock);
-    report->namesake = member ? member->address : (struct address){0};
-    (void)pthread_mutex_unlock(&report->history_lock);
-    atomic_store_explicit(&report->namesakes, count, memory_order_relaxed);
+    supervisor->namesake = member ? member->address : (struct address){0};
+    supervisor_report_past(supervisor);
+    atomic_store_explicit(&supervisor->report.namesakes, count, memory_order_relaxed);
 }
 
 static void log_namesake(struct supervisor *supervisor, const struct election_member *member,

@@ -29,18 +29,29 @@ const struct counters *supervisor_counters(const struct supervisor *supervisor)
     return &supervisor->counters;
 }
 
+/* readers_lock is held. */
+static const struct supervisor_past *newest_past(struct supervisor_report *report)
+{
+    (void)triple_buffer_take(&report->past);
+    return &report->versions[report->past.reader_index];
+}
+
 void supervisor_read_history(struct supervisor *supervisor, struct leader_history *ret_history)
 {
-    (void)pthread_mutex_lock(&supervisor->report.history_lock);
-    *ret_history = supervisor->report.history;
-    (void)pthread_mutex_unlock(&supervisor->report.history_lock);
+    struct supervisor_report *report = &supervisor->report;
+
+    (void)pthread_mutex_lock(&report->readers_lock);
+    *ret_history = newest_past(report)->history;
+    (void)pthread_mutex_unlock(&report->readers_lock);
 }
 
 bool supervisor_read_namesake(struct supervisor *supervisor, struct address *ret_address)
 {
-    (void)pthread_mutex_lock(&supervisor->report.history_lock);
-    *ret_address = supervisor->report.namesake;
-    (void)pthread_mutex_unlock(&supervisor->report.history_lock);
+    struct supervisor_report *report = &supervisor->report;
+
+    (void)pthread_mutex_lock(&report->readers_lock);
+    *ret_address = newest_past(report)->namesake;
+    (void)pthread_mutex_unlock(&report->readers_lock);
     return address_is_set(ret_address);
 }
 
@@ -65,6 +76,15 @@ const char *supervisor_lookup_reason(int lookup)
 }
 
 /* ---- the report ---- */
+
+void supervisor_report_past(struct supervisor *supervisor)
+{
+    struct supervisor_report *report = &supervisor->report;
+
+    report->versions[report->past.writer_index] =
+        (struct supervisor_past){.history = supervisor->history, .namesake = supervisor->namesake};
+    triple_buffer_publish(&report->past);
+}
 
 static void report_put(_Atomic uint32_t *field, uint32_t value)
 {

@@ -32,57 +32,44 @@ static uint64_t valid_until(const struct supervisor *supervisor)
     return supervisor->facts.kind == LEADER_NONE ? 0 : supervisor->leadership.valid_until_ns;
 }
 
-/* Another leader, or the same one in another term? */
+static struct reply_grace_leader describe_leader(const struct supervisor_facts *facts)
+{
+    return (struct reply_grace_leader){.has_leader = facts->kind != LEADER_NONE,
+                                       .is_self = facts->kind == LEADER_SELF,
+                                       .gave_way = facts->gave_way,
+                                       .instance = facts->leader,
+                                       .term = facts->term};
+}
+
 static bool is_new_leader(const struct supervisor_facts *before,
                           const struct supervisor_facts *facts)
 {
-    return facts->kind != LEADER_NONE &&
-           (facts->leader != before->leader || facts->term != before->term);
+    const struct reply_grace_leader was = describe_leader(before), is = describe_leader(facts);
+
+    return reply_grace_is_new_leader(&was, &is);
 }
 
-/*
- * Replies of a leader that stepped down may still be on their way: they pass for reply.grace, at the
- * pod that stepped down and at the others. At the pod that stepped down that time begins when it did
- * so, and no later news prolongs it: the next leader's app may push after reply.grace by a clock that
- * is up to 1.5 times as fast (election.md, the argument).
- */
-static void grant_grace(const struct supervisor *supervisor, const struct supervisor_facts *before,
-                        struct supervisor_facts *facts)
+static uint64_t published_valid_until(const struct supervisor *supervisor)
 {
-    bool stepped_down =
-        before->kind == LEADER_SELF && supervisor->leadership.state == ELECTION_STEPPING_DOWN;
-    bool is_new = is_new_leader(before, facts);
-    uint64_t grace_ns = supervisor->settings.reply_grace_ns, now_ns = clock_now_ns();
+    const struct leader_snapshot *current =
+        snapshot_current(data_plane_publisher(supervisor->data_plane));
 
-    /* Other members may announce the new leader before its own heartbeat has the cause. */
-    bool is_late_news = facts->gave_way && !before->gave_way && facts->leader == before->leader;
-
-    if (!stepped_down && !is_late_news && !is_new)
-        return;
-    if (facts->leader != before->leader)
-        facts->settled_ns = now_ns + grace_ns / 2 * 3;
-    if (stepped_down || (is_new && before->kind != LEADER_NONE)) {
-        facts->previous_term = before->term;
-        facts->is_previous_own = stepped_down;
-    } else if (facts->is_previous_own) {
-        return;
-    }
-    facts->previous_until_ns =
-        stepped_down || (facts->gave_way && before->kind != LEADER_NONE) ? now_ns + grace_ns : 0;
+    return atomic_load_explicit(&current->leader.valid_until_ns, memory_order_relaxed);
 }
 
-/* A former leader serves for up to two intervals after the last heartbeat that says so. */
-static void gather_former(const struct supervisor *supervisor,
-                          const struct supervisor_facts *before, struct supervisor_facts *facts)
+static void step_grace(const struct supervisor *supervisor, const struct supervisor_facts *before,
+                       struct supervisor_facts *facts)
 {
-    const struct election_former *former = &supervisor->leadership.former;
-    uint64_t over_ns = clock_now_ns() + 3 * supervisor->election.interval_ns;
+    struct reply_grace_leader was = describe_leader(before), is = describe_leader(facts);
+    const struct election_former none = {0}, *former = &supervisor->leadership.former;
+    const struct reply_grace_times times = {.now_ns = clock_now_ns(),
+                                            .grace_ns = supervisor->settings.reply_grace_ns,
+                                            .interval_ns = supervisor->election.interval_ns,
+                                            .detection_ns = supervisor->election.detection_ns};
 
-    facts->former = facts->kind == LEADER_NONE ? 0 : former->instance;
-    facts->former_term = facts->former ? former->term : 0;
-    facts->former_until_ns = facts->former ? former->until_ns : 0;
-    if (before->former && !facts->former && facts->settled_ns < over_ns)
-        facts->settled_ns = over_ns;
+    was.valid_until_ns = published_valid_until(supervisor);
+    is.is_stepping_down = supervisor->leadership.state == ELECTION_STEPPING_DOWN;
+    reply_grace_step(&facts->grace, &was, &is, is.has_leader ? former : &none, &times);
 }
 
 /* Only for copies and keys. Elsewhere nothing depends on it, so that it makes no new snapshot. */
@@ -117,8 +104,7 @@ static struct supervisor_facts gather_facts(struct supervisor *supervisor)
         facts.list_version != supervisor->facts.list_version ||
         facts.list_term != supervisor->facts.list_term)
         supervisor_choose_key(supervisor, &facts);
-    grant_grace(supervisor, &supervisor->facts, &facts);
-    gather_former(supervisor, &supervisor->facts, &facts);
+    step_grace(supervisor, &supervisor->facts, &facts);
     return facts;
 }
 
@@ -192,12 +178,10 @@ static void put_leadership(struct supervisor *supervisor, struct leadership *lea
         leadership->address = e->leader_address;
     if (leader)
         (void)snprintf(leadership->name, sizeof(leadership->name), "%s", leader->name);
-    leadership->former =
-        (struct former_leader){.instance = facts->former,
-                               .term = facts->former_term,
-                               .until_ns = facts->former_until_ns,
-                               .address = supervisor->leadership.former.address,
-                               .member_index = peers_index(&supervisor->peers, facts->former)};
+    leadership->former = (struct former_leader){
+        .address = supervisor->leadership.former.address,
+        .member_index = peers_index(&supervisor->peers, facts->grace.former)};
+    reply_grace_put(&facts->grace, leadership);
 }
 
 /* ---- publishing ---- */
@@ -212,16 +196,6 @@ static const char *cause_word(const struct supervisor *supervisor)
 static void set_valid_until(struct leader_snapshot *snapshot, uint64_t until_ns)
 {
     atomic_store_explicit(&snapshot->leader.valid_until_ns, until_ns, memory_order_relaxed);
-}
-
-/* Before the snapshot: a reader of both finds the snapshot's leader in the history. */
-static void publish_history(struct supervisor *supervisor)
-{
-    struct supervisor_report *report = &supervisor->report;
-
-    (void)pthread_mutex_lock(&report->history_lock);
-    report->history = supervisor->history;
-    (void)pthread_mutex_unlock(&report->history_lock);
 }
 
 void supervisor_publish_again(struct supervisor *supervisor)
@@ -245,9 +219,6 @@ void supervisor_publish_again(struct supervisor *supervisor)
     draft->leader.splits_records = facts->additions & ELECTION_FLAG_SPLIT;
     draft->leader.confirms = facts->additions & ELECTION_FLAG_KEPT;
     draft->leader.rcvbuf_bytes = facts->rcvbuf_bytes;
-    draft->leader.previous_term = facts->previous_term;
-    draft->leader.previous_until_ns = facts->previous_until_ns;
-    draft->leader.settled_ns = facts->settled_ns;
     draft->settings.hold_time_ns = supervisor->settings.hold_time_ns;
     draft->settings.app_idle_ns = supervisor->settings.app_idle_ns;
     draft->settings.reply_grace_ns = supervisor->settings.reply_grace_ns;
@@ -263,7 +234,8 @@ void supervisor_publish_again(struct supervisor *supervisor)
            sizeof(draft->leader.wanted_leader));
     draft->leader.has_wanted_leader = supervisor_has_wanted_leader(supervisor);
     leader_history_put(&supervisor->history, &draft->leader);
-    publish_history(supervisor);
+    supervisor_report_past(
+        supervisor); /* first: a reader of both finds the snapshot's leader in it */
     set_valid_until(draft, valid_until(supervisor));
     snapshot_publish(publisher, draft);
     data_plane_wake(supervisor->data_plane);

@@ -16,19 +16,16 @@ bool loop_guard_is_needed(const struct config *config)
 
 static void log_loop(const struct record *record, const struct address *to)
 {
-    static _Thread_local struct log_limit limit = {.period_ns = 60 * NS_PER_SEC};
     char target[ADDRESS_TEXT_MAX], client[ADDRESS_TEXT_MAX];
-    uint64_t suppressed;
 
-    if (log_limit_pass(&limit, LOG_LEVEL_WARN, clock_now_ns(), &suppressed))
-        log_warn("forwarding_loop",
-                 "a datagram from %s is dropped (reason ttl), because it came with TTL %u: most "
-                 "likely it came back several times, since %s, to which this pod sends (app.target "
-                 "or leader), %s (%llu more)",
-                 address_format(&record->client, client), record->ttl, address_format(to, target),
-                 udp_is_local(to) ? "is an address of this pod"
-                                  : "leads to a headlessd pod, maybe through a Service or NAT",
-                 (unsigned long long)suppressed);
+    log_warn_minutely(
+        "forwarding_loop", clock_now_ns(),
+        "a datagram from %s is dropped (reason ttl), because it came with TTL %u: most "
+        "likely it came back several times, since %s, to which this pod sends (app.target "
+        "or leader), %s",
+        address_format(&record->client, client), record->ttl, address_format(to, target),
+        udp_is_local(to) ? "is an address of this pod"
+                         : "leads to a headlessd pod, maybe through a Service or NAT");
 }
 
 bool loop_guard_pass(const struct record *record, const struct address *to, uint8_t *ret_ttl)

@@ -186,6 +186,7 @@ void sequencer_runner_take_snapshot(struct routing *routing)
                   : leader->kind == LEADER_MEMBER ? leader->instance
                                                   : 0,
         .votes_needed = leader->votes_needed,
+        .splits_records = leader->splits_records,
         .member_count = leader->member_count,
         .members = members};
     const struct sequencer_event event = {.type = SEQUENCER_MEMBERSHIP, .membership = &membership};

@@ -161,6 +161,7 @@ static void take_members(struct sequencer *s, const struct sequencer_membership 
     memcpy(s->peers, peers, count * sizeof(peers[0]));
     s->peer_count = count;
     s->needed = membership->votes_needed;
+    s->splits_records = membership->splits_records;
 }
 
 static void new_leader(struct sequencer *s, const struct sequencer_membership *membership)

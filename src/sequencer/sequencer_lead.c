@@ -45,8 +45,11 @@ void sequencer_announce(struct sequencer *s)
     s->announce_ns = s->now_ns + s->announce_every_ns;
 }
 
-static bool fits_a_frame(const struct record *record)
+/* Can it be sent to the members? */
+static bool is_sendable(const struct sequencer *s, const struct record *record)
 {
+    if (s->splits_records)
+        return record->length <= RECORD_PAYLOAD_MAX;
     return FRAME_HEADER_BYTES + ENTRY_RANGE_BYTES + record_header_bytes(record) + record->length <=
            DATAGRAM_MAX;
 }
@@ -68,7 +71,7 @@ bool sequencer_append(struct sequencer *s, const struct record *record)
     const struct entry_id id = {.term = s->term, .leader = s->self};
     enum sequencer_kept kept;
 
-    if (!fits_a_frame(record)) {
+    if (!is_sendable(s, record)) {
         counters_drop(s->counters, DROP_oversize, 1);
         return true;
     }

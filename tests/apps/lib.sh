@@ -11,6 +11,7 @@
 #   client_open NAME COMMAND...  a client that stays; see there
 #   move_lead POD                by command to a follower; returns when all pods follow
 #   apps_close                   the ledgers are balanced, and the kernel dropped nothing
+#   sessions_end_at POD          drain.sessions stay, before the end of a scenario; see there
 #   expect_broken REASON COMMAND...   the wanted behaviour, which headlessd does not have: fails when it does
 # shellcheck shell=bash disable=SC2034 # the files use what is set here
 # shellcheck source=../cluster/lib.sh
@@ -115,6 +116,16 @@ follow_after_command()
         ask "$a" "{\"leader\":\"$1\"}" >/dev/null
         agree "$1" "$a" "$b" "$c"
     }
+}
+
+# sessions_end_at POD: with drain.sessions stay, no pod waits for sessions when it stops: the lead returns from a pod that
+# has none to the one that has them, and the others stop.
+sessions_end_at()
+{
+    move_lead "$a"
+    wait_until "nothing stays" metric_is "$1" former_leader_serves 0
+    pod_stop "$b"
+    pod_stop "$c"
 }
 
 apps_close()

@@ -51,6 +51,25 @@ plain()
     tell change "the client makes a new handshake by itself, after \`ping-restart\` (the second number of \`keepalive\`)"
 }
 
+# drain.sessions stay: the tunnel goes on without a handshake.
+tunnel_stays()
+{
+    each_pod server_start
+    behind plain --drain-sessions stay --drain-time 5m
+    client_start
+    wait_until "ping goes through the leader's tunnel" is_through
+    wait_until "the leader knows of its session" metric_is "$a" sessions 1
+    move_lead "$c"
+    wait_until "all ask the former leader first" metric_is "$b" former_leader_serves 1
+    wait_until "ping goes through the former leader's tunnel" is_through
+    expect "handshakes with the new leader's server" "$(grep -c "Peer Connection Initiated" "$work/vpn-3.log")" 0
+    expect "handshakes with the former leader's" "$(grep -c "Peer Connection Initiated" "$work/vpn-1.log")" 1
+    app_stop vpn-100
+    apps_close
+    sessions_end_at "$b"
+    tell change "with \`drain.sessions: stay\` the tunnel goes on with the former leader's server"
+}
+
 apps_need openvpn openssl ping ss
 if [[ ! -c /dev/net/tun ]]; then
     skip "OpenVPN" "there is no /dev/net/tun"
@@ -63,4 +82,5 @@ tell group "Tunnels and terminals"
 tell server "OpenVPN"
 tell version "$(package_version openvpn)"
 run "OpenVPN has its tunnel through a follower, and after a leader change" plain
+run "a tunnel stays with the former leader's server" tunnel_stays
 apps_finish

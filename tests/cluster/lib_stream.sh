@@ -8,8 +8,9 @@
 #   replies_come ADDRESS...                     waits until the pods have delivered more
 # shellcheck shell=bash disable=SC2154,SC2034 # lib.sh sets them; others use them
 
-# On a busy machine a leader may be lost for a while: hold requests for longer than any test waits.
-pod_environment+=(HEADLESSD_HOLD_TIME=1m)
+# On a busy machine a leader may be lost for a while: hold requests for longer than any test waits. The stream does not
+# wait for a pod that does not run for a while: its sockets have room for what arrives.
+pod_environment+=(HEADLESSD_HOLD_TIME=1m HEADLESSD_RCVBUF=max)
 
 sent=0 answered=0 lost=0 duplicated=0 refused=0 gap_ms=0 foreign=0 disordered=0 # of the last stream
 

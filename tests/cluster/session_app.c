@@ -5,6 +5,7 @@
  *
  *   hello       the sender is known from now on; reply: "NAME welcome"
  *   subscribe   the same, and the sender gets a push "NAME push TICK" each 20 ms
+ *   slow TEXT   as every other TEXT, with the reply 200 ms later
  *   bye         the sender is not known any more; reply: "NAME bye"
  *   TEXT        from a known sender: reply "NAME TEXT"; from others: "NAME unknown"
  *
@@ -77,6 +78,8 @@ static void handle(int fd, const char *name, const struct sockaddr_in *from, con
     if (strcmp(text, "hello") == 0 || strcmp(text, "subscribe") == 0) {
         know(from)->is_subscribed |= text[0] == 's';
         reply = "welcome";
+    } else if (strncmp(text, "slow ", 5) == 0) {
+        (void)usleep(200 * 1000);
     } else if (client && strcmp(text, "bye") == 0) {
         *client = clients[--client_count];
     }

@@ -29,8 +29,7 @@ start_with_apps()
     local pod
     for pod in "${pods[@]}"; do
         app_start "app-$pod" "$tools/udp_app" "$(app_of "$pod")" echo
-        pod_launch "$pod" --peers "$a,$b,$c" --leader "$a" --rcvbuf max \
-            --app "udp://$(app_of "$pod")" "$@"
+        pod_launch "$pod" --peers "$a,$b,$c" --leader "$a" --app "udp://$(app_of "$pod")" "$@"
     done
     for pod in "${pods[@]}"; do
         pod_wait "$pod"

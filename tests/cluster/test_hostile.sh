@@ -26,7 +26,6 @@ all=("${net_pods[@]}")
 a=${all[0]} # leads
 b=${all[1]}
 c=${all[2]}
-pod_environment+=(HEADLESSD_RCVBUF=max)
 as_shipped
 flood=200000 # datagrams
 [[ -z ${CHECK_ALL:-} ]] || flood=600000 # more than three seconds at 200,000/s

@@ -33,7 +33,7 @@ launch()
     app=$(app_port "$1")
     shift
     pod_launch "$address" --peers "$(IFS=,; echo "${pods[*]}")" --route ordered --app "udp://$app" \
-        --app-notify "$app" --rcvbuf max "$@"
+        --app-notify "$app" "$@"
 }
 
 # begin OPTION...: starts the pods and their apps; the first one leads.

@@ -224,11 +224,20 @@ delivers_more()
     (($(metric "$1" datagrams_delivered_total) >= $2))
 }
 
-# drops_more POD N: sends 180 kB, less than a socket of the pod has room for. True when N were dropped.
+# drops_more POD N: sends 180 kB, less than a socket of the pod has room for, and waits until the pod has read it. True
+# when N were dropped.
 drops_more()
 {
+    local before
+    before=$(metric "$1" 'datagrams_received_total{socket="data"}')
     "$tools/udp_ask" -n -k 3 -z 60000 "$1:12000" || return 1
+    wait_until "the pod has read them" has_received "$1" $((before + 3))
     (($(metric "$1" app_socket_drops_total) >= $2))
+}
+
+has_received()
+{
+    (($(metric "$1" 'datagrams_received_total{socket="data"}') >= $2))
 }
 
 run "one pod refuses clients while its app is down" one_pod

@@ -102,13 +102,17 @@ tos_is()
     [[ $(ask -t 2000 -o 0xb9 "$1" hi) == "$2" ]]
 }
 
-# TOS bytes are carried once every member is of this version.
+# TOS bytes are carried once every member reads them.
 tos_waits_for_all()
 {
     local pod
     apps_up tos
     start "$new" "$new" "$old"
     lead "$a" "$b"
+    if [[ $(metric "$c" tos_carried) =~ ^[01]$ ]]; then
+        echo "> the older version reads TOS bytes, too"
+        return 0
+    fi
     for pod in "$b" "$c"; do
         expect_match "through $pod" "$(ask -o 0xb9 "$pod" hi)" '^00 tos 00 hi$'
     done
@@ -136,6 +140,45 @@ is_served()
 }
 
 # Only pods of this version refuse clients, and only under a leader that says that all apps are down.
+# sizes_pass SIZE...: datagrams of these sizes come back through each pod.
+sizes_pass()
+{
+    local pod size
+    for pod in "${pods[@]}"; do
+        for size in "$@"; do
+            expect "$size bytes through $pod" "$(ask_status -t 3000 -z "$size" -e "$pod:12000")" 0
+        done
+    done
+}
+
+# Records continue over frames once every member reads that; until then, large ones are sent as before.
+parts_wait_for_all()
+{
+    local pod
+    apps_up echo
+    start "$new" "$new" "$old"
+    lead "$a" "$b"
+    if [[ $(metric "$c" records_split) =~ ^[01]$ ]]; then
+        echo "> the older version reads records over frames, too"
+        return 0
+    fi
+    sizes_pass 0 1400 9000 65000
+    expect "split" "$(total records_split "$a" "$b")" 0
+    pod_stop "$c"
+    launch "$new" "$c"
+    for pod in "${pods[@]}"; do
+        wait_until "records are split at $pod" metric_is "$pod" records_split 1
+    done
+    sizes_pass 0 1400 9000 65507
+    pod_stop "$c"
+    launch "$old" "$c"
+    wait_until "not split at $b" metric_is "$b" records_split 0
+    wait_until "all agree" agree any "${pods[@]}"
+    sizes_pass 0 1400 9000 65000
+    ledger_closes "${pods[@]}"
+    expect "malformed" "$(total 'datagrams_dropped_total{reason="malformed"}' "${pods[@]}")" 0
+}
+
 refusal_of_some()
 {
     local pod
@@ -205,6 +248,7 @@ fi
 run "three pods are replaced one by one, and back" update_and_back
 run "the same with drain.sessions stay" update_and_back_stay
 run "TOS bytes are carried once all pods are of this version" tos_waits_for_all
+run "records continue over frames once all pods read that" parts_wait_for_all
 run "pods of this version refuse clients while all apps are down" refusal_of_some
 run "sessions stay among pods of this version" sessions_stay_for_some
 finish

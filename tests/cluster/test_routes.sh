@@ -39,7 +39,7 @@ each_app_was_given()
 
 to_all_apps()
 {
-    pods_start "${pods[@]}" -- --route all --app echo --leader "$a" --rcvbuf max "$@"
+    pods_start "${pods[@]}" -- --route all --app echo --leader "$a" "$@"
     stream_for "$span" "${pods[@]}"
     expect "lost" "$lost" 0
     ledger_closes "${pods[@]}"
@@ -54,8 +54,7 @@ to_all_udp_apps()
     for pod in "${pods[@]}"; do
         app=127.0.14.$((100 + ${pod##*.})):5300
         app_start "app-$pod" "$tools/udp_app" "$app" echo
-        pod_launch "$pod" --peers "$a,$b,$c" --leader "$a" --route all --rcvbuf max \
-            --app "udp://$app"
+        pod_launch "$pod" --peers "$a,$b,$c" --leader "$a" --route all --app "udp://$app"
     done
     for pod in "${pods[@]}"; do
         pod_wait "$pod"
@@ -71,7 +70,7 @@ to_all_udp_apps()
 to_own_app()
 {
     stream_options=(-a)
-    pods_start "${pods[@]}" -- --route local --app echo --leader "$a" --rcvbuf max "$@"
+    pods_start "${pods[@]}" -- --route local --app echo --leader "$a" "$@"
     stream_for "$span" "${pods[@]}"
     expect "lost" "$lost" 0
     ledger_closes "${pods[@]}"
@@ -109,7 +108,7 @@ sends_more()
 # A stopped member does not affect the others, before and after it counts as dead.
 member_is_stopped()
 {
-    pods_start "${pods[@]}" -- --route all --app echo --leader "$a" --rcvbuf max
+    pods_start "${pods[@]}" -- --route all --app echo --leader "$a"
     pod_freeze "$c"
     stream_for 3000 "$a" "$b"
     expect "lost" "$lost" 0

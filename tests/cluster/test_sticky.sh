@@ -131,6 +131,23 @@ time_ends()
     leave_one "$a" "$c"
 }
 
+# The app of the former leader has a request while the time ends, and replies after it.
+last_replies_leave()
+{
+    local asked=0 reply
+    pods_with_apps --drain-time 2s
+    known_clients
+    lead "$b" "$c"
+    wait_until "all ask the former leader first" each_stays "${pods[@]}"
+    while reply=$(say 4002 "$c" "slow $asked") && [[ $reply != "app-12 unknown" ]]; do
+        expect "reply $asked" "$reply" "app-11 slow $asked"
+        asked=$((asked + 1))
+    done
+    expect "replies that were fenced" "$(total replies_fenced_total "${pods[@]}")" 0
+    ledger_closes "${pods[@]}"
+    leave_one "$a" "$c"
+}
+
 stop_keeps_sessions()
 {
     local pid
@@ -235,6 +252,7 @@ run "a command: known clients stay, new ones reach the new leader" command_keeps
 run_long "the same without rings" command_keeps_sessions --workers 0
 run "sessions end: all is at the leader" sessions_end
 run "drain.time is over: all is at the leader" time_ends
+run "drain.time is over: the last replies of the former leader leave" last_replies_leave
 run "SIGTERM: known clients stay until their sessions end" stop_keeps_sessions
 run "SIGTERM: the pod leaves after drain.time, and every request gets its reply" stop_ends_in_time
 run "the former leader dies: its clients reach the new leader" former_dies

@@ -196,7 +196,7 @@ ERRNOS = {
     "if_indextoname": "ENXIO EMFILE",
     "getrlimit": "EPERM",
     "setrlimit": "EPERM",
-    "getrandom": "EINTR EAGAIN",
+    "getrandom": "EINTR EAGAIN ENOSYS",
     "prctl": "EPERM EINVAL",
 }
 EAI_VALUES = {"EAI_AGAIN": 3, "EAI_FAIL": 4, "EAI_NONAME": 2, "EAI_MEMORY": 10}

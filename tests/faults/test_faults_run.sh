@@ -3,7 +3,8 @@
 #
 #   tests/faults/test_faults_run.sh BUILD_DIR
 #
-# FAULT_MATCH: only places that match this pattern. The table of cases is BUILD_DIR/faults/run.tsv.
+# This file has the first half of the places, test_faults_run_2.sh the second: the cases mostly wait. FAULT_MATCH: all
+# places that match this pattern. The table of cases is BUILD_DIR/faults/run-1.tsv.
 #
 # Open: the scenarios choose their keys
 # shellcheck source-path=SCRIPTDIR source=../cluster/lib.sh
@@ -17,7 +18,8 @@ c=127.0.98.13
 dns_address=127.0.98.53
 app=127.0.98.54:5300
 app6="[::1]:15398"
-result=$build/faults/run.tsv
+half=${half:-1}
+result=$build/faults/run-$half.tsv
 match=${FAULT_MATCH:-}
 preload=${FAULT_PRELOAD:-$build/tests/fault_inject.so}
 
@@ -37,7 +39,7 @@ inject()
         pods+=("$pod=${pod_pids[$pod]}")
     done
     python3 "$(dirname "$0")/faults_run.py" "$build" "$work" "$result" "${pods[@]}" \
-        --match "$match" >"$work/said" 2>&1 ||
+        --match "$match" --half "$half" >"$work/said" 2>&1 ||
         fail "faults are not handled well: $(grep -m 3 ' FAIL ' "$work/said" | tr '\n' ' ')"
     sed 's/^/  /' "$work/said"
 }

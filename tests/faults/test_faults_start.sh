@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Faults at start: each call fails once, with each errno of its manual page (faults_start.py); too few descriptors, too
-# little memory, ports that are taken, a read-only root, no /proc, no /sys, no names. The pod serves, or ends with a
-# status and a line that says why.
+# little memory, ports that are taken, a read-only root, no /proc, no /sys, no names, what a parent process has left. The
+# pod serves, or ends with a status and a line that says why.
 #
 #   tests/faults/test_faults_start.sh BUILD_DIR
 #
@@ -209,14 +209,88 @@ pod_launch_closed()
     pod_wait "$a"
 }
 
+# ---- what a parent process has left
+
+# inherits WHAT SETUP OPTION...: a shell has run SETUP before; the pod serves.
+inherits()
+{
+    starts bash -c "$2"' && exec "$@"' bash -- --app echo "${@:3}"
+    expect "$1" "$outcome" serves
+}
+
+inherited()
+{
+    local long
+    long=$(head -c 100000 /dev/zero | tr '\0' x)
+    # Numbers above 1023 do not fit into an fd_set.
+    inherits "1,500 descriptors" 'ulimit -n 4096; for ((i = 0; i < 1500; i++)); do exec {fd}</dev/null; done'
+    inherits "ignored signals" 'trap "" TERM INT HUP PIPE XFSZ'
+    inherits "a directory that is gone" 'mkdir gone.$$ && cd gone.$$ && rmdir ../gone.$$' --config "$work/pod.yaml"
+    inherits "a variable of 100 KiB" "export FOO=$long"
+    starts python3 -c 'import os, signal, sys
+signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 65))
+os.execv(sys.argv[1], sys.argv[1:])' -- --app echo
+    expect "blocked signals" "$outcome" serves
+    starts env POD_NAME="$long" -- --app echo
+    expect_match "a name of 100 KiB" "$outcome" '^2: POD_NAME: .* is longer than 253'
+}
+
+# The store's file must be readable at the next start, by this user.
+no_permissions_by_umask()
+{
+    mkdir -p "$work/own"
+    chmod 711 "$work"
+    ((EUID != 0)) || chown 65534 "$work/own"
+    for _ in 1 2; do
+        inherits "umask 777" 'umask 777; ((EUID != 0)) || set -- setpriv --reuid=65534 --clear-groups "$@"' \
+            --store "$work/own/store"
+        if grep store_ignored "$work/$a.log"; then fail "the store cannot be read"; fi
+    done
+    (umask 777 && "$headlessctl" key new "$work/own/key" >/dev/null)
+    expect "mode of a new key" "$(stat -c %a "$work/own/key")" 600
+}
+
+# RLIMIT_STACK is the size of each thread's stack, too; all threads have work here.
+small_stacks()
+{
+    local path
+    env -i "${pod_environment[@]}" prlimit --stack=32768 "$headlessd" --self "$a" --app whoami --route ordered \
+        --discovery-dns localhost --quorum-expect 1 --app-notify 127.0.0.1:9999 >"$work/$a.log" 2>&1 &
+    pod_pids[$a]=$!
+    pod_wait "$a"
+    for path in livez status metrics sessions leader ""; do
+        http "$a:8080/$path" >/dev/null || fail "/$path"
+    done
+    expect "a command" "$(ask "$a" '{"leader":"192.0.2.9"}')" "no member"
+    expect_match "a reply" "$(ask "$a" "$(printf '%-99s' hi)")" leader
+    kill -HUP "${pod_pids[$a]}"
+    wait_until "it obeys SIGHUP" grep -q " reloading: " "$work/$a.log"
+    pod_stop "$a"
+}
+
+few_processes()
+{
+    local limit served=""
+    for limit in {1..12}; do
+        starts setpriv --reuid=65534 --clear-groups prlimit --nproc="$limit" -- --app echo
+        ends_well "Resource temporarily unavailable"
+        [[ $outcome == serves ]] && served=yes
+    done
+    [[ $served ]] || fail "it does not serve with 12 threads"
+}
+
 pod_environment+=(HEADLESSD_DRAIN_TIME=10ms)
 run "each call at start fails" each_call
 run "few descriptors" few_descriptors
 run "little memory" little_memory
 run "ports are taken" ports_taken
 run "descriptors 0, 1 and 2 are closed" closed_descriptors
+run "inherited descriptors, signals, directory and variables" inherited
+run "a umask without the owner's permissions" no_permissions_by_umask
+run "small stacks" small_stacks
 if ((EUID == 0)) && unshare --mount true 2>/dev/null; then
     run "no permission for the port" no_permission
+    run "few processes" few_processes
     run "without /proc, /sys, /dev; a read-only root" without
     run "without name servers" no_names
 else

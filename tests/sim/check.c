@@ -144,6 +144,7 @@ void sim_check_leadership(struct sim *sim, uint32_t index, const struct election
     if (leadership->state == ELECTION_STEPPING_DOWN && before->state == ELECTION_LEADER)
         sim_note_step_down(sim, index);
     sim_check_former(sim, index, before);
+    sim_step_grace(sim, index, before);
     if (leadership->term < before->term)
         sim_fail(sim, "pod %u: term fell from %llu to %llu", index,
                  (unsigned long long)before->term, (unsigned long long)leadership->term);

@@ -358,6 +358,24 @@ static bool others_ask_nobody_first(const struct sim *sim)
     return !sim->pods[1].leadership.former.instance && !sim->pods[2].leadership.former.instance;
 }
 
+/* Its app got the last requests just before its sessions ended: their replies leave, for a while. */
+static unsigned end_with_replies(struct sim *sim, unsigned limit_ms)
+{
+    unsigned ms = scenario_until(sim, others_ask_nobody_first, limit_ms);
+    uint64_t term = sim->pods[0].led_term;
+
+    for (uint32_t i = 0; i < 3; i++) {
+        if (!sim_accepts_reply(sim, i, term))
+            sim_fail(sim, "pod %u drops the former leader's last replies", i);
+    }
+    scenario_wait_ms(sim, (unsigned)(sim->grace_ns / NS_PER_MS) + 1);
+    for (uint32_t i = 0; i < 3; i++) {
+        if (sim_accepts_reply(sim, i, term))
+            sim_fail(sim, "pod %u passes replies of the former leader for too long", i);
+    }
+    return ms;
+}
+
 static void stop_with_sessions(struct sim *sim, bool trace)
 {
     start_settled(sim, 3, trace);
@@ -378,7 +396,7 @@ static unsigned run_sessions_end(struct sim *sim, bool trace)
     stop_with_sessions(sim, trace);
     scenario_wait_ms(sim, 5000);
     sim_set_sessions(sim, 0, false);
-    return scenario_until(sim, others_ask_nobody_first, 5000);
+    return end_with_replies(sim, 5000);
 }
 
 static unsigned run_sessions_expire(struct sim *sim, bool trace)
@@ -387,7 +405,7 @@ static unsigned run_sessions_expire(struct sim *sim, bool trace)
     scenario_wait_ms(sim, 5000);
     if (!all_ask_0_first(sim))
         sim_fail(sim, "the sessions did not stay");
-    return scenario_until(sim, others_ask_nobody_first, 60000);
+    return end_with_replies(sim, 60000);
 }
 
 static unsigned run_former_dies(struct sim *sim, bool trace)

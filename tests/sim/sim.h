@@ -12,6 +12,7 @@
 
 #include <stdarg.h>
 
+#include "control/reply_grace.h"
 #include "headless/base/clock.h"
 #include "headless/control/election.h"
 #include "random.h"
@@ -92,6 +93,8 @@ struct sim_pod {
     uint64_t step_down_ns; /* last cause to step down: stop, command, app */
     uint64_t stopped_leading_ns;
     uint64_t died_ns, former_done_term; /* former.c */
+    struct reply_grace grace;
+    uint64_t led_term; /* the last one; 0: none */
 };
 
 #define SIM_STEPS 64
@@ -168,6 +171,7 @@ struct sim {
     uint64_t agreed_ns, quiet_messages;
     bool is_limited; /* some pods are not eligible */
     uint64_t commands_sent, commands_answered;
+    uint64_t grace_ns; /* reply.grace */
     struct {
         struct random random;
         uint64_t stay_ns; /* 0: no sessions stay in this run */
@@ -237,6 +241,13 @@ void sim_change_sessions(struct sim *sim);
 void sim_note_step_down(struct sim *sim, uint32_t pod);
 void sim_check_former(struct sim *sim, uint32_t pod, const struct election_leadership *before);
 void sim_check_former_time(struct sim *sim);
+
+/* grace.c */
+void sim_grace_init(struct sim *sim);
+void sim_step_grace(struct sim *sim, uint32_t pod, const struct election_leadership *before);
+/* Do replies of this term leave through this pod now? */
+bool sim_accepts_reply(const struct sim *sim, uint32_t pod, uint64_t term);
+void sim_check_pushes(struct sim *sim);
 
 /* names.c */
 void sim_names_init(struct sim *sim);

@@ -100,6 +100,7 @@ void sim_step(struct sim *sim, uint32_t index, const struct election_event *even
                  election_state_name(pod->election.forbidden >> 8 & 15),
                  election_cause_name(pod->election.forbidden & 255));
     sim_check_former_time(sim);
+    sim_check_pushes(sim);
     if (pod->election.state == ELECTION_OUT) {
         sim_trace(sim, "%u is out", index);
         pod->is_up = false;
@@ -135,6 +136,8 @@ void sim_start_pod(struct sim *sim, uint32_t index, bool keeps_file)
     pod->resumes_ns = pod->tick_ns = pod->host_refuses_until = 0;
     pod->started_ns = sim->now_ns;
     pod->leadership = (struct election_leadership){0};
+    pod->grace = (struct reply_grace){0};
+    pod->led_term = 0;
     pod->valid_until_ns = 0;
     sim_trace(sim, "%u starts, instance %llu", index,
               (unsigned long long)pod->config.self.instance);
@@ -265,6 +268,7 @@ void sim_init(struct sim *sim, const struct sim_options *options, uint32_t pod_c
     sim->quorum = true;
     sim->names.twin = SIM_PODS_MAX;
     sim->delay_ns = NS_PER_MS / 2;
+    sim->grace_ns = 2 * NS_PER_SEC;
     sim_network_init(sim);
     for (uint32_t i = 0; i < pod_count; i++) {
         struct sim_pod *pod = &sim->pods[i];

@@ -54,7 +54,8 @@ static void setup(void)
     config.data_port = config.relay_port = 0; /* the kernel's choice */
     config.admin_listen = address_with_port(config.bind, find_port(&config.bind));
     atomic_init(&supervisor.report.state, ELECTION_FOLLOWER);
-    cr_assert_eq(pthread_mutex_init(&supervisor.report.history_lock, NULL), 0);
+    triple_buffer_init(&supervisor.report.past);
+    cr_assert_eq(pthread_mutex_init(&supervisor.report.readers_lock, NULL), 0);
     cr_assert_eq(waker_init(&waker, false), 0);
     cr_assert_eq(data_plane_open(&config, &waker, &data_plane), 0);
     supervisor.data_plane = data_plane;

@@ -643,6 +643,15 @@ Test(admin, status_has_the_histograms)
     (void)json_object_put(status);
 }
 
+/* The kernel counts a batch as one drop (test_udp.c). */
+Test(admin, help_of_socket_drops_says_that_a_batch_counts_as_one)
+{
+    render_metrics();
+    cr_assert_not_null(strstr(text, "# HELP headlessd_socket_drops_total Messages that the kernel "
+                                    "dropped because the socket's receive buffer was full. A GSO "
+                                    "or GRO batch, up to 64 datagrams, counts as one."));
+}
+
 Test(admin, status_shows_gauges_and_a_gap_in_the_ledger)
 {
     struct json_object *status;

@@ -112,3 +112,20 @@ Test(election_former, member_whose_option_is_move_does_not_take_part)
     hear(LEADER, 5, BOTH);
     cr_assert_eq(e.published.former.instance, 0, "not in this term");
 }
+
+/* The leader may have ended it meanwhile: this heartbeat may be one that waited for a paused process. */
+Test(election_former, former_leader_that_heard_nothing_for_a_detection_time_does_not_go_on)
+{
+    set_sessions(STAY_NS, true);
+    e.previous =
+        (struct election_former){.instance = SELF, .term = 4, .until_ns = now_ns + STAY_NS};
+    hear(LEADER, 5, BOTH);
+    now_ns += 798 * MS;
+    hear(LEADER, 5, BOTH);
+    cr_assert_eq(e.published.former.instance, SELF);
+    now_ns += 799 * MS;
+    hear(LEADER, 5, BOTH);
+    cr_assert_eq(e.published.former.instance, 0);
+    hear(LEADER, 5, BOTH);
+    cr_assert_eq(e.published.former.instance, 0, "for good");
+}

@@ -169,18 +169,21 @@ Test(snapshot, replies_of_a_former_leader_that_serves_pass_while_the_leader_is_v
 
     atomic_store(&snapshot->leader.valid_until_ns, 1000);
     snapshot->leader.term = 7;
-    snapshot->leader.former = (struct former_leader){.instance = 9, .term = 6, .until_ns = 500};
-    cr_assert(leadership_accepts_reply(&snapshot->leader, 6, 499));
-    cr_assert_not(leadership_accepts_reply(&snapshot->leader, 5, 499));
-    cr_assert_not(leadership_accepts_reply(&snapshot->leader, 6, 500), "drain.time is over");
+    snapshot->leader.former =
+        (struct former_leader){.instance = 9, .term = 6, .until_ns = 500, .replies_until_ns = 600};
+    cr_assert(leadership_has_former(&snapshot->leader, 499));
+    cr_assert_not(leadership_has_former(&snapshot->leader, 500), "drain.time is over");
+    cr_assert(leadership_accepts_reply(&snapshot->leader, 6, 599), "to a request from before");
+    cr_assert_not(leadership_accepts_reply(&snapshot->leader, 5, 599));
+    cr_assert_not(leadership_accepts_reply(&snapshot->leader, 6, 600), "reply.grace is over");
     atomic_store(&snapshot->leader.valid_until_ns, 400);
     cr_assert_not(leadership_accepts_reply(&snapshot->leader, 6, 400), "the leader is silent");
     atomic_store(&snapshot->leader.valid_until_ns, 1000);
     snapshot->settings.reply_grace_ns = 1;
-    cr_assert_not(snapshot_is_settled(snapshot, 1, 499), "its app pushes");
-    cr_assert(snapshot_is_settled(snapshot, 1, 500));
+    cr_assert_not(snapshot_is_settled(snapshot, 1, 550), "its app pushes");
     snapshot->leader.former.instance = 0;
-    cr_assert_not(leadership_accepts_reply(&snapshot->leader, 6, 1));
+    cr_assert(snapshot_is_settled(snapshot, 1, 550));
+    cr_assert(leadership_accepts_reply(&snapshot->leader, 6, 599), "its time has ended");
 }
 
 Test(snapshot, session_is_settled_after_the_grace_of_the_leaders_and_of_its_request)

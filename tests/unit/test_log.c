@@ -289,6 +289,38 @@ Test(log, limit_passes_one_line_a_period_and_counts_the_rest)
     cr_assert_eq(log_count().suppressed, 3, "what is not written anyway is not counted");
 }
 
+static void warn_at(uint64_t now_ns, int *evaluated)
+{
+    log_warn_minutely("bad", now_ns, "line %d", ++*evaluated);
+}
+
+static void *warn_in_another_thread(void *evaluated)
+{
+    warn_at(2 * LOG_MINUTE_NS, evaluated);
+    return NULL;
+}
+
+Test(log, minutely_warning_is_one_line_a_minute_for_each_thread)
+{
+    const char *lines;
+    int evaluated = 0;
+    pthread_t thread;
+
+    capture_start();
+    log_init(LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
+    warn_at(LOG_MINUTE_NS, &evaluated);
+    for (int i = 0; i < 5; i++)
+        warn_at(2 * LOG_MINUTE_NS - 1, &evaluated);
+    cr_assert_eq(evaluated, 1, "the arguments of a suppressed line");
+    warn_at(2 * LOG_MINUTE_NS, &evaluated);
+    cr_assert_eq(pthread_create(&thread, NULL, warn_in_another_thread, &evaluated), 0);
+    cr_assert_eq(pthread_join(thread, NULL), 0);
+    lines = capture_take();
+    cr_assert_not_null(strstr(lines, "bad: line 1 (0 more)\n"));
+    cr_assert_not_null(strstr(lines, "bad: line 2 (5 more)\n"));
+    cr_assert_not_null(strstr(lines, "bad: line 3 (0 more)\n"), "%s", lines);
+}
+
 /* ---- each place in the code has a token bucket ---- */
 
 Test(log, place_has_a_burst_and_regains_a_line_each_period)

@@ -37,6 +37,7 @@ static void publish_former(int pod, uint64_t until_ns)
     snapshot->leader.former = (struct former_leader){.instance = instance_of(A),
                                                      .term = 1,
                                                      .until_ns = until_ns,
+                                                     .replies_until_ns = UINT64_MAX,
                                                      .address = configs[A].self,
                                                      .member_index = 10};
     snapshot_publish(&data_planes[pod]->publisher, snapshot);
@@ -144,6 +145,22 @@ Test(plane_former, pods_that_differ_deliver_once)
     publish_former(B, UINT64_MAX);
     expect_round_trip(B, B, "passed on");
     cr_assert_eq(count(A, COUNTER_DELIVERED_FORMER), 0);
+}
+
+/* The app gets a request just before the end, and replies after it, at both pods. */
+Test(plane_former, reply_to_the_last_request_leaves_after_the_end)
+{
+    open_session(B);
+    publish_former_both(UINT64_MAX);
+    say(B, "last");
+    run(B);
+    run(A);
+    publish_former_both(1);
+    cr_assert_str_eq(app_gets(A), "last");
+    run_all();
+    cr_assert_str_eq(heard(), "last");
+    cr_assert_eq(count(A, COUNTER_REPLIES_FENCED), 0);
+    cr_assert_eq(count(B, COUNTER_REPLIES_FENCED), 0);
 }
 
 /* The former leader no longer hears the leader: it holds, and neither delivers nor replies. */

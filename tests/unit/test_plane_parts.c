@@ -438,6 +438,34 @@ Test(plane_parts, restart_of_the_sender_ends_it)
     expect_dropped(DROPPED(incomplete), 1);
 }
 
+/* The leader gets a second key between two frames of a record, and the sender seals with that next. */
+Test(plane_parts, key_rotation_loses_no_part)
+{
+    struct leader_snapshot *snapshot;
+    struct key second;
+
+    if (!sender.is_sealing)
+        return;
+    cr_assert(key_parse("HwECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", &second));
+    pack_three();
+    carry(0, 1, 1);
+    publish(A, A, 1, 0);
+    snapshot = snapshot_draft(&data_planes[A]->publisher);
+    cr_assert_not_null(snapshot);
+    snapshot->keys.keyring.keys[snapshot->keys.keyring.count++] = second;
+    snapshot_publish(&data_planes[A]->publisher, snapshot);
+    carry(1, 2, 64);
+    frame_count = 0;
+    relay_seal_with(&sender, &second, SEAL_CHACHA20_POLY1305);
+    pack(3, 5000);
+    flush();
+    carry(0, frame_count, 64);
+    for (uint32_t i = 0; i < 3; i++)
+        expect_next(i, 1000);
+    expect_next(3, 5000);
+    expect_dropped(DROPPED(incomplete), 0);
+}
+
 /* A sender whose instance is no member's has no place for an unfinished record. */
 Test(plane_parts, record_of_an_unknown_instance_is_not_kept)
 {

@@ -100,3 +100,26 @@ Test(process, closed_standard_descriptors_are_filled)
     (void)close(next);
     (void)close(saved);
 }
+
+Test(process, inherited_umask_and_stack_size_are_corrected)
+{
+    pthread_attr_t attributes;
+    size_t bytes = 0;
+
+    cr_assert_eq(pthread_attr_init(&attributes), 0);
+    cr_assert_eq(pthread_attr_setstacksize(&attributes, (size_t)64 << 10), 0);
+    cr_assert_eq(pthread_setattr_default_np(&attributes), 0);
+    (void)umask(0727);
+    process_correct_inherited();
+    cr_expect_eq(umask(0), 027);
+    cr_assert_eq(pthread_getattr_default_np(&attributes), 0);
+    cr_assert_eq(pthread_attr_getstacksize(&attributes, &bytes), 0);
+    cr_expect_eq(bytes, (size_t)1 << 20);
+    /* A larger one stays. */
+    cr_assert_eq(pthread_attr_setstacksize(&attributes, (size_t)8 << 20), 0);
+    cr_assert_eq(pthread_setattr_default_np(&attributes), 0);
+    process_correct_inherited();
+    cr_assert_eq(pthread_getattr_default_np(&attributes), 0);
+    cr_assert_eq(pthread_attr_getstacksize(&attributes, &bytes), 0);
+    cr_expect_eq(bytes, (size_t)8 << 20);
+}

@@ -1,6 +1,8 @@
 /* UDP sockets: the error queue, and udp_refuse_new. */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/udp.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -160,6 +162,41 @@ Test(udp, error_queue_quotes_the_refused_datagram)
     gives_back("127.0.79.2:0", "127.0.79.3:0");
     gives_back("[::]:0", "127.0.79.3:0");
     gives_back("[::1]:0", "[::1]:0");
+}
+
+/* 20 datagrams in one GSO batch, as one message of a socket with UDP_GRO. */
+static void send_batch(const struct udp_socket *socket)
+{
+    _Alignas(struct cmsghdr) char space[CMSG_SPACE(sizeof(uint16_t))] = "";
+    char text[20 * 1000] = "";
+    struct iovec whole = {.iov_base = text, .iov_len = sizeof(text)};
+    struct msghdr message = {
+        .msg_iov = &whole, .msg_iovlen = 1, .msg_control = space, .msg_controllen = sizeof(space)};
+    struct cmsghdr *cmsg = CMSG_FIRSTHDR(&message);
+    const uint16_t size = 1000;
+
+    cmsg->cmsg_level = IPPROTO_UDP;
+    cmsg->cmsg_type = UDP_SEGMENT;
+    cmsg->cmsg_len = CMSG_LEN(sizeof(size));
+    memcpy(CMSG_DATA(cmsg), &size, sizeof(size));
+    cr_assert_eq(sendmsg(socket->fd, &message, 0), (ssize_t)sizeof(text));
+}
+
+/* Therefore socket_drops_total is less than the datagrams lost: its help says so (samples.c). */
+Test(udp, kernel_counts_a_dropped_batch_as_one)
+{
+    const struct udp_options options = {.merged = true, .rcvbuf_bytes = 4096};
+    const struct address local = at("127.0.0.1");
+    struct udp_socket server, sender;
+
+    cr_assert_eq(udp_open(&local, &options, &server), 0);
+    sender = connect_to(&server.local);
+    for (int i = 0; i < 5; i++)
+        send_batch(&sender);
+    cr_assert_leq(udp_kernel_drops(server.fd), 5, "of 100 datagrams");
+    cr_assert_geq(udp_kernel_drops(server.fd), 4, "at most one fits");
+    udp_close(&sender);
+    udp_close(&server);
 }
 
 Test(udp, is_here_knows_local_addresses)

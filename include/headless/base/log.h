@@ -39,6 +39,7 @@ enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON, LOG_FORMAT_AUTO /* text on a
 #define LOG_BURST       64   /* lines: one command of an operator may cause this many */
 #define LOG_PERIOD_NS   UINT64_C(100000000) /* 10 lines a second in the long run */
 #define LOG_QUEUE_LINES 64U                 /* a burst that standard error does not take */
+#define LOG_MINUTE_NS   UINT64_C(60000000000)
 
 /* One place in the code that logs; any thread. */
 struct log_place {
@@ -98,6 +99,17 @@ bool log_limit_pass(struct log_limit *limit, enum log_level level, uint64_t now_
     do {                                       \
         static struct log_place here_;         \
         log_write(&here_, level, __VA_ARGS__); \
+    } while (0)
+/* A warning that a single datagram can cause: at most one line a minute by each thread and place. Ends
+ * with the number of those suppressed. Arguments are evaluated for a written line only; at least one. */
+#define log_warn_minutely(event, now_ns, format, ...)                                \
+    do {                                                                             \
+        static _Thread_local struct log_limit limit_ = {.period_ns = LOG_MINUTE_NS}; \
+        uint64_t suppressed_;                                                        \
+                                                                                     \
+        if (log_limit_pass(&limit_, LOG_LEVEL_WARN, now_ns, &suppressed_))           \
+            log_here(LOG_LEVEL_WARN, event, format " (%llu more)", __VA_ARGS__,      \
+                     (unsigned long long)suppressed_);                               \
     } while (0)
 #define log_error(...) log_here(LOG_LEVEL_ERROR, __VA_ARGS__)
 #define log_warn(...)  log_here(LOG_LEVEL_WARN, __VA_ARGS__)

@@ -1,6 +1,6 @@
 /*
  * process: CPU time, memory and descriptors of this process, under the names that Prometheus'
- * client libraries use (process_cpu_seconds_total and so on); its standard descriptors.
+ * client libraries use (process_cpu_seconds_total and so on); what it inherits from its parent.
  *
  * Any thread, but not the data path: reads /proc, which takes microseconds, and on kernels before
  * 6.2 longer with many open files.
@@ -26,5 +26,12 @@ void process_read_usage(struct process_usage *ret_usage);
  * main. Returns 0 or a negative errno.
  */
 int process_fill_descriptors(void) __attribute__((warn_unused_result));
+
+/*
+ * Corrects what a parent process may have set. The umask keeps no permission from the owner: otherwise this process
+ * could not read its own file (store, a key) again. New threads have a stack of at least 1 MiB, since their default is
+ * RLIMIT_STACK (pthread_create(3)). Before the first thread.
+ */
+void process_correct_inherited(void);
 
 #endif

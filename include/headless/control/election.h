@@ -285,6 +285,7 @@ struct election {
     struct election_former former;   /* it serves them now */
     struct election_former previous; /* it may: the claim before this one, or our own offer */
     uint64_t stay_ns;                /* 0: drain.sessions is move */
+    uint64_t asked_ns;               /* last heartbeat that says that a former leader serves */
     bool has_sessions;
     bool is_asked_first; /* we are it, and the leader's last heartbeat told the others so */
 

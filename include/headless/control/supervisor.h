@@ -18,6 +18,7 @@
 #include <pthread.h>
 
 #include "headless/base/counters.h"
+#include "headless/base/triple_buffer.h"
 #include "headless/config/config.h"
 #include "headless/control/election.h"
 #include "headless/control/leader_history.h"
@@ -39,8 +40,14 @@ struct supervisor_peer_report {
     _Atomic bool is_asked; /* this pod sends it heartbeats, so lost is meaningful */
 };
 
+/* supervisor_read_history, supervisor_read_namesake */
+struct supervisor_past {
+    struct leader_history history;
+    struct address namesake; /* of one of the namesakes; unset: none */
+};
+
 /* For the admin server. Each field is published by itself: relaxed loads and stores; except the
- * history, which has a lock. */
+ * past. */
 struct supervisor_report {
     _Atomic uint64_t ran_ns;         /* end of the supervisor's last slice; 0: not running yet */
     _Atomic uint32_t state;          /* enum election_state */
@@ -63,9 +70,10 @@ struct supervisor_report {
     _Atomic uint32_t key_mismatches; /* addresses from which nothing can be verified */
     _Atomic uint64_t leaps_refused, actions_lost, forbidden_transitions; /* election_counts */
     struct supervisor_peer_report peers[MEMBERS_MAX];                    /* by member index */
-    pthread_mutex_t history_lock; /* guards the two below: supervisor_read_history, ..._namesake */
-    struct leader_history history;
-    struct address namesake; /* of one of the namesakes; unset: none */
+    /* The supervisor writes and waits for no reader; readers_lock excludes readers from each other. */
+    struct triple_buffer past;
+    struct supervisor_past versions[TRIPLE_BUFFER_VERSIONS];
+    pthread_mutex_t readers_lock;
 };
 
 /* ---- the main thread ---- */
@@ -106,7 +114,7 @@ enum election_state supervisor_state(const struct supervisor *supervisor);
 const struct supervisor_report *supervisor_report(const struct supervisor *supervisor);
 const struct counters *supervisor_counters(const struct supervisor *supervisor);
 
-/* The last leaders that this pod followed. Waits while the supervisor copies them. */
+/* The last leaders that this pod followed. Waits while another thread reads them. */
 void supervisor_read_history(struct supervisor *supervisor, struct leader_history *ret_history);
 
 /* True if another living member has this pod's name; its address. Waits as the function above. */

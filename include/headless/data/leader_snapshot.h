@@ -64,9 +64,10 @@ enum leader_kind {
 /* A leader that stepped down, and until then serves the sessions of its term (drain.sessions: stay).
  * Requests go to it first; those of other clients come back to the leader. */
 struct former_leader {
-    uint64_t instance; /* 0: none */
+    uint64_t instance; /* 0: none, or none any more */
     uint64_t term, until_ns;
-    struct address address; /* IP */
+    uint64_t replies_until_ns; /* its replies pass until then: reply.grace after the end */
+    struct address address;    /* IP */
     uint16_t member_index;
 };
 
@@ -208,17 +209,18 @@ static inline bool leadership_has_former(const struct leadership *leadership, ui
 
 /*
  * May a reply of this term leave through this pod? Replies of a leader that stepped down pass within
- * its grace, or for as long as it serves its sessions; so do those of the present term, and of a
- * higher one: its leader knows of a claim that has not reached this pod yet.
+ * its grace; so do those to the sessions that it served after that, while the present leader is valid.
+ * So do those of the present term, and of a higher one: its leader knows of a claim that has not
+ * reached this pod yet.
  */
 static inline bool leadership_accepts_reply(const struct leadership *leadership, uint64_t term,
                                             uint64_t now_ns)
 {
     if (term == leadership->previous_term && now_ns < leadership->previous_until_ns)
         return true;
-    if (term == leadership->former.term && leadership_has_former(leadership, now_ns))
-        return true;
-    return term >= leadership->term && leadership_is_valid(leadership, now_ns);
+    return (term >= leadership->term ||
+            (term == leadership->former.term && now_ns < leadership->former.replies_until_ns)) &&
+           leadership_is_valid(leadership, now_ns);
 }
 
 /*
@@ -233,7 +235,7 @@ static inline bool snapshot_is_settled(const struct leader_snapshot *snapshot,
     uint64_t grace_ns = snapshot->settings.reply_grace_ns;
 
     return grace_ns && now_ns >= snapshot->leader.settled_ns && now_ns >= requested_ns + grace_ns &&
-           !leadership_has_former(&snapshot->leader, now_ns);
+           !snapshot->leader.former.instance;
 }
 
 /*

@@ -64,6 +64,7 @@ struct sequencer_membership {
     uint64_t term;
     uint64_t leader;     /* instance; 0: none at present, a former one may continue in its term */
     size_t votes_needed; /* a majority; 1: no quorum is wanted */
+    bool splits_records; /* every member reads an entry that is larger than a frame */
     size_t member_count; /* this one included or not; actions name the others by their position */
     const struct sequencer_member *members;
 };
@@ -163,8 +164,9 @@ struct sequencer_taking {
 
 struct sequencer {
     struct counters *counters;
-    uint64_t self; /* instance */
-    bool commits;  /* ordered.commit: majority */
+    uint64_t self;       /* instance */
+    bool commits;        /* ordered.commit: majority */
+    bool splits_records; /* as the membership says */
 
     struct entry_log log;
     uint64_t joined;    /* the first index that this process delivered */

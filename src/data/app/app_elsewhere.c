@@ -39,15 +39,10 @@ void app_elsewhere_log(const struct config *config, const struct address *app,
                                   "any takes them",
         [CONFIG_REPLY_FROM_COUNT] = "no setting takes them",
     };
-    static _Thread_local struct log_limit limit = {.period_ns = 60 * NS_PER_SEC};
     char from[ADDRESS_TEXT_MAX], target[ADDRESS_TEXT_MAX];
-    uint64_t suppressed;
 
-    if (log_limit_pass(&limit, LOG_LEVEL_WARN, clock_now_ns(), &suppressed))
-        log_warn(
-            "app_replies_elsewhere",
-            "replies from %s are dropped (reason stranger), because app.target is %s: %s (%llu "
-            "more)",
-            address_format(peer, from), address_format(app, target),
-            advice[needed_for(config, app, peer)], (unsigned long long)suppressed);
+    log_warn_minutely("app_replies_elsewhere", clock_now_ns(),
+                      "replies from %s are dropped (reason stranger), because app.target is %s: %s",
+                      address_format(peer, from), address_format(app, target),
+                      advice[needed_for(config, app, peer)]);
 }

@@ -6,34 +6,26 @@
 #include "data/app/udp_app.h"
 #include "headless/base/log.h"
 
-#define LOG_NS (60 * NS_PER_SEC)
-
 static void log_unreachable(const struct udp_app *udp, int error_number)
 {
-    static _Thread_local struct log_limit limit = {.period_ns = LOG_NS};
     char text[ADDRESS_TEXT_MAX];
-    uint64_t suppressed;
 
-    if (log_limit_pass(&limit, LOG_LEVEL_WARN, clock_now_ns(), &suppressed))
-        log_warn("app_unreachable",
-                 "the app at %s cannot be reached from this pod (app.target): %s; look for its "
-                 "route, its host and firewalls (%llu more)",
-                 address_format(&udp->address, text), strerror(error_number),
-                 (unsigned long long)suppressed);
+    log_warn_minutely(
+        "app_unreachable", clock_now_ns(),
+        "the app at %s cannot be reached from this pod (app.target): %s; look for its "
+        "route, its host and firewalls",
+        address_format(&udp->address, text), strerror(error_number));
 }
 
 static void log_no_socket(const struct udp_app *udp, int error_number)
 {
-    static _Thread_local struct log_limit limit = {.period_ns = LOG_NS};
     char text[ADDRESS_TEXT_MAX];
-    uint64_t suppressed;
 
-    if (log_limit_pass(&limit, LOG_LEVEL_WARN, clock_now_ns(), &suppressed))
-        log_warn("app_no_socket",
-                 "no socket can be opened for a new client of the app at %s: %s; it is dropped "
-                 "(reason app_no_socket) and the next one tries again (%llu more)",
-                 address_format(&udp->address, text), strerror(error_number),
-                 (unsigned long long)suppressed);
+    log_warn_minutely(
+        "app_no_socket", clock_now_ns(),
+        "no socket can be opened for a new client of the app at %s: %s; it is dropped "
+        "(reason app_no_socket) and the next one tries again",
+        address_format(&udp->address, text), strerror(error_number));
 }
 
 /* The app is not reached: for all clients, or for this one while others are answered? */

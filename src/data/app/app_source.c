@@ -108,21 +108,18 @@ void app_source_end(struct app *app, const struct session *session)
 
 bool app_source_refuse(struct app *app, const struct address *client)
 {
-    static _Thread_local struct log_limit limit = {.period_ns = 60 * NS_PER_SEC};
     char text[ADDRESS_TEXT_MAX];
     const char *why = client->family != app->udp->address.family
                           ? "the app has an address of the other family"
                           : "it is an address of this pod, or no unicast address of one machine";
-    uint64_t suppressed;
 
     if (app_source_may_be(app, client))
         return false;
     counters_drop(app->counters, DROP_source, 1);
-    if (log_limit_pass(&limit, LOG_LEVEL_WARN, app->replier->now_ns, &suppressed))
-        log_warn(
-            "source_refused",
-            "the client %s is dropped (reason source), because the app cannot see its address: "
-            "%s (%llu more)",
-            address_format(client, text), why, (unsigned long long)suppressed);
+    log_warn_minutely(
+        "source_refused", app->replier->now_ns,
+        "the client %s is dropped (reason source), because the app cannot see its address: "
+        "%s",
+        address_format(client, text), why);
     return true;
 }

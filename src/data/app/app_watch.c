@@ -52,19 +52,16 @@ static void log_refused(const struct udp_app *udp)
 
 static void log_connected(const struct udp_app *udp)
 {
-    static _Thread_local struct log_limit limit = {.period_ns = 60 * NS_PER_SEC};
-    char app[ADDRESS_TEXT_MAX], peer[ADDRESS_TEXT_MAX] = "another client";
-    uint64_t suppressed;
+    char app[ADDRESS_TEXT_MAX], peer[ADDRESS_TEXT_MAX];
 
-    if (!log_limit_pass(&limit, LOG_LEVEL_WARN, clock_now_ns(), &suppressed))
-        return;
-    if (address_is_set(&udp->watch.taken_by))
-        (void)address_format(&udp->watch.taken_by, peer);
-    log_warn("app_connected",
-             "the app at %s serves one client only (its socket is connected to %s) and refuses the "
-             "datagrams of others (reason app_refuses_client): use a server that serves several "
-             "clients by one socket (%llu more)",
-             address_format(&udp->address, app), peer, (unsigned long long)suppressed);
+    log_warn_minutely(
+        "app_connected", clock_now_ns(),
+        "the app at %s serves one client only (its socket is connected to %s) and refuses the "
+        "datagrams of others (reason app_refuses_client): use a server that serves several "
+        "clients by one socket",
+        address_format(&udp->address, app),
+        address_is_set(&udp->watch.taken_by) ? address_format(&udp->watch.taken_by, peer)
+                                             : "another client");
 }
 
 /* ---- refusals ---- */

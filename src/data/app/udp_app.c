@@ -184,20 +184,16 @@ static struct session *session_of_reply(struct udp_app *udp, const struct datagr
     return udp_sessions_of(udp, &at);
 }
 
-/* A datagram of the app to an address that no client has: at most one line a minute. */
+/* A datagram of the app to an address that no client has. */
 static void log_session_gone(const struct app *app, const struct datagram *datagram)
 {
-    static _Thread_local struct log_limit limit = {.period_ns = 60 * NS_PER_SEC};
     char to[ADDRESS_TEXT_MAX];
-    uint64_t suppressed;
 
-    if (log_limit_pass(&limit, LOG_LEVEL_WARN, app->replier->now_ns, &suppressed))
-        log_warn("session_gone",
-                 "the app sent a datagram to %s, which no client has: it was dropped; the client's "
-                 "session has ended for another one, or the app knows it from before a restart "
-                 "(%llu more)",
-                 app->udp->is_mux ? address_format_ip(&datagram->local, to) : "a closed session",
-                 (unsigned long long)suppressed);
+    log_warn_minutely(
+        "session_gone", app->replier->now_ns,
+        "the app sent a datagram to %s, which no client has: it was dropped; the client's "
+        "session has ended for another one, or the app knows it from before a restart",
+        app->udp->is_mux ? address_format_ip(&datagram->local, to) : "a closed session");
 }
 
 static void udp_app_reply(struct app *app, const struct datagram *datagram)

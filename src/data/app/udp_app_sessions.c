@@ -79,20 +79,14 @@ static int udp_app_connect_session(struct app *app, struct session *session)
     return rc;
 }
 
-/* At most one line a minute. */
 static void log_eviction(const struct app *app)
 {
-    static _Thread_local struct log_limit limit = {.period_ns = 60 * NS_PER_SEC};
-    uint64_t suppressed;
-
-    if (log_limit_pass(&limit, LOG_LEVEL_WARN, app->replier->now_ns, &suppressed))
-        log_warn(
-            "sessions_evicted",
-            "new clients take the sessions of clients that were active within app.idle, of the "
-            "longest silent first: there are more clients than app.max_sessions (%u)%s, or a "
-            "flood of forged addresses (%llu more)",
-            app->config->app_max_sessions, app->udp->is_mux ? "" : " or RLIMIT_NOFILE allows",
-            (unsigned long long)suppressed);
+    log_warn_minutely(
+        "sessions_evicted", app->replier->now_ns,
+        "new clients take the sessions of clients that were active within app.idle, of the "
+        "longest silent first: there are more clients than app.max_sessions (%u)%s, or a "
+        "flood of forged addresses",
+        app->config->app_max_sessions, app->udp->is_mux ? "" : " or RLIMIT_NOFILE allows");
 }
 
 /* An open session that has to end for a new one. */
@@ -207,18 +201,15 @@ struct session *udp_sessions_take(struct app *app, const struct origin *origin, 
     return session;
 }
 
-/* A new client finds no place: at most one line a minute. */
+/* A new client finds no place. */
 void udp_sessions_refuse(struct app *app)
 {
-    static _Thread_local struct log_limit limit = {.period_ns = 60 * NS_PER_SEC};
-    uint64_t suppressed;
-
     counters_drop(app->counters, DROP_session_cap, 1);
-    if (log_limit_pass(&limit, LOG_LEVEL_WARN, app->replier->now_ns, &suppressed))
-        log_warn("session_cap",
-                 "new clients are refused: all addresses that app.client_address hashed tries for "
-                 "them belong to other clients; lower app.max_sessions, or use dealt (%llu more)",
-                 (unsigned long long)suppressed);
+    log_warn_minutely(
+        "session_cap", app->replier->now_ns,
+        "new clients are refused: all addresses that app.client_address hashed tries for "
+        "them belong to other clients; lower app.max_sessions (%u), or use dealt",
+        app->config->app_max_sessions);
 }
 
 void udp_sessions_close_idle(struct app *app)
