@@ -116,6 +116,7 @@ void relay_pack_record(struct sim *sim, uint32_t from, uint32_t to, uint8_t type
         kept_lose(&pod->kept, (uint8_t)to, pod->kept.leader_slot == to);
         pod->instance_of[to] = instance;
     }
+    pod->kept.relayed_put += type == FRAME_DATA && record->hops == RELAY_HOPS_MAX;
     pod->out_type[to] = type;
     pod->out_term[to] = term;
     pod->out[to][pod->out_count[to]++] = *record;

@@ -66,6 +66,8 @@ void relay_keep_record(struct relay *relay, struct relay_frame *frame, const str
 {
     uint64_t ticket;
 
+    if (frame->type == FRAME_KEPT_DATA && frame->hops > 1)
+        relay->kept.relayed_put++;
     if (!relay->kept.needs_replies || frame->type != FRAME_KEPT_DATA || frame->hops != 1)
         return;
     ticket = kept_replies_issue(&relay->replies, &relay->kept, record->tag);

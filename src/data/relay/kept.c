@@ -61,7 +61,7 @@ void kept_end(struct kept *kept, struct kept_frame *frame, bool is_lost)
     if (frame->type == FRAME_DATA)
         kept->requests -= frame->records;
     if (frame->type == FRAME_DATA && frame->hops > 1)
-        kept->relayed_done++;
+        kept->relayed_done += frame->records;
     if (is_lost)
         count_lost(kept, frame);
     if (kept->on_end)
@@ -190,10 +190,11 @@ struct kept_frame *kept_put(struct kept *kept, uint8_t slot, const struct kept_f
     if (frame) {
         *frame = numbered;
         kept->requests += frame->type == FRAME_DATA ? frame->records : 0;
-        kept->relayed_put += frame->type == FRAME_DATA && frame->hops > 1;
         kept_append(kept, stream, frame);
     } else {
         count_lost(kept, &numbered);
+        if (like->type == FRAME_DATA && like->hops > 1)
+            kept->relayed_done += like->records;
     }
     *ret_place = kept_place(kept, frame ? frame : &numbered);
     return frame;

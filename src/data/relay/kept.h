@@ -87,7 +87,8 @@ struct kept {
     uint64_t due_ns;   /* no stream is due earlier */
     size_t orphans;    /* frames */
     uint64_t requests; /* records of requests in the ring */
-    /* Hops: requests for which another pod is told that they are confirmed. */
+    /* Requests on their second hop: packed, as the owner counts, and ended here. Another pod keeps them
+     * meanwhile. */
     uint64_t relayed_put, relayed_done;
     /* Since the owner last took them: records. */
     uint64_t lost_requests, lost_replies, sent_again;
