@@ -205,7 +205,7 @@ enum drop_reason { DROP_REASONS(DROP_ENUM) DROP_REASON_COUNT };
     X(STORE_FAILED, "store_failures_total", "", "",                                                \
       "Terms that were not written to the state file, or not within 100 ms")                       \
     X(UNCONFIRMED, "relay_lost_total", "", "",                                                     \
-      "Requests relayed to a leader that was lost before it confirmed them; with relay.confirm, "   \
+      "Requests relayed to a leader that was lost before it confirmed them; with relay.confirm, "  \
       "those forgotten before they were confirmed (relay.keep, relay.keep_time)")                  \
     X(SEND_CALLS, "send_calls_total", "", "", "System calls of data threads to send datagrams")    \
     X(SEND_GSO_BATCHES, "send_gso_batches_total", "", "",                                          \
