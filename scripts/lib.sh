@@ -20,13 +20,19 @@ package_packages=(dpkg-dev file lintian)
 # shellcheck disable=SC2034
 manifests_packages=(unzip yamllint)
 # shellcheck disable=SC2034
-containers_packages=(podman runc netavark aardvark-dns iptables debootstrap bind9 coturn)
+containers_packages=(podman runc netavark aardvark-dns iptables debootstrap)
+# Of the image of servers in tests/containers/test_transparent.sh, with their clients.
+# shellcheck disable=SC2034
+containers_servers=(bind9 coturn kamailio freeradius freeradius-utils nfdump softflowd sip-tester)
 # The servers and clients of tests/apps.
 # shellcheck disable=SC2034
 apps_packages=(bind9 bind9-dnsutils unbound knot knot-dnsutils dnsdist pdns-recursor chrony freeradius freeradius-utils
     coturn kamailio sip-tester libcoap3-bin tftpd-hpa tftp-hpa dnsmasq-base openssl gnutls-bin ngtcp2-client
     ngtcp2-server wireguard-go wireguard-tools iputils-ping snmpd snmp nfdump softflowd rsyslog memcached iperf3
     krb5-kdc krb5-admin-server krb5-user openvpn mosh bsdutils)
+# For the components of Kubernetes: see scripts/kubernetes. Its own kubectl is built, too.
+# shellcheck disable=SC2034
+kubernetes_packages=(iproute2 nftables openssl knot-dnsutils jq python3 util-linux ca-certificates)
 # shellcheck disable=SC2034
 browser_packages=(chromium fonts-dejavu-core)
 

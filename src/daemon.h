@@ -1,10 +1,11 @@
 /*
  * daemon: the state of headlessd. Private to the program: headlessd.c starts, drains and stops it,
- * reload.c reloads its configuration. Owner: the main thread.
+ * files.c reads its files, reload.c applies a changed configuration. Owner: the main thread.
  */
 #ifndef DAEMON_H
 #define DAEMON_H
 
+#include "files.h"
 #include "headless/admin/admin.h"
 #include "headless/base/service.h"
 #include "headless/config/config.h"
@@ -17,6 +18,7 @@ struct daemon {
     struct config_set *options;  /* as started with: the modules refer to it */
     struct config_set *reloaded; /* newest, or NULL */
     struct config_watch watch;   /* of the file */
+    struct files files;
     struct supervisor *supervisor;
     struct data_plane *data_plane;
     struct admin admin;
@@ -34,15 +36,19 @@ static inline const struct config *daemon_config(const struct daemon *d)
     return config_values(d->reloaded ? d->reloaded : d->options);
 }
 
-/*
- * Reload the configuration; it takes effect if it has no errors. Logs the result.
- * why: for the log. digest: of the expected content; 0: any. Blocks while files are read.
- */
-void daemon_reload(struct daemon *d, const char *why, uint64_t digest);
+/* The configuration, read again. */
+struct reload {
+    int rc;                   /* of config_reload */
+    uint64_t digest;          /* of the content */
+    struct config_set *after; /* if rc is 0 */
+    char *text;               /* errors or warnings, a line each; NULL: no memory */
+};
 
-/* Read the keys again; /readyz shows an error. True: they have changed. Blocks while files are
- * read. */
-bool daemon_read_keys(struct daemon *d);
+/* Apply a configuration with the keys that were read with it, or keep the previous one. Logs it. */
+void daemon_reload(struct daemon *d, const struct reload *reload);
+
+/* Take the keys that were read; /readyz shows an error. True: they have changed. */
+bool daemon_take_keys(struct daemon *d);
 
 /* Logs the former names of options that are in use. */
 void daemon_log_renamed(const struct config_set *options);

@@ -6,6 +6,7 @@
  *   data            data/          receivers, workers, app, relay, replies: the path of a datagram
  *   operators       admin/         HTTP: probes, metrics, status
  *   confinement     secure/        the seccomp filter, once all sockets are open
+ *   files           files.c        the configuration's file and the keys, read by a thread
  *   reloading       reload.c       the configuration, at run time
  *
  * The main thread starts the modules in the order of one table, then waits for signals, and stops
@@ -17,6 +18,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "daemon.h"
 #include "headless/base/clock.h"
@@ -44,7 +46,7 @@ static int hide_memory(struct daemon *d)
 
 static int create_supervisor(struct daemon *d)
 {
-    return supervisor_create(config_values(d->options), &d->supervisor);
+    return supervisor_create(config_values(d->options), &d->files.keys, &d->supervisor);
 }
 
 static void destroy_supervisor(struct daemon *d)
@@ -138,6 +140,7 @@ static const struct module {
     void (*stop)(struct daemon *d);
 } modules[] = {
     {"key memory", hide_memory, NULL},
+    {"keys", files_read_keys, NULL},
     /* First: its port is bound exclusively, so a second daemon at this address fails here. */
     {"supervisor", create_supervisor, destroy_supervisor},
     {"sockets", open_data_plane, close_data_plane},
@@ -241,11 +244,7 @@ static void poll_changes(struct daemon *d, uint64_t now_ns)
 {
     notify_watchdog(d, now_ns);
     service_retry(&d->service);
-    if (config_watch_look(&d->watch, now_ns))
-        daemon_reload(d, d->watch.seen ? "its file has changed" : "its file cannot be read",
-                      d->watch.seen);
-    if (daemon_read_keys(d))
-        supervisor_reload(d->supervisor, daemon_config(d));
+    files_poll(d, now_ns);
     data_plane_poll_app_drops(d->data_plane, now_ns);
     if (now_ns < d->groups_ns + DATA_PLANE_REJOIN_NS)
         return;
@@ -271,7 +270,7 @@ static void wait_for_end(struct daemon *d, const sigset_t *signals)
         poll_changes(d, clock_now_ns());
         signal = sigtimedwait(signals, NULL, &look);
         if (signal == SIGHUP)
-            daemon_reload(d, "SIGHUP", 0);
+            files_reload(d, "SIGHUP", 0);
     }
     service_stopping(&d->service);
     log_info("stopping", "%s: serving remaining datagrams for at most drain.time",
@@ -299,92 +298,62 @@ static void print_renamed(const char *was, const char *is, void *context)
     (void)fprintf(stderr, "warning: %s is now %s\n", was, is);
 }
 
-/* Capabilities belong to threads, and a thread inherits those of its creator (app.source: client
- * needs one at the start): the log thread's creator has none to pass on. */
-static void *start_log_without_capability(void *ret_rc)
+/* app.source: client needs a capability at the start; the threads "log" and "files" do not. */
+static int start_log(void *context)
 {
-    int rc = capabilities_drop(CAP_NET_ADMIN);
-
-    *(int *)ret_rc = rc ? rc : log_start();
-    return NULL;
+    (void)context;
+    return log_start();
 }
 
-static int start_log(void)
+/* A thread that is still reading uses all of it. */
+static void end_files(struct daemon *d, int status)
 {
-    pthread_t thread;
-    int rc = 0;
-
-    if (!capabilities_has(CAP_NET_ADMIN))
-        return log_start();
-    if (pthread_create(&thread, NULL, start_log_without_capability, &rc) != 0)
-        return -EAGAIN;
-    (void)pthread_join(thread, NULL);
-    return rc;
+    if (!files_stop(&d->files))
+        _exit(status);
+    config_destroy(d->reloaded);
+    config_destroy(d->options);
 }
 
-static int run_daemon(struct config_set *options)
+static int run_modules(struct daemon *d, const sigset_t *signals)
 {
-    static struct daemon daemon; /* static because it is large; one for each process */
-    const struct config *config = config_values(options);
-    sigset_t signals;
+    const struct config *config = config_values(d->options);
     int rc;
 
-    daemon.options = options;
-    config_watch_init(&daemon.watch, config_path(options), config_digest_of(options));
     log_init((enum log_level)config->log_level, (enum log_format)config->log_format);
     (void)signal(SIGPIPE, SIG_IGN);
-    (void)sigemptyset(&signals);
-    (void)sigaddset(&signals, SIGTERM);
-    (void)sigaddset(&signals, SIGINT);
-    (void)sigaddset(&signals, SIGHUP);
-    (void)pthread_sigmask(SIG_BLOCK, &signals, NULL);
-
-    rc = start_log();
+    rc = capabilities_run_without(CAP_NET_ADMIN, start_log, NULL);
     if (rc)
         log_warn("log_unqueued",
                  "cannot start the log thread (%s): a line waits for the reader of standard error",
                  strerror(-rc));
-    daemon_log_renamed(options);
-    rc = service_open(&daemon.service);
+    daemon_log_renamed(d->options);
+    rc = service_open(&d->service);
     if (rc)
         log_warn("service_unheard", "cannot notify the service manager: NOTIFY_SOCKET: %s",
                  strerror(-rc));
-    if (start_modules(&daemon)) {
-        service_close(&daemon.service);
-        log_stop();
-        return CONFIG_EXIT_FAILED;
+    rc = start_modules(d);
+    if (!rc) {
+        report_started(d);
+        wait_for_end(d, signals);
+        stop_modules(d, MODULE_COUNT);
+        report_stopped();
     }
-    report_started(&daemon);
-    wait_for_end(&daemon, &signals);
-    stop_modules(&daemon, MODULE_COUNT);
-    report_stopped();
     log_stop();
-    service_close(&daemon.service);
-    config_destroy(daemon.reloaded);
-    return CONFIG_EXIT_OK;
+    service_close(&d->service);
+    return rc ? CONFIG_EXIT_FAILED : CONFIG_EXIT_OK;
 }
 
-int main(int argc, char *argv[])
+static int run_mode(struct daemon *d, enum config_mode mode, const sigset_t *signals)
 {
-    struct config_set *options;
-    enum config_mode mode;
-    int status = CONFIG_EXIT_OK;
-
-    if (process_fill_descriptors())
-        return CONFIG_EXIT_FAILED; /* it may have no standard error */
-    process_correct_inherited();
-    if (config_load(argc, argv, stderr, &options, &mode))
-        return CONFIG_EXIT_USAGE;
     switch (mode) {
     case CONFIG_RUN:
-        status = run_daemon(options);
-        break;
+        return run_modules(d, signals);
     case CONFIG_CHECK:
-        (void)config_list_renamed(options, print_renamed, NULL);
+        (void)config_list_renamed(d->options, print_renamed, NULL);
         (void)puts("ok");
         break;
     case CONFIG_DUMP:
-        config_dump(options, stdout);
+        config_dump(d->options, stdout);
         break;
     case CONFIG_VERSION:
         (void)puts("headlessd " HEADLESS_VERSION);
@@ -393,6 +362,36 @@ int main(int argc, char *argv[])
         config_help(stdout);
         break;
     }
-    config_destroy(options);
+    return CONFIG_EXIT_OK;
+}
+
+int main(int argc, char *argv[])
+{
+    static struct daemon daemon; /* static because it is large; one for each process */
+    sigset_t signals, before;
+    enum config_mode mode;
+    int rc, status;
+
+    if (process_fill_descriptors())
+        return CONFIG_EXIT_FAILED; /* it may have no standard error */
+    process_correct_inherited();
+    (void)sigemptyset(&signals);
+    (void)sigaddset(&signals, SIGTERM);
+    (void)sigaddset(&signals, SIGINT);
+    (void)sigaddset(&signals, SIGHUP);
+    (void)pthread_sigmask(SIG_BLOCK, &signals, &before);
+    rc = capabilities_run_without(CAP_NET_ADMIN, files_start, &daemon.files);
+    if (rc) {
+        (void)fprintf(stderr, "cannot start the thread that reads files: %s\n", strerror(-rc));
+        return CONFIG_EXIT_FAILED;
+    }
+    if (files_load(&daemon, argc, argv, &mode)) {
+        status = CONFIG_EXIT_USAGE;
+    } else {
+        if (mode != CONFIG_RUN)
+            (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+        status = run_mode(&daemon, mode, &signals);
+    }
+    end_files(&daemon, status);
     return status;
 }

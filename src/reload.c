@@ -1,7 +1,5 @@
-/* Reload of headlessd's configuration: validated before it replaces the old one. */
+/* Applies a configuration that was read again (files.c), if it is valid. */
 #include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 
 #include "daemon.h"
 #include "headless/base/log.h"
@@ -23,49 +21,26 @@ static void warn_loosened(const struct config_loosened *loosened, void *context)
              loosened->reloadable ? "" : "; from the next start on");
 }
 
-static int fail_memory(struct daemon *d)
+static void show_result(struct daemon *d, const struct reload *reload)
 {
-    admin_set_reload_result(&d->admin, "out of memory");
-    return -ENOMEM;
+    if (!reload->text)
+        admin_set_reload_result(&d->admin, "out of memory");
+    else if (reload->rc != -EAGAIN)
+        admin_set_reload_result(&d->admin, reload->rc ? reload->text : NULL);
+    if (reload->text && reload->rc)
+        log_lines(LOG_LEVEL_ERROR, "config_error", reload->text);
+    else if (reload->text)
+        log_lines(LOG_LEVEL_WARN, "config_warning", reload->text);
 }
 
-/* config_reload, with its errors and warnings as lines of the log. */
-static int read_options(struct daemon *d, const struct config_set *before, uint64_t *digest,
-                        struct config_set **ret_after)
+bool daemon_take_keys(struct daemon *d)
 {
-    char *text = NULL;
-    size_t length;
-    FILE *errors = open_memstream(&text, &length);
-    int rc;
-
-    if (!errors)
-        return fail_memory(d);
-    rc = config_reload(before, digest, errors, ret_after);
-    if (fclose(errors) != 0 || !text) { /* its lines are lost */
-        if (!rc)
-            config_destroy(*ret_after);
-        free(text);
-        return fail_memory(d);
-    }
-    if (rc != -EAGAIN)
-        admin_set_reload_result(&d->admin, rc ? text : NULL);
-    if (rc)
-        log_lines(LOG_LEVEL_ERROR, "config_error", text);
-    else
-        log_lines(LOG_LEVEL_WARN, "config_warning", text);
-    free(text);
-    return rc;
-}
-
-bool daemon_read_keys(struct daemon *d)
-{
-    bool is_changed = supervisor_read_keys(d->supervisor);
+    bool is_changed = supervisor_take_keys(d->supervisor, &d->files.keys);
 
     admin_set_keys_result(&d->admin, supervisor_keys_failure(d->supervisor));
     return is_changed;
 }
 
-/* digest: of the expected content, 0: any. Another content is left to the next check of the file. */
 static void warn_renamed(const char *was, const char *is, void *context)
 {
     (void)context;
@@ -78,19 +53,20 @@ void daemon_log_renamed(const struct config_set *options)
     (void)config_list_renamed(options, warn_renamed, NULL);
 }
 
-static void reload_options(struct daemon *d, uint64_t digest)
+void daemon_reload(struct daemon *d, const struct reload *reload)
 {
     const struct config_set *before = d->reloaded ? d->reloaded : d->options;
-    struct config_set *after;
-    int rc = read_options(d, before, &digest, &after);
+    struct config_set *after = reload->after;
+    int rc = reload->rc;
 
-    if (rc == -EAGAIN)
+    show_result(d, reload);
+    if (rc == -EAGAIN) /* other content, which the next look at the file finds */
         return;
     if (rc == -ENOMEM) { /* nothing is judged: the next look at the file tries again */
         log_error("reload_failed", "out of memory: keeping the previous configuration");
         return;
     }
-    config_watch_judge(&d->watch, digest);
+    config_watch_judge(&d->watch, reload->digest);
     if (rc) {
         log_error("reload_failed", "the configuration has errors: keeping the previous one");
         return;
@@ -100,17 +76,9 @@ static void reload_options(struct daemon *d, uint64_t digest)
         log_warn("options_not_shown", "no memory to name all restrictions that were removed");
     log_set_level((enum log_level)config_values(after)->log_level);
     daemon_log_renamed(after);
-    (void)daemon_read_keys(d);
+    (void)daemon_take_keys(d);
     supervisor_reload(d->supervisor, config_values(after));
     config_destroy(d->reloaded);
     d->reloaded = after;
     admin_set_options(&d->admin, d->options, after);
-}
-
-void daemon_reload(struct daemon *d, const char *why, uint64_t digest)
-{
-    log_info("reloading", "the configuration: %s", why);
-    service_reloading(&d->service);
-    reload_options(d, digest);
-    service_ready(&d->service);
 }

@@ -62,14 +62,19 @@ void config_watch_init(struct config_watch *watch, const char *path, uint64_t di
         .path = is_other ? NULL : path, .judged = digest, .seen = digest, .next_ns = 0};
 }
 
-bool config_watch_look(struct config_watch *watch, uint64_t now_ns)
+bool config_watch_is_due(struct config_watch *watch, uint64_t now_ns)
 {
-    uint64_t before = watch->seen;
-
     if (!watch->path || now_ns < watch->next_ns)
         return false;
     watch->next_ns = now_ns + CONFIG_WATCH_NS;
-    watch->seen = config_digest_file(watch->path);
+    return true;
+}
+
+bool config_watch_see(struct config_watch *watch, uint64_t digest)
+{
+    uint64_t before = watch->seen;
+
+    watch->seen = digest;
     return watch->seen == before && watch->seen != watch->judged;
 }
 

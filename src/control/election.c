@@ -103,7 +103,9 @@ void election_wake_at(struct election *e, uint64_t at_ns)
 
 uint64_t election_term_limit(const struct election *e)
 {
-    return e->term ? e->seen_term + ELECTION_TERM_LEAP : ELECTION_TERM_MAX / 2;
+    bool is_bound = e->term && e->state != ELECTION_ISOLATED;
+
+    return is_bound ? e->seen_term + ELECTION_TERM_LEAP : ELECTION_TERM_MAX / 2;
 }
 
 bool election_note_term(struct election *e, uint64_t term)
@@ -217,6 +219,8 @@ static void dispatch_message(struct election *e, const struct election_event *ev
         (m->to && m->to != election_self(e)))
         return;
     e->verified_ns = e->now_ns;
+    if (m->from != e->leader)
+        e->others_verified_ns = e->now_ns;
     index = election_find(e, m->from);
     if (index != ELECTION_NOT_FOUND)
         election_hear_member(e, index);

@@ -2,7 +2,8 @@
  * Leader commands, leaving the list, and force.
  *
  * A command makes the leader step down in favour of the target, which asks for that itself; its
- * result is known with the next claim. An instance that stops steps down at once and leaves the
+ * result is known with the next claim. Of a signed command the target is told by the supervisor
+ * (supervisor_nominate.c), and only the target's request moves the leader. An instance that stops steps down at once and leaves the
  * list later, when its data plane has drained.
  */
 #include "election_internal.h"
@@ -114,6 +115,8 @@ void election_command(struct election *e, const struct election_event *event)
     } else if (index == ELECTION_NOT_FOUND || !e->list.members[index].is_eligible ||
                !is_target_alive(e, index)) {
         election_result(e, event->token, ELECTION_NO_MEMBER);
+    } else if (event->is_nominated) {
+        add_command(e, event);
     } else {
         add_command(e, event);
         transfer_to(e, event->instance);

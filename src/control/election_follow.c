@@ -326,6 +326,7 @@ static void suspect_leader(struct election *e)
     if (!e->candidacy_ns && e->now_ns >= verdict)
         decide_candidacy(e);
     if (e->candidacy_ns && election_hears_only_unauthenticated(e)) {
+        e->verified_ns = e->others_verified_ns; /* the next message of the leader ends it */
         election_enter(e, ELECTION_UNAUTHENTICATED, ELECTION_BY_AUTH);
         return;
     }

@@ -46,7 +46,7 @@ static inline uint64_t election_self(const struct election *e)
 void election_enter(struct election *e, enum election_state state, enum election_cause cause);
 /* Asks for a TICK at at_ns or earlier. */
 void election_wake_at(struct election *e, uint64_t at_ns);
-/* The highest term that this instance accepts. */
+/* The highest term that this instance accepts: any while it belongs to no cluster that works. */
 uint64_t election_term_limit(const struct election *e);
 /* Notes a term from a message. False: it is above the limit, and counted. */
 bool election_note_term(struct election *e, uint64_t term);
@@ -79,6 +79,10 @@ uint16_t election_rank(const struct election *e, const struct election_member *m
 bool election_is_list_at_minimum(const struct election *e);
 void election_request_change(struct election *e, const struct election_change *change);
 void election_run_changes(struct election *e);
+/* The first leader counts each known address as a member to come, until the list has so many rows.
+ * Some may be of dead pods, which DNS still names: one that is no longer known does not count. One
+ * at a time, like a row that is removed: two majorities of the rows share a member. */
+void election_lower_floor(struct election *e);
 void election_check_list_committed(struct election *e);
 void election_hear_list_request(struct election *e, const struct election_event *event);
 void election_hear_list_page(struct election *e, const struct election_event *event);

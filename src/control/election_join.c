@@ -349,9 +349,11 @@ bool election_hears_only_unauthenticated(const struct election *e)
 {
     /* With long intervals, members that can be authenticated are silent for long, too. */
     uint64_t silence_ns = election_max(AUTH_MEMORY / 5, e->detection_ns);
+    /* A suspected leader was verified until its silence, which has lasted for the detection time. */
+    uint64_t verified_ns = e->state == ELECTION_SUSPECT ? e->others_verified_ns : e->verified_ns;
 
     return e->auth_failed_ns && e->now_ns < e->auth_failed_ns + AUTH_MEMORY &&
-           e->now_ns >= e->verified_ns + silence_ns;
+           e->now_ns >= verified_ns + silence_ns;
 }
 
 void election_join_tick(struct election *e)

@@ -232,6 +232,7 @@ static void remove_dead_members(struct election *e)
                                                               .member = e->peers[i].replacement});
     }
     election_run_changes(e);
+    election_lower_floor(e);
 }
 
 /* The first other member that the configuration wants as the leader; none if it wants us. */

@@ -141,17 +141,22 @@ static bool remove_list_member(struct election *e, const struct election_change 
     return true;
 }
 
+static void push_changed_list(struct election *e)
+{
+    e->list.id.version++;
+    e->is_list_committed = false;
+    e->list_since_ns = e->now_ns;
+    election_list_changed(e);
+    election_push_list(e);
+}
+
 static void apply_change(struct election *e, const struct election_change *change)
 {
     bool removes = change->type == ELECTION_REMOVE || change->type == ELECTION_REMOVE_PREDECESSOR;
 
     if (!(removes ? remove_list_member(e, change) : add_list_member(e, change)))
         return;
-    e->list.id.version++;
-    e->is_list_committed = false;
-    e->list_since_ns = e->now_ns;
-    election_list_changed(e);
-    election_push_list(e);
+    push_changed_list(e);
     if (removes) /* tells it that it has left */
         election_send_page(e, &change->member.address, change->member.instance, 0);
     election_check_list_committed(e);
@@ -182,6 +187,34 @@ void election_run_changes(struct election *e)
         memmove(&e->changes[i], &e->changes[i + 1], (e->change_count - i) * sizeof(e->changes[0]));
         apply_change(e, &change);
     }
+}
+
+/* quorum.expect, or more known addresses: of members, and of pods that did not join yet. */
+static uint16_t count_expected_members(const struct election *e)
+{
+    uint16_t expected = e->list.count;
+
+    for (uint32_t i = 0; i < e->known_peer_count; i++) {
+        const struct address *known = &e->known_peers[i].member.address;
+        uint16_t row = 0;
+
+        while (row < e->list.count && !address_equal_ip(&e->list.members[row].address, known))
+            row++;
+        expected = (uint16_t)(expected + (row == e->list.count));
+    }
+    return expected > e->config.expect ? expected : e->config.expect;
+}
+
+void election_lower_floor(struct election *e)
+{
+    if (!e->list.floor || !e->is_list_committed || e->is_blind ||
+        e->campaign.stage != ELECTION_STAGE_NONE || count_expected_members(e) >= e->list.floor)
+        return;
+    e->list.floor--;
+    if (e->list.floor <= 2 && e->list.count <= 2 && e->config.expect <= 2)
+        e->list.wants_majority = false;
+    push_changed_list(e);
+    election_check_list_committed(e);
 }
 
 /* Acks of members with volatile vote state count only if our term is above all forgotten votes. */

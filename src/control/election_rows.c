@@ -258,3 +258,27 @@ void election_take_own_row(struct election *e)
     e->replace_ns = 0;
     election_list_changed(e);
 }
+
+/* ---- shared names ---- */
+
+/* A leader that has just begun counts all members as alive. */
+static bool knows_living(const struct election *e)
+{
+    if (e->state == ELECTION_LEADER)
+        return e->now_ns >= e->led_since_ns + e->detection_ns;
+    return e->state == ELECTION_FOLLOWER && election_list_id_compare(e->live_list, e->list.id) == 0;
+}
+
+bool election_find_namesakes(const struct election *e, uint32_t *ret_count, uint16_t *ret_index)
+{
+    *ret_count = 0;
+    if (!election_is_member(e) || !knows_living(e))
+        return false;
+    for (uint16_t i = 0; i < e->list.count; i++) {
+        if (!is_namesake(&e->list.members[i], &e->config.self) || !election_may_be_alive(e, i))
+            continue;
+        if ((*ret_count)++ == 0)
+            *ret_index = i;
+    }
+    return true;
+}

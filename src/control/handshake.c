@@ -38,7 +38,7 @@ static struct handshake_message describe_self(const struct handshake *handshake)
 {
     struct handshake_message self = {.from = handshake->instance,
                                      .address = handshake->self,
-                                     .suites = seal_suites(),
+                                     .suites = (uint8_t)(seal_suites() | handshake->abilities),
                                      .key_count = (uint8_t)handshake->ring.count,
                                      .nonce_space_count = handshake->nonce_space_count};
 
@@ -49,30 +49,72 @@ static struct handshake_message describe_self(const struct handshake *handshake)
     return self;
 }
 
+/* The newest common key, or NULL. */
+static const struct key *find_common(const struct keyring *ring, const struct handshake_peer *peer)
+{
+    for (uint32_t k = 0; k < ring->count; k++) {
+        if (handshake_peer_has_key(peer, ring->keys[k].id))
+            return &ring->keys[k];
+    }
+    return NULL;
+}
+
+static const struct key *common_key(const struct handshake *handshake,
+                                    const struct handshake_peer *peer)
+{
+    return find_common(&handshake->ring, peer);
+}
+
+static void forget_last_key(struct handshake_peer *peer)
+{
+    sodium_memzero(&peer->last_key, sizeof(peer->last_key));
+    peer->has_last_key = false;
+}
+
+/* Our keys are about to change to these. */
+static void keep_last_key(const struct handshake *handshake, struct handshake_peer *peer,
+                          const struct keyring *ring)
+{
+    const struct key *key = peer->is_authenticated ? common_key(handshake, peer) : NULL;
+
+    if (find_common(ring, peer)) {
+        forget_last_key(peer);
+    } else if (key) {
+        peer->last_key = *key;
+        peer->has_last_key = peer->is_last_key_next = true;
+    }
+}
+
 void handshake_set_keys(struct handshake *handshake, const struct keyring *ring)
 {
     if (keyring_equal(&handshake->ring, ring))
         return;
+    for (size_t k = 0; k < handshake->place_count; k++) {
+        struct handshake_peer *peer = &handshake->peers[k];
+
+        keep_last_key(handshake, peer, ring);
+        peer->requests = 0; /* the next request is due at once */
+        peer->requested_ns = 0;
+    }
     handshake->ring = *ring;
     handshake->changes++;
-    for (size_t k = 0; k < HANDSHAKE_PEERS_MAX; k++) {
-        handshake->peers[k].requests = 0; /* the next request is due at once */
-        handshake->peers[k].requested_ns = 0;
-    }
 }
 
-/* ---- keys and ciphers ---- */
-
-/* The newest common key, or NULL. */
-static const struct key *common_key(const struct handshake *handshake,
-                                    const struct handshake_peer *peer)
+bool handshake_shares_key(struct handshake *handshake, const struct address *ip)
 {
-    for (uint32_t k = 0; k < handshake->ring.count; k++) {
-        if (handshake_peer_has_key(peer, handshake->ring.keys[k].id))
-            return &handshake->ring.keys[k];
-    }
-    return NULL;
+    const struct handshake_peer *peer = handshake_find_address(handshake, ip);
+
+    return peer && !peer->other_keys_ns && common_key(handshake, peer);
 }
+
+uint64_t handshake_other_keys_ns(struct handshake *handshake, const struct address *ip)
+{
+    const struct handshake_peer *peer = handshake_find_address(handshake, ip);
+
+    return peer ? peer->other_keys_ns : 0;
+}
+
+/* ---- ciphers ---- */
 
 static enum seal_suite common_suite(const struct handshake_peer *peer)
 {
@@ -116,13 +158,17 @@ static uint64_t draw_nonce(struct handshake_peer *peer)
     return peer->nonce;
 }
 
-/* A common key; where none is known, each of ours in turn. */
-static const struct key *request_key(const struct handshake *handshake,
-                                     const struct handshake_peer *peer)
+/* A common key; where none is known, each of ours in turn, and in between the last common one. */
+static const struct key *request_key(const struct handshake *handshake, struct handshake_peer *peer)
 {
     const struct key *key = peer->is_authenticated ? common_key(handshake, peer) : NULL;
+    bool is_last_key = peer->has_last_key && peer->is_last_key_next;
 
-    return key ? key : &handshake->ring.keys[peer->requests % handshake->ring.count];
+    peer->is_last_key_next = peer->has_last_key && !is_last_key;
+    if (key)
+        return key;
+    return is_last_key ? &peer->last_key
+                       : &handshake->ring.keys[peer->requests % handshake->ring.count];
 }
 
 static uint32_t known_digest(const struct handshake_peer *peer)
@@ -174,6 +220,8 @@ static void authenticate(struct handshake *handshake, struct handshake_peer *pee
     peer->is_authenticated = true;
     peer->requests = 0;
     peer->address = theirs->address;
+    if (common_key(handshake, peer))
+        forget_last_key(peer);
     handshake_peer_remove_predecessors(handshake, peer);
 }
 
@@ -186,7 +234,7 @@ static struct handshake_peer *find_requested(struct handshake *handshake,
     struct handshake_peer *requested = NULL,
                           *peer = handshake_peer_find_instance(handshake, theirs->from);
 
-    for (size_t k = 0; k < HANDSHAKE_PEERS_MAX; k++) {
+    for (size_t k = 0; k < handshake->place_count; k++) {
         struct handshake_peer *candidate = &handshake->peers[k];
 
         if (theirs->echo && candidate->nonce == theirs->echo)
@@ -218,6 +266,16 @@ static size_t handshake_reply(struct handshake *handshake, struct handshake_peer
     ours.nonce = !is_changed ? 0 : peer->nonce ? peer->nonce : draw_nonce(peer);
     ours.known = known_digest(peer);
     return write_sealed(handshake, &ours, key, out);
+}
+
+static bool lists_other_keys(const struct handshake *handshake,
+                             const struct handshake_message *theirs)
+{
+    for (uint8_t k = 0; k < theirs->key_count; k++) {
+        if (keyring_find(&handshake->ring, theirs->keys[k]))
+            return false;
+    }
+    return true;
 }
 
 /* Open it in place, and read it. Cheap checks come before decryption. */
@@ -272,6 +330,7 @@ enum handshake_verdict handshake_receive(struct handshake *handshake, const stru
     else
         peer = handshake_peer_of(handshake, &theirs, from, now_ns);
     peer->used_ns = now_ns;
+    peer->other_keys_ns = lists_other_keys(handshake, &theirs) ? now_ns : 0;
     /* Fails if the window was just set: then it starts behind this counter. */
     (void)replay_accept(&peer->window, block.value);
     *ret_length = 0;

@@ -10,6 +10,10 @@
  *   A  authenticates B              ◄─  B   reply: echo a, nonce b
  *   A  reply: echo b                ─►  B   authenticates A
  *
+ * A pod whose keys are changed so that it has none in common with a peer says so as long as it lives:
+ * its requests list the new keys, and every other one is sealed with the last common key. Otherwise
+ * the peer could not tell it from a dead pod in whose name somebody else sends.
+ *
  * A reply is as long as the request, goes only to the address that the request names as its source,
  * and is sent once. Requests are paced by address, independent of what is received.
  *
@@ -27,10 +31,12 @@
 #include "headless/secure/seal.h"
 #include "headless/wire/handshake_message.h"
 
-#define HANDSHAKE_PEERS_MAX    ((size_t)2 * ELECTION_MEMBERS_MAX)
-#define HANDSHAKE_SEALED       (HANDSHAKE_MESSAGE_BYTES + SEAL_BYTES)
-#define HANDSHAKE_RETRY_NS     UINT64_C(200000000)  /* first retry; doubled each time, */
-#define HANDSHAKE_RETRY_MAX_NS UINT64_C(1600000000) /* up to this */
+#define HANDSHAKE_PEERS_MAX      ((size_t)2 * ELECTION_MEMBERS_MAX)
+#define HANDSHAKE_SEALED         (HANDSHAKE_MESSAGE_BYTES + SEAL_BYTES)
+/* In the field suites, next to the suites: the sender reads NOMINATE. N-1 ignores it. */
+#define HANDSHAKE_READS_NOMINATE 0x80U
+#define HANDSHAKE_RETRY_NS       UINT64_C(200000000)  /* first retry; doubled each time, */
+#define HANDSHAKE_RETRY_MAX_NS   UINT64_C(1600000000) /* up to this */
 
 /* A pod, known by an address that we send to, by an instance that has sent to us, or by both. */
 struct handshake_peer {
@@ -42,6 +48,9 @@ struct handshake_peer {
     uint32_t requests;               /* since its last reply */
     struct handshake_message theirs; /* as authenticated: keys, suites, counters at that time */
     uint64_t used_ns;                /* the least recently used peer is evicted */
+    uint64_t other_keys_ns;          /* it last said that it has none of our keys; 0: it has one */
+    bool has_last_key, is_last_key_next;
+    struct key last_key;         /* the last common one, if a change of our keys left none */
     bool is_primed;              /* the replay windows of its frames were set from its counters */
     struct replay_window window; /* also for handshake messages, and before it is authenticated */
 };
@@ -55,8 +64,10 @@ struct handshake {
     /* Of the data threads: requests and replies carry their counters. */
     const struct nonce_space *const *nonce_spaces;
     uint8_t nonce_space_count;
+    uint8_t abilities; /* HANDSHAKE_READS_NOMINATE */
     struct budget replies;
-    uint64_t changes; /* grows when a peer is authenticated, or has other keys */
+    uint64_t changes;   /* grows when a peer is authenticated, or has other keys */
+    size_t place_count; /* only these were ever used: each message is a search through them */
     struct handshake_peer peers[HANDSHAKE_PEERS_MAX];
 };
 
@@ -75,6 +86,12 @@ struct handshake_peer *handshake_find(struct handshake *handshake, uint64_t inst
 /* The authenticated peer at this address, or NULL. */
 struct handshake_peer *handshake_find_address(struct handshake *handshake,
                                               const struct address *ip);
+
+/* The pod that was authenticated at this address has, by the last keys that it listed, one of ours. So
+ * messages from there that cannot be verified are forged, or of another process. */
+bool handshake_shares_key(struct handshake *handshake, const struct address *ip);
+/* When it last said, with a key of ours, that it has none of our keys any more. 0: it has not. */
+uint64_t handshake_other_keys_ns(struct handshake *handshake, const struct address *ip);
 
 /* Number of authenticated peers. */
 uint32_t handshake_count(const struct handshake *handshake);

@@ -13,7 +13,7 @@ static bool is_used(const struct handshake_peer *peer)
 
 struct handshake_peer *handshake_peer_find_instance(struct handshake *handshake, uint64_t instance)
 {
-    for (size_t k = 0; instance && k < HANDSHAKE_PEERS_MAX; k++) {
+    for (size_t k = 0; instance && k < handshake->place_count; k++) {
         if (handshake->peers[k].instance == instance)
             return &handshake->peers[k];
     }
@@ -31,7 +31,7 @@ uint32_t handshake_count(const struct handshake *handshake)
 {
     uint32_t count = 0;
 
-    for (size_t k = 0; k < HANDSHAKE_PEERS_MAX; k++)
+    for (size_t k = 0; k < handshake->place_count; k++)
         count += handshake->peers[k].is_authenticated;
     return count;
 }
@@ -39,7 +39,7 @@ uint32_t handshake_count(const struct handshake *handshake)
 static struct handshake_peer *find_any(struct handshake *handshake, const struct address *ip,
                                        bool is_authenticated)
 {
-    for (size_t k = 0; k < HANDSHAKE_PEERS_MAX; k++) {
+    for (size_t k = 0; k < handshake->place_count; k++) {
         struct handshake_peer *peer = &handshake->peers[k];
 
         if (is_used(peer) && peer->is_authenticated == is_authenticated &&
@@ -72,7 +72,7 @@ static struct handshake_peer *find_place(struct handshake *handshake, uint64_t n
 {
     struct handshake_peer *worst = &handshake->peers[0];
 
-    for (size_t k = 0; k < HANDSHAKE_PEERS_MAX; k++) {
+    for (size_t k = 0; k < handshake->place_count; k++) {
         struct handshake_peer *peer = &handshake->peers[k];
 
         if (!is_used(peer))
@@ -82,7 +82,9 @@ static struct handshake_peer *find_place(struct handshake *handshake, uint64_t n
                 : peer->used_ns < worst->used_ns)
             worst = peer;
     }
-    return worst;
+    return handshake->place_count < HANDSHAKE_PEERS_MAX
+               ? &handshake->peers[handshake->place_count++]
+               : worst;
 }
 
 struct handshake_peer *handshake_peer_add(struct handshake *handshake, uint64_t instance,
@@ -147,7 +149,7 @@ void handshake_suspect(struct handshake *handshake, const struct address *ip)
 void handshake_peer_remove_predecessors(struct handshake *handshake,
                                         const struct handshake_peer *peer)
 {
-    for (size_t k = 0; k < HANDSHAKE_PEERS_MAX; k++) {
+    for (size_t k = 0; k < handshake->place_count; k++) {
         struct handshake_peer *other = &handshake->peers[k];
 
         if (other != peer && address_equal_ip(&other->address, &peer->address))

@@ -43,6 +43,8 @@ void peer_transport_set_identity(struct peer_transport *transport, const struct 
     randombytes_buf(transport->token_key, sizeof(transport->token_key));
     handshake_init(&transport->handshake, identity->cluster, identity->instance,
                    &transport->config->self);
+    if (!transport->takes_open)
+        transport->handshake.abilities = HANDSHAKE_READS_NOMINATE;
 }
 
 static uint64_t token_of(const struct peer_transport *transport, const struct peer_header *header)

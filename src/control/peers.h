@@ -66,6 +66,7 @@ struct peers {
     const struct data_plane *data_plane;
     uint16_t flags;               /* of our own settings, for heartbeats and ACKs */
     uint64_t auth_persistence_ns; /* failing for this long is unverifiable */
+    uint64_t auth_failed_ns;      /* the last failure of any address; 0: none */
     uint16_t next;                /* index to be tried first for a new member */
     struct peer members[MEMBERS_MAX];
     struct peers_unlisted unlisted[MEMBERS_MAX];
@@ -113,6 +114,8 @@ bool peers_check_settings(struct peers *peers, const struct election_message *me
 /* Our settings as flags; the settings that flags stand for, in words. */
 uint16_t peers_settings_of(const struct config *config);
 const char *peers_describe_settings(uint16_t flags);
+/* These settings are ours, except for ordered.history. */
+bool peers_differ_in_history_only(const struct peers *peers, uint16_t flags);
 
 /* ---- peers_additions.c ---- */
 
@@ -136,7 +139,9 @@ void peers_auth_succeed(struct peers *peers, const struct address *from);
 
 /* The address of entry i, below PEERS_AUTH_MAX, if verification fails there now; NULL: it does not. */
 const struct address *peers_auth_failing(struct peers *peers, size_t i, uint64_t now_ns);
-/* Addresses from which nothing could be verified for the persistence time. */
+/* True if nothing from there could be verified for the persistence time. */
+bool peers_auth_is_unverifiable(struct peers *peers, size_t i, uint64_t now_ns);
+/* The number of such addresses. */
 size_t peers_auth_count_unverifiable(struct peers *peers, uint64_t now_ns);
 /* One of them that has not been returned yet; false: none. */
 bool peers_auth_take_unverifiable(struct peers *peers, uint64_t now_ns,

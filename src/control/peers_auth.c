@@ -101,8 +101,8 @@ static bool peers_auth_is_current(const struct peer_auth_failure *failure, uint6
     return failure->last_ns && now_ns < failure->last_ns + PEERS_AUTH_MEMORY_NS;
 }
 
-static bool peers_auth_is_unverifiable(const struct peers *peers,
-                                       const struct peer_auth_failure *failure, uint64_t now_ns)
+static bool has_failed_long(const struct peers *peers, const struct peer_auth_failure *failure,
+                            uint64_t now_ns)
 {
     return peers_auth_is_current(failure, now_ns) &&
            failure->last_ns - failure->first_ns >= peers->auth_persistence_ns;
@@ -119,7 +119,7 @@ void peers_auth_fail(struct peers *peers, const struct address *from, uint64_t n
     failure = peer ? &peer->auth_failure : &unlisted->auth_failure;
     if (!peers_auth_is_current(failure, now_ns))
         *failure = (struct peer_auth_failure){.first_ns = now_ns};
-    failure->last_ns = now_ns;
+    failure->last_ns = peers->auth_failed_ns = now_ns;
 }
 
 void peers_auth_succeed(struct peers *peers, const struct address *from)
@@ -145,16 +145,22 @@ const struct address *peers_auth_failing(struct peers *peers, size_t i, uint64_t
     return failure && peers_auth_is_current(failure, now_ns) ? address : NULL;
 }
 
-size_t peers_auth_count_unverifiable(struct peers *peers, uint64_t now_ns)
+bool peers_auth_is_unverifiable(struct peers *peers, size_t i, uint64_t now_ns)
 {
     const struct address *address;
+    const struct peer_auth_failure *failure = peers_auth_entry(peers, i, &address);
+
+    return failure && has_failed_long(peers, failure, now_ns);
+}
+
+size_t peers_auth_count_unverifiable(struct peers *peers, uint64_t now_ns)
+{
     size_t count = 0;
 
-    for (size_t i = 0; i < PEERS_AUTH_MAX; i++) {
-        const struct peer_auth_failure *failure = peers_auth_entry(peers, i, &address);
-
-        count += failure && peers_auth_is_unverifiable(peers, failure, now_ns);
-    }
+    if (!peers->auth_failed_ns || now_ns >= peers->auth_failed_ns + PEERS_AUTH_MEMORY_NS)
+        return 0;
+    for (size_t i = 0; i < PEERS_AUTH_MAX; i++)
+        count += peers_auth_is_unverifiable(peers, i, now_ns);
     return count;
 }
 
@@ -165,7 +171,7 @@ bool peers_auth_take_unverifiable(struct peers *peers, uint64_t now_ns, struct a
     for (size_t i = 0; i < PEERS_AUTH_MAX; i++) {
         struct peer_auth_failure *failure = peers_auth_entry(peers, i, &address);
 
-        if (!failure || failure->is_reported || !peers_auth_is_unverifiable(peers, failure, now_ns))
+        if (!failure || failure->is_reported || !has_failed_long(peers, failure, now_ns))
             continue;
         failure->is_reported = true;
         *ret_address = address_with_port(*address, 0);

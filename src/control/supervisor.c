@@ -63,12 +63,29 @@ static void take_peer_message(struct supervisor *supervisor, const struct electi
         return;
     }
     peers_auth_succeed(&supervisor->peers, from);
+    supervisor_disprove_refusal(supervisor, message->from);
+    if (message->type == ELECTION_NOMINATE) {
+        supervisor_hear_nomination(supervisor, message, from);
+        return;
+    }
     note_received(supervisor, message);
     peers_learn_additions(&supervisor->peers, &supervisor->election.list, message);
     supervisor_feed(supervisor, &event);
     if (message->type == ELECTION_HEARTBEAT)
         learn_from_heartbeat(supervisor, message);
     supervisor_check_settings(supervisor, message);
+}
+
+static void note_verification(struct supervisor *supervisor, enum peer_transport_result result,
+                              const struct address *from)
+{
+    bool is_handshake = result == PEER_TRANSPORT_HANDSHAKE;
+
+    if (is_handshake && !handshake_other_keys_ns(&supervisor->transport.handshake, from))
+        peers_auth_succeed(&supervisor->peers, from);
+    else if ((is_handshake || result == PEER_TRANSPORT_UNVERIFIED) &&
+             is_known_peer(supervisor, from))
+        peers_auth_fail(&supervisor->peers, from, clock_now_ns());
 }
 
 static size_t read_peers(struct supervisor *supervisor)
@@ -85,20 +102,10 @@ static size_t read_peers(struct supervisor *supervisor)
             break;
         if (result == PEER_TRANSPORT_MESSAGE)
             take_peer_message(supervisor, &message, members, &from);
-        else if (result == PEER_TRANSPORT_HANDSHAKE)
-            peers_auth_succeed(&supervisor->peers, &from);
-        else if (result == PEER_TRANSPORT_UNVERIFIED && is_known_peer(supervisor, &from))
-            peers_auth_fail(&supervisor->peers, &from, clock_now_ns());
+        else
+            note_verification(supervisor, result, &from);
     }
     return n;
-}
-
-static void feed_refusal(struct supervisor *supervisor, uint64_t instance)
-{
-    const struct election_event event = {.type = ELECTION_REFUSED, .instance = instance};
-
-    counters_add(&supervisor->counters, COUNTER_PEER_REFUSED, 1);
-    supervisor_feed(supervisor, &event);
 }
 
 static size_t supervisor_take_refusals(struct supervisor *supervisor)
@@ -108,10 +115,10 @@ static size_t supervisor_take_refusals(struct supervisor *supervisor)
 
     for (; n < PEER_BATCH && peer_transport_take_refusal(&supervisor->transport, &instance); n++) {
         if (instance)
-            feed_refusal(supervisor, instance);
+            supervisor_hear_refusal(supervisor, instance);
     }
     while (data_plane_take_refusal(supervisor->data_plane, &instance)) {
-        feed_refusal(supervisor, instance);
+        supervisor_hear_refusal(supervisor, instance);
         n++;
     }
     return n;
@@ -248,6 +255,7 @@ static size_t supervisor_do_work(void *self)
 
     check_sessions(supervisor); /* before what makes this pod step down */
     done += read_peers(supervisor);
+    supervisor_check_refusal(supervisor);
     if (discovery_has_news(&supervisor->discovery)) {
         supervisor_feed_candidates(supervisor);
         done++;
@@ -260,6 +268,7 @@ static size_t supervisor_do_work(void *self)
     supervisor_check_keys(supervisor, now_ns);
     feed_requests(supervisor);
     done += supervisor_take_commands(supervisor);
+    supervisor_repeat_nominations(supervisor, now_ns);
     if (clock_now_ns() >= supervisor->election.deadline_ns)
         supervisor_feed(supervisor, &(struct election_event){.type = ELECTION_TICK});
     discovery_set_fast(&supervisor->discovery, is_leaderless(supervisor, now_ns));
@@ -300,7 +309,8 @@ static void set_timer(struct supervisor *supervisor)
 static void supervisor_idle(void *self)
 {
     struct supervisor *supervisor = self;
-    int timeout_ms = supervisor->is_unpublished ? 1 : (int)(AGENT_IDLE_MAX_NS / NS_PER_MS);
+    bool is_short = supervisor->is_unpublished || supervisor->refusal.instance;
+    int timeout_ms = is_short ? 1 : (int)(AGENT_IDLE_MAX_NS / NS_PER_MS);
     struct epoll_event events[4];
     uint64_t expirations;
 

@@ -117,6 +117,7 @@ static void feed_command(struct supervisor *supervisor, const struct queued_comm
     struct election_event event = {
         .type = ELECTION_COMMAND, .instance = instance, .if_term = condition_of(&queued->command)};
     size_t place = 0;
+    enum nomination_kind kind;
 
     while (place < ELECTION_COMMANDS_MAX && supervisor->is_waiting[place])
         place++;
@@ -125,10 +126,20 @@ static void feed_command(struct supervisor *supervisor, const struct queued_comm
         counters_drop(&supervisor->counters, DROP_rate, 1);
         return;
     }
+    kind = supervisor_judge_nomination(supervisor, queued, instance);
+    if (kind == NOMINATION_TOO_OLD) {
+        refuse_signature(supervisor, queued, SIGN_TOO_OLD);
+        return;
+    }
+    event.is_nominated = kind == NOMINATION_DUE || kind == NOMINATION_REPEATED;
     supervisor->waiting[place] = *queued;
     supervisor->is_waiting[place] = true;
     event.token = place + 1;
     supervisor_feed(supervisor, &event);
+    /* Not if it was refused; but also if the target leads already. */
+    if (kind == NOMINATION_DUE &&
+        (supervisor->is_waiting[place] || supervisor->election.leader == instance))
+        supervisor_nominate(supervisor, queued, instance);
 }
 
 bool supervisor_is_self(const struct config *config, const char *text)

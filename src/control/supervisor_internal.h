@@ -75,6 +75,21 @@ struct supervisor_logged {
     bool is_alone, is_leader_unknown, is_leaderless, is_virtual, is_name_shared;
 };
 
+/* A NOMINATE that its target has not replied to yet. */
+struct nomination {
+    uint64_t target; /* instance; 0: free */
+    uint64_t nonce, time_s;
+    uint64_t sent_ns, until_ns;
+};
+
+/* A refusal of the leader's host that is not evidence yet. */
+struct refusal {
+    uint64_t instance;  /* 0: none */
+    uint64_t probed_ns; /* 0: not yet */
+    uint64_t disproved_ns;
+    uint32_t disproofs; /* none of them, except the first, long after the one before */
+};
+
 struct supervisor {
     const struct config *config;
     struct data_plane *data_plane;
@@ -105,7 +120,9 @@ struct supervisor {
     uint64_t virtual_since_ns;    /* 0: supervisor_finds_virtual is false */
     struct address discovered; /* the only address that discovery.dns has; unset: another number */
     bool is_refusing;          /* the data port refuses clients */
-    uint64_t name_shared_since_ns; /* 0: no other member that may be alive has our name */
+    struct {
+        uint64_t since_ns, term; /* 0: no other member has our name; the leader that says so */
+    } name_shared;
     struct supervisor_logged logged;
     struct leader_history history; /* copied into the report with each snapshot */
     struct address namesake; /* of one member with this pod's name, as reported; unset: none */
@@ -118,6 +135,9 @@ struct supervisor {
     struct sign_seen seen; /* signed commands that were taken, by whichever worker */
     struct queued_command waiting[ELECTION_COMMANDS_MAX]; /* commands without a result yet */
     bool is_waiting[ELECTION_COMMANDS_MAX];
+    struct sign_seen named; /* signed commands that name this pod, whoever received them */
+    struct nomination nominations[ELECTION_COMMANDS_MAX];
+    struct refusal refusal;
 
     _Atomic unsigned requests; /* of the main thread: SUPERVISOR_STEP_DOWN, SUPERVISOR_LEAVE */
     struct supervisor_report report;
@@ -207,6 +227,40 @@ void supervisor_choose_key(struct supervisor *supervisor, struct supervisor_fact
 bool supervisor_reset_windows(struct supervisor *supervisor, uint64_t instance);
 /* Every 50 ms: take over new keys, log unverifiable addresses, request handshakes. */
 void supervisor_check_keys(struct supervisor *supervisor, uint64_t now_ns);
+
+/* ---- supervisor_refusal.c ---- */
+
+/* A host has refused a datagram to this instance. */
+void supervisor_hear_refusal(struct supervisor *supervisor, uint64_t instance);
+/* A message of this instance was verified. */
+void supervisor_disprove_refusal(struct supervisor *supervisor, uint64_t from);
+/* After messages were read: probe, or take the refusal for evidence. */
+void supervisor_check_refusal(struct supervisor *supervisor);
+
+/* ---- supervisor_nominate.c ---- */
+
+/*
+ * How a command is passed on. NOMINATION_NONE: by the election alone. NOMINATION_DUE: its target has
+ * to be told, and decides. NOMINATION_FIRST, _REPEATED: this pod is the target, and has not had it, or has.
+ */
+enum nomination_kind {
+    NOMINATION_NONE,
+    NOMINATION_DUE,
+    NOMINATION_FIRST,
+    NOMINATION_REPEATED,
+    NOMINATION_TOO_OLD
+};
+enum nomination_kind supervisor_judge_nomination(struct supervisor *supervisor,
+                                                 const struct queued_command *queued,
+                                                 uint64_t target);
+/* Tell the target, if it is due. */
+void supervisor_nominate(struct supervisor *supervisor, const struct queued_command *queued,
+                         uint64_t target);
+/* A NOMINATE of another pod: a command that names this one, or a reply. */
+void supervisor_hear_nomination(struct supervisor *supervisor,
+                                const struct election_message *message, const struct address *from);
+/* Send those that have no reply yet again. */
+void supervisor_repeat_nominations(struct supervisor *supervisor, uint64_t now_ns);
 
 /* ---- supervisor_command.c ---- */
 

@@ -1,5 +1,5 @@
 /*
- * Keys: the main thread reads them, the supervisor's thread takes them over. It chooses the key that
+ * Keys: the main thread takes those that were read, and the supervisor's thread takes them over. It chooses the key that
  * all members can open, requests handshakes, and reports addresses that cannot be verified.
  */
 #include <stdio.h>
@@ -36,26 +36,30 @@ static void log_keys_failure(struct supervisor *supervisor, const char *why)
                   : "; without a key this pod accepts no message of other pods, and does not lead");
 }
 
-bool supervisor_read_keys(struct supervisor *supervisor)
+void supervisor_load_keys(const struct config *config, struct supervisor_keys *ret_keys)
+{
+    ret_keys->rc =
+        config_has_keys(config) ? keyring_load(config->keys, &ret_keys->ring, ret_keys->why) : 0;
+}
+
+bool supervisor_take_keys(struct supervisor *supervisor, struct supervisor_keys *keys)
 {
     const struct config *config = supervisor->config;
-    char why[KEYRING_WHY];
-    struct keyring ring;
     bool has_changed;
 
     if (!config_has_keys(config))
         return false;
-    if (keyring_load(config->keys, &ring, why)) {
-        log_keys_failure(supervisor, why);
+    if (keys->rc) {
+        log_keys_failure(supervisor, keys->why);
         return false;
     }
     supervisor->keys_failure[0] = '\0';
-    has_changed = !keyring_equal(&ring, &supervisor->keys);
+    has_changed = !keyring_equal(&keys->ring, &supervisor->keys);
     if (has_changed) {
-        log_keys(&ring, config->keys_mode);
-        supervisor->keys = ring;
+        log_keys(&keys->ring, config->keys_mode);
+        supervisor->keys = keys->ring;
     }
-    keyring_wipe(&ring);
+    keyring_wipe(&keys->ring);
     return has_changed;
 }
 
@@ -162,13 +166,40 @@ static void log_unverifiable(struct supervisor *supervisor, uint64_t now_ns)
     struct address address;
     char text[ADDRESS_TEXT_MAX];
 
-    while (peers_auth_take_unverifiable(&supervisor->peers, now_ns, &address))
+    while (peers_auth_take_unverifiable(&supervisor->peers, now_ns, &address)) {
+        const char *why =
+            "it has other keys than this pod, or none; compare headlessctl key list on both (keys)";
+
+        if (!config_has_keys(supervisor->config))
+            why = "it seals messages, and this pod has no keys; give it the same (keys)";
+        else if (handshake_shares_key(&supervisor->transport.handshake, &address))
+            why = "the pod there had a key of this pod, so they are forged, or it was replaced by "
+                  "one with other keys; compare headlessctl key list on both (keys)";
         log_error("key_mismatch", "no message from %s can be verified: %s",
-                  address_format_ip(&address, text),
-                  config_has_keys(supervisor->config)
-                      ? "it has other keys than this pod, or none; compare headlessctl key list on "
-                        "both (keys)"
-                      : "it seals messages, and this pod has no keys; give it the same (keys)");
+                  address_format_ip(&address, text), why);
+    }
+}
+
+/*
+ * A pod whose key is wrong must not lead, while others live. Where the pod at an address has a key of
+ * this one, the key of neither is wrong: then messages that cannot be verified are forged, or of a
+ * new process there, which has authenticated nobody and does not lead by this rule. If it had one, it
+ * says with that key that it has others now, as long as it lives: only that counts then.
+ */
+static bool has_wrong_key(struct supervisor *supervisor, uint64_t now_ns)
+{
+    struct handshake *handshake = &supervisor->transport.handshake;
+
+    for (size_t i = 0; i < PEERS_AUTH_MAX; i++) {
+        const struct address *ip = peers_auth_failing(&supervisor->peers, i, now_ns);
+        uint64_t said_ns = ip ? handshake_other_keys_ns(handshake, ip) : 0;
+
+        if (said_ns ? now_ns < said_ns + PEERS_AUTH_MEMORY_NS
+                    : ip && peers_auth_is_unverifiable(&supervisor->peers, i, now_ns) &&
+                          !handshake_shares_key(handshake, ip))
+            return true;
+    }
+    return false;
 }
 
 /*
@@ -208,7 +239,7 @@ void supervisor_check_keys(struct supervisor *supervisor, uint64_t now_ns)
     if (!supervisor->is_unpublished) /* data threads must have the keys before others use them */
         handshake_set_keys(&supervisor->transport.handshake, &supervisor->settings.keyring);
     log_unverifiable(supervisor, now_ns);
-    if (is_keyless || peers_auth_count_unverifiable(&supervisor->peers, now_ns) > 0)
+    if (is_keyless || has_wrong_key(supervisor, now_ns))
         supervisor_feed(supervisor, &(struct election_event){.type = ELECTION_AUTH_FAILED});
     request_handshakes_of_members(supervisor);
     if (supervisor->transport.is_sealing)

@@ -103,13 +103,15 @@ static void init_supervisor(struct supervisor *supervisor, const struct config *
     supervisor->refusals = budget_make(NS_PER_SEC / REFUSALS_PER_SECOND, REFUSALS_PER_SECOND);
     supervisor->unauthorized = budget_make(NS_PER_SEC / REFUSALS_PER_SECOND, REFUSALS_PER_SECOND);
     sign_seen_init(&supervisor->seen, clock_real_s());
+    sign_seen_init(&supervisor->named, clock_real_s());
     triple_buffer_init(&supervisor->reload);
     triple_buffer_init(&supervisor->report.past);
     (void)pthread_mutex_init(&supervisor->report.readers_lock, NULL);
     peers_init(&supervisor->peers, config);
 }
 
-int supervisor_create(const struct config *config, struct supervisor **ret_supervisor)
+int supervisor_create(const struct config *config, struct supervisor_keys *keys,
+                      struct supervisor **ret_supervisor)
 {
     struct supervisor *supervisor = allocate_supervisor();
     int rc;
@@ -121,7 +123,7 @@ int supervisor_create(const struct config *config, struct supervisor **ret_super
     init_supervisor(supervisor, config);
     warn_of_self(config);
     supervisor_warn_unsealed(config);
-    (void)supervisor_read_keys(supervisor);
+    (void)supervisor_take_keys(supervisor, keys);
     supervisor->settings = settings_of(supervisor, config);
     rc = peer_transport_open(&supervisor->transport, config, &supervisor->counters);
     if (!rc) {

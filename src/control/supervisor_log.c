@@ -258,6 +258,13 @@ void supervisor_check_settings(struct supervisor *supervisor,
     if (!peers_check_settings(&supervisor->peers, message) ||
         !log_limit_pass(&limit, LOG_LEVEL_WARN, clock_now_ns(), &suppressed))
         return;
+    if (peers_differ_in_history_only(&supervisor->peers, message->flags)) {
+        log_warn("order_differs",
+                 "%s (%s) has another ordered.history than this pod: set the same in all pods, or "
+                 "the smaller one lacks messages that the other still gives",
+                 address_format_ip(&peer->address, text), peer->name.text);
+        return;
+    }
     log_warn("order_differs",
              "%s (%s) has %s, and this pod %s: set the same in all pods, or their apps get "
              "different messages",

@@ -6,30 +6,10 @@
 
 #include "supervisor_internal.h"
 
-/* After a pod has returned at another address, the leader needs a detection time until it knows that
- * the process at the former address is dead, and the members until its next heartbeat. */
+/* After a pod has returned at another address, a leader needs a detection time until it knows that
+ * the process at the former address is dead, and the members until its next heartbeat. The time
+ * begins again with each leader. */
 #define SHARED_DETECTIONS 2
-
-/* Another member with our name that may be alive, or NULL; *ret_count: how many there are. */
-static const struct election_member *find_member_with_own_name(const struct supervisor *supervisor,
-                                                               uint32_t *ret_count)
-{
-    const struct election *e = &supervisor->election;
-    const struct election_member *found = NULL;
-
-    *ret_count = 0;
-    for (uint16_t i = 0; i < e->list.count && e->self_index < e->list.count; i++) {
-        const struct election_member *member = &e->list.members[i];
-
-        if (i == e->self_index || !member->name.text[0] || !election_may_be_alive(e, i) ||
-            strcmp(member->name.text, e->config.self.name.text) != 0)
-            continue;
-        ++*ret_count;
-        if (!found)
-            found = member;
-    }
-    return found;
-}
 
 static uint32_t reported(const struct supervisor *supervisor)
 {
@@ -59,28 +39,48 @@ static void log_namesake(struct supervisor *supervisor, const struct election_me
              address_format_ip(&member->address, text), more, supervisor->config->name);
 }
 
+static void end_sharing(struct supervisor *supervisor)
+{
+    supervisor->name_shared.since_ns = 0;
+    if (!supervisor->logged.is_name_shared)
+        return;
+    log_info("name_unique", "no other member has the name of this pod, \"%s\", any longer",
+             supervisor->config->name);
+    supervisor->logged.is_name_shared = false;
+    report_namesake(supervisor, NULL, 0);
+}
+
+/* True once another member has had the name for long enough. */
+static bool is_shared_for_long(struct supervisor *supervisor, uint64_t now_ns)
+{
+    const struct election *e = &supervisor->election;
+
+    if (supervisor->name_shared.since_ns == 0 || supervisor->name_shared.term != e->term) {
+        supervisor->name_shared.since_ns = now_ns;
+        supervisor->name_shared.term = e->term;
+    }
+    return now_ns >= supervisor->name_shared.since_ns + SHARED_DETECTIONS * e->detection_ns;
+}
+
 void supervisor_check_names(struct supervisor *supervisor, uint64_t now_ns)
 {
-    uint64_t wait_ns = SHARED_DETECTIONS * supervisor->election.detection_ns;
+    const struct election *e = &supervisor->election;
     uint32_t count;
-    const struct election_member *member = find_member_with_own_name(supervisor, &count);
+    uint16_t index = 0;
 
-    if (!member) {
-        supervisor->name_shared_since_ns = 0;
-        if (supervisor->logged.is_name_shared)
-            log_info("name_unique", "no other member has the name of this pod, \"%s\", any longer",
-                     supervisor->config->name);
-        supervisor->logged.is_name_shared = false;
-    } else if (!supervisor->name_shared_since_ns) {
-        supervisor->name_shared_since_ns = now_ns;
-    }
-    if (!member || now_ns < supervisor->name_shared_since_ns + wait_ns) {
-        if (reported(supervisor))
-            report_namesake(supervisor, NULL, 0);
+    if (!election_find_namesakes(e, &count, &index)) {
+        supervisor->name_shared.since_ns = 0; /* a report stays */
         return;
     }
-    if (!supervisor->logged.is_name_shared)
-        log_namesake(supervisor, member, count);
+    if (count == 0) {
+        end_sharing(supervisor);
+        return;
+    }
+    if (!supervisor->logged.is_name_shared) {
+        if (!is_shared_for_long(supervisor, now_ns))
+            return;
+        log_namesake(supervisor, &e->list.members[index], count);
+    }
     if (reported(supervisor) != count)
-        report_namesake(supervisor, member, count);
+        report_namesake(supervisor, &e->list.members[index], count);
 }

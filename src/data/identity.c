@@ -3,11 +3,46 @@
 #include <errno.h>
 #include <sodium.h>
 #include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
 
+#include "headless/base/clock.h"
 #include "headless/wire/frame.h"
+
+/* What differs between two processes even if their kernels return the same random bytes: those of a
+ * machine whose snapshot was restored twice do so until they are reseeded. */
+struct seed {
+    uint8_t random[32];
+    struct timespec real;
+    uint64_t now_ns;
+    int64_t pid;
+    struct address self;
+    char name[CONFIG_NAME_MAX];
+};
+
+static void draw(const struct config *config, void *out, size_t bytes)
+{
+    struct seed seed;
+
+    memset(&seed, 0, sizeof(seed)); /* with its padding, since it is hashed */
+    randombytes_buf(seed.random, sizeof(seed.random));
+    (void)clock_gettime(CLOCK_REALTIME, &seed.real);
+    seed.now_ns = clock_now_ns();
+    seed.pid = getpid();
+    seed.self = config->self;
+    (void)snprintf(seed.name, sizeof(seed.name), "%s", config->name);
+    (void)crypto_generichash(out, bytes, (const uint8_t *)&seed, sizeof(seed), NULL, 0);
+    sodium_memzero(&seed, sizeof(seed));
+}
 
 int identity_init(struct identity *identity, const struct config *config)
 {
+    struct {
+        uint64_t instance;
+        uint8_t tag_key[sizeof(identity->tag_key)];
+    } drawn;
+
     if (sodium_init() < 0)
         return -EIO;
     *identity = (struct identity){
@@ -15,10 +50,12 @@ int identity_init(struct identity *identity, const struct config *config)
         .self = config->self,
     };
     (void)snprintf(identity->name, sizeof(identity->name), "%s", config->name);
-    do
-        randombytes_buf(&identity->instance, sizeof(identity->instance));
-    while (identity->instance == 0); /* 0 means unknown */
-    randombytes_buf(identity->tag_key, sizeof(identity->tag_key));
+    do {
+        draw(config, &drawn, sizeof(drawn));
+        identity->instance = drawn.instance;
+    } while (identity->instance == 0); /* 0 means unknown */
+    memcpy(identity->tag_key, drawn.tag_key, sizeof(identity->tag_key));
+    sodium_memzero(&drawn, sizeof(drawn));
     return 0;
 }
 

@@ -15,7 +15,7 @@
 
 #define CHAIN_NAME "output"
 #define CHAIN_PRIORITY \
-    (-300) /* before connection tracking, which then sees the app's own address */
+    (-300) /* before connection tracking, to which a request and its reply would be two connections */
 #define UDP_CHECKSUM   6
 #define ICMP_HEADER    8
 #define ICMP_CHECKSUM  2
@@ -134,6 +134,7 @@ static void put_request_rule(struct nft_build *build, uint16_t port)
     nft_write_port(build, CLIENT_PORT, 0, UDP_CHECKSUM);
     nft_set_register(build, &app_port, sizeof(app_port));
     nft_write_port(build, NFT_REG_1, 2, UDP_CHECKSUM);
+    nft_leave_untracked(build);
     nft_end_with(build, NF_ACCEPT);
     netlink_unnest(build->request, rule);
 }
@@ -205,6 +206,7 @@ static void put_reply_rule(struct nft_build *build, uint32_t checksum)
     if (!build->clients->is_port_shared)
         nft_set_source(build);
     nft_set_mark(build);
+    nft_leave_untracked(build);
     nft_end_with(build, NF_ACCEPT);
     netlink_unnest(build->request, rule);
 }
@@ -227,14 +229,16 @@ static void put_icmp_rule(struct nft_build *build)
     nft_write_port(build, NFT_SOCKET_PORT, quoted, ICMP_CHECKSUM);
     nft_write_port(build, CLIENT_PORT, quoted + 2, ICMP_CHECKSUM);
     nft_set_mark(build);
+    nft_leave_untracked(build);
     netlink_unnest(build->request, rule);
 }
 
-int nft_clients_open(const struct nft_clients *clients)
+static int nft_clients_try(const struct nft_clients *clients, bool has_notrack)
 {
     struct netlink_request request = {.used = 0};
     struct nft_build build = {.request = &request,
                               .clients = clients,
+                              .has_notrack = has_notrack,
                               .layout = clients->app.family == ADDRESS_V6 ? &ipv6 : &ipv4};
     int fd = netlink_open(NETLINK_NETFILTER), rc;
 
@@ -259,4 +263,12 @@ int nft_clients_open(const struct nft_clients *clients)
     if (rc)
         (void)close(fd);
     return rc ? rc : fd;
+}
+
+int nft_clients_open(const struct nft_clients *clients)
+{
+    int fd = nft_clients_try(clients, true);
+
+    /* A kernel without nft_ct: then with connection tracking, if there is any. */
+    return fd == -ENOENT ? nft_clients_try(clients, false) : fd;
 }

@@ -16,6 +16,7 @@
  *   any:P -> CLIENT:C           if the map has CLIENT . C: becomes A:C -> CLIENT:K, and is marked
  *   ICMP errors of A, to CLIENT, that quote CLIENT:C -> A:P: the same for what they quote
  *
+ * None of these is tracked as a connection: a request and its reply would be two, without a reply each.
  * So the port numbers carry the client's port both ways; one socket a worker serves all clients, and
  * changes the map itself: no netlink message and no capability for each client. The kernel removes the
  * table when the descriptor is closed, also by a killed process (NFT_TABLE_F_OWNER, Linux 5.12).

@@ -200,3 +200,15 @@ void nft_set_mark(struct nft_build *build)
     nft_put_be32(build, NFTA_META_SREG, NFT_REG_1);
     end_expression(build, nesting);
 }
+
+/* An expression without attributes. */
+void nft_leave_untracked(struct nft_build *build)
+{
+    size_t element;
+
+    if (!build->has_notrack)
+        return;
+    element = netlink_nest(build->request, NFTA_LIST_ELEM);
+    netlink_put_text(build->request, NFTA_EXPR_NAME, "notrack");
+    netlink_unnest(build->request, element);
+}

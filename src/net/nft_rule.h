@@ -33,6 +33,7 @@ struct nft_build {
     struct netlink_request *request;
     const struct nft_clients *clients;
     const struct nft_layout *layout;
+    bool has_notrack; /* the kernel has this expression */
     char table[32];
 };
 
@@ -74,6 +75,9 @@ void nft_write_port(struct nft_build *build, uint32_t from, uint32_t offset, uin
 /* Make the app's address the source, and correct the checksums. */
 void nft_set_source(struct nft_build *build);
 void nft_set_mark(struct nft_build *build);
+
+/* Connection tracking makes no entry for the datagram. */
+void nft_leave_untracked(struct nft_build *build);
 
 /* code: NF_ACCEPT or NF_DROP. */
 void nft_end_with(struct nft_build *build, uint32_t code);

@@ -78,7 +78,13 @@ void udp_transparent_announce(const struct udp_socket *socket, const struct addr
     }
 }
 
-bool udp_is_no_source(int *probe, const struct address *ip)
+/* Errors of bind about the address, or the port at it: inet_bind and inet6_bind check the address first. */
+static bool is_about_the_address(int error_number)
+{
+    return error_number == EADDRINUSE || error_number == EINVAL || error_number == ENODEV;
+}
+
+int udp_check_source(int *probe, const struct address *ip)
 {
     const struct address at = address_with_port(*ip, 0);
     int family = ip->family == ADDRESS_V6 ? AF_INET6 : AF_INET;
@@ -88,12 +94,15 @@ bool udp_is_no_source(int *probe, const struct address *ip)
     if (*probe < 0)
         *probe = socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (*probe < 0)
-        return true;
-    if (bind(*probe, (struct sockaddr *)&sa, length) < 0 && errno == EADDRNOTAVAIL)
-        return false;
-    (void)close(*probe); /* it may be bound now */
+        return -errno;
+    if (bind(*probe, (struct sockaddr *)&sa, length) < 0) {
+        if (errno == EADDRNOTAVAIL)
+            return 0;
+        return is_about_the_address(errno) ? -EADDRINUSE : -errno;
+    }
+    (void)close(*probe); /* it may be bound no second time */
     *probe = -1;
-    return true;
+    return -EADDRINUSE;
 }
 
 static bool is_on(const char *path)

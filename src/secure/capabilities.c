@@ -1,6 +1,7 @@
 #include "headless/secure/capabilities.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -33,4 +34,36 @@ int capabilities_drop(unsigned number)
     if (!rc && syscall(SYS_capset, &header, sets) < 0)
         rc = -errno;
     return rc;
+}
+
+struct start {
+    unsigned number;
+    int (*run)(void *context);
+    void *context;
+    int rc;
+};
+
+static void *drop_and_run(void *argument)
+{
+    struct start *start = argument;
+
+    start->rc = capabilities_drop(start->number);
+    if (!start->rc)
+        start->rc = start->run(start->context);
+    return NULL;
+}
+
+int capabilities_run_without(unsigned number, int (*run)(void *context), void *context)
+{
+    struct start start = {number, run, context, 0};
+    pthread_t thread;
+    int rc;
+
+    if (!capabilities_has(number))
+        return run(context);
+    rc = pthread_create(&thread, NULL, drop_and_run, &start);
+    if (rc)
+        return -rc;
+    (void)pthread_join(thread, NULL);
+    return start.rc;
 }

@@ -14,8 +14,9 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <unistd.h>
+
+#include "secure/confine_sockets.h"
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
@@ -34,8 +35,6 @@ static const int allowed_calls[] = {
     SCMP_SYS(accept4),
     SCMP_SYS(shutdown),
     SCMP_SYS(getsockname),
-    SCMP_SYS(getsockopt),
-    SCMP_SYS(setsockopt),
     /* waiting */
     SCMP_SYS(epoll_create1),
     SCMP_SYS(epoll_ctl),
@@ -181,12 +180,11 @@ struct bound {
     uint64_t mask, value;
 };
 
-#define INT_BITS     UINT64_C(0xffffffff)
 #define THREAD_FLAGS ((uint64_t)(CLONE_VM | CLONE_THREAD | CLONE_SIGHAND))
 #define NAMESPACE_FLAGS                                                                    \
     ((uint64_t)(CLONE_NEWNS | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | \
                 CLONE_NEWUTS | CLONE_NEWCGROUP | CLONE_PTRACE | CLONE_PARENT))
-#define WRITE_FLAGS  ((uint64_t)(O_ACCMODE | O_CREAT | O_TRUNC))
+#define WRITE_FLAGS ((uint64_t)(O_ACCMODE | O_CREAT | O_TRUNC))
 
 /* clang-format off */
 static const struct bound bounds[] = {
@@ -227,37 +225,6 @@ static const struct bound read_only[] = {
 };
 /* clang-format on */
 
-/* ---- sockets ---- */
-
-#define SOCKET_TYPES 16 /* the kernel's SOCK_TYPE_MASK; above it are SOCK_CLOEXEC and the like */
-
-static const struct socket_kind {
-    int domain, type;
-    bool is_always, is_resolvers, is_groups; /* always, or only with that need */
-} sockets[] = {
-    {AF_INET, SOCK_DGRAM, .is_always = true},
-    {AF_INET6, SOCK_DGRAM, .is_always = true},
-    {AF_INET, SOCK_STREAM, .is_resolvers = true}, /* a truncated reply is asked for again */
-    {AF_INET6, SOCK_STREAM, .is_resolvers = true},
-    {AF_UNIX, SOCK_STREAM, .is_resolvers = true}, /* nscd, resolved */
-    {AF_UNIX, SOCK_DGRAM, .is_groups = true},     /* for the name of an interface */
-    /* The list of addresses; netlink sockets are always SOCK_RAW. */
-    {AF_NETLINK, SOCK_RAW, .is_resolvers = true, .is_groups = true},
-};
-
-#define ANY_TYPE (-1)
-
-static bool is_socket_allowed(int domain, int type, const struct confine_needs *needs)
-{
-    for (size_t i = 0; i < COUNT(sockets); i++) {
-        if (sockets[i].domain == domain && (sockets[i].type == type || type == ANY_TYPE) &&
-            (sockets[i].is_always || (needs->resolver && sockets[i].is_resolvers) ||
-             (needs->groups && sockets[i].is_groups)))
-            return true;
-    }
-    return false;
-}
-
 /* ---- the filter ---- */
 
 static int add_calls(scmp_filter_ctx filter, uint32_t action, const int *calls, size_t count)
@@ -285,35 +252,6 @@ static int add_bounds(scmp_filter_ctx filter, const struct bound *table, size_t 
     return rc;
 }
 
-static int add_socket(scmp_filter_ctx filter, uint32_t action, int domain, int type)
-{
-    const struct scmp_arg_cmp are[] = {
-        {0, SCMP_CMP_MASKED_EQ, INT_BITS, (uint64_t)domain},
-        {1, SCMP_CMP_MASKED_EQ, SOCKET_TYPES - 1, (uint64_t)type},
-    };
-
-    return seccomp_rule_add_array(filter, action, SCMP_SYS(socket), type == ANY_TYPE ? 1 : 2, are);
-}
-
-/* Forbidden sockets have rules too, for EPERM: the error of raw sockets without the privilege. */
-static int add_sockets(scmp_filter_ctx filter, const struct confine_needs *needs)
-{
-    int rc = 0;
-
-    for (int domain = 0; !rc && domain < AF_MAX; domain++) {
-        if (!is_socket_allowed(domain, ANY_TYPE, needs)) {
-            rc = add_socket(filter, SCMP_ACT_ERRNO(EPERM), domain, ANY_TYPE);
-            continue;
-        }
-        for (int type = 0; !rc && type < SOCKET_TYPES; type++)
-            rc = add_socket(filter,
-                            is_socket_allowed(domain, type, needs) ? SCMP_ACT_ALLOW
-                                                                   : SCMP_ACT_ERRNO(EPERM),
-                            domain, type);
-    }
-    return rc;
-}
-
 int confine_add_rules(scmp_filter_ctx filter, const struct confine_needs *needs)
 {
     int rc = add_calls(filter, SCMP_ACT_ALLOW, allowed_calls, COUNT(allowed_calls));
@@ -327,6 +265,8 @@ int confine_add_rules(scmp_filter_ctx filter, const struct confine_needs *needs)
     if (!rc && !needs->files)
         rc = add_bounds(filter, read_only, COUNT(read_only));
     if (!rc)
-        rc = add_sockets(filter, needs);
+        rc = confine_add_sockets(filter, needs);
+    if (!rc)
+        rc = confine_add_socket_options(filter, needs);
     return rc;
 }

@@ -168,6 +168,34 @@ enum sign_verdict sign_seen_take(struct sign_seen *seen,
     return SIGN_VALID;
 }
 
+static void forget_oldest(struct sign_seen *seen)
+{
+    uint32_t oldest = 0;
+
+    for (uint32_t i = 1; i < seen->count; i++) {
+        if (seen->marks[i].time_s < seen->marks[oldest].time_s)
+            oldest = i;
+    }
+    if (seen->floor_s <= seen->marks[oldest].time_s)
+        seen->floor_s = seen->marks[oldest].time_s + 1;
+    seen->marks[oldest] = seen->marks[--seen->count];
+}
+
+enum sign_verdict sign_seen_mark(struct sign_seen *seen, uint64_t nonce, uint64_t time_s)
+{
+    for (uint32_t i = 0; i < seen->count; i++) {
+        if (seen->marks[i].nonce == nonce)
+            return SIGN_REPLAYED;
+    }
+    if (seen->count == SIGN_SEEN_MAX && time_s >= seen->floor_s)
+        forget_oldest(seen);
+    if (time_s < seen->floor_s)
+        return SIGN_TOO_OLD;
+    seen->marks[seen->count].nonce = nonce;
+    seen->marks[seen->count++].time_s = time_s;
+    return SIGN_VALID;
+}
+
 /* ---- signing ---- */
 
 size_t sign_command(char *text, size_t size, const struct sign_key *key, const char *cluster,

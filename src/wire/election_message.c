@@ -21,6 +21,7 @@ const char *election_message_name(enum election_message_type type)
         [ELECTION_STEP_DOWN] = "step_down",
         [ELECTION_LEAVE] = "leave",
         [ELECTION_TRANSFER] = "transfer",
+        [ELECTION_NOMINATE] = "nominate",
     };
 
     return names[type];

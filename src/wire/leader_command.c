@@ -1,6 +1,5 @@
 #include "headless/wire/leader_command.h"
 
-#include <json-c/json.h>
 #include <string.h>
 
 #include "headless/base/bytes.h"
@@ -118,16 +117,6 @@ static bool span_equal(const struct span *s, const char *text)
     return length == strlen(text) && memcmp(s->next, text, length) == 0;
 }
 
-/* Printable ASCII from first ('!' or, with spaces, ' ') on, at least one byte. */
-static bool is_printable(const uint8_t *text, size_t length, char first)
-{
-    for (size_t i = 0; i < length; i++) {
-        if (text[i] < (uint8_t)first || text[i] > '~')
-            return false;
-    }
-    return length > 0;
-}
-
 /* ---- commands ---- */
 
 static enum member find_member(const struct span *key)
@@ -191,26 +180,6 @@ static enum scan_verdict scan_object(struct span *s, struct scan *scan)
     return s->next == s->end ? SCAN_OK : SCAN_BROKEN;
 }
 
-static bool check_strings(struct json_object *object, const struct scan *scan)
-{
-    for (enum member m = LEADER; m < MEMBER_COUNT; m++) {
-        struct json_object *value;
-        size_t length;
-
-        if (!scan->seen[m] || members[m].kind != STRING)
-            continue;
-        if (!json_object_object_get_ex(object, members[m].name, &value) ||
-            !json_object_is_type(value, json_type_string))
-            return false;
-        length = (size_t)json_object_get_string_len(value);
-        if (!is_printable((const uint8_t *)json_object_get_string(value), length, '!'))
-            return false;
-        if (m == LEADER && length >= MEMBER_NAME_FULL_MAX)
-            return false;
-    }
-    return true;
-}
-
 /* Decode hex digits of exactly this number of bytes. */
 static bool decode_hex(const struct span *text, uint8_t *out, size_t bytes)
 {
@@ -251,35 +220,66 @@ static enum leader_command_signing read_signature(const uint8_t *payload, const 
     return LEADER_COMMAND_SIGNED;
 }
 
-/* Decode the strings of a scanned command; an escape that JSON does not have fails here. */
-static bool parse_command(const uint8_t *payload, size_t length, const struct scan *scan,
+/* The next character inside a string, its escape decoded. False: it is not printable ASCII, or a
+ * space, or JSON does not have the escape. */
+static bool span_take_printable(struct span *s, char *ret_character)
+{
+    uint8_t code[2] = {0, *s->next++}; /* big-endian */
+
+    if (code[1] == '\\') {
+        struct span digits;
+
+        code[1] = *s->next++; /* span_take_string has seen that a byte follows */
+        digits = (struct span){s->next, s->next + 4};
+        if (code[1] == 'u') {
+            if (s->end - s->next < 4 || !decode_hex(&digits, code, sizeof(code)))
+                return false;
+            s->next = digits.end;
+        } else if (!memchr("\"\\/", code[1], 3)) { /* the other escapes are control characters */
+            return false;
+        }
+    }
+    *ret_character = (char)code[1];
+    return code[0] == 0 && code[1] > ' ' && code[1] <= '~';
+}
+
+/* At least one printable character, which need no more bytes than their escapes. */
+static bool decode_string(struct span text, char ret_text[LEADER_COMMAND_BYTES_MAX])
+{
+    size_t length = 0;
+
+    while (text.next < text.end) {
+        if (!span_take_printable(&text, &ret_text[length++]))
+            return false;
+    }
+    ret_text[length] = '\0';
+    return length > 0;
+}
+
+/* Decode the strings of a scanned command. */
+static bool parse_command(const uint8_t *payload, const struct scan *scan,
                           struct leader_command *ret_command)
 {
     const bool *seen = scan->seen;
-    struct json_tokener *tokener = json_tokener_new_ex(2);
-    struct json_object *object;
-    bool is_good = false;
+    char text[LEADER_COMMAND_BYTES_MAX];
+    struct leader_command command = {
+        .has_if_term = seen[IF_TERM],
+        .if_term = scan->number[IF_TERM],
+        .is_forced = scan->number[FORCE],
+    };
 
-    if (!tokener)
-        return false;
-    json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
-    object = json_tokener_parse_ex(tokener, (const char *)payload, (int)length);
-    if (object && check_strings(object, scan)) {
-        struct leader_command command = {
-            .has_if_term = seen[IF_TERM],
-            .if_term = scan->number[IF_TERM],
-            .is_forced = scan->number[FORCE],
-        };
-        struct json_object *target = json_object_object_get(object, members[LEADER].name);
-
-        (void)member_name_put(json_object_get_string(target), command.target);
-        command.signing = read_signature(payload, scan, &command.signature);
-        *ret_command = command;
-        is_good = true;
+    for (enum member m = LEADER; m < MEMBER_COUNT; m++) {
+        if (!seen[m] || members[m].kind != STRING)
+            continue;
+        if (!decode_string(scan->text[m], text) ||
+            (m == LEADER && strlen(text) >= MEMBER_NAME_FULL_MAX))
+            return false;
+        if (m == LEADER)
+            (void)member_name_put(text, command.target);
     }
-    json_object_put(object);
-    json_tokener_free(tokener);
-    return is_good;
+    command.signing = read_signature(payload, scan, &command.signature);
+    *ret_command = command;
+    return true;
 }
 
 static enum leader_command_class classify_command(const uint8_t *payload, size_t length,
@@ -291,7 +291,7 @@ static enum leader_command_class classify_command(const uint8_t *payload, size_t
 
     if (verdict == SCAN_FOREIGN || (verdict == SCAN_OK && !scan.seen[LEADER]))
         return LEADER_COMMAND_CLASS_DATA;
-    if (verdict == SCAN_OK && parse_command(payload, length, &scan, ret_command))
+    if (verdict == SCAN_OK && parse_command(payload, &scan, ret_command))
         return LEADER_COMMAND_CLASS_COMMAND;
     return scan.first == LEADER ? LEADER_COMMAND_CLASS_BAD : LEADER_COMMAND_CLASS_DATA;
 }

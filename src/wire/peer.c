@@ -41,7 +41,8 @@ enum field {
     SENDER = 1 << 15,  /* exactly one member: the sender itself */
     MEMBERS = 1 << 16, /* one or more: a list fragment */
     GENERATION = 1 << 17,
-    KNOWN = 1 << 18 /* the type exists */
+    COMMAND = 1 << 18,
+    KNOWN = 1 << 19 /* the type exists */
 };
 
 #define VOTE_REQUEST (KNOWN | STAMP | INTERVAL | MISSES | LEADER | DEPOSED_TERM)
@@ -66,6 +67,7 @@ static const uint32_t fields_of[ELECTION_MESSAGE_COUNT] = {
     [ELECTION_STEP_DOWN] = KNOWN | LEADER | CAUSE,
     [ELECTION_LEAVE] = KNOWN,
     [ELECTION_TRANSFER] = KNOWN | LEADER | GENERATION,
+    [ELECTION_NOMINATE] = KNOWN | COMMAND,
 };
 
 /* ---- writing ---- */
@@ -130,6 +132,8 @@ static uint8_t *peer_put_body(uint8_t *out, uint32_t fields, const struct electi
         out = put_be64(out, m->rcvbuf_bytes);
     if (fields & GENERATION)
         out = put_be64(out, m->generation);
+    if (fields & COMMAND)
+        out = put_be64(put_be64(out, m->command_nonce), m->command_time_s);
     if (fields & COUNT)
         out = put_be16(out, m->count);
     if (fields & LIVE) {
@@ -265,6 +269,10 @@ static void take_body(struct reader *r, uint32_t fields, struct election_message
         m->rcvbuf_bytes = take_64(r);
     if (fields & GENERATION)
         m->generation = take_64(r);
+    if (fields & COMMAND) {
+        m->command_nonce = take_64(r);
+        m->command_time_s = take_64(r);
+    }
     if (fields & COUNT)
         m->count = take_16(r);
     if (fields & LIVE) {

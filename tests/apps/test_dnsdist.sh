@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# dnsdist as the app, plain and with PROXY v2: its access list is asked about another address than users expect.
+# dnsdist as the app, plain and with PROXY v2, where its access list is asked about another address than users expect; and
+# with app.source client.
 #
 #   tests/apps/test_dnsdist.sh BUILD_DIR
 # shellcheck source-path=SCRIPTDIR source=lib.sh
@@ -49,14 +50,12 @@ setACL({\"$client/32\"})"
     apps_close
 }
 
-proxy()
+# applies_its_list WAY: the list allows only one client, and another one gets no answer.
+applies_its_list()
 {
     local before
-    dnsdist_lines="setProxyProtocolACL({\"127.128.0.0/9\"})
-setProxyProtocolApplyACLToProxiedClients(true)
-setACL({\"$client/32\"})"
     each_pod dnsdist_start
-    behind proxy
+    behind "$1"
     expect "a client of the list" "$(answer "$client")" "192.0.2.1"
     move_lead "$c"
     expect "a client of the list, after the leader change" "$(answer "$client")" "192.0.2.3"
@@ -66,8 +65,23 @@ setACL({\"$client/32\"})"
     expect "a client of the list, after another one" "$(answer "$client")" "192.0.2.3"
     expect "replies" "$(metric "$c" 'replies_received_total{from="app"}')" $((before + 1))
     apps_close
+}
+
+proxy()
+{
+    dnsdist_lines="setProxyProtocolACL({\"127.128.0.0/9\"})
+setProxyProtocolApplyACLToProxiedClients(true)
+setACL({\"$client/32\"})"
+    applies_its_list proxy
     tell proxy "works"
     tell set "PROXY v2: \`setProxyProtocolACL({\"127.128.0.0/9\"})\` and \`setProxyProtocolApplyACLToProxiedClients(true)\`; without the latter \`setACL\` is asked about neither address and all clients are served"
+}
+
+own_address()
+{
+    dnsdist_lines="setACL({\"$client/32\"})"
+    applies_its_list client
+    tell client "works: \`setACL\` applies to the client's own address"
 }
 
 apps_need dnsdist dig ss
@@ -77,4 +91,5 @@ tell version "$(package_version dnsdist)"
 run "dnsdist answers through a follower, and after a leader change" plain
 run "dnsdist with PROXY v2 alone ignores its access list" proxy_without_the_setting
 run "dnsdist with PROXY v2 applies its access list to the client when told so" proxy
+run "app.source client: dnsdist applies its access list to the client, and after a leader change" own_address
 apps_finish

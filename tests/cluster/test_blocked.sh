@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Outputs that block without end: standard error that nobody reads, a store on a volume that hangs.
+# Files that block without end: standard error that nobody reads; a store, keys and a configuration on a volume that
+# hangs.
 #
 #   tests/cluster/test_blocked.sh BUILD_DIR
 # shellcheck source-path=SCRIPTDIR source=lib.sh
@@ -116,11 +117,102 @@ store_that_hangs()
     pod_kill "$c"
 }
 
+# on_volume ADDRESS CONFIG: a pod whose keys, and files in $work/volume, are on a volume that hangs while $work/hang
+# exists.
+on_volume()
+{
+    local environment=("${pod_environment[@]}")
+    pod_environment+=(LD_PRELOAD="$tools/preload_hang.so" HANG="$work/hang" HANG_PATH="$work/volume")
+    pod_launch "$1" --config "$2" --keys "$work/volume/keys"
+    pod_environment=("${environment[@]}")
+}
+
+volume_make()
+{
+    mkdir -p "$work/volume/keys"
+    chmod 700 "$work/volume/keys"
+    head -c 32 /dev/urandom | base64 >"$work/volume/keys/1"
+    echo "hold.time: 1s" >"$work/volume/pod.yaml"
+}
+
+# The pod serves, reads its files when they can be read again, and ends as ever while they cannot.
+files_that_hang()
+{
+    volume_make
+    on_volume "$a" "$work/volume/pod.yaml"
+    wait_until "it leads" agree "$a" "$a"
+    : >"$work/hang"
+    wait_until "it says so" says "$a" read_hangs
+    expect "a client" "$(ask "$a" hello)" hello
+    http "$a:8080/livez" >/dev/null || fail "it is not live"
+    head -c 32 /dev/urandom | base64 >"$work/volume/keys/2"
+    echo "hold.time: 2s" >"$work/volume/pod.yaml"
+    kill -HUP "${pod_pids[$a]}"
+    wait_until "the reload waits" says "$a" reload_waits
+    rm "$work/hang"
+    wait_until "it reads the configuration" grep -q ' option_reloaded: hold.time' "$work/$a.log"
+    wait_until "it reads the keys" grep -q ' keys_read: 2 keys' "$work/$a.log"
+    : >"$work/hang"
+    wait_until "it says so again" says_twice "$a" read_hangs
+    pod_stop "$a"
+    rm "$work/hang"
+}
+
+says_twice()
+{
+    (($(grep -c " $2: " "$work/$1.log") == 2))
+}
+
+# As the first process of a container, for which SIGTERM has no default action.
+start_that_hangs()
+{
+    local pid status=0
+    volume_make
+    : >"$work/hang"
+    pod_places[$a]="unshare --pid --fork"
+    on_volume "$a" "$work/volume/pod.yaml"
+    unset "pod_places[$a]"
+    wait_until "it says that it reads" grep -q "reading the configuration takes long" "$work/$a.log"
+    pid=$(pgrep -P "${pod_pids[$a]}")
+    kill -TERM "$pid"
+    wait_until "it ends" has_ended "$pid"
+    kill -KILL "$pid" 2>/dev/null || true
+    wait "${pod_pids[$a]}" || status=$?
+    unset "pod_pids[$a]"
+    expect "exit status" "$status" 1
+    rm "$work/hang"
+}
+
+keys_that_hang_at_the_start()
+{
+    local pid status=0
+    volume_make
+    : >"$work/hang"
+    mv "$work/volume/pod.yaml" "$work/pod.yaml"
+    on_volume "$a" "$work/pod.yaml"
+    pid=${pod_pids[$a]}
+    wait_until "it says that it reads" grep -q "reading the keys takes long" "$work/$a.log"
+    kill -TERM "$pid"
+    wait_until "it ends" has_ended "$pid"
+    kill -KILL "$pid" 2>/dev/null || true
+    wait "$pid" || status=$?
+    unset "pod_pids[$a]"
+    expect "exit status" "$status" 143
+    rm "$work/hang"
+}
+
 run "a log that nobody reads stops nothing" log_that_nobody_reads
 run "closed standard descriptors are not taken by sockets" log_that_is_closed
 if [[ -n ${SANITIZED:-} ]]; then
-    skip "a store on a volume that hangs stops nothing" "a sanitizer must be the first library"
+    skip "a volume that hangs stops nothing" "a sanitizer must be the first library"
 else
     run "a store on a volume that hangs stops nothing" store_that_hangs
+    run "a configuration and keys on a volume that hangs stop nothing" files_that_hang
+    run "keys that cannot be read at the start do not prevent SIGTERM" keys_that_hang_at_the_start
+    if ((EUID == 0)) && unshare --pid --fork true 2>/dev/null; then
+        run "a configuration that cannot be read at the start does not prevent SIGTERM" start_that_hangs
+    else
+        skip "a configuration that cannot be read at the start does not prevent SIGTERM" "needs root"
+    fi
 fi
 finish

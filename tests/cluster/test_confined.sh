@@ -83,6 +83,7 @@ watch()
 }
 
 # Except clone3, which glibc tries first (docs/confinement.md). Its refusal also shows that others would be recorded.
+# The datagrams of TTL 1 that announce a client to nftables are dropped there, with EPERM (docs/source.md).
 no_call_was_refused()
 {
     local address refused
@@ -90,7 +91,7 @@ no_call_was_refused()
         pod_places[$address]=${pod_places[$address]##*status=failed}
         grep -q 'clone3(.* = -1 ENOSYS' "$work/$address.trace" ||
             fail "no refused call of $address was recorded"
-        refused=$(grep -E ' = -1 (EPERM|ENOSYS) ' "$work/$address.trace" | grep -v 'clone3(' || true)
+        refused=$(grep -E ' = -1 (EPERM|ENOSYS) ' "$work/$address.trace" | grep -vE 'clone3\(|sendmsg\(.*IP_TTL' || true)
         [[ -z $refused ]] || fail "refused to $address: ${refused:0:500}"
     done
 }
@@ -184,6 +185,41 @@ with_names()
     no_call_was_refused "$a" "$b"
 }
 
+says()
+{
+    grep -q "$2" "$1"
+}
+
+# app.source client, a service manager, and a group whose interface comes and goes after the filter.
+with_privileges()
+{
+    local environment=("${pod_environment[@]}")
+    app_start manager "$tools/notify_listen" "$work/notify"
+    app_start app "$tools/udp_app" 127.0.0.1:5310 source
+    pod_environment+=(NOTIFY_SOCKET="$work/notify")
+    watch "$a"
+    pod_launch "$a" --app udp://127.0.0.1:5310 --app-source client --multicast-groups 239.1.31.1%conf0
+    pod_wait "$a"
+    pod_environment=("${environment[@]}")
+    wait_until "the manager is told" says "$work/manager.out" READY=1
+    ip link add conf0 type veth peer name conf1
+    ip addr add 10.79.0.1/24 dev conf0
+    ip link set conf0 up
+    ip link set conf1 up
+    wait_until "the group is joined" metric_is "$a" multicast_groups 1
+    "$tools/raw_spoof" 10.79.0.9:4000 "$a:12000" hello # an address of this machine cannot be the source
+    metric_becomes "$a" datagrams_delivered_total 1
+    ip link del conf0
+    wait_until "the group is left" metric_is "$a" multicast_groups 0
+    pods_stop
+    no_call_was_refused "$a"
+}
+
+can_make_interfaces()
+{
+    ip link add conf0 type veth peer name conf1 2>/dev/null && ip link del conf0
+}
+
 if [[ -n ${SANITIZED:-} ]]; then
     run "a build with a sanitizer runs without the filter" sanitizers_go_without
     finish
@@ -196,6 +232,11 @@ if strace -D -f -o /dev/null true 2>/dev/null; then
     run "no call is refused with an IPv4 app" with_an_ipv4_app
     run "no call is refused with an IPv6 app" with_an_ipv6_app
     run "no call is refused with route ordered" in_one_order
+    if can_make_interfaces; then
+        run "no call is refused with app.source client, a service manager and groups" with_privileges
+    else
+        skip "no call is refused with groups" "needs root"
+    fi
     if dns_possible; then
         run "no call of the resolver is refused" with_names
     else

@@ -17,6 +17,7 @@ largest=65507
 # fragments ADDRESS: IP fragments that this pod's network made.
 fragments()
 {
+    # shellcheck disable=SC2016 # these are awk's
     net_in "$1" awk '/^Ip: [0-9]/ { sum += $20 } /^Ip6FragCreates/ { sum += $2 } END { print sum + 0 }' \
         /proc/net/snmp /proc/net/snmp6
 }
@@ -90,6 +91,10 @@ with_keys()
 
 without_keys()
 {
+    local before
+    before=$(fragments "$b")
+    net_in "$b" "$tools/udp_ask" -z 9000 -n "$a:9" || true
+    expect "a large datagram is counted" "$(($(fragments "$b") > before))" 1
     no_fragments 1500 "$a" "$b"
     no_fragments 1280 "$a" "$b" --workers 0
     no_fragments 9000 "$a" "$b" # larger than a slot

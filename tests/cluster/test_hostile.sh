@@ -176,6 +176,15 @@ changes_of()
         "cluster:cluster version:version magic:malformed cut:malformed open:auth"
 }
 
+# reason_elsewhere CHANGE:REASON: prints why it is refused from another address than its sender's.
+reason_elsewhere()
+{
+    case $1 in
+    counter:* | tag:* | body:*) echo misdirected ;;
+    *) echo "${1#*:}" ;;
+    esac
+}
+
 # Recorded messages between pods, each with one alteration.
 altered_messages()
 {
@@ -188,7 +197,8 @@ altered_messages()
         refused "$a:12001" "${change#*:}" -w 1 -n 5 -k 20 -m "${change%:*}" "$tape"
         refused "$b:12001" "${change#*:}" -w 2 -n 5 -k 20 -m "${change%:*}" "$tape"
         refused "$b:12002" "${change#*:}" -w 3 -n 5 -m "${change%:*}" -s "$enemy" "$tape"
-        refused "$b:12001" "${change#*:}" -w 2 -n 5 -m "${change%:*}" -s "$victim" "$tape"
+        # The address of a frame is checked before its contents.
+        refused "$b:12001" "$(reason_elsewhere "$change")" -w 2 -n 5 -m "${change%:*}" -s "$victim" "$tape"
     done
     undisturbed
 }
@@ -366,6 +376,23 @@ overheard_refusals()
     undisturbed
 }
 
+# The same with failover.on_refused: fast: the leader's reply to a probe disproves each of them.
+overheard_refusals_of_a_healthy_leader()
+{
+    local disproved=0
+    start_sealed
+    begin
+    for _ in {1..20}; do
+        attack -i -o -n 5 -w 4 "$tape" "$b:12002" >/dev/null
+        attack -i -o -n 5 -w 4 "$tape" "$c:12002" >/dev/null
+        attack -i -a -o -n 5 -w 1 "$tape" "$b:12001" >/dev/null
+        disproved=$(total refusals_disproved_total "$b" "$c")
+    done
+    expect_between "refusals that were disproved" "$disproved" 1 4 # then they are ignored
+    wait_until "all follow the leader" agree "$a" "${all[@]}"
+    undisturbed
+}
+
 are_refused()
 {
     local refused
@@ -498,6 +525,7 @@ run "altered messages and frames are refused" altered_messages
 run "forged messages and frames of every type are refused" forged_messages
 run "replays are refused" replays
 run "forged commands are refused" forged_commands
+run "ICMP errors that quote real datagrams do not depose a healthy leader" overheard_refusals_of_a_healthy_leader
 run "without keys the attacks succeed" attacks_succeed_without_keys
 run_long "replays after a restart of either side are refused" replays_after_a_restart
 run_long "replays after key rotation are refused" replays_after_rotation

@@ -226,6 +226,65 @@ empty_directory()
     missing "holds no key"
 }
 
+# two OPTION...: A, which leads, and B, with one key.
+two()
+{
+    everybody=$a,$b
+    give "$a" 0
+    give "$b" 0
+    launch "$a" --leader "$a" "$@"
+    launch "$b" --leader "$a" "$@"
+    pod_wait "$a"
+    pod_wait "$b"
+    wait_until "both follow A" agree "$a" "$a" "$b"
+    everybody=$a,$b,$c
+}
+
+# instance ADDRESS
+instance()
+{
+    http "$1:8080/leader" | sed -E 's/.*"me":\{[^}]*"instance":"([0-9a-f]{16})".*/\1/'
+}
+
+# No other pod could contradict the messages: but A has had B's key, and has not said that it has others now.
+forged_in_the_name_of_the_dead()
+{
+    two --failover-on-refused timeout --heartbeat-misses 6
+    "$tools/forge" -S -f "$(instance "$a")" -t "$(instance "$b")" -e "$(metric "$b" term)" \
+        peer 3 "$a:12002" "$b:12002" >"$work/forged"
+    "$tools/hostile" -r 20 -k 100000 "$work/forged" "$b:12002" >/dev/null &
+    app_pids[attack]=$!
+    wait_until "they are refused" metric_above "$b" 'peer_messages_dropped_total{reason="key"}' 5
+    pod_kill "$a"
+    wait_until "B leads" agree "$b" "$b"
+    serves "$b"
+    wait_until "an alarm at B" has_alarm "$b"
+    grep -q "key_mismatch.*they are forged" "$work/$b.log" || fail "B does not say that they may be forged"
+    app_stop attack
+    ledger_closes "$b"
+}
+
+# metric_above ADDRESS METRIC NUMBER
+metric_above()
+{
+    (($(metric "$1" "$2") > $3))
+}
+
+# The same for B, but A leads, and has said with the old key that it has others.
+leader_with_other_keys()
+{
+    two --failover-on-refused timeout --heartbeat-misses 6
+    watch_leaders
+    give "$a" 1
+    shut_out "$b"
+    serves "$a"
+    watch_end
+    give "$b" 0 1
+    wait_until "both follow A" agree "$a" "$a" "$b"
+    wait_until "no alarm is left" no_alarm "$a" "$b"
+    ledger_closes "$a" "$b"
+}
+
 says_failed()
 {
     grep -q keys_failed "$work/$1.log"
@@ -372,6 +431,12 @@ rotation()
 run "a wrong key on a pod that joins later is reported" wrong_key_later
 run "a wrong key is reported when all start at once" wrong_key_at_once
 run "a missing directory is reported" missing_directory
+if [[ $EUID == 0 ]]; then
+    run "forged messages in a dead leader's name do not stop its only follower" forged_in_the_name_of_the_dead
+else
+    skip "forged messages in a dead leader's name" "needs root"
+fi
+run "a follower whose leader has changed its keys does not lead" leader_with_other_keys
 run "an empty directory is reported" empty_directory
 run "an invalid key at a reload changes nothing" no_key_at_reload
 run_long "a pod without keys among pods with keys is reported" without_keys_among_those_with

@@ -250,6 +250,23 @@ with_other_option()
     expect "the third's log" "$(grep -c order_differs "$work/${pods[1]}.log")" 0
 }
 
+with_another_history()
+{
+    local pod size
+    for pod in "${pods[@]}"; do
+        size=16MiB
+        [[ $pod != "${pods[1]}" ]] || size=8MiB
+        pod_launch "$pod" --peers "$(IFS=,; echo "${pods[*]}")" --leader "${pods[0]}" --route ordered \
+            --ordered-history "$size"
+    done
+    wait_until "all follow the configured leader" agree "${pods[0]}" "${pods[@]}"
+    wait_until "the leader knows" metric_is "${pods[0]}" order_differing_members 1
+    wait_until "the pod knows" metric_is "${pods[1]}" order_differing_members 1
+    expect_match "the leader's log" "$(grep order_differs "$work/${pods[0]}.log")" \
+        "${pods[1]}.* has another ordered.history than this pod"
+    expect "the third" "$(metric "${pods[2]}" order_differing_members)" 0
+}
+
 # heard_more ADDRESS N: true after N messages of other supervisors since its start
 heard_more()
 {
@@ -273,6 +290,7 @@ run "ordered: two workers are refused" refuses_two_workers
 run "ordered: a restarted pod leads, and another one catches up" late_joiner_leads
 run "ordered: another ordered.commit is reported" with_other_option \
     "route ordered with ordered.commit majority" --route ordered --ordered-commit majority
+run "ordered: another ordered.history is reported" with_another_history
 run "ordered: another route is reported" with_other_option "another route than ordered"
 if net_possible; then
     net_make 5

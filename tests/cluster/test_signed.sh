@@ -9,6 +9,7 @@
 
 a=127.0.21.11
 b=127.0.21.12
+c=127.0.21.13
 keys=$work/keys
 others=$work/others # of another cluster: the same name, other bytes
 reasons=(unsigned malformed key time mac replay full address)
@@ -161,6 +162,46 @@ once_whichever_worker_has_it()
     metric_becomes "$a" 'control_messages_total{result="ok"}' 1
     metric_becomes "$a" 'control_no_auth_total{reason="replay"}' 23
     refusals_add_up "$a" 23
+}
+
+are_introduced()
+{
+    [[ $(total members_authenticated "$@") == $(($# * ($# - 1))) ]]
+}
+
+# replayed POD LINE LEADER TERM: the pod, which has not had it, accepts it, but it has no effect: its target had it.
+replayed()
+{
+    expect_match "a replay at $1" "$(give "$1" "$2")" '^no (quorum|auth)$' # auth: after five seconds
+    expect "leader" "$(leader_of "$1")" "$3"
+    expect "term" "$(metric "$1" term)" "$4"
+}
+
+# Each pod keeps its own nonces, but the target of a command, which it names, decides.
+once_whichever_pod_has_it()
+{
+    local line pods=("$a" "$b" "$c")
+    pods_start "${pods[@]}" -- --leader "$a" --keys "$keys"
+    wait_until "all know each other" are_introduced "${pods[@]}"
+    line=$(signed "$b")
+    expect "the first time" "$(give "$a" "$line")" "ok 2"
+    expect "a later one" "$(order "$c" "$a" --keys "$keys")" "ok 3"
+    replayed "$c" "$line" "$a" 3
+    # Also one that had no effect, since its target led.
+    line=$(signed "$a")
+    expect "it leads already" "$(give "$b" "$line")" "ok 3"
+    expect "a later one" "$(order "$a" "$c" --keys "$keys")" "ok 4"
+    replayed "$a" "$line" "$c" 4
+    # At two pods at once, it is one command.
+    line=$(signed "$b")
+    give "$a" "$line" >"$work/one" &
+    give "$c" "$line" >"$work/other"
+    wait "$!"
+    expect "at two pods" "$(cat "$work/one" "$work/other" | xargs)" "ok 5 ok 5"
+    wait_until "they agree" agree "$b" "${pods[@]}"
+    for pod in "${pods[@]}"; do
+        ledger_closes "$pod"
+    done
 }
 
 # A restarted pod remembers no commands: those signed before its start are refused.
@@ -318,6 +359,7 @@ run "signed commands are accepted" signed_ones_are_obeyed
 run "other commands are refused" others_are_refused
 run "a command is accepted once, and in its lifetime" once_and_in_time
 run "a command is accepted once, whichever worker receives it" once_whichever_worker_has_it
+run "a command has effect once, whichever pod receives it" once_whichever_pod_has_it
 run "a command is not accepted again after a restart" not_again_after_a_restart
 run "control.accept open with keys is logged" open_with_keys_is_said
 run "signatures take precedence over addresses" signatures_are_better_than_addresses

@@ -253,18 +253,29 @@ ipv6()
     pod_kill "$self"
 }
 
-# An address of a client that has a session at rest becomes one of the pod.
+# is_refused_as_own SOURCE: a request with it from the pod itself gets no reply, and is counted.
+is_refused_as_own()
+{
+    local before after
+    before=$(dropped "$a" source)
+    net_in "$a" "$tools/udp_ask" -n -s "$1:4444" "$a:12000" hi
+    after=$(dropped "$a" source)
+    ((after > before))
+}
+
+# address_moves_to_the_pod IDLE: an address of a client that has a session, open or at rest, becomes one of the pod.
 address_moves_to_the_pod()
 {
     local source=10.77.0.60
-    one_pod 127.0.0.1 127.0.0.1 source --app-idle 1s
+    one_pod 127.0.0.1 127.0.0.1 source --app-idle "$1"
     net_in "$client" ip addr add "$source/24" dev eth0
     seen_as "$source:4444" "$a"
-    metric_becomes "$a" sessions 0
+    [[ $1 != 1s ]] || metric_becomes "$a" sessions 0
     net_in "$client" ip addr del "$source/24" dev eth0
     net_in "$a" ip addr add "$source/32" dev lo
+    wait_until "a client with it is refused" is_refused_as_own "$source"
     expect "own" "$(from_pod "$source:4444" "$a")" ""
-    dropped_becomes "$a" source 1
+    metric_becomes "$a" sessions 0
     net_in "$a" ip addr del "$source/32" dev lo
 }
 
@@ -395,7 +406,8 @@ run "IPv6, app at the pod's address" ipv6 "[fd77::1]" "[fd77::1]"
 run "up to 65,507 bytes" large_datagrams
 run "the TOS byte, both ways" tos_both_ways
 run "sessions end" sessions_end
-run "an address moves from a client to the pod" address_moves_to_the_pod
+run "the address of a client at rest becomes the pod's" address_moves_to_the_pod 1s
+run "the address of a client with an open session becomes the pod's" address_moves_to_the_pod 1h
 run "several workers, and clients that return from another pod" clients_return_from_another_pod
 run "leftovers" leftovers
 run "does not start" does_not_start

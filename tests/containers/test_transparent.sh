@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # app.source client in pods: the app sees the client's own address and port through every pod, before and after a leader
 # change; as in manifests/components/transparent (user 0 with NET_ADMIN alone), and as any user with the capability in its
-# ambient set. Apps: udp_app in a container beside it, and Debian's BIND and coturn in the pod's network.
+# ambient set. Apps, each in a container beside it: udp_app, and Debian's BIND, coturn, Kamailio, FreeRADIUS and nfcapd,
+# with real clients.
 #
 #   tests/containers/test_transparent.sh BUILD_DIR
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
+servers=${HEADLESSD_SERVERS_IMAGE:?"is set by scripts/check-containers"}
 network_make
 pods=("$subnet.11" "$subnet.12" "$subnet.13")
 port=5353
@@ -65,12 +67,46 @@ listens()
     [[ $(in_network_of "$1" ss -Hlun "sport = :$port") ]]
 }
 
-# serve ADDRESS COMMAND...: a server of this machine in the network of a pod.
+# make_directory ADDRESS: sets dir, empty, for a server of this pod, which has it as /app.
+make_directory()
+{
+    dir=$work/app-$1
+    rm -rf "$dir"
+    mkdir "$dir"
+    chmod 770 "$dir" # its user is any, in group 0
+}
+
+# serve ADDRESS PROGRAM OPTION...: in a container beside the pod.
 serve()
 {
-    nsenter --net --target "${pod_pids[$1]}" "${@:2}" >"$work/server-$1.log" 2>&1 </dev/null &
-    app_pids[server-$1]=$!
+    app_ids[$1]=$(container "app-$1" --network "container:${pod_ids[$1]}" --volume "$work/app-$1:/app" --workdir /app \
+        --entrypoint "$2" "$servers" "${@:3}")
     wait_until "the server of $1 listens" listens "$1"
+}
+
+# A container with the programs of clients, in the client's network: at_client COMMAND... runs one.
+clients_start()
+{
+    make_directory client
+    clients_id=$(container clients --network "container:$client_id" --volume "$dir:/app" --workdir /app \
+        --entrypoint sleep "$servers" infinity)
+}
+
+at_client()
+{
+    podman exec --interactive "$clients_id" "$@"
+}
+
+# as_the_client_itself APP CHECK: the leader's server, and the next leader's, treat the client as its own address wants.
+as_the_client_itself()
+{
+    pod_options=("${as_in_the_component[@]}")
+    cluster "$1"
+    find_followers
+    "$2"
+    move_lead
+    "$2"
+    together_closes "${pods[@]}"
 }
 
 # ---- a container beside it
@@ -102,11 +138,11 @@ beside_it()
 
 named_start()
 {
-    local dir=$work/named-$1
-    mkdir -p "$dir"
+    local dir
+    make_directory "$1"
     cat >"$dir/named.conf" <<END
 options {
-    directory "$dir";
+    directory "/app";
     pid-file none;
     session-keyfile none;
     listen-on port $port { 127.0.0.1; };
@@ -120,7 +156,7 @@ zone "example.test" { type primary; file "example.test"; };
 END
     printf '@ 3600 IN SOA ns hostmaster 1 3600 900 86400 300\n@ IN NS ns\n@ IN TXT "named of %s"\nns IN A 192.0.2.53\n' "$1" \
         >"$dir/example.test"
-    serve "$1" named -f -c "$dir/named.conf"
+    serve "$1" named -f -c /app/named.conf
 }
 
 # answered: how many of 20 queries at once, from 20 ports of the client, until nothing arrives for a second.
@@ -141,29 +177,24 @@ END
 }
 
 # Its allow-query has no address of sessions, and one client with 20 ports gets what one client may.
-bind_limits_the_client()
+named_limits_the_client()
 {
-    pod_options=("${as_in_the_component[@]}")
-    cluster named_start
-    find_followers
     expect_between "answers" "$(answered)" 1 10
-    move_lead
-    expect_between "answers of the new leader's" "$(answered)" 1 10
-    together_closes "${pods[@]}"
 }
 
 # ---- coturn
 
 turn_start()
 {
-    mkdir -p "$work/turn-$1"
+    local dir
+    make_directory "$1"
     serve "$1" turnserver -n --listening-ip=127.0.0.1 --relay-ip="$1" --listening-port="$port" --no-tcp --no-tls --no-dtls \
-        --no-cli --log-file=stdout --pidfile="$work/turn-$1/pid" --userdb="$work/turn-$1/db" --realm=test
+        --no-cli --log-file=stdout --pidfile=/app/pid --userdb=/app/db --realm=test
 }
 
 told_itself()
 {
-    "${pod_wrapper[@]}" turnutils_stunclient -p 12000 "${followers[0]}" 2>&1 | grep -qE "reflexive addr: $client:[0-9]+$"
+    at_client turnutils_stunclient -p 12000 "${followers[0]}" 2>&1 | grep -qE "reflexive addr: $client:[0-9]+$"
 }
 
 coturn_tells_the_client()
@@ -175,6 +206,153 @@ coturn_tells_the_client()
     move_lead
     wait_until "the new leader's coturn tells the client its own address" told_itself
     together_closes "${pods[@]}"
+}
+
+# ---- Kamailio
+
+sip_start()
+{
+    local dir
+    make_directory "$1"
+    cat >"$dir/kamailio.cfg" <<END
+debug=0
+log_stderror=yes
+children=1
+disable_tcp=yes
+auto_aliases=no
+mpath="/usr/lib/x86_64-linux-gnu/kamailio/modules/"
+listen=udp:127.0.0.1:$port
+loadmodule "sl.so"
+request_route {
+    sl_send_reply("200", "OK");
+}
+END
+    serve "$1" kamailio -DD -E -f /app/kamailio.cfg -P /app/pid -Y /app -w /app -m 16 -M 4
+}
+
+# No rport, and no force_rport(): the reply goes to the port of Via at the address that the request came from.
+options_are_answered()
+{
+    cat >"$work/app-client/options.xml" <<'END'
+<?xml version="1.0" encoding="ISO-8859-1" ?>
+<scenario name="options">
+<send retrans="500"><![CDATA[
+OPTIONS sip:test@[remote_ip]:[remote_port] SIP/2.0
+Via: SIP/2.0/UDP [local_ip]:[local_port];branch=[branch]
+Max-Forwards: 70
+From: <sip:client@[local_ip]:[local_port]>;tag=[call_number]
+To: <sip:test@[remote_ip]:[remote_port]>
+Call-ID: [call_id]
+CSeq: 1 OPTIONS
+Content-Length: 0
+
+]]></send>
+<recv response="200"></recv>
+</scenario>
+END
+    at_client sipp -sf options.xml -m 1 -i "$client" -p 5060 -nostdin -timeout 30 -timeout_error \
+        "${followers[0]}:12000" >"$work/sipp.out" 2>&1 || fail "no 200: $(tail -n 3 "$work/sipp.out")"
+}
+
+# ---- FreeRADIUS
+
+radius_start()
+{
+    local dir
+    make_directory "$1"
+    cat >"$dir/radiusd.conf" <<END
+name = radiusd
+logdir = /app
+run_dir = /app
+libdir = /usr/lib/freeradius
+pidfile = /app/pid
+security {
+    allow_vulnerable_openssl = yes
+}
+modules {
+    pap {
+    }
+}
+client the_client {
+    ipaddr = $client
+    secret = shared
+}
+server default {
+    listen {
+        type = auth
+        ipaddr = 127.0.0.1
+        port = $port
+    }
+    authorize {
+        update control {
+            Cleartext-Password := "secret of bob"
+        }
+        pap
+    }
+    authenticate {
+        Auth-Type PAP {
+            pap
+        }
+    }
+}
+END
+    serve "$1" freeradius -f -l stdout -x -d /app -n radiusd -D /usr/share/freeradius
+}
+
+radius_knows_the_client()
+{
+    expect_match "login" "$(echo 'User-Name = bob, User-Password = "secret of bob"' |
+        at_client radclient -t 5 -r 3 "${followers[0]}:12000" auth shared 2>&1)" "Received Access-Accept"
+}
+
+# ---- nfcapd
+
+nfcapd_start()
+{
+    local dir
+    make_directory "$1"
+    serve "$1" nfcapd -b 127.0.0.1 -p "$port" -w /app -S 0
+}
+
+# export_flows: five of a small capture, to the leader.
+export_flows()
+{
+    python3 - "$work/app-client/flows.pcap" <<'END'
+import struct, sys
+with open(sys.argv[1], "wb") as out:
+    out.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 101))
+    for flow in range(1, 6):
+        udp = struct.pack(">HHHH", 1000 + flow, 53, 12, 0) + b"flow"
+        ip = struct.pack(">BBHHHBBH4B4B", 0x45, 0, 32, flow, 0, 64, 17, 0, 198, 51, 100, flow, 203, 0, 113, 1)
+        out.write(struct.pack("<IIII", 1700000000 + flow, 0, 32, 32) + ip + udp)
+END
+    at_client softflowd -r flows.pcap -n "${followers[0]}:12000" -v 5 -d -p pid -c none >"$work/softflowd.out" 2>&1 ||
+        fail "softflowd: $(tail -n 1 "$work/softflowd.out")"
+    metric_becomes "$agreed" datagrams_delivered_total 1
+}
+
+# exporters ADDRESS: of the flows that the pod's server has written when it ends.
+exporters()
+{
+    podman kill --signal TERM "${app_ids[$1]}" >/dev/null
+    podman wait "${app_ids[$1]}" >/dev/null
+    podman run --rm --label "$label" --network none --volume "$work/app-$1:/app:ro" --entrypoint nfdump "$servers" \
+        -R /app -q -o "fmt:%sa %ra" 2>/dev/null | awk '$1 ~ /^198[.]51/ { print $2 }' | sort | uniq -c | xargs
+}
+
+nfcapd_knows_the_exporter()
+{
+    local former
+    pod_options=("${as_in_the_component[@]}")
+    cluster nfcapd_start
+    find_followers
+    export_flows
+    former=$agreed
+    move_lead
+    export_flows
+    together_closes "${pods[@]}"
+    expect "flows and exporters" "$(exporters "$former")" "5 $client"
+    expect "flows and exporters of the new leader's" "$(exporters "$agreed")" "5 $client"
 }
 
 # ---- not permitted
@@ -194,8 +372,12 @@ ends_without_it()
 }
 
 run "user 0 with NET_ADMIN: the app sees the client, and after a leader change" beside_it
-run "user 0 with NET_ADMIN: BIND limits the client by its own address" bind_limits_the_client
+clients_start
+run "user 0 with NET_ADMIN: BIND limits the client by its own address" as_the_client_itself named_start named_limits_the_client
 run "any user with NET_ADMIN: coturn tells the client its own address" coturn_tells_the_client
+run "user 0 with NET_ADMIN: Kamailio answers a client without rport" as_the_client_itself sip_start options_are_answered
+run "user 0 with NET_ADMIN: FreeRADIUS knows the client" as_the_client_itself radius_start radius_knows_the_client
+run "user 0 with NET_ADMIN: nfcapd knows the exporter" nfcapd_knows_the_exporter
 run "without the capability a pod ends and says what is missing" ends_without_it
 run "user 0 without the capability ends, too" ends_without_it --user 0:0
 finish

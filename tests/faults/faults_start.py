@@ -125,7 +125,7 @@ class Test:
     def cases(self, calls, done):
         for raw, count in sorted(calls.items()):
             place = fault_table.Place(raw, self.program)
-            if place.thread != "main" or not self.pattern.search(str(place)):
+            if place.thread not in ("main", "files") or not self.pattern.search(str(place)):
                 continue # faults_run.py has the other threads
             for error in fault_table.errnos_of(place):
                 for skip in sorted({n for n in (*OCCURRENCES, count - 1) if n < count}):

@@ -2,11 +2,13 @@
  * Any datagram on the data port. Commands and probes keep the guarantees of leader_command.h, so
  * that a reply can be built without further checks; data and bad leave the outputs untouched;
  * trailing white space changes nothing; a reply never exceeds its limit. The bytes that a
- * signature covers end at the last comma, and signing a command makes it a signed one.
+ * signature covers end at the last comma, and signing a command makes it a signed one. json-c reads
+ * the same commands.
  */
 #include <json-c/json.h>
 #include <string.h>
 
+#include "command_reference.h"
 #include "fuzz.h"
 #include "headless/secure/sign.h"
 
@@ -180,6 +182,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     } else {
         FUZZ_CHECK(is_untouched(&command, sizeof(command)));
     }
+    FUZZ_CHECK(reference_agrees(data, size, class == LEADER_COMMAND_CLASS_COMMAND, &command));
     if (class == LEADER_COMMAND_CLASS_PROBE)
         check_probe(&probe, size);
     else

@@ -197,19 +197,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     sent_count = 0;
     sequence = begun_count = finished = 0;
     is_clean = true;
-    FUZZ_CHECK(reassembly_init(&reassembly, 8, &counters, &traffic) == 0);
+    FUZZ_CHECK(reassembly.list || reassembly_init(&reassembly, 8, &counters, &traffic) == 0);
     while (in.next < in.end) {
         step(&in);
         FUZZ_CHECK(reassembly.open_count <= MEMBERS * FRAME_AUTH_NONCE_SPACES);
         FUZZ_CHECK(reassembly.free_count + reassembly.done_count + reassembly.open_count ==
                    reassembly.count);
     }
+    reassembly_keep(&reassembly);
     reassembly.now_ns += 2 * REASSEMBLY_AGE_NS;
     reassembly_expire(&reassembly);
     FUZZ_CHECK(reassembly.open_count == 0);
     FUZZ_CHECK(begun_count == finished + dropped(DROP_incomplete) + dropped(DROP_malformed));
     FUZZ_CHECK(total(COUNTER_RECEIVED_RELAY) + total(COUNTER_REPLIES_FROM_RELAY) ==
                dropped(DROP_incomplete) + dropped(DROP_malformed));
-    reassembly_fini(&reassembly);
+    reassembly_release(&reassembly);
+    FUZZ_CHECK(reassembly.free_count == reassembly.count);
     return 0;
 }

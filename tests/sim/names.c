@@ -95,3 +95,30 @@ void sim_move_pod(struct sim *sim, uint32_t index)
     sim->names.look_up_ns = sim->now_ns + random_between(&sim->names.random, 1, NS_PER_SEC / 2);
     sim_at(sim, sim->names.look_up_ns, SIM_LOOK_UP, 0, 0, 0);
 }
+
+static bool sim_is_alive(const struct sim *sim, uint64_t instance)
+{
+    for (uint32_t i = 0; i < sim->pod_count; i++) {
+        if (sim->pods[i].is_up && sim->pods[i].config.self.instance == instance)
+            return true;
+    }
+    return false;
+}
+
+/* As supervisor_check_names: a pod whose predecessor is dead must not report a shared name. */
+void sim_check_names(struct sim *sim, uint32_t index)
+{
+    struct sim_pod *pod = &sim->pods[index];
+    const struct election *e = &pod->election;
+    uint32_t count;
+    uint16_t other;
+
+    if (!election_find_namesakes(e, &count, &other) || count == 0)
+        pod->shared_since_ns = 0;
+    else if (!pod->shared_since_ns || pod->shared_term != e->term) {
+        pod->shared_since_ns = e->now_ns;
+        pod->shared_term = e->term;
+    } else if (e->now_ns >= pod->shared_since_ns + 2 * e->detection_ns && sim->names.moves &&
+               !sim_is_alive(sim, e->list.members[other].instance))
+        sim_fail(sim, "pod %u takes its dead predecessor for another pod with its name", index);
+}

@@ -34,9 +34,10 @@ enum sim_event_type {
     SIM_FAULT,     /* draw the next fault */
     SIM_FAULT_END, /* a: enum sim_fault, b: its argument */
     SIM_START,
-    SIM_QUIT,    /* a: the instance that was asked to stop */
-    SIM_COMMAND, /* a: the target pod, b: token */
-    SIM_APP,     /* a: up or down */
+    SIM_QUIT,       /* a: the instance that was asked to stop */
+    SIM_COMMAND,    /* a: the target pod, b: token */
+    SIM_NOMINATION, /* a signed command for the pod; a: its instance */
+    SIM_APP,        /* a: up or down */
     SIM_SESSIONS,
     SIM_LOOK_UP,
     SIM_HEAL,
@@ -92,7 +93,8 @@ struct sim_pod {
     uint64_t led_since_ns;
     uint64_t step_down_ns; /* last cause to step down: stop, command, app */
     uint64_t stopped_leading_ns;
-    uint64_t died_ns, former_done_term; /* former.c */
+    uint64_t died_ns, former_done_term;    /* former.c */
+    uint64_t shared_since_ns, shared_term; /* another member has its name; 0: none */
     struct reply_grace grace;
     uint64_t led_term; /* the last one; 0: none */
 };
@@ -250,6 +252,7 @@ bool sim_accepts_reply(const struct sim *sim, uint32_t pod, uint64_t term);
 void sim_check_pushes(struct sim *sim);
 
 /* names.c */
+void sim_check_names(struct sim *sim, uint32_t index);
 void sim_names_init(struct sim *sim);
 /* False: this pod does not start now. */
 bool sim_may_start(struct sim *sim, uint32_t pod);

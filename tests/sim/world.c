@@ -1,4 +1,5 @@
 /* world: the pods, their clocks, and the event loop. */
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "ordered.h"
@@ -74,7 +75,7 @@ static void apply_actions(struct sim *sim, uint32_t index)
     }
     for (size_t i = 0; i < actions->count; i++) {
         if (actions->list[i].type == ELECTION_RESULT)
-            sim->commands_answered++;
+            sim->commands_answered += actions->list[i].token != 0;
         else
             sim_send(sim, index, &actions->list[i]);
     }
@@ -100,6 +101,7 @@ void sim_step(struct sim *sim, uint32_t index, const struct election_event *even
                  election_state_name(pod->election.forbidden >> 8 & 15),
                  election_cause_name(pod->election.forbidden & 255));
     sim_check_former_time(sim);
+    sim_check_names(sim, index);
     sim_check_pushes(sim);
     if (pod->election.state == ELECTION_OUT) {
         sim_trace(sim, "%u is out", index);
@@ -135,6 +137,7 @@ void sim_start_pod(struct sim *sim, uint32_t index, bool keeps_file)
     pod->is_stalled = false;
     pod->resumes_ns = pod->tick_ns = pod->host_refuses_until = 0;
     pod->started_ns = sim->now_ns;
+    pod->shared_since_ns = 0;
     pod->leadership = (struct election_leadership){0};
     pod->grace = (struct reply_grace){0};
     pod->led_term = 0;
@@ -227,19 +230,46 @@ static void quit_pod(struct sim *sim, const struct sim_event *event)
     sim_step(sim, event->pod, &quit);
 }
 
+static void command(struct sim *sim, uint32_t index, const struct election_event *event)
+{
+    if (!sim->pods[index].is_up || sim->pods[index].is_stalled)
+        return;
+    sim_trace(sim, "%u gets the command: leader %016" PRIx64 "%s", index, event->instance,
+              event->is_nominated ? ", which is told" : "");
+    for (uint32_t i = 0; i < sim->pod_count; i++)
+        sim->pods[i].step_down_ns = sim->now_ns;
+    sim->commands_sent += event->token != 0;
+    sim_step(sim, index, event);
+}
+
 void sim_command(struct sim *sim, uint32_t index, uint32_t target, uint64_t token)
+{
+    command(sim, index,
+            &(struct election_event){.type = ELECTION_COMMAND,
+                                     .instance = sim->pods[target].config.self.instance,
+                                     .token = token});
+}
+
+/* As the supervisor does with signed ones: NOMINATE is repeated for three seconds, or lost. */
+static void command_by_nomination(struct sim *sim, uint32_t index, uint32_t target, uint64_t token)
 {
     const struct election_event event = {.type = ELECTION_COMMAND,
                                          .instance = sim->pods[target].config.self.instance,
-                                         .token = token};
+                                         .token = token,
+                                         .is_nominated = true};
+    uint64_t late_ns = random_chance(&sim->random, 200) ? 3 * NS_PER_SEC : 10 * NS_PER_MS;
 
-    if (!sim->pods[index].is_up || sim->pods[index].is_stalled)
-        return;
-    sim_trace(sim, "%u gets the command: leader %u", index, target);
-    for (uint32_t i = 0; i < sim->pod_count; i++)
-        sim->pods[i].step_down_ns = sim->now_ns;
-    sim->commands_sent++;
-    sim_step(sim, index, &event);
+    command(sim, index, &event);
+    if (!random_chance(&sim->random, 50))
+        sim_at(sim, sim->now_ns + random_below(&sim->random, late_ns), SIM_NOMINATION, target,
+               event.instance, 0);
+}
+
+static void nominate(struct sim *sim, const struct sim_event *event)
+{
+    if (pod_instance(sim, event->pod) == event->a)
+        command(sim, event->pod,
+                &(struct election_event){.type = ELECTION_COMMAND, .instance = event->a});
 }
 
 void sim_set_app(struct sim *sim, uint32_t index, bool is_up)
@@ -367,9 +397,16 @@ static void handle_event(struct sim *sim, const struct sim_event *event)
         quit_pod(sim, event);
         break;
     case SIM_COMMAND:
-        /* A command may take effect up to three seconds later. */
-        if (sim->now_ns + 4 * NS_PER_SEC < sim->heal_ns)
+        /* A command may take effect up to three seconds after its target has been told. */
+        if (sim->now_ns + 7 * NS_PER_SEC >= sim->heal_ns)
+            break;
+        if (event->a != event->pod && random_chance(&sim->random, 500))
+            command_by_nomination(sim, event->pod, (uint32_t)event->a, event->b);
+        else
             sim_command(sim, event->pod, (uint32_t)event->a, event->b);
+        break;
+    case SIM_NOMINATION:
+        nominate(sim, event);
         break;
     case SIM_APP:
         sim_set_app(sim, event->pod, event->a);

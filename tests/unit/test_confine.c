@@ -5,6 +5,8 @@
  */
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <netinet/udp.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -122,6 +124,75 @@ Test(confine, forbidden_calls_are_refused, .disabled = !CONFINE_IS_POSSIBLE)
     for (size_t i = 0; i < count; i++)
         cr_expect_eq(results[i], calls[i].confined, "%s: %d, should be %s", calls[i].name,
                      results[i], strerror(calls[i].confined));
+}
+
+/* ---- socket options ---- */
+
+/* The bad descriptor is found only behind the filter: EBADF means that the filter lets the call through. */
+static const struct option_call {
+    const char *name;
+    long call, level, option;
+    int confined, with_resolver, with_groups;
+} options[] = {
+    {"SO_RCVBUF", SYS_setsockopt, SOL_SOCKET, SO_RCVBUF, EBADF, EBADF, EBADF},
+    {"IP_TTL", SYS_setsockopt, IPPROTO_IP, IP_TTL, EBADF, EBADF, EBADF},
+    {"IPV6_UNICAST_HOPS", SYS_setsockopt, IPPROTO_IPV6, IPV6_UNICAST_HOPS, EBADF, EBADF, EBADF},
+    {"TCP_CORK", SYS_setsockopt, IPPROTO_TCP, TCP_CORK, EBADF, EBADF, EBADF},
+    {"get SO_MEMINFO", SYS_getsockopt, SOL_SOCKET, SO_MEMINFO, EBADF, EBADF, EBADF},
+    {"MCAST_JOIN_GROUP", SYS_setsockopt, IPPROTO_IP, MCAST_JOIN_GROUP, ENOSYS, ENOSYS, EBADF},
+    {"get SO_PEERCRED", SYS_getsockopt, SOL_SOCKET, SO_PEERCRED, ENOSYS, EBADF, ENOSYS},
+    /* The same number at another level, and with upper bits, which the kernel ignores. */
+    {"TCP_CORK's number for UDP", SYS_setsockopt, IPPROTO_UDP, TCP_CORK, ENOSYS, ENOSYS, ENOSYS},
+    {"IP_TTL, upper bits", SYS_setsockopt, IPPROTO_IP, IP_TTL | 1L << 40, EBADF, EBADF, EBADF},
+    {"SO_MARK, upper bits", SYS_setsockopt, SOL_SOCKET | 1L << 40, SO_MARK, ENOSYS, ENOSYS, ENOSYS},
+    /* Programs in the kernel, the path of datagrams, protocols on top, tables of netfilter. */
+    {"SO_ATTACH_FILTER", SYS_setsockopt, SOL_SOCKET, SO_ATTACH_FILTER, ENOSYS, ENOSYS, ENOSYS},
+    {"SO_ATTACH_BPF", SYS_setsockopt, SOL_SOCKET, SO_ATTACH_BPF, ENOSYS, ENOSYS, ENOSYS},
+    {"SO_BINDTODEVICE", SYS_setsockopt, SOL_SOCKET, SO_BINDTODEVICE, ENOSYS, ENOSYS, ENOSYS},
+    {"SO_REUSEPORT", SYS_setsockopt, SOL_SOCKET, SO_REUSEPORT, ENOSYS, ENOSYS, ENOSYS},
+    {"IP_OPTIONS", SYS_setsockopt, IPPROTO_IP, IP_OPTIONS, ENOSYS, ENOSYS, ENOSYS},
+    {"IP_TRANSPARENT", SYS_setsockopt, IPPROTO_IP, IP_TRANSPARENT, ENOSYS, ENOSYS, ENOSYS},
+    {"IPT_SO_SET_REPLACE", SYS_setsockopt, IPPROTO_IP, 64, ENOSYS, ENOSYS, ENOSYS},
+    {"IPV6_RTHDR", SYS_setsockopt, IPPROTO_IPV6, IPV6_RTHDR, ENOSYS, ENOSYS, ENOSYS},
+    {"TCP_ULP", SYS_setsockopt, IPPROTO_TCP, TCP_ULP, ENOSYS, ENOSYS, ENOSYS},
+    {"UDP_ENCAP", SYS_setsockopt, IPPROTO_UDP, UDP_ENCAP, ENOSYS, ENOSYS, ENOSYS},
+    {"a packet ring", SYS_setsockopt, SOL_PACKET, 5, ENOSYS, ENOSYS, ENOSYS},
+    {"get SO_PEERSEC", SYS_getsockopt, SOL_SOCKET, SO_PEERSEC, ENOSYS, ENOSYS, ENOSYS},
+    {"get TCP_ZEROCOPY_RECEIVE", SYS_getsockopt, IPPROTO_TCP, 35, ENOSYS, ENOSYS, ENOSYS},
+};
+#define OPTION_COUNT (sizeof(options) / sizeof(options[0]))
+
+static void make_option_calls(void)
+{
+    char value[64] = {0};
+    socklen_t length = sizeof(value);
+
+    for (size_t i = 0; i < OPTION_COUNT; i++) {
+        const struct option_call *o = &options[i];
+        long last = o->call == SYS_getsockopt ? (long)&length : (long)length;
+
+        results[i] = syscall(o->call, -1, o->level, o->option, value, last) < 0 ? errno : 0;
+    }
+}
+
+Test(confine, socket_options_that_nothing_uses_are_refused, .disabled = !CONFINE_IS_POSSIBLE)
+{
+    const struct confine_needs resolver = {.resolver = true}, groups = {.groups = true};
+
+    cr_assert_eq(run_child(NULL, make_option_calls), 0);
+    for (size_t i = 0; i < OPTION_COUNT; i++)
+        cr_expect_eq(results[i], EBADF, "%s without the filter: %d", options[i].name, results[i]);
+    cr_assert_eq(run_child(&nothing_special, make_option_calls), 0);
+    for (size_t i = 0; i < OPTION_COUNT; i++)
+        cr_expect_eq(results[i], options[i].confined, "%s: %d", options[i].name, results[i]);
+    cr_assert_eq(run_child(&resolver, make_option_calls), 0);
+    for (size_t i = 0; i < OPTION_COUNT; i++)
+        cr_expect_eq(results[i], options[i].with_resolver, "%s with the resolver: %d",
+                     options[i].name, results[i]);
+    cr_assert_eq(run_child(&groups, make_option_calls), 0);
+    for (size_t i = 0; i < OPTION_COUNT; i++)
+        cr_expect_eq(results[i], options[i].with_groups, "%s with groups: %d", options[i].name,
+                     results[i]);
 }
 
 static void try_fork(void)

@@ -38,12 +38,12 @@ static int echo(int family)
     char byte = 'x';
     struct iovec vector = {&byte, 1};
     struct mmsghdr message = {.msg_hdr = {.msg_iov = &vector, .msg_iovlen = 1}};
-    int fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), on = 1;
+    int fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), bytes = 65536;
     bool ok;
 
     if (fd < 0)
         return errno;
-    ok = setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 &&
+    ok = setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes)) == 0 &&
          bind(fd, (struct sockaddr *)&at, length) == 0 &&
          getsockname(fd, (struct sockaddr *)&at, &length) == 0 &&
          connect(fd, (struct sockaddr *)&at, length) == 0 && sendmmsg(fd, &message, 1, 0) == 1 &&

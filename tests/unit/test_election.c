@@ -346,6 +346,23 @@ Test(election, term_above_half_of_the_maximum_is_rejected)
     cr_assert_eq(e.seen_term, ELECTION_TERM_MAX / 2);
 }
 
+/* Its cluster began again at term 1, and has no majority any more; a member of the former cluster
+ * has returned. */
+Test(election, isolated_member_accepts_any_term)
+{
+    struct election_message discover = message(ELECTION_DISCOVER, OTHER, 1);
+    const struct election_member other = member(OTHER);
+
+    e.term = e.seen_term = 1;
+    discover.member_count = 1;
+    discover.seen = 2 + ELECTION_TERM_LEAP;
+    step(ELECTION_MESSAGE, &discover, &other);
+    cr_assert_eq(e.seen_term, 1);
+    e.state = ELECTION_ISOLATED;
+    step(ELECTION_MESSAGE, &discover, &other);
+    cr_assert_eq(e.seen_term, 2 + ELECTION_TERM_LEAP);
+}
+
 Test(election, stored_term_above_half_of_the_maximum_is_ignored)
 {
     struct election_config config = e.config;

@@ -192,3 +192,86 @@ Test(election_rows, without_a_name_the_address_tells)
     discover_from(&other);
     cr_assert_eq(e.list.count, 4);
 }
+
+/* ---- expected members of a first leader ---- */
+
+static void next_heartbeat(void)
+{
+    now_ns += 200 * MS;
+    tick();
+}
+
+/* Discovery names pods 2 to last. */
+static void name_up_to(uint8_t last, bool is_blind)
+{
+    struct address candidates[8];
+    struct election_event event = {
+        .type = ELECTION_CANDIDATES, .candidates = candidates, .is_blind = is_blind};
+
+    for (uint8_t i = 2; i <= last; i++)
+        candidates[event.candidate_count++] = member(i).address;
+    election_step(&e, &event, now_ns, &actions);
+    next_heartbeat();
+}
+
+/* Its DNS named two pods that had died: only three of the five exist. */
+static void lead_three_of_five(void)
+{
+    e.config.quorum = ELECTION_QUORUM_AUTO;
+    name_up_to(5, false);
+    e.list.floor = 5;
+    e.list.wants_majority = true;
+}
+
+Test(election_rows, a_dead_address_is_expected_until_dns_does_not_name_it)
+{
+    uint32_t version = e.list.id.version;
+
+    lead_three_of_five();
+    name_up_to(5, false);
+    cr_assert_eq(e.list.floor, 5);
+    name_up_to(4, false);
+    cr_assert_eq(e.list.floor, 4);
+    cr_assert_eq(e.list.id.version, version + 1);
+    cr_assert_not(e.is_list_committed);
+    name_up_to(3, false);
+    cr_assert_eq(e.list.floor, 4, "one change after the other");
+    ack_from(OTHER);
+    ack_from(THIRD);
+    next_heartbeat();
+    cr_assert_eq(e.list.floor, 0, "as many as there are rows");
+
+    for (int i = 0; i < 10; i++) {
+        ack_from(OTHER);
+        next_heartbeat();
+        cr_assert_gt(e.valid_until_ns, now_ns, "two of three are a majority");
+    }
+}
+
+Test(election_rows, an_address_is_expected_while_dns_does_not_reply)
+{
+    lead_three_of_five();
+    name_up_to(3, true);
+    cr_assert_eq(e.list.floor, 5);
+}
+
+Test(election_rows, quorum_expect_is_expected_whatever_dns_names)
+{
+    lead_three_of_five();
+    e.config.expect = 5;
+    name_up_to(3, false);
+    cr_assert_eq(e.list.floor, 5);
+}
+
+/* Two pods have no quorum, nor have two that started while DNS named a third. */
+Test(election_rows, two_pods_and_a_dead_address_become_two_pods)
+{
+    e.config.quorum = ELECTION_QUORUM_AUTO;
+    e.config.expect = 2;
+    e.list.count = 2;
+    e.list.floor = 3;
+    e.list.wants_majority = true;
+    name_up_to(2, false);
+    cr_assert_eq(e.list.floor, 0);
+    cr_assert_not(e.list.wants_majority);
+}

@@ -365,6 +365,44 @@ Test(handshake, key_rotation_loses_no_message)
 }
 
 /* Both have new keys, and their requests cross. */
+/* Otherwise its peer could not tell it from a dead pod in whose name somebody else sends. */
+Test(handshake, a_pod_that_gives_up_the_common_key_says_so)
+{
+    uint8_t data[HANDSHAKE_SEALED];
+    size_t length;
+
+    settle(A, B);
+    cr_assert(handshake_shares_key(pods[B], &ips[A]));
+    handshake_set_keys(pods[A], &rings[1]);
+    length = handshake_request(pods[A], &ips[B], now_ns, data);
+    cr_assert_gt(length, 0);
+    cr_assert(deliver(A, B, data, &length), "it is sealed with the old key");
+    cr_expect_not(handshake_shares_key(pods[B], &ips[A]));
+    cr_expect(knows(B, A), "this changes nothing else");
+    for (int i = 0; i < 4;
+         i++) { /* it may be lost; the other requests are for pods with the new key */
+        now_ns += STEP_NS;
+        handshake_suspect(pods[A], &ips[B]); /* which the unverifiable replies cause */
+        length = handshake_request(pods[A], &ips[B], now_ns, data);
+        cr_expect_eq(deliver(A, B, data, &length), i % 2 == 1);
+    }
+    cr_expect_eq(handshake_other_keys_ns(pods[B], &ips[A]), now_ns);
+    handshake_set_keys(pods[B], &rings[2]);
+    settle(A, B);
+    cr_expect(handshake_shares_key(pods[B], &ips[A]));
+    cr_expect(handshake_shares_key(pods[A], &ips[B]));
+}
+
+Test(handshake, a_pod_whose_own_keys_are_others_shares_none)
+{
+    settle(A, B);
+    handshake_set_keys(pods[B], &rings[1]);
+    cr_expect_not(handshake_shares_key(pods[B], &ips[A]));
+    cr_expect_not(handshake_shares_key(pods[B], &ips[C]), "it was never authenticated");
+    handshake_set_keys(pods[B], &rings[0]);
+    cr_expect(handshake_shares_key(pods[B], &ips[A]));
+}
+
 Test(handshake, crossing_requests_end)
 {
     uint8_t from_a[HANDSHAKE_SEALED], from_b[HANDSHAKE_SEALED];

@@ -47,6 +47,8 @@ static void fill(uint8_t type)
         .received = 1000000,
         .rcvbuf_bytes = 212992,
         .generation = 6,
+        .command_nonce = UINT64_C(0x00112233aabbccdd),
+        .command_time_s = 1764085000,
         .list = {.term = 7, .version = 2},
         .live = {0xffffffffffffffff, 0x21},
         .ready = {1, 0x20},
@@ -124,6 +126,13 @@ Test(peer, bytes_of_leave)
 {
     put(ELECTION_LEAVE);
     assert_bytes(HEADER("10", "2001") COMMON);
+}
+
+Test(peer, bytes_of_nominate)
+{
+    put(ELECTION_NOMINATE);
+    assert_bytes(HEADER("12", "2001") COMMON "00112233aabbccdd"
+                                             "000000006925cd08");
 }
 
 Test(peer, bytes_of_vote)

@@ -47,6 +47,33 @@ Test(peers_mismatch, a_mismatch_lasts_until_the_member_sends_other_flags)
     cr_assert_not(peers_find(&peers, 8)->is_mismatched);
 }
 
+/* Of a pod with this history. */
+static uint16_t flags_with(uint64_t history_bytes)
+{
+    config.ordered_history_bytes = history_bytes;
+    return peers_settings_of(&config);
+}
+
+Test(peers_mismatch, another_history_is_a_mismatch)
+{
+    const uint64_t mib = 1 << 20;
+    uint16_t flags;
+
+    begin(CONFIG_ROUTE_ORDERED, CONFIG_COMMIT_MAJORITY);
+    peers.flags = flags_with(16 * mib);
+    cr_expect_not(hear(ELECTION_ACK, A, flags_with(16 * mib)));
+    for (uint64_t size = mib; size <= 4096 * mib; size *= 2) {
+        flags = flags_with(size);
+        cr_expect_eq(hear(ELECTION_ACK, A, flags), size != 16 * mib, "%lu MiB", size / mib);
+        cr_expect_eq(peers_differ_in_history_only(&peers, flags), size != 16 * mib);
+    }
+    cr_expect(hear(ELECTION_ACK, A, flags_with(16 * mib + 1)));
+    cr_expect_not(hear(ELECTION_ACK, A, ELECTION_FLAG_ORDERED | ELECTION_FLAG_COMMIT),
+                  "the version before does not say it");
+    cr_expect(hear(ELECTION_ACK, A, flags_with(8 * mib) & (uint16_t)~ELECTION_FLAG_COMMIT));
+    cr_expect_not(peers_differ_in_history_only(&peers, ELECTION_FLAG_ORDERED));
+}
+
 Test(peers_mismatch, other_messages_carry_no_settings)
 {
     begin(CONFIG_ROUTE_ORDERED, CONFIG_COMMIT_NONE);

@@ -3,77 +3,11 @@
  * network namespace of its own. It has only loopback: what needs a route into a network is in
  * tests/cluster/test_source.sh.
  */
-#include <criterion/criterion.h>
-#include <errno.h>
-#include <net/if.h>
-#include <netinet/in.h>
-#include <sched.h>
-#include <stdlib.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include "headless/net/return_path.h"
-#include "headless/net/transparent.h"
-
-#define APP          "127.0.0.1:5353"
-#define CLIENT       "10.9.9.9:4444"
+#include "return_path_fixture.h"
 
 #define MANY_WORKERS 16 /* WORKERS_MAX */
 
 TestSuite(return_path, .timeout = 30);
-
-static struct address parse(const char *text)
-{
-    struct address address;
-
-    cr_assert_eq(address_parse(text, 0, &address), 0);
-    return address;
-}
-
-static void enter_namespace(void)
-{
-    struct ifreq lo = {.ifr_name = "lo", .ifr_flags = IFF_UP};
-    int fd;
-
-    if (unshare(CLONE_NEWNET) != 0)
-        cr_skip_test("no network namespace without CAP_SYS_ADMIN");
-    fd = socket(AF_INET, SOCK_DGRAM, 0);
-    cr_assert_eq(ioctl(fd, SIOCSIFFLAGS, &lo), 0);
-    (void)close(fd);
-}
-
-/* The socket of a worker, and its return path. */
-struct way {
-    struct address app;
-    struct udp_socket socket;
-    struct return_path path;
-};
-
-static int try_open(const char *app, struct way *way, char why[static RETURN_PATH_WHY_MAX])
-{
-    struct return_path_setup setup = {.app = parse(app), .port_count = 1, .clients_max = 10};
-
-    way->app = setup.app;
-    way->path.nft_fd = -1;
-    cr_assert_eq(udp_open_transparent(&way->app, 0, &way->socket), 0);
-    setup.ports = &way->socket.local.port;
-    return return_path_open(&setup, &way->path, why);
-}
-
-static void open_way(const char *app, struct way *way)
-{
-    char why[RETURN_PATH_WHY_MAX];
-
-    cr_assert_eq(try_open(app, way, why), 0, "%s", why);
-    cr_assert_str_empty(why);
-}
-
-static void close_way(struct way *way)
-{
-    return_path_close(&way->path);
-    udp_close(&way->socket);
-}
 
 static void expect_refused(const char *app, int error, const char *text)
 {
@@ -84,29 +18,6 @@ static void expect_refused(const char *app, int error, const char *text)
     cr_expect_str_eq(why, text);
     cr_expect_eq(way.path.nft_fd, -1);
     close_way(&way);
-}
-
-static int send_request(const struct way *way, const struct address *client, size_t bytes)
-{
-    const struct address to = address_with_port(way->app, client->port);
-    static const char payload[UDP_PAYLOAD_MAX];
-
-    return udp_send_one(&way->socket, &to, client, payload, bytes);
-}
-
-/* The reply: it comes to the client's address, from the client's port at the app's address. */
-static void expect_reply(const struct way *way, const struct address *client, size_t bytes)
-{
-    struct address peer, expected = address_with_port(way->app, client->port);
-    static char payload[UDP_PAYLOAD_MAX];
-    struct sockaddr_storage sa;
-    socklen_t length = sizeof(sa);
-
-    cr_expect_eq(
-        recvfrom(way->socket.fd, payload, sizeof(payload), 0, (struct sockaddr *)&sa, &length),
-        (ssize_t)bytes);
-    address_from_sockaddr((struct sockaddr *)&sa, &peer);
-    cr_expect(address_equal(&peer, &expected));
 }
 
 /* A request of this many bytes to an app there, and its reply. */
@@ -162,28 +73,22 @@ Test(return_path, ipv6)
     close_way(&way);
 }
 
-static void expect_refusal(const char *app, const char *client_text)
+static void expect_refusal_at(const char *app, const char *client_text)
 {
     const struct address client = parse(client_text);
-    struct udp_failure failure;
     struct way way;
 
     open_way(app, &way);
     udp_transparent_announce(&way.socket, &client, &way.app, true);
-    cr_assert_eq(send_request(&way, &client, 5), 0);
-    cr_assert(udp_take_error(way.socket.fd, &failure));
-    cr_expect_eq(failure.error, ECONNREFUSED);
-    cr_expect(address_equal_ip(&failure.from, &client));
-    cr_expect_eq(failure.to.port, client.port);
-    cr_expect(address_equal_ip(&failure.to, &way.app));
+    expect_refusal(&way, &client);
     close_way(&way);
 }
 
 Test(return_path, refusal_of_a_closed_port_names_the_client)
 {
     enter_namespace();
-    expect_refusal(APP, CLIENT);
-    expect_refusal("[::1]:5353", "[2001:db8::9]:4444");
+    expect_refusal_at(APP, CLIENT);
+    expect_refusal_at("[::1]:5353", "[2001:db8::9]:4444");
 }
 
 /* An app, and two workers with their sockets and the path of both. */
@@ -323,12 +228,12 @@ Test(return_path, own_loopback_multicast_and_broadcast_addresses_are_no_source)
         if (probe >= 0)
             (void)close(probe); /* it is of one family */
         probe = -1;
-        cr_expect(udp_is_no_source(&probe, &ip), "%s", refused[i]);
+        cr_expect_eq(udp_check_source(&probe, &ip), -EADDRINUSE, "%s", refused[i]);
     }
     for (size_t i = 0; i < 3 * sizeof(good) / sizeof(good[0]); i++) {
         const struct address ip = parse(good[i % 3]);
 
-        cr_expect_not(udp_is_no_source(&probe, &ip), "%s", good[i % 3]);
+        cr_expect_eq(udp_check_source(&probe, &ip), 0, "%s", good[i % 3]);
     }
     (void)close(probe);
 }
@@ -361,12 +266,6 @@ Test(return_path, table_of_a_running_process_stays)
     close_way(&other);
 }
 
-static void run_or_skip(const char *command)
-{
-    if (system(command) != 0) /* NOLINT(cert-env33-c): a constant */
-        cr_skip_test("%s", command);
-}
-
 Test(return_path, rules_and_tables_of_others_are_an_error)
 {
     static const char in_use[] = "routing table 1751389417 is in use: it has rules or routes of "
@@ -382,21 +281,6 @@ Test(return_path, rules_and_tables_of_others_are_an_error)
     run_or_skip("nft add table ip headlessd_5353");
     expect_refused(APP, -EEXIST,
                    "nftables table headlessd_5353 exists, made by another program: delete it");
-}
-
-/* nft(8) ends by an assertion at rules that it cannot put into words. */
-Test(return_path, operators_can_list_the_rules)
-{
-    struct way way;
-
-    enter_namespace();
-    run_or_skip("nft list ruleset");
-    open_way(APP, &way);
-    cr_expect_eq(system("nft list ruleset >/dev/null"), 0); /* NOLINT(cert-env33-c): a constant */
-    close_way(&way);
-    open_way("[::1]:5353", &way);
-    cr_expect_eq(system("nft list ruleset >/dev/null"), 0); /* NOLINT(cert-env33-c): a constant */
-    close_way(&way);
 }
 
 /* A reply from the address and the interface at which the request arrived (dnsmasq with IPv6). */

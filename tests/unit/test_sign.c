@@ -302,6 +302,21 @@ Test(sign, full_table_refuses_and_keeps_its_marks)
     cr_assert_eq(seen.count, SIGN_SEEN_MAX - SIGN_SEEN_MAX / 5 + 1);
 }
 
+/* Of commands that other pods have accepted: their clocks are not this pod's. */
+Test(sign, marks_without_a_clock_are_kept_until_the_table_is_full)
+{
+    sign_seen_init(&seen, TIME_S);
+    cr_assert_eq(sign_seen_mark(&seen, 0, TIME_S - 1), SIGN_TOO_OLD, "before the start");
+    for (uint64_t nonce = 1; nonce <= SIGN_SEEN_MAX; nonce++)
+        cr_assert_eq(sign_seen_mark(&seen, nonce, TIME_S + nonce * 1000), SIGN_VALID);
+    cr_assert_eq(sign_seen_mark(&seen, 1, TIME_S + 1000), SIGN_REPLAYED, "however old it is");
+    cr_assert_eq(sign_seen_mark(&seen, 1 + SIGN_SEEN_MAX, TIME_S + 5000), SIGN_VALID);
+    cr_assert_eq(sign_seen_mark(&seen, 1, TIME_S + 1000), SIGN_TOO_OLD, "its mark was removed");
+    cr_assert_eq(sign_seen_mark(&seen, 2, TIME_S + 2000), SIGN_REPLAYED);
+    cr_assert_eq(sign_seen_mark(&seen, 2 + SIGN_SEEN_MAX, TIME_S + 1000), SIGN_TOO_OLD);
+    cr_assert_eq(seen.count, SIGN_SEEN_MAX);
+}
+
 /* Against a model that keeps all nonces: each is accepted at most once, whatever the clock does. */
 Test(sign, no_nonce_is_accepted_twice_under_a_moving_clock)
 {

@@ -191,6 +191,9 @@ enum drop_reason { DROP_REASONS(DROP_ENUM) DROP_REASON_COUNT };
     X(PEER_REPLAY, "peer_messages_dropped_total", "reason", "replay", HELP_PEER_MESSAGES_DROPPED)  \
     X(INTRODUCED, "handshakes_total", "", "",                                                      \
       "Handshakes completed: another instance proved that it holds a key")                         \
+    X(REFUSALS_DISPROVED, "refusals_disproved_total", "", "",                                      \
+      "ICMP port unreachable messages about the leader that a message of it disproved: forged, "   \
+      "or of a firewall")                                                                          \
     X(PEER_REFUSED, "peer_refusals_total", "", "",                                                 \
       "ICMP port unreachable messages that quote a datagram of this pod to a member")              \
     X(REFUSALS_IGNORED, "relay_refusals_ignored_total", "", "",                                    \

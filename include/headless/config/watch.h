@@ -9,7 +9,7 @@
  * An unreadable file counts as a content as well (0), so its removal is one change, and its return
  * another.
  *
- * Owner: one thread. Blocking: reads a file. Never allocates.
+ * Owner: one thread. Blocking: config_digest_file and config_watch_init. Never allocates.
  */
 #ifndef HEADLESS_CONFIG_WATCH_H
 #define HEADLESS_CONFIG_WATCH_H
@@ -39,8 +39,12 @@ uint64_t config_digest(const char *text, size_t length);
  */
 void config_watch_init(struct config_watch *watch, const char *path, uint64_t digest);
 
-/* True: the content with digest watch->seen is new and stable. True each time until it is judged. */
-bool config_watch_look(struct config_watch *watch, uint64_t now_ns);
+/* True: the file at watch->path is to be read now (config_digest_file), and its digest given to
+ * config_watch_see. */
+bool config_watch_is_due(struct config_watch *watch, uint64_t now_ns);
+
+/* True: this content is new and stable. True each time until it is judged. */
+bool config_watch_see(struct config_watch *watch, uint64_t digest);
 
 /* This content was read, and accepted or refused. */
 void config_watch_judge(struct config_watch *watch, uint64_t digest);

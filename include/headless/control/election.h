@@ -118,6 +118,7 @@ struct election_event {
     uint64_t generation; /* COMMAND: leader_generation if from a configuration, otherwise 0 */
     uint64_t stay_ns;    /* SESSIONS: how long they may stay after we step down; 0: they do not */
     bool is_up;          /* APP, PROGRESS; SESSIONS: there are some */
+    bool is_nominated;   /* COMMAND: its target is told elsewhere; only wait for the result */
     bool is_blind;       /* CANDIDATES: DNS has not replied yet, so do not begin a cluster */
 };
 
@@ -307,6 +308,7 @@ struct election {
     uint32_t known_peer_count;
     uint64_t discover_ns; /* last round of DISCOVER */
     uint64_t auth_failed_ns, verified_ns, bootstrap_ns;
+    uint64_t others_verified_ns; /* as verified_ns, but not of the leader */
     uint64_t replace_ns; /* take a predecessor's row then; 0: there is a leader, or no cluster */
     uint64_t replace_asked_ns;
     bool is_unlisted; /* we took that row ourselves: our own vote does not count */
@@ -360,6 +362,11 @@ bool election_may_be_alive(const struct election *e, uint16_t index);
  * nor, as the leader knows, another live eligible member's. False where that is not known. */
 bool election_has_no_app(const struct election *e);
 enum election_member_state election_describe(const struct election *e, uint16_t index);
+
+/* Other members with our name that are alive: their number, and the index of one. False: unknown,
+ * without a leader or for a new one. */
+bool election_find_namesakes(const struct election *e, uint32_t *ret_count, uint16_t *ret_index)
+    __attribute__((warn_unused_result));
 const char *election_member_state_name(enum election_member_state state);
 
 /* The names in logs, metrics and /status; older than some identifiers: UNAUTHENTICATED is "key",

@@ -9,7 +9,7 @@
  *
  * A leader outside the cluster (relay.format raw or proxy-v2) is not elected, and never expires.
  *
- * Threads: the main thread calls create, join, start, step_down, stop, destroy, read_keys,
+ * Threads: the main thread calls create, join, start, step_down, stop, destroy, take_keys,
  * keys_failure and reload; any thread may call the functions under "readers".
  */
 #ifndef HEADLESS_CONTROL_SUPERVISOR_H
@@ -24,6 +24,7 @@
 #include "headless/control/leader_history.h"
 #include "headless/data/data_plane.h"
 #include "headless/data/progress.h"
+#include "headless/secure/keyring.h"
 
 /* The supervisor's own stall limit. It waits for nothing that may block; while it does not run, nobody
  * renews its lease, so a short stall costs no more than a leader change. */
@@ -78,10 +79,20 @@ struct supervisor_report {
 
 /* ---- the main thread ---- */
 
+/* The keys as read from their directory. */
+struct supervisor_keys {
+    int rc; /* of keyring_load */
+    struct keyring ring;
+    char why[KEYRING_WHY];
+};
+
+/* Any thread: read the keys, if any are configured. Blocks while files are read. */
+void supervisor_load_keys(const struct config *config, struct supervisor_keys *ret_keys);
+
 /* Before the data plane: binds the peer port exclusively, so that a second daemon at this address
- * fails here. Keeps config. Logs a failure and returns a negative errno. */
-int supervisor_create(const struct config *config, struct supervisor **ret_supervisor)
-    __attribute__((warn_unused_result));
+ * fails here. Keeps config, takes the keys. Logs a failure and returns a negative errno. */
+int supervisor_create(const struct config *config, struct supervisor_keys *keys,
+                      struct supervisor **ret_supervisor) __attribute__((warn_unused_result));
 /* NULL is allowed. */
 void supervisor_destroy(struct supervisor *supervisor);
 
@@ -100,8 +111,9 @@ void supervisor_step_down(struct supervisor *supervisor);
 /* Leave the list, wait for that at most four detection times, and end the thread. */
 void supervisor_stop(struct supervisor *supervisor);
 
-/* Read the keys again. True: they have changed; supervisor_reload applies them. */
-bool supervisor_read_keys(struct supervisor *supervisor);
+/* Take keys that were read again, and wipe them. True: they have changed; supervisor_reload applies
+ * them. */
+bool supervisor_take_keys(struct supervisor *supervisor, struct supervisor_keys *keys);
 /* Why the keys could not be read; "" when they were, or none are configured. */
 const char *supervisor_keys_failure(const struct supervisor *supervisor);
 

@@ -2,7 +2,8 @@
  * identity: instance, cluster, address and name of this process, and the secret of its tags.
  *
  * instance is a new 64-bit random number at every start: a pod's address and name come back after a
- * restart, its instance never does. The secret makes record tags: only the pod that wrote a record's
+ * restart, its instance never does. It also differs where two machines have the same random bytes
+ * (clones from one snapshot) and the addresses, names, clocks or pids differ. The secret makes record tags: only the pod that wrote a record's
  * client and local address can have made its tag, so a REPLY frame cannot make this pod send to a
  * third party.
  *

@@ -26,15 +26,15 @@ void udp_transparent_announce(const struct udp_socket *socket, const struct addr
                               const struct address *app, bool is_open);
 
 /*
- * May this address not be a source: is it one of this machine or pod, loopback, multicast or
- * broadcast? The kernel binds a socket without IP_TRANSPARENT to just these
+ * May datagrams be sent from this address? No: it is one of this machine or pod, loopback, multicast or
+ * broadcast. The kernel binds a socket without IP_TRANSPARENT to just these
  * (inet_addr_valid_or_nonlocal), so one is bound on trial; that includes addresses that were added
- * later. *probe: the socket for it, -1 at first; close it in the end. True also when it cannot be
- * determined.
+ * later. *probe: the socket for it, -1 at first; close it in the end. Returns 0 if they may, -EADDRINUSE if
+ * they may not, or another negative errno: it cannot be determined, for want of a descriptor for instance.
  */
-bool udp_is_no_source(int *probe, const struct address *ip);
+int udp_check_source(int *probe, const struct address *ip) __attribute__((warn_unused_result));
 
-/* NULL, or the sysctl that makes udp_is_no_source impossible. */
+/* NULL, or the sysctl that makes udp_check_source impossible. */
 const char *udp_transparent_obstacle(void);
 
 #endif

@@ -98,6 +98,12 @@ void sign_seen_init(struct sign_seen *seen, uint64_t now_s);
 enum sign_verdict sign_seen_take(struct sign_seen *seen,
                                  const struct leader_command_signature *signature, uint64_t now_s);
 
+/*
+ * The same for commands that reach this pod from others, whose clocks may differ: no clock. A full
+ * table removes the oldest mark, and refuses what is as old.
+ */
+enum sign_verdict sign_seen_mark(struct sign_seen *seen, uint64_t nonce, uint64_t time_s);
+
 /* The values in which two signatures of one command differ. */
 struct sign_stamp {
     uint64_t time_s, nonce;

@@ -27,6 +27,8 @@
  *   STEP_DOWN        term, leader (the successor), cause, flag SERVES
  *   LEAVE            term; from the leader: the receiver may go, its list row is kept
  *   TRANSFER         term, leader (the target), generation
+ *   NOMINATE         command_nonce, command_time_s: of a signed command that names the receiver; it
+ *                    replies with the same and flag GRANTED. For the supervisor
  *
  * Pure values; any thread.
  */
@@ -89,6 +91,7 @@ enum election_message_type {
     ELECTION_STEP_DOWN,
     ELECTION_LEAVE,
     ELECTION_TRANSFER,
+    ELECTION_NOMINATE,
     ELECTION_MESSAGE_COUNT
 };
 
@@ -139,6 +142,7 @@ struct election_message {
     uint64_t received;     /* requests of the receiver that the sender has received so far */
     uint64_t rcvbuf_bytes; /* of the sender's relay socket */
     uint64_t generation;   /* the highest leader_generation that it knows of */
+    uint64_t command_nonce, command_time_s;
     struct election_list_id list;
     struct address leader_address;
     uint64_t live[ELECTION_BITMAP_WORDS], ready[ELECTION_BITMAP_WORDS];

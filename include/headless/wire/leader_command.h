@@ -24,9 +24,8 @@
  * optionally "pad", and nothing else; both are printable ASCII without " and \ , the nonce 1 to 63
  * bytes. Anything else is data: there are no bad probes.
  *
- * leader_command_classify allocates for commands only, whose strings json-c decodes. json-c keeps
- * the last of duplicate keys and saturates big numbers, so keys and numbers are read here. Any
- * thread; never blocks.
+ * Never allocates: json-c would end the process when it gets no memory for a key. It also keeps the
+ * last of duplicate keys and saturates big numbers. Any thread; never blocks.
  */
 #ifndef HEADLESS_WIRE_LEADER_COMMAND_H
 #define HEADLESS_WIRE_LEADER_COMMAND_H
@@ -89,7 +88,7 @@ static inline bool leader_command_is_possible(const uint8_t *payload, size_t len
 
 /*
  * COMMAND fills ret_command, PROBE fills ret_probe; otherwise the outputs stay untouched. Payload
- * need not end in NUL. Out of memory, a command is LEADER_COMMAND_CLASS_BAD.
+ * need not end in NUL.
  */
 enum leader_command_class leader_command_classify(const uint8_t *payload, size_t length,
                                                   struct leader_command *ret_command,

@@ -14,6 +14,7 @@
  *   body = the fields of the type, in this order:
  *      stamp (64)   interval (64)   misses (8)   leader (64)   deposed term (64)
  *      leader address   lease_grant (64)   wait (64)   cause (8)   received (64)   rcvbuf (64)
+ *      command nonce (64)   command time (64)
  *      count (16), then with LIVE the two bitmaps live and ready of (count + 7) / 8 bytes each,
  *      bit 0 of byte 0 being the first member   floor (16)   first (16)
  *

@@ -4,6 +4,7 @@
 
 #include "data/app/udp_app.h"
 #include "headless/base/log.h"
+#include "headless/net/address_watch.h"
 #include "headless/net/transparent.h"
 #include "headless/secure/capabilities.h"
 
@@ -65,24 +66,63 @@ int app_source_open(const struct config *config, const uint16_t *ports, size_t c
     return 0;
 }
 
-/* ---- sessions ---- */
+/* ---- addresses ---- */
+
+int app_source_open_watch(struct udp_app *udp)
+{
+    int fd = address_watch_open((enum address_family)udp->address.family);
+
+    if (fd < 0)
+        return fd;
+    udp->address_watch = fd;
+    return 0;
+}
+
+void app_source_watch(struct app *app)
+{
+    app->udp->address_changes += address_watch_take(app->udp->address_watch);
+}
 
 bool app_source_may_be(struct app *app, const struct address *client)
 {
     struct udp_app *udp = app->udp;
+    int rc = -EADDRINUSE;
 
-    return client->family == udp->address.family && !client->scope &&
-           !udp_is_no_source(&udp->probe, client);
+    if (client->family == udp->address.family && !client->scope)
+        rc = udp_check_source(&udp->probe, client);
+    udp->is_no_source = rc == -EADDRINUSE;
+    udp->open_error = udp->is_no_source ? 0 : -rc;
+    return rc == 0;
 }
 
-void app_source_begin(struct app *app, const struct session *session)
+bool app_source_may_stay(struct app *app, struct session *session)
 {
     const struct udp_app *udp = app->udp;
     const struct address client = session_client(session, udp->address.family);
 
-    /* Another worker may have a session of this client, through another pod: the newest one gets the
-     * replies, and keeps them when the other one ends. */
+    if (session->source_checked == udp->address_changes)
+        return true;
+    if (!app_source_may_be(app, &client))
+        return false;
+    session->source_checked = udp->address_changes;
+    return true;
+}
+
+/* ---- sessions ---- */
+
+/* Another worker may have a session of this client, through another pod: the newest one gets the
+ * replies, and keeps them when the other one ends. */
+static void announce(const struct udp_app *udp, const struct session *session)
+{
+    const struct address client = session_client(session, udp->address.family);
+
     udp_transparent_announce(&udp->socket, &client, &udp->address, true);
+}
+
+void app_source_begin(struct app *app, struct session *session)
+{
+    session->source_checked = app->udp->address_changes; /* the caller has asked */
+    announce(app->udp, session);
 }
 
 void app_source_renew(struct app *app, const struct session *session)
@@ -93,7 +133,7 @@ void app_source_renew(struct app *app, const struct session *session)
         return;
     /* A session to which replies come is used by them: it has the client's replies. */
     if (session_tick(app->replier->now_ns) / half != session->used / half)
-        app_source_begin(app, session);
+        announce(app->udp, session);
 }
 
 void app_source_end(struct app *app, const struct session *session)
@@ -106,20 +146,17 @@ void app_source_end(struct app *app, const struct session *session)
     udp_transparent_announce(&udp->socket, &client, &udp->address, false);
 }
 
-bool app_source_refuse(struct app *app, const struct address *client)
+void app_source_refuse(struct app *app, const struct address *client)
 {
     char text[ADDRESS_TEXT_MAX];
     const char *why = client->family != app->udp->address.family
                           ? "the app has an address of the other family"
                           : "it is an address of this pod, or no unicast address of one machine";
 
-    if (app_source_may_be(app, client))
-        return false;
     counters_drop(app->counters, DROP_source, 1);
     log_warn_minutely(
         "source_refused", app->replier->now_ns,
         "the client %s is dropped (reason source), because the app cannot see its address: "
         "%s",
         address_format(client, text), why);
-    return true;
 }

@@ -70,7 +70,10 @@ struct session {
     uint32_t opened;        /* tick at which this client got the number */
     uint32_t requests;      /* at most UINT32_MAX */
     uint16_t client_port;
-    uint16_t app_port; /* its datagrams go there; 0: to the app's own port (app_elsewhere.h) */
+    union {
+        uint16_t app_port; /* its datagrams go there; 0: to the app's own port (app_elsewhere.h) */
+        uint16_t source_checked; /* app.source client: udp_app.address_changes at that time */
+    };
     union {
         int fd;                  /* has_sockets: of its own socket, or -1 */
         uint32_t next_in_number; /* is_hashed: in the bucket of its number */

@@ -96,16 +96,19 @@ static void send_to_app(struct app *app, const struct session *session, const st
     outbox_add(&udp->outbox, &message);
 }
 
-/* There is no session for a request: no socket, or no place in the table. */
+/* There is no session for a request: its client's address is no source, no socket, or no place in the table. */
 static void refuse_request(struct app *app, const struct address *client)
 {
-    if (app->udp->is_transparent && app_source_refuse(app, client))
-        return;
-    if (app->udp->open_error)
-        app_failure_open(app, app->udp->open_error);
+    struct udp_app *udp = app->udp;
+
+    if (udp->is_no_source)
+        app_source_refuse(app, client);
+    else if (udp->open_error)
+        app_failure_open(app, udp->open_error);
     else
         udp_sessions_refuse(app);
-    app->udp->open_error = 0;
+    udp->is_no_source = false;
+    udp->open_error = 0;
 }
 
 static void udp_app_deliver(struct app *app, const struct request *request)
@@ -235,6 +238,8 @@ static void udp_app_reply(struct app *app, const struct datagram *datagram)
 static void udp_app_tick(struct app *app)
 {
     udp_sessions_close_idle(app); /* between slices the outbox is empty */
+    if (app->udp->is_transparent)
+        app_source_watch(app);
 }
 
 static void udp_app_close(struct app *app)
@@ -250,6 +255,8 @@ static void udp_app_close(struct app *app)
         udp_close(&udp->socket);
     if (udp->probe >= 0)
         (void)close(udp->probe);
+    if (udp->address_watch >= 0)
+        (void)close(udp->address_watch);
     free(udp);
     app->udp = NULL;
 }
@@ -294,7 +301,7 @@ int udp_app_init(struct app *app, const struct app_setup *setup)
     udp->is_transparent = config->app_source == CONFIG_APP_SOURCE_CLIENT;
     udp->is_mux = config_app_is_at_ipv4_loopback(config) || udp->is_transparent;
     udp->has_other_workers = setup->workers > 1;
-    udp->probe = -1;
+    udp->probe = udp->address_watch = -1;
     udp->socket = (struct udp_socket){
         .fd = -1, .family = udp->address.family == ADDRESS_V4 ? AF_INET : AF_INET6};
     app_watch_init(&udp->watch, &udp->address, config->app_fail_ns);
@@ -304,6 +311,8 @@ int udp_app_init(struct app *app, const struct app_setup *setup)
         rc = open_mux(udp, config);
     if (!rc)
         rc = udp_sessions_init(udp, config, setup->workers);
+    if (!rc && udp->is_transparent)
+        rc = app_source_open_watch(udp);
     if (!rc)
         rc = outbox_init(&udp->outbox, &udp->socket, config->batch, config->gso);
     if (!rc && config->app_proxy_protocol == CONFIG_PROXY_V2) {

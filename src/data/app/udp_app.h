@@ -15,13 +15,18 @@ struct udp_app {
     struct address address; /* of the app */
     bool has_both_kinds;    /* the app also gets requests while its pod does not lead */
     bool is_mux; /* one socket for all sessions: an IPv4 loopback app, or app.source client */
-    bool is_transparent;    /* app.source client: that socket sends from the clients' addresses */
-    bool has_other_workers; /* is_transparent */
-    int probe;              /* is_transparent: of udp_is_no_source */
+    bool is_transparent;      /* app.source client: that socket sends from the clients' addresses */
+    bool has_other_workers;   /* is_transparent */
+    int probe;                /* is_transparent: of udp_check_source */
+    int address_watch;        /* is_transparent: of this pod's addresses */
+    uint16_t address_changes; /* as often it has seen some */
     struct udp_socket
         socket; /* the mux socket; otherwise that of the session whose messages are in the outbox */
     uint32_t socket_number; /* that session, where each has its own socket */
-    int open_error; /* errno of the last session for which no socket could be opened; or 0 */
+    /* Why there is no session: the errno of opening its socket, or of asking for its client's address, or
+     * 0; that address is none from which the app can be sent to. */
+    int open_error;
+    bool is_no_source;
     struct outbox outbox;
     /* Of the messages in the outbox, and the place of the last; NULL: app.proxy_protocol is none. */
     uint8_t (*proxy_headers)[PROXY_HEADER_MAX];

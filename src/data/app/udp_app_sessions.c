@@ -164,6 +164,19 @@ static struct session *find_session(struct app *app, const struct origin *origin
     return session;
 }
 
+/* False: the address of an open session's client has become one of this pod, and the session ends; or that
+ * cannot be determined. */
+static bool keep_source(struct app *app, struct session *session)
+{
+    if (app_source_may_stay(app, session))
+        return true;
+    if (app->udp->is_no_source) {
+        udp_app_close_socket(app, session);
+        sessions_rest(&app->udp->sessions, session);
+    }
+    return false;
+}
+
 /* Make a resting session able to get replies. */
 static bool udp_app_reopen(struct app *app, struct session *session)
 {
@@ -189,6 +202,8 @@ struct session *udp_sessions_take(struct app *app, const struct origin *origin, 
     if (!session)
         return udp_app_open_session(app, origin, may_reply);
     if (udp->is_transparent) {
+        if (session->is_open && !keep_source(app, session))
+            return NULL;
         sessions_follow(&udp->sessions, session, origin);
         app_source_renew(app, session);
     }

@@ -83,12 +83,12 @@ static enum drop_reason frame_auth_open(struct frame_auth *frame_auth,
     window = window_of(frame_auth->windows, member->member_index, header->nonce_space);
     if (!replay_is_new(window, header->sequence))
         return DROP_replay;
-    if (!seal_unwrap(frame_auth->cache, key, &sender, &block, datagram_bytes(datagram),
-                     datagram->length))
-        return DROP_auth;
     /* The source address is taken for the ingress pod, to which replies are sent. */
     if (!address_equal_ip(&member->address, &datagram->peer))
         return DROP_misdirected;
+    if (!seal_unwrap(frame_auth->cache, key, &sender, &block, datagram_bytes(datagram),
+                     datagram->length))
+        return DROP_auth;
     if (!replay_accept(window, header->sequence))
         return DROP_replay;
     datagram->payload += SEAL_BLOCK_BYTES;

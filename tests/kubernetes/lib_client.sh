@@ -1,0 +1,59 @@
+# A client of a headless Service that sends continuously. Sourced after lib.sh.
+#
+#   client_start NAME     begins in the background, in the client's namespace
+#   client_goes_on N      waits for N more echoes
+#   client_end            sets sent, answered, lost, refused, duplicated, foreign, and checks what must be 0
+#   as_echo REPLICAS      prints lines of a kustomization: the app is echo, and no pod is taken for dead on a busy machine
+# shellcheck shell=bash disable=SC2154,SC2034 # lib.sh sets them; others use them
+
+sent=0 answered=0 lost=0 refused=0 duplicated=0 foreign=0
+
+client_start()
+{
+    rm -f "$work/client.echoes"
+    app_pids[client]="" # until it runs
+    "${pod_wrapper[@]}" python3 "$sources/udp_client.py" "$name_server" "$1.$namespace.svc.cluster.local" 12000 4 \
+        "$work/client.echoes" >"$work/client.out" 2>"$work/client.log" &
+    app_pids[client]=$!
+    client_goes_on 100
+}
+
+client_has()
+{
+    (($(cat "$work/client.echoes" 2>/dev/null || echo 0) >= $1))
+}
+
+client_goes_on()
+{
+    wait_until "the client gets $1 more echoes" client_has $(($(cat "$work/client.echoes" 2>/dev/null || echo 0) + $1))
+}
+
+client_end()
+{
+    local name value
+    kill -TERM "${app_pids[client]}"
+    wait "${app_pids[client]}" || fail "the client failed: $(<"$work/client.log")"
+    unset "app_pids[client]"
+    while read -r name value; do
+        declare -g "$name=$value"
+    done < <(tr ' ' '\n' <"$work/client.out" | paste -d ' ' - -)
+    echo "> $scenario: $(<"$work/client.out")"
+    [[ ! -s $work/client.log ]] || sed 's/^/  /' "$work/client.log"
+    expect "datagrams without an echo" "$lost" 0
+    expect "echoed" "$answered" "$sent"
+    expect "echoed twice" "$duplicated" 0
+    expect "foreign replies" "$foreign" 0
+}
+
+# The stopping pod serves for as long as its address may be in use, however slow the cluster is.
+as_echo()
+{
+    printf '%s\n' "patches:" "  - target: {kind: StatefulSet}" "    patch: |" \
+        "      - {op: replace, path: /spec/replicas, value: $1}"
+    local setting settings=(APP_TARGET=echo QUORUM_EXPECT="$1" DRAIN_TIME=20s HOLD_TIME=1m)
+    settings+=(HEARTBEAT_INTERVAL=250ms HEARTBEAT_MISSES=12)
+    for setting in "${settings[@]}"; do
+        printf '%s\n' "      - op: add" "        path: /spec/template/spec/containers/0/env/-" \
+            "        value: {name: HEADLESSD_${setting%%=*}, value: \"${setting#*=}\"}"
+    done
+}

@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# Two instances in one namespace, by namePrefix: their Services, selectors and elections are apart.
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+# instance NAME: as docs/kubernetes.md tells.
+instance()
+{
+    applies "$(overlay "$1" "namePrefix: $1-" "resources: [ROOT/manifests/overlays/kubernetes]" "patches:" \
+        "  - target: {kind: StatefulSet}" "    patch: |" "      - op: add" \
+        "        path: /spec/template/spec/containers/0/env/-" "        value: {name: HEADLESSD_CLUSTER, value: $1}")"
+}
+
+pods_of()
+{
+    k get pods -l "app.kubernetes.io/instance=$1-headlessd" -o 'jsonpath={.items[*].metadata.name}'
+}
+
+# endpoints SERVICE: the pods that its EndpointSlices name, sorted.
+endpoints()
+{
+    k get endpointslices -l "kubernetes.io/service-name=$1" -o json |
+        jq -r '.items[].endpoints[]?.targetRef.name' | sort -u | xargs
+}
+
+has_endpoints()
+{
+    [[ $(endpoints "$1") == "$2" ]]
+}
+
+two_instances()
+{
+    local name other service addresses names
+    instance prod
+    instance test
+    for name in prod test; do
+        rolled_out "$name-headlessd"
+        names="$name-headlessd-0 $name-headlessd-1 $name-headlessd-2"
+        expect "pods of $name" "$(pods_of "$name")" "$names"
+        for service in headlessd headlessd-peers headlessd-metrics; do
+            wait_until "$name-$service has the pods of $name" has_endpoints "$name-$service" "$names"
+        done
+        read -r -a addresses <<<"$(pod_addresses "app.kubernetes.io/instance=$name-headlessd")"
+        expect "addresses of $name" "${#addresses[@]}" 3
+        wait_until "$name has one leader" agree any "${addresses[@]}"
+        for other in "${addresses[@]}"; do
+            expect "members that $other knows" "$(http "$other:8080/status" | jq '.members | length')" 3
+        done
+        expect "disruption budget of $name" \
+            "$(k get poddisruptionbudget $name-headlessd -o 'jsonpath={.status.expectedPods}')" 3
+    done
+}
+
+cluster_start
+run_in instances restricted "two instances with a namePrefix do not select each other" two_instances
+finish

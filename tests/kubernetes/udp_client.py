@@ -1,0 +1,122 @@
+#!/usr/bin/env python3
+"""A closed-loop client of a headless Service: each of its datagrams is numbered, and must be echoed.
+
+  udp_client.py NAME_SERVER NAME PORT LOOPS PROGRESS
+
+Each of LOOPS loops asks the name server before each datagram, sends it to the next of the addresses from a socket that
+is connected to it, so that a reply with another source address does not count, and waits for the echo. Until SIGTERM;
+then each waits for its last echo. A datagram without an echo within a minute is lost. One that the pod's host refuses
+is sent again, to the next address, since the client knows. The file PROGRESS has the number of echoes so far. Prints
+
+  sent N answered N lost N refused N duplicated N foreign N
+"""
+import collections
+import os
+import random
+import signal
+import socket
+import struct
+import sys
+import threading
+import time
+
+PATIENCE = 60  # seconds
+SIZE = 100  # bytes
+
+
+class Names:
+    """Addresses of one name, asked for each time."""
+
+    def __init__(self, server, name):
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.connect((server, 53))
+        self.socket.settimeout(1)
+        self.labels = b"".join(bytes([len(label)]) + label.encode() for label in name.split(".")) + b"\0"
+
+    def addresses(self):
+        number = random.randrange(65536)
+        try:
+            self.socket.send(struct.pack("!6H", number, 0x0100, 1, 0, 0, 0) + self.labels + struct.pack("!2H", 1, 1))
+            while True:
+                reply = self.socket.recv(4096)
+                if struct.unpack_from("!H", reply)[0] == number:
+                    return sorted(self.read(reply))
+        except OSError:
+            return []
+
+    def read(self, reply):
+        count, at = struct.unpack_from("!H", reply, 6)[0], 12 + len(self.labels) + 4
+        for _ in range(count):
+            while reply[at] and reply[at] < 0xC0:
+                at += reply[at] + 1
+            at += 2 if reply[at] else 1
+            kind, _, _, length = struct.unpack_from("!2HIH", reply, at)
+            at += 10
+            if kind == 1:
+                yield socket.inet_ntoa(reply[at:at + length])
+            at += length
+
+
+class Loop(threading.Thread):
+    def __init__(self, index, arguments):
+        super().__init__()
+        server, name, port = arguments
+        self.names, self.port, self.index = Names(server, name), int(port), index
+        self.counts, self.sockets, self.turn = collections.Counter(), {}, index
+
+    def run(self):
+        number = 0
+        while not stopping.is_set():
+            addresses = self.names.addresses()
+            if not addresses:
+                time.sleep(0.05)
+                continue
+            self.turn += 1
+            outcome = self.ask(addresses[self.turn % len(addresses)], number)
+            self.counts[outcome] += 1
+            if outcome != "refused":
+                self.counts["sent"] += 1
+                number += 1
+
+    def ask(self, address, number):
+        head = f"{run_id} {self.index} "
+        text = f"{head}{number} ".encode().ljust(SIZE, b".")
+        if address not in self.sockets:
+            self.sockets[address] = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            self.sockets[address].connect((address, self.port))
+        end = time.monotonic() + PATIENCE
+        try:
+            self.sockets[address].send(text)
+            while (left := end - time.monotonic()) > 0:
+                self.sockets[address].settimeout(left)
+                reply = self.sockets[address].recv(65536)
+                if reply == text:
+                    return "answered"
+                self.counts["duplicated" if reply.startswith(head.encode()) else "foreign"] += 1
+        except TimeoutError:
+            pass
+        except OSError:  # no process has the port, or no host the address
+            return "refused"
+        print(f"lost: {number} of loop {self.index}, sent to {address}", file=sys.stderr)
+        return "lost"
+
+
+def main():
+    loops = [Loop(index, sys.argv[1:4]) for index in range(int(sys.argv[4]))]
+    for loop in loops:
+        loop.start()
+    while any(loop.is_alive() for loop in loops):
+        time.sleep(0.1)
+        with open(sys.argv[5] + ".new", "w") as file:
+            file.write(str(sum(loop.counts["answered"] for loop in loops)))
+        os.replace(sys.argv[5] + ".new", sys.argv[5])
+    names = ("sent", "answered", "lost", "refused", "duplicated", "foreign")
+    print(*(f"{name} {sum(loop.counts[name] for loop in loops)}" for name in names))
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 6:
+        sys.exit(__doc__)
+    stopping, run_id = threading.Event(), random.randrange(1 << 30)
+    signal.signal(signal.SIGTERM, lambda *_: stopping.set())
+    main()
