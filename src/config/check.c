@@ -154,16 +154,6 @@ static bool order_needs_one_worker(const struct config *c, char why[static VALUE
     return true;
 }
 
-static bool replied_needs_one_worker(const struct config *c, char why[static VALUE_WHY_MAX])
-{
-    if (c->relay_confirm != CONFIG_CONFIRM_REPLIED || (c->workers ? c->workers : c->receivers) == 1)
-        return false;
-    (void)snprintf(why, VALUE_WHY_MAX,
-                   "relay.confirm replied needs one thread that sees requests and replies: workers "
-                   "1, or workers 0 with receivers 1");
-    return true;
-}
-
 static bool commit_needs_quorum(const struct config *c, char why[static VALUE_WHY_MAX])
 {
     if (c->route != CONFIG_ROUTE_ORDERED || c->ordered_commit == CONFIG_COMMIT_NONE ||
@@ -312,7 +302,7 @@ static const struct check checks[] = {
     {{"leader", "relay.format"}, leader_needs_raw},
     {{"route", "relay.format"}, route_needs_frames},
     {{"workers", "receivers", "route"}, order_needs_one_worker},
-    {{"workers", "receivers", "relay.confirm"}, replied_needs_one_worker},
+    {{"workers", "receivers", "relay.confirm"}, config_replied_needs_one_worker},
     {{"ordered.commit", "quorum", "route"}, commit_needs_quorum},
     {{"drain.sessions", "route", "relay.format"}, config_sessions_may_not_stay},
     {{"multicast.groups", "relay.format"}, groups_need_frames},

@@ -198,7 +198,7 @@ static void pass_refusal(struct worker *worker, uint64_t instance)
     waker_wake(worker->classifier.commands.reader_waker);
 }
 
-/* What was taken of other pods' streams has gone on, except for entries that wait in the ordered log,
+/* Frames taken of other pods' streams have gone on, except for entries that wait in the ordered log,
  * and requests that this pod has relayed in turn. */
 static void settle(struct routing *routing)
 {

@@ -1,9 +1,8 @@
-/* relay: requests, replies, held and kept ones of the simulated pods, and their clients. */
+/* relay: requests, held and kept ones of the simulated pods. */
 #include "relay.h"
 
-#define CLIENTS_END_NS (10 * NS_PER_SEC) /* before the end: until then all must be delivered */
-#define TICK_NS        NS_PER_MS
-#define REST_NS        (20 * NS_PER_MS)
+#define TICK_NS NS_PER_MS
+#define REST_NS (20 * NS_PER_MS)
 
 static struct relay_pod *pod_of(struct sim *sim, uint32_t index)
 {
@@ -40,7 +39,7 @@ bool relay_accepts(const struct sim *sim, uint32_t index, uint64_t term)
 }
 
 /* As grant_grace and route_take_snapshot. */
-static void follow(struct sim *sim, uint32_t index)
+void relay_follow(struct sim *sim, uint32_t index)
 {
     const struct election_leadership *leadership = &sim->pods[index].leadership;
     struct relay_pod *pod = pod_of(sim, index);
@@ -117,8 +116,10 @@ static void hold(struct sim *sim, uint32_t index, const struct relay_record *rec
 
 static void give_to_app(struct sim *sim, uint32_t index, const struct relay_record *record)
 {
+    uint32_t client = sim->options.relay->list[record->id].client % RELAY_CLIENTS;
+
     relay_app_take(sim, index, record);
-    sim_at(sim, sim->now_ns + RELAY_REPLY_NS, SIM_RELAY_REPLY, index,
+    sim_at(sim, sim->now_ns + RELAY_REPLY_NS * (1 + client), SIM_RELAY_REPLY, index,
            (uint64_t)record->ingress << 32 | record->id,
            self_of(sim, index) << 32 | (sim->pods[index].leadership.term & UINT32_MAX));
 }
@@ -145,7 +146,7 @@ void relay_route(struct sim *sim, uint32_t index, const struct relay_record *rec
 {
     struct relay_pod *pod = pod_of(sim, index);
 
-    follow(sim, index);
+    relay_follow(sim, index);
     if (record->hops == RELAY_HOPS_MAX)
         relay_route_now(sim, index, record);
     else if (pod->hold_put != pod->hold_left || !kept_is_settled(&pod->kept))
@@ -194,6 +195,8 @@ static void on_end(void *context, const struct kept_frame *frame, bool is_lost)
         else if (!sim->options.relay->list[records[i].id].has_reply)
             relay_note_lost(sim, index, records[i].id);
     }
+    for (uint32_t i = 0; i < frame->records && frame->type == FRAME_REPLY && is_lost; i++)
+        relay_note_reply_lost(sim, records[i].id, frame->term);
     if (frame->type == FRAME_DATA && pod->kept.needs_replies)
         kept_replies_end(&pod->replies, frame);
 }
@@ -215,9 +218,9 @@ static void replay_frame(struct sim *sim, uint32_t index, struct kept_frame *fra
         records[i].hops--;
         records[i].is_replayed = true;
         records[i].term = frame->term;
-        request->may_have_two |= frame->is_unseen ||
-                                 local_now(sim, index) < pod->previous_until_ns ||
-                                 request->came_by_two;
+        request->may_have_two |=
+            frame->is_unseen || local_now(sim, index) < pod->previous_until_ns ||
+            request->came_by_two || sim->options.relay->is_shifted[request->client];
         sim_trace(sim, "%u routes request %u again, hop %u of slot %u", index, records[i].id,
                   records[i].hops, frame->slot);
         relay_route_now(sim, index, &records[i]);
@@ -256,7 +259,7 @@ static void settle(struct sim *sim, uint32_t index)
                    sim->options.relay->broken == RELAY_CONFIRM_EARLY ? put : left);
 }
 
-static void schedule(struct sim *sim, uint32_t index)
+void relay_schedule(struct sim *sim, uint32_t index)
 {
     struct relay_pod *pod = pod_of(sim, index);
     uint64_t sleep_ns = kept_sleep_ns(&pod->kept), other_ns = confirm_sleep_ns(&pod->confirm), at;
@@ -273,7 +276,7 @@ static void schedule(struct sim *sim, uint32_t index)
 
 void relay_flush_pod(struct sim *sim, uint32_t index)
 {
-    follow(sim, index);
+    relay_follow(sim, index);
     replay(sim, index);
     release_held(sim, index);
     kept_tick(&pod_of(sim, index)->kept, RELAY_KEEP_NS);
@@ -285,10 +288,10 @@ void relay_flush_pod(struct sim *sim, uint32_t index)
     relay_send_again(sim, index);
     relay_watch(sim, index);
     sim->steps++;
-    schedule(sim, index);
+    relay_schedule(sim, index);
 }
 
-static void begin_slice(struct sim *sim, uint32_t index)
+void relay_begin_slice(struct sim *sim, uint32_t index)
 {
     struct relay_pod *pod = pod_of(sim, index);
 
@@ -304,7 +307,7 @@ void relay_tick(struct sim *sim, uint32_t index)
     pod->tick_ns = 0;
     if (!sim->pods[index].is_up)
         return;
-    begin_slice(sim, index);
+    relay_begin_slice(sim, index);
     relay_flush_pod(sim, index);
 }
 
@@ -313,68 +316,27 @@ void relay_resume(struct sim *sim, uint32_t index)
     if (!sim->options.relay || !sim->pods[index].is_up)
         return;
     pod_of(sim, index)->tick_ns = pod_of(sim, index)->well_since_ns = 0;
-    begin_slice(sim, index);
-    schedule(sim, index);
-}
-
-/* ---- apps and clients ---- */
-
-/* a: ingress and request; b: instance and term of the delivery. */
-void relay_app_replies(struct sim *sim, const struct sim_event *event)
-{
-    uint32_t index = event->pod, to = (uint32_t)(event->a >> 32);
-    const struct relay_record record = {
-        .id = (uint32_t)event->a, .ingress = (uint8_t)to, .hops = 1};
-    uint64_t term = event->b & UINT32_MAX;
-
-    if (!sim->pods[index].is_up || self_of(sim, index) != event->b >> 32)
-        return; /* it died with its process */
-    begin_slice(sim, index);
-    follow(sim, index);
-    if (!relay_accepts(sim, index, term)) {
-        sim->options.relay->is_shifted[sim->options.relay->list[record.id].client] = true;
-        return;
-    }
-    if (to == index)
-        relay_note_reply(sim, index, record.id, false);
-    else if (sim->pods[to].config.self.instance)
-        relay_pack_record(sim, index, to, FRAME_REPLY, term, &record);
-    schedule(sim, index);
-}
-
-void relay_set_app(struct sim *sim, uint32_t index, bool is_up)
-{
-    if (sim->options.relay)
-        pod_of(sim, index)->is_app_up = is_up;
-}
-
-void relay_client(struct sim *sim, const struct sim_event *event)
-{
-    struct sim_relay *relay = sim->options.relay;
-    uint32_t index = (uint32_t)random_below(&relay->random, sim->pod_count);
-    struct relay_record record = {.ingress = (uint8_t)index};
-
-    (void)event;
-    if (sim->now_ns + CLIENTS_END_NS < sim->ends_ns && relay->requests + 1 < RELAY_REQUESTS)
-        sim_at(sim, sim->now_ns + random_between(&relay->random, 1, 2 * relay->client_every_ns),
-               SIM_RELAY_CLIENT, 0, 0, 0);
-    if (!sim->pods[index].is_up || sim->pods[index].is_stalled || sim->failed)
-        return;
-    record.id = ++relay->requests;
-    relay->list[record.id].ingress = self_of(sim, index);
-    relay->list[record.id].client =
-        (uint8_t)(index * RELAY_CLIENTS + random_below(&relay->random, RELAY_CLIENTS));
-    begin_slice(sim, index);
-    if (!pod_of(sim, index)->replies.lists[relay->list[record.id].client].first)
-        relay->is_shifted[relay->list[record.id].client] = false;
-    sim_trace(sim, "%u gets request %u", index, record.id);
-    relay_route(sim, index, &record);
-    if (random_chance(&relay->random, 300))
-        relay_flush_pod(sim, index);
-    schedule(sim, index);
+    relay_begin_slice(sim, index);
+    relay_schedule(sim, index);
 }
 
 /* ---- start and end ---- */
+
+/* Its process has ended. */
+static void lose_replies(struct sim *sim, struct relay_pod *pod)
+{
+    struct kept_frame *frame = pod->is_open ? arena_queue_oldest(&pod->kept.ring) : NULL;
+
+    for (; frame; frame = arena_queue_next(&pod->kept.ring, frame)) {
+        struct relay_record records[RELAY_RECORDS];
+
+        if (frame->type != FRAME_REPLY || frame->state == KEPT_DONE)
+            continue;
+        memcpy(records, kept_records(frame), frame->bytes);
+        for (uint32_t i = 0; i < frame->records; i++)
+            relay_note_reply_lost(sim, records[i].id, frame->term);
+    }
+}
 
 static void close_pod(struct relay_pod *pod)
 {
@@ -395,6 +357,7 @@ void relay_start(struct sim *sim, uint32_t index)
     if (!relay)
         return;
     pod = pod_of(sim, index);
+    lose_replies(sim, pod);
     close_pod(pod);
     memset(pod, 0, sizeof(*pod));
     pod->is_app_up = true;
@@ -409,8 +372,8 @@ void relay_start(struct sim *sim, uint32_t index)
     pod->kept.on_end = on_end;
     pod->kept.needs_replies = relay->needs_replies;
     pod->kept.pace_bytes = 4 * RELAY_RECORDS * sizeof(struct relay_record);
-    begin_slice(sim, index);
-    schedule(sim, index);
+    relay_begin_slice(sim, index);
+    relay_schedule(sim, index);
 }
 
 void relay_init_pods(struct sim *sim)

@@ -22,7 +22,7 @@
 #define RELAY_HOPS_MAX    2
 #define RELAY_TICKETS     16384
 #define RELAY_KEEP_NS     (5 * NS_PER_SEC)
-#define RELAY_REPLY_NS    (10 * NS_PER_MS) /* of the app */
+#define RELAY_REPLY_NS    (10 * NS_PER_MS) /* of the app, to a pod's first client */
 #define RELAY_GRACE_NS    (2 * NS_PER_SEC)
 
 struct relay_record {
@@ -95,7 +95,7 @@ struct sim_relay {
     uint32_t loss_permille; /* always, besides the faults */
     size_t ring_bytes;
     uint64_t client_every_ns;
-    bool is_shifted[SIM_PODS_MAX * RELAY_CLIENTS]; /* a reply to this client was fenced */
+    bool is_shifted[SIM_PODS_MAX * RELAY_CLIENTS]; /* a reply to this client was fenced or lost */
     uint32_t requests;                             /* so far */
     uint64_t delivered, replayed, lost, again, replies;
     struct relay_pod pods[SIM_PODS_MAX];
@@ -109,11 +109,12 @@ void relay_init_pods(struct sim *sim); /* after sim_faults_init */
 void relay_fini_pods(struct sim *sim);
 void relay_start(struct sim *sim, uint32_t pod);
 void relay_refused(struct sim *sim, uint32_t pod, uint64_t instance);
-void relay_set_app(struct sim *sim, uint32_t pod, bool is_up);
-void relay_client(struct sim *sim, const struct sim_event *event);
 void relay_tick(struct sim *sim, uint32_t pod);
 void relay_resume(struct sim *sim, uint32_t pod);
-void relay_app_replies(struct sim *sim, const struct sim_event *event);
+/* A slice of its worker begins; the next one is due; it follows its election's leader. */
+void relay_begin_slice(struct sim *sim, uint32_t pod);
+void relay_schedule(struct sim *sim, uint32_t pod);
+void relay_follow(struct sim *sim, uint32_t pod);
 /* A request of this pod's own or of a frame; or one that is relayed again. */
 void relay_route(struct sim *sim, uint32_t pod, const struct relay_record *record);
 void relay_route_now(struct sim *sim, uint32_t pod, const struct relay_record *record);
@@ -121,6 +122,11 @@ void relay_flush_pod(struct sim *sim, uint32_t pod);
 /* Do its requests or replies go on at once? */
 bool relay_can_take(const struct sim *sim, uint32_t pod, const struct relay_frame *frame);
 bool relay_accepts(const struct sim *sim, uint32_t pod, uint64_t term);
+
+/* relay_clients.c */
+void relay_set_app(struct sim *sim, uint32_t pod, bool is_up);
+void relay_client(struct sim *sim, const struct sim_event *event);
+void relay_app_replies(struct sim *sim, const struct sim_event *event);
 
 /* relay_network.c */
 void relay_pack_record(struct sim *sim, uint32_t pod, uint32_t to, uint8_t type, uint64_t term,
@@ -135,7 +141,8 @@ uint32_t relay_pod_of(const struct sim *sim, uint64_t instance); /* pod_count: n
 void relay_app_take(struct sim *sim, uint32_t pod, const struct relay_record *record);
 void relay_note_lost(struct sim *sim, uint32_t pod, uint32_t id);
 void relay_note_reply(struct sim *sim, uint32_t pod, uint32_t id, bool is_relayed);
-void relay_watch(struct sim *sim, uint32_t pod); /* is its leader well? */
+void relay_note_reply_lost(struct sim *sim, uint32_t id, uint64_t term); /* with its leader */
+void relay_watch(struct sim *sim, uint32_t pod);                         /* is its leader well? */
 void relay_check_end(struct sim *sim);
 
 #endif

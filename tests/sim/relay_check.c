@@ -6,8 +6,9 @@
  *   - an app is not given a request twice, unless it is marked as relayed again or came by two hops
  *   - an app is given the requests of a client in their order, those that an app had before apart
  *   - with replied, a client gets no second reply, unless a leader that had stepped down did not
- *     confirm in time, or relayed it itself, or its frame was not said to have arrived, or a reply to it was fenced, and since then it always had a request without
- *     a reply: then its replies are counted for others than their requests
+ *     confirm in time, or relayed it itself, or its frame was not said to have arrived, or an earlier
+ *     reply was fenced or lost with such a leader, and since then the client always had a request
+ *     without a reply: then its replies are counted for others than their requests
  */
 #include "relay.h"
 
@@ -68,14 +69,24 @@ void relay_note_reply(struct sim *sim, uint32_t index, uint32_t id, bool is_rela
 
     if (request->ingress != sim->pods[index].config.self.instance)
         return; /* its tag is another pod's */
-    if (request->has_reply && pod->kept.needs_replies && !request->may_have_two &&
-        !relay->is_shifted[request->client])
+    if (request->has_reply && pod->kept.needs_replies && !request->may_have_two)
         sim_fail(sim, "the client of request %u got two replies", id);
     sim_trace(sim, "%u has the reply to request %u", index, id);
     request->has_reply = true;
     relay->replies++;
     if (pod->kept.needs_replies && is_relayed)
         kept_replies_pass(&pod->replies, &pod->kept, request->client);
+}
+
+/* Of a leader that had stepped down: the request stays with it, so later replies are counted for it. */
+void relay_note_reply_lost(struct sim *sim, uint32_t id, uint64_t term)
+{
+    struct sim_relay *relay = sim->options.relay;
+    uint32_t ingress = relay_pod_of(sim, relay->list[id].ingress);
+
+    if (ingress < sim->pod_count && relay->pods[ingress].previous_until_ns &&
+        term <= relay->pods[ingress].previous_term)
+        relay->is_shifted[relay->list[id].client] = true;
 }
 
 static bool is_clear(const struct sim *sim, uint32_t from, uint32_t to)

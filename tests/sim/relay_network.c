@@ -191,8 +191,11 @@ static void take_frame(struct sim *sim, uint32_t index, const struct relay_frame
     uint32_t from = relay_pod_of(sim, frame->from);
     enum confirm_verdict verdict;
 
-    if (from == sim->pod_count || !pod->is_open)
-        return; /* of a former process */
+    if (from == sim->pod_count || !pod->is_open) { /* of a former process */
+        for (uint32_t i = 0; i < frame->count && frame->type == FRAME_REPLY; i++)
+            relay_note_reply_lost(sim, frame->records[i].id, frame->term);
+        return;
+    }
     if (frame->type == 0) {
         take_confirmation(sim, index, from, &frame->confirmation);
         return;

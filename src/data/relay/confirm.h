@@ -73,7 +73,7 @@ void confirm_settle(struct confirm *confirm, const uint64_t put[static CONFIRM_G
 
 /* Is there something to be told now by itself? goes_along: there are frames to that pod. */
 bool confirm_is_due(const struct confirm *confirm, uint32_t index, bool goes_along);
-/* What to tell; it counts as told. Without the nonce space. */
+/* The confirmation to send; it counts as told. Without the nonce space. */
 struct confirmation confirm_tell(struct confirm *confirm, uint32_t index);
 /* After a round: those that have nothing left leave the list. */
 void confirm_tidy(struct confirm *confirm);

@@ -97,7 +97,7 @@ static void leave_stream(struct kept_stream *stream)
 }
 
 /* The oldest of the ring. False: its bytes are in use. */
-static bool forget_oldest(struct kept *kept)
+static bool kept_forget_oldest(struct kept *kept)
 {
     struct kept_frame *frame = arena_queue_oldest(&kept->ring);
     struct kept_stream *stream;
@@ -144,7 +144,7 @@ static struct kept_frame *kept_make_room(struct kept *kept, size_t bytes)
     if (arena_queue_bytes(sizeof(*frame) + bytes) > kept->ring.arena_bytes)
         return NULL;
     while (!(frame = arena_queue_put(&kept->ring, sizeof(*frame) + bytes))) {
-        if (!forget_oldest(kept))
+        if (!kept_forget_oldest(kept))
             return NULL;
     }
     return frame;
@@ -335,7 +335,7 @@ static void expire(struct kept *kept, uint64_t keep_ns)
     const struct kept_frame *frame;
 
     while ((frame = arena_queue_oldest(&kept->ring)) && kept->now_ns - frame->since_ns >= keep_ns) {
-        if (!forget_oldest(kept))
+        if (!kept_forget_oldest(kept))
             return;
     }
 }

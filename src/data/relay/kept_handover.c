@@ -1,5 +1,5 @@
 /*
- * What is kept at a leader change.
+ * Kept requests and replies at a leader change.
  *
  * A leader that stepped down is alive: it has given requests to its app, or relays them to the next
  * leader, and confirms both; its replies pass. So its confirmations are waited for, and nothing is
