@@ -105,8 +105,8 @@ static void confirm_back(struct relay *relay, const struct relay_link *link,
 }
 
 /* start: the frame's first byte, whose place is still to be written. */
-void relay_keep_frame(struct relay *relay, struct relay_link *link, struct relay_frame *frame,
-                      uint8_t *start)
+static void keep_frame(struct relay *relay, struct relay_link *link, struct relay_frame *frame,
+                       uint8_t *start)
 {
     const size_t prefix = FRAME_HEADER_BYTES + FRAME_LINK_BYTES + FRAME_PLACE_BYTES;
     const struct kept_frame like = {.type = frame_plain_type(frame->type),
@@ -134,6 +134,18 @@ void relay_keep_frame(struct relay *relay, struct relay_link *link, struct relay
     frame_put_place(start + FRAME_HEADER_BYTES + FRAME_LINK_BYTES, &place);
 }
 
+void relay_keep_frames(struct relay *relay, struct relay_link *link)
+{
+    link->is_withholding = false;
+    for (size_t i = 0; i < link->frame_count; i++) {
+        struct relay_frame *frame = &link->frames[i];
+
+        if (frame_is_kept(frame->type) && !frame->is_numbered)
+            keep_frame(relay, link, frame, relay_pack_frame(relay, link, i));
+        link->is_withholding |= frame->is_withheld;
+    }
+}
+
 /* ---- frames that are sent again ---- */
 
 static void send_again(struct relay *relay, struct relay_link *link, struct kept_frame *kept)
@@ -144,7 +156,7 @@ static void send_again(struct relay *relay, struct relay_link *link, struct kept
                                         .term = kept->term};
     struct frame_place place = kept_place(&relay->kept, kept);
     struct relay_frame *frame = relay_pack_prefix(relay, link, &header);
-    uint8_t *start = relay_pack_start(relay, link);
+    uint8_t *start = relay_pack_frame(relay, link, link->frame_count);
 
     confirm_back(relay, link, &place);
     frame_put_place(start + FRAME_HEADER_BYTES + FRAME_LINK_BYTES, &place);

@@ -85,11 +85,12 @@ void relay_link_pack(struct relay *relay, struct relay_link *link,
                      const struct frame_header *header, const union frame_body *body,
                      const struct record *record);
 
-/* Begin a frame with this header, and its link block and body unwritten; its first byte, and the room
- * in the frame being packed. */
+/* Begin a frame with this header, and its link block and body unwritten. */
 struct relay_frame *relay_pack_prefix(struct relay *relay, struct relay_link *link,
                                       const struct frame_header *header);
-uint8_t *relay_pack_start(const struct relay *relay, const struct relay_link *link);
+/* The first byte of a frame in its buffer; the block of a sealed frame is in front of it. */
+uint8_t *relay_pack_frame(const struct relay *relay, const struct relay_link *link, size_t number);
+/* Of a frame, header and body included. */
 size_t relay_pack_room(const struct relay *relay, const struct relay_link *link);
 
 /* Close the last frame; returns the number of records in all frames. */
@@ -110,18 +111,21 @@ void relay_link_flush(struct relay *relay, struct relay_link *link);
 
 /* A record begins in this frame. */
 void relay_keep_record(struct relay *relay, struct relay_frame *frame, const struct record *record);
-/* Number a frame, and keep it. */
-void relay_keep_frame(struct relay *relay, struct relay_link *link, struct relay_frame *frame,
-                      uint8_t *start);
+/* Number the frames of a link that are to be kept, and keep them. */
+void relay_keep_frames(struct relay *relay, struct relay_link *link);
 /* Send frames again that are due. */
 void relay_keep_flush(struct relay *relay);
 /* Confirm what is due. */
 void relay_confirm_flush(struct relay *relay);
 
-/* ---- relay.c ---- */
+/* ---- link_table.c ---- */
 
+/* The open link to a destination, or NULL when no socket can be opened. */
+struct relay_link *relay_link_to(struct relay *relay, const struct address *to);
 struct relay_link *relay_link_to_target(struct relay *relay, const struct relay_target *target);
 struct relay_link *relay_link_to_member(struct relay *relay, const struct member *member);
+/* A kept frame is for one instance: that of the member with this address. */
+bool relay_link_is_to_member(struct relay *relay, struct relay_link *link);
 
 /* ---- copies ---- */
 

@@ -4,8 +4,7 @@
  */
 #include "data/relay/link.h"
 
-/* The first byte of a frame in its buffer; the block of a sealed frame is in front of it. */
-static uint8_t *frame_of(const struct relay *relay, const struct relay_link *link, size_t number)
+uint8_t *relay_pack_frame(const struct relay *relay, const struct relay_link *link, size_t number)
 {
     return relay_link_buffer(link, number) + (relay->is_sealing ? SEAL_BLOCK_BYTES : 0);
 }
@@ -15,7 +14,7 @@ static size_t seal_bytes(const struct relay *relay)
     return relay->is_sealing ? SEAL_BYTES : 0;
 }
 
-static size_t frame_room(const struct relay *relay, const struct relay_link *link)
+size_t relay_pack_room(const struct relay *relay, const struct relay_link *link)
 {
     return link->frame_bytes - seal_bytes(relay);
 }
@@ -59,7 +58,7 @@ static struct relay_frame *relay_pack_begin(struct relay *relay, struct relay_li
     if (link == relay->copies && !relay->copies_are_sized && link->frame_count == 0)
         relay_copies_size(relay);
     frame = &link->frames[link->frame_count];
-    out = frame_of(relay, link, link->frame_count);
+    out = relay_pack_frame(relay, link, link->frame_count);
     link->header = *header;
     link->header.nonce_space = relay->nonce_space.nonce_space;
     link->header.cluster = relay->identity->cluster;
@@ -84,16 +83,6 @@ struct relay_frame *relay_pack_prefix(struct relay *relay, struct relay_link *li
     return relay_pack_begin(relay, link, header, NULL);
 }
 
-uint8_t *relay_pack_start(const struct relay *relay, const struct relay_link *link)
-{
-    return frame_of(relay, link, link->frame_count);
-}
-
-size_t relay_pack_room(const struct relay *relay, const struct relay_link *link)
-{
-    return frame_room(relay, link);
-}
-
 /* The records of a range have consecutive indices and one entry id. */
 static bool continues_range(const struct relay_link *link, const union frame_body *body)
 {
@@ -114,7 +103,7 @@ static bool is_same_frame(const struct relay *relay, const struct relay_link *li
 
 static size_t room_left(const struct relay *relay, const struct relay_link *link)
 {
-    return frame_room(relay, link) - link->frames[link->frame_count].bytes;
+    return relay_pack_room(relay, link) - link->frames[link->frame_count].bytes;
 }
 
 /* May the frame being packed take a record of these bytes, or the beginning of it? */
@@ -146,7 +135,7 @@ static void drop_record(struct relay *relay, const struct relay_link *link, uint
 static void put_record(struct relay *relay, struct relay_link *link, struct relay_frame *frame,
                        const struct record *record)
 {
-    uint8_t *out = frame_of(relay, link, link->frame_count) + frame->bytes;
+    uint8_t *out = relay_pack_frame(relay, link, link->frame_count) + frame->bytes;
     size_t header_bytes = record_put_header(out, record);
 
     if (!relay->carries_tos)
@@ -154,7 +143,8 @@ static void put_record(struct relay *relay, struct relay_link *link, struct rela
     frame->records++;
     relay_keep_record(relay, frame, record);
     frame->bytes += header_bytes;
-    if (frame->bytes + record->length > frame_room(relay, link)) { /* alone, payload as an iovec */
+    if (frame->bytes + record->length >
+        relay_pack_room(relay, link)) { /* alone, payload as an iovec */
         frame->payload = record->payload;
         frame->payload_bytes = record->length;
         relay_pack_end(link);
@@ -177,7 +167,7 @@ struct record_bytes {
 static void put_part(const struct relay *relay, struct relay_link *link, struct relay_frame *frame,
                      struct record_bytes *record)
 {
-    uint8_t *out = frame_of(relay, link, link->frame_count) + frame->bytes;
+    uint8_t *out = relay_pack_frame(relay, link, link->frame_count) + frame->bytes;
     size_t left = record->whole - record->next, room = room_left(relay, link);
     size_t part = left < room ? left : room, of_header = 0;
 
@@ -214,7 +204,7 @@ static void make_room(struct relay *relay, struct relay_link *link,
     size_t room, left = link->is_packing ? room_left(relay, link) : 0, more;
 
     with_link.has_link = true;
-    room = frame_room(relay, link) - frame_prefix_bytes(&with_link);
+    room = relay_pack_room(relay, link) - frame_prefix_bytes(&with_link);
     more = bytes > left ? (bytes - left + room - 1) / room : 0;
     if (link->frame_count + link->is_packing + more > link->frame_max)
         flush_frames(relay, link);
@@ -329,7 +319,7 @@ static size_t coalesce(const struct relay *relay, struct relay_link *link, size_
         smallest = bytes < smallest ? bytes : smallest;
     }
     for (size_t i = first; i + 1 < end; i++) {
-        memset(frame_of(relay, link, i) + link->frames[i].bytes, 0,
+        memset(relay_pack_frame(relay, link, i) + link->frames[i].bytes, 0,
                largest - link->frames[i].bytes);
         link->frames[i].bytes = largest;
     }
@@ -386,19 +376,7 @@ static void put_link(const struct relay *relay, struct relay_link *link, size_t 
                                      .continued = frame->continued,
                                      .begun = frame->begun};
 
-    frame_put_link(frame_of(relay, link, number) + FRAME_HEADER_BYTES, &block);
-}
-
-static void keep_all(struct relay *relay, struct relay_link *link)
-{
-    link->is_withholding = false;
-    for (size_t i = 0; i < link->frame_count; i++) {
-        struct relay_frame *frame = &link->frames[i];
-
-        if (frame_is_kept(frame->type) && !frame->is_numbered)
-            relay_keep_frame(relay, link, frame, frame_of(relay, link, i));
-        link->is_withholding |= frame->is_withheld;
-    }
+    frame_put_link(relay_pack_frame(relay, link, number) + FRAME_HEADER_BYTES, &block);
 }
 
 /* Assign the sequence at flush: a frame delayed by relay.linger must not fall behind the receiver's
@@ -406,13 +384,13 @@ static void keep_all(struct relay *relay, struct relay_link *link)
 void relay_pack_finish(struct relay *relay, struct relay_link *link)
 {
     relay_pack_end(link);
-    keep_all(relay, link);
+    relay_keep_frames(relay, link);
     coalesce_all(relay, link);
     for (size_t i = 0; i < link->frame_count; i++) {
         if (link->frames[i].is_withheld)
             continue;
         link->sequence = nonce_space_next(&relay->nonce_space);
-        frame_put_sequence(frame_of(relay, link, i), link->sequence);
+        frame_put_sequence(relay_pack_frame(relay, link, i), link->sequence);
         if (link->frames[i].has_link)
             put_link(relay, link, i);
         link->frames[i].start = relay_link_buffer(link, i);

@@ -2,10 +2,7 @@
 #include <stdlib.h>
 
 #include "data/relay/link.h"
-#include "headless/base/clock.h"
 #include "headless/base/log.h"
-
-#define REOPEN_NS NS_PER_SEC
 
 int relay_init(struct relay *relay, const struct config *config, const struct identity *identity,
                uint16_t nonce_space, struct counters *counters, struct traffic *traffic)
@@ -54,107 +51,11 @@ void relay_seal_with(struct relay *relay, const struct key *key, enum seal_suite
     relay->suite = suite;
 }
 
-static struct relay_link *link_find(const struct relay *relay, const struct address *to)
-{
-    for (size_t i = 0; i < relay->link_count; i++) {
-        if (address_equal(&relay->links[i]->to, to))
-            return relay->links[i];
-    }
-    return NULL;
-}
-
-/* A new link in the table, or the least recently used one, flushed and closed. */
-static struct relay_link *link_place(struct relay *relay, const struct address *to)
-{
-    struct relay_link *link = relay->links[0];
-    uint8_t slot;
-
-    if (relay->link_count < RELAY_LINKS_MAX) {
-        link = calloc(1, sizeof(*link));
-        if (!link)
-            return NULL;
-        link->slot = (uint8_t)relay->link_count;
-        relay->links[relay->link_count++] = link;
-    } else {
-        for (size_t i = 1; i < relay->link_count; i++) {
-            if (relay->links[i]->used_ns < link->used_ns)
-                link = relay->links[i];
-        }
-        relay_link_flush(relay, link);
-        relay_link_close(link);
-        kept_lose(&relay->kept, link->slot, link->slot == relay->kept.leader_slot);
-    }
-    slot = link->slot;
-    *link = (struct relay_link){
-        .to = *to, .socket.fd = -1, .member_index = MEMBER_INDEX_NONE, .slot = slot};
-    return link;
-}
-
-/* The open link to a destination, or NULL when no socket can be opened. */
-static struct relay_link *link_to(struct relay *relay, const struct address *to)
-{
-    struct relay_link *link = link_find(relay, to);
-    char text[ADDRESS_TEXT_MAX];
-    int rc;
-
-    if (!link)
-        link = link_place(relay, to);
-    if (!link)
-        return NULL;
-    link->used_ns = relay->now_ns;
-    if (link->socket.fd >= 0)
-        return link;
-    if (relay->now_ns < link->retry_ns)
-        return NULL;
-    rc = relay_link_open(relay, link);
-    if (!rc)
-        return link;
-    link->retry_ns = relay->now_ns + REOPEN_NS;
-    log_warn("relay_unreachable", "cannot open a relay socket to %s: %s; next try in a second",
-             address_format(to, text), strerror(-rc));
-    return NULL;
-}
-
-/* Another process has this address. */
-static void set_instance(struct relay *relay, struct relay_link *link, uint64_t instance)
-{
-    relay_link_flush(relay, link);
-    kept_lose(&relay->kept, link->slot, link->slot == relay->kept.leader_slot);
-    link->instance = instance;
-    link->instance_from = nonce_space_last(&relay->nonce_space) + 1;
-    link->number = 0;
-}
-
-static struct relay_link *link_to_member(struct relay *relay, const struct relay_target *member)
-{
-    struct relay_link *link = link_to(relay, &member->to);
-
-    if (link && link->instance != member->instance)
-        set_instance(relay, link, member->instance);
-    if (link)
-        link->member_index = member->member_index;
-    return link;
-}
-
-struct relay_link *relay_link_to_target(struct relay *relay, const struct relay_target *target)
-{
-    return link_to_member(relay, target);
-}
-
-struct relay_link *relay_link_to_member(struct relay *relay, const struct member *member)
-{
-    const struct relay_target target = {.to = address_with_port(member->address, relay->relay_port),
-                                        .instance = member->instance,
-                                        .member_index = member->member_index};
-
-    return link_to_member(relay, &target);
-}
-
 /* NULL: the requests were dropped. */
 static struct relay_link *link_to_leader(struct relay *relay, const struct relay_target *leader,
                                          uint32_t requests)
 {
-    struct relay_link *link = link_to_member(relay, leader);
+    struct relay_link *link = relay_link_to_target(relay, leader);
 
     if (!link)
         counters_drop(relay->counters, DROP_send_failed, requests);
@@ -194,25 +95,9 @@ void relay_request(struct relay *relay, const struct relay_target *leader,
                         NULL, &request->record);
 }
 
-/* A kept frame is for one instance: that of the member with this address. */
-static bool is_to_member(struct relay *relay, struct relay_link *link)
-{
-    const struct member *member;
-
-    if (link->leadership == relay->leadership_number)
-        return link->instance != 0;
-    member = leadership_find_member(relay->leadership, &link->to);
-    link->leadership = relay->leadership_number;
-    if (member && member->instance != link->instance)
-        set_instance(relay, link, member->instance);
-    if (member)
-        link->member_index = member->member_index;
-    return link->instance != 0;
-}
-
 void relay_reply(struct relay *relay, const struct address *to, const struct reply *reply)
 {
-    struct relay_link *link = link_to(relay, to);
+    struct relay_link *link = relay_link_to(relay, to);
     const struct record record = {.client = reply->origin->client,
                                   .local = reply->origin->local,
                                   .tag = reply->origin->tag,
@@ -225,7 +110,7 @@ void relay_reply(struct relay *relay, const struct address *to, const struct rep
         counters_drop_reply(relay->counters, DROP_send_failed, 1);
         return;
     }
-    keeps = relay->keeps && is_to_member(relay, link);
+    keeps = relay->keeps && relay_link_is_to_member(relay, link);
     relay_link_pack(relay, link,
                     &(struct frame_header){.type = keeps ? FRAME_KEPT_REPLY : FRAME_REPLY,
                                            .hops = 1,
@@ -242,7 +127,7 @@ static void send_copies(struct relay *relay, uint64_t records)
         relay_link_flush(relay, relay->links[i]);
     relay_pack_finish(relay, relay->copies);
     for (size_t i = 0; i < relay->member_count; i++) {
-        struct relay_link *link = link_to_member(relay, &relay->members[i]);
+        struct relay_link *link = relay_link_to_target(relay, &relay->members[i]);
 
         if (link)
             relay_link_send_copies(relay, link, relay->copies);
@@ -293,7 +178,7 @@ void relay_copies_size(struct relay *relay)
 
     relay_link_size_frames(relay, copies, 0);
     for (size_t i = 0; i < relay->member_count; i++) {
-        const struct relay_link *link = link_to_member(relay, &relay->members[i]);
+        const struct relay_link *link = relay_link_to_target(relay, &relay->members[i]);
 
         if (link && link->frame_bytes < copies->frame_bytes)
             copies->frame_bytes = link->frame_bytes;
@@ -335,7 +220,7 @@ void relay_entries(struct relay *relay, const struct relay_target *member,
     struct relay_link *link;
 
     relay_copies_flush(relay); /* they precede a range whose last index counts them */
-    link = link_to_member(relay, member);
+    link = relay_link_to_target(relay, member);
     if (record)
         counters_add(relay->counters, COUNTER_COPIES_MADE, 1);
     if (link)
@@ -349,7 +234,7 @@ void relay_entries(struct relay *relay, const struct relay_target *member,
 
 void relay_ack(struct relay *relay, const struct relay_target *member, const struct entry_ack *ack)
 {
-    struct relay_link *link = link_to_member(relay, member);
+    struct relay_link *link = relay_link_to_target(relay, member);
 
     if (link)
         relay_link_pack(relay, link,
