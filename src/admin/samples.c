@@ -86,6 +86,10 @@ static void sample_add_leadership(struct list *list, const struct admin_snapshot
     add_gauge(list, "records_split", snapshot->leadership->splits_records,
               "1 while a record may continue in the next frame: every member reads that. 0: a "
               "datagram larger than a frame makes IP fragments between pods");
+    add_gauge(
+        list, "relay_confirms", snapshot->leadership->confirms,
+        "1 while every member confirms kept requests and replies. 0: nothing is kept, whatever "
+        "relay.confirm says");
     add_gauge(list, "term", snapshot->leadership->term,
               "Term of the leader; it grows with every change of leader");
 }
@@ -300,6 +304,9 @@ size_t samples_list(const struct admin_snapshot *snapshot,
 
     sample_add_counters(&list, snapshot);
     add_gauge(&list, "datagrams_held", numbers->held, "Requests in the hold queue");
+    add_gauge(&list, "datagrams_kept", numbers->kept,
+              "Requests that were relayed and are kept until they are confirmed, or replied to "
+              "(relay.confirm)");
     add_gauge(&list, "datagrams_queued", numbers->queued,
               "Requests queued between a receiver and a worker thread");
     if (snapshot->config->route == CONFIG_ROUTE_ORDERED)

@@ -111,6 +111,19 @@ size_t arena_queue_since(const struct arena_queue *queue, const void *entry)
     return queue->used - distance(queue, entry);
 }
 
+void *arena_queue_next(const struct arena_queue *queue, const void *entry)
+{
+    const struct head *head = (const struct head *)entry - 1;
+    size_t next = distance(queue, entry) + head->bytes;
+
+    for (; next < queue->used; next += head->bytes) {
+        head = head_at(queue, (queue->head + next) % queue->arena_bytes);
+        if (!head->is_filler)
+            return (void *)(uintptr_t)(head + 1);
+    }
+    return NULL;
+}
+
 void arena_queue_cut(struct arena_queue *queue, const void *entry)
 {
     (void)arena_queue_oldest(queue); /* no filler at the head */

@@ -51,8 +51,8 @@ static uint64_t sum_range(const uint64_t *sum, size_t from, size_t count)
 
 struct ledger counters_ledger(const uint64_t sum[static COUNTER_COUNT], uint64_t inside)
 {
-    uint64_t requests_in =
-        sum[COUNTER_RECEIVED_DATA] + sum[COUNTER_RECEIVED_GROUP] + sum[COUNTER_RECEIVED_RELAY];
+    uint64_t requests_in = sum[COUNTER_RECEIVED_DATA] + sum[COUNTER_RECEIVED_GROUP] +
+                           sum[COUNTER_RECEIVED_RELAY] + sum[COUNTER_REPLAYED];
     uint64_t requests_out =
         sum[COUNTER_DELIVERED] + sum[COUNTER_RELAYED] +
         sum_range(sum, COUNTER_CONTROL_OK, COUNTER_CONTROL_PROBE - COUNTER_CONTROL_OK + 1) +

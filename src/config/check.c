@@ -302,6 +302,7 @@ static const struct check checks[] = {
     {{"leader", "relay.format"}, leader_needs_raw},
     {{"route", "relay.format"}, route_needs_frames},
     {{"workers", "receivers", "route"}, order_needs_one_worker},
+    {{"workers", "receivers", "relay.confirm"}, config_replied_needs_one_worker},
     {{"ordered.commit", "quorum", "route"}, commit_needs_quorum},
     {{"drain.sessions", "route", "relay.format"}, config_sessions_may_not_stay},
     {{"multicast.groups", "relay.format"}, groups_need_frames},

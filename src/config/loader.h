@@ -124,10 +124,12 @@ bool config_is_own_address(const struct address *ip);
 
 /* Check the rules between options. Writes its errors. */
 void config_check(struct loader *l);
-/* Two of its checks, in check_zones.c, and one in check_drain.c; true with the reason. */
+/* Two of its checks, in check_zones.c, one in check_drain.c, and one in check_confirm.c; true with
+ * the reason. */
 bool config_self_has_no_zone(const struct config *c, char why[static VALUE_WHY_MAX]);
 bool config_peers_are_on_other_links(const struct config *c, char why[static VALUE_WHY_MAX]);
 bool config_sessions_may_not_stay(const struct config *c, char why[static VALUE_WHY_MAX]);
+bool config_replied_needs_one_worker(const struct config *c, char why[static VALUE_WHY_MAX]);
 /* In check_app.c: app.reply_from and app.source do not go with app.target. */
 bool config_replies_need_loopback(const struct config *c, char why[static VALUE_WHY_MAX]);
 bool config_source_needs_local_app(const struct config *c, char why[static VALUE_WHY_MAX]);

@@ -58,6 +58,11 @@ static const char *const key_modes[] = {
     [CONFIG_KEYS_PERMISSIVE] = "permissive",
     [CONFIG_KEYS_ENFORCE] = "enforce",
 };
+static const char *const confirms[] = {
+    [CONFIG_CONFIRM_NONE] = "none",
+    [CONFIG_CONFIRM_DELIVERED] = "delivered",
+    [CONFIG_CONFIRM_REPLIED] = "replied",
+};
 static const char *const booleans[] = {"false", "true"};
 static const char *const quorums[] = {
     [CONFIG_QUORUM_AUTO] = "auto",
@@ -340,6 +345,28 @@ const struct config_option config_options[] = {
      .help = "With route all or ordered: shortest time between two sends of the leader's copies "
              "for the other pods; copies made meanwhile share frames. 0, or ordered.commit "
              "majority: send them with each batch."},
+    {.key = "relay.confirm",
+     .type = OPTION_CHOICE,
+     FIELD(relay_confirm),
+     .preset = "none",
+     WORDS(confirms),
+     .help = "How long a request that was relayed is kept, to be relayed again when the leader is "
+             "lost: the next leader's app may be given it a second time. none: not at all. "
+             "delivered: until the leader's app socket took it. replied: until a reply to its "
+             "client has passed. Frames lost between pods are sent again."},
+    {.key = "relay.keep",
+     .type = OPTION_SIZE,
+     FIELD(relay_keep_bytes),
+     .preset = "16MiB",
+     RANGE(256 * KIB, 4 * GIB),
+     .help = "With relay.confirm: memory for kept requests and replies, shared equally by the "
+             "workers. When it is full, the oldest are no longer kept."},
+    {.key = "relay.keep_time",
+     .type = OPTION_DURATION,
+     FIELD(relay_keep_ns),
+     .preset = "1s",
+     RANGE(100 * NS_PER_MS, 60 * SEC),
+     .help = "With relay.confirm: longest time for which a request or a reply is kept."},
     {.key = "hold.time",
      .type = OPTION_DURATION,
      FIELD(hold_time_ns),

@@ -217,6 +217,7 @@ void supervisor_publish_again(struct supervisor *supervisor)
     draft->leader.votes_needed = (uint32_t)facts->votes_needed;
     draft->leader.carries_tos = facts->additions & ELECTION_FLAG_TOS;
     draft->leader.splits_records = facts->additions & ELECTION_FLAG_SPLIT;
+    draft->leader.confirms = facts->additions & ELECTION_FLAG_KEPT;
     draft->leader.rcvbuf_bytes = facts->rcvbuf_bytes;
     draft->settings.hold_time_ns = supervisor->settings.hold_time_ns;
     draft->settings.app_idle_ns = supervisor->settings.app_idle_ns;
@@ -251,6 +252,12 @@ static void watch_gap(struct supervisor *supervisor, uint64_t now_ns)
         supervisor->leaderless_since_ns = now_ns;
 }
 
+/* Were requests kept? */
+static bool keeps(const struct supervisor *supervisor, const struct supervisor_facts *before)
+{
+    return config_keeps(supervisor->config) && before->additions & ELECTION_FLAG_KEPT;
+}
+
 /* The cost of a change so far, in time and in datagrams. */
 static struct supervisor_cost sum_up(struct supervisor *supervisor,
                                      const struct supervisor_facts *before, uint64_t leader,
@@ -263,8 +270,10 @@ static struct supervisor_cost sum_up(struct supervisor *supervisor,
     data_plane_read_numbers(supervisor->data_plane, &numbers);
     cost.held = numbers.held;
     cost.gap_ns = since_ns && now_ns > since_ns ? now_ns - since_ns : 0;
-    /* A leader that stepped down relays what it has got: nothing is lost. */
-    if (before->leader && leader != before->leader && !supervisor->leadership.previous_stepped_down)
+    /* A leader that stepped down relays what it has got: nothing is lost. Of kept requests, the data
+     * threads count those that are lost. */
+    if (before->leader && leader != before->leader &&
+        !supervisor->leadership.previous_stepped_down && !keeps(supervisor, before))
         cost.lost = peers_unconfirmed(&supervisor->peers, before->leader);
     return cost;
 }

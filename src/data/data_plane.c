@@ -121,6 +121,11 @@ static void attach_groups(const struct data_plane *data_plane)
 
 static int open_windows(struct data_plane *data_plane)
 {
+    if (config_keeps(data_plane->config)) {
+        data_plane->mails = allocate_aligned(data_plane->worker_count, sizeof(*data_plane->mails));
+        if (!data_plane->mails)
+            return -ENOMEM;
+    }
     if (!config_has_keys(data_plane->config))
         return 0;
     data_plane->windows = frame_auth_create_windows();
@@ -134,6 +139,7 @@ static int open_workers(struct data_plane *data_plane, struct waker *supervisor_
                                  .publisher = &data_plane->publisher,
                                  .supervisor_waker = supervisor_waker,
                                  .windows = data_plane->windows,
+                                 .mails = data_plane->mails,
                                  .app_shared = &data_plane->app_shared,
                                  .worker_count = data_plane->worker_count,
                                  .rcvbuf_bytes = data_plane->relay_sockets[0].rcvbuf_bytes};
@@ -263,6 +269,7 @@ void data_plane_close(struct data_plane *data_plane)
     free(data_plane->inline_workers);
     free(data_plane->workers);
     free(data_plane->windows);
+    free(data_plane->mails);
     free(data_plane->data_receivers);
     free(data_plane->relay_receivers);
     free(data_plane);

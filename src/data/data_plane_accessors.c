@@ -151,6 +151,8 @@ void data_plane_read_numbers(const struct data_plane *data_plane,
         sum_counters(&worker->routing.counters, &numbers);
         sum_app(&worker->routing.app, &numbers);
         numbers.held += hold_count(&worker->routing.hold);
+        numbers.kept +=
+            atomic_load_explicit(&worker->routing.relay.kept_count, memory_order_relaxed);
         if (worker->routing.runner)
             sum_sequencer(worker->routing.runner, &numbers);
     }

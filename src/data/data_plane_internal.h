@@ -8,6 +8,7 @@
 #include "data/app_drops.h"
 #include "data/ingress/multicast.h"
 #include "data/inline_worker.h"
+#include "data/relay/kept_mail.h"
 #include "headless/data/data_plane.h"
 
 struct data_plane {
@@ -18,6 +19,7 @@ struct data_plane {
     struct multicast_groups groups;
     struct return_path return_path; /* of app.source client */
     struct replay_window *windows;  /* frame_auth.h; NULL: no keys */
+    struct kept_mail *mails;        /* one a worker; NULL: nothing is kept */
     size_t receiver_count, worker_count;
     struct receiver *data_receivers, *relay_receivers; /* receiver_count each */
     struct worker *workers;                            /* worker_count */

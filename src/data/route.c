@@ -112,12 +112,57 @@ void route_take_snapshot(struct routing *routing)
     routing->former = former_target(routing);
     routing->relay.leader_instance = routing->leader.instance;
     routing->relay.carries_tos = routing->snapshot->leader.carries_tos;
+    routing->relay.keeps = routing->snapshot->leader.confirms &&
+                           routing->snapshot->leader.splits_records &&
+                           kept_is_on(&routing->relay.kept);
+    routing->relay.leadership = &routing->snapshot->leader;
+    routing->relay.leadership_number = routing->snapshot->generation;
     routing->relay.splits_records = routing->snapshot->leader.splits_records;
     routing->relay.former_instance = routing->former.instance;
     relay_seal_with(&routing->relay, keyring_find(&keys->keyring, keys->seal_key),
                     keys->seal_suite);
     if (routing->relay.copies)
         find_members(routing);
+}
+
+/* A leader that stepped down confirms what it has got, and its replies pass. */
+static bool has_stepped_down(const struct leadership *leader, uint64_t now_ns)
+{
+    return leader->previous_term && now_ns < leader->previous_until_ns;
+}
+
+void route_follow(struct routing *routing)
+{
+    const struct leadership *leader = &routing->snapshot->leader;
+    bool stepped_down = has_stepped_down(leader, routing->now_ns);
+
+    if (leader->kind == LEADER_NONE)
+        return;
+    if (routing->has_former && routing->former.instance != routing->identity->instance)
+        relay_follow(&routing->relay, &routing->former, stepped_down);
+    else
+        relay_follow(&routing->relay, leader->kind == LEADER_MEMBER ? &routing->leader : NULL,
+                     stepped_down);
+}
+
+bool route_takes_kept(const struct routing *routing, const struct frame_header *header)
+{
+    const struct leadership *leader = &routing->snapshot->leader;
+    bool is_former = routing->has_former && routing->former.instance == routing->identity->instance;
+
+    if (header->type == FRAME_KEPT_REPLY)
+        return header->term < leader->term || leadership_is_valid(leader, routing->now_ns);
+    /* By way of a leader that stepped down: it is older than all that waits here, and may be what is
+     * waited for. */
+    if (routing->decision == ROUTE_DELIVER && header->hops == FRAME_HOPS_MAX)
+        return true;
+    if (!hold_is_empty(&routing->hold) || !routing->relay.is_settled)
+        return false;
+    if (routing->decision == ROUTE_DELIVER)
+        return true;
+    return routing->decision == ROUTE_RELAY &&
+           (is_former ||
+            (header->term == leader->previous_term && has_stepped_down(leader, routing->now_ns)));
 }
 
 /* A held request may have no tag yet. Nor has, once in 2^64, a request whose tag is 0. */
@@ -164,7 +209,9 @@ static void route_hold(struct routing *routing, const struct request *request)
 
 void route_request(struct routing *routing, const struct request *request)
 {
-    if (hold_is_empty(&routing->hold))
+    bool is_settled = routing->relay.is_settled || routing->snapshot->settings.hold_time_ns == 0;
+
+    if (hold_is_empty(&routing->hold) && is_settled)
         route_now(routing, request);
     else
         route_hold(routing, request); /* behind those that came before it */

@@ -11,6 +11,7 @@
 
 #include "data/app/app.h"
 #include "data/hold.h"
+#include "data/relay/kept_mail.h"
 #include "data/relay/reassembly.h"
 #include "data/relay/relay.h"
 
@@ -32,6 +33,8 @@ struct routing {
     struct frame_auth frame_auth;
     struct reassembly reassembly;
     struct relay relay;
+    struct kept_mail *mails; /* of all workers; NULL: nothing is kept */
+    size_t worker_count;
     struct replier replier;
     struct hold hold;
     struct app app;
@@ -42,6 +45,12 @@ struct routing {
 
 /* The leader and the members that receive copies, from a new snapshot. */
 void route_take_snapshot(struct routing *routing);
+
+/* At a slice with a new snapshot, or with another former leader: what is kept for whom. */
+void route_follow(struct routing *routing);
+
+/* Can what this kept frame has go on at once, to the app, the leader or the client? */
+bool route_takes_kept(const struct routing *routing, const struct frame_header *header);
 
 /* A request from a client: to an app, to the leader, or into hold. */
 void route_request(struct routing *routing, const struct request *request);

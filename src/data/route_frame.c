@@ -16,7 +16,7 @@ static bool has_our_tag(const struct routing *routing, const struct record *reco
 }
 
 static void take_request(struct routing *routing, struct request *request,
-                         const struct address *sender)
+                         const struct address *sender, bool is_kept)
 {
     struct address *ingress = &request->record.ingress;
 
@@ -34,7 +34,10 @@ static void take_request(struct routing *routing, struct request *request,
         frame_drop(routing, DROP_acl, 1); /* replies go to members only, whatever a frame says */
         return;
     }
-    route_request(routing, request);
+    if (request->hops == FRAME_HOPS_MAX && is_kept)
+        route_now(routing, request); /* route_takes_kept */
+    else
+        route_request(routing, request);
 }
 
 static void take_requests(struct routing *routing, const struct frame_header *header,
@@ -43,7 +46,7 @@ static void take_requests(struct routing *routing, const struct frame_header *he
     struct request request = {.term = header->term, .hops = header->hops};
 
     while (frame_next(reader, &request.record))
-        take_request(routing, &request, sender);
+        take_request(routing, &request, sender, frame_is_kept(header->type));
 }
 
 /* For this pod's app. A leader that has no valid time yet, or whose app refuses, holds it: no other
@@ -85,6 +88,15 @@ static void take_sequencer_frame(struct routing *routing, const struct frame_hea
         sequencer_runner_take_frame(routing, header, body, records, reader);
 }
 
+/* Its request need not be kept any longer, if the reply passes. */
+static void note_reply(struct routing *routing, const struct frame_header *header,
+                       const struct record *record)
+{
+    if (routing->relay.kept.needs_replies &&
+        leadership_accepts_reply(&routing->snapshot->leader, header->term, routing->now_ns))
+        kept_replies_pass(&routing->relay.replies, &routing->relay.kept, record->tag);
+}
+
 /* A reply to a client of this pod: only for origins that this pod wrote itself. */
 static void take_replies(struct routing *routing, const struct frame_header *header,
                          struct frame_reader *reader)
@@ -95,14 +107,16 @@ static void take_replies(struct routing *routing, const struct frame_header *hea
         const struct origin origin = {
             .client = record.client, .local = record.local, .tag = record.tag};
 
-        if (!has_our_tag(routing, &record))
+        if (!has_our_tag(routing, &record)) {
             counters_drop_reply(&routing->counters, DROP_tag, 1);
-        else
-            reply_send(&routing->replier, &(struct reply){.origin = &origin,
-                                                          .term = header->term,
-                                                          .payload = record.payload,
-                                                          .length = record.length,
-                                                          .tos = record.tos});
+            continue;
+        }
+        note_reply(routing, header, &record);
+        reply_send(&routing->replier, &(struct reply){.origin = &origin,
+                                                      .term = header->term,
+                                                      .payload = record.payload,
+                                                      .length = record.length,
+                                                      .tos = record.tos});
     }
 }
 
@@ -122,16 +136,18 @@ static void route_take_records(struct routing *routing, const struct frame_heade
                                const union frame_body *body, size_t records,
                                struct frame_reader *reader, const struct address *sender)
 {
-    if (header->type == FRAME_REPLY) {
+    uint8_t type = frame_plain_type(header->type);
+
+    if (type == FRAME_REPLY) {
         counters_add(&routing->counters, COUNTER_REPLIES_FROM_RELAY, records);
         take_replies(routing, header, reader);
         return;
     }
     counters_add(&routing->counters, COUNTER_RECEIVED_RELAY, records);
-    if (header->type == FRAME_DATA) {
+    if (type == FRAME_DATA) {
         count_traffic(routing, header, sender, records);
         take_requests(routing, header, reader, sender);
-    } else if (header->type == FRAME_COPY) {
+    } else if (type == FRAME_COPY) {
         take_copies(routing, header, reader, sender);
     } else {
         take_sequencer_frame(routing, header, body, records, reader);
@@ -169,6 +185,90 @@ static void take_parts(struct routing *routing, const struct member *member,
         reassembly_begin(reassembly, part);
     else
         reassembly_refuse(reassembly, part);
+}
+
+/* ---- kept frames ---- */
+
+static void take_confirmation(struct routing *routing, const struct confirmation *confirmation)
+{
+    struct kept_mail *mail;
+
+    if (confirmation->to != routing->identity->instance ||
+        confirmation->nonce_space >= routing->worker_count || !routing->mails) {
+        counters_add(&routing->counters, COUNTER_RECEIVED_RELAY, 1);
+        frame_drop(routing, DROP_misdirected, 1);
+        return;
+    }
+    if (confirmation->nonce_space == routing->relay.nonce_space.nonce_space) {
+        kept_take(&routing->relay.kept, confirmation);
+        return;
+    }
+    mail = &routing->mails[confirmation->nonce_space];
+    kept_mail_put(mail, confirmation);
+    waker_wake(mail->waker);
+}
+
+/* A kept frame confirms, too. */
+static void take_back(struct routing *routing, const struct frame_place *place)
+{
+    const struct confirmation back = {
+        .to = routing->identity->instance,
+        .stream = place->back_stream,
+        .nonce_space = place->back_nonce_space,
+        .flags = place->flags & FRAME_PLACE_BACK_GAP ? CONFIRMATION_GAP : 0,
+        .received = place->back_received,
+        .confirmed = place->back_confirmed};
+
+    if (place->back_stream && place->back_nonce_space < routing->worker_count && routing->mails)
+        take_confirmation(routing, &back);
+}
+
+/* Its sender has its records. */
+static void drop_kept(struct routing *routing, const struct relay_part *part,
+                      enum drop_reason reason)
+{
+    const size_t records = part->records + (part->header->link.begun > 0);
+
+    if (part->header->type == FRAME_KEPT_REPLY) {
+        counters_add(&routing->counters, COUNTER_REPLIES_FROM_RELAY, records);
+        counters_drop_reply(&routing->counters, reason, records);
+        return;
+    }
+    counters_add(&routing->counters, COUNTER_RECEIVED_RELAY, records);
+    frame_drop(routing, reason, records);
+}
+
+/* Is it the next of its stream, and can it be taken? Then it has its number in place of its sequence,
+ * as a record continues in the next number. */
+static bool admit_kept(struct routing *routing, const struct member *member,
+                       struct frame_header *header, const struct relay_part *part)
+{
+    const struct frame_place *place = &part->body.place;
+    enum confirm_verdict verdict;
+    uint32_t index;
+
+    if (!member || member->member_index >= MEMBERS_MAX ||
+        header->nonce_space >= FRAME_AUTH_NONCE_SPACES) {
+        drop_kept(routing, part, DROP_acl);
+        return false;
+    }
+    index = (uint32_t)member->member_index * FRAME_AUTH_NONCE_SPACES + header->nonce_space;
+    take_back(routing, place);
+    if (!route_takes_kept(routing, header)) {
+        confirm_refuse(&routing->relay.confirm, index, header->instance, place);
+        drop_kept(routing, part, DROP_unready);
+        return false;
+    }
+    verdict = confirm_take(&routing->relay.confirm, index, header->instance, place);
+    if (verdict != CONFIRM_TAKEN) {
+        drop_kept(routing, part, verdict == CONFIRM_AHEAD ? DROP_ahead : DROP_duplicate);
+        return false;
+    }
+    if (place->flags & FRAME_PLACE_REPLAYED)
+        counters_add(&routing->counters, COUNTER_RECEIVED_AGAIN, part->records);
+    routing->relay.back[member->member_index] = index + 1;
+    header->sequence = place->number;
+    return true;
 }
 
 /* A frame that could not be opened, or not from a member, is one datagram. */
@@ -210,5 +310,8 @@ void route_frame(struct routing *routing, struct datagram *datagram)
     part.data = datagram_bytes(datagram);
     part.length = datagram->length;
     member = sender_of(routing, member, &header, &sender);
-    take_parts(routing, member, &part, &reader, &sender);
+    if (header.type == FRAME_CONFIRM)
+        take_confirmation(routing, &part.body.confirmation);
+    else if (!frame_is_kept(header.type) || admit_kept(routing, member, &header, &part))
+        take_parts(routing, member, &part, &reader, &sender);
 }

@@ -235,6 +235,11 @@ void sequencer_runner_flush(struct routing *routing)
     publish_numbers(routing->runner);
 }
 
+bool sequencer_runner_must_adopt(const struct routing *routing)
+{
+    return routing->runner && !sequencer_is_leading(&routing->runner->sequencer);
+}
+
 bool sequencer_runner_tick(struct routing *routing)
 {
     const struct sequencer_event event = {.type = SEQUENCER_TICK};

@@ -43,6 +43,8 @@ void sequencer_runner_take_frame(struct routing *routing, const struct frame_hea
                                  struct frame_reader *reader);
 /* First in worker_flush. */
 void sequencer_runner_flush(struct routing *routing);
+/* A new leader has to adopt a log before it appends to it. */
+bool sequencer_runner_must_adopt(const struct routing *routing);
 /* Steps the sequencer if it is due by time. True: flush then. */
 bool sequencer_runner_tick(struct routing *routing);
 

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 
-#define TICK_NS    (100 * NS_PER_MS)
 #define BORROW_MAX 16 /* messages: with more, two threads at once save more than a wake-up costs */
 
 static int open_routing(struct routing *routing, const struct worker_setup *setup,
@@ -26,6 +25,8 @@ static int open_routing(struct routing *routing, const struct worker_setup *setu
         rc = relay_init(&routing->relay, config, setup->identity, (uint16_t)setup->index, counters,
                         &routing->traffic);
     if (!rc)
+        rc = relay_keep_init(&routing->relay, config, setup->worker_count);
+    if (!rc)
         rc = reply_init(&routing->replier, setup->data_socket, config, &routing->relay, counters);
     if (!rc)
         rc = hold_init(&routing->hold, config->hold_bytes / setup->worker_count, pace_bytes,
@@ -33,6 +34,8 @@ static int open_routing(struct routing *routing, const struct worker_setup *setu
     if (!rc)
         rc = app_init(&routing->app, &app);
     routing->app.shared = setup->app_shared;
+    routing->mails = setup->mails;
+    routing->worker_count = setup->worker_count;
     return rc;
 }
 
@@ -49,6 +52,8 @@ int worker_init(struct worker *worker, const struct worker_setup *setup)
     rc = waker_init(&worker->waker, setup->config->workers == 0);
     if (!rc)
         rc = snapshot_publisher_register(setup->publisher, &worker->reader);
+    if (setup->mails)
+        setup->mails[setup->index].waker = &worker->waker;
     if (!rc)
         rc = classifier_init(&worker->classifier, &worker->routing, setup->data_socket,
                              setup->supervisor_waker);
@@ -106,6 +111,7 @@ static void take_snapshot(struct worker *worker)
 {
     const struct leader_snapshot *snapshot = snapshot_acquire(worker->publisher, &worker->reader);
     struct routing *routing = &worker->routing;
+    size_t pace_bytes;
 
     /* Not by address: during a sleep, other snapshots may have used this buffer. */
     if (snapshot->generation == worker->generation)
@@ -114,15 +120,11 @@ static void take_snapshot(struct worker *worker)
     worker->generation = snapshot->generation;
     route_take_snapshot(routing);
     relay_linger(&routing->relay, linger_of(worker));
-    hold_set_pace(&routing->hold, snapshot->leader.rcvbuf_bytes
-                                      ? snapshot->leader.rcvbuf_bytes / 4 / worker->worker_count
-                                      : worker->own_pace_bytes);
-}
-
-/* Route ordered: a new leader has to adopt a log before it appends to it. */
-static bool must_adopt_first(const struct routing *routing)
-{
-    return routing->runner && !sequencer_is_leading(&routing->runner->sequencer);
+    pace_bytes = snapshot->leader.rcvbuf_bytes
+                     ? snapshot->leader.rcvbuf_bytes / 4 / worker->worker_count
+                     : worker->own_pace_bytes;
+    hold_set_pace(&routing->hold, pace_bytes);
+    routing->relay.kept.pace_bytes = pace_bytes;
 }
 
 /* Last in worker_begin: the actions for a new snapshot, such as deliveries, belong to this slice. */
@@ -130,8 +132,24 @@ static void begin_sequencer(struct routing *routing)
 {
     if (routing->runner->generation != routing->snapshot->generation)
         sequencer_runner_take_snapshot(routing);
-    if (routing->decision == ROUTE_DELIVER && must_adopt_first(routing))
+    if (routing->decision == ROUTE_DELIVER && sequencer_runner_must_adopt(routing))
         routing->decision = ROUTE_HOLD;
+}
+
+static void begin_relay(struct worker *worker)
+{
+    struct routing *routing = &worker->routing;
+    struct relay *relay = &routing->relay;
+
+    relay->now_ns = relay->kept.now_ns = relay->confirm.now_ns = routing->now_ns;
+    if (kept_is_on(&relay->kept)) {
+        kept_mail_take(&routing->mails[worker->index], &relay->kept);
+        if (worker->followed != worker->generation || worker->had_former != routing->has_former)
+            route_follow(routing);
+        worker->followed = worker->generation;
+        worker->had_former = routing->has_former;
+    }
+    relay_begin(relay, routing->now_ns);
 }
 
 void worker_begin(struct worker *worker)
@@ -139,6 +157,10 @@ void worker_begin(struct worker *worker)
     struct routing *routing = &worker->routing;
     bool leads;
 
+    /* Within a slice: the replies that were accepted by the snapshot before. A request whose reply was
+     * counted is not relayed again. */
+    if (routing->replier.outbox.count && snapshot_is_newer(worker->publisher, &worker->reader))
+        reply_flush(&routing->replier);
     take_snapshot(worker);
     routing->now_ns = clock_now_ns(); /* after the snapshot, for which something may be sent */
     routing->decision = leadership_decide(&routing->snapshot->leader, routing->now_ns);
@@ -147,7 +169,7 @@ void worker_begin(struct worker *worker)
     /* An app that refuses would lose the request; a held one may yet reach another leader's app. */
     if (leads && routing->snapshot->settings.hold_time_ns && !app_is_taking(&routing->app))
         routing->decision = ROUTE_HOLD;
-    relay_begin(&routing->relay, routing->now_ns);
+    begin_relay(worker);
     routing->reassembly.now_ns = routing->now_ns;
     reply_begin(&routing->replier, routing->snapshot, leads, routing->now_ns);
     if (routing->runner)
@@ -167,6 +189,19 @@ static void pass_refusal(struct worker *worker, uint64_t instance)
     waker_wake(worker->classifier.commands.reader_waker);
 }
 
+/* Frames taken of other pods' streams have gone on, except for entries that wait in the ordered log,
+ * and requests that this pod has relayed in turn. */
+static void settle(struct routing *routing)
+{
+    const struct sequencer *sequencer = routing->runner ? &routing->runner->sequencer : NULL;
+    const struct kept *kept = &routing->relay.kept;
+    const uint64_t put[CONFIRM_GATES] = {sequencer ? sequencer_last(sequencer) : 0,
+                                         kept->relayed_put};
+    const uint64_t left[CONFIRM_GATES] = {sequencer ? sequencer->delivered : 0, kept->relayed_done};
+
+    confirm_settle(&routing->relay.confirm, put, left);
+}
+
 void worker_flush(struct worker *worker)
 {
     struct routing *routing = &worker->routing;
@@ -175,6 +210,7 @@ void worker_flush(struct worker *worker)
         sequencer_runner_flush(routing);
     reply_flush(&routing->replier); /* first: the others may wait for full sockets */
     app_flush(&routing->app);
+    settle(routing);
     relay_flush(&routing->relay);
     reassembly_release(&routing->reassembly);
     routing->app.scratch_used = 0;
@@ -211,85 +247,6 @@ void worker_handle(struct worker *worker, const struct datagram *piece)
         worker->routing.app.ops->reply(&worker->routing.app, piece);
         break;
     }
-}
-
-/* ---- held requests and timers ---- */
-
-/* Never back into hold: the decision is made once a slice. */
-static void route_held(void *context, const struct request *request)
-{
-    route_now(context, request);
-}
-
-/* In portions: before each, worker_begin looks whether there is still a leader, and whether its app
- * takes requests. */
-static size_t release_held(struct worker *worker)
-{
-    struct routing *routing = &worker->routing;
-    size_t released = 0, n = 1;
-
-    hold_expire(&routing->hold, routing->snapshot->settings.hold_time_ns, routing->now_ns);
-    while (n > 0 && routing->decision != ROUTE_HOLD) {
-        n = hold_release(&routing->hold, routing->now_ns, route_held, routing);
-        worker_flush(worker); /* the next requests may overwrite the arena */
-        worker_begin(worker);
-        released += n;
-    }
-    return released;
-}
-
-/* To an app that is not up: whether it takes this one is its health check. */
-static size_t release_trial(struct worker *worker)
-{
-    struct routing *routing = &worker->routing;
-    size_t released;
-
-    if (!routing->replier.leads || hold_is_empty(&routing->hold) ||
-        !app_wants_trial(&routing->app) || must_adopt_first(routing))
-        return 0;
-    routing->decision = ROUTE_DELIVER;
-    released = hold_release_one(&routing->hold, routing->now_ns, route_held, routing);
-    worker_flush(worker);
-    worker_begin(worker);
-    return released;
-}
-
-size_t worker_upkeep(struct worker *worker)
-{
-    struct routing *routing = &worker->routing;
-    size_t released = 0;
-
-    app_watch_health(&routing->app);
-    released = release_trial(worker);
-    if (!hold_is_empty(&routing->hold))
-        released += release_held(worker);
-    app_report_sessions(&routing->app);
-    if (routing->now_ns >= worker->next_tick_ns) {
-        worker->next_tick_ns = routing->now_ns + TICK_NS;
-        app_tick(&routing->app);
-        reassembly_expire(&routing->reassembly);
-    }
-    if (routing->runner && sequencer_runner_tick(routing))
-        worker_flush(worker);
-    if (relay_sleep_ns(&routing->relay) == 0)
-        relay_flush(&routing->relay);
-    return released;
-}
-
-uint64_t worker_sleep_ns(const struct worker *worker)
-{
-    const struct routing *routing = &worker->routing;
-    uint64_t sleep_ns = hold_is_empty(&routing->hold) ? AGENT_IDLE_MAX_NS : HOLD_RELEASE_PERIOD_NS;
-    uint64_t sequence_ns = routing->runner
-                               ? sequencer_sleep_ns(&routing->runner->sequencer, routing->now_ns)
-                               : sleep_ns;
-    uint64_t relay_ns = relay_sleep_ns(&routing->relay), app_ns = app_sleep_ns(&routing->app);
-
-    if (app_ns < sleep_ns)
-        sleep_ns = app_ns;
-    if (relay_ns < sleep_ns)
-        sleep_ns = relay_ns;
-    return sequence_ns < sleep_ns ? sequence_ns : sleep_ns;
 }
 
 /* ---- the agent with rings ---- */

@@ -45,8 +45,11 @@ struct worker {
 
     uint64_t generation; /* of the slice's snapshot */
     bool is_ending;      /* no slice may come after this one */
+    uint64_t followed;   /* the generation by which the kept frames' leader was set */
+    bool had_former;     /* routing.has_former of the slice before */
     uint64_t until_ns;   /* asleep: until then */
     uint64_t next_tick_ns;
+    uint64_t again_ns;     /* requests of a lost leader: the next portion to the own app */
     size_t own_pace_bytes; /* released per period where the leader's buffer is not known */
     /* A leader whose host refused our frames; the supervisor takes it by writing 0. */
     _Atomic uint64_t refused_instance;
@@ -61,6 +64,7 @@ struct worker_setup {
     struct waker *supervisor_waker; /* woken for a command */
     struct replay_window *windows;  /* frame_auth.h */
     struct app_shared *app_shared;
+    struct kept_mail *mails; /* of all workers; NULL: nothing is kept */
     size_t index, worker_count;
     size_t rcvbuf_bytes; /* what a socket is granted: paces the release of held requests */
 };

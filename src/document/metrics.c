@@ -52,7 +52,8 @@ static const struct {
      "Requests received minus requests accounted for, for each pod; `headlessd_ledger_requests` is "
      "the same, computed by the pod. More than 0 for a moment is what a thread is working on; more "
      "than 0 for long, or less than 0, is a bug.",
-     "sum by (instance) (headlessd_datagrams_received_total)\n"
+     "sum by (instance) ({__name__=~\"headlessd_datagrams_received_total|"
+     "headlessd_relay_replayed_total\"})\n"
      "  - sum by (instance) ({__name__=~\"headlessd_datagrams_(delivered|relayed|dropped)_total|"
      "headlessd_control_messages_total|headlessd_datagrams_(held|queued)|"
      "headlessd_ordered_waiting\"})",

@@ -235,7 +235,7 @@ static enum frame_verdict check_header(const uint8_t *data, size_t length, uint6
         return FRAME_MALFORMED;
     if (get_be64(data + 8) != cluster)
         return FRAME_BAD_CLUSTER;
-    if (data[3] < FRAME_DATA || data[3] > FRAME_ACK)
+    if (data[3] < FRAME_DATA || data[3] >= FRAME_TYPES_END)
         return FRAME_MALFORMED;
     if ((data[FLAGS_OFFSET] & ~FRAME_LINKED) != 0 || data[5] < 1 || data[5] > FRAME_HOPS_MAX)
         return FRAME_MALFORMED;
@@ -260,6 +260,10 @@ static bool read_body(uint8_t type, const uint8_t *in, size_t length, union fram
 {
     if (type == FRAME_ENTRIES)
         return entry_get_range(in, length, &ret_body->range);
+    if (frame_is_kept(type))
+        return frame_get_place(in, length, &ret_body->place);
+    if (type == FRAME_CONFIRM)
+        return confirmation_get(in, length, &ret_body->confirmation);
     return type != FRAME_ACK || entry_get_ack(in, length, &ret_body->ack);
 }
 
@@ -310,7 +314,7 @@ static const uint8_t *check_records(const uint8_t *next, const uint8_t *end, boo
 /* Has a frame of this type these records, and parts of records? */
 static bool may_have(uint8_t type, size_t records, bool has_part)
 {
-    if (type == FRAME_ACK)
+    if (type == FRAME_ACK || type == FRAME_CONFIRM)
         return records == 0 && !has_part;
     return type == FRAME_ENTRIES || records > 0 || has_part;
 }

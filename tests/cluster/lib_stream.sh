@@ -12,7 +12,7 @@
 # wait for a pod that does not run for a while: its sockets have room for what arrives.
 pod_environment+=(HEADLESSD_HOLD_TIME=1m HEADLESSD_RCVBUF=max)
 
-sent=0 answered=0 lost=0 duplicated=0 refused=0 gap_ms=0 foreign=0 # of the last stream
+sent=0 answered=0 lost=0 duplicated=0 refused=0 gap_ms=0 foreign=0 disordered=0 # of the last stream
 
 stream_options=()
 
@@ -30,7 +30,7 @@ stream_start()
     wait_until "the stream begins" grep -q started "$work/stream.log"
 }
 
-# stream_end: sets sent, answered, lost, duplicated, refused, gap_ms, foreign.
+# stream_end: sets sent, answered, lost, duplicated, refused, gap_ms, foreign, disordered.
 stream_end()
 {
     local name value

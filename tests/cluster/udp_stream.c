@@ -11,10 +11,11 @@
  * MILLISECONDS, or at SIGTERM; then waits for replies until none came for LINGER_MS. Prints one
  * line:
  *
- *   sent N answered N lost N duplicated N refused N gap_ms N foreign N
+ *   sent N answered N lost N duplicated N refused N gap_ms N foreign N disordered N
  *
  * gap_ms: the longest time between two successive replies. foreign: replies to none of our
- * datagrams, or of another length. Writes "started" to standard error after the first datagram.
+ * datagrams, or of another length. disordered: replies behind the reply to a later datagram that was
+ * sent to the same pod. Writes "started" to standard error after the first datagram.
  */
 #include <errno.h>
 #include <poll.h>
@@ -44,7 +45,8 @@ struct stream {
     uint64_t gone[TARGETS_MAX]; /* the first refused sequence; UINT64_MAX: not gone */
     size_t targets;
     bool to_all;
-    uint64_t sent, answered, duplicated, foreign, gap_ns, last_answer_ns;
+    uint64_t last[TARGETS_MAX]; /* the highest sequence of a reply, + 1 */
+    uint64_t sent, answered, duplicated, foreign, disordered, gap_ns, last_answer_ns;
     uint8_t *seen; /* index: sequence */
     uint64_t capacity;
 };
@@ -63,7 +65,8 @@ static void die(const char *what)
     exit(2);
 }
 
-static void take_answer(struct stream *s, const uint8_t *bytes, size_t length, uint64_t now_ns)
+static void take_answer(struct stream *s, size_t target, const uint8_t *bytes, size_t length,
+                        uint64_t now_ns)
 {
     struct head head = {0};
 
@@ -78,6 +81,9 @@ static void take_answer(struct stream *s, const uint8_t *bytes, size_t length, u
         return;
     }
     s->seen[head.sequence] = 1;
+    s->disordered += head.sequence < s->last[target];
+    if (head.sequence >= s->last[target])
+        s->last[target] = head.sequence + 1;
     s->answered++;
     if (s->last_answer_ns && now_ns - s->last_answer_ns > s->gap_ns)
         s->gap_ns = now_ns - s->last_answer_ns;
@@ -108,7 +114,7 @@ static void read_answers(struct stream *s)
         while ((n = recv(s->sockets[i].fd, bytes, sizeof(bytes), MSG_DONTWAIT)) >= 0 ||
                errno == ECONNREFUSED) {
             if (n >= 0)
-                take_answer(s, bytes, (size_t)n, clock_now_ns());
+                take_answer(s, i, bytes, (size_t)n, clock_now_ns());
         }
         take_refusals(s, i);
     }
@@ -258,11 +264,12 @@ int main(int argc, char *argv[])
     run(&s);
     refused = count_refused(&s);
     (void)printf("sent %llu answered %llu lost %llu duplicated %llu refused %llu gap_ms %llu "
-                 "foreign %llu\n",
+                 "foreign %llu disordered %llu\n",
                  (unsigned long long)(s.sent - refused), (unsigned long long)s.answered,
                  (unsigned long long)(s.sent - refused - s.answered),
                  (unsigned long long)s.duplicated, (unsigned long long)refused,
-                 (unsigned long long)(s.gap_ns / NS_PER_MS), (unsigned long long)s.foreign);
+                 (unsigned long long)(s.gap_ns / NS_PER_MS), (unsigned long long)s.foreign,
+                 (unsigned long long)s.disordered);
     free(s.seen);
     return 0;
 }

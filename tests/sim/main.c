@@ -19,14 +19,16 @@
 #include <unistd.h>
 
 #include "ordered.h"
+#include "relay.h"
 
 struct command_line {
     struct sim_options options;
     uint64_t first, last;
     unsigned jobs;
     const char *scenario, *broken;
-    bool scenarios, ordered;
+    bool scenarios, ordered, relay;
     enum ordered_broken ordered_broken;
+    enum relay_broken relay_broken;
 };
 
 struct shared {
@@ -37,6 +39,14 @@ static const char *const ordered_broken_names[ORDERED_BROKEN_COUNT] = {
     [ORDERED_SOUND] = "sound",
     [ORDERED_COMMIT_ALONE] = "commit-alone",
     [ORDERED_NO_ADOPTION] = "no-adoption"};
+
+static const char *const relay_broken_names[RELAY_BROKEN_COUNT] = {
+    [RELAY_SOUND] = "",
+    [RELAY_CONFIRM_EARLY] = "confirm-early",
+    [RELAY_FORGET] = "forget",
+    [RELAY_REPLAY_ALL] = "replay-all",
+    [RELAY_NO_DUPLICATES] = "no-duplicates",
+    [RELAY_NO_GAPS] = "no-gaps"};
 
 /* Counters that several processes share; relaxed, as nothing else depends on their order. */
 static uint64_t add_shared(_Atomic uint64_t *counter, uint64_t n)
@@ -55,19 +65,22 @@ static void run_seed(struct sim *sim, const struct sim_options *options)
     sim_grace_init(sim);
     sim_hints_init(sim);
     ordered_init(sim);
+    relay_init_pods(sim);
     sim_run(sim, sim->ends_ns);
     sim_check_end(sim);
     ordered_check_end(sim);
+    relay_check_end(sim);
 }
 
 static void report_failure(const struct command_line *line, uint64_t seed, const struct sim *sim)
 {
     (void)printf("seed %llu at %.3f s: %s\n    replay: %s --seed %llu --seconds "
-                 "%llu%s%s%s%s --trace\n",
+                 "%llu%s%s%s%s%s --trace\n",
                  (unsigned long long)seed, (double)sim->now_ns / 1e9, sim->failure,
                  program_invocation_short_name, (unsigned long long)seed,
                  (unsigned long long)line->options.seconds, line->broken ? " --broken " : "",
                  line->broken ? line->broken : "", line->ordered ? " --ordered" : "",
+                 line->relay ? " --relay" : "",
                  line->options.shares_names ? " --shared-names" : "");
     (void)fflush(stdout);
 }
@@ -83,11 +96,23 @@ static struct ordered *make_ordered(const struct command_line *line)
     return ordered;
 }
 
+static struct sim_relay *make_relay(const struct command_line *line)
+{
+    struct sim_relay *relay = line->relay ? calloc(1, sizeof(*relay)) : NULL;
+
+    if (line->relay && !relay)
+        abort();
+    if (relay)
+        relay->broken = line->relay_broken;
+    return relay;
+}
+
 static void run_job(const struct command_line *line, unsigned job, struct shared *shared)
 {
     struct sim *sim = calloc(1, sizeof(*sim));
     struct sim_options options = line->options;
     struct ordered *ordered = make_ordered(line);
+    struct sim_relay *relay = make_relay(line);
     uint64_t total = line->last - line->first + 1;
 
     for (uint64_t seed = line->first + job; sim && seed <= line->last; seed += line->jobs) {
@@ -95,6 +120,7 @@ static void run_job(const struct command_line *line, unsigned job, struct shared
 
         options.seed = seed;
         options.ordered = ordered;
+        options.relay = relay;
         run_seed(sim, &options);
         if (sim->failed)
             report_failure(line, seed, sim);
@@ -106,9 +132,12 @@ static void run_job(const struct command_line *line, unsigned job, struct shared
             (void)fprintf(stderr, "\r%llu of %llu", (unsigned long long)done,
                           (unsigned long long)total);
     }
-    if (sim)
+    if (sim) {
         ordered_fini(sim);
+        relay_fini_pods(sim);
+    }
     free(ordered);
+    free(relay);
     free(sim);
 }
 
@@ -154,6 +183,17 @@ static int run_seeds(const struct command_line *line)
     return failed || status ? 1 : 0;
 }
 
+static void print_relay(const struct sim_options *options)
+{
+    const struct sim_relay *relay = options->relay;
+
+    if (relay)
+        (void)printf("%u requests: %llu delivered, %llu of them marked, %llu lost; %llu replies\n",
+                     relay->requests, (unsigned long long)relay->delivered,
+                     (unsigned long long)relay->replayed, (unsigned long long)relay->lost,
+                     (unsigned long long)relay->replies);
+}
+
 static int run_one(const struct command_line *line)
 {
     struct sim *sim = calloc(1, sizeof(*sim));
@@ -167,13 +207,17 @@ static int run_one(const struct command_line *line)
         struct sim_options options = line->options;
 
         options.ordered = make_ordered(line);
+        options.relay = make_relay(line);
         run_seed(sim, &options);
         if (sim->failed)
             report_failure(line, line->options.seed, sim);
         (void)printf("%d passed, %d failed\n", !sim->failed, sim->failed);
         status = sim->failed;
+        print_relay(&options);
         ordered_fini(sim);
+        relay_fini_pods(sim);
         free(options.ordered);
+        free(options.relay);
     }
     free(sim);
     return status;
@@ -186,6 +230,14 @@ static bool parse_broken(const char *name, struct command_line *ret_line)
             ret_line->ordered = true;
             ret_line->ordered_broken = (enum ordered_broken)i;
             ret_line->broken = ordered_broken_names[i];
+            return true;
+        }
+    }
+    for (int i = 1; i < RELAY_BROKEN_COUNT; i++) {
+        if (strcmp(name, relay_broken_names[i]) == 0) {
+            ret_line->relay = true;
+            ret_line->relay_broken = (enum relay_broken)i;
+            ret_line->broken = relay_broken_names[i];
             return true;
         }
     }
@@ -206,6 +258,8 @@ static bool parse_command_line(int argc, char **argv, struct command_line *ret_l
             ret_line->options.shares_names = true;
         } else if (strcmp(argv[i], "--ordered") == 0) {
             ret_line->ordered = true;
+        } else if (strcmp(argv[i], "--relay") == 0) {
+            ret_line->relay = true;
         } else if (!value) {
             return false;
         } else {
@@ -229,9 +283,10 @@ static bool parse_command_line(int argc, char **argv, struct command_line *ret_l
         }
     }
     if (!ret_line->options.seconds)
-        ret_line->options.seconds = ret_line->ordered ? 120 : 600;
+        ret_line->options.seconds = ret_line->ordered || ret_line->relay ? 120 : 600;
     return ret_line->jobs > 0 && ret_line->options.seconds >= 70 &&
-           (!ret_line->ordered || ret_line->options.seconds <= ORDERED_SECONDS_MAX) &&
+           (!(ret_line->ordered || ret_line->relay) ||
+            ret_line->options.seconds <= ORDERED_SECONDS_MAX) &&
            (ret_line->last || ret_line->options.seed || ret_line->scenario || ret_line->scenarios);
 }
 
@@ -244,6 +299,8 @@ int main(int argc, char **argv)
             stderr,
             "usage: sim --seeds FROM..TO [--jobs N] [--seconds N >= 70]\n"
             "           [--ordered [--broken commit-alone|no-adoption]]  (--seconds <= 200)\n"
+            "           [--relay [--broken "
+            "confirm-early|forget|replay-all|no-duplicates|no-gaps]]\n"
             "           [--shared-names]\n"
             "       sim --seed N [--trace] [--ordered] [--shared-names]\n"
             "       sim --scenarios | --scenario NAME [--trace]\n");

@@ -48,7 +48,11 @@ enum sim_event_type {
     SIM_CONNECT_REFUSED,
     SIM_FRAME, /* a: of the sequencers */
     SIM_SEQUENCER_TICK,
-    SIM_CLIENT /* a: the message, b: hops */
+    SIM_CLIENT,      /* a: the message, b: hops */
+    SIM_RELAY_FRAME, /* a: of the relays */
+    SIM_RELAY_TICK,
+    SIM_RELAY_CLIENT,
+    SIM_RELAY_REPLY /* of an app; a: ingress pod and request, b: instance and term */
 };
 
 struct sim_event {
@@ -128,10 +132,12 @@ enum sim_fault {
 };
 
 struct ordered;
+struct sim_relay;
 
 struct sim_options {
     uint64_t seed, seconds;
     struct ordered *ordered; /* with sequencers (ordered.h); NULL: elections only */
+    struct sim_relay *relay; /* with relays (relay.h); NULL: without */
     bool trace;
     bool shares_names; /* in all runs (names.c) */
 };

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "ordered.h"
+#include "relay.h"
 
 /* ---- clocks ---- */
 
@@ -145,6 +146,7 @@ void sim_start_pod(struct sim *sim, uint32_t index, bool keeps_file)
               (unsigned long long)pod->config.self.instance);
     election_init(&pod->election, &pod->config, sim_local(pod, sim->now_ns));
     ordered_start(sim, index);
+    relay_start(sim, index);
     sim_step(sim, index, &event);
     if (sim->former.stay_ns)
         sim_set_sessions(sim, index, true);
@@ -281,6 +283,7 @@ void sim_set_app(struct sim *sim, uint32_t index, bool is_up)
     for (uint32_t i = 0; i < sim->pod_count; i++)
         sim->pods[i].step_down_ns = sim->now_ns;
     sim_step(sim, index, &event);
+    relay_set_app(sim, index, is_up);
 }
 
 void sim_init(struct sim *sim, const struct sim_options *options, uint32_t pod_count)
@@ -345,6 +348,7 @@ static void resume(struct sim *sim, uint32_t index)
     pod->tick_ns = 0;
     schedule_tick(sim, index);
     ordered_resume(sim, index);
+    relay_resume(sim, index);
 }
 
 /* Messages for a paused process wait in its socket. */
@@ -352,9 +356,10 @@ static bool must_wait(struct sim *sim, const struct sim_event *event)
 {
     const struct sim_pod *pod = &sim->pods[event->pod];
 
-    if (!pod->is_stalled ||
-        (event->type != SIM_PACKET && event->type != SIM_REFUSAL && event->type != SIM_CLOSED &&
-         event->type != SIM_CONNECT_REFUSED && event->type != SIM_QUIT && event->type != SIM_FRAME))
+    if (!pod->is_stalled || (event->type != SIM_PACKET && event->type != SIM_REFUSAL &&
+                             event->type != SIM_CLOSED && event->type != SIM_CONNECT_REFUSED &&
+                             event->type != SIM_QUIT && event->type != SIM_FRAME &&
+                             event->type != SIM_RELAY_FRAME && event->type != SIM_RELAY_REPLY))
         return false;
     sim_at(sim, pod->resumes_ns, event->type, event->pod, event->a, event->b);
     return true;
@@ -376,6 +381,7 @@ static void handle_event(struct sim *sim, const struct sim_event *event)
         sim_trace(sim, "%u gets port unreachable for instance %llu", event->pod,
                   (unsigned long long)event->a);
         sim_step(sim, event->pod, &refusal);
+        relay_refused(sim, event->pod, event->a);
         break;
     case SIM_RESUME:
         resume(sim, event->pod);
@@ -440,6 +446,19 @@ static void handle_event(struct sim *sim, const struct sim_event *event)
         break;
     case SIM_CLIENT:
         ordered_client(sim, event);
+        break;
+    case SIM_RELAY_FRAME:
+        relay_deliver(sim, event);
+        break;
+    case SIM_RELAY_TICK:
+        if (!sim->pods[event->pod].is_stalled)
+            relay_tick(sim, event->pod);
+        break;
+    case SIM_RELAY_CLIENT:
+        relay_client(sim, event);
+        break;
+    case SIM_RELAY_REPLY:
+        relay_app_replies(sim, event);
         break;
     }
 }

@@ -43,6 +43,9 @@ void *arena_queue_oldest(struct arena_queue *queue);
 /* Removes it. Its memory keeps its content until the next put. */
 void arena_queue_pop(struct arena_queue *queue);
 
+/* The entry that was put after this one, or NULL. */
+void *arena_queue_next(const struct arena_queue *queue, const void *entry);
+
 /* Bytes from this entry to the newest, both included. */
 size_t arena_queue_since(const struct arena_queue *queue, const void *entry);
 

@@ -6,7 +6,7 @@
  *
  * The ledger, at rest to the datagram (docs/architecture.md):
  *
- *   requests   received{data} + received{multicast} + received{relay} =
+ *   requests   received{data} + received{multicast} + received{relay} + replayed =
  *                  delivered + relayed + control{*} + dropped{*} +
  *                  held (gauge) + queued (gauge) + waiting (gauge)
  *   replies    from{app} + from{relay} =
@@ -47,8 +47,9 @@
     X(replay, "a frame that was received before, or is older than the replay window")            \
     X(route, "a frame of route all or ordered, which is not the route of this pod")              \
     X(order, "entries of another term, or from neither the leader nor the pod asked for them")   \
-    X(ahead, "an ordered entry behind a missing one, or one that ordered.history cannot hold")   \
-    X(duplicate, "an ordered entry that this pod has already")                                   \
+    X(ahead, "behind a missing kept frame or ordered entry, or beyond ordered.history")          \
+    X(duplicate, "an ordered entry, or of a kept frame, that this pod has already")              \
+    X(unready, "of a kept frame that cannot go on from here yet: its sender sends it again")     \
     X(diverged, "an ordered entry removed before delivery: it is not in the common log")         \
     X(order_full, "ordered.history is full of entries that no majority has")                     \
     X(rate, "above data.rate of its source, or a leader command above the rate of commands")     \
@@ -114,6 +115,16 @@ enum drop_reason { DROP_REASONS(DROP_ENUM) DROP_REASON_COUNT };
       "for its sessions of before (drain.sessions)")                                               \
     X(RELAYED, "datagrams_relayed_total", "", "",                                                  \
       "Requests relayed to another pod: the kernel took them")                                     \
+    X(REPLAYED, "relay_replayed_total", "", "",                                                    \
+      "Requests that a lost leader had not confirmed, or not replied to, and that were relayed "   \
+      "or delivered again (relay.confirm)")                                                        \
+    X(RECEIVED_AGAIN, "relay_received_again_total", "", "",                                        \
+      "Requests received that a lost leader's app may have been given before (relay.confirm)")     \
+    X(SENT_AGAIN, "relay_resent_total", "", "",                                                    \
+      "Requests and replies sent again to the same pod, which had not received or not confirmed "  \
+      "them (relay.confirm)")                                                                      \
+    X(REPLIES_LOST, "relay_replies_lost_total", "", "",                                            \
+      "Kept replies that their ingress pod had not confirmed when they were forgotten")            \
     X(CONTROL_OK, "control_messages_total", "result", "ok", HELP_CONTROL_MESSAGES)                 \
     X(CONTROL_NO_MEMBER, "control_messages_total", "result", "no_member", HELP_CONTROL_MESSAGES)   \
     X(CONTROL_NOT_UNIQUE, "control_messages_total", "result", "not_unique", HELP_CONTROL_MESSAGES) \
@@ -214,7 +225,8 @@ enum drop_reason { DROP_REASONS(DROP_ENUM) DROP_REASON_COUNT };
     X(STORE_FAILED, "store_failures_total", "", "",                                                \
       "Terms that were not written to the state file, or not within 100 ms")                       \
     X(UNCONFIRMED, "relay_lost_total", "", "",                                                     \
-      "Requests relayed to a leader that was lost before it confirmed them")                       \
+      "Requests relayed to a leader that was lost before it confirmed them; with relay.confirm, "  \
+      "those forgotten before they were confirmed (relay.keep, relay.keep_time)")                  \
     X(SEND_CALLS, "send_calls_total", "", "", "System calls of data threads to send datagrams")    \
     X(SEND_GSO_BATCHES, "send_gso_batches_total", "", "",                                          \
       "Messages handed to the kernel: GSO batches and single datagrams")                           \

@@ -73,6 +73,7 @@ enum config_sessions { CONFIG_SESSIONS_MOVE, CONFIG_SESSIONS_STAY };
 /* Route ordered: deliver a message at once, or when a majority of the members has it. */
 enum config_commit { CONFIG_COMMIT_NONE, CONFIG_COMMIT_MAJORITY };
 
+enum config_confirm { CONFIG_CONFIRM_NONE, CONFIG_CONFIRM_DELIVERED, CONFIG_CONFIRM_REPLIED };
 enum config_relay { CONFIG_RELAY_FRAMED, CONFIG_RELAY_RAW, CONFIG_RELAY_PROXY_V2 };
 enum config_proxy { CONFIG_PROXY_NONE, CONFIG_PROXY_V2 };
 /* The address from which the app gets a client's datagrams (data/app/app_source.h). */
@@ -149,6 +150,8 @@ struct config {
     enum config_relay relay_format;
     uint32_t relay_mtu; /* IP MTU, bytes */
     uint64_t relay_linger_ns;
+    enum config_confirm relay_confirm;
+    uint64_t relay_keep_bytes, relay_keep_ns;
 
     uint64_t hold_time_ns, hold_bytes;
     uint64_t drain_time_ns, reply_grace_ns;
@@ -188,6 +191,13 @@ static inline bool config_app_is_at_ipv4_loopback(const struct config *config)
 {
     return config->app_target.address.family == ADDRESS_V4 &&
            address_is_loopback(&config->app_target.address);
+}
+
+/* Are frames kept until they are confirmed? */
+static inline bool config_keeps(const struct config *config)
+{
+    return config->relay_confirm != CONFIG_CONFIRM_NONE && config->relay_keep_bytes > 0 &&
+           config->relay_format == CONFIG_RELAY_FRAMED;
 }
 
 /* Does this route send a copy of each request to all other live members? */

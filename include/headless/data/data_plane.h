@@ -124,6 +124,7 @@ const struct agent *data_plane_agent(const struct data_plane *data_plane, size_t
 struct data_plane_numbers {
     uint64_t counters[COUNTER_COUNT];
     struct distribution_sum distributions[DISTRIBUTION_COUNT];
+    uint64_t kept; /* requests that were relayed and not confirmed, or not replied to */
     uint64_t held, queued, sessions, groups; /* groups: multicast groups joined */
     uint64_t waiting;                        /* route ordered: appended, and not delivered yet */
     uint64_t sequencer_last, sequencer_is_leading;

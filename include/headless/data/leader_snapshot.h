@@ -83,6 +83,7 @@ struct leadership {
     uint16_t member_index;           /* of the leader */
     bool carries_tos;                /* all members read TOS byte and TTL of a record */
     bool splits_records;             /* all members read records over frames */
+    bool confirms;                   /* all members confirm frames that are kept */
     const char *cause;               /* election_cause_name(), or yaml (leader outside), none */
     _Atomic uint64_t valid_until_ns; /* clock_now_ns; after it nothing of this leader leaves */
 

@@ -120,11 +120,12 @@ enum election_flag {
     ELECTION_FLAG_SERVES = 1 << 11, /* ACK, STEP_DOWN: the sender serves those of its former term */
     /* Additions to the format of frames. ACK: the sender reads it; HEARTBEAT: so do the leader and
      * all members of the list that may be alive. */
+    ELECTION_FLAG_KEPT = 1 << 4,   /* frames that are kept, and confirmations */
     ELECTION_FLAG_SPLIT = 1 << 12, /* records over frames */
     ELECTION_FLAG_TOS = 1 << 13    /* the TOS byte of a record, and its TTL */
 };
 
-#define ELECTION_ADDITIONS (ELECTION_FLAG_TOS | ELECTION_FLAG_SPLIT)
+#define ELECTION_ADDITIONS (ELECTION_FLAG_TOS | ELECTION_FLAG_SPLIT | ELECTION_FLAG_KEPT)
 
 struct election_message {
     uint8_t type; /* enum election_message_type */

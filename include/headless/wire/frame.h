@@ -46,6 +46,7 @@
 #include <stdint.h>
 
 #include "headless/base/address.h"
+#include "headless/wire/confirmation.h"
 #include "headless/wire/entry.h"
 
 #define FRAME_HEADER_BYTES 40
@@ -65,7 +66,11 @@ enum frame_type {
     FRAME_REPLY = 2,
     FRAME_COPY = 3,
     FRAME_ENTRIES = 4,
-    FRAME_ACK = 5
+    FRAME_ACK = 5,
+    FRAME_KEPT_DATA = 6, /* as DATA and REPLY; the sender keeps them until they are confirmed */
+    FRAME_KEPT_REPLY = 7,
+    FRAME_CONFIRM = 8,
+    FRAME_TYPES_END
 };
 
 enum record_kind {
@@ -97,8 +102,10 @@ struct frame_header {
 
 /* The bytes between header and records, by the type of the header. */
 union frame_body {
-    struct entry_range range; /* ENTRIES */
-    struct entry_ack ack;     /* ACK */
+    struct entry_range range;         /* ENTRIES */
+    struct entry_ack ack;             /* ACK */
+    struct frame_place place;         /* KEPT_DATA, KEPT_REPLY */
+    struct confirmation confirmation; /* CONFIRM */
 };
 
 struct record {
@@ -133,9 +140,26 @@ void frame_put_link(uint8_t *out, const struct frame_link *link);
 /* Bytes of the body of this type; 0: none. */
 static inline size_t frame_body_bytes(uint8_t type)
 {
-    if (type == FRAME_ENTRIES)
-        return ENTRY_RANGE_BYTES;
-    return type == FRAME_ACK ? ENTRY_ACK_BYTES : 0;
+    static const uint8_t bytes[FRAME_TYPES_END] = {[FRAME_ENTRIES] = ENTRY_RANGE_BYTES,
+                                                   [FRAME_ACK] = ENTRY_ACK_BYTES,
+                                                   [FRAME_KEPT_DATA] = FRAME_PLACE_BYTES,
+                                                   [FRAME_KEPT_REPLY] = FRAME_PLACE_BYTES,
+                                                   [FRAME_CONFIRM] = CONFIRMATION_BYTES};
+
+    return type < FRAME_TYPES_END ? bytes[type] : 0;
+}
+
+static inline bool frame_is_kept(uint8_t type)
+{
+    return type == FRAME_KEPT_DATA || type == FRAME_KEPT_REPLY;
+}
+
+/* The type of a frame with the same records that is not kept. */
+static inline uint8_t frame_plain_type(uint8_t type)
+{
+    if (type == FRAME_KEPT_DATA)
+        return FRAME_DATA;
+    return type == FRAME_KEPT_REPLY ? FRAME_REPLY : type;
 }
 
 /* Bytes in front of the records: header, link block and body. */

@@ -55,8 +55,8 @@ static bool is_for_us(const struct frame_auth *frame_auth, const struct frame_he
 {
     if (receiver)
         return receiver == frame_auth->identity->instance;
-    return header->type == FRAME_REPLY || header->type == FRAME_COPY ||
-           header->type == FRAME_ENTRIES;
+    return header->type == FRAME_REPLY || header->type == FRAME_CONFIRM ||
+           header->type == FRAME_COPY || header->type == FRAME_ENTRIES;
 }
 
 static enum drop_reason frame_auth_open(struct frame_auth *frame_auth,

@@ -139,15 +139,15 @@ void relay_link_send_plain(struct relay *relay, struct relay_link *link,
 
 static void relay_link_post(struct relay_link *link, const struct relay_frame *frame)
 {
-    static const enum outbox_account account_of_type[] = {[FRAME_DATA] = OUTBOX_REQUESTS,
-                                                          [FRAME_REPLY] = OUTBOX_REPLIES,
-                                                          [FRAME_COPY] = OUTBOX_COPIES,
-                                                          [FRAME_ENTRIES] = OUTBOX_COPIES,
-                                                          [FRAME_ACK] = OUTBOX_COPIES};
+    static const enum outbox_account account_of_type[FRAME_TYPES_END] = {
+        [FRAME_DATA] = OUTBOX_REQUESTS,      [FRAME_REPLY] = OUTBOX_REPLIES,
+        [FRAME_COPY] = OUTBOX_COPIES,        [FRAME_ENTRIES] = OUTBOX_COPIES,
+        [FRAME_ACK] = OUTBOX_COPIES,         [FRAME_KEPT_DATA] = OUTBOX_REQUESTS,
+        [FRAME_KEPT_REPLY] = OUTBOX_REPLIES, [FRAME_CONFIRM] = OUTBOX_COPIES};
     struct outbox_message message = {
         .parts = {outbox_part(frame->start, frame->bytes)},
         .part_count = 1,
-        .weight = frame->records,
+        .weight = frame_is_kept(frame->type) ? 0 : frame->records, /* counted when it was kept */
         .account = account_of_type[frame->type],
     };
 
@@ -160,9 +160,15 @@ static void relay_link_post(struct relay_link *link, const struct relay_frame *f
 static void post_frames(struct relay *relay, struct relay_link *link,
                         const struct relay_link *frames)
 {
-    for (size_t i = 0; i < frames->frame_count; i++)
+    size_t posted = 0;
+
+    for (size_t i = 0; i < frames->frame_count; i++) {
+        if (frames->frames[i].is_withheld)
+            continue;
         relay_link_post(link, &frames->frames[i]);
-    counters_add(relay->counters, COUNTER_FRAMES_SENT, frames->frame_count);
+        posted++;
+    }
+    counters_add(relay->counters, COUNTER_FRAMES_SENT, posted);
 }
 
 /* ---- evidence ---- */
@@ -192,11 +198,15 @@ static void relay_link_take_errors(struct relay *relay, struct relay_link *link)
     link->path_read_ns = 0;
     link->outbox.may_be_refused = false;
     for (unsigned i = 0; i < ERRORS_MAX && udp_take_error(link->socket.fd, &failure); i++) {
-        if (!is_our_frame(relay, link, &failure))
+        bool is_ours = is_our_frame(relay, link, &failure);
+
+        if (!is_ours)
             counters_add(relay->counters, COUNTER_REFUSALS_IGNORED, 1);
         else if (link->instance && (link->instance == relay->leader_instance ||
                                     link->instance == relay->former_instance))
             relay->refused_instance = link->instance;
+        if (is_ours)
+            kept_refuse(&relay->kept, link->slot);
     }
 }
 

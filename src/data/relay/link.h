@@ -24,8 +24,11 @@ struct relay_frame {
     size_t bytes;
     uint32_t records;          /* that begin in it */
     uint16_t continued, begun; /* bytes of parts, as in its link block */
-    uint8_t type;              /* enum frame_type */
+    uint8_t type, hops;        /* type: enum frame_type */
     bool has_link;
+    bool is_numbered; /* a kept frame whose place is written */
+    bool is_withheld; /* it is sent later (kept_next) */
+    uint64_t term, first_ticket;
     uint8_t *start;         /* after relay_pack_finish: its first byte */
     const uint8_t *payload; /* NULL, or of a record too large for the buffer: sent as an iovec */
     size_t payload_bytes;
@@ -50,6 +53,9 @@ struct relay_link {
     uint64_t instance;              /* of the receiving member; 0: none */
     uint64_t instance_from;         /* the first sequence sent to that instance */
     uint16_t member_index;          /* for the traffic counts */
+    uint64_t leadership;            /* generation by which `instance` was looked up for replies */
+    bool is_withholding;            /* one of its frames is sent later */
+    uint8_t slot;                   /* its stream (kept.h): its place in the table */
 };
 
 /* Returns 0 or a negative errno, with nothing left open. */
@@ -79,6 +85,14 @@ void relay_link_pack(struct relay *relay, struct relay_link *link,
                      const struct frame_header *header, const union frame_body *body,
                      const struct record *record);
 
+/* Begin a frame with this header, and its link block and body unwritten. */
+struct relay_frame *relay_pack_prefix(struct relay *relay, struct relay_link *link,
+                                      const struct frame_header *header);
+/* The first byte of a frame in its buffer; the block of a sealed frame is in front of it. */
+uint8_t *relay_pack_frame(const struct relay *relay, const struct relay_link *link, size_t number);
+/* Of a frame, header and body included. */
+size_t relay_pack_room(const struct relay *relay, const struct relay_link *link);
+
 /* Close the last frame; returns the number of records in all frames. */
 size_t relay_pack_close(struct relay_link *link);
 /* Prepare the frames for sending: close the last, pad to equal sizes, assign sequences, seal. */
@@ -92,6 +106,26 @@ void relay_link_send_plain(struct relay *relay, struct relay_link *link,
 
 /* Send everything, and count the results. */
 void relay_link_flush(struct relay *relay, struct relay_link *link);
+
+/* ---- keep.c ---- */
+
+/* A record begins in this frame. */
+void relay_keep_record(struct relay *relay, struct relay_frame *frame, const struct record *record);
+/* Number the frames of a link that are to be kept, and keep them. */
+void relay_keep_frames(struct relay *relay, struct relay_link *link);
+/* Send frames again that are due. */
+void relay_keep_flush(struct relay *relay);
+/* Confirm what is due. */
+void relay_confirm_flush(struct relay *relay);
+
+/* ---- link_table.c ---- */
+
+/* The open link to a destination, or NULL when no socket can be opened. */
+struct relay_link *relay_link_to(struct relay *relay, const struct address *to);
+struct relay_link *relay_link_to_target(struct relay *relay, const struct relay_target *target);
+struct relay_link *relay_link_to_member(struct relay *relay, const struct member *member);
+/* A kept frame is for one instance: that of the member with this address. */
+bool relay_link_is_to_member(struct relay *relay, struct relay_link *link);
 
 /* ---- copies ---- */
 

@@ -4,8 +4,7 @@
  */
 #include "data/relay/link.h"
 
-/* The first byte of a frame in its buffer; the block of a sealed frame is in front of it. */
-static uint8_t *frame_of(const struct relay *relay, const struct relay_link *link, size_t number)
+uint8_t *relay_pack_frame(const struct relay *relay, const struct relay_link *link, size_t number)
 {
     return relay_link_buffer(link, number) + (relay->is_sealing ? SEAL_BLOCK_BYTES : 0);
 }
@@ -15,7 +14,7 @@ static size_t seal_bytes(const struct relay *relay)
     return relay->is_sealing ? SEAL_BYTES : 0;
 }
 
-static size_t frame_room(const struct relay *relay, const struct relay_link *link)
+size_t relay_pack_room(const struct relay *relay, const struct relay_link *link)
 {
     return link->frame_bytes - seal_bytes(relay);
 }
@@ -35,6 +34,8 @@ static void relay_pack_put_body(struct relay_link *link, uint8_t *out, uint8_t t
         entry_put_range(out, &link->body.range);
     else if (type == FRAME_ACK)
         entry_put_ack(out, &link->body.ack);
+    else if (type == FRAME_CONFIRM)
+        confirmation_put(out, &link->body.confirmation);
 }
 
 static void flush_frames(struct relay *relay, struct relay_link *link)
@@ -57,21 +58,29 @@ static struct relay_frame *relay_pack_begin(struct relay *relay, struct relay_li
     if (link == relay->copies && !relay->copies_are_sized && link->frame_count == 0)
         relay_copies_size(relay);
     frame = &link->frames[link->frame_count];
-    out = frame_of(relay, link, link->frame_count);
+    out = relay_pack_frame(relay, link, link->frame_count);
     link->header = *header;
     link->header.nonce_space = relay->nonce_space.nonce_space;
     link->header.cluster = relay->identity->cluster;
     link->header.instance = relay->identity->instance;
-    link->header.has_link = relay->splits_records;
+    link->header.has_link = relay->splits_records || frame_is_kept(header->type);
     frame_put_header(out, &link->header);
     frame_put_sealed(out, relay->is_sealing);
     *frame = (struct relay_frame){.bytes = frame_prefix_bytes(&link->header),
                                   .type = header->type,
-                                  .has_link = relay->splits_records};
+                                  .hops = header->hops,
+                                  .term = header->term,
+                                  .has_link = link->header.has_link};
     relay_pack_put_body(link, out + frame->bytes - frame_body_bytes(header->type), header->type,
                         body);
     link->is_packing = true;
     return frame;
+}
+
+struct relay_frame *relay_pack_prefix(struct relay *relay, struct relay_link *link,
+                                      const struct frame_header *header)
+{
+    return relay_pack_begin(relay, link, header, NULL);
 }
 
 /* The records of a range have consecutive indices and one entry id. */
@@ -89,12 +98,12 @@ static bool is_same_frame(const struct relay *relay, const struct relay_link *li
 {
     return link->header.type == header->type && link->header.hops == header->hops &&
            link->header.term == header->term && link->header.has_link == relay->splits_records &&
-           (!body || continues_range(link, body));
+           (header->type != FRAME_ENTRIES || continues_range(link, body));
 }
 
 static size_t room_left(const struct relay *relay, const struct relay_link *link)
 {
-    return frame_room(relay, link) - link->frames[link->frame_count].bytes;
+    return relay_pack_room(relay, link) - link->frames[link->frame_count].bytes;
 }
 
 /* May the frame being packed take a record of these bytes, or the beginning of it? */
@@ -111,9 +120,9 @@ static bool relay_pack_fits(const struct relay *relay, const struct relay_link *
 static void drop_record(struct relay *relay, const struct relay_link *link, uint8_t type,
                         enum drop_reason reason)
 {
-    if (type == FRAME_DATA) {
+    if (frame_plain_type(type) == FRAME_DATA) {
         counters_drop(relay->counters, reason, 1);
-    } else if (type == FRAME_REPLY) {
+    } else if (frame_plain_type(type) == FRAME_REPLY) {
         counters_drop_reply(relay->counters, reason, 1);
     } else if (link != relay->copies) {
         counters_drop_copies(relay->counters, reason, 1);
@@ -123,17 +132,19 @@ static void drop_record(struct relay *relay, const struct relay_link *link, uint
     }
 }
 
-static void put_record(const struct relay *relay, struct relay_link *link,
-                       struct relay_frame *frame, const struct record *record)
+static void put_record(struct relay *relay, struct relay_link *link, struct relay_frame *frame,
+                       const struct record *record)
 {
-    uint8_t *out = frame_of(relay, link, link->frame_count) + frame->bytes;
+    uint8_t *out = relay_pack_frame(relay, link, link->frame_count) + frame->bytes;
     size_t header_bytes = record_put_header(out, record);
 
     if (!relay->carries_tos)
         record_put_tos(out, 0);
     frame->records++;
+    relay_keep_record(relay, frame, record);
     frame->bytes += header_bytes;
-    if (frame->bytes + record->length > frame_room(relay, link)) { /* alone, payload as an iovec */
+    if (frame->bytes + record->length >
+        relay_pack_room(relay, link)) { /* alone, payload as an iovec */
         frame->payload = record->payload;
         frame->payload_bytes = record->length;
         relay_pack_end(link);
@@ -156,7 +167,7 @@ struct record_bytes {
 static void put_part(const struct relay *relay, struct relay_link *link, struct relay_frame *frame,
                      struct record_bytes *record)
 {
-    uint8_t *out = frame_of(relay, link, link->frame_count) + frame->bytes;
+    uint8_t *out = relay_pack_frame(relay, link, link->frame_count) + frame->bytes;
     size_t left = record->whole - record->next, room = room_left(relay, link);
     size_t part = left < room ? left : room, of_header = 0;
 
@@ -193,7 +204,7 @@ static void make_room(struct relay *relay, struct relay_link *link,
     size_t room, left = link->is_packing ? room_left(relay, link) : 0, more;
 
     with_link.has_link = true;
-    room = frame_room(relay, link) - frame_prefix_bytes(&with_link);
+    room = relay_pack_room(relay, link) - frame_prefix_bytes(&with_link);
     more = bytes > left ? (bytes - left + room - 1) / room : 0;
     if (link->frame_count + link->is_packing + more > link->frame_max)
         flush_frames(relay, link);
@@ -215,6 +226,7 @@ static void pack_over_frames(struct relay *relay, struct relay_link *link,
     frame = link->is_packing ? &link->frames[link->frame_count]
                              : relay_pack_begin(relay, link, header, body);
     frame->records++;
+    relay_keep_record(relay, frame, record);
     put_part(relay, link, frame, &bytes);
     body_after(header->type, &next);
     while (bytes.next < bytes.whole) {
@@ -307,7 +319,7 @@ static size_t coalesce(const struct relay *relay, struct relay_link *link, size_
         smallest = bytes < smallest ? bytes : smallest;
     }
     for (size_t i = first; i + 1 < end; i++) {
-        memset(frame_of(relay, link, i) + link->frames[i].bytes, 0,
+        memset(relay_pack_frame(relay, link, i) + link->frames[i].bytes, 0,
                largest - link->frames[i].bytes);
         link->frames[i].bytes = largest;
     }
@@ -317,6 +329,8 @@ static size_t coalesce(const struct relay *relay, struct relay_link *link, size_
 /* Pad the frames so that as few messages as possible are sent. */
 static void coalesce_all(const struct relay *relay, struct relay_link *link)
 {
+    if (link->is_withholding) /* frames that are sent with others later */
+        return;
     for (size_t i = 0; relay->gso_max > 1 && i < link->frame_count;)
         i = coalesce(relay, link, i);
 }
@@ -326,7 +340,7 @@ static void coalesce_all(const struct relay *relay, struct relay_link *link)
 /* The instance that may open the frame; 0: any. Copies are for all, a reply is bound by its tag. */
 static uint64_t receiver_of(const struct relay_link *link, const struct relay_frame *frame)
 {
-    return frame->type == FRAME_REPLY ? 0 : link->instance;
+    return frame->type == FRAME_REPLY || frame->type == FRAME_CONFIRM ? 0 : link->instance;
 }
 
 static void seal_frame(struct relay *relay, const struct relay_link *link,
@@ -362,7 +376,7 @@ static void put_link(const struct relay *relay, struct relay_link *link, size_t 
                                      .continued = frame->continued,
                                      .begun = frame->begun};
 
-    frame_put_link(frame_of(relay, link, number) + FRAME_HEADER_BYTES, &block);
+    frame_put_link(relay_pack_frame(relay, link, number) + FRAME_HEADER_BYTES, &block);
 }
 
 /* Assign the sequence at flush: a frame delayed by relay.linger must not fall behind the receiver's
@@ -370,10 +384,13 @@ static void put_link(const struct relay *relay, struct relay_link *link, size_t 
 void relay_pack_finish(struct relay *relay, struct relay_link *link)
 {
     relay_pack_end(link);
+    relay_keep_frames(relay, link);
     coalesce_all(relay, link);
     for (size_t i = 0; i < link->frame_count; i++) {
+        if (link->frames[i].is_withheld)
+            continue;
         link->sequence = nonce_space_next(&relay->nonce_space);
-        frame_put_sequence(frame_of(relay, link, i), link->sequence);
+        frame_put_sequence(relay_pack_frame(relay, link, i), link->sequence);
         if (link->frames[i].has_link)
             put_link(relay, link, i);
         link->frames[i].start = relay_link_buffer(link, i);

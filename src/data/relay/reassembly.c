@@ -18,7 +18,7 @@ int reassembly_init(struct reassembly *reassembly, size_t batch, struct counters
     made.list = calloc(count, sizeof(*made.list));
     made.free = calloc(count, sizeof(*made.free));
     made.done = calloc(count, sizeof(*made.done));
-    made.places = calloc((size_t)MEMBERS_MAX * FRAME_AUTH_NONCE_SPACES, sizeof(*made.places));
+    made.places = calloc((size_t)MEMBERS_MAX * REASSEMBLY_PLACES, sizeof(*made.places));
     made.buffers = calloc(count, BUFFER_BYTES); /* so large that it is mapped, and not touched */
     if (!made.list || !made.free || !made.done || !made.places || !made.buffers) {
         reassembly_fini(&made);
@@ -48,17 +48,21 @@ void reassembly_fini(struct reassembly *reassembly)
 
 /* NULL: that nonce space cannot exist. */
 static uint16_t *place_of(const struct reassembly *reassembly, uint16_t member_index,
-                          uint16_t nonce_space)
+                          const struct frame_header *header)
 {
-    if (member_index >= MEMBERS_MAX || nonce_space >= FRAME_AUTH_NONCE_SPACES)
+    size_t place = header->nonce_space;
+
+    if (member_index >= MEMBERS_MAX || header->nonce_space >= FRAME_AUTH_NONCE_SPACES)
         return NULL;
-    return &reassembly->places[(size_t)member_index * FRAME_AUTH_NONCE_SPACES + nonce_space];
+    if (frame_is_kept(header->type))
+        place += FRAME_AUTH_NONCE_SPACES;
+    return &reassembly->places[member_index * REASSEMBLY_PLACES + place];
 }
 
 static struct unfinished *find_unfinished(const struct reassembly *reassembly,
                                           const struct relay_part *part)
 {
-    const uint16_t *place = place_of(reassembly, part->member_index, part->header->nonce_space);
+    const uint16_t *place = place_of(reassembly, part->member_index, part->header);
 
     return place && *place ? &reassembly->list[*place - 1] : NULL;
 }
@@ -88,14 +92,14 @@ static void close_unfinished(struct reassembly *reassembly, struct unfinished *r
 static void count_dropped(struct reassembly *reassembly, const struct frame_header *header,
                           uint16_t member_index, enum drop_reason reason)
 {
-    if (header->type == FRAME_REPLY) {
+    if (frame_plain_type(header->type) == FRAME_REPLY) {
         counters_add(reassembly->counters, COUNTER_REPLIES_FROM_RELAY, 1);
         counters_drop_reply(reassembly->counters, reason, 1);
         return;
     }
     counters_add(reassembly->counters, COUNTER_RECEIVED_RELAY, 1);
     counters_drop(reassembly->counters, reason, 1);
-    if (header->type == FRAME_DATA)
+    if (frame_plain_type(header->type) == FRAME_DATA)
         traffic_add(reassembly->traffic->received, member_index, 1);
 }
 
@@ -217,7 +221,7 @@ static union frame_body body_of(const struct relay_part *part)
 void reassembly_begin(struct reassembly *reassembly, const struct relay_part *part)
 {
     const struct frame_header *header = part->header;
-    uint16_t *place = place_of(reassembly, part->member_index, header->nonce_space);
+    uint16_t *place = place_of(reassembly, part->member_index, header);
     struct unfinished *record;
 
     if (!header->link.begun)

@@ -2,8 +2,9 @@
  * reassembly: puts records together that continue in the next frame (docs/protocol.md, Records over
  * frames).
  *
- * A worker has at most one unfinished record of each nonce space of each member. Any frame of that
- * nonce space but the one that continues it ends it: it is counted as received and dropped
+ * A worker has at most one unfinished record of each nonce space of each member, and one more of its
+ * kept frames, whose position is their number in the stream (header.sequence, as the owner sets it).
+ * Any other frame of that nonce space, or kept frame, but the one that continues it ends it: it is counted as received and dropped
  * (incomplete). So do REASSEMBLY_AGE_NS, and REASSEMBLY_UNFINISHED_MAX newer ones. A record is counted
  * when it is finished or ended, so the ledger is closed meanwhile.
  *
@@ -24,6 +25,7 @@
 
 #define REASSEMBLY_UNFINISHED_MAX 256
 #define REASSEMBLY_AGE_NS         NS_PER_SEC
+#define REASSEMBLY_PLACES         ((size_t)2 * FRAME_AUTH_NONCE_SPACES) /* of a member */
 
 /* An opened frame of a member, in memory that may be written. */
 struct relay_part {

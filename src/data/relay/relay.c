@@ -2,10 +2,7 @@
 #include <stdlib.h>
 
 #include "data/relay/link.h"
-#include "headless/base/clock.h"
 #include "headless/base/log.h"
-
-#define REOPEN_NS NS_PER_SEC
 
 int relay_init(struct relay *relay, const struct config *config, const struct identity *identity,
                uint16_t nonce_space, struct counters *counters, struct traffic *traffic)
@@ -13,6 +10,7 @@ int relay_init(struct relay *relay, const struct config *config, const struct id
     *relay = (struct relay){.identity = identity,
                             .format = config->relay_format,
                             .mtu = config->relay_mtu,
+                            .relay_port = config->relay_port,
                             .batch = config->batch,
                             .gso_max = config->gso,
                             .is_sealing = config_seals(config),
@@ -41,6 +39,7 @@ void relay_fini(struct relay *relay)
         relay_link_close(relay->copies);
     free(relay->copies);
     free(relay->large);
+    relay_keep_fini(relay);
     relay->copies = NULL;
     relay->large = NULL;
     sodium_memzero(&relay->nonce_space.subkey, sizeof(relay->nonce_space.subkey));
@@ -52,81 +51,11 @@ void relay_seal_with(struct relay *relay, const struct key *key, enum seal_suite
     relay->suite = suite;
 }
 
-static struct relay_link *link_find(const struct relay *relay, const struct address *to)
-{
-    for (size_t i = 0; i < relay->link_count; i++) {
-        if (address_equal(&relay->links[i]->to, to))
-            return relay->links[i];
-    }
-    return NULL;
-}
-
-/* A new link in the table, or the least recently used one, flushed and closed. */
-static struct relay_link *link_place(struct relay *relay, const struct address *to)
-{
-    struct relay_link *link = relay->links[0];
-
-    if (relay->link_count < RELAY_LINKS_MAX) {
-        link = calloc(1, sizeof(*link));
-        if (!link)
-            return NULL;
-        relay->links[relay->link_count++] = link;
-    } else {
-        for (size_t i = 1; i < relay->link_count; i++) {
-            if (relay->links[i]->used_ns < link->used_ns)
-                link = relay->links[i];
-        }
-        relay_link_flush(relay, link);
-        relay_link_close(link);
-    }
-    *link = (struct relay_link){.to = *to, .socket.fd = -1, .member_index = MEMBER_INDEX_NONE};
-    return link;
-}
-
-/* The open link to a destination, or NULL when no socket can be opened. */
-static struct relay_link *link_to(struct relay *relay, const struct address *to)
-{
-    struct relay_link *link = link_find(relay, to);
-    char text[ADDRESS_TEXT_MAX];
-    int rc;
-
-    if (!link)
-        link = link_place(relay, to);
-    if (!link)
-        return NULL;
-    link->used_ns = relay->now_ns;
-    if (link->socket.fd >= 0)
-        return link;
-    if (relay->now_ns < link->retry_ns)
-        return NULL;
-    rc = relay_link_open(relay, link);
-    if (!rc)
-        return link;
-    link->retry_ns = relay->now_ns + REOPEN_NS;
-    log_warn("relay_unreachable", "cannot open a relay socket to %s: %s; next try in a second",
-             address_format(to, text), strerror(-rc));
-    return NULL;
-}
-
-static struct relay_link *link_to_member(struct relay *relay, const struct relay_target *member)
-{
-    struct relay_link *link = link_to(relay, &member->to);
-
-    if (link && link->instance != member->instance) {
-        link->instance = member->instance;
-        link->instance_from = nonce_space_last(&relay->nonce_space) + 1;
-        link->number = 0;
-    }
-    if (link)
-        link->member_index = member->member_index;
-    return link;
-}
-
 /* NULL: the requests were dropped. */
 static struct relay_link *link_to_leader(struct relay *relay, const struct relay_target *leader,
                                          uint32_t requests)
 {
-    struct relay_link *link = link_to_member(relay, leader);
+    struct relay_link *link = relay_link_to_target(relay, leader);
 
     if (!link)
         counters_drop(relay->counters, DROP_send_failed, requests);
@@ -160,7 +89,7 @@ void relay_request(struct relay *relay, const struct relay_target *leader,
         relay_link_send_plain(relay, link, &request->record);
     else
         relay_link_pack(relay, link,
-                        &(struct frame_header){.type = FRAME_DATA,
+                        &(struct frame_header){.type = relay->keeps ? FRAME_KEPT_DATA : FRAME_DATA,
                                                .hops = (uint8_t)(request->hops + 1),
                                                .term = leader->term},
                         NULL, &request->record);
@@ -168,20 +97,24 @@ void relay_request(struct relay *relay, const struct relay_target *leader,
 
 void relay_reply(struct relay *relay, const struct address *to, const struct reply *reply)
 {
-    struct relay_link *link = link_to(relay, to);
+    struct relay_link *link = relay_link_to(relay, to);
     const struct record record = {.client = reply->origin->client,
                                   .local = reply->origin->local,
                                   .tag = reply->origin->tag,
                                   .payload = reply->payload,
                                   .length = (uint16_t)reply->length,
                                   .tos = reply->tos};
+    bool keeps;
 
     if (!link) {
         counters_drop_reply(relay->counters, DROP_send_failed, 1);
         return;
     }
+    keeps = relay->keeps && relay_link_is_to_member(relay, link);
     relay_link_pack(relay, link,
-                    &(struct frame_header){.type = FRAME_REPLY, .hops = 1, .term = reply->term},
+                    &(struct frame_header){.type = keeps ? FRAME_KEPT_REPLY : FRAME_REPLY,
+                                           .hops = 1,
+                                           .term = reply->term},
                     NULL, &record);
 }
 
@@ -194,7 +127,7 @@ static void send_copies(struct relay *relay, uint64_t records)
         relay_link_flush(relay, relay->links[i]);
     relay_pack_finish(relay, relay->copies);
     for (size_t i = 0; i < relay->member_count; i++) {
-        struct relay_link *link = link_to_member(relay, &relay->members[i]);
+        struct relay_link *link = relay_link_to_target(relay, &relay->members[i]);
 
         if (link)
             relay_link_send_copies(relay, link, relay->copies);
@@ -245,7 +178,7 @@ void relay_copies_size(struct relay *relay)
 
     relay_link_size_frames(relay, copies, 0);
     for (size_t i = 0; i < relay->member_count; i++) {
-        const struct relay_link *link = link_to_member(relay, &relay->members[i]);
+        const struct relay_link *link = relay_link_to_target(relay, &relay->members[i]);
 
         if (link && link->frame_bytes < copies->frame_bytes)
             copies->frame_bytes = link->frame_bytes;
@@ -287,7 +220,7 @@ void relay_entries(struct relay *relay, const struct relay_target *member,
     struct relay_link *link;
 
     relay_copies_flush(relay); /* they precede a range whose last index counts them */
-    link = link_to_member(relay, member);
+    link = relay_link_to_target(relay, member);
     if (record)
         counters_add(relay->counters, COUNTER_COPIES_MADE, 1);
     if (link)
@@ -301,7 +234,7 @@ void relay_entries(struct relay *relay, const struct relay_target *member,
 
 void relay_ack(struct relay *relay, const struct relay_target *member, const struct entry_ack *ack)
 {
-    struct relay_link *link = link_to_member(relay, member);
+    struct relay_link *link = relay_link_to_target(relay, member);
 
     if (link)
         relay_link_pack(relay, link,
@@ -313,8 +246,11 @@ void relay_flush(struct relay *relay)
 {
     if (relay_sleep_ns(relay) == 0)
         relay_copies_flush(relay);
+    relay_confirm_flush(relay);
     for (size_t i = 0; i < relay->link_count; i++)
         relay_link_flush(relay, relay->links[i]);
+    if (kept_is_on(&relay->kept))
+        relay_keep_flush(relay);
 }
 
 static const enum drop_reason reason_of_error[UDP_ERROR_COUNT] = {

@@ -23,6 +23,10 @@
  * members read both (carries_tos), records are written with TOS 0 and without TTL, since an older pod
  * would refuse their frames.
  *
+ * With relay.confirm (and members that confirm), requests and replies are kept until their receiver
+ * has confirmed them (kept.h); what it confirms is at the end of a slice (relay_settle), and leaves
+ * with the other frames. A kept request or reply counts as relayed when it is kept.
+ *
  * Every request and every reply is counted as relayed or as dropped, when its message was sent or
  * not.
  *
@@ -39,6 +43,9 @@
 #define DATA_RELAY_RELAY_H
 
 #include "data/ingress/slab.h"
+#include "data/relay/confirm.h"
+#include "data/relay/frame_auth.h"
+#include "data/relay/kept_replies.h"
 #include "data/traffic.h"
 #include "headless/base/counters.h"
 #include "headless/config/config.h"
@@ -76,6 +83,21 @@ struct relay {
     uint64_t now_ns;        /* of this slice: set by relay_begin */
     /* By the present snapshot; only their ICMP errors are evidence. 0: none. */
     uint64_t leader_instance, former_instance;
+    /* relay.confirm */
+    struct kept kept;            /* off: nothing is kept */
+    struct kept_replies replies; /* only with needs_replies */
+    uint32_t back[MEMBERS_MAX];  /* by member: the last stream that was taken, index + 1; 0: none */
+    struct confirm confirm;      /* of the streams of other pods */
+    bool keeps;                  /* of the present snapshot: new frames are kept */
+    bool is_settled;             /* of this slice: new requests may be sent */
+    bool is_replaying;           /* frames packed now were sent to another pod before */
+    uint64_t keep_ns;
+    uint8_t *unfinished;                 /* a record over kept frames that are routed again */
+    const struct leadership *leadership; /* of the present snapshot */
+    uint64_t leadership_number;          /* its generation */
+    uint16_t relay_port;
+    _Atomic uint64_t kept_count; /* requests; written by the owner, read by anyone */
+
     struct counters *counters;
     struct traffic *traffic;
     uint64_t refused_instance; /* evidence since the worker last took it; 0: none */
@@ -93,6 +115,10 @@ struct relay_target {
 int relay_init(struct relay *relay, const struct config *config, const struct identity *identity,
                uint16_t nonce_space, struct counters *counters, struct traffic *traffic)
     __attribute__((warn_unused_result));
+/* After relay_init: memory for what is kept, a share of relay.keep. */
+int relay_keep_init(struct relay *relay, const struct config *config, size_t workers)
+    __attribute__((warn_unused_result));
+void relay_keep_fini(struct relay *relay);
 void relay_fini(struct relay *relay);
 
 /* Set key and suite; the key must stay until the next call. */
@@ -101,8 +127,19 @@ void relay_seal_with(struct relay *relay, const struct key *key, enum seal_suite
 /* Begin a slice of work. */
 static inline void relay_begin(struct relay *relay, uint64_t now_ns)
 {
-    relay->now_ns = now_ns;
+    relay->now_ns = relay->kept.now_ns = relay->confirm.now_ns = now_ns;
+    relay->is_settled = kept_is_settled(&relay->kept);
 }
+
+/* Are there frames to be sent again, or confirmations, without others? */
+bool relay_has_due(const struct relay *relay);
+
+/* Requests go to this target from now on; NULL: to this pod's app. Once a leader, and again when it is
+ * known that the leader before stepped down. */
+void relay_follow(struct relay *relay, const struct relay_target *target, bool stepped_down);
+
+/* While it is set, requests were sent to another pod before. Sends what is packed. */
+void relay_set_replaying(struct relay *relay, bool is_replaying);
 
 /* Send a request to the leader. Its payload must stay until relay_flush. */
 void relay_request(struct relay *relay, const struct relay_target *leader,

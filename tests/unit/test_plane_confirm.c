@@ -1,0 +1,322 @@
+/*
+ * Confirmed relaying: B relays to A. A frame is lost by reading it off A's socket before A does. Times
+ * pass really, so the tests wait for what has to happen, and for nothing else.
+ */
+#include "plane_fixture.h"
+
+static void open_again(enum config_confirm confirm)
+{
+    for (int i = 0; i < PODS; i++) {
+        struct leader_snapshot *snapshot;
+
+        data_plane_close(data_planes[i]);
+        configs[i].relay_confirm = confirm;
+        configs[i].relay_keep_bytes = 1 << 20;
+        configs[i].relay_keep_ns = 60 * NS_PER_SEC;
+        configs[i].rcvbuf_bytes = 1 << 20;
+        cr_assert_eq(data_plane_open(&configs[i], &supervisor_wakers[i], &data_planes[i]), 0);
+        snapshot = snapshot_draft(&data_planes[i]->publisher);
+        snapshot->leader.confirms = snapshot->leader.splits_records = true;
+        snapshot->leader.carries_tos = true;
+        snapshot_publish(&data_planes[i]->publisher, snapshot);
+    }
+    publish_both(A, 1);
+}
+
+static void open_delivered(void)
+{
+    setup();
+    open_again(CONFIG_CONFIRM_DELIVERED);
+}
+
+static void open_replied(void)
+{
+    setup();
+    open_again(CONFIG_CONFIRM_REPLIED);
+}
+
+TestSuite(plane_confirm, .init = open_delivered, .fini = teardown, .timeout = 60);
+TestSuite(plane_replied, .init = open_replied, .fini = teardown, .timeout = 60);
+
+static uint64_t kept(int pod)
+{
+    struct data_plane_numbers numbers;
+
+    data_plane_read_numbers(data_planes[pod], &numbers);
+    return numbers.kept;
+}
+
+static const struct kept *kept_of(int pod)
+{
+    return &data_planes[pod]->workers[0].routing.relay.kept;
+}
+
+/* Slices of both pods; frames between them arrive. */
+static void run_both(void)
+{
+    for (int i = 0; i < 4; i++) {
+        run(B);
+        run(A);
+    }
+}
+
+/* All frames to this pod are lost. */
+static size_t lose(int pod)
+{
+    static uint8_t bytes[65536];
+    size_t frames = 0;
+
+    while (recv(data_planes[pod]->relay_sockets[0].fd, bytes, sizeof(bytes), MSG_DONTWAIT) >= 0)
+        frames++;
+    return frames;
+}
+
+static bool a_is_dead;
+
+static void expect_reply(const char *text)
+{
+    const char *is = "";
+
+    while (!*(is = heard())) {
+        run(B);
+        if (!a_is_dead)
+            run(A);
+    }
+    cr_assert_str_eq(is, text);
+}
+
+static struct address client_address(void)
+{
+    struct sockaddr_storage storage;
+    socklen_t length = sizeof(storage);
+    struct address address;
+
+    cr_assert_eq(getsockname(client.fd, (struct sockaddr *)&storage, &length), 0);
+    address_from_sockaddr((struct sockaddr *)&storage, &address);
+    return address;
+}
+
+/* Until nothing is kept, since all is confirmed. */
+static void settle_all(void)
+{
+    while (kept_of(A)->ring.used || kept_of(B)->ring.used)
+        run_both();
+}
+
+Test(plane_confirm, request_is_kept_until_it_is_confirmed)
+{
+    say(B, "one");
+    run(B);
+    cr_assert_eq(kept(B), 1);
+    cr_assert_eq(count(B, COUNTER_RELAYED), 1);
+    expect_reply("one");
+    settle_all();
+    cr_assert_eq(kept(B), 0);
+    cr_assert_eq(count(A, COUNTER_DELIVERED), 1);
+    cr_assert_eq(count(B, COUNTER_UNCONFIRMED), 0);
+}
+
+Test(plane_confirm, lost_frame_is_sent_again_and_the_order_is_kept)
+{
+    say(B, "one");
+    run(B);
+    cr_assert_gt(lose(A), 0);
+    say(B, "two");
+    say(B, "three");
+    expect_reply("one");
+    expect_reply("two");
+    expect_reply("three");
+    settle_all();
+    cr_assert_eq(count(A, COUNTER_DELIVERED), 3);
+    cr_assert_gt(count(B, COUNTER_SENT_AGAIN), 0);
+    cr_assert_gt(count(A, DROPPED(ahead)), 0);
+}
+
+Test(plane_confirm, last_frame_that_was_lost_is_sent_again)
+{
+    say(B, "one");
+    run(B);
+    cr_assert_gt(lose(A), 0);
+    expect_reply("one");
+    cr_assert_eq(count(A, COUNTER_DELIVERED), 1);
+}
+
+Test(plane_confirm, lost_reply_is_sent_again)
+{
+    say(B, "one");
+    run(B);
+    run(A);
+    cr_assert_gt(lose(B), 0);
+    expect_reply("one");
+    settle_all();
+    cr_assert_eq(count(A, COUNTER_DELIVERED), 1);
+    cr_assert_gt(count(A, COUNTER_SENT_AGAIN), 0);
+}
+
+Test(plane_confirm, lost_confirmation_does_not_deliver_twice)
+{
+    say(B, "one");
+    run(B);
+    run(A);
+    expect_reply("one");
+    (void)lose(A);
+    (void)lose(B);
+    settle_all();
+    cr_assert_eq(count(A, COUNTER_DELIVERED), 1);
+}
+
+Test(plane_confirm, large_requests_survive_a_loss)
+{
+    static char large[9000];
+
+    memset(large, 'x', sizeof(large) - 1);
+    say(B, large);
+    run(B);
+    cr_assert_gt(lose(A), 0);
+    say(B, "end");
+    while (count(A, COUNTER_DELIVERED) < 2)
+        run_both();
+    settle_all();
+    cr_assert_eq(count(A, DROPPED(incomplete)), 0);
+    cr_assert_eq(count(A, COUNTER_DELIVERED), 2);
+}
+
+Test(plane_confirm, unconfirmed_requests_of_a_lost_leader_go_to_the_next_one_first)
+{
+    say(B, "one");
+    say(B, "two");
+    run(B);
+    (void)lose(A);
+    a_is_dead = true;
+    publish(B, B, 2, 0);
+    run(B);
+    say(B, "three");
+    expect_reply("one");
+    expect_reply("two");
+    expect_reply("three");
+    cr_assert_eq(count(B, COUNTER_REPLAYED), 2);
+    cr_assert_eq(count(B, COUNTER_DELIVERED), 3);
+    cr_assert_eq(kept(B), 0);
+}
+
+/* The snapshot changes within a slice, before what is packed for the former leader is sent. */
+Test(plane_confirm, packed_requests_of_a_lost_leader_go_to_the_next_one)
+{
+    struct worker *worker = &data_planes[B]->workers[0];
+    const struct request request = {.record = {.client = client_address(),
+                                               .local = address_with_port(configs[B].self, 12000),
+                                               .payload = (const uint8_t *)"one",
+                                               .length = 3}};
+
+    say(B, "zero");
+    expect_reply("zero");
+    worker_begin(worker);
+    counters_add(&worker->routing.counters, COUNTER_RECEIVED_DATA, 1);
+    route_request(&worker->routing, &request);
+    publish(B, B, 2, 0);
+    worker_begin(worker);
+    worker_flush(worker);
+    (void)lose(A);
+    a_is_dead = true;
+    expect_reply("one");
+    cr_assert_eq(kept(B), 0);
+}
+
+Test(plane_confirm, large_request_of_a_lost_leader_is_put_together_again)
+{
+    static char large[9000];
+
+    memset(large, 'x', sizeof(large) - 1);
+    say(B, "one");
+    say(B, large);
+    say(B, "two");
+    run(B);
+    (void)lose(A);
+    publish(B, B, 2, 0);
+    while (count(B, COUNTER_DELIVERED) < 3)
+        run(B);
+    cr_assert_eq(count(B, COUNTER_REPLAYED), 3);
+}
+
+Test(plane_confirm, leader_that_returns_is_given_each_request_once)
+{
+    say(B, "one");
+    run(B);
+    (void)lose(A);
+    publish(B, PODS, 1, 0); /* no leader for a moment */
+    run(B);
+    publish(B, A, 2, 0);
+    publish(A, A, 2, 0);
+    expect_reply("one");
+    settle_all();
+    cr_assert_eq(count(B, COUNTER_REPLAYED), 0);
+    cr_assert_eq(count(A, COUNTER_DELIVERED), 1);
+}
+
+Test(plane_confirm, leader_that_stepped_down_confirms_what_it_relays)
+{
+    const uint64_t until_ns = clock_now_ns() + 60 * NS_PER_SEC;
+
+    say(B, "one");
+    run(B); /* it is on its way when A steps down */
+    publish(A, B, 2, until_ns);
+    publish(B, B, 2, until_ns);
+    expect_reply("one");
+    settle_all();
+    cr_assert_eq(count(A, COUNTER_RELAYED), 1);
+    cr_assert_eq(count(B, COUNTER_DELIVERED), 1);
+}
+
+Test(plane_confirm, pod_that_cannot_deliver_takes_no_kept_request)
+{
+    publish(A, PODS, 1, 0);
+    say(B, "one");
+    run_both();
+    cr_assert_eq(count(A, DROPPED(unready)), 1);
+    cr_assert_eq(kept(B), 1);
+    publish(A, A, 1, 0);
+    expect_reply("one");
+    settle_all();
+    cr_assert_eq(count(A, COUNTER_DELIVERED), 1);
+}
+
+Test(plane_confirm, nothing_is_kept_while_a_member_does_not_confirm)
+{
+    struct leader_snapshot *snapshot = snapshot_draft(&data_planes[B]->publisher);
+
+    snapshot->leader.confirms = false;
+    snapshot_publish(&data_planes[B]->publisher, snapshot);
+    say(B, "one");
+    run(B);
+    cr_assert_eq(kept(B), 0);
+    expect_reply("one");
+}
+
+Test(plane_replied, request_without_a_reply_goes_to_the_next_leader)
+{
+    data_plane_close(data_planes[A]);
+    configs[A].app_target.kind = CONFIG_APP_DISCARD;
+    cr_assert_eq(data_plane_open(&configs[A], &supervisor_wakers[A], &data_planes[A]), 0);
+    publish_both(A, 1);
+    say(B, "one");
+    while (count(A, COUNTER_DELIVERED) < 1 || kept_of(B)->streams[0].confirmed < 1)
+        run_both();
+    cr_assert_eq(kept(B), 1);
+    publish(B, B, 2, 0);
+    expect_reply("one");
+    cr_assert_eq(count(B, COUNTER_REPLAYED), 1);
+}
+
+Test(plane_replied, request_whose_reply_has_passed_is_not_relayed_again)
+{
+    say(B, "one");
+    expect_reply("one");
+    settle_all();
+    say(B, "two");
+    run(B);
+    (void)lose(A);
+    publish(B, B, 2, 0);
+    expect_reply("two");
+    cr_assert_eq(count(B, COUNTER_REPLAYED), 1);
+    cr_assert_str_eq(heard(), "");
+}
