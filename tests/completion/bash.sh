@@ -42,7 +42,7 @@ offers()
 }
 
 offers "headlessd --relay-f" "--relay-format"
-offers "headlessd --relay-" "--relay-format --relay-linger --relay-mtu --relay-port"
+offers "headlessd --relay-" "--relay-confirm --relay-format --relay-keep --relay-keep-time --relay-linger --relay-mtu --relay-port"
 offers "headlessd --relay-format " "framed proxy-v2 raw"
 offers "headlessd --relay-format r" "raw"
 offers "headlessd --relay-format=" "framed proxy-v2 raw"
