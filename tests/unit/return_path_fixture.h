@@ -60,6 +60,17 @@ static inline int send_request(const struct way *way, const struct address *clie
     return udp_send_one(&way->socket, &to, client, payload, bytes);
 }
 
+/* The app, and a return path to it that a client is announced on. The app waits 5 s for a request. */
+static inline void open_way_and_app(const char *app_text, const struct address *client,
+                                    struct way *way, struct udp_socket *app)
+{
+    const struct udp_options options = {.receive_timeout_ns = UINT64_C(5000000000)};
+
+    open_way(app_text, way);
+    cr_assert_eq(udp_open(&way->app, &options, app), 0);
+    udp_transparent_announce(&way->socket, client, &way->app, true);
+}
+
 /* The reply: it comes to the client's address, from the client's port at the app's address. */
 static inline void expect_reply(const struct way *way, const struct address *client, size_t bytes)
 {

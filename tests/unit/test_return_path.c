@@ -312,16 +312,13 @@ static void reply_over(int fd, unsigned interface, const struct sockaddr_storage
 static void exchange_over_lo(const char *app_text, const char *client_text)
 {
     const struct address client = parse(client_text);
-    const struct udp_options options = {.receive_timeout_ns = UINT64_C(5000000000)};
     struct sockaddr_storage sa;
     socklen_t length = sizeof(sa);
     struct udp_socket app;
     struct way way;
     char payload[8];
 
-    open_way(app_text, &way);
-    cr_assert_eq(udp_open(&way.app, &options, &app), 0);
-    udp_transparent_announce(&way.socket, &client, &way.app, true);
+    open_way_and_app(app_text, &client, &way, &app);
     cr_assert_eq(send_request(&way, &client, 5), 0);
     cr_assert_eq(recvfrom(app.fd, payload, sizeof(payload), 0, (struct sockaddr *)&sa, &length), 5);
     reply_over(app.fd, if_nametoindex("lo"), &sa, length);

@@ -47,16 +47,13 @@ static long tracked_connections(void)
 static void expect_untracked(const char *app_text, const char *client_text)
 {
     const struct address client = parse(client_text);
-    const struct udp_options options = {.receive_timeout_ns = UINT64_C(5000000000)};
     struct sockaddr_storage sa;
     socklen_t length = sizeof(sa);
     struct udp_socket app;
     struct way way;
     char payload[8];
 
-    open_way(app_text, &way);
-    cr_assert_eq(udp_open(&way.app, &options, &app), 0);
-    udp_transparent_announce(&way.socket, &client, &way.app, true);
+    open_way_and_app(app_text, &client, &way, &app);
     for (unsigned i = 0; i < 2; i++) {
         cr_assert_eq(send_request(&way, &client, 5), 0);
         cr_assert_eq(recvfrom(app.fd, payload, sizeof(payload), 0, (struct sockaddr *)&sa, &length),
