@@ -10,7 +10,7 @@
 #include "headless/base/clock.h"
 #include "headless/wire/frame.h"
 
-/* What differs between two processes even if their kernels return the same random bytes: those of a
+/* Values that differ between two processes even if their kernels return the same random bytes: the kernels of a
  * machine whose snapshot was restored twice do so until they are reseeded. */
 struct seed {
     uint8_t random[32];

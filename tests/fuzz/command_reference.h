@@ -97,7 +97,7 @@ static struct json_object *reference_read(const uint8_t *payload, size_t length,
     return object;
 }
 
-/* What json-c alone accepts. object: of this payload. */
+/* Only json-c accepts this payload. object: of it. */
 static bool reference_is_lenient(const uint8_t *payload, size_t length, struct json_object *object)
 {
     const uint8_t *end = payload + length, *next = payload;

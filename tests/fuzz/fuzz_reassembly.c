@@ -4,7 +4,7 @@
  * changed, in one GRO batch or several.
  *
  * A record is put together only if each of its frames came once, in turn and unchanged, or if the
- * input made it: then it is valid. What is counted as received is finished or dropped, and the
+ * input made it: then it is valid. Each record counted as received is finished or dropped, and the
  * memory is bounded.
  */
 #include <string.h>

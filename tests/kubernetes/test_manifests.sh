@@ -163,7 +163,7 @@ is_one_cluster()
     ((${#addresses[@]} == 3)) && agree any "${addresses[@]}"
 }
 
-# What cannot run here is at least accepted.
+# The API server accepts the components that cannot run here.
 other_components()
 {
     local name directory

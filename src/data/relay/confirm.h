@@ -8,7 +8,7 @@
  * A frame is confirmed when its requests have left this worker: given to the app, relayed and
  * confirmed by the next pod, or dropped and counted. Requests that wait somewhere pass a gate: for
  * each place of waiting the owner has two numbers, how many were put there and how many have left,
- * in order. What was taken before a mark of the first is confirmed when the second has reached it.
+ * in order. A frame taken before a mark of the first is confirmed when the second has reached it.
  *
  * A confirmation is in each kept frame to that pod, or leaves alone: at once for a gap or a duplicate,
  * after CONFIRM_FRAMES frames, or after CONFIRM_DELAY_NS; with other frames to that pod earlier; never
