@@ -10,69 +10,81 @@
 
 #define BY(cause)  (1u << ELECTION_BY_##cause)
 
-static const uint32_t transitions[ELECTION_STATE_COUNT][ELECTION_STATE_COUNT] = {
-    [ELECTION_JOINING] =
-        {
-            [ELECTION_FOLLOWER] = BY(LIST),
-            [ELECTION_CANDIDATE] = BY(BOOTSTRAP),
-            [ELECTION_LEADER] = BY(FORCE),
-            [ELECTION_UNAUTHENTICATED] = BY(AUTH),
-            [ELECTION_OUT] = BY(STOP),
-        },
-    [ELECTION_FOLLOWER] =
-        {
-            [ELECTION_SUSPECT] = BY(SILENCE) | BY(EVIDENCE),
-            [ELECTION_CANDIDATE] = BY(STEP_DOWN) | BY(COMMAND),
-            [ELECTION_JOINING] = BY(LIST) | BY(CLAIM),
-            [ELECTION_OUT] = BY(STOP),
-        },
-    [ELECTION_SUSPECT] =
-        {
-            [ELECTION_FOLLOWER] = BY(CLAIM),
-            [ELECTION_CANDIDATE] = BY(VERDICT) | BY(EVIDENCE) | BY(STEP_DOWN) | BY(COMMAND),
-            [ELECTION_LEADER] = BY(FORCE),
-            [ELECTION_JOINING] = BY(LIST) | BY(CLAIM),
-            [ELECTION_UNAUTHENTICATED] = BY(AUTH),
-            [ELECTION_OUT] = BY(STOP),
-        },
-    [ELECTION_CANDIDATE] =
-        {
-            [ELECTION_LEADER] = BY(VOTES) | BY(BOOTSTRAP) | BY(FORCE),
-            [ELECTION_FOLLOWER] = BY(CLAIM),
-            [ELECTION_SUSPECT] = BY(OWN_VOTE),
-            [ELECTION_ISOLATED] = BY(NO_QUORUM),
-            [ELECTION_JOINING] = BY(LIST) | BY(CLAIM) | BY(LIMIT) | BY(OWN_VOTE),
-            [ELECTION_OUT] = BY(STOP),
-        },
-    [ELECTION_LEADER] =
-        {
-            [ELECTION_FOLLOWER] = BY(CLAIM) | BY(OWN_VOTE),
-            [ELECTION_STEPPING_DOWN] = BY(STOP) | BY(COMMAND) | BY(APP) | BY(YIELD),
-            [ELECTION_ISOLATED] = BY(NO_QUORUM),
-            [ELECTION_JOINING] = BY(CLAIM),
-            [ELECTION_OUT] = BY(STOP),
-        },
-    [ELECTION_STEPPING_DOWN] =
-        {
-            [ELECTION_FOLLOWER] = BY(CLAIM) | BY(LIMIT),
-            [ELECTION_JOINING] = BY(CLAIM) | BY(LIST),
-            [ELECTION_OUT] = BY(STOP),
-        },
-    [ELECTION_ISOLATED] =
-        {
-            [ELECTION_FOLLOWER] = BY(CLAIM),
-            [ELECTION_SUSPECT] = BY(OWN_VOTE),
-            [ELECTION_CANDIDATE] = BY(QUORUM),
-            [ELECTION_LEADER] = BY(FORCE),
-            [ELECTION_JOINING] = BY(LIST) | BY(CLAIM),
-            [ELECTION_OUT] = BY(STOP),
-        },
-    [ELECTION_UNAUTHENTICATED] =
-        {
-            [ELECTION_JOINING] = BY(AUTH),
-            [ELECTION_SUSPECT] = BY(AUTH),
-            [ELECTION_OUT] = BY(STOP),
-        },
+static const uint32_t transitions[ELECTION_STATE_COUNT][ELECTION_STATE_COUNT] =
+    {
+        [ELECTION_JOINING] =
+            {
+                [ELECTION_FOLLOWER] = BY(LIST),
+                [ELECTION_CANDIDATE] = BY(BOOTSTRAP),
+                [ELECTION_LEADER] = BY(FORCE),
+                [ELECTION_UNAUTHENTICATED] = BY(AUTH),
+                [ELECTION_OUT] = BY(STOP),
+            },
+        [ELECTION_FOLLOWER] =
+            {
+                [ELECTION_SUSPECT] = BY(SILENCE) | BY(EVIDENCE),
+                [ELECTION_CANDIDATE] = BY(STEP_DOWN) | BY(COMMAND),
+                [ELECTION_JOINING] = BY(LIST) | BY(CLAIM),
+                [ELECTION_OUT] = BY(STOP),
+            },
+        [ELECTION_SUSPECT] =
+            {
+                [ELECTION_FOLLOWER] = BY(CLAIM),
+                [ELECTION_CANDIDATE] = BY(VERDICT) | BY(EVIDENCE) | BY(STEP_DOWN) | BY(COMMAND),
+                [ELECTION_LEADER] = BY(FORCE),
+                [ELECTION_JOINING] = BY(LIST) | BY(CLAIM),
+                [ELECTION_UNAUTHENTICATED] = BY(AUTH),
+                [ELECTION_OUT] = BY(STOP),
+            },
+        [ELECTION_CANDIDATE] =
+            {
+                [ELECTION_LEADER] = BY(VOTES) | BY(BOOTSTRAP) | BY(FORCE),
+                [ELECTION_SEALING] = BY(VOTES) | BY(LEASE),
+                [ELECTION_FOLLOWER] = BY(CLAIM),
+                [ELECTION_SUSPECT] = BY(OWN_VOTE),
+                [ELECTION_ISOLATED] = BY(NO_QUORUM),
+                [ELECTION_JOINING] = BY(LIST) | BY(CLAIM) | BY(LIMIT) | BY(OWN_VOTE),
+                [ELECTION_OUT] = BY(STOP),
+            },
+        [ELECTION_LEADER] =
+            {
+                [ELECTION_FOLLOWER] = BY(CLAIM) | BY(OWN_VOTE),
+                [ELECTION_STEPPING_DOWN] = BY(STOP) | BY(COMMAND) | BY(APP) | BY(YIELD) | BY(LEASE),
+                [ELECTION_ISOLATED] = BY(NO_QUORUM),
+                [ELECTION_JOINING] = BY(CLAIM),
+                [ELECTION_OUT] = BY(STOP),
+            },
+        [ELECTION_STEPPING_DOWN] =
+            {
+                [ELECTION_FOLLOWER] = BY(CLAIM) | BY(LIMIT),
+                [ELECTION_JOINING] = BY(CLAIM) | BY(LIST),
+                [ELECTION_OUT] = BY(STOP),
+            },
+        [ELECTION_ISOLATED] =
+            {
+                [ELECTION_FOLLOWER] = BY(CLAIM),
+                [ELECTION_SUSPECT] = BY(OWN_VOTE),
+                [ELECTION_CANDIDATE] = BY(QUORUM),
+                [ELECTION_SEALING] = BY(VOTES) | BY(LEASE),
+                [ELECTION_LEADER] = BY(FORCE),
+                [ELECTION_JOINING] = BY(LIST) | BY(CLAIM),
+                [ELECTION_OUT] = BY(STOP),
+            },
+        [ELECTION_UNAUTHENTICATED] =
+            {
+                [ELECTION_JOINING] = BY(AUTH),
+                [ELECTION_SUSPECT] = BY(AUTH),
+                [ELECTION_OUT] = BY(STOP),
+            },
+        [ELECTION_SEALING] =
+            {
+                [ELECTION_LEADER] = BY(VOTES) | BY(BOOTSTRAP),
+                [ELECTION_CANDIDATE] = BY(LEASE),
+                [ELECTION_FOLLOWER] = BY(CLAIM),
+                [ELECTION_SUSPECT] = BY(OWN_VOTE),
+                [ELECTION_JOINING] = BY(LIST) | BY(CLAIM) | BY(LEASE) | BY(OWN_VOTE),
+                [ELECTION_OUT] = BY(STOP),
+            },
 };
 
 bool election_allows(enum election_state from, enum election_state to, enum election_cause cause)
@@ -138,6 +150,8 @@ size_t election_needed_of(const struct election *e, uint16_t rows)
 {
     size_t members = rows > e->list.floor ? rows : e->list.floor;
 
+    if (e->config.has_lease) /* it counts instead of the expected members */
+        return e->state == ELECTION_LEADER && e->lease.is_alone ? 1 : rows / 2u + 1;
     if (e->config.quorum == ELECTION_QUORUM_MAJORITY && members < e->config.expect &&
         !e->list.is_forced)
         members = e->config.expect;
@@ -271,7 +285,11 @@ static void dispatch_event(struct election *e, const struct election_event *even
         election_quit(e);
         break;
     case ELECTION_FORCE:
-        election_force(e);
+        if (!e->config.has_lease)
+            election_force(e);
+        break;
+    case ELECTION_LEASE:
+        election_hear_lease(e, event->lease);
         break;
     case ELECTION_TICK:
     case ELECTION_EVENT_COUNT:
@@ -301,6 +319,7 @@ static void run_timers(struct election *e)
         election_suspect_tick(e);
         break;
     case ELECTION_CANDIDATE:
+    case ELECTION_SEALING:
     case ELECTION_ISOLATED:
         election_campaign_tick(e);
         break;

@@ -52,7 +52,7 @@ static void reset_votes(struct election *e)
 }
 
 /* A leader far below a term that it has seen rises in steps that no member rejects as a leap. */
-static uint64_t next_term(const struct election *e)
+uint64_t election_next_term(const struct election *e)
 {
     uint64_t seen = election_max(election_max(e->seen_term, e->term), e->voted_term);
 
@@ -70,7 +70,7 @@ static void start_votes(struct election *e)
 
     reset_votes(e);
     c->stage = ELECTION_STAGE_VOTE;
-    c->term = next_term(e);
+    c->term = election_next_term(e);
     c->ends_ns = e->now_ns + half_detection(e);
     e->seen_term = election_max(e->seen_term, c->term);
     e->voted_term = c->term;
@@ -110,10 +110,10 @@ void election_campaign_stop(struct election *e)
 static void request_vote(struct election *e, const struct election_member *voter)
 {
     const struct election_campaign *c = &e->campaign;
-    bool is_vote = c->stage == ELECTION_STAGE_VOTE;
+    bool is_vote = c->stage != ELECTION_STAGE_PREVOTE;
     struct election_message m = election_make(e, is_vote ? ELECTION_VOTE : ELECTION_PREVOTE);
 
-    m.term = is_vote ? c->term : next_term(e);
+    m.term = is_vote ? c->term : election_next_term(e);
     m.stamp_ns = e->now_ns;
     m.interval_ns = e->config.interval_ns;
     m.misses = (uint8_t)e->config.misses;
@@ -143,7 +143,25 @@ static void request_votes(struct election *e)
     }
 }
 
-static void win_election(struct election *e)
+/* The Lease may take longer than the votes last; then other candidates would begin, and the new leader
+ * would not be valid. */
+static void extend_votes(struct election *e)
+{
+    struct election_campaign *c = &e->campaign;
+
+    if (e->now_ns >= c->ends_ns) {
+        c->ends_ns = e->now_ns + half_detection(e);
+        if (e->granted_to == election_self(e))
+            e->granted_until_ns = c->ends_ns;
+        for (uint16_t i = 0; i < e->list.count && c->is_voted; i++) {
+            if (i != e->self_index)
+                request_votes_of_row(e, i);
+        }
+    }
+    election_wake_at(e, c->ends_ns);
+}
+
+void election_campaign_win(struct election *e)
 {
     struct election_campaign *c = &e->campaign;
     enum election_cause cause = c->cause;
@@ -156,7 +174,8 @@ static void win_election(struct election *e)
     e->claim_cause = cause;
     /* A leader that is elected again has not failed either. */
     e->previous_stepped_down = c->flags & ELECTION_FLAG_STEPPED_DOWN || e->state == ELECTION_LEADER;
-    e->is_term_skipped = c->flags & (ELECTION_FLAG_TERM_SKIPPED | ELECTION_FLAG_BOOTSTRAP);
+    e->is_term_skipped =
+        c->flags & (ELECTION_FLAG_TERM_SKIPPED | ELECTION_FLAG_BOOTSTRAP) || e->config.has_lease;
     e->counts.elections_won++;
     election_enter(e, ELECTION_LEADER,
                    cause == ELECTION_BY_BOOTSTRAP ? ELECTION_BY_BOOTSTRAP : ELECTION_BY_VOTES);
@@ -170,15 +189,24 @@ static void count_votes(struct election *e)
     struct election_campaign *c = &e->campaign;
     const struct election_tally tally = election_tally_votes(e);
 
-    if (!election_has_majority(e, &tally))
+    if (e->config.has_lease && !(e->lease.is_writable && e->lease.is_votable))
+        return; /* votes without the Lease would only raise the term */
+    if (!election_has_majority(e, &tally)) {
+        if (e->config.has_lease && election_may_take_lease(e))
+            election_seal(e, false);
         return;
+    }
     if (c->stage == ELECTION_STAGE_PREVOTE) {
         if (e->now_ns >= c->ends_ns && election_may_grant_lease(e, election_self(e)))
             start_votes(e);
     } else if (tally.certain >= election_needed(e) ||
-               c->flags & (ELECTION_FLAG_TERM_SKIPPED | ELECTION_FLAG_BOOTSTRAP)) {
+               c->flags & (ELECTION_FLAG_TERM_SKIPPED | ELECTION_FLAG_BOOTSTRAP) ||
+               e->config.has_lease) { /* the Lease has one holder in a term */
         election_settle_stand_ins(e, tally.by_member < election_needed(e));
-        win_election(e);
+        if (e->config.has_lease)
+            election_seal(e, true);
+        else
+            election_campaign_win(e);
     } else {
         /* Members may have voted in this term and forgotten it: skip to terms without votes. */
         c->flags |= ELECTION_FLAG_TERM_SKIPPED;
@@ -198,7 +226,7 @@ static bool is_reply_wanted(const struct election *e, const struct election_mess
     const struct election_campaign *c = &e->campaign;
     bool is_vote = m->type == ELECTION_VOTE_REPLY;
 
-    return c->stage != ELECTION_STAGE_NONE && is_vote == (c->stage == ELECTION_STAGE_VOTE) &&
+    return c->stage != ELECTION_STAGE_NONE && is_vote == (c->stage != ELECTION_STAGE_PREVOTE) &&
            (!is_vote || m->term == c->term) && m->stamp_ns <= e->now_ns &&
            m->stamp_ns >= c->started_ns;
 }
@@ -284,7 +312,7 @@ static bool is_campaign_limited(const struct election *e)
 }
 
 /* The round ended without a winner. The next one starts later the later we are in the list. */
-static void end_round(struct election *e)
+void election_campaign_end_round(struct election *e)
 {
     struct election_campaign *c = &e->campaign;
 
@@ -342,10 +370,12 @@ void election_campaign_tick(struct election *e)
     struct election_campaign *c = &e->campaign;
     uint64_t term;
 
-    if (c->stage == ELECTION_STAGE_NONE)
+    if (c->stage == ELECTION_STAGE_SEAL)
+        extend_votes(e);
+    if (c->stage == ELECTION_STAGE_NONE || c->stage == ELECTION_STAGE_SEAL)
         return;
     if (is_round_over(e)) {
-        end_round(e);
+        election_campaign_end_round(e);
         if (c->stage == ELECTION_STAGE_NONE)
             return;
     }
@@ -353,8 +383,9 @@ void election_campaign_tick(struct election *e)
     do {
         term = c->term;
         count_votes(e);
-    } while (c->stage != ELECTION_STAGE_NONE && c->term != term); /* our own vote may be enough */
-    if (c->stage == ELECTION_STAGE_NONE)
+    } while (c->stage != ELECTION_STAGE_NONE && c->stage != ELECTION_STAGE_SEAL &&
+             c->term != term); /* our own vote may be enough */
+    if (c->stage == ELECTION_STAGE_NONE || c->stage == ELECTION_STAGE_SEAL)
         return; /* won */
     request_votes(e);
     if (c->ends_ns > e->now_ns)

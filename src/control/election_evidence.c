@@ -65,7 +65,12 @@ static void tell_members(struct election *e)
 
 static void take_evidence(struct election *e)
 {
-    e->refused = e->leader;
+    if (e->refused != e->leader) {
+        e->refused = e->leader;
+        e->refused_ns = e->now_ns;
+        if (e->config.has_lease) /* its silence allows to take the Lease */
+            election_probe_leader(e);
+    }
     if (e->granted_to == e->leader)
         e->granted_until_ns = 0;
     if (e->state != ELECTION_CANDIDATE) {

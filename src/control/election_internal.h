@@ -14,6 +14,7 @@
  *   election_former.c    sessions that stay with a leader that stepped down
  *   election_join.c      discovery, the first leader
  *   election_command.c   leader commands, leaving, force
+ *   election_lease.c     election: lease, where nobody leads before the Lease says so
  *
  * Functions named election_hear_X handle a received message X. Functions named election_X_tick run
  * the timers of a state, and call election_wake_at for the next one.
@@ -169,12 +170,24 @@ void election_campaign_start(struct election *e, enum election_stage stage,
                              enum election_cause cause, uint16_t flags);
 void election_campaign_stop(struct election *e);
 void election_campaign_tick(struct election *e);
+/* We lead in the term of the campaign. */
+void election_campaign_win(struct election *e);
+/* The round ended without a winner. */
+void election_campaign_end_round(struct election *e);
+/* A term above all that were seen. */
+uint64_t election_next_term(const struct election *e);
 void election_hear_vote_reply(struct election *e, const struct election_event *event);
 
 /* ---- election_lead.c ---- */
 void election_lead_begin(struct election *e);
 void election_lead_tick(struct election *e);
 void election_lead_end(struct election *e);
+/* End of the needed-th longest lease. */
+uint64_t election_lead_lease(const struct election *e, size_t needed);
+/* Recomputes until when it is valid. */
+void election_lead_extend(struct election *e);
+/* It has lost its majority: it becomes ISOLATED. */
+void election_lead_isolate(struct election *e);
 void election_hear_ack(struct election *e, const struct election_event *event);
 void election_send_heartbeat(struct election *e, const struct address *to, uint64_t instance);
 void election_renew_if_behind(struct election *e);
@@ -186,6 +199,15 @@ void election_hear_step_down(struct election *e, const struct election_event *ev
 bool election_is_live(const struct election *e, uint16_t index);
 bool election_may_succeed(const struct election *e, uint16_t index);
 uint16_t election_find_successor(const struct election *e);
+
+/* ---- election_lease.c ---- */
+void election_hear_lease(struct election *e, const struct election_lease *lease);
+/* A candidate may take the Lease without votes, now or at a time for which it wakes us. */
+bool election_may_take_lease(struct election *e);
+/* Asks for the Lease in the term of the campaign. */
+void election_seal(struct election *e, bool is_voted);
+/* The leader's time by the Lease is over, or its majority is lost: true if it no longer leads. */
+bool election_lease_tick(struct election *e);
 
 /* ---- election_former.c ---- */
 void election_set_sessions(struct election *e, const struct election_event *event);

@@ -273,17 +273,31 @@ static uint16_t eligible_before(const struct election *e)
     return n;
 }
 
+bool election_is_first(const struct election *e)
+{
+    for (uint32_t i = 0; i < e->known_peer_count; i++) {
+        const struct election_known_peer *known = &e->known_peers[i];
+
+        if (!known->member.instance || known->is_listed ||
+            e->now_ns > known->replied_ns + REPLY_AGE * e->interval_ns)
+            return false;
+    }
+    return !e->is_blind && !e->leader && !election_has_list(e);
+}
+
 static void consider_bootstrap(struct election *e)
 {
-    size_t total = election_max(e->config.expect, e->known_peer_count + 1);
+    size_t total =
+        election_max(e->config.has_lease ? 1 : e->config.expect, e->known_peer_count + 1);
     uint64_t rank;
 
     if (e->is_blind || (total == 1 && e->config.is_discovering && !has_waited(e)) ||
         (total > 1 && e->now_ns < e->abstain_ns) || !e->config.self.is_eligible || e->is_stopping ||
         (e->leader && e->now_ns < e->heard_ns + e->detection_ns) ||
-        (total > 1 && !election_may_grant_lease(e, election_self(e))))
+        (total > 1 && !election_may_grant_lease(e, election_self(e))) ||
+        (e->config.has_lease && !(e->lease.is_free && e->lease.is_writable)))
         return;
-    if (!draft_members(e) || e->list.count < bootstrap_quorum(e, total)) {
+    if (!draft_members(e) || (!e->config.has_lease && e->list.count < bootstrap_quorum(e, total))) {
         e->bootstrap_ns = 0;
         election_forget_list(e);
         return;
@@ -297,7 +311,7 @@ static void consider_bootstrap(struct election *e)
     }
     e->abstain_ns = election_min(e->abstain_ns, e->now_ns);
     memset(e->peers, 0, e->list.count * sizeof(e->peers[0]));
-    e->list.floor = (uint16_t)total;
+    e->list.floor = e->config.has_lease ? 0 : (uint16_t)total;
     e->list.wants_majority = total >= 3;
     election_list_changed(e);
     election_enter(e, ELECTION_CANDIDATE, ELECTION_BY_BOOTSTRAP);

@@ -14,7 +14,7 @@
 /* ---- the lease ---- */
 
 /* End of the needed-th longest lease; our own grant to ourselves does not end. */
-static uint64_t lease_of_majority(const struct election *e, size_t needed)
+uint64_t election_lead_lease(const struct election *e, size_t needed)
 {
     uint64_t longest[ELECTION_MEMBERS_MAX]; /* of the others, in falling order */
     size_t want = needed - 1;
@@ -33,14 +33,16 @@ static uint64_t lease_of_majority(const struct election *e, size_t needed)
     return want ? longest[want - 1] : 0;
 }
 
-static void extend_validity(struct election *e)
+void election_lead_extend(struct election *e)
 {
     size_t needed = election_needed(e);
 
     if (needed == 1)
         e->valid_until_ns = e->now_ns + e->detection_ns;
     else
-        e->valid_until_ns = election_max(e->valid_until_ns, lease_of_majority(e, needed));
+        e->valid_until_ns = election_max(e->valid_until_ns, election_lead_lease(e, needed));
+    if (e->config.has_lease)
+        e->valid_until_ns = election_min(e->valid_until_ns, e->lease.until_ns);
     if (e->now_ns < e->valid_until_ns)
         e->fenced_ns = e->valid_until_ns;
 }
@@ -167,7 +169,7 @@ void election_hear_ack(struct election *e, const struct election_event *event)
     }
     if (!election_note_term(e, m->seen))
         return;
-    extend_validity(e);
+    election_lead_extend(e);
     election_former_hear_ack(e, m);
     if (!e->is_list_committed)
         election_check_list_committed(e);
@@ -193,7 +195,7 @@ void election_lead_begin(struct election *e)
         e->peers[i].is_app_up = true;
     }
     election_list_changed(e);
-    extend_validity(e);
+    election_lead_extend(e);
     e->fenced_ns = e->now_ns;
     election_push_list(e);
     send_heartbeats(e);
@@ -275,6 +277,14 @@ static void consider_transfer(struct election *e)
     election_step_down(e, e->list.members[successor].instance, ELECTION_BY_APP);
 }
 
+void election_lead_isolate(struct election *e)
+{
+    election_campaign_stop(e);
+    election_lead_end(e);
+    election_campaign_start(e, ELECTION_STAGE_PREVOTE, ELECTION_BY_VERDICT, 0);
+    election_enter(e, ELECTION_ISOLATED, ELECTION_BY_NO_QUORUM);
+}
+
 void election_lead_tick(struct election *e)
 {
     uint64_t limit;
@@ -283,7 +293,7 @@ void election_lead_tick(struct election *e)
         return;
     if (e->now_ns >= e->heartbeat_ns) {
         send_heartbeats(e);
-        extend_validity(e);
+        election_lead_extend(e);
         remove_dead_members(e);
         election_renew_if_behind(e);
         election_discover(e, (election_needed(e) == 1 ? 2 : DISCOVER_EVERY) * e->interval_ns);
@@ -296,15 +306,16 @@ void election_lead_tick(struct election *e)
         if (e->state != ELECTION_LEADER)
             return;
     }
+    if (e->config.has_lease && election_lease_tick(e))
+        return;
     limit = e->fenced_ns + e->detection_ns;
-    if (e->now_ns >= limit) {
-        election_campaign_stop(e);
-        election_lead_end(e);
-        election_campaign_start(e, ELECTION_STAGE_PREVOTE, ELECTION_BY_VERDICT, 0);
-        election_enter(e, ELECTION_ISOLATED, ELECTION_BY_NO_QUORUM);
+    if (e->now_ns >= limit && !e->config.has_lease) {
+        election_lead_isolate(e);
         return;
     }
-    election_wake_at(e, election_min(limit, e->heartbeat_ns));
+    if (e->now_ns < limit)
+        election_wake_at(e, limit);
+    election_wake_at(e, e->heartbeat_ns);
 }
 
 /* ---- stepping down ---- */

@@ -53,7 +53,7 @@ void election_forget_list(struct election *e)
 static uint16_t minimum_rows(const struct election *e)
 {
     if (e->config.quorum == ELECTION_QUORUM_MAJORITY && e->config.expect > e->list.floor &&
-        !e->list.is_forced)
+        !e->list.is_forced && !e->config.has_lease)
         return e->config.expect;
     return e->list.floor;
 }

@@ -8,7 +8,7 @@ const char *election_state_name(enum election_state state)
         [ELECTION_SUSPECT] = "suspect",   [ELECTION_CANDIDATE] = "candidate",
         [ELECTION_LEADER] = "leader",     [ELECTION_STEPPING_DOWN] = "resigning",
         [ELECTION_ISOLATED] = "isolated", [ELECTION_UNAUTHENTICATED] = "key",
-        [ELECTION_OUT] = "out",
+        [ELECTION_OUT] = "out",           [ELECTION_SEALING] = "sealing",
     };
 
     return names[state];
@@ -37,6 +37,7 @@ const char *election_cause_name(enum election_cause cause)
         [ELECTION_BY_QUORUM] = "quorum",     [ELECTION_BY_LIST] = "list",
         [ELECTION_BY_AUTH] = "auth",         [ELECTION_BY_STOP] = "stop",
         [ELECTION_BY_LIMIT] = "limit",       [ELECTION_BY_FORCE] = "force",
+        [ELECTION_BY_LEASE] = "lease",
     };
 
     return names[cause];

@@ -99,7 +99,8 @@ static void give_vote(struct election *e, const struct election_message *m)
         election_lead_end(e);
         election_campaign_stop(e);
         election_enter(e, ELECTION_FOLLOWER, ELECTION_BY_OWN_VOTE);
-    } else if (e->state == ELECTION_CANDIDATE || e->state == ELECTION_ISOLATED) {
+    } else if (e->state == ELECTION_CANDIDATE || e->state == ELECTION_SEALING ||
+               e->state == ELECTION_ISOLATED) {
         election_campaign_stop(e);
         e->granted_to = m->from; /* election_campaign_stop ended our own grant */
         e->granted_until_ns = e->earliest_candidacy_ns;

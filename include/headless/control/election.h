@@ -40,6 +40,7 @@ enum election_state {
     ELECTION_ISOLATED,        /* a leader or candidate without a majority that replies */
     ELECTION_UNAUTHENTICATED, /* receives only messages that fail authentication */
     ELECTION_OUT,             /* left the list for good */
+    ELECTION_SEALING,         /* election: lease. Elected, if the Lease can be written */
     ELECTION_STATE_COUNT
 };
 
@@ -63,6 +64,7 @@ enum election_cause {
     ELECTION_BY_STOP,      /* the process is stopping */
     ELECTION_BY_LIMIT,     /* a time limit expired */
     ELECTION_BY_FORCE,     /* headlessctl leader set --force */
+    ELECTION_BY_LEASE,     /* election: lease. The Lease may be taken, or is lost */
     ELECTION_CAUSE_COUNT
 };
 
@@ -85,6 +87,23 @@ struct election_config {
     struct election_member order[ELECTION_MEMBERS_MAX]; /* leader_list; the others rank after it */
     uint16_t order_count;
     bool is_discovering; /* discovery is on: an instance that finds no other one waits longer */
+    bool has_lease;      /* election: lease. Nobody leads before ELECTION_LEASE says so */
+};
+
+/*
+ * The Lease as lease.c knows it, for the election (election_lease.c). Without config.has_lease it
+ * is unused.
+ */
+struct election_lease {
+    uint64_t term;        /* of the newest record */
+    uint64_t holder;      /* instance of its holder, if a pod of ours wrote it; otherwise 0 */
+    uint64_t held_term;   /* we hold the Lease in this term; 0: we do not */
+    uint64_t until_ns;    /* and lead until then at most (V1) */
+    uint64_t failed_seal; /* number of the last attempt to seal that failed */
+    bool is_alone;        /* the record that we hold says fence: lease. No majority is needed */
+    bool is_free;         /* the Lease may be taken without votes */
+    bool is_votable;      /* with the votes of a majority */
+    bool is_writable;     /* the API server replied to the last request */
 };
 
 /* ---- events ---- */
@@ -106,6 +125,7 @@ enum election_event_type {
     ELECTION_STOP,        /* step down and never stand again; still a member */
     ELECTION_QUIT,        /* leave the list, then OUT */
     ELECTION_FORCE,       /* headlessctl leader set --force */
+    ELECTION_LEASE,       /* lease.c has news */
     ELECTION_EVENT_COUNT
 };
 
@@ -120,10 +140,11 @@ struct election_event {
     uint64_t if_term;  /* COMMAND: only in this term; 0: in any */
     uint64_t token;    /* COMMAND: returned with the result */
     uint64_t generation; /* COMMAND: leader_generation if from a configuration, otherwise 0 */
-    uint64_t stay_ns;    /* SESSIONS: how long they may stay after we step down; 0: they do not */
-    bool is_up;          /* APP, PROGRESS; SESSIONS: there are some */
-    bool is_nominated;   /* COMMAND: its target is told elsewhere; only wait for the result */
-    bool is_blind;       /* CANDIDATES: DNS has not replied yet, so do not begin a cluster */
+    const struct election_lease *lease; /* LEASE */
+    uint64_t stay_ns;  /* SESSIONS: how long they may stay after we step down; 0: they do not */
+    bool is_up;        /* APP, PROGRESS; SESSIONS: there are some */
+    bool is_nominated; /* COMMAND: its target is told elsewhere; only wait for the result */
+    bool is_blind;     /* CANDIDATES: DNS has not replied yet, so do not begin a cluster */
 };
 
 /* ---- actions ---- */
@@ -213,12 +234,19 @@ struct election_hint {
     uint64_t told_paced_ns, closed_paced_ns, telling_paced_ns;
 };
 
-enum election_stage { ELECTION_STAGE_NONE, ELECTION_STAGE_PREVOTE, ELECTION_STAGE_VOTE };
+enum election_stage {
+    ELECTION_STAGE_NONE,
+    ELECTION_STAGE_PREVOTE,
+    ELECTION_STAGE_VOTE,
+    ELECTION_STAGE_SEAL /* the Lease is being written for this term */
+};
 
 struct election_campaign {
     enum election_stage stage;
     enum election_cause cause;
-    uint64_t term;         /* VOTE: the requested term */
+    uint64_t term;         /* VOTE, SEAL: the requested term */
+    bool is_voted;         /* SEAL: a majority voted for us */
+    uint64_t seal;         /* SEAL: number of the attempt */
     uint64_t started_ns;   /* of the whole campaign */
     uint64_t ends_ns;      /* VOTE: end of this round; PREVOTE: start of the next round of votes */
     uint64_t deposed;      /* instance of the leader that failed or stepped down */
@@ -287,6 +315,7 @@ struct election {
     uint64_t candidacy_ns; /* after the failure verdict: when we start our candidacy; 0: none */
     uint64_t earliest_candidacy_ns; /* no candidacy before */
     uint64_t refused;               /* instance whose host sent ICMP port unreachable */
+    uint64_t refused_ns;            /* since then */
     struct election_hint hint;
     uint64_t stepped_down_term;              /* the leader of this term stepped down */
     uint32_t health;                         /* 0..8: how late our own timers run */
@@ -294,6 +323,7 @@ struct election {
     struct address pending_from;
 
     struct election_campaign campaign;
+    struct election_lease lease;
 
     /* The list, and a newer one whose fragments are arriving. */
     struct election_list list, arriving;
@@ -363,6 +393,11 @@ void election_step(struct election *e, const struct election_event *event, uint6
 
 /* Number of votes that make a majority of this list; 1 if no quorum is wanted. */
 size_t election_needed(const struct election *e);
+
+/* Of the rows, whatever the quorum: a majority has acknowledged our list, and its lease grants last. */
+bool election_has_promises(const struct election *e);
+/* There was no leader yet, as far as anybody knows: all known peers have replied, none has a list. */
+bool election_is_first(const struct election *e);
 
 /* A member as this instance sees it: the leader by its heartbeats, the others as the leader
  * reports them. */
