@@ -1,0 +1,335 @@
+/* lease_step: single events; tests/sim runs it with an election, an API server and faults. */
+#include "election_fixture.h"
+#include "headless/control/lease.h"
+
+#define DURATION (15 * NS_PER_SEC)
+
+static struct lease l;
+static struct lease_actions lease;
+static struct lease_record record;
+
+static void lease_event(const struct lease_event *event)
+{
+    lease_step(&l, event, &e, now_ns, &lease);
+}
+
+static void tick(uint64_t after_ns)
+{
+    now_ns += after_ns;
+    lease_event(&(struct lease_event){.type = LEASE_TICK});
+}
+
+static void reply(enum lease_outcome outcome)
+{
+    lease_event(&(struct lease_event){
+        .type = LEASE_REPLY, .outcome = outcome, .request = l.request, .record = &record});
+}
+
+static void see(const char *version)
+{
+    (void)snprintf(record.version, sizeof(record.version), "%s", version);
+    lease_event(&(struct lease_event){.type = LEASE_SEEN, .record = &record});
+}
+
+/* A record of pod-2, instance 2, with a majority. */
+static void setup(void)
+{
+    const struct lease_config config = {.duration_ns = DURATION, .refresh_ns = 20 * NS_PER_SEC};
+
+    join_three();
+    e.config.has_lease = true;
+    e.term = 5;
+    e.leader = 2;
+    lease_init(&l, &config, &e.config, now_ns);
+    record = (struct lease_record){.exists = true,
+                                   .uid = "uid-1",
+                                   .holder = "pod-2_0000000000000002",
+                                   .writer = "pod-2_0000000000000002",
+                                   .writer_uid = "uid-1",
+                                   .term = 5,
+                                   .list = {.term = 1, .version = 1},
+                                   .duration_ns = DURATION,
+                                   .stamp_ns = 1};
+    tick(0);
+    cr_assert_eq(lease.verb, LEASE_GET);
+    (void)snprintf(record.version, sizeof(record.version), "100");
+    reply(LEASE_OK);
+}
+
+TestSuite(lease, .init = setup);
+
+static void seal(uint64_t term, bool is_voted)
+{
+    e.state = ELECTION_SEALING;
+    e.campaign = (struct election_campaign){
+
+        .stage = ELECTION_STAGE_SEAL,
+        .seal = e.campaign.seal + 1,
+        .term = term,
+        .is_voted = is_voted};
+    tick(NS_PER_MS);
+}
+
+Test(lease, put_names_uid_and_version)
+{
+    seal(6, true);
+    cr_assert_eq(lease.verb, LEASE_PUT);
+    cr_assert_str_eq(lease.record.uid, "uid-1");
+    cr_assert_str_eq(lease.record.version, "100");
+    cr_assert_str_eq(lease.record.holder, "pod-1_0000000000000001");
+    cr_assert_str_eq(lease.record.writer, lease.record.holder);
+    cr_assert_eq(lease.record.term, 6);
+    cr_assert_eq(lease.record.transitions, 1);
+    cr_assert_eq(lease.record.fence, LEASE_FENCE_PEERS);
+}
+
+Test(lease, validity_counts_from_the_send)
+{
+    uint64_t sent_ns;
+
+    seal(6, true);
+    sent_ns = now_ns;
+    now_ns += 4 * NS_PER_SEC;
+    record = lease.record;
+    (void)snprintf(record.version, sizeof(record.version), "101");
+    reply(LEASE_OK);
+    cr_assert(lease.has_news);
+    cr_assert_eq(lease.news.held_term, 6);
+    cr_assert_eq(lease.news.until_ns, sent_ns + DURATION / 3 * 2);
+    cr_assert_not(lease.news.is_alone);
+}
+
+Test(lease, lost_reply_is_found_by_get)
+{
+    seal(6, true);
+    record = lease.record;
+    (void)snprintf(record.version, sizeof(record.version), "101");
+    reply(LEASE_UNKNOWN);
+    cr_assert_eq(lease.news.failed_seal, e.campaign.seal);
+    cr_assert_not(lease.news.is_writable);
+    tick(NS_PER_SEC);
+    cr_assert_eq(lease.verb, LEASE_GET);
+    reply(LEASE_OK);
+    cr_assert_eq(lease.news.held_term, 6);
+}
+
+Test(lease, votes_do_not_suffice_against_fence_lease)
+{
+    record.fence = LEASE_FENCE_LEASE;
+    see("101");
+    seal(6, true);
+    cr_assert_eq(lease.verb, LEASE_NOTHING);
+    cr_assert_eq(lease.news.failed_seal, e.campaign.seal);
+}
+
+Test(lease, votes_need_the_list_of_the_record)
+{
+    record.list.version = 2;
+    see("101");
+    seal(6, true);
+    cr_assert_eq(lease.verb, LEASE_NOTHING);
+}
+
+Test(lease, expires_after_its_duration_on_our_clock)
+{
+    tick(DURATION - 1);
+    cr_assert_not(l.told.is_free);
+    tick(1);
+    cr_assert(l.told.is_free);
+}
+
+Test(lease, shorter_duration_of_somebody_does_not_count)
+{
+    record.duration_ns = NS_PER_SEC;
+    see("101");
+    tick(2 * NS_PER_SEC);
+    cr_assert_not(l.told.is_free);
+}
+
+Test(lease, released_lease_is_free)
+{
+    record.fence = LEASE_FENCE_LEASE;
+    record.holder[0] = record.writer[0] = '\0';
+    see("101");
+    cr_assert(l.told.is_free);
+}
+
+Test(lease, emptied_holder_is_not_free)
+{
+    record.fence = LEASE_FENCE_LEASE;
+    record.holder[0] = '\0';
+    see("101");
+    cr_assert_not(l.told.is_free);
+}
+
+Test(lease, step_down_in_the_term_of_the_record_frees_it)
+{
+    e.stepped_down_term = 5;
+    tick(0);
+    cr_assert(l.told.is_free);
+    e.term = e.stepped_down_term = 4;
+    tick(0);
+    cr_assert_not(l.told.is_free);
+}
+
+Test(lease, restored_copy_is_not_ours)
+{
+    cr_assert(lease_is_ours(&record));
+    (void)snprintf(record.uid, sizeof(record.uid), "uid-2");
+    cr_assert_not(lease_is_ours(&record));
+}
+
+Test(lease, absurd_term_is_not_ours)
+{
+    record.term = UINT64_MAX;
+    cr_assert_not(lease_is_ours(&record));
+    see("101");
+    seal(6, true);
+    cr_assert_eq(lease.verb, LEASE_NOTHING);
+    tick(DURATION);
+    seal(7, false);
+    cr_assert_eq(lease.verb, LEASE_PUT, "it expires as any other");
+    cr_assert_eq(lease.record.term, 7);
+}
+
+Test(lease, deleted_lease_is_not_free_at_once)
+{
+    record.exists = false;
+    see("101");
+    cr_assert_not(l.told.is_free);
+    tick(DURATION);
+    cr_assert(l.told.is_free);
+    seal(6, false);
+    cr_assert_eq(lease.verb, LEASE_POST);
+    cr_assert_str_empty(lease.record.uid);
+    cr_assert_str_empty(lease.record.version);
+}
+
+Test(lease, late_record_is_ignored)
+{
+    see("99");
+    cr_assert_str_eq(l.seen.version, "100");
+}
+
+Test(lease, conflict_reads_it_again)
+{
+    seal(6, true);
+    reply(LEASE_CONFLICT);
+    cr_assert_eq(lease.verb, LEASE_GET);
+}
+
+Test(lease, reply_to_an_earlier_request_is_ignored)
+{
+    seal(6, true);
+    lease_event(&(struct lease_event){.type = LEASE_REPLY,
+                                      .outcome = LEASE_UNKNOWN,
+                                      .request = l.request - 1,
+                                      .record = &record});
+    cr_assert_eq(l.verb, LEASE_PUT);
+}
+
+Test(lease, versions_are_compared_as_numbers)
+{
+    cr_assert_lt(lease_compare_versions("99", "100"), 0);
+    cr_assert_gt(lease_compare_versions("101", "100"), 0);
+    cr_assert_eq(lease_compare_versions("100", "100"), 0);
+    cr_assert_gt(lease_compare_versions("a", "b"), 0);
+    cr_assert_eq(lease_compare_versions("a", "a"), 0);
+}
+
+Test(lease, holder_names_its_instance)
+{
+    cr_assert_eq(lease_holder_instance("a_b_00000000000000ff"), 255);
+    cr_assert_eq(lease_holder_instance("elector"), 0);
+}
+
+/* ---- the election with it ---- */
+
+static void grant(enum election_message_type type)
+{
+    struct election_message m = {.type = (uint8_t)type,
+                                 .from = 3,
+                                 .to = SELF,
+                                 .flags = ELECTION_FLAG_GRANTED,
+                                 .term = e.campaign.term,
+                                 .seen = 5,
+                                 .stamp_ns = now_ns,
+                                 .lease_grant_ns = 800 * MS,
+                                 .list = e.list.id};
+    const struct election_event event = {
+        .type = ELECTION_MESSAGE, .message = &m, .from = member(3).address};
+
+    election_step(&e, &event, now_ns, &actions);
+}
+
+static void hear_lease(const struct election_lease *news)
+{
+    const struct election_event event = {.type = ELECTION_LEASE, .lease = news};
+
+    election_step(&e, &event, now_ns, &actions);
+}
+
+/* Two of three votes, after evidence that the leader's process has ended. */
+static void win(void)
+{
+    const struct election_event refused = {.type = ELECTION_REFUSED, .instance = 2};
+
+    hear_lease(&l.told);
+    election_step(&e, &refused, now_ns, &actions);
+    cr_assert_eq(e.state, ELECTION_CANDIDATE);
+    grant(ELECTION_PREVOTE_REPLY);
+    grant(ELECTION_VOTE_REPLY);
+}
+
+Test(lease, elected_instance_leads_only_with_the_lease)
+{
+    struct election_lease news = l.told;
+
+    win();
+    cr_assert_eq(e.state, ELECTION_SEALING);
+    cr_assert_neq(e.term, e.campaign.term);
+    news.held_term = e.campaign.term;
+    news.until_ns = now_ns + 100 * MS;
+    hear_lease(&news);
+    cr_assert_eq(e.state, ELECTION_LEADER);
+    cr_assert_eq(actions.leadership.valid_until_ns, news.until_ns, "the least of both");
+}
+
+Test(lease, instance_that_cannot_write_it_is_a_candidate_again)
+{
+    struct election_lease news = l.told;
+
+    win();
+    news.failed_seal = e.campaign.seal;
+    hear_lease(&news);
+    cr_assert_eq(e.state, ELECTION_CANDIDATE);
+    cr_assert_eq(e.term, 5);
+}
+
+Test(lease, leader_that_loses_it_steps_down)
+{
+    struct election_lease news = l.told;
+
+    win();
+    news.held_term = e.campaign.term;
+    news.until_ns = now_ns + 100 * MS;
+    hear_lease(&news);
+    news.held_term = 0;
+    hear_lease(&news);
+    cr_assert_eq(e.state, ELECTION_STEPPING_DOWN);
+    cr_assert_eq(actions.leadership.valid_until_ns, 0);
+}
+
+Test(lease, leader_steps_down_at_the_end_of_its_time)
+{
+    struct election_lease news = l.told;
+
+    win();
+    news.held_term = e.campaign.term;
+    news.until_ns = now_ns + 100 * MS;
+    hear_lease(&news);
+    now_ns = news.until_ns;
+    election_step(&e, &(struct election_event){.type = ELECTION_TICK}, now_ns, &actions);
+    cr_assert_eq(e.state, ELECTION_STEPPING_DOWN);
+    cr_assert_eq(e.cause, ELECTION_BY_LEASE);
+}
