@@ -8,7 +8,7 @@
  */
 #include <stdio.h>
 
-#include "sim.h"
+#include "api.h"
 
 #define CLEAR_NS       (4 * NS_PER_SEC)  /* a link counts as clear this long after its last fault */
 #define DEPOSED_NS     (100 * NS_PER_MS) /* a leader that stopped longer ago is not deposed */
@@ -100,7 +100,7 @@ static void check_succession(struct sim *sim, uint64_t term, uint64_t leader)
                                                      sim->now_ns > sim->raised_ns + CLEAR_NS);
 
         if (sim->pods[i].config.self.instance == sim->top_leader && sim->quorum && !sim->forges &&
-            !renewed && is_heard_by_majority(sim, i))
+            !renewed && api_is_clear(sim) && is_heard_by_majority(sim, i))
             sim_fail(sim, "pod %u, the leader of term %llu with a majority, was deposed", i,
                      (unsigned long long)sim->top_term);
     }
@@ -235,6 +235,7 @@ void sim_check_agreement(struct sim *sim)
     /* A pod that moved gets its row by two changes, one pod after another. */
     if (sim->names.moves)
         patience_ns += (2 + sim->pod_count) * sim_detection(sim);
+    patience_ns += api_patience_ns(sim);
     if (patience_ns > SIM_QUIET_NS * 3 / 4)
         patience_ns = SIM_QUIET_NS * 3 / 4;
     if (sim->agreed_ns || sim->now_ns < sim->heal_ns + patience_ns ||
@@ -244,6 +245,10 @@ void sim_check_agreement(struct sim *sim)
     sim->quiet_messages = sim->messages;
     if (!is_agreed)
         sim_fail(sim, "no agreement %u detection times after the last fault", detections);
+    if (!is_agreed && sim->options.trace) {
+        for (uint32_t i = 0; i < sim->pod_count; i++)
+            sim_trace_leadership(sim, i);
+    }
 }
 
 void sim_check_end(struct sim *sim)

@@ -1,5 +1,5 @@
 /* faults: the faults, clocks and settings of a run, drawn from its seed. */
-#include "sim.h"
+#include "api.h"
 
 static uint32_t pick(struct sim *sim)
 {
@@ -237,6 +237,7 @@ void sim_heal(struct sim *sim)
     sim->is_healed = true;
     memset(sim->cuts, 0, sizeof(sim->cuts));
     sim->lossy = sim->slow = sim->duplicating = 0;
+    api_heal(sim);
     for (uint32_t i = 0; i < sim->pod_count; i++) {
         struct sim_pod *pod = &sim->pods[i];
 
@@ -319,7 +320,7 @@ void sim_faults_init(struct sim *sim)
     set_clocks(sim);
     set_intervals(sim);
     set_roles(sim);
-    sim->quorum = sim->pod_count > 2;
+    sim->quorum = sim->pod_count > 2 || sim->options.api;
     sim->delay_ns = random_between(&sim->random, 50 * NS_PER_US, 2 * NS_PER_MS);
     sim->jitter_ns = random_below(&sim->random, 2 * NS_PER_MS);
     sim->fault_every_ns = random_between(&sim->random, NS_PER_SEC, 10 * NS_PER_SEC);
@@ -333,7 +334,7 @@ void sim_faults_init(struct sim *sim)
     sim->weights[FAULT_STORM] /= 4;
     /* Pods that left a list that shrank may return and form a second cluster: see
      * docs/election.md. */
-    if (sim->shrinks && sim->weights[FAULT_STOP])
+    if (sim->shrinks && sim->weights[FAULT_STOP] && !sim->options.api)
         sim->quorum = false;
     for (uint32_t i = 0; i < sim->pod_count; i++)
         sim_at(sim, random_below(&sim->random, 2 * NS_PER_SEC), SIM_START, i, true, 0);

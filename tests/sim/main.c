@@ -18,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "api.h"
 #include "ordered.h"
 #include "relay.h"
 
@@ -26,7 +27,7 @@ struct command_line {
     uint64_t first, last;
     unsigned jobs;
     const char *scenario, *broken;
-    bool scenarios, ordered, relay;
+    bool scenarios, ordered, relay, lease;
     enum ordered_broken ordered_broken;
     enum relay_broken relay_broken;
 };
@@ -57,13 +58,18 @@ static uint64_t add_shared(_Atomic uint64_t *counter, uint64_t n)
 static void run_seed(struct sim *sim, const struct sim_options *options)
 {
     struct random random = {.state = options->seed};
+    uint32_t pods = (uint32_t)random_between(&random, 2, SIM_PODS_MAX);
 
-    sim_init(sim, options, (uint32_t)random_between(&random, 2, SIM_PODS_MAX));
+    if (options->api)
+        pods = random_chance(&random, 300) ? 2 : pods / 2 + 1;
+    sim_init(sim, options, pods);
     sim_names_init(sim);
     sim_faults_init(sim);
     sim_former_init(sim);
     sim_grace_init(sim);
     sim_hints_init(sim);
+    api_init(sim);
+    api_faults_init(sim);
     ordered_init(sim);
     relay_init_pods(sim);
     sim_run(sim, sim->ends_ns);
@@ -75,12 +81,12 @@ static void run_seed(struct sim *sim, const struct sim_options *options)
 static void report_failure(const struct command_line *line, uint64_t seed, const struct sim *sim)
 {
     (void)printf("seed %llu at %.3f s: %s\n    replay: %s --seed %llu --seconds "
-                 "%llu%s%s%s%s%s --trace\n",
+                 "%llu%s%s%s%s%s%s --trace\n",
                  (unsigned long long)seed, (double)sim->now_ns / 1e9, sim->failure,
                  program_invocation_short_name, (unsigned long long)seed,
                  (unsigned long long)line->options.seconds, line->broken ? " --broken " : "",
                  line->broken ? line->broken : "", line->ordered ? " --ordered" : "",
-                 line->relay ? " --relay" : "",
+                 line->relay ? " --relay" : "", line->lease ? " --lease" : "",
                  line->options.shares_names ? " --shared-names" : "");
     (void)fflush(stdout);
 }
@@ -107,12 +113,22 @@ static struct sim_relay *make_relay(const struct command_line *line)
     return relay;
 }
 
+static struct sim_api *make_api(const struct command_line *line)
+{
+    struct sim_api *api = line->lease ? calloc(1, sizeof(*api)) : NULL;
+
+    if (line->lease && !api)
+        abort();
+    return api;
+}
+
 static void run_job(const struct command_line *line, unsigned job, struct shared *shared)
 {
     struct sim *sim = calloc(1, sizeof(*sim));
     struct sim_options options = line->options;
     struct ordered *ordered = make_ordered(line);
     struct sim_relay *relay = make_relay(line);
+    struct sim_api *api = make_api(line);
     uint64_t total = line->last - line->first + 1;
 
     for (uint64_t seed = line->first + job; sim && seed <= line->last; seed += line->jobs) {
@@ -121,6 +137,7 @@ static void run_job(const struct command_line *line, unsigned job, struct shared
         options.seed = seed;
         options.ordered = ordered;
         options.relay = relay;
+        options.api = api;
         run_seed(sim, &options);
         if (sim->failed)
             report_failure(line, seed, sim);
@@ -138,6 +155,7 @@ static void run_job(const struct command_line *line, unsigned job, struct shared
     }
     free(ordered);
     free(relay);
+    free(api);
     free(sim);
 }
 
@@ -208,6 +226,7 @@ static int run_one(const struct command_line *line)
 
         options.ordered = make_ordered(line);
         options.relay = make_relay(line);
+        options.api = make_api(line);
         run_seed(sim, &options);
         if (sim->failed)
             report_failure(line, line->options.seed, sim);
@@ -218,6 +237,7 @@ static int run_one(const struct command_line *line)
         relay_fini_pods(sim);
         free(options.ordered);
         free(options.relay);
+        free(options.api);
     }
     free(sim);
     return status;
@@ -260,6 +280,8 @@ static bool parse_command_line(int argc, char **argv, struct command_line *ret_l
             ret_line->ordered = true;
         } else if (strcmp(argv[i], "--relay") == 0) {
             ret_line->relay = true;
+        } else if (strcmp(argv[i], "--lease") == 0) {
+            ret_line->lease = true;
         } else if (!value) {
             return false;
         } else {

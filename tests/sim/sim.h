@@ -52,7 +52,14 @@ enum sim_event_type {
     SIM_RELAY_FRAME, /* a: of the relays */
     SIM_RELAY_TICK,
     SIM_RELAY_CLIENT,
-    SIM_RELAY_REPLY /* of an app; a: ingress pod and request, b: instance and term */
+    SIM_RELAY_REPLY, /* of an app; a: ingress pod and request, b: instance and term */
+    SIM_API_REQUEST, /* a: of the API server's slots, as in the next two */
+    SIM_API_REPLY,
+    SIM_API_WATCH,
+    SIM_API_TIMEOUT, /* a: the request, b: the instance */
+    SIM_API_FAULT,
+    SIM_API_FAULT_END,
+    SIM_API_ELECTOR
 };
 
 struct sim_event {
@@ -133,11 +140,13 @@ enum sim_fault {
 
 struct ordered;
 struct sim_relay;
+struct sim_api;
 
 struct sim_options {
     uint64_t seed, seconds;
     struct ordered *ordered; /* with sequencers (ordered.h); NULL: elections only */
     struct sim_relay *relay; /* with relays (relay.h); NULL: without */
+    struct sim_api *api;     /* with election: lease (api.h); NULL: election: peers */
     bool trace;
     bool shares_names; /* in all runs (names.c) */
 };
@@ -214,6 +223,8 @@ void sim_stop_pod(struct sim *sim, uint32_t pod, uint64_t drain_ns);
 void sim_command(struct sim *sim, uint32_t pod, uint32_t target, uint64_t token);
 void sim_set_app(struct sim *sim, uint32_t pod, bool is_up);
 void sim_step(struct sim *sim, uint32_t pod, const struct election_event *event);
+/* Without a step of the Lease after it. */
+void sim_step_only(struct sim *sim, uint32_t pod, const struct election_event *event);
 void sim_at(struct sim *sim, uint64_t at_ns, enum sim_event_type type, uint32_t pod, uint64_t a,
             uint64_t b);
 /* Runs until real time until_ns, or a failure. */

@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "api.h"
 #include "ordered.h"
 #include "relay.h"
 
@@ -49,7 +50,8 @@ void sim_at(struct sim *sim, uint64_t at_ns, enum sim_event_type type, uint32_t 
 static void schedule_tick(struct sim *sim, uint32_t index)
 {
     struct sim_pod *pod = &sim->pods[index];
-    uint64_t at = sim_real(pod, pod->election.deadline_ns);
+    uint64_t lease_ns = api_deadline_ns(sim, index), deadline_ns = pod->election.deadline_ns;
+    uint64_t at = sim_real(pod, lease_ns < deadline_ns ? lease_ns : deadline_ns);
 
     if (!pod->is_up || at == UINT64_MAX)
         return;
@@ -81,7 +83,7 @@ static void apply_actions(struct sim *sim, uint32_t index)
     }
 }
 
-void sim_step(struct sim *sim, uint32_t index, const struct election_event *event)
+void sim_step_only(struct sim *sim, uint32_t index, const struct election_event *event)
 {
     struct sim_pod *pod = &sim->pods[index];
 
@@ -112,6 +114,15 @@ void sim_step(struct sim *sim, uint32_t index, const struct election_event *even
     }
     schedule_tick(sim, index);
     ordered_refresh(sim, index);
+}
+
+void sim_step(struct sim *sim, uint32_t index, const struct election_event *event)
+{
+    if (!sim->pods[index].is_up)
+        return;
+    sim_step_only(sim, index, event);
+    api_run(sim, index);
+    schedule_tick(sim, index);
 }
 
 /* ---- pods ---- */
@@ -145,6 +156,7 @@ void sim_start_pod(struct sim *sim, uint32_t index, bool keeps_file)
     sim_trace(sim, "%u starts, instance %llu", index,
               (unsigned long long)pod->config.self.instance);
     election_init(&pod->election, &pod->config, sim_local(pod, sim->now_ns));
+    api_start_pod(sim, index);
     ordered_start(sim, index);
     relay_start(sim, index);
     sim_step(sim, index, &event);
@@ -333,8 +345,9 @@ static void tick(struct sim *sim, uint32_t index)
         return;
     if (sim_local(pod, sim->now_ns) >= pod->election.deadline_ns)
         sim_step(sim, index, &event);
-    else
-        schedule_tick(sim, index);
+    else if (sim_local(pod, sim->now_ns) >= api_deadline_ns(sim, index))
+        api_run(sim, index);
+    schedule_tick(sim, index);
 }
 
 static void resume(struct sim *sim, uint32_t index)
@@ -356,10 +369,12 @@ static bool must_wait(struct sim *sim, const struct sim_event *event)
 {
     const struct sim_pod *pod = &sim->pods[event->pod];
 
-    if (!pod->is_stalled || (event->type != SIM_PACKET && event->type != SIM_REFUSAL &&
-                             event->type != SIM_CLOSED && event->type != SIM_CONNECT_REFUSED &&
-                             event->type != SIM_QUIT && event->type != SIM_FRAME &&
-                             event->type != SIM_RELAY_FRAME && event->type != SIM_RELAY_REPLY))
+    if (!pod->is_stalled ||
+        (event->type != SIM_PACKET && event->type != SIM_REFUSAL && event->type != SIM_CLOSED &&
+         event->type != SIM_CONNECT_REFUSED && event->type != SIM_QUIT &&
+         event->type != SIM_FRAME && event->type != SIM_RELAY_FRAME &&
+         event->type != SIM_RELAY_REPLY && event->type != SIM_API_REPLY &&
+         event->type != SIM_API_WATCH && event->type != SIM_API_TIMEOUT))
         return false;
     sim_at(sim, pod->resumes_ns, event->type, event->pod, event->a, event->b);
     return true;
@@ -459,6 +474,9 @@ static void handle_event(struct sim *sim, const struct sim_event *event)
         break;
     case SIM_RELAY_REPLY:
         relay_app_replies(sim, event);
+        break;
+    default:
+        api_handle(sim, event);
         break;
     }
 }

@@ -1,0 +1,257 @@
+/* scenario_lease: single faults with election: lease, lease.duration 15 s, a request in 2 to 8 ms. */
+#include <stdlib.h>
+
+#include "api.h"
+#include "scenario.h"
+
+static struct sim_api *shared_api;
+
+void scenario_lease_prepare(struct sim *sim, uint32_t pods, bool trace)
+{
+    shared_api = shared_api ? shared_api : calloc(1, sizeof(*shared_api));
+    if (!shared_api)
+        abort();
+    scenario_prepare(sim, pods, trace);
+    sim->options.api = shared_api;
+    api_init(sim);
+    shared_api->is_touched = true;
+}
+
+void scenario_lease_settle(struct sim *sim)
+{
+    for (uint32_t i = 0; i < sim->pod_count; i++)
+        sim_start_pod(sim, i, true);
+    scenario_wait_ms(sim, 40000);
+    if (sim_agreed_leader(sim) != 0)
+        sim_fail(sim, "pod 0 does not lead");
+    sim_run(sim, sim_real(&sim->pods[0], sim->pods[0].election.heartbeat_ns) + NS_PER_MS);
+}
+
+static void start_with_lease(struct sim *sim, uint32_t pods, bool trace)
+{
+    scenario_lease_prepare(sim, pods, trace);
+    for (uint32_t i = 0; i < pods; i++)
+        sim_start_pod(sim, i, true);
+}
+
+static bool has_leader(const struct sim *sim)
+{
+    return sim_agreed_leader(sim) >= 0;
+}
+
+static bool leads_another(const struct sim *sim)
+{
+    return sim_valid_leader(sim) > 0;
+}
+
+static bool leads_nobody(const struct sim *sim)
+{
+    return sim_valid_leader(sim) < 0;
+}
+
+static bool follows_all_2(const struct sim *sim)
+{
+    return sim_agreed_leader(sim) == 2;
+}
+
+/* Pod 0 has led for longer than its Lease's duration, and its next heartbeat is due now. */
+static void settle(struct sim *sim, uint32_t pods, bool trace)
+{
+    scenario_lease_prepare(sim, pods, trace);
+    scenario_lease_settle(sim);
+}
+
+static struct lease *lease_of(struct sim *sim, uint32_t pod)
+{
+    return &sim->options.api->pods[pod].lease;
+}
+
+static void expect_fence(struct sim *sim, enum lease_fence fence)
+{
+    if (sim->options.api->record.fence != fence)
+        sim_fail(sim, "the fence is not as expected");
+}
+
+unsigned scenario_lease_start(struct sim *sim, bool trace)
+{
+    start_with_lease(sim, 3, trace);
+    return scenario_until(sim, has_leader, 5000);
+}
+
+/* The leader dies, its host lives: the votes of the two others, and one PUT. */
+unsigned scenario_lease_killed(struct sim *sim, bool trace)
+{
+    settle(sim, 3, trace);
+    expect_fence(sim, LEASE_FENCE_PEERS);
+    sim_crash_pod(sim, 0, true);
+    sim_at(sim, sim->now_ns + 5 * NS_PER_MS, SIM_REFUSAL, 1, sim->pods[0].config.self.instance, 0);
+    return scenario_until(sim, leads_another, 5000);
+}
+
+unsigned scenario_lease_silent(struct sim *sim, bool trace)
+{
+    settle(sim, 3, trace);
+    sim_crash_pod(sim, 0, false);
+    return scenario_until(sim, leads_another, 5000);
+}
+
+unsigned scenario_lease_stopped(struct sim *sim, bool trace)
+{
+    settle(sim, 3, trace);
+    sim_stop_pod(sim, 0, NS_PER_SEC);
+    return scenario_until(sim, leads_another, 5000);
+}
+
+/* Evidence, and a probe that is not answered for an interval. */
+unsigned scenario_lease_two_killed(struct sim *sim, bool trace)
+{
+    settle(sim, 2, trace);
+    expect_fence(sim, LEASE_FENCE_LEASE);
+    sim_crash_pod(sim, 0, true);
+    sim_at(sim, sim->now_ns + 5 * NS_PER_MS, SIM_REFUSAL, 1, sim->pods[0].config.self.instance, 0);
+    return scenario_until(sim, leads_another, 5000);
+}
+
+unsigned scenario_lease_two_silent(struct sim *sim, bool trace)
+{
+    settle(sim, 2, trace);
+    sim_crash_pod(sim, 0, false);
+    return scenario_until(sim, leads_another, 30000);
+}
+
+unsigned scenario_lease_two_stopped(struct sim *sim, bool trace)
+{
+    settle(sim, 2, trace);
+    sim_stop_pod(sim, 0, NS_PER_SEC);
+    return scenario_until(sim, leads_another, 5000);
+}
+
+/* The other pod of two dies: nothing changes. */
+unsigned scenario_lease_two_survives(struct sim *sim, bool trace)
+{
+    settle(sim, 2, trace);
+    sim_crash_pod(sim, 1, false);
+    return scenario_until(sim, leads_nobody, 20000) > 20000 ? 0 : 1;
+}
+
+/* Both others die at once: the leader has no majority, and goes on by the Lease alone. */
+unsigned scenario_lease_alone(struct sim *sim, bool trace)
+{
+    unsigned ms;
+
+    settle(sim, 3, trace);
+    sim_crash_pod(sim, 1, false);
+    sim_crash_pod(sim, 2, false);
+    ms = scenario_until(sim, leads_nobody, 5000);
+    ms = scenario_until(sim, has_leader, 5000);
+    expect_fence(sim, LEASE_FENCE_LEASE);
+    sim_start_pod(sim, 1, false);
+    sim_start_pod(sim, 2, false);
+    scenario_wait_ms(sim, 5000);
+    expect_fence(sim, LEASE_FENCE_PEERS);
+    return ms;
+}
+
+static void cut_off_api(struct sim *sim, uint32_t from, uint32_t to)
+{
+    for (uint32_t i = from; i < to; i++)
+        sim->options.api->pods[i].outages++;
+}
+
+/* Only the leader has no API server: it leads for its time, and another one at once after that. */
+unsigned scenario_lease_api_of_leader(struct sim *sim, bool trace)
+{
+    settle(sim, 3, trace);
+    cut_off_api(sim, 0, 1);
+    if (scenario_until(sim, leads_nobody, 20000) < 7000)
+        sim_fail(sim, "the leader was to lead for half of the duration at least");
+    return scenario_until(sim, leads_another, 5000);
+}
+
+/* Nobody has it for a while that is shorter than the leader's time. */
+unsigned scenario_lease_api_away(struct sim *sim, bool trace)
+{
+    uint64_t term;
+
+    settle(sim, 3, trace);
+    term = sim->pods[0].leadership.term;
+    cut_off_api(sim, 0, 3);
+    if (scenario_until(sim, leads_nobody, 7000) <= 7000)
+        sim_fail(sim, "the leader was to lead on");
+    for (uint32_t i = 0; i < 3; i++)
+        sim->options.api->pods[i].outages = 0;
+    scenario_wait_ms(sim, 20000);
+    if (sim->pods[0].leadership.term != term)
+        sim_fail(sim, "pod 0 was to lead on, in its term");
+    return scenario_until(sim, has_leader, 5000);
+}
+
+/* It stays away: nobody leads, and one does when it is back. */
+unsigned scenario_lease_api_returns(struct sim *sim, bool trace)
+{
+    settle(sim, 3, trace);
+    cut_off_api(sim, 0, 3);
+    scenario_wait_ms(sim, 40000);
+    if (!leads_nobody(sim))
+        sim_fail(sim, "nobody was to lead");
+    for (uint32_t i = 0; i < 3; i++)
+        sim->options.api->pods[i].outages = 0;
+    return scenario_until(sim, has_leader, 5000);
+}
+
+/* kubectl delete lease: the leader writes it again, and leads on. */
+unsigned scenario_lease_deleted(struct sim *sim, bool trace)
+{
+    uint64_t term;
+
+    settle(sim, 3, trace);
+    term = sim->pods[0].leadership.term;
+    sim->options.api->record.exists = false;
+    api_changed(sim);
+    if (scenario_until(sim, leads_nobody, 20000) <= 20000 || !sim->options.api->record.exists ||
+        sim->pods[0].leadership.term != term)
+        sim_fail(sim, "pod 0 was to write the Lease again");
+    return scenario_until(sim, has_leader, 1000);
+}
+
+/* Somebody names another holder: the leader steps down when it sees that. */
+unsigned scenario_lease_edited(struct sim *sim, bool trace)
+{
+    settle(sim, 3, trace);
+    memcpy(sim->options.api->record.holder, lease_of(sim, 2)->holder, LEASE_HOLDER_MAX);
+    api_changed(sim);
+    return scenario_until(sim, leads_another, 5000);
+}
+
+unsigned scenario_lease_command(struct sim *sim, bool trace)
+{
+    settle(sim, 3, trace);
+    sim_command(sim, 1, 2, 1);
+    return scenario_until(sim, follows_all_2, 5000);
+}
+
+/* All pods end at once and return as others: the Lease of the last leader must expire. */
+unsigned scenario_lease_kill_all(struct sim *sim, bool trace)
+{
+    settle(sim, 3, trace);
+    for (uint32_t i = 0; i < 3; i++)
+        sim_crash_pod(sim, i, false);
+    scenario_wait_ms(sim, 2000);
+    for (uint32_t i = 0; i < 3; i++)
+        sim_start_pod(sim, i, false);
+    return scenario_until(sim, has_leader, 60000);
+}
+
+/* The last pod leaves in order: the next one need not wait until its Lease expires. */
+unsigned scenario_lease_returns(struct sim *sim, bool trace)
+{
+    settle(sim, 2, trace);
+    sim_stop_pod(sim, 1, 100 * NS_PER_MS);
+    scenario_wait_ms(sim, 5000);
+    sim_stop_pod(sim, 0, 100 * NS_PER_MS);
+    scenario_wait_ms(sim, 5000);
+    if (sim->options.api->record.holder[0])
+        sim_fail(sim, "the Lease was to be released");
+    sim_start_pod(sim, 1, true);
+    return scenario_until(sim, has_leader, 30000);
+}
