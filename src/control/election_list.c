@@ -287,9 +287,11 @@ static void accept_list(struct election *e, const struct election_message *m)
             e->heard_ns = election_max(e->heard_ns, e->now_ns);
         if (e->state == ELECTION_JOINING)
             election_enter(e, ELECTION_FOLLOWER, ELECTION_BY_LIST);
-        if (e->campaign.stage == ELECTION_STAGE_VOTE)
+        if (e->campaign.stage == ELECTION_STAGE_VOTE || e->campaign.stage == ELECTION_STAGE_SEAL)
             election_campaign_start(e, ELECTION_STAGE_PREVOTE, e->campaign.cause,
                                     e->campaign.flags);
+        if (e->state == ELECTION_SEALING) /* its votes are those of another list */
+            election_enter(e, ELECTION_CANDIDATE, ELECTION_BY_LEASE);
         return;
     }
     election_forget_list(e);

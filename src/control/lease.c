@@ -191,7 +191,8 @@ static void lease_seal(struct lease *l, const struct election *e, uint64_t now_n
     lease_send(l, put_or_post(l), now_ns, out);
 }
 
-/* We hold it and do not lead: a successor, or any candidate, may take it once nobody is named. */
+/* We hold it and do not lead: a successor, or any candidate, may take it once nobody is named. A copy of
+ * an earlier record that somebody restored is not released: its present holder may lead. */
 static void release(struct lease *l, const struct election *e, uint64_t now_ns,
                     struct lease_actions *out)
 {
@@ -210,9 +211,9 @@ static void release(struct lease *l, const struct election *e, uint64_t now_ns,
 
 static bool is_idle(const struct lease *l, const struct election *e)
 {
-    return l->seen.exists && lease_is_mine(l, &l->seen) && e->state != ELECTION_LEADER &&
-           e->state != ELECTION_CANDIDATE && e->state != ELECTION_SEALING &&
-           e->state != ELECTION_ISOLATED;
+    return l->seen.exists && lease_is_mine(l, &l->seen) && lease_is_ours(&l->seen) &&
+           e->state != ELECTION_LEADER && e->state != ELECTION_CANDIDATE &&
+           e->state != ELECTION_SEALING && e->state != ELECTION_ISOLATED;
 }
 
 static void lease_ask(struct lease *l, const struct election *e, uint64_t now_ns,

@@ -31,11 +31,14 @@ void sim_fail(struct sim *sim, const char *format, ...)
 
 /*
  * If all pods that knew a term have lost their files, it may be given again, for no pod remembers
- * it. In a run that keeps all files this is never accepted.
+ * it. In a run that keeps all files this is never accepted. With election: lease the Lease keeps it, unless
+ * it is deleted, or an old copy restored.
  */
 static void forget_terms(struct sim *sim, uint64_t term)
 {
-    if (!sim->files_lost || term > sim->top_term)
+    bool is_lost = sim->options.api ? sim->options.api->deleted_ns > 0 : sim->files_lost > 0;
+
+    if (!is_lost || term > sim->top_term)
         return;
     memset(sim->terms, 0, sizeof(sim->terms));
     sim->top_term = 0;
