@@ -228,6 +228,20 @@ Test(lease, reply_to_an_earlier_request_is_ignored)
     cr_assert_eq(l.verb, LEASE_PUT);
 }
 
+Test(lease, retry_after_is_kept_until_the_next_renewal)
+{
+    seal(6, true);
+    lease_event(&(struct lease_event){.type = LEASE_REPLY,
+                                      .outcome = LEASE_REFUSED,
+                                      .request = l.request,
+                                      .wait_ns = 60 * NS_PER_SEC});
+    e.campaign.stage = ELECTION_STAGE_NONE;
+    tick(DURATION / 6 - 1);
+    cr_assert_eq(lease.verb, LEASE_NOTHING);
+    tick(1);
+    cr_assert_eq(lease.verb, LEASE_GET);
+}
+
 Test(lease, versions_are_compared_as_numbers)
 {
     cr_assert_lt(lease_compare_versions("99", "100"), 0);
