@@ -184,7 +184,9 @@ static void serve(struct sim *sim, const struct sim_event *event)
         return;
     }
     api->served++;
-    if (slot->verb == LEASE_PUT)
+    if (api->pods[event->pod].is_forbidden)
+        slot->outcome = LEASE_REFUSED;
+    else if (slot->verb == LEASE_PUT)
         slot->outcome = put(sim, &slot->record);
     else if (slot->verb == LEASE_POST)
         slot->outcome = api->record.exists ? LEASE_CONFLICT : create(sim, &slot->record);

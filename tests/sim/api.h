@@ -28,6 +28,7 @@ struct sim_api_slot {
 struct sim_api_pod {
     struct lease lease;
     uint32_t outages;         /* faults that cut it off */
+    bool is_forbidden;        /* 403 */
     uint64_t watch_broken_ns; /* until then */
 };
 

@@ -556,6 +556,8 @@ static const struct {
      "lease: nobody has one for 7 s: the leader leads on"},
     {"lease-api-returns", scenario_lease_api_returns, 158,
      "lease: nobody has one: nobody leads until it is back"},
+    {"lease-forbidden", scenario_lease_forbidden, 61,
+     "lease: all get 403 for 20 s: nobody leads until then"},
     {"lease-deleted", scenario_lease_deleted, 0,
      "lease: the Lease is deleted: the leader leads on"},
     {"lease-edited", scenario_lease_edited, 17, "lease: somebody edits the holder: another leads"},

@@ -34,6 +34,7 @@ unsigned scenario_lease_alone(struct sim *sim, bool trace);
 unsigned scenario_lease_api_of_leader(struct sim *sim, bool trace);
 unsigned scenario_lease_api_away(struct sim *sim, bool trace);
 unsigned scenario_lease_api_returns(struct sim *sim, bool trace);
+unsigned scenario_lease_forbidden(struct sim *sim, bool trace);
 unsigned scenario_lease_deleted(struct sim *sim, bool trace);
 unsigned scenario_lease_edited(struct sim *sim, bool trace);
 unsigned scenario_lease_command(struct sim *sim, bool trace);

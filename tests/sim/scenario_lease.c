@@ -199,6 +199,20 @@ unsigned scenario_lease_api_returns(struct sim *sim, bool trace)
     return scenario_until(sim, has_leader, 5000);
 }
 
+/* Its right to read and write the Lease is taken away from all, and given back. */
+unsigned scenario_lease_forbidden(struct sim *sim, bool trace)
+{
+    settle(sim, 3, trace);
+    for (uint32_t i = 0; i < 3; i++)
+        sim->options.api->pods[i].is_forbidden = true;
+    scenario_wait_ms(sim, 20000);
+    if (!leads_nobody(sim))
+        sim_fail(sim, "nobody was to lead");
+    for (uint32_t i = 0; i < 3; i++)
+        sim->options.api->pods[i].is_forbidden = false;
+    return scenario_until(sim, has_leader, 5000);
+}
+
 /* kubectl delete lease: the leader writes it again, and leads on. */
 unsigned scenario_lease_deleted(struct sim *sim, bool trace)
 {
