@@ -85,7 +85,7 @@ struct lease_event {
 
 enum lease_verb {
     LEASE_NOTHING,
-    LEASE_GET,
+    LEASE_GET, /* without resourceVersion: not from a cache */
     LEASE_PUT, /* the record with the uid and the version that it must replace: send both */
     LEASE_POST /* the record; without uid and version */
 };
