@@ -2,10 +2,12 @@
  * sim: runs seeds, replays one of them, runs the named scenarios.
  *
  *   sim --seeds 1..1000 [--jobs 2] [--seconds 600] [--ordered [--broken NAME]] [--shared-names]
- *   sim --seed 17 [--trace] [--ordered] [--shared-names]
+ *   sim --lease --seeds 1..300 [--jobs 2] [--seconds 600]
+ *   sim --seed 17 [--trace] [--ordered] [--shared-names] [--lease]
  *   sim --scenarios | --scenario NAME [--trace]
  *
- * With --ordered the pods have sequencers and clients, too (ordered.h).
+ * With --ordered the pods have sequencers and clients, too (ordered.h); with --lease an API server
+ * (api.h).
  *
  * Exit status 0: all passed; 1: some failed; 2: usage.
  */
@@ -323,8 +325,8 @@ int main(int argc, char **argv)
             "           [--ordered [--broken commit-alone|no-adoption]]  (--seconds <= 200)\n"
             "           [--relay [--broken "
             "confirm-early|forget|replay-all|no-duplicates|no-gaps]]\n"
-            "           [--shared-names]\n"
-            "       sim --seed N [--trace] [--ordered] [--shared-names]\n"
+            "           [--shared-names] [--lease]\n"
+            "       sim --seed N [--trace] [--ordered] [--shared-names] [--lease]\n"
             "       sim --scenarios | --scenario NAME [--trace]\n");
         return 2;
     }

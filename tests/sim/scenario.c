@@ -564,6 +564,8 @@ static const struct {
     {"lease-command", scenario_lease_command, 11, "lease: a command"},
     {"lease-kill-all", scenario_lease_kill_all, 15009,
      "lease: all three restart as new instances: after lease.duration"},
+    {"lease-rolling", scenario_lease_rolling, 3,
+     "lease: five pods in turn, then two, then five: always a leader"},
     {"lease-returns", scenario_lease_returns, 1203,
      "lease: all left in order: the next one does not wait for its expiry"},
     {"lease-late-answer", scenario_lease_late_answer, 9996,

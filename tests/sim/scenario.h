@@ -39,6 +39,7 @@ unsigned scenario_lease_deleted(struct sim *sim, bool trace);
 unsigned scenario_lease_edited(struct sim *sim, bool trace);
 unsigned scenario_lease_command(struct sim *sim, bool trace);
 unsigned scenario_lease_kill_all(struct sim *sim, bool trace);
+unsigned scenario_lease_rolling(struct sim *sim, bool trace);
 unsigned scenario_lease_returns(struct sim *sim, bool trace);
 /* Pods and an API server, none started; all started, with pod 0 leading for longer than the duration. */
 void scenario_lease_prepare(struct sim *sim, uint32_t pods, bool trace);

@@ -269,3 +269,26 @@ unsigned scenario_lease_returns(struct sim *sim, bool trace)
     sim_start_pod(sim, 1, true);
     return scenario_until(sim, has_leader, 30000);
 }
+
+/* Five pods restart in turn, then three leave in order and come back. */
+unsigned scenario_lease_rolling(struct sim *sim, bool trace)
+{
+    settle(sim, 5, trace);
+    for (uint32_t i = 0; i < 5; i++) {
+        sim_stop_pod(sim, i, NS_PER_SEC);
+        scenario_wait_ms(sim, 3000);
+        sim_start_pod(sim, i, false);
+        scenario_wait_ms(sim, 3000);
+        if (!has_leader(sim))
+            sim_fail(sim, "no leader after the restart of pod %u", i);
+    }
+    for (uint32_t i = 4; i >= 2; i--) {
+        sim_stop_pod(sim, i, NS_PER_SEC);
+        scenario_wait_ms(sim, 3000);
+    }
+    if (!has_leader(sim) || sim->pods[0].election.list.count != 2)
+        sim_fail(sim, "the list is not of two members, or has no leader");
+    for (uint32_t i = 2; i < 5; i++)
+        sim_start_pod(sim, i, false);
+    return scenario_until(sim, has_leader, 5000);
+}
