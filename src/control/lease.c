@@ -117,6 +117,8 @@ static void lease_send(struct lease *l, enum lease_verb verb, uint64_t now_ns,
     if (verb == LEASE_GET)
         return;
     out->record = l->sent;
+    if (verb == LEASE_POST)
+        l->posted_ns = l->sent.stamp_ns;
     if (l->sent.fence == LEASE_FENCE_PEERS)
         l->peers_ns = l->sent.stamp_ns;
 }
@@ -165,6 +167,9 @@ static void renew(struct lease *l, const struct election *e, uint64_t now_ns,
     if (fence != l->seen.fence)
         record->list = e->list.id;
     record->fence = fence;
+    /* Another pod may have been elected by votes, unseen, before the Lease was deleted. */
+    if (!l->seen.exists && fence == LEASE_FENCE_PEERS)
+        l->clear_ns = LEASE_NEVER;
     lease_send(l, put_or_post(l), now_ns, out);
 }
 

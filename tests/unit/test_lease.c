@@ -179,6 +179,18 @@ Test(lease, restored_copy_is_not_ours)
     cr_assert_not(lease_is_ours(&record));
 }
 
+Test(lease, restored_copy_of_our_own_record_is_not_held)
+{
+    seal(6, true);
+    record = lease.record;
+    (void)snprintf(record.version, sizeof(record.version), "101");
+    reply(LEASE_OK);
+    cr_assert_eq(l.told.held_term, 6);
+    (void)snprintf(record.uid, sizeof(record.uid), "uid-2");
+    see("102");
+    cr_assert_eq(l.told.held_term, 0);
+}
+
 Test(lease, absurd_term_is_not_ours)
 {
     record.term = UINT64_MAX;

@@ -146,6 +146,7 @@ struct lease {
     /* As the holder. */
     uint64_t clear_ns;    /* all holders before us are invalid from then on */
     uint64_t peers_ns;    /* stamp of the last record with fence: peers that we sent */
+    uint64_t posted_ns;   /* stamp of the last record that we sent with POST */
     uint64_t promised_ns; /* a majority has granted us leases since then; 0: it does not */
     uint64_t idle_ns;     /* we have held it without leading since then; 0: we do not */
     uint64_t failed_seal; /* the last attempt of the election that failed */
