@@ -136,6 +136,14 @@ need_packages()
     ((${#missing[@]} == 0)) || die "still not installed: ${missing[*]}"
 }
 
+# debian_mirror: prints the machine's own mirror of Debian 12, as apt has it; nothing where apt has none.
+debian_mirror()
+{
+    # shellcheck disable=SC2016 # apt-get fills it in
+    apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' |
+        sed -n 's/ bookworm main$//p' | head -n 1
+}
+
 # ---- files
 
 # source_files PATTERN... -- DIRECTORY...: the project's files, without the bad samples of tests/gates.
