@@ -145,6 +145,25 @@ static unsigned run_moved_at_once(struct sim *sim, bool trace)
     return scenario_until(sim, is_list_exact, 5000);
 }
 
+static bool has_four_rows(const struct sim *sim)
+{
+    return sim_valid_leader(sim) >= 0 && sim->pods[0].election.list.count == 4;
+}
+
+/* Before the first leader: the first list has both of its instances. */
+static unsigned run_moved_before_first(struct sim *sim, bool trace)
+{
+    scenario_prepare(sim, 3, trace);
+    for (uint32_t i = 0; i < 3; i++)
+        sim_start_pod(sim, i, true);
+    scenario_wait_ms(sim, 700);
+    sim_crash_pod(sim, 2, false);
+    move(sim, 2);
+    if (scenario_until(sim, has_four_rows, 5000) == SCENARIO_NEVER_MS)
+        sim_fail(sim, "the first list lacks the dead instance");
+    return scenario_until(sim, is_list_exact, 70000);
+}
+
 /* Two of three, the leader among them: no majority of the former instances is left, but every row
  * votes. */
 static unsigned run_two_moved(struct sim *sim, bool trace)
@@ -181,6 +200,8 @@ const struct scenario scenario_names[] = {
      "one of three with one name restarts: it has its row again"},
     {"moved-pod", run_moved_pod, 2, "a pod returns at another address: it has its row again"},
     {"moved-at-once", run_moved_at_once, 803, "the same, before the leader knows that it died"},
+    {"moved-before-first", run_moved_before_first, 801,
+     "the same, before there was a leader: the dead row goes"},
     {"two-moved", run_two_moved, 807, "two of three return at other addresses: all agree"},
     {"eligible-moved", run_eligible_moved, 4006,
      "the only eligible pod returns at another address: it leads"},
