@@ -54,7 +54,7 @@ lead_leaves()
     wait_until "another pod leads" agree_without "$a" "${pods[@]}"
     wait_until "the log has the reason" says "$a" "app_unreachable: the app at $app .*: $1"
     expect "app_up" "$(metric "$a" app_up)" 0
-    expect_lines "$a" 3 60 ' app_unreachable: '
+    expect_lines "$a" 60 ' app_unreachable: '
 }
 
 comes_back()
