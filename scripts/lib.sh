@@ -178,16 +178,17 @@ shell_files()
     done
 }
 
-# need_build BUILD_DIR: it must be complete, and newer than the sources (except builds of bad samples, which
-# scripts/check-gates makes itself).
+# need_build BUILD_DIR [TARGET]: it must be complete, or at least this target of it (scripts/build), and newer than the
+# sources (except builds of bad samples, which scripts/check-gates makes itself).
 need_build()
 {
-    local newer
-    [[ -e $1/complete ]] || die "$1 is not built"
+    local newer complete=$1/complete
+    [[ -e $complete || -z ${2:-} ]] || complete=$1/complete-$2
+    [[ -e $complete ]] || die "$1 is not built"
     [[ $1 != build/gates/* ]] || return 0
     newer=$(find include src bench tests cmake CMakeLists.txt -path tests/gates -prune -o -type f \
         \( -name '*.[ch]' -o -name CMakeLists.txt -o -name '*.cmake' -o -path 'src/admin/page/*' \) \
-        -newer "$1/complete" -print -quit)
+        -newer "$complete" -print -quit)
     [[ -z $newer ]] || die "$1 is older than $newer: scripts/build ${1##*/}"
 }
 

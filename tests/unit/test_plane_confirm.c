@@ -1,8 +1,10 @@
 /*
  * Confirmed relaying: B relays to A. A frame is lost by reading it off A's socket before A does. Times
- * pass really, so the tests wait for what has to happen, and for nothing else.
+ * pass really, so the tests wait for what has to happen, and for nothing else; but no timer expires
+ * because the machine runs something else.
  */
 #include "plane_fixture.h"
+#include "running_clock.h"
 
 static void open_again(enum config_confirm confirm)
 {
