@@ -251,10 +251,8 @@ Test(election_evidence, with_on_refused_timeout_it_means_nothing)
 /* It was started within a detection time: an earlier instance of it may have granted a lease. */
 Test(election_evidence, candidate_that_may_not_vote_yet_goes_on_when_it_may)
 {
-    const struct election_message granted = {.type = ELECTION_PREVOTE_REPLY,
-                                             .flags = ELECTION_FLAG_GRANTED,
-                                             .from = OTHER,
-                                             .term = 5};
+    const struct election_message granted = {
+        .type = ELECTION_PREVOTE_REPLY, .flags = ELECTION_FLAG_GRANTED, .from = OTHER, .term = 5};
 
     e.ready[0] = 3; /* OTHER is not */
     e.abstain_ns = now_ns + 20 * MS;
