@@ -44,10 +44,9 @@ static void kept_arm(struct kept *kept, struct kept_stream *stream)
         kept->due_ns = stream->due_ns;
 }
 
-/* Bytes that may be sent before the next confirmation. Behind a frame that is lost again all others are
- * sent in vain, and cost the receiver as much: so after a gap twice what has passed since the one
- * before, and more with each confirmation. */
-static size_t window_of(const struct kept *kept, const struct kept_stream *stream)
+/* Bytes that may be sent before the next confirmation. Behind a frame that is lost again all are sent in
+ * vain: so after a gap twice what has passed since the one before, and more with each confirmation. */
+static size_t kept_window(const struct kept *kept, const struct kept_stream *stream)
 {
     return stream->window_max && stream->window_max < kept->pace_bytes ? stream->window_max
                                                                        : kept->pace_bytes;
@@ -55,10 +54,9 @@ static size_t window_of(const struct kept *kept, const struct kept_stream *strea
 
 static void shrink_window(struct kept *kept, struct kept_stream *stream)
 {
-    size_t passed = 2 * stream->passed_bytes, window = window_of(kept, stream);
+    size_t limit = kept_window(kept, stream), passed = WINDOW_MIN + 2 * stream->passed_bytes;
 
-    passed = passed > WINDOW_MIN ? passed : WINDOW_MIN;
-    stream->window_max = passed < window ? passed : window;
+    stream->window_max = passed < limit ? passed : limit;
     stream->passed_bytes = 0;
 }
 
@@ -182,7 +180,7 @@ static void kept_append(struct kept *kept, struct kept_stream *stream, struct ke
     stream->newest = frame;
     if (stream->is_paced && !stream->again) {
         stream->again = frame;
-        stream->window_bytes = window_of(kept, stream);
+        stream->window_bytes = kept_window(kept, stream);
     }
     if (is_first)
         kept_arm(kept, stream);
@@ -247,7 +245,7 @@ static void take_received(struct kept *kept, struct kept_stream *stream, uint64_
     }
     if (stream->again && stream->again->number <= received)
         stream->again = stream->missing;
-    stream->window_bytes = window_of(kept, stream);
+    stream->window_bytes = kept_window(kept, stream);
     stream->timeouts = 0;
     stream->is_probing = false;
 }
