@@ -44,8 +44,7 @@ static void kept_arm(struct kept *kept, struct kept_stream *stream)
         kept->due_ns = stream->due_ns;
 }
 
-/* Bytes that may be sent before the next confirmation. Behind a frame that is lost again all are sent in
- * vain: so after a gap twice what has passed since the one before, and more with each confirmation. */
+/* Bytes before the next confirmation: after a gap, twice what has passed since the one before. */
 static size_t kept_window(const struct kept *kept, const struct kept_stream *stream)
 {
     return stream->window_max && stream->window_max < kept->pace_bytes ? stream->window_max
@@ -239,8 +238,7 @@ static void take_received(struct kept *kept, struct kept_stream *stream, uint64_
         if (stream->missing->number == received)
             observe_round_trip(kept, stream, stream->missing);
         stream->passed_bytes += stream->missing->bytes;
-        if (stream->window_max < kept->pace_bytes && stream->window_max)
-            stream->window_max += stream->missing->bytes;
+        stream->window_max += stream->window_max ? stream->missing->bytes : 0;
         stream->missing = stream->missing->next;
     }
     if (stream->again && stream->again->number <= received)
