@@ -1,7 +1,7 @@
 /*
  * sim: runs seeds, replays one of them, runs the named scenarios.
  *
- *   sim --seeds 1..1000 [--jobs 2] [--seconds 600] [--ordered [--broken NAME]] [--shared-names]
+ *   sim --seeds 1..1000 [--jobs 2] [--seconds 600] [--ordered [--broken NAME]] [--shared-names] [--until-failure]
  *   sim --seed 17 [--trace] [--ordered] [--shared-names]
  *   sim --scenarios | --scenario NAME [--trace]
  *
@@ -26,7 +26,7 @@ struct command_line {
     uint64_t first, last;
     unsigned jobs;
     const char *scenario, *broken;
-    bool scenarios, ordered, relay;
+    bool scenarios, ordered, relay, until_failure;
     enum ordered_broken ordered_broken;
     enum relay_broken relay_broken;
 };
@@ -119,6 +119,8 @@ static void run_job(const struct command_line *line, unsigned job, struct shared
     for (uint64_t seed = line->first + job; sim && seed <= line->last; seed += line->jobs) {
         uint64_t done;
 
+        if (line->until_failure && add_shared(&shared->failed, 0) > 0)
+            break;
         options.seed = seed;
         options.ordered = ordered;
         options.relay = relay;
@@ -257,6 +259,8 @@ static bool parse_command_line(int argc, char **argv, struct command_line *ret_l
             ret_line->scenarios = true;
         } else if (strcmp(argv[i], "--shared-names") == 0) {
             ret_line->options.shares_names = true;
+        } else if (strcmp(argv[i], "--until-failure") == 0) {
+            ret_line->until_failure = true;
         } else if (strcmp(argv[i], "--ordered") == 0) {
             ret_line->ordered = true;
         } else if (strcmp(argv[i], "--relay") == 0) {
@@ -303,7 +307,7 @@ int main(int argc, char **argv)
             "           [--relay [--broken "
             "confirm-early|forget|replay-all|no-duplicates|no-gaps|"
             "read-app]]\n"
-            "           [--shared-names]\n"
+            "           [--shared-names] [--until-failure]\n"
             "       sim --seed N [--trace] [--ordered] [--shared-names]\n"
             "       sim --scenarios | --scenario NAME [--trace]\n");
         return 2;
