@@ -252,16 +252,17 @@ show_logs()
     done
 }
 
-# The drop counters of the pods that still reply.
-show_drops()
+# show_losses ADDRESS...: the counters that have a request or a reply which went no further, of pods that still reply.
+show_losses()
 {
-    local address drops
-    for address in "${!pod_pids[@]}"; do
-        drops=$(http "$address:8080/metrics" | grep -E '^headlessd_[a-z_]*(dropped|drops)_total.* [1-9]') || continue
-        echo "  --- drops of $address"
-        echo "${drops//headlessd_/  }"
+    local address losses
+    for address in "$@"; do
+        losses=$(http "$address:8080/metrics" | grep -E "^headlessd_[a-z_]*($loss_counters)_total.* [1-9]") || continue
+        echo "  --- losses of $address"
+        echo "${losses//headlessd_/  }"
     done
 }
+loss_counters="dropped|drops|lost|fenced|suppressed|withheld"
 
 # ---- pods
 
@@ -399,7 +400,7 @@ pod_stop()
 pods_stop()
 {
     local address
-    ((scenario_failures == 0)) || { show_logs && show_drops; }
+    ((scenario_failures == 0)) || { show_logs && show_losses "${!pod_pids[@]}"; }
     for address in "${!pod_pids[@]}"; do # all at once: each needs time to drain
         kill -TERM "${pod_pids[$address]}" 2>/dev/null || true
     done

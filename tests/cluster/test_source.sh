@@ -56,7 +56,7 @@ one_pod()
 end_cluster()
 {
     local pod
-    ((scenario_failures == 0)) || { show_logs && show_drops; }
+    ((scenario_failures == 0)) || { show_logs && show_losses "${!pod_pids[@]}"; }
     pod_stop "$a"
     for pod in "${!pod_pids[@]}"; do
         pod_kill "$pod"

@@ -49,7 +49,8 @@ static const char *const relay_broken_names[RELAY_BROKEN_COUNT] = {
     [RELAY_FORGET] = "forget",
     [RELAY_REPLAY_ALL] = "replay-all",
     [RELAY_NO_DUPLICATES] = "no-duplicates",
-    [RELAY_NO_GAPS] = "no-gaps"};
+    [RELAY_NO_GAPS] = "no-gaps",
+    [RELAY_READ_APP] = "read-app"};
 
 /* Counters that several processes share; relaxed, as nothing else depends on their order. */
 static uint64_t add_shared(_Atomic uint64_t *counter, uint64_t n)
@@ -328,9 +329,13 @@ int main(int argc, char **argv)
             "usage: sim --seeds FROM..TO [--jobs N] [--seconds N >= 70]\n"
             "           [--ordered [--broken commit-alone|no-adoption]]  (--seconds <= 200)\n"
             "           [--relay [--broken "
-            "confirm-early|forget|replay-all|no-duplicates|no-gaps]]\n"
-            "           [--shared-names] [--lease] [--until-failure]\n"
-            "       sim --seed N [--trace] [--ordered] [--shared-names] [--lease]\n"
+            "confirm-early|forget|replay-all|no-duplicates|no-gaps|"
+            "read-app]]
+"
+            "           [--shared-names] [--lease] [--until-failure]
+"
+            "       sim --seed N [--trace] [--ordered] [--shared-names] [--lease]
+"
             "       sim --scenarios | --scenario NAME [--trace]\n");
         return 2;
     }

@@ -38,6 +38,13 @@ bool relay_accepts(const struct sim *sim, uint32_t index, uint64_t term)
     return term >= sim->pods[index].leadership.term && leader_of(sim, index) != 0;
 }
 
+/* As worker_begin. */
+bool relay_withholds(const struct sim *sim, uint32_t index)
+{
+    return sim->options.relay->broken != RELAY_READ_APP &&
+           sim->pods[index].leadership.leader == self_of(sim, index) && !leader_of(sim, index);
+}
+
 /* As grant_grace and route_take_snapshot. */
 void relay_follow(struct sim *sim, uint32_t index)
 {
@@ -245,7 +252,8 @@ void relay_schedule(struct sim *sim, uint32_t index)
     uint64_t sleep_ns = kept_sleep_ns(&pod->kept), other_ns = confirm_sleep_ns(&pod->confirm), at;
 
     sleep_ns = sleep_ns < other_ns ? sleep_ns : other_ns;
-    if (pod->kept.orphans || pod->hold_put != pod->hold_left || sleep_ns < TICK_NS)
+    if (pod->kept.orphans || pod->hold_put != pod->hold_left ||
+        pod->withheld_put != pod->withheld_left || sleep_ns < TICK_NS)
         sleep_ns = TICK_NS;
     at = sim->now_ns + (sleep_ns < REST_NS ? sleep_ns : REST_NS);
     if (pod->tick_ns && pod->tick_ns <= at)
@@ -259,6 +267,7 @@ void relay_flush_pod(struct sim *sim, uint32_t index)
     relay_follow(sim, index);
     replay(sim, index);
     release_held(sim, index);
+    relay_read_app(sim, index);
     kept_tick(&pod_of(sim, index)->kept, RELAY_KEEP_NS);
     if (leader_of(sim, index) && kept_is_settled(&pod_of(sim, index)->kept))
         confirm_resume(&pod_of(sim, index)->confirm);

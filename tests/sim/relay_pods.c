@@ -1,5 +1,10 @@
-/* relay_pods: the relays of the pods begin and end. */
+/* relay_pods: the beginning and the end of the simulated pods' relays. */
 #include "relay.h"
+
+static struct relay_pod *pod_of(struct sim *sim, uint32_t index)
+{
+    return &sim->options.relay->pods[index];
+}
 
 static void on_end(void *context, const struct kept_frame *frame, bool is_lost)
 {
@@ -15,26 +20,11 @@ static void on_end(void *context, const struct kept_frame *frame, bool is_lost)
         else if (!sim->options.relay->list[records[i].id].has_reply)
             relay_note_lost(sim, index, records[i].id);
     }
-    for (uint32_t i = 0; i < frame->records && frame->type == FRAME_REPLY && is_lost; i++)
-        relay_note_reply_lost(sim, records[i].id, frame->term);
+    for (uint32_t i = 0; i < frame->records && frame->type == FRAME_REPLY; i++)
+        sim->options.relay->is_shifted[sim->options.relay->list[records[i].id].client] |=
+            pod->kept.now_ns - frame->since_ns >= RELAY_KEEP_NS;
     if (frame->type == FRAME_DATA && pod->kept.needs_replies)
         kept_replies_end(&pod->replies, frame);
-}
-
-/* Its process has ended. */
-static void lose_replies(struct sim *sim, struct relay_pod *pod)
-{
-    struct kept_frame *frame = pod->is_open ? arena_queue_oldest(&pod->kept.ring) : NULL;
-
-    for (; frame; frame = arena_queue_next(&pod->kept.ring, frame)) {
-        struct relay_record records[RELAY_RECORDS];
-
-        if (frame->type != FRAME_REPLY || frame->state == KEPT_DONE)
-            continue;
-        memcpy(records, kept_records(frame), frame->bytes);
-        for (uint32_t i = 0; i < frame->records; i++)
-            relay_note_reply_lost(sim, records[i].id, frame->term);
-    }
 }
 
 static void close_pod(struct relay_pod *pod)
@@ -55,8 +45,7 @@ void relay_start(struct sim *sim, uint32_t index)
 
     if (!relay)
         return;
-    pod = &relay->pods[index];
-    lose_replies(sim, pod);
+    pod = pod_of(sim, index);
     close_pod(pod);
     memset(pod, 0, sizeof(*pod));
     pod->is_app_up = true;
@@ -83,7 +72,8 @@ void relay_init_pods(struct sim *sim)
         return;
     relay_fini_pods(sim);
     relay->random.state = sim->options.seed * 0x9e3779b97f4a7c15 + 11;
-    relay->needs_replies = relay->broken == RELAY_REPLAY_ALL || random_chance(&relay->random, 500);
+    relay->needs_replies = relay->broken == RELAY_REPLAY_ALL || relay->broken == RELAY_READ_APP ||
+                           random_chance(&relay->random, 500);
     relay->loss_permille =
         random_chance(&relay->random, 500) ? (uint32_t)random_below(&relay->random, 100) : 0;
     relay->ring_bytes = (size_t)4 << 20;
