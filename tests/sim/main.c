@@ -330,12 +330,9 @@ int main(int argc, char **argv)
             "           [--ordered [--broken commit-alone|no-adoption]]  (--seconds <= 200)\n"
             "           [--relay [--broken "
             "confirm-early|forget|replay-all|no-duplicates|no-gaps|"
-            "read-app]]
-"
-            "           [--shared-names] [--lease] [--until-failure]
-"
-            "       sim --seed N [--trace] [--ordered] [--shared-names] [--lease]
-"
+            "read-app]]\n"
+            "           [--shared-names] [--lease] [--until-failure]\n"
+            "       sim --seed N [--trace] [--ordered] [--shared-names] [--lease]\n"
             "       sim --scenarios | --scenario NAME [--trace]\n");
         return 2;
     }
