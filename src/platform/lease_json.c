@@ -49,7 +49,7 @@ static void copy_cut(char *to, size_t room, const char *text)
     (void)snprintf(to, room, "%s", text);
 }
 
-static uint32_t read_count(struct json_object *spec, const char *key)
+static uint32_t lease_read_count(struct json_object *spec, const char *key)
 {
     struct json_object *value = lease_get(spec, key, json_type_int);
     int64_t number = value ? json_object_get_int64(value) : 0;
@@ -120,8 +120,8 @@ int lease_read(struct json_object *document, struct lease_record *ret_record)
 
     if (strcmp(lease_text(document, "kind"), LEASE_KIND) != 0 || !read_identity(metadata, &record))
         return -EBADMSG;
-    record.duration_s = read_count(spec, "leaseDurationSeconds");
-    record.transitions = read_count(spec, "leaseTransitions");
+    record.duration_s = lease_read_count(spec, "leaseDurationSeconds");
+    record.transitions = lease_read_count(spec, "leaseTransitions");
     copy_cut(record.holder, sizeof(record.holder), lease_text(spec, "holderIdentity"));
     copy_cut(record.acquire_time, sizeof(record.acquire_time), lease_text(spec, "acquireTime"));
     copy_cut(record.renew_time, sizeof(record.renew_time), lease_text(spec, "renewTime"));
@@ -162,7 +162,7 @@ static bool lease_put(struct json_object *object, const char *key, struct json_o
 }
 
 /* An empty or missing text removes the key. */
-static bool put_text(struct json_object *object, const char *key, const char *text)
+static bool lease_put_text(struct json_object *object, const char *key, const char *text)
 {
     if (text && *text)
         return lease_put(object, key, json_object_new_string(text));
@@ -170,14 +170,14 @@ static bool put_text(struct json_object *object, const char *key, const char *te
     return true;
 }
 
-static bool put_time(struct json_object *spec, const char *key, uint64_t us)
+static bool lease_put_time(struct json_object *spec, const char *key, uint64_t us)
 {
     char text[LEASE_TIME_MAX];
 
     if (us == 0)
         return true;
     lease_format_time(us, text);
-    return put_text(spec, key, text);
+    return lease_put_text(spec, key, text);
 }
 
 /* The object at key, made if there is none, or something else; NULL: no memory. */
@@ -205,10 +205,10 @@ static bool put_annotations(struct json_object *metadata, const struct lease_cha
         (void)snprintf(term, sizeof(term), "%llu", (unsigned long long)change->term);
     if (change->removes_wanted)
         json_object_object_del(annotations, PREFIX "wanted");
-    return put_text(annotations, PREFIX "term", term) &&
-           put_text(annotations, PREFIX "fence", fence) &&
-           put_text(annotations, PREFIX "address", change->address) &&
-           put_text(annotations, PREFIX "cluster", change->cluster);
+    return lease_put_text(annotations, PREFIX "term", term) &&
+           lease_put_text(annotations, PREFIX "fence", fence) &&
+           lease_put_text(annotations, PREFIX "address", change->address) &&
+           lease_put_text(annotations, PREFIX "cluster", change->cluster);
 }
 
 /* A duration of 0 and times of none are refused by the API server: they are left out. */
@@ -220,8 +220,8 @@ static bool put_spec(struct json_object *spec, const struct lease_change *change
         return false;
     return lease_put(spec, "holderIdentity", json_object_new_string(change->holder)) &&
            lease_put(spec, "leaseTransitions", json_object_new_int64(change->transitions)) &&
-           put_time(spec, "acquireTime", change->acquire_us) &&
-           put_time(spec, "renewTime", change->renew_us);
+           lease_put_time(spec, "acquireTime", change->acquire_us) &&
+           lease_put_time(spec, "renewTime", change->renew_us);
 }
 
 static bool change_lease(struct json_object *lease, const char *name,
@@ -230,11 +230,11 @@ static bool change_lease(struct json_object *lease, const char *name,
     struct json_object *metadata = make_object(lease, "metadata");
     struct json_object *spec = make_object(lease, "spec");
 
-    if (!metadata || !spec || !put_text(lease, "apiVersion", LEASE_VERSION) ||
-        !put_text(lease, "kind", LEASE_KIND))
+    if (!metadata || !spec || !lease_put_text(lease, "apiVersion", LEASE_VERSION) ||
+        !lease_put_text(lease, "kind", LEASE_KIND))
         return false;
     json_object_object_del(metadata, "managedFields");
-    return (!name || put_text(metadata, "name", name)) && put_annotations(metadata, change) &&
+    return (!name || lease_put_text(metadata, "name", name)) && put_annotations(metadata, change) &&
            put_spec(spec, change);
 }
 
