@@ -13,7 +13,7 @@ FROM ${BUILD_IMAGE} AS build
 RUN apt-get update && apt-get install -y --no-install-recommends \
         gcc libc6-dev cmake ninja-build pkg-config \
         libjson-c-dev libyaml-dev libmicrohttpd-dev libsodium-dev \
-        libseccomp-dev \
+        libseccomp-dev libcurl4-openssl-dev \
     && rm -rf /var/lib/apt/lists/*
 COPY CMakeLists.txt /src/
 COPY cmake /src/cmake

@@ -6,6 +6,7 @@
 #include "headless/base/clock.h"
 #include "headless/base/utf8.h"
 #include "headless/net/udp.h"
+#include "headless/platform/report.h"
 
 #define READINESS_STALL_NS (2 * NS_PER_SEC)
 
@@ -172,6 +173,16 @@ static void add_namesake(struct admin *admin, bool is_ready, char text[static RE
                        address_format_ip(&other, address), admin->config->name);
 }
 
+/* What the API server refuses, or why it does not respond: without it, other pods may be unknown. */
+static void add_api(struct admin *admin, char text[static READINESS_MAX])
+{
+    size_t length = strlen(text);
+    char why[PLATFORM_WHY_MAX];
+
+    if (platform_problem(admin->platform, why))
+        (void)snprintf(text + length, READINESS_MAX - length, "; API server: %s", why);
+}
+
 /* The first rule that applies decides. */
 static const struct rule {
     bool (*is_so)(struct admin *admin, char text[static READINESS_MAX]);
@@ -190,6 +201,7 @@ bool readiness_tell(struct admin *admin, char text[static READINESS_MAX])
         rule++; /* the last one always applies */
     add_refused(admin, rule->is_ready, text);
     add_namesake(admin, rule->is_ready, text);
+    add_api(admin, text);
     text[utf8_trim(text, strlen(text))] = '\0'; /* it may be cut within a character */
     return rule->is_ready;
 }

@@ -5,7 +5,7 @@
  * without waiting for it; it reports by callbacks, which run in the platform thread, one at a time. A callback
  * must not block; it passes results on by a triple buffer and a waker (base/triple_buffer.h, base/waker.h).
  *
- *     platform_open        main, before the seccomp filter: loads libcurl; NULL if no option needs the client
+ *     platform_open        main, before the seccomp filter: loads libcurl; NULL unless config_needs_platform
  *     platform_add_watch   main, at most PLATFORM_WATCHES times, before platform_start
  *     platform_start       main, after the filter
  *     platform_request     any thread, also in a callback; waits for nothing, allocates nothing
@@ -154,12 +154,9 @@ struct platform_watch {
 int platform_add_watch(struct platform *platform, const struct platform_watch *watch)
     __attribute__((warn_unused_result));
 
-/* Does an option need the client? */
-bool platform_is_needed(const struct config *config);
-
 /*
  * Load libcurl, find the API server, make all sockets that the seccomp filter forbids later. *ret_platform is
- * NULL if no option needs the client. Blocks on no volume. Returns 0 or a negative errno, logged.
+ * NULL unless config_needs_platform. Blocks on no volume. Returns 0 or a negative errno, logged.
  */
 int platform_open(const struct config *config, struct platform **ret_platform)
     __attribute__((warn_unused_result));
@@ -169,15 +166,8 @@ int platform_start(struct platform *platform) __attribute__((warn_unused_result)
 void platform_stop(struct platform *platform);
 void platform_close(struct platform *platform);
 
-/* ---- for operators; any thread ---- */
-
-/* The namespace of objects that have none: platform.namespace, or the pod's own; "": not read yet. */
-const char *platform_namespace(const struct platform *platform, char text[static CONFIG_TEXT_MAX]);
-
-/* The last request to the API server, or a watch that is open, succeeded. */
-bool platform_is_up(const struct platform *platform);
-
-/* The last failure that nothing of the same verb and object has followed yet, in words. False: there is none. */
-bool platform_problem(const struct platform *platform, char ret_why[static PLATFORM_WHY_MAX]);
+/* The namespace of objects that have none: platform.namespace, or the pod's own; "": not read yet. Any
+ * thread; constant once it is known. Words and numbers for operators are in report.h. */
+const char *platform_namespace(const struct platform *platform);
 
 #endif
