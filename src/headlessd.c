@@ -60,7 +60,9 @@ static void close_data_plane(struct daemon *d)
 
 static int join_cluster(struct daemon *d)
 {
-    return supervisor_join(d->supervisor, d->data_plane);
+    int rc = supervisor_join(d->supervisor, d->data_plane);
+
+    return rc ? rc : supervisor_use_platform(d->supervisor, d->platform);
 }
 
 static int start_admin(struct daemon *d)

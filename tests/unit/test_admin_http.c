@@ -209,7 +209,7 @@ Test(admin_http, readyz_names_the_reason_while_joining)
     atomic_store(&supervisor.report.state, ELECTION_JOINING);
     config.quorum_expect = 3;
     start();
-    expect_joining("neither discovery.dns nor peers");
+    expect_joining("neither discovery.dns, discovery.kubernetes nor peers");
     (void)snprintf(config.discovery_dns, sizeof(config.discovery_dns), "pods");
     expect_joining("discovery.dns names no other pod, and quorum.expect is 3");
     atomic_store(&supervisor.report.lookup, EAI_NONAME);

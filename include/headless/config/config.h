@@ -235,6 +235,12 @@ static inline bool config_needs_platform(const struct config *config)
     return config->discovery_kubernetes[0] != '\0';
 }
 
+/* Are other pods looked up? */
+static inline bool config_is_discovering(const struct config *config)
+{
+    return config->discovery_dns[0] != '\0' || config->discovery_kubernetes[0] != '\0';
+}
+
 /* Are unsealed frames and peer messages accepted? */
 static inline bool config_takes_open(const struct config *config)
 {

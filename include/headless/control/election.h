@@ -109,7 +109,7 @@ enum election_event_type {
     ELECTION_EVENT_COUNT
 };
 
-/* What EndpointSlices say of the pod at an address. It changes the order of succession and when a dead
+/* The pod at an address, by EndpointSlices. It changes the order of succession and when a dead
  * member's row is removed, never whether a member counts as alive. */
 struct election_pod {
     uint64_t id;         /* of the pod that has the address; 0: unknown */

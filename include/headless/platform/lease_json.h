@@ -64,7 +64,7 @@ struct lease_record {
 int lease_read(struct json_object *document, struct lease_record *ret_record)
     __attribute__((warn_unused_result));
 
-/* What an update sets. NULL texts and a fence NONE remove the annotation. */
+/* The fields that an update sets. NULL texts and a fence NONE remove the annotation. */
 struct lease_change {
     const char *holder; /* "": nobody */
     uint32_t duration_s, transitions;
