@@ -69,7 +69,7 @@ static void log_left_out(const struct slice_watch_shared *shared, size_t left_ou
 
 /* ---- the platform thread ---- */
 
-static bool is_changed(const struct slice_list *a, const struct slice_list *b)
+static bool slice_list_differs(const struct slice_list *a, const struct slice_list *b)
 {
     if (a->count != b->count || a->is_current != b->is_current || a->is_complete != b->is_complete)
         return true;
@@ -116,7 +116,7 @@ static void slice_watch_publish(struct slice_watch_shared *shared)
     log_rejected(shared);
     log_left_out(shared, left_out);
     atomic_store_explicit(&shared->state, state_of(shared, has_endpoints), memory_order_relaxed);
-    if (!is_changed(&list, &shared->last))
+    if (!slice_list_differs(&list, &shared->last))
         return;
     if (list.is_current)
         log_changed(shared, &list);
