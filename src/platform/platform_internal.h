@@ -42,12 +42,13 @@ struct transfer {
     struct buffer received;
     size_t received_max;
     bool is_too_large;
+    bool is_stream;           /* on_open and on_bytes are called, for a response with status 200 */
     unsigned user_timeout_ms; /* TCP_USER_TIMEOUT of a new connection */
     uint64_t sent_ns, heard_ns;
     /* Set once. */
     void (*on_end)(struct transfer *transfer, CURLcode code);
-    void (*on_open)(struct transfer *transfer); /* a response with status 200 begins; or NULL */
-    bool (*on_bytes)(struct transfer *transfer, const char *bytes, size_t length); /* or NULL */
+    void (*on_open)(struct transfer *transfer);
+    bool (*on_bytes)(struct transfer *transfer, const char *bytes, size_t length);
     void *context;
 };
 

@@ -44,7 +44,7 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *context)
     size_t length = size * count;
 
     transfer->heard_ns = clock_now_ns();
-    if (transfer->on_bytes && transfer_status(transfer) == 200)
+    if (transfer->is_stream && transfer_status(transfer) == 200)
         return transfer->on_bytes(transfer, bytes, length) ? length : 0;
     transfer->is_too_large =
         !buffer_append(&transfer->received, bytes, length, transfer->received_max);
@@ -57,8 +57,9 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *context)
     struct transfer *transfer = context;
     size_t length = size * count;
 
+    (void)bytes;
     transfer->heard_ns = clock_now_ns();
-    if (transfer->on_open && length <= 2 && bytes[0] != ' ' && transfer_status(transfer) == 200)
+    if (transfer->is_stream && length == 2 && transfer_status(transfer) == 200)
         transfer->on_open(transfer);
     return length;
 }
@@ -173,6 +174,7 @@ int transfer_start(struct transfer *transfer, const struct transfer_plan *plan,
         return -1;
     buffer_clear(&transfer->received);
     transfer->is_too_large = false;
+    transfer->is_stream = is_watch;
     transfer->received_max = plan->verb == PLATFORM_LIST ? PLATFORM_LINE_MAX : PLATFORM_BODY_MAX;
     transfer->user_timeout_ms =
         is_watch || plan->verb == PLATFORM_LIST ? WATCH_USER_TIMEOUT_MS : REQUEST_USER_TIMEOUT_MS;

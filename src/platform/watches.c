@@ -220,7 +220,7 @@ void watches_on_open(struct transfer *transfer)
     struct watch_state *w = transfer->context;
     char why[PLATFORM_WHY_MAX];
 
-    if (w->phase != WATCH_WATCHING || w->opened_ns)
+    if (w->opened_ns)
         return;
     w->opened_ns = clock_now_ns();
     w->is_second = false;
