@@ -20,7 +20,7 @@ static inline uint64_t backoff_ns(unsigned failures, uint32_t random)
 
     if (bound_ns > BACKOFF_MAX_NS)
         bound_ns = BACKOFF_MAX_NS;
-    return BACKOFF_MIN_NS + ((bound_ns - BACKOFF_MIN_NS) * random >> 32);
+    return BACKOFF_MIN_NS + ((bound_ns - BACKOFF_MIN_NS) / 1024 * random >> 22); /* no overflow */
 }
 
 #endif

@@ -297,6 +297,32 @@ nobody_is_there()
     recovers
 }
 
+# The filter allows all that libcurl and its TLS library need: a handshake, a lost connection, a wrong certificate.
+no_call_is_refused()
+{
+    local refused
+    pod_places[$a]="strace -D -f -qq -o $work/trace -e status=failed"
+    world
+    api_start
+    pod_with_api --failover-on-refused timeout # it needs TCP, too
+    wait_until "it watches" counts 'api_requests_total{verb="watch",code="200"}' 1
+    faulty watch cut
+    wait_until "it is cut off" counts 'watch_restarts_total{why="lost"}' 1
+    app_stop api
+    wait_until "the API server is down" has_problem 'Connection refused'
+    faulty
+    api_start other
+    wait_until "it is another one" has_problem 'has signed for it'
+    app_stop api
+    api_start
+    recovers
+    pod_stop "$a"
+    unset "pod_places[$a]"
+    grep -q 'clone3(.* = -1 ENOSYS' "$work/trace" || fail "no refused call was recorded"
+    refused=$(grep -E ' = -1 (EPERM|ENOSYS) ' "$work/trace" | grep -v 'clone3(' || true)
+    [[ -z $refused ]] || fail "refused: ${refused:0:500}"
+}
+
 # A volume that does not respond: its reader sleeps in the kernel until the pipe has a writer.
 stops_while_a_file_hangs()
 {
@@ -354,4 +380,5 @@ run "the wrong CA" wrong_ca
 run "no API server" nobody_is_there
 run "it stops while a file hangs" stops_while_a_file_hangs
 run "no address" cannot_be_found
+[[ ${SANITIZED:-} ]] || run "the seccomp filter refuses nothing" no_call_is_refused
 finish
