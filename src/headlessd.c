@@ -60,9 +60,7 @@ static void close_data_plane(struct daemon *d)
 
 static int join_cluster(struct daemon *d)
 {
-    int rc = supervisor_join(d->supervisor, d->data_plane);
-
-    return rc ? rc : supervisor_use_platform(d->supervisor, d->platform);
+    return supervisor_join(d->supervisor, d->data_plane);
 }
 
 static int start_admin(struct daemon *d)

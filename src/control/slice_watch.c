@@ -160,6 +160,16 @@ static void hear_success(struct slice_watch_shared *shared)
     shared->is_failing = false;
 }
 
+static void log_news(enum platform_news_kind kind)
+{
+    static const char *const kinds[PLATFORM_NEWS_COUNT] = {
+        [PLATFORM_LISTED] = "listed",     [PLATFORM_ADDED] = "added",
+        [PLATFORM_MODIFIED] = "modified", [PLATFORM_DELETED] = "deleted",
+        [PLATFORM_FAILED] = "failed",     [PLATFORM_RESUMED] = "resumed"};
+
+    log_debug("slices", "%s", kinds[kind]);
+}
+
 static int apply_news(struct slice_watch_shared *shared, const struct platform_news *news)
 {
     switch (news->kind) {
@@ -184,6 +194,7 @@ static void slice_watch_hear(void *context, const struct platform_news *news)
 {
     struct slice_watch_shared *shared = context;
 
+    log_news(news->kind);
     if (apply_news(shared, news))
         log_warn_minutely("slices_rejected", news->received_ns,
                           "discovery.kubernetes: a document about %s is no EndpointSlice and is "

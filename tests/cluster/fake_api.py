@@ -5,6 +5,7 @@
 DIRECTORY/events   one JSON object a line; its number is its resourceVersion: a watch sends those after its version
 DIRECTORY/token    the token that requests must have
 DIRECTORY/fault    "VERB FAULT" a line (get, list, watch): what happens to such requests; the first that fits counts
+DIRECTORY/version  the only version of the API that it has; other paths are 404
 DIRECTORY/requests each request is written there: verb, path, faults
 A fault is a status, such as 503, 429:7 (Retry-After) or 200:html, or a word below.
 Standard library only. It ends when it is killed.
@@ -175,6 +176,8 @@ class Handler(socketserver.BaseRequestHandler):
             file.write(f"{verb} {path} {fault}\n")
         if token != read("token").strip():
             self.status("401")
+        elif read("version").strip() not in ("", path.split("/")[3]):
+            self.status("404")
         elif fault in ("", "split", "half", "gone", "garbage", "long", "end", "cut") and verb == "watch":
             self.respond_watch(int(query["resourceVersion"][0]))
         elif fault:

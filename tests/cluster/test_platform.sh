@@ -6,63 +6,17 @@
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
+# shellcheck source-path=SCRIPTDIR source=lib_api.sh
+. "$(dirname "$0")/lib_api.sh"
+
 a=127.0.57.11
 api_address=127.0.57.1
-api=$work/api
-mount=$work/account # as a projected volume: ..data is swapped
-
-# ---- the API server
-
-# certificate NAME: a CA that signs itself, with the address.
-certificate()
-{
-    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30 -subj "/CN=$1" \
-        -addext "subjectAltName=IP:$api_address" -keyout "$work/$1.key" -out "$work/$1.crt" 2>/dev/null
-}
-
-api_start()
-{
-    app_start api python3 -B "$(dirname "$0")/fake_api.py" "$api" "$api_address" 6443 "$work/${1:-ca}.crt" \
-        "$work/${1:-ca}.key"
-}
-
-# faulty VERB FAULT, or nothing: no fault.
-faulty()
-{
-    replace_file "$api/fault" "$*"
-}
 
 # slice TYPE NAME: one more event.
 slice()
 {
     echo '{"type":"'"$1"'","object":{"kind":"EndpointSlice","metadata":{"name":"'"$2"'"},"addressType":"IPv4","endpoints":[]}}' \
         >>"$api/events"
-}
-
-# give_token TOKEN: as the kubelet does it.
-give_token()
-{
-    local version=$mount/..$RANDOM$RANDOM
-    mkdir "$version"
-    printf '%s\n' "$1" >"$version/token"
-    cp "$work/ca.crt" "$version/ca.crt"
-    printf 'space' >"$version/namespace"
-    ln -s "$(basename "$version")" "$mount/..new"
-    mv -T "$mount/..new" "$mount/..data"
-}
-
-world()
-{
-    rm -rf "$api" "$mount"
-    mkdir -p "$api" "$mount"
-    : >"$api/requests"
-    : >"$api/events"
-    : >"$api/fault"
-    echo first >"$api/token"
-    ln -s ..data/token "$mount/token"
-    ln -s ..data/ca.crt "$mount/ca.crt"
-    ln -s ..data/namespace "$mount/namespace"
-    give_token first
 }
 
 # pod_with_api OPTION...
