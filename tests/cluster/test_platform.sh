@@ -260,13 +260,13 @@ token_is_replaced()
     recovers
 }
 
-# bad_file FILE COMMAND TEXT: of the mount.
+# bad_file FILE COMMAND TEXT: COMMAND makes this file of the mount.
 bad_file()
 {
     world
     api_start
     rm "$mount/..data/$1"
-    eval "$2"
+    "$2" "$mount/..data/$1"
     pod_with_api
     says "$3"
     rm -rf "$mount/..data/$1"
@@ -372,10 +372,10 @@ run "a list has faults" list_faults
 run "a watch has faults" watch_faults
 run "lines are sent in pieces" lines_in_pieces
 run "the token is replaced" token_is_replaced
-run "no token" bad_file token : 'no token: .*No such file'
-run "an empty token" bad_file token 'touch "$mount/..data/token"' 'no token: .*it is empty'
-run "a token that is a directory" bad_file token 'mkdir "$mount/..data/token"' 'no token: .*directory'
-run "no CA" bad_file ca.crt : 'cannot read certificates'
+run "no token" bad_file token true 'no token: .*No such file'
+run "an empty token" bad_file token touch 'no token: .*it is empty'
+run "a token that is a directory" bad_file token mkdir 'no token: .*directory'
+run "no CA" bad_file ca.crt true 'cannot read certificates'
 run "the wrong CA" wrong_ca
 run "no API server" nobody_is_there
 run "it stops while a file hangs" stops_while_a_file_hangs
