@@ -125,7 +125,8 @@ static void set_connection(struct transfer *transfer, const struct transfer_plan
     set(transfer, CURLOPT_CAINFO, transfer->platform->ca);
     set(transfer, CURLOPT_CAPATH, NULL); /* the system's certificates: none of them */
 #if LIBCURL_VERSION_NUM >= 0x075700
-    set(transfer, CURLOPT_CA_CACHE_TIMEOUT, CA_CACHE_S); /* older libraries have no cache */
+    /* Older libraries have no cache. 0: read the file, since it may have been replaced. */
+    set(transfer, CURLOPT_CA_CACHE_TIMEOUT, transfer->platform->is_ca_old ? 0L : CA_CACHE_S);
 #endif
     set(transfer, CURLOPT_FRESH_CONNECT, plan->is_alone ? 1L : 0L);
     set(transfer, CURLOPT_FORBID_REUSE, plan->is_alone ? 1L : 0L);
@@ -247,6 +248,7 @@ static void judge_failure(struct transfer *transfer, CURLcode code, struct troub
 
     if (code == CURLE_COULDNT_CONNECT)
         (void)transfer->platform->curl.easy_getinfo(transfer->easy, CURLINFO_OS_ERRNO, &error);
+    transfer->platform->is_ca_old = code == CURLE_PEER_FAILED_VERIFICATION;
     trouble->outcome = outcome_of_curl(code, is_sent(transfer));
     trouble->kind = TROUBLE_CURL;
     trouble->value = (unsigned)code;
