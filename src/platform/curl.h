@@ -33,7 +33,7 @@
     X(multi_wakeup)
 
 struct curl_calls {
-#define CURL_MEMBER(name) __typeof__(curl_##name) *name;
+#define CURL_MEMBER(name) __typeof__(curl_##name) *(name);
     CURL_CALLS(CURL_MEMBER)
 #undef CURL_MEMBER
 };

@@ -161,6 +161,7 @@ struct platform {
     _Atomic bool is_space_known;
 
     struct token token;
+    bool is_ca_old;  /* the last connection failed with the certificates that libcurl has cached */
     uint64_t random; /* state of xorshift64 */
     struct request_lane lanes[REQUEST_LANES];
     struct watch_state watches[PLATFORM_WATCHES];

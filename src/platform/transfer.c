@@ -10,7 +10,8 @@
 #include "platform/document.h"
 #include "platform/platform_internal.h"
 
-#define CONNECT_MS              1000L /* TCP and TLS */
+#define REQUEST_CONNECT_MS      1000L /* TCP and TLS */
+#define WATCH_CONNECT_MS        5000L /* also for lists */
 #define CA_CACHE_S              60L   /* libcurl keeps certificates for a day otherwise */
 #define REQUEST_USER_TIMEOUT_MS 3000
 #define WATCH_USER_TIMEOUT_MS   15000
@@ -102,6 +103,11 @@ static void set_method(struct transfer *transfer, const struct transfer_plan *pl
     set(transfer, CURLOPT_CUSTOMREQUEST, plan->verb == PLATFORM_UPDATE ? "PUT" : "POST");
 }
 
+static bool is_of_watch(const struct transfer_plan *plan)
+{
+    return plan->verb == PLATFORM_LIST || plan->verb == PLATFORM_WATCH;
+}
+
 /* No name is looked up, nothing is taken from the environment, and no redirection is followed. */
 static void set_connection(struct transfer *transfer, const struct transfer_plan *plan)
 {
@@ -114,11 +120,13 @@ static void set_connection(struct transfer *transfer, const struct transfer_plan
     set(transfer, CURLOPT_PROXY, "");
     set(transfer, CURLOPT_NOPROXY, "*");
     set(transfer, CURLOPT_USERAGENT, "headlessd/" HEADLESS_VERSION);
-    set(transfer, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS);
+    set(transfer, CURLOPT_CONNECTTIMEOUT_MS,
+        is_of_watch(plan) ? WATCH_CONNECT_MS : REQUEST_CONNECT_MS);
     set(transfer, CURLOPT_CAINFO, transfer->platform->ca);
     set(transfer, CURLOPT_CAPATH, NULL); /* the system's certificates: none of them */
 #if LIBCURL_VERSION_NUM >= 0x075700
-    set(transfer, CURLOPT_CA_CACHE_TIMEOUT, CA_CACHE_S); /* older libraries have no cache */
+    /* Older libraries have no cache. 0: read the file, since it may have been replaced. */
+    set(transfer, CURLOPT_CA_CACHE_TIMEOUT, transfer->platform->is_ca_old ? 0L : CA_CACHE_S);
 #endif
     set(transfer, CURLOPT_FRESH_CONNECT, plan->is_alone ? 1L : 0L);
     set(transfer, CURLOPT_FORBID_REUSE, plan->is_alone ? 1L : 0L);
@@ -176,8 +184,7 @@ int transfer_start(struct transfer *transfer, const struct transfer_plan *plan,
     transfer->is_too_large = false;
     transfer->is_stream = is_watch;
     transfer->received_max = plan->verb == PLATFORM_LIST ? PLATFORM_LINE_MAX : PLATFORM_BODY_MAX;
-    transfer->user_timeout_ms =
-        is_watch || plan->verb == PLATFORM_LIST ? WATCH_USER_TIMEOUT_MS : REQUEST_USER_TIMEOUT_MS;
+    transfer->user_timeout_ms = is_of_watch(plan) ? WATCH_USER_TIMEOUT_MS : REQUEST_USER_TIMEOUT_MS;
     curl->easy_reset(transfer->easy);
     set_connection(transfer, plan);
     set_headers(transfer, plan);
@@ -241,6 +248,7 @@ static void judge_failure(struct transfer *transfer, CURLcode code, struct troub
 
     if (code == CURLE_COULDNT_CONNECT)
         (void)transfer->platform->curl.easy_getinfo(transfer->easy, CURLINFO_OS_ERRNO, &error);
+    transfer->platform->is_ca_old = code == CURLE_PEER_FAILED_VERIFICATION;
     trouble->outcome = outcome_of_curl(code, is_sent(transfer));
     trouble->kind = TROUBLE_CURL;
     trouble->value = (unsigned)code;

@@ -4,7 +4,7 @@
 #   world                 an API server's directory $api, and the mount $mount, with the token "first"
 #   api_start [NAME]      the API server, with this certificate (ca)
 #   faulty [VERB FAULT]   what happens to requests from now on; nothing: no fault
-#   give_token TOKEN      as the kubelet does it
+#   give_token TOKEN [CA] as the kubelet does it, with this certificate (ca)
 # shellcheck shell=bash disable=SC2154 # lib.sh and the test set them
 
 api=$work/api
@@ -32,7 +32,7 @@ give_token()
     local version=$mount/..$RANDOM$RANDOM
     mkdir "$version"
     printf '%s\n' "$1" >"$version/token"
-    cp "$work/ca.crt" "$version/ca.crt"
+    cp "$work/${2:-ca}.crt" "$version/ca.crt"
     printf 'space' >"$version/namespace"
     ln -s "$(basename "$version")" "$mount/..new"
     mv -T "$mount/..new" "$mount/..data"

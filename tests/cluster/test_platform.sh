@@ -214,13 +214,13 @@ token_is_replaced()
     recovers
 }
 
-# bad_file FILE COMMAND TEXT: of the mount.
+# bad_file FILE COMMAND TEXT: COMMAND makes this file of the mount.
 bad_file()
 {
     world
     api_start
     rm "$mount/..data/$1"
-    eval "$2"
+    "$2" "$mount/..data/$1"
     pod_with_api
     says "$3"
     rm -rf "$mount/..data/$1"
@@ -235,9 +235,40 @@ wrong_ca()
     pod_with_api
     says "is not one that $mount/ca.crt \(platform.ca\) has signed"
     expect "requests" "$(<"$api/requests")" ""
-    app_stop api
-    api_start
+    give_token first other
     recovers
+}
+
+# The API server's certificate is signed by a new CA, which reaches the pod a while later.
+ca_is_replaced()
+{
+    world
+    api_start
+    pod_with_api
+    wait_until "it lists" logged 'slices: listed'
+    app_stop api
+    api_start other
+    says 'is not one that'
+    give_token first other
+    recovers
+}
+
+# A router forgets the connection: nothing arrives any more, no reset either. Keepalive finds that, after 35 s.
+connection_is_dropped()
+{
+    local port
+    world
+    api_start
+    pod_with_api
+    wait_until "it watches" counts 'api_requests_total{verb="watch",code="200"}' 1
+    port=$(ss -Htn state established dst "$api_address:6443" | head -n 1 | awk '{ print $3 }')
+    nft "add table ip drops; add chain ip drops in { type filter hook input priority 0; }
+        add rule ip drops in tcp sport ${port##*:} drop; add rule ip drops in tcp dport ${port##*:} drop"
+    at_exit+=("nft delete table ip drops")
+    wait_until "it gives it up" counts 'watch_restarts_total{why="lost"}' 1
+    slice ADDED one
+    wait_until "it watches by another connection" logged 'slices: (added|listed)'
+    wait_until "it recovers" has_no_problem
 }
 
 nobody_is_there()
@@ -326,11 +357,15 @@ run "a list has faults" list_faults
 run "a watch has faults" watch_faults
 run "lines are sent in pieces" lines_in_pieces
 run "the token is replaced" token_is_replaced
-run "no token" bad_file token : 'no token: .*No such file'
-run "an empty token" bad_file token 'touch "$mount/..data/token"' 'no token: .*it is empty'
-run "a token that is a directory" bad_file token 'mkdir "$mount/..data/token"' 'no token: .*directory'
-run "no CA" bad_file ca.crt : 'cannot read certificates'
+run "no token" bad_file token true 'no token: .*No such file'
+run "an empty token" bad_file token touch 'no token: .*it is empty'
+run "a token that is a directory" bad_file token mkdir 'no token: .*directory'
+run "no CA" bad_file ca.crt true 'cannot read certificates'
 run "the wrong CA" wrong_ca
+run "the CA is replaced" ca_is_replaced
+if nft list tables >/dev/null 2>&1; then
+    run_long "a connection is dropped" connection_is_dropped
+fi
 run "no API server" nobody_is_there
 run "it stops while a file hangs" stops_while_a_file_hangs
 run "no address" cannot_be_found

@@ -51,7 +51,7 @@ logged()
 # is_told ADDRESS REGEX: by /readyz
 is_told()
 {
-    [[ $(http "$1:8080/readyz" || true) =~ $2 ]]
+    [[ $(curl -s --max-time 10 "http://$1:8080/readyz" || true) =~ $2 ]]
 }
 
 launch_three()
