@@ -435,5 +435,5 @@ Test(slices, other_documents_change_nothing)
 Test(slices, each_reject_has_a_name)
 {
     for (int i = 0; i < SLICES_REJECT_COUNT; i++)
-        cr_assert_not_null(slices_reject_name(i));
+        cr_assert_not_null(slices_reject_name((enum slices_reject)i));
 }
