@@ -332,7 +332,7 @@ Test(slices, of_too_many_addresses_the_first_are_kept)
     cr_assert_eq(list[7].address.ip[3], 7);
 }
 
-/* ---- real API servers, whose documents are in the corpus of fuzz_slices ---- */
+/* ---- real API servers: transcripts of "kubectl delete pod headlessd-1" ---- */
 
 static FILE *transcript;
 
@@ -340,7 +340,7 @@ static void open_transcript(const char *name)
 {
     char path[512];
 
-    (void)snprintf(path, sizeof(path), "%s/tests/fuzz/corpus/fuzz_slices/%s", SOURCE_TREE, name);
+    (void)snprintf(path, sizeof(path), "%s/tests/unit/documents/%s", SOURCE_TREE, name);
     transcript = fopen(path, "r");
     cr_assert_not_null(transcript, "%s", path);
 }
@@ -357,12 +357,11 @@ static void play_line(void)
     json_object_put(object);
 }
 
-/* kubectl delete pod headlessd-1 */
 Test(slices, a_pod_is_replaced_in_kubernetes_1_37)
 {
     uint64_t former;
 
-    open_transcript("kubernetes_1.37");
+    open_transcript("slices_1.37");
     play_line();
     has("10.244.1.2 10.244.1.3 10.244.1.4");
     former = list[2].pod;
@@ -386,7 +385,7 @@ Test(slices, a_pod_is_replaced_in_kubernetes_1_37)
 /* v1beta1, with an empty slice of IPv6, and no word of a pod that ends. */
 Test(slices, a_pod_is_replaced_in_kubernetes_1_20)
 {
-    open_transcript("kubernetes_1.20");
+    open_transcript("slices_1.20");
     play_line();
     has("10.244.1.2 10.244.1.3 10.244.1.4");
     cr_assert_str_eq(slices.endpoints[0].name, "headlessd-1");
