@@ -104,10 +104,12 @@ struct sim_relay {
     struct relay_request list[RELAY_REQUESTS];
 };
 
-/* relay.c; all of these do nothing without options.relay */
+/* relay_pods.c, relay.c; all of these do nothing without options.relay */
 void relay_init_pods(struct sim *sim); /* after sim_faults_init */
 void relay_fini_pods(struct sim *sim);
 void relay_start(struct sim *sim, uint32_t pod);
+
+/* relay.c */
 void relay_refused(struct sim *sim, uint32_t pod, uint64_t instance);
 void relay_tick(struct sim *sim, uint32_t pod);
 void relay_resume(struct sim *sim, uint32_t pod);

@@ -238,6 +238,27 @@ Test(plane_confirm, large_request_of_a_lost_leader_is_put_together_again)
     cr_assert_eq(count(B, COUNTER_REPLAYED), 3);
 }
 
+/* Frames that end one record and begin another; the app's replies are sent from where the requests are. */
+Test(plane_confirm, each_request_of_a_lost_leader_keeps_its_bytes)
+{
+    char text[601];
+
+    for (int i = 0; i < 50; i++) {
+        (void)snprintf(text, sizeof(text), "%0600d", i);
+        say(B, text);
+    }
+    run(B);
+    (void)lose(A);
+    a_is_dead = true;
+    publish(B, B, 2, 0);
+    for (int i = 0; i < 50; i++) {
+        (void)snprintf(text, sizeof(text), "%0600d", i);
+        expect_reply(text);
+    }
+    cr_assert_eq(count(B, COUNTER_REPLAYED), 50);
+    cr_assert_eq(kept(B), 0);
+}
+
 Test(plane_confirm, leader_that_returns_is_given_each_request_once)
 {
     say(B, "one");

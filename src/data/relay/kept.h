@@ -53,6 +53,7 @@ struct kept_frame {
     bool is_again;             /* sent more than once */
     bool is_replayed;          /* its records were sent to another pod before */
     bool is_unseen;            /* an orphan that its receiver has not said to have received */
+    bool is_begun_left; /* an orphan that was routed again but for the record that begins in it */
     /* Its records follow, as in a frame. */
 };
 
