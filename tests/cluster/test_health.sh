@@ -124,7 +124,7 @@ command_to_the_dead()
     for pod in "$a" "$b"; do
         wait_until "$pod knows that it is dead" metric_is "$pod" members_alive 2
     done
-    expect "answer" "$(ask "$b" "{\"leader\":\"$c\"}")" "no member"
+    expect "answer" "$(ask "$b" "{\"leader\":\"$c\"}")" "not alive"
     expect "leader" "$(leader_of "$b")" "$a"
     ledger_closes "$a" "$b"
 }

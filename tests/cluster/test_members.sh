@@ -213,7 +213,7 @@ only_one_is_eligible()
     launch "${all[@]:1:2}" -- --eligible false --hold-time 1m
     launch "${all[0]}"
     wait_until "all agree" agree "${all[0]}" "${all[@]:0:3}"
-    expect "a command" "$(ask "${all[0]}" "{\"leader\":\"${all[1]}\"}")" "no member"
+    expect "a command" "$(ask "${all[0]}" "{\"leader\":\"${all[1]}\"}")" "not eligible"
     kill_pods "${all[0]}"
     wait_until "no leader" metric_is "${all[1]}" has_leader 0
     "$tools/udp_ask" -n -k 10 "${all[1]}:12000" "patience" || fail "cannot send"

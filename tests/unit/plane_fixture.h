@@ -1,8 +1,8 @@
 /*
  * plane_fixture: two pods in one process, without threads: each slice is called by hand, so that a
  * test controls the order of events. Real sockets on loopback; run to completion, whose slices never
- * block. Time passes only while the test runs (running_clock.h). With PLANE_SEALED defined the pods have keys and are authenticated, so that the same tests
- * run on sealed frames.
+ * block. Time passes only while the test runs (running_clock.h). With PLANE_SEALED defined the pods
+ * have keys and are authenticated, so that the same tests run on sealed frames.
  */
 #ifndef PLANE_FIXTURE_H
 #define PLANE_FIXTURE_H
