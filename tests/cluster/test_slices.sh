@@ -54,6 +54,11 @@ is_told()
     [[ $(curl -s --max-time 10 "http://$1:8080/readyz" || true) =~ $2 ]]
 }
 
+all_alive()
+{
+    [[ $(metric "$a" members_alive) == 3 && $(metric "$b" members_alive) == 3 && $(metric "$c" members_alive) == 3 ]]
+}
+
 launch_three()
 {
     local address
@@ -61,6 +66,7 @@ launch_three()
         launch "$address" --quorum-expect 3
     done
     wait_until "the first in the list leads" agree "$a" "$a" "$b" "$c"
+    wait_until "all know that all are alive" all_alive
 }
 
 three()
