@@ -59,6 +59,18 @@ bool scenario_another_is_valid(const struct sim *sim)
     return sim_valid_leader(sim) > 0;
 }
 
+void scenario_kill_refused(struct sim *sim, uint32_t pod)
+{
+    sim_crash_pod(sim, 0, true);
+    sim_at(sim, sim->now_ns + 5 * NS_PER_MS, SIM_REFUSAL, pod, sim->pods[0].config.self.instance,
+           0);
+}
+
+bool scenario_nobody_is_valid(const struct sim *sim)
+{
+    return sim_valid_leader(sim) < 0;
+}
+
 bool scenario_all_follow_2(const struct sim *sim)
 {
     return sim_agreed_leader(sim) == 2;

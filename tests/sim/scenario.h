@@ -23,6 +23,8 @@ void scenario_prepare(struct sim *sim, uint32_t pods, bool trace);
 void scenario_start_all(struct sim *sim);
 /* A cluster with pod 0 leading, whose next heartbeat is due now. */
 void scenario_start_settled(struct sim *sim, uint32_t pods, bool trace);
+/* Pod 0's process dies, its host lives, and refuses what this pod sends 5 ms later. */
+void scenario_kill_refused(struct sim *sim, uint32_t pod);
 void scenario_wait_ms(struct sim *sim, unsigned ms);
 /* Runs until the condition holds. Returns the milliseconds that took, or SCENARIO_NEVER_MS after
  * limit_ms. */
@@ -35,6 +37,7 @@ void scenario_lease_settle(struct sim *sim);
 /* Conditions. */
 bool scenario_has_leader(const struct sim *sim);
 bool scenario_another_is_valid(const struct sim *sim); /* not pod 0 */
+bool scenario_nobody_is_valid(const struct sim *sim);
 bool scenario_all_follow_2(const struct sim *sim);
 
 #endif

@@ -26,8 +26,7 @@ static unsigned run_silent_death(struct sim *sim, bool trace)
 static unsigned run_port_unreachable(struct sim *sim, bool trace)
 {
     scenario_start_settled(sim, 3, trace);
-    sim_crash_pod(sim, 0, true);
-    sim_at(sim, sim->now_ns + 5 * NS_PER_MS, SIM_REFUSAL, 1, sim->pods[0].config.self.instance, 0);
+    scenario_kill_refused(sim, 1);
     return scenario_until(sim, scenario_another_is_valid, 5000);
 }
 
@@ -35,8 +34,7 @@ static unsigned kill_refused_at(struct sim *sim, uint32_t pods, uint32_t at, boo
 {
     scenario_start_settled(sim, pods, trace);
     sim->hints.is_idle = true;
-    sim_crash_pod(sim, 0, true);
-    sim_at(sim, sim->now_ns + 5 * NS_PER_MS, SIM_REFUSAL, at, sim->pods[0].config.self.instance, 0);
+    scenario_kill_refused(sim, at);
     return scenario_until(sim, scenario_another_is_valid, 5000);
 }
 

@@ -19,8 +19,7 @@ void scenario_lease_prepare(struct sim *sim, uint32_t pods, bool trace)
 
 void scenario_lease_settle(struct sim *sim)
 {
-    for (uint32_t i = 0; i < sim->pod_count; i++)
-        sim_start_pod(sim, i, true);
+    scenario_start_all(sim);
     scenario_wait_ms(sim, 40000);
     if (sim_agreed_leader(sim) != 0)
         sim_fail(sim, "pod 0 does not lead");
@@ -30,28 +29,7 @@ void scenario_lease_settle(struct sim *sim)
 static void start_with_lease(struct sim *sim, uint32_t pods, bool trace)
 {
     scenario_lease_prepare(sim, pods, trace);
-    for (uint32_t i = 0; i < pods; i++)
-        sim_start_pod(sim, i, true);
-}
-
-static bool has_leader(const struct sim *sim)
-{
-    return sim_agreed_leader(sim) >= 0;
-}
-
-static bool leads_another(const struct sim *sim)
-{
-    return sim_valid_leader(sim) > 0;
-}
-
-static bool leads_nobody(const struct sim *sim)
-{
-    return sim_valid_leader(sim) < 0;
-}
-
-static bool follows_all_2(const struct sim *sim)
-{
-    return sim_agreed_leader(sim) == 2;
+    scenario_start_all(sim);
 }
 
 /* Pod 0 has led for longer than its Lease's duration, and its next heartbeat is due now. */
@@ -75,7 +53,7 @@ static void expect_fence(struct sim *sim, enum lease_fence fence)
 static unsigned run_start(struct sim *sim, bool trace)
 {
     start_with_lease(sim, 3, trace);
-    return scenario_until(sim, has_leader, 5000);
+    return scenario_until(sim, scenario_has_leader, 5000);
 }
 
 /* The leader dies, its host lives: the votes of the two others, and one PUT. */
@@ -83,23 +61,22 @@ static unsigned run_killed(struct sim *sim, bool trace)
 {
     settle(sim, 3, trace);
     expect_fence(sim, LEASE_FENCE_PEERS);
-    sim_crash_pod(sim, 0, true);
-    sim_at(sim, sim->now_ns + 5 * NS_PER_MS, SIM_REFUSAL, 1, sim->pods[0].config.self.instance, 0);
-    return scenario_until(sim, leads_another, 5000);
+    scenario_kill_refused(sim, 1);
+    return scenario_until(sim, scenario_another_is_valid, 5000);
 }
 
 static unsigned run_silent(struct sim *sim, bool trace)
 {
     settle(sim, 3, trace);
     sim_crash_pod(sim, 0, false);
-    return scenario_until(sim, leads_another, 5000);
+    return scenario_until(sim, scenario_another_is_valid, 5000);
 }
 
 static unsigned run_stopped(struct sim *sim, bool trace)
 {
     settle(sim, 3, trace);
     sim_stop_pod(sim, 0, NS_PER_SEC);
-    return scenario_until(sim, leads_another, 5000);
+    return scenario_until(sim, scenario_another_is_valid, 5000);
 }
 
 /* Evidence, and a probe that is not answered for an interval. */
@@ -107,23 +84,22 @@ static unsigned run_two_killed(struct sim *sim, bool trace)
 {
     settle(sim, 2, trace);
     expect_fence(sim, LEASE_FENCE_LEASE);
-    sim_crash_pod(sim, 0, true);
-    sim_at(sim, sim->now_ns + 5 * NS_PER_MS, SIM_REFUSAL, 1, sim->pods[0].config.self.instance, 0);
-    return scenario_until(sim, leads_another, 5000);
+    scenario_kill_refused(sim, 1);
+    return scenario_until(sim, scenario_another_is_valid, 5000);
 }
 
 static unsigned run_two_silent(struct sim *sim, bool trace)
 {
     settle(sim, 2, trace);
     sim_crash_pod(sim, 0, false);
-    return scenario_until(sim, leads_another, 30000);
+    return scenario_until(sim, scenario_another_is_valid, 30000);
 }
 
 static unsigned run_two_stopped(struct sim *sim, bool trace)
 {
     settle(sim, 2, trace);
     sim_stop_pod(sim, 0, NS_PER_SEC);
-    return scenario_until(sim, leads_another, 5000);
+    return scenario_until(sim, scenario_another_is_valid, 5000);
 }
 
 /* The other pod of two dies: nothing changes. */
@@ -131,7 +107,7 @@ static unsigned run_two_survives(struct sim *sim, bool trace)
 {
     settle(sim, 2, trace);
     sim_crash_pod(sim, 1, false);
-    return scenario_until(sim, leads_nobody, 20000) > 20000 ? 0 : 1;
+    return scenario_until(sim, scenario_nobody_is_valid, 20000) > 20000 ? 0 : 1;
 }
 
 /* Both others die at once: the leader has no majority, and goes on by the Lease alone. */
@@ -142,8 +118,8 @@ static unsigned run_alone(struct sim *sim, bool trace)
     settle(sim, 3, trace);
     sim_crash_pod(sim, 1, false);
     sim_crash_pod(sim, 2, false);
-    ms = scenario_until(sim, leads_nobody, 5000);
-    ms = scenario_until(sim, has_leader, 5000);
+    ms = scenario_until(sim, scenario_nobody_is_valid, 5000);
+    ms = scenario_until(sim, scenario_has_leader, 5000);
     expect_fence(sim, LEASE_FENCE_LEASE);
     sim_start_pod(sim, 1, false);
     sim_start_pod(sim, 2, false);
@@ -163,9 +139,9 @@ static unsigned run_api_of_leader(struct sim *sim, bool trace)
 {
     settle(sim, 3, trace);
     cut_off_api(sim, 0, 1);
-    if (scenario_until(sim, leads_nobody, 20000) < 7000)
+    if (scenario_until(sim, scenario_nobody_is_valid, 20000) < 7000)
         sim_fail(sim, "the leader was to lead for half of the duration at least");
-    return scenario_until(sim, leads_another, 5000);
+    return scenario_until(sim, scenario_another_is_valid, 5000);
 }
 
 /* Nobody has it for a while that is shorter than the leader's time. */
@@ -176,14 +152,14 @@ static unsigned run_api_away(struct sim *sim, bool trace)
     settle(sim, 3, trace);
     term = sim->pods[0].leadership.term;
     cut_off_api(sim, 0, 3);
-    if (scenario_until(sim, leads_nobody, 7000) <= 7000)
+    if (scenario_until(sim, scenario_nobody_is_valid, 7000) <= 7000)
         sim_fail(sim, "the leader was to lead on");
     for (uint32_t i = 0; i < 3; i++)
         sim->options.api->pods[i].outages = 0;
     scenario_wait_ms(sim, 20000);
     if (sim->pods[0].leadership.term != term)
         sim_fail(sim, "pod 0 was to lead on, in its term");
-    return scenario_until(sim, has_leader, 5000);
+    return scenario_until(sim, scenario_has_leader, 5000);
 }
 
 /* It stays away: nobody leads, and one does when it is back. */
@@ -192,11 +168,11 @@ static unsigned run_api_returns(struct sim *sim, bool trace)
     settle(sim, 3, trace);
     cut_off_api(sim, 0, 3);
     scenario_wait_ms(sim, 40000);
-    if (!leads_nobody(sim))
+    if (!scenario_nobody_is_valid(sim))
         sim_fail(sim, "nobody was to lead");
     for (uint32_t i = 0; i < 3; i++)
         sim->options.api->pods[i].outages = 0;
-    return scenario_until(sim, has_leader, 5000);
+    return scenario_until(sim, scenario_has_leader, 5000);
 }
 
 /* Its right to read and write the Lease is taken away from all, and given back. */
@@ -206,11 +182,11 @@ static unsigned run_forbidden(struct sim *sim, bool trace)
     for (uint32_t i = 0; i < 3; i++)
         sim->options.api->pods[i].is_forbidden = true;
     scenario_wait_ms(sim, 20000);
-    if (!leads_nobody(sim))
+    if (!scenario_nobody_is_valid(sim))
         sim_fail(sim, "nobody was to lead");
     for (uint32_t i = 0; i < 3; i++)
         sim->options.api->pods[i].is_forbidden = false;
-    return scenario_until(sim, has_leader, 5000);
+    return scenario_until(sim, scenario_has_leader, 5000);
 }
 
 /* kubectl delete lease: the leader writes it again, and leads on. */
@@ -222,10 +198,10 @@ static unsigned run_deleted(struct sim *sim, bool trace)
     term = sim->pods[0].leadership.term;
     sim->options.api->record.exists = false;
     api_changed(sim);
-    if (scenario_until(sim, leads_nobody, 20000) <= 20000 || !sim->options.api->record.exists ||
-        sim->pods[0].leadership.term != term)
+    if (scenario_until(sim, scenario_nobody_is_valid, 20000) <= 20000 ||
+        !sim->options.api->record.exists || sim->pods[0].leadership.term != term)
         sim_fail(sim, "pod 0 was to write the Lease again");
-    return scenario_until(sim, has_leader, 1000);
+    return scenario_until(sim, scenario_has_leader, 1000);
 }
 
 /* Somebody names another holder: the leader steps down when it sees that. */
@@ -234,14 +210,14 @@ static unsigned run_edited(struct sim *sim, bool trace)
     settle(sim, 3, trace);
     memcpy(sim->options.api->record.holder, lease_of(sim, 2)->holder, LEASE_HOLDER_MAX);
     api_changed(sim);
-    return scenario_until(sim, leads_another, 5000);
+    return scenario_until(sim, scenario_another_is_valid, 5000);
 }
 
 static unsigned run_command(struct sim *sim, bool trace)
 {
     settle(sim, 3, trace);
     sim_command(sim, 1, 2, 1);
-    return scenario_until(sim, follows_all_2, 5000);
+    return scenario_until(sim, scenario_all_follow_2, 5000);
 }
 
 /* All pods end at once and return as others: the Lease of the last leader must expire. */
@@ -253,7 +229,7 @@ static unsigned run_kill_all(struct sim *sim, bool trace)
     scenario_wait_ms(sim, 2000);
     for (uint32_t i = 0; i < 3; i++)
         sim_start_pod(sim, i, false);
-    return scenario_until(sim, has_leader, 60000);
+    return scenario_until(sim, scenario_has_leader, 60000);
 }
 
 /* The last pod leaves in order: the next one need not wait until its Lease expires. */
@@ -267,7 +243,7 @@ static unsigned run_returns(struct sim *sim, bool trace)
     if (sim->options.api->record.holder[0])
         sim_fail(sim, "the Lease was to be released");
     sim_start_pod(sim, 1, true);
-    return scenario_until(sim, has_leader, 30000);
+    return scenario_until(sim, scenario_has_leader, 30000);
 }
 
 /* Five pods restart in turn, then three leave in order and come back. */
@@ -279,18 +255,18 @@ static unsigned run_rolling(struct sim *sim, bool trace)
         scenario_wait_ms(sim, 3000);
         sim_start_pod(sim, i, false);
         scenario_wait_ms(sim, 3000);
-        if (!has_leader(sim))
+        if (!scenario_has_leader(sim))
             sim_fail(sim, "no leader after the restart of pod %u", i);
     }
     for (uint32_t i = 4; i >= 2; i--) {
         sim_stop_pod(sim, i, NS_PER_SEC);
         scenario_wait_ms(sim, 3000);
     }
-    if (!has_leader(sim) || sim->pods[0].election.list.count != 2)
+    if (!scenario_has_leader(sim) || sim->pods[0].election.list.count != 2)
         sim_fail(sim, "the list is not of two members, or has no leader");
     for (uint32_t i = 2; i < 5; i++)
         sim_start_pod(sim, i, false);
-    return scenario_until(sim, has_leader, 5000);
+    return scenario_until(sim, scenario_has_leader, 5000);
 }
 
 const struct scenario scenario_lease[] = {

@@ -12,11 +12,6 @@ static struct lease *lease_of(struct sim *sim, uint32_t pod)
     return &sim->options.api->pods[pod].lease;
 }
 
-static bool leads_another(const struct sim *sim)
-{
-    return sim_valid_leader(sim) > 0;
-}
-
 static bool leads_pod_0(const struct sim *sim)
 {
     return sim_valid_leader(sim) == 0;
@@ -64,7 +59,7 @@ static unsigned run_late_answer(struct sim *sim, bool trace)
         sim_run(sim, sim->now_ns + 100 * NS_PER_US);
     api->pods[0].outages++;
     cut_peers_of_0(sim);
-    return scenario_until(sim, leads_another, 30000);
+    return scenario_until(sim, scenario_another_is_valid, 30000);
 }
 
 /* A pod that has not seen the last renewals names the version that it knows, and there is no Lease. */
@@ -81,7 +76,7 @@ static unsigned run_deleted_unseen(struct sim *sim, bool trace)
     api->pods[0].outages++;
     api->record.exists = false;
     api_changed(sim);
-    return scenario_until(sim, leads_another, 60000);
+    return scenario_until(sim, scenario_another_is_valid, 60000);
 }
 
 /* fence: peers is in the Lease, and its holder has not got the reply. */
@@ -107,7 +102,7 @@ static unsigned run_fence_unseen(struct sim *sim, bool trace)
     if (api->record.fence != LEASE_FENCE_PEERS)
         sim_fail(sim, "the Lease was to say fence: peers");
     cut_peers_of_0(sim);
-    return scenario_until(sim, leads_another, 30000);
+    return scenario_until(sim, scenario_another_is_valid, 30000);
 }
 
 /* Somebody empties the holder. */
@@ -118,7 +113,7 @@ static unsigned run_emptied(struct sim *sim, bool trace)
     sim->options.api->pods[0].outages++;
     sim->options.api->record.holder[0] = '\0';
     api_changed(sim);
-    return scenario_until(sim, leads_another, 30000);
+    return scenario_until(sim, scenario_another_is_valid, 30000);
 }
 
 /* Somebody shortens the duration. */
@@ -129,7 +124,7 @@ static unsigned run_shortened(struct sim *sim, bool trace)
     sim->options.api->pods[0].outages++;
     sim->options.api->record.duration_ns = NS_PER_SEC;
     api_changed(sim);
-    return scenario_until(sim, leads_another, 30000);
+    return scenario_until(sim, scenario_another_is_valid, 30000);
 }
 
 /*

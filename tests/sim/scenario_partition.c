@@ -1,11 +1,6 @@
 /* scenario_partition: partitions, loss and stalls; exact times. */
 #include "scenario.h"
 
-static bool nobody_is_valid(const struct sim *sim)
-{
-    return sim_valid_leader(sim) < 0;
-}
-
 static void cut_link(struct sim *sim, uint32_t a, uint32_t b)
 {
     sim_cut(sim, a, b, 1);
@@ -33,7 +28,7 @@ static unsigned run_partition_fences(struct sim *sim, bool trace)
 {
     scenario_start_settled(sim, 5, trace);
     cut_off(sim, 2);
-    return scenario_until(sim, nobody_is_valid, 5000);
+    return scenario_until(sim, scenario_nobody_is_valid, 5000);
 }
 
 static unsigned run_partition_heals(struct sim *sim, bool trace)
@@ -58,7 +53,7 @@ static unsigned run_stalled_supervisor(struct sim *sim, bool trace)
 {
     scenario_start_settled(sim, 3, trace);
     sim_pause_pod(sim, 0, 5 * NS_PER_SEC, false);
-    return scenario_until(sim, nobody_is_valid, 5000);
+    return scenario_until(sim, scenario_nobody_is_valid, 5000);
 }
 
 /* A fault that leaves the leader its majority changes neither leader nor term, also not at its end. */
