@@ -1,28 +1,9 @@
 /* election: what EndpointSlices say of the members' pods, and what they do not prove. */
-#include "election_fixture.h"
-
-/* This instance is 1 of three; 2 and 3 are the others. */
-enum { OTHER = 2, THIRD = 3, NEW = 9 };
+#include "election_leader_fixture.h"
 
 static struct address addresses[8];
 static struct election_pod pods[8];
 static size_t pod_count;
-
-static void step(const struct election_event *event)
-{
-    election_step(&e, event, now_ns, &actions);
-}
-
-static void tick(void)
-{
-    step(&(struct election_event){.type = ELECTION_TICK});
-}
-
-static void hear(const struct election_message *m, const struct election_member *sender)
-{
-    step(&(struct election_event){
-        .type = ELECTION_MESSAGE, .message = m, .members = sender, .from = sender->address});
-}
 
 /* ---- slices ---- */
 
@@ -44,39 +25,15 @@ static void tell(bool is_complete)
 
 /* ---- as the leader ---- */
 
-static void ack_from(uint64_t instance)
+static void lead_three_with_slices(void)
 {
-    const struct election_member sender = member(instance);
-    const struct election_message m = {.type = ELECTION_ACK,
-                                       .from = instance,
-                                       .to = SELF,
-                                       .term = e.term,
-                                       .stamp_ns = now_ns,
-                                       .lease_grant_ns = 800 * MS,
-                                       .list = e.list.id,
-                                       .flags = ELECTION_FLAG_APP};
-
-    hear(&m, &sender);
-}
-
-static void lead_three(void)
-{
-    join_three();
-    e.state = ELECTION_LEADER;
-    e.term = e.seen_term = 1;
-    e.leader = SELF;
-    e.is_list_committed = true;
+    lead_three();
     e.list.wants_majority = true;
     e.config.quorum = ELECTION_QUORUM_AUTO;
     e.config.expect = 0;
-    e.led_since_ns = now_ns - NS_PER_SEC * 5;
-    e.fenced_ns = now_ns + 800 * MS;
-    e.heartbeat_ns = now_ns + 200 * MS;
-    ack_from(OTHER);
-    ack_from(THIRD);
 }
 
-TestSuite(election_pods, .init = lead_three, .timeout = 30);
+TestSuite(election_pods, .init = lead_three_with_slices, .timeout = 30);
 
 /* To whom the leader steps down. */
 static uint64_t successor(void)

@@ -1,21 +1,5 @@
 /* election: which row of the list a new instance takes over; tests/sim has its scenarios. */
-#include "election_fixture.h"
-
-/* This instance leads the list 1, 2, 3. */
-enum { OTHER = 2, THIRD = 3, NEW = 9 };
-
-static void step_message(const struct election_message *m, const struct election_member *sender)
-{
-    const struct election_event event = {
-        .type = ELECTION_MESSAGE, .message = m, .members = sender, .from = sender->address};
-
-    election_step(&e, &event, now_ns, &actions);
-}
-
-static void tick(void)
-{
-    election_step(&e, &(struct election_event){.type = ELECTION_TICK}, now_ns, &actions);
-}
+#include "election_leader_fixture.h"
 
 /* A new instance sends DISCOVER. */
 static void discover_from(const struct election_member *sender)
@@ -23,37 +7,7 @@ static void discover_from(const struct election_member *sender)
     const struct election_message m = {
         .type = ELECTION_DISCOVER, .from = sender->instance, .member_count = 1};
 
-    step_message(&m, sender);
-}
-
-/* The member acknowledges the last heartbeat and the present list. */
-static void ack_from(uint64_t instance)
-{
-    const struct election_member sender = member(instance);
-    const struct election_message m = {.type = ELECTION_ACK,
-                                       .from = instance,
-                                       .to = SELF,
-                                       .term = e.term,
-                                       .stamp_ns = now_ns,
-                                       .lease_grant_ns = 800 * MS,
-                                       .list = e.list.id,
-                                       .flags = ELECTION_FLAG_APP};
-
-    step_message(&m, &sender);
-}
-
-static void lead_three(void)
-{
-    join_three();
-    e.state = ELECTION_LEADER;
-    e.term = e.seen_term = 1;
-    e.leader = SELF;
-    e.is_list_committed = true;
-    e.led_since_ns = now_ns - NS_PER_SEC * 5;
-    e.fenced_ns = now_ns + 800 * MS;
-    e.heartbeat_ns = now_ns + 200 * MS;
-    ack_from(OTHER);
-    ack_from(THIRD);
+    hear(&m, sender);
 }
 
 TestSuite(election_rows, .init = lead_three, .timeout = 30);
