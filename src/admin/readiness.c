@@ -216,7 +216,7 @@ static void add_namesake(struct admin *admin, bool is_ready, char text[static RE
                        address_format_ip(&other, address), admin->config->name);
 }
 
-/* What the API server refuses, or why it does not respond: without it, other pods may be unknown. */
+/* The API server refuses a request, or does not respond: then other pods may be unknown. */
 static void add_api(struct admin *admin, char text[static READINESS_MAX])
 {
     size_t length = strlen(text);

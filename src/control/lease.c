@@ -123,7 +123,7 @@ static void lease_send(struct lease *l, enum lease_verb verb, uint64_t now_ns,
         l->peers_ns = l->sent.stamp_ns;
 }
 
-/* What we write over the newest record. */
+/* Our record, to be written over the newest one. */
 static struct lease_record *lease_compose(struct lease *l, const char *holder, uint64_t now_ns)
 {
     struct lease_record *record = &l->sent;

@@ -1,4 +1,4 @@
-/* What a record of the Lease says: whose it is, and which of two is newer. */
+/* A record of the Lease: its holder, and which of two is newer. */
 #include <stdlib.h>
 
 #include "lease_internal.h"

@@ -17,7 +17,7 @@
  * Connections: HTTP/1.1 over TLS, one for the requests and one for each watch. Over HTTP/2, libcurl keeps
  * using a dead connection (curl 7.88: a timeout resets the stream only).
  *
- * What the server sends is bounded: PLATFORM_BODY_MAX for a document, PLATFORM_LINE_MAX for a list and for a
+ * The server's documents are bounded: PLATFORM_BODY_MAX for a document, PLATFORM_LINE_MAX for a list and for a
  * line of a watch, PLATFORM_VALUES_MAX JSON values in either.
  */
 #ifndef HEADLESS_PLATFORM_API_H
