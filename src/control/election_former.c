@@ -87,13 +87,14 @@ void election_former_lead(struct election *e)
 
 /* ---- messages ---- */
 
-/* With a Lease the next leader may begin long after we stepped down, while this process is paused; then
- * it has ended our time, and this is one of its first heartbeats. */
+/* The first heartbeat that says so may have waited while this process was paused, or, with a Lease, the
+ * next leader may have begun while it was; a detection time after our last message, which says that we
+ * step down, that leader may have ended our time. */
 static bool is_asked_late(const struct election *e)
 {
     uint64_t detection_ns = e->config.interval_ns * e->config.misses;
 
-    return e->config.has_lease && e->previous.instance == election_self(e) &&
+    return e->previous.instance == election_self(e) &&
            e->now_ns + detection_ns >= e->stepping_down_until_ns;
 }
 

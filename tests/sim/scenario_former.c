@@ -84,11 +84,26 @@ static unsigned run_next_leader_dies(struct sim *sim, bool trace)
     return scenario_until(sim, scenario_all_follow_2, 5000);
 }
 
+/* Paused just after its step down, for longer than the next leader asks for it. The first heartbeats in its
+ * socket say that it serves; by then the next leader's app pushes. */
+static unsigned run_former_paused(struct sim *sim, bool trace)
+{
+    const unsigned paused_ms = 10000;
+
+    stop_with_sessions(sim, trace);
+    sim_pause_pod(sim, 0, paused_ms * NS_PER_MS, true);
+    scenario_wait_ms(sim, paused_ms + 1000);
+    if (sim->pods[0].leadership.former.instance)
+        sim_fail(sim, "the paused pod serves sessions");
+    return scenario_until(sim, others_ask_nobody_first, 5000);
+}
+
 const struct scenario scenario_former[] = {
     {"sessions-stay", run_sessions_stay, 2, "the leader stops with sessions: all ask it first"},
     {"sessions-end", run_sessions_end, 4, "its last session ends: all ask the new leader"},
     {"sessions-expire", run_sessions_expire, 25003, "drain.time is over"},
     {"former-dies", run_former_dies, 803, "the former leader's host vanishes"},
+    {"former-paused", run_former_paused, 0, "the former leader reads late that it serves"},
     {"next-leader-dies", run_next_leader_dies, 606, "a third pod leads: the sessions move there"},
     {0},
 };

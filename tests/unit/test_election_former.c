@@ -113,16 +113,38 @@ Test(election_former, member_whose_option_is_move_does_not_take_part)
     cr_assert_eq(e.published.former.instance, 0, "not in this term");
 }
 
-/* The leader may have ended it meanwhile: this heartbeat may be one that waited for a paused process. */
-Test(election_former, former_leader_that_heard_nothing_for_a_detection_time_does_not_go_on)
+/* We led term 4, and step down now. */
+static void step_down(void)
 {
     set_sessions(STAY_NS, true);
     e.previous =
         (struct election_former){.instance = SELF, .term = 4, .until_ns = now_ns + STAY_NS};
+    e.stepping_down_until_ns = now_ns + 1600 * MS;
+}
+
+/* The leader may have ended it meanwhile: this heartbeat may be one that waited for a paused process. */
+Test(election_former, former_leader_that_heard_nothing_for_a_detection_time_does_not_go_on)
+{
+    step_down();
     hear(LEADER, 5, BOTH);
     now_ns += 798 * MS;
     hear(LEADER, 5, BOTH);
     cr_assert_eq(e.published.former.instance, SELF);
+    now_ns += 799 * MS;
+    hear(LEADER, 5, BOTH);
+    cr_assert_eq(e.published.former.instance, 0);
+    hear(LEADER, 5, BOTH);
+    cr_assert_eq(e.published.former.instance, 0, "for good");
+}
+
+Test(election_former, former_leader_that_is_asked_after_a_detection_time_does_not_begin)
+{
+    step_down();
+    now_ns += 798 * MS;
+    hear(LEADER, 5, BOTH);
+    cr_assert_eq(e.published.former.instance, SELF, "within the detection time");
+    setup();
+    step_down();
     now_ns += 799 * MS;
     hear(LEADER, 5, BOTH);
     cr_assert_eq(e.published.former.instance, 0);
