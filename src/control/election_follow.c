@@ -143,6 +143,7 @@ static void take_heartbeat_settings(struct election *e, const struct election_ev
     /* A predecessor's grant may last as long as this leader's detection time. */
     if (e->is_volatile && e->state == ELECTION_JOINING)
         e->abstain_ns = election_max(e->abstain_ns, e->started_ns + e->detection_ns);
+    e->is_live_old = newer > 0;
     if (newer == 0) {
         memcpy(e->live, m->live, sizeof(e->live));
         memcpy(e->ready, m->ready, sizeof(e->ready));

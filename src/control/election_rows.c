@@ -280,12 +280,14 @@ void election_take_own_row(struct election *e)
 
 /* ---- shared names ---- */
 
-/* A leader that has just begun counts all members as alive. */
+/* A leader that has just begun counts all members as alive. Without the leader's newer list, whose messages
+ * were lost, a follower knows neither its rows nor who of them is alive since. */
 static bool knows_living(const struct election *e)
 {
     if (e->state == ELECTION_LEADER)
         return e->now_ns >= e->led_since_ns + e->detection_ns;
-    return e->state == ELECTION_FOLLOWER && election_list_id_compare(e->live_list, e->list.id) == 0;
+    return e->state == ELECTION_FOLLOWER && !e->is_live_old &&
+           election_list_id_compare(e->live_list, e->list.id) == 0;
 }
 
 bool election_find_namesakes(const struct election *e, uint32_t *ret_count, uint16_t *ret_index)

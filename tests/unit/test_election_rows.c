@@ -147,6 +147,51 @@ Test(election_rows, without_a_name_the_address_tells)
     cr_assert_eq(e.list.count, 4);
 }
 
+/* ---- shared names ---- */
+
+/* The leader's heartbeat: all rows of this list are alive. */
+static void heartbeat_of(uint64_t leader, struct election_list_id list, uint16_t count)
+{
+    const struct election_member sender = member(leader);
+    struct election_message m = {.type = ELECTION_HEARTBEAT,
+                                 .from = leader,
+                                 .to = SELF,
+                                 .term = list.term,
+                                 .interval_ns = 200 * MS,
+                                 .misses = 4,
+                                 .list = list,
+                                 .stamp_ns = now_ns,
+                                 .count = count};
+
+    m.live[0] = (1U << count) - 1;
+    step_message(&m, &sender);
+}
+
+/* It returned at another address. The leader has removed its predecessor's row since; until that list has
+ * arrived, nothing is known about the row. */
+Test(election_rows, a_follower_without_the_newest_list_knows_no_shared_name)
+{
+    const struct election_list_id before = {.term = 2, .version = 1}, newest = {2, 2};
+    uint16_t index = 0;
+    uint32_t count;
+
+    join_three();
+    e.list.id = before;
+    e.list.members[2] = named(THIRD, SELF, THIRD);
+    heartbeat_of(OTHER, before, 3);
+    cr_assert(election_find_namesakes(&e, &count, &index));
+    cr_assert_eq(count, 1);
+    cr_assert_eq(index, 2);
+    heartbeat_of(OTHER, newest, 2);
+    cr_assert_not(election_find_namesakes(&e, &count, &index));
+    e.list.id = newest;
+    e.list.count = 2;
+    cr_assert_not(election_find_namesakes(&e, &count, &index), "not before the next heartbeat");
+    heartbeat_of(OTHER, newest, 2);
+    cr_assert(election_find_namesakes(&e, &count, &index));
+    cr_assert_eq(count, 0);
+}
+
 /* ---- expected members of a first leader ---- */
 
 static void next_heartbeat(void)

@@ -320,6 +320,7 @@ struct election {
     uint64_t detection_ns;      /* the leader's interval x misses */
     uint64_t live[ELECTION_BITMAP_WORDS], ready[ELECTION_BITMAP_WORDS]; /* from its heartbeat */
     struct election_list_id live_list; /* the list that these bits index */
+    bool is_live_old;                  /* its last heartbeat had those of a newer list than ours */
     uint64_t no_app_term;              /* NO_APP: the last heartbeat of this term had it; or 0 */
     uint64_t heard_ns;                 /* its last heartbeat */
 
