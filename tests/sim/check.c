@@ -34,11 +34,14 @@ void sim_fail(struct sim *sim, const char *format, ...)
  * it. In a run that keeps all files this is never accepted. With election: lease the Lease keeps it, unless
  * it is deleted, or an old copy restored.
  */
+bool sim_has_lost_terms(const struct sim *sim)
+{
+    return sim->options.api ? sim->options.api->deleted_ns > 0 : sim->files_lost > 0;
+}
+
 static void forget_terms(struct sim *sim, uint64_t term)
 {
-    bool is_lost = sim->options.api ? sim->options.api->deleted_ns > 0 : sim->files_lost > 0;
-
-    if (!is_lost || term > sim->top_term)
+    if (!sim_has_lost_terms(sim) || term > sim->top_term)
         return;
     memset(sim->terms, 0, sizeof(sim->terms));
     sim->top_term = 0;

@@ -54,7 +54,8 @@ void sim_note_step_down(struct sim *sim, uint32_t index)
 
 static bool has_stepped_down(const struct sim *sim, const struct election_former *former)
 {
-    for (size_t i = 0; i < SIM_STEPS; i++) {
+    /* All of them: a pod may have been paused for a hundred terms before it reads that one stepped down. */
+    for (size_t i = 0; i < SIM_STEPS && i < sim->former.step_count; i++) {
         if (sim->former.steps[i].instance == former->instance &&
             sim->former.steps[i].term == former->term)
             return true;

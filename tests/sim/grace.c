@@ -87,13 +87,22 @@ static bool pushes_as_leader(const struct sim *sim, const struct sim_pod *pod)
            snapshot_is_settled(snapshot, 0, local_ns);
 }
 
+/* Another pod leads the term that this pod led (docs/election.md, limits): the replies of both are of
+ * one term, which nothing tells apart. */
+static bool is_term_given_again(const struct sim *sim, const struct sim_pod *pod)
+{
+    return sim_has_lost_terms(sim) && pod->leadership.term == pod->led_term &&
+           pod->leadership.leader && pod->leadership.leader != pod->config.self.instance;
+}
+
 /* The time of a former leader ends by messages, which are delayed. */
 static bool pushes_as_former(const struct sim *sim, const struct sim_pod *pod)
 {
     const struct leadership *leader;
     uint64_t local_ns = sim_local(pod, sim->now_ns) + CLOCK_SLACK_NS;
 
-    if (!pod->is_up || !pod->led_term || pod->leadership.state == ELECTION_LEADER)
+    if (!pod->is_up || !pod->led_term || pod->leadership.state == ELECTION_LEADER ||
+        is_term_given_again(sim, pod))
         return false;
     leader = &snapshot_of(sim, pod)->leader;
     if (pod->led_term != leader->previous_term || local_ns >= leader->previous_until_ns)

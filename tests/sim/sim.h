@@ -113,7 +113,7 @@ struct sim_pod {
     uint64_t led_term; /* the last one; 0: none */
 };
 
-#define SIM_STEPS 64
+#define SIM_STEPS SIM_TERMS /* the leader of a term steps down once */
 
 struct sim_step_down {
     uint64_t instance, term, at_ns;
@@ -275,7 +275,8 @@ void sim_check_agreement(struct sim *sim);
 void sim_check_end(struct sim *sim);
 /* The valid leader, if all live pods follow it; otherwise -1. */
 int sim_agreed_leader(const struct sim *sim);
-/* For good, in this run with pods that moved. */
+/* No pod, or no Lease, may know any longer which terms there were, so that one may be given again. */
+bool sim_has_lost_terms(const struct sim *sim);
 /* A pod that is a valid leader, or -1. */
 int sim_valid_leader(const struct sim *sim);
 void sim_fail(struct sim *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));
