@@ -39,7 +39,9 @@ static void end_own_candidacy(struct election *e)
     election_campaign_stop(e);
     if (e->state == ELECTION_JOINING || e->state == ELECTION_UNAUTHENTICATED)
         return;
-    if (!election_has_list(e)) { /* our draft of a first list; there is a cluster already */
+    /* Our draft of a first list, or our own copy with our row, which may have the id of the leader's:
+     * there is a leader, and it adds us. */
+    if (!election_has_list(e) || e->is_unlisted) {
         election_forget_list(e);
         election_enter(e, ELECTION_JOINING, ELECTION_BY_CLAIM);
         return;

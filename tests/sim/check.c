@@ -3,8 +3,8 @@
  *
  * After each published leadership: one leader a term; terms never fall; with quorum, never two
  * valid leaders at one moment; a leader that exchanges messages with a majority is not deposed.
- * After all faults have ended: all pods agree within a limit, nothing changes after that, and the
- * number of messages is bounded.
+ * After all faults have ended: all pods agree within a limit, nothing changes after that, the number
+ * of messages is bounded, and each pod has a row in the leader's list.
  */
 #include <stdio.h>
 
@@ -257,16 +257,34 @@ void sim_check_agreement(struct sim *sim)
     }
 }
 
+/* A pod that follows the leader without a row would get no heartbeats, except in reply to probes. */
+static void check_rows(struct sim *sim, const struct election *leader)
+{
+    for (uint32_t i = 0; i < sim->pod_count; i++) {
+        const struct election *e = &sim->pods[i].election;
+
+        if (!sim->pods[i].is_up)
+            continue;
+        if (!has_listed(leader, sim->pods[i].config.self.instance))
+            sim_fail(sim, "pod %u has no row in its leader's list", i);
+        else if (election_list_id_compare(e->list.id, leader->list.id) == 0 &&
+                 e->list.count != leader->list.count)
+            sim_fail(sim, "pod %u has changed its copy of the leader's list", i);
+    }
+}
+
 void sim_check_end(struct sim *sim)
 {
     uint64_t per_second, interval = UINT64_MAX;
+    int leader = sim_agreed_leader(sim);
 
     if (sim->failed || !sim->agreed_ns)
         return;
-    if (sim_agreed_leader(sim) < 0) {
+    if (leader < 0) {
         sim_fail(sim, "no agreement at the end of the run");
         return;
     }
+    check_rows(sim, &sim->pods[leader].election);
     for (uint32_t i = 0; i < sim->pod_count; i++) {
         const struct sim_pod *pod = &sim->pods[i];
         uint64_t own = pod->config.interval_ns * 1000 / pod->clock_ppm * 1000;

@@ -172,6 +172,19 @@ Test(election, self_vote_of_unlisted_candidate_is_ignored)
     cr_assert_eq(e.campaign.stage, ELECTION_STAGE_VOTE);
 }
 
+/*
+ * The list of a new leader came while this instance waited to add a row to a copy of the former one,
+ * and was that copy. It has the id of the leader's list, which has no such row.
+ */
+Test(election, own_row_ends_with_the_heartbeat_of_a_leader)
+{
+    e.is_unlisted = true;
+    hear_heartbeat(LEADER, 1);
+    cr_assert_eq(e.state, ELECTION_JOINING, "it asks the leader to be added");
+    cr_assert_eq(e.list.count, 0);
+    cr_assert_not(e.is_unlisted);
+}
+
 /* A restarted instance, and one other that was restarted too; the third stays away. */
 static void restart_two(uint16_t flags_of_other)
 {
