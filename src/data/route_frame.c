@@ -88,15 +88,6 @@ static void take_sequencer_frame(struct routing *routing, const struct frame_hea
         sequencer_runner_take_frame(routing, header, body, records, reader);
 }
 
-/* Its request need not be kept any longer, if the reply passes. */
-static void note_reply(struct routing *routing, const struct frame_header *header,
-                       const struct record *record)
-{
-    if (routing->relay.kept.needs_replies &&
-        leadership_accepts_reply(&routing->snapshot->leader, header->term, routing->now_ns))
-        kept_replies_pass(&routing->relay.replies, &routing->relay.kept, record->tag);
-}
-
 /* A reply to a client of this pod: only for origins that this pod wrote itself. */
 static void take_replies(struct routing *routing, const struct frame_header *header,
                          struct frame_reader *reader)
@@ -111,12 +102,14 @@ static void take_replies(struct routing *routing, const struct frame_header *hea
             counters_drop_reply(&routing->counters, DROP_tag, 1);
             continue;
         }
-        note_reply(routing, header, &record);
-        reply_send(&routing->replier, &(struct reply){.origin = &origin,
-                                                      .term = header->term,
-                                                      .payload = record.payload,
-                                                      .length = record.length,
-                                                      .tos = record.tos});
+        /* Its request need not be kept any longer, if the reply passes. */
+        if (reply_send(&routing->replier, &(struct reply){.origin = &origin,
+                                                          .term = header->term,
+                                                          .payload = record.payload,
+                                                          .length = record.length,
+                                                          .tos = record.tos}) &&
+            routing->relay.kept.needs_replies)
+            kept_replies_add(&routing->relay.replies, &routing->relay.kept, record.tag);
     }
 }
 

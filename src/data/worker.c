@@ -162,8 +162,7 @@ void worker_begin(struct worker *worker)
     struct routing *routing = &worker->routing;
     bool leads;
 
-    /* Within a slice: the replies that were accepted by the snapshot before. A request whose reply was
-     * counted is not relayed again. */
+    /* Within a slice: the replies that were accepted by the snapshot before. */
     if (routing->replier.outbox.count && snapshot_is_newer(worker->publisher, &worker->reader))
         reply_flush(&routing->replier);
     take_snapshot(worker);

@@ -274,3 +274,47 @@ Test(plane_replied, request_whose_reply_has_passed_is_not_relayed_again)
     cr_assert_eq(count(B, COUNTER_REPLAYED), 1);
     cr_assert_str_eq(heard(), "");
 }
+
+/* The frames that have come to this pod, in a batch of its worker that is not flushed yet. */
+static void take_frames(int pod)
+{
+    static uint8_t bytes[16][2048];
+    struct worker *worker = &data_planes[pod]->workers[0];
+    struct datagram frame = {.source = SOURCE_RELAY};
+    struct sockaddr_storage from;
+
+    worker_begin(worker);
+    for (size_t i = 0; i < 16; i++) {
+        socklen_t from_length = sizeof(from);
+        ssize_t n = recvfrom(data_planes[pod]->relay_sockets[0].fd, bytes[i], sizeof(bytes[i]),
+                             MSG_DONTWAIT, (struct sockaddr *)&from, &from_length);
+
+        if (n < 0)
+            return;
+        frame.payload = frame.slot = bytes[i];
+        frame.length = (uint32_t)n;
+        address_from_sockaddr((struct sockaddr *)&from, &frame.peer);
+        worker_handle(worker, &frame);
+    }
+}
+
+/* The thread is interrupted between the reply's arrival and the end of the batch. */
+Test(plane_replied, request_whose_reply_is_fenced_at_the_end_of_its_batch_goes_to_the_next_leader)
+{
+    struct leader_snapshot *snapshot;
+
+    say(B, "one");
+    run(B);
+    until(count(B, COUNTER_REPLIES_FROM_RELAY) == 1, (run(A), take_frames(B)));
+    snapshot = snapshot_current(&data_planes[B]->publisher);
+    atomic_store_explicit(&snapshot->leader.valid_until_ns, 0, memory_order_relaxed);
+    worker_flush(&data_planes[B]->workers[0]);
+    cr_assert_eq(count(B, COUNTER_REPLIES_FENCED), 1);
+    cr_assert_eq(kept_of(B, 0)->requests, 1);
+    atomic_store_explicit(&snapshot->leader.valid_until_ns, SNAPSHOT_NO_EXPIRY,
+                          memory_order_relaxed);
+    publish(B, B, 2, 0);
+    expect_reply("one");
+    cr_assert_eq(count(B, COUNTER_REPLAYED), 1);
+    cr_assert_eq(kept(B), 0);
+}

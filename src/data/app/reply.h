@@ -42,8 +42,8 @@ static inline void reply_begin(struct replier *replier, const struct leader_snap
     replier->leads = leads;
 }
 
-/* Send a reply to the client, or to its ingress pod. */
-void reply_send(struct replier *replier, const struct reply *reply);
+/* Send a reply to the client, at the end of the batch, or to its ingress pod. False: fenced. */
+bool reply_send(struct replier *replier, const struct reply *reply);
 
 void reply_flush(struct replier *replier);
 

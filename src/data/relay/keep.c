@@ -10,6 +10,8 @@
 #define TICKET_BYTES 128 /* of relay.keep for each ticket */
 #define TICKETS_MIN  1024
 
+_Static_assert(BATCH_MAX <= KEPT_REPLIES_BATCH, "all replies of a batch can be added");
+
 static void on_end(void *context, const struct kept_frame *frame, bool is_lost)
 {
     struct relay *relay = context;

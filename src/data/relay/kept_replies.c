@@ -118,6 +118,20 @@ void kept_replies_pass(struct kept_replies *replies, struct kept *kept, uint64_t
     advance(replies);
 }
 
+void kept_replies_add(struct kept_replies *replies, struct kept *kept, uint64_t tag)
+{
+    if (replies->leaving_count == KEPT_REPLIES_BATCH) /* the outbox had no room for more either */
+        kept_replies_flush(replies, kept, true);
+    replies->leaving[replies->leaving_count++] = tag;
+}
+
+void kept_replies_flush(struct kept_replies *replies, struct kept *kept, bool have_passed)
+{
+    for (uint32_t i = 0; i < replies->leaving_count && have_passed; i++)
+        kept_replies_pass(replies, kept, replies->leaving[i]);
+    replies->leaving_count = 0;
+}
+
 void kept_replies_end(struct kept_replies *replies, const struct kept_frame *frame)
 {
     for (uint32_t i = 0; i < frame->records; i++) {

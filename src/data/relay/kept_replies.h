@@ -8,12 +8,17 @@
  * Each request has a ticket, in the order in which the requests were packed; tickets of clients
  * with one hash are a list. All memory is allocated by init, and touched as far as it was needed.
  *
+ * A reply counts when it has left, at the end of the batch: one that is fenced until then leaves its
+ * request waiting, for the next leader.
+ *
  * Pure. Owner: its worker's thread.
  */
 #ifndef DATA_RELAY_KEPT_REPLIES_H
 #define DATA_RELAY_KEPT_REPLIES_H
 
 #include "data/relay/kept.h"
+
+#define KEPT_REPLIES_BATCH 256 /* replies of a batch */
 
 struct kept_ticket {
     uint64_t tag;
@@ -31,6 +36,8 @@ struct kept_replies {
     uint64_t oldest, next; /* numbers of tickets */
     struct kept_ticket *tickets;
     struct kept_list *lists;
+    uint64_t leaving[KEPT_REPLIES_BATCH]; /* tags of replies that wait for the end of the batch */
+    uint32_t leaving_count;
 };
 
 /* count: tickets, a power of two. Returns 0 or -ENOMEM. */
@@ -46,6 +53,10 @@ void kept_replies_bind(struct kept_replies *replies, struct kept_frame *frame, u
                        uint32_t count);
 /* A reply to this client has passed. */
 void kept_replies_pass(struct kept_replies *replies, struct kept *kept, uint64_t tag);
+/* It leaves at the end of the batch. */
+void kept_replies_add(struct kept_replies *replies, struct kept *kept, uint64_t tag);
+/* The end of the batch: those that were added have passed; or they were fenced, and count for nothing. */
+void kept_replies_flush(struct kept_replies *replies, struct kept *kept, bool have_passed);
 /* The frame has ended (kept.on_end). */
 void kept_replies_end(struct kept_replies *replies, const struct kept_frame *frame);
 
