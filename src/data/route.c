@@ -160,9 +160,10 @@ bool route_takes_kept(const struct routing *routing, const struct frame_header *
         return false;
     if (routing->decision == ROUTE_DELIVER)
         return true;
+    /* A second hop would be dropped: its sender keeps it, and takes it to the next leader itself. */
     return routing->decision == ROUTE_RELAY &&
-           (is_former ||
-            (header->term == leader->previous_term && has_stepped_down(leader, routing->now_ns)));
+           (is_former || (header->hops < FRAME_HOPS_MAX && header->term == leader->previous_term &&
+                          has_stepped_down(leader, routing->now_ns)));
 }
 
 /* A held request may have no tag yet. Nor has, once in 2^64, a request whose tag is 0. */

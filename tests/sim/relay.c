@@ -95,7 +95,8 @@ bool relay_can_take(const struct sim *sim, uint32_t index, const struct relay_fr
         return false;
     if (leader == self_of(sim, index))
         return pod->is_app_up;
-    return frame->term == pod->previous_term && local_now(sim, index) < pod->previous_until_ns;
+    return frame->hops < RELAY_HOPS_MAX && frame->term == pod->previous_term &&
+           local_now(sim, index) < pod->previous_until_ns;
 }
 
 void relay_refused(struct sim *sim, uint32_t index, uint64_t instance)

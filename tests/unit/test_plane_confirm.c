@@ -222,6 +222,24 @@ Test(plane_confirm, leader_that_stepped_down_confirms_what_it_relays)
     cr_assert_eq(count(B, COUNTER_DELIVERED), 1);
 }
 
+/* It may be relayed no further: dropped and confirmed here, it would be lost, or come behind later ones. */
+Test(plane_confirm, pod_that_stepped_down_takes_no_second_hop)
+{
+    const uint64_t until_ns = clock_now_ns() + 60 * NS_PER_SEC;
+
+    say(B, "one");
+    run(B); /* it is on its way when A steps down */
+    publish(A, B, 2, until_ns);
+    until(count(A, COUNTER_RELAYED) == 1, run(A));
+    publish(B, B, 2, until_ns);
+    publish(B, A, 3, until_ns); /* B has led, and steps down */
+    until(count(B, DROPPED(unready)) + count(B, DROPPED(hops)) > 0, run(B));
+    cr_assert_eq(count(B, DROPPED(hops)), 0);
+    publish(A, A, 3, until_ns);
+    expect_reply("one");
+    settle_all();
+}
+
 Test(plane_confirm, pod_that_cannot_deliver_takes_no_kept_request)
 {
     publish(A, PODS, 1, 0);
