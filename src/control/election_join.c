@@ -106,6 +106,18 @@ static void hear_discover_as_leader(struct election *e, const struct election_ev
     election_renew_if_behind(e);
 }
 
+/* A leader whose list lacks us. It may have removed our row while we were cut off: no heartbeat tells
+ * us, and without the right to stand for election, no refused vote either. */
+static void hear_discover_of_leader(struct election *e, const struct election_event *event)
+{
+    const struct election_message *m = event->message;
+
+    election_hear_claim(e, m->term, m->from, &event->from);
+    if (election_is_member(e) && m->from == e->leader &&
+        election_list_id_compare(m->list, e->list.id) > 0)
+        election_request_list(e, &event->from, m->from, m->list);
+}
+
 void election_hear_discover(struct election *e, const struct election_event *event)
 {
     const struct election_message *m = event->message;
@@ -119,8 +131,8 @@ void election_hear_discover(struct election *e, const struct election_event *eve
     election_send_with_self(e, &event->from, m->from, hello);
     if (e->state == ELECTION_LEADER)
         hear_discover_as_leader(e, event);
-    else if (m->flags & ELECTION_FLAG_LEADS) /* a leader whose list lacks us */
-        election_hear_claim(e, m->term, m->from, &event->from);
+    else if (m->flags & ELECTION_FLAG_LEADS)
+        hear_discover_of_leader(e, event);
 }
 
 static void send_discover(struct election *e, const struct address *address, uint64_t instance)

@@ -185,6 +185,24 @@ Test(election, own_row_ends_with_the_heartbeat_of_a_leader)
     cr_assert_not(e.is_unlisted);
 }
 
+/* It was cut off, and its row was removed: no heartbeat comes, and nobody refuses it a vote. */
+Test(election, member_asks_for_the_list_of_a_leader_that_looks_for_it)
+{
+    const struct election_member leader = member(LEADER);
+    struct election_message m = message(ELECTION_DISCOVER, LEADER, 1);
+    size_t requests = 0;
+
+    hear_heartbeat(LEADER, 1);
+    m.flags = ELECTION_FLAG_LEADS | ELECTION_FLAG_LISTED;
+    m.list = (struct election_list_id){.term = 1, .version = 2};
+    m.member_count = 1;
+    step(ELECTION_MESSAGE, &m, &leader);
+    for (size_t i = 0; i < actions.count; i++)
+        requests += actions.list[i].type == ELECTION_SEND &&
+                    actions.list[i].message.type == ELECTION_LIST_REQUEST;
+    cr_assert_eq(requests, 1);
+}
+
 /* A restarted instance, and one other that was restarted too; the third stays away. */
 static void restart_two(uint16_t flags_of_other)
 {
