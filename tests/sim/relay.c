@@ -203,6 +203,7 @@ static void replay_frame(struct sim *sim, uint32_t index, struct kept_frame *fra
              sim->options.relay->broken != RELAY_REPLAY_ALL &&
              !kept_replies_wants(&pod->replies, frame, i)))
             continue;
+        request->came_by_two |= frame->hops > 1; /* or would have */
         records[i].hops--;
         records[i].is_replayed = true;
         records[i].term = frame->term;
