@@ -9,7 +9,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 # shellcheck disable=SC2034 # for those who source this file
 build_packages=(gcc libc6-dev cmake ninja-build pkg-config libjson-c-dev libyaml-dev
-    libmicrohttpd-dev libsodium-dev libseccomp-dev ccache)
+    libmicrohttpd-dev libsodium-dev libseccomp-dev libcurl4-openssl-dev ccache)
 # shellcheck disable=SC2034
 test_packages=(universal-ctags libcap2-bin clang clang-format clang-tidy libclang-rt-14-dev llvm libcriterion-dev shellcheck cppcheck
     netcat-openbsd socat curl openssl dnsmasq-base knot knot-dnsutils dnsperf iproute2 nftables iptables ethtool procps

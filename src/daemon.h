@@ -13,12 +13,14 @@
 #include "headless/control/supervisor.h"
 #include "headless/data/data_plane.h"
 #include "headless/data/progress.h"
+#include "headless/platform/api.h"
 
 struct daemon {
     struct config_set *options;  /* as started with: the modules refer to it */
     struct config_set *reloaded; /* newest, or NULL */
     struct config_watch watch;   /* of the file */
     struct files files;
+    struct platform *platform; /* NULL: no option needs the API server */
     struct supervisor *supervisor;
     struct data_plane *data_plane;
     struct admin admin;

@@ -3,9 +3,10 @@
  *
  *   configuration   config/        options from flags, environment and file
  *   leadership      control/       the supervisor: election, commands, the leader snapshot
+ *   API server      platform/      a client for the cluster's API server, where an option needs it
  *   data            data/          receivers, workers, app, relay, replies: the path of a datagram
  *   operators       admin/         HTTP: probes, metrics, status
- *   confinement     secure/        the seccomp filter, once all sockets are open
+ *   confinement     confinement.c  the seccomp filter, once all sockets are open (secure/)
  *   files           files.c        the configuration's file and the keys, read by a thread
  *   reloading       reload.c       the configuration, at run time
  *
@@ -20,12 +21,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "api_client.h"
+#include "confinement.h"
 #include "daemon.h"
 #include "headless/base/clock.h"
 #include "headless/base/log.h"
 #include "headless/base/process.h"
 #include "headless/secure/capabilities.h"
-#include "headless/secure/confine.h"
 
 #define DRAIN_LOOK_NS  (50 * NS_PER_MS)
 #define DRAIN_QUIET_NS NS_PER_SEC
@@ -33,16 +35,6 @@
 #define WATCHDOG_PARTS 4 /* checks per watchdog time: one late check does not end the process */
 
 /* ---- the modules, in the order of their start ---- */
-
-/* Before the first key is read: keep keys out of core dumps. */
-static int hide_memory(struct daemon *d)
-{
-    int rc = config_has_keys(config_values(d->options)) ? confine_hide_memory() : 0;
-
-    if (rc)
-        log_warn("memory_visible", "cannot keep the keys out of core dumps: %s", strerror(-rc));
-    return 0;
-}
 
 static int create_supervisor(struct daemon *d)
 {
@@ -73,7 +65,8 @@ static int join_cluster(struct daemon *d)
 
 static int start_admin(struct daemon *d)
 {
-    int rc = admin_start(&d->admin, config_values(d->options), d->data_plane, d->supervisor);
+    int rc = admin_start(&d->admin, config_values(d->options), d->data_plane, d->supervisor,
+                         d->platform);
 
     if (!rc) {
         admin_set_options(&d->admin, d->options, d->options);
@@ -85,26 +78,6 @@ static int start_admin(struct daemon *d)
 static void stop_admin(struct daemon *d)
 {
     admin_stop(&d->admin);
-}
-
-/* Some kernels and sandboxes have no seccomp: then serve without a filter. */
-static int confine(struct daemon *d)
-{
-    const struct config *config = config_values(d->options);
-    const struct confine_needs needs = {.resolver = config->discovery_dns[0] != '\0',
-                                        .files = config->store[0] != '\0',
-                                        .groups = config->multicast_groups.count > 0,
-                                        .connections =
-                                            config->failover_on_refused == CONFIG_REFUSED_FAST};
-    int rc = config->seccomp ? confine_start(&needs) : -ENOTSUP;
-
-    if (rc == -ENOTSUP)
-        log_debug("unconfined", "%s",
-                  config->seccomp ? "seccomp: not in this build" : "seccomp: false");
-    else if (rc)
-        log_warn("unconfined", "the kernel refuses the seccomp filter (%s): running without it",
-                 strerror(-rc));
-    return 0;
 }
 
 static int start_data_plane(struct daemon *d)
@@ -141,14 +114,17 @@ static const struct module {
     int (*start)(struct daemon *d);
     void (*stop)(struct daemon *d);
 } modules[] = {
-    {"key memory", hide_memory, NULL},
+    {"key memory", confinement_hide_memory, NULL},
     {"keys", files_read_keys, NULL},
     /* First: its port is bound exclusively, so a second daemon at this address fails here. */
     {"supervisor", create_supervisor, destroy_supervisor},
     {"sockets", open_data_plane, close_data_plane},
+    {"API server's client", api_client_open, api_client_close},
     {"leader", join_cluster, NULL},
     {"admin server", start_admin, stop_admin},
-    {"confinement", confine, NULL}, /* all sockets are open, and nothing was received yet */
+    {"confinement", confinement_start,
+     NULL}, /* all sockets are open, and nothing was received yet */
+    {"platform thread", api_client_start, api_client_stop}, /* ends after the supervisor */
     {"supervisor thread", start_supervisor, stop_supervisor},
     {"data threads", start_data_plane,
      stop_data_plane}, /* last: from now on datagrams are received */

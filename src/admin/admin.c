@@ -141,13 +141,14 @@ static int open_server(struct admin *admin, const struct config *config,
 }
 
 int admin_start(struct admin *admin, const struct config *config, struct data_plane *data_plane,
-                struct supervisor *supervisor)
+                struct supervisor *supervisor, const struct platform *platform)
 {
     int rc;
 
     *admin = (struct admin){.config = config,
                             .data_plane = data_plane,
                             .supervisor = supervisor,
+                            .platform = platform,
                             .started_ns = clock_now_ns(),
                             .started_s = clock_real_s()};
     atomic_init(&admin->last_reload_succeeded, true);

@@ -33,11 +33,13 @@ void admin_snapshot_take(struct admin *admin, struct admin_snapshot *ret_snapsho
         .started_s = admin->started_s,
         .log = log_count(),
         .report = supervisor_report(admin->supervisor),
+        .platform_client = admin->platform,
     };
 
     (void)clock_gettime(CLOCK_REALTIME, &wall);
     snapshot.wall_ns = (uint64_t)wall.tv_sec * NS_PER_SEC + (uint64_t)wall.tv_nsec;
     snapshot.uptime_ns = snapshot.now_ns - admin->started_ns;
+    platform_read_numbers(admin->platform, &snapshot.platform);
     supervisor_read_history(admin->supervisor, &snapshot.history);
     data_plane_read_numbers(data_plane, &snapshot.numbers);
     counters_collect(supervisor_counters(admin->supervisor), snapshot.numbers.counters);

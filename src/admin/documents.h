@@ -19,6 +19,7 @@
 #include "headless/base/log.h"
 #include "headless/base/process.h"
 #include "headless/control/supervisor.h"
+#include "headless/platform/report.h"
 
 struct json_object;
 
@@ -42,6 +43,8 @@ struct admin_snapshot {
     uint64_t config_loaded_s; /* since 1970 */
     uint64_t reloads, reloads_refused;
     struct log_counts log;
+    struct platform_numbers platform;
+    const struct platform *platform_client; /* NULL: no option needs the API server */
     const struct supervisor_report *report;
     struct json_object *options; /* name: value of each that is not at its default; NULL: unknown */
     struct {
@@ -72,8 +75,9 @@ enum sample_type { SAMPLE_COUNTER, SAMPLE_COUNTER_SECONDS, SAMPLE_GAUGE, SAMPLE_
 
 struct sample {
     enum sample_type type;
-    struct counter_info info; /* metric without "headlessd_" */
-    uint64_t value;           /* a gauge is an int64_t in these bits */
+    struct counter_info info;                /* metric without "headlessd_" */
+    uint64_t value;                          /* a gauge is an int64_t in these bits */
+    const char *second_label, *second_value; /* or NULL */
 };
 
 static inline bool sample_is_counter(const struct sample *sample)
@@ -86,7 +90,8 @@ static inline bool sample_is_seconds(const struct sample *sample)
     return sample->type == SAMPLE_SECONDS || sample->type == SAMPLE_COUNTER_SECONDS;
 }
 
-#define SAMPLES_MAX (COUNTER_COUNT + 98)
+#define SAMPLES_OF_PLATFORM (PLATFORM_VERB_COUNT * PLATFORM_CODES + PLATFORM_RESTART_COUNT + 2)
+#define SAMPLES_MAX         (COUNTER_COUNT + 98 + SAMPLES_OF_PLATFORM)
 
 /* All samples; those of one metric are neighbours. Returns their number. */
 size_t samples_list(const struct admin_snapshot *snapshot,

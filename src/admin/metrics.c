@@ -40,6 +40,8 @@ void metrics_put(FILE *out, const struct sample *sample, bool header)
     if (info->label[0]) {
         (void)fprintf(out, "{%s=\"", info->label);
         metrics_put_escaped(out, info->label_value, true);
+        if (sample->second_label)
+            (void)fprintf(out, "\",%s=\"%s", sample->second_label, sample->second_value);
         (void)fputs("\"}", out);
     }
     (void)fprintf(out, " %s\n", number_format(sample, text));

@@ -6,6 +6,7 @@
 #include "headless/base/clock.h"
 #include "headless/base/utf8.h"
 #include "headless/net/udp.h"
+#include "headless/platform/report.h"
 
 #define READINESS_STALL_NS (2 * NS_PER_SEC)
 
@@ -83,11 +84,33 @@ static bool knows_no_name(struct admin *admin, char text[static READINESS_MAX])
 {
     const struct config *config = admin->config;
 
-    (void)snprintf(text, READINESS_MAX,
-                   "joining: quorum.expect is %u, and neither discovery.dns nor peers names the "
-                   "other pods: set discovery.dns to the name of their headless Service",
-                   (unsigned)config->quorum_expect);
-    return config->peers.count == 0 && !config->discovery_dns[0];
+    (void)snprintf(
+        text, READINESS_MAX,
+        "joining: quorum.expect is %u, and neither discovery.dns, discovery.kubernetes nor "
+        "peers names the other pods: set discovery.dns to the name of their headless Service",
+        (unsigned)config->quorum_expect);
+    return config->peers.count == 0 && !config_is_discovering(config);
+}
+
+/* An API server that refuses or is away is told at the end of the line. */
+static bool finds_no_endpoint(struct admin *admin, char text[static READINESS_MAX])
+{
+    enum supervisor_slices state = supervisor_slices(admin->supervisor);
+
+    if (state == SUPERVISOR_SLICES_EMPTY)
+        (void)snprintf(
+            text, READINESS_MAX,
+            "joining: discovery.kubernetes: Service \"%s\" has no endpoint: does it exist "
+            "in this pod's namespace, and does it select the pods?",
+            admin->config->discovery_kubernetes);
+    else
+        (void)snprintf(
+            text, READINESS_MAX,
+            "joining: discovery.kubernetes: the API server has not named the endpoints of "
+            "Service \"%s\" yet",
+            admin->config->discovery_kubernetes);
+    return state != SUPERVISOR_SLICES_NONE && state != SUPERVISOR_SLICES_CURRENT &&
+           read_report(&supervisor_report(admin->supervisor)->known) == 0;
 }
 
 static bool finds_no_name(struct admin *admin, char text[static READINESS_MAX])
@@ -109,7 +132,9 @@ static bool is_alone(struct admin *admin, char text[static READINESS_MAX])
     (void)snprintf(text, READINESS_MAX,
                    "joining: %s names no other pod, and quorum.expect is %u: start the others, or "
                    "correct the name or quorum.expect",
-                   config->discovery_dns[0] ? "discovery.dns" : "peers",
+                   config->discovery_kubernetes[0] ? "discovery.kubernetes"
+                   : config->discovery_dns[0]      ? "discovery.dns"
+                                                   : "peers",
                    (unsigned)config->quorum_expect);
     return read_report(&supervisor_report(admin->supervisor)->known) == 0;
 }
@@ -130,7 +155,7 @@ static bool waits(struct admin *admin, char text[static READINESS_MAX])
 
     (void)snprintf(
         text, READINESS_MAX,
-        "joining: %u of %u other pods that peers and discovery.dns name have replied, "
+        "joining: %u of %u other pods that peers and discovery name have replied, "
         "and none has added this pod to the member list: do %u and %u/udp pass between the pods "
         "(NetworkPolicy), and is quorum.expect the number of pods?",
         read_report(&report->answered), read_report(&report->known),
@@ -158,6 +183,17 @@ static void add_refused(struct admin *admin, bool is_ready, char text[static REA
         (void)snprintf(text, READINESS_MAX, "ready, with the previous keys: %s (keys)", why.keys);
 }
 
+/* It serves: the others are found by DNS, or were found before. */
+static void add_slices(struct admin *admin, bool is_ready, char text[static READINESS_MAX])
+{
+    size_t length = strlen(text);
+
+    if (is_ready && supervisor_slices(admin->supervisor) == SUPERVISOR_SLICES_EMPTY)
+        (void)snprintf(text + length, READINESS_MAX - length,
+                       "; discovery.kubernetes: Service \"%s\" has no endpoint",
+                       admin->config->discovery_kubernetes);
+}
+
 /* It serves: what names it in a command, and in leader_list, names the other one as well. */
 static void add_namesake(struct admin *admin, bool is_ready, char text[static READINESS_MAX])
 {
@@ -172,14 +208,25 @@ static void add_namesake(struct admin *admin, bool is_ready, char text[static RE
                        address_format_ip(&other, address), admin->config->name);
 }
 
+/* What the API server refuses, or why it does not respond: without it, other pods may be unknown. */
+static void add_api(struct admin *admin, char text[static READINESS_MAX])
+{
+    size_t length = strlen(text);
+    char why[PLATFORM_WHY_MAX];
+
+    if (platform_problem(admin->platform, why))
+        (void)snprintf(text + length, READINESS_MAX - length, "; API server: %s", why);
+}
+
 /* The first rule that applies decides. */
 static const struct rule {
     bool (*is_so)(struct admin *admin, char text[static READINESS_MAX]);
     bool is_ready;
 } rules[] = {
-    {is_stopping, false},   {is_stalled, false},    {lacks_key, false},     {has_joined, true},
-    {is_elsewhere, false},  {knows_no_name, false}, {finds_no_name, false}, {is_alone, false},
-    {finds_virtual, false}, {waits, false},
+    {is_stopping, false},       {is_stalled, false},    {lacks_key, false},
+    {has_joined, true},         {is_elsewhere, false},  {knows_no_name, false},
+    {finds_no_endpoint, false}, {finds_no_name, false}, {is_alone, false},
+    {finds_virtual, false},     {waits, false},
 };
 
 bool readiness_tell(struct admin *admin, char text[static READINESS_MAX])
@@ -189,7 +236,9 @@ bool readiness_tell(struct admin *admin, char text[static READINESS_MAX])
     while (!rule->is_so(admin, text))
         rule++; /* the last one always applies */
     add_refused(admin, rule->is_ready, text);
+    add_slices(admin, rule->is_ready, text);
     add_namesake(admin, rule->is_ready, text);
+    add_api(admin, text);
     text[utf8_trim(text, strlen(text))] = '\0'; /* it may be cut within a character */
     return rule->is_ready;
 }

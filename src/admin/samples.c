@@ -10,7 +10,7 @@ struct list {
 static void sample_add(struct list *list, enum sample_type type, struct counter_info info,
                        uint64_t value)
 {
-    list->samples[list->count++] = (struct sample){type, info, value};
+    list->samples[list->count++] = (struct sample){.type = type, .info = info, .value = value};
 }
 
 static void add_counter(struct list *list, const char *metric, uint64_t value, const char *help)
@@ -255,6 +255,40 @@ static void add_admin(struct list *list, const struct admin_snapshot *snapshot)
         "5 s, or their response was not read within 30 s");
 }
 
+/* Of the requests only those that there were: most codes never occur. */
+static void sample_add_platform(struct list *list, const struct platform_numbers *platform)
+{
+    static const char requests[] =
+        "Requests to the API server that have ended, and watches opened; "
+        "code: the status of the response, other, or none: no response";
+    static const char restarts[] = "Watches of the API server that ended, and were opened again";
+
+    for (size_t verb = 0; verb < PLATFORM_VERB_COUNT; verb++) {
+        for (size_t code = 0; code < PLATFORM_CODES; code++) {
+            if (!platform->requests[verb][code])
+                continue;
+            sample_add(list, SAMPLE_COUNTER,
+                       (struct counter_info){"api_requests_total", "verb",
+                                             platform_verb_name((enum platform_verb)verb),
+                                             requests},
+                       platform->requests[verb][code]);
+            list->samples[list->count - 1].second_label = "code";
+            list->samples[list->count - 1].second_value = platform_code_name(code);
+        }
+    }
+    for (size_t why = 0; why < PLATFORM_RESTART_COUNT; why++)
+        sample_add(list, SAMPLE_COUNTER,
+                   (struct counter_info){"watch_restarts_total", "why",
+                                         platform_restart_name((enum platform_restart)why),
+                                         restarts},
+                   platform->restarts[why]);
+    add_gauge(list, "api_up", platform->is_up,
+              "0 if the last request to the API server had no response, or one of a server in "
+              "trouble");
+    add_gauge(list, "token_age_seconds", platform->token_age_s,
+              "Time since the file platform.token was written; 0: none was read");
+}
+
 static void add_log(struct list *list, const struct log_counts *log)
 {
     static const char help[] = "Lines written to the log";
@@ -333,6 +367,8 @@ size_t samples_list(const struct admin_snapshot *snapshot,
     add_election(&list, snapshot);
     add_admin(&list, snapshot);
     add_config(&list, snapshot);
+    if (snapshot->platform.is_on)
+        sample_add_platform(&list, &snapshot->platform);
     add_log(&list, &snapshot->log);
     add_gauge(&list, "confined", snapshot->confined, "1 if the seccomp filter is installed");
     add_gauge(&list, "uptime_seconds", snapshot->uptime_ns / NS_PER_SEC,

@@ -266,6 +266,23 @@ static void add_changes(struct json_object *document, const struct admin_snapsho
     status_add(document, "changes", list);
 }
 
+/* Absent without an option that needs the API server. */
+static void status_add_platform(struct json_object *document, const struct admin_snapshot *snapshot)
+{
+    struct json_object *object;
+    char why[PLATFORM_WHY_MAX] = "";
+
+    if (!snapshot->platform_client)
+        return;
+    (void)platform_problem(snapshot->platform_client, why);
+    object = json_object_new_object();
+    status_add_text(object, "url", platform_url(snapshot->platform_client));
+    status_add_text(object, "namespace", platform_namespace(snapshot->platform_client));
+    status_add(object, "up", json_object_new_boolean(snapshot->platform.is_up));
+    status_add_text(object, "problem", why);
+    status_add(document, "api", object);
+}
+
 struct json_object *status_describe(const struct admin_snapshot *snapshot)
 {
     struct json_object *document = json_object_new_object();
@@ -287,6 +304,7 @@ struct json_object *status_describe(const struct admin_snapshot *snapshot)
     status_add_number(document, "uptime_seconds", snapshot->uptime_ns / NS_PER_SEC);
     status_add(document, "ready", json_object_new_boolean(snapshot->is_ready));
     status_add_text(document, "readiness", snapshot->readiness);
+    status_add_platform(document, snapshot);
     status_add(document, "confined", json_object_new_boolean(snapshot->confined));
     status_add(document, "ledger", status_describe_ledger(&snapshot->numbers));
     status_add(document, "options", json_object_get(snapshot->options));

@@ -71,7 +71,20 @@ void status_add_histograms(struct json_object *document, const struct data_plane
     status_add(document, "histograms", histograms);
 }
 
-/* "sessions_opened_total":3, or "replies_dropped_total":{"rate":3,...}. */
+/* The object of this key, which is made if there is none. */
+static struct json_object *status_enter(struct json_object *group, const char *key)
+{
+    struct json_object *values;
+
+    if (!json_object_object_get_ex(group, key, &values)) {
+        values = json_object_new_object();
+        status_add(group, key, values);
+    }
+    return values;
+}
+
+/* "sessions_opened_total":3, "replies_dropped_total":{"rate":3,...}, or
+ * "api_requests_total":{"get":{"200":3,...},...}. */
 static void add_sample(struct json_object *group, const struct sample *sample)
 {
     const struct counter_info *info = &sample->info;
@@ -79,11 +92,12 @@ static void add_sample(struct json_object *group, const struct sample *sample)
     const char *key = info->metric;
 
     if (info->label[0]) {
-        if (!json_object_object_get_ex(group, info->metric, &values)) {
-            values = json_object_new_object();
-            status_add(group, info->metric, values);
-        }
+        values = status_enter(values, key);
         key = info->label_value;
+    }
+    if (sample->second_label) {
+        values = status_enter(values, key);
+        key = sample->second_value;
     }
     if (sample_is_seconds(sample))
         status_add(values, key, describe_seconds(sample->value));

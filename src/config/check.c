@@ -320,6 +320,11 @@ static const struct check checks[] = {
     {{"quorum.expect", "peers"}, expects_fewer_than_listed},
     {{"control.accept", "keys"}, signing_needs_keys},
     {{"store"}, store_is_relative},
+    {{"platform.api"}, config_api_is_unusable},
+    {{"platform.token"}, config_token_is_relative},
+    {{"platform.ca"}, config_ca_is_relative},
+    {{"platform.namespace"}, config_namespace_is_no_name},
+    {{"discovery.kubernetes"}, config_service_is_no_name},
     {{"ring", "batch"}, ring_below_batch},
 };
 

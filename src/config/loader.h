@@ -133,6 +133,12 @@ bool config_replied_needs_one_worker(const struct config *c, char why[static VAL
 /* In check_app.c: app.reply_from and app.source do not go with app.target. */
 bool config_replies_need_loopback(const struct config *c, char why[static VALUE_WHY_MAX]);
 bool config_source_needs_local_app(const struct config *c, char why[static VALUE_WHY_MAX]);
+/* In check_platform.c: the API server and its objects cannot be named so. */
+bool config_api_is_unusable(const struct config *c, char why[static VALUE_WHY_MAX]);
+bool config_token_is_relative(const struct config *c, char why[static VALUE_WHY_MAX]);
+bool config_ca_is_relative(const struct config *c, char why[static VALUE_WHY_MAX]);
+bool config_namespace_is_no_name(const struct config *c, char why[static VALUE_WHY_MAX]);
+bool config_service_is_no_name(const struct config *c, char why[static VALUE_WHY_MAX]);
 /* In check_loops.c: datagrams to these would go in circles. */
 bool config_leader_is_own_socket(const struct config *c, char why[static VALUE_WHY_MAX]);
 bool config_app_is_own_socket(const struct config *c, char why[static VALUE_WHY_MAX]);

@@ -237,6 +237,15 @@ const struct config_option config_options[] = {
      RANGE(100 * NS_PER_MS, 1 * HOUR),
      .help = "Interval between look-ups of discovery.dns, plus or minus 10 %; at most 1s while "
              "there is no leader."},
+    {.key = "discovery.kubernetes",
+     .type = OPTION_TEXT,
+     FIELD(discovery_kubernetes),
+     .preset = "none",
+     .zero = "none",
+     .allowed = "the name of a Service, or none",
+     .help =
+         "Service of the pods, usually the headless one, whose EndpointSlices are read from the "
+         "API server (platform.api)."},
     {.key = "store",
      .type = OPTION_TEXT,
      FIELD(store),
@@ -245,6 +254,41 @@ const struct config_option config_options[] = {
      .allowed = "the absolute path of a file, or none",
      .help = "File that keeps the highest term over restarts, so that terms never decrease. A "
              "volume that does not respond delays nothing (log: store_failed)."},
+    /* ---- */
+    {.key = "platform.api",
+     .group = "API server",
+     .type = OPTION_TEXT,
+     FIELD(platform_api),
+     .preset = "auto",
+     .preset_words =
+         "https at KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT, which a pod has",
+     .allowed = "https://ADDRESS:PORT, http:// with a loopback address, or auto",
+     .help = "The API server of the cluster, by its IP address: a name would need name lookups, "
+             "which may depend on the cluster."},
+    {.key = "platform.token",
+     .type = OPTION_TEXT,
+     FIELD(platform_token),
+     .preset = "/var/run/secrets/kubernetes.io/serviceaccount/token",
+     .zero = "none",
+     .allowed = "the absolute path of a file, or none",
+     .help =
+         "File of the token of the pod's service account. It is read again when it changes, each "
+         "minute, and when the API server refuses it."},
+    {.key = "platform.ca",
+     .type = OPTION_TEXT,
+     FIELD(platform_ca),
+     .preset = "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt",
+     .allowed = "the absolute path of a file",
+     .help = "File of the certificates (PEM) one of which must have signed the API server's. It is "
+             "read again at least each minute when a connection is made."},
+    {.key = "platform.namespace",
+     .type = OPTION_TEXT,
+     FIELD(platform_namespace),
+     .preset = "auto",
+     .preset_words = "the content of the file namespace beside platform.token, otherwise the "
+                     "variable POD_NAMESPACE",
+     .allowed = "the name of a namespace, or auto",
+     .help = "Namespace of this pod's objects."},
     /* ---- */
     {.key = "heartbeat.interval",
      .group = "Failover",

@@ -17,7 +17,7 @@
 
 #include "headless/config/config.h"
 
-#define OPTION_MAX      64 /* rows */
+#define OPTION_MAX      96 /* rows */
 #define OPTION_NAME_MAX 64 /* bytes of a key, flag or variable, with NUL */
 #define OPTION_ALIASES  2
 

@@ -31,10 +31,11 @@ static bool pass_pace(const struct election *e, uint64_t *paced_ns)
     return true;
 }
 
+/* A refusal by another pod that has the leader's address by now says nothing of the leader. */
 static bool is_watching(const struct election *e, uint64_t instance)
 {
     return e->config.on_refused_fast && instance && instance == e->leader &&
-           instance != election_self(e) && e->refused != instance;
+           instance != election_self(e) && e->refused != instance && !election_is_readdressed(e);
 }
 
 /* ---- evidence ---- */

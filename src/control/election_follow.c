@@ -304,12 +304,13 @@ static uint64_t succession_rank(const struct election *e)
             (uint16_t)((from == ELECTION_NOT_FOUND ? i - 1 : from + i) % e->list.count);
 
         passed_us |= index == e->self_index;
-        if (index == e->self_index || index == from || !election_bit(e->ready, index))
+        if (index == e->self_index || index == from || !election_bit(e->ready, index) ||
+            election_is_outgoing(e, index))
             continue;
         ready++;
         rank += !passed_us;
     }
-    return election_is_ready(e) ? rank : ready;
+    return election_is_ready(e) && !e->is_self_terminating ? rank : ready;
 }
 
 void election_decide_candidacy(struct election *e)

@@ -12,6 +12,7 @@
  *   election_campaign.c  our own candidacy
  *   election_lead.c      the leader: lease, heartbeats, stepping down
  *   election_former.c    sessions that stay with a leader that stepped down
+ *   election_candidates.c  what discovery names, and says of the pods there
  *   election_join.c      discovery, the first leader
  *   election_command.c   leader commands, leaving, force
  *   election_lease.c     election: lease, where nobody leads before the Lease says so
@@ -122,6 +123,8 @@ void election_settle_stand_ins(struct election *e, bool are_needed);
 /* Votes or acknowledgements that a list with this number of rows needs. */
 size_t election_needed_of(const struct election *e, uint16_t rows);
 void election_admit(struct election *e, const struct election_member *member, uint64_t since_ns);
+/* Could the living members commit the list without this row? */
+bool election_is_dispensable(const struct election *e, uint16_t index);
 void election_remove_predecessor(struct election *e, uint16_t index);
 /* True if this row's dead member is the predecessor next to whose row we added ours. */
 bool election_is_own_predecessor(const struct election *e, uint16_t index);
@@ -226,6 +229,22 @@ void election_former_hear_refusal(struct election *e, uint64_t instance);
 /* Ends it when it is over. */
 void election_former_tick(struct election *e);
 
+/* ---- election_candidates.c ---- */
+void election_set_candidates(struct election *e, const struct election_event *event);
+struct election_known_peer *election_find_known_peer(struct election *e, const struct address *ip);
+/* Finds or adds it. NULL: it is our own address, or there is no room. */
+struct election_known_peer *election_add_known_peer(struct election *e,
+                                                    const struct address *address);
+/* The list has changed: which of its members' pods end soon, or exist no longer. */
+void election_update_pods(struct election *e);
+/* The pod of this member ends soon, or exists no longer, by discovery: it comes last in the order of
+ * succession. It may be alive. */
+bool election_is_outgoing(const struct election *e, uint16_t index);
+/* Leader: how long a member may be silent before its row is removed. */
+uint64_t election_forget_after(const struct election *e, uint16_t index);
+/* Another pod has the leader's address since the leader was heard last. */
+bool election_is_readdressed(const struct election *e);
+
 /* ---- election_join.c ---- */
 /* True if messages arrive, and none of them can be authenticated. */
 bool election_hears_only_unauthenticated(const struct election *e);
@@ -234,7 +253,6 @@ void election_join_tick(struct election *e);
 void election_discover(struct election *e, uint64_t every_ns);
 /* Drafts a list of this instance and all known peers without a list. False: there is a cluster. */
 bool election_draft_list(struct election *e);
-void election_set_candidates(struct election *e, const struct election_event *event);
 void election_hear_discover(struct election *e, const struct election_event *event);
 void election_hear_hello(struct election *e, const struct election_event *event);
 void election_send_claim(struct election *e, const struct address *to, uint64_t instance);

@@ -12,49 +12,6 @@
 #define REPLACE_DELAY   3 /* detection times without a leader that adds us */
 #define AUTH_MEMORY     (5 * NS_PER_SEC)
 
-/* ---- known peers ---- */
-
-static struct election_known_peer *find_known_peer(struct election *e, const struct address *ip)
-{
-    for (uint32_t i = 0; i < e->known_peer_count; i++) {
-        if (address_equal_ip(&e->known_peers[i].member.address, ip))
-            return &e->known_peers[i];
-    }
-    return NULL;
-}
-
-static struct election_known_peer *add_known_peer(struct election *e, const struct address *address)
-{
-    struct election_known_peer *known = find_known_peer(e, address);
-
-    if (known || e->known_peer_count == ELECTION_MEMBERS_MAX ||
-        address_equal_ip(address, &e->config.self.address))
-        return known;
-    known = &e->known_peers[e->known_peer_count++];
-    *known = (struct election_known_peer){.member.address = address_with_port(*address, 0)};
-    return known;
-}
-
-/* Forgets known peers that discovery no longer names and that have not replied for forget_ns. */
-void election_set_candidates(struct election *e, const struct election_event *event)
-{
-    uint32_t kept = 0;
-
-    e->is_blind = event->is_blind;
-    for (uint32_t i = 0; i < e->known_peer_count; i++) {
-        const struct election_known_peer *known = &e->known_peers[i];
-        bool keep = known->member.instance && e->now_ns < known->replied_ns + e->config.forget_ns;
-
-        for (size_t k = 0; k < event->candidate_count && !keep; k++)
-            keep = address_equal_ip(&event->candidates[k], &known->member.address);
-        if (keep)
-            e->known_peers[kept++] = *known;
-    }
-    e->known_peer_count = kept;
-    for (size_t k = 0; k < event->candidate_count; k++)
-        (void)add_known_peer(e, &event->candidates[k]);
-}
-
 /* ---- DISCOVER and HELLO ---- */
 
 static struct election_message make_discovery(const struct election *e,
@@ -106,7 +63,7 @@ void election_discover(struct election *e, uint64_t every_ns)
 static void note_sender(struct election *e, const struct election_event *event)
 {
     const struct election_message *m = event->message;
-    struct election_known_peer *known = add_known_peer(e, &event->from);
+    struct election_known_peer *known = election_add_known_peer(e, &event->from);
 
     if (!known)
         return;
@@ -123,7 +80,7 @@ static void note_sender(struct election *e, const struct election_event *event)
 
 static void admit_member(struct election *e, const struct election_event *event)
 {
-    const struct election_known_peer *known = find_known_peer(e, &event->from);
+    const struct election_known_peer *known = election_find_known_peer(e, &event->from);
     struct election_member member = event->members[0];
 
     member.address = address_with_port(event->from, 0);
@@ -185,7 +142,7 @@ void election_hear_hello(struct election *e, const struct election_event *event)
             send_discover(e, &event->from, m->from);
         if (from_leader)
             election_hear_claim(e, m->term, m->leader, &event->from);
-        else if (m->leader && !find_known_peer(e, &m->leader_address))
+        else if (m->leader && !election_find_known_peer(e, &m->leader_address))
             send_discover(e, &m->leader_address, m->leader);
         return;
     }

@@ -90,7 +90,7 @@ static struct election_message make_heartbeat(struct election *e)
         if (!election_may_be_alive(e, i))
             continue;
         election_set_bit(e->live, i);
-        if (e->list.members[i].is_eligible &&
+        if (e->list.members[i].is_eligible && !election_is_outgoing(e, i) &&
             (is_self ? election_is_ready(e) : e->peers[i].is_app_up))
             election_set_bit(e->ready, i);
     }
@@ -223,7 +223,7 @@ static void remove_dead_members(struct election *e)
 
         if (i == e->self_index)
             continue;
-        if (e->now_ns > since + e->config.forget_ns)
+        if (e->now_ns > since + election_forget_after(e, i))
             election_request_change(e, &(struct election_change){.type = ELECTION_REMOVE,
                                                                  .member = e->list.members[i]});
         else if (election_is_own_predecessor(e, i))
@@ -257,8 +257,8 @@ static void consider_transfer(struct election *e)
     if (!e->is_list_committed || e->campaign.stage != ELECTION_STAGE_NONE)
         return;
     if (e->claim_cause == ELECTION_BY_BOOTSTRAP && !e->has_yielded &&
-        wanted != ELECTION_NOT_FOUND && e->now_ns < e->led_since_ns + YIELD_WITHIN_NS &&
-        election_may_succeed(e, wanted)) {
+        wanted != ELECTION_NOT_FOUND && !election_is_outgoing(e, wanted) &&
+        e->now_ns < e->led_since_ns + YIELD_WITHIN_NS && election_may_succeed(e, wanted)) {
         e->has_yielded = true;
         election_step_down(e, e->list.members[wanted].instance, ELECTION_BY_YIELD);
         return;
@@ -327,16 +327,23 @@ bool election_may_succeed(const struct election *e, uint16_t index)
            e->now_ns < e->peers[index].lease_until_ns;
 }
 
-/* The first member after us in the list that may succeed and has its app up. */
+/* The first member after us in the list that may succeed and has its app up; one whose pod is to end
+ * soon only if there is no other. */
 uint16_t election_find_successor(const struct election *e)
 {
+    uint16_t last = ELECTION_NOT_FOUND;
+
     for (uint16_t i = 1; i < e->list.count; i++) {
         uint16_t index = (uint16_t)((e->self_index + i) % e->list.count);
 
-        if (election_may_succeed(e, index) && e->peers[index].is_app_up)
+        if (!election_may_succeed(e, index) || !e->peers[index].is_app_up)
+            continue;
+        if (!election_is_outgoing(e, index))
             return index;
+        if (last == ELECTION_NOT_FOUND)
+            last = index;
     }
-    return ELECTION_NOT_FOUND;
+    return last;
 }
 
 /* Our validity ends before any member learns of it; only therefore may they waive their grants. */

@@ -36,6 +36,7 @@ void election_list_changed(struct election *e)
         e->list.floor = 0;
     if (e->list.count >= e->config.expect)
         e->list.is_forced = false;
+    election_update_pods(e);
 }
 
 void election_forget_list(struct election *e)

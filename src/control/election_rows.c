@@ -160,7 +160,7 @@ static bool is_requested(const struct election *e, uint64_t instance)
 
 /* Could the living members commit the list without this row? Otherwise its removal leaves a leader
  * that was about to lose its majority with a list that can elect nobody: the new instance stands in. */
-static bool is_dispensable(const struct election *e, uint16_t index)
+bool election_is_dispensable(const struct election *e, uint16_t index)
 {
     size_t living = 0;
 
@@ -178,7 +178,7 @@ static uint16_t find_predecessor(const struct election *e, const struct election
     for (uint16_t i = 0; i < e->list.count; i++) {
         if (i == e->self_index || !is_namesake(&e->list.members[i], member))
             continue;
-        if (!election_may_be_alive(e, i) && is_dispensable(e, i))
+        if (!election_may_be_alive(e, i) && election_is_dispensable(e, i))
             return i;
         *ret_is_open |=
             !election_may_be_alive(e, i) || e->peers[i].heard_ns < since_ns + e->interval_ns;
@@ -220,7 +220,7 @@ void election_remove_predecessor(struct election *e, uint16_t index)
 bool election_is_own_predecessor(const struct election *e, uint16_t index)
 {
     return e->has_own_row && is_namesake(&e->list.members[index], &e->config.self) &&
-           !election_may_be_alive(e, index) && is_dispensable(e, index);
+           !election_may_be_alive(e, index) && election_is_dispensable(e, index);
 }
 
 /* ---- our own row, in our own copy of the list ---- */

@@ -146,26 +146,6 @@ static size_t run_liveness(struct supervisor *supervisor, uint64_t now_ns)
     return done;
 }
 
-/* ---- candidates ---- */
-
-void supervisor_feed_candidates(struct supervisor *supervisor)
-{
-    const struct config *config = supervisor->config;
-    struct address list[CONFIG_PEERS_MAX + DISCOVERY_MAX];
-    struct election_event event = {.type = ELECTION_CANDIDATES, .candidates = list};
-    size_t found;
-
-    for (size_t i = 0; i < config->peers.count; i++)
-        list[event.candidate_count++] = address_with_port(config->peers.list[i].address, 0);
-    found = discovery_take(&supervisor->discovery, &list[event.candidate_count]);
-    supervisor->discovered = found == 1 ? list[event.candidate_count] : (struct address){0};
-    event.candidate_count += found;
-    for (size_t i = 0; i < event.candidate_count; i++)
-        address_adopt_zone(&list[i], &config->self); /* DNS has no zones */
-    event.is_blind = config->discovery_dns[0] && !discovery_is_known(&supervisor->discovery);
-    supervisor_feed(supervisor, &event);
-}
-
 /* ---- our own state ---- */
 
 static void check_app(struct supervisor *supervisor)
@@ -280,7 +260,7 @@ static size_t supervisor_do_work(void *self)
     done += supervisor_take_refusals(supervisor);
     supervisor_check_refusal(supervisor);
     done += run_liveness(supervisor, now_ns);
-    if (discovery_has_news(&supervisor->discovery)) {
+    if (discovery_has_news(&supervisor->discovery) || slice_watch_has_news(&supervisor->slices)) {
         supervisor_feed_candidates(supervisor);
         done++;
     }
@@ -313,6 +293,7 @@ static bool supervisor_has_input(struct supervisor *supervisor)
            atomic_load_explicit(&supervisor->requests, memory_order_seq_cst) ||
            triple_buffer_has_news(&supervisor->reload) ||
            discovery_has_news(&supervisor->discovery) ||
+           slice_watch_has_news(&supervisor->slices) ||
            data_plane_has_refusal(supervisor->data_plane) ||
            data_plane_app_is_up(supervisor->data_plane) != supervisor->is_app_up;
 }

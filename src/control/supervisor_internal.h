@@ -2,6 +2,7 @@
  * supervisor_internal: the supervisor's state, and what its files call of each other.
  *
  *   supervisor.c           the thread: turns input into events, sleeps until the next deadline
+ *   supervisor_candidates.c    which pods may exist
  *   supervisor_actions.c       carries out the election's actions
  *   supervisor_snapshot.c  the leader snapshot for the data threads
  *   reply_grace.c          how long replies of an earlier term leave
@@ -30,6 +31,7 @@
 #include "peer_transport.h"
 #include "peers.h"
 #include "reply_grace.h"
+#include "slice_watch.h"
 #include "store.h"
 
 _Static_assert(ELECTION_MEMBERS_MAX == MEMBERS_MAX, "a list must fit a leader snapshot");
@@ -102,6 +104,7 @@ struct supervisor {
     uint64_t reported_changes; /* of liveness, and of the list, in the report */
     struct election_list_id reported_list;
     struct discovery discovery;
+    struct slice_watch slices;
     struct store *store; /* NULL: none */
     struct peers peers;
     struct progress progress;
@@ -158,6 +161,9 @@ struct supervisor {
 /* ---- supervisor.c ---- */
 
 extern const struct agent_ops supervisor_agent_ops;
+
+/* ---- supervisor_candidates.c ---- */
+
 /* Tell the election which pods may exist, by configuration and by discovery. */
 void supervisor_feed_candidates(struct supervisor *supervisor);
 

@@ -65,7 +65,7 @@ bool supervisor_take_keys(struct supervisor *supervisor, struct supervisor_keys 
 
 void supervisor_warn_unsealed(const struct config *config)
 {
-    if (config->peers.count == 0 && !config->discovery_dns[0])
+    if (config->peers.count == 0 && !config_is_discovering(config))
         return; /* no other pod is configured */
     if (!config_has_keys(config))
         log_warn(

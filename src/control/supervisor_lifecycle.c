@@ -219,7 +219,7 @@ static void fill_election_config(const struct supervisor *supervisor, uint64_t s
         .expect = count_expected(config),
         .on_refused_fast = config->failover_on_refused == CONFIG_REFUSED_FAST,
         .holds_on_step_down = config->route != CONFIG_ROUTE_LEADER,
-        .is_discovering = config->discovery_dns[0] != '\0',
+        .is_discovering = config_is_discovering(config),
         .forget_ns = config->member_forget_ns,
         .tenure_ns = TENURE_NS,
         .stored_term = stored_term,
@@ -273,17 +273,18 @@ int supervisor_join(struct supervisor *supervisor, struct data_plane *data_plane
             config->leader);
         return 0;
     }
-    if (config->discovery_dns[0] && !config->quorum_expect && config->peers.count == 0)
-        log_warn(
-            "quorum_expect_unset",
-            "discovery.dns without quorum.expect: a pod whose DNS does not name the others yet "
-            "leads alone; set quorum.expect to the number of pods");
-    if (config->quorum_expect > 1 && !config->discovery_dns[0] && config->peers.count == 0)
+    if (config_is_discovering(config) && !config->quorum_expect && config->peers.count == 0)
+        log_warn("quorum_expect_unset",
+                 "%s without quorum.expect: a pod that does not learn of the others at once leads "
+                 "alone; "
+                 "set quorum.expect to the number of pods",
+                 config->discovery_dns[0] ? "discovery.dns" : "discovery.kubernetes");
+    if (config->quorum_expect > 1 && !config_is_discovering(config) && config->peers.count == 0)
         log_warn("others_unnamed",
-                 "quorum.expect is %u, and neither discovery.dns nor peers names the other pods: "
-                 "set discovery.dns to the name of their headless Service",
+                 "quorum.expect is %u, and neither discovery.dns, discovery.kubernetes nor peers "
+                 "names the other pods: set discovery.dns to the name of their headless Service",
                  (unsigned)config->quorum_expect);
-    if (config->leader[0] && !is_peer(config, config->leader) && !config->discovery_dns[0]) {
+    if (config->leader[0] && !is_peer(config, config->leader) && !config_is_discovering(config)) {
         supervisor->logged.is_leader_unknown = true;
         log_warn(
             "leader_unknown",
@@ -298,6 +299,17 @@ int supervisor_join(struct supervisor *supervisor, struct data_plane *data_plane
 }
 
 /* ---- start and stop ---- */
+
+int supervisor_use_platform(struct supervisor *supervisor, struct platform *platform)
+{
+    int rc =
+        slice_watch_open(&supervisor->slices, supervisor->config, platform, &supervisor->waker);
+
+    if (rc)
+        log_error("supervisor_failed", "cannot watch the slices of discovery.kubernetes: %s",
+                  strerror(-rc));
+    return rc;
+}
 
 int supervisor_start(struct supervisor *supervisor)
 {
@@ -354,6 +366,7 @@ void supervisor_destroy(struct supervisor *supervisor)
     if (!supervisor)
         return;
     store_close(supervisor->store);
+    slice_watch_close(&supervisor->slices);
     keyring_wipe(&supervisor->keys);
     keyring_wipe(&supervisor->settings.keyring);
     for (size_t i = 0; i < TRIPLE_BUFFER_VERSIONS; i++)

@@ -65,14 +65,14 @@ static void log_alone(struct supervisor *supervisor)
     if (!is_alone)
         return;
     if (supervisor->election.config.expect > 1 || supervisor->election.known_peer_count > 0)
-        log_warn(
-            "others_missing",
-            "none of the other configured pods (peers, discovery.dns, quorum.expect) was seen: "
-            "this pod leads alone, as quorum allows");
+        log_warn("others_missing",
+                 "none of the other configured pods (peers, discovery, quorum.expect) was seen: "
+                 "this pod leads alone, as quorum allows");
     else
         log_info("alone", "%s: this pod leads alone",
-                 config->discovery_dns[0] ? "discovery.dns names no other pod"
-                                          : "peers and discovery.dns name no other pod");
+                 config->discovery_kubernetes[0] ? "discovery.kubernetes names no other pod"
+                 : config->discovery_dns[0]      ? "discovery.dns names no other pod"
+                                                 : "peers and discovery.dns name no other pod");
 }
 
 /* ---- a Service with a cluster IP in place of a headless one ---- */

@@ -70,6 +70,11 @@ uint64_t supervisor_peer_kernel_drops(const struct supervisor *supervisor)
     return udp_kernel_drops(supervisor->transport.socket.fd);
 }
 
+enum supervisor_slices supervisor_slices(const struct supervisor *supervisor)
+{
+    return slice_watch_state(&supervisor->slices);
+}
+
 const char *supervisor_lookup_reason(int lookup)
 {
     return discovery_reason(lookup);

@@ -126,7 +126,8 @@ static void put_labels(FILE *out, const struct sample *samples, size_t count)
         return;
     (void)fprintf(out, " (`%s`", samples[0].info.label);
     for (size_t i = 0; i < count; i++)
-        (void)fprintf(out, "%s%s", i ? ", " : ": ", samples[i].info.label_value);
+        if (i == 0 || strcmp(samples[i].info.label_value, samples[i - 1].info.label_value) != 0)
+            (void)fprintf(out, "%s%s", i ? ", " : ": ", samples[i].info.label_value);
     (void)fputs(")", out);
 }
 
@@ -199,10 +200,11 @@ static size_t list_all(struct sample ret_samples[static SAMPLES_MAX])
     static const struct config config = {.route = CONFIG_ROUTE_ORDERED};
     static const struct leadership leadership;
     static const struct supervisor_report report;
-    const struct admin_snapshot reading = {
+    struct admin_snapshot reading = {
         .config = &config,
         .leadership = &leadership,
         .report = &report,
+        .platform = {.is_on = true},
         .data_rcvbuf_bytes = 1,
         .relay_rcvbuf_bytes = 1,
         .peer_rcvbuf_bytes = 1,
@@ -210,6 +212,8 @@ static size_t list_all(struct sample ret_samples[static SAMPLES_MAX])
         .numbers = {.group_rcvbuf_bytes = 1, .app_rcvbuf_bytes = 1},
     };
 
+    for (size_t verb = 0; verb < PLATFORM_VERB_COUNT; verb++)
+        reading.platform.requests[verb][0] = 1;
     return samples_list(&reading, ret_samples);
 }
 

@@ -113,6 +113,11 @@ static const int file_calls[] = {
     SCMP_SYS(renameat2),
 };
 
+/* Only with needs.platform: libcurl reads the address of a new connection. */
+static const int platform_calls[] = {
+    SCMP_SYS(getpeername),
+};
+
 /* Calls of use to an attacker only: EPERM, as without the privilege. */
 static const int refused_calls[] = {
     /* other programs, other processes */
@@ -262,6 +267,8 @@ int confine_add_rules(scmp_filter_ctx filter, const struct confine_needs *needs)
         rc = add_bounds(filter, bounds, COUNT(bounds));
     if (!rc && needs->files)
         rc = add_calls(filter, SCMP_ACT_ALLOW, file_calls, COUNT(file_calls));
+    if (!rc && needs->platform)
+        rc = add_calls(filter, SCMP_ACT_ALLOW, platform_calls, COUNT(platform_calls));
     if (!rc && !needs->files)
         rc = add_bounds(filter, read_only, COUNT(read_only));
     if (!rc)

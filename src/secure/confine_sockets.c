@@ -20,7 +20,8 @@ static const struct socket_kind {
 } sockets[] = {
     {AF_INET, SOCK_DGRAM, .is_always = true},
     {AF_INET6, SOCK_DGRAM, .is_always = true},
-    /* A truncated reply is asked for again; a follower connects to its leader. */
+    /* A truncated reply is asked for again; a follower connects to its leader, and libcurl to the API
+     * server. */
     {AF_INET, SOCK_STREAM, .is_resolvers = true, .is_connections = true},
     {AF_INET6, SOCK_STREAM, .is_resolvers = true, .is_connections = true},
     {AF_UNIX, SOCK_STREAM, .is_resolvers = true}, /* nscd, resolved */
@@ -37,7 +38,7 @@ static bool is_socket_allowed(int domain, int type, const struct confine_needs *
         if (sockets[i].domain == domain && (sockets[i].type == type || type == ANY_TYPE) &&
             (sockets[i].is_always || (needs->resolver && sockets[i].is_resolvers) ||
              (needs->groups && sockets[i].is_groups) ||
-             (needs->connections && sockets[i].is_connections)))
+             ((needs->connections || needs->platform) && sockets[i].is_connections)))
             return true;
     }
     return false;
@@ -114,7 +115,7 @@ static const struct socket_option {
     {OPTION_SET, IPPROTO_TCP, TCP_USER_TIMEOUT, FOR_ALL},
     {OPTION_SET, IPPROTO_TCP, TCP_NODELAY, FOR_ALL},
     {OPTION_SET, IPPROTO_TCP, TCP_CORK, FOR_ALL},
-    /* a follower's connection to its leader (net/tcp.c) */
+    /* a follower's connection to its leader (net/tcp.c); the API server's (platform/transfer.c) */
     {OPTION_SET, SOL_SOCKET, SO_KEEPALIVE, FOR_CONNECTIONS},
     {OPTION_SET, IPPROTO_TCP, TCP_KEEPIDLE, FOR_CONNECTIONS},
     {OPTION_SET, IPPROTO_TCP, TCP_KEEPINTVL, FOR_CONNECTIONS},
@@ -133,7 +134,7 @@ static bool is_option_needed(const struct socket_option *option, const struct co
     case FOR_GROUPS:
         return needs->groups;
     case FOR_CONNECTIONS:
-        return needs->connections;
+        return needs->connections || needs->platform;
     }
     return false;
 }

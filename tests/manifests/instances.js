@@ -59,6 +59,13 @@ function checkOwn(instance) {
     if (!service) problems.push(`${called}: discovery.dns is ${dns}, which is no Service of its own`);
     else if (service.spec.clusterIP !== "None") problems.push(`${called}: ${dns} is not headless`);
     else if (!matches(service.spec.selector, template.metadata.labels)) problems.push(`${called}: ${dns} does not select its pods`);
+    const slices = template.spec.containers[0].env.find((e) => e.name === "HEADLESSD_DISCOVERY_KUBERNETES")?.value;
+    if (slices && slices !== dns) problems.push(`${called}: discovery.kubernetes is ${slices}, discovery.dns ${dns}`);
+    const account = template.spec.serviceAccountName;
+    const binding = instance.objects.find((o) => o.kind === "RoleBinding");
+    if (slices && binding?.subjects[0].name !== account) problems.push(`${called}: no RoleBinding for ${account}`);
+    if (slices && !instance.objects.some((o) => o.kind === "Role" && o.metadata.name === binding?.roleRef.name))
+      problems.push(`${called}: there is no Role ${binding?.roleRef.name}`);
     const secrets = instance.objects.filter((o) => o.kind === "Secret").map((o) => o.metadata.name);
     const mounted = volumes.filter((v) => v.secret).map((v) => v.secret.secretName);
     if (secrets.length && !secrets.every((name) => mounted.includes(name)))

@@ -177,7 +177,7 @@ function checkPods(workload, all) {
   for (const key of Object.keys(selector.matchLabels))
     if (!selectable.includes(key)) complain(`it selects by ${key}, which changes`);
   if (!(replicas >= 3)) complain(`${replicas} replicas: a majority that survives a pod takes three`);
-  if (spec.automountServiceAccountToken !== false) complain("it mounts a token of the API that it never uses");
+  if (spec.automountServiceAccountToken !== false) complain("it mounts a token of the API into every container");
   if (!(spec.terminationGracePeriodSeconds >= graceMin)) complain("terminationGracePeriodSeconds is less than drain.time takes");
   if (!spec.securityContext?.runAsNonRoot) complain("runAsNonRoot is missing");
   for (const key of ["runAsUser", "runAsGroup", "fsGroup"])
@@ -192,6 +192,38 @@ function checkPods(workload, all) {
   }
   spec.containers.forEach((container) => checkContainer(container, spec.hostNetwork));
   checkProbes(spec.containers[0]);
+}
+
+// What discovery.kubernetes needs: the Service, files of the service account, a rule, and a way to the API server.
+const accountFiles = "/var/run/secrets/kubernetes.io/serviceaccount";
+const slicesVerbs = ["list", "watch"];
+
+function findRules(account, all) {
+  const bindings = all.filter((o) => o.kind === "RoleBinding" && o.subjects.some((s) => s.kind === "ServiceAccount" && s.name === account));
+  return all.filter((o) => o.kind === "Role" && bindings.some((b) => b.roleRef.name === o.metadata.name)).flatMap((o) => o.rules);
+}
+
+function filesOf(volume) {
+  return (volume?.projected?.sources || []).flatMap((source) =>
+    source.serviceAccountToken ? [source.serviceAccountToken.path] : (source.configMap || source.downwardAPI).items.map((item) => item.path));
+}
+
+function checkSlices(workload, all) {
+  const { spec, metadata } = workload.spec.template;
+  const [container] = spec.containers;
+  const name = container.env.find((e) => e.name === "HEADLESSD_DISCOVERY_KUBERNETES")?.value;
+  if (!name) return;
+  const mount = (container.volumeMounts || []).find((m) => m.mountPath === accountFiles);
+  const rules = findRules(spec.serviceAccountName, all).filter((r) => r.resources.includes("endpointslices"));
+  const egress = all.filter((o) => o.kind === "NetworkPolicy" && matches(o.spec.podSelector.matchLabels || {}, metadata.labels))
+    .flatMap((o) => o.spec.egress || []).flatMap((rule) => rule.ports || []).map((p) => `${p.port}/${p.protocol}`);
+  if (!all.some((o) => o.kind === "Service" && o.metadata.name === name)) complain(`discovery.kubernetes: there is no Service ${name}`);
+  if (filesOf(spec.volumes.find((v) => v.name === mount?.name)).sort().join() !== "ca.crt,namespace,token")
+    complain(`discovery.kubernetes: token, ca.crt and namespace are not in ${accountFiles}`);
+  for (const verb of slicesVerbs)
+    if (!rules.some((r) => r.verbs.includes(verb))) complain(`discovery.kubernetes: ${spec.serviceAccountName} may not ${verb} endpointslices`);
+  for (const rule of rules) for (const verb of rule.verbs) if (!slicesVerbs.includes(verb)) complain(`${verb} of endpointslices is not needed`);
+  for (const port of ["443/TCP", "6443/TCP"]) if (!egress.includes(port)) complain(`discovery.kubernetes: no egress to ${port}`);
 }
 
 function checkService(service, pods, all) {
@@ -239,6 +271,7 @@ function checkRules(object, all) {
   switch (object.kind) {
     case "StatefulSet":
     case "Deployment":
+      checkSlices(object, all);
       return checkPods(object, all);
     case "Service":
       return checkService(object, pods, all);

@@ -70,6 +70,7 @@ static void run_seed(struct sim *sim, const struct sim_options *options)
     sim_hints_init(sim);
     api_init(sim);
     api_faults_init(sim);
+    sim_slices_init(sim);
     ordered_init(sim);
     relay_init_pods(sim);
     sim_run(sim, sim->ends_ns);

@@ -43,6 +43,7 @@ enum sim_event_type {
     SIM_HEAL,
     SIM_HINT,       /* draw the next false hint */
     SIM_FALSE_TOLD, /* a: the pod that tells */
+    SIM_SLICES,     /* draw the next ones; a: the truth, after the faults */
     SIM_CLOSED,     /* a connection; a: the instance that it was to */
     SIM_CONNECT,    /* the request for a new one arrives; a: the same */
     SIM_CONNECT_REFUSED,
@@ -209,6 +210,12 @@ struct sim {
         bool is_exact;              /* no close is lost or late */
         bool is_idle; /* no client sends, so only the election's messages are refused */
     } hints;
+    struct {
+        struct random random;
+        bool is_used;               /* in this run */
+        uint64_t ids[SIM_PODS_MAX]; /* of the pods */
+        uint64_t last_id;
+    } slices;
     bool is_healed, failed;
     char failure[256];
 };
@@ -296,6 +303,10 @@ void sim_close_connections(struct sim *sim, uint32_t index);
 void sim_closed(struct sim *sim, const struct sim_event *event);
 void sim_connect(struct sim *sim, const struct sim_event *event);
 void sim_connect_refused(struct sim *sim, const struct sim_event *event);
+
+/* slices.c */
+void sim_slices_init(struct sim *sim);
+void sim_slices(struct sim *sim, const struct sim_event *event);
 
 /* trace.c */
 void sim_trace_message(const struct sim *sim, uint32_t pod, const char *what, uint32_t other,

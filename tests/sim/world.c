@@ -449,6 +449,9 @@ static void handle_event(struct sim *sim, const struct sim_event *event)
     case SIM_CONNECT_REFUSED:
         sim_connect_refused(sim, event);
         break;
+    case SIM_SLICES:
+        sim_slices(sim, event);
+        break;
     case SIM_FALSE_TOLD:
         sim_tell_falsely(sim, event);
         break;

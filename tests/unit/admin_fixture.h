@@ -63,7 +63,7 @@ static void setup(void)
 
 static __attribute__((unused)) void start(void)
 {
-    cr_assert_eq(admin_start(&admin, &config, data_plane, &supervisor), 0);
+    cr_assert_eq(admin_start(&admin, &config, data_plane, &supervisor, NULL), 0);
 }
 
 static void teardown(void)

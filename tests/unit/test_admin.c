@@ -276,10 +276,26 @@ Test(admin, a_counter_at_its_end_is_a_number)
     assert_line("headlessd_received_bytes_total{socket=\"data\"} 18446744073709551615");
 }
 
+Test(admin, requests_to_the_api_server_have_two_labels)
+{
+    snapshot.platform.is_on = true;
+    snapshot.platform.is_up = true;
+    snapshot.platform.requests[PLATFORM_LIST][0] = 2;
+    snapshot.platform.requests[PLATFORM_WATCH][PLATFORM_CODES - 1] = 3;
+    snapshot.platform.restarts[PLATFORM_RESTART_EXPIRED] = 4;
+    render_metrics();
+    assert_line("headlessd_api_requests_total{verb=\"list\",code=\"200\"} 2");
+    assert_line("headlessd_api_requests_total{verb=\"watch\",code=\"none\"} 3");
+    assert_line("headlessd_watch_restarts_total{why=\"expired\"} 4");
+    assert_line("headlessd_api_up 1");
+}
+
 Test(admin, labels_and_help_are_escaped)
 {
     const struct sample sample = {
-        SAMPLE_COUNTER, {"odd_total", "label", "a\"b\\c\nd", "one \\ \"two\"\nlines"}, 5};
+        .type = SAMPLE_COUNTER,
+        .info = {"odd_total", "label", "a\"b\\c\nd", "one \\ \"two\"\nlines"},
+        .value = 5};
     FILE *out = open_memstream(&text, &length);
 
     metrics_put(out, &sample, true);

@@ -209,7 +209,7 @@ Test(admin_http, readyz_names_the_reason_while_joining)
     atomic_store(&supervisor.report.state, ELECTION_JOINING);
     config.quorum_expect = 3;
     start();
-    expect_joining("neither discovery.dns nor peers");
+    expect_joining("neither discovery.dns, discovery.kubernetes nor peers");
     (void)snprintf(config.discovery_dns, sizeof(config.discovery_dns), "pods");
     expect_joining("discovery.dns names no other pod, and quorum.expect is 3");
     atomic_store(&supervisor.report.lookup, EAI_NONAME);
@@ -629,15 +629,15 @@ Test(admin_http, a_taken_port_is_an_error)
     static struct admin second;
 
     start();
-    cr_assert_eq(admin_start(&second, &config, data_plane, &supervisor), -EADDRINUSE);
+    cr_assert_eq(admin_start(&second, &config, data_plane, &supervisor, NULL), -EADDRINUSE);
     cr_assert_eq(get("/livez"), 200);
     cr_assert_eq(address_parse("192.0.2.1:8080", 0, &config.admin_listen), 0);
-    cr_assert_eq(admin_start(&second, &config, data_plane, &supervisor), -EADDRNOTAVAIL);
+    cr_assert_eq(admin_start(&second, &config, data_plane, &supervisor, NULL), -EADDRNOTAVAIL);
 }
 
 Test(admin_http, start_fails_when_no_snapshot_reader_is_left)
 {
     data_plane->publisher.reader_count = SNAPSHOT_READERS_MAX;
-    cr_assert_eq(admin_start(&admin, &config, data_plane, &supervisor), -ENOSPC);
+    cr_assert_eq(admin_start(&admin, &config, data_plane, &supervisor, NULL), -ENOSPC);
     cr_assert_null(admin.daemon);
 }

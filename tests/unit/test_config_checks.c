@@ -379,6 +379,52 @@ Test(config_checks, all_peers_are_expected)
     unload(&l);
 }
 
+Test(config_checks, the_api_server_has_an_address)
+{
+    expect_flags_refused("--platform-api: \"https://api.example:6443\" has a name for a host: use "
+                         "the IP address of the API server\n",
+                         "--platform-api=https://api.example:6443");
+    expect_flags_refused("--platform-api: \"http://10.0.0.1:80\" sends the token unencrypted to "
+                         "another host: use https\n",
+                         "--platform-api=http://10.0.0.1:80");
+    expect_flags_refused("--platform-api: \"https://u@10.0.0.1\" is not https://ADDRESS:PORT, or "
+                         "auto\n",
+                         "--platform-api=https://u@10.0.0.1");
+    expect_flags_refused("--platform-api: \"https://10.0.0.1/api\" is not https://ADDRESS:PORT, or "
+                         "auto\n",
+                         "--platform-api=https://10.0.0.1/api");
+    expect_flags_refused("--platform-api: \"10.0.0.1:443\" is not https://ADDRESS:PORT, or auto\n",
+                         "--platform-api=10.0.0.1:443");
+    expect_flags_refused("--platform-token: \"token\" is not an absolute path\n",
+                         "--platform-token=token");
+    expect_flags_refused("--platform-ca: \"ca.crt\" is not an absolute path\n",
+                         "--platform-ca=ca.crt");
+    expect_flags_refused("--discovery-kubernetes: \"a/b\" is not a name in Kubernetes: 1 to 63 "
+                         "lower-case letters, digits and -\n",
+                         "--discovery-kubernetes=a/b");
+    expect_flags_refused("--platform-namespace: \"-a\" is not a name in Kubernetes: 1 to 63 "
+                         "lower-case letters, digits and -\n",
+                         "--platform-namespace=-a");
+}
+
+Test(config_checks, the_address_of_the_api_server_is_parsed)
+{
+    struct config_api api;
+    struct address expected;
+
+    cr_assert_eq(config_parse_api("https://10.96.0.1", &api), 0);
+    cr_assert_eq(address_parse("10.96.0.1:443", 0, &expected), 0);
+    cr_expect(api.is_tls && address_equal(&api.address, &expected));
+    cr_assert_eq(config_parse_api("https://[fd00::1]:6443/", &api), 0);
+    cr_assert_eq(address_parse("[fd00::1]:6443", 0, &expected), 0);
+    cr_expect(api.is_tls && address_equal(&api.address, &expected));
+    cr_assert_eq(config_parse_api("http://127.0.0.1:8001", &api), 0);
+    cr_expect_not(api.is_tls);
+    cr_expect_eq(config_parse_api("https://", &api), -EINVAL);
+    cr_expect_eq(config_parse_api("https://localhost", &api), -EDESTADDRREQ);
+    cr_expect_eq(config_parse_api("http://10.0.0.1", &api), -EPERM);
+}
+
 Test(config_checks, the_store_is_found_from_anywhere)
 {
     expect_flags_refused("--store: \"term\" is not an absolute path\n", "--store=term");

@@ -31,6 +31,7 @@
 #include "headless/admin/notify.h"
 #include "headless/control/supervisor.h"
 #include "headless/data/progress.h"
+#include "headless/platform/api.h"
 
 struct MHD_Daemon;
 struct json_object;
@@ -47,10 +48,11 @@ struct admin {
     const struct config *config;
     struct data_plane *data_plane;
     struct supervisor *supervisor;
-    struct snapshot_reader reader; /* of the HTTP thread */
-    struct progress progress;      /* of the HTTP thread */
-    bool has_logged_renames;       /* of the HTTP thread: metrics_renamed */
-    struct MHD_Daemon *daemon;     /* NULL: admin.listen is none */
+    const struct platform *platform; /* or NULL */
+    struct snapshot_reader reader;   /* of the HTTP thread */
+    struct progress progress;        /* of the HTTP thread */
+    bool has_logged_renames;         /* of the HTTP thread: metrics_renamed */
+    struct MHD_Daemon *daemon;       /* NULL: admin.listen is none */
     struct notifier notifier;
     struct events events;
     struct connections connections;
@@ -70,7 +72,8 @@ struct admin {
 /* Before the data threads start (registers a snapshot reader). Logs an error and returns a negative
  * errno. */
 int admin_start(struct admin *admin, const struct config *config, struct data_plane *data_plane,
-                struct supervisor *supervisor) __attribute__((warn_unused_result));
+                struct supervisor *supervisor, const struct platform *platform)
+    __attribute__((warn_unused_result));
 void admin_stop(struct admin *admin);
 
 /* Main thread: /readyz returns 503 from now on. */

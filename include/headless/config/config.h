@@ -135,7 +135,13 @@ struct config {
     int eligible;                        /* 0: never leads */
     char discovery_dns[CONFIG_TEXT_MAX]; /* a name with an address for each pod; "" none */
     uint64_t discovery_interval_ns;
-    char store[CONFIG_TEXT_MAX]; /* path of a file; "" none */
+    char discovery_kubernetes[CONFIG_TEXT_MAX]; /* name of a Service; "" none */
+    char store[CONFIG_TEXT_MAX];                /* path of a file; "" none */
+
+    char platform_api[CONFIG_TEXT_MAX];       /* a URL, or "auto": config_parse_api */
+    char platform_token[CONFIG_TEXT_MAX];     /* path of a file; "" none */
+    char platform_ca[CONFIG_TEXT_MAX];        /* path of a file */
+    char platform_namespace[CONFIG_TEXT_MAX]; /* or "auto" */
 
     uint64_t heartbeat_interval_ns;
     uint32_t heartbeat_misses; /* intervals of silence after which a leader counts as failed */
@@ -210,6 +216,29 @@ static inline bool config_makes_copies(const struct config *config)
 static inline bool config_has_keys(const struct config *config)
 {
     return config->keys[0] != '\0';
+}
+
+/* Where the API server is. */
+struct config_api {
+    bool is_tls;
+    struct address address;
+};
+
+/* Parse the text of platform.api, but auto. Returns 0; -EINVAL; -EDESTADDRREQ: its host is a name;
+ * -EPERM: http to another host. */
+int config_parse_api(const char *text, struct config_api *ret_api)
+    __attribute__((warn_unused_result));
+
+/* Does an option need the API server? */
+static inline bool config_needs_platform(const struct config *config)
+{
+    return config->discovery_kubernetes[0] != '\0';
+}
+
+/* Are other pods looked up? */
+static inline bool config_is_discovering(const struct config *config)
+{
+    return config->discovery_dns[0] != '\0' || config->discovery_kubernetes[0] != '\0';
 }
 
 /* Are unsealed frames and peer messages accepted? */

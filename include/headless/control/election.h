@@ -129,6 +129,13 @@ enum election_event_type {
     ELECTION_EVENT_COUNT
 };
 
+/* The pod at an address, by EndpointSlices. It changes the order of succession and when a dead
+ * member's row is removed, never whether a member counts as alive. */
+struct election_pod {
+    uint64_t id;         /* of the pod that has the address; 0: unknown */
+    bool is_terminating; /* the pod is about to end */
+};
+
 struct election_event {
     enum election_event_type type;
     const struct election_message *message;
@@ -136,15 +143,18 @@ struct election_event {
     struct address from;                   /* MESSAGE: the sender's address */
     const struct address *candidates;      /* CANDIDATES */
     size_t candidate_count;
+    const struct election_pod *pods; /* CANDIDATES: of each candidate; NULL: nothing is known */
     uint64_t instance; /* REFUSED: the destination; CLOSED, CONNECT_REFUSED; COMMAND: the target */
     uint64_t if_term;  /* COMMAND: only in this term; 0: in any */
     uint64_t token;    /* COMMAND: returned with the result */
     uint64_t generation; /* COMMAND: leader_generation if from a configuration, otherwise 0 */
     const struct election_lease *lease; /* LEASE */
-    uint64_t stay_ns;  /* SESSIONS: how long they may stay after we step down; 0: they do not */
-    bool is_up;        /* APP, PROGRESS; SESSIONS: there are some */
-    bool is_nominated; /* COMMAND: its target is told elsewhere; only wait for the result */
-    bool is_blind;     /* CANDIDATES: DNS has not replied yet, so do not begin a cluster */
+    uint64_t stay_ns;    /* SESSIONS: how long they may stay after we step down; 0: they do not */
+    bool is_up;          /* APP, PROGRESS; SESSIONS: there are some */
+    bool is_nominated;   /* COMMAND: its target is told elsewhere; only wait for the result */
+    bool is_blind;       /* CANDIDATES: DNS has not replied yet, so do not begin a cluster */
+    bool
+        is_complete; /* CANDIDATES: a pod that they do not name does not exist, or is being deleted */
 };
 
 /* ---- actions ---- */
@@ -221,6 +231,9 @@ struct election_known_peer {
     uint64_t since_ns;            /* first message of this instance */
     struct election_list_id list; /* its list, if is_listed */
     bool is_listed;
+    bool is_named, is_terminating; /* by the last CANDIDATES */
+    uint64_t pod;                  /* id of the pod that has the address; 0: unknown */
+    uint64_t pod_since_ns;         /* when we learned that this pod has it */
 };
 
 /* Hints that the leader's process has ended: we probe it (election_evidence.c). */
@@ -355,6 +368,9 @@ struct election {
     /* Joining. */
     struct election_known_peer known_peers[ELECTION_MEMBERS_MAX];
     uint32_t known_peer_count;
+    bool is_complete, is_self_terminating; /* by the last CANDIDATES */
+    /* Of members of the list: their pods end soon; no pod has their address. */
+    uint64_t terminating[ELECTION_BITMAP_WORDS], vanished[ELECTION_BITMAP_WORDS];
     uint64_t discover_ns; /* last round of DISCOVER */
     uint64_t auth_failed_ns, verified_ns, bootstrap_ns;
     uint64_t others_verified_ns; /* as verified_ns, but not of the leader */

@@ -24,6 +24,7 @@
 #include "headless/control/leader_history.h"
 #include "headless/data/data_plane.h"
 #include "headless/data/progress.h"
+#include "headless/platform/api.h"
 #include "headless/secure/keyring.h"
 
 /* The supervisor's own stall limit. It waits for nothing that may block; while it does not run, nobody
@@ -31,6 +32,15 @@
 #define SUPERVISOR_STALL_NS UINT64_C(10000000000)
 
 struct supervisor;
+
+/* The EndpointSlices of discovery.kubernetes. */
+enum supervisor_slices {
+    SUPERVISOR_SLICES_NONE,    /* discovery.kubernetes is none */
+    SUPERVISOR_SLICES_WAITING, /* no response yet */
+    SUPERVISOR_SLICES_FAILED,  /* the API server is away, or refuses: platform_problem */
+    SUPERVISOR_SLICES_EMPTY,   /* the Service has no endpoint, or there is no such Service */
+    SUPERVISOR_SLICES_CURRENT
+};
 
 /* A member as this pod sees it. */
 struct supervisor_peer_report {
@@ -105,6 +115,11 @@ struct waker *supervisor_waker(struct supervisor *supervisor);
 int supervisor_join(struct supervisor *supervisor, struct data_plane *data_plane)
     __attribute__((warn_unused_result));
 
+/* Between platform_open and platform_start; platform is NULL without an option that needs it. It must be
+ * stopped before supervisor_destroy. Logs a failure and returns a negative errno. */
+int supervisor_use_platform(struct supervisor *supervisor, struct platform *platform)
+    __attribute__((warn_unused_result));
+
 int supervisor_start(struct supervisor *supervisor) __attribute__((warn_unused_result));
 
 /* Transfer leadership if another member can lead, and do not take it again. */
@@ -140,6 +155,8 @@ bool supervisor_is_leader_outside(const struct supervisor *supervisor);
 /* The peer socket's receive buffer, and datagrams that the kernel dropped there. */
 uint64_t supervisor_peer_rcvbuf_bytes(const struct supervisor *supervisor);
 uint64_t supervisor_peer_kernel_drops(const struct supervisor *supervisor);
+
+enum supervisor_slices supervisor_slices(const struct supervisor *supervisor);
 
 /* The reason that report.lookup stands for, in words. */
 const char *supervisor_lookup_reason(int lookup);

@@ -40,6 +40,7 @@ struct confine_needs {
     bool files;   /* writing and renaming files */
     bool groups;  /* interface lookups: netlink sockets, unix datagrams */
     bool connections; /* TCP sockets: a follower's to its leader */
+    bool platform;    /* the same, to the API server, by libcurl (platform/curl.h) */
 };
 
 /*

@@ -1,0 +1,22 @@
+/*
+ * document: a JSON object of the API server, parsed within bounds. Private to platform/.
+ *
+ * json-c takes about 100 bytes for a value, however short its text is, so the values are counted before it parses: of
+ * 4 MiB "[0,0,...", it would make 200 MiB.
+ */
+#ifndef PLATFORM_DOCUMENT_H
+#define PLATFORM_DOCUMENT_H
+
+#include <stddef.h>
+
+struct json_object;
+
+#define DOCUMENT_DEPTH 32
+
+/* Returns the object, for json_object_put; NULL: it is none, has too many values or too much nesting. */
+struct json_object *document_parse(const char *text, size_t length);
+
+/* The text at a path of keys, such as "metadata", "resourceVersion"; NULL: it is not there, or no text. */
+const char *document_text(struct json_object *document, const char *outer, const char *key);
+
+#endif

@@ -1,0 +1,174 @@
+/* Requests that other threads hand in. */
+#include <errno.h>
+#include <json-c/json.h>
+
+#include "headless/base/clock.h"
+#include "platform/platform_internal.h"
+
+#define REQUEST_MAX_NS     (60 * NS_PER_SEC)
+#define RETRY_AFTER_MAX_NS (60 * NS_PER_SEC)
+
+/* ---- any thread ---- */
+
+static struct request_slot *claim_slot(struct platform *platform)
+{
+    for (size_t i = 0; i < PLATFORM_REQUESTS; i++) {
+        struct request_slot *slot = &platform->slots[i];
+        int expected = SLOT_FREE;
+
+        /* Acquire: the platform thread's last read of the slot is before its release of FREE. */
+        if (atomic_compare_exchange_strong_explicit(&slot->state, &expected, SLOT_FILLING,
+                                                    memory_order_acquire, memory_order_relaxed))
+            return slot;
+    }
+    return NULL;
+}
+
+int platform_request(struct platform *platform, const struct platform_request *request)
+{
+    struct request_slot *slot;
+    uint64_t timeout_ns = request->timeout_ns;
+
+    if (!platform || !atomic_load_explicit(&platform->is_started, memory_order_acquire) ||
+        atomic_load_explicit(&platform->is_stopping, memory_order_relaxed))
+        return -ESHUTDOWN;
+    slot = claim_slot(platform);
+    if (!slot)
+        return -EAGAIN;
+    slot->request = *request;
+    slot->deadline_ns =
+        clock_now_ns() + (timeout_ns < REQUEST_MAX_NS ? timeout_ns : REQUEST_MAX_NS);
+    slot->order = atomic_fetch_add_explicit(&platform->order, 1, memory_order_relaxed);
+    atomic_store_explicit(&slot->state, SLOT_QUEUED, memory_order_release); /* find_queued */
+    (void)platform->curl.multi_wakeup(platform->multi);
+    return 0;
+}
+
+/* ---- the platform thread ---- */
+
+/* The oldest one for this lane. */
+static struct request_slot *find_queued(struct platform *platform, bool is_fresh)
+{
+    struct request_slot *oldest = NULL;
+
+    for (size_t i = 0; i < PLATFORM_REQUESTS; i++) {
+        struct request_slot *slot = &platform->slots[i];
+
+        if (atomic_load_explicit(&slot->state, memory_order_acquire) != SLOT_QUEUED ||
+            slot->request.is_fresh != is_fresh)
+            continue;
+        if (!oldest || (int32_t)(slot->order - oldest->order) < 0)
+            oldest = slot;
+    }
+    return oldest;
+}
+
+/* The slot is free before done is called, which may hand in the next request. */
+static void request_finish(struct request_lane *lane, const struct trouble *trouble,
+                           struct json_object *document, uint64_t sent_ns)
+{
+    struct platform *platform = lane->transfer.platform;
+    const struct platform_request request = lane->slot->request;
+    char why[PLATFORM_WHY_MAX] = "";
+    curl_off_t retry_after_s = 0;
+    struct platform_result result = {.verb = request.verb,
+                                     .object = request.object,
+                                     .outcome = trouble->outcome,
+                                     .status = trouble->status,
+                                     .sent_ns = sent_ns,
+                                     .received_ns = clock_now_ns(),
+                                     .document = document,
+                                     .why = why};
+
+    if (trouble->status) {
+        (void)platform->curl.easy_getinfo(lane->transfer.easy, CURLINFO_RETRY_AFTER,
+                                          &retry_after_s);
+        if (retry_after_s > 0)
+            result.retry_after_ns =
+                retry_after_s < 60 ? (uint64_t)retry_after_s * NS_PER_SEC : RETRY_AFTER_MAX_NS;
+    }
+    problems_note(platform, request.verb, request.object, trouble, why);
+    atomic_store_explicit(&lane->slot->state, SLOT_FREE, memory_order_release); /* claim_slot */
+    lane->slot = NULL;
+    if (platform_enter(platform)) {
+        request.done(request.context, &result);
+        platform_leave(platform);
+    }
+    (void)json_object_put(document);
+}
+
+static void request_finish_unsent(struct request_lane *lane, struct trouble trouble)
+{
+    trouble.outcome = PLATFORM_UNSENT;
+    request_finish(lane, &trouble, NULL, clock_now_ns());
+}
+
+/* Returns false if the callback has cancelled the request. */
+static bool write_body(struct request_lane *lane, struct transfer_plan *plan)
+{
+    const struct platform_request *request = &lane->slot->request;
+    struct platform *platform = lane->transfer.platform;
+
+    if (!request->write_body)
+        return true;
+    if (!platform_enter(platform))
+        return false;
+    plan->length = request->write_body(request->context, lane->body, PLATFORM_BODY_MAX);
+    platform_leave(platform);
+    plan->body = lane->body;
+    return plan->length > 0 && plan->length <= PLATFORM_BODY_MAX;
+}
+
+static void request_attempt(struct request_lane *lane)
+{
+    const struct request_slot *slot = lane->slot;
+    struct transfer_plan plan = {.verb = slot->request.verb,
+                                 .object = slot->request.object,
+                                 .is_alone = slot->request.is_fresh};
+    uint64_t now_ns = clock_now_ns();
+    struct trouble trouble = {.kind = TROUBLE_QUEUED};
+
+    lane->attempts++;
+    if (now_ns >= slot->deadline_ns) {
+        request_finish_unsent(lane, trouble);
+        return;
+    }
+    plan.timeout_ns = slot->deadline_ns - now_ns;
+    trouble.kind = TROUBLE_CANCELLED;
+    if (!write_body(lane, &plan))
+        request_finish_unsent(lane, trouble);
+    else if (transfer_start(&lane->transfer, &plan, &trouble))
+        request_finish_unsent(lane, trouble);
+}
+
+void requests_start(struct platform *platform)
+{
+    for (size_t i = 0; i < REQUEST_LANES; i++) {
+        struct request_lane *lane = &platform->lanes[i];
+
+        while (!lane->slot && (lane->slot = find_queued(platform, i == 1))) {
+            atomic_store_explicit(&lane->slot->state, SLOT_RUNNING, memory_order_relaxed);
+            lane->attempts = 0;
+            request_attempt(lane); /* it is over already if nothing could be sent */
+        }
+    }
+}
+
+/* A token that was replaced is read again at once, and the request sent a second time. */
+void requests_on_end(struct transfer *transfer, CURLcode code)
+{
+    struct platform *platform = transfer->platform;
+    struct request_lane *lane = transfer->context;
+    struct json_object *document;
+    struct trouble trouble;
+
+    transfer_judge(transfer, code, &trouble, &document);
+    problems_count(platform, lane->slot->request.verb, trouble.status);
+    if (trouble.outcome == PLATFORM_UNAUTHORIZED && lane->attempts == 1 &&
+        token_refresh(&platform->token, clock_now_ns(), true) == 0) {
+        (void)json_object_put(document);
+        request_attempt(lane);
+        return;
+    }
+    request_finish(lane, &trouble, document, transfer->sent_ns);
+}
