@@ -149,10 +149,10 @@ struct election_event {
     uint64_t token;    /* COMMAND: returned with the result */
     uint64_t generation; /* COMMAND: leader_generation if from a configuration, otherwise 0 */
     const struct election_lease *lease; /* LEASE */
-    uint64_t stay_ns;    /* SESSIONS: how long they may stay after we step down; 0: they do not */
-    bool is_up;          /* APP, PROGRESS; SESSIONS: there are some */
-    bool is_nominated;   /* COMMAND: its target is told elsewhere; only wait for the result */
-    bool is_blind;       /* CANDIDATES: DNS has not replied yet, so do not begin a cluster */
+    uint64_t stay_ns;  /* SESSIONS: how long they may stay after we step down; 0: they do not */
+    bool is_up;        /* APP, PROGRESS; SESSIONS: there are some */
+    bool is_nominated; /* COMMAND: its target is told elsewhere; only wait for the result */
+    bool is_blind;     /* CANDIDATES: DNS has not replied yet, so do not begin a cluster */
     bool
         is_complete; /* CANDIDATES: a pod that they do not name does not exist, or is being deleted */
 };
