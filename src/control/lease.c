@@ -80,6 +80,16 @@ static void take_answer(struct lease *l, const struct lease_record *record, enum
     note_record(l, record, now_ns);
 }
 
+/* An overloaded API server names a pause. More than a renewal's interval would cost the leader its time. */
+static uint64_t retry_pause(const struct lease *l, uint64_t wanted_ns)
+{
+    uint64_t most_ns = l->config.renew_ns > RETRY_NS ? l->config.renew_ns : RETRY_NS;
+
+    if (wanted_ns < RETRY_NS)
+        return RETRY_NS;
+    return wanted_ns < most_ns ? wanted_ns : most_ns;
+}
+
 static void take_reply(struct lease *l, const struct lease_event *event, const struct election *e,
                        uint64_t now_ns)
 {
@@ -97,7 +107,7 @@ static void take_reply(struct lease *l, const struct lease_event *event, const s
     l->counts.conflicts += event->outcome == LEASE_CONFLICT;
     if (!l->is_failing)
         return;
-    l->tried_ns = now_ns;
+    l->retry_ns = now_ns + retry_pause(l, event->retry_after_ns);
     /* A leader's later term may be in the Lease by now: it leads on until that is known. */
     if (e->campaign.stage == ELECTION_STAGE_SEAL && e->state != ELECTION_LEADER)
         l->failed_seal = e->campaign.seal;
@@ -219,14 +229,14 @@ static bool is_idle(const struct lease *l, const struct election *e)
 static void lease_ask(struct lease *l, const struct election *e, uint64_t now_ns,
                       struct lease_actions *out)
 {
-    uint64_t retry_ns = l->tried_ns + RETRY_NS, read_ns = l->read_ns + l->config.refresh_ns;
+    uint64_t read_ns = l->read_ns + l->config.refresh_ns;
 
     if (!is_idle(l, e))
         l->idle_ns = 0;
     if (l->verb != LEASE_NOTHING)
         return;
-    if (l->is_failing && now_ns < retry_ns)
-        lease_wake_at(l, retry_ns);
+    if (l->is_failing && now_ns < l->retry_ns)
+        lease_wake_at(l, l->retry_ns);
     else if (!l->is_known || l->is_behind)
         lease_send(l, LEASE_GET, now_ns, out);
     else if (e->state == ELECTION_LEADER && lease_is_mine(l, &l->seen))

@@ -78,6 +78,7 @@ struct lease_event {
     enum lease_outcome outcome;        /* REPLY */
     uint32_t request;                  /* REPLY: its number; replies to earlier ones are ignored */
     const struct lease_record *record; /* SEEN; REPLY: if outcome is OK */
+    uint64_t retry_after_ns;           /* REPLY: the API server asks for this pause; 0: for none */
 };
 
 /* ---- actions ---- */
@@ -140,7 +141,7 @@ struct lease {
     bool is_behind;    /* seen may be out of date: GET */
     bool is_failing;   /* no usable reply to the last request */
     uint64_t read_ns;  /* the last GET that was answered */
-    uint64_t tried_ns; /* the last request without a usable reply */
+    uint64_t retry_ns; /* after a request without a usable reply: the next one, or the next try */
 
     /* As the holder. */
     uint64_t clear_ns;    /* all holders before us are invalid from then on */
