@@ -13,7 +13,8 @@ struct sealing {
     struct lease_actions actions;
     struct lease_driver driver;
     bool is_started;
-    _Atomic bool is_busy; /* supervisor_is_sealing */
+    uint64_t differs_since_ns; /* the leader is not the holder; 0: it is, or there is none */
+    _Atomic bool is_busy;      /* supervisor_is_sealing */
 
     struct supervisor_lease_report last;
     struct triple_buffer report; /* the supervisor writes, readers read with readers_lock */
@@ -42,6 +43,47 @@ static struct supervisor_lease_report lease_report_of(const struct lease *l)
     return report;
 }
 
+static enum lease_by find_way(const struct supervisor_lease_report *before,
+                              const struct supervisor_lease_report *now)
+{
+    for (enum lease_by by = LEASE_BY_NOTHING + 1; by < LEASE_BY_COUNT; by++) {
+        if (now->counts.takeovers[by] != before->counts.takeovers[by])
+            return by;
+    }
+    return LEASE_BY_NOTHING;
+}
+
+static void log_holding(const struct supervisor_lease_report *before,
+                        const struct supervisor_lease_report *now)
+{
+    if (now->is_held && !before->is_held)
+        log_info("lease_taken", "this pod holds the Lease: term %" PRIu64 ", by %s, after %s",
+                 now->term, lease_by_name(find_way(before, now)),
+                 before->holder[0] ? before->holder : "nobody");
+    else if (before->is_held && !now->is_held && now->is_ours && !now->holder[0])
+        log_info("lease_released", "this pod has released the Lease");
+    else if (before->is_held && !now->is_held)
+        log_warn("lease_lost", "the Lease has another holder, \"%s\"%s: this pod does not lead",
+                 now->holder, now->is_ours ? "" : ", which no pod of this cluster has written");
+}
+
+/* What the API server says is logged by its client. */
+static void log_renewals(const struct supervisor_lease_report *before,
+                         const struct supervisor_lease_report *now)
+{
+    uint64_t now_ns = clock_now_ns();
+
+    if (!now->is_held || now->is_failing == before->is_failing)
+        return;
+    if (!now->is_failing)
+        log_info("lease_renewed", "the Lease can be renewed again");
+    else
+        log_warn("lease_failing",
+                 "the Lease cannot be renewed: without a renewal this pod leads for %" PRIu64
+                 " ms more",
+                 now->until_ns > now_ns ? (now->until_ns - now_ns) / NS_PER_MS : 0);
+}
+
 static void publish_lease(struct supervisor *supervisor)
 {
     struct sealing *s = supervisor->sealing;
@@ -54,6 +96,8 @@ static void publish_lease(struct supervisor *supervisor)
                           memory_order_relaxed);
     if (memcmp(&report, &s->last, sizeof(report)) == 0)
         return;
+    log_holding(&s->last, &report);
+    log_renewals(&s->last, &report);
     s->last = s->reports[s->report.writer_index] = report;
     triple_buffer_publish(&s->report);
 }
@@ -93,6 +137,26 @@ void supervisor_run_lease(struct supervisor *supervisor)
         run_lease(supervisor, &(struct lease_event){.type = LEASE_TICK});
 }
 
+/* A leader that is not the holder, for longer than any pod of election lease can lead so. */
+static void check_leader(struct supervisor *supervisor, uint64_t now_ns)
+{
+    struct sealing *s = supervisor->sealing;
+    uint64_t leader = supervisor->facts.leader;
+
+    if (!leader || s->lease.is_failing || leader == s->lease.told.holder ||
+        leader == s->lease.instance) {
+        s->differs_since_ns = 0;
+        return;
+    }
+    if (!s->differs_since_ns)
+        s->differs_since_ns = now_ns;
+    if (now_ns > s->differs_since_ns + s->lease.longest_ns)
+        log_warn_minutely("lease_differs", now_ns,
+                          "a pod leads that does not hold the Lease \"%s\": has it election peers, "
+                          "or another lease.name? All pods need the same",
+                          supervisor->config->lease_name);
+}
+
 size_t supervisor_take_lease(struct supervisor *supervisor, uint64_t now_ns)
 {
     struct lease_event event;
@@ -104,6 +168,7 @@ size_t supervisor_take_lease(struct supervisor *supervisor, uint64_t now_ns)
         run_lease(supervisor, &event);
     if (now_ns >= supervisor->sealing->lease.deadline_ns)
         supervisor_run_lease(supervisor);
+    check_leader(supervisor, now_ns);
     return n;
 }
 

@@ -83,6 +83,131 @@ one_holder()
     client_end
 }
 
+# The process ends without a word. The Lease says within a moment who leads, not after its duration.
+killed()
+{
+    local before
+    begin killed 3 FAILOVER_ON_REFUSED=fast LEASE_DURATION=137s
+    before=$(holder)
+    kill -KILL "$(pod_process "$before")"
+    wait_until "another pod than $before holds the Lease" is_held_by_other_than "$before"
+    edited
+    deleted
+    without_rule
+}
+
+term()
+{
+    k get lease headlessd -o 'jsonpath={.metadata.annotations.headlessd\.io/term}'
+}
+
+has_later_term()
+{
+    (($(term) > $1)) && agrees
+}
+
+# By hand: nobody is believed to lead because somebody wrote it, and the leader steps down.
+edited()
+{
+    local before was
+    before=$(holder)
+    was=$(term)
+    k label lease headlessd example.com/kept=yes >/dev/null
+    k patch lease headlessd --type merge -p '{"spec":{"holderIdentity":"nobody"}}' >/dev/null
+    wait_until "a pod holds the Lease in a later term" has_later_term "$was"
+    wait_until "$before has stepped down" log_has "$before" 'lease_lost'
+    expect "a label of others" "$(k get lease headlessd -o 'jsonpath={.metadata.labels.example\.com/kept}')" yes
+}
+
+deleted()
+{
+    local before
+    wait_until "the Lease has a holder" agrees
+    before=$(holder)
+    client_start headlessd
+    k delete lease headlessd >/dev/null
+    wait_until "$before has written the Lease again" agrees
+    expect "the holder" "$(holder)" "$before"
+    client_goes_on 100
+    client_end
+}
+
+readyz()
+{
+    [[ $(page "$(pod_address "$1")" readyz) =~ $2 ]]
+}
+
+# is_replaced POD UID: there is another one with an address.
+is_replaced()
+{
+    [[ $(k get pod "$1" -o 'jsonpath={.metadata.uid}' 2>/dev/null) != "$2" && $(pod_address "$1" 2>/dev/null) ]]
+}
+
+rule='leases.*403.*verbs: '
+
+# The leader leads on for 2/3 of the duration; a new pod cannot read the Lease, and is not ready.
+without_rule()
+{
+    local before new uid
+    before=$(holder)
+    new=headlessd-0
+    [[ $before != "$new" ]] || new=headlessd-1
+    uid=$(k get pod "$new" -o 'jsonpath={.metadata.uid}')
+    client_start headlessd
+    k delete rolebinding headlessd-lease >/dev/null
+    k delete pod "$new" --wait=false >/dev/null
+    wait_until "$new is replaced" is_replaced "$new" "$uid"
+    wait_until "/readyz of $new names the rule" readyz "$new" "^lease.*$rule"
+    wait_until "/readyz of $before names the rule" readyz "$before" "^ready.*$rule"
+    expect "the leader" "$(leaders)" "$before"
+    applies "$work/overlays/killed"
+    rolled_out headlessd
+    wait_until "/readyz of $before is as before" readyz "$before" '^ready$'
+    client_goes_on 100
+    client_end
+}
+
+# With established connections that nobody reads; pods time out, and the leader leads on.
+without_api_server()
+{
+    local before address
+    begin stopped 3 LEASE_DURATION=137s
+    before=$(holder)
+    address=$(pod_address "$before")
+    client_start headlessd
+    kill -STOP "${kube_apiserver_pid:?}"
+    wait_until "$before cannot renew" log_has "$before" lease_failing
+    client_goes_on 2000
+    expect "the leader" "$(page "$address" leader | jq -r .leader.name)" "$before"
+    kill -CONT "${kube_apiserver_pid:?}"
+    wait_until "the API server is ready" is_api_ready
+    wait_until "the Lease has a holder that all pods follow" agrees
+    expect "the holder" "$(holder)" "$before"
+    client_goes_on 100
+    client_end
+}
+
+# Two pods have no majority without each other: evidence, and the Lease.
+two_pods()
+{
+    local before
+    begin two 2 FAILOVER_ON_REFUSED=fast LEASE_DURATION=137s
+    before=$(holder)
+    kill -KILL "$(pod_process "$before")"
+    wait_until "the other pod holds the Lease" has_moved_alone "$before"
+    rolled_out headlessd
+    wait_until "one pod leads" agrees
+}
+
+has_moved_alone()
+{
+    (($(leaders | wc -w) < 2)) || fail "two pods lead: $(leaders)"
+    is_held_by_other_than "$1"
+}
+
 cluster_start
 run_in one restricted "exactly one pod leads, kubectl shows it, and its deletion loses nothing" one_holder
+run_in killed restricted "kill, edit, delete, no permission: one pod leads by the Lease, and goes on" killed
+run_in stopped restricted "an API server that stops loses nothing while the leader lives" without_api_server
+run_in two restricted "of two pods one leads, and the other one after it is killed" two_pods
 finish
