@@ -43,23 +43,13 @@ static struct supervisor_lease_report lease_report_of(const struct lease *l)
     return report;
 }
 
-static enum lease_by find_way(const struct supervisor_lease_report *before,
-                              const struct supervisor_lease_report *now)
-{
-    for (enum lease_by by = LEASE_BY_NOTHING + 1; by < LEASE_BY_COUNT; by++) {
-        if (now->counts.takeovers[by] != before->counts.takeovers[by])
-            return by;
-    }
-    return LEASE_BY_NOTHING;
-}
-
+/* by: of the last write, which may not be answered yet: the watch may have shown it. */
 static void log_holding(const struct supervisor_lease_report *before,
-                        const struct supervisor_lease_report *now)
+                        const struct supervisor_lease_report *now, enum lease_by by)
 {
     if (now->is_held && !before->is_held)
         log_info("lease_taken", "this pod holds the Lease: term %" PRIu64 ", by %s, after %s",
-                 now->term, lease_by_name(find_way(before, now)),
-                 before->holder[0] ? before->holder : "nobody");
+                 now->term, lease_by_name(by), before->holder[0] ? before->holder : "nobody");
     else if (before->is_held && !now->is_held && now->is_ours && !now->holder[0])
         log_info("lease_released", "this pod has released the Lease");
     else if (before->is_held && !now->is_held)
@@ -96,7 +86,7 @@ static void publish_lease(struct supervisor *supervisor)
                           memory_order_relaxed);
     if (memcmp(&report, &s->last, sizeof(report)) == 0)
         return;
-    log_holding(&s->last, &report);
+    log_holding(&s->last, &report, l->sent_by);
     log_renewals(&s->last, &report);
     s->last = s->reports[s->report.writer_index] = report;
     triple_buffer_publish(&s->report);

@@ -83,14 +83,16 @@ one_holder()
     client_end
 }
 
-# The process ends without a word. The Lease says within a moment who leads, not after its duration.
+# The process ends without a word, and is replaced by votes or evidence, not after the Lease's duration.
 killed()
 {
     local before
-    begin killed 3 FAILOVER_ON_REFUSED=fast LEASE_DURATION=137s
+    begin killed 3 FAILOVER_ON_REFUSED=fast
     before=$(holder)
     kill -KILL "$(pod_process "$before")"
     wait_until "another pod than $before holds the Lease" is_held_by_other_than "$before"
+    log_has "$(holder)" 'lease_taken.*by (votes|evidence)' || fail "it took the Lease neither by votes nor by evidence"
+    rolled_out headlessd
     edited
     deleted
     without_rule
@@ -106,7 +108,7 @@ has_later_term()
     (($(term) > $1)) && agrees
 }
 
-# By hand: nobody is believed to lead because somebody wrote it, and the leader steps down.
+# The holder, by hand: nobody is believed to lead because somebody wrote it, and the leader steps down.
 edited()
 {
     local before was
