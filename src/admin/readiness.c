@@ -203,7 +203,8 @@ static void add_refused(struct admin *admin, bool is_ready, char text[static REA
 }
 
 /* It serves: the others are found by DNS, or were found before. */
-static void add_slices(struct admin *admin, bool is_ready, char text[static READINESS_MAX])
+static void readiness_add_slices(struct admin *admin, bool is_ready,
+                                 char text[static READINESS_MAX])
 {
     size_t length = strlen(text);
 
@@ -255,7 +256,7 @@ bool readiness_tell(struct admin *admin, char text[static READINESS_MAX])
     while (!rule->is_so(admin, text))
         rule++; /* the last one always applies */
     add_refused(admin, rule->is_ready, text);
-    add_slices(admin, rule->is_ready, text);
+    readiness_add_slices(admin, rule->is_ready, text);
     add_namesake(admin, rule->is_ready, text);
     add_api(admin, text);
     text[utf8_trim(text, strlen(text))] = '\0'; /* it may be cut within a character */

@@ -249,7 +249,8 @@ const struct config_option config_options[] = {
      .allowed = "the name of a Service, or none",
      .help =
          "Service of the pods, usually the headless one, whose EndpointSlices are read from the "
-         "API server (platform.api)."},
+         "API server (platform.api). While they are current, discovery.dns is not used; while the "
+         "API server is away or refuses, both name pods."},
     {.key = "store",
      .type = OPTION_TEXT,
      FIELD(store),

@@ -44,9 +44,9 @@ static void log_rejected(struct slice_watch_shared *shared)
     for (int i = 0; i < SLICES_REJECT_COUNT; i++) {
         total += rejected[i];
         if (rejected[i] && length < sizeof(text))
-            length += (size_t)snprintf(text + length, sizeof(text) - length, "%s%s %llu",
-                                       length ? ", " : "", slices_reject_name(i),
-                                       (unsigned long long)rejected[i]);
+            length += (size_t)snprintf(
+                text + length, sizeof(text) - length, "%s%s %llu", length ? ", " : "",
+                slices_reject_name((enum slices_reject)i), (unsigned long long)rejected[i]);
     }
     if (total == shared->rejected_logged)
         return;

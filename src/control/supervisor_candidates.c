@@ -15,8 +15,8 @@ struct candidates {
 };
 
 /* A list that lacks this pod does not describe this cluster, or not yet. */
-static void add_slices(struct supervisor *supervisor, struct candidates *c,
-                       const struct slice_list *slices)
+static void candidates_add_slices(struct supervisor *supervisor, struct candidates *c,
+                                  const struct slice_list *slices)
 {
     bool has_self = false;
 
@@ -41,7 +41,8 @@ static bool is_candidate(const struct candidates *c, size_t count, const struct 
 }
 
 /* DNS counts while the slices are not current: it may name pods that these lack, and the reverse. */
-static void add_names(struct supervisor *supervisor, struct candidates *c, bool is_current)
+static void candidates_add_names(struct supervisor *supervisor, struct candidates *c,
+                                 bool is_current)
 {
     struct address found[DISCOVERY_MAX];
     size_t count = discovery_take(&supervisor->discovery, found), before = c->event.candidate_count;
@@ -64,14 +65,14 @@ void supervisor_feed_candidates(struct supervisor *supervisor)
     c.event.candidates = c.list;
     if (config->discovery_kubernetes[0])
         c.event.pods = c.pods;
-    add_slices(supervisor, &c, slices);
+    candidates_add_slices(supervisor, &c, slices);
     for (size_t i = 0; i < config->peers.count; i++) {
         struct address peer = address_with_port(config->peers.list[i].address, 0);
 
         if (!is_candidate(&c, c.event.candidate_count, &peer))
             c.list[c.event.candidate_count++] = peer;
     }
-    add_names(supervisor, &c, slices->is_current);
+    candidates_add_names(supervisor, &c, slices->is_current);
     for (size_t i = 0; i < c.event.candidate_count; i++)
         address_adopt_zone(&c.list[i], &config->self); /* DNS and slices have no zones */
     c.event.is_blind = config_is_discovering(config) &&

@@ -94,12 +94,13 @@ static void put_watch(struct url_text *url, const struct url_parts *parts)
     url_put_query(url, "timeoutSeconds", seconds);
 }
 
+/* 0 would be the server's default, a minute. */
 static void put_timeout(struct url_text *url, uint64_t timeout_ns)
 {
+    uint64_t timeout_ms = timeout_ns > NS_PER_MS ? timeout_ns / NS_PER_MS : 1;
     char milliseconds[24];
 
-    (void)snprintf(milliseconds, sizeof(milliseconds), "%llums",
-                   (unsigned long long)(timeout_ns / NS_PER_MS));
+    (void)snprintf(milliseconds, sizeof(milliseconds), "%llums", (unsigned long long)timeout_ms);
     url_put_query(url, "timeout", milliseconds);
 }
 

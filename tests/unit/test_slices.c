@@ -332,6 +332,73 @@ Test(slices, of_too_many_addresses_the_first_are_kept)
     cr_assert_eq(list[7].address.ip[3], 7);
 }
 
+/* ---- real API servers: transcripts of "kubectl delete pod headlessd-1" ---- */
+
+static FILE *transcript;
+
+static void open_transcript(const char *name)
+{
+    char path[512];
+
+    (void)snprintf(path, sizeof(path), "%s/tests/unit/documents/%s", SOURCE_TREE, name);
+    transcript = fopen(path, "r");
+    cr_assert_not_null(transcript, "%s", path);
+}
+
+/* The next line: a list, or a changed slice. */
+static void play_line(void)
+{
+    static char line[1 << 16];
+    struct json_object *object;
+
+    cr_assert_not_null(fgets(line, sizeof(line), transcript));
+    object = json_tokener_parse(line + 1);
+    cr_assert_eq((line[0] == 'L' ? slices_replace_all : slices_replace)(&slices, object), 0);
+    json_object_put(object);
+}
+
+Test(slices, a_pod_is_replaced_in_kubernetes_1_37)
+{
+    uint64_t former;
+
+    open_transcript("slices_1.37");
+    play_line();
+    has("10.244.1.2 10.244.1.3 10.244.1.4");
+    former = list[2].pod;
+    cr_assert_str_eq(slices.endpoints[2].name, "headlessd-1");
+    cr_assert_str_eq(slices.endpoints[2].host, "headlessd-1");
+    cr_assert_str_eq(slices.endpoints[2].node, "node-1");
+    play_line();
+    has("10.244.1.2 10.244.1.3 10.244.1.4*");
+    cr_assert_eq(list[2].pod, former);
+    cr_assert(slices.endpoints[2].is_serving);
+    play_line();
+    has("10.244.1.2 10.244.1.3");
+    play_line();
+    has("10.244.1.2 10.244.1.3 10.244.1.5");
+    cr_assert_neq(list[2].pod, former);
+    cr_assert_not(slices.endpoints[2].is_serving, "not yet");
+    cr_assert_eq(rejected(), 0);
+    (void)fclose(transcript);
+}
+
+/* v1beta1, with an empty slice of IPv6, and no word of a pod that ends. */
+Test(slices, a_pod_is_replaced_in_kubernetes_1_20)
+{
+    open_transcript("slices_1.20");
+    play_line();
+    has("10.244.1.2 10.244.1.3 10.244.1.4");
+    cr_assert_str_eq(slices.endpoints[0].name, "headlessd-1");
+    cr_assert_str_eq(slices.endpoints[0].node, "node-3");
+    cr_assert_neq(list[0].pod, 0);
+    play_line();
+    has("10.244.1.2 10.244.1.4");
+    play_line();
+    has("10.244.1.2 10.244.1.4 10.244.1.5");
+    cr_assert_eq(rejected(), 0);
+    (void)fclose(transcript);
+}
+
 /* ---- other documents ---- */
 
 Test(slices, other_documents_change_nothing)
@@ -367,5 +434,5 @@ Test(slices, other_documents_change_nothing)
 Test(slices, each_reject_has_a_name)
 {
     for (int i = 0; i < SLICES_REJECT_COUNT; i++)
-        cr_assert_not_null(slices_reject_name(i));
+        cr_assert_not_null(slices_reject_name((enum slices_reject)i));
 }
