@@ -136,6 +136,14 @@ need_packages()
     ((${#missing[@]} == 0)) || die "still not installed: ${missing[*]}"
 }
 
+# debian_mirror: prints the machine's own mirror of Debian 12, as apt has it; nothing where apt has none.
+debian_mirror()
+{
+    # shellcheck disable=SC2016 # apt-get fills it in
+    apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' |
+        sed -n 's/ bookworm main$//p' | head -n 1
+}
+
 # ---- files
 
 # source_files PATTERN... -- DIRECTORY...: the project's files, without the bad samples of tests/gates.
@@ -170,16 +178,17 @@ shell_files()
     done
 }
 
-# need_build BUILD_DIR: it must be complete, and newer than the sources (except builds of bad samples, which
-# scripts/check-gates makes itself).
+# need_build BUILD_DIR [TARGET]: it must be complete, or at least this target of it (scripts/build), and newer than the
+# sources (except builds of bad samples, which scripts/check-gates makes itself).
 need_build()
 {
-    local newer
-    [[ -e $1/complete ]] || die "$1 is not built"
+    local newer complete=$1/complete
+    [[ -e $complete || -z ${2:-} ]] || complete=$1/complete-$2
+    [[ -e $complete ]] || die "$1 is not built"
     [[ $1 != build/gates/* ]] || return 0
     newer=$(find include src bench tests cmake CMakeLists.txt -path tests/gates -prune -o -type f \
         \( -name '*.[ch]' -o -name CMakeLists.txt -o -name '*.cmake' -o -path 'src/admin/page/*' \) \
-        -newer "$1/complete" -print -quit)
+        -newer "$complete" -print -quit)
     [[ -z $newer ]] || die "$1 is older than $newer: scripts/build ${1##*/}"
 }
 

@@ -311,6 +311,7 @@ static int run_modules(struct daemon *d, const sigset_t *signals)
                  strerror(-rc));
     rc = start_modules(d);
     if (!rc) {
+        admin_set_serving(&d->admin);
         report_started(d);
         wait_for_end(d, signals);
         stop_modules(d, MODULE_COUNT);

@@ -178,6 +178,11 @@ void admin_stop(struct admin *admin)
     admin->options = NULL;
 }
 
+void admin_set_serving(struct admin *admin)
+{
+    atomic_store_explicit(&admin->serving, true, memory_order_relaxed);
+}
+
 void admin_set_stopping(struct admin *admin)
 {
     atomic_store_explicit(&admin->stopping, true, memory_order_relaxed);

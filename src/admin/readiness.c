@@ -33,6 +33,13 @@ static bool is_stopping(struct admin *admin, char text[static READINESS_MAX])
     return atomic_load_explicit(&admin->stopping, memory_order_relaxed);
 }
 
+/* The supervisor runs before the data threads, which may fail to start. */
+static bool is_starting(struct admin *admin, char text[static READINESS_MAX])
+{
+    (void)snprintf(text, READINESS_MAX, "starting: the data threads do not run yet");
+    return !atomic_load_explicit(&admin->serving, memory_order_relaxed);
+}
+
 static bool lacks_key(struct admin *admin, char text[static READINESS_MAX])
 {
     const struct admin_why why = copy_why(admin);
@@ -243,10 +250,11 @@ static const struct rule {
     bool (*is_so)(struct admin *admin, char text[static READINESS_MAX]);
     bool is_ready;
 } rules[] = {
-    {is_stopping, false},   {is_stalled, false},        {lacks_key, false},
-    {lacks_lease, false},   {has_joined, true},         {is_elsewhere, false},
-    {knows_no_name, false}, {finds_no_endpoint, false}, {finds_no_name, false},
-    {is_alone, false},      {finds_virtual, false},     {waits, false},
+    {is_stopping, false},   {is_starting, false},   {is_stalled, false},
+    {lacks_key, false},     {lacks_lease, false},   {has_joined, true},
+    {is_elsewhere, false},  {knows_no_name, false}, {finds_no_endpoint, false},
+    {finds_no_name, false}, {is_alone, false},      {finds_virtual, false},
+    {waits, false},
 };
 
 bool readiness_tell(struct admin *admin, char text[static READINESS_MAX])

@@ -443,7 +443,7 @@ const struct config_option config_options[] = {
      .help = "How long a request that was relayed is kept, to be relayed again when the leader is "
              "lost: the next leader's app may be given it a second time. none: not at all. "
              "delivered: until the leader's app socket took it. replied: until a reply to its "
-             "client has passed. Frames lost between pods are sent again."},
+             "client has passed; needs one worker. Frames lost between pods are sent again."},
     {.key = "relay.keep",
      .type = OPTION_SIZE,
      FIELD(relay_keep_bytes),

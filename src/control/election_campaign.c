@@ -392,4 +392,7 @@ void election_campaign_tick(struct election *e)
         election_wake_at(e, c->ends_ns);
     if (e->granted_until_ns > e->now_ns && c->stage == ELECTION_STAGE_PREVOTE)
         election_wake_at(e, e->granted_until_ns);
+    /* With the pre-votes there already, only our own vote is missing. */
+    if (e->abstain_ns > e->now_ns)
+        election_wake_at(e, e->abstain_ns);
 }

@@ -112,9 +112,12 @@ void election_command(struct election *e, const struct election_event *event)
         election_result(e, event->token, ELECTION_OK);
     } else if (event->if_term && event->if_term != e->term) {
         election_result(e, event->token, ELECTION_BAD_TERM);
-    } else if (index == ELECTION_NOT_FOUND || !e->list.members[index].is_eligible ||
-               !is_target_alive(e, index)) {
+    } else if (index == ELECTION_NOT_FOUND) {
         election_result(e, event->token, ELECTION_NO_MEMBER);
+    } else if (!e->list.members[index].is_eligible) {
+        election_result(e, event->token, ELECTION_NOT_ELIGIBLE);
+    } else if (!is_target_alive(e, index)) {
+        election_result(e, event->token, ELECTION_NOT_ALIVE);
     } else if (event->is_nominated) {
         add_command(e, event);
     } else {

@@ -87,11 +87,22 @@ void election_former_lead(struct election *e)
 
 /* ---- messages ---- */
 
+/* With a Lease the next leader may begin long after we stepped down, while this process is paused; then
+ * it has ended our time, and this is one of its first heartbeats. */
+static bool is_asked_late(const struct election *e)
+{
+    uint64_t detection_ns = e->config.interval_ns * e->config.misses;
+
+    return e->config.has_lease && e->previous.instance == election_self(e) &&
+           e->now_ns + detection_ns >= e->stepping_down_until_ns;
+}
+
 /* The leader may have ended our time, as we have not acknowledged a heartbeat for that long, and this
  * heartbeat may be one from before. */
 static bool is_cut_off(const struct election *e)
 {
-    return e->former.instance == election_self(e) && e->now_ns >= e->asked_ns + e->detection_ns;
+    return (e->former.instance == election_self(e) && e->now_ns >= e->asked_ns + e->detection_ns) ||
+           is_asked_late(e);
 }
 
 void election_former_hear_heartbeat(struct election *e, const struct election_message *m)

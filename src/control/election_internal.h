@@ -125,7 +125,11 @@ size_t election_needed_of(const struct election *e, uint16_t rows);
 void election_admit(struct election *e, const struct election_member *member, uint64_t since_ns);
 /* Could the living members commit the list without this row? */
 bool election_is_dispensable(const struct election *e, uint16_t index);
-void election_remove_predecessor(struct election *e, uint16_t index);
+/* is_replaced: its successor has no row yet, so the pods do not become fewer. */
+void election_remove_predecessor(struct election *e, uint16_t index, bool is_replaced);
+/* True if the first list has this row of a dead member only because the pod returned at another address
+ * before that list was made. */
+bool election_is_left_behind(const struct election *e, uint16_t index);
 /* True if this row's dead member is the predecessor next to whose row we added ours. */
 bool election_is_own_predecessor(const struct election *e, uint16_t index);
 /* Takes our predecessor's row in our own copy of the list, or adds one. */

@@ -227,7 +227,9 @@ static void remove_dead_members(struct election *e)
             election_request_change(e, &(struct election_change){.type = ELECTION_REMOVE,
                                                                  .member = e->list.members[i]});
         else if (election_is_own_predecessor(e, i))
-            election_remove_predecessor(e, i);
+            election_remove_predecessor(e, i, true);
+        else if (election_is_left_behind(e, i))
+            election_remove_predecessor(e, i, false);
         else if (e->peers[i].replacement.instance && !election_is_stand_in(e, i))
             election_request_change(e,
                                     &(struct election_change){.type = ELECTION_REPLACE,

@@ -202,7 +202,7 @@ void election_admit(struct election *e, const struct election_member *member, ui
     }
     predecessor = find_predecessor(e, member, since_ns, &is_open);
     if (predecessor != ELECTION_NOT_FOUND) {
-        election_remove_predecessor(e, predecessor);
+        election_remove_predecessor(e, predecessor, true);
         add.at = (uint16_t)(predecessor + 1);
     } else if (is_open) {
         return; /* decided at one of its next DISCOVER messages */
@@ -210,10 +210,10 @@ void election_admit(struct election *e, const struct election_member *member, ui
     election_request_change(e, &add);
 }
 
-void election_remove_predecessor(struct election *e, uint16_t index)
+void election_remove_predecessor(struct election *e, uint16_t index, bool is_replaced)
 {
     election_request_change(e, &(struct election_change){.type = ELECTION_REMOVE_PREDECESSOR,
-                                                         .is_graceful = true,
+                                                         .is_graceful = is_replaced,
                                                          .member = e->list.members[index]});
 }
 
@@ -221,6 +221,25 @@ bool election_is_own_predecessor(const struct election *e, uint16_t index)
 {
     return e->has_own_row && is_namesake(&e->list.members[index], &e->config.self) &&
            !election_may_be_alive(e, index) && election_is_dispensable(e, index);
+}
+
+/* A pod that ended and returned at another address before the first list was made has two rows in
+ * it. The first one's member has never acknowledged that list. */
+static bool has_living_namesake(const struct election *e, uint16_t index)
+{
+    for (uint16_t i = 0; i < e->list.count; i++) {
+        if (is_namesake(&e->list.members[i], &e->list.members[index]) &&
+            (i == e->self_index || (election_is_live(e, i) && e->peers[i].list.term == e->term)))
+            return true;
+    }
+    return false;
+}
+
+bool election_is_left_behind(const struct election *e, uint16_t index)
+{
+    return e->claim_cause == ELECTION_BY_BOOTSTRAP && e->peers[index].list.term != e->term &&
+           !election_may_be_alive(e, index) && has_living_namesake(e, index) &&
+           election_is_dispensable(e, index) && !election_is_list_at_minimum(e);
 }
 
 /* ---- our own row, in our own copy of the list ---- */

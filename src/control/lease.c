@@ -80,16 +80,6 @@ static void take_answer(struct lease *l, const struct lease_record *record, enum
     note_record(l, record, now_ns);
 }
 
-/* An overloaded API server names a pause. More than a renewal's interval would cost the leader its time. */
-static uint64_t retry_pause(const struct lease *l, uint64_t wanted_ns)
-{
-    uint64_t most_ns = l->config.renew_ns > RETRY_NS ? l->config.renew_ns : RETRY_NS;
-
-    if (wanted_ns < RETRY_NS)
-        return RETRY_NS;
-    return wanted_ns < most_ns ? wanted_ns : most_ns;
-}
-
 static void take_reply(struct lease *l, const struct lease_event *event, const struct election *e,
                        uint64_t now_ns)
 {
@@ -107,7 +97,10 @@ static void take_reply(struct lease *l, const struct lease_event *event, const s
     l->counts.conflicts += event->outcome == LEASE_CONFLICT;
     if (!l->is_failing)
         return;
-    l->retry_ns = now_ns + retry_pause(l, event->retry_after_ns);
+    l->retry_ns = now_ns + RETRY_NS;
+    if (event->wait_ns > RETRY_NS) /* but not for longer than until the next renewal */
+        l->retry_ns =
+            now_ns + (event->wait_ns < l->config.renew_ns ? event->wait_ns : l->config.renew_ns);
     /* A leader's later term may be in the Lease by now: it leads on until that is known. */
     if (e->campaign.stage == ELECTION_STAGE_SEAL && e->state != ELECTION_LEADER)
         l->failed_seal = e->campaign.seal;
@@ -124,6 +117,8 @@ static void lease_send(struct lease *l, enum lease_verb verb, uint64_t now_ns,
     if (verb == LEASE_GET)
         return;
     out->record = l->sent;
+    if (verb == LEASE_POST)
+        l->posted_ns = l->sent.stamp_ns;
     if (l->sent.fence == LEASE_FENCE_PEERS)
         l->peers_ns = l->sent.stamp_ns;
 }
@@ -172,6 +167,9 @@ static void renew(struct lease *l, const struct election *e, uint64_t now_ns,
     if (fence != l->seen.fence)
         record->list = e->list.id;
     record->fence = fence;
+    /* Another pod may have been elected by votes, unseen, before the Lease was deleted. */
+    if (!l->seen.exists && fence == LEASE_FENCE_PEERS)
+        l->clear_ns = LEASE_NEVER;
     lease_send(l, put_or_post(l), now_ns, out);
 }
 

@@ -17,7 +17,7 @@
 struct lease_reply {
     uint32_t request;
     enum lease_outcome outcome;
-    uint64_t retry_after_ns;
+    uint64_t wait_ns;
     struct lease_record record;
 };
 
@@ -248,7 +248,7 @@ static void lease_driver_done(void *context, const struct platform_result *resul
 
     reply->outcome = outcome_of(shared, result, &reply->record);
     reply->request = shared->request.request;
-    reply->retry_after_ns = result->retry_after_ns;
+    reply->wait_ns = result->retry_after_ns;
     triple_buffer_publish(&shared->replies);
     waker_wake(shared->reader_waker);
 }
@@ -322,7 +322,7 @@ static struct lease_event reply_event(const struct lease_reply *reply)
     return (struct lease_event){.type = LEASE_REPLY,
                                 .outcome = reply->outcome,
                                 .request = reply->request,
-                                .retry_after_ns = reply->retry_after_ns,
+                                .wait_ns = reply->wait_ns,
                                 .record = &reply->record};
 }
 

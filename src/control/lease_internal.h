@@ -21,7 +21,8 @@ static inline void lease_wake_at(struct lease *l, uint64_t at_ns)
 }
 
 /* ---- lease_record.c ---- */
-/* We wrote it, and nobody else holds it. */
+/* We wrote it as it is. A copy of a record of ours that somebody restored is not: another pod may have
+ * held the Lease since. */
 bool lease_is_mine(const struct lease *l, const struct lease_record *record);
 
 /* ---- lease_rules.c ---- */

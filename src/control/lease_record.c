@@ -10,9 +10,13 @@ bool lease_is_ours(const struct lease_record *record)
            strcmp(record->writer_uid, record->uid) == 0;
 }
 
+/* What POST has created does not know its uid yet. */
 bool lease_is_mine(const struct lease *l, const struct lease_record *record)
 {
-    return strcmp(record->holder, l->holder) == 0 && strcmp(record->writer, l->holder) == 0;
+    bool is_posted = !record->writer_uid[0] && record->stamp_ns == l->posted_ns;
+
+    return strcmp(record->holder, l->holder) == 0 && strcmp(record->writer, l->holder) == 0 &&
+           (is_posted || strcmp(record->writer_uid, record->uid) == 0);
 }
 
 uint64_t lease_holder_instance(const char *holder)

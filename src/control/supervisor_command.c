@@ -226,6 +226,12 @@ void supervisor_reply(struct supervisor *supervisor, const struct election_actio
     case ELECTION_NO_MEMBER:
         refuse_command(supervisor, queued, COUNTER_CONTROL_NO_MEMBER, "no member\n");
         break;
+    case ELECTION_NOT_ALIVE:
+        refuse_command(supervisor, queued, COUNTER_CONTROL_NOT_ALIVE, "not alive\n");
+        break;
+    case ELECTION_NOT_ELIGIBLE:
+        refuse_command(supervisor, queued, COUNTER_CONTROL_NOT_ELIGIBLE, "not eligible\n");
+        break;
     case ELECTION_NO_QUORUM:
         refuse_command(supervisor, queued, COUNTER_CONTROL_NO_QUORUM, "no quorum\n");
         break;

@@ -133,8 +133,9 @@ static bool is_ok(const char *reply)
 
 bool ctl_show_command_reply(FILE *out, const struct ctl_pod *pod, bool has_if_term)
 {
-    static const char *const refusals[] = {"no member\n", "not unique\n", "no auth\n",
-                                           "no quorum\n", "bad json\n",   "bad term\n"};
+    static const char *const refusals[] = {"no member\n",  "not alive\n", "not eligible\n",
+                                           "not unique\n", "no auth\n",   "no quorum\n",
+                                           "bad json\n",   "bad term\n"};
     char address[ADDRESS_TEXT_MAX];
     size_t i = 0;
 

@@ -64,9 +64,9 @@ void inline_worker_fini(struct inline_worker *inline_worker)
     inline_worker->epoll_fd = -1;
 }
 
+/* The slice has begun. */
 static size_t handle_batch(struct worker *worker, struct receiver *receiver, size_t n)
 {
-    worker_begin(worker); /* the read before may have waited for a full socket */
     for (size_t i = 0; i < n; i++)
         worker_handle(worker, receiver->received[i]);
     worker_flush(worker);
@@ -84,7 +84,22 @@ static size_t read_receiver(struct inline_worker *inline_worker, struct receiver
     n = receiver_read(receiver, receiver->socket->fd, &receiver->socket->local, 0, MSG_DONTWAIT);
     if (n < (int)receiver->batch)
         inline_worker->ready &= ~bit;
-    return n > 0 ? handle_batch(inline_worker->worker, receiver, (size_t)n) : 0;
+    if (n <= 0)
+        return 0;
+    worker_begin(inline_worker->worker); /* the read before may have waited for a full socket */
+    return handle_batch(inline_worker->worker, receiver, (size_t)n);
+}
+
+/* Otherwise epoll would report it at once, again and again. */
+static void ignore_app(struct inline_worker *inline_worker, bool is_ignored)
+{
+    struct epoll_event event = {.events = is_ignored ? 0 : EPOLLIN, .data.u32 = READY_APP};
+
+    if (is_ignored == inline_worker->is_app_ignored)
+        return;
+    (void)epoll_ctl(inline_worker->epoll_fd, EPOLL_CTL_MOD, inline_worker->app_reader->epoll_fd,
+                    &event);
+    inline_worker->is_app_ignored = is_ignored;
 }
 
 static size_t read_app(struct inline_worker *inline_worker)
@@ -93,6 +108,10 @@ static size_t read_app(struct inline_worker *inline_worker)
     size_t n;
 
     if (!reader || !(inline_worker->ready & READY_APP))
+        return 0;
+    worker_begin(inline_worker->worker); /* before the read: what is read is handled */
+    ignore_app(inline_worker, inline_worker->worker->withholds_app);
+    if (inline_worker->is_app_ignored)
         return 0;
     n = app_reader_read(reader, 0);
     if (n == 0)

@@ -16,7 +16,8 @@ struct inline_worker {
     struct app_reader *app_reader; /* NULL: built-in app */
     struct worker *worker;
     int epoll_fd;
-    unsigned ready; /* bits of the sockets that may have more */
+    unsigned ready;      /* bits of the sockets that may have more */
+    bool is_app_ignored; /* by epoll */
     struct agent agent;
 };
 

@@ -5,7 +5,9 @@ struct again {
     struct routing *routing;
     const struct kept_frame *frame;
     bool wants_unfinished; /* the record over frames is to be routed */
-    size_t length;         /* of it, so far; 0: none */
+    bool
+        is_in_use; /* a request to the app is in the buffer for records over frames, until the flush */
+    size_t length; /* of it, so far; 0: none */
 };
 
 static bool is_wanted(const struct relay *relay, const struct kept_frame *frame, uint32_t n)
@@ -39,36 +41,44 @@ static void continue_record(struct again *again, const uint8_t *part, size_t len
     again->length += length;
     if (record_measure(bytes, again->length, &whole) && (!whole || again->length < whole))
         return;
-    if (again->wants_unfinished && record_read(bytes, again->length, &record))
+    if (again->wants_unfinished && record_read(bytes, again->length, &record)) {
         route_record(again, &record);
+        again->is_in_use = again->routing->decision == ROUTE_DELIVER;
+    }
     again->length = 0;
 }
 
-static void route_frame_again(struct again *again)
+/* False: the record that begins in it has to wait for the flush. */
+static bool route_frame_again(struct again *again, struct kept_frame *frame)
 {
-    const struct kept_frame *frame = again->frame;
     const uint8_t *bytes = kept_records(frame), *end = bytes + frame->bytes;
     struct frame_reader reader = {.next = bytes + frame->continued, .end = end - frame->begun};
     struct record record;
     uint32_t n = 0;
 
-    continue_record(again, bytes, frame->continued);
+    again->frame = frame;
+    if (!frame->is_begun_left)
+        continue_record(again, bytes, frame->continued);
     for (; frame_next(&reader, &record); n++) {
-        if (is_wanted(&again->routing->relay, frame, n))
+        if (!frame->is_begun_left && is_wanted(&again->routing->relay, frame, n))
             route_record(again, &record);
     }
     if (!frame->begun)
-        return;
+        return true;
+    frame->is_begun_left = again->is_in_use;
+    if (again->is_in_use)
+        return false;
     memcpy(again->routing->relay.unfinished, end - frame->begun, frame->begun);
     again->length = frame->begun;
     again->wants_unfinished = is_wanted(&again->routing->relay, frame, n);
+    return true;
 }
 
 /* To the app, requests are sent from the ring, and from the one buffer for records over frames. */
 static bool is_portion_full(const struct again *again, size_t frames, size_t bytes, size_t limit)
 {
     return again->routing->decision == ROUTE_DELIVER && again->length == 0 &&
-           (frames >= ROUTE_AGAIN_MAX || bytes >= limit || again->frame->continued);
+           (frames >= ROUTE_AGAIN_MAX || bytes >= limit);
 }
 
 size_t route_again(struct routing *routing, size_t limit)
@@ -82,8 +92,8 @@ size_t route_again(struct routing *routing, size_t limit)
     if (is_relayed)
         relay_set_replaying(&routing->relay, true);
     while ((frame = kept_orphan(kept, is_relayed ? NULL : frame))) {
-        again.frame = frame;
-        route_frame_again(&again);
+        if (!route_frame_again(&again, frame))
+            break;
         bytes += frame->bytes;
         frames++;
         kept_move(kept, frame);

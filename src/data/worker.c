@@ -88,8 +88,13 @@ void worker_fini(struct worker *worker)
 
 void worker_attach(struct worker *worker, struct ring_pair *pair, struct waker *receiver_waker)
 {
+    const struct app_reader *reader = app_reader(&worker->routing.app);
+
     pair->worker = worker;
-    worker->inputs[worker->input_count++] = (struct worker_input){pair, receiver_waker};
+    worker->inputs[worker->input_count++] =
+        (struct worker_input){.pair = pair,
+                              .receiver_waker = receiver_waker,
+                              .is_app = reader && pair == reader->receiver.pairs};
 }
 
 /*
@@ -165,6 +170,8 @@ void worker_begin(struct worker *worker)
     routing->now_ns = clock_now_ns(); /* after the snapshot, for which something may be sent */
     routing->decision = leadership_decide(&routing->snapshot->leader, routing->now_ns);
     leads = routing->decision == ROUTE_DELIVER;
+    worker->withholds_app =
+        !leads && routing->snapshot->leader.kind == LEADER_SELF && !worker->is_ending;
     routing->has_former = leadership_has_former(&routing->snapshot->leader, routing->now_ns);
     /* An app that refuses would lose the request; a held one may yet reach another leader's app. */
     if (leads && routing->snapshot->settings.hold_time_ns && !app_is_taking(&routing->app))
@@ -256,11 +263,14 @@ static size_t take_input(struct worker *worker, const struct worker_input *input
     struct ring_pair *pair = input->pair;
     uint64_t datagrams = atomic_load_explicit(&pair->taken, memory_order_relaxed);
     void *taken[BATCH_MAX];
-    size_t n = ring_take(&pair->out, taken, worker->config->batch);
+    size_t n;
 
-    if (n == 0)
+    if (ring_is_empty(&pair->out))
         return 0;
     worker_begin(worker); /* the input before may have waited for a full socket */
+    if (input->is_app && worker->withholds_app)
+        return 0;
+    n = ring_take(&pair->out, taken, worker->config->batch);
     for (size_t i = 0; i < n; i++) {
         worker_handle(worker, taken[i]);
         datagrams += datagram_count(taken[i]);
@@ -295,7 +305,9 @@ static size_t worker_do_work(void *self)
 static bool worker_has_input(struct worker *worker)
 {
     for (size_t i = 0; i < worker->input_count; i++) {
-        if (!ring_is_empty(&worker->inputs[i].pair->out))
+        const struct worker_input *input = &worker->inputs[i];
+
+        if (!ring_is_empty(&input->pair->out) && !(input->is_app && worker->withholds_app))
             return true;
     }
     return app_has_refusals(&worker->routing.app) ||

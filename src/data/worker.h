@@ -28,6 +28,7 @@
 struct worker_input {
     struct ring_pair *pair;
     struct waker *receiver_waker;
+    bool is_app; /* of the app's reader */
 };
 
 struct worker {
@@ -45,6 +46,7 @@ struct worker {
 
     uint64_t generation; /* of the slice's snapshot */
     bool is_ending;      /* no slice may come after this one */
+    bool withholds_app;  /* in this slice, the app's replies are not read: see worker_begin */
     uint64_t followed;   /* the generation by which the kept frames' leader was set */
     bool had_former;     /* routing.has_former of the slice before */
     uint64_t until_ns;   /* asleep: until then */
@@ -80,6 +82,9 @@ void worker_attach(struct worker *worker, struct ring_pair *pair, struct waker *
  * A slice: begin, upkeep (held requests and timers; returns how much it did), handle up to a batch
  * of datagrams, flush. Their memory is free after the flush. Begin again before each batch: sending
  * may have waited, and the leader's time may be over.
+ *
+ * While this pod leads without a valid lease, what its app sends stays unread: it would be fenced. The
+ * lease may be valid again, if no other leader was elected, and then the replies leave.
  */
 void worker_begin(struct worker *worker);
 size_t worker_upkeep(struct worker *worker);

@@ -109,7 +109,9 @@ size_t worker_upkeep(struct worker *worker)
 uint64_t worker_sleep_ns(const struct worker *worker)
 {
     const struct routing *routing = &worker->routing;
-    bool is_waiting = !hold_is_empty(&routing->hold) || !routing->relay.is_settled;
+    /* No one wakes this thread when the time of a leader is extended. */
+    bool is_waiting = !hold_is_empty(&routing->hold) || !routing->relay.is_settled ||
+                      (worker->withholds_app && routing->app.udp);
     uint64_t sleep_ns = is_waiting ? HOLD_RELEASE_PERIOD_NS : AGENT_IDLE_MAX_NS;
     uint64_t sequence_ns = routing->runner
                                ? sequencer_sleep_ns(&routing->runner->sequencer, routing->now_ns)

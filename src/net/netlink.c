@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #define ATTRIBUTE_HEADER sizeof(struct nlattr) /* NLA_HDRLEN is signed */
-#define REPLY_BYTES      32768                 /* the kernel makes no part of a dump longer */
+#define REPLY_BYTES      32768                 /* the kernel makes no part of a reply longer */
 
 int netlink_open(int protocol)
 {
@@ -92,6 +92,39 @@ void netlink_unnest(struct netlink_request *request, size_t nest)
 
 /* ---- replies ---- */
 
+int netlink_error(const struct nlmsghdr *message)
+{
+    struct nlmsgerr error;
+
+    if (message->nlmsg_len < NLMSG_LENGTH(sizeof(error)))
+        return -EIO;
+    memcpy(&error, (const uint8_t *)message + NLMSG_HDRLEN, sizeof(error));
+    return error.error;
+}
+
+/* Other processes can send to this socket, too: their messages are ignored. */
+int netlink_read(int fd, netlink_take_fn take, void *context)
+{
+    _Alignas(struct nlmsghdr) uint8_t bytes[REPLY_BYTES];
+    struct sockaddr_nl from = {0};
+    socklen_t from_bytes;
+    int64_t n; /* may fall below 0 in NLMSG_NEXT */
+
+    for (;;) {
+        from_bytes = sizeof(from);
+        n = recvfrom(fd, bytes, sizeof(bytes), MSG_DONTWAIT, (struct sockaddr *)&from, &from_bytes);
+        if (n <= 0)
+            return n < 0 ? -errno : -EPROTO;
+        if (from.nl_pid != 0)
+            continue;
+        for (struct nlmsghdr *at = (struct nlmsghdr *)bytes; NLMSG_OK(at, n);
+             at = NLMSG_NEXT(at, n)) {
+            if (!take(context, at))
+                return 0;
+        }
+    }
+}
+
 /* State of one reply. */
 struct netlink_reply {
     netlink_each_fn each; /* NULL: only acknowledgements are expected */
@@ -100,50 +133,38 @@ struct netlink_reply {
     int error;
 };
 
-static void netlink_take_message(struct netlink_reply *reply, const struct nlmsghdr *message)
+static bool netlink_take_message(void *context, struct nlmsghdr *message)
 {
-    struct nlmsgerr error = {0};
+    struct netlink_reply *reply = context;
+    int error;
 
     if (message->nlmsg_type == NLMSG_DONE) {
         reply->acks = 0;
     } else if (message->nlmsg_type != NLMSG_ERROR) {
         if (reply->each)
             reply->each(reply->context, message);
-    } else if (message->nlmsg_len >= NLMSG_LENGTH(sizeof(error))) {
-        memcpy(&error, (const uint8_t *)message + NLMSG_HDRLEN, sizeof(error));
-        if (error.error && !reply->error)
-            reply->error = error.error;
+    } else {
+        error = netlink_error(message);
+        if (error && !reply->error)
+            reply->error = error;
         reply->acks -= reply->acks > 0;
     }
-}
-
-static int netlink_read_reply(int fd, struct netlink_reply *reply)
-{
-    _Alignas(struct nlmsghdr) uint8_t bytes[REPLY_BYTES];
-    int64_t n; /* may fall below 0 in NLMSG_NEXT */
-
-    while (reply->acks > 0) {
-        n = recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT);
-        if (n <= 0) /* a batch that fails as a whole has a single reply */
-            return reply->error ? reply->error : n < 0 ? -errno : -EPROTO;
-        for (struct nlmsghdr *at = (struct nlmsghdr *)bytes; NLMSG_OK(at, n);
-             at = NLMSG_NEXT(at, n))
-            netlink_take_message(reply, at);
-    }
-    return reply->error;
+    return reply->acks > 0;
 }
 
 static int netlink_exchange(int fd, const struct netlink_request *request,
                             struct netlink_reply *reply)
 {
     const struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
+    int rc;
 
     if (request->is_full)
         return -ENOBUFS;
     if (sendto(fd, request->bytes, request->used, 0, (const struct sockaddr *)&kernel,
                sizeof(kernel)) < 0)
         return -errno;
-    return netlink_read_reply(fd, reply);
+    rc = reply->acks > 0 ? netlink_read(fd, netlink_take_message, reply) : 0;
+    return reply->error ? reply->error : rc; /* a batch that fails as a whole has a single reply */
 }
 
 int netlink_ask(int fd, struct netlink_request *request)

@@ -2,8 +2,8 @@
  * netlink: builds requests to the kernel, sends them, reads the replies.
  *
  * Private to net/. A request has one or several messages of nested attributes (struct nlattr, which
- * has the layout of struct rtattr). Used at the start of the process, not on the data path. Never
- * blocks: the kernel replies within the call that sends. Source: netlink(7), lib/nlattr.c.
+ * has the layout of struct rtattr). Requests are built at the start of the process, not on the data
+ * path. Never blocks: the kernel replies within the call that sends. Source: netlink(7), lib/nlattr.c.
  */
 #ifndef HEADLESS_NET_NETLINK_H
 #define HEADLESS_NET_NETLINK_H
@@ -42,6 +42,16 @@ void netlink_unnest(struct netlink_request *request, size_t nest);
 
 /* Send, and read as many acknowledgements as messages asked for. Returns the first error. */
 int netlink_ask(int fd, struct netlink_request *request) __attribute__((warn_unused_result));
+
+/* Handle one message of a reply; false: it is complete, or no more is wanted. */
+typedef bool (*netlink_take_fn)(void *context, struct nlmsghdr *message);
+
+/* Read the kernel's messages until take returns false. Returns 0, or a negative errno: -EAGAIN, the
+ * reply ended before. */
+int netlink_read(int fd, netlink_take_fn take, void *context) __attribute__((warn_unused_result));
+
+/* The negative errno of a message NLMSG_ERROR, 0 for an acknowledgement; -EIO: it is cut. */
+int netlink_error(const struct nlmsghdr *message);
 
 /* Handle one message of a dump. */
 typedef void (*netlink_each_fn)(void *context, const struct nlmsghdr *message);

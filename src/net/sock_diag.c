@@ -8,14 +8,11 @@
 
 #include "net/netlink.h"
 
-#define REPLY_BYTES 8192 /* the kernel makes no part of a reply longer */
-
 /* State of one reply. */
 struct sock_diag_reply {
     uint32_t sequence;
     sock_diag_each_fn each;
     void *context;
-    bool is_done;
     int error;
 };
 
@@ -36,49 +33,20 @@ struct sock_diag_request sock_diag_prepare(int family, uint16_t flags, uint32_t 
                  .id.idiag_cookie = {INET_DIAG_NOCOOKIE, INET_DIAG_NOCOOKIE}}};
 }
 
-static int sock_diag_error(struct nlmsghdr *message)
+static bool sock_diag_take_message(void *context, struct nlmsghdr *message)
 {
-    struct nlmsgerr error;
+    struct sock_diag_reply *reply = context;
 
-    if (!sock_diag_has(message, sizeof(error)))
-        return -EIO;
-    memcpy(&error, NLMSG_DATA(message), sizeof(error));
-    return error.error;
-}
-
-static void take_message(struct sock_diag_reply *reply, struct nlmsghdr *message)
-{
     if (message->nlmsg_seq != reply->sequence) /* the rest of an earlier reply */
-        return;
-    if (message->nlmsg_type == NLMSG_DONE) {
-        reply->is_done = true;
-    } else if (message->nlmsg_type == NLMSG_ERROR) {
-        reply->is_done = true;
-        reply->error = sock_diag_error(message);
-    } else if (sock_diag_has(message, sizeof(struct inet_diag_msg))) {
-        reply->is_done = !reply->each(reply->context, message);
+        return true;
+    if (message->nlmsg_type == NLMSG_DONE)
+        return false;
+    if (message->nlmsg_type == NLMSG_ERROR) {
+        reply->error = netlink_error(message);
+        return false;
     }
-}
-
-static int read_reply(int fd, struct sock_diag_reply *reply)
-{
-    _Alignas(struct nlmsghdr) uint8_t bytes[REPLY_BYTES];
-    struct sockaddr_nl from = {0};
-    socklen_t from_bytes;
-    int64_t n; /* may fall below 0 in NLMSG_NEXT */
-
-    while (!reply->is_done) {
-        from_bytes = sizeof(from);
-        n = recvfrom(fd, bytes, sizeof(bytes), MSG_DONTWAIT, (struct sockaddr *)&from, &from_bytes);
-        if (n <= 0)
-            return n < 0 ? -errno : -EPROTO;
-        if (from.nl_pid != 0) /* not from the kernel */
-            continue;
-        for (struct nlmsghdr *at = (struct nlmsghdr *)bytes; !reply->is_done && NLMSG_OK(at, n);
-             at = NLMSG_NEXT(at, n))
-            take_message(reply, at);
-    }
-    return reply->error;
+    return !sock_diag_has(message, sizeof(struct inet_diag_msg)) ||
+           reply->each(reply->context, message);
 }
 
 /* The rest of a reply that was not read to its end: the kernel refuses a new list before (EBUSY). */
@@ -96,12 +64,14 @@ int sock_diag_ask(int fd, const struct sock_diag_request *request, sock_diag_eac
     const struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
     struct sock_diag_reply reply = {
         .sequence = request->header.nlmsg_seq, .each = each, .context = context};
+    int rc;
 
     discard_rest(fd);
     if (sendto(fd, request, sizeof(*request), MSG_DONTWAIT, (const struct sockaddr *)&kernel,
                sizeof(kernel)) < 0)
         return -errno;
-    return read_reply(fd, &reply);
+    rc = netlink_read(fd, sock_diag_take_message, &reply);
+    return rc ? rc : reply.error;
 }
 
 struct address sock_diag_address(int family, const void *ip, uint16_t network_port)

@@ -4,58 +4,24 @@
 #   tests/apps/test_freeradius.sh BUILD_DIR
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=lib_servers.sh
+. "$(dirname "$0")/lib_servers.sh"
 
 # radius_start POD: radius_clients has its clients.
 radius_start()
 {
-    local dir=$work/radius-${1##*.}
+    local dir=$work/radius-${1##*.} command
     mkdir -p "$dir"
-    cat >"$dir/radiusd.conf" <<END
-name = radiusd
-logdir = $dir
-run_dir = $dir
-libdir = /usr/lib/freeradius
-pidfile = $dir/pid
-security {
-    allow_vulnerable_openssl = yes
-}
-modules {
-    pap {
-    }
-}
-$radius_clients
-server default {
-    listen {
-        type = auth
-        ipaddr = 127.0.0.1
-        port = $port
-    }
-    authorize {
-        update control {
-            Cleartext-Password := "secret of bob"
-        }
-        update reply {
-            Reply-Message := "radius of $1"
-        }
-        pap
-    }
-    authenticate {
-        Auth-Type PAP {
-            pap
-        }
-    }
-}
-END
-    serve "$1" radius freeradius -f -l stdout -x -d "$dir" -n radiusd -D /usr/share/freeradius
+    radius_config "$dir" "radius of $1" "$radius_clients" >"$dir/radiusd.conf"
+    radius_command "$dir"
+    serve "$1" radius "${command[@]}"
     wait_until "freeradius listens" listens "$1"
 }
 
-# login PASSWORD [SECRET]: through the follower; prints what the answer says.
+# login [SECRET]: through the follower; prints what the answer says.
 login()
 {
-    echo "User-Name = bob, User-Password = \"$1\"" |
-        at_client radclient -x -t 5 -r 3 "$b:12000" auth "${2:-shared}" 2>&1 |
-        sed -nE 's/.*Reply-Message = "(.*)"/\1/p; s/.*Received (Access-[A-Za-z]*) .*/\1/p' | sort | xargs
+    radius_login "$b:12000" "${1:-shared}"
 }
 
 plain()
@@ -67,9 +33,9 @@ plain()
     }"
     each_pod radius_start
     behind plain
-    expect "the leader accepts" "$(login "secret of bob")" "Access-Accept radius of $a"
+    expect "the leader accepts" "$(login)" "Access-Accept radius of $a"
     move_lead "$c"
-    expect "the new leader accepts" "$(login "secret of bob")" "Access-Accept radius of $c"
+    expect "the new leader accepts" "$(login)" "Access-Accept radius of $c"
     apps_close
     tell plain "works; all clients share one secret"
     tell set "\`client\` for \`ipaddr = 127.128.0.0/9\` (in Debian's \`clients.conf\` all clients are unknown)"
@@ -96,7 +62,7 @@ local_client()
     }"
     each_pod radius_start
     behind plain
-    expect "a client of another machine" "$(login "secret of bob" testing123)" "Access-Accept radius of $a"
+    expect "a client of another machine" "$(login testing123)" "Access-Accept radius of $a"
     apps_close
     tell set "no entry for 127.0.0.0/8, whose secret would be everybody's"
 }
@@ -111,9 +77,9 @@ own_address()
     }"
     each_pod radius_start
     behind client
-    expect "the leader accepts" "$(login "secret of bob")" "Access-Accept radius of $a"
+    expect "the leader accepts" "$(login)" "Access-Accept radius of $a"
     move_lead "$c"
-    expect "the new leader accepts" "$(login "secret of bob")" "Access-Accept radius of $c"
+    expect "the new leader accepts" "$(login)" "Access-Accept radius of $c"
     apps_close
     tell client "works: a \`client\` entry, with its own secret, for each client's address or network"
 }

@@ -4,55 +4,23 @@
 #   tests/apps/test_kamailio.sh BUILD_DIR
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=lib_servers.sh
+. "$(dirname "$0")/lib_servers.sh"
 
 sip_start()
 {
-    local dir=$work/sip-${1##*.}
+    local dir=$work/sip-${1##*.} command
     mkdir -p "$dir"
-    cat >"$dir/kamailio.cfg" <<END
-debug=0
-log_stderror=yes
-children=1
-disable_tcp=yes
-auto_aliases=no
-mpath="/usr/lib/x86_64-linux-gnu/kamailio/modules/"
-listen=udp:127.0.0.1:$port
-loadmodule "sl.so"
-request_route {
-    $sip_line
-    sl_send_reply("200", "OK of $1");
-}
-END
-    serve "$1" sip kamailio -DD -E -f "$dir/kamailio.cfg" -P "$dir/pid" -Y "$dir" -w "$dir" -m 16 -M 4
+    kamailio_config "OK of $1" "$sip_line" >"$dir/kamailio.cfg"
+    kamailio_command "$dir"
+    serve "$1" sip "${command[@]}"
     wait_until "kamailio listens" listens "$1"
-}
-
-scenario_write()
-{
-    cat >"$work/options.xml" <<'END'
-<?xml version="1.0" encoding="ISO-8859-1" ?>
-<scenario name="options">
-<send retrans="500"><![CDATA[
-OPTIONS sip:test@[remote_ip]:[remote_port] SIP/2.0
-Via: SIP/2.0/UDP [local_ip]:[local_port];branch=[branch]
-Max-Forwards: 70
-From: <sip:client@[local_ip]:[local_port]>;tag=[call_number]
-To: <sip:test@[remote_ip]:[remote_port]>
-Call-ID: [call_id]
-CSeq: 1 OPTIONS
-Content-Length: 0
-
-]]></send>
-<recv response="200"></recv>
-</scenario>
-END
 }
 
 # ask_options SECONDS: through the follower; false without a 200.
 ask_options()
 {
-    (cd "$work" && at_client sipp -sf "$work/options.xml" -m 1 -i "$client" -p 5060 -nostdin -timeout "$1" -timeout_error \
-        "$b:12000" >"$work/sipp.out" 2>&1)
+    (cd "$work" && sip_ask "$work/options.xml" "$1" "$b:12000")
 }
 
 plain()
@@ -94,7 +62,7 @@ own_address()
 }
 
 apps_need kamailio sipp ss
-scenario_write
+sip_scenario >"$work/options.xml"
 tell group "Media and telephony"
 tell server "Kamailio"
 tell version "$(package_version kamailio)"

@@ -4,33 +4,17 @@
 #   tests/apps/test_nfcapd.sh BUILD_DIR
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=lib_servers.sh
+. "$(dirname "$0")/lib_servers.sh"
 
 nfcapd_start()
 {
-    rm -rf "$work/flows-${1##*.}"
-    mkdir -p "$work/flows-${1##*.}"
-    serve "$1" nfcapd nfcapd -b 127.0.0.1 -p "$port" -w "$work/flows-${1##*.}" -S 0
+    local dir=$work/flows-${1##*.} command
+    rm -rf "$dir"
+    mkdir -p "$dir"
+    nfcapd_command "$dir"
+    serve "$1" nfcapd "${command[@]}"
     wait_until "nfcapd listens" listens "$1"
-}
-
-# capture_write: five flows by UDP.
-capture_write()
-{
-    python3 - "$work/flows.pcap" <<'END'
-import struct, sys
-with open(sys.argv[1], "wb") as out:
-    out.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 101))
-    for flow in range(1, 6):
-        udp = struct.pack(">HHHH", 1000 + flow, 53, 12, 0) + b"flow"
-        ip = struct.pack(">BBHHHBBH4B4B", 0x45, 0, 32, flow, 0, 64, 17, 0, 198, 51, 100, flow, 203, 0, 113, 1)
-        out.write(struct.pack("<IIII", 1700000000 + flow, 0, 32, 32) + ip + udp)
-END
-}
-
-export_flows()
-{
-    at_client softflowd -r "$work/flows.pcap" -n "$b:12000" -v 5 -d -p "$work/softflowd.pid" -c none >"$work/softflowd.out" 2>&1 ||
-        fail "softflowd: $(tail -n 1 "$work/softflowd.out")"
 }
 
 # Its last process may write after the one that we have started has ended.
@@ -53,10 +37,10 @@ two_leaders()
     local first third
     each_pod nfcapd_start
     behind "$1"
-    export_flows
+    flows_export "$work" "$b:12000"
     wait_until "the leader's nfcapd has the export" has_some "$a"
     move_lead "$c"
-    export_flows
+    flows_export "$work" "$b:12000"
     wait_until "the new leader's nfcapd has the export" has_some "$c"
     apps_close
     first=$(flows 1)
@@ -86,7 +70,7 @@ has_some()
 }
 
 apps_need nfcapd nfdump softflowd python3 ss
-capture_write
+flows_capture "$work/flows.pcap"
 tell group "Logs and management"
 tell server "nfdump \`nfcapd\`"
 tell version "$(package_version nfdump)"

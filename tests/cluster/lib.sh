@@ -97,14 +97,32 @@ expect_between()
     fi
 }
 
-# expect_lines POD THREADS SECONDS REGEX: lines of the pod's log match, at most one of each thread in so many seconds
-# (60 for log_warn_minutely): a slow machine takes minutes for a scenario.
+# expect_lines POD SECONDS REGEX: lines of the pod's log match, at most one of each data thread in so many seconds (60 for
+# log_warn_minutely): a slow machine takes minutes for a scenario. Receivers and readers of the app's replies do a worker's
+# slices, too: so each of these threads may write its own line.
 expect_lines()
 {
-    local lines age
-    lines=$(grep -cE "$4" "$work/$1.log" || true)
+    local lines age threads
+    wait_until "the log of $1 has a line with $3" has_lines "$1" "$3" 1
+    lines=$(grep -cE "$3" "$work/$1.log" || true)
     age=$(ps -o etimes= -p "${pod_pids[$1]}")
-    expect_between "lines with $4" "$lines" 1 $(($2 * (age / $3 + 1)))
+    threads=$(cat /proc/"${pod_pids[$1]}"/task/*/comm | grep -cE '^(data|relay|group|worker|app)-[0-9]+$')
+    expect_between "lines with $3" "$lines" 1 $((threads * (age / $2 + 1)))
+}
+
+# expect_log POD REGEX [COUNT]: the pod's log has a line that matches, or exactly COUNT. It waits for them: the log's
+# thread writes a line, maybe later than others see what it tells (base/log_sink.h).
+expect_log()
+{
+    wait_until "the log of $1 has ${3:-1} lines with $2" has_lines "$1" "$2" "${3:-1}"
+    [[ -z ${3:-} ]] || expect "lines with $2 in the log of $1" "$(grep -cE -e "$2" "$work/$1.log")" "$3"
+}
+
+has_lines()
+{
+    local lines
+    lines=$(grep -cE -e "$2" "$work/$1.log" || true)
+    ((${lines:-0} >= $3))
 }
 
 # timed COMMAND...: an assertion on milliseconds, or on the loss of a stream that must keep its pace.
@@ -113,15 +131,23 @@ timed()
     [[ -z $measured ]] || "$@"
 }
 
+# deadline: until when to wait, in ms. A scenario that has failed already is not waited for as long: of a pod that
+# does not start, each of its waits would be in vain.
+deadline()
+{
+    echo $(($(now_ms) + (scenario_failures > 0 ? patience_ms / 10 : patience_ms)))
+}
+
 # wait_until WHAT COMMAND...: until the command is true.
 wait_until()
 {
-    local what=$1 end pause=0.02
+    local what=$1 end pause=0.02 started
     shift
-    end=$(($(now_ms) + patience_ms))
+    started=$(now_ms)
+    end=$(deadline)
     until "$@"; do
         if (($(now_ms) > end)); then
-            fail "$what: not within $patience_ms ms"
+            fail "$what: not within $((end - started)) ms"
             return 0
         fi
         sleep "$pause" # between two polls
@@ -226,16 +252,17 @@ show_logs()
     done
 }
 
-# The drop counters of the pods that still reply.
-show_drops()
+# show_losses ADDRESS...: the counters that have a request or a reply which went no further, of pods that still reply.
+show_losses()
 {
-    local address drops
-    for address in "${!pod_pids[@]}"; do
-        drops=$(http "$address:8080/metrics" | grep -E '^headlessd_[a-z_]*(dropped|drops)_total.* [1-9]') || continue
-        echo "  --- drops of $address"
-        echo "${drops//headlessd_/  }"
+    local address losses
+    for address in "$@"; do
+        losses=$(http "$address:8080/metrics" | grep -E "^headlessd_[a-z_]*($loss_counters)_total.* [1-9]") || continue
+        echo "  --- losses of $address"
+        echo "${losses//headlessd_/  }"
     done
 }
+loss_counters="dropped|drops|lost|fenced|suppressed|withheld"
 
 # ---- pods
 
@@ -373,7 +400,7 @@ pod_stop()
 pods_stop()
 {
     local address
-    ((scenario_failures == 0)) || { show_logs && show_drops; }
+    ((scenario_failures == 0)) || { show_logs && show_losses "${!pod_pids[@]}"; }
     for address in "${!pod_pids[@]}"; do # all at once: each needs time to drain
         kill -TERM "${pod_pids[$address]}" 2>/dev/null || true
     done
@@ -572,7 +599,8 @@ metric_is()
 # metric_becomes ADDRESS 'NAME{LABELS}' VALUE: waits for the value, since the data path is asynchronous.
 metric_becomes()
 {
-    local end=$(($(now_ms) + patience_ms)) value
+    local end value
+    end=$(deadline)
     until value=$(metric "$1" "$2") && [[ $value == "$3" ]]; do
         if (($(now_ms) > end)); then
             fail "$1 $2: is $value, should be $3"
@@ -603,7 +631,7 @@ ledger_closes()
 {
     local address end
     for address in "$@"; do
-        end=$(($(now_ms) + patience_ms))
+        end=$(deadline)
         until is_closed "$address"; do
             if (($(now_ms) > end)); then
                 fail "ledger of $address is not balanced: $(ledger_of "$address")"

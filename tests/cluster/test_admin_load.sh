@@ -86,7 +86,7 @@ probes_are_not_delayed()
         [[ -z ${V:-} ]] || sed 's/^/  /' "$work/crowd-$pod.out"
         wait_until "all of the crowd of $pod have left" is_left_alone "$pod"
         wait_until "the descriptors of $pod are closed" has_fds "$pod" "${fds_before[$pod]}"
-        grep -q 'admin_crowded' "$work/$pod.log" || fail "$pod does not log admin_crowded"
+        expect_log "$pod" admin_crowded
     done
     replies_in "$a" 20 p90
     ledger_closes "${pods[@]}"

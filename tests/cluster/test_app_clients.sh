@@ -88,7 +88,7 @@ connected_app()
     fi
     expect "given, refused or dropped" \
         "$(($(metric "$a" app_refused_clients_total) + $(dropped "$a" app_refuses_client)))" 9
-    expect_lines "$a" 4 60 app_connected
+    expect_lines "$a" 60 app_connected
     expect "refusals that concern everybody" "$(total app_refused_total "${pods[@]}")" 0
     expect "app_down" "$(cat "$work"/127*.log | grep -c app_down)" 0
 }
@@ -170,7 +170,7 @@ reply_from_a_new_port()
     expect "no reply" "$(ask -t 200 "$a" one)" ""
     expect "no reply" "$(ask -t 200 "$a" two)" ""
     metric_becomes "$a" 'replies_dropped_total{reason="stranger"}' 2
-    expect_lines "$a" 2 60 app_replies_elsewhere
+    expect_lines "$a" 60 app_replies_elsewhere
     expect_match "with both addresses" "$(grep app_replies_elsewhere "$work/$a.log")" \
         "from 127\.0\.28\.53:[0-9]+ .* app\.target is $app: app\.reply_from port takes them"
     ledger_closes "$a"
@@ -189,8 +189,8 @@ wildcard_is_reported()
     reply_from_another_address
     expect "no reply" "$(ask -t 200 "$a" one)" ""
     metric_becomes "$a" 'replies_dropped_total{reason="stranger"}' 1
-    expect_match "with both addresses" "$(grep app_replies_elsewhere "$work/$a.log")" \
-        "from 127\.0\.0\.1:5301 .* app\.target is 127\.0\.28\.54:5301: .* app\.reply_from any takes them"
+    expect_log "$a" \
+        "app_replies_elsewhere.* from 127\.0\.0\.1:5301 .* app\.target is 127\.0\.28\.54:5301: .* app\.reply_from any takes them"
     ledger_closes "$a"
 }
 

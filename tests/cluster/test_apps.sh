@@ -194,7 +194,7 @@ session_cap_fifth_client()
     done
     expect "sessions of clients in use that ended" "$(metric "$a" sessions_evicted_in_use_total)" 1
     expect "refused" "$(dropped "$a" session_cap)" 0
-    expect_lines "$a" 1 60 'sessions_evicted.*app\.max_sessions \(4\)'
+    expect_lines "$a" 60 'sessions_evicted.*app\.max_sessions \(4\)'
     ledger_closes "$a"
 }
 
@@ -257,7 +257,7 @@ app_is_not_there()
     wait_until "20 came" metric_is "$a" 'datagrams_received_total{socket="relay"}' 20
     wait_until "refusals are counted" app_was_refused
     ledger_closes "$a" "$b"
-    expect_match "said so" "$(grep -c 'app_refused' "$work/$a.log")" '^[1-9]'
+    expect_log "$a" app_refused
     # when the app starts, it is used
     start_app echo "$target"
     expect "answer of the late app" "$(ask_status -e "$b:12000" "now")" 0

@@ -119,7 +119,7 @@ ctl_says()
 # logged EVENT PATTERN: the log has the event once, and PATTERN matches it.
 logged()
 {
-    expect "lines about $1" "$(grep -c " $1: " "$work/$a.log")" 1
+    expect_log "$a" " $1: " 1
     expect_match "the line about $1" "$(grep " $1: " "$work/$a.log")" "$2"
 }
 
@@ -130,7 +130,7 @@ address_of_another()
     wait_until "/readyz names POD_IP" says 503 'joining: self \(POD_IP\) is 192.0.2.1, .*status.podIP'
     ctl_says 'joining: self \(POD_IP\) is 192.0.2.1, ' || fail "headlessctl status does not say so"
     logged self_elsewhere 'error self_elsewhere: self \(POD_IP\) is 192.0.2.1, .*status.podIP'
-    expect "lines of level error" "$(grep -c ' error ' "$work/$a.log")" 1
+    expect_log "$a" ' error ' 1
 }
 
 # has_self: true if /status has this address of the pod.
@@ -212,7 +212,7 @@ no_secret()
     head -c 32 /dev/urandom | base64 >"$keys/2026-11"
     wait_until "the kubelet brings it" grep -q ' keys_read: ' "$work/$a.log"
     wait_until "it is no longer the key" says 503 'joining: '
-    expect "lines about keys" "$(grep -c ' keys_failed: ' "$work/$a.log")" 3
+    expect_log "$a" ' keys_failed: ' 3
     echo "no key" >"$keys/2026-12"
     wait_until "the previous keys are kept" grep -q ' keys_failed: .*2026-12.*keeping the previous keys' "$work/$a.log"
 }

@@ -48,7 +48,7 @@ can_be_turned_off()
     expect "filters" "$(status_of "${pod_pids[$a]}" Seccomp_filters)" "$filters_here"
     expect "metric" "$(metric "$a" confined)" 0
     expect_match "/status" "$(http "$a:8080/status")" '"confined":false'
-    grep -q 'unconfined: seccomp: false' "$work/$a.log" || fail "it is not said"
+    expect_log "$a" 'unconfined: seccomp: false'
 }
 
 # Errors as of a kernel without seccomp.
@@ -58,8 +58,7 @@ kernel_that_refuses()
     pods_start "$a" -- --app echo
     unset "pod_places[$a]"
     expect "metric" "$(metric "$a" confined)" 0
-    grep -q 'warn  unconfined: the kernel refuses the seccomp filter' "$work/$a.log" ||
-        fail "it is not logged: $(<"$work/$a.log")"
+    expect_log "$a" 'warn  unconfined: the kernel refuses the seccomp filter'
     expect "echo" "$(ask "$a" hello)" hello
 }
 
@@ -67,7 +66,7 @@ sanitizers_go_without()
 {
     pods_start "$a" -- --log-level debug
     expect "metric" "$(metric "$a" confined)" 0
-    grep -q 'unconfined: seccomp: not in this build' "$work/$a.log" || fail "it is not said"
+    expect_log "$a" 'unconfined: seccomp: not in this build'
 }
 
 # ---- refused calls

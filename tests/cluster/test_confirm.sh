@@ -44,20 +44,21 @@ nothing_is_kept()
     (($(total datagrams_kept "$@") == 0))
 }
 
-# Each request has one reply.
+# Each request has one reply. Of all pods that live; the client sends to some of them.
 every_request_is_answered()
 {
     stream_end
-    expect "lost" "$lost" 0
+    each_has_its_reply "$@"
     wait_until "nothing is kept any more" nothing_is_kept "$@"
     expect "lost, as told by the pods" "$(total relay_lost_total "$@")" 0
     ledger_closes "$@"
 }
 
-killed_leader_with_replied()
+# killed_leader OPTION...
+killed_leader()
 {
     local before
-    start_five --relay-confirm replied
+    start_five --relay-confirm replied "$@"
     stream_start "$rate" 600000 "${all[@]:1}"
     wait_until "traffic flows" delivers_more $((rate / 4)) "${all[0]}"
     pod_kill "${all[0]}"
@@ -80,11 +81,12 @@ commanded_leader()
     every_request_is_answered "${all[@]}"
 }
 
+# loss_between_pods OPTION...
 loss_between_pods()
 {
     local amount=2000
     timed eval amount=100000
-    start_five --relay-confirm delivered
+    start_five --relay-confirm delivered "$@"
     net_loss 2
     stream_start "$rate" 600000 "${all[@]:1}"
     wait_until "$amount requests are delivered" delivers_more "$amount" "${all[0]}"
@@ -94,7 +96,10 @@ loss_between_pods()
     net_heal
 }
 
-run "SIGKILL of the leader with relay.confirm replied loses nothing" killed_leader_with_replied
+run "SIGKILL of the leader with relay.confirm replied loses nothing" killed_leader
+run "the same with route ordered" killed_leader --route ordered
 run "a command with relay.confirm replied loses nothing" commanded_leader
 run "2 % loss between pods with relay.confirm delivered loses nothing" loss_between_pods
+run "the same with several workers" loss_between_pods --receivers 2 --workers 2
+run "the same with route ordered" loss_between_pods --route ordered
 finish

@@ -60,6 +60,24 @@ newcomer_is_looked_up()
     ledger_closes "$a" "$b" "$c" "$d"
 }
 
+# DNS names addresses only: the names come with the pods' messages. A shared one has no effect on the election.
+one_name()
+{
+    local term pod
+    three_by_dns --name x --heartbeat-misses 4 # a shared name is reported after two detection times
+    wait_until "settled" are_settled "$a" "$b" "$c"
+    term=$(metric "$agreed" term)
+    dns_set pods.test "$a" "$b" "$c" "$d"
+    launch "$d" -- --quorum-expect 3 --name x --heartbeat-misses 4
+    for pod in "$a" "$b" "$c" "$d"; do
+        wait_until "$pod knows three others with its name" metric_is "$pod" members_with_own_name 3
+        metric_becomes "$pod" members_alive 4
+        expect "leader and term of $pod" "$(leader_of "$pod") $(metric "$pod" term)" "$agreed $term"
+    done
+    expect "through the fourth" "$(ask "$d" hello)" hello
+    ledger_closes "$a" "$b" "$c" "$d"
+}
+
 dns_goes_away()
 {
     local leader
@@ -172,6 +190,7 @@ silent_server()
 
 run "three pods find each other by DNS" found_by_dns
 run "a new pod is looked up at once" newcomer_is_looked_up
+run "four pods with one name find each other by DNS" one_name
 run "the cluster continues without the name server" dns_goes_away
 run "empty replies do not change the peers" answers_become_empty
 run "pods start without a name server" nobody_answers_at_first

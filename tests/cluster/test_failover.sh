@@ -66,6 +66,8 @@ killed_leader()
     # A pod that reads the refusal late does not use it as evidence.
     timed expect "by evidence" "$(leader_cause "${all[1]}")" evidence
     expect_match "by evidence or verdict" "$(leader_cause "${all[1]}")" '^(evidence|verdict)$'
+    wait_until "it counts as dead" metric_is "${all[1]}" members_alive 4 # it is listed for member.forget
+    expect "a command that names it" "$(ask "${all[1]}" "{\"leader\":\"${all[0]}\"}")" "not alive"
     ledger_closes "${all[@]:1}"
 }
 

@@ -376,19 +376,21 @@ overheard_refusals()
     undisturbed
 }
 
-# The same with failover.on_refused: fast: the leader's reply to a probe disproves each of them.
+# The same with failover.on_refused: fast: the leader's reply to a probe disproves each of them, if it comes within a
+# sixteenth of heartbeat.interval: 125 ms, for a leader on a busy machine. Each follower hears two in ten seconds.
 overheard_refusals_of_a_healthy_leader()
 {
-    local disproved=0
-    start_sealed
+    local disproved=0 started
+    start_sealed --heartbeat-interval 2s --heartbeat-misses 2
     begin
+    started=$EPOCHSECONDS
     for _ in {1..20}; do
         attack -i -o -n 5 -w 4 "$tape" "$b:12002" >/dev/null
         attack -i -o -n 5 -w 4 "$tape" "$c:12002" >/dev/null
         attack -i -a -o -n 5 -w 1 "$tape" "$b:12001" >/dev/null
         disproved=$(total refusals_disproved_total "$b" "$c")
     done
-    expect_between "refusals that were disproved" "$disproved" 1 4 # then they are ignored
+    expect_between "refusals that were disproved" "$disproved" 1 $((4 * ((EPOCHSECONDS - started + 1) / 10 + 1)))
     wait_until "all follow the leader" agree "$a" "${all[@]}"
     undisturbed
 }

@@ -182,10 +182,8 @@ reload_changes_both()
 
     write_file 'data.allow: none' 'data.burst: 5'
     reload reload_failed
-    grep -q 'config.yaml:1: data.allow: no source could send' "$work/$a.log" ||
-        fail "the error in data.allow is not named"
-    grep -q 'config.yaml:2: data.burst: data.burst 5 limits nothing without data.rate' \
-        "$work/$a.log" || fail "the mistake in data.burst is not named"
+    expect_log "$a" 'config.yaml:1: data.allow: no source could send'
+    expect_log "$a" 'config.yaml:2: data.burst: data.burst 5 limits nothing without data.rate'
     refused "$outside" "$a"
 
     write_file 'log.level: info'

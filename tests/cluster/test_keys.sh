@@ -208,7 +208,7 @@ missing()
     wait_until "two agree" agree any "$a" "$b"
     wait_until "$c lives" is_alive "$c"
     shut_out "$c"
-    grep "keys_failed" "$work/$c.log" | grep -q "$1" || fail "the log of $c does not say why: $1"
+    expect_log "$c" "keys_failed.*$1" 1
     expect "keys" "$(metric "$c" keys)" 0
     expect "told once" "$(grep -c keys_failed "$work/$c.log")" 1
     mends "${pods[@]}"
@@ -259,7 +259,7 @@ forged_in_the_name_of_the_dead()
     wait_until "B leads" agree "$b" "$b"
     serves "$b"
     wait_until "an alarm at B" has_alarm "$b"
-    grep -q "key_mismatch.*they are forged" "$work/$b.log" || fail "B does not say that they may be forged"
+    expect_log "$b" "key_mismatch.*they are forged"
     app_stop attack
     ledger_closes "$b"
 }

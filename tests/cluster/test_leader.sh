@@ -87,8 +87,7 @@ command_by_long_name()
     "$headlessctl" --data "$a" leader set "$node-a" >"$work/ctl.out" || fail "leader set: status $?"
     expect "the leader" "$(http "$a:8080/leader" | jq -r .leader.address)" "$a"
     grep -q "warning: .*$node" "$work/$a.log" && fail "the warning is not cut"
-    grep -q 'warning: .* is longer than 63 characters, shortened to Node' "$work/$a.log" ||
-        fail "no warning"
+    expect_log "$a" 'warning: .* is longer than 63 characters, shortened to Node'
     ledger_closes "$a" "$b"
 }
 

@@ -29,7 +29,7 @@ line()
 lone_pod()
 {
     pods_start "$a" -- --name one
-    expect "lines about it" "$(said "$a" alone)" 1
+    expect_log "$a" ' alone: ' 1
     expect_match "why" "$(line "$a" alone)" "peers and discovery.dns name no other pod: this pod leads alone$"
     expect_match "the leader" "$(line "$a" leader_changed)" \
         "leader $a \(one\), term 1, by bootstrap, after none; [0-9]+ ms without a leader, 0 held, 0 relayed "
@@ -64,7 +64,7 @@ nobody_leads()
 leader_outside()
 {
     pods_start "$a" -- --relay-format raw --leader "127.0.72.99:9000"
-    expect_match "it is said" "$(line "$a" leader_outside)" "leader: 127.0.72.99:9000 is outside"
+    expect_log "$a" "leader_outside: .*leader: 127.0.72.99:9000 is outside"
 }
 
 # One line in all, which names the option.
@@ -75,6 +75,7 @@ leader_in_no_list()
     lead "$a" "$a"
     lead "$b" "$a"
     lead "$a" "$a"
+    expect_log "$a" leader_unknown
     expect_match "the warning" "$(line "$a" leader_unknown)" \
         "warn  leader_unknown: leader: \"wbe-0\" \(leader, LEADER_IP\) is not a member, .* list it in peers"
     expect "lines about it" "$(said "$a" leader_unknown) $(said "$a" leader_differs)" "1 0"
@@ -195,7 +196,7 @@ asks_until_told()
 former_option_name()
 {
     pods_start "$a" -- --train 8
-    expect "lines about it" "$(said "$a" option_renamed)" 1
+    expect_log "$a" ' option_renamed: ' 1
     expect_match "the line" "$(line "$a" option_renamed)" " train is now gso: write gso, "
     expect "the option" "$(curl -s "http://$a:8080/status" | jq -r .options.gso)" 8
 }

@@ -25,8 +25,6 @@ at_exit+=("ip netns del $(net_place "$router")")
 service=203.0.113.5
 passes=5 # receptions of a datagram: the first, and four passes
 
-short=(--heartbeat-interval 100ms --heartbeat-misses 10)
-
 # checked OPTION...: what --check-config of the first pod prints.
 checked()
 {
@@ -69,6 +67,7 @@ circle_ends()
     "${pod_wrapper[@]}" "$tools/udp_ask" -n "$1:12000" hello
     wait_until "it ends" is_total 1 'datagrams_dropped_total{reason="ttl"}' "$@"
     expect "receptions" "$(total 'datagrams_received_total{socket="data"}' "$@")" "$passes"
+    wait_until "it is logged" grep -q " forwarding_loop: " "$work"/*.log
     expect "lines of the log" "$(cat "$work"/*.log | grep -c " forwarding_loop: ")" 1
     ledger_closes "$@"
 }
@@ -131,7 +130,7 @@ RULES
     for pod in "${pods[@]}"; do
         net_in "$pod" ip route replace "$service" via "$router"
     done
-    pods_start "${pods[@]}" -- --app "udp://$service:53" "${short[@]}" "$@"
+    pods_start "${pods[@]}" -- --app "udp://$service:53" "$@"
     circle_ends "${pods[@]}"
     net_in "$router" nft delete table ip service
 }

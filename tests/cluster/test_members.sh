@@ -197,7 +197,7 @@ store_cannot_be_written()
     done
     wait_until "all agree" agree any "${all[@]:0:3}"
     wait_until "their votes count" are_settled "${all[@]:0:3}"
-    grep -q store_failed "$work/${all[0]}.log" || fail "the log does not say so"
+    expect_log "${all[0]}" store_failed
     expect_between "counted" "$(metric "${all[0]}" store_failures_total)" 1 100
     term=$(metric "${all[0]}" term)
     expect "a command" "$(ask "${all[0]}" "{\"leader\":\"${all[1]}\"}")" "ok $((term + 1))"

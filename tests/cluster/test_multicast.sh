@@ -255,14 +255,14 @@ impossible()
     pod_launch "$c" --peers "${c}" --app echo --multicast-groups "$ipv4"
     pod_wait "$c"
     wait_until "it leads" has_leader "$c"
-    expect "lines about it" "$(grep -c multicast "$log")" 1
+    expect_log "$c" multicast 1
     expect_match "what it says" "$(grep multicast "$log")" \
         "error multicast_failed: multicast.groups: cannot join $ipv4: .*unicast goes on; name an interface"
     expect "groups joined" "$(metric "$c" multicast_groups)" 0
     expect "unicast" "$(ask "$c" hello)" hello
     ip -n "$(net_place "$c")" link set eth0 multicast on
     wait_until "it is tried again" metric_is "$c" multicast_groups 1
-    expect_match "what it says then" "$(tail -n 1 "$log")" "info +group_joined: multicast.groups: joined $ipv4"
+    expect_log "$c" "info +group_joined: multicast.groups: joined $ipv4"
     expect "told once" "$(grep -c multicast_failed "$log")" 1
     replies_in_groups "$ipv4"
     ledger_closes "$c"
@@ -307,7 +307,7 @@ comes_late()
     replies_in_groups "$ipv4" "$link"
     ip -n "$net_id-sw" link del p31
     wait_until "it is noticed" metric_is "$c" multicast_groups 0
-    expect "lines about it" "$(grep -c "warn  *group_lost" "$log")" 2
+    expect_log "$c" "warn  *group_lost" 2
     plug_in
     wait_until "it is joined again" metric_is "$c" multicast_groups 1
     replies_in_groups "$ipv4"

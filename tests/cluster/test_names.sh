@@ -10,9 +10,6 @@
 
 a=127.0.93.11 b=127.0.93.12 c=127.0.93.13 d=127.0.93.14 e=127.0.93.15
 
-# Two detection times until a shared name is reported.
-pod_environment+=(HEADLESSD_HEARTBEAT_MISSES=4)
-
 launch()
 {
     local address=$1
@@ -40,8 +37,8 @@ says_name()
     local pod=$1 count=$2 line
     shift 2
     wait_until "$pod knows $count with its name" reports_name "$pod" "$count"
+    expect_log "$pod" name_shared 1
     line=$(grep name_shared "$work/$pod.log" || true)
-    expect "lines of $pod" "$(grep -c name_shared "$work/$pod.log")" 1
     expect_match "the log of $pod" "$line" "($(IFS='|'; echo "${*//./[.]}")).*\"x\""
     expect_match "/readyz of $pod" "$(http "$pod:8080/readyz")" "^ready; the member at ($(IFS='|'; echo "${*//./[.]}"))"
 }

@@ -242,11 +242,11 @@ with_other_option()
     expect "the third" "$(metric "${pods[1]}" order_differing_members)" 0
     expect "in status" "$(http "${pods[0]}:8080/status" | jq .gauges.order_differing_members)" 1
     wait_until "heartbeats come" heard_more "${pods[0]}" 30
-    expect "told once" "$(grep -c order_differs "$work/${pods[0]}.log")" 1
-    expect_match "the leader's log" "$(grep order_differs "$work/${pods[0]}.log")" \
-        "${pods[2]}.* has $which, and this pod route ordered with ordered.commit none"
-    expect_match "its own log" "$(grep order_differs "$work/${pods[2]}.log")" \
-        "${pods[0]}.* has route ordered with ordered.commit none, and this pod $which"
+    expect_log "${pods[0]}" order_differs 1
+    expect_log "${pods[0]}" \
+        "order_differs.*${pods[2]}.* has $which, and this pod route ordered with ordered.commit none"
+    expect_log "${pods[2]}" \
+        "order_differs.*${pods[0]}.* has route ordered with ordered.commit none, and this pod $which"
     expect "the third's log" "$(grep -c order_differs "$work/${pods[1]}.log")" 0
 }
 
@@ -262,8 +262,8 @@ with_another_history()
     wait_until "all follow the configured leader" agree "${pods[0]}" "${pods[@]}"
     wait_until "the leader knows" metric_is "${pods[0]}" order_differing_members 1
     wait_until "the pod knows" metric_is "${pods[1]}" order_differing_members 1
-    expect_match "the leader's log" "$(grep order_differs "$work/${pods[0]}.log")" \
-        "${pods[1]}.* has another ordered.history than this pod"
+    expect_log "${pods[0]}" \
+        "order_differs.*${pods[1]}.* has another ordered.history than this pod"
     expect "the third" "$(metric "${pods[2]}" order_differing_members)" 0
 }
 

@@ -179,7 +179,7 @@ outside_leader_is_not_there()
 outside_needs_raw()
 {
     pods_start "$a" "$b" -- --leader 127.0.6.98
-    grep -q leader_unknown "$work/$a.log" || fail "the log does not say that it is no member"
+    expect_log "$a" leader_unknown
     "$tools/udp_ask" -k 3 "$b:12000" "where to?" >/dev/null || fail "no answer"
     expect "delivered to members" "$(total datagrams_delivered_total "$a" "$b")" 3
     ledger_closes "$a" "$b"

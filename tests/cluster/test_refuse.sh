@@ -69,13 +69,13 @@ one_pod()
     start "$a" -- --hold-time 100ms
     wait_until "the client is refused" is_refused "$a"
     expect "refuses" "$(metric "$a" refusing_clients)" 1
-    expect "log" "$(logs "$a" clients_refused)" 1
+    expect_log "$a" ' clients_refused: ' 1
     expect_match "a command is refused" "$("$headlessctl" --data "$a" leader set "$a" 2>&1)" "nothing listens there"
     ledger_closes "$a"
     app_up "$a"
     wait_until "the client is served" is_served "$a"
     expect "refuses" "$(metric "$a" refusing_clients)" 0
-    expect "log" "$(logs "$a" clients_accepted)" 1
+    expect_log "$a" ' clients_accepted: ' 1
     expect "a command" "$("$headlessctl" --data "$a" leader set "$a" >/dev/null && echo carried out)" "carried out"
     ledger_closes "$a"
     app_stop "app-$a"
@@ -189,7 +189,7 @@ app_does_not_read()
     start "$a" --
     freeze_app
     wait_until "its socket drops" drops_more "$a" 1
-    expect_match "log" "$(grep ' app_drops: ' "$work/$a.log")" "$(app_of "$a") was full"
+    expect_log "$a" " app_drops: .*$(app_of "$a") was full"
     first=$(metric "$a" app_socket_drops_total)
     kill -KILL "${app_pids[app-$a]}"
     wait "${app_pids[app-$a]}" 2>/dev/null || true

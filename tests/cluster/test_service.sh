@@ -79,7 +79,7 @@ no_manager()
     for socket in "$work/nobody" relative "@" "/$(printf 'x%.0s' {1..200})"; do
         pod_environment=("${environment[@]}" NOTIFY_SOCKET="$socket")
         pods_start "$a"
-        expect_match "the log" "$(<"$work/$a.log")" "service_unheard|cannot tell the service manager"
+        expect_log "$a" "service_unheard|cannot tell the service manager"
         expect "and it serves" "$(ask_status -e "$a:12000" "echo")" 0
         pod_stop "$a"
     done

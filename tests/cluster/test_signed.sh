@@ -227,7 +227,7 @@ not_again_after_a_restart()
 open_with_keys_is_said()
 {
     pods_start "$a" "$b" -- --leader "$a" --keys "$keys" --control-accept open
-    expect "warnings" "$(grep -c 'control.accept is open' "$work/$a.log")" 1
+    expect_log "$a" 'control.accept is open' 1
     expect "unsigned" "$(give "$a" "{\"leader\":\"$b\"}")" "ok 2"
     expect "signed" "$(order "$a" "$a" --keys "$keys")" "ok 3"
     expect "wrongly signed" "$(order "$a" "$b" --keys "$others")" "no auth"

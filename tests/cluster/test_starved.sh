@@ -127,7 +127,7 @@ that_of_the_apps_replies()
     stall "$a" app-
     wait_until "it transfers the lead" agree_without "$a" "$a" "$b" "$c"
     wait_until "clients of $b have replies" echoes "$b"
-    grep -q ' threads_stuck: app-0 ' "$work/$a.log" || fail "it does not name the thread"
+    expect_log "$a" ' threads_stuck: app-0 '
     app_stop app-
     wait_until "the thread runs" grep -q ' threads_move: ' "$work/$a.log"
 }

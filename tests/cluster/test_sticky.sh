@@ -22,12 +22,17 @@ say()
 }
 
 # Clients 4000 to 4003: one at each pod, and a second one at the third.
-known_clients()
+clients_come()
 {
     expect "client 4000" "$(say 4000 "$a" hello)" "app-11 welcome"
     expect "client 4001" "$(say 4001 "$b" hello)" "app-11 welcome"
     expect "client 4002" "$(say 4002 "$c" hello)" "app-11 welcome"
     expect "client 4003" "$(say 4003 "$c" hello)" "app-11 welcome"
+}
+
+known_clients()
+{
+    clients_come
     wait_until "the leader knows of its sessions" knows_sessions
 }
 
@@ -36,12 +41,12 @@ knows_sessions()
     (($(metric "$a" sessions) == 4))
 }
 
-# each_stays POD...: these pods ask the former leader first.
+# each_stays POD...: these pods ask the former leader first. By their logs: a slow machine may poll only after drain.time.
 each_stays()
 {
     local pod
     for pod in "$@"; do
-        metric_is "$pod" former_leader_serves 1 || return 1
+        has_lines "$pod" ' sessions_stay: ' 1 || return 1
     done
 }
 
@@ -105,11 +110,11 @@ is_not_known()
     [[ $(say 4002 "$c" four) =~ ^app-1[23]\ unknown$ ]]
 }
 
-# Sessions end by app.idle: then all is at the leader.
+# Sessions end by app.idle: then all is at the leader. The first may end before the last begins.
 sessions_end()
 {
     pods_with_apps --drain-time 1m --app-idle 1s
-    known_clients
+    clients_come
     lead "$b" "$c"
     wait_until "they end" none_stays "${pods[@]}"
     expect "known before" "$(say 4002 "$c" late)" "app-12 unknown"
@@ -126,7 +131,7 @@ time_ends()
     wait_until "all ask the former leader first" each_stays "${pods[@]}"
     wait_until "it ends" none_stays "${pods[@]}"
     expect "known before" "$(say 4002 "$c" late)" "app-12 unknown"
-    expect_match "log" "$(cat "$work/$c.log")" "sessions_moved"
+    expect_log "$c" sessions_moved
     ledger_closes "${pods[@]}"
     leave_one "$a" "$c"
 }

@@ -195,7 +195,7 @@ reload_names_what_needs_a_restart()
     pods_start "$a" "$b" -- -c "$work/config.yaml" --leader "$a"
     write_file 'relay.port: 12099' 'app.target: discard'
     reload 'option_needs_restart: relay.port'
-    grep -q 'option_needs_restart: app.target' "$work/$a.log" || fail "app.target is not named"
+    expect_log "$a" 'option_needs_restart: app.target'
     expect "serves as before" "$(ask_status -e "$b:12000" "echo")" 0
     ledger_closes "$a" "$b"
 }
@@ -206,7 +206,7 @@ broken_file_changes_nothing()
     pod_start_alone "$a" -c "$work/config.yaml" --peers "$a,$b,127.0.7.13"
     write_file 'hold.time: 0' 'hold.tme: 1s'
     reload reload_failed
-    grep -q 'config.yaml:2' "$work/$a.log" || fail "file and line of the mistake are not named"
+    expect_log "$a" 'config.yaml:2'
     expect "reload" "$(metric "$a" config_last_reload_successful)" 0
     "$tools/udp_ask" -n -k 5 "$a:12000" "held" || fail "cannot send"
     metric_becomes "$a" datagrams_held 5
@@ -350,7 +350,7 @@ leader_without_route()
     pod_wait "$self"
     "${pod_wrapper[@]}" "$tools/udp_ask" -n -k 100 "$self:12000" "no way" || fail "cannot send"
     dropped_becomes "$self" send_failed 100
-    expect_lines "$self" 3 1 relay_unreachable
+    expect_lines "$self" 1 relay_unreachable
     # a route that rejects
     ip -n "$ns" route add prohibit 10.255.255.1
     "${pod_wrapper[@]}" "$tools/udp_ask" -n -k 100 "$self:12000" "no way" || fail "cannot send"

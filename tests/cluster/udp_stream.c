@@ -11,11 +11,12 @@
  * MILLISECONDS, or at SIGTERM; then waits for replies until none came for LINGER_MS. Prints one
  * line:
  *
- *   sent N answered N lost N duplicated N refused N gap_ms N foreign N disordered N
+ *   sent N answered N lost N duplicated N refused N gap_ms N foreign N disordered N missed N
  *
  * gap_ms: the longest time between two successive replies. foreign: replies to none of our
  * datagrams, or of another length. disordered: replies behind the reply to a later datagram that was
- * sent to the same pod. Writes "started" to standard error after the first datagram.
+ * sent to the same pod. missed: replies that the kernel dropped at our sockets, because this process
+ * read too late. Writes "started" to standard error after the first datagram.
  */
 #include <errno.h>
 #include <poll.h>
@@ -156,6 +157,15 @@ static uint64_t count_refused(const struct stream *s)
     return refused;
 }
 
+static uint64_t count_missed(const struct stream *s)
+{
+    uint64_t missed = 0;
+
+    for (size_t i = 0; i < s->targets; i++)
+        missed += udp_kernel_drops(s->sockets[i].fd);
+    return missed;
+}
+
 static void wait_until(struct stream *s, uint64_t at_ns)
 {
     struct pollfd fds[TARGETS_MAX];
@@ -264,12 +274,12 @@ int main(int argc, char *argv[])
     run(&s);
     refused = count_refused(&s);
     (void)printf("sent %llu answered %llu lost %llu duplicated %llu refused %llu gap_ms %llu "
-                 "foreign %llu disordered %llu\n",
+                 "foreign %llu disordered %llu missed %llu\n",
                  (unsigned long long)(s.sent - refused), (unsigned long long)s.answered,
                  (unsigned long long)(s.sent - refused - s.answered),
                  (unsigned long long)s.duplicated, (unsigned long long)refused,
                  (unsigned long long)(s.gap_ns / NS_PER_MS), (unsigned long long)s.foreign,
-                 (unsigned long long)s.disordered);
+                 (unsigned long long)s.disordered, (unsigned long long)count_missed(&s));
     free(s.seen);
     return 0;
 }

@@ -7,6 +7,8 @@
 #   tests/containers/test_transparent.sh BUILD_DIR
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=../apps/lib_servers.sh
+. "$(dirname "$0")/../apps/lib_servers.sh"
 
 servers=${HEADLESSD_SERVERS_IMAGE:?"is set by scripts/check-containers"}
 network_make
@@ -212,122 +214,54 @@ coturn_tells_the_client()
 
 sip_start()
 {
-    local dir
+    local dir command
     make_directory "$1"
-    cat >"$dir/kamailio.cfg" <<END
-debug=0
-log_stderror=yes
-children=1
-disable_tcp=yes
-auto_aliases=no
-mpath="/usr/lib/x86_64-linux-gnu/kamailio/modules/"
-listen=udp:127.0.0.1:$port
-loadmodule "sl.so"
-request_route {
-    sl_send_reply("200", "OK");
-}
-END
-    serve "$1" kamailio -DD -E -f /app/kamailio.cfg -P /app/pid -Y /app -w /app -m 16 -M 4
+    kamailio_config "OK of $1" >"$dir/kamailio.cfg"
+    kamailio_command /app
+    serve "$1" "${command[@]}"
 }
 
 # No rport, and no force_rport(): the reply goes to the port of Via at the address that the request came from.
 options_are_answered()
 {
-    cat >"$work/app-client/options.xml" <<'END'
-<?xml version="1.0" encoding="ISO-8859-1" ?>
-<scenario name="options">
-<send retrans="500"><![CDATA[
-OPTIONS sip:test@[remote_ip]:[remote_port] SIP/2.0
-Via: SIP/2.0/UDP [local_ip]:[local_port];branch=[branch]
-Max-Forwards: 70
-From: <sip:client@[local_ip]:[local_port]>;tag=[call_number]
-To: <sip:test@[remote_ip]:[remote_port]>
-Call-ID: [call_id]
-CSeq: 1 OPTIONS
-Content-Length: 0
-
-]]></send>
-<recv response="200"></recv>
-</scenario>
-END
-    at_client sipp -sf options.xml -m 1 -i "$client" -p 5060 -nostdin -timeout 30 -timeout_error \
-        "${followers[0]}:12000" >"$work/sipp.out" 2>&1 || fail "no 200: $(tail -n 3 "$work/sipp.out")"
+    sip_scenario >"$work/app-client/options.xml"
+    sip_ask options.xml 30 "${followers[0]}:12000" || fail "no 200: $(tail -n 3 "$work/sipp.out")"
 }
 
 # ---- FreeRADIUS
 
 radius_start()
 {
-    local dir
+    local dir command
     make_directory "$1"
-    cat >"$dir/radiusd.conf" <<END
-name = radiusd
-logdir = /app
-run_dir = /app
-libdir = /usr/lib/freeradius
-pidfile = /app/pid
-security {
-    allow_vulnerable_openssl = yes
-}
-modules {
-    pap {
-    }
-}
-client the_client {
+    radius_config /app "radius of $1" "client the_client {
     ipaddr = $client
     secret = shared
-}
-server default {
-    listen {
-        type = auth
-        ipaddr = 127.0.0.1
-        port = $port
-    }
-    authorize {
-        update control {
-            Cleartext-Password := "secret of bob"
-        }
-        pap
-    }
-    authenticate {
-        Auth-Type PAP {
-            pap
-        }
-    }
-}
-END
-    serve "$1" freeradius -f -l stdout -x -d /app -n radiusd -D /usr/share/freeradius
+}" >"$dir/radiusd.conf"
+    radius_command /app
+    serve "$1" "${command[@]}"
 }
 
 radius_knows_the_client()
 {
-    expect_match "login" "$(echo 'User-Name = bob, User-Password = "secret of bob"' |
-        at_client radclient -t 5 -r 3 "${followers[0]}:12000" auth shared 2>&1)" "Received Access-Accept"
+    expect "login" "$(radius_login "${followers[0]}:12000" shared)" "Access-Accept radius of $agreed"
 }
 
 # ---- nfcapd
 
 nfcapd_start()
 {
-    local dir
+    local dir command
     make_directory "$1"
-    serve "$1" nfcapd -b 127.0.0.1 -p "$port" -w /app -S 0
+    nfcapd_command /app
+    serve "$1" "${command[@]}"
 }
 
 # export_flows: five of a small capture, to the leader.
 export_flows()
 {
-    python3 - "$work/app-client/flows.pcap" <<'END'
-import struct, sys
-with open(sys.argv[1], "wb") as out:
-    out.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 101))
-    for flow in range(1, 6):
-        udp = struct.pack(">HHHH", 1000 + flow, 53, 12, 0) + b"flow"
-        ip = struct.pack(">BBHHHBBH4B4B", 0x45, 0, 32, flow, 0, 64, 17, 0, 198, 51, 100, flow, 203, 0, 113, 1)
-        out.write(struct.pack("<IIII", 1700000000 + flow, 0, 32, 32) + ip + udp)
-END
-    at_client softflowd -r flows.pcap -n "${followers[0]}:12000" -v 5 -d -p pid -c none >"$work/softflowd.out" 2>&1 ||
-        fail "softflowd: $(tail -n 1 "$work/softflowd.out")"
+    flows_capture "$work/app-client/flows.pcap"
+    flows_export /app "${followers[0]}:12000"
     metric_becomes "$agreed" datagrams_delivered_total 1
 }
 

@@ -42,6 +42,10 @@ static size_t rewrite_body(const uint8_t *data, const struct frame_header *heade
         entry_put_range(out, &body.range);
     else if (header->type == FRAME_ACK)
         entry_put_ack(out, &body.ack);
+    else if (frame_is_kept(header->type))
+        frame_put_place(out, &body.place);
+    else if (header->type == FRAME_CONFIRM)
+        confirmation_put(out, &body.confirmation);
     return prefix;
 }
 

@@ -1,11 +1,13 @@
 # A Kubernetes cluster of real components in the network namespace that the test file has for itself: etcd, one API
-# server, the controllers, CoreDNS, and kubelet.py, which runs pods as processes. Sourced instead of
-# ../cluster/lib.sh, whose checks and requests it uses.
+# server, the controllers, CoreDNS (with Kubernetes 1.20 dns.py), and kubelet.py, which runs pods as processes. Sourced
+# instead of ../cluster/lib.sh, whose checks and requests it uses.
 #
 #   cluster_start          all of it; 10.244.0.1 is the node, 10.96.0.1 the API's Service, 10.96.0.10 the name server
 #   k ARGUMENT...          kubectl as the cluster's administrator, in $namespace
+#   since MINOR            true if the API server is of Kubernetes 1.MINOR or newer
 #   applies DIRECTORY      kubectl apply -k; a field that the API server does not know is an error
-#   overlay NAME LINE...   prints a directory with a kustomization.yaml of these lines; ROOT is the repository's root
+#   overlay NAME LINE...   prints a directory with a kustomization.yaml of these lines; ROOT has the directory manifests:
+#                          the repository's, or a copy whose overlays have the component for this old release
 #   run_in NAMESPACE LEVEL TEXT FUNCTION...   a scenario in a namespace of its own, with this level of Pod Security
 #   in_client COMMAND...   in the network namespace of a client, 10.244.0.100, which has the cluster's name server
 #   pod_address POD        its podIP as the API has it; pod_addresses SELECTOR: of those that are ready
@@ -27,7 +29,30 @@ name_server=10.96.0.10
 namespace=default
 net_prefix=hdk$$
 component_pids=() # in the order of their start
+minor=$("$components/kube-apiserver" --version | sed -nE 's/^Kubernetes v1\.([0-9]+)\..*/\1/p')
+root=$sources/../..
 pod_wrapper=(ip netns exec "$net_prefix-client")
+
+since()
+{
+    ((minor >= $1))
+}
+
+# The manifests as docs/kubernetes.md tells for an old release, in a copy.
+manifests_for_old_release()
+{
+    local file
+    root=$work/root
+    mkdir "$root"
+    cp -r "$sources/../../manifests" "$root"
+    for file in "$root"/manifests/overlays/*/kustomization.yaml; do
+        grep -q '^components:' "$file" || echo "components:" >>"$file"
+        sed -i 's,^components:$,&\n  - ../../components/kubernetes-1.20,' "$file"
+    done
+}
+
+since 25 || manifests_for_old_release
+manifests=$root/manifests
 
 # ---- network
 
@@ -107,10 +132,13 @@ current-context: test
 END
 }
 
+# Without waiting for the disk, where etcd can do that.
 start_etcd()
 {
+    local quick=(--unsafe-no-fsync)
+    since 22 || quick=()
     component etcd "$components/etcd" --data-dir "$state/etcd" --listen-client-urls http://127.0.0.1:2379 \
-        --advertise-client-urls http://127.0.0.1:2379 --listen-peer-urls http://127.0.0.1:2380 --unsafe-no-fsync
+        --advertise-client-urls http://127.0.0.1:2379 --listen-peer-urls http://127.0.0.1:2380 "${quick[@]}"
 }
 
 start_apiserver()
@@ -133,8 +161,14 @@ start_controllers()
         --controllers "$controllers"
 }
 
+# CoreDNS reads discovery.k8s.io/v1.
 start_dns()
 {
+    if ! since 21; then
+        component dns python3 -B "$sources/dns.py" --server "https://$node:6443" --ca "$state/certs/apiserver.crt" \
+            --token "$state/token" --bind "$name_server"
+        return
+    fi
     cat >"$state/Corefile" <<END
 .:53 {
     bind $name_server
@@ -153,7 +187,8 @@ END
 start_kubelet()
 {
     mkdir -p "$state/programs" "$state/pods"
-    cp "$headlessd" "$headlessctl" "$bench" "$components/coredns" "$state/programs"
+    cp "$headlessd" "$headlessctl" "$bench" "$state/programs"
+    ! since 21 || cp "$components/coredns" "$state/programs"
     component kubelet python3 -B "$sources/kubelet.py" --server "https://$node:6443" --ca "$state/certs/apiserver.crt" \
         --token "$state/token" --programs "$state/programs" --state "$state/pods" --prefix "$net_prefix"
 }
@@ -175,7 +210,8 @@ api_has_certificate()
 
 resolves()
 {
-    [[ $(in_client kdig +short +timeout=1 +retry=0 "@$name_server" kubernetes.default.svc.cluster.local A) == "$api" ]]
+    [[ $(in_client kdig +short +timeout=1 +retry=0 "@$name_server" kubernetes.default.svc.cluster.local A 2>/dev/null) == \
+        "$api" ]]
 }
 
 cluster_start()
@@ -191,7 +227,7 @@ cluster_start()
     start_controllers
     start_dns
     start_kubelet
-    wait_until "CoreDNS knows the API's Service" resolves
+    wait_until "the DNS knows the API's Service" resolves
     wait_until "the kubelet has registered its nodes" grep -q ready "$state/kubelet.log"
     ((scenario_failures == 0)) || cluster_logs
 }
@@ -253,7 +289,7 @@ overlay()
     shift
     mkdir -p "$directory"
     printf '%s\n' "apiVersion: kustomize.config.k8s.io/v1beta1" "kind: Kustomization" \
-        "${@//ROOT/$(realpath --relative-to "$directory" "$sources/../..")}" >"$directory/kustomization.yaml"
+        "${@//ROOT/$(realpath --relative-to "$directory" "$root")}" >"$directory/kustomization.yaml"
     echo "$directory"
 }
 

@@ -11,6 +11,6 @@ cluster_start
 ((scenario_failures == 0)) || exit 1
 echo "kubectl is the cluster's; logs are in $state"
 status=0
-KUBECONFIG=$state/admin.conf PATH=$components:$PATH "$@" || status=$?
+KUBECONFIG=$state/admin.conf KUBECACHEDIR=$state/kubectl-cache PATH=$components:$PATH "$@" || status=$?
 finished=yes
 exit "$status"

@@ -4,7 +4,6 @@
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
-manifests=$sources/../../manifests
 selector=app.kubernetes.io/name=headlessd
 
 # serve POD...: each is ready and has the same leader; a datagram to any is replied to by the leader, from the address
@@ -94,15 +93,30 @@ has_phase()
     [[ $(k get pod "$1" -o 'jsonpath={.status.phase}') == "$2" ]]
 }
 
-as_shipped_for_openshift()
+# The kinds that the API server does not have; before 1.25 kubectl checks fields by its OpenAPI document.
+stand_ins()
 {
     k apply --validate=strict -f "$sources/stand_ins.yaml" >/dev/null
     k wait --for condition=Established crd --all --timeout 60s >/dev/null
+    wait_until "the schema of the last stand-in is published" publishes PrometheusRule
+}
+
+publishes()
+{
+    k get --raw /openapi/v2 | jq -e --arg kind "$1" 'any(.definitions[]; .["x-kubernetes-group-version-kind"][0].kind == $kind)' \
+        >/dev/null
+}
+
+as_shipped_for_openshift()
+{
+    stand_ins
     applies "$manifests/overlays/openshift"
     rolled_out headlessd
     serve headlessd-{0,1,2}
     expect_match "node port" "$(k get service headlessd-nodeport -o 'jsonpath={.spec.ports[0].nodePort}')" '^3[0-9]{4}$'
     is_unchanged "$manifests/overlays/openshift"
+    k apply --validate=strict --dry-run=server -f "$manifests/components/transparent/scc.yaml" >"$work/apply.out" 2>&1 ||
+        fail "scc.yaml: $(<"$work/apply.out")"
 }
 
 # Pods wait for the keys, and take them from the Secret when it comes.
@@ -175,13 +189,36 @@ other_components()
     done
 }
 
-# The API server and its admission say no where they should.
-refusals()
+# refuses FIELD SED [PATTERN]: the objects that standard input has, changed by this expression, because of this field.
+refuses()
+{
+    local good bad
+    good=$(cat)
+    bad=$(sed -E "$2" <<<"$good")
+    [[ $bad != "$good" ]] || fail "changes nothing: $2"
+    expect_match "$1" "$(k apply --validate=strict --dry-run=server -f - <<<"$bad" 2>&1 || true)" \
+        "${3:-unknown field \"([^\" ]*[.])?$1\"}"
+}
+
+# Each kind has a fault.
+wrong_fields()
+{
+    stand_ins
+    k kustomize "$manifests/overlays/openshift" >"$work/openshift.yaml"
+    refuses replicass 's/replicas: 3/replicass: 3/' <"$work/openshift.yaml"
+    refuses lookupPolicies 's/lookupPolicy:/lookupPolicies:/' <"$work/openshift.yaml"
+    refuses dockerFilePath 's/dockerfilePath:/dockerFilePath:/' <"$work/openshift.yaml"
+    refuses "triggers" 's/type: ConfigChange/type: ConfigChanged/' 'Unsupported value: "ConfigChanged"' <"$work/openshift.yaml"
+    refuses scrapeInterval 's/interval: 15s/scrapeInterval: 15s/' <"$work/openshift.yaml"
+    refuses since 's/for: 2m/since: 2m/' <"$work/openshift.yaml"
+    refuses allowedCapability 's/allowedCapabilities/allowedCapability/' <"$manifests/components/transparent/scc.yaml"
+    refuses runAsUser 's/type: RunAsAny/type: Any/' 'Unsupported value: "Any"' <"$manifests/components/transparent/scc.yaml"
+}
+
+# Admission by the level of Pod Security.
+forbidden_capability()
 {
     local directory
-    directory=$(overlay unknown "resources: [ROOT/manifests/overlays/kubernetes]" \
-        "patches: [{target: {kind: StatefulSet}, patch: '- {op: add, path: /spec/replicass, value: 3}'}]")
-    expect_match "unknown field" "$(k apply --validate=strict -k "$directory" 2>&1 || true)" 'unknown field "spec.replicass"'
     directory=$(overlay capability "resources: [ROOT/manifests/overlays/kubernetes]" \
         "components: [ROOT/manifests/components/sidecar, ROOT/manifests/components/transparent]")
     expect_match "NET_ADMIN at the level restricted" "$(k apply --dry-run=server -k "$directory" 2>&1 || true)" \
@@ -193,11 +230,20 @@ run_in udp restricted "overlays/kubernetes: three pods, one leader, each serves"
 run_in peers restricted "a pod that is not ready is found by its peers only" not_ready_but_a_peer
 run_in openshift restricted "overlays/openshift: three pods, one leader, each serves" as_shipped_for_openshift
 run_in keys restricted "components/keys: pods wait for the Secret, and take it" keys
-run_in sidecar restricted "components/sidecar: a server in the pod" \
-    sidecar ROOT/manifests/components/multicast 'IN[[:space:]]A[[:space:]]127\.(1(2[89]|[3-9].)|2..)\.'
-run_in transparent privileged "components/transparent: the server sees the client" \
-    sidecar ROOT/manifests/components/transparent "IN[[:space:]]A[[:space:]]$client"
+if since 21; then
+    run_in sidecar restricted "components/sidecar: a server in the pod" \
+        sidecar ROOT/manifests/components/multicast 'IN[[:space:]]A[[:space:]]127\.(1(2[89]|[3-9].)|2..)\.'
+    run_in transparent privileged "components/transparent: the server sees the client" \
+        sidecar ROOT/manifests/components/transparent "IN[[:space:]]A[[:space:]]$client"
+else
+    skip "components/sidecar and components/transparent" "their server is CoreDNS, which is not built for Kubernetes 1.20"
+fi
 run_in new-app privileged "components/new-app: three pods, one leader" new_app
 run_in others privileged "the other components are accepted" other_components
-run_in refusals restricted "what is wrong is refused" refusals
+run_in refusals restricted "an unknown field or value is refused, of every kind" wrong_fields
+if since 23; then
+    run_in capability restricted "a capability is refused at the level restricted" forbidden_capability
+else
+    skip "a capability at the level restricted" "Kubernetes 1.$minor has no Pod Security levels"
+fi
 finish

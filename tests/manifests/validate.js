@@ -38,6 +38,9 @@ const constraints = [
   "supplementalGroups.type", "seccompProfiles", "volumes", "users", "groups", "priority",
 ];
 
+// Versions that Kubernetes serves no more: their fields that are used here are the same in the version that replaced them.
+const replaced = { "policy/v1beta1": "policy/v1" };
+
 function findModel(object) {
   const [group, version] = object.apiVersion.includes("/") ? object.apiVersion.split("/") : ["", object.apiVersion];
   const module = group === "monitoring.coreos.com" ? "@kubernetes-models/prometheus-operator" : "kubernetes-models";
@@ -93,6 +96,7 @@ function checkSchema(object) {
     for (const leaf of leaves(rest)) if (!constraints.includes(leaf)) complain(`unknown field ${leaf}`);
     return;
   }
+  if (replaced[object.apiVersion]) object = { ...object, apiVersion: replaced[object.apiVersion] };
   const Model = findModel(object);
   if (!Model) {
     complain(`no schema is known for ${object.apiVersion} ${object.kind}`);

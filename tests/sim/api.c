@@ -174,7 +174,7 @@ static enum lease_outcome put(struct sim *sim, const struct lease_record *record
     return LEASE_OK;
 }
 
-static void serve(struct sim *sim, const struct sim_event *event)
+void api_serve(struct sim *sim, const struct sim_event *event)
 {
     struct sim_api *api = sim->options.api;
     struct sim_api_slot *slot = &api->slots[event->a];
@@ -184,7 +184,9 @@ static void serve(struct sim *sim, const struct sim_event *event)
         return;
     }
     api->served++;
-    if (slot->verb == LEASE_PUT)
+    if (api->pods[event->pod].is_forbidden)
+        slot->outcome = LEASE_REFUSED;
+    else if (slot->verb == LEASE_PUT)
         slot->outcome = put(sim, &slot->record);
     else if (slot->verb == LEASE_POST)
         slot->outcome = api->record.exists ? LEASE_CONFLICT : create(sim, &slot->record);
@@ -215,7 +217,7 @@ static void arrive(struct sim *sim, uint32_t pod, uint64_t instance,
         step_lease(sim, pod, event);
 }
 
-static void reply(struct sim *sim, const struct sim_event *event)
+void api_reply(struct sim *sim, const struct sim_event *event)
 {
     struct sim_api *api = sim->options.api;
     struct sim_api_slot slot = api->slots[event->a];
@@ -228,36 +230,11 @@ static void reply(struct sim *sim, const struct sim_event *event)
                                  .record = &slot.record});
 }
 
-void api_handle(struct sim *sim, const struct sim_event *event)
+void api_time_out(struct sim *sim, const struct sim_event *event)
 {
-    switch (event->type) {
-    case SIM_API_REQUEST:
-        serve(sim, event);
-        break;
-    case SIM_API_REPLY:
-    case SIM_API_WATCH:
-        reply(sim, event);
-        break;
-    case SIM_API_TIMEOUT:
-        arrive(sim, event->pod, event->b,
-               &(struct lease_event){
-                   .type = LEASE_REPLY, .outcome = LEASE_UNKNOWN, .request = (uint32_t)event->a});
-        break;
-    case SIM_API_FAULT:
-        api_fault(sim, event);
-        break;
-    case SIM_API_FAULT_END:
-        api_fault_end(sim, event);
-        break;
-    default:
-        api_elector(sim);
-        break;
-    }
-}
-
-void api_tick(struct sim *sim, uint32_t pod)
-{
-    api_run(sim, pod);
+    arrive(sim, event->pod, event->b,
+           &(struct lease_event){
+               .type = LEASE_REPLY, .outcome = LEASE_UNKNOWN, .request = (uint32_t)event->a});
 }
 
 /* ---- a run ---- */

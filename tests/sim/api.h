@@ -28,6 +28,7 @@ struct sim_api_slot {
 struct sim_api_pod {
     struct lease lease;
     uint32_t outages;         /* faults that cut it off */
+    bool is_forbidden;        /* 403 */
     uint64_t watch_broken_ns; /* until then */
 };
 
@@ -60,11 +61,11 @@ void api_init(struct sim *sim);
 void api_start_pod(struct sim *sim, uint32_t pod);
 /* After each step of the election. */
 void api_run(struct sim *sim, uint32_t pod);
-/* Runs what is due of the Lease's timers. */
-void api_tick(struct sim *sim, uint32_t pod);
 /* Local time of the Lease's next tick. */
 uint64_t api_deadline_ns(const struct sim *sim, uint32_t pod);
-void api_handle(struct sim *sim, const struct sim_event *event);
+void api_serve(struct sim *sim, const struct sim_event *event);
+void api_reply(struct sim *sim, const struct sim_event *event); /* or the watch shows a record */
+void api_time_out(struct sim *sim, const struct sim_event *event);
 void api_heal(struct sim *sim);
 /* Nobody has disturbed API server and Lease for a while. */
 bool api_is_clear(const struct sim *sim);
@@ -76,7 +77,7 @@ void api_faults_init(struct sim *sim);
 /* The next one, or the one that the event names. */
 void api_fault(struct sim *sim, const struct sim_event *event);
 void api_fault_end(struct sim *sim, const struct sim_event *event);
-void api_elector(struct sim *sim);
+void api_elector(struct sim *sim, const struct sim_event *event);
 /* api.c, for it: */
 void api_changed(struct sim *sim);
 

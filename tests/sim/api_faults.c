@@ -108,6 +108,8 @@ static void delete_lease(struct sim *sim, bool restores)
         return;
     sim_trace(sim, "the Lease is deleted%s", restores ? ", and an old copy restored" : "");
     api->deleted_ns = sim->now_ns;
+    for (uint32_t i = 0; i < sim->pod_count; i++)
+        sim->pods[i].former_done_term = 0; /* a term may be given again */
     api->record.exists = false;
     api_changed(sim);
     if (!restores || !api->backup.exists)
@@ -144,11 +146,13 @@ static void edit_duration(struct sim *sim)
 
 /* As client-go: it takes what it has not seen change for the record's duration, and renews it. It keeps
  * the annotations. */
-void api_elector(struct sim *sim)
+void api_elector(struct sim *sim, const struct sim_event *event)
 {
     struct sim_api *api = sim->options.api;
     bool is_holder = strcmp(api->record.holder, "elector") == 0;
     bool is_over = sim->now_ns >= api->elector_ns || sim->is_healed;
+
+    (void)event;
 
     if (is_over && is_holder) {
         api->record.holder[0] = '\0';

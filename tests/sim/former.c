@@ -105,11 +105,13 @@ void sim_check_former(struct sim *sim, uint32_t index, const struct election_lea
 
 /* ---- what its data threads do with it at this moment ---- */
 
+/* Not between a list of a later term and that leader's heartbeat, which was sent with it. */
 static bool goes_on(const struct sim *sim, const struct sim_pod *pod)
 {
     uint64_t local_ns = sim_local(pod, sim->now_ns);
 
     return pod->is_up && pod->leadership.former.instance &&
+           pod->leadership.term >= pod->election.list.id.term &&
            local_ns + CLOCK_SLACK_NS < pod->leadership.former.until_ns &&
            local_ns + CLOCK_SLACK_NS < pod->leadership.valid_until_ns;
 }

@@ -1,11 +1,13 @@
 /*
  * sim: runs seeds, replays one of them, runs the named scenarios.
  *
- *   sim --seeds 1..1000 [--jobs 2] [--seconds 600] [--ordered [--broken NAME]] [--shared-names]
- *   sim --seed 17 [--trace] [--ordered] [--shared-names]
+ *   sim --seeds 1..1000 [--jobs 2] [--seconds 600] [--ordered [--broken NAME]] [--shared-names] [--until-failure]
+ *   sim --lease --seeds 1..300 [--jobs 2] [--seconds 600]
+ *   sim --seed 17 [--trace] [--ordered] [--shared-names] [--lease]
  *   sim --scenarios | --scenario NAME [--trace]
  *
- * With --ordered the pods have sequencers and clients, too (ordered.h).
+ * With --ordered the pods have sequencers and clients, too (ordered.h); with --lease an API server
+ * (api.h).
  *
  * Exit status 0: all passed; 1: some failed; 2: usage.
  */
@@ -27,7 +29,7 @@ struct command_line {
     uint64_t first, last;
     unsigned jobs;
     const char *scenario, *broken;
-    bool scenarios, ordered, relay, lease;
+    bool scenarios, ordered, relay, lease, until_failure;
     enum ordered_broken ordered_broken;
     enum relay_broken relay_broken;
 };
@@ -47,7 +49,8 @@ static const char *const relay_broken_names[RELAY_BROKEN_COUNT] = {
     [RELAY_FORGET] = "forget",
     [RELAY_REPLAY_ALL] = "replay-all",
     [RELAY_NO_DUPLICATES] = "no-duplicates",
-    [RELAY_NO_GAPS] = "no-gaps"};
+    [RELAY_NO_GAPS] = "no-gaps",
+    [RELAY_READ_APP] = "read-app"};
 
 /* Counters that several processes share; relaxed, as nothing else depends on their order. */
 static uint64_t add_shared(_Atomic uint64_t *counter, uint64_t n)
@@ -135,6 +138,8 @@ static void run_job(const struct command_line *line, unsigned job, struct shared
     for (uint64_t seed = line->first + job; sim && seed <= line->last; seed += line->jobs) {
         uint64_t done;
 
+        if (line->until_failure && add_shared(&shared->failed, 0) > 0)
+            break;
         options.seed = seed;
         options.ordered = ordered;
         options.relay = relay;
@@ -277,6 +282,8 @@ static bool parse_command_line(int argc, char **argv, struct command_line *ret_l
             ret_line->scenarios = true;
         } else if (strcmp(argv[i], "--shared-names") == 0) {
             ret_line->options.shares_names = true;
+        } else if (strcmp(argv[i], "--until-failure") == 0) {
+            ret_line->until_failure = true;
         } else if (strcmp(argv[i], "--ordered") == 0) {
             ret_line->ordered = true;
         } else if (strcmp(argv[i], "--relay") == 0) {
@@ -323,9 +330,10 @@ int main(int argc, char **argv)
             "usage: sim --seeds FROM..TO [--jobs N] [--seconds N >= 70]\n"
             "           [--ordered [--broken commit-alone|no-adoption]]  (--seconds <= 200)\n"
             "           [--relay [--broken "
-            "confirm-early|forget|replay-all|no-duplicates|no-gaps]]\n"
-            "           [--shared-names]\n"
-            "       sim --seed N [--trace] [--ordered] [--shared-names]\n"
+            "confirm-early|forget|replay-all|no-duplicates|no-gaps|"
+            "read-app]]\n"
+            "           [--shared-names] [--lease] [--until-failure]\n"
+            "       sim --seed N [--trace] [--ordered] [--shared-names] [--lease]\n"
             "       sim --scenarios | --scenario NAME [--trace]\n");
         return 2;
     }

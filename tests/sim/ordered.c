@@ -351,7 +351,7 @@ void ordered_init(struct sim *sim)
         return;
     ordered_fini(sim);
     ordered->random.state = sim->options.seed * 0x9e3779b97f4a7c15 + 7;
-    ordered->commits = sim->quorum && !sim->shrinks && !sim->forges &&
+    ordered->commits = sim->quorum && !sim->options.api && !sim->shrinks && !sim->forges &&
                        (ordered->broken || random_chance(&ordered->random, 600));
     ordered->log_bytes = (size_t)64 * 1024 << random_below(&ordered->random, 6);
     if (ordered->commits) /* the leader keeps headroom in it */

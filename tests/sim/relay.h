@@ -24,6 +24,7 @@
 #define RELAY_KEEP_NS     (5 * NS_PER_SEC)
 #define RELAY_REPLY_NS    (10 * NS_PER_MS) /* of the app, to a pod's first client */
 #define RELAY_GRACE_NS    (2 * NS_PER_SEC)
+#define RELAY_WITHHELD    4096
 
 struct relay_record {
     uint32_t id;     /* of the request */
@@ -36,6 +37,12 @@ struct relay_record {
 struct relay_held {
     struct relay_record record;
     uint64_t since_ns;
+};
+
+struct relay_app_reply {
+    uint32_t id;
+    uint32_t ingress;
+    uint64_t term; /* of the delivery */
 };
 
 struct relay_pod {
@@ -56,6 +63,8 @@ struct relay_pod {
     uint64_t well_since_ns; /* its leader lives and can be reached; 0: not now */
     /* its app */
     bool is_app_up;
+    struct relay_app_reply withheld[RELAY_WITHHELD]; /* unread, while its lease has ended */
+    uint64_t withheld_put, withheld_left;
     uint32_t last[SIM_PODS_MAX][RELAY_CLIENTS]; /* the last request of each client */
 };
 
@@ -85,6 +94,7 @@ enum relay_broken {
     RELAY_REPLAY_ALL,    /* requests that have their reply are relayed again, too */
     RELAY_NO_DUPLICATES, /* a frame that was taken before is taken again */
     RELAY_NO_GAPS,       /* a frame behind a missing one is taken */
+    RELAY_READ_APP,      /* a leader without a lease reads its app's replies, and fences them */
     RELAY_BROKEN_COUNT
 };
 
@@ -95,8 +105,9 @@ struct sim_relay {
     uint32_t loss_permille; /* always, besides the faults */
     size_t ring_bytes;
     uint64_t client_every_ns;
-    bool is_shifted[SIM_PODS_MAX * RELAY_CLIENTS]; /* a reply to this client was fenced or lost */
-    uint32_t requests;                             /* so far */
+    bool is_shifted[SIM_PODS_MAX *
+                    RELAY_CLIENTS]; /* a reply to it was counted for another request */
+    uint32_t requests;              /* so far */
     uint64_t delivered, replayed, lost, again, replies;
     struct relay_pod pods[SIM_PODS_MAX];
     uint32_t free_frame;
@@ -104,10 +115,12 @@ struct sim_relay {
     struct relay_request list[RELAY_REQUESTS];
 };
 
-/* relay.c; all of these do nothing without options.relay */
+/* relay_pods.c; these, relay_refused and relay_resume do nothing without options.relay */
 void relay_init_pods(struct sim *sim); /* after sim_faults_init */
 void relay_fini_pods(struct sim *sim);
 void relay_start(struct sim *sim, uint32_t pod);
+
+/* relay.c */
 void relay_refused(struct sim *sim, uint32_t pod, uint64_t instance);
 void relay_tick(struct sim *sim, uint32_t pod);
 void relay_resume(struct sim *sim, uint32_t pod);
@@ -119,6 +132,8 @@ void relay_follow(struct sim *sim, uint32_t pod);
 void relay_route(struct sim *sim, uint32_t pod, const struct relay_record *record);
 void relay_route_now(struct sim *sim, uint32_t pod, const struct relay_record *record);
 void relay_flush_pod(struct sim *sim, uint32_t pod);
+/* It leads, but not now: the replies of its app stay unread. */
+bool relay_withholds(const struct sim *sim, uint32_t pod);
 /* Do its requests or replies go on at once? */
 bool relay_can_take(const struct sim *sim, uint32_t pod, const struct relay_frame *frame);
 bool relay_accepts(const struct sim *sim, uint32_t pod, uint64_t term);
@@ -127,6 +142,7 @@ bool relay_accepts(const struct sim *sim, uint32_t pod, uint64_t term);
 void relay_set_app(struct sim *sim, uint32_t pod, bool is_up);
 void relay_client(struct sim *sim, const struct sim_event *event);
 void relay_app_replies(struct sim *sim, const struct sim_event *event);
+void relay_read_app(struct sim *sim, uint32_t pod); /* replies that were withheld */
 
 /* relay_network.c */
 void relay_pack_record(struct sim *sim, uint32_t pod, uint32_t to, uint8_t type, uint64_t term,
@@ -140,9 +156,9 @@ uint32_t relay_pod_of(const struct sim *sim, uint64_t instance); /* pod_count: n
 /* relay_check.c */
 void relay_app_take(struct sim *sim, uint32_t pod, const struct relay_record *record);
 void relay_note_lost(struct sim *sim, uint32_t pod, uint32_t id);
-void relay_note_reply(struct sim *sim, uint32_t pod, uint32_t id, bool is_relayed);
-void relay_note_reply_lost(struct sim *sim, uint32_t id, uint64_t term); /* with its leader */
-void relay_watch(struct sim *sim, uint32_t pod);                         /* is its leader well? */
+/* term: of the frame that brought it; 0: none */
+void relay_note_reply(struct sim *sim, uint32_t pod, uint32_t id, uint64_t term);
+void relay_watch(struct sim *sim, uint32_t pod); /* is its leader well? */
 void relay_check_end(struct sim *sim);
 
 #endif

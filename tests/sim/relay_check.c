@@ -5,10 +5,12 @@
  *     only if the pod's leader was not well for a second of the time for which it was kept
  *   - an app is not given a request twice, unless it is marked as relayed again or came by two hops
  *   - an app is given the requests of a client in their order, those that an app had before apart
+ *   - with replied, a reply is not counted for an earlier request than its own, unless the leader or
+ *     its term has changed since that, one of both came by two hops, or a reply was kept for the
+ *     longest time
  *   - with replied, a client gets no second reply, unless a leader that had stepped down did not
- *     confirm in time, or relayed it itself, or its frame was not said to have arrived, or an earlier
- *     reply was fenced or lost with such a leader, and since then the client always had a request
- *     without a reply: then its replies are counted for others than their requests
+ *     confirm in time, or relayed it itself, or its frame was not said to have arrived, or a reply was
+ *     counted for another request, and since then the client always had a request without a reply
  */
 #include "relay.h"
 
@@ -34,14 +36,12 @@ void relay_app_take(struct sim *sim, uint32_t index, const struct relay_record *
 
     if (had_before(request, instance) && !is_marked)
         sim_fail(sim, "the app of pod %u was given request %u twice", index, record->id);
-    if (record->ingress == index && record->hops == RELAY_HOPS_MAX)
-        relay->is_shifted[request->client] = true; /* the reply is not relayed */
     if (!request->given && record->id < *last && record->hops < RELAY_HOPS_MAX)
         sim_fail(sim, "the app of pod %u was given request %u after %u", index, record->id, *last);
     if (record->id > *last && record->hops < RELAY_HOPS_MAX)
         *last = record->id;
     request->came_by_two |= record->hops == RELAY_HOPS_MAX;
-    request->may_have_two |= record->hops == RELAY_HOPS_MAX && request->given > 0;
+    request->may_have_two |= request->came_by_two && request->given > 0;
     request->given_to[request->given++ % 4] = instance;
     relay->delivered++;
     relay->replayed += record->is_replayed;
@@ -61,7 +61,45 @@ void relay_note_lost(struct sim *sim, uint32_t index, uint32_t id)
                  (double)(sim->now_ns - pod->well_since_ns) / 1e9);
 }
 
-void relay_note_reply(struct sim *sim, uint32_t index, uint32_t id, bool is_relayed)
+/* The next reply to this client counts for this ticket; NULL: for none. */
+static const struct kept_ticket *next_ticket(const struct kept_replies *replies, uint64_t tag)
+{
+    uint32_t place = replies->lists[tag & replies->mask].first;
+
+    while (place && (replies->tickets[place - 1].is_over || replies->tickets[place - 1].tag != tag))
+        place = replies->tickets[place - 1].next;
+    return place ? &replies->tickets[place - 1] : NULL;
+}
+
+static void check_count(struct sim *sim, uint32_t index, uint32_t id, uint64_t term)
+{
+    struct sim_relay *relay = sim->options.relay;
+    const struct relay_pod *pod = &relay->pods[index];
+    const uint8_t client = relay->list[id].client;
+    const struct kept_ticket *ticket = next_ticket(&pod->replies, client);
+    const struct kept_frame *frame = ticket ? ticket->frame : NULL;
+    struct relay_record records[RELAY_RECORDS];
+    uint32_t counted;
+    bool may_be;
+
+    if (!frame)
+        return;
+    memcpy(records, kept_records(frame), frame->bytes);
+    counted = records[(uint32_t)(ticket - pod->replies.tickets) -
+                      (frame->first_ticket & pod->replies.mask)]
+                  .id;
+    if (counted >= id) /* above: its own ticket is over; a second reply, or a late one */
+        return;
+    sim_trace(sim, "%u counts the reply to request %u for request %u", index, id, counted);
+    may_be = relay->is_shifted[client] || relay->list[counted].came_by_two ||
+             relay->list[id].came_by_two || frame->term < term ||
+             frame->term < sim->pods[index].leadership.term;
+    relay->is_shifted[client] = true;
+    if (!may_be)
+        sim_fail(sim, "the reply to request %u was counted for request %u", id, counted);
+}
+
+void relay_note_reply(struct sim *sim, uint32_t index, uint32_t id, uint64_t term)
 {
     struct sim_relay *relay = sim->options.relay;
     struct relay_request *request = &relay->list[id];
@@ -72,21 +110,12 @@ void relay_note_reply(struct sim *sim, uint32_t index, uint32_t id, bool is_rela
     if (request->has_reply && pod->kept.needs_replies && !request->may_have_two)
         sim_fail(sim, "the client of request %u got two replies", id);
     sim_trace(sim, "%u has the reply to request %u", index, id);
+    if (pod->kept.needs_replies && term)
+        check_count(sim, index, id, term);
     request->has_reply = true;
     relay->replies++;
-    if (pod->kept.needs_replies && is_relayed)
+    if (pod->kept.needs_replies && term)
         kept_replies_pass(&pod->replies, &pod->kept, request->client);
-}
-
-/* Of a leader that had stepped down: the request stays with it, so later replies are counted for it. */
-void relay_note_reply_lost(struct sim *sim, uint32_t id, uint64_t term)
-{
-    struct sim_relay *relay = sim->options.relay;
-    uint32_t ingress = relay_pod_of(sim, relay->list[id].ingress);
-
-    if (ingress < sim->pod_count && relay->pods[ingress].previous_until_ns &&
-        term <= relay->pods[ingress].previous_term)
-        relay->is_shifted[relay->list[id].client] = true;
 }
 
 static bool is_clear(const struct sim *sim, uint32_t from, uint32_t to)

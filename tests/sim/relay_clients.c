@@ -8,29 +8,46 @@ static struct relay_pod *pod_of(struct sim *sim, uint32_t index)
     return &sim->options.relay->pods[index];
 }
 
+static void send_reply(struct sim *sim, uint32_t index, const struct relay_app_reply *reply)
+{
+    const struct relay_record record = {
+        .id = reply->id, .ingress = (uint8_t)reply->ingress, .hops = 1};
+
+    if (!relay_accepts(sim, index, reply->term))
+        return; /* fenced */
+    if (reply->ingress == index)
+        relay_note_reply(sim, index, reply->id, 0);
+    else if (sim->pods[reply->ingress].config.self.instance)
+        relay_pack_record(sim, index, reply->ingress, FRAME_REPLY, reply->term, &record);
+}
+
+void relay_read_app(struct sim *sim, uint32_t index)
+{
+    struct relay_pod *pod = pod_of(sim, index);
+
+    while (pod->withheld_left < pod->withheld_put && !relay_withholds(sim, index))
+        send_reply(sim, index, &pod->withheld[pod->withheld_left++ % RELAY_WITHHELD]);
+}
+
 /* a: ingress and request; b: instance and term of the delivery. */
 void relay_app_replies(struct sim *sim, const struct sim_event *event)
 {
-    uint32_t index = event->pod, to = (uint32_t)(event->a >> 32);
-    const struct relay_record record = {
-        .id = (uint32_t)event->a, .ingress = (uint8_t)to, .hops = 1};
-    uint64_t term = event->b & UINT32_MAX;
+    const struct relay_app_reply reply = {.id = (uint32_t)event->a,
+                                          .ingress = (uint32_t)(event->a >> 32),
+                                          .term = event->b & UINT32_MAX};
+    uint32_t index = event->pod;
+    struct relay_pod *pod = pod_of(sim, index);
 
-    if (!sim->pods[index].is_up ||
-        sim->pods[index].config.self.instance != event->b >> 32) { /* it died with its process */
-        relay_note_reply_lost(sim, record.id, term);
-        return;
-    }
+    if (!sim->pods[index].is_up || sim->pods[index].config.self.instance != event->b >> 32)
+        return; /* it died with its process */
     relay_begin_slice(sim, index);
     relay_follow(sim, index);
-    if (!relay_accepts(sim, index, term)) {
-        sim->options.relay->is_shifted[sim->options.relay->list[record.id].client] = true;
+    if (pod->withheld_put - pod->withheld_left == RELAY_WITHHELD) {
+        sim_fail(sim, "too many replies are withheld");
         return;
     }
-    if (to == index)
-        relay_note_reply(sim, index, record.id, false);
-    else if (sim->pods[to].config.self.instance)
-        relay_pack_record(sim, index, to, FRAME_REPLY, term, &record);
+    pod->withheld[pod->withheld_put++ % RELAY_WITHHELD] = reply;
+    relay_read_app(sim, index);
     relay_schedule(sim, index);
 }
 

@@ -164,9 +164,7 @@ static void take_records(struct sim *sim, uint32_t index, const struct relay_fra
 
         record.term = frame->term;
         if (frame->type == FRAME_REPLY && relay_accepts(sim, index, frame->term))
-            relay_note_reply(sim, index, record.id, true);
-        else if (frame->type == FRAME_REPLY)
-            sim->options.relay->is_shifted[sim->options.relay->list[record.id].client] = true;
+            relay_note_reply(sim, index, record.id, frame->term);
         else if (frame->type == FRAME_DATA)
             relay_route(sim, index, &record);
     }
@@ -192,8 +190,6 @@ static void take_frame(struct sim *sim, uint32_t index, const struct relay_frame
     enum confirm_verdict verdict;
 
     if (from == sim->pod_count || !pod->is_open) { /* of a former process */
-        for (uint32_t i = 0; i < frame->count && frame->type == FRAME_REPLY; i++)
-            relay_note_reply_lost(sim, frame->records[i].id, frame->term);
         return;
     }
     if (frame->type == 0) {

@@ -4,50 +4,37 @@
 
 #include "sim.h"
 
+#define SCENARIO_NEVER_MS 999999
+
+struct scenario {
+    const char *name;
+    /* Returns the milliseconds that it measured. */
+    unsigned (*run)(struct sim *sim, bool trace);
+    unsigned expected_ms;
+    const char *text;
+};
+
+/* Each file's scenarios, up to one without a name; scenario.c runs them all. */
+extern const struct scenario scenario_failover[], scenario_partition[], scenario_change[],
+    scenario_former[], scenario_names[], scenario_lease[], scenario_lease_faults[];
+
 /* scenario.c: pods with exact clocks and default settings, none started. */
 void scenario_prepare(struct sim *sim, uint32_t pods, bool trace);
+void scenario_start_all(struct sim *sim);
+/* A cluster with pod 0 leading, whose next heartbeat is due now. */
+void scenario_start_settled(struct sim *sim, uint32_t pods, bool trace);
 void scenario_wait_ms(struct sim *sim, unsigned ms);
-/* Runs until the condition holds. Returns the milliseconds that took, or a large number after
+/* Runs until the condition holds. Returns the milliseconds that took, or SCENARIO_NEVER_MS after
  * limit_ms. */
 unsigned scenario_until(struct sim *sim, bool (*holds)(const struct sim *), unsigned limit_ms);
-
-/* scenario_names.c: each returns the milliseconds that it measured. */
-unsigned scenario_twin_in_partition(struct sim *sim, bool trace);
-unsigned scenario_twin_changes_sides(struct sim *sim, bool trace);
-unsigned scenario_shared_name_joins(struct sim *sim, bool trace);
-unsigned scenario_shared_name_returns(struct sim *sim, bool trace);
-unsigned scenario_moved_pod(struct sim *sim, bool trace);
-unsigned scenario_moved_at_once(struct sim *sim, bool trace);
-unsigned scenario_two_moved(struct sim *sim, bool trace);
-unsigned scenario_eligible_moved(struct sim *sim, bool trace);
-
-/* scenario_lease.c: the same. */
-unsigned scenario_lease_start(struct sim *sim, bool trace);
-unsigned scenario_lease_killed(struct sim *sim, bool trace);
-unsigned scenario_lease_silent(struct sim *sim, bool trace);
-unsigned scenario_lease_stopped(struct sim *sim, bool trace);
-unsigned scenario_lease_two_killed(struct sim *sim, bool trace);
-unsigned scenario_lease_two_silent(struct sim *sim, bool trace);
-unsigned scenario_lease_two_stopped(struct sim *sim, bool trace);
-unsigned scenario_lease_two_survives(struct sim *sim, bool trace);
-unsigned scenario_lease_alone(struct sim *sim, bool trace);
-unsigned scenario_lease_api_of_leader(struct sim *sim, bool trace);
-unsigned scenario_lease_api_away(struct sim *sim, bool trace);
-unsigned scenario_lease_api_returns(struct sim *sim, bool trace);
-unsigned scenario_lease_deleted(struct sim *sim, bool trace);
-unsigned scenario_lease_edited(struct sim *sim, bool trace);
-unsigned scenario_lease_command(struct sim *sim, bool trace);
-unsigned scenario_lease_kill_all(struct sim *sim, bool trace);
-unsigned scenario_lease_returns(struct sim *sim, bool trace);
-/* Pods and an API server, none started; all started, with pod 0 leading for longer than the duration. */
+/* scenario_lease.c: pods with an API server, none started; all started, with pod 0 leading for longer than
+ * the duration of its Lease. */
 void scenario_lease_prepare(struct sim *sim, uint32_t pods, bool trace);
 void scenario_lease_settle(struct sim *sim);
-/* scenario_lease_faults.c */
-unsigned scenario_lease_late_answer(struct sim *sim, bool trace);
-unsigned scenario_lease_deleted_unseen(struct sim *sim, bool trace);
-unsigned scenario_lease_fence_unseen(struct sim *sim, bool trace);
-unsigned scenario_lease_emptied(struct sim *sim, bool trace);
-unsigned scenario_lease_shortened(struct sim *sim, bool trace);
-unsigned scenario_lease_former_returns(struct sim *sim, bool trace);
+
+/* Conditions. */
+bool scenario_has_leader(const struct sim *sim);
+bool scenario_another_is_valid(const struct sim *sim); /* not pod 0 */
+bool scenario_all_follow_2(const struct sim *sim);
 
 #endif

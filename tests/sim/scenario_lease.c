@@ -72,14 +72,14 @@ static void expect_fence(struct sim *sim, enum lease_fence fence)
         sim_fail(sim, "the fence is not as expected");
 }
 
-unsigned scenario_lease_start(struct sim *sim, bool trace)
+static unsigned run_start(struct sim *sim, bool trace)
 {
     start_with_lease(sim, 3, trace);
     return scenario_until(sim, has_leader, 5000);
 }
 
 /* The leader dies, its host lives: the votes of the two others, and one PUT. */
-unsigned scenario_lease_killed(struct sim *sim, bool trace)
+static unsigned run_killed(struct sim *sim, bool trace)
 {
     settle(sim, 3, trace);
     expect_fence(sim, LEASE_FENCE_PEERS);
@@ -88,14 +88,14 @@ unsigned scenario_lease_killed(struct sim *sim, bool trace)
     return scenario_until(sim, leads_another, 5000);
 }
 
-unsigned scenario_lease_silent(struct sim *sim, bool trace)
+static unsigned run_silent(struct sim *sim, bool trace)
 {
     settle(sim, 3, trace);
     sim_crash_pod(sim, 0, false);
     return scenario_until(sim, leads_another, 5000);
 }
 
-unsigned scenario_lease_stopped(struct sim *sim, bool trace)
+static unsigned run_stopped(struct sim *sim, bool trace)
 {
     settle(sim, 3, trace);
     sim_stop_pod(sim, 0, NS_PER_SEC);
@@ -103,7 +103,7 @@ unsigned scenario_lease_stopped(struct sim *sim, bool trace)
 }
 
 /* Evidence, and a probe that is not answered for an interval. */
-unsigned scenario_lease_two_killed(struct sim *sim, bool trace)
+static unsigned run_two_killed(struct sim *sim, bool trace)
 {
     settle(sim, 2, trace);
     expect_fence(sim, LEASE_FENCE_LEASE);
@@ -112,14 +112,14 @@ unsigned scenario_lease_two_killed(struct sim *sim, bool trace)
     return scenario_until(sim, leads_another, 5000);
 }
 
-unsigned scenario_lease_two_silent(struct sim *sim, bool trace)
+static unsigned run_two_silent(struct sim *sim, bool trace)
 {
     settle(sim, 2, trace);
     sim_crash_pod(sim, 0, false);
     return scenario_until(sim, leads_another, 30000);
 }
 
-unsigned scenario_lease_two_stopped(struct sim *sim, bool trace)
+static unsigned run_two_stopped(struct sim *sim, bool trace)
 {
     settle(sim, 2, trace);
     sim_stop_pod(sim, 0, NS_PER_SEC);
@@ -127,7 +127,7 @@ unsigned scenario_lease_two_stopped(struct sim *sim, bool trace)
 }
 
 /* The other pod of two dies: nothing changes. */
-unsigned scenario_lease_two_survives(struct sim *sim, bool trace)
+static unsigned run_two_survives(struct sim *sim, bool trace)
 {
     settle(sim, 2, trace);
     sim_crash_pod(sim, 1, false);
@@ -135,7 +135,7 @@ unsigned scenario_lease_two_survives(struct sim *sim, bool trace)
 }
 
 /* Both others die at once: the leader has no majority, and goes on by the Lease alone. */
-unsigned scenario_lease_alone(struct sim *sim, bool trace)
+static unsigned run_alone(struct sim *sim, bool trace)
 {
     unsigned ms;
 
@@ -159,7 +159,7 @@ static void cut_off_api(struct sim *sim, uint32_t from, uint32_t to)
 }
 
 /* Only the leader has no API server: it leads for its time, and another one at once after that. */
-unsigned scenario_lease_api_of_leader(struct sim *sim, bool trace)
+static unsigned run_api_of_leader(struct sim *sim, bool trace)
 {
     settle(sim, 3, trace);
     cut_off_api(sim, 0, 1);
@@ -169,7 +169,7 @@ unsigned scenario_lease_api_of_leader(struct sim *sim, bool trace)
 }
 
 /* Nobody has it for a while that is shorter than the leader's time. */
-unsigned scenario_lease_api_away(struct sim *sim, bool trace)
+static unsigned run_api_away(struct sim *sim, bool trace)
 {
     uint64_t term;
 
@@ -187,7 +187,7 @@ unsigned scenario_lease_api_away(struct sim *sim, bool trace)
 }
 
 /* It stays away: nobody leads, and one does when it is back. */
-unsigned scenario_lease_api_returns(struct sim *sim, bool trace)
+static unsigned run_api_returns(struct sim *sim, bool trace)
 {
     settle(sim, 3, trace);
     cut_off_api(sim, 0, 3);
@@ -199,8 +199,22 @@ unsigned scenario_lease_api_returns(struct sim *sim, bool trace)
     return scenario_until(sim, has_leader, 5000);
 }
 
+/* Its right to read and write the Lease is taken away from all, and given back. */
+static unsigned run_forbidden(struct sim *sim, bool trace)
+{
+    settle(sim, 3, trace);
+    for (uint32_t i = 0; i < 3; i++)
+        sim->options.api->pods[i].is_forbidden = true;
+    scenario_wait_ms(sim, 20000);
+    if (!leads_nobody(sim))
+        sim_fail(sim, "nobody was to lead");
+    for (uint32_t i = 0; i < 3; i++)
+        sim->options.api->pods[i].is_forbidden = false;
+    return scenario_until(sim, has_leader, 5000);
+}
+
 /* kubectl delete lease: the leader writes it again, and leads on. */
-unsigned scenario_lease_deleted(struct sim *sim, bool trace)
+static unsigned run_deleted(struct sim *sim, bool trace)
 {
     uint64_t term;
 
@@ -215,7 +229,7 @@ unsigned scenario_lease_deleted(struct sim *sim, bool trace)
 }
 
 /* Somebody names another holder: the leader steps down when it sees that. */
-unsigned scenario_lease_edited(struct sim *sim, bool trace)
+static unsigned run_edited(struct sim *sim, bool trace)
 {
     settle(sim, 3, trace);
     memcpy(sim->options.api->record.holder, lease_of(sim, 2)->holder, LEASE_HOLDER_MAX);
@@ -223,7 +237,7 @@ unsigned scenario_lease_edited(struct sim *sim, bool trace)
     return scenario_until(sim, leads_another, 5000);
 }
 
-unsigned scenario_lease_command(struct sim *sim, bool trace)
+static unsigned run_command(struct sim *sim, bool trace)
 {
     settle(sim, 3, trace);
     sim_command(sim, 1, 2, 1);
@@ -231,7 +245,7 @@ unsigned scenario_lease_command(struct sim *sim, bool trace)
 }
 
 /* All pods end at once and return as others: the Lease of the last leader must expire. */
-unsigned scenario_lease_kill_all(struct sim *sim, bool trace)
+static unsigned run_kill_all(struct sim *sim, bool trace)
 {
     settle(sim, 3, trace);
     for (uint32_t i = 0; i < 3; i++)
@@ -243,7 +257,7 @@ unsigned scenario_lease_kill_all(struct sim *sim, bool trace)
 }
 
 /* The last pod leaves in order: the next one need not wait until its Lease expires. */
-unsigned scenario_lease_returns(struct sim *sim, bool trace)
+static unsigned run_returns(struct sim *sim, bool trace)
 {
     settle(sim, 2, trace);
     sim_stop_pod(sim, 1, 100 * NS_PER_MS);
@@ -255,3 +269,54 @@ unsigned scenario_lease_returns(struct sim *sim, bool trace)
     sim_start_pod(sim, 1, true);
     return scenario_until(sim, has_leader, 30000);
 }
+
+/* Five pods restart in turn, then three leave in order and come back. */
+static unsigned run_rolling(struct sim *sim, bool trace)
+{
+    settle(sim, 5, trace);
+    for (uint32_t i = 0; i < 5; i++) {
+        sim_stop_pod(sim, i, NS_PER_SEC);
+        scenario_wait_ms(sim, 3000);
+        sim_start_pod(sim, i, false);
+        scenario_wait_ms(sim, 3000);
+        if (!has_leader(sim))
+            sim_fail(sim, "no leader after the restart of pod %u", i);
+    }
+    for (uint32_t i = 4; i >= 2; i--) {
+        sim_stop_pod(sim, i, NS_PER_SEC);
+        scenario_wait_ms(sim, 3000);
+    }
+    if (!has_leader(sim) || sim->pods[0].election.list.count != 2)
+        sim_fail(sim, "the list is not of two members, or has no leader");
+    for (uint32_t i = 2; i < 5; i++)
+        sim_start_pod(sim, i, false);
+    return scenario_until(sim, has_leader, 5000);
+}
+
+const struct scenario scenario_lease[] = {
+    {"lease-start", run_start, 807, "three pods begin with a Lease that nobody had"},
+    {"lease-killed", run_killed, 12, "the leader dies, its host lives: votes and one PUT"},
+    {"lease-silent", run_silent, 804,
+     "the leader's host vanishes: the same after the detection time"},
+    {"lease-stopped", run_stopped, 7, "the leader is stopped: votes and one PUT"},
+    {"lease-two-killed", run_two_killed, 209,
+     "the same of two pods: an interval without a reply, and one PUT"},
+    {"lease-two-silent", run_two_silent, 13305, "its host vanishes: after lease.duration"},
+    {"lease-two-stopped", run_two_stopped, 5, "it is stopped"},
+    {"lease-two-survives", run_two_survives, 0, "the other one dies: the leader leads on"},
+    {"lease-alone", run_alone, 803, "both others die: the leader leads by the Lease alone"},
+    {"lease-api-of-leader", run_api_of_leader, 4,
+     "the leader has no API server: it leads for its time"},
+    {"lease-api-away", run_api_away, 0, "nobody has one for 7 s: the leader leads on"},
+    {"lease-api-returns", run_api_returns, 158, "nobody has one: nobody leads until it is back"},
+    {"lease-forbidden", run_forbidden, 61, "all get 403 for 20 s: nobody leads until then"},
+    {"lease-deleted", run_deleted, 0, "the Lease is deleted: the leader leads on"},
+    {"lease-edited", run_edited, 17, "somebody edits the holder: another leads"},
+    {"lease-command", run_command, 11, "a command"},
+    {"lease-kill-all", run_kill_all, 15009,
+     "all three restart as new instances: after lease.duration"},
+    {"lease-rolling", run_rolling, 3, "five pods in turn, then two, then five: always a leader"},
+    {"lease-returns", run_returns, 1203,
+     "all left in order: the next one does not wait for its expiry"},
+    {0},
+};

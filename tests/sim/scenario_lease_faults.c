@@ -42,7 +42,7 @@ static void settle(struct sim *sim, uint32_t pods, bool trace)
 
 /* Its last PUT waits in the API server for some seconds; it sees the record a second later than the
  * other pod. Its clock is slow, the other one's is fast. */
-unsigned scenario_lease_late_answer(struct sim *sim, bool trace)
+static unsigned run_late_answer(struct sim *sim, bool trace)
 {
     struct sim_api *api;
     uint64_t served;
@@ -68,7 +68,7 @@ unsigned scenario_lease_late_answer(struct sim *sim, bool trace)
 }
 
 /* A pod that has not seen the last renewals names the version that it knows, and there is no Lease. */
-unsigned scenario_lease_deleted_unseen(struct sim *sim, bool trace)
+static unsigned run_deleted_unseen(struct sim *sim, bool trace)
 {
     struct sim_api *api;
 
@@ -85,7 +85,7 @@ unsigned scenario_lease_deleted_unseen(struct sim *sim, bool trace)
 }
 
 /* fence: peers is in the Lease, and its holder has not got the reply. */
-unsigned scenario_lease_fence_unseen(struct sim *sim, bool trace)
+static unsigned run_fence_unseen(struct sim *sim, bool trace)
 {
     struct sim_api *api;
     uint64_t sent_ns;
@@ -111,7 +111,7 @@ unsigned scenario_lease_fence_unseen(struct sim *sim, bool trace)
 }
 
 /* Somebody empties the holder. */
-unsigned scenario_lease_emptied(struct sim *sim, bool trace)
+static unsigned run_emptied(struct sim *sim, bool trace)
 {
     settle(sim, 2, trace);
     cut_peers_of_0(sim);
@@ -122,7 +122,7 @@ unsigned scenario_lease_emptied(struct sim *sim, bool trace)
 }
 
 /* Somebody shortens the duration. */
-unsigned scenario_lease_shortened(struct sim *sim, bool trace)
+static unsigned run_shortened(struct sim *sim, bool trace)
 {
     settle(sim, 2, trace);
     cut_peers_of_0(sim);
@@ -137,7 +137,7 @@ unsigned scenario_lease_shortened(struct sim *sim, bool trace)
  * when their votes have ended they grant leases to pod 0 again, which has time left by the Lease. So
  * pod 4 must not lead by the Lease alone.
  */
-unsigned scenario_lease_former_returns(struct sim *sim, bool trace)
+static unsigned run_former_returns(struct sim *sim, bool trace)
 {
     struct sim_api *api;
 
@@ -163,3 +163,18 @@ unsigned scenario_lease_former_returns(struct sim *sim, bool trace)
                ? 0
                : 1;
 }
+
+const struct scenario scenario_lease_faults[] = {
+    {"lease-late-answer", run_late_answer, 9996,
+     "a PUT waits in the API server: another leads when the first one's time is over"},
+    {"lease-deleted-unseen", run_deleted_unseen, 16312,
+     "it is deleted, and a pod names an old version"},
+    {"lease-fence-unseen", run_fence_unseen, 777,
+     "the leader does not know that it needs its majority again"},
+    {"lease-emptied", run_emptied, 15005, "somebody empties the holder: expiry"},
+    {"lease-shortened", run_shortened, 15005,
+     "somebody shortens the duration: expiry after the former one"},
+    {"lease-former-returns", run_former_returns, 0,
+     "the leader before the last one has its majority back"},
+    {0},
+};

@@ -60,7 +60,7 @@ static void cut_halves(struct sim *sim, uint32_t first_of_second, int change)
 
 /* Pod 0 was deleted by force, and goes on behind the partition with pod 1: its successor's vote must
  * not make pod 2 a leader. */
-unsigned scenario_twin_in_partition(struct sim *sim, bool trace)
+static unsigned run_twin_in_partition(struct sim *sim, bool trace)
 {
     scenario_prepare(sim, 4, trace);
     set_expected(sim, 3);
@@ -76,7 +76,7 @@ unsigned scenario_twin_in_partition(struct sim *sim, bool trace)
 }
 
 /* The same after an election by pod 1 and pod 2, of which pod 1 is then with pod 0. */
-unsigned scenario_twin_changes_sides(struct sim *sim, bool trace)
+static unsigned run_twin_changes_sides(struct sim *sim, bool trace)
 {
     scenario_prepare(sim, 4, trace);
     set_expected(sim, 3);
@@ -100,7 +100,7 @@ unsigned scenario_twin_changes_sides(struct sim *sim, bool trace)
     return scenario_until(sim, is_list_exact, 5000);
 }
 
-unsigned scenario_shared_name_joins(struct sim *sim, bool trace)
+static unsigned run_shared_name_joins(struct sim *sim, bool trace)
 {
     scenario_prepare(sim, 4, trace);
     set_expected(sim, 3);
@@ -112,7 +112,7 @@ unsigned scenario_shared_name_joins(struct sim *sim, bool trace)
 }
 
 /* At the address of the dead one: its row is free at once. */
-unsigned scenario_shared_name_returns(struct sim *sim, bool trace)
+static unsigned run_shared_name_returns(struct sim *sim, bool trace)
 {
     scenario_prepare(sim, 3, trace);
     for (uint32_t i = 1; i < 3; i++)
@@ -125,7 +125,7 @@ unsigned scenario_shared_name_returns(struct sim *sim, bool trace)
 }
 
 /* A StatefulSet's pod on another node. */
-unsigned scenario_moved_pod(struct sim *sim, bool trace)
+static unsigned run_moved_pod(struct sim *sim, bool trace)
 {
     scenario_prepare(sim, 3, trace);
     settle(sim, 3);
@@ -136,7 +136,7 @@ unsigned scenario_moved_pod(struct sim *sim, bool trace)
 }
 
 /* The leader has heard it less than a detection time ago: the old process may be alive. */
-unsigned scenario_moved_at_once(struct sim *sim, bool trace)
+static unsigned run_moved_at_once(struct sim *sim, bool trace)
 {
     scenario_prepare(sim, 3, trace);
     settle(sim, 3);
@@ -145,9 +145,28 @@ unsigned scenario_moved_at_once(struct sim *sim, bool trace)
     return scenario_until(sim, is_list_exact, 5000);
 }
 
+static bool has_four_rows(const struct sim *sim)
+{
+    return sim_valid_leader(sim) >= 0 && sim->pods[0].election.list.count == 4;
+}
+
+/* Before the first leader: the first list has both of its instances. */
+static unsigned run_moved_before_first(struct sim *sim, bool trace)
+{
+    scenario_prepare(sim, 3, trace);
+    for (uint32_t i = 0; i < 3; i++)
+        sim_start_pod(sim, i, true);
+    scenario_wait_ms(sim, 700);
+    sim_crash_pod(sim, 2, false);
+    move(sim, 2);
+    if (scenario_until(sim, has_four_rows, 5000) == SCENARIO_NEVER_MS)
+        sim_fail(sim, "the first list lacks the dead instance");
+    return scenario_until(sim, is_list_exact, 70000);
+}
+
 /* Two of three, the leader among them: no majority of the former instances is left, but every row
  * votes. */
-unsigned scenario_two_moved(struct sim *sim, bool trace)
+static unsigned run_two_moved(struct sim *sim, bool trace)
 {
     scenario_prepare(sim, 3, trace);
     settle(sim, 3);
@@ -160,7 +179,7 @@ unsigned scenario_two_moved(struct sim *sim, bool trace)
 }
 
 /* The only one that may lead: it stands for election with a row of its own. */
-unsigned scenario_eligible_moved(struct sim *sim, bool trace)
+static unsigned run_eligible_moved(struct sim *sim, bool trace)
 {
     scenario_prepare(sim, 3, trace);
     sim->pods[1].config.self.is_eligible = sim->pods[2].config.self.is_eligible = false;
@@ -170,3 +189,21 @@ unsigned scenario_eligible_moved(struct sim *sim, bool trace)
     move(sim, 0);
     return scenario_until(sim, is_list_exact, 15000);
 }
+
+const struct scenario scenario_names[] = {
+    {"twin-in-partition", run_twin_in_partition, 107,
+     "a pod's successor on the other side of a partition: one leader"},
+    {"twin-changes-sides", run_twin_changes_sides, 203,
+     "the same, and a voter changes sides: one leader"},
+    {"shared-name-joins", run_shared_name_joins, 402, "a fourth pod with the name of three"},
+    {"shared-name-returns", run_shared_name_returns, 1,
+     "one of three with one name restarts: it has its row again"},
+    {"moved-pod", run_moved_pod, 2, "a pod returns at another address: it has its row again"},
+    {"moved-at-once", run_moved_at_once, 803, "the same, before the leader knows that it died"},
+    {"moved-before-first", run_moved_before_first, 801,
+     "the same, before there was a leader: the dead row goes"},
+    {"two-moved", run_two_moved, 807, "two of three return at other addresses: all agree"},
+    {"eligible-moved", run_eligible_moved, 4006,
+     "the only eligible pod returns at another address: it leads"},
+    {0},
+};

@@ -60,7 +60,8 @@ enum sim_event_type {
     SIM_API_TIMEOUT, /* a: the request, b: the instance */
     SIM_API_FAULT,
     SIM_API_FAULT_END,
-    SIM_API_ELECTOR
+    SIM_API_ELECTOR,
+    SIM_EVENT_COUNT
 };
 
 struct sim_event {
@@ -222,23 +223,36 @@ struct sim {
 
 /* world.c */
 void sim_init(struct sim *sim, const struct sim_options *options, uint32_t pod_count);
-void sim_start_pod(struct sim *sim, uint32_t pod, bool keeps_file);
-void sim_crash_pod(struct sim *sim, uint32_t pod, bool host_lives);
-void sim_pause_pod(struct sim *sim, uint32_t pod, uint64_t for_ns, bool whole);
-/* Asks the pod to stop; its data plane drains for drain_ns, then the pod leaves the list. */
-void sim_stop_pod(struct sim *sim, uint32_t pod, uint64_t drain_ns);
-void sim_command(struct sim *sim, uint32_t pod, uint32_t target, uint64_t token);
-void sim_set_app(struct sim *sim, uint32_t pod, bool is_up);
-void sim_step(struct sim *sim, uint32_t pod, const struct election_event *event);
-/* Without a step of the Lease after it. */
-void sim_step_only(struct sim *sim, uint32_t pod, const struct election_event *event);
 void sim_at(struct sim *sim, uint64_t at_ns, enum sim_event_type type, uint32_t pod, uint64_t a,
             uint64_t b);
 /* Runs until real time until_ns, or a failure. */
 void sim_run(struct sim *sim, uint64_t until_ns);
+
+/* clock.c */
 uint64_t sim_local(const struct sim_pod *pod, uint64_t real_ns);
 uint64_t sim_real(const struct sim_pod *pod, uint64_t local_ns);
 uint64_t sim_detection(const struct sim *sim); /* the longest */
+
+/* pod.c */
+void sim_start_pod(struct sim *sim, uint32_t pod, bool keeps_file);
+void sim_crash_pod(struct sim *sim, uint32_t pod, bool host_lives);
+void sim_pause_pod(struct sim *sim, uint32_t pod, uint64_t for_ns, bool whole);
+void sim_resume(struct sim *sim, const struct sim_event *event);
+/* Asks the pod to stop; its data plane drains for drain_ns, then the pod leaves the list. */
+void sim_stop_pod(struct sim *sim, uint32_t pod, uint64_t drain_ns);
+void sim_quit_pod(struct sim *sim, const struct sim_event *event);
+void sim_step(struct sim *sim, uint32_t pod, const struct election_event *event);
+/* Without a step of the Lease after it. */
+void sim_step_only(struct sim *sim, uint32_t pod, const struct election_event *event);
+void sim_tick(struct sim *sim, const struct sim_event *tick);
+
+/* command.c */
+uint64_t sim_instance(const struct sim *sim, uint32_t pod);
+void sim_command(struct sim *sim, uint32_t pod, uint32_t target, uint64_t token);
+/* A command that a fault has scheduled: as it is, or as the supervisor passes on signed ones. */
+void sim_draw_command(struct sim *sim, const struct sim_event *event);
+void sim_nominate(struct sim *sim, const struct sim_event *event);
+void sim_set_app(struct sim *sim, uint32_t pod, bool is_up);
 
 /* network.c */
 void sim_network_init(struct sim *sim);

@@ -64,6 +64,7 @@ static void setup(void)
 static __attribute__((unused)) void start(void)
 {
     cr_assert_eq(admin_start(&admin, &config, data_plane, &supervisor, NULL), 0);
+    admin_set_serving(&admin);
 }
 
 static void teardown(void)

@@ -169,13 +169,20 @@ static __attribute__((unused)) void teardown(void)
     udp_close(&client);
 }
 
-/* Slices of one pod until it has nothing to do. Loopback delivers within the send. */
+/* Slices of one data thread until it has nothing to do. Loopback delivers within the send. */
+static __attribute__((unused)) void run_thread(int pod, size_t thread)
+{
+    struct inline_worker *inline_worker = &data_planes[pod]->inline_workers[thread];
+
+    for (int idle = 0; idle < 2;) {
+        inline_worker->ready = ~0U; /* whatever epoll would say */
+        idle = inline_worker_agent_ops.do_work(inline_worker) ? 0 : idle + 1;
+    }
+}
+
 static __attribute__((unused)) void run(int pod)
 {
-    for (int idle = 0; idle < 2;) {
-        data_planes[pod]->inline_workers[0].ready = ~0U; /* whatever epoll would say */
-        idle = inline_worker_agent_ops.do_work(&data_planes[pod]->inline_workers[0]) ? 0 : idle + 1;
-    }
+    run_thread(pod, 0);
 }
 
 static __attribute__((unused)) void say(int pod, const char *text)

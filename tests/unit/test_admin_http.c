@@ -109,6 +109,16 @@ static void expect_readyz(unsigned status, const char *text)
     cr_assert_str_eq(body(), text);
 }
 
+/* The first reply must not be 200 if the data threads are about to fail. */
+Test(admin_http, readyz_says_starting_before_the_data_threads_run)
+{
+    cr_assert_eq(admin_start(&admin, &config, data_plane, &supervisor, NULL), 0);
+    expect_readyz(503, "starting: the data threads do not run yet\n");
+    cr_assert_eq(get("/livez"), 200);
+    admin_set_serving(&admin);
+    expect_readyz(200, "ready\n");
+}
+
 Test(admin_http, readyz_names_the_refused_configuration_or_keys)
 {
     start();

@@ -281,6 +281,21 @@ Test(config_checks, the_lease_does_not_decide_on_a_log_that_a_majority_commits)
                          "--ordered-commit=majority");
 }
 
+Test(config_checks, replied_needs_one_thread_that_sees_requests_and_replies)
+{
+    static const char *const error =
+        "--workers: relay.confirm replied needs one thread that sees requests and replies: "
+        "workers 1, or workers 0 with receivers 1\n";
+    struct loaded l;
+
+    expect_flags_refused(error, "--relay-confirm=replied", "--workers=2");
+    expect_flags_refused(error, "--relay-confirm=replied", "--workers=0", "--receivers=2");
+    expect_values(&l, "--relay-confirm=replied", "--receivers=4");
+    unload(&l);
+    expect_values(&l, "--relay-confirm=delivered", "--workers=4", "--receivers=2");
+    unload(&l);
+}
+
 Test(config_checks, source_client_needs_an_app_in_this_pod)
 {
     struct loaded l;

@@ -59,6 +59,10 @@ Test(ctl_answers, refusals_are_repeated)
 {
     cr_assert_not(show_command("no member\n", 1, false));
     cr_assert_str_eq(written(), "10.0.0.1:12000: no member\n");
+    cr_assert_not(show_command("not alive\n", 1, false));
+    cr_assert_str_eq(written(), "10.0.0.1:12000: not alive\n");
+    cr_assert_not(show_command("not eligible\n", 1, false));
+    cr_assert_str_eq(written(), "10.0.0.1:12000: not eligible\n");
     cr_assert_not(show_command("bad term\n", 1, true));
     cr_assert_str_eq(written(), "10.0.0.1:12000: bad term\n");
     cr_assert_not(show_command("bad term\n", 2, true));

@@ -247,3 +247,22 @@ Test(election_evidence, with_on_refused_timeout_it_means_nothing)
     wait_for_probes(100);
     cr_assert_eq(e.state, ELECTION_FOLLOWER);
 }
+
+/* It was started within a detection time: an earlier instance of it may have granted a lease. */
+Test(election_evidence, candidate_that_may_not_vote_yet_goes_on_when_it_may)
+{
+    const struct election_message granted = {
+        .type = ELECTION_PREVOTE_REPLY, .flags = ELECTION_FLAG_GRANTED, .from = OTHER, .term = 5};
+
+    e.ready[0] = 3; /* OTHER is not */
+    e.abstain_ns = now_ns + 20 * MS;
+    refuse();
+    cr_assert_eq(e.state, ELECTION_CANDIDATE);
+    hear(&granted);
+    cr_assert_eq(e.campaign.stage, ELECTION_STAGE_PREVOTE);
+    cr_assert_leq(e.deadline_ns, e.abstain_ns);
+    now_ns = e.deadline_ns;
+    step(&(struct election_event){.type = ELECTION_TICK});
+    cr_assert_eq(e.campaign.stage, ELECTION_STAGE_VOTE);
+    cr_assert_eq(count_sent(ELECTION_VOTE, OTHER), 1);
+}

@@ -108,6 +108,22 @@ Test(kept, window_bounds_what_is_sent_again_before_a_confirmation)
     cr_assert_eq(next(LEADER), 0);
 }
 
+/* Behind a frame that is lost again, all others are sent in vain. */
+Test(kept, window_shrinks_with_losses_and_grows_with_confirmations)
+{
+    size_t shrunk;
+
+    kept.pace_bytes = 60 * BYTES;
+    for (int i = 0; i < 50; i++)
+        (void)put(LEADER);
+    kept_confirm(&kept, LEADER, 10, 0);
+    kept_report_gap(&kept, LEADER);
+    shrunk = kept.streams[LEADER].window_bytes;
+    cr_assert_eq(shrunk, 16 * 1024 + 20 * BYTES, "twice what has passed, and some frames");
+    kept_confirm(&kept, LEADER, 30, 0);
+    cr_assert_eq(kept.streams[LEADER].window_bytes, shrunk + 20 * BYTES);
+}
+
 Test(kept, one_gap_is_repaired_once_a_round_trip)
 {
     (void)put(LEADER);

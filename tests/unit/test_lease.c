@@ -179,6 +179,18 @@ Test(lease, restored_copy_is_not_ours)
     cr_assert_not(lease_is_ours(&record));
 }
 
+Test(lease, restored_copy_of_our_own_record_is_not_held)
+{
+    seal(6, true);
+    record = lease.record;
+    (void)snprintf(record.version, sizeof(record.version), "101");
+    reply(LEASE_OK);
+    cr_assert_eq(l.told.held_term, 6);
+    (void)snprintf(record.uid, sizeof(record.uid), "uid-2");
+    see("102");
+    cr_assert_eq(l.told.held_term, 0);
+}
+
 Test(lease, absurd_term_is_not_ours)
 {
     record.term = UINT64_MAX;
@@ -226,6 +238,20 @@ Test(lease, reply_to_an_earlier_request_is_ignored)
                                       .request = l.request - 1,
                                       .record = &record});
     cr_assert_eq(l.verb, LEASE_PUT);
+}
+
+Test(lease, retry_after_is_kept_until_the_next_renewal)
+{
+    seal(6, true);
+    lease_event(&(struct lease_event){.type = LEASE_REPLY,
+                                      .outcome = LEASE_REFUSED,
+                                      .request = l.request,
+                                      .wait_ns = 60 * NS_PER_SEC});
+    e.campaign.stage = ELECTION_STAGE_NONE;
+    tick(DURATION / 6 - 1);
+    cr_assert_eq(lease.verb, LEASE_NOTHING);
+    tick(1);
+    cr_assert_eq(lease.verb, LEASE_GET);
 }
 
 Test(lease, versions_are_compared_as_numbers)

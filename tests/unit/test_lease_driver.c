@@ -338,7 +338,7 @@ Test(lease_driver, outcomes)
         ask(rows[i].verb, NULL);
         reply(rows[i].outcome, rows[i].json);
         cr_assert_eq(take(LEASE_REPLY)->outcome, rows[i].is, "row %zu", i);
-        cr_assert_eq(event.retry_after_ns, 7);
+        cr_assert_eq(event.wait_ns, 7);
     }
 }
 

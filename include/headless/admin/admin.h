@@ -57,7 +57,7 @@ struct admin {
     struct events events;
     struct connections connections;
     uint64_t started_ns, started_s; /* clock_now_ns, clock_real_s */
-    _Atomic bool stopping;          /* readyz says no */
+    _Atomic bool serving, stopping; /* of the data threads; otherwise readyz says no */
     _Atomic bool last_reload_succeeded;
     _Atomic uint64_t server_failures; /* of the HTTP server, for want of descriptors or memory */
     _Atomic uint64_t config_loaded_s; /* when the present configuration was read: clock_real_s */
@@ -76,6 +76,8 @@ int admin_start(struct admin *admin, const struct config *config, struct data_pl
     __attribute__((warn_unused_result));
 void admin_stop(struct admin *admin);
 
+/* Main thread: the data threads have started; /readyz returns 503 before. */
+void admin_set_serving(struct admin *admin);
 /* Main thread: /readyz returns 503 from now on. */
 void admin_set_stopping(struct admin *admin);
 /* The configuration was reloaded (why is NULL), or refused: why has a line for each error. */

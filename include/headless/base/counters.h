@@ -127,6 +127,9 @@ enum drop_reason { DROP_REASONS(DROP_ENUM) DROP_REASON_COUNT };
       "Kept replies that their ingress pod had not confirmed when they were forgotten")            \
     X(CONTROL_OK, "control_messages_total", "result", "ok", HELP_CONTROL_MESSAGES)                 \
     X(CONTROL_NO_MEMBER, "control_messages_total", "result", "no_member", HELP_CONTROL_MESSAGES)   \
+    X(CONTROL_NOT_ALIVE, "control_messages_total", "result", "not_alive", HELP_CONTROL_MESSAGES)   \
+    X(CONTROL_NOT_ELIGIBLE, "control_messages_total", "result", "not_eligible",                    \
+      HELP_CONTROL_MESSAGES)                                                                       \
     X(CONTROL_NOT_UNIQUE, "control_messages_total", "result", "not_unique", HELP_CONTROL_MESSAGES) \
     X(CONTROL_NO_AUTH, "control_messages_total", "result", "no_auth", HELP_CONTROL_MESSAGES)       \
     X(CONTROL_BAD_JSON, "control_messages_total", "result", "bad_json", HELP_CONTROL_MESSAGES)     \

@@ -185,7 +185,14 @@ struct election_leadership {
     struct election_former former;
 };
 
-enum election_result { ELECTION_OK, ELECTION_NO_MEMBER, ELECTION_NO_QUORUM, ELECTION_BAD_TERM };
+enum election_result {
+    ELECTION_OK,
+    ELECTION_NO_MEMBER,
+    ELECTION_NOT_ALIVE, /* a member that has not been heard for the detection time */
+    ELECTION_NOT_ELIGIBLE,
+    ELECTION_NO_QUORUM,
+    ELECTION_BAD_TERM
+};
 
 struct election_action {
     enum election_action_type type;

@@ -76,16 +76,16 @@ enum lease_outcome {
 struct lease_event {
     enum lease_event_type type;
     enum lease_outcome outcome;        /* REPLY */
+    uint64_t wait_ns;                  /* REPLY: Retry-After; 0: none */
     uint32_t request;                  /* REPLY: its number; replies to earlier ones are ignored */
     const struct lease_record *record; /* SEEN; REPLY: if outcome is OK */
-    uint64_t retry_after_ns;           /* REPLY: the API server asks for this pause; 0: for none */
 };
 
 /* ---- actions ---- */
 
 enum lease_verb {
     LEASE_NOTHING,
-    LEASE_GET,
+    LEASE_GET, /* without resourceVersion: not from a cache */
     LEASE_PUT, /* the record with the uid and the version that it must replace: send both */
     LEASE_POST /* the record; without uid and version */
 };
@@ -141,11 +141,12 @@ struct lease {
     bool is_behind;    /* seen may be out of date: GET */
     bool is_failing;   /* no usable reply to the last request */
     uint64_t read_ns;  /* the last GET that was answered */
-    uint64_t retry_ns; /* after a request without a usable reply: the next one, or the next try */
+    uint64_t retry_ns; /* after a request without a usable reply: no other one before */
 
     /* As the holder. */
     uint64_t clear_ns;    /* all holders before us are invalid from then on */
     uint64_t peers_ns;    /* stamp of the last record with fence: peers that we sent */
+    uint64_t posted_ns;   /* stamp of the last record that we sent with POST */
     uint64_t promised_ns; /* a majority has granted us leases since then; 0: it does not */
     uint64_t idle_ns;     /* we have held it without leading since then; 0: we do not */
     uint64_t failed_seal; /* the last attempt of the election that failed */

@@ -8,6 +8,7 @@
 #define TIMEOUT_MAX_NS (100 * NS_PER_MS)
 #define BACK_NS        (2 * NS_PER_MS) /* at least, between two reports of one gap */
 #define SMOOTHING      8
+#define WINDOW_MIN     (16 * 1024) /* some full frames */
 
 int kept_init(struct kept *kept, size_t bytes)
 {
@@ -41,6 +42,21 @@ static void kept_arm(struct kept *kept, struct kept_stream *stream)
     stream->due_ns = stream->oldest ? kept->now_ns + timeout_of(stream) : UINT64_MAX;
     if (stream->due_ns < kept->due_ns)
         kept->due_ns = stream->due_ns;
+}
+
+/* Bytes before the next confirmation: after a gap, twice what has passed since the one before. */
+static size_t kept_window(const struct kept *kept, const struct kept_stream *stream)
+{
+    return stream->window_max && stream->window_max < kept->pace_bytes ? stream->window_max
+                                                                       : kept->pace_bytes;
+}
+
+static void shrink_window(struct kept *kept, struct kept_stream *stream)
+{
+    size_t limit = kept_window(kept, stream), passed = WINDOW_MIN + 2 * stream->passed_bytes;
+
+    stream->window_max = passed < limit ? passed : limit;
+    stream->passed_bytes = 0;
 }
 
 /* ---- the end of a frame ---- */
@@ -163,7 +179,7 @@ static void kept_append(struct kept *kept, struct kept_stream *stream, struct ke
     stream->newest = frame;
     if (stream->is_paced && !stream->again) {
         stream->again = frame;
-        stream->window_bytes = kept->pace_bytes;
+        stream->window_bytes = kept_window(kept, stream);
     }
     if (is_first)
         kept_arm(kept, stream);
@@ -221,11 +237,13 @@ static void take_received(struct kept *kept, struct kept_stream *stream, uint64_
     while (stream->missing && stream->missing->number <= received) {
         if (stream->missing->number == received)
             observe_round_trip(kept, stream, stream->missing);
+        stream->passed_bytes += stream->missing->bytes;
+        stream->window_max += stream->window_max ? stream->missing->bytes : 0;
         stream->missing = stream->missing->next;
     }
     if (stream->again && stream->again->number <= received)
         stream->again = stream->missing;
-    stream->window_bytes = kept->pace_bytes;
+    stream->window_bytes = kept_window(kept, stream);
     stream->timeouts = 0;
     stream->is_probing = false;
 }
@@ -287,7 +305,8 @@ void kept_report_gap(struct kept *kept, uint8_t slot)
         return;
     stream->back_to = stream->missing->number;
     stream->again = stream->missing;
-    stream->window_bytes = kept->pace_bytes;
+    shrink_window(kept, stream);
+    stream->window_bytes = stream->window_max;
     stream->back_ns = kept->now_ns;
     kept_arm(kept, stream);
 }

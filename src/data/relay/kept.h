@@ -53,6 +53,7 @@ struct kept_frame {
     bool is_again;             /* sent more than once */
     bool is_replayed;          /* its records were sent to another pod before */
     bool is_unseen;            /* an orphan that its receiver has not said to have received */
+    bool is_begun_left; /* an orphan that was routed again but for the record that begins in it */
     /* Its records follow, as in a frame. */
 };
 
@@ -66,6 +67,8 @@ struct kept_stream {
     struct kept_frame *newest;
     struct kept_frame *again; /* going back: the next to be sent; NULL: all are sent */
     size_t window_bytes;      /* that may go before the next confirmation */
+    size_t window_max;        /* of it; 0: pace_bytes */
+    size_t passed_bytes;      /* received since the last gap */
     bool is_probing;          /* send one frame without going back */
     bool is_paced;            /* new frames wait for the window */
     bool is_silent;           /* nothing is sent again */
