@@ -68,7 +68,7 @@ static bool is_stalled(struct admin *admin, char text[static READINESS_MAX])
     return ran_ns && clock_now_ns() > ran_ns + READINESS_STALL_NS;
 }
 
-/* What the API server refuses is told at the end of the line. */
+/* The end of the line tells what the API server refuses. */
 static bool lacks_lease(struct admin *admin, char text[static READINESS_MAX])
 {
     enum supervisor_lease_state state = supervisor_lease_state(admin->supervisor);

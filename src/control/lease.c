@@ -123,7 +123,7 @@ static void lease_send(struct lease *l, enum lease_verb verb, uint64_t now_ns,
         l->peers_ns = l->sent.stamp_ns;
 }
 
-/* What we write over the newest record. */
+/* The next record, over the newest one. */
 static struct lease_record *lease_compose(struct lease *l, const char *holder, uint64_t now_ns)
 {
     struct lease_record *record = &l->sent;
@@ -252,8 +252,8 @@ static void lease_ask(struct lease *l, const struct election *e, uint64_t now_ns
 /* ---- news ---- */
 
 /* Also of a Lease that was deleted: its holder leads on, and writes it again. */
-static void tell(struct lease *l, const struct election *e, uint64_t now_ns,
-                 struct lease_actions *out)
+static void lease_tell(struct lease *l, const struct election *e, uint64_t now_ns,
+                       struct lease_actions *out)
 {
     const struct lease_record *seen = &l->seen;
     struct election_lease news;
@@ -302,5 +302,5 @@ void lease_step(struct lease *l, const struct lease_event *event, const struct e
         take_reply(l, event, e, now_ns);
     watch_promises(l, e, now_ns);
     lease_ask(l, e, now_ns, ret_actions);
-    tell(l, e, now_ns, ret_actions);
+    lease_tell(l, e, now_ns, ret_actions);
 }

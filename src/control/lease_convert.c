@@ -25,7 +25,7 @@ static bool copy_text(char *to, size_t room, const char *from)
 }
 
 /* "TERM/VERSION". Something else is a list of which no term is known. */
-static struct election_list_id parse_list(const char *text)
+static struct election_list_id lease_parse_list(const char *text)
 {
     struct election_list_id list = {0};
     char *end;
@@ -64,7 +64,7 @@ int lease_convert_read(struct json_object *document, struct lease_record *ret_re
     record.term = lease.term_state == LEASE_TERM_BAD ? UINT64_MAX : lease.term;
     record.fence =
         lease.fence == LEASE_DOCUMENT_FENCE_LEASE ? LEASE_FENCE_LEASE : LEASE_FENCE_PEERS;
-    record.list = parse_list(lease.list);
+    record.list = lease_parse_list(lease.list);
     record.stamp_ns = lease.stamp;
     *ret_record = record;
     *ret_is_coordinated = lease.strategy[0] != '\0';

@@ -2,7 +2,6 @@
 #include "lease_driver.h"
 
 #include <errno.h>
-#include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 #include "headless/base/clock.h"
 #include "headless/base/log.h"
 #include "headless/base/triple_buffer.h"
+#include "headless/platform/lease_json.h"
 #include "lease_convert.h"
 
 /* One outcome. */
@@ -49,7 +49,7 @@ struct lease_driver_shared {
 
 /* ---- the platform thread ---- */
 
-/* The Lease exists, or not: known is what decides on the state, whoever wrote it. */
+/* Whether it exists does not matter here, nor who wrote it. */
 static void note_state(struct lease_driver_shared *shared)
 {
     enum supervisor_lease_state state =
@@ -65,6 +65,14 @@ static void note_state(struct lease_driver_shared *shared)
     atomic_store_explicit(&shared->state, (int)state, memory_order_relaxed);
 }
 
+static void log_unreadable(const struct lease_driver_shared *shared)
+{
+    log_warn_minutely("lease_unreadable", clock_now_ns(),
+                      "a document about the Lease \"%s\" is no Lease and is ignored: what is "
+                      "platform.api?",
+                      shared->name);
+}
+
 /* Keeps it if it is the newest, and returns its record in any case. */
 static int lease_driver_keep(struct lease_driver_shared *shared, struct json_object *document,
                              struct lease_record *ret_record)
@@ -73,16 +81,13 @@ static int lease_driver_keep(struct lease_driver_shared *shared, struct json_obj
     int rc = lease_convert_read(document, ret_record, &is_coordinated);
 
     if (rc) {
-        log_warn_minutely("lease_unreadable", clock_now_ns(),
-                          "a document about the Lease \"%s\" is no Lease and is ignored: what is "
-                          "platform.api?",
-                          shared->name);
+        log_unreadable(shared);
         return rc;
     }
     if (shared->document && lease_compare_versions(ret_record->version, shared->record.version) < 0)
         return 0;
-    json_object_put(shared->document);
-    shared->document = json_object_get(document);
+    lease_drop(shared->document);
+    shared->document = lease_keep(document);
     shared->record = *ret_record;
     shared->is_coordinated = is_coordinated;
     note_state(shared);
@@ -94,34 +99,6 @@ static void publish_seen(struct lease_driver_shared *shared, const struct lease_
     shared->records[shared->seen.writer_index] = *record;
     triple_buffer_publish(&shared->seen);
     waker_wake(shared->reader_waker);
-}
-
-/* Items of a list do not repeat their kind. */
-static struct json_object *copy_item(struct json_object *item)
-{
-    struct json_object *copy = NULL;
-
-    if (json_object_deep_copy(item, &copy, NULL))
-        return NULL;
-    if (json_object_object_add(copy, "kind", json_object_new_string("Lease")) ||
-        json_object_object_add(copy, "apiVersion",
-                               json_object_new_string("coordination.k8s.io/v1"))) {
-        json_object_put(copy);
-        return NULL;
-    }
-    return copy;
-}
-
-/* "" if it is not there, or no text. */
-static const char *inner_text(struct json_object *document, const char *outer, const char *key)
-{
-    struct json_object *object = NULL, *text = NULL;
-
-    if (!json_object_object_get_ex(document, outer, &object) ||
-        !json_object_object_get_ex(object, key, &text) ||
-        !json_object_is_type(text, json_type_string))
-        return "";
-    return json_object_get_string(text);
 }
 
 /* The version from which on the Lease does not exist; one that is too long counts as unknown. */
@@ -138,19 +115,17 @@ static void tell_absence(struct lease_driver_shared *shared, const char *version
 
 static void tell_list(struct lease_driver_shared *shared, struct json_object *list)
 {
-    struct json_object *items = NULL, *item;
+    struct json_object *lease = NULL;
     struct lease_record record;
+    int rc = lease_first(list, &lease);
 
-    if (!json_object_object_get_ex(list, "items", &items) ||
-        !json_object_is_type(items, json_type_array) || json_object_array_length(items) == 0) {
-        tell_absence(shared, inner_text(list, "metadata", "resourceVersion"));
-        return;
-    }
-    item = json_object_array_get_idx(items, 0);
-    item = json_object_is_type(item, json_type_object) ? copy_item(item) : NULL;
-    if (item && lease_driver_keep(shared, item, &record) == 0)
+    if (rc == -ENOENT)
+        tell_absence(shared, lease_list_version(list));
+    else if (rc)
+        log_unreadable(shared);
+    else if (lease_driver_keep(shared, lease, &record) == 0)
         publish_seen(shared, &record);
-    json_object_put(item);
+    lease_drop(lease);
 }
 
 static void tell_object(struct lease_driver_shared *shared, struct json_object *document,
@@ -215,13 +190,6 @@ static size_t lease_driver_write(void *context, char *body, size_t room)
                                lease_driver_real_us(), &text);
 }
 
-/* The path exists, and the Lease does not: a 404 may also come from something that is no API server. */
-static bool says_absent(const struct platform_result *result)
-{
-    return result->outcome == PLATFORM_NOT_FOUND && result->document &&
-           strcmp(inner_text(result->document, "details", "kind"), "leases") == 0;
-}
-
 static enum lease_outcome outcome_of(struct lease_driver_shared *shared,
                                      const struct platform_result *result,
                                      struct lease_record *ret_record)
@@ -229,7 +197,8 @@ static enum lease_outcome outcome_of(struct lease_driver_shared *shared,
     *ret_record = (struct lease_record){0};
     if (shared->is_stale || result->outcome == PLATFORM_CONFLICT)
         return LEASE_CONFLICT;
-    if (result->verb == PLATFORM_GET && says_absent(result)) {
+    if (result->verb == PLATFORM_GET && result->outcome == PLATFORM_NOT_FOUND &&
+        lease_is_absent(result->document)) {
         shared->is_coordinated = false;
         note_state(shared);
         return LEASE_OK;
@@ -302,7 +271,7 @@ int lease_driver_open(struct lease_driver *driver, const struct config *config,
 void lease_driver_close(struct lease_driver *driver)
 {
     if (driver->shared)
-        json_object_put(driver->shared->document);
+        lease_drop(driver->shared->document);
     free(driver->shared);
     driver->shared = NULL;
 }

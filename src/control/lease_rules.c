@@ -1,5 +1,5 @@
 /*
- * Who may take the Lease, and what fences its holder (docs/election.md, "With a Lease": T1 to T4).
+ * The rules: who may take the Lease, and what fences its holder (docs/election.md, "With a Lease": T1 to T4).
  *
  * A holder whose record says fence: lease is valid without a majority. So it must know that every
  * holder before it is invalid: the last one and, since that one may have been elected by votes while

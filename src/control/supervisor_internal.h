@@ -190,7 +190,7 @@ void supervisor_run_lease(struct supervisor *supervisor);
 /* Take the news of the API server; returns their number. */
 size_t supervisor_take_lease(struct supervisor *supervisor, uint64_t now_ns);
 bool supervisor_has_lease_news(const struct supervisor *supervisor);
-/* When the next step is due; UINT64_MAX: never. */
+/* The time of the next step; UINT64_MAX: never. */
 uint64_t supervisor_lease_deadline_ns(const struct supervisor *supervisor);
 /* Any thread: this pod has not released the Lease yet, or a request is under way. */
 bool supervisor_is_sealing(const struct supervisor *supervisor);

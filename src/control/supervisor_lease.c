@@ -57,7 +57,7 @@ static void log_holding(const struct supervisor_lease_report *before,
                  now->holder, now->is_ours ? "" : ", which no pod of this cluster has written");
 }
 
-/* What the API server says is logged by its client. */
+/* The client logs the reason. */
 static void log_renewals(const struct supervisor_lease_report *before,
                          const struct supervisor_lease_report *now)
 {

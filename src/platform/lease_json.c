@@ -152,19 +152,7 @@ int lease_read(struct json_object *document, struct lease_document *ret_record)
     return 0;
 }
 
-/* ---- writing ---- */
-
-void lease_format_time(uint64_t us, char text[static LEASE_TIME_MAX])
-{
-    uint64_t s = us / US_PER_S < YEAR_9999_S ? us / US_PER_S : YEAR_9999_S;
-    time_t seconds = (time_t)s;
-    struct tm utc = {0};
-
-    (void)gmtime_r(&seconds, &utc);
-    (void)snprintf(text, LEASE_TIME_MAX, "%04d-%02d-%02dT%02d:%02d:%02d.%06uZ",
-                   (utc.tm_year + 1900) % 10000, utc.tm_mon + 1, utc.tm_mday, utc.tm_hour,
-                   utc.tm_min, utc.tm_sec, (unsigned)(us % US_PER_S));
-}
+/* ---- parts of both ---- */
 
 /* Takes value, which may be NULL: no memory. */
 static bool lease_put(struct json_object *object, const char *key, struct json_object *value)
@@ -184,6 +172,71 @@ static bool lease_put_text(struct json_object *object, const char *key, const ch
         return lease_put(object, key, json_object_new_string(text));
     json_object_object_del(object, key);
     return true;
+}
+
+/* ---- lists and other documents ---- */
+
+static bool add_kind(struct json_object *lease)
+{
+    return lease_put_text(lease, "kind", LEASE_KIND) &&
+           lease_put_text(lease, "apiVersion", LEASE_VERSION);
+}
+
+int lease_first(struct json_object *list, struct json_object **ret_lease)
+{
+    struct json_object *items = lease_get(list, "items", json_type_array);
+    struct json_object *item = items ? json_object_array_get_idx(items, 0) : NULL;
+    struct json_object *lease = NULL;
+
+    if (strcmp(lease_text(list, "kind"), LEASE_KIND "List") != 0)
+        return -EBADMSG;
+    if (!items || json_object_array_length(items) == 0)
+        return -ENOENT;
+    if (!json_object_is_type(item, json_type_object))
+        return -EBADMSG;
+    if (json_object_deep_copy(item, &lease, NULL))
+        return -ENOMEM;
+    if (add_kind(lease)) {
+        *ret_lease = lease;
+        return 0;
+    }
+    json_object_put(lease);
+    return -ENOMEM;
+}
+
+const char *lease_list_version(struct json_object *list)
+{
+    return lease_text(lease_get(list, "metadata", json_type_object), "resourceVersion");
+}
+
+bool lease_is_absent(struct json_object *status)
+{
+    return strcmp(lease_text(lease_get(status, "details", json_type_object), "kind"), "leases") ==
+           0;
+}
+
+struct json_object *lease_keep(struct json_object *document)
+{
+    return json_object_get(document);
+}
+
+void lease_drop(struct json_object *document)
+{
+    json_object_put(document);
+}
+
+/* ---- writing ---- */
+
+void lease_format_time(uint64_t us, char text[static LEASE_TIME_MAX])
+{
+    uint64_t s = us / US_PER_S < YEAR_9999_S ? us / US_PER_S : YEAR_9999_S;
+    time_t seconds = (time_t)s;
+    struct tm utc = {0};
+
+    (void)gmtime_r(&seconds, &utc);
+    (void)snprintf(text, LEASE_TIME_MAX, "%04d-%02d-%02dT%02d:%02d:%02d.%06uZ",
+                   (utc.tm_year + 1900) % 10000, utc.tm_mon + 1, utc.tm_mday, utc.tm_hour,
+                   utc.tm_min, utc.tm_sec, (unsigned)(us % US_PER_S));
 }
 
 static bool lease_put_time(struct json_object *spec, const char *key, uint64_t us)

@@ -195,12 +195,14 @@ Test(lease_driver, an_empty_list_and_a_deletion_have_the_version)
     cr_assert_str_eq(event.record->version, "12");
 }
 
-Test(lease_driver, lists_that_are_none_say_nothing_that_exists)
+Test(lease_driver, lists_that_are_none_say_nothing)
 {
-    tell(PLATFORM_LISTED, "{'metadata':{'resourceVersion':null},'items':{}}");
+    tell(PLATFORM_LISTED, "{'kind':'LeaseList','metadata':{'resourceVersion':null},'items':null}");
     cr_assert_not(take(LEASE_SEEN)->record->exists);
     cr_assert_str_eq(event.record->version, "");
-    tell(PLATFORM_LISTED, "{'metadata':7,'items':['x']}");
+    tell(PLATFORM_LISTED, "{'kind':'PodList','metadata':{'resourceVersion':'9'},'items':[]}");
+    tell(PLATFORM_LISTED, "{'kind':'LeaseList','metadata':7,'items':['x']}");
+    tell(PLATFORM_LISTED, "{'kind':'LeaseList','metadata':7,'items':[{}]}");
     tell(PLATFORM_MODIFIED, "{'kind':'Pod'}");
     tell(PLATFORM_DELETED, "{}");
     cr_assert_not(lease_driver_has_news(&driver));

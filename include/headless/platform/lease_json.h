@@ -74,6 +74,23 @@ struct lease_document {
 int lease_read(struct json_object *document, struct lease_document *ret_record)
     __attribute__((warn_unused_result));
 
+/* ---- what else the API server says of a Lease ---- */
+
+/* The first Lease of a list, with its kind, which items of a list do not repeat; for lease_drop. Returns
+ * 0; -ENOENT: the list is empty; -EBADMSG: it is none; -ENOMEM. */
+int lease_first(struct json_object *list, struct json_object **ret_lease)
+    __attribute__((warn_unused_result));
+/* The resourceVersion of a list; "": none. */
+const char *lease_list_version(struct json_object *list);
+/* The Status of a response 404 is about a Lease: it is an API server that says so, and its path exists. */
+bool lease_is_absent(struct json_object *status);
+
+/* Keep a document, which is valid during a callback only; NULL is allowed. */
+struct json_object *lease_keep(struct json_object *document);
+void lease_drop(struct json_object *document);
+
+/* ---- writing ---- */
+
 /* The fields that an update sets. NULL texts and a fence NONE remove the annotation. */
 struct lease_change {
     const char *holder; /* "": nobody */
