@@ -147,6 +147,15 @@ static void check_leader(struct supervisor *supervisor, uint64_t now_ns)
                           supervisor->config->lease_name);
 }
 
+static void observe_write(struct supervisor *supervisor, const struct lease_event *event)
+{
+    const struct lease *l = &supervisor->sealing->lease;
+
+    if (event->type == LEASE_REPLY && event->outcome == LEASE_OK &&
+        (l->verb == LEASE_PUT || l->verb == LEASE_POST))
+        counters_observe(&supervisor->counters, DISTRIBUTION_LEASE, clock_now_ns() - l->sent_ns);
+}
+
 size_t supervisor_take_lease(struct supervisor *supervisor, uint64_t now_ns)
 {
     struct lease_event event;
@@ -154,8 +163,10 @@ size_t supervisor_take_lease(struct supervisor *supervisor, uint64_t now_ns)
 
     if (!is_running(supervisor))
         return 0;
-    for (; lease_driver_take(&supervisor->sealing->driver, &event); n++)
+    for (; lease_driver_take(&supervisor->sealing->driver, &event); n++) {
+        observe_write(supervisor, &event);
         run_lease(supervisor, &event);
+    }
     if (now_ns >= supervisor->sealing->lease.deadline_ns)
         supervisor_run_lease(supervisor);
     check_leader(supervisor, now_ns);
