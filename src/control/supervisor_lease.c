@@ -13,6 +13,7 @@ struct sealing {
     struct lease_actions actions;
     struct lease_driver driver;
     bool is_started;
+    enum lease_by by; /* of the last write that takes the Lease, which may have had no reply yet */
     uint64_t differs_since_ns; /* the leader is not the holder; 0: it is, or there is none */
     _Atomic bool is_busy;      /* supervisor_is_sealing */
 
@@ -43,7 +44,6 @@ static struct supervisor_lease_report lease_report_of(const struct lease *l)
     return report;
 }
 
-/* by: of the last write, which may not be answered yet: the watch may have shown it. */
 static void log_holding(const struct supervisor_lease_report *before,
                         const struct supervisor_lease_report *now, enum lease_by by)
 {
@@ -86,7 +86,7 @@ static void publish_lease(struct supervisor *supervisor)
                           memory_order_relaxed);
     if (memcmp(&report, &s->last, sizeof(report)) == 0)
         return;
-    log_holding(&s->last, &report, l->sent_by);
+    log_holding(&s->last, &report, s->by);
     log_renewals(&s->last, &report);
     s->last = s->reports[s->report.writer_index] = report;
     triple_buffer_publish(&s->report);
@@ -104,6 +104,8 @@ static void run_lease(struct supervisor *supervisor, const struct lease_event *f
 
     do {
         lease_step(&s->lease, event, &supervisor->election, clock_now_ns(), &s->actions);
+        if (s->lease.sent_by != LEASE_BY_NOTHING)
+            s->by = s->lease.sent_by; /* a renewal may follow at once */
         has_news = s->actions.has_news;
         news = s->actions.news;
         if (has_news)
