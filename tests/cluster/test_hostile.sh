@@ -144,8 +144,10 @@ refused()
         $((before + count)) $((sum + count))
 }
 
+# begin: all know a leader, with which the end is compared.
 begin()
 {
+    wait_until "all follow the leader" agree "$a" "${all[@]}"
     before_reported=$(reported "${all[@]}")
     before_heard="$(net_heard "$enemy") $(net_heard "$victim")"
 }

@@ -253,6 +253,21 @@ ca_is_replaced()
     recovers
 }
 
+# It is frozen: its kernel still acknowledges, but not a byte comes. A bookmark is due each minute.
+api_is_frozen()
+{
+    local patience_ms=150000
+    world
+    api_start
+    pod_with_api
+    wait_until "it watches" counts 'api_requests_total{verb="watch",code="200"}' 1
+    kill -STOP "${app_pids[api]}"
+    wait_until "it gives the watch up" counts 'watch_restarts_total{why="silent"}' 1
+    wait_until "it is said" has_problem 'API|received|responded|connection'
+    kill -CONT "${app_pids[api]}"
+    recovers
+}
+
 # A router forgets the connection: nothing arrives any more, no reset either. Keepalive finds that, after 35 s.
 connection_is_dropped()
 {
@@ -363,6 +378,7 @@ run "a token that is a directory" bad_file token mkdir 'no token: .*directory'
 run "no CA" bad_file ca.crt true 'cannot read certificates'
 run "the wrong CA" wrong_ca
 run "the CA is replaced" ca_is_replaced
+run_long "the API server is frozen" api_is_frozen
 if nft list tables >/dev/null 2>&1; then
     run_long "a connection is dropped" connection_is_dropped
 fi

@@ -137,6 +137,22 @@ token_ends()
     expect "secrets in the log" "$(grep -c "$(<"$mount/token")" "$work/$a.log" || true)" 0
 }
 
+# A write with an old version is a conflict, and each write is one. Outcomes are those of enum platform_outcome.
+guarded_updates()
+{
+    k create serviceaccount reader >/dev/null
+    k create role reader --verb create,get,update --resource leases.coordination.k8s.io >/dev/null
+    k create rolebinding reader --role reader --serviceaccount default:reader >/dev/null
+    cp "$state/certs/apiserver.crt" "$mount/ca.crt"
+    echo "$namespace" >"$mount/namespace"
+    give_token
+    "$tools/api_lease" ours 500 --discovery-kubernetes x --platform-api "https://$node:6443" \
+        --platform-token "$mount/token" --platform-ca "$mount/ca.crt" >"$work/updates" 2>"$work/updates.log" ||
+        fail "status $?: $(<"$work/updates.log")"
+    expect_match "outcomes" "$(xargs <"$work/updates")" 'create 0 again 1 get 0 updates 500 of 500, .* update 0 old 1$'
+    [[ -z ${V:-} ]] || cat "$work/updates"
+}
+
 mkdir -p "$state" "$mount"
 cluster_network
 write_keys
@@ -145,4 +161,6 @@ api_start
 run "rights and changes" rights_and_changes
 k delete role,rolebinding,serviceaccount --all >/dev/null 2>&1 || true
 run "the end of a token" token_ends
+k delete role,rolebinding,serviceaccount --all >/dev/null 2>&1 || true
+run "guarded updates of a Lease" guarded_updates
 finish

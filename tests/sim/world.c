@@ -131,6 +131,7 @@ static const struct {
     [SIM_SLICES] = {.handle = sim_slices},
     [SIM_HINT] = {.handle = draw_hint},
     [SIM_FALSE_TOLD] = {.handle = sim_tell_falsely},
+    [SIM_SLICES] = {.handle = sim_slices},
     [SIM_CLOSED] = {.handle = sim_closed, .must_wait = true},
     [SIM_CONNECT] = {.handle = sim_connect},
     [SIM_CONNECT_REFUSED] = {.handle = sim_connect_refused, .must_wait = true},

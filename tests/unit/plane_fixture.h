@@ -1,7 +1,7 @@
 /*
  * plane_fixture: two pods in one process, without threads: each slice is called by hand, so that a
  * test controls the order of events. Real sockets on loopback; run to completion, whose slices never
- * block. With PLANE_SEALED defined the pods have keys and are authenticated, so that the same tests
+ * block. Time passes only while the test runs (running_clock.h). With PLANE_SEALED defined the pods have keys and are authenticated, so that the same tests
  * run on sealed frames.
  */
 #ifndef PLANE_FIXTURE_H
@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "data/data_plane_internal.h"
+#include "running_clock.h"
 
 enum { A, B, PODS };
 

@@ -4,7 +4,6 @@
  * because the machine runs something else.
  */
 #include "plane_confirm_fixture.h"
-#include "running_clock.h"
 
 static void open_delivered(void)
 {

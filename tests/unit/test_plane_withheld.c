@@ -41,7 +41,7 @@ static void request(int pod, const char *text)
     run(A);
     cr_assert_eq(
         recvfrom(app.fd, bytes, sizeof(bytes), MSG_DONTWAIT, (struct sockaddr *)&from, &length),
-        strlen(text));
+        (ssize_t)strlen(text));
     address_from_sockaddr((struct sockaddr *)&from, &session);
 }
 
