@@ -128,7 +128,6 @@ static const struct {
     [SIM_SESSIONS] = {.handle = change_sessions},
     [SIM_LOOK_UP] = {.handle = look_up},
     [SIM_HEAL] = {.handle = heal},
-    [SIM_SLICES] = {.handle = sim_slices},
     [SIM_HINT] = {.handle = draw_hint},
     [SIM_FALSE_TOLD] = {.handle = sim_tell_falsely},
     [SIM_SLICES] = {.handle = sim_slices},
