@@ -284,10 +284,12 @@ static void accept_list(struct election *e, const struct election_message *m)
     election_list_changed(e);
     election_take_own_row(e);
     if (election_is_member(e)) {
-        if (e->state == ELECTION_JOINING)
+        if (e->state == ELECTION_JOINING) {
             e->heard_ns = election_max(e->heard_ns, e->now_ns);
-        if (e->state == ELECTION_JOINING)
+            election_former_end(
+                e); /* the leader may have ended its time while we were not in the list */
             election_enter(e, ELECTION_FOLLOWER, ELECTION_BY_LIST);
+        }
         if (e->campaign.stage == ELECTION_STAGE_VOTE || e->campaign.stage == ELECTION_STAGE_SEAL)
             election_campaign_start(e, ELECTION_STAGE_PREVOTE, e->campaign.cause,
                                     e->campaign.flags);

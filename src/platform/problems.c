@@ -1,4 +1,4 @@
-/* What fails now, for the log and for operators, and what is counted. */
+/* The present failures, for the log and for operators, and the counts of all requests. */
 #include <stdio.h>
 #include <string.h>
 

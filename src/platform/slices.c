@@ -274,18 +274,21 @@ size_t slices_members(const struct slices *slices, struct slices_member *ret_lis
     struct slices_member all[SLICES_ENDPOINTS_MAX];
     size_t count = 0, kept;
 
+    *ret_left_out = 0;
+    if (slices->count == 0)
+        return 0;
     for (size_t i = 0; i < slices->count; i++)
         all[i] = (struct slices_member){.address = slices->endpoints[i].address,
                                         .pod = slices->endpoints[i].pod,
                                         .is_terminating = slices->endpoints[i].is_terminating};
-    if (slices->count)
-        qsort(all, slices->count, sizeof(all[0]), compare_members);
+    qsort(all, slices->count, sizeof(all[0]), compare_members);
     for (size_t i = 0; i < slices->count; i++) {
         if (count == 0 || !address_equal(&all[count - 1].address, &all[i].address))
             all[count++] = all[i];
     }
     kept = count < room ? count : room;
-    memcpy(ret_list, all, kept * sizeof(all[0]));
+    for (size_t i = 0; i < kept; i++)
+        ret_list[i] = all[i];
     *ret_left_out = count - kept;
     return kept;
 }

@@ -18,8 +18,8 @@
 
 /* ---- telling ---- */
 
-static void tell(struct watch_state *w, enum platform_news_kind kind, struct json_object *document,
-                 const struct platform_result *result)
+static void watch_tell(struct watch_state *w, enum platform_news_kind kind,
+                       struct json_object *document, const struct platform_result *result)
 {
     struct platform *platform = w->transfer.platform;
     const struct platform_news news = {
@@ -82,7 +82,7 @@ static void watch_fail(struct watch_state *w, const struct trouble *trouble)
     problems_note(w->transfer.platform, result.verb, result.object, trouble, why);
     back_off(w, result.retry_after_ns);
     w->is_stale = true;
-    tell(w, PLATFORM_FAILED, NULL, &result);
+    watch_tell(w, PLATFORM_FAILED, NULL, &result);
 }
 
 /* ---- starting ---- */
@@ -157,7 +157,7 @@ static bool take_event(struct watch_state *w, const char *type, struct json_obje
     w->failures = 0;
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
         if (strcmp(type, kinds[i].type) == 0)
-            tell(w, kinds[i].kind, object, NULL);
+            watch_tell(w, kinds[i].kind, object, NULL);
     return true; /* BOOKMARK, or a type of the future: only the version counts */
 }
 
@@ -228,7 +228,7 @@ void watches_on_open(struct transfer *transfer)
     problems_note(transfer->platform, PLATFORM_WATCH, w->watch.object, &none, why);
     if (w->is_stale) {
         w->is_stale = false;
-        tell(w, PLATFORM_RESUMED, NULL, NULL);
+        watch_tell(w, PLATFORM_RESUMED, NULL, NULL);
     }
 }
 
@@ -264,7 +264,7 @@ static void end_list(struct watch_state *w, CURLcode code)
         problems_note(platform, PLATFORM_LIST, w->watch.object, &trouble, why);
         w->is_second = w->is_stale = false;
         wait_ns(w, 0);
-        tell(w, PLATFORM_LISTED, document, NULL);
+        watch_tell(w, PLATFORM_LISTED, document, NULL);
     }
     (void)json_object_put(document);
 }

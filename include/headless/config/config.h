@@ -225,7 +225,7 @@ static inline bool config_has_keys(const struct config *config)
     return config->keys[0] != '\0';
 }
 
-/* Where the API server is. */
+/* The place of the API server. */
 struct config_api {
     bool is_tls;
     struct address address;

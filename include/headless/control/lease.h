@@ -26,7 +26,7 @@
 #define LEASE_HOLDER_MAX      (ELECTION_NAME_MAX + 17) /* NAME_INSTANCE: 16 hexadecimal digits */
 #define LEASE_DURATION_MAX_NS (600 * NS_PER_SEC) /* a record that says more counts as this much */
 
-/* Besides its own time, this ends the validity of a record's holder. */
+/* The validity of a record's holder ends with its own time, and as this says. */
 enum lease_fence {
     LEASE_FENCE_PEERS, /* a majority of the members that no longer grants it a lease */
     LEASE_FENCE_LEASE  /* nothing */

@@ -61,7 +61,7 @@ struct platform_object {
     const char *labels;   /* NULL: all; of a watch: labelSelector, not escaped, "app=a,tier=b" */
 };
 
-/* What became of a request. */
+/* The outcome of a request. */
 enum platform_outcome {
     PLATFORM_OK,           /* 2xx, and a JSON object */
     PLATFORM_CONFLICT,     /* 409; perhaps by this request itself, which libcurl may repeat */
