@@ -45,6 +45,8 @@ struct admin_snapshot {
     struct log_counts log;
     struct platform_numbers platform;
     const struct platform *platform_client; /* NULL: no option needs the API server */
+    bool has_lease;                         /* election lease */
+    struct supervisor_lease_report lease;
     const struct supervisor_report *report;
     struct json_object *options; /* name: value of each that is not at its default; NULL: unknown */
     struct {
@@ -91,11 +93,16 @@ static inline bool sample_is_seconds(const struct sample *sample)
 }
 
 #define SAMPLES_OF_PLATFORM (PLATFORM_VERB_COUNT * PLATFORM_CODES + PLATFORM_RESTART_COUNT + 2)
-#define SAMPLES_MAX         (COUNTER_COUNT + 98 + SAMPLES_OF_PLATFORM)
+#define SAMPLES_OF_LEASE    (LEASE_BY_COUNT + 7)
+#define SAMPLES_MAX         (COUNTER_COUNT + 98 + SAMPLES_OF_PLATFORM + SAMPLES_OF_LEASE)
 
 /* All samples; those of one metric are neighbours. Returns their number. */
 size_t samples_list(const struct admin_snapshot *snapshot,
                     struct sample ret_samples[static SAMPLES_MAX]);
+
+/* Those of election lease, in samples_lease.c. */
+size_t samples_list_lease(const struct admin_snapshot *snapshot,
+                          struct sample ret_samples[static SAMPLES_OF_LEASE]);
 
 /* Prometheus' text format 0.0.4. */
 char *admin_document_metrics(const struct admin_snapshot *snapshot, size_t *ret_length);

@@ -68,6 +68,25 @@ static bool is_stalled(struct admin *admin, char text[static READINESS_MAX])
     return ran_ns && clock_now_ns() > ran_ns + READINESS_STALL_NS;
 }
 
+/* The end of the line tells what the API server refuses. */
+static bool lacks_lease(struct admin *admin, char text[static READINESS_MAX])
+{
+    enum supervisor_lease_state state = supervisor_lease_state(admin->supervisor);
+
+    if (state == SUPERVISOR_LEASE_COORDINATED)
+        (void)snprintf(
+            text, READINESS_MAX,
+            "lease: Lease \"%s\" (lease.name) has spec.strategy, so the API server's own "
+            "election may change it: remove strategy, or choose another Lease",
+            admin->config->lease_name);
+    else
+        (void)snprintf(text, READINESS_MAX,
+                       "lease: the API server has not said who holds Lease \"%s\" (lease.name) yet",
+                       admin->config->lease_name);
+    return !supervisor_is_leader_outside(admin->supervisor) && state != SUPERVISOR_LEASE_NONE &&
+           state != SUPERVISOR_LEASE_KNOWN;
+}
+
 /* With a leader outside the cluster there is no election to join. */
 static bool has_joined(struct admin *admin, char text[static READINESS_MAX])
 {
@@ -231,10 +250,11 @@ static const struct rule {
     bool (*is_so)(struct admin *admin, char text[static READINESS_MAX]);
     bool is_ready;
 } rules[] = {
-    {is_stopping, false},   {is_starting, false},       {is_stalled, false},
-    {lacks_key, false},     {has_joined, true},         {is_elsewhere, false},
-    {knows_no_name, false}, {finds_no_endpoint, false}, {finds_no_name, false},
-    {is_alone, false},      {finds_virtual, false},     {waits, false},
+    {is_stopping, false},   {is_starting, false},   {is_stalled, false},
+    {lacks_key, false},     {lacks_lease, false},   {has_joined, true},
+    {is_elsewhere, false},  {knows_no_name, false}, {finds_no_endpoint, false},
+    {finds_no_name, false}, {is_alone, false},      {finds_virtual, false},
+    {waits, false},
 };
 
 bool readiness_tell(struct admin *admin, char text[static READINESS_MAX])

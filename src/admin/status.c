@@ -283,6 +283,29 @@ static void status_add_platform(struct json_object *document, const struct admin
     status_add(document, "api", object);
 }
 
+/* Absent with election peers. */
+static void status_add_lease(struct json_object *document, const struct admin_snapshot *snapshot)
+{
+    const struct supervisor_lease_report *lease = &snapshot->lease;
+    struct json_object *object;
+
+    if (!snapshot->has_lease)
+        return;
+    object = json_object_new_object();
+    status_add_text(object, "name", snapshot->config->lease_name);
+    status_add(object, "exists", json_object_new_boolean(lease->exists));
+    status_add_text(object, "holder", lease->holder);
+    status_add(object, "held", json_object_new_boolean(lease->is_held));
+    status_add_number(object, "term", lease->term);
+    status_add_number(object, "transitions", lease->transitions);
+    status_add_text(object, "fence", lease->fence == LEASE_FENCE_PEERS ? "peers" : "lease");
+    status_add_number(object, "duration_seconds", lease->duration_ns / NS_PER_SEC);
+    status_add_number(object, "age_ms",
+                      lease->exists ? age(snapshot, lease->changed_ns) / NS_PER_MS : 0);
+    status_add(object, "failing", json_object_new_boolean(lease->is_failing));
+    status_add(document, "lease", object);
+}
+
 struct json_object *status_describe(const struct admin_snapshot *snapshot)
 {
     struct json_object *document = json_object_new_object();
@@ -305,6 +328,7 @@ struct json_object *status_describe(const struct admin_snapshot *snapshot)
     status_add(document, "ready", json_object_new_boolean(snapshot->is_ready));
     status_add_text(document, "readiness", snapshot->readiness);
     status_add_platform(document, snapshot);
+    status_add_lease(document, snapshot);
     status_add(document, "confined", json_object_new_boolean(snapshot->confined));
     status_add(document, "ledger", status_describe_ledger(&snapshot->numbers));
     status_add(document, "options", json_object_get(snapshot->options));

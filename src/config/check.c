@@ -325,6 +325,10 @@ static const struct check checks[] = {
     {{"platform.ca"}, config_ca_is_relative},
     {{"platform.namespace"}, config_namespace_is_no_name},
     {{"discovery.kubernetes"}, config_service_is_no_name},
+    {{"lease.name"}, config_lease_is_no_name},
+    {{"lease.duration"}, config_lease_has_fraction},
+    {{"lease.renew", "lease.timeout", "lease.duration"}, config_lease_renews_late},
+    {{"election", "ordered.commit", "route"}, config_lease_needs_no_commit},
     {{"ring", "batch"}, ring_below_batch},
 };
 

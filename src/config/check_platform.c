@@ -101,3 +101,10 @@ bool config_service_is_no_name(const struct config *c, char why[static VALUE_WHY
 {
     return is_no_label(c->discovery_kubernetes, why);
 }
+
+bool config_lease_is_no_name(const struct config *c, char why[static VALUE_WHY_MAX])
+{
+    if (!c->lease_name[0])
+        (void)value_refuse(why, c->lease_name, "is not the name of a Lease");
+    return !c->lease_name[0] || is_no_label(c->lease_name, why);
+}

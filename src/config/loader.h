@@ -139,6 +139,11 @@ bool config_token_is_relative(const struct config *c, char why[static VALUE_WHY_
 bool config_ca_is_relative(const struct config *c, char why[static VALUE_WHY_MAX]);
 bool config_namespace_is_no_name(const struct config *c, char why[static VALUE_WHY_MAX]);
 bool config_service_is_no_name(const struct config *c, char why[static VALUE_WHY_MAX]);
+bool config_lease_is_no_name(const struct config *c, char why[static VALUE_WHY_MAX]);
+/* In check_lease.c: the options of election lease do not go together. */
+bool config_lease_has_fraction(const struct config *c, char why[static VALUE_WHY_MAX]);
+bool config_lease_renews_late(const struct config *c, char why[static VALUE_WHY_MAX]);
+bool config_lease_needs_no_commit(const struct config *c, char why[static VALUE_WHY_MAX]);
 /* In check_loops.c: datagrams to these would go in circles. */
 bool config_leader_is_own_socket(const struct config *c, char why[static VALUE_WHY_MAX]);
 bool config_app_is_own_socket(const struct config *c, char why[static VALUE_WHY_MAX]);

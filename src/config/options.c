@@ -64,6 +64,10 @@ static const char *const confirms[] = {
     [CONFIG_CONFIRM_REPLIED] = "replied",
 };
 static const char *const booleans[] = {"false", "true"};
+static const char *const elections[] = {
+    [CONFIG_ELECTION_PEERS] = "peers",
+    [CONFIG_ELECTION_LEASE] = "lease",
+};
 static const char *const quorums[] = {
     [CONFIG_QUORUM_AUTO] = "auto",
     [CONFIG_QUORUM_MAJORITY] = "majority",
@@ -291,6 +295,39 @@ const struct config_option config_options[] = {
      .allowed = "the name of a namespace, or auto",
      .help = "Namespace of this pod's objects."},
     /* ---- */
+    {.key = "lease.name",
+     .group = "Lease",
+     .type = OPTION_TEXT,
+     FIELD(lease_name),
+     .preset = "headlessd",
+     .allowed = "the name of a Lease",
+     .help =
+         "Lease object (coordination.k8s.io) of election lease, in platform.namespace; the same "
+         "for all pods of a cluster, and of no other cluster."},
+    {.key = "lease.duration",
+     .type = OPTION_DURATION,
+     FIELD(lease_duration_ns),
+     .preset = "15s",
+     RANGE(5 * SEC, 600 * SEC),
+     .help = "Time without a renewal after which another pod may take the Lease without votes and "
+             "without evidence; whole seconds. A leader that cannot renew it leads on for at most "
+             "two thirds of it. Change it in all pods at once."},
+    {.key = "lease.renew",
+     .type = OPTION_DURATION,
+     FIELD(lease_renew_ns),
+     .preset = "auto",
+     .preset_words = "a sixth of lease.duration",
+     RANGE(200 * NS_PER_MS, 200 * SEC),
+     .zero = "auto",
+     .help = "Interval at which the leader renews the Lease; with lease.timeout at most half of "
+             "lease.duration."},
+    {.key = "lease.timeout",
+     .type = OPTION_DURATION,
+     FIELD(lease_timeout_ns),
+     .preset = "1s",
+     RANGE(100 * NS_PER_MS, 10 * SEC),
+     .help = "Time limit of one request about the Lease."},
+    /* ---- */
     {.key = "heartbeat.interval",
      .group = "Failover",
      .type = OPTION_DURATION,
@@ -305,6 +342,14 @@ const struct config_option config_options[] = {
      RANGE(2, 20),
      .help = "Number of heartbeat intervals without a heartbeat after which the leader counts as "
              "failed. heartbeat.interval times this is at most 1m."},
+    {.key = "election",
+     .type = OPTION_CHOICE,
+     FIELD(election),
+     .preset = "peers",
+     WORDS(elections),
+     .help = "What decides on the leader. peers: the votes of a majority of the pods. lease: the "
+             "Lease object of the cluster's API server (lease.name, platform.api); the pods find "
+             "out that a leader failed, and who succeeds it. The same in all pods."},
     {.key = "quorum",
      .type = OPTION_CHOICE,
      FIELD(quorum),

@@ -150,6 +150,10 @@ static int parse_duration(const struct config_option *o, const char *text, void 
     size_t digits = scan_digits(text, &number);
     const char *unit = text + digits;
 
+    if (is_zero_word(o, text)) {
+        store_scalar(o, field, 0);
+        return 0;
+    }
     if (digits == 0 || (*unit && !is_letter(*unit)))
         return value_refuse(why, text, "is not a duration, use a whole number and " TIME_HINT);
     if (has_leading_zero(text, digits))
@@ -207,22 +211,28 @@ static void value_format_number(const struct config_option *o, const void *field
         (void)value_put_number(text, VALUE_TEXT_MAX, number);
 }
 
+static void format_united(const struct config_option *o, const void *field,
+                          const struct value_unit *units, char *text)
+{
+    uint64_t number = fetch_scalar(o, field);
+
+    if (number == 0 && o->zero)
+        (void)snprintf(text, VALUE_TEXT_MAX, "%s", o->zero);
+    else
+        (void)put_united(text, VALUE_TEXT_MAX, number, units);
+}
+
 static void format_duration(const struct config_option *o, const void *field, size_t item,
                             char *text)
 {
     (void)item;
-    (void)put_united(text, VALUE_TEXT_MAX, fetch_scalar(o, field), time_units);
+    format_united(o, field, time_units, text);
 }
 
 static void format_size(const struct config_option *o, const void *field, size_t item, char *text)
 {
-    uint64_t bytes = fetch_scalar(o, field);
-
     (void)item;
-    if (bytes == 0 && o->zero)
-        (void)snprintf(text, VALUE_TEXT_MAX, "%s", o->zero);
-    else
-        (void)put_united(text, VALUE_TEXT_MAX, bytes, size_units);
+    format_united(o, field, size_units, text);
 }
 
 static void allow_number(const struct config_option *o, char *text)

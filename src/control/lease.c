@@ -252,8 +252,8 @@ static void lease_ask(struct lease *l, const struct election *e, uint64_t now_ns
 /* ---- news ---- */
 
 /* Also of a Lease that was deleted: its holder leads on, and writes it again. */
-static void tell(struct lease *l, const struct election *e, uint64_t now_ns,
-                 struct lease_actions *out)
+static void lease_tell(struct lease *l, const struct election *e, uint64_t now_ns,
+                       struct lease_actions *out)
 {
     const struct lease_record *seen = &l->seen;
     struct election_lease news;
@@ -302,5 +302,5 @@ void lease_step(struct lease *l, const struct lease_event *event, const struct e
         take_reply(l, event, e, now_ns);
     watch_promises(l, e, now_ns);
     lease_ask(l, e, now_ns, ret_actions);
-    tell(l, e, now_ns, ret_actions);
+    lease_tell(l, e, now_ns, ret_actions);
 }

@@ -32,7 +32,7 @@ struct lease_plan {
     bool is_clear; /* no holder before us can be valid any more */
     bool is_next;  /* our list is the holder's, or a later one */
 };
-/* How a candidate may take the Lease now; by: LEASE_BY_NOTHING if it may not. */
+/* The way in which a candidate may take the Lease now; by: LEASE_BY_NOTHING if it may not. */
 struct lease_plan lease_plan(struct lease *l, const struct election *e, bool is_voted,
                              uint64_t now_ns);
 /* The fence for the next record of a leader that holds the Lease. */

@@ -10,7 +10,7 @@ bool lease_is_ours(const struct lease_record *record)
            strcmp(record->writer_uid, record->uid) == 0;
 }
 
-/* What POST has created does not know its uid yet. */
+/* A record that POST has created does not know its uid yet. */
 bool lease_is_mine(const struct lease *l, const struct lease_record *record)
 {
     bool is_posted = !record->writer_uid[0] && record->stamp_ns == l->posted_ns;

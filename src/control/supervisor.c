@@ -273,6 +273,7 @@ static size_t supervisor_do_work(void *self)
     feed_requests(supervisor);
     done += supervisor_take_commands(supervisor);
     supervisor_repeat_nominations(supervisor, now_ns);
+    done += supervisor_take_lease(supervisor, now_ns);
     if (clock_now_ns() >= supervisor->election.deadline_ns)
         supervisor_feed(supervisor, &(struct election_event){.type = ELECTION_TICK});
     discovery_set_fast(&supervisor->discovery, is_leaderless(supervisor, now_ns));
@@ -293,7 +294,7 @@ static bool supervisor_has_input(struct supervisor *supervisor)
            atomic_load_explicit(&supervisor->requests, memory_order_seq_cst) ||
            triple_buffer_has_news(&supervisor->reload) ||
            discovery_has_news(&supervisor->discovery) ||
-           slice_watch_has_news(&supervisor->slices) ||
+           slice_watch_has_news(&supervisor->slices) || supervisor_has_lease_news(supervisor) ||
            data_plane_has_refusal(supervisor->data_plane) ||
            data_plane_app_is_up(supervisor->data_plane) != supervisor->is_app_up;
 }
@@ -302,8 +303,11 @@ static bool supervisor_has_input(struct supervisor *supervisor)
 static void set_timer(struct supervisor *supervisor)
 {
     uint64_t at_ns = supervisor->election.deadline_ns;
+    uint64_t lease_ns = supervisor_lease_deadline_ns(supervisor);
     struct itimerspec when = {0};
 
+    if (lease_ns < at_ns)
+        at_ns = lease_ns;
     if (at_ns == supervisor->timer_ns || at_ns == UINT64_MAX)
         return;
     supervisor->timer_ns = at_ns;

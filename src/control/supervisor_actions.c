@@ -122,7 +122,7 @@ static void count_evidence(struct supervisor *supervisor, const struct election_
                  now->hints_closed - before->hints_closed);
 }
 
-void supervisor_feed(struct supervisor *supervisor, const struct election_event *event)
+void supervisor_feed_election(struct supervisor *supervisor, const struct election_event *event)
 {
     enum election_state before = supervisor->election.state;
     struct election_counts counts = supervisor->election.counts;
@@ -136,4 +136,10 @@ void supervisor_feed(struct supervisor *supervisor, const struct election_event 
         log_term_leap(supervisor);
     count_evidence(supervisor, &counts);
     supervisor_execute(supervisor);
+}
+
+void supervisor_feed(struct supervisor *supervisor, const struct election_event *event)
+{
+    supervisor_feed_election(supervisor, event);
+    supervisor_run_lease(supervisor);
 }

@@ -4,6 +4,7 @@
  *   supervisor.c           the thread: turns input into events, sleeps until the next deadline
  *   supervisor_candidates.c    which pods may exist
  *   supervisor_actions.c       carries out the election's actions
+ *   supervisor_lease.c     election lease: the steps of the Lease, after those of the election
  *   supervisor_snapshot.c  the leader snapshot for the data threads
  *   reply_grace.c          how long replies of an earlier term leave
  *   supervisor_report.c    the report for the admin server, and other accessors
@@ -105,7 +106,8 @@ struct supervisor {
     struct election_list_id reported_list;
     struct discovery discovery;
     struct slice_watch slices;
-    struct store *store; /* NULL: none */
+    struct sealing *sealing; /* NULL: election is peers */
+    struct store *store;     /* NULL: none */
     struct peers peers;
     struct progress progress;
     struct election election;
@@ -171,6 +173,27 @@ void supervisor_feed_candidates(struct supervisor *supervisor);
 
 /* One step of the election, and its actions. No effect once this pod has left the list (OUT). */
 void supervisor_feed(struct supervisor *supervisor, const struct election_event *event);
+
+/* The same, without a step of the Lease. */
+void supervisor_feed_election(struct supervisor *supervisor, const struct election_event *event);
+
+/* ---- supervisor_lease.c: nothing happens with election peers ---- */
+
+/* Before platform_start. Returns 0 or a negative errno. */
+int supervisor_open_lease(struct supervisor *supervisor, struct platform *platform)
+    __attribute__((warn_unused_result));
+void supervisor_close_lease(struct supervisor *supervisor);
+/* Before the thread starts; after election_init. */
+void supervisor_start_lease(struct supervisor *supervisor);
+/* After each step of the election: a step of the Lease, and the steps that follow from it. */
+void supervisor_run_lease(struct supervisor *supervisor);
+/* Take the news of the API server; returns their number. */
+size_t supervisor_take_lease(struct supervisor *supervisor, uint64_t now_ns);
+bool supervisor_has_lease_news(const struct supervisor *supervisor);
+/* The time of the next step; UINT64_MAX: never. */
+uint64_t supervisor_lease_deadline_ns(const struct supervisor *supervisor);
+/* Any thread: this pod has not released the Lease yet, or a request is under way. */
+bool supervisor_is_sealing(const struct supervisor *supervisor);
 
 /* ---- supervisor_snapshot.c ---- */
 

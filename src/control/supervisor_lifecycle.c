@@ -224,6 +224,7 @@ static void fill_election_config(const struct supervisor *supervisor, uint64_t s
         .tenure_ns = TENURE_NS,
         .stored_term = stored_term,
         .generation = config->leader_generation,
+        .has_lease = config->election == CONFIG_ELECTION_LEASE,
         .leader = member_of_text(config->leader),
     };
     ret_config->self.instance = data_plane_identity(supervisor->data_plane)->instance;
@@ -305,9 +306,14 @@ int supervisor_use_platform(struct supervisor *supervisor, struct platform *plat
     int rc =
         slice_watch_open(&supervisor->slices, supervisor->config, platform, &supervisor->waker);
 
-    if (rc)
+    if (rc) {
         log_error("supervisor_failed", "cannot watch the slices of discovery.kubernetes: %s",
                   strerror(-rc));
+        return rc;
+    }
+    rc = supervisor_open_lease(supervisor, platform);
+    if (rc)
+        log_error("supervisor_failed", "cannot watch the Lease: %s", strerror(-rc));
     return rc;
 }
 
@@ -315,6 +321,7 @@ int supervisor_start(struct supervisor *supervisor)
 {
     int rc = discovery_start(&supervisor->discovery, supervisor->config, &supervisor->waker);
 
+    supervisor_start_lease(supervisor);
     if (!rc)
         rc = agent_start(&supervisor->agent, "supervisor", &supervisor_agent_ops, supervisor);
     return rc;
@@ -355,6 +362,9 @@ void supervisor_stop(struct supervisor *supervisor)
         send_request(supervisor, SUPERVISOR_LEAVE);
         while (supervisor_state(supervisor) != ELECTION_OUT && clock_now_ns() < limit_ns)
             (void)nanosleep(&poll, NULL);
+        limit_ns = clock_now_ns() + config->lease_timeout_ns;
+        while (supervisor_is_sealing(supervisor) && clock_now_ns() < limit_ns)
+            (void)nanosleep(&poll, NULL);
     }
     agent_stop(&supervisor->agent, NULL);
     discovery_stop(&supervisor->discovery);
@@ -367,6 +377,7 @@ void supervisor_destroy(struct supervisor *supervisor)
         return;
     store_close(supervisor->store);
     slice_watch_close(&supervisor->slices);
+    supervisor_close_lease(supervisor);
     keyring_wipe(&supervisor->keys);
     keyring_wipe(&supervisor->settings.keyring);
     for (size_t i = 0; i < TRIPLE_BUFFER_VERSIONS; i++)

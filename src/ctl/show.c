@@ -293,6 +293,25 @@ void ctl_show_event(FILE *out, const struct json_object *leader, time_t now)
     (void)fputc('\n', out);
 }
 
+/* With election lease. */
+static void show_lease(FILE *out, const struct json_object *status)
+{
+    const struct json_object *lease = field_of(status, "lease");
+
+    if (!lease)
+        return;
+    (void)fprintf(out, PARTS_LABEL, "lease");
+    parts_put_text(out, " ", lease, "name");
+    parts_put_text(out, ", holder ", lease, "holder");
+    (void)fprintf(out, ", term %" PRIu64, field_number(lease, "term"));
+    parts_put_text(out, ", fence ", lease, "fence");
+    (void)fprintf(out, ", changed %" PRIu64 " ms ago", field_number(lease, "age_ms"));
+    (void)fputs(json_object_get_boolean(field_of(lease, "failing"))
+                    ? ", cannot be read or written now\n"
+                    : "\n",
+                out);
+}
+
 void ctl_show_status(FILE *out, const struct json_object *status)
 {
     const struct json_object *me = field_of(status, "me");
@@ -307,6 +326,7 @@ void ctl_show_status(FILE *out, const struct json_object *status)
     parts_put_text(out, " ", status, "cluster");
     parts_put_text(out, ", this pod is ", status, "state");
     (void)fputc('\n', out);
+    show_lease(out, status);
     parts_put_uptime(out, status);
     show_evidence(out, status);
     show_requests(out, status);

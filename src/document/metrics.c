@@ -205,6 +205,7 @@ static size_t list_all(struct sample ret_samples[static SAMPLES_MAX])
         .leadership = &leadership,
         .report = &report,
         .platform = {.is_on = true},
+        .has_lease = true,
         .data_rcvbuf_bytes = 1,
         .relay_rcvbuf_bytes = 1,
         .peer_rcvbuf_bytes = 1,

@@ -42,7 +42,8 @@ int curl_load(struct curl_calls *ret_calls)
 
     if (!library) {
         log_error("libcurl_missing",
-                  "%s: discovery.kubernetes needs libcurl (on Debian the package libcurl4)",
+                  "%s: discovery.kubernetes and election lease need libcurl (on Debian the package "
+                  "libcurl4)",
                   dlerror());
         return -ELIBACC;
     }

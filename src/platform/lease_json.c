@@ -2,8 +2,10 @@
 #include "headless/platform/lease_json.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <json-c/json.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -13,7 +15,8 @@
 #define US_PER_S      UINT64_C(1000000)
 #define YEAR_9999_S   UINT64_C(253402300799)
 
-static const char *const fences[] = {[LEASE_FENCE_PEERS] = "peers", [LEASE_FENCE_LEASE] = "lease"};
+static const char *const fences[] = {
+    [LEASE_DOCUMENT_FENCE_PEERS] = "peers", [LEASE_DOCUMENT_FENCE_LEASE] = "lease"};
 
 /* ---- reading ---- */
 
@@ -73,7 +76,7 @@ static bool parse_term(const char *text, uint64_t *ret_term)
     return term <= LEASE_TERM_MAX;
 }
 
-static void read_term(struct json_object *annotations, struct lease_record *record)
+static void read_term(struct json_object *annotations, struct lease_document *record)
 {
     struct json_object *value = NULL;
 
@@ -89,20 +92,28 @@ static void read_term(struct json_object *annotations, struct lease_record *reco
         record->term = 0;
 }
 
-static enum lease_fence read_fence(struct json_object *annotations)
+static enum lease_document_fence read_fence(struct json_object *annotations)
 {
     const char *text = lease_text(annotations, PREFIX "fence");
 
     if (!*text)
-        return LEASE_FENCE_NONE;
-    for (enum lease_fence i = LEASE_FENCE_PEERS; i <= LEASE_FENCE_LEASE; i++) {
+        return LEASE_DOCUMENT_FENCE_NONE;
+    for (enum lease_document_fence i = LEASE_DOCUMENT_FENCE_PEERS; i <= LEASE_DOCUMENT_FENCE_LEASE;
+         i++) {
         if (strcmp(text, fences[i]) == 0)
             return i;
     }
-    return LEASE_FENCE_UNKNOWN;
+    return LEASE_DOCUMENT_FENCE_UNKNOWN;
 }
 
-static bool read_identity(struct json_object *metadata, struct lease_record *record)
+static uint64_t read_stamp(struct json_object *annotations)
+{
+    const char *text = lease_text(annotations, PREFIX "stamp");
+
+    return *text >= '1' && *text <= '9' ? strtoull(text, NULL, 10) : 0;
+}
+
+static bool read_identity(struct json_object *metadata, struct lease_document *record)
 {
     return copy_whole(record->name, sizeof(record->name), lease_text(metadata, "name")) &&
            copy_whole(record->uid, sizeof(record->uid), lease_text(metadata, "uid")) &&
@@ -111,12 +122,12 @@ static bool read_identity(struct json_object *metadata, struct lease_record *rec
            record->name[0] && record->uid[0] && record->resource_version[0];
 }
 
-int lease_read(struct json_object *document, struct lease_record *ret_record)
+int lease_read(struct json_object *document, struct lease_document *ret_record)
 {
     struct json_object *metadata = lease_get(document, "metadata", json_type_object);
     struct json_object *spec = lease_get(document, "spec", json_type_object);
     struct json_object *annotations = lease_get(metadata, "annotations", json_type_object);
-    struct lease_record record = {0};
+    struct lease_document record = {0};
 
     if (strcmp(lease_text(document, "kind"), LEASE_KIND) != 0 || !read_identity(metadata, &record))
         return -EBADMSG;
@@ -128,6 +139,11 @@ int lease_read(struct json_object *document, struct lease_record *ret_record)
     record.is_deleting = *lease_text(metadata, "deletionTimestamp");
     record.fence = read_fence(annotations);
     read_term(annotations, &record);
+    record.stamp = read_stamp(annotations);
+    copy_cut(record.writer, sizeof(record.writer), lease_text(annotations, PREFIX "writer"));
+    copy_cut(record.writer_uid, sizeof(record.writer_uid),
+             lease_text(annotations, PREFIX "writer-uid"));
+    copy_cut(record.list, sizeof(record.list), lease_text(annotations, PREFIX "list"));
     copy_cut(record.address, sizeof(record.address), lease_text(annotations, PREFIX "address"));
     copy_cut(record.cluster, sizeof(record.cluster), lease_text(annotations, PREFIX "cluster"));
     copy_cut(record.wanted, sizeof(record.wanted), lease_text(annotations, PREFIX "wanted"));
@@ -136,19 +152,7 @@ int lease_read(struct json_object *document, struct lease_record *ret_record)
     return 0;
 }
 
-/* ---- writing ---- */
-
-void lease_format_time(uint64_t us, char text[static LEASE_TIME_MAX])
-{
-    uint64_t s = us / US_PER_S < YEAR_9999_S ? us / US_PER_S : YEAR_9999_S;
-    time_t seconds = (time_t)s;
-    struct tm utc = {0};
-
-    (void)gmtime_r(&seconds, &utc);
-    (void)snprintf(text, LEASE_TIME_MAX, "%04d-%02d-%02dT%02d:%02d:%02d.%06uZ",
-                   (utc.tm_year + 1900) % 10000, utc.tm_mon + 1, utc.tm_mday, utc.tm_hour,
-                   utc.tm_min, utc.tm_sec, (unsigned)(us % US_PER_S));
-}
+/* ---- parts of both ---- */
 
 /* Takes value, which may be NULL: no memory. */
 static bool lease_put(struct json_object *object, const char *key, struct json_object *value)
@@ -168,6 +172,71 @@ static bool lease_put_text(struct json_object *object, const char *key, const ch
         return lease_put(object, key, json_object_new_string(text));
     json_object_object_del(object, key);
     return true;
+}
+
+/* ---- lists and other documents ---- */
+
+static bool add_kind(struct json_object *lease)
+{
+    return lease_put_text(lease, "kind", LEASE_KIND) &&
+           lease_put_text(lease, "apiVersion", LEASE_VERSION);
+}
+
+int lease_first(struct json_object *list, struct json_object **ret_lease)
+{
+    struct json_object *items = lease_get(list, "items", json_type_array);
+    struct json_object *item = items ? json_object_array_get_idx(items, 0) : NULL;
+    struct json_object *lease = NULL;
+
+    if (strcmp(lease_text(list, "kind"), LEASE_KIND "List") != 0)
+        return -EBADMSG;
+    if (!items || json_object_array_length(items) == 0)
+        return -ENOENT;
+    if (!json_object_is_type(item, json_type_object))
+        return -EBADMSG;
+    if (json_object_deep_copy(item, &lease, NULL))
+        return -ENOMEM;
+    if (add_kind(lease)) {
+        *ret_lease = lease;
+        return 0;
+    }
+    json_object_put(lease);
+    return -ENOMEM;
+}
+
+const char *lease_list_version(struct json_object *list)
+{
+    return lease_text(lease_get(list, "metadata", json_type_object), "resourceVersion");
+}
+
+bool lease_is_absent(struct json_object *status)
+{
+    return strcmp(lease_text(lease_get(status, "details", json_type_object), "kind"), "leases") ==
+           0;
+}
+
+struct json_object *lease_keep(struct json_object *document)
+{
+    return json_object_get(document);
+}
+
+void lease_drop(struct json_object *document)
+{
+    json_object_put(document);
+}
+
+/* ---- writing ---- */
+
+void lease_format_time(uint64_t us, char text[static LEASE_TIME_MAX])
+{
+    uint64_t s = us / US_PER_S < YEAR_9999_S ? us / US_PER_S : YEAR_9999_S;
+    time_t seconds = (time_t)s;
+    struct tm utc = {0};
+
+    (void)gmtime_r(&seconds, &utc);
+    (void)snprintf(text, LEASE_TIME_MAX, "%04d-%02d-%02dT%02d:%02d:%02d.%06uZ",
+                   (utc.tm_year + 1900) % 10000, utc.tm_mon + 1, utc.tm_mday, utc.tm_hour,
+                   utc.tm_min, utc.tm_sec, (unsigned)(us % US_PER_S));
 }
 
 static bool lease_put_time(struct json_object *spec, const char *key, uint64_t us)
@@ -191,22 +260,34 @@ static struct json_object *make_object(struct json_object *parent, const char *k
     return lease_put(parent, key, object) ? object : NULL;
 }
 
+static void lease_print_number(uint64_t number, char *text, size_t room)
+{
+    text[0] = '\0';
+    if (number)
+        (void)snprintf(text, room, "%" PRIu64, number);
+}
+
 static bool put_annotations(struct json_object *metadata, const struct lease_change *change)
 {
     struct json_object *annotations = make_object(metadata, "annotations");
-    const char *fence = change->fence == LEASE_FENCE_PEERS || change->fence == LEASE_FENCE_LEASE
-                            ? fences[change->fence]
-                            : NULL;
-    char term[24] = "";
+    const char *fence =
+        change->fence == LEASE_DOCUMENT_FENCE_PEERS || change->fence == LEASE_DOCUMENT_FENCE_LEASE
+            ? fences[change->fence]
+            : NULL;
+    char term[24], stamp[24];
 
     if (!annotations)
         return false;
-    if (change->term)
-        (void)snprintf(term, sizeof(term), "%llu", (unsigned long long)change->term);
+    lease_print_number(change->term, term, sizeof(term));
+    lease_print_number(change->stamp, stamp, sizeof(stamp));
     if (change->removes_wanted)
         json_object_object_del(annotations, PREFIX "wanted");
     return lease_put_text(annotations, PREFIX "term", term) &&
            lease_put_text(annotations, PREFIX "fence", fence) &&
+           lease_put_text(annotations, PREFIX "writer", change->writer) &&
+           lease_put_text(annotations, PREFIX "writer-uid", change->writer_uid) &&
+           lease_put_text(annotations, PREFIX "list", change->list) &&
+           lease_put_text(annotations, PREFIX "stamp", stamp) &&
            lease_put_text(annotations, PREFIX "address", change->address) &&
            lease_put_text(annotations, PREFIX "cluster", change->cluster);
 }

@@ -1,13 +1,14 @@
-"""An API server for tests, with scripted faults: lists and watches of EndpointSlices, in a directory of plain files.
+"""An API server for tests, with scripted faults: EndpointSlices and one Lease, in a directory of plain files.
 
     fake_api.py DIRECTORY ADDRESS PORT CERTIFICATE KEY
 
 DIRECTORY/events   one JSON object a line; its number is its resourceVersion: a watch sends those after its version
 DIRECTORY/token    the token that requests must have
-DIRECTORY/fault    "VERB FAULT" a line (get, list, watch): what happens to such requests; the first that fits counts
+DIRECTORY/fault    "VERB FAULT" a line (get, list, watch, create, update): what happens to such requests; the first that fits counts
 DIRECTORY/version  the only version of the API that it has; other paths are 404
 DIRECTORY/requests each request is written there: verb, path, faults
-A fault is a status, such as 503, 429:7 (Retry-After) or 200:html, or a word below.
+A Lease is created and updated by requests, as an API server does it: an update must have its uid and version.
+A fault is a status, such as 503, 429:7 (Retry-After) or 200:html, or a word below; lost: written, without a reply.
 Standard library only. It ends when it is killed.
 """
 import json
@@ -53,17 +54,38 @@ def item(number, line):
     return event
 
 
-def listed():
-    """The objects that the events leave."""
+def listed(kind):
+    """The objects of this kind that the events leave."""
     objects = {}
     for number, line in enumerate(events(), 1):
         event = item(number, line)
+        if event["object"].get("kind") != kind:
+            continue
         name = event["object"]["metadata"].get("name", "")
         if event["type"] == "DELETED":
             objects.pop(name, None)
         else:
             objects[name] = event["object"]
     return list(objects.values())
+
+
+def is_newest(lease, known):
+    ours = lease.get("metadata", {})
+    return all(ours.get(key) == known["metadata"][key] for key in ("uid", "resourceVersion"))
+
+
+def write_lease(verb, lease):
+    """The Lease as it is now, or None: a conflict."""
+    with LOCK:
+        known = listed("Lease")
+        if verb == "create" and known or verb == "update" and not (known and is_newest(lease, known[0])):
+            return None
+        number = len(events()) + 1
+        lease["metadata"].setdefault("uid", f"uid-{number}")
+        event = {"type": "MODIFIED" if known else "ADDED", "object": lease}
+        with open(os.path.join(DIRECTORY, "events"), "a", encoding="utf-8") as file:
+            file.write(json.dumps(event) + "\n")
+        return item(number, json.dumps(event))["object"]
 
 
 class Handler(socketserver.BaseRequestHandler):
@@ -113,9 +135,23 @@ class Handler(socketserver.BaseRequestHandler):
         else:
             raise ValueError(fault)
 
-    def respond_list(self):
-        self.answer(200, json.dumps({"kind": "EndpointSliceList", "items": listed(),
+    def respond_list(self, kind):
+        items = listed(kind)
+        for one in items:
+            one.pop("kind")
+        self.answer(200, json.dumps({"kind": kind + "List", "items": items,
                                      "metadata": {"resourceVersion": str(len(events()))}}))
+
+    def respond_get(self):
+        known = listed("Lease")
+        absent = {"kind": "Status", "code": 404, "details": {"kind": "leases"}}
+        self.answer(200 if known else 404, json.dumps(known[0] if known else absent))
+
+    def respond_write(self, verb, body, fault):
+        lease = write_lease(verb, json.loads(body))
+        if fault == "lost":
+            self.reset()
+        self.answer(200 if lease else 409, json.dumps(lease or {"kind": "Status", "code": 409}))
 
     def odd_lines(self, fault, line):
         """True: this line was sent, or another thing in its place."""
@@ -139,12 +175,14 @@ class Handler(socketserver.BaseRequestHandler):
             self.chunk(line)
         return False
 
-    def respond_watch(self, version):
+    def respond_watch(self, kind, version):
         self.head(200, "Content-Type: application/json", "Transfer-Encoding: chunked")
         while True:
             lines = events()
             while version < len(lines):
                 version += 1
+                if item(version, lines[version - 1])["object"].get("kind") != kind:
+                    continue
                 if self.odd_lines(fault_of("watch"), json.dumps(item(version, lines[version - 1])) + "\n"):
                     return
             if fault_of("watch") == "end":
@@ -154,22 +192,32 @@ class Handler(socketserver.BaseRequestHandler):
             if fault_of("watch") == "cut":
                 self.reset()
 
-    def request_head(self):
+    def more(self, data):
+        more = self.request.recv(65536)
+        if not more:
+            raise ConnectionError("closed")
+        return data + more
+
+    def read_request(self):
+        """The lines of the head, and the body."""
         data = b""
         while b"\r\n\r\n" not in data:
-            more = self.request.recv(65536)
-            if not more:
-                return None
-            data += more
-        return data.split(b"\r\n\r\n")[0].decode().split("\r\n")
+            data = self.more(data)
+        head, body = data.split(b"\r\n\r\n", 1)
+        lines = head.decode().split("\r\n")
+        length = next((int(line[15:]) for line in lines if line.lower().startswith("content-length:")), 0)
+        while len(body) < length:
+            body = self.more(body)
+        return lines, body
 
     def one(self):
-        lines = self.request_head()
-        if lines is None:
-            return False
-        path = lines[0].split()[1]
-        query = urllib.parse.parse_qs(urllib.parse.urlparse(path).query)
-        verb = "watch" if "watch" in query else "list"
+        lines, body = self.read_request()
+        method, path = lines[0].split()[:2]
+        url = urllib.parse.urlparse(path)
+        query = urllib.parse.parse_qs(url.query)
+        kind = "Lease" if "/leases" in url.path else "EndpointSlice"
+        verb = {"POST": "create", "PUT": "update"}.get(method, "watch" if "watch" in query else
+                                                       "get" if "/leases/" in url.path else "list")
         fault = fault_of(verb)
         token = next((line[7 + 15:] for line in lines if line.startswith("Authorization: Bearer ")), "")
         with LOCK, open(os.path.join(DIRECTORY, "requests"), "a", encoding="utf-8") as file:
@@ -179,11 +227,15 @@ class Handler(socketserver.BaseRequestHandler):
         elif read("version").strip() not in ("", path.split("/")[3]):
             self.status("404")
         elif fault in ("", "split", "half", "gone", "garbage", "long", "end", "cut") and verb == "watch":
-            self.respond_watch(int(query["resourceVersion"][0]))
+            self.respond_watch(kind, int(query["resourceVersion"][0]))
+        elif verb in ("create", "update") and fault in ("", "lost"):
+            self.respond_write(verb, body, fault)
         elif fault:
             self.fault(fault)
+        elif verb == "get":
+            self.respond_get()
         else:
-            self.respond_list()
+            self.respond_list(kind)
         return True
 
     def handle(self):

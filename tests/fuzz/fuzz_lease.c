@@ -31,7 +31,7 @@ static struct json_object *parse_text(const char *json, size_t length)
     return document;
 }
 
-static void check_texts(const struct lease_record *record)
+static void check_texts(const struct lease_document *record)
 {
     FUZZ_CHECK(strlen(record->name) > 0 && strlen(record->name) < sizeof(record->name));
     FUZZ_CHECK(strlen(record->uid) > 0 && strlen(record->resource_version) > 0);
@@ -81,7 +81,7 @@ static void check_kept(struct json_object *before, struct json_object *after)
     }
 }
 
-static void check_written(struct json_object *document, const struct lease_record *before)
+static void check_written(struct json_object *document, const struct lease_document *before)
 {
     const struct lease_change change = {.holder = "pod-1_0123456789abcdef",
                                         .duration_s = 15,
@@ -89,12 +89,12 @@ static void check_written(struct json_object *document, const struct lease_recor
                                         .acquire_us = 1,
                                         .renew_us = 1764511200123456,
                                         .term = 77,
-                                        .fence = LEASE_FENCE_PEERS,
+                                        .fence = LEASE_DOCUMENT_FENCE_PEERS,
                                         .address = "10.0.0.1",
                                         .cluster = "c"};
     size_t length = lease_write(document, "unused", &change, text, ROOM);
     struct json_object *again = length ? parse_text(text, length) : NULL;
-    struct lease_record after;
+    struct lease_document after;
 
     if (length == 0)
         return; /* longer than ROOM */
@@ -113,7 +113,7 @@ static void check_written(struct json_object *document, const struct lease_recor
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct json_object *document = parse_text((const char *)data, size);
-    struct lease_record record = {.term = 5};
+    struct lease_document record = {.term = 5};
     int rc = document ? lease_read(document, &record) : -EBADMSG;
 
     if (rc) {

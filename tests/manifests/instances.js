@@ -62,10 +62,18 @@ function checkOwn(instance) {
     const slices = template.spec.containers[0].env.find((e) => e.name === "HEADLESSD_DISCOVERY_KUBERNETES")?.value;
     if (slices && slices !== dns) problems.push(`${called}: discovery.kubernetes is ${slices}, discovery.dns ${dns}`);
     const account = template.spec.serviceAccountName;
-    const binding = instance.objects.find((o) => o.kind === "RoleBinding");
-    if (slices && binding?.subjects[0].name !== account) problems.push(`${called}: no RoleBinding for ${account}`);
-    if (slices && !instance.objects.some((o) => o.kind === "Role" && o.metadata.name === binding?.roleRef.name))
-      problems.push(`${called}: there is no Role ${binding?.roleRef.name}`);
+    const bindings = instance.objects.filter((o) => o.kind === "RoleBinding");
+    if (slices && !bindings.length) problems.push(`${called}: no RoleBinding`);
+    for (const binding of bindings) {
+      if (binding.subjects[0].name !== account) problems.push(`${called}: ${binding.metadata.name} is not for ${account}`);
+      if (!instance.objects.some((o) => o.kind === "Role" && o.metadata.name === binding.roleRef.name))
+        problems.push(`${called}: there is no Role ${binding.roleRef.name}`);
+    }
+    const lease = template.spec.containers[0].env.find((e) => e.name === "HEADLESSD_LEASE_NAME")?.value;
+    const rules = instance.objects.filter((o) => o.kind === "Role").flatMap((o) => o.rules);
+    if (lease && !instance.objects.some((o) => o.kind === "Lease" && o.metadata.name === lease))
+      problems.push(`${called}: lease.name is ${lease}, which is no Lease of its own`);
+    if (lease && !rules.some((r) => r.resourceNames?.join() === lease)) problems.push(`${called}: no rule is limited to Lease ${lease}`);
     const secrets = instance.objects.filter((o) => o.kind === "Secret").map((o) => o.metadata.name);
     const mounted = volumes.filter((v) => v.secret).map((v) => v.secret.secretName);
     if (secrets.length && !secrets.every((name) => mounted.includes(name)))

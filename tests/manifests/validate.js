@@ -230,6 +230,23 @@ function checkSlices(workload, all) {
   for (const port of ["443/TCP", "6443/TCP"]) if (!egress.includes(port)) complain(`discovery.kubernetes: no egress to ${port}`);
 }
 
+// What election lease needs, besides checkSlices: the Lease, and two rules. create cannot be limited to a name.
+const leaseVerbs = ["get", "list", "update", "watch"];
+
+function checkLease(workload, all) {
+  const { spec } = workload.spec.template;
+  const setting = (name) => spec.containers[0].env.find((e) => e.name === name)?.value;
+  if (setting("HEADLESSD_ELECTION") !== "lease") return;
+  const name = setting("HEADLESSD_LEASE_NAME") || "headlessd";
+  const rules = findRules(spec.serviceAccountName, all).filter((r) => r.resources.includes("leases"));
+  const own = rules.filter((r) => r.resourceNames?.join() === name).flatMap((r) => r.verbs);
+  const any = rules.filter((r) => !r.resourceNames).flatMap((r) => r.verbs);
+  if (!all.some((o) => o.kind === "Lease" && o.metadata.name === name)) complain(`lease.name: there is no Lease ${name}`);
+  if (own.sort().join() !== leaseVerbs.join()) complain(`${spec.serviceAccountName} may ${own} Lease ${name}, not ${leaseVerbs}`);
+  if (any.join() !== "create") complain(`${spec.serviceAccountName} may ${any} all leases, not only create`);
+  if (!setting("HEADLESSD_DISCOVERY_KUBERNETES")) complain("election lease without discovery.kubernetes, whose token and egress it needs");
+}
+
 function checkService(service, pods, all) {
   const { selector, ports, type, clusterIP, externalTrafficPolicy } = service.spec;
   const chosen = pods.filter((pod) => matches(selector || {}, pod.metadata.labels));
@@ -276,6 +293,7 @@ function checkRules(object, all) {
     case "StatefulSet":
     case "Deployment":
       checkSlices(object, all);
+      checkLease(object, all);
       return checkPods(object, all);
     case "Service":
       return checkService(object, pods, all);

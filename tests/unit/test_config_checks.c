@@ -253,6 +253,34 @@ Test(config_checks, an_order_needs_one_thread_and_its_commit_a_quorum)
     unload(&l);
 }
 
+Test(config_checks, a_lease_has_whole_seconds_and_time_for_a_second_renewal)
+{
+    struct loaded l;
+
+    expect_flags_refused("--lease-duration: lease.duration is not a number of whole seconds\n",
+                         "--lease-duration=7500ms");
+    expect_flags_refused("--lease-renew: lease.renew and lease.timeout together are 8000 ms, more "
+                         "than half of lease.duration\n",
+                         "--election=lease", "--lease-renew=7s");
+    expect_flags_refused("--lease-name: \"My.Lease\" is not a name in Kubernetes: 1 to 63 "
+                         "lower-case letters, digits and -\n",
+                         "--lease-name=My.Lease");
+    load_flags(&l, "--self=10.0.0.1", "--election=lease", "--lease-duration=5s");
+    cr_assert_eq(l.rc, 0, "%s", l.errors);
+    unload(&l);
+    load_flags(&l, "--self=10.0.0.1", "--lease-renew=auto", "--lease-timeout=10s");
+    cr_assert_eq(l.rc, 0, "%s", l.errors);
+    unload(&l);
+}
+
+Test(config_checks, the_lease_does_not_decide_on_a_log_that_a_majority_commits)
+{
+    expect_flags_refused("--election: ordered.commit majority needs election peers: the Lease may "
+                         "name a leader that lacks entries which a majority has\n",
+                         "--election=lease", "--route=ordered", "--receivers=1",
+                         "--ordered-commit=majority");
+}
+
 Test(config_checks, replied_needs_one_thread_that_sees_requests_and_replies)
 {
     static const char *const error =

@@ -37,7 +37,7 @@ static struct json_object *parse(const char *json)
     return object;
 }
 
-static int read_text(const char *json, struct lease_record *record)
+static int read_text(const char *json, struct lease_document *record)
 {
     struct json_object *object = parse(json);
     int rc = lease_read(object, record);
@@ -48,7 +48,7 @@ static int read_text(const char *json, struct lease_record *record)
 
 Test(lease_json, the_record_of_a_leader_is_read)
 {
-    struct lease_record r;
+    struct lease_document r;
 
     cr_assert_eq(read_text(of_ours, &r), 0);
     cr_assert_str_eq(r.name, "headlessd");
@@ -61,7 +61,7 @@ Test(lease_json, the_record_of_a_leader_is_read)
     cr_assert_str_eq(r.renew_time, "2026-11-30T14:00:10.250000Z");
     cr_assert_eq(r.term_state, LEASE_TERM_OK);
     cr_assert_eq(r.term, 42);
-    cr_assert_eq(r.fence, LEASE_FENCE_PEERS);
+    cr_assert_eq(r.fence, LEASE_DOCUMENT_FENCE_PEERS);
     cr_assert_str_eq(r.address, "10.244.1.5");
     cr_assert_str_eq(r.cluster, "headlessd");
     cr_assert_str_eq(r.wanted, "headlessd-2");
@@ -72,7 +72,7 @@ Test(lease_json, the_record_of_a_leader_is_read)
 /* As the manifests ship it, and as a foreign elector writes it. */
 Test(lease_json, what_is_missing_is_none)
 {
-    struct lease_record r;
+    struct lease_document r;
 
     cr_assert_eq(
         read_text(
@@ -82,7 +82,7 @@ Test(lease_json, what_is_missing_is_none)
     cr_assert_str_eq(r.holder, "");
     cr_assert_eq(r.duration_s, 0);
     cr_assert_eq(r.term_state, LEASE_TERM_NONE);
-    cr_assert_eq(r.fence, LEASE_FENCE_NONE);
+    cr_assert_eq(r.fence, LEASE_DOCUMENT_FENCE_NONE);
     cr_assert_eq(
         read_text("{'kind':'Lease','metadata':{'name':'l','uid':'u','resourceVersion':'1',"
                   "'deletionTimestamp':'2026-11-30T14:00:00Z'},'spec':{'holderIdentity':null,"
@@ -102,7 +102,7 @@ Test(lease_json, a_term_is_a_decimal_number_of_the_election)
 {
     static const struct {
         const char *term;
-        enum lease_term state;
+        enum lease_document_term state;
         uint64_t value;
     } cases[] = {
         {"'1'", LEASE_TERM_OK, 1},
@@ -123,7 +123,7 @@ Test(lease_json, a_term_is_a_decimal_number_of_the_election)
         {"null", LEASE_TERM_BAD, 0},
     };
     char json[512];
-    struct lease_record r;
+    struct lease_document r;
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         (void)snprintf(json, sizeof(json),
@@ -152,7 +152,7 @@ Test(lease_json, without_identity_it_is_refused)
         "'11111111111111111111111111111111111111111111111111111111111111111111111111111111"
         "111111111111111111111111111111111111111111111111'}}",
     };
-    struct lease_record r = {.term = 5};
+    struct lease_document r = {.term = 5};
 
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
         cr_assert_eq(read_text(wrong[i], &r), -EBADMSG, "%s", wrong[i]);
@@ -168,12 +168,12 @@ static const struct lease_change change = {.holder = "headlessd-1_fedcba98765432
                                            .acquire_us = 1764511200000000,
                                            .renew_us = 1764511200123456,
                                            .term = 43,
-                                           .fence = LEASE_FENCE_LEASE,
+                                           .fence = LEASE_DOCUMENT_FENCE_LEASE,
                                            .address = "10.244.2.7",
                                            .cluster = "headlessd"};
 
 static void write_and_read(const char *json, const struct lease_change *what,
-                           struct lease_record *record)
+                           struct lease_document *record)
 {
     struct json_object *before = json ? parse(json) : NULL, *after;
     size_t length = lease_write(before, "made", what, text, sizeof(text));
@@ -189,7 +189,7 @@ static void write_and_read(const char *json, const struct lease_change *what,
 
 Test(lease_json, an_update_changes_the_record_and_keeps_the_rest)
 {
-    struct lease_record r;
+    struct lease_document r;
 
     write_and_read(of_ours, &change, &r);
     cr_assert_str_eq(r.uid, "5f0e3c0e-8f0c-4c4f-9d2e-1b2a3c4d5e6f");
@@ -200,7 +200,7 @@ Test(lease_json, an_update_changes_the_record_and_keeps_the_rest)
     cr_assert_str_eq(r.acquire_time, "2025-11-30T14:00:00.000000Z");
     cr_assert_str_eq(r.renew_time, "2025-11-30T14:00:00.123456Z");
     cr_assert_eq(r.term, 43);
-    cr_assert_eq(r.fence, LEASE_FENCE_LEASE);
+    cr_assert_eq(r.fence, LEASE_DOCUMENT_FENCE_LEASE);
     cr_assert_str_eq(r.address, "10.244.2.7");
     cr_assert_str_eq(r.wanted, "headlessd-2");
     cr_assert_not_null(strstr(text, "\"example.com/note\":\"do not touch\""));
@@ -213,7 +213,7 @@ Test(lease_json, an_update_changes_the_record_and_keeps_the_rest)
 Test(lease_json, a_release_keeps_the_times_and_takes_the_annotations_away)
 {
     const struct lease_change release = {.holder = "", .transitions = 3, .removes_wanted = true};
-    struct lease_record r;
+    struct lease_document r;
 
     write_and_read(of_ours, &release, &r);
     cr_assert_str_eq(r.holder, "");
@@ -221,7 +221,7 @@ Test(lease_json, a_release_keeps_the_times_and_takes_the_annotations_away)
     cr_assert_null(strstr(text, "leaseDurationSeconds"));
     cr_assert_str_eq(r.renew_time, "2026-11-30T14:00:10.250000Z");
     cr_assert_eq(r.term_state, LEASE_TERM_NONE);
-    cr_assert_eq(r.fence, LEASE_FENCE_NONE);
+    cr_assert_eq(r.fence, LEASE_DOCUMENT_FENCE_NONE);
     cr_assert_str_eq(r.wanted, "");
     cr_assert_not_null(strstr(text, "example.com/note"));
 }
@@ -229,7 +229,7 @@ Test(lease_json, a_release_keeps_the_times_and_takes_the_annotations_away)
 /* Annotations, labels or a spec that are null, or no objects. */
 Test(lease_json, an_update_repairs_what_has_another_type)
 {
-    struct lease_record r;
+    struct lease_document r;
 
     write_and_read("{'kind':'Lease','metadata':{'name':'l','uid':'u','resourceVersion':'1',"
                    "'annotations':null,'labels':null},'spec':null}",
@@ -244,7 +244,7 @@ Test(lease_json, an_update_repairs_what_has_another_type)
 
 Test(lease_json, an_update_keeps_a_strategy_for_the_caller_to_see)
 {
-    struct lease_record r;
+    struct lease_document r;
 
     write_and_read("{'kind':'Lease','metadata':{'name':'l','uid':'u','resourceVersion':'1'},"
                    "'spec':{'strategy':'S','preferredHolder':'p'}}",

@@ -48,6 +48,12 @@
       1 * DISTRIBUTION_MS, 5 * DISTRIBUTION_MS, 10 * DISTRIBUTION_MS, 25 * DISTRIBUTION_MS,      \
       50 * DISTRIBUTION_MS, 100 * DISTRIBUTION_MS, 250 * DISTRIBUTION_MS, 500 * DISTRIBUTION_MS, \
       1000 * DISTRIBUTION_MS, 2000 * DISTRIBUTION_MS, 5000 * DISTRIBUTION_MS,                    \
+      10000 * DISTRIBUTION_MS)                                                                   \
+    X(LEASE, "lease_renew_seconds", true,                                                        \
+      "Time from a write of the Lease by this pod to its reply (election lease)",                \
+      1 * DISTRIBUTION_MS, 2500 * DISTRIBUTION_US, 5 * DISTRIBUTION_MS, 10 * DISTRIBUTION_MS,    \
+      25 * DISTRIBUTION_MS, 50 * DISTRIBUTION_MS, 100 * DISTRIBUTION_MS, 250 * DISTRIBUTION_MS,  \
+      500 * DISTRIBUTION_MS, 1000 * DISTRIBUTION_MS, 2500 * DISTRIBUTION_MS,                     \
       10000 * DISTRIBUTION_MS)
 
 #define DISTRIBUTION_ENUM(id, metric, is_time, help, ...) DISTRIBUTION_##id,

@@ -97,6 +97,7 @@ enum config_keys {
     CONFIG_KEYS_ENFORCE     /* sent sealed; only sealed ones are accepted */
 };
 
+enum config_election { CONFIG_ELECTION_PEERS, CONFIG_ELECTION_LEASE };
 enum config_quorum { CONFIG_QUORUM_AUTO, CONFIG_QUORUM_MAJORITY, CONFIG_QUORUM_NONE };
 enum config_refused { CONFIG_REFUSED_FAST, CONFIG_REFUSED_TIMEOUT };
 enum config_down { CONFIG_DOWN_REFUSE, CONFIG_DOWN_HOLD };
@@ -143,8 +144,14 @@ struct config {
     char platform_ca[CONFIG_TEXT_MAX];        /* path of a file */
     char platform_namespace[CONFIG_TEXT_MAX]; /* or "auto" */
 
+    char lease_name[CONFIG_TEXT_MAX]; /* of the Lease object, with election lease */
+    uint64_t lease_duration_ns;       /* whole seconds */
+    uint64_t lease_renew_ns;          /* 0: a sixth of the duration */
+    uint64_t lease_timeout_ns;        /* of one request */
+
     uint64_t heartbeat_interval_ns;
     uint32_t heartbeat_misses; /* intervals of silence after which a leader counts as failed */
+    enum config_election election;
     enum config_quorum quorum;
     uint32_t quorum_expect; /* members to expect; 0: as many as peers names, this pod included */
     uint64_t member_forget_ns;
@@ -232,7 +239,7 @@ int config_parse_api(const char *text, struct config_api *ret_api)
 /* Does an option need the API server? */
 static inline bool config_needs_platform(const struct config *config)
 {
-    return config->discovery_kubernetes[0] != '\0';
+    return config->discovery_kubernetes[0] != '\0' || config->election == CONFIG_ELECTION_LEASE;
 }
 
 /* Are other pods looked up? */

@@ -22,6 +22,7 @@
 #include "headless/config/config.h"
 #include "headless/control/election.h"
 #include "headless/control/leader_history.h"
+#include "headless/control/lease.h"
 #include "headless/data/data_plane.h"
 #include "headless/data/progress.h"
 #include "headless/platform/api.h"
@@ -40,6 +41,29 @@ enum supervisor_slices {
     SUPERVISOR_SLICES_FAILED,  /* the API server is away, or refuses: platform_problem */
     SUPERVISOR_SLICES_EMPTY,   /* the Service has no endpoint, or there is no such Service */
     SUPERVISOR_SLICES_CURRENT
+};
+
+/* The Lease of election lease. */
+enum supervisor_lease_state {
+    SUPERVISOR_LEASE_NONE,    /* election is peers */
+    SUPERVISOR_LEASE_WAITING, /* the API server has not shown it since the start: platform_problem */
+    SUPERVISOR_LEASE_COORDINATED, /* it has a strategy: this pod does not write it */
+    SUPERVISOR_LEASE_KNOWN        /* or it is known that there is none */
+};
+
+/* The Lease as this pod knows it. */
+struct supervisor_lease_report {
+    char holder[LEASE_HOLDER_MAX]; /* holderIdentity; "": nobody */
+    uint64_t term, transitions;
+    uint64_t duration_ns;
+    uint64_t changed_ns; /* this record is known since then */
+    uint64_t until_ns;   /* if is_held: this pod leads until then at most, unless it is renewed */
+    enum lease_fence fence; /* of the record */
+    bool exists;
+    bool is_ours;    /* a pod wrote it, and nobody has changed it */
+    bool is_held;    /* by this pod */
+    bool is_failing; /* no usable reply to the last request */
+    struct lease_counts counts;
 };
 
 /* A member as this pod sees it. */
@@ -157,6 +181,11 @@ uint64_t supervisor_peer_rcvbuf_bytes(const struct supervisor *supervisor);
 uint64_t supervisor_peer_kernel_drops(const struct supervisor *supervisor);
 
 enum supervisor_slices supervisor_slices(const struct supervisor *supervisor);
+
+enum supervisor_lease_state supervisor_lease_state(const struct supervisor *supervisor);
+/* Returns false with election peers. Waits while another thread reads it. */
+bool supervisor_read_lease(struct supervisor *supervisor,
+                           struct supervisor_lease_report *ret_report);
 
 /* The reason that report.lookup stands for, in words. */
 const char *supervisor_lookup_reason(int lookup);

@@ -2,8 +2,8 @@
  * lease_json: reads and writes a Lease (coordination.k8s.io/v1) that records our leader.
  *
  * The record of a leader is in the spec (holderIdentity, leaseDurationSeconds, leaseTransitions,
- * acquireTime, renewTime) and in annotations headlessd.io/term, fence, address, cluster. A person may
- * have added headlessd.io/wanted, labels, other annotations, owners: an update replaces the whole
+ * acquireTime, renewTime) and in annotations headlessd.io/term, fence, writer, writer-uid, list, stamp,
+ * address, cluster. A person may have added headlessd.io/wanted, labels, other annotations, owners: an update replaces the whole
  * object, so it must contain all that it does not change. Only managedFields are left out, which the
  * API server then keeps by itself.
  *
@@ -21,48 +21,75 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define LEASE_NAME_MAX   254 /* a name of an object, with NUL */
-#define LEASE_HOLDER_MAX 320 /* ours is a name, "_" and 16 digits */
-#define LEASE_TEXT_MAX   128 /* uid, resourceVersion, annotations of ours, with NUL */
-#define LEASE_TIME_MAX   40  /* a time, with NUL */
-#define LEASE_TERM_MAX   (UINT64_C(1) << 62) /* the election's highest term (ELECTION_TERM_MAX) */
+#define LEASE_NAME_MAX            254 /* a name of an object, with NUL */
+#define LEASE_DOCUMENT_HOLDER_MAX 320 /* ours is a name, "_" and 16 digits */
+#define LEASE_DOCUMENT_TEXT_MAX   128 /* uid, resourceVersion, annotations of ours, with NUL */
+#define LEASE_TIME_MAX            40  /* a time, with NUL */
+#define LEASE_TERM_MAX            (UINT64_C(1) << 62) /* the election's highest term (ELECTION_TERM_MAX) */
 
 struct json_object; /* json-c */
 
-enum lease_term {
+enum lease_document_term {
     LEASE_TERM_NONE, /* no annotation: not our record */
     LEASE_TERM_OK,
     LEASE_TERM_BAD /* no decimal number, or one above LEASE_TERM_MAX */
 };
 
-enum lease_fence { LEASE_FENCE_NONE, LEASE_FENCE_PEERS, LEASE_FENCE_LEASE, LEASE_FENCE_UNKNOWN };
+enum lease_document_fence {
+    LEASE_DOCUMENT_FENCE_NONE,
+    LEASE_DOCUMENT_FENCE_PEERS,
+    LEASE_DOCUMENT_FENCE_LEASE,
+    LEASE_DOCUMENT_FENCE_UNKNOWN
+};
 
 /* Name, uid and resourceVersion are complete, or the Lease is refused. Other texts are cut where they are
  * longer than any of ours. */
-struct lease_record {
+struct lease_document {
     char name[LEASE_NAME_MAX];
-    char uid[LEASE_TEXT_MAX];
-    char resource_version[LEASE_TEXT_MAX];
-    char holder[LEASE_HOLDER_MAX]; /* "": none */
-    uint32_t duration_s;           /* 0: none */
+    char uid[LEASE_DOCUMENT_TEXT_MAX];
+    char resource_version[LEASE_DOCUMENT_TEXT_MAX];
+    char holder[LEASE_DOCUMENT_HOLDER_MAX]; /* "": none */
+    uint32_t duration_s;                    /* 0: none */
     uint32_t transitions;
     char acquire_time[LEASE_TIME_MAX]; /* as in the document; "": none */
     char renew_time[LEASE_TIME_MAX];
-    enum lease_term term_state;
+    enum lease_document_term term_state;
     uint64_t term; /* of LEASE_TERM_OK, otherwise 0 */
-    enum lease_fence fence;
-    char address[LEASE_TEXT_MAX];
-    char cluster[LEASE_TEXT_MAX];
+    enum lease_document_fence fence;
+    char writer
+        [LEASE_DOCUMENT_HOLDER_MAX]; /* the holder, and the uid, when a pod of ours wrote it */
+    char writer_uid[LEASE_DOCUMENT_TEXT_MAX];
+    char list[LEASE_DOCUMENT_TEXT_MAX]; /* as in struct lease_change */
+    uint64_t stamp;                     /* of the writer's clock; 0: none */
+    char address[LEASE_DOCUMENT_TEXT_MAX];
+    char cluster[LEASE_DOCUMENT_TEXT_MAX];
     char wanted[LEASE_NAME_MAX];
     /* Somebody lets the API server's coordinated leader election write this Lease. */
-    char strategy[LEASE_TEXT_MAX]; /* "": no */
-    bool is_deleting;              /* it has a deletionTimestamp: a finalizer still keeps it */
+    char strategy[LEASE_DOCUMENT_TEXT_MAX]; /* "": no */
+    bool is_deleting; /* it has a deletionTimestamp: a finalizer still keeps it */
 };
 
 /* Returns 0, or -EBADMSG with *ret_record untouched: no Lease, or name, uid or resourceVersion are
  * missing or too long. */
-int lease_read(struct json_object *document, struct lease_record *ret_record)
+int lease_read(struct json_object *document, struct lease_document *ret_record)
     __attribute__((warn_unused_result));
+
+/* ---- what else the API server says of a Lease ---- */
+
+/* The first Lease of a list, with its kind, which items of a list do not repeat; for lease_drop. Returns
+ * 0; -ENOENT: the list is empty; -EBADMSG: it is none; -ENOMEM. */
+int lease_first(struct json_object *list, struct json_object **ret_lease)
+    __attribute__((warn_unused_result));
+/* The resourceVersion of a list; "": none. */
+const char *lease_list_version(struct json_object *list);
+/* The Status of a response 404 is about a Lease: it is an API server that says so, and its path exists. */
+bool lease_is_absent(struct json_object *status);
+
+/* Keep a document, which is valid during a callback only; NULL is allowed. */
+struct json_object *lease_keep(struct json_object *document);
+void lease_drop(struct json_object *document);
+
+/* ---- writing ---- */
 
 /* The fields that an update sets. NULL texts and a fence NONE remove the annotation. */
 struct lease_change {
@@ -70,7 +97,9 @@ struct lease_change {
     uint32_t duration_s, transitions;
     uint64_t acquire_us, renew_us; /* microseconds since 1970; 0 keeps the time of the document */
     uint64_t term;
-    enum lease_fence fence;
+    enum lease_document_fence fence;
+    const char *writer, *writer_uid, *list;
+    uint64_t stamp; /* 0 removes the annotation */
     const char *address, *cluster;
     bool removes_wanted;
 };

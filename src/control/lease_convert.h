@@ -1,0 +1,40 @@
+/*
+ * lease_convert: the Lease as the API server has it (platform/lease_json.h), as a record of the election
+ * (control/lease.h), and back.
+ *
+ * Pure; json-c allocates. Any thread, one document by one thread at a time. Blocking: never.
+ */
+#ifndef CONTROL_LEASE_CONVERT_H
+#define CONTROL_LEASE_CONVERT_H
+
+#include "headless/control/lease.h"
+
+struct json_object; /* json-c */
+
+struct lease_convert_text {
+    char *json;
+    size_t room;
+};
+
+/* Returns 0, or -EBADMSG: no Lease, or its uid or its resourceVersion is longer than any of an API server.
+ * A record that no pod of ours writes is not lease_is_ours. *ret_is_coordinated: it has a strategy, so the API server's own
+ * election may write it. */
+int lease_convert_read(struct json_object *document, struct lease_record *ret_record,
+                       bool *ret_is_coordinated) __attribute__((warn_unused_result));
+
+/* For people, and constant. */
+struct lease_convert_about {
+    const char *name; /* of the Lease */
+    const char *address, *cluster;
+};
+
+/*
+ * Writes the Lease as JSON: document with the record, or a new one if document is NULL. Its uid and
+ * resourceVersion are the document's. real_us: microseconds since 1970. Returns the length without NUL; 0: no memory, more than
+ * room, or a record that no Lease can hold.
+ */
+size_t lease_convert_write(struct json_object *document, const struct lease_record *record,
+                           const struct lease_convert_about *about, uint64_t real_us,
+                           const struct lease_convert_text *text);
+
+#endif
