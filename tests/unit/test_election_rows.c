@@ -164,7 +164,7 @@ static void heartbeat_of(uint64_t leader, struct election_list_id list, uint16_t
                                  .count = count};
 
     m.live[0] = (1U << count) - 1;
-    step_message(&m, &sender);
+    hear(&m, &sender);
 }
 
 /* It returned at another address. The leader has removed its predecessor's row since; until that list has
