@@ -22,10 +22,13 @@ bool election_is_kept_out(const struct election *e)
            e->now_ns < e->differing_ns + DIFFERING_MEMORY * e->detection_ns;
 }
 
-/* A version without this check adds any pod, and sends it heartbeats. */
+/*
+ * A version without this check adds any pod, and sends it its list and heartbeats. The instance of a
+ * known peer is noted from a DISCOVER or HELLO with our option only.
+ */
 static bool is_from_outside(const struct election *e, const struct election_message *m)
 {
-    if (m->type != ELECTION_HEARTBEAT || !election_is_kept_out(e))
+    if (!election_is_kept_out(e) || m->type == ELECTION_DISCOVER || m->type == ELECTION_HELLO)
         return false;
     for (uint32_t i = 0; i < e->known_peer_count; i++) {
         if (e->known_peers[i].member.instance == m->from)

@@ -140,7 +140,7 @@ Test(election_apart_joining, nor_beside_those_that_have_no_leader)
 }
 
 /* A version without the check adds it. */
-Test(election_apart_joining, its_heartbeats_are_ignored)
+Test(election_apart_joining, its_list_and_heartbeats_are_ignored)
 {
     const struct election_member other = member(OTHER);
     const struct election_message m = {.type = ELECTION_HEARTBEAT,
@@ -152,10 +152,20 @@ Test(election_apart_joining, its_heartbeats_are_ignored)
                                        .misses = 4,
                                        .list = {.term = 1, .version = 2},
                                        .count = 2};
+    const struct election_member members[] = {member(OTHER), member(SELF)};
+    const struct election_message page = {.type = ELECTION_LIST_PAGE,
+                                          .from = OTHER,
+                                          .to = SELF,
+                                          .term = 1,
+                                          .list = {.term = 1, .version = 2},
+                                          .count = 2,
+                                          .member_count = 2};
 
     discovery_from(OTHER, ELECTION_HELLO, ELECTION_FLAG_LEADS | ELECTION_FLAG_LISTED);
     hear(&m, &other);
     cr_assert_eq(e.leader, 0);
+    hear(&page, members);
+    cr_assert(!is_listed(OTHER), "its list");
     discovery_from(THIRD, ELECTION_HELLO,
                    ELECTION_FLAG_LEADS | ELECTION_FLAG_LISTED | ELECTION_FLAG_LEASE);
     cr_assert_eq(e.leader, THIRD, "a leader with the same option is followed");
