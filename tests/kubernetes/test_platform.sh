@@ -48,7 +48,7 @@ is_up()
 
 has_problem()
 {
-    http "$a:8080/status" | jq -r .api.problem | grep -qE -- "$1"
+    grep -qE -- "$1" < <(http "$a:8080/status" | jq -r .api.problem)
 }
 
 has_none()
