@@ -199,6 +199,8 @@ void supervisor_run_kubernetes(struct supervisor *supervisor, uint64_t now_ns)
         return;
     if (supervisor_lease(supervisor))
         run_wanted(supervisor, now_ns);
+    if (!k->label)
+        return;
     note_former(supervisor);
     role_label_run(k->label, leads_now(supervisor, now_ns), k->former, now_ns);
 }
