@@ -79,6 +79,12 @@ static bool lacks_lease(struct admin *admin, char text[static READINESS_MAX])
             "lease: Lease \"%s\" (lease.name) has spec.strategy, so the API server's own "
             "election may change it: remove strategy, or choose another Lease",
             admin->config->lease_name);
+    else if (state == SUPERVISOR_LEASE_FOREIGN)
+        (void)snprintf(
+            text, READINESS_MAX,
+            "lease: pods of another cluster than \"%.255s\" write Lease \"%s\" (lease.name): "
+            "choose another Lease",
+            admin->config->cluster, admin->config->lease_name);
     else
         (void)snprintf(text, READINESS_MAX,
                        "lease: the API server has not said who holds Lease \"%s\" (lease.name) yet",

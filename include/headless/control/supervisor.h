@@ -49,6 +49,7 @@ enum supervisor_lease_state {
     SUPERVISOR_LEASE_NONE,    /* election is peers */
     SUPERVISOR_LEASE_WAITING, /* the API server has not shown it since the start: platform_problem */
     SUPERVISOR_LEASE_COORDINATED, /* it has a strategy: this pod does not write it */
+    SUPERVISOR_LEASE_FOREIGN,     /* pods of another cluster wrote it */
     SUPERVISOR_LEASE_KNOWN        /* or it is known that there is none */
 };
 
