@@ -108,6 +108,7 @@ static int lease_driver_keep(struct lease_driver_shared *shared, struct json_obj
     shared->record = *ret_record;
     shared->kept_ns = clock_now_ns();
     shared->use = use;
+    lease_wanted_note(&shared->wanted, document, ret_record->stamp_ns);
     note_state(shared);
     return 0;
 }
