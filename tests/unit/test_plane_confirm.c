@@ -253,6 +253,31 @@ Test(plane_confirm, pod_that_cannot_deliver_takes_no_kept_request)
     cr_assert_eq(count(A, COUNTER_DELIVERED), 1);
 }
 
+/* A's process is killed, and another one at its address leads before B knows. */
+Test(plane_confirm, request_of_an_earlier_process_goes_to_the_next_one_once)
+{
+    struct leader_snapshot *snapshot;
+
+    say(B, "one");
+    run(B);
+    (void)lose(A);
+    data_plane_close(data_planes[A]);
+    cr_assert_eq(data_plane_open(&configs[A], &supervisor_wakers[A], &data_planes[A]), 0);
+    snapshot = snapshot_draft(&data_planes[A]->publisher);
+    snapshot->leader.confirms = snapshot->leader.splits_records = true;
+    snapshot->leader.takes_from = 2;
+    snapshot_publish(&data_planes[A]->publisher, snapshot);
+    publish(A, A, 2, 0);
+    until(count(A, COUNTER_RECEIVED_RELAY) > 0, run_both()); /* sent again */
+    cr_assert_eq(count(A, COUNTER_DELIVERED), 0);
+    cr_assert_eq(count(A, DROPPED(misdirected)), 1);
+    publish(B, A, 2, 0);
+    expect_reply("one");
+    settle_all();
+    cr_assert_eq(count(A, COUNTER_DELIVERED), 1);
+    cr_assert_eq(count(B, COUNTER_REPLAYED), 1);
+}
+
 Test(plane_confirm, nothing_is_kept_while_a_member_does_not_confirm)
 {
     struct leader_snapshot *snapshot = snapshot_draft(&data_planes[B]->publisher);
