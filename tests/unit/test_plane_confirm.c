@@ -17,6 +17,26 @@ static void open_replied(void)
     open_again(CONFIG_CONFIRM_REPLIED, 1);
 }
 
+/* The first frame that has come to this pod, in a batch of its worker that is not flushed yet; the others are lost. */
+static void take_first_frame(int pod)
+{
+    static uint8_t bytes[65536]; /* of a GRO batch of full frames */
+    struct worker *worker = &data_planes[pod]->workers[0];
+    struct datagram frame = {
+        .source = SOURCE_RELAY, .payload = bytes, .slot = bytes, .length = 1400 - 28};
+    struct sockaddr_storage from;
+    socklen_t from_length = sizeof(from);
+    ssize_t n = recvfrom(data_planes[pod]->relay_sockets[0].fd, bytes, sizeof(bytes), 0,
+                         (struct sockaddr *)&from, &from_length);
+
+    cr_assert_geq(n, frame.length);
+    address_from_sockaddr((struct sockaddr *)&from, &frame.peer);
+    worker_begin(worker);
+    worker_handle(worker, &frame);
+    worker_flush(worker);
+    (void)lose(pod);
+}
+
 TestSuite(plane_confirm, .init = open_delivered, .fini = teardown, .timeout = 60);
 TestSuite(plane_replied, .init = open_replied, .fini = teardown, .timeout = 60);
 
@@ -114,6 +134,25 @@ Test(plane_confirm, large_requests_survive_a_loss)
     settle_all();
     cr_assert_eq(count(A, DROPPED(incomplete)), 0);
     cr_assert_eq(count(A, COUNTER_DELIVERED), 2);
+}
+
+/* The other frames are refused, or lost, for longer than others would be waited for. */
+Test(plane_confirm, large_request_is_finished_late)
+{
+    static char large[9000];
+    struct reassembly *reassembly = &data_planes[A]->workers[0].routing.reassembly;
+
+    memset(large, 'x', sizeof(large) - 1);
+    say(B, large);
+    run(B);
+    take_first_frame(A);
+    cr_assert_eq(reassembly->open_count, 1);
+    for (size_t i = 0; i < reassembly->count; i++)
+        reassembly->list[i].since_ns -= 2 * REASSEMBLY_AGE_NS;
+    reassembly_expire(reassembly);
+    until(count(A, COUNTER_DELIVERED) >= 1, run_both());
+    settle_all();
+    cr_assert_eq(count(A, DROPPED(incomplete)), 0);
 }
 
 Test(plane_confirm, unconfirmed_requests_of_a_lost_leader_go_to_the_next_one_first)
