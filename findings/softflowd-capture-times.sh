@@ -38,7 +38,7 @@ capture_write()
 
 has_flow()
 {
-    nfdump -q -R flows -o 'fmt:%ts' 2>/dev/null | grep -q '^[0-9]'
+    grep -q '^[0-9]' < <(nfdump -q -R flows -o 'fmt:%ts' 2>/dev/null)
 }
 
 # exported OPTION...: what the collector has as the flow's time.

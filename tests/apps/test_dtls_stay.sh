@@ -39,7 +39,7 @@ heard()
 
 listens()
 {
-    ss -Hluna "src $1:5300" | grep -q .
+    grep -q . < <(ss -Hluna "src $1:5300")
 }
 
 servers_and_pods()

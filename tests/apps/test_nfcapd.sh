@@ -20,7 +20,7 @@ nfcapd_start()
 # Its last process may write after the one that we have started has ended.
 has_written()
 {
-    nfdump -R "$work/flows-$1" -q -o "fmt:%sa" 2>/dev/null | grep -q '198\.51\.100\.'
+    grep -q '198\.51\.100\.' < <(nfdump -R "$work/flows-$1" -q -o "fmt:%sa" 2>/dev/null)
 }
 
 # flows N: those that the server of pod N has written when it ends.

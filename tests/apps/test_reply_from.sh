@@ -32,7 +32,7 @@ tftpd_start()
 # listens ADDRESS PORT
 listens()
 {
-    ss -Hlun src "$1:$2" | grep -q .
+    grep -q . < <(ss -Hlun src "$1:$2")
 }
 
 # fetch FILE POD

@@ -530,7 +530,7 @@ pod_freeze()
 
 pod_stands()
 {
-    ! grep -s '^State:' /proc/"$1"/task/*/status | grep -qv '[[:space:]]T '
+    ! grep -qv '[[:space:]]T ' < <(grep -s '^State:' /proc/"$1"/task/*/status)
 }
 
 pod_thaw()

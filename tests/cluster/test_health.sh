@@ -153,7 +153,8 @@ clock_steps()
 logged_at()
 {
     ask -t 100 "$a" '{"leader":"127.9.9.9"}' >/dev/null
-    grep command_refused "$work/$a.log" | tail -n 1 | grep -q "^$(date -u -d "${1/h/ hour}" +%Y-%m-%dT%H 2>/dev/null)"
+    grep -q "^$(date -u -d "${1/h/ hour}" +%Y-%m-%dT%H 2>/dev/null)" \
+        < <(grep command_refused "$work/$a.log" | tail -n 1)
 }
 
 run "after the leader's app dies the next leader serves" app_dies

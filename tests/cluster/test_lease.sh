@@ -27,7 +27,7 @@ launch_three()
 {
     local address
     for address in "$a" "$b" "$c"; do
-        launch "$address" "$@"
+        launch "$address"
     done
     wait_until "the first leads" agree "$a" "$a" "$b" "$c"
 }

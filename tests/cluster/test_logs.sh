@@ -198,7 +198,7 @@ asks_until_told()
     local before
     before=$(said "$a" command_refused)
     ask -t 200 "$a" '{"leader":"nobody"}' >/dev/null
-    (($(said "$a" command_refused) > before)) && line "$a" command_refused | grep -qE '(member|more\))$'
+    (($(said "$a" command_refused) > before)) && grep -qE '(member|more\))$' < <(line "$a" command_refused)
 }
 
 # The former name of an option works for one release.

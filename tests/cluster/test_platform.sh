@@ -140,7 +140,7 @@ is_told_more()
 
 has_problem()
 {
-    http "$a:8080/status" | jq -r .api.problem | grep -qE -- "$1"
+    grep -qE -- "$1" < <(http "$a:8080/status" | jq -r .api.problem)
 }
 
 # Each fault of the watch: counted, and the watch goes on: without a list, but after "expired".

@@ -58,7 +58,7 @@ is_prompted()
 
 is_shown()
 {
-    screen | grep -qE -- "$1"
+    grep -qE -- "$1" < <(screen)
 }
 
 is_not_shown()
@@ -168,7 +168,7 @@ colors_only_where_wanted()
     start
     terminal_open 24 100
     watch "$a"
-    terminal capture-pane -p -e | grep -q $'\e\[' || fail "no colors on a terminal"
+    grep -q $'\e\[' < <(terminal capture-pane -p -e) || fail "no colors on a terminal"
     terminal send-keys q
     is_given_back 0
     type_line "export NO_COLOR=1"

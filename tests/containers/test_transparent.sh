@@ -196,7 +196,7 @@ turn_start()
 
 told_itself()
 {
-    at_client turnutils_stunclient -p 12000 "${followers[0]}" 2>&1 | grep -qE "reflexive addr: $client:[0-9]+$"
+    grep -qE "reflexive addr: $client:[0-9]+$" < <(at_client turnutils_stunclient -p 12000 "${followers[0]}" 2>&1)
 }
 
 coturn_tells_the_client()

@@ -34,8 +34,8 @@ holder()
     k get lease headlessd -o 'jsonpath={.spec.holderIdentity}' 2>/dev/null | sed 's/_[0-9a-f]*$//'
 }
 
-# leaders: the pods that lead, as they say themselves
-leaders()
+# leading: the pods that lead, as they say themselves
+leading()
 {
     local pod
     for pod in $(k get pods -l app.kubernetes.io/name=headlessd -o 'jsonpath={.items[*].metadata.name}'); do
@@ -47,14 +47,14 @@ agrees()
 {
     local name
     name=$(holder)
-    [[ $name && $(leaders) == "$name" ]]
+    [[ $name && $(leading) == "$name" ]]
 }
 
 is_held_by_other_than()
 {
     local name
     name=$(holder)
-    [[ $name && $name != "$1" && $(leaders) == "$name" ]]
+    [[ $name && $name != "$1" && $(leading) == "$name" ]]
 }
 
 # pod_process POD
@@ -72,7 +72,7 @@ one_holder()
 {
     local before
     begin one 3
-    expect "pods that lead" "$(leaders)" "$(holder)"
+    expect "pods that lead" "$(leading)" "$(holder)"
     expect_match "kubectl get lease" "$(k get lease headlessd)" "headlessd-[0-2]_[0-9a-f]{16}"
     before=$(holder)
     client_start headlessd
@@ -152,8 +152,8 @@ without_rule()
 {
     local before new uid
     before=$(holder)
-    new=headlessd-0
-    [[ $before != "$new" ]] || new=headlessd-1
+    new="headlessd-0"
+    [[ $before != "$new" ]] || new="headlessd-1"
     uid=$(k get pod "$new" -o 'jsonpath={.metadata.uid}')
     client_start headlessd
     k delete rolebinding headlessd-lease >/dev/null
@@ -161,7 +161,7 @@ without_rule()
     wait_until "$new is replaced" is_replaced "$new" "$uid"
     wait_until "/readyz of $new names the rule" readyz "$new" "^lease.*$rule"
     wait_until "/readyz of $before names the rule" readyz "$before" "^ready.*$rule"
-    expect "the leader" "$(leaders)" "$before"
+    expect "the leader" "$(leading)" "$before"
     applies "$work/overlays/killed"
     rolled_out headlessd
     wait_until "/readyz of $before is as before" readyz "$before" '^ready$'
@@ -204,7 +204,7 @@ two_pods()
 
 has_moved_alone()
 {
-    (($(leaders | wc -w) < 2)) || fail "two pods lead: $(leaders)"
+    (($(leading | wc -w) < 2)) || fail "two pods lead: $(leading)"
     is_held_by_other_than "$1"
 }
 

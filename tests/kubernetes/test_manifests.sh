@@ -133,7 +133,7 @@ keys()
 
 says_key()
 {
-    in_client curl -s "http://$(pod_address "$1"):8080/readyz" | grep -q '^key: '
+    grep -q '^key: ' < <(in_client curl -s "http://$(pod_address "$1"):8080/readyz")
 }
 
 # The server beside headlessd is CoreDNS: its plugin whoami replies with the source address that it sees.
