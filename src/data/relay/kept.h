@@ -27,7 +27,7 @@
 #include "headless/wire/confirmation.h"
 #include "headless/wire/frame.h"
 
-#define KEPT_STREAMS_MAX 256              /* a stream's number ends in its slot */
+#define KEPT_STREAMS_MAX 256 /* a stream's number ends in its slot */
 #define KEPT_SLOT_BITS   8
 #define KEPT_SLOT_NONE   (KEPT_STREAMS_MAX - 1)
 
