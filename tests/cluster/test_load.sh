@@ -82,7 +82,8 @@ nothing_is_lost()
     local count=$1 pod growth
     local -A third=()
     shift
-    pods_start "${pods[@]}" -- --app echo --leader "$a" --rcvbuf max "$@"
+    # A dense stream uses all of the ring of kept frames in time: a small one is full before the first third ends.
+    pods_start "${pods[@]}" -- --app echo --leader "$a" --rcvbuf max --relay-keep 1MiB "$@"
     load "$count" --to "$b:12000,$c:12000" --outstanding 512 --expect-all
     wait_until "a third is delivered" has_delivered $((count / 3))
     for pod in "${pods[@]}"; do
