@@ -74,6 +74,7 @@ static void take_peer_message(struct supervisor *supervisor, const struct electi
     if (message->type == ELECTION_HEARTBEAT)
         learn_from_heartbeat(supervisor, message);
     supervisor_check_settings(supervisor, message);
+    supervisor_check_election(supervisor);
 }
 
 static void note_verification(struct supervisor *supervisor, enum peer_transport_result result,

@@ -236,6 +236,8 @@ void supervisor_check_leader(struct supervisor *supervisor);
 /* Compare the sender's settings for the ordered route with ours; log a mismatch, rarely. */
 void supervisor_check_settings(struct supervisor *supervisor,
                                const struct election_message *message);
+/* Log, rarely, that a pod has the other option election. */
+void supervisor_check_election(const struct supervisor *supervisor);
 
 /* ---- supervisor_names.c ---- */
 

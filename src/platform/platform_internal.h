@@ -135,6 +135,7 @@ struct problem {
     enum platform_verb verb;                      /* constant once object is set */
     const struct platform_object *_Atomic object; /* NULL: this entry and all later ones are free */
     _Atomic uint64_t trouble;                     /* trouble_pack; 0: none */
+    _Atomic uint64_t failed_ns;                   /* the last failure */
     uint64_t logged; /* the last one that was logged; the platform thread's */
     uint64_t logged_ns;
 };

@@ -9,6 +9,9 @@
 #define LOG_AGAIN_NS  (60 * NS_PER_SEC) /* the same failure */
 #define LOG_OTHERS_NS (2 * NS_PER_SEC)  /* another failure */
 
+/* What still fails is tried more often. A pod that holds the Lease no longer does not try to write it. */
+#define FORGET_NS     (30 * NS_PER_SEC)
+
 /* ---- the platform thread ---- */
 
 /* NULL: no entry is left. */
@@ -96,6 +99,8 @@ void problems_note(struct platform *platform, enum platform_verb verb,
         atomic_store_explicit(&platform->is_up, is_response(trouble), memory_order_relaxed);
     if (!problem)
         return;
+    if (is_failed)
+        atomic_store_explicit(&problem->failed_ns, clock_now_ns(), memory_order_relaxed);
     atomic_store_explicit(&problem->trouble, packed, memory_order_relaxed);
     if (is_failed)
         log_failure(problem, packed, text);
@@ -113,13 +118,16 @@ void problems_count(struct platform *platform, enum platform_verb verb, unsigned
 
 bool platform_problem(const struct platform *platform, char ret_why[static PLATFORM_WHY_MAX])
 {
+    uint64_t now_ns = clock_now_ns();
+
     for (size_t i = 0; platform && i < PROBLEMS_MAX; i++) {
         const struct problem *problem = &platform->problems[i];
         const struct platform_object *object =
             atomic_load_explicit(&problem->object, memory_order_acquire);
         uint64_t packed = atomic_load_explicit(&problem->trouble, memory_order_relaxed);
+        uint64_t failed_ns = atomic_load_explicit(&problem->failed_ns, memory_order_relaxed);
 
-        if (object && packed) {
+        if (object && packed && now_ns < failed_ns + FORGET_NS) {
             const struct trouble_names names = platform_names(platform);
             const struct trouble trouble = trouble_unpack(packed);
 

@@ -46,6 +46,7 @@ manifests_for_old_release()
     mkdir "$root"
     cp -r "$sources/../../manifests" "$root"
     for file in "$root"/manifests/overlays/*/kustomization.yaml; do
+        grep -q '\.\./\.\./base' "$file" || continue # it is built on another overlay
         grep -q '^components:' "$file" || echo "components:" >>"$file"
         sed -i 's,^components:$,&\n  - ../../components/kubernetes-1.20,' "$file"
     done

@@ -25,7 +25,8 @@ const openshift = {
   ImageStream: ["spec.lookupPolicy.local"],
   BuildConfig: [
     "spec.source.type", "spec.source.git.uri", "spec.source.git.ref", "spec.source.sourceSecret.name",
-    "spec.strategy.type", "spec.strategy.dockerStrategy.dockerfilePath", "spec.output.to.kind",
+    "spec.strategy.type", "spec.strategy.dockerStrategy.dockerfilePath", "spec.strategy.dockerStrategy.buildArgs.name",
+    "spec.strategy.dockerStrategy.buildArgs.value", "spec.output.to.kind",
     "spec.output.to.name", "spec.triggers.type", "spec.resources.limits.memory",
   ],
 };

@@ -94,6 +94,7 @@ struct supervisor_report {
     _Atomic uint32_t known;          /* other pods that peers or discovery.dns names */
     _Atomic uint32_t answered;       /* of those, while this pod joins */
     _Atomic int lookup;              /* last lookup of discovery.dns: supervisor_lookup_reason */
+    _Atomic uint32_t is_kept_out;    /* 1: this pod joins no pods with the other option election */
     _Atomic uint32_t is_virtual;     /* 1: discovery.dns seems to name a Service's cluster IP */
     _Atomic uint32_t is_refusing;    /* 1: the data port refuses clients (app.down) */
     _Atomic uint32_t namesakes;      /* other living members with this pod's name */
