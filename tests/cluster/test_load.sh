@@ -83,7 +83,7 @@ nothing_is_lost()
     local -A third=()
     shift
     # A dense stream uses all of the ring of kept frames in time: a small one is full before the first third ends.
-    pods_start "${pods[@]}" -- --app echo --leader "$a" --rcvbuf max --relay-keep 1MiB "$@"
+    pods_start "${pods[@]}" -- --app echo --leader "$a" --rcvbuf max --relay-keep 512KiB "$@"
     load "$count" --to "$b:12000,$c:12000" --outstanding 512 --expect-all
     wait_until "a third is delivered" has_delivered $((count / 3))
     for pod in "${pods[@]}"; do
