@@ -201,15 +201,16 @@ start_raw()
     wait_until "headlessd" is_ready pod $pod_out
 }
 
-# start_framed framed-WORKERS|sealed-WORKERS APP: the pod follows a leader with the same options.
+# start_framed framed-WORKERS|sealed-WORKERS APP OPTION...: the pod follows a leader with the same options.
 start_framed()
 {
     local peers="pod=$pod_out,leader=$leader" app=$2 workers=${1#*-} keys=none
     [[ $1 != sealed-* ]] || keys=$work/keys
+    shift 2
     begin leader leader env -i "$headlessd" --self "$leader" --peers "$peers" --keys "$keys" \
-        --leader leader --app "$app" --workers "$workers" --drain-time 10ms --log-format text
+        --leader leader --app "$app" --workers "$workers" --drain-time 10ms --log-format text "$@"
     daemon forwarder pod $pod_out --peers "$peers" --leader leader --app "$app" --workers "$workers" \
-        --rcvbuf "$rcvbuf" --keys "$keys"
+        --rcvbuf "$rcvbuf" --keys "$keys" "$@"
     wait_until "the leader" is_ready leader $leader
     wait_until "the follower" has_leader pod $pod_out
 }

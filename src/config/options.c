@@ -446,12 +446,13 @@ const struct config_option config_options[] = {
     {.key = "relay.confirm",
      .type = OPTION_CHOICE,
      FIELD(relay_confirm),
-     .preset = "none",
+     .preset = "delivered",
      WORDS(confirms),
      .help = "How long a request that was relayed is kept, to be relayed again when the leader is "
-             "lost: the next leader's app may be given it a second time. none: not at all. "
-             "delivered: until the leader's app socket took it. replied: until a reply to its "
-             "client has passed; needs one worker. Frames lost between pods are sent again."},
+             "lost: at least once, so the next leader's app may be given it a second time. none: "
+             "not at all, so none is given twice, and more are lost. delivered: until the leader's "
+             "app socket took it. replied: until a reply to its client has passed; needs one "
+             "worker. With delivered and replied, frames lost between pods are sent again."},
     {.key = "relay.keep",
      .type = OPTION_SIZE,
      FIELD(relay_keep_bytes),

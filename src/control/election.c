@@ -337,6 +337,29 @@ static void run_timers(struct election *e)
     election_command_tick(e);
 }
 
+static void note_claim(struct election *e, const struct election_leadership *leadership)
+{
+    const struct election_claim claim = {leadership->leader, leadership->term};
+
+    if (!claim.leader || (claim.leader == e->last.leader && claim.term == e->last.term))
+        return;
+    e->before = e->last;
+    e->last = claim;
+}
+
+/* Did the leader before step down? The present one speaks of the one directly before it, which this
+ * instance may have missed. */
+static uint64_t find_step_down(const struct election *e)
+{
+    const struct election_claim *before = &e->before;
+    bool is_told = e->state == ELECTION_LEADER
+                       ? e->gave_way_term == before->term
+                       : e->previous_stepped_down &&
+                             (before->term + 1 == e->last.term || before->leader == e->last.leader);
+
+    return is_told || e->stepped_down_term == before->term ? before->term : 0;
+}
+
 static void publish_leadership(struct election *e)
 {
     struct election_leadership leadership = {
@@ -353,7 +376,9 @@ static void publish_leadership(struct election *e)
             (e->config.holds_on_step_down && e->stepped_down_term == e->term))
             leadership.valid_until_ns = 0;
     }
-    leadership.previous_stepped_down = e->previous_stepped_down;
+    note_claim(e, &leadership);
+    leadership.stepped_down_term = find_step_down(e);
+    leadership.takes_from = e->led_from ? e->led_from : e->term + 1;
     if (leadership.leader)
         leadership.former = e->former;
     out->publishes = leadership.state != e->published.state ||

@@ -188,8 +188,7 @@ void election_hear_heartbeat(struct election *e, const struct election_event *ev
  * reply, except a deposed leader that failed. */
 static bool may_still_reply(const struct election *e, uint16_t index)
 {
-    bool is_deposed =
-        e->list.members[index].instance == e->campaign.deposed && !e->previous_stepped_down;
+    bool is_deposed = e->list.members[index].instance == e->campaign.deposed && !e->gave_way_term;
 
     return !is_deposed && e->now_ns < e->led_since_ns + e->detection_ns;
 }

@@ -186,6 +186,8 @@ void election_lead_begin(struct election *e)
     e->detection_ns = e->config.interval_ns * e->config.misses;
     e->is_list_committed = e->is_unlisted = false;
     e->list_since_ns = e->led_since_ns = e->now_ns;
+    if (!e->led_from || e->term < e->led_from)
+        e->led_from = e->term;
     e->heard_ns = e->now_ns;
     e->stepped_down_term = e->refused = e->transfer_until_ns = 0;
     e->candidacy_ns = e->suspicion = 0;

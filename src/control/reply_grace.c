@@ -40,7 +40,8 @@ static void follow_change(struct reply_grace *grace, const struct reply_grace_le
     bool is_new = reply_grace_is_new_leader(before, after);
 
     /* Other members may announce the new leader before its own heartbeat has the cause. */
-    bool is_late_news = after->gave_way && !before->gave_way && after->instance == before->instance;
+    bool is_late_news =
+        after->gave_way_term && !before->gave_way_term && after->instance == before->instance;
 
     if (!stepped_down && !is_late_news && !is_new)
         return;
@@ -54,7 +55,8 @@ static void follow_change(struct reply_grace *grace, const struct reply_grace_le
     } else if (grace->is_previous_own) {
         return;
     }
-    if (!stepped_down && !(after->gave_way && before->has_leader))
+    if (!stepped_down && !(before->has_leader && after->gave_way_term &&
+                           after->gave_way_term == grace->previous_term))
         grace->previous_until_ns = 0;
     else
         grace->previous_until_ns =

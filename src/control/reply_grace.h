@@ -30,8 +30,8 @@ struct reply_grace {
 struct reply_grace_leader {
     bool has_leader, is_self;
     bool is_stepping_down; /* this pod */
-    bool gave_way;         /* the previous leader stepped down */
     uint64_t instance, term;
+    uint64_t gave_way_term; /* of the leader before this one, if it stepped down; or 0 */
     uint64_t valid_until_ns;
 };
 

@@ -66,8 +66,8 @@ struct supervisor_facts {
     uint32_t list_version, list_count;
     uint64_t settings;                    /* number of reloads */
     uint64_t live[ELECTION_BITMAP_WORDS]; /* of the list */
-    uint64_t gave_way;  /* the previous leader stepped down; a bool without padding */
-    uint64_t additions; /* of ELECTION_ADDITIONS, which all members read */
+    uint64_t gave_way_term;               /* of the leader before, if it stepped down; or 0 */
+    uint64_t additions;                   /* of ELECTION_ADDITIONS, which all members read */
     uint64_t votes_needed;
     uint64_t seal_key, seal_suite, handshake;
 };

@@ -36,7 +36,7 @@ static struct reply_grace_leader describe_leader(const struct supervisor_facts *
 {
     return (struct reply_grace_leader){.has_leader = facts->kind != LEADER_NONE,
                                        .is_self = facts->kind == LEADER_SELF,
-                                       .gave_way = facts->gave_way,
+                                       .gave_way_term = facts->gave_way_term,
                                        .instance = facts->leader,
                                        .term = facts->term};
 }
@@ -91,7 +91,7 @@ static struct supervisor_facts gather_facts(struct supervisor *supervisor)
     facts.list_term = list->id.term;
     facts.list_version = list->id.version;
     facts.list_count = list->count;
-    facts.gave_way = supervisor->leadership.previous_stepped_down;
+    facts.gave_way_term = supervisor->leadership.stepped_down_term;
     facts.votes_needed = election_needed(&supervisor->election);
     facts.additions = peers_additions(&supervisor->peers, &supervisor->election);
     memset(facts.live, 0, sizeof(facts.live));
@@ -211,6 +211,7 @@ void supervisor_publish_again(struct supervisor *supervisor)
     }
     put_members(supervisor, &draft->leader);
     draft->leader.term = facts->term;
+    draft->leader.takes_from = supervisor->leadership.takes_from;
     draft->leader.kind = facts->kind;
     put_leadership(supervisor, &draft->leader);
     draft->leader.cause = cause_word(supervisor);
@@ -273,7 +274,7 @@ static struct supervisor_cost sum_up(struct supervisor *supervisor,
     /* A leader that stepped down relays what it has got: nothing is lost. Of kept requests, the data
      * threads count those that are lost. */
     if (before->leader && leader != before->leader &&
-        !supervisor->leadership.previous_stepped_down && !keeps(supervisor, before))
+        supervisor->leadership.stepped_down_term != before->term && !keeps(supervisor, before))
         cost.lost = peers_unconfirmed(&supervisor->peers, before->leader);
     return cost;
 }

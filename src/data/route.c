@@ -134,15 +134,15 @@ static bool has_stepped_down(const struct leadership *leader, uint64_t now_ns)
 void route_follow(struct routing *routing)
 {
     const struct leadership *leader = &routing->snapshot->leader;
-    bool stepped_down = has_stepped_down(leader, routing->now_ns);
+    uint64_t gave_way_term = has_stepped_down(leader, routing->now_ns) ? leader->previous_term : 0;
 
     if (leader->kind == LEADER_NONE)
         return;
     if (routing->has_former && routing->former.instance != routing->identity->instance)
-        relay_follow(&routing->relay, &routing->former, stepped_down);
+        relay_follow(&routing->relay, &routing->former, routing->former.term, gave_way_term);
     else
         relay_follow(&routing->relay, leader->kind == LEADER_MEMBER ? &routing->leader : NULL,
-                     stepped_down);
+                     leader->term, gave_way_term);
 }
 
 bool route_takes_kept(const struct routing *routing, const struct frame_header *header)

@@ -231,6 +231,13 @@ static void drop_kept(struct routing *routing, const struct relay_part *part,
     frame_drop(routing, reason, records);
 }
 
+/* Sent again by a pod that does not know yet that the process is another: its records would come before
+ * older ones, which that pod relays again when it knows. */
+static bool is_for_earlier_process(const struct routing *routing, const struct frame_header *header)
+{
+    return header->type == FRAME_KEPT_DATA && header->term < routing->snapshot->leader.takes_from;
+}
+
 /* Is it the next of its stream, and can it be taken? Then it has its number in place of its sequence,
  * as a record continues in the next number. */
 static bool admit_kept(struct routing *routing, const struct member *member,
@@ -243,6 +250,10 @@ static bool admit_kept(struct routing *routing, const struct member *member,
     if (!member || member->member_index >= MEMBERS_MAX ||
         header->nonce_space >= FRAME_AUTH_NONCE_SPACES) {
         drop_kept(routing, part, DROP_acl);
+        return false;
+    }
+    if (is_for_earlier_process(routing, header)) {
+        drop_kept(routing, part, DROP_misdirected);
         return false;
     }
     index = (uint32_t)member->member_index * FRAME_AUTH_NONCE_SPACES + header->nonce_space;

@@ -135,7 +135,7 @@ for ((i = 1; i <= runs; i++)); do
     soak "SIGKILL" killed one_run killed kill_it followers
     soak "SIGKILL, client at the last follower" last last_run
     soak "SIGKILL, idle" idle idle_run
-    soak "SIGKILL, relay.confirm delivered" delivered one_run delivered kill_it followers --relay-confirm delivered
+    soak "SIGKILL, relay.confirm none" none one_run none kill_it followers --relay-confirm none
     soak "SIGKILL, relay.confirm replied" replied one_run replied kill_it followers --relay-confirm replied --workers 1
     soak "SIGKILL, mute host" mute one_run mute kill_it_mute followers
     soak "host gone" gone one_run gone unplug_it followers

@@ -34,7 +34,9 @@ start_five()
         pod_wait "$address"
     done
     wait_until "all follow the configured leader" agree "${all[0]}" "${all[@]}"
+    # Of all: while a member is new to a pod, that pod keeps nothing.
     for address in "${all[@]}"; do
+        metric_becomes "$address" members_alive 5
         metric_becomes "$address" relay_confirms 1
     done
 }

@@ -36,6 +36,9 @@ tape=$work/tape
 
 # ---- the cluster
 
+# No frame is sent again: each one that is refused is of the hostile host.
+pod_environment+=(HEADLESSD_RELAY_CONFIRM=none)
+
 key_new()
 {
     mkdir -p "${1%/*}"

@@ -7,6 +7,8 @@
 . "$(dirname "$0")/lib.sh"
 # shellcheck source-path=SCRIPTDIR source=lib_net.sh
 . "$(dirname "$0")/lib_net.sh"
+# shellcheck source-path=SCRIPTDIR source=lib_stream.sh
+. "$(dirname "$0")/lib_stream.sh"
 
 net_possible || {
     skip "pods with link-local addresses" "needs root and network namespaces"
@@ -69,6 +71,24 @@ leader_is_stopped_and_killed()
     pods_stop
 }
 
+# A stream from a link-local client through all three, also to the pod that stops, until its host sends port unreachable.
+stream_survives_the_stop()
+{
+    start "a=fe80::1%eth0,b=fe80::2%eth0,c=fe80::3%eth0" --drain-time 5s
+    wait_until "the first leads" leads "$a"
+    stream_start 500 600000 "[fe80::1%eth0]" "[fe80::2%eth0]" "[fe80::3%eth0]"
+    wait_until "traffic flows" delivers_more 500 "$a"
+    pod_stop "$a"
+    wait_until "the second leads" leads "$b"
+    wait_until "it is given requests" delivers_more 1000 "$b"
+    stream_end
+    echo "> sent $sent, answered $answered, $gap_ms ms between two replies at most"
+    expect "lost" "$lost" 0
+    expect "out of order" "$disordered" 0
+    ledger_closes "$b" "$c"
+    pods_stop
+}
+
 # Copies, entries of the common log and handshakes name members, too.
 other_routes()
 {
@@ -83,5 +103,6 @@ other_routes()
 }
 
 run "the leader among link-local pods is stopped, and moved by a command" leader_is_stopped_and_killed
+run "a stream among link-local pods loses nothing when the leader is stopped" stream_survives_the_stop
 run "route ordered and keys among link-local pods" other_routes
 finish

@@ -112,7 +112,7 @@ has_no_leader()
 change_in_one_line()
 {
     local last
-    pods_start one="$a" two="$b" three="$c" -- --leader "$a" --hold-time 1m
+    pods_start one="$a" two="$b" three="$c" -- --leader "$a" --hold-time 1m --relay-confirm none
     pod_freeze "$a"
     pod_freeze "$c"
     "$tools/udp_ask" -n -k 3 "$b:12000" "lost" || fail "cannot send"

@@ -125,7 +125,8 @@ static void follow(struct input *in)
     if (what & 2 && slot < SLOTS)
         kept_refuse(&kept, slot);
     else
-        kept_follow(&kept, slot < SLOTS ? slot : KEPT_SLOT_NONE, what & 1);
+        kept_follow(&kept, slot < SLOTS ? slot : KEPT_SLOT_NONE, kept.leader_term + (what >> 2 & 1),
+                    what & 1 ? kept.leader_term : kept.ending_term);
     if (kept_is_settled(&kept))
         FUZZ_CHECK(kept.orphans == 0 && kept.ending_slot == KEPT_SLOT_NONE);
 }

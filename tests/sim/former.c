@@ -5,7 +5,8 @@
  * publishes a former leader accepts its replies and relays requests to it first; the former leader
  * itself serves. Checked after each step:
  *
- *   - it stepped down in order, and leads the term directly before the present one
+ *   - a leader that a pod says stepped down did so, or leads again: the last one that this pod followed
+ *   - a former leader stepped down in order, and led the term directly before the present one
  *   - no pod's time for it is longer than stay_ns, is prolonged, or begins again in the same term
  *   - no pod goes on with it for long after it died, or after a further leader was elected
  */
@@ -52,12 +53,11 @@ void sim_note_step_down(struct sim *sim, uint32_t index)
         .instance = pod->config.self.instance, .term = pod->leadership.term, .at_ns = sim->now_ns};
 }
 
-static bool has_stepped_down(const struct sim *sim, const struct election_former *former)
+static bool has_stepped_down(const struct sim *sim, uint64_t instance, uint64_t term)
 {
     /* All of them: a pod may have been paused for a hundred terms before it reads that one stepped down. */
     for (size_t i = 0; i < SIM_STEPS && i < sim->former.step_count; i++) {
-        if (sim->former.steps[i].instance == former->instance &&
-            sim->former.steps[i].term == former->term)
+        if (sim->former.steps[i].instance == instance && sim->former.steps[i].term == term)
             return true;
     }
     return false;
@@ -70,7 +70,7 @@ static void check_begin(struct sim *sim, uint32_t index)
     struct sim_pod *pod = &sim->pods[index];
     const struct election_former *former = &pod->leadership.former;
 
-    if (!has_stepped_down(sim, former))
+    if (!has_stepped_down(sim, former->instance, former->term))
         sim_fail(sim, "pod %u: the former leader of term %llu did not step down", index,
                  (unsigned long long)former->term);
     if (former->term + 1 != pod->leadership.term)
@@ -85,6 +85,24 @@ static void check_begin(struct sim *sim, uint32_t index)
     sim->former.begun++;
 }
 
+/* Replies of its term pass, and its requests stay with it. */
+static void check_step_down(struct sim *sim, uint32_t index)
+{
+    struct sim_pod *pod = &sim->pods[index];
+    const struct election_leadership *now = &pod->leadership;
+
+    if (now->leader && (now->leader != pod->last.leader || now->term != pod->last.term)) {
+        pod->before = pod->last;
+        pod->last = (struct election_claim){now->leader, now->term};
+    }
+    if (!now->leader || !now->stepped_down_term || pod->before.leader == now->leader)
+        return;
+    if (now->stepped_down_term != pod->before.term ||
+        !has_stepped_down(sim, pod->before.leader, pod->before.term))
+        sim_fail(sim, "pod %u: the leader of term %llu, which it followed, did not step down",
+                 index, (unsigned long long)pod->before.term);
+}
+
 void sim_check_former(struct sim *sim, uint32_t index, const struct election_leadership *before)
 {
     struct sim_pod *pod = &sim->pods[index];
@@ -92,6 +110,7 @@ void sim_check_former(struct sim *sim, uint32_t index, const struct election_lea
 
     if (!sim->quorum || sim->forges)
         return;
+    check_step_down(sim, index);
     if (before->former.instance && (before->former.instance != now->former.instance ||
                                     before->former.term != now->former.term))
         pod->former_done_term = before->term;

@@ -25,7 +25,7 @@ static struct reply_grace_leader describe_leader(const struct sim_pod *pod,
                       leadership->state != ELECTION_UNAUTHENTICATED,
         .is_self = leadership->leader == pod->config.self.instance,
         .is_stepping_down = leadership->state == ELECTION_STEPPING_DOWN,
-        .gave_way = leadership->previous_stepped_down,
+        .gave_way_term = leadership->stepped_down_term,
         .instance = leadership->leader,
         .term = leadership->term,
         .valid_until_ns = leadership->valid_until_ns};

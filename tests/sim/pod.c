@@ -128,6 +128,7 @@ void sim_start_pod(struct sim *sim, uint32_t index, bool keeps_file)
     pod->leadership = (struct election_leadership){0};
     pod->grace = (struct reply_grace){0};
     pod->led_term = 0;
+    pod->last = pod->before = (struct election_claim){0};
     pod->valid_until_ns = 0;
     sim_trace(sim, "%u starts, instance %llu", index,
               (unsigned long long)pod->config.self.instance);

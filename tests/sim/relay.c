@@ -52,20 +52,22 @@ void relay_follow(struct sim *sim, uint32_t index)
     struct relay_pod *pod = pod_of(sim, index);
     uint64_t leader = leadership->leader;
     uint32_t to = relay_pod_of(sim, leader);
-    bool stepped_down = leadership->previous_stepped_down;
+    uint64_t gave_way_term = leadership->stepped_down_term;
 
     if (!leader)
         return;
     if (leader == pod->leader && leadership->term == pod->term) {
-        if (stepped_down && !pod->is_told) /* late news */
-            kept_follow(&pod->kept, to == index ? KEPT_SLOT_NONE : (uint8_t)to, true);
-        pod->is_told |= stepped_down;
+        if (gave_way_term && !pod->is_told) /* late news */
+            kept_follow(&pod->kept, to == index ? KEPT_SLOT_NONE : (uint8_t)to, pod->term,
+                        gave_way_term);
+        pod->is_told |= gave_way_term != 0;
         return;
     }
-    pod->is_told = stepped_down;
+    pod->is_told = gave_way_term != 0;
     if (pod->term) {
         pod->previous_term = pod->term;
-        pod->previous_until_ns = stepped_down ? local_now(sim, index) + RELAY_GRACE_NS : 0;
+        pod->previous_until_ns =
+            gave_way_term == pod->term ? local_now(sim, index) + RELAY_GRACE_NS : 0;
     }
     pod->leader = leader;
     pod->term = leadership->term;
@@ -76,7 +78,7 @@ void relay_follow(struct sim *sim, uint32_t index)
         kept_lose(&pod->kept, (uint8_t)to, pod->kept.leader_slot == to);
         pod->instance_of[to] = leader;
     }
-    kept_follow(&pod->kept, to == index ? KEPT_SLOT_NONE : (uint8_t)to, stepped_down);
+    kept_follow(&pod->kept, to == index ? KEPT_SLOT_NONE : (uint8_t)to, pod->term, gave_way_term);
 }
 
 /* As route_takes_kept. */

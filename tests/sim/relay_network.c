@@ -196,6 +196,8 @@ static void take_frame(struct sim *sim, uint32_t index, const struct relay_frame
         take_confirmation(sim, index, from, &frame->confirmation);
         return;
     }
+    if (frame->type == FRAME_DATA && frame->term < sim->pods[index].leadership.takes_from)
+        return; /* for an earlier process of this pod */
     if (!relay_can_take(sim, index, frame)) {
         confirm_refuse(&pod->confirm, from, frame->from, &frame->place);
         return;

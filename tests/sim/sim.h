@@ -110,7 +110,8 @@ struct sim_pod {
     uint64_t died_ns, former_done_term;    /* former.c */
     uint64_t shared_since_ns, shared_term; /* another member has its name; 0: none */
     struct reply_grace grace;
-    uint64_t led_term; /* the last one; 0: none */
+    uint64_t led_term;                  /* the last one; 0: none */
+    struct election_claim last, before; /* published: former.c */
 };
 
 #define SIM_STEPS SIM_TERMS /* the leader of a term steps down once */

@@ -78,6 +78,35 @@ Test(election_former, another_leader_may_have_been_between)
     cr_assert_eq(e.published.former.instance, 0);
 }
 
+/* Of the leader before this one, as this member followed it. */
+Test(election_former, step_down_of_a_leader_that_this_member_missed_says_nothing)
+{
+    hear(LEADER, 5, ELECTION_FLAG_STEPPED_DOWN);
+    cr_assert_eq(e.published.stepped_down_term, 4);
+    hear(FORMER, 7, ELECTION_FLAG_STEPPED_DOWN);
+    cr_assert_eq(e.published.stepped_down_term, 0, "that of term 6 did");
+    hear(FORMER, 9, ELECTION_FLAG_STEPPED_DOWN);
+    cr_assert_eq(e.published.stepped_down_term, 7, "it is the same one");
+}
+
+Test(election_former, step_down_that_this_member_heard_of_counts_in_any_later_term)
+{
+    const struct election_message m = {
+        .type = ELECTION_STEP_DOWN, .from = FORMER, .to = SELF, .term = 4, .leader = LEADER};
+
+    step(&(struct election_event){
+        .type = ELECTION_MESSAGE, .message = &m, .from = member(FORMER).address});
+    hear(LEADER, 6, 0);
+    cr_assert_eq(e.published.stepped_down_term, 4);
+}
+
+Test(election_former, instance_takes_kept_requests_of_the_terms_that_it_may_lead)
+{
+    cr_assert_eq(e.published.takes_from, 5);
+    hear(LEADER, 6, 0);
+    cr_assert_eq(e.published.takes_from, 7);
+}
+
 Test(election_former, next_claim_ends_it)
 {
     hear(LEADER, 5, BOTH);

@@ -299,13 +299,25 @@ Test(kept, held_request_that_is_forgotten_is_not_lost)
 
 /* ---- leader changes ---- */
 
+/* In the next term. */
+static void follow(uint8_t slot, bool stepped_down)
+{
+    kept_follow(&kept, slot, kept.leader_term + 1, stepped_down ? kept.leader_term : 0);
+}
+
+/* The leader before this one stepped down. */
+static void hear_late(void)
+{
+    kept_follow(&kept, kept.leader_slot, kept.leader_term, kept.ending_term);
+}
+
 Test(kept, lost_leader_leaves_orphans_at_once)
 {
-    kept_follow(&kept, LEADER, false);
+    follow(LEADER, false);
     (void)put(LEADER);
     kept_refuse(&kept, LEADER);
     cr_assert(kept_is_settled(&kept), "the election decides about a leader");
-    kept_follow(&kept, CLIENT, false);
+    follow(CLIENT, false);
     cr_assert_not(kept_is_settled(&kept));
     cr_assert_eq(kept.orphans, 1);
     kept_move(&kept, kept_orphan(&kept, NULL));
@@ -315,9 +327,9 @@ Test(kept, lost_leader_leaves_orphans_at_once)
 
 Test(kept, leader_that_stepped_down_is_given_time_to_confirm)
 {
-    kept_follow(&kept, LEADER, false);
+    follow(LEADER, false);
     (void)put(LEADER);
-    kept_follow(&kept, CLIENT, true);
+    follow(CLIENT, true);
     cr_assert_not(kept_is_settled(&kept));
     cr_assert_eq(kept.orphans, 0);
     kept_confirm(&kept, LEADER, 1, 1);
@@ -326,9 +338,9 @@ Test(kept, leader_that_stepped_down_is_given_time_to_confirm)
 
 Test(kept, leader_that_stepped_down_and_does_not_confirm_is_lost)
 {
-    kept_follow(&kept, LEADER, false);
+    follow(LEADER, false);
     (void)put(LEADER);
-    kept_follow(&kept, KEPT_SLOT_NONE, true);
+    follow(KEPT_SLOT_NONE, true);
     kept.now_ns += NS_PER_SEC / 2;
     cr_assert_not(kept_is_settled(&kept));
     cr_assert_eq(kept.orphans, 1);
@@ -336,9 +348,9 @@ Test(kept, leader_that_stepped_down_and_does_not_confirm_is_lost)
 
 Test(kept, leader_that_seems_lost_is_given_time_to_confirm)
 {
-    kept_follow(&kept, LEADER, false);
+    follow(LEADER, false);
     (void)put(LEADER);
-    kept_follow(&kept, CLIENT, false);
+    follow(CLIENT, false);
     cr_assert_not(kept_is_settled(&kept));
     cr_assert_eq(kept.orphans, 0);
     kept_confirm(&kept, LEADER, 1, 1);
@@ -348,25 +360,38 @@ Test(kept, leader_that_seems_lost_is_given_time_to_confirm)
 Test(kept, requests_without_a_reply_stay_with_a_leader_that_stepped_down)
 {
     kept.needs_replies = true;
-    kept_follow(&kept, LEADER, false);
+    follow(LEADER, false);
     (void)put(LEADER);
-    kept_follow(&kept, CLIENT, false);
-    kept_follow(&kept, CLIENT, true); /* late news */
+    follow(CLIENT, false);
+    hear_late();
     kept_confirm(&kept, LEADER, 1, 1);
     cr_assert(kept_is_settled(&kept));
-    kept_follow(&kept, LEADER, true);
+    follow(LEADER, true);
     (void)put(LEADER);
     kept_confirm(&kept, LEADER, 2, 2);
     kept_refuse(&kept, LEADER);
-    kept_follow(&kept, CLIENT, false);
+    follow(CLIENT, false);
     cr_assert_eq(kept.orphans, 1);
+}
+
+/* The leader was lost, and this pod has not seen the next one, which stepped down. */
+Test(kept, step_down_of_another_leader_says_nothing_of_the_one_before)
+{
+    kept.needs_replies = true;
+    kept_follow(&kept, LEADER, 1, 0);
+    (void)put(LEADER);
+    kept_follow(&kept, CLIENT, 3, 2);
+    kept_follow(&kept, CLIENT, 3, 2);
+    kept_confirm(&kept, LEADER, 1, 1);
+    cr_assert_not(kept_is_settled(&kept));
+    cr_assert_eq(kept.orphans, 1, "it has no reply, and goes to the next leader");
 }
 
 Test(kept, refusal_ends_the_time_of_a_leader_that_stepped_down)
 {
-    kept_follow(&kept, LEADER, false);
+    follow(LEADER, false);
     (void)put(LEADER);
-    kept_follow(&kept, CLIENT, true);
+    follow(CLIENT, true);
     kept_refuse(&kept, LEADER);
     cr_assert_eq(kept.orphans, 1);
 }

@@ -17,6 +17,26 @@ static void open_replied(void)
     open_again(CONFIG_CONFIRM_REPLIED, 1);
 }
 
+/* The first frame that has come to this pod, in a batch of its worker that is not flushed yet; the others are lost. */
+static void take_first_frame(int pod)
+{
+    static uint8_t bytes[65536]; /* of a GRO batch of full frames */
+    struct worker *worker = &data_planes[pod]->workers[0];
+    struct datagram frame = {
+        .source = SOURCE_RELAY, .payload = bytes, .slot = bytes, .length = 1400 - 28};
+    struct sockaddr_storage from;
+    socklen_t from_length = sizeof(from);
+    ssize_t n = recvfrom(data_planes[pod]->relay_sockets[0].fd, bytes, sizeof(bytes), 0,
+                         (struct sockaddr *)&from, &from_length);
+
+    cr_assert_geq(n, frame.length);
+    address_from_sockaddr((struct sockaddr *)&from, &frame.peer);
+    worker_begin(worker);
+    worker_handle(worker, &frame);
+    worker_flush(worker);
+    (void)lose(pod);
+}
+
 TestSuite(plane_confirm, .init = open_delivered, .fini = teardown, .timeout = 60);
 TestSuite(plane_replied, .init = open_replied, .fini = teardown, .timeout = 60);
 
@@ -114,6 +134,25 @@ Test(plane_confirm, large_requests_survive_a_loss)
     settle_all();
     cr_assert_eq(count(A, DROPPED(incomplete)), 0);
     cr_assert_eq(count(A, COUNTER_DELIVERED), 2);
+}
+
+/* The other frames are refused, or lost, for longer than others would be waited for. */
+Test(plane_confirm, large_request_is_finished_late)
+{
+    static char large[9000];
+    struct reassembly *reassembly = &data_planes[A]->workers[0].routing.reassembly;
+
+    memset(large, 'x', sizeof(large) - 1);
+    say(B, large);
+    run(B);
+    take_first_frame(A);
+    cr_assert_eq(reassembly->open_count, 1);
+    for (size_t i = 0; i < reassembly->count; i++)
+        reassembly->list[i].since_ns -= 2 * REASSEMBLY_AGE_NS;
+    reassembly_expire(reassembly);
+    until(count(A, COUNTER_DELIVERED) >= 1, run_both());
+    settle_all();
+    cr_assert_eq(count(A, DROPPED(incomplete)), 0);
 }
 
 Test(plane_confirm, unconfirmed_requests_of_a_lost_leader_go_to_the_next_one_first)
@@ -251,6 +290,31 @@ Test(plane_confirm, pod_that_cannot_deliver_takes_no_kept_request)
     expect_reply("one");
     settle_all();
     cr_assert_eq(count(A, COUNTER_DELIVERED), 1);
+}
+
+/* A's process is killed, and another one at its address leads before B knows. */
+Test(plane_confirm, request_of_an_earlier_process_goes_to_the_next_one_once)
+{
+    struct leader_snapshot *snapshot;
+
+    say(B, "one");
+    run(B);
+    (void)lose(A);
+    data_plane_close(data_planes[A]);
+    cr_assert_eq(data_plane_open(&configs[A], &supervisor_wakers[A], &data_planes[A]), 0);
+    snapshot = snapshot_draft(&data_planes[A]->publisher);
+    snapshot->leader.confirms = snapshot->leader.splits_records = true;
+    snapshot->leader.takes_from = 2;
+    snapshot_publish(&data_planes[A]->publisher, snapshot);
+    publish(A, A, 2, 0);
+    until(count(A, COUNTER_RECEIVED_RELAY) > 0, run_both()); /* sent again */
+    cr_assert_eq(count(A, COUNTER_DELIVERED), 0);
+    cr_assert_eq(count(A, DROPPED(misdirected)), 1);
+    publish(B, A, 2, 0);
+    expect_reply("one");
+    settle_all();
+    cr_assert_eq(count(A, COUNTER_DELIVERED), 1);
+    cr_assert_eq(count(B, COUNTER_REPLAYED), 1);
 }
 
 Test(plane_confirm, nothing_is_kept_while_a_member_does_not_confirm)

@@ -41,7 +41,7 @@ static void follow(uint64_t instance, uint64_t term, bool gave_way,
                    const struct election_former *former)
 {
     step(&(struct reply_grace_leader){.has_leader = true,
-                                      .gave_way = gave_way,
+                                      .gave_way_term = gave_way ? term - 1 : 0,
                                       .instance = instance,
                                       .term = term,
                                       .valid_until_ns = times.now_ns + 20 * MS},
@@ -92,6 +92,16 @@ Test(reply_grace, leader_that_was_deposed_sends_nothing_when_a_later_one_stepped
     cr_assert_not(accepts(4, 5000 * MS), "its lease ended long ago");
     follow(C, 7, false, &nobody);
     cr_assert_not(accepts(4, 5000 * MS));
+}
+
+/* C led term 6, and stepped down; this pod has missed it. */
+Test(reply_grace, leader_that_was_lost_sends_nothing_when_a_later_one_stepped_down)
+{
+    step_down();
+    follow(B, 5, true, &nobody);
+    leader.valid_until_ns = UINT64_MAX;
+    follow(A, 7, true, &nobody);
+    cr_assert_not(accepts(5, times.now_ns), "B led term 5");
 }
 
 static const struct election_former stays = {.instance = A, .term = 4, .until_ns = 2000 * MS};

@@ -43,7 +43,7 @@
     X(auth, "a frame that is not authentic, or not sealed where keys.mode is enforce")           \
     X(key, "sealed with a key that this pod lacks, or no key to seal it with")                   \
     X(introduction, "a sealed frame of an instance without a completed handshake")               \
-    X(misdirected, "sealed for another instance, or not from its sender's address")              \
+    X(misdirected, "for another instance, or not from its sender's address")                     \
     X(replay, "a frame that was received before, or is older than the replay window")            \
     X(route, "a frame of route all or ordered, which is not the route of this pod")              \
     X(order, "entries of another term, or from neither the leader nor the pod asked for them")   \

@@ -180,9 +180,17 @@ struct election_leadership {
     uint64_t leader; /* instance; 0: none */
     enum election_cause cause;
     uint64_t valid_until_ns;
-    bool previous_stepped_down; /* the previous leader stepped down in order: its last replies may
-                                   still pass for reply.grace */
+    /* The term of the leader before this one, as this instance followed it, if that leader stepped down
+     * in order: its last replies may still pass for reply.grace. 0: it did not, or it is not certain. */
+    uint64_t stepped_down_term;
+    /* Kept requests of a lower term are for an earlier process at this address: this instance has not
+     * led such a term. */
+    uint64_t takes_from;
     struct election_former former;
+};
+
+struct election_claim {
+    uint64_t leader, term; /* leader: 0: none */
 };
 
 enum election_result {
@@ -315,9 +323,12 @@ struct election {
     uint64_t term, leader;
     struct address leader_address;
     enum election_cause claim_cause;
-    bool previous_stepped_down; /* the leader before this one stepped down */
-    uint64_t interval_ns;       /* the leader's */
-    uint64_t detection_ns;      /* the leader's interval x misses */
+    bool previous_stepped_down; /* as this leader says, the one directly before it stepped down */
+    struct election_claim last,
+        before;            /* published: the last one with a leader, and the one before */
+    uint64_t led_from;     /* the lowest term that this instance has led; 0: none */
+    uint64_t interval_ns;  /* the leader's */
+    uint64_t detection_ns; /* the leader's interval x misses */
     uint64_t live[ELECTION_BITMAP_WORDS], ready[ELECTION_BITMAP_WORDS]; /* from its heartbeat */
     struct election_list_id live_list; /* the list that these bits index */
     bool is_live_old;                  /* its last heartbeat had those of a newer list than ours */
@@ -363,6 +374,7 @@ struct election {
     /* As the leader. */
     uint64_t heartbeat_ns; /* the next heartbeat */
     uint64_t valid_until_ns, led_since_ns;
+    uint64_t gave_way_term; /* its leader stepped down, and this instance led next; 0: it did not */
     uint64_t fenced_ns;     /* end of the last lease that was valid */
     uint64_t hold_down_ns;  /* how long to lead before the next transfer because of the app */
     bool is_list_committed; /* acknowledged by a majority without volatile vote state */

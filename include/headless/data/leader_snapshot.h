@@ -78,6 +78,7 @@ struct leadership {
     struct address address; /* of the leader: IP; with its port when outside; unset: none */
     char name[CONFIG_NAME_MAX];
     uint64_t instance;               /* of the leader; 0: none, or outside */
+    uint64_t takes_from;             /* kept requests of lower terms are for an earlier process */
     uint32_t votes_needed;           /* members that are a majority; 1: no quorum is wanted */
     uint64_t rcvbuf_bytes;           /* of the leader's relay socket, as it reports; 0: unknown */
     uint16_t member_index;           /* of the leader */

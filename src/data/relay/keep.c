@@ -7,8 +7,10 @@
 
 #include "data/relay/link.h"
 
-#define TICKET_BYTES 128 /* of relay.keep for each ticket */
-#define TICKETS_MIN  1024
+#define TICKET_BYTES  128 /* of relay.keep for each ticket */
+#define TICKETS_MIN   1024
+
+#define KEPT_IDS_BITS (32 - KEPT_SLOT_BITS - 1) /* half of them, so that later ones are higher */
 
 _Static_assert(BATCH_MAX <= KEPT_REPLIES_BATCH, "all replies of a batch can be added");
 
@@ -35,6 +37,8 @@ int relay_keep_init(struct relay *relay, const struct config *config, size_t wor
     size_t bytes = config_keeps(config) ? config->relay_keep_bytes / workers : 0;
     int rc = kept_init(&relay->kept, bytes);
 
+    /* An earlier process of this address had others: a late confirmation of its streams says nothing. */
+    relay->kept.ids = (uint32_t)(relay->identity->instance >> (64 - KEPT_IDS_BITS));
     relay->keep_ns = config->relay_keep_ns;
     relay->kept.on_end = on_end;
     relay->kept.context = relay;
@@ -253,7 +257,8 @@ bool relay_has_due(const struct relay *relay)
 
 /* ---- leaders ---- */
 
-void relay_follow(struct relay *relay, const struct relay_target *target, bool stepped_down)
+void relay_follow(struct relay *relay, const struct relay_target *target, uint64_t term,
+                  uint64_t gave_way_term)
 {
     struct relay_link *link = target ? relay_link_to_target(relay, target) : NULL;
     uint8_t slot = link ? link->slot : KEPT_SLOT_NONE, before = relay->kept.leader_slot;
@@ -263,7 +268,7 @@ void relay_follow(struct relay *relay, const struct relay_target *target, bool s
     /* Within a slice: what is packed for the leader before belongs to what is kept for it. */
     if (slot != before && before != KEPT_SLOT_NONE)
         relay_link_flush(relay, relay->links[before]);
-    kept_follow(&relay->kept, slot, stepped_down);
+    kept_follow(&relay->kept, slot, term, gave_way_term);
 }
 
 void relay_set_replaying(struct relay *relay, bool is_replaying)

@@ -101,6 +101,7 @@ struct kept {
     uint8_t leader_slot; /* requests go there; KEPT_SLOT_NONE: to no pod */
     uint8_t ending_slot; /* the leader before, while its confirmations are waited for */
     bool ending_stepped_down;
+    uint64_t leader_term, ending_term;
     uint64_t ending_until_ns;
 };
 
@@ -197,10 +198,12 @@ void kept_move(struct kept *kept, struct kept_frame *orphan);
 void kept_end_moves(struct kept *kept);
 
 /*
- * Requests go to this slot from now on (KEPT_SLOT_NONE: to this pod itself). Call it for each leader,
- * not while there is none, and again when it becomes known that the one before stepped down.
+ * Requests go to this slot from now on (KEPT_SLOT_NONE: to this pod itself), whose pod leads this term.
+ * Call it for each leader, not while there is none, and again when it becomes known that one before
+ * stepped down, which led gave_way_term (0: none). The owner may have missed that leader: of another
+ * one it says nothing.
  */
-void kept_follow(struct kept *kept, uint8_t slot, bool stepped_down);
+void kept_follow(struct kept *kept, uint8_t slot, uint64_t term, uint64_t gave_way_term);
 /* This slot's host has refused a frame: its process has ended. */
 void kept_refuse(struct kept *kept, uint8_t slot);
 /* False: earlier requests have to be confirmed, or routed again, before new ones are sent. */

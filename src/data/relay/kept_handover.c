@@ -98,6 +98,7 @@ static void begin_wait(struct kept *kept, uint8_t before, bool stepped_down)
     struct kept_stream *stream = &kept->streams[before];
 
     kept->ending_slot = before;
+    kept->ending_term = kept->leader_term;
     kept->ending_stepped_down = false;
     kept->ending_until_ns = kept->now_ns + ENDING_NS;
     if (stepped_down)
@@ -108,13 +109,15 @@ static void begin_wait(struct kept *kept, uint8_t before, bool stepped_down)
         stream->is_silent = true; /* its app must be given nothing more of ours */
 }
 
-void kept_follow(struct kept *kept, uint8_t slot, bool stepped_down)
+void kept_follow(struct kept *kept, uint8_t slot, uint64_t term, uint64_t gave_way_term)
 {
     uint8_t before = kept->leader_slot;
 
     if (slot == before) {
-        if (stepped_down && kept->ending_slot != KEPT_SLOT_NONE)
+        if (gave_way_term && gave_way_term == kept->ending_term &&
+            kept->ending_slot != KEPT_SLOT_NONE)
             note_step_down(kept);
+        kept->leader_term = term;
         return;
     }
     kept->leader_slot = slot;
@@ -123,7 +126,8 @@ void kept_follow(struct kept *kept, uint8_t slot, bool stepped_down)
     if (kept->ending_slot != KEPT_SLOT_NONE) /* it had not confirmed all when the next one ended */
         end_wait(kept);
     if (before != KEPT_SLOT_NONE)
-        begin_wait(kept, before, stepped_down);
+        begin_wait(kept, before, gave_way_term && gave_way_term == kept->leader_term);
+    kept->leader_term = term;
 }
 
 void kept_refuse(struct kept *kept, uint8_t slot)

@@ -266,13 +266,19 @@ void reassembly_release(struct reassembly *reassembly)
     }
 }
 
+/* The beginning of a kept one has been confirmed: it is not sent again. */
+static uint64_t age_of(const struct unfinished *record)
+{
+    return frame_is_kept(record->header.type) ? REASSEMBLY_KEPT_AGE_NS : REASSEMBLY_AGE_NS;
+}
+
 void reassembly_expire(struct reassembly *reassembly)
 {
     for (size_t i = 0; reassembly->open_count > 0 && i < reassembly->count; i++) {
         struct unfinished *record = &reassembly->list[i];
 
         if (record->state == UNFINISHED_OPEN &&
-            reassembly->now_ns >= record->since_ns + REASSEMBLY_AGE_NS)
+            reassembly->now_ns >= record->since_ns + age_of(record))
             end_unfinished(reassembly, record, DROP_incomplete);
     }
 }

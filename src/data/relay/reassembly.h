@@ -4,9 +4,9 @@
  *
  * A worker has at most one unfinished record of each nonce space of each member, and one more of its
  * kept frames, whose position is their number in the stream (header.sequence, as the owner sets it).
- * Any other frame of that nonce space, or kept frame, but the one that continues it ends it: it is counted as received and dropped
- * (incomplete). So do REASSEMBLY_AGE_NS, and REASSEMBLY_UNFINISHED_MAX newer ones. A record is counted
- * when it is finished or ended, so the ledger is closed meanwhile.
+ * Any other frame of that nonce space, or kept frame, but the one that continues it ends it: it is
+ * counted as received and dropped (incomplete). So do its age, and REASSEMBLY_UNFINISHED_MAX newer
+ * ones. A record is counted when it is finished or ended, so the ledger is closed meanwhile.
  *
  * The frames of a GRO batch are adjacent in memory, so the next part is moved there, behind the part
  * before: over the end of a frame and the head of the next one, which have been read by then. Only
@@ -25,6 +25,7 @@
 
 #define REASSEMBLY_UNFINISHED_MAX 256
 #define REASSEMBLY_AGE_NS         NS_PER_SEC
+#define REASSEMBLY_KEPT_AGE_NS    (61 * NS_PER_SEC) /* the next frame comes, within relay.keep_time */
 #define REASSEMBLY_PLACES         ((size_t)2 * FRAME_AUTH_NONCE_SPACES) /* of a member */
 
 /* An opened frame of a member, in memory that may be written. */
@@ -88,7 +89,7 @@ void reassembly_refuse(struct reassembly *reassembly, const struct relay_part *p
 void reassembly_keep(struct reassembly *reassembly);
 /* Finished records have been sent. */
 void reassembly_release(struct reassembly *reassembly);
-/* End records that are unfinished for longer than REASSEMBLY_AGE_NS. */
+/* End records that are unfinished for longer than their age. */
 void reassembly_expire(struct reassembly *reassembly);
 
 #endif

@@ -136,7 +136,8 @@ bool relay_has_due(const struct relay *relay);
 
 /* Requests go to this target from now on; NULL: to this pod's app. Once a leader, and again when it is
  * known that the leader before stepped down. */
-void relay_follow(struct relay *relay, const struct relay_target *target, bool stepped_down);
+void relay_follow(struct relay *relay, const struct relay_target *target, uint64_t term,
+                  uint64_t gave_way_term);
 
 /* While it is set, requests were sent to another pod before. Sends what is packed. */
 void relay_set_replaying(struct relay *relay, bool is_replaying);
