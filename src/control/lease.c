@@ -299,17 +299,23 @@ static void lease_ask(struct lease *l, const struct election *e, uint64_t now_ns
 
 /* ---- news ---- */
 
+static bool are_same_news(const struct election_lease *a, const struct election_lease *b)
+{
+    return a->term == b->term && a->holder == b->holder && a->held_term == b->held_term &&
+           a->until_ns == b->until_ns && a->failed_seal == b->failed_seal &&
+           a->is_alone == b->is_alone && a->is_free == b->is_free &&
+           a->is_votable == b->is_votable && a->is_writable == b->is_writable;
+}
+
 /* Also of a Lease that was deleted, or whose annotations were changed: its holder leads on, and writes it again. */
 static void lease_tell(struct lease *l, const struct election *e, uint64_t now_ns,
                        struct lease_actions *out)
 {
     const struct lease_record *seen = &l->seen, *held = lease_held(l);
-    struct election_lease news;
+    struct election_lease news = {.term = seen->term,
+                                  .failed_seal = l->failed_seal,
+                                  .is_writable = l->is_known && !l->is_failing};
 
-    memset(&news, 0, sizeof(news)); /* also the padding: it is compared */
-    news.term = seen->term;
-    news.failed_seal = l->failed_seal;
-    news.is_writable = l->is_known && !l->is_failing;
     if (seen->exists && lease_is_ours(seen))
         news.holder = lease_holder_instance(seen->holder);
     if (held && held->stamp_ns <= l->sent.stamp_ns) {
@@ -324,7 +330,7 @@ static void lease_tell(struct lease *l, const struct election *e, uint64_t now_n
         news.is_free = lease_plan(l, e, false, now_ns).by != LEASE_BY_NOTHING;
     news.is_votable =
         e->state == ELECTION_LEADER || lease_plan(l, e, true, now_ns).by != LEASE_BY_NOTHING;
-    if (memcmp(&news, &l->told, sizeof(news)) == 0)
+    if (are_same_news(&news, &l->told))
         return;
     out->has_news = true;
     out->news = l->told = news;
