@@ -29,6 +29,7 @@ name_server=10.96.0.10
 namespace=default
 net_prefix=hdk$$
 component_pids=() # in the order of their start
+kubelet_options=()
 minor=$("$components/kube-apiserver" --version | sed -nE 's/^Kubernetes v1\.([0-9]+)\..*/\1/p')
 root=$sources/../..
 pod_wrapper=(ip netns exec "$net_prefix-client")
@@ -190,7 +191,8 @@ start_kubelet()
     cp "$headlessd" "$headlessctl" "$bench" "$state/programs"
     ! since 21 || cp "$components/coredns" "$state/programs"
     component kubelet python3 -B "$sources/kubelet.py" --server "https://$node:6443" --ca "$state/certs/apiserver.crt" \
-        --token "$state/token" --programs "$state/programs" --state "$state/pods" --prefix "$net_prefix"
+        --token "$state/token" --programs "$state/programs" --state "$state/pods" --prefix "$net_prefix" \
+        "${kubelet_options[@]}"
 }
 
 k()
