@@ -9,8 +9,9 @@
 #   agrees                true if the pod that leads is the holder
 #   pod_process POD, pod_of ADDRESS, log_has POD REGEX, readyz POD REGEX
 #   api_cut ADDRESS...    drops all packets between these pods and the API server
+#   api_refuse ADDRESS... resets their connections, and refuses new ones
 #   api_cut_connections   drops those of the connections that all pods have now; new ones work
-#   api_heal              removes both
+#   api_heal              removes all of these
 # shellcheck shell=bash disable=SC2154,SC2034 # lib.sh sets them; others use them
 
 selector=app.kubernetes.io/name=headlessd
@@ -111,10 +112,12 @@ api_faults()
     nft list table ip faults >/dev/null 2>&1 || nft -f - <<RULES
 table ip faults {
     set pods { type ipv4_addr; }
+    set refused { type ipv4_addr; }
     set connections { type ipv4_addr . inet_service; }
     chain input {
         type filter hook input priority filter;
         ip saddr @pods tcp dport $api_ports drop
+        ip saddr @refused tcp dport $api_ports reject with tcp reset
         ip saddr . tcp sport @connections tcp dport $api_ports drop
     }
     chain output {
@@ -132,6 +135,12 @@ api_cut()
     nft add element ip faults pods "{ $(IFS=,; echo "$*") }"
 }
 
+api_refuse()
+{
+    api_faults
+    nft add element ip faults refused "{ $(IFS=,; echo "$*") }"
+}
+
 api_cut_connections()
 {
     local address connections
@@ -145,5 +154,6 @@ api_cut_connections()
 api_heal()
 {
     nft flush set ip faults pods
+    nft flush set ip faults refused
     nft flush set ip faults connections
 }
