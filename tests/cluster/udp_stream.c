@@ -48,8 +48,7 @@ struct stream {
     size_t targets;
     bool to_all;
     uint64_t last[TARGETS_MAX]; /* the highest sequence of a reply, + 1 */
-    uint64_t sent, answered, duplicated, foreign, disordered, gap_ns, gap_at_ns,
-        last_answer_ns;
+    uint64_t sent, answered, duplicated, foreign, disordered, gap_ns, gap_at_ns, last_answer_ns;
     uint8_t *seen; /* index: sequence */
     uint64_t capacity;
 };
