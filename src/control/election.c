@@ -239,6 +239,8 @@ static void dispatch_message(struct election *e, const struct election_event *ev
     if (index != ELECTION_NOT_FOUND)
         election_hear_member(e, index);
     e->generation = election_max(e->generation, m->generation);
+    if (election_keep_apart(e, event))
+        return;
     forget_stale_hint(e, m);
     hear[m->type](e, event);
 }

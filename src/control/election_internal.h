@@ -249,6 +249,11 @@ uint64_t election_forget_after(const struct election *e, uint16_t index);
 /* Another pod has the leader's address since the leader was heard last. */
 bool election_is_readdressed(const struct election *e);
 
+/* ---- election_apart.c ---- */
+
+/* True if the message must be ignored, since its sender has the other option election. */
+bool election_keep_apart(struct election *e, const struct election_event *event);
+
 /* ---- election_join.c ---- */
 /* True if messages arrive, and none of them can be authenticated. */
 bool election_hears_only_unauthenticated(const struct election *e);

@@ -23,7 +23,8 @@ static struct election_message make_discovery(const struct election *e,
     m.leader = e->leader;
     m.leader_address = e->leader_address;
     m.flags = (uint16_t)((e->state == ELECTION_LEADER ? ELECTION_FLAG_LEADS : 0) |
-                         (election_has_list(e) && !e->is_unlisted ? ELECTION_FLAG_LISTED : 0));
+                         (election_has_list(e) && !e->is_unlisted ? ELECTION_FLAG_LISTED : 0) |
+                         (e->config.has_lease ? ELECTION_FLAG_LEASE : 0));
     return m;
 }
 
@@ -256,17 +257,20 @@ bool election_is_first(const struct election *e)
 
 static void consider_bootstrap(struct election *e)
 {
-    size_t total =
-        election_max(e->config.has_lease ? 1 : e->config.expect, e->known_peer_count + 1);
+    /* A Lease that was held has shown that there is no leader. That nobody ever held it says nothing:
+     * the cluster may have had another option election. */
+    bool has_lease = e->config.has_lease && e->lease.term;
+    size_t total = election_max(has_lease ? 1 : e->config.expect, e->known_peer_count + 1);
     uint64_t rank;
 
-    if (e->is_blind || (total == 1 && e->config.is_discovering && !has_waited(e)) ||
+    if (e->is_blind || election_is_kept_out(e) ||
+        (total == 1 && e->config.is_discovering && !has_waited(e)) ||
         (total > 1 && e->now_ns < e->abstain_ns) || !e->config.self.is_eligible || e->is_stopping ||
         (e->leader && e->now_ns < e->heard_ns + e->detection_ns) ||
         (total > 1 && !election_may_grant_lease(e, election_self(e))) ||
         (e->config.has_lease && !(e->lease.is_free && e->lease.is_writable)))
         return;
-    if (!draft_members(e) || (!e->config.has_lease && e->list.count < bootstrap_quorum(e, total))) {
+    if (!draft_members(e) || (!has_lease && e->list.count < bootstrap_quorum(e, total))) {
         e->bootstrap_ns = 0;
         election_forget_list(e);
         return;

@@ -138,6 +138,7 @@ static struct lease_record *lease_compose(struct lease *l, const char *holder, u
     record->duration_ns = l->config.duration_ns;
     record->stamp_ns = now_ns;
     l->sent_by = LEASE_BY_NOTHING;
+    l->is_due = false;
     return record;
 }
 
@@ -156,8 +157,8 @@ static void renew(struct lease *l, const struct election *e, uint64_t now_ns,
     bool is_fence_open = l->seen.fence == LEASE_FENCE_LEASE && !lease_is_alone(l);
     struct lease_record *record;
 
-    if (now_ns < at_ns && !seals && fence == l->seen.fence && !is_fence_open && l->seen.exists &&
-        strcmp(l->seen.uid, l->seen.writer_uid) == 0) {
+    if (now_ns < at_ns && !seals && !l->is_due && fence == l->seen.fence && !is_fence_open &&
+        l->seen.exists && strcmp(l->seen.uid, l->seen.writer_uid) == 0) {
         lease_wake_at(l, at_ns);
         return;
     }

@@ -92,6 +92,7 @@ size_t lease_convert_write(struct json_object *document, const struct lease_reco
         .list = list,
         .stamp = record->stamp_ns,
         .cluster = about->cluster,
+        .removes_wanted = about->removes_wanted,
     };
 
     if (document && lease_read(document, &before))

@@ -22,10 +22,11 @@ struct lease_convert_text {
 int lease_convert_read(struct json_object *document, struct lease_record *ret_record,
                        bool *ret_is_coordinated) __attribute__((warn_unused_result));
 
-/* For people, and constant. */
+/* For people. */
 struct lease_convert_about {
     const char *name; /* of the Lease */
     const char *address, *cluster;
+    bool removes_wanted; /* the annotation headlessd.io/wanted */
 };
 
 /*

@@ -25,6 +25,7 @@ struct lease_driver_shared {
     struct triple_buffer seen, replies; /* the platform thread writes, the supervisor reads */
     struct lease_record records[TRIPLE_BUFFER_VERSIONS];
     struct lease_reply outcomes[TRIPLE_BUFFER_VERSIONS];
+    struct lease_wanted wanted;
     struct waker *reader_waker;
     _Atomic int state; /* enum supervisor_lease_state */
 
@@ -90,6 +91,7 @@ static int lease_driver_keep(struct lease_driver_shared *shared, struct json_obj
     shared->document = lease_keep(document);
     shared->record = *ret_record;
     shared->is_coordinated = is_coordinated;
+    lease_wanted_note(&shared->wanted, document, ret_record->stamp_ns);
     note_state(shared);
     return 0;
 }
@@ -176,7 +178,7 @@ static size_t lease_driver_write(void *context, char *body, size_t room)
 {
     struct lease_driver_shared *shared = context;
     const struct lease_record *record = &shared->request.record;
-    const struct lease_convert_about about = {
+    struct lease_convert_about about = {
         .name = shared->name, .address = shared->address, .cluster = shared->cluster};
     const struct lease_convert_text text = {.json = body, .room = room};
     bool is_update = shared->request.verb == LEASE_PUT;
@@ -186,6 +188,8 @@ static size_t lease_driver_write(void *context, char *body, size_t room)
                       strcmp(record->version, shared->record.version) != 0);
     if (shared->is_stale || (is_update && shared->is_coordinated))
         return 0;
+    about.removes_wanted =
+        is_update && lease_wanted_leaves_out(&shared->wanted, shared->document, record->stamp_ns);
     return lease_convert_write(is_update ? shared->document : NULL, record, &about,
                                lease_driver_real_us(), &text);
 }
@@ -234,6 +238,7 @@ static struct lease_driver_shared *lease_driver_make(const struct config *config
         return NULL;
     triple_buffer_init(&shared->seen);
     triple_buffer_init(&shared->replies);
+    lease_wanted_init(&shared->wanted);
     atomic_init(&shared->state, SUPERVISOR_LEASE_WAITING);
     shared->reader_waker = reader_waker;
     shared->platform = platform;
@@ -286,6 +291,11 @@ bool lease_driver_has_news(const struct lease_driver *driver)
            triple_buffer_has_news(&shared->seen);
 }
 
+struct lease_wanted *lease_driver_wanted(struct lease_driver *driver)
+{
+    return &driver->shared->wanted;
+}
+
 static struct lease_event reply_event(const struct lease_reply *reply)
 {
     return (struct lease_event){.type = LEASE_REPLY,
@@ -330,6 +340,7 @@ void lease_driver_send(struct lease_driver *driver, const struct lease_actions *
 
     shared->request = *actions;
     shared->is_stale = false;
+    lease_wanted_hand_in(&shared->wanted);
     if (platform_request(shared->platform, &request))
         shared->unsent =
             (struct lease_reply){.request = actions->request, .outcome = LEASE_REFUSED};

@@ -74,6 +74,7 @@ static void take_peer_message(struct supervisor *supervisor, const struct electi
     if (message->type == ELECTION_HEARTBEAT)
         learn_from_heartbeat(supervisor, message);
     supervisor_check_settings(supervisor, message);
+    supervisor_check_election(supervisor);
 }
 
 static void note_verification(struct supervisor *supervisor, enum peer_transport_result result,
@@ -277,6 +278,7 @@ static size_t supervisor_do_work(void *self)
     if (clock_now_ns() >= supervisor->election.deadline_ns)
         supervisor_feed(supervisor, &(struct election_event){.type = ELECTION_TICK});
     discovery_set_fast(&supervisor->discovery, is_leaderless(supervisor, now_ns));
+    supervisor_run_kubernetes(supervisor, now_ns);
     supervisor_check_apps(supervisor, now_ns);
     supervisor_log_leaderless(supervisor, now_ns);
     supervisor_log_virtual(supervisor, now_ns);
@@ -295,6 +297,7 @@ static bool supervisor_has_input(struct supervisor *supervisor)
            triple_buffer_has_news(&supervisor->reload) ||
            discovery_has_news(&supervisor->discovery) ||
            slice_watch_has_news(&supervisor->slices) || supervisor_has_lease_news(supervisor) ||
+           supervisor_has_kubernetes_news(supervisor) ||
            data_plane_has_refusal(supervisor->data_plane) ||
            data_plane_app_is_up(supervisor->data_plane) != supervisor->is_app_up;
 }

@@ -272,3 +272,20 @@ void supervisor_check_settings(struct supervisor *supervisor,
              peers_describe_settings(message->flags),
              peers_describe_settings(supervisor->peers.flags));
 }
+
+/* ---- a pod has the other option election ---- */
+
+void supervisor_check_election(const struct supervisor *supervisor)
+{
+    const struct election *e = &supervisor->election;
+    char text[ADDRESS_TEXT_MAX];
+
+    if (!e->differing_ns || e->differing_ns != e->now_ns)
+        return;
+    log_warn_minutely("election_differs", e->now_ns,
+                      "the pod at %s has election: %s, this pod %s: pods with one of them keep out "
+                      "new pods with the other; set the same in all pods, with all of them stopped",
+                      address_format_ip(&e->differing, text),
+                      e->config.has_lease ? "peers" : "lease",
+                      e->config.has_lease ? "lease" : "peers");
+}

@@ -180,6 +180,7 @@ void supervisor_update_report(struct supervisor *supervisor)
     report_put(&report->is_volatile, e->is_volatile);
     report_put(&report->is_refusing, supervisor->is_refusing);
     report_put(&report->known, e->known_peer_count);
+    report_put(&report->is_kept_out, election_is_kept_out(e));
     report_put(&report->answered, supervisor_count_replied(e));
     atomic_store_explicit(&report->lookup, discovery_failure(&supervisor->discovery),
                           memory_order_relaxed);

@@ -27,8 +27,8 @@
 #include "platform/token.h"
 #include "platform/url.h"
 
-#define REQUEST_LANES \
-    2 /* the common connection, and one for is_fresh: a request at a time in each */
+/* Each has a request at a time. */
+enum request_lane_kind { LANE_COMMON, LANE_FRESH, LANE_BACKGROUND, REQUEST_LANES };
 #define HEADERS_MAX 4
 
 /* ---- transfer.c ---- */
@@ -135,6 +135,7 @@ struct problem {
     enum platform_verb verb;                      /* constant once object is set */
     const struct platform_object *_Atomic object; /* NULL: this entry and all later ones are free */
     _Atomic uint64_t trouble;                     /* trouble_pack; 0: none */
+    _Atomic uint64_t failed_ns;                   /* the last failure */
     uint64_t logged; /* the last one that was logged; the platform thread's */
     uint64_t logged_ns;
 };
@@ -143,6 +144,10 @@ struct problem {
 void problems_note(struct platform *platform, enum platform_verb verb,
                    const struct platform_object *object, const struct trouble *trouble,
                    char text[static PLATFORM_WHY_MAX]);
+/* Only the words. */
+void problems_describe(struct platform *platform, enum platform_verb verb,
+                       const struct platform_object *object, const struct trouble *trouble,
+                       char text[static PLATFORM_WHY_MAX]);
 void problems_count(struct platform *platform, enum platform_verb verb, unsigned status);
 
 /* ---- api.c ---- */

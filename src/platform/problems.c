@@ -9,6 +9,9 @@
 #define LOG_AGAIN_NS  (60 * NS_PER_SEC) /* the same failure */
 #define LOG_OTHERS_NS (2 * NS_PER_SEC)  /* another failure */
 
+/* What still fails is tried more often. A pod that holds the Lease no longer does not try to write it. */
+#define FORGET_NS     (30 * NS_PER_SEC)
+
 /* ---- the platform thread ---- */
 
 /* NULL: no entry is left. */
@@ -80,22 +83,32 @@ static void log_success(struct problem *problem, const struct platform_object *o
     problem->logged = 0;
 }
 
-void problems_note(struct platform *platform, enum platform_verb verb,
-                   const struct platform_object *object, const struct trouble *trouble,
-                   char text[static PLATFORM_WHY_MAX])
+void problems_describe(struct platform *platform, enum platform_verb verb,
+                       const struct platform_object *object, const struct trouble *trouble,
+                       char text[static PLATFORM_WHY_MAX])
 {
     const struct trouble_names names = platform_names(platform);
-    struct problem *problem = problem_of(platform, verb, object);
-    bool is_failed = is_failure(verb, trouble);
-    uint64_t packed = is_failed ? trouble_pack(trouble) : 0;
 
     text[0] = '\0';
     if (trouble->outcome != PLATFORM_OK)
         trouble_describe(trouble, verb, object, &names, text);
+}
+
+void problems_note(struct platform *platform, enum platform_verb verb,
+                   const struct platform_object *object, const struct trouble *trouble,
+                   char text[static PLATFORM_WHY_MAX])
+{
+    struct problem *problem = problem_of(platform, verb, object);
+    bool is_failed = is_failure(verb, trouble);
+    uint64_t packed = is_failed ? trouble_pack(trouble) : 0;
+
+    problems_describe(platform, verb, object, trouble, text);
     if (trouble->kind != TROUBLE_CANCELLED)
         atomic_store_explicit(&platform->is_up, is_response(trouble), memory_order_relaxed);
     if (!problem)
         return;
+    if (is_failed)
+        atomic_store_explicit(&problem->failed_ns, clock_now_ns(), memory_order_relaxed);
     atomic_store_explicit(&problem->trouble, packed, memory_order_relaxed);
     if (is_failed)
         log_failure(problem, packed, text);
@@ -113,13 +126,16 @@ void problems_count(struct platform *platform, enum platform_verb verb, unsigned
 
 bool platform_problem(const struct platform *platform, char ret_why[static PLATFORM_WHY_MAX])
 {
+    uint64_t now_ns = clock_now_ns();
+
     for (size_t i = 0; platform && i < PROBLEMS_MAX; i++) {
         const struct problem *problem = &platform->problems[i];
         const struct platform_object *object =
             atomic_load_explicit(&problem->object, memory_order_acquire);
         uint64_t packed = atomic_load_explicit(&problem->trouble, memory_order_relaxed);
+        uint64_t failed_ns = atomic_load_explicit(&problem->failed_ns, memory_order_relaxed);
 
-        if (object && packed) {
+        if (object && packed && now_ns < failed_ns + FORGET_NS) {
             const struct trouble_names names = platform_names(platform);
             const struct trouble trouble = trouble_unpack(packed);
 

@@ -46,8 +46,15 @@ int platform_request(struct platform *platform, const struct platform_request *r
 
 /* ---- the platform thread ---- */
 
+static enum request_lane_kind lane_of(const struct platform_request *request)
+{
+    if (request->is_background)
+        return LANE_BACKGROUND;
+    return request->is_fresh ? LANE_FRESH : LANE_COMMON;
+}
+
 /* The oldest one for this lane. */
-static struct request_slot *find_queued(struct platform *platform, bool is_fresh)
+static struct request_slot *find_queued(struct platform *platform, enum request_lane_kind lane)
 {
     struct request_slot *oldest = NULL;
 
@@ -55,7 +62,7 @@ static struct request_slot *find_queued(struct platform *platform, bool is_fresh
         struct request_slot *slot = &platform->slots[i];
 
         if (atomic_load_explicit(&slot->state, memory_order_acquire) != SLOT_QUEUED ||
-            slot->request.is_fresh != is_fresh)
+            lane_of(&slot->request) != lane)
             continue;
         if (!oldest || (int32_t)(slot->order - oldest->order) < 0)
             oldest = slot;
@@ -87,7 +94,10 @@ static void request_finish(struct request_lane *lane, const struct trouble *trou
             result.retry_after_ns =
                 retry_after_s < 60 ? (uint64_t)retry_after_s * NS_PER_SEC : RETRY_AFTER_MAX_NS;
     }
-    problems_note(platform, request.verb, request.object, trouble, why);
+    if (request.is_optional)
+        problems_describe(platform, request.verb, request.object, trouble, why);
+    else
+        problems_note(platform, request.verb, request.object, trouble, why);
     atomic_store_explicit(&lane->slot->state, SLOT_FREE, memory_order_release); /* claim_slot */
     lane->slot = NULL;
     if (platform_enter(platform)) {
@@ -124,7 +134,7 @@ static void request_attempt(struct request_lane *lane)
     const struct request_slot *slot = lane->slot;
     struct transfer_plan plan = {.verb = slot->request.verb,
                                  .object = slot->request.object,
-                                 .is_alone = slot->request.is_fresh};
+                                 .is_alone = lane_of(&slot->request) != LANE_COMMON};
     uint64_t now_ns = clock_now_ns();
     struct trouble trouble = {.kind = TROUBLE_QUEUED};
 
@@ -143,10 +153,10 @@ static void request_attempt(struct request_lane *lane)
 
 void requests_start(struct platform *platform)
 {
-    for (size_t i = 0; i < REQUEST_LANES; i++) {
+    for (enum request_lane_kind i = LANE_COMMON; i < REQUEST_LANES; i++) {
         struct request_lane *lane = &platform->lanes[i];
 
-        while (!lane->slot && (lane->slot = find_queued(platform, i == 1))) {
+        while (!lane->slot && (lane->slot = find_queued(platform, i))) {
             atomic_store_explicit(&lane->slot->state, SLOT_RUNNING, memory_order_relaxed);
             lane->attempts = 0;
             request_attempt(lane); /* it is over already if nothing could be sent */

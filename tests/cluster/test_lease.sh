@@ -143,8 +143,36 @@ coordinated()
 }
 
 certificate ca
+# by_votes ADDRESS: a pod with election: peers
+by_votes()
+{
+    pod_launch "$1" --bind "$1" --name "pod-${1##*.}" --app echo --peers "$a,$b,$c"
+}
+
+# A new pod with the other option stays out, and both sides say so; the others go on.
+kept_apart()
+{
+    world
+    api_start
+    launch "$a"
+    launch "$b"
+    wait_until "one leads by the Lease" agree any "$a" "$b"
+    by_votes "$c"
+    wait_until "the pod without a Lease says why it is not ready" is_told "$c" '^joining: other pods have election: lease'
+    wait_until "the leader says so as well" logged "$(leader_of "$a")" 'election_differs.*has election: peers, this pod lease'
+    expect "a reply" "$(ask "$a" hello)" hello
+    pod_stop "$a"
+    pod_stop "$b"
+    by_votes "$a"
+    wait_until "one leads by votes" agree any "$a" "$c"
+    launch "$b"
+    wait_until "the pod with a Lease says why it is not ready" is_told "$b" '^joining: other pods have election: peers'
+    expect "the holder" "$(holder)" ""
+}
+
 run "a killed leader is replaced by one write, and the last pod releases the Lease" killed_and_stopped
 run "writes whose replies are lost count when a read shows them" lost_replies
 run "403 and 503: not ready, and nobody leads without renewals, until the API server allows them again" refusals
 run "a Lease with a strategy is left alone" coordinated
+run "a pod with election: peers and pods with lease keep apart" kept_apart
 finish

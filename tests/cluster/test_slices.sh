@@ -67,6 +67,7 @@ launch_three()
     done
     wait_until "the first in the list leads" agree "$a" "$a" "$b" "$c"
     wait_until "all know that all are alive" all_alive
+    wait_until "their votes count" are_settled "$a" "$b" "$c"
 }
 
 three()

@@ -75,6 +75,12 @@ memory_of()
     fi
 }
 
+# resident PROCESS: KiB
+resident()
+{
+    sed -nE 's/^VmRSS:[^0-9]*([0-9]+) kB/\1/p' "/proc/$1/status"
+}
+
 # It runs with no more than this.
 idle_memory()
 {
@@ -83,7 +89,7 @@ idle_memory()
     pod_options=(--memory 20m)
     pods_launch "$a"
     pid=${pod_pids[$a]}
-    resident=$(sed -nE 's/^VmRSS:[^0-9]*([0-9]+) kB/\1/p' "/proc/$pid/status")
+    resident=$(resident "$pid")
     charged=$(($(memory_of "$pid") / 1024))
     expect_between "KiB resident" "$resident" 1000 $((20 << 10))
     expect_between "KiB charged to the container" "$charged" 500 $((20 << 10))
@@ -131,6 +137,46 @@ missing_secret()
     pods_up "$a"
 }
 
+says()
+{
+    grep -q "\"event\":\"$2\"" "$work/$1.log"
+}
+
+# maps_libcurl PROCESS: the number of its mappings
+maps_libcurl()
+{
+    grep -c libcurl "/proc/$1/maps" || true
+}
+
+# lease_pod NAME IMAGE: a pod with an API server that does not reply; sets lease_id.
+lease_pod()
+{
+    lease_id=$(container "$1" --network none "$2" --election lease --platform-api https://127.0.0.1:6443 \
+        --platform-namespace default --log-level debug)
+}
+
+# Only images with it can have election: lease, and only pods with that option load it.
+libcurl_is_an_option()
+{
+    local other name
+    lease_pod without "$image"
+    wait_until "without libcurl it says so" says without libcurl_missing
+    expect "exit status" "$(timeout 10 podman wait "$lease_id")" 1
+    for other in "$HEADLESSD_LIBCURL_IMAGE" "$HEADLESSD_CARRIED_IMAGE"; do
+        name=${other##*/}
+        lease_pod "$name" "$other"
+        wait_until "$name loads it" says "$name" libcurl_loaded
+        wait_until "$name goes on" says "$name" started
+        echo "> $name, election: lease: $(resident "$(process_of "$lease_id")") KiB resident"
+        podman container rm --force --time 0 "$lease_id" >/dev/null
+    done
+    base_config 1 echo
+    pod_image=$HEADLESSD_LIBCURL_IMAGE
+    pods_launch "$a"
+    expect "mappings of libcurl with election: peers" "$(maps_libcurl "${pod_pids[$a]}")" 0
+    echo "> the same image, election: peers: $(resident "${pod_pids[$a]}") KiB resident"
+}
+
 run "the image has its labels and an unprivileged user" described
 run "the image's health check passes" health_check_passes
 ((failed == 0)) || {
@@ -140,5 +186,7 @@ run "the image's health check passes" health_check_passes
 run "/livez replies soon after exec" alive_soon_after_exec
 run "an idle pod uses little memory" idle_memory
 run "errors in the environment or the ConfigMap are reported" wrong_environment
+[[ -z ${HEADLESSD_LIBCURL_IMAGE:-} ]] ||
+    run "libcurl is an option of the image, and loaded only where it is needed" libcurl_is_an_option
 run "a missing Secret is reported, and used when it exists" missing_secret
 finish

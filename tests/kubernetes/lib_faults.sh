@@ -9,7 +9,6 @@
 # shellcheck shell=bash disable=SC2154,SC2034 # lib.sh sets them; others use them
 
 client_options=(terms)
-controller_options=(--leader-elect=false) # or they end when their own Lease cannot be renewed
 # No pod is taken for dead on a busy machine; a stopping pod serves for as long as its address may be in use.
 settings=(DRAIN_TIME=20s HOLD_TIME=1m HEARTBEAT_INTERVAL=250ms HEARTBEAT_MISSES=12)
 leader="" followers=()

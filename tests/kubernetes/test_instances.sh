@@ -3,10 +3,10 @@
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
-# instance NAME: as docs/kubernetes.md tells.
+# instance NAME OVERLAY: as docs/kubernetes.md tells.
 instance()
 {
-    applies "$(overlay "$1" "namePrefix: $1-" "resources: [ROOT/manifests/overlays/kubernetes]" "patches:" \
+    applies "$(overlay "$1" "namePrefix: $1-" "resources: [ROOT/manifests/overlays/$2]" "patches:" \
         "  - target: {kind: StatefulSet}" "    patch: |" "      - op: add" \
         "        path: /spec/template/spec/containers/0/env/-" "        value: {name: HEADLESSD_CLUSTER, value: $1}")"
 }
@@ -31,8 +31,8 @@ has_endpoints()
 two_instances()
 {
     local name other service addresses names
-    instance prod
-    instance test
+    instance prod kubernetes
+    instance test kubernetes
     for name in prod test; do
         rolled_out "$name-headlessd"
         names="$name-headlessd-0 $name-headlessd-1 $name-headlessd-2"
@@ -51,6 +51,33 @@ two_instances()
     done
 }
 
+# Each has its Lease, and no right to the other's.
+two_leases()
+{
+    local name
+    instance blue kubernetes-lease
+    instance green kubernetes-lease
+    for name in blue green; do
+        rolled_out "$name-headlessd"
+        wait_until "a pod of $name holds its Lease" is_held "$name"
+        expect "update of the Lease of $name" "$(may_update blue "$name") $(may_update green "$name")" \
+            "$([[ $name == blue ]] && echo yes no || echo no yes)"
+    done
+}
+
+is_held()
+{
+    [[ $(k get lease "$1-headlessd" -o 'jsonpath={.spec.holderIdentity}') =~ ^$1-headlessd-[0-2]_[0-9a-f]{16}$ ]]
+}
+
+# may_update INSTANCE OTHER: the account of one instance, the Lease of the other
+may_update()
+{
+    k auth can-i update "leases.coordination.k8s.io/$2-headlessd" \
+        --as "system:serviceaccount:$namespace:$1-headlessd" || true
+}
+
 cluster_start
 run_in instances restricted "two instances with a namePrefix do not select each other" two_instances
+run_in leases restricted "two instances with election: lease have a Lease each" two_leases
 finish

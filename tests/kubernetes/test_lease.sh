@@ -58,7 +58,6 @@ killed()
     rolled_out headlessd
     edited
     deleted
-    without_rule
 }
 
 term()
@@ -120,7 +119,7 @@ without_rule()
     wait_until "/readyz of $new names the rule" readyz "$new" "^lease.*$rule"
     wait_until "/readyz of $before names the rule" readyz "$before" "^ready.*$rule"
     expect "the leader" "$(leading)" "$before"
-    applies "$work/overlays/killed"
+    applies "$work/overlays/stopped"
     rolled_out headlessd
     wait_until "/readyz of $before is as before" readyz "$before" '^ready$'
     client_goes_on 100
@@ -133,6 +132,7 @@ without_api_server()
 {
     local before address
     begin stopped 3 LEASE_DURATION=137s LEASE_RENEW=1s
+    without_rule
     before=$(holder)
     address=$(pod_address "$before")
     client_start headlessd
@@ -168,7 +168,7 @@ has_moved_alone()
 
 cluster_start
 run_in one restricted "exactly one pod leads, kubectl shows it, and its deletion loses nothing" one_holder
-run_in killed restricted "kill, edit, delete, no permission: one pod leads by the Lease, and goes on" killed
+run_in killed restricted "kill, edit, delete: one pod leads by the Lease, and goes on" killed
 run_in two restricted "of two pods one leads, and the other one after it is killed" two_pods
-run_in stopped restricted "an API server that stops loses nothing while the leader lives" without_api_server
+run_in stopped restricted "no permission, and an API server that stops, lose nothing while the leader lives" without_api_server
 finish

@@ -115,6 +115,8 @@ as_shipped_for_openshift()
     serve headlessd-{0,1,2}
     expect_match "node port" "$(k get service headlessd-nodeport -o 'jsonpath={.spec.ports[0].nodePort}')" '^3[0-9]{4}$'
     is_unchanged "$manifests/overlays/openshift"
+    k apply --validate=strict --dry-run=server -k "$manifests/overlays/openshift-lease" >"$work/apply.out" 2>&1 ||
+        fail "overlays/openshift-lease: $(<"$work/apply.out")"
     k apply --validate=strict --dry-run=server -f "$manifests/components/transparent/scc.yaml" >"$work/apply.out" 2>&1 ||
         fail "scc.yaml: $(<"$work/apply.out")"
 }

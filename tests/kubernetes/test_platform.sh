@@ -24,10 +24,13 @@ give_token()
     mv "$mount/token.new" "$mount/token"
 }
 
+# slice NAME ADDRESS: in the newest version that the API server has.
 slice()
 {
+    local version=v1
+    grep -qx discovery.k8s.io/v1 < <(k api-versions) || version=v1beta1
     k apply -f - >/dev/null <<END_OF_SLICE
-apiVersion: discovery.k8s.io/v1
+apiVersion: discovery.k8s.io/$version
 kind: EndpointSlice
 metadata: {name: $1, labels: {kubernetes.io/service-name: headless}}
 addressType: IPv4

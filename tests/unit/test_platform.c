@@ -354,6 +354,29 @@ Test(platform, a_fresh_request_does_not_wait_for_another, .timeout = 60)
     client_stop();
 }
 
+/* The common connection is for the others. */
+Test(platform, a_background_request_has_its_own_connection_and_is_no_problem, .timeout = 60)
+{
+    static const char *const script[] = {JSON("403 No", EMPTY), JSON("200 OK", EMPTY), NULL};
+    struct platform_request background = request_of(PLATFORM_PATCH);
+    struct platform_numbers numbers;
+    char why[PLATFORM_WHY_MAX];
+
+    client_start(script);
+    background.is_background = background.is_optional = true;
+    ask(&background);
+    cr_expect_eq(got.outcome, PLATFORM_FORBIDDEN);
+    cr_expect_not_null(strstr(got.why, "verbs: [patch]"));
+    cr_expect_not_null(strstr(server.last, "PATCH /apis/"));
+    cr_expect_not_null(strstr(server.last, "Content-Type: application/merge-patch+json\r\n"));
+    cr_expect_not(platform_problem(platform, why));
+    platform_read_numbers(platform, &numbers);
+    cr_expect_not(numbers.is_up);
+    expect_outcome(PLATFORM_UPDATE, PLATFORM_OK, 200);
+    cr_expect_eq(atomic_load(&server.connections), 2);
+    client_stop();
+}
+
 Test(platform, outstanding_requests_are_bounded, .timeout = 60)
 {
     static const char *const script[] = {HANG, NULL};

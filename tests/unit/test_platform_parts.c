@@ -44,6 +44,8 @@ Test(platform_parts, urls_name_the_object)
 {
     struct platform_object event = {
         .group = "", .version = "v1", .resource = "events", .space = "other"};
+    struct platform_object status = {
+        .group = "", .version = "v1", .resource = "pods", .name = "pod-0", .part = "status"};
 
     expect_url(PLATFORM_GET, &lease,
                "https://10.96.0.1:443/apis/coordination.k8s.io/v1/namespaces/default/leases/"
@@ -56,6 +58,9 @@ Test(platform_parts, urls_name_the_object)
                "?timeout=301000ms");
     expect_url(PLATFORM_CREATE, &event,
                "https://10.96.0.1:443/api/v1/namespaces/other/events?timeout=301000ms");
+    expect_url(PLATFORM_PATCH, &status,
+               "https://10.96.0.1:443/api/v1/namespaces/default/pods/pod-0/status"
+               "?timeout=301000ms");
     expect_url(PLATFORM_LIST, &slices,
                "https://10.96.0.1:443/apis/discovery.k8s.io/v1/namespaces/default/endpointslices"
                "?labelSelector=kubernetes.io%2Fservice-name%3Da%2Cb%21%3Dc%20d&timeout=301000ms");
@@ -262,6 +267,14 @@ static void expect_words(struct trouble trouble, enum platform_verb verb,
 
 Test(platform_parts, words_name_verb_object_and_the_missing_rule)
 {
+    static const struct platform_object status = {
+        .group = "", .version = "v1", .resource = "pods", .name = "pod-0", .part = "status"};
+
+    expect_words((struct trouble){.outcome = PLATFORM_FORBIDDEN, .status = 403}, PLATFORM_PATCH,
+                 &status,
+                 "cannot patch pods/status \"pod-0\" in namespace \"default\": 403: the service "
+                 "account lacks an RBAC rule: {apiGroups: [\"\"], resources: [pods/status], "
+                 "resourceNames: [pod-0], verbs: [patch]}");
     expect_words((struct trouble){.outcome = PLATFORM_FORBIDDEN, .status = 403}, PLATFORM_UPDATE,
                  &lease,
                  "cannot update leases \"headlessd\" in namespace \"default\": 403: the service "

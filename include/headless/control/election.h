@@ -382,6 +382,8 @@ struct election {
     uint64_t discover_ns; /* last round of DISCOVER */
     uint64_t auth_failed_ns, verified_ns, bootstrap_ns;
     uint64_t others_verified_ns; /* as verified_ns, but not of the leader */
+    uint64_t differing_ns;    /* last DISCOVER or HELLO of a pod with the other option election */
+    struct address differing; /* of that pod */
     uint64_t replace_ns; /* take a predecessor's row then; 0: there is a leader, or no cluster */
     uint64_t replace_asked_ns;
     bool is_unlisted; /* we took that row ourselves: our own vote does not count */
@@ -422,6 +424,8 @@ size_t election_needed(const struct election *e);
 bool election_has_promises(const struct election *e);
 /* There was no leader yet, as far as anybody knows: all known peers have replied, none has a list. */
 bool election_is_first(const struct election *e);
+/* True while this instance joins no cluster, since a pod that it hears has the other option election. */
+bool election_is_kept_out(const struct election *e);
 
 /* A member as this instance sees it: the leader by its heartbeats, the others as the leader
  * reports them. */

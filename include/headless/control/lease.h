@@ -140,6 +140,7 @@ struct lease {
     enum lease_by sent_by;
     bool is_behind;    /* seen may be out of date: GET */
     bool is_failing;   /* no usable reply to the last request */
+    bool is_due;       /* a holder's next record, for what others wrote into the Lease */
     uint64_t read_ns;  /* the last GET that was answered */
     uint64_t retry_ns; /* after a request without a usable reply: no other one before */
 

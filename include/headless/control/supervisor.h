@@ -26,6 +26,7 @@
 #include "headless/data/data_plane.h"
 #include "headless/data/progress.h"
 #include "headless/platform/api.h"
+#include "headless/platform/platform_events.h"
 #include "headless/secure/keyring.h"
 
 /* The supervisor's own stall limit. It waits for nothing that may block; while it does not run, nobody
@@ -66,6 +67,20 @@ struct supervisor_lease_report {
     struct lease_counts counts;
 };
 
+/* The label of the pod that leads (platform.role_label). */
+struct supervisor_role_report {
+    bool is_on;  /* the option */
+    bool is_set; /* this pod has it, as confirmed by the API server */
+    uint64_t failures;
+};
+
+/* What this pod does at the API server beside the election. */
+struct supervisor_kubernetes_report {
+    uint64_t wanted_taken, wanted_refused; /* annotations headlessd.io/wanted of the Lease */
+    struct platform_events_counts events;
+    struct supervisor_role_report label;
+};
+
 /* A member as this pod sees it. */
 struct supervisor_peer_report {
     _Atomic uint8_t state;     /* enum election_member_state */
@@ -94,6 +109,7 @@ struct supervisor_report {
     _Atomic uint32_t known;          /* other pods that peers or discovery.dns names */
     _Atomic uint32_t answered;       /* of those, while this pod joins */
     _Atomic int lookup;              /* last lookup of discovery.dns: supervisor_lookup_reason */
+    _Atomic uint32_t is_kept_out;    /* 1: this pod joins no pods with the other option election */
     _Atomic uint32_t is_virtual;     /* 1: discovery.dns seems to name a Service's cluster IP */
     _Atomic uint32_t is_refusing;    /* 1: the data port refuses clients (app.down) */
     _Atomic uint32_t namesakes;      /* other living members with this pod's name */
@@ -186,6 +202,9 @@ enum supervisor_lease_state supervisor_lease_state(const struct supervisor *supe
 /* Returns false with election peers. Waits while another thread reads it. */
 bool supervisor_read_lease(struct supervisor *supervisor,
                            struct supervisor_lease_report *ret_report);
+
+void supervisor_read_kubernetes(const struct supervisor *supervisor,
+                                struct supervisor_kubernetes_report *ret_report);
 
 /* The reason that report.lookup stands for, in words. */
 const char *supervisor_lookup_reason(int lookup);

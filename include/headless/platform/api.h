@@ -41,13 +41,14 @@
 struct json_object; /* json-c */
 struct platform;
 
-/* As in RBAC rules; HTTP's GET, GET, GET, POST and PUT. */
+/* As in RBAC rules; HTTP's GET, GET, GET, POST, PUT and PATCH. */
 enum platform_verb {
     PLATFORM_GET,
     PLATFORM_LIST,
     PLATFORM_WATCH,
     PLATFORM_CREATE,
     PLATFORM_UPDATE,
+    PLATFORM_PATCH, /* the body is a JSON merge patch (RFC 7386) */
     PLATFORM_VERB_COUNT
 };
 
@@ -57,7 +58,8 @@ struct platform_object {
     const char *version;  /* "v1" */
     const char *resource; /* "leases" */
     const char *space;    /* its namespace; NULL: platform.namespace */
-    const char *name;     /* NULL: all in the namespace; needed for get and update */
+    const char *name;     /* NULL: all in the namespace; needed for get, update and patch */
+    const char *part;     /* its subresource, "status"; NULL: the object itself */
     const char *labels;   /* NULL: all; of a watch: labelSelector, not escaped, "app=a,tier=b" */
 };
 
@@ -101,10 +103,12 @@ struct platform_result {
 };
 
 struct platform_request {
-    enum platform_verb verb; /* get, create or update */
+    enum platform_verb verb; /* get, create, update or patch */
     const struct platform_object *object;
     uint64_t timeout_ns; /* since platform_request, with a second attempt; at most a minute */
     bool is_fresh;       /* on a connection of its own, to hedge a request that takes long */
+    bool is_background;  /* on a connection of its own, one of these at a time: delays no other */
+    bool is_optional;    /* its failure is neither logged nor a platform_problem */
     /*
      * In the platform thread, before each attempt: writes at most room bytes of JSON to body and returns their
      * number. 0 cancels the request: PLATFORM_UNSENT. NULL: no body.

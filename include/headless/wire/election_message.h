@@ -6,8 +6,8 @@
  * message. Every message has term and list; seen is the highest term that its sender has seen.
  *
  *   type             fields
- *   DISCOVER         stamp, term, seen, members[0]: the sender
- *   HELLO            the same (stamp echoed), leader, leader_address, list, flags LEADS, LISTED
+ *   DISCOVER         stamp, term, seen, members[0]: the sender, flags LEADS, LISTED, LEASE
+ *   HELLO            the same (stamp echoed), leader, leader_address, list
  *   HEARTBEAT        term, stamp, interval, misses, list, count, live, ready, cause, received,
  *                    rcvbuf, generation, flags COMMITTED, STEPPED_DOWN, NO_APP, FORMER, ORDERED,
  *                    COMMIT, TOS
@@ -116,6 +116,7 @@ enum election_flag {
     /* All bits are in use: the next ones have another meaning in other types. Versions that do not
      * know them ignore them. */
     ELECTION_FLAG_NO_APP = 1 << 0,  /* HEARTBEAT: no live eligible member's app is up */
+    ELECTION_FLAG_LEASE = 1 << 1,   /* DISCOVER, HELLO: election: lease */
     ELECTION_FLAG_FORMER = 1 << 10, /* HEARTBEAT: the former leader serves its sessions */
     ELECTION_FLAG_SERVES = 1 << 11, /* ACK, STEP_DOWN: the sender serves those of its former term */
     /* Additions to the format of frames. ACK: the sender reads it; HEARTBEAT: so do the leader and
