@@ -221,7 +221,7 @@ Test(lease, elected_instance_leads_only_with_the_lease)
     cr_assert_eq(e.state, ELECTION_SEALING);
     cr_assert_neq(e.term, e.campaign.term);
     news.held_term = e.campaign.term;
-    news.until_ns = now_ns + 100 * MS;
+    news.until_ns = now_ns + e.interval_ns + 100 * MS;
     hear_lease(&news);
     cr_assert_eq(e.state, ELECTION_LEADER);
     cr_assert_eq(actions.leadership.valid_until_ns, news.until_ns, "the least of both");
@@ -244,7 +244,7 @@ Test(lease, leader_that_loses_it_steps_down)
 
     win();
     news.held_term = e.campaign.term;
-    news.until_ns = now_ns + 100 * MS;
+    news.until_ns = now_ns + e.interval_ns + 100 * MS;
     hear_lease(&news);
     news.held_term = 0;
     hear_lease(&news);
@@ -252,15 +252,19 @@ Test(lease, leader_that_loses_it_steps_down)
     cr_assert_eq(actions.leadership.valid_until_ns, 0);
 }
 
-Test(lease, leader_steps_down_at_the_end_of_its_time)
+/* A heartbeat interval before the end: later, replies to requests that it has taken would be fenced. */
+Test(lease, leader_steps_down_before_the_end_of_its_time)
 {
     struct election_lease news = l.told;
 
     win();
     news.held_term = e.campaign.term;
-    news.until_ns = now_ns + 100 * MS;
+    news.until_ns = now_ns + e.interval_ns + 100 * MS;
     hear_lease(&news);
-    now_ns = news.until_ns;
+    now_ns = news.until_ns - e.interval_ns - 1;
+    election_step(&e, &(struct election_event){.type = ELECTION_TICK}, now_ns, &actions);
+    cr_assert_eq(e.state, ELECTION_LEADER);
+    now_ns++;
     election_step(&e, &(struct election_event){.type = ELECTION_TICK}, now_ns, &actions);
     cr_assert_eq(e.state, ELECTION_STEPPING_DOWN);
     cr_assert_eq(e.cause, ELECTION_BY_LEASE);
