@@ -41,6 +41,7 @@ void admin_snapshot_take(struct admin *admin, struct admin_snapshot *ret_snapsho
     snapshot.uptime_ns = snapshot.now_ns - admin->started_ns;
     platform_read_numbers(admin->platform, &snapshot.platform);
     snapshot.has_lease = supervisor_read_lease(admin->supervisor, &snapshot.lease);
+    supervisor_read_kubernetes(admin->supervisor, &snapshot.kubernetes);
     supervisor_read_history(admin->supervisor, &snapshot.history);
     data_plane_read_numbers(data_plane, &snapshot.numbers);
     counters_collect(supervisor_counters(admin->supervisor), snapshot.numbers.counters);

@@ -47,6 +47,7 @@ struct admin_snapshot {
     const struct platform *platform_client; /* NULL: no option needs the API server */
     bool has_lease;                         /* election lease */
     struct supervisor_lease_report lease;
+    struct supervisor_kubernetes_report kubernetes;
     const struct supervisor_report *report;
     struct json_object *options; /* name: value of each that is not at its default; NULL: unknown */
     struct {
@@ -92,9 +93,11 @@ static inline bool sample_is_seconds(const struct sample *sample)
     return sample->type == SAMPLE_SECONDS || sample->type == SAMPLE_COUNTER_SECONDS;
 }
 
-#define SAMPLES_OF_PLATFORM (PLATFORM_VERB_COUNT * PLATFORM_CODES + PLATFORM_RESTART_COUNT + 2)
-#define SAMPLES_OF_LEASE    (LEASE_BY_COUNT + 7)
-#define SAMPLES_MAX         (COUNTER_COUNT + 98 + SAMPLES_OF_PLATFORM + SAMPLES_OF_LEASE)
+#define SAMPLES_OF_PLATFORM   (PLATFORM_VERB_COUNT * PLATFORM_CODES + PLATFORM_RESTART_COUNT + 2)
+#define SAMPLES_OF_LEASE      (LEASE_BY_COUNT + 7)
+#define SAMPLES_OF_KUBERNETES (PLATFORM_EVENTS_RESULT_COUNT + 4)
+#define SAMPLES_MAX \
+    (COUNTER_COUNT + 98 + SAMPLES_OF_PLATFORM + SAMPLES_OF_LEASE + SAMPLES_OF_KUBERNETES)
 
 /* All samples; those of one metric are neighbours. Returns their number. */
 size_t samples_list(const struct admin_snapshot *snapshot,
@@ -103,6 +106,10 @@ size_t samples_list(const struct admin_snapshot *snapshot,
 /* Those of election lease, in samples_lease.c. */
 size_t samples_list_lease(const struct admin_snapshot *snapshot,
                           struct sample ret_samples[static SAMPLES_OF_LEASE]);
+
+/* Those of Events and of the label of the leader's pod, in samples_kubernetes.c. */
+size_t samples_list_kubernetes(const struct admin_snapshot *snapshot,
+                               struct sample ret_samples[static SAMPLES_OF_KUBERNETES]);
 
 /* Prometheus' text format 0.0.4. */
 char *admin_document_metrics(const struct admin_snapshot *snapshot, size_t *ret_length);

@@ -282,6 +282,7 @@ static void page_put_body(const struct page *page)
     put_notices(page);
     page_put_leader(page);
     put_this_pod(page);
+    page_put_lease(page);
     page_put_flow(page);
     page_put_members(page);
     page_put_drops(page);

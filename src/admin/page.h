@@ -2,6 +2,7 @@
  * page: the HTML page at /. Private to admin/.
  *
  *   page.c          the frame: leader, warnings, this pod
+ *   page_lease.c    the Lease, with election lease
  *   page_members.c  the members, as a table
  *   page_flow.c     the path of a datagram, as a picture
  *   page_lists.c    drops, events, options
@@ -55,6 +56,7 @@ void page_put_time(const struct page *page, struct json_object *object);
 /* The element in which the script shows the rate of a number; key identifies it within the page. */
 void page_put_rate(const struct page *page, const char *key, const char *of, int64_t total);
 
+void page_put_lease(const struct page *page);
 void page_put_members(const struct page *page);
 void page_put_flow(const struct page *page);
 void page_put_drops(const struct page *page);

@@ -79,6 +79,12 @@ static bool lacks_lease(struct admin *admin, char text[static READINESS_MAX])
             "lease: Lease \"%s\" (lease.name) has spec.strategy, so the API server's own "
             "election may change it: remove strategy, or choose another Lease",
             admin->config->lease_name);
+    else if (state == SUPERVISOR_LEASE_FOREIGN)
+        (void)snprintf(
+            text, READINESS_MAX,
+            "lease: pods of another cluster than \"%.255s\" write Lease \"%s\" (lease.name): "
+            "choose another Lease",
+            admin->config->cluster, admin->config->lease_name);
     else
         (void)snprintf(text, READINESS_MAX,
                        "lease: the API server has not said who holds Lease \"%s\" (lease.name) yet",
@@ -188,6 +194,20 @@ static bool is_kept_out(struct admin *admin, char text[static READINESS_MAX])
     return read_report(&supervisor_report(admin->supervisor)->is_kept_out) == 1;
 }
 
+static bool finds_other_elector(struct admin *admin, char text[static READINESS_MAX])
+{
+    struct supervisor_lease_report lease;
+
+    if (!supervisor_read_lease(admin->supervisor, &lease))
+        return false;
+    (void)snprintf(text, READINESS_MAX,
+                   "joining: Lease \"%s\" (lease.name) is held by \"%s\", which no pod of this "
+                   "cluster has written: no pod leads while that is renewed; end the program that "
+                   "elects by this Lease, or choose another one",
+                   admin->config->lease_name, lease.holder);
+    return lease.exists && lease.holder[0] && !lease.is_ours;
+}
+
 static bool waits(struct admin *admin, char text[static READINESS_MAX])
 {
     const struct supervisor_report *report = supervisor_report(admin->supervisor);
@@ -263,11 +283,11 @@ static const struct rule {
     bool (*is_so)(struct admin *admin, char text[static READINESS_MAX]);
     bool is_ready;
 } rules[] = {
-    {is_stopping, false},       {is_starting, false},   {is_stalled, false},
-    {lacks_key, false},         {lacks_lease, false},   {has_joined, true},
-    {is_elsewhere, false},      {is_kept_out, false},   {knows_no_name, false},
-    {finds_no_endpoint, false}, {finds_no_name, false}, {is_alone, false},
-    {finds_virtual, false},     {waits, false},
+    {is_stopping, false},       {is_starting, false},         {is_stalled, false},
+    {lacks_key, false},         {lacks_lease, false},         {has_joined, true},
+    {is_elsewhere, false},      {is_kept_out, false},         {knows_no_name, false},
+    {finds_no_endpoint, false}, {finds_no_name, false},       {is_alone, false},
+    {finds_virtual, false},     {finds_other_elector, false}, {waits, false},
 };
 
 bool readiness_tell(struct admin *admin, char text[static READINESS_MAX])

@@ -371,6 +371,7 @@ size_t samples_list(const struct admin_snapshot *snapshot,
         sample_add_platform(&list, &snapshot->platform);
     if (snapshot->has_lease)
         list.count += samples_list_lease(snapshot, ret_samples + list.count);
+    list.count += samples_list_kubernetes(snapshot, ret_samples + list.count);
     add_log(&list, &snapshot->log);
     add_gauge(&list, "confined", snapshot->confined, "1 if the seccomp filter is installed");
     add_gauge(&list, "uptime_seconds", snapshot->uptime_ns / NS_PER_SEC,

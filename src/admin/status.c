@@ -280,7 +280,26 @@ static void status_add_platform(struct json_object *document, const struct admin
     status_add_text(object, "namespace", platform_namespace(snapshot->platform_client));
     status_add(object, "up", json_object_new_boolean(snapshot->platform.is_up));
     status_add_text(object, "problem", why);
+    if (snapshot->kubernetes.label.is_on)
+        status_add(object, "role_label",
+                   json_object_new_boolean(snapshot->kubernetes.label.is_set));
     status_add(document, "api", object);
+}
+
+/* left_ms: this pod, the holder, leads for that without another renewal. expires_ms: another pod may take the
+ * Lease without votes after that. */
+static void status_add_lease_times(struct json_object *object,
+                                   const struct admin_snapshot *snapshot)
+{
+    const struct supervisor_lease_report *lease = &snapshot->lease;
+    uint64_t now_ns = snapshot->now_ns, expiry_ns = lease->changed_ns + lease->duration_ns;
+
+    if (lease->is_held)
+        status_add_number(object, "left_ms",
+                          lease->until_ns > now_ns ? (lease->until_ns - now_ns) / NS_PER_MS : 0);
+    if (lease->exists && lease->holder[0])
+        status_add_number(object, "expires_ms",
+                          expiry_ns > now_ns ? (expiry_ns - now_ns) / NS_PER_MS : 0);
 }
 
 /* Absent with election peers. */
@@ -302,6 +321,7 @@ static void status_add_lease(struct json_object *document, const struct admin_sn
     status_add_number(object, "duration_seconds", lease->duration_ns / NS_PER_SEC);
     status_add_number(object, "age_ms",
                       lease->exists ? age(snapshot, lease->changed_ns) / NS_PER_MS : 0);
+    status_add_lease_times(object, snapshot);
     status_add(object, "failing", json_object_new_boolean(lease->is_failing));
     status_add(document, "lease", object);
 }

@@ -294,6 +294,14 @@ const struct config_option config_options[] = {
                      "variable POD_NAMESPACE",
      .allowed = "the name of a namespace, or auto",
      .help = "Namespace of this pod's objects."},
+    {.key = "platform.role_label",
+     .type = OPTION_CHOICE,
+     FIELD(platform_role_label),
+     .preset = "false",
+     WORDS(booleans),
+     .help = "Whether the pod that leads has the label headlessd.io/role=leader, so that a Service "
+             "can select it. Each pod writes the label of its own pod, which is called as name "
+             "says, and the next leader removes that of one that has died."},
     /* ---- */
     {.key = "lease.name",
      .group = "Lease",

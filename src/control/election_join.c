@@ -243,12 +243,12 @@ static uint16_t eligible_before(const struct election *e)
     return n;
 }
 
-bool election_is_first(const struct election *e)
+bool election_is_first(const struct election *e, uint64_t since_ns)
 {
     for (uint32_t i = 0; i < e->known_peer_count; i++) {
         const struct election_known_peer *known = &e->known_peers[i];
 
-        if (!known->member.instance || known->is_listed ||
+        if (!known->member.instance || known->is_listed || known->replied_ns < since_ns ||
             e->now_ns > known->replied_ns + REPLY_AGE * e->interval_ns)
             return false;
     }

@@ -8,6 +8,8 @@
  */
 #include "election_internal.h"
 
+#define LEASE_MARGIN_MAX_NS (NS_PER_SEC / 4)
+
 /* ---- taking it ---- */
 
 /* Votes need a round trip; a leader with votes can be succeeded by votes. So ask for them first. */
@@ -90,10 +92,23 @@ static void lose(struct election *e)
                        ELECTION_BY_LEASE);
 }
 
+/*
+ * When it steps down in order: before its time is over, since the data threads fence the replies to
+ * requests that they have taken when it ends, and not those after a step down.
+ */
+static uint64_t end_of_lease(const struct election *e)
+{
+    uint64_t margin_ns = election_min(e->interval_ns, LEASE_MARGIN_MAX_NS);
+
+    return e->lease.until_ns - election_min(e->lease.until_ns, margin_ns);
+}
+
 bool election_lease_tick(struct election *e)
 {
-    if (e->now_ns < e->lease.until_ns) {
-        election_wake_at(e, e->lease.until_ns);
+    uint64_t end_ns = end_of_lease(e);
+
+    if (e->now_ns < end_ns) {
+        election_wake_at(e, end_ns);
         return false;
     }
     election_step_down_to_successor(e, ELECTION_BY_LEASE);

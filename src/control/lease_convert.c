@@ -43,8 +43,31 @@ static struct election_list_id lease_parse_list(const char *text)
     return list;
 }
 
-int lease_convert_read(struct json_object *document, struct lease_record *ret_record,
-                       bool *ret_is_coordinated)
+static enum lease_use use_of(const struct lease_document *lease, const char *cluster)
+{
+    if (lease->strategy[0])
+        return LEASE_USE_COORDINATED;
+    return lease->term_state != LEASE_TERM_NONE && lease->cluster[0] &&
+                   strcmp(lease->cluster, cluster) != 0
+               ? LEASE_USE_FOREIGN
+               : LEASE_USE_OURS;
+}
+
+/* Nothing of these follows from a record of another cluster. */
+static void read_writer(const struct lease_document *lease, struct lease_record *record)
+{
+    if (lease->fence == LEASE_DOCUMENT_FENCE_PEERS || lease->fence == LEASE_DOCUMENT_FENCE_LEASE)
+        (void)copy_text(record->writer, sizeof(record->writer), lease->writer);
+    (void)copy_text(record->writer_uid, sizeof(record->writer_uid), lease->writer_uid);
+    record->term = lease->term_state == LEASE_TERM_BAD ? UINT64_MAX : lease->term;
+    record->fence =
+        lease->fence == LEASE_DOCUMENT_FENCE_LEASE ? LEASE_FENCE_LEASE : LEASE_FENCE_PEERS;
+    record->list = lease_parse_list(lease->list);
+    record->stamp_ns = lease->stamp;
+}
+
+int lease_convert_read(struct json_object *document, const char *cluster,
+                       struct lease_record *ret_record, enum lease_use *ret_use)
 {
     struct lease_document lease;
     struct lease_record record = {.exists = true};
@@ -52,22 +75,18 @@ int lease_convert_read(struct json_object *document, struct lease_record *ret_re
     if (lease_read(document, &lease) || !copy_text(record.uid, sizeof(record.uid), lease.uid) ||
         !copy_text(record.version, sizeof(record.version), lease.resource_version))
         return -EBADMSG;
-    /* Cut, it differs from every holder of ours: the writer is then none. */
-    if (!copy_text(record.holder, sizeof(record.holder), lease.holder))
-        (void)snprintf(record.holder, sizeof(record.holder), "%.*s", (int)sizeof(record.holder) - 1,
-                       lease.holder);
-    else if (lease.fence == LEASE_DOCUMENT_FENCE_PEERS || lease.fence == LEASE_DOCUMENT_FENCE_LEASE)
-        (void)copy_text(record.writer, sizeof(record.writer), lease.writer);
-    (void)copy_text(record.writer_uid, sizeof(record.writer_uid), lease.writer_uid);
     record.duration_ns = lease.duration_s * NS_PER_SEC;
     record.transitions = lease.transitions;
-    record.term = lease.term_state == LEASE_TERM_BAD ? UINT64_MAX : lease.term;
-    record.fence =
-        lease.fence == LEASE_DOCUMENT_FENCE_LEASE ? LEASE_FENCE_LEASE : LEASE_FENCE_PEERS;
-    record.list = lease_parse_list(lease.list);
-    record.stamp_ns = lease.stamp;
+    if (use_of(&lease, cluster) != LEASE_USE_FOREIGN)
+        read_writer(&lease, &record);
+    /* Cut, it differs from every holder of ours: the writer is then none. */
+    if (!copy_text(record.holder, sizeof(record.holder), lease.holder)) {
+        (void)snprintf(record.holder, sizeof(record.holder), "%.*s", (int)sizeof(record.holder) - 1,
+                       lease.holder);
+        record.writer[0] = '\0';
+    }
     *ret_record = record;
-    *ret_is_coordinated = lease.strategy[0] != '\0';
+    *ret_use = use_of(&lease, cluster);
     return 0;
 }
 
@@ -85,13 +104,15 @@ size_t lease_convert_write(struct json_object *document, const struct lease_reco
         .transitions = record->transitions < INT32_MAX ? (uint32_t)record->transitions : INT32_MAX,
         .renew_us = real_us,
         .term = record->term,
-        .fence = record->fence == LEASE_FENCE_LEASE ? LEASE_DOCUMENT_FENCE_LEASE
-                                                    : LEASE_DOCUMENT_FENCE_PEERS,
+        .fence = !record->term                        ? LEASE_DOCUMENT_FENCE_NONE
+                 : record->fence == LEASE_FENCE_LEASE ? LEASE_DOCUMENT_FENCE_LEASE
+                                                      : LEASE_DOCUMENT_FENCE_PEERS,
         .writer = record->writer,
         .writer_uid = record->writer_uid,
-        .list = list,
+        .list = record->term ? list : NULL,
         .stamp = record->stamp_ns,
         .cluster = about->cluster,
+        .removes_wanted = about->removes_wanted,
     };
 
     if (document && lease_read(document, &before))

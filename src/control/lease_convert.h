@@ -16,16 +16,24 @@ struct lease_convert_text {
     size_t room;
 };
 
-/* Returns 0, or -EBADMSG: no Lease, or its uid or its resourceVersion is longer than any of an API server.
- * A record that no pod of ours writes is not lease_is_ours. *ret_is_coordinated: it has a strategy, so the API server's own
- * election may write it. */
-int lease_convert_read(struct json_object *document, struct lease_record *ret_record,
-                       bool *ret_is_coordinated) __attribute__((warn_unused_result));
+/* Why a record may be none that this cluster may write. */
+enum lease_use {
+    LEASE_USE_OURS,
+    LEASE_USE_COORDINATED, /* it has a strategy, so the API server's own election may write it */
+    LEASE_USE_FOREIGN /* pods of another cluster wrote it; it can be taken when they do not renew it */
+};
 
-/* For people, and constant. */
+/* Returns 0, or -EBADMSG: no Lease, or its uid or its resourceVersion is longer than any of an API server.
+ * A record that no pod of this cluster has written is not lease_is_ours. */
+int lease_convert_read(struct json_object *document, const char *cluster,
+                       struct lease_record *ret_record, enum lease_use *ret_use)
+    __attribute__((warn_unused_result));
+
+/* For people. */
 struct lease_convert_about {
     const char *name; /* of the Lease */
     const char *address, *cluster;
+    bool removes_wanted; /* the annotation headlessd.io/wanted */
 };
 
 /*

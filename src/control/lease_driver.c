@@ -13,6 +13,10 @@
 #include "headless/platform/lease_json.h"
 #include "lease_convert.h"
 
+/* A dead connection, or a dead API server behind the cluster's address, costs a take-over this much; a live one responds
+ * in less, but under load. */
+#define HEDGE_NS (150 * NS_PER_MS)
+
 /* One outcome. */
 struct lease_reply {
     uint32_t request;
@@ -25,6 +29,7 @@ struct lease_driver_shared {
     struct triple_buffer seen, replies; /* the platform thread writes, the supervisor reads */
     struct lease_record records[TRIPLE_BUFFER_VERSIONS];
     struct lease_reply outcomes[TRIPLE_BUFFER_VERSIONS];
+    struct lease_wanted wanted;
     struct waker *reader_waker;
     _Atomic int state; /* enum supervisor_lease_state */
 
@@ -43,7 +48,8 @@ struct lease_driver_shared {
     /* The platform thread's. */
     struct json_object *document; /* the newest; NULL: none yet */
     struct lease_record record;   /* of it */
-    bool is_coordinated;          /* it has a strategy */
+    uint64_t kept_ns;             /* when it became the newest */
+    enum lease_use use;           /* of it */
     bool is_stale; /* of the request: the record that it replaces is not the newest */
 };
 
@@ -52,16 +58,24 @@ struct lease_driver_shared {
 /* Whether it exists does not matter here, nor who wrote it. */
 static void note_state(struct lease_driver_shared *shared)
 {
-    enum supervisor_lease_state state =
-        shared->is_coordinated ? SUPERVISOR_LEASE_COORDINATED : SUPERVISOR_LEASE_KNOWN;
+    static const enum supervisor_lease_state states[] = {
+        [LEASE_USE_OURS] = SUPERVISOR_LEASE_KNOWN,
+        [LEASE_USE_COORDINATED] = SUPERVISOR_LEASE_COORDINATED,
+        [LEASE_USE_FOREIGN] = SUPERVISOR_LEASE_FOREIGN};
+    enum supervisor_lease_state state = states[shared->use];
+    bool is_news = atomic_load_explicit(&shared->state, memory_order_relaxed) != (int)state;
 
-    if (state == SUPERVISOR_LEASE_COORDINATED &&
-        atomic_load_explicit(&shared->state, memory_order_relaxed) != (int)state)
+    if (is_news && state == SUPERVISOR_LEASE_COORDINATED)
         log_error(
             "lease_coordinated",
             "lease.name: Lease \"%s\" has spec.strategy, so the API server's own election may "
             "change it: this pod does not write it; remove strategy, or choose another Lease",
             shared->name);
+    else if (is_news && state == SUPERVISOR_LEASE_FOREIGN)
+        log_error("lease_foreign",
+                  "lease.name: pods of another cluster than \"%s\" write Lease \"%s\": this pod "
+                  "takes it only when they no longer renew it; choose another Lease",
+                  shared->cluster, shared->name);
     atomic_store_explicit(&shared->state, (int)state, memory_order_relaxed);
 }
 
@@ -73,23 +87,28 @@ static void log_unreadable(const struct lease_driver_shared *shared)
                       shared->name);
 }
 
-/* Keeps it if it is the newest, and returns its record in any case. */
+/* Keeps it if it is the newest, and returns its record in any case. read_ns: it was read, not from a cache, by a request
+ * of that time: if it is older than the newest one that was known then, the API server's data were restored from a backup.
+ * 0: it was not. */
 static int lease_driver_keep(struct lease_driver_shared *shared, struct json_object *document,
-                             struct lease_record *ret_record)
+                             uint64_t read_ns, struct lease_record *ret_record)
 {
-    bool is_coordinated;
-    int rc = lease_convert_read(document, ret_record, &is_coordinated);
+    enum lease_use use;
+    int rc = lease_convert_read(document, shared->cluster, ret_record, &use);
 
     if (rc) {
         log_unreadable(shared);
         return rc;
     }
-    if (shared->document && lease_compare_versions(ret_record->version, shared->record.version) < 0)
+    if (shared->document && read_ns <= shared->kept_ns &&
+        lease_compare_versions(ret_record->version, shared->record.version) < 0)
         return 0;
     lease_drop(shared->document);
     shared->document = lease_keep(document);
     shared->record = *ret_record;
-    shared->is_coordinated = is_coordinated;
+    shared->kept_ns = clock_now_ns();
+    shared->use = use;
+    lease_wanted_note(&shared->wanted, document, ret_record->stamp_ns);
     note_state(shared);
     return 0;
 }
@@ -108,7 +127,7 @@ static void tell_absence(struct lease_driver_shared *shared, const char *version
 
     if (strlen(version) < sizeof(record.version))
         (void)snprintf(record.version, sizeof(record.version), "%s", version);
-    shared->is_coordinated = false;
+    shared->use = LEASE_USE_OURS;
     note_state(shared);
     publish_seen(shared, &record);
 }
@@ -123,7 +142,7 @@ static void tell_list(struct lease_driver_shared *shared, struct json_object *li
         tell_absence(shared, lease_list_version(list));
     else if (rc)
         log_unreadable(shared);
-    else if (lease_driver_keep(shared, lease, &record) == 0)
+    else if (lease_driver_keep(shared, lease, 0, &record) == 0)
         publish_seen(shared, &record);
     lease_drop(lease);
 }
@@ -132,12 +151,12 @@ static void tell_object(struct lease_driver_shared *shared, struct json_object *
                         bool is_deleted)
 {
     struct lease_record record;
-    bool is_coordinated;
+    enum lease_use use;
 
     if (is_deleted) {
-        if (lease_convert_read(document, &record, &is_coordinated) == 0)
+        if (lease_convert_read(document, shared->cluster, &record, &use) == 0)
             tell_absence(shared, record.version);
-    } else if (lease_driver_keep(shared, document, &record) == 0) {
+    } else if (lease_driver_keep(shared, document, 0, &record) == 0) {
         publish_seen(shared, &record);
     }
 }
@@ -176,7 +195,7 @@ static size_t lease_driver_write(void *context, char *body, size_t room)
 {
     struct lease_driver_shared *shared = context;
     const struct lease_record *record = &shared->request.record;
-    const struct lease_convert_about about = {
+    struct lease_convert_about about = {
         .name = shared->name, .address = shared->address, .cluster = shared->cluster};
     const struct lease_convert_text text = {.json = body, .room = room};
     bool is_update = shared->request.verb == LEASE_PUT;
@@ -184,8 +203,10 @@ static size_t lease_driver_write(void *context, char *body, size_t room)
     shared->is_stale =
         is_update && (!shared->document || strcmp(record->uid, shared->record.uid) != 0 ||
                       strcmp(record->version, shared->record.version) != 0);
-    if (shared->is_stale || (is_update && shared->is_coordinated))
+    if (shared->is_stale || (is_update && shared->use == LEASE_USE_COORDINATED))
         return 0;
+    about.removes_wanted =
+        is_update && lease_wanted_leaves_out(&shared->wanted, shared->document, record->stamp_ns);
     return lease_convert_write(is_update ? shared->document : NULL, record, &about,
                                lease_driver_real_us(), &text);
 }
@@ -199,12 +220,13 @@ static enum lease_outcome outcome_of(struct lease_driver_shared *shared,
         return LEASE_CONFLICT;
     if (result->verb == PLATFORM_GET && result->outcome == PLATFORM_NOT_FOUND &&
         lease_is_absent(result->document)) {
-        shared->is_coordinated = false;
+        shared->use = LEASE_USE_OURS;
         note_state(shared);
         return LEASE_OK;
     }
     if (result->outcome == PLATFORM_OK &&
-        lease_driver_keep(shared, result->document, ret_record) == 0)
+        lease_driver_keep(shared, result->document,
+                          result->verb == PLATFORM_GET ? result->sent_ns : 0, ret_record) == 0)
         return LEASE_OK;
     return result->outcome == PLATFORM_OK || platform_is_undecided(result->outcome) ? LEASE_UNKNOWN
                                                                                     : LEASE_REFUSED;
@@ -234,6 +256,7 @@ static struct lease_driver_shared *lease_driver_make(const struct config *config
         return NULL;
     triple_buffer_init(&shared->seen);
     triple_buffer_init(&shared->replies);
+    lease_wanted_init(&shared->wanted);
     atomic_init(&shared->state, SUPERVISOR_LEASE_WAITING);
     shared->reader_waker = reader_waker;
     shared->platform = platform;
@@ -286,6 +309,11 @@ bool lease_driver_has_news(const struct lease_driver *driver)
            triple_buffer_has_news(&shared->seen);
 }
 
+struct lease_wanted *lease_driver_wanted(struct lease_driver *driver)
+{
+    return &driver->shared->wanted;
+}
+
 static struct lease_event reply_event(const struct lease_reply *reply)
 {
     return (struct lease_event){.type = LEASE_REPLY,
@@ -324,12 +352,14 @@ void lease_driver_send(struct lease_driver *driver, const struct lease_actions *
         .verb = verbs[actions->verb],
         .object = &shared->object,
         .timeout_ns = shared->timeout_ns,
+        .hedge_ns = HEDGE_NS,
         .write_body = actions->verb == LEASE_GET ? NULL : lease_driver_write,
         .done = lease_driver_done,
         .context = shared};
 
     shared->request = *actions;
     shared->is_stale = false;
+    lease_wanted_hand_in(&shared->wanted);
     if (platform_request(shared->platform, &request))
         shared->unsent =
             (struct lease_reply){.request = actions->request, .outcome = LEASE_REFUSED};

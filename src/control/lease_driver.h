@@ -18,6 +18,7 @@
 #include "headless/control/lease.h"
 #include "headless/control/supervisor.h"
 #include "headless/platform/api.h"
+#include "lease_wanted.h"
 
 struct lease_driver_shared;
 struct lease_driver {
@@ -38,6 +39,9 @@ bool lease_driver_take(struct lease_driver *driver, struct lease_event *ret_even
 
 /* The request of these actions, which have one. */
 void lease_driver_send(struct lease_driver *driver, const struct lease_actions *actions);
+
+/* The annotation headlessd.io/wanted; its news are not among those above. */
+struct lease_wanted *lease_driver_wanted(struct lease_driver *driver);
 
 /* Any thread. */
 enum supervisor_lease_state lease_driver_state(const struct lease_driver *driver);

@@ -21,9 +21,14 @@ static inline void lease_wake_at(struct lease *l, uint64_t at_ns)
 }
 
 /* ---- lease_record.c ---- */
+/* A pod of ours wrote its annotations, for this object. Its writer is known then, also if somebody changed the holder. */
+bool lease_is_intact(const struct lease_record *record);
 /* We wrote it as it is. A copy of a record of ours that somebody restored is not: another pod may have
  * held the Lease since. */
 bool lease_is_mine(const struct lease *l, const struct lease_record *record);
+/* The record by which we hold the Lease, or NULL. While we lead, that is our last one if the newest one is not intact or of
+ * an earlier term: the Lease was deleted and made again, or somebody changed annotations. */
+const struct lease_record *lease_held(const struct lease *l);
 
 /* ---- lease_rules.c ---- */
 struct lease_plan {

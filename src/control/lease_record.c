@@ -3,20 +3,34 @@
 
 #include "lease_internal.h"
 
-bool lease_is_ours(const struct lease_record *record)
+bool lease_is_intact(const struct lease_record *record)
 {
     return record->term && record->term <= ELECTION_TERM_MAX / 2 &&
-           strcmp(record->writer, record->holder) == 0 &&
            strcmp(record->writer_uid, record->uid) == 0;
 }
 
-/* A record that POST has created does not know its uid yet. */
+bool lease_is_ours(const struct lease_record *record)
+{
+    return lease_is_intact(record) && strcmp(record->writer, record->holder) == 0;
+}
+
 bool lease_is_mine(const struct lease *l, const struct lease_record *record)
 {
-    bool is_posted = !record->writer_uid[0] && record->stamp_ns == l->posted_ns;
+    return lease_is_ours(record) && strcmp(record->holder, l->holder) == 0;
+}
 
-    return strcmp(record->holder, l->holder) == 0 && strcmp(record->writer, l->holder) == 0 &&
-           (is_posted || strcmp(record->writer_uid, record->uid) == 0);
+/*
+ * While our time lasts, another pod can have taken the Lease by votes only; then it is in a later term. If it is in an
+ * earlier one, we have taken it by votes from its holder, which has not seen that.
+ */
+const struct lease_record *lease_held(const struct lease *l)
+{
+    const struct lease_record *seen = &l->seen;
+
+    if (l->is_leading &&
+        (seen->term < l->own.term || (seen->term == l->own.term && !lease_is_intact(seen))))
+        return &l->own;
+    return lease_is_mine(l, seen) ? seen : NULL;
 }
 
 uint64_t lease_holder_instance(const char *holder)

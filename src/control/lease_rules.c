@@ -14,8 +14,8 @@ static bool has_evidence(struct lease *l, const struct election *e, uint64_t now
 {
     uint64_t at_ns = e->refused_ns + e->interval_ns;
 
-    if (!e->refused || e->refused != lease_holder_instance(l->seen.holder) ||
-        !e->config.on_refused_fast || !lease_is_ours(&l->seen))
+    if (!e->refused || e->refused != lease_holder_instance(l->seen.writer) ||
+        !e->config.on_refused_fast || !lease_is_intact(&l->seen))
         return false;
     if (now_ns < at_ns)
         lease_wake_at(l, at_ns);
@@ -31,17 +31,20 @@ static bool is_left(const struct lease *l, const struct election *e)
            (seen->term && seen->term == e->term && e->stepped_down_term == e->term);
 }
 
-/* A Lease that was deleted counts as one that its last holder does not renew. */
+/* A Lease that was deleted must be created first. */
 static enum lease_by find_way(struct lease *l, const struct election *e, uint64_t now_ns)
 {
     const struct lease_record *seen = &l->seen;
     uint64_t expiry_ns = l->changed_ns + l->longest_ns;
 
+    if (!seen->exists)
+        return LEASE_BY_NOTHING;
     if (now_ns >= expiry_ns)
         return LEASE_BY_EXPIRY;
     lease_wake_at(l, expiry_ns);
-    if (!seen->exists || (!seen->holder[0] && !seen->term))
-        return !l->has_held && election_is_first(e) ? LEASE_BY_FIRST : LEASE_BY_NOTHING;
+    if (!seen->holder[0] && !seen->term)
+        return !l->has_held && election_is_first(e, l->changed_ns) ? LEASE_BY_FIRST
+                                                                   : LEASE_BY_NOTHING;
     if (is_left(l, e))
         return LEASE_BY_LEAVE;
     return has_evidence(l, e, now_ns) ? LEASE_BY_EVIDENCE : LEASE_BY_NOTHING;
@@ -56,7 +59,7 @@ static bool is_clear(struct lease *l, enum lease_by by, uint64_t now_ns)
     if (by == LEASE_BY_FIRST || by == LEASE_BY_EXPIRY || now_ns >= at_ns)
         return true;
     lease_wake_at(l, at_ns);
-    return lease_is_ours(&l->seen) && l->seen.fence == LEASE_FENCE_LEASE;
+    return lease_is_intact(&l->seen) && l->seen.fence == LEASE_FENCE_LEASE;
 }
 
 /* Its majority is one of a list that the members have. */
@@ -70,16 +73,16 @@ struct lease_plan lease_plan(struct lease *l, const struct election *e, bool is_
                              uint64_t now_ns)
 {
     const struct lease_record *seen = &l->seen;
-    bool is_ours = seen->exists && lease_is_ours(seen);
+    bool is_intact = seen->exists && lease_is_intact(seen);
     struct lease_plan plan = {.fence = LEASE_FENCE_PEERS};
 
     if (!l->is_known)
         return plan;
-    plan.is_next = is_ours && election_list_id_compare(e->list.id, seen->list) >= 0;
+    plan.is_next = is_intact && election_list_id_compare(e->list.id, seen->list) >= 0;
     plan.by = find_way(l, e, now_ns);
     if (plan.by != LEASE_BY_NOTHING)
         plan.is_clear = is_clear(l, plan.by, now_ns);
-    else if (is_voted && is_ours && plan.is_next && seen->fence == LEASE_FENCE_PEERS)
+    else if (is_voted && plan.is_next && seen->fence == LEASE_FENCE_PEERS)
         plan.by = LEASE_BY_VOTES;
     if (is_voted && e->list.count > 2 && (plan.is_next || plan.is_clear))
         return plan;
@@ -94,8 +97,9 @@ struct lease_plan lease_plan(struct lease *l, const struct election *e, bool is_
 
 bool lease_is_alone(const struct lease *l)
 {
-    return lease_is_mine(l, &l->seen) && l->seen.fence == LEASE_FENCE_LEASE &&
-           l->seen.stamp_ns > l->peers_ns;
+    const struct lease_record *held = lease_held(l);
+
+    return held && held->fence == LEASE_FENCE_LEASE && held->stamp_ns > l->peers_ns;
 }
 
 /*
@@ -108,7 +112,7 @@ static bool wants_lease(struct lease *l, const struct election *e, uint64_t now_
 
     if (e->list.count <= 2)
         return true;
-    if (l->seen.fence == LEASE_FENCE_LEASE) {
+    if (lease_held(l)->fence == LEASE_FENCE_LEASE) {
         at_ns = l->promised_ns + e->detection_ns;
         if (l->promised_ns && now_ns < at_ns)
             lease_wake_at(l, at_ns);
@@ -123,7 +127,7 @@ enum lease_fence lease_choose_fence(struct lease *l, const struct election *e, u
 {
     if (!wants_lease(l, e, now_ns))
         return LEASE_FENCE_PEERS;
-    if (l->seen.fence == LEASE_FENCE_LEASE || now_ns >= l->clear_ns)
+    if (lease_held(l)->fence == LEASE_FENCE_LEASE || now_ns >= l->clear_ns)
         return LEASE_FENCE_LEASE;
     lease_wake_at(l, l->clear_ns);
     return LEASE_FENCE_PEERS;

@@ -278,6 +278,7 @@ static size_t supervisor_do_work(void *self)
     if (clock_now_ns() >= supervisor->election.deadline_ns)
         supervisor_feed(supervisor, &(struct election_event){.type = ELECTION_TICK});
     discovery_set_fast(&supervisor->discovery, is_leaderless(supervisor, now_ns));
+    supervisor_run_kubernetes(supervisor, now_ns);
     supervisor_check_apps(supervisor, now_ns);
     supervisor_log_leaderless(supervisor, now_ns);
     supervisor_log_virtual(supervisor, now_ns);
@@ -296,6 +297,7 @@ static bool supervisor_has_input(struct supervisor *supervisor)
            triple_buffer_has_news(&supervisor->reload) ||
            discovery_has_news(&supervisor->discovery) ||
            slice_watch_has_news(&supervisor->slices) || supervisor_has_lease_news(supervisor) ||
+           supervisor_has_kubernetes_news(supervisor) ||
            data_plane_has_refusal(supervisor->data_plane) ||
            data_plane_app_is_up(supervisor->data_plane) != supervisor->is_app_up;
 }

@@ -217,6 +217,8 @@ void supervisor_reply(struct supervisor *supervisor, const struct election_actio
 
     if (action->token == 0) /* of the configuration: nobody waits for a reply */
         return;
+    if (supervisor_take_wanted_reply(supervisor, action))
+        return;
     queued = &supervisor->waiting[action->token - 1];
     supervisor->is_waiting[action->token - 1] = false;
     switch (action->reply) {

@@ -5,6 +5,7 @@
  *   supervisor_candidates.c    which pods may exist
  *   supervisor_actions.c       carries out the election's actions
  *   supervisor_lease.c     election lease: the steps of the Lease, after those of the election
+ *   supervisor_kubernetes.c  Events, the annotation headlessd.io/wanted, the label of the leader's pod
  *   supervisor_snapshot.c  the leader snapshot for the data threads
  *   reply_grace.c          how long replies of an earlier term leave
  *   supervisor_report.c    the report for the admin server, and other accessors
@@ -106,8 +107,9 @@ struct supervisor {
     struct election_list_id reported_list;
     struct discovery discovery;
     struct slice_watch slices;
-    struct sealing *sealing; /* NULL: election is peers */
-    struct store *store;     /* NULL: none */
+    struct sealing *sealing;       /* NULL: election is peers */
+    struct kubernetes *kubernetes; /* NULL: no option needs the API server */
+    struct store *store;           /* NULL: none */
     struct peers peers;
     struct progress progress;
     struct election election;
@@ -194,6 +196,28 @@ bool supervisor_has_lease_news(const struct supervisor *supervisor);
 uint64_t supervisor_lease_deadline_ns(const struct supervisor *supervisor);
 /* Any thread: this pod has not released the Lease yet, or a request is under way. */
 bool supervisor_is_sealing(const struct supervisor *supervisor);
+
+/* For supervisor_kubernetes.c. NULL before the start, and with election peers. */
+const struct lease *supervisor_lease(const struct supervisor *supervisor);
+struct lease_wanted *supervisor_lease_wanted(struct supervisor *supervisor);
+/* The holder writes it now, for what others have written there. */
+void supervisor_renew_lease(struct supervisor *supervisor);
+
+/* ---- supervisor_kubernetes.c: nothing happens where no option needs the API server ---- */
+
+/* Before platform_start. Returns 0 or a negative errno. */
+int supervisor_open_kubernetes(struct supervisor *supervisor, struct platform *platform)
+    __attribute__((warn_unused_result));
+void supervisor_close_kubernetes(struct supervisor *supervisor);
+void supervisor_run_kubernetes(struct supervisor *supervisor, uint64_t now_ns);
+bool supervisor_has_kubernetes_news(struct supervisor *supervisor);
+/* The Lease has changed: an Event, if this pod holds it from now on, or no longer. */
+void supervisor_tell_holding(struct supervisor *supervisor,
+                             const struct supervisor_lease_report *before,
+                             const struct supervisor_lease_report *now, enum lease_by by);
+/* True if it is the result of an annotation. */
+bool supervisor_take_wanted_reply(struct supervisor *supervisor,
+                                  const struct election_action *action);
 
 /* ---- supervisor_snapshot.c ---- */
 

@@ -88,6 +88,7 @@ static void publish_lease(struct supervisor *supervisor)
         return;
     log_holding(&s->last, &report, s->by);
     log_renewals(&s->last, &report);
+    supervisor_tell_holding(supervisor, &s->last, &report, s->by);
     s->last = s->reports[s->report.writer_index] = report;
     triple_buffer_publish(&s->report);
 }
@@ -183,6 +184,22 @@ bool supervisor_has_lease_news(const struct supervisor *supervisor)
 uint64_t supervisor_lease_deadline_ns(const struct supervisor *supervisor)
 {
     return is_running(supervisor) ? supervisor->sealing->lease.deadline_ns : UINT64_MAX;
+}
+
+const struct lease *supervisor_lease(const struct supervisor *supervisor)
+{
+    return is_running(supervisor) ? &supervisor->sealing->lease : NULL;
+}
+
+struct lease_wanted *supervisor_lease_wanted(struct supervisor *supervisor)
+{
+    return lease_driver_wanted(&supervisor->sealing->driver);
+}
+
+void supervisor_renew_lease(struct supervisor *supervisor)
+{
+    supervisor->sealing->lease.is_due = true;
+    supervisor_run_lease(supervisor);
 }
 
 /* ---- the main thread ---- */

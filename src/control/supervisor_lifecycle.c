@@ -314,7 +314,7 @@ int supervisor_use_platform(struct supervisor *supervisor, struct platform *plat
     rc = supervisor_open_lease(supervisor, platform);
     if (rc)
         log_error("supervisor_failed", "cannot watch the Lease: %s", strerror(-rc));
-    return rc;
+    return rc ? rc : supervisor_open_kubernetes(supervisor, platform);
 }
 
 int supervisor_start(struct supervisor *supervisor)
@@ -378,6 +378,7 @@ void supervisor_destroy(struct supervisor *supervisor)
     store_close(supervisor->store);
     slice_watch_close(&supervisor->slices);
     supervisor_close_lease(supervisor);
+    supervisor_close_kubernetes(supervisor);
     keyring_wipe(&supervisor->keys);
     keyring_wipe(&supervisor->settings.keyring);
     for (size_t i = 0; i < TRIPLE_BUFFER_VERSIONS; i++)

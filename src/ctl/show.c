@@ -306,6 +306,8 @@ static void show_lease(FILE *out, const struct json_object *status)
     (void)fprintf(out, ", term %" PRIu64, field_number(lease, "term"));
     parts_put_text(out, ", fence ", lease, "fence");
     (void)fprintf(out, ", changed %" PRIu64 " ms ago", field_number(lease, "age_ms"));
+    if (field_of(lease, "left_ms"))
+        (void)fprintf(out, ", this pod's for %" PRIu64 " ms more", field_number(lease, "left_ms"));
     (void)fputs(json_object_get_boolean(field_of(lease, "failing"))
                     ? ", cannot be read or written now\n"
                     : "\n",

@@ -206,6 +206,7 @@ static size_t list_all(struct sample ret_samples[static SAMPLES_MAX])
         .report = &report,
         .platform = {.is_on = true},
         .has_lease = true,
+        .kubernetes = {.events = {.is_on = true}, .label = {.is_on = true}},
         .data_rcvbuf_bytes = 1,
         .relay_rcvbuf_bytes = 1,
         .peer_rcvbuf_bytes = 1,

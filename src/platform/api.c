@@ -127,6 +127,7 @@ static void platform_slice(struct platform *platform)
     requests_start(platform);
     now_ns = clock_now_ns();
     due_ns = now_ns + PLATFORM_LOOK_NS;
+    requests_hedge(platform, now_ns, &due_ns);
     watches_run(platform, now_ns, &due_ns);
     /* Returns at once after a wake-up since the last call, and when libcurl has something to do. */
     (void)platform->curl.multi_poll(platform->multi, NULL, 0, sleep_ms(clock_now_ns(), due_ns),

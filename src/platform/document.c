@@ -5,21 +5,23 @@
 
 #include "headless/platform/api.h"
 
-/* Commas and opening brackets outside strings: about one a value. */
+/* Commas and opening brackets outside strings: about one a value, and one an object or array. */
 static bool has_too_many_values(const char *text, size_t length)
 {
-    size_t values = 0;
+    size_t commas = 0, containers = 0;
     bool is_string = false;
 
-    for (size_t i = 0; i < length && values <= PLATFORM_VALUES_MAX; i++) {
-        if (is_string && text[i] == '\\')
+    for (size_t i = 0; i < length; i++) {
+        if (is_string && text[i] == '\\') {
             i++;
-        else if (text[i] == '"')
+        } else if (text[i] == '"') {
             is_string = !is_string;
-        else if (!is_string)
-            values += text[i] == ',' || text[i] == '[' || text[i] == '{';
+        } else if (!is_string) {
+            commas += text[i] == ',';
+            containers += text[i] == '[' || text[i] == '{';
+        }
     }
-    return values > PLATFORM_VALUES_MAX;
+    return containers > PLATFORM_CONTAINERS_MAX || commas + containers > PLATFORM_VALUES_MAX;
 }
 
 /* Nothing but white space may follow the object. */

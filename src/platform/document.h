@@ -1,8 +1,8 @@
 /*
  * document: a JSON object of the API server, parsed within bounds. Private to platform/.
  *
- * json-c takes about 100 bytes for a value, however short its text is, so the values are counted before it parses: of
- * 4 MiB "[0,0,...", it would make 200 MiB.
+ * json-c takes about 100 bytes for a value, and 800 for an object or array, however short its text is, so they are counted
+ * before it parses: of 4 MiB "[0,0,..." it would make 200 MiB, and of 4 MiB "[{},{},..." 1 GiB.
  */
 #ifndef PLATFORM_DOCUMENT_H
 #define PLATFORM_DOCUMENT_H

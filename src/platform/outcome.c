@@ -8,7 +8,7 @@
 
 static const char *const platform_verbs[PLATFORM_VERB_COUNT] = {
     [PLATFORM_GET] = "get",       [PLATFORM_LIST] = "list",     [PLATFORM_WATCH] = "watch",
-    [PLATFORM_CREATE] = "create", [PLATFORM_UPDATE] = "update",
+    [PLATFORM_CREATE] = "create", [PLATFORM_UPDATE] = "update", [PLATFORM_PATCH] = "patch",
 };
 static const char *const platform_restarts[PLATFORM_RESTART_COUNT] = {
     [PLATFORM_RESTART_ENDED] = "ended",     [PLATFORM_RESTART_EXPIRED] = "expired",
@@ -128,11 +128,19 @@ static void words_add(struct words *words, const char *format, ...)
         words->length += (size_t)length < room ? (size_t)length : room - 1;
 }
 
+/* "pods/status" */
+static void words_add_resource(struct words *words, const struct platform_object *object)
+{
+    words_add(words, "%s%s%s", object->resource, object->part ? "/" : "",
+              object->part ? object->part : "");
+}
+
 /* "cannot update leases "headlessd" in namespace "default": " */
 static void words_add_request(struct words *words, enum platform_verb verb,
                               const struct platform_object *object, const char *space)
 {
-    words_add(words, "cannot %s %s", platform_verbs[verb], object->resource);
+    words_add(words, "cannot %s ", platform_verbs[verb]);
+    words_add_resource(words, object);
     if (object->name)
         words_add(words, " \"%s\"", object->name);
     if (object->space || *space)
@@ -144,9 +152,10 @@ static void words_add_request(struct words *words, enum platform_verb verb,
 static void words_add_rule(struct words *words, enum platform_verb verb,
                            const struct platform_object *object)
 {
-    words_add(words,
-              "the service account lacks an RBAC rule: {apiGroups: [\"%s\"], resources: [%s], ",
-              object->group, object->resource);
+    words_add(words, "the service account lacks an RBAC rule: {apiGroups: [\"%s\"], resources: [",
+              object->group);
+    words_add_resource(words, object);
+    words_add(words, "], ");
     if (object->name && verb != PLATFORM_CREATE)
         words_add(words, "resourceNames: [%s], ", object->name);
     words_add(words, "verbs: [%s]}", platform_verbs[verb]);

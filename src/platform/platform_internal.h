@@ -27,8 +27,8 @@
 #include "platform/token.h"
 #include "platform/url.h"
 
-#define REQUEST_LANES \
-    2 /* the common connection, and one for is_fresh: a request at a time in each */
+/* Each has a request at a time. LANE_FRESH: is_fresh, and copies of slow requests. */
+enum request_lane_kind { LANE_COMMON, LANE_FRESH, LANE_BACKGROUND, REQUEST_LANES };
 #define HEADERS_MAX 4
 
 /* ---- transfer.c ---- */
@@ -88,18 +88,23 @@ struct request_slot {
     uint32_t order;
     uint64_t deadline_ns;
     struct platform_request request;
+    bool is_hedged;    /* a copy was sent */
+    bool is_undecided; /* a copy without a response may have taken effect */
 };
 
 struct request_lane {
     struct transfer transfer;
     struct request_slot *slot; /* NULL: idle */
     char *body;                /* PLATFORM_BODY_MAX bytes */
+    size_t length;             /* of it; 0: none */
     unsigned attempts;
 };
 
 /* Start what is queued, as far as lanes are idle. */
 void requests_start(struct platform *platform);
 void requests_on_end(struct transfer *transfer, CURLcode code);
+/* Send copies that are due; the time of the next one: *due_ns, lowered. */
+void requests_hedge(struct platform *platform, uint64_t now_ns, uint64_t *due_ns);
 
 /* ---- watches.c ---- */
 
@@ -144,6 +149,10 @@ struct problem {
 void problems_note(struct platform *platform, enum platform_verb verb,
                    const struct platform_object *object, const struct trouble *trouble,
                    char text[static PLATFORM_WHY_MAX]);
+/* Only the words. */
+void problems_describe(struct platform *platform, enum platform_verb verb,
+                       const struct platform_object *object, const struct trouble *trouble,
+                       char text[static PLATFORM_WHY_MAX]);
 void problems_count(struct platform *platform, enum platform_verb verb, unsigned status);
 
 /* ---- api.c ---- */

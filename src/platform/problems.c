@@ -83,18 +83,26 @@ static void log_success(struct problem *problem, const struct platform_object *o
     problem->logged = 0;
 }
 
-void problems_note(struct platform *platform, enum platform_verb verb,
-                   const struct platform_object *object, const struct trouble *trouble,
-                   char text[static PLATFORM_WHY_MAX])
+void problems_describe(struct platform *platform, enum platform_verb verb,
+                       const struct platform_object *object, const struct trouble *trouble,
+                       char text[static PLATFORM_WHY_MAX])
 {
     const struct trouble_names names = platform_names(platform);
-    struct problem *problem = problem_of(platform, verb, object);
-    bool is_failed = is_failure(verb, trouble);
-    uint64_t packed = is_failed ? trouble_pack(trouble) : 0;
 
     text[0] = '\0';
     if (trouble->outcome != PLATFORM_OK)
         trouble_describe(trouble, verb, object, &names, text);
+}
+
+void problems_note(struct platform *platform, enum platform_verb verb,
+                   const struct platform_object *object, const struct trouble *trouble,
+                   char text[static PLATFORM_WHY_MAX])
+{
+    struct problem *problem = problem_of(platform, verb, object);
+    bool is_failed = is_failure(verb, trouble);
+    uint64_t packed = is_failed ? trouble_pack(trouble) : 0;
+
+    problems_describe(platform, verb, object, trouble, text);
     if (trouble->kind != TROUBLE_CANCELLED)
         atomic_store_explicit(&platform->is_up, is_response(trouble), memory_order_relaxed);
     if (!problem)

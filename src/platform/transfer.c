@@ -80,13 +80,15 @@ static void add_header(struct transfer *transfer, size_t *count, char *line)
 /* The list is ours, so that the token is in no copy of libcurl's that nobody wipes before it is used. */
 static void set_headers(struct transfer *transfer, const struct transfer_plan *plan)
 {
-    static char accept[] = "Accept: application/json", type[] = "Content-Type: application/json",
-                expect[] = "Expect:"; /* libcurl does not change them */
+    static char accept[] = "Accept: application/json",
+                expect[] = "Expect:", type[] = "Content-Type: application/json",
+                patch_type[] = "Content-Type: application/merge-patch+json";
+    /* libcurl does not change them */
     size_t count = 0;
 
     add_header(transfer, &count, accept);
     if (plan->body) {
-        add_header(transfer, &count, type);
+        add_header(transfer, &count, plan->verb == PLATFORM_PATCH ? patch_type : type);
         add_header(transfer, &count, expect);
     }
     if (transfer->platform->token.header[0])
@@ -96,11 +98,14 @@ static void set_headers(struct transfer *transfer, const struct transfer_plan *p
 
 static void set_method(struct transfer *transfer, const struct transfer_plan *plan)
 {
+    static const char *const methods[PLATFORM_VERB_COUNT] = {
+        [PLATFORM_CREATE] = "POST", [PLATFORM_UPDATE] = "PUT", [PLATFORM_PATCH] = "PATCH"};
+
     if (!plan->body)
         return;
     set(transfer, CURLOPT_POSTFIELDSIZE, (long)plan->length);
     set(transfer, CURLOPT_POSTFIELDS, plan->body);
-    set(transfer, CURLOPT_CUSTOMREQUEST, plan->verb == PLATFORM_UPDATE ? "PUT" : "POST");
+    set(transfer, CURLOPT_CUSTOMREQUEST, methods[plan->verb]);
 }
 
 static bool is_of_watch(const struct transfer_plan *plan)

@@ -107,7 +107,8 @@ static void put_timeout(struct url_text *url, uint64_t timeout_ns)
 int url_build(const struct url_parts *parts, char ret_url[static URL_MAX])
 {
     struct url_text url = {.text = ret_url};
-    bool is_named = parts->verb == PLATFORM_GET || parts->verb == PLATFORM_UPDATE;
+    bool is_named = parts->verb == PLATFORM_GET || parts->verb == PLATFORM_UPDATE ||
+                    parts->verb == PLATFORM_PATCH;
 
     ret_url[0] = '\0';
     if (is_named && !parts->object->name)
@@ -115,6 +116,8 @@ int url_build(const struct url_parts *parts, char ret_url[static URL_MAX])
     url_put_path(&url, parts);
     if (is_named)
         url_put_segment(&url, parts->object->name);
+    if (is_named && parts->object->part)
+        url_put_segment(&url, parts->object->part);
     if (parts->verb == PLATFORM_LIST || parts->verb == PLATFORM_WATCH)
         put_selectors(&url, parts->object);
     if (parts->verb == PLATFORM_WATCH)

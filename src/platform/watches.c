@@ -352,6 +352,8 @@ static void end_silent(struct watch_state *w, uint64_t now_ns, uint64_t *due_ns)
         problems_count(w->transfer.platform, PLATFORM_WATCH, 0);
     count_restart(w, PLATFORM_RESTART_SILENT);
     watch_fail(w, &trouble);
+    /* A server whose data were restored from a backup is silent about a version that it does not know yet. */
+    w->version[0] = '\0';
 }
 
 void watches_run(struct platform *platform, uint64_t now_ns, uint64_t *due_ns)

@@ -4,7 +4,10 @@
 
 DIRECTORY/events   one JSON object a line; its number is its resourceVersion: a watch sends those after its version
 DIRECTORY/token    the token that requests must have
-DIRECTORY/fault    "VERB FAULT" a line (get, list, watch, create, update): what happens to such requests; the first that fits counts
+DIRECTORY/fault    "VERB FAULT" a line (get, list, watch, create, update; event: one is created; patch: of a pod): what happens to
+                   such requests; the first that fits counts
+DIRECTORY/told     the JSON of each Event, a line
+DIRECTORY/patches  "POD JSON" a line: each patch of a pod's status
 DIRECTORY/version  the only version of the API that it has; other paths are 404
 DIRECTORY/requests each request is written there: verb, path, faults
 A Lease is created and updated by requests, as an API server does it: an update must have its uid and version.
@@ -153,6 +156,11 @@ class Handler(socketserver.BaseRequestHandler):
             self.reset()
         self.answer(200 if lease else 409, json.dumps(lease or {"kind": "Status", "code": 409}))
 
+    def respond_note(self, name, text):
+        with LOCK, open(os.path.join(DIRECTORY, name), "a", encoding="utf-8") as file:
+            file.write(text + "\n")
+        self.answer(201, "{}")
+
     def odd_lines(self, fault, line):
         """True: this line was sent, or another thing in its place."""
         if fault == "split":
@@ -216,8 +224,8 @@ class Handler(socketserver.BaseRequestHandler):
         url = urllib.parse.urlparse(path)
         query = urllib.parse.parse_qs(url.query)
         kind = "Lease" if "/leases" in url.path else "EndpointSlice"
-        verb = {"POST": "create", "PUT": "update"}.get(method, "watch" if "watch" in query else
-                                                       "get" if "/leases/" in url.path else "list")
+        writes = {"POST": "event" if url.path.endswith("/events") else "create", "PUT": "update", "PATCH": "patch"}
+        verb = writes.get(method, "watch" if "watch" in query else "get" if "/leases/" in url.path else "list")
         fault = fault_of(verb)
         token = next((line[7 + 15:] for line in lines if line.startswith("Authorization: Bearer ")), "")
         with LOCK, open(os.path.join(DIRECTORY, "requests"), "a", encoding="utf-8") as file:
@@ -228,6 +236,10 @@ class Handler(socketserver.BaseRequestHandler):
             self.status("404")
         elif fault in ("", "split", "half", "gone", "garbage", "long", "end", "cut") and verb == "watch":
             self.respond_watch(kind, int(query["resourceVersion"][0]))
+        elif verb == "event" and not fault:
+            self.respond_note("told", body.decode())
+        elif verb == "patch" and not fault:
+            self.respond_note("patches", url.path.split("/")[6] + " " + body.decode())
         elif verb in ("create", "update") and fault in ("", "lost"):
             self.respond_write(verb, body, fault)
         elif fault:

@@ -45,6 +45,8 @@ world()
     : >"$api/requests"
     : >"$api/events"
     : >"$api/fault"
+    : >"$api/told"
+    : >"$api/patches"
     echo first >"$api/token"
     ln -s ..data/token "$mount/token"
     ln -s ..data/ca.crt "$mount/ca.crt"

@@ -14,7 +14,7 @@
 pod_environment+=(HEADLESSD_HOLD_TIME=1m HEADLESSD_RCVBUF=max)
 
 # Of the last stream; see udp_stream.c.
-sent=0 answered=0 lost=0 duplicated=0 refused=0 gap_ms=0 foreign=0 disordered=0 missed=0
+sent=0 answered=0 lost=0 duplicated=0 refused=0 gap_ms=0 gap_at_ms=0 foreign=0 disordered=0 missed=0
 
 stream_options=()
 
@@ -32,7 +32,7 @@ stream_start()
     wait_until "the stream begins" grep -q started "$work/stream.log"
 }
 
-# stream_end: sets sent, answered, lost, duplicated, refused, gap_ms, foreign, disordered, missed.
+# stream_end: sets sent, answered, lost, duplicated, refused, gap_ms, gap_at_ms, foreign, disordered, missed.
 stream_end()
 {
     local name value

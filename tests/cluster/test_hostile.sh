@@ -147,10 +147,10 @@ refused()
         $((before + count)) $((sum + count))
 }
 
-# begin: all know a leader, with which the end is compared.
+# begin [LEADER|any]: all follow it, by default $a; with that the end is compared.
 begin()
 {
-    wait_until "all follow the leader" agree "$a" "${all[@]}"
+    wait_until "all follow the leader" agree "${1:-$a}" "${all[@]}"
     before_reported=$(reported "${all[@]}")
     before_heard="$(net_heard "$enemy") $(net_heard "$victim")"
 }
@@ -317,7 +317,7 @@ replays_after_a_restart()
     pod_wait "$a"
     wait_until "it follows" agree any "${all[@]}"
     wait_until "all are introduced" are_introduced
-    begin
+    begin any
     replayed "$a" "$b" "$c"
     unmoved
     expect "introduced" "$(total members_authenticated "${all[@]}")" 6

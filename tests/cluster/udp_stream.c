@@ -2,18 +2,18 @@
  * udp_stream: an open-loop client. Sends numbered datagrams at a steady rate to several pods in
  * turn, and reports replies, losses and the longest interruption.
  *
- *   udp_stream [-a] [-i INTERFACE] RATE SIZE MILLISECONDS ADDRESS:PORT...
+ *   udp_stream [-a] [-i INTERFACE] [-l MILLISECONDS] RATE SIZE MILLISECONDS ADDRESS:PORT...
  *
  * -a: each datagram is sent to all of them, and one reply is enough. One connected socket a pod. An
  * ADDRESS may be a multicast group, to which it sends by INTERFACE, and accepts replies from any
  * address. A pod whose host refuses a datagram is gone: it gets no more, and the datagrams sent to
  * it from the refused one on count as refused, not lost, since the client knows. Ends after
- * MILLISECONDS, or at SIGTERM; then waits for replies until none came for LINGER_MS. Prints one
- * line:
+ * MILLISECONDS, or at SIGTERM; then waits for replies until none came for 10 s, or for the time of -l.
+ * Prints one line:
  *
- *   sent N answered N lost N duplicated N refused N gap_ms N foreign N disordered N missed N
+ *   sent N answered N lost N duplicated N refused N gap_ms N gap_at_ms N foreign N disordered N missed N
  *
- * gap_ms: the longest time between two successive replies. foreign: replies to none of our
+ * gap_ms: the longest time between two successive replies, which began gap_at_ms after 1970. foreign: replies to none of our
  * datagrams, or of another length. disordered: replies behind the reply to a later datagram that was
  * sent to the same pod. missed: replies that the kernel dropped at our sockets, because this process
  * read too late. Writes "started" to standard error after the first datagram.
@@ -24,6 +24,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "headless/base/clock.h"
@@ -39,7 +40,7 @@ struct head {
 };
 
 struct stream {
-    uint64_t rate, size, end_ns, run;
+    uint64_t rate, size, end_ns, linger_ns, run;
     struct udp_socket sockets[TARGETS_MAX];
     struct address groups[TARGETS_MAX]; /* unset: the socket is connected to a pod */
     uint32_t interface;
@@ -47,7 +48,7 @@ struct stream {
     size_t targets;
     bool to_all;
     uint64_t last[TARGETS_MAX]; /* the highest sequence of a reply, + 1 */
-    uint64_t sent, answered, duplicated, foreign, disordered, gap_ns, last_answer_ns;
+    uint64_t sent, answered, duplicated, foreign, disordered, gap_ns, gap_at_ns, last_answer_ns;
     uint8_t *seen; /* index: sequence */
     uint64_t capacity;
 };
@@ -86,8 +87,10 @@ static void take_answer(struct stream *s, size_t target, const uint8_t *bytes, s
     if (head.sequence >= s->last[target])
         s->last[target] = head.sequence + 1;
     s->answered++;
-    if (s->last_answer_ns && now_ns - s->last_answer_ns > s->gap_ns)
+    if (s->last_answer_ns && now_ns - s->last_answer_ns > s->gap_ns) {
         s->gap_ns = now_ns - s->last_answer_ns;
+        s->gap_at_ns = s->last_answer_ns;
+    }
     s->last_answer_ns = now_ns;
 }
 
@@ -199,7 +202,7 @@ static void run(struct stream *s)
     }
     quiet_since_ns = clock_now_ns();
     while (s->answered + count_refused(s) < s->sent &&
-           clock_now_ns() < quiet_since_ns + LINGER_MS * NS_PER_MS) {
+           clock_now_ns() < quiet_since_ns + s->linger_ns) {
         answered = s->answered;
         wait_until(s, clock_now_ns() + 20 * NS_PER_MS);
         if (s->answered > answered)
@@ -240,22 +243,59 @@ static void open_target(struct stream *s, const char *text)
     s->gone[s->targets++] = UINT64_MAX;
 }
 
+/* Returns the number of arguments that it took. */
+static int take_options(struct stream *s, int argc, char *argv[])
+{
+    int option;
+
+    s->linger_ns = LINGER_MS * NS_PER_MS;
+    while ((option = getopt(argc, argv, "+ai:l:")) >= 0) {
+        if (option == 'a')
+            s->to_all = true;
+        else if (option == 'i')
+            s->interface = multicast_find_interface(optarg);
+        else if (option == 'l')
+            s->linger_ns = strtoull(optarg, NULL, 10) * NS_PER_MS;
+        else
+            return argc;
+    }
+    return optind - 1;
+}
+
+/* A time of our clock as milliseconds since 1970. */
+static uint64_t real_ms(uint64_t at_ns)
+{
+    struct timespec real;
+    uint64_t ago_ns = clock_now_ns() - at_ns;
+
+    (void)clock_gettime(CLOCK_REALTIME, &real);
+    return ((uint64_t)real.tv_sec * NS_PER_SEC + (uint64_t)real.tv_nsec - ago_ns) / NS_PER_MS;
+}
+
+static void print_results(const struct stream *s)
+{
+    uint64_t refused = count_refused(s);
+
+    (void)printf("sent %llu answered %llu lost %llu duplicated %llu refused %llu gap_ms %llu "
+                 "gap_at_ms %llu foreign %llu disordered %llu missed %llu\n",
+                 (unsigned long long)(s->sent - refused), (unsigned long long)s->answered,
+                 (unsigned long long)(s->sent - refused - s->answered),
+                 (unsigned long long)s->duplicated, (unsigned long long)refused,
+                 (unsigned long long)(s->gap_ns / NS_PER_MS),
+                 (unsigned long long)(s->gap_at_ns ? real_ms(s->gap_at_ns) : 0),
+                 (unsigned long long)s->foreign, (unsigned long long)s->disordered,
+                 (unsigned long long)count_missed(s));
+}
+
 int main(int argc, char *argv[])
 {
     struct stream s = {0};
-    uint64_t refused;
+    int taken = take_options(&s, argc, argv);
 
-    if (argc > 1 && strcmp(argv[1], "-a") == 0) {
-        s.to_all = true;
-        argc--, argv++;
-    }
-    if (argc > 2 && strcmp(argv[1], "-i") == 0) {
-        s.interface = multicast_find_interface(argv[2]);
-        argc -= 2, argv += 2;
-    }
+    argc -= taken, argv += taken;
     if (argc < 5) {
-        (void)fprintf(stderr, "usage: udp_stream [-a] [-i INTERFACE] RATE SIZE MILLISECONDS "
-                              "ADDRESS:PORT...\n");
+        (void)fprintf(stderr, "usage: udp_stream [-a] [-i INTERFACE] [-l MILLISECONDS] RATE SIZE "
+                              "MILLISECONDS ADDRESS:PORT...\n");
         return 2;
     }
     s.rate = strtoull(argv[1], NULL, 10);
@@ -272,14 +312,7 @@ int main(int argc, char *argv[])
         open_target(&s, argv[i]);
     (void)signal(SIGTERM, stop);
     run(&s);
-    refused = count_refused(&s);
-    (void)printf("sent %llu answered %llu lost %llu duplicated %llu refused %llu gap_ms %llu "
-                 "foreign %llu disordered %llu missed %llu\n",
-                 (unsigned long long)(s.sent - refused), (unsigned long long)s.answered,
-                 (unsigned long long)(s.sent - refused - s.answered),
-                 (unsigned long long)s.duplicated, (unsigned long long)refused,
-                 (unsigned long long)(s.gap_ns / NS_PER_MS), (unsigned long long)s.foreign,
-                 (unsigned long long)s.disordered, (unsigned long long)count_missed(&s));
+    print_results(&s);
     free(s.seen);
     return 0;
 }

@@ -2,6 +2,7 @@
 """A small kubelet for tests: it runs the pods of a real API server as real processes in network namespaces.
 
   kubelet.py --server URL --ca FILE --token FILE --programs DIR --state DIR --prefix NAME [--nodes N]
+             [--back-off SECONDS]
 
 It stands for the scheduler and for N nodes: it binds each new pod to the next node. A pod gets a namespace with an
 address out of 10.244.0.0/16 on the bridge br0, which is never given again, and its containers a root directory with
@@ -280,6 +281,7 @@ def main():
     for name in ("server", "ca", "token", "programs", "state", "prefix"):
         parser.add_argument(f"--{name}", required=True)
     parser.add_argument("--nodes", type=int, default=3)
+    parser.add_argument("--back-off", type=float, default=10, help="the longest pause before a container is restarted")
     kubelet = Kubelet(parser.parse_args())
 
     def end(*_):

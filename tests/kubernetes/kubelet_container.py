@@ -7,7 +7,6 @@ import subprocess
 import time
 
 QUICK = 0.2  # seconds between two readiness probes until the first that succeeds, so that tests are quick
-BACK_OFF_MAX = 10
 
 # In the pod's network namespace. Everything is mounted in a namespace of the process, and ends with it.
 ENTER = r"""
@@ -53,7 +52,7 @@ class Container:
         if self.process and self.process.poll() is not None:
             self.status = self.process.returncode
             self.message = self.last_lines() if self.status else ""
-            self.due = time.monotonic() + min(2 ** max(self.restarts, 0), BACK_OFF_MAX)
+            self.due = time.monotonic() + min(2 ** max(self.restarts, 0), self.pod.kubelet.arguments.back_off)
             self.process = None
         return self.process is not None
 

@@ -29,6 +29,7 @@ name_server=10.96.0.10
 namespace=default
 net_prefix=hdk$$
 component_pids=() # in the order of their start
+kubelet_options=() controller_options=()
 minor=$("$components/kube-apiserver" --version | sed -nE 's/^Kubernetes v1\.([0-9]+)\..*/\1/p')
 root=$sources/../..
 pod_wrapper=(ip netns exec "$net_prefix-client")
@@ -145,8 +146,14 @@ start_etcd()
 
 start_apiserver()
 {
-    component kube-apiserver "$components/kube-apiserver" --etcd-servers http://127.0.0.1:2379 \
-        --bind-address 0.0.0.0 --advertise-address "$node" --secure-port 6443 --cert-dir "$state/certs" \
+    start_apiserver_at kube-apiserver 6443
+}
+
+# start_apiserver_at NAME PORT
+start_apiserver_at()
+{
+    component "$1" "$components/kube-apiserver" --etcd-servers http://127.0.0.1:2379 \
+        --bind-address 0.0.0.0 --advertise-address "$node" --secure-port "$2" --cert-dir "$state/certs" \
         --service-cluster-ip-range 10.96.0.0/16 --service-account-issuer https://kubernetes.default.svc \
         --service-account-signing-key-file "$state/sa.key" --service-account-key-file "$state/sa.pub" \
         --api-audiences https://kubernetes.default.svc --token-auth-file "$state/tokens.csv" \
@@ -160,7 +167,7 @@ start_controllers()
     controllers+=,root-ca-cert-publisher,namespace,garbagecollector
     component kube-controller-manager "$components/kube-controller-manager" --kubeconfig "$state/admin.conf" \
         --service-account-private-key-file "$state/sa.key" --root-ca-file "$state/certs/apiserver.crt" \
-        --controllers "$controllers" --leader-elect=false
+        --leader-elect=false "${controller_options[@]}" --controllers "$controllers"
 }
 
 # CoreDNS reads discovery.k8s.io/v1.
@@ -192,7 +199,8 @@ start_kubelet()
     cp "$headlessd" "$headlessctl" "$bench" "$state/programs"
     ! since 21 || cp "$components/coredns" "$state/programs"
     component kubelet python3 -B "$sources/kubelet.py" --server "https://$node:6443" --ca "$state/certs/apiserver.crt" \
-        --token "$state/token" --programs "$state/programs" --state "$state/pods" --prefix "$net_prefix"
+        --token "$state/token" --programs "$state/programs" --state "$state/pods" --prefix "$net_prefix" \
+        "${kubelet_options[@]}"
 }
 
 k()

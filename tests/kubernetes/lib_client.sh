@@ -4,16 +4,18 @@
 #   client_goes_on N      waits for N more echoes
 #   client_end            sets sent, answered, lost, refused, duplicated, foreign, and checks what must be 0
 #   as_echo REPLICAS      prints lines of a kustomization: the app is echo, and no pod is taken for dead on a busy machine
+# With client_options=(terms) the app is whoami, and the client checks that no two leaders reply at one moment.
 # shellcheck shell=bash disable=SC2154,SC2034 # lib.sh sets them; others use them
 
-sent=0 answered=0 lost=0 refused=0 duplicated=0 foreign=0
+sent=0 answered=0 lost=0 refused=0 duplicated=0 foreign=0 split=0 stale=0 terms=0
+client_options=()
 
 client_start()
 {
     rm -f "$work/client.echoes"
     app_pids[client]="" # until it runs
     "${pod_wrapper[@]}" python3 "$sources/udp_client.py" "$name_server" "$1.$namespace.svc.cluster.local" 12000 4 \
-        "$work/client.echoes" >"$work/client.out" 2>"$work/client.log" &
+        "$work/client.echoes" "${client_options[@]}" >"$work/client.out" 2>"$work/client.log" &
     app_pids[client]=$!
     client_goes_on 100
 }
@@ -43,6 +45,8 @@ client_end()
     expect "echoed" "$answered" "$sent"
     expect "echoed twice" "$duplicated" 0
     expect "foreign replies" "$foreign" 0
+    expect "replies of two leaders in one term" "$split" 0
+    expect "replies of a leader after one of a later term" "$stale" 0
 }
 
 # The stopping pod serves for as long as its address may be in use, however slow the cluster is.

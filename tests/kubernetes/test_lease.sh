@@ -5,6 +5,8 @@
 . "$(dirname "$0")/lib.sh"
 # shellcheck source-path=SCRIPTDIR source=lib_client.sh
 . "$(dirname "$0")/lib_client.sh"
+# shellcheck source-path=SCRIPTDIR source=lib_lease.sh
+. "$(dirname "$0")/lib_lease.sh"
 
 # begin NAME REPLICAS SETTING=VALUE...: pods with the component, that echo.
 begin()
@@ -22,50 +24,11 @@ begin()
     wait_until "the Lease has a holder that all pods follow" agrees
 }
 
-# page ADDRESS PAGE
-page()
-{
-    in_client curl -s --max-time 5 "http://$1:8080/$2"
-}
-
-# holder: the pod in the Lease; nothing without one
-holder()
-{
-    k get lease headlessd -o 'jsonpath={.spec.holderIdentity}' 2>/dev/null | sed 's/_[0-9a-f]*$//'
-}
-
-# leading: the pods that lead, as they say themselves
-leading()
-{
-    local pod
-    for pod in $(k get pods -l app.kubernetes.io/name=headlessd -o 'jsonpath={.items[*].metadata.name}'); do
-        [[ $(metric "$(pod_address "$pod")" is_leader) != 1 ]] || echo "$pod"
-    done | xargs
-}
-
-agrees()
-{
-    local name
-    name=$(holder)
-    [[ $name && $(leading) == "$name" ]]
-}
-
 is_held_by_other_than()
 {
     local name
     name=$(holder)
     [[ $name && $name != "$1" && $(leading) == "$name" ]]
-}
-
-# pod_process POD
-pod_process()
-{
-    cat "$(pod_file "$1" pid.headlessd)"
-}
-
-log_has()
-{
-    grep -qE "$2" "$(pod_file "$1" log.headlessd)"
 }
 
 one_holder()
@@ -131,11 +94,6 @@ deleted()
     expect "the holder" "$(holder)" "$before"
     client_goes_on 100
     client_end
-}
-
-readyz()
-{
-    [[ $(page "$(pod_address "$1")" readyz) =~ $2 ]]
 }
 
 # is_replaced POD UID: there is another one with an address.

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A closed-loop client of a headless Service: each of its datagrams is numbered, and must be echoed.
 
-  udp_client.py NAME_SERVER NAME PORT LOOPS PROGRESS
+  udp_client.py NAME_SERVER NAME PORT LOOPS PROGRESS [terms]
 
 Each of LOOPS loops asks the name server before each datagram, sends it to the next of the addresses from a socket that
 is connected to it, so that a reply with another source address does not count, and waits for the echo. Until SIGTERM;
@@ -9,10 +9,15 @@ then each waits for its last echo. A datagram without an echo within a minute is
 is sent again, to the next address, since the client knows. The file PROGRESS has the number of echoes so far. Prints
 
   sent N answered N lost N refused N duplicated N foreign N
+
+With terms the app is whoami, and each reply names the leader and its term. Replies show two leaders at one moment if two
+have one term (split), or if a request that was sent after a reply of a later term was received has a reply of an earlier
+one (stale). Then it prints also: split N stale N terms N
 """
 import collections
 import os
 import random
+import re
 import signal
 import socket
 import struct
@@ -57,6 +62,34 @@ class Names:
             at += length
 
 
+class Terms:
+    """What all loops have heard of leaders."""
+
+    REPLY = re.compile(rb"(\S+) \S+ leader term (\d+) via ")
+
+    def __init__(self):
+        self.lock, self.leaders, self.highest, self.faults = threading.Lock(), {}, 0, collections.Counter()
+
+    def hear(self, reply, highest_before):
+        """False if it is no reply. highest_before: the highest term when the request was sent."""
+        match = self.REPLY.match(reply)
+        if not match:
+            return False
+        name, term = match[1].decode(), int(match[2])
+        with self.lock:
+            if self.leaders.setdefault(term, name) != name:
+                self.fault("split", f"term {term} of {self.leaders[term]} and {name}")
+            if term < highest_before:
+                self.fault("stale", f"term {term} of {name} after {highest_before}")
+            self.highest = max(self.highest, term)
+        return True
+
+    def fault(self, kind, text):
+        self.faults[kind] += 1
+        if self.faults[kind] <= 5:
+            print(f"{kind}: {text}", file=sys.stderr)
+
+
 class Loop(threading.Thread):
     def __init__(self, index, arguments):
         super().__init__()
@@ -84,13 +117,13 @@ class Loop(threading.Thread):
         if address not in self.sockets:
             self.sockets[address] = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             self.sockets[address].connect((address, self.port))
-        end = time.monotonic() + PATIENCE
+        end, highest = time.monotonic() + PATIENCE, terms.highest if terms else 0
         try:
             self.sockets[address].send(text)
             while (left := end - time.monotonic()) > 0:
                 self.sockets[address].settimeout(left)
                 reply = self.sockets[address].recv(65536)
-                if reply == text:
+                if terms.hear(reply, highest) if terms else reply == text:
                     return "answered"
                 self.counts["duplicated" if reply.startswith(head.encode()) else "foreign"] += 1
         except TimeoutError:
@@ -111,12 +144,14 @@ def main():
             file.write(str(sum(loop.counts["answered"] for loop in loops)))
         os.replace(sys.argv[5] + ".new", sys.argv[5])
     names = ("sent", "answered", "lost", "refused", "duplicated", "foreign")
-    print(*(f"{name} {sum(loop.counts[name] for loop in loops)}" for name in names))
+    print(*(f"{name} {sum(loop.counts[name] for loop in loops)}" for name in names),
+          *([f"{kind} {terms.faults[kind]}" for kind in ("split", "stale")] + [f"terms {len(terms.leaders)}"] if terms else []))
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 6:
+    if len(sys.argv) not in (6, 7) or sys.argv[6:] not in ([], ["terms"]):
         sys.exit(__doc__)
+    terms = Terms() if sys.argv[6:] else None
     stopping, run_id = threading.Event(), random.randrange(1 << 30)
     signal.signal(signal.SIGTERM, lambda *_: stopping.set())
     main()

@@ -249,9 +249,11 @@ function checkLease(workload, all) {
 }
 
 function checkService(service, pods, all) {
-  const { selector, ports, type, clusterIP, externalTrafficPolicy } = service.spec;
+  // The label of the pod that leads, which headlessd writes, is not in the template.
+  const { "headlessd.io/role": role, ...selector } = service.spec.selector || {};
+  const { ports, type, clusterIP, externalTrafficPolicy } = service.spec;
   const chosen = pods.filter((pod) => matches(selector || {}, pod.metadata.labels));
-  if (!selector || chosen.length === 0) complain("it selects no pod of these");
+  if (!service.spec.selector || chosen.length === 0) complain("it selects no pod of these");
   for (const port of ports) {
     if (!port.protocol) complain(`port ${port.port} does not say its protocol: TCP would be meant`);
     for (const pod of chosen) {

@@ -96,16 +96,16 @@ void api_fault_end(struct sim *sim, const struct sim_event *event)
 
 /* ---- the Lease is touched ---- */
 
-/*
- * Two deletions within one duration, of which a pod misses the first, may hide a holder from it
- * (docs/election.md, limits).
- */
+/* Often more than once: of two deletions within one duration some pods see the second one only. */
 static void delete_lease(struct sim *sim, bool restores)
 {
     struct sim_api *api = sim->options.api;
 
-    if (!api->record.exists || sim->now_ns < api->deleted_ns + 4 * api->duration_ns)
+    if (!api->record.exists)
         return;
+    if (random_chance(&api->random, 400))
+        sim_at(sim, sim->now_ns + random_below(&api->random, 2 * api->duration_ns), SIM_API_FAULT,
+               0, API_DELETE, 0);
     sim_trace(sim, "the Lease is deleted%s", restores ? ", and an old copy restored" : "");
     api->deleted_ns = sim->now_ns;
     for (uint32_t i = 0; i < sim->pod_count; i++)

@@ -89,8 +89,8 @@ static bool run_scenario(struct sim *sim, const struct scenario *scenario, bool 
 }
 
 static const struct scenario *const tables[] = {
-    scenario_failover, scenario_partition, scenario_change,      scenario_former,
-    scenario_names,    scenario_lease,     scenario_lease_faults};
+    scenario_failover, scenario_partition, scenario_change,       scenario_former,
+    scenario_names,    scenario_lease,     scenario_lease_faults, scenario_lease_touched};
 
 int sim_run_scenarios(struct sim *sim, const char *name, bool trace)
 {

@@ -16,7 +16,8 @@ struct scenario {
 
 /* Each file's scenarios, up to one without a name; scenario.c runs them all. */
 extern const struct scenario scenario_failover[], scenario_partition[], scenario_change[],
-    scenario_former[], scenario_names[], scenario_lease[], scenario_lease_faults[];
+    scenario_former[], scenario_names[], scenario_lease[], scenario_lease_faults[],
+    scenario_lease_touched[];
 
 /* scenario.c: pods with exact clocks and default settings, none started. */
 void scenario_prepare(struct sim *sim, uint32_t pods, bool trace);

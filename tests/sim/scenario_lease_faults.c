@@ -160,11 +160,11 @@ static unsigned run_former_returns(struct sim *sim, bool trace)
 }
 
 const struct scenario scenario_lease_faults[] = {
-    {"lease-late-answer", run_late_answer, 9996,
+    {"lease-late-answer", run_late_answer, 10001,
      "a PUT waits in the API server: another leads when the first one's time is over"},
-    {"lease-deleted-unseen", run_deleted_unseen, 16312,
+    {"lease-deleted-unseen", run_deleted_unseen, 16311,
      "it is deleted, and a pod names an old version"},
-    {"lease-fence-unseen", run_fence_unseen, 777,
+    {"lease-fence-unseen", run_fence_unseen, 775,
      "the leader does not know that it needs its majority again"},
     {"lease-emptied", run_emptied, 15005, "somebody empties the holder: expiry"},
     {"lease-shortened", run_shortened, 15005,

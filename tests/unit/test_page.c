@@ -108,6 +108,42 @@ Test(page, durations_are_short)
 
 /* ---- parts ---- */
 
+Test(page, the_lease_is_shown_where_there_is_one)
+{
+    open_page(
+        "{\"api\":{\"up\":true,\"problem\":\"\"},\"lease\":{\"name\":\"headlessd\",\"holder\":"
+        "\"pod-1_00<\",\"held\":true,\"term\":1234,\"transitions\":3,\"fence\":\"peers\","
+        "\"left_ms\":9000,\"expires_ms\":14000,\"failing\":false}}");
+    page_put_lease(&page);
+    close_page();
+    expect("<h2 id=\"lease\">Lease headlessd</h2>");
+    expect("<dd data-path=\"lease.holder\">pod-1_00&lt;</dd>");
+    expect("<dd data-path=\"lease.term\">1,234</dd>");
+    expect("<dt>Valid for</dt><dd data-path=\"lease.left\">9 s</dd>");
+    expect("<dd data-path=\"api.state\">responds</dd>");
+}
+
+Test(page, the_lease_of_another_pod_expires)
+{
+    open_page(
+        "{\"api\":{\"up\":false,\"problem\":\"cannot get leases\"},\"lease\":{\"holder\":\"\","
+        "\"held\":false,\"expires_ms\":14000}}");
+    page_put_lease(&page);
+    close_page();
+    expect("<dd data-path=\"lease.holder\">nobody</dd>");
+    expect("<dt>Expires in</dt><dd data-path=\"lease.left\">14 s</dd>");
+    expect("<dd data-path=\"api.state\">does not respond</dd>");
+    expect("cannot get leases");
+}
+
+Test(page, with_election_peers_there_is_no_lease)
+{
+    open_page("{}");
+    page_put_lease(&page);
+    close_page();
+    cr_assert_str_eq(text, "");
+}
+
 Test(page, member_row_shows_known_values_and_dashes)
 {
     open_page(

@@ -2,7 +2,6 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -10,8 +9,6 @@
 
 #include "headless/base/clock.h"
 #include "platform/backoff.h"
-#include "platform/buffer.h"
-#include "platform/document.h"
 #include "platform/outcome.h"
 #include "platform/token.h"
 #include "platform/url.h"
@@ -44,6 +41,8 @@ Test(platform_parts, urls_name_the_object)
 {
     struct platform_object event = {
         .group = "", .version = "v1", .resource = "events", .space = "other"};
+    struct platform_object status = {
+        .group = "", .version = "v1", .resource = "pods", .name = "pod-0", .part = "status"};
 
     expect_url(PLATFORM_GET, &lease,
                "https://10.96.0.1:443/apis/coordination.k8s.io/v1/namespaces/default/leases/"
@@ -56,6 +55,9 @@ Test(platform_parts, urls_name_the_object)
                "?timeout=301000ms");
     expect_url(PLATFORM_CREATE, &event,
                "https://10.96.0.1:443/api/v1/namespaces/other/events?timeout=301000ms");
+    expect_url(PLATFORM_PATCH, &status,
+               "https://10.96.0.1:443/api/v1/namespaces/default/pods/pod-0/status"
+               "?timeout=301000ms");
     expect_url(PLATFORM_LIST, &slices,
                "https://10.96.0.1:443/apis/discovery.k8s.io/v1/namespaces/default/endpointslices"
                "?labelSelector=kubernetes.io%2Fservice-name%3Da%2Cb%21%3Dc%20d&timeout=301000ms");
@@ -262,6 +264,14 @@ static void expect_words(struct trouble trouble, enum platform_verb verb,
 
 Test(platform_parts, words_name_verb_object_and_the_missing_rule)
 {
+    static const struct platform_object status = {
+        .group = "", .version = "v1", .resource = "pods", .name = "pod-0", .part = "status"};
+
+    expect_words((struct trouble){.outcome = PLATFORM_FORBIDDEN, .status = 403}, PLATFORM_PATCH,
+                 &status,
+                 "cannot patch pods/status \"pod-0\" in namespace \"default\": 403: the service "
+                 "account lacks an RBAC rule: {apiGroups: [\"\"], resources: [pods/status], "
+                 "resourceNames: [pod-0], verbs: [patch]}");
     expect_words((struct trouble){.outcome = PLATFORM_FORBIDDEN, .status = 403}, PLATFORM_UPDATE,
                  &lease,
                  "cannot update leases \"headlessd\" in namespace \"default\": 403: the service "
@@ -304,85 +314,6 @@ Test(platform_parts, every_status_is_counted_once)
     cr_expect_str_eq(platform_code_name(outcome_code(504)), "504");
     cr_expect_str_eq(platform_code_name(outcome_code(418)), "other");
     cr_expect_str_eq(platform_code_name(outcome_code(0)), "none");
-}
-
-/* ---- documents ---- */
-
-static bool is_document(const char *text)
-{
-    struct json_object *document = document_parse(text, strlen(text));
-    bool is_one = document != NULL;
-
-    (void)json_object_put(document);
-    return is_one;
-}
-
-Test(platform_parts, only_one_json_object_is_a_document)
-{
-    cr_expect(is_document("{}"));
-    cr_expect(is_document(" {\"a\":[1,2]}\n"));
-    cr_expect_not(is_document(""));
-    cr_expect_not(is_document("[]"));
-    cr_expect_not(is_document("1"));
-    cr_expect_not(is_document("{\"a\":"));
-    cr_expect_not(is_document("{} {}"));
-    cr_expect_not(is_document("<html>"));
-}
-
-Test(platform_parts, values_and_nesting_are_bounded)
-{
-    size_t count = PLATFORM_VALUES_MAX, length = 0;
-    char *text = malloc(2 * count + 64);
-    char deep[2 * DOCUMENT_DEPTH + 16] = "{\"a\":";
-
-    cr_assert(text);
-    length = (size_t)sprintf(text, "{\"a\":[0");
-    for (size_t i = 0; i < count; i++) {
-        text[length++] = ',';
-        text[length++] = '0';
-    }
-    text[length++] = ']';
-    text[length++] = '}';
-    cr_expect_null(document_parse(text, length), "too many");
-    memset(text, ',', 2 * count);
-    memcpy(text, "{\"a\":\"\\\"", 8);
-    memcpy(text + count + 8, "\"}", 3);
-    cr_expect(is_document(text), "commas in a string are no values");
-    free(text);
-    memset(deep + 5, '[', DOCUMENT_DEPTH);
-    memset(deep + 5 + DOCUMENT_DEPTH, ']', DOCUMENT_DEPTH);
-    deep[5 + 2 * DOCUMENT_DEPTH] = '}';
-    cr_expect_not(is_document(deep));
-}
-
-Test(platform_parts, texts_are_found_by_their_keys)
-{
-    static const char text[] =
-        "{\"metadata\":{\"resourceVersion\":\"7\",\"n\":7},\"type\":\"ADDED\"}";
-    struct json_object *document = document_parse(text, sizeof(text) - 1);
-
-    cr_assert(document);
-    cr_expect_str_eq(document_text(document, "metadata", "resourceVersion"), "7");
-    cr_expect_str_eq(document_text(document, NULL, "type"), "ADDED");
-    cr_expect_null(document_text(document, "metadata", "n"), "no text");
-    cr_expect_null(document_text(document, "type", "n"), "no object");
-    cr_expect_null(document_text(document, "none", "n"));
-    (void)json_object_put(document);
-}
-
-Test(platform_parts, a_buffer_takes_so_many_bytes_and_no_more)
-{
-    struct buffer buffer = {0};
-
-    cr_expect(buffer_append(&buffer, "abc", 3, 5));
-    cr_expect_not(buffer_append(&buffer, "def", 3, 5));
-    cr_expect(buffer_append(&buffer, "de", 2, 5));
-    buffer_drop(&buffer, 2);
-    cr_expect_eq(buffer.length, 3);
-    cr_expect_eq(memcmp(buffer.data, "cde", 3), 0);
-    buffer_drop(&buffer, 3);
-    cr_expect_eq(buffer.length, 0);
-    buffer_fini(&buffer);
 }
 
 /* ---- pauses ---- */

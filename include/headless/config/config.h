@@ -143,6 +143,7 @@ struct config {
     char platform_token[CONFIG_TEXT_MAX];     /* path of a file; "" none */
     char platform_ca[CONFIG_TEXT_MAX];        /* path of a file */
     char platform_namespace[CONFIG_TEXT_MAX]; /* or "auto" */
+    int platform_role_label;
 
     char lease_name[CONFIG_TEXT_MAX]; /* of the Lease object, with election lease */
     uint64_t lease_duration_ns;       /* whole seconds */
@@ -239,7 +240,8 @@ int config_parse_api(const char *text, struct config_api *ret_api)
 /* Does an option need the API server? */
 static inline bool config_needs_platform(const struct config *config)
 {
-    return config->discovery_kubernetes[0] != '\0' || config->election == CONFIG_ELECTION_LEASE;
+    return config->discovery_kubernetes[0] != '\0' || config->election == CONFIG_ELECTION_LEASE ||
+           config->platform_role_label;
 }
 
 /* Are other pods looked up? */

@@ -434,8 +434,8 @@ size_t election_needed(const struct election *e);
 
 /* Of the rows, whatever the quorum: a majority has acknowledged our list, and its lease grants last. */
 bool election_has_promises(const struct election *e);
-/* There was no leader yet, as far as anybody knows: all known peers have replied, none has a list. */
-bool election_is_first(const struct election *e);
+/* There was no leader yet, as far as anybody knows: all known peers have replied since then, none has a list. */
+bool election_is_first(const struct election *e, uint64_t since_ns);
 /* True while this instance joins no cluster, since a pod that it hears has the other option election. */
 bool election_is_kept_out(const struct election *e);
 

@@ -34,8 +34,8 @@ enum lease_fence {
 
 /*
  * The Lease. The writer, its uid, the term, the fence, the list and the stamp are annotations. A record
- * is ours if its writer is its holder and the uid is its own: other electors and people change the
- * holder, and restore copies, without changing these.
+ * is intact if its writer's uid is its own, and ours if its writer is its holder as well: other electors and people change
+ * the holder, and restore copies, without changing these. Without annotations it is empty: nobody has held it.
  */
 struct lease_record {
     bool exists;
@@ -87,7 +87,7 @@ enum lease_verb {
     LEASE_NOTHING,
     LEASE_GET, /* without resourceVersion: not from a cache */
     LEASE_PUT, /* the record with the uid and the version that it must replace: send both */
-    LEASE_POST /* the record; without uid and version */
+    LEASE_POST /* a record without holder: a POST is guarded by nothing */
 };
 
 /* Carry them out in this order: the news first, since what is sent may rely on what the election has
@@ -126,30 +126,34 @@ struct lease {
 
     /* The newest record, or the last one before the Lease was deleted. */
     struct lease_record seen;
-    bool is_known;       /* the API server has shown the Lease, or that there is none */
-    bool has_held;       /* somebody held it once */
-    uint64_t changed_ns; /* this version, or its absence, has been known since then */
-    uint64_t holding_ns; /* its term and uid have been known since then */
-    uint64_t longest_ns; /* the longest duration in any record, and of our own */
+    struct lease_record own; /* the last one that we wrote and have seen */
+    bool is_leading;         /* by what the election was told last, and now */
+    bool is_known;           /* the API server has shown the Lease, or that there is none */
+    bool has_held;           /* somebody held it once */
+    uint64_t changed_ns;     /* this version, or its absence, has been known since then */
+    uint64_t holding_ns;     /* its term and uid have been known since then */
+    uint64_t longest_ns;     /* the longest duration in any record, and of our own */
 
     /* The one request under way. */
     enum lease_verb verb;
     uint32_t request;
     uint64_t sent_ns;
-    struct lease_record sent; /* PUT, POST */
+    struct lease_record sent; /* PUT */
     enum lease_by sent_by;
     bool is_behind;    /* seen may be out of date: GET */
+    bool is_backup;    /* the next record to note is from a backup */
     bool is_failing;   /* no usable reply to the last request */
+    bool is_due;       /* a holder's next record, for what others wrote into the Lease */
     uint64_t read_ns;  /* the last GET that was answered */
     uint64_t retry_ns; /* after a request without a usable reply: no other one before */
 
     /* As the holder. */
     uint64_t clear_ns;    /* all holders before us are invalid from then on */
     uint64_t peers_ns;    /* stamp of the last record with fence: peers that we sent */
-    uint64_t posted_ns;   /* stamp of the last record that we sent with POST */
     uint64_t promised_ns; /* a majority has granted us leases since then; 0: it does not */
     uint64_t idle_ns;     /* we have held it without leading since then; 0: we do not */
     uint64_t failed_seal; /* the last attempt of the election that failed */
+    uint64_t unsure_seal; /* the last one of which a PUT had no reply */
 
     struct election_lease told;
     struct lease_counts counts;

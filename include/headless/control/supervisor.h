@@ -26,6 +26,7 @@
 #include "headless/data/data_plane.h"
 #include "headless/data/progress.h"
 #include "headless/platform/api.h"
+#include "headless/platform/platform_events.h"
 #include "headless/secure/keyring.h"
 
 /* The supervisor's own stall limit. It waits for nothing that may block; while it does not run, nobody
@@ -48,6 +49,7 @@ enum supervisor_lease_state {
     SUPERVISOR_LEASE_NONE,    /* election is peers */
     SUPERVISOR_LEASE_WAITING, /* the API server has not shown it since the start: platform_problem */
     SUPERVISOR_LEASE_COORDINATED, /* it has a strategy: this pod does not write it */
+    SUPERVISOR_LEASE_FOREIGN,     /* pods of another cluster wrote it */
     SUPERVISOR_LEASE_KNOWN        /* or it is known that there is none */
 };
 
@@ -64,6 +66,20 @@ struct supervisor_lease_report {
     bool is_held;    /* by this pod */
     bool is_failing; /* no usable reply to the last request */
     struct lease_counts counts;
+};
+
+/* The label of the pod that leads (platform.role_label). */
+struct supervisor_role_report {
+    bool is_on;  /* the option */
+    bool is_set; /* this pod has it, as confirmed by the API server */
+    uint64_t failures;
+};
+
+/* What this pod does at the API server beside the election. */
+struct supervisor_kubernetes_report {
+    uint64_t wanted_taken, wanted_refused; /* annotations headlessd.io/wanted of the Lease */
+    struct platform_events_counts events;
+    struct supervisor_role_report label;
 };
 
 /* A member as this pod sees it. */
@@ -187,6 +203,9 @@ enum supervisor_lease_state supervisor_lease_state(const struct supervisor *supe
 /* Returns false with election peers. Waits while another thread reads it. */
 bool supervisor_read_lease(struct supervisor *supervisor,
                            struct supervisor_lease_report *ret_report);
+
+void supervisor_read_kubernetes(const struct supervisor *supervisor,
+                                struct supervisor_kubernetes_report *ret_report);
 
 /* The reason that report.lookup stands for, in words. */
 const char *supervisor_lookup_reason(int lookup);

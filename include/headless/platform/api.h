@@ -18,7 +18,7 @@
  * using a dead connection (curl 7.88: a timeout resets the stream only).
  *
  * The server's documents are bounded: PLATFORM_BODY_MAX for a document, PLATFORM_LINE_MAX for a list and for a
- * line of a watch, PLATFORM_VALUES_MAX JSON values in either.
+ * line of a watch, PLATFORM_VALUES_MAX JSON values in either, of which PLATFORM_CONTAINERS_MAX are objects and arrays.
  */
 #ifndef HEADLESS_PLATFORM_API_H
 #define HEADLESS_PLATFORM_API_H
@@ -29,25 +29,28 @@
 
 #include "headless/config/config.h"
 
-#define PLATFORM_REQUESTS   8 /* outstanding, finished ones do not count */
-#define PLATFORM_WATCHES    2
-#define PLATFORM_BODY_MAX   ((size_t)1 << 20) /* bytes: a document, received or sent */
-#define PLATFORM_LINE_MAX   ((size_t)4 << 20) /* bytes: a list, or a line of a watch */
-#define PLATFORM_WHY_MAX    512               /* bytes of a problem in words, with NUL */
+#define PLATFORM_REQUESTS       8 /* outstanding, finished ones do not count */
+#define PLATFORM_WATCHES        2
+#define PLATFORM_BODY_MAX       ((size_t)1 << 20) /* bytes: a document, received or sent */
+#define PLATFORM_LINE_MAX       ((size_t)4 << 20) /* bytes: a list, or a line of a watch */
+#define PLATFORM_WHY_MAX        512               /* bytes of a problem in words, with NUL */
 
-/* JSON values in a document; json-c takes about 100 bytes for each. */
-#define PLATFORM_VALUES_MAX ((size_t)1 << 18)
+/* JSON values in a document; json-c takes about 100 bytes for each, and about 800 for an object or array, also if that
+ * is empty. Slices of 1,000 endpoints have less than a third of both. */
+#define PLATFORM_VALUES_MAX     ((size_t)1 << 18)
+#define PLATFORM_CONTAINERS_MAX ((size_t)1 << 15)
 
 struct json_object; /* json-c */
 struct platform;
 
-/* As in RBAC rules; HTTP's GET, GET, GET, POST and PUT. */
+/* As in RBAC rules; HTTP's GET, GET, GET, POST, PUT and PATCH. */
 enum platform_verb {
     PLATFORM_GET,
     PLATFORM_LIST,
     PLATFORM_WATCH,
     PLATFORM_CREATE,
     PLATFORM_UPDATE,
+    PLATFORM_PATCH, /* the body is a JSON merge patch (RFC 7386) */
     PLATFORM_VERB_COUNT
 };
 
@@ -57,14 +60,15 @@ struct platform_object {
     const char *version;  /* "v1" */
     const char *resource; /* "leases" */
     const char *space;    /* its namespace; NULL: platform.namespace */
-    const char *name;     /* NULL: all in the namespace; needed for get and update */
+    const char *name;     /* NULL: all in the namespace; needed for get, update and patch */
+    const char *part;     /* its subresource, "status"; NULL: the object itself */
     const char *labels;   /* NULL: all; of a watch: labelSelector, not escaped, "app=a,tier=b" */
 };
 
 /* The outcome of a request. */
 enum platform_outcome {
     PLATFORM_OK,           /* 2xx, and a JSON object */
-    PLATFORM_CONFLICT,     /* 409; perhaps by this request itself, which libcurl may repeat */
+    PLATFORM_CONFLICT,     /* 409; perhaps by this request itself, of which there may be a copy */
     PLATFORM_UNAUTHORIZED, /* 401, also with the token read anew */
     PLATFORM_FORBIDDEN,    /* 403 */
     PLATFORM_NOT_FOUND,    /* 404 */
@@ -101,10 +105,18 @@ struct platform_result {
 };
 
 struct platform_request {
-    enum platform_verb verb; /* get, create or update */
+    enum platform_verb verb; /* get, create, update or patch */
     const struct platform_object *object;
     uint64_t timeout_ns; /* since platform_request, with a second attempt; at most a minute */
-    bool is_fresh;       /* on a connection of its own, to hedge a request that takes long */
+    bool is_fresh;       /* on a connection of its own */
+    bool is_background;  /* on a connection of its own, one of these at a time: delays no other */
+    bool is_optional;    /* its failure is neither logged nor a platform_problem */
+    /*
+     * After so long without a response a copy is sent on a connection of its own, since a reused one may be dead, or its
+     * API server; the first response of the two counts. 0: never. A copy of an update that was applied makes the other one a
+     * conflict, so a conflict may be with the request itself.
+     */
+    uint64_t hedge_ns;
     /*
      * In the platform thread, before each attempt: writes at most room bytes of JSON to body and returns their
      * number. 0 cancels the request: PLATFORM_UNSENT. NULL: no body.

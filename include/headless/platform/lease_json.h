@@ -24,6 +24,7 @@
 #define LEASE_NAME_MAX            254 /* a name of an object, with NUL */
 #define LEASE_DOCUMENT_HOLDER_MAX 320 /* ours is a name, "_" and 16 digits */
 #define LEASE_DOCUMENT_TEXT_MAX   128 /* uid, resourceVersion, annotations of ours, with NUL */
+#define LEASE_CLUSTER_MAX         256 /* the name of a cluster, with NUL */
 #define LEASE_TIME_MAX            40  /* a time, with NUL */
 #define LEASE_TERM_MAX            (UINT64_C(1) << 62) /* the election's highest term (ELECTION_TERM_MAX) */
 
@@ -62,7 +63,7 @@ struct lease_document {
     char list[LEASE_DOCUMENT_TEXT_MAX]; /* as in struct lease_change */
     uint64_t stamp;                     /* of the writer's clock; 0: none */
     char address[LEASE_DOCUMENT_TEXT_MAX];
-    char cluster[LEASE_DOCUMENT_TEXT_MAX];
+    char cluster[LEASE_CLUSTER_MAX];
     char wanted[LEASE_NAME_MAX];
     /* Somebody lets the API server's coordinated leader election write this Lease. */
     char strategy[LEASE_DOCUMENT_TEXT_MAX]; /* "": no */

@@ -8,7 +8,7 @@
 #define TIMEOUT_MAX_NS (100 * NS_PER_MS)
 #define BACK_NS        (2 * NS_PER_MS) /* at least, between two reports of one gap */
 #define SMOOTHING      8
-#define WINDOW_MIN     (16 * 1024) /* some full frames */
+#define WINDOW_MIN     ((size_t)16 * 1024) /* some full frames */
 
 int kept_init(struct kept *kept, size_t bytes)
 {
