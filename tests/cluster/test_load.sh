@@ -16,7 +16,7 @@ pod_environment+=(HEADLESSD_HOLD_TIME=1m)
 datagrams=300000
 [[ -z ${SANITIZED:-} ]] || datagrams=60000
 [[ -z ${CHECK_ALL:-} ]] || datagrams=3000000
-growth_most_kib=3072
+growth_most_kib=5120
 if [[ -n ${SANITIZED:-} ]]; then
     # After the third of a short load, not every buffer has been used once, and ASan adds to each. It would also keep what
     # is freed, up to 256 MiB: 200 KiB for each request to the admin port.
