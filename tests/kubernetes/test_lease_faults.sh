@@ -201,7 +201,7 @@ long()
     faults_end
 }
 
-# ---- lease.duration 6s: the leader is fenced after 4 s
+# ---- lease.duration 12s: the leader is fenced after 8 s
 
 led_by_other()
 {
@@ -283,7 +283,7 @@ pod_deleted()
 
 short()
 {
-    pods_apply short lease 3 whoami "${settings[@]}" LEASE_DURATION=6s
+    pods_apply short lease 3 whoami "${settings[@]}" LEASE_DURATION=12s LEASE_TIMEOUT=2s
     client_start headlessd
     drive "API server cut off for the leader" leader_cut
     drive "Lease deleted" lease_deleted

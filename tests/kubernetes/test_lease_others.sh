@@ -168,14 +168,14 @@ eight_at_once()
 electors()
 {
     publish_ca new
-    pods_apply electors lease 3 whoami "${settings[@]}" LEASE_DURATION=6s
+    pods_apply electors lease 3 whoami "${settings[@]}" LEASE_DURATION=12s LEASE_TIMEOUT=2s
     foreign_elector
 }
 
 eight()
 {
     publish_ca new
-    pods_apply eight lease 8 whoami "${settings[@]}" LEASE_DURATION=6s
+    pods_apply eight lease 8 whoami "${settings[@]}" LEASE_DURATION=12s LEASE_TIMEOUT=2s
     client_start headlessd
     drive "eight candidates at once" eight_at_once
     faults_end
