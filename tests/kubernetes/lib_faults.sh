@@ -51,13 +51,17 @@ drive()
     echo "> $1: $(holder) leads in term $(term), $(($(now_ms) - started)) ms"
 }
 
-# Those that were held for hold.time: on a busy machine nobody may lead for longer.
+# With may_expire: the pods' own counts. On a busy machine nobody may lead for longer than hold.time, or a pod may keep
+# requests without a confirmation for longer than relay.keep_time.
+may_expire=""
 losses_told()
 {
-    local pod sum=0
+    local pod addresses=() sum=0
     for pod in $(pods_here); do
-        sum=$((sum + $(dropped "$(address_of "$pod")" hold_expired)))
+        addresses+=("$(address_of "$pod")")
     done
+    [[ ! $may_expire ]] || sum=$(($(total 'datagrams_dropped_total{reason="hold_expired"}' "${addresses[@]}") +
+        $(total relay_lost_total "${addresses[@]}") + $(total relay_replies_lost_total "${addresses[@]}")))
     echo "$sum"
 }
 

@@ -283,6 +283,7 @@ pod_deleted()
 
 short()
 {
+    may_expire=yes
     pods_apply short lease 3 whoami "${settings[@]}" LEASE_DURATION=12s LEASE_TIMEOUT=2s
     client_start headlessd
     drive "API server cut off for the leader" leader_cut

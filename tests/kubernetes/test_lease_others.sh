@@ -174,6 +174,7 @@ electors()
 
 eight()
 {
+    may_expire=yes
     publish_ca new
     pods_apply eight lease 8 whoami "${settings[@]}" LEASE_DURATION=12s LEASE_TIMEOUT=2s
     client_start headlessd
