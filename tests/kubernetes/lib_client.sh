@@ -7,7 +7,7 @@
 # With client_options=(terms) the app is whoami, and the client checks that no two leaders reply at one moment.
 # shellcheck shell=bash disable=SC2154,SC2034 # lib.sh sets them; others use them
 
-sent=0 answered=0 lost=0 refused=0 duplicated=0 foreign=0 split=0 stale=0 terms=0
+sent=0 answered=0 lost=0 refused=0 duplicated=0 foreign=0 late=0 split=0 stale=0 terms=0
 client_options=()
 
 client_start()

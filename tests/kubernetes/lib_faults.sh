@@ -5,6 +5,7 @@
 #   renewals N            waits until the Lease was renewed so often
 #   same_leader TERM      the holder of before, in this term
 #   nobody_leads          true if no pod has a leader
+#   faults_end            client_end, and the ledger of each pod closes
 #   address_of POD        also while the API server is away
 # shellcheck shell=bash disable=SC2154,SC2034 # lib.sh sets them; others use them
 
@@ -48,6 +49,17 @@ drive()
     wait_until "the Lease has a holder that leads" agrees
     client_goes_on 100
     echo "> $1: $(holder) leads in term $(term), $(($(now_ms) - started)) ms"
+}
+
+# The pods are ended by the kubelet, so their counters are shown here.
+faults_end()
+{
+    local pod
+    client_end
+    for pod in $(pods_here); do
+        ((lost == 0)) || show_losses "$(address_of "$pod")"
+        ledger_closes "$(address_of "$pod")"
+    done
 }
 
 term()

@@ -198,8 +198,7 @@ long()
     drive "etcd and API server killed, versions compacted" killed_and_compacted
     drive "429" throttled
     drive "token rotated" token_rotated
-    client_end
-    ledger_closes "${all[@]}"
+    faults_end
 }
 
 # ---- lease.duration 6s: the leader is fenced after 4 s
@@ -254,7 +253,7 @@ holder_edited()
 {
     local before identity
     before=$(term)
-    identity=${followers[0]}_$(page "$(address_of "${followers[0]}")" status | jq -r .self.instance)
+    identity=${followers[0]}_$(page "$(address_of "${followers[0]}")" status | jq -r .pod.instance)
     k patch lease headlessd --type merge -p "{\"spec\":{\"holderIdentity\":\"$identity\"}}" >/dev/null
     wait_until "a pod leads in a later term" has_later_term "$before"
     wait_until "$leader has stepped down" log_has "$leader" lease_lost
@@ -292,9 +291,7 @@ short()
     drive "RBAC rule taken away and given back" without_rule
     drive "holder edited to a follower" holder_edited
     drive "token of a deleted pod" pod_deleted
-    client_end
-    read -r -a all < <(pod_addresses "$selector")
-    ledger_closes "${all[@]}"
+    faults_end
 }
 
 cluster_start

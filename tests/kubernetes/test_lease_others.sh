@@ -95,8 +95,7 @@ servers()
     client_start headlessd
     drive "one of two API servers stopped, then killed" one_of_two
     drive "CA rotated" ca_rotated
-    client_end
-    ledger_closes "${all[@]}"
+    faults_end
 }
 
 # ---- others who want the Lease
@@ -154,9 +153,7 @@ foreign_elector()
     rolled_out headlessd
     client_start headlessd
     client_goes_on 100
-    client_end
-    read -r -a all < <(pod_addresses "$selector")
-    ledger_closes "${all[@]}"
+    faults_end
 }
 
 # No pod has a leader; then all may write the Lease.
@@ -181,8 +178,7 @@ eight()
     pods_apply eight lease 8 whoami "${settings[@]}" LEASE_DURATION=6s
     client_start headlessd
     drive "eight candidates at once" eight_at_once
-    client_end
-    ledger_closes "${all[@]}"
+    faults_end
 }
 
 mkdir -p "$state/certs"

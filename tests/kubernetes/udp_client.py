@@ -12,7 +12,8 @@ is sent again, to the next address, since the client knows. The file PROGRESS ha
 
 With terms the app is whoami, and each reply names the leader and its term. Replies show two leaders at one moment if two
 have one term (split), or if a request that was sent after a reply of a later term was received has a reply of an earlier
-one (stale). Then it prints also: split N stale N terms N
+one (stale). Then it prints also: late N split N stale N terms N. Late are second replies: of a request that was relayed
+again. A reply does not name its request, so each request is sent from the next of many sockets.
 """
 import collections
 import os
@@ -27,6 +28,7 @@ import time
 
 PATIENCE = 60  # seconds
 SIZE = 100  # bytes
+SOCKETS = 200  # of a loop, with terms
 
 
 class Names:
@@ -111,18 +113,38 @@ class Loop(threading.Thread):
                 self.counts["sent"] += 1
                 number += 1
 
+    def socket_to(self, address):
+        """With terms: one that was not used for long."""
+        key = self.turn % SOCKETS if terms else address
+        if key not in self.sockets:
+            self.sockets[key] = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            self.sockets[key].connect((address, self.port))
+        elif terms:
+            self.drain(self.sockets[key])
+            self.sockets[key].connect((address, self.port))
+        return self.sockets[key]
+
+    def drain(self, place):
+        place.setblocking(False)
+        while True:
+            try:
+                place.recv(65536)
+                self.counts["late"] += 1
+            except BlockingIOError:
+                return
+            except OSError:
+                pass  # the host refused the last one
+
     def ask(self, address, number):
         head = f"{run_id} {self.index} "
         text = f"{head}{number} ".encode().ljust(SIZE, b".")
-        if address not in self.sockets:
-            self.sockets[address] = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            self.sockets[address].connect((address, self.port))
+        place = self.socket_to(address)
         end, highest = time.monotonic() + PATIENCE, terms.highest if terms else 0
         try:
-            self.sockets[address].send(text)
+            place.send(text)
             while (left := end - time.monotonic()) > 0:
-                self.sockets[address].settimeout(left)
-                reply = self.sockets[address].recv(65536)
+                place.settimeout(left)
+                reply = place.recv(65536)
                 if terms.hear(reply, highest) if terms else reply == text:
                     return "answered"
                 self.counts["duplicated" if reply.startswith(head.encode()) else "foreign"] += 1
@@ -145,7 +167,7 @@ def main():
         os.replace(sys.argv[5] + ".new", sys.argv[5])
     names = ("sent", "answered", "lost", "refused", "duplicated", "foreign")
     print(*(f"{name} {sum(loop.counts[name] for loop in loops)}" for name in names),
-          *([f"{kind} {terms.faults[kind]}" for kind in ("split", "stale")] + [f"terms {len(terms.leaders)}"] if terms else []))
+          *([f"late {sum(loop.counts['late'] for loop in loops)}"] + [f"{kind} {terms.faults[kind]}" for kind in ("split", "stale")] + [f"terms {len(terms.leaders)}"] if terms else []))
 
 
 if __name__ == "__main__":
