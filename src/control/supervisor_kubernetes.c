@@ -168,8 +168,12 @@ static bool leads_now(const struct supervisor *supervisor, uint64_t now_ns)
 /* The name in a record of ours of another pod: NAME_INSTANCE. 0: there is none. */
 static int length_of_holder(const struct lease *lease)
 {
-    const char *holder = lease ? lease->seen.holder : "", *end = strrchr(holder, '_');
+    const char *holder, *end;
 
+    if (!lease)
+        return 0;
+    holder = lease->seen.holder;
+    end = strrchr(holder, '_');
     return end && lease_is_ours(&lease->seen) && lease_holder_instance(holder) != lease->instance
                ? (int)(end - holder)
                : 0;

@@ -26,21 +26,19 @@ struct sealing {
 
 static struct supervisor_lease_report lease_report_of(const struct lease *l)
 {
-    struct supervisor_lease_report report;
+    struct supervisor_lease_report report = {.term = l->seen.term,
+                                             .transitions = l->seen.transitions,
+                                             .duration_ns = l->seen.duration_ns,
+                                             .changed_ns = l->changed_ns,
+                                             .until_ns = l->told.until_ns,
+                                             .fence = l->seen.fence,
+                                             .exists = l->seen.exists,
+                                             .is_ours = lease_is_ours(&l->seen),
+                                             .is_held = l->told.held_term != 0,
+                                             .is_failing = l->is_failing,
+                                             .counts = l->counts};
 
-    memset(&report, 0, sizeof(report)); /* also the padding: it is compared */
     memcpy(report.holder, l->seen.holder, sizeof(report.holder));
-    report.term = l->seen.term;
-    report.transitions = l->seen.transitions;
-    report.duration_ns = l->seen.duration_ns;
-    report.changed_ns = l->changed_ns;
-    report.until_ns = l->told.until_ns;
-    report.fence = l->seen.fence;
-    report.exists = l->seen.exists;
-    report.is_ours = lease_is_ours(&l->seen);
-    report.is_held = l->told.held_term != 0;
-    report.is_failing = l->is_failing;
-    report.counts = l->counts;
     return report;
 }
 
@@ -84,8 +82,6 @@ static void publish_lease(struct supervisor *supervisor)
                           l->verb != LEASE_NOTHING ||
                               (l->seen.exists && strcmp(l->seen.holder, l->holder) == 0),
                           memory_order_relaxed);
-    if (memcmp(&report, &s->last, sizeof(report)) == 0)
-        return;
     log_holding(&s->last, &report, s->by);
     log_renewals(&s->last, &report);
     supervisor_tell_holding(supervisor, &s->last, &report, s->by);

@@ -6,10 +6,10 @@
  * Each log gives messages numbers: "joined" gives the number of the next one, "missing" skips some,
  * "diverged" takes some back. Two logs with different messages under one number conflict. A process
  * that was killed could not take back its last messages: at the end of its log, conflicting numbers
- * are a tail, no conflict; with -c (ordered.commit: majority) they are conflicts. So is a message
- * under two numbers. Prints one line:
+ * are a tail, no conflict; with -c (ordered.commit: majority) they are conflicts. A message under two
+ * numbers is there twice. Prints one line:
  *
- *   numbers N messages N missing N diverged N joined N tail N conflicts N
+ *   numbers N messages N missing N diverged N joined N tail N twice N conflicts N
  *
  * and exits with 1 if there are conflicts or no messages.
  */
@@ -30,7 +30,7 @@ struct log {
 
 static struct log logs[LOGS_MAX];
 static size_t log_count;
-static uint64_t missing, diverged, joined, messages, tail, conflicts;
+static uint64_t missing, diverged, joined, messages, tail, twice, conflicts;
 static uint64_t highest;
 
 static struct log *begin_log(const char *file)
@@ -151,7 +151,7 @@ static void find_twins(const uint64_t *order)
 
         if (!message || message >= NUMBERS)
             continue;
-        if (seen[message] && conflicts++ < 10)
+        if (seen[message] && twice++ < 10)
             (void)fprintf(stderr, "message %" PRIu64 " has number %" PRIu64 " and another\n",
                           message - 1, number);
         seen[message] = true;
@@ -179,7 +179,8 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < log_count; i++)
         free(logs[i].known);
     (void)printf("numbers %" PRIu64 " messages %" PRIu64 " missing %" PRIu64 " diverged %" PRIu64
-                 " joined %" PRIu64 " tail %" PRIu64 " conflicts %" PRIu64 "\n",
-                 highest ? highest - 1 : 0, messages, missing, diverged, joined, tail, conflicts);
+                 " joined %" PRIu64 " tail %" PRIu64 " twice %" PRIu64 " conflicts %" PRIu64 "\n",
+                 highest ? highest - 1 : 0, messages, missing, diverged, joined, tail, twice,
+                 conflicts);
     return conflicts || !messages ? 1 : 0;
 }

@@ -64,11 +64,11 @@ has_all()
 }
 
 # checked OPTION...: the apps' logs agree on one order. Sets numbers, messages, missing, diverged,
-# joined, tail, conflicts.
+# joined, tail, twice, conflicts.
 checked()
 {
     local pod logs=() name value
-    numbers=0 messages=0 missing=0 diverged=0 joined=0
+    numbers=0 messages=0 missing=0 diverged=0 joined=0 twice=0
     wait_until "all have all" has_all
     ledger_closes "${pods[@]}"
     for pod in "${pods[@]}"; do
@@ -173,6 +173,7 @@ order_is_exact()
     checked -c
     expect "missing" "$missing" 0
     expect "diverged" "$diverged" 0
+    expect "twice" "$twice" 0
 }
 
 # A member that is stopped for longer than the log reaches back reports the missing messages.

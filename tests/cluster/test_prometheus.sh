@@ -177,13 +177,13 @@ has_series()
 }
 
 # expect_selectors EXPRESSION: each "metric{matchers}" in it has a result; only a comparison may have none. Pods without
-# the API server's client have none of its metrics: these are at least documented (scripts/check-docs compares the page
+# the API server's client, or a Lease, have none of their metrics: these are at least documented (scripts/check-docs compares the page
 # with the program).
 expect_selectors()
 {
     local selector name count=0
     while IFS= read -r selector; do
-        if [[ $selector == headlessd_api_* ]]; then
+        if [[ $selector == headlessd_@(api|lease|role_label)_* ]]; then
             name=${selector#headlessd_}
             expect "rows of docs/metrics.md with ${name%%{*}" "$(grep -c "^| .${name%%{*}. |" "$page")" 1
         else

@@ -36,6 +36,8 @@ losses_told()
     echo 0
 }
 
+# No reply is missing, foreign, or of a former leader. relay.confirm: delivered (the default) may send a request again when the
+# leader changes: the line of the scenario has how many were echoed twice.
 client_end()
 {
     local name value
@@ -49,7 +51,6 @@ client_end()
     [[ ! -s $work/client.log ]] || sed 's/^/  /' "$work/client.log"
     ((lost == 0 || lost <= $(losses_told))) || fail "$lost datagrams without an echo"
     expect "echoed" "$answered" $((sent - lost))
-    expect "echoed twice" "$duplicated" 0
     expect "foreign replies" "$foreign" 0
     expect "replies of two leaders in one term" "$split" 0
     expect "replies of a leader after one of a later term" "$stale" 0

@@ -122,7 +122,7 @@ without_rule()
     wait_until "/readyz of $next names the rule" readyz "$next" "^ready.*pods/status.*403.*verbs: .patch"
     expect "the holder" "$(holder)" "$next"
     applies "$work/overlays/people"
-    wait_until "the Service has it" is_led_by "$next"
+    wait_until "the Service has the leader" is_led_by_holder
     wait_until "/readyz of $next is as before" readyz "$next" '^ready$'
 }
 
