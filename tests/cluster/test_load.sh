@@ -16,11 +16,11 @@ pod_environment+=(HEADLESSD_HOLD_TIME=1m)
 datagrams=300000
 [[ -z ${SANITIZED:-} ]] || datagrams=60000
 [[ -z ${CHECK_ALL:-} ]] || datagrams=3000000
-growth_most_kib=$(((5 + 4) * 1024)) # 4 MiB: relay.keep
+growth_most_kib=$(((5 + 4) * 1024)) # 4 MiB: relay.keep, here and below
 if [[ -n ${SANITIZED:-} ]]; then
     # After the third of a short load, not every buffer has been used once, and ASan adds to each. It would also keep what
     # is freed, up to 256 MiB: 200 KiB for each request to the admin port.
-    growth_most_kib=6144
+    growth_most_kib=$(((6 + 4) * 1024))
     pod_environment+=(ASAN_OPTIONS=quarantine_size_mb=1:thread_local_quarantine_size_kb=64)
 fi
 
