@@ -1,7 +1,6 @@
 #include "platform/document.h"
 
 #include <json-c/json.h>
-#include <stdbool.h>
 
 #include "headless/platform/api.h"
 
@@ -65,4 +64,22 @@ const char *document_text(struct json_object *document, const char *outer, const
         !json_object_is_type(value, json_type_string))
         return NULL;
     return json_object_get_string(value);
+}
+
+bool document_put(struct json_object *object, const char *key, struct json_object *value)
+{
+    if (!value)
+        return false;
+    if (json_object_object_add(object, key, value) == 0)
+        return true;
+    (void)json_object_put(value);
+    return false;
+}
+
+bool document_put_text(struct json_object *object, const char *key, const char *text)
+{
+    if (text && *text)
+        return document_put(object, key, json_object_new_string(text));
+    json_object_object_del(object, key);
+    return true;
 }

@@ -4,23 +4,7 @@
 #include <string.h>
 
 #include "headless/platform/lease_json.h"
-
-/* Takes value, which may be NULL: no memory. */
-static bool event_put(struct json_object *object, const char *key, struct json_object *value)
-{
-    if (!value)
-        return false;
-    if (json_object_object_add(object, key, value) == 0)
-        return true;
-    json_object_put(value);
-    return false;
-}
-
-/* An empty text is left out. */
-static bool event_put_text(struct json_object *object, const char *key, const char *text)
-{
-    return !*text || event_put(object, key, json_object_new_string(text));
-}
+#include "platform/document.h"
 
 struct event_reference {
     const char *version, *kind, *name, *space, *uid;
@@ -31,21 +15,21 @@ static bool event_put_reference(struct json_object *object, const char *key,
 {
     struct json_object *reference = json_object_new_object();
 
-    return event_put(object, key, reference) &&
-           event_put_text(reference, "apiVersion", to->version) &&
-           event_put_text(reference, "kind", to->kind) &&
-           event_put_text(reference, "name", to->name) &&
-           event_put_text(reference, "namespace", to->space) &&
-           event_put_text(reference, "uid", to->uid);
+    return document_put(object, key, reference) &&
+           document_put_text(reference, "apiVersion", to->version) &&
+           document_put_text(reference, "kind", to->kind) &&
+           document_put_text(reference, "name", to->name) &&
+           document_put_text(reference, "namespace", to->space) &&
+           document_put_text(reference, "uid", to->uid);
 }
 
 static bool event_put_metadata(struct json_object *object, const char *space)
 {
     struct json_object *metadata = json_object_new_object();
 
-    return event_put(object, "metadata", metadata) &&
-           event_put_text(metadata, "generateName", "headlessd-") &&
-           event_put_text(metadata, "namespace", space);
+    return document_put(object, "metadata", metadata) &&
+           document_put_text(metadata, "generateName", "headlessd-") &&
+           document_put_text(metadata, "namespace", space);
 }
 
 static bool event_fill(struct json_object *object, const struct platform_events_about *about,
@@ -56,14 +40,14 @@ static bool event_fill(struct json_object *object, const struct platform_events_
     const struct event_reference related = {"v1", "Pod", about->reporter, space, ""};
 
     return event_put_metadata(object, space) &&
-           event_put_text(object, "apiVersion", "events.k8s.io/v1") &&
-           event_put_text(object, "kind", "Event") &&
-           event_put_text(object, "type", event->is_warning ? "Warning" : "Normal") &&
-           event_put_text(object, "reason", event->reason) &&
-           event_put_text(object, "action", event->action) &&
-           event_put_text(object, "note", event->note) &&
-           event_put_text(object, "reportingController", "headlessd.io/headlessd") &&
-           event_put_text(object, "reportingInstance", about->reporter) &&
+           document_put_text(object, "apiVersion", "events.k8s.io/v1") &&
+           document_put_text(object, "kind", "Event") &&
+           document_put_text(object, "type", event->is_warning ? "Warning" : "Normal") &&
+           document_put_text(object, "reason", event->reason) &&
+           document_put_text(object, "action", event->action) &&
+           document_put_text(object, "note", event->note) &&
+           document_put_text(object, "reportingController", "headlessd.io/headlessd") &&
+           document_put_text(object, "reportingInstance", about->reporter) &&
            event_put_reference(object, "regarding", &regarding) &&
            event_put_reference(object, "related", &related);
 }
@@ -79,7 +63,7 @@ size_t event_json_write(const struct platform_events_about *about,
 
     lease_format_time(time_us, time);
     if (object && event_fill(object, about, event, space) &&
-        event_put_text(object, "eventTime", time))
+        document_put_text(object, "eventTime", time))
         json = json_object_to_json_string_length(
             object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &length);
     if (!json || length >= room)

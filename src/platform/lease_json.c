@@ -9,6 +9,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "platform/document.h"
+
 #define LEASE_KIND    "Lease"
 #define LEASE_VERSION "coordination.k8s.io/v1"
 #define PREFIX        "headlessd.io/"
@@ -152,34 +154,12 @@ int lease_read(struct json_object *document, struct lease_document *ret_record)
     return 0;
 }
 
-/* ---- parts of both ---- */
-
-/* Takes value, which may be NULL: no memory. */
-static bool lease_put(struct json_object *object, const char *key, struct json_object *value)
-{
-    if (!value)
-        return false;
-    if (json_object_object_add(object, key, value) == 0)
-        return true;
-    json_object_put(value);
-    return false;
-}
-
-/* An empty or missing text removes the key. */
-static bool lease_put_text(struct json_object *object, const char *key, const char *text)
-{
-    if (text && *text)
-        return lease_put(object, key, json_object_new_string(text));
-    json_object_object_del(object, key);
-    return true;
-}
-
 /* ---- lists and other documents ---- */
 
 static bool add_kind(struct json_object *lease)
 {
-    return lease_put_text(lease, "kind", LEASE_KIND) &&
-           lease_put_text(lease, "apiVersion", LEASE_VERSION);
+    return document_put_text(lease, "kind", LEASE_KIND) &&
+           document_put_text(lease, "apiVersion", LEASE_VERSION);
 }
 
 int lease_first(struct json_object *list, struct json_object **ret_lease)
@@ -246,7 +226,7 @@ static bool lease_put_time(struct json_object *spec, const char *key, uint64_t u
     if (us == 0)
         return true;
     lease_format_time(us, text);
-    return lease_put_text(spec, key, text);
+    return document_put_text(spec, key, text);
 }
 
 /* The object at key, made if there is none, or something else; NULL: no memory. */
@@ -257,7 +237,7 @@ static struct json_object *make_object(struct json_object *parent, const char *k
     if (object)
         return object;
     object = json_object_new_object();
-    return lease_put(parent, key, object) ? object : NULL;
+    return document_put(parent, key, object) ? object : NULL;
 }
 
 static void lease_print_number(uint64_t number, char *text, size_t room)
@@ -282,14 +262,14 @@ static bool put_annotations(struct json_object *metadata, const struct lease_cha
     lease_print_number(change->stamp, stamp, sizeof(stamp));
     if (change->removes_wanted)
         json_object_object_del(annotations, PREFIX "wanted");
-    return lease_put_text(annotations, PREFIX "term", term) &&
-           lease_put_text(annotations, PREFIX "fence", fence) &&
-           lease_put_text(annotations, PREFIX "writer", change->writer) &&
-           lease_put_text(annotations, PREFIX "writer-uid", change->writer_uid) &&
-           lease_put_text(annotations, PREFIX "list", change->list) &&
-           lease_put_text(annotations, PREFIX "stamp", stamp) &&
-           lease_put_text(annotations, PREFIX "address", change->address) &&
-           lease_put_text(annotations, PREFIX "cluster", change->cluster);
+    return document_put_text(annotations, PREFIX "term", term) &&
+           document_put_text(annotations, PREFIX "fence", fence) &&
+           document_put_text(annotations, PREFIX "writer", change->writer) &&
+           document_put_text(annotations, PREFIX "writer-uid", change->writer_uid) &&
+           document_put_text(annotations, PREFIX "list", change->list) &&
+           document_put_text(annotations, PREFIX "stamp", stamp) &&
+           document_put_text(annotations, PREFIX "address", change->address) &&
+           document_put_text(annotations, PREFIX "cluster", change->cluster);
 }
 
 /* A duration of 0 and times of none are refused by the API server: they are left out. */
@@ -297,10 +277,10 @@ static bool put_spec(struct json_object *spec, const struct lease_change *change
 {
     if (change->duration_s == 0)
         json_object_object_del(spec, "leaseDurationSeconds");
-    else if (!lease_put(spec, "leaseDurationSeconds", json_object_new_int64(change->duration_s)))
+    else if (!document_put(spec, "leaseDurationSeconds", json_object_new_int64(change->duration_s)))
         return false;
-    return lease_put(spec, "holderIdentity", json_object_new_string(change->holder)) &&
-           lease_put(spec, "leaseTransitions", json_object_new_int64(change->transitions)) &&
+    return document_put(spec, "holderIdentity", json_object_new_string(change->holder)) &&
+           document_put(spec, "leaseTransitions", json_object_new_int64(change->transitions)) &&
            lease_put_time(spec, "acquireTime", change->acquire_us) &&
            lease_put_time(spec, "renewTime", change->renew_us);
 }
@@ -311,12 +291,12 @@ static bool change_lease(struct json_object *lease, const char *name,
     struct json_object *metadata = make_object(lease, "metadata");
     struct json_object *spec = make_object(lease, "spec");
 
-    if (!metadata || !spec || !lease_put_text(lease, "apiVersion", LEASE_VERSION) ||
-        !lease_put_text(lease, "kind", LEASE_KIND))
+    if (!metadata || !spec || !document_put_text(lease, "apiVersion", LEASE_VERSION) ||
+        !document_put_text(lease, "kind", LEASE_KIND))
         return false;
     json_object_object_del(metadata, "managedFields");
-    return (!name || lease_put_text(metadata, "name", name)) && put_annotations(metadata, change) &&
-           put_spec(spec, change);
+    return (!name || document_put_text(metadata, "name", name)) &&
+           put_annotations(metadata, change) && put_spec(spec, change);
 }
 
 size_t lease_write(struct json_object *document, const char *name,
