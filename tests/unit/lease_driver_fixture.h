@@ -7,32 +7,10 @@
 #include <json-c/json.h>
 #include <stdio.h>
 
+#include "client_fixture.h"
 #include "control/lease_driver.h"
 #include "headless/base/clock.h"
-
-/* ---- a client of the API server in this thread ---- */
-
-int __wrap_platform_add_watch(struct platform *platform, const struct platform_watch *watch);
-int __wrap_platform_request(struct platform *platform, const struct platform_request *request);
-
-static struct platform_watch client;
-static struct platform_request request;
-static int add_rc, request_rc, requests;
-
-int __wrap_platform_add_watch(struct platform *platform, const struct platform_watch *watch)
-{
-    (void)platform;
-    client = *watch;
-    return add_rc;
-}
-
-int __wrap_platform_request(struct platform *platform, const struct platform_request *wanted)
-{
-    (void)platform;
-    request = *wanted;
-    requests++;
-    return request_rc;
-}
+#include "json_fixture.h"
 
 /* ---- the tested one ---- */
 
@@ -40,7 +18,6 @@ static struct config config;
 static struct lease_driver driver;
 static struct waker waker;
 static struct lease_event event;
-static char text[1 << 16];
 
 static __attribute__((unused)) void setup(void)
 {
@@ -57,20 +34,6 @@ static __attribute__((unused)) void teardown(void)
 {
     lease_driver_close(&driver);
     waker_fini(&waker);
-}
-
-/* Quotes are written as '. */
-static __attribute__((unused)) struct json_object *parse(const char *json)
-{
-    struct json_object *object;
-    size_t i = 0;
-
-    for (; json[i]; i++)
-        text[i] = (char)(json[i] == '\'' ? '"' : json[i]);
-    text[i] = '\0';
-    object = json_tokener_parse(text);
-    cr_assert_not_null(object, "%s", text);
-    return object;
 }
 
 static __attribute__((unused)) void tell(enum platform_news_kind kind, const char *json)

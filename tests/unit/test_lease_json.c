@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "headless/platform/lease_json.h"
+#include "json_fixture.h"
 
 /* As an API server returns it (1.37), with the additions of others. */
 static const char of_ours[] =
@@ -23,19 +24,6 @@ static const char of_ours[] =
     "'leaseTransitions':3}}";
 
 static char text[1 << 16];
-
-static struct json_object *parse(const char *json)
-{
-    struct json_object *object;
-    size_t i = 0;
-
-    for (; json[i]; i++)
-        text[i] = (char)(json[i] == '\'' ? '"' : json[i]);
-    text[i] = '\0';
-    object = json_tokener_parse(text);
-    cr_assert_not_null(object, "%s", text);
-    return object;
-}
 
 static int read_text(const char *json, struct lease_document *record)
 {

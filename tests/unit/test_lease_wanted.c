@@ -3,28 +3,9 @@
 #include <json-c/json.h>
 #include <stdio.h>
 
+#include "client_fixture.h"
 #include "control/lease_driver.h"
 #include "headless/base/clock.h"
-
-int __wrap_platform_add_watch(struct platform *platform, const struct platform_watch *watch);
-int __wrap_platform_request(struct platform *platform, const struct platform_request *request);
-
-static struct platform_watch client;
-static struct platform_request request;
-
-int __wrap_platform_add_watch(struct platform *platform, const struct platform_watch *watch)
-{
-    (void)platform;
-    client = *watch;
-    return 0;
-}
-
-int __wrap_platform_request(struct platform *platform, const struct platform_request *wanted)
-{
-    (void)platform;
-    request = *wanted;
-    return 0;
-}
 
 static struct config config;
 static struct lease_driver driver;

@@ -4,35 +4,22 @@
 #include <json-c/json.h>
 #include <stdio.h>
 
+#include "client_fixture.h"
 #include "headless/base/clock.h"
 #include "headless/platform/platform_events.h"
 #include "platform/event_json.h"
 #include "platform/platform_internal.h"
 
-int __wrap_platform_request(struct platform *platform, const struct platform_request *request);
-
-static struct platform_request request;
-static unsigned requests;
-static int request_rc;
-
-int __wrap_platform_request(struct platform *platform, const struct platform_request *wanted)
-{
-    (void)platform;
-    request = *wanted;
-    requests++;
-    return request_rc;
-}
-
-static struct platform client;
+static struct platform api;
 static struct platform_events *events;
 static const struct platform_events_about about = {
     .version = "coordination.k8s.io/v1", .kind = "Lease", .name = "headlessd", .reporter = "pod-1"};
 
 static void setup(void)
 {
-    (void)snprintf(client.space, sizeof(client.space), "space");
-    atomic_init(&client.is_space_known, true);
-    cr_assert_eq(platform_events_open(&client, &about, &events), 0);
+    (void)snprintf(api.space, sizeof(api.space), "space");
+    atomic_init(&api.is_space_known, true);
+    cr_assert_eq(platform_events_open(&api, &about, &events), 0);
 }
 
 static void teardown(void)

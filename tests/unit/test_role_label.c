@@ -3,22 +3,9 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "client_fixture.h"
 #include "control/role_label.h"
 #include "headless/base/clock.h"
-
-int __wrap_platform_request(struct platform *platform, const struct platform_request *request);
-
-static struct platform_request request;
-static unsigned requests;
-static int request_rc;
-
-int __wrap_platform_request(struct platform *platform, const struct platform_request *wanted)
-{
-    (void)platform;
-    request = *wanted;
-    requests++;
-    return request_rc;
-}
 
 static struct role_label *label;
 static struct waker waker;

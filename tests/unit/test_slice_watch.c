@@ -4,21 +4,9 @@
 #include <json-c/json.h>
 #include <stdio.h>
 
+#include "client_fixture.h"
 #include "control/slice_watch.h"
-
-/* ---- a client that has one watch, in this thread ---- */
-
-int __wrap_platform_add_watch(struct platform *platform, const struct platform_watch *watch);
-
-static struct platform_watch client;
-static int add_rc;
-
-int __wrap_platform_add_watch(struct platform *platform, const struct platform_watch *watch)
-{
-    (void)platform;
-    client = *watch;
-    return add_rc;
-}
+#include "json_fixture.h"
 
 /* ---- the tested one ---- */
 
@@ -43,17 +31,10 @@ static void teardown(void)
 
 TestSuite(slice_watch, .init = setup, .fini = teardown);
 
-/* Quotes are written as '. */
 static void tell(enum platform_news_kind kind, const char *text)
 {
-    static char json[1 << 16];
-    struct platform_news news = {.kind = kind};
-    size_t i = 0;
+    struct platform_news news = {.kind = kind, .document = text ? parse(text) : NULL};
 
-    for (; text && text[i]; i++)
-        json[i] = (char)(text[i] == '\'' ? '"' : text[i]);
-    json[i] = '\0';
-    news.document = text ? json_tokener_parse(json) : NULL;
     client.on_news(client.context, &news);
     json_object_put(news.document);
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "headless/platform/slices.h"
+#include "json_fixture.h"
 
 static struct slices slices;
 static struct slices_member list[SLICES_ENDPOINTS_MAX];
@@ -19,26 +20,11 @@ TestSuite(slices, .init = setup);
 
 /* ---- documents ---- */
 
-/* Quotes are written as '. */
-static struct json_object *document(const char *text)
-{
-    static char json[1 << 18];
-    struct json_object *object;
-    size_t i = 0;
-
-    for (; text[i]; i++)
-        json[i] = (char)(text[i] == '\'' ? '"' : text[i]);
-    json[i] = '\0';
-    object = json_tokener_parse(json);
-    cr_assert_not_null(object, "%s", json);
-    return object;
-}
-
 typedef int apply_fn(struct slices *slices, struct json_object *object);
 
 static int apply(apply_fn *how, const char *text)
 {
-    struct json_object *object = document(text);
+    struct json_object *object = parse(text);
     int rc = how(&slices, object);
 
     json_object_put(object);
