@@ -5,7 +5,10 @@
 #   api_start [NAME]      the API server, with this certificate (ca)
 #   faulty [VERB FAULT]   what happens to requests from now on; nothing: no fault
 #   give_token TOKEN [CA] as the kubelet does it, with this certificate (ca)
-# shellcheck shell=bash disable=SC2154 # lib.sh and the test set them
+#   logged ADDRESS REGEX  true if a line of the pod's log matches; is_told ADDRESS REGEX: its /readyz
+#   traced ADDRESS        a pod that is started there is run by strace; no_refused_call ADDRESS, after its end: the filter
+#                         has refused no call
+# shellcheck shell=bash disable=SC2154,SC2034 # lib.sh and the test set them, or use them
 
 api=$work/api
 mount=$work/account # as a projected volume: ..data is swapped
@@ -52,4 +55,29 @@ world()
     ln -s ..data/ca.crt "$mount/ca.crt"
     ln -s ..data/namespace "$mount/namespace"
     give_token first
+}
+
+logged()
+{
+    grep -qE -- "$2" "$work/$1.log"
+}
+
+is_told()
+{
+    [[ $(curl -s --max-time 10 "http://$1:8080/readyz" || true) =~ $2 ]]
+}
+
+traced()
+{
+    pod_places[$1]="strace -D -f -qq -o $work/trace -e status=failed"
+}
+
+# That clone3 is refused shows that the calls were recorded.
+no_refused_call()
+{
+    local refused
+    unset "pod_places[$1]"
+    grep -q 'clone3(.* = -1 ENOSYS' "$work/trace" || fail "no refused call was recorded"
+    refused=$(grep -E ' = -1 (EPERM|ENOSYS) ' "$work/trace" | grep -v 'clone3(' || true)
+    [[ -z $refused ]] || fail "refused: ${refused:0:500}"
 }

@@ -7,36 +7,14 @@
 . "$(dirname "$0")/lib.sh"
 # shellcheck source-path=SCRIPTDIR source=lib_api.sh
 . "$(dirname "$0")/lib_api.sh"
+# shellcheck source-path=SCRIPTDIR source=lib_lease.sh
+. "$(dirname "$0")/lib_lease.sh"
 
 a=127.0.0.11
 b=127.0.0.12
 c=127.0.0.13
 api_address=127.0.0.1
-
-# launch ADDRESS OPTION...
-launch()
-{
-    local address=$1
-    shift
-    pod_launch "$address" --bind "$address" --name "pod-${address##*.}" --app echo --peers "$a,$b,$c" \
-        --election lease --lease-duration 5s --platform-api "https://$api_address:6443" \
-        --platform-token "$mount/token" --platform-ca "$mount/ca.crt" "$@"
-}
-
-launch_three()
-{
-    local address
-    for address in "$a" "$b" "$c"; do
-        launch "$address"
-    done
-    wait_until "the first leads" agree "$a" "$a" "$b" "$c"
-}
-
-# lease FILTER: of the Lease as it is now, by jq
-lease()
-{
-    jq -rs '[.[].object | select(.kind == "Lease")] | last | '"$1" "$api/events"
-}
+launch_options=(--lease-duration 5s)
 
 # holder: the last number of the holder's address
 holder()
@@ -47,17 +25,6 @@ holder()
 is_held_by()
 {
     [[ $(holder) == "${1##*.}" ]]
-}
-
-logged()
-{
-    grep -qE -- "$2" "$work/$1.log"
-}
-
-# is_told ADDRESS REGEX: by /readyz
-is_told()
-{
-    [[ $(curl -s --max-time 10 "http://$1:8080/readyz" || true) =~ $2 ]]
 }
 
 # The next leader has the votes or evidence, and writes one record over the last one; then the Lease is given up.
@@ -92,15 +59,10 @@ lost_replies()
     faulty update lost
     api_start
     launch_three
-    version=$(lease .metadata.annotations.\"headlessd.io/stamp\")
+    version=$(lease_stamp)
     wait_until "it is renewed" is_renewed "$version"
     agree "$a" "$a" "$b" "$c" || fail "the leader has changed"
     expect "a reply" "$(ask "$c" hello)" hello
-}
-
-is_renewed()
-{
-    [[ $(lease .metadata.annotations.\"headlessd.io/stamp\") != "$1" ]]
 }
 
 # Not ready before the API server has shown the Lease; a leader without renewals ends in time, and goes on afterwards.

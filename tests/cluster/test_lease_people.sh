@@ -8,29 +8,13 @@
 . "$(dirname "$0")/lib.sh"
 # shellcheck source-path=SCRIPTDIR source=lib_api.sh
 . "$(dirname "$0")/lib_api.sh"
+# shellcheck source-path=SCRIPTDIR source=lib_lease.sh
+. "$(dirname "$0")/lib_lease.sh"
 
 a=127.0.0.11
 b=127.0.0.12
 c=127.0.0.13
 api_address=127.0.0.1
-
-# launch_three OPTION...
-launch_three()
-{
-    local address
-    for address in "$a" "$b" "$c"; do
-        pod_launch "$address" --bind "$address" --name "pod-${address##*.}" --app echo --peers "$a,$b,$c" \
-            --election lease --platform-api "https://$api_address:6443" \
-            --platform-token "$mount/token" --platform-ca "$mount/ca.crt" "$@"
-    done
-    wait_until "the first leads" agree "$a" "$a" "$b" "$c"
-}
-
-# lease FILTER: of the Lease as it is now, by jq
-lease()
-{
-    jq -rs '[.[].object | select(.kind == "Lease")] | last | '"$1" "$api/events"
-}
 
 # annotate TEXT: as kubectl does it
 annotate()
@@ -43,11 +27,6 @@ annotate()
 has_no_wish()
 {
     [[ $(lease '.metadata.annotations | has("headlessd.io/wanted")') == false ]]
-}
-
-logged()
-{
-    grep -qE -- "$2" "$work/$1.log"
 }
 
 # told REASON TEXT: there is an Event
@@ -160,12 +139,6 @@ refused()
     wait_until "the label is removed from the leader, which is fenced" labelled none none none
     expect "leaders" "$(total is_leader "$a" "$b" "$c")" 0
     end_pods
-}
-
-# is_told ADDRESS REGEX: by /readyz
-is_told()
-{
-    [[ $(curl -s --max-time 10 "http://$1:8080/readyz" || true) =~ $2 ]]
 }
 
 certificate ca

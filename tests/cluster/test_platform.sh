@@ -26,11 +26,6 @@ pod_with_api()
         --platform-api "https://$api_address:6443" --platform-token "$mount/token" --platform-ca "$mount/ca.crt" "$@"
 }
 
-logged()
-{
-    grep -qE -- "$1" "$work/$a.log"
-}
-
 # counts METRIC{LABELS} N: it is at least N.
 counts()
 {
@@ -47,7 +42,7 @@ is_up()
 # says TEXT-REGEX: the log, /status and /readyz.
 says()
 {
-    wait_until "the log says $1" logged "api_failed: .*$1"
+    wait_until "the log says $1" logged "$a" "api_failed: .*$1"
     wait_until "/status says $1" has_problem "$1"
     expect_match "/readyz" "$(curl -s --max-time 10 "http://$a:8080/readyz" || true)" "API server: .*$1"
 }
@@ -73,14 +68,14 @@ lists_and_watches()
     slice ADDED one
     api_start
     pod_with_api
-    wait_until "it lists" logged 'slices: listed'
+    wait_until "it lists" logged "$a" 'slices: listed'
     wait_until "it watches" counts 'api_requests_total{verb="watch",code="200"}' 1
     slice ADDED two
-    wait_until "it is told" logged 'slices: added'
+    wait_until "it is told" logged "$a" 'slices: added'
     slice MODIFIED one
-    wait_until "of a change" logged 'slices: modified'
+    wait_until "of a change" logged "$a" 'slices: modified'
     slice DELETED one
-    wait_until "of an end" logged 'slices: deleted'
+    wait_until "of an end" logged "$a" 'slices: deleted'
     expect "requests" "$(grep -c . "$api/requests")" 2
     expect_match "the list" "$(<"$api/requests")" \
         'list /apis/discovery.k8s.io/v1/namespaces/space/endpointslices\?labelSelector=kubernetes.io%2Fservice-name%3Dheadless&timeout=10000ms'
@@ -101,7 +96,7 @@ list_faults()
     slice ADDED one
     api_start
     pod_with_api
-    wait_until "it lists" logged 'slices: listed'
+    wait_until "it lists" logged "$a" 'slices: listed'
     while IFS='|' read -r fault code text; do
         scenario="list $fault"
         replace_file "$api/fault" "list $fault" "watch gone"
@@ -123,7 +118,7 @@ version|200|is not JSON
 reset|none|the connection to .* failed
 FAULTS
     scenario="a list has faults"
-    logged 'api_failed: cannot list .*403' || fail "it is not logged"
+    logged "$a" 'api_failed: cannot list .*403' || fail "it is not logged"
 }
 
 modified_times()
@@ -188,7 +183,7 @@ lines_in_pieces()
     faulty watch split
     api_start
     pod_with_api
-    wait_until "it lists" logged 'slices: listed'
+    wait_until "it lists" logged "$a" 'slices: listed'
     slice ADDED one
     slice ADDED two
     wait_until "both are whole" added_twice
@@ -205,7 +200,7 @@ token_is_replaced()
     world
     api_start
     pod_with_api
-    wait_until "it lists" logged 'slices: listed'
+    wait_until "it lists" logged "$a" 'slices: listed'
     echo second >"$api/token" # before the pod has it: a 401
     faulty watch cut
     wait_until "the token is refused" counts 'api_requests_total{verb="watch",code="401"}' 1
@@ -245,7 +240,7 @@ ca_is_replaced()
     world
     api_start
     pod_with_api
-    wait_until "it lists" logged 'slices: listed'
+    wait_until "it lists" logged "$a" 'slices: listed'
     app_stop api
     api_start other
     says 'is not one that'
@@ -282,7 +277,7 @@ connection_is_dropped()
     at_exit+=("nft delete table ip drops")
     wait_until "it gives it up" counts 'watch_restarts_total{why="lost"}' 1
     slice ADDED one
-    wait_until "it watches by another connection" logged 'slices: (added|listed)'
+    wait_until "it watches by another connection" logged "$a" 'slices: (added|listed)'
     wait_until "it recovers" has_no_problem
 }
 
@@ -300,8 +295,7 @@ nobody_is_there()
 # The filter allows all that libcurl and its TLS library need: a handshake, a lost connection, a wrong certificate.
 no_call_is_refused()
 {
-    local refused
-    pod_places[$a]="strace -D -f -qq -o $work/trace -e status=failed"
+    traced "$a"
     world
     api_start
     pod_with_api --failover-on-refused timeout # it needs TCP, too
@@ -317,10 +311,7 @@ no_call_is_refused()
     api_start
     recovers
     pod_stop "$a"
-    unset "pod_places[$a]"
-    grep -q 'clone3(.* = -1 ENOSYS' "$work/trace" || fail "no refused call was recorded"
-    refused=$(grep -E ' = -1 (EPERM|ENOSYS) ' "$work/trace" | grep -v 'clone3(' || true)
-    [[ -z $refused ]] || fail "refused: ${refused:0:500}"
+    no_refused_call "$a"
 }
 
 # A volume that does not respond: its reader sleeps in the kernel until the pipe has a writer.

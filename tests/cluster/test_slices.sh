@@ -42,18 +42,6 @@ launch()
         --platform-token "$mount/token" --platform-ca "$mount/ca.crt" --log-level debug "$@"
 }
 
-# logged ADDRESS REGEX
-logged()
-{
-    grep -qE -- "$2" "$work/$1.log"
-}
-
-# is_told ADDRESS REGEX: by /readyz
-is_told()
-{
-    [[ $(curl -s --max-time 10 "http://$1:8080/readyz" || true) =~ $2 ]]
-}
-
 all_alive()
 {
     [[ $(metric "$a" members_alive) == 3 && $(metric "$b" members_alive) == 3 && $(metric "$c" members_alive) == 3 ]]

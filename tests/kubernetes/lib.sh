@@ -12,7 +12,9 @@
 #   in_client COMMAND...   in the network namespace of a client, 10.244.0.100, which has the cluster's name server
 #   pod_address POD        its podIP as the API has it; pod_addresses SELECTOR: of those that are ready
 #   rolled_out NAME        waits until a StatefulSet has all its pods, ready, of its last revision
-#   pod_file POD FILE      of the kubelet: pid.CONTAINER, log.CONTAINER, netns
+#   pod_file POD FILE      of the kubelet: address, pid.CONTAINER, log.CONTAINER, netns
+#   page ADDRESS PAGE      of the admin port; readyz POD REGEX: true if its /readyz matches
+#   log_has POD REGEX      true if a line of its log matches
 #
 # scripts/check-kubernetes sets KUBERNETES, the directory of the programs that scripts/kubernetes has built.
 # shellcheck shell=bash disable=SC2154,SC2034 # set in the cluster's lib.sh, or used by the tests
@@ -325,6 +327,22 @@ pod_addresses()
 pod_file()
 {
     echo "$state/pods/$namespace/$1/$2"
+}
+
+page()
+{
+    in_client curl -s --max-time 5 "http://$1:8080/$2"
+}
+
+# By the kubelet's file, which is there also while the API server is away.
+readyz()
+{
+    [[ $(page "$(cat "$(pod_file "$1" address)")" readyz) =~ $2 ]]
+}
+
+log_has()
+{
+    grep -qE "$2" "$(pod_file "$1" log.headlessd)"
 }
 
 rolled_out()

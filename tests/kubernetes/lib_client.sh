@@ -3,7 +3,8 @@
 #   client_start NAME     begins in the background, in the client's namespace
 #   client_goes_on N      waits for N more echoes
 #   client_end            sets sent, answered, lost, refused, duplicated, foreign, and checks what must be 0
-#   as_echo REPLICAS      prints lines of a kustomization: the app is echo, and no pod is taken for dead on a busy machine
+#   with_settings APP REPLICAS SETTING=VALUE...   prints lines of a kustomization
+#   as_echo REPLICAS SETTING=VALUE...   the same: the app is echo, and no pod is taken for dead on a busy machine
 # With client_options=(terms) the app is whoami, and the client checks that no two leaders reply at one moment.
 # shellcheck shell=bash disable=SC2154,SC2034 # lib.sh sets them; others use them
 
@@ -56,15 +57,22 @@ client_end()
     expect "replies of a leader after one of a later term" "$stale" 0
 }
 
-# The stopping pod serves for as long as its address may be in use, however slow the cluster is.
-as_echo()
+with_settings()
 {
+    local app=$1 replicas=$2 setting
+    shift 2
     printf '%s\n' "patches:" "  - target: {kind: StatefulSet}" "    patch: |" \
-        "      - {op: replace, path: /spec/replicas, value: $1}"
-    local setting settings=(APP_TARGET=echo QUORUM_EXPECT="$1" DRAIN_TIME=20s HOLD_TIME=1m)
-    settings+=(HEARTBEAT_INTERVAL=250ms HEARTBEAT_MISSES=12)
-    for setting in "${settings[@]}"; do
+        "      - {op: replace, path: /spec/replicas, value: $replicas}"
+    for setting in "APP_TARGET=$app" "QUORUM_EXPECT=$replicas" "$@"; do
         printf '%s\n' "      - op: add" "        path: /spec/template/spec/containers/0/env/-" \
             "        value: {name: HEADLESSD_${setting%%=*}, value: \"${setting#*=}\"}"
     done
+}
+
+# The stopping pod serves for as long as its address may be in use, however slow the cluster is.
+as_echo()
+{
+    local replicas=$1
+    shift
+    with_settings echo "$replicas" DRAIN_TIME=20s HOLD_TIME=1m HEARTBEAT_INTERVAL=250ms HEARTBEAT_MISSES=12 "$@"
 }

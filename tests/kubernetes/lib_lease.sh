@@ -1,13 +1,11 @@
 # Pods of one StatefulSet, headlessd, that elect by a Lease or by votes. Sourced after lib.sh and lib_client.sh.
 #
-#   with_settings APP REPLICAS SETTING=VALUE...  prints lines of a kustomization
 #   pods_apply NAME LEASE|PEERS REPLICAS APP SETTING=VALUE...   waits until all are ready and follow one leader; sets all,
 #                         their addresses
-#   page ADDRESS PAGE     of the admin port
 #   holder                the pod in the Lease; nothing without one. lease_field PATH: a field of it
 #   leading               the pods that lead, as they say themselves
 #   agrees                true if the pod that leads is the holder
-#   pod_process POD, pod_of ADDRESS, log_has POD REGEX, readyz POD REGEX
+#   pod_process POD, pod_of ADDRESS
 #   api_cut ADDRESS...    drops all packets between these pods and the API server
 #   api_refuse ADDRESS... resets their connections, and refuses new ones
 #   api_cut_connections   drops those of the connections that all pods have now; new ones work
@@ -16,18 +14,6 @@
 
 selector=app.kubernetes.io/name=headlessd
 all=()
-
-with_settings()
-{
-    local app=$1 replicas=$2 setting
-    shift 2
-    printf '%s\n' "patches:" "  - target: {kind: StatefulSet}" "    patch: |" \
-        "      - {op: replace, path: /spec/replicas, value: $replicas}"
-    for setting in "APP_TARGET=$app" "QUORUM_EXPECT=$replicas" "$@"; do
-        printf '%s\n' "      - op: add" "        path: /spec/template/spec/containers/0/env/-" \
-            "        value: {name: HEADLESSD_${setting%%=*}, value: \"${setting#*=}\"}"
-    done
-}
 
 pods_apply()
 {
@@ -46,11 +32,6 @@ are_one()
 {
     local agreed=""
     agree any "$@" && are_settled "$@"
-}
-
-page()
-{
-    in_client curl -s --max-time 5 "http://$1:8080/$2"
 }
 
 lease_field()
@@ -90,16 +71,6 @@ pod_of()
     for file in "$state/pods/$namespace"/*/address; do
         [[ $(<"$file") != "$1" ]] || basename "$(dirname "$file")"
     done
-}
-
-log_has()
-{
-    grep -qE "$2" "$(pod_file "$1" log.headlessd)"
-}
-
-readyz()
-{
-    [[ $(page "$(cat "$(pod_file "$1" address)")" readyz) =~ $2 ]]
 }
 
 # ---- the pods' way to the API server

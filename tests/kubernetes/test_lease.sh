@@ -11,13 +11,9 @@
 # begin NAME REPLICAS SETTING=VALUE...: pods with the component, that echo.
 begin()
 {
-    local name=$1 replicas=$2 lines setting
-    shift 2
-    mapfile -t lines < <(as_echo "$replicas")
-    for setting in "$@"; do
-        lines+=("      - op: add" "        path: /spec/template/spec/containers/0/env/-"
-            "        value: {name: HEADLESSD_${setting%%=*}, value: \"${setting#*=}\"}")
-    done
+    local name=$1 lines
+    shift
+    mapfile -t lines < <(as_echo "$@")
     applies "$(overlay "$name" "resources: [ROOT/manifests/overlays/kubernetes]" \
         "components: [ROOT/manifests/components/lease]" "${lines[@]}")"
     rolled_out headlessd
@@ -62,7 +58,7 @@ killed()
 
 term()
 {
-    k get lease headlessd -o 'jsonpath={.metadata.annotations.headlessd\.io/term}'
+    lease_field '.metadata.annotations.headlessd\.io/term'
 }
 
 has_later_term()
@@ -80,7 +76,7 @@ edited()
     k patch lease headlessd --type merge -p '{"spec":{"holderIdentity":"nobody"}}' >/dev/null
     wait_until "a pod holds the Lease in a later term" has_later_term "$was"
     wait_until "$before has stepped down" log_has "$before" 'lease_lost'
-    expect "a label of others" "$(k get lease headlessd -o 'jsonpath={.metadata.labels.example\.com/kept}')" yes
+    expect "a label of others" "$(lease_field '.metadata.labels.example\.com/kept')" yes
 }
 
 deleted()

@@ -1,16 +1,12 @@
 #!/usr/bin/env bash
-# What people have of election: lease on a real API server: kubectl annotate names the next leader, kubectl describe shows the
+# election: lease for people, on a real API server: kubectl annotate names the next leader, kubectl describe shows the
 # Events of leader changes, and a Service has the pod that leads as its only endpoint (components/leader-label).
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
 # shellcheck source-path=SCRIPTDIR source=lib_client.sh
 . "$(dirname "$0")/lib_client.sh"
-
-# holder: the pod in the Lease; nothing without one
-holder()
-{
-    k get lease headlessd -o 'jsonpath={.spec.holderIdentity}' 2>/dev/null | sed 's/_[0-9a-f]*$//'
-}
+# shellcheck source-path=SCRIPTDIR source=lib_lease.sh
+. "$(dirname "$0")/lib_lease.sh"
 
 # is_led_by POD: it holds the Lease, has the label alone, and is the only endpoint of the Service
 is_led_by()
@@ -45,27 +41,15 @@ other_than()
     [[ $1 == headlessd-0 ]] && echo headlessd-1 || echo headlessd-0
 }
 
-log_has()
-{
-    grep -qE "$2" "$(pod_file "$1" log.headlessd)"
-}
-
-readyz()
-{
-    [[ $(in_client curl -s --max-time 5 "http://$(pod_address "$1"):8080/readyz") =~ $2 ]]
-}
-
 has_no_wish()
 {
-    [[ ! $(k get lease headlessd -o 'jsonpath={.metadata.annotations.headlessd\.io/wanted}') ]]
+    [[ ! $(lease_field '.metadata.annotations.headlessd\.io/wanted') ]]
 }
 
 by_people()
 {
     local before next lines
-    mapfile -t lines < <(as_echo 3)
-    lines+=("      - op: add" "        path: /spec/template/spec/containers/0/env/-"
-        "        value: {name: HEADLESSD_FAILOVER_ON_REFUSED, value: fast}")
+    mapfile -t lines < <(as_echo 3 FAILOVER_ON_REFUSED=fast)
     applies "$(overlay people "resources: [ROOT/manifests/overlays/kubernetes]" \
         "components: [ROOT/manifests/components/lease, ROOT/manifests/components/leader-label]" "${lines[@]}")"
     rolled_out headlessd
@@ -106,7 +90,7 @@ refused()
 # The pod stays, so its label has to be removed by another one.
 killed()
 {
-    kill -KILL "$(cat "$(pod_file "$1" pid.headlessd)")"
+    kill -KILL "$(pod_process "$1")"
     wait_until "the Service has another leader than $1" is_led_by_holder "$1"
     rolled_out headlessd
 }

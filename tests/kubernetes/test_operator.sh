@@ -5,15 +5,15 @@
 . "$(dirname "$0")/lib.sh"
 # shellcheck source-path=SCRIPTDIR source=lib_client.sh
 . "$(dirname "$0")/lib_client.sh"
+# shellcheck source-path=SCRIPTDIR source=lib_lease.sh
+. "$(dirname "$0")/lib_lease.sh"
 
 # make NAME OVERLAY: three pods of this overlay, that echo; prints its directory. No leader's time ends because the machine
 # is busy.
 make()
 {
     local lines
-    mapfile -t lines < <(as_echo 3)
-    lines+=("      - op: add" "        path: /spec/template/spec/containers/0/env/-"
-        "        value: {name: HEADLESSD_LEASE_DURATION, value: 137s}")
+    mapfile -t lines < <(as_echo 3 LEASE_DURATION=137s)
     overlay "$1" "resources: [ROOT/manifests/overlays/$2]" "${lines[@]}"
 }
 
@@ -22,31 +22,9 @@ pods()
     k get pods -o 'jsonpath={.items[*].metadata.name}'
 }
 
-# holder: the pod in the Lease; nothing without one
-holder()
-{
-    k get lease headlessd -o 'jsonpath={.spec.holderIdentity}' 2>/dev/null | sed 's/_[0-9a-f]*$//'
-}
-
 transitions()
 {
-    k get lease headlessd -o 'jsonpath={.spec.leaseTransitions}'
-}
-
-# leading: the pods that lead, as they say themselves
-leading()
-{
-    local pod
-    for pod in $(pods); do
-        [[ $(metric "$(pod_address "$pod")" is_leader) != 1 ]] || echo "$pod"
-    done | xargs
-}
-
-agrees()
-{
-    local name
-    name=$(holder)
-    [[ $name && $(leading) == "$name" ]]
+    lease_field .spec.leaseTransitions
 }
 
 # is_held_by POD
@@ -163,11 +141,6 @@ operator()
 }
 
 # ---- from peers to lease, and back
-
-readyz()
-{
-    [[ $(in_client curl -s --max-time 5 "http://$(pod_address "$1"):8080/readyz") =~ $2 ]]
-}
 
 # has_one_leader: it counts more than one at any time as a failure.
 has_one_leader()

@@ -25,17 +25,6 @@ begin()
     rolled_out headlessd
 }
 
-# page ADDRESS PAGE
-page()
-{
-    in_client curl -s --max-time 5 "http://$1:8080/$2"
-}
-
-readyz()
-{
-    [[ $(page "$(pod_address "$1")" readyz) =~ $2 ]]
-}
-
 has_pods()
 {
     [[ $(k get pods -o 'jsonpath={.items[*].metadata.name}' | wc -w) == "$1" ]]
@@ -47,11 +36,6 @@ scale()
     rolled_out headlessd
     wait_until "there are $1 pods" has_pods "$1"
     client_goes_on 100
-}
-
-log_has()
-{
-    grep -qE "$2" "$(pod_file "$1" log.headlessd)"
 }
 
 # has_members POD N
